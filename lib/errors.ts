@@ -1,0 +1,149 @@
+// The error classes and the one grammar of their messages: expected what, for which argument, received what.
+
+/** Base class of every error that nodegrad throws on purpose; `code` is stable across versions. */
+export class NodegradError extends Error {
+  /** Stable identifier, for example `ERR_SHAPE`. */
+  readonly code: string;
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.name = new.target.name;
+  }
+}
+
+/** Shapes that do not fit together, or data that does not fill a shape. */
+export class ShapeError extends NodegradError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_SHAPE', message, options);
+  }
+}
+
+/** Element types that do not fit together; nothing is promoted silently. */
+export class DTypeError extends NodegradError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_DTYPE', message, options);
+  }
+}
+
+/** An argument of the wrong kind or outside its range. */
+export class ArgumentError extends NodegradError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_ARGUMENT', message, options);
+  }
+}
+
+/** A file that is not what it claims to be; the message names the file and the byte. */
+export class FileFormatError extends NodegradError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_FILE_FORMAT', message, options);
+  }
+}
+
+/** A loss, activation or gradient became NaN or infinite; the message says where it first appeared. */
+export class NonFiniteError extends NodegradError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_NON_FINITE', message, options);
+  }
+}
+
+/** The native addon could not be loaded, or refused a call. */
+export class NativeError extends NodegradError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_NATIVE', message, options);
+  }
+}
+
+/** The object is in use by a training run. */
+export class BusyError extends NodegradError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_BUSY', message, options);
+  }
+}
+
+/** The caller's `AbortSignal` stopped the work. */
+export class AbortedError extends NodegradError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_ABORTED', message, options);
+  }
+}
+
+/** Something had to be fetched and could not be. */
+export class NetworkError extends NodegradError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_NETWORK', message, options);
+  }
+}
+
+/** A short, safe picture of any value for an error message: never throws, never prints megabytes. */
+export function describe(value: unknown): string {
+  try {
+    if (value === null || value === undefined) return String(value);
+    if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
+    if (typeof value === 'bigint') return `${String(value).slice(0, 40)}n (a BigInt)`;
+    if (typeof value === 'number' || typeof value === 'boolean') return Object.is(value, -0) ? '-0' : String(value);
+    if (typeof value === 'symbol') return 'a symbol';
+    if (typeof value === 'function') return 'a function';
+    if (Array.isArray(value)) {
+      if (value.length <= 8 && value.every((item) => typeof item === 'number')) return `[${value.join(', ')}]`;
+      return `an array of length ${value.length}`;
+    }
+    if (ArrayBuffer.isView(value)) return `a ${value.constructor?.name ?? 'view'} of ${value.byteLength} bytes`;
+    const name = (value as object).constructor?.name;
+    return typeof name === 'string' && name !== '' && name !== 'Object' ? `a ${name}` : 'an object';
+  } catch {
+    return 'an object that cannot be read';
+  }
+}
+
+/** `describe` for shapes: `[2, 3]`. */
+export function describeShape(shape: readonly number[]): string {
+  return `[${shape.join(', ')}]`;
+}
+
+/** The message grammar: `expected <what> for \`<argument>\`, received <value>. <hint>` */
+export function expected(what: string, argument: string, received: unknown, hint = ''): string {
+  return `expected ${what} for \`${argument}\`, received ${describe(received)}${hint === '' ? '' : `. ${hint}`}`;
+}
+
+/** Checks that `value` is a finite number within [minimum, maximum]. */
+export function checkNumber(value: unknown, argument: string, minimum = -Infinity, maximum = Infinity): number {
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < minimum || value > maximum) {
+    throw new ArgumentError(expected(`a number ${rangeText(minimum, maximum)}`, argument, value));
+  }
+  return value;
+}
+
+/** Checks that `value` is a safe integer within [minimum, maximum]. */
+export function checkInteger(value: unknown, argument: string, minimum = Number.MIN_SAFE_INTEGER, maximum = Number.MAX_SAFE_INTEGER): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < minimum || value > maximum) {
+    throw new ArgumentError(expected(`an integer ${rangeText(minimum, maximum)}`, argument, value));
+  }
+  return value;
+}
+
+/** Checks that `value` is one of `choices`. */
+export function checkChoice<T extends string>(value: unknown, argument: string, choices: readonly T[]): T {
+  if (typeof value !== 'string' || !choices.includes(value as T)) {
+    throw new ArgumentError(expected(`one of ${choices.map((choice) => `'${choice}'`).join(', ')}`, argument, value));
+  }
+  return value as T;
+}
+
+/** Checks that `value` is an options object whose keys are all known: a misspelt option is an error, not a silent default. */
+export function checkOptions<T extends object>(value: unknown, argument: string, known: readonly string[]): T {
+  if (value === undefined) return {} as T;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ArgumentError(expected('an options object', argument, value));
+  }
+  for (const key of Object.keys(value)) {
+    if (!known.includes(key)) throw new ArgumentError(`unknown option \`${key.slice(0, 60)}\` in \`${argument}\`; known: ${known.join(', ')}`);
+  }
+  return value as T;
+}
+
+function rangeText(minimum: number, maximum: number): string {
+  if (minimum === -Infinity && maximum === Infinity) return '(finite)';
+  if (maximum === Infinity || maximum === Number.MAX_SAFE_INTEGER) return `of at least ${minimum}`;
+  if (minimum === -Infinity || minimum === Number.MIN_SAFE_INTEGER) return `of at most ${maximum}`;
+  return `from ${minimum} to ${maximum}`;
+}

@@ -1,0 +1,123 @@
+// The vector vocabulary in AVX2 + FMA: sixteen lanes are two ymm registers of float or four of double.
+
+constexpr int lanes = 16;
+
+template <class T> struct BitsOf;
+template <> struct BitsOf<float> { using type = int32_t; };
+template <> struct BitsOf<double> { using type = int64_t; };
+
+// The register type of one ymm, its count per sixteen lanes, and the intrinsics under one name for both types.
+template <class T> struct R;
+template <> struct R<float> {
+  using reg = __m256; static constexpr int n = 2, w = 8;
+  static reg set1(float x) { return _mm256_set1_ps(x); }
+  static reg load(const float* p) { return _mm256_loadu_ps(p); }
+  static void store(float* p, reg a) { _mm256_storeu_ps(p, a); }
+  static void stream(float* p, reg a) { _mm256_stream_ps(p, a); }
+  static reg add(reg a, reg b) { return _mm256_add_ps(a, b); }
+  static reg sub(reg a, reg b) { return _mm256_sub_ps(a, b); }
+  static reg mul(reg a, reg b) { return _mm256_mul_ps(a, b); }
+  static reg div(reg a, reg b) { return _mm256_div_ps(a, b); }
+  static reg fma(reg a, reg b, reg c) { return _mm256_fmadd_ps(a, b, c); }
+  static reg fnma(reg a, reg b, reg c) { return _mm256_fnmadd_ps(a, b, c); }
+  static reg sqrt(reg a) { return _mm256_sqrt_ps(a); }
+  static reg max(reg a, reg b) { return _mm256_max_ps(a, b); }
+  static reg min(reg a, reg b) { return _mm256_min_ps(a, b); }
+  template <int P> static reg cmp(reg a, reg b) { return _mm256_cmp_ps(a, b, P); }
+  static reg blend(reg m, reg a, reg b) { return _mm256_blendv_ps(b, a, m); }
+  static reg band(reg a, reg b) { return _mm256_and_ps(a, b); }
+  static reg bor(reg a, reg b) { return _mm256_or_ps(a, b); }
+  static int mask(reg m) { return _mm256_movemask_ps(m); }
+  static __m256i bits(reg a) { return _mm256_castps_si256(a); }
+  static reg from(__m256i a) { return _mm256_castsi256_ps(a); }
+  static __m256i iset(int32_t x) { return _mm256_set1_epi32(x); }
+  static __m256i iadd(__m256i a, __m256i b) { return _mm256_add_epi32(a, b); }
+  static __m256i isub(__m256i a, __m256i b) { return _mm256_sub_epi32(a, b); }
+  template <int K> static __m256i shl(__m256i a) { return _mm256_slli_epi32(a, K); }
+  template <int K> static __m256i shr(__m256i a) { return _mm256_srli_epi32(a, K); }
+  // Lanes [0, n) of the register: for partial loads and stores.
+  static __m256i tail(int n) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
+  static reg loadn(const float* p, int n) { return _mm256_maskload_ps(p, tail(n)); }
+  static void storen(float* p, reg a, int n) { _mm256_maskstore_ps(p, tail(n), a); }
+};
+template <> struct R<double> {
+  using reg = __m256d; static constexpr int n = 4, w = 4;
+  static reg set1(double x) { return _mm256_set1_pd(x); }
+  static reg load(const double* p) { return _mm256_loadu_pd(p); }
+  static void store(double* p, reg a) { _mm256_storeu_pd(p, a); }
+  static void stream(double* p, reg a) { _mm256_stream_pd(p, a); }
+  static reg add(reg a, reg b) { return _mm256_add_pd(a, b); }
+  static reg sub(reg a, reg b) { return _mm256_sub_pd(a, b); }
+  static reg mul(reg a, reg b) { return _mm256_mul_pd(a, b); }
+  static reg div(reg a, reg b) { return _mm256_div_pd(a, b); }
+  static reg fma(reg a, reg b, reg c) { return _mm256_fmadd_pd(a, b, c); }
+  static reg fnma(reg a, reg b, reg c) { return _mm256_fnmadd_pd(a, b, c); }
+  static reg sqrt(reg a) { return _mm256_sqrt_pd(a); }
+  static reg max(reg a, reg b) { return _mm256_max_pd(a, b); }
+  static reg min(reg a, reg b) { return _mm256_min_pd(a, b); }
+  template <int P> static reg cmp(reg a, reg b) { return _mm256_cmp_pd(a, b, P); }
+  static reg blend(reg m, reg a, reg b) { return _mm256_blendv_pd(b, a, m); }
+  static reg band(reg a, reg b) { return _mm256_and_pd(a, b); }
+  static reg bor(reg a, reg b) { return _mm256_or_pd(a, b); }
+  static int mask(reg m) { return _mm256_movemask_pd(m); }
+  static __m256i bits(reg a) { return _mm256_castpd_si256(a); }
+  static reg from(__m256i a) { return _mm256_castsi256_pd(a); }
+  static __m256i iset(int64_t x) { return _mm256_set1_epi64x(x); }
+  static __m256i iadd(__m256i a, __m256i b) { return _mm256_add_epi64(a, b); }
+  static __m256i isub(__m256i a, __m256i b) { return _mm256_sub_epi64(a, b); }
+  template <int K> static __m256i shl(__m256i a) { return _mm256_slli_epi64(a, K); }
+  template <int K> static __m256i shr(__m256i a) { return _mm256_srli_epi64(a, K); }
+  static __m256i tail(int n) { return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3)); }
+  static reg loadn(const double* p, int n) { return _mm256_maskload_pd(p, tail(n)); }
+  static void storen(double* p, reg a, int n) { _mm256_maskstore_pd(p, tail(n), a); }
+};
+
+template <class T> struct V { typename R<T>::reg v[R<T>::n]; };
+template <class T> struct M { typename R<T>::reg v[R<T>::n]; };
+template <class T> struct B { __m256i v[R<T>::n]; };
+
+#define EACH _Pragma("GCC unroll 4") for (int i = 0; i < R<T>::n; ++i)
+
+template <class T> inline V<T> set1(T x) { V<T> r; EACH r.v[i] = R<T>::set1(x); return r; }
+template <class T> inline V<T> zero() { return set1<T>(0); }
+template <class T> inline V<T> load(const T* p) { V<T> r; EACH r.v[i] = R<T>::load(p + i * R<T>::w); return r; }
+template <class T> inline V<T> load(const T* p, int n) { V<T> r; EACH r.v[i] = R<T>::loadn(p + i * R<T>::w, n - i * R<T>::w); return r; }
+template <class T> inline void store(T* p, V<T> a) { EACH R<T>::store(p + i * R<T>::w, a.v[i]); }
+template <class T> inline void store(T* p, V<T> a, int n) { EACH R<T>::storen(p + i * R<T>::w, a.v[i], n - i * R<T>::w); }
+template <class T> inline void stream(T* p, V<T> a) { EACH R<T>::stream(p + i * R<T>::w, a.v[i]); }
+inline void streamFence() { _mm_sfence(); }
+inline void prefetch(const void* p) { _mm_prefetch((const char*)p, _MM_HINT_T0); }
+
+template <class T> inline V<T> operator+(V<T> a, V<T> b) { EACH a.v[i] = R<T>::add(a.v[i], b.v[i]); return a; }
+template <class T> inline V<T> operator-(V<T> a, V<T> b) { EACH a.v[i] = R<T>::sub(a.v[i], b.v[i]); return a; }
+template <class T> inline V<T> operator*(V<T> a, V<T> b) { EACH a.v[i] = R<T>::mul(a.v[i], b.v[i]); return a; }
+template <class T> inline V<T> operator/(V<T> a, V<T> b) { EACH a.v[i] = R<T>::div(a.v[i], b.v[i]); return a; }
+template <class T> inline V<T> fma(V<T> a, V<T> b, V<T> c) { EACH a.v[i] = R<T>::fma(a.v[i], b.v[i], c.v[i]); return a; }
+template <class T> inline V<T> fnma(V<T> a, V<T> b, V<T> c) { EACH a.v[i] = R<T>::fnma(a.v[i], b.v[i], c.v[i]); return a; }
+template <class T> inline V<T> sqrt(V<T> a) { EACH a.v[i] = R<T>::sqrt(a.v[i]); return a; }
+template <class T> inline T roundMagic() { return sizeof(T) == 4 ? T(12582912.0) : T(6755399441055744.0); }
+template <class T> inline V<T> rawMax(V<T> a, V<T> b) { EACH a.v[i] = R<T>::max(a.v[i], b.v[i]); return a; }
+template <class T> inline V<T> rawMin(V<T> a, V<T> b) { EACH a.v[i] = R<T>::min(a.v[i], b.v[i]); return a; }
+
+template <class T> inline B<T> bits(V<T> a) { B<T> r; EACH r.v[i] = R<T>::bits(a.v[i]); return r; }
+template <class T> inline V<T> fromBits(B<T> a) { V<T> r; EACH r.v[i] = R<T>::from(a.v[i]); return r; }
+template <class T> inline B<T> setBits(typename BitsOf<T>::type x) { B<T> r; EACH r.v[i] = R<T>::iset(x); return r; }
+template <class T> inline B<T> operator&(B<T> a, B<T> b) { EACH a.v[i] = _mm256_and_si256(a.v[i], b.v[i]); return a; }
+template <class T> inline B<T> operator|(B<T> a, B<T> b) { EACH a.v[i] = _mm256_or_si256(a.v[i], b.v[i]); return a; }
+template <class T> inline B<T> operator^(B<T> a, B<T> b) { EACH a.v[i] = _mm256_xor_si256(a.v[i], b.v[i]); return a; }
+template <class T> inline B<T> operator+(B<T> a, B<T> b) { EACH a.v[i] = R<T>::iadd(a.v[i], b.v[i]); return a; }
+template <class T> inline B<T> operator-(B<T> a, B<T> b) { EACH a.v[i] = R<T>::isub(a.v[i], b.v[i]); return a; }
+template <int K, class T> inline B<T> shl(B<T> a) { EACH a.v[i] = R<T>::template shl<K>(a.v[i]); return a; }
+template <int K, class T> inline B<T> shr(B<T> a) { EACH a.v[i] = R<T>::template shr<K>(a.v[i]); return a; }
+
+template <class T> inline M<T> gt(V<T> a, V<T> b) { M<T> r; EACH r.v[i] = R<T>::template cmp<_CMP_GT_OQ>(a.v[i], b.v[i]); return r; }
+template <class T> inline M<T> ge(V<T> a, V<T> b) { M<T> r; EACH r.v[i] = R<T>::template cmp<_CMP_GE_OQ>(a.v[i], b.v[i]); return r; }
+template <class T> inline M<T> eq(V<T> a, V<T> b) { M<T> r; EACH r.v[i] = R<T>::template cmp<_CMP_EQ_OQ>(a.v[i], b.v[i]); return r; }
+template <class T> inline M<T> ne(V<T> a, V<T> b) { M<T> r; EACH r.v[i] = R<T>::template cmp<_CMP_NEQ_UQ>(a.v[i], b.v[i]); return r; }
+template <class T> inline M<T> isNaN(V<T> a) { M<T> r; EACH r.v[i] = R<T>::template cmp<_CMP_UNORD_Q>(a.v[i], a.v[i]); return r; }
+template <class T> inline M<T> operator&(M<T> a, M<T> b) { EACH a.v[i] = R<T>::band(a.v[i], b.v[i]); return a; }
+template <class T> inline M<T> operator|(M<T> a, M<T> b) { EACH a.v[i] = R<T>::bor(a.v[i], b.v[i]); return a; }
+template <class T> inline V<T> select(M<T> m, V<T> a, V<T> b) { EACH a.v[i] = R<T>::blend(m.v[i], a.v[i], b.v[i]); return a; }
+template <class T> inline bool any(M<T> m) { int r = 0; EACH r |= R<T>::mask(m.v[i]); return r != 0; }
+
+#undef EACH

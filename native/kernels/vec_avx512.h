@@ -1,0 +1,115 @@
+// The vector vocabulary in AVX-512 (F, DQ, BW, VL): sixteen lanes are one zmm register of float or two of double.
+
+constexpr int lanes = 16;
+
+template <class T> struct BitsOf;
+template <> struct BitsOf<float> { using type = int32_t; };
+template <> struct BitsOf<double> { using type = int64_t; };
+
+template <class T> struct R;
+template <> struct R<float> {
+  using reg = __m512; using mask = __mmask16; static constexpr int n = 1, w = 16;
+  static reg set1(float x) { return _mm512_set1_ps(x); }
+  static reg load(const float* p) { return _mm512_loadu_ps(p); }
+  static void store(float* p, reg a) { _mm512_storeu_ps(p, a); }
+  static void stream(float* p, reg a) { _mm512_stream_ps(p, a); }
+  static reg add(reg a, reg b) { return _mm512_add_ps(a, b); }
+  static reg sub(reg a, reg b) { return _mm512_sub_ps(a, b); }
+  static reg mul(reg a, reg b) { return _mm512_mul_ps(a, b); }
+  static reg div(reg a, reg b) { return _mm512_div_ps(a, b); }
+  static reg fma(reg a, reg b, reg c) { return _mm512_fmadd_ps(a, b, c); }
+  static reg fnma(reg a, reg b, reg c) { return _mm512_fnmadd_ps(a, b, c); }
+  static reg sqrt(reg a) { return _mm512_sqrt_ps(a); }
+  static reg max(reg a, reg b) { return _mm512_max_ps(a, b); }
+  static reg min(reg a, reg b) { return _mm512_min_ps(a, b); }
+  template <int P> static mask cmp(reg a, reg b) { return _mm512_cmp_ps_mask(a, b, P); }
+  static reg blend(mask m, reg a, reg b) { return _mm512_mask_blend_ps(m, b, a); }
+  static __m512i bits(reg a) { return _mm512_castps_si512(a); }
+  static reg from(__m512i a) { return _mm512_castsi512_ps(a); }
+  static __m512i iset(int32_t x) { return _mm512_set1_epi32(x); }
+  static __m512i iadd(__m512i a, __m512i b) { return _mm512_add_epi32(a, b); }
+  static __m512i isub(__m512i a, __m512i b) { return _mm512_sub_epi32(a, b); }
+  template <int K> static __m512i shl(__m512i a) { return _mm512_slli_epi32(a, K); }
+  template <int K> static __m512i shr(__m512i a) { return _mm512_srli_epi32(a, K); }
+  static reg loadm(mask m, const float* p) { return _mm512_maskz_loadu_ps(m, p); }
+  static void storem(float* p, mask m, reg a) { _mm512_mask_storeu_ps(p, m, a); }
+};
+template <> struct R<double> {
+  using reg = __m512d; using mask = __mmask8; static constexpr int n = 2, w = 8;
+  static reg set1(double x) { return _mm512_set1_pd(x); }
+  static reg load(const double* p) { return _mm512_loadu_pd(p); }
+  static void store(double* p, reg a) { _mm512_storeu_pd(p, a); }
+  static void stream(double* p, reg a) { _mm512_stream_pd(p, a); }
+  static reg add(reg a, reg b) { return _mm512_add_pd(a, b); }
+  static reg sub(reg a, reg b) { return _mm512_sub_pd(a, b); }
+  static reg mul(reg a, reg b) { return _mm512_mul_pd(a, b); }
+  static reg div(reg a, reg b) { return _mm512_div_pd(a, b); }
+  static reg fma(reg a, reg b, reg c) { return _mm512_fmadd_pd(a, b, c); }
+  static reg fnma(reg a, reg b, reg c) { return _mm512_fnmadd_pd(a, b, c); }
+  static reg sqrt(reg a) { return _mm512_sqrt_pd(a); }
+  static reg max(reg a, reg b) { return _mm512_max_pd(a, b); }
+  static reg min(reg a, reg b) { return _mm512_min_pd(a, b); }
+  template <int P> static mask cmp(reg a, reg b) { return _mm512_cmp_pd_mask(a, b, P); }
+  static reg blend(mask m, reg a, reg b) { return _mm512_mask_blend_pd(m, b, a); }
+  static __m512i bits(reg a) { return _mm512_castpd_si512(a); }
+  static reg from(__m512i a) { return _mm512_castsi512_pd(a); }
+  static __m512i iset(int64_t x) { return _mm512_set1_epi64(x); }
+  static __m512i iadd(__m512i a, __m512i b) { return _mm512_add_epi64(a, b); }
+  static __m512i isub(__m512i a, __m512i b) { return _mm512_sub_epi64(a, b); }
+  template <int K> static __m512i shl(__m512i a) { return _mm512_slli_epi64(a, K); }
+  template <int K> static __m512i shr(__m512i a) { return _mm512_srli_epi64(a, K); }
+  static reg loadm(mask m, const double* p) { return _mm512_maskz_loadu_pd(m, p); }
+  static void storem(double* p, mask m, reg a) { _mm512_mask_storeu_pd(p, m, a); }
+};
+
+template <class T> struct V { typename R<T>::reg v[R<T>::n]; };
+template <class T> struct M { typename R<T>::mask v[R<T>::n]; };
+template <class T> struct B { __m512i v[R<T>::n]; };
+
+#define EACH _Pragma("GCC unroll 2") for (int i = 0; i < R<T>::n; ++i)
+// The mask of lanes [0, n) in register i, 0 ≤ n ≤ 16.
+template <class T> inline typename R<T>::mask tail(int n, int i) { return (typename R<T>::mask)(((1u << n) - 1u) >> (i * R<T>::w)); }
+
+template <class T> inline V<T> set1(T x) { V<T> r; EACH r.v[i] = R<T>::set1(x); return r; }
+template <class T> inline V<T> zero() { return set1<T>(0); }
+template <class T> inline V<T> load(const T* p) { V<T> r; EACH r.v[i] = R<T>::load(p + i * R<T>::w); return r; }
+template <class T> inline V<T> load(const T* p, int n) { V<T> r; EACH r.v[i] = R<T>::loadm(tail<T>(n, i), p + i * R<T>::w); return r; }
+template <class T> inline void store(T* p, V<T> a) { EACH R<T>::store(p + i * R<T>::w, a.v[i]); }
+template <class T> inline void store(T* p, V<T> a, int n) { EACH R<T>::storem(p + i * R<T>::w, tail<T>(n, i), a.v[i]); }
+template <class T> inline void stream(T* p, V<T> a) { EACH R<T>::stream(p + i * R<T>::w, a.v[i]); }
+inline void streamFence() { _mm_sfence(); }
+inline void prefetch(const void* p) { _mm_prefetch((const char*)p, _MM_HINT_T0); }
+
+template <class T> inline V<T> operator+(V<T> a, V<T> b) { EACH a.v[i] = R<T>::add(a.v[i], b.v[i]); return a; }
+template <class T> inline V<T> operator-(V<T> a, V<T> b) { EACH a.v[i] = R<T>::sub(a.v[i], b.v[i]); return a; }
+template <class T> inline V<T> operator*(V<T> a, V<T> b) { EACH a.v[i] = R<T>::mul(a.v[i], b.v[i]); return a; }
+template <class T> inline V<T> operator/(V<T> a, V<T> b) { EACH a.v[i] = R<T>::div(a.v[i], b.v[i]); return a; }
+template <class T> inline V<T> fma(V<T> a, V<T> b, V<T> c) { EACH a.v[i] = R<T>::fma(a.v[i], b.v[i], c.v[i]); return a; }
+template <class T> inline V<T> fnma(V<T> a, V<T> b, V<T> c) { EACH a.v[i] = R<T>::fnma(a.v[i], b.v[i], c.v[i]); return a; }
+template <class T> inline V<T> sqrt(V<T> a) { EACH a.v[i] = R<T>::sqrt(a.v[i]); return a; }
+template <class T> inline T roundMagic() { return sizeof(T) == 4 ? T(12582912.0) : T(6755399441055744.0); }
+template <class T> inline V<T> rawMax(V<T> a, V<T> b) { EACH a.v[i] = R<T>::max(a.v[i], b.v[i]); return a; }
+template <class T> inline V<T> rawMin(V<T> a, V<T> b) { EACH a.v[i] = R<T>::min(a.v[i], b.v[i]); return a; }
+
+template <class T> inline B<T> bits(V<T> a) { B<T> r; EACH r.v[i] = R<T>::bits(a.v[i]); return r; }
+template <class T> inline V<T> fromBits(B<T> a) { V<T> r; EACH r.v[i] = R<T>::from(a.v[i]); return r; }
+template <class T> inline B<T> setBits(typename BitsOf<T>::type x) { B<T> r; EACH r.v[i] = R<T>::iset(x); return r; }
+template <class T> inline B<T> operator&(B<T> a, B<T> b) { EACH a.v[i] = _mm512_and_si512(a.v[i], b.v[i]); return a; }
+template <class T> inline B<T> operator|(B<T> a, B<T> b) { EACH a.v[i] = _mm512_or_si512(a.v[i], b.v[i]); return a; }
+template <class T> inline B<T> operator^(B<T> a, B<T> b) { EACH a.v[i] = _mm512_xor_si512(a.v[i], b.v[i]); return a; }
+template <class T> inline B<T> operator+(B<T> a, B<T> b) { EACH a.v[i] = R<T>::iadd(a.v[i], b.v[i]); return a; }
+template <class T> inline B<T> operator-(B<T> a, B<T> b) { EACH a.v[i] = R<T>::isub(a.v[i], b.v[i]); return a; }
+template <int K, class T> inline B<T> shl(B<T> a) { EACH a.v[i] = R<T>::template shl<K>(a.v[i]); return a; }
+template <int K, class T> inline B<T> shr(B<T> a) { EACH a.v[i] = R<T>::template shr<K>(a.v[i]); return a; }
+
+template <class T> inline M<T> gt(V<T> a, V<T> b) { M<T> r; EACH r.v[i] = R<T>::template cmp<_CMP_GT_OQ>(a.v[i], b.v[i]); return r; }
+template <class T> inline M<T> ge(V<T> a, V<T> b) { M<T> r; EACH r.v[i] = R<T>::template cmp<_CMP_GE_OQ>(a.v[i], b.v[i]); return r; }
+template <class T> inline M<T> eq(V<T> a, V<T> b) { M<T> r; EACH r.v[i] = R<T>::template cmp<_CMP_EQ_OQ>(a.v[i], b.v[i]); return r; }
+template <class T> inline M<T> ne(V<T> a, V<T> b) { M<T> r; EACH r.v[i] = R<T>::template cmp<_CMP_NEQ_UQ>(a.v[i], b.v[i]); return r; }
+template <class T> inline M<T> isNaN(V<T> a) { M<T> r; EACH r.v[i] = R<T>::template cmp<_CMP_UNORD_Q>(a.v[i], a.v[i]); return r; }
+template <class T> inline M<T> operator&(M<T> a, M<T> b) { EACH a.v[i] = (typename R<T>::mask)(a.v[i] & b.v[i]); return a; }
+template <class T> inline M<T> operator|(M<T> a, M<T> b) { EACH a.v[i] = (typename R<T>::mask)(a.v[i] | b.v[i]); return a; }
+template <class T> inline V<T> select(M<T> m, V<T> a, V<T> b) { EACH a.v[i] = R<T>::blend(m.v[i], a.v[i], b.v[i]); return a; }
+template <class T> inline bool any(M<T> m) { unsigned r = 0; EACH r |= m.v[i]; return r != 0; }
+
+#undef EACH

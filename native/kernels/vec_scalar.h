@@ -1,0 +1,75 @@
+// The vector vocabulary in plain C++: sixteen lanes in an array. Oracle of the other two, and fallback where there is no AVX2.
+
+constexpr int lanes = 16;
+
+template <class T> struct BitsOf;
+template <> struct BitsOf<float> { using type = int32_t; };
+template <> struct BitsOf<double> { using type = int64_t; };
+
+template <class T> struct V { T v[16]; };
+template <class T> struct M { bool v[16]; };
+template <class T> struct B { typename BitsOf<T>::type v[16]; };  // the lanes as integers of the same width
+
+#define EACH(i) for (int i = 0; i < 16; ++i)
+
+template <class T> inline V<T> set1(T x) { V<T> r; EACH(i) r.v[i] = x; return r; }
+template <class T> inline V<T> zero() { return set1<T>(0); }
+template <class T> inline V<T> load(const T* p) { V<T> r; EACH(i) r.v[i] = p[i]; return r; }
+template <class T> inline V<T> load(const T* p, int n) { V<T> r; EACH(i) r.v[i] = i < n ? p[i] : T(0); return r; }
+template <class T> inline void store(T* p, V<T> a) { EACH(i) p[i] = a.v[i]; }
+template <class T> inline void store(T* p, V<T> a, int n) { for (int i = 0; i < n; ++i) p[i] = a.v[i]; }
+template <class T> inline void stream(T* p, V<T> a) { store(p, a); }
+inline void streamFence() {}
+inline void prefetch(const void*) {}
+
+template <class T> inline V<T> operator+(V<T> a, V<T> b) { V<T> r; EACH(i) r.v[i] = a.v[i] + b.v[i]; return r; }
+template <class T> inline V<T> operator-(V<T> a, V<T> b) { V<T> r; EACH(i) r.v[i] = a.v[i] - b.v[i]; return r; }
+template <class T> inline V<T> operator*(V<T> a, V<T> b) { V<T> r; EACH(i) r.v[i] = a.v[i] * b.v[i]; return r; }
+template <class T> inline V<T> operator/(V<T> a, V<T> b) { V<T> r; EACH(i) r.v[i] = a.v[i] / b.v[i]; return r; }
+
+inline float fmaLane(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+inline double fmaLane(double a, double b, double c) { return __builtin_fma(a, b, c); }
+template <class T> inline V<T> fma(V<T> a, V<T> b, V<T> c) { V<T> r; EACH(i) r.v[i] = fmaLane(a.v[i], b.v[i], c.v[i]); return r; }   // a·b + c
+template <class T> inline V<T> fnma(V<T> a, V<T> b, V<T> c) { V<T> r; EACH(i) r.v[i] = fmaLane(-a.v[i], b.v[i], c.v[i]); return r; }  // c − a·b
+
+inline float sqrtLane(float a) { return __builtin_sqrtf(a); }
+inline double sqrtLane(double a) { return __builtin_sqrt(a); }
+template <class T> inline V<T> sqrt(V<T> a) { V<T> r; EACH(i) r.v[i] = sqrtLane(a.v[i]); return r; }
+// Nearest, ties to even, by adding and taking away 1.5·2^(mantissa bits): for |a| < 2^22 (float) or 2^51 (double).
+template <class T> inline T roundMagic() { return sizeof(T) == 4 ? T(12582912.0) : T(6755399441055744.0); }
+
+// x86 semantics: `a > b ? a : b`, so a NaN in `a` is lost; use maximum() where a NaN must stay.
+template <class T> inline V<T> rawMax(V<T> a, V<T> b) { V<T> r; EACH(i) r.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i]; return r; }
+template <class T> inline V<T> rawMin(V<T> a, V<T> b) { V<T> r; EACH(i) r.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i]; return r; }
+
+template <class T> inline B<T> bits(V<T> a) { B<T> r; __builtin_memcpy(&r, &a, sizeof r); return r; }
+template <class T> inline V<T> fromBits(B<T> a) { V<T> r; __builtin_memcpy(&r, &a, sizeof r); return r; }
+template <class T> inline B<T> setBits(typename BitsOf<T>::type x) { B<T> r; EACH(i) r.v[i] = x; return r; }
+template <class T> inline B<T> operator&(B<T> a, B<T> b) { B<T> r; EACH(i) r.v[i] = a.v[i] & b.v[i]; return r; }
+template <class T> inline B<T> operator|(B<T> a, B<T> b) { B<T> r; EACH(i) r.v[i] = a.v[i] | b.v[i]; return r; }
+template <class T> inline B<T> operator^(B<T> a, B<T> b) { B<T> r; EACH(i) r.v[i] = a.v[i] ^ b.v[i]; return r; }
+// Wrap-around sums, as the instructions do them.
+inline int32_t addLane(int32_t a, int32_t b) { return int32_t(uint32_t(a) + uint32_t(b)); }
+inline int64_t addLane(int64_t a, int64_t b) { return int64_t(uint64_t(a) + uint64_t(b)); }
+inline int32_t subLane(int32_t a, int32_t b) { return int32_t(uint32_t(a) - uint32_t(b)); }
+inline int64_t subLane(int64_t a, int64_t b) { return int64_t(uint64_t(a) - uint64_t(b)); }
+template <class T> inline B<T> operator+(B<T> a, B<T> b) { B<T> r; EACH(i) r.v[i] = addLane(a.v[i], b.v[i]); return r; }
+template <class T> inline B<T> operator-(B<T> a, B<T> b) { B<T> r; EACH(i) r.v[i] = subLane(a.v[i], b.v[i]); return r; }
+inline int32_t shlLane(int32_t a, int k) { return int32_t(uint32_t(a) << k); }
+inline int64_t shlLane(int64_t a, int k) { return int64_t(uint64_t(a) << k); }
+inline int32_t shrLane(int32_t a, int k) { return int32_t(uint32_t(a) >> k); }
+inline int64_t shrLane(int64_t a, int k) { return int64_t(uint64_t(a) >> k); }
+template <int K, class T> inline B<T> shl(B<T> a) { B<T> r; EACH(i) r.v[i] = shlLane(a.v[i], K); return r; }
+template <int K, class T> inline B<T> shr(B<T> a) { B<T> r; EACH(i) r.v[i] = shrLane(a.v[i], K); return r; }  // logical
+
+template <class T> inline M<T> gt(V<T> a, V<T> b) { M<T> r; EACH(i) r.v[i] = a.v[i] > b.v[i]; return r; }
+template <class T> inline M<T> ge(V<T> a, V<T> b) { M<T> r; EACH(i) r.v[i] = a.v[i] >= b.v[i]; return r; }
+template <class T> inline M<T> eq(V<T> a, V<T> b) { M<T> r; EACH(i) r.v[i] = a.v[i] == b.v[i]; return r; }
+template <class T> inline M<T> ne(V<T> a, V<T> b) { M<T> r; EACH(i) r.v[i] = !(a.v[i] == b.v[i]); return r; }  // true where either is NaN
+template <class T> inline M<T> isNaN(V<T> a) { M<T> r; EACH(i) r.v[i] = !(a.v[i] == a.v[i]); return r; }
+template <class T> inline M<T> operator&(M<T> a, M<T> b) { M<T> r; EACH(i) r.v[i] = a.v[i] && b.v[i]; return r; }
+template <class T> inline M<T> operator|(M<T> a, M<T> b) { M<T> r; EACH(i) r.v[i] = a.v[i] || b.v[i]; return r; }
+template <class T> inline V<T> select(M<T> m, V<T> a, V<T> b) { V<T> r; EACH(i) r.v[i] = m.v[i] ? a.v[i] : b.v[i]; return r; }
+template <class T> inline bool any(M<T> m) { bool r = false; EACH(i) r |= m.v[i]; return r; }
+
+#undef EACH
