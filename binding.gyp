@@ -6,7 +6,7 @@
       'NAPI_VERSION=9', 'NAPI_DISABLE_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED',
       'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS', 'NODE_API_NO_EXTERNAL_BUFFERS_ALLOWED', 'NDEBUG'
     ],
-    'cflags': ['-fvisibility=hidden', '-fno-math-errno', '-ffp-contract=off', '-pthread', '-Wno-psabi'],
+    'cflags': ['-fvisibility=hidden', '-fno-math-errno', '-ffp-contract=off', '-pthread', '-Wno-psabi', '-ffunction-sections', '-fdata-sections'],
     'cflags_cc!': ['-std=gnu++17', '-std=gnu++20'],
     'cflags_cc': ['-std=c++20', '-fvisibility-inlines-hidden', '-fno-exceptions', '-fno-rtti', '-O3'],
     'xcode_settings': {
@@ -27,7 +27,7 @@
           'ldflags!': ['-rdynamic'],
           'ldflags': [
             '-pthread', '-static-libstdc++', '-static-libgcc', '-Wl,-z,nodelete', '-Wl,-z,relro', '-Wl,-z,now', '-Wl,-Bsymbolic',
-            '-Wl,--exclude-libs,ALL'
+            '-Wl,--exclude-libs,ALL', '-Wl,--gc-sections'
           ]
         }]
       ]
