@@ -36,11 +36,12 @@ export class StepError extends Error {}
 export async function runStep(title, command, args, { cwd = root, env = process.env, percent = toolPercent, hint = '' } = {}) {
   const started = Date.now();
   const tail = [];
+  const errors = [];
   let current = '';
   let share;
   let pending = '';
   log(`\n== ${title}\n$ ${[command, ...args].join(' ')}\n`);
-  const seconds = () => `${((Date.now() - started) / 1000).toFixed(0)} s`;
+  const seconds = () => `${((Date.now() - started) / 1000).toFixed(1)} s`;
   const state = () => `${share === undefined ? '' : `${String(Math.round(share * 100)).padStart(3)} %  `}${current}`;
   const draw = () => {
     const width = (process.stderr.columns || 80) - 1;
@@ -51,6 +52,7 @@ export async function runStep(title, command, args, { cwd = root, env = process.
   const takeLine = (raw) => {
     const line = raw.replace(/\x1b\[[0-9;]*[A-Za-z]/g, '').trimEnd();
     if (line.trim() === '') return;
+    if (errors.length < 8 && /\berror\b/i.test(line)) errors.push(line);
     tail.push(line);
     if (tail.length > 40) tail.shift();
     current = line.trim();
@@ -73,12 +75,15 @@ export async function runStep(title, command, args, { cwd = root, env = process.
   takeLine(pending);
   if (live) process.stderr.write('\r\x1b[2K');
   if (outcome.code === 0) {
-    say(live ? `${title}  done in ${seconds()}` : `${title} done in ${seconds()}`);
+    say(`${title} done in ${seconds()}`);
     return;
   }
   const why = outcome.error ? outcome.error.message : outcome.signal ? `stopped by ${outcome.signal}` : `exit code ${outcome.code}`;
-  say(`${title} failed after ${seconds()} (${why}). Its last lines:\n`);
-  for (const line of tail) say(`  ${line}`);
+  say(`${title} failed after ${seconds()} (${why}).`);
+  // Some tools say what is wrong first and then print pages of help.
+  const early = errors.filter((line) => !tail.includes(line));
+  if (early.length > 0) say(`Its first errors:\n\n${early.map((line) => `  ${line}`).join('\n')}\n`);
+  say(`Its last lines:\n\n${tail.map((line) => `  ${line}`).join('\n')}`);
   say(`\nThe full log is in ${relative(process.cwd(), logPath) || logPath}`);
   if (hint !== '') say(hint);
   throw new StepError(title);
