@@ -55,8 +55,10 @@ export async function runStep(title, command, args, { cwd = root, env = process.
     if (errors.length < 8 && /\berror\b/i.test(line)) errors.push(line);
     tail.push(line);
     if (tail.length > 40) tail.shift();
-    current = line.trim();
-    share = percent(line) ?? share;
+    const now = percent(line);
+    // Once a tool counts its steps, only its own lines are shown, not the compiler's remarks in between.
+    if (now !== undefined || share === undefined) current = line.trim();
+    share = now ?? share;
   };
   const take = (chunk) => {
     log(chunk);
