@@ -1,13 +1,16 @@
 // exp, expm1, log, log1p, tanh, sigmoid, softplus: one algorithm for float and double, in + − · / fma and integer bits only,
-// so every instruction set gives the same bits. Worst errors: float below 1 ULP over all 2^32 inputs, double below 1.5 ULP
-// in dense sweeps. Nothing is flushed: subnormal arguments and results are as accurate as their spacing allows; a NaN stays.
+// so every instruction set gives the same bits. Nothing is flushed to zero: subnormal arguments and results count like others.
+// A NaN stays a NaN. Worst error in ULP, float over all 2^32 arguments / double over dense sweeps:
+// exp 0.77 / 0.75, expm1 0.89 / 1.03, log 0.67 / 0.82, log1p 0.73 / 0.84, tanh 0.76 / 0.84, sigmoid 0.77 / 0.79, softplus 1.6 / 1.5.
 
 // What the two formats differ in.
 template <class T> struct Num;
 template <> struct Num<float> {
   static constexpr int mantissa = 23;
   static constexpr float bias = 127.0f;
-  static constexpr int32_t one = 0x3f800000, four = 0x40800000, exponentMask = int32_t(0xff800000u), infinity = 0x7f800000, nan = 0x7fc00000;
+  static constexpr int32_t one = 0x3f800000, four = 0x40800000, exponentMask = int32_t(0xff800000u),
+                           infinity = 0x7f800000, nan = 0x7fc00000;
+  // integers: added to a small whole number, its low bits are that number. noHalves: from here on 1/2 is at most half a unit.
   static constexpr float minNormal = 0x1p-126f, lift = 0x1p24f, liftLog2 = 24.0f, integers = 0x1p23f, noHalves = 0x1p24f;
   static constexpr int32_t integersBits = 0x4b000000;
   // ln 2 = ln2 + ln2Low, ln2 nearest; ln 2 = ln2Short + ln2Rest, where k·ln2Short is exact for every exponent k.
@@ -45,8 +48,17 @@ INLINE V<float> expPolynomial(V<float> r) {
 }
 // Double: degree 10, 2^-57.4.
 INLINE V<double> expPolynomial(V<double> r) {
-  constexpr double c[] = {0.5, 0.16666666666666677, 0.041666666666666706, 0.0083333333333217262, 0.0013888888888856895, 0.00019841269885025232,
-                          2.4801587379176533e-05, 2.7557245583351456e-06, 2.7557234068597243e-07, 2.5108392604560996e-08, 2.0923212054278008e-09};
+  constexpr double c[] = {0.5,
+                          0.16666666666666677,
+                          0.041666666666666706,
+                          0.0083333333333217262,
+                          0.0013888888888856895,
+                          0.00019841269885025232,
+                          2.4801587379176533e-05,
+                          2.7557245583351456e-06,
+                          2.7557234068597243e-07,
+                          2.5108392604560996e-08,
+                          2.0923212054278008e-09};
   return horner(r, c);
 }
 
@@ -144,14 +156,18 @@ template <class T> INLINE V<T> logOf(V<T> k, V<T> f, V<T> rest) {
   return logSum(h, f, fma(k, set1<T>(Num<T>::ln2Rest), lost + rest));
 }
 // x = 2^k·m with m in [2/3, 4/3), x positive and normal: k << mantissa, and k itself.
-template <class T> INLINE B<T> exponentBits(V<T> x) { return (bits(x) - setBits<T>(Num<T>::mantissaStart)) & setBits<T>(Num<T>::exponentMask); }
+template <class T> INLINE B<T> exponentBits(V<T> x) {
+  return (bits(x) - setBits<T>(Num<T>::mantissaStart)) & setBits<T>(Num<T>::exponentMask);
+}
 template <class T> INLINE V<T> exponentValue(B<T> k) {
-  return fromBits<T>(shr<Num<T>::mantissa>(k + setBits<T>(Num<T>::one)) + setBits<T>(Num<T>::integersBits)) - set1<T>(Num<T>::integers + Num<T>::bias);
+  const B<T> biased = shr<Num<T>::mantissa>(k + setBits<T>(Num<T>::one));
+  return fromBits<T>(biased + setBits<T>(Num<T>::integersBits)) - set1<T>(Num<T>::integers + Num<T>::bias);
 }
 // y where x > pole is finite; −∞ at the pole, NaN below it, x at ∞ and NaN.
 template <class T> INLINE V<T> logSpecial(V<T> x, T pole, V<T> y) {
   const V<T> infinity = fromBits<T>(setBits<T>(Num<T>::infinity));
-  const V<T> special = select(gt(set1<T>(pole), x), fromBits<T>(setBits<T>(Num<T>::nan)), select(eq(x, set1<T>(pole)), negate(infinity), x));
+  const V<T> atPole = select(eq(x, set1<T>(pole)), negate(infinity), x);
+  const V<T> special = select(gt(set1<T>(pole), x), fromBits<T>(setBits<T>(Num<T>::nan)), atPole);
   return select(gt(x, set1<T>(pole)) & gt(infinity, x), y, special);
 }
 
