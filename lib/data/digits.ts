@@ -57,14 +57,14 @@ class Pen {
     const ink = between(STYLE.ink);
     for (let i = 0; i < this.#wobble.length; i++) this.#wobble[i] = spread(STYLE.wobble) * height;
 
+    let count = 0;
     for (const stroke of glyph.strokes) {
-      const count = stroke.length / 2;
       let dx = 0;
       let dy = 0;
-      for (let i = 0; i < count; i++) {
-        const u = stroke[2 * i];
-        const v = stroke[2 * i + 1];
-        if (i === 0 || u !== stroke[2 * i - 2] || v !== stroke[2 * i - 1]) {
+      for (let i = 0; i < stroke.length; i += 2) {
+        const u = stroke[i];
+        const v = stroke[i + 1];
+        if (i === 0 || u !== stroke[i - 2] || v !== stroke[i - 1]) {
           dx = spread(STYLE.jitter) * height; // a corner, given twice, moves as one
           dy = spread(STYLE.jitter) * height;
         }
@@ -72,11 +72,18 @@ class Pen {
         const x = (u - 0.5) * width + dx - slant * y;
         const px = centreX + cosine * x - sine * y;
         const py = centreY + sine * x + cosine * y;
-        this.#points[2 * i] = px + this.#bend(px, py, 0);
-        this.#points[2 * i + 1] = py + this.#bend(px, py, 1);
-        this.#widths[i] = radius * (1 + spread(STYLE.pressure));
+        this.#points[2 * count] = px + this.#bend(px, py, 0);
+        this.#points[2 * count + 1] = py + this.#bend(px, py, 1);
+        this.#widths[count] = radius * (1 + spread(STYLE.pressure));
+        count += 1;
       }
-      this.#curve(count);
+    }
+    this.#keepOnPage(count, 0, radius + 1.5);
+    this.#keepOnPage(count, 1, radius + 1.5);
+    let first = 0;
+    for (const stroke of glyph.strokes) {
+      this.#curve(first, first + stroke.length / 2);
+      first += stroke.length / 2;
     }
 
     const noise = between(STYLE.noise);
@@ -101,17 +108,29 @@ class Pen {
     return (1 - fy) * ((1 - fx) * at(iy, ix) + fx * at(iy, ix + 1)) + fy * ((1 - fx) * at(iy + 1, ix) + fx * at(iy + 1, ix + 1));
   }
 
-  /** A Catmull–Rom curve through the first `count` points, drawn as short segments. */
-  #curve(count: number): void {
+  /** Moves the points along one axis, as little as is needed, until all are at least `margin` inside the page. */
+  #keepOnPage(count: number, axis: number, margin: number): void {
+    let low = Infinity;
+    let high = -Infinity;
+    for (let i = 0; i < count; i++) {
+      low = Math.min(low, this.#points[2 * i + axis]);
+      high = Math.max(high, this.#points[2 * i + axis]);
+    }
+    const move = Math.max(0, margin - low) - Math.max(0, high - (this.#size - margin));
+    for (let i = 0; i < count; i++) this.#points[2 * i + axis] += move;
+  }
+
+  /** A Catmull–Rom curve through the points from `start` to before `end`, drawn as short segments. */
+  #curve(start: number, end: number): void {
     const p = this.#points;
-    for (let i = 0; i + 1 < count; i++) {
+    for (let i = start; i + 1 < end; i++) {
       const x1 = p[2 * i];
       const y1 = p[2 * i + 1];
       const x2 = p[2 * i + 2];
       const y2 = p[2 * i + 3];
       if (x1 === x2 && y1 === y2) continue; // a corner
-      const before = i === 0 ? 0 : i - 1;
-      const after = i + 2 === count ? i + 1 : i + 2;
+      const before = i === start ? i : i - 1;
+      const after = i + 2 === end ? i + 1 : i + 2;
       const x0 = p[2 * before];
       const y0 = p[2 * before + 1];
       const x3 = p[2 * after];
@@ -135,11 +154,11 @@ class Pen {
   /** Inks the pixels near a segment: full inside the pen's radius, falling to nothing over one pixel across its edge. */
   #segment(ax: number, ay: number, aRadius: number, bx: number, by: number, bRadius: number): void {
     const size = this.#size;
-    const reach = (aRadius > bRadius ? aRadius : bRadius) + 1;
-    const left = Math.max(0, Math.floor((ax < bx ? ax : bx) - reach));
-    const right = Math.min(size - 1, Math.ceil((ax > bx ? ax : bx) + reach));
-    const top = Math.max(0, Math.floor((ay < by ? ay : by) - reach));
-    const bottom = Math.min(size - 1, Math.ceil((ay > by ? ay : by) + reach));
+    const reach = Math.max(aRadius, bRadius) + 1;
+    const left = Math.max(0, Math.floor(Math.min(ax, bx) - reach));
+    const right = Math.min(size - 1, Math.ceil(Math.max(ax, bx) + reach));
+    const top = Math.max(0, Math.floor(Math.min(ay, by) - reach));
+    const bottom = Math.min(size - 1, Math.ceil(Math.max(ay, by) + reach));
     const dx = bx - ax;
     const dy = by - ay;
     const square = dx * dx + dy * dy;
@@ -159,7 +178,7 @@ class Pen {
   }
 }
 
-const clamp = (x: number, low: number, high: number): number => (x < low ? low : x > high ? high : x);
+const clamp = (x: number, low: number, high: number): number => Math.max(low, Math.min(high, x));
 /** Normal numbers cut at two deviations: no digit becomes unreadable by one wild draw. */
 const bounded = (x: number): number => clamp(x, -2, 2);
 

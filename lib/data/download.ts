@@ -117,7 +117,8 @@ async function verify(body: Uint8Array, file: RemoteFile): Promise<{ packed: boo
     }
   }
   const digest = createHash('sha256').update(content).digest('hex');
-  if (digest !== file.sha256) return `wrong content: SHA-256 ${digest} of ${content.length} unpacked bytes, expected ${file.sha256} of ${file.size}`;
+  if (digest !== file.sha256)
+    return `wrong content: SHA-256 ${digest} of ${content.length} unpacked bytes, expected ${file.sha256} of ${file.size}`;
   return { packed };
 }
 

@@ -45,13 +45,22 @@ export function centreImages(images: Uint8Array, means: readonly number[]): Floa
 }
 
 /** The data sets of two raw parts: the mean is that of the training part, for both (course row B11). */
-export function imageData(name: string, train: RawImages, test: RawImages, shape: readonly number[], raw: boolean): ImageDatasets<'float32' | 'uint8'> {
+export function imageData(
+  name: string,
+  train: RawImages,
+  test: RawImages,
+  shape: readonly number[],
+  raw: boolean,
+): ImageDatasets<'float32' | 'uint8'> {
   if (typeof raw !== 'boolean') throw new ArgumentError(expected('true or false', 'options.raw', raw));
   const mean = channelMeans(train.images, shape[2]);
   const part = (which: string, { images, labels }: RawImages): TensorDataset<'float32' | 'uint8'> => {
     const full = [labels.length, ...shape];
     const inputs = raw ? Tensor.from<'uint8'>(images, full) : Tensor.from<'float32'>(centreImages(images, mean), full);
-    return new TensorDataset<'float32' | 'uint8'>(inputs, Tensor.from<'int32'>(labels, [labels.length]), { name: `${name} ${which}`, classes: 10 });
+    return new TensorDataset<'float32' | 'uint8'>(inputs, Tensor.from<'int32'>(labels, [labels.length]), {
+      name: `${name} ${which}`,
+      classes: 10,
+    });
   };
   return { train: part('train', train), test: part('test', test), mean };
 }

@@ -76,7 +76,13 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
 
   constructor(dataset: Dataset<X, Y>, options: DataLoaderOptions = {}) {
     const known = ['batchSize', 'shuffle', 'seed', 'dropLast', 'prefetch'];
-    const { batchSize = 32, shuffle = false, seed = getSeed(), dropLast = false, prefetch = 2 } = checkOptions<DataLoaderOptions>(options, 'options', known);
+    const {
+      batchSize = 32,
+      shuffle = false,
+      seed = getSeed(),
+      dropLast = false,
+      prefetch = 2,
+    } = checkOptions<DataLoaderOptions>(options, 'options', known);
     if (typeof dataset !== 'object' || dataset === null || typeof dataset.batch !== 'function') {
       throw new ArgumentError(expected('a data set (an object with length and batch)', 'dataset', dataset));
     }

@@ -4,11 +4,14 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { AbortedError, ArgumentError, checkOptions, describeShape, expected, FileFormatError, NetworkError } from '../errors.js';
 import { readIdx } from '../io/idx.js';
-import { download, type DownloadProgress, type RemoteFile } from './download.js';
+import { type DownloadProgress, download, type RemoteFile } from './download.js';
 import { type ImageDatasets, imageData, type RawImages } from './images.js';
 
 /** Where {@link mnist} downloads from, in this order: public mirrors of the files that Yann LeCun, Corinna Cortes and Chris Burges made. */
-export const MNIST_MIRRORS: readonly string[] = ['https://ossci-datasets.s3.amazonaws.com/mnist/', 'https://storage.googleapis.com/cvdf-datasets/mnist/'];
+export const MNIST_MIRRORS: readonly string[] = [
+  'https://ossci-datasets.s3.amazonaws.com/mnist/',
+  'https://storage.googleapis.com/cvdf-datasets/mnist/',
+];
 
 /** The four files: size and SHA-256 of what they unpack to. */
 const FILES = {
@@ -94,7 +97,9 @@ export async function mnist(options: MnistOptions = {}): Promise<ImageDatasets<'
   const test = await readPart(paths.testImages!, paths.testLabels!);
   checkSignal(signal);
   if (train.shape.join() !== test.shape.join()) {
-    throw new FileFormatError(`${paths.testImages}: images of ${describeShape(test.shape)}, the training images have ${describeShape(train.shape)}`);
+    throw new FileFormatError(
+      `${paths.testImages}: images of ${describeShape(test.shape)}, the training images have ${describeShape(train.shape)}`,
+    );
   }
   return imageData('mnist', train, test, train.shape, raw);
 }
@@ -102,11 +107,13 @@ export async function mnist(options: MnistOptions = {}): Promise<ImageDatasets<'
 function checkMnistOptions(options: MnistOptions): void {
   checkOptions<MnistOptions>(options, 'options', ['dir', 'download', 'raw', 'mirrors', 'onProgress', 'signal']);
   const { dir, download: allowed, raw, mirrors, onProgress, signal } = options;
-  if (dir !== undefined && (typeof dir !== 'string' || dir === '')) throw new ArgumentError(expected('the path of a folder', 'options.dir', dir));
+  if (dir !== undefined && (typeof dir !== 'string' || dir === ''))
+    throw new ArgumentError(expected('the path of a folder', 'options.dir', dir));
   for (const [name, value] of Object.entries({ download: allowed, raw })) {
     if (value !== undefined && typeof value !== 'boolean') throw new ArgumentError(expected('true or false', `options.${name}`, value));
   }
-  if (onProgress !== undefined && typeof onProgress !== 'function') throw new ArgumentError(expected('a function', 'options.onProgress', onProgress));
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw new ArgumentError(expected('a function', 'options.onProgress', onProgress));
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
   if (mirrors === undefined) return;
   if (!Array.isArray(mirrors) || mirrors.length === 0) throw new ArgumentError(expected('an array of base URLs', 'options.mirrors', mirrors));
@@ -165,10 +172,14 @@ async function readPart(imagesPath: string, labelsPath: string): Promise<RawImag
   const images = await readFileOf(imagesPath);
   const labels = await readFileOf(labelsPath);
   if (images.dtype !== 'uint8' || images.shape.length !== 3 || images.data.length === 0) {
-    throw new FileFormatError(`${imagesPath}: expected uint8 images [N, height, width], the header at byte 2 says ${images.dtype} ${describeShape(images.shape)}`);
+    throw new FileFormatError(
+      `${imagesPath}: expected uint8 images [N, height, width], the header at byte 2 says ${images.dtype} ${describeShape(images.shape)}`,
+    );
   }
   if (labels.dtype !== 'uint8' || labels.shape.length !== 1) {
-    throw new FileFormatError(`${labelsPath}: expected uint8 labels [N], the header at byte 2 says ${labels.dtype} ${describeShape(labels.shape)}`);
+    throw new FileFormatError(
+      `${labelsPath}: expected uint8 labels [N], the header at byte 2 says ${labels.dtype} ${describeShape(labels.shape)}`,
+    );
   }
   const [count, height, width] = images.shape;
   if (labels.shape[0] !== count) {
