@@ -115,7 +115,8 @@ function logarithm(x: number): number {
 
 /**
  * Standard normal number from one random word w: the inverse normal distribution function at p = (w + 1/2) / 2^32, so |value| < 6.34
- * (relative error below 1e-14). It uses + - * / and square root only, so its bits are the same in every engine and in native code.
+ * (relative error below 1e-14). It uses + - * / and square root only, so its bits are the same in every
+ * engine; native vector code may differ in the last bits of the double.
  */
 export function normalFromWord(word: number): number {
   const p = (word + 0.5) * TWO_MINUS_32;

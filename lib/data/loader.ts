@@ -191,7 +191,10 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
   #indices(order: Int32Array | null, batch: number): Int32Array {
     const start = batch * this.batchSize;
     const end = Math.min(start + this.batchSize, this.dataset.length);
-    return order === null ? Int32Array.from({ length: end - start }, (_, i) => start + i) : order.subarray(start, end);
+    if (order !== null) return order.subarray(start, end);
+    const indices = new Int32Array(end - start);
+    for (let i = 0; i < indices.length; i++) indices[i] = start + i;
+    return indices;
   }
 
   #order(epoch: number): Int32Array | null {
