@@ -13,8 +13,8 @@ Arrays are {"dtype", "shape", "data"}: little-endian base64, row-major, the libr
 Tolerances are derived, not chosen. For each output element y_i the file holds
     bound_i = |y_i| + sum_j |dy_i/dx_j| |x_j|
 which is how far y_i moves when every input moves by one relative unit; an algorithm that makes r roundings on the way may be
-off by r * u * bound_i (u = 2^-24 or 2^-53). Gradients are treated as functions of inputs and upstream gradient in the same way.
-`extra` adds the terms for derivatives that are computed from a stored, rounded output (tanh, sigmoid).
+off by r * u * bound_i (u = 2^-24 or 2^-53); r = 0 asks for the correctly rounded result, bit for bit. Gradients are treated as
+functions of inputs and upstream gradient in the same way. `extra` adds the terms for derivatives that are computed from a stored, rounded output (tanh, sigmoid).
 """
 
 import argparse
@@ -167,10 +167,10 @@ def binary_ops(ops):
         copies = max(math.prod(torch.broadcast_shapes(left, right)) // max(1, math.prod(shape)) for shape in (left, right))
         a, b = draw(f"a{left}{right}", left), draw(f"b{left}{right}", right)
         positive = draw(f"p{left}{right}", right, 0.5, 2.5)
-        ops.add("add", [a, b], lambda x, y: x + y, (1, copies))
-        ops.add("sub", [a, b], lambda x, y: x - y, (1, copies))
-        ops.add("mul", [a, b], lambda x, y: x * y, (1, 1 + copies))
-        ops.add("div", [a, positive], lambda x, y: x / y, (1, 4 + copies))
+        ops.add("add", [a, b], lambda x, y: x + y, (0, copies))
+        ops.add("sub", [a, b], lambda x, y: x - y, (0, copies))
+        ops.add("mul", [a, b], lambda x, y: x * y, (0, 1 + copies))
+        ops.add("div", [a, positive], lambda x, y: x / y, (0, 4 + copies))
         ops.add("minimum", [a, b], torch.minimum, (0, copies))
         ops.add("maximum", [a, b], torch.maximum, (0, copies))
         base = draw(f"base{left}{right}", left, 0.3, 2.5)
@@ -194,7 +194,7 @@ def unary_ops(ops):
         ops.add("tanh", [x], torch.tanh, (4, 8), extra=lambda y, up: (2 * up * y * y).abs())
         ops.add("exp", [x], torch.exp, (2, 4))
         ops.add("log", [positive], torch.log, (2, 4))
-        ops.add("sqrt", [positive], torch.sqrt, (1, 4))
+        ops.add("sqrt", [positive], torch.sqrt, (0, 4))
         ops.add("clip", [draw(f"clip{shape}", shape, -3, 3, away=[-1.0, 1.5])], lambda t: torch.clamp(t, -1.0, 1.5), (0, 1),
                 {"min": -1.0, "max": 1.5})
         for exponent in (2.0, 3.0, 0.5, -1.0, 2.5):
@@ -208,7 +208,7 @@ def unary_ops(ops):
     ops.add("relu", [torch.tensor([-1e6, -1.0, 0.0, 1.0, 1e6], dtype=F64)], torch.relu, (0, 1), note="with zero")
     tiny = torch.tensor([2.0**-100, 2.0**-20, 1.0, 2.0**20, 2.0**100], dtype=F64)
     ops.add("log", [tiny], torch.log, (2, 4), note="range")
-    ops.add("sqrt", [tiny], torch.sqrt, (1, 4), note="range")
+    ops.add("sqrt", [tiny], torch.sqrt, (0, 4), note="range")
 
 
 def matmul_ops(ops):
