@@ -91,7 +91,11 @@ test('[E22] [P14] [P15] the cross-entropy of three models is 0.0489, 5.6965 and 
   const expected = [0.0489069, 5.6965105, 2.7776e-11];
   close(t, each(models.scores, models.labels, f64), expected, { relative: 1e-5 });
   // The last one vanishes in float32 unless the sum of the other exponentials goes through log1p.
-  close(t, each(models.scores, models.labels, f32), expected, { relative: 2e-5 });
+  close(t, each(models.scores, models.labels, f32), expected, { relative: 1e-5 });
+  // log1p(2 exp(-25)) to 17 digits: exp and log1p within 2 ulps each.
+  const exact = 2.777588772954229e-11;
+  close(t, each(models.scores.slice(6), [0], f64), [exact], { relative: 2 ** -50 });
+  close(t, each(models.scores.slice(6), [0], f32), [exact], { relative: 2 ** -21 });
 });
 
 test('[E23] cross-entropy always wants to improve; hinge does not', (t) => {

@@ -17,7 +17,7 @@ interface Attributes {
   readonly max: number;
   readonly transposeA: boolean;
   readonly transposeB: boolean;
-  readonly targets: 'indices' | 'one-hot' | 'probabilities';
+  readonly labelSmoothing?: number;
   readonly shape: number[];
   readonly permutation: number[];
   readonly sizes: number[];
@@ -63,7 +63,7 @@ const calls: Record<string, Call> = {
   argmin: ([a], { axis }) => a.argmin(axis),
   softmax: ([a]) => softmax(a),
   logSoftmax: ([a]) => logSoftmax(a),
-  crossEntropy: ([a], _, [target]) => crossEntropy(a, target),
+  crossEntropy: ([a], { labelSmoothing = 0 }, [target]) => crossEntropy(a, target, { labelSmoothing }),
   mse: ([a, b]) => mseLoss(a, b),
   reshape: ([a], { shape }) => a.reshape(shape),
   transpose: ([a], { permutation }) => a.transpose(permutation),

@@ -45,7 +45,7 @@ export interface OpCase {
 /** Ten steps of an optimizer on one vector, under given gradients and learning rates. */
 export interface OptimizerCase {
   readonly optimizer: 'SGD' | 'Adam' | 'AdamW';
-  readonly options: Readonly<{ momentum?: number; nesterov?: boolean; weightDecay?: number; betas?: [number, number]; eps?: number }>;
+  readonly options: Readonly<{ momentum?: number; dampening?: number; nesterov?: boolean; weightDecay?: number; betas?: [number, number]; eps?: number }>;
   readonly trajectory: GoldenArray;
 }
 
