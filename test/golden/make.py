@@ -14,7 +14,8 @@ Tolerances are derived, not chosen. For each output element y_i the file holds
     bound_i = |y_i| + sum_j |dy_i/dx_j| |x_j|
 which is how far y_i moves when every input moves by one relative unit; an algorithm that makes r roundings on the way may be
 off by r * u * bound_i (u = 2^-24 or 2^-53); r = 0 asks for the correctly rounded result, bit for bit. Gradients are treated as
-functions of inputs and upstream gradient in the same way. `extra` adds the terms for derivatives that are computed from a stored, rounded output (tanh, sigmoid).
+functions of inputs and upstream gradient in the same way. `extra` adds the terms for derivatives that are computed from a stored,
+rounded output (tanh, sigmoid, softmax), `output_extra` those of an intermediate result of another size (log of a rounded sum).
 """
 
 import argparse
@@ -106,7 +107,7 @@ class Ops:
     def __init__(self):
         self.cases = []
 
-    def add(self, op, inputs, function, roundings=(1, 1), attributes=None, constants=(), extra=None, note=""):
+    def add(self, op, inputs, function, roundings=(1, 1), attributes=None, constants=(), extra=None, output_extra=0.0, note=""):
         """One case. `inputs` are differentiated; `constants` (indices, masks) are only stored, and follow them in the call."""
         attributes = attributes or {}
         shapes = " ".join(str(list(tensor.shape)).replace(" ", "") for tensor in list(inputs) + list(constants))
@@ -139,7 +140,7 @@ class Ops:
             "inputs": [inputs_array(tensor) for tensor in plain],
             "constants": [inputs_array(c) if c.dtype == F64 else array(c.to(torch.int32) if c.dtype == torch.int64 else c) for c in constants],
             "output": array(output),
-            "outputBound": array(upward(bound_of(call, plain))),
+            "outputBound": array(upward(bound_of(call, plain) + output_extra)),
             "outputRoundings": roundings[0],
             "upstream": inputs_array(upstream),
             "gradients": [array(gradient) for gradient in gradients],
@@ -161,6 +162,10 @@ class Ops:
 
 
 def binary_ops(ops):
+    # Ties share the gradient.
+    left, right = torch.tensor([1.0, 2.0, -3.0, 0.5], dtype=F64), torch.tensor([1.0, 1.5, -3.0, 4.0], dtype=F64)
+    ops.add("minimum", [left, right], torch.minimum, (0, 1), note="ties")
+    ops.add("maximum", [left, right], torch.maximum, (0, 1), note="ties")
     # Shapes: equal; row against matrix; column against row (both broadcast); a scalar of rank 0.
     shapes = [((7,), (7,)), ((3, 4), (4,)), ((2, 3, 1), (1, 5)), ((4, 3), ())]
     for left, right in shapes:
@@ -233,13 +238,13 @@ def reductions(ops):
                 ops.add("mean", [x], lambda t, k=keep, d=dims: t.mean(dim=d, keepdim=k), (count + 2, 2), info)
                 ops.add("max", [distinct], lambda t, k=keep, d=dims: t.amax(dim=d, keepdim=k), (0, 1), info)
                 ops.add("min", [distinct], lambda t, k=keep, d=dims: t.amin(dim=d, keepdim=k), (0, 1), info)
-                for unbiased in (False, True):
+                for correction in (0, 1):
                     # two passes: the mean (count), the deviation, its square, the sum (count), the division
                     steps = 2 * count + 6
-                    ops.add("var", [x], lambda t, k=keep, d=dims, c=unbiased: t.var(dim=d, keepdim=k, correction=int(c)),
-                            (steps, steps), {**info, "unbiased": unbiased})
-                    ops.add("std", [x], lambda t, k=keep, d=dims, c=unbiased: t.std(dim=d, keepdim=k, correction=int(c)),
-                            (steps + 2, 2 * steps), {**info, "unbiased": unbiased})
+                    ops.add("var", [x], lambda t, k=keep, d=dims, c=correction: t.var(dim=d, keepdim=k, correction=c),
+                            (steps, steps), {**info, "correction": correction})
+                    ops.add("std", [x], lambda t, k=keep, d=dims, c=correction: t.std(dim=d, keepdim=k, correction=c),
+                            (steps + 2, 2 * steps), {**info, "correction": correction})
         for axis in range(len(shape)):
             ops.integer("argmax", [distinct], distinct.argmax(dim=axis), {"axis": axis})
             ops.integer("argmin", [distinct], distinct.argmin(dim=axis), {"axis": axis})
@@ -248,12 +253,16 @@ def reductions(ops):
 def softmaxes(ops):
     for shape in ((5,), (3, 4), (2, 3, 6)):
         x = draw(f"soft{shape}", shape, -4, 4)
-        steps = shape[-1] + 8
-        ops.add("softmax", [x], lambda t: torch.softmax(t, -1), (steps, 2 * steps))
-        ops.add("logSoftmax", [x], lambda t: torch.log_softmax(t, -1), (steps, 2 * steps))
+        for axis in range(-1, len(shape) - 1):
+            length = shape[axis] + 8
+            # dx = y (dy - sum dy y): the difference is rounded relative to its two terms, not to itself
+            stored = lambda y, up, d=axis: y * (up.abs() + (up * y).abs().sum(d, keepdim=True))  # noqa: E731
+            ops.add("softmax", [x], lambda t, d=axis: torch.softmax(t, d), (length, 2 * length), {"axis": axis}, extra=stored)
+            # log of a sum between 1 and n, rounded relative to itself: an absolute error where the logarithm is small
+            ops.add("logSoftmax", [x], lambda t, d=axis: torch.log_softmax(t, d), (length, 2 * length), {"axis": axis}, output_extra=1.0)
     large = torch.tensor([[1000.0, 1001.0, 1002.0], [-1000.0, 0.0, 3.0]], dtype=F64)
-    ops.add("softmax", [large], lambda t: torch.softmax(t, -1), (11, 22), note="large")
-    ops.add("logSoftmax", [large], lambda t: torch.log_softmax(t, -1), (11, 22), note="large")
+    ops.add("softmax", [large], lambda t: torch.softmax(t, -1), (11, 22), {"axis": -1}, note="large")
+    ops.add("logSoftmax", [large], lambda t: torch.log_softmax(t, -1), (11, 22), {"axis": -1}, output_extra=1.0, note="large")
     for batch, classes in ((1, 2), (3, 3), (4, 10), (8, 5)):
         x = draw(f"ce{batch}{classes}", (batch, classes), -4, 4)
         source = random.Random(f"labels{batch}{classes}")

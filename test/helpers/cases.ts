@@ -2,16 +2,14 @@
 import { concat, crossEntropy, exp, log, logSoftmax, mseLoss, relu, sigmoid, softmax, sqrt, stack, Tensor, tanh, where } from '../../lib/index.js';
 import { type GoldenArray, type OpCase, values } from './golden.js';
 
-/** A tensor of either floating-point type. */
-export type Real = Tensor<'float32'> | Tensor<'float64'>;
-// One call serves both dtypes; the union's methods do not unify, so the calls below name one of them.
-type One = Tensor<'float32'>;
+/** A tensor of either floating-point type. One call serves both, but the methods of a union do not unify: the types below name one. */
+export type Real = Tensor<'float32'>;
 
 interface Attributes {
   readonly axes: number[] | null;
   readonly axis: number;
   readonly keepDims: boolean;
-  readonly unbiased: boolean;
+  readonly correction: number;
   readonly exponent: number;
   readonly min: number;
   readonly max: number;
@@ -29,7 +27,7 @@ interface Attributes {
   readonly value: number;
 }
 
-type Call = (inputs: One[], attributes: Attributes, constants: Tensor<never>[]) => unknown;
+type Call = (inputs: Real[], attributes: Attributes, constants: Tensor<never>[]) => unknown;
 
 const axesOf = ({ axes }: Attributes) => axes ?? undefined;
 
@@ -55,14 +53,14 @@ const calls: Record<string, Call> = {
   matmul: ([a, b], { transposeA, transposeB }) => a.matmul(b, { transposeA, transposeB }),
   sum: ([a], at) => a.sum(axesOf(at), { keepDims: at.keepDims }),
   mean: ([a], at) => a.mean(axesOf(at), { keepDims: at.keepDims }),
-  var: ([a], at) => a.var(axesOf(at), { keepDims: at.keepDims, unbiased: at.unbiased }),
-  std: ([a], at) => a.std(axesOf(at), { keepDims: at.keepDims, unbiased: at.unbiased }),
+  var: ([a], at) => a.var(axesOf(at), { keepDims: at.keepDims, correction: at.correction }),
+  std: ([a], at) => a.std(axesOf(at), { keepDims: at.keepDims, correction: at.correction }),
   max: ([a], at) => a.max(axesOf(at), { keepDims: at.keepDims }),
   min: ([a], at) => a.min(axesOf(at), { keepDims: at.keepDims }),
   argmax: ([a], { axis }) => a.argmax(axis),
   argmin: ([a], { axis }) => a.argmin(axis),
-  softmax: ([a]) => softmax(a),
-  logSoftmax: ([a]) => logSoftmax(a),
+  softmax: ([a], { axis }) => softmax(a, axis),
+  logSoftmax: ([a], { axis }) => logSoftmax(a, axis),
   crossEntropy: ([a], { labelSmoothing = 0 }, [target]) => crossEntropy(a, target, { labelSmoothing }),
   mse: ([a, b]) => mseLoss(a, b),
   reshape: ([a], { shape }) => a.reshape(shape),
@@ -82,9 +80,9 @@ export const callable: readonly string[] = Object.keys(calls);
 export function callCase(one: OpCase, inputs: readonly Real[]): Real {
   const call = calls[one.op];
   if (call === undefined) throw new Error(`no call is written for the golden op ${one.op}`);
-  const dtype = inputs[0].dtype;
+  const dtype = inputs[0].dtype as 'float32' | 'float64';
   const constants = one.constants.map((array) => tensorOf(array, array.dtype === 'float32' ? dtype : array.dtype));
-  return call(inputs as One[], one.attributes as unknown as Attributes, constants as unknown as Tensor<never>[]) as Real;
+  return call([...inputs], one.attributes as unknown as Attributes, constants as unknown as Tensor<never>[]) as Real;
 }
 
 /** A golden array as a tensor of the given dtype. */

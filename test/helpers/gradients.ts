@@ -1,6 +1,9 @@
 // Gradient-check cases, by the name that the op has in native/ops/ops.def: inputs off every kink, sizes 0 and 1 among them.
-import { concat, crossEntropy, exp, log, logSoftmax, mseLoss, relu, sigmoid, softmax, sqrt, stack, Tensor, tanh, where } from '../../lib/index.js';
+import { addRelu, concat, crossEntropy, dropout, exp, log, logSoftmax, mseLoss, relu, sigmoid, softmax, sqrt, stack, Tensor, tanh, where } from '../../lib/index.js';
+import { linear } from '../../lib/ops/matmul.js';
+import { Random } from '../../lib/random.js';
 import { f64, i32 } from './build.js';
+import type { GradcheckOptions } from './gradcheck.js';
 import { Seeded } from './seeded.js';
 
 type Double = Tensor<'float64'>;
@@ -10,6 +13,7 @@ export interface GradientCase {
   readonly name: string;
   readonly fn: (...inputs: Double[]) => Double;
   readonly inputs: Double[];
+  readonly options?: GradcheckOptions;
 }
 
 const shapes: readonly (readonly number[])[] = [[], [1], [0], [5], [17], [1, 1], [3, 4], [0, 3], [2, 3, 2], [1, 5, 1]];
@@ -98,25 +102,30 @@ function products(): GradientCase[] {
 
 const rows: readonly (readonly number[])[] = [[1, 1], [1, 4], [3, 2], [4, 5], [2, 17]];
 
-function crossEntropies(dense: boolean): GradientCase[] {
+function classLosses(): GradientCase[] {
   return rows.flatMap((shape, index) =>
-    [0, 0.1].map((labelSmoothing) => {
-      const [batch, classes] = shape;
+    [{}, { labelSmoothing: 0.1 }, { reduction: 'sum' as const }, { reduction: 'none' as const, labelSmoothing: 0.25 }].map((options) => {
       const random = new Seeded(index + 1);
-      const labels = i32(Array.from({ length: batch }, () => random.integer(classes)));
-      const targets = new Float64Array(batch * classes);
-      for (let row = 0; row < batch; row++) {
-        const weights = random.uniform(classes, 0.1, 1);
-        const total = weights.reduce((sum, weight) => sum + weight, 0);
-        targets.set(weights.map((weight) => weight / total), row * classes);
-      }
-      const target = dense ? f64(targets, shape) : labels;
-      return {
-        name: `[${shape}] smoothed by ${labelSmoothing}`,
-        fn: (scores: Double) => crossEntropy(scores, target as never, { labelSmoothing }),
-        inputs: [point(index + 1, shape, { low: -4, high: 4 })],
-      };
+      const labels = i32(Array.from({ length: shape[0] }, () => random.integer(shape[1])));
+      return { name: `[${shape}] ${JSON.stringify(options)}`, fn: (x: Double) => crossEntropy(x, labels, options), inputs: [point(index + 1, shape, { low: -4, high: 4 })] };
     }),
+  );
+}
+
+/** Both inputs are differentiated, and the targets need not sum to 1. */
+function probabilityLosses(): GradientCase[] {
+  return rows.flatMap((shape, index) =>
+    [{}, { labelSmoothing: 0.1 }, { reduction: 'none' as const, labelSmoothing: 0.25 }].map((options) => ({
+      name: `[${shape}] ${JSON.stringify(options)}`,
+      fn: (x: Double, target: Double) => crossEntropy(x, target, options),
+      inputs: [point(index + 1, shape, { low: -4, high: 4 }), point(index + 51, shape, { low: 0.1, high: 1 })],
+    })),
+  );
+}
+
+function normalized(fn: (x: Double, axis?: number) => Double): GradientCase[] {
+  return [[1], [5], ...rows, [2, 3, 4], [2, 0]].flatMap((shape, index) =>
+    shape.map((_, axis) => ({ name: `[${shape}] along ${axis}`, fn: (x: Double) => fn(x, axis), inputs: [point(index + 1, shape, { low: -4, high: 4 })] })),
   );
 }
 
@@ -136,6 +145,7 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
     ...[2, 3, 0.5, -1, 2.5, 1, 0].flatMap((exponent) => unary((x) => x.pow(exponent), positive)),
     ...[2, 3, -1].flatMap((exponent) => unary((x) => x.pow(exponent), offZero)),
   ],
+  add_relu: () => apart(addRelu),
   where: () =>
     pairs.map(([a, b], index) => {
       const random = new Seeded(index + 1);
@@ -153,6 +163,16 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
   sigmoid: () => [...unary(sigmoid), ...unary(sigmoid, { low: -12, high: 12 })],
   tanh: () => [...unary(tanh), ...unary(tanh, { low: -6, high: 6 })],
   clip: () => unary((x) => x.clip(-1, 0.75), { kinks: [-1, 0.75] }),
+  // Numbers and steps that float32 holds exactly: through it and back the function is linear without rounding.
+  cast: () =>
+    shapes.map((shape, index) => ({
+      name: `[${shape}]`,
+      fn: (x: Double) => x.to('float32').mul(4).to('float64'),
+      inputs: [f64(new Seeded(index + 1).uniform(size(shape)).map((value) => Math.round(256 * value) / 256), shape)],
+      options: { step: 2 ** -10 },
+    })),
+  // The same stream each time, so the same mask.
+  dropout: () => [0, 0.25, 0.5, 1].flatMap((p, seed) => unary((x) => dropout(x, p, { random: new Random(seed) }))),
   copy_strided: () => [
     ...[[1, 0]].map((permutation) => ({ name: `transpose [3,4] to ${permutation}`, fn: (x: Double) => x.transpose(permutation), inputs: [point(1, [3, 4])] })),
     ...[[2, 0, 1], [1, 2, 0], [0, 2, 1]].map((permutation) => ({
@@ -185,8 +205,8 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
   sum: () => [
     ...reduction((x, axes, keepDims) => x.sum(axes, { keepDims })),
     ...reduction((x, axes, keepDims) => x.mean(axes, { keepDims })),
-    ...[false, true].flatMap((unbiased) => reduction((x, axes, keepDims) => x.var(axes, { keepDims, unbiased }), false, 2)),
-    ...[false, true].flatMap((unbiased) => reduction((x, axes, keepDims) => x.std(axes, { keepDims, unbiased }), false, 2)),
+    ...[0, 1].flatMap((correction) => reduction((x, axes, keepDims) => x.var(axes, { keepDims, correction }), false, 2)),
+    ...[0, 1].flatMap((correction) => reduction((x, axes, keepDims) => x.std(axes, { keepDims, correction }), false, 2)),
     ...shapes.filter((shape) => size(shape) > 0).map((shape, index) => ({
       name: `mean squared error [${shape}]`,
       fn: (a: Double, b: Double) => mseLoss(a, b),
@@ -196,8 +216,13 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
   max: () => reduction((x, axes, keepDims) => x.max(axes, { keepDims }), true),
   min: () => reduction((x, axes, keepDims) => x.min(axes, { keepDims }), true),
   matmul: products,
-  softmax: () => [[1], [5], ...rows, [2, 3, 4]].map((shape, index) => ({ name: `[${shape}]`, fn: (x: Double) => softmax(x), inputs: [point(index + 1, shape, { low: -4, high: 4 })] })),
-  log_softmax: () => [[1], [5], ...rows, [2, 3, 4]].map((shape, index) => ({ name: `[${shape}]`, fn: (x: Double) => logSoftmax(x), inputs: [point(index + 1, shape, { low: -4, high: 4 })] })),
-  cross_entropy: () => crossEntropies(false),
-  cross_entropy_dense: () => crossEntropies(true),
+  linear: () =>
+    [[1, 1, 1], [3, 4, 2], [2, 17, 5], [5, 1, 3], [0, 3, 2]].flatMap(([m, k, n], index) => [
+      { name: `${m}x${k} to ${n}`, fn: linear, inputs: [point(index + 1, [m, k]), point(index + 21, [k, n]), point(index + 41, [n])] },
+      { name: `2x${m}x${k} to ${n}`, fn: linear, inputs: [point(index + 1, [2, m, k]), point(index + 21, [k, n]), point(index + 41, [n])] },
+    ]),
+  softmax: () => normalized(softmax),
+  log_softmax: () => normalized(logSoftmax),
+  cross_entropy: classLosses,
+  cross_entropy_dense: probabilityLosses,
 };
