@@ -1,0 +1,17 @@
+// Every kernel header, and the table they fill. Included inside the namespace of one instruction set.
+#include "vec.h"
+#include "math.h"
+#include "elementwise.h"
+#include "reduce.h"
+#include "softmax.h"
+#include "optimizers.h"
+#include "random.h"
+#include "gemm.h"
+
+template <class T> constexpr nodegrad::Kernels<T> table() {
+  return {
+#define KERNEL(name, result, ...) &name<T>,
+#include "kernels.def"
+#undef KERNEL
+  };
+}

@@ -1,0 +1,139 @@
+// CPU probe: CPUID, XGETBV, affinity and cgroup quota.
+#include "cpu.h"
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#define NODEGRAD_X86 1
+#endif
+
+namespace nodegrad {
+namespace {
+
+#ifdef NODEGRAD_X86
+uint64_t xgetbv0() {
+  uint32_t lo, hi;
+  __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+  return (uint64_t(hi) << 32) | lo;
+}
+#endif
+
+CpuFeatures probe() {
+  CpuFeatures f{};
+#ifdef NODEGRAD_X86
+  uint32_t a, b, c, d;
+  if (!__get_cpuid(1, &a, &b, &c, &d)) return f;
+  f.family = int((a >> 8) & 15);
+  f.model = int((a >> 4) & 15);
+  if (f.family == 15 || f.family == 6) f.model |= int((a >> 16) & 15) << 4;
+  if (f.family == 15) f.family += int((a >> 20) & 255);
+  const bool osxsave = c & (1u << 27);
+  const uint64_t state = osxsave ? xgetbv0() : 0;
+  const bool ymm = (state & 0x6) == 0x6, zmm = (state & 0xe6) == 0xe6;
+  f.fma = ymm && (c & (1u << 12));
+  uint32_t b7 = 0, c7 = 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) { b7 = b; c7 = c; }
+  f.avx2 = ymm && (b7 & (1u << 5));
+  const uint32_t need = (1u << 16) | (1u << 17) | (1u << 30) | (1u << 31);  // F, DQ, BW, VL
+  f.avx512 = zmm && f.avx2 && f.fma && (b7 & need) == need;
+  f.avx512_vnni = f.avx512 && (c7 & (1u << 11));
+  if (f.avx512 && __get_cpuid_count(7, 1, &a, &b, &c, &d)) f.avx512_bf16 = a & (1u << 5);
+  char brand[49] = {0};
+  uint32_t* words = reinterpret_cast<uint32_t*>(brand);
+  if (__get_cpuid(0x80000000u, &a, &b, &c, &d) && a >= 0x80000004u) {
+    for (uint32_t leaf = 0; leaf < 3; ++leaf)
+      __get_cpuid(0x80000002u + leaf, words + leaf * 4, words + leaf * 4 + 1, words + leaf * 4 + 2, words + leaf * 4 + 3);
+  }
+  f.brand = brand;
+  while (!f.brand.empty() && f.brand.back() == ' ') f.brand.pop_back();
+#endif
+  return f;
+}
+
+std::string problem;
+
+Isa choose() {
+  const CpuFeatures& f = cpuFeatures();
+  const Isa best = f.avx512 ? Isa::avx512 : (f.avx2 && f.fma) ? Isa::avx2 : Isa::scalar;
+  const char* forced = std::getenv("NODEGRAD_ISA");
+  if (!forced || !*forced) return best;
+  for (Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512}) {
+    if (std::strcmp(forced, isaName(isa)) != 0) continue;
+    if (isa <= best) return isa;
+    problem = std::string("NODEGRAD_ISA=") + forced + " was asked for, but this CPU offers only " + isaName(best);
+    return best;
+  }
+  problem = "NODEGRAD_ISA must be scalar, avx2 or avx512";
+  return best;
+}
+
+// The first `count` numbers of a file; "max" reads as 0. stdio and not fstream: streams would link a megabyte of libstdc++ into the addon.
+bool readNumbers(const char* path, double* out, int count) {
+  std::FILE* file = std::fopen(path, "re");
+  if (file == nullptr) return false;
+  char text[64] = {};
+  const size_t length = std::fread(text, 1, sizeof text - 1, file);
+  std::fclose(file);
+  const char* at = text;
+  for (int i = 0; i < count; i++) {
+    while (*at == ' ' || *at == '\n') at++;
+    if (at >= text + length) return false;
+    char* end = nullptr;
+    out[i] = double(std::strtoll(at, &end, 10));
+    at = end == at && std::strncmp(at, "max", 3) == 0 ? at + 3 : end;
+  }
+  return true;
+}
+
+// CPUs by quota of the control group, 0 when there is none.
+double cgroupCpus() {
+  double v2[2];
+  if (readNumbers("/sys/fs/cgroup/cpu.max", v2, 2)) return v2[0] > 0 && v2[1] > 0 ? v2[0] / v2[1] : 0;
+  double us = 0, period = 0;
+  if (readNumbers("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", &us, 1) && readNumbers("/sys/fs/cgroup/cpu/cpu.cfs_period_us", &period, 1) &&
+      us > 0 && period > 0) {
+    return us / period;
+  }
+  return 0;
+}
+
+}  // namespace
+
+const CpuFeatures& cpuFeatures() {
+  static const CpuFeatures& f = *new CpuFeatures(probe());  // never destroyed: nothing runs at exit
+  return f;
+}
+
+Isa activeIsa() {
+  static const Isa isa = choose();
+  return isa;
+}
+
+const char* isaProblem() {
+  activeIsa();
+  return problem.empty() ? nullptr : problem.c_str();
+}
+
+const char* isaName(Isa isa) { return isa == Isa::avx512 ? "avx512" : isa == Isa::avx2 ? "avx2" : "scalar"; }
+
+int usableCpus() {
+  int n = int(std::thread::hardware_concurrency());
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) n = CPU_COUNT(&set);
+#endif
+  const double quota = cgroupCpus();
+  if (quota > 0) n = n < int(std::ceil(quota)) ? n : int(std::ceil(quota));
+  return n < 1 ? 1 : n;
+}
+
+}  // namespace nodegrad

@@ -1,0 +1,25 @@
+// What this CPU can do, and which instruction set the process uses.
+#pragma once
+#include <string>
+
+namespace nodegrad {
+
+enum class Isa { scalar, avx2, avx512 };
+
+struct CpuFeatures {
+  bool avx2, fma, avx512;  // avx512 = F, DQ, BW and VL; all checked against the state that the system saves (XGETBV)
+  bool avx512_bf16, avx512_vnni;
+  int family, model;
+  std::string brand;
+};
+
+const CpuFeatures& cpuFeatures();
+// The best set this CPU has, or the one forced by NODEGRAD_ISA=scalar|avx2|avx512. A forced set that the CPU lacks is refused:
+// `isaProblem()` then says so, and the best one that works is used.
+Isa activeIsa();
+const char* isaProblem();
+const char* isaName(Isa);
+// CPUs this process may use: affinity mask and cgroup quota (v1 and v2), never below 1.
+int usableCpus();
+
+}  // namespace nodegrad

@@ -1,0 +1,20 @@
+// Floating-point state guard: native code always computes in IEEE default mode, and the caller's mode comes back afterwards.
+#pragma once
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+namespace nodegrad {
+
+class FpState {
+ public:
+#if defined(__x86_64__)
+  FpState() : saved_(_mm_getcsr()) { _mm_setcsr(0x1f80); }  // round to nearest, no flush to zero, all exceptions masked, flags clear
+  ~FpState() { _mm_setcsr(saved_); }
+
+ private:
+  unsigned saved_;
+#endif
+};
+
+}  // namespace nodegrad

@@ -1,0 +1,181 @@
+// Thread pool: plain threads that spin briefly, then park. Never destroyed: process exit and worker termination touch nothing.
+#include "pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sched.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+
+#include "cpu.h"
+#include "fpstate.h"
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace nodegrad {
+namespace {
+
+inline void relax() {
+#if defined(__x86_64__)
+  _mm_pause();
+#else
+  sched_yield();
+#endif
+}
+
+// A worker's share of the tiles. Others steal from it once theirs is empty, so a core that the system takes away holds nobody up.
+struct alignas(128) Share {
+  std::atomic<int64_t> next{0};
+  int64_t end = 0;
+};
+
+struct Pool {
+  std::atomic_flag busy = ATOMIC_FLAG_INIT;  // held by the one caller whose region runs
+  std::atomic<int> wanted{0};                // worker count asked for
+  int started = 1;                           // worker 0 is the caller; guarded by busy
+  // Counts regions in the upper bits; the lower 16 say how many workers take part. In one word, because a helper that a region
+  // leaves out may read it late, when the caller is already at the next one.
+  alignas(128) std::atomic<uint64_t> generation{0};
+  alignas(128) std::atomic<int> running{0};  // helpers that have not finished the region
+  std::atomic<int> parked{0};
+  std::mutex mutex;
+  std::condition_variable wake;
+  // The region. Written by the caller before `generation` moves.
+  int workers = 0;
+  void* context = nullptr;
+  TileFunction function = nullptr;
+  Share shares[maxThreads];
+
+  void work(int worker) {
+    for (int i = 0; i < workers; ++i) {
+      Share& share = shares[(worker + i) % workers];
+      for (;;) {
+        if (share.next.load(std::memory_order_relaxed) >= share.end) break;
+        const int64_t tile = share.next.fetch_add(1, std::memory_order_relaxed);
+        if (tile >= share.end) break;
+        function(context, tile, worker);
+      }
+    }
+  }
+
+  void loop(int worker) {
+    uint64_t seen = 0;
+    const bool oversubscribed = worker >= usableCpus();
+    for (;;) {
+      // About 50 µs of spinning keeps a training step's regions hot; a thread without a core of its own parks at once.
+      int spins = oversubscribed ? 0 : 2000;
+      uint64_t now;
+      while ((now = generation.load(std::memory_order_acquire)) == seen) {
+        if (spins-- > 0) { relax(); continue; }
+        std::unique_lock<std::mutex> lock(mutex);
+        parked.fetch_add(1);
+        wake.wait(lock, [&] { return generation.load() != seen; });
+        parked.fetch_sub(1);
+      }
+      seen = now;
+      if (worker < int(now & 0xffff)) {
+        FpState guard;
+        work(worker);
+        running.fetch_sub(1, std::memory_order_release);
+      }
+    }
+  }
+};
+
+Pool& pool() {
+  static Pool& p = *new Pool();
+  return p;
+}
+
+thread_local bool insideRegion = false;
+
+void* threadMain(void* argument) {
+  insideRegion = true;  // a region started from inside a region runs alone
+  pool().loop(int(reinterpret_cast<intptr_t>(argument)));
+  return nullptr;
+}
+
+// After fork() the child has no helpers: it runs alone for good.
+void afterForkInChild() { pool().busy.test_and_set(); }
+
+int defaultThreads() {
+  static const int hooked = pthread_atfork(nullptr, nullptr, afterForkInChild);
+  (void)hooked;
+  if (const char* text = std::getenv("NODEGRAD_NUM_THREADS")) {
+    const int n = std::atoi(text);
+    if (n >= 1) return n < maxThreads ? n : maxThreads;
+  }
+  return usableCpus();
+}
+
+void startHelpers(Pool& p, int workers) {
+  // Helpers never take the process's signals: those belong to Node.
+  for (; p.started < workers; ++p.started) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, 1 << 20);
+    pthread_t thread;
+    const int failed = pthread_create(&thread, &attributes, threadMain, reinterpret_cast<void*>(intptr_t(p.started)));
+    pthread_attr_destroy(&attributes);
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (failed) break;  // out of threads: work with what there is
+  }
+}
+
+}  // namespace
+
+int threads() {
+  Pool& p = pool();
+  int n = p.wanted.load(std::memory_order_relaxed);
+  if (n == 0) {
+    int expected = 0;
+    n = defaultThreads();
+    if (!p.wanted.compare_exchange_strong(expected, n)) n = expected;
+  }
+  return n;
+}
+
+void setThreads(int count) { pool().wanted.store(count < 1 ? 1 : count > maxThreads ? maxThreads : count); }
+
+void runTiles(int64_t tiles, void* context, TileFunction function) {
+  Pool& p = pool();
+  int workers = threads();
+  if (workers > tiles) workers = int(tiles);
+  if (workers <= 1 || insideRegion || p.busy.test_and_set(std::memory_order_acquire)) {
+    for (int64_t tile = 0; tile < tiles; ++tile) function(context, tile, 0);
+    return;
+  }
+  startHelpers(p, workers);
+  if (workers > p.started) workers = p.started;
+  insideRegion = true;
+  p.workers = workers;
+  p.context = context;
+  p.function = function;
+  for (int i = 0; i < workers; ++i) {
+    p.shares[i].next.store(tiles * i / workers, std::memory_order_relaxed);
+    p.shares[i].end = tiles * (i + 1) / workers;
+  }
+  p.running.store(workers - 1, std::memory_order_relaxed);
+  p.generation.store((((p.generation.load(std::memory_order_relaxed) >> 16) + 1) << 16) | uint64_t(workers));  // sequentially consistent: the parked count is read after it
+  if (p.parked.load() > 0) {
+    std::lock_guard<std::mutex> lock(p.mutex);
+    p.wake.notify_all();
+  }
+  p.work(0);
+  for (int spins = 0; p.running.load(std::memory_order_acquire) != 0; ++spins) {
+    if (spins < 4000) relax();
+    else sched_yield();
+  }
+  insideRegion = false;
+  p.busy.clear(std::memory_order_release);
+}
+
+}  // namespace nodegrad

@@ -1,0 +1,25 @@
+// The one thread pool of the process: cuts a list of tiles among threads; the caller is worker 0.
+#pragma once
+#include <cstdint>
+#include <type_traits>
+
+namespace nodegrad {
+
+constexpr int maxThreads = 256;
+
+int threads();              // worker count in force, the caller included
+void setThreads(int count); // 1 … maxThreads; takes effect at the next region
+
+using TileFunction = void (*)(void* context, int64_t tile, int worker);
+// Calls `function(context, tile, worker)` once for each tile in [0, tiles), 0 ≤ worker < threads(). Returns when all are done.
+// Whoever finds the pool busy (or is inside a region) runs the tiles alone as worker 0: tiles are cut by shape, never by thread
+// count, so the bits are the same.
+void runTiles(int64_t tiles, void* context, TileFunction function);
+
+template <class F>
+void parallelFor(int64_t tiles, F&& body) {
+  runTiles(tiles, const_cast<void*>(static_cast<const void*>(&body)),
+           [](void* context, int64_t tile, int worker) { (*static_cast<std::remove_reference_t<F>*>(context))(tile, worker); });
+}
+
+}  // namespace nodegrad
