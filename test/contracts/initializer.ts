@@ -23,7 +23,10 @@ export function initializerContract(t: ExecutionContext, { create, mean, deviati
   // Standard errors of n draws: of the mean s / sqrt(n), of the deviation s sqrt((k - 1) / 4n), k the kurtosis (3 normal, 1.8 uniform).
   const kurtosis = bound === 'none' ? 3 : 1.8;
   t.true(Math.abs(found.mean - mean) <= 4 * (deviation / Math.sqrt(n)) + 1e-7 * Math.abs(mean), `mean ${found.mean}, promised ${mean}`);
-  t.true(Math.abs(found.deviation - deviation) <= 4 * deviation * Math.sqrt((kurtosis - 1) / (4 * n)) + 1e-7 * Math.abs(mean), `standard deviation ${found.deviation}, promised ${deviation}`);
+  t.true(
+    Math.abs(found.deviation - deviation) <= 4 * deviation * Math.sqrt((kurtosis - 1) / (4 * n)) + 1e-7 * Math.abs(mean),
+    `standard deviation ${found.deviation}, promised ${deviation}`,
+  );
   const largest = weights.reduce((most, value) => Math.max(most, Math.abs(value - mean)), 0);
   if (bound === 'none') {
     t.true(largest > 3.5 * deviation && largest < 6.5 * deviation, `largest of ${n} normal draws: ${largest / deviation} deviations`);
@@ -50,7 +53,11 @@ function drawn(create: () => Initializer, seed: number): Float32Array {
 }
 
 /** Values of two equal layers inside a stack, drawn in reverse order of their places: order of use must not matter. */
-function layered(create: () => Initializer, seed: number, stack: (first: Linear, second: Linear) => ConstructorParameters<typeof Sequential>[0]): Float32Array[] {
+function layered(
+  create: () => Initializer,
+  seed: number,
+  stack: (first: Linear, second: Linear) => ConstructorParameters<typeof Sequential>[0],
+): Float32Array[] {
   setSeed(seed);
   const [first, second] = [0, 1].map(() => new Linear(outputs, outputs, { init: create() }));
   new Sequential(stack(first, second));

@@ -56,14 +56,24 @@ function numbers({ inputShape, kinks = [] }: LayerExpectations, seed = 1): Float
 function construction(t: ExecutionContext, expectations: LayerExpectations): void {
   const layer = make(expectations);
   const expected = Object.entries(expectations.parameters);
-  t.deepEqual([...layer.namedParameters()].map(([path, parameter]) => [path, [...parameter.shape]]), expected.map(([path, shape]) => [path, [...shape]]), 'parameters');
+  t.deepEqual(
+    [...layer.namedParameters()].map(([path, parameter]) => [path, [...parameter.shape]]),
+    expected.map(([path, shape]) => [path, [...shape]]),
+    'parameters',
+  );
   t.is([...layer.parameters()].length, expected.length, 'parameters() and namedParameters() agree');
   for (const [path, parameter] of layer.namedParameters()) t.true(parameter.requiresGrad, `${path} asks for its gradient`);
   const twin = make(expectations);
-  for (const [path, value] of layer.namedParameters()) identical(t, value, parameter(twin, path), `construction: ${path} drawn twice from one seed`);
+  for (const [path, value] of layer.namedParameters())
+    identical(t, value, parameter(twin, path), `construction: ${path} drawn twice from one seed`);
   const summary = layer.summary();
   const total = expected.reduce((sum, [, shape]) => sum + count(shape), 0);
-  t.true(String(summary).replaceAll(/[,_ \u202f]/g, '').includes(String(total)), `summary: names ${total} parameters`);
+  t.true(
+    String(summary)
+      .replaceAll(/[,_ \u202f]/g, '')
+      .includes(String(total)),
+    `summary: names ${total} parameters`,
+  );
 }
 
 function shapesAndTypes(t: ExecutionContext, expectations: LayerExpectations): void {
@@ -81,7 +91,11 @@ function shapesAndTypes(t: ExecutionContext, expectations: LayerExpectations): v
   // A whole batch of other size.
   const rows = 2 * inputShape[0] + 1;
   const other = [rows, ...inputShape.slice(1)];
-  t.deepEqual([...single.forward(f32(new Float32Array(count(other)), other)).shape], [rows, ...outputShape.slice(1)], 'output shape of another batch');
+  t.deepEqual(
+    [...single.forward(f32(new Float32Array(count(other)), other)).shape],
+    [rows, ...outputShape.slice(1)],
+    'output shape of another batch',
+  );
 }
 
 function modes(t: ExecutionContext, expectations: LayerExpectations): void {
@@ -109,7 +123,7 @@ function stateRoundTrip(t: ExecutionContext, expectations: LayerExpectations): v
   identical(t, target.forward(x), expected, 'state: output after loading');
   // What was loaded is a copy: training the source afterwards does not reach the target.
   for (const value of source.parameters()) value.data.fill(0.125);
-  identical(t, target.forward(x), expected, 'state: loaded values are the target\'s own');
+  identical(t, target.forward(x), expected, "state: loaded values are the target's own");
 }
 
 function rowsAlone(t: ExecutionContext, expectations: LayerExpectations): void {
@@ -123,7 +137,12 @@ function rowsAlone(t: ExecutionContext, expectations: LayerExpectations): void {
     const whole = layer.forward(build(x, inputShape));
     for (let row = 0; row < rows; row++) {
       const alone = layer.forward(build(x.subarray(row * width, (row + 1) * width), [1, ...rest]));
-      identical(t, alone.data, whole.data.subarray(row * outWidth, (row + 1) * outWidth), `row ${row} alone gives the bits it gives in the batch (${dtype})`);
+      identical(
+        t,
+        alone.data,
+        whole.data.subarray(row * outWidth, (row + 1) * outWidth),
+        `row ${row} alone gives the bits it gives in the batch (${dtype})`,
+      );
     }
   }
 }
@@ -137,7 +156,13 @@ function gradients(t: ExecutionContext, expectations: LayerExpectations): void {
     const input = f64(numbers(expectations, 5), expectations.inputShape);
     input.requiresGrad = true;
     const leaves = [{ name: 'input', tensor: input }, ...parameters.map(([name, tensor]) => ({ name, tensor }))];
-    jacobianCheck(t, () => layer.forward(input as never) as unknown as Double, leaves, {}, `gradient in ${training ? 'training' : 'evaluation'} mode`);
+    jacobianCheck(
+      t,
+      () => layer.forward(input as never) as unknown as Double,
+      leaves,
+      {},
+      `gradient in ${training ? 'training' : 'evaluation'} mode`,
+    );
   }
 }
 
@@ -153,7 +178,8 @@ function freezing(t: ExecutionContext, expectations: LayerExpectations): void {
   layer.freeze();
   step();
   t.truthy(x.grad, 'freezing: the gradient still passes through to the input');
-  for (const [path, value] of layer.namedParameters()) t.true(value.grad === null || value.grad.data.every((g: number) => g === 0), `freezing: ${path} gets no gradient`);
+  for (const [path, value] of layer.namedParameters())
+    t.true(value.grad === null || value.grad.data.every((g: number) => g === 0), `freezing: ${path} gets no gradient`);
   layer.unfreeze();
   step();
   for (const [path, value] of layer.namedParameters()) t.truthy(value.grad, `unfreezing: ${path} gets its gradient again`);
@@ -176,7 +202,11 @@ function learning(t: ExecutionContext, expectations: LayerExpectations): void {
 function refusals(t: ExecutionContext, expectations: LayerExpectations): void {
   for (const [shape, says] of expectations.refuses ?? []) {
     const layer = make(expectations);
-    const error = t.throws(() => layer.forward(f32(new Float32Array(count(shape)), shape)), { instanceOf: NodegradError, message: says }, `[${shape.join(', ')}] is refused`);
+    const error = t.throws(
+      () => layer.forward(f32(new Float32Array(count(shape)), shape)),
+      { instanceOf: NodegradError, message: says },
+      `[${shape.join(', ')}] is refused`,
+    );
     t.regex(error?.code ?? '', /^ERR_/);
   }
 }

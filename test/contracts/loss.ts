@@ -18,11 +18,18 @@ export interface LossExpectations {
   /** Rounding of the printed value. */
   readonly printed: number;
   /** Targets or shapes that it must refuse. */
-  readonly refuses: readonly { readonly shape: readonly number[]; readonly target: readonly number[]; readonly targetShape?: readonly number[] }[];
+  readonly refuses: readonly {
+    readonly shape: readonly number[];
+    readonly target: readonly number[];
+    readonly targetShape?: readonly number[];
+  }[];
 }
 
 /** Runs every check. */
-export function lossContract(t: ExecutionContext, { create, prediction, shape, target, classes, value, printed, refuses }: LossExpectations): void {
+export function lossContract(
+  t: ExecutionContext,
+  { create, prediction, shape, target, classes, value, printed, refuses }: LossExpectations,
+): void {
   const loss = create();
   const targetOf = (build: typeof f64 | typeof f32, numbers: readonly number[], size: readonly number[]) =>
     (classes ? i32(numbers, [numbers.length]) : build(numbers, size)) as never;
@@ -34,6 +41,10 @@ export function lossContract(t: ExecutionContext, { create, prediction, shape, t
   gradcheck(t, (x) => loss.forward(x as never, targetOf(f64, target, shape)) as unknown as Double, [f64(prediction, shape)], {}, 'gradient');
   for (const bad of refuses) {
     const count = bad.shape.reduce((product, size) => product * size, 1);
-    t.throws(() => loss.forward(f32(new Float32Array(count), bad.shape) as never, targetOf(f32, bad.target, bad.targetShape ?? bad.shape)), { instanceOf: NodegradError }, JSON.stringify(bad));
+    t.throws(
+      () => loss.forward(f32(new Float32Array(count), bad.shape) as never, targetOf(f32, bad.target, bad.targetShape ?? bad.shape)),
+      { instanceOf: NodegradError },
+      JSON.stringify(bad),
+    );
   }
 }

@@ -1,6 +1,16 @@
 // What every optimizer must do, whatever its rule. Each optimizer's own test calls this with its expectations.
 import type { ExecutionContext } from 'ava';
-import { ArgumentError, CrossEntropyLoss, Linear, NodegradError, type Optimizer, ReLU, Sequential, setSeed, type Tensor } from '../../lib/index.js';
+import {
+  ArgumentError,
+  CrossEntropyLoss,
+  Linear,
+  NodegradError,
+  type Optimizer,
+  ReLU,
+  Sequential,
+  setSeed,
+  type Tensor,
+} from '../../lib/index.js';
 import { f32, f64, i32, leaf } from '../helpers/build.js';
 import { close, identical } from '../helpers/close.js';
 import { golden, type OptimizerCase, values } from '../helpers/golden.js';
@@ -62,17 +72,27 @@ function goldenTrajectories(t: ExecutionContext, expectations: OptimizerExpectat
         // A step makes at most 16 roundings relative to |w| and to the distance walked so far; state errors do not grow (decays below 1).
         const walked = start.map((from, index) => {
           let sum = Math.abs(from);
-          for (let s = 0; s <= step; s++) sum += Math.abs(trajectory[s * width + index] - (s === 0 ? from : trajectory[(s - 1) * width + index]));
+          for (let s = 0; s <= step; s++)
+            sum += Math.abs(trajectory[s * width + index] - (s === 0 ? from : trajectory[(s - 1) * width + index]));
           return sum * 16 * (step + 1) * unitRoundoff[dtype];
         });
-        close(t, parameter, trajectory.subarray(step * width, (step + 1) * width), { absolute: walked }, `${one.optimizer} ${JSON.stringify(one.options)} in ${dtype}, step ${step + 1}`);
+        close(
+          t,
+          parameter,
+          trajectory.subarray(step * width, (step + 1) * width),
+          { absolute: walked },
+          `${one.optimizer} ${JSON.stringify(one.options)} in ${dtype}, step ${step + 1}`,
+        );
       }
     }
   }
 }
 
 /** A small net, its data, and one training step on it. */
-function training(expectations: OptimizerExpectations, options: object = {}): { model: Sequential; optimizer: Optimizer; step: (batch: number) => number } {
+function training(
+  expectations: OptimizerExpectations,
+  options: object = {},
+): { model: Sequential; optimizer: Optimizer; step: (batch: number) => number } {
   setSeed(7);
   const model = new Sequential([new Linear(6, 5), new ReLU(), new Linear(5, 3)]);
   const optimizer = maker(expectations)(model, { ...expectations.options, ...options });
@@ -116,7 +136,10 @@ function groups(t: ExecutionContext, expectations: OptimizerExpectations): void 
   const [fast, slow, alone] = [0, 1, 2].map(() => leaf(f64([1, -2, 3])));
   const both = maker(expectations)([{ parameters: [fast] }, { parameters: [slow], lr: lr / 4 }], expectations.options);
   const one = maker(expectations)([alone], { ...expectations.options, lr: lr / 4 });
-  for (const gradient of [[1, 2, -1], [0.5, -1, 2]]) {
+  for (const gradient of [
+    [1, 2, -1],
+    [0.5, -1, 2],
+  ]) {
     for (const parameter of [fast, slow, alone]) pull(parameter as never, gradient);
     for (const optimizer of [both, one]) {
       optimizer.step();
@@ -188,16 +211,25 @@ function rateChanges(t: ExecutionContext, expectations: OptimizerExpectations): 
   optimizer.lr = 0.125;
   optimizer.step();
   t.true(parameter.data[0] < 1 && parameter.data[1] < 2, 'and with another it does');
-  for (const bad of [NaN, Infinity, -1, '0.1', null]) t.throws(() => (optimizer.lr = bad as number), { instanceOf: ArgumentError }, `lr ${bad} is refused`);
+  for (const bad of [NaN, Infinity, -1, '0.1', null])
+    t.throws(() => (optimizer.lr = bad as number), { instanceOf: ArgumentError }, `lr ${bad} is refused`);
   t.is(optimizer.lr, 0.125, 'a refused lr changes nothing');
 }
 
 function refusals(t: ExecutionContext, expectations: OptimizerExpectations): void {
   const create = maker(expectations);
   const parameter = leaf(f64([1]));
-  t.throws(() => create([parameter], { ...expectations.options, learningRate: 0.1 }), { instanceOf: ArgumentError, message: /learningRate/ }, 'an unknown option is refused by name');
+  t.throws(
+    () => create([parameter], { ...expectations.options, learningRate: 0.1 }),
+    { instanceOf: ArgumentError, message: /learningRate/ },
+    'an unknown option is refused by name',
+  );
   for (const [options, says] of expectations.refuses) {
-    t.throws(() => create([parameter], { ...expectations.options, ...options }), { instanceOf: NodegradError, message: says }, JSON.stringify(options));
+    t.throws(
+      () => create([parameter], { ...expectations.options, ...options }),
+      { instanceOf: NodegradError, message: says },
+      JSON.stringify(options),
+    );
   }
   t.throws(() => create([], expectations.options), { instanceOf: ArgumentError }, 'no parameters at all');
   t.throws(() => create([parameter, parameter], expectations.options), { instanceOf: ArgumentError }, 'a parameter twice');

@@ -33,7 +33,13 @@ export function scheduleContract(t: ExecutionContext, { create, lr, rates }: Sch
   walk(before.schedule, before.optimizer, half);
   const after = fresh();
   after.schedule.loadStateDict(before.schedule.stateDict());
-  close(t, walk(after.schedule, after.optimizer, rates.length - half), rates.slice(half), { relative: 2 * rates.length * 2 ** -53 }, 'rates after resuming');
+  close(
+    t,
+    walk(after.schedule, after.optimizer, rates.length - half),
+    rates.slice(half),
+    { relative: 2 * rates.length * 2 ** -53 },
+    'rates after resuming',
+  );
   const plain = JSON.parse(JSON.stringify(before.schedule.stateDict())) as unknown;
   t.deepEqual(plain, before.schedule.stateDict() as unknown, 'the state is plain JSON');
 }

@@ -58,7 +58,10 @@ test('[G04] at a multiply gate the small input gets the large gradient', (t) => 
 test('[G05] an additive gate passes the gradient to both branches, and where a value feeds two branches the gradients add', (t) => {
   t.is(gradientOf((x) => x.add(x.mul(0.5)), [3])[0], 1.5);
   const [a, b] = [leaf(f64([1, 2])), leaf(f64([3, 4]))];
-  a.add(b).mul(f64([5, 7])).sum().backward();
+  a.add(b)
+    .mul(f64([5, 7]))
+    .sum()
+    .backward();
   t.deepEqual([...(a.grad as Double).data], [5, 7]);
   t.deepEqual([...(b.grad as Double).data], [5, 7]);
   t.deepEqual([...gradientOf((x) => x.mul(x).add(x), [3, -2])], [7, -3]);
@@ -66,7 +69,10 @@ test('[G05] an additive gate passes the gradient to both branches, and where a v
 
 test('[G06] a max gate routes the gradient to the winner only', (t) => {
   const [a, b] = [leaf(f64([1, 5, -2])), leaf(f64([2, 4, -3]))];
-  a.maximum(b).mul(f64([10, 20, 30])).sum().backward();
+  a.maximum(b)
+    .mul(f64([10, 20, 30]))
+    .sum()
+    .backward();
   t.deepEqual([...(a.grad as Double).data], [0, 20, 30]);
   t.deepEqual([...(b.grad as Double).data], [10, 0, 0]);
   t.deepEqual([...gradientOf((x) => x.max([1]), [1, 5, 2, 9, 3, 4], [10, 20], [2, 3])], [0, 10, 0, 20, 0, 0]);

@@ -20,7 +20,12 @@ function walk(optimizer: Optimizer, point: Double, loss: (x: Double) => Double, 
 const sgd = (x: Double, options: object) => new SGD([x] as never, options as never);
 const bowl = (x: Double) => x.mul(x).sum().mul(0.5) as Double;
 const slope = (x: Double) => x.sum() as Double;
-const valley = (x: Double) => x.mul(x).mul(f64([100, 1])).sum().mul(0.5) as Double;
+const valley = (x: Double) =>
+  x
+    .mul(x)
+    .mul(f64([100, 1]))
+    .sum()
+    .mul(0.5) as Double;
 
 test('[H01] [H25] one step of stochastic gradient descent: forward, loss, backward, update', (t) => {
   const x = leaf(f64([1]));
@@ -46,7 +51,8 @@ test('[H02] [P50] the mean gradient does not depend on the batch size, a power o
   };
   const whole = gradient(64);
   for (const batch of [1, 7]) {
-    for (const [index, part] of gradient(batch).entries()) close(t, part, whole[index], { absolute: 1e-14, relative: 1e-12 }, `batches of ${batch}, parameter ${index}`);
+    for (const [index, part] of gradient(batch).entries())
+      close(t, part, whole[index], { absolute: 1e-14, relative: 1e-12 }, `batches of ${batch}, parameter ${index}`);
   }
 });
 
@@ -88,7 +94,11 @@ test('[H27] momentum damps the oscillation: 170 steps instead of 344 to a loss b
 });
 
 test('[H06] at a saddle point the gradient is zero and SGD stays; a nudge lets it escape', (t) => {
-  const saddle = (x: Double) => x.mul(x).mul(f64([1, -1])).sum() as Double;
+  const saddle = (x: Double) =>
+    x
+      .mul(x)
+      .mul(f64([1, -1]))
+      .sum() as Double;
   const still = leaf(f64([1, 0]));
   const path = walk(sgd(still, { lr: 0.1 }), still, saddle, 100);
   t.true(path.every(([, y]) => y === 0));
@@ -115,8 +125,21 @@ test('[H08] Nesterov takes the gradient at the look-ahead point: 0.81, 0.5751, 0
 test('[H09] the change of variables x += -mu v_old + (1 + mu) v gives the same walk for a fixed learning rate', (t) => {
   const [lr, mu] = [0.05, 0.9];
   const x = leaf(f64([1, -0.5]));
-  const visited = walk(sgd(x, { lr, momentum: mu, nesterov: true }), x, (p) => p.mul(p).mul(f64([3, 1])).sum().mul(0.5) as Double, 100);
-  const [point, velocity] = [[1, -0.5], [0, 0]];
+  const visited = walk(
+    sgd(x, { lr, momentum: mu, nesterov: true }),
+    x,
+    (p) =>
+      p
+        .mul(p)
+        .mul(f64([3, 1]))
+        .sum()
+        .mul(0.5) as Double,
+    100,
+  );
+  const [point, velocity] = [
+    [1, -0.5],
+    [0, 0],
+  ];
   for (const [step, place] of visited.entries()) {
     for (const axis of [0, 1]) {
       const before = velocity[axis];
@@ -159,7 +182,13 @@ test('[H18] Adam does not fix a rotated valley, only one along the axes: 306 ste
   };
   // Coordinates (u, w) = R x with R a rotation by 45 degrees; the start is (u, w) = (1, 1) both times.
   const half = Math.SQRT1_2;
-  const rotated = (x: Double) => valley(x.reshape([1, 2]).matmul(f64([half, -half, half, half], [2, 2])).reshape([2]) as Double);
+  const rotated = (x: Double) =>
+    valley(
+      x
+        .reshape([1, 2])
+        .matmul(f64([half, -half, half, half], [2, 2]))
+        .reshape([2]) as Double,
+    );
   t.is(stepsOf(valley, [1, 1]), 306);
   const turned = stepsOf(rotated, [0, Math.SQRT2]);
   t.true(turned > 3000 && turned < 3600, `${turned} steps`);

@@ -31,5 +31,8 @@ test('step decay of published recipes: 0.05, 0.005 and 0.0005 at epochs 0, 30 an
 });
 
 test('a constant schedule changes nothing', (t) => {
-  t.deepEqual(rates((optimizer) => new ConstantLR(optimizer), 0.3, 5), [0.3, 0.3, 0.3, 0.3, 0.3]);
+  t.deepEqual(
+    rates((optimizer) => new ConstantLR(optimizer), 0.3, 5),
+    [0.3, 0.3, 0.3, 0.3, 0.3],
+  );
 });

@@ -32,10 +32,7 @@ export function gradientOf(
   const input = leaf(f64(x, shape));
   const output = f(input);
   const seed = typeof upstream === 'number' ? new Float64Array(output.size).fill(upstream) : Float64Array.from(upstream);
-  output
-    .mul(f64(seed, output.shape))
-    .sum()
-    .backward();
+  output.mul(f64(seed, output.shape)).sum().backward();
   if (input.grad === null) throw new Error('no gradient reached the input');
   return Float64Array.from(input.grad.data);
 }

@@ -1,5 +1,20 @@
 // How to call each op of the golden file through the public API: the one place where the file's names meet the library's.
-import { concat, crossEntropy, exp, log, logSoftmax, mseLoss, relu, sigmoid, softmax, sqrt, stack, Tensor, tanh, where } from '../../lib/index.js';
+import {
+  concat,
+  crossEntropy,
+  exp,
+  log,
+  logSoftmax,
+  mseLoss,
+  relu,
+  sigmoid,
+  softmax,
+  sqrt,
+  stack,
+  Tensor,
+  tanh,
+  where,
+} from '../../lib/index.js';
 import { type GoldenArray, type OpCase, values } from './golden.js';
 
 /** A tensor of either floating-point type. One call serves both, but the methods of a union do not unify: the types below name one. */
@@ -69,7 +84,11 @@ const calls: Record<string, Call> = {
   stack: (all, { axis }) => stack(all, axis),
   split: ([a], { sizes, axis, part }) => a.split(sizes, axis)[part],
   slice: ([a], { begin, end }) => a.slice(begin, end),
-  pad: ([a], { before, after, value }) => a.pad(before.map((size, axis) => [size, after[axis]]), value),
+  pad: ([a], { before, after, value }) =>
+    a.pad(
+      before.map((size, axis) => [size, after[axis]]),
+      value,
+    ),
   gather: ([a], _, [indices]) => a.gather(indices),
 };
 

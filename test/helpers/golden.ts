@@ -45,7 +45,14 @@ export interface OpCase {
 /** Ten steps of an optimizer on one vector, under given gradients and learning rates. */
 export interface OptimizerCase {
   readonly optimizer: 'SGD' | 'Adam' | 'AdamW';
-  readonly options: Readonly<{ momentum?: number; dampening?: number; nesterov?: boolean; weightDecay?: number; betas?: [number, number]; eps?: number }>;
+  readonly options: Readonly<{
+    momentum?: number;
+    dampening?: number;
+    nesterov?: boolean;
+    weightDecay?: number;
+    betas?: [number, number];
+    eps?: number;
+  }>;
   readonly trajectory: GoldenArray;
 }
 
@@ -116,7 +123,9 @@ export const goldenStems: readonly (keyof Files)[] = ['ops', 'optimizers', 'sche
 
 /** SHA-256 of make.py as the files name it; line endings do not count. */
 export function generatorSha256(): string {
-  return createHash('sha256').update(readFileSync(new URL('make.py', folder), 'latin1').replaceAll('\r\n', '\n'), 'latin1').digest('hex');
+  return createHash('sha256')
+    .update(readFileSync(new URL('make.py', folder), 'latin1').replaceAll('\r\n', '\n'), 'latin1')
+    .digest('hex');
 }
 
 /** The numbers of a golden array, in an array of its own dtype or of the asked one. */
@@ -151,7 +160,9 @@ export function largeNet(file: LargeNet): { inputs: Float64Array; labels: Int32A
   const second = Float64Array.from({ length: hidden * classes }, () => (lcg.next() - 0.5) / 2);
   const block = Math.floor(width / classes);
   const labels = Int32Array.from({ length: file.rows }, (_, row) => {
-    const sums = Array.from({ length: classes }, (_, k) => inputs.subarray(row * width + k * block, row * width + (k + 1) * block).reduce((a, b) => a + b, 0));
+    const sums = Array.from({ length: classes }, (_, k) =>
+      inputs.subarray(row * width + k * block, row * width + (k + 1) * block).reduce((a, b) => a + b, 0),
+    );
     return sums.indexOf(Math.max(...sums));
   });
   return { inputs, labels, weights: [first, second] };

@@ -31,7 +31,11 @@ test('the gradient check rejects a missing gradient, and names the input', async
 });
 
 test('the gradient check rejects an error of one part in a hundred thousand', async (t) => {
-  const off = (x: Double) => x.mul(x).mul(1 - 1e-5).add(x.detach().mul(x.detach()).mul(1e-5));
+  const off = (x: Double) =>
+    x
+      .mul(x)
+      .mul(1 - 1e-5)
+      .add(x.detach().mul(x.detach()).mul(1e-5));
   t.not(await verdict(t, off, f64([1, 2])), '');
 });
 

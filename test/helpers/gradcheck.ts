@@ -29,7 +29,13 @@ export interface GradcheckResult {
  * Checks the Jacobian of `evaluate` with respect to each leaf, which it varies in place and restores. The caller keeps the leaves
  * away from kinks, and hands in a function that gives the same numbers each time.
  */
-export function jacobianCheck(t: ExecutionContext, evaluate: () => Double, leaves: readonly Leaf[], options: GradcheckOptions = {}, message = 'gradient'): GradcheckResult {
+export function jacobianCheck(
+  t: ExecutionContext,
+  evaluate: () => Double,
+  leaves: readonly Leaf[],
+  options: GradcheckOptions = {},
+  message = 'gradient',
+): GradcheckResult {
   const { rtol = 1e-6, atol = 1e-8, step = 2 ** -17 } = options;
   const first = noGrad(evaluate);
   const again = noGrad(evaluate);
@@ -108,7 +114,9 @@ function analyticRow(
     tensor.grad = null;
     if (grad === null) return new Float64Array(tensor.size);
     if (grad.dtype !== tensor.dtype || grad.shape.join() !== tensor.shape.join()) {
-      t.fail(`${message}: gradient of ${name} is ${grad.dtype} [${grad.shape.join(', ')}], the tensor ${tensor.dtype} [${tensor.shape.join(', ')}]`);
+      t.fail(
+        `${message}: gradient of ${name} is ${grad.dtype} [${grad.shape.join(', ')}], the tensor ${tensor.dtype} [${tensor.shape.join(', ')}]`,
+      );
     }
     return Float64Array.from(grad.data);
   });

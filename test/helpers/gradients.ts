@@ -1,5 +1,22 @@
 // Gradient-check cases, by the name that the op has in native/ops/ops.def: inputs off every kink, sizes 0 and 1 among them.
-import { addRelu, concat, crossEntropy, dropout, exp, log, logSoftmax, mseLoss, relu, sigmoid, softmax, sqrt, stack, Tensor, tanh, where } from '../../lib/index.js';
+import {
+  addRelu,
+  concat,
+  crossEntropy,
+  dropout,
+  exp,
+  log,
+  logSoftmax,
+  mseLoss,
+  relu,
+  sigmoid,
+  softmax,
+  sqrt,
+  stack,
+  Tensor,
+  tanh,
+  where,
+} from '../../lib/index.js';
 import { linear } from '../../lib/ops/matmul.js';
 import { Random } from '../../lib/random.js';
 import { f64, i32 } from './build.js';
@@ -26,10 +43,19 @@ const pairs: readonly (readonly [readonly number[], readonly number[]])[] = [
   [[], [4]],
   [[3, 4], [4]],
   [[4], [3, 4]],
-  [[3, 1], [1, 4]],
+  [
+    [3, 1],
+    [1, 4],
+  ],
   [[2, 3, 1], [5]],
-  [[0, 3], [1, 3]],
-  [[2, 1, 3], [2, 2, 3]],
+  [
+    [0, 3],
+    [1, 3],
+  ],
+  [
+    [2, 1, 3],
+    [2, 2, 3],
+  ],
 ];
 const size = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
 
@@ -72,7 +98,10 @@ const reductionAxes: readonly (readonly [readonly number[], readonly number[] | 
   [[3, 4], [1]],
   [[3, 4], [-1]],
   [[2, 3, 4], [1]],
-  [[2, 3, 4], [0, 2]],
+  [
+    [2, 3, 4],
+    [0, 2],
+  ],
   [[1, 3, 1], [1]],
 ];
 
@@ -82,13 +111,25 @@ function reduction(fn: (x: Double, axes: number[] | undefined, keepDims: boolean
     .flatMap(([shape, axes], index) =>
       [false, true].map((keepDims) => {
         const numbers = distinct ? new Seeded(index + 1).distinct(size(shape), -2, 2) : new Seeded(index + 1).uniform(size(shape), -2, 2);
-        return { name: `[${shape}] over [${axes ?? 'all'}]${keepDims ? ' kept' : ''}`, fn: (x: Double) => fn(x, axes && [...axes], keepDims), inputs: [f64(numbers, shape)] };
+        return {
+          name: `[${shape}] over [${axes ?? 'all'}]${keepDims ? ' kept' : ''}`,
+          fn: (x: Double) => fn(x, axes && [...axes], keepDims),
+          inputs: [f64(numbers, shape)],
+        };
       }),
     );
 }
 
 function products(): GradientCase[] {
-  const sizes = [[1, 1, 1], [2, 3, 4], [5, 1, 2], [1, 6, 1], [3, 17, 2], [0, 3, 2], [2, 0, 3]];
+  const sizes = [
+    [1, 1, 1],
+    [2, 3, 4],
+    [5, 1, 2],
+    [1, 6, 1],
+    [3, 17, 2],
+    [0, 3, 2],
+    [2, 0, 3],
+  ];
   return sizes.flatMap(([m, k, n], index) =>
     [false, true].flatMap((transposeA) =>
       [false, true].map((transposeB) => ({
@@ -100,14 +141,24 @@ function products(): GradientCase[] {
   );
 }
 
-const rows: readonly (readonly number[])[] = [[1, 1], [1, 4], [3, 2], [4, 5], [2, 17]];
+const rows: readonly (readonly number[])[] = [
+  [1, 1],
+  [1, 4],
+  [3, 2],
+  [4, 5],
+  [2, 17],
+];
 
 function classLosses(): GradientCase[] {
   return rows.flatMap((shape, index) =>
     [{}, { labelSmoothing: 0.1 }, { reduction: 'sum' as const }, { reduction: 'none' as const, labelSmoothing: 0.25 }].map((options) => {
       const random = new Seeded(index + 1);
       const labels = i32(Array.from({ length: shape[0] }, () => random.integer(shape[1])));
-      return { name: `[${shape}] ${JSON.stringify(options)}`, fn: (x: Double) => crossEntropy(x, labels, options), inputs: [point(index + 1, shape, { low: -4, high: 4 })] };
+      return {
+        name: `[${shape}] ${JSON.stringify(options)}`,
+        fn: (x: Double) => crossEntropy(x, labels, options),
+        inputs: [point(index + 1, shape, { low: -4, high: 4 })],
+      };
     }),
   );
 }
@@ -125,7 +176,11 @@ function probabilityLosses(): GradientCase[] {
 
 function normalized(fn: (x: Double, axis?: number) => Double): GradientCase[] {
   return [[1], [5], ...rows, [2, 3, 4], [2, 0]].flatMap((shape, index) =>
-    shape.map((_, axis) => ({ name: `[${shape}] along ${axis}`, fn: (x: Double) => fn(x, axis), inputs: [point(index + 1, shape, { low: -4, high: 4 })] })),
+    shape.map((_, axis) => ({
+      name: `[${shape}] along ${axis}`,
+      fn: (x: Double) => fn(x, axis),
+      inputs: [point(index + 1, shape, { low: -4, high: 4 })],
+    })),
   );
 }
 
@@ -151,7 +206,10 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
       const random = new Seeded(index + 1);
       const inputs = [point(index + 1, a), point(index + 101, b)];
       const shape = inputs[0].add(inputs[1]).shape;
-      const mask = Tensor.from(Uint8Array.from({ length: size(shape) }, () => random.integer(2)), [...shape]) as Tensor<'uint8'>;
+      const mask = Tensor.from(
+        Uint8Array.from({ length: size(shape) }, () => random.integer(2)),
+        [...shape],
+      ) as Tensor<'uint8'>;
       return { name: `[${a}] [${b}]`, fn: (x: Double, y: Double) => where(mask, x, y), inputs };
     }),
   neg: () => unary((x) => x.neg()),
@@ -168,14 +226,27 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
     shapes.map((shape, index) => ({
       name: `[${shape}]`,
       fn: (x: Double) => x.to('float32').mul(4).to('float64'),
-      inputs: [f64(new Seeded(index + 1).uniform(size(shape)).map((value) => Math.round(256 * value) / 256), shape)],
+      inputs: [
+        f64(
+          new Seeded(index + 1).uniform(size(shape)).map((value) => Math.round(256 * value) / 256),
+          shape,
+        ),
+      ],
       options: { step: 2 ** -10 },
     })),
   // The same stream each time, so the same mask.
   dropout: () => [0, 0.25, 0.5, 1].flatMap((p, seed) => unary((x) => dropout(x, p, { random: new Random(seed) }))),
   copy_strided: () => [
-    ...[[1, 0]].map((permutation) => ({ name: `transpose [3,4] to ${permutation}`, fn: (x: Double) => x.transpose(permutation), inputs: [point(1, [3, 4])] })),
-    ...[[2, 0, 1], [1, 2, 0], [0, 2, 1]].map((permutation) => ({
+    ...[[1, 0]].map((permutation) => ({
+      name: `transpose [3,4] to ${permutation}`,
+      fn: (x: Double) => x.transpose(permutation),
+      inputs: [point(1, [3, 4])],
+    })),
+    ...[
+      [2, 0, 1],
+      [1, 2, 0],
+      [0, 2, 1],
+    ].map((permutation) => ({
       name: `transpose [2,3,4] to ${permutation}`,
       fn: (x: Double) => x.transpose(permutation),
       inputs: [point(2, [2, 3, 4])],
@@ -188,36 +259,76 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
   ],
   embed: () => [
     { name: 'pad a vector', fn: (x: Double) => x.pad([[2, 1]]), inputs: [point(1, [3])] },
-    { name: 'pad with a value', fn: (x: Double) => x.pad([[0, 1], [2, 0]], 0.5), inputs: [point(2, [2, 3])] },
-    { name: 'pad nothing', fn: (x: Double) => x.pad([[0, 0], [0, 0]]), inputs: [point(3, [2, 1])] },
+    {
+      name: 'pad with a value',
+      fn: (x: Double) =>
+        x.pad(
+          [
+            [0, 1],
+            [2, 0],
+          ],
+          0.5,
+        ),
+      inputs: [point(2, [2, 3])],
+    },
+    {
+      name: 'pad nothing',
+      fn: (x: Double) =>
+        x.pad([
+          [0, 0],
+          [0, 0],
+        ]),
+      inputs: [point(3, [2, 1])],
+    },
   ],
   concat: () => [
-    ...[0, 1, 2].map((axis) => ({ name: `concat at ${axis}`, fn: (a: Double, b: Double) => concat([a, b], axis), inputs: [point(1, [2, 3, 2]), point(2, [2, 3, 2])] })),
-    { name: 'concat unequal', fn: (a: Double, b: Double, c: Double) => concat([a, b, c], 1), inputs: [point(3, [2, 1]), point(4, [2, 0]), point(5, [2, 3])] },
+    ...[0, 1, 2].map((axis) => ({
+      name: `concat at ${axis}`,
+      fn: (a: Double, b: Double) => concat([a, b], axis),
+      inputs: [point(1, [2, 3, 2]), point(2, [2, 3, 2])],
+    })),
+    {
+      name: 'concat unequal',
+      fn: (a: Double, b: Double, c: Double) => concat([a, b, c], 1),
+      inputs: [point(3, [2, 1]), point(4, [2, 0]), point(5, [2, 3])],
+    },
     { name: 'concat with itself', fn: (a: Double) => concat([a, a], 0), inputs: [point(6, [3])] },
-    ...[0, 1, 2].map((axis) => ({ name: `stack at ${axis}`, fn: (a: Double, b: Double) => stack([a, b], axis), inputs: [point(7, [2, 3]), point(8, [2, 3])] })),
+    ...[0, 1, 2].map((axis) => ({
+      name: `stack at ${axis}`,
+      fn: (a: Double, b: Double) => stack([a, b], axis),
+      inputs: [point(7, [2, 3]), point(8, [2, 3])],
+    })),
   ],
-  gather_rows: () => [[0, 2, 1], [3, 3, 3], [1], []].map((indices) => ({
-    name: `rows ${indices}`,
-    fn: (x: Double) => x.gather(i32(indices)),
-    inputs: [point(indices.length + 1, [4, 3])],
-  })),
+  gather_rows: () =>
+    [[0, 2, 1], [3, 3, 3], [1], []].map((indices) => ({
+      name: `rows ${indices}`,
+      fn: (x: Double) => x.gather(i32(indices)),
+      inputs: [point(indices.length + 1, [4, 3])],
+    })),
   sum: () => [
     ...reduction((x, axes, keepDims) => x.sum(axes, { keepDims })),
     ...reduction((x, axes, keepDims) => x.mean(axes, { keepDims })),
     ...[0, 1].flatMap((correction) => reduction((x, axes, keepDims) => x.var(axes, { keepDims, correction }), false, 2)),
     ...[0, 1].flatMap((correction) => reduction((x, axes, keepDims) => x.std(axes, { keepDims, correction }), false, 2)),
-    ...shapes.filter((shape) => size(shape) > 0).map((shape, index) => ({
-      name: `mean squared error [${shape}]`,
-      fn: (a: Double, b: Double) => mseLoss(a, b),
-      inputs: [point(index + 1, shape), point(index + 31, shape)],
-    })),
+    ...shapes
+      .filter((shape) => size(shape) > 0)
+      .map((shape, index) => ({
+        name: `mean squared error [${shape}]`,
+        fn: (a: Double, b: Double) => mseLoss(a, b),
+        inputs: [point(index + 1, shape), point(index + 31, shape)],
+      })),
   ],
   max: () => reduction((x, axes, keepDims) => x.max(axes, { keepDims }), true),
   min: () => reduction((x, axes, keepDims) => x.min(axes, { keepDims }), true),
   matmul: products,
   linear: () =>
-    [[1, 1, 1], [3, 4, 2], [2, 17, 5], [5, 1, 3], [0, 3, 2]].flatMap(([m, k, n], index) => [
+    [
+      [1, 1, 1],
+      [3, 4, 2],
+      [2, 17, 5],
+      [5, 1, 3],
+      [0, 3, 2],
+    ].flatMap(([m, k, n], index) => [
       { name: `${m}x${k} to ${n}`, fn: linear, inputs: [point(index + 1, [m, k]), point(index + 21, [k, n]), point(index + 41, [n])] },
       { name: `2x${m}x${k} to ${n}`, fn: linear, inputs: [point(index + 1, [2, m, k]), point(index + 21, [k, n]), point(index + 41, [n])] },
     ]),

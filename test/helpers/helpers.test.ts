@@ -28,7 +28,13 @@ test('closeness does not loosen with the number of elements', async (t) => {
 });
 
 test('closeness rejects NaN, infinities, other shapes and other lengths', async (t) => {
-  for (const [actual, expected] of [[NaN, 1], [1, NaN], [Infinity, 1], [Infinity, -Infinity], [1, Infinity]]) {
+  for (const [actual, expected] of [
+    [NaN, 1],
+    [1, NaN],
+    [Infinity, 1],
+    [Infinity, -Infinity],
+    [1, Infinity],
+  ]) {
     t.true(await rejects(t, (inner) => close(inner, [actual], [expected], { absolute: 1e308, relative: 1 })), `${actual} for ${expected}`);
   }
   t.true(await rejects(t, (inner) => close(inner, { data: [1, 2], shape: [2] }, { data: [1, 2], shape: [1, 2] }, { absolute: 1 })));
@@ -99,7 +105,10 @@ test('golden arrays fill their shapes, and inputs are float32 numbers', (t) => {
   for (const one of golden('ops').cases) {
     for (const input of one.inputs) {
       t.is(input.dtype, 'float32', one.name);
-      t.true(values(input, 'float64').every((value) => Math.fround(value) === value), one.name);
+      t.true(
+        values(input, 'float64').every((value) => Math.fround(value) === value),
+        one.name,
+      );
     }
     t.notThrows(() => values(one.output, 'float64'), one.name);
   }

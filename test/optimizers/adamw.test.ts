@@ -20,7 +20,10 @@ test('AdamW keeps the optimizer contract', (t) =>
 
 test("AdamW's decay does not pass through the second moment, Adam's does", (t) => {
   const [decoupled, coupled] = [leaf(f64([2])), leaf(f64([2]))];
-  const [first, second] = [new AdamW([decoupled] as never, { lr: 0.1, weightDecay: 0.25 }), new Adam([coupled] as never, { lr: 0.1, weightDecay: 0.25 })];
+  const [first, second] = [
+    new AdamW([decoupled] as never, { lr: 0.1, weightDecay: 0.25 }),
+    new Adam([coupled] as never, { lr: 0.1, weightDecay: 0.25 }),
+  ];
   for (const parameter of [decoupled, coupled]) parameter.mul(0).sum().backward();
   first.step();
   second.step();

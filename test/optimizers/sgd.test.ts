@@ -21,6 +21,9 @@ test('SGD keeps the optimizer contract', (t) =>
 test("Nesterov's form needs momentum and no dampening", (t) => {
   const parameter = leaf(f64([1]));
   t.throws(() => new SGD([parameter] as never, { lr: 0.1, nesterov: true }), { instanceOf: ArgumentError, message: /momentum/ });
-  t.throws(() => new SGD([parameter] as never, { lr: 0.1, nesterov: true, momentum: 0.9, dampening: 0.1 }), { instanceOf: ArgumentError, message: /dampening/ });
+  t.throws(() => new SGD([parameter] as never, { lr: 0.1, nesterov: true, momentum: 0.9, dampening: 0.1 }), {
+    instanceOf: ArgumentError,
+    message: /dampening/,
+  });
   t.notThrows(() => new SGD([parameter] as never, { lr: 0.1, nesterov: true, momentum: 0.9 }));
 });

@@ -7,7 +7,8 @@ import { golden } from '../helpers/golden.js';
 for (const { schedule, lr, options, values } of golden('schedules').cases) {
   test(`${schedule} with ${JSON.stringify(options)} gives PyTorch's rates`, (t) =>
     scheduleContract(t, {
-      create: (optimizer) => (schedule === 'StepLR' ? new StepLR(optimizer, options as { stepSize: number; gamma: number }) : new ExponentialLR(optimizer, options)),
+      create: (optimizer) =>
+        schedule === 'StepLR' ? new StepLR(optimizer, options as { stepSize: number; gamma: number }) : new ExponentialLR(optimizer, options),
       lr,
       rates: values,
     }));
