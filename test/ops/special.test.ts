@@ -19,7 +19,7 @@ const unaries: [string, (x: Real) => Real, (x: number) => number][] = [
   ['sign', (x) => x.sign(), (x) => (x === 0 ? 0 : Math.sign(x))],
   ['sqrt', sqrt, Math.sqrt],
   ['relu', relu, (x) => (x > 0 || Number.isNaN(x) ? x : 0)],
-  ['clip', (x) => x.clip(-1, 1), (x) => (x < -1 ? -1 : x > 1 ? 1 : x)],
+  ['clip', (x) => x.clip(-1, 1), (x) => Math.max(-1, Math.min(1, x))],
   ['the sign of zero after adding 0', (x) => x.add(0), (x) => x + 0],
 ];
 
@@ -101,7 +101,7 @@ for (const { dtype, build, round } of kinds) {
     identical(
       t,
       where(a.less(b), a, b).data,
-      left.map((value, index) => (value < right[index] ? value : right[index])),
+      left.map((value, index) => [right[index], value][Number(value < right[index])]),
       'where',
     );
   });
