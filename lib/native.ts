@@ -22,6 +22,8 @@ interface Binding {
   run(index: number, ints: number, reals: number, ...operands: TypedArray[]): void;
   info(): NativeInfo;
   setThreads(count?: number): number;
+  setReproducible(on: boolean): void;
+  setGemm(choice: 'auto' | 'openblas' | 'own'): void;
   adviseHugePages(view: TypedArray): void;
   misalignment(view: TypedArray): number;
 }
@@ -42,6 +44,11 @@ export interface NativeInfo {
   isaProblem: string | null;
   threads: number;
   usableCpus: number;
+  /** Where matrix products come from: `auto` follows the compiled-in table. */
+  gemm: 'auto' | 'openblas' | 'own';
+  reproducible: boolean;
+  /** The system's OpenBLAS as it was found; `problem` says why there is none, or what holds it back. */
+  blas: { available: boolean; path: string; config: string; core: string; problem: string | null };
 }
 
 const loaded = loadBinding();
