@@ -1,6 +1,7 @@
 // What every initializer must do. Each initializer's own test calls this with the distribution it promises.
 import type { ExecutionContext } from 'ava';
-import { type Initializer, Linear, ReLU, Sequential, setSeed } from '../../lib/index.js';
+import { type Initializer, Linear, noGrad, ReLU, Sequential, setSeed } from '../../lib/index.js';
+import { f32 } from '../helpers/build.js';
 import { identical } from '../helpers/close.js';
 import { moments } from '../helpers/seeded.js';
 
@@ -46,21 +47,22 @@ export function initializerContract(t: ExecutionContext, { create, mean, deviati
   identical(t, longer[1], two[1], 'layers added behind change nothing before them (second)');
 }
 
+/** First use of a model is what draws its values. */
+function use(model: Linear | Sequential, width: number): void {
+  noGrad(() => model.forward(f32(new Float32Array(width), [1, width])));
+}
+
 function drawn(create: () => Initializer, seed: number): Float32Array {
   setSeed(seed);
   const layer = new Linear(inputs, outputs, { init: create() });
+  use(layer, inputs);
   return Float32Array.from(layer.weight.data);
 }
 
-/** Values of two equal layers inside a stack, drawn in reverse order of their places: order of use must not matter. */
-function layered(
-  create: () => Initializer,
-  seed: number,
-  stack: (first: Linear, second: Linear) => ConstructorParameters<typeof Sequential>[0],
-): Float32Array[] {
+/** Values of two equal layers in one stack. */
+function layered(create: () => Initializer, seed: number, stack: (first: Linear, second: Linear) => ConstructorParameters<typeof Sequential>[0]): Float32Array[] {
   setSeed(seed);
   const [first, second] = [0, 1].map(() => new Linear(outputs, outputs, { init: create() }));
-  new Sequential(stack(first, second));
-  const late = Float32Array.from(second.weight.data);
-  return [Float32Array.from(first.weight.data), late];
+  use(new Sequential(stack(first, second)), outputs);
+  return [first, second].map((layer) => Float32Array.from(layer.weight.data));
 }
