@@ -4,3 +4,4 @@ template <class T> inline V<T> exp(V<T> x) { return eachLane<T>(x, [](T a) -> T 
 template <class T> inline V<T> log(V<T> x) { return eachLane<T>(x, [](T a) -> T { return T(__builtin_log(double(a))); }); }
 template <class T> inline V<T> tanh(V<T> x) { return eachLane<T>(x, [](T a) -> T { return T(__builtin_tanh(double(a))); }); }
 template <class T> inline V<T> sigmoid(V<T> x) { return eachLane<T>(x, [](T a) -> T { return T(1 / (1 + __builtin_exp(-double(a)))); }); }
+template <class T> inline V<T> log1p(V<T> x) { return eachLane<T>(x, [](T a) -> T { return T(__builtin_log1p(double(a))); }); }

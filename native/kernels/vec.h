@@ -1,5 +1,6 @@
 // What every instruction set shares on top of its vocabulary: NaN-keeping maximum, absolute value, lane sums in one fixed tree.
 
+// rawMax(a, b) gives b when either is NaN, so a NaN on either side stays. Of two zeros the second is taken.
 template <class T> inline V<T> maximum(V<T> a, V<T> b) { return select(isNaN(a), a, rawMax(a, b)); }
 template <class T> inline V<T> minimum(V<T> a, V<T> b) { return select(isNaN(a), a, rawMin(a, b)); }
 

@@ -1,0 +1,44 @@
+// Module entry: hands the export list to Node, nothing else.
+#include "../ops/op.h"
+#include "binding.h"
+
+namespace nodegrad {
+namespace {
+
+// [{ name, signature, ints, reals }] in the order of ops.def: lib finds its index by name.
+Napi::Array describeOps(Napi::Env env) {
+  Napi::Array list = Napi::Array::New(env, size_t(opCount()));
+  for (int i = 0; i < opCount(); ++i) {
+    const Op& op = opAt(i);
+    Napi::Object o = Napi::Object::New(env);
+    o.Set("name", op.name);
+    o.Set("signature", op.signature);
+    o.Set("ints", op.ints);
+    o.Set("reals", op.reals);
+    list.Set(uint32_t(i), o);
+  }
+  return list;
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  Instance* instance = new Instance();
+  env.SetInstanceData<Instance>(instance);
+  Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, maxAttributes * sizeof(double));
+  instance->attributes = static_cast<double*>(buffer.Data());
+  instance->attributesBuffer = Napi::Reference<Napi::ArrayBuffer>::New(buffer, 1);
+
+  exports.Set("abi", 1);
+  exports.Set("ops", describeOps(env));
+  exports.Set("attributes", Napi::Float64Array::New(env, maxAttributes, buffer, 0));
+  napi_value run;
+  napi_create_function(env, "run", NAPI_AUTO_LENGTH, runOp, instance, &run);
+  exports.Set("run", Napi::Value(env, run));
+  exportInfo(env, exports);
+  return exports;
+}
+
+}  // namespace
+}  // namespace nodegrad
+
+static Napi::Object initAddon(Napi::Env env, Napi::Object exports) { return nodegrad::init(env, exports); }
+NODE_API_MODULE(nodegrad, initAddon)

@@ -1,0 +1,18 @@
+// What the files of the binding share: the state of one environment (main thread or worker).
+#pragma once
+#include <napi.h>
+
+namespace nodegrad {
+
+// Attributes cross the border in one array per environment, so that a call needs no array of its own.
+constexpr int maxAttributes = 256;
+
+struct Instance {
+  double* attributes = nullptr;  // ints first, then reals; owned by the ArrayBuffer that `attributesBuffer` keeps alive
+  Napi::Reference<Napi::ArrayBuffer> attributesBuffer;
+};
+
+napi_value runOp(napi_env, napi_callback_info);  // run.cc
+void exportInfo(Napi::Env, Napi::Object exports); // info.cc
+
+}  // namespace nodegrad

@@ -1,0 +1,151 @@
+// Elementwise kernels: one formula each, the loops shared. A NaN that comes in goes out.
+
+// y = f(x) over n elements. With `streaming` the main loop starts at a 64-byte boundary of y and bypasses the cache.
+template <class T, class F> inline void mapUnary(T* y, const T* x, int64_t n, bool streaming, F f) {
+  int64_t i = 0;
+  if (streaming) {
+    const int64_t head = int64_t((64 - (uintptr_t(y) & 63)) & 63) / int64_t(sizeof(T));
+    if (head > 0 && head < n) { store(y, f(load(x, int(head))), int(head)); i = head; }
+    if ((uintptr_t(y + i) & 63) == 0) {
+      for (; i + lanes <= n; i += lanes) { prefetch(x + i + 512); stream(y + i, f(load(x + i))); }
+      streamFence();
+    }
+  }
+  for (; i + lanes <= n; i += lanes) store(y + i, f(load(x + i)));
+  if (i < n) store(y + i, f(load(x + i, int(n - i))), int(n - i));
+}
+
+template <bool AStep, bool BStep, class T, class F>
+inline void mapBinarySteps(T* c, const T* a, const T* b, int64_t n, bool streaming, F f) {
+  const V<T> a0 = n > 0 ? set1(a[0]) : zero<T>(), b0 = n > 0 ? set1(b[0]) : zero<T>();
+  const auto at = [&](int64_t i) { return AStep ? load(a + i) : a0; };
+  const auto bt = [&](int64_t i) { return BStep ? load(b + i) : b0; };
+  const auto part = [&](int64_t i, int m) { store(c + i, f(AStep ? load(a + i, m) : a0, BStep ? load(b + i, m) : b0), m); };
+  int64_t i = 0;
+  if (streaming) {
+    const int64_t head = int64_t((64 - (uintptr_t(c) & 63)) & 63) / int64_t(sizeof(T));
+    if (head > 0 && head < n) { part(0, int(head)); i = head; }
+    if ((uintptr_t(c + i) & 63) == 0) {
+      for (; i + lanes <= n; i += lanes) {
+        if (AStep) prefetch(a + i + 512);
+        if (BStep) prefetch(b + i + 512);
+        stream(c + i, f(at(i), bt(i)));
+      }
+      streamFence();
+    }
+  }
+  for (; i + lanes <= n; i += lanes) store(c + i, f(at(i), bt(i)));
+  if (i < n) part(i, int(n - i));
+}
+
+template <class T, class F> inline void mapBinary(T* c, const T* a, int aStep, const T* b, int bStep, int64_t n, bool streaming, F f) {
+  if (aStep && bStep) mapBinarySteps<true, true>(c, a, b, n, streaming, f);
+  else if (aStep) mapBinarySteps<true, false>(c, a, b, n, streaming, f);
+  else if (bStep) mapBinarySteps<false, true>(c, a, b, n, streaming, f);
+  else mapBinarySteps<false, false>(c, a, b, n, streaming, f);
+}
+
+#define UNARY(name, formula) \
+  template <class T> void name(T* y, const T* x, int64_t n, bool streaming) { mapUnary(y, x, n, streaming, [](V<T> x) { return formula; }); }
+#define BACKWARD(name, formula) \
+  template <class T> void name(T* dx, const T* dy, const T* y, int64_t n, bool streaming) { \
+    mapBinary(dx, dy, 1, y, 1, n, streaming, [](V<T> dy, V<T> y) { return formula; }); \
+  }
+#define BINARY(name, formula) \
+  template <class T> void name(T* c, const T* a, int aStep, const T* b, int bStep, int64_t n, bool streaming) { \
+    mapBinary(c, a, aStep, b, bStep, n, streaming, [](V<T> a, V<T> b) { return formula; }); \
+  }
+
+UNARY(neg, negate(x))
+UNARY(absolute, abs(x))
+// −1, 0, 1; sign(±0) = ±0, sign(NaN) = NaN.
+UNARY(sign, select(gt(abs(x), zero<T>()), withSign(set1<T>(1), x), x))
+UNARY(exponential, exp(x))
+UNARY(logarithm, log(x))
+UNARY(squareRoot, sqrt(x))
+
+// max(0, x); relu(−0) = +0, relu(NaN) = NaN.
+UNARY(relu, maximum(x, zero<T>()))
+// dy where y > 0, else 0 (also at 0: the course's choice); a NaN of the forward pass stays.
+BACKWARD(reluBackward, select(gt(y, zero<T>()), dy, select(isNaN(y), y, zero<T>())))
+
+UNARY(hyperbolicTangent, tanh(x))
+// (1 − y²)·dy, the bracket rounded once.
+BACKWARD(tanhBackward, fnma(y, y, set1<T>(1)) * dy)
+
+UNARY(logistic, sigmoid(x))
+// (y − y²)·dy, the bracket rounded once.
+BACKWARD(sigmoidBackward, fnma(y, y, y) * dy)
+
+BINARY(add, a + b)
+BINARY(sub, a - b)
+BINARY(mul, a * b)
+BINARY(div, a / b)
+BINARY(minimumOf, minimum(a, b))
+BINARY(maximumOf, maximum(a, b))
+BINARY(addRelu, maximum(a + b, zero<T>()))
+
+// a^b in double: whole exponents up to 2^20 by repeated squaring, the rest by exp(b·log a).
+inline double powerLane(double a, double b, double general) {
+  if (a != a || b != b) return b == 0 ? 1.0 : a + b;
+  const double size = b < 0 ? -b : b;
+  if (size <= 1048576.0 && double(int64_t(size)) == size) {
+    double result = 1, base = a;
+    for (int64_t e = int64_t(size); e > 0; e >>= 1, base = base * base)
+      if (e & 1) result = result * base;
+    return b < 0 ? 1.0 / result : result;
+  }
+  if (a == 0) return b > 0 ? 0.0 : __builtin_inf();
+  if (a == 1) return 1.0;
+  if (b == 0.5 || b == -0.5) return general;
+  const bool infinite = size == __builtin_inf();
+  if (infinite) {
+    const double m = a < 0 ? -a : a;
+    return m == 1 ? 1.0 : (m > 1) == (b > 0) ? __builtin_inf() : 0.0;
+  }
+  if (a < 0) return size < 4503599627370496.0 && double(int64_t(size)) != size ? __builtin_nan("") : general;
+  return general;
+}
+template <class T> void power(T* c, const T* a, int aStep, const T* b, int bStep, int64_t n, bool) {
+  for (int64_t i = 0; i < n; i += lanes) {
+    const int m = n - i < lanes ? int(n - i) : lanes;
+    double x[lanes], y[lanes], r[lanes];
+    for (int j = 0; j < lanes; ++j) {
+      x[j] = j < m ? double(a[aStep ? i + j : 0]) : 1.0;
+      y[j] = j < m ? double(b[bStep ? i + j : 0]) : 1.0;
+    }
+    const V<double> vx = load(x), vy = load(y);
+    const V<double> root = sqrt(vx), half = set1(0.5);
+    V<double> general = exp(vy * log(abs(vx)));
+    general = select(eq(vy, half), root, select(eq(vy, negate(half)), set1(1.0) / root, general));
+    store(r, general);
+    for (int j = 0; j < m; ++j) c[i + j] = T(powerLane(x[j], y[j], r[j]));
+  }
+}
+
+template <class T> void clip(T* y, const T* x, T low, T high, int64_t n) {
+  const V<T> lo = set1(low), hi = set1(high);
+  mapUnary(y, x, n, false, [&](V<T> x) { return minimum(maximum(x, lo), hi); });
+}
+// dy where low ≤ x ≤ high, else 0; a NaN of x stays.
+template <class T> void clipBackward(T* dx, const T* dy, const T* x, T low, T high, int64_t n) {
+  const V<T> lo = set1(low), hi = set1(high);
+  mapBinary(dx, dy, 1, x, 1, n, false, [&](V<T> dy, V<T> x) {
+    return select(ge(x, lo) & ge(hi, x), dy, select(isNaN(x), x, zero<T>()));
+  });
+}
+
+// y += x
+template <class T> void accumulate(T* y, const T* x, int64_t n) {
+  mapBinary(y, static_cast<const T*>(y), 1, x, 1, n, false, [](V<T> y, V<T> x) { return y + x; });
+}
+template <class T> void fill(T* y, T value, int64_t n) {
+  const V<T> v = set1(value);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) store(y + i, v);
+  if (i < n) store(y + i, v, int(n - i));
+}
+
+#undef UNARY
+#undef BACKWARD
+#undef BINARY

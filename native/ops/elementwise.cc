@@ -1,0 +1,246 @@
+// Elementwise operations: same-shape maps, and broadcasting ones over collapsed dimensions.
+#include "../kernels/table.h"
+#include "../runtime/pool.h"
+#include "op.h"
+
+namespace nodegrad::ops {
+namespace {
+
+// ---- same shape ----
+
+const char* sameLengths(const Call& c) {
+  for (int i = 1; i < c.operandCount; ++i)
+    if (c.length(i) != c.length(0)) return "operands of different lengths";
+  return nullptr;
+}
+
+template <class T, class F> void forTiles(int64_t n, F body) {
+  parallelFor(tilesOf(n, elementTile), [&](int64_t tile, int) {
+    const int64_t at = tile * elementTile;
+    body(at, n - at < elementTile ? n - at : elementTile);
+  });
+}
+
+template <class T> void mapSame(const Call& c, void (*kernel)(T*, const T*, int64_t, bool)) {
+  T* y = c.out<T>(0);
+  const T* x = c.in<T>(1);
+  const bool streaming = c.length(0) * int64_t(sizeof(T)) >= streamingBytes;
+  forTiles<T>(c.length(0), [=](int64_t at, int64_t n) { kernel(y + at, x + at, n, streaming); });
+}
+
+template <class T> void mapSameBackward(const Call& c, void (*kernel)(T*, const T*, const T*, int64_t, bool)) {
+  T* dx = c.out<T>(0);
+  const T *dy = c.in<T>(1), *y = c.in<T>(2);
+  const bool streaming = c.length(0) * int64_t(sizeof(T)) >= streamingBytes;
+  forTiles<T>(c.length(0), [=](int64_t at, int64_t n) { kernel(dx + at, dy + at, y + at, n, streaming); });
+}
+
+#define SAME(op, kernel) \
+  void run_##op(const Call& c) { byFloat(c, [&]<class T>() { mapSame<T>(c, kernelsOf<T>().kernel); }); }
+#define SAME_BACKWARD(op, kernel) \
+  void run_##op(const Call& c) { byFloat(c, [&]<class T>() { mapSameBackward<T>(c, kernelsOf<T>().kernel); }); }
+
+SAME(neg, neg)
+SAME(abs, absolute)
+SAME(sign, sign)
+SAME(exp, exponential)
+SAME(log, logarithm)
+SAME(sqrt, squareRoot)
+SAME(relu, relu)
+SAME_BACKWARD(relu_backward, reluBackward)
+SAME(sigmoid, logistic)
+SAME_BACKWARD(sigmoid_backward, sigmoidBackward)
+SAME(tanh, hyperbolicTangent)
+SAME_BACKWARD(tanh_backward, tanhBackward)
+
+void run_clip(const Call& c) {
+  byFloat(c, [&]<class T>() {
+    forTiles<T>(c.length(0), [&](int64_t at, int64_t n) {
+      kernelsOf<T>().clip(c.out<T>(0) + at, c.in<T>(1) + at, T(c.reals[0]), T(c.reals[1]), n);
+    });
+  });
+}
+void run_clip_backward(const Call& c) {
+  byFloat(c, [&]<class T>() {
+    forTiles<T>(c.length(0), [&](int64_t at, int64_t n) {
+      kernelsOf<T>().clipBackward(c.out<T>(0) + at, c.in<T>(1) + at, c.in<T>(2) + at, T(c.reals[0]), T(c.reals[1]), n);
+    });
+  });
+}
+void run_accumulate(const Call& c) {
+  byFloat(c, [&]<class T>() {
+    forTiles<T>(c.length(0), [&](int64_t at, int64_t n) { kernelsOf<T>().accumulate(c.out<T>(0) + at, c.in<T>(1) + at, n); });
+  });
+}
+
+// ---- broadcasting ----
+
+constexpr int maxRank = 8;
+constexpr int maxBroadcast = 3;
+
+// Dimensions of the output and, per input, element strides (0 where it is repeated). The innermost stride is 0 or 1.
+struct Broadcast {
+  int rank, inputs;
+  const int64_t* dims;
+  const int64_t* strides[maxBroadcast];
+  int64_t inner() const { return rank ? dims[rank - 1] : 1; }
+  int64_t step(int input) const { return rank ? strides[input][rank - 1] : 0; }
+};
+
+Broadcast broadcastOf(const Call& c) {
+  Broadcast b{};
+  b.rank = int(c.ints[0]);
+  b.inputs = c.operandCount - 1;
+  b.dims = c.ints + 1;
+  for (int i = 0; i < b.inputs; ++i) b.strides[i] = c.ints + 1 + b.rank * (1 + i);
+  return b;
+}
+
+const char* checkBroadcast(const Call& c) {
+  if (c.intCount < 1 || c.ints[0] < 0 || c.ints[0] > maxRank || c.intCount != 1 + c.ints[0] * c.operandCount) return "malformed dimensions";
+  const Broadcast b = broadcastOf(c);
+  int64_t total = 1;
+  for (int d = 0; d < b.rank; ++d) total = checkedProduct(total, b.dims[d]);
+  if (total != c.length(0)) return "the output does not have as many elements as its dimensions say";
+  if (total == 0) return nullptr;
+  for (int i = 0; i < b.inputs; ++i) {
+    int64_t last = 0;
+    for (int d = 0; d < b.rank; ++d) {
+      const int64_t part = checkedProduct(b.dims[d] - 1, b.strides[i][d]);
+      if (part < 0 || __builtin_add_overflow(last, part, &last)) return "malformed strides";
+    }
+    if (last >= c.length(i + 1)) return "an input has fewer elements than its strides reach";
+    if (b.step(i) > 1) return "the innermost stride must be 0 or 1";
+  }
+  return nullptr;
+}
+
+// Calls body(offset in the output, offsets in the inputs, n) for runs of the innermost dimension.
+template <class F> void forRuns(const Broadcast& b, F body) {
+  const int64_t inner = b.inner();
+  int64_t rows = 1;
+  for (int d = 0; d + 1 < b.rank; ++d) rows *= b.dims[d];
+  if (inner == 0 || rows == 0) return;
+  // Short rows go together into a tile, a long one is cut into several.
+  const int64_t rowsPerTile = inner >= elementTile ? 1 : (elementTile + inner - 1) / inner;
+  const int64_t piece = inner > elementTile ? elementTile : inner;
+  const int64_t pieces = tilesOf(inner, piece);
+  parallelFor(tilesOf(rows, rowsPerTile) * pieces, [&](int64_t tile, int) {
+    const int64_t first = tile / pieces * rowsPerTile, begin = tile % pieces * piece;
+    const int64_t n = inner - begin < piece ? inner - begin : piece;
+    const int64_t end = first + rowsPerTile < rows ? first + rowsPerTile : rows;
+    int64_t index[maxRank] = {0}, offset[maxBroadcast] = {0};
+    int64_t rest = first;
+    for (int d = b.rank - 2; d >= 0; --d) {
+      index[d] = rest % b.dims[d];
+      rest /= b.dims[d];
+      for (int i = 0; i < b.inputs; ++i) offset[i] += index[d] * b.strides[i][d];
+    }
+    for (int64_t row = first; row < end; ++row) {
+      int64_t at[maxBroadcast];
+      for (int i = 0; i < b.inputs; ++i) at[i] = offset[i] + begin * b.step(i);
+      body(row * inner + begin, at, n);
+      for (int d = b.rank - 2; d >= 0; --d) {
+        for (int i = 0; i < b.inputs; ++i) offset[i] += b.strides[i][d];
+        if (++index[d] < b.dims[d]) break;
+        for (int i = 0; i < b.inputs; ++i) offset[i] -= b.dims[d] * b.strides[i][d];
+        index[d] = 0;
+      }
+    }
+  });
+}
+
+template <class T> void mapBroadcast(const Call& c, void (*kernel)(T*, const T*, int, const T*, int, int64_t, bool)) {
+  const Broadcast b = broadcastOf(c);
+  const bool streaming = c.length(0) * int64_t(sizeof(T)) >= streamingBytes;
+  const int aStep = int(b.step(0)), bStep = int(b.step(1));
+  forRuns(b, [&](int64_t out, const int64_t* at, int64_t n) {
+    kernel(c.out<T>(0) + out, c.in<T>(1) + at[0], aStep, c.in<T>(2) + at[1], bStep, n, streaming);
+  });
+}
+
+#define BROADCAST(op, kernel) \
+  void run_##op(const Call& c) { byFloat(c, [&]<class T>() { mapBroadcast<T>(c, kernelsOf<T>().kernel); }); }
+
+BROADCAST(add, add)
+BROADCAST(sub, sub)
+BROADCAST(mul, mul)
+BROADCAST(div, div)
+BROADCAST(minimum, minimumOf)
+BROADCAST(maximum, maximumOf)
+BROADCAST(pow, power)
+BROADCAST(add_relu, addRelu)
+
+// Calls body with a value of the operands' element type.
+template <class F> void byAny(DType d, F&& body) {
+  switch (d) {
+    case DType::float32: return body.template operator()<float>();
+    case DType::float64: return body.template operator()<double>();
+    case DType::int32: return body.template operator()<int32_t>();
+    case DType::uint8: return body.template operator()<uint8_t>();
+  }
+}
+
+template <class F> void compare(const Call& c, F f) {
+  const Broadcast b = broadcastOf(c);
+  const int64_t aStep = b.step(0), bStep = b.step(1);
+  byAny(c.operands[1].dtype, [&]<class T>() {
+    forRuns(b, [&](int64_t out, const int64_t* at, int64_t n) {
+      uint8_t* y = c.out<uint8_t>(0) + out;
+      const T *p = c.in<T>(1) + at[0], *q = c.in<T>(2) + at[1];
+      for (int64_t i = 0; i < n; ++i) y[i] = f(p[i * aStep], q[i * bStep]);
+    });
+  });
+}
+
+void run_equal(const Call& c) { compare(c, [](auto a, auto b) { return a == b; }); }
+void run_not_equal(const Call& c) { compare(c, [](auto a, auto b) { return a != b; }); }
+void run_less(const Call& c) { compare(c, [](auto a, auto b) { return a < b; }); }
+void run_less_equal(const Call& c) { compare(c, [](auto a, auto b) { return a <= b; }); }
+
+void run_where(const Call& c) {
+  const Broadcast b = broadcastOf(c);
+  const int64_t cStep = b.step(0), aStep = b.step(1), bStep = b.step(2);
+  byAny(c.operands[0].dtype, [&]<class T>() {
+    forRuns(b, [&](int64_t out, const int64_t* at, int64_t n) {
+      T* y = c.out<T>(0) + out;
+      const uint8_t* m = c.in<uint8_t>(1) + at[0];
+      const T *p = c.in<T>(2) + at[1], *q = c.in<T>(3) + at[2];
+      for (int64_t i = 0; i < n; ++i) y[i] = m[i * cStep] ? p[i * aStep] : q[i * bStep];
+    });
+  });
+}
+
+}  // namespace
+
+#define DEFINE(op, check) extern const OpFunctions op_##op = {run_##op, check};
+DEFINE(add, checkBroadcast)
+DEFINE(sub, checkBroadcast)
+DEFINE(mul, checkBroadcast)
+DEFINE(div, checkBroadcast)
+DEFINE(minimum, checkBroadcast)
+DEFINE(maximum, checkBroadcast)
+DEFINE(pow, checkBroadcast)
+DEFINE(add_relu, checkBroadcast)
+DEFINE(equal, checkBroadcast)
+DEFINE(not_equal, checkBroadcast)
+DEFINE(less, checkBroadcast)
+DEFINE(less_equal, checkBroadcast)
+DEFINE(where, checkBroadcast)
+DEFINE(neg, sameLengths)
+DEFINE(abs, sameLengths)
+DEFINE(sign, sameLengths)
+DEFINE(exp, sameLengths)
+DEFINE(log, sameLengths)
+DEFINE(sqrt, sameLengths)
+DEFINE(relu, sameLengths)
+DEFINE(relu_backward, sameLengths)
+DEFINE(sigmoid, sameLengths)
+DEFINE(sigmoid_backward, sameLengths)
+DEFINE(tanh, sameLengths)
+DEFINE(tanh_backward, sameLengths)
+DEFINE(clip, sameLengths)
+DEFINE(clip_backward, sameLengths)
+DEFINE(accumulate, sameLengths)
+
+}  // namespace nodegrad::ops

@@ -1,0 +1,78 @@
+// What a native operation is: one signature for all, `void run(const Call&)`, beside its check and its workspace size.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace nodegrad {
+
+enum class DType : int32_t { float32, float64, int32, uint8 };
+constexpr int dtypeCount = 4;
+constexpr int64_t dtypeSize(DType d) { return d == DType::float64 ? 8 : d == DType::uint8 ? 1 : 4; }
+constexpr const char* dtypeName(DType d) {
+  return d == DType::float32 ? "float32" : d == DType::float64 ? "float64" : d == DType::int32 ? "int32" : "uint8";
+}
+
+struct Operand {
+  void* data;
+  int64_t length;  // elements
+  DType dtype;
+};
+
+// Outputs stand before inputs. An output may be an operand that the op updates in place.
+struct Call {
+  DType dtype;  // what `T` stands for in the op's signature
+  const Operand* operands;
+  int32_t operandCount;
+  const int64_t* ints;
+  int32_t intCount;
+  const double* reals;
+  int32_t realCount;
+  void* workspace;  // 64-byte aligned, as large as the op's workspace() says
+
+  template <class T> T* out(int i) const { return static_cast<T*>(operands[i].data); }
+  template <class T> const T* in(int i) const { return static_cast<const T*>(operands[i].data); }
+  int64_t length(int i) const { return operands[i].length; }
+};
+
+struct OpFunctions {
+  void (*run)(const Call&);
+  // What is wrong with lengths, dimensions or contents, or nullptr. Writes nothing. Counts and dtypes are already checked.
+  const char* (*check)(const Call&);
+  size_t (*workspace)(const Call&) = nullptr;  // bytes; none when absent
+};
+
+// A line of ops.def. Signature: outputs, ':', inputs, one letter each: T float32 or float64 (all T alike), A any dtype (all A alike),
+// X any dtype, I int32, B uint8, D float64; a letter before '*' may repeat. `ints`/`reals`: how many attributes, −1 for "varies".
+struct Op {
+  const char* name;
+  const char* signature;
+  int ints, reals;
+  OpFunctions functions;
+};
+
+int opCount();
+const Op& opAt(int index);
+
+// Fills `dtype` from the operands and checks counts and dtypes against the signature, then calls the op's own check.
+// Returns nullptr or what is wrong.
+const char* checkCall(const Op&, Call&);
+
+// Calls body.template operator()<float>() or <double>() by the call's T.
+template <class F> void byFloat(const Call& call, F&& body) {
+  if (call.dtype == DType::float64) body.template operator()<double>();
+  else body.template operator()<float>();
+}
+
+// Elements of one tile of elementwise work; a multiple of 16, small enough for 16 threads at 256 Ki elements.
+constexpr int64_t elementTile = 16384;
+constexpr int64_t tilesOf(int64_t n, int64_t tile) { return (n + tile - 1) / tile; }
+// Outputs beyond what the last-level cache holds are not read back soon: bypass it.
+constexpr int64_t streamingBytes = 24 << 20;
+
+// a·b, or −1 when it does not fit or a factor is negative: sizes are never trusted.
+inline int64_t checkedProduct(int64_t a, int64_t b) {
+  int64_t r;
+  return a < 0 || b < 0 || __builtin_mul_overflow(a, b, &r) ? -1 : r;
+}
+
+}  // namespace nodegrad

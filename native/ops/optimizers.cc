@@ -1,0 +1,51 @@
+// Optimizer updates over flat slabs, in place. Hyperparameters are an operand: they change from step to step.
+#include "../kernels/table.h"
+#include "../runtime/pool.h"
+#include "op.h"
+
+namespace nodegrad::ops {
+namespace {
+
+constexpr int64_t tile = 32768;
+
+template <class F> void forTiles(int64_t n, F body) {
+  parallelFor(tilesOf(n, tile), [&](int64_t t, int) { body(t * tile, n - t * tile < tile ? n - t * tile : tile); });
+}
+
+// w, velocity; g, hyper[6] = learning rate, momentum, dampening, weight decay, Nesterov, first step.
+// Without momentum the velocity may be empty.
+void run_sgd(const Call& c) {
+  byFloat(c, [&]<class T>() {
+    T* velocity = c.out<T>(1);
+    forTiles(c.length(0), [&](int64_t at, int64_t n) {
+      kernelsOf<T>().sgd(c.out<T>(0) + at, velocity ? velocity + at : nullptr, c.in<T>(2) + at, c.in<double>(3), n);
+    });
+  });
+}
+const char* checkSgd(const Call& c) {
+  if (c.length(2) != c.length(0)) return "parameters and gradients of different lengths";
+  if (c.length(3) != 6) return "sgd needs 6 hyperparameters";
+  if (c.in<double>(3)[1] != 0 && c.length(1) != c.length(0)) return "parameters and velocity of different lengths";
+  return nullptr;
+}
+
+// w, m, v; g, hyper[8] = learning rate, beta1, beta2, eps, weight decay, decoupled, 1−beta1^t, 1−beta2^t
+void run_adam(const Call& c) {
+  byFloat(c, [&]<class T>() {
+    forTiles(c.length(0), [&](int64_t at, int64_t n) {
+      kernelsOf<T>().adam(c.out<T>(0) + at, c.out<T>(1) + at, c.out<T>(2) + at, c.in<T>(3) + at, c.in<double>(4), n);
+    });
+  });
+}
+const char* checkAdam(const Call& c) {
+  for (int i = 1; i < 4; ++i)
+    if (c.length(i) != c.length(0)) return "parameters, state and gradients of different lengths";
+  return c.length(4) == 8 ? nullptr : "adam needs 8 hyperparameters";
+}
+
+}  // namespace
+
+extern const OpFunctions op_sgd = {run_sgd, checkSgd};
+extern const OpFunctions op_adam = {run_adam, checkAdam};
+
+}  // namespace nodegrad::ops

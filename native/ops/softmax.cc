@@ -1,0 +1,102 @@
+// Softmax, log-softmax and cross-entropy over rows.
+#include "../kernels/table.h"
+#include "../runtime/pool.h"
+#include "op.h"
+
+namespace nodegrad::ops {
+namespace {
+
+const char* checkRows(const Call& c) {
+  const int64_t n = checkedProduct(c.ints[0], c.ints[1]);
+  for (int i = 0; i < c.operandCount; ++i)
+    if (c.length(i) != n) return "operands do not have rows × columns elements";
+  return nullptr;
+}
+
+template <class F> void forRows(const Call& c, F body) {
+  const int64_t rows = c.ints[0], columns = c.ints[1];
+  if (columns == 0) return;
+  const int64_t perTile = 2048 / columns + 1;
+  parallelFor(tilesOf(rows, perTile), [&](int64_t tile, int) {
+    for (int64_t r = tile * perTile; r < (tile + 1) * perTile && r < rows; ++r) body(r, r * columns);
+  });
+}
+
+#define ROWS(op, kernel) \
+  void run_##op(const Call& c) { \
+    byFloat(c, [&]<class T>() { \
+      forRows(c, [&](int64_t, int64_t at) { kernelsOf<T>().kernel(c.out<T>(0) + at, c.in<T>(1) + at, c.ints[1]); }); \
+    }); \
+  }
+#define ROWS_BACKWARD(op, kernel) \
+  void run_##op(const Call& c) { \
+    byFloat(c, [&]<class T>() { \
+      forRows(c, [&](int64_t, int64_t at) { kernelsOf<T>().kernel(c.out<T>(0) + at, c.in<T>(1) + at, c.in<T>(2) + at, c.ints[1]); }); \
+    }); \
+  }
+
+ROWS(softmax, softmaxRow)
+ROWS_BACKWARD(softmax_backward, softmaxRowBackward)
+ROWS(log_softmax, logSoftmaxRow)
+ROWS_BACKWARD(log_softmax_backward, logSoftmaxRowBackward)
+
+// losses[rows], difference[rows, columns] = softmax − target; logits[rows, columns], labels[rows]
+void run_cross_entropy(const Call& c) {
+  byFloat(c, [&]<class T>() {
+    const int32_t* labels = c.in<int32_t>(3);
+    forRows(c, [&](int64_t r, int64_t at) {
+      c.out<T>(0)[r] = kernelsOf<T>().crossEntropyRow(c.out<T>(1) + at, c.in<T>(2) + at, c.ints[1], labels[r], T(c.reals[0]));
+    });
+  });
+}
+const char* checkCrossEntropy(const Call& c) {
+  const int64_t n = checkedProduct(c.ints[0], c.ints[1]);
+  if (c.ints[1] < 1) return "cross-entropy needs at least one class";
+  if (c.length(0) != c.ints[0] || c.length(3) != c.ints[0] || c.length(1) != n || c.length(2) != n) return "rows and classes do not fit the operands";
+  const int32_t* labels = c.in<int32_t>(3);
+  for (int64_t r = 0; r < c.ints[0]; ++r)
+    if (labels[r] < 0 || labels[r] >= c.ints[1]) return "a class index outside 0 … classes−1";
+  return nullptr;
+}
+
+// The same with a row of target probabilities.
+void run_cross_entropy_dense(const Call& c) {
+  byFloat(c, [&]<class T>() {
+    forRows(c, [&](int64_t r, int64_t at) {
+      c.out<T>(0)[r] =
+          kernelsOf<T>().crossEntropyDenseRow(c.out<T>(1) + at, c.in<T>(2) + at, c.in<T>(3) + at, c.ints[1], T(c.reals[0]));
+    });
+  });
+}
+const char* checkCrossEntropyDense(const Call& c) {
+  const int64_t n = checkedProduct(c.ints[0], c.ints[1]);
+  if (c.ints[1] < 1) return "cross-entropy needs at least one class";
+  if (c.length(0) != c.ints[0] || c.length(3) != n || c.length(1) != n || c.length(2) != n) return "rows and classes do not fit the operands";
+  return nullptr;
+}
+
+// dx[rows, columns] = dy[rows]·difference[rows, columns]
+void run_cross_entropy_backward(const Call& c) {
+  byFloat(c, [&]<class T>() {
+    forRows(c, [&](int64_t r, int64_t at) {
+      kernelsOf<T>().mul(c.out<T>(0) + at, c.in<T>(2) + at, 1, c.in<T>(1) + r, 0, c.ints[1], false);
+    });
+  });
+}
+const char* checkCrossEntropyBackward(const Call& c) {
+  const int64_t n = checkedProduct(c.ints[0], c.ints[1]);
+  if (c.length(0) != n || c.length(1) != c.ints[0] || c.length(2) != n) return "rows and classes do not fit the operands";
+  return nullptr;
+}
+
+}  // namespace
+
+extern const OpFunctions op_softmax = {run_softmax, checkRows};
+extern const OpFunctions op_softmax_backward = {run_softmax_backward, checkRows};
+extern const OpFunctions op_log_softmax = {run_log_softmax, checkRows};
+extern const OpFunctions op_log_softmax_backward = {run_log_softmax_backward, checkRows};
+extern const OpFunctions op_cross_entropy = {run_cross_entropy, checkCrossEntropy};
+extern const OpFunctions op_cross_entropy_dense = {run_cross_entropy_dense, checkCrossEntropyDense};
+extern const OpFunctions op_cross_entropy_backward = {run_cross_entropy_backward, checkCrossEntropyBackward};
+
+}  // namespace nodegrad::ops

