@@ -45,7 +45,9 @@ const contestants: Contestant[] = [
   rival('torch eager huge pages', torchCommand, 'eager', false, { THP_MEM_ALLOC_ENABLE: '1' }),
   rival('torch compile', torchCommand, 'compile'),
   rival('jax', jaxCommand, 'jit', true),
-  rival('tfjs-wasm', [process.execPath, join(root, 'bench/rivals/tfjs_rival.mjs')], 'wasm', false, { NODEGRAD_BENCH_NODE_MODULES: nodeModules }),
+  rival('tfjs-wasm', [process.execPath, join(root, 'bench/rivals/tfjs_rival.mjs')], 'wasm', false, {
+    NODEGRAD_BENCH_NODE_MODULES: nodeModules,
+  }),
 ];
 
 /** The contestant of that name. */
@@ -58,7 +60,9 @@ export function contestantNamed(name: string): Contestant {
 const reasons = new Map<string, string>();
 
 function whyNotPython(module: string, install: string): string {
-  const probe = spawnSync(python, ['-c', `import importlib.util, sys; sys.exit(0 if importlib.util.find_spec('${module}') else 3)`], { encoding: 'utf8' });
+  const probe = spawnSync(python, ['-c', `import importlib.util, sys; sys.exit(0 if importlib.util.find_spec('${module}') else 3)`], {
+    encoding: 'utf8',
+  });
   if (probe.error !== undefined) return `${python} cannot be run (${probe.error.message}); set NODEGRAD_BENCH_PYTHON`;
   return probe.status === 0 ? '' : `${python} has no module ${module} (${install})`;
 }
@@ -69,7 +73,8 @@ export function whyNot(contestant: Contestant): string {
   let reason = reasons.get(key);
   if (reason !== undefined) return reason;
   if (contestant.command === torchCommand) reason = whyNotPython('torch', 'pip install torch');
-  else if (contestant.command === jaxCommand) reason = whyNotPython('jax', 'pip install jax optax') || whyNotPython('optax', 'pip install optax');
+  else if (contestant.command === jaxCommand)
+    reason = whyNotPython('jax', 'pip install jax optax') || whyNotPython('optax', 'pip install optax');
   else if (contestant.name === 'tfjs-wasm') {
     if (nodeModules === '') reason = 'NODEGRAD_BENCH_NODE_MODULES is not set (see bench/README.md)';
     else if (!existsSync(join(nodeModules, '@tensorflow/tfjs-backend-wasm'))) reason = `no @tensorflow/tfjs-backend-wasm in ${nodeModules}`;

@@ -17,7 +17,8 @@ export function cleanedEnvironment(threads: number, extra: Record<string, string
   for (const [name, value] of Object.entries(process.env)) {
     if (!dropped.test(name)) environment[name] = value;
   }
-  for (const name of ['OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'NODEGRAD_NUM_THREADS']) environment[name] = String(threads);
+  for (const name of ['OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'NODEGRAD_NUM_THREADS'])
+    environment[name] = String(threads);
   // No graphics processor takes part, whatever the machine has.
   return { ...environment, JAX_PLATFORMS: 'cpu', CUDA_VISIBLE_DEVICES: '', TF_CPP_MIN_LOG_LEVEL: '2', ...extra };
 }
@@ -72,7 +73,10 @@ export function machineDescription(): [string, string][] {
     ['CPUs in use', `${allowedCpus().length} of ${cpus().length}`],
     ['Caches', caches.join(', ') || '?'],
     ['Virtual machine', flags.includes('hypervisor') ? 'yes' : 'no'],
-    ['Memory', `${Math.round(totalmem() / 2 ** 30)} GiB, transparent huge pages ${/\[(\w+)\]/.exec(read('/sys/kernel/mm/transparent_hugepage/enabled'))?.[1] ?? '?'}`],
+    [
+      'Memory',
+      `${Math.round(totalmem() / 2 ** 30)} GiB, transparent huge pages ${/\[(\w+)\]/.exec(read('/sys/kernel/mm/transparent_hugepage/enabled'))?.[1] ?? '?'}`,
+    ],
     ['Kernel', `${process.platform} ${release()}`],
     ['Node.js', process.version],
     ['Variables removed for every contestant', droppedVariables().join(', ') || 'none were set'],
@@ -82,7 +86,8 @@ export function machineDescription(): [string, string][] {
 /** The commit that is measured, with a mark where files were changed since; `?` outside a repository. */
 export function commit(root: string): string {
   try {
-    const git = (...args: string[]): string => execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    const git = (...args: string[]): string =>
+      execFileSync('git', args, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
     const hash = git('rev-parse', '--short', 'HEAD');
     const changes = git('status', '--porcelain', '--untracked-files=no');
     return changes === '' ? hash : `${hash} with changes`;

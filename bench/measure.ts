@@ -57,8 +57,22 @@ export async function measure(benchCase: BenchCase, plan: Plan): Promise<CaseRes
   try {
     plan.progress('operands');
     benchCase.prepare(folder);
-    if (benchCase.start) await measureStart(benchCase, able.map((contestant) => [contestant, resultOf(contestant)]), folder, result, plan);
-    else await measureSteps(benchCase, able.map((contestant) => [contestant, resultOf(contestant)]), folder, result, plan);
+    if (benchCase.start)
+      await measureStart(
+        benchCase,
+        able.map((contestant) => [contestant, resultOf(contestant)]),
+        folder,
+        result,
+        plan,
+      );
+    else
+      await measureSteps(
+        benchCase,
+        able.map((contestant) => [contestant, resultOf(contestant)]),
+        folder,
+        result,
+        plan,
+      );
     summarize(result.contestants, benchCase);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -194,7 +208,10 @@ async function measureStart(
       const cache = mkdtempSync(join(folder, 'cache-'));
       const entry: Entry = { result: of, process: new ContestantProcess(contestant, plan.threads, { TORCHINDUCTOR_CACHE_DIR: cache }) };
       await attempt(entry, async () => {
-        const [reply] = await Promise.all([entry.process.setup(setupOf(benchCase, contestant, folder, plan.threads)), entry.process.first()]);
+        const [reply] = await Promise.all([
+          entry.process.setup(setupOf(benchCase, contestant, folder, plan.threads)),
+          entry.process.first(),
+        ]);
         of.versions = reply.versions ?? {};
         of.note = reply.note;
         of.turns.push({ samples: [performance.now() - before], cpu: Number.NaN });

@@ -86,7 +86,11 @@ export async function serve(prepare: (setup: Setup) => Work | Promise<Work>): Pr
         send(await round(work, chunk, message.seconds));
       }
     } catch (error) {
-      send(error instanceof Skip ? { skip: error.message } : { error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+      send(
+        error instanceof Skip
+          ? { skip: error.message }
+          : { error: error instanceof Error ? (error.stack ?? error.message) : String(error) },
+      );
     }
   }
 }

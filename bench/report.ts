@@ -48,9 +48,13 @@ function cells(contestant: ContestantResult, result: CaseResult): string[] {
 function status(result: CaseResult): string {
   const parts: string[] = [];
   if (result.disagreement !== '') parts.push(`NOT TIMED, the contestants disagree: ${result.disagreement}`);
-  else parts.push(`${result.rounds} rounds${result.discarded > 0 ? `, ${result.discarded} more discarded (a core was missing or shared)` : ''}`);
+  else
+    parts.push(
+      `${result.rounds} rounds${result.discarded > 0 ? `, ${result.discarded} more discarded (a core was missing or shared)` : ''}`,
+    );
   if (result.disturbed) parts.push('DISTURBED: a core was missing or shared in every round, so all rounds are shown');
-  if (result.rate !== undefined) parts.push(`limit ${digits(result.rate)} ${result.limit === 'fma' ? 'GFLOP/s' : `GB/s (${result.limit})`}`);
+  if (result.rate !== undefined)
+    parts.push(`limit ${digits(result.rate)} ${result.limit === 'fma' ? 'GFLOP/s' : `GB/s (${result.limit})`}`);
   return parts.join('; ');
 }
 
@@ -58,15 +62,22 @@ function status(result: CaseResult): string {
 export function terminalTable(result: CaseResult): string {
   const rows = [header(result), ...result.contestants.map((contestant) => cells(contestant, result))];
   const full = rows.filter((row) => row.length > 2);
-  const widths = rows[0].map((_, column) => Math.max(column === 0 ? Math.max(...rows.map((row) => row[0].length)) : 0, ...full.map((row) => row[column].length)));
+  const widths = rows[0].map((_, column) =>
+    Math.max(column === 0 ? Math.max(...rows.map((row) => row[0].length)) : 0, ...full.map((row) => row[column].length)),
+  );
   const lines = rows.map((row) =>
     row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : row.length === 2 ? cell : cell.padStart(widths[column]))).join('  '),
   );
-  return [`${result.name} (${threadsText(result.threads)}): ${result.title}`, `  ${status(result)}`, ...lines.map((line) => `  ${line}`)].join('\n');
+  return [
+    `${result.name} (${threadsText(result.threads)}): ${result.title}`,
+    `  ${status(result)}`,
+    ...lines.map((line) => `  ${line}`),
+  ].join('\n');
 }
 
 const threadsText = (threads: number): string => (threads === 1 ? '1 thread' : `${threads} threads`);
-const row = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+const row = (cells: readonly string[]): string =>
+  `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
 const table = (head: readonly string[], body: readonly (readonly string[])[]): string[] => [
   row(head),
   row(head.map((_, index) => (index === 0 ? '---' : '---:'))),
@@ -96,13 +107,23 @@ function calibrationLines(record: readonly Calibration[]): string[] {
 
 function overview(results: readonly CaseResult[]): string[] {
   return table(
-    ['case', 'threads', 'nodegrad min / median', 'best rival by min', 'best rival by median', 'faster by min', 'by median', 'of the limit, min / median'],
+    [
+      'case',
+      'threads',
+      'nodegrad min / median',
+      'best rival by min',
+      'best rival by median',
+      'faster by min',
+      'by median',
+      'of the limit, min / median',
+    ],
     results.map((result) => {
       const own = ours(result);
       const [byMinimum, byMedian] = [bestRival(result, 'minimum'), bestRival(result, 'median')];
       const name = (rival: ContestantResult | undefined, by: 'minimum' | 'median'): string =>
         rival === undefined ? '–' : `${rival.name}, ${time(rival[by], result)} ${result.unit}`;
-      const figures = own !== undefined && isTimed(own) ? `${time(own.minimum, result)} / ${time(own.median, result)} ${result.unit}` : 'not timed';
+      const figures =
+        own !== undefined && isTimed(own) ? `${time(own.minimum, result)} / ${time(own.median, result)} ${result.unit}` : 'not timed';
       const limit = own?.fraction === undefined ? '–' : `${percent(own.fraction.minimum)} / ${percent(own.fraction.median)}`;
       return [
         `[${result.name}](#${result.name}-${result.threads})`,
@@ -148,7 +169,10 @@ export function markdown(page: Page): string {
     '',
     `${result.title}. ${threadsText(result.threads)}; ${status(result)}.`,
     '',
-    ...table(header(result), result.contestants.map((contestant) => [...cells(contestant, result), ...Array(9).fill('')].slice(0, 9))),
+    ...table(
+      header(result),
+      result.contestants.map((contestant) => [...cells(contestant, result), ...Array(9).fill('')].slice(0, 9)),
+    ),
   ]);
   return [
     '# Results',

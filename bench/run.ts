@@ -7,7 +7,7 @@ import { loadCalibrate, Prober } from './calibration.js';
 import { cases } from './cases/index.js';
 import { root } from './contestants.js';
 import { allowedCpus, commit, machineDescription } from './environment.js';
-import { type Plan, measure } from './measure.js';
+import { measure, type Plan } from './measure.js';
 import { pinned } from './process.js';
 import { markdown, terminalTable } from './report.js';
 import type { CaseResult } from './results.js';
@@ -65,7 +65,8 @@ function threadCounts(text: string | undefined): number[] {
   const available = allowedCpus().length;
   const counts = (text ?? String(available)).split(',').map(Number);
   for (const count of counts) {
-    if (!Number.isInteger(count) || count < 1 || count > available) fatal(`--threads expects numbers from 1 to ${available}, received '${text}'`);
+    if (!Number.isInteger(count) || count < 1 || count > available)
+      fatal(`--threads expects numbers from 1 to ${available}, received '${text}'`);
   }
   return counts;
 }
@@ -95,7 +96,8 @@ async function main(): Promise<void> {
     prober.full(1);
     for (const [at, benchCase] of selected.entries()) {
       const minutes = (): string => `${((performance.now() - begin) / 60_000).toFixed(1)} min`;
-      const progress: Plan['progress'] = (text) => progressLine(`[${minutes()}] ${benchCase.name} (${at + 1} of ${selected.length}): ${text}`);
+      const progress: Plan['progress'] = (text) =>
+        progressLine(`[${minutes()}] ${benchCase.name} (${at + 1} of ${selected.length}): ${text}`);
       results.push(await measure(benchCase, { threads, rounds, seconds, quick: options.quick, prober, progress }));
       prober.full(options.quick ? 0.5 : 1);
       progressLine('');

@@ -17,10 +17,10 @@ export function median(values: readonly number[]): number {
 
 /** The smallest value, also of a list too long for `Math.min(...)`. */
 export function minimum(values: readonly number[]): number {
-  return values.reduce((best, value) => (value < best ? value : best), Number.POSITIVE_INFINITY);
+  return values.reduce((best, value) => Math.min(best, value), Number.POSITIVE_INFINITY);
 }
 
 /** The largest value. */
 export function maximum(values: readonly number[]): number {
-  return values.reduce((best, value) => (value > best ? value : best), Number.NEGATIVE_INFINITY);
+  return values.reduce((best, value) => Math.max(best, value), Number.NEGATIVE_INFINITY);
 }

@@ -23,8 +23,16 @@ function gemm(name: string, remark: string, m: number, k: number, n: number, tra
     prepare(folder) {
       const generator = new Generator(m + 7 * k + 11 * n);
       // Scaled so that results are of order one.
-      writeParts(folder, 'a.bin', Array.from({ length: sets }, () => generator.array(m * k)));
-      writeParts(folder, 'b.bin', Array.from({ length: sets }, () => generator.array(k * n, 1 / Math.sqrt(k))));
+      writeParts(
+        folder,
+        'a.bin',
+        Array.from({ length: sets }, () => generator.array(m * k)),
+      );
+      writeParts(
+        folder,
+        'b.bin',
+        Array.from({ length: sets }, () => generator.array(k * n, 1 / Math.sqrt(k))),
+      );
     },
   };
 }

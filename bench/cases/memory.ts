@@ -7,7 +7,14 @@ const rows = 16384;
 const columns = 1024;
 const elements = rows * columns;
 
-function memory(name: string, title: string, limit: Limit, bytesPerElement: number, contestants: string[], work: Partial<MemoryWork>): BenchCase {
+function memory(
+  name: string,
+  title: string,
+  limit: Limit,
+  bytesPerElement: number,
+  contestants: string[],
+  work: Partial<MemoryWork>,
+): BenchCase {
   const description: MemoryWork = { kind: 'memory', operation: 'sgd', rows, columns, fresh: false, lr: 1e-3, ...work };
   return {
     name,
