@@ -1,5 +1,9 @@
 // The vector vocabulary in AVX2 + FMA: sixteen lanes are two ymm registers of float or four of double.
 
+// GCC leaves larger functions on V as calls, and passes V through memory then: up to ten times slower. Holds to the end of the file
+// that includes this one, so for every kernel.
+#define inline inline __attribute__((always_inline))
+
 constexpr int lanes = 16;
 
 template <class T> struct BitsOf;
@@ -119,5 +123,13 @@ template <class T> inline M<T> operator&(M<T> a, M<T> b) { EACH a.v[i] = R<T>::b
 template <class T> inline M<T> operator|(M<T> a, M<T> b) { EACH a.v[i] = R<T>::bor(a.v[i], b.v[i]); return a; }
 template <class T> inline V<T> select(M<T> m, V<T> a, V<T> b) { EACH a.v[i] = R<T>::blend(m.v[i], a.v[i], b.v[i]); return a; }
 template <class T> inline bool any(M<T> m) { int r = 0; EACH r |= R<T>::mask(m.v[i]); return r != 0; }
+
+// a·2^k for 1/2 ≤ |a| < 2 and an integer-valued k, |k| ≤ 252 (float) or 2044 (double), rounded once: the power in two factors
+// (AVX-512 has an instruction; the bits are the same).
+template <class T> inline V<T> timesPowerOfTwo(V<T> a, V<T> k) {
+  constexpr int mantissa = sizeof(T) == 4 ? 23 : 52, bias = sizeof(T) == 4 ? 127 : 1023;
+  const B<T> both = bits(k + set1<T>(roundMagic<T>() + 2 * bias)), first = shr<1>(both);
+  return a * fromBits<T>(shl<mantissa>(first)) * fromBits<T>(shl<mantissa>(both - first));
+}
 
 #undef EACH

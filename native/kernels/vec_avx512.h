@@ -1,5 +1,9 @@
 // The vector vocabulary in AVX-512 (F, DQ, BW, VL): sixteen lanes are one zmm register of float or two of double.
 
+// GCC leaves larger functions on V as calls, and passes V through memory then: up to ten times slower. Holds to the end of the file
+// that includes this one, so for every kernel.
+#define inline inline __attribute__((always_inline))
+
 constexpr int lanes = 16;
 
 template <class T> struct BitsOf;
@@ -20,6 +24,7 @@ template <> struct R<float> {
   static reg fma(reg a, reg b, reg c) { return _mm512_fmadd_ps(a, b, c); }
   static reg fnma(reg a, reg b, reg c) { return _mm512_fnmadd_ps(a, b, c); }
   static reg sqrt(reg a) { return _mm512_sqrt_ps(a); }
+  static reg scale(reg a, reg k) { return _mm512_scalef_ps(a, k); }
   static reg max(reg a, reg b) { return _mm512_max_ps(a, b); }
   static reg min(reg a, reg b) { return _mm512_min_ps(a, b); }
   template <int P> static mask cmp(reg a, reg b) { return _mm512_cmp_ps_mask(a, b, P); }
@@ -47,6 +52,7 @@ template <> struct R<double> {
   static reg fma(reg a, reg b, reg c) { return _mm512_fmadd_pd(a, b, c); }
   static reg fnma(reg a, reg b, reg c) { return _mm512_fnmadd_pd(a, b, c); }
   static reg sqrt(reg a) { return _mm512_sqrt_pd(a); }
+  static reg scale(reg a, reg k) { return _mm512_scalef_pd(a, k); }
   static reg max(reg a, reg b) { return _mm512_max_pd(a, b); }
   static reg min(reg a, reg b) { return _mm512_min_pd(a, b); }
   template <int P> static mask cmp(reg a, reg b) { return _mm512_cmp_pd_mask(a, b, P); }
@@ -111,5 +117,6 @@ template <class T> inline M<T> operator&(M<T> a, M<T> b) { EACH a.v[i] = (typena
 template <class T> inline M<T> operator|(M<T> a, M<T> b) { EACH a.v[i] = (typename R<T>::mask)(a.v[i] | b.v[i]); return a; }
 template <class T> inline V<T> select(M<T> m, V<T> a, V<T> b) { EACH a.v[i] = R<T>::blend(m.v[i], a.v[i], b.v[i]); return a; }
 template <class T> inline bool any(M<T> m) { unsigned r = 0; EACH r |= m.v[i]; return r != 0; }
+template <class T> inline V<T> timesPowerOfTwo(V<T> a, V<T> k) { EACH a.v[i] = R<T>::scale(a.v[i], k.v[i]); return a; }
 
 #undef EACH

@@ -72,4 +72,12 @@ template <class T> inline M<T> operator|(M<T> a, M<T> b) { M<T> r; EACH(i) r.v[i
 template <class T> inline V<T> select(M<T> m, V<T> a, V<T> b) { V<T> r; EACH(i) r.v[i] = m.v[i] ? a.v[i] : b.v[i]; return r; }
 template <class T> inline bool any(M<T> m) { bool r = false; EACH(i) r |= m.v[i]; return r; }
 
+// a·2^k for 1/2 ≤ |a| < 2 and an integer-valued k, |k| ≤ 252 (float) or 2044 (double), rounded once: the power in two factors
+// (AVX-512 has an instruction; the bits are the same).
+template <class T> inline V<T> timesPowerOfTwo(V<T> a, V<T> k) {
+  constexpr int mantissa = sizeof(T) == 4 ? 23 : 52, bias = sizeof(T) == 4 ? 127 : 1023;
+  const B<T> both = bits(k + set1<T>(roundMagic<T>() + 2 * bias)), first = shr<1>(both);
+  return a * fromBits<T>(shl<mantissa>(first)) * fromBits<T>(shl<mantissa>(both - first));
+}
+
 #undef EACH

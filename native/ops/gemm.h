@@ -1,24 +1,38 @@
-// Matrix product: C[m,n] (+)= op(A)[m,k]·op(B)[k,n]. Placeholder until the real driver lands.
+// Matrix products for all ops: our own micro-kernels or the system's OpenBLAS, over the thread pool.
+//
+// Arithmetic of our own (the same bits for every instruction set, thread count, transposition, tile, and for a row alone or in
+// any batch): each output has one accumulator that starts from zero and takes k in order with FMA. Where k > 4096 it is cut into
+// blocks of 2048 (the last one shorter), and the blocks' sums are added by a tree of neighbours: 0+1, 2+3, …, then the pairs of
+// those, and so on; an odd one at the end of a level moves up unchanged. Then, each with a rounding of its own:
+// c = old c + sum (where `accumulate`), + bias, relu.
 #pragma once
 #include <cstddef>
 #include <cstdint>
+
 namespace nodegrad {
-template <class T> struct Gemm {
+
+template <class T> struct Gemm {  // C[m, n] (+)= op(A)[m, k] · op(B)[k, n]
   int64_t m, n, k;
-  const T* a; int64_t aRow, aCol;
+  const T* a; int64_t aRow, aCol;  // element strides; one of the two is 1
   const T* b; int64_t bRow, bCol;
   T* c; int64_t ldc;
-  bool accumulate = false;
-  const T* bias = nullptr;
-  bool relu = false;
+  bool accumulate = false;  // C += …
+  const T* bias = nullptr;  // [n]
+  bool relu = false;        // c > 0 ? c : (c is NaN ? c : 0)
 };
-template <class T> size_t gemmWorkspace(const Gemm<T>&) { return 0; }
-template <class T> void gemm(const Gemm<T>& g, void*) {
-  for (int64_t i = 0; i < g.m; ++i)
-    for (int64_t j = 0; j < g.n; ++j) {
-      T s = 0;
-      for (int64_t p = 0; p < g.k; ++p) s = T(__builtin_fma(g.a[i * g.aRow + p * g.aCol], g.b[p * g.bRow + j * g.bCol], s));
-      g.c[i * g.ldc + j] = s + (g.bias ? g.bias[j] : T(0));
-    }
-}
+
+// Bytes of workspace for the thread count and the choice in force; neither may change before gemm is called.
+template <class T> size_t gemmWorkspace(const Gemm<T>&);
+template <class T> void gemm(const Gemm<T>&, void* workspace);
+
+enum class GemmChoice { automatic, openblas, own };
+void setGemmChoice(GemmChoice);
+GemmChoice gemmChoice();   // at first NODEGRAD_GEMM=auto|openblas|own
+const char* gemmProblem(); // what is wrong with NODEGRAD_GEMM, or null
+// Only our own product, and every choice between algorithms from one table for all instruction sets.
+void setReproducible(bool);
+bool reproducible();
+// "own" or "openblas": which serves C[·, n] = A·B over k. Never depends on the batch m.
+template <class T> const char* gemmChosen(int64_t n, int64_t k);
+
 }  // namespace nodegrad

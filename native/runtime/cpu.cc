@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <thread>
 
 #if defined(__linux__)
@@ -77,15 +76,33 @@ Isa choose() {
   return best;
 }
 
+// The first `count` numbers of a file; "max" reads as 0. stdio and not fstream: streams would link a megabyte of libstdc++ into the addon.
+bool readNumbers(const char* path, double* out, int count) {
+  std::FILE* file = std::fopen(path, "re");
+  if (file == nullptr) return false;
+  char text[64] = {};
+  const size_t length = std::fread(text, 1, sizeof text - 1, file);
+  std::fclose(file);
+  const char* at = text;
+  for (int i = 0; i < count; i++) {
+    while (*at == ' ' || *at == '\n') at++;
+    if (at >= text + length) return false;
+    char* end = nullptr;
+    out[i] = double(std::strtoll(at, &end, 10));
+    at = end == at && std::strncmp(at, "max", 3) == 0 ? at + 3 : end;
+  }
+  return true;
+}
+
 // CPUs by quota of the control group, 0 when there is none.
 double cgroupCpus() {
-  std::ifstream v2("/sys/fs/cgroup/cpu.max");
-  std::string quota;
-  double period = 0;
-  if (v2 >> quota >> period) return quota == "max" || period <= 0 ? 0 : std::atof(quota.c_str()) / period;
-  std::ifstream q("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), p("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-  double us = 0;
-  if (q >> us && p >> period && us > 0 && period > 0) return us / period;
+  double v2[2];
+  if (readNumbers("/sys/fs/cgroup/cpu.max", v2, 2)) return v2[0] > 0 && v2[1] > 0 ? v2[0] / v2[1] : 0;
+  double us = 0, period = 0;
+  if (readNumbers("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", &us, 1) && readNumbers("/sys/fs/cgroup/cpu/cpu.cfs_period_us", &period, 1) &&
+      us > 0 && period > 0) {
+    return us / period;
+  }
   return 0;
 }
 

@@ -1,0 +1,232 @@
+// Batches of a data set, in an order that depends on the seed and the epoch and on nothing else.
+import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
+import { getSeed, Random } from '../random.js';
+import type { DType, Tensor } from '../tensor.js';
+import type { Dataset } from './dataset.js';
+
+/** Options of {@link DataLoader}. */
+export interface DataLoaderOptions {
+  /** Examples per batch; default 32. */
+  readonly batchSize?: number;
+  /** A new random order in every epoch; default false: the order of the data set. */
+  readonly shuffle?: boolean;
+  /** Decides the orders; default: the seed of `setSeed` when the loader is made. */
+  readonly seed?: number;
+  /** Leave out the last batch of an epoch when it is smaller than `batchSize`; default false. */
+  readonly dropLast?: boolean;
+  /** Batches to make ahead while an asynchronous step runs, in `for await` loops; default 2, 0 for none. */
+  readonly prefetch?: number;
+}
+
+/** Where a loader stands; assign it to {@link DataLoader.state} to go on from there. */
+export interface DataLoaderState {
+  /** Seed of the orders. */
+  readonly seed: number;
+  /** The epoch that the next batch belongs to, from 0. */
+  readonly epoch: number;
+  /** How many batches of that epoch were handed out. */
+  readonly batch: number;
+}
+
+/** Inputs and targets, as a loader yields them. */
+export type Pair<X extends DType = 'float32', Y extends DType = 'int32'> = [inputs: Tensor<X>, targets: Tensor<Y>];
+
+/** The batches of one epoch; see {@link DataLoader.epoch}. */
+export interface Epoch<X extends DType = 'float32', Y extends DType = 'int32'> extends Iterable<Pair<X, Y>>, AsyncIterable<Pair<X, Y>> {
+  /** Number of batches. */
+  readonly length: number;
+}
+
+/**
+ * Cuts a data set into batches, for `for` and for `for await` loops. Each loop is one epoch, and the next loop is the next epoch, also
+ * when a loop is left early. The order of epoch e under seed s is a function of (s, e) alone: not of batch size, prefetching, threads or
+ * what ran before.
+ *
+ * It streams (course row L11): besides the data set itself, it holds the order of one epoch (4 bytes an example, only with `shuffle`),
+ * the batch in use and at most `prefetch` more.
+ *
+ * @throws {ArgumentError} if an option is wrong, or `dropLast` would leave no batch at all
+ *
+ * @example
+ * ```ts
+ * import { DataLoader, datasets } from 'nodegrad';
+ * const { train } = await datasets.digits({ train: 256, test: 0 });
+ * const loader = new DataLoader(train, { batchSize: 64, shuffle: true, seed: 1 });
+ * for (const [x, y] of loader) console.log(x.shape, y.shape); // [64, 28, 28, 1] [64], four times
+ * ```
+ */
+export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> implements Epoch<X, Y> {
+  /** The data set. */
+  readonly dataset: Dataset<X, Y>;
+  /** Examples per batch. */
+  readonly batchSize: number;
+  /** Whether each epoch has a random order of its own. */
+  readonly shuffle: boolean;
+  /** Whether a smaller last batch is left out. */
+  readonly dropLast: boolean;
+  /** Batches made ahead in `for await` loops. */
+  readonly prefetch: number;
+  /** Batches in an epoch. */
+  readonly length: number;
+  #seed: number;
+  #epoch = 0;
+  #batch = 0;
+  /** The batch that the next loop starts at: set by an assigned state, used once. */
+  #resume = 0;
+
+  constructor(dataset: Dataset<X, Y>, options: DataLoaderOptions = {}) {
+    const known = ['batchSize', 'shuffle', 'seed', 'dropLast', 'prefetch'];
+    const { batchSize = 32, shuffle = false, seed = getSeed(), dropLast = false, prefetch = 2 } = checkOptions<DataLoaderOptions>(options, 'options', known);
+    if (typeof dataset !== 'object' || dataset === null || typeof dataset.batch !== 'function') {
+      throw new ArgumentError(expected('a data set (an object with length and batch)', 'dataset', dataset));
+    }
+    checkInteger(dataset.length, 'dataset.length', 0, 0x7fffffff);
+    for (const [name, value] of Object.entries({ shuffle, dropLast })) {
+      if (typeof value !== 'boolean') throw new ArgumentError(expected('true or false', `options.${name}`, value));
+    }
+    this.dataset = dataset;
+    this.batchSize = checkInteger(batchSize, 'options.batchSize', 1, 0x7fffffff);
+    this.shuffle = shuffle;
+    this.dropLast = dropLast;
+    this.prefetch = checkInteger(prefetch, 'options.prefetch', 0, 1024);
+    this.#seed = checkInteger(seed, 'options.seed');
+    this.length = dropLast ? Math.floor(dataset.length / batchSize) : Math.ceil(dataset.length / batchSize);
+    if (this.length === 0 && dataset.length > 0) {
+      throw new ArgumentError(`\`dropLast\` leaves no batch: the data set has ${dataset.length} examples, a batch ${batchSize}`);
+    }
+  }
+
+  /** Seed, epoch and batches handed out; to resume a run, assign what was saved (course row L11: a position, no data). */
+  get state(): DataLoaderState {
+    if (this.#batch > 0 && this.#batch === this.length) return { seed: this.#seed, epoch: this.#epoch + 1, batch: 0 };
+    return { seed: this.#seed, epoch: this.#epoch, batch: this.#batch };
+  }
+
+  set state(state: DataLoaderState) {
+    if (typeof state !== 'object' || state === null) throw new ArgumentError(expected('{ seed, epoch, batch }', 'state', state));
+    const seed = checkInteger(state.seed, 'state.seed');
+    const epoch = checkInteger(state.epoch, 'state.epoch', 0);
+    this.#batch = this.#resume = checkInteger(state.batch, 'state.batch', 0, this.length);
+    this.#epoch = epoch;
+    this.#seed = seed;
+  }
+
+  /**
+   * The next loop runs this epoch, from its first batch.
+   *
+   * @throws {ArgumentError} if `epoch` is not an integer of at least 0
+   */
+  setEpoch(epoch: number): void {
+    this.#epoch = checkInteger(epoch, 'epoch', 0);
+    this.#batch = this.#resume = 0;
+  }
+
+  /**
+   * The batches of one epoch, as often as wanted; the loader's own position stays where it is.
+   *
+   * @throws {ArgumentError} if `epoch` is not an integer of at least 0
+   */
+  epoch(epoch: number): Epoch<X, Y> {
+    checkInteger(epoch, 'epoch', 0);
+    return {
+      length: this.length,
+      [Symbol.iterator]: () => this.#iterate(epoch, 0),
+      [Symbol.asyncIterator]: () => this.#iterateAhead(epoch, 0),
+    };
+  }
+
+  [Symbol.iterator](): Generator<Pair<X, Y>, void, undefined> {
+    return this.#advance();
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<Pair<X, Y>, void, undefined> {
+    return this.#advanceAhead();
+  }
+
+  *#advance(): Generator<Pair<X, Y>, void, undefined> {
+    const { epoch, first } = this.#begin();
+    let batch = first;
+    try {
+      for (const pair of this.#iterate(epoch, first)) {
+        this.#batch = ++batch;
+        yield pair;
+      }
+    } finally {
+      this.#end(epoch);
+    }
+  }
+
+  async *#advanceAhead(): AsyncGenerator<Pair<X, Y>, void, undefined> {
+    const { epoch, first } = this.#begin();
+    let batch = first;
+    try {
+      for await (const pair of this.#iterateAhead(epoch, first)) {
+        this.#batch = ++batch;
+        yield pair;
+      }
+    } finally {
+      this.#end(epoch);
+    }
+  }
+
+  #begin(): { epoch: number; first: number } {
+    if (this.#resume > 0 && this.#resume === this.length) this.setEpoch(this.#epoch + 1);
+    const first = this.#resume;
+    this.#resume = 0;
+    this.#batch = first;
+    return { epoch: this.#epoch, first };
+  }
+
+  #end(epoch: number): void {
+    if (this.#epoch === epoch) this.setEpoch(epoch + 1);
+  }
+
+  /** Which examples batch `batch` of an epoch holds. */
+  #indices(order: Int32Array | null, batch: number): Int32Array {
+    const start = batch * this.batchSize;
+    const end = Math.min(start + this.batchSize, this.dataset.length);
+    return order === null ? Int32Array.from({ length: end - start }, (_, i) => start + i) : order.subarray(start, end);
+  }
+
+  #order(epoch: number): Int32Array | null {
+    return this.shuffle ? new Random(this.#seed, `loader/${epoch}`).permutation(this.dataset.length) : null;
+  }
+
+  #fetch(order: Int32Array | null, batch: number): Pair<X, Y> {
+    const { inputs, targets } = this.dataset.batch(this.#indices(order, batch));
+    return [inputs, targets];
+  }
+
+  *#iterate(epoch: number, first: number): Generator<Pair<X, Y>, void, undefined> {
+    const order = this.#order(epoch);
+    for (let batch = first; batch < this.length; batch++) yield this.#fetch(order, batch);
+  }
+
+  async *#iterateAhead(epoch: number, first: number): AsyncGenerator<Pair<X, Y>, void, undefined> {
+    const order = this.#order(epoch);
+    const ready: Pair<X, Y>[] = [];
+    let timer: NodeJS.Immediate | undefined;
+    let batch = first;
+    // One batch per turn of the event loop, which is idle while the consumer awaits native work; a failing batch fails where it is due.
+    const fill = (): void => {
+      timer = undefined;
+      if (ready.length >= this.prefetch || batch + ready.length >= this.length) return;
+      try {
+        ready.push(this.#fetch(order, batch + ready.length));
+      } catch {
+        return;
+      }
+      timer = setImmediate(fill);
+    };
+    try {
+      while (batch < this.length) {
+        const pair = ready.shift() ?? this.#fetch(order, batch);
+        batch += 1;
+        if (this.prefetch > 0 && timer === undefined) timer = setImmediate(fill);
+        yield pair;
+      }
+    } finally {
+      if (timer !== undefined) clearImmediate(timer);
+    }
+  }
+}

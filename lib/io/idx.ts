@@ -1,0 +1,235 @@
+// The IDX format of MNIST (a magic number, big-endian sizes, then the values), plain or gzip, read without trusting the header.
+import { readFileSync, statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
+import { ArgumentError, checkInteger, checkOptions, describeShape, expected, FileFormatError } from '../errors.js';
+
+/** Element types that {@link readIdx} returns. */
+export type IdxDType = 'uint8' | 'int32' | 'float32' | 'float64';
+
+/** The contents of an IDX file; `data` holds the product of `shape` values in row-major order and belongs to the caller. */
+export type IdxArray =
+  | { readonly dtype: 'uint8'; readonly shape: number[]; readonly data: Uint8Array }
+  | { readonly dtype: 'int32'; readonly shape: number[]; readonly data: Int32Array }
+  | { readonly dtype: 'float32'; readonly shape: number[]; readonly data: Float32Array }
+  | { readonly dtype: 'float64'; readonly shape: number[]; readonly data: Float64Array };
+
+/** Options of {@link readIdx}. */
+export interface IdxOptions {
+  /** What error messages call the source; default: the path, or `bytes`. */
+  readonly name?: string;
+  /** Largest size in bytes of the file, and of what a gzip file may unpack to; default 2^31 - 1. */
+  readonly maxBytes?: number;
+}
+
+const TYPES: ReadonlyMap<number, { dtype: IdxDType; bytes: number }> = new Map([
+  [0x08, { dtype: 'uint8', bytes: 1 }],
+  [0x09, { dtype: 'int32', bytes: 1 }],
+  [0x0b, { dtype: 'int32', bytes: 2 }],
+  [0x0c, { dtype: 'int32', bytes: 4 }],
+  [0x0d, { dtype: 'float32', bytes: 4 }],
+  [0x0e, { dtype: 'float64', bytes: 8 }],
+]);
+const MAX_RANK = 8;
+const DEFAULT_MAX_BYTES = 2 ** 31 - 1;
+/** Compressed bytes in which a gzip file must show its IDX header: the first should do, the second covers long gzip headers. */
+const PEEK_BYTES = [1024, 16384];
+/** Deflate expands at most 1032 times. */
+const MAX_RATIO = 1040;
+
+/**
+ * Reads an IDX file, plain or gzip, from a path or from its bytes. Type codes 0x08 to 0x0e: unsigned bytes become `uint8`; signed
+ * bytes, 16-bit and 32-bit integers become `int32`; floats become `float32` and `float64`. Nothing is allocated from a declared size:
+ * the header must agree with the bytes that are there, to the byte, before the values are copied; a gzip file is unpacked to at most
+ * the size that its own IDX header declares.
+ *
+ * @throws {FileFormatError} if the bytes are not a complete IDX file; the message names the file and the byte
+ * @throws {ArgumentError} if the file cannot be opened, is not a regular file, or is larger than `maxBytes`
+ *
+ * @example
+ * ```ts
+ * import { readIdx } from 'nodegrad';
+ * const { dtype, shape, data } = readIdx('data/mnist/train-images-idx3-ubyte.gz'); // 'uint8', [60000, 28, 28]
+ * ```
+ */
+export function readIdx(source: string | URL | Uint8Array, options: IdxOptions = {}): IdxArray {
+  const { name: givenName, maxBytes: givenMax } = checkOptions<IdxOptions>(options, 'options', ['name', 'maxBytes']);
+  const maxBytes = checkInteger(givenMax ?? DEFAULT_MAX_BYTES, 'options.maxBytes', 1, DEFAULT_MAX_BYTES);
+  if (givenName !== undefined && typeof givenName !== 'string') throw new ArgumentError(expected('a string', 'options.name', givenName));
+  const bytes = source instanceof Uint8Array ? source : readBytes(source, maxBytes);
+  const name = givenName ?? (source instanceof Uint8Array ? 'bytes' : String(source));
+  if (bytes.length > maxBytes) throw new ArgumentError(`${name} has ${bytes.length} bytes, more than \`options.maxBytes\` (${maxBytes})`);
+  if (bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b) return decode(unpack(bytes, name, maxBytes), `${name} (unpacked)`);
+  return decode(bytes, name);
+}
+
+function readBytes(source: unknown, maxBytes: number): Uint8Array {
+  if (typeof source !== 'string' && !(source instanceof URL)) {
+    throw new ArgumentError(expected('a path, a file URL or a Uint8Array', 'source', source));
+  }
+  try {
+    const path = typeof source === 'string' ? source : fileURLToPath(source);
+    const status = statSync(path); // before opening: a pipe would wait for ever, /dev/zero would never end
+    if (!status.isFile()) throw new ArgumentError(expected('the path of a regular file', 'source', path));
+    if (status.size > maxBytes) throw new ArgumentError(`${path} has ${status.size} bytes, more than \`options.maxBytes\` (${maxBytes})`);
+    return readFileSync(path);
+  } catch (error) {
+    if (error instanceof ArgumentError) throw error;
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
+    throw new ArgumentError(expected('a readable file', 'source', String(source), `The system says ${code}`), { cause: error });
+  }
+}
+
+/** Unpacks gzip: a look at the IDX header in the first bytes, then everything, up to the size that the header declares and no further. */
+function unpack(bytes: Uint8Array, name: string, maxBytes: number): Uint8Array {
+  let head = new Uint8Array(0);
+  for (const length of PEEK_BYTES) {
+    if (head.length < 4 + 4 * MAX_RANK) head = inflate(bytes.subarray(0, length), name, MAX_RATIO * length, true).buffer;
+  }
+  const { total } = readHeader(head, `${name} (unpacked)`);
+  if (total > maxBytes) {
+    throw new FileFormatError(`${name}: the IDX header at byte 4 declares ${total} bytes, more than \`options.maxBytes\` (${maxBytes})`);
+  }
+  if (total > MAX_RATIO * bytes.length) {
+    throw new FileFormatError(`${name}: the IDX header at byte 4 declares ${total} bytes, which ${bytes.length} packed bytes cannot hold`);
+  }
+  const { buffer, consumed } = inflate(bytes, name, total, false);
+  if (consumed !== bytes.length) throw new FileFormatError(`${name}: ${bytes.length - consumed} trailing bytes after the gzip data at byte ${consumed}`);
+  return buffer;
+}
+
+function inflate(bytes: Uint8Array, name: string, limit: number, partial: boolean): { buffer: Uint8Array<ArrayBuffer>; consumed: number } {
+  try {
+    const options = { maxOutputLength: limit, info: true, ...(partial ? { finishFlush: 2 /* Z_SYNC_FLUSH: a cut end is no error */ } : {}) };
+    const result = gunzipSync(bytes, options) as unknown as { buffer: Uint8Array<ArrayBuffer>; engine: { bytesWritten: number } };
+    return { buffer: result.buffer, consumed: result.engine.bytesWritten };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ERR_BUFFER_TOO_LARGE') {
+      throw new FileFormatError(`${name}: unpacks to more than the ${limit} bytes that its IDX header declares: trailing bytes at byte ${limit}`, {
+        cause: error,
+      });
+    }
+    throw new FileFormatError(`${name}: not a complete gzip file of ${bytes.length} bytes: ${message}`, { cause: error });
+  }
+}
+
+interface Header {
+  dtype: IdxDType;
+  code: number;
+  shape: number[];
+  /** Number of values. */
+  size: number;
+  /** Byte at which the values begin. */
+  start: number;
+  /** Size of the whole file in bytes. */
+  total: number;
+}
+
+function readHeader(bytes: Uint8Array, name: string): Header {
+  if (bytes.length < 4) throw new FileFormatError(`${name}: expected an IDX header of at least 4 bytes at byte 0, the file has ${bytes.length}`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes[0] !== 0 || bytes[1] !== 0) {
+    throw new FileFormatError(`${name}: not an IDX file: expected the two bytes 00 00 at byte 0, found ${hex(bytes[0])} ${hex(bytes[1])}`);
+  }
+  const code = bytes[2];
+  const type = TYPES.get(code);
+  if (type === undefined) {
+    throw new FileFormatError(`${name}: expected an IDX type code (08, 09, 0b, 0c, 0d or 0e) at byte 2, found ${hex(code)}`);
+  }
+  const rank = bytes[3];
+  if (rank < 1 || rank > MAX_RANK) throw new FileFormatError(`${name}: expected 1 to ${MAX_RANK} dimensions at byte 3, found ${rank}`);
+  const start = 4 + 4 * rank;
+  if (bytes.length < start) {
+    throw new FileFormatError(`${name}: the header of ${rank} dimensions needs ${start} bytes, the file ends at byte ${bytes.length}`);
+  }
+  const shape: number[] = [];
+  let size = 1;
+  let bound = 1; // the product without zeros: an absurd size is refused even beside a dimension of 0
+  for (let i = 0; i < rank; i++) {
+    const dimension = view.getUint32(4 + 4 * i);
+    shape.push(dimension);
+    size *= dimension;
+    bound *= Math.max(dimension, 1);
+    if (bound > Number.MAX_SAFE_INTEGER / 16) {
+      throw new FileFormatError(`${name}: the dimensions ${describeShape(shape)} at byte 4 multiply to more than any file can hold`);
+    }
+  }
+  return { dtype: type.dtype, code, shape, size, start, total: start + size * type.bytes };
+}
+
+const hex = (byte: number): string => byte.toString(16).padStart(2, '0');
+
+function decode(bytes: Uint8Array, name: string): IdxArray {
+  const { dtype, code, shape, size, start, total } = readHeader(bytes, name);
+  if (bytes.length !== total) {
+    const what = bytes.length < total ? `ends at byte ${bytes.length}` : `has ${bytes.length - total} trailing bytes at byte ${total}`;
+    throw new FileFormatError(`${name}: dimensions ${describeShape(shape)} need a file of ${total} bytes, this one ${what}`);
+  }
+  if (dtype === 'uint8') return { dtype, shape, data: new Uint8Array(bytes.subarray(start)) };
+  const view = new DataView(bytes.buffer, bytes.byteOffset + start, total - start);
+  if (dtype === 'float32') {
+    const data = new Float32Array(size);
+    const words = new Uint32Array(data.buffer); // bits are moved as integers: a NaN keeps its payload
+    for (let i = 0; i < size; i++) words[i] = view.getUint32(4 * i);
+    return { dtype, shape, data };
+  }
+  if (dtype === 'float64') {
+    const data = new Float64Array(size);
+    const words = new BigUint64Array(data.buffer);
+    for (let i = 0; i < size; i++) words[i] = view.getBigUint64(8 * i);
+    return { dtype, shape, data };
+  }
+  const data = new Int32Array(size);
+  if (code === 0x09) for (let i = 0; i < size; i++) data[i] = view.getInt8(i);
+  else if (code === 0x0b) for (let i = 0; i < size; i++) data[i] = view.getInt16(2 * i);
+  else for (let i = 0; i < size; i++) data[i] = view.getInt32(4 * i);
+  return { dtype, shape, data };
+}
+
+/**
+ * Writes an array in IDX format: the type follows from the typed array (`Uint8Array`, `Int32Array`, `Float32Array`, `Float64Array`).
+ *
+ * @param data the values in row-major order
+ * @param shape 1 to 8 dimensions whose product is `data.length`; default one dimension
+ * @returns the bytes of the file
+ * @throws {ArgumentError} if `data` is of another kind, or `shape` does not fit it
+ *
+ * @example
+ * ```ts
+ * import { readIdx, writeIdx } from 'nodegrad';
+ * const bytes = writeIdx(new Uint8Array(2 * 28 * 28), [2, 28, 28]);
+ * readIdx(bytes).shape; // [2, 28, 28]
+ * ```
+ */
+export function writeIdx(data: Uint8Array | Int32Array | Float32Array | Float64Array, shape?: readonly number[]): Uint8Array {
+  let code: number;
+  if (data instanceof Uint8Array) code = 0x08;
+  else if (data instanceof Int32Array) code = 0x0c;
+  else if (data instanceof Float32Array) code = 0x0d;
+  else if (data instanceof Float64Array) code = 0x0e;
+  else throw new ArgumentError(expected('a Uint8Array, Int32Array, Float32Array or Float64Array', 'data', data));
+  const dimensions = shape ?? [data.length];
+  if (!Array.isArray(dimensions) || dimensions.length < 1 || dimensions.length > MAX_RANK) {
+    throw new ArgumentError(expected(`an array of 1 to ${MAX_RANK} dimensions`, 'shape', dimensions));
+  }
+  let size = 1;
+  for (const dimension of dimensions) size *= checkInteger(dimension, 'shape', 0, 0xffffffff);
+  if (size !== data.length) throw new ArgumentError(expected(`dimensions that multiply to ${data.length} values`, 'shape', dimensions));
+  const start = 4 + 4 * dimensions.length;
+  const bytes = new Uint8Array(start + data.byteLength);
+  const view = new DataView(bytes.buffer);
+  bytes[2] = code;
+  bytes[3] = dimensions.length;
+  for (const [i, dimension] of dimensions.entries()) view.setUint32(4 + 4 * i, dimension);
+  if (data instanceof Uint8Array) {
+    bytes.set(data, start);
+  } else if (data instanceof Float64Array) {
+    const words = new BigUint64Array(data.buffer, data.byteOffset, data.length);
+    for (let i = 0; i < words.length; i++) view.setBigUint64(start + 8 * i, words[i]);
+  } else {
+    const words = new Uint32Array(data.buffer, data.byteOffset, data.length);
+    for (let i = 0; i < words.length; i++) view.setUint32(start + 4 * i, words[i]);
+  }
+  return bytes;
+}

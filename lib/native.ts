@@ -1,0 +1,97 @@
+// The binding, typed: the only file that touches the loaded binary.
+
+import type { DType, TypedArray, TypedArrayOf } from './dtype.js';
+import { arrayTypes, bytesOf } from './dtype.js';
+import { ArgumentError, NativeError } from './errors.js';
+import { loadBinding } from './loader.js';
+
+/** One line of native/ops/ops.def. */
+export interface NativeOp {
+  name: string;
+  /** Outputs ':' inputs, a letter each; see native/ops/op.h. */
+  signature: string;
+  ints: number;
+  reals: number;
+}
+
+interface Binding {
+  abi: number;
+  ops: NativeOp[];
+  /** Attributes of the next call: integers first, then reals. */
+  attributes: Float64Array;
+  run(index: number, ints: number, reals: number, ...operands: TypedArray[]): void;
+  info(): NativeInfo;
+  setThreads(count?: number): number;
+  adviseHugePages(view: TypedArray): void;
+  misalignment(view: TypedArray): number;
+}
+
+/** What the native part says about itself; {@link info} adds the rest. */
+export interface NativeInfo {
+  cpu: {
+    brand: string;
+    family: number;
+    model: number;
+    avx2: boolean;
+    fma: boolean;
+    avx512: boolean;
+    avx512bf16: boolean;
+    avx512vnni: boolean;
+  };
+  isa: 'scalar' | 'avx2' | 'avx512';
+  isaProblem: string | null;
+  threads: number;
+  usableCpus: number;
+}
+
+const loaded = loadBinding();
+export const binding = loaded.binding as Binding;
+export const binaryOrigin: string = loaded.origin;
+export const binaryPath: string = loaded.path;
+
+export const nativeOps: readonly NativeOp[] = binding.ops;
+const attributes = binding.attributes;
+
+/** Runs operation `index` now. Operands are outputs, then inputs. */
+export function run(index: number, operands: readonly TypedArray[], ints: readonly number[], reals: readonly number[]): void {
+  if (ints.length + reals.length > attributes.length) throw new ArgumentError('too many dimensions or attributes for one operation');
+  for (let i = 0; i < ints.length; i++) attributes[i] = ints[i];
+  for (let i = 0; i < reals.length; i++) attributes[ints.length + i] = reals[i];
+  try {
+    binding.run(index, ints.length, reals.length, ...operands);
+  } catch (error) {
+    throw new NativeError((error as Error).message, { cause: error });
+  }
+}
+
+const hugePageBytes = 4 << 20;
+const zeroFillLimit = 4096;
+
+/** The memory of every output: uninitialized above 4 KiB, because each operation writes all of it. */
+export function allocate<D extends DType>(size: number, dtype: D): TypedArrayOf<D> {
+  const ArrayType = arrayTypes[dtype];
+  const bytes = size * bytesOf(dtype);
+  try {
+    if (bytes <= zeroFillLimit) return new ArrayType(size) as TypedArrayOf<D>;
+    const data = new ArrayType(Buffer.allocUnsafeSlow(bytes).buffer as ArrayBuffer) as TypedArrayOf<D>;
+    if (bytes >= hugePageBytes) binding.adviseHugePages(data);
+    return data;
+  } catch (error) {
+    throw new ArgumentError(`no memory for a tensor of ${size} ${dtype} elements (${bytes} bytes)`, { cause: error });
+  }
+}
+
+/** Zeroed memory on a SharedArrayBuffer, starting at a 64-byte boundary: it cannot be transferred away under a running step. */
+export function allocateShared<D extends DType>(size: number, dtype: D): TypedArrayOf<D> {
+  const ArrayType = arrayTypes[dtype];
+  const width = bytesOf(dtype);
+  try {
+    const buffer = new SharedArrayBuffer(size * width + 64);
+    const shift = (64 - binding.misalignment(new Uint8Array(buffer))) % 64;
+    const data = new ArrayType(buffer as unknown as ArrayBuffer, shift, size) as TypedArrayOf<D>;
+    if (size * width >= hugePageBytes) binding.adviseHugePages(data);
+    return data;
+  } catch (error) {
+    throw new ArgumentError(`no memory for ${size} ${dtype} parameters`, { cause: error });
+  }
+}

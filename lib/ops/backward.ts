@@ -1,0 +1,87 @@
+// Reverse-mode differentiation: walks the tape back from a loss and adds gradients to its leaves.
+
+import type { FloatDType } from '../dtype.js';
+import { ArgumentError, ShapeError, describeShape } from '../errors.js';
+import type { AnyTensor, Tensor } from '../tensor.js';
+import { sameShape } from './broadcast.js';
+import { accumulateOp, add } from './elementwise.js';
+import { type GradientNode, emitInPlace, withPath, withoutGradients } from './emit.js';
+import { copy, filled } from './shape.js';
+
+type FloatTensor = Tensor<FloatDType>;
+
+/** All nodes that `root` depends on, latest first. */
+function tapeOf(root: AnyTensor): GradientNode[] {
+  const seen = new Set<GradientNode>();
+  const stack: GradientNode[] = [];
+  const visit = (tensor: AnyTensor): void => {
+    const node = tensor.node;
+    if (node !== null && !seen.has(node)) {
+      seen.add(node);
+      stack.push(node);
+    }
+  };
+  visit(root);
+  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+    if (node.released) {
+      throw new ArgumentError(
+        `backward() has already used this part of the tape (operation '${node.op.name}'${node.path === '' ? '' : ` in layer '${node.path}'`}): run the forward pass again`,
+      );
+    }
+    for (const input of node.inputs) visit(input);
+  }
+  return [...seen].sort((a, b) => b.id - a.id);
+}
+
+/** Adds to the gradient of a leaf, in place when it has one. */
+function addToLeaf(leaf: AnyTensor, gradient: AnyTensor): void {
+  if (leaf.grad === null) leaf.grad = copy(gradient);
+  else emitInPlace(accumulateOp, [leaf.grad], [gradient], undefined);
+}
+
+export function backward(root: AnyTensor, upstream?: AnyTensor): void {
+  if (!root.requiresGrad) {
+    throw new ArgumentError('backward() was called on a tensor that depends on nothing with `requiresGrad`: was it computed under noGrad(), or detached?');
+  }
+  if (upstream === undefined && root.size !== 1) {
+    throw new ShapeError(`backward() without an upstream gradient needs one element, received shape ${describeShape(root.shape)}. Reduce it with .mean() or .sum()`);
+  }
+  if (upstream !== undefined && (!sameShape(upstream.shape, root.shape) || upstream.dtype !== root.dtype)) {
+    throw new ShapeError(`expected an upstream gradient of shape ${describeShape(root.shape)} and dtype ${root.dtype}, received ${describeShape(upstream.shape)} ${upstream.dtype}`);
+  }
+  withoutGradients(() => {
+    const seed = upstream ?? filled(root.shape, 1, root.dtype);
+    if (root.node === null) return addToLeaf(root, seed);
+    const nodes = tapeOf(root);
+    const gradients = new Map<AnyTensor, AnyTensor>([[root, seed]]);
+    for (const node of nodes) {
+      const dy = gradients.get(node.outputs[0]);
+      if (dy !== undefined) {
+        gradients.delete(node.outputs[0]);
+        propagate(node, dy, gradients);
+      }
+      // Lets go of the activations while the walk goes on.
+      node.released = true;
+      node.inputs = [];
+      node.outputs = [];
+    }
+  });
+}
+
+function propagate(node: GradientNode, upstream: AnyTensor, gradients: Map<AnyTensor, AnyTensor>): void {
+  const { op, inputs, outputs, attributes } = node;
+  if (op.gradient === 'none') return;
+  const needs = inputs.map((input) => input.requiresGrad);
+  const rule = op.gradient;
+  const results = withPath(node.path, () => rule({ inputs, outputs, attributes, upstream, needs }));
+  for (let i = 0; i < inputs.length; i++) {
+    const gradient = results[i];
+    if (!needs[i] || gradient === null || gradient === undefined) continue;
+    const input = inputs[i];
+    if (input.node === null) addToLeaf(input, gradient);
+    else {
+      const before = gradients.get(input);
+      gradients.set(input, before === undefined ? gradient : add(before as FloatTensor, gradient as FloatTensor));
+    }
+  }
+}

@@ -1,0 +1,72 @@
+// What an operation is on this side: a shape rule and a gradient rule under the name of a line of native/ops/ops.def.
+
+import type { DType } from '../dtype.js';
+import { NativeError } from '../errors.js';
+import { nativeOps } from '../native.js';
+import type { AnyTensor } from '../tensor.js';
+
+/** Shape and element type of one output. */
+export interface OutputSpecification {
+  shape: readonly number[];
+  dtype: DType;
+}
+
+/** What a shape rule gives: the outputs and the attributes of the native call. */
+export interface Plan {
+  outputs: OutputSpecification[];
+  ints: readonly number[];
+  reals: readonly number[];
+}
+
+/** What a gradient rule sees. */
+export interface GradientContext<A> {
+  inputs: readonly AnyTensor[];
+  outputs: readonly AnyTensor[];
+  attributes: A;
+  /** Gradient of the loss by the first output (the upstream gradient). */
+  upstream: AnyTensor;
+  /** Which inputs need a gradient: the others may be skipped. */
+  needs: readonly boolean[];
+}
+
+/** Gradients by the inputs, in their order; null where there is none. */
+export type GradientRule<A> = (context: GradientContext<A>) => (AnyTensor | null)[];
+
+export interface OpDefinition<A> {
+  /** Checks shapes and dtypes of the inputs and says what comes out. Throws typed errors for people. */
+  shape: (inputs: readonly AnyTensor[], attributes: A) => Plan;
+  /** Only composes operations. `'none'` where the result does not depend smoothly on any input. */
+  gradient: GradientRule<A> | 'none';
+}
+
+export interface Op<A> extends OpDefinition<A> {
+  readonly name: string;
+  /** Place in the native list; −1 for a view, which runs nothing. */
+  readonly index: number;
+}
+
+const defined = new Map<string, Op<never>>();
+
+/** Names of all operations that lib defines: the architecture test compares them with the native list. */
+export function definedOps(): readonly string[] {
+  return [...defined.keys()];
+}
+
+/** The definition behind a name. */
+export function definedOp(name: string): Op<never> | undefined {
+  return defined.get(name);
+}
+
+/** Binds a shape rule and a gradient rule to a native operation; an unknown name fails at import. */
+export function defineOp<A = undefined>(name: string, definition: OpDefinition<A>): Op<A> {
+  const index = nativeOps.findIndex((op) => op.name === name);
+  if (index < 0) throw new NativeError(`the native part has no operation named '${name}': lib and addon are of different versions`);
+  const op: Op<A> = { ...definition, name, index };
+  defined.set(name, op as unknown as Op<never>);
+  return op;
+}
+
+/** An operation without native work: its output shares the memory of its input. */
+export function defineView<A>(name: string, gradient: GradientRule<A>): Op<A> {
+  return { name, index: -1, gradient, shape: () => ({ outputs: [], ints: [], reals: [] }) };
+}

@@ -1,0 +1,344 @@
+// Elementwise operations: broadcasting arithmetic and comparison, and maps of one tensor.
+
+import type { FloatDType } from '../dtype.js';
+import { DTypeError, checkNumber } from '../errors.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+import { broadcastInts, broadcastShape, sameShape, stretchedAxes } from './broadcast.js';
+import { type GradientRule, type Op, defineOp } from './define.js';
+import { emitOne } from './emit.js';
+import { sum } from './reduce.js';
+import { reshape } from './shape.js';
+
+/** A tensor, or a number that is broadcast to it. */
+export type Operand<D extends FloatDType> = Tensor<D> | number;
+
+/** Checks that all inputs share one float dtype. */
+export function requireFloat(name: string, inputs: readonly AnyTensor[]): FloatDType {
+  const dtype = inputs[0].dtype;
+  if (dtype !== 'float32' && dtype !== 'float64') {
+    throw new DTypeError(`[${name}] expected float32 or float64, received ${dtype}. Convert with .to('float32')`);
+  }
+  requireSame(name, inputs);
+  return dtype;
+}
+
+/** Checks that all inputs share one dtype: nothing is promoted silently. */
+export function requireSame(name: string, inputs: readonly AnyTensor[]): void {
+  for (const input of inputs) {
+    if (input.dtype !== inputs[0].dtype) {
+      throw new DTypeError(`[${name}] ${inputs[0].dtype} and ${input.dtype} do not mix. Convert one with .to('${inputs[0].dtype}')`);
+    }
+  }
+}
+
+/** Sums a gradient over the axes along which an input was stretched. */
+export function sumTo(gradient: AnyTensor, shape: readonly number[]): AnyTensor {
+  if (sameShape(gradient.shape, shape)) return gradient;
+  return reshape(sum(gradient as Tensor<FloatDType>, stretchedAxes(shape, gradient.shape)), shape);
+}
+
+/** A number as a rank-0 tensor of the given dtype. */
+export function scalar<D extends FloatDType>(value: number, dtype: D): Tensor<D> {
+  return Tensor.wrap((dtype === 'float64' ? Float64Array.of(value) : Float32Array.of(value)) as never, [], dtype);
+}
+
+function operand<D extends FloatDType>(value: Operand<D>, beside: Tensor<D>, name: string): Tensor<D> {
+  if (typeof value === 'number') return scalar(value, beside.dtype);
+  return Tensor.check(value, name) as Tensor<D>;
+}
+
+function defineBinary(name: string, gradient: (a: Tensor, b: Tensor, dy: Tensor, y: Tensor) => [() => Tensor, () => Tensor]): Op<undefined> {
+  const rule: GradientRule<undefined> = ({ inputs, outputs, upstream, needs }) => {
+    const [a, b] = inputs as Tensor[];
+    const [da, db] = gradient(a, b, upstream as Tensor, outputs[0] as Tensor);
+    return [needs[0] ? sumTo(da(), a.shape) : null, needs[1] ? sumTo(db(), b.shape) : null];
+  };
+  return defineOp(name, {
+    shape: (inputs) => {
+      const dtype = requireFloat(name, inputs);
+      const shape = broadcastShape(name, inputs);
+      return { outputs: [{ shape, dtype }], ints: broadcastInts(shape, inputs), reals: [] };
+    },
+    gradient: rule,
+  });
+}
+
+function binary(op: Op<undefined>): <D extends FloatDType>(a: Tensor<D>, b: Operand<D>) => Tensor<D> {
+  return (a, b) => emitOne(op, [a, operand(b, a, 'other')], undefined);
+}
+
+const addOp = defineBinary('add', (_a, _b, dy) => [() => dy, () => dy]);
+const subOp = defineBinary('sub', (_a, _b, dy) => [() => dy, () => neg(dy)]);
+const mulOp = defineBinary('mul', (a, b, dy) => [() => mul(dy, b), () => mul(dy, a)]);
+const divOp = defineBinary('div', (_a, b, dy, y) => [() => div(dy, b), () => neg(div(mul(dy, y), b))]);
+// Where both are equal each gets half of the gradient.
+const share = (dy: Tensor, wins: Tensor<'uint8'>, ties: Tensor<'uint8'>): Tensor =>
+  mul(dy, add(wins.to(dy.dtype), mul(ties.to(dy.dtype), 0.5)));
+const minimumOp = defineBinary('minimum', (a, b, dy) => [() => share(dy, less(a, b), equal(a, b)), () => share(dy, less(b, a), equal(a, b))]);
+const maximumOp = defineBinary('maximum', (a, b, dy) => [() => share(dy, less(b, a), equal(a, b)), () => share(dy, less(a, b), equal(a, b))]);
+const powOp = defineBinary('pow', (a, b, dy, y) => [
+  () => mul(dy, mul(b, pow(a, sub(b, 1)))),
+  // x^y at x = 0 does not depend on y > 0: the logarithm's −∞ must not turn 0 into NaN.
+  () => mul(dy, where(equal(y, scalar(0, y.dtype)), scalar(0, y.dtype), mul(y, log(a)))),
+]);
+const addReluOp = defineBinary('add_relu', (_a, _b, dy, y) => {
+  const gradient = emitOne<undefined, 'float32'>(reluBackwardOp, [dy, y], undefined);
+  return [() => gradient, () => gradient];
+});
+
+export const add = binary(addOp);
+export const sub = binary(subOp);
+export const mul = binary(mulOp);
+export const div = binary(divOp);
+export const minimum = binary(minimumOp);
+export const maximum = binary(maximumOp);
+export const pow = binary(powOp);
+
+/**
+ * `max(0, a + b)` in one pass, broadcasting: a bias or a shortcut and its activation.
+ *
+ * The bits are those of `relu(a.add(b))`. Course rows A11, M13.
+ *
+ * @param a - Any shape.
+ * @param b - Any shape that broadcasts with `a`.
+ * @returns The broadcast shape.
+ * @throws {@link ShapeError} when the shapes do not fit, {@link DTypeError} when the dtypes differ.
+ * @example
+ * ```ts
+ * import { addRelu, tensor } from 'nodegrad';
+ * addRelu(tensor([[1, -2]]), tensor([0.5, 0.5])).toArray(); // [[1.5, 0]]
+ * ```
+ */
+export function addRelu<D extends FloatDType>(a: Tensor<D>, b: Tensor<D>): Tensor<D> {
+  return emitOne(addReluOp, [Tensor.check(a, 'a'), Tensor.check(b, 'b')], undefined);
+}
+
+function defineComparison(name: string): Op<undefined> {
+  return defineOp(name, {
+    shape: (inputs) => {
+      requireSame(name, inputs);
+      const shape = broadcastShape(name, inputs);
+      return { outputs: [{ shape, dtype: 'uint8' }], ints: broadcastInts(shape, inputs), reals: [] };
+    },
+    gradient: 'none',
+  });
+}
+
+function comparison(op: Op<undefined>, swap = false): (a: AnyTensor, b: AnyTensor | number) => Tensor<'uint8'> {
+  return (a, b) => {
+    const other = typeof b === 'number' ? numberLike(b, a) : Tensor.check(b, 'other');
+    return emitOne(op, swap ? [other, a] : [a, other], undefined);
+  };
+}
+
+function numberLike(value: number, beside: AnyTensor): AnyTensor {
+  if (beside.dtype === 'int32') return Tensor.wrap(Int32Array.of(checkNumber(value, 'other')), [], 'int32');
+  if (beside.dtype === 'uint8') return Tensor.wrap(Uint8Array.of(checkNumber(value, 'other', 0, 255)), [], 'uint8');
+  return scalar(value, beside.dtype);
+}
+
+const lessOp = defineComparison('less');
+const lessEqualOp = defineComparison('less_equal');
+export const equal = comparison(defineComparison('equal'));
+export const notEqual = comparison(defineComparison('not_equal'));
+export const less = comparison(lessOp);
+export const lessEqual = comparison(lessEqualOp);
+export const greater = comparison(lessOp, true);
+export const greaterEqual = comparison(lessEqualOp, true);
+
+const whereOp = defineOp('where', {
+  shape: (inputs) => {
+    if (inputs[0].dtype !== 'uint8') {
+      throw new DTypeError(`[where] expected a uint8 condition, received ${inputs[0].dtype}. Comparisons such as a.less(b) give one`);
+    }
+    requireSame('where', inputs.slice(1));
+    const shape = broadcastShape('where', inputs);
+    return { outputs: [{ shape, dtype: inputs[1].dtype }], ints: broadcastInts(shape, inputs), reals: [] };
+  },
+  gradient: ({ inputs, upstream, needs }) => {
+    const [condition, a, b] = inputs as [Tensor<'uint8'>, Tensor, Tensor];
+    const zero = scalar(0, (upstream as Tensor).dtype);
+    return [
+      null,
+      needs[1] ? sumTo(where(condition, upstream as Tensor, zero), a.shape) : null,
+      needs[2] ? sumTo(where(condition, zero, upstream as Tensor), b.shape) : null,
+    ];
+  },
+});
+
+/**
+ * `condition ? a : b` per element, broadcasting all three.
+ *
+ * @param condition - uint8; non-zero takes `a`.
+ * @returns The broadcast shape, in the dtype of `a` and `b`.
+ * @throws {@link DTypeError} when the condition is not uint8 or `a` and `b` differ, {@link ShapeError} when shapes do not fit.
+ * @example
+ * ```ts
+ * import { tensor, where } from 'nodegrad';
+ * const x = tensor([-1, 2]);
+ * where(x.less(0), x.mul(0.01), x).toArray(); // leaky ReLU: [-0.01, 2]
+ * ```
+ */
+export function where<T extends AnyTensor>(condition: Tensor<'uint8'>, a: T, b: T): T {
+  const inputs = [Tensor.check(condition, 'condition'), Tensor.check(a, 'a'), Tensor.check(b, 'b')];
+  return emitOne(whereOp, inputs, undefined) as unknown as T;
+}
+
+function defineUnary(name: string, gradient: (dy: Tensor, x: Tensor, y: Tensor) => Tensor): Op<undefined> {
+  return defineOp(name, {
+    shape: (inputs) => {
+      const dtype = requireFloat(name, inputs);
+      return { outputs: [{ shape: inputs[0].shape, dtype }], ints: [], reals: [] };
+    },
+    gradient: ({ inputs, outputs, upstream }) => [gradient(upstream as Tensor, inputs[0] as Tensor, outputs[0] as Tensor)],
+  });
+}
+
+// dx from dy and the output of the forward pass (relu, sigmoid, tanh): a backward is an operation too.
+function defineBackward(name: string): Op<undefined> {
+  return defineOp(name, {
+    shape: (inputs) => ({ outputs: [{ shape: inputs[0].shape, dtype: requireFloat(name, inputs) }], ints: [], reals: [] }),
+    gradient: 'none',
+  });
+}
+
+function unary(op: Op<undefined>): <D extends FloatDType>(x: Tensor<D>) => Tensor<D> {
+  return (x) => emitOne(op, [Tensor.check(x, 'x')], undefined);
+}
+
+const reluBackwardOp = defineBackward('relu_backward');
+const sigmoidBackwardOp = defineBackward('sigmoid_backward');
+const tanhBackwardOp = defineBackward('tanh_backward');
+
+export const neg = unary(defineUnary('neg', (dy) => neg(dy)));
+export const sign = unary(defineOp('sign', {
+  shape: (inputs) => ({ outputs: [{ shape: inputs[0].shape, dtype: requireFloat('sign', inputs) }], ints: [], reals: [] }),
+  gradient: 'none',
+}));
+export const abs = unary(defineUnary('abs', (dy, x) => mul(dy, sign(x))));
+
+const expOp = defineUnary('exp', (dy, _x, y) => mul(dy, y));
+const logOp = defineUnary('log', (dy, x) => div(dy, x));
+const sqrtOp = defineUnary('sqrt', (dy, _x, y) => div(mul(dy, 0.5), y));
+const reluOp = defineUnary('relu', (dy, _x, y) => emitOne(reluBackwardOp, [dy, y], undefined));
+const sigmoidOp = defineUnary('sigmoid', (dy, _x, y) => emitOne(sigmoidBackwardOp, [dy, y], undefined));
+const tanhOp = defineUnary('tanh', (dy, _x, y) => emitOne(tanhBackwardOp, [dy, y], undefined));
+
+/**
+ * `eˣ` per element, within 1 ULP; overflows to ∞ above 88.72 in float32.
+ *
+ * @param x - Any shape, float32 or float64.
+ * @throws {@link DTypeError} when `x` is not float.
+ * @example
+ * ```ts
+ * import { exp, tensor } from 'nodegrad';
+ * exp(tensor([0, 1])).toArray(); // [1, 2.7182817459106445]
+ * ```
+ */
+export function exp<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
+  return emitOne(expOp, [Tensor.check(x, 'x')], undefined);
+}
+
+/**
+ * Natural logarithm per element, within 1 ULP; `log(0) = −∞`, NaN below 0.
+ *
+ * @param x - Any shape, float32 or float64.
+ * @throws {@link DTypeError} when `x` is not float.
+ * @example
+ * ```ts
+ * import { log, tensor } from 'nodegrad';
+ * log(tensor([1, 10])).toArray(); // [0, 2.3025851249694824]
+ * ```
+ */
+export function log<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
+  return emitOne(logOp, [Tensor.check(x, 'x')], undefined);
+}
+
+/**
+ * Square root per element, correctly rounded; NaN below 0.
+ *
+ * @param x - Any shape, float32 or float64.
+ * @throws {@link DTypeError} when `x` is not float.
+ * @example
+ * ```ts
+ * import { sqrt, tensor } from 'nodegrad';
+ * sqrt(tensor([4, 9])).toArray(); // [2, 3]
+ * ```
+ */
+export function sqrt<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
+  return emitOne(sqrtOp, [Tensor.check(x, 'x')], undefined);
+}
+
+/**
+ * Rectified linear unit `max(0, x)`; its gradient is 0 at 0, and a NaN stays a NaN. Course rows A11–A13.
+ *
+ * @param x - Any shape, float32 or float64.
+ * @throws {@link DTypeError} when `x` is not float.
+ * @example
+ * ```ts
+ * import { relu, tensor } from 'nodegrad';
+ * relu(tensor([-10, 0, 10])).toArray(); // [0, 0, 10]
+ * ```
+ */
+export function relu<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
+  return emitOne(reluOp, [Tensor.check(x, 'x')], undefined);
+}
+
+/**
+ * Logistic sigmoid `1 / (1 + e⁻ˣ)`, within 1 ULP and without overflow. Course rows A01–A03.
+ *
+ * @param x - Any shape, float32 or float64.
+ * @throws {@link DTypeError} when `x` is not float.
+ * @example
+ * ```ts
+ * import { sigmoid, tensor } from 'nodegrad';
+ * sigmoid(tensor([0])).toArray(); // [0.5]
+ * ```
+ */
+export function sigmoid<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
+  return emitOne(sigmoidOp, [Tensor.check(x, 'x')], undefined);
+}
+
+/**
+ * Hyperbolic tangent, within 1 ULP and without overflow. Course rows A09, A10.
+ *
+ * @param x - Any shape, float32 or float64.
+ * @throws {@link DTypeError} when `x` is not float.
+ * @example
+ * ```ts
+ * import { tanh, tensor } from 'nodegrad';
+ * tanh(tensor([1])).toArray(); // [0.7615941762924194]
+ * ```
+ */
+export function tanh<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
+  return emitOne(tanhOp, [Tensor.check(x, 'x')], undefined);
+}
+
+interface ClipRange {
+  low: number;
+  high: number;
+}
+
+const clipBackwardOp = defineOp<ClipRange>('clip_backward', {
+  shape: (inputs, { low, high }) => ({ outputs: [{ shape: inputs[0].shape, dtype: requireFloat('clip', inputs) }], ints: [], reals: [low, high] }),
+  gradient: 'none',
+});
+const clipOp = defineOp<ClipRange>('clip', {
+  shape: (inputs, { low, high }) => ({ outputs: [{ shape: inputs[0].shape, dtype: requireFloat('clip', inputs) }], ints: [], reals: [low, high] }),
+  gradient: ({ inputs, upstream, attributes }) => [emitOne(clipBackwardOp, [upstream, inputs[0]], attributes)],
+});
+
+export function clip<D extends FloatDType>(x: Tensor<D>, low: number, high: number): Tensor<D> {
+  return emitOne(clipOp, [x], { low, high });
+}
+
+const accumulateOp = defineOp('accumulate', {
+  shape: (inputs) => {
+    requireFloat('accumulate', inputs);
+    return { outputs: [], ints: [], reals: [] };
+  },
+  gradient: 'none',
+});
+
+/** The operation behind `target += addend` of the tape; see lib/ops/backward.ts. */
+export { accumulateOp };

@@ -1,0 +1,152 @@
+// The one dispatch point: every operation passes here, runs now, and leaves its node on the tape.
+
+import type { DType, TypedArray } from '../dtype.js';
+import { NativeError } from '../errors.js';
+import { allocate, run } from '../native.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+import type { Op, OutputSpecification, Plan } from './define.js';
+
+/** One executed operation on the tape. */
+export interface GradientNode {
+  op: Op<unknown>;
+  inputs: readonly AnyTensor[];
+  outputs: readonly AnyTensor[];
+  attributes: unknown;
+  /** Path of the layer that the operation ran in, for errors. */
+  path: string;
+  /** Order of execution. */
+  id: number;
+  /** Set once backward has used the node and let go of its tensors. */
+  released: boolean;
+}
+
+/**
+ * Where operations go. Today there is one destination, `eager`; a recorder for step programs is another one with the same two
+ * functions, which is why nothing else in lib allocates outputs or calls `run`.
+ */
+export interface Destination {
+  allocate(output: OutputSpecification): AnyTensor;
+  execute(op: Op<unknown>, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[], plan: Plan): void;
+}
+
+const eager: Destination = {
+  allocate: ({ shape, dtype }) => Tensor.wrap(allocate(sizeOf(shape), dtype), shape, dtype),
+  execute(op, outputs, inputs, plan) {
+    const operands: TypedArray[] = [];
+    for (const output of outputs) operands.push(output.data);
+    for (const input of inputs) operands.push(input.data);
+    try {
+      run(op.index, operands, plan.ints, plan.reals);
+    } catch (error) {
+      throw explain(error as Error, outputs, inputs);
+    }
+  },
+};
+
+const destination: Destination = eager;
+
+let gradientsEnabled = true;
+let nextId = 0;
+const paths: string[] = [];
+
+/** Runs `op` on `inputs` and returns its outputs, with a node on the tape if a gradient may be asked for. */
+export function emit<A>(op: Op<A>, inputs: readonly AnyTensor[], attributes: A): AnyTensor[] {
+  const plan = located(() => op.shape(inputs, attributes));
+  const outputs: AnyTensor[] = [];
+  for (const output of plan.outputs) outputs.push(destination.allocate(output));
+  destination.execute(op as Op<unknown>, outputs, inputs, plan);
+  attach(op, inputs, outputs, attributes);
+  return outputs;
+}
+
+/** `emit` for the many operations with one output. */
+export function emitOne<A, D extends DType>(op: Op<A>, inputs: readonly AnyTensor[], attributes: A): Tensor<D> {
+  return emit(op, inputs, attributes)[0] as Tensor<D>;
+}
+
+/** Runs an operation that updates existing tensors (`targets`) in place. It leaves no node: parameters and state are leaves. */
+export function emitInPlace<A>(op: Op<A>, targets: readonly AnyTensor[], inputs: readonly AnyTensor[], attributes: A): void {
+  destination.execute(op as Op<unknown>, targets, inputs, op.shape([...targets, ...inputs], attributes));
+}
+
+/** A tensor on the memory of `input` from element `offset`, with a gradient rule of its own. */
+export function emitView<A, D extends DType>(op: Op<A>, input: Tensor<D>, shape: readonly number[], offset: number, attributes: A): Tensor<D> {
+  const size = sizeOf(shape);
+  const data = input.data;
+  const part = offset === 0 && size === data.length ? data : (data.subarray(offset, offset + size) as typeof data);
+  const output = Tensor.wrap(part, shape, input.dtype) as Tensor<D>;
+  attach(op, [input], [output], attributes);
+  return output;
+}
+
+function attach<A>(op: Op<A>, inputs: readonly AnyTensor[], outputs: readonly AnyTensor[], attributes: A): void {
+  if (!gradientsEnabled || op.gradient === 'none') return;
+  if (!inputs.some((input) => input.requiresGrad)) return;
+  const path = currentPath();
+  const node: GradientNode = { op: op as Op<unknown>, inputs, outputs, attributes, path, id: nextId++, released: false };
+  outputs[0].attachNode(node);
+}
+
+/** Runs `body` without recording operations on the tape. */
+export function withoutGradients<R>(body: () => R): R {
+  const before = gradientsEnabled;
+  gradientsEnabled = false;
+  try {
+    return body();
+  } finally {
+    gradientsEnabled = before;
+  }
+}
+
+/** Whether operations are recorded on the tape now. */
+export function gradientsAreEnabled(): boolean {
+  return gradientsEnabled;
+}
+
+/** Runs `body` with `path` as the current layer path: errors, hooks and statistics need to know where they are. */
+export function withPath<R>(path: string, body: () => R): R {
+  paths.push(path);
+  try {
+    return body();
+  } finally {
+    paths.pop();
+  }
+}
+
+/** Path of the layer whose forward is running, '' outside of layers. */
+export function currentPath(): string {
+  return paths.length === 0 ? '' : paths[paths.length - 1];
+}
+
+/** How many layer forwards are running. */
+export function pathDepth(): number {
+  return paths.length;
+}
+
+export function sizeOf(shape: readonly number[]): number {
+  let size = 1;
+  for (const dimension of shape) size *= dimension;
+  return size;
+}
+
+// Says in which layer an argument was wrong.
+function located<R>(body: () => R): R {
+  try {
+    return body();
+  } catch (error) {
+    const path = currentPath();
+    if (path !== '' && error instanceof Error && !error.message.startsWith('in layer ')) error.message = `in layer '${path}': ${error.message}`;
+    throw error;
+  }
+}
+
+// A native refusal after a shape rule agreed means that memory changed under a tensor.
+function explain(error: Error, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[]): Error {
+  const all = [...outputs, ...inputs];
+  const gone = all.find((item) => item.data.length !== item.size);
+  if (gone === undefined) return error;
+  return new NativeError(
+    `a tensor of shape [${gone.shape.join(', ')}] has lost its memory: its ArrayBuffer was transferred or resized. Copy it first with .clone()`,
+    { cause: error },
+  );
+}

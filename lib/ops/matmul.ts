@@ -1,0 +1,92 @@
+// Matrix products: matmul in the four transpose cases, and the product with bias of the linear layer.
+
+import type { FloatDType } from '../dtype.js';
+import { ShapeError, checkOptions, describeShape } from '../errors.js';
+import { Tensor } from '../tensor.js';
+import { defineOp } from './define.js';
+import { requireFloat } from './elementwise.js';
+import { emitOne, sizeOf } from './emit.js';
+import { sum } from './reduce.js';
+import { reshape } from './shape.js';
+
+/** Options of {@link Tensor.matmul}. */
+export interface MatmulOptions {
+  /** Use the transpose of the left operand: it is [k, m]. Default false. */
+  transposeA?: boolean;
+  /** Use the transpose of the right operand: it is [n, k]. Default false. */
+  transposeB?: boolean;
+}
+
+interface Transposes {
+  a: boolean;
+  b: boolean;
+}
+
+const matmulOp = defineOp<Transposes>('matmul', {
+  shape: (inputs, transposed) => {
+    const dtype = requireFloat('matmul', inputs);
+    const [a, b] = inputs;
+    if (a.shape.length !== 2 || b.shape.length !== 2) {
+      throw new ShapeError(`[matmul] expected two matrices, received shapes ${describeShape(a.shape)} and ${describeShape(b.shape)}`);
+    }
+    const [m, k] = transposed.a ? [a.shape[1], a.shape[0]] : a.shape;
+    const [k2, n] = transposed.b ? [b.shape[1], b.shape[0]] : b.shape;
+    if (k !== k2) {
+      const text = (shape: readonly number[], flag: boolean): string => `${describeShape(shape)}${flag ? ' transposed' : ''}`;
+      throw new ShapeError(`[matmul] inner dimensions differ: ${text(a.shape, transposed.a)} times ${text(b.shape, transposed.b)} (${k} and ${k2})`);
+    }
+    return { outputs: [{ shape: [m, n], dtype }], ints: [m, n, k, transposed.a ? 1 : 0, transposed.b ? 1 : 0], reals: [] };
+  },
+  // y = A·B: dA = dy·Bᵀ, dB = Aᵀ·dy, each transposed once more where the operand was. Course row G08.
+  gradient: ({ inputs, upstream, attributes, needs }) => {
+    const [a, b] = inputs as Tensor[];
+    const dy = upstream as Tensor;
+    const product = (left: Tensor, leftT: boolean, right: Tensor, rightT: boolean): Tensor => emitOne(matmulOp, [left, right], { a: leftT, b: rightT });
+    return [
+      !needs[0] ? null : attributes.a ? product(b, attributes.b, dy, true) : product(dy, false, b, !attributes.b),
+      !needs[1] ? null : attributes.b ? product(dy, true, a, attributes.a) : product(a, !attributes.a, dy, false),
+    ];
+  },
+});
+
+export function matmul<D extends FloatDType>(a: Tensor<D>, b: Tensor<D>, options: MatmulOptions = {}): Tensor<D> {
+  checkOptions(options, 'options', ['transposeA', 'transposeB']);
+  return emitOne(matmulOp, [a, Tensor.check(b, 'other')], { a: options.transposeA === true, b: options.transposeB === true });
+}
+
+const linearOp = defineOp('linear', {
+  shape: (inputs) => {
+    const dtype = requireFloat('linear', inputs);
+    const [x, w, b] = inputs;
+    if (x.shape.length < 1 || w.shape.length !== 2 || b.shape.length !== 1 || b.shape[0] !== w.shape[1]) {
+      throw new ShapeError(`[linear] expected x [..., in], weight [in, out] and bias [out], received ${inputs.map((i) => describeShape(i.shape)).join(', ')}`);
+    }
+    const [features, n] = w.shape;
+    if (x.shape[x.shape.length - 1] !== features) {
+      const flat = sizeOf(x.shape.slice(1));
+      const hint =
+        x.shape.length > 2 && flat === features
+          ? ` Its ${describeShape(x.shape.slice(1))} per example flatten to ${flat}: put a Flatten layer before this one.`
+          : ` The weight is [in, out] = ${describeShape(w.shape)}.`;
+      throw new ShapeError(`[linear] expected ${features} input features (the last dimension), received shape ${describeShape(x.shape)}.${hint}`);
+    }
+    const outer = x.shape.slice(0, -1);
+    return { outputs: [{ shape: [...outer, n], dtype }], ints: [sizeOf(outer), n, features], reals: [] };
+  },
+  // dx = dy·Wᵀ, dW = xᵀ·dy, db = Σ dy over the rows. Course row G08.
+  gradient: ({ inputs, upstream, needs }) => {
+    const [x, w] = inputs as Tensor[];
+    const [features, n] = w.shape;
+    const dy = reshape(upstream as Tensor, [sizeOf(x.shape.slice(0, -1)), n]);
+    return [
+      needs[0] ? reshape(emitOne<Transposes, 'float32'>(matmulOp, [dy, w], { a: false, b: true }), x.shape) : null,
+      needs[1] ? emitOne(matmulOp, [reshape(x, [dy.shape[0], features]), dy], { a: true, b: false }) : null,
+      needs[2] ? sum(dy, 0) : null,
+    ];
+  },
+});
+
+/** `y = x·W + b` over the last dimension, the bias added in the product's epilogue with the bits of a separate addition. */
+export function linear<D extends FloatDType>(x: Tensor<D>, weight: Tensor<D>, bias: Tensor<D>): Tensor<D> {
+  return emitOne(linearOp, [x, weight, bias], undefined);
+}

@@ -1,0 +1,80 @@
+// Random tensors and dropout: the counter is an operand, so that a mask comes back in backward and after resume.
+
+import type { FloatDType } from '../dtype.js';
+import { checkNumber } from '../errors.js';
+import { Random, defaultRandom, hashStream } from '../random.js';
+import { Tensor } from '../tensor.js';
+import { type Op, defineOp } from './define.js';
+import { requireFloat } from './elementwise.js';
+import { emitOne } from './emit.js';
+
+const two32 = 4294967296;
+
+/** Sets `count` numbers of `random` aside and returns where they start, as native code wants it: key, block, stream (two words each). */
+export function reserveState(random: Random, count: number): Tensor<'int32'> {
+  const { seed, stream } = random.state;
+  const block = random.reserve(count) / 4;
+  const [low, high] = typeof stream === 'string' ? hashStream(stream) : [stream >>> 0, Math.floor(stream / two32) >>> 0];
+  return Tensor.wrap(Int32Array.of(seed, Math.floor(seed / two32), block, Math.floor(block / two32), low, high), [6], 'int32');
+}
+
+interface Range {
+  shape: readonly number[];
+  dtype: FloatDType;
+  a: number;
+  b: number;
+}
+
+function defineRandom(name: string): Op<Range> {
+  return defineOp<Range>(name, {
+    shape: (_inputs, { shape, dtype, a, b }) => ({ outputs: [{ shape, dtype }], ints: [], reals: [a, b] }),
+    gradient: 'none',
+  });
+}
+
+const uniformOp = defineRandom('random_uniform');
+const normalOp = defineRandom('random_normal');
+
+/** Uniform numbers in [low, high). */
+export function uniformTensor<D extends FloatDType>(shape: readonly number[], low: number, high: number, dtype: D, random: Random): Tensor<D> {
+  const size = shape.reduce((product, dimension) => product * dimension, 1);
+  return emitOne(uniformOp, [reserveState(random, size)], { shape, dtype, a: low, b: high });
+}
+
+/** Normal numbers. */
+export function normalTensor<D extends FloatDType>(shape: readonly number[], mean: number, std: number, dtype: D, random: Random): Tensor<D> {
+  const size = shape.reduce((product, dimension) => product * dimension, 1);
+  return emitOne(normalOp, [reserveState(random, size)], { shape, dtype, a: mean, b: std });
+}
+
+const dropoutOp: Op<{ p: number }> = defineOp<{ p: number }>('dropout', {
+  shape: (inputs, { p }) => ({ outputs: [{ shape: inputs[0].shape, dtype: requireFloat('dropout', inputs.slice(0, 1)) }], ints: [], reals: [p] }),
+  // The same counter gives the same mask: nothing is stored.
+  gradient: ({ inputs, upstream, attributes }) => [emitOne(dropoutOp, [upstream, inputs[1]], attributes), null],
+});
+
+/** Options of {@link dropout}. */
+export interface DropoutOptions {
+  /** Whose numbers to draw. Default: the generator that {@link setSeed} restarts. */
+  random?: Random;
+}
+
+/**
+ * Zeroes each element with probability `p` and multiplies the others by `1/(1−p)`, so that the expectation stays.
+ *
+ * Course rows F06, F07 (inverted form: nothing to do at test time).
+ *
+ * @param x - Any shape, float32 or float64.
+ * @param p - Probability of dropping, from 0 to 1.
+ * @throws {@link ArgumentError} when `p` lies outside.
+ * @example
+ * ```ts
+ * import { dropout, ones } from 'nodegrad';
+ * dropout(ones([4]), 0.5).toArray(); // zeros and twos
+ * ```
+ */
+export function dropout<D extends FloatDType>(x: Tensor<D>, p = 0.5, options: DropoutOptions = {}): Tensor<D> {
+  const input = Tensor.check(x, 'x') as Tensor<D>;
+  checkNumber(p, 'p', 0, 1);
+  return emitOne(dropoutOp, [input, reserveState(options.random ?? defaultRandom(), input.size)], { p });
+}

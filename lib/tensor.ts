@@ -1,0 +1,490 @@
+// The tensor: a shape over a typed array, row-major and contiguous; `data` is the memory itself.
+
+import { inspect } from 'node:util';
+import { type DType, type FloatDType, type TypedArray, type TypedArrayOf, dtypeOf, dtypes, isFloat } from './dtype.js';
+import { ArgumentError, DTypeError, ShapeError, checkChoice, checkNumber, checkOptions, describe, describeShape, expected } from './errors.js';
+import { backward } from './ops/backward.js';
+import { type Operand, abs, add, clip, div, equal, greater, greaterEqual, less, lessEqual, maximum, minimum, mul, neg, notEqual, pow, sign, sub } from './ops/elementwise.js';
+import { type GradientNode, sizeOf, withoutGradients } from './ops/emit.js';
+import { type MatmulOptions, matmul } from './ops/matmul.js';
+import { type ReduceOptions, type VarianceOptions, argmax, argmin, max, mean, min, standardDeviation, sum, variance } from './ops/reduce.js';
+import { cast, copy, filled, gather, pad, reshape, slice, split, transpose } from './ops/shape.js';
+
+export type { DType, FloatDType, TypedArray, TypedArrayOf } from './dtype.js';
+
+/** A tensor of any element type. */
+// biome-ignore lint/suspicious/noExplicitAny: methods are contravariant in D, so `Tensor<DType>` would accept no tensor.
+export type AnyTensor = Tensor<any>;
+
+/** Nested arrays of numbers, as deep as the tensor's rank. */
+export type NestedNumbers = number | readonly NestedNumbers[];
+
+type FloatOnly<D extends DType> = D extends FloatDType ? D : never;
+
+const maxRank = 8;
+
+/**
+ * A multi-dimensional array: a shape over a typed array.
+ *
+ * Memory is row-major and contiguous, and `data` is that memory, zero-copy in both directions. Reshaping and slices of the first axis
+ * are views. Element types never mix silently. Operations on tensors with `requiresGrad` are remembered, and `backward()` walks back.
+ *
+ * @example
+ * ```ts
+ * import { Tensor, tensor } from 'nodegrad';
+ * const shared = Tensor.from(Float32Array.of(1, 2, 3, 4), [2, 2]); // no copy
+ * const w = tensor([[1], [1]]);
+ * w.requiresGrad = true;
+ * shared.matmul(w).sum().backward();
+ * w.grad?.toArray(); // [[4], [6]]
+ * ```
+ */
+export class Tensor<D extends DType = 'float32'> {
+  /** Length along each axis. */
+  readonly shape: readonly number[];
+  /** Element type. */
+  readonly dtype: D;
+  /** Number of elements. */
+  readonly size: number;
+  /** The gradient that `backward()` has added up, or null. */
+  grad: Tensor<D> | null = null;
+  /** @internal The operation that made this tensor; null for a leaf. */
+  node: GradientNode | null = null;
+  #data: TypedArrayOf<D> | null;
+  #requiresGrad = false;
+
+  /** @internal Use {@link tensor} or {@link Tensor.from}. */
+  protected constructor(data: TypedArrayOf<D> | null, shape: readonly number[], dtype: D) {
+    this.#data = data;
+    this.shape = shape;
+    this.dtype = dtype;
+    this.size = sizeOf(shape);
+  }
+
+  /**
+   * A tensor on the memory of a typed array; nothing is copied.
+   *
+   * @param data - Float32Array, Float64Array, Int32Array or Uint8Array on an ArrayBuffer or SharedArrayBuffer of fixed length.
+   * @param shape - Default `[data.length]`.
+   * @throws {@link ArgumentError} for other arrays and resizable buffers, {@link ShapeError} when the shape does not fit the length.
+   * @example
+   * ```ts
+   * import { Tensor } from 'nodegrad';
+   * const x = Tensor.from(new Float32Array(6), [2, 3]);
+   * x.data[0] = 1; // writes into the tensor
+   * ```
+   */
+  static from(data: Float32Array, shape?: readonly number[]): Tensor<'float32'>;
+  static from(data: Float64Array, shape?: readonly number[]): Tensor<'float64'>;
+  static from(data: Int32Array, shape?: readonly number[]): Tensor<'int32'>;
+  static from(data: Uint8Array, shape?: readonly number[]): Tensor<'uint8'>;
+  static from<D extends DType>(data: TypedArrayOf<D>, shape?: readonly number[]): Tensor<D>;
+  static from(data: TypedArray, shape?: readonly number[]): AnyTensor {
+    const dtype = dtypeOf(data);
+    const buffer = data.buffer as ArrayBuffer & { resizable?: boolean; growable?: boolean };
+    if (buffer.resizable === true || buffer.growable === true) {
+      throw new ArgumentError('expected a buffer of fixed length for `data`: a resizable buffer could shrink under a running operation');
+    }
+    const dimensions = shape === undefined ? [data.length] : checkShape(shape);
+    if (sizeOf(dimensions) !== data.length) {
+      throw new ShapeError(`shape ${describeShape(dimensions)} has ${sizeOf(dimensions)} elements, but \`data\` has ${data.length}`);
+    }
+    return new Tensor(data, dimensions, dtype);
+  }
+
+  /** @internal Without checks. */
+  static wrap<D extends DType>(data: TypedArrayOf<D>, shape: readonly number[], dtype: D): Tensor<D> {
+    return new Tensor(data, shape, dtype);
+  }
+
+  /** @internal `value` as a tensor, or an error that names the argument. */
+  static check(value: unknown, argument: string): AnyTensor {
+    if (!(value instanceof Tensor)) {
+      throw new ArgumentError(expected('a Tensor', argument, value, 'Numbers and arrays go through tensor(), typed arrays through Tensor.from()'));
+    }
+    return value;
+  }
+
+  /** The memory, `size` elements, row-major: reading and writing it reads and writes the tensor. */
+  get data(): TypedArrayOf<D> {
+    this.#data ??= this.materialize();
+    return this.#data;
+  }
+
+  /** @internal Where the memory of a tensor without any comes from: parameters draw their values at first use. */
+  protected materialize(): TypedArrayOf<D> {
+    throw new ArgumentError('this tensor has no memory');
+  }
+
+  /** @internal Moves a leaf to other memory, which already holds its values. */
+  protected moveTo(data: TypedArrayOf<D>): void {
+    this.#data = data;
+  }
+
+  /** @internal */
+  protected get isMaterialized(): boolean {
+    return this.#data !== null;
+  }
+
+  /** Number of axes. */
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  /** Whether gradients flow to this tensor. Setting it is for leaves of float dtype. */
+  get requiresGrad(): boolean {
+    return this.#requiresGrad;
+  }
+
+  set requiresGrad(value: boolean) {
+    if (value && !isFloat(this.dtype)) throw new DTypeError(`expected a float tensor for \`requiresGrad\`, received ${this.dtype}`);
+    if (this.node !== null) throw new ArgumentError('`requiresGrad` can only be set on a leaf; use .detach() to cut a result off the tape');
+    this.#requiresGrad = value;
+  }
+
+  /** @internal */
+  attachNode(node: GradientNode): void {
+    this.node = node;
+    this.#requiresGrad = true;
+  }
+
+  // ---- differentiation ----
+
+  /**
+   * Adds the gradients of this tensor by all leaves with `requiresGrad` to their `grad`. The tape is used up.
+   *
+   * @param upstream - Gradient by this tensor; may be left out when it has one element.
+   * @throws {@link ShapeError} without `upstream` for more than one element, {@link ArgumentError} when nothing requires a gradient.
+   */
+  backward(upstream?: Tensor<D>): void {
+    backward(this, upstream === undefined ? undefined : Tensor.check(upstream, 'upstream'));
+  }
+
+  /** The same memory, off the tape. */
+  detach(): Tensor<D> {
+    return new Tensor(this.data, this.shape, this.dtype);
+  }
+
+  // ---- reading ----
+
+  /**
+   * The one element as a number.
+   *
+   * @throws {@link ShapeError} when there are more or fewer.
+   */
+  item(): number {
+    if (this.size !== 1) throw new ShapeError(`item() needs exactly one element, received shape ${describeShape(this.shape)}`);
+    return this.data[0];
+  }
+
+  /** Nested arrays of numbers, a copy. A rank-0 tensor gives a number. */
+  toArray(): NestedNumbers {
+    const build = (axis: number, at: number): NestedNumbers => {
+      if (axis === this.rank) return this.data[at];
+      const step = sizeOf(this.shape.slice(axis + 1));
+      return Array.from({ length: this.shape[axis] }, (_, i) => build(axis + 1, at + i * step));
+    };
+    return build(0, 0);
+  }
+
+  /** A copy in new memory; the gradient flows through. */
+  clone(): Tensor<D> {
+    return copy(this);
+  }
+
+  /** The same values in another element type; the same tensor when it has it already. Float to integer truncates and saturates. */
+  to<E extends DType>(dtype: E): Tensor<E> {
+    return cast(this, checkChoice(dtype, 'dtype', dtypes) as E);
+  }
+
+  // ---- arithmetic, broadcasting ----
+
+  /** `this + other`, broadcasting. */
+  add(this: Tensor<FloatOnly<D>>, other: Operand<FloatOnly<D>>): Tensor<D> {
+    return add(this, other) as Tensor<D>;
+  }
+  /** `this − other`, broadcasting. */
+  sub(this: Tensor<FloatOnly<D>>, other: Operand<FloatOnly<D>>): Tensor<D> {
+    return sub(this, other) as Tensor<D>;
+  }
+  /** `this · other` per element, broadcasting. */
+  mul(this: Tensor<FloatOnly<D>>, other: Operand<FloatOnly<D>>): Tensor<D> {
+    return mul(this, other) as Tensor<D>;
+  }
+  /** `this / other`, broadcasting. */
+  div(this: Tensor<FloatOnly<D>>, other: Operand<FloatOnly<D>>): Tensor<D> {
+    return div(this, other) as Tensor<D>;
+  }
+  /** `this ^ other`, broadcasting: exact for whole exponents up to rounding, NaN for a negative base with a broken exponent. */
+  pow(this: Tensor<FloatOnly<D>>, other: Operand<FloatOnly<D>>): Tensor<D> {
+    return pow(this, other) as Tensor<D>;
+  }
+  /** The smaller of both; a NaN in either stays. Ties share the gradient. */
+  minimum(this: Tensor<FloatOnly<D>>, other: Operand<FloatOnly<D>>): Tensor<D> {
+    return minimum(this, other) as Tensor<D>;
+  }
+  /** The larger of both; a NaN in either stays. Ties share the gradient. */
+  maximum(this: Tensor<FloatOnly<D>>, other: Operand<FloatOnly<D>>): Tensor<D> {
+    return maximum(this, other) as Tensor<D>;
+  }
+  /** `−this`. */
+  neg(this: Tensor<FloatOnly<D>>): Tensor<D> {
+    return neg(this) as Tensor<D>;
+  }
+  /** Absolute value; its gradient at 0 is 0. */
+  abs(this: Tensor<FloatOnly<D>>): Tensor<D> {
+    return abs(this) as Tensor<D>;
+  }
+  /** −1, 0 or 1; NaN stays. */
+  sign(this: Tensor<FloatOnly<D>>): Tensor<D> {
+    return sign(this) as Tensor<D>;
+  }
+  /** Limits elements to [low, high]; a NaN stays. The gradient is 0 outside. */
+  clip(this: Tensor<FloatOnly<D>>, low: number, high: number): Tensor<D> {
+    if (typeof low !== 'number' || typeof high !== 'number' || !(low <= high)) {
+      throw new ArgumentError(`expected \`low\` ≤ \`high\`, received ${describe(low)} and ${describe(high)}`);
+    }
+    return clip(this, low, high) as Tensor<D>;
+  }
+
+  // ---- comparison: uint8, 1 where it holds ----
+
+  /** 1 where both are equal, broadcasting. */
+  equal(other: Tensor<D> | number): Tensor<'uint8'> {
+    return equal(this, other);
+  }
+  /** 1 where they differ (also where either is NaN), broadcasting. */
+  notEqual(other: Tensor<D> | number): Tensor<'uint8'> {
+    return notEqual(this, other);
+  }
+  /** 1 where `this < other`, broadcasting. */
+  less(other: Tensor<D> | number): Tensor<'uint8'> {
+    return less(this, other);
+  }
+  /** 1 where `this ≤ other`, broadcasting. */
+  lessEqual(other: Tensor<D> | number): Tensor<'uint8'> {
+    return lessEqual(this, other);
+  }
+  /** 1 where `this > other`, broadcasting. */
+  greater(other: Tensor<D> | number): Tensor<'uint8'> {
+    return greater(this, other);
+  }
+  /** 1 where `this ≥ other`, broadcasting. */
+  greaterEqual(other: Tensor<D> | number): Tensor<'uint8'> {
+    return greaterEqual(this, other);
+  }
+
+  // ---- products ----
+
+  /**
+   * Matrix product `[m, k]·[k, n]`, each operand transposed on request.
+   *
+   * @throws {@link ShapeError} when the operands are no matrices or their inner dimensions differ.
+   */
+  matmul(this: Tensor<FloatOnly<D>>, other: Tensor<FloatOnly<D>>, options?: MatmulOptions): Tensor<D> {
+    return matmul(this, other, options) as Tensor<D>;
+  }
+
+  // ---- reductions ----
+
+  /** Sum over all axes, or over the given ones. */
+  sum(this: Tensor<FloatOnly<D>>, axes?: number | readonly number[], options?: ReduceOptions): Tensor<D> {
+    return sum(this, axes, options) as Tensor<D>;
+  }
+  /** Mean over all axes, or over the given ones. */
+  mean(this: Tensor<FloatOnly<D>>, axes?: number | readonly number[], options?: ReduceOptions): Tensor<D> {
+    return mean(this, axes, options) as Tensor<D>;
+  }
+  /** Variance in two passes; divides by `count − correction`, by default count − 1. */
+  var(this: Tensor<FloatOnly<D>>, axes?: number | readonly number[], options?: VarianceOptions): Tensor<D> {
+    return variance(this, axes, checkOptions(options, 'options', ['keepDims', 'correction'])) as Tensor<D>;
+  }
+  /** Standard deviation, the root of {@link Tensor.var}. */
+  std(this: Tensor<FloatOnly<D>>, axes?: number | readonly number[], options?: VarianceOptions): Tensor<D> {
+    return standardDeviation(this, axes, checkOptions(options, 'options', ['keepDims', 'correction'])) as Tensor<D>;
+  }
+  /** Largest element; the first of equals gets the gradient. A NaN wins. */
+  max(this: Tensor<FloatOnly<D>>, axes?: number | readonly number[], options?: ReduceOptions): Tensor<D> {
+    return max(this, axes, options) as Tensor<D>;
+  }
+  /** Smallest element; the first of equals gets the gradient. A NaN wins. */
+  min(this: Tensor<FloatOnly<D>>, axes?: number | readonly number[], options?: ReduceOptions): Tensor<D> {
+    return min(this, axes, options) as Tensor<D>;
+  }
+  /** Index of the first largest element along an axis, or in the flattened tensor. */
+  argmax(this: Tensor<FloatOnly<D>>, axis?: number, options?: ReduceOptions): Tensor<'int32'> {
+    return argmax(this as unknown as Tensor<FloatDType>, axis, options);
+  }
+  /** Index of the first smallest element along an axis, or in the flattened tensor. */
+  argmin(this: Tensor<FloatOnly<D>>, axis?: number, options?: ReduceOptions): Tensor<'int32'> {
+    return argmin(this as unknown as Tensor<FloatDType>, axis, options);
+  }
+
+  // ---- shape and indexing ----
+
+  /** A view with another shape of the same size; one dimension may be −1. */
+  reshape(shape: readonly number[]): Tensor<D> {
+    return reshape(this, shape);
+  }
+  /** Permutes the axes (a copy); without an order, reverses them. */
+  transpose(order?: readonly number[]): Tensor<D> {
+    return transpose(this, order);
+  }
+  /** Elements [begin, end) of the leading axes; negative bounds count from the end. A slice of the first axis alone is a view. */
+  slice(begin: number | readonly number[], end?: number | readonly number[]): Tensor<D> {
+    return slice(this, begin, end);
+  }
+  /** Cuts along `axis` (default 0) into `parts` equal pieces, or into pieces of the given sizes. */
+  split(parts: number | readonly number[], axis = 0): Tensor<D>[] {
+    return split(this, parts, axis);
+  }
+  /** Surrounds with `value` (default 0): `padding[d]` is [before, after] of axis d. */
+  pad(padding: readonly (readonly [number, number])[], value = 0): Tensor<D> {
+    return pad(this, padding, value);
+  }
+  /** Rows of the first axis by index; repeated rows add up in the gradient. */
+  gather(indices: Tensor<'int32'> | readonly number[]): Tensor<D> {
+    return gather(this, indices);
+  }
+
+  // ---- conversion to other types of JavaScript ----
+
+  /** A tensor is no number: `a + b` on tensors is always a mistake. */
+  [Symbol.toPrimitive](): never {
+    throw new ArgumentError('a tensor cannot be used as a number or string. Use .item() for one element, .add() and its kin for arithmetic');
+  }
+
+  /** A short text for console.log: dtype, shape and a few values. */
+  [inspect.custom](): string {
+    const few = Array.from(this.data.subarray(0, 6), (value) => String(Math.fround(value) === value ? Number(value.toPrecision(6)) : value)).join(', ');
+    const grad = this.requiresGrad ? ', requiresGrad' : '';
+    return `Tensor(${this.dtype} ${describeShape(this.shape)}${grad}) [${few}${this.size > 6 ? ', …' : ''}]`;
+  }
+}
+
+/** Checks an array of dimensions and copies it. */
+export function checkShape(shape: unknown, argument = 'shape'): number[] {
+  if (!Array.isArray(shape)) throw new ArgumentError(expected('an array of dimensions', argument, shape));
+  if (shape.length > maxRank) throw new ShapeError(`expected at most ${maxRank} dimensions for \`${argument}\`, received ${shape.length}`);
+  let size = 1;
+  const copied: number[] = [];
+  for (const dimension of shape as unknown[]) {
+    if (typeof dimension !== 'number' || !Number.isSafeInteger(dimension) || dimension < 0) {
+      throw new ShapeError(`expected whole dimensions of at least 0 for \`${argument}\`, received ${describe(dimension)}`);
+    }
+    copied.push(dimension);
+    size *= dimension;
+  }
+  if (!(size <= 2 ** 40)) throw new ShapeError(`a tensor of shape ${describe(shape)} would have too many elements`);
+  return copied;
+}
+
+/**
+ * A float32 tensor from numbers, nested to any depth, or flat with a shape; the numbers are copied.
+ *
+ * @param values - A number, or nested arrays of equal lengths.
+ * @param shape - Only for a flat array; default: the nesting.
+ * @throws {@link ShapeError} for ragged arrays or a shape that does not fit, {@link ArgumentError} for anything but numbers.
+ * @example
+ * ```ts
+ * import { tensor } from 'nodegrad';
+ * tensor([[1, 2], [3, 4]]).shape; // [2, 2]
+ * tensor([1, 2, 3, 4], [2, 2]).shape; // the same
+ * ```
+ */
+export function tensor(values: NestedNumbers | TypedArray, shape?: readonly number[]): Tensor {
+  if (ArrayBuffer.isView(values)) {
+    dtypeOf(values);
+    return Tensor.from(Float32Array.from(values as TypedArray), shape);
+  }
+  const nesting: number[] = [];
+  for (let level: unknown = values; Array.isArray(level); level = level[0]) {
+    nesting.push(level.length);
+    if (nesting.length > maxRank) throw new ShapeError(`expected at most ${maxRank} levels of nesting`);
+  }
+  const data = new Float32Array(sizeOf(checkShape(nesting)));
+  let at = 0;
+  const read = (level: unknown, depth: number): void => {
+    if (depth === nesting.length) {
+      if (typeof level !== 'number') throw new ArgumentError(expected('numbers', 'values', level));
+      data[at++] = level;
+      return;
+    }
+    if (!Array.isArray(level) || level.length !== nesting[depth]) {
+      throw new ShapeError(`expected nested arrays of equal lengths (${nesting[depth]} at depth ${depth}), received ${describe(level)}`);
+    }
+    for (const item of level) read(item, depth + 1);
+  };
+  read(values, 0);
+  return Tensor.from(data, shape === undefined ? nesting : shape) as Tensor;
+}
+
+/** Options of the functions that make tensors. */
+export interface CreateOptions<D extends DType = 'float32'> {
+  /** Element type. Default `'float32'`. */
+  dtype?: D;
+}
+
+/**
+ * A tensor with every element `value`.
+ *
+ * @throws {@link ShapeError} for a malformed shape.
+ * @example
+ * ```ts
+ * import { full } from 'nodegrad';
+ * full([2, 2], 0.5).toArray(); // [[0.5, 0.5], [0.5, 0.5]]
+ * ```
+ */
+export function full<D extends DType = 'float32'>(shape: readonly number[], value: number, options: CreateOptions<D> = {}): Tensor<D> {
+  checkOptions(options, 'options', ['dtype']);
+  if (typeof value !== 'number') checkNumber(value, 'value');
+  return filled(checkShape(shape), value, checkChoice(options.dtype ?? 'float32', 'dtype', dtypes) as D);
+}
+
+/**
+ * A tensor of zeros.
+ *
+ * @throws {@link ShapeError} for a malformed shape.
+ * @example
+ * ```ts
+ * import { zeros } from 'nodegrad';
+ * zeros([3], { dtype: 'int32' }).data; // Int32Array [0, 0, 0]
+ * ```
+ */
+export function zeros<D extends DType = 'float32'>(shape: readonly number[], options: CreateOptions<D> = {}): Tensor<D> {
+  return full(shape, 0, options);
+}
+
+/**
+ * A tensor of ones.
+ *
+ * @throws {@link ShapeError} for a malformed shape.
+ * @example
+ * ```ts
+ * import { ones } from 'nodegrad';
+ * ones([2]).toArray(); // [1, 1]
+ * ```
+ */
+export function ones<D extends DType = 'float32'>(shape: readonly number[], options: CreateOptions<D> = {}): Tensor<D> {
+  return full(shape, 1, options);
+}
+
+/**
+ * Runs `body` without recording operations for `backward()`: for evaluation, and for changing parameters by hand.
+ *
+ * @throws {@link ArgumentError} when `body` is asynchronous: the switch is off again before it continues.
+ * @example
+ * ```ts
+ * import { noGrad, tensor } from 'nodegrad';
+ * const x = tensor([1]);
+ * x.requiresGrad = true;
+ * noGrad(() => x.mul(2)).requiresGrad; // false
+ * ```
+ */
+export function noGrad<R>(body: () => R): R {
+  if (typeof body !== 'function') throw new ArgumentError(expected('a function', 'body', body));
+  const result = withoutGradients(body);
+  if (result instanceof Promise) throw new ArgumentError('noGrad() takes a synchronous function; call it inside the asynchronous one');
+  return result;
+}
+

@@ -1,0 +1,354 @@
+// Plans a matrix product by its shape, packs what must be packed, and cuts the work into tiles for the pool.
+#include "gemm.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+
+#include "../kernels/table.h"
+#include "../runtime/blas.h"
+#include "../runtime/pool.h"
+#include "gemm_table.h"
+
+namespace nodegrad {
+namespace {
+
+constexpr int64_t lane = 16;
+constexpr int64_t sumBlock = 2048, unblocked = 4096;  // part of the definition of arithmetic, see gemm.h
+constexpr int maxLevels = 64;
+
+std::atomic<int> choice{-1};
+std::atomic<bool> reproducibleMode{false};
+const char* problem = nullptr;
+
+int64_t divideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Numbers of T rounded up to whole cache lines.
+template <class T> size_t padded(int64_t count) {
+  constexpr size_t line = 64 / sizeof(T);
+  return (size_t(count) + line - 1) / line * line;
+}
+
+template <class T> T* aligned(void* p) { return reinterpret_cast<T*>((reinterpret_cast<uintptr_t>(p) + 63) & ~uintptr_t(63)); }
+
+// ---- our own ------------------------------------------------------------------------------------------------------------------
+
+// Where the operand that is read along its rows comes from: as it lies, packed by each tile, or packed once by all before.
+enum class Pack { none, tile, shared };
+
+template <class T> struct Operand {
+  const T* p;
+  int64_t row, column;
+  const T* at(int64_t i, int64_t j) const { return p + i * row + j * column; }
+};
+
+// One of the operands is broadcast (rows), the other read in vectors (columns). Swapped, the roles are those of Cᵀ = Bᵀ·Aᵀ.
+template <class T> struct Plan {
+  bool swap;
+  int64_t m, n;  // rows and columns, after the swap
+  Operand<T> rows, columns;
+  int64_t panel;       // columns of one gemmPanel
+  int64_t group;       // panels of a tile
+  int64_t rowTile;     // rows of a tile
+  int64_t panels, groups, rowTiles;
+  int64_t kBlock;      // steps of k per gemmPanel: what keeps a panel of the columns in the second-level cache
+  int64_t sums;        // blocks of the definition: 1, or ⌈k / 2048⌉
+  int levels;          // tiles of partial sums a worker keeps
+  Pack pack;
+  bool packRows;
+  size_t sharedSize, packSize, rowsSize, tileSize, workerSize;  // in elements
+};
+
+template <class T> Plan<T> planOf(const Gemm<T>& g) {
+  const Kernels<T>& kernels = kernelsOf<T>();
+  const int64_t k = g.k;
+  // Times in rough cycles: a vector of FMAs ½, a packed element 0.4, an element of a transposed result 0.5.
+  const bool directB = g.bCol == 1 || g.n == 1, directA = g.aRow == 1 || g.m == 1;
+  const double straight = double(k) * g.m * divideUp(g.n, lane) * 0.5 + (directB ? 0 : 0.4 * k * g.n);
+  const double swapped = double(k) * g.n * divideUp(g.m, lane) * 0.5 + (directA ? 0 : 0.4 * k * g.m) + 0.5 * g.m * g.n;
+  Plan<T> p;
+  p.swap = swapped < straight;
+  const Operand<T> a = {g.a, g.aRow, g.aCol}, b = {g.b, g.bRow, g.bCol};
+  p.m = p.swap ? g.n : g.m;
+  p.n = p.swap ? g.m : g.n;
+  p.rows = p.swap ? Operand<T>{b.p, b.column, b.row} : a;
+  p.columns = p.swap ? Operand<T>{a.p, a.column, a.row} : b;
+  const bool direct = p.columns.column == 1 || p.n == 1;
+  const bool sameSet = p.columns.row * int64_t(sizeof(T)) % 4096 == 0 && k > 64;  // its rows fall on few sets of the cache
+  const bool large = k * p.n * int64_t(sizeof(T)) > (2 << 20);
+  p.pack = direct && !(p.m >= 128 && (sameSet || large)) ? Pack::none : p.swap ? Pack::shared : Pack::tile;
+  p.packRows = p.rows.column != 1 && p.rows.column * int64_t(sizeof(T)) % 4096 == 0 && k > 64;
+
+  const int vectors = kernels.gemmVectors(p.m, p.n);
+  p.panel = vectors * lane;
+  p.panels = divideUp(p.n, p.panel);
+  p.sums = k > unblocked ? divideUp(k, sumBlock) : 1;
+  p.levels = 1;
+  for (int64_t left = p.sums; left > 1; left >>= 1) ++p.levels;
+  const int64_t steps = p.sums > 1 ? sumBlock : k;
+  p.kBlock = steps <= 768 ? steps : divideUp(steps, divideUp(steps, 512));
+  // A tile is at least 2¹⁷ products (about a microsecond), at most a 64th of all; where it packs, its rows must pay for that.
+  const double total = double(p.m) * p.panels * p.panel * k;
+  const double target = std::max(double(1 << 17), total / 64);
+  const int64_t unit = kernels.gemmRows(vectors);
+  const double perRow = double(p.panel) * k;
+  int64_t rowTile = int64_t(std::min(double(p.m), target / std::max(1.0, perRow)));
+  if (p.pack == Pack::tile) rowTile = std::max<int64_t>(rowTile, 256);
+  if (p.sums > 1) rowTile = std::min<int64_t>(rowTile, 256);
+  rowTile = std::min(p.m, divideUp(std::max<int64_t>(rowTile, 1), unit) * unit);
+  p.rowTiles = divideUp(p.m, rowTile);
+  p.rowTile = divideUp(p.m, p.rowTiles);
+  p.group = std::clamp<int64_t>(int64_t(target / std::max(1.0, perRow * p.rowTile)), 1, p.panels);
+  p.groups = divideUp(p.panels, p.group);
+
+  p.sharedSize = p.pack == Pack::shared ? padded<T>(p.n * k) : 0;
+  p.packSize = p.pack == Pack::tile ? padded<T>(p.kBlock * p.panel) : 0;
+  p.rowsSize = p.packRows ? padded<T>(p.kBlock * p.rowTile) : 0;
+  p.tileSize = padded<T>(p.rowTile * p.panel);
+  const bool tiles = p.swap || p.sums > 1 || g.accumulate;
+  p.workerSize = p.packSize + p.rowsSize + (tiles ? p.tileSize * (p.levels + (p.swap ? 1 : 0)) : 0);
+  return p;
+}
+
+// Copies op(X)[from row i, column j][rows, columns] to dense rows of `toRow` elements.
+template <class T> void packBlock(const Operand<T>& x, int64_t i, int64_t j, int64_t rows, int64_t columns, T* to, int64_t toRow) {
+  if (x.column == 1) kernelsOf<T>().copyBlock(rows, columns, x.at(i, j), x.row, to, toRow);
+  else kernelsOf<T>().transposeBlock(columns, rows, x.at(i, j), x.column, to, toRow);
+}
+
+template <class T> struct Run {
+  const Gemm<T>& g;
+  const Plan<T>& p;
+  T* shared;
+  T* workers;
+
+  int64_t panelWidth(int64_t panel) const { return std::min(p.panel, p.n - panel * p.panel); }
+
+  void packShared() const {
+    const int64_t pieces = divideUp(g.k, p.kBlock);
+    parallelFor(p.panels * pieces, [&](int64_t index, int) {
+      const int64_t panel = index / pieces, k0 = index % pieces * p.kBlock, width = panelWidth(panel);
+      packBlock(p.columns, k0, panel * p.panel, std::min(p.kBlock, g.k - k0), width, shared + panel * p.panel * g.k + k0 * width, width);
+    });
+  }
+
+  void multiply() const {
+    parallelFor(p.groups * p.rowTiles, [&](int64_t index, int worker) {
+      const int64_t group = index / p.rowTiles, tile = index % p.rowTiles;
+      const int64_t i0 = p.m * tile / p.rowTiles, i1 = p.m * (tile + 1) / p.rowTiles;
+      const int64_t last = std::min(p.panels, (group + 1) * p.group);
+      for (int64_t panel = group * p.group; panel < last; ++panel) tileOf(i0, i1 - i0, panel, workers + worker * p.workerSize);
+    });
+  }
+
+  // Accumulates steps [k0, k1) of the tile into `to`, from `start` (or zero); the epilogue goes with the last step.
+  struct Target {
+    T* sum; int64_t sumRow;  // partial sums
+    T* to; int64_t toRow;    // of the last step
+    bool add; const T* bias; bool relu;
+  };
+  void steps(int64_t i0, int64_t m, int64_t panel, int64_t k0, int64_t k1, const Target& t, T* packed) const {
+    const Kernels<T>& kernels = kernelsOf<T>();
+    const int64_t j0 = panel * p.panel, n = panelWidth(panel);
+    for (int64_t at = k0; at < k1; at += p.kBlock) {
+      const int64_t count = std::min(p.kBlock, k1 - at);
+      const bool first = at == k0, last = at + count == k1;
+      const T* columns = p.columns.at(at, j0);
+      int64_t columnsRow = p.columns.row;
+      if (p.pack == Pack::shared) {
+        columns = shared + j0 * g.k + at * n;
+        columnsRow = n;
+      } else if (p.pack == Pack::tile) {
+        packBlock(p.columns, at, j0, count, n, packed, p.panel);
+        columns = packed;
+        columnsRow = p.panel;
+      }
+      const T* rows = p.rows.at(i0, at);
+      int64_t rowsRow = p.rows.row, rowsColumn = p.rows.column;
+      if (p.packRows) {
+        T* dense = packed + p.packSize;
+        kernels.copyBlock(count, m, rows, rowsColumn, dense, m);
+        rows = dense;
+        rowsRow = 1;
+        rowsColumn = m;
+      }
+      T* to = last ? t.to : t.sum;
+      const int64_t toRow = last ? t.toRow : t.sumRow;
+      kernels.gemmPanel(m, n, count, rows, rowsRow, rowsColumn, columns, columnsRow, first ? nullptr : t.sum, t.sumRow, to, toRow,
+                        last && t.add, last ? t.bias : nullptr, last && t.relu);
+    }
+  }
+
+  void tileOf(int64_t i0, int64_t m, int64_t panel, T* work) const {
+    const Kernels<T>& kernels = kernelsOf<T>();
+    const int64_t j0 = panel * p.panel, n = panelWidth(panel);
+    T* const packed = work;
+    T* const tiles = work + p.packSize + p.rowsSize;
+    if (p.sums == 1 && !p.swap) {
+      T* c = g.c + i0 * g.ldc + j0;
+      const Target target = {g.accumulate ? tiles : c, g.accumulate ? p.panel : g.ldc, c, g.ldc, g.accumulate, g.bias ? g.bias + j0 : nullptr,
+                             g.relu};
+      steps(i0, m, panel, 0, g.k, target, packed);
+      return;
+    }
+    // A stack of partial sums: level l holds 2ˡ neighbouring blocks, like the digits of a binary counter.
+    int top = 0;
+    auto merge = [&] {
+      --top;
+      T* left = tiles + (top - 1) * p.tileSize;
+      kernels.gemmFinish(m, n, left, p.panel, left + p.tileSize, p.panel, left, p.panel, false, nullptr, false);
+    };
+    for (int64_t block = 0; block < p.sums; ++block) {
+      T* sum = tiles + top * p.tileSize;
+      const int64_t k0 = p.sums == 1 ? 0 : block * sumBlock, k1 = p.sums == 1 ? g.k : std::min(g.k, k0 + sumBlock);
+      steps(i0, m, panel, k0, k1, {sum, p.panel, sum, p.panel, false, nullptr, false}, packed);
+      ++top;
+      for (int64_t bits = block; bits & 1; bits >>= 1) merge();
+    }
+    while (top > 1) merge();
+    if (!p.swap) {
+      kernels.gemmFinish(m, n, tiles, p.panel, nullptr, 0, g.c + i0 * g.ldc + j0, g.ldc, g.accumulate, g.bias ? g.bias + j0 : nullptr, g.relu);
+      return;
+    }
+    T* turned = tiles + p.levels * p.tileSize;
+    kernels.transposeBlock(m, n, tiles, p.panel, turned, m);
+    kernels.gemmFinish(n, m, turned, m, nullptr, 0, g.c + j0 * g.ldc + i0, g.ldc, g.accumulate, g.bias ? g.bias + i0 : nullptr, g.relu);
+  }
+};
+
+template <class T> void gemmOwn(const Gemm<T>& g, void* workspace) {
+  const Plan<T> p = planOf(g);
+  T* const base = aligned<T>(workspace);
+  const Run<T> run = {g, p, base, base + p.sharedSize};
+  if (p.pack == Pack::shared) run.packShared();
+  run.multiply();
+}
+
+template <class T> size_t ownWorkspace(const Gemm<T>& g) {
+  const Plan<T> p = planOf(g);
+  const size_t count = p.sharedSize + p.workerSize * size_t(threads());
+  return count ? count * sizeof(T) + 64 : 0;
+}
+
+// ---- OpenBLAS -----------------------------------------------------------------------------------------------------------------
+
+// Every call has the same number of rows, the last tile padded: a row's bits do not depend on the batch it is in.
+constexpr int64_t blasRows = 64;
+
+template <class T> struct BlasPlan {
+  int64_t rowTiles, columnTiles, width;
+  bool padded;
+  size_t rowsSize, workerSize;  // in elements
+};
+
+template <class T> BlasPlan<T> blasPlanOf(const Gemm<T>& g) {
+  BlasPlan<T> p;
+  p.rowTiles = divideUp(g.m, blasRows);
+  p.padded = g.m % blasRows != 0;
+  p.width = divideUp(divideUp(g.n, divideUp(g.n, 256)), 64) * 64;
+  p.columnTiles = divideUp(g.n, p.width);
+  p.rowsSize = p.padded ? padded<T>(blasRows * g.k) : 0;
+  p.workerSize = p.padded || g.accumulate ? padded<T>(blasRows * p.width) : 0;
+  return p;
+}
+
+template <class T> void gemmBlas(const Gemm<T>& g, void* workspace) {
+  const Kernels<T>& kernels = kernelsOf<T>();
+  const BlasPlan<T> p = blasPlanOf(g);
+  T* const last = aligned<T>(workspace);
+  T* const workers = last + p.rowsSize;
+  const bool turnA = g.aCol != 1, turnB = g.bCol != 1;
+  if (p.padded) {
+    const int64_t i0 = (p.rowTiles - 1) * blasRows, m = g.m - i0;
+    std::memset(last, 0, size_t(blasRows) * g.k * sizeof(T));
+    if (turnA) kernels.copyBlock(g.k, m, g.a + i0, g.aCol, last, blasRows);
+    else kernels.copyBlock(m, g.k, g.a + i0 * g.aRow, g.aRow, last, g.k);
+  }
+  parallelFor(p.rowTiles * p.columnTiles, [&](int64_t index, int worker) {
+    const int64_t i0 = index % p.rowTiles * blasRows, j0 = index / p.rowTiles * p.width;
+    const int64_t m = std::min(blasRows, g.m - i0), n = std::min(p.width, g.n - j0);
+    const bool whole = m == blasRows;
+    const T* a = whole ? g.a + i0 * g.aRow : last;
+    const int64_t lda = !whole ? (turnA ? blasRows : g.k) : turnA ? g.aCol : g.aRow;
+    T* const c = g.c + i0 * g.ldc + j0;
+    const bool direct = whole && !g.accumulate;
+    T* const to = direct ? c : workers + worker * p.workerSize;
+    const int64_t toRow = direct ? g.ldc : p.width;
+    blasProduct<T>(turnA, turnB, int(blasRows), int(n), int(g.k), a, int(lda), g.b + j0 * g.bCol, int(turnB ? g.bCol : g.bRow), to, int(toRow));
+    const T* bias = g.bias ? g.bias + j0 : nullptr;
+    if (!direct || bias || g.relu) kernels.gemmFinish(m, n, to, toRow, nullptr, 0, c, g.ldc, g.accumulate, bias, g.relu);
+  });
+}
+
+template <class T> bool servedByBlas(int64_t n, int64_t k) {
+  if (reproducible()) return false;
+  const GemmChoice c = gemmChoice();
+  if (c == GemmChoice::own) return false;
+  if (c == GemmChoice::automatic && !gemmTableSaysOpenBlas(activeIsa(), int(sizeof(T)), n, k)) return false;
+  return blas().available();
+}
+
+template <class T> bool servedByBlas(const Gemm<T>& g) {
+  constexpr int64_t most = std::numeric_limits<int>::max();
+  for (int64_t size : {g.n, g.k, g.aRow, g.aCol, g.bRow, g.bCol, g.ldc})
+    if (size > most) return false;  // its sizes are int
+  return servedByBlas<T>(g.n, g.k);
+}
+
+}  // namespace
+
+template <class T> size_t gemmWorkspace(const Gemm<T>& g) {
+  if (g.m == 0 || g.n == 0 || g.k == 0) return 0;
+  if (!servedByBlas(g)) return ownWorkspace(g);
+  const BlasPlan<T> p = blasPlanOf(g);
+  return (p.rowsSize + p.workerSize * size_t(threads())) * sizeof(T) + 64;
+}
+
+template <class T> void gemm(const Gemm<T>& g, void* workspace) {
+  if (g.m == 0 || g.n == 0) return;
+  if (g.k == 0) {
+    // The empty sum is zero, and takes the same epilogue as any other.
+    for (int64_t i = 0; i < g.m; ++i) {
+      T* c = g.c + i * g.ldc;
+      if (!g.accumulate) std::fill(c, c + g.n, T(0));
+      kernelsOf<T>().gemmFinish(1, g.n, c, g.ldc, nullptr, 0, c, g.ldc, false, g.bias, g.relu);
+    }
+  } else if (servedByBlas(g)) {
+    gemmBlas(g, workspace);
+  } else {
+    gemmOwn(g, workspace);
+  }
+}
+
+template <class T> const char* gemmChosen(int64_t n, int64_t k) { return servedByBlas<T>(n, k) ? "openblas" : "own"; }
+
+GemmChoice gemmChoice() {
+  int c = choice.load(std::memory_order_relaxed);
+  if (c >= 0) return GemmChoice(c);
+  c = int(GemmChoice::automatic);
+  const char* text = std::getenv("NODEGRAD_GEMM");
+  if (text && std::strcmp(text, "openblas") == 0) c = int(GemmChoice::openblas);
+  else if (text && std::strcmp(text, "own") == 0) c = int(GemmChoice::own);
+  else if (text && *text && std::strcmp(text, "auto") != 0) problem = "NODEGRAD_GEMM must be auto, openblas or own";
+  choice.store(c);
+  return GemmChoice(c);
+}
+
+void setGemmChoice(GemmChoice c) { choice.store(int(c)); }
+const char* gemmProblem() {
+  gemmChoice();
+  return problem;
+}
+void setReproducible(bool on) { reproducibleMode.store(on); }
+bool reproducible() { return reproducibleMode.load(std::memory_order_relaxed); }
+
+template size_t gemmWorkspace<float>(const Gemm<float>&);
+template size_t gemmWorkspace<double>(const Gemm<double>&);
+template void gemm<float>(const Gemm<float>&, void*);
+template void gemm<double>(const Gemm<double>&, void*);
+template const char* gemmChosen<float>(int64_t, int64_t);
+template const char* gemmChosen<double>(int64_t, int64_t);
+
+}  // namespace nodegrad
