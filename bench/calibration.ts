@@ -1,20 +1,8 @@
 // The limits of the machine, measured around every turn, and the detection of a core that the host has taken away.
 
+import type { Calibration } from '../lib/native.js';
 import { maximum, median } from './statistics.js';
 import type { Limit } from './types.js';
-
-/** What the addon's probe returns; see native/runtime/calibrate.h. */
-export interface Calibration {
-  threads: number;
-  /** GFLOP/s of float32 multiply-adds, [one thread, all threads]; 0 where the CPU lacks the instructions. */
-  fmaPeak: { avx2: [number, number]; avx512: [number, number] };
-  /** GB/s, counting the bytes a loop asks for; 0 when it was not measured. */
-  copyBandwidth: number;
-  readBandwidth: number;
-  triadBandwidth: number;
-  updateBandwidth: number;
-  stateBandwidth: number;
-}
 
 type Calibrate = (threads: number, seconds: number) => Calibration;
 
@@ -28,9 +16,7 @@ export interface Probe {
 /** Loads the addon's probe; undefined, with the reason, where it cannot be loaded. */
 export async function loadCalibrate(): Promise<{ calibrate?: Calibrate; reason: string }> {
   try {
-    const specifier = '../lib/native.js';
-    const library = (await import(specifier)) as { calibrate?: Calibrate };
-    return library.calibrate === undefined ? { reason: 'the addon offers no calibration' } : { calibrate: library.calibrate, reason: '' };
+    return { calibrate: (await import('../lib/native.js')).calibrate, reason: '' };
   } catch (error) {
     return { reason: error instanceof Error ? error.message.split('\n')[0] : String(error) };
   }

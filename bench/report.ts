@@ -1,6 +1,6 @@
 // The tables: on the terminal after every case, and in bench/RESULTS.md after a full run.
 
-import type { Calibration } from './calibration.js';
+import type { Calibration } from '../lib/native.js';
 import { bestRival, type CaseResult, type ContestantResult, isTimed, ours } from './results.js';
 import { median } from './statistics.js';
 
