@@ -24,6 +24,7 @@ interface Binding {
   setThreads(count?: number): number;
   adviseHugePages(view: TypedArray): void;
   misalignment(view: TypedArray): number;
+  calibrate(threads: number, seconds: number): Calibration;
 }
 
 /** What the native part says about itself; {@link info} adds the rest. */
@@ -42,6 +43,19 @@ export interface NativeInfo {
   isaProblem: string | null;
   threads: number;
   usableCpus: number;
+}
+
+/** The limits of the machine; see native/runtime/calibrate.h. A rate that was not measured is 0. */
+export interface Calibration {
+  threads: number;
+  /** GFLOP/s of float32 multiply-adds, [one thread, all threads]. */
+  fmaPeak: { avx2: [number, number]; avx512: [number, number] };
+  /** GB/s with all threads, counting the bytes a loop asks for. */
+  copyBandwidth: number;
+  readBandwidth: number;
+  triadBandwidth: number;
+  updateBandwidth: number;
+  stateBandwidth: number;
 }
 
 const loaded = loadBinding();
@@ -94,4 +108,9 @@ export function allocateShared<D extends DType>(size: number, dtype: D): TypedAr
   } catch (error) {
     throw new ArgumentError(`no memory for ${size} ${dtype} parameters`, { cause: error });
   }
+}
+
+/** Measures the machine's limits for about `seconds`; under 0.2 s only the FMA peaks. Blocks the event loop: for benchmarks. */
+export function calibrate(threads: number, seconds: number): Calibration {
+  return binding.calibrate(threads, seconds);
 }
