@@ -6,6 +6,7 @@
 #include "softmax.h"
 #include "optimizers.h"
 #include "random.h"
+#include "transpose.h"
 #include "gemm.h"
 
 template <class T> constexpr nodegrad::Kernels<T> table() {

@@ -30,7 +30,7 @@ template <class T> inline T dotLeaf(const T* a, const T* b, int64_t n) {
     }
   return sumLanes((s[0] + s[2]) + (s[1] + s[3]));
 }
-template <class T> inline T dot(const T* a, const T* b, int64_t n) {
+template <class T> T dot(const T* a, const T* b, int64_t n) {
   if (n <= sumBlock) return dotLeaf(a, b, n);
   const int64_t blocks = (n + sumBlock - 1) / sumBlock, left = (blocks + 1) / 2 * sumBlock;
   return dot(a, b, left) + dot(a + left, b + left, n - left);
