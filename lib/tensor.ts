@@ -117,13 +117,13 @@ export class Tensor<D extends DType = 'float32'> {
   }
 
   /** @internal Moves a leaf to other memory, which already holds its values. */
-  protected moveTo(data: TypedArrayOf<D>): void {
+  protected moveTo(data: TypedArrayOf<D> | null): void {
     this.#data = data;
   }
 
-  /** @internal */
-  protected get isMaterialized(): boolean {
-    return this.#data !== null;
+  /** @internal Where the tape adds this leaf's gradient: memory that is already there, or null. */
+  gradientTarget(): Tensor<D> | null {
+    return this.grad;
   }
 
   /** Number of axes. */

@@ -1,10 +1,11 @@
 // Proves lib/random.ts: the published vectors, unbiased integers, exact conversions, states, and the same bits from the native header.
-import test from 'ava';
-import fc from 'fast-check';
+
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import test from 'ava';
+import fc from 'fast-check';
 import {
   defaultRandom,
   getSeed,

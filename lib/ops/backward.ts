@@ -35,8 +35,9 @@ function tapeOf(root: AnyTensor): GradientNode[] {
 
 /** Adds to the gradient of a leaf, in place when it has one. */
 function addToLeaf(leaf: AnyTensor, gradient: AnyTensor): void {
-  if (leaf.grad === null) leaf.grad = copy(gradient);
-  else emitInPlace(accumulateOp, [leaf.grad], [gradient], undefined);
+  const target = leaf.gradientTarget();
+  if (target === null) leaf.grad = copy(gradient);
+  else emitInPlace(accumulateOp, [target], [gradient], undefined);
 }
 
 export function backward(root: AnyTensor, upstream?: AnyTensor): void {
@@ -73,7 +74,9 @@ function propagate(node: GradientNode, upstream: AnyTensor, gradients: Map<AnyTe
   if (op.gradient === 'none') return;
   const needs = inputs.map((input) => input.requiresGrad);
   const rule = op.gradient;
-  const results = withPath(node.path, () => rule({ inputs, outputs, attributes, upstream, needs }));
+  // A rule may add straight into a leaf's gradient; it then returns null for that input.
+  const target = (i: number): AnyTensor | null => (inputs[i].node === null ? inputs[i].gradientTarget() : null);
+  const results = withPath(node.path, () => rule({ inputs, outputs, attributes, upstream, needs, target }));
   for (let i = 0; i < inputs.length; i++) {
     const gradient = results[i];
     if (!needs[i] || gradient === null || gradient === undefined) continue;

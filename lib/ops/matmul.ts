@@ -5,7 +5,7 @@ import { ShapeError, checkOptions, describeShape } from '../errors.js';
 import { Tensor } from '../tensor.js';
 import { defineOp } from './define.js';
 import { requireFloat } from './elementwise.js';
-import { emitOne, sizeOf } from './emit.js';
+import { emitInPlace, emitOne, sizeOf } from './emit.js';
 import { sum } from './reduce.js';
 import { reshape } from './shape.js';
 
@@ -54,6 +54,12 @@ export function matmul<D extends FloatDType>(a: Tensor<D>, b: Tensor<D>, options
   return emitOne(matmulOp, [a, Tensor.check(b, 'other')], { a: options.transposeA === true, b: options.transposeB === true });
 }
 
+// c += a·b, for weight gradients: they are added where they stay.
+const matmulAccumulateOp = defineOp<{ ints: readonly number[] }>('matmul_accumulate', {
+  shape: (_inputs, { ints }) => ({ outputs: [], ints, reals: [] }),
+  gradient: 'none',
+});
+
 const linearOp = defineOp('linear', {
   shape: (inputs) => {
     const dtype = requireFloat('linear', inputs);
@@ -74,13 +80,21 @@ const linearOp = defineOp('linear', {
     return { outputs: [{ shape: [...outer, n], dtype }], ints: [sizeOf(outer), n, features], reals: [] };
   },
   // dx = dy·Wᵀ, dW = xᵀ·dy, db = Σ dy over the rows. Course row G08.
-  gradient: ({ inputs, upstream, needs }) => {
+  gradient: ({ inputs, upstream, needs, target }) => {
     const [x, w] = inputs as Tensor[];
     const [features, n] = w.shape;
-    const dy = reshape(upstream as Tensor, [sizeOf(x.shape.slice(0, -1)), n]);
+    const rows = sizeOf(x.shape.slice(0, -1));
+    const dy = reshape(upstream as Tensor, [rows, n]);
+    const weightGradient = (): Tensor | null => {
+      const input = reshape(x, [rows, features]);
+      const into = target(1);
+      if (into === null) return emitOne(matmulOp, [input, dy], { a: true, b: false });
+      emitInPlace(matmulAccumulateOp, [into], [input, dy], { ints: [features, n, rows, 1, 0] });
+      return null;
+    };
     return [
       needs[0] ? reshape(emitOne<Transposes, 'float32'>(matmulOp, [dy, w], { a: false, b: true }), x.shape) : null,
-      needs[1] ? emitOne(matmulOp, [reshape(x, [dy.shape[0], features]), dy], { a: true, b: false }) : null,
+      needs[1] ? weightGradient() : null,
       needs[2] ? sum(dy, 0) : null,
     ];
   },

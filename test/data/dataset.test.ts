@@ -34,7 +34,10 @@ test('a batch holds the rows asked for, in that order, repeats included, and is 
 });
 
 test('every element type and target shape is kept', (t) => {
-  const pixels = Tensor.from<'uint8'>(new Uint8Array(24).map((_, i) => i), [3, 2, 2, 2]);
+  const pixels = Tensor.from<'uint8'>(
+    new Uint8Array(24).map((_, i) => i),
+    [3, 2, 2, 2],
+  );
   const angles = Tensor.from<'float64'>(new Float64Array([0.5, 1.5, 2.5]), [3, 1]);
   const dataset = new TensorDataset(pixels, angles);
   const { inputs, targets } = dataset.batch(Int32Array.of(2));
@@ -50,7 +53,11 @@ test('every element type and target shape is kept', (t) => {
 
 test('[E28] class indices count from 0: one outside 0 to C-1 is an error that names the row', (t) => {
   const make = (labels: number[], classes?: number | string[]): TensorDataset =>
-    new TensorDataset(Tensor.from<'float32'>(new Float32Array(labels.length), [labels.length, 1]), Tensor.from<'int32'>(Int32Array.from(labels)), { classes });
+    new TensorDataset(
+      Tensor.from<'float32'>(new Float32Array(labels.length), [labels.length, 1]),
+      Tensor.from<'int32'>(Int32Array.from(labels)),
+      { classes },
+    );
   t.throws(() => make([1, 2, 3], 3), { code, message: /from 0 to 2 for `targets`, received 3 at row 2; labels count from 0: subtract 1/ });
   t.throws(() => make([0, 4], ['a', 'b']), { code, message: /from 0 to 1 for `targets`, received 4 at row 1/ });
   t.throws(() => make([0, -1]), { code, message: /at least 0 for `targets`, received -1 at row 1/ });
@@ -79,20 +86,39 @@ test('[L01] the parts of a split are disjoint and their sizes sum to N, for frac
   fc.assert(
     fc.property(fc.nat(300), fractions, fc.maxSafeInteger(), fc.boolean(), (n, weights, seed, stratify) => {
       const sum = weights.reduce((total, weight) => total + weight, 0);
-      const parts = split(numbered(n), weights.map((weight) => weight / sum), { seed, stratify });
+      const parts = split(
+        numbered(n),
+        weights.map((weight) => weight / sum),
+        { seed, stratify },
+      );
       const sizesFit = parts.every((part, i) => Math.abs(part.length - (weights[i] / sum) * n) < 1 + 1e-9);
       const rows = parts.flatMap(rowsOf).sort((a, b) => a - b);
       return sizesFit && rows.length === n && rows.every((row, i) => row === i);
     }),
   );
-  t.deepEqual(split(numbered(10), [7, 2, 1]).map((part) => part.length), [7, 2, 1]);
-  t.deepEqual(split(numbered(10), [0.7, 0.2, 0.1]).map((part) => part.length), [7, 2, 1]);
-  t.deepEqual(split(numbered(1), [1]).map((part) => part.length), [1]);
-  t.deepEqual(split(numbered(7), [1, 0]).map((part) => part.length), [7, 0]);
+  t.deepEqual(
+    split(numbered(10), [7, 2, 1]).map((part) => part.length),
+    [7, 2, 1],
+  );
+  t.deepEqual(
+    split(numbered(10), [0.7, 0.2, 0.1]).map((part) => part.length),
+    [7, 2, 1],
+  );
+  t.deepEqual(
+    split(numbered(1), [1]).map((part) => part.length),
+    [1],
+  );
+  t.deepEqual(
+    split(numbered(7), [1, 0]).map((part) => part.length),
+    [7, 0],
+  );
 });
 
 test.serial('the same seed gives the same split, another seed another; the default is the seed of setSeed', (t) => {
-  const rows = (seed?: number): string => split(numbered(50), [0.5, 0.5], { seed }).map((part) => rowsOf(part).join()).join('|');
+  const rows = (seed?: number): string =>
+    split(numbered(50), [0.5, 0.5], { seed })
+      .map((part) => rowsOf(part).join())
+      .join('|');
   t.is(rows(1), rows(1));
   t.not(rows(1), rows(2));
   setSeed(2);

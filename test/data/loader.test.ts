@@ -1,8 +1,8 @@
 // Proves lib/data/loader.ts: complete epochs, orders by seed and epoch alone, resuming, and the memory bound of streaming.
 import test from 'ava';
 import fc from 'fast-check';
-import { DataLoader, type DataLoaderOptions, type DataLoaderState } from '../../lib/data/loader.js';
 import type { Dataset } from '../../lib/data/dataset.js';
+import { DataLoader, type DataLoaderOptions, type DataLoaderState } from '../../lib/data/loader.js';
 import { setSeed } from '../../lib/random.js';
 import { Tensor } from '../../lib/tensor.js';
 
@@ -14,7 +14,10 @@ const numbers = (length: number, onBatch: (indices: Int32Array) => void = () => 
   targetShape: [],
   batch(indices) {
     onBatch(indices);
-    return { inputs: Tensor.from<'float32'>(Float32Array.from(indices), [indices.length, 1]), targets: Tensor.from<'int32'>(Int32Array.from(indices)) };
+    return {
+      inputs: Tensor.from<'float32'>(Float32Array.from(indices), [indices.length, 1]),
+      targets: Tensor.from<'int32'>(Int32Array.from(indices)),
+    };
   },
 });
 const rows = (batches: Iterable<[unknown, Tensor<'int32'>]>): number[][] => Array.from(batches, ([, y]) => [...y.data]);
@@ -43,7 +46,10 @@ test('an epoch holds every example once, in order or shuffled, and dropLast leav
 
 test('inputs and targets come as a pair of tensors that belong together', (t) => {
   const [[x, y]] = [...new DataLoader(numbers(5), { batchSize: 5, shuffle: true })];
-  t.deepEqual([x.shape, y.shape].map((shape) => [...shape]), [[5, 1], [5]]);
+  t.deepEqual(
+    [x.shape, y.shape].map((shape) => [...shape]),
+    [[5, 1], [5]],
+  );
   t.deepEqual([...x.data], [...y.data]);
 });
 
@@ -53,7 +59,8 @@ test('the order depends on seed and epoch only: not on batch size, prefetching, 
     return (await rowsAsync(loader.epoch(epoch))).flat();
   };
   const base = await flat({ seed: 5 }, 3);
-  for (const batchSize of [1, 10, 97, 200]) for (const prefetch of [0, 1, 7]) t.deepEqual(await flat({ seed: 5, batchSize, prefetch }, 3), base);
+  for (const batchSize of [1, 10, 97, 200])
+    for (const prefetch of [0, 1, 7]) t.deepEqual(await flat({ seed: 5, batchSize, prefetch }, 3), base);
   t.notDeepEqual(await flat({ seed: 5 }, 4), base);
   t.notDeepEqual(await flat({ seed: 6 }, 3), base);
   const loader = new DataLoader(numbers(97), { shuffle: true, seed: 5 });
@@ -86,23 +93,29 @@ test('every loop is the next epoch, also after a loop that was left early or fai
 
 test('a saved state resumes at any batch with exactly the batches that were left', async (t) => {
   await fc.assert(
-    fc.asyncProperty(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 1, max: 7 }), fc.nat(80), fc.boolean(), async (n, batchSize, stop, ahead) => {
-      const options = { batchSize, shuffle: true, seed: 11 };
-      const original = new DataLoader(numbers(n), options);
-      const all: number[][] = [];
-      let state: DataLoaderState = original.state;
-      for (let epoch = 0; epoch < 3; epoch++) {
-        for (const [, y] of original) {
-          all.push([...y.data]);
-          if (all.length === stop) state = original.state;
+    fc.asyncProperty(
+      fc.integer({ min: 1, max: 30 }),
+      fc.integer({ min: 1, max: 7 }),
+      fc.nat(80),
+      fc.boolean(),
+      async (n, batchSize, stop, ahead) => {
+        const options = { batchSize, shuffle: true, seed: 11 };
+        const original = new DataLoader(numbers(n), options);
+        const all: number[][] = [];
+        let state: DataLoaderState = original.state;
+        for (let epoch = 0; epoch < 3; epoch++) {
+          for (const [, y] of original) {
+            all.push([...y.data]);
+            if (all.length === stop) state = original.state;
+          }
         }
-      }
-      const resumed = new DataLoader(numbers(n), { ...options, seed: 99 });
-      resumed.state = JSON.parse(JSON.stringify(state)) as DataLoaderState;
-      const rest: number[][] = [];
-      while (resumed.state.epoch < 3) rest.push(...(ahead ? await rowsAsync(resumed) : rows(resumed)));
-      t.deepEqual(rest, all.slice(stop <= all.length ? stop : 0));
-    }),
+        const resumed = new DataLoader(numbers(n), { ...options, seed: 99 });
+        resumed.state = JSON.parse(JSON.stringify(state)) as DataLoaderState;
+        const rest: number[][] = [];
+        while (resumed.state.epoch < 3) rest.push(...(ahead ? await rowsAsync(resumed) : rows(resumed)));
+        t.deepEqual(rest, all.slice(stop <= all.length ? stop : 0));
+      },
+    ),
   );
 });
 
@@ -146,7 +159,10 @@ test('[L11] a loader streams: ten million examples, and never more than prefetch
 
 test('prefetching works while the consumer waits, and stops when it leaves', async (t) => {
   let made = 0;
-  const loader = new DataLoader(numbers(100, () => (made += 1)), { batchSize: 10, prefetch: 2 });
+  const loader = new DataLoader(
+    numbers(100, () => (made += 1)),
+    { batchSize: 10, prefetch: 2 },
+  );
   for await (const _ of loader) {
     t.is(made, 1);
     await turn();
@@ -160,7 +176,10 @@ test('prefetching works while the consumer waits, and stops when it leaves', asy
   await turn();
   t.is(made, 3);
   made = 0;
-  const plain = new DataLoader(numbers(100, () => (made += 1)), { batchSize: 10, prefetch: 0 });
+  const plain = new DataLoader(
+    numbers(100, () => (made += 1)),
+    { batchSize: 10, prefetch: 0 },
+  );
   for await (const _ of plain) {
     await turn();
     await turn();

@@ -1,11 +1,12 @@
 // Proves lib/io/idx.ts: round trips of every type, every refusal with its byte, gzip bombs, and no crash on a million-shaped mess.
-import test from 'ava';
-import fc from 'fast-check';
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
+import test from 'ava';
+import fc from 'fast-check';
 import { NodegradError } from '../../lib/errors.js';
 import { readIdx, writeIdx } from '../../lib/io/idx.js';
 
@@ -101,7 +102,10 @@ test('every kind of broken header is refused with the file and the byte', (t) =>
 
 test('broken gzip is refused: cut, flipped, followed by something, or larger than its own header says', (t) => {
   const code = 'ERR_FILE_FORMAT';
-  const bytes = writeIdx(new Uint8Array(5000).map((_, i) => (i * 7919) >> 3), [50, 100]);
+  const bytes = writeIdx(
+    new Uint8Array(5000).map((_, i) => (i * 7919) >> 3),
+    [50, 100],
+  );
   const packed = gzipSync(bytes);
   for (const cut of [2, 3, 10, 11, 20, 200, packed.length - 8, packed.length - 1]) {
     t.throws(() => readIdx(packed.subarray(0, cut)), { code }, `cut at ${cut}`);
@@ -139,7 +143,10 @@ test('a gzip header with a long file name is read like any other', (t) => {
 });
 
 test('mutated and random bytes never do anything but succeed or fail with a typed error', (t) => {
-  const base = writeIdx(Float32Array.from({ length: 24 }, (_, i) => i / 3), [2, 3, 4]);
+  const base = writeIdx(
+    Float32Array.from({ length: 24 }, (_, i) => i / 3),
+    [2, 3, 4],
+  );
   const mutation = fc.array(fc.tuple(fc.nat(base.length - 1), fc.nat(255)), { maxLength: 6 });
   const mutated = fc.tuple(mutation, fc.nat(base.length + 8), fc.boolean()).map(([changes, length, packed]) => {
     const bytes = new Uint8Array(base);
