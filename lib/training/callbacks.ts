@@ -35,6 +35,8 @@ export interface TrainingRun {
   readonly outcome: 'completed' | 'stopped' | 'aborted' | 'failed' | null;
   /** Ends the run after the current step; what was completed counts. `history.stopped` gets the reason. */
   stop(reason?: string): void;
+  /** Writes a line of its own to where progress goes. */
+  note(text: string): void;
 }
 
 /** One step, after its update. */

@@ -51,11 +51,16 @@ export class RunLog {
     if (!endsLine(this.#file)) this.#append('\n');
   }
 
-  /** Appends one line and waits until it is on the disk. */
+  /** Appends one line and waits until it is on the disk. A log that cannot be written any more (a full disk) warns, and the run goes on. */
   write(line: Readonly<Record<string, unknown>>): void {
     if (this.#file === null) return;
-    this.#append(`${JSON.stringify(line, plainNumbers)}\n`);
-    fsyncSync(this.#file);
+    try {
+      this.#append(`${JSON.stringify(line, plainNumbers)}\n`);
+      fsyncSync(this.#file);
+    } catch (error) {
+      this.close();
+      process.emitWarning(`the run is not logged any further: ${(error as Error).message}`, { code: 'NODEGRAD_NO_LOG' });
+    }
   }
 
   /** Closes the file; once is enough. */
