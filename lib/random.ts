@@ -80,20 +80,19 @@ export function uniform53FromWords(first: number, second: number): number {
 
 // Wichura's PPND16 (Applied Statistics 37, 1988, AS 241): centre, then tail up to sqrt(-log p) = 5, which 2^-33 (4.78) never passes.
 const CENTRE_TOP = [
-  3.387132872796366608, 133.14166789178437745, 1971.5909503065514427, 13731.693765509461125, 45921.953931549871457, 67265.770927008700853,
-  33430.575583588128105, 2509.0809287301226727,
+  3.3871328727963665, 133.14166789178438, 1971.5909503065513, 13731.69376550946, 45921.95393154987, 67265.7709270087, 33430.57558358813,
+  2509.0809287301227,
 ];
 const CENTRE_BOTTOM = [
-  1, 42.313330701600911252, 687.1870074920579083, 5394.1960214247511077, 21213.794301586595867, 39307.89580009271061, 28729.085735721942674,
-  5226.495278852854561,
+  1, 42.31333070160091, 687.1870074920579, 5394.196021424751, 21213.794301586597, 39307.89580009271, 28729.085735721943, 5226.495278852854,
 ];
 const TAIL_TOP = [
-  1.42343711074968357734, 4.6303378461565452959, 5.7694972214606914055, 3.64784832476320460504, 1.27045825245236838258, 0.24178072517745061177,
-  0.0227238449892691845833, 0.0007745450142783414076,
+  1.4234371107496835, 4.630337846156546, 5.769497221460691, 3.6478483247632045, 1.2704582524523684, 0.2417807251774506, 0.022723844989269184,
+  0.0007745450142783414,
 ];
 const TAIL_BOTTOM = [
-  1, 2.05319162663775882187, 1.6763848301838038494, 0.68976733498510000455, 0.14810397642748007459, 0.0151986665636164571966,
-  0.000547593808499534494600, 1.05075007164441684324e-9,
+  1, 2.053191626637759, 1.6763848301838038, 0.6897673349851, 0.14810397642748008, 0.015198666563616457, 0.0005475938084995345,
+  1.0507500716444169e-9,
 ];
 
 function polynomial(c: readonly number[], x: number): number {
@@ -103,7 +102,7 @@ function polynomial(c: readonly number[], x: number): number {
 /** Natural logarithm of x in (0, 1] from + - * / alone (`Math.log` differs between engines): x = m 2^e, log m = 2 atanh((m-1)/(m+1)). */
 function logarithm(x: number): number {
   let exponent = 0;
-  while (x < 0.7071067811865476) {
+  while (x < Math.SQRT1_2) {
     x *= 2;
     exponent -= 1;
   }
@@ -111,12 +110,13 @@ function logarithm(x: number): number {
   const q = s * s;
   let series = 1 / 23;
   for (let odd = 21; odd >= 1; odd -= 2) series = series * q + 1 / odd;
-  return exponent * 0.6931471805599453 + 2 * s * series;
+  return exponent * Math.LN2 + 2 * s * series;
 }
 
 /**
  * Standard normal number from one random word w: the inverse normal distribution function at p = (w + 1/2) / 2^32, so |value| < 6.34
- * (relative error below 1e-14). It uses + - * / and square root only, so its bits are the same in every engine and in native code.
+ * (relative error below 1e-14). It uses + - * / and square root only, so its bits are the same in every
+ * engine; native vector code may differ in the last bits of the double.
  */
 export function normalFromWord(word: number): number {
   const p = (word + 0.5) * TWO_MINUS_32;

@@ -38,8 +38,6 @@ export interface TensorDatasetOptions {
   readonly classes?: readonly string[] | number;
 }
 
-const product = (shape: readonly number[]): number => shape.reduce((size, dimension) => size * dimension, 1);
-
 /**
  * A data set in memory: row `i` of `inputs` and row `i` of `targets` are example `i`. Class targets are int32 [N] and count from 0
  * (course row E28).
@@ -97,11 +95,13 @@ export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32
 
   batch(indices: Int32Array): Batch<X, Y> {
     checkIndices(indices, this.length);
-    return { inputs: gatherRows(this.inputs, indices), targets: gatherRows(this.targets, indices) };
+    const rows = Tensor.from(indices);
+    return { inputs: this.inputs.gather(rows), targets: this.targets.gather(rows) };
   }
 
   labels(): Int32Array {
-    if (this.targets.dtype !== 'int32' || this.targets.rank !== 1) throw new ArgumentError(`the targets of data set ${this.name} are not class indices`);
+    if (this.targets.dtype !== 'int32' || this.targets.rank !== 1)
+      throw new ArgumentError(`the targets of data set ${this.name} are not class indices`);
     return this.targets.data as Int32Array;
   }
 }
@@ -137,18 +137,6 @@ function checkIndices(indices: unknown, length: number): asserts indices is Int3
       throw new ArgumentError(`expected indices from 0 to ${length - 1} for \`indices\`, received ${indices[i]} at position ${i}`);
     }
   }
-}
-
-function gatherRows<D extends DType>(tensor: Tensor<D>, indices: Int32Array): Tensor<D> {
-  const width = product(tensor.shape.slice(1));
-  const source = tensor.data as Float32Array;
-  const rows = new (source.constructor as Float32ArrayConstructor)(indices.length * width);
-  if (width === 1) {
-    for (let i = 0; i < indices.length; i++) rows[i] = source[indices[i]];
-  } else {
-    for (let i = 0; i < indices.length; i++) rows.set(source.subarray(indices[i] * width, (indices[i] + 1) * width), i * width);
-  }
-  return Tensor.from<D>(rows as never, [indices.length, ...tensor.shape.slice(1)]);
 }
 
 function checkDataset(dataset: unknown): void {
@@ -301,13 +289,17 @@ function dealByClass(order: Int32Array, labels: Int32Array, sizes: number[]): In
 }
 
 function classLabels(dataset: Dataset<DType, DType>): Int32Array {
-  if (dataset.targetShape.length !== 0) throw new ArgumentError(`\`stratify\` needs class indices, the targets of ${dataset.name} have shape ${describeShape(dataset.targetShape)}`);
+  if (dataset.targetShape.length !== 0)
+    throw new ArgumentError(
+      `\`stratify\` needs class indices, the targets of ${dataset.name} have shape ${describeShape(dataset.targetShape)}`,
+    );
   if (dataset.labels !== undefined) return dataset.labels();
   const labels = new Int32Array(dataset.length);
   for (let start = 0; start < dataset.length; start += 1024) {
     const indices = Int32Array.from({ length: Math.min(1024, dataset.length - start) }, (_, i) => start + i);
     const { targets } = dataset.batch(indices);
-    if (targets.dtype !== 'int32') throw new ArgumentError(`\`stratify\` needs int32 class indices, the targets of ${dataset.name} are ${targets.dtype}`);
+    if (targets.dtype !== 'int32')
+      throw new ArgumentError(`\`stratify\` needs int32 class indices, the targets of ${dataset.name} are ${targets.dtype}`);
     labels.set(targets.data as Int32Array, start);
   }
   return labels;

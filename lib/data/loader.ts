@@ -76,7 +76,13 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
 
   constructor(dataset: Dataset<X, Y>, options: DataLoaderOptions = {}) {
     const known = ['batchSize', 'shuffle', 'seed', 'dropLast', 'prefetch'];
-    const { batchSize = 32, shuffle = false, seed = getSeed(), dropLast = false, prefetch = 2 } = checkOptions<DataLoaderOptions>(options, 'options', known);
+    const {
+      batchSize = 32,
+      shuffle = false,
+      seed = getSeed(),
+      dropLast = false,
+      prefetch = 2,
+    } = checkOptions<DataLoaderOptions>(options, 'options', known);
     if (typeof dataset !== 'object' || dataset === null || typeof dataset.batch !== 'function') {
       throw new ArgumentError(expected('a data set (an object with length and batch)', 'dataset', dataset));
     }
@@ -185,7 +191,10 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
   #indices(order: Int32Array | null, batch: number): Int32Array {
     const start = batch * this.batchSize;
     const end = Math.min(start + this.batchSize, this.dataset.length);
-    return order === null ? Int32Array.from({ length: end - start }, (_, i) => start + i) : order.subarray(start, end);
+    if (order !== null) return order.subarray(start, end);
+    const indices = new Int32Array(end - start);
+    for (let i = 0; i < indices.length; i++) indices[i] = start + i;
+    return indices;
   }
 
   #order(epoch: number): Int32Array | null {

@@ -94,7 +94,8 @@ function unpack(bytes: Uint8Array, name: string, maxBytes: number): Uint8Array {
     throw new FileFormatError(`${name}: the IDX header at byte 4 declares ${total} bytes, which ${bytes.length} packed bytes cannot hold`);
   }
   const { buffer, consumed } = inflate(bytes, name, total, false);
-  if (consumed !== bytes.length) throw new FileFormatError(`${name}: ${bytes.length - consumed} trailing bytes after the gzip data at byte ${consumed}`);
+  if (consumed !== bytes.length)
+    throw new FileFormatError(`${name}: ${bytes.length - consumed} trailing bytes after the gzip data at byte ${consumed}`);
   return buffer;
 }
 
@@ -106,9 +107,12 @@ function inflate(bytes: Uint8Array, name: string, limit: number, partial: boolea
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ERR_BUFFER_TOO_LARGE') {
-      throw new FileFormatError(`${name}: unpacks to more than the ${limit} bytes that its IDX header declares: trailing bytes at byte ${limit}`, {
-        cause: error,
-      });
+      throw new FileFormatError(
+        `${name}: unpacks to more than the ${limit} bytes that its IDX header declares: trailing bytes at byte ${limit}`,
+        {
+          cause: error,
+        },
+      );
     }
     throw new FileFormatError(`${name}: not a complete gzip file of ${bytes.length} bytes: ${message}`, { cause: error });
   }
@@ -127,7 +131,8 @@ interface Header {
 }
 
 function readHeader(bytes: Uint8Array, name: string): Header {
-  if (bytes.length < 4) throw new FileFormatError(`${name}: expected an IDX header of at least 4 bytes at byte 0, the file has ${bytes.length}`);
+  if (bytes.length < 4)
+    throw new FileFormatError(`${name}: expected an IDX header of at least 4 bytes at byte 0, the file has ${bytes.length}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes[0] !== 0 || bytes[1] !== 0) {
     throw new FileFormatError(`${name}: not an IDX file: expected the two bytes 00 00 at byte 0, found ${hex(bytes[0])} ${hex(bytes[1])}`);

@@ -1,0 +1,66 @@
+// What image data sets share: the mean of the training pixels, and grey values 0 to 255 turned into centred float32.
+import { ArgumentError, expected } from '../errors.js';
+import { Tensor } from '../tensor.js';
+import { TensorDataset } from './dataset.js';
+
+/** The two parts of an image data set. */
+export interface ImageDatasets<X extends 'float32' | 'uint8' = 'float32'> {
+  /** Training examples. */
+  readonly train: TensorDataset<X>;
+  /** Test examples. */
+  readonly test: TensorDataset<X>;
+  /** Mean (0 to 1) of all training pixels, one per channel: what was subtracted from both parts, unless `raw` was asked for. */
+  readonly mean: readonly number[];
+}
+
+/** Images as bytes [N, height, width, channels] with one class index each. */
+export interface RawImages {
+  readonly images: Uint8Array;
+  readonly labels: Int32Array;
+}
+
+/**
+ * Mean of each channel over all pixels of all images, in 0..1 (course rows B06, B08): integer sums, so the result is exact up to one
+ * rounding.
+ */
+export function channelMeans(images: Uint8Array, channels: number): number[] {
+  const sums = new Array<number>(channels).fill(0);
+  for (let channel = 0; channel < channels; channel++) {
+    let sum = 0;
+    for (let i = channel; i < images.length; i += channels) sum += images[i];
+    sums[channel] = sum;
+  }
+  return sums.map((sum) => (images.length === 0 ? 0 : sum / ((images.length / channels) * 255)));
+}
+
+/** Grey values 0..255 as float32 (value / 255 - mean of the channel), each rounded once. */
+export function centreImages(images: Uint8Array, means: readonly number[]): Float32Array {
+  const channels = means.length;
+  const table = new Float32Array(256 * channels);
+  for (let value = 0; value < 256; value++) for (let c = 0; c < channels; c++) table[value * channels + c] = value / 255 - means[c];
+  const centred = new Float32Array(images.length);
+  if (channels === 1) for (let i = 0; i < images.length; i++) centred[i] = table[images[i]];
+  else for (let i = 0; i < images.length; i++) centred[i] = table[images[i] * channels + (i % channels)];
+  return centred;
+}
+
+/** The data sets of two raw parts: the mean is that of the training part, for both (course row B11). */
+export function imageData(
+  name: string,
+  train: RawImages,
+  test: RawImages,
+  shape: readonly number[],
+  raw: boolean,
+): ImageDatasets<'float32' | 'uint8'> {
+  if (typeof raw !== 'boolean') throw new ArgumentError(expected('true or false', 'options.raw', raw));
+  const mean = channelMeans(train.images, shape[2]);
+  const part = (which: string, { images, labels }: RawImages): TensorDataset<'float32' | 'uint8'> => {
+    const full = [labels.length, ...shape];
+    const inputs = raw ? Tensor.from<'uint8'>(images, full) : Tensor.from<'float32'>(centreImages(images, mean), full);
+    return new TensorDataset<'float32' | 'uint8'>(inputs, Tensor.from<'int32'>(labels, [labels.length]), {
+      name: `${name} ${which}`,
+      classes: 10,
+    });
+  };
+  return { train: part('train', train), test: part('test', test), mean };
+}
