@@ -66,6 +66,7 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
   #init: Initializer;
   #slab: Slab | null = null;
   #offset = 0;
+  #stale = false;
 
   constructor(shape: readonly number[], options: ParameterOptions<D>) {
     super(null, checkShape(shape), options.dtype ?? ('float32' as D));
@@ -104,13 +105,34 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
     return this.#slab !== null;
   }
 
+  /** The gradient that `backward()` has added up, in the slab; null before the first, or after it was set to null. */
+  override get grad(): Tensor<D> | null {
+    return super.grad;
+  }
+
+  override set grad(value: Tensor<D> | null) {
+    super.grad = null;
+    this.#stale = this.#slab?.hasGradients ?? false;
+    // The optimizer reads the slab: what is set must stand there.
+    if (value !== null) this.gradientTarget().data.set(Tensor.check(value, 'grad').data);
+  }
+
+  /** @internal Zeroes what a gradient that was set to null left in the slab; whoever holds that gradient has it until now. */
+  dropStaleGradient(): void {
+    if (this.#stale) this.#gradientMemory().fill(0);
+    this.#stale = false;
+  }
+
   /** @internal The gradient's memory, made when it is first needed. */
   override gradientTarget(): Tensor<D> {
-    if (this.grad === null) {
-      const { slab, offset } = this.place;
-      this.grad = Tensor.wrap(slab.gradients.subarray(offset, offset + this.size) as TypedArrayOf<D>, this.shape, this.dtype);
-    }
-    return this.grad;
+    this.dropStaleGradient();
+    if (super.grad === null) super.grad = Tensor.wrap(this.#gradientMemory(), this.shape, this.dtype);
+    return super.grad as Tensor<D>;
+  }
+
+  #gradientMemory(): TypedArrayOf<D> {
+    const { slab, offset } = this.place;
+    return slab.gradients.subarray(offset, offset + this.size) as TypedArrayOf<D>;
   }
 
   /** @internal Converts to another element type, in a slab of its own. */
@@ -118,8 +140,8 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
     if (dtype === (this.dtype as FloatDType)) return;
     const before = this.isSettled ? withoutGradients(() => cast(this, dtype)) : null;
     (this as unknown as { dtype: FloatDType }).dtype = dtype;
-    this.#slab = null;
     this.grad = null;
+    this.#slab = null;
     this.moveTo(null);
     if (before !== null) {
       materializeAll([this as unknown as Parameter]);

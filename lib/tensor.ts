@@ -46,12 +46,11 @@ export class Tensor<D extends DType = 'float32'> {
   readonly dtype: D;
   /** Number of elements. */
   readonly size: number;
-  /** The gradient that `backward()` has added up, or null. */
-  grad: Tensor<D> | null = null;
   /** @internal The operation that made this tensor; null for a leaf. */
   node: GradientNode | null = null;
   #data: TypedArrayOf<D> | null;
   #requiresGrad = false;
+  #grad: Tensor<D> | null = null;
 
   /** @internal Use {@link tensor} or {@link Tensor.from}. */
   protected constructor(data: TypedArrayOf<D> | null, shape: readonly number[], dtype: D) {
@@ -124,6 +123,18 @@ export class Tensor<D extends DType = 'float32'> {
   /** @internal Where the tape adds this leaf's gradient: memory that is already there, or null. */
   gradientTarget(): Tensor<D> | null {
     return this.grad;
+  }
+
+  /** The gradient that `backward()` has added up, or null. Setting it to null forgets it. */
+  get grad(): Tensor<D> | null {
+    return this.#grad;
+  }
+
+  set grad(value: Tensor<D> | null) {
+    if (value !== null && (Tensor.check(value, 'grad').size !== this.size || value.dtype !== this.dtype)) {
+      throw new ShapeError(`expected a gradient of shape ${describeShape(this.shape)} and dtype ${this.dtype}`);
+    }
+    this.#grad = value;
   }
 
   /** Number of axes. */

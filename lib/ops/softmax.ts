@@ -5,7 +5,7 @@ import { ArgumentError, DTypeError, ShapeError, checkChoice, checkNumber, checkO
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { sameShape } from './broadcast.js';
 import { type Op, type Plan, defineOp } from './define.js';
-import { mul, neg, requireFloat } from './elementwise.js';
+import { mul, requireFloat } from './elementwise.js';
 import { emitOne, sizeOf } from './emit.js';
 import { mean, sum } from './reduce.js';
 import { checkAxis, transpose } from './shape.js';
@@ -130,10 +130,10 @@ const crossEntropyDenseOp = defineOp<Smoothing>('cross_entropy_dense', {
     }
     return { outputs: [{ shape: inputs[0].shape.slice(0, -1), dtype: plan.outputs[0].dtype }, plan.outputs[0]], ints: plan.ints, reals: [smoothing] };
   },
-  gradient: ({ inputs, outputs, upstream, needs }) => {
-    // d loss / d target = −log softmax: targets are rarely learned, so it is composed.
+  gradient: ({ inputs, outputs, upstream, needs, attributes }) => {
+    // d loss / d target = −(1−s)·log softmax: targets are rarely learned, so it is composed.
     const target = (): AnyTensor => {
-      const negative = neg(logSoftmax(inputs[0] as Tensor));
+      const negative = mul(logSoftmax(inputs[0] as Tensor), attributes.smoothing - 1);
       const dy = upstream as Tensor;
       return mul(negative, dy.reshape([...dy.shape, 1]));
     };

@@ -157,6 +157,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   #runs({ parameters, options }: OptimizerGroup<O>): Run[] {
     const names = this.stateNames(options);
     const runs: Run[] = [];
+    for (const parameter of parameters) if (parameter instanceof Parameter) parameter.dropStaleGradient();
     for (const { home, begin, end } of this.#segments(parameters.filter((parameter) => parameter.requiresGrad))) {
       const gradients = home.gradients();
       if (gradients === null) continue;
