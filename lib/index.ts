@@ -1,8 +1,73 @@
 // The table of contents, in the order a reader learns.
 
-export { type CreateOptions, Tensor, full, noGrad, ones, tensor, zeros } from './tensor.js';
+export { type CreateOptions, type NestedNumbers, Tensor, full, noGrad, ones, tensor, zeros } from './tensor.js';
+export type { DType, FloatDType, TypedArray, TypedArrayOf } from './dtype.js';
 export { concat, stack } from './ops/shape.js';
-export { addRelu, exp, log, relu, sigmoid, sqrt, tanh, where } from './ops/elementwise.js';
-export { histogram } from './ops/reduce.js';
-export { crossEntropy, logSoftmax, softmax } from './ops/softmax.js';
-export { dropout } from './ops/random.js';
+export { type Operand, addRelu, exp, log, relu, sigmoid, sqrt, tanh, where } from './ops/elementwise.js';
+export type { MatmulOptions } from './ops/matmul.js';
+export { type HistogramOptions, type ReduceOptions, type VarianceOptions, histogram } from './ops/reduce.js';
+export { type CrossEntropyOptions, type Reduction, crossEntropy, logSoftmax, softmax } from './ops/softmax.js';
+export { type DropoutOptions, dropout } from './ops/random.js';
+
+export { type LoadOptions, type LoadReport, Layer, registerLayer } from './layers/layer.js';
+export type { SummaryOptions } from './layers/summary.js';
+export { Parameter, type ParameterOptions } from './parameter.js';
+export { Sequential } from './layers/sequential.js';
+export { Linear, type LinearOptions } from './layers/linear.js';
+export { ReLU, Sigmoid, Tanh } from './layers/activations.js';
+export { Dropout, Flatten } from './layers/shape.js';
+
+export {
+  Constant,
+  type FanMode,
+  He,
+  Initializer,
+  Normal,
+  type NormalOptions,
+  type ScaledOptions,
+  Uniform,
+  type UniformOptions,
+  Xavier,
+  Zeros,
+} from './initializers/initializer.js';
+
+export { CrossEntropyLoss, Loss, MSELoss, type MSELossOptions, mseLoss } from './losses/loss.js';
+export { Accuracy, Metric } from './metrics/metric.js';
+
+export {
+  Optimizer,
+  type OptimizerGroup,
+  type OptimizerOptions,
+  type OptimizerState,
+  type OptimizerTarget,
+  type ParameterGroup,
+  type Run,
+} from './optimizers/optimizer.js';
+export { SGD, type SGDOptions } from './optimizers/sgd.js';
+export { Adam, type AdamOptions, AdamW } from './optimizers/adam.js';
+export {
+  ConstantLR,
+  ExponentialLR,
+  type ExponentialLROptions,
+  Schedule,
+  type ScheduleState,
+  StepLR,
+  type StepLROptions,
+} from './schedules/schedule.js';
+
+export { Random, type RandomState, getSeed, setSeed } from './random.js';
+export { type Info, getNumThreads, info, setNumThreads, setReproducible } from './runtime.js';
+export type { NativeInfo } from './native.js';
+
+export {
+  AbortedError,
+  ArgumentError,
+  BusyError,
+  DTypeError,
+  FileFormatError,
+  NativeError,
+  NetworkError,
+  NodegradError,
+  NonFiniteError,
+  ShapeError,
+} from './errors.js';

@@ -22,8 +22,11 @@ interface Binding {
   run(index: number, ints: number, reals: number, ...operands: TypedArray[]): void;
   info(): NativeInfo;
   setThreads(count?: number): number;
+  setReproducible(on: boolean): void;
+  setGemm(choice: 'auto' | 'openblas' | 'own'): void;
   adviseHugePages(view: TypedArray): void;
   misalignment(view: TypedArray): number;
+  calibrate(threads: number, seconds: number): Calibration;
 }
 
 /** What the native part says about itself; {@link info} adds the rest. */
@@ -42,6 +45,24 @@ export interface NativeInfo {
   isaProblem: string | null;
   threads: number;
   usableCpus: number;
+  /** Where matrix products come from: `auto` follows the compiled-in table. */
+  gemm: 'auto' | 'openblas' | 'own';
+  reproducible: boolean;
+  /** The system's OpenBLAS as it was found; `problem` says why there is none, or what holds it back. */
+  blas: { available: boolean; path: string; config: string; core: string; problem: string | null };
+}
+
+/** The limits of the machine; see native/runtime/calibrate.h. A rate that was not measured is 0. */
+export interface Calibration {
+  threads: number;
+  /** GFLOP/s of float32 multiply-adds, [one thread, all threads]. */
+  fmaPeak: { avx2: [number, number]; avx512: [number, number] };
+  /** GB/s with all threads, counting the bytes a loop asks for. */
+  copyBandwidth: number;
+  readBandwidth: number;
+  triadBandwidth: number;
+  updateBandwidth: number;
+  stateBandwidth: number;
 }
 
 const loaded = loadBinding();
@@ -94,4 +115,9 @@ export function allocateShared<D extends DType>(size: number, dtype: D): TypedAr
   } catch (error) {
     throw new ArgumentError(`no memory for ${size} ${dtype} parameters`, { cause: error });
   }
+}
+
+/** Measures the machine's limits for about `seconds`; under 0.2 s only the FMA peaks. Blocks the event loop: for benchmarks. */
+export function calibrate(threads: number, seconds: number): Calibration {
+  return binding.calibrate(threads, seconds);
 }

@@ -35,19 +35,26 @@ function tapeOf(root: AnyTensor): GradientNode[] {
 
 /** Adds to the gradient of a leaf, in place when it has one. */
 function addToLeaf(leaf: AnyTensor, gradient: AnyTensor): void {
-  if (leaf.grad === null) leaf.grad = copy(gradient);
-  else emitInPlace(accumulateOp, [leaf.grad], [gradient], undefined);
+  const target = leaf.gradientTarget();
+  if (target === null) leaf.grad = copy(gradient);
+  else emitInPlace(accumulateOp, [target], [gradient], undefined);
 }
 
 export function backward(root: AnyTensor, upstream?: AnyTensor): void {
   if (!root.requiresGrad) {
-    throw new ArgumentError('backward() was called on a tensor that depends on nothing with `requiresGrad`: was it computed under noGrad(), or detached?');
+    throw new ArgumentError(
+      'backward() was called on a tensor that depends on nothing with `requiresGrad`: was it computed under noGrad(), or detached?',
+    );
   }
   if (upstream === undefined && root.size !== 1) {
-    throw new ShapeError(`backward() without an upstream gradient needs one element, received shape ${describeShape(root.shape)}. Reduce it with .mean() or .sum()`);
+    throw new ShapeError(
+      `backward() without an upstream gradient needs one element, received shape ${describeShape(root.shape)}. Reduce it with .mean() or .sum()`,
+    );
   }
   if (upstream !== undefined && (!sameShape(upstream.shape, root.shape) || upstream.dtype !== root.dtype)) {
-    throw new ShapeError(`expected an upstream gradient of shape ${describeShape(root.shape)} and dtype ${root.dtype}, received ${describeShape(upstream.shape)} ${upstream.dtype}`);
+    throw new ShapeError(
+      `expected an upstream gradient of shape ${describeShape(root.shape)} and dtype ${root.dtype}, received ${describeShape(upstream.shape)} ${upstream.dtype}`,
+    );
   }
   withoutGradients(() => {
     const seed = upstream ?? filled(root.shape, 1, root.dtype);
@@ -73,7 +80,9 @@ function propagate(node: GradientNode, upstream: AnyTensor, gradients: Map<AnyTe
   if (op.gradient === 'none') return;
   const needs = inputs.map((input) => input.requiresGrad);
   const rule = op.gradient;
-  const results = withPath(node.path, () => rule({ inputs, outputs, attributes, upstream, needs }));
+  // A rule may add straight into a leaf's gradient; it then returns null for that input.
+  const target = (i: number): AnyTensor | null => (inputs[i].node === null ? inputs[i].gradientTarget() : null);
+  const results = withPath(node.path, () => rule({ inputs, outputs, attributes, upstream, needs, target }));
   for (let i = 0; i < inputs.length; i++) {
     const gradient = results[i];
     if (!needs[i] || gradient === null || gradient === undefined) continue;

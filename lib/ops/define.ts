@@ -27,6 +27,8 @@ export interface GradientContext<A> {
   upstream: AnyTensor;
   /** Which inputs need a gradient: the others may be skipped. */
   needs: readonly boolean[];
+  /** The gradient of input i when it is a leaf that has one: a rule may add into it in place and return null for it. */
+  target: (i: number) => AnyTensor | null;
 }
 
 /** Gradients by the inputs, in their order; null where there is none. */

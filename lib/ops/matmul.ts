@@ -5,7 +5,7 @@ import { ShapeError, checkOptions, describeShape } from '../errors.js';
 import { Tensor } from '../tensor.js';
 import { defineOp } from './define.js';
 import { requireFloat } from './elementwise.js';
-import { emitOne, sizeOf } from './emit.js';
+import { emitInPlace, emitOne, sizeOf } from './emit.js';
 import { sum } from './reduce.js';
 import { reshape } from './shape.js';
 
@@ -33,7 +33,9 @@ const matmulOp = defineOp<Transposes>('matmul', {
     const [k2, n] = transposed.b ? [b.shape[1], b.shape[0]] : b.shape;
     if (k !== k2) {
       const text = (shape: readonly number[], flag: boolean): string => `${describeShape(shape)}${flag ? ' transposed' : ''}`;
-      throw new ShapeError(`[matmul] inner dimensions differ: ${text(a.shape, transposed.a)} times ${text(b.shape, transposed.b)} (${k} and ${k2})`);
+      throw new ShapeError(
+        `[matmul] inner dimensions differ: ${text(a.shape, transposed.a)} times ${text(b.shape, transposed.b)} (${k} and ${k2})`,
+      );
     }
     return { outputs: [{ shape: [m, n], dtype }], ints: [m, n, k, transposed.a ? 1 : 0, transposed.b ? 1 : 0], reals: [] };
   },
@@ -41,7 +43,8 @@ const matmulOp = defineOp<Transposes>('matmul', {
   gradient: ({ inputs, upstream, attributes, needs }) => {
     const [a, b] = inputs as Tensor[];
     const dy = upstream as Tensor;
-    const product = (left: Tensor, leftT: boolean, right: Tensor, rightT: boolean): Tensor => emitOne(matmulOp, [left, right], { a: leftT, b: rightT });
+    const product = (left: Tensor, leftT: boolean, right: Tensor, rightT: boolean): Tensor =>
+      emitOne(matmulOp, [left, right], { a: leftT, b: rightT });
     return [
       !needs[0] ? null : attributes.a ? product(b, attributes.b, dy, true) : product(dy, false, b, !attributes.b),
       !needs[1] ? null : attributes.b ? product(dy, true, a, attributes.a) : product(a, !attributes.a, dy, false),
@@ -54,12 +57,20 @@ export function matmul<D extends FloatDType>(a: Tensor<D>, b: Tensor<D>, options
   return emitOne(matmulOp, [a, Tensor.check(b, 'other')], { a: options.transposeA === true, b: options.transposeB === true });
 }
 
+// c += a·b, for weight gradients: they are added where they stay.
+const matmulAccumulateOp = defineOp<{ ints: readonly number[] }>('matmul_accumulate', {
+  shape: (_inputs, { ints }) => ({ outputs: [], ints, reals: [] }),
+  gradient: 'none',
+});
+
 const linearOp = defineOp('linear', {
   shape: (inputs) => {
     const dtype = requireFloat('linear', inputs);
     const [x, w, b] = inputs;
     if (x.shape.length < 1 || w.shape.length !== 2 || b.shape.length !== 1 || b.shape[0] !== w.shape[1]) {
-      throw new ShapeError(`[linear] expected x [..., in], weight [in, out] and bias [out], received ${inputs.map((i) => describeShape(i.shape)).join(', ')}`);
+      throw new ShapeError(
+        `[linear] expected x [..., in], weight [in, out] and bias [out], received ${inputs.map((i) => describeShape(i.shape)).join(', ')}`,
+      );
     }
     const [features, n] = w.shape;
     if (x.shape[x.shape.length - 1] !== features) {
@@ -68,19 +79,29 @@ const linearOp = defineOp('linear', {
         x.shape.length > 2 && flat === features
           ? ` Its ${describeShape(x.shape.slice(1))} per example flatten to ${flat}: put a Flatten layer before this one.`
           : ` The weight is [in, out] = ${describeShape(w.shape)}.`;
-      throw new ShapeError(`[linear] expected ${features} input features (the last dimension), received shape ${describeShape(x.shape)}.${hint}`);
+      throw new ShapeError(
+        `[linear] expected ${features} input features (the last dimension), received shape ${describeShape(x.shape)}.${hint}`,
+      );
     }
     const outer = x.shape.slice(0, -1);
     return { outputs: [{ shape: [...outer, n], dtype }], ints: [sizeOf(outer), n, features], reals: [] };
   },
   // dx = dy·Wᵀ, dW = xᵀ·dy, db = Σ dy over the rows. Course row G08.
-  gradient: ({ inputs, upstream, needs }) => {
+  gradient: ({ inputs, upstream, needs, target }) => {
     const [x, w] = inputs as Tensor[];
     const [features, n] = w.shape;
-    const dy = reshape(upstream as Tensor, [sizeOf(x.shape.slice(0, -1)), n]);
+    const rows = sizeOf(x.shape.slice(0, -1));
+    const dy = reshape(upstream as Tensor, [rows, n]);
+    const weightGradient = (): Tensor | null => {
+      const input = reshape(x, [rows, features]);
+      const into = target(1);
+      if (into === null) return emitOne(matmulOp, [input, dy], { a: true, b: false });
+      emitInPlace(matmulAccumulateOp, [into], [input, dy], { ints: [features, n, rows, 1, 0] });
+      return null;
+    };
     return [
       needs[0] ? reshape(emitOne<Transposes, 'float32'>(matmulOp, [dy, w], { a: false, b: true }), x.shape) : null,
-      needs[1] ? emitOne(matmulOp, [reshape(x, [dy.shape[0], features]), dy], { a: true, b: false }) : null,
+      needs[1] ? weightGradient() : null,
       needs[2] ? sum(dy, 0) : null,
     ];
   },

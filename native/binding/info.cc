@@ -1,5 +1,7 @@
 // What the addon says about itself and the machine, and the few switches of the runtime.
 #include "../kernels/table.h"
+#include "../ops/gemm.h"
+#include "../runtime/blas.h"
 #include "../runtime/cpu.h"
 #include "../runtime/memory.h"
 #include "../runtime/pool.h"
@@ -26,7 +28,29 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   o.Set("isaProblem", isaProblem() ? Napi::Value(Napi::String::New(env, isaProblem())) : env.Null());
   o.Set("threads", threads());
   o.Set("usableCpus", usableCpus());
+  const GemmChoice choice = gemmChoice();
+  o.Set("gemm", choice == GemmChoice::own ? "own" : choice == GemmChoice::openblas ? "openblas" : "auto");
+  o.Set("reproducible", reproducible());
+  const Blas& found = blas();
+  Napi::Object b = Napi::Object::New(env);
+  b.Set("available", found.available());
+  b.Set("path", found.path);
+  b.Set("config", found.config);
+  b.Set("core", found.core);
+  const std::string& problem = found.available() ? found.warning : found.reason;
+  b.Set("problem", gemmProblem() ? Napi::Value(Napi::String::New(env, gemmProblem())) : problem.empty() ? env.Null() : Napi::Value(Napi::String::New(env, problem)));
+  o.Set("blas", b);
   return o;
+}
+
+Napi::Value setReproducibleMode(const Napi::CallbackInfo& call) {
+  setReproducible(call.Length() == 1 && call[0].ToBoolean().Value());
+  return call.Env().Undefined();
+}
+Napi::Value setGemm(const Napi::CallbackInfo& call) {
+  const std::string name = call.Length() == 1 && call[0].IsString() ? call[0].As<Napi::String>().Utf8Value() : "auto";
+  setGemmChoice(name == "own" ? GemmChoice::own : name == "openblas" ? GemmChoice::openblas : GemmChoice::automatic);
+  return call.Env().Undefined();
 }
 
 Napi::Value setThreadCount(const Napi::CallbackInfo& call) {
@@ -59,6 +83,8 @@ Napi::Value misalignment(const Napi::CallbackInfo& call) {
 void exportInfo(Napi::Env env, Napi::Object exports) {
   exports.Set("info", Napi::Function::New(env, info, "info"));
   exports.Set("setThreads", Napi::Function::New(env, setThreadCount, "setThreads"));
+  exports.Set("setReproducible", Napi::Function::New(env, setReproducibleMode, "setReproducible"));
+  exports.Set("setGemm", Napi::Function::New(env, setGemm, "setGemm"));
   exports.Set("adviseHugePages", Napi::Function::New(env, adviseHuge, "adviseHugePages"));
   exports.Set("misalignment", Napi::Function::New(env, misalignment, "misalignment"));
 }

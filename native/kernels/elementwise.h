@@ -1,5 +1,8 @@
 // Elementwise kernels: one formula each, the loops shared. A NaN that comes in goes out.
 
+// Formulas are lambdas that must be inlined: as calls they would pass vectors through memory.
+#define FORMULA __attribute__((always_inline))
+
 // y = f(x) over n elements. With `streaming` the main loop starts at a 64-byte boundary of y and bypasses the cache.
 template <class T, class F> inline void mapUnary(T* y, const T* x, int64_t n, bool streaming, F f) {
   int64_t i = 0;
@@ -46,14 +49,14 @@ template <class T, class F> inline void mapBinary(T* c, const T* a, int aStep, c
 }
 
 #define UNARY(name, formula) \
-  template <class T> void name(T* y, const T* x, int64_t n, bool streaming) { mapUnary(y, x, n, streaming, [](V<T> x) { return formula; }); }
+  template <class T> void name(T* y, const T* x, int64_t n, bool streaming) { mapUnary(y, x, n, streaming, [](V<T> x) FORMULA { return formula; }); }
 #define BACKWARD(name, formula) \
   template <class T> void name(T* dx, const T* dy, const T* y, int64_t n, bool streaming) { \
-    mapBinary(dx, dy, 1, y, 1, n, streaming, [](V<T> dy, V<T> y) { return formula; }); \
+    mapBinary(dx, dy, 1, y, 1, n, streaming, [](V<T> dy, V<T> y) FORMULA { return formula; }); \
   }
 #define BINARY(name, formula) \
   template <class T> void name(T* c, const T* a, int aStep, const T* b, int bStep, int64_t n, bool streaming) { \
-    mapBinary(c, a, aStep, b, bStep, n, streaming, [](V<T> a, V<T> b) { return formula; }); \
+    mapBinary(c, a, aStep, b, bStep, n, streaming, [](V<T> a, V<T> b) FORMULA { return formula; }); \
   }
 
 UNARY(neg, negate(x))
@@ -125,19 +128,19 @@ template <class T> void power(T* c, const T* a, int aStep, const T* b, int bStep
 
 template <class T> void clip(T* y, const T* x, T low, T high, int64_t n) {
   const V<T> lo = set1(low), hi = set1(high);
-  mapUnary(y, x, n, false, [&](V<T> x) { return minimum(maximum(x, lo), hi); });
+  mapUnary(y, x, n, false, [&](V<T> x) FORMULA { return minimum(maximum(x, lo), hi); });
 }
 // dy where low ≤ x ≤ high, else 0; a NaN of x stays.
 template <class T> void clipBackward(T* dx, const T* dy, const T* x, T low, T high, int64_t n) {
   const V<T> lo = set1(low), hi = set1(high);
-  mapBinary(dx, dy, 1, x, 1, n, false, [&](V<T> dy, V<T> x) {
+  mapBinary(dx, dy, 1, x, 1, n, false, [&](V<T> dy, V<T> x) FORMULA {
     return select(ge(x, lo) & ge(hi, x), dy, select(isNaN(x), x, zero<T>()));
   });
 }
 
 // y += x
 template <class T> void accumulate(T* y, const T* x, int64_t n) {
-  mapBinary(y, static_cast<const T*>(y), 1, x, 1, n, false, [](V<T> y, V<T> x) { return y + x; });
+  mapBinary(y, static_cast<const T*>(y), 1, x, 1, n, false, [](V<T> y, V<T> x) FORMULA { return y + x; });
 }
 template <class T> void fill(T* y, T value, int64_t n) {
   const V<T> v = set1(value);

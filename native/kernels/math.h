@@ -1,13 +1,16 @@
 // exp, expm1, log, log1p, tanh, sigmoid, softplus: one algorithm for float and double, in + − · / fma and integer bits only,
-// so every instruction set gives the same bits. Worst errors: float below 1 ULP over all 2^32 inputs, double below 1.5 ULP
-// in dense sweeps. Nothing is flushed: subnormal arguments and results are as accurate as their spacing allows; a NaN stays.
+// so every instruction set gives the same bits. Nothing is flushed to zero: subnormal arguments and results count like others.
+// A NaN stays a NaN. Worst error in ULP, float over all 2^32 arguments / double over dense sweeps:
+// exp 0.77 / 0.75, expm1 0.89 / 1.03, log 0.67 / 0.82, log1p 0.73 / 0.84, tanh 0.76 / 0.84, sigmoid 0.77 / 0.79, softplus 1.6 / 1.5.
 
 // What the two formats differ in.
 template <class T> struct Num;
 template <> struct Num<float> {
   static constexpr int mantissa = 23;
   static constexpr float bias = 127.0f;
-  static constexpr int32_t one = 0x3f800000, four = 0x40800000, exponentMask = int32_t(0xff800000u), infinity = 0x7f800000, nan = 0x7fc00000;
+  static constexpr int32_t one = 0x3f800000, four = 0x40800000, exponentMask = int32_t(0xff800000u),
+                           infinity = 0x7f800000, nan = 0x7fc00000;
+  // integers: added to a small whole number, its low bits are that number. noHalves: from here on 1/2 is at most half a unit.
   static constexpr float minNormal = 0x1p-126f, lift = 0x1p24f, liftLog2 = 24.0f, integers = 0x1p23f, noHalves = 0x1p24f;
   static constexpr int32_t integersBits = 0x4b000000;
   // ln 2 = ln2 + ln2Low, ln2 nearest; ln 2 = ln2Short + ln2Rest, where k·ln2Short is exact for every exponent k.
@@ -31,7 +34,7 @@ template <> struct Num<double> {
 };
 
 // c[0] + c[1]·x + … by Horner with fma.
-template <class T, int N> inline V<T> horner(V<T> x, const T (&c)[N]) {
+template <class T, int N> INLINE V<T> horner(V<T> x, const T (&c)[N]) {
   V<T> y = set1<T>(c[N - 1]);
 #pragma GCC unroll 16
   for (int i = N - 2; i >= 0; --i) y = fma(y, x, set1<T>(c[i]));
@@ -39,25 +42,34 @@ template <class T, int N> inline V<T> horner(V<T> x, const T (&c)[N]) {
 }
 
 // q(r) = (e^r − 1 − r) / r² on |r| ≤ 0.34661. Float: degree 5, error of r²q relative to e^r − 1: 2^-31.1.
-inline V<float> expPolynomial(V<float> r) {
+INLINE V<float> expPolynomial(V<float> r) {
   constexpr float c[] = {0.5f, 0.166666657f, 0.0416664928f, 0.00833354704f, 0.00139323215f, 0.000197607427f};
   return horner(r, c);
 }
 // Double: degree 10, 2^-57.4.
-inline V<double> expPolynomial(V<double> r) {
-  constexpr double c[] = {0.5, 0.16666666666666677, 0.041666666666666706, 0.0083333333333217262, 0.0013888888888856895, 0.00019841269885025232,
-                          2.4801587379176533e-05, 2.7557245583351456e-06, 2.7557234068597243e-07, 2.5108392604560996e-08, 2.0923212054278008e-09};
+INLINE V<double> expPolynomial(V<double> r) {
+  constexpr double c[] = {0.5,
+                          0.16666666666666677,
+                          0.041666666666666706,
+                          0.0083333333333217262,
+                          0.0013888888888856895,
+                          0.00019841269885025232,
+                          2.4801587379176533e-05,
+                          2.7557245583351456e-06,
+                          2.7557234068597243e-07,
+                          2.5108392604560996e-08,
+                          2.0923212054278008e-09};
   return horner(r, c);
 }
 
 // 2^k for an integer-valued k whose power is a normal number.
-template <class T> inline V<T> powerOfTwo(V<T> k) {
+template <class T> INLINE V<T> powerOfTwo(V<T> k) {
   return fromBits<T>(shl<Num<T>::mantissa>(bits(k + set1<T>(roundMagic<T>() + Num<T>::bias))));
 }
 
 // x = k·ln 2 + r + c, |r| ≤ ln 2 / 2, |c| ≤ half an ulp of r. x − k·ln2 is exact in one fma.
 template <class T> struct Reduced { V<T> k, r, c; };
-template <class T> inline Reduced<T> reduce(V<T> x) {
+template <class T> INLINE Reduced<T> reduce(V<T> x) {
   const V<T> magic = set1<T>(roundMagic<T>());
   const V<T> k = fma(x, set1<T>(Num<T>::log2e), magic) - magic;
   const V<T> exact = fnma(k, set1<T>(Num<T>::ln2), x);
@@ -67,7 +79,7 @@ template <class T> inline Reduced<T> reduce(V<T> x) {
 
 template <class T> struct Pair { V<T> hi, lo; };  // an unevaluated sum
 
-template <class T> inline V<T> exp(V<T> x) {
+template <class T> INLINE V<T> exp(V<T> x) {
   // A NaN passes rawMax and rawMin in the second place.
   const Reduced<T> a = reduce(rawMin(set1<T>(Num<T>::expMax), rawMax(set1<T>(Num<T>::expMin), x)));
   const V<T> one = set1<T>(1);
@@ -76,7 +88,7 @@ template <class T> inline V<T> exp(V<T> x) {
 }
 
 // (e^x − 1) / 2 = (2^(k−1) − 1/2) + 2^(k−1)·(r + tail), as a pair; the half keeps 2^128 out.
-template <bool negative, class T> inline Pair<T> halfExpm1(V<T> x) {
+template <bool negative, class T> INLINE Pair<T> halfExpm1(V<T> x) {
   const Reduced<T> a = reduce(x);
   const V<T> half = set1<T>(0.5), tail = fma(a.r * a.r, expPolynomial(a.r), a.c);
   const V<T> s = powerOfTwo(a.k - set1<T>(1)), whole = s - half;
@@ -89,13 +101,13 @@ template <bool negative, class T> inline Pair<T> halfExpm1(V<T> x) {
   return {hi, l - (hi - h)};
 }
 
-template <class T> inline V<T> expm1(V<T> x) {
+template <class T> INLINE V<T> expm1(V<T> x) {
   const Pair<T> e = halfExpm1<false>(rawMin(set1<T>(Num<T>::expMax), rawMax(set1<T>(Num<T>::expm1Min), x)));
   return select(gt(abs(x), set1<T>(Num<T>::tiny)), e.hi + e.hi, x);  // |x| tiny, ±0 and NaN are themselves
 }
 
 // tanh|x| = −E / (1 + E) with E = (e^(−2|x|) − 1) / 2: one division, one correction of its quotient.
-template <class T> inline V<T> tanh(V<T> x) {
+template <class T> INLINE V<T> tanh(V<T> x) {
   const V<T> one = set1<T>(1);
   const Pair<T> e = halfExpm1<true>(rawMin(set1<T>(Num<T>::tanhMax), abs(x)) * set1<T>(-2));
   const V<T> d = one + e.hi, dLow = (e.hi - (d - one)) + e.lo;
@@ -105,7 +117,7 @@ template <class T> inline V<T> tanh(V<T> x) {
 }
 
 // With e = e^−|x| = 2^k·(hi + lo): 1 / (1 + e) for x ≥ 0 and 2^k·(hi + lo) / (1 + e) for x < 0.
-template <class T> inline V<T> sigmoid(V<T> x) {
+template <class T> INLINE V<T> sigmoid(V<T> x) {
   const V<T> one = set1<T>(1);
   const Reduced<T> a = reduce(rawMax(set1<T>(Num<T>::expMin), negate(abs(x))));
   const V<T> tail = fma(a.r * a.r, expPolynomial(a.r), a.c);
@@ -122,7 +134,7 @@ template <class T> inline V<T> sigmoid(V<T> x) {
 
 // h + (log(1 + f) − f) + c for |f| ≤ 1/3, where h is f or, with k·ln 2 in it, larger.
 // Float: log(1 + f) = f − f²/2 + f³·p(f), degree 8, error relative to log(1 + f): 2^-30.1; h − f²/2 by fast two-sum.
-inline V<float> logSum(V<float> h, V<float> f, V<float> c) {
+INLINE V<float> logSum(V<float> h, V<float> f, V<float> c) {
   constexpr float p[] = {0.333333343f,  -0.249998271f, 0.199996814f,  -0.166792959f, 0.143027186f,
                          -0.121994168f, 0.107695237f,  -0.128301248f, 0.119586289f};
   const V<float> half = set1(0.5f), square = f * f;
@@ -130,7 +142,7 @@ inline V<float> logSum(V<float> h, V<float> f, V<float> c) {
   return hi + (fma(square * f, horner(f, p), c) + lo);
 }
 // Double: with s = f / (2 + f) and z = s², log(1 + f) = 2·atanh(s) = f − (f²/2 − s·(f²/2 + z·w(z))); w of degree 7 on z ≤ 1/25, 2^-62.6.
-inline V<double> logSum(V<double> h, V<double> f, V<double> c) {
+INLINE V<double> logSum(V<double> h, V<double> f, V<double> c) {
   constexpr double w[] = {0.66666666666666596, 0.4000000000005664,  0.28571428555841516, 0.22222224294674836,
                           0.18181665994780766, 0.15391107802936149, 0.13173671956956665, 0.13842533260043416};
   const V<double> s = f / (set1<double>(2) + f), z = s * s, half = f * f * set1<double>(0.5);
@@ -138,24 +150,28 @@ inline V<double> logSum(V<double> h, V<double> f, V<double> c) {
 }
 
 // k·ln 2 + log(1 + f) + rest: the large part by fast two-sum (k·ln2Short is exact, and above |f| unless k = 0).
-template <class T> inline V<T> logOf(V<T> k, V<T> f, V<T> rest) {
+template <class T> INLINE V<T> logOf(V<T> k, V<T> f, V<T> rest) {
   const V<T> ln2 = set1<T>(Num<T>::ln2Short);
   const V<T> h = fma(k, ln2, f), lost = f - fnma(k, ln2, h);
   return logSum(h, f, fma(k, set1<T>(Num<T>::ln2Rest), lost + rest));
 }
 // x = 2^k·m with m in [2/3, 4/3), x positive and normal: k << mantissa, and k itself.
-template <class T> inline B<T> exponentBits(V<T> x) { return (bits(x) - setBits<T>(Num<T>::mantissaStart)) & setBits<T>(Num<T>::exponentMask); }
-template <class T> inline V<T> exponentValue(B<T> k) {
-  return fromBits<T>(shr<Num<T>::mantissa>(k + setBits<T>(Num<T>::one)) + setBits<T>(Num<T>::integersBits)) - set1<T>(Num<T>::integers + Num<T>::bias);
+template <class T> INLINE B<T> exponentBits(V<T> x) {
+  return (bits(x) - setBits<T>(Num<T>::mantissaStart)) & setBits<T>(Num<T>::exponentMask);
+}
+template <class T> INLINE V<T> exponentValue(B<T> k) {
+  const B<T> biased = shr<Num<T>::mantissa>(k + setBits<T>(Num<T>::one));
+  return fromBits<T>(biased + setBits<T>(Num<T>::integersBits)) - set1<T>(Num<T>::integers + Num<T>::bias);
 }
 // y where x > pole is finite; −∞ at the pole, NaN below it, x at ∞ and NaN.
-template <class T> inline V<T> logSpecial(V<T> x, T pole, V<T> y) {
+template <class T> INLINE V<T> logSpecial(V<T> x, T pole, V<T> y) {
   const V<T> infinity = fromBits<T>(setBits<T>(Num<T>::infinity));
-  const V<T> special = select(gt(set1<T>(pole), x), fromBits<T>(setBits<T>(Num<T>::nan)), select(eq(x, set1<T>(pole)), negate(infinity), x));
+  const V<T> atPole = select(eq(x, set1<T>(pole)), negate(infinity), x);
+  const V<T> special = select(gt(set1<T>(pole), x), fromBits<T>(setBits<T>(Num<T>::nan)), atPole);
   return select(gt(x, set1<T>(pole)) & gt(infinity, x), y, special);
 }
 
-template <class T> inline V<T> log(V<T> x) {
+template <class T> INLINE V<T> log(V<T> x) {
   const M<T> small = gt(set1<T>(Num<T>::minNormal), x);
   const V<T> u = select(small, x * set1<T>(Num<T>::lift), x);
   const B<T> k = exponentBits(u);
@@ -166,19 +182,19 @@ template <class T> inline V<T> log(V<T> x) {
 
 // For −1 < x < ∞. With 1 + x = 2^k·m: f = 2^-k·x + (2^-k − 1), and what its rounding lost, divided by 1 + f (times 1 − f is
 // near enough). 2^(2−k) is a normal number for every k.
-template <class T> inline V<T> log1pFinite(V<T> x) {
+template <class T> INLINE V<T> log1pFinite(V<T> x) {
   const B<T> k = exponentBits(set1<T>(1) + x);
   const V<T> scaled = fromBits<T>(bits(x) - k), s = fromBits<T>(setBits<T>(Num<T>::four) - k);
   const V<T> w = fma(s, set1<T>(0.25), set1<T>(-1)), f = scaled + w, lost = scaled - (f - w);
   return logOf(exponentValue(k), f, fnma(lost, f, lost));
 }
-template <class T> inline V<T> log1p(V<T> x) {
+template <class T> INLINE V<T> log1p(V<T> x) {
   return select(gt(abs(x), set1<T>(Num<T>::tiny)), logSpecial(x, T(-1), log1pFinite(x)), x);  // tiny, ±0 and NaN are themselves
 }
 
 // log(1 + e^x) = max(x, 0) + log1p(e^−|x|); a NaN comes through the maximum.
-template <class T> inline V<T> softplus(V<T> x) { return maximum(x, zero<T>()) + log1pFinite(exp(negate(abs(x)))); }
+template <class T> INLINE V<T> softplus(V<T> x) { return maximum(x, zero<T>()) + log1pFinite(exp(negate(abs(x)))); }
 
 // Derivatives from the output: tanh′ = 1 − y², sigmoid′ = y·(1 − y) = y − y².
-template <class T> inline V<T> tanhSlope(V<T> y) { return fnma(y, y, set1<T>(1)); }
-template <class T> inline V<T> sigmoidSlope(V<T> y) { return fnma(y, y, y); }
+template <class T> INLINE V<T> tanhSlope(V<T> y) { return fnma(y, y, set1<T>(1)); }
+template <class T> INLINE V<T> sigmoidSlope(V<T> y) { return fnma(y, y, y); }

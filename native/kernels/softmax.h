@@ -9,13 +9,13 @@ template <class T> inline T rowMax(const T* x, int64_t n) {
 // y = exp(x − max) and Σy. A row of −inf (max = −inf) and a row with +inf give NaN, as the mathematics has no answer.
 template <class T> inline T expShifted(T* y, const T* x, T max, int64_t n) {
   const V<T> m = set1(max);
-  mapUnary(y, x, n, false, [&](V<T> x) { return exp(x - m); });
+  mapUnary(y, x, n, false, [&](V<T> x) FORMULA { return exp(x - m); });
   return sum(y, n);
 }
 
 template <class T> void softmaxRow(T* y, const T* x, int64_t n) {
   const V<T> s = set1(expShifted(y, x, rowMax(x, n), n));
-  mapUnary(y, static_cast<const T*>(y), n, false, [&](V<T> e) { return e / s; });
+  mapUnary(y, static_cast<const T*>(y), n, false, [&](V<T> e) FORMULA { return e / s; });
 }
 
 // Σ a·b over the 64 lanes of `sum`, products rounded before they are added.
@@ -39,7 +39,7 @@ template <class T> T dot(const T* a, const T* b, int64_t n) {
 // dx = y·(dy − Σ dy·y)
 template <class T> void softmaxRowBackward(T* dx, const T* dy, const T* y, int64_t n) {
   const V<T> s = set1(dot(dy, y, n));
-  mapBinary(dx, dy, 1, y, 1, n, false, [&](V<T> dy, V<T> y) { return y * (dy - s); });
+  mapBinary(dx, dy, 1, y, 1, n, false, [&](V<T> dy, V<T> y) FORMULA { return y * (dy - s); });
 }
 
 template <class T> inline T logLane(T x) {
@@ -52,13 +52,13 @@ template <class T> inline T logLane(T x) {
 template <class T> void logSoftmaxRow(T* y, const T* x, int64_t n) {
   const T max = rowMax(x, n);
   const V<T> m = set1(max), l = set1(logLane(expShifted(y, x, max, n)));
-  mapUnary(y, x, n, false, [&](V<T> x) { return (x - m) - l; });
+  mapUnary(y, x, n, false, [&](V<T> x) FORMULA { return (x - m) - l; });
 }
 
 // dx = dy − exp(y)·Σ dy
 template <class T> void logSoftmaxRowBackward(T* dx, const T* dy, const T* y, int64_t n) {
   const V<T> s = set1(sum(dy, n));
-  mapBinary(dx, dy, 1, y, 1, n, false, [&](V<T> dy, V<T> y) { return fnma(exp(y), s, dy); });
+  mapBinary(dx, dy, 1, y, 1, n, false, [&](V<T> dy, V<T> y) FORMULA { return fnma(exp(y), s, dy); });
 }
 
 template <class T> inline T log1pLane(T x) {
@@ -74,7 +74,7 @@ template <class T> inline RowStatistics<T> rowStatistics(T* e, const T* x, int64
   int32_t at;
   const T max = extremeRow<true>(x, n, &at);
   const V<T> m = set1(max);
-  mapUnary(e, x, n, false, [&](V<T> x) { return exp(x - m); });
+  mapUnary(e, x, n, false, [&](V<T> x) FORMULA { return exp(x - m); });
   const T largest = e[at];  // 1, or NaN
   e[at] = 0;
   const T others = sum(static_cast<const T*>(e), n);
@@ -89,13 +89,13 @@ template <class T> T crossEntropyRow(T* difference, const T* x, int64_t n, int64
   const V<T> total = set1(r.sum), share = set1(smoothing / T(n));
   T loss = r.logSum - (x[label] - r.max);
   if (smoothing == T(0)) {
-    mapUnary(difference, static_cast<const T*>(difference), n, false, [&](V<T> e) { return e / total; });
+    mapUnary(difference, static_cast<const T*>(difference), n, false, [&](V<T> e) FORMULA { return e / total; });
     difference[label] = difference[label] - T(1);
   } else {
     // Σ target·(logSum − (x − max)) = (1−s)·loss(label) + s·mean over classes
     const T mean = sum(x, n) / T(n) - r.max;
     loss = (T(1) - smoothing) * loss + smoothing * (r.logSum - mean);
-    mapUnary(difference, static_cast<const T*>(difference), n, false, [&](V<T> e) { return e / total - share; });
+    mapUnary(difference, static_cast<const T*>(difference), n, false, [&](V<T> e) FORMULA { return e / total - share; });
     difference[label] = difference[label] - (T(1) - smoothing);
   }
   return loss;

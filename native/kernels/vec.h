@@ -1,19 +1,19 @@
 // What every instruction set shares on top of its vocabulary: NaN-keeping maximum, absolute value, lane sums in one fixed tree.
 
 // rawMax(a, b) gives b when either is NaN, so a NaN on either side stays. Of two zeros the second is taken.
-template <class T> inline V<T> maximum(V<T> a, V<T> b) { return select(isNaN(a), a, rawMax(a, b)); }
-template <class T> inline V<T> minimum(V<T> a, V<T> b) { return select(isNaN(a), a, rawMin(a, b)); }
+template <class T> INLINE V<T> maximum(V<T> a, V<T> b) { return select(isNaN(a), a, rawMax(a, b)); }
+template <class T> INLINE V<T> minimum(V<T> a, V<T> b) { return select(isNaN(a), a, rawMin(a, b)); }
 
-template <class T> inline B<T> signBit();
-template <> inline B<float> signBit<float>() { return setBits<float>(int32_t(0x80000000u)); }
-template <> inline B<double> signBit<double>() { return setBits<double>(int64_t(0x8000000000000000ull)); }
-template <class T> inline V<T> negate(V<T> a) { return fromBits<T>(bits(a) ^ signBit<T>()); }
-template <class T> inline V<T> signOf(V<T> a) { return fromBits<T>(bits(a) & signBit<T>()); }                    // ±0
-template <class T> inline V<T> withSign(V<T> a, V<T> sign) { return fromBits<T>(bits(a) | bits(signOf(sign))); }  // a ≥ 0
-template <class T> inline V<T> abs(V<T> a) { return fromBits<T>(bits(a) ^ bits(signOf(a))); }
+template <class T> INLINE B<T> signBit();
+template <> INLINE B<float> signBit<float>() { return setBits<float>(int32_t(0x80000000u)); }
+template <> INLINE B<double> signBit<double>() { return setBits<double>(int64_t(0x8000000000000000ull)); }
+template <class T> INLINE V<T> negate(V<T> a) { return fromBits<T>(bits(a) ^ signBit<T>()); }
+template <class T> INLINE V<T> signOf(V<T> a) { return fromBits<T>(bits(a) & signBit<T>()); }                    // ±0
+template <class T> INLINE V<T> withSign(V<T> a, V<T> sign) { return fromBits<T>(bits(a) | bits(signOf(sign))); }  // a ≥ 0
+template <class T> INLINE V<T> abs(V<T> a) { return fromBits<T>(bits(a) ^ bits(signOf(a))); }
 
 // ((0+8)+(4+12)) … : halves of 8, 4, 2, 1. The same tree for every instruction set.
-template <class T> inline T sumLanes(V<T> a) {
+template <class T> INLINE T sumLanes(V<T> a) {
   T t[16];
   store(t, a);
   for (int half = 8; half > 0; half /= 2)
@@ -21,7 +21,7 @@ template <class T> inline T sumLanes(V<T> a) {
   return t[0];
 }
 // A NaN in any lane stays.
-template <class T> inline T maxLanes(V<T> a) {
+template <class T> INLINE T maxLanes(V<T> a) {
   T t[16];
   store(t, a);
   T best = t[0];

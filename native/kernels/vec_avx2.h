@@ -1,8 +1,7 @@
 // The vector vocabulary in AVX2 + FMA: sixteen lanes are two ymm registers of float or four of double.
 
-// GCC leaves larger functions on V as calls, and passes V through memory then: up to ten times slower. Holds to the end of the file
-// that includes this one, so for every kernel.
-#define inline inline __attribute__((always_inline))
+// GCC leaves longer functions as calls and then passes V through memory, up to ten times slower: what works on V is always inlined.
+#define INLINE inline __attribute__((always_inline))
 
 constexpr int lanes = 16;
 
@@ -82,51 +81,51 @@ template <class T> struct B { __m256i v[R<T>::n]; };
 
 #define EACH _Pragma("GCC unroll 4") for (int i = 0; i < R<T>::n; ++i)
 
-template <class T> inline V<T> set1(T x) { V<T> r; EACH r.v[i] = R<T>::set1(x); return r; }
-template <class T> inline V<T> zero() { return set1<T>(0); }
-template <class T> inline V<T> load(const T* p) { V<T> r; EACH r.v[i] = R<T>::load(p + i * R<T>::w); return r; }
-template <class T> inline V<T> load(const T* p, int n) { V<T> r; EACH r.v[i] = R<T>::loadn(p + i * R<T>::w, n - i * R<T>::w); return r; }
-template <class T> inline void store(T* p, V<T> a) { EACH R<T>::store(p + i * R<T>::w, a.v[i]); }
-template <class T> inline void store(T* p, V<T> a, int n) { EACH R<T>::storen(p + i * R<T>::w, a.v[i], n - i * R<T>::w); }
-template <class T> inline void stream(T* p, V<T> a) { EACH R<T>::stream(p + i * R<T>::w, a.v[i]); }
-inline void streamFence() { _mm_sfence(); }
-inline void prefetch(const void* p) { _mm_prefetch((const char*)p, _MM_HINT_T0); }
+template <class T> INLINE V<T> set1(T x) { V<T> r; EACH r.v[i] = R<T>::set1(x); return r; }
+template <class T> INLINE V<T> zero() { return set1<T>(0); }
+template <class T> INLINE V<T> load(const T* p) { V<T> r; EACH r.v[i] = R<T>::load(p + i * R<T>::w); return r; }
+template <class T> INLINE V<T> load(const T* p, int n) { V<T> r; EACH r.v[i] = R<T>::loadn(p + i * R<T>::w, n - i * R<T>::w); return r; }
+template <class T> INLINE void store(T* p, V<T> a) { EACH R<T>::store(p + i * R<T>::w, a.v[i]); }
+template <class T> INLINE void store(T* p, V<T> a, int n) { EACH R<T>::storen(p + i * R<T>::w, a.v[i], n - i * R<T>::w); }
+template <class T> INLINE void stream(T* p, V<T> a) { EACH R<T>::stream(p + i * R<T>::w, a.v[i]); }
+INLINE void streamFence() { _mm_sfence(); }
+INLINE void prefetch(const void* p) { _mm_prefetch((const char*)p, _MM_HINT_T0); }
 
-template <class T> inline V<T> operator+(V<T> a, V<T> b) { EACH a.v[i] = R<T>::add(a.v[i], b.v[i]); return a; }
-template <class T> inline V<T> operator-(V<T> a, V<T> b) { EACH a.v[i] = R<T>::sub(a.v[i], b.v[i]); return a; }
-template <class T> inline V<T> operator*(V<T> a, V<T> b) { EACH a.v[i] = R<T>::mul(a.v[i], b.v[i]); return a; }
-template <class T> inline V<T> operator/(V<T> a, V<T> b) { EACH a.v[i] = R<T>::div(a.v[i], b.v[i]); return a; }
-template <class T> inline V<T> fma(V<T> a, V<T> b, V<T> c) { EACH a.v[i] = R<T>::fma(a.v[i], b.v[i], c.v[i]); return a; }
-template <class T> inline V<T> fnma(V<T> a, V<T> b, V<T> c) { EACH a.v[i] = R<T>::fnma(a.v[i], b.v[i], c.v[i]); return a; }
-template <class T> inline V<T> sqrt(V<T> a) { EACH a.v[i] = R<T>::sqrt(a.v[i]); return a; }
-template <class T> inline T roundMagic() { return sizeof(T) == 4 ? T(12582912.0) : T(6755399441055744.0); }
-template <class T> inline V<T> rawMax(V<T> a, V<T> b) { EACH a.v[i] = R<T>::max(a.v[i], b.v[i]); return a; }
-template <class T> inline V<T> rawMin(V<T> a, V<T> b) { EACH a.v[i] = R<T>::min(a.v[i], b.v[i]); return a; }
+template <class T> INLINE V<T> operator+(V<T> a, V<T> b) { EACH a.v[i] = R<T>::add(a.v[i], b.v[i]); return a; }
+template <class T> INLINE V<T> operator-(V<T> a, V<T> b) { EACH a.v[i] = R<T>::sub(a.v[i], b.v[i]); return a; }
+template <class T> INLINE V<T> operator*(V<T> a, V<T> b) { EACH a.v[i] = R<T>::mul(a.v[i], b.v[i]); return a; }
+template <class T> INLINE V<T> operator/(V<T> a, V<T> b) { EACH a.v[i] = R<T>::div(a.v[i], b.v[i]); return a; }
+template <class T> INLINE V<T> fma(V<T> a, V<T> b, V<T> c) { EACH a.v[i] = R<T>::fma(a.v[i], b.v[i], c.v[i]); return a; }
+template <class T> INLINE V<T> fnma(V<T> a, V<T> b, V<T> c) { EACH a.v[i] = R<T>::fnma(a.v[i], b.v[i], c.v[i]); return a; }
+template <class T> INLINE V<T> sqrt(V<T> a) { EACH a.v[i] = R<T>::sqrt(a.v[i]); return a; }
+template <class T> INLINE T roundMagic() { return sizeof(T) == 4 ? T(12582912.0) : T(6755399441055744.0); }
+template <class T> INLINE V<T> rawMax(V<T> a, V<T> b) { EACH a.v[i] = R<T>::max(a.v[i], b.v[i]); return a; }
+template <class T> INLINE V<T> rawMin(V<T> a, V<T> b) { EACH a.v[i] = R<T>::min(a.v[i], b.v[i]); return a; }
 
-template <class T> inline B<T> bits(V<T> a) { B<T> r; EACH r.v[i] = R<T>::bits(a.v[i]); return r; }
-template <class T> inline V<T> fromBits(B<T> a) { V<T> r; EACH r.v[i] = R<T>::from(a.v[i]); return r; }
-template <class T> inline B<T> setBits(typename BitsOf<T>::type x) { B<T> r; EACH r.v[i] = R<T>::iset(x); return r; }
-template <class T> inline B<T> operator&(B<T> a, B<T> b) { EACH a.v[i] = _mm256_and_si256(a.v[i], b.v[i]); return a; }
-template <class T> inline B<T> operator|(B<T> a, B<T> b) { EACH a.v[i] = _mm256_or_si256(a.v[i], b.v[i]); return a; }
-template <class T> inline B<T> operator^(B<T> a, B<T> b) { EACH a.v[i] = _mm256_xor_si256(a.v[i], b.v[i]); return a; }
-template <class T> inline B<T> operator+(B<T> a, B<T> b) { EACH a.v[i] = R<T>::iadd(a.v[i], b.v[i]); return a; }
-template <class T> inline B<T> operator-(B<T> a, B<T> b) { EACH a.v[i] = R<T>::isub(a.v[i], b.v[i]); return a; }
-template <int K, class T> inline B<T> shl(B<T> a) { EACH a.v[i] = R<T>::template shl<K>(a.v[i]); return a; }
-template <int K, class T> inline B<T> shr(B<T> a) { EACH a.v[i] = R<T>::template shr<K>(a.v[i]); return a; }
+template <class T> INLINE B<T> bits(V<T> a) { B<T> r; EACH r.v[i] = R<T>::bits(a.v[i]); return r; }
+template <class T> INLINE V<T> fromBits(B<T> a) { V<T> r; EACH r.v[i] = R<T>::from(a.v[i]); return r; }
+template <class T> INLINE B<T> setBits(typename BitsOf<T>::type x) { B<T> r; EACH r.v[i] = R<T>::iset(x); return r; }
+template <class T> INLINE B<T> operator&(B<T> a, B<T> b) { EACH a.v[i] = _mm256_and_si256(a.v[i], b.v[i]); return a; }
+template <class T> INLINE B<T> operator|(B<T> a, B<T> b) { EACH a.v[i] = _mm256_or_si256(a.v[i], b.v[i]); return a; }
+template <class T> INLINE B<T> operator^(B<T> a, B<T> b) { EACH a.v[i] = _mm256_xor_si256(a.v[i], b.v[i]); return a; }
+template <class T> INLINE B<T> operator+(B<T> a, B<T> b) { EACH a.v[i] = R<T>::iadd(a.v[i], b.v[i]); return a; }
+template <class T> INLINE B<T> operator-(B<T> a, B<T> b) { EACH a.v[i] = R<T>::isub(a.v[i], b.v[i]); return a; }
+template <int K, class T> INLINE B<T> shl(B<T> a) { EACH a.v[i] = R<T>::template shl<K>(a.v[i]); return a; }
+template <int K, class T> INLINE B<T> shr(B<T> a) { EACH a.v[i] = R<T>::template shr<K>(a.v[i]); return a; }
 
-template <class T> inline M<T> gt(V<T> a, V<T> b) { M<T> r; EACH r.v[i] = R<T>::template cmp<_CMP_GT_OQ>(a.v[i], b.v[i]); return r; }
-template <class T> inline M<T> ge(V<T> a, V<T> b) { M<T> r; EACH r.v[i] = R<T>::template cmp<_CMP_GE_OQ>(a.v[i], b.v[i]); return r; }
-template <class T> inline M<T> eq(V<T> a, V<T> b) { M<T> r; EACH r.v[i] = R<T>::template cmp<_CMP_EQ_OQ>(a.v[i], b.v[i]); return r; }
-template <class T> inline M<T> ne(V<T> a, V<T> b) { M<T> r; EACH r.v[i] = R<T>::template cmp<_CMP_NEQ_UQ>(a.v[i], b.v[i]); return r; }
-template <class T> inline M<T> isNaN(V<T> a) { M<T> r; EACH r.v[i] = R<T>::template cmp<_CMP_UNORD_Q>(a.v[i], a.v[i]); return r; }
-template <class T> inline M<T> operator&(M<T> a, M<T> b) { EACH a.v[i] = R<T>::band(a.v[i], b.v[i]); return a; }
-template <class T> inline M<T> operator|(M<T> a, M<T> b) { EACH a.v[i] = R<T>::bor(a.v[i], b.v[i]); return a; }
-template <class T> inline V<T> select(M<T> m, V<T> a, V<T> b) { EACH a.v[i] = R<T>::blend(m.v[i], a.v[i], b.v[i]); return a; }
-template <class T> inline bool any(M<T> m) { int r = 0; EACH r |= R<T>::mask(m.v[i]); return r != 0; }
+template <class T> INLINE M<T> gt(V<T> a, V<T> b) { M<T> r; EACH r.v[i] = R<T>::template cmp<_CMP_GT_OQ>(a.v[i], b.v[i]); return r; }
+template <class T> INLINE M<T> ge(V<T> a, V<T> b) { M<T> r; EACH r.v[i] = R<T>::template cmp<_CMP_GE_OQ>(a.v[i], b.v[i]); return r; }
+template <class T> INLINE M<T> eq(V<T> a, V<T> b) { M<T> r; EACH r.v[i] = R<T>::template cmp<_CMP_EQ_OQ>(a.v[i], b.v[i]); return r; }
+template <class T> INLINE M<T> ne(V<T> a, V<T> b) { M<T> r; EACH r.v[i] = R<T>::template cmp<_CMP_NEQ_UQ>(a.v[i], b.v[i]); return r; }
+template <class T> INLINE M<T> isNaN(V<T> a) { M<T> r; EACH r.v[i] = R<T>::template cmp<_CMP_UNORD_Q>(a.v[i], a.v[i]); return r; }
+template <class T> INLINE M<T> operator&(M<T> a, M<T> b) { EACH a.v[i] = R<T>::band(a.v[i], b.v[i]); return a; }
+template <class T> INLINE M<T> operator|(M<T> a, M<T> b) { EACH a.v[i] = R<T>::bor(a.v[i], b.v[i]); return a; }
+template <class T> INLINE V<T> select(M<T> m, V<T> a, V<T> b) { EACH a.v[i] = R<T>::blend(m.v[i], a.v[i], b.v[i]); return a; }
+template <class T> INLINE bool any(M<T> m) { int r = 0; EACH r |= R<T>::mask(m.v[i]); return r != 0; }
 
 // a·2^k for 1/2 ≤ |a| < 2 and an integer-valued k, |k| ≤ 252 (float) or 2044 (double), rounded once: the power in two factors
 // (AVX-512 has an instruction; the bits are the same).
-template <class T> inline V<T> timesPowerOfTwo(V<T> a, V<T> k) {
+template <class T> INLINE V<T> timesPowerOfTwo(V<T> a, V<T> k) {
   constexpr int mantissa = sizeof(T) == 4 ? 23 : 52, bias = sizeof(T) == 4 ? 127 : 1023;
   const B<T> both = bits(k + set1<T>(roundMagic<T>() + 2 * bias)), first = shr<1>(both);
   return a * fromBits<T>(shl<mantissa>(first)) * fromBits<T>(shl<mantissa>(both - first));

@@ -1,5 +1,7 @@
 // The vector vocabulary in plain C++: sixteen lanes in an array. Oracle of the other two, and fallback where there is no AVX2.
 
+#define INLINE inline  // the others insist on it
+
 constexpr int lanes = 16;
 
 template <class T> struct BitsOf;

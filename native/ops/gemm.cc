@@ -188,9 +188,9 @@ template <class T> struct Run {
     T* const tiles = work + p.packSize + p.rowsSize;
     if (p.sums == 1 && !p.swap) {
       T* c = g.c + i0 * g.ldc + j0;
-      const Target target = {g.accumulate ? tiles : c, g.accumulate ? p.panel : g.ldc, c, g.ldc, g.accumulate, g.bias ? g.bias + j0 : nullptr,
-                             g.relu};
-      steps(i0, m, panel, 0, g.k, target, packed);
+      T* const sum = g.accumulate ? tiles : c;  // the old C is needed until the last step
+      const int64_t sumRow = g.accumulate ? p.panel : g.ldc;
+      steps(i0, m, panel, 0, g.k, {sum, sumRow, c, g.ldc, g.accumulate, g.bias ? g.bias + j0 : nullptr, g.relu}, packed);
       return;
     }
     // A stack of partial sums: level l holds 2ˡ neighbouring blocks, like the digits of a binary counter.
@@ -209,7 +209,8 @@ template <class T> struct Run {
     }
     while (top > 1) merge();
     if (!p.swap) {
-      kernels.gemmFinish(m, n, tiles, p.panel, nullptr, 0, g.c + i0 * g.ldc + j0, g.ldc, g.accumulate, g.bias ? g.bias + j0 : nullptr, g.relu);
+      const T* bias = g.bias ? g.bias + j0 : nullptr;
+      kernels.gemmFinish(m, n, tiles, p.panel, nullptr, 0, g.c + i0 * g.ldc + j0, g.ldc, g.accumulate, bias, g.relu);
       return;
     }
     T* turned = tiles + p.levels * p.tileSize;
@@ -234,8 +235,17 @@ template <class T> size_t ownWorkspace(const Gemm<T>& g) {
 
 // ---- OpenBLAS -----------------------------------------------------------------------------------------------------------------
 
-// Every call has the same number of rows, the last tile padded: a row's bits do not depend on the batch it is in.
-constexpr int64_t blasRows = 64;
+// Every call has the same number of rows, the last tile padded, so that a row's bits do not depend on the batch it is in. That
+// holds only where a core's kernels treat all rows of a call alike: Haswell's and Zen's sum the rows 6–11 of every twelve in
+// another order than the rows 0–5. Eight rows are alike in all cores; sixty-four in those measured.
+int64_t blasTileRows() {
+  static const int64_t rows = [] {
+    for (const char* core : {"Cooperlake", "SkylakeX", "Sandybridge", "Nehalem", "Penryn", "Core2", "Prescott"})
+      if (blas().core == core) return 64;
+    return 8;
+  }();
+  return rows;
+}
 
 template <class T> struct BlasPlan {
   int64_t rowTiles, columnTiles, width;
@@ -244,6 +254,7 @@ template <class T> struct BlasPlan {
 };
 
 template <class T> BlasPlan<T> blasPlanOf(const Gemm<T>& g) {
+  const int64_t blasRows = blasTileRows();
   BlasPlan<T> p;
   p.rowTiles = divideUp(g.m, blasRows);
   p.padded = g.m % blasRows != 0;
@@ -257,16 +268,19 @@ template <class T> BlasPlan<T> blasPlanOf(const Gemm<T>& g) {
 template <class T> void gemmBlas(const Gemm<T>& g, void* workspace) {
   const Kernels<T>& kernels = kernelsOf<T>();
   const BlasPlan<T> p = blasPlanOf(g);
+  const int64_t blasRows = blasTileRows();
   T* const last = aligned<T>(workspace);
   T* const workers = last + p.rowsSize;
   const bool turnA = g.aCol != 1, turnB = g.bCol != 1;
+  // Of a single row any stride will do; the library checks it all the same.
+  const int64_t bRow = turnB ? g.bCol : g.k == 1 ? std::max(g.bRow, g.n) : g.bRow;
   if (p.padded) {
     const int64_t i0 = (p.rowTiles - 1) * blasRows, m = g.m - i0;
     std::memset(last, 0, size_t(blasRows) * g.k * sizeof(T));
     if (turnA) kernels.copyBlock(g.k, m, g.a + i0, g.aCol, last, blasRows);
     else kernels.copyBlock(m, g.k, g.a + i0 * g.aRow, g.aRow, last, g.k);
   }
-  parallelFor(p.rowTiles * p.columnTiles, [&](int64_t index, int worker) {
+  auto tile = [&](int64_t index, int worker) {
     const int64_t i0 = index % p.rowTiles * blasRows, j0 = index / p.rowTiles * p.width;
     const int64_t m = std::min(blasRows, g.m - i0), n = std::min(p.width, g.n - j0);
     const bool whole = m == blasRows;
@@ -276,10 +290,16 @@ template <class T> void gemmBlas(const Gemm<T>& g, void* workspace) {
     const bool direct = whole && !g.accumulate;
     T* const to = direct ? c : workers + worker * p.workerSize;
     const int64_t toRow = direct ? g.ldc : p.width;
-    blasProduct<T>(turnA, turnB, int(blasRows), int(n), int(g.k), a, int(lda), g.b + j0 * g.bCol, int(turnB ? g.bCol : g.bRow), to, int(toRow));
+    blasProduct<T>(turnA, turnB, int(blasRows), int(n), int(g.k), a, int(lda), g.b + j0 * g.bCol, int(bRow), to, int(toRow));
     const T* bias = g.bias ? g.bias + j0 : nullptr;
     if (!direct || bias || g.relu) kernels.gemmFinish(m, n, to, toRow, nullptr, 0, c, g.ldc, g.accumulate, bias, g.relu);
-  });
+  };
+  const int64_t tiles = p.rowTiles * p.columnTiles;
+  if (blas().serial) {  // its callers take turns: helpers would only wait
+    for (int64_t index = 0; index < tiles; ++index) tile(index, 0);
+  } else {
+    parallelFor(tiles, tile);
+  }
 }
 
 template <class T> bool servedByBlas(int64_t n, int64_t k) {
@@ -294,6 +314,8 @@ template <class T> bool servedByBlas(const Gemm<T>& g) {
   constexpr int64_t most = std::numeric_limits<int>::max();
   for (int64_t size : {g.n, g.k, g.aRow, g.aCol, g.bRow, g.bCol, g.ldc})
     if (size > most) return false;  // its sizes are int
+  if (g.aCol != 1 && g.aCol < g.m) return false;  // rows that overlap, or one step of k with any stride
+  if (g.bCol != 1 && g.bCol < g.k) return false;
   return servedByBlas<T>(g.n, g.k);
 }
 

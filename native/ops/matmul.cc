@@ -23,6 +23,13 @@ template <class T> Gemm<T> matmulOf(const Call& c) {
   return g;
 }
 
+// c += a·b: weight gradients are added where they stay.
+template <class T> Gemm<T> matmul_accumulateOf(const Call& c) {
+  Gemm<T> g = matmulOf<T>(c);
+  g.accumulate = true;
+  return g;
+}
+
 // y[m, n] = x[m, k]·w[k, n] + b[n]: the bits of matmul followed by add.
 template <class T> Gemm<T> linearOf(const Call& c) {
   const int64_t m = c.ints[0], n = c.ints[1], k = c.ints[2];
@@ -57,11 +64,13 @@ const char* checkLinear(const Call& c) {
   void run_##name(const Call& c) { byFloat(c, [&]<class T>() { gemm(name##Of<T>(c), c.workspace); }); } \
   size_t workspace_##name(const Call& c) { return c.dtype == DType::float64 ? gemmWorkspace(name##Of<double>(c)) : gemmWorkspace(name##Of<float>(c)); }
 PRODUCT(matmul)
+PRODUCT(matmul_accumulate)
 PRODUCT(linear)
 
 }  // namespace
 
 extern const OpFunctions op_matmul = {run_matmul, checkProduct, workspace_matmul};
+extern const OpFunctions op_matmul_accumulate = {run_matmul_accumulate, checkProduct, workspace_matmul_accumulate};
 extern const OpFunctions op_linear = {run_linear, checkLinear, workspace_linear};
 
 }  // namespace nodegrad::ops

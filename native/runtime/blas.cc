@@ -5,7 +5,7 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <cstring>
+#include <mutex>
 
 #include "cpu.h"
 
@@ -63,6 +63,7 @@ bool open(const char* name, Blas& b) {
   found.path = dladdr(reinterpret_cast<void*>(found.sgemm), &info) && info.dli_fname ? info.dli_fname : name;
   found.config = config();
   found.core = core();
+  found.serial = found.config.find("SINGLE_THREADED") != std::string::npos;
   if (found.config.find("USE64BITINT") != std::string::npos) {
     b.reason = found.path + " takes 64-bit sizes (" + found.config + "); a build with 32-bit sizes is needed";
     return false;
@@ -123,9 +124,12 @@ void blasProduct(bool transposeA, bool transposeB, int m, int n, int k, const T*
     blas().setThreads(1);
     prepared = true;
   }
+  static std::mutex& turn = *new std::mutex();  // never destroyed
+  std::unique_lock<std::mutex> lock(turn, std::defer_lock);
+  if (blas().serial) lock.lock();
   constexpr int rowMajor = 101;
-  product<T>()(rowMajor, int(transposeA ? BlasTranspose::yes : BlasTranspose::no), int(transposeB ? BlasTranspose::yes : BlasTranspose::no), m,
-               n, k, T(1), a, lda, b, ldb, T(0), c, ldc);
+  const auto code = [](bool transposed) { return int(transposed ? BlasTranspose::yes : BlasTranspose::no); };
+  product<T>()(rowMajor, code(transposeA), code(transposeB), m, n, k, T(1), a, lda, b, ldb, T(0), c, ldc);
 }
 
 template void blasProduct<float>(bool, bool, int, int, int, const float*, int, const float*, int, float*, int);

@@ -13,6 +13,8 @@ struct Blas {
   Product<float> sgemm = nullptr;
   Product<double> dgemm = nullptr;
   void (*setThreads)(int) = nullptr;
+  // A single-threaded build keeps its buffers without locks: two threads in it at once corrupt each other's results.
+  bool serial = false;
   std::string path;     // of the library, as the loader resolved it
   std::string config;   // what openblas_get_config says
   std::string core;     // the kernel family it chose
@@ -25,7 +27,7 @@ struct Blas {
 const Blas& blas();
 bool blasOpened();  // without opening it
 
-// Row-major C = op(A) · op(B) on this thread alone.
+// Row-major C = op(A) · op(B) on this thread alone. Threads may call it together; in a serial build they take turns.
 template <class T>
 void blasProduct(bool transposeA, bool transposeB, int m, int n, int k, const T* a, int lda, const T* b, int ldb, T* c, int ldc);
 

@@ -1,0 +1,181 @@
+// nodegrad as a contestant: through its public interface; matrix products and memory passes call the operation with kept outputs.
+
+import { readFileSync } from 'node:fs';
+import { Adam, addRelu, crossEntropy, getNumThreads, info, Linear, ReLU, relu, Sequential, SGD, Tensor } from '../lib/index.js';
+import { allocate, allocateShared, nativeOps, run as runNative } from '../lib/native.js';
+import { readFloats, readIntegers } from './data.js';
+import { Skip, serve, type Work } from './protocol.js';
+import type { GemmWork, MemoryWork, MlpWork, Setup, TinyWork } from './types.js';
+
+type Timed = Pick<Work, 'check' | 'run'>;
+
+/** Twenty values spread over a result, as every contestant picks them. */
+function picked(values: ArrayLike<number>): number[] {
+  const pitch = Math.floor(values.length / 20);
+  return Array.from({ length: Math.min(20, values.length) }, (_, index) => values[index * Math.max(1, pitch)]);
+}
+
+function operation(name: string): number {
+  const index = nativeOps.findIndex((op) => op.name === name);
+  if (index < 0) throw new Skip(`the addon has no operation '${name}'`);
+  return index;
+}
+
+function mlp(work: MlpWork, folder: string): Timed {
+  const { layers, batch, batches } = work;
+  const modules: (Linear | ReLU)[] = [];
+  for (let index = 0; index + 1 < layers.length; index++) {
+    if (index > 0) modules.push(new ReLU());
+    modules.push(new Linear(layers[index], layers[index + 1]));
+  }
+  const model = new Sequential(modules);
+  const { kind, lr } = work.optimizer;
+  const optimizer = kind === 'adam' ? new Adam(model, { lr }) : new SGD(model, { lr });
+  const weights = readFloats(folder, 'weights.bin');
+  let at = 0;
+  for (const parameter of model.parameters()) {
+    parameter.data.set(weights.subarray(at, at + parameter.size));
+    at += parameter.size;
+  }
+  if (at !== weights.length) throw new Error(`the model has ${at} parameters, the case ${weights.length}`);
+  const inputs = readFloats(folder, 'inputs.bin');
+  const targets = readIntegers(folder, 'targets.bin');
+  const size = batch * layers[0];
+  const x = Array.from({ length: batches }, (_, index) =>
+    Tensor.from(inputs.subarray(index * size, (index + 1) * size), [batch, layers[0]]),
+  );
+  const y = Array.from({ length: batches }, (_, index) => Tensor.from(targets.subarray(index * batch, (index + 1) * batch), [batch]));
+  let position = 0;
+  const step = (): Tensor => {
+    const loss = crossEntropy(model.forward(x[position]), y[position]);
+    loss.backward();
+    optimizer.step();
+    optimizer.zeroGrad();
+    position = (position + 1) % batches;
+    return loss;
+  };
+  return {
+    check: () => Array.from({ length: 20 }, () => step().item()),
+    run(steps) {
+      let loss: Tensor | undefined;
+      for (let index = 0; index < steps; index++) loss = step();
+      loss?.item();
+    },
+  };
+}
+
+function gemm(work: GemmWork, folder: string): Timed {
+  const { m, n, k, sets } = work;
+  const allA = readFloats(folder, 'a.bin');
+  const allB = readFloats(folder, 'b.bin');
+  const a = Array.from({ length: sets }, (_, index) => allA.subarray(index * m * k, (index + 1) * m * k));
+  const b = Array.from({ length: sets }, (_, index) => allB.subarray(index * k * n, (index + 1) * k * n));
+  const c = new Float32Array(m * n);
+  const matmul = operation('matmul');
+  const ints = [m, n, k, Number(work.transposeA), Number(work.transposeB)];
+  let position = 0;
+  const run = (steps: number): void => {
+    for (let index = 0; index < steps; index++) {
+      runNative(matmul, [c, a[position], b[position]], ints, []);
+      position = (position + 1) % sets;
+    }
+  };
+  return {
+    check() {
+      run(1);
+      return picked(c);
+    },
+    run,
+  };
+}
+
+function memory(work: MemoryWork, folder: string): Timed {
+  const { rows, columns, lr } = work;
+  const a = readFloats(folder, 'a.bin');
+  const b = readFloats(folder, 'b.bin');
+  if (work.operation === 'bias-relu' && work.fresh) {
+    const [x, bias] = [Tensor.from(a, [rows, columns]), Tensor.from(b, [columns])];
+    let result = addRelu(x, bias);
+    return {
+      check: () => picked(result.data),
+      run(steps) {
+        for (let index = 0; index < steps; index++) result = addRelu(x, bias);
+      },
+    };
+  }
+  // Results, parameters, gradients and state live where the library puts them.
+  const slab = (values?: Float32Array): Float32Array => {
+    const memory = allocateShared(a.length, 'float32');
+    if (values !== undefined) memory.set(values);
+    return memory;
+  };
+  const kept = work.operation === 'bias-relu' ? allocate(a.length, 'float32') : slab(a);
+  const gradients = work.operation === 'bias-relu' ? kept : slab(b);
+  const [m, v] = work.operation === 'adam' ? [slab(), slab()] : [kept, kept];
+  const call = operation(work.operation === 'bias-relu' ? 'add_relu' : work.operation);
+  // sgd: learning rate, momentum, dampening, weight decay, Nesterov, first step; adam: see native/ops/optimizers.cc
+  const hyper = work.operation === 'adam' ? new Float64Array([lr, 0.9, 0.999, 1e-8, 0, 0, 0, 0]) : new Float64Array([lr, 0, 0, 0, 0, 0]);
+  const powers = [1, 1];
+  const none = new Float32Array(0);
+  const run = (steps: number): void => {
+    for (let index = 0; index < steps; index++) {
+      if (work.operation === 'bias-relu') runNative(call, [kept, a, b], [2, rows, columns, columns, 1, 0, 1], []);
+      else if (work.operation === 'sgd') runNative(call, [kept, none, gradients, hyper], [], []);
+      else {
+        for (const beta of [0, 1]) {
+          powers[beta] *= hyper[1 + beta];
+          hyper[6 + beta] = 1 - powers[beta];
+        }
+        runNative(call, [kept, m, v, gradients, hyper], [], []);
+      }
+    }
+  };
+  return {
+    check() {
+      run(3);
+      return picked(kept);
+    },
+    run,
+  };
+}
+
+function tiny(work: TinyWork, folder: string): Timed {
+  const x = Tensor.from(readFloats(folder, 'a.bin'), [work.size]);
+  const y = Tensor.from(readFloats(folder, 'b.bin'), [work.size]);
+  let result = x;
+  const run =
+    work.operation === 'add'
+      ? (steps: number): void => {
+          for (let index = 0; index < steps; index++) result = x.add(y);
+        }
+      : (steps: number): void => {
+          for (let index = 0; index < steps; index++) result = relu(x);
+        };
+  return {
+    check() {
+      run(1);
+      return Array.from(result.data.subarray(0, 20));
+    },
+    run,
+  };
+}
+
+/** Versions for the table. `info()` opens OpenBLAS, so where start-up is timed it has to stay out. */
+function versions(work: Setup['work']): Record<string, string> {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+  if (work.kind !== 'gemm') return { nodegrad: version };
+  const { isa, gemm: choice, blas } = info();
+  if (choice === 'openblas' && !blas.available) throw new Skip(blas.problem ?? 'there is no OpenBLAS on this machine');
+  return { nodegrad: version, kernels: isa, ...(choice === 'openblas' ? { library: blas.config ?? '?', core: blas.core ?? '?' } : {}) };
+}
+
+function prepare({ work, folder, threads }: Setup): Work {
+  if (getNumThreads() !== threads) throw new Skip(`runs with ${getNumThreads()} threads instead of ${threads}`);
+  const of = versions(work);
+  if (work.kind === 'mlp') return { versions: of, ...mlp(work, folder) };
+  if (work.kind === 'gemm') return { versions: of, ...gemm(work, folder) };
+  if (work.kind === 'memory') return { versions: of, ...memory(work, folder) };
+  return { versions: of, ...tiny(work, folder) };
+}
+
+await serve(prepare);

@@ -1,0 +1,203 @@
+// The tables: on the terminal after every case, and in bench/RESULTS.md after a full run.
+
+import type { Calibration } from '../lib/native.js';
+import { bestRival, type CaseResult, type ContestantResult, isTimed, ours } from './results.js';
+import { median } from './statistics.js';
+
+const scales = { ms: 1, µs: 1e3, ns: 1e6 };
+
+function digits(value: number): string {
+  if (!Number.isFinite(value)) return '–';
+  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value >= 1 ? value.toFixed(2) : value.toPrecision(3);
+}
+
+function time(milliseconds: number, result: CaseResult): string {
+  return digits(milliseconds * scales[result.unit]);
+}
+
+const percent = (value: number | undefined): string => (value === undefined ? '–' : `${Math.round(value * 100)} %`);
+const times = (value: number | undefined): string => (value === undefined ? '–' : `${value.toFixed(2)}×`);
+
+const header = (result: CaseResult): string[] => [
+  'contestant',
+  `min ${result.unit}`,
+  `median ${result.unit}`,
+  'quartiles',
+  `CPU ${result.unit}`,
+  'nodegrad is faster by min',
+  'by median',
+  'of the limit, min',
+  'median',
+];
+
+function cells(contestant: ContestantResult, result: CaseResult): string[] {
+  if (!isTimed(contestant)) return [contestant.name, contestant.reason ?? 'not timed'];
+  return [
+    contestant.name,
+    time(contestant.minimum, result),
+    time(contestant.median, result),
+    `${time(contestant.lowerQuartile, result)} … ${time(contestant.upperQuartile, result)}`,
+    time(contestant.cpu, result),
+    times(contestant.ratio?.minimum),
+    times(contestant.ratio?.median),
+    percent(contestant.fraction?.minimum),
+    percent(contestant.fraction?.median),
+  ];
+}
+
+function status(result: CaseResult): string {
+  const parts: string[] = [];
+  if (result.disagreement !== '') parts.push(`NOT TIMED, the contestants disagree: ${result.disagreement}`);
+  else
+    parts.push(
+      `${result.rounds} rounds${result.discarded > 0 ? `, ${result.discarded} more discarded (a core was missing or shared)` : ''}`,
+    );
+  if (result.disturbed) parts.push('DISTURBED: a core was missing or shared in every round, so all rounds are shown');
+  if (result.rate !== undefined)
+    parts.push(`limit ${digits(result.rate)} ${result.limit === 'fma' ? 'GFLOP/s' : `GB/s (${result.limit})`}`);
+  return parts.join('; ');
+}
+
+/** The table of one case for the terminal. */
+export function terminalTable(result: CaseResult): string {
+  const rows = [header(result), ...result.contestants.map((contestant) => cells(contestant, result))];
+  const full = rows.filter((row) => row.length > 2);
+  const widths = rows[0].map((_, column) =>
+    Math.max(column === 0 ? Math.max(...rows.map((row) => row[0].length)) : 0, ...full.map((row) => row[column].length)),
+  );
+  const lines = rows.map((row) =>
+    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : row.length === 2 ? cell : cell.padStart(widths[column]))).join('  '),
+  );
+  return [
+    `${result.name} (${threadsText(result.threads)}): ${result.title}`,
+    `  ${status(result)}`,
+    ...lines.map((line) => `  ${line}`),
+  ].join('\n');
+}
+
+const threadsText = (threads: number): string => (threads === 1 ? '1 thread' : `${threads} threads`);
+const row = (cells: readonly string[]): string =>
+  `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+const table = (head: readonly string[], body: readonly (readonly string[])[]): string[] => [
+  row(head),
+  row(head.map((_, index) => (index === 0 ? '---' : '---:'))),
+  ...body.map(row),
+];
+
+function calibrationLines(record: readonly Calibration[]): string[] {
+  const range = (pick: (calibration: Calibration) => number): string => {
+    const values = record.map(pick);
+    return digits(median(values)) === '0.00' ? '–' : `${digits(Math.min(...values))} … ${digits(Math.max(...values))}`;
+  };
+  return table(
+    ['limit', 'seen during the run'],
+    [
+      ['FMA peak AVX2, one thread, GFLOP/s', range((one) => one.fmaPeak.avx2[0])],
+      ['FMA peak AVX2, all threads', range((one) => one.fmaPeak.avx2[1])],
+      ['FMA peak AVX-512, one thread', range((one) => one.fmaPeak.avx512[0])],
+      ['FMA peak AVX-512, all threads', range((one) => one.fmaPeak.avx512[1])],
+      ['copy, GB/s', range((one) => one.copyBandwidth)],
+      ['read', range((one) => one.readBandwidth)],
+      ['triad', range((one) => one.triadBandwidth)],
+      ['in-place update (2 reads, 1 write)', range((one) => one.updateBandwidth)],
+      ['in-place update (4 reads, 3 writes)', range((one) => one.stateBandwidth)],
+    ],
+  );
+}
+
+function overview(results: readonly CaseResult[]): string[] {
+  return table(
+    [
+      'case',
+      'threads',
+      'nodegrad min / median',
+      'best rival by min',
+      'best rival by median',
+      'faster by min',
+      'by median',
+      'of the limit, min / median',
+    ],
+    results.map((result) => {
+      const own = ours(result);
+      const [byMinimum, byMedian] = [bestRival(result, 'minimum'), bestRival(result, 'median')];
+      const name = (rival: ContestantResult | undefined, by: 'minimum' | 'median'): string =>
+        rival === undefined ? '–' : `${rival.name}, ${time(rival[by], result)} ${result.unit}`;
+      const figures =
+        own !== undefined && isTimed(own) ? `${time(own.minimum, result)} / ${time(own.median, result)} ${result.unit}` : 'not timed';
+      const limit = own?.fraction === undefined ? '–' : `${percent(own.fraction.minimum)} / ${percent(own.fraction.median)}`;
+      return [
+        `[${result.name}](#${result.name}-${result.threads})`,
+        String(result.threads),
+        result.disagreement === '' ? figures : 'contestants disagree',
+        name(byMinimum, 'minimum'),
+        name(byMedian, 'median'),
+        times(byMinimum?.ratio?.minimum),
+        times(byMedian?.ratio?.median),
+        limit,
+      ];
+    }),
+  );
+}
+
+function versions(results: readonly CaseResult[]): string[] {
+  const seen = new Map<string, string>();
+  for (const contestant of results.flatMap((result) => result.contestants)) {
+    const text = Object.entries(contestant.versions).map(([name, version]) => `${name} ${version}`);
+    if (contestant.note !== undefined) text.push(contestant.note);
+    if (text.length > 0) seen.set(contestant.name, text.join(', '));
+    else if (!seen.has(contestant.name)) seen.set(contestant.name, contestant.reason ?? '–');
+  }
+  return table(['contestant', 'versions'], [...seen]);
+}
+
+/** What the page is made of. */
+export interface Page {
+  machine: [string, string][];
+  calibrations: readonly Calibration[];
+  /** Why there is no calibration, or an empty string. */
+  uncalibrated: string;
+  results: readonly CaseResult[];
+  /** How the run was made: rounds, seconds, pinning. */
+  method: string;
+}
+
+/** The whole results page. */
+export function markdown(page: Page): string {
+  const details = page.results.flatMap((result) => [
+    '',
+    `### ${result.name} <a id="${result.name}-${result.threads}"></a>`,
+    '',
+    `${result.title}. ${threadsText(result.threads)}; ${status(result)}.`,
+    '',
+    ...table(
+      header(result),
+      result.contestants.map((contestant) => [...cells(contestant, result), ...Array(9).fill('')].slice(0, 9)),
+    ),
+  ]);
+  return [
+    '# Results',
+    '',
+    'Written by `npm run bench`; [README.md](README.md) says how it measures. Rows that nodegrad loses stay in the table.',
+    '"Faster" is the other contestant\'s time over nodegrad\'s: above 1, nodegrad is faster.',
+    'By minimum: the best chunk of all rounds of each; by median: the middle of the ratios of the medians, round by round.',
+    '"Of the limit" is the time that the arithmetic (or the bytes) would take at the rate calibrated around the same turn, over the time taken.',
+    '',
+    ...overview(page.results),
+    '',
+    '## Machine',
+    '',
+    ...table(['', ''], page.machine),
+    '',
+    page.method,
+    '',
+    ...(page.uncalibrated === '' ? calibrationLines(page.calibrations) : [`Not calibrated: ${page.uncalibrated}.`]),
+    '',
+    '## Contestants',
+    '',
+    ...versions(page.results),
+    '',
+    '## Cases',
+    ...details,
+    '',
+  ].join('\n');
+}

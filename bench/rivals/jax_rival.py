@@ -1,0 +1,158 @@
+"""JAX as a contestant: `jit`, donated buffers, optax. XLA takes its thread count from the CPUs that the runner holds it on."""
+
+import os
+
+import numpy as np
+import jax
+import jax.numpy as jnp
+import optax
+
+from protocol import Skip, Work, serve
+
+
+def read(folder, name, shape, dtype=np.float32):
+    return np.fromfile(os.path.join(folder, name), dtype=dtype).reshape(shape)
+
+
+def transformation(kind, lr):
+    return optax.adam(lr) if kind == "adam" else optax.sgd(lr)
+
+
+def mlp(work, folder):
+    layers, batch, batches = work["layers"], work["batch"], work["batches"]
+    values = np.fromfile(os.path.join(folder, "weights.bin"), dtype=np.float32)
+    parameters, at = [], 0
+    for inputs, outputs in zip(layers, layers[1:]):
+        weight = values[at : at + inputs * outputs].reshape(inputs, outputs)
+        bias = values[at + inputs * outputs : at + (inputs + 1) * outputs]
+        parameters.append((jnp.array(weight), jnp.array(bias)))
+        at += (inputs + 1) * outputs
+    optimizer = transformation(work["optimizer"]["kind"], work["optimizer"]["lr"])
+    state = optimizer.init(parameters)
+    inputs = [jnp.array(x) for x in read(folder, "inputs.bin", (batches, batch, layers[0]))]
+    targets = [jnp.array(y) for y in read(folder, "targets.bin", (batches, batch), np.int32)]
+
+    def loss_of(parameters, x, y):
+        for weight, bias in parameters[:-1]:
+            x = jax.nn.relu(x @ weight + bias)
+        weight, bias = parameters[-1]
+        return optax.softmax_cross_entropy_with_integer_labels(x @ weight + bias, y).mean()
+
+    def update(parameters, state, x, y):
+        loss, gradients = jax.value_and_grad(loss_of)(parameters, x, y)
+        updates, state = optimizer.update(gradients, state, parameters)
+        return optax.apply_updates(parameters, updates), state, loss
+
+    update = jax.jit(update, donate_argnums=(0, 1))
+    position = 0
+
+    def step():
+        nonlocal parameters, state, position
+        parameters, state, loss = update(parameters, state, inputs[position], targets[position])
+        position = (position + 1) % batches
+        return loss
+
+    def run(steps):
+        for _ in range(steps):
+            loss = step()
+        loss.item()
+        jax.block_until_ready(parameters)
+
+    return (lambda: [step().item() for _ in range(20)]), run
+
+
+def gemm(work, folder):
+    m, n, k, sets = work["m"], work["n"], work["k"], work["sets"]
+    transpose_a, transpose_b = work["transposeA"], work["transposeB"]
+    a = [jnp.array(value) for value in read(folder, "a.bin", (sets, k, m) if transpose_a else (sets, m, k))]
+    b = [jnp.array(value) for value in read(folder, "b.bin", (sets, n, k) if transpose_b else (sets, k, n))]
+    product = jax.jit(lambda a, b: jnp.matmul(a.T if transpose_a else a, b.T if transpose_b else b))
+    position, c = 0, None
+
+    def run(steps):
+        nonlocal position, c
+        for _ in range(steps):
+            c = product(a[position], b[position])
+            position = (position + 1) % sets
+        jax.block_until_ready(c)
+
+    def check():
+        run(1)
+        return np.asarray(c).flatten()[:: m * n // 20][:20].tolist()
+
+    return check, run
+
+
+def memory(work, folder):
+    shape, operation = (work["rows"], work["columns"]), work["operation"]
+    a = jnp.array(read(folder, "a.bin", shape))
+    if operation == "bias-relu":
+        b = jnp.array(read(folder, "b.bin", (work["columns"],)))
+        result = jnp.zeros(shape)
+        # A donated argument of the result's shape is the kept memory; XLA leaves out the argument itself.
+        into = jax.jit(lambda x, bias, out: jnp.maximum(x + bias, 0), donate_argnums=(2,), keep_unused=True)
+        fresh = jax.jit(lambda x, bias: jnp.maximum(x + bias, 0))
+
+        def run(steps):
+            nonlocal result
+            for _ in range(steps):
+                if work["fresh"]:
+                    result = None
+                    result = fresh(a, b)
+                else:
+                    result = into(a, b, result)
+            jax.block_until_ready(result)
+    else:
+        result = a
+        gradient = jnp.array(read(folder, "b.bin", shape))
+        optimizer = transformation(operation, work["lr"])
+        state = optimizer.init(result)
+
+        def update(parameter, state, gradient):
+            updates, state = optimizer.update(gradient, state, parameter)
+            return optax.apply_updates(parameter, updates), state
+
+        update = jax.jit(update, donate_argnums=(0, 1))
+
+        def run(steps):
+            nonlocal result, state
+            for _ in range(steps):
+                result, state = update(result, state, gradient)
+            jax.block_until_ready(result)
+
+    def check():
+        run(3)
+        return np.asarray(result).flatten()[:: result.size // 20][:20].tolist()
+
+    return check, run
+
+
+def tiny(work, folder):
+    x, y = (jnp.array(read(folder, name, (work["size"],))) for name in ("a.bin", "b.bin"))
+    add, relu = jax.jit(lambda x, y: x + y), jax.jit(jax.nn.relu)
+
+    def run(steps):
+        if work["operation"] == "add":
+            for _ in range(steps):
+                result = add(x, y)
+        else:
+            for _ in range(steps):
+                result = relu(x)
+        return jax.block_until_ready(result)
+
+    return (lambda: np.asarray(run(1))[:20].tolist()), run
+
+
+def prepare(setup):
+    if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) != setup["threads"]:
+        raise Skip(f"would run on {len(os.sched_getaffinity(0))} CPUs (needs taskset)")
+    jax.config.update("jax_default_matmul_precision", "highest")
+    kinds = {"mlp": mlp, "gemm": gemm, "memory": memory, "tiny": tiny}
+    work = setup["work"]
+    if work["kind"] not in kinds:
+        raise Skip(f"no {work['kind']} here")
+    check, run = kinds[work["kind"]](work, setup["folder"])
+    return Work(check, run, {"jax": jax.__version__, "optax": optax.__version__})
+
+
+serve(prepare)

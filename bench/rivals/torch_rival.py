@@ -1,0 +1,159 @@
+"""PyTorch as a contestant. Variants: `eager` (fused optimizer), `foreach`, `compile` (torch.compile and the fused optimizer)."""
+
+import os
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from protocol import Skip, Work, serve
+
+
+def read(folder, name, shape, dtype=np.float32):
+    return torch.from_numpy(np.fromfile(os.path.join(folder, name), dtype=dtype).reshape(shape))
+
+
+def optimizer_of(parameters, kind, lr, variant):
+    how = {"foreach": True} if variant == "foreach" else {"fused": True}
+    return (torch.optim.Adam if kind == "adam" else torch.optim.SGD)(parameters, lr=lr, **how)
+
+
+def mlp(work, folder, variant):
+    layers, batch, batches = work["layers"], work["batch"], work["batches"]
+    values = np.fromfile(os.path.join(folder, "weights.bin"), dtype=np.float32)
+    modules, at = [], 0
+    for index, (inputs, outputs) in enumerate(zip(layers, layers[1:])):
+        linear = torch.nn.Linear(inputs, outputs)
+        weight = torch.from_numpy(values[at : at + inputs * outputs].reshape(inputs, outputs).T.copy())
+        bias = torch.from_numpy(values[at + inputs * outputs : at + (inputs + 1) * outputs].copy())
+        at += (inputs + 1) * outputs
+        with torch.no_grad():
+            linear.weight.copy_(weight)
+            linear.bias.copy_(bias)
+        modules += [linear] if index == 0 else [torch.nn.ReLU(), linear]
+    model = torch.nn.Sequential(*modules)
+    optimizer = optimizer_of(model.parameters(), work["optimizer"]["kind"], work["optimizer"]["lr"], variant)
+    inputs = list(read(folder, "inputs.bin", (batches, batch, layers[0])))
+    targets = list(read(folder, "targets.bin", (batches, batch), np.int32).long())
+
+    def loss_of(x, y):
+        return F.cross_entropy(model(x), y)
+
+    if variant == "compile":
+        loss_of = torch.compile(loss_of, dynamic=False)
+    position = 0
+
+    def step():
+        nonlocal position
+        optimizer.zero_grad(set_to_none=True)
+        loss = loss_of(inputs[position], targets[position])
+        loss.backward()
+        optimizer.step()
+        position = (position + 1) % batches
+        return loss
+
+    def run(steps):
+        for _ in range(steps):
+            loss = step()
+        loss.item()
+
+    return (lambda: [step().item() for _ in range(20)]), run
+
+
+def gemm(work, folder, variant):
+    m, n, k, sets = work["m"], work["n"], work["k"], work["sets"]
+    a = list(read(folder, "a.bin", (sets, k, m) if work["transposeA"] else (sets, m, k)))
+    b = list(read(folder, "b.bin", (sets, n, k) if work["transposeB"] else (sets, k, n)))
+    a = [value.T for value in a] if work["transposeA"] else a
+    b = [value.T for value in b] if work["transposeB"] else b
+    c = torch.empty(m, n)
+    position = 0
+
+    def run(steps):
+        nonlocal position
+        for _ in range(steps):
+            torch.mm(a[position], b[position], out=c)
+            position = (position + 1) % sets
+
+    def check():
+        run(1)
+        return c.flatten()[:: m * n // 20][:20].tolist()
+
+    return check, run
+
+
+def memory(work, folder, variant):
+    shape, operation = (work["rows"], work["columns"]), work["operation"]
+    a = read(folder, "a.bin", shape)
+    if operation == "bias-relu":
+        b = read(folder, "b.bin", (work["columns"],))
+        kept = torch.zeros(shape)
+        result = kept
+
+        def fresh(x, bias):
+            return torch.relu_(x + bias)
+
+        def into(x, bias, out):
+            torch.add(x, bias, out=out)
+            torch.relu_(out)
+
+        if variant == "compile":
+            fresh = torch.compile(lambda x, bias: torch.relu(x + bias), dynamic=False)
+            into = torch.compile(lambda x, bias, out: out.copy_(torch.relu(x + bias)), dynamic=False)
+
+        def run(steps):
+            nonlocal result
+            for _ in range(steps):
+                if work["fresh"]:
+                    result = None
+                    result = fresh(a, b)
+                else:
+                    into(a, b, kept)
+    else:
+        result = torch.nn.Parameter(a)
+        result.grad = read(folder, "b.bin", shape)
+        optimizer = optimizer_of([result], operation, work["lr"], variant)
+
+        def run(steps):
+            for _ in range(steps):
+                optimizer.step()
+
+    def check():
+        run(3)
+        return result.detach().flatten()[:: a.numel() // 20][:20].tolist()
+
+    return check, torch.no_grad()(run)
+
+
+def tiny(work, folder, variant):
+    x, y = read(folder, "a.bin", (work["size"],)), read(folder, "b.bin", (work["size"],))
+    if work["operation"] == "add":
+
+        def run(steps):
+            for _ in range(steps):
+                result = x + y
+            return result
+    else:
+
+        def run(steps):
+            for _ in range(steps):
+                result = torch.relu(x)
+            return result
+
+    return (lambda: run(1)[:20].tolist()), run
+
+
+def prepare(setup):
+    torch.set_num_threads(setup["threads"])
+    torch.set_float32_matmul_precision("highest")
+    kinds = {"mlp": mlp, "gemm": gemm, "memory": memory, "tiny": tiny}
+    work = setup["work"]
+    if work["kind"] not in kinds:
+        raise Skip(f"no {work['kind']} here")
+    if torch.get_num_threads() != setup["threads"]:
+        raise Skip(f"runs with {torch.get_num_threads()} threads")
+    check, run = kinds[work["kind"]](work, setup["folder"], setup["variant"])
+    return Work(check, run, {"torch": torch.__version__})
+
+
+serve(prepare)

@@ -1,0 +1,90 @@
+// The fully connected layer.
+
+import type { FloatDType } from '../dtype.js';
+import { ArgumentError, ShapeError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
+import { He, Initializer, Xavier, Zeros } from '../initializers/initializer.js';
+import { linear, matmul } from '../ops/matmul.js';
+import { reshape } from '../ops/shape.js';
+import { Parameter } from '../parameter.js';
+import { Tensor } from '../tensor.js';
+import { Layer, registerLayer } from './layer.js';
+
+/** Options of {@link Linear}. */
+export interface LinearOptions {
+  /** Whether to add a bias. Default true. */
+  bias?: boolean;
+  /** First weights. Default: Xavier when tanh or sigmoid follows in a Sequential, else He (course row C23). */
+  init?: Initializer;
+  /** First biases. Default zeros (course row A25). */
+  biasInit?: Initializer;
+}
+
+/**
+ * `y = x·W + b` over the last dimension (other frameworks: Dense).
+ *
+ * The weight is [in, out], the course's `x·W`; PyTorch stores its transpose. Gradients: `dx = dy·Wᵀ`, `dW = xᵀ·dy`, `db = Σ dy`
+ * (course row G08).
+ *
+ * @example
+ * ```ts
+ * import { Linear, ones } from 'nodegrad';
+ * new Linear(784, 256).forward(ones([32, 784])).shape; // [32, 256]
+ * ```
+ */
+export class Linear extends Layer {
+  /** [in, out] */
+  readonly weight: Parameter;
+  /** [out], or null without a bias. */
+  readonly bias: Parameter | null;
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  readonly #chosen: boolean;
+
+  /**
+   * @param inFeatures - Size of the last input dimension.
+   * @param outFeatures - Number of units.
+   * @throws {@link ArgumentError} for sizes below 1 or unknown options.
+   */
+  constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
+    super();
+    checkOptions(options, 'options', ['bias', 'init', 'biasInit']);
+    this.inFeatures = checkInteger(inFeatures, 'inFeatures', 1, 2 ** 31 - 1);
+    this.outFeatures = checkInteger(outFeatures, 'outFeatures', 1, 2 ** 31 - 1);
+    for (const name of ['init', 'biasInit'] as const) {
+      if (options[name] !== undefined && !(options[name] instanceof Initializer)) {
+        throw new ArgumentError(expected('an Initializer, such as new He()', name, options[name]));
+      }
+    }
+    this.#chosen = options.init !== undefined;
+    this.weight = new Parameter([this.inFeatures, this.outFeatures], { init: options.init ?? new He() });
+    this.bias = options.bias === false ? null : new Parameter([this.outFeatures], { init: options.biasInit ?? new Zeros() });
+  }
+
+  forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
+    const input = Tensor.check(x, 'x') as unknown as Tensor;
+    if (this.bias !== null) return linear(input, this.weight, this.bias) as unknown as Tensor<D>;
+    if (input.shape.length === 0 || input.shape[input.shape.length - 1] !== this.inFeatures) {
+      throw new ShapeError(
+        `[linear] expected ${this.inFeatures} input features (the last dimension), received shape ${describeShape(input.shape)}`,
+      );
+    }
+    const outer = input.shape.slice(0, -1);
+    const rows = reshape(input, [outer.reduce((product, dimension) => product * dimension, 1), this.inFeatures]);
+    return reshape(matmul(rows, this.weight), [...outer, this.outFeatures]) as unknown as Tensor<D>;
+  }
+
+  /** @internal */
+  followedBy(hint: 'he' | 'xavier' | null): void {
+    if (!this.#chosen && hint === 'xavier') this.weight.init = new Xavier();
+  }
+
+  override config(): unknown {
+    return { inFeatures: this.inFeatures, outFeatures: this.outFeatures, bias: this.bias !== null };
+  }
+
+  static fromConfig(config: { inFeatures: number; outFeatures: number; bias: boolean }): Linear {
+    return new Linear(config.inFeatures, config.outFeatures, { bias: config.bias });
+  }
+}
+
+registerLayer(Linear);

@@ -1,0 +1,73 @@
+// Layers without parameters: Flatten and Dropout.
+
+import type { DType, FloatDType } from '../dtype.js';
+import { ShapeError, checkNumber } from '../errors.js';
+import { sizeOf } from '../ops/emit.js';
+import { dropout } from '../ops/random.js';
+import { Random, getSeed } from '../random.js';
+import { Tensor } from '../tensor.js';
+import { Layer, registerLayer } from './layer.js';
+
+/**
+ * Views each example as one row: [N, …] → [N, features].
+ *
+ * @example
+ * ```ts
+ * import { Flatten, ones } from 'nodegrad';
+ * new Flatten().forward(ones([32, 28, 28, 1])).shape; // [32, 784]
+ * ```
+ */
+export class Flatten extends Layer<Tensor<DType>, Tensor<DType>> {
+  forward<D extends DType>(x: Tensor<D>): Tensor<D> {
+    const input = Tensor.check(x, 'x') as Tensor<D>;
+    if (input.shape.length === 0) throw new ShapeError('[flatten] expected a batch dimension, received a rank-0 tensor');
+    return input.reshape([input.shape[0], sizeOf(input.shape.slice(1))]);
+  }
+  static fromConfig(): Flatten {
+    return new Flatten();
+  }
+}
+
+/**
+ * In training, zeroes each element with probability `p` and scales the others by `1/(1−p)`; in evaluation, does nothing.
+ *
+ * Each layer draws from a stream of its own, keyed by (seed, path); the mask is regenerated in backward from its counter. Course rows
+ * F06–F08, P16: `p` is the probability of DROPPING.
+ *
+ * @example
+ * ```ts
+ * import { Dropout, ones } from 'nodegrad';
+ * new Dropout(0.5).eval().forward(ones([4])).toArray(); // [1, 1, 1, 1]
+ * ```
+ */
+export class Dropout extends Layer {
+  readonly p: number;
+  #random: Random | null = null;
+
+  /** @param p - Probability of dropping, from 0 to 1. Default 0.5. */
+  constructor(p = 0.5) {
+    super();
+    this.p = checkNumber(p, 'p', 0, 1);
+  }
+
+  /** @internal The stream of masks, for checkpoints. */
+  get random(): Random {
+    this.#random ??= new Random(getSeed(), `dropout:${this.path}`);
+    return this.#random;
+  }
+
+  forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
+    if (!this.training || this.p === 0) return Tensor.check(x, 'x') as Tensor<D>;
+    return dropout(x, this.p, { random: this.random });
+  }
+
+  override config(): unknown {
+    return { p: this.p };
+  }
+  static fromConfig(config: { p: number }): Dropout {
+    return new Dropout(config.p);
+  }
+}
+
+registerLayer(Flatten as never);
+registerLayer(Dropout);

@@ -1,0 +1,83 @@
+// Metrics: what a person reads beside the loss, gathered over batches.
+
+import { ArgumentError, ShapeError, describeShape } from '../errors.js';
+import { sameShape } from '../ops/broadcast.js';
+import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
+
+/**
+ * Base class of metrics: `update` with each batch, then `result`.
+ *
+ * @example
+ * ```ts
+ * import { Metric, Tensor } from 'nodegrad';
+ * class Count extends Metric {
+ *   readonly name = 'count';
+ *   #seen = 0;
+ *   update(prediction: Tensor): void {
+ *     this.#seen += prediction.shape[0];
+ *   }
+ *   result(): number {
+ *     return this.#seen;
+ *   }
+ *   reset(): void {
+ *     this.#seen = 0;
+ *   }
+ * }
+ * ```
+ */
+export abstract class Metric {
+  /** Key in histories and logs. */
+  abstract readonly name: string;
+  /** Takes in a batch. */
+  abstract update(prediction: AnyTensor, target: AnyTensor): void;
+  /** The value over everything since the last reset; NaN before the first batch. */
+  abstract result(): number;
+  /** Forgets everything. */
+  abstract reset(): void;
+}
+
+/**
+ * Share of examples whose largest score stands at the target class.
+ *
+ * @example
+ * ```ts
+ * import { Accuracy, Tensor, tensor } from 'nodegrad';
+ * const accuracy = new Accuracy();
+ * accuracy.update(tensor([[0.1, 0.9], [0.8, 0.2]]), Tensor.from(Int32Array.of(1, 1)));
+ * accuracy.result(); // 0.5
+ * ```
+ */
+export class Accuracy extends Metric {
+  readonly name = 'accuracy';
+  #right = 0;
+  #seen = 0;
+
+  /**
+   * @param prediction - Scores [..., classes].
+   * @param target - Class indices (int32 or uint8) of shape [...], or probabilities of the same shape as the scores.
+   */
+  update(prediction: AnyTensor, target: AnyTensor): void {
+    const scores = Tensor.check(prediction, 'prediction');
+    const wanted = Tensor.check(target, 'target');
+    if (scores.shape.length === 0) throw new ShapeError('accuracy needs scores of shape [..., classes], received a rank-0 tensor');
+    noGrad(() => {
+      const best = scores.argmax(-1);
+      const labels = sameShape(wanted.shape, scores.shape) && wanted.dtype === scores.dtype ? wanted.argmax(-1) : wanted.to('int32');
+      if (!sameShape(labels.shape, best.shape)) {
+        throw new ShapeError(`accuracy expects targets of shape ${describeShape(best.shape)}, received ${describeShape(wanted.shape)}`);
+      }
+      if (best.size >= 2 ** 24) throw new ArgumentError('accuracy takes at most 2^24 examples per batch');
+      this.#right += best.equal(labels).to('float32').sum().item();
+      this.#seen += best.size;
+    });
+  }
+
+  result(): number {
+    return this.#right / this.#seen;
+  }
+
+  reset(): void {
+    this.#right = 0;
+    this.#seen = 0;
+  }
+}

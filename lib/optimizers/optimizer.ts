@@ -1,0 +1,303 @@
+// The base class of optimizers: groups of parameters, runs of slab memory, state. A subclass says how one run is updated.
+
+import type { FloatDType, TypedArrayOf } from '../dtype.js';
+import { ArgumentError, checkNumber, expected } from '../errors.js';
+import { Layer } from '../layers/layer.js';
+import { allocateShared } from '../native.js';
+import { withoutGradients } from '../ops/emit.js';
+import { Parameter, type Slab, materializeAll } from '../parameter.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+
+/** What every optimizer has per group. */
+export interface OptimizerOptions {
+  /** Learning rate, above 0 (0 stops all movement). */
+  lr: number;
+}
+
+/** Parameters with options of their own. */
+export type ParameterGroup<O extends OptimizerOptions> = Partial<O> & {
+  /** The group's parameters, or the layer that holds them. */
+  parameters: readonly AnyTensor[] | Layer<never, unknown>;
+};
+
+/** What an optimizer can be made for: a model, parameters, or groups. */
+export type OptimizerTarget<O extends OptimizerOptions> = Layer<never, unknown> | readonly AnyTensor[] | readonly ParameterGroup<O>[];
+
+/** A group as the optimizer holds it: its parameters and its options. */
+export interface OptimizerGroup<O extends OptimizerOptions> {
+  /** The group's parameters. */
+  readonly parameters: readonly AnyTensor[];
+  /** The group's options; a change counts from the next step. */
+  readonly options: O;
+}
+
+/** What `stateDict` gives: plain data and tensors. */
+export interface OptimizerState {
+  /** Class of the optimizer. */
+  kind: string;
+  /** Steps taken. */
+  step: number;
+  /** Options by group. */
+  groups: Record<string, unknown>[];
+  /** State tensors by `<parameter path or index>.<name>`. */
+  tensors: Map<string, AnyTensor>;
+}
+
+/** A stretch of memory that one native call updates. */
+export interface Run {
+  weights: AnyTensor;
+  gradients: AnyTensor;
+  /** State tensors of the same length by name. */
+  state: Record<string, AnyTensor>;
+}
+
+// Where a parameter's values, gradients and state live: in a slab, or alone.
+interface Home {
+  values: TypedArrayOf<FloatDType>;
+  gradients: () => TypedArrayOf<FloatDType> | null;
+  state: Map<string, TypedArrayOf<FloatDType>>;
+  dtype: FloatDType;
+}
+
+interface Segment {
+  home: Home;
+  begin: number;
+  end: number;
+}
+
+/**
+ * Base class of optimizers. `step()` updates every parameter that requires a gradient, in one pass over memory per group.
+ *
+ * @example
+ * ```ts
+ * import { Adam, Linear, ones } from 'nodegrad';
+ * const model = new Linear(4, 2);
+ * const optimizer = new Adam(model, { lr: 1e-3 });
+ * model.forward(ones([8, 4])).sum().backward();
+ * optimizer.step();
+ * optimizer.zeroGrad();
+ * ```
+ */
+export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
+  /** Groups of parameters with their options. */
+  readonly groups: readonly OptimizerGroup<O>[];
+  #step = 0;
+  readonly #homes = new Map<Slab | AnyTensor, Home>();
+  readonly #names = new Map<AnyTensor, string>();
+
+  protected constructor(target: OptimizerTarget<O>, options: O, check: (options: O) => void) {
+    const groups = groupsOf(target);
+    if (groups.every((group) => group.parameters.length === 0))
+      throw new ArgumentError('there is nothing to optimize: no parameters were given');
+    materializeAll(groups.flatMap((group) => group.parameters));
+    this.groups = groups.map(({ parameters, own }) => {
+      const merged = { ...options, ...own };
+      check(merged);
+      return { parameters, options: merged };
+    });
+    for (const { parameters } of groups) {
+      for (const parameter of parameters) {
+        if (this.#names.has(parameter)) throw new ArgumentError(`parameter '${(parameter as Parameter).path ?? ''}' stands in two groups`);
+        const path = parameter instanceof Parameter ? parameter.path : '';
+        this.#names.set(parameter, path === '' || [...this.#names.values()].includes(path) ? String(this.#names.size) : path);
+      }
+    }
+  }
+
+  /** Names of the state tensors in use, each as long as the parameters. */
+  protected abstract stateNames(options: O): readonly string[];
+
+  /** Updates one run. `step` counts from 1. */
+  protected abstract update(run: Run, options: O, step: number): void;
+
+  /** Learning rate of the first group; setting it sets all groups. */
+  get lr(): number {
+    return this.groups[0].options.lr;
+  }
+
+  set lr(value: number) {
+    checkNumber(value, 'lr', 0);
+    for (const group of this.groups) group.options.lr = value;
+  }
+
+  /** Steps taken so far. */
+  get steps(): number {
+    return this.#step;
+  }
+
+  /** Whether this optimizer updates `parameter`. */
+  owns(parameter: AnyTensor): boolean {
+    return this.#names.has(parameter);
+  }
+
+  /**
+   * Updates all parameters by their gradients.
+   *
+   * @param closure - Computes the loss and calls `backward()`; run first, its result is returned.
+   */
+  step<R>(closure?: () => R): R | undefined {
+    if (closure !== undefined && typeof closure !== 'function') throw new ArgumentError(expected('a function', 'closure', closure));
+    const result = closure?.();
+    this.#step += 1;
+    withoutGradients(() => {
+      for (const group of this.groups) {
+        for (const run of this.#runs(group)) this.update(run, group.options, this.#step);
+      }
+    });
+    return result;
+  }
+
+  /** Sets all gradients to zero. */
+  zeroGrad(): void {
+    for (const { parameters } of this.groups) {
+      for (const { home, begin, end } of this.#segments(parameters)) home.gradients()?.fill(0, begin, end);
+    }
+  }
+
+  // Neighbours in a slab are updated together; a frozen parameter interrupts the run.
+  #runs({ parameters, options }: OptimizerGroup<O>): Run[] {
+    const names = this.stateNames(options);
+    const runs: Run[] = [];
+    for (const parameter of parameters) if (parameter instanceof Parameter) parameter.dropStaleGradient();
+    for (const { home, begin, end } of this.#segments(parameters.filter((parameter) => parameter.requiresGrad))) {
+      const gradients = home.gradients();
+      if (gradients === null) continue;
+      const part = (array: TypedArrayOf<FloatDType>): AnyTensor =>
+        Tensor.wrap(array.subarray(begin, end) as Float32Array, [end - begin], home.dtype as 'float32');
+      const state: Record<string, AnyTensor> = {};
+      for (const name of names) state[name] = part(this.#stateOf(home, name));
+      runs.push({ weights: part(home.values), gradients: part(gradients), state });
+    }
+    return runs;
+  }
+
+  #segments(parameters: readonly AnyTensor[]): Segment[] {
+    const all: Segment[] = [];
+    for (const parameter of parameters) {
+      const { home, begin } = this.#home(parameter);
+      all.push({ home, begin, end: begin + parameter.size });
+    }
+    all.sort((a, b) => (a.home === b.home ? a.begin - b.begin : 0));
+    const merged: Segment[] = [];
+    for (const segment of all) {
+      const last = merged[merged.length - 1];
+      // The gap between neighbours is padding to the next 64-byte boundary: zeros that stay zeros.
+      if (
+        last !== undefined &&
+        last.home === segment.home &&
+        segment.begin - last.end < 64 / last.home.values.BYTES_PER_ELEMENT &&
+        segment.begin >= last.end
+      ) {
+        last.end = segment.end;
+      } else merged.push({ ...segment });
+    }
+    return merged;
+  }
+
+  #home(parameter: AnyTensor): { home: Home; begin: number } {
+    const place = parameter instanceof Parameter ? parameter.place : null;
+    const key = place?.slab ?? parameter;
+    let home = this.#homes.get(key);
+    if (home === undefined) {
+      const leaf = parameter as Tensor<FloatDType>;
+      const made: Home =
+        place === null
+          ? { values: leaf.data, gradients: () => leaf.grad?.data ?? null, state: new Map(), dtype: leaf.dtype }
+          : {
+              values: place.slab.values,
+              gradients: () => (place.slab.hasGradients ? place.slab.gradients : null),
+              state: new Map(),
+              dtype: leaf.dtype,
+            };
+      this.#homes.set(key, made);
+      home = made;
+    }
+    return { home, begin: place?.offset ?? 0 };
+  }
+
+  #stateOf(home: Home, name: string): TypedArrayOf<FloatDType> {
+    let array = home.state.get(name);
+    if (array === undefined) {
+      array = allocateShared(home.values.length, home.dtype);
+      home.state.set(name, array);
+    }
+    return array;
+  }
+
+  /** Everything that a resumed run needs: steps, options, and state tensors on the optimizer's own memory. */
+  stateDict(): OptimizerState {
+    const tensors = new Map<string, AnyTensor>();
+    for (const { parameters, options } of this.groups) {
+      for (const parameter of parameters) {
+        const { home, begin } = this.#home(parameter);
+        for (const name of this.stateNames(options)) {
+          const data = this.#stateOf(home, name).subarray(begin, begin + parameter.size) as Float32Array;
+          tensors.set(`${this.#names.get(parameter)}.${name}`, Tensor.wrap(data, parameter.shape, parameter.dtype));
+        }
+      }
+    }
+    return {
+      kind: this.constructor.name,
+      step: this.#step,
+      groups: this.groups.map(({ options }) => ({ ...options }) as Record<string, unknown>),
+      tensors,
+    };
+  }
+
+  /**
+   * Continues where `stateDict` was taken. Nothing changes when anything does not fit.
+   *
+   * @throws {@link ArgumentError} when the state is of another class, group count or shape.
+   */
+  loadStateDict(state: OptimizerState): void {
+    if (typeof state !== 'object' || state === null || state.kind !== this.constructor.name) {
+      throw new ArgumentError(expected(`the state of a ${this.constructor.name}`, 'state', state));
+    }
+    if (!Array.isArray(state.groups) || state.groups.length !== this.groups.length || !(state.tensors instanceof Map)) {
+      throw new ArgumentError(`expected the state of ${this.groups.length} groups for \`state\``);
+    }
+    if (!Number.isSafeInteger(state.step) || state.step < 0) throw new ArgumentError(expected('a step count', 'state.step', state.step));
+    state.groups.forEach((options, i) => {
+      Object.assign(this.groups[i].options, options);
+    });
+    const own = this.stateDict().tensors;
+    for (const [name, tensor] of own) {
+      const value = state.tensors.get(name);
+      if (value === undefined || value.size !== tensor.size) throw new ArgumentError(`the state has no fitting tensor '${name}'`);
+    }
+    for (const [name, tensor] of own) tensor.data.set((state.tensors.get(name) as AnyTensor).data);
+    this.#step = state.step;
+  }
+}
+
+function groupsOf<O extends OptimizerOptions>(target: OptimizerTarget<O>): { parameters: AnyTensor[]; own: Partial<O> }[] {
+  if (target instanceof Layer) return [{ parameters: parametersOf(target), own: {} }];
+  if (!Array.isArray(target) || target.length === 0)
+    throw new ArgumentError(expected('a model, an array of parameters, or an array of groups', 'target', target));
+  if (target.every((item) => item instanceof Tensor)) return [{ parameters: checkLeaves(target as AnyTensor[]), own: {} }];
+  return (target as ParameterGroup<O>[]).map((group, i) => {
+    if (typeof group !== 'object' || group === null || !('parameters' in group)) {
+      throw new ArgumentError(expected('a group { parameters, … }', `target[${i}]`, group));
+    }
+    const { parameters, ...own } = group;
+    if (parameters instanceof Layer) return { parameters: parametersOf(parameters), own: own as unknown as Partial<O> };
+    if (!Array.isArray(parameters))
+      throw new ArgumentError(expected('a layer or an array of parameters', `target[${i}].parameters`, parameters));
+    return { parameters: checkLeaves(parameters), own: own as unknown as Partial<O> };
+  });
+}
+
+function parametersOf(layer: Layer<never, unknown>): AnyTensor[] {
+  layer.prepare();
+  return layer.parameters();
+}
+
+function checkLeaves(list: readonly unknown[]): AnyTensor[] {
+  return list.map((item, i) => {
+    const leaf = Tensor.check(item, `parameters[${i}]`);
+    if (leaf.node !== null || (leaf.dtype !== 'float32' && leaf.dtype !== 'float64')) {
+      throw new ArgumentError(`\`parameters[${i}]\` is not a float leaf: optimizers update parameters, not results`);
+    }
+    return leaf;
+  });
+}

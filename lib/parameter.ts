@@ -1,0 +1,171 @@
+// Parameters: leaves that a layer owns and an optimizer updates. Their memory is part of a slab on a SharedArrayBuffer.
+
+import type { FloatDType, TypedArrayOf } from './dtype.js';
+import { bytesOf } from './dtype.js';
+import type { Initializer } from './initializers/initializer.js';
+import { allocateShared } from './native.js';
+import { withoutGradients } from './ops/emit.js';
+import { cast } from './ops/shape.js';
+import { Random, getSeed } from './random.js';
+import { type AnyTensor, Tensor, checkShape } from './tensor.js';
+
+const alignment = 64;
+
+/**
+ * Values and gradients of several parameters side by side, each starting at a 64-byte boundary, so that an optimizer updates them in
+ * one pass. A slab is an optimization: freezing, tying and groups work by segments of it.
+ */
+export class Slab {
+  readonly values: TypedArrayOf<FloatDType>;
+  #gradients: TypedArrayOf<FloatDType> | null = null;
+
+  constructor(
+    readonly size: number,
+    readonly dtype: FloatDType,
+  ) {
+    this.values = allocateShared(size, dtype);
+  }
+
+  /** Zeroed when first asked for: a model that only predicts has no gradients. */
+  get gradients(): TypedArrayOf<FloatDType> {
+    this.#gradients ??= allocateShared(this.size, this.dtype);
+    return this.#gradients;
+  }
+
+  get hasGradients(): boolean {
+    return this.#gradients !== null;
+  }
+}
+
+/** Options of {@link Parameter}. */
+export interface ParameterOptions<D extends FloatDType> {
+  /** Where its first values come from. */
+  init: Initializer;
+  /** Element type. Default `'float32'`. */
+  dtype?: D;
+}
+
+/**
+ * A tensor that a layer learns. Its values are drawn at first use from a random stream keyed by (seed, path), so that adding a layer
+ * changes no other layer's numbers.
+ *
+ * @example
+ * ```ts
+ * import { Layer, Parameter, Tensor, Zeros } from 'nodegrad';
+ * class Shift extends Layer {
+ *   readonly bias = new Parameter([10], { init: new Zeros() });
+ *   forward(x: Tensor): Tensor {
+ *     return x.add(this.bias);
+ *   }
+ * }
+ * ```
+ */
+export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
+  /** Place in the model, such as `0.weight`; '' until the model is first used. */
+  path = '';
+  #init: Initializer;
+  #slab: Slab | null = null;
+  #offset = 0;
+  #stale = false;
+
+  constructor(shape: readonly number[], options: ParameterOptions<D>) {
+    super(null, checkShape(shape), options.dtype ?? ('float32' as D));
+    this.#init = options.init;
+    this.requiresGrad = true;
+  }
+
+  /** @internal Replaces the initializer of a parameter that has no values yet. */
+  set init(init: Initializer) {
+    this.#init = init;
+  }
+
+  /** @internal The slab that holds this parameter, and where in it. */
+  get place(): { slab: Slab; offset: number } {
+    if (this.#slab === null) materializeAll([this]);
+    return { slab: this.#slab as Slab, offset: this.#offset };
+  }
+
+  /** @internal Takes its memory from a slab and draws its values. */
+  settle(slab: Slab, offset: number): void {
+    this.#slab = slab;
+    this.#offset = offset;
+    const view = slab.values.subarray(offset, offset + this.size) as TypedArrayOf<D>;
+    const values = withoutGradients(() => this.#init.values(this.shape, this.dtype, new Random(getSeed(), this.path)));
+    view.set(values.data as never);
+    this.moveTo(view);
+  }
+
+  protected override materialize(): TypedArrayOf<D> {
+    materializeAll([this]);
+    return this.data;
+  }
+
+  /** @internal */
+  get isSettled(): boolean {
+    return this.#slab !== null;
+  }
+
+  /** The gradient that `backward()` has added up, in the slab; null before the first, or after it was set to null. */
+  override get grad(): Tensor<D> | null {
+    return super.grad;
+  }
+
+  override set grad(value: Tensor<D> | null) {
+    super.grad = null;
+    this.#stale = this.#slab?.hasGradients ?? false;
+    // The optimizer reads the slab: what is set must stand there.
+    if (value !== null) this.gradientTarget().data.set(Tensor.check(value, 'grad').data);
+  }
+
+  /** @internal Zeroes what a gradient that was set to null left in the slab; whoever holds that gradient has it until now. */
+  dropStaleGradient(): void {
+    if (this.#stale) this.#gradientMemory().fill(0);
+    this.#stale = false;
+  }
+
+  /** @internal The gradient's memory, made when it is first needed. */
+  override gradientTarget(): Tensor<D> {
+    this.dropStaleGradient();
+    if (super.grad === null) super.grad = Tensor.wrap(this.#gradientMemory(), this.shape, this.dtype);
+    return super.grad as Tensor<D>;
+  }
+
+  #gradientMemory(): TypedArrayOf<D> {
+    const { slab, offset } = this.place;
+    return slab.gradients.subarray(offset, offset + this.size) as TypedArrayOf<D>;
+  }
+
+  /** @internal Converts to another element type, in a slab of its own. */
+  convert(dtype: FloatDType): void {
+    if (dtype === (this.dtype as FloatDType)) return;
+    const before = this.isSettled ? withoutGradients(() => cast(this, dtype)) : null;
+    (this as unknown as { dtype: FloatDType }).dtype = dtype;
+    this.grad = null;
+    this.#slab = null;
+    this.moveTo(null);
+    if (before !== null) {
+      materializeAll([this as unknown as Parameter]);
+      this.data.set(before.data as never);
+    }
+  }
+}
+
+/** Gives all parameters without memory a place in one slab per element type, and draws their values. */
+export function materializeAll(parameters: Iterable<AnyTensor>): void {
+  const waiting = [...parameters].filter((p): p is Parameter => p instanceof Parameter && !p.isSettled);
+  for (const dtype of ['float32', 'float64'] as const) {
+    const group = waiting.filter((p) => (p.dtype as FloatDType) === dtype);
+    const unit = alignment / bytesOf(dtype);
+    const offsets: number[] = [];
+    let size = 0;
+    for (const parameter of group) {
+      offsets.push(size);
+      size += Math.ceil(parameter.size / unit) * unit;
+    }
+    if (group.length === 0) continue;
+    const slab = new Slab(size, dtype);
+    group.forEach((parameter, i) => {
+      parameter.settle(slab, offsets[i]);
+    });
+  }
+}

@@ -1,0 +1,112 @@
+// The switches of the process: threads, reproducibility, and what to paste into a bug report.
+
+import { readFileSync } from 'node:fs';
+import { checkInteger } from './errors.js';
+import { type NativeInfo, binaryOrigin, binaryPath, binding } from './native.js';
+
+const maxThreads = 256;
+
+/**
+ * Sets how many threads compute, the calling one included. Results do not depend on it, bit for bit.
+ *
+ * Default: the CPUs that this process may use (affinity and container limits included), or `NODEGRAD_NUM_THREADS`.
+ *
+ * @param count - From 1 to 256.
+ * @throws {@link ArgumentError} outside of that range.
+ * @example
+ * ```ts
+ * import { getNumThreads, setNumThreads } from 'nodegrad';
+ * setNumThreads(2);
+ * getNumThreads(); // 2
+ * ```
+ */
+export function setNumThreads(count: number): void {
+  binding.setThreads(checkInteger(count, 'count', 1, maxThreads));
+}
+
+/** How many threads compute, see {@link setNumThreads}. */
+export function getNumThreads(): number {
+  return binding.setThreads();
+}
+
+/**
+ * In reproducible mode one seed gives one set of weights on every machine: matrix products come from nodegrad's own kernels, with one
+ * table of choices for all instruction sets. Without it, the bits are the same for any thread count on one machine.
+ *
+ * @param on - Default true.
+ * @example
+ * ```ts
+ * import { setReproducible } from 'nodegrad';
+ * setReproducible(true);
+ * ```
+ */
+export function setReproducible(on = true): void {
+  binding.setReproducible(on === true);
+}
+
+/** What {@link info} gives. */
+export interface Info extends NativeInfo {
+  /** Version of nodegrad. */
+  version: string;
+  /** Version of Node.js. */
+  node: string;
+  /** Operating system and architecture. */
+  platform: string;
+  /** C library and its version. */
+  libc: string;
+  /** Where the native part came from, and its path. */
+  binary: string;
+  /** Environment variables that matter, as they are set. */
+  environment: Record<string, string>;
+  /** What is worth knowing about this set-up. */
+  warnings: string[];
+}
+
+const telling = /^(NODEGRAD_|OPENBLAS_|GOTO_|OMP_|MKL_|BLIS_|UV_THREADPOOL_SIZE$|NODE_OPTIONS$)/;
+
+/**
+ * Everything about this installation that matters for a bug report: version, CPU, instruction set, BLAS, threads, libc, binary,
+ * environment.
+ *
+ * @example
+ * ```ts
+ * import { info } from 'nodegrad';
+ * console.log(info());
+ * ```
+ */
+export function info(): Info {
+  const native = binding.info();
+  const environment: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) if (telling.test(name) && value !== undefined) environment[name] = value;
+  const warnings = [native.isaProblem, native.blas.problem].filter((problem): problem is string => problem !== null && problem !== '');
+  return {
+    version: packageVersion(),
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    libc: libc(),
+    binary: `${binaryOrigin}: ${binaryPath}`,
+    ...native,
+    environment,
+    warnings,
+  };
+}
+
+function packageVersion(): string {
+  for (const up of ['../../package.json', '../package.json']) {
+    try {
+      const description = JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { name: string; version: string };
+      if (description.name === 'nodegrad') return description.version;
+    } catch {
+      // the next one
+    }
+  }
+  return 'unknown';
+}
+
+function libc(): string {
+  if (process.platform !== 'linux') return 'the system library';
+  const report = process.report as NodeJS.ProcessReport & { excludeNetwork?: boolean };
+  report.excludeNetwork = true; // looking up names of network peers could take seconds
+  const header = (report.getReport() as unknown as { header: { glibcVersionRuntime?: string } }).header;
+  return header.glibcVersionRuntime === undefined ? 'musl or other' : `glibc ${header.glibcVersionRuntime}`;
+}

@@ -1,0 +1,171 @@
+// Learning-rate schedules: a factor on each group's base rate as a function of the epoch (or of whatever `step` counts).
+
+import { ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
+import { exp } from '../ops/elementwise.js';
+import { Optimizer } from '../optimizers/optimizer.js';
+import { Tensor } from '../tensor.js';
+
+/** What `stateDict` of a schedule gives. */
+export interface ScheduleState {
+  /** Steps taken. */
+  epoch: number;
+  /** Base learning rate by group. */
+  baseRates: number[];
+}
+
+/**
+ * Base class of schedules: `step()` after each epoch sets `lr = base·factor(epoch)` in every group.
+ *
+ * @example
+ * ```ts
+ * import { Schedule } from 'nodegrad';
+ * class Halve extends Schedule {
+ *   factor(epoch: number): number {
+ *     return epoch < 10 ? 1 : 0.5;
+ *   }
+ * }
+ * ```
+ */
+export abstract class Schedule {
+  /** The optimizer whose rates are set. */
+  readonly optimizer: Optimizer;
+  #epoch = 0;
+  #baseRates: number[];
+
+  // biome-ignore lint/suspicious/noExplicitAny: options of the optimizer do not matter here.
+  constructor(optimizer: Optimizer<any>) {
+    if (!(optimizer instanceof Optimizer)) throw new ArgumentError(expected('an optimizer', 'optimizer', optimizer));
+    this.optimizer = optimizer as Optimizer;
+    this.#baseRates = this.optimizer.groups.map((group) => group.options.lr);
+  }
+
+  /** What the base rate is multiplied by at `epoch`, which counts from 0. */
+  abstract factor(epoch: number): number;
+
+  /** Epochs gone by. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Goes on to the next epoch and sets the rates. */
+  step(): void {
+    this.#epoch += 1;
+    this.#apply();
+  }
+
+  #apply(): void {
+    const factor = this.factor(this.#epoch);
+    this.optimizer.groups.forEach((group, i) => {
+      group.options.lr = this.#baseRates[i] * factor;
+    });
+  }
+
+  /** Where the schedule stands. */
+  stateDict(): ScheduleState {
+    return { epoch: this.#epoch, baseRates: [...this.#baseRates] };
+  }
+
+  /** Continues where `stateDict` was taken. */
+  loadStateDict(state: ScheduleState): void {
+    if (typeof state !== 'object' || state === null || !Array.isArray(state.baseRates) || state.baseRates.length !== this.#baseRates.length) {
+      throw new ArgumentError(expected(`the state of a schedule over ${this.#baseRates.length} groups`, 'state', state));
+    }
+    const epoch = checkInteger(state.epoch, 'state.epoch', 0);
+    this.#baseRates = state.baseRates.map((rate, i) => checkNumber(rate, `state.baseRates[${i}]`, 0));
+    this.#epoch = epoch;
+    this.#apply();
+  }
+}
+
+/** `base^exponent` by repeated multiplication: the same bits in every engine. */
+function power(base: number, exponent: number): number {
+  let result = 1;
+  for (let i = 0; i < exponent; i++) result *= base;
+  return result;
+}
+
+/**
+ * The base rate for ever.
+ *
+ * @example
+ * ```ts
+ * import { ConstantLR, Linear, SGD } from 'nodegrad';
+ * new ConstantLR(new SGD(new Linear(2, 1), { lr: 0.1 }));
+ * ```
+ */
+export class ConstantLR extends Schedule {
+  factor(): number {
+    return 1;
+  }
+}
+
+/** Options of {@link StepLR}. */
+export interface StepLROptions {
+  /** Epochs between two cuts. */
+  stepSize: number;
+  /** Factor of each cut. Default 0.1. */
+  gamma?: number;
+}
+
+/**
+ * Multiplies the rate by `gamma` every `stepSize` epochs. Course row I03.
+ *
+ * @example
+ * ```ts
+ * import { Linear, SGD, StepLR } from 'nodegrad';
+ * const schedule = new StepLR(new SGD(new Linear(2, 1), { lr: 0.1 }), { stepSize: 10, gamma: 0.5 });
+ * schedule.factor(25); // 0.25
+ * ```
+ */
+export class StepLR extends Schedule {
+  readonly stepSize: number;
+  readonly gamma: number;
+
+  // biome-ignore lint/suspicious/noExplicitAny: see Schedule.
+  constructor(optimizer: Optimizer<any>, options: StepLROptions) {
+    super(optimizer);
+    checkOptions(options, 'options', ['stepSize', 'gamma']);
+    this.stepSize = checkInteger(options.stepSize, 'stepSize', 1);
+    this.gamma = checkNumber(options.gamma ?? 0.1, 'gamma', 0);
+  }
+
+  factor(epoch: number): number {
+    return power(this.gamma, Math.floor(epoch / this.stepSize));
+  }
+}
+
+/** Options of {@link ExponentialLR}: one of the two. */
+export interface ExponentialLROptions {
+  /** Factor of each epoch. */
+  gamma?: number;
+  /** The course's k: `lr = base·e^(−k·epoch)`, so gamma = e^(−k). */
+  k?: number;
+}
+
+/**
+ * Multiplies the rate by `gamma` after every epoch: `lr = base·gamma^epoch = base·e^(−k·epoch)`. Course row I01.
+ *
+ * @example
+ * ```ts
+ * import { ExponentialLR, Linear, SGD } from 'nodegrad';
+ * new ExponentialLR(new SGD(new Linear(2, 1), { lr: 0.1 }), { k: 0.1 }).factor(10); // 0.3678794…
+ * ```
+ */
+export class ExponentialLR extends Schedule {
+  readonly gamma: number;
+
+  // biome-ignore lint/suspicious/noExplicitAny: see Schedule.
+  constructor(optimizer: Optimizer<any>, options: ExponentialLROptions) {
+    super(optimizer);
+    checkOptions(options, 'options', ['gamma', 'k']);
+    if ((options.gamma === undefined) === (options.k === undefined)) throw new ArgumentError('ExponentialLR takes either `gamma` or `k`');
+    this.gamma =
+      options.gamma === undefined
+        ? exp(Tensor.from(Float64Array.of(-checkNumber(options.k, 'k', 0)))).item()
+        : checkNumber(options.gamma, 'gamma', 0);
+  }
+
+  factor(epoch: number): number {
+    return power(this.gamma, epoch);
+  }
+}

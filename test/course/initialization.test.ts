@@ -1,0 +1,254 @@
+// Course section C: weight initialization, with the mean-field numbers of the ten-layer experiment.
+import test from 'ava';
+import { Constant, crossEntropy, He, type Initializer, Linear, Normal, noGrad, relu, ReLU, Sequential, setSeed, SGD, type Tensor, tanh, Tanh, Xavier } from '../../lib/index.js';
+import { f32, i32 } from '../helpers/build.js';
+import { close } from '../helpers/close.js';
+import { moments, Seeded } from '../helpers/seeded.js';
+
+/** A trained net of equal initial weights: two hidden layers, ten steps. */
+function stepsFrom(value: number, steps: number): Sequential {
+  setSeed(1);
+  const options = { init: new Constant(value), biasInit: new Constant(0.1) };
+  const model = new Sequential([new Linear(6, 5, options), new Tanh(), new Linear(5, 4, options), new Tanh(), new Linear(4, 3, options)]);
+  const random = new Seeded(1);
+  const [x, y] = [f32(random.uniform(48), [8, 6]), i32(Array.from({ length: 8 }, () => random.integer(3)))];
+  const optimizer = new SGD(model, { lr: 0.5 });
+  for (let step = 0; step < steps; step++) {
+    optimizer.zeroGrad();
+    crossEntropy(model.forward(x), y).backward();
+    optimizer.step();
+  }
+  return model;
+}
+
+/** Largest difference between two columns (units) of a weight. */
+function spread({ weight }: Linear): number {
+  const [inputs, outputs] = weight.shape;
+  let most = 0;
+  for (let row = 0; row < inputs; row++) {
+    for (let column = 1; column < outputs; column++) most = Math.max(most, Math.abs(weight.data[row * outputs + column] - weight.data[row * outputs]));
+  }
+  return most;
+}
+
+for (const [id, value] of [
+  ['C01', 0],
+  ['C04', 0.5],
+] as const) {
+  test(`[${id}] weights that all start at ${value} stay equal in every unit of a hidden layer: no symmetry breaking`, (t) => {
+    const { layers } = stepsFrom(value, 10);
+    t.is(spread(layers[0] as Linear), 0);
+    t.is(spread(layers[2] as Linear), 0);
+  });
+}
+
+test('[C02] equal weights are not dead: with biases and tanh the gradients are equal but not zero', (t) => {
+  const before = stepsFrom(0.5, 0).layers[0] as Linear;
+  const after = stepsFrom(0.5, 10).layers[0] as Linear;
+  noGrad(() => before.forward(f32(new Float32Array(6), [1, 6])));
+  t.notDeepEqual([...after.weight.data], [...before.weight.data]);
+});
+
+test('[C03] in the last layer the gradients differ by class, the hidden units still move together', (t) => {
+  const { layers } = stepsFrom(0.5, 1);
+  t.true(spread(layers[4] as Linear) > 0);
+  t.is(spread(layers[2] as Linear), 0);
+});
+
+test('[C05] small random numbers: a million draws with standard deviation 0.01', (t) => {
+  setSeed(5);
+  const layer = new Linear(1000, 1000, { init: new Normal({ std: 0.01 }) });
+  const { mean, deviation } = moments(layer.weight.data);
+  close(t, [deviation], [0.01], { relative: 0.01 });
+  t.true(Math.abs(mean) < 4e-5);
+});
+
+/** The course's experiment: unit normal inputs through ten square layers of 500 units; what each layer gives. */
+function experiment(init: Initializer, activation: (x: Tensor) => Tensor, seed = 6): { outputs: Tensor[]; weights: Tensor[]; x: Tensor } {
+  setSeed(seed);
+  const layers = Array.from({ length: 10 }, () => new Linear(500, 500, { init, bias: false }));
+  new Sequential(layers).prepare();
+  const x = f32(new Seeded(seed).normal(500_000), [1000, 500]);
+  const outputs: Tensor[] = [];
+  noGrad(() => {
+    let value: Tensor = x;
+    for (const layer of layers) outputs.push((value = activation(layer.forward(value))));
+  });
+  return { outputs, weights: layers.map((layer) => layer.weight as unknown as Tensor), x };
+}
+
+const deviations = (outputs: readonly Tensor[]) => outputs.map((output) => moments(output.data).deviation);
+
+test('[C07] [C08] [P06] tanh with weights of 0.01: means stay about 0 and the standard deviation collapses', (t) => {
+  const { outputs } = experiment(new Normal({ std: 0.01 }), tanh);
+  for (const output of outputs) t.true(Math.abs(moments(output.data).mean) < 1e-3);
+  close(t, deviations(outputs), [0.2135, 0.04764, 0.01065, 2.382e-3, 5.326e-4, 1.191e-4, 2.663e-5, 5.955e-6, 1.331e-6, 2.977e-7], { relative: 0.05 });
+});
+
+/** Root mean square of the gradient that flows back into each layer's input, for a normal upstream gradient at the top. */
+function backflow(init: Initializer, activation: (x: Tensor) => Tensor): { flow: number[]; weightGradients: number[] } {
+  const { weights, x } = experiment(init, activation);
+  const inputs: Tensor[] = [];
+  let value = x;
+  for (const weight of weights) {
+    const input = value.detach();
+    input.requiresGrad = true;
+    inputs.push(input);
+    value = noGrad(() => activation(input.matmul(weight)));
+  }
+  const rms = ({ data }: Tensor) => Math.hypot(moments(data).mean, moments(data).deviation);
+  let upstream = f32(new Seeded(10).normal(500_000), [1000, 500]) as Tensor;
+  const flow: number[] = [];
+  const weightGradients: number[] = [];
+  for (let layer = 9; layer >= 0; layer--) {
+    const weight = weights[layer].detach();
+    weight.requiresGrad = true;
+    activation(inputs[layer].matmul(weight)).mul(upstream).sum().backward();
+    upstream = (inputs[layer].grad as Tensor).detach();
+    flow.unshift(rms(upstream));
+    weightGradients.unshift(rms(weight.grad as Tensor));
+  }
+  return { flow, weightGradients };
+}
+
+test('[C10] weights of 0.01 shrink the gradient on its way back by the square root of 0.05 per layer', (t) => {
+  const { flow } = backflow(new Normal({ std: 0.01 }), tanh);
+  // In the linear region; the first layer's tanh takes a little more.
+  for (let layer = 1; layer < 9; layer++) close(t, [flow[layer] / flow[layer + 1]], [Math.sqrt(0.05)], { relative: 0.05 }, `layer ${layer + 1}`);
+  t.true(flow[0] > 1e-7 && flow[0] < 1e-6, `${flow[0]}`);
+});
+
+test('[C11] weights of 1 saturate tanh at -1 and 1', (t) => {
+  const { outputs } = experiment(new Normal({ std: 1 }), tanh);
+  for (const output of outputs) {
+    const { data } = output;
+    close(t, [moments(data).deviation], [0.982], { relative: 0.005 });
+    close(t, [data.filter((value: number) => Math.abs(value) > 0.99).length / data.length], [0.904], { absolute: 0.01 });
+  }
+});
+
+test('[C12] [P06] under weights of 1 the typical local derivative is nothing, yet the gradient grows on its way back', (t) => {
+  const { outputs } = experiment(new Normal({ std: 1 }), tanh);
+  const local = Array.from(outputs[4].data, (value: number) => 1 - value * value).sort((a, b) => a - b);
+  t.true(local[local.length >> 1] < 1e-9);
+  const { flow } = backflow(new Normal({ std: 1 }), tanh);
+  t.true(flow[0] / flow[9] > 1e3, `${flow[0] / flow[9]}`);
+});
+
+test("[C13] [P07] Xavier by inputs is the course's 1 / in, by default it is Glorot's 2 / (in + out)", (t) => {
+  const of = (init: Initializer): number => {
+    setSeed(13);
+    const layer = new Linear(500, 100, { init });
+    return moments(layer.weight.data).deviation;
+  };
+  t.is(Number(new Xavier({ mode: 'fanIn' }).standardDeviation([500, 100]).toFixed(6)), 0.044721);
+  t.is(Number(new Xavier().standardDeviation([500, 100]).toFixed(6)), 0.057735);
+  close(t, [of(new Xavier({ mode: 'fanIn' })), of(new Xavier())], [0.044721, 0.057735], { relative: 0.015 });
+});
+
+test('[C14] [P08] Xavier with tanh lets the standard deviation fall slowly, it does not keep it at 1', (t) => {
+  const { outputs } = experiment(new Xavier({ mode: 'fanIn' }), tanh);
+  close(t, deviations(outputs), [0.6279, 0.4863, 0.4082, 0.3576, 0.3216, 0.2944, 0.2729, 0.2554, 0.2409, 0.2285], { relative: 0.05 });
+});
+
+/** Means over 20 seeds: one seed spreads by about 5 % per layer. */
+function averaged(init: Initializer, seeds: number): { mean: number[]; deviation: number[]; rms: number[] } {
+  const sums = { mean: new Array<number>(10).fill(0), deviation: new Array<number>(10).fill(0), rms: new Array<number>(10).fill(0) };
+  for (let seed = 0; seed < seeds; seed++) {
+    setSeed(100 + seed);
+    const layers = Array.from({ length: 10 }, () => new Linear(500, 500, { init, bias: false }));
+    new Sequential(layers).prepare();
+    let value: Tensor = f32(new Seeded(seed).normal(100_000), [200, 500]);
+    for (const [index, layer] of layers.entries()) {
+      value = noGrad(() => relu(layer.forward(value)));
+      const { mean, deviation } = moments(value.data);
+      sums.mean[index] += mean / seeds;
+      sums.deviation[index] += deviation / seeds;
+      sums.rms[index] += Math.hypot(mean, deviation) / seeds;
+    }
+  }
+  return sums;
+}
+
+test('[C15] [P28] Xavier with ReLU breaks: the variance halves with every layer', (t) => {
+  const { mean, deviation } = averaged(new Xavier({ mode: 'fanIn' }), 20);
+  close(t, deviation, [0.5838, 0.4128, 0.2919, 0.2064, 0.146, 0.1032, 0.073, 0.0516, 0.0365, 0.0258], { relative: 0.1 });
+  close(t, [mean[0], mean[9]], [0.3989, 0.0176], { relative: 0.1 });
+});
+
+test('[C16] [C22] [P28] [P29] He makes up for the half that ReLU blocks: every layer keeps its scale', (t) => {
+  const { mean, deviation, rms } = averaged(new He(), 20);
+  close(t, rms, new Array(10).fill(1), { relative: 0.1 }, 'root mean square');
+  close(t, mean, new Array(10).fill(0.5642), { relative: 0.1 }, 'mean');
+  close(t, deviation, new Array(10).fill(0.8256), { relative: 0.1 }, 'standard deviation');
+});
+
+test('[C17] n counts the inputs of a unit: the features of a linear layer, kernel area times channels of a convolution', (t) => {
+  const he = new He();
+  t.is(he.standardDeviation([784, 10]), Math.sqrt(2 / 784));
+  t.is(he.standardDeviation([3, 3, 64, 128]), Math.sqrt(2 / 576));
+});
+
+test('[C18] the variance of a sum of n products is n Var(w) Var(x)', (t) => {
+  setSeed(18);
+  const layer = new Linear(500, 200, { init: new Normal({ std: Math.sqrt(1 / 500) }), bias: false });
+  const x = f32(new Seeded(18).normal(1000 * 500), [1000, 500]);
+  const s = noGrad(() => layer.forward(x));
+  close(t, [moments(s.data).deviation ** 2 / moments(x.data).deviation ** 2], [1], { absolute: 0.02 });
+});
+
+test('[C20] few inputs get larger weights: four times the inputs, half the standard deviation', (t) => {
+  const of = (inputs: number): number => {
+    setSeed(20);
+    const layer = new Linear(inputs, 2000, { init: new Xavier({ mode: 'fanIn' }) });
+    return moments(layer.weight.data).deviation;
+  };
+  close(t, [of(100) / of(400)], [2], { relative: 0.01 });
+  t.is(new He().standardDeviation([100, 9]) / new He().standardDeviation([400, 9]), 2);
+});
+
+test('[C23] [P49] the default weights depend on the activation: Xavier before tanh, He before ReLU', (t) => {
+  const of = (activation: () => ReLU | Tanh): number => {
+    setSeed(23);
+    const first = new Linear(400, 400);
+    new Sequential([first, activation(), new Linear(400, 2)]).prepare();
+    return moments(first.weight.data).deviation;
+  };
+  close(t, [of(() => new ReLU()), of(() => new Tanh())], [Math.sqrt(2 / 400), Math.sqrt(1 / 400)], { relative: 0.01 });
+});
+
+test('[C24] initialization decides whether a deep net trains at all', (t) => {
+  const fall = (init: Initializer): number => {
+    setSeed(24);
+    const hidden = Array.from({ length: 19 }, (_, index) => [new Linear(index === 0 ? 10 : 32, 32, { init }), new ReLU()]).flat();
+    const model = new Sequential([...hidden, new Linear(32, 3, { init })]);
+    const random = new Seeded(24);
+    const x = f32(random.normal(640), [64, 10]);
+    // Three classes by the largest of the first three features: learnable.
+    const y = i32(Array.from({ length: 64 }, (_, row) => [0, 1, 2].reduce((best, k) => (x.data[row * 10 + k] > x.data[row * 10 + best] ? k : best), 0)));
+    const optimizer = new SGD(model, { lr: 0.02, momentum: 0.9 });
+    const losses: number[] = [];
+    for (let step = 0; step < 200; step++) {
+      const loss = crossEntropy(model.forward(x), y);
+      optimizer.zeroGrad();
+      loss.backward();
+      optimizer.step();
+      losses.push(loss.item());
+    }
+    return 1 - losses[199] / losses[0];
+  };
+  const [he, small] = [fall(new He()), fall(new Normal({ std: 0.01 }))];
+  t.true(he > 0.5, `with He the loss fell by ${(100 * he).toFixed(1)} %`);
+  t.true(small < 0.05, `with 0.01 the loss fell by ${(100 * small).toFixed(1)} %`);
+});
+
+test('[A24] [A25] [P25] biases start at zero, or at a small constant that keeps more ReLU units active', (t) => {
+  setSeed(24);
+  const plain = new Linear(50, 2000);
+  const helped = new Linear(50, 2000, { biasInit: new Constant(0.01) });
+  for (const layer of [plain, helped]) layer.prepare();
+  t.true(plain.bias?.data.every((value: number) => value === 0));
+  t.true(helped.bias?.data.every((value: number) => value === Math.fround(0.01)));
+  const active = noGrad(() => helped.forward(f32(new Seeded(24).normal(50 * 200), [200, 50]))).data.filter((value: number) => value > 0).length;
+  t.true(active / 400_000 > 0.5, `${active / 400_000}`);
+});

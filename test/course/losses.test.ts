@@ -1,0 +1,157 @@
+// Course section E: output layers and losses, with the sources' own worked numbers (recomputed where they are misprinted).
+import test from 'ava';
+import { crossEntropy, mseLoss, relu, softmax, type Tensor } from '../../lib/index.js';
+import { f32, f64, gradientOf, i32, leaf } from '../helpers/build.js';
+import { close } from '../helpers/close.js';
+import { Seeded } from '../helpers/seeded.js';
+
+type Double = Tensor<'float64'>;
+
+const prediction = [12, 24, 42, 23, 34, 32, 5, 2, 12, 31, 12, 31, 31, 64, 5, 13];
+const target = [15, 20, 40, 25, ...prediction.slice(4)];
+const images = { scores: [3.2, 5.1, -1.7, 1.3, 4.9, 2.0, 2.2, 2.5, -3.1], labels: [0, 1, 2] };
+const models = { scores: [5, -3, 2, 5, 10, 10, 5, -20, -20], labels: [0, 0, 0] };
+
+/** Cross-entropy of each row alone. */
+function each(scores: readonly number[], labels: readonly number[], make: typeof f64 | typeof f32): number[] {
+  return labels.map((label, row) => crossEntropy(make(scores.slice(3 * row, 3 * row + 3), [1, 3]) as never, i32([label])).item());
+}
+
+/** The multiclass hinge loss of the sources, built from gates: per row the sum over the wrong classes of max(0, s_k - s_y + 1). */
+function hinge(scores: Double, labels: readonly number[]): Double {
+  const [rows, classes] = scores.shape;
+  const oneHot = f64(
+    Array.from({ length: rows * classes }, (_, index) => Number(labels[Math.floor(index / classes)] === index % classes)),
+    scores.shape,
+  );
+  const right = scores.mul(oneHot).sum([1], { keepDims: true });
+  return relu(scores.sub(right).add(1)).mul(oneHot.neg().add(1)).sum([1]);
+}
+
+test('[E01] [E03] the L2 loss of the worked matrices is 33 as a sum and 2.0625 as a mean', (t) => {
+  for (const make of [f32, f64]) {
+    const [f, y] = [make(prediction, [4, 4]), make(target, [4, 4])] as [Double, Double];
+    const difference = f.sub(y);
+    t.is(difference.mul(difference).sum().item(), 33);
+    t.is(mseLoss(f, y).item(), 2.0625);
+  }
+});
+
+test('[E02] [E04] the L1 loss of the worked matrices is 11 as a sum and 0.6875 as a mean', (t) => {
+  const difference = f64(prediction, [4, 4])
+    .sub(f64(target, [4, 4]))
+    .abs();
+  t.is(difference.sum().item(), 11);
+  t.is(difference.mean().item(), 0.6875);
+});
+
+test('[E05] the constant that minimizes the L2 loss is the mean', (t) => {
+  const data = f64([1, 2, 9]);
+  const constant = leaf(f64([0], [1]));
+  // Each step leaves 1 - 2 * 0.25 of the distance: 60 halvings of 4 end below 2^-57.
+  for (let step = 0; step < 60; step++) {
+    constant.grad = null;
+    mseLoss(constant.add(f64([0, 0, 0])), data).backward();
+    constant.data[0] -= 0.25 * (constant.grad as unknown as Double).data[0];
+  }
+  close(t, constant, [4], { absolute: 1e-12 });
+});
+
+test('[E10] softmax takes exponentials and normalizes', (t) => {
+  close(t, softmax(f64([3.2, 5.1, -1.7])), [0.129983, 0.86905, 0.000968], { absolute: 0.5e-6 });
+});
+
+test('[E11] probabilities are not negative and sum to 1, also where an exponential underflows', (t) => {
+  const random = new Seeded(11);
+  for (let round = 0; round < 200; round++) {
+    const count = 1 + random.integer(40);
+    const scores = random.uniform(count, -120, 120);
+    for (const [probabilities, allowed] of [
+      [softmax(f64(scores)).data, 1e-14],
+      [softmax(f32(scores)).data, 1e-6],
+    ] as const) {
+      t.true(probabilities.every((value: number) => value >= 0));
+      close(t, [Float64Array.from(probabilities).reduce((sum, value) => sum + value)], [1], { absolute: allowed });
+    }
+  }
+});
+
+test('[E12] softmax subtracts the largest score first: large scores neither overflow nor change the result', (t) => {
+  const expected = [0.0900306, 0.2447285, 0.665241];
+  for (const make of [f32, f64]) {
+    const [low, high] = [softmax(make([0, 1, 2]) as Double), softmax(make([1000, 1001, 1002]) as Double)];
+    close(t, low, expected, { absolute: 2e-7 });
+    t.deepEqual([...high.data], [...low.data]);
+  }
+});
+
+test('[E13] [E14] the cross-entropy of the three worked images is 2.04, 0.079 and 6.156, in natural logarithms', (t) => {
+  const expected = [2.040355, 0.079132, 6.156477];
+  close(t, each(images.scores, images.labels, f64), expected, { absolute: 0.5e-6 });
+  close(t, each(images.scores, images.labels, f32), expected, { absolute: 1e-6 });
+});
+
+test('[E15] the loss of a batch is the mean over its images: 2.758655', (t) => {
+  close(t, [crossEntropy(f64(images.scores, [3, 3]), i32(images.labels)).item()], [2.758655], { absolute: 0.5e-6 });
+});
+
+test('[E22] [P14] [P15] the cross-entropy of three models is 0.0489, 5.6965 and 2.78e-11, not zero, in float32 too', (t) => {
+  const expected = [0.0489069, 5.6965105, 2.7776e-11];
+  close(t, each(models.scores, models.labels, f64), expected, { relative: 1e-5 });
+  // The last one vanishes in float32 unless the sum of the other exponentials goes through log1p.
+  close(t, each(models.scores, models.labels, f32), expected, { relative: 1e-5 });
+  // log1p(2 exp(-25)) to 17 digits: exp and log1p within 2 ulps each.
+  const exact = 2.777588772954229e-11;
+  close(t, each(models.scores.slice(6), [0], f64), [exact], { relative: 2 ** -50 });
+  close(t, each(models.scores.slice(6), [0], f32), [exact], { relative: 2 ** -21 });
+});
+
+test('[E23] cross-entropy always wants to improve; hinge does not', (t) => {
+  const scores = [5, -20, -20];
+  const wanting = gradientOf((x) => crossEntropy(x, i32([0])), scores, 1, [1, 3]);
+  t.true(wanting.every((value) => value !== 0));
+  t.deepEqual([...gradientOf((x) => hinge(x, [0]).sum(), scores, 1, [1, 3])].map(Math.abs), [0, 0, 0]);
+});
+
+test('[E24] hinge cannot tell the first model from the third; cross-entropy differs by a factor of 1.76e9', (t) => {
+  t.deepEqual([...hinge(f64(models.scores, [3, 3]), models.labels).data], [0, 12, 0]);
+  const [first, , third] = each(models.scores, models.labels, f64);
+  close(t, [first / third], [1.76e9], { relative: 0.005 });
+});
+
+test('[E25] the full loss is the mean data loss plus lambda R(W)', (t) => {
+  const data = hinge(f64(images.scores, [3, 3]), images.labels).mean();
+  const weights = [leaf(f64([1, 0, 0, 0])), leaf(f64([0.25, 0.25, 0.25, 0.25]))];
+  const penalty = weights.map((w) => w.mul(w).sum()).reduce((sum, part) => sum.add(part));
+  const total = data.add(penalty.mul(0.1));
+  close(t, [data.item(), penalty.item(), total.item()], [5.266667, 1.25, 5.391667], { absolute: 0.5e-6 });
+  total.backward();
+  close(t, weights[0].grad as Double, [0.2, 0, 0, 0], { absolute: 1e-15 });
+});
+
+test('[E28] [P32] labels count from 0, and one that names no class is an error', (t) => {
+  const scores = f64(images.scores, [3, 3]);
+  t.notThrows(() => crossEntropy(scores, i32([0, 1, 2])));
+  for (const bad of [3, -1, 2 ** 31 - 1, -(2 ** 31)]) {
+    const error = t.throws(() => crossEntropy(scores, i32([0, bad, 2])));
+    t.regex((error as { code?: string } | undefined)?.code ?? '', /^ERR_(ARGUMENT|RANGE)$/);
+    t.true(error?.message.includes(String(bad)), error?.message);
+  }
+});
+
+test('[E29] [J02] the softmax loss of a net that knows nothing is ln C', (t) => {
+  for (const [classes, expected] of [
+    [10, Math.LN10],
+    [100, 4.60517],
+    [1000, 6.907755],
+  ]) {
+    const scores = new Float64Array(4 * classes);
+    close(t, [crossEntropy(f64(scores, [4, classes]), i32([0, 1, 2, 3])).item()], [expected], { absolute: 0.5e-6 });
+    close(t, [crossEntropy(f32(scores, [4, classes]), i32([0, 1, 2, 3])).item()], [expected], { absolute: 1e-6 });
+  }
+});
+
+test('[E30] [G10] the gradient of softmax and cross-entropy is the probabilities minus the one-hot label', (t) => {
+  const gradient = gradientOf((x) => crossEntropy(x, i32([0])), images.scores.slice(0, 3), 1, [1, 3]);
+  close(t, gradient, [-0.870017, 0.86905, 0.000968], { absolute: 0.5e-6 });
+});
