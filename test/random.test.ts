@@ -272,8 +272,14 @@ int main() {
     }
     const lines = execFileSync(program, { encoding: 'utf8' }).trim().split('\n');
     const view = new DataView(new ArrayBuffer(8));
-    const float64 = (value: number): string => (view.setFloat64(0, value), view.getBigUint64(0).toString(16).padStart(16, '0'));
-    const float32 = (value: number): string => (view.setFloat32(0, value), view.getUint32(0).toString(16).padStart(8, '0'));
+    const float64 = (value: number): string => {
+      view.setFloat64(0, value);
+      return view.getBigUint64(0).toString(16).padStart(16, '0');
+    };
+    const float32 = (value: number): string => {
+      view.setFloat32(0, value);
+      return view.getUint32(0).toString(16).padStart(8, '0');
+    };
     const random = new Random(-7, 12345678901);
     const words = Array.from({ length: 2001 }, () => random.uint32());
     const expected = words.slice(0, 2000).map((word, i) => {
