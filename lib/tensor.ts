@@ -4,7 +4,26 @@ import { inspect } from 'node:util';
 import { type DType, type FloatDType, type TypedArray, type TypedArrayOf, dtypeOf, dtypes, isFloat } from './dtype.js';
 import { ArgumentError, DTypeError, ShapeError, checkChoice, checkNumber, checkOptions, describe, describeShape, expected } from './errors.js';
 import { backward } from './ops/backward.js';
-import { type Operand, abs, add, clip, div, equal, greater, greaterEqual, less, lessEqual, maximum, minimum, mul, neg, notEqual, pow, sign, sub } from './ops/elementwise.js';
+import {
+  type Operand,
+  abs,
+  add,
+  clip,
+  div,
+  equal,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  notEqual,
+  pow,
+  sign,
+  sub,
+} from './ops/elementwise.js';
 import { type GradientNode, sizeOf, withoutGradients } from './ops/emit.js';
 import { type MatmulOptions, matmul } from './ops/matmul.js';
 import { type ReduceOptions, type VarianceOptions, argmax, argmin, max, mean, min, standardDeviation, sum, variance } from './ops/reduce.js';
@@ -99,7 +118,9 @@ export class Tensor<D extends DType = 'float32'> {
   /** @internal `value` as a tensor, or an error that names the argument. */
   static check(value: unknown, argument: string): AnyTensor {
     if (!(value instanceof Tensor)) {
-      throw new ArgumentError(expected('a Tensor', argument, value, 'Numbers and arrays go through tensor(), typed arrays through Tensor.from()'));
+      throw new ArgumentError(
+        expected('a Tensor', argument, value, 'Numbers and arrays go through tensor(), typed arrays through Tensor.from()'),
+      );
     }
     return value;
   }
@@ -367,7 +388,9 @@ export class Tensor<D extends DType = 'float32'> {
 
   /** A short text for console.log: dtype, shape and a few values. */
   [inspect.custom](): string {
-    const few = Array.from(this.data.subarray(0, 6), (value) => String(Math.fround(value) === value ? Number(value.toPrecision(6)) : value)).join(', ');
+    const few = Array.from(this.data.subarray(0, 6), (value) =>
+      String(Math.fround(value) === value ? Number(value.toPrecision(6)) : value),
+    ).join(', ');
     const grad = this.requiresGrad ? ', requiresGrad' : '';
     return `Tensor(${this.dtype} ${describeShape(this.shape)}${grad}) [${few}${this.size > 6 ? ', …' : ''}]`;
   }
@@ -498,4 +521,3 @@ export function noGrad<R>(body: () => R): R {
   if (result instanceof Promise) throw new ArgumentError('noGrad() takes a synchronous function; call it inside the asynchronous one');
   return result;
 }
-

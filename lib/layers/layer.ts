@@ -224,7 +224,8 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
       report.matched.push(path);
     }
     if ((options.strict ?? true) && report.missing.length + report.unexpected.length > 0) {
-      const list = (names: string[]): string => (names.length > 6 ? `${names.slice(0, 6).join(', ')} and ${names.length - 6} more` : names.join(', '));
+      const list = (names: string[]): string =>
+        names.length > 6 ? `${names.slice(0, 6).join(', ')} and ${names.length - 6} more` : names.join(', ');
       throw new ArgumentError(
         `the state does not fit the model: missing ${list(report.missing) || 'nothing'}; unexpected ${list(report.unexpected) || 'nothing'}. { strict: false } takes what matches`,
       );
@@ -370,16 +371,20 @@ export function registerLayer(type: LayerConstructor): void {
 export function describeLayer(layer: AnyLayer): LayerDescription {
   const type = layer.constructor.name;
   if (!registry.has(type)) {
-    throw new ArgumentError(`layer class '${type}' cannot be described: give it config() and static fromConfig(), and call registerLayer(${type})`);
+    throw new ArgumentError(
+      `layer class '${type}' cannot be described: give it config() and static fromConfig(), and call registerLayer(${type})`,
+    );
   }
   return { type, config: layer.config() ?? {} };
 }
 
 /** @internal Builds the layer that a description names. */
 export function buildLayer(description: unknown): AnyLayer {
-  if (typeof description !== 'object' || description === null) throw new ArgumentError(expected('a layer description', 'description', description));
+  if (typeof description !== 'object' || description === null)
+    throw new ArgumentError(expected('a layer description', 'description', description));
   const { type, config } = description as LayerDescription;
   const known = typeof type === 'string' ? registry.get(type) : undefined;
-  if (known === undefined) throw new ArgumentError(`unknown layer class ${JSON.stringify(String(type).slice(0, 60))}: call registerLayer() for it first`);
+  if (known === undefined)
+    throw new ArgumentError(`unknown layer class ${JSON.stringify(String(type).slice(0, 60))}: call registerLayer() for it first`);
   return known.fromConfig(config as never);
 }

@@ -128,7 +128,11 @@ const crossEntropyDenseOp = defineOp<Smoothing>('cross_entropy_dense', {
         `[crossEntropy] expected target probabilities of shape ${describeShape(inputs[0].shape)}, received ${describeShape(inputs[1].shape)}. Class indices are int32`,
       );
     }
-    return { outputs: [{ shape: inputs[0].shape.slice(0, -1), dtype: plan.outputs[0].dtype }, plan.outputs[0]], ints: plan.ints, reals: [smoothing] };
+    return {
+      outputs: [{ shape: inputs[0].shape.slice(0, -1), dtype: plan.outputs[0].dtype }, plan.outputs[0]],
+      ints: plan.ints,
+      reals: [smoothing],
+    };
   },
   gradient: ({ inputs, outputs, upstream, needs, attributes }) => {
     // d loss / d target = −(1−s)·log softmax: targets are rarely learned, so it is composed.
@@ -178,7 +182,9 @@ export function crossEntropy<D extends FloatDType>(
   requireFloat('crossEntropy', [scores]);
   if (wanted.dtype === 'uint8') wanted = wanted.to('int32');
   if (wanted.dtype !== 'int32' && wanted.dtype !== scores.dtype) {
-    throw new DTypeError(`[crossEntropy] expected int32 class indices or ${scores.dtype} probabilities for \`target\`, received ${wanted.dtype}`);
+    throw new DTypeError(
+      `[crossEntropy] expected int32 class indices or ${scores.dtype} probabilities for \`target\`, received ${wanted.dtype}`,
+    );
   }
   const op = wanted.dtype === 'int32' ? crossEntropyOp : crossEntropyDenseOp;
   return reduceLoss(emitOne<Smoothing, D>(op, [scores, wanted], { smoothing }), reduction);

@@ -87,7 +87,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
 
   protected constructor(target: OptimizerTarget<O>, options: O, check: (options: O) => void) {
     const groups = groupsOf(target);
-    if (groups.every((group) => group.parameters.length === 0)) throw new ArgumentError('there is nothing to optimize: no parameters were given');
+    if (groups.every((group) => group.parameters.length === 0))
+      throw new ArgumentError('there is nothing to optimize: no parameters were given');
     materializeAll(groups.flatMap((group) => group.parameters));
     this.groups = groups.map(({ parameters, own }) => {
       const merged = { ...options, ...own };
@@ -161,7 +162,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     for (const { home, begin, end } of this.#segments(parameters.filter((parameter) => parameter.requiresGrad))) {
       const gradients = home.gradients();
       if (gradients === null) continue;
-      const part = (array: TypedArrayOf<FloatDType>): AnyTensor => Tensor.wrap(array.subarray(begin, end) as Float32Array, [end - begin], home.dtype as 'float32');
+      const part = (array: TypedArrayOf<FloatDType>): AnyTensor =>
+        Tensor.wrap(array.subarray(begin, end) as Float32Array, [end - begin], home.dtype as 'float32');
       const state: Record<string, AnyTensor> = {};
       for (const name of names) state[name] = part(this.#stateOf(home, name));
       runs.push({ weights: part(home.values), gradients: part(gradients), state });
@@ -180,7 +182,12 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     for (const segment of all) {
       const last = merged[merged.length - 1];
       // The gap between neighbours is padding to the next 64-byte boundary: zeros that stay zeros.
-      if (last !== undefined && last.home === segment.home && segment.begin - last.end < 64 / last.home.values.BYTES_PER_ELEMENT && segment.begin >= last.end) {
+      if (
+        last !== undefined &&
+        last.home === segment.home &&
+        segment.begin - last.end < 64 / last.home.values.BYTES_PER_ELEMENT &&
+        segment.begin >= last.end
+      ) {
         last.end = segment.end;
       } else merged.push({ ...segment });
     }
@@ -196,7 +203,12 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       const made: Home =
         place === null
           ? { values: leaf.data, gradients: () => leaf.grad?.data ?? null, state: new Map(), dtype: leaf.dtype }
-          : { values: place.slab.values, gradients: () => (place.slab.hasGradients ? place.slab.gradients : null), state: new Map(), dtype: leaf.dtype };
+          : {
+              values: place.slab.values,
+              gradients: () => (place.slab.hasGradients ? place.slab.gradients : null),
+              state: new Map(),
+              dtype: leaf.dtype,
+            };
       this.#homes.set(key, made);
       home = made;
     }
@@ -224,7 +236,12 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
         }
       }
     }
-    return { kind: this.constructor.name, step: this.#step, groups: this.groups.map(({ options }) => ({ ...options }) as Record<string, unknown>), tensors };
+    return {
+      kind: this.constructor.name,
+      step: this.#step,
+      groups: this.groups.map(({ options }) => ({ ...options }) as Record<string, unknown>),
+      tensors,
+    };
   }
 
   /**
@@ -255,7 +272,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
 
 function groupsOf<O extends OptimizerOptions>(target: OptimizerTarget<O>): { parameters: AnyTensor[]; own: Partial<O> }[] {
   if (target instanceof Layer) return [{ parameters: parametersOf(target), own: {} }];
-  if (!Array.isArray(target) || target.length === 0) throw new ArgumentError(expected('a model, an array of parameters, or an array of groups', 'target', target));
+  if (!Array.isArray(target) || target.length === 0)
+    throw new ArgumentError(expected('a model, an array of parameters, or an array of groups', 'target', target));
   if (target.every((item) => item instanceof Tensor)) return [{ parameters: checkLeaves(target as AnyTensor[]), own: {} }];
   return (target as ParameterGroup<O>[]).map((group, i) => {
     if (typeof group !== 'object' || group === null || !('parameters' in group)) {
@@ -263,7 +281,8 @@ function groupsOf<O extends OptimizerOptions>(target: OptimizerTarget<O>): { par
     }
     const { parameters, ...own } = group;
     if (parameters instanceof Layer) return { parameters: parametersOf(parameters), own: own as unknown as Partial<O> };
-    if (!Array.isArray(parameters)) throw new ArgumentError(expected('a layer or an array of parameters', `target[${i}].parameters`, parameters));
+    if (!Array.isArray(parameters))
+      throw new ArgumentError(expected('a layer or an array of parameters', `target[${i}].parameters`, parameters));
     return { parameters: checkLeaves(parameters), own: own as unknown as Partial<O> };
   });
 }
