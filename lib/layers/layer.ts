@@ -2,7 +2,7 @@
 
 import { type FloatDType, isFloat } from '../dtype.js';
 import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describeShape, expected } from '../errors.js';
-import { currentPath, pathDepth, withPath, withoutGradients } from '../ops/emit.js';
+import { currentPath, located, pathDepth, withPath, withoutGradients } from '../ops/emit.js';
 import { copy } from '../ops/shape.js';
 import { Parameter, materializeAll } from '../parameter.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
@@ -309,7 +309,7 @@ function wrapForward(prototype: object): void {
         const path = Layer.enter(this);
         active.push(this);
         try {
-          const output = withPath(path, () => forward.apply(this, inputs));
+          const output = withPath(path, () => located(() => forward.apply(this, inputs)));
           for (const observer of observers) observer(this, path, output);
           return output;
         } finally {

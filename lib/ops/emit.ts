@@ -129,8 +129,8 @@ export function sizeOf(shape: readonly number[]): number {
   return size;
 }
 
-// Says in which layer an argument was wrong.
-function located<R>(body: () => R): R {
+/** Says in which layer an argument was wrong. */
+export function located<R>(body: () => R): R {
   try {
     return body();
   } catch (error) {
