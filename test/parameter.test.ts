@@ -5,7 +5,11 @@ import { f32 } from './helpers/build.js';
 
 test('a gradient set to null is gone: the next backward starts afresh', (t) => {
   const layer = new Linear(2, 1, { bias: false });
-  const pull = () => layer.forward(f32([1, 2], [1, 2])).sum().backward();
+  const pull = () =>
+    layer
+      .forward(f32([1, 2], [1, 2]))
+      .sum()
+      .backward();
   pull();
   layer.weight.grad = null;
   pull();
