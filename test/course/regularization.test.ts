@@ -41,6 +41,10 @@ test('the gradient of dropout passes where the value passed, with the same facto
   const y = dropout(x, 0.3);
   y.sum().backward();
   const { data } = x.grad as Tensor<'float64'>;
-  t.true(data.every((value: number, index: number) => value === (y.data[index] === 0 ? 0 : y.data[index] / 3) || Math.abs(value - y.data[index] / 3) < 1e-15));
+  t.true(
+    data.every(
+      (value: number, index: number) => value === (y.data[index] === 0 ? 0 : y.data[index] / 3) || Math.abs(value - y.data[index] / 3) < 1e-15,
+    ),
+  );
   t.true(data.some((value: number) => value === 0) && data.some((value: number) => value !== 0));
 });
