@@ -40,7 +40,12 @@ export function dtypeOf(data: unknown): DType {
   if (data instanceof Int32Array) return 'int32';
   if (data instanceof Uint8Array) return 'uint8';
   throw new ArgumentError(
-    expected('a Float32Array, Float64Array, Int32Array or Uint8Array', 'data', data, 'Numbers go through tensor(); other arrays must be converted first.'),
+    expected(
+      'a Float32Array, Float64Array, Int32Array or Uint8Array',
+      'data',
+      data,
+      'Numbers go through tensor(); other arrays must be converted first.',
+    ),
   );
 }
 

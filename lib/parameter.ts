@@ -6,10 +6,16 @@ import type { Initializer } from './initializers/initializer.js';
 import { allocateShared } from './native.js';
 import { withoutGradients } from './ops/emit.js';
 import { cast } from './ops/shape.js';
-import { Random, getSeed } from './random.js';
+import { getSeed, nextModel, Random } from './random.js';
 import { type AnyTensor, Tensor, checkShape } from './tensor.js';
 
 const alignment = 64;
+
+// Set by layer.ts, which knows models: gives a parameter that is read before its model is used the values it has in that model.
+let prepareOwner: (parameter: AnyTensor) => void = () => {};
+export function setOwnerPreparation(prepare: (parameter: AnyTensor) => void): void {
+  prepareOwner = prepare;
+}
 
 /**
  * Values and gradients of several parameters side by side, each starting at a 64-byte boundary, so that an optimizer updates them in
@@ -47,7 +53,7 @@ export interface ParameterOptions<D extends FloatDType> {
 
 /**
  * A tensor that a layer learns. Its values are drawn at first use from a random stream keyed by (seed, path), so that adding a layer
- * changes no other layer's numbers.
+ * changes no other layer's numbers. Models after the first one since `setSeed` also have their number in the key.
  *
  * @example
  * ```ts
@@ -66,6 +72,7 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
   #init: Initializer;
   #slab: Slab | null = null;
   #offset = 0;
+  #stale = false;
 
   constructor(shape: readonly number[], options: ParameterOptions<D>) {
     super(null, checkShape(shape), options.dtype ?? ('float32' as D));
@@ -85,11 +92,11 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
   }
 
   /** @internal Takes its memory from a slab and draws its values. */
-  settle(slab: Slab, offset: number): void {
+  settle(slab: Slab, offset: number, stream: string): void {
     this.#slab = slab;
     this.#offset = offset;
     const view = slab.values.subarray(offset, offset + this.size) as TypedArrayOf<D>;
-    const values = withoutGradients(() => this.#init.values(this.shape, this.dtype, new Random(getSeed(), this.path)));
+    const values = withoutGradients(() => this.#init.values(this.shape, this.dtype, new Random(getSeed(), stream)));
     view.set(values.data as never);
     this.moveTo(view);
   }
@@ -104,13 +111,34 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
     return this.#slab !== null;
   }
 
+  /** The gradient that `backward()` has added up, in the slab; null before the first, or after it was set to null. */
+  override get grad(): Tensor<D> | null {
+    return super.grad;
+  }
+
+  override set grad(value: Tensor<D> | null) {
+    super.grad = null;
+    this.#stale = this.#slab?.hasGradients ?? false;
+    // The optimizer reads the slab: what is set must stand there.
+    if (value !== null) this.gradientTarget().data.set(Tensor.check(value, 'grad').data);
+  }
+
+  /** @internal Zeroes what a gradient that was set to null left in the slab; whoever holds that gradient has it until now. */
+  dropStaleGradient(): void {
+    if (this.#stale) this.#gradientMemory().fill(0);
+    this.#stale = false;
+  }
+
   /** @internal The gradient's memory, made when it is first needed. */
   override gradientTarget(): Tensor<D> {
-    if (this.grad === null) {
-      const { slab, offset } = this.place;
-      this.grad = Tensor.wrap(slab.gradients.subarray(offset, offset + this.size) as TypedArrayOf<D>, this.shape, this.dtype);
-    }
-    return this.grad;
+    this.dropStaleGradient();
+    if (super.grad === null) super.grad = Tensor.wrap(this.#gradientMemory(), this.shape, this.dtype);
+    return super.grad as Tensor<D>;
+  }
+
+  #gradientMemory(): TypedArrayOf<D> {
+    const { slab, offset } = this.place;
+    return slab.gradients.subarray(offset, offset + this.size) as TypedArrayOf<D>;
   }
 
   /** @internal Converts to another element type, in a slab of its own. */
@@ -118,8 +146,8 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
     if (dtype === (this.dtype as FloatDType)) return;
     const before = this.isSettled ? withoutGradients(() => cast(this, dtype)) : null;
     (this as unknown as { dtype: FloatDType }).dtype = dtype;
-    this.#slab = null;
     this.grad = null;
+    this.#slab = null;
     this.moveTo(null);
     if (before !== null) {
       materializeAll([this as unknown as Parameter]);
@@ -130,7 +158,16 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
 
 /** Gives all parameters without memory a place in one slab per element type, and draws their values. */
 export function materializeAll(parameters: Iterable<AnyTensor>): void {
-  const waiting = [...parameters].filter((p): p is Parameter => p instanceof Parameter && !p.isSettled);
+  const all = [...parameters].filter((p): p is Parameter => p instanceof Parameter);
+  for (const parameter of all) if (!parameter.isSettled && parameter.path === '') prepareOwner(parameter);
+  const waiting = all.filter((parameter) => !parameter.isSettled);
+  if (waiting.length === 0) return;
+  waiting.forEach((parameter, i) => {
+    if (parameter.path === '') parameter.path = `parameter${i}`;
+  });
+  // The first model after setSeed draws by path alone; a second one must not get the same numbers.
+  const model = nextModel();
+  const stream = (path: string): string => (model === 0 ? path : `${path}#${model}`);
   for (const dtype of ['float32', 'float64'] as const) {
     const group = waiting.filter((p) => (p.dtype as FloatDType) === dtype);
     const unit = alignment / bytesOf(dtype);
@@ -143,7 +180,7 @@ export function materializeAll(parameters: Iterable<AnyTensor>): void {
     if (group.length === 0) continue;
     const slab = new Slab(size, dtype);
     group.forEach((parameter, i) => {
-      parameter.settle(slab, offsets[i]);
+      parameter.settle(slab, offsets[i], stream(parameter.path));
     });
   }
 }

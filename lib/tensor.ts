@@ -4,7 +4,26 @@ import { inspect } from 'node:util';
 import { type DType, type FloatDType, type TypedArray, type TypedArrayOf, dtypeOf, dtypes, isFloat } from './dtype.js';
 import { ArgumentError, DTypeError, ShapeError, checkChoice, checkNumber, checkOptions, describe, describeShape, expected } from './errors.js';
 import { backward } from './ops/backward.js';
-import { type Operand, abs, add, clip, div, equal, greater, greaterEqual, less, lessEqual, maximum, minimum, mul, neg, notEqual, pow, sign, sub } from './ops/elementwise.js';
+import {
+  type Operand,
+  abs,
+  add,
+  clip,
+  div,
+  equal,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  notEqual,
+  pow,
+  sign,
+  sub,
+} from './ops/elementwise.js';
 import { type GradientNode, sizeOf, withoutGradients } from './ops/emit.js';
 import { type MatmulOptions, matmul } from './ops/matmul.js';
 import { type ReduceOptions, type VarianceOptions, argmax, argmin, max, mean, min, standardDeviation, sum, variance } from './ops/reduce.js';
@@ -46,12 +65,11 @@ export class Tensor<D extends DType = 'float32'> {
   readonly dtype: D;
   /** Number of elements. */
   readonly size: number;
-  /** The gradient that `backward()` has added up, or null. */
-  grad: Tensor<D> | null = null;
   /** @internal The operation that made this tensor; null for a leaf. */
   node: GradientNode | null = null;
   #data: TypedArrayOf<D> | null;
   #requiresGrad = false;
+  #grad: Tensor<D> | null = null;
 
   /** @internal Use {@link tensor} or {@link Tensor.from}. */
   protected constructor(data: TypedArrayOf<D> | null, shape: readonly number[], dtype: D) {
@@ -100,7 +118,9 @@ export class Tensor<D extends DType = 'float32'> {
   /** @internal `value` as a tensor, or an error that names the argument. */
   static check(value: unknown, argument: string): AnyTensor {
     if (!(value instanceof Tensor)) {
-      throw new ArgumentError(expected('a Tensor', argument, value, 'Numbers and arrays go through tensor(), typed arrays through Tensor.from()'));
+      throw new ArgumentError(
+        expected('a Tensor', argument, value, 'Numbers and arrays go through tensor(), typed arrays through Tensor.from()'),
+      );
     }
     return value;
   }
@@ -124,6 +144,18 @@ export class Tensor<D extends DType = 'float32'> {
   /** @internal Where the tape adds this leaf's gradient: memory that is already there, or null. */
   gradientTarget(): Tensor<D> | null {
     return this.grad;
+  }
+
+  /** The gradient that `backward()` has added up, or null. Setting it to null forgets it. */
+  get grad(): Tensor<D> | null {
+    return this.#grad;
+  }
+
+  set grad(value: Tensor<D> | null) {
+    if (value !== null && (Tensor.check(value, 'grad').size !== this.size || value.dtype !== this.dtype)) {
+      throw new ShapeError(`expected a gradient of shape ${describeShape(this.shape)} and dtype ${this.dtype}`);
+    }
+    this.#grad = value;
   }
 
   /** Number of axes. */
@@ -356,7 +388,9 @@ export class Tensor<D extends DType = 'float32'> {
 
   /** A short text for console.log: dtype, shape and a few values. */
   [inspect.custom](): string {
-    const few = Array.from(this.data.subarray(0, 6), (value) => String(Math.fround(value) === value ? Number(value.toPrecision(6)) : value)).join(', ');
+    const few = Array.from(this.data.subarray(0, 6), (value) =>
+      String(Math.fround(value) === value ? Number(value.toPrecision(6)) : value),
+    ).join(', ');
     const grad = this.requiresGrad ? ', requiresGrad' : '';
     return `Tensor(${this.dtype} ${describeShape(this.shape)}${grad}) [${few}${this.size > 6 ? ', …' : ''}]`;
   }
@@ -487,4 +521,3 @@ export function noGrad<R>(body: () => R): R {
   if (result instanceof Promise) throw new ArgumentError('noGrad() takes a synchronous function; call it inside the asynchronous one');
   return result;
 }
-

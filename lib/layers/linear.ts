@@ -64,7 +64,9 @@ export class Linear extends Layer {
     const input = Tensor.check(x, 'x') as unknown as Tensor;
     if (this.bias !== null) return linear(input, this.weight, this.bias) as unknown as Tensor<D>;
     if (input.shape.length === 0 || input.shape[input.shape.length - 1] !== this.inFeatures) {
-      throw new ShapeError(`[linear] expected ${this.inFeatures} input features (the last dimension), received shape ${describeShape(input.shape)}`);
+      throw new ShapeError(
+        `[linear] expected ${this.inFeatures} input features (the last dimension), received shape ${describeShape(input.shape)}`,
+      );
     }
     const outer = input.shape.slice(0, -1);
     const rows = reshape(input, [outer.reduce((product, dimension) => product * dimension, 1), this.inFeatures]);

@@ -22,10 +22,18 @@ export function summarize(model: AnyLayer, options: SummaryOptions): string {
     for (const parameter of layer.ownParameters().values()) count += parameter.size;
     rows.push([path, layer.constructor.name, ...(shapes ? [shapes.get(path) ?? ''] : []), count === 0 ? '' : group(count)]);
   }
-  const trained = model.parameters().filter((parameter) => parameter.requiresGrad).reduce((sum, parameter) => sum + parameter.size, 0);
+  const trained = model
+    .parameters()
+    .filter((parameter) => parameter.requiresGrad)
+    .reduce((sum, parameter) => sum + parameter.size, 0);
   const total = model.parameterCount();
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  const lines = rows.map((row) => row.map((cell, i) => (i === row.length - 1 ? cell.padStart(widths[i]) : cell.padEnd(widths[i]))).join('  ').trimEnd());
+  const lines = rows.map((row) =>
+    row
+      .map((cell, i) => (i === row.length - 1 ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
+      .join('  ')
+      .trimEnd(),
+  );
   lines.splice(1, 0, '-'.repeat(widths.reduce((sum, width) => sum + width + 2, -2)));
   lines.push(`${model.constructor.name}: ${group(total)} parameters, ${group(trained)} trained`);
   return lines.join('\n');
@@ -39,7 +47,14 @@ function outputShapes(model: AnyLayer, inputShape: readonly number[]): Map<strin
   try {
     observeForward(
       (_layer, path, output) => {
-        if (output instanceof Tensor) shapes.set(path, `[N${output.shape.slice(1).map((dimension) => `, ${dimension}`).join('')}]`);
+        if (output instanceof Tensor)
+          shapes.set(
+            path,
+            `[N${output.shape
+              .slice(1)
+              .map((dimension) => `, ${dimension}`)
+              .join('')}]`,
+          );
       },
       () => noGrad(() => model.forward(zeros([1, ...inputShape], { dtype }))),
     );

@@ -42,13 +42,19 @@ function addToLeaf(leaf: AnyTensor, gradient: AnyTensor): void {
 
 export function backward(root: AnyTensor, upstream?: AnyTensor): void {
   if (!root.requiresGrad) {
-    throw new ArgumentError('backward() was called on a tensor that depends on nothing with `requiresGrad`: was it computed under noGrad(), or detached?');
+    throw new ArgumentError(
+      'backward() was called on a tensor that depends on nothing with `requiresGrad`: was it computed under noGrad(), or detached?',
+    );
   }
   if (upstream === undefined && root.size !== 1) {
-    throw new ShapeError(`backward() without an upstream gradient needs one element, received shape ${describeShape(root.shape)}. Reduce it with .mean() or .sum()`);
+    throw new ShapeError(
+      `backward() without an upstream gradient needs one element, received shape ${describeShape(root.shape)}. Reduce it with .mean() or .sum()`,
+    );
   }
   if (upstream !== undefined && (!sameShape(upstream.shape, root.shape) || upstream.dtype !== root.dtype)) {
-    throw new ShapeError(`expected an upstream gradient of shape ${describeShape(root.shape)} and dtype ${root.dtype}, received ${describeShape(upstream.shape)} ${upstream.dtype}`);
+    throw new ShapeError(
+      `expected an upstream gradient of shape ${describeShape(root.shape)} and dtype ${root.dtype}, received ${describeShape(upstream.shape)} ${upstream.dtype}`,
+    );
   }
   withoutGradients(() => {
     const seed = upstream ?? filled(root.shape, 1, root.dtype);

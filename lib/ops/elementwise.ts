@@ -211,10 +211,12 @@ const sigmoidBackwardOp = defineBackward('sigmoid_backward');
 const tanhBackwardOp = defineBackward('tanh_backward');
 
 export const neg = unary(defineUnary('neg', (dy) => neg(dy)));
-export const sign = unary(defineOp('sign', {
-  shape: (inputs) => ({ outputs: [{ shape: inputs[0].shape, dtype: requireFloat('sign', inputs) }], ints: [], reals: [] }),
-  gradient: 'none',
-}));
+export const sign = unary(
+  defineOp('sign', {
+    shape: (inputs) => ({ outputs: [{ shape: inputs[0].shape, dtype: requireFloat('sign', inputs) }], ints: [], reals: [] }),
+    gradient: 'none',
+  }),
+);
 export const abs = unary(defineUnary('abs', (dy, x) => mul(dy, sign(x))));
 
 const expOp = defineUnary('exp', (dy, _x, y) => mul(dy, y));
@@ -320,11 +322,19 @@ interface ClipRange {
 }
 
 const clipBackwardOp = defineOp<ClipRange>('clip_backward', {
-  shape: (inputs, { low, high }) => ({ outputs: [{ shape: inputs[0].shape, dtype: requireFloat('clip', inputs) }], ints: [], reals: [low, high] }),
+  shape: (inputs, { low, high }) => ({
+    outputs: [{ shape: inputs[0].shape, dtype: requireFloat('clip', inputs) }],
+    ints: [],
+    reals: [low, high],
+  }),
   gradient: 'none',
 });
 const clipOp = defineOp<ClipRange>('clip', {
-  shape: (inputs, { low, high }) => ({ outputs: [{ shape: inputs[0].shape, dtype: requireFloat('clip', inputs) }], ints: [], reals: [low, high] }),
+  shape: (inputs, { low, high }) => ({
+    outputs: [{ shape: inputs[0].shape, dtype: requireFloat('clip', inputs) }],
+    ints: [],
+    reals: [low, high],
+  }),
   gradient: ({ inputs, upstream, attributes }) => [emitOne(clipBackwardOp, [upstream, inputs[0]], attributes)],
 });
 

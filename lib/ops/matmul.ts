@@ -33,7 +33,9 @@ const matmulOp = defineOp<Transposes>('matmul', {
     const [k2, n] = transposed.b ? [b.shape[1], b.shape[0]] : b.shape;
     if (k !== k2) {
       const text = (shape: readonly number[], flag: boolean): string => `${describeShape(shape)}${flag ? ' transposed' : ''}`;
-      throw new ShapeError(`[matmul] inner dimensions differ: ${text(a.shape, transposed.a)} times ${text(b.shape, transposed.b)} (${k} and ${k2})`);
+      throw new ShapeError(
+        `[matmul] inner dimensions differ: ${text(a.shape, transposed.a)} times ${text(b.shape, transposed.b)} (${k} and ${k2})`,
+      );
     }
     return { outputs: [{ shape: [m, n], dtype }], ints: [m, n, k, transposed.a ? 1 : 0, transposed.b ? 1 : 0], reals: [] };
   },
@@ -41,7 +43,8 @@ const matmulOp = defineOp<Transposes>('matmul', {
   gradient: ({ inputs, upstream, attributes, needs }) => {
     const [a, b] = inputs as Tensor[];
     const dy = upstream as Tensor;
-    const product = (left: Tensor, leftT: boolean, right: Tensor, rightT: boolean): Tensor => emitOne(matmulOp, [left, right], { a: leftT, b: rightT });
+    const product = (left: Tensor, leftT: boolean, right: Tensor, rightT: boolean): Tensor =>
+      emitOne(matmulOp, [left, right], { a: leftT, b: rightT });
     return [
       !needs[0] ? null : attributes.a ? product(b, attributes.b, dy, true) : product(dy, false, b, !attributes.b),
       !needs[1] ? null : attributes.b ? product(dy, true, a, attributes.a) : product(a, !attributes.a, dy, false),
@@ -65,7 +68,9 @@ const linearOp = defineOp('linear', {
     const dtype = requireFloat('linear', inputs);
     const [x, w, b] = inputs;
     if (x.shape.length < 1 || w.shape.length !== 2 || b.shape.length !== 1 || b.shape[0] !== w.shape[1]) {
-      throw new ShapeError(`[linear] expected x [..., in], weight [in, out] and bias [out], received ${inputs.map((i) => describeShape(i.shape)).join(', ')}`);
+      throw new ShapeError(
+        `[linear] expected x [..., in], weight [in, out] and bias [out], received ${inputs.map((i) => describeShape(i.shape)).join(', ')}`,
+      );
     }
     const [features, n] = w.shape;
     if (x.shape[x.shape.length - 1] !== features) {
@@ -74,7 +79,9 @@ const linearOp = defineOp('linear', {
         x.shape.length > 2 && flat === features
           ? ` Its ${describeShape(x.shape.slice(1))} per example flatten to ${flat}: put a Flatten layer before this one.`
           : ` The weight is [in, out] = ${describeShape(w.shape)}.`;
-      throw new ShapeError(`[linear] expected ${features} input features (the last dimension), received shape ${describeShape(x.shape)}.${hint}`);
+      throw new ShapeError(
+        `[linear] expected ${features} input features (the last dimension), received shape ${describeShape(x.shape)}.${hint}`,
+      );
     }
     const outer = x.shape.slice(0, -1);
     return { outputs: [{ shape: [...outer, n], dtype }], ints: [sizeOf(outer), n, features], reals: [] };

@@ -2,7 +2,7 @@
 
 import type { FloatDType } from '../dtype.js';
 import { checkNumber } from '../errors.js';
-import { Random, defaultRandom, hashStream } from '../random.js';
+import { type Random, defaultRandom, hashStream } from '../random.js';
 import { Tensor } from '../tensor.js';
 import { type Op, defineOp } from './define.js';
 import { requireFloat } from './elementwise.js';
@@ -48,7 +48,11 @@ export function normalTensor<D extends FloatDType>(shape: readonly number[], mea
 }
 
 const dropoutOp: Op<{ p: number }> = defineOp<{ p: number }>('dropout', {
-  shape: (inputs, { p }) => ({ outputs: [{ shape: inputs[0].shape, dtype: requireFloat('dropout', inputs.slice(0, 1)) }], ints: [], reals: [p] }),
+  shape: (inputs, { p }) => ({
+    outputs: [{ shape: inputs[0].shape, dtype: requireFloat('dropout', inputs.slice(0, 1)) }],
+    ints: [],
+    reals: [p],
+  }),
   // The same counter gives the same mask: nothing is stored.
   gradient: ({ inputs, upstream, attributes }) => [emitOne(dropoutOp, [upstream, inputs[1]], attributes), null],
 });

@@ -27,7 +27,11 @@ interface Reduction {
 }
 
 const sumOp = defineOp<Reduction & { out: readonly number[]; kept: readonly number[] }>('sum', {
-  shape: (inputs, { outer, n, inner, out }) => ({ outputs: [{ shape: out, dtype: requireFloat('sum', inputs) }], ints: [outer, n, inner], reals: [] }),
+  shape: (inputs, { outer, n, inner, out }) => ({
+    outputs: [{ shape: out, dtype: requireFloat('sum', inputs) }],
+    ints: [outer, n, inner],
+    reals: [],
+  }),
   gradient: ({ inputs, upstream, attributes }) => {
     // Stretching by a product with ones: the gradient of each element is the gradient of its sum.
     const dy = upstream as Tensor;
@@ -53,7 +57,14 @@ function prepare<D extends FloatDType>(x: Tensor<D>, axes: number | readonly num
     const rest = x.shape.map((_, d) => d).filter((d) => !reduced.includes(d));
     const moved = transpose(x, [...rest, ...reduced]);
     const n = sizeOf(moved.shape.slice(rest.length));
-    return { x: moved, outer: sizeOf(moved.shape.slice(0, rest.length)), n, inner: 1, out, kept: [...moved.shape.slice(0, rest.length), ...reduced.map(() => 1)] };
+    return {
+      x: moved,
+      outer: sizeOf(moved.shape.slice(0, rest.length)),
+      n,
+      inner: 1,
+      out,
+      kept: [...moved.shape.slice(0, rest.length), ...reduced.map(() => 1)],
+    };
   }
   const first = reduced.length === 0 ? rank : reduced[0];
   const last = reduced.length === 0 ? rank : reduced[reduced.length - 1] + 1;
@@ -85,7 +96,11 @@ export function variance<D extends FloatDType>(x: Tensor<D>, axes?: number | rea
   return div(sum(mul(centred, centred), axes, { keepDims: keepDimsOf(options) }), countOf(x as Tensor<FloatDType>, axes) - correction);
 }
 
-export function standardDeviation<D extends FloatDType>(x: Tensor<D>, axes?: number | readonly number[], options: VarianceOptions = {}): Tensor<D> {
+export function standardDeviation<D extends FloatDType>(
+  x: Tensor<D>,
+  axes?: number | readonly number[],
+  options: VarianceOptions = {},
+): Tensor<D> {
   return sqrt(variance(x, axes, options));
 }
 
@@ -103,8 +118,16 @@ function defineExtreme(name: string): Op<Extreme> {
   return defineOp<Extreme>(name, {
     shape: (inputs, { outer, n, inner, out }) => {
       const dtype = requireFloat(name, inputs);
-      if (n === 0) throw new ShapeError(`[${name}] nothing to choose from: shape ${describeShape(inputs[0].shape)} has no elements along the axes`);
-      return { outputs: [{ shape: out, dtype }, { shape: out, dtype: 'int32' }], ints: [outer, n, inner], reals: [] };
+      if (n === 0)
+        throw new ShapeError(`[${name}] nothing to choose from: shape ${describeShape(inputs[0].shape)} has no elements along the axes`);
+      return {
+        outputs: [
+          { shape: out, dtype },
+          { shape: out, dtype: 'int32' },
+        ],
+        ints: [outer, n, inner],
+        reals: [],
+      };
     },
     gradient: ({ outputs, upstream, attributes }) => [emitOne(selectBackwardOp, [upstream, outputs[1]], attributes)],
   });
@@ -113,7 +136,12 @@ function defineExtreme(name: string): Op<Extreme> {
 const maxOp = defineExtreme('max');
 const minOp = defineExtreme('min');
 
-function extreme<D extends FloatDType>(op: Op<Extreme>, x: Tensor<D>, axes: number | readonly number[] | undefined, options?: ReduceOptions): Tensor<D> {
+function extreme<D extends FloatDType>(
+  op: Op<Extreme>,
+  x: Tensor<D>,
+  axes: number | readonly number[] | undefined,
+  options?: ReduceOptions,
+): Tensor<D> {
   requireFloat(op.name, [x]);
   const { x: input, kept: _, ...reduction } = prepare(x, axes, keepDimsOf(options));
   return emit(op, [input], { ...reduction, input: input.shape })[0] as unknown as Tensor<D>;
@@ -179,7 +207,8 @@ export function histogram(x: Tensor<FloatDType>, options: HistogramOptions = {})
   let low: number;
   let high: number;
   if (options.range !== undefined) {
-    if (!Array.isArray(options.range) || options.range.length !== 2) throw new ArgumentError(expected('a pair [low, high]', 'range', options.range));
+    if (!Array.isArray(options.range) || options.range.length !== 2)
+      throw new ArgumentError(expected('a pair [low, high]', 'range', options.range));
     low = checkNumber(options.range[0], 'range[0]');
     high = checkNumber(options.range[1], 'range[1]');
     if (!(low < high)) throw new ArgumentError(`expected \`range\` to grow, received [${low}, ${high}]`);
@@ -194,4 +223,3 @@ export function histogram(x: Tensor<FloatDType>, options: HistogramOptions = {})
   }
   return emitOne(histogramOp, [input], { bins, low, high });
 }
-

@@ -33,7 +33,9 @@ export function reshape<D extends DType>(x: Tensor<D>, shape: readonly number[])
     }
   }
   if (sizeOf(resolved) !== x.size) {
-    throw new ShapeError(`cannot view ${x.size} elements of shape ${describeShape(x.shape)} as ${describeShape(resolved)} (${sizeOf(resolved)} elements)`);
+    throw new ShapeError(
+      `cannot view ${x.size} elements of shape ${describeShape(x.shape)} as ${describeShape(resolved)} (${sizeOf(resolved)} elements)`,
+    );
   }
   return emitView(reshapeOp, x, resolved, 0, undefined);
 }
@@ -102,7 +104,8 @@ export function slice<D extends DType>(x: Tensor<D>, begin: number | readonly nu
   const ends = end === undefined ? [] : typeof end === 'number' ? [end] : end;
   if (!Array.isArray(begins) || !Array.isArray(ends)) throw new ArgumentError(expected('numbers or arrays of numbers', 'begin and end', begin));
   const rank = x.shape.length;
-  if (begins.length > rank || ends.length > rank) throw new ShapeError(`cannot slice ${Math.max(begins.length, ends.length)} axes of a rank-${rank} tensor`);
+  if (begins.length > rank || ends.length > rank)
+    throw new ShapeError(`cannot slice ${Math.max(begins.length, ends.length)} axes of a rank-${rank} tensor`);
   const from: number[] = [];
   const shape: number[] = [];
   for (let d = 0; d < rank; d++) {
@@ -186,14 +189,22 @@ const concatOp = defineOp<{ axis: number }>('concat', {
     }
     const shape = first.map((dimension, d) => (d === axis ? along : dimension));
     const outer = sizeOf(first.slice(0, axis));
-    return { outputs: [{ shape, dtype: inputs[0].dtype }], ints: [outer, ...inputs.map((input) => sizeOf(input.shape.slice(axis)))], reals: [] };
+    return {
+      outputs: [{ shape, dtype: inputs[0].dtype }],
+      ints: [outer, ...inputs.map((input) => sizeOf(input.shape.slice(axis)))],
+      reals: [],
+    };
   },
   gradient: ({ inputs, upstream, attributes: { axis } }) => {
     let at = 0;
     return inputs.map(({ shape }) => {
       const begin = shape.map((_, d) => (d === axis ? at : 0));
       at += shape[axis];
-      return slice(upstream, begin, shape.map((dimension, d) => (d === axis ? at : dimension)));
+      return slice(
+        upstream,
+        begin,
+        shape.map((dimension, d) => (d === axis ? at : dimension)),
+      );
     });
   },
 });
@@ -244,7 +255,10 @@ export function concat<D extends DType>(tensors: readonly Tensor<D>[], axis = 0)
 export function stack<D extends DType>(tensors: readonly Tensor<D>[], axis = 0): Tensor<D> {
   const list = checkList(tensors) as unknown as Tensor<D>[];
   const at = checkAxis(axis, list[0].shape.length + 1);
-  return concat(list.map((item) => reshape(item, [...item.shape.slice(0, at), 1, ...item.shape.slice(at)])), at);
+  return concat(
+    list.map((item) => reshape(item, [...item.shape.slice(0, at), 1, ...item.shape.slice(at)])),
+    at,
+  );
 }
 
 /** Cuts `x` along `axis` into `parts` equal pieces, or into pieces of the given sizes. */
@@ -253,7 +267,8 @@ export function split<D extends DType>(x: Tensor<D>, parts: number | readonly nu
   let sizes: readonly number[];
   if (typeof parts === 'number') {
     const count = checkInteger(parts, 'parts', 1, 1 << 24);
-    if (x.shape[at] % count !== 0) throw new ShapeError(`axis ${at} of shape ${describeShape(x.shape)} does not split into ${count} equal parts`);
+    if (x.shape[at] % count !== 0)
+      throw new ShapeError(`axis ${at} of shape ${describeShape(x.shape)} does not split into ${count} equal parts`);
     sizes = new Array<number>(count).fill(x.shape[at] / count);
   } else {
     if (!Array.isArray(parts)) throw new ArgumentError(expected('a count or an array of sizes', 'parts', parts));
@@ -266,7 +281,11 @@ export function split<D extends DType>(x: Tensor<D>, parts: number | readonly nu
   return sizes.map((size) => {
     const from = x.shape.map((_, d) => (d === at ? begin : 0));
     begin += size;
-    return slice(x, from, x.shape.map((dimension, d) => (d === at ? begin : dimension)));
+    return slice(
+      x,
+      from,
+      x.shape.map((dimension, d) => (d === at ? begin : dimension)),
+    );
   });
 }
 
@@ -294,7 +313,11 @@ const gatherRowsOp = defineOp('gather_rows', {
 export function gather<D extends DType>(x: Tensor<D>, indices: Tensor<'int32'> | readonly number[]): Tensor<D> {
   let list: AnyTensor;
   if (Array.isArray(indices)) {
-    list = Tensor.wrap(Int32Array.from(indices, (index, i) => checkInteger(index, `indices[${i}]`, 0, 2 ** 31 - 1)), [indices.length], 'int32');
+    list = Tensor.wrap(
+      Int32Array.from(indices, (index, i) => checkInteger(index, `indices[${i}]`, 0, 2 ** 31 - 1)),
+      [indices.length],
+      'int32',
+    );
   } else list = Tensor.check(indices, 'indices');
   return emitOne(gatherRowsOp, [x, list], undefined);
 }
@@ -322,4 +345,3 @@ export function filled<D extends DType>(shape: readonly number[], value: number,
 export function copy<D extends DType>(x: Tensor<D>): Tensor<D> {
   return emitOne(copyStridedOp, [x], { shape: x.shape, offset: 0, strides: stridesOf(x.shape), back: (dy) => dy });
 }
-

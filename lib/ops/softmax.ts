@@ -5,7 +5,7 @@ import { ArgumentError, DTypeError, ShapeError, checkChoice, checkNumber, checkO
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { sameShape } from './broadcast.js';
 import { type Op, type Plan, defineOp } from './define.js';
-import { mul, neg, requireFloat } from './elementwise.js';
+import { mul, requireFloat } from './elementwise.js';
 import { emitOne, sizeOf } from './emit.js';
 import { mean, sum } from './reduce.js';
 import { checkAxis, transpose } from './shape.js';
@@ -128,12 +128,16 @@ const crossEntropyDenseOp = defineOp<Smoothing>('cross_entropy_dense', {
         `[crossEntropy] expected target probabilities of shape ${describeShape(inputs[0].shape)}, received ${describeShape(inputs[1].shape)}. Class indices are int32`,
       );
     }
-    return { outputs: [{ shape: inputs[0].shape.slice(0, -1), dtype: plan.outputs[0].dtype }, plan.outputs[0]], ints: plan.ints, reals: [smoothing] };
+    return {
+      outputs: [{ shape: inputs[0].shape.slice(0, -1), dtype: plan.outputs[0].dtype }, plan.outputs[0]],
+      ints: plan.ints,
+      reals: [smoothing],
+    };
   },
-  gradient: ({ inputs, outputs, upstream, needs }) => {
-    // d loss / d target = −log softmax: targets are rarely learned, so it is composed.
+  gradient: ({ inputs, outputs, upstream, needs, attributes }) => {
+    // d loss / d target = −(1−s)·log softmax: targets are rarely learned, so it is composed.
     const target = (): AnyTensor => {
-      const negative = neg(logSoftmax(inputs[0] as Tensor));
+      const negative = mul(logSoftmax(inputs[0] as Tensor), attributes.smoothing - 1);
       const dy = upstream as Tensor;
       return mul(negative, dy.reshape([...dy.shape, 1]));
     };
@@ -178,7 +182,9 @@ export function crossEntropy<D extends FloatDType>(
   requireFloat('crossEntropy', [scores]);
   if (wanted.dtype === 'uint8') wanted = wanted.to('int32');
   if (wanted.dtype !== 'int32' && wanted.dtype !== scores.dtype) {
-    throw new DTypeError(`[crossEntropy] expected int32 class indices or ${scores.dtype} probabilities for \`target\`, received ${wanted.dtype}`);
+    throw new DTypeError(
+      `[crossEntropy] expected int32 class indices or ${scores.dtype} probabilities for \`target\`, received ${wanted.dtype}`,
+    );
   }
   const op = wanted.dtype === 'int32' ? crossEntropyOp : crossEntropyDenseOp;
   return reduceLoss(emitOne<Smoothing, D>(op, [scores, wanted], { smoothing }), reduction);

@@ -160,7 +160,9 @@ export class ExponentialLR extends Schedule {
     checkOptions(options, 'options', ['gamma', 'k']);
     if ((options.gamma === undefined) === (options.k === undefined)) throw new ArgumentError('ExponentialLR takes either `gamma` or `k`');
     this.gamma =
-      options.gamma === undefined ? exp(Tensor.from(Float64Array.of(-checkNumber(options.k, 'k', 0)))).item() : checkNumber(options.gamma, 'gamma', 0);
+      options.gamma === undefined
+        ? exp(Tensor.from(Float64Array.of(-checkNumber(options.k, 'k', 0)))).item()
+        : checkNumber(options.gamma, 'gamma', 0);
   }
 
   factor(epoch: number): number {

@@ -188,9 +188,9 @@ template <class T> struct Run {
     T* const tiles = work + p.packSize + p.rowsSize;
     if (p.sums == 1 && !p.swap) {
       T* c = g.c + i0 * g.ldc + j0;
-      const Target target = {g.accumulate ? tiles : c, g.accumulate ? p.panel : g.ldc, c, g.ldc, g.accumulate, g.bias ? g.bias + j0 : nullptr,
-                             g.relu};
-      steps(i0, m, panel, 0, g.k, target, packed);
+      T* const sum = g.accumulate ? tiles : c;  // the old C is needed until the last step
+      const int64_t sumRow = g.accumulate ? p.panel : g.ldc;
+      steps(i0, m, panel, 0, g.k, {sum, sumRow, c, g.ldc, g.accumulate, g.bias ? g.bias + j0 : nullptr, g.relu}, packed);
       return;
     }
     // A stack of partial sums: level l holds 2ˡ neighbouring blocks, like the digits of a binary counter.
@@ -209,7 +209,8 @@ template <class T> struct Run {
     }
     while (top > 1) merge();
     if (!p.swap) {
-      kernels.gemmFinish(m, n, tiles, p.panel, nullptr, 0, g.c + i0 * g.ldc + j0, g.ldc, g.accumulate, g.bias ? g.bias + j0 : nullptr, g.relu);
+      const T* bias = g.bias ? g.bias + j0 : nullptr;
+      kernels.gemmFinish(m, n, tiles, p.panel, nullptr, 0, g.c + i0 * g.ldc + j0, g.ldc, g.accumulate, bias, g.relu);
       return;
     }
     T* turned = tiles + p.levels * p.tileSize;
@@ -271,7 +272,8 @@ template <class T> void gemmBlas(const Gemm<T>& g, void* workspace) {
   T* const last = aligned<T>(workspace);
   T* const workers = last + p.rowsSize;
   const bool turnA = g.aCol != 1, turnB = g.bCol != 1;
-  const int64_t bRow = !turnB && g.k == 1 ? std::max(g.bRow, g.n) : turnB ? g.bCol : g.bRow;  // of one row any stride will do, but it checks
+  // Of a single row any stride will do; the library checks it all the same.
+  const int64_t bRow = turnB ? g.bCol : g.k == 1 ? std::max(g.bRow, g.n) : g.bRow;
   if (p.padded) {
     const int64_t i0 = (p.rowTiles - 1) * blasRows, m = g.m - i0;
     std::memset(last, 0, size_t(blasRows) * g.k * sizeof(T));

@@ -128,8 +128,8 @@ void blasProduct(bool transposeA, bool transposeB, int m, int n, int k, const T*
   std::unique_lock<std::mutex> lock(turn, std::defer_lock);
   if (blas().serial) lock.lock();
   constexpr int rowMajor = 101;
-  product<T>()(rowMajor, int(transposeA ? BlasTranspose::yes : BlasTranspose::no), int(transposeB ? BlasTranspose::yes : BlasTranspose::no), m,
-               n, k, T(1), a, lda, b, ldb, T(0), c, ldc);
+  const auto code = [](bool transposed) { return int(transposed ? BlasTranspose::yes : BlasTranspose::no); };
+  product<T>()(rowMajor, code(transposeA), code(transposeB), m, n, k, T(1), a, lda, b, ldb, T(0), c, ldc);
 }
 
 template void blasProduct<float>(bool, bool, int, int, int, const float*, int, const float*, int, float*, int);

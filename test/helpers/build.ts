@@ -36,3 +36,8 @@ export function gradientOf(
   if (input.grad === null) throw new Error('no gradient reached the input');
   return Float64Array.from(input.grad.data);
 }
+
+/** Zeroes gradients in place. */
+export function clear(tensors: Iterable<{ readonly grad: { readonly data: { fill(value: number): unknown } } | null }>): void {
+  for (const { grad } of tensors) grad?.data.fill(0);
+}

@@ -1,6 +1,7 @@
 // The one gradient check: the full Jacobian of a function of tensors, against central differences in float64.
 import type { ExecutionContext } from 'ava';
 import { noGrad, Tensor } from '../../lib/index.js';
+import { clear } from './build.js';
 import { placeOf } from './close.js';
 
 type Double = Tensor<'float64'>;
@@ -101,7 +102,7 @@ function analyticRow(
   t: ExecutionContext,
   message: string,
 ): Float64Array[] {
-  for (const { tensor } of leaves) tensor.grad = null;
+  clear(leaves.map((leaf) => leaf.tensor));
   const result = evaluate();
   const seed = new Float64Array(result.size);
   seed[output] = 1;
@@ -111,7 +112,6 @@ function analyticRow(
     .backward();
   return leaves.map(({ name, tensor }) => {
     const { grad } = tensor;
-    tensor.grad = null;
     if (grad === null) return new Float64Array(tensor.size);
     if (grad.dtype !== tensor.dtype || grad.shape.join() !== tensor.shape.join()) {
       t.fail(
