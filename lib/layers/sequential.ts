@@ -2,8 +2,9 @@
 
 import { ArgumentError, expected } from '../errors.js';
 import type { Tensor } from '../tensor.js';
-import { type AnyLayer, Layer, type LayerDescription, buildLayer, describeLayer, registerLayer } from './layer.js';
+import { type AnyLayer, Layer } from './layer.js';
 import { Linear } from './linear.js';
+import { type LayerDescription, buildLayer, describeLayer, registerLayer } from './registry.js';
 import { Dropout, Flatten } from './shape.js';
 
 /**

@@ -13,16 +13,16 @@ import { info } from '../runtime.js';
 import { Schedule } from '../schedules/schedule.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { type BatchRecord, type CallbackLike, Callbacks, type TrainingRun } from './callbacks.js';
-import { TrainingAbortedError, TrainingNonFiniteError } from './errors.js';
+import { TrainingAbortedError, type TrainingNonFiniteError } from './errors.js';
 import { checkLoss, checkMetrics, checkSignal, evaluate, lossValue, resultsOf, weightOf } from './evaluate.js';
 import { type EpochRecord, History, type Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
-import { explainNonFinite, isFinite } from './non-finite.js';
+import { allFinite, explainNonFinite } from './non-finite.js';
 import { Progress, type ProgressOption } from './progress.js';
 import { checkReach } from './reach.js';
 import { type RunLog, openRunLog } from './run-log.js';
 
-/** Options of {@link fit}. */
+/** Options of `model.fit`. */
 export interface FitOptions {
   /** The loss. */
   readonly loss: Loss;
@@ -80,28 +80,8 @@ const known: readonly (keyof FitOptions)[] = [
 
 const inTraining = new WeakSet<AnyLayer>();
 
-/**
- * Trains a model: for every batch `forward`, `loss`, `zeroGrad`, `backward`, `step`. The model is in training mode during the steps and in
- * evaluation mode during validation; afterwards every layer has the mode it had before. The event loop gets a turn every few
- * milliseconds.
- *
- * @param data - What to train on.
- * @returns a record per epoch
- * @throws {TrainingNonFiniteError} when the loss becomes NaN or infinite: it names the first layer that did, and what to try
- * @throws {TrainingAbortedError} when the signal fired; it has the history so far
- * @throws {ArgumentError} for wrong options, and when the optimizer does not hold the parameters that the loss depends on
- * @throws {BusyError} when the model is in training already
- * @example
- * ```ts
- * import { Adam, CrossEntropyLoss, datasets, fit, mlp } from 'nodegrad';
- * const { train, test } = await datasets.digits();
- * const model = mlp();
- * const optimizer = new Adam(model, { lr: 1e-3 });
- * const history = await fit(model, train, { loss: new CrossEntropyLoss(), optimizer, epochs: 5, validation: test });
- * console.log(history.last?.validation?.metrics.accuracy);
- * ```
- */
-export async function fit(model: AnyLayer, data: Dataset<DType, DType>, options: FitOptions): Promise<History> {
+/** `model.fit(data, options)`: documented there. */
+export async function fitModel(model: AnyLayer, data: Dataset<DType, DType>, options: FitOptions): Promise<History> {
   if (!(model instanceof Layer)) throw new ArgumentError(expected('a Layer', 'model', model));
   const fitting = new Fitting(model, data, options);
   if (inTraining.has(model)) throw new BusyError('this model is in training: wait for the fit() that is under way, or train a clone()');
@@ -146,11 +126,13 @@ class Fitting implements TrainingRun {
     const options = checkOptions<FitOptions>(given, 'options', known);
     this.#options = options;
     this.loss = checkLoss(options.loss);
-    if (!(options.optimizer instanceof Optimizer)) throw new ArgumentError(expected('an optimizer, such as new Adam(model, { lr: 1e-3 })', 'options.optimizer', options.optimizer));
+    if (!(options.optimizer instanceof Optimizer))
+      throw new ArgumentError(expected('an optimizer, such as new Adam(model, { lr: 1e-3 })', 'options.optimizer', options.optimizer));
     this.optimizer = options.optimizer;
     this.#metrics = checkMetrics(options.metrics, this.loss);
     this.#signal = checkSignal(options.signal);
-    if (options.schedule !== undefined && !(options.schedule instanceof Schedule)) throw new ArgumentError(expected('a schedule', 'options.schedule', options.schedule));
+    if (options.schedule !== undefined && !(options.schedule instanceof Schedule))
+      throw new ArgumentError(expected('a schedule', 'options.schedule', options.schedule));
     this.#schedule = options.schedule;
     this.#callbacks = new Callbacks(options.callbacks);
     this.epochs = checkInteger(options.epochs ?? 1, 'options.epochs', 0);
@@ -187,7 +169,8 @@ class Fitting implements TrainingRun {
     };
     await attempt(() => this.#runEpochs());
     const [failure] = failures;
-    this.outcome = failure instanceof TrainingAbortedError ? 'aborted' : failure ? 'failed' : this.history.stopped === null ? 'completed' : 'stopped';
+    this.outcome =
+      failure instanceof TrainingAbortedError ? 'aborted' : failure ? 'failed' : this.history.stopped === null ? 'completed' : 'stopped';
     this.#progress.clear();
     this.#endLog(failure);
     await attempt(() => this.#callbacks.call('onTrainEnd', this));
@@ -243,7 +226,15 @@ class Fitting implements TrainingRun {
         });
       }
       if (this.#callbacks.wantsBatches) {
-        const record: BatchRecord = { epoch: this.epoch, batch, step: this.step, loss: value, inputs, targets, prediction: prediction.detach() };
+        const record: BatchRecord = {
+          epoch: this.epoch,
+          batch,
+          step: this.step,
+          loss: value,
+          inputs,
+          targets,
+          prediction: prediction.detach(),
+        };
         await this.#callbacks.call('onBatchEnd', record, this);
         if (this.history.stopped !== null) break;
       }
@@ -256,11 +247,18 @@ class Fitting implements TrainingRun {
       }
     }
     if (batch < this.stepsPerEpoch) return;
-    if (!model.parameters().every(isFinite)) throw this.#nonFinite(batch, null);
+    if (!model.parameters().every(allFinite)) throw this.#nonFinite(batch, null);
     const seconds = (performance.now() - began) / 1000;
     const scores: Scores = { loss: sum / weight, metrics: resultsOf(this.#metrics) };
     const validation = await this.#validate(batchSize);
-    const record: EpochRecord = { epoch: this.epoch, ...scores, ...(validation && { validation }), lr, seconds, samplesPerSecond: seen / seconds };
+    const record: EpochRecord = {
+      epoch: this.epoch,
+      ...scores,
+      ...(validation && { validation }),
+      lr,
+      seconds,
+      samplesPerSecond: seen / seconds,
+    };
     this.history.epochs.push(record);
     this.#log?.write({ type: 'epoch', ...record });
     this.#progress.epochEnd(record);
@@ -272,7 +270,12 @@ class Fitting implements TrainingRun {
     const { validation } = this.#options;
     if (validation === undefined) return undefined;
     try {
-      return await evaluate(this.model, validation, { loss: this.loss, metrics: this.#metrics, batchSize: Math.max(256, batchSize), signal: this.#signal });
+      return await evaluate(this.model, validation, {
+        loss: this.loss,
+        metrics: this.#metrics,
+        batchSize: Math.max(256, batchSize),
+        signal: this.#signal,
+      });
     } catch (error) {
       throw this.#signal?.aborted ? this.#aborted() : error;
     }
