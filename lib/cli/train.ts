@@ -114,7 +114,7 @@ async function judge(model: AnyLayer, test: Dataset): Promise<Report> {
     predictions[index] === target ? [] : [{ index, target, prediction: predictions[index] }],
   );
   const loss = new CrossEntropyLoss().forward(logits, targets).item();
-  return { matrix, loss, accuracy: 1 - wrong.length / test.length, wrong };
+  return { matrix, loss, accuracy: (test.length - wrong.length) / test.length, wrong };
 }
 
 function announce(terminal: Terminal, options: TrainOptions, { train, test }: ImageDatasets, model: AnyLayer, optimizer: Optimizer): void {
