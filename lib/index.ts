@@ -55,7 +55,28 @@ export {
   type StepLROptions,
 } from './schedules/schedule.js';
 
-export { Random, type RandomState, getSeed, setSeed } from './random.js';
+export {
+  type Batch,
+  DataLoader,
+  type DataLoaderOptions,
+  type DataLoaderState,
+  type Dataset,
+  type DigitsOptions,
+  type DownloadProgress,
+  type Epoch,
+  type ImageDatasets,
+  type MnistOptions,
+  type Pair,
+  type SplitOptions,
+  TensorDataset,
+  type TensorDatasetOptions,
+  datasets,
+  split,
+  subset,
+} from './data/index.js';
+export { type IdxArray, type IdxDType, type IdxOptions, readIdx, writeIdx } from './io/idx.js';
+
+export { Random, type RandomState, defaultRandom, getSeed, setSeed } from './random.js';
 export { type Info, getNumThreads, info, setNumThreads, setReproducible } from './runtime.js';
 export type { NativeInfo } from './native.js';
 
