@@ -2,8 +2,8 @@
 
 import type { Dataset } from '../data/dataset.js';
 import { type DType, type FloatDType, isFloat } from '../dtype.js';
-import { ArgumentError, DTypeError, NodegradError, ShapeError, checkChoice, checkOptions, describeShape, expected } from '../errors.js';
-import { currentPath, pathDepth, withPath, withoutGradients } from '../ops/emit.js';
+import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describeShape, expected } from '../errors.js';
+import { currentPath, pathDepth, withoutGradients } from '../ops/emit.js';
 import { copy } from '../ops/shape.js';
 import { Parameter, materializeAll, setOwnerPreparation } from '../parameter.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
@@ -11,6 +11,7 @@ import { type EvaluateOptions, type PredictOptions, evaluate, predict } from '..
 import { type FitOptions, fit } from '../training/fit.js';
 import type { History, Scores } from '../training/history.js';
 import { loadInto, save, toBytes } from '../training/save.js';
+import { wrapForward } from './forward.js';
 import { buildLayer, describeLayer } from './registry.js';
 import { type SummaryOptions, summarize } from './summary.js';
 
@@ -30,21 +31,6 @@ export interface LoadOptions {
   strict?: boolean;
   /** Only values whose name begins with this are used, and it is taken off. Default ''. */
   prefix?: string;
-}
-
-/** Called after each forward of a layer; see {@link observeForward}. */
-export type ForwardObserver = (layer: Layer<never, unknown>, path: string, output: unknown) => void;
-
-const observers: ForwardObserver[] = [];
-
-/** @internal Runs `body` while `observer` sees the output of every layer: for summaries, statistics, and finding the first NaN. */
-export function observeForward<R>(observer: ForwardObserver, body: () => R): R {
-  observers.push(observer);
-  try {
-    return body();
-  } finally {
-    observers.splice(observers.lastIndexOf(observer), 1);
-  }
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: input and output types of a subclass may be anything.
@@ -72,9 +58,6 @@ setOwnerPreparation((parameter) => {
   model?.prepare();
 });
 
-const wrapped = new WeakSet<object>();
-const active: AnyLayer[] = [];
-
 /**
  * Base class of everything with parameters.
  *
@@ -99,7 +82,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   readonly #reference = new WeakRef(this as AnyLayer);
 
   constructor() {
-    wrapForward(new.target.prototype as object);
+    wrapForward(new.target.prototype as object, Layer.prototype, Layer.enter);
     unprepared.add(this.#reference);
   }
 
@@ -390,35 +373,4 @@ function collect<T>(owner: object, is: (value: unknown) => value is T): Map<stri
   };
   for (const [name, value] of Object.entries(owner)) visit(value, name);
   return found;
-}
-
-// Wraps a class's own `forward` once, so that every operation inside knows its layer. `super.forward` inside a subclass stays plain.
-function wrapForward(prototype: object): void {
-  for (let at = prototype; at !== Layer.prototype && at !== Object.prototype && at !== null; at = Object.getPrototypeOf(at) as object) {
-    if (wrapped.has(at) || !Object.hasOwn(at, 'forward')) continue;
-    wrapped.add(at);
-    const forward = (at as { forward: (...inputs: unknown[]) => unknown }).forward;
-    Object.defineProperty(at, 'forward', {
-      configurable: true,
-      writable: true,
-      value: function wrappedForward(this: AnyLayer, ...inputs: unknown[]): unknown {
-        if (active[active.length - 1] === this) return forward.apply(this, inputs);
-        const path = Layer.enter(this);
-        active.push(this);
-        try {
-          const output = withPath(path, () => forward.apply(this, inputs));
-          for (const observer of observers) observer(this, path, output);
-          return output;
-        } catch (error) {
-          // The innermost layer says where it happened.
-          if (path !== '' && error instanceof NodegradError && !error.message.startsWith('in layer ')) {
-            error.message = `in layer '${path}': ${error.message}`;
-          }
-          throw error;
-        } finally {
-          active.pop();
-        }
-      },
-    });
-  }
 }

@@ -104,7 +104,8 @@ function rebuild({ tensors, metadata }: Safetensors, source: string): AnyLayer {
   const parameters = model.namedParameters();
   // Before any memory: only what the file has bytes for is ever allocated.
   for (const [path, parameter] of parameters) checkValue(parameter, tensors.get(path), path, source);
-  for (const path of tensors.keys()) if (!parameters.has(path)) throw new FileFormatError(`${source}: tensor ${describe(path)} has no place in the architecture`);
+  for (const path of tensors.keys())
+    if (!parameters.has(path)) throw new FileFormatError(`${source}: tensor ${describe(path)} has no place in the architecture`);
   for (const [path, parameter] of parameters) parameter.convert((tensors.get(path) as AnyTensor).dtype);
   model.loadStateDict(tensors);
   return model;
