@@ -10,7 +10,7 @@ export { type CrossEntropyOptions, type Reduction, crossEntropy, logSoftmax, sof
 export { type DropoutOptions, dropout } from './ops/random.js';
 
 export { type AnyLayer, type LoadOptions, type LoadReport, Layer } from './layers/layer.js';
-export { type LayerConstructor, registerLayer } from './layers/registry.js';
+export { registerLayer } from './layers/registry.js';
 export type { SummaryOptions } from './layers/summary.js';
 export { Parameter, type ParameterOptions } from './parameter.js';
 export { Sequential } from './layers/sequential.js';
@@ -77,8 +77,8 @@ export {
 } from './data/index.js';
 export { type IdxArray, type IdxDType, type IdxOptions, readIdx, writeIdx } from './io/idx.js';
 
-export { type LinearModelOptions, type MlpOptions, linearModel, mlp } from './models/mlp.js';
-export { type BatchRecord, Callback, type CallbackLike, type TrainingRun } from './training/callbacks.js';
+export { Random, type RandomState, defaultRandom, getSeed, setSeed } from './random.js';
+export { Callback, type BatchRecord, type CallbackLike, type TrainingRun } from './training/callbacks.js';
 export { type NonFinitePlace, TrainingAbortedError, TrainingNonFiniteError } from './training/errors.js';
 export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
 export type { FitOptions } from './training/fit.js';
@@ -86,6 +86,15 @@ export { type EpochRecord, History, type Scores } from './training/history.js';
 export type { ProgressOption } from './training/progress.js';
 export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
 export { fromBytes, load } from './training/save.js';
+export {
+  type Safetensors,
+  type SafetensorsOptions,
+  decodeSafetensors,
+  encodeSafetensors,
+  readSafetensors,
+  writeSafetensors,
+} from './io/safetensors.js';
+
 export {
   type DeadUnits,
   type Finding,
@@ -97,16 +106,8 @@ export {
   judgeUpdateRatio,
   updateRatio,
 } from './sitter/first.js';
-export {
-  type Safetensors,
-  type SafetensorsOptions,
-  decodeSafetensors,
-  encodeSafetensors,
-  readSafetensors,
-  writeSafetensors,
-} from './io/safetensors.js';
+export { type LinearModelOptions, type MlpOptions, linearModel, mlp } from './models/mlp.js';
 
-export { Random, type RandomState, defaultRandom, getSeed, setSeed } from './random.js';
 export { type Info, getNumThreads, info, setNumThreads, setReproducible } from './runtime.js';
 export type { NativeInfo } from './native.js';
 

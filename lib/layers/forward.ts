@@ -1,4 +1,4 @@
-// The wrapping of `forward`: every operation inside knows the path of its layer, and observers see what comes out.
+// What happens around every `forward`: the layer's path, observers, and errors that say where.
 
 import { NodegradError } from '../errors.js';
 import { withPath } from '../ops/emit.js';
@@ -22,7 +22,7 @@ export function observeForward<R>(observer: ForwardObserver, body: () => R): R {
 const wrapped = new WeakSet<object>();
 const active: AnyLayer[] = [];
 
-/** Wraps a class's own `forward` once, so that every operation inside knows its layer. `super.forward` inside a subclass stays plain. */
+// Wraps a class's own `forward` once, so that every operation inside knows its layer. `super.forward` inside a subclass stays plain.
 export function wrapForward(prototype: object, base: object, enter: (layer: AnyLayer) => string): void {
   for (let at = prototype; at !== base && at !== Object.prototype && at !== null; at = Object.getPrototypeOf(at) as object) {
     if (wrapped.has(at) || !Object.hasOwn(at, 'forward')) continue;

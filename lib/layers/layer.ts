@@ -8,7 +8,7 @@ import { copy } from '../ops/shape.js';
 import { Parameter, materializeAll, setOwnerPreparation } from '../parameter.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type EvaluateOptions, type PredictOptions, evaluate, predict } from '../training/evaluate.js';
-import { type FitOptions, fitModel } from '../training/fit.js';
+import { type FitOptions, fit } from '../training/fit.js';
 import type { History, Scores } from '../training/history.js';
 import { loadInto, save, toBytes } from '../training/save.js';
 import { wrapForward } from './forward.js';
@@ -270,20 +270,14 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     return summarize(this as AnyLayer, options);
   }
 
-  /** @internal Constructor arguments as JSON, for `save`; see {@link registerLayer}. */
-  config(): unknown {
-    return undefined;
-  }
-
-  // ---- the verbs of training: lib/training ----
-
   /**
-   * Trains: for every batch `forward`, loss, `zeroGrad`, `backward`, `step`. Layers are in training mode during the steps and in evaluation
-   * mode during validation; afterwards each has the mode it had before. The event loop gets a turn every few milliseconds.
+   * Trains the model: `forward`, loss, `backward` and `step` for every batch, epoch after epoch, with validation, callbacks, progress and
+   * a log. The event loop gets a turn every few milliseconds.
    *
-   * @returns a record per epoch
+   * @param data - What to train on.
+   * @returns A record per epoch.
    * @throws {@link TrainingNonFiniteError} when the loss becomes NaN or infinite: it names the first layer that did, and what to try;
-   *   {@link TrainingAbortedError} when the signal fired; {@link ArgumentError} for wrong options, and when the optimizer does not hold the
+   *   {@link TrainingAbortedError} when the signal fired; {@link ArgumentError} for wrong options, or when the optimizer does not hold the
    *   parameters that the loss depends on; {@link BusyError} when the model is in training already.
    * @example
    * ```ts
@@ -291,54 +285,58 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    * const { train, test } = await datasets.digits();
    * const model = mlp();
    * const optimizer = new Adam(model, { lr: 1e-3 });
-   * const history = await model.fit(train, { loss: new CrossEntropyLoss(), optimizer, epochs: 5, validation: test });
-   * console.log(history.last?.validation?.metrics.accuracy);
+   * await model.fit(train, { loss: new CrossEntropyLoss(), optimizer, epochs: 5, validation: test });
    * ```
    */
-  fit(data: Dataset<DType, DType>, options: FitOptions): Promise<History> {
-    return fitModel(this as AnyLayer, data, options);
+  async fit(data: Dataset<DType, DType>, options: FitOptions): Promise<History> {
+    return fit(this as AnyLayer, data, options);
   }
 
   /**
-   * Mean loss per example and metrics over `data`, in evaluation mode.
+   * Loss and metrics over a data set, in evaluation mode.
    *
    * @throws {@link ArgumentError} for wrong options or an empty data set, {@link AbortedError} when the signal stopped it.
    */
-  evaluate(data: Dataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
+  async evaluate(data: Dataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
     return evaluate(this as AnyLayer, data, options);
   }
 
   /**
-   * The outputs for all `inputs` (the first dimension counts examples), in evaluation mode, computed batch by batch.
+   * What the model makes of inputs, in evaluation mode, batch by batch.
    *
+   * @param inputs - A tensor whose first dimension counts examples, or a data set.
    * @throws {@link ArgumentError} for wrong options, {@link AbortedError} when the signal stopped it.
    */
-  predict(inputs: AnyTensor | Dataset<DType, DType>, options?: PredictOptions): Promise<Out> {
-    return predict(this as AnyLayer, inputs, options) as Promise<Out>;
+  async predict(inputs: AnyTensor | Dataset<DType, DType>, options?: PredictOptions): Promise<AnyTensor> {
+    return predict(this as AnyLayer, inputs, options);
   }
 
   /**
-   * Writes weights and architecture into a safetensors file, for {@link load}: `path` holds its former content or all of the new.
+   * Writes weights and architecture to one safetensors file: whole or not at all, readable by other tools.
    *
-   * @throws {@link ArgumentError} when it cannot be written, or a layer class is not registered.
+   * @throws {@link ArgumentError} when the file cannot be written, or a layer class is not registered.
    */
-  save(path: string): Promise<void> {
+  async save(path: string): Promise<void> {
     return save(this as AnyLayer, path);
   }
 
+  /** The bytes that {@link Layer.save} writes, for workers and databases; {@link fromBytes} builds the model again. */
+  toBytes(): Uint8Array {
+    return toBytes(this as AnyLayer);
+  }
+
   /**
-   * Fills the parameters from a safetensors file, by path; the model stays as it was when something does not fit.
+   * Fills the parameters from a safetensors file, by path; {@link load} builds a whole model instead.
    *
-   * @returns which paths were filled, missing and left over
-   * @throws {@link ShapeError} or {@link ArgumentError} when the file does not fit, {@link FileFormatError} when it is damaged.
+   * @throws {@link ShapeError} or {@link ArgumentError} when the file does not fit the model, which then stays as it was.
    */
-  load(path: string, options?: LoadOptions): Promise<LoadReport> {
+  async load(path: string, options?: LoadOptions): Promise<LoadReport> {
     return loadInto(this as AnyLayer, path, options);
   }
 
-  /** What `save` writes, as bytes for {@link fromBytes}: for a worker thread, a database, a snapshot. */
-  toBytes(): Uint8Array {
-    return toBytes(this as AnyLayer);
+  /** @internal Constructor arguments as JSON, for `save`; see {@link registerLayer}. */
+  config(): unknown {
+    return undefined;
   }
 
   /** A copy with its own memory: a snapshot. */

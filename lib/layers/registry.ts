@@ -1,4 +1,4 @@
-// Layer classes by name, and architectures as data: for save, load and clone.
+// Architecture as data: layer classes by name, for save, load and clone.
 
 import { ArgumentError, expected } from '../errors.js';
 import type { AnyLayer } from './layer.js';
@@ -9,8 +9,7 @@ export interface LayerDescription {
   config: unknown;
 }
 
-/** A class that {@link registerLayer} takes. */
-export type LayerConstructor = { readonly name: string; fromConfig(config: never): AnyLayer };
+type LayerConstructor = { readonly name: string; fromConfig(config: never): AnyLayer };
 
 const registry = new Map<string, LayerConstructor>();
 

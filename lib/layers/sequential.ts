@@ -3,8 +3,8 @@
 import { ArgumentError, expected } from '../errors.js';
 import type { Tensor } from '../tensor.js';
 import { type AnyLayer, Layer } from './layer.js';
-import { Linear } from './linear.js';
 import { type LayerDescription, buildLayer, describeLayer, registerLayer } from './registry.js';
+import { Linear } from './linear.js';
 import { Dropout, Flatten } from './shape.js';
 
 /**

@@ -81,7 +81,7 @@ const known: readonly (keyof FitOptions)[] = [
 const inTraining = new WeakSet<AnyLayer>();
 
 /** `model.fit(data, options)`: documented there. */
-export async function fitModel(model: AnyLayer, data: Dataset<DType, DType>, options: FitOptions): Promise<History> {
+export async function fit(model: AnyLayer, data: Dataset<DType, DType>, options: FitOptions): Promise<History> {
   if (!(model instanceof Layer)) throw new ArgumentError(expected('a Layer', 'model', model));
   const fitting = new Fitting(model, data, options);
   if (inTraining.has(model)) throw new BusyError('this model is in training: wait for the fit() that is under way, or train a clone()');

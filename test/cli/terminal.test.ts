@@ -23,7 +23,6 @@ test('a matrix is aligned whatever its numbers and names, and coloured only wher
   t.deepEqual(matrixLines(matrix, ['cat', 'dog'], plain), ['true   cat  dog     hits', ' cat  1234    ·  100.0 %', ' dog     7   93   93.0 %']);
   const coloured = matrixLines(matrix, ['cat', 'dog'], terminal(8));
   t.true(coloured[1].includes('\x1b[32m'));
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: takes the colours off.
   t.deepEqual(
     coloured.map((line) => line.replaceAll(/\x1b\[\d+m/g, '')),
     matrixLines(matrix, ['cat', 'dog'], plain),
