@@ -10,7 +10,7 @@ export { type CrossEntropyOptions, type Reduction, crossEntropy, logSoftmax, sof
 export { type DropoutOptions, dropout } from './ops/random.js';
 
 export { type AnyLayer, type LoadOptions, type LoadReport, Layer } from './layers/layer.js';
-export { registerLayer } from './layers/registry.js';
+export { type LayerConstructor, registerLayer } from './layers/registry.js';
 export type { SummaryOptions } from './layers/summary.js';
 export { Parameter, type ParameterOptions } from './parameter.js';
 export { Sequential } from './layers/sequential.js';

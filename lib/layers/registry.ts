@@ -9,7 +9,8 @@ export interface LayerDescription {
   config: unknown;
 }
 
-type LayerConstructor = { readonly name: string; fromConfig(config: never): AnyLayer };
+/** A class that {@link registerLayer} takes. */
+export type LayerConstructor = { readonly name: string; fromConfig(config: never): AnyLayer };
 
 const registry = new Map<string, LayerConstructor>();
 
