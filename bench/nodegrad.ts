@@ -1,8 +1,7 @@
 // nodegrad as a contestant: through its public interface; matrix products and memory passes call the operation with kept outputs.
 
 import { readFileSync } from 'node:fs';
-import * as library from '../lib/index.js';
-import { addRelu, crossEntropy, relu, Tensor } from '../lib/index.js';
+import { Adam, addRelu, crossEntropy, getNumThreads, info, Linear, ReLU, relu, Sequential, SGD, Tensor } from '../lib/index.js';
 import { allocate, allocateShared, nativeOps, run as runNative } from '../lib/native.js';
 import { readFloats, readIntegers } from './data.js';
 import { Skip, serve, type Work } from './protocol.js';
@@ -22,25 +21,16 @@ function operation(name: string): number {
   return index;
 }
 
-// The layers and optimizers of the public interface, as far as this file uses them.
-interface Layers {
-  Sequential: new (layers: unknown[]) => { forward(x: Tensor): Tensor; parameters(): Iterable<Tensor> };
-  Linear: new (inputs: number, outputs: number) => unknown;
-  ReLU: new () => unknown;
-  SGD: new (model: unknown, options: { lr: number }) => { step(): void; zeroGrad(): void };
-  Adam: new (model: unknown, options: { lr: number }) => { step(): void; zeroGrad(): void };
-}
-
 function mlp(work: MlpWork, folder: string): Timed {
-  const { Sequential, Linear, ReLU, SGD, Adam } = library as unknown as Layers;
-  if (Sequential === undefined) throw new Skip('this build has no layers yet');
   const { layers, batch, batches } = work;
-  const modules: unknown[] = [];
+  const modules: (Linear | ReLU)[] = [];
   for (let index = 0; index + 1 < layers.length; index++) {
     if (index > 0) modules.push(new ReLU());
     modules.push(new Linear(layers[index], layers[index + 1]));
   }
   const model = new Sequential(modules);
+  const { kind, lr } = work.optimizer;
+  const optimizer = kind === 'adam' ? new Adam(model, { lr }) : new SGD(model, { lr });
   const weights = readFloats(folder, 'weights.bin');
   let at = 0;
   for (const parameter of model.parameters()) {
@@ -48,8 +38,6 @@ function mlp(work: MlpWork, folder: string): Timed {
     at += parameter.size;
   }
   if (at !== weights.length) throw new Error(`the model has ${at} parameters, the case ${weights.length}`);
-  const { kind, lr } = work.optimizer;
-  const optimizer = kind === 'adam' ? new Adam(model, { lr }) : new SGD(model, { lr });
   const inputs = readFloats(folder, 'inputs.bin');
   const targets = readIntegers(folder, 'targets.bin');
   const size = batch * layers[0];
@@ -172,17 +160,22 @@ function tiny(work: TinyWork, folder: string): Timed {
   };
 }
 
-function prepare({ work, folder }: Setup): Work {
-  const timed =
-    work.kind === 'mlp'
-      ? mlp(work, folder)
-      : work.kind === 'gemm'
-        ? gemm(work, folder)
-        : work.kind === 'memory'
-          ? memory(work, folder)
-          : tiny(work, folder);
+/** Versions for the table. `info()` opens OpenBLAS, so where start-up is timed it has to stay out. */
+function versions(work: Setup['work']): Record<string, string> {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
-  return { versions: { nodegrad: version }, ...timed };
+  if (work.kind !== 'gemm') return { nodegrad: version };
+  const { isa, gemm: choice, blas } = info();
+  if (choice === 'openblas' && !blas.available) throw new Skip(blas.problem ?? 'there is no OpenBLAS on this machine');
+  return { nodegrad: version, kernels: isa, ...(choice === 'openblas' ? { library: blas.config ?? '?', core: blas.core ?? '?' } : {}) };
+}
+
+function prepare({ work, folder, threads }: Setup): Work {
+  if (getNumThreads() !== threads) throw new Skip(`runs with ${getNumThreads()} threads instead of ${threads}`);
+  const of = versions(work);
+  if (work.kind === 'mlp') return { versions: of, ...mlp(work, folder) };
+  if (work.kind === 'gemm') return { versions: of, ...gemm(work, folder) };
+  if (work.kind === 'memory') return { versions: of, ...memory(work, folder) };
+  return { versions: of, ...tiny(work, folder) };
 }
 
 await serve(prepare);

@@ -6,10 +6,16 @@ import type { Initializer } from './initializers/initializer.js';
 import { allocateShared } from './native.js';
 import { withoutGradients } from './ops/emit.js';
 import { cast } from './ops/shape.js';
-import { Random, getSeed } from './random.js';
+import { getSeed, nextModel, Random } from './random.js';
 import { type AnyTensor, Tensor, checkShape } from './tensor.js';
 
 const alignment = 64;
+
+// Set by layer.ts, which knows models: gives a parameter that is read before its model is used the values it has in that model.
+let prepareOwner: (parameter: AnyTensor) => void = () => {};
+export function setOwnerPreparation(prepare: (parameter: AnyTensor) => void): void {
+  prepareOwner = prepare;
+}
 
 /**
  * Values and gradients of several parameters side by side, each starting at a 64-byte boundary, so that an optimizer updates them in
@@ -47,7 +53,7 @@ export interface ParameterOptions<D extends FloatDType> {
 
 /**
  * A tensor that a layer learns. Its values are drawn at first use from a random stream keyed by (seed, path), so that adding a layer
- * changes no other layer's numbers.
+ * changes no other layer's numbers. Models after the first one since `setSeed` also have their number in the key.
  *
  * @example
  * ```ts
@@ -86,11 +92,11 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
   }
 
   /** @internal Takes its memory from a slab and draws its values. */
-  settle(slab: Slab, offset: number): void {
+  settle(slab: Slab, offset: number, stream: string): void {
     this.#slab = slab;
     this.#offset = offset;
     const view = slab.values.subarray(offset, offset + this.size) as TypedArrayOf<D>;
-    const values = withoutGradients(() => this.#init.values(this.shape, this.dtype, new Random(getSeed(), this.path)));
+    const values = withoutGradients(() => this.#init.values(this.shape, this.dtype, new Random(getSeed(), stream)));
     view.set(values.data as never);
     this.moveTo(view);
   }
@@ -152,7 +158,16 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
 
 /** Gives all parameters without memory a place in one slab per element type, and draws their values. */
 export function materializeAll(parameters: Iterable<AnyTensor>): void {
-  const waiting = [...parameters].filter((p): p is Parameter => p instanceof Parameter && !p.isSettled);
+  const all = [...parameters].filter((p): p is Parameter => p instanceof Parameter);
+  for (const parameter of all) if (!parameter.isSettled && parameter.path === '') prepareOwner(parameter);
+  const waiting = all.filter((parameter) => !parameter.isSettled);
+  if (waiting.length === 0) return;
+  waiting.forEach((parameter, i) => {
+    if (parameter.path === '') parameter.path = `parameter${i}`;
+  });
+  // The first model after setSeed draws by path alone; a second one must not get the same numbers.
+  const model = nextModel();
+  const stream = (path: string): string => (model === 0 ? path : `${path}#${model}`);
   for (const dtype of ['float32', 'float64'] as const) {
     const group = waiting.filter((p) => (p.dtype as FloatDType) === dtype);
     const unit = alignment / bytesOf(dtype);
@@ -165,7 +180,7 @@ export function materializeAll(parameters: Iterable<AnyTensor>): void {
     if (group.length === 0) continue;
     const slab = new Slab(size, dtype);
     group.forEach((parameter, i) => {
-      parameter.settle(slab, offsets[i]);
+      parameter.settle(slab, offsets[i], stream(parameter.path));
     });
   }
 }

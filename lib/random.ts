@@ -341,6 +341,14 @@ let defaultGenerator = new Random(0, 'default');
 export function setSeed(seed: number): void {
   defaultGenerator = new Random(seed, 'default');
   defaultSeed = seed;
+  models = 0;
+}
+
+let models = 0;
+
+/** @internal How many models drew their values since {@link setSeed}, before this one. */
+export function nextModel(): number {
+  return models++;
 }
 
 /** The seed in force, see {@link setSeed}. */

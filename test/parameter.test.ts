@@ -5,7 +5,11 @@ import { f32 } from './helpers/build.js';
 
 test('a gradient set to null is gone: the next backward starts afresh', (t) => {
   const layer = new Linear(2, 1, { bias: false });
-  const pull = () => layer.forward(f32([1, 2], [1, 2])).sum().backward();
+  const pull = () =>
+    layer
+      .forward(f32([1, 2], [1, 2]))
+      .sum()
+      .backward();
   pull();
   layer.weight.grad = null;
   pull();
@@ -30,7 +34,8 @@ test('reading a parameter early gives the value that it has in its model', (t) =
     const layers = [new Linear(8, 8), new Linear(8, 8)];
     return { layers, model: new Sequential(layers) };
   };
-  const [late, early] = [build(), build()];
+  const late = build();
   late.model.prepare();
+  const early = build();
   t.deepEqual([...early.layers[1].weight.data], [...late.layers[1].weight.data]);
 });

@@ -5,7 +5,7 @@ import { ArgumentError, checkChoice, checkNumber, checkOptions, expected } from 
 import { normalTensor, uniformTensor } from '../ops/random.js';
 import { filled } from '../ops/shape.js';
 import type { Random } from '../random.js';
-import { Tensor } from '../tensor.js';
+import type { Tensor } from '../tensor.js';
 
 /**
  * Base class of initializers. A parameter calls `values` once, with a random stream of its own (keyed by seed and path).

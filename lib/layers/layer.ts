@@ -1,10 +1,10 @@
 // The base class of layers and models: parameters by declaration, paths, modes, state, and the training verbs.
 
 import { type FloatDType, isFloat } from '../dtype.js';
-import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describeShape, expected } from '../errors.js';
+import { ArgumentError, DTypeError, NodegradError, ShapeError, checkChoice, checkOptions, describeShape, expected } from '../errors.js';
 import { currentPath, pathDepth, withPath, withoutGradients } from '../ops/emit.js';
 import { copy } from '../ops/shape.js';
-import { Parameter, materializeAll } from '../parameter.js';
+import { Parameter, materializeAll, setOwnerPreparation } from '../parameter.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type SummaryOptions, summarize } from './summary.js';
 
@@ -44,6 +44,28 @@ export function observeForward<R>(observer: ForwardObserver, body: () => R): R {
 // biome-ignore lint/suspicious/noExplicitAny: input and output types of a subclass may be anything.
 export type AnyLayer = Layer<any, any>;
 
+// Layers whose parameters may still be without values.
+const unprepared = new Set<WeakRef<AnyLayer>>();
+
+// The outermost layer that holds a parameter is its model.
+setOwnerPreparation((parameter) => {
+  let model: AnyLayer | null = null;
+  let most = 0;
+  for (const reference of unprepared) {
+    const layer = reference.deref();
+    if (layer === undefined) {
+      unprepared.delete(reference);
+      continue;
+    }
+    const layers = layer.namedLayers();
+    if (layers.size > most && [...layers.values()].some((inner) => [...inner.ownParameters().values()].includes(parameter as Parameter))) {
+      model = layer;
+      most = layers.size;
+    }
+  }
+  model?.prepare();
+});
+
 const wrapped = new WeakSet<object>();
 const active: AnyLayer[] = [];
 
@@ -68,9 +90,11 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   #training = true;
   #path: string | null = null;
   #ready = false;
+  readonly #reference = new WeakRef(this as AnyLayer);
 
   constructor() {
     wrapForward(new.target.prototype as object);
+    unprepared.add(this.#reference);
   }
 
   /** The layer's function. */
@@ -140,7 +164,10 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    * @internal
    */
   prepare(): void {
-    for (const [path, layer] of this.namedLayers()) layer.#path = path;
+    for (const [path, layer] of this.namedLayers()) {
+      layer.#path = path;
+      unprepared.delete(layer.#reference);
+    }
     for (const layer of this.namedLayers().values()) layer.chooseInitializers();
     for (const [path, parameter] of this.namedParameters()) parameter.path = path;
     materializeAll(this.parameters());
@@ -312,6 +339,12 @@ function wrapForward(prototype: object): void {
           const output = withPath(path, () => forward.apply(this, inputs));
           for (const observer of observers) observer(this, path, output);
           return output;
+        } catch (error) {
+          // The innermost layer says where it happened.
+          if (path !== '' && error instanceof NodegradError && !error.message.startsWith('in layer ')) {
+            error.message = `in layer '${path}': ${error.message}`;
+          }
+          throw error;
         } finally {
           active.pop();
         }

@@ -51,7 +51,7 @@ const paths: string[] = [];
 
 /** Runs `op` on `inputs` and returns its outputs, with a node on the tape if a gradient may be asked for. */
 export function emit<A>(op: Op<A>, inputs: readonly AnyTensor[], attributes: A): AnyTensor[] {
-  const plan = located(() => op.shape(inputs, attributes));
+  const plan = op.shape(inputs, attributes);
   const outputs: AnyTensor[] = [];
   for (const output of plan.outputs) outputs.push(destination.allocate(output));
   destination.execute(op as Op<unknown>, outputs, inputs, plan);
@@ -127,17 +127,6 @@ export function sizeOf(shape: readonly number[]): number {
   let size = 1;
   for (const dimension of shape) size *= dimension;
   return size;
-}
-
-// Says in which layer an argument was wrong.
-function located<R>(body: () => R): R {
-  try {
-    return body();
-  } catch (error) {
-    const path = currentPath();
-    if (path !== '' && error instanceof Error && !error.message.startsWith('in layer ')) error.message = `in layer '${path}': ${error.message}`;
-    throw error;
-  }
 }
 
 // A native refusal after a shape rule agreed means that memory changed under a tensor.

@@ -2,7 +2,7 @@
 
 import type { FloatDType } from '../dtype.js';
 import { checkNumber } from '../errors.js';
-import { Random, defaultRandom, hashStream } from '../random.js';
+import { type Random, defaultRandom, hashStream } from '../random.js';
 import { Tensor } from '../tensor.js';
 import { type Op, defineOp } from './define.js';
 import { requireFloat } from './elementwise.js';

@@ -59,7 +59,7 @@ CpuFeatures probe() {
   return f;
 }
 
-std::string problem;
+std::string& problem = *new std::string();  // never destroyed
 
 Isa choose() {
   const CpuFeatures& f = cpuFeatures();

@@ -60,7 +60,11 @@ function drawn(create: () => Initializer, seed: number): Float32Array {
 }
 
 /** Values of two equal layers in one stack. */
-function layered(create: () => Initializer, seed: number, stack: (first: Linear, second: Linear) => ConstructorParameters<typeof Sequential>[0]): Float32Array[] {
+function layered(
+  create: () => Initializer,
+  seed: number,
+  stack: (first: Linear, second: Linear) => ConstructorParameters<typeof Sequential>[0],
+): Float32Array[] {
   setSeed(seed);
   const [first, second] = [0, 1].map(() => new Linear(outputs, outputs, { init: create() }));
   use(new Sequential(stack(first, second)), outputs);

@@ -181,7 +181,11 @@ function freezing(t: ExecutionContext, expectations: LayerExpectations): void {
     t.true(value.grad === null || value.grad.data.every((g: number) => g === 0), `freezing: ${path} gets no gradient`);
   layer.unfreeze();
   step();
-  for (const [path, value] of layer.namedParameters()) t.true(value.grad?.data.some((g: number) => g !== 0), `unfreezing: ${path} gets its gradient again`);
+  for (const [path, value] of layer.namedParameters())
+    t.true(
+      value.grad?.data.some((g: number) => g !== 0),
+      `unfreezing: ${path} gets its gradient again`,
+    );
 }
 
 function learning(t: ExecutionContext, expectations: LayerExpectations): void {

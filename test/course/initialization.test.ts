@@ -1,6 +1,23 @@
 // Course section C: weight initialization, with the mean-field numbers of the ten-layer experiment.
 import test from 'ava';
-import { Constant, crossEntropy, He, type Initializer, Linear, Normal, noGrad, relu, ReLU, Sequential, setSeed, SGD, type Tensor, tanh, Tanh, Xavier } from '../../lib/index.js';
+import {
+  Constant,
+  crossEntropy,
+  He,
+  type Initializer,
+  Linear,
+  Normal,
+  noGrad,
+  relu,
+  ReLU,
+  Sequential,
+  setSeed,
+  SGD,
+  type Tensor,
+  tanh,
+  Tanh,
+  Xavier,
+} from '../../lib/index.js';
 import { f32, i32 } from '../helpers/build.js';
 import { close } from '../helpers/close.js';
 import { moments, Seeded } from '../helpers/seeded.js';
@@ -26,7 +43,8 @@ function spread({ weight }: Linear): number {
   const [inputs, outputs] = weight.shape;
   let most = 0;
   for (let row = 0; row < inputs; row++) {
-    for (let column = 1; column < outputs; column++) most = Math.max(most, Math.abs(weight.data[row * outputs + column] - weight.data[row * outputs]));
+    for (let column = 1; column < outputs; column++)
+      most = Math.max(most, Math.abs(weight.data[row * outputs + column] - weight.data[row * outputs]));
   }
   return most;
 }
@@ -82,7 +100,9 @@ const deviations = (outputs: readonly Tensor[]) => outputs.map((output) => momen
 test('[C07] [C08] [P06] tanh with weights of 0.01: means stay about 0 and the standard deviation collapses', (t) => {
   const { outputs } = experiment(new Normal({ std: 0.01 }), tanh);
   for (const output of outputs) t.true(Math.abs(moments(output.data).mean) < 1e-3);
-  close(t, deviations(outputs), [0.2135, 0.04764, 0.01065, 2.382e-3, 5.326e-4, 1.191e-4, 2.663e-5, 5.955e-6, 1.331e-6, 2.977e-7], { relative: 0.05 });
+  close(t, deviations(outputs), [0.2135, 0.04764, 0.01065, 2.382e-3, 5.326e-4, 1.191e-4, 2.663e-5, 5.955e-6, 1.331e-6, 2.977e-7], {
+    relative: 0.05,
+  });
 });
 
 /** Root mean square of the gradient that flows back into each layer's input, for a normal upstream gradient at the top. */
@@ -114,7 +134,8 @@ function backflow(init: Initializer, activation: (x: Tensor) => Tensor): { flow:
 test('[C10] weights of 0.01 shrink the gradient on its way back by the square root of 0.05 per layer', (t) => {
   const { flow } = backflow(new Normal({ std: 0.01 }), tanh);
   // In the linear region; the first layer's tanh takes a little more.
-  for (let layer = 1; layer < 9; layer++) close(t, [flow[layer] / flow[layer + 1]], [Math.sqrt(0.05)], { relative: 0.05 }, `layer ${layer + 1}`);
+  for (let layer = 1; layer < 9; layer++)
+    close(t, [flow[layer] / flow[layer + 1]], [Math.sqrt(0.05)], { relative: 0.05 }, `layer ${layer + 1}`);
   t.true(flow[0] > 1e-7 && flow[0] < 1e-6, `${flow[0]}`);
 });
 
@@ -225,7 +246,9 @@ test('[C24] initialization decides whether a deep net trains at all', (t) => {
     const random = new Seeded(24);
     const x = f32(random.normal(640), [64, 10]);
     // Three classes by the largest of the first three features: learnable.
-    const y = i32(Array.from({ length: 64 }, (_, row) => [0, 1, 2].reduce((best, k) => (x.data[row * 10 + k] > x.data[row * 10 + best] ? k : best), 0)));
+    const y = i32(
+      Array.from({ length: 64 }, (_, row) => [0, 1, 2].reduce((best, k) => (x.data[row * 10 + k] > x.data[row * 10 + best] ? k : best), 0)),
+    );
     const optimizer = new SGD(model, { lr: 0.02, momentum: 0.9 });
     const losses: number[] = [];
     for (let step = 0; step < 200; step++) {

@@ -48,7 +48,16 @@ test('the default weights suit the activation that follows: Xavier before tanh a
   };
   // Four standard errors of 50 000 draws are 1.3 %.
   const about = (value: number, expected: number) => t.true(Math.abs(value / expected - 1) < 0.013, `${value}, expected ${expected}`);
-  about(deviation(() => new ReLU()), Math.sqrt(2 / 500));
-  about(deviation(() => new Tanh()), Math.sqrt(2 / 600));
-  about(deviation(() => new Sigmoid() as never), Math.sqrt(2 / 600));
+  about(
+    deviation(() => new ReLU()),
+    Math.sqrt(2 / 500),
+  );
+  about(
+    deviation(() => new Tanh()),
+    Math.sqrt(2 / 600),
+  );
+  about(
+    deviation(() => new Sigmoid() as never),
+    Math.sqrt(2 / 600),
+  );
 });

@@ -5,7 +5,13 @@ import { layerContract } from '../contracts/layer.js';
 import { f32 } from '../helpers/build.js';
 
 test('Flatten keeps the layer contract', (t) =>
-  layerContract(t, { create: () => new Flatten() as never, inputShape: [3, 2, 2, 1], outputShape: [3, 4], parameters: {}, refuses: [[[], /batch/]] }));
+  layerContract(t, {
+    create: () => new Flatten() as never,
+    inputShape: [3, 2, 2, 1],
+    outputShape: [3, 4],
+    parameters: {},
+    refuses: [[[], /batch/]],
+  }));
 
 test('Flatten of an empty batch keeps the features', (t) => {
   t.deepEqual([...new Flatten().forward(f32([], [0, 28, 28, 1])).shape], [0, 784]);

@@ -28,3 +28,17 @@ test("Adam's eps stands outside the root of the corrected second moment", (t) =>
   optimizer.step();
   close(t, parameter, [-5e-4], { relative: 1e-12 });
 });
+
+test('a parameter that joins later starts like at step 1, its averages corrected by its own count of steps', (t) => {
+  // PyTorch counts the steps of each parameter; with one common count the first steps after unfreezing are 3.16 learning rates long.
+  const [first, late] = [leaf(f64([0])), leaf(f64([0]))];
+  const optimizer = new Adam([first, late] as never, { lr: 0.1 });
+  late.requiresGrad = false;
+  for (let step = 0; step < 50; step++) {
+    if (step === 49) late.requiresGrad = true;
+    optimizer.zeroGrad();
+    first.add(late).sum().backward();
+    optimizer.step();
+  }
+  close(t, late, [-0.1], { relative: 1e-6 });
+});
