@@ -1,6 +1,6 @@
 // The table of contents, in the order a reader learns.
 
-export { type CreateOptions, type NestedNumbers, Tensor, full, noGrad, ones, tensor, zeros } from './tensor.js';
+export { type AnyTensor, type CreateOptions, type NestedNumbers, Tensor, full, noGrad, ones, tensor, zeros } from './tensor.js';
 export type { DType, FloatDType, TypedArray, TypedArrayOf } from './dtype.js';
 export { concat, stack } from './ops/shape.js';
 export { type Operand, addRelu, exp, log, relu, sigmoid, sqrt, tanh, where } from './ops/elementwise.js';
@@ -9,7 +9,15 @@ export { type HistogramOptions, type ReduceOptions, type VarianceOptions, histog
 export { type CrossEntropyOptions, type Reduction, crossEntropy, logSoftmax, softmax } from './ops/softmax.js';
 export { type DropoutOptions, dropout } from './ops/random.js';
 
-export { type LoadOptions, type LoadReport, Layer, registerLayer } from './layers/layer.js';
+export {
+  type AnyLayer,
+  type LayerConstructor,
+  type LayerDescription,
+  type LoadOptions,
+  type LoadReport,
+  Layer,
+  registerLayer,
+} from './layers/layer.js';
 export type { SummaryOptions } from './layers/summary.js';
 export { Parameter, type ParameterOptions } from './parameter.js';
 export { Sequential } from './layers/sequential.js';
@@ -55,9 +63,31 @@ export {
   type StepLROptions,
 } from './schedules/schedule.js';
 
+export {
+  type Batch,
+  DataLoader,
+  type DataLoaderOptions,
+  type DataLoaderState,
+  type Dataset,
+  type DigitsOptions,
+  type DownloadProgress,
+  type Epoch,
+  type ImageDatasets,
+  MNIST_MIRRORS,
+  type MnistOptions,
+  type Pair,
+  type SplitOptions,
+  TensorDataset,
+  type TensorDatasetOptions,
+  datasets,
+  split,
+  subset,
+} from './data/index.js';
+export { type IdxArray, type IdxDType, type IdxOptions, readIdx, writeIdx } from './io/idx.js';
+
 export { Random, type RandomState, getSeed, setSeed } from './random.js';
 export { type Info, getNumThreads, info, setNumThreads, setReproducible } from './runtime.js';
-export type { NativeInfo } from './native.js';
+export type { BlasInfo, CpuInfo, NativeInfo } from './native.js';
 
 export {
   AbortedError,

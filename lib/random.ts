@@ -25,12 +25,7 @@ function multiplyHigh(a: number, b: number): number {
 /**
  * One block of Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011): four counter
  * words and two key words become four random words, written to `out[0..3]`. The native twin is `native/runtime/philox.h`.
- *
- * @example
- * ```ts
- * import { philox4x32 } from 'nodegrad';
- * const words = philox4x32(0, 0, 0, 0, 0, 0, new Uint32Array(4)); // 6627e8d5 e169c58d bc57ac4c 9b00dbd8
- * ```
+ * Counter and key 0 give 6627e8d5 e169c58d bc57ac4c 9b00dbd8.
  */
 export function philox4x32(c0: number, c1: number, c2: number, c3: number, key0: number, key1: number, out: Uint32Array): Uint32Array {
   let k0 = key0 | 0;
@@ -243,7 +238,7 @@ export class Random {
     return uniform53FromWords(first, this.uint32());
   }
 
-  /** A standard normal number (mean 0, standard deviation 1); one word, see {@link normalFromWord}. */
+  /** A standard normal number (mean 0, standard deviation 1); one word, turned by the inverse of the distribution function. */
   normal(): number {
     return normalFromWord(this.uint32());
   }
@@ -328,7 +323,7 @@ let defaultGenerator = new Random(0, 'default');
 
 /**
  * Sets the seed that everything uses which is not given one of its own (initial weights, dropout, shuffling, splits), and restarts
- * {@link defaultRandom}. The seed at the start of a process is 0: runs repeat unless you ask for something else.
+ * the generator behind {@link dropout}. The seed at the start of a process is 0: runs repeat unless you ask for something else.
  *
  * @throws {ArgumentError} if `seed` is not a safe integer
  *
@@ -351,7 +346,16 @@ export function nextModel(): number {
   return models++;
 }
 
-/** The seed in force, see {@link setSeed}. */
+/**
+ * The seed in force, see {@link setSeed}.
+ *
+ * @example
+ * ```ts
+ * import { getSeed, setSeed } from 'nodegrad';
+ * setSeed(7);
+ * getSeed(); // 7
+ * ```
+ */
 export function getSeed(): number {
   return defaultSeed;
 }

@@ -21,6 +21,7 @@ export class ReLU extends Layer {
   override get initializerHint(): 'he' {
     return 'he';
   }
+  /** The layer that `config()` describes. */
   static fromConfig(): ReLU {
     return new ReLU();
   }
@@ -42,6 +43,7 @@ export class Sigmoid extends Layer {
   override get initializerHint(): 'xavier' {
     return 'xavier';
   }
+  /** The layer that `config()` describes. */
   static fromConfig(): Sigmoid {
     return new Sigmoid();
   }
@@ -63,6 +65,7 @@ export class Tanh extends Layer {
   override get initializerHint(): 'xavier' {
     return 'xavier';
   }
+  /** The layer that `config()` describes. */
   static fromConfig(): Tanh {
     return new Tanh();
   }

@@ -41,6 +41,7 @@ export function observeForward<R>(observer: ForwardObserver, body: () => R): R {
   }
 }
 
+/** A layer of any input and output type. */
 // biome-ignore lint/suspicious/noExplicitAny: input and output types of a subclass may be anything.
 export type AnyLayer = Layer<any, any>;
 
@@ -357,11 +358,19 @@ function wrapForward(prototype: object): void {
 
 /** A layer's class and constructor arguments as JSON. */
 export interface LayerDescription {
+  /** Name of the class. */
   type: string;
+  /** What its `config()` gave. */
   config: unknown;
 }
 
-type LayerConstructor = { readonly name: string; fromConfig(config: never): AnyLayer };
+/** A layer class that can be built from its description; see {@link registerLayer}. */
+export type LayerConstructor = {
+  /** Name of the class. */
+  readonly name: string;
+  /** Builds a layer from what `config()` of another gave. */
+  fromConfig(config: never): AnyLayer;
+};
 
 const registry = new Map<string, LayerConstructor>();
 
