@@ -85,7 +85,7 @@ export {
 } from './data/index.js';
 export { type IdxArray, type IdxDType, type IdxOptions, readIdx, writeIdx } from './io/idx.js';
 
-export { Random, type RandomState, getSeed, setSeed } from './random.js';
+export { Random, type RandomState, defaultRandom, getSeed, setSeed } from './random.js';
 export { type Info, getNumThreads, info, setNumThreads, setReproducible } from './runtime.js';
 export type { BlasInfo, CpuInfo, NativeInfo } from './native.js';
 
