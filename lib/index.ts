@@ -3,7 +3,8 @@
 export { type AnyTensor, type CreateOptions, type NestedNumbers, Tensor, full, noGrad, ones, tensor, zeros } from './tensor.js';
 export type { DType, FloatDType, TypedArray, TypedArrayOf } from './dtype.js';
 export { concat, stack } from './ops/shape.js';
-export { type Operand, addRelu, exp, log, relu, sigmoid, sqrt, tanh, where } from './ops/elementwise.js';
+export { type Operand, exp, log, sqrt, where } from './ops/elementwise.js';
+export * from './ops/activations.js'; // addRelu, relu, sigmoid, tanh …
 export type { MatmulOptions } from './ops/matmul.js';
 export { type HistogramOptions, type ReduceOptions, type VarianceOptions, histogram } from './ops/reduce.js';
 export { type CrossEntropyOptions, type Reduction, crossEntropy, logSoftmax, softmax } from './ops/softmax.js';
@@ -22,7 +23,7 @@ export type { SummaryOptions } from './layers/summary.js';
 export { Parameter, type ParameterOptions } from './parameter.js';
 export { Sequential } from './layers/sequential.js';
 export { Linear, type LinearOptions } from './layers/linear.js';
-export { ReLU, Sigmoid, Tanh } from './layers/activations.js';
+export * from './layers/activations.js'; // ReLU, Sigmoid, Tanh …
 export { Dropout, Flatten } from './layers/shape.js';
 
 export {

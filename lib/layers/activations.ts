@@ -1,7 +1,7 @@
-// Activation layers: the functions of lib/ops as layers.
+// Activation layers: the functions of lib/ops/activations.ts as layers; every export is public.
 
 import type { FloatDType } from '../dtype.js';
-import { relu, sigmoid, tanh } from '../ops/elementwise.js';
+import { relu, sigmoid, tanh } from '../ops/activations.js';
 import type { Tensor } from '../tensor.js';
 import { Layer, registerLayer } from './layer.js';
 

@@ -85,9 +85,17 @@ export function uncovered(tree: Tree, elsewhere: Readonly<Record<string, { test:
   return [...missing, ...stale];
 }
 
+const defInclude = /^#include "([\w./]+\.def)"$/gm;
+
+/** The lines of a list, with the lists that it includes in their places. */
+function listOf(tree: Tree, path: string): string {
+  const folder = path.split('/').slice(0, -1).join('/');
+  return (tree.get(path) ?? '').replace(defInclude, (_, own: string) => listOf(tree, resolveModule(`${folder}/x`, own)));
+}
+
 /** The operations of ops.def, in order. */
 export function opNames(tree: Tree): string[] {
-  return [...(tree.get('native/ops/ops.def') ?? '').matchAll(/^OP\((\w+),/gm)].map((match) => match[1]);
+  return [...listOf(tree, 'native/ops/ops.def').matchAll(/^(?:OP|MAP|MAP_BACKWARD)\((\w+),/gm)].map((match) => match[1]);
 }
 
 /** Backward operations of ops.def that do not stand right under their forward. */
@@ -101,6 +109,7 @@ export function looseBackwards(tree: Tree, exceptions: Exceptions): string[] {
 
 /** Kernels of kernels.def that no operation calls: as a member of the table, or as the second argument of a family macro. */
 export function idleKernels(tree: Tree): string[] {
+  // A map's line is its operation, too.
   const kernels = [...(tree.get('native/kernels/kernels.def') ?? '').matchAll(/^KERNEL\((\w+),/gm)].map((match) => match[1]);
   const code = under(tree, /^native\/ops\/.*\.cc$/)
     .map(([, text]) => nativeCode(text))
