@@ -359,7 +359,16 @@ export function getSeed(): number {
   return defaultSeed;
 }
 
-/** The process-wide generator that {@link setSeed} restarts; ops that need fresh numbers at each call (dropout) reserve words from it. */
+/**
+ * The process-wide generator that {@link setSeed} restarts; ops that need fresh numbers at each call (dropout) reserve words from it.
+ *
+ * @example
+ * ```ts
+ * import { defaultRandom, setSeed } from 'nodegrad';
+ * setSeed(7);
+ * defaultRandom().uniform(); // the same number after every setSeed(7)
+ * ```
+ */
 export function defaultRandom(): Random {
   return defaultGenerator;
 }

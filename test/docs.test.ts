@@ -12,13 +12,15 @@ const invent = (files: Record<string, string>): Tree => new Map(Object.entries(f
 test('every example in the documentation compiles against the built declarations', (t) => {
   const examples = examplesOf(tree);
   const places = new Set(examples.map(({ path }) => path));
-  for (const path of ['README.md', 'CONTRIBUTING.md', 'lib/tensor.ts', 'lib/data/index.ts']) t.true(places.has(path), `no example was found in ${path}`);
+  for (const path of ['README.md', 'CONTRIBUTING.md', 'lib/tensor.ts', 'lib/data/index.ts'])
+    t.true(places.has(path), `no example was found in ${path}`);
   t.deepEqual(compileExamples(examples), []);
 });
 
 test('an example that does not compile is named with its place', (t) => {
   const wrong = invent({
-    'lib/a.ts': "// A.\n\n/**\n * Text.\n *\n * @example\n * ```ts\n * import { relu } from 'nodegrad';\n * relu('no');\n * ```\n */\nexport const a = 1;\n",
+    'lib/a.ts':
+      "// A.\n\n/**\n * Text.\n *\n * @example\n * ```ts\n * import { relu } from 'nodegrad';\n * relu('no');\n * ```\n */\nexport const a = 1;\n",
     'README.md': "# B\n\n```ts\nimport { nothing } from 'nodegrad';\n```\n\n```sh\nnpm test\n```\n",
   });
   const examples = examplesOf(wrong);

@@ -59,7 +59,9 @@ export function compileExamples(examples: readonly Example[]): string[] {
   host.getSourceFile = (path, version, ...rest) => {
     const example = files.get(path);
     // `export {}` makes a module of an example that imports nothing, behind its last line.
-    return example === undefined ? getSourceFile(path, version, ...rest) : ts.createSourceFile(path, `${example.code}\nexport {};`, version, true);
+    return example === undefined
+      ? getSourceFile(path, version, ...rest)
+      : ts.createSourceFile(path, `${example.code}\nexport {};`, version, true);
   };
   const program = ts.createProgram([...files.keys()], options, host);
   return ts.getPreEmitDiagnostics(program).map(({ file, start = 0, messageText }) => {
@@ -71,13 +73,28 @@ export function compileExamples(examples: readonly Example[]): string[] {
   });
 }
 
+const variable = /^NODEGRAD_[A-Z_]+[A-Z]$/;
+
 /** Environment variables of nodegrad that the code reads, by name, with one file that reads each. */
 export function environmentVariables(tree: Tree): Map<string, string> {
   const found = new Map<string, string>();
+  const add = (name: string, path: string) => found.set(name, found.get(name) ?? path);
   for (const [path, text] of tree) {
-    if (!/^(lib|native|test|bench|scripts|examples)\/.*\.(ts|mjs|py|cc|h)$/.test(path)) continue;
-    const reads = /(?:getenv\(|environ(?:\.get\(|\[)|process\.env(?:\.|\[)|\{[^}]*?\b|^const \w+ = |set\()["']?(NODEGRAD_[A-Z_]+[A-Z])\b/gm;
-    for (const [, name] of text.matchAll(reads)) if (!found.has(name)) found.set(name, path);
+    if (/^(native|test|bench)\/.*\.(cc|h|py)$/.test(path)) {
+      for (const [, name] of text.matchAll(/(?:getenv\(|environ\.get\(|environ\[)"(NODEGRAD_[A-Z_]+)"/g)) add(name, path);
+    }
+    if (!/^(lib|test|bench|scripts|examples)\/.*\.(ts|mjs)$/.test(path)) continue;
+    walk(parse(path, text), (node) => {
+      // process.env.NAME, process.env['NAME'], { NAME } = process.env
+      if (ts.isPropertyAccessExpression(node) && variable.test(node.name.text)) add(node.name.text, path);
+      if (ts.isElementAccessExpression(node) && ts.isStringLiteral(node.argumentExpression) && variable.test(node.argumentExpression.text)) {
+        add(node.argumentExpression.text, path);
+      }
+      if (ts.isBindingElement(node)) {
+        const name = node.propertyName ?? node.name;
+        if (ts.isIdentifier(name) && variable.test(name.text)) add(name.text, path);
+      }
+    });
   }
   return found;
 }
