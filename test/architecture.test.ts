@@ -9,6 +9,7 @@ import {
   bannedCalls,
   idleKernels,
   inexactNative,
+  linesNaming,
   longFiles,
   looseBackwards,
   looseStems,
@@ -218,6 +219,28 @@ test('a backward stands under its forward, in the same stem of both languages, a
   t.deepEqual(idleKernels(wrong), ['idle']);
 });
 
+test('a new activation costs five files and about fifty lines, its tests included', (t) => {
+  const samples = {
+    Tanh: /\b(tanh|Tanh|hyperbolicTangent|tanhBackward|tanh_backward|tanhOp|tanhBackwardOp)\b/,
+    Sigmoid: /\b(sigmoid|Sigmoid|logistic|sigmoid(?:Backward|_backward|Op|BackwardOp))\b/,
+  };
+  for (const [name, names] of Object.entries(samples)) {
+    const lines = linesNaming(tree, names);
+    // The function's arithmetic, where it is none of those that math.h has already.
+    lines.delete('native/kernels/math.h');
+    t.deepEqual([...lines.keys()].sort(), [
+      'lib/layers/activations.ts',
+      'lib/ops/activations.ts',
+      'native/kernels/elementwise.h',
+      'native/kernels/maps.def',
+      'test/helpers/activations.ts',
+    ]);
+    const total = [...lines.values()].reduce((sum, count) => sum + count, 0);
+    t.true(total >= 40 && total <= 55, `${name} takes ${total} lines`);
+    t.log(`${name}: ${total} lines in 5 files`);
+  }
+});
+
 // ---- files ----
 
 const course = (section: string) => `test/course/${section}.test.ts`;
@@ -230,6 +253,10 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/ops/define.ts': { test: 'test/ops/gradients.test.ts', why: 'the list that the gradient check walks' },
   'lib/ops/emit.ts': { test: 'test/ops/golden.test.ts', why: 'every operation passes it' },
   'lib/ops/elementwise.ts': { test: 'test/ops/golden.test.ts', why: 'operations are tested together, from one table of cases' },
+  'lib/ops/activations.ts': {
+    test: 'test/layers/activations.test.ts',
+    why: 'functions and layers from one table, test/helpers/activations.ts',
+  },
   'lib/ops/broadcast.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/matmul.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/reduce.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },

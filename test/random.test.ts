@@ -263,7 +263,12 @@ test('native code gives the published known-answer vectors of Philox4x32-10', (t
   const words = (key: number[], counter: number[]): string[] => {
     const state = Int32Array.of(key[0], key[1], counter[0], counter[1], counter[2], counter[3]);
     const out = new Float64Array(4);
-    run(nativeOps.findIndex((op) => op.name === 'random_uniform'), [out, state], [], [0, 1]);
+    run(
+      nativeOps.findIndex((op) => op.name === 'random_uniform'),
+      [out, state],
+      [],
+      [0, 1],
+    );
     return [...out].map((value) => (value * 2 ** 32).toString(16).padStart(8, '0'));
   };
   t.deepEqual(words([0, 0], [0, 0, 0, 0]), ['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8']);

@@ -204,3 +204,28 @@ export function undocumented(program: ts.Program, index: ts.SourceFile): string[
     return needsExample && !symbol.getJsDocTags(checker).some((tag) => tag.name === 'example') ? [`${name} has no @example`] : [];
   });
 }
+
+/** Lines by file of lib and native that carry one of the names: whole statements with their comments in lib, lines of code in native. */
+export function linesNaming(tree: Tree, names: RegExp): Map<string, number> {
+  const found = new Map<string, number>();
+  const add = (path: string, lines: number) => found.set(path, (found.get(path) ?? 0) + lines);
+  for (const [path, text] of under(tree, /^native\/.*\.(cc|h|def)$/)) {
+    const lines = nativeCode(text).split('\n');
+    for (const line of lines) if (names.test(line)) add(path, 1);
+  }
+  for (const [path, text] of under(tree, /^(lib|test\/helpers\/activations)\b.*\.ts$/)) {
+    const source = parse(path, text);
+    for (const statement of source.statements) {
+      const mine: ts.Node[] = [];
+      walk(statement, (node) => {
+        if ((ts.isIdentifier(node) || ts.isStringLiteral(node)) && names.test(node.text)) mine.push(node);
+      });
+      if (mine.length === 0) continue;
+      // Of a list (an import, a table) only the lines with the name are its own.
+      const isOwn = ts.isFunctionDeclaration(statement) || ts.isClassDeclaration(statement);
+      const lineOf = (at: number) => source.getLineAndCharacterOfPosition(at).line;
+      add(path, isOwn ? statement.getFullText().trim().split('\n').length : new Set(mine.map((node) => lineOf(node.getStart()))).size);
+    }
+  }
+  return found;
+}
