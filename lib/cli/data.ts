@@ -29,8 +29,18 @@ async function list(terminal: Terminal, { dataDir, json }: DataCommandOptions): 
     if (error instanceof ArgumentError) return null;
     throw error;
   });
-  const state = { digits: 'made on the spot', mnist: mnist === null ? 'not here yet: `nodegrad data mnist` downloads it (11 MB)' : 'here, complete' };
-  if (json) terminal.print(JSON.stringify(dataNames.map((name) => ({ name, state: state[name], isHere: name === 'digits' || mnist !== null })), null, 2));
+  const state = {
+    digits: 'made on the spot',
+    mnist: mnist === null ? 'not here yet: `nodegrad data mnist` downloads it (11 MB)' : 'here, complete',
+  };
+  if (json)
+    terminal.print(
+      JSON.stringify(
+        dataNames.map((name) => ({ name, state: state[name], isHere: name === 'digits' || mnist !== null })),
+        null,
+        2,
+      ),
+    );
   else {
     terminal.print(
       ...pairs([

@@ -20,7 +20,8 @@ export async function evaluateCommand(file: string, options: EvaluateCommandOpti
   const { test } = await loadData(options.data, options.dataDir, undefined, process.stderr);
   const { loss, metrics } = await evaluate(model, test, { loss: new CrossEntropyLoss(), metrics: [new Accuracy()] });
   const terminal = new Terminal();
-  if (options.json) terminal.print(JSON.stringify({ file, data: options.data, examples: test.length, loss, accuracy: metrics.accuracy }, null, 2));
+  if (options.json)
+    terminal.print(JSON.stringify({ file, data: options.data, examples: test.length, loss, accuracy: metrics.accuracy }, null, 2));
   else {
     terminal.print(
       ...pairs([

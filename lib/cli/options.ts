@@ -41,7 +41,8 @@ export interface TrainOptions {
 function number(from: number, what: string, isWhole: boolean): (text: string) => number {
   return (text) => {
     const value = text.trim() === '' ? Number.NaN : Number(text);
-    if (!Number.isFinite(value) || value < from || (isWhole && !Number.isSafeInteger(value))) throw new InvalidArgumentError(`expected ${what}`);
+    if (!Number.isFinite(value) || value < from || (isWhole && !Number.isSafeInteger(value)))
+      throw new InvalidArgumentError(`expected ${what}`);
     return value;
   };
 }
@@ -69,7 +70,11 @@ export function addTrainOptions(command: Command): Command {
     .addOption(new Option('--hidden <sizes>', 'units of the hidden layers of mlp').argParser(sizes).default([512, 256], '512,256'))
     .addOption(new Option('--optimizer <name>', 'optimizer').choices(optimizerNames).default('adam'))
     .addOption(new Option('--lr <rate>', 'learning rate (default: 0.001 for adam and adamw, 0.03 with momentum, 0.1 for sgd)').argParser(rate))
-    .addOption(new Option('--schedule <name>', 'learning rate over the epochs: step is a tenth after each third, exponential 0.9 an epoch').choices(scheduleNames).default('step'))
+    .addOption(
+      new Option('--schedule <name>', 'learning rate over the epochs: step is a tenth after each third, exponential 0.9 an epoch')
+        .choices(scheduleNames)
+        .default('step'),
+    )
     .option('--epochs <count>', 'times to go through the data', whole(1), 5)
     .option('--batch <size>', 'examples per step', whole(1), 128)
     .option('--seed <number>', 'decides the first weights and the order of the examples', seed, 1)
@@ -79,7 +84,12 @@ export function addTrainOptions(command: Command): Command {
 }
 
 /** Loads a data set; `onProgress` sees a download. */
-export function loadData(name: string, dir: string | undefined, signal: AbortSignal | undefined, stream: NodeJS.WritableStream): Promise<ImageDatasets> {
+export function loadData(
+  name: string,
+  dir: string | undefined,
+  signal: AbortSignal | undefined,
+  stream: NodeJS.WritableStream,
+): Promise<ImageDatasets> {
   if (name === 'digits') return datasets.digits();
   let last = '';
   return datasets.mnist({

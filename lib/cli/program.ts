@@ -29,10 +29,14 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
   addTrainOptions(command('train', 'train a model and save it')).action(async (options: TrainOptions) => {
     code = await train(options, false);
   });
-  addTrainOptions(command('start', 'what `npm start` does: train on digits and show the result', true)).action(async (options: TrainOptions) => {
-    code = await train(options, true);
-  });
-  addDataOptions(command('evaluate', 'loss and accuracy of a saved model on a test set').argument('<file>', 'a model saved by nodegrad (.safetensors)'))
+  addTrainOptions(command('start', 'what `npm start` does: train on digits and show the result', true)).action(
+    async (options: TrainOptions) => {
+      code = await train(options, true);
+    },
+  );
+  addDataOptions(
+    command('evaluate', 'loss and accuracy of a saved model on a test set').argument('<file>', 'a model saved by nodegrad (.safetensors)'),
+  )
     .option('--json', 'print one JSON document instead of text', false)
     .action(async (file: string, options: EvaluateCommandOptions) => {
       code = await evaluateCommand(file, options);

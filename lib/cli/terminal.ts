@@ -91,7 +91,13 @@ export function gallery(images: readonly { lines: readonly string[]; caption: st
   const shown = images.slice(0, Math.max(1, Math.floor((terminal.width + 2) / (imageWidth + 2))));
   if (shown.length === 0) return [];
   const rows = shown[0].lines.map((_, row) => shown.map(({ lines }) => lines[row]).join('  '));
-  return [...rows, shown.map(({ caption }) => caption.padEnd(imageWidth)).join('  ').trimEnd()];
+  return [
+    ...rows,
+    shown
+      .map(({ caption }) => caption.padEnd(imageWidth))
+      .join('  ')
+      .trimEnd(),
+  ];
 }
 
 /** A share as a percentage. */

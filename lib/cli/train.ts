@@ -111,7 +111,9 @@ async function judge(model: AnyLayer, test: Dataset): Promise<Report> {
   const predictions = logits.argmax(-1).data;
   const classes = logits.shape[1];
   const matrix = confusionMatrix(targets.data, predictions, classes);
-  const wrong = [...targets.data].flatMap((target, index) => (predictions[index] === target ? [] : [{ index, target, prediction: predictions[index] }]));
+  const wrong = [...targets.data].flatMap((target, index) =>
+    predictions[index] === target ? [] : [{ index, target, prediction: predictions[index] }],
+  );
   const loss = new CrossEntropyLoss().forward(logits, targets).item();
   return { matrix, loss, accuracy: 1 - wrong.length / test.length, wrong };
 }
@@ -122,7 +124,10 @@ function announce(terminal: Terminal, options: TrainOptions, { train, test }: Im
   terminal.print(
     terminal.style('bold', `nodegrad ${version}`),
     ...pairs([
-      ['data', `${options.data}: ${formatCount(train.length)} images to train on, ${formatCount(test.length)} to test with, ${train.inputShape.join('×')}`],
+      [
+        'data',
+        `${options.data}: ${formatCount(train.length)} images to train on, ${formatCount(test.length)} to test with, ${train.inputShape.join('×')}`,
+      ],
       ['model', `${options.model}: ${formatCount(model.parameterCount())} parameters`],
       ['optimizer', `${options.optimizer}, learning rate ${optimizer.lr}, batches of ${options.batch}, seed ${options.seed}`],
       ['machine', `${cpu.brand.trim()}, ${isa}, ${getNumThreads()} threads, ${library}`],
@@ -153,12 +158,23 @@ interface Files {
   log: string | null;
 }
 
-function conclude(terminal: Terminal, { outcome, fault, history }: Outcome, sitter: Sitter, report: Report | null, files: Files, seconds: number): void {
+function conclude(
+  terminal: Terminal,
+  { outcome, fault, history }: Outcome,
+  sitter: Sitter,
+  report: Report | null,
+  files: Files,
+  seconds: number,
+): void {
   const lines = sitter.summary().filter((line) => line !== fault);
   terminal.print('', terminal.style('bold', 'The sitter says'), ...lines.map((line) => `  ${line}`));
   if (fault !== null) terminal.print(`  ${terminal.style(['red', 'bold'], fault)}`);
   const saved = files.weights === null ? '' : ', what was trained is saved';
-  const ends = { completed: 'completed', aborted: `stopped after ${history.epochs.length} epochs${saved}`, fault: 'ended by a fault, nothing is saved' };
+  const ends = {
+    completed: 'completed',
+    aborted: `stopped after ${history.epochs.length} epochs${saved}`,
+    fault: 'ended by a fault, nothing is saved',
+  };
   terminal.print(
     '',
     ...pairs([

@@ -27,4 +27,9 @@ export { MNIST_MIRRORS, type MnistOptions } from './mnist.js';
  * const { train, test } = await datasets.digits();
  * ```
  */
-export const datasets = { digits, mnist } as const;
+export const datasets = {
+  /** Digits drawn by a seeded pen; see {@link DigitsOptions}. */
+  digits,
+  /** Handwritten digits; see {@link MnistOptions}. */
+  mnist,
+} as const;

@@ -47,7 +47,11 @@ export function linearModel(options: LinearModelOptions = {}): Sequential {
  * ```
  */
 export function mlp(options: MlpOptions = {}): Sequential {
-  const { inputShape = [28, 28, 1], classes = 10, hidden = [512, 256] } = checkOptions<MlpOptions>(options, 'options', ['inputShape', 'classes', 'hidden']);
+  const {
+    inputShape = [28, 28, 1],
+    classes = 10,
+    hidden = [512, 256],
+  } = checkOptions<MlpOptions>(options, 'options', ['inputShape', 'classes', 'hidden']);
   if (!Array.isArray(inputShape)) throw new ArgumentError(expected('an array of dimensions', 'options.inputShape', inputShape));
   if (!Array.isArray(hidden)) throw new ArgumentError(expected('an array of numbers of units', 'options.hidden', hidden));
   const features = inputShape.reduce((product: number, dimension: unknown) => product * checkInteger(dimension, 'options.inputShape', 1), 1);

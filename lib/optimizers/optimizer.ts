@@ -190,7 +190,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       const { home, begin } = this.#home(parameter);
       all.push({ home, begin, end: begin + parameter.size, step: this.#counts.get(parameter) ?? 0 });
     }
-    all.sort((a, b) => (a.home === b.home ? a.begin - b.begin : 0));
+    const order = new Map([...this.#homes.values()].map((home, i) => [home, i]));
+    all.sort((a, b) => (order.get(a.home) as number) - (order.get(b.home) as number) || a.begin - b.begin);
     const merged: Segment[] = [];
     for (const segment of all) {
       const last = merged[merged.length - 1];

@@ -2,7 +2,8 @@
 
 import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
 import { ReLU } from '../layers/activations.js';
-import { type AnyLayer, observeForward } from '../layers/layer.js';
+import type { AnyLayer } from '../layers/layer.js';
+import { observeForward } from '../layers/forward.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { type BatchRecord, Callback, type TrainingRun } from '../training/callbacks.js';
 import type { EpochRecord } from '../training/history.js';
@@ -248,7 +249,10 @@ export class Sitter extends Callback {
     const list = countDead(peaks);
     const text = `dead units: ${list.map((layer) => `${percent(layer)} of ${formatCount(layer.units)} in layer '${layer.path}'`).join(', ')} (over ${formatCount(Math.min(this.#examples, run.data.length))} examples)`;
     const bad = list.filter(({ dead, units }) => dead > deadShare * units);
-    const advice = bad.length === 0 ? '' : `. Too many in ${bad.map(({ path }) => `'${path}'`).join(', ')}: lower the learning rate, keep the He initializer`;
+    const advice =
+      bad.length === 0
+        ? ''
+        : `. Too many in ${bad.map(({ path }) => `'${path}'`).join(', ')}: lower the learning rate, keep the He initializer`;
     this.#found({ about: 'dead units', verdict: bad.length === 0 ? 'good' : 'warning', text: text + advice, epoch }, run, bad.length > 0);
   }
 
@@ -268,7 +272,8 @@ export class Sitter extends Callback {
 }
 
 /** Weights alone: biases begin at zero, and anything is much by that measure. */
-const weightsOf = (model: AnyLayer): [string, AnyTensor][] => [...model.namedParameters()].filter(([, { rank, requiresGrad }]) => rank >= 2 && requiresGrad);
+const weightsOf = (model: AnyLayer): [string, AnyTensor][] =>
+  [...model.namedParameters()].filter(([, { rank, requiresGrad }]) => rank >= 2 && requiresGrad);
 
 function snapshot(model: AnyLayer): Map<string, AnyTensor> {
   return noGrad(() => new Map(weightsOf(model).map(([path, parameter]) => [path, parameter.clone()])));

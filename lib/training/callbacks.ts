@@ -106,7 +106,8 @@ export class Callbacks {
   readonly wantsBatches: boolean;
 
   constructor(callbacks: unknown) {
-    if (callbacks !== undefined && !Array.isArray(callbacks)) throw new ArgumentError(expected('an array of callbacks', 'options.callbacks', callbacks));
+    if (callbacks !== undefined && !Array.isArray(callbacks))
+      throw new ArgumentError(expected('an array of callbacks', 'options.callbacks', callbacks));
     this.#list = (callbacks ?? []) as CallbackLike[];
     for (const [i, callback] of this.#list.entries()) checkCallback(callback, `options.callbacks[${i}]`);
     this.wantsBatches = this.#list.some(({ onBatchEnd }) => onBatchEnd !== undefined && onBatchEnd !== Callback.prototype.onBatchEnd);
@@ -132,6 +133,7 @@ function checkCallback(callback: unknown, argument: string): void {
     if (method !== undefined && typeof method !== 'function') throw new ArgumentError(expected('a function', `${argument}.${event}`, method));
   }
   for (const key of Object.keys(callback)) {
-    if (/^on[A-Z]/.test(key) && !events.includes(key as Event)) throw new ArgumentError(`unknown event ${describe(key)} in \`${argument}\`; known: ${events.join(', ')}`);
+    if (/^on[A-Z]/.test(key) && !events.includes(key as Event))
+      throw new ArgumentError(`unknown event ${describe(key)} in \`${argument}\`; known: ${events.join(', ')}`);
   }
 }

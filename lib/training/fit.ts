@@ -13,7 +13,7 @@ import { info } from '../runtime.js';
 import { Schedule } from '../schedules/schedule.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { type BatchRecord, type CallbackLike, Callbacks, type TrainingRun } from './callbacks.js';
-import { TrainingAbortedError, TrainingNonFiniteError } from './errors.js';
+import { TrainingAbortedError, type TrainingNonFiniteError } from './errors.js';
 import { checkLoss, checkMetrics, checkSignal, evaluate, lossValue, resultsOf, weightOf } from './evaluate.js';
 import { type EpochRecord, History, type Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
@@ -22,7 +22,7 @@ import { Progress, type ProgressOption } from './progress.js';
 import { checkReach } from './reach.js';
 import { type RunLog, openRunLog } from './run-log.js';
 
-/** Options of {@link fit}. */
+/** Options of {@link Layer.fit}. */
 export interface FitOptions {
   /** The loss. */
   readonly loss: Loss;
@@ -146,11 +146,13 @@ class Fitting implements TrainingRun {
     const options = checkOptions<FitOptions>(given, 'options', known);
     this.#options = options;
     this.loss = checkLoss(options.loss);
-    if (!(options.optimizer instanceof Optimizer)) throw new ArgumentError(expected('an optimizer, such as new Adam(model, { lr: 1e-3 })', 'options.optimizer', options.optimizer));
+    if (!(options.optimizer instanceof Optimizer))
+      throw new ArgumentError(expected('an optimizer, such as new Adam(model, { lr: 1e-3 })', 'options.optimizer', options.optimizer));
     this.optimizer = options.optimizer;
     this.#metrics = checkMetrics(options.metrics, this.loss);
     this.#signal = checkSignal(options.signal);
-    if (options.schedule !== undefined && !(options.schedule instanceof Schedule)) throw new ArgumentError(expected('a schedule', 'options.schedule', options.schedule));
+    if (options.schedule !== undefined && !(options.schedule instanceof Schedule))
+      throw new ArgumentError(expected('a schedule', 'options.schedule', options.schedule));
     this.#schedule = options.schedule;
     this.#callbacks = new Callbacks(options.callbacks);
     this.epochs = checkInteger(options.epochs ?? 1, 'options.epochs', 0);
@@ -187,7 +189,8 @@ class Fitting implements TrainingRun {
     };
     await attempt(() => this.#runEpochs());
     const [failure] = failures;
-    this.outcome = failure instanceof TrainingAbortedError ? 'aborted' : failure ? 'failed' : this.history.stopped === null ? 'completed' : 'stopped';
+    this.outcome =
+      failure instanceof TrainingAbortedError ? 'aborted' : failure ? 'failed' : this.history.stopped === null ? 'completed' : 'stopped';
     this.#progress.clear();
     this.#endLog(failure);
     await attempt(() => this.#callbacks.call('onTrainEnd', this));
@@ -243,7 +246,15 @@ class Fitting implements TrainingRun {
         });
       }
       if (this.#callbacks.wantsBatches) {
-        const record: BatchRecord = { epoch: this.epoch, batch, step: this.step, loss: value, inputs, targets, prediction: prediction.detach() };
+        const record: BatchRecord = {
+          epoch: this.epoch,
+          batch,
+          step: this.step,
+          loss: value,
+          inputs,
+          targets,
+          prediction: prediction.detach(),
+        };
         await this.#callbacks.call('onBatchEnd', record, this);
         if (this.history.stopped !== null) break;
       }
@@ -260,7 +271,14 @@ class Fitting implements TrainingRun {
     const seconds = (performance.now() - began) / 1000;
     const scores: Scores = { loss: sum / weight, metrics: resultsOf(this.#metrics) };
     const validation = await this.#validate(batchSize);
-    const record: EpochRecord = { epoch: this.epoch, ...scores, ...(validation && { validation }), lr, seconds, samplesPerSecond: seen / seconds };
+    const record: EpochRecord = {
+      epoch: this.epoch,
+      ...scores,
+      ...(validation && { validation }),
+      lr,
+      seconds,
+      samplesPerSecond: seen / seconds,
+    };
     this.history.epochs.push(record);
     this.#log?.write({ type: 'epoch', ...record });
     this.#progress.epochEnd(record);
@@ -272,7 +290,12 @@ class Fitting implements TrainingRun {
     const { validation } = this.#options;
     if (validation === undefined) return undefined;
     try {
-      return await evaluate(this.model, validation, { loss: this.loss, metrics: this.#metrics, batchSize: Math.max(256, batchSize), signal: this.#signal });
+      return await evaluate(this.model, validation, {
+        loss: this.loss,
+        metrics: this.#metrics,
+        batchSize: Math.max(256, batchSize),
+        signal: this.#signal,
+      });
     } catch (error) {
       throw this.#signal?.aborted ? this.#aborted() : error;
     }

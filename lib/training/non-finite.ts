@@ -1,6 +1,7 @@
 // Finds where a number that is not finite came from: data, weights, the first layer that put it out, or the loss itself.
 
-import { type AnyLayer, observeForward } from '../layers/layer.js';
+import type { AnyLayer } from '../layers/layer.js';
+import { observeForward } from '../layers/forward.js';
 import type { Loss } from '../losses/loss.js';
 import { isFloat } from '../dtype.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';

@@ -102,7 +102,8 @@ export class Progress {
 function streamOf(option: unknown): NodeJS.WritableStream | null {
   if (option === false) return null;
   if (option === undefined || option === true || option === 'auto') return process.stderr;
-  if (typeof option === 'object' && option !== null && typeof (option as NodeJS.WritableStream).write === 'function') return option as NodeJS.WritableStream;
+  if (typeof option === 'object' && option !== null && typeof (option as NodeJS.WritableStream).write === 'function')
+    return option as NodeJS.WritableStream;
   throw new ArgumentError(expected("'auto', true, false or a writable stream", 'options.progress', option));
 }
 

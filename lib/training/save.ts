@@ -4,7 +4,8 @@ import { isFloat } from '../dtype.js';
 import { ArgumentError, FileFormatError, NodegradError, describe, describeShape, expected } from '../errors.js';
 import { checkPath, writeFileAtomic } from '../io/atomic.js';
 import { type Safetensors, decodeSafetensors, encodeSafetensors, readSafetensors } from '../io/safetensors.js';
-import { type AnyLayer, Layer, type LoadOptions, type LoadReport, buildLayer, describeLayer } from '../layers/layer.js';
+import { type AnyLayer, Layer, type LoadOptions, type LoadReport } from '../layers/layer.js';
+import { buildLayer, describeLayer } from '../layers/registry.js';
 import type { Parameter } from '../parameter.js';
 import { info } from '../runtime.js';
 import type { AnyTensor } from '../tensor.js';
@@ -34,7 +35,7 @@ export function toBytes(model: AnyLayer): Uint8Array {
 }
 
 /**
- * Writes a model into a file, see {@link toBytes}: what is under `path` is the former content or all of the new, whatever happens.
+ * Writes a model into a file, see {@link Layer.toBytes}: what is under `path` is the former content or all of the new, whatever happens.
  *
  * @throws {ArgumentError} when the file cannot be written, or a layer class is not registered.
  * @example
@@ -50,7 +51,7 @@ export async function save(model: AnyLayer, path: string): Promise<void> {
 }
 
 /**
- * Builds the model that {@link toBytes} took down.
+ * Builds the model that {@link Layer.toBytes} took down.
  *
  * @throws {FileFormatError} when the bytes are no such model; {@link ArgumentError} when a layer class is not registered.
  * @example
@@ -64,7 +65,7 @@ export function fromBytes(bytes: Uint8Array): AnyLayer {
 }
 
 /**
- * Builds the model that {@link save} wrote. Weights alone, from other tools, go into a model that is there with `model.load(path)`.
+ * Builds the model that {@link Layer.save} wrote. Weights alone, from other tools, go into a model that is there with `model.load(path)`.
  *
  * @throws {FileFormatError} when the file is no such model; {@link ArgumentError} when it cannot be read, or a layer class is not registered.
  * @example
@@ -103,7 +104,8 @@ function rebuild({ tensors, metadata }: Safetensors, source: string): AnyLayer {
   const parameters = model.namedParameters();
   // Before any memory: only what the file has bytes for is ever allocated.
   for (const [path, parameter] of parameters) checkValue(parameter, tensors.get(path), path, source);
-  for (const path of tensors.keys()) if (!parameters.has(path)) throw new FileFormatError(`${source}: tensor ${describe(path)} has no place in the architecture`);
+  for (const path of tensors.keys())
+    if (!parameters.has(path)) throw new FileFormatError(`${source}: tensor ${describe(path)} has no place in the architecture`);
   for (const [path, parameter] of parameters) parameter.convert((tensors.get(path) as AnyTensor).dtype);
   model.loadStateDict(tensors);
   return model;
