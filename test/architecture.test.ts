@@ -276,6 +276,15 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
     test: 'test/optimizers/sgd.test.ts',
     why: 'abstract: test/contracts/optimizer.ts is run for every optimizer',
   },
+  'lib/io/safetensors-header.ts': { test: 'test/io/safetensors.test.ts', why: 'the first half of the format' },
+  'lib/training/errors.ts': { test: 'test/training/fit.test.ts', why: 'what fit throws' },
+  'lib/training/history.ts': { test: 'test/training/fit.test.ts', why: 'what fit gives' },
+  ...Object.fromEntries(
+    ['data', 'evaluate', 'info', 'options', 'program', 'train'].map((stem) => [
+      `lib/cli/${stem}.ts`,
+      { test: 'test/cli/main.test.ts', why: 'commands are tested as the user runs them' },
+    ]),
+  ),
 };
 
 const ceilings = {

@@ -18,7 +18,7 @@ export { DataLoader, type DataLoaderOptions, type DataLoaderState, type Epoch, t
 export { MNIST_MIRRORS, type MnistOptions } from './mnist.js';
 
 /**
- * The data sets that come with nodegrad, each as `{ train, test, mean }`: {@link digits} is made on the spot, {@link mnist} is read from
+ * The data sets that come with nodegrad, each as `{ train, test, mean }`: `digits` is made on the spot, `mnist` is read from
  * a folder or downloaded once.
  *
  * @example

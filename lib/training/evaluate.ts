@@ -12,7 +12,7 @@ import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import type { Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
 
-/** Options of {@link Layer.evaluate}. */
+/** Options of {@link evaluate}. */
 export interface EvaluateOptions {
   /** The loss. */
   readonly loss: Loss;
@@ -24,7 +24,7 @@ export interface EvaluateOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Options of {@link Layer.predict}. */
+/** Options of {@link predict}. */
 export interface PredictOptions {
   /** Examples per forward pass; default 256. It changes no result. */
   readonly batchSize?: number;

@@ -22,7 +22,7 @@ import { Progress, type ProgressOption } from './progress.js';
 import { checkReach } from './reach.js';
 import { type RunLog, openRunLog } from './run-log.js';
 
-/** Options of {@link Layer.fit}. */
+/** Options of {@link fit}. */
 export interface FitOptions {
   /** The loss. */
   readonly loss: Loss;

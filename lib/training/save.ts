@@ -35,7 +35,7 @@ export function toBytes(model: AnyLayer): Uint8Array {
 }
 
 /**
- * Writes a model into a file, see {@link Layer.toBytes}: what is under `path` is the former content or all of the new, whatever happens.
+ * Writes a model into a file, see {@link toBytes}: what is under `path` is the former content or all of the new, whatever happens.
  *
  * @throws {ArgumentError} when the file cannot be written, or a layer class is not registered.
  * @example
@@ -51,7 +51,7 @@ export async function save(model: AnyLayer, path: string): Promise<void> {
 }
 
 /**
- * Builds the model that {@link Layer.toBytes} took down.
+ * Builds the model that {@link toBytes} took down.
  *
  * @throws {FileFormatError} when the bytes are no such model; {@link ArgumentError} when a layer class is not registered.
  * @example
@@ -65,7 +65,7 @@ export function fromBytes(bytes: Uint8Array): AnyLayer {
 }
 
 /**
- * Builds the model that {@link Layer.save} wrote. Weights alone, from other tools, go into a model that is there with `model.load(path)`.
+ * Builds the model that {@link save} wrote. Weights alone, from other tools, go into a model that is there with `model.load(path)`.
  *
  * @throws {FileFormatError} when the file is no such model; {@link ArgumentError} when it cannot be read, or a layer class is not registered.
  * @example
