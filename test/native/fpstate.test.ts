@@ -59,13 +59,18 @@ test('every operation leaves the floating-point state as it was, whatever it was
 });
 
 test('denormals are kept, with the host in flush-to-zero mode too, on every thread', (t) => {
-  const n = 1 << 20;
-  const denormals = new Float32Array(n).fill(2 ** -140);
-  const sum = new Float32Array(n);
-  nodegrad.setNumThreads(4);
-  for (const mxcsr of [untouched, 0x9fc0]) {
-    withState(mxcsr, () => runInto({ op: 'add', form: '', outputs: [], inputs: [], ints: [1, n, 1, 1], reals: [] }, [sum], [denormals, denormals]));
-    t.true(sum.every((value) => value === 2 ** -139));
+  for (const [n, threads] of [
+    [40, 1],
+    [1 << 20, 1],
+    [1 << 20, 4],
+  ]) {
+    nodegrad.setNumThreads(threads);
+    const denormals = new Float32Array(n).fill(2 ** -140);
+    for (const mxcsr of [untouched, 0x9fc0]) {
+      const sum = new Float32Array(n);
+      withState(mxcsr, () => runInto({ op: 'add', form: '', outputs: [], inputs: [], ints: [1, n, 1, 1], reals: [] }, [sum], [denormals, denormals]));
+      t.true(sum.every((value) => value === 2 ** -139));
+    }
   }
   t.is(Number.MIN_VALUE / 2, 0);
   t.is(Number.MIN_VALUE + Number.MIN_VALUE, 2 * Number.MIN_VALUE);
@@ -139,10 +144,11 @@ test('loading the addon in a worker thread, computing there and failing there le
 });
 
 test('a fresh process computes with denormals after loading the addon and OpenBLAS', async (t) => {
-  const { tiny, openblas } = await result<{ tiny: number; openblas: boolean }>(beside(import.meta.url, 'fpstate.child.js'), {
-    env: { NODEGRAD_GEMM: 'openblas' },
+  const { tiny, openblas, kept } = await result<{ tiny: number; openblas: boolean; kept: number }>(beside(import.meta.url, 'fpstate.child.js'), {
+    env: { NODEGRAD_GEMM: 'openblas', NODEGRAD_NUM_THREADS: '4' },
   });
   t.is(tiny, Number.MIN_VALUE);
+  t.is(kept, 1, 'threads that start while the host flushes denormals keep them');
   t.log(openblas ? 'with OpenBLAS' : 'without OpenBLAS');
 });
 

@@ -21,10 +21,12 @@ export interface Sample {
 
 const indexOf = new Map(nativeOps.map((op, index) => [op.name, index]));
 
-/** Runs a sample into outputs of its own. */
+const margin = 64;
+
+/** Runs a sample into outputs of its own, with room around them, so that a kernel that writes too far fails a test and not the process. */
 export function runSample(sample: Sample): TypedArray[] {
   const outputs = sample.outputs.map(({ dtype, length, initial }) => {
-    const array = new arrayTypes[dtype](length);
+    const array = new arrayTypes[dtype](length + 2 * margin).subarray(margin, margin + length);
     if (initial !== undefined) array.set(initial);
     return array;
   });
