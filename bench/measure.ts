@@ -208,10 +208,7 @@ async function measureStart(
       const cache = mkdtempSync(join(folder, 'cache-'));
       const entry: Entry = { result: of, process: new ContestantProcess(contestant, plan.threads, { TORCHINDUCTOR_CACHE_DIR: cache }) };
       await attempt(entry, async () => {
-        const [reply] = await Promise.all([
-          entry.process.setup(setupOf(benchCase, contestant, folder, plan.threads)),
-          entry.process.first(),
-        ]);
+        const [reply] = await Promise.all([entry.process.setup(setupOf(benchCase, contestant, folder, plan.threads)), entry.process.first()]);
         of.versions = reply.versions ?? {};
         of.note = reply.note;
         of.turns.push({ samples: [performance.now() - before], cpu: Number.NaN });

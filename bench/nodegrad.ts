@@ -41,9 +41,7 @@ function mlp(work: MlpWork, folder: string): Timed {
   const inputs = readFloats(folder, 'inputs.bin');
   const targets = readIntegers(folder, 'targets.bin');
   const size = batch * layers[0];
-  const x = Array.from({ length: batches }, (_, index) =>
-    Tensor.from(inputs.subarray(index * size, (index + 1) * size), [batch, layers[0]]),
-  );
+  const x = Array.from({ length: batches }, (_, index) => Tensor.from(inputs.subarray(index * size, (index + 1) * size), [batch, layers[0]]));
   const y = Array.from({ length: batches }, (_, index) => Tensor.from(targets.subarray(index * batch, (index + 1) * batch), [batch]));
   let position = 0;
   const step = (): Tensor => {

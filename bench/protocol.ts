@@ -87,9 +87,7 @@ export async function serve(prepare: (setup: Setup) => Work | Promise<Work>): Pr
       }
     } catch (error) {
       send(
-        error instanceof Skip
-          ? { skip: error.message }
-          : { error: error instanceof Error ? (error.stack ?? error.message) : String(error) },
+        error instanceof Skip ? { skip: error.message } : { error: error instanceof Error ? (error.stack ?? error.message) : String(error) },
       );
     }
   }

@@ -49,12 +49,9 @@ function status(result: CaseResult): string {
   const parts: string[] = [];
   if (result.disagreement !== '') parts.push(`NOT TIMED, the contestants disagree: ${result.disagreement}`);
   else
-    parts.push(
-      `${result.rounds} rounds${result.discarded > 0 ? `, ${result.discarded} more discarded (a core was missing or shared)` : ''}`,
-    );
+    parts.push(`${result.rounds} rounds${result.discarded > 0 ? `, ${result.discarded} more discarded (a core was missing or shared)` : ''}`);
   if (result.disturbed) parts.push('DISTURBED: a core was missing or shared in every round, so all rounds are shown');
-  if (result.rate !== undefined)
-    parts.push(`limit ${digits(result.rate)} ${result.limit === 'fma' ? 'GFLOP/s' : `GB/s (${result.limit})`}`);
+  if (result.rate !== undefined) parts.push(`limit ${digits(result.rate)} ${result.limit === 'fma' ? 'GFLOP/s' : `GB/s (${result.limit})`}`);
   return parts.join('; ');
 }
 
@@ -68,16 +65,13 @@ export function terminalTable(result: CaseResult): string {
   const lines = rows.map((row) =>
     row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : row.length === 2 ? cell : cell.padStart(widths[column]))).join('  '),
   );
-  return [
-    `${result.name} (${threadsText(result.threads)}): ${result.title}`,
-    `  ${status(result)}`,
-    ...lines.map((line) => `  ${line}`),
-  ].join('\n');
+  return [`${result.name} (${threadsText(result.threads)}): ${result.title}`, `  ${status(result)}`, ...lines.map((line) => `  ${line}`)].join(
+    '\n',
+  );
 }
 
 const threadsText = (threads: number): string => (threads === 1 ? '1 thread' : `${threads} threads`);
-const row = (cells: readonly string[]): string =>
-  `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
+const row = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
 const table = (head: readonly string[], body: readonly (readonly string[])[]): string[] => [
   row(head),
   row(head.map((_, index) => (index === 0 ? '---' : '---:'))),

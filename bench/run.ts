@@ -96,8 +96,7 @@ async function main(): Promise<void> {
     prober.full(1);
     for (const [at, benchCase] of selected.entries()) {
       const minutes = (): string => `${((performance.now() - begin) / 60_000).toFixed(1)} min`;
-      const progress: Plan['progress'] = (text) =>
-        progressLine(`[${minutes()}] ${benchCase.name} (${at + 1} of ${selected.length}): ${text}`);
+      const progress: Plan['progress'] = (text) => progressLine(`[${minutes()}] ${benchCase.name} (${at + 1} of ${selected.length}): ${text}`);
       results.push(await measure(benchCase, { threads, rounds, seconds, quick: options.quick, prober, progress }));
       prober.full(options.quick ? 0.5 : 1);
       progressLine('');

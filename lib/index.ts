@@ -9,7 +9,8 @@ export { type HistogramOptions, type ReduceOptions, type VarianceOptions, histog
 export { type CrossEntropyOptions, type Reduction, crossEntropy, logSoftmax, softmax } from './ops/softmax.js';
 export { type DropoutOptions, dropout } from './ops/random.js';
 
-export { type LoadOptions, type LoadReport, Layer, registerLayer } from './layers/layer.js';
+export { type LoadOptions, type LoadReport, Layer } from './layers/layer.js';
+export { registerLayer } from './layers/registry.js';
 export type { SummaryOptions } from './layers/summary.js';
 export { Parameter, type ParameterOptions } from './parameter.js';
 export { Sequential } from './layers/sequential.js';
@@ -55,7 +56,58 @@ export {
   type StepLROptions,
 } from './schedules/schedule.js';
 
-export { Random, type RandomState, getSeed, setSeed } from './random.js';
+export {
+  type Batch,
+  DataLoader,
+  type DataLoaderOptions,
+  type DataLoaderState,
+  type Dataset,
+  type DigitsOptions,
+  type DownloadProgress,
+  type Epoch,
+  type ImageDatasets,
+  type MnistOptions,
+  type Pair,
+  type SplitOptions,
+  TensorDataset,
+  type TensorDatasetOptions,
+  datasets,
+  split,
+  subset,
+} from './data/index.js';
+export { type IdxArray, type IdxDType, type IdxOptions, readIdx, writeIdx } from './io/idx.js';
+
+export { Random, type RandomState, defaultRandom, getSeed, setSeed } from './random.js';
+export { Callback, type BatchRecord, type CallbackLike, type TrainingRun } from './training/callbacks.js';
+export { type NonFinitePlace, TrainingAbortedError, TrainingNonFiniteError } from './training/errors.js';
+export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
+export type { FitOptions } from './training/fit.js';
+export { type EpochRecord, History, type Scores } from './training/history.js';
+export type { ProgressOption } from './training/progress.js';
+export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
+export { fromBytes, load } from './training/save.js';
+export {
+  type Safetensors,
+  type SafetensorsOptions,
+  decodeSafetensors,
+  encodeSafetensors,
+  readSafetensors,
+  writeSafetensors,
+} from './io/safetensors.js';
+
+export {
+  type DeadUnits,
+  type Finding,
+  Sitter,
+  type SitterOptions,
+  deadUnits,
+  explodedAt,
+  judgeInitialLoss,
+  judgeUpdateRatio,
+  updateRatio,
+} from './sitter/first.js';
+export { type LinearModelOptions, type MlpOptions, linearModel, mlp } from './models/mlp.js';
+
 export { type Info, getNumThreads, info, setNumThreads, setReproducible } from './runtime.js';
 export type { NativeInfo } from './native.js';
 

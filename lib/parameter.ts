@@ -117,6 +117,7 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
   }
 
   override set grad(value: Tensor<D> | null) {
+    if (value !== null && value === super.grad) return;
     super.grad = null;
     this.#stale = this.#slab?.hasGradients ?? false;
     // The optimizer reads the slab: what is set must stand there.

@@ -23,14 +23,8 @@ function multiplyHigh(a: number, b: number): number {
 }
 
 /**
- * One block of Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011): four counter
- * words and two key words become four random words, written to `out[0..3]`. The native twin is `native/runtime/philox.h`.
- *
- * @example
- * ```ts
- * import { philox4x32 } from 'nodegrad';
- * const words = philox4x32(0, 0, 0, 0, 0, 0, new Uint32Array(4)); // 6627e8d5 e169c58d bc57ac4c 9b00dbd8
- * ```
+ * @internal One block of Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011): four counter
+ * words and two key words become four random words, written to `out[0..3]`. The native twin is in `native/kernels/random.h`.
  */
 export function philox4x32(c0: number, c1: number, c2: number, c3: number, key0: number, key1: number, out: Uint32Array): Uint32Array {
   let k0 = key0 | 0;

@@ -28,9 +28,7 @@ function mlp(work, folder) {
   const targets = readIntegers(folder, 'targets.bin');
   const classes = layers[layers.length - 1];
   const size = batch * layers[0];
-  const x = Array.from({ length: batches }, (_, index) =>
-    tf.tensor2d(inputs.subarray(index * size, (index + 1) * size), [batch, layers[0]]),
-  );
+  const x = Array.from({ length: batches }, (_, index) => tf.tensor2d(inputs.subarray(index * size, (index + 1) * size), [batch, layers[0]]));
   const y = Array.from({ length: batches }, (_, index) =>
     tf.oneHot(tf.tensor1d(targets.subarray(index * batch, (index + 1) * batch), 'int32'), classes).toFloat(),
   );

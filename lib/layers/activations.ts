@@ -3,7 +3,8 @@
 import type { FloatDType } from '../dtype.js';
 import { relu, sigmoid, tanh } from '../ops/elementwise.js';
 import type { Tensor } from '../tensor.js';
-import { Layer, registerLayer } from './layer.js';
+import { Layer } from './layer.js';
+import { registerLayer } from './registry.js';
 
 /**
  * `max(0, x)`. Course rows A11–A13; see {@link relu}.

@@ -1,11 +1,18 @@
 // The base class of layers and models: parameters by declaration, paths, modes, state, and the training verbs.
 
-import { type FloatDType, isFloat } from '../dtype.js';
-import { ArgumentError, DTypeError, NodegradError, ShapeError, checkChoice, checkOptions, describeShape, expected } from '../errors.js';
-import { currentPath, pathDepth, withPath, withoutGradients } from '../ops/emit.js';
+import type { Dataset } from '../data/dataset.js';
+import { type DType, type FloatDType, isFloat } from '../dtype.js';
+import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describeShape, expected } from '../errors.js';
+import { currentPath, pathDepth, withoutGradients } from '../ops/emit.js';
 import { copy } from '../ops/shape.js';
 import { Parameter, materializeAll, setOwnerPreparation } from '../parameter.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
+import { type EvaluateOptions, type PredictOptions, evaluate, predict } from '../training/evaluate.js';
+import { type FitOptions, fit } from '../training/fit.js';
+import type { History, Scores } from '../training/history.js';
+import { loadInto, save, toBytes } from '../training/save.js';
+import { wrapForward } from './forward.js';
+import { buildLayer, describeLayer } from './registry.js';
 import { type SummaryOptions, summarize } from './summary.js';
 
 /** What {@link Layer.loadStateDict} did: paths of each kind. */
@@ -24,21 +31,6 @@ export interface LoadOptions {
   strict?: boolean;
   /** Only values whose name begins with this are used, and it is taken off. Default ''. */
   prefix?: string;
-}
-
-/** Called after each forward of a layer; see {@link observeForward}. */
-export type ForwardObserver = (layer: Layer<never, unknown>, path: string, output: unknown) => void;
-
-const observers: ForwardObserver[] = [];
-
-/** @internal Runs `body` while `observer` sees the output of every layer: for summaries, statistics, and finding the first NaN. */
-export function observeForward<R>(observer: ForwardObserver, body: () => R): R {
-  observers.push(observer);
-  try {
-    return body();
-  } finally {
-    observers.splice(observers.lastIndexOf(observer), 1);
-  }
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: input and output types of a subclass may be anything.
@@ -66,9 +58,6 @@ setOwnerPreparation((parameter) => {
   model?.prepare();
 });
 
-const wrapped = new WeakSet<object>();
-const active: AnyLayer[] = [];
-
 /**
  * Base class of everything with parameters.
  *
@@ -93,7 +82,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   readonly #reference = new WeakRef(this as AnyLayer);
 
   constructor() {
-    wrapForward(new.target.prototype as object);
+    wrapForward(new.target.prototype as object, Layer.prototype, Layer.enter);
     unprepared.add(this.#reference);
   }
 
@@ -281,6 +270,70 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     return summarize(this as AnyLayer, options);
   }
 
+  /**
+   * Trains the model: `forward`, loss, `backward` and `step` for every batch, epoch after epoch, with validation, callbacks, progress and
+   * a log. The event loop gets a turn every few milliseconds.
+   *
+   * @param data - What to train on.
+   * @returns A record per epoch.
+   * @throws {@link TrainingNonFiniteError} when the loss becomes NaN or infinite: it names the first layer that did, and what to try;
+   *   {@link TrainingAbortedError} when the signal fired; {@link ArgumentError} for wrong options, or when the optimizer does not hold the
+   *   parameters that the loss depends on; {@link BusyError} when the model is in training already.
+   * @example
+   * ```ts
+   * import { Adam, CrossEntropyLoss, datasets, mlp } from 'nodegrad';
+   * const { train, test } = await datasets.digits();
+   * const model = mlp();
+   * const optimizer = new Adam(model, { lr: 1e-3 });
+   * await model.fit(train, { loss: new CrossEntropyLoss(), optimizer, epochs: 5, validation: test });
+   * ```
+   */
+  async fit(data: Dataset<DType, DType>, options: FitOptions): Promise<History> {
+    return fit(this as AnyLayer, data, options);
+  }
+
+  /**
+   * Loss and metrics over a data set, in evaluation mode.
+   *
+   * @throws {@link ArgumentError} for wrong options or an empty data set, {@link AbortedError} when the signal stopped it.
+   */
+  async evaluate(data: Dataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
+    return evaluate(this as AnyLayer, data, options);
+  }
+
+  /**
+   * What the model makes of inputs, in evaluation mode, batch by batch.
+   *
+   * @param inputs - A tensor whose first dimension counts examples, or a data set.
+   * @throws {@link ArgumentError} for wrong options, {@link AbortedError} when the signal stopped it.
+   */
+  async predict(inputs: AnyTensor | Dataset<DType, DType>, options?: PredictOptions): Promise<AnyTensor> {
+    return predict(this as AnyLayer, inputs, options);
+  }
+
+  /**
+   * Writes weights and architecture to one safetensors file: whole or not at all, readable by other tools.
+   *
+   * @throws {@link ArgumentError} when the file cannot be written, or a layer class is not registered.
+   */
+  async save(path: string): Promise<void> {
+    return save(this as AnyLayer, path);
+  }
+
+  /** The bytes that {@link Layer.save} writes, for workers and databases; {@link fromBytes} builds the model again. */
+  toBytes(): Uint8Array {
+    return toBytes(this as AnyLayer);
+  }
+
+  /**
+   * Fills the parameters from a safetensors file, by path; {@link load} builds a whole model instead.
+   *
+   * @throws {@link ShapeError} or {@link ArgumentError} when the file does not fit the model, which then stays as it was.
+   */
+  async load(path: string, options?: LoadOptions): Promise<LoadReport> {
+    return loadInto(this as AnyLayer, path, options);
+  }
+
   /** @internal Constructor arguments as JSON, for `save`; see {@link registerLayer}. */
   config(): unknown {
     return undefined;
@@ -320,104 +373,4 @@ function collect<T>(owner: object, is: (value: unknown) => value is T): Map<stri
   };
   for (const [name, value] of Object.entries(owner)) visit(value, name);
   return found;
-}
-
-// Wraps a class's own `forward` once, so that every operation inside knows its layer. `super.forward` inside a subclass stays plain.
-function wrapForward(prototype: object): void {
-  for (let at = prototype; at !== Layer.prototype && at !== Object.prototype && at !== null; at = Object.getPrototypeOf(at) as object) {
-    if (wrapped.has(at) || !Object.hasOwn(at, 'forward')) continue;
-    wrapped.add(at);
-    const forward = (at as { forward: (...inputs: unknown[]) => unknown }).forward;
-    Object.defineProperty(at, 'forward', {
-      configurable: true,
-      writable: true,
-      value: function wrappedForward(this: AnyLayer, ...inputs: unknown[]): unknown {
-        if (active[active.length - 1] === this) return forward.apply(this, inputs);
-        const path = Layer.enter(this);
-        active.push(this);
-        try {
-          const output = withPath(path, () => forward.apply(this, inputs));
-          for (const observer of observers) observer(this, path, output);
-          return output;
-        } catch (error) {
-          // The innermost layer says where it happened.
-          if (path !== '' && error instanceof NodegradError && !error.message.startsWith('in layer ')) {
-            error.message = `in layer '${path}': ${error.message}`;
-          }
-          throw error;
-        } finally {
-          active.pop();
-        }
-      },
-    });
-  }
-}
-
-// ---- architecture as data: for save, load and clone ----
-
-/** A layer's class and constructor arguments as JSON. */
-export interface LayerDescription {
-  type: string;
-  config: unknown;
-}
-
-type LayerConstructor = { readonly name: string; fromConfig(config: never): AnyLayer };
-
-const registry = new Map<string, LayerConstructor>();
-
-/**
- * Makes a class of your own known to `save`, `load` and `clone`: it needs `config()`, which gives its constructor arguments as JSON, and
- * a static `fromConfig(config)`.
- *
- * @throws {@link ArgumentError} when the class lacks `fromConfig` or its name is taken.
- * @example
- * ```ts
- * import { Layer, Tensor, registerLayer } from 'nodegrad';
- * class Scale extends Layer {
- *   constructor(readonly factor: number) {
- *     super();
- *   }
- *   forward(x: Tensor): Tensor {
- *     return x.mul(this.factor);
- *   }
- *   override config() {
- *     return { factor: this.factor };
- *   }
- *   static fromConfig(config: { factor: number }) {
- *     return new Scale(config.factor);
- *   }
- * }
- * registerLayer(Scale);
- * ```
- */
-export function registerLayer(type: LayerConstructor): void {
-  const candidate = type as unknown;
-  if (typeof candidate !== 'function' || typeof (candidate as { fromConfig?: unknown }).fromConfig !== 'function') {
-    throw new ArgumentError(expected('a class with a static fromConfig()', 'type', candidate));
-  }
-  const taken = registry.get(type.name);
-  if (taken !== undefined && taken !== type) throw new ArgumentError(`another layer class is already registered under the name '${type.name}'`);
-  registry.set(type.name, type);
-}
-
-/** @internal The architecture of a layer as JSON. */
-export function describeLayer(layer: AnyLayer): LayerDescription {
-  const type = layer.constructor.name;
-  if (!registry.has(type)) {
-    throw new ArgumentError(
-      `layer class '${type}' cannot be described: give it config() and static fromConfig(), and call registerLayer(${type})`,
-    );
-  }
-  return { type, config: layer.config() ?? {} };
-}
-
-/** @internal Builds the layer that a description names. */
-export function buildLayer(description: unknown): AnyLayer {
-  if (typeof description !== 'object' || description === null)
-    throw new ArgumentError(expected('a layer description', 'description', description));
-  const { type, config } = description as LayerDescription;
-  const known = typeof type === 'string' ? registry.get(type) : undefined;
-  if (known === undefined)
-    throw new ArgumentError(`unknown layer class ${JSON.stringify(String(type).slice(0, 60))}: call registerLayer() for it first`);
-  return known.fromConfig(config as never);
 }

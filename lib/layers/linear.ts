@@ -7,7 +7,8 @@ import { linear, matmul } from '../ops/matmul.js';
 import { reshape } from '../ops/shape.js';
 import { Parameter } from '../parameter.js';
 import { Tensor } from '../tensor.js';
-import { Layer, registerLayer } from './layer.js';
+import { Layer } from './layer.js';
+import { registerLayer } from './registry.js';
 
 /** Options of {@link Linear}. */
 export interface LinearOptions {

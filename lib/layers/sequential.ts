@@ -2,7 +2,8 @@
 
 import { ArgumentError, expected } from '../errors.js';
 import type { Tensor } from '../tensor.js';
-import { type AnyLayer, Layer, type LayerDescription, buildLayer, describeLayer, registerLayer } from './layer.js';
+import { type AnyLayer, Layer } from './layer.js';
+import { type LayerDescription, buildLayer, describeLayer, registerLayer } from './registry.js';
 import { Linear } from './linear.js';
 import { Dropout, Flatten } from './shape.js';
 

@@ -6,7 +6,8 @@ import { sizeOf } from '../ops/emit.js';
 import { dropout } from '../ops/random.js';
 import { Random, getSeed } from '../random.js';
 import { Tensor } from '../tensor.js';
-import { Layer, registerLayer } from './layer.js';
+import { Layer } from './layer.js';
+import { registerLayer } from './registry.js';
 
 /**
  * Views each example as one row: [N, …] → [N, features].

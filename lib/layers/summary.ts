@@ -3,7 +3,8 @@
 import { checkOptions } from '../errors.js';
 import { noGrad } from '../tensor.js';
 import { Tensor, checkShape, zeros } from '../tensor.js';
-import { type AnyLayer, observeForward } from './layer.js';
+import type { AnyLayer } from './layer.js';
+import { observeForward } from './forward.js';
 
 /** Options of {@link Layer.summary}. */
 export interface SummaryOptions {

@@ -3,7 +3,7 @@
 import type { FloatDType } from '../dtype.js';
 import { ShapeError, checkNumber, checkOptions, describeShape } from '../errors.js';
 import { sameShape } from '../ops/broadcast.js';
-import { mul, sub } from '../ops/elementwise.js';
+import { log, mul, sub } from '../ops/elementwise.js';
 import { type CrossEntropyOptions, type Reduction, checkReduction, crossEntropy, reduceLoss } from '../ops/softmax.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 
@@ -56,7 +56,7 @@ export class CrossEntropyLoss extends Loss {
 
   /** ln(classes). */
   override chance(classes: number): number | null {
-    return this.reduction === 'mean' ? Math.log(classes) : null;
+    return this.reduction === 'mean' ? log(Tensor.from(Float64Array.of(classes))).item() : null;
   }
 }
 

@@ -32,26 +32,14 @@ function check(options: AdamOptions): void {
   }
 }
 
-/** beta^t by repeated multiplication, exact in every engine (Math.pow is not): cached because t grows by one. */
-class Power {
-  #step = 0;
-  #value = 1;
-
-  constructor(readonly base: number) {}
-
-  at(step: number): number {
-    if (step < this.#step) {
-      this.#step = 0;
-      this.#value = 1;
-    }
-    for (; this.#step < step; this.#step++) this.#value *= this.base;
-    return this.#value;
-  }
+/** `beta^t` by repeated squaring: the same bits in every engine, which Math.pow does not promise. */
+function power(beta: number, t: number): number {
+  let result = 1;
+  for (let square = beta, rest = t; rest > 0; rest = Math.floor(rest / 2), square *= square) if (rest % 2 === 1) result *= square;
+  return result;
 }
 
 abstract class AdamBase extends Optimizer<AdamOptions> {
-  readonly #powers = new Map<number, Power>();
-
   constructor(
     target: OptimizerTarget<AdamOptions>,
     options: Partial<AdamOptions>,
@@ -65,15 +53,6 @@ abstract class AdamBase extends Optimizer<AdamOptions> {
     return ['m', 'v'];
   }
 
-  #power(beta: number, step: number): number {
-    let power = this.#powers.get(beta);
-    if (power === undefined) {
-      power = new Power(beta);
-      this.#powers.set(beta, power);
-    }
-    return power.at(step);
-  }
-
   protected update(run: Run, options: AdamOptions, step: number): void {
     const [beta1, beta2] = options.betas ?? [0.9, 0.999];
     const hyper = Float64Array.of(
@@ -83,8 +62,8 @@ abstract class AdamBase extends Optimizer<AdamOptions> {
       options.eps ?? 1e-8,
       options.weightDecay ?? 0,
       this.decoupled ? 1 : 0,
-      1 - this.#power(beta1, step),
-      1 - this.#power(beta2, step),
+      1 - power(beta1, step),
+      1 - power(beta2, step),
     );
     adamUpdate(run.weights, run.state['m'], run.state['v'], run.gradients, Tensor.from(hyper));
   }

@@ -1,7 +1,7 @@
 // The base class of optimizers: groups of parameters, runs of slab memory, state. A subclass says how one run is updated.
 
 import type { FloatDType, TypedArrayOf } from '../dtype.js';
-import { ArgumentError, checkNumber, expected } from '../errors.js';
+import { ArgumentError, checkInteger, checkNumber, expected } from '../errors.js';
 import { Layer } from '../layers/layer.js';
 import { allocateShared } from '../native.js';
 import { withoutGradients } from '../ops/emit.js';
@@ -37,6 +37,8 @@ export interface OptimizerState {
   kind: string;
   /** Steps taken. */
   step: number;
+  /** Steps by parameter: one that was frozen took fewer. */
+  counts: Record<string, number>;
   /** Options by group. */
   groups: Record<string, unknown>[];
   /** State tensors by `<parameter path or index>.<name>`. */
@@ -49,6 +51,8 @@ export interface Run {
   gradients: AnyTensor;
   /** State tensors of the same length by name. */
   state: Record<string, AnyTensor>;
+  /** How many steps these parameters took, this one included. */
+  step: number;
 }
 
 // Where a parameter's values, gradients and state live: in a slab, or alone.
@@ -63,6 +67,8 @@ interface Segment {
   home: Home;
   begin: number;
   end: number;
+  /** Which step of its parameters this is. */
+  step: number;
 }
 
 /**
@@ -82,10 +88,14 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   /** Groups of parameters with their options. */
   readonly groups: readonly OptimizerGroup<O>[];
   #step = 0;
+  // A parameter that joins late starts at its own step 1, or Adam would not correct its averages.
+  readonly #counts = new Map<AnyTensor, number>();
+  readonly #check: (options: O) => void;
   readonly #homes = new Map<Slab | AnyTensor, Home>();
   readonly #names = new Map<AnyTensor, string>();
 
   protected constructor(target: OptimizerTarget<O>, options: O, check: (options: O) => void) {
+    this.#check = check;
     const groups = groupsOf(target);
     if (groups.every((group) => group.parameters.length === 0))
       throw new ArgumentError('there is nothing to optimize: no parameters were given');
@@ -141,7 +151,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     this.#step += 1;
     withoutGradients(() => {
       for (const group of this.groups) {
-        for (const run of this.#runs(group)) this.update(run, group.options, this.#step);
+        for (const run of this.#runs(group)) this.update(run, group.options, run.step);
       }
     });
     return result;
@@ -154,19 +164,20 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     }
   }
 
-  // Neighbours in a slab are updated together; a frozen parameter interrupts the run.
+  // Neighbours in a slab are updated together; a frozen parameter, or one with another count of steps, interrupts the run.
   #runs({ parameters, options }: OptimizerGroup<O>): Run[] {
     const names = this.stateNames(options);
     const runs: Run[] = [];
     for (const parameter of parameters) if (parameter instanceof Parameter) parameter.dropStaleGradient();
-    for (const { home, begin, end } of this.#segments(parameters.filter((parameter) => parameter.requiresGrad))) {
-      const gradients = home.gradients();
-      if (gradients === null) continue;
+    const moving = parameters.filter((parameter) => parameter.requiresGrad && this.#home(parameter).home.gradients() !== null);
+    for (const parameter of moving) this.#counts.set(parameter, (this.#counts.get(parameter) ?? 0) + 1);
+    for (const { home, begin, end, step } of this.#segments(moving)) {
+      const gradients = home.gradients() as TypedArrayOf<FloatDType>;
       const part = (array: TypedArrayOf<FloatDType>): AnyTensor =>
         Tensor.wrap(array.subarray(begin, end) as Float32Array, [end - begin], home.dtype as 'float32');
       const state: Record<string, AnyTensor> = {};
       for (const name of names) state[name] = part(this.#stateOf(home, name));
-      runs.push({ weights: part(home.values), gradients: part(gradients), state });
+      runs.push({ weights: part(home.values), gradients: part(gradients), state, step });
     }
     return runs;
   }
@@ -175,9 +186,10 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     const all: Segment[] = [];
     for (const parameter of parameters) {
       const { home, begin } = this.#home(parameter);
-      all.push({ home, begin, end: begin + parameter.size });
+      all.push({ home, begin, end: begin + parameter.size, step: this.#counts.get(parameter) ?? 0 });
     }
-    all.sort((a, b) => (a.home === b.home ? a.begin - b.begin : 0));
+    const order = new Map([...this.#homes.values()].map((home, i) => [home, i]));
+    all.sort((a, b) => (order.get(a.home) as number) - (order.get(b.home) as number) || a.begin - b.begin);
     const merged: Segment[] = [];
     for (const segment of all) {
       const last = merged[merged.length - 1];
@@ -185,6 +197,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       if (
         last !== undefined &&
         last.home === segment.home &&
+        last.step === segment.step &&
         segment.begin - last.end < 64 / last.home.values.BYTES_PER_ELEMENT &&
         segment.begin >= last.end
       ) {
@@ -226,28 +239,34 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
 
   /** Everything that a resumed run needs: steps, options, and state tensors on the optimizer's own memory. */
   stateDict(): OptimizerState {
+    return {
+      kind: this.constructor.name,
+      step: this.#step,
+      counts: Object.fromEntries([...this.#names].map(([parameter, name]) => [name, this.#counts.get(parameter) ?? 0])),
+      groups: this.groups.map(({ options }) => ({ ...options }) as Record<string, unknown>),
+      tensors: this.#stateTensors(this.groups.map(({ options }) => options)),
+    };
+  }
+
+  // State tensors by name, those that each group has under the given options.
+  #stateTensors(optionsOf: readonly O[]): Map<string, AnyTensor> {
     const tensors = new Map<string, AnyTensor>();
-    for (const { parameters, options } of this.groups) {
+    for (const [index, { parameters }] of this.groups.entries()) {
       for (const parameter of parameters) {
         const { home, begin } = this.#home(parameter);
-        for (const name of this.stateNames(options)) {
+        for (const name of this.stateNames(optionsOf[index])) {
           const data = this.#stateOf(home, name).subarray(begin, begin + parameter.size) as Float32Array;
           tensors.set(`${this.#names.get(parameter)}.${name}`, Tensor.wrap(data, parameter.shape, parameter.dtype));
         }
       }
     }
-    return {
-      kind: this.constructor.name,
-      step: this.#step,
-      groups: this.groups.map(({ options }) => ({ ...options }) as Record<string, unknown>),
-      tensors,
-    };
+    return tensors;
   }
 
   /**
    * Continues where `stateDict` was taken. Nothing changes when anything does not fit.
    *
-   * @throws {@link ArgumentError} when the state is of another class, group count or shape.
+   * @throws {@link ArgumentError} when the state is of another class, group count or shape, or holds options out of range.
    */
   loadStateDict(state: OptimizerState): void {
     if (typeof state !== 'object' || state === null || state.kind !== this.constructor.name) {
@@ -256,16 +275,22 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     if (!Array.isArray(state.groups) || state.groups.length !== this.groups.length || !(state.tensors instanceof Map)) {
       throw new ArgumentError(`expected the state of ${this.groups.length} groups for \`state\``);
     }
-    if (!Number.isSafeInteger(state.step) || state.step < 0) throw new ArgumentError(expected('a step count', 'state.step', state.step));
-    state.groups.forEach((options, i) => {
-      Object.assign(this.groups[i].options, options);
-    });
-    const own = this.stateDict().tensors;
+    checkInteger(state.step, 'state.step', 0);
+    const counts = [...this.#names].map(
+      ([parameter, name]) => [parameter, checkInteger(state.counts?.[name], `state.counts['${name}']`, 0)] as const,
+    );
+    const options = this.groups.map((group, i) => ({ ...group.options, ...(state.groups[i] as Partial<O>) }));
+    for (const one of options) this.#check(one);
+    const own = this.#stateTensors(options);
     for (const [name, tensor] of own) {
       const value = state.tensors.get(name);
-      if (value === undefined || value.size !== tensor.size) throw new ArgumentError(`the state has no fitting tensor '${name}'`);
+      if (!(value instanceof Tensor) || value.size !== tensor.size || value.dtype !== tensor.dtype) {
+        throw new ArgumentError(`the state has no fitting tensor '${name}'`);
+      }
     }
+    for (const [i, group] of this.groups.entries()) Object.assign(group.options, options[i]);
     for (const [name, tensor] of own) tensor.data.set((state.tensors.get(name) as AnyTensor).data);
+    for (const [parameter, count] of counts) this.#counts.set(parameter, count);
     this.#step = state.step;
   }
 }

@@ -4,6 +4,7 @@
 #include "../ops/op.h"
 #include "../runtime/fpstate.h"
 #include "../runtime/memory.h"
+#include "../runtime/pool.h"
 #include "binding.h"
 
 namespace nodegrad {
@@ -68,6 +69,7 @@ napi_value runOp(napi_env env, napi_callback_info info) {
   for (int i = 0; i < reals; ++i) realValues[i] = attributes[ints + i];
 
   FpState guard;
+  PinnedThreads pinned;
   Call call{DType::float32, operands, operandCount, integers, ints, realValues, reals, nullptr};
   if (const char* problem = checkCall(op, call)) return fail(env, &op, problem);
   if (op.functions.workspace) {

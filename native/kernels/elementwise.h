@@ -1,7 +1,13 @@
 // Elementwise kernels: one formula each, the loops shared. A NaN that comes in goes out.
 
+// How far ahead the loops over large arrays prefetch: 4 KiB, in elements.
+template <class T> constexpr int64_t ahead = 4096 / sizeof(T);
+
 // Formulas are lambdas that must be inlined: as calls they would pass vectors through memory.
 #define FORMULA __attribute__((always_inline))
+
+// After the last call with `streaming` of a tile: makes its stores visible to other threads.
+template <class T> void fence() { streamFence(); }
 
 // y = f(x) over n elements. With `streaming` the main loop starts at a 64-byte boundary of y and bypasses the cache.
 template <class T, class F> inline void mapUnary(T* y, const T* x, int64_t n, bool streaming, F f) {
@@ -10,8 +16,7 @@ template <class T, class F> inline void mapUnary(T* y, const T* x, int64_t n, bo
     const int64_t head = int64_t((64 - (uintptr_t(y) & 63)) & 63) / int64_t(sizeof(T));
     if (head > 0 && head < n) { store(y, f(load(x, int(head))), int(head)); i = head; }
     if ((uintptr_t(y + i) & 63) == 0) {
-      for (; i + lanes <= n; i += lanes) { prefetch(x + i + 512); stream(y + i, f(load(x + i))); }
-      streamFence();
+      for (; i + lanes <= n; i += lanes) { prefetch(x + i + ahead<T>); stream(y + i, f(load(x + i))); }
     }
   }
   for (; i + lanes <= n; i += lanes) store(y + i, f(load(x + i)));
@@ -30,11 +35,10 @@ inline void mapBinarySteps(T* c, const T* a, const T* b, int64_t n, bool streami
     if (head > 0 && head < n) { part(0, int(head)); i = head; }
     if ((uintptr_t(c + i) & 63) == 0) {
       for (; i + lanes <= n; i += lanes) {
-        if (AStep) prefetch(a + i + 512);
-        if (BStep) prefetch(b + i + 512);
+        if (AStep) prefetch(a + i + ahead<T>);
+        if (BStep) prefetch(b + i + ahead<T>);
         stream(c + i, f(at(i), bt(i)));
       }
-      streamFence();
     }
   }
   for (; i + lanes <= n; i += lanes) store(c + i, f(at(i), bt(i)));

@@ -7,8 +7,8 @@ template <class T> void sgd(T* w, T* velocity, const T* g, const double* hyper, 
   const bool useMomentum = hyper[1] != 0, nesterov = hyper[4] != 0, first = hyper[5] != 0, useDecay = hyper[3] != 0;
   for (int64_t i = 0; i < n; i += lanes) {
     const int k = n - i < lanes ? int(n - i) : lanes;
-    prefetch(w + i + 256);
-    prefetch(g + i + 256);
+    prefetch(w + i + ahead<T>);
+    prefetch(g + i + ahead<T>);
     const V<T> weight = k == lanes ? load(w + i) : load(w + i, k);
     V<T> step = k == lanes ? load(g + i) : load(g + i, k);
     if (useDecay) step = fma(decay, weight, step);
@@ -35,10 +35,10 @@ template <class T> void adam(T* w, T* m, T* v, const T* g, const double* hyper, 
   for (int64_t i = 0; i < n; i += lanes) {
     const int k = n - i < lanes ? int(n - i) : lanes;
     const bool whole = k == lanes;
-    prefetch(w + i + 256);
-    prefetch(g + i + 256);
-    prefetch(m + i + 256);
-    prefetch(v + i + 256);
+    prefetch(w + i + ahead<T>);
+    prefetch(g + i + ahead<T>);
+    prefetch(m + i + ahead<T>);
+    prefetch(v + i + ahead<T>);
     V<T> weight = whole ? load(w + i) : load(w + i, k);
     V<T> gradient = whole ? load(g + i) : load(g + i, k);
     if (coupled) gradient = fma(decay, weight, gradient);

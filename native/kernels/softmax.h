@@ -42,32 +42,13 @@ template <class T> void softmaxRowBackward(T* dx, const T* dy, const T* y, int64
   mapBinary(dx, dy, 1, y, 1, n, false, [&](V<T> dy, V<T> y) FORMULA { return y * (dy - s); });
 }
 
-template <class T> inline T logLane(T x) {
-  T t[lanes];
-  store(t, log(set1(x)));
-  return t[0];
-}
-
-// y = (x − max) − log Σ exp(x − max)
-template <class T> void logSoftmaxRow(T* y, const T* x, int64_t n) {
-  const T max = rowMax(x, n);
-  const V<T> m = set1(max), l = set1(logLane(expShifted(y, x, max, n)));
-  mapUnary(y, x, n, false, [&](V<T> x) FORMULA { return (x - m) - l; });
-}
-
-// dx = dy − exp(y)·Σ dy
-template <class T> void logSoftmaxRowBackward(T* dx, const T* dy, const T* y, int64_t n) {
-  const V<T> s = set1(sum(dy, n));
-  mapBinary(dx, dy, 1, y, 1, n, false, [&](V<T> dy, V<T> y) FORMULA { return fnma(exp(y), s, dy); });
-}
-
 template <class T> inline T log1pLane(T x) {
   T t[lanes];
   store(t, log1p(set1(x)));
   return t[0];
 }
 
-// What both cross-entropies share: difference = exp(x − max), its sum, and log Σ exp(x − max) as log1p of the sum without the
+// What log-softmax and both cross-entropies share: e = exp(x − max), its sum, and log Σ exp(x − max) as log1p of the sum without the
 // largest term, which keeps a confident row's tiny loss (course row E22).
 template <class T> struct RowStatistics { T max, sum, logSum; };
 template <class T> inline RowStatistics<T> rowStatistics(T* e, const T* x, int64_t n) {
@@ -80,6 +61,19 @@ template <class T> inline RowStatistics<T> rowStatistics(T* e, const T* x, int64
   const T others = sum(static_cast<const T*>(e), n);
   e[at] = largest;
   return {max, others + largest, log1pLane(others) + (largest - T(1))};  // the last bracket is 0, or carries the NaN
+}
+
+// y = (x − max) − log Σ exp(x − max)
+template <class T> void logSoftmaxRow(T* y, const T* x, int64_t n) {
+  const RowStatistics<T> r = rowStatistics(y, x, n);
+  const V<T> m = set1(r.max), l = set1(r.logSum);
+  mapUnary(y, x, n, false, [&](V<T> x) FORMULA { return (x - m) - l; });
+}
+
+// dx = dy − exp(y)·Σ dy
+template <class T> void logSoftmaxRowBackward(T* dx, const T* dy, const T* y, int64_t n) {
+  const V<T> s = set1(sum(dy, n));
+  mapBinary(dx, dy, 1, y, 1, n, false, [&](V<T> dy, V<T> y) FORMULA { return fnma(exp(y), s, dy); });
 }
 
 // loss = log Σ exp(x − max) − (x[label] − max); difference = softmax(x) − target.

@@ -25,14 +25,20 @@ template <class T> void mapSame(const Call& c, void (*kernel)(T*, const T*, int6
   T* y = c.out<T>(0);
   const T* x = c.in<T>(1);
   const bool streaming = c.length(0) * int64_t(sizeof(T)) >= streamingBytes;
-  forTiles<T>(c.length(0), [=](int64_t at, int64_t n) { kernel(y + at, x + at, n, streaming); });
+  forTiles<T>(c.length(0), [=](int64_t at, int64_t n) {
+    kernel(y + at, x + at, n, streaming);
+    if (streaming) kernelsOf<T>().fence();
+  });
 }
 
 template <class T> void mapSameBackward(const Call& c, void (*kernel)(T*, const T*, const T*, int64_t, bool)) {
   T* dx = c.out<T>(0);
   const T *dy = c.in<T>(1), *y = c.in<T>(2);
   const bool streaming = c.length(0) * int64_t(sizeof(T)) >= streamingBytes;
-  forTiles<T>(c.length(0), [=](int64_t at, int64_t n) { kernel(dx + at, dy + at, y + at, n, streaming); });
+  forTiles<T>(c.length(0), [=](int64_t at, int64_t n) {
+    kernel(dx + at, dy + at, y + at, n, streaming);
+    if (streaming) kernelsOf<T>().fence();
+  });
 }
 
 #define SAME(op, kernel) \
@@ -115,8 +121,8 @@ const char* checkBroadcast(const Call& c) {
   return nullptr;
 }
 
-// Calls body(offset in the output, offsets in the inputs, n) for runs of the innermost dimension.
-template <class F> void forRuns(const Broadcast& b, F body) {
+// Calls body(offset in the output, offsets in the inputs, n) for runs of the innermost dimension, and `finish` after each tile.
+template <class F> void forRuns(const Broadcast& b, F body, void (*finish)() = nullptr) {
   const int64_t inner = b.inner();
   int64_t rows = 1;
   for (int d = 0; d + 1 < b.rank; ++d) rows *= b.dims[d];
@@ -147,6 +153,7 @@ template <class F> void forRuns(const Broadcast& b, F body) {
         index[d] = 0;
       }
     }
+    if (finish) finish();
   });
 }
 
@@ -156,7 +163,7 @@ template <class T> void mapBroadcast(const Call& c, void (*kernel)(T*, const T*,
   const int aStep = int(b.step(0)), bStep = int(b.step(1));
   forRuns(b, [&](int64_t out, const int64_t* at, int64_t n) {
     kernel(c.out<T>(0) + out, c.in<T>(1) + at[0], aStep, c.in<T>(2) + at[1], bStep, n, streaming);
-  });
+  }, streaming ? kernelsOf<T>().fence : nullptr);
 }
 
 #define BROADCAST(op, kernel) \

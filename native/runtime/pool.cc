@@ -92,6 +92,7 @@ Pool& pool() {
 }
 
 thread_local bool insideRegion = false;
+thread_local int pinnedThreads = 0;  // 0: not pinned
 
 void* threadMain(void* argument) {
   insideRegion = true;  // a region started from inside a region runs alone
@@ -133,6 +134,7 @@ void startHelpers(Pool& p, int workers) {
 }  // namespace
 
 int threads() {
+  if (pinnedThreads > 0) return pinnedThreads;
   Pool& p = pool();
   int n = p.wanted.load(std::memory_order_relaxed);
   if (n == 0) {
@@ -142,6 +144,9 @@ int threads() {
   }
   return n;
 }
+
+PinnedThreads::PinnedThreads() { pinnedThreads = threads(); }
+PinnedThreads::~PinnedThreads() { pinnedThreads = 0; }
 
 void setThreads(int count) { pool().wanted.store(count < 1 ? 1 : count > maxThreads ? maxThreads : count); }
 

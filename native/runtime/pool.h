@@ -10,6 +10,14 @@ constexpr int maxThreads = 256;
 int threads();              // worker count in force, the caller included
 void setThreads(int count); // 1 … maxThreads; takes effect at the next region
 
+// While one lives, threads() does not change for this thread: workspaces are sized by it, and another environment may call
+// setThreads() at any moment.
+class PinnedThreads {
+ public:
+  PinnedThreads();
+  ~PinnedThreads();
+};
+
 using TileFunction = void (*)(void* context, int64_t tile, int worker);
 // Calls `function(context, tile, worker)` once for each tile in [0, tiles), 0 ≤ worker < threads(). Returns when all are done.
 // Whoever finds the pool busy (or is inside a region) runs the tiles alone as worker 0: tiles are cut by shape, never by thread

@@ -129,6 +129,22 @@ function resumes(t: ExecutionContext, expectations: OptimizerExpectations): void
   resumed.optimizer.loadStateDict(state);
   for (let batch = 5; batch < 10; batch++) t.is(resumed.step(batch), straight.step(batch), `resuming: loss of step ${batch + 1}`);
   sameWeights(t, resumed.model, copyOf(straight.model), 'resuming from stateDict gives the bits of the uninterrupted run');
+
+  const rate = resumed.optimizer.lr;
+  const good = resumed.optimizer.stateDict();
+  const groupsWith = (lr: unknown) => good.groups.map((group) => ({ ...group, lr }));
+  for (const bad of [
+    null,
+    {},
+    { ...good, kind: 'Other' },
+    { ...good, step: -1 },
+    { ...good, groups: [] },
+    { ...good, groups: groupsWith(NaN) },
+    { ...good, groups: groupsWith(7), tensors: new Map() },
+  ]) {
+    t.throws(() => resumed.optimizer.loadStateDict(bad as never), { instanceOf: NodegradError }, `resuming: ${JSON.stringify(bad)} is refused`);
+    t.is(resumed.optimizer.lr, rate, 'resuming: a refused state changes nothing');
+  }
 }
 
 function groups(t: ExecutionContext, expectations: OptimizerExpectations): void {

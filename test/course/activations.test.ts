@@ -1,7 +1,7 @@
 // Course section A: what the sources say about sigmoid, tanh and ReLU.
 import test from 'ava';
-import { relu, sigmoid, type Tensor, tanh } from '../../lib/index.js';
-import { f32, f64, gradientOf, leaf } from '../helpers/build.js';
+import { Constant, crossEntropy, Linear, relu, SGD, setSeed, sigmoid, type Tensor, tanh } from '../../lib/index.js';
+import { f32, f64, gradientOf, i32, leaf } from '../helpers/build.js';
 import { close } from '../helpers/close.js';
 import { gradcheck } from '../helpers/gradcheck.js';
 import { moments, Seeded } from '../helpers/seeded.js';
@@ -32,6 +32,69 @@ test('[A03] [P21] a saturated sigmoid passes almost no gradient, but not exactly
   const gradient = gradientOf(sigmoid, [-10, 10]);
   close(t, gradient, [4.5396e-5, 4.5396e-5], { relative: 1e-5 });
   t.true(gradient.every((value) => value > 0 && value < 1e-4));
+});
+
+/** Signs of dW of one unit with weights [n, 1], for one example and a given upstream gradient. */
+function signs(x: readonly number[], upstream: number): number[] {
+  const w = leaf(f64(new Float64Array(x.length), [x.length, 1]));
+  f64(x, [1, x.length]).matmul(w).mul(upstream).sum().backward();
+  return Array.from((w.grad as Tensor<'float64'>).data, Math.sign);
+}
+
+test('[A04] [P22] [P51] positive inputs give all weights of a unit gradients of one sign, that of the upstream gradient', (t) => {
+  const positive = sigmoid(f64(new Seeded(4).normal(20))).data;
+  t.deepEqual(signs([...positive], -2), new Array(20).fill(-1));
+  t.deepEqual(signs([...positive], 2), new Array(20).fill(1));
+});
+
+test('[A05] with two positive inputs only two of the four directions are open; with centred ones all are', (t) => {
+  const random = new Seeded(5);
+  const updates = (x: () => number[]) => Array.from({ length: 100 }, () => signs(x(), random.next() - 0.5)).map(([a, b]) => a * b);
+  t.true(updates(() => [1, 2]).every((product) => product >= 0));
+  const centred = updates(() => [...random.normal(2)]);
+  t.true(centred.some((product) => product > 0) && centred.some((product) => product < 0));
+});
+
+test('[B16] [P27] centred data opens both signs', (t) => {
+  t.is(new Set(signs([...new Seeded(16).normal(20)], 2)).size, 2);
+});
+
+test('[B18] inputs a thousand times larger make the weight gradient a thousand times larger', (t) => {
+  const gradient = (scale: number): Float64Array => {
+    const w = leaf(f64(new Float64Array(6), [3, 2]));
+    f64(
+      [1, -2, 3, 0.5, 4, -1].map((value) => scale * value),
+      [2, 3],
+    )
+      .matmul(w)
+      .mul(f64([1, 2, 3, 4], [2, 2]))
+      .sum()
+      .backward();
+    return Float64Array.from((w.grad as Tensor<'float64'>).data);
+  };
+  close(
+    t,
+    gradient(1000),
+    gradient(1).map((value) => 1000 * value),
+    { relative: 1e-14 },
+  );
+});
+
+test('[A19] a ReLU unit that never activates gets no gradient at all and is never updated', (t) => {
+  setSeed(19);
+  const layer = new Linear(4, 3, { biasInit: new Constant(-1e3) });
+  const random = new Seeded(19);
+  const optimizer = new SGD(layer, { lr: 0.1, momentum: 0.9 });
+  layer.prepare();
+  const before = [...layer.weight.data];
+  for (let step = 0; step < 3; step++) {
+    optimizer.zeroGrad();
+    crossEntropy(relu(layer.forward(f32(random.normal(32), [8, 4]))), i32([0, 1, 2, 0, 1, 2, 0, 1])).backward();
+    t.true(layer.weight.grad?.data.every((value: number) => value === 0));
+    t.true(layer.bias?.grad?.data.every((value: number) => value === 0));
+    optimizer.step();
+  }
+  t.deepEqual([...layer.weight.data], before);
 });
 
 test('[A47] sigmoid also saturates when all inputs are positive', (t) => {

@@ -155,3 +155,25 @@ test('[E30] [G10] the gradient of softmax and cross-entropy is the probabilities
   const gradient = gradientOf((x) => crossEntropy(x, i32([0])), images.scores.slice(0, 3), 1, [1, 3]);
   close(t, gradient, [-0.870017, 0.86905, 0.000968], { absolute: 0.5e-6 });
 });
+
+test('[E26] losses combine by weighted sums, and so do their gradients', (t) => {
+  const parts = [(x: Double) => crossEntropy(x, i32([0, 1, 2])), (x: Double) => x.mul(x).sum()];
+  const together = gradientOf((x) => parts[0](x).mul(2).add(parts[1](x).mul(0.5)), images.scores, 1, [3, 3]);
+  const [first, second] = parts.map((part) => gradientOf(part, images.scores, 1, [3, 3]));
+  close(
+    t,
+    together,
+    first.map((value, index) => 2 * value + 0.5 * second[index]),
+    { absolute: 1e-14 },
+  );
+});
+
+test('[E31] [P33] a column of ones with the bias as first row of the weights gives the scores of a separate bias', (t) => {
+  const random = new Seeded(31);
+  const [x, w, b] = [random.uniform(15), random.uniform(12), random.uniform(4)];
+  const separate = f64(x, [5, 3])
+    .matmul(f64(w, [3, 4]))
+    .add(f64(b));
+  const rows = Array.from({ length: 5 }, (_, row) => [1, ...x.subarray(3 * row, 3 * row + 3)]).flat();
+  close(t, f64(rows, [5, 4]).matmul(f64([...b, ...w], [4, 4])), separate, { absolute: 1e-15 });
+});

@@ -1,6 +1,6 @@
 // Course section F: dropout, and what it does not do at test time.
 import test from 'ava';
-import { Dropout, dropout, setSeed, type Tensor } from '../../lib/index.js';
+import { Dropout, dropout, SGD, setSeed, type Tensor } from '../../lib/index.js';
 import { f32, f64, leaf } from '../helpers/build.js';
 import { close } from '../helpers/close.js';
 import { moments } from '../helpers/seeded.js';
@@ -47,4 +47,55 @@ test('the gradient of dropout passes where the value passed, with the same facto
     ),
   );
   t.true(data.some((value: number) => value === 0) && data.some((value: number) => value !== 0));
+});
+
+test('[F01] [P34] the L2 penalty sum w^2 has gradient 2 lambda w; weight decay is lambda w', (t) => {
+  const w = leaf(f64([1, 0, 0, 0]));
+  const penalty = w.mul(w).sum();
+  t.is(penalty.item(), 1);
+  penalty.mul(0.1).backward();
+  t.deepEqual([...(w.grad as Tensor<'float64'>).data], [0.2, 0, 0, 0]);
+  const decayed = leaf(f64([1, 0, 0, 0]));
+  const optimizer = new SGD([decayed] as never, { lr: 1, weightDecay: 0.1 });
+  decayed.mul(0).sum().backward();
+  optimizer.step();
+  t.deepEqual([...decayed.data], [0.9, 0, 0, 0]);
+});
+
+test('[F02] the L1 penalty is the sum of absolute values, with subgradient 0 at 0', (t) => {
+  const w = leaf(f64([1, 0, 0, -2]));
+  const penalty = w.abs().sum();
+  t.is(penalty.item(), 3);
+  penalty.backward();
+  t.deepEqual(
+    [...(w.grad as Tensor<'float64'>).data].map((value) => value + 0),
+    [1, 0, 0, -1],
+  );
+});
+
+test('[F03] [F04] L2 prefers diffuse weights, L1 does not mind', (t) => {
+  const x = f64([1, 1, 1, 1]);
+  const weights = [f64([1, 0, 0, 0]), f64([0.25, 0.25, 0.25, 0.25])];
+  t.deepEqual(
+    weights.map((w) => w.mul(x).sum().item()),
+    [1, 1],
+  );
+  t.deepEqual(
+    weights.map((w) => w.mul(w).sum().item()),
+    [1, 0.25],
+  );
+  t.deepEqual(
+    weights.map((w) => w.abs().sum().item()),
+    [1, 1],
+  );
+  // The least R2 with w.x = 1, by descent on R2 + 100 (w.x - 1)^2.
+  const w = leaf(f64([1, 0, 0, 0]));
+  const optimizer = new SGD([w] as never, { lr: 1e-3 });
+  for (let step = 0; step < 5000; step++) {
+    optimizer.zeroGrad();
+    const miss = w.mul(x).sum().sub(1);
+    w.mul(w).sum().add(miss.mul(miss).mul(100)).backward();
+    optimizer.step();
+  }
+  close(t, w, [0.25, 0.25, 0.25, 0.25], { absolute: 0.001 });
 });

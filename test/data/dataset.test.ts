@@ -96,22 +96,20 @@ test('[L01] the parts of a split are disjoint and their sizes sum to N, for frac
       return sizesFit && rows.length === n && rows.every((row, i) => row === i);
     }),
   );
-  t.deepEqual(
-    split(numbered(10), [7, 2, 1]).map((part) => part.length),
-    [7, 2, 1],
-  );
-  t.deepEqual(
-    split(numbered(10), [0.7, 0.2, 0.1]).map((part) => part.length),
-    [7, 2, 1],
-  );
-  t.deepEqual(
-    split(numbered(1), [1]).map((part) => part.length),
-    [1],
-  );
-  t.deepEqual(
-    split(numbered(7), [1, 0]).map((part) => part.length),
-    [7, 0],
-  );
+  const cases: [number, number[], number[]][] = [
+    [10, [7, 2, 1], [7, 2, 1]],
+    [10, [0.7, 0.2, 0.1], [7, 2, 1]],
+    [10, [0.68, 0.32], [7, 3]],
+    [10, [0.32, 0.68], [3, 7]],
+    [3, [0.25, 0.25, 0.25, 0.25], [1, 1, 1, 0]],
+    [1, [1], [1]],
+    [7, [1, 0], [7, 0]],
+  ];
+  for (const [n, parts, sizes] of cases)
+    t.deepEqual(
+      Array.from(split(numbered(n), parts), (part) => part.length),
+      sizes,
+    );
 });
 
 test.serial('the same seed gives the same split, another seed another; the default is the seed of setSeed', (t) => {
@@ -145,7 +143,9 @@ test('a stratified split keeps the proportions of the classes in every part', (t
   );
   const thin: Dataset = { ...numbered(3000), batch: (indices) => numbered(3000).batch(indices), labels: undefined };
   const [first] = split({ ...thin, length: 3000, name: 'thin', inputShape: [2], targetShape: [] }, [0.1, 0.9], { stratify: true });
-  t.is(first.batch(everything(300)).targets.data.filter((label) => label === 1).length, 100);
+  const labels = [...first.batch(everything(300)).targets.data];
+  t.is(labels.filter((label) => label === 1).length, 100);
+  t.true(new Set(labels.slice(0, 50)).size === 3, 'and mixes the classes within a part');
 });
 
 test('wrong arguments are refused by name', (t) => {

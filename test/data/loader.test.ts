@@ -15,8 +15,8 @@ const numbers = (length: number, onBatch: (indices: Int32Array) => void = () => 
   batch(indices) {
     onBatch(indices);
     return {
-      inputs: Tensor.from<'float32'>(Float32Array.from(indices), [indices.length, 1]),
-      targets: Tensor.from<'int32'>(Int32Array.from(indices)),
+      inputs: Tensor.from<'float32'>(new Float32Array(indices), [indices.length, 1]),
+      targets: Tensor.from<'int32'>(new Int32Array(indices)),
     };
   },
 });
@@ -175,6 +175,11 @@ test('prefetching works while the consumer waits, and stops when it leaves', asy
   await turn();
   await turn();
   t.is(made, 3);
+  made = 0;
+  for await (const _ of loader) break;
+  await turn();
+  await turn();
+  t.is(made, 1);
   made = 0;
   const plain = new DataLoader(
     numbers(100, () => (made += 1)),

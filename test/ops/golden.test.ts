@@ -1,5 +1,6 @@
 // Every op against PyTorch: values and the gradients of all inputs, in float64 and float32, within bounds derived per element.
 import test from 'ava';
+import { Tensor } from '../../lib/index.js';
 import { callable, callCase, inputsOf, type Real, tensorOf } from '../helpers/cases.js';
 import { close } from '../helpers/close.js';
 import { type GoldenArray, golden, type OpCase, values } from '../helpers/golden.js';
@@ -57,4 +58,22 @@ for (const [op, family] of families) {
 
 test('the golden file covers every op that the helpers can call, and the other way round', (t) => {
   t.deepEqual([...families.keys()].sort(), [...callable].sort());
+});
+
+test('without options reductions take all axes, drop them, and variance is the unbiased estimate', (t) => {
+  const x = Tensor.from(Float64Array.of(1, 2, 3, 4), [2, 2]);
+  t.deepEqual(
+    [x.sum(), x.mean(), x.max(), x.min()].map((result) => [result.item(), result.rank]),
+    [
+      [10, 0],
+      [2.5, 0],
+      [4, 0],
+      [1, 0],
+    ],
+  );
+  t.is(x.var().item(), 5 / 3);
+  t.is(x.std().item(), Math.sqrt(5 / 3));
+  t.is(x.var(undefined, { correction: 0 }).item(), 1.25);
+  t.is(x.argmax().item(), 3);
+  t.is(x.argmin().item(), 0);
 });

@@ -1,0 +1,36 @@
+// `nodegrad evaluate <file>`: what a saved model makes of a test set.
+
+import { CrossEntropyLoss } from '../losses/loss.js';
+import { Accuracy } from '../metrics/metric.js';
+import { evaluate } from '../training/evaluate.js';
+import { load } from '../training/save.js';
+import { loadData } from './options.js';
+import { Terminal, formatCount, pairs, percent } from './terminal.js';
+
+/** What `evaluate` is told. */
+export interface EvaluateCommandOptions {
+  data: string;
+  dataDir?: string;
+  json: boolean;
+}
+
+/** Prints loss and accuracy of the model in `file`. */
+export async function evaluateCommand(file: string, options: EvaluateCommandOptions): Promise<number> {
+  const model = await load(file);
+  const { test } = await loadData(options.data, options.dataDir, undefined, process.stderr);
+  const { loss, metrics } = await evaluate(model, test, { loss: new CrossEntropyLoss(), metrics: [new Accuracy()] });
+  const terminal = new Terminal();
+  if (options.json)
+    terminal.print(JSON.stringify({ file, data: options.data, examples: test.length, loss, accuracy: metrics.accuracy }, null, 2));
+  else {
+    terminal.print(
+      ...pairs([
+        ['model', `${file}: ${formatCount(model.parameterCount())} parameters`],
+        ['data', `${test.name}: ${formatCount(test.length)} images`],
+        ['accuracy', percent(metrics.accuracy)],
+        ['loss', loss.toFixed(4)],
+      ]),
+    );
+  }
+  return 0;
+}

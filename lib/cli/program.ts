@@ -1,0 +1,72 @@
+// The command line: commands, options, exit codes.
+
+import { Argument, Command, CommanderError } from 'commander';
+import { info } from '../runtime.js';
+import { type DataCommandOptions, dataCommand } from './data.js';
+import { type EvaluateCommandOptions, evaluateCommand } from './evaluate.js';
+import { infoCommand } from './info.js';
+import { type TrainOptions, addDataOptions, addTrainOptions, dataNames, whole } from './options.js';
+import { errorText, train } from './train.js';
+
+/** Exit code for a command line that makes no sense. */
+const usageError = 2;
+
+/**
+ * Runs a command line and gives its exit code: 0 done, 1 failed (or a fault ended the run), 2 wrong usage, 130 stopped by Ctrl-C.
+ *
+ * @param words - The command line without the program, such as `['train', '--epochs', '3']`.
+ */
+export async function runCommandLine(words: readonly string[]): Promise<number> {
+  let code = 0;
+  const program = new Command('nodegrad');
+  const command = (name: string, description: string, isHidden = false): Command =>
+    program.command(name, { hidden: isHidden }).description(description).exitOverride().showHelpAfterError('(--help lists the options)');
+  program
+    .description("Trains neural networks at the machine's full speed, and says what is going wrong while they train.")
+    .version(info().version)
+    .exitOverride()
+    .showHelpAfterError('(nodegrad --help lists the commands)');
+  addTrainOptions(command('train', 'train a model and save it')).action(async (options: TrainOptions) => {
+    code = await train(options, false);
+  });
+  addTrainOptions(command('start', 'what `npm start` does: train on digits and show the result', true)).action(
+    async (options: TrainOptions) => {
+      code = await train(options, true);
+    },
+  );
+  addDataOptions(
+    command('evaluate', 'loss and accuracy of a saved model on a test set').argument('<file>', 'a model saved by nodegrad (.safetensors)'),
+  )
+    .option('--json', 'print one JSON document instead of text', false)
+    .action(async (file: string, options: EvaluateCommandOptions) => {
+      code = await evaluateCommand(file, options);
+    });
+  command('info', 'this installation: CPU, libraries, threads; for bug reports')
+    .option('--json', 'print one JSON document instead of text', false)
+    .action((options: { json: boolean }) => {
+      code = infoCommand(options);
+    });
+  command('data', 'list the data sets; with a name, load one (mnist is downloaded) and show samples')
+    .addArgument(new Argument('[name]', 'data set').choices(dataNames))
+    .option('--data-dir <folder>', 'where the files of mnist are')
+    .option('--samples <count>', 'images to show', whole(0), 5)
+    .option('--json', 'print one JSON document instead of text', false)
+    .action(async (name: string | undefined, options: DataCommandOptions) => {
+      code = await dataCommand(name, options);
+    });
+  try {
+    await program.parseAsync(words, { from: 'user' });
+    return code;
+  } catch (error) {
+    // Commander has said what was wrong, or has shown the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageError;
+    process.stderr.write(`nodegrad: ${errorText(error)}\n`);
+    if (words.includes('--json')) process.stdout.write(`${JSON.stringify({ outcome: 'failed', error: failure(error) }, null, 2)}\n`);
+    return 1;
+  }
+}
+
+function failure(error: unknown): { code: string | null; message: string } {
+  const { code, message } = error as { code?: string; message?: string };
+  return { code: code ?? null, message: message ?? String(error) };
+}

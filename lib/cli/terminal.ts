@@ -1,0 +1,106 @@
+// What the commands print with: colours where the terminal has them, tables, confusion matrices, and images as half blocks.
+
+import type { WriteStream } from 'node:tty';
+import { styleText } from 'node:util';
+import { formatCount } from '../training/progress.js';
+
+type Style = Parameters<typeof styleText>[0];
+
+/** Text with a style, or plain where the output is no terminal or `NO_COLOR` is set. */
+export class Terminal {
+  /** Bits of colour: 1 for none, 4, 8 or 24. */
+  readonly depth: number;
+
+  constructor(
+    readonly stream: NodeJS.WritableStream = process.stdout,
+    depth?: number,
+  ) {
+    const { isTTY } = stream as WriteStream;
+    this.depth = depth ?? (isTTY && !process.env.NO_COLOR ? (stream as WriteStream).getColorDepth() : 1);
+  }
+
+  /** Writes lines. */
+  print(...lines: readonly string[]): void {
+    this.stream.write(`${lines.join('\n')}\n`);
+  }
+
+  /** `text` in a style. */
+  style(style: Style, text: string): string {
+    return this.depth > 1 ? styleText(style, text) : text;
+  }
+
+  /** Columns of the terminal; 80 elsewhere. */
+  get width(): number {
+    return (this.stream as WriteStream).columns ?? 80;
+  }
+}
+
+/** Pairs as lines with aligned values. */
+export function pairs(list: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(...list.map(([name]) => name.length));
+  return list.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`);
+}
+
+/** How often class t was taken for class p: `matrix[t][p]`. */
+export function confusionMatrix(targets: ArrayLike<number>, predictions: ArrayLike<number>, classes: number): number[][] {
+  const matrix = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  for (let i = 0; i < targets.length; i++) matrix[targets[i]][predictions[i]] += 1;
+  return matrix;
+}
+
+/** A confusion matrix as lines: a row per true class, a column per prediction, the share of hits at the right. */
+export function matrixLines(matrix: readonly (readonly number[])[], names: readonly string[], terminal: Terminal): string[] {
+  const label = Math.max(...names.map((name) => name.length), 4);
+  const cell = Math.max(...matrix.flat().map((count) => String(count).length), ...names.map((name) => name.length)) + 1;
+  const lines = [`${'true'.padStart(label)} ${names.map((name) => name.padStart(cell)).join('')}     hits`];
+  for (const [t, row] of matrix.entries()) {
+    const cells = row.map((count, p) => {
+      const text = (count === 0 ? '·' : String(count)).padStart(cell);
+      return terminal.style(t === p ? ['green', 'bold'] : count === 0 ? 'dim' : 'red', text);
+    });
+    const total = row.reduce((sum, count) => sum + count, 0);
+    const hits = total === 0 ? '-' : `${((100 * row[t]) / total).toFixed(1)} %`;
+    lines.push(`${names[t].padStart(label)} ${cells.join('')} ${hits.padStart(8)}`);
+  }
+  return lines;
+}
+
+/** One grey image, values 0 to 1, as lines of half blocks: two rows of pixels a line. */
+export function imageLines(pixels: ArrayLike<number>, height: number, width: number, terminal: Terminal): string[] {
+  const at = (row: number, column: number): number => (row < height ? Math.min(1, Math.max(0, pixels[row * width + column])) : 0);
+  const lines: string[] = [];
+  for (let row = 0; row < height; row += 2) {
+    let line = '';
+    for (let column = 0; column < width; column++) line += halfBlock(at(row, column), at(row + 1, column), terminal.depth);
+    lines.push(terminal.depth >= 8 ? `${line}\x1b[0m` : line);
+  }
+  return lines;
+}
+
+function halfBlock(upper: number, lower: number, depth: number): string {
+  if (depth < 8) return ' ▀▄█'[(upper >= 0.5 ? 1 : 0) + (lower >= 0.5 ? 2 : 0)];
+  const colour = (value: number): string => {
+    const grey = Math.round(value * 255);
+    return depth >= 24 ? `2;${grey};${grey};${grey}` : `5;${232 + Math.round(value * 23)}`;
+  };
+  return `\x1b[38;${colour(upper)};48;${colour(lower)}m▀`;
+}
+
+/** Images with captions side by side, as many as fit. */
+export function gallery(images: readonly { lines: readonly string[]; caption: string }[], imageWidth: number, terminal: Terminal): string[] {
+  const shown = images.slice(0, Math.max(1, Math.floor((terminal.width + 2) / (imageWidth + 2))));
+  if (shown.length === 0) return [];
+  const rows = shown[0].lines.map((_, row) => shown.map(({ lines }) => lines[row]).join('  '));
+  return [
+    ...rows,
+    shown
+      .map(({ caption }) => caption.padEnd(imageWidth))
+      .join('  ')
+      .trimEnd(),
+  ];
+}
+
+/** A share as a percentage. */
+export const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+
+export { formatCount };

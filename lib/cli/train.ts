@@ -1,0 +1,233 @@
+// `nodegrad train`, and `npm start`: a run from the data set to the files, with everything said on the way.
+
+import { randomBytes } from 'node:crypto';
+import { join, relative, resolve } from 'node:path';
+import type { Dataset } from '../data/dataset.js';
+import type { ImageDatasets } from '../data/images.js';
+import { AbortedError, NodegradError } from '../errors.js';
+import type { AnyLayer } from '../layers/layer.js';
+import { CrossEntropyLoss } from '../losses/loss.js';
+import type { Optimizer } from '../optimizers/optimizer.js';
+import { setSeed } from '../random.js';
+import { getNumThreads, info, setNumThreads } from '../runtime.js';
+import { Sitter } from '../sitter/first.js';
+import { TrainingNonFiniteError } from '../training/errors.js';
+import { predict } from '../training/evaluate.js';
+import { fit } from '../training/fit.js';
+import type { History } from '../training/history.js';
+import { formatDuration } from '../training/progress.js';
+import { save } from '../training/save.js';
+import { type TrainOptions, loadData, makeModel, makeOptimizer, makeSchedule } from './options.js';
+import { Terminal, confusionMatrix, formatCount, gallery, imageLines, matrixLines, pairs, percent } from './terminal.js';
+
+/** How a run ended, for people and for `--json`. */
+interface Outcome {
+  outcome: 'completed' | 'aborted' | 'fault';
+  history: History;
+  fault: string | null;
+}
+
+/** Runs the job; `detailed` shows the confusion matrix and wrong digits. Gives the exit code. */
+export async function train(options: TrainOptions, detailed: boolean): Promise<number> {
+  const terminal = new Terminal();
+  const began = performance.now();
+  const stopper = stopOnSignals();
+  try {
+    setSeed(options.seed);
+    if (options.threads !== undefined) setNumThreads(options.threads);
+    const data = await loadData(options.data, options.dataDir, stopper.signal, process.stderr);
+    const model = makeModel(options, data.train.inputShape, data.train.classes?.length ?? 10);
+    const optimizer = makeOptimizer(options, model);
+    const folder = options.out ?? newFolder(options);
+    if (!options.json) announce(terminal, options, data, model, optimizer);
+    const sitter = new Sitter();
+    const result = await run(options, data, model, optimizer, sitter, folder, stopper.signal);
+    // A model that exploded is of no use to anyone.
+    const isUseful = result.outcome !== 'fault';
+    const weights = isUseful ? resolve(folder, 'model.safetensors') : null;
+    if (weights !== null) await save(model, weights);
+    const report = isUseful ? await judge(model, data.test) : null;
+    const files = { weights, log: result.history.log };
+    const seconds = (performance.now() - began) / 1000;
+    if (options.json) terminal.print(document(options, result, report, sitter, files, seconds));
+    else {
+      if (detailed && report !== null && result.outcome === 'completed') details(terminal, data, report);
+      conclude(terminal, result, sitter, report, files, seconds);
+    }
+    return result.outcome === 'aborted' ? stopper.exitCode() : result.outcome === 'fault' ? 1 : 0;
+  } catch (error) {
+    // While data is loaded there is nothing yet that could be saved.
+    if (error instanceof AbortedError && stopper.signal.aborted) return stopper.exitCode();
+    throw error;
+  } finally {
+    stopper.release();
+  }
+}
+
+/** Trains; what ends a run early is an outcome here, and what was trained until then counts. */
+async function run(
+  options: TrainOptions,
+  data: ImageDatasets,
+  model: AnyLayer,
+  optimizer: Optimizer,
+  sitter: Sitter,
+  runDir: string,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { epochs, batch: batchSize, seed } = options;
+  try {
+    const history = await fit(model, data.train, {
+      loss: new CrossEntropyLoss(),
+      optimizer,
+      epochs,
+      batchSize,
+      seed,
+      validation: data.test,
+      schedule: makeSchedule(options, optimizer),
+      callbacks: [sitter],
+      signal,
+      runDir,
+    });
+    return { outcome: sitter.fault === undefined ? 'completed' : 'fault', history, fault: sitter.fault?.text ?? null };
+  } catch (error) {
+    if (error instanceof TrainingNonFiniteError) return { outcome: 'fault', history: error.history, fault: error.message };
+    if (error instanceof AbortedError && 'history' in error) return { outcome: 'aborted', history: error.history as History, fault: null };
+    throw error;
+  }
+}
+
+/** What the model makes of the test set. */
+interface Report {
+  matrix: number[][];
+  loss: number;
+  accuracy: number;
+  /** Test examples that were taken for another class. */
+  wrong: { index: number; target: number; prediction: number }[];
+}
+
+async function judge(model: AnyLayer, test: Dataset): Promise<Report> {
+  const logits = await predict(model, test);
+  const { targets } = test.batch(Int32Array.from({ length: test.length }, (_, i) => i));
+  const predictions = logits.argmax(-1).data;
+  const classes = logits.shape[1];
+  const matrix = confusionMatrix(targets.data, predictions, classes);
+  const wrong = [...targets.data].flatMap((target, index) =>
+    predictions[index] === target ? [] : [{ index, target, prediction: predictions[index] }],
+  );
+  const loss = new CrossEntropyLoss().forward(logits, targets).item();
+  return { matrix, loss, accuracy: 1 - wrong.length / test.length, wrong };
+}
+
+function announce(terminal: Terminal, options: TrainOptions, { train, test }: ImageDatasets, model: AnyLayer, optimizer: Optimizer): void {
+  const { version, cpu, isa, blas } = info();
+  const library = blas.available ? 'OpenBLAS and own matrix kernels' : 'own matrix kernels';
+  terminal.print(
+    terminal.style('bold', `nodegrad ${version}`),
+    ...pairs([
+      [
+        'data',
+        `${options.data}: ${formatCount(train.length)} images to train on, ${formatCount(test.length)} to test with, ${train.inputShape.join('×')}`,
+      ],
+      ['model', `${options.model}: ${formatCount(model.parameterCount())} parameters`],
+      ['optimizer', `${options.optimizer}, learning rate ${optimizer.lr}, batches of ${options.batch}, seed ${options.seed}`],
+      ['machine', `${cpu.brand.trim()}, ${isa}, ${getNumThreads()} threads, ${library}`],
+    ]),
+    '',
+  );
+}
+
+function details(terminal: Terminal, { test, mean }: ImageDatasets, { matrix, wrong }: Report): void {
+  const names = test.classes ?? matrix.map((_, i) => String(i));
+  terminal.print('', terminal.style('bold', 'What the test images were taken for'), ...matrixLines(matrix, names, terminal));
+  if (wrong.length === 0) return;
+  const [height, width] = test.inputShape;
+  const images = wrong.slice(0, 4).map(({ index, target, prediction }) => ({
+    lines: imageLines(
+      test.batch(Int32Array.of(index)).inputs.data.map((value) => value + mean[0]),
+      height,
+      width,
+      terminal,
+    ),
+    caption: `${names[target]} taken for ${names[prediction]}`,
+  }));
+  terminal.print('', terminal.style('bold', `Some of the ${formatCount(wrong.length)} wrong ones`), ...gallery(images, width, terminal));
+}
+
+interface Files {
+  weights: string | null;
+  log: string | null;
+}
+
+function conclude(
+  terminal: Terminal,
+  { outcome, fault, history }: Outcome,
+  sitter: Sitter,
+  report: Report | null,
+  files: Files,
+  seconds: number,
+): void {
+  const lines = sitter.summary().filter((line) => line !== fault);
+  terminal.print('', terminal.style('bold', 'The sitter says'), ...lines.map((line) => `  ${line}`));
+  if (fault !== null) terminal.print(`  ${terminal.style(['red', 'bold'], fault)}`);
+  const saved = files.weights === null ? '' : ', what was trained is saved';
+  const ends = {
+    completed: 'completed',
+    aborted: `stopped after ${history.epochs.length} epochs${saved}`,
+    fault: 'ended by a fault, nothing is saved',
+  };
+  terminal.print(
+    '',
+    ...pairs([
+      ['run', `${ends[outcome]}, ${formatDuration(seconds)}`],
+      ...(report === null ? [] : [['test', `accuracy ${percent(report.accuracy)}, loss ${report.loss.toFixed(4)}`] as const]),
+      ...(files.weights === null ? [] : [['weights', shortest(files.weights)] as const]),
+      ['log', files.log === null ? 'none' : shortest(files.log)],
+    ]),
+  );
+}
+
+function document(options: TrainOptions, result: Outcome, report: Report | null, sitter: Sitter, files: Files, seconds: number): string {
+  const { outcome, fault, history } = result;
+  const test = report && { loss: report.loss, accuracy: report.accuracy, confusion: report.matrix };
+  return JSON.stringify({ outcome, fault, options, epochs: history.epochs, test, sitter: sitter.findings, files, seconds });
+}
+
+/** A path as one would type it here. */
+function shortest(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short.startsWith('..') ? path : short;
+}
+
+function newFolder({ data, model }: TrainOptions): string {
+  const stamp = new Date().toISOString().slice(0, 19).replaceAll(':', '-');
+  return join('runs', `${stamp}-${data}-${model}-${randomBytes(2).toString('hex')}`);
+}
+
+/** Ctrl-C ends the run after the step in hand; a second one ends the process. */
+function stopOnSignals(): { signal: AbortSignal; exitCode: () => number; release: () => void } {
+  const controller = new AbortController();
+  let code = 130;
+  const handlers = (['SIGINT', 'SIGTERM'] as const).map((name) => {
+    const handler = (): void => {
+      code = name === 'SIGINT' ? 130 : 143;
+      if (controller.signal.aborted) process.exit(code);
+      process.stderr.write('\nfinishing the step; once more ends at once\n');
+      controller.abort(name);
+    };
+    process.on(name, handler);
+    return () => process.off(name, handler);
+  });
+  return {
+    signal: controller.signal,
+    exitCode: () => code,
+    release: () => {
+      for (const release of handlers) release();
+    },
+  };
+}
+
+/** An error as the command line shows it: one line for what nodegrad knows, the stack for what it does not. */
+export function errorText(error: unknown): string {
+  if (error instanceof NodegradError) return `${error.message} [${error.code}]`;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,291 @@
+// The sitter's first lines: initial loss against chance, dead units, update-to-weight ratio, and the learning rate that makes a loss explode.
+
+import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
+import { ReLU } from '../layers/activations.js';
+import type { AnyLayer } from '../layers/layer.js';
+import { observeForward } from '../layers/forward.js';
+import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
+import { type BatchRecord, Callback, type TrainingRun } from '../training/callbacks.js';
+import type { EpochRecord } from '../training/history.js';
+import { Breather, rememberModes } from '../training/modes.js';
+import { formatCount, formatScore } from '../training/progress.js';
+
+/** Something that the sitter noticed. */
+export interface Finding {
+  /** What was looked at. */
+  readonly about: 'initial loss' | 'dead units' | 'update ratio' | 'explosion';
+  /** Whether there is anything to do. */
+  readonly verdict: 'good' | 'warning' | 'fault';
+  /** What it saw, and what to try. */
+  readonly text: string;
+  /** Epoch, from 1. */
+  readonly epoch: number;
+}
+
+/** Share of units of one ReLU layer that put out nothing for any example. */
+export interface DeadUnits {
+  /** Path of the layer. */
+  readonly path: string;
+  /** Units that stayed at zero. */
+  readonly dead: number;
+  /** All units. */
+  readonly units: number;
+}
+
+/** Above this share of the first loss, a loss has exploded. Course row J13. */
+const explosionFactor = 3;
+const chanceFactor = 1.5;
+const ratioBounds = { small: 1e-5, good: 1e-3, large: 1e-1 } as const;
+const deadShare = 0.4;
+
+/**
+ * The index of the first loss above three times the first one, or not finite; −1 when none is. Course rows J12, J13.
+ *
+ * @example
+ * ```ts
+ * import { explodedAt } from 'nodegrad';
+ * explodedAt([2.3, 5, 6.8, 7]); // 3
+ * ```
+ */
+export function explodedAt(losses: readonly number[]): number {
+  return losses.findIndex((loss) => !(loss <= explosionFactor * losses[0]));
+}
+
+/**
+ * Verdict on the loss of an untrained model: a model that knows nothing has that of chance, ln C for C classes. Regularization is to be
+ * off for this look; weight decay in the optimizer does not enter the loss. Course rows J02, J03.
+ *
+ * @param loss - Of the first batch, before the first update.
+ * @param chance - Of a model that knows nothing.
+ * @example
+ * ```ts
+ * import { judgeInitialLoss } from 'nodegrad';
+ * judgeInitialLoss(2.31, Math.log(10)).verdict; // 'good'
+ * ```
+ */
+export function judgeInitialLoss(loss: number, chance: number): Omit<Finding, 'epoch'> {
+  const about = 'initial loss';
+  const against = `initial loss ${formatScore(loss)} against ${formatScore(chance)} by chance (ln ${Math.round(Math.exp(chance))})`;
+  if (loss > chanceFactor * chance) {
+    return {
+      about,
+      verdict: 'warning',
+      text: `${against}: ${(loss / chance).toPrecision(2)} times too high. The first weights or the inputs are too large: keep the default initializer, and centre and scale the inputs`,
+    };
+  }
+  if (loss < chance / chanceFactor) {
+    return {
+      about,
+      verdict: 'warning',
+      text: `${against}: lower than knowing nothing allows. Either the model is trained already, or the inputs give the targets away`,
+    };
+  }
+  return { about, verdict: 'good', text: `${against}: as it should be` };
+}
+
+/**
+ * Verdict on a ratio of update to weights, which is to be about 1e-3 per step. Course rows J24, J25.
+ *
+ * @example
+ * ```ts
+ * import { judgeUpdateRatio } from 'nodegrad';
+ * judgeUpdateRatio(1e-6); // 'too small'
+ * ```
+ */
+export function judgeUpdateRatio(ratio: number): 'good' | 'too small' | 'too large' {
+  if (ratio < ratioBounds.small) return 'too small';
+  // A parameter of NaN compares with nothing.
+  return ratio < ratioBounds.large ? 'good' : 'too large';
+}
+
+/**
+ * `‖after − before‖ / ‖before‖`: how far a step moved a parameter, by its own size. Course row J24.
+ *
+ * @example
+ * ```ts
+ * import { tensor, updateRatio } from 'nodegrad';
+ * updateRatio(tensor([1, 1]), tensor([0.999, 0.999])); // 0.001
+ * ```
+ */
+export function updateRatio(before: AnyTensor, after: AnyTensor): number {
+  const norm = (x: Tensor): number => Math.sqrt(x.mul(x).sum().item());
+  return noGrad(() => norm((after as Tensor).sub(before as Tensor)) / norm(before as Tensor));
+}
+
+/**
+ * Counts the units of each `ReLU` layer that are zero for every example: they get no gradient and stay dead. A zero in one batch is no
+ * death, so look at many examples. Course rows A19, J26.
+ *
+ * @param batches - Inputs to look at.
+ * @example
+ * ```ts
+ * import { deadUnits, mlp, zeros } from 'nodegrad';
+ * deadUnits(mlp(), [zeros([64, 28, 28, 1])]); // [{ path: '2', dead: …, units: 512 }, { path: '4', … }]
+ * ```
+ */
+export function deadUnits(model: AnyLayer, batches: Iterable<AnyTensor>): DeadUnits[] {
+  const peaks: Peaks = new Map();
+  for (const inputs of batches) raisePeaks(peaks, model, inputs);
+  return countDead(peaks);
+}
+
+/** Largest output of each unit, by layer. */
+type Peaks = Map<string, Tensor>;
+
+function raisePeaks(peaks: Peaks, model: AnyLayer, inputs: AnyTensor): void {
+  const look = (layer: AnyLayer, path: string, output: unknown): void => {
+    if (!(layer instanceof ReLU) || !(output instanceof Tensor) || output.rank === 0) return;
+    const highest = (output as Tensor).max(0);
+    const before = peaks.get(path);
+    peaks.set(path, before === undefined ? highest : highest.maximum(before));
+  };
+  const restore = rememberModes(model);
+  try {
+    model.eval();
+    observeForward(look as never, () => noGrad(() => model.forward(inputs as never)));
+  } finally {
+    restore();
+  }
+}
+
+function countDead(peaks: Peaks): DeadUnits[] {
+  return [...peaks].map(([path, { data, size }]) => ({ path, dead: data.filter((peak) => peak === 0).length, units: size }));
+}
+
+/** Options of {@link Sitter}. */
+export interface SitterOptions {
+  /** Training examples to look at for dead units; default 2,048, spread over the data set. */
+  readonly examples?: number;
+  /** End the run when the loss explodes; default true. */
+  readonly stop?: boolean;
+}
+
+/**
+ * A callback that watches a run and says in plain words what goes wrong: at the start whether the loss is that of chance; after each epoch
+ * how many ReLU units are dead and how far a step moves the weights; and when the loss explodes.
+ *
+ * @example
+ * ```ts
+ * import { Adam, CrossEntropyLoss, Sitter, datasets, fit, mlp } from 'nodegrad';
+ * const { train } = await datasets.digits();
+ * const model = mlp();
+ * const sitter = new Sitter();
+ * await fit(model, train, { loss: new CrossEntropyLoss(), optimizer: new Adam(model, { lr: 1e-3 }), callbacks: [sitter] });
+ * console.log(sitter.summary().join('\n'));
+ * ```
+ */
+export class Sitter extends Callback {
+  /** Everything it noticed, first to last. */
+  readonly findings: Finding[] = [];
+  readonly #examples: number;
+  readonly #stop: boolean;
+  #firstLoss = Number.NaN;
+  #before: Map<string, AnyTensor> | null = null;
+  #ratios: [path: string, ratio: number][] = [];
+
+  /** @throws {ArgumentError} for options out of range or unknown. */
+  constructor(options: SitterOptions = {}) {
+    super();
+    const { examples = 2048, stop = true } = checkOptions<SitterOptions>(options, 'options', ['examples', 'stop']);
+    if (typeof stop !== 'boolean') throw new ArgumentError(expected('true or false', 'options.stop', stop));
+    this.#examples = checkInteger(examples, 'options.examples', 1);
+    this.#stop = stop;
+  }
+
+  /** The first fault, if there was one. */
+  get fault(): Finding | undefined {
+    return this.findings.find(({ verdict }) => verdict === 'fault');
+  }
+
+  /** The latest finding about each thing that was looked at. */
+  summary(): string[] {
+    return [...new Map(this.findings.map(({ about, text }) => [about, text])).values()];
+  }
+
+  override onTrainBegin(): void {
+    this.#firstLoss = Number.NaN;
+    this.#before = null;
+    this.#ratios = [];
+  }
+
+  override onBatchEnd(batch: BatchRecord, run: TrainingRun): void {
+    if (batch.step === 1) this.#first(batch, run);
+    else if (explodedAt([this.#firstLoss, batch.loss]) >= 0) this.#exploded(batch, run);
+    if (this.#before !== null) this.#ratios = ratiosOf(run.model, this.#before);
+    this.#before = batch.step % run.stepsPerEpoch === run.stepsPerEpoch - 1 || run.stepsPerEpoch === 1 ? snapshot(run.model) : null;
+  }
+
+  override async onEpochEnd(record: EpochRecord, run: TrainingRun): Promise<void> {
+    await this.#countDead(record.epoch, run);
+    if (this.#ratios.length > 0) this.#judgeRatios(record.epoch, run);
+  }
+
+  #first({ loss, prediction, epoch }: BatchRecord, run: TrainingRun): void {
+    this.#firstLoss = loss;
+    if (run.optimizer.steps > 1) return; // a run that goes on is no blank model
+    const chance = run.loss.chance(run.data.classes?.length ?? prediction.shape[prediction.rank - 1]);
+    if (chance !== null) this.#found({ ...judgeInitialLoss(loss, chance), epoch }, run, true);
+  }
+
+  #exploded({ loss, step, epoch }: BatchRecord, run: TrainingRun): void {
+    if (this.fault !== undefined) return;
+    const { lr } = run.optimizer;
+    const lower = Number((lr / 10).toPrecision(2));
+    const text = `learning rate too high: with ${lr}, the loss grew from ${formatScore(this.#firstLoss)} to ${formatScore(loss)} by step ${step}. Try ${lower}, then ${Number((lr / 100).toPrecision(2))}`;
+    this.#found({ about: 'explosion', verdict: 'fault', text, epoch }, run, true);
+    if (this.#stop) run.stop('the loss exploded');
+  }
+
+  async #countDead(epoch: number, run: TrainingRun): Promise<void> {
+    const peaks: Peaks = new Map();
+    const breather = new Breather();
+    for (const indices of spread(run.data.length, this.#examples, 256)) {
+      raisePeaks(peaks, run.model, run.data.batch(indices).inputs);
+      const pause = breather.pause();
+      if (pause !== undefined) await pause;
+    }
+    if (peaks.size === 0) return;
+    const percent = ({ dead, units }: DeadUnits): string => `${((100 * dead) / units).toFixed(1)} %`;
+    const list = countDead(peaks);
+    const text = `dead units: ${list.map((layer) => `${percent(layer)} of ${formatCount(layer.units)} in layer '${layer.path}'`).join(', ')} (over ${formatCount(Math.min(this.#examples, run.data.length))} examples)`;
+    const bad = list.filter(({ dead, units }) => dead > deadShare * units);
+    const advice =
+      bad.length === 0
+        ? ''
+        : `. Too many in ${bad.map(({ path }) => `'${path}'`).join(', ')}: lower the learning rate, keep the He initializer`;
+    this.#found({ about: 'dead units', verdict: bad.length === 0 ? 'good' : 'warning', text: text + advice, epoch }, run, bad.length > 0);
+  }
+
+  #judgeRatios(epoch: number, run: TrainingRun): void {
+    const show = ([path, ratio]: [string, number]): string => `${ratio.toExponential(1)} in '${path}'`;
+    const bad = this.#ratios.filter(([, ratio]) => judgeUpdateRatio(ratio) !== 'good');
+    const text = `update-to-weight ratio: ${this.#ratios.map(show).join(', ')} (good is about ${ratioBounds.good.toExponential(0)})`;
+    const kind = bad.some(([, ratio]) => judgeUpdateRatio(ratio) === 'too large') ? 'large: lower' : 'small: raise';
+    const advice = bad.length === 0 ? '' : `. Too ${kind} the learning rate`;
+    this.#found({ about: 'update ratio', verdict: bad.length === 0 ? 'good' : 'warning', text: text + advice, epoch }, run, bad.length > 0);
+  }
+
+  #found(finding: Finding, run: TrainingRun, say: boolean): void {
+    this.findings.push(finding);
+    if (say) run.note(`sitter: ${finding.text}`);
+  }
+}
+
+/** Weights alone: biases begin at zero, and anything is much by that measure. */
+const weightsOf = (model: AnyLayer): [string, AnyTensor][] =>
+  [...model.namedParameters()].filter(([, { rank, requiresGrad }]) => rank >= 2 && requiresGrad);
+
+function snapshot(model: AnyLayer): Map<string, AnyTensor> {
+  return noGrad(() => new Map(weightsOf(model).map(([path, parameter]) => [path, parameter.clone()])));
+}
+
+function ratiosOf(model: AnyLayer, before: Map<string, AnyTensor>): [string, number][] {
+  return weightsOf(model).map(([path, parameter]) => [path, updateRatio(before.get(path) as AnyTensor, parameter)]);
+}
+
+function* spread(length: number, count: number, batchSize: number): Generator<Int32Array> {
+  const all = Math.min(length, count);
+  for (let start = 0; start < all; start += batchSize) {
+    yield Int32Array.from({ length: Math.min(batchSize, all - start) }, (_, i) => Math.floor(((start + i) * length) / all));
+  }
+}

@@ -1,0 +1,139 @@
+// What a user can hook into a run.
+
+import type { Dataset } from '../data/dataset.js';
+import { ArgumentError, describe, expected } from '../errors.js';
+import type { AnyLayer } from '../layers/layer.js';
+import type { Loss } from '../losses/loss.js';
+import type { Optimizer } from '../optimizers/optimizer.js';
+import type { DType } from '../dtype.js';
+import type { AnyTensor } from '../tensor.js';
+import type { EpochRecord, History } from './history.js';
+
+/** A run, as callbacks see it. */
+export interface TrainingRun {
+  /** The model in training. */
+  readonly model: AnyLayer;
+  /** Its optimizer; callbacks may change its rates. */
+  readonly optimizer: Optimizer;
+  /** The loss. */
+  readonly loss: Loss;
+  /** What it trains on. */
+  readonly data: Dataset<DType, DType>;
+  /** Epochs to run. */
+  readonly epochs: number;
+  /** Steps in an epoch. */
+  readonly stepsPerEpoch: number;
+  /** Examples per step. */
+  readonly batchSize: number;
+  /** The current epoch, from 1; 0 before the first. */
+  readonly epoch: number;
+  /** Steps taken. */
+  readonly step: number;
+  /** Epochs completed so far. */
+  readonly history: History;
+  /** How the run ended; null while it goes on. */
+  readonly outcome: 'completed' | 'stopped' | 'aborted' | 'failed' | null;
+  /** Ends the run after the current step; what was completed counts. `history.stopped` gets the reason. */
+  stop(reason?: string): void;
+  /** Writes a line of its own to where progress goes. */
+  note(text: string): void;
+}
+
+/** One step, after its update. */
+export interface BatchRecord {
+  /** Epoch, from 1. */
+  readonly epoch: number;
+  /** Batch within the epoch, from 1. */
+  readonly batch: number;
+  /** Step within the run, from 1. */
+  readonly step: number;
+  /** Loss of the batch, before the update. */
+  readonly loss: number;
+  /** Inputs of the batch. */
+  readonly inputs: AnyTensor;
+  /** Targets of the batch. */
+  readonly targets: AnyTensor;
+  /** What the model made of the inputs, off the tape. */
+  readonly prediction: AnyTensor;
+}
+
+/**
+ * Base class of callbacks; a plain object with some of its methods does as well. What returns a promise is awaited.
+ *
+ * @example
+ * ```ts
+ * import { Callback, type EpochRecord, type TrainingRun } from 'nodegrad';
+ * class Enough extends Callback {
+ *   override onEpochEnd(record: EpochRecord, run: TrainingRun): void {
+ *     if (record.loss < 0.01) run.stop('the loss is small enough');
+ *   }
+ * }
+ * ```
+ */
+export abstract class Callback {
+  /** Before the first step. */
+  onTrainBegin(_run: TrainingRun): unknown {
+    return undefined;
+  }
+  /** Before the first step of each epoch. */
+  onEpochBegin(_run: TrainingRun): unknown {
+    return undefined;
+  }
+  /** After each update. */
+  onBatchEnd(_batch: BatchRecord, _run: TrainingRun): unknown {
+    return undefined;
+  }
+  /** After each epoch and its validation. */
+  onEpochEnd(_record: EpochRecord, _run: TrainingRun): unknown {
+    return undefined;
+  }
+  /** At the end, however the run ended. */
+  onTrainEnd(_run: TrainingRun): unknown {
+    return undefined;
+  }
+}
+
+/** A {@link Callback}, or an object with some of its methods. */
+export type CallbackLike = Partial<Callback>;
+
+const events = ['onTrainBegin', 'onEpochBegin', 'onBatchEnd', 'onEpochEnd', 'onTrainEnd'] as const;
+type Event = (typeof events)[number];
+
+/** The callbacks of a run, asked in their order. */
+export class Callbacks {
+  readonly #list: readonly CallbackLike[];
+  /** Whether any callback wants to see batches. */
+  readonly wantsBatches: boolean;
+
+  constructor(callbacks: unknown) {
+    if (callbacks !== undefined && !Array.isArray(callbacks))
+      throw new ArgumentError(expected('an array of callbacks', 'options.callbacks', callbacks));
+    this.#list = (callbacks ?? []) as CallbackLike[];
+    for (const [i, callback] of this.#list.entries()) checkCallback(callback, `options.callbacks[${i}]`);
+    this.wantsBatches = this.#list.some(({ onBatchEnd }) => onBatchEnd !== undefined && onBatchEnd !== Callback.prototype.onBatchEnd);
+  }
+
+  /** Calls one event on all; waits for those that return promises. */
+  call(event: Event, ...values: unknown[]): Promise<void> | undefined {
+    const waiting: unknown[] = [];
+    for (const callback of this.#list) {
+      const result = (callback[event] as ((...values: unknown[]) => unknown) | undefined)?.apply(callback, values);
+      if (result instanceof Promise) waiting.push(result);
+    }
+    return waiting.length === 0 ? undefined : Promise.all(waiting).then(() => undefined);
+  }
+}
+
+function checkCallback(callback: unknown, argument: string): void {
+  if (typeof callback !== 'object' || callback === null) {
+    throw new ArgumentError(expected('a Callback, or an object with some of its methods', argument, callback));
+  }
+  for (const event of events) {
+    const method = (callback as CallbackLike)[event];
+    if (method !== undefined && typeof method !== 'function') throw new ArgumentError(expected('a function', `${argument}.${event}`, method));
+  }
+  for (const key of Object.keys(callback)) {
+    if (/^on[A-Z]/.test(key) && !events.includes(key as Event))
+      throw new ArgumentError(`unknown event ${describe(key)} in \`${argument}\`; known: ${events.join(', ')}`);
+  }
+}

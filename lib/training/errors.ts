@@ -1,0 +1,48 @@
+// What a run throws when it ends early: the general errors, with what is known about the run.
+
+import { AbortedError, NonFiniteError } from '../errors.js';
+import type { History } from './history.js';
+
+/** The run's `AbortSignal` fired. The model holds whole steps, and `history` the epochs that were completed. */
+export class TrainingAbortedError extends AbortedError {
+  /** What was completed before. */
+  readonly history: History;
+  /** Steps taken, those of the unfinished epoch included. */
+  readonly steps: number;
+
+  constructor(message: string, history: History, steps: number, options?: ErrorOptions) {
+    super(message, options);
+    this.history = history;
+    this.steps = steps;
+  }
+}
+
+/** Where a run met its first number that is not finite. */
+export interface NonFinitePlace {
+  /** What was not finite. */
+  readonly what: 'input' | 'target' | 'parameter' | 'gradient' | 'output' | 'loss';
+  /** Path of the layer or parameter; '' for inputs, targets and the loss. */
+  readonly path: string;
+  /** Epoch, from 1. */
+  readonly epoch: number;
+  /** Batch within the epoch, from 1. */
+  readonly batch: number;
+  /** Step within the run, from 1. */
+  readonly step: number;
+  /** Learning rate of that step. */
+  readonly lr: number;
+}
+
+/** A number of the run became NaN or infinite; the message says where first, and what to try. Course rows J09, J12. */
+export class TrainingNonFiniteError extends NonFiniteError {
+  /** Where it first appeared. */
+  readonly place: NonFinitePlace;
+  /** What was completed before. */
+  readonly history: History;
+
+  constructor(message: string, place: NonFinitePlace, history: History) {
+    super(message);
+    this.place = place;
+    this.history = history;
+  }
+}

@@ -1,0 +1,30 @@
+// Training and evaluation modes that come back as they were.
+
+import type { AnyLayer } from '../layers/layer.js';
+
+/** The mode of every layer now; calling the result puts it back. */
+export function rememberModes(model: AnyLayer): () => void {
+  const modes = [...model.namedLayers().values()].map((layer) => [layer, layer.training] as const);
+  // Parents come first, because train() reaches everything inside a layer.
+  return () => {
+    for (const [layer, training] of modes) layer.train(training);
+  };
+}
+
+const sliceMilliseconds = 8;
+
+/** Gives the event loop a turn when the last one is some milliseconds ago, so that timers, signals and servers go on during a run. */
+export class Breather {
+  #last = performance.now();
+
+  /** A promise when it is time for a turn. */
+  pause(): Promise<void> | undefined {
+    if (performance.now() - this.#last < sliceMilliseconds) return undefined;
+    return new Promise((resolve) => {
+      setImmediate(() => {
+        this.#last = performance.now();
+        resolve();
+      });
+    });
+  }
+}

@@ -1,0 +1,113 @@
+// Finds where a number that is not finite came from: data, weights, the first layer that put it out, or the loss itself.
+
+import type { AnyLayer } from '../layers/layer.js';
+import { observeForward } from '../layers/forward.js';
+import type { Loss } from '../losses/loss.js';
+import { isFloat } from '../dtype.js';
+import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
+import { TrainingNonFiniteError, type NonFinitePlace } from './errors.js';
+import type { History } from './history.js';
+
+/** Whether all numbers of a tensor are finite; 0·x is NaN for all that are not. */
+export function isFinite(tensor: AnyTensor): boolean {
+  if (!isFloat(tensor.dtype) || tensor.size === 0) return true;
+  return noGrad(() => (tensor as Tensor).mul(0).sum().item() === 0);
+}
+
+/** Largest size of an element, for messages. */
+function largest(tensor: AnyTensor): number {
+  return noGrad(() => (tensor as Tensor).abs().max().item());
+}
+
+/** What is known when a run meets such a number. */
+export interface Suspicion {
+  model: AnyLayer;
+  loss: Loss;
+  /** The batch in hand; none after an epoch's last update. */
+  batch: { inputs: AnyTensor; targets: AnyTensor } | null;
+  where: Pick<NonFinitePlace, 'epoch' | 'batch' | 'step' | 'lr'>;
+  history: History;
+}
+
+/** Looks at the batch, the parameters, and each layer's output in a second forward pass, in this order; the first that is not finite is it. */
+export function explainNonFinite(suspicion: Suspicion): TrainingNonFiniteError {
+  const { what, path, text, advice } = inBatch(suspicion) ?? inParameters(suspicion) ?? inForward(suspicion);
+  const { epoch, batch, step, lr } = suspicion.where;
+  return new TrainingNonFiniteError(
+    `${text} (epoch ${epoch}, batch ${batch}, step ${step}, learning rate ${lr}). ${advice}`,
+    { what, path, ...suspicion.where },
+    suspicion.history,
+  );
+}
+
+interface Finding {
+  what: NonFinitePlace['what'];
+  path: string;
+  text: string;
+  advice: string;
+}
+
+const slower = (lr: number): string => `The learning rate is probably too high: try ${Number((lr / 10).toPrecision(2))}`;
+
+function inBatch({ batch }: Suspicion): Finding | null {
+  if (batch === null) return null;
+  for (const [what, tensor] of [
+    ['input', batch.inputs],
+    ['target', batch.targets],
+  ] as const) {
+    if (isFinite(tensor)) continue;
+    const width = Math.max(1, tensor.size / tensor.shape[0]);
+    const at = tensor.data.findIndex((value: number) => !Number.isFinite(value));
+    return {
+      what,
+      path: '',
+      text: `the ${what}s of the batch are not finite: example ${Math.floor(at / width)} of the batch holds ${tensor.data[at]}`,
+      advice: 'Check the data set and its preprocessing (a division by a zero spread, a missing value)',
+    };
+  }
+  return null;
+}
+
+function inParameters({ model, where }: Suspicion): Finding | null {
+  for (const [path, parameter] of model.namedParameters()) {
+    if (isFinite(parameter)) continue;
+    // The update of the step before made it; gradients stay until the next backward pass.
+    const byGradient = parameter.grad !== null && !isFinite(parameter.grad);
+    return {
+      what: byGradient ? 'gradient' : 'parameter',
+      path,
+      text: byGradient
+        ? `the gradient of parameter '${path}' was not finite, and so is the parameter since its last update`
+        : `parameter '${path}' is not finite since its last update, though its gradient was`,
+      advice: slower(where.lr),
+    };
+  }
+  return null;
+}
+
+function inForward({ model, loss, batch, where }: Suspicion): Finding {
+  let found: Finding | null = null;
+  let before = Number.NaN;
+  const look = (layer: AnyLayer, path: string, output: unknown): void => {
+    if (found !== null || !(output instanceof Tensor)) return;
+    if (isFinite(output)) {
+      if (isFloat(output.dtype) && output.size > 0) before = largest(output);
+      return;
+    }
+    found = {
+      what: 'output',
+      path,
+      text: `the output of layer '${path}' (${layer.constructor.name}) is the first that is not finite${Number.isNaN(before) ? '' : `; what came before it reached ${before.toPrecision(3)}`}`,
+      advice: slower(where.lr),
+    };
+  };
+  if (batch !== null) observeForward(look as never, () => noGrad(() => model.forward(batch.inputs as never)));
+  return (
+    found ?? {
+      what: 'loss',
+      path: '',
+      text: `the loss (${loss.constructor.name}) is not finite, though all outputs of the model are${Number.isNaN(before) ? '' : `, up to ${before.toPrecision(3)}`}`,
+      advice: slower(where.lr),
+    }
+  );
+}

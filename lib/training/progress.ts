@@ -1,0 +1,134 @@
+// The progress of a run: one line that is redrawn on a terminal, a plain line per epoch elsewhere.
+
+import { clearLine, cursorTo } from 'node:readline';
+import type { WriteStream } from 'node:tty';
+import { ArgumentError, expected } from '../errors.js';
+import type { EpochRecord, Scores } from './history.js';
+
+/** Where progress goes: `'auto'` and `true` mean standard error. */
+export type ProgressOption = 'auto' | boolean | NodeJS.WritableStream;
+
+/** What the line shows while an epoch goes on. */
+export interface ProgressState {
+  epoch: number;
+  batch: number;
+  loss: number;
+  metrics: Readonly<Record<string, number>>;
+  samplesPerSecond: number;
+  /** Seconds left in the run. */
+  secondsLeft: number;
+}
+
+const redrawMilliseconds = 100;
+
+/** Draws a run. */
+export class Progress {
+  readonly #stream: NodeJS.WritableStream | null;
+  readonly #isTerminal: boolean;
+  readonly #epochs: number;
+  readonly #batches: number;
+  #drawn = -Infinity;
+  #open = false;
+
+  constructor(option: ProgressOption | undefined, epochs: number, batches: number) {
+    this.#stream = streamOf(option);
+    this.#isTerminal = this.#stream !== null && (this.#stream as WriteStream).isTTY === true;
+    this.#epochs = epochs;
+    this.#batches = batches;
+  }
+
+  /** Whether the line is due: at most ten times a second, and only on a terminal. */
+  get isDue(): boolean {
+    return this.#isTerminal && performance.now() - this.#drawn >= redrawMilliseconds;
+  }
+
+  /** Redraws the line. */
+  draw(state: ProgressState): void {
+    if (!this.#isTerminal) return;
+    this.#drawn = performance.now();
+    const done = state.batch / this.#batches;
+    const filled = Math.round(done * 20);
+    this.#replace(
+      [
+        this.#title(state.epoch),
+        `${'━'.repeat(filled)}${'─'.repeat(20 - filled)} ${String(state.batch).padStart(String(this.#batches).length)}/${this.#batches}`,
+        ...scoresText(state),
+        `${formatCount(state.samplesPerSecond)} samples/s`,
+        `ETA ${formatDuration(state.secondsLeft)}`,
+      ].join('  '),
+    );
+  }
+
+  /** The line of a completed epoch; it stays. */
+  epochEnd(record: EpochRecord): void {
+    if (this.#stream === null) return;
+    const { validation } = record;
+    const parts = [this.#title(record.epoch), ...scoresText(record), ...(validation === undefined ? [] : scoresText(validation, 'val '))];
+    parts.push(`${formatCount(record.samplesPerSecond)} samples/s`, formatDuration(record.seconds));
+    this.clear();
+    this.#stream.write(`${parts.join('  ')}\n`);
+  }
+
+  /** A line of its own, above the progress line. */
+  note(text: string): void {
+    if (this.#stream === null) return;
+    this.clear();
+    this.#stream.write(`${text}\n`);
+  }
+
+  /** Takes the line off the terminal, so that others can write. */
+  clear(): void {
+    if (!this.#open) return;
+    const terminal = this.#stream as WriteStream;
+    cursorTo(terminal, 0);
+    clearLine(terminal, 0);
+    this.#open = false;
+  }
+
+  #title(epoch: number): string {
+    return `epoch ${String(epoch).padStart(String(this.#epochs).length)}/${this.#epochs}`;
+  }
+
+  #replace(line: string): void {
+    const terminal = this.#stream as WriteStream;
+    cursorTo(terminal, 0);
+    // A line that wraps could not be taken back.
+    terminal.write(line.slice(0, Math.max(20, (terminal.columns ?? 80) - 1)));
+    clearLine(terminal, 1);
+    this.#open = true;
+  }
+}
+
+function streamOf(option: unknown): NodeJS.WritableStream | null {
+  if (option === false) return null;
+  if (option === undefined || option === true || option === 'auto') return process.stderr;
+  if (typeof option === 'object' && option !== null && typeof (option as NodeJS.WritableStream).write === 'function')
+    return option as NodeJS.WritableStream;
+  throw new ArgumentError(expected("'auto', true, false or a writable stream", 'options.progress', option));
+}
+
+function scoresText({ loss, metrics }: Pick<Scores, 'loss' | 'metrics'>, prefix = ''): string[] {
+  return [`${prefix}loss ${formatScore(loss)}`, ...Object.entries(metrics).map(([name, value]) => `${prefix}${name} ${formatScore(value)}`)];
+}
+
+/** Four decimals where that says something, else four significant digits. */
+export function formatScore(value: number): string {
+  const size = Math.abs(value);
+  return !Number.isFinite(value) || value === 0 || (size >= 1e-3 && size < 1e4) ? value.toFixed(4) : value.toExponential(3);
+}
+
+/** 1234567 as 1,234,567. */
+export function formatCount(value: number): string {
+  return Number.isFinite(value) ? String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ',') : '?';
+}
+
+/** Seconds as 0.4 s, 12 s, 3:05 or 1:02:03. */
+export function formatDuration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '?';
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}

@@ -1,0 +1,56 @@
+// Checks once, on the first loss of a run, that what the loss depends on and what the optimizer updates are the same parameters.
+
+import { ArgumentError } from '../errors.js';
+import type { AnyLayer } from '../layers/layer.js';
+import type { Optimizer } from '../optimizers/optimizer.js';
+import type { GradientNode } from '../ops/emit.js';
+import type { AnyTensor } from '../tensor.js';
+
+/**
+ * Walks the tape behind `loss`.
+ *
+ * @throws {ArgumentError} naming the parameter when the loss reaches one that the optimizer does not update, or does not reach one that is
+ *   to be trained
+ */
+export function checkReach(loss: AnyTensor, inputs: AnyTensor, model: AnyLayer, optimizer: Optimizer): void {
+  const leaves = leavesOf(loss);
+  leaves.delete(inputs);
+  const parameters = model.namedParameters();
+  const paths = new Map<AnyTensor, string>([...parameters].map(([path, parameter]) => [parameter, path]));
+  if (leaves.size === 0) {
+    throw new ArgumentError(
+      [...parameters.values()].every((parameter) => !parameter.requiresGrad)
+        ? 'there is nothing to train: all parameters are frozen. unfreeze() takes them into training again'
+        : 'the loss depends on no parameter of the model: was it computed under noGrad(), or from detached tensors?',
+    );
+  }
+  for (const [leaf, layer] of leaves) {
+    if (optimizer.owns(leaf)) continue;
+    const path = paths.get(leaf);
+    throw new ArgumentError(
+      path === undefined
+        ? `a parameter of shape [${leaf.shape.join(', ')}] in layer '${layer}' is in training, but neither model nor optimizer know it: layers find their parameters in public fields, not in #private ones`
+        : `the optimizer does not update parameter '${path}': make it with the model, or freeze() what is not to be trained`,
+    );
+  }
+  for (const [path, parameter] of parameters) {
+    if (!parameter.requiresGrad || leaves.has(parameter)) continue;
+    throw new ArgumentError(`parameter '${path}' gets no gradient: the loss does not depend on it. Use it in forward(), or freeze() it`);
+  }
+}
+
+/** Leaves with a gradient that a result depends on, each with the path of a layer that uses it. */
+function leavesOf(root: AnyTensor): Map<AnyTensor, string> {
+  const leaves = new Map<AnyTensor, string>();
+  const seen = new Set<GradientNode>();
+  const stack: GradientNode[] = root.node === null ? [] : [root.node];
+  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+    if (seen.has(node)) continue;
+    seen.add(node);
+    for (const input of node.inputs) {
+      if (input.node !== null) stack.push(input.node);
+      else if (input.requiresGrad && !leaves.has(input)) leaves.set(input, node.path);
+    }
+  }
+  return leaves;
+}

@@ -1,0 +1,140 @@
+// Models in files: weights by path and the architecture, in one safetensors file that other tools read too.
+
+import { isFloat } from '../dtype.js';
+import { ArgumentError, FileFormatError, NodegradError, describe, describeShape, expected } from '../errors.js';
+import { checkPath, writeFileAtomic } from '../io/atomic.js';
+import { type Safetensors, decodeSafetensors, encodeSafetensors, readSafetensors } from '../io/safetensors.js';
+import { type AnyLayer, Layer, type LoadOptions, type LoadReport } from '../layers/layer.js';
+import { buildLayer, describeLayer } from '../layers/registry.js';
+import type { Parameter } from '../parameter.js';
+import { info } from '../runtime.js';
+import type { AnyTensor } from '../tensor.js';
+
+/** Names what wrote a file, in its metadata. */
+const format = 'nodegrad';
+
+/**
+ * A model as the bytes of a safetensors file: weights by path, the architecture as JSON under `architecture` in the metadata. A snapshot:
+ * training on changes nothing in it. Goes to a worker thread as it is.
+ *
+ * @throws {ArgumentError} when a layer class is not registered, see `registerLayer`.
+ * @example
+ * ```ts
+ * import { Linear, fromBytes, toBytes } from 'nodegrad';
+ * const twin = fromBytes(toBytes(new Linear(2, 1)));
+ * ```
+ */
+export function toBytes(model: AnyLayer): Uint8Array {
+  if (!(model instanceof Layer)) throw new ArgumentError(expected('a Layer', 'model', model));
+  const metadata = new Map([
+    ['format', format],
+    ['nodegrad', info().version],
+    ['architecture', JSON.stringify(describeLayer(model))],
+  ]);
+  return encodeSafetensors(model.stateDict(), metadata);
+}
+
+/**
+ * Writes a model into a file, see {@link toBytes}: what is under `path` is the former content or all of the new, whatever happens.
+ *
+ * @throws {ArgumentError} when the file cannot be written, or a layer class is not registered.
+ * @example
+ * ```ts
+ * import { Linear, save } from 'nodegrad';
+ * await save(new Linear(2, 1), 'runs/line.safetensors');
+ * ```
+ */
+export async function save(model: AnyLayer, path: string): Promise<void> {
+  checkPath(path);
+  // The copy is made now, the rest of the work is the system's: the run may go on.
+  await writeFileAtomic(path, [toBytes(model)]);
+}
+
+/**
+ * Builds the model that {@link toBytes} took down.
+ *
+ * @throws {FileFormatError} when the bytes are no such model; {@link ArgumentError} when a layer class is not registered.
+ * @example
+ * ```ts
+ * import { Linear, fromBytes, toBytes } from 'nodegrad';
+ * fromBytes(toBytes(new Linear(2, 1))).parameterCount(); // 3
+ * ```
+ */
+export function fromBytes(bytes: Uint8Array): AnyLayer {
+  return rebuild(decodeSafetensors(bytes), 'bytes');
+}
+
+/**
+ * Builds the model that {@link save} wrote. Weights alone, from other tools, go into a model that is there with `model.load(path)`.
+ *
+ * @throws {FileFormatError} when the file is no such model; {@link ArgumentError} when it cannot be read, or a layer class is not registered.
+ * @example
+ * ```ts
+ * import { Linear, load, save } from 'nodegrad';
+ * await save(new Linear(2, 1), 'line.safetensors');
+ * const model = await load('line.safetensors');
+ * ```
+ */
+export async function load(path: string): Promise<AnyLayer> {
+  return rebuild(await readSafetensors(path), path);
+}
+
+/**
+ * Fills the parameters of a model from a safetensors file, by path.
+ *
+ * @returns which paths were filled, missing and left over
+ * @throws {ShapeError} or {@link ArgumentError} when the file does not fit the model, which then stays as it was.
+ * @example
+ * ```ts
+ * import { Linear, loadInto, save } from 'nodegrad';
+ * await save(new Linear(2, 1), 'line.safetensors');
+ * const { matched } = await loadInto(new Linear(2, 1), 'line.safetensors', { strict: false });
+ * ```
+ */
+export async function loadInto(model: AnyLayer, path: string, options: LoadOptions = {}): Promise<LoadReport> {
+  return model.loadStateDict((await readSafetensors(path)).tensors, options);
+}
+
+function rebuild({ tensors, metadata }: Safetensors, source: string): AnyLayer {
+  const architecture = metadata.get('architecture');
+  if (architecture === undefined) {
+    throw new FileFormatError(`${source}: holds weights without an architecture: build the model and fill it with model.load(path)`);
+  }
+  const model = buildFrom(architecture, source);
+  const parameters = model.namedParameters();
+  // Before any memory: only what the file has bytes for is ever allocated.
+  for (const [path, parameter] of parameters) checkValue(parameter, tensors.get(path), path, source);
+  for (const path of tensors.keys())
+    if (!parameters.has(path)) throw new FileFormatError(`${source}: tensor ${describe(path)} has no place in the architecture`);
+  for (const [path, parameter] of parameters) parameter.convert((tensors.get(path) as AnyTensor).dtype);
+  model.loadStateDict(tensors);
+  return model;
+}
+
+function checkValue(parameter: Parameter, value: AnyTensor | undefined, path: string, source: string): void {
+  if (value === undefined) throw new FileFormatError(`${source}: has no tensor ${describe(path)}, which its architecture asks for`);
+  if (!isFloat(value.dtype) || describeShape(value.shape) !== describeShape(parameter.shape)) {
+    throw new FileFormatError(
+      `${source}: tensor ${describe(path)} is ${value.dtype} ${describeShape(value.shape)}, its architecture asks for floats of shape ${describeShape(parameter.shape)}`,
+    );
+  }
+}
+
+function buildFrom(architecture: string, source: string): AnyLayer {
+  let description: unknown;
+  try {
+    description = JSON.parse(architecture, (key, value) => {
+      if (key === '__proto__') throw new Error('the key __proto__ is not allowed');
+      return value;
+    });
+  } catch (error) {
+    throw new FileFormatError(`${source}: the architecture is not JSON: ${(error as Error).message}`, { cause: error });
+  }
+  try {
+    return buildLayer(description);
+  } catch (error) {
+    // An unknown class is for the caller to register; what a known class refuses, or trips over, is the file's fault.
+    if (error instanceof NodegradError && error.message.startsWith('unknown layer class')) throw error;
+    throw new FileFormatError(`${source}: the architecture cannot be built: ${(error as Error).message}`, { cause: error });
+  }
+}
