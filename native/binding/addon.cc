@@ -35,6 +35,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("run", Napi::Value(env, run));
   exportInfo(env, exports);
   exportCalibrate(env, exports);
+  exportTesting(env, exports);
   return exports;
 }
 

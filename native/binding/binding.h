@@ -15,5 +15,6 @@ struct Instance {
 napi_value runOp(napi_env, napi_callback_info);  // run.cc
 void exportInfo(Napi::Env, Napi::Object exports); // info.cc
 void exportCalibrate(Napi::Env, Napi::Object exports); // calibrate.cc
+void exportTesting(Napi::Env, Napi::Object exports); // testing.cc
 
 }  // namespace nodegrad
