@@ -128,7 +128,7 @@ const written = /\.(ts|mjs|py|cc|h|def)$/;
 
 /** Files above `most` lines, or above the ceiling of their own. */
 export function longFiles(tree: Tree, most: number, ceilings: Readonly<Record<string, { most: number; why: string }>>): string[] {
-  const stale = Object.keys(ceilings).filter((path) => !tree.has(path) || tree.get(path)!.split('\n').length - 1 <= most);
+  const stale = Object.keys(ceilings).filter((path) => (tree.get(path)?.split('\n').length ?? most + 2) - 1 <= most);
   const long = under(tree, written).flatMap(([path, text]) => {
     const lines = text.split('\n').length - 1;
     return lines > (ceilings[path]?.most ?? most) ? [`${path} has ${lines} lines`] : [];
