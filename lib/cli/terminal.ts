@@ -26,7 +26,8 @@ export class Terminal {
 
   /** `text` in a style. */
   style(style: Style, text: string): string {
-    return this.depth > 1 ? styleText(style, text) : text;
+    // Whether there are colours is decided here; newer versions of Node.js would look at standard output once more.
+    return this.depth > 1 ? styleText(style, text, { validateStream: false }) : text;
   }
 
   /** Columns of the terminal; 80 elsewhere. */
