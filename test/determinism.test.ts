@@ -20,7 +20,12 @@ const script = beside(import.meta.url, 'native/train.child.js');
 const mlp = ['784-64-32-10', '200', '64'];
 const small = ['96-32-16-10', '200', '32'];
 
-function train(env: Record<string, string>, mode: 'default' | 'reproducible' = 'default', net = mlp, more: ChildOptions = {}): Promise<Trained> {
+function train(
+  env: Record<string, string>,
+  mode: 'default' | 'reproducible' = 'default',
+  net = mlp,
+  more: ChildOptions = {},
+): Promise<Trained> {
   return result<Trained>(script, { env, args: [...net, mode], ...more });
 }
 
@@ -48,7 +53,11 @@ for (const gemm of ['auto', 'own', 'openblas']) {
 }
 
 test('another seed or another batch size gives other weights: the digest sees the training', async (t) => {
-  const [usual, shorter, smaller] = await Promise.all([train({}), train({}, 'default', ['784-64-32-10', '199', '64']), train({}, 'default', small)]);
+  const [usual, shorter, smaller] = await Promise.all([
+    train({}),
+    train({}, 'default', ['784-64-32-10', '199', '64']),
+    train({}, 'default', small),
+  ]);
   t.is(new Set([usual.hash, shorter.hash, smaller.hash]).size, 3);
 });
 

@@ -48,4 +48,6 @@ for (const [name, width, f] of cases) {
   }
 }
 const { gemm, isa, blas } = info();
-console.log(JSON.stringify({ differences: differences.slice(0, 5), count: differences.length, gemm, isa, core: blas.core, blas: blas.available }));
+console.log(
+  JSON.stringify({ differences: differences.slice(0, 5), count: differences.length, gemm, isa, core: blas.core, blas: blas.available }),
+);

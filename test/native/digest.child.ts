@@ -53,7 +53,15 @@ for (const op of sampled) {
 
 // Products across the blocks of K and the borders of micro-kernels.
 const products = createHash('sha256');
-for (const [m, n, k] of [[7, 65, 130], [33, 49, 2049], [2, 3, 5000], [1, 100, 300], [130, 1, 17], [64, 64, 64]]) { // biome-ignore format: one line
+for (const [m, n, k] of [
+  [7, 65, 130],
+  [33, 49, 2049],
+  [2, 3, 5000],
+  [1, 100, 300],
+  [130, 1, 17],
+  [64, 64, 64],
+]) {
+  // biome-ignore format: one line
   const random = new Seeded(m * n);
   const a = Tensor.from(Float32Array.from(random.uniform(m * k)), [m, k]);
   const b = Tensor.from(Float32Array.from(random.uniform(k * n)), [k, n]);
@@ -90,4 +98,6 @@ for (const dtype of ['float32', 'float64'] as const) {
 digests['training'] = training.digest('hex');
 
 const { isa, isaProblem, threads, warnings, cpu } = info();
-console.log(JSON.stringify({ isa, isaProblem, threads, warnings, avx2: cpu.avx2 && cpu.fma, avx512: cpu.avx512, node: process.version, digests }));
+console.log(
+  JSON.stringify({ isa, isaProblem, threads, warnings, avx2: cpu.avx2 && cpu.fma, avx512: cpu.avx512, node: process.version, digests }),
+);

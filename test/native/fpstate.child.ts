@@ -9,6 +9,9 @@ const doubled = denormals.add(denormals);
 fpState(0x1f80);
 const kept = doubled.data.filter((value) => value === 2 ** -139).length / doubled.size;
 
-ones([300, 300]).matmul(ones([300, 300])).sum().item();
+ones([300, 300])
+  .matmul(ones([300, 300]))
+  .sum()
+  .item();
 const tiny = [Number.MIN_VALUE].map((value) => value * 3 - value * 2)[0];
 console.log(JSON.stringify({ tiny, kept, openblas: info().blas.available }));

@@ -68,7 +68,9 @@ test('denormals are kept, with the host in flush-to-zero mode too, on every thre
     const denormals = new Float32Array(n).fill(2 ** -140);
     for (const mxcsr of [untouched, 0x9fc0]) {
       const sum = new Float32Array(n);
-      withState(mxcsr, () => runInto({ op: 'add', form: '', outputs: [], inputs: [], ints: [1, n, 1, 1], reals: [] }, [sum], [denormals, denormals]));
+      withState(mxcsr, () =>
+        runInto({ op: 'add', form: '', outputs: [], inputs: [], ints: [1, n, 1, 1], reals: [] }, [sum], [denormals, denormals]),
+      );
       t.true(sum.every((value) => value === 2 ** -139));
     }
   }
@@ -144,9 +146,12 @@ test('loading the addon in a worker thread, computing there and failing there le
 });
 
 test('a fresh process computes with denormals after loading the addon and OpenBLAS', async (t) => {
-  const { tiny, openblas, kept } = await result<{ tiny: number; openblas: boolean; kept: number }>(beside(import.meta.url, 'fpstate.child.js'), {
-    env: { NODEGRAD_GEMM: 'openblas', NODEGRAD_NUM_THREADS: '4' },
-  });
+  const { tiny, openblas, kept } = await result<{ tiny: number; openblas: boolean; kept: number }>(
+    beside(import.meta.url, 'fpstate.child.js'),
+    {
+      env: { NODEGRAD_GEMM: 'openblas', NODEGRAD_NUM_THREADS: '4' },
+    },
+  );
   t.is(tiny, Number.MIN_VALUE);
   t.is(kept, 1, 'threads that start while the host flushes denormals keep them');
   t.log(openblas ? 'with OpenBLAS' : 'without OpenBLAS');
@@ -190,7 +195,10 @@ test('the units compiled for AVX share no code with others: they define no weak 
   );
   // Only the tables are visible between translation units.
   const global = lines.filter((line) => /^[0-9a-f]+ [TDBR] /.test(line) && /avx2::|avx512::|scalar::/.test(line));
-  t.deepEqual(global.filter((line) => !/(table|kernels)/i.test(line)), []);
+  t.deepEqual(
+    global.filter((line) => !/(table|kernels)/i.test(line)),
+    [],
+  );
 });
 
 test('no approximate reciprocal is in the binary, and wide registers only in the kernels that were chosen for them', (t) => {

@@ -11,7 +11,10 @@ const look = (): void => {
 };
 look();
 setNumThreads(3);
-ones([600, 600]).matmul(ones([600, 600])).sum().item();
+ones([600, 600])
+  .matmul(ones([600, 600]))
+  .sum()
+  .item();
 look();
 try {
   tensor([1]).add(zeros([2, 3, 4]).data as never);

@@ -43,7 +43,8 @@ export function runInto(sample: Sample, outputs: readonly TypedArray[], inputs: 
 
 type Maker = (n: number, dtype: Float, random: Seeded) => Sample[];
 
-const floats = (dtype: Float, values: ArrayLike<number>): TypedArray => (dtype === 'float32' ? Float32Array.from(values) : Float64Array.from(values));
+const floats = (dtype: Float, values: ArrayLike<number>): TypedArray =>
+  dtype === 'float32' ? Float32Array.from(values) : Float64Array.from(values);
 const uniform = (random: Seeded, dtype: Float, n: number, low = -4, high = 4): TypedArray => floats(dtype, random.uniform(n, low, high));
 const one = (dtype: DType, length: number) => [{ dtype, length }];
 
@@ -247,7 +248,8 @@ const makers: Record<string, Maker> = {
       ints: [],
       reals: [],
     })),
-  fill: (n, dtype) => (['int32', 'uint8', dtype] as const).map((to) => ({ op: 'fill', form: to, outputs: one(to, n), inputs: [], ints: [], reals: [1.75] })),
+  fill: (n, dtype) =>
+    (['int32', 'uint8', dtype] as const).map((to) => ({ op: 'fill', form: to, outputs: one(to, n), inputs: [], ints: [], reals: [1.75] })),
   copy_strided: (n, dtype, random) => {
     const columns = columnsOf(n);
     return [

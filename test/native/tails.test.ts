@@ -129,9 +129,11 @@ test('outputs too large for the cache, which are stored around it, have the same
         reals: [],
       };
       runInto(sample, [y], sample.inputs);
-      const formula = { relu: (v: number) => Math.max(v, 0), add: (v: number) => v + v, tanh_backward: (v: number) => Math.fround(1 - v * v) * v }[
-        op
-      ] as (v: number) => number;
+      const formula = {
+        relu: (v: number) => Math.max(v, 0),
+        add: (v: number) => v + v,
+        tanh_backward: (v: number) => Math.fround(1 - v * v) * v,
+      }[op] as (v: number) => number;
       const bad = y.findIndex((value, i) => value !== Math.fround(formula(x[i])));
       t.is(bad, -1, `${op} with a shift of ${shift}`);
       t.true(space.subarray(0, begin).every((value) => value === 91) && space.subarray(begin + n).every((value) => value === 91));

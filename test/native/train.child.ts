@@ -1,6 +1,19 @@
 // Trains a small MLP with dropout and prints the SHA-256 of its weights: arguments are sizes, steps, batch, and `reproducible`.
 import { createHash } from 'node:crypto';
-import { Adam, crossEntropy, Dropout, Flatten, info, Linear, ReLU, SGD, Sequential, setReproducible, setSeed, Tensor } from '../../lib/index.js';
+import {
+  Adam,
+  crossEntropy,
+  Dropout,
+  Flatten,
+  info,
+  Linear,
+  ReLU,
+  SGD,
+  Sequential,
+  setReproducible,
+  setSeed,
+  Tensor,
+} from '../../lib/index.js';
 import { Seeded } from '../helpers/seeded.js';
 
 const [sizes, steps, batch, mode] = process.argv.slice(2);
@@ -32,4 +45,6 @@ for (let step = 0; step < Number(steps); step++) {
 const hash = createHash('sha256');
 for (const [path, parameter] of model.namedParameters()) hash.update(path).update(new Uint8Array(Float32Array.from(parameter.data).buffer));
 const { isa, threads, gemm, blas, reproducible } = info();
-console.log(JSON.stringify({ hash: hash.digest('hex'), loss: last, isa, threads, gemm, blas: blas.available, reproducible, node: process.version }));
+console.log(
+  JSON.stringify({ hash: hash.digest('hex'), loss: last, isa, threads, gemm, blas: blas.available, reproducible, node: process.version }),
+);

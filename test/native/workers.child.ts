@@ -29,7 +29,11 @@ function begin(workerData: { throwAfter?: number } = {}): { worker: Worker; read
 const lib = mode === 'workers-only' ? undefined : await import('../../lib/index.js');
 const compute = (): void => {
   if (lib === undefined) return;
-  const sum = lib.ones([300, 300]).matmul(lib.ones([300, 300])).sum().item();
+  const sum = lib
+    .ones([300, 300])
+    .matmul(lib.ones([300, 300]))
+    .sum()
+    .item();
   if (sum !== 300 ** 3) {
     console.error(`a product on the main thread is ${sum}`);
     process.exitCode = 4;
