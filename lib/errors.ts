@@ -1,6 +1,18 @@
 // The error classes and the one grammar of their messages: expected what, for which argument, received what.
 
-/** Base class of every error that nodegrad throws on purpose; `code` is stable across versions. */
+/**
+ * Base class of every error that nodegrad throws on purpose; `code` is stable across versions.
+ *
+ * @example
+ * ```ts
+ * import { NodegradError, tensor } from 'nodegrad';
+ * try {
+ *   tensor([1, 2]).add(tensor([1, 2, 3]));
+ * } catch (error) {
+ *   if (error instanceof NodegradError) console.log(error.code, error.message); // ERR_SHAPE [add] shapes [2] and [3] …
+ * }
+ * ```
+ */
 export class NodegradError extends Error {
   /** Stable identifier, for example `ERR_SHAPE`. */
   readonly code: string;
@@ -11,63 +23,153 @@ export class NodegradError extends Error {
   }
 }
 
-/** Shapes that do not fit together, or data that does not fill a shape. */
+/**
+ * Shapes that do not fit together, or data that does not fill a shape.
+ *
+ * @example
+ * ```ts
+ * import { Linear, ones } from 'nodegrad';
+ * new Linear(784, 10).forward(ones([32, 28, 28, 1])); // throws ShapeError: images need a Flatten first
+ * ```
+ */
 export class ShapeError extends NodegradError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_SHAPE', message, options);
   }
 }
 
-/** Element types that do not fit together; nothing is promoted silently. */
+/**
+ * Element types that do not fit together; nothing is promoted silently.
+ *
+ * @example
+ * ```ts
+ * import { Tensor } from 'nodegrad';
+ * const labels = Tensor.from(Int32Array.of(1, 2));
+ * labels.to('float32').add(0.5); // labels.add(0.5) would not compile, and throws DTypeError in JavaScript
+ * ```
+ */
 export class DTypeError extends NodegradError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_DTYPE', message, options);
   }
 }
 
-/** An argument of the wrong kind or outside its range. */
+/**
+ * An argument of the wrong kind or outside its range.
+ *
+ * @example
+ * ```ts
+ * import { Dropout } from 'nodegrad';
+ * new Dropout(1.5); // throws ArgumentError: expected a number from 0 to 1 for `p`, received 1.5
+ * ```
+ */
 export class ArgumentError extends NodegradError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_ARGUMENT', message, options);
   }
 }
 
-/** A file that is not what it claims to be; the message names the file and the byte. */
+/**
+ * A file that is not what it claims to be; the message names the file and the byte.
+ *
+ * @example
+ * ```ts
+ * import { FileFormatError, datasets } from 'nodegrad';
+ * try {
+ *   await datasets.mnist({ dir: 'data/mnist', download: false });
+ * } catch (error) {
+ *   if (error instanceof FileFormatError) console.log(error.message); // which file, and where it is damaged
+ * }
+ * ```
+ */
 export class FileFormatError extends NodegradError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_FILE_FORMAT', message, options);
   }
 }
 
-/** A loss, activation or gradient became NaN or infinite; the message says where it first appeared. */
+/**
+ * A loss, activation or gradient became NaN or infinite; the message says where it first appeared.
+ *
+ * @example
+ * ```ts
+ * import { NonFiniteError } from 'nodegrad';
+ * const isDivergence = (error: unknown) => error instanceof NonFiniteError; // try a smaller learning rate
+ * ```
+ */
 export class NonFiniteError extends NodegradError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_NON_FINITE', message, options);
   }
 }
 
-/** The native addon could not be loaded, or refused a call. */
+/**
+ * The native addon could not be loaded, or refused a call.
+ *
+ * @example
+ * ```ts
+ * import { NativeError, ones } from 'nodegrad';
+ * const x = ones([4]);
+ * structuredClone(x.data.buffer, { transfer: [x.data.buffer as ArrayBuffer] }); // the memory is gone now
+ * try {
+ *   x.add(1);
+ * } catch (error) {
+ *   console.log(error instanceof NativeError); // true: 'a tensor of shape [4] has lost its memory …'
+ * }
+ * ```
+ */
 export class NativeError extends NodegradError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_NATIVE', message, options);
   }
 }
 
-/** The object is in use by a training run. */
+/**
+ * The object is in use by a training run.
+ *
+ * @example
+ * ```ts
+ * import { BusyError } from 'nodegrad';
+ * const isBusy = (error: unknown) => error instanceof BusyError; // wait for the run to end, or work on a clone()
+ * ```
+ */
 export class BusyError extends NodegradError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_BUSY', message, options);
   }
 }
 
-/** The caller's `AbortSignal` stopped the work. */
+/**
+ * The caller's `AbortSignal` stopped the work.
+ *
+ * @example
+ * ```ts
+ * import { AbortedError, datasets } from 'nodegrad';
+ * try {
+ *   await datasets.mnist({ signal: AbortSignal.timeout(10_000) });
+ * } catch (error) {
+ *   if (error instanceof AbortedError) console.log('it took too long');
+ * }
+ * ```
+ */
 export class AbortedError extends NodegradError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_ABORTED', message, options);
   }
 }
 
-/** Something had to be fetched and could not be. */
+/**
+ * Something had to be fetched and could not be.
+ *
+ * @example
+ * ```ts
+ * import { NetworkError, datasets } from 'nodegrad';
+ * const data = await datasets.mnist().catch((error: unknown) => {
+ *   if (error instanceof NetworkError) return datasets.digits(); // made on the spot, needs no network
+ *   throw error;
+ * });
+ * ```
+ */
 export class NetworkError extends NodegradError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_NETWORK', message, options);

@@ -1,21 +1,22 @@
 // The table of contents, in the order a reader learns.
 
-export { type CreateOptions, type NestedNumbers, Tensor, full, noGrad, ones, tensor, zeros } from './tensor.js';
+export { type AnyTensor, type CreateOptions, type NestedNumbers, Tensor, full, noGrad, ones, tensor, zeros } from './tensor.js';
 export type { DType, FloatDType, TypedArray, TypedArrayOf } from './dtype.js';
 export { concat, stack } from './ops/shape.js';
-export { type Operand, addRelu, exp, log, relu, sigmoid, sqrt, tanh, where } from './ops/elementwise.js';
+export { type Operand, exp, log, sqrt, where } from './ops/elementwise.js';
+export * from './ops/activations.js'; // addRelu, relu, sigmoid, tanh …
 export type { MatmulOptions } from './ops/matmul.js';
 export { type HistogramOptions, type ReduceOptions, type VarianceOptions, histogram } from './ops/reduce.js';
 export { type CrossEntropyOptions, type Reduction, crossEntropy, logSoftmax, softmax } from './ops/softmax.js';
 export { type DropoutOptions, dropout } from './ops/random.js';
 
-export { type LoadOptions, type LoadReport, Layer } from './layers/layer.js';
-export { registerLayer } from './layers/registry.js';
+export { type AnyLayer, type LoadOptions, type LoadReport, Layer } from './layers/layer.js';
+export { type LayerConstructor, type LayerDescription, registerLayer } from './layers/registry.js';
 export type { SummaryOptions } from './layers/summary.js';
 export { Parameter, type ParameterOptions } from './parameter.js';
 export { Sequential } from './layers/sequential.js';
 export { Linear, type LinearOptions } from './layers/linear.js';
-export { ReLU, Sigmoid, Tanh } from './layers/activations.js';
+export * from './layers/activations.js'; // ReLU, Sigmoid, Tanh …
 export { Dropout, Flatten } from './layers/shape.js';
 
 export {
@@ -66,6 +67,7 @@ export {
   type DownloadProgress,
   type Epoch,
   type ImageDatasets,
+  MNIST_MIRRORS,
   type MnistOptions,
   type Pair,
   type SplitOptions,
@@ -75,7 +77,7 @@ export {
   split,
   subset,
 } from './data/index.js';
-export { type IdxArray, type IdxDType, type IdxOptions, readIdx, writeIdx } from './io/idx.js';
+export { type IdxArray, type IdxContents, type IdxDType, type IdxOptions, readIdx, writeIdx } from './io/idx.js';
 
 export { Random, type RandomState, defaultRandom, getSeed, setSeed } from './random.js';
 export { Callback, type BatchRecord, type CallbackLike, type TrainingRun } from './training/callbacks.js';
@@ -109,7 +111,7 @@ export {
 export { type LinearModelOptions, type MlpOptions, linearModel, mlp } from './models/mlp.js';
 
 export { type Info, getNumThreads, info, setNumThreads, setReproducible } from './runtime.js';
-export type { NativeInfo } from './native.js';
+export type { BlasInfo, CpuInfo, NativeInfo } from './native.js';
 
 export {
   AbortedError,

@@ -33,27 +33,58 @@ interface Binding {
   calibrate(threads: number, seconds: number): Calibration;
 }
 
+/** The CPU as the native part sees it. */
+export interface CpuInfo {
+  /** The maker's name of the CPU. */
+  brand: string;
+  /** Family by CPUID. */
+  family: number;
+  /** Model by CPUID. */
+  model: number;
+  /** Whether AVX2 can be used. */
+  avx2: boolean;
+  /** Whether FMA can be used. */
+  fma: boolean;
+  /** Whether AVX-512 (F, DQ, BW and VL) can be used. */
+  avx512: boolean;
+  /** Whether AVX-512 has bfloat16 products. */
+  avx512bf16: boolean;
+  /** Whether AVX-512 has 8-bit integer products. */
+  avx512vnni: boolean;
+}
+
+/** The system's OpenBLAS as it was found. */
+export interface BlasInfo {
+  /** Whether there is one. */
+  available: boolean;
+  /** File that it was loaded from. */
+  path: string;
+  /** How it was built, in its own words. */
+  config: string;
+  /** The CPU whose kernels it uses. */
+  core: string;
+  /** Why there is none, or what holds it back; null when all is well. */
+  problem: string | null;
+}
+
 /** What the native part says about itself; {@link info} adds the rest. */
 export interface NativeInfo {
-  cpu: {
-    brand: string;
-    family: number;
-    model: number;
-    avx2: boolean;
-    fma: boolean;
-    avx512: boolean;
-    avx512bf16: boolean;
-    avx512vnni: boolean;
-  };
+  /** What the CPU can do, and the system lets it do. */
+  cpu: CpuInfo;
+  /** The instruction set in use: the best one, or that of `NODEGRAD_ISA`. */
   isa: 'scalar' | 'avx2' | 'avx512';
+  /** Why `NODEGRAD_ISA` was not followed; null when it was, or is not set. */
   isaProblem: string | null;
+  /** Threads that compute, see {@link setNumThreads}. */
   threads: number;
+  /** CPUs that this process may use: affinity and container limits included. */
   usableCpus: number;
   /** Where matrix products come from: `auto` follows the compiled-in table. */
   gemm: 'auto' | 'openblas' | 'own';
+  /** Whether {@link setReproducible} is on. */
   reproducible: boolean;
   /** The system's OpenBLAS as it was found; `problem` says why there is none, or what holds it back. */
-  blas: { available: boolean; path: string; config: string; core: string; problem: string | null };
+  blas: BlasInfo;
 }
 
 /** The limits of the machine; see native/runtime/calibrate.h. A rate that was not measured is 0. */

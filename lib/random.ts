@@ -237,7 +237,7 @@ export class Random {
     return uniform53FromWords(first, this.uint32());
   }
 
-  /** A standard normal number (mean 0, standard deviation 1); one word, see {@link normalFromWord}. */
+  /** A standard normal number (mean 0, standard deviation 1); one word, turned by the inverse of the distribution function. */
   normal(): number {
     return normalFromWord(this.uint32());
   }
@@ -322,7 +322,7 @@ let defaultGenerator = new Random(0, 'default');
 
 /**
  * Sets the seed that everything uses which is not given one of its own (initial weights, dropout, shuffling, splits), and restarts
- * {@link defaultRandom}. The seed at the start of a process is 0: runs repeat unless you ask for something else.
+ * the generator behind {@link dropout}. The seed at the start of a process is 0: runs repeat unless you ask for something else.
  *
  * @throws {ArgumentError} if `seed` is not a safe integer
  *
@@ -345,12 +345,30 @@ export function nextModel(): number {
   return models++;
 }
 
-/** The seed in force, see {@link setSeed}. */
+/**
+ * The seed in force, see {@link setSeed}.
+ *
+ * @example
+ * ```ts
+ * import { getSeed, setSeed } from 'nodegrad';
+ * setSeed(7);
+ * getSeed(); // 7
+ * ```
+ */
 export function getSeed(): number {
   return defaultSeed;
 }
 
-/** The process-wide generator that {@link setSeed} restarts; ops that need fresh numbers at each call (dropout) reserve words from it. */
+/**
+ * The process-wide generator that {@link setSeed} restarts; ops that need fresh numbers at each call (dropout) reserve words from it.
+ *
+ * @example
+ * ```ts
+ * import { defaultRandom, setSeed } from 'nodegrad';
+ * setSeed(7);
+ * defaultRandom().uniform(); // the same number after every setSeed(7)
+ * ```
+ */
 export function defaultRandom(): Random {
   return defaultGenerator;
 }

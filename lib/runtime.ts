@@ -24,7 +24,15 @@ export function setNumThreads(count: number): void {
   binding.setThreads(checkInteger(count, 'count', 1, maxThreads));
 }
 
-/** How many threads compute, see {@link setNumThreads}. */
+/**
+ * How many threads compute, see {@link setNumThreads}.
+ *
+ * @example
+ * ```ts
+ * import { getNumThreads } from 'nodegrad';
+ * console.log(getNumThreads()); // the CPUs of this process, unless set
+ * ```
+ */
 export function getNumThreads(): number {
   return binding.setThreads();
 }

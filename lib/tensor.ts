@@ -187,6 +187,14 @@ export class Tensor<D extends DType = 'float32'> {
    *
    * @param upstream - Gradient by this tensor; may be left out when it has one element.
    * @throws {@link ShapeError} without `upstream` for more than one element, {@link ArgumentError} when nothing requires a gradient.
+   * @example
+   * ```ts
+   * import { tensor } from 'nodegrad';
+   * const w = tensor([3]);
+   * w.requiresGrad = true;
+   * w.mul(w).sum().backward();
+   * w.grad?.item(); // 6
+   * ```
    */
   backward(upstream?: Tensor<D>): void {
     backward(this, upstream === undefined ? undefined : Tensor.check(upstream, 'upstream'));
@@ -203,6 +211,11 @@ export class Tensor<D extends DType = 'float32'> {
    * The one element as a number.
    *
    * @throws {@link ShapeError} when there are more or fewer.
+   * @example
+   * ```ts
+   * import { tensor } from 'nodegrad';
+   * tensor([1, 2, 3]).sum().item(); // 6
+   * ```
    */
   item(): number {
     if (this.size !== 1) throw new ShapeError(`item() needs exactly one element, received shape ${describeShape(this.shape)}`);
@@ -219,43 +232,106 @@ export class Tensor<D extends DType = 'float32'> {
     return build(0, 0);
   }
 
-  /** A copy in new memory; the gradient flows through. */
+  /**
+   * A copy in new memory; the gradient flows through. {@link Tensor.detach} is the opposite: the same memory, no gradient.
+   */
   clone(): Tensor<D> {
     return copy(this);
   }
 
-  /** The same values in another element type; the same tensor when it has it already. Float to integer truncates and saturates. */
+  /**
+   * The same values in another element type; the same tensor when it has it already. Float to integer truncates and saturates. The
+   * gradient flows between float32 and float64.
+   *
+   * @throws {@link ArgumentError} for an unknown dtype.
+   * @example
+   * ```ts
+   * import { tensor } from 'nodegrad';
+   * tensor([1.9, -1.9, 300]).to('uint8').toArray(); // [1, 0, 255]
+   * ```
+   */
   to<E extends DType>(dtype: E): Tensor<E> {
     return cast(this, checkChoice(dtype, 'dtype', dtypes) as E);
   }
 
   // ---- arithmetic, broadcasting ----
 
-  /** `this + other`, broadcasting. */
+  /**
+   * `this + other`, broadcasting: dimensions are compared from the last one backwards and must be equal or 1.
+   *
+   * Gradients: `dy` for both, summed over the axes along which an operand was stretched.
+   *
+   * @param other - A tensor of the same dtype, or a number.
+   * @throws {@link ShapeError} when the shapes do not broadcast, {@link DTypeError} when the dtypes differ or are not float.
+   * @example
+   * ```ts
+   * import { tensor } from 'nodegrad';
+   * tensor([[1, 2], [3, 4]]).add(tensor([10, 20])).toArray(); // [[11, 22], [13, 24]]
+   * ```
+   */
   add(this: Tensor<FloatOnly<D>>, other: Operand<FloatOnly<D>>): Tensor<D> {
     return add(this, other) as Tensor<D>;
   }
-  /** `this − other`, broadcasting. */
+  /**
+   * `this − other`, broadcasting. Gradients: `dy` and `−dy`.
+   *
+   * @param other - A tensor of the same dtype, or a number.
+   * @throws {@link ShapeError} when the shapes do not broadcast, {@link DTypeError} when the dtypes differ or are not float.
+   */
   sub(this: Tensor<FloatOnly<D>>, other: Operand<FloatOnly<D>>): Tensor<D> {
     return sub(this, other) as Tensor<D>;
   }
-  /** `this · other` per element, broadcasting. */
+  /**
+   * `this · other` per element, broadcasting. Gradients: `dy·other` and `dy·this`. For the matrix product see {@link Tensor.matmul}.
+   *
+   * @param other - A tensor of the same dtype, or a number.
+   * @throws {@link ShapeError} when the shapes do not broadcast, {@link DTypeError} when the dtypes differ or are not float.
+   */
   mul(this: Tensor<FloatOnly<D>>, other: Operand<FloatOnly<D>>): Tensor<D> {
     return mul(this, other) as Tensor<D>;
   }
-  /** `this / other`, broadcasting. */
+  /**
+   * `this / other`, broadcasting. Gradients: `dy/other` and `−dy·y/other`.
+   *
+   * @param other - A tensor of the same dtype, or a number.
+   * @throws {@link ShapeError} when the shapes do not broadcast, {@link DTypeError} when the dtypes differ or are not float.
+   */
   div(this: Tensor<FloatOnly<D>>, other: Operand<FloatOnly<D>>): Tensor<D> {
     return div(this, other) as Tensor<D>;
   }
-  /** `this ^ other`, broadcasting: exact for whole exponents up to rounding, NaN for a negative base with a broken exponent. */
+  /**
+   * `this ^ other`, broadcasting: repeated multiplication for whole exponents, `e^(other·ln this)` for others; NaN for a negative base
+   * with a broken exponent. Gradients: `dy·other·this^(other−1)` and `dy·y·ln this`.
+   *
+   * @param other - A tensor of the same dtype, or a number.
+   * @throws {@link ShapeError} when the shapes do not broadcast, {@link DTypeError} when the dtypes differ or are not float.
+   * @example
+   * ```ts
+   * import { tensor } from 'nodegrad';
+   * tensor([1, 2, 3]).pow(2).toArray(); // [1, 4, 9]
+   * ```
+   */
   pow(this: Tensor<FloatOnly<D>>, other: Operand<FloatOnly<D>>): Tensor<D> {
     return pow(this, other) as Tensor<D>;
   }
-  /** The smaller of both; a NaN in either stays. Ties share the gradient. */
+  /**
+   * The smaller of both, broadcasting; a NaN in either stays. The gradient goes to the smaller one; ties share it in halves.
+   *
+   * @throws {@link ShapeError} when the shapes do not broadcast, {@link DTypeError} when the dtypes differ or are not float.
+   */
   minimum(this: Tensor<FloatOnly<D>>, other: Operand<FloatOnly<D>>): Tensor<D> {
     return minimum(this, other) as Tensor<D>;
   }
-  /** The larger of both; a NaN in either stays. Ties share the gradient. */
+  /**
+   * The larger of both, broadcasting; a NaN in either stays. The gradient goes to the larger one; ties share it in halves.
+   *
+   * @throws {@link ShapeError} when the shapes do not broadcast, {@link DTypeError} when the dtypes differ or are not float.
+   * @example
+   * ```ts
+   * import { tensor } from 'nodegrad';
+   * tensor([-2, 3]).maximum(0).toArray(); // [0, 3]
+   * ```
+   */
   maximum(this: Tensor<FloatOnly<D>>, other: Operand<FloatOnly<D>>): Tensor<D> {
     return maximum(this, other) as Tensor<D>;
   }
@@ -271,7 +347,16 @@ export class Tensor<D extends DType = 'float32'> {
   sign(this: Tensor<FloatOnly<D>>): Tensor<D> {
     return sign(this) as Tensor<D>;
   }
-  /** Limits elements to [low, high]; a NaN stays. The gradient is 0 outside. */
+  /**
+   * Limits elements to [low, high]; a NaN stays. The gradient is `dy` inside and at the ends, 0 outside.
+   *
+   * @throws {@link ArgumentError} unless `low ≤ high`.
+   * @example
+   * ```ts
+   * import { tensor } from 'nodegrad';
+   * tensor([-5, 0.5, 5]).clip(-1, 1).toArray(); // [-1, 0.5, 1]
+   * ```
+   */
   clip(this: Tensor<FloatOnly<D>>, low: number, high: number): Tensor<D> {
     if (typeof low !== 'number' || typeof high !== 'number' || !(low <= high)) {
       throw new ArgumentError(`expected \`low\` ≤ \`high\`, received ${describe(low)} and ${describe(high)}`);
@@ -281,7 +366,16 @@ export class Tensor<D extends DType = 'float32'> {
 
   // ---- comparison: uint8, 1 where it holds ----
 
-  /** 1 where both are equal, broadcasting. */
+  /**
+   * 1 where both are equal, else 0, broadcasting; a NaN equals nothing. No gradient.
+   *
+   * @throws {@link ShapeError} when the shapes do not broadcast, {@link DTypeError} when the dtypes differ.
+   * @example
+   * ```ts
+   * import { Tensor } from 'nodegrad';
+   * Tensor.from(Int32Array.of(1, 2, 3)).equal(2).toArray(); // [0, 1, 0]
+   * ```
+   */
   equal(other: Tensor<D> | number): Tensor<'uint8'> {
     return equal(this, other);
   }
@@ -309,9 +403,16 @@ export class Tensor<D extends DType = 'float32'> {
   // ---- products ----
 
   /**
-   * Matrix product `[m, k]·[k, n]`, each operand transposed on request.
+   * Matrix product `[m, k]·[k, n] → [m, n]`, each operand transposed on request. Every output adds its k products in order with fused
+   * multiply-add, so it does not depend on threads or on the other rows. Gradients: `dA = dy·Bᵀ`, `dB = Aᵀ·dy`.
    *
-   * @throws {@link ShapeError} when the operands are no matrices or their inner dimensions differ.
+   * @throws {@link ShapeError} when the operands are no matrices or their inner dimensions differ, {@link DTypeError} when dtypes differ.
+   * @example
+   * ```ts
+   * import { ones } from 'nodegrad';
+   * ones([32, 784]).matmul(ones([784, 10])).shape; // [32, 10]
+   * ones([32, 784]).matmul(ones([32, 10]), { transposeA: true }).shape; // [784, 10]
+   * ```
    */
   matmul(this: Tensor<FloatOnly<D>>, other: Tensor<FloatOnly<D>>, options?: MatmulOptions): Tensor<D> {
     return matmul(this, other, options) as Tensor<D>;
@@ -319,15 +420,50 @@ export class Tensor<D extends DType = 'float32'> {
 
   // ---- reductions ----
 
-  /** Sum over all axes, or over the given ones. */
+  /**
+   * Sum over all axes, or over the given ones, in one fixed order: 64 virtual lanes, then a tree. The gradient of every element is the gradient of its sum.
+   *
+   * @param axes - One axis or several; negative ones count from the end. Default all.
+   * @throws {@link ShapeError} for an axis that is not there, {@link DTypeError} when the dtype is not float.
+   * @example
+   * ```ts
+   * import { tensor } from 'nodegrad';
+   * const x = tensor([[1, 2], [3, 4]]);
+   * x.sum().item(); // 10
+   * x.sum(0).toArray(); // [4, 6]
+   * x.sum(1, { keepDims: true }).shape; // [2, 1]
+   * ```
+   */
   sum(this: Tensor<FloatOnly<D>>, axes?: number | readonly number[], options?: ReduceOptions): Tensor<D> {
     return sum(this, axes, options) as Tensor<D>;
   }
-  /** Mean over all axes, or over the given ones. */
+  /**
+   * Mean over all axes, or over the given ones: `sum / count`.
+   *
+   * @param axes - One axis or several; negative ones count from the end. Default all.
+   * @throws {@link ShapeError} for an axis that is not there, {@link DTypeError} when the dtype is not float.
+   * @example
+   * ```ts
+   * import { tensor } from 'nodegrad';
+   * tensor([[1, 2], [3, 4]]).mean(0).toArray(); // [2, 3]
+   * ```
+   */
   mean(this: Tensor<FloatOnly<D>>, axes?: number | readonly number[], options?: ReduceOptions): Tensor<D> {
     return mean(this, axes, options) as Tensor<D>;
   }
-  /** Variance in two passes; divides by `count − correction`, by default count − 1. */
+  /**
+   * Variance `Σ(x − mean)² / (count − correction)`, in two passes. The default correction 1 is PyTorch's; NumPy, Keras and batch
+   * normalization divide by the count: correction 0.
+   *
+   * @param axes - One axis or several; negative ones count from the end. Default all.
+   * @throws {@link ShapeError} for an axis that is not there, {@link DTypeError} when the dtype is not float.
+   * @example
+   * ```ts
+   * import { tensor } from 'nodegrad';
+   * tensor([1, 2, 3, 4]).var().item(); // 1.6666666269302368
+   * tensor([1, 2, 3, 4]).var(undefined, { correction: 0 }).item(); // 1.25
+   * ```
+   */
   var(this: Tensor<FloatOnly<D>>, axes?: number | readonly number[], options?: VarianceOptions): Tensor<D> {
     return variance(this, axes, checkOptions(options, 'options', ['keepDims', 'correction'])) as Tensor<D>;
   }
@@ -335,15 +471,34 @@ export class Tensor<D extends DType = 'float32'> {
   std(this: Tensor<FloatOnly<D>>, axes?: number | readonly number[], options?: VarianceOptions): Tensor<D> {
     return standardDeviation(this, axes, checkOptions(options, 'options', ['keepDims', 'correction'])) as Tensor<D>;
   }
-  /** Largest element; the first of equals gets the gradient. A NaN wins. */
+  /**
+   * Largest element over all axes, or over the given ones. A NaN wins; the first of equals gets the gradient.
+   *
+   * @param axes - One axis or several; negative ones count from the end. Default all.
+   * @throws {@link ShapeError} for an axis that is not there, or one without elements.
+   */
   max(this: Tensor<FloatOnly<D>>, axes?: number | readonly number[], options?: ReduceOptions): Tensor<D> {
     return max(this, axes, options) as Tensor<D>;
   }
-  /** Smallest element; the first of equals gets the gradient. A NaN wins. */
+  /**
+   * Smallest element over all axes, or over the given ones. A NaN wins; the first of equals gets the gradient.
+   *
+   * @param axes - One axis or several; negative ones count from the end. Default all.
+   * @throws {@link ShapeError} for an axis that is not there, or one without elements.
+   */
   min(this: Tensor<FloatOnly<D>>, axes?: number | readonly number[], options?: ReduceOptions): Tensor<D> {
     return min(this, axes, options) as Tensor<D>;
   }
-  /** Index of the first largest element along an axis, or in the flattened tensor. */
+  /**
+   * Index of the first largest element along an axis, or in the flattened tensor. A NaN wins. No gradient.
+   *
+   * @throws {@link ShapeError} for an axis that is not there, or one without elements.
+   * @example
+   * ```ts
+   * import { tensor } from 'nodegrad';
+   * tensor([[0.1, 0.9], [0.8, 0.2]]).argmax(-1).toArray(); // [1, 0]
+   * ```
+   */
   argmax(this: Tensor<FloatOnly<D>>, axis?: number, options?: ReduceOptions): Tensor<'int32'> {
     return argmax(this as unknown as Tensor<FloatDType>, axis, options);
   }
@@ -354,27 +509,85 @@ export class Tensor<D extends DType = 'float32'> {
 
   // ---- shape and indexing ----
 
-  /** A view with another shape of the same size; one dimension may be −1. */
+  /**
+   * A view with another shape of the same size: the memory is shared. One dimension may be −1, it follows from the others.
+   *
+   * @throws {@link ShapeError} when the sizes differ.
+   * @example
+   * ```ts
+   * import { ones } from 'nodegrad';
+   * ones([32, 28, 28, 1]).reshape([32, -1]).shape; // [32, 784]
+   * ```
+   */
   reshape(shape: readonly number[]): Tensor<D> {
     return reshape(this, shape);
   }
-  /** Permutes the axes (a copy); without an order, reverses them. */
+  /**
+   * Permutes the axes, a copy: axis `i` of the result is axis `order[i]`. Without an order the axes are reversed. A product needs no
+   * copy: {@link Tensor.matmul} transposes in passing.
+   *
+   * @throws {@link ShapeError} when the order does not name every axis once.
+   * @example
+   * ```ts
+   * import { ones } from 'nodegrad';
+   * ones([8, 3, 32, 32]).transpose([0, 2, 3, 1]).shape; // images NCHW to NHWC: [8, 32, 32, 3]
+   * ```
+   */
   transpose(order?: readonly number[]): Tensor<D> {
     return transpose(this, order);
   }
-  /** Elements [begin, end) of the leading axes; negative bounds count from the end. A slice of the first axis alone is a view. */
+  /**
+   * Elements [begin, end) of the leading axes; negative bounds count from the end. A slice of the first axis alone is a view, others copy.
+   *
+   * @throws {@link ShapeError} for bounds outside of the tensor.
+   * @example
+   * ```ts
+   * import { ones } from 'nodegrad';
+   * const x = ones([10, 4]);
+   * x.slice(2, 5).shape; // [3, 4], on the same memory
+   * x.slice([0, 1], [10, 3]).shape; // [10, 2], a copy
+   * ```
+   */
   slice(begin: number | readonly number[], end?: number | readonly number[]): Tensor<D> {
     return slice(this, begin, end);
   }
-  /** Cuts along `axis` (default 0) into `parts` equal pieces, or into pieces of the given sizes. */
+  /**
+   * Cuts along `axis` (default 0) into `parts` equal pieces, or into pieces of the given sizes.
+   *
+   * @throws {@link ShapeError} when the pieces do not add up to the axis.
+   * @example
+   * ```ts
+   * import { ones } from 'nodegrad';
+   * ones([6, 2]).split(3).length; // 3 pieces of [2, 2]
+   * ones([6, 2]).split([1, 5])[1].shape; // [5, 2]
+   * ```
+   */
   split(parts: number | readonly number[], axis = 0): Tensor<D>[] {
     return split(this, parts, axis);
   }
-  /** Surrounds with `value` (default 0): `padding[d]` is [before, after] of axis d. */
+  /**
+   * Surrounds with `value` (default 0): `padding[d]` is [before, after] of axis d. The gradient is the inner part of `dy`.
+   *
+   * @throws {@link ShapeError} unless there is one pair for each axis.
+   * @example
+   * ```ts
+   * import { ones } from 'nodegrad';
+   * ones([1, 2]).pad([[0, 1], [1, 1]]).toArray(); // [[0, 1, 1, 0], [0, 0, 0, 0]]
+   * ```
+   */
   pad(padding: readonly (readonly [number, number])[], value = 0): Tensor<D> {
     return pad(this, padding, value);
   }
-  /** Rows of the first axis by index; repeated rows add up in the gradient. */
+  /**
+   * Rows of the first axis by index: `y[i] = this[indices[i]]`. Repeated rows add up in the gradient.
+   *
+   * @throws {@link ShapeError} for an index outside of the first axis, {@link ArgumentError} for indices that are not int32.
+   * @example
+   * ```ts
+   * import { tensor } from 'nodegrad';
+   * tensor([[1, 2], [3, 4], [5, 6]]).gather([2, 0]).toArray(); // [[5, 6], [1, 2]]
+   * ```
+   */
   gather(indices: Tensor<'int32'> | readonly number[]): Tensor<D> {
     return gather(this, indices);
   }

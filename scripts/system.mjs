@@ -141,10 +141,13 @@ export async function ensurePieces(wanted) {
       `\nOn this system (${systems[system].name}) this installs it:\n  ${commandText(system, missing, isRoot || system === 'macos' ? '' : 'sudo ')}\n`,
     );
     if (await mayInstall(system, isRoot)) {
-      try {
-        for (const words of installCommands(system, missing)) await install(words, isRoot);
-      } catch (error) {
-        if (!(error instanceof StepError)) throw error;
+      for (const words of installCommands(system, missing)) {
+        try {
+          await install(words, isRoot);
+        } catch (error) {
+          // Not the end: lists of packages that one broken source keeps from being refreshed may still serve.
+          if (!(error instanceof StepError)) throw error;
+        }
       }
       missing = missingPieces(missing);
     }

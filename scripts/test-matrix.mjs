@@ -2,13 +2,13 @@
 // With `-- --fast` only the tests whose results could depend on them; other arguments go to the test runner.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { filesBelow } from './stamps.mjs';
 import { root } from './steps.mjs';
 
-// Tests of files, commands, processes and documents: the same under every instruction set, and slow.
-const independent = /(architecture|cli|worker|fuzz|loader|idx|safetensors|mnist|digits|download|bootstrap|ulp|golden-training)/;
+// Tests of files, commands, processes and documents, and those that set the instruction set themselves: the same in every cell, and slow.
+const independent = /\/(cli|data|io)\/|\/(architecture|determinism|docs|fuzz|isa|loader|mnist|run-log|progress|schedule|ulp|workers)\.test/;
 
 const flags = process.platform === 'linux' ? (/^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? '').split(' ') : [];
 const available = {
@@ -25,6 +25,26 @@ function openBlasBuilds() {
     .filter((name) => name.startsWith('openblas-'))
     .map((name) => join(folder, name, 'libopenblas.so.0'))
     .filter((path) => existsSync(path));
+}
+
+/** What the addon says of itself under `env`. */
+function facts(env) {
+  const program = "import('./dist/lib/index.js').then(({ info }) => console.log(JSON.stringify(info())))";
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', program], { cwd: root, env, encoding: 'utf8' });
+  if (status !== 0) throw new Error(stderr);
+  return JSON.parse(stdout);
+}
+
+/** A cell that silently computes with something else proves nothing: why it does not do what it says, or undefined. */
+function whyNot(cell, env) {
+  const { isa, gemm, blas } = facts(env);
+  if (cell.NODEGRAD_ISA && isa !== cell.NODEGRAD_ISA) return `the instruction set in use is ${isa}`;
+  if (gemm !== cell.NODEGRAD_GEMM) return `the matrix product in use is ${gemm}`;
+  if (cell.NODEGRAD_GEMM !== 'openblas') return undefined;
+  if (!blas.available) return `OpenBLAS is not available: ${blas.problem}`;
+  const wanted = cell.NODEGRAD_OPENBLAS;
+  if (wanted && realpathSync(blas.path) !== realpathSync(wanted)) return `the OpenBLAS in use is ${blas.path}`;
+  return undefined;
 }
 
 const cells = [];
@@ -46,16 +66,26 @@ for (const cell of cells) {
     continue;
   }
   console.log(`\n== ${name}`);
+  const started = performance.now();
+  const env = { ...process.env, ...cell };
+  const obstacle = whyNot(cell, env);
+  if (obstacle !== undefined) {
+    console.log(obstacle);
+    results.push(`FAILED ${obstacle}  ${name}`);
+    process.exitCode = 1;
+    continue;
+  }
   const { status, stdout } = spawnSync(process.execPath, [join(root, 'scripts/test.mjs'), ...(fast ? files : []), ...args], {
     cwd: root,
-    env: { ...process.env, ...cell },
+    env,
     encoding: 'utf8',
     maxBuffer: 1 << 28,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const count = /^\d+ passed, \d+ failed$/m.exec(stdout)?.[0] ?? 'no result';
   console.log(status === 0 ? count : stdout);
-  results.push(`${status === 0 ? 'ok    ' : 'FAILED'} ${count.padEnd(24)} ${name}`);
+  const seconds = `${((performance.now() - started) / 1000).toFixed(0)} s`;
+  results.push(`${status === 0 ? 'ok    ' : 'FAILED'} ${count.padEnd(24)} ${seconds.padStart(6)}  ${name}`);
   if (status !== 0) process.exitCode = 1;
 }
 console.log(`\n${results.join('\n')}`);

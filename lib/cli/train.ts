@@ -13,7 +13,6 @@ import { getNumThreads, info, setNumThreads } from '../runtime.js';
 import { Sitter } from '../sitter/first.js';
 import { TrainingNonFiniteError } from '../training/errors.js';
 import { predict } from '../training/evaluate.js';
-import { fit } from '../training/fit.js';
 import type { History } from '../training/history.js';
 import { formatDuration } from '../training/progress.js';
 import { save } from '../training/save.js';
@@ -76,7 +75,7 @@ async function run(
 ): Promise<Outcome> {
   const { epochs, batch: batchSize, seed } = options;
   try {
-    const history = await fit(model, data.train, {
+    const history = await model.fit(data.train, {
       loss: new CrossEntropyLoss(),
       optimizer,
       epochs,
@@ -115,7 +114,7 @@ async function judge(model: AnyLayer, test: Dataset): Promise<Report> {
     predictions[index] === target ? [] : [{ index, target, prediction: predictions[index] }],
   );
   const loss = new CrossEntropyLoss().forward(logits, targets).item();
-  return { matrix, loss, accuracy: 1 - wrong.length / test.length, wrong };
+  return { matrix, loss, accuracy: (test.length - wrong.length) / test.length, wrong };
 }
 
 function announce(terminal: Terminal, options: TrainOptions, { train, test }: ImageDatasets, model: AnyLayer, optimizer: Optimizer): void {

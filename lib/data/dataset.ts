@@ -5,7 +5,9 @@ import { type DType, Tensor } from '../tensor.js';
 
 /** Inputs and targets of some examples; the first dimension of both counts the examples. */
 export interface Batch<X extends DType = 'float32', Y extends DType = 'int32'> {
+  /** One row per example. */
   readonly inputs: Tensor<X>;
+  /** One row per example, or one class index. */
   readonly targets: Tensor<Y>;
 }
 

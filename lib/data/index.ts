@@ -18,7 +18,7 @@ export { DataLoader, type DataLoaderOptions, type DataLoaderState, type Epoch, t
 export { MNIST_MIRRORS, type MnistOptions } from './mnist.js';
 
 /**
- * The data sets that come with nodegrad, each as `{ train, test, mean }`: {@link digits} is made on the spot, {@link mnist} is read from
+ * The data sets that come with nodegrad, each as `{ train, test, mean }`: `digits` is made on the spot, `mnist` is read from
  * a folder or downloaded once.
  *
  * @example
@@ -27,4 +27,9 @@ export { MNIST_MIRRORS, type MnistOptions } from './mnist.js';
  * const { train, test } = await datasets.digits();
  * ```
  */
-export const datasets = { digits, mnist } as const;
+export const datasets = {
+  /** Digits drawn by a seeded pen; see {@link DigitsOptions}. */
+  digits,
+  /** Handwritten digits; see {@link MnistOptions}. */
+  mnist,
+} as const;

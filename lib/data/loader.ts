@@ -141,10 +141,12 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
     };
   }
 
+  /** The batches of the next epoch, for `for` loops. */
   [Symbol.iterator](): Generator<Pair<X, Y>, void, undefined> {
     return this.#advance();
   }
 
+  /** The batches of the next epoch, for `for await` loops: made ahead while the caller waits for something else. */
   [Symbol.asyncIterator](): AsyncGenerator<Pair<X, Y>, void, undefined> {
     return this.#advanceAhead();
   }

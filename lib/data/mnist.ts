@@ -7,7 +7,7 @@ import { readIdx } from '../io/idx.js';
 import { type DownloadProgress, download, type RemoteFile } from './download.js';
 import { type ImageDatasets, imageData, type RawImages } from './images.js';
 
-/** Where {@link mnist} downloads from, in this order: public mirrors of the files that Yann LeCun, Corinna Cortes and Chris Burges made. */
+/** Where `datasets.mnist` downloads from, in this order: public mirrors of the files that Yann LeCun, Corinna Cortes and Chris Burges made. */
 export const MNIST_MIRRORS: readonly string[] = [
   'https://ossci-datasets.s3.amazonaws.com/mnist/',
   'https://storage.googleapis.com/cvdf-datasets/mnist/',

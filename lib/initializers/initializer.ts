@@ -35,6 +35,7 @@ export abstract class Initializer {
  * ```
  */
 export class Constant extends Initializer {
+  /** The value. */
   readonly value: number;
 
   constructor(value: number) {
@@ -47,7 +48,15 @@ export class Constant extends Initializer {
   }
 }
 
-/** Every value 0: for biases. Course row A25. */
+/**
+ * Every value 0: for biases. Course row A25.
+ *
+ * @example
+ * ```ts
+ * import { Linear, Zeros } from 'nodegrad';
+ * new Linear(784, 10, { biasInit: new Zeros() }); // the default
+ * ```
+ */
 export class Zeros extends Constant {
   constructor() {
     super(0);
@@ -72,7 +81,9 @@ export interface NormalOptions {
  * ```
  */
 export class Normal extends Initializer {
+  /** Mean. */
   readonly mean: number;
+  /** Standard deviation. */
   readonly std: number;
 
   constructor(options: NormalOptions = {}) {
@@ -105,7 +116,9 @@ export interface UniformOptions {
  * ```
  */
 export class Uniform extends Initializer {
+  /** Lower end, included. */
   readonly low: number;
+  /** Upper end, excluded. */
   readonly high: number;
 
   constructor(options: UniformOptions = {}) {
@@ -146,8 +159,11 @@ export function fansOf(shape: readonly number[]): { fanIn: number; fanOut: numbe
 
 /** Variance `scale·gain² / fan`. */
 abstract class Scaled extends Initializer {
+  /** Normal or uniform numbers of the same variance. */
   readonly distribution: 'normal' | 'uniform';
+  /** Which count of connections sets the scale. */
   readonly mode: FanMode;
+  /** Factor on the standard deviation. */
   readonly gain: number;
 
   constructor(

@@ -7,12 +7,22 @@ import { ArgumentError, checkInteger, checkOptions, describeShape, expected, Fil
 /** Element types that {@link readIdx} returns. */
 export type IdxDType = 'uint8' | 'int32' | 'float32' | 'float64';
 
-/** The contents of an IDX file; `data` holds the product of `shape` values in row-major order and belongs to the caller. */
+/** What every {@link IdxArray} has: `data` holds the product of `shape` values in row-major order and belongs to the caller. */
+export interface IdxContents<D extends IdxDType, A> {
+  /** Element type. */
+  readonly dtype: D;
+  /** Dimensions, 1 to 8. */
+  readonly shape: number[];
+  /** The values. */
+  readonly data: A;
+}
+
+/** The contents of an IDX file; `dtype` says which of the four it is. */
 export type IdxArray =
-  | { readonly dtype: 'uint8'; readonly shape: number[]; readonly data: Uint8Array }
-  | { readonly dtype: 'int32'; readonly shape: number[]; readonly data: Int32Array }
-  | { readonly dtype: 'float32'; readonly shape: number[]; readonly data: Float32Array }
-  | { readonly dtype: 'float64'; readonly shape: number[]; readonly data: Float64Array };
+  | IdxContents<'uint8', Uint8Array>
+  | IdxContents<'int32', Int32Array>
+  | IdxContents<'float32', Float32Array>
+  | IdxContents<'float64', Float64Array>;
 
 /** Options of {@link readIdx}. */
 export interface IdxOptions {

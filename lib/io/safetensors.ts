@@ -257,7 +257,7 @@ function checkLayout(entries: readonly HeaderEntry[], size: number, name: string
   for (const { name: tensor, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (begin !== at) {
       const problem = begin > at ? `leaves a hole of ${begin - at} bytes` : `overlaps ${at - begin} bytes`;
-      throw new FileFormatError(`${name}: tensor ${describe(tensor)} ${problem} before byte ${begin > at ? begin : at} of the data`);
+      throw new FileFormatError(`${name}: tensor ${describe(tensor)} ${problem} before byte ${Math.max(begin, at)} of the data`);
     }
     at = end;
   }

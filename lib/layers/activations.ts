@@ -1,7 +1,7 @@
-// Activation layers: the functions of lib/ops as layers.
+// Activation layers: the functions of lib/ops/activations.ts as layers; every export is public.
 
 import type { FloatDType } from '../dtype.js';
-import { relu, sigmoid, tanh } from '../ops/elementwise.js';
+import { relu, sigmoid, tanh } from '../ops/activations.js';
 import type { Tensor } from '../tensor.js';
 import { Layer } from './layer.js';
 import { registerLayer } from './registry.js';
@@ -22,6 +22,7 @@ export class ReLU extends Layer {
   override get initializerHint(): 'he' {
     return 'he';
   }
+  /** The layer that `config()` describes. */
   static fromConfig(): ReLU {
     return new ReLU();
   }
@@ -43,6 +44,7 @@ export class Sigmoid extends Layer {
   override get initializerHint(): 'xavier' {
     return 'xavier';
   }
+  /** The layer that `config()` describes. */
   static fromConfig(): Sigmoid {
     return new Sigmoid();
   }
@@ -64,6 +66,7 @@ export class Tanh extends Layer {
   override get initializerHint(): 'xavier' {
     return 'xavier';
   }
+  /** The layer that `config()` describes. */
   static fromConfig(): Tanh {
     return new Tanh();
   }

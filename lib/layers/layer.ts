@@ -33,6 +33,7 @@ export interface LoadOptions {
   prefix?: string;
 }
 
+/** A layer of any input and output type. */
 // biome-ignore lint/suspicious/noExplicitAny: input and output types of a subclass may be anything.
 export type AnyLayer = Layer<any, any>;
 

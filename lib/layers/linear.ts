@@ -33,11 +33,13 @@ export interface LinearOptions {
  * ```
  */
 export class Linear extends Layer {
-  /** [in, out] */
+  /** Shape [in, out]. */
   readonly weight: Parameter;
-  /** [out], or null without a bias. */
+  /** Shape [out], or null without a bias. */
   readonly bias: Parameter | null;
+  /** Size of the last input dimension. */
   readonly inFeatures: number;
+  /** Number of units. */
   readonly outFeatures: number;
   readonly #chosen: boolean;
 
@@ -83,6 +85,7 @@ export class Linear extends Layer {
     return { inFeatures: this.inFeatures, outFeatures: this.outFeatures, bias: this.bias !== null };
   }
 
+  /** The layer that `config()` describes. */
   static fromConfig(config: { inFeatures: number; outFeatures: number; bias: boolean }): Linear {
     return new Linear(config.inFeatures, config.outFeatures, { bias: config.bias });
   }

@@ -5,11 +5,19 @@ import type { AnyLayer } from './layer.js';
 
 /** A layer's class and constructor arguments as JSON. */
 export interface LayerDescription {
+  /** Name of the class. */
   type: string;
+  /** What its `config()` gave. */
   config: unknown;
 }
 
-type LayerConstructor = { readonly name: string; fromConfig(config: never): AnyLayer };
+/** A layer class that can be built from its description; see {@link registerLayer}. */
+export type LayerConstructor = {
+  /** Name of the class. */
+  readonly name: string;
+  /** Builds a layer from what `config()` of another gave. */
+  fromConfig(config: never): AnyLayer;
+};
 
 const registry = new Map<string, LayerConstructor>();
 

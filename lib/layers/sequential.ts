@@ -18,6 +18,7 @@ import { Dropout, Flatten } from './shape.js';
  * ```
  */
 export class Sequential extends Layer {
+  /** The layers in their order. */
   readonly layers: readonly AnyLayer[];
 
   /** @throws {@link ArgumentError} for anything but an array of layers. */
@@ -51,6 +52,7 @@ export class Sequential extends Layer {
   override config(): unknown {
     return { layers: this.layers.map(describeLayer) };
   }
+  /** The stack that `config()` describes. */
   static fromConfig(config: { layers: LayerDescription[] }): Sequential {
     if (!Array.isArray(config.layers)) throw new ArgumentError(expected('an array of layer descriptions', 'layers', config.layers));
     return new Sequential(config.layers.map(buildLayer));

@@ -24,6 +24,7 @@ export class Flatten extends Layer<Tensor<DType>, Tensor<DType>> {
     if (input.shape.length === 0) throw new ShapeError('[flatten] expected a batch dimension, received a rank-0 tensor');
     return input.reshape([input.shape[0], sizeOf(input.shape.slice(1))]);
   }
+  /** The layer that `config()` describes. */
   static fromConfig(): Flatten {
     return new Flatten();
   }
@@ -42,6 +43,7 @@ export class Flatten extends Layer<Tensor<DType>, Tensor<DType>> {
  * ```
  */
 export class Dropout extends Layer {
+  /** Probability of dropping. */
   readonly p: number;
   #random: Random | null = null;
 
@@ -65,6 +67,7 @@ export class Dropout extends Layer {
   override config(): unknown {
     return { p: this.p };
   }
+  /** The layer that `config()` describes. */
   static fromConfig(config: { p: number }): Dropout {
     return new Dropout(config.p);
   }

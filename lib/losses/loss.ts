@@ -40,7 +40,9 @@ export abstract class Loss {
  * ```
  */
 export class CrossEntropyLoss extends Loss {
+  /** How the losses of the examples become one number. */
   readonly reduction: Reduction;
+  /** Share of the target that is spread evenly over all classes. */
   readonly labelSmoothing: number;
 
   constructor(options: CrossEntropyOptions = {}) {
@@ -100,6 +102,7 @@ export function mseLoss<D extends FloatDType>(prediction: Tensor<D>, target: Ten
  * ```
  */
 export class MSELoss extends Loss {
+  /** How the losses of the examples become one number. */
   readonly reduction: Reduction;
 
   constructor(options: MSELossOptions = {}) {

@@ -53,6 +53,8 @@ export class Accuracy extends Metric {
   #seen = 0;
 
   /**
+   * Takes in a batch.
+   *
    * @param prediction - Scores [..., classes].
    * @param target - Class indices (int32 or uint8) of shape [...], or probabilities of the same shape as the scores.
    */

@@ -47,7 +47,11 @@ function operand<D extends FloatDType>(value: Operand<D>, beside: Tensor<D>, nam
   return Tensor.check(value, name) as Tensor<D>;
 }
 
-function defineBinary(name: string, gradient: (a: Tensor, b: Tensor, dy: Tensor, y: Tensor) => [() => Tensor, () => Tensor]): Op<undefined> {
+/** Defines a broadcasting operation of two tensors; `gradient` gives the two gradients before they are summed over stretched axes. */
+export function defineBinary(
+  name: string,
+  gradient: (a: Tensor, b: Tensor, dy: Tensor, y: Tensor) => [() => Tensor, () => Tensor],
+): Op<undefined> {
   const rule: GradientRule<undefined> = ({ inputs, outputs, upstream, needs }) => {
     const [a, b] = inputs as Tensor[];
     const [da, db] = gradient(a, b, upstream as Tensor, outputs[0] as Tensor);
@@ -81,11 +85,6 @@ const powOp = defineBinary('pow', (a, b, dy, y) => [
   // x^y at x = 0 does not depend on y > 0: the logarithm's −∞ must not turn 0 into NaN.
   () => mul(dy, where(equal(y, scalar(0, y.dtype)), scalar(0, y.dtype), mul(y, log(a)))),
 ]);
-const addReluOp = defineBinary('add_relu', (_a, _b, dy, y) => {
-  const gradient = emitOne<undefined, 'float32'>(reluBackwardOp, [dy, y], undefined);
-  return [() => gradient, () => gradient];
-});
-
 export const add = binary(addOp);
 export const sub = binary(subOp);
 export const mul = binary(mulOp);
@@ -93,25 +92,6 @@ export const div = binary(divOp);
 export const minimum = binary(minimumOp);
 export const maximum = binary(maximumOp);
 export const pow = binary(powOp);
-
-/**
- * `max(0, a + b)` in one pass, broadcasting: a bias or a shortcut and its activation.
- *
- * The bits are those of `relu(a.add(b))`. Course rows A11, M13.
- *
- * @param a - Any shape.
- * @param b - Any shape that broadcasts with `a`.
- * @returns The broadcast shape.
- * @throws {@link ShapeError} when the shapes do not fit, {@link DTypeError} when the dtypes differ.
- * @example
- * ```ts
- * import { addRelu, tensor } from 'nodegrad';
- * addRelu(tensor([[1, -2]]), tensor([0.5, 0.5])).toArray(); // [[1.5, 0]]
- * ```
- */
-export function addRelu<D extends FloatDType>(a: Tensor<D>, b: Tensor<D>): Tensor<D> {
-  return emitOne(addReluOp, [Tensor.check(a, 'a'), Tensor.check(b, 'b')], undefined);
-}
 
 function defineComparison(name: string): Op<undefined> {
   return defineOp(name, {
@@ -184,7 +164,8 @@ export function where<T extends AnyTensor>(condition: Tensor<'uint8'>, a: T, b: 
   return emitOne(whereOp, inputs, undefined) as unknown as T;
 }
 
-function defineUnary(name: string, gradient: (dy: Tensor, x: Tensor, y: Tensor) => Tensor): Op<undefined> {
+/** Defines a map of one tensor; `gradient` gets dy, x and y. */
+export function defineUnary(name: string, gradient: (dy: Tensor, x: Tensor, y: Tensor) => Tensor): Op<undefined> {
   return defineOp(name, {
     shape: (inputs) => {
       const dtype = requireFloat(name, inputs);
@@ -194,8 +175,8 @@ function defineUnary(name: string, gradient: (dy: Tensor, x: Tensor, y: Tensor) 
   });
 }
 
-// dx from dy and the output of the forward pass (relu, sigmoid, tanh): a backward is an operation too.
-function defineBackward(name: string): Op<undefined> {
+/** Defines the backward of a map, an operation too: dx from dy and the output or the input. */
+export function defineBackward(name: string): Op<undefined> {
   return defineOp(name, {
     shape: (inputs) => ({ outputs: [{ shape: inputs[0].shape, dtype: requireFloat(name, inputs) }], ints: [], reals: [] }),
     gradient: 'none',
@@ -205,10 +186,6 @@ function defineBackward(name: string): Op<undefined> {
 function unary(op: Op<undefined>): <D extends FloatDType>(x: Tensor<D>) => Tensor<D> {
   return (x) => emitOne(op, [Tensor.check(x, 'x')], undefined);
 }
-
-const reluBackwardOp = defineBackward('relu_backward');
-const sigmoidBackwardOp = defineBackward('sigmoid_backward');
-const tanhBackwardOp = defineBackward('tanh_backward');
 
 export const neg = unary(defineUnary('neg', (dy) => neg(dy)));
 export const sign = unary(
@@ -222,10 +199,6 @@ export const abs = unary(defineUnary('abs', (dy, x) => mul(dy, sign(x))));
 const expOp = defineUnary('exp', (dy, _x, y) => mul(dy, y));
 const logOp = defineUnary('log', (dy, x) => div(dy, x));
 const sqrtOp = defineUnary('sqrt', (dy, _x, y) => div(mul(dy, 0.5), y));
-const reluOp = defineUnary('relu', (dy, _x, y) => emitOne(reluBackwardOp, [dy, y], undefined));
-const sigmoidOp = defineUnary('sigmoid', (dy, _x, y) => emitOne(sigmoidBackwardOp, [dy, y], undefined));
-const tanhOp = defineUnary('tanh', (dy, _x, y) => emitOne(tanhBackwardOp, [dy, y], undefined));
-
 /**
  * `eˣ` per element, within 1 ULP; overflows to ∞ above 88.72 in float32.
  *
@@ -269,51 +242,6 @@ export function log<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
  */
 export function sqrt<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
   return emitOne(sqrtOp, [Tensor.check(x, 'x')], undefined);
-}
-
-/**
- * Rectified linear unit `max(0, x)`; its gradient is 0 at 0, and a NaN stays a NaN. Course rows A11–A13.
- *
- * @param x - Any shape, float32 or float64.
- * @throws {@link DTypeError} when `x` is not float.
- * @example
- * ```ts
- * import { relu, tensor } from 'nodegrad';
- * relu(tensor([-10, 0, 10])).toArray(); // [0, 0, 10]
- * ```
- */
-export function relu<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
-  return emitOne(reluOp, [Tensor.check(x, 'x')], undefined);
-}
-
-/**
- * Logistic sigmoid `1 / (1 + e⁻ˣ)`, within 1 ULP and without overflow. Course rows A01–A03.
- *
- * @param x - Any shape, float32 or float64.
- * @throws {@link DTypeError} when `x` is not float.
- * @example
- * ```ts
- * import { sigmoid, tensor } from 'nodegrad';
- * sigmoid(tensor([0])).toArray(); // [0.5]
- * ```
- */
-export function sigmoid<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
-  return emitOne(sigmoidOp, [Tensor.check(x, 'x')], undefined);
-}
-
-/**
- * Hyperbolic tangent, within 1 ULP and without overflow. Course rows A09, A10.
- *
- * @param x - Any shape, float32 or float64.
- * @throws {@link DTypeError} when `x` is not float.
- * @example
- * ```ts
- * import { tanh, tensor } from 'nodegrad';
- * tanh(tensor([1])).toArray(); // [0.7615941762924194]
- * ```
- */
-export function tanh<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
-  return emitOne(tanhOp, [Tensor.check(x, 'x')], undefined);
 }
 
 interface ClipRange {

@@ -48,7 +48,9 @@ export interface OptimizerState {
 
 /** A stretch of memory that one native call updates. */
 export interface Run {
+  /** Values to update, in place. */
   weights: AnyTensor;
+  /** Gradients of the same length. */
   gradients: AnyTensor;
   /** State tensors of the same length by name. */
   state: Record<string, AnyTensor>;

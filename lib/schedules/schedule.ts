@@ -118,7 +118,9 @@ export interface StepLROptions {
  * ```
  */
 export class StepLR extends Schedule {
+  /** Epochs between two cuts. */
   readonly stepSize: number;
+  /** Factor of each cut. */
   readonly gamma: number;
 
   // biome-ignore lint/suspicious/noExplicitAny: see Schedule.
@@ -152,6 +154,7 @@ export interface ExponentialLROptions {
  * ```
  */
 export class ExponentialLR extends Schedule {
+  /** Factor of each epoch. */
   readonly gamma: number;
 
   // biome-ignore lint/suspicious/noExplicitAny: see Schedule.

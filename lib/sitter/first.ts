@@ -2,8 +2,8 @@
 
 import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
 import { ReLU } from '../layers/activations.js';
-import type { AnyLayer } from '../layers/layer.js';
 import { observeForward } from '../layers/forward.js';
+import type { AnyLayer } from '../layers/layer.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { type BatchRecord, Callback, type TrainingRun } from '../training/callbacks.js';
 import type { EpochRecord } from '../training/history.js';
@@ -48,7 +48,8 @@ const deadShare = 0.4;
  * ```
  */
 export function explodedAt(losses: readonly number[]): number {
-  return losses.findIndex((loss) => !(loss <= explosionFactor * losses[0]));
+  // A little room: 3 · 2.3 is a hair below 6.9 in binary.
+  return losses.findIndex((loss) => !(loss <= explosionFactor * losses[0] * (1 + 1e-12)));
 }
 
 /**
@@ -57,15 +58,16 @@ export function explodedAt(losses: readonly number[]): number {
  *
  * @param loss - Of the first batch, before the first update.
  * @param chance - Of a model that knows nothing.
+ * @param classes - C.
  * @example
  * ```ts
  * import { judgeInitialLoss } from 'nodegrad';
- * judgeInitialLoss(2.31, Math.log(10)).verdict; // 'good'
+ * judgeInitialLoss(2.31, 2.3026, 10).verdict; // 'good'
  * ```
  */
-export function judgeInitialLoss(loss: number, chance: number): Omit<Finding, 'epoch'> {
+export function judgeInitialLoss(loss: number, chance: number, classes: number): Omit<Finding, 'epoch'> {
   const about = 'initial loss';
-  const against = `initial loss ${formatScore(loss)} against ${formatScore(chance)} by chance (ln ${Math.round(Math.exp(chance))})`;
+  const against = `initial loss ${formatScore(loss)} against ${formatScore(chance)} by chance (ln ${classes})`;
   if (loss > chanceFactor * chance) {
     return {
       about,
@@ -166,11 +168,11 @@ export interface SitterOptions {
  *
  * @example
  * ```ts
- * import { Adam, CrossEntropyLoss, Sitter, datasets, fit, mlp } from 'nodegrad';
+ * import { Adam, CrossEntropyLoss, Sitter, datasets, mlp } from 'nodegrad';
  * const { train } = await datasets.digits();
  * const model = mlp();
  * const sitter = new Sitter();
- * await fit(model, train, { loss: new CrossEntropyLoss(), optimizer: new Adam(model, { lr: 1e-3 }), callbacks: [sitter] });
+ * await model.fit(train, { loss: new CrossEntropyLoss(), optimizer: new Adam(model, { lr: 1e-3 }), callbacks: [sitter] });
  * console.log(sitter.summary().join('\n'));
  * ```
  */
@@ -223,8 +225,9 @@ export class Sitter extends Callback {
   #first({ loss, prediction, epoch }: BatchRecord, run: TrainingRun): void {
     this.#firstLoss = loss;
     if (run.optimizer.steps > 1) return; // a run that goes on is no blank model
-    const chance = run.loss.chance(run.data.classes?.length ?? prediction.shape[prediction.rank - 1]);
-    if (chance !== null) this.#found({ ...judgeInitialLoss(loss, chance), epoch }, run, true);
+    const classes = run.data.classes?.length ?? prediction.shape[prediction.rank - 1];
+    const chance = run.loss.chance(classes);
+    if (chance !== null) this.#found({ ...judgeInitialLoss(loss, chance, classes), epoch }, run, true);
   }
 
   #exploded({ loss, step, epoch }: BatchRecord, run: TrainingRun): void {

@@ -3,7 +3,15 @@
 import { AbortedError, NonFiniteError } from '../errors.js';
 import type { History } from './history.js';
 
-/** The run's `AbortSignal` fired. The model holds whole steps, and `history` the epochs that were completed. */
+/**
+ * The run's `AbortSignal` fired. The model holds whole steps, and `history` the epochs that were completed.
+ *
+ * @example
+ * ```ts
+ * import { TrainingAbortedError } from 'nodegrad';
+ * const completed = (error: unknown) => (error instanceof TrainingAbortedError ? error.history.epochs.length : 0);
+ * ```
+ */
 export class TrainingAbortedError extends AbortedError {
   /** What was completed before. */
   readonly history: History;
@@ -33,7 +41,15 @@ export interface NonFinitePlace {
   readonly lr: number;
 }
 
-/** A number of the run became NaN or infinite; the message says where first, and what to try. Course rows J09, J12. */
+/**
+ * A number of the run became NaN or infinite; the message says where first, and what to try. Course rows J09, J12.
+ *
+ * @example
+ * ```ts
+ * import { TrainingNonFiniteError } from 'nodegrad';
+ * const culprit = (error: unknown) => (error instanceof TrainingNonFiniteError ? error.place.path : null);
+ * ```
+ */
 export class TrainingNonFiniteError extends NonFiniteError {
   /** Where it first appeared. */
   readonly place: NonFinitePlace;

@@ -12,7 +12,7 @@ import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import type { Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
 
-/** Options of {@link evaluate}. */
+/** Options of `model.evaluate`. */
 export interface EvaluateOptions {
   /** The loss. */
   readonly loss: Loss;
@@ -24,7 +24,7 @@ export interface EvaluateOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Options of {@link predict}. */
+/** Options of `model.predict`. */
 export interface PredictOptions {
   /** Examples per forward pass; default 256. It changes no result. */
   readonly batchSize?: number;
@@ -32,17 +32,7 @@ export interface PredictOptions {
   readonly signal?: AbortSignal;
 }
 
-/**
- * Loss and metrics of a model over a data set, in evaluation mode.
- *
- * @throws {ArgumentError} for wrong options or an empty data set, {@link AbortedError} when the signal stopped it.
- * @example
- * ```ts
- * import { CrossEntropyLoss, datasets, evaluate, mlp } from 'nodegrad';
- * const { test } = await datasets.digits({ train: 1, test: 100 });
- * const { loss, metrics } = await evaluate(mlp(), test, { loss: new CrossEntropyLoss() });
- * ```
- */
+/** `model.evaluate(data, options)`: documented there. */
 export async function evaluate(model: AnyLayer, data: Dataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
   checkOptions(options, 'options', ['loss', 'metrics', 'batchSize', 'signal']);
   const loss = checkLoss(options?.loss);
@@ -59,18 +49,7 @@ export async function evaluate(model: AnyLayer, data: Dataset<DType, DType>, opt
   return { loss: sum / data.length, metrics: resultsOf(metrics) };
 }
 
-/**
- * What a model makes of inputs, in evaluation mode, batch by batch.
- *
- * @param inputs - A tensor whose first dimension counts examples, or a data set.
- * @returns the outputs of all examples in their order
- * @throws {ArgumentError} for wrong options, {@link AbortedError} when the signal stopped it.
- * @example
- * ```ts
- * import { Linear, ones, predict } from 'nodegrad';
- * const logits = await predict(new Linear(4, 3), ones([10, 4])); // [10, 3]
- * ```
- */
+/** `model.predict(inputs, options)`: documented there. */
 export async function predict(model: AnyLayer, inputs: AnyTensor | Dataset<DType, DType>, options: PredictOptions = {}): Promise<AnyTensor> {
   const { batchSize = 256, signal } = checkOptions<PredictOptions>(options, 'options', ['batchSize', 'signal']);
   checkInteger(batchSize, 'options.batchSize', 1);

@@ -17,12 +17,12 @@ import { TrainingAbortedError, type TrainingNonFiniteError } from './errors.js';
 import { checkLoss, checkMetrics, checkSignal, evaluate, lossValue, resultsOf, weightOf } from './evaluate.js';
 import { type EpochRecord, History, type Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
-import { explainNonFinite, isFinite } from './non-finite.js';
+import { allFinite, explainNonFinite } from './non-finite.js';
 import { Progress, type ProgressOption } from './progress.js';
 import { checkReach } from './reach.js';
 import { type RunLog, openRunLog } from './run-log.js';
 
-/** Options of {@link fit}. */
+/** Options of `model.fit`. */
 export interface FitOptions {
   /** The loss. */
   readonly loss: Loss;
@@ -80,27 +80,7 @@ const known: readonly (keyof FitOptions)[] = [
 
 const inTraining = new WeakSet<AnyLayer>();
 
-/**
- * Trains a model: for every batch `forward`, `loss`, `zeroGrad`, `backward`, `step`. The model is in training mode during the steps and in
- * evaluation mode during validation; afterwards every layer has the mode it had before. The event loop gets a turn every few
- * milliseconds.
- *
- * @param data - What to train on.
- * @returns a record per epoch
- * @throws {TrainingNonFiniteError} when the loss becomes NaN or infinite: it names the first layer that did, and what to try
- * @throws {TrainingAbortedError} when the signal fired; it has the history so far
- * @throws {ArgumentError} for wrong options, and when the optimizer does not hold the parameters that the loss depends on
- * @throws {BusyError} when the model is in training already
- * @example
- * ```ts
- * import { Adam, CrossEntropyLoss, datasets, fit, mlp } from 'nodegrad';
- * const { train, test } = await datasets.digits();
- * const model = mlp();
- * const optimizer = new Adam(model, { lr: 1e-3 });
- * const history = await fit(model, train, { loss: new CrossEntropyLoss(), optimizer, epochs: 5, validation: test });
- * console.log(history.last?.validation?.metrics.accuracy);
- * ```
- */
+/** `model.fit(data, options)`: documented there. */
 export async function fit(model: AnyLayer, data: Dataset<DType, DType>, options: FitOptions): Promise<History> {
   if (!(model instanceof Layer)) throw new ArgumentError(expected('a Layer', 'model', model));
   const fitting = new Fitting(model, data, options);
@@ -267,7 +247,7 @@ class Fitting implements TrainingRun {
       }
     }
     if (batch < this.stepsPerEpoch) return;
-    if (!model.parameters().every(isFinite)) throw this.#nonFinite(batch, null);
+    if (!model.parameters().every(allFinite)) throw this.#nonFinite(batch, null);
     const seconds = (performance.now() - began) / 1000;
     const scores: Scores = { loss: sum / weight, metrics: resultsOf(this.#metrics) };
     const validation = await this.#validate(batchSize);

@@ -1,7 +1,7 @@
 // Finds where a number that is not finite came from: data, weights, the first layer that put it out, or the loss itself.
 
-import type { AnyLayer } from '../layers/layer.js';
 import { observeForward } from '../layers/forward.js';
+import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
 import { isFloat } from '../dtype.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
@@ -9,7 +9,7 @@ import { TrainingNonFiniteError, type NonFinitePlace } from './errors.js';
 import type { History } from './history.js';
 
 /** Whether all numbers of a tensor are finite; 0·x is NaN for all that are not. */
-export function isFinite(tensor: AnyTensor): boolean {
+export function allFinite(tensor: AnyTensor): boolean {
   if (!isFloat(tensor.dtype) || tensor.size === 0) return true;
   return noGrad(() => (tensor as Tensor).mul(0).sum().item() === 0);
 }
@@ -55,7 +55,7 @@ function inBatch({ batch }: Suspicion): Finding | null {
     ['input', batch.inputs],
     ['target', batch.targets],
   ] as const) {
-    if (isFinite(tensor)) continue;
+    if (allFinite(tensor)) continue;
     const width = Math.max(1, tensor.size / tensor.shape[0]);
     const at = tensor.data.findIndex((value: number) => !Number.isFinite(value));
     return {
@@ -70,9 +70,9 @@ function inBatch({ batch }: Suspicion): Finding | null {
 
 function inParameters({ model, where }: Suspicion): Finding | null {
   for (const [path, parameter] of model.namedParameters()) {
-    if (isFinite(parameter)) continue;
+    if (allFinite(parameter)) continue;
     // The update of the step before made it; gradients stay until the next backward pass.
-    const byGradient = parameter.grad !== null && !isFinite(parameter.grad);
+    const byGradient = parameter.grad !== null && !allFinite(parameter.grad);
     return {
       what: byGradient ? 'gradient' : 'parameter',
       path,
@@ -90,7 +90,7 @@ function inForward({ model, loss, batch, where }: Suspicion): Finding {
   let before = Number.NaN;
   const look = (layer: AnyLayer, path: string, output: unknown): void => {
     if (found !== null || !(output instanceof Tensor)) return;
-    if (isFinite(output)) {
+    if (allFinite(output)) {
       if (isFloat(output.dtype) && output.size > 0) before = largest(output);
       return;
     }

@@ -13,17 +13,7 @@ import type { AnyTensor } from '../tensor.js';
 /** Names what wrote a file, in its metadata. */
 const format = 'nodegrad';
 
-/**
- * A model as the bytes of a safetensors file: weights by path, the architecture as JSON under `architecture` in the metadata. A snapshot:
- * training on changes nothing in it. Goes to a worker thread as it is.
- *
- * @throws {ArgumentError} when a layer class is not registered, see `registerLayer`.
- * @example
- * ```ts
- * import { Linear, fromBytes, toBytes } from 'nodegrad';
- * const twin = fromBytes(toBytes(new Linear(2, 1)));
- * ```
- */
+/** `model.toBytes()`: weights by path, and the architecture as JSON under `architecture` in the metadata. */
 export function toBytes(model: AnyLayer): Uint8Array {
   if (!(model instanceof Layer)) throw new ArgumentError(expected('a Layer', 'model', model));
   const metadata = new Map([
@@ -34,16 +24,7 @@ export function toBytes(model: AnyLayer): Uint8Array {
   return encodeSafetensors(model.stateDict(), metadata);
 }
 
-/**
- * Writes a model into a file, see {@link toBytes}: what is under `path` is the former content or all of the new, whatever happens.
- *
- * @throws {ArgumentError} when the file cannot be written, or a layer class is not registered.
- * @example
- * ```ts
- * import { Linear, save } from 'nodegrad';
- * await save(new Linear(2, 1), 'runs/line.safetensors');
- * ```
- */
+/** `model.save(path)`: documented there. */
 export async function save(model: AnyLayer, path: string): Promise<void> {
   checkPath(path);
   // The copy is made now, the rest of the work is the system's: the run may go on.
@@ -51,13 +32,13 @@ export async function save(model: AnyLayer, path: string): Promise<void> {
 }
 
 /**
- * Builds the model that {@link toBytes} took down.
+ * Builds the model that `model.toBytes()` took down.
  *
  * @throws {FileFormatError} when the bytes are no such model; {@link ArgumentError} when a layer class is not registered.
  * @example
  * ```ts
- * import { Linear, fromBytes, toBytes } from 'nodegrad';
- * fromBytes(toBytes(new Linear(2, 1))).parameterCount(); // 3
+ * import { Linear, fromBytes } from 'nodegrad';
+ * fromBytes(new Linear(2, 1).toBytes()).parameterCount(); // 3
  * ```
  */
 export function fromBytes(bytes: Uint8Array): AnyLayer {
@@ -65,13 +46,13 @@ export function fromBytes(bytes: Uint8Array): AnyLayer {
 }
 
 /**
- * Builds the model that {@link save} wrote. Weights alone, from other tools, go into a model that is there with `model.load(path)`.
+ * Builds the model that `model.save(path)` wrote. Weights alone, from other tools, go into a model that is there with `model.load(path)`.
  *
  * @throws {FileFormatError} when the file is no such model; {@link ArgumentError} when it cannot be read, or a layer class is not registered.
  * @example
  * ```ts
- * import { Linear, load, save } from 'nodegrad';
- * await save(new Linear(2, 1), 'line.safetensors');
+ * import { Linear, load } from 'nodegrad';
+ * await new Linear(2, 1).save('line.safetensors');
  * const model = await load('line.safetensors');
  * ```
  */
@@ -79,18 +60,7 @@ export async function load(path: string): Promise<AnyLayer> {
   return rebuild(await readSafetensors(path), path);
 }
 
-/**
- * Fills the parameters of a model from a safetensors file, by path.
- *
- * @returns which paths were filled, missing and left over
- * @throws {ShapeError} or {@link ArgumentError} when the file does not fit the model, which then stays as it was.
- * @example
- * ```ts
- * import { Linear, loadInto, save } from 'nodegrad';
- * await save(new Linear(2, 1), 'line.safetensors');
- * const { matched } = await loadInto(new Linear(2, 1), 'line.safetensors', { strict: false });
- * ```
- */
+/** `model.load(path, options)`: documented there. */
 export async function loadInto(model: AnyLayer, path: string, options: LoadOptions = {}): Promise<LoadReport> {
   return model.loadStateDict((await readSafetensors(path)).tensors, options);
 }

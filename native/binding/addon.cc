@@ -36,6 +36,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exportInfo(env, exports);
   exportProgram(env, exports);
   exportCalibrate(env, exports);
+  exportTesting(env, exports);
   return exports;
 }
 

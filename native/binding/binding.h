@@ -19,5 +19,6 @@ napi_value runOp(napi_env, napi_callback_info);  // run.cc
 void exportProgram(Napi::Env, Napi::Object exports);  // program.cc
 void exportInfo(Napi::Env, Napi::Object exports); // info.cc
 void exportCalibrate(Napi::Env, Napi::Object exports); // calibrate.cc
+void exportTesting(Napi::Env, Napi::Object exports); // testing.cc
 
 }  // namespace nodegrad

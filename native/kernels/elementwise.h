@@ -102,16 +102,13 @@ inline double powerLane(double a, double b, double general) {
       if (e & 1) result = result * base;
     return b < 0 ? 1.0 / result : result;
   }
-  if (a == 0) return b > 0 ? 0.0 : __builtin_inf();
-  if (a == 1) return 1.0;
-  if (b == 0.5 || b == -0.5) return general;
-  const bool infinite = size == __builtin_inf();
-  if (infinite) {
-    const double m = a < 0 ? -a : a;
-    return m == 1 ? 1.0 : (m > 1) == (b > 0) ? __builtin_inf() : 0.0;
-  }
-  if (a < 0) return size < 4503599627370496.0 && double(int64_t(size)) != size ? __builtin_nan("") : general;
-  return general;
+  const double m = a < 0 ? -a : a;
+  if (size == __builtin_inf()) return m == 1 ? 1.0 : (m > 1) == (b > 0) ? __builtin_inf() : 0.0;
+  const bool whole = size >= 0x1p53 || double(int64_t(size)) == size, odd = whole && size < 0x1p53 && (int64_t(size) & 1);
+  if (a == 0) return (b > 0 ? 0.0 : __builtin_inf()) * (odd && __builtin_signbit(a) ? -1.0 : 1.0);
+  if (a > 0) return a == 1 ? 1.0 : general;
+  if (whole) return odd ? -general : general;
+  return m == __builtin_inf() ? (b > 0 ? m : 0.0) : __builtin_nan("");
 }
 template <class T> void power(T* c, const T* a, int aStep, const T* b, int bStep, int64_t n, bool) {
   for (int64_t i = 0; i < n; i += lanes) {

@@ -75,7 +75,8 @@ template <bool Max, class T> inline T extremeRow(const T* x, int64_t n, int32_t*
     for (int j = 1; j < lanes; ++j) if (better<Max>(t[j], best)) best = t[j];
     for (; i < n; ++i) if (better<Max>(x[i], best)) best = x[i];
     const bool nan = best != best;
-    while (nan ? x[at] == x[at] : x[at] != best) ++at;
+    // The bound is for shared memory, which another thread may write meanwhile.
+    while (at + 1 < n && (nan ? x[at] == x[at] : x[at] != best)) ++at;
     best = x[at];
   } else {
     for (; i < n; ++i) if (better<Max>(x[i], best)) { best = x[i]; at = int32_t(i); }

@@ -41,23 +41,13 @@ template <class T> void mapSameBackward(const Call& c, void (*kernel)(T*, const 
   });
 }
 
-#define SAME(op, kernel) \
+#define MAP(op, kernel) \
   void run_##op(const Call& c) { byFloat(c, [&]<class T>() { mapSame<T>(c, kernelsOf<T>().kernel); }); }
-#define SAME_BACKWARD(op, kernel) \
+#define MAP_BACKWARD(op, kernel) \
   void run_##op(const Call& c) { byFloat(c, [&]<class T>() { mapSameBackward<T>(c, kernelsOf<T>().kernel); }); }
-
-SAME(neg, neg)
-SAME(abs, absolute)
-SAME(sign, sign)
-SAME(exp, exponential)
-SAME(log, logarithm)
-SAME(sqrt, squareRoot)
-SAME(relu, relu)
-SAME_BACKWARD(relu_backward, reluBackward)
-SAME(sigmoid, logistic)
-SAME_BACKWARD(sigmoid_backward, sigmoidBackward)
-SAME(tanh, hyperbolicTangent)
-SAME_BACKWARD(tanh_backward, tanhBackward)
+#include "../kernels/maps.def"
+#undef MAP
+#undef MAP_BACKWARD
 
 void run_clip(const Call& c) {
   byFloat(c, [&]<class T>() {
@@ -234,18 +224,11 @@ DEFINE(not_equal, checkBroadcast)
 DEFINE(less, checkBroadcast)
 DEFINE(less_equal, checkBroadcast)
 DEFINE(where, checkBroadcast)
-DEFINE(neg, sameLengths)
-DEFINE(abs, sameLengths)
-DEFINE(sign, sameLengths)
-DEFINE(exp, sameLengths)
-DEFINE(log, sameLengths)
-DEFINE(sqrt, sameLengths)
-DEFINE(relu, sameLengths)
-DEFINE(relu_backward, sameLengths)
-DEFINE(sigmoid, sameLengths)
-DEFINE(sigmoid_backward, sameLengths)
-DEFINE(tanh, sameLengths)
-DEFINE(tanh_backward, sameLengths)
+#define MAP(op, kernel) DEFINE(op, sameLengths)
+#define MAP_BACKWARD(op, kernel) DEFINE(op, sameLengths)
+#include "../kernels/maps.def"
+#undef MAP
+#undef MAP_BACKWARD
 DEFINE(clip, sameLengths)
 DEFINE(clip_backward, sameLengths)
 DEFINE(accumulate, sameLengths)

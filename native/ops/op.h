@@ -78,4 +78,10 @@ inline int64_t checkedProduct(int64_t a, int64_t b) {
   return a < 0 || b < 0 || __builtin_mul_overflow(a, b, &r) ? -1 : r;
 }
 
+// An index from memory that another thread may share and change after the check: read once, and never outside of [0, limit).
+inline int64_t indexBelow(const int32_t* index, int64_t limit) {
+  const int64_t i = *static_cast<const volatile int32_t*>(index);
+  return i >= 0 && i < limit ? i : 0;
+}
+
 }  // namespace nodegrad

@@ -94,6 +94,7 @@ template <class T> void sumColumns(const Call& c, Shape s) {
 
 void run_sum(const Call& c) {
   const Shape s = shapeOf(c);
+  if (c.length(0) == 0) return;
   byFloat(c, [&]<class T>() { s.inner == 1 ? sumRows<T>(c, s) : sumColumns<T>(c, s); });
 }
 size_t sumWorkspace(const Call& c) {
@@ -134,13 +135,14 @@ void run_min(const Call& c) { extreme<false>(c); }
 // dx[o, index[o, j], j] = dy[o, j], zero elsewhere: the gradient goes to the first of equal elements.
 void run_select_backward(const Call& c) {
   const Shape s = shapeOf(c);
+  if (c.length(0) == 0) return;
   byFloat(c, [&]<class T>() {
     T* dx = c.out<T>(0);
     const T* dy = c.in<T>(1);
     const int32_t* index = c.in<int32_t>(2);
     parallelFor(s.outer, [&](int64_t o, int) {
       kernelsOf<T>().fill(dx + o * s.n * s.inner, T(0), s.n * s.inner);
-      for (int64_t j = 0; j < s.inner; ++j) dx[(o * s.n + index[o * s.inner + j]) * s.inner + j] = dy[o * s.inner + j];
+      for (int64_t j = 0; j < s.inner; ++j) dx[(o * s.n + indexBelow(index + o * s.inner + j, s.n)) * s.inner + j] = dy[o * s.inner + j];
     });
   });
 }
@@ -169,8 +171,9 @@ void run_histogram(const Call& c) {
     for (int64_t i = 0; i < c.length(1); ++i) {
       const double v = double(x[i]);
       if (!(v >= low && v <= high)) continue;
-      const int64_t bin = int64_t((v - low) * scale);
-      ++counts[bin < bins ? bin : bins - 1];
+      // In a denormal range bins per unit overflow: there the share of the range comes first.
+      const double bin = scale <= __DBL_MAX__ ? (v - low) * scale : (v - low) / (high - low) * double(bins);
+      ++counts[bin < double(bins) ? int64_t(bin) : bins - 1];
     }
   });
 }

@@ -156,9 +156,10 @@ void run_concat(const Call& c) {
   const int64_t outer = c.ints[0], inputs = c.intCount - 1;
   int64_t width = 0;
   for (int64_t i = 0; i < inputs; ++i) width += c.ints[1 + i];
+  if (width == 0) return;
   bySize(c.operands[0].dtype, [&]<class T>() {
-    const int64_t perTile = width ? elementTile / width + 1 : outer;
-    parallelFor(tilesOf(outer, perTile ? perTile : 1), [&](int64_t tile, int) {
+    const int64_t perTile = elementTile / width + 1;
+    parallelFor(tilesOf(outer, perTile), [&](int64_t tile, int) {
       for (int64_t row = tile * perTile; row < (tile + 1) * perTile && row < outer; ++row) {
         T* y = c.out<T>(0) + row * width;
         for (int64_t i = 0; i < inputs; ++i) {
@@ -189,7 +190,7 @@ void run_gather_rows(const Call& c) {
     const int64_t perTile = elementTile / (width + 1) + 1;
     parallelFor(tilesOf(count, perTile), [&](int64_t tile, int) {
       for (int64_t i = tile * perTile; i < (tile + 1) * perTile && i < count; ++i)
-        if (width) std::memcpy(c.out<T>(0) + i * width, c.in<T>(1) + index[i] * width, size_t(width) * sizeof(T));
+        if (width) std::memcpy(c.out<T>(0) + i * width, c.in<T>(1) + indexBelow(index + i, c.ints[0]) * width, size_t(width) * sizeof(T));
     });
   });
 }
@@ -203,7 +204,7 @@ void run_scatter_add_rows(const Call& c) {
     parallelFor(tilesOf(width, columns), [&](int64_t tile, int) {
       const int64_t j = tile * columns, n = width - j < columns ? width - j : columns;
       for (int64_t r = 0; r < c.ints[0]; ++r) k.fill(c.out<T>(0) + r * width + j, T(0), n);
-      for (int64_t i = 0; i < count; ++i) k.accumulate(c.out<T>(0) + index[i] * width + j, c.in<T>(1) + i * width + j, n);
+      for (int64_t i = 0; i < count; ++i) k.accumulate(c.out<T>(0) + indexBelow(index + i, c.ints[0]) * width + j, c.in<T>(1) + i * width + j, n);
     });
   });
 }

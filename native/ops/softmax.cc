@@ -45,7 +45,7 @@ void run_cross_entropy(const Call& c) {
   byFloat(c, [&]<class T>() {
     const int32_t* labels = c.in<int32_t>(3);
     forRows(c, [&](int64_t r, int64_t at) {
-      c.out<T>(0)[r] = kernelsOf<T>().crossEntropyRow(c.out<T>(1) + at, c.in<T>(2) + at, c.ints[1], labels[r], T(c.reals[0]));
+      c.out<T>(0)[r] = kernelsOf<T>().crossEntropyRow(c.out<T>(1) + at, c.in<T>(2) + at, c.ints[1], indexBelow(labels + r, c.ints[1]), T(c.reals[0]));
     });
   });
 }

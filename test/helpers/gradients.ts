@@ -1,24 +1,8 @@
 // Gradient-check cases, by the name that the op has in native/ops/ops.def: inputs off every kink, sizes 0 and 1 among them.
-import {
-  addRelu,
-  concat,
-  crossEntropy,
-  dropout,
-  exp,
-  log,
-  logSoftmax,
-  mseLoss,
-  relu,
-  sigmoid,
-  softmax,
-  sqrt,
-  stack,
-  Tensor,
-  tanh,
-  where,
-} from '../../lib/index.js';
+import { addRelu, concat, crossEntropy, dropout, exp, log, logSoftmax, mseLoss, softmax, sqrt, stack, Tensor, where } from '../../lib/index.js';
 import { linear } from '../../lib/ops/matmul.js';
 import { Random } from '../../lib/random.js';
+import { activations } from './activations.js';
 import { f64, i32 } from './build.js';
 import type { GradcheckOptions } from './gradcheck.js';
 import { Seeded } from './seeded.js';
@@ -217,9 +201,12 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
   exp: () => unary(exp),
   log: () => unary(log, positive),
   sqrt: () => unary(sqrt, positive),
-  relu: () => unary(relu, offZero),
-  sigmoid: () => [...unary(sigmoid), ...unary(sigmoid, { low: -12, high: 12 })],
-  tanh: () => [...unary(tanh), ...unary(tanh, { low: -6, high: 6 })],
+  ...Object.fromEntries(
+    Object.entries(activations).map(([name, { fn, kinks, wide }]) => [
+      name,
+      () => [...unary(fn, { kinks }), ...(wide === undefined ? [] : unary(fn, { low: -wide, high: wide, kinks }))],
+    ]),
+  ),
   clip: () => unary((x) => x.clip(-1, 0.75), { kinks: [-1, 0.75] }),
   // Numbers and steps that float32 holds exactly: through it and back the function is linear without rounding.
   cast: () =>

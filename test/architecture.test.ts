@@ -1,0 +1,349 @@
+// The map of the house as a test: which way arrows point, what each room must not say, and what every stem owes.
+import { join } from 'node:path';
+import test from 'ava';
+import ts from 'typescript';
+import '../lib/index.js';
+import { nativeOps } from '../lib/native.js';
+import { definedOp, definedOps } from '../lib/ops/define.js';
+import {
+  bannedCalls,
+  idleKernels,
+  inexactNative,
+  linesNaming,
+  longFiles,
+  looseBackwards,
+  looseStems,
+  type NativeRoom,
+  opNames,
+  roomOf,
+  uncovered,
+  undocumented,
+  withoutOpening,
+  wrongImports,
+  wrongNative,
+  wrongUsers,
+} from './helpers/architecture.js';
+import { gradientCases } from './helpers/gradients.js';
+import { readTree, root, type Tree } from './helpers/sources.js';
+
+const tree = readTree();
+const invent = (files: Record<string, string>): Tree => new Map(Object.entries(files));
+
+// ---- lib ----
+
+const basics = ['errors', 'dtype'];
+const tensors = [...basics, 'random', 'ops', 'tensor'];
+const models = [...tensors, 'initializers', 'parameter', 'layers'];
+
+/** Which rooms of lib, and which packages, each room may import. Everybody may use Node's own modules. */
+const arrows: Record<string, readonly string[]> = {
+  errors: [],
+  dtype: ['errors'],
+  loader: ['errors', 'bindings'],
+  native: [...basics, 'loader'],
+  runtime: ['errors', 'native'],
+  random: ['errors'],
+  // A tensor's methods are ops, and ops make tensors: two files of one thing.
+  tensor: tensors,
+  ops: [...tensors, 'native'],
+  io: tensors,
+  initializers: tensors,
+  parameter: [...tensors, 'native', 'initializers'],
+  // The verbs of a layer (fit, save) stand in lib/training, and take data.
+  layers: [...models, 'training', 'data'],
+  losses: tensors,
+  metrics: tensors,
+  optimizers: [...models, 'native'],
+  schedules: [...tensors, 'optimizers'],
+  data: [...tensors, 'io'],
+  models: [...basics, 'layers'],
+  training: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'runtime', 'sitter'],
+  sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'training'],
+  cli: ['*', 'commander'],
+  index: ['*'],
+};
+
+/** Who may take what from the one file that holds the binary. */
+const usersOfNative: Record<string, readonly string[]> = {
+  run: ['lib/ops/emit.ts'],
+  allocate: ['lib/ops/emit.ts'],
+  allocateShared: ['lib/parameter.ts', 'lib/optimizers/optimizer.ts'],
+  nativeOps: ['lib/ops/define.ts'],
+  binding: ['lib/runtime.ts'],
+  binaryOrigin: ['lib/runtime.ts'],
+  binaryPath: ['lib/runtime.ts'],
+  calibrate: [],
+};
+
+test('imports of lib follow the arrows', (t) => {
+  t.deepEqual(wrongImports(tree, arrows), []);
+  const wrong = invent({
+    'lib/ops/a.ts': "import { Linear } from '../layers/linear.js';",
+    'lib/data/b.ts': "export type { X } from '../../test/x.js';\nimport sharp from 'sharp';",
+    'lib/attic/c.ts': "import { add } from '../ops/a.js';",
+    'lib/tensor.ts': "const { fit } = await import('./training/fit.js');",
+  });
+  t.deepEqual(wrongImports(wrong, arrows), [
+    'lib/ops/a.ts imports lib/layers/linear.ts: no arrow from ops to layers',
+    'lib/data/b.ts imports test/x.ts, which is outside of lib',
+    'lib/data/b.ts imports the package sharp',
+    'lib/attic/c.ts: the room attic is not on the map',
+    'lib/tensor.ts imports lib/training/fit.ts: no arrow from tensor to training',
+  ]);
+  t.is(roomOf('lib/tensor.ts'), 'tensor');
+});
+
+test('the binary is loaded in one file, held in one, and every operation passes one place', (t) => {
+  t.deepEqual(wrongUsers(tree, 'lib/loader.ts', { loadBinding: ['lib/native.ts'] }), []);
+  t.deepEqual(wrongUsers(tree, 'lib/native.ts', usersOfNative), []);
+  const loads = [...tree].filter(([path, text]) => /^lib\/.*\.ts$/.test(path) && /\b(createRequire|dlopen)\b/.test(text));
+  t.deepEqual(
+    loads.map(([path]) => path),
+    ['lib/loader.ts'],
+  );
+  const wrong = invent({ 'lib/layers/a.ts': "import { run, type NativeOp } from '../native.js';\nimport * as all from '../native.js';" });
+  t.deepEqual(wrongUsers(wrong, 'lib/native.ts', usersOfNative), [
+    'lib/layers/a.ts takes run from lib/native.ts',
+    'lib/layers/a.ts takes * from lib/native.ts',
+  ]);
+});
+
+// ---- native ----
+
+const nodeApi = /\bNapi::|\bnapi_\w+/;
+const intrinsics = /\b_mm\d*_\w+|\b__m(?:128|256|512)\w*|\b__mmask\d+/;
+const threads = /\bstd::(?:thread|mutex|atomic|async|condition_variable)\b|\bpthread_\w+|\bparallelFor\b/;
+const allocation = /\bnew\s+[A-Z\w:]+[\s({[]|\b(?:malloc|calloc|realloc|aligned_alloc|mmap)\s*\(|\bstd::(?:vector|string|map|unique_ptr)\b/;
+const throws = /\bthrow\b|\btry\s*\{|\bcatch\s*\(/;
+
+const nativeRooms: Record<string, NativeRoom> = {
+  kernels: {
+    rooms: [],
+    system: /^(cstdint|cstddef|immintrin\.h)$/,
+    banned: { 'mentions Node-API': nodeApi, 'starts or meets threads': threads, allocates: allocation, throws },
+  },
+  ops: {
+    rooms: ['kernels', 'runtime'],
+    system: /^(algorithm|atomic|cstddef|cstdint|cstdlib|cstring|limits)$/,
+    banned: { 'mentions Node-API': nodeApi, 'holds an intrinsic': intrinsics, throws, allocates: allocation },
+  },
+  program: {
+    rooms: ['kernels', 'runtime', 'ops'],
+    system: /./,
+    banned: { 'mentions Node-API': nodeApi, 'holds an intrinsic': intrinsics, throws },
+  },
+  runtime: { rooms: [], system: /./, banned: { 'mentions Node-API': nodeApi, throws } },
+  binding: {
+    rooms: ['ops', 'program', 'runtime', 'kernels'],
+    system: /./,
+    banned: { 'holds an intrinsic': intrinsics, throws, 'starts threads': threads },
+  },
+};
+const nativeExceptions = {
+  'native/binding/testing.cc holds an intrinsic': 'sets the floating-point state wrong on purpose, for a test',
+  'native/kernels/table.h → native/runtime/cpu.h': 'the table is chosen by the CPU probe: the type of an instruction set stands there',
+};
+
+test('native code includes and says only what its room allows', (t) => {
+  t.deepEqual(wrongNative(tree, nativeRooms, nativeExceptions), []);
+  const wrong = invent({
+    'native/kernels/a.h': '#include <vector>\n#include "../ops/op.h"\n// Napi:: in a comment is fine\nint* p = new int[3];',
+    'native/ops/b.cc': '#include "../binding/binding.h"\n__m256 x = _mm256_setzero_ps();',
+    'native/runtime/c.cc': '#include "../kernels/table.h"\nconst char* text = "napi_ok";',
+    'native/attic/d.cc': '',
+  });
+  t.deepEqual(wrongNative(wrong, nativeRooms, nativeExceptions), [
+    'native/kernels/a.h includes <vector>',
+    'native/kernels/a.h includes native/ops/op.h',
+    'native/kernels/a.h allocates: new int[',
+    'native/ops/b.cc includes native/binding/binding.h',
+    'native/ops/b.cc holds an intrinsic: __m256',
+    'native/runtime/c.cc includes native/kernels/table.h',
+    'native/attic/d.cc: the room attic is not on the map',
+  ]);
+});
+
+test('a kernel header includes nothing: it is compiled once per instruction set, inside a namespace', (t) => {
+  const outside = ['all.h', 'table.h'];
+  const headers = [...tree].filter(([path]) => /^native\/kernels\/.*\.h$/.test(path) && !outside.some((name) => path.endsWith(`/${name}`)));
+  t.true(headers.length > 5);
+  t.deepEqual(
+    headers.filter(([, text]) => /^\s*#\s*include/m.test(text)).map(([path]) => path),
+    [],
+  );
+});
+
+// ---- operations ----
+
+/** Operations that lib defines without a gradient, by the reason. */
+const withoutGradient: [RegExp, string][] = [
+  [/_backward$/, 'a backward is not differentiated again'],
+  [/^(equal|not_equal|less|less_equal|sign|histogram)$/, 'piecewise constant'],
+  [/^(fill|random_uniform|random_normal)$/, 'no input to differentiate by'],
+  [/^(sgd|adam|accumulate|matmul_accumulate|scatter_add_rows)$/, 'runs inside backward or in place, where no tape is kept'],
+];
+
+test('native and lib have the same list of operations', (t) => {
+  const native = nativeOps.map(({ name }) => name);
+  t.deepEqual(opNames(tree), native, 'the addon was built from another ops.def: npm run build');
+  t.deepEqual([...definedOps()].sort(), [...native].sort());
+  t.is(new Set(native).size, native.length);
+});
+
+test('every operation has a gradient with a gradient-check case, or a reason to have none', (t) => {
+  for (const name of definedOps()) {
+    const without = definedOp(name)?.gradient === 'none';
+    const reason = withoutGradient.find(([pattern]) => pattern.test(name));
+    t.is(without, reason !== undefined, `${name}: ${without ? 'no gradient and no reason' : 'a gradient, although the list says none'}`);
+    if (!without) t.true(name in gradientCases, `${name} has no case in test/helpers/gradients.ts`);
+  }
+});
+
+test('a backward stands under its forward, in the same stem of both languages, and every kernel has its operation', (t) => {
+  t.deepEqual(looseBackwards(tree, { select_backward: 'serves max and min, and stands under both' }), []);
+  t.deepEqual(
+    looseStems(tree, {
+      'native/ops/gemm.cc': 'the driver behind matmul.cc: no operation of its own',
+      'native/ops/registry.cc': 'the table of all operations',
+      'native/ops/optimizers.cc': 'lib/ops/update.ts: optimizers.ts would be taken for the room of that name',
+    }),
+    [],
+  );
+  t.deepEqual(idleKernels(tree), []);
+  const wrong = invent({
+    'native/ops/ops.def': 'OP(elu, "T:T", 0, 0)\nOP(neg, "T:T", 0, 0)\nOP(elu_backward, "T:TT", 0, 0)\n',
+    'native/ops/elu.cc': 'kernels.used(x); // kernels.idle(x)',
+    'native/kernels/kernels.def': 'KERNEL(used, void, int)\nKERNEL(idle, void, int)\n',
+  });
+  t.deepEqual(looseBackwards(wrong, {}), ['elu_backward']);
+  t.deepEqual(looseStems(wrong, {}), ['native/ops/elu.cc']);
+  t.deepEqual(idleKernels(wrong), ['idle']);
+});
+
+test('a new activation costs five files and about fifty lines, its tests included', (t) => {
+  const samples = {
+    Tanh: /\b(tanh|Tanh|hyperbolicTangent|tanhBackward|tanh_backward|tanhOp|tanhBackwardOp)\b/,
+    Sigmoid: /\b(sigmoid|Sigmoid|logistic|sigmoid(?:Backward|_backward|Op|BackwardOp))\b/,
+  };
+  for (const [name, names] of Object.entries(samples)) {
+    const lines = linesNaming(tree, names);
+    // The function's arithmetic, where it is none of those that math.h has already.
+    lines.delete('native/kernels/math.h');
+    t.deepEqual([...lines.keys()].sort(), [
+      'lib/layers/activations.ts',
+      'lib/ops/activations.ts',
+      'native/kernels/elementwise.h',
+      'native/kernels/maps.def',
+      'test/helpers/activations.ts',
+    ]);
+    const total = [...lines.values()].reduce((sum, count) => sum + count, 0);
+    t.true(total >= 40 && total <= 55, `${name} takes ${total} lines`);
+    t.log(`${name}: ${total} lines in 5 files`);
+  }
+});
+
+// ---- files ----
+
+const course = (section: string) => `test/course/${section}.test.ts`;
+
+/** Stems whose test has another name, with the reason. */
+const testedElsewhere: Record<string, { test: string; why: string }> = {
+  'lib/index.ts': { test: 'test/architecture.test.ts', why: 'a list of exports, which this file reads' },
+  'lib/native.ts': { test: 'test/loader.test.ts', why: 'loads at import; what it runs is in every test of an operation' },
+  'lib/dtype.ts': { test: 'test/ops/special.test.ts', why: 'names of element types' },
+  'lib/ops/define.ts': { test: 'test/ops/gradients.test.ts', why: 'the list that the gradient check walks' },
+  'lib/ops/emit.ts': { test: 'test/ops/golden.test.ts', why: 'every operation passes it' },
+  'lib/ops/elementwise.ts': { test: 'test/ops/golden.test.ts', why: 'operations are tested together, from one table of cases' },
+  'lib/ops/activations.ts': {
+    test: 'test/layers/activations.test.ts',
+    why: 'functions and layers from one table, test/helpers/activations.ts',
+  },
+  'lib/ops/broadcast.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
+  'lib/ops/matmul.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
+  'lib/ops/reduce.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
+  'lib/ops/shape.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
+  'lib/ops/softmax.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
+  'lib/ops/random.ts': { test: 'test/random.test.ts', why: 'the numbers are those of lib/random.ts' },
+  'lib/ops/backward.ts': { test: course('gradients'), why: 'course section G is its specification' },
+  'lib/ops/update.ts': { test: 'test/optimizers/sgd.test.ts', why: 'one line an optimizer' },
+  'lib/tensor.ts': { test: 'test/ops/golden.test.ts', why: 'its methods are the operations' },
+  'lib/runtime.ts': { test: 'test/loader.test.ts', why: 'switches of the process: the suite is run under each of them' },
+  'lib/errors.ts': { test: 'test/io/idx.test.ts', why: 'every test of a wrong argument asks for its class and code' },
+  'lib/layers/layer.ts': { test: 'test/layers/sequential.test.ts', why: 'abstract: test/contracts/layer.ts is run for every layer' },
+  'lib/layers/forward.ts': { test: 'test/layers/sequential.test.ts', why: 'wraps every forward: paths and errors of nested layers' },
+  'lib/layers/registry.ts': { test: 'test/layers/sequential.test.ts', why: 'layerContract clones every layer through it' },
+  'lib/layers/summary.ts': { test: 'test/layers/sequential.test.ts', why: 'a table of a model with several layers' },
+  'lib/optimizers/optimizer.ts': {
+    test: 'test/optimizers/sgd.test.ts',
+    why: 'abstract: test/contracts/optimizer.ts is run for every optimizer',
+  },
+  'lib/io/safetensors-header.ts': { test: 'test/io/safetensors.test.ts', why: 'the first half of the format' },
+  'lib/training/errors.ts': { test: 'test/training/fit.test.ts', why: 'what fit throws' },
+  'lib/training/history.ts': { test: 'test/training/fit.test.ts', why: 'what fit gives' },
+  ...Object.fromEntries(
+    ['data', 'evaluate', 'info', 'options', 'program', 'train'].map((stem) => [
+      `lib/cli/${stem}.ts`,
+      { test: 'test/cli/main.test.ts', why: 'commands are tested as the user runs them' },
+    ]),
+  ),
+};
+
+const ceilings = {
+  'lib/tensor.ts': { most: 900, why: 'one class, whose methods are one line of code each under their documentation' },
+  'test/native/samples.ts': { most: 460, why: 'one list: a valid call of every operation' },
+  'test/native/special.test.ts': { most: 460, why: 'one table: every operation at every special value' },
+  'test/golden/make.py': { most: 600, why: 'the one script behind all golden files: their hash of it must stay one' },
+};
+
+test('every stem of lib has a test of its name, or says where it is tested', (t) => {
+  t.deepEqual(uncovered(tree, testedElsewhere), []);
+  const wrong = invent({ 'lib/layers/new.ts': '', 'lib/layers/old.ts': '', 'test/layers/old.test.ts': '' });
+  t.deepEqual(uncovered(wrong, { 'lib/gone.ts': { test: 'test/layers/old.test.ts', why: '' } }), [
+    'lib/layers/new.ts has no test of its name',
+    'lib/gone.ts is on the list of tests elsewhere and does not exist',
+  ]);
+});
+
+test('a file has at most 400 lines', (t) => {
+  t.deepEqual(longFiles(tree, 400, ceilings), []);
+  t.deepEqual(longFiles(invent({ 'lib/a.ts': 'x\n'.repeat(401), 'lib/b.ts': 'x\n'.repeat(400) }), 400, {}), ['lib/a.ts has 401 lines']);
+});
+
+test('a file opens with a sentence that says what it is', (t) => {
+  t.deepEqual(withoutOpening(tree), []);
+  const wrong = invent({
+    'lib/a.ts': "import x from 'y';\n// Late.\n",
+    'lib/b.ts': '// no end\n',
+    'lib/c.ts': '// Says what it is.\n',
+    'lib/d.py': '#!/bin/sh\n"""Says it, too."""\n',
+  });
+  t.deepEqual(withoutOpening(wrong), ['lib/a.ts', 'lib/b.ts']);
+});
+
+test('nothing computes numbers that depend on the engine, the compiler or chance', (t) => {
+  const shown = 'a figure in a message: it enters no result';
+  t.deepEqual(bannedCalls(tree, { 'lib/losses/loss.ts: Math.log': shown, 'lib/sitter/first.ts: Math.exp': shown }), []);
+  t.deepEqual(inexactNative(tree), []);
+  const wrong = invent({
+    'lib/a.ts': 'const y = Math.exp(x) + x ** 0.5; const limit = 2 ** 31; // Math.sin in a comment',
+    'test/b.ts': 'Math.random(); Math.exp(1);',
+    'native/ops/c.cc': 'double y = std::exp(x); // std::log',
+    'CMakeLists.txt': '# Never -ffast-math.\ntarget_compile_options(nodegrad PRIVATE -ffast-math)',
+  });
+  t.deepEqual(bannedCalls(wrong, {}), ['lib/a.ts: Math.exp', 'lib/a.ts: **', 'test/b.ts: Math.random']);
+  t.deepEqual(inexactNative(wrong), ['native/ops/c.cc: a transcendental of libm', 'CMakeLists.txt: -ffast-math']);
+});
+
+test('every public symbol is described, and classes and functions show an example', (t) => {
+  const options: ts.CompilerOptions = {
+    target: ts.ScriptTarget.ES2022,
+    module: ts.ModuleKind.NodeNext,
+    types: ['node'],
+    skipLibCheck: true,
+    strict: true,
+  };
+  const program = ts.createProgram([join(root, 'lib/index.ts')], options);
+  const index = program.getSourceFile(join(root, 'lib/index.ts'));
+  if (index === undefined) return t.fail('lib/index.ts is gone');
+  t.deepEqual(undocumented(program, index), []);
+});

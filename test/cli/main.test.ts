@@ -1,0 +1,231 @@
+// Proves lib/cli as a user meets it: the command runs, its exit codes, its JSON, its errors, Ctrl-C, and what a terminal shows.
+
+import test from 'ava';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { load, readRunLog } from '../../lib/index.js';
+
+const main = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url));
+
+interface Result {
+  code: number | null;
+  out: string;
+  error: string;
+}
+
+/** Runs the command in a folder; `interrupt` sends a signal once standard error matches. */
+function run(
+  folder: string,
+  words: readonly string[],
+  interrupt?: { on: RegExp; signal: NodeJS.Signals },
+  env: Record<string, string> = {},
+): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [main, ...words], {
+      cwd: folder,
+      env: { ...process.env, NODEGRAD_DATA: '', XDG_CACHE_HOME: folder, NODEGRAD_NUM_THREADS: '2', ...env },
+    });
+    let [out, error] = ['', ''];
+    child.stdout.on('data', (chunk) => {
+      out += chunk;
+    });
+    child.stderr.on('data', (chunk) => {
+      error += chunk;
+      if (interrupt?.on.test(error)) {
+        child.kill(interrupt.signal);
+        interrupt = undefined;
+      }
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, out, error }));
+  });
+}
+
+async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'nodegrad-cli-'));
+  try {
+    await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const short = ['--hidden', '32', '--epochs', '1'];
+
+test('train gives one JSON document on standard output, progress on standard error, a model and a log; evaluate agrees', async (t) => {
+  await inFolder(async (folder) => {
+    const { code, out, error } = await run(folder, ['train', ...short, '--seed', '4', '--out', 'here', '--json']);
+    t.is(code, 0);
+    const result = JSON.parse(out);
+    t.like(result, { outcome: 'completed', fault: null, options: { data: 'digits', model: 'mlp', optimizer: 'adam', epochs: 1, seed: 4 } });
+    t.is(result.epochs.length, 1);
+    t.true(result.test.accuracy > 0.5);
+    t.is(
+      result.test.confusion.flat().reduce((sum: number, count: number) => sum + count, 0),
+      2000,
+    );
+    t.regex(error, /epoch 1\/1 {2}loss/);
+    t.is(result.files.weights, join(folder, 'here', 'model.safetensors'));
+    t.is(readRunLog(result.files.log).runs[0].end?.outcome, 'completed');
+    t.is((await load(result.files.weights)).parameterCount(), 784 * 32 + 32 + 32 * 10 + 10);
+    const evaluated = await run(folder, ['evaluate', 'here/model.safetensors', '--json']);
+    t.is(evaluated.code, 0);
+    t.true(Math.abs(JSON.parse(evaluated.out).loss - result.test.loss) < 1e-5);
+    t.is(JSON.parse(evaluated.out).accuracy, result.test.accuracy);
+    const text = await run(folder, ['evaluate', 'here/model.safetensors']);
+    t.regex(text.out, /accuracy {2}\d+\.\d\d %/);
+    const again = await run(folder, ['train', ...short, '--seed', '4', '--threads', '1', '--out', 'there', '--json']);
+    t.deepEqual(
+      readFileSync(join(folder, 'there', 'model.safetensors')),
+      readFileSync(join(folder, 'here', 'model.safetensors')),
+      'the same seed, other threads',
+    );
+    t.is(JSON.parse(again.out).options.threads, 1);
+  });
+});
+
+test('start shows the confusion matrix, wrong digits, the files, and what the sitter says', async (t) => {
+  await inFolder(async (folder) => {
+    const { code, out, error } = await run(folder, ['start', '--epochs', '1']);
+    t.is(code, 0);
+    t.regex(out, /What the test images were taken for\ntrue +0 +1 .*hits\n/);
+    t.regex(out, /Some of the [\d,]+ wrong ones\n([ ▀▄█]*\n){14}\d taken for \d/);
+    t.regex(out, /initial loss [\d.]+ against 2\.3026 by chance \(ln 10\): as it should be/);
+    t.regex(out, /dead units: .* % of 512 in layer '2'/);
+    t.regex(out, /update-to-weight ratio: .* in '1\.weight'/);
+    const [, weights] = /weights {2}(\S+)/.exec(out) ?? [];
+    t.true(existsSync(join(folder, weights)));
+    t.regex(weights, /^runs\//);
+    t.regex(out, /log {6}runs\/\S+\/log\.jsonl/);
+    t.regex(error, /sitter: initial loss/);
+    t.false(out.includes('\x1b'), 'no colours where there is no terminal');
+  });
+});
+
+test('[J09] a learning rate of 10 is named as the fault, and the exit code says that the run failed', async (t) => {
+  await inFolder(async (folder) => {
+    const { code, out, error } = await run(folder, ['start', '--lr', '10']);
+    t.is(code, 1);
+    t.regex(out, /learning rate too high: with 10, the loss grew from 2\.\d+ to .* Try 1, then 0\.1/);
+    t.regex(out, /ended by a fault/);
+    t.regex(error, /sitter: learning rate too high/);
+    const json = await run(folder, ['train', '--lr', '1e30', '--optimizer', 'sgd', '--json']);
+    t.is(json.code, 1);
+    t.is(JSON.parse(json.out).outcome, 'fault');
+    t.regex(JSON.parse(json.out).fault, /learning rate/);
+  });
+});
+
+test('Ctrl-C finishes the step, saves what was trained, and exits with 130', async (t) => {
+  await inFolder(async (folder) => {
+    for (const [signal, expected] of [
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+    ] as const) {
+      const { code, out, error } = await run(folder, ['train', '--hidden', '32', '--epochs', '100000', '--out', signal], {
+        on: /epoch +1\//,
+        signal,
+      });
+      t.is(code, expected);
+      t.regex(error, /finishing the step/);
+      t.regex(out, /stopped after \d+ epochs, what was trained is saved/);
+      t.is((await load(join(folder, signal, 'model.safetensors'))).parameterCount(), 784 * 32 + 32 + 32 * 10 + 10);
+      t.is(readRunLog(join(folder, signal, 'log.jsonl')).runs[0].end?.outcome, 'aborted');
+      t.deepEqual(readdirSync(join(folder, signal)).sort(), ['log.jsonl', 'model.safetensors']);
+    }
+  });
+});
+
+test('every optimizer, schedule and model of the options trains', async (t) => {
+  await inFolder(async (folder) => {
+    const runs = [
+      ['--optimizer', 'sgd', '--schedule', 'constant'],
+      ['--optimizer', 'momentum', '--schedule', 'step'],
+      ['--optimizer', 'nesterov', '--schedule', 'exponential'],
+      ['--optimizer', 'adamw', '--model', 'linear', '--batch', '500'],
+    ];
+    for (const words of runs) {
+      const { code, out } = await run(folder, ['train', '--hidden', '16', '--epochs', '1', '--json', ...words]);
+      t.is(code, 0, words.join(' '));
+      t.is(JSON.parse(out).outcome, 'completed');
+      t.true(JSON.parse(out).test.accuracy > 0.3, words.join(' '));
+    }
+  });
+});
+
+test('a command line that makes no sense exits with 2 and says what would', async (t) => {
+  await inFolder(async (folder) => {
+    const wrong: [string[], RegExp][] = [
+      [['train', '--epoch', '3'], /unknown option '--epoch'\n\(Did you mean --epochs\?\)/],
+      [['train', '--epochs', 'many'], /expected a whole number of at least 1/],
+      [['train', '--epochs', '0'], /whole number/],
+      [['train', '--lr', '-1'], /expected a number of at least 0/],
+      [['train', '--lr', ''], /expected a number/],
+      [['train', '--hidden', '5,,3'], /whole number/],
+      [['train', '--optimizer', 'sdg'], /Allowed choices are sgd, momentum, nesterov, adam, adamw/],
+      [['train', 'digits'], /too many arguments/],
+      [['evaluate'], /missing required argument 'file'/],
+      [['data', 'imagenet'], /Allowed choices are digits, mnist/],
+      [['tarin'], /unknown command 'tarin'/],
+      [[], /Usage: nodegrad/],
+    ];
+    await Promise.all(
+      wrong.map(async ([words, message]) => {
+        const { code, out, error } = await run(folder, words);
+        t.is(code, 2, words.join(' '));
+        t.regex(error, message, words.join(' '));
+        t.is(out, '');
+      }),
+    );
+    t.deepEqual(readdirSync(folder), [], 'nothing was written');
+  });
+});
+
+test('what fails exits with 1 and one line, in JSON as well', async (t) => {
+  await inFolder(async (folder) => {
+    writeFileSync(join(folder, 'broken'), 'not a model, but long enough to be one');
+    const missing = await run(folder, ['evaluate', 'missing.safetensors']);
+    t.is(missing.code, 1);
+    t.regex(missing.error, /^nodegrad: expected a readable file.*ENOENT \[ERR_ARGUMENT\]\n$/);
+    const broken = await run(folder, ['evaluate', 'broken', '--json']);
+    t.is(broken.code, 1);
+    t.is(JSON.parse(broken.out).error.code, 'ERR_FILE_FORMAT');
+    const data = await run(folder, ['train', '--data', 'mnist', '--data-dir', join(folder, 'broken')]);
+    t.is(data.code, 1);
+    t.regex(data.error, /^nodegrad: .*\[ERR_/s);
+    const threads = await run(folder, ['train', '--threads', '100000']);
+    t.is(threads.code, 1);
+    t.regex(threads.error, /ERR_ARGUMENT/);
+  });
+});
+
+test('info, data, help and version print what they say', async (t) => {
+  await inFolder(async (folder) => {
+    const info = JSON.parse((await run(folder, ['info', '--json'])).out);
+    t.regex(info.version, /^\d+\.\d+\.\d+/);
+    t.is(info.threads, 2);
+    t.regex((await run(folder, ['info'])).out, new RegExp(`version +${info.version}\\n`));
+    t.is((await run(folder, ['--version'])).out.trim(), info.version);
+    t.regex((await run(folder, ['data'])).out, /digits .*made on the spot\n +mnist .*not here yet/);
+    t.deepEqual(
+      JSON.parse((await run(folder, ['data', '--json'])).out).map(({ name, isHere }: { name: string; isHere: boolean }) => [name, isHere]),
+      [
+        ['digits', true],
+        ['mnist', false],
+      ],
+    );
+    const samples = await run(folder, ['data', 'digits', '--samples', '3']);
+    t.regex(samples.out, /digits train: 10,000 images of 28×28×1, 1,000 per class/);
+    t.is(samples.out.split('\n').filter((line) => /[▀▄█]/.test(line)).length >= 14, true);
+    t.is(JSON.parse((await run(folder, ['data', 'digits', '--json'])).out).test.examples, 2000);
+    const help = await run(folder, ['--help']);
+    t.is(help.code, 0);
+    t.regex(help.out, /train \[options\]/);
+    t.notRegex(help.out, /start/, '`start` is for npm start');
+    t.is((await run(folder, ['train', '--help'])).code, 0);
+    t.deepEqual(readdirSync(folder), []);
+  });
+});

@@ -1,0 +1,62 @@
+// What the documents say is checked: examples compile, links lead somewhere, variables and commands exist.
+import { existsSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import test from 'ava';
+import { compileExamples, environmentVariables, examplesOf } from './helpers/examples.js';
+import { readTree, root, type Tree } from './helpers/sources.js';
+
+const tree = readTree();
+const documents = [...tree].filter(([path]) => path.endsWith('.md'));
+const invent = (files: Record<string, string>): Tree => new Map(Object.entries(files));
+
+test('every example in the documentation compiles against the built declarations', (t) => {
+  const examples = examplesOf(tree);
+  const places = new Set(examples.map(({ path }) => path));
+  for (const path of ['README.md', 'CONTRIBUTING.md', 'lib/tensor.ts', 'lib/data/index.ts'])
+    t.true(places.has(path), `no example was found in ${path}`);
+  t.deepEqual(compileExamples(examples), []);
+});
+
+test('an example that does not compile is named with its place', (t) => {
+  const wrong = invent({
+    'lib/a.ts':
+      "// A.\n\n/**\n * Text.\n *\n * @example\n * ```ts\n * import { relu } from 'nodegrad';\n * relu('no');\n * ```\n */\nexport const a = 1;\n",
+    'README.md': "# B\n\n```ts\nimport { nothing } from 'nodegrad';\n```\n\n```sh\nnpm test\n```\n",
+  });
+  const examples = examplesOf(wrong);
+  t.deepEqual(
+    examples.map(({ path, line }) => [path, line]),
+    [
+      ['lib/a.ts', 8],
+      ['README.md', 4],
+    ],
+  );
+  const problems = compileExamples(examples);
+  t.is(problems.length, 2);
+  t.regex(problems[0], /^lib\/a\.ts:9: Argument of type 'string'/);
+  t.regex(problems[1], /^README\.md:4: .*no exported member 'nothing'/);
+});
+
+test('links between documents lead to files that exist', (t) => {
+  for (const [path, text] of documents) {
+    for (const [, target] of text.matchAll(/\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)/g)) {
+      const file = normalize(join(dirname(path), target));
+      // The results are written by the bench; a fresh checkout of an early version may not have them.
+      t.true(file === 'bench/RESULTS.md' || existsSync(join(root, file)), `${path} links to ${target}`);
+    }
+  }
+});
+
+test('every environment variable that the code reads stands in the table of CONTRIBUTING.md, and the other way round', (t) => {
+  const read = environmentVariables(tree);
+  const table = new Set([...(tree.get('CONTRIBUTING.md') ?? '').matchAll(/^\| `(NODEGRAD_[A-Z_]+)/gm)].map((match) => match[1]));
+  t.deepEqual([...read.keys()].filter((name) => !table.has(name)).sort(), [], 'read, but not in the table');
+  t.deepEqual([...table].filter((name) => !read.has(name)).sort(), [], 'in the table, but not read');
+});
+
+test('every npm command that the documents name exists', (t) => {
+  const { scripts } = JSON.parse(tree.get('package.json') ?? '{}') as { scripts: Record<string, string> };
+  for (const [path, text] of documents) {
+    for (const [, name] of text.matchAll(/\bnpm run (?:--silent )?([\w:]+)/g)) t.true(name in scripts, `${path} names npm run ${name}`);
+  }
+});

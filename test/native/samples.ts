@@ -1,0 +1,438 @@
+// One valid native call for each line of native/ops/ops.def, at any length: what the tests of kernels and runtime run over.
+import type { DType, TypedArray } from '../../lib/dtype.js';
+import { arrayTypes } from '../../lib/dtype.js';
+import { nativeOps, run } from '../../lib/native.js';
+import { Seeded } from '../helpers/seeded.js';
+
+export type Float = 'float32' | 'float64';
+
+/** A call as the binding takes it. Outputs that are updated in place start from `initial`. */
+export interface Sample {
+  readonly op: string;
+  /** What tells this sample from others of its op. */
+  readonly form: string;
+  readonly outputs: readonly { readonly dtype: DType; readonly length: number; readonly initial?: TypedArray }[];
+  readonly inputs: readonly TypedArray[];
+  readonly ints: readonly number[];
+  readonly reals: readonly number[];
+  /** The output may be the memory of the first input: the kernel reads an element before it writes it. */
+  readonly aliases?: boolean;
+}
+
+const indexOf = new Map(nativeOps.map((op, index) => [op.name, index]));
+
+const margin = 64;
+
+/** Runs a sample into outputs of its own, with room around them, so that a kernel that writes too far fails a test and not the process. */
+export function runSample(sample: Sample): TypedArray[] {
+  const outputs = sample.outputs.map(({ dtype, length, initial }) => {
+    const array = new arrayTypes[dtype](length + 2 * margin).subarray(margin, margin + length);
+    if (initial !== undefined) array.set(initial);
+    return array;
+  });
+  runInto(sample, outputs, sample.inputs);
+  return outputs;
+}
+
+/** Runs a sample on given memory. */
+export function runInto(sample: Sample, outputs: readonly TypedArray[], inputs: readonly TypedArray[]): void {
+  const index = indexOf.get(sample.op);
+  if (index === undefined) throw new Error(`there is no native operation ${sample.op}`);
+  run(index, [...outputs, ...inputs], sample.ints, sample.reals);
+}
+
+type Maker = (n: number, dtype: Float, random: Seeded) => Sample[];
+
+const floats = (dtype: Float, values: ArrayLike<number>): TypedArray =>
+  dtype === 'float32' ? Float32Array.from(values) : Float64Array.from(values);
+const uniform = (random: Seeded, dtype: Float, n: number, low = -4, high = 4): TypedArray => floats(dtype, random.uniform(n, low, high));
+const one = (dtype: DType, length: number) => [{ dtype, length }];
+
+// The columns of a matrix of n elements: the largest of these that divides n.
+const columnsOf = (n: number): number => [16, 10, 7, 5, 3, 2].find((width) => n % width === 0) ?? 1;
+
+function unary(op: string, low = -4, high = 4, reals: number[] = []): Maker {
+  return (n, dtype, random) => [
+    { op, form: 'same', outputs: one(dtype, n), inputs: [uniform(random, dtype, n, low, high)], ints: [], reals, aliases: true },
+  ];
+}
+
+function backward(op: string, reals: number[] = []): Maker {
+  return (n, dtype, random) => [
+    {
+      op,
+      form: 'same',
+      outputs: one(dtype, n),
+      inputs: [uniform(random, dtype, n), uniform(random, dtype, n, -1, 1)],
+      ints: [],
+      reals,
+      aliases: true,
+    },
+  ];
+}
+
+// Every way in which two operands may be stretched: a step of 0 or 1 in a row, and rows repeated.
+function binary(op: string, output: (dtype: Float) => DType = (dtype) => dtype, low = -4): Maker {
+  return (n, dtype, random) => {
+    const outputs = one(output(dtype), n);
+    const full = (): TypedArray => uniform(random, dtype, n, low, 4);
+    const single = (): TypedArray => uniform(random, dtype, 1, low, 4);
+    const columns = columnsOf(n);
+    const aliases = output(dtype) === dtype;
+    return [
+      { op, form: 'same shapes', outputs, inputs: [full(), full()], ints: [1, n, 1, 1], reals: [], aliases },
+      { op, form: 'tensor and scalar', outputs, inputs: [full(), single()], ints: [1, n, 1, 0], reals: [], aliases },
+      { op, form: 'scalar and tensor', outputs, inputs: [single(), full()], ints: [1, n, 0, 1], reals: [] },
+      { op, form: 'two scalars', outputs, inputs: [single(), single()], ints: [1, n, 0, 0], reals: [] },
+      {
+        op,
+        form: `rows of ${columns} and one row`,
+        outputs,
+        inputs: [full(), uniform(random, dtype, columns, low, 4)],
+        ints: [2, n / columns, columns, columns, 1, 0, 1],
+        reals: [],
+        aliases,
+      },
+    ];
+  };
+}
+
+function rows(op: string, inputs: 1 | 2): Maker {
+  return (n, dtype, random) =>
+    [columnsOf(n), n].map((columns) => ({
+      op,
+      form: `rows of ${columns}`,
+      outputs: one(dtype, n),
+      inputs: Array.from({ length: inputs }, () => uniform(random, dtype, n)),
+      ints: [columns === 0 ? 0 : n / columns, columns],
+      reals: [],
+    }));
+}
+
+function extreme(op: string): Maker {
+  return (n, dtype, random) =>
+    n === 0
+      ? []
+      : [
+          [n / columnsOf(n), columnsOf(n), 1],
+          [1, n, 1],
+          [1, n / columnsOf(n), columnsOf(n)],
+        ].map(([outer, length, inner]) => ({
+          op,
+          form: `[${outer}, ${length}, ${inner}]`,
+          outputs: [...one(dtype, outer * inner), ...one('int32', outer * inner)],
+          inputs: [uniform(random, dtype, n)],
+          ints: [outer, length, inner],
+          reals: [],
+        }));
+}
+
+// Products whose output has about n elements, with odd inner dimensions.
+function product(op: string, form: 'plain' | 'accumulate' | 'linear'): Maker {
+  return (n, dtype, random) => {
+    const columns = columnsOf(n);
+    const m = n / columns;
+    const cases = form === 'linear' ? [[0, 0]] : [[0, 0], [0, 1], [1, 0], [1, 1]]; // biome-ignore format: one line
+    return cases.flatMap(([a, b]) =>
+      [1, 19].map((k) => ({
+        op,
+        form: `${m}×${k}×${columns}${a ? ' Aᵀ' : ''}${b ? ' Bᵀ' : ''}`,
+        outputs: form === 'accumulate' ? [{ dtype, length: n, initial: uniform(random, dtype, n) }] : one(dtype, n),
+        inputs: [
+          uniform(random, dtype, m * k),
+          uniform(random, dtype, k * columns),
+          ...(form === 'linear' ? [uniform(random, dtype, columns)] : []),
+        ],
+        ints: form === 'linear' ? [m, columns, k] : [m, columns, k, a, b],
+        reals: [],
+      })),
+    );
+  };
+}
+
+const state = (random: Seeded): Int32Array => Int32Array.from({ length: 6 }, (_, i) => (i === 3 ? 0 : random.integer(2 ** 24)));
+
+function drawn(op: string): Maker {
+  return (n, dtype, random) => [{ op, form: 'own stream', outputs: one(dtype, n), inputs: [state(random)], ints: [], reals: [-0.5, 1.5] }];
+}
+
+function crossEntropy(op: string, dense: boolean): Maker {
+  return (n, dtype, random) =>
+    n === 0
+      ? []
+      : [0, 0.1].map((smoothing) => {
+          const columns = columnsOf(n);
+          const count = n / columns;
+          return {
+            op,
+            form: `${count} rows of ${columns}, smoothing ${smoothing}`,
+            outputs: [...one(dtype, count), ...one(dtype, n)],
+            inputs: [
+              uniform(random, dtype, n),
+              dense ? uniform(random, dtype, n, 0, 1) : Int32Array.from({ length: count }, () => random.integer(columns)),
+            ],
+            ints: [count, columns],
+            reals: [smoothing],
+          };
+        });
+}
+
+function optimizer(op: string, states: number, hyper: number[][]): Maker {
+  return (n, dtype, random) =>
+    hyper.map((values) => ({
+      op,
+      form: `hyper ${values.join(' ')}`,
+      outputs: Array.from({ length: 1 + states }, (_, i) => ({ dtype, length: n, initial: uniform(random, dtype, n, i === 2 ? 0 : -1, 1) })),
+      inputs: [uniform(random, dtype, n, -1, 1), Float64Array.from(values)],
+      ints: [],
+      reals: [],
+    }));
+}
+
+const makers: Record<string, Maker> = {
+  add: binary('add'),
+  sub: binary('sub'),
+  mul: binary('mul'),
+  div: binary('div'),
+  minimum: binary('minimum'),
+  maximum: binary('maximum'),
+  pow: binary('pow', (dtype) => dtype, 0),
+  add_relu: binary('add_relu'),
+  equal: binary('equal', () => 'uint8'),
+  not_equal: binary('not_equal', () => 'uint8'),
+  less: binary('less', () => 'uint8'),
+  less_equal: binary('less_equal', () => 'uint8'),
+  where: (n, dtype, random) => {
+    const mask = Uint8Array.from({ length: n }, () => random.integer(2));
+    return [
+      {
+        op: 'where',
+        form: 'mask, tensor, scalar',
+        outputs: one(dtype, n),
+        inputs: [mask, uniform(random, dtype, n), uniform(random, dtype, 1)],
+        ints: [1, n, 1, 1, 0],
+        reals: [],
+      },
+    ];
+  },
+  neg: unary('neg'),
+  abs: unary('abs'),
+  sign: unary('sign'),
+  exp: unary('exp', -100, 89),
+  log: unary('log', 0, 1000),
+  sqrt: unary('sqrt', 0, 1000),
+  relu: unary('relu'),
+  relu_backward: backward('relu_backward'),
+  sigmoid: unary('sigmoid', -90, 90),
+  sigmoid_backward: backward('sigmoid_backward'),
+  tanh: unary('tanh', -10, 10),
+  tanh_backward: backward('tanh_backward'),
+  clip: unary('clip', -4, 4, [-1.5, 2]),
+  clip_backward: backward('clip_backward', [-0.5, 0.5]),
+  accumulate: (n, dtype, random) => [
+    {
+      op: 'accumulate',
+      form: 'in place',
+      outputs: [{ dtype, length: n, initial: uniform(random, dtype, n) }],
+      inputs: [uniform(random, dtype, n)],
+      ints: [],
+      reals: [],
+    },
+  ],
+  cast: (n, dtype, random) =>
+    (['float32', 'float64', 'int32', 'uint8'] as const).map((to) => ({
+      op: 'cast',
+      form: `to ${to}`,
+      outputs: one(to, n),
+      inputs: [uniform(random, dtype, n, -300, 300)],
+      ints: [],
+      reals: [],
+    })),
+  fill: (n, dtype) =>
+    (['int32', 'uint8', dtype] as const).map((to) => ({ op: 'fill', form: to, outputs: one(to, n), inputs: [], ints: [], reals: [1.75] })),
+  copy_strided: (n, dtype, random) => {
+    const columns = columnsOf(n);
+    return [
+      {
+        op: 'copy_strided',
+        form: `transpose of ${n / columns}×${columns}`,
+        outputs: one(dtype, n),
+        inputs: [uniform(random, dtype, n)],
+        ints: [0, 2, columns, n / columns, 1, columns],
+        reals: [],
+      },
+      {
+        op: 'copy_strided',
+        form: 'backwards',
+        outputs: one(dtype, n),
+        inputs: [uniform(random, dtype, n)],
+        ints: [Math.max(0, n - 1), 1, n, -1],
+        reals: [],
+      },
+    ];
+  },
+  embed: (n, dtype, random) => [
+    { op: 'embed', form: 'one axis', outputs: one(dtype, n + 5), inputs: [uniform(random, dtype, n)], ints: [1, n + 5, n, 2], reals: [-1] },
+    {
+      op: 'embed',
+      form: 'two axes',
+      outputs: one(dtype, 3 * (n + 2)),
+      inputs: [uniform(random, dtype, n)],
+      ints: [2, 3, n + 2, 1, n, 1, 1],
+      reals: [0.5],
+    },
+  ],
+  concat: (n, dtype, random) => [
+    {
+      op: 'concat',
+      form: 'three parts',
+      outputs: one(dtype, 3 * n),
+      inputs: [uniform(random, dtype, n), uniform(random, dtype, 2 * n)],
+      ints: [1, n, 2 * n],
+      reals: [],
+    },
+  ],
+  gather_rows: (n, dtype, random) => {
+    const columns = columnsOf(n);
+    return [
+      {
+        op: 'gather_rows',
+        form: `rows of ${columns}`,
+        outputs: one(dtype, n),
+        inputs: [uniform(random, dtype, 9 * columns), Int32Array.from({ length: n / columns }, () => random.integer(9))],
+        ints: [9, columns],
+        reals: [],
+      },
+    ];
+  },
+  scatter_add_rows: (n, dtype, random) => {
+    const columns = columnsOf(n);
+    return [
+      {
+        op: 'scatter_add_rows',
+        form: `rows of ${columns}`,
+        outputs: one(dtype, 9 * columns),
+        inputs: [uniform(random, dtype, n), Int32Array.from({ length: n / columns }, () => random.integer(9))],
+        ints: [9, columns],
+        reals: [],
+      },
+    ];
+  },
+  sum: (n, dtype, random) => {
+    const columns = columnsOf(n);
+    return [
+      [n / columns, columns, 1],
+      [1, n, 1],
+      [1, n / columns, columns],
+    ].map(([outer, length, inner]) => ({
+      op: 'sum',
+      form: `[${outer}, ${length}, ${inner}]`,
+      outputs: one(dtype, outer * inner),
+      inputs: [uniform(random, dtype, n)],
+      ints: [outer, length, inner],
+      reals: [],
+    }));
+  },
+  max: extreme('max'),
+  min: extreme('min'),
+  select_backward: (n, dtype, random) => {
+    if (n === 0) return [];
+    const columns = columnsOf(n);
+    const length = n / columns;
+    return [
+      {
+        op: 'select_backward',
+        form: `[1, ${length}, ${columns}]`,
+        outputs: one(dtype, n),
+        inputs: [uniform(random, dtype, columns), Int32Array.from({ length: columns }, () => random.integer(length))],
+        ints: [1, length, columns],
+        reals: [],
+      },
+    ];
+  },
+  histogram: (n, dtype, random) => [
+    { op: 'histogram', form: '7 bins', outputs: one('int32', 7), inputs: [uniform(random, dtype, n)], ints: [], reals: [-3, 3] },
+  ],
+  matmul: product('matmul', 'plain'),
+  matmul_accumulate: product('matmul_accumulate', 'accumulate'),
+  linear: product('linear', 'linear'),
+  softmax: rows('softmax', 1),
+  softmax_backward: rows('softmax_backward', 2),
+  log_softmax: rows('log_softmax', 1),
+  log_softmax_backward: rows('log_softmax_backward', 2),
+  cross_entropy: crossEntropy('cross_entropy', false),
+  cross_entropy_dense: crossEntropy('cross_entropy_dense', true),
+  cross_entropy_backward: (n, dtype, random) => {
+    const columns = columnsOf(n);
+    return [
+      {
+        op: 'cross_entropy_backward',
+        form: `rows of ${columns}`,
+        outputs: one(dtype, n),
+        inputs: [uniform(random, dtype, n / columns), uniform(random, dtype, n)],
+        ints: [n / columns, columns],
+        reals: [],
+      },
+    ];
+  },
+  dropout: (n, dtype, random) =>
+    [0, 0.3, 1].map((p) => ({
+      op: 'dropout',
+      form: `p = ${p}`,
+      outputs: one(dtype, n),
+      inputs: [uniform(random, dtype, n), state(random)],
+      ints: [],
+      reals: [p],
+      aliases: true,
+    })),
+  random_uniform: drawn('random_uniform'),
+  random_normal: drawn('random_normal'),
+  sgd: optimizer('sgd', 1, [
+    [0.1, 0.9, 0, 0.01, 1, 0],
+    [0.1, 0, 0, 0, 0, 1],
+    [0.1, 0.9, 0.5, 0, 0, 1],
+  ]),
+  adam: optimizer('adam', 2, [
+    [0.001, 0.9, 0.999, 1e-8, 0, 0, 0.1, 0.001],
+    [0.001, 0.9, 0.999, 1e-8, 0.1, 1, 0.19, 0.002],
+    [0.001, 0.9, 0.999, 1e-8, 0.1, 0, 0.19, 0.002],
+  ]),
+};
+
+/** The operations that have samples. */
+export const sampled: readonly string[] = Object.keys(makers);
+
+/** Operations of ops.def without a sample: a test keeps this list empty. */
+export const unsampled: readonly string[] = nativeOps.map((op) => op.name).filter((name) => makers[name] === undefined);
+
+/** Valid calls of an operation with about n elements. */
+export function samplesOf(op: string, n: number, dtype: Float, seed = 1): Sample[] {
+  const maker = makers[op];
+  if (maker === undefined) throw new Error(`no sample is written for the native operation ${op}`);
+  return maker(n, dtype, new Seeded(seed + n));
+}
+
+const words = new Uint32Array(2);
+const asDouble = new Float64Array(words.buffer);
+
+/** The bytes of an array with every NaN made the same one: a NaN stays a NaN, its payload is not promised. */
+export function bytesOf(array: TypedArray): Uint8Array {
+  const copy = array.slice();
+  if (copy instanceof Float32Array || copy instanceof Float64Array) {
+    for (let i = 0; i < copy.length; i++) if (Number.isNaN(copy[i])) copy[i] = NaN;
+  }
+  return new Uint8Array(copy.buffer, copy.byteOffset, copy.byteLength);
+}
+
+/** The first element at which two arrays differ in bits (any NaN equals any other), or -1. */
+export function firstDifference(a: TypedArray, b: TypedArray): number {
+  if (a.length !== b.length) return Math.min(a.length, b.length);
+  for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return i;
+  return -1;
+}
+
+/** A number with its bits, for messages. */
+export function bits(value: number): string {
+  asDouble[0] = value;
+  return `${value} (${words[1].toString(16)}:${words[0].toString(16)})`;
+}

@@ -1,0 +1,50 @@
+// Trains a small MLP with dropout and prints the SHA-256 of its weights: arguments are sizes, steps, batch, and `reproducible`.
+import { createHash } from 'node:crypto';
+import {
+  Adam,
+  crossEntropy,
+  Dropout,
+  Flatten,
+  info,
+  Linear,
+  ReLU,
+  SGD,
+  Sequential,
+  setReproducible,
+  setSeed,
+  Tensor,
+} from '../../lib/index.js';
+import { Seeded } from '../helpers/seeded.js';
+
+const [sizes, steps, batch, mode] = process.argv.slice(2);
+const widths = sizes.split('-').map(Number);
+const [inputs, classes] = [widths[0], widths[widths.length - 1]];
+setReproducible(mode === 'reproducible');
+setSeed(11);
+
+const layers = [new Flatten(), ...widths.slice(1).flatMap((width, i) => [new Linear(widths[i], width), new ReLU(), new Dropout(0.25)])];
+const model = new Sequential(layers.slice(0, -2) as Sequential[]);
+const adam = new Adam(model);
+const momentum = new SGD(model, { lr: 0.01, momentum: 0.9 });
+
+const random = new Seeded(23);
+const examples = Float32Array.from(random.uniform(1000 * inputs, 0, 1));
+const labels = Int32Array.from({ length: 1000 }, (_, i) => Math.floor(examples[i * inputs] * classes));
+let last = 0;
+for (let step = 0; step < Number(steps); step++) {
+  const count = Number(batch);
+  const begin = (step * 37) % (1000 - count);
+  const x = Tensor.from(examples.subarray(begin * inputs, (begin + count) * inputs), [count, inputs, 1]) as unknown as Tensor;
+  const loss = crossEntropy(model.forward(x), Tensor.from(labels.subarray(begin, begin + count)));
+  loss.backward();
+  const optimizer = step % 50 < 40 ? adam : momentum;
+  optimizer.step();
+  optimizer.zeroGrad();
+  last = loss.item();
+}
+const hash = createHash('sha256');
+for (const [path, parameter] of model.namedParameters()) hash.update(path).update(new Uint8Array(Float32Array.from(parameter.data).buffer));
+const { isa, threads, gemm, blas, reproducible } = info();
+console.log(
+  JSON.stringify({ hash: hash.digest('hex'), loss: last, isa, threads, gemm, blas: blas.available, reproducible, node: process.version }),
+);
