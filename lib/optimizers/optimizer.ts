@@ -59,7 +59,7 @@ export interface Run {
 }
 
 /**
- * Numbers that change from step to step, as an operand: `fill` writes them now, or before each replay of a step program.
+ * @internal Numbers that change from step to step, as an operand: `fill` writes them now, or before each replay of a step program.
  *
  * @param size - How many.
  * @param fill - Writes all of them.
@@ -137,7 +137,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   /** Names of the state tensors in use, each as long as the parameters. */
   protected abstract stateNames(options: O): readonly string[];
 
-  /** Updates one run by operations; numbers that change go through {@link hyperparameters}. */
+  /** Updates one run by operations; numbers that change from step to step must be operands. */
   protected abstract update(run: Run, options: O): void;
 
   /** Learning rate of the first group; setting it sets all groups. */

@@ -91,7 +91,9 @@ export class Recorder implements Destination {
   execute(op: Op<unknown>, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[], plan: Plan): void {
     const operands = [...outputs, ...inputs].map((tensor) => this.slot(tensor));
     if (operands.slice(0, outputs.length).some(({ buffer, size }) => size > 0 && this.buffers[buffer].kind === 'constant')) {
-      throw new ArgumentError(`[${op.name}] a step program can only update parameters (new Parameter(…)), not a plain tensor: its values are frozen`);
+      throw new ArgumentError(
+        `[${op.name}] a step program can only update parameters (new Parameter(…)), not a plain tensor: its values are frozen`,
+      );
     }
     this.instructions.push({ op, operands, writes: outputs.length, ints: plan.ints, reals: plan.reals });
   }

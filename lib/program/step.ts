@@ -105,7 +105,9 @@ export function compileStep<A extends StepArgument[], R>(fn: (...inputs: A) => R
     const data = [...inputs.map((input) => input.data as TypedArray), ...program.recording.live.map((live) => live.data)];
     const outputs = program.results.map(({ slot, dtype }) => new arrayTypes[dtype](slot.size) as TypedArray);
     const finish = (): R => {
-      const tensors = program.results.map(({ shape, dtype }, i) => Tensor.wrap(outputs[i] as Float32Array, shape, dtype as 'float32') as AnyTensor);
+      const tensors = program.results.map(
+        ({ shape, dtype }, i) => Tensor.wrap(outputs[i] as Float32Array, shape, dtype as 'float32') as AnyTensor,
+      );
       return program.rebuild(tensors) as R;
     };
     return { program, data, outputs, finish };

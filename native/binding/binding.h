@@ -7,12 +7,15 @@ namespace nodegrad {
 // Attributes cross the border in one array per environment, so that a call needs no array of its own.
 constexpr int maxAttributes = 256;
 
-struct ProgramRuntime;  // program.cc
+struct ProgramRuntime;                 // program.cc: the driver thread of an environment
+void deletePrograms(ProgramRuntime*);
 
 struct Instance {
   double* attributes = nullptr;  // ints first, then reals; owned by the ArrayBuffer that `attributesBuffer` keeps alive
   Napi::Reference<Napi::ArrayBuffer> attributesBuffer;
-  ProgramRuntime* programs = nullptr;  // made with the first asynchronous step; left to the end of the process, as is its thread's pool
+  ProgramRuntime* programs = nullptr;  // made with the first asynchronous step
+
+  ~Instance() { deletePrograms(programs); }
 };
 
 napi_value runOp(napi_env, napi_callback_info);  // run.cc

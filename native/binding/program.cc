@@ -151,7 +151,10 @@ struct ProgramRuntime {
   static void settle(napi_env e, napi_value, void* self, void* data) {
     std::unique_ptr<Job> job(static_cast<Job*>(data));
     std::unique_ptr<Owner> owner(static_cast<Owner*>(job->owner));
-    if (!e) return;
+    if (!e) {
+      owner.release();  // its references go with the environment
+      return;
+    }
     ProgramRuntime* runtime = static_cast<ProgramRuntime*>(self);
     Napi::Env env(e);
     Napi::HandleScope scope(env);
@@ -186,6 +189,8 @@ Napi::Value queueProgram(const Napi::CallbackInfo& call) {
 }
 
 }  // namespace
+
+void deletePrograms(ProgramRuntime* runtime) { delete runtime; }
 
 void exportProgram(Napi::Env env, Napi::Object exports) {
   exports.Set("createProgram", Napi::Function::New(env, createProgram, "createProgram"));

@@ -9,9 +9,7 @@
 #include <deque>
 #include <mutex>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "../runtime/pool.h"
 
 namespace nodegrad {
 
@@ -46,11 +44,8 @@ struct Driver::State {
 
   std::unique_ptr<Job> take() {
     // About 100 µs: longer than JavaScript takes from one awaited step to the next.
-    for (int spins = 0; spins < 4000 && waiting.load(std::memory_order_acquire) == 0 && !stop.load(std::memory_order_relaxed); ++spins) {
-#if defined(__x86_64__)
-      _mm_pause();
-#endif
-    }
+    for (int spins = 0; spins < 4000 && waiting.load(std::memory_order_acquire) == 0 && !stop.load(std::memory_order_relaxed); ++spins)
+      relax();
     std::unique_lock<std::mutex> lock(mutex);
     wake.wait(lock, [&] { return stop.load() || !queue.empty(); });
     if (queue.empty()) return nullptr;
