@@ -80,6 +80,8 @@ export {
 export { type IdxArray, type IdxContents, type IdxDType, type IdxOptions, readIdx, writeIdx } from './io/idx.js';
 
 export { Random, type RandomState, defaultRandom, getSeed, setSeed } from './random.js';
+export { type CompiledStep, compileStep, type StepArgument } from './program/step.js';
+
 export { Callback, type BatchRecord, type CallbackLike, type TrainingRun } from './training/callbacks.js';
 export { type NonFinitePlace, TrainingAbortedError, TrainingNonFiniteError } from './training/errors.js';
 export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';

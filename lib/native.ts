@@ -22,6 +22,10 @@ interface Binding {
   run(index: number, ints: number, reals: number, ...operands: TypedArray[]): void;
   info(): NativeInfo;
   setThreads(count?: number): number;
+  createProgram(code: Float64Array, externals: TypedArray[]): object;
+  disposeProgram(handle: object): void;
+  runProgram(handle: object, inputs: TypedArray[], outputs: TypedArray[]): void;
+  queueProgram(handle: object, inputs: TypedArray[], outputs: TypedArray[], done: (problem: string | null) => void): void;
   setReproducible(on: boolean): void;
   setGemm(choice: 'auto' | 'openblas' | 'own'): void;
   adviseHugePages(view: TypedArray): void;

@@ -4,7 +4,7 @@ import type { FloatDType, TypedArrayOf } from './dtype.js';
 import { bytesOf } from './dtype.js';
 import type { Initializer } from './initializers/initializer.js';
 import { allocateShared } from './native.js';
-import { withoutGradients } from './ops/emit.js';
+import { eagerly, withoutGradients } from './ops/emit.js';
 import { cast } from './ops/shape.js';
 import { getSeed, nextModel, Random } from './random.js';
 import { type AnyTensor, Tensor, checkShape } from './tensor.js';
@@ -96,7 +96,7 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
     this.#slab = slab;
     this.#offset = offset;
     const view = slab.values.subarray(offset, offset + this.size) as TypedArrayOf<D>;
-    const values = withoutGradients(() => this.#init.values(this.shape, this.dtype, new Random(getSeed(), stream)));
+    const values = eagerly(() => withoutGradients(() => this.#init.values(this.shape, this.dtype, new Random(getSeed(), stream))));
     view.set(values.data as never);
     this.moveTo(view);
   }

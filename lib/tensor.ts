@@ -202,7 +202,7 @@ export class Tensor<D extends DType = 'float32'> {
 
   /** The same memory, off the tape. */
   detach(): Tensor<D> {
-    return new Tensor(this.data, this.shape, this.dtype);
+    return withoutGradients(() => reshape(this, this.shape));
   }
 
   // ---- reading ----

@@ -20,17 +20,27 @@ export interface GradientNode {
   released: boolean;
 }
 
-/**
- * Where operations go. Today there is one destination, `eager`; a recorder for step programs is another one with the same two
- * functions, which is why nothing else in lib allocates outputs or calls `run`.
- */
+/** Where operations go: they run now (`eager`), or a recorder appends them to a step program. Nothing else allocates outputs or runs. */
 export interface Destination {
   allocate(output: OutputSpecification): AnyTensor;
+  /** A tensor on the memory of `input` from element `offset`. */
+  view(input: AnyTensor, shape: readonly number[], offset: number): AnyTensor;
   execute(op: Op<unknown>, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[], plan: Plan): void;
+  /** Does what every step does in JavaScript: now, or before each replay. */
+  perStep(hook: () => void): void;
+  /** An operand that changes from step to step: `refresh` writes into `data` now, or before each replay. */
+  liveInput(data: TypedArray, dtype: DType, refresh: () => void): AnyTensor;
+  /** What a recording takes for granted: it serves only while this is true. */
+  holdsWhile(condition: () => boolean): void;
 }
 
 const eager: Destination = {
   allocate: ({ shape, dtype }) => Tensor.wrap(allocate(sizeOf(shape), dtype), shape, dtype),
+  view(input, shape, offset) {
+    const data = input.data as TypedArray;
+    const size = sizeOf(shape);
+    return Tensor.wrap(offset === 0 && size === data.length ? data : data.subarray(offset, offset + size), shape, input.dtype as DType);
+  },
   execute(op, outputs, inputs, plan) {
     const operands: TypedArray[] = [];
     for (const output of outputs) operands.push(output.data);
@@ -41,9 +51,53 @@ const eager: Destination = {
       throw explain(error as Error, outputs, inputs);
     }
   },
+  perStep(hook) {
+    hook();
+  },
+  liveInput(data, dtype, refresh) {
+    refresh();
+    return Tensor.wrap(data, [data.length], dtype);
+  },
+  holdsWhile() {},
 };
 
-const destination: Destination = eager;
+let destination: Destination = eager;
+
+/** Runs `body` with its operations going to `to`. */
+export function withDestination<R>(to: Destination, body: () => R): R {
+  const before = destination;
+  destination = to;
+  try {
+    return body();
+  } finally {
+    destination = before;
+  }
+}
+
+/** Runs `body` now, also inside a recording: for the values that parameters start with. */
+export function eagerly<R>(body: () => R): R {
+  return withDestination(eager, body);
+}
+
+/** Whether operations are being recorded. */
+export function isRecording(): boolean {
+  return destination !== eager;
+}
+
+/** See {@link Destination.perStep}. */
+export function perStep(hook: () => void): void {
+  destination.perStep(hook);
+}
+
+/** See {@link Destination.liveInput}. */
+export function liveInput(data: TypedArray, dtype: DType, refresh: () => void): AnyTensor {
+  return destination.liveInput(data, dtype, refresh);
+}
+
+/** See {@link Destination.holdsWhile}. */
+export function holdsWhile(condition: () => boolean): void {
+  destination.holdsWhile(condition);
+}
 
 let gradientsEnabled = true;
 let nextId = 0;
@@ -55,6 +109,7 @@ export function emit<A>(op: Op<A>, inputs: readonly AnyTensor[], attributes: A):
   const outputs: AnyTensor[] = [];
   for (const output of plan.outputs) outputs.push(destination.allocate(output));
   destination.execute(op as Op<unknown>, outputs, inputs, plan);
+  if (destination !== eager) holdTrainability(inputs);
   attach(op, inputs, outputs, attributes);
   return outputs;
 }
@@ -71,12 +126,17 @@ export function emitInPlace<A>(op: Op<A>, targets: readonly AnyTensor[], inputs:
 
 /** A tensor on the memory of `input` from element `offset`, with a gradient rule of its own. */
 export function emitView<A, D extends DType>(op: Op<A>, input: Tensor<D>, shape: readonly number[], offset: number, attributes: A): Tensor<D> {
-  const size = sizeOf(shape);
-  const data = input.data;
-  const part = offset === 0 && size === data.length ? data : (data.subarray(offset, offset + size) as typeof data);
-  const output = Tensor.wrap(part, shape, input.dtype) as Tensor<D>;
+  const output = destination.view(input, shape, offset) as unknown as Tensor<D>;
   attach(op, [input], [output], attributes);
   return output;
+}
+
+// A recording knows which of its leaves get gradients.
+function holdTrainability(inputs: readonly AnyTensor[]): void {
+  for (const input of inputs) {
+    const { requiresGrad } = input;
+    if (input.node === null) destination.holdsWhile(() => input.requiresGrad === requiresGrad);
+  }
 }
 
 function attach<A>(op: Op<A>, inputs: readonly AnyTensor[], outputs: readonly AnyTensor[], attributes: A): void {

@@ -3,19 +3,22 @@
 import type { FloatDType } from '../dtype.js';
 import { checkNumber } from '../errors.js';
 import { type Random, defaultRandom, hashStream } from '../random.js';
-import { Tensor } from '../tensor.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
 import { type Op, defineOp } from './define.js';
 import { requireFloat } from './elementwise.js';
-import { emitOne } from './emit.js';
+import { emitOne, liveInput } from './emit.js';
 
 const two32 = 4294967296;
 
-/** Sets `count` numbers of `random` aside and returns where they start, as native code wants it: key, block, stream (two words each). */
-export function reserveState(random: Random, count: number): Tensor<'int32'> {
-  const { seed, stream } = random.state;
-  const block = random.reserve(count) / 4;
-  const [low, high] = typeof stream === 'string' ? hashStream(stream) : [stream >>> 0, Math.floor(stream / two32) >>> 0];
-  return Tensor.wrap(Int32Array.of(seed, Math.floor(seed / two32), block, Math.floor(block / two32), low, high), [6], 'int32');
+/** Sets `count` numbers of `random` aside and says where they start, as native code wants it: key, block, stream (two words each). */
+export function reserveState(random: Random, count: number): AnyTensor {
+  const words = new Int32Array(6);
+  return liveInput(words, 'int32', () => {
+    const { seed, stream } = random.state;
+    const block = random.reserve(count) / 4;
+    const [low, high] = typeof stream === 'string' ? hashStream(stream) : [stream >>> 0, Math.floor(stream / two32) >>> 0];
+    words.set([seed, Math.floor(seed / two32), block, Math.floor(block / two32), low, high]);
+  });
 }
 
 interface Range {

@@ -6,7 +6,7 @@ import { ArgumentError, ShapeError, checkInteger, checkNumber, describe, describ
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { defineOp, defineView } from './define.js';
 import { requireSame } from './elementwise.js';
-import { emit, emitOne, emitView, sizeOf } from './emit.js';
+import { emit, emitInPlace, emitOne, emitView, isRecording, sizeOf } from './emit.js';
 
 /** Resolves an axis that may count from the end. */
 export function checkAxis(axis: unknown, rank: number, argument = 'axis'): number {
@@ -298,7 +298,8 @@ const gatherRowsOp = defineOp('gather_rows', {
     if (indices.dtype !== 'int32') throw new ArgumentError(`[gather] expected int32 indices, received ${indices.dtype}`);
     if (x.shape.length === 0) throw new ShapeError('[gather] expected a tensor with at least one axis, received a rank-0 tensor');
     const rows = x.shape[0];
-    const bad = (indices.data as Int32Array).find((index) => index < 0 || index >= rows);
+    // Native code looks again before each run; while a step is recorded there are no indices yet.
+    const bad = isRecording() ? undefined : (indices.data as Int32Array).find((index) => index < 0 || index >= rows);
     if (bad !== undefined) throw new ShapeError(`[gather] index ${bad} lies outside the ${rows} rows of shape ${describeShape(x.shape)}`);
     const inner = x.shape.slice(1);
     return { outputs: [{ shape: [...indices.shape, ...inner], dtype: x.dtype }], ints: [rows, sizeOf(inner)], reals: [] };
@@ -339,6 +340,16 @@ const fillOp = defineOp<{ shape: readonly number[]; dtype: DType; value: number 
 /** A new tensor with every element `value`. */
 export function filled<D extends DType>(shape: readonly number[], value: number, dtype: D): Tensor<D> {
   return emit(fillOp, [], { shape, dtype, value })[0] as unknown as Tensor<D>;
+}
+
+const fillInPlaceOp = defineOp<{ value: number }>('fill', {
+  shape: (_targets, { value }) => ({ outputs: [], ints: [], reals: [value] }),
+  gradient: 'none',
+});
+
+/** Overwrites every element of `target`. */
+export function fillInPlace(target: AnyTensor, value: number): void {
+  emitInPlace(fillInPlaceOp, [target], [], { value });
 }
 
 /** A copy in new memory. */

@@ -6,7 +6,7 @@ import { type AnyTensor, Tensor } from '../tensor.js';
 import { sameShape } from './broadcast.js';
 import { type Op, type Plan, defineOp } from './define.js';
 import { mul, requireFloat } from './elementwise.js';
-import { emitOne, sizeOf } from './emit.js';
+import { emitOne, isRecording, sizeOf } from './emit.js';
 import { mean, sum } from './reduce.js';
 import { checkAxis, transpose } from './shape.js';
 
@@ -108,7 +108,8 @@ const crossEntropyOp = defineOp<Smoothing>('cross_entropy', {
         `[crossEntropy] expected class indices of shape ${describeShape(rows)} for logits ${describeShape(logits.shape)}, received ${describeShape(labels.shape)}`,
       );
     }
-    const bad = (labels.data as Int32Array).findIndex((label) => label < 0 || label >= classes);
+    // While a step is recorded there are no labels yet: native code then looks at them before each run.
+    const bad = isRecording() ? -1 : (labels.data as Int32Array).findIndex((label) => label < 0 || label >= classes);
     if (bad >= 0) {
       throw new ArgumentError(
         `[crossEntropy] class index ${labels.data[bad]} (example ${bad}) lies outside 0 … ${classes - 1}: indices count from 0 (course row E28)`,

@@ -2,8 +2,7 @@
 
 import { checkNumber, checkOptions, ArgumentError, expected } from '../errors.js';
 import { adamUpdate } from '../ops/update.js';
-import { Tensor } from '../tensor.js';
-import { Optimizer, type OptimizerTarget, type Run } from './optimizer.js';
+import { Optimizer, type OptimizerTarget, type Run, hyperparameters } from './optimizer.js';
 
 /** Options of {@link Adam} and {@link AdamW}. */
 export interface AdamOptions {
@@ -53,19 +52,13 @@ abstract class AdamBase extends Optimizer<AdamOptions> {
     return ['m', 'v'];
   }
 
-  protected update(run: Run, options: AdamOptions, step: number): void {
-    const [beta1, beta2] = options.betas ?? [0.9, 0.999];
-    const hyper = Float64Array.of(
-      options.lr,
-      beta1,
-      beta2,
-      options.eps ?? 1e-8,
-      options.weightDecay ?? 0,
-      this.decoupled ? 1 : 0,
-      1 - power(beta1, step),
-      1 - power(beta2, step),
-    );
-    adamUpdate(run.weights, run.state['m'], run.state['v'], run.gradients, Tensor.from(hyper));
+  protected update(run: Run, options: AdamOptions): void {
+    const hyper = hyperparameters(8, (values) => {
+      const [beta1, beta2] = options.betas ?? [0.9, 0.999];
+      const { lr, eps = 1e-8, weightDecay = 0 } = options;
+      values.set([lr, beta1, beta2, eps, weightDecay, this.decoupled ? 1 : 0, 1 - power(beta1, run.step), 1 - power(beta2, run.step)]);
+    });
+    adamUpdate(run.weights, run.state['m'], run.state['v'], run.gradients, hyper);
   }
 }
 

@@ -4,7 +4,8 @@ import type { FloatDType, TypedArrayOf } from '../dtype.js';
 import { ArgumentError, checkInteger, checkNumber, expected } from '../errors.js';
 import { Layer } from '../layers/layer.js';
 import { allocateShared } from '../native.js';
-import { withoutGradients } from '../ops/emit.js';
+import { holdsWhile, liveInput, perStep, withoutGradients } from '../ops/emit.js';
+import { fillInPlace } from '../ops/shape.js';
 import { Parameter, type Slab, materializeAll } from '../parameter.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 
@@ -53,8 +54,19 @@ export interface Run {
   gradients: AnyTensor;
   /** State tensors of the same length by name. */
   state: Record<string, AnyTensor>;
-  /** How many steps these parameters took, this one included. */
-  step: number;
+  /** The step at hand for these parameters, from 1: a step program asks anew before each replay. */
+  readonly step: number;
+}
+
+/**
+ * @internal Numbers that change from step to step, as an operand: `fill` writes them now, or before each replay of a step program.
+ *
+ * @param size - How many.
+ * @param fill - Writes all of them.
+ */
+export function hyperparameters(size: number, fill: (values: Float64Array) => void): Tensor<'float64'> {
+  const values = new Float64Array(size);
+  return liveInput(values, 'float64', () => fill(values)) as unknown as Tensor<'float64'>;
 }
 
 // Where a parameter's values, gradients and state live: in a slab, or alone.
@@ -69,8 +81,14 @@ interface Segment {
   home: Home;
   begin: number;
   end: number;
-  /** Which step of its parameters this is. */
+  /** Steps that its parameters have taken. */
   step: number;
+  /** One of them. */
+  first: AnyTensor;
+}
+
+function part(array: TypedArrayOf<FloatDType>, begin: number, end: number, dtype: FloatDType): AnyTensor {
+  return Tensor.wrap(array.subarray(begin, end) as Float32Array, [end - begin], dtype as 'float32');
 }
 
 /**
@@ -119,8 +137,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   /** Names of the state tensors in use, each as long as the parameters. */
   protected abstract stateNames(options: O): readonly string[];
 
-  /** Updates one run. `step` counts from 1. */
-  protected abstract update(run: Run, options: O, step: number): void;
+  /** Updates one run by operations; numbers that change from step to step must be operands. */
+  protected abstract update(run: Run, options: O): void;
 
   /** Learning rate of the first group; setting it sets all groups. */
   get lr(): number {
@@ -150,10 +168,12 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   step<R>(closure?: () => R): R | undefined {
     if (closure !== undefined && typeof closure !== 'function') throw new ArgumentError(expected('a function', 'closure', closure));
     const result = closure?.();
-    this.#step += 1;
+    perStep(() => {
+      this.#step += 1;
+    });
     withoutGradients(() => {
       for (const group of this.groups) {
-        for (const run of this.#runs(group)) this.update(run, group.options, run.step);
+        for (const run of this.#runs(group)) this.update(run, group.options);
       }
     });
     return result;
@@ -161,34 +181,50 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
 
   /** Sets all gradients to zero. */
   zeroGrad(): void {
-    for (const { parameters } of this.groups) {
-      for (const { home, begin, end } of this.#segments(parameters)) home.gradients()?.fill(0, begin, end);
-    }
+    withoutGradients(() => {
+      for (const { parameters } of this.groups) {
+        for (const { home, begin, end } of this.#segments(parameters)) {
+          const gradients = home.gradients();
+          if (gradients !== null) fillInPlace(part(gradients, begin, end, home.dtype), 0);
+        }
+      }
+    });
   }
 
   // Neighbours in a slab are updated together; a frozen parameter, or one with another count of steps, interrupts the run.
   #runs({ parameters, options }: OptimizerGroup<O>): Run[] {
     const names = this.stateNames(options);
-    const runs: Run[] = [];
-    for (const parameter of parameters) if (parameter instanceof Parameter) parameter.dropStaleGradient();
-    const moving = parameters.filter((parameter) => parameter.requiresGrad && this.#home(parameter).home.gradients() !== null);
-    for (const parameter of moving) this.#counts.set(parameter, (this.#counts.get(parameter) ?? 0) + 1);
-    for (const { home, begin, end, step } of this.#segments(moving)) {
-      const gradients = home.gradients() as TypedArrayOf<FloatDType>;
-      const part = (array: TypedArrayOf<FloatDType>): AnyTensor =>
-        Tensor.wrap(array.subarray(begin, end) as Float32Array, [end - begin], home.dtype as 'float32');
-      const state: Record<string, AnyTensor> = {};
-      for (const name of names) state[name] = part(this.#stateOf(home, name));
-      runs.push({ weights: part(home.values), gradients: part(gradients), state, step });
+    for (const parameter of parameters) {
+      const moves = parameter.requiresGrad;
+      holdsWhile(() => parameter.requiresGrad === moves);
     }
-    return runs;
+    const moving = parameters.filter((parameter) => parameter.requiresGrad && this.#home(parameter).home.gradients() !== null);
+    const segments = this.#segments(moving);
+    perStep(() => {
+      for (const parameter of parameters) if (parameter instanceof Parameter) parameter.dropStaleGradient();
+      for (const parameter of moving) this.#counts.set(parameter, (this.#counts.get(parameter) ?? 0) + 1);
+    });
+    return segments.map(({ home, begin, end, first }) => {
+      const state: Record<string, AnyTensor> = {};
+      for (const name of names) state[name] = part(this.#stateOf(home, name), begin, end, home.dtype);
+      const gradients = home.gradients() as TypedArrayOf<FloatDType>;
+      const counts = this.#counts;
+      return {
+        weights: part(home.values, begin, end, home.dtype),
+        gradients: part(gradients, begin, end, home.dtype),
+        state,
+        get step(): number {
+          return counts.get(first) ?? 0;
+        },
+      };
+    });
   }
 
   #segments(parameters: readonly AnyTensor[]): Segment[] {
     const all: Segment[] = [];
     for (const parameter of parameters) {
       const { home, begin } = this.#home(parameter);
-      all.push({ home, begin, end: begin + parameter.size, step: this.#counts.get(parameter) ?? 0 });
+      all.push({ home, begin, end: begin + parameter.size, step: this.#counts.get(parameter) ?? 0, first: parameter });
     }
     const order = new Map([...this.#homes.values()].map((home, i) => [home, i]));
     all.sort((a, b) => (order.get(a.home) as number) - (order.get(b.home) as number) || a.begin - b.begin);

@@ -3,7 +3,7 @@
 import { ArgumentError, checkNumber, checkOptions } from '../errors.js';
 import { sgdUpdate } from '../ops/update.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
-import { Optimizer, type OptimizerTarget, type Run } from './optimizer.js';
+import { Optimizer, type OptimizerTarget, type Run, hyperparameters } from './optimizer.js';
 
 /** Options of {@link SGD}. */
 export interface SGDOptions {
@@ -42,17 +42,19 @@ export class SGD extends Optimizer<SGDOptions> {
     return (options.momentum ?? 0) === 0 ? [] : ['velocity'];
   }
 
-  protected update(run: Run, options: SGDOptions, step: number): void {
-    const hyper = Float64Array.of(
-      options.lr,
-      options.momentum ?? 0,
-      options.dampening ?? 0,
-      options.weightDecay ?? 0,
-      options.nesterov === true ? 1 : 0,
-      step === 1 ? 1 : 0,
-    );
+  protected update(run: Run, options: SGDOptions): void {
+    const hyper = hyperparameters(6, (values) => {
+      values.set([
+        options.lr,
+        options.momentum ?? 0,
+        options.dampening ?? 0,
+        options.weightDecay ?? 0,
+        options.nesterov === true ? 1 : 0,
+        run.step === 1 ? 1 : 0,
+      ]);
+    });
     const none: AnyTensor = run.weights.dtype === 'float64' ? emptyDouble : empty;
-    sgdUpdate(run.weights, run.state['velocity'] ?? none, run.gradients, Tensor.from(hyper));
+    sgdUpdate(run.weights, run.state['velocity'] ?? none, run.gradients, hyper);
   }
 }
 

@@ -34,6 +34,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   napi_create_function(env, "run", NAPI_AUTO_LENGTH, runOp, instance, &run);
   exports.Set("run", Napi::Value(env, run));
   exportInfo(env, exports);
+  exportProgram(env, exports);
   exportCalibrate(env, exports);
   exportTesting(env, exports);
   return exports;

@@ -72,6 +72,8 @@ napi_value runOp(napi_env env, napi_callback_info info) {
   PinnedThreads pinned;
   Call call{DType::float32, operands, operandCount, integers, ints, realValues, reals, nullptr};
   if (const char* problem = checkCall(op, call)) return fail(env, &op, problem);
+  if (op.functions.guard)
+    if (const char* problem = op.functions.guard(call)) return fail(env, &op, problem);
   if (op.functions.workspace) {
     const size_t bytes = op.functions.workspace(call);
     if (bytes > 0 && !(call.workspace = scratch(bytes))) return fail(env, &op, "no memory for the workspace");

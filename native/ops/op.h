@@ -36,9 +36,12 @@ struct Call {
 
 struct OpFunctions {
   void (*run)(const Call&);
-  // What is wrong with lengths, dimensions or contents, or nullptr. Writes nothing. Counts and dtypes are already checked.
+  // What is wrong with lengths or dimensions, or nullptr. Reads and writes no contents. Counts and dtypes are already checked.
   const char* (*check)(const Call&);
   size_t (*workspace)(const Call&) = nullptr;  // bytes; none when absent
+  // What is wrong with the contents of operands (indices out of range), or nullptr; none when absent. Called before every run, while
+  // a program calls `check` only once.
+  const char* (*guard)(const Call&) = nullptr;
 };
 
 // A line of ops.def. Signature: outputs, ':', inputs, one letter each: T float32 or float64 (all T alike), A any dtype (all A alike),

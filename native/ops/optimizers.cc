@@ -25,8 +25,11 @@ void run_sgd(const Call& c) {
 const char* checkSgd(const Call& c) {
   if (c.length(2) != c.length(0)) return "parameters and gradients of different lengths";
   if (c.length(3) != 6) return "sgd needs 6 hyperparameters";
-  if (c.in<double>(3)[1] != 0 && c.length(1) != c.length(0)) return "parameters and velocity of different lengths";
+  if (c.length(1) != 0 && c.length(1) != c.length(0)) return "parameters and velocity of different lengths";
   return nullptr;
+}
+const char* guardSgd(const Call& c) {
+  return c.in<double>(3)[1] != 0 && c.length(1) != c.length(0) ? "momentum without a velocity" : nullptr;
 }
 
 // w, m, v; g, hyper[8] = learning rate, beta1, beta2, eps, weight decay, decoupled, 1−beta1^t, 1−beta2^t
@@ -45,7 +48,7 @@ const char* checkAdam(const Call& c) {
 
 }  // namespace
 
-extern const OpFunctions op_sgd = {run_sgd, checkSgd};
+extern const OpFunctions op_sgd = {run_sgd, checkSgd, nullptr, guardSgd};
 extern const OpFunctions op_adam = {run_adam, checkAdam};
 
 }  // namespace nodegrad::ops

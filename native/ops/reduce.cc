@@ -149,6 +149,9 @@ void run_select_backward(const Call& c) {
 const char* checkSelectBackward(const Call& c) {
   if (const char* problem = checkShape(c, 0, 1)) return problem;
   if (c.length(2) != c.length(1)) return "gradients and indices of different lengths";
+  return nullptr;
+}
+const char* guardSelectBackward(const Call& c) {
   const int32_t* index = c.in<int32_t>(2);
   for (int64_t i = 0; i < c.length(2); ++i)
     if (index[i] < 0 || index[i] >= c.ints[1]) return "an index outside the reduced axis";
@@ -186,7 +189,7 @@ const char* checkHistogram(const Call& c) {
 extern const OpFunctions op_sum = {run_sum, checkSum, sumWorkspace};
 extern const OpFunctions op_max = {run_max, checkExtreme};
 extern const OpFunctions op_min = {run_min, checkExtreme};
-extern const OpFunctions op_select_backward = {run_select_backward, checkSelectBackward};
+extern const OpFunctions op_select_backward = {run_select_backward, checkSelectBackward, nullptr, guardSelectBackward};
 extern const OpFunctions op_histogram = {run_histogram, checkHistogram};
 
 }  // namespace nodegrad::ops

@@ -17,15 +17,16 @@
 #endif
 
 namespace nodegrad {
-namespace {
 
-inline void relax() {
+void relax() {
 #if defined(__x86_64__)
   _mm_pause();
 #else
   sched_yield();
 #endif
 }
+
+namespace {
 
 // A worker's share of the tiles. Others steal from it once theirs is empty, so a core that the system takes away holds nobody up.
 struct alignas(128) Share {

@@ -18,6 +18,9 @@ class PinnedThreads {
   ~PinnedThreads();
 };
 
+// One turn of a spinning wait.
+void relax();
+
 using TileFunction = void (*)(void* context, int64_t tile, int worker);
 // Calls `function(context, tile, worker)` once for each tile in [0, tiles), 0 ≤ worker < threads(). Returns when all are done.
 // Whoever finds the pool busy (or is inside a region) runs the tiles alone as worker 0: tiles are cut by shape, never by thread

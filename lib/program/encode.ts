@@ -1,0 +1,46 @@
+// Encoding: a recording and its plan as one array of numbers for native/program.
+//
+// arena bytes; slots, each: external (0/1), dtype, elements, byte offset or number of the external; inputs; results (counted lists of
+// slots); instructions, each: op, counted operands (slots), counted integers, counted reals.
+
+import { bytesOf, dtypes, type TypedArray } from '../dtype.js';
+import type { MemoryPlan } from './plan.js';
+import type { Recording, Slot } from './record.js';
+
+/** What `createProgram` takes. */
+export interface ProgramCode {
+  code: Float64Array;
+  externals: TypedArray[];
+}
+
+export function encode(recording: Recording, plan: MemoryPlan, results: readonly Slot[]): ProgramCode {
+  const { buffers, instructions } = recording;
+  const externals: TypedArray[] = [];
+  const numbers = new Map<string, number>();
+  const slots: number[] = [];
+  const slotOf = ({ buffer, offset, size }: Slot): number => {
+    const key = `${buffer}:${offset}:${size}`;
+    let number = numbers.get(key);
+    if (number === undefined) {
+      number = numbers.size;
+      numbers.set(key, number);
+      const { dtype, data } = buffers[buffer];
+      const code = dtypes.indexOf(dtype);
+      if (data === null) slots.push(0, code, size, plan.offsets[buffer] + offset * bytesOf(dtype));
+      else {
+        slots.push(1, code, size, externals.length);
+        externals.push(offset === 0 && size === data.length ? data : data.subarray(offset, offset + size));
+      }
+    }
+    return number;
+  };
+  const whole = (buffer: number): Slot => ({ buffer, offset: 0, size: buffers[buffer].size });
+  const ports = (list: readonly Slot[]): number[] => [list.length, ...list.map(slotOf)];
+  const inputs = ports([...recording.inputs, ...recording.live.map(({ buffer }) => buffer)].map(whole));
+  const outputs = ports(results);
+  const body: number[] = [instructions.length];
+  for (const { op, operands, ints, reals } of instructions) {
+    body.push(op.index, operands.length, ...operands.map(slotOf), ints.length, ...ints, reals.length, ...reals);
+  }
+  return { code: Float64Array.from([plan.arenaBytes, numbers.size, ...slots, ...inputs, ...outputs, ...body]), externals };
+}

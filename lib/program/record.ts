@@ -1,0 +1,159 @@
+// Recording: runs a step's function on symbolic tensors and writes down every operation.
+
+import type { DType, TypedArray } from '../dtype.js';
+import { ArgumentError } from '../errors.js';
+import type { Op, OutputSpecification, Plan } from '../ops/define.js';
+import { type Destination, sizeOf, withDestination } from '../ops/emit.js';
+import type { AnyTensor, Tensor } from '../tensor.js';
+import { SymbolicTensor } from './symbolic.js';
+
+/** Memory that a program works on. */
+export interface Buffer {
+  dtype: DType;
+  /** Elements. */
+  size: number;
+  /** `temporary`: in the arena; `input`: in the arena, filled before each step; `external`: memory that stays; `constant`: a frozen copy. */
+  kind: 'temporary' | 'input' | 'external' | 'constant';
+  /** The memory of `external` and `constant`. */
+  data: TypedArray | null;
+}
+
+/** A stretch of a buffer that one operand of an instruction covers. */
+export interface Slot {
+  buffer: number;
+  offset: number;
+  size: number;
+}
+
+/** One native call: exactly `run`'s arguments, with slots in place of memory. */
+export interface Instruction {
+  op: Op<unknown>;
+  /** Outputs, then inputs. */
+  operands: readonly Slot[];
+  /** How many of the operands are written. */
+  writes: number;
+  ints: readonly number[];
+  reals: readonly number[];
+}
+
+/** An input that lib fills by itself before each step: hyperparameters, random counters. */
+export interface LiveInput {
+  buffer: number;
+  data: TypedArray;
+  refresh: () => void;
+}
+
+/** What a recording leaves. */
+export interface Recording {
+  buffers: readonly Buffer[];
+  instructions: readonly Instruction[];
+  /** Buffers of the step's arguments, in their order. */
+  inputs: readonly number[];
+  /** Called in order before each step. */
+  hooks: readonly (() => void)[];
+  live: readonly LiveInput[];
+  /** Conditions under which the recording holds: modes of layers, trainable parameters. */
+  conditions: readonly (() => boolean)[];
+}
+
+/** The destination that appends instead of running. */
+export class Recorder implements Destination {
+  readonly buffers: Buffer[] = [];
+  readonly instructions: Instruction[] = [];
+  readonly inputs: number[] = [];
+  readonly hooks: (() => void)[] = [];
+  readonly live: LiveInput[] = [];
+  readonly conditions: (() => boolean)[] = [];
+  readonly #known = new Map<ArrayBufferLike, Map<string, number>>();
+  readonly #constants = new Map<AnyTensor, number>();
+
+  #add(buffer: Buffer): number {
+    this.buffers.push(buffer);
+    return this.buffers.length - 1;
+  }
+
+  /** A symbolic tensor for an argument of the step. */
+  input<D extends DType>(shape: readonly number[], dtype: D): Tensor<D> {
+    const buffer = this.#add({ dtype, size: sizeOf(shape), kind: 'input', data: null });
+    this.inputs.push(buffer);
+    return new SymbolicTensor(shape, dtype, buffer, 0);
+  }
+
+  allocate({ shape, dtype }: OutputSpecification): AnyTensor {
+    return new SymbolicTensor(shape, dtype, this.#add({ dtype, size: sizeOf(shape), kind: 'temporary', data: null }), 0);
+  }
+
+  view(input: AnyTensor, shape: readonly number[], offset: number): AnyTensor {
+    const { buffer, offset: base } = this.slot(input);
+    return new SymbolicTensor(shape, input.dtype as DType, buffer, base + offset);
+  }
+
+  execute(op: Op<unknown>, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[], plan: Plan): void {
+    const operands = [...outputs, ...inputs].map((tensor) => this.slot(tensor));
+    if (operands.slice(0, outputs.length).some(({ buffer, size }) => size > 0 && this.buffers[buffer].kind === 'constant')) {
+      throw new ArgumentError(
+        `[${op.name}] a step program can only update parameters (new Parameter(…)), not a plain tensor: its values are frozen`,
+      );
+    }
+    this.instructions.push({ op, operands, writes: outputs.length, ints: plan.ints, reals: plan.reals });
+  }
+
+  perStep(hook: () => void): void {
+    this.hooks.push(hook);
+  }
+
+  liveInput(data: TypedArray, dtype: DType, refresh: () => void): AnyTensor {
+    const buffer = this.#add({ dtype, size: data.length, kind: 'input', data: null });
+    this.live.push({ buffer, data, refresh });
+    return new SymbolicTensor([data.length], dtype, buffer, 0);
+  }
+
+  holdsWhile(condition: () => boolean): void {
+    this.conditions.push(condition);
+  }
+
+  /** Where a tensor lies: parameters and state by reference, anything else that has values as a frozen copy. */
+  slot(tensor: AnyTensor): Slot {
+    if (tensor instanceof SymbolicTensor) return { buffer: tensor.buffer, offset: tensor.offset, size: tensor.size };
+    const data = tensor.data as TypedArray;
+    if (data.buffer instanceof SharedArrayBuffer) return { buffer: this.#external(data), offset: 0, size: tensor.size };
+    let buffer = this.#constants.get(tensor);
+    if (buffer === undefined) {
+      buffer = this.#add({ dtype: tensor.dtype, size: tensor.size, kind: 'constant', data: data.slice() });
+      this.#constants.set(tensor, buffer);
+    }
+    return { buffer, offset: 0, size: tensor.size };
+  }
+
+  #external(data: TypedArray): number {
+    let places = this.#known.get(data.buffer);
+    if (places === undefined) {
+      places = new Map();
+      this.#known.set(data.buffer, places);
+    }
+    const key = `${data.byteOffset}:${data.length}`;
+    let buffer = places.get(key);
+    if (buffer === undefined) {
+      buffer = this.#add({ dtype: dtypeOfArray(data), size: data.length, kind: 'external', data });
+      places.set(key, buffer);
+    }
+    return buffer;
+  }
+}
+
+function dtypeOfArray(data: TypedArray): DType {
+  if (data instanceof Float32Array) return 'float32';
+  if (data instanceof Float64Array) return 'float64';
+  return data instanceof Int32Array ? 'int32' : 'uint8';
+}
+
+/** Records `body`, which gets a symbolic tensor for each argument. */
+export function record<R>(
+  specifications: readonly OutputSpecification[],
+  body: (...inputs: AnyTensor[]) => R,
+): { recording: Recording; result: R; recorder: Recorder } {
+  const recorder = new Recorder();
+  const inputs = specifications.map(({ shape, dtype }) => recorder.input(shape, dtype) as AnyTensor);
+  const result = withDestination(recorder, () => body(...inputs));
+  return { recording: recorder, result, recorder };
+}

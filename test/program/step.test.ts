@@ -1,0 +1,224 @@
+// Step programs give the numbers of eager steps, bit for bit, and refuse what cannot be recorded.
+
+import test from 'ava';
+import {
+  Adam,
+  AdamW,
+  ArgumentError,
+  BusyError,
+  compileStep,
+  crossEntropy,
+  Dropout,
+  Linear,
+  NativeError,
+  ones,
+  type Optimizer,
+  Parameter,
+  relu,
+  ReLU,
+  Sequential,
+  SGD,
+  setSeed,
+  StepLR,
+  Tensor,
+  tensor,
+  zeros,
+} from '../../lib/index.js';
+
+function batches(count: number): [Tensor, Tensor<'int32'>][] {
+  return Array.from({ length: count }, (_, i) => [
+    Tensor.from(
+      Float32Array.from({ length: 8 * 12 }, (_v, j) => ((j * 37 + i * 11) % 23) / 23 - 0.5),
+      [8, 12],
+    ),
+    Tensor.from(Int32Array.from({ length: 8 }, (_v, j) => (j * 3 + i) % 5)),
+  ]);
+}
+
+type MakeOptimizer = (model: Sequential) => Optimizer;
+
+function build(make: MakeOptimizer) {
+  setSeed(3);
+  const model = new Sequential([new Linear(12, 16), new ReLU(), new Dropout(0.25), new Linear(16, 5)]);
+  const optimizer = make(model);
+  const body = (x: Tensor, y: Tensor<'int32'>) => {
+    const logits = model.forward(x);
+    const loss = crossEntropy(logits, y);
+    loss.backward();
+    optimizer.step();
+    optimizer.zeroGrad();
+    return { loss, best: logits.argmax(-1) };
+  };
+  return { model, optimizer, body, schedule: new StepLR(optimizer, { stepSize: 1, gamma: 0.5 }) };
+}
+
+const weightsOf = (model: Sequential): number[] => model.parameters().flatMap((parameter) => [...parameter.data]);
+
+const optimizers: Record<string, MakeOptimizer> = {
+  'SGD with Nesterov momentum': (model) => new SGD(model, { lr: 0.1, momentum: 0.9, nesterov: true, weightDecay: 1e-3 }),
+  Adam: (model) => new Adam(model, { lr: 1e-2 }),
+  AdamW: (model) => new AdamW(model, { lr: 1e-2 }),
+};
+
+for (const [name, make] of Object.entries(optimizers)) {
+  test(`eager, sync and awaited steps of ${name} end with the same bits, dropout and a falling learning rate included`, async (t) => {
+    const data = batches(7);
+    const run = async (mode: 'eager' | 'sync' | 'async') => {
+      const { model, body, schedule } = build(make);
+      const step = compileStep(body);
+      const losses: number[] = [];
+      const best: number[][] = [];
+      for (let i = 0; i < 60; i++) {
+        const [x, y] = data[i % data.length];
+        const out = mode === 'eager' ? body(x, y) : mode === 'sync' ? step.sync(x, y) : await step(x, y);
+        losses.push(out.loss.item());
+        best.push([...out.best.data]);
+        if (i % 20 === 19) schedule.step();
+      }
+      step.dispose();
+      return { losses, best, weights: weightsOf(model) };
+    };
+    const eager = await run('eager');
+    t.deepEqual(await run('sync'), eager);
+    t.deepEqual(await run('async'), eager);
+    t.true(new Set(eager.losses).size > 50, 'weights move and masks change');
+  });
+}
+
+test('steps that are not awaited run in the order of their calls', async (t) => {
+  const data = batches(30);
+  const one = build(optimizers['Adam']);
+  for (const [x, y] of data) one.body(x, y);
+  const two = build(optimizers['Adam']);
+  const step = compileStep(two.body);
+  await Promise.all(data.map(([x, y]) => step(x, y)));
+  t.deepEqual(weightsOf(two.model), weightsOf(one.model));
+});
+
+test('accumulation and update may be two steps: gradients persist between them', (t) => {
+  const data = batches(4);
+  const train = (compiled: boolean): number[] => {
+    setSeed(5);
+    const model = new Sequential([new Linear(12, 5)]);
+    const optimizer = new SGD(model, { lr: 0.1 });
+    const add = (x: Tensor, y: Tensor<'int32'>) => {
+      const loss = crossEntropy(model.forward(x), y);
+      loss.backward();
+      return loss;
+    };
+    const update = () => {
+      optimizer.step();
+      optimizer.zeroGrad();
+    };
+    const [addStep, updateStep] = [compileStep(add), compileStep(update)];
+    for (let round = 0; round < 3; round++) {
+      for (const [x, y] of data) compiled ? addStep.sync(x, y) : add(x, y);
+      compiled ? updateStep.sync() : update();
+    }
+    return weightsOf(model);
+  };
+  t.deepEqual(train(true), train(false));
+});
+
+test('a new shape, mode or set of trainable parameters is recorded anew, and an old one is found again', (t) => {
+  let recordings = 0;
+  const model = new Sequential([new Linear(3, 4), new Dropout(0.5)]);
+  const step = compileStep((x: Tensor) => {
+    recordings++;
+    return model.forward(x).sum();
+  });
+  step.sync(ones([2, 3]));
+  step.sync(ones([2, 3]));
+  t.is(recordings, 1);
+  step.sync(ones([5, 3]));
+  t.is(recordings, 2);
+  model.eval();
+  t.is(
+    step.sync(ones([2, 3])).item(),
+    model
+      .forward(ones([2, 3]))
+      .sum()
+      .item(),
+  );
+  t.is(recordings, 3);
+  model.train();
+  step.sync(ones([2, 3]));
+  t.is(recordings, 3);
+  model.freeze();
+  step.sync(ones([2, 3]));
+  t.is(recordings, 4);
+});
+
+test('numbers are rank-0 inputs, and results come back in the shape they were returned in', (t) => {
+  const step = compileStep((x: Tensor, scale: number | Tensor) => ({ list: [x.mul(scale as Tensor)], text: 'kept' }));
+  const first = step.sync(tensor([1, 2]), 3);
+  const second = step.sync(tensor([1, 2]), 5);
+  t.deepEqual([first.list[0].toArray(), second.list[0].toArray(), first.text], [[3, 6], [5, 10], 'kept']);
+});
+
+test('reading a value while recording is an error that says what to do', (t) => {
+  const step = compileStep((x: Tensor) => (x.sum().item() > 0 ? x : x.neg()));
+  t.throws(() => step.sync(ones([2])), { instanceOf: ArgumentError, message: /while the step is being recorded.*where\(\)/ });
+  t.throws(() => compileStep((async (x: Tensor) => x) as never).sync(ones([2]) as never), {
+    instanceOf: ArgumentError,
+    message: /synchronous/,
+  });
+  t.throws(() => compileStep(3 as never), { instanceOf: ArgumentError });
+  t.throws(() => step.sync('x' as never), { instanceOf: ArgumentError });
+});
+
+test('plain tensors are frozen when the step is recorded, and cannot be updated', (t) => {
+  const bias = tensor([1, 1]);
+  const step = compileStep((x: Tensor) => x.add(bias));
+  t.deepEqual(step.sync(tensor([1, 2])).toArray(), [2, 3]);
+  bias.data[0] = 100;
+  t.deepEqual(step.sync(tensor([1, 2])).toArray(), [2, 3]);
+  const weight = tensor([1, 1]);
+  weight.requiresGrad = true;
+  weight.grad = zeros([2]);
+  const optimizer = new SGD([weight], { lr: 1 });
+  t.throws(() => compileStep(() => optimizer.step()).sync(), { instanceOf: ArgumentError, message: /Parameter/ });
+});
+
+test('a label out of range refuses the step and changes no weight; the next step works', async (t) => {
+  const { model, body } = build(optimizers['Adam']);
+  const step = compileStep(body);
+  const [[x, y]] = batches(1);
+  await step(x, y);
+  const before = weightsOf(model);
+  const bad = Tensor.from(Int32Array.from({ length: 8 }, () => 5));
+  await t.throwsAsync(step(x, bad), { instanceOf: NativeError, message: /cross_entropy.*class index/ });
+  t.throws(() => step.sync(x, bad), { instanceOf: NativeError });
+  t.deepEqual(weightsOf(model), before);
+  await step(x, y);
+  t.notDeepEqual(weightsOf(model), before);
+});
+
+test('at most 64 steps wait, and sync() does not overtake them', async (t) => {
+  const weight = new Parameter([400, 400], { init: { values: () => ones([400, 400]) } as never });
+  const step = compileStep((x: Tensor) => relu(x.matmul(weight)).sum());
+  const x = ones([400, 400]);
+  const waiting = Array.from({ length: 64 }, () => step(x));
+  await t.throwsAsync(step(x), { instanceOf: BusyError });
+  t.throws(() => step.sync(x), { instanceOf: BusyError });
+  const sums = await Promise.all(waiting);
+  t.true(sums.every((sum) => sum.item() === sums[0].item()));
+});
+
+test('a disposed step frees its memory, finishes what is in flight, and records anew', async (t) => {
+  const step = compileStep((x: Tensor) => x.mul(2));
+  const last = step(ones([3]));
+  step.dispose();
+  t.deepEqual((await last).toArray(), [2, 2, 2]);
+  t.deepEqual((await step(ones([3]))).toArray(), [2, 2, 2]);
+  step[Symbol.dispose]();
+});
+
+test('describe() prints the instructions, and an arena smaller than the tensors side by side', (t) => {
+  const { body } = build(optimizers['Adam']);
+  const text = compileStep(body).describe(...batches(1)[0]);
+  t.regex(text, /^\d+ instructions, 2 inputs, 2 values that change/);
+  t.regex(text, /\badam\b/);
+  const [, arena, side] = text.match(/arena ([\d.]+) KiB for tensors of ([\d.]+) KiB/) as string[];
+  t.true(Number(arena) < Number(side));
+});
