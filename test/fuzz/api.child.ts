@@ -36,7 +36,7 @@ process.on('warning', () => {});
 
 const lib: Lib = await import('../../lib/index.js');
 const { NodegradError, Tensor } = lib;
-type FloatTensor = ReturnType<Lib['ones']>;
+type FloatTensor = import('../../lib/index.js').Tensor;
 
 // ---- recipes: arguments as data, so that a call can be written down and made again ----
 
