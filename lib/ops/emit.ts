@@ -51,12 +51,21 @@ const paths: string[] = [];
 
 /** Runs `op` on `inputs` and returns its outputs, with a node on the tape if a gradient may be asked for. */
 export function emit<A>(op: Op<A>, inputs: readonly AnyTensor[], attributes: A): AnyTensor[] {
-  const plan = op.shape(inputs, attributes);
+  const plan = planOf(op, inputs, attributes);
   const outputs: AnyTensor[] = [];
   for (const output of plan.outputs) outputs.push(destination.allocate(output));
   destination.execute(op as Op<unknown>, outputs, inputs, plan);
   attach(op, inputs, outputs, attributes);
   return outputs;
+}
+
+// A shape rule that looks at contents (class indices, rows) cannot where the memory is gone.
+function planOf<A>(op: Op<A>, inputs: readonly AnyTensor[], attributes: A): Plan {
+  try {
+    return op.shape(inputs, attributes);
+  } catch (error) {
+    throw error instanceof TypeError ? explain(error, [], inputs) : error;
+  }
 }
 
 /** `emit` for the many operations with one output. */
@@ -73,6 +82,7 @@ export function emitInPlace<A>(op: Op<A>, targets: readonly AnyTensor[], inputs:
 export function emitView<A, D extends DType>(op: Op<A>, input: Tensor<D>, shape: readonly number[], offset: number, attributes: A): Tensor<D> {
   const size = sizeOf(shape);
   const data = input.data;
+  if (data.length !== input.size) throw lostMemory(input);
   const part = offset === 0 && size === data.length ? data : (data.subarray(offset, offset + size) as typeof data);
   const output = Tensor.wrap(part, shape, input.dtype) as Tensor<D>;
   attach(op, [input], [output], attributes);
@@ -133,9 +143,12 @@ export function sizeOf(shape: readonly number[]): number {
 function explain(error: Error, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[]): Error {
   const all = [...outputs, ...inputs];
   const gone = all.find((item) => item.data.length !== item.size);
-  if (gone === undefined) return error;
+  return gone === undefined ? error : lostMemory(gone, error);
+}
+
+function lostMemory(tensor: AnyTensor, cause?: Error): NativeError {
   return new NativeError(
-    `a tensor of shape [${gone.shape.join(', ')}] has lost its memory: its ArrayBuffer was transferred or resized. Copy it first with .clone()`,
-    { cause: error },
+    `a tensor of shape [${tensor.shape.join(', ')}] has lost its memory: its ArrayBuffer was transferred or resized. Copy it first with .clone()`,
+    { cause },
   );
 }
