@@ -35,10 +35,13 @@ export const arrayTypes = { float32: Float32Array, float64: Float64Array, int32:
 
 /** The element type of a typed array, by its constructor; an error that names the ways out for any other value. */
 export function dtypeOf(data: unknown): DType {
-  if (data instanceof Float32Array) return 'float32';
-  if (data instanceof Float64Array) return 'float64';
-  if (data instanceof Int32Array) return 'int32';
-  if (data instanceof Uint8Array) return 'uint8';
+  // A proxy of a typed array is an instance of its class, but none of its members work.
+  if (ArrayBuffer.isView(data)) {
+    if (data instanceof Float32Array) return 'float32';
+    if (data instanceof Float64Array) return 'float64';
+    if (data instanceof Int32Array) return 'int32';
+    if (data instanceof Uint8Array) return 'uint8';
+  }
   throw new ArgumentError(
     expected(
       'a Float32Array, Float64Array, Int32Array or Uint8Array',

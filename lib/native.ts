@@ -122,6 +122,14 @@ export function run(index: number, operands: readonly TypedArray[], ints: readon
 
 const hugePageBytes = 4 << 20;
 const zeroFillLimit = 4096;
+const largeBytes = 2 ** 30;
+
+// The system promises memory that it does not have, and ends the process when it is touched: a large wish is compared first.
+function checkAvailable(bytes: number): void {
+  if (bytes < largeBytes) return;
+  const available = (process as { availableMemory?: () => number }).availableMemory?.();
+  if (available !== undefined && bytes > available) throw new RangeError(`this process may take ${available} bytes more`);
+}
 
 /** The memory of every output: uninitialized above 4 KiB, because each operation writes all of it. */
 export function allocate<D extends DType>(size: number, dtype: D): TypedArrayOf<D> {
@@ -129,6 +137,7 @@ export function allocate<D extends DType>(size: number, dtype: D): TypedArrayOf<
   const bytes = size * bytesOf(dtype);
   try {
     if (bytes <= zeroFillLimit) return new ArrayType(size) as TypedArrayOf<D>;
+    checkAvailable(bytes);
     const data = new ArrayType(Buffer.allocUnsafeSlow(bytes).buffer as ArrayBuffer) as TypedArrayOf<D>;
     if (bytes >= hugePageBytes) binding.adviseHugePages(data);
     return data;
@@ -142,6 +151,7 @@ export function allocateShared<D extends DType>(size: number, dtype: D): TypedAr
   const ArrayType = arrayTypes[dtype];
   const width = bytesOf(dtype);
   try {
+    checkAvailable(size * width);
     const buffer = new SharedArrayBuffer(size * width + 64);
     const shift = (64 - binding.misalignment(new Uint8Array(buffer))) % 64;
     const data = new ArrayType(buffer as unknown as ArrayBuffer, shift, size) as TypedArrayOf<D>;

@@ -2,6 +2,7 @@
 
 import type { FloatDType, TypedArrayOf } from './dtype.js';
 import { bytesOf } from './dtype.js';
+import { ArgumentError, ShapeError, checkChoice, checkOptions, describeShape, expected } from './errors.js';
 import type { Initializer } from './initializers/initializer.js';
 import { allocateShared } from './native.js';
 import { eagerly, withoutGradients } from './ops/emit.js';
@@ -75,8 +76,10 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
   #stale = false;
 
   constructor(shape: readonly number[], options: ParameterOptions<D>) {
-    super(null, checkShape(shape), options.dtype ?? ('float32' as D));
-    this.#init = options.init;
+    const { init, dtype = 'float32' as D } = checkOptions<ParameterOptions<D>>(options, 'options', ['init', 'dtype']);
+    super(null, checkShape(shape), checkChoice<FloatDType>(dtype, 'options.dtype', ['float32', 'float64']) as D);
+    if (!isInitializer(init)) throw new ArgumentError(expected('an Initializer, such as new He()', 'options.init', init));
+    this.#init = init;
     this.requiresGrad = true;
   }
 
@@ -96,7 +99,13 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
     this.#slab = slab;
     this.#offset = offset;
     const view = slab.values.subarray(offset, offset + this.size) as TypedArrayOf<D>;
-    const values = eagerly(() => withoutGradients(() => this.#init.values(this.shape, this.dtype, new Random(getSeed(), stream))));
+    const values = Tensor.check(
+      eagerly(() => withoutGradients(() => this.#init.values(this.shape, this.dtype, new Random(getSeed(), stream)))),
+      `the values of ${this.#init.constructor.name}`,
+    );
+    if (values.data.length !== this.size) {
+      throw new ShapeError(`${this.#init.constructor.name} gave ${values.data.length} values for shape ${describeShape(this.shape)}`);
+    }
     view.set(values.data as never);
     this.moveTo(view);
   }
@@ -118,10 +127,13 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
 
   override set grad(value: Tensor<D> | null) {
     if (value !== null && value === super.grad) return;
+    if (value !== null && (Tensor.check(value, 'grad').data.length !== this.size || value.dtype !== this.dtype)) {
+      throw new ShapeError(`expected a gradient of shape ${describeShape(this.shape)} and dtype ${this.dtype}`);
+    }
     super.grad = null;
     this.#stale = this.#slab?.hasGradients ?? false;
     // The optimizer reads the slab: what is set must stand there.
-    if (value !== null) this.gradientTarget().data.set(Tensor.check(value, 'grad').data);
+    if (value !== null) this.gradientTarget().data.set(value.data);
   }
 
   /** @internal Zeroes what a gradient that was set to null left in the slab; whoever holds that gradient has it until now. */
@@ -155,6 +167,10 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
       this.data.set(before.data as never);
     }
   }
+}
+
+function isInitializer(value: unknown): value is Initializer {
+  return typeof value === 'object' && value !== null && typeof (value as Partial<Initializer>).values === 'function';
 }
 
 /** Gives all parameters without memory a place in one slab per element type, and draws their values. */

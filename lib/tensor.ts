@@ -3,6 +3,7 @@
 import { inspect } from 'node:util';
 import { type DType, type FloatDType, type TypedArray, type TypedArrayOf, dtypeOf, dtypes, isFloat } from './dtype.js';
 import { ArgumentError, DTypeError, ShapeError, checkChoice, checkNumber, checkOptions, describe, describeShape, expected } from './errors.js';
+import { allocate } from './native.js';
 import { backward } from './ops/backward.js';
 import {
   type Operand,
@@ -41,6 +42,8 @@ export type NestedNumbers = number | readonly NestedNumbers[];
 type FloatOnly<D extends DType> = D extends FloatDType ? D : never;
 
 const maxRank = 8;
+const maxElements = 2 ** 40;
+const maxNested = 2 ** 26;
 
 /**
  * A multi-dimensional array: a shape over a typed array.
@@ -117,7 +120,8 @@ export class Tensor<D extends DType = 'float32'> {
 
   /** @internal `value` as a tensor, or an error that names the argument. */
   static check(value: unknown, argument: string): AnyTensor {
-    if (!(value instanceof Tensor)) {
+    // The private field and not the prototype: a proxy of a tensor, or an object made on its prototype, has none.
+    if (typeof value !== 'object' || value === null || !(#data in value)) {
       throw new ArgumentError(
         expected('a Tensor', argument, value, 'Numbers and arrays go through tensor(), typed arrays through Tensor.from()'),
       );
@@ -224,6 +228,9 @@ export class Tensor<D extends DType = 'float32'> {
 
   /** Nested arrays of numbers, a copy. A rank-0 tensor gives a number. */
   toArray(): NestedNumbers {
+    // Arrays are made for dimensions beside a 0 too, and take much more memory than numbers.
+    const cells = this.shape.reduce((product, dimension) => product * Math.max(1, dimension), 1);
+    if (cells > maxNested) throw new ArgumentError(`toArray() of shape ${describeShape(this.shape)} would fill the memory: read .data instead`);
     const build = (axis: number, at: number): NestedNumbers => {
       if (axis === this.rank) return this.data[at];
       const step = sizeOf(this.shape.slice(axis + 1));
@@ -620,9 +627,10 @@ export function checkShape(shape: unknown, argument = 'shape'): number[] {
       throw new ShapeError(`expected whole dimensions of at least 0 for \`${argument}\`, received ${describe(dimension)}`);
     }
     copied.push(dimension);
-    size *= dimension;
+    // A dimension of 0 makes a tensor empty, not its other dimensions harmless: loops run over them too.
+    size *= Math.max(1, dimension);
   }
-  if (!(size <= 2 ** 40)) throw new ShapeError(`a tensor of shape ${describe(shape)} would have too many elements`);
+  if (!(size <= maxElements)) throw new ShapeError(`a tensor of shape ${describe(shape)} would have too many elements`);
   return copied;
 }
 
@@ -642,14 +650,14 @@ export function checkShape(shape: unknown, argument = 'shape'): number[] {
 export function tensor(values: NestedNumbers | TypedArray, shape?: readonly number[]): Tensor {
   if (ArrayBuffer.isView(values)) {
     dtypeOf(values);
-    return Tensor.from(Float32Array.from(values as TypedArray), shape);
+    return Tensor.from(copyOf(values as TypedArray), shape);
   }
   const nesting: number[] = [];
   for (let level: unknown = values; Array.isArray(level); level = level[0]) {
     nesting.push(level.length);
     if (nesting.length > maxRank) throw new ShapeError(`expected at most ${maxRank} levels of nesting`);
   }
-  const data = new Float32Array(sizeOf(checkShape(nesting)));
+  const data = allocate(sizeOf(checkShape(nesting)), 'float32');
   let at = 0;
   const read = (level: unknown, depth: number): void => {
     if (depth === nesting.length) {
@@ -664,6 +672,14 @@ export function tensor(values: NestedNumbers | TypedArray, shape?: readonly numb
   };
   read(values, 0);
   return Tensor.from(data, shape === undefined ? nesting : shape) as Tensor;
+}
+
+function copyOf(values: TypedArray): Float32Array {
+  try {
+    return Float32Array.from(values);
+  } catch (error) {
+    throw new ArgumentError('the array in `values` cannot be copied: its ArrayBuffer was transferred or shrunk, or there is no memory', { cause: error });
+  }
 }
 
 /** Options of the functions that make tensors. */

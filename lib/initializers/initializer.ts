@@ -5,7 +5,7 @@ import { ArgumentError, checkChoice, checkNumber, checkOptions, expected } from 
 import { normalTensor, uniformTensor } from '../ops/random.js';
 import { filled } from '../ops/shape.js';
 import type { Random } from '../random.js';
-import type { Tensor } from '../tensor.js';
+import { type Tensor, checkShape } from '../tensor.js';
 
 /**
  * Base class of initializers. A parameter calls `values` once, with a random stream of its own (keyed by seed and path).
@@ -44,7 +44,7 @@ export class Constant extends Initializer {
   }
 
   values<D extends FloatDType>(shape: readonly number[], dtype: D): Tensor<FloatDType> {
-    return filled(shape, this.value, dtype) as Tensor<FloatDType>;
+    return filled(checkShape(shape), this.value, dtype) as Tensor<FloatDType>;
   }
 }
 
@@ -180,7 +180,7 @@ abstract class Scaled extends Initializer {
 
   /** Standard deviation for a parameter of this shape. */
   standardDeviation(shape: readonly number[]): number {
-    const { fanIn, fanOut } = fansOf(shape);
+    const { fanIn, fanOut } = fansOf(checkShape(shape));
     const fan = this.mode === 'fanIn' ? fanIn : this.mode === 'fanOut' ? fanOut : (fanIn + fanOut) / 2;
     return fan === 0 ? 0 : this.gain * Math.sqrt(this.scale / fan);
   }

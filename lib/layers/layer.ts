@@ -40,6 +40,15 @@ export type AnyLayer = Layer<any, any>;
 // Layers whose parameters may still be without values.
 const unprepared = new Set<WeakRef<AnyLayer>>();
 
+// A layer whose constructor threw, or is still running, cannot be walked: it is no parameter's model.
+function layersOf(layer: AnyLayer): Map<string, AnyLayer> {
+  try {
+    return layer.namedLayers();
+  } catch {
+    return new Map();
+  }
+}
+
 // The outermost layer that holds a parameter is its model.
 setOwnerPreparation((parameter) => {
   let model: AnyLayer | null = null;
@@ -50,7 +59,7 @@ setOwnerPreparation((parameter) => {
       unprepared.delete(reference);
       continue;
     }
-    const layers = layer.namedLayers();
+    const layers = layersOf(layer);
     if (layers.size > most && [...layers.values()].some((inner) => [...inner.ownParameters().values()].includes(parameter as Parameter))) {
       model = layer;
       most = layers.size;
@@ -219,7 +228,8 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   loadStateDict(state: Map<string, AnyTensor> | Record<string, AnyTensor>, options: LoadOptions = {}): LoadReport {
     checkOptions(options, 'options', ['strict', 'prefix']);
     if (typeof state !== 'object' || state === null) throw new ArgumentError(expected('a map of tensors by path', 'state', state));
-    const prefix = options.prefix ?? '';
+    const prefix: unknown = options.prefix ?? '';
+    if (typeof prefix !== 'string') throw new ArgumentError(expected('a string', 'options.prefix', prefix));
     const source = new Map<string, AnyTensor>();
     for (const [name, value] of state instanceof Map ? state : Object.entries(state)) {
       if (typeof name === 'string' && name.startsWith(prefix)) source.set(name.slice(prefix.length), Tensor.check(value, name));
@@ -248,12 +258,14 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
       );
     }
     if (!this.#ready) this.prepare();
-    withoutGradients(() => {
-      for (const path of report.matched) {
-        const parameter = parameters.get(path) as Parameter;
-        parameter.data.set((source.get(path) as AnyTensor).to(parameter.dtype).data as Float32Array);
-      }
+    // All values first: one that cannot be read must leave every parameter as it was.
+    const values = report.matched.map((path) => {
+      const parameter = parameters.get(path) as Parameter;
+      const value = withoutGradients(() => (source.get(path) as AnyTensor).to(parameter.dtype));
+      if (value.data.length !== parameter.size) throw new ArgumentError(`the value of '${path}' has lost its memory: its ArrayBuffer was transferred`);
+      return [parameter, value] as const;
     });
+    for (const [parameter, value] of values) parameter.data.set(value.data as Float32Array);
     return report;
   }
 

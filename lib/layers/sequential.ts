@@ -25,10 +25,10 @@ export class Sequential extends Layer {
   constructor(layers: readonly AnyLayer[]) {
     super();
     if (!Array.isArray(layers)) throw new ArgumentError(expected('an array of layers', 'layers', layers));
-    layers.forEach((layer, i) => {
+    this.layers = Array.from(layers, (layer: unknown, i) => {
       if (!(layer instanceof Layer)) throw new ArgumentError(expected('a Layer', `layers[${i}]`, layer));
+      return layer;
     });
-    this.layers = [...layers];
   }
 
   forward(x: Tensor): Tensor {

@@ -38,6 +38,7 @@ const eager: Destination = {
   allocate: ({ shape, dtype }) => Tensor.wrap(allocate(sizeOf(shape), dtype), shape, dtype),
   view(input, shape, offset) {
     const data = input.data as TypedArray;
+    if (data.length !== input.size) throw lostMemory(input);
     const size = sizeOf(shape);
     return Tensor.wrap(offset === 0 && size === data.length ? data : data.subarray(offset, offset + size), shape, input.dtype as DType);
   },
@@ -105,13 +106,22 @@ const paths: string[] = [];
 
 /** Runs `op` on `inputs` and returns its outputs, with a node on the tape if a gradient may be asked for. */
 export function emit<A>(op: Op<A>, inputs: readonly AnyTensor[], attributes: A): AnyTensor[] {
-  const plan = op.shape(inputs, attributes);
+  const plan = planOf(op, inputs, attributes);
   const outputs: AnyTensor[] = [];
   for (const output of plan.outputs) outputs.push(destination.allocate(output));
   destination.execute(op as Op<unknown>, outputs, inputs, plan);
   if (destination !== eager) holdTrainability(inputs);
   attach(op, inputs, outputs, attributes);
   return outputs;
+}
+
+// A shape rule that looks at contents (class indices, rows) cannot where the memory is gone.
+function planOf<A>(op: Op<A>, inputs: readonly AnyTensor[], attributes: A): Plan {
+  try {
+    return op.shape(inputs, attributes);
+  } catch (error) {
+    throw error instanceof TypeError ? explain(error, [], inputs) : error;
+  }
 }
 
 /** `emit` for the many operations with one output. */
@@ -193,9 +203,12 @@ export function sizeOf(shape: readonly number[]): number {
 function explain(error: Error, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[]): Error {
   const all = [...outputs, ...inputs];
   const gone = all.find((item) => item.data.length !== item.size);
-  if (gone === undefined) return error;
+  return gone === undefined ? error : lostMemory(gone, error);
+}
+
+function lostMemory(tensor: AnyTensor, cause?: Error): NativeError {
   return new NativeError(
-    `a tensor of shape [${gone.shape.join(', ')}] has lost its memory: its ArrayBuffer was transferred or resized. Copy it first with .clone()`,
-    { cause: error },
+    `a tensor of shape [${tensor.shape.join(', ')}] has lost its memory: its ArrayBuffer was transferred or resized. Copy it first with .clone()`,
+    { cause },
   );
 }

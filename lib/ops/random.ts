@@ -1,12 +1,12 @@
 // Random tensors and dropout: the counter is an operand, so that a mask comes back in backward and after resume.
 
 import type { FloatDType } from '../dtype.js';
-import { checkNumber } from '../errors.js';
-import { type Random, defaultRandom, hashStream } from '../random.js';
-import { type AnyTensor, Tensor } from '../tensor.js';
+import { ArgumentError, checkNumber, checkOptions, expected } from '../errors.js';
+import { Random, defaultRandom, hashStream } from '../random.js';
+import { type AnyTensor, Tensor, checkShape } from '../tensor.js';
 import { type Op, defineOp } from './define.js';
 import { requireFloat } from './elementwise.js';
-import { emitOne, liveInput } from './emit.js';
+import { emitOne, liveInput, sizeOf } from './emit.js';
 
 const two32 = 4294967296;
 
@@ -40,14 +40,14 @@ const normalOp = defineRandom('random_normal');
 
 /** Uniform numbers in [low, high). */
 export function uniformTensor<D extends FloatDType>(shape: readonly number[], low: number, high: number, dtype: D, random: Random): Tensor<D> {
-  const size = shape.reduce((product, dimension) => product * dimension, 1);
-  return emitOne(uniformOp, [reserveState(random, size)], { shape, dtype, a: low, b: high });
+  const dimensions = checkShape(shape);
+  return emitOne(uniformOp, [reserveState(random, sizeOf(dimensions))], { shape: dimensions, dtype, a: low, b: high });
 }
 
 /** Normal numbers. */
 export function normalTensor<D extends FloatDType>(shape: readonly number[], mean: number, std: number, dtype: D, random: Random): Tensor<D> {
-  const size = shape.reduce((product, dimension) => product * dimension, 1);
-  return emitOne(normalOp, [reserveState(random, size)], { shape, dtype, a: mean, b: std });
+  const dimensions = checkShape(shape);
+  return emitOne(normalOp, [reserveState(random, sizeOf(dimensions))], { shape: dimensions, dtype, a: mean, b: std });
 }
 
 const dropoutOp: Op<{ p: number }> = defineOp<{ p: number }>('dropout', {
@@ -83,5 +83,8 @@ export interface DropoutOptions {
 export function dropout<D extends FloatDType>(x: Tensor<D>, p = 0.5, options: DropoutOptions = {}): Tensor<D> {
   const input = Tensor.check(x, 'x') as Tensor<D>;
   checkNumber(p, 'p', 0, 1);
-  return emitOne(dropoutOp, [input, reserveState(options.random ?? defaultRandom(), input.size)], { p });
+  const { random = defaultRandom() } = checkOptions<DropoutOptions>(options, 'options', ['random']);
+  if (!(random instanceof Random)) throw new ArgumentError(expected('a Random', 'options.random', random));
+  requireFloat('dropout', [input]); // before numbers are set aside
+  return emitOne(dropoutOp, [input, reserveState(random, input.size)], { p });
 }

@@ -3,7 +3,7 @@
 import type { DType } from '../dtype.js';
 import { isFloat } from '../dtype.js';
 import { ArgumentError, ShapeError, checkInteger, checkNumber, describe, describeShape, expected } from '../errors.js';
-import { type AnyTensor, Tensor } from '../tensor.js';
+import { type AnyTensor, Tensor, checkShape } from '../tensor.js';
 import { defineOp, defineView } from './define.js';
 import { requireSame } from './elementwise.js';
 import { emit, emitInPlace, emitOne, emitView, isRecording, sizeOf } from './emit.js';
@@ -32,6 +32,7 @@ export function reshape<D extends DType>(x: Tensor<D>, shape: readonly number[])
       throw new ShapeError(`cannot view a tensor of shape ${describeShape(x.shape)} as ${describe(shape)}`);
     }
   }
+  checkShape(resolved);
   if (sizeOf(resolved) !== x.size) {
     throw new ShapeError(
       `cannot view ${x.size} elements of shape ${describeShape(x.shape)} as ${describeShape(resolved)} (${sizeOf(resolved)} elements)`,
@@ -88,7 +89,7 @@ export function transpose<D extends DType>(x: Tensor<D>, order?: readonly number
 export function checkAxes(axes: unknown, rank: number, argument = 'axes'): number[] {
   const list = typeof axes === 'number' ? [axes] : axes;
   if (!Array.isArray(list)) throw new ArgumentError(expected('an axis or an array of axes', argument, axes));
-  const resolved = list.map((axis) => checkAxis(axis, rank, argument));
+  const resolved = Array.from(list, (axis) => checkAxis(axis, rank, argument));
   if (new Set(resolved).size !== resolved.length) throw new ShapeError(`an axis stands twice in \`${argument}\`: ${describe(list)}`);
   return resolved;
 }
@@ -213,7 +214,7 @@ const maxJoin = 63;
 
 function checkList(tensors: unknown): AnyTensor[] {
   if (!Array.isArray(tensors) || tensors.length === 0) throw new ArgumentError(expected('a non-empty array of tensors', 'tensors', tensors));
-  return tensors.map((item, i) => Tensor.check(item, `tensors[${i}]`));
+  return Array.from(tensors, (item, i) => Tensor.check(item, `tensors[${i}]`));
 }
 
 /**
@@ -267,12 +268,12 @@ export function split<D extends DType>(x: Tensor<D>, parts: number | readonly nu
   let sizes: readonly number[];
   if (typeof parts === 'number') {
     const count = checkInteger(parts, 'parts', 1, 1 << 24);
-    if (x.shape[at] % count !== 0)
+    if (x.shape[at] % count !== 0 || count > Math.max(1, x.shape[at]))
       throw new ShapeError(`axis ${at} of shape ${describeShape(x.shape)} does not split into ${count} equal parts`);
     sizes = new Array<number>(count).fill(x.shape[at] / count);
   } else {
     if (!Array.isArray(parts)) throw new ArgumentError(expected('a count or an array of sizes', 'parts', parts));
-    sizes = parts.map((size, i) => checkInteger(size, `parts[${i}]`, 0));
+    sizes = Array.from(parts, (size, i) => checkInteger(size, `parts[${i}]`, 0));
     if (sizes.reduce((sum, size) => sum + size, 0) !== x.shape[at]) {
       throw new ShapeError(`sizes ${describe(parts)} do not sum to axis ${at} of shape ${describeShape(x.shape)}`);
     }

@@ -337,8 +337,8 @@ function groupsOf<O extends OptimizerOptions>(target: OptimizerTarget<O>): { par
   if (target instanceof Layer) return [{ parameters: parametersOf(target), own: {} }];
   if (!Array.isArray(target) || target.length === 0)
     throw new ArgumentError(expected('a model, an array of parameters, or an array of groups', 'target', target));
-  if (target.every((item) => item instanceof Tensor)) return [{ parameters: checkLeaves(target as AnyTensor[]), own: {} }];
-  return (target as ParameterGroup<O>[]).map((group, i) => {
+  if (Array.from<unknown>(target).every((item) => item instanceof Tensor)) return [{ parameters: checkLeaves(target as AnyTensor[]), own: {} }];
+  return Array.from(target as ParameterGroup<O>[], (group, i) => {
     if (typeof group !== 'object' || group === null || !('parameters' in group)) {
       throw new ArgumentError(expected('a group { parameters, … }', `target[${i}]`, group));
     }
@@ -356,7 +356,7 @@ function parametersOf(layer: Layer<never, unknown>): AnyTensor[] {
 }
 
 function checkLeaves(list: readonly unknown[]): AnyTensor[] {
-  return list.map((item, i) => {
+  return Array.from(list, (item, i) => {
     const leaf = Tensor.check(item, `parameters[${i}]`);
     if (leaf.node !== null || (leaf.dtype !== 'float32' && leaf.dtype !== 'float64')) {
       throw new ArgumentError(`\`parameters[${i}]\` is not a float leaf: optimizers update parameters, not results`);

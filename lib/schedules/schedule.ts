@@ -77,10 +77,10 @@ export abstract class Schedule {
   }
 }
 
-/** `base^exponent` by repeated multiplication: the same bits in every engine. */
+/** `base^exponent` by repeated squaring: the same bits in every engine, and as fast for any epoch. */
 function power(base: number, exponent: number): number {
   let result = 1;
-  for (let i = 0; i < exponent; i++) result *= base;
+  for (let square = base, rest = exponent; rest > 0; rest = Math.floor(rest / 2), square *= square) if (rest % 2 === 1) result *= square;
   return result;
 }
 
@@ -126,13 +126,13 @@ export class StepLR extends Schedule {
   // biome-ignore lint/suspicious/noExplicitAny: see Schedule.
   constructor(optimizer: Optimizer<any>, options: StepLROptions) {
     super(optimizer);
-    checkOptions(options, 'options', ['stepSize', 'gamma']);
-    this.stepSize = checkInteger(options.stepSize, 'stepSize', 1);
-    this.gamma = checkNumber(options.gamma ?? 0.1, 'gamma', 0);
+    const { stepSize, gamma = 0.1 } = checkOptions<Partial<StepLROptions>>(options, 'options', ['stepSize', 'gamma']);
+    this.stepSize = checkInteger(stepSize, 'stepSize', 1);
+    this.gamma = checkNumber(gamma, 'gamma', 0);
   }
 
   factor(epoch: number): number {
-    return power(this.gamma, Math.floor(epoch / this.stepSize));
+    return power(this.gamma, Math.floor(checkInteger(epoch, 'epoch', 0) / this.stepSize));
   }
 }
 
@@ -160,15 +160,12 @@ export class ExponentialLR extends Schedule {
   // biome-ignore lint/suspicious/noExplicitAny: see Schedule.
   constructor(optimizer: Optimizer<any>, options: ExponentialLROptions) {
     super(optimizer);
-    checkOptions(options, 'options', ['gamma', 'k']);
-    if ((options.gamma === undefined) === (options.k === undefined)) throw new ArgumentError('ExponentialLR takes either `gamma` or `k`');
-    this.gamma =
-      options.gamma === undefined
-        ? exp(Tensor.from(Float64Array.of(-checkNumber(options.k, 'k', 0)))).item()
-        : checkNumber(options.gamma, 'gamma', 0);
+    const { gamma, k } = checkOptions<ExponentialLROptions>(options, 'options', ['gamma', 'k']);
+    if ((gamma === undefined) === (k === undefined)) throw new ArgumentError('ExponentialLR takes either `gamma` or `k`');
+    this.gamma = gamma === undefined ? exp(Tensor.from(Float64Array.of(-checkNumber(k, 'k', 0)))).item() : checkNumber(gamma, 'gamma', 0);
   }
 
   factor(epoch: number): number {
-    return power(this.gamma, epoch);
+    return power(this.gamma, checkInteger(epoch, 'epoch', 0));
   }
 }

@@ -3,7 +3,7 @@
 import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
 import { ReLU } from '../layers/activations.js';
 import { observeForward } from '../layers/forward.js';
-import type { AnyLayer } from '../layers/layer.js';
+import { type AnyLayer, Layer } from '../layers/layer.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { type BatchRecord, Callback, type TrainingRun } from '../training/callbacks.js';
 import type { EpochRecord } from '../training/history.js';
@@ -49,6 +49,7 @@ const deadShare = 0.4;
  */
 export function explodedAt(losses: readonly number[]): number {
   // A little room: 3 · 2.3 is a hair below 6.9 in binary.
+  if (!Array.isArray(losses)) throw new ArgumentError(expected('an array of losses', 'losses', losses));
   return losses.findIndex((loss) => !(loss <= explosionFactor * losses[0] * (1 + 1e-12)));
 }
 
@@ -66,6 +67,9 @@ export function explodedAt(losses: readonly number[]): number {
  * ```
  */
 export function judgeInitialLoss(loss: number, chance: number, classes: number): Omit<Finding, 'epoch'> {
+  for (const [argument, value] of Object.entries({ loss, chance })) {
+    if (typeof value !== 'number') throw new ArgumentError(expected('a number', argument, value));
+  }
   const about = 'initial loss';
   const against = `initial loss ${formatScore(loss)} against ${formatScore(chance)} by chance (ln ${classes})`;
   if (loss > chanceFactor * chance) {
@@ -95,6 +99,7 @@ export function judgeInitialLoss(loss: number, chance: number, classes: number):
  * ```
  */
 export function judgeUpdateRatio(ratio: number): 'good' | 'too small' | 'too large' {
+  if (typeof ratio !== 'number') throw new ArgumentError(expected('a number', 'ratio', ratio));
   if (ratio < ratioBounds.small) return 'too small';
   // A parameter of NaN compares with nothing.
   return ratio < ratioBounds.large ? 'good' : 'too large';
@@ -110,6 +115,8 @@ export function judgeUpdateRatio(ratio: number): 'good' | 'too small' | 'too lar
  * ```
  */
 export function updateRatio(before: AnyTensor, after: AnyTensor): number {
+  Tensor.check(before, 'before');
+  Tensor.check(after, 'after');
   const norm = (x: Tensor): number => Math.sqrt(x.mul(x).sum().item());
   return noGrad(() => norm((after as Tensor).sub(before as Tensor)) / norm(before as Tensor));
 }
@@ -126,6 +133,10 @@ export function updateRatio(before: AnyTensor, after: AnyTensor): number {
  * ```
  */
 export function deadUnits(model: AnyLayer, batches: Iterable<AnyTensor>): DeadUnits[] {
+  if (!(model instanceof Layer)) throw new ArgumentError(expected('a Layer', 'model', model));
+  if (typeof (batches as Partial<Iterable<AnyTensor>> | null)?.[Symbol.iterator] !== 'function') {
+    throw new ArgumentError(expected('an array of tensors, or what else can be iterated', 'batches', batches));
+  }
   const peaks: Peaks = new Map();
   for (const inputs of batches) raisePeaks(peaks, model, inputs);
   return countDead(peaks);

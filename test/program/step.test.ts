@@ -7,6 +7,7 @@ import {
   ArgumentError,
   BusyError,
   compileStep,
+  Constant,
   crossEntropy,
   Dropout,
   Linear,
@@ -195,7 +196,7 @@ test('a label out of range refuses the step and changes no weight; the next step
 });
 
 test('at most 64 steps wait, and sync() does not overtake them', async (t) => {
-  const weight = new Parameter([400, 400], { init: { values: () => ones([400, 400]) } as never });
+  const weight = new Parameter([400, 400], { init: new Constant(1) });
   const step = compileStep((x: Tensor) => relu(x.matmul(weight)).sum());
   const x = ones([400, 400]);
   const waiting = Array.from({ length: 64 }, () => step(x));
