@@ -1,6 +1,8 @@
 // Checks what a built addon asks of the machine it will be loaded on: glibc version, libraries, and no transcendental from libm.
+// `node scripts/check-binary.mjs <file>` does it by hand.
 
 import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 
 const highestGlibc = [2, 35];
 const allowedLibraries = /^(libc|libm|libdl|libpthread|librt|ld-linux-x86-64|ld-linux-aarch64)\.so/;
@@ -33,4 +35,9 @@ export function checkBinary(path) {
   if (foreign.length > 0) faults.push(`libraries that a plain system may lack: ${foreign.join(', ')}`);
   if (faults.length > 0) throw new Error(`${path} is not self-contained:\n  ${faults.join('\n  ')}`);
   return { glibc: highest.join('.'), libraries };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { glibc, libraries } = checkBinary(process.argv[2]);
+  console.log(`${process.argv[2]} needs glibc ${glibc} or newer and ${libraries.join(', ')}`);
 }
