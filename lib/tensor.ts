@@ -678,7 +678,9 @@ function copyOf(values: TypedArray): Float32Array {
   try {
     return Float32Array.from(values);
   } catch (error) {
-    throw new ArgumentError('the array in `values` cannot be copied: its ArrayBuffer was transferred or shrunk, or there is no memory', { cause: error });
+    throw new ArgumentError('the array in `values` cannot be copied: its ArrayBuffer was transferred or shrunk, or there is no memory', {
+      cause: error,
+    });
   }
 }
 

@@ -44,7 +44,7 @@ const arrows: Record<string, readonly string[]> = {
   runtime: ['errors', 'native'],
   random: ['errors'],
   // A tensor's methods are ops, and ops make tensors: two files of one thing.
-  tensor: tensors,
+  tensor: [...tensors, 'native'],
   ops: [...tensors, 'native'],
   io: tensors,
   initializers: tensors,
@@ -67,7 +67,7 @@ const arrows: Record<string, readonly string[]> = {
 /** Who may take what from the one file that holds the binary. */
 const usersOfNative: Record<string, readonly string[]> = {
   run: ['lib/ops/emit.ts'],
-  allocate: ['lib/ops/emit.ts'],
+  allocate: ['lib/ops/emit.ts', 'lib/tensor.ts'],
   allocateShared: ['lib/parameter.ts', 'lib/optimizers/optimizer.ts'],
   nativeOps: ['lib/ops/define.ts'],
   binding: ['lib/runtime.ts', 'lib/program/step.ts'],

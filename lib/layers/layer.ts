@@ -262,7 +262,8 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     const values = report.matched.map((path) => {
       const parameter = parameters.get(path) as Parameter;
       const value = withoutGradients(() => (source.get(path) as AnyTensor).to(parameter.dtype));
-      if (value.data.length !== parameter.size) throw new ArgumentError(`the value of '${path}' has lost its memory: its ArrayBuffer was transferred`);
+      if (value.data.length !== parameter.size)
+        throw new ArgumentError(`the value of '${path}' has lost its memory: its ArrayBuffer was transferred`);
       return [parameter, value] as const;
     });
     for (const [parameter, value] of values) parameter.data.set(value.data as Float32Array);

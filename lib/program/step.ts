@@ -23,6 +23,7 @@ export interface CompiledStep<A extends StepArgument[], R> {
   describe(...inputs: A): string;
   /** Frees the native memory; a later call records anew. */
   dispose(): void;
+  /** The same as `dispose`, for `using`. */
   [Symbol.dispose](): void;
 }
 

@@ -22,7 +22,9 @@ for (const name of ['Float32Array', 'Float64Array', 'Int32Array', 'Uint8Array', 
     construct: (type, args, target: new (...a: unknown[]) => object) => {
       const first = args[0] as { length?: unknown } | number | undefined;
       const size = typeof first === 'number' ? first : Array.isArray(first) ? first.length : 0;
-      return size * (type.BYTES_PER_ELEMENT ?? 1) > allocationLimit ? refuse() : Reflect.construct(type, args, target === limited ? type : target);
+      return size * (type.BYTES_PER_ELEMENT ?? 1) > allocationLimit
+        ? refuse()
+        : Reflect.construct(type, args, target === limited ? type : target);
     },
   }) as unknown as new (
     ...a: unknown[]
@@ -58,7 +60,10 @@ interface Call {
 const targets = targetsOf(lib).filter(({ name }) => only === undefined || name.includes(only));
 const plausibleNames = Object.keys(plausible);
 const leaf: fc.Arbitrary<Recipe> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('plausible' as const), name: fc.constantFrom(...plausibleNames), choice: fc.nat(1000) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ kind: fc.constant('plausible' as const), name: fc.constantFrom(...plausibleNames), choice: fc.nat(1000) }),
+  },
   { weight: 8, arbitrary: fc.record({ kind: fc.constant('hostile' as const), name: fc.constantFrom(...Object.keys(hostile)) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('shifty' as const), name: fc.constantFrom(...Object.keys(shifty)) }) },
 );
@@ -94,7 +99,10 @@ function choicesFrom(start: number): Choices {
 const required: Record<string, (lib: Lib, c: Choices, receiver: unknown) => Record<string, unknown>> = {
   fit: (l, _c, receiver) => ({
     loss: new l.CrossEntropyLoss(),
-    optimizer: new l.SGD((receiver as InstanceType<Lib['Sequential']>).parameterCount() > 0 ? (receiver as InstanceType<Lib['Sequential']>) : l.mlp(), { lr: 0.1 }),
+    optimizer: new l.SGD(
+      (receiver as InstanceType<Lib['Sequential']>).parameterCount() > 0 ? (receiver as InstanceType<Lib['Sequential']>) : l.mlp(),
+      { lr: 0.1 },
+    ),
     epochs: 2,
     batchSize: 4,
     progress: false,
@@ -133,7 +141,8 @@ class Builder {
         const made: Record<string, unknown> = {};
         const base = required[this.target];
         if (base !== undefined) Object.assign(made, base(lib, this.choices, this.receiver));
-        for (const [name, value] of item.entries) Object.defineProperty(made, name, { value: this.build(value), enumerable: true, configurable: true, writable: true });
+        for (const [name, value] of item.entries)
+          Object.defineProperty(made, name, { value: this.build(value), enumerable: true, configurable: true, writable: true });
         return made;
       }
     }
@@ -162,7 +171,8 @@ function memoryOf(value: unknown, found: Set<ArrayBufferView>, depth = 0): void 
       if (value instanceof lib.Parameter && !value.isSettled) return;
       found.add(value.data as ArrayBufferView);
     } else if (value instanceof lib.Layer) for (const parameter of value.parameters()) memoryOf(parameter, found, depth + 1);
-    else if (value instanceof lib.Optimizer) for (const group of value.groups) for (const one of group.parameters) memoryOf(one, found, depth + 1);
+    else if (value instanceof lib.Optimizer)
+      for (const group of value.groups) for (const one of group.parameters) memoryOf(one, found, depth + 1);
     else if (ArrayBuffer.isView(value)) found.add(value);
     else if (value instanceof Map) for (const one of value.values()) memoryOf(one, found, depth + 1);
     else if (Array.isArray(value) && value.length <= 300) for (const one of value) memoryOf(one, found, depth + 1);
@@ -302,5 +312,8 @@ writeFileSync('run.jsonl', '{"event":"start"}\n{"torn');
 lib.setNumThreads(2);
 
 await fc.assert(fc.asyncProperty(calls, make), { numRuns: Number(count), seed: Number(seed), endOnFailure: true });
-writeFileSync(report, JSON.stringify({ done, targets: targets.length, outcomes, faults: [...faults].map(([key, value]) => ({ key, ...value })) }));
+writeFileSync(
+  report,
+  JSON.stringify({ done, targets: targets.length, outcomes, faults: [...faults].map(([key, value]) => ({ key, ...value })) }),
+);
 process.exit(0); // streams and timers of abandoned calls do not matter

@@ -7,7 +7,7 @@ import test from 'ava';
 import { beside, start } from '../native/child.js';
 
 const calls = Number(process.env['NODEGRAD_FUZZ'] ?? 6000);
-const seed = Number(process.env['NODEGRAD_SEED'] ?? (Date.now() & 0x3fffffff));
+const seed = Number(process.env['NODEGRAD_SEED'] ?? Date.now() & 0x3fffffff);
 const script = beside(import.meta.url, 'api.child.js');
 
 // A call that takes longer than this is a hang. The child counts its own computing time; this is for calls that never come back.
@@ -64,7 +64,9 @@ function fuzz(count: number, childSeed: number): Promise<Outcome> {
       let report: Report | undefined;
       if (code === 0) report = JSON.parse(readFileSync(path, 'utf8')) as Report;
       rmSync(folder, { recursive: true, force: true });
-      resolve(report === undefined ? { crash: `${hung ? 'hung' : (signal ?? `ended with code ${code}`)} in call ${at}\n${stderr}` } : { report });
+      resolve(
+        report === undefined ? { crash: `${hung ? 'hung' : (signal ?? `ended with code ${code}`)} in call ${at}\n${stderr}` } : { report },
+      );
     });
   });
 }

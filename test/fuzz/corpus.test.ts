@@ -120,7 +120,10 @@ const soon: Record<string, Call> = {
     leaf.requiresGrad = true;
     leaf.max(1).sum().backward();
   },
-  'a matrix product without an inner dimension': () => ones([3, 0]).matmul(ones([0, 2])).toArray(),
+  'a matrix product without an inner dimension': () =>
+    ones([3, 0])
+      .matmul(ones([0, 2]))
+      .toArray(),
   'a learning rate after 2^53 - 1 epochs': () => {
     const optimizer = new SGD(new Linear(2, 2), { lr: 0.1 });
     new StepLR(optimizer, { stepSize: 1 }).loadStateDict({ epoch: 2 ** 53 - 1, baseRates: [0.1] });
@@ -130,7 +133,10 @@ const soon: Record<string, Call> = {
     const model = new Linear(2, 2);
     const optimizer = new Adam(model);
     optimizer.loadStateDict({ ...optimizer.stateDict(), step: 2 ** 52, counts: Object.fromEntries(Object.keys(optimizer.stateDict().counts).map((k) => [k, 2 ** 52])) }); // biome-ignore format: one line
-    model.forward(ones([1, 2])).sum().backward();
+    model
+      .forward(ones([1, 2]))
+      .sum()
+      .backward();
     optimizer.step();
   },
 };
@@ -234,10 +240,19 @@ test('every native operation refuses dimensions that do not fit its operands, wh
     // Mostly of the right dtype, so that the op's own check is reached.
     const letters = signature.replace(/[:*]/g, '');
     const chosen = Array.from({ length: count }, (_, j) => {
-      const fitting = letters[j] === 'I' ? operands.slice(6, 8) : letters[j] === 'B' ? operands.slice(8) : letters[j] === 'D' ? operands.slice(4, 6) : operands.slice(0, 4);
+      const fitting =
+        letters[j] === 'I'
+          ? operands.slice(6, 8)
+          : letters[j] === 'B'
+            ? operands.slice(8)
+            : letters[j] === 'D'
+              ? operands.slice(4, 6)
+              : operands.slice(0, 4);
       return (random.integer(10) === 0 ? pick(operands) : pick(fitting)).slice();
     });
-    const integers = Array.from({ length: ints >= 0 ? ints : random.integer(12) }, () => pick(random.integer(3) === 0 ? numbers : numbers.slice(1, 7)));
+    const integers = Array.from({ length: ints >= 0 ? ints : random.integer(12) }, () =>
+      pick(random.integer(3) === 0 ? numbers : numbers.slice(1, 7)),
+    );
     const floats = Array.from({ length: Math.max(0, reals) }, () => pick(numbers));
     try {
       run(index, chosen, integers, floats);

@@ -169,7 +169,8 @@ export function targetsOf(lib: Lib): Target[] {
       targets.push({ name, kinds: kinds[name] ?? [], lenient: false, call: (_receiver, args) => f(...args) });
     } else if (typeof value === 'object' && value !== null) {
       for (const [inner, f] of Object.entries(value)) {
-        if (typeof f === 'function') targets.push({ name: `${name}.${inner}`, kinds: kinds[inner] ?? [], lenient: false, call: (_r, args) => f(...args) });
+        if (typeof f === 'function')
+          targets.push({ name: `${name}.${inner}`, kinds: kinds[inner] ?? [], lenient: false, call: (_r, args) => f(...args) });
       }
     }
   }
@@ -181,7 +182,12 @@ function addClass(targets: Target[], name: string, type: new (...args: unknown[]
   for (let at: unknown = type; isClass(at); at = Object.getPrototypeOf(at)) chain.push(at);
   const names = chain.map((one) => one.name);
   const isError = type.prototype instanceof Error;
-  targets.push({ name: `new ${name}`, kinds: kinds[name] ?? [], lenient: isError || ['Tensor', 'Optimizer'].includes(name), call: (_r, args) => new type(...args) });
+  targets.push({
+    name: `new ${name}`,
+    kinds: kinds[name] ?? [],
+    lenient: isError || ['Tensor', 'Optimizer'].includes(name),
+    call: (_r, args) => new type(...args),
+  });
   if (isError) return;
   for (const key of Object.getOwnPropertyNames(type)) {
     const member = (type as unknown as Record<string, unknown>)[key];
@@ -199,7 +205,11 @@ function addClass(targets: Target[], name: string, type: new (...args: unknown[]
     return plausible[makers[choices.below(makers.length)]](lib, choices);
   };
   const seen = new Set<PropertyKey>(['constructor']);
-  for (let at: object | null = type.prototype as object; at !== null && at !== Object.prototype; at = Object.getPrototypeOf(at) as object | null) {
+  for (
+    let at: object | null = type.prototype as object;
+    at !== null && at !== Object.prototype;
+    at = Object.getPrototypeOf(at) as object | null
+  ) {
     for (const key of Reflect.ownKeys(at)) {
       if (seen.has(key) || (unreachable.has(String(key)) && names.includes('Optimizer'))) continue;
       seen.add(key);
@@ -215,7 +225,8 @@ function addClass(targets: Target[], name: string, type: new (...args: unknown[]
           call: (self, args) => (self as Record<PropertyKey, (...a: unknown[]) => unknown>)[key](...args),
         });
       }
-      if (descriptor.get) targets.push({ name: `${name}#${text} read`, kinds: [], lenient, receiver, call: (self) => Reflect.get(self as object, key) });
+      if (descriptor.get)
+        targets.push({ name: `${name}#${text} read`, kinds: [], lenient, receiver, call: (self) => Reflect.get(self as object, key) });
       if (descriptor.set) {
         targets.push({
           name: `${name}#${text}=`,

@@ -54,7 +54,7 @@ export const hostile: Record<string, (lib: Lib) => unknown> = {
   '[]': () => [],
   '[[]]': () => [[]],
   '[[[[[[[[[[1]]]]]]]]]]': () => [[[[[[[[[[1]]]]]]]]]],
-  'holes': () => new Array(5),
+  holes: () => new Array(5),
   'sparse array of 2^32 - 1': () => new Array(2 ** 32 - 1),
   'array of 1e5': () => new Array(1e5).fill(1),
   'ragged array': () => [[1, 2], [3]],
@@ -107,7 +107,10 @@ export const hostile: Record<string, (lib: Lib) => unknown> = {
     },
   }),
   'proxy whose traps all throw': () =>
-    new Proxy({}, { get: hostileTrap, has: hostileTrap, ownKeys: hostileTrap, getPrototypeOf: hostileTrap, getOwnPropertyDescriptor: hostileTrap }),
+    new Proxy(
+      {},
+      { get: hostileTrap, has: hostileTrap, ownKeys: hostileTrap, getPrototypeOf: hostileTrap, getOwnPropertyDescriptor: hostileTrap },
+    ),
   'proxy of an array whose reads throw': () => new Proxy([1, 2, 3], { get: hostileTrap }),
   'proxy of a function': () => new Proxy(() => 1, { apply: hostileTrap, get: hostileTrap }),
   'proxy of a tensor': ({ tensor }) => new Proxy(tensor([1, 2]), {}),
@@ -138,14 +141,14 @@ export const hostile: Record<string, (lib: Lib) => unknown> = {
   SharedArrayBuffer: () => new SharedArrayBuffer(8),
   DataView: () => new DataView(new ArrayBuffer(8)),
   Buffer: () => Buffer.from([1, 2, 3, 4]),
-  'Uint16Array': () => new Uint16Array(4),
+  Uint16Array: () => new Uint16Array(4),
   'Float32Array of 0': () => new Float32Array(0),
   'Float32Array of 6': () => new Float32Array(6),
   'Float64Array of 6': () => new Float64Array(6),
   'Int32Array of -1': () => new Int32Array(3).fill(-1),
   'Int32Array of large': () => new Int32Array(3).fill(2 ** 31 - 1),
-  'BigInt64Array': () => new BigInt64Array(2),
-  'Uint8ClampedArray': () => new Uint8ClampedArray(2),
+  BigInt64Array: () => new BigInt64Array(2),
+  Uint8ClampedArray: () => new Uint8ClampedArray(2),
   'detached Float32Array': () => {
     const array = new Float32Array(6);
     structuredClone(array.buffer, { transfer: [array.buffer] });
@@ -161,9 +164,12 @@ export const hostile: Record<string, (lib: Lib) => unknown> = {
     structuredClone(array.buffer, { transfer: [array.buffer] });
     return array;
   },
-  'array on a resizable buffer': () => new Float32Array(new (ArrayBuffer as unknown as new (n: number, o: object) => ArrayBuffer)(16, { maxByteLength: 64 })),
+  'array on a resizable buffer': () =>
+    new Float32Array(new (ArrayBuffer as unknown as new (n: number, o: object) => ArrayBuffer)(16, { maxByteLength: 64 })),
   'array beyond a shrunken buffer': () => {
-    const buffer = new (ArrayBuffer as unknown as new (n: number, o: object) => ArrayBuffer & { resize(n: number): void })(32, { maxByteLength: 64 });
+    const buffer = new (ArrayBuffer as unknown as new (n: number, o: object) => ArrayBuffer & { resize(n: number): void })(32, {
+      maxByteLength: 64,
+    });
     const array = new Float32Array(buffer, 16, 4);
     buffer.resize(8);
     return array;
@@ -275,7 +281,10 @@ export const shifty: Record<string, (lib: Lib) => unknown> = {
 };
 
 function gradientTensor(lib: Lib, shape: number[]): Library.Tensor {
-  const x = lib.Tensor.from(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => ((i * 7) % 5) - 2), shape);
+  const x = lib.Tensor.from(
+    Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => ((i * 7) % 5) - 2),
+    shape,
+  );
   x.requiresGrad = true;
   return x;
 }
@@ -305,13 +314,18 @@ export const plausible: Record<string, (lib: Lib, choices: Choices) => unknown> 
     const numbers = Array.from({ length: size }, (_, i) => ((i * 5) % 7) / 2 - 1);
     return c.below(6) === 0 ? lib.Tensor.from(Float64Array.from(numbers), shape) : lib.Tensor.from(Float32Array.from(numbers), shape);
   },
-  matrix: (lib) => lib.Tensor.from(Float32Array.from({ length: 6 }, (_, i) => i - 2), [2, 3]),
+  matrix: (lib) =>
+    lib.Tensor.from(
+      Float32Array.from({ length: 6 }, (_, i) => i - 2),
+      [2, 3],
+    ),
   square: (lib) => lib.ones([3, 3]),
   'tensor with gradient': (lib, c) => gradientTensor(lib, shapes[c.below(shapes.length)]),
   result: (lib, c) => gradientTensor(lib, shapes[c.below(shapes.length)]).mul(2),
   labels: (lib) => lib.Tensor.from(Int32Array.of(0, 2)),
   mask: (lib) => lib.Tensor.from(Uint8Array.of(1, 0, 1)),
-  'int32 or uint8 tensor': (lib, c) => (c.below(2) ? lib.Tensor.from(Int32Array.of(5, -3, 2), [3]) : lib.Tensor.from(Uint8Array.of(5, 3, 2, 1), [2, 2])),
+  'int32 or uint8 tensor': (lib, c) =>
+    c.below(2) ? lib.Tensor.from(Int32Array.of(5, -3, 2), [3]) : lib.Tensor.from(Uint8Array.of(5, 3, 2, 1), [2, 2]),
   number: (_lib, c) => [0, 1, 2, 3, -1, 0.5, 0.1, 10, 100][c.below(9)],
   small: (_lib, c) => c.below(5),
   rate: (_lib, c) => [0.1, 0.01, 1, 0, 0.9][c.below(5)],
@@ -336,13 +350,17 @@ export const plausible: Record<string, (lib: Lib, choices: Choices) => unknown> 
   offset: () => new Float32Array(new ArrayBuffer(64), 4, 6),
   dtype: (_lib, c) => ['float32', 'float64', 'int32', 'uint8'][c.below(4)],
   model: (lib) => model(lib),
-  layer: (lib, c) => [new lib.Linear(3, 2), new lib.ReLU(), new lib.Dropout(), new lib.Flatten(), new lib.Tanh(), new lib.Sigmoid()][c.below(6)],
+  layer: (lib, c) =>
+    [new lib.Linear(3, 2), new lib.ReLU(), new lib.Dropout(), new lib.Flatten(), new lib.Tanh(), new lib.Sigmoid()][c.below(6)],
   layers: (lib) => [new lib.Linear(6, 2), new lib.ReLU()],
   parameter: (lib) => new lib.Parameter([2, 3], { init: new lib.Zeros() }),
   parameters: (lib) => [new lib.Parameter([2, 3], { init: new lib.He() }), new lib.Parameter([4], { init: new lib.Zeros() })],
   groups: (lib) => [{ parameters: [new lib.Parameter([2], { init: new lib.Zeros() })], lr: 0.5 }],
   state: (lib) => model(lib).stateDict(),
-  initializer: (lib, c) => [new lib.He(), new lib.Xavier({ distribution: 'uniform' }), new lib.Normal(), new lib.Uniform(), new lib.Zeros(), new lib.Constant(2)][c.below(6)],
+  initializer: (lib, c) =>
+    [new lib.He(), new lib.Xavier({ distribution: 'uniform' }), new lib.Normal(), new lib.Uniform(), new lib.Zeros(), new lib.Constant(2)][
+      c.below(6)
+    ],
   optimizer: (lib, c) =>
     trained<unknown>(
       lib,
@@ -353,7 +371,11 @@ export const plausible: Record<string, (lib: Lib, choices: Choices) => unknown> 
       ][c.below(3)],
     ),
   optimizerState: (lib) => trained(lib, (m) => new lib.Adam(m)).stateDict(),
-  schedule: (lib) => new lib.StepLR(trained(lib, (m) => new lib.SGD(m, { lr: 0.1 })), { stepSize: 2 }),
+  schedule: (lib) =>
+    new lib.StepLR(
+      trained(lib, (m) => new lib.SGD(m, { lr: 0.1 })),
+      { stepSize: 2 },
+    ),
   scheduleState: () => ({ epoch: 3, baseRates: [0.1] }),
   loss: (lib, c) => (c.below(2) ? new lib.CrossEntropyLoss() : new lib.MSELoss()),
   metric: (lib) => new lib.Accuracy(),
@@ -371,7 +393,8 @@ export const plausible: Record<string, (lib: Lib, choices: Choices) => unknown> 
   callbacks: () => [{ onEpochEnd: () => undefined }],
   signal: () => AbortSignal.abort(),
   body: (lib) => () => lib.ones([2]),
-  path: (_lib, c) => ['good.idx', 'good.safetensors', 'model.safetensors', 'run.jsonl', 'written', 'none/such', '.', 'torn.safetensors'][c.below(8)],
+  path: (_lib, c) =>
+    ['good.idx', 'good.safetensors', 'model.safetensors', 'run.jsonl', 'written', 'none/such', '.', 'torn.safetensors'][c.below(8)],
   idxBytes: (lib) => lib.writeIdx(new Uint8Array(6), [2, 3]),
   safetensorsBytes: (lib) => lib.encodeSafetensors(new Map([['a', lib.ones([2, 2])]])),
   modelBytes: (lib) => model(lib).toBytes(),
