@@ -15,14 +15,14 @@ export interface Target {
 
 // Marked @internal in the sources: reachable, but no part of the promise. The tape and the training loop use them.
 const internal = new Set([
-  'wrap', 'check', 'attachNode', 'moveTo', 'materialize', 'gradientTarget', 'node', 'settle', 'convert', 'place', 'init', 'isSettled',
+  'check', 'attachNode', 'moveTo', 'materialize', 'gradientTarget', 'node', 'settle', 'convert', 'place', 'init', 'isSettled',
   'dropStaleGradient', 'enter', 'prepare', 'chooseInitializers', 'ownParameters', 'initializerHint', 'followedBy', 'config', 'fromConfig',
   'random', 'values', 'onTrainBegin', 'onBatchEnd', 'onEpochBegin', 'onEpochEnd', 'onTrainEnd', 'children',
   'namedLayers', 'serial', 'fallbackPath', 'shape', 'standardDeviation', 'path',
 ]); // biome-ignore format: a list
 
-// Protected: only a subclass calls them, and what it passes has been checked.
-const unreachable = new Set(['update', 'stateNames']);
+// Protected or @internal without any check, by their contract: only the library calls them, with what it has checked.
+const unreachable = new Set(['update', 'stateNames', 'wrap']);
 
 // Kinds of arguments by function or method name.
 const kinds: Record<string, string[]> = {
