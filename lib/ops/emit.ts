@@ -120,7 +120,9 @@ function planOf<A>(op: Op<A>, inputs: readonly AnyTensor[], attributes: A): Plan
   try {
     return op.shape(inputs, attributes);
   } catch (error) {
-    throw error instanceof TypeError ? explain(error, [], inputs) : error;
+    if (!(error instanceof TypeError)) throw error;
+    const known = explain(error, [], inputs);
+    throw known === error ? new NativeError(`[${op.name}] ${error.message}: was an ArrayBuffer transferred away?`, { cause: error }) : known;
   }
 }
 

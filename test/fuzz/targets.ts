@@ -191,7 +191,7 @@ function addClass(targets: Target[], name: string, type: new (...args: unknown[]
   if (isError) return;
   for (const key of Object.getOwnPropertyNames(type)) {
     const member = (type as unknown as Record<string, unknown>)[key];
-    if (typeof member !== 'function' || key === 'prototype') continue;
+    if (typeof member !== 'function' || key === 'prototype' || unreachable.has(key)) continue;
     targets.push({
       name: `${name}.${key}`,
       kinds: kindsOf(names, key),
