@@ -231,6 +231,12 @@ export function checkChoice<T extends string>(value: unknown, argument: string, 
   return value as T;
 }
 
+/** Checks that `value` is an array of a reasonable length: a sparse one of 2³² − 1 holes would keep any loop busy. */
+export function checkList<T = unknown>(value: unknown, argument: string, what: string): readonly T[] {
+  if (!Array.isArray(value) || value.length > 2 ** 22) throw new ArgumentError(expected(what, argument, value));
+  return value as T[];
+}
+
 /** Checks that `value` is an options object whose keys are all known: a misspelt option is an error, not a silent default. */
 export function checkOptions<T extends object>(value: unknown, argument: string, known: readonly string[]): T {
   if (value === undefined) return {} as T;

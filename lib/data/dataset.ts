@@ -70,8 +70,8 @@ export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32
     const { name = 'data', classes } = checkOptions<TensorDatasetOptions>(options, 'options', ['name', 'classes']);
     if (typeof name !== 'string') throw new ArgumentError(expected('a string', 'options.name', name));
     for (const [argument, value] of Object.entries({ inputs, targets })) {
-      if (!(value instanceof Tensor)) throw new ArgumentError(expected('a Tensor', argument, value));
-      if (value.rank === 0) throw new ShapeError(`expected at least one dimension (the examples) for \`${argument}\`, received shape []`);
+      if (Tensor.check(value, argument).rank === 0)
+        throw new ShapeError(`expected at least one dimension (the examples) for \`${argument}\`, received shape []`);
     }
     if (inputs.shape[0] !== targets.shape[0]) {
       throw new ShapeError(

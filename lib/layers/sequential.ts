@@ -1,6 +1,6 @@
 // A stack of layers.
 
-import { ArgumentError, expected } from '../errors.js';
+import { ArgumentError, checkList, expected } from '../errors.js';
 import type { Tensor } from '../tensor.js';
 import { type AnyLayer, Layer } from './layer.js';
 import { type LayerDescription, buildLayer, describeLayer, registerLayer } from './registry.js';
@@ -24,8 +24,7 @@ export class Sequential extends Layer {
   /** @throws {@link ArgumentError} for anything but an array of layers. */
   constructor(layers: readonly AnyLayer[]) {
     super();
-    if (!Array.isArray(layers)) throw new ArgumentError(expected('an array of layers', 'layers', layers));
-    this.layers = Array.from(layers, (layer: unknown, i) => {
+    this.layers = Array.from(checkList(layers, 'layers', 'an array of layers'), (layer: unknown, i) => {
       if (!(layer instanceof Layer)) throw new ArgumentError(expected('a Layer', `layers[${i}]`, layer));
       return layer;
     });

@@ -1,7 +1,7 @@
 // The base class of optimizers: groups of parameters, runs of slab memory, state. A subclass says how one run is updated.
 
 import type { FloatDType, TypedArrayOf } from '../dtype.js';
-import { ArgumentError, checkInteger, checkNumber, expected } from '../errors.js';
+import { ArgumentError, checkInteger, checkList, checkNumber, expected } from '../errors.js';
 import { Layer } from '../layers/layer.js';
 import { allocateShared } from '../native.js';
 import { holdsWhile, liveInput, perStep, withoutGradients } from '../ops/emit.js';
@@ -335,8 +335,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
 
 function groupsOf<O extends OptimizerOptions>(target: OptimizerTarget<O>): { parameters: AnyTensor[]; own: Partial<O> }[] {
   if (target instanceof Layer) return [{ parameters: parametersOf(target), own: {} }];
-  if (!Array.isArray(target) || target.length === 0)
-    throw new ArgumentError(expected('a model, an array of parameters, or an array of groups', 'target', target));
+  const form = 'a model, an array of parameters, or an array of groups';
+  if (checkList(target, 'target', form).length === 0) throw new ArgumentError(expected(form, 'target', target));
   if (Array.from<unknown>(target).every((item) => item instanceof Tensor)) return [{ parameters: checkLeaves(target as AnyTensor[]), own: {} }];
   return Array.from(target as ParameterGroup<O>[], (group, i) => {
     if (typeof group !== 'object' || group === null || !('parameters' in group)) {
@@ -356,7 +356,7 @@ function parametersOf(layer: Layer<never, unknown>): AnyTensor[] {
 }
 
 function checkLeaves(list: readonly unknown[]): AnyTensor[] {
-  return Array.from(list, (item, i) => {
+  return Array.from(checkList(list, 'parameters', 'an array of parameters'), (item, i) => {
     const leaf = Tensor.check(item, `parameters[${i}]`);
     if (leaf.node !== null || (leaf.dtype !== 'float32' && leaf.dtype !== 'float64')) {
       throw new ArgumentError(`\`parameters[${i}]\` is not a float leaf: optimizers update parameters, not results`);

@@ -57,7 +57,8 @@ export async function predict(model: AnyLayer, inputs: AnyTensor | Dataset<DType
   const keep = (prediction: AnyTensor): void => {
     parts.push(prediction);
   };
-  const source = inputs instanceof Tensor ? rowsOf(inputs, batchSize) : new DataLoader<DType, DType>(inputs, { batchSize });
+  const source =
+    inputs instanceof Tensor ? rowsOf(Tensor.check(inputs, 'inputs'), batchSize) : new DataLoader<DType, DType>(inputs, { batchSize });
   await inEvaluation(model, source, checkSignal(signal), keep);
   if (parts.length === 0) throw new ArgumentError('the data set is empty: there is nothing to predict');
   return parts.length === 1 ? parts[0] : noGrad(() => concat(parts));

@@ -243,7 +243,7 @@ async function make(call: Call): Promise<void> {
   const args = recipes.map((one) => built.build(one));
   // Training for a billion epochs is a legal wish: the clock ends it.
   const last = args[1] as { signal?: unknown } | undefined;
-  if (['fit', 'evaluate'].includes(name) && typeof last === 'object' && last !== null && Object.getPrototypeOf(last) === Object.prototype) {
+  if (['fit', 'evaluate'].includes(name) && typeof last === 'object' && last !== null && isPlain(last)) {
     if (!(last.signal instanceof AbortSignal)) Object.defineProperty(last, 'signal', { value: AbortSignal.timeout(300), enumerable: true });
   }
   const memory = new Set<ArrayBufferView>();
@@ -275,6 +275,15 @@ async function make(call: Call): Promise<void> {
   lib.setReproducible(false);
   lib.setSeed(0);
   done++;
+}
+
+// A proxy may throw at this question, too.
+function isPlain(value: object): boolean {
+  try {
+    return Object.getPrototypeOf(value) === Object.prototype;
+  } catch {
+    return false;
+  }
 }
 
 // What a program would do next with a result; half of the calls end here.
