@@ -58,7 +58,7 @@ export class CrossEntropyLoss extends Loss {
 
   /** ln(classes). */
   override chance(classes: number): number | null {
-    return this.reduction === 'mean' ? log(Tensor.from(Float64Array.of(classes))).item() : null;
+    return this.reduction === 'mean' ? log(Tensor.from(Float64Array.of(checkNumber(classes, 'classes', 1)))).item() : null;
   }
 }
 

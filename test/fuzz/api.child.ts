@@ -244,7 +244,7 @@ async function make(call: Call): Promise<void> {
   // Training for a billion epochs is a legal wish: the clock ends it.
   const last = args[1] as { signal?: unknown } | undefined;
   if (['fit', 'evaluate'].includes(name) && typeof last === 'object' && last !== null && isPlain(last)) {
-    if (!(last.signal instanceof AbortSignal)) Object.defineProperty(last, 'signal', { value: AbortSignal.timeout(300), enumerable: true });
+    if (!isSignal(last.signal)) Object.defineProperty(last, 'signal', { value: AbortSignal.timeout(300), enumerable: true });
   }
   const memory = new Set<ArrayBufferView>();
   if (!built.shifty && !target.lenient) for (const one of [receiver, ...args]) memoryOf(one, memory);
@@ -277,7 +277,15 @@ async function make(call: Call): Promise<void> {
   done++;
 }
 
-// A proxy may throw at this question, too.
+// A proxy may throw at these questions, too.
+function isSignal(value: unknown): boolean {
+  try {
+    return value instanceof AbortSignal;
+  } catch {
+    return false;
+  }
+}
+
 function isPlain(value: object): boolean {
   try {
     return Object.getPrototypeOf(value) === Object.prototype;
