@@ -71,7 +71,9 @@ class MemoryFeed implements Feed {
       this.#rows[i] = rows === null ? example : rows[example];
     }
     this.#staged = !isShared(memory.inputs) || !isShared(memory.targets) || width(memory.inputs) === 0 || width(memory.targets) === 0;
-    this.stagedBytes = this.#staged ? this.#batchSize * this.#tensors.reduce((sum, tensor) => sum + width(tensor) * bytesOf(tensor.dtype), 0) : 0;
+    this.stagedBytes = this.#staged
+      ? this.#batchSize * this.#tensors.reduce((sum, tensor) => sum + width(tensor) * bytesOf(tensor.dtype), 0)
+      : 0;
   }
 
   get #tensors(): readonly AnyTensor[] {

@@ -201,11 +201,14 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
 
   /** @internal The examples of an epoch in their order; null for the order of the data set. */
   order(epoch: number): Int32Array | null {
+    checkInteger(epoch, 'epoch', 0);
     return this.shuffle ? new Random(this.#seed, `loader/${epoch}`).permutation(this.dataset.length) : null;
   }
 
   /** @internal One batch of an epoch with that order. */
   fetch(order: Int32Array | null, batch: number): Pair<X, Y> {
+    if (order !== null && !(order instanceof Int32Array)) throw new ArgumentError(expected('an Int32Array or null', 'order', order));
+    checkInteger(batch, 'batch', 0, this.length - 1);
     const { inputs, targets } = this.dataset.batch(this.#indices(order, batch));
     return [inputs, targets];
   }

@@ -7,11 +7,13 @@ import { currentPath, pathDepth, withoutGradients } from '../ops/emit.js';
 import { Parameter, materializeAll, setOwnerPreparation } from '../parameter.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type EvaluateOptions, type PredictOptions, evaluate, predict } from '../training/evaluate.js';
-import { type FitOptions, fit } from '../training/fit.js';
+import { fit } from '../training/fit.js';
+import type { FitOptions } from '../training/fit-options.js';
 import type { History, Scores } from '../training/history.js';
 import { loadInto, save, toBytes } from '../training/save.js';
 import { betweenSteps } from '../program/driver.js';
 import { refuseBusy } from '../ops/busy.js';
+import { collect, join } from './fields.js';
 import { wrapForward } from './forward.js';
 import { buildLayer, describeLayer } from './registry.js';
 import { type SummaryOptions, summarize } from './summary.js';
@@ -259,7 +261,11 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
       );
     }
     if (!this.#ready) this.prepare();
-    refuseBusy('loadStateDict', report.matched.map((path) => (parameters.get(path) as Parameter).data), report.matched.length);
+    refuseBusy(
+      'loadStateDict',
+      report.matched.map((path) => (parameters.get(path) as Parameter).data),
+      report.matched.length,
+    );
     // All values first: one that cannot be read must leave every parameter as it was.
     const values = report.matched.map((path) => {
       const parameter = parameters.get(path) as Parameter;
@@ -374,23 +380,4 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     for (const [path, layer] of twin.namedLayers()) (layer as Layer).#training = (layers.get(path) as Layer).#training;
     return twin;
   }
-}
-
-function join(path: string, name: string): string {
-  return path === '' ? name : `${path}.${name}`;
-}
-
-// Values of a kind among the enumerable fields, arrays and plain objects included.
-function collect<T>(owner: object, is: (value: unknown) => value is T): Map<string, T> {
-  const found = new Map<string, T>();
-  const visit = (value: unknown, name: string): void => {
-    if (is(value)) found.set(name, value);
-    else if (Array.isArray(value)) {
-      for (let i = 0; i < value.length; i++) if (typeof value[i] === 'object') visit(value[i], `${name}.${i}`);
-    } else if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
-      for (const [key, inner] of Object.entries(value)) visit(inner, `${name}.${key}`);
-    }
-  };
-  for (const [name, value] of Object.entries(owner)) visit(value, name);
-  return found;
 }

@@ -1,6 +1,6 @@
 // Metrics: what a person reads beside the loss, gathered over batches.
 
-import { ArgumentError, ShapeError, describeShape } from '../errors.js';
+import { ArgumentError, ShapeError, checkInteger, checkOptions, describeShape } from '../errors.js';
 import { sameShape } from '../ops/broadcast.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 
@@ -82,9 +82,11 @@ export class Accuracy extends Metric {
     return { right: best.equal(labels).to('float32').sum(), seen: best.size };
   }
 
-  override add({ right, seen }: { right: Tensor; seen: number }): void {
-    this.#right += right.item();
-    this.#seen += seen;
+  override add(measured: { right: Tensor; seen: number }): void {
+    const { right, seen } = checkOptions<{ right: Tensor; seen: number }>(measured, 'measured', ['right', 'seen']);
+    const more = Tensor.check(right, 'measured.right').item();
+    this.#seen += checkInteger(seen, 'measured.seen', 0);
+    this.#right += more;
   }
 
   result(): number {

@@ -53,4 +53,3 @@ export function betweenSteps<R>(body: () => R): R {
   }
 }
 let held = false;
-

@@ -42,7 +42,17 @@ export function encode(recording: Recording, plan: MemoryPlan, results: readonly
   const outputs = ports(results);
   const body: number[] = [instructions.length];
   for (const { op, operands, ints, reals, guard } of instructions) {
-    body.push(op.index, guard === undefined ? -1 : slotOf(guard.slot), guard?.when ?? 0, operands.length, ...operands.map(slotOf), ints.length, ...ints, reals.length, ...reals);
+    body.push(
+      op.index,
+      guard === undefined ? -1 : slotOf(guard.slot),
+      guard?.when ?? 0,
+      operands.length,
+      ...operands.map(slotOf),
+      ints.length,
+      ...ints,
+      reals.length,
+      ...reals,
+    );
   }
   return { code: Float64Array.from([plan.arenaBytes, numbers.size, ...slots, ...inputs, ...live, ...outputs, ...body]), externals };
 }

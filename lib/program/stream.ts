@@ -22,8 +22,8 @@ export interface StreamOptions<R> {
   last: number;
   /** Asked before steps are queued: no more are when it says true, and those under way are finished. */
   stopped?: () => boolean;
-  /** Called before steps are recorded or queued. */
-  prepare?: () => void;
+  /** Steps are recorded and queued inside of this: it puts the model into its mode. */
+  within?: (body: () => void) => void;
   /** Another step's programs from batch `at` on, and for how many batches: chunks end there. */
   choose?: (at: number) => { programs: StepPrograms<R>; count: number };
 }
@@ -53,7 +53,7 @@ interface Flight<R> {
 
 /** Runs the steps of a feed on the driver thread, and yields them chunk by chunk while the next ones are under way. */
 export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, options: StreamOptions<R>): AsyncGenerator<Chunk<R>> {
-  const { last, stopped = () => false, prepare, choose } = options;
+  const { last, stopped = () => false, within = (body) => body(), choose } = options;
   streams += 1;
   const stream = streams;
   const memory = [new RunMemory(), new RunMemory()];
@@ -64,7 +64,6 @@ export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, option
   let settledAt = performance.now();
 
   const queue = (): void => {
-    prepare?.();
     const choice = choose?.(next) ?? { programs, count: last - next };
     const examples = feed.examples(next);
     const program = choice.programs.find(feed.specifications(next));
@@ -91,7 +90,7 @@ export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, option
 
   let failure: StepFailure | null = null;
   try {
-    queueMore: while (next < last || flights.length > 0) {
+    while (next < last || flights.length > 0) {
       // A lane's memory is free again only when its chunk has been read.
       while (flights.length < 2 && next < last && failure === null) {
         if (stopped()) {
@@ -99,10 +98,10 @@ export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, option
           break;
         }
         if (flights.length === 0) settledAt = performance.now();
-        queue();
+        within(queue);
       }
       const flight = flights.shift();
-      if (flight === undefined) break queueMore;
+      if (flight === undefined) break;
       const { chunk, failure: found } = await flight.chunk;
       failure ??= found;
       if (chunk.count > 0) {

@@ -78,7 +78,7 @@ export async function predict(model: AnyLayer, inputs: AnyTensor | Dataset<DType
   if (isTensor && Tensor.check(inputs, 'inputs').rank === 0)
     throw new ShapeError('predict() expects a first dimension that counts examples, received a rank-0 tensor');
   const data = isTensor ? new Rows(inputs.detach()) : inputs;
-  if (isTensor && data.length === 0) return noGradIn(model, () => pass(inputs.detach()));
+  if (isTensor && data.length === 0) return inEvaluationMode(model, () => noGrad(() => pass(inputs.detach())));
   await inEvaluation(model, new DataLoader<DType, DType>(data, { batchSize }), abort, pass, keep);
   if (parts.length === 0) throw new ArgumentError('the data set is empty: there is nothing to predict');
   return parts.length === 1 ? parts[0] : noGrad(() => concat(parts));
@@ -114,11 +114,11 @@ class Rows implements Dataset<DType, DType> {
   #none: AnyTensor | null = null;
 }
 
-function noGradIn<R>(model: AnyLayer, body: () => R): R {
+function inEvaluationMode<R>(model: AnyLayer, body: () => R): R {
   const restore = rememberModes(model);
   try {
     model.eval();
-    return noGrad(body);
+    return body();
   } finally {
     restore();
   }
@@ -131,23 +131,23 @@ async function inEvaluation<R>(
   pass: (inputs: AnyTensor, targets: AnyTensor) => R,
   use: (result: R, examples: number, targets: () => AnyTensor) => void,
 ): Promise<void> {
-  const restore = rememberModes(model);
   const check = (): void => {
     if (signal?.aborted) throw new AbortedError('the evaluation was stopped', { cause: signal.reason });
   };
-  try {
-    const busy = usesBusyMemory(model);
-    if (busy || loader.length >= worthCompiling) {
-      try {
-        return await compiled(model, loader, () => signal?.aborted === true, pass, use);
-      } catch (error) {
-        // What looks at values while it computes is done eagerly, with the same numbers.
-        if (!(error instanceof UnrecordableError) || busy) throw error;
-      } finally {
-        check();
-      }
+  const busy = usesBusyMemory(model);
+  if (busy || loader.length >= worthCompiling) {
+    try {
+      return await compiled(model, loader, () => signal?.aborted === true, pass, use);
+    } catch (error) {
+      // What looks at values while it computes is done eagerly, with the same numbers.
+      if (!(error instanceof UnrecordableError) || busy) throw error;
+    } finally {
+      check();
     }
-    const breather = new Breather();
+  }
+  const restore = rememberModes(model);
+  const breather = new Breather();
+  try {
     for (const [inputs, targets] of loader.epoch(0)) {
       // Each time: whoever trains the same model between two turns of the event loop may have changed its mode.
       model.eval();
@@ -177,7 +177,7 @@ async function compiled<R>(
   const feed = feedOf(loader, 0);
   const order = loader.order(0);
   try {
-    const chunks = runSteps(programs, feed, { first: 0, last: feed.length, stopped, prepare: () => model.eval() });
+    const chunks = runSteps(programs, feed, { first: 0, last: feed.length, stopped, within: (body) => inEvaluationMode(model, body) });
     for await (const { first, count, read } of chunks) {
       noGrad(() => {
         for (let i = 0; i < count; i++) use(read(i), feed.examples(first + i), () => loader.fetch(order, first + i)[1]);

@@ -16,77 +16,16 @@ import { getSeed } from '../random.js';
 import { info } from '../runtime.js';
 import { Schedule } from '../schedules/schedule.js';
 import { type AnyTensor, noGrad } from '../tensor.js';
-import { type BatchRecord, type CallbackLike, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
+import { type BatchRecord, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
 import { TrainingAbortedError, type TrainingNonFiniteError } from './errors.js';
 import { checkLoss, checkMetrics, checkSignal, evaluate, resultsOf, weightOf } from './evaluate.js';
+import { type FitOptions, fitOptions } from './fit-options.js';
 import { type EpochRecord, History, type Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
 import { allFinite, explainNonFinite } from './non-finite.js';
-import { Progress, type ProgressOption } from './progress.js';
+import { Progress } from './progress.js';
 import { type RunLog, openRunLog } from './run-log.js';
 import { NonFiniteLoss, type StepParts, type StepResult, addMeasured, makeTrainStep } from './train-step.js';
-
-/** Options of `model.fit`. */
-export interface FitOptions {
-  /** The loss. */
-  readonly loss: Loss;
-  /** The optimizer, made with the model. */
-  // biome-ignore lint/suspicious/noExplicitAny: options of the optimizer do not matter here.
-  readonly optimizer: Optimizer<any>;
-  /** Times to go through the data; default 1. */
-  readonly epochs?: number;
-  /** Examples per step; default 32. */
-  readonly batchSize?: number;
-  /** A new random order in every epoch; default true. */
-  readonly shuffle?: boolean;
-  /**
-   * Decides the orders; default: the seed of `setSeed`. Epochs are counted by the optimizer's steps, so that a second call goes on with
-   * the orders where the first one stopped: two runs of one epoch give the weights of one run of two.
-   */
-  readonly seed?: number;
-  /** Leave out the last batch of an epoch when it is smaller; default false. */
-  readonly dropLast?: boolean;
-  /** Scored after every epoch. */
-  readonly validation?: Dataset<DType, DType>;
-  /** What is measured beside the loss; default: accuracy with a `CrossEntropyLoss`, else nothing. */
-  readonly metrics?: readonly Metric[];
-  /** Steps after each epoch. */
-  readonly schedule?: Schedule;
-  /** Hooks into the run. */
-  readonly callbacks?: readonly CallbackLike[];
-  /** Ends the run between two steps, with a {@link TrainingAbortedError}. */
-  readonly signal?: AbortSignal;
-  /** A line on standard error, redrawn on a terminal, one per epoch elsewhere; a stream to write to, or false. Default `'auto'`. */
-  readonly progress?: ProgressOption;
-  /** The file that the run's log is appended to (JSON lines, see `readRunLog`), or false. Default: `log.jsonl` in `runDir`, else a file in `runs/`. */
-  readonly log?: string | false;
-  /** Folder of the run. */
-  readonly runDir?: string;
-  /**
-   * Runs every operation when it is called, on this thread, instead of compiling the step: for models that look at values while they
-   * compute. The numbers are the same. Default false.
-   */
-  readonly eager?: boolean;
-}
-
-const known: readonly (keyof FitOptions)[] = [
-  'loss',
-  'optimizer',
-  'epochs',
-  'batchSize',
-  'shuffle',
-  'seed',
-  'dropLast',
-  'validation',
-  'metrics',
-  'schedule',
-  'callbacks',
-  'signal',
-  'progress',
-  'log',
-  'runDir',
-  'eager',
-];
 
 const inTraining = new WeakSet<AnyLayer>();
 
@@ -146,7 +85,7 @@ class Fitting implements TrainingRun {
     readonly data: Dataset<DType, DType>,
     given: FitOptions,
   ) {
-    const options = checkOptions<FitOptions>(given, 'options', known);
+    const options = checkOptions<FitOptions>(given, 'options', fitOptions);
     this.#options = options;
     this.loss = checkLoss(options.loss);
     if (!(options.optimizer instanceof Optimizer))
@@ -233,6 +172,7 @@ class Fitting implements TrainingRun {
     const { lr } = optimizer;
     const sums: Sums = { loss: 0, weight: 0, seen: 0, batch: 0, began: performance.now() };
     for (const metric of this.#metrics) metric.reset();
+    model.train();
     if (this.#eager || this.#callbacks.wantsBatches) await this.#stepByStep(order, sums);
     else await this.#streamed(order, sums);
     if (sums.batch < this.stepsPerEpoch) return;
@@ -267,7 +207,10 @@ class Fitting implements TrainingRun {
         first: batch,
         last: this.stepsPerEpoch,
         stopped,
-        prepare: () => this.#enterTraining(),
+        within: (body) => {
+          this.#enterTraining();
+          body();
+        },
       })) {
         const losses: number[] = [];
         for (let i = 0; i < count; i++) {
@@ -328,8 +271,7 @@ class Fitting implements TrainingRun {
 
   async #tell(losses: readonly number[], sums: Sums): Promise<void> {
     await this.#callbacks.call('onSteps', { epoch: this.epoch, step: this.step - losses.length + 1, losses } satisfies StepsRecord, this);
-    if (this.#progress.isDue)
-      this.#draw(sums.batch, sums.loss / sums.weight, (sums.seen / (performance.now() - sums.began)) * 1000);
+    if (this.#progress.isDue) this.#draw(sums.batch, sums.loss / sums.weight, (sums.seen / (performance.now() - sums.began)) * 1000);
   }
 
   /** What a user can do something about, for a step that native code refused. */

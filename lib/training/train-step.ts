@@ -60,7 +60,11 @@ export function measure(metrics: readonly Metric[], prediction: AnyTensor, targe
 }
 
 /** Adds what was measured in a batch; `batch` fetches the targets for metrics that want to see them. */
-export function addMeasured(metrics: readonly Metric[], measured: readonly unknown[], seen: () => [prediction: AnyTensor, targets: AnyTensor]): void {
+export function addMeasured(
+  metrics: readonly Metric[],
+  measured: readonly unknown[],
+  seen: () => [prediction: AnyTensor, targets: AnyTensor],
+): void {
   for (const [i, metric] of metrics.entries()) {
     if (metric.measure !== undefined && metric.add !== undefined) metric.add(measured[i]);
     else noGrad(() => metric.update(...seen()));
