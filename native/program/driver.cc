@@ -110,6 +110,7 @@ Driver::Driver(Done done, void* context) : state_(new State()) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   state_->running = pthread_create(&state_->thread, nullptr, [](void* state) -> void* {
+    nameThread("nodegrad driver");
     static_cast<State*>(state)->loop();
     return nullptr;
   }, state_.get()) == 0;
