@@ -6,6 +6,7 @@ import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, descr
 import { currentPath, pathDepth, withoutGradients } from '../ops/emit.js';
 import { copy } from '../ops/shape.js';
 import { Parameter, materializeAll, setOwnerPreparation } from '../parameter.js';
+import { Random } from '../random.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type EvaluateOptions, type PredictOptions, evaluate, predict } from '../training/evaluate.js';
 import { type FitOptions, fit } from '../training/fit.js';
@@ -122,6 +123,11 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   /** @internal Parameters of this layer alone, by name. */
   ownParameters(): Map<string, Parameter> {
     return collect(this, (value): value is Parameter => value instanceof Parameter);
+  }
+
+  /** @internal Generators of this layer alone, by name: a checkpoint saves where they stand. */
+  ownRandoms(): Map<string, Random> {
+    return collect(this, (value): value is Random => value instanceof Random);
   }
 
   /** All parameters by path; one that is shared appears once, under its first path. */

@@ -13,6 +13,7 @@ import { info } from '../runtime.js';
 import { Schedule } from '../schedules/schedule.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { type BatchRecord, type CallbackLike, Callbacks, type TrainingRun } from './callbacks.js';
+import { type CheckpointOptions, type Checkpoints, type Resumption, checkpointsOf } from './checkpoint.js';
 import { TrainingAbortedError, type TrainingNonFiniteError } from './errors.js';
 import { checkLoss, checkMetrics, checkSignal, evaluate, lossValue, resultsOf, weightOf } from './evaluate.js';
 import { type EpochRecord, History, type Scores } from './history.js';
@@ -21,6 +22,7 @@ import { allFinite, explainNonFinite } from './non-finite.js';
 import { Progress, type ProgressOption } from './progress.js';
 import { checkReach } from './reach.js';
 import { type RunLog, openRunLog } from './run-log.js';
+import { type EpochProgress, type RunPosition, stateOfMetrics } from './run-state.js';
 
 /** Options of `model.fit`. */
 export interface FitOptions {
@@ -58,6 +60,14 @@ export interface FitOptions {
   readonly log?: string | false;
   /** Folder of the run. */
   readonly runDir?: string;
+  /** Writes checkpoints, from which the run can go on after a crash with the bits it would have had without. Default: none. */
+  readonly checkpoint?: CheckpointOptions;
+  /**
+   * Goes on from the newest good checkpoint in `checkpoint.dir`, or starts from the beginning where there is none. Model, optimizer, data, loss,
+   * batch size and seed must be those of the run; `epochs` may be more. A run that had completed, or that a callback had stopped, gives its
+   * history at once. Default false: a folder that holds checkpoints is refused.
+   */
+  readonly resume?: boolean;
 }
 
 const known: readonly (keyof FitOptions)[] = [
@@ -76,6 +86,8 @@ const known: readonly (keyof FitOptions)[] = [
   'progress',
   'log',
   'runDir',
+  'checkpoint',
+  'resume',
 ];
 
 const inTraining = new WeakSet<AnyLayer>();
@@ -115,8 +127,14 @@ class Fitting implements TrainingRun {
   readonly #progress: Progress;
   readonly #seed: number;
   readonly #breather = new Breather();
+  readonly #checkpoints: Checkpoints | null;
   #log: RunLog | null = null;
   #began = 0;
+  /** The order of the first epoch: where the optimizer stands says which epochs have been, see `seed`. */
+  #firstOrder = 0;
+  /** The epoch in progress; null between two. */
+  #progressed: EpochProgress | null = null;
+  #epochBegan = 0;
 
   constructor(
     readonly model: AnyLayer,
@@ -137,13 +155,18 @@ class Fitting implements TrainingRun {
     this.#callbacks = new Callbacks(options.callbacks);
     this.epochs = checkInteger(options.epochs ?? 1, 'options.epochs', 0);
     this.#seed = checkInteger(options.seed ?? getSeed(), 'options.seed');
-    const { batchSize, shuffle = true, dropLast } = options;
+    const { batchSize, shuffle = true, dropLast = false } = options;
     this.#loader = new DataLoader<DType, DType>(data, { batchSize, shuffle, dropLast, seed: this.#seed });
     if (this.#loader.length === 0) throw new ArgumentError(`the data set ${data.name} is empty: there is nothing to train on`);
     this.batchSize = this.#loader.batchSize;
     this.stepsPerEpoch = this.#loader.length;
     if (options.validation !== undefined) new DataLoader(options.validation);
     this.#progress = new Progress(options.progress, this.epochs, this.stepsPerEpoch);
+    const settings = { batchSize: this.batchSize, seed: this.#seed, shuffle, dropLast };
+    const { optimizer, loss, history, epochs } = this;
+    const [schedule, metrics, callbacks] = [this.#schedule, this.#metrics, options.callbacks ?? []];
+    const parts = { model, optimizer, loss, schedule, metrics, callbacks, data, history, epochs, settings };
+    this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, parts, (text) => this.note(text));
   }
 
   stop(reason = 'stopped by a callback'): void {
@@ -155,10 +178,13 @@ class Fitting implements TrainingRun {
   }
 
   async run(): Promise<History> {
+    this.#firstOrder = Math.floor(this.optimizer.steps / this.stepsPerEpoch);
+    this.#began = performance.now();
+    const resumed = (await this.#checkpoints?.open()) ?? null;
+    if (resumed !== null) this.#goOn(resumed);
     this.#log = openRunLog(this.#options.log, this.#options.runDir);
     this.history.log = this.#log?.path ?? null;
-    this.#log?.write({ type: 'run', ...this.#describe() });
-    this.#began = performance.now();
+    this.#log?.write({ type: 'run', ...this.#describe(resumed) });
     const failures: unknown[] = [];
     const attempt = async (body: () => Promise<void> | undefined): Promise<void> => {
       try {
@@ -168,25 +194,48 @@ class Fitting implements TrainingRun {
       }
     };
     await attempt(() => this.#runEpochs());
-    const [failure] = failures;
+    // A run that was aborted can be resumed where it was; one that failed, from its last checkpoint.
+    const isWhole = failures.every((failure) => failure instanceof TrainingAbortedError);
+    await attempt(() => this.#checkpoints?.finish(isWhole ? () => this.#position() : null));
+    const failure = failures.find((one) => !(one instanceof TrainingAbortedError)) ?? failures[0];
     this.outcome =
       failure instanceof TrainingAbortedError ? 'aborted' : failure ? 'failed' : this.history.stopped === null ? 'completed' : 'stopped';
     this.#progress.clear();
     this.#endLog(failure);
     await attempt(() => this.#callbacks.call('onTrainEnd', this));
-    if (failures.length > 0) throw failures[0];
+    if (failures.length > 0) throw failure ?? failures[0];
     return this.history;
   }
 
   async #runEpochs(): Promise<void> {
     await this.#callbacks.call('onTrainBegin', this);
-    // Where the optimizer stands says which epochs have been: see `seed`.
-    const first = Math.floor(this.optimizer.steps / this.stepsPerEpoch);
+    this.#checkpoints?.restoreCallbacks();
     while (this.epoch < this.epochs && this.history.stopped === null) {
       this.epoch += 1;
-      await this.#callbacks.call('onEpochBegin', this);
-      await this.#runEpoch(first + this.epoch - 1);
+      // An epoch that is taken up in its middle has begun already.
+      if (this.#progressed === null) await this.#callbacks.call('onEpochBegin', this);
+      await this.#runEpoch(this.#firstOrder + this.epoch - 1);
     }
+  }
+
+  /** Takes over where a checkpoint was made; model, optimizer and history are as they were. */
+  #goOn({ position }: Resumption): void {
+    this.step = position.step;
+    this.epoch = this.history.epochs.length;
+    this.#firstOrder = position.firstOrder;
+    this.#progressed = position.progress;
+    this.#began = performance.now() - position.seconds * 1000;
+  }
+
+  /** Where the run stands, between two steps. */
+  #position(): RunPosition {
+    const now = performance.now();
+    const progress = this.#progressed && {
+      ...this.#progressed,
+      seconds: (now - this.#epochBegan) / 1000,
+      metrics: this.#progressed.metrics ?? stateOfMetrics(this.#metrics),
+    };
+    return { step: this.step, firstOrder: this.#firstOrder, seconds: (now - this.#began) / 1000, progress };
   }
 
   #endLog(failure: unknown): void {
@@ -199,14 +248,16 @@ class Fitting implements TrainingRun {
 
   async #runEpoch(order: number): Promise<void> {
     const { model, optimizer, loss, batchSize } = this;
-    const { lr } = optimizer;
-    const began = performance.now();
-    let [sum, weight, seen, batch] = [0, 0, 0, 0];
-    for (const metric of this.#metrics) metric.reset();
+    if (this.#progressed === null) for (const metric of this.#metrics) metric.reset();
+    this.#progressed ??= { batch: 0, sum: 0, weight: 0, seen: 0, lr: optimizer.lr, seconds: 0, metrics: null };
+    const epoch = this.#progressed;
+    epoch.metrics = null; // they hold it themselves, until validation needs them
+    const began = performance.now() - epoch.seconds * 1000;
+    this.#epochBegan = began;
     model.train();
-    for (const [inputs, targets] of this.#loader.epoch(order)) {
+    for (const [inputs, targets] of this.#loader.epoch(order, epoch.batch)) {
       if (this.#signal?.aborted) throw this.#aborted();
-      batch += 1;
+      const batch = epoch.batch + 1;
       const prediction = Tensor.check(model.forward(inputs as never) as unknown, "the model's output");
       const result = loss.forward(prediction, targets);
       if (this.step === 0) checkReach(result, inputs, model, optimizer);
@@ -217,9 +268,10 @@ class Fitting implements TrainingRun {
       optimizer.step();
       this.step += 1;
       const examples = inputs.shape[0];
-      sum += value * weightOf(loss, examples);
-      weight += examples;
-      seen += examples;
+      epoch.batch = batch;
+      epoch.sum += value * weightOf(loss, examples);
+      epoch.weight += examples;
+      epoch.seen += examples;
       if (this.#metrics.length > 0) {
         noGrad(() => {
           for (const metric of this.#metrics) metric.update(prediction, targets);
@@ -238,32 +290,35 @@ class Fitting implements TrainingRun {
         await this.#callbacks.call('onBatchEnd', record, this);
         if (this.history.stopped !== null) break;
       }
-      if (this.#progress.isDue) this.#draw(batch, sum / weight, (seen / (performance.now() - began)) * 1000);
+      if (this.#progress.isDue) this.#draw(batch, epoch.sum / epoch.weight, (epoch.seen / (performance.now() - began)) * 1000);
+      if (this.#checkpoints?.isDue(this.step)) await this.#checkpoints.take(() => this.#position());
       const pause = this.#breather.pause();
-      if (pause !== undefined) {
-        await pause;
-        // Whoever used the model in between may have left it in evaluation mode.
-        if (!model.training) model.train();
-      }
+      if (pause !== undefined) await pause;
+      // Whoever used the model in between may have left it in evaluation mode.
+      if (!model.training) model.train();
     }
-    if (batch < this.stepsPerEpoch) return;
-    if (!model.parameters().every(allFinite)) throw this.#nonFinite(batch, null);
+    if (epoch.batch < this.stepsPerEpoch) return;
+    if (!model.parameters().every(allFinite)) throw this.#nonFinite(epoch.batch, null);
     const seconds = (performance.now() - began) / 1000;
-    const scores: Scores = { loss: sum / weight, metrics: resultsOf(this.#metrics) };
+    const scores: Scores = { loss: epoch.sum / epoch.weight, metrics: resultsOf(this.#metrics) };
+    // Validation uses the same metrics.
+    if (this.#checkpoints !== null) epoch.metrics = stateOfMetrics(this.#metrics);
     const validation = await this.#validate(batchSize);
     const record: EpochRecord = {
       epoch: this.epoch,
       ...scores,
       ...(validation && { validation }),
-      lr,
+      lr: epoch.lr,
       seconds,
-      samplesPerSecond: seen / seconds,
+      samplesPerSecond: epoch.seen / seconds,
     };
+    this.#progressed = null;
     this.history.epochs.push(record);
     this.#log?.write({ type: 'epoch', ...record });
     this.#progress.epochEnd(record);
     this.#schedule?.step();
     await this.#callbacks.call('onEpochEnd', record, this);
+    if (this.#checkpoints?.isDueAfterEpoch) await this.#checkpoints.take(() => this.#position());
   }
 
   async #validate(batchSize: number): Promise<Scores | undefined> {
@@ -300,7 +355,7 @@ class Fitting implements TrainingRun {
   }
 
   /** What the log's first line says. */
-  #describe(): Record<string, unknown> {
+  #describe(resumed: Resumption | null): Record<string, unknown> {
     const { model, data, optimizer, epochs, batchSize } = this;
     const { version, node, platform, cpu, isa, threads } = info();
     return {
@@ -313,6 +368,7 @@ class Fitting implements TrainingRun {
       epochs,
       batchSize,
       seed: this.#seed,
+      resumed: resumed ? { checkpoint: resumed.path, step: resumed.position.step, damaged: resumed.damaged } : undefined,
       environment: { version, node, platform, cpu: cpu.brand, isa, threads },
     };
   }
