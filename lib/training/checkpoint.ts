@@ -81,8 +81,9 @@ export function checkpointsOf(checkpoint: unknown, resume: unknown, parts: RunPa
 
 /** The checkpoints of one run. */
 export class Checkpoints {
+  /** Steps from one to the next; 0 for ends of epochs. */
+  readonly every: number;
   readonly #dir: string;
-  readonly #every: number;
   readonly #keep: number;
   #description: RunDescription;
   #callbackStates: RunState['callbacks'] | null = null;
@@ -98,10 +99,10 @@ export class Checkpoints {
   ) {
     const options = checkOptions<CheckpointOptions>(given, 'options.checkpoint', ['dir', 'every', 'keep']);
     this.#dir = resolve(checkPath(options.dir, 'options.checkpoint.dir', 'the path of a folder'));
-    this.#every = options.every === undefined ? 0 : checkInteger(options.every, 'options.checkpoint.every', 1);
+    this.every = options.every === undefined ? 0 : checkInteger(options.every, 'options.checkpoint.every', 1);
     this.#keep = checkInteger(options.keep ?? 3, 'options.checkpoint.keep', 1);
     const mute = parts.metrics.find((metric) => !isStateful(metric));
-    if (this.#every > 0 && mute !== undefined) {
+    if (this.every > 0 && mute !== undefined) {
       throw new ArgumentError(
         `metric '${mute.name}' cannot be saved in the middle of an epoch: give it stateDict() and loadStateDict(), or leave out \`checkpoint.every\` for checkpoints at the ends of epochs`,
       );
@@ -152,12 +153,12 @@ export class Checkpoints {
 
   /** Whether {@link Checkpoints.take} is to be called after this step; also when a write has failed, which it then says. */
   isDue(step: number): boolean {
-    return this.#failed || (this.#every > 0 && step % this.#every === 0);
+    return this.#failed || (this.every > 0 && step % this.every === 0);
   }
 
   /** The same, after an epoch. */
   get isDueAfterEpoch(): boolean {
-    return this.#failed || this.#every === 0;
+    return this.#failed || this.every === 0;
   }
 
   /**

@@ -1,5 +1,9 @@
 // A run in which everything moves that a checkpoint must hold: dropout from two generators, Adam, a schedule, ragged batches, validation.
 import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import {
   Adam,
   type AnyLayer,
@@ -16,6 +20,7 @@ import {
   type TensorDataset,
   setSeed,
   StepLR,
+  TrainingAbortedError,
 } from '../../lib/index.js';
 import { loss, points, quiet } from './training.js';
 
@@ -66,3 +71,48 @@ export function outcomeOf({ model, optimizer }: Trial, history: History): string
     stopped: history.stopped,
   });
 }
+
+/** Gives a folder of its own. */
+export async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'nodegrad-checkpoint-'));
+  try {
+    await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Of a trial. */
+export const stepsPerEpoch = 4;
+export const steps = 3 * stepsPerEpoch;
+export const named = (step: number): string => `step-${String(step).padStart(12, '0')}.safetensors`;
+
+/** Aborts once a run has taken so many steps; after the last step of an epoch, in its validation. */
+export function stopAfter(step: number): Partial<FitOptions> {
+  const controller = new AbortController();
+  return { signal: controller.signal, callbacks: [{ onBatchEnd: (batch) => batch.step === step && controller.abort() }] };
+}
+
+/** A stream that keeps what is written to it. */
+export function listener(): { stream: Writable; text: () => string } {
+  let text = '';
+  const stream = new Writable({
+    write: (chunk, _encoding, done) => {
+      text += chunk;
+      done();
+    },
+  });
+  return { stream, text: () => text };
+}
+
+/** A folder with checkpoints of a run that was stopped after step 6, one for each of the last three steps. */
+export async function interrupted(dir: string): Promise<void> {
+  await runTrial(makeTrial(), { dir, every: 1 }, stopAfter(6)).catch((error) => {
+    if (!(error instanceof TrainingAbortedError)) throw error;
+  });
+}
+
+export const uninterrupted = async (): Promise<string> => {
+  const trial = makeTrial();
+  return outcomeOf(trial, await runTrial(trial));
+};
