@@ -5,6 +5,7 @@ import { type DType, type FloatDType, isFloat } from '../dtype.js';
 import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describeShape, expected } from '../errors.js';
 import { currentPath, pathDepth, withoutGradients } from '../ops/emit.js';
 import { Parameter, materializeAll, setOwnerPreparation } from '../parameter.js';
+import { Random } from '../random.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type EvaluateOptions, type PredictOptions, evaluate, predict } from '../training/evaluate.js';
 import { fit } from '../training/fit.js';
@@ -125,6 +126,11 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   /** @internal Parameters of this layer alone, by name. */
   ownParameters(): Map<string, Parameter> {
     return collect(this, (value): value is Parameter => value instanceof Parameter);
+  }
+
+  /** @internal Generators of this layer alone, by name: a checkpoint saves where they stand. */
+  ownRandoms(): Map<string, Random> {
+    return collect(this, (value): value is Random => value instanceof Random);
   }
 
   /** All parameters by path; one that is shared appears once, under its first path. */

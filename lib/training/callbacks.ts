@@ -105,6 +105,10 @@ export abstract class Callback {
   onTrainEnd(_run: TrainingRun): unknown {
     return undefined;
   }
+  /** Optional, with `loadStateDict`: what a checkpoint is to keep of this callback, as plain data that JSON can hold. */
+  stateDict?(): unknown;
+  /** Optional: goes on where `stateDict` was taken; called in a resumed run after `onTrainBegin`. */
+  loadStateDict?(state: unknown): void;
 }
 
 /** A {@link Callback}, or an object with some of its methods. */
