@@ -4,7 +4,7 @@ import type { FloatDType, TypedArrayOf } from '../dtype.js';
 import { ArgumentError, checkInteger, checkList, checkNumber, expected } from '../errors.js';
 import { Layer } from '../layers/layer.js';
 import { allocateShared } from '../native.js';
-import { holdsWhile, liveInput, perStep, withoutGradients } from '../ops/emit.js';
+import { holdsWhile, isRecording, liveInput, perStep, withoutGradients } from '../ops/emit.js';
 import { fillInPlace } from '../ops/shape.js';
 import { Parameter, type Slab, materializeAll } from '../parameter.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
@@ -72,7 +72,8 @@ export function hyperparameters(size: number, fill: (values: Float64Array) => vo
 // Where a parameter's values, gradients and state live: in a slab, or alone.
 interface Home {
   values: TypedArrayOf<FloatDType>;
-  gradients: () => TypedArrayOf<FloatDType> | null;
+  /** null before the first backward, unless they are to be made. */
+  gradients: (make?: boolean) => TypedArrayOf<FloatDType> | null;
   state: Map<string, TypedArrayOf<FloatDType>>;
   dtype: FloatDType;
 }
@@ -184,7 +185,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     withoutGradients(() => {
       for (const { parameters } of this.groups) {
         for (const { home, begin, end } of this.#segments(parameters)) {
-          const gradients = home.gradients();
+          // A step that zeroes first is recorded when there are none yet, and replayed when there are.
+          const gradients = home.gradients(isRecording());
           if (gradients !== null) fillInPlace(part(gradients, begin, end, home.dtype), 0);
         }
       }
@@ -256,7 +258,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
           ? { values: leaf.data, gradients: () => leaf.grad?.data ?? null, state: new Map(), dtype: leaf.dtype }
           : {
               values: place.slab.values,
-              gradients: () => (place.slab.hasGradients ? place.slab.gradients : null),
+              gradients: (make = false) => (make || place.slab.hasGradients ? place.slab.gradients : null),
               state: new Map(),
               dtype: leaf.dtype,
             };

@@ -34,6 +34,10 @@ export interface Instruction {
   writes: number;
   ints: readonly number[];
   reals: readonly number[];
+  /** Shared by instructions that are skipped together in some steps. */
+  guard?: object;
+  /** Of a fused instruction: names of the operations that it stands for, in their order. */
+  of?: readonly string[];
 }
 
 /** An input that lib fills by itself before each step: hyperparameters, random counters. */
@@ -54,6 +58,8 @@ export interface Recording {
   live: readonly LiveInput[];
   /** Conditions under which the recording holds: modes of layers, trainable parameters. */
   conditions: readonly (() => boolean)[];
+  /** How many instructions there were before fusing. */
+  recorded?: number;
 }
 
 /** The destination that appends instead of running. */

@@ -7,6 +7,7 @@ import { isRecording } from '../ops/emit.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { describeProgram } from './describe.js';
 import { encode } from './encode.js';
+import { fuse } from './fuse.js';
 import { type MemoryPlan, planMemory } from './plan.js';
 import { type Recording, record, type Slot } from './record.js';
 
@@ -164,7 +165,11 @@ function toTensor(given: StepArgument, i: number): AnyTensor {
 }
 
 function build(key: string, inputs: readonly AnyTensor[], fn: (...inputs: AnyTensor[]) => unknown): CachedProgram {
-  const { recording, result, recorder } = record(
+  const {
+    recording: recorded,
+    result,
+    recorder,
+  } = record(
     inputs.map(({ shape, dtype }) => ({ shape, dtype: dtype as DType })),
     fn,
   );
@@ -173,6 +178,10 @@ function build(key: string, inputs: readonly AnyTensor[], fn: (...inputs: AnyTen
     results.push({ slot: recorder.slot(tensor), shape: tensor.shape, dtype: tensor.dtype as DType });
     return results.length - 1;
   });
+  const recording = fuse(
+    recorded,
+    results.map(({ slot }) => slot),
+  );
   const plan = planMemory(
     recording,
     results.map(({ slot }) => slot.buffer),
