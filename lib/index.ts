@@ -82,10 +82,10 @@ export { type IdxArray, type IdxContents, type IdxDType, type IdxOptions, readId
 export { Random, type RandomState, defaultRandom, getSeed, setSeed } from './random.js';
 export { type CompiledStep, compileStep, type StepArgument } from './program/step.js';
 
-export { Callback, type BatchRecord, type CallbackLike, type TrainingRun } from './training/callbacks.js';
+export { Callback, type BatchRecord, type StepsRecord, type CallbackLike, type TrainingRun } from './training/callbacks.js';
 export { type NonFinitePlace, TrainingAbortedError, TrainingNonFiniteError } from './training/errors.js';
 export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
-export type { FitOptions } from './training/fit.js';
+export type { FitOptions } from './training/fit-options.js';
 export { type EpochRecord, History, type Scores } from './training/history.js';
 export type { ProgressOption } from './training/progress.js';
 export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';

@@ -22,10 +22,23 @@ interface Binding {
   run(index: number, ints: number, reals: number, ...operands: TypedArray[]): void;
   info(): NativeInfo;
   setThreads(count?: number): number;
-  createProgram(code: Float64Array, externals: TypedArray[]): object;
+  createProgram(code: Float64Array, externals: TypedArray[], block: Uint8Array): object;
   disposeProgram(handle: object): void;
-  runProgram(handle: object, inputs: TypedArray[], outputs: TypedArray[]): void;
-  queueProgram(handle: object, inputs: TypedArray[], outputs: TypedArray[], done: (problem: string | null) => void): void;
+  runProgram(handle: object, inputs: TypedArray[]): void;
+  startDriver(settled: (problem: string | null, steps: number) => void): void;
+  queueProgram(handle: object, inputs: TypedArray[]): void;
+  queueRun(
+    handle: object,
+    steps: number,
+    stream: number,
+    sources: TypedArray[],
+    rows: Int32Array,
+    batch: number,
+    live: Uint8Array,
+    results: Uint8Array,
+  ): void;
+  holdDriver(): void;
+  releaseDriver(): void;
   setReproducible(on: boolean): void;
   setGemm(choice: 'auto' | 'openblas' | 'own'): void;
   /** Who serves a product of n columns over k: `own` or `openblas`. */

@@ -50,15 +50,15 @@ const arrows: Record<string, readonly string[]> = {
   initializers: tensors,
   parameter: [...tensors, 'native', 'initializers'],
   // The verbs of a layer (fit, save) stand in lib/training, and take data.
-  layers: [...models, 'training', 'data'],
+  layers: [...models, 'training', 'data', 'program'],
   losses: tensors,
   metrics: tensors,
   optimizers: [...models, 'native'],
   schedules: [...tensors, 'optimizers'],
-  data: [...tensors, 'io'],
+  data: [...tensors, 'native', 'io'],
   models: [...basics, 'layers'],
-  program: [...tensors, 'native'],
-  training: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'runtime', 'sitter'],
+  program: [...tensors, 'native', 'data'],
+  training: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'program', 'runtime', 'sitter'],
   sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'training'],
   cli: ['*', 'commander'],
   index: ['*'],
@@ -68,9 +68,9 @@ const arrows: Record<string, readonly string[]> = {
 const usersOfNative: Record<string, readonly string[]> = {
   run: ['lib/ops/emit.ts'],
   allocate: ['lib/ops/emit.ts', 'lib/tensor.ts'],
-  allocateShared: ['lib/parameter.ts', 'lib/optimizers/optimizer.ts'],
+  allocateShared: ['lib/parameter.ts', 'lib/optimizers/optimizer.ts', 'lib/data/feed.ts', 'lib/data/images.ts', 'lib/program/program.ts'],
   nativeOps: ['lib/ops/define.ts'],
-  binding: ['lib/runtime.ts', 'lib/program/step.ts', 'lib/program/describe.ts'],
+  binding: ['lib/runtime.ts', 'lib/program/program.ts', 'lib/program/driver.ts', 'lib/program/describe.ts'],
   binaryOrigin: ['lib/runtime.ts'],
   binaryPath: ['lib/runtime.ts'],
   calibrate: [],
@@ -182,6 +182,7 @@ const withoutGradient: [RegExp, string][] = [
   [/^(equal|not_equal|less|less_equal|sign|histogram)$/, 'piecewise constant'],
   [/^(fill|random_uniform|random_normal)$/, 'no input to differentiate by'],
   [/^(linear_map|elementwise_chain|\w+_(gradient|gradients|overwrite|accumulate|and_clear))$/, 'fused after recording, when the tape is gone'],
+  [/^require_finite$/, 'gives no value'],
   [/^(sgd|adam|accumulate|matmul_accumulate|scatter_add_rows)$/, 'runs inside backward or in place, where no tape is kept'],
 ];
 
@@ -272,6 +273,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/runtime.ts': { test: 'test/loader.test.ts', why: 'switches of the process: the suite is run under each of them' },
   'lib/errors.ts': { test: 'test/io/idx.test.ts', why: 'every test of a wrong argument asks for its class and code' },
   'lib/layers/layer.ts': { test: 'test/layers/sequential.test.ts', why: 'abstract: test/contracts/layer.ts is run for every layer' },
+  'lib/layers/fields.ts': { test: 'test/layers/sequential.test.ts', why: 'paths of nested layers' },
   'lib/layers/forward.ts': { test: 'test/layers/sequential.test.ts', why: 'wraps every forward: paths and errors of nested layers' },
   'lib/layers/registry.ts': { test: 'test/layers/sequential.test.ts', why: 'layerContract clones every layer through it' },
   'lib/layers/summary.ts': { test: 'test/layers/sequential.test.ts', why: 'a table of a model with several layers' },
@@ -280,7 +282,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
     why: 'abstract: test/contracts/optimizer.ts is run for every optimizer',
   },
   ...Object.fromEntries(
-    ['describe', 'encode', 'record', 'symbolic'].map((stem) => [
+    ['describe', 'encode', 'program', 'record', 'symbolic'].map((stem) => [
       `lib/program/${stem}.ts`,
       { test: 'test/program/step.test.ts', why: 'parts of one way: a step that was recorded must give the bits of an eager one' },
     ]),
@@ -292,6 +294,11 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
     ]),
   ),
   'lib/io/safetensors-header.ts': { test: 'test/io/safetensors.test.ts', why: 'the first half of the format' },
+  'lib/ops/busy.ts': { test: 'test/program/stream.test.ts', why: 'memory is busy while steps are in flight' },
+  'lib/ops/finite.ts': { test: 'test/training/non-finite.test.ts', why: 'what ends a step whose loss is not finite' },
+  'lib/data/feed.ts': { test: 'test/program/stream.test.ts', why: 'a stream reads every kind of data set through it' },
+  'lib/training/fit-options.ts': { test: 'test/training/fit.test.ts', why: 'a type and its names' },
+  'lib/training/train-step.ts': { test: 'test/training/fit.test.ts', why: 'the step of fit, eager and compiled' },
   'lib/training/errors.ts': { test: 'test/training/fit.test.ts', why: 'what fit throws' },
   'lib/training/history.ts': { test: 'test/training/fit.test.ts', why: 'what fit gives' },
   ...Object.fromEntries(

@@ -28,6 +28,11 @@ export interface Dataset<X extends DType = 'float32', Y extends DType = 'int32'>
   readonly classes?: readonly string[];
   /** The examples with these indices (from 0 to `length` - 1, in any order, repeats allowed), as new tensors. The indices are only read. */
   batch(indices: Int32Array): Batch<X, Y>;
+  /**
+   * Where the examples lie, for sets that are wholly in memory: row `rows[i]` (or `i`, where `rows` is null) of both tensors is example `i`.
+   * Training then gathers batches natively instead of calling `batch`; it must give the same.
+   */
+  memory?(): { readonly inputs: Tensor<X>; readonly targets: Tensor<Y>; readonly rows: Int32Array | null };
   /** All class indices without their inputs, where that is cheaper than fetching batches; stratified splits ask for it. */
   labels?(): Int32Array;
 }
@@ -101,6 +106,10 @@ export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32
     return { inputs: this.inputs.gather(rows), targets: this.targets.gather(rows) };
   }
 
+  memory(): { readonly inputs: Tensor<X>; readonly targets: Tensor<Y>; readonly rows: Int32Array | null } {
+    return { inputs: this.inputs, targets: this.targets, rows: null };
+  }
+
   labels(): Int32Array {
     if (this.targets.dtype !== 'int32' || this.targets.rank !== 1)
       throw new ArgumentError(`the targets of data set ${this.name} are not class indices`);
@@ -148,6 +157,12 @@ function checkDataset(dataset: unknown): void {
   }
 }
 
+/** @internal Whether a set's batches are rows of its two tensors: a class of a user's own may make them otherwise. */
+export function isInMemory(dataset: Dataset<DType, DType> | Dataset<never, never>): boolean {
+  if (dataset instanceof TensorDataset && dataset.batch !== TensorDataset.prototype.batch) return false;
+  return typeof dataset.memory === 'function';
+}
+
 class Subset<X extends DType, Y extends DType> implements Dataset<X, Y> {
   readonly name: string;
   readonly length: number;
@@ -155,6 +170,7 @@ class Subset<X extends DType, Y extends DType> implements Dataset<X, Y> {
   readonly targetShape: readonly number[];
   readonly classes?: readonly string[];
   readonly labels?: () => Int32Array;
+  readonly memory?: Dataset<X, Y>['memory'];
   readonly #whole: Dataset<X, Y>;
   readonly #rows: Int32Array;
 
@@ -167,6 +183,12 @@ class Subset<X extends DType, Y extends DType> implements Dataset<X, Y> {
     this.targetShape = whole.targetShape;
     if (whole.classes !== undefined) this.classes = whole.classes;
     if (whole.labels !== undefined) this.labels = () => this.#pick(whole.labels!(), rows);
+    if (isInMemory(whole)) {
+      this.memory = () => {
+        const memory = whole.memory!();
+        return { ...memory, rows: memory.rows === null ? rows : this.#pick(memory.rows, rows) };
+      };
+    }
   }
 
   #pick(values: Int32Array, indices: Int32Array): Int32Array {

@@ -1,5 +1,6 @@
 // What image data sets share: the mean of the training pixels, and grey values 0 to 255 turned into centred float32.
 import { ArgumentError, expected } from '../errors.js';
+import { allocateShared } from '../native.js';
 import { Tensor } from '../tensor.js';
 import { TensorDataset } from './dataset.js';
 
@@ -38,7 +39,7 @@ export function centreImages(images: Uint8Array, means: readonly number[]): Floa
   const channels = means.length;
   const table = new Float32Array(256 * channels);
   for (let value = 0; value < 256; value++) for (let c = 0; c < channels; c++) table[value * channels + c] = value / 255 - means[c];
-  const centred = new Float32Array(images.length);
+  const centred = allocateShared(images.length, 'float32'); // shared: a run of steps gathers from it on its own thread
   if (channels === 1) for (let i = 0; i < images.length; i++) centred[i] = table[images[i]];
   else for (let i = 0; i < images.length; i++) centred[i] = table[images[i] * channels + (i % channels)];
   return centred;
@@ -56,8 +57,10 @@ export function imageData(
   const mean = channelMeans(train.images, shape[2]);
   const part = (which: string, { images, labels }: RawImages): TensorDataset<'float32' | 'uint8'> => {
     const full = [labels.length, ...shape];
+    const indices = allocateShared(labels.length, 'int32');
+    indices.set(labels);
     const inputs = raw ? Tensor.from<'uint8'>(images, full) : Tensor.from<'float32'>(centreImages(images, mean), full);
-    return new TensorDataset<'float32' | 'uint8'>(inputs, Tensor.from<'int32'>(labels, [labels.length]), {
+    return new TensorDataset<'float32' | 'uint8'>(inputs, Tensor.from<'int32'>(indices, [labels.length]), {
       name: `${name} ${which}`,
       classes: 10,
     });

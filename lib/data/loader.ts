@@ -199,22 +199,27 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
     return indices;
   }
 
-  #order(epoch: number): Int32Array | null {
+  /** @internal The examples of an epoch in their order; null for the order of the data set. */
+  order(epoch: number): Int32Array | null {
+    checkInteger(epoch, 'epoch', 0);
     return this.shuffle ? new Random(this.#seed, `loader/${epoch}`).permutation(this.dataset.length) : null;
   }
 
-  #fetch(order: Int32Array | null, batch: number): Pair<X, Y> {
+  /** @internal One batch of an epoch with that order. */
+  fetch(order: Int32Array | null, batch: number): Pair<X, Y> {
+    if (order !== null && !(order instanceof Int32Array)) throw new ArgumentError(expected('an Int32Array or null', 'order', order));
+    checkInteger(batch, 'batch', 0, this.length - 1);
     const { inputs, targets } = this.dataset.batch(this.#indices(order, batch));
     return [inputs, targets];
   }
 
   *#iterate(epoch: number, first: number): Generator<Pair<X, Y>, void, undefined> {
-    const order = this.#order(epoch);
-    for (let batch = first; batch < this.length; batch++) yield this.#fetch(order, batch);
+    const order = this.order(epoch);
+    for (let batch = first; batch < this.length; batch++) yield this.fetch(order, batch);
   }
 
   async *#iterateAhead(epoch: number, first: number): AsyncGenerator<Pair<X, Y>, void, undefined> {
-    const order = this.#order(epoch);
+    const order = this.order(epoch);
     const ready: Pair<X, Y>[] = [];
     let timer: NodeJS.Immediate | undefined;
     let batch = first;
@@ -223,7 +228,7 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
       timer = undefined;
       if (ready.length >= this.prefetch || batch + ready.length >= this.length) return;
       try {
-        ready.push(this.#fetch(order, batch + ready.length));
+        ready.push(this.fetch(order, batch + ready.length));
       } catch {
         return;
       }
@@ -231,7 +236,7 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
     };
     try {
       while (batch < this.length) {
-        const pair = ready.shift() ?? this.#fetch(order, batch);
+        const pair = ready.shift() ?? this.fetch(order, batch);
         batch += 1;
         if (this.prefetch > 0 && timer === undefined) timer = setImmediate(fill);
         yield pair;

@@ -4,13 +4,16 @@ import type { Dataset } from '../data/dataset.js';
 import { type DType, type FloatDType, isFloat } from '../dtype.js';
 import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describeShape, expected } from '../errors.js';
 import { currentPath, pathDepth, withoutGradients } from '../ops/emit.js';
-import { copy } from '../ops/shape.js';
 import { Parameter, materializeAll, setOwnerPreparation } from '../parameter.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type EvaluateOptions, type PredictOptions, evaluate, predict } from '../training/evaluate.js';
-import { type FitOptions, fit } from '../training/fit.js';
+import { fit } from '../training/fit.js';
+import type { FitOptions } from '../training/fit-options.js';
 import type { History, Scores } from '../training/history.js';
 import { loadInto, save, toBytes } from '../training/save.js';
+import { betweenSteps } from '../program/driver.js';
+import { refuseBusy } from '../ops/busy.js';
+import { collect, join } from './fields.js';
 import { wrapForward } from './forward.js';
 import { buildLayer, describeLayer } from './registry.js';
 import { type SummaryOptions, summarize } from './summary.js';
@@ -258,6 +261,11 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
       );
     }
     if (!this.#ready) this.prepare();
+    refuseBusy(
+      'loadStateDict',
+      report.matched.map((path) => (parameters.get(path) as Parameter).data),
+      report.matched.length,
+    );
     // All values first: one that cannot be read must leave every parameter as it was.
     const values = report.matched.map((path) => {
       const parameter = parameters.get(path) as Parameter;
@@ -353,38 +361,23 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     return undefined;
   }
 
-  /** A copy with its own memory: a snapshot. */
+  /** A copy with its own memory: a snapshot, in the middle of a run one of whole steps. */
   clone(): this {
     if (!this.#ready) this.prepare();
+    return betweenSteps(() => this.#copy());
+  }
+
+  #copy(): this {
     const twin = buildLayer(describeLayer(this as AnyLayer)) as unknown as this;
     twin.prepare();
     for (const [path, parameter] of twin.namedParameters()) {
       const original = this.namedParameters().get(path) as Parameter;
       parameter.convert(original.dtype as FloatDType);
-      parameter.data.set(withoutGradients(() => copy(original)).data as Float32Array);
+      parameter.data.set(original.data as Float32Array);
       parameter.requiresGrad = original.requiresGrad;
     }
     const layers = this.namedLayers();
     for (const [path, layer] of twin.namedLayers()) (layer as Layer).#training = (layers.get(path) as Layer).#training;
     return twin;
   }
-}
-
-function join(path: string, name: string): string {
-  return path === '' ? name : `${path}.${name}`;
-}
-
-// Values of a kind among the enumerable fields, arrays and plain objects included.
-function collect<T>(owner: object, is: (value: unknown) => value is T): Map<string, T> {
-  const found = new Map<string, T>();
-  const visit = (value: unknown, name: string): void => {
-    if (is(value)) found.set(name, value);
-    else if (Array.isArray(value)) {
-      for (let i = 0; i < value.length; i++) if (typeof value[i] === 'object') visit(value[i], `${name}.${i}`);
-    } else if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
-      for (const [key, inner] of Object.entries(value)) visit(inner, `${name}.${key}`);
-    }
-  };
-  for (const [name, value] of Object.entries(owner)) visit(value, name);
-  return found;
 }

@@ -1,6 +1,6 @@
 // Metrics: what a person reads beside the loss, gathered over batches.
 
-import { ArgumentError, ShapeError, describeShape } from '../errors.js';
+import { ArgumentError, ShapeError, checkInteger, checkOptions, describeShape } from '../errors.js';
 import { sameShape } from '../ops/broadcast.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 
@@ -30,6 +30,13 @@ export abstract class Metric {
   abstract readonly name: string;
   /** Takes in a batch. */
   abstract update(prediction: AnyTensor, target: AnyTensor): void;
+  /**
+   * What a batch adds, by operations alone: a tensor, or arrays and plain objects of tensors and numbers. With `add`, training measures
+   * inside its compiled step; without them, it calls `update` with the batch's prediction.
+   */
+  measure?(prediction: AnyTensor, target: AnyTensor): unknown;
+  /** Takes in what {@link measure} gave. */
+  add?(measured: unknown): void;
   /** The value over everything since the last reset; NaN before the first batch. */
   abstract result(): number;
   /** Forgets everything. */
@@ -59,19 +66,27 @@ export class Accuracy extends Metric {
    * @param target - Class indices (int32 or uint8) of shape [...], or probabilities of the same shape as the scores.
    */
   update(prediction: AnyTensor, target: AnyTensor): void {
+    this.add(noGrad(() => this.measure(prediction, target)));
+  }
+
+  override measure(prediction: AnyTensor, target: AnyTensor): { right: Tensor; seen: number } {
     const scores = Tensor.check(prediction, 'prediction');
     const wanted = Tensor.check(target, 'target');
     if (scores.shape.length === 0) throw new ShapeError('accuracy needs scores of shape [..., classes], received a rank-0 tensor');
-    noGrad(() => {
-      const best = scores.argmax(-1);
-      const labels = sameShape(wanted.shape, scores.shape) && wanted.dtype === scores.dtype ? wanted.argmax(-1) : wanted.to('int32');
-      if (!sameShape(labels.shape, best.shape)) {
-        throw new ShapeError(`accuracy expects targets of shape ${describeShape(best.shape)}, received ${describeShape(wanted.shape)}`);
-      }
-      if (best.size >= 2 ** 24) throw new ArgumentError('accuracy takes at most 2^24 examples per batch');
-      this.#right += best.equal(labels).to('float32').sum().item();
-      this.#seen += best.size;
-    });
+    const best = scores.argmax(-1);
+    const labels = sameShape(wanted.shape, scores.shape) && wanted.dtype === scores.dtype ? wanted.argmax(-1) : wanted.to('int32');
+    if (!sameShape(labels.shape, best.shape)) {
+      throw new ShapeError(`accuracy expects targets of shape ${describeShape(best.shape)}, received ${describeShape(wanted.shape)}`);
+    }
+    if (best.size >= 2 ** 24) throw new ArgumentError('accuracy takes at most 2^24 examples per batch');
+    return { right: best.equal(labels).to('float32').sum(), seen: best.size };
+  }
+
+  override add(measured: { right: Tensor; seen: number }): void {
+    const { right, seen } = checkOptions<{ right: Tensor; seen: number }>(measured, 'measured', ['right', 'seen']);
+    const more = Tensor.check(right, 'measured.right').item();
+    this.#seen += checkInteger(seen, 'measured.seen', 0);
+    this.#right += more;
   }
 
   result(): number {

@@ -1,9 +1,10 @@
 // The one dispatch point: every operation passes here, runs now, and leaves its node on the tape.
 
-import type { DType, TypedArray } from '../dtype.js';
+import { type DType, type TypedArray, type TypedArrayOf, arrayTypes } from '../dtype.js';
 import { NativeError } from '../errors.js';
 import { allocate, run } from '../native.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
+import { refuseBusy, stepsInFlight } from './busy.js';
 import type { Op, OutputSpecification, Plan } from './define.js';
 
 /** One executed operation on the tape. */
@@ -20,6 +21,14 @@ export interface GradientNode {
   released: boolean;
 }
 
+/** What every step does in JavaScript: counts, sets random numbers aside. Steps are prepared ahead, so it can be taken back. */
+export interface StepHook {
+  /** One step more. */
+  advance(): void;
+  /** Remembers where things stand; calling the result puts them back. */
+  mark(): () => void;
+}
+
 /** Where operations go: they run now (`eager`), or a recorder appends them to a step program. Nothing else allocates outputs or runs. */
 export interface Destination {
   allocate(output: OutputSpecification): AnyTensor;
@@ -27,9 +36,9 @@ export interface Destination {
   view(input: AnyTensor, shape: readonly number[], offset: number): AnyTensor;
   execute(op: Op<unknown>, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[], plan: Plan): void;
   /** Does what every step does in JavaScript: now, or before each replay. */
-  perStep(hook: () => void): void;
-  /** An operand that changes from step to step: `refresh` writes into `data` now, or before each replay. */
-  liveInput(data: TypedArray, dtype: DType, refresh: () => void): AnyTensor;
+  perStep(hook: StepHook): void;
+  /** An operand that changes from step to step: `fill` writes all of it now, or before each replay, after the hooks. */
+  liveInput<D extends DType>(size: number, dtype: D, fill: (data: TypedArrayOf<D>) => void): Tensor<D>;
   /** What a recording takes for granted: it serves only while this is true. */
   holdsWhile(condition: () => boolean): void;
 }
@@ -46,6 +55,7 @@ const eager: Destination = {
     const operands: TypedArray[] = [];
     for (const output of outputs) operands.push(output.data);
     for (const input of inputs) operands.push(input.data);
+    if (stepsInFlight()) refuseBusy(op.name, operands, outputs.length);
     try {
       run(op.index, operands, plan.ints, plan.reals);
     } catch (error) {
@@ -53,11 +63,12 @@ const eager: Destination = {
     }
   },
   perStep(hook) {
-    hook();
+    hook.advance();
   },
-  liveInput(data, dtype, refresh) {
-    refresh();
-    return Tensor.wrap(data, [data.length], dtype);
+  liveInput(size, dtype, fill) {
+    const data = new arrayTypes[dtype](size) as never;
+    fill(data);
+    return Tensor.wrap(data, [size], dtype);
   },
   holdsWhile() {},
 };
@@ -91,13 +102,13 @@ export function isRecording(): boolean {
 }
 
 /** See {@link Destination.perStep}. */
-export function perStep(hook: () => void): void {
+export function perStep(hook: StepHook): void {
   destination.perStep(hook);
 }
 
 /** See {@link Destination.liveInput}. */
-export function liveInput(data: TypedArray, dtype: DType, refresh: () => void): AnyTensor {
-  return destination.liveInput(data, dtype, refresh);
+export function liveInput<D extends DType>(size: number, dtype: D, fill: (data: TypedArrayOf<D>) => void): Tensor<D> {
+  return destination.liveInput(size, dtype, fill);
 }
 
 /** See {@link Destination.holdsWhile}. */

@@ -6,16 +6,27 @@ import { Random, defaultRandom, hashStream } from '../random.js';
 import { type AnyTensor, Tensor, checkShape } from '../tensor.js';
 import { type Op, defineOp } from './define.js';
 import { requireFloat } from './elementwise.js';
-import { emitOne, liveInput, sizeOf } from './emit.js';
+import { emitOne, liveInput, perStep, sizeOf } from './emit.js';
 
 const two32 = 4294967296;
 
 /** Sets `count` numbers of `random` aside and says where they start, as native code wants it: key, block, stream (two words each). */
 export function reserveState(random: Random, count: number): AnyTensor {
-  const words = new Int32Array(6);
-  return liveInput(words, 'int32', () => {
+  let start = 0;
+  perStep({
+    advance: () => {
+      start = random.reserve(count);
+    },
+    mark: () => {
+      const { state } = random;
+      return () => {
+        random.state = state;
+      };
+    },
+  });
+  return liveInput(6, 'int32', (words) => {
     const { seed, stream } = random.state;
-    const block = random.reserve(count) / 4;
+    const block = start / 4;
     const [low, high] = typeof stream === 'string' ? hashStream(stream) : [stream >>> 0, Math.floor(stream / two32) >>> 0];
     words.set([seed, Math.floor(seed / two32), block, Math.floor(block / two32), low, high]);
   });

@@ -1,10 +1,10 @@
 // Operations on shape: views, permutations, slices, padding, joining, rows by index, casts.
 
-import type { DType } from '../dtype.js';
+import type { DType, TypedArray } from '../dtype.js';
 import { isFloat } from '../dtype.js';
 import { ArgumentError, ShapeError, checkInteger, checkNumber, describe, describeShape, expected } from '../errors.js';
 import { type AnyTensor, Tensor, checkShape } from '../tensor.js';
-import { defineOp, defineView } from './define.js';
+import { type Op, defineOp, defineView } from './define.js';
 import { requireSame } from './elementwise.js';
 import { emit, emitInPlace, emitOne, emitView, isRecording, sizeOf } from './emit.js';
 
@@ -322,6 +322,17 @@ export function gather<D extends DType>(x: Tensor<D>, indices: Tensor<'int32'> |
     );
   } else list = Tensor.check(indices, 'indices');
   return emitOne(gatherRowsOp, [x, list], undefined);
+}
+
+const gatherIntoOp: Op<undefined> = {
+  ...gatherRowsOp,
+  shape: ([, x]) => ({ outputs: [], ints: [x.shape[0], sizeOf(x.shape.slice(1))], reals: [] }),
+};
+
+/** Writes the rows of `x` with these indices into memory that is there. */
+export function gatherInto(to: TypedArray, x: AnyTensor, indices: Int32Array): void {
+  const target = Tensor.wrap(to as Float32Array, [to.length], x.dtype) as AnyTensor;
+  emitInPlace(gatherIntoOp, [target], [x, Tensor.wrap(indices, [indices.length], 'int32')], undefined);
 }
 
 const castOp = defineOp<{ dtype: DType }>('cast', {

@@ -65,8 +65,7 @@ export interface Run {
  * @param fill - Writes all of them.
  */
 export function hyperparameters(size: number, fill: (values: Float64Array) => void): Tensor<'float64'> {
-  const values = new Float64Array(size);
-  return liveInput(values, 'float64', () => fill(values)) as unknown as Tensor<'float64'>;
+  return liveInput(size, 'float64', fill);
 }
 
 // Where a parameter's values, gradients and state live: in a slab, or alone.
@@ -169,8 +168,16 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   step<R>(closure?: () => R): R | undefined {
     if (closure !== undefined && typeof closure !== 'function') throw new ArgumentError(expected('a function', 'closure', closure));
     const result = closure?.();
-    perStep(() => {
-      this.#step += 1;
+    perStep({
+      advance: () => {
+        this.#step += 1;
+      },
+      mark: () => {
+        const before = this.#step;
+        return () => {
+          this.#step = before;
+        };
+      },
     });
     withoutGradients(() => {
       for (const group of this.groups) {
@@ -202,9 +209,18 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     }
     const moving = parameters.filter((parameter) => parameter.requiresGrad && this.#home(parameter).home.gradients() !== null);
     const segments = this.#segments(moving);
-    perStep(() => {
-      for (const parameter of parameters) if (parameter instanceof Parameter) parameter.dropStaleGradient();
-      for (const parameter of moving) this.#counts.set(parameter, (this.#counts.get(parameter) ?? 0) + 1);
+    const count = (parameter: AnyTensor): number => this.#counts.get(parameter) ?? 0;
+    perStep({
+      advance: () => {
+        for (const parameter of parameters) if (parameter instanceof Parameter) parameter.dropStaleGradient();
+        for (const parameter of moving) this.#counts.set(parameter, count(parameter) + 1);
+      },
+      mark: () => {
+        const before = moving.map((parameter) => [parameter, count(parameter)] as const);
+        return () => {
+          for (const [parameter, steps] of before) this.#counts.set(parameter, steps);
+        };
+      },
     });
     return segments.map(({ home, begin, end, first }) => {
       const state: Record<string, AnyTensor> = {};
@@ -258,7 +274,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
           ? { values: leaf.data, gradients: () => leaf.grad?.data ?? null, state: new Map(), dtype: leaf.dtype }
           : {
               values: place.slab.values,
-              gradients: (make = false) => (make || place.slab.hasGradients ? place.slab.gradients : null),
+              // A recording comes before the first gradient, and is replayed after it.
+              gradients: () => (place.slab.hasGradients || isRecording() ? place.slab.gradients : null),
               state: new Map(),
               dtype: leaf.dtype,
             };

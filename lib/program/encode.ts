@@ -1,7 +1,8 @@
 // Encoding: a recording and its plan as one array of numbers for native/program.
 //
-// arena bytes; slots, each: external (0/1), dtype, elements, byte offset or number of the external; inputs; results (counted lists of
-// slots); instructions, each: op, counted operands (slots), counted integers, counted reals.
+// arena bytes; slots, each: external (0/1), dtype, elements, byte offset or number of the external; inputs, live inputs, results (counted
+// lists of slots); instructions, each: op, guard (slot or −1) and the value for which it runs, counted operands (slots), counted
+// integers, counted reals.
 
 import { bytesOf, dtypes, type TypedArray } from '../dtype.js';
 import type { MemoryPlan } from './plan.js';
@@ -36,11 +37,22 @@ export function encode(recording: Recording, plan: MemoryPlan, results: readonly
   };
   const whole = (buffer: number): Slot => ({ buffer, offset: 0, size: buffers[buffer].size });
   const ports = (list: readonly Slot[]): number[] => [list.length, ...list.map(slotOf)];
-  const inputs = ports([...recording.inputs, ...recording.live.map(({ buffer }) => buffer)].map(whole));
+  const inputs = ports(recording.inputs.map(whole));
+  const live = ports(recording.live.map(({ buffer }) => whole(buffer)));
   const outputs = ports(results);
   const body: number[] = [instructions.length];
-  for (const { op, operands, ints, reals } of instructions) {
-    body.push(op.index, operands.length, ...operands.map(slotOf), ints.length, ...ints, reals.length, ...reals);
+  for (const { op, operands, ints, reals, guard } of instructions) {
+    body.push(
+      op.index,
+      guard === undefined ? -1 : slotOf(guard.slot),
+      guard?.when ?? 0,
+      operands.length,
+      ...operands.map(slotOf),
+      ints.length,
+      ...ints,
+      reals.length,
+      ...reals,
+    );
   }
-  return { code: Float64Array.from([plan.arenaBytes, numbers.size, ...slots, ...inputs, ...outputs, ...body]), externals };
+  return { code: Float64Array.from([plan.arenaBytes, numbers.size, ...slots, ...inputs, ...live, ...outputs, ...body]), externals };
 }

@@ -1,9 +1,9 @@
 // Recording: runs a step's function on symbolic tensors and writes down every operation.
 
-import type { DType, TypedArray } from '../dtype.js';
+import type { DType, TypedArray, TypedArrayOf } from '../dtype.js';
 import { ArgumentError } from '../errors.js';
 import type { Op, OutputSpecification, Plan } from '../ops/define.js';
-import { type Destination, sizeOf, withDestination } from '../ops/emit.js';
+import { type Destination, type StepHook, sizeOf, withDestination } from '../ops/emit.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
 import { SymbolicTensor } from './symbolic.js';
 
@@ -34,17 +34,22 @@ export interface Instruction {
   writes: number;
   ints: readonly number[];
   reals: readonly number[];
-  /** Shared by instructions that are skipped together in some steps. */
-  guard?: object;
+  /** Runs only where the condition holds. Instructions under different guards are never fused. */
+  guard?: Guard;
   /** Of a fused instruction: names of the operations that it stands for, in their order. */
   of?: readonly string[];
+}
+
+/** A bit drawn for each step: an int32 operand that is 0 or 1, and the value for which the guarded instructions run. */
+export interface Guard {
+  readonly slot: Slot;
+  readonly when: 0 | 1;
 }
 
 /** An input that lib fills by itself before each step: hyperparameters, random counters. */
 export interface LiveInput {
   buffer: number;
-  data: TypedArray;
-  refresh: () => void;
+  fill: (data: TypedArray) => void;
 }
 
 /** What a recording leaves. */
@@ -54,7 +59,7 @@ export interface Recording {
   /** Buffers of the step's arguments, in their order. */
   inputs: readonly number[];
   /** Called in order before each step. */
-  hooks: readonly (() => void)[];
+  hooks: readonly StepHook[];
   live: readonly LiveInput[];
   /** Conditions under which the recording holds: modes of layers, trainable parameters. */
   conditions: readonly (() => boolean)[];
@@ -67,7 +72,7 @@ export class Recorder implements Destination {
   readonly buffers: Buffer[] = [];
   readonly instructions: Instruction[] = [];
   readonly inputs: number[] = [];
-  readonly hooks: (() => void)[] = [];
+  readonly hooks: StepHook[] = [];
   readonly live: LiveInput[] = [];
   readonly conditions: (() => boolean)[] = [];
   readonly #known = new Map<ArrayBufferLike, Map<string, number>>();
@@ -104,14 +109,14 @@ export class Recorder implements Destination {
     this.instructions.push({ op, operands, writes: outputs.length, ints: plan.ints, reals: plan.reals });
   }
 
-  perStep(hook: () => void): void {
+  perStep(hook: StepHook): void {
     this.hooks.push(hook);
   }
 
-  liveInput(data: TypedArray, dtype: DType, refresh: () => void): AnyTensor {
-    const buffer = this.#add({ dtype, size: data.length, kind: 'input', data: null });
-    this.live.push({ buffer, data, refresh });
-    return new SymbolicTensor([data.length], dtype, buffer, 0);
+  liveInput<D extends DType>(size: number, dtype: D, fill: (data: TypedArrayOf<D>) => void): Tensor<D> {
+    const buffer = this.#add({ dtype, size, kind: 'input', data: null });
+    this.live.push({ buffer, fill: fill as (data: TypedArray) => void });
+    return new SymbolicTensor([size], dtype, buffer, 0);
   }
 
   holdsWhile(condition: () => boolean): void {

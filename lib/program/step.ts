@@ -1,15 +1,14 @@
 // compileStep: records a step once per shape, then replays it natively, off the main thread or on it.
 
-import { arrayTypes, type DType, type TypedArray } from '../dtype.js';
-import { ArgumentError, BusyError, checkNumber, expected, NativeError } from '../errors.js';
-import { binding } from '../native.js';
+import { feedOf } from '../data/feed.js';
+import { DataLoader } from '../data/loader.js';
+import type { DType, TypedArray } from '../dtype.js';
+import { ArgumentError, BusyError, checkInteger, checkNumber, expected } from '../errors.js';
+import type { OutputSpecification } from '../ops/define.js';
 import { isRecording } from '../ops/emit.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
-import { describeProgram } from './describe.js';
-import { encode } from './encode.js';
-import { fuse } from './fuse.js';
-import { type MemoryPlan, planMemory } from './plan.js';
-import { type Recording, record, type Slot } from './record.js';
+import { Program } from './program.js';
+import { runSteps } from './stream.js';
 
 /** An argument of a step: a tensor, or a number for a rank-0 one. */
 export type StepArgument = AnyTensor | number;
@@ -20,6 +19,11 @@ export interface CompiledStep<A extends StepArgument[], R> {
   (...inputs: A): Promise<R>;
   /** Runs a step on the calling thread: for scripts with tiny nets. */
   sync(...inputs: A): R;
+  /**
+   * Runs `steps` steps on the next batches of `loader` (default: one epoch), the arguments being inputs and targets. Batches are gathered
+   * by native code, and JavaScript is entered a few dozen times a second. Resolves to the results of all steps.
+   */
+  many(loader: DataLoader<DType, DType>, steps?: number): Promise<R[]>;
   /** What was recorded for these arguments: instructions, shapes, memory. */
   describe(...inputs: A): string;
   /** Frees the native memory; a later call records anew. */
@@ -28,30 +32,42 @@ export interface CompiledStep<A extends StepArgument[], R> {
   [Symbol.dispose](): void;
 }
 
-interface Result {
-  slot: Slot;
-  shape: readonly number[];
-  dtype: DType;
-}
-
-/** A recording, planned and handed to native code. */
-interface CachedProgram {
-  key: string;
-  recording: Recording;
-  plan: MemoryPlan;
-  handle: object;
-  /** Kept alive for native code. */
-  externals: TypedArray[];
-  results: Result[];
-  /** The step's return value with numbers in place of results. */
-  rebuild: (results: AnyTensor[]) => unknown;
-}
-
 const maxPrograms = 8;
 const maxQueued = 64;
 
-/** Programs with steps in flight: their memory must not be collected. */
-const inFlight = new Map<CachedProgram, number>();
+/** The programs of a step, one for each combination of shapes, dtypes, modes and trainable parameters. */
+export class StepPrograms<R> {
+  readonly #programs: Program<R>[] = [];
+  readonly #body: (...inputs: AnyTensor[]) => unknown;
+
+  constructor(body: (...inputs: AnyTensor[]) => unknown) {
+    this.#body = body;
+  }
+
+  /** The program for arguments of these shapes: found, or recorded now. */
+  find(specifications: readonly OutputSpecification[]): Program<R> {
+    if (isRecording()) throw new ArgumentError('a compiled step cannot be called while another one is being recorded');
+    const key = specifications.map(({ dtype, shape }) => `${dtype}[${shape.join()}]`).join();
+    const programs = this.#programs;
+    const at = programs.findIndex((program) => program.key === key && program.holds);
+    if (at === 0) return programs[0];
+    if (at > 0) programs.unshift(...programs.splice(at, 1));
+    else programs.unshift(new Program<R>(key, specifications, this.#body));
+    for (const old of programs.splice(maxPrograms)) old.dispose();
+    return programs[0];
+  }
+
+  dispose(): void {
+    for (const program of this.#programs.splice(0)) program.dispose();
+  }
+}
+
+const programsOf = new WeakMap<object, StepPrograms<unknown>>();
+
+/** @internal The programs behind a compiled step. */
+export function stepPrograms<R>(step: CompiledStep<never, R>): StepPrograms<R> {
+  return programsOf.get(step) as StepPrograms<R>;
+}
 
 /**
  * Turns a training step into a program: `fn` is called once per combination of shapes, dtypes, layer modes and trainable parameters,
@@ -81,133 +97,60 @@ const inFlight = new Map<CachedProgram, number>();
  */
 export function compileStep<A extends StepArgument[], R>(fn: (...inputs: A) => R): CompiledStep<A, R> {
   if (typeof fn !== 'function') throw new ArgumentError(expected('a function', 'fn', fn));
-  const programs: CachedProgram[] = [];
+  const programs = new StepPrograms<R>(fn as unknown as (...inputs: AnyTensor[]) => unknown);
   let queued = 0;
 
-  const release = (program: CachedProgram): void => binding.disposeProgram(program.handle);
-
-  const find = (inputs: readonly AnyTensor[]): CachedProgram => {
-    const key = inputs.map(({ dtype, shape }) => `${String(dtype)}[${shape.join()}]`).join();
-    const at = programs.findIndex((program) => program.key === key && program.recording.conditions.every((holds) => holds()));
-    if (at >= 0) {
-      if (at > 0) programs.unshift(...programs.splice(at, 1));
-      return programs[0];
-    }
-    programs.unshift(build(key, inputs, fn as unknown as (...inputs: AnyTensor[]) => unknown));
-    for (const old of programs.splice(maxPrograms)) release(old);
-    return programs[0];
-  };
-
-  const prepare = (given: readonly StepArgument[]) => {
-    if (isRecording()) throw new ArgumentError('a compiled step cannot be called while another one is being recorded');
+  const prepare = (given: readonly StepArgument[]): { program: Program<R>; data: TypedArray[] } => {
     const inputs = given.map(toTensor);
-    const program = find(inputs);
-    for (const hook of program.recording.hooks) hook();
-    for (const { refresh } of program.recording.live) refresh();
-    const data = [...inputs.map((input) => input.data as TypedArray), ...program.recording.live.map((live) => live.data)];
-    const outputs = program.results.map(({ slot, dtype }) => new arrayTypes[dtype](slot.size) as TypedArray);
-    const finish = (): R => {
-      const tensors = program.results.map(
-        ({ shape, dtype }, i) => Tensor.wrap(outputs[i] as Float32Array, shape, dtype as 'float32') as AnyTensor,
-      );
-      return program.rebuild(tensors) as R;
-    };
-    return { program, data, outputs, finish };
+    return { program: programs.find(inputs as Specification[]), data: inputs.map((input) => input.data as TypedArray) };
   };
 
   const step = (...given: A): Promise<R> =>
     new Promise((resolve, reject) => {
       if (queued >= maxQueued) throw new BusyError(`${maxQueued} steps are already waiting: await them`);
-      const { program, data, outputs, finish } = prepare(given);
-      binding.queueProgram(program.handle, data, outputs, (problem) => {
+      const { program, data } = prepare(given);
+      program.queue(data, (error, result) => {
         queued -= 1;
-        count(program, -1);
-        if (problem === null) resolve(finish());
-        else reject(new NativeError(problem));
+        if (error === null) resolve(result as R);
+        else reject(error);
       });
       queued += 1;
-      count(program, 1);
     });
 
-  return Object.assign(step, {
+  const compiled = Object.assign(step, {
     sync: (...given: A): R => {
-      if (queued > 0) throw new BusyError('steps are in flight: await them before step.sync()');
-      const { program, data, outputs, finish } = prepare(given);
-      try {
-        binding.runProgram(program.handle, data, outputs);
-      } catch (error) {
-        throw new NativeError((error as Error).message, { cause: error });
-      }
-      return finish();
+      const { program, data } = prepare(given);
+      return program.run(data);
     },
-    describe: (...given: A): string => {
-      const { recording, plan } = find(given.map(toTensor));
-      return describeProgram(recording, plan);
-    },
-    dispose: (): void => {
-      for (const program of programs.splice(0)) release(program);
-    },
-    [Symbol.dispose]: (): void => {
-      for (const program of programs.splice(0)) release(program);
-    },
+    many: (loader: DataLoader<DType, DType>, steps?: number): Promise<R[]> => runMany(programs, loader, steps),
+    describe: (...given: A): string => programs.find(given.map(toTensor) as Specification[]).describe(),
+    dispose: (): void => programs.dispose(),
+    [Symbol.dispose]: (): void => programs.dispose(),
   }) as CompiledStep<A, R>;
+  programsOf.set(compiled, programs as StepPrograms<unknown>);
+  return compiled;
 }
 
-function count(program: CachedProgram, change: number): void {
-  const now = (inFlight.get(program) ?? 0) + change;
-  if (now > 0) inFlight.set(program, now);
-  else inFlight.delete(program);
+type Specification = OutputSpecification & AnyTensor;
+
+async function runMany<R>(programs: StepPrograms<R>, loader: DataLoader<DType, DType>, given?: number): Promise<R[]> {
+  if (!(loader instanceof DataLoader)) throw new ArgumentError(expected('a DataLoader', 'loader', loader));
+  let left = checkInteger(given ?? loader.length, 'steps', 0);
+  const results: R[] = [];
+  while (left > 0) {
+    const { epoch, batch } = loader.state;
+    const feed = feedOf(loader, epoch);
+    const last = Math.min(feed.length, batch + left);
+    for await (const { count, read } of runSteps(programs, feed, { first: batch, last })) {
+      for (let i = 0; i < count; i++) results.push(read(i));
+      loader.state = { ...loader.state, epoch, batch: loader.state.batch + count };
+    }
+    left -= last - batch;
+  }
+  return results;
 }
 
 function toTensor(given: StepArgument, i: number): AnyTensor {
   if (typeof given === 'number') return Tensor.from(Float32Array.of(checkNumber(given, `inputs[${i}]`)), []);
   return Tensor.check(given, `inputs[${i}]`);
-}
-
-function build(key: string, inputs: readonly AnyTensor[], fn: (...inputs: AnyTensor[]) => unknown): CachedProgram {
-  const {
-    recording: recorded,
-    result,
-    recorder,
-  } = record(
-    inputs.map(({ shape, dtype }) => ({ shape, dtype: dtype as DType })),
-    fn,
-  );
-  const results: Result[] = [];
-  const rebuild = template(result, (tensor) => {
-    results.push({ slot: recorder.slot(tensor), shape: tensor.shape, dtype: tensor.dtype as DType });
-    return results.length - 1;
-  });
-  const recording = fuse(
-    recorded,
-    results.map(({ slot }) => slot),
-  );
-  const plan = planMemory(
-    recording,
-    results.map(({ slot }) => slot.buffer),
-  );
-  const { code, externals } = encode(
-    recording,
-    plan,
-    results.map(({ slot }) => slot),
-  );
-  return { key, recording, plan, handle: binding.createProgram(code, externals), externals, results, rebuild };
-}
-
-// Takes tensors out of a return value and gives a function that puts results back in.
-function template(value: unknown, take: (tensor: AnyTensor) => number): (results: AnyTensor[]) => unknown {
-  if (value instanceof Tensor) {
-    const at = take(value);
-    return (results) => results[at];
-  }
-  if (value instanceof Promise) throw new ArgumentError('a step must be synchronous: its operations are recorded while it runs');
-  if (Array.isArray(value)) {
-    const items = value.map((item) => template(item, take));
-    return (results) => items.map((item) => item(results));
-  }
-  if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
-    const entries = Object.entries(value).map(([name, item]) => [name, template(item, take)] as const);
-    return (results) => Object.fromEntries(entries.map(([name, item]) => [name, item(results)]));
-  }
-  return () => value;
 }

@@ -4,6 +4,9 @@ import type { DType, TypedArrayOf } from '../dtype.js';
 import { ArgumentError } from '../errors.js';
 import { Tensor } from '../tensor.js';
 
+/** A step's function did what cannot be written down. */
+export class UnrecordableError extends ArgumentError {}
+
 /** A tensor that stands for a value of a step to come. Reading it is an error that says what to do instead. */
 export class SymbolicTensor<D extends DType = DType> extends Tensor<D> {
   constructor(
@@ -18,7 +21,7 @@ export class SymbolicTensor<D extends DType = DType> extends Tensor<D> {
   }
 
   protected override materialize(): TypedArrayOf<D> {
-    throw new ArgumentError(
+    throw new UnrecordableError(
       'a tensor was read while the step is being recorded: it has no values yet. Return it from the step and read the result, ' +
         'compute with operations instead of numbers (where() instead of if), or train with fit({ eager: true })',
     );

@@ -57,6 +57,16 @@ export interface BatchRecord {
   readonly prediction: AnyTensor;
 }
 
+/** Steps that are done. */
+export interface StepsRecord {
+  /** Epoch, from 1. */
+  readonly epoch: number;
+  /** The first of them within the run, from 1. */
+  readonly step: number;
+  /** Their losses, each before its update. */
+  readonly losses: readonly number[];
+}
+
 /**
  * Base class of callbacks; a plain object with some of its methods does as well. What returns a promise is awaited.
  *
@@ -83,6 +93,10 @@ export abstract class Callback {
   onBatchEnd(_batch: BatchRecord, _run: TrainingRun): unknown {
     return undefined;
   }
+  /** After some steps, a few dozen times a second: cheaper than `onBatchEnd`, which makes JavaScript wait for each step. */
+  onSteps(_steps: StepsRecord, _run: TrainingRun): unknown {
+    return undefined;
+  }
   /** After each epoch and its validation. */
   onEpochEnd(_record: EpochRecord, _run: TrainingRun): unknown {
     return undefined;
@@ -96,7 +110,7 @@ export abstract class Callback {
 /** A {@link Callback}, or an object with some of its methods. */
 export type CallbackLike = Partial<Callback>;
 
-const events = ['onTrainBegin', 'onEpochBegin', 'onBatchEnd', 'onEpochEnd', 'onTrainEnd'] as const;
+const events = ['onTrainBegin', 'onEpochBegin', 'onBatchEnd', 'onSteps', 'onEpochEnd', 'onTrainEnd'] as const;
 type Event = (typeof events)[number];
 
 /** The callbacks of a run, asked in their order. */

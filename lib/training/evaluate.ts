@@ -1,16 +1,22 @@
 // Evaluation and prediction: forward passes in evaluation mode, off the tape, the modes as before afterwards.
 
 import type { Dataset } from '../data/dataset.js';
+import { feedOf } from '../data/feed.js';
 import { DataLoader } from '../data/loader.js';
 import type { DType } from '../dtype.js';
 import { AbortedError, ArgumentError, ShapeError, checkInteger, checkOptions, expected } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { CrossEntropyLoss, Loss } from '../losses/loss.js';
 import { Accuracy, Metric } from '../metrics/metric.js';
-import { concat } from '../ops/shape.js';
+import { isBusy } from '../ops/busy.js';
+import { concat, filled } from '../ops/shape.js';
+import { StepPrograms } from '../program/step.js';
+import { runSteps } from '../program/stream.js';
+import { UnrecordableError } from '../program/symbolic.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import type { Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
+import { addMeasured, measure } from './train-step.js';
 
 /** Options of `model.evaluate`. */
 export interface EvaluateOptions {
@@ -32,6 +38,9 @@ export interface PredictOptions {
   readonly signal?: AbortSignal;
 }
 
+/** From this many batches on, a pass is compiled and runs off the main thread; fewer are done before a recording is. */
+const worthCompiling = 4;
+
 /** `model.evaluate(data, options)`: documented there. */
 export async function evaluate(model: AnyLayer, data: Dataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
   checkOptions(options, 'options', ['loss', 'metrics', 'batchSize', 'signal']);
@@ -42,9 +51,15 @@ export async function evaluate(model: AnyLayer, data: Dataset<DType, DType>, opt
   if (loader.length === 0) throw new ArgumentError(`the data set ${data.name} is empty: there is nothing to evaluate`);
   for (const metric of metrics) metric.reset();
   let sum = 0;
-  await inEvaluation(model, loader, checkSignal(signal), (prediction, targets) => {
-    sum += lossValue(loss.forward(prediction, targets)) * weightOf(loss, prediction.shape[0]);
-    for (const metric of metrics) metric.update(prediction, targets);
+  const needsPrediction = metrics.some((metric) => metric.measure === undefined || metric.add === undefined);
+  const pass = (inputs: AnyTensor, targets: AnyTensor) => {
+    const prediction = Tensor.check(model.forward(inputs as never) as unknown, "the model's output");
+    const value = checkOneNumber(loss.forward(prediction, targets));
+    return { loss: value, measured: measure(metrics, prediction, targets), prediction: needsPrediction ? prediction : null };
+  };
+  await inEvaluation(model, loader, checkSignal(signal), pass, (result, examples, targets) => {
+    sum += result.loss.item() * weightOf(loss, examples);
+    addMeasured(metrics, result.measured, () => [result.prediction as AnyTensor, targets()]);
   });
   return { loss: sum / data.length, metrics: resultsOf(metrics) };
 }
@@ -54,57 +69,131 @@ export async function predict(model: AnyLayer, inputs: AnyTensor | Dataset<DType
   const { batchSize = 256, signal } = checkOptions<PredictOptions>(options, 'options', ['batchSize', 'signal']);
   checkInteger(batchSize, 'options.batchSize', 1);
   const parts: AnyTensor[] = [];
+  const pass = (rows: AnyTensor): AnyTensor => Tensor.check(model.forward(rows as never) as unknown, "the model's output");
   const keep = (prediction: AnyTensor): void => {
     parts.push(prediction);
   };
-  const source =
-    inputs instanceof Tensor ? rowsOf(Tensor.check(inputs, 'inputs'), batchSize) : new DataLoader<DType, DType>(inputs, { batchSize });
-  await inEvaluation(model, source, checkSignal(signal), keep);
+  const abort = checkSignal(signal);
+  const isTensor = inputs instanceof Tensor;
+  if (isTensor && Tensor.check(inputs, 'inputs').rank === 0)
+    throw new ShapeError('predict() expects a first dimension that counts examples, received a rank-0 tensor');
+  const data = isTensor ? new Rows(inputs.detach()) : inputs;
+  if (isTensor && data.length === 0) return inEvaluationMode(model, () => noGrad(() => pass(inputs.detach())));
+  await inEvaluation(model, new DataLoader<DType, DType>(data, { batchSize }), abort, pass, keep);
   if (parts.length === 0) throw new ArgumentError('the data set is empty: there is nothing to predict');
   return parts.length === 1 ? parts[0] : noGrad(() => concat(parts));
 }
 
-function* rowsOf(inputs: AnyTensor, batchSize: number): Generator<[AnyTensor, AnyTensor]> {
-  if (inputs.rank === 0) throw new ShapeError('predict() expects a first dimension that counts examples, received a rank-0 tensor');
-  const rows = inputs.detach();
-  if (rows.shape[0] === 0) yield [rows, rows];
-  for (let start = 0; start < rows.shape[0]; start += batchSize) {
-    const part = rows.slice(start, Math.min(start + batchSize, rows.shape[0]));
-    yield [part, part];
+/** The rows of a tensor as a data set without targets. */
+class Rows implements Dataset<DType, DType> {
+  readonly name = 'inputs';
+  readonly length: number;
+  readonly inputShape: readonly number[];
+  readonly targetShape = [];
+  readonly #rows: AnyTensor;
+
+  constructor(rows: AnyTensor) {
+    this.#rows = rows;
+    this.length = rows.shape[0];
+    this.inputShape = rows.shape.slice(1);
+  }
+
+  // Neighbouring rows are a view.
+  batch(indices: Int32Array): { inputs: AnyTensor; targets: AnyTensor } {
+    return { inputs: this.#rows.slice(indices[0], indices[0] + indices.length), targets: this.#labels.slice(0, indices.length) };
+  }
+
+  memory(): { inputs: AnyTensor; targets: AnyTensor; rows: null } {
+    return { inputs: this.#rows, targets: this.#labels, rows: null };
+  }
+
+  get #labels(): AnyTensor {
+    this.#none ??= filled([this.length], 0, 'uint8');
+    return this.#none;
+  }
+  #none: AnyTensor | null = null;
+}
+
+function inEvaluationMode<R>(model: AnyLayer, body: () => R): R {
+  const restore = rememberModes(model);
+  try {
+    model.eval();
+    return body();
+  } finally {
+    restore();
   }
 }
 
-async function inEvaluation(
+async function inEvaluation<R>(
   model: AnyLayer,
-  batches: Iterable<[AnyTensor, AnyTensor]>,
+  loader: DataLoader<DType, DType>,
   signal: AbortSignal | undefined,
-  use: (prediction: AnyTensor, targets: AnyTensor) => void,
+  pass: (inputs: AnyTensor, targets: AnyTensor) => R,
+  use: (result: R, examples: number, targets: () => AnyTensor) => void,
 ): Promise<void> {
+  const check = (): void => {
+    if (signal?.aborted) throw new AbortedError('the evaluation was stopped', { cause: signal.reason });
+  };
+  const busy = usesBusyMemory(model);
+  if (busy || loader.length >= worthCompiling) {
+    try {
+      return await compiled(model, loader, () => signal?.aborted === true, pass, use);
+    } catch (error) {
+      // What looks at values while it computes is done eagerly, with the same numbers.
+      if (!(error instanceof UnrecordableError) || busy) throw error;
+    } finally {
+      check();
+    }
+  }
   const restore = rememberModes(model);
   const breather = new Breather();
   try {
-    for (const [inputs, targets] of batches) {
+    for (const [inputs, targets] of loader.epoch(0)) {
       // Each time: whoever trains the same model between two turns of the event loop may have changed its mode.
       model.eval();
-      noGrad(() => {
-        const prediction = model.forward(inputs as never) as unknown;
-        use(Tensor.check(prediction, "the model's output"), targets);
-      });
+      noGrad(() => use(pass(inputs, targets), inputs.shape[0], () => targets));
       const pause = breather.pause();
       if (pause !== undefined) await pause;
-      if (signal?.aborted) throw new AbortedError('the evaluation was stopped', { cause: signal.reason });
+      check();
     }
   } finally {
     restore();
   }
 }
 
-/** The loss of a batch as a number; an error where it is not one number. */
-export function lossValue(loss: AnyTensor): number {
+/** Whether steps in flight write to the model: then only a program may look at it, which runs between them. */
+function usesBusyMemory(model: AnyLayer): boolean {
+  return model.parameters().some((parameter) => parameter.isSettled && isBusy(parameter.place.slab.values.buffer));
+}
+
+async function compiled<R>(
+  model: AnyLayer,
+  loader: DataLoader<DType, DType>,
+  stopped: () => boolean,
+  pass: (inputs: AnyTensor, targets: AnyTensor) => R,
+  use: (result: R, examples: number, targets: () => AnyTensor) => void,
+): Promise<void> {
+  const programs = new StepPrograms<R>((inputs, targets) => noGrad(() => pass(inputs, targets)));
+  const feed = feedOf(loader, 0);
+  const order = loader.order(0);
+  try {
+    const chunks = runSteps(programs, feed, { first: 0, last: feed.length, stopped, within: (body) => inEvaluationMode(model, body) });
+    for await (const { first, count, read } of chunks) {
+      noGrad(() => {
+        for (let i = 0; i < count; i++) use(read(i), feed.examples(first + i), () => loader.fetch(order, first + i)[1]);
+      });
+    }
+  } finally {
+    programs.dispose();
+  }
+}
+
+/** A loss for training is one number. */
+export function checkOneNumber(loss: AnyTensor): AnyTensor {
   if (Tensor.check(loss, "the loss's result").size !== 1) {
     throw new ShapeError(`a loss for training must be one number, received shape [${loss.shape.join(', ')}]: use reduction 'mean'`);
   }
-  return loss.item();
+  return loss;
 }
 
 /** What the loss of a batch counts for in a mean per example: a sum over the batch holds its examples already. */

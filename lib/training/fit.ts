@@ -1,82 +1,31 @@
 // Training: forward, backward, update, epoch after epoch, with everything around the steps that keeps a run observable and stoppable.
 
 import type { Dataset } from '../data/dataset.js';
+import { feedOf } from '../data/feed.js';
 import { DataLoader } from '../data/loader.js';
 import type { DType } from '../dtype.js';
-import { ArgumentError, BusyError, checkInteger, checkOptions, expected } from '../errors.js';
+import { ArgumentError, BusyError, NativeError, NodegradError, checkInteger, checkOptions, expected } from '../errors.js';
 import { type AnyLayer, Layer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
+import { notFinite } from '../ops/finite.js';
 import { Optimizer } from '../optimizers/optimizer.js';
+import { type CompiledStep, compileStep, stepPrograms } from '../program/step.js';
+import { StepFailure, runSteps } from '../program/stream.js';
 import { getSeed } from '../random.js';
 import { info } from '../runtime.js';
 import { Schedule } from '../schedules/schedule.js';
-import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
-import { type BatchRecord, type CallbackLike, Callbacks, type TrainingRun } from './callbacks.js';
+import { type AnyTensor, noGrad } from '../tensor.js';
+import { type BatchRecord, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
 import { TrainingAbortedError, type TrainingNonFiniteError } from './errors.js';
-import { checkLoss, checkMetrics, checkSignal, evaluate, lossValue, resultsOf, weightOf } from './evaluate.js';
+import { checkLoss, checkMetrics, checkSignal, evaluate, resultsOf, weightOf } from './evaluate.js';
+import { type FitOptions, fitOptions } from './fit-options.js';
 import { type EpochRecord, History, type Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
 import { allFinite, explainNonFinite } from './non-finite.js';
-import { Progress, type ProgressOption } from './progress.js';
-import { checkReach } from './reach.js';
+import { Progress } from './progress.js';
 import { type RunLog, openRunLog } from './run-log.js';
-
-/** Options of `model.fit`. */
-export interface FitOptions {
-  /** The loss. */
-  readonly loss: Loss;
-  /** The optimizer, made with the model. */
-  // biome-ignore lint/suspicious/noExplicitAny: options of the optimizer do not matter here.
-  readonly optimizer: Optimizer<any>;
-  /** Times to go through the data; default 1. */
-  readonly epochs?: number;
-  /** Examples per step; default 32. */
-  readonly batchSize?: number;
-  /** A new random order in every epoch; default true. */
-  readonly shuffle?: boolean;
-  /**
-   * Decides the orders; default: the seed of `setSeed`. Epochs are counted by the optimizer's steps, so that a second call goes on with
-   * the orders where the first one stopped: two runs of one epoch give the weights of one run of two.
-   */
-  readonly seed?: number;
-  /** Leave out the last batch of an epoch when it is smaller; default false. */
-  readonly dropLast?: boolean;
-  /** Scored after every epoch. */
-  readonly validation?: Dataset<DType, DType>;
-  /** What is measured beside the loss; default: accuracy with a `CrossEntropyLoss`, else nothing. */
-  readonly metrics?: readonly Metric[];
-  /** Steps after each epoch. */
-  readonly schedule?: Schedule;
-  /** Hooks into the run. */
-  readonly callbacks?: readonly CallbackLike[];
-  /** Ends the run between two steps, with a {@link TrainingAbortedError}. */
-  readonly signal?: AbortSignal;
-  /** A line on standard error, redrawn on a terminal, one per epoch elsewhere; a stream to write to, or false. Default `'auto'`. */
-  readonly progress?: ProgressOption;
-  /** The file that the run's log is appended to (JSON lines, see `readRunLog`), or false. Default: `log.jsonl` in `runDir`, else a file in `runs/`. */
-  readonly log?: string | false;
-  /** Folder of the run. */
-  readonly runDir?: string;
-}
-
-const known: readonly (keyof FitOptions)[] = [
-  'loss',
-  'optimizer',
-  'epochs',
-  'batchSize',
-  'shuffle',
-  'seed',
-  'dropLast',
-  'validation',
-  'metrics',
-  'schedule',
-  'callbacks',
-  'signal',
-  'progress',
-  'log',
-  'runDir',
-];
+import { NonFiniteLoss, type StepParts, type StepResult, addMeasured, makeTrainStep } from './train-step.js';
 
 const inTraining = new WeakSet<AnyLayer>();
 
@@ -93,6 +42,15 @@ export async function fit(model: AnyLayer, data: Dataset<DType, DType>, options:
     restore();
     inTraining.delete(model);
   }
+}
+
+/** What an epoch has gathered so far. */
+interface Sums {
+  loss: number;
+  weight: number;
+  seen: number;
+  batch: number;
+  began: number;
 }
 
 /** One call of `fit`. */
@@ -115,6 +73,10 @@ class Fitting implements TrainingRun {
   readonly #progress: Progress;
   readonly #seed: number;
   readonly #breather = new Breather();
+  readonly #eager: boolean;
+  readonly #parts: StepParts;
+  readonly #step: (inputs: AnyTensor, targets: AnyTensor) => StepResult;
+  readonly #compiled: CompiledStep<[AnyTensor, AnyTensor], StepResult>;
   #log: RunLog | null = null;
   #began = 0;
 
@@ -123,7 +85,7 @@ class Fitting implements TrainingRun {
     readonly data: Dataset<DType, DType>,
     given: FitOptions,
   ) {
-    const options = checkOptions<FitOptions>(given, 'options', known);
+    const options = checkOptions<FitOptions>(given, 'options', fitOptions);
     this.#options = options;
     this.loss = checkLoss(options.loss);
     if (!(options.optimizer instanceof Optimizer))
@@ -144,6 +106,13 @@ class Fitting implements TrainingRun {
     this.stepsPerEpoch = this.#loader.length;
     if (options.validation !== undefined) new DataLoader(options.validation);
     this.#progress = new Progress(options.progress, this.epochs, this.stepsPerEpoch);
+    if (options.eager !== undefined && typeof options.eager !== 'boolean')
+      throw new ArgumentError(expected('true or false', 'options.eager', options.eager));
+    this.#eager = options.eager ?? false;
+    const { loss, optimizer } = this;
+    this.#parts = { model, loss, optimizer, metrics: this.#metrics, keepPrediction: this.#callbacks.wantsBatches };
+    this.#step = makeTrainStep(this.#parts);
+    this.#compiled = compileStep(this.#step);
   }
 
   stop(reason = 'stopped by a callback'): void {
@@ -168,6 +137,7 @@ class Fitting implements TrainingRun {
       }
     };
     await attempt(() => this.#runEpochs());
+    this.#compiled.dispose();
     const [failure] = failures;
     this.outcome =
       failure instanceof TrainingAbortedError ? 'aborted' : failure ? 'failed' : this.history.stopped === null ? 'completed' : 'stopped';
@@ -198,72 +168,124 @@ class Fitting implements TrainingRun {
   }
 
   async #runEpoch(order: number): Promise<void> {
-    const { model, optimizer, loss, batchSize } = this;
+    const { model, optimizer } = this;
     const { lr } = optimizer;
-    const began = performance.now();
-    let [sum, weight, seen, batch] = [0, 0, 0, 0];
+    const sums: Sums = { loss: 0, weight: 0, seen: 0, batch: 0, began: performance.now() };
     for (const metric of this.#metrics) metric.reset();
     model.train();
-    for (const [inputs, targets] of this.#loader.epoch(order)) {
-      if (this.#signal?.aborted) throw this.#aborted();
-      batch += 1;
-      const prediction = Tensor.check(model.forward(inputs as never) as unknown, "the model's output");
-      const result = loss.forward(prediction, targets);
-      if (this.step === 0) checkReach(result, inputs, model, optimizer);
-      const value = lossValue(result);
-      if (!Number.isFinite(value)) throw this.#nonFinite(batch, { inputs, targets });
-      optimizer.zeroGrad();
-      result.backward();
-      optimizer.step();
-      this.step += 1;
-      const examples = inputs.shape[0];
-      sum += value * weightOf(loss, examples);
-      weight += examples;
-      seen += examples;
-      if (this.#metrics.length > 0) {
-        noGrad(() => {
-          for (const metric of this.#metrics) metric.update(prediction, targets);
-        });
-      }
-      if (this.#callbacks.wantsBatches) {
-        const record: BatchRecord = {
-          epoch: this.epoch,
-          batch,
-          step: this.step,
-          loss: value,
-          inputs,
-          targets,
-          prediction: prediction.detach(),
-        };
-        await this.#callbacks.call('onBatchEnd', record, this);
-        if (this.history.stopped !== null) break;
-      }
-      if (this.#progress.isDue) this.#draw(batch, sum / weight, (seen / (performance.now() - began)) * 1000);
-      const pause = this.#breather.pause();
-      if (pause !== undefined) {
-        await pause;
-        // Whoever used the model in between may have left it in evaluation mode.
-        if (!model.training) model.train();
-      }
-    }
-    if (batch < this.stepsPerEpoch) return;
-    if (!model.parameters().every(allFinite)) throw this.#nonFinite(batch, null);
-    const seconds = (performance.now() - began) / 1000;
-    const scores: Scores = { loss: sum / weight, metrics: resultsOf(this.#metrics) };
-    const validation = await this.#validate(batchSize);
+    if (this.#eager || this.#callbacks.wantsBatches) await this.#stepByStep(order, sums);
+    else await this.#streamed(order, sums);
+    if (sums.batch < this.stepsPerEpoch) return;
+    if (!model.parameters().every(allFinite)) throw this.#nonFinite(sums.batch, null);
+    const seconds = (performance.now() - sums.began) / 1000;
+    const scores: Scores = { loss: sums.loss / sums.weight, metrics: resultsOf(this.#metrics) };
+    const validation = await this.#validate(this.batchSize);
     const record: EpochRecord = {
       epoch: this.epoch,
       ...scores,
       ...(validation && { validation }),
       lr,
       seconds,
-      samplesPerSecond: seen / seconds,
+      samplesPerSecond: sums.seen / seconds,
     };
     this.history.epochs.push(record);
     this.#log?.write({ type: 'epoch', ...record });
     this.#progress.epochEnd(record);
     this.#schedule?.step();
     await this.#callbacks.call('onEpochEnd', record, this);
+  }
+
+  /** Many steps per native call: JavaScript hears of them a few dozen times a second. */
+  async #streamed(order: number, sums: Sums): Promise<void> {
+    const feed = feedOf(this.#loader, order);
+    const stopped = (): boolean => this.#signal?.aborted === true || this.history.stopped !== null;
+    const batch = sums.batch;
+    const at = this.#loader.order(order);
+    try {
+      const programs = stepPrograms(this.#compiled);
+      for await (const { first, count, read } of runSteps(programs, feed, {
+        first: batch,
+        last: this.stepsPerEpoch,
+        stopped,
+        within: (body) => {
+          this.#enterTraining();
+          body();
+        },
+      })) {
+        const losses: number[] = [];
+        for (let i = 0; i < count; i++) {
+          const result = read(i);
+          const whole = (): [AnyTensor, AnyTensor] => [result.prediction as AnyTensor, this.#loader.fetch(at, first + i)[1]];
+          losses.push(this.#count(result, feed.examples(first + i), sums, whole));
+        }
+        await this.#tell(losses, sums);
+      }
+    } catch (error) {
+      throw error instanceof StepFailure ? this.#explain(error, error.batch, this.#loader.fetch(at, error.batch)) : error;
+    }
+    if (this.#signal?.aborted && sums.batch < this.stepsPerEpoch) throw this.#aborted();
+  }
+
+  /** Step by step: for callbacks that want to see each batch, and for models that cannot be compiled. */
+  async #stepByStep(order: number, sums: Sums): Promise<void> {
+    for (const [inputs, targets] of this.#loader.epoch(order)) {
+      if (this.#signal?.aborted) throw this.#aborted();
+      this.#enterTraining();
+      let result: StepResult;
+      try {
+        result = this.#eager ? this.#step(inputs, targets) : await this.#compiled(inputs, targets);
+      } catch (error) {
+        throw this.#explain(error, sums.batch, [inputs, targets]);
+      }
+      const value = this.#count(result, inputs.shape[0], sums, () => [result.prediction as AnyTensor, targets]);
+      if (this.#callbacks.wantsBatches) {
+        const { epoch, step } = this;
+        const prediction = result.prediction as AnyTensor;
+        const record: BatchRecord = { epoch, batch: sums.batch, step, loss: value, inputs, targets, prediction };
+        await this.#callbacks.call('onBatchEnd', record, this);
+      }
+      await this.#tell([value], sums);
+      if (this.history.stopped !== null) break;
+      if (this.#eager) await this.#breather.pause();
+    }
+  }
+
+  // Whoever used the model in between may have left it in evaluation mode.
+  #enterTraining(): void {
+    if (!this.model.training) this.model.train();
+  }
+
+  /** Takes in a step; its loss as a number. */
+  #count(result: StepResult, examples: number, sums: Sums, whole: () => [AnyTensor, AnyTensor]): number {
+    const value = result.loss.item();
+    const weight = weightOf(this.loss, examples);
+    sums.loss += value * weight;
+    // A sum holds its examples already, and still counts for all of them.
+    sums.weight += examples;
+    sums.seen += examples;
+    sums.batch += 1;
+    this.step += 1;
+    addMeasured(this.#metrics, result.measured, whole);
+    return value;
+  }
+
+  async #tell(losses: readonly number[], sums: Sums): Promise<void> {
+    await this.#callbacks.call('onSteps', { epoch: this.epoch, step: this.step - losses.length + 1, losses } satisfies StepsRecord, this);
+    if (this.#progress.isDue) this.#draw(sums.batch, sums.loss / sums.weight, (sums.seen / (performance.now() - sums.began)) * 1000);
+  }
+
+  /** What a user can do something about, for a step that native code refused. */
+  #explain(error: unknown, batch: number, [inputs, targets]: [AnyTensor, AnyTensor]): unknown {
+    if (error instanceof NonFiniteLoss || (error instanceof NodegradError && error.message.startsWith(notFinite)))
+      return this.#nonFinite(batch + 1, { inputs, targets });
+    if (!(error instanceof NativeError || error instanceof StepFailure)) return error;
+    try {
+      // The same eagerly: its errors are for people.
+      noGrad(() => this.loss.forward(this.model.forward(inputs as never) as AnyTensor, targets));
+    } catch (better) {
+      return better;
+    }
+    return error;
   }
 
   async #validate(batchSize: number): Promise<Scores | undefined> {

@@ -7,6 +7,7 @@ import { type Safetensors, decodeSafetensors, encodeSafetensors, readSafetensors
 import { type AnyLayer, Layer, type LoadOptions, type LoadReport } from '../layers/layer.js';
 import { buildLayer, describeLayer } from '../layers/registry.js';
 import type { Parameter } from '../parameter.js';
+import { betweenSteps } from '../program/driver.js';
 import { info } from '../runtime.js';
 import type { AnyTensor } from '../tensor.js';
 
@@ -21,7 +22,7 @@ export function toBytes(model: AnyLayer): Uint8Array {
     ['nodegrad', info().version],
     ['architecture', JSON.stringify(describeLayer(model))],
   ]);
-  return encodeSafetensors(model.stateDict(), metadata);
+  return betweenSteps(() => encodeSafetensors(model.stateDict(), metadata));
 }
 
 /** `model.save(path)`: documented there. */

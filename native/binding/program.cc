@@ -9,7 +9,12 @@ namespace {
 
 constexpr napi_type_tag programTag = {0x6e6f646567726164ull, 0x70726f6772616d31ull};
 
-using ProgramHandle = std::shared_ptr<Program>;
+// What JavaScript holds: the program and its block, memory that both sides share: live inputs, then results.
+struct ProgramHandle {
+  std::shared_ptr<Program> program;
+  unsigned char* live;
+  unsigned char* results;
+};
 
 Napi::Value fail(Napi::Env env, const std::string& problem) {
   Napi::Error error = Napi::Error::New(env, problem);
@@ -48,83 +53,75 @@ ProgramHandle* handleOf(Napi::Env env, const Napi::Value& value) {
   bool fits = false;
   if (!value.IsExternal() || napi_check_object_type_tag(env, value, &programTag, &fits) != napi_ok || !fits) return nullptr;
   ProgramHandle* handle = value.As<Napi::External<ProgramHandle>>().Data();
-  return *handle ? handle : nullptr;
+  return handle->program ? handle : nullptr;
 }
 
-// createProgram(code, externals) → handle. The caller keeps the externals alive.
+// createProgram(code, externals, block) → handle. The caller keeps externals and block alive.
 Napi::Value createProgram(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
-  Operand code{};
+  Operand code{}, block{};
   std::vector<Operand> externals;
-  if (call.Length() != 2 || !operandOf(env, call[0], &code) || code.dtype != DType::float64 || !operandsOf(env, call[1], &externals))
-    return fail(env, "[program] expected code and externals");
-  ProgramHandle program = std::make_shared<Program>();
+  if (call.Length() != 3 || !operandOf(env, call[0], &code) || code.dtype != DType::float64 || !operandsOf(env, call[1], &externals) ||
+      !operandOf(env, call[2], &block) || block.dtype != DType::uint8)
+    return fail(env, "[program] expected code, externals and a block");
+  std::shared_ptr<Program> program = std::make_shared<Program>();
   const std::string problem = program->build(static_cast<const double*>(code.data), size_t(code.length), externals);
   if (!problem.empty()) return fail(env, problem);
+  if (block.length != program->liveBytes() + program->resultBytes()) return fail(env, "[program] a block of the wrong size");
+  unsigned char* live = static_cast<unsigned char*>(block.data);
+  ProgramHandle* made = new ProgramHandle{program, live, live + program->liveBytes()};
   Napi::External<ProgramHandle> handle =
-      Napi::External<ProgramHandle>::New(env, new ProgramHandle(program), [](Napi::Env, ProgramHandle* h) { delete h; });
+      Napi::External<ProgramHandle>::New(env, made, [](Napi::Env, ProgramHandle* h) { delete h; });
   napi_type_tag_object(env, handle, &programTag);
   return handle;
 }
 
 // Frees the arena now, or when the step in flight is done.
 Napi::Value disposeProgram(const Napi::CallbackInfo& call) {
-  if (ProgramHandle* handle = call.Length() == 1 ? handleOf(call.Env(), call[0]) : nullptr) handle->reset();
+  if (ProgramHandle* handle = call.Length() == 1 ? handleOf(call.Env(), call[0]) : nullptr) handle->program.reset();
   return call.Env().Undefined();
 }
 
-// What settles an asynchronous step.
-struct Owner {
-  Napi::FunctionReference callback;
-  Napi::ObjectReference outputs;
-};
-
-// Copies the inputs into a job; the views must have the sizes of the ports.
-std::string fillJob(Napi::Env env, const Napi::Value& inputs, Job* job) {
-  std::vector<Operand> operands;
-  const std::vector<Port>& ports = job->program->inputs();
-  if (!operandsOf(env, inputs, &operands) || operands.size() != ports.size()) return "[program] wrong inputs";
-  size_t total = 0;
-  for (const Port& port : ports) total += size_t(port.bytes);
-  job->inputs.resize(total);
-  size_t at = 0;
-  for (size_t i = 0; i < ports.size(); ++i) {
-    const size_t bytes = size_t(operands[i].length * dtypeSize(operands[i].dtype));
-    if (bytes != size_t(ports[i].bytes)) return "[program] an input has lost its memory or is of another size";
-    if (bytes) std::memcpy(job->inputs.data() + at, operands[i].data, bytes);
-    at += bytes;
+// Calls body(port, operand) for each argument of a step, after checking all sizes. Returns what is wrong, or null.
+template <class F> const char* forInputs(Napi::Env env, napi_value list, const Program& program, F body) {
+  constexpr uint32_t most = 256;
+  const std::vector<Port>& ports = program.inputs();
+  uint32_t length = 0;
+  bool isArray = false;
+  if (napi_is_array(env, list, &isArray) != napi_ok || !isArray || napi_get_array_length(env, list, &length) != napi_ok ||
+      length != ports.size() || length > most)
+    return "[program] wrong inputs";
+  Operand operands[most];
+  for (uint32_t i = 0; i < length; ++i) {
+    napi_value item;
+    if (napi_get_element(env, list, i, &item) != napi_ok || !operandOf(env, item, &operands[i])) return "[program] wrong inputs";
+    if (operands[i].length * dtypeSize(operands[i].dtype) != ports[i].bytes)
+      return "[program] an input has lost its memory or is of another size";
   }
-  return "";
+  for (uint32_t i = 0; i < length; ++i)
+    if (ports[i].bytes) body(ports[i], operands[i].data);
+  return nullptr;
 }
 
-std::string takeOutputs(Napi::Env env, const Napi::Value& outputs, const Job& job) {
-  std::vector<Operand> operands;
-  const std::vector<Port>& ports = job.program->outputs();
-  if (!operandsOf(env, outputs, &operands) || operands.size() != ports.size()) return "[program] wrong outputs";
-  size_t at = 0;
-  for (size_t i = 0; i < ports.size(); ++i) {
-    const size_t bytes = size_t(operands[i].length * dtypeSize(operands[i].dtype));
-    if (bytes != size_t(ports[i].bytes)) return "[program] an output has lost its memory or is of another size";
-    if (bytes) std::memcpy(operands[i].data, job.outputs.data() + at, bytes);
-    at += bytes;
-  }
-  return "";
-}
-
-// runProgram(handle, inputs, outputs): on this thread.
+// runProgram(handle, inputs): on this thread; results stand in the block afterwards.
 Napi::Value runProgram(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
-  ProgramHandle* handle = call.Length() == 3 ? handleOf(env, call[0]) : nullptr;
+  ProgramHandle* handle = call.Length() == 2 ? handleOf(env, call[0]) : nullptr;
   if (!handle) return fail(env, "[program] the program has been disposed of");
-  Job job;
-  job.program = *handle;
-  std::string problem = fillJob(env, call[1], &job);
+  Program& program = *handle->program;
+  if (const char* problem = forInputs(env, call[1], program, [](const Port& port, const void* data) { std::memcpy(port.data, data, size_t(port.bytes)); }))
+    return fail(env, problem);
+  Program::read(program.live(), handle->live);
+  const std::string problem = program.run(nullptr);
   if (!problem.empty()) return fail(env, problem);
-  runJob(job, nullptr);
-  if (!job.problem.empty()) return fail(env, job.problem);
-  problem = takeOutputs(env, call[2], job);
-  return problem.empty() ? env.Undefined() : fail(env, problem);
+  Program::write(program.results(), handle->results);
+  return env.Undefined();
 }
+
+// A job and, for a single step, the block that its results go to.
+struct Pending : Job {
+  unsigned char* block = nullptr;
+};
 
 }  // namespace
 
@@ -132,60 +129,198 @@ Napi::Value runProgram(const Napi::CallbackInfo& call) {
 struct ProgramRuntime {
   napi_env env;
   napi_threadsafe_function back = nullptr;
+  napi_ref settled = nullptr;
   std::unique_ptr<Driver> driver;
   int inFlight = 0;
+  bool held = false;
+  Pending* free = nullptr;  // jobs to be used again
 
-  explicit ProgramRuntime(napi_env e) : env(e) {
+  ProgramRuntime(napi_env e, napi_value callback) : env(e) {
+    napi_create_reference(env, callback, 1, &settled);
     napi_value name;
     napi_create_string_utf8(env, "nodegrad step", NAPI_AUTO_LENGTH, &name);
     napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, settle, &back);
     napi_unref_threadsafe_function(env, back);
     // Registered after the function above, so it runs before that one is torn down: the thread is gone by then.
-    napi_add_env_cleanup_hook(env, [](void* self) { static_cast<ProgramRuntime*>(self)->driver.reset(); }, this);
-    driver = std::make_unique<Driver>([this](std::unique_ptr<Job> job) {
-      Job* raw = job.release();
-      if (napi_call_threadsafe_function(back, raw, napi_tsfn_nonblocking) != napi_ok) delete raw;  // the environment is going
-    });
+    napi_add_env_cleanup_hook(env, [](void* self) { static_cast<ProgramRuntime*>(self)->stop(); }, this);
+    driver = std::make_unique<Driver>(
+        [](void* self, Job* job) {
+          // Fails when the environment is going.
+          if (napi_call_threadsafe_function(static_cast<ProgramRuntime*>(self)->back, job, napi_tsfn_nonblocking) != napi_ok)
+            delete static_cast<Pending*>(job);
+        },
+        this);
+  }
+  ~ProgramRuntime() {
+    while (Pending* job = free) {
+      free = static_cast<Pending*>(job->next);
+      delete job;
+    }
+  }
+
+  void stop() {
+    if (held) driver->release();
+    held = false;
+    driver.reset();
+  }
+
+  Pending* take() {
+    Pending* job = free;
+    if (job) free = static_cast<Pending*>(job->next);
+    else job = new Pending();
+    return job;
+  }
+  void give(Pending* job) {
+    job->program.reset();
+    job->problem.clear();
+    job->steps = 1;
+    job->done = 0;
+    job->stream = 0;
+    job->sourceCount = 0;
+    job->arguments = job->live = nullptr;
+    job->results = job->block = nullptr;
+    job->next = free;
+    free = job;
+  }
+  void push(Pending* job) {
+    if (inFlight++ == 0) napi_ref_threadsafe_function(env, back);
+    driver->push(job);
   }
 
   static void settle(napi_env e, napi_value, void* self, void* data) {
-    std::unique_ptr<Job> job(static_cast<Job*>(data));
-    std::unique_ptr<Owner> owner(static_cast<Owner*>(job->owner));
+    Pending* job = static_cast<Pending*>(data);
     if (!e) {
-      owner.release();  // its references go with the environment
+      delete job;
       return;
     }
     ProgramRuntime* runtime = static_cast<ProgramRuntime*>(self);
-    Napi::Env env(e);
-    Napi::HandleScope scope(env);
+    Napi::HandleScope scope(e);
     if (--runtime->inFlight == 0) napi_unref_threadsafe_function(e, runtime->back);
-    std::string problem = job->problem;
-    if (problem.empty()) problem = takeOutputs(env, owner->outputs.Value(), *job);
-    owner->callback.Call({problem.empty() ? env.Null() : Napi::Value(Napi::String::New(env, problem))});
+    if (job->block && job->problem.empty()) std::memcpy(job->block, job->results, size_t(job->program->resultBytes()));
+    napi_value callback, receiver, arguments[2], result;
+    napi_get_reference_value(e, runtime->settled, &callback);
+    napi_get_undefined(e, &receiver);
+    if (job->problem.empty()) napi_get_null(e, &arguments[0]);
+    else napi_create_string_utf8(e, job->problem.c_str(), job->problem.size(), &arguments[0]);
+    napi_create_double(e, double(job->done), &arguments[1]);
+    runtime->give(job);
+    napi_call_function(e, receiver, callback, 2, arguments, &result);
   }
 };
 
 namespace {
 
-// queueProgram(handle, inputs, outputs, callback): on the driver thread; callback(problem or null) when it is done.
+ProgramRuntime* runtimeOf(Napi::Env env) { return env.GetInstanceData<Instance>()->programs; }
+
+// startDriver(settled): once per environment; settled(problem or null, whole steps) is called for each job, in order.
+Napi::Value startDriver(const Napi::CallbackInfo& call) {
+  Napi::Env env = call.Env();
+  Instance* instance = env.GetInstanceData<Instance>();
+  if (instance->programs || call.Length() != 1 || !call[0].IsFunction()) return fail(env, "[program] the driver has been started");
+  instance->programs = new ProgramRuntime(env, call[0]);
+  return env.Undefined();
+}
+
+// queueProgram(handle, inputs): one step on the driver thread.
 Napi::Value queueProgram(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
-  ProgramHandle* handle = call.Length() == 4 && call[3].IsFunction() && call[2].IsArray() ? handleOf(env, call[0]) : nullptr;
+  ProgramRuntime* runtime = runtimeOf(env);
+  ProgramHandle* handle = call.Length() == 2 && runtime ? handleOf(env, call[0]) : nullptr;
   if (!handle) return fail(env, "[program] the program has been disposed of");
-  std::unique_ptr<Job> job = std::make_unique<Job>();
-  job->program = *handle;
-  const std::string problem = fillJob(env, call[1], job.get());
-  if (!problem.empty()) return fail(env, problem);
-  Instance* instance = env.GetInstanceData<Instance>();
-  if (!instance->programs) instance->programs = new ProgramRuntime(env);
-  Owner* owner = new Owner();
-  owner->callback = Napi::Persistent(call[3].As<Napi::Function>());
-  owner->outputs = Napi::Persistent(call[2].As<Napi::Object>());
-  job->owner = owner;
-  ProgramRuntime* runtime = instance->programs;
-  if (runtime->inFlight++ == 0) napi_ref_threadsafe_function(env, runtime->back);
-  runtime->driver->push(std::move(job));
+  const Program& program = *handle->program;
+  const int64_t liveBytes = program.liveBytes(), resultBytes = program.resultBytes();
+  int64_t total = liveBytes + resultBytes;
+  for (const Port& port : program.inputs()) total += (port.bytes + 7) & ~int64_t(7);
+  Pending* job = runtime->take();
+  unsigned char* memory = job->own.reserve(size_t(total));
+  unsigned char* at = memory ? memory + liveBytes + resultBytes : nullptr;
+  const char* problem = !memory ? "[program] no memory for the step's inputs" : forInputs(env, call[1], program, [&](const Port& port, const void* data) {
+    std::memcpy(at, data, size_t(port.bytes));
+    at += (port.bytes + 7) & ~int64_t(7);
+  });
+  if (problem) {
+    runtime->give(job);
+    return fail(env, problem);
+  }
+  std::memcpy(memory, handle->live, size_t(liveBytes));
+  job->program = handle->program;
+  job->live = memory;
+  job->results = memory + liveBytes;
+  job->arguments = job->results + resultBytes;
+  job->block = handle->results;
+  runtime->push(job);
   return env.Undefined();
+}
+
+// Memory that nothing can take away while a run is under way.
+bool sharedOf(Napi::Env env, napi_value value, Operand* operand) {
+  napi_typedarray_type type;
+  size_t length;
+  napi_value buffer;
+  bool plain = true;
+  if (napi_get_typedarray_info(env, value, &type, &length, nullptr, &buffer, nullptr) != napi_ok ||
+      napi_is_arraybuffer(env, buffer, &plain) != napi_ok || plain)
+    return false;
+  return operandOf(env, value, operand);
+}
+
+// queueRun(handle, steps, stream, sources, rows, batch, live, results): several steps on the driver thread. Argument i of step s is
+// made of the rows rows[s·batch …] of sources[i]; `live` and `results` hold a block for each step.
+Napi::Value queueRun(const Napi::CallbackInfo& call) {
+  Napi::Env env = call.Env();
+  ProgramRuntime* runtime = runtimeOf(env);
+  ProgramHandle* handle = call.Length() == 8 && runtime ? handleOf(env, call[0]) : nullptr;
+  if (!handle) return fail(env, "[program] the program has been disposed of");
+  const Program& program = *handle->program;
+  Operand rows{}, live{}, results{};
+  if (!call[1].IsNumber() || !call[2].IsNumber() || !call[3].IsArray() || !call[5].IsNumber() || !sharedOf(env, call[4], &rows) ||
+      rows.dtype != DType::int32 || !sharedOf(env, call[6], &live) || !sharedOf(env, call[7], &results))
+    return fail(env, "[program] malformed run");
+  const int64_t steps = call[1].As<Napi::Number>().Int64Value(), batch = call[5].As<Napi::Number>().Int64Value();
+  const Napi::Array list = call[3].As<Napi::Array>();
+  const auto bytesOf = [](const Operand& o) { return o.length * dtypeSize(o.dtype); };
+  const auto fits = [&](int64_t each, int64_t all) { const int64_t n = checkedProduct(each, steps); return n >= 0 && n <= all; };
+  if (steps < 1 || batch < 1 || list.Length() != program.inputs().size() || list.Length() > uint32_t(maxSources) || !fits(batch, rows.length) ||
+      !fits(program.liveBytes(), bytesOf(live)) || !fits(program.resultBytes(), bytesOf(results)))
+    return fail(env, "[program] malformed run");
+  Pending* job = runtime->take();
+  for (uint32_t i = 0; i < list.Length(); ++i) {
+    Operand source{};
+    const int64_t bytes = program.inputs()[i].bytes;
+    if (!sharedOf(env, list.Get(i), &source) || bytes % batch != 0 || bytes == 0 || bytesOf(source) < bytes / batch) {
+      runtime->give(job);
+      return fail(env, "[program] a source does not fit the argument");
+    }
+    job->sources[i] = {static_cast<const unsigned char*>(source.data), bytesOf(source) / (bytes / batch), bytes / batch};
+  }
+  job->program = handle->program;
+  job->steps = steps;
+  job->stream = call[2].As<Napi::Number>().Int32Value();
+  job->sourceCount = int(list.Length());
+  job->rows = static_cast<const int32_t*>(rows.data);
+  job->batch = batch;
+  job->live = static_cast<const unsigned char*>(live.data);
+  job->results = static_cast<unsigned char*>(results.data);
+  runtime->push(job);
+  return env.Undefined();
+}
+
+// holdDriver(), releaseDriver(): nothing runs in between, and what stays is that of whole steps.
+Napi::Value holdDriver(const Napi::CallbackInfo& call) {
+  ProgramRuntime* runtime = runtimeOf(call.Env());
+  if (runtime && !runtime->held) {
+    runtime->driver->hold();
+    runtime->held = true;
+  }
+  return call.Env().Undefined();
+}
+Napi::Value releaseDriver(const Napi::CallbackInfo& call) {
+  ProgramRuntime* runtime = runtimeOf(call.Env());
+  if (runtime && runtime->held) {
+    runtime->held = false;
+    runtime->driver->release();
+  }
+  return call.Env().Undefined();
 }
 
 }  // namespace
@@ -193,10 +328,17 @@ Napi::Value queueProgram(const Napi::CallbackInfo& call) {
 void deletePrograms(ProgramRuntime* runtime) { delete runtime; }
 
 void exportProgram(Napi::Env env, Napi::Object exports) {
-  exports.Set("createProgram", Napi::Function::New(env, createProgram, "createProgram"));
-  exports.Set("disposeProgram", Napi::Function::New(env, disposeProgram, "disposeProgram"));
-  exports.Set("runProgram", Napi::Function::New(env, runProgram, "runProgram"));
-  exports.Set("queueProgram", Napi::Function::New(env, queueProgram, "queueProgram"));
+  const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
+    exports.Set(name, Napi::Function::New(env, function, name));
+  };
+  add("createProgram", createProgram);
+  add("disposeProgram", disposeProgram);
+  add("runProgram", runProgram);
+  add("startDriver", startDriver);
+  add("queueProgram", queueProgram);
+  add("queueRun", queueRun);
+  add("holdDriver", holdDriver);
+  add("releaseDriver", releaseDriver);
 }
 
 }  // namespace nodegrad

@@ -199,8 +199,22 @@ const char* checkHistogram(const Call& c) {
   return nullptr;
 }
 
+// Writes nothing: its guard ends the step where an element is NaN or infinite.
+void run_require_finite(const Call&) {}
+const char* checkRequireFinite(const Call&) { return nullptr; }
+const char* guardRequireFinite(const Call& c) {
+  const char* problem = nullptr;
+  byFloat(c, [&]<class T>() {
+    const T* x = c.in<T>(0);
+    for (int64_t i = 0; i < c.length(0); ++i)
+      if (!(x[i] - x[i] == T(0))) problem = "the value is not finite";
+  });
+  return problem;
+}
+
 }  // namespace
 
+extern const OpFunctions op_require_finite = {run_require_finite, checkRequireFinite, nullptr, guardRequireFinite};
 extern const OpFunctions op_sum = {run_sum, checkSum, sumWorkspace};
 extern const OpFunctions op_sum_accumulate = {run_sum_accumulate, checkSum, sumAccumulateWorkspace};
 extern const OpFunctions op_max = {run_max, checkExtreme};

@@ -2,70 +2,109 @@
 #include "driver.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 
 #include <condition_variable>
+#include <cstdlib>
 #include <cstring>
-#include <deque>
 #include <mutex>
 
 #include "../runtime/pool.h"
 
 namespace nodegrad {
 
-void runJob(Job& job, const std::atomic<bool>* stop) {
+Bytes::~Bytes() { std::free(data_); }
+
+unsigned char* Bytes::reserve(size_t bytes) {
+  if (bytes <= size_ && data_) return data_;
+  const size_t size = (bytes + 4096) / 4096 * 4096;
+  std::free(data_);
+  data_ = static_cast<unsigned char*>(std::aligned_alloc(4096, size));
+  size_ = data_ ? size : 0;
+  return data_;
+}
+
+namespace {
+
+// A row that another thread changed after the check stays inside of the memory.
+void gather(const Port& port, const Source& source, const int32_t* rows, int64_t batch) {
+  unsigned char* to = static_cast<unsigned char*>(port.data);
+  for (int64_t i = 0; i < batch; ++i, to += source.rowBytes)
+    std::memcpy(to, source.base + indexBelow(rows + i, source.rows) * source.rowBytes, size_t(source.rowBytes));
+}
+
+}  // namespace
+
+void runJob(Job& job, const std::atomic<bool>* stop, Pause* pause) {
   Program& program = *job.program;
-  size_t at = 0;
-  for (const Port& port : program.inputs()) {
-    if (port.bytes) std::memcpy(program.dataOf(port.slot), job.inputs.data() + at, size_t(port.bytes));
-    at += size_t(port.bytes);
-  }
-  job.problem = program.run(stop);
-  if (!job.problem.empty()) return;
-  size_t total = 0;
-  for (const Port& port : program.outputs()) total += size_t(port.bytes);
-  job.outputs.resize(total);
-  at = 0;
-  for (const Port& port : program.outputs()) {
-    if (port.bytes) std::memcpy(job.outputs.data() + at, program.dataOf(port.slot), size_t(port.bytes));
-    at += size_t(port.bytes);
+  const int64_t liveBytes = program.liveBytes(), resultBytes = program.resultBytes();
+  for (job.done = 0; job.done < job.steps; ++job.done) {
+    if (pause) pause->between();
+    if (job.arguments) Program::read(program.inputs(), job.arguments);
+    for (int i = 0; i < job.sourceCount; ++i)
+      gather(program.inputs()[size_t(i)], job.sources[i], job.rows + job.done * job.batch, job.batch);
+    if (job.live) Program::read(program.live(), job.live + job.done * liveBytes);
+    job.problem = program.run(stop);
+    if (!job.problem.empty()) return;
+    if (job.results) Program::write(program.results(), job.results + job.done * resultBytes);
   }
 }
 
-struct Driver::State {
-  std::function<void(std::unique_ptr<Job>)> done;
-  std::mutex mutex;
+struct Driver::State : Pause {
+  Done done;
+  void* context;
+  std::mutex mutex;  // of the queue
   std::condition_variable wake;
-  std::deque<std::unique_ptr<Job>> queue;
+  Job* first = nullptr;
+  Job* last = nullptr;
   std::atomic<int> waiting{0};  // jobs in the queue, for spinning without the lock
   std::atomic<bool> stop{false};
+  std::mutex stepping;  // held while a step runs
+  std::atomic<int> holders{0};
+  int failedStream = 0;
   pthread_t thread;
   bool running = false;
 
-  std::unique_ptr<Job> take() {
-    // About 100 µs: longer than JavaScript takes from one awaited step to the next.
+  Job* take() {
+    // Longer than JavaScript takes from one awaited step to the next.
     for (int spins = 0; spins < 4000 && waiting.load(std::memory_order_acquire) == 0 && !stop.load(std::memory_order_relaxed); ++spins)
       relax();
     std::unique_lock<std::mutex> lock(mutex);
-    wake.wait(lock, [&] { return stop.load() || !queue.empty(); });
-    if (queue.empty()) return nullptr;
-    std::unique_ptr<Job> job = std::move(queue.front());
-    queue.pop_front();
-    waiting.fetch_sub(1, std::memory_order_relaxed);
+    wake.wait(lock, [&] { return stop.load() || first; });
+    Job* job = first;
+    if (job) {
+      first = job->next;
+      waiting.fetch_sub(1, std::memory_order_relaxed);
+    }
     return job;
   }
 
+  // Lets whoever waits in hold() have its turn. `stepping` is held on entry and on return.
+  void between() override {
+    if (holders.load() == 0) return;
+    stepping.unlock();
+    while (holders.load() > 0 && !stop.load(std::memory_order_relaxed)) sched_yield();
+    stepping.lock();
+  }
+
   void loop() {
-    while (std::unique_ptr<Job> job = take()) {
+    while (Job* job = take()) {
       if (stop.load()) job->problem = "stopped";
-      else runJob(*job, &stop);
-      done(std::move(job));
+      else if (job->stream != 0 && job->stream == failedStream) job->problem = "not run: an earlier step failed";
+      else {
+        std::lock_guard<std::mutex> lock(stepping);
+        runJob(*job, &stop, this);
+      }
+      if (!job->problem.empty() && job->stream != 0) failedStream = job->stream;
+      done(context, job);
     }
   }
 };
 
-Driver::Driver(std::function<void(std::unique_ptr<Job>)> done) : state_(new State()) {
-  state_->done = std::move(done);
+Driver::Driver(Done done, void* context) : state_(new State()) {
+  state_->done = done;
+  state_->context = context;
   // Signals belong to Node.
   sigset_t all, before;
   sigfillset(&all);
@@ -86,16 +125,29 @@ Driver::~Driver() {
   if (state_->running) pthread_join(state_->thread, nullptr);
 }
 
-void Driver::push(std::unique_ptr<Job> job) {
+void Driver::push(Job* job) {
   if (!state_->running) {  // no thread could be had: the caller's has to do
-    runJob(*job, nullptr);
-    state_->done(std::move(job));
+    runJob(*job, nullptr, nullptr);
+    state_->done(state_->context, job);
     return;
   }
+  job->next = nullptr;
   std::lock_guard<std::mutex> lock(state_->mutex);
-  state_->queue.push_back(std::move(job));
+  if (state_->first) state_->last->next = job;
+  else state_->first = job;
+  state_->last = job;
   state_->waiting.fetch_add(1, std::memory_order_release);
   state_->wake.notify_one();
+}
+
+void Driver::hold() {
+  state_->holders.fetch_add(1);
+  state_->stepping.lock();
+}
+
+void Driver::release() {
+  state_->stepping.unlock();
+  state_->holders.fetch_sub(1);
 }
 
 }  // namespace nodegrad

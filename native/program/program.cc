@@ -2,7 +2,9 @@
 #include "program.h"
 
 #include <cstdlib>
+#include <cstring>
 
+#include "../ops/gemm.h"
 #include "../runtime/fpstate.h"
 #include "../runtime/memory.h"
 #include "../runtime/pool.h"
@@ -36,13 +38,30 @@ struct Reader {
   }
 };
 
+int64_t padded(int64_t bytes) { return (bytes + 7) & ~int64_t(7); }
+
 }  // namespace
 
 Program::~Program() { std::free(arena_); }
 
-void* Program::dataOf(int slot) const {
-  const Slot& s = slots_[size_t(slot)];
-  return s.external ? s.data : arena_ + s.offset;
+int64_t Program::blockBytes(const std::vector<Port>& ports) {
+  int64_t total = 0;
+  for (const Port& port : ports) total += padded(port.bytes);
+  return total;
+}
+
+void Program::read(const std::vector<Port>& ports, const unsigned char* block) {
+  for (const Port& port : ports) {
+    if (port.bytes) std::memcpy(port.data, block, size_t(port.bytes));
+    block += padded(port.bytes);
+  }
+}
+
+void Program::write(const std::vector<Port>& ports, unsigned char* block) {
+  for (const Port& port : ports) {
+    if (port.bytes) std::memcpy(block, port.data, size_t(port.bytes));
+    block += padded(port.bytes);
+  }
 }
 
 std::string Program::build(const double* code, size_t length, const std::vector<Operand>& externals) {
@@ -67,33 +86,51 @@ std::string Program::build(const double* code, size_t length, const std::vector<
     }
     slots_.push_back(s);
   }
+  if (!r.good) return "malformed code";
+  const size_t hugePage = size_t(2) << 20, unit = arenaBytes_ >= int64_t(hugePage) ? hugePage : 4096;
+  const size_t bytes = (size_t(arenaBytes_) / unit + 1) * unit;
+  arena_ = static_cast<unsigned char*>(std::aligned_alloc(unit, bytes));
+  if (!arena_) return "no memory for the arena";
+  adviseHugePages(arena_, bytes);
+  std::memset(arena_, 0, bytes);  // the pages come now, not in the first step
+  for (Slot& s : slots_)
+    if (!s.external) s.data = arena_ + s.offset;
+
   const auto readPorts = [&](std::vector<Port>& ports) {
     const int64_t count = r.next(0, 1 << 20);
     for (int64_t i = 0; i < count && r.good; ++i) {
-      const int slot = int(r.next(0, slotCount - 1));
+      const int64_t slot = r.next(0, slotCount - 1);
       if (!r.good) return;
-      ports.push_back({slot, slots_[size_t(slot)].length * dtypeSize(slots_[size_t(slot)].dtype)});
+      const Slot& s = slots_[size_t(slot)];
+      ports.push_back({s.data, s.length * dtypeSize(s.dtype)});
     }
   };
   readPorts(inputs_);
-  readPorts(outputs_);
+  readPorts(live_);
+  readPorts(results_);
   const int64_t count = r.next(0, 1 << 24);
+  std::vector<size_t> first;  // of operands, integers, reals, by instruction
   for (int64_t i = 0; i < count && r.good; ++i) {
     Instruction in{};
     in.op = &opAt(int(r.next(0, opCount() - 1)));
+    const int64_t guard = r.next(-1, slotCount - 1);
+    in.when = int32_t(r.next(0, 1));
+    if (r.good && guard >= 0) {
+      const Slot& s = slots_[size_t(guard)];
+      if (s.dtype != DType::int32 || s.length != 1) return "a guard must be one int32";
+      in.guard = static_cast<const int32_t*>(s.data);
+    }
+    first.insert(first.end(), {operands_.size(), ints_.size(), reals_.size()});
     const int64_t operandCount = r.next(1, maxOperands);
-    in.firstOperand = operands_.size();
     for (int64_t k = 0; k < operandCount && r.good; ++k) {
       const int64_t slot = r.next(0, slotCount - 1);
       if (!r.good) break;
-      in.slots.push_back(int(slot));
-      operands_.push_back({nullptr, slots_[size_t(slot)].length, slots_[size_t(slot)].dtype});
+      const Slot& s = slots_[size_t(slot)];
+      operands_.push_back({s.data, s.length, s.dtype});
     }
     const int64_t intCount = r.next(0, maxAttributes);
-    in.firstInt = ints_.size();
     for (int64_t k = 0; k < intCount && r.good; ++k) ints_.push_back(r.next(-anyInteger, anyInteger));
     const int64_t realCount = r.next(0, maxAttributes);
-    in.firstReal = reals_.size();
     for (int64_t k = 0; k < realCount && r.good; ++k) reals_.push_back(r.real());
     in.call.operandCount = int32_t(operandCount);
     in.call.intCount = int32_t(intCount);
@@ -101,36 +138,40 @@ std::string Program::build(const double* code, size_t length, const std::vector<
     instructions_.push_back(in);
   }
   if (!r.good || r.at != r.end) return "malformed code";
-  const size_t hugePage = size_t(2) << 20, unit = arenaBytes_ >= int64_t(hugePage) ? hugePage : 4096;
-  const size_t bytes = (size_t(arenaBytes_) / unit + 1) * unit;
-  arena_ = static_cast<unsigned char*>(std::aligned_alloc(unit, bytes));
-  if (!arena_) return "no memory for the arena";
-  adviseHugePages(arena_, bytes);
   // The vectors no longer grow: pointers into them stay.
-  for (Instruction& in : instructions_) {
-    for (size_t k = 0; k < in.slots.size(); ++k) operands_[in.firstOperand + k].data = dataOf(in.slots[k]);
-    in.call.operands = operands_.data() + in.firstOperand;
-    in.call.ints = ints_.data() + in.firstInt;
-    in.call.reals = reals_.data() + in.firstReal;
+  for (size_t i = 0; i < instructions_.size(); ++i) {
+    Instruction& in = instructions_[i];
+    in.call.operands = operands_.data() + first[3 * i];
+    in.call.ints = ints_.data() + first[3 * i + 1];
+    in.call.reals = reals_.data() + first[3 * i + 2];
     if (const char* problem = checkCall(*in.op, in.call)) return std::string("[") + in.op->name + "] " + problem;
   }
   return "";
 }
 
+size_t Program::workspaceBytes() {
+  const int64_t now = threads() * 8 + int(gemmChoice()) * 2 + reproducible();
+  if (now != preparedFor_) {
+    workspaceBytes_ = 0;
+    for (const Instruction& in : instructions_) {
+      if (!in.op->functions.workspace) continue;
+      const size_t bytes = in.op->functions.workspace(in.call);
+      if (bytes > workspaceBytes_) workspaceBytes_ = bytes;
+    }
+    preparedFor_ = now;
+  }
+  return workspaceBytes_;
+}
+
 std::string Program::run(const std::atomic<bool>* stop) {
   FpState guard;
   PinnedThreads pinned;
-  // Workspaces depend on the thread count and on which matrix product serves; either may have changed since the last step.
-  size_t most = 0;
-  for (const Instruction& in : instructions_) {
-    if (!in.op->functions.workspace) continue;
-    const size_t bytes = in.op->functions.workspace(in.call);
-    if (bytes > most) most = bytes;
-  }
-  void* workspace = most > 0 ? scratch(most) : nullptr;
-  if (most > 0 && !workspace) return "no memory for the workspace";
+  const size_t bytes = workspaceBytes();
+  void* workspace = bytes > 0 ? scratch(bytes) : nullptr;
+  if (bytes > 0 && !workspace) return "no memory for the workspace";
   for (Instruction& in : instructions_) {
     if (stop && stop->load(std::memory_order_relaxed)) return "stopped";
+    if (in.guard && *in.guard != in.when) continue;
     if (in.op->functions.guard)
       if (const char* problem = in.op->functions.guard(in.call)) return std::string("[") + in.op->name + "] " + problem;
     in.call.workspace = workspace;

@@ -18,9 +18,9 @@ struct Slot {
   void* data;      // external memory
 };
 
-// What goes into the arena before a step, or comes out of it afterwards.
+// What goes into the arena before a step, or comes out of it afterwards. In blocks of several ports each starts at a multiple of 8.
 struct Port {
-  int slot;
+  void* data;
   int64_t bytes;
 };
 
@@ -37,25 +37,37 @@ class Program {
   // instructions, and may be null.
   std::string run(const std::atomic<bool>* stop);
 
-  void* dataOf(int slot) const;
-  const std::vector<Port>& inputs() const { return inputs_; }
-  const std::vector<Port>& outputs() const { return outputs_; }
+  const std::vector<Port>& inputs() const { return inputs_; }    // the step's arguments
+  const std::vector<Port>& live() const { return live_; }        // numbers that change from step to step
+  const std::vector<Port>& results() const { return results_; }
+  int64_t liveBytes() const { return blockBytes(live_); }
+  int64_t resultBytes() const { return blockBytes(results_); }
+
+  // Copies a block of ports in or out.
+  static void read(const std::vector<Port>&, const unsigned char* block);
+  static void write(const std::vector<Port>&, unsigned char* block);
 
  private:
   struct Instruction {
     const Op* op;
     Call call;
-    size_t firstOperand, firstInt, firstReal;
-    std::vector<int> slots;
+    const int32_t* guard;  // the instruction runs where *guard == when; null: always
+    int32_t when;
   };
+  static int64_t blockBytes(const std::vector<Port>&);
+  size_t workspaceBytes();
+
   std::vector<Slot> slots_;
   std::vector<Instruction> instructions_;
   std::vector<Operand> operands_;
   std::vector<int64_t> ints_;
   std::vector<double> reals_;
-  std::vector<Port> inputs_, outputs_;
+  std::vector<Port> inputs_, live_, results_;
   unsigned char* arena_ = nullptr;
   int64_t arenaBytes_ = 0;
+  // Workspaces depend on the thread count and on which matrix product serves: what they were when the size was last worked out.
+  int64_t preparedFor_ = -1;
+  size_t workspaceBytes_ = 0;
 };
 
 }  // namespace nodegrad

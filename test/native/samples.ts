@@ -310,6 +310,9 @@ const makers: Record<string, Maker> = {
   histogram: (n, dtype, random) => [
     { op: 'histogram', form: '7 bins', outputs: one('int32', 7), inputs: [uniform(random, dtype, n)], ints: [], reals: [-3, 3] },
   ],
+  require_finite: (n, dtype, random) => [
+    { op: 'require_finite', form: 'finite', outputs: [], inputs: [uniform(random, dtype, n)], ints: [], reals: [] },
+  ],
   matmul: product('matmul', 'plain'),
   matmul_accumulate: product('matmul_accumulate', 'accumulate'),
   linear: product('linear', 'linear'),

@@ -6,7 +6,7 @@ import '../../../lib/index.js';
 import { nativeOps, run } from '../../../lib/native.js';
 import { definedOp, type Op } from '../../../lib/ops/define.js';
 import type { List } from '../../../lib/program/passes/list.js';
-import type { Buffer, Instruction, Slot } from '../../../lib/program/record.js';
+import type { Buffer, Guard, Instruction, Slot } from '../../../lib/program/record.js';
 import { Seeded } from '../../helpers/seeded.js';
 
 /** Writes a list down, instruction by instruction. */
@@ -51,7 +51,7 @@ export class Lister {
       writes: outputs.length,
       ints,
       reals,
-      ...(guard === undefined ? {} : { guard }),
+      ...(guard === undefined ? {} : { guard: guard as Guard }),
     });
     return this;
   }

@@ -1,0 +1,21 @@
+// How a layer finds its parameters and layers: in its fields.
+
+/** The path of what stands under `name` in the layer at `path`. */
+export function join(path: string, name: string): string {
+  return path === '' ? name : `${path}.${name}`;
+}
+
+/** Values of a kind among the enumerable fields, arrays and plain objects included. */
+export function collect<T>(owner: object, is: (value: unknown) => value is T): Map<string, T> {
+  const found = new Map<string, T>();
+  const visit = (value: unknown, name: string): void => {
+    if (is(value)) found.set(name, value);
+    else if (Array.isArray(value)) {
+      for (let i = 0; i < value.length; i++) if (typeof value[i] === 'object') visit(value[i], `${name}.${i}`);
+    } else if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
+      for (const [key, inner] of Object.entries(value)) visit(inner, `${name}.${key}`);
+    }
+  };
+  for (const [name, value] of Object.entries(owner)) visit(value, name);
+  return found;
+}

@@ -1,0 +1,242 @@
+// A program: a recording, planned and handed to native code, with the block of memory through which numbers go in and results come out.
+
+import type { Rows } from '../data/feed.js';
+import { arrayTypes, bytesOf, type DType, type TypedArray } from '../dtype.js';
+import { ArgumentError, BusyError, NativeError } from '../errors.js';
+import { allocateShared, binding } from '../native.js';
+import { type Footprint, refuseOverlap } from '../ops/busy.js';
+import type { OutputSpecification } from '../ops/define.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+import { describeProgram } from './describe.js';
+import { enqueue, jobsQueued } from './driver.js';
+import { encode } from './encode.js';
+import { fuse } from './fuse.js';
+import { type MemoryPlan, planMemory } from './plan.js';
+import { type Recording, record, type Slot } from './record.js';
+
+interface Result {
+  slot: Slot;
+  shape: readonly number[];
+  dtype: DType;
+  /** Where it starts in the results of a step, in bytes. */
+  offset: number;
+}
+
+/** Memory for the numbers that go into a run and those that come out; used again by the next one. */
+export class RunMemory {
+  #live: Uint8Array = allocateShared(0, 'uint8');
+  #results: Uint8Array = allocateShared(0, 'uint8');
+
+  live(bytes: number): Uint8Array {
+    if (this.#live.length < bytes) this.#live = allocateShared(bytes, 'uint8');
+    return this.#live;
+  }
+
+  results(bytes: number): Uint8Array {
+    if (this.#results.length < bytes) this.#results = allocateShared(bytes, 'uint8');
+    return this.#results;
+  }
+}
+
+const padded = (bytes: number): number => Math.ceil(bytes / 8) * 8;
+
+/** A step for arguments of certain shapes, ready to be replayed. */
+export class Program<R> {
+  readonly recording: Recording;
+  readonly plan: MemoryPlan;
+  /** Bytes of the live inputs and of the results of one step. */
+  readonly liveBytes: number;
+  readonly resultBytes: number;
+  readonly footprint: Footprint;
+  #inFlight = 0;
+  readonly #handle: object;
+  /** Live inputs, then results; native code knows where it is. */
+  readonly #block: Uint8Array;
+  readonly #live: readonly { data: TypedArray; fill: (data: TypedArray) => void }[];
+  readonly #results: readonly Result[];
+  readonly #rebuild: (results: AnyTensor[]) => unknown;
+  /** Kept alive for native code. */
+  readonly #externals: readonly TypedArray[];
+
+  constructor(
+    /** Shapes and dtypes of the arguments, as a text. */
+    readonly key: string,
+    specifications: readonly OutputSpecification[],
+    body: (...inputs: AnyTensor[]) => unknown,
+  ) {
+    const { recording: recorded, result, recorder } = record(specifications, body);
+    const results: Result[] = [];
+    let resultBytes = 0;
+    this.#rebuild = template(result, (tensor) => {
+      const dtype = tensor.dtype as DType;
+      results.push({ slot: recorder.slot(tensor), shape: tensor.shape, dtype, offset: resultBytes });
+      resultBytes += padded(tensor.size * bytesOf(dtype));
+      return results.length - 1;
+    });
+    this.#results = results;
+    this.resultBytes = resultBytes;
+    const slots = results.map(({ slot }) => slot);
+    const recording = fuse(recorded, slots);
+    this.recording = recording;
+    this.plan = planMemory(
+      recording,
+      slots.map(({ buffer }) => buffer),
+    );
+    const { code, externals } = encode(recording, this.plan, slots);
+    this.#externals = externals;
+    this.footprint = footprintOf(recording);
+    const sizes = recording.live.map(({ buffer }) => recording.buffers[buffer]);
+    this.liveBytes = sizes.reduce((total, { size, dtype }) => total + padded(size * bytesOf(dtype)), 0);
+    this.#block = allocateShared(this.liveBytes + resultBytes, 'uint8');
+    let at = this.#block.byteOffset;
+    this.#live = recording.live.map(({ buffer, fill }) => {
+      const { size, dtype } = recording.buffers[buffer];
+      const data = new arrayTypes[dtype](this.#block.buffer as ArrayBuffer, at, size) as TypedArray;
+      at += padded(size * bytesOf(dtype));
+      return { data, fill };
+    });
+    this.#handle = binding.createProgram(code, this.#externals as TypedArray[], this.#block);
+  }
+
+  /** Whether the recording still fits: modes of layers, trainable parameters. */
+  get holds(): boolean {
+    return this.recording.conditions.every((condition) => condition());
+  }
+
+  /** What each step does in JavaScript: counts move on, live inputs get their values. */
+  #advance(): void {
+    for (const hook of this.recording.hooks) hook.advance();
+    for (const { data, fill } of this.#live) fill(data);
+  }
+
+  /** The results that stand in `block` from byte `start` on, copied. */
+  #read(block: Uint8Array, start: number): R {
+    const tensors = this.#results.map(({ shape, dtype, offset, slot: { size } }) => {
+      const data = new arrayTypes[dtype](block.buffer as ArrayBuffer, block.byteOffset + start + offset, size);
+      const copy = new arrayTypes[dtype](size);
+      copy.set(data as never);
+      return Tensor.wrap(copy as Float32Array, shape, dtype as 'float32') as AnyTensor;
+    });
+    return this.#rebuild(tensors) as R;
+  }
+
+  #mark(): () => void {
+    const marks = this.recording.hooks.map((hook) => hook.mark());
+    return () => {
+      for (const restore of marks) restore();
+    };
+  }
+
+  /** One step on the calling thread. */
+  run(inputs: TypedArray[]): R {
+    if (this.#inFlight > 0) throw new BusyError('steps are in flight: await them before step.sync()');
+    refuseOverlap(this.footprint);
+    const restore = this.#mark();
+    this.#advance();
+    try {
+      binding.runProgram(this.#handle, inputs);
+    } catch (error) {
+      restore();
+      throw new NativeError((error as Error).message, { cause: error });
+    }
+    return this.#read(this.#block, this.liveBytes);
+  }
+
+  /** One step on the driver thread. */
+  queue(inputs: TypedArray[], settled: (error: Error | null, result?: R) => void): void {
+    const restore = this.#mark();
+    this.#advance();
+    let number = 0;
+    try {
+      enqueue(
+        this,
+        () => binding.queueProgram(this.#handle, inputs),
+        (problem) => {
+          this.#inFlight -= 1;
+          if (problem === null) settled(null, this.#read(this.#block, this.liveBytes));
+          else {
+            // A step that came after has counted on from here.
+            if (jobsQueued() === number) restore();
+            settled(new NativeError(problem));
+          }
+        },
+      );
+    } catch (error) {
+      restore();
+      throw new NativeError((error as Error).message, { cause: error });
+    }
+    number = jobsQueued();
+    this.#inFlight += 1;
+  }
+
+  /**
+   * Several steps on the driver thread, jobs of one `stream` until one fails: `settled` gets what is wrong, or null, how many whole steps
+   * were done, and a function that reads the results of one. After a failure the counts stand where the last whole step left them.
+   */
+  queueRun(
+    steps: number,
+    stream: number,
+    inputs: Rows,
+    memory: RunMemory,
+    settled: (problem: string | null, done: number, read: (step: number) => R) => void,
+  ): void {
+    const restore = this.#mark();
+    const live = memory.live(steps * this.liveBytes);
+    const results = memory.results(steps * this.resultBytes);
+    const block = this.#block.subarray(0, this.liveBytes);
+    for (let step = 0; step < steps; step++) {
+      this.#advance();
+      if (this.liveBytes > 0) live.set(block, step * this.liveBytes);
+    }
+    enqueue(
+      this,
+      () => binding.queueRun(this.#handle, steps, stream, inputs.sources as TypedArray[], inputs.rows, inputs.batch, live, results),
+      (problem, done) => {
+        this.#inFlight -= 1;
+        if (problem !== null) {
+          restore();
+          for (let step = 0; step < done; step++) for (const hook of this.recording.hooks) hook.advance();
+        }
+        settled(problem, done, (step) => this.#read(results, step * this.resultBytes));
+      },
+    );
+    this.#inFlight += 1;
+  }
+
+  dispose(): void {
+    binding.disposeProgram(this.#handle);
+  }
+
+  describe(): string {
+    return describeProgram(this.recording, this.plan);
+  }
+}
+
+function footprintOf({ buffers, instructions }: Recording): Footprint {
+  const [read, written] = [new Set<ArrayBufferLike>(), new Set<ArrayBufferLike>()];
+  for (const { operands, writes } of instructions) {
+    for (const [i, { buffer, size }] of operands.entries()) {
+      const { kind, data } = buffers[buffer];
+      if (kind === 'external' && size > 0) (i < writes ? written : read).add((data as TypedArray).buffer);
+    }
+  }
+  return { read, written };
+}
+
+// Takes tensors out of a return value and gives a function that puts results back in.
+function template(value: unknown, take: (tensor: AnyTensor) => number): (results: AnyTensor[]) => unknown {
+  if (value instanceof Tensor) {
+    const at = take(value);
+    return (results) => results[at];
+  }
+  if (value instanceof Promise) throw new ArgumentError('a step must be synchronous: its operations are recorded while it runs');
+  if (Array.isArray(value)) {
+    const items = value.map((item) => template(item, take));
+    return (results) => items.map((item) => item(results));
+  }
+  if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
+    const entries = Object.entries(value).map(([name, item]) => [name, template(item, take)] as const);
+    return (results) => Object.fromEntries(entries.map(([name, item]) => [name, item(results)]));
+  }
+  return () => value;
+}

@@ -1,0 +1,116 @@
+// A stream of steps: many steps per native call, the next call prepared while one is under way.
+
+import type { Feed } from '../data/feed.js';
+import { NodegradError } from '../errors.js';
+import { RunMemory } from './program.js';
+import type { StepPrograms } from './step.js';
+
+/** Steps that are done. */
+export interface Chunk<R> {
+  /** Which batch of the feed was the first. */
+  readonly first: number;
+  /** How many whole steps. */
+  readonly count: number;
+  /** The results of one of them, 0 to `count` − 1: copies. Only until the next chunk is asked for. */
+  read(step: number): R;
+}
+
+/** Options of {@link runSteps}. */
+export interface StreamOptions<R> {
+  /** The first batch, and the one behind the last. */
+  first: number;
+  last: number;
+  /** Asked before steps are queued: no more are when it says true, and those under way are finished. */
+  stopped?: () => boolean;
+  /** Steps are recorded and queued inside of this: it puts the model into its mode. */
+  within?: (body: () => void) => void;
+  /** Another step's programs from batch `at` on, and for how many batches: chunks end there. */
+  choose?: (at: number) => { programs: StepPrograms<R>; count: number };
+}
+
+/** A step failed: `problem` is what native code said. Steps before it are whole, those after it did not run. */
+export class StepFailure extends NodegradError {
+  constructor(
+    readonly problem: string,
+    /** The batch that failed. */
+    readonly batch: number,
+  ) {
+    super('ERR_NATIVE', problem);
+  }
+}
+
+/** JavaScript is entered about this often: often enough for progress and signals, too seldom to cost anything. */
+const targetMilliseconds = 25;
+const mostSteps = 4096;
+const mostStagedBytes = 32 << 20;
+
+let streams = 0;
+
+interface Flight<R> {
+  lane: number;
+  chunk: Promise<{ chunk: Chunk<R>; failure: StepFailure | null }>;
+}
+
+/** Runs the steps of a feed on the driver thread, and yields them chunk by chunk while the next ones are under way. */
+export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, options: StreamOptions<R>): AsyncGenerator<Chunk<R>> {
+  const { last, stopped = () => false, within = (body) => body(), choose } = options;
+  streams += 1;
+  const stream = streams;
+  const memory = [new RunMemory(), new RunMemory()];
+  const flights: Flight<R>[] = [];
+  let next = options.first;
+  let lane = 0;
+  let perStep = Number.POSITIVE_INFINITY; // milliseconds
+  let settledAt = performance.now();
+
+  const queue = (): void => {
+    const choice = choose?.(next) ?? { programs, count: last - next };
+    const examples = feed.examples(next);
+    const program = choice.programs.find(feed.specifications(next));
+    let most = Math.min(last - next, choice.count, mostSteps, Math.max(1, Math.round(targetMilliseconds / perStep)));
+    if (feed.stagedBytes > 0) most = Math.min(most, Math.max(1, Math.floor(mostStagedBytes / feed.stagedBytes)));
+    let count = 1;
+    if (feed.examples(next + most - 1) === examples) count = most;
+    else while (count < most && feed.examples(next + count) === examples) count += 1;
+    const first = next;
+    const own = lane;
+    const inputs = feed.prepare(first, count, own);
+    const chunk = new Promise<{ chunk: Chunk<R>; failure: StepFailure | null }>((resolve) => {
+      program.queueRun(count, stream, inputs, memory[own], (problem, done, read) => {
+        const now = performance.now();
+        if (problem === null) perStep = (now - settledAt) / count;
+        settledAt = now;
+        resolve({ chunk: { first, count: done, read }, failure: problem === null ? null : new StepFailure(problem, first + done) });
+      });
+    });
+    flights.push({ lane: own, chunk });
+    next += count;
+    lane = 1 - lane;
+  };
+
+  let failure: StepFailure | null = null;
+  try {
+    while (next < last || flights.length > 0) {
+      // A lane's memory is free again only when its chunk has been read.
+      while (flights.length < 2 && next < last && failure === null) {
+        if (stopped()) {
+          next = last;
+          break;
+        }
+        if (flights.length === 0) settledAt = performance.now();
+        within(queue);
+      }
+      const flight = flights.shift();
+      if (flight === undefined) break;
+      const { chunk, failure: found } = await flight.chunk;
+      failure ??= found;
+      if (chunk.count > 0) {
+        // The other lane works on while this chunk is read; its own lane is taken again only afterwards.
+        yield chunk;
+      }
+      if (failure !== null && flights.length === 0) throw failure;
+    }
+  } finally {
+    for (const { chunk } of flights) await chunk;
+  }
+}

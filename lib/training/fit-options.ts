@@ -1,0 +1,73 @@
+// What fit can be asked for.
+
+import type { Dataset } from '../data/dataset.js';
+import type { DType } from '../dtype.js';
+import type { Loss } from '../losses/loss.js';
+import type { Metric } from '../metrics/metric.js';
+import type { Optimizer } from '../optimizers/optimizer.js';
+import type { Schedule } from '../schedules/schedule.js';
+import type { CallbackLike } from './callbacks.js';
+import type { ProgressOption } from './progress.js';
+
+/** Options of `model.fit`. */
+export interface FitOptions {
+  /** The loss. */
+  readonly loss: Loss;
+  /** The optimizer, made with the model. */
+  // biome-ignore lint/suspicious/noExplicitAny: options of the optimizer do not matter here.
+  readonly optimizer: Optimizer<any>;
+  /** Times to go through the data; default 1. */
+  readonly epochs?: number;
+  /** Examples per step; default 32. */
+  readonly batchSize?: number;
+  /** A new random order in every epoch; default true. */
+  readonly shuffle?: boolean;
+  /**
+   * Decides the orders; default: the seed of `setSeed`. Epochs are counted by the optimizer's steps, so that a second call goes on with
+   * the orders where the first one stopped: two runs of one epoch give the weights of one run of two.
+   */
+  readonly seed?: number;
+  /** Leave out the last batch of an epoch when it is smaller; default false. */
+  readonly dropLast?: boolean;
+  /** Scored after every epoch. */
+  readonly validation?: Dataset<DType, DType>;
+  /** What is measured beside the loss; default: accuracy with a `CrossEntropyLoss`, else nothing. */
+  readonly metrics?: readonly Metric[];
+  /** Steps after each epoch. */
+  readonly schedule?: Schedule;
+  /** Hooks into the run. */
+  readonly callbacks?: readonly CallbackLike[];
+  /** Ends the run between two steps, with a {@link TrainingAbortedError}. */
+  readonly signal?: AbortSignal;
+  /** A line on standard error, redrawn on a terminal, one per epoch elsewhere; a stream to write to, or false. Default `'auto'`. */
+  readonly progress?: ProgressOption;
+  /** The file that the run's log is appended to (JSON lines, see `readRunLog`), or false. Default: `log.jsonl` in `runDir`, else a file in `runs/`. */
+  readonly log?: string | false;
+  /** Folder of the run. */
+  readonly runDir?: string;
+  /**
+   * Runs every operation when it is called, on this thread, instead of compiling the step: for models that look at values while they
+   * compute. The numbers are the same. Default false.
+   */
+  readonly eager?: boolean;
+}
+
+/** Their names. */
+export const fitOptions: readonly (keyof FitOptions)[] = [
+  'loss',
+  'optimizer',
+  'epochs',
+  'batchSize',
+  'shuffle',
+  'seed',
+  'dropLast',
+  'validation',
+  'metrics',
+  'schedule',
+  'callbacks',
+  'signal',
+  'progress',
+  'log',
+  'runDir',
+  'eager',
+];

@@ -1,0 +1,72 @@
+// One training step as a function of a batch: what fit compiles, or calls for each batch when it trains eagerly.
+
+import type { AnyLayer } from '../layers/layer.js';
+import type { Loss } from '../losses/loss.js';
+import type { Metric } from '../metrics/metric.js';
+import { isRecording } from '../ops/emit.js';
+import { requireFinite } from '../ops/finite.js';
+import type { Optimizer } from '../optimizers/optimizer.js';
+import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
+import { checkOneNumber } from './evaluate.js';
+import { checkReach } from './reach.js';
+
+/** What a step gives back. */
+export interface StepResult {
+  loss: AnyTensor;
+  /** What each metric measured; null for those that look at the prediction afterwards. */
+  measured: unknown[];
+  /** What the model made of the inputs, off the tape, where somebody wants to see it. */
+  prediction: AnyTensor | null;
+}
+
+/** What a step is made of. */
+export interface StepParts {
+  readonly model: AnyLayer;
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  readonly metrics: readonly Metric[];
+  /** Whether the prediction is wanted. */
+  readonly keepPrediction: boolean;
+}
+
+/** Thrown by an eager step before it changes anything: its loss is NaN or infinite. */
+export class NonFiniteLoss extends Error {}
+
+/** Makes the step: forward, loss, backward, update. A loss that is not finite ends it before anything that stays is written. */
+export function makeTrainStep({ model, loss, optimizer, metrics, keepPrediction }: StepParts) {
+  let checked = false;
+  return (inputs: AnyTensor, targets: AnyTensor): StepResult => {
+    const prediction = Tensor.check(model.forward(inputs as never) as unknown, "the model's output");
+    const result = checkOneNumber(loss.forward(prediction, targets));
+    if (!checked) checkReach(result, inputs, model, optimizer);
+    checked = true;
+    if (isRecording()) requireFinite(result);
+    else if (!Number.isFinite(result.item())) throw new NonFiniteLoss();
+    optimizer.zeroGrad();
+    result.backward();
+    optimizer.step();
+    const seen = prediction.detach();
+    return {
+      loss: result.detach(),
+      measured: noGrad(() => measure(metrics, seen, targets)),
+      prediction: keepPrediction || metrics.some((metric) => metric.measure === undefined) ? seen : null,
+    };
+  };
+}
+
+/** What the metrics that can measure by operations alone make of a batch. */
+export function measure(metrics: readonly Metric[], prediction: AnyTensor, targets: AnyTensor): unknown[] {
+  return metrics.map((metric) => metric.measure?.(prediction, targets) ?? null);
+}
+
+/** Adds what was measured in a batch; `batch` fetches the targets for metrics that want to see them. */
+export function addMeasured(
+  metrics: readonly Metric[],
+  measured: readonly unknown[],
+  seen: () => [prediction: AnyTensor, targets: AnyTensor],
+): void {
+  for (const [i, metric] of metrics.entries()) {
+    if (metric.measure !== undefined && metric.add !== undefined) metric.add(measured[i]);
+    else noGrad(() => metric.update(...seen()));
+  }
+}
