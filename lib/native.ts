@@ -41,6 +41,8 @@ interface Binding {
   releaseDriver(): void;
   setReproducible(on: boolean): void;
   setGemm(choice: 'auto' | 'openblas' | 'own'): void;
+  /** Who serves a product of n columns over k: `own` or `openblas`. */
+  gemmChosen(n: number, k: number, double: boolean): string;
   adviseHugePages(view: TypedArray): void;
   misalignment(view: TypedArray): number;
   calibrate(threads: number, seconds: number): Calibration;

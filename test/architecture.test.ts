@@ -70,7 +70,7 @@ const usersOfNative: Record<string, readonly string[]> = {
   allocate: ['lib/ops/emit.ts', 'lib/tensor.ts'],
   allocateShared: ['lib/parameter.ts', 'lib/optimizers/optimizer.ts', 'lib/data/feed.ts', 'lib/data/images.ts', 'lib/program/program.ts'],
   nativeOps: ['lib/ops/define.ts'],
-  binding: ['lib/runtime.ts', 'lib/program/program.ts', 'lib/program/driver.ts'],
+  binding: ['lib/runtime.ts', 'lib/program/program.ts', 'lib/program/driver.ts', 'lib/program/describe.ts'],
   binaryOrigin: ['lib/runtime.ts'],
   binaryPath: ['lib/runtime.ts'],
   calibrate: [],
@@ -181,6 +181,7 @@ const withoutGradient: [RegExp, string][] = [
   [/_backward$/, 'a backward is not differentiated again'],
   [/^(equal|not_equal|less|less_equal|sign|histogram)$/, 'piecewise constant'],
   [/^(fill|random_uniform|random_normal)$/, 'no input to differentiate by'],
+  [/^(linear_map|elementwise_chain|\w+_(gradient|gradients|overwrite|accumulate|and_clear))$/, 'fused after recording, when the tape is gone'],
   [/^require_finite$/, 'gives no value'],
   [/^(sgd|adam|accumulate|matmul_accumulate|scatter_add_rows)$/, 'runs inside backward or in place, where no tape is kept'],
 ];
@@ -286,6 +287,12 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
       { test: 'test/program/step.test.ts', why: 'parts of one way: a step that was recorded must give the bits of an eager one' },
     ]),
   ),
+  ...Object.fromEntries(
+    ['fused', 'chain'].map((stem) => [
+      `lib/ops/${stem}.ts`,
+      { test: 'test/native/fused.test.ts', why: 'against the operations they stand for' },
+    ]),
+  ),
   'lib/io/safetensors-header.ts': { test: 'test/io/safetensors.test.ts', why: 'the first half of the format' },
   'lib/ops/busy.ts': { test: 'test/program/stream.test.ts', why: 'memory is busy while steps are in flight' },
   'lib/ops/finite.ts': { test: 'test/training/non-finite.test.ts', why: 'what ends a step whose loss is not finite' },
@@ -305,7 +312,6 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
 const ceilings = {
   'lib/tensor.ts': { most: 900, why: 'one class, whose methods are one line of code each under their documentation' },
   'test/fuzz/values.ts': { most: 440, why: 'one list: hostile values by kind' },
-  'test/native/samples.ts': { most: 460, why: 'one list: a valid call of every operation' },
   'test/native/special.test.ts': { most: 460, why: 'one table: every operation at every special value' },
   'test/golden/make.py': { most: 600, why: 'the one script behind all golden files: their hash of it must stay one' },
 };

@@ -68,6 +68,13 @@ export function defineOp<A = undefined>(name: string, definition: OpDefinition<A
   return op;
 }
 
+/** Whether an operation is a map y = f(x) per element without attributes, the backward of one (dx from dy and x or y), or neither. */
+export function mapKind({ index, name }: Op<unknown>): 'map' | 'backward' | null {
+  const { signature, ints, reals } = nativeOps[index];
+  if (ints !== 0 || reals !== 0 || name === 'accumulate') return null;
+  return signature === 'T:T' ? 'map' : signature === 'T:TT' ? 'backward' : null;
+}
+
 /** An operation without native work: its output shares the memory of its input. */
 export function defineView<A>(name: string, gradient: GradientRule<A>): Op<A> {
   return { name, index: -1, gradient, shape: () => ({ outputs: [], ints: [], reals: [] }) };

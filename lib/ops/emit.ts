@@ -91,6 +91,11 @@ export function eagerly<R>(body: () => R): R {
   return withDestination(eager, body);
 }
 
+/** Runs an operation now, on memory that is given: for what a program computes once, when it is made. */
+export function runNow(op: Op<unknown>, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[], plan: Plan): void {
+  eager.execute(op, outputs, inputs, plan);
+}
+
 /** Whether operations are being recorded. */
 export function isRecording(): boolean {
   return destination !== eager;

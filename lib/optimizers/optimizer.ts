@@ -71,7 +71,8 @@ export function hyperparameters(size: number, fill: (values: Float64Array) => vo
 // Where a parameter's values, gradients and state live: in a slab, or alone.
 interface Home {
   values: TypedArrayOf<FloatDType>;
-  gradients: () => TypedArrayOf<FloatDType> | null;
+  /** null before the first backward, unless they are to be made. */
+  gradients: (make?: boolean) => TypedArrayOf<FloatDType> | null;
   state: Map<string, TypedArrayOf<FloatDType>>;
   dtype: FloatDType;
 }
@@ -191,7 +192,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     withoutGradients(() => {
       for (const { parameters } of this.groups) {
         for (const { home, begin, end } of this.#segments(parameters)) {
-          const gradients = home.gradients();
+          // A step that zeroes first is recorded when there are none yet, and replayed when there are.
+          const gradients = home.gradients(isRecording());
           if (gradients !== null) fillInPlace(part(gradients, begin, end, home.dtype), 0);
         }
       }

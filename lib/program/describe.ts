@@ -1,24 +1,78 @@
-// The page that `step.describe()` prints: instructions, shapes, memory, work.
+// The page that `step.describe()` prints: instructions, shapes, what was fused, memory, work.
 
-import { bytesOf } from '../dtype.js';
+import { bytesOf, type DType } from '../dtype.js';
+import { binding } from '../native.js';
 import type { MemoryPlan } from './plan.js';
-import type { Recording } from './record.js';
+import type { Instruction, Recording } from './record.js';
+
+const products = new Set([
+  'matmul',
+  'matmul_accumulate',
+  'matmul_overwrite',
+  'matmul_map_gradient',
+  'linear',
+  'linear_map',
+  'linear_gradients',
+]);
+
+interface Work {
+  shape: string;
+  /** Who computes a matrix product. */
+  by: string;
+  flops: number;
+}
+
+/** The sizes of an instruction's work; FLOPs are counted for matrix products only: 2·m·n·k. */
+function workOf({ op, ints, operands }: Instruction, dtype: DType): Work {
+  if (products.has(op.name)) {
+    const [m, n, k] = ints;
+    return { shape: `${m}×${k}·${k}×${n}`, by: binding.gemmChosen(n, k, dtype === 'float64'), flops: 2 * m * n * k };
+  }
+  if (op.name.startsWith('sum')) return { shape: `[${ints.slice(0, 3).join(', ')}]`, by: '', flops: 0 };
+  if (/softmax|cross_entropy/.test(op.name)) return { shape: `${ints[0]}×${ints[1]}`, by: '', flops: 0 };
+  return { shape: String(operands[0]?.size ?? ''), by: '', flops: 0 };
+}
+
+const bytesText = (value: number): string => (value >= 1 << 20 ? `${(value / (1 << 20)).toFixed(2)} MiB` : `${(value / 1024).toFixed(1)} KiB`);
 
 export function describeProgram(recording: Recording, plan: MemoryPlan): string {
   const { buffers, instructions, inputs, live } = recording;
+  const letters = { temporary: 't', input: 'i', external: 'p', constant: 'c' };
   let flops = 0;
   let bytes = 0;
-  const rows = instructions.map(({ op, operands, writes, ints }, i) => {
-    const elements = (list: typeof operands): string => list.map(({ buffer, size }) => `${buffers[buffer].kind[0]}${buffer}:${size}`).join(' ');
-    for (const { buffer, size } of operands) bytes += size * bytesOf(buffers[buffer].dtype);
-    if (['matmul', 'matmul_accumulate', 'linear'].includes(op.name)) flops += 2 * ints[0] * ints[1] * ints[2];
-    return `${String(i).padStart(4)}  ${op.name.padEnd(24)} ${elements(operands.slice(0, writes))} ← ${elements(operands.slice(writes))}`;
-  });
-  const size = (value: number): string => (value >= 1 << 20 ? `${(value / (1 << 20)).toFixed(2)} MiB` : `${(value / 1024).toFixed(1)} KiB`);
+  const table: string[][] = [['', 'operation', 'shape', 'by', 'MFLOP', 'memory', 'writes ← reads']];
+  for (const [i, instruction] of instructions.entries()) {
+    const { op, operands, writes, of } = instruction;
+    const { dtype } = operands.length > 0 ? buffers[operands[0].buffer] : { dtype: 'float32' as const };
+    const work = workOf(instruction, dtype);
+    const touched = operands.reduce((sum, { buffer, size }) => sum + size * bytesOf(buffers[buffer].dtype), 0);
+    const list = (slots: typeof operands): string =>
+      slots.map(({ buffer, size }) => `${letters[buffers[buffer].kind]}${buffer}:${size}`).join(' ');
+    flops += work.flops;
+    bytes += touched;
+    table.push([
+      String(i),
+      op.name,
+      work.shape,
+      work.by,
+      work.flops === 0 ? '' : (work.flops / 1e6).toFixed(2),
+      bytesText(touched),
+      `${list(operands.slice(0, writes))} ← ${list(operands.slice(writes))}${of === undefined ? '' : `   = ${of.join(' + ')}`}`,
+    ]);
+  }
+  const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));
+  const right = new Set([0, 4, 5]);
+  const rows = table.map((row) =>
+    row
+      .map((cell, column) => (column === 6 ? cell : right.has(column) ? cell.padStart(widths[column]) : cell.padEnd(widths[column])))
+      .join('  '),
+  );
+  const share = plan.sumBytes === 0 ? '' : ` (${Math.round((plan.arenaBytes / plan.sumBytes) * 100)} %)`;
+  const recorded = recording.recorded === undefined ? '' : ` for ${recording.recorded} recorded ones`;
   return [
-    `${instructions.length} instructions, ${inputs.length} inputs, ${live.length} values that change from step to step`,
-    `arena ${size(plan.arenaBytes)} for tensors of ${size(plan.sumBytes)}; matrix products ${(flops / 1e6).toFixed(1)} MFLOP; operands ${size(bytes)}`,
-    'operands: t temporary, i input, e parameter or state, c constant; number of the memory, then elements',
+    `${instructions.length} instructions${recorded}, ${inputs.length} inputs, ${live.length} values that change from step to step`,
+    `arena ${bytesText(plan.arenaBytes)} for tensors of ${bytesText(plan.sumBytes)}${share}; matrix products ${(flops / 1e6).toFixed(1)} MFLOP; operands ${bytesText(bytes)}`,
+    'operands: t temporary, i input, p parameter or state, c constant; number of the memory, then elements',
     ...rows,
   ].join('\n');
 }

@@ -10,6 +10,7 @@ import { type AnyTensor, Tensor } from '../tensor.js';
 import { describeProgram } from './describe.js';
 import { enqueue, jobsQueued } from './driver.js';
 import { encode } from './encode.js';
+import { fuse } from './fuse.js';
 import { type MemoryPlan, planMemory } from './plan.js';
 import { type Recording, record, type Slot } from './record.js';
 
@@ -61,8 +62,7 @@ export class Program<R> {
 
   constructor(specifications: readonly OutputSpecification[], body: (...inputs: AnyTensor[]) => unknown) {
     this.#specifications = specifications.map(({ shape, dtype }) => ({ shape: [...shape], dtype }));
-    const { recording, result, recorder } = record(specifications, body);
-    this.recording = recording;
+    const { recording: recorded, result, recorder } = record(specifications, body);
     const results: Result[] = [];
     let resultBytes = 0;
     this.#rebuild = template(result, (tensor) => {
@@ -74,6 +74,8 @@ export class Program<R> {
     this.#results = results;
     this.resultBytes = resultBytes;
     const slots = results.map(({ slot }) => slot);
+    const recording = fuse(recorded, slots);
+    this.recording = recording;
     this.plan = planMemory(
       recording,
       slots.map(({ buffer }) => buffer),

@@ -36,6 +36,8 @@ export interface Instruction {
   reals: readonly number[];
   /** Runs only where the condition holds. Instructions under different guards are never fused. */
   guard?: Guard;
+  /** Of a fused instruction: names of the operations that it stands for, in their order. */
+  of?: readonly string[];
 }
 
 /** A bit drawn for each step: an int32 operand that is 0 or 1, and the value for which the guarded instructions run. */
@@ -61,6 +63,8 @@ export interface Recording {
   live: readonly LiveInput[];
   /** Conditions under which the recording holds: modes of layers, trainable parameters. */
   conditions: readonly (() => boolean)[];
+  /** How many instructions there were before fusing. */
+  recorded?: number;
 }
 
 /** The destination that appends instead of running. */

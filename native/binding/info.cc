@@ -53,6 +53,13 @@ Napi::Value setGemm(const Napi::CallbackInfo& call) {
   return call.Env().Undefined();
 }
 
+// gemmChosen(n, k, double) → 'own' or 'openblas'
+Napi::Value gemmServing(const Napi::CallbackInfo& call) {
+  if (call.Length() != 3 || !call[0].IsNumber() || !call[1].IsNumber() || !call[2].IsBoolean()) return call.Env().Undefined();
+  const int64_t n = call[0].As<Napi::Number>().Int64Value(), k = call[1].As<Napi::Number>().Int64Value();
+  return Napi::String::New(call.Env(), call[2].As<Napi::Boolean>().Value() ? gemmChosen<double>(n, k) : gemmChosen<float>(n, k));
+}
+
 Napi::Value setThreadCount(const Napi::CallbackInfo& call) {
   if (call.Length() == 1 && call[0].IsNumber()) setThreads(call[0].As<Napi::Number>().Int32Value());
   return Napi::Number::New(call.Env(), threads());
@@ -84,6 +91,7 @@ void exportInfo(Napi::Env env, Napi::Object exports) {
   exports.Set("info", Napi::Function::New(env, info, "info"));
   exports.Set("setThreads", Napi::Function::New(env, setThreadCount, "setThreads"));
   exports.Set("setReproducible", Napi::Function::New(env, setReproducibleMode, "setReproducible"));
+  exports.Set("gemmChosen", Napi::Function::New(env, gemmServing, "gemmChosen"));
   exports.Set("setGemm", Napi::Function::New(env, setGemm, "setGemm"));
   exports.Set("adviseHugePages", Napi::Function::New(env, adviseHuge, "adviseHugePages"));
   exports.Set("misalignment", Napi::Function::New(env, misalignment, "misalignment"));

@@ -52,6 +52,9 @@ template <class T, class F> inline void mapBinary(T* c, const T* a, int aStep, c
   else mapBinarySteps<false, false>(c, a, b, n, streaming, f);
 }
 
+// dy where y > 0, else 0 (also at 0: the course's choice); a NaN of the forward pass stays.
+template <class T> INLINE V<T> reluGradient(V<T> dy, V<T> y) { return select(gt(y, zero<T>()), dy, select(isNaN(y), y, zero<T>())); }
+
 #define UNARY(name, formula) \
   template <class T> void name(T* y, const T* x, int64_t n, bool streaming) { mapUnary(y, x, n, streaming, [](V<T> x) FORMULA { return formula; }); }
 #define BACKWARD(name, formula) \
@@ -73,8 +76,7 @@ UNARY(squareRoot, sqrt(x))
 
 // max(0, x); relu(−0) = +0, relu(NaN) = NaN.
 UNARY(relu, maximum(x, zero<T>()))
-// dy where y > 0, else 0 (also at 0: the course's choice); a NaN of the forward pass stays.
-BACKWARD(reluBackward, select(gt(y, zero<T>()), dy, select(isNaN(y), y, zero<T>())))
+BACKWARD(reluBackward, reluGradient(dy, y))
 
 UNARY(hyperbolicTangent, tanh(x))
 // (1 − y²)·dy, the bracket rounded once.

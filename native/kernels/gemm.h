@@ -2,6 +2,9 @@
 // Bits depend on nothing but k and the operands: not on the tile, its place, the strides, or where the driver cuts k (it hands
 // the accumulators back in `start`).
 
+using nodegrad::Epilogue;
+using nodegrad::Prior;
+
 // Rows of the micro-tile for panels of 1 … 4 vectors of 16 lanes: as many accumulators as the registers hold beside one row of B
 // and one element of A. 0: no such panel.
 template <class T> struct GemmRows;
@@ -21,11 +24,11 @@ template <> struct GemmRows<double> { static constexpr int of[5] = {0, 1, 0, 0, 
 
 #define UNROLL _Pragma("GCC unroll 16")
 
-// c[MR, 16·(NV−1) + last] = start + Σ_k a·b (+ c where `add`). AT: rows of A are neighbours and a step of k is aStride elements;
+// c[MR, 16·(NV−1) + last] = (prior +) start + Σ_k a·b. AT: rows of A are neighbours and a step of k is aStride elements;
 // otherwise the rows are aStride apart and the steps of k are neighbours.
 template <class T, int MR, int NV, bool AT, bool TAIL>
 __attribute__((noinline)) void gemmMicro(int64_t k, const T* a, int64_t aStride, const T* b, int64_t bRow, const T* start, int64_t startRow,
-                                         T* c, int64_t cRow, int last, bool add) {
+                                         T* c, int64_t cRow, int last, Prior prior) {
   V<T> sum[MR][NV];
   if (start) {
     UNROLL for (int i = 0; i < MR; ++i)
@@ -52,14 +55,17 @@ __attribute__((noinline)) void gemmMicro(int64_t k, const T* a, int64_t aStride,
   UNROLL for (int i = 0; i < MR; ++i)
     UNROLL for (int j = 0; j < NV; ++j) {
       T* to = c + i * cRow + j * lanes;
-      if (TAIL && j == NV - 1) store(to, add ? load(to, last) + sum[i][j] : sum[i][j], last);
-      else store(to, add ? load(to) + sum[i][j] : sum[i][j]);
+      V<T> total = sum[i][j];
+      if (prior == Prior::old) total = (TAIL && j == NV - 1 ? load(to, last) : load(to)) + total;
+      else if (prior == Prior::zero) total = zero<T>() + total;
+      if (TAIL && j == NV - 1) store(to, total, last);
+      else store(to, total);
     }
 }
 #undef UNROLL
 
 template <class T>
-using GemmMicro = void (*)(int64_t, const T*, int64_t, const T*, int64_t, const T*, int64_t, T*, int64_t, int, bool);
+using GemmMicro = void (*)(int64_t, const T*, int64_t, const T*, int64_t, const T*, int64_t, T*, int64_t, int, Prior);
 
 template <class T, int MR, int NV> inline GemmMicro<T> gemmPick(int64_t rows, bool at, bool tail) {
   if (rows == MR) {
@@ -74,37 +80,46 @@ template <class T, int NV> inline GemmMicro<T> gemmPickIn(int64_t rows, bool at,
   else return nullptr;
 }
 
-template <class T> inline V<T> gemmEpilogue(V<T> x, V<T> old, V<T> bias, bool add, bool hasBias, bool relu) {
-  if (add) x = old + x;
-  if (hasBias) x = x + bias;
-  return relu ? maximum(x, zero<T>()) : x;
+// Rows of c = x (+ other), then the epilogue but for maps that are no ReLU; x may be c.
+template <bool RELU, bool MASK, class T>
+inline void gemmFinishRows(int64_t m, int64_t n, const T* x, int64_t xRow, const T* other, int64_t otherRow, T* c, int64_t cRow,
+                           const Epilogue<T>& e) {
+  const T* y = e.y;
+  for (int64_t i = 0; i < m; ++i, x += xRow, c += cRow) {
+    const auto part = [&](int64_t j, auto read, auto write) FORMULA {
+      V<T> v = read(x + j);
+      if (other) v = v + read(other + j);
+      if (e.prior == Prior::old) v = read(static_cast<const T*>(c + j)) + v;
+      else if (e.prior == Prior::zero) v = zero<T>() + v;
+      if (e.bias) v = v + read(e.bias + j);
+      if (RELU) v = maximum(v, zero<T>());
+      if (MASK) v = reluGradient(v, read(y + j));
+      write(c + j, v);
+    };
+    int64_t j = 0;
+    for (; j + lanes <= n; j += lanes) part(j, [](const T* p) FORMULA { return load(p); }, [](T* p, V<T> v) FORMULA { store(p, v); });
+    if (const int last = int(n - j))
+      part(j, [last](const T* p) FORMULA { return load(p, last); }, [last](T* p, V<T> v) FORMULA { store(p, v, last); });
+    if (other) other += otherRow;
+    if (MASK) y += e.yRow;
+  }
 }
 
-// c = x (+ y), (c +), (+ bias), (relu), each a rounding of its own and in this order; x may be c.
+// c = x (+ other), then the epilogue; x may be c.
 template <class T>
-void gemmFinish(int64_t m, int64_t n, const T* x, int64_t xRow, const T* y, int64_t yRow, T* c, int64_t cRow, bool add, const T* bias,
-                bool relu) {
-  for (int64_t i = 0; i < m; ++i, x += xRow, c += cRow) {
-    int64_t j = 0;
-    for (; j + lanes <= n; j += lanes) {
-      V<T> v = load(x + j);
-      if (y) v = v + load(y + j);
-      store(c + j, gemmEpilogue(v, add ? load(c + j) : v, bias ? load(bias + j) : v, add, bias != nullptr, relu));
-    }
-    if (const int last = int(n - j)) {
-      V<T> v = load(x + j, last);
-      if (y) v = v + load(y + j, last);
-      store(c + j, gemmEpilogue(v, add ? load(c + j, last) : v, bias ? load(bias + j, last) : v, add, bias != nullptr, relu), last);
-    }
-    if (y) y += yRow;
-  }
+void gemmFinish(int64_t m, int64_t n, const T* x, int64_t xRow, const T* other, int64_t otherRow, T* c, int64_t cRow, const Epilogue<T>& e) {
+  if (e.relu) gemmFinishRows<true, false>(m, n, x, xRow, other, otherRow, c, cRow, e);
+  else if (e.y && !e.mapBackward) gemmFinishRows<false, true>(m, n, x, xRow, other, otherRow, c, cRow, e);
+  else if (x != c || other || e.prior != Prior::none || e.bias) gemmFinishRows<false, false>(m, n, x, xRow, other, otherRow, c, cRow, e);
+  for (int64_t i = 0; e.map && i < m; ++i) e.map(c + i * cRow, c + i * cRow, n, false);
+  for (int64_t i = 0; e.mapBackward && i < m; ++i) e.mapBackward(c + i * cRow, c + i * cRow, e.y + i * e.yRow, n, false);
 }
 
 // One panel of at most 16 · gemmVectors columns over all rows of a tile: c = start + a·b, then the epilogue of gemmFinish.
 // One of aRow and aCol is 1; the rows of b are contiguous. No start: from zero. start may be c.
 template <class T>
 void gemmPanel(int64_t m, int64_t n, int64_t k, const T* a, int64_t aRow, int64_t aCol, const T* b, int64_t bRow, const T* start,
-               int64_t startRow, T* c, int64_t cRow, bool add, const T* bias, bool relu) {
+               int64_t startRow, T* c, int64_t cRow, const Epilogue<T>& epilogue) {
   const int vectors = int((n + lanes - 1) / lanes), last = int(n - (vectors - 1) * lanes);
   const bool at = aCol != 1, tail = last != lanes;
   const int64_t strips = (m + GemmRows<T>::of[vectors] - 1) / GemmRows<T>::of[vectors], low = m / strips;
@@ -119,8 +134,13 @@ void gemmPanel(int64_t m, int64_t n, int64_t k, const T* a, int64_t aRow, int64_
   for (int64_t s = 0, i = 0; s < strips; ++s) {
     const int64_t rows = m * (s + 1) / strips - i;
     T* to = c + i * cRow;
-    micro[rows - low](k, a + i * aRow, at ? aCol : aRow, b, bRow, start ? start + i * startRow : nullptr, startRow, to, cRow, last, add);
-    if (bias || relu) gemmFinish<T>(rows, n, to, cRow, nullptr, 0, to, cRow, false, bias, relu);
+    micro[rows - low](k, a + i * aRow, at ? aCol : aRow, b, bRow, start ? start + i * startRow : nullptr, startRow, to, cRow, last,
+                      epilogue.prior);
+    if (epilogue.beyondSums()) {
+      Epilogue<T> rest = epilogue.at(i, 0);
+      rest.prior = Prior::none;
+      gemmFinish<T>(rows, n, to, cRow, nullptr, 0, to, cRow, rest);
+    }
     i += rows;
   }
 }

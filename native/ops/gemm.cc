@@ -10,6 +10,7 @@
 #include "../kernels/table.h"
 #include "../runtime/blas.h"
 #include "../runtime/pool.h"
+#include "column_sums.h"
 #include "gemm_table.h"
 
 namespace nodegrad {
@@ -107,7 +108,7 @@ template <class T> Plan<T> planOf(const Gemm<T>& g) {
   p.packSize = p.pack == Pack::tile ? padded<T>(p.kBlock * p.panel) : 0;
   p.rowsSize = p.packRows ? padded<T>(p.kBlock * p.rowTile) : 0;
   p.tileSize = padded<T>(p.rowTile * p.panel);
-  const bool tiles = p.swap || p.sums > 1 || g.accumulate;
+  const bool tiles = p.swap || p.sums > 1 || g.epilogue.prior == Prior::old;
   p.workerSize = p.packSize + p.rowsSize + (tiles ? p.tileSize * (p.levels + (p.swap ? 1 : 0)) : 0);
   return p;
 }
@@ -135,7 +136,9 @@ template <class T> struct Run {
   }
 
   void multiply() const {
-    parallelFor(p.groups * p.rowTiles, [&](int64_t index, int worker) {
+    const int64_t products = p.groups * p.rowTiles;
+    parallelFor(products + sumTiles(g), [&](int64_t index, int worker) {
+      if (index >= products) return sumTile(g, index - products);
       const int64_t group = index / p.rowTiles, tile = index % p.rowTiles;
       const int64_t i0 = p.m * tile / p.rowTiles, i1 = p.m * (tile + 1) / p.rowTiles;
       const int64_t last = std::min(p.panels, (group + 1) * p.group);
@@ -147,7 +150,7 @@ template <class T> struct Run {
   struct Target {
     T* sum; int64_t sumRow;  // partial sums
     T* to; int64_t toRow;    // of the last step
-    bool add; const T* bias; bool relu;
+    Epilogue<T> epilogue;
   };
   void steps(int64_t i0, int64_t m, int64_t panel, int64_t k0, int64_t k1, const Target& t, T* packed) const {
     const Kernels<T>& kernels = kernelsOf<T>();
@@ -177,7 +180,7 @@ template <class T> struct Run {
       T* to = last ? t.to : t.sum;
       const int64_t toRow = last ? t.toRow : t.sumRow;
       kernels.gemmPanel(m, n, count, rows, rowsRow, rowsColumn, columns, columnsRow, first ? nullptr : t.sum, t.sumRow, to, toRow,
-                        last && t.add, last ? t.bias : nullptr, last && t.relu);
+                        last ? t.epilogue : Epilogue<T>());
     }
   }
 
@@ -188,9 +191,8 @@ template <class T> struct Run {
     T* const tiles = work + p.packSize + p.rowsSize;
     if (p.sums == 1 && !p.swap) {
       T* c = g.c + i0 * g.ldc + j0;
-      T* const sum = g.accumulate ? tiles : c;  // the old C is needed until the last step
-      const int64_t sumRow = g.accumulate ? p.panel : g.ldc;
-      steps(i0, m, panel, 0, g.k, {sum, sumRow, c, g.ldc, g.accumulate, g.bias ? g.bias + j0 : nullptr, g.relu}, packed);
+      const bool keep = g.epilogue.prior == Prior::old;  // the old C is needed until the last step
+      steps(i0, m, panel, 0, g.k, {keep ? tiles : c, keep ? p.panel : g.ldc, c, g.ldc, g.epilogue.at(i0, j0)}, packed);
       return;
     }
     // A stack of partial sums: level l holds 2ˡ neighbouring blocks, like the digits of a binary counter.
@@ -198,24 +200,23 @@ template <class T> struct Run {
     auto merge = [&] {
       --top;
       T* left = tiles + (top - 1) * p.tileSize;
-      kernels.gemmFinish(m, n, left, p.panel, left + p.tileSize, p.panel, left, p.panel, false, nullptr, false);
+      kernels.gemmFinish(m, n, left, p.panel, left + p.tileSize, p.panel, left, p.panel, {});
     };
     for (int64_t block = 0; block < p.sums; ++block) {
       T* sum = tiles + top * p.tileSize;
       const int64_t k0 = p.sums == 1 ? 0 : block * sumBlock, k1 = p.sums == 1 ? g.k : std::min(g.k, k0 + sumBlock);
-      steps(i0, m, panel, k0, k1, {sum, p.panel, sum, p.panel, false, nullptr, false}, packed);
+      steps(i0, m, panel, k0, k1, {sum, p.panel, sum, p.panel, {}}, packed);
       ++top;
       for (int64_t bits = block; bits & 1; bits >>= 1) merge();
     }
     while (top > 1) merge();
     if (!p.swap) {
-      const T* bias = g.bias ? g.bias + j0 : nullptr;
-      kernels.gemmFinish(m, n, tiles, p.panel, nullptr, 0, g.c + i0 * g.ldc + j0, g.ldc, g.accumulate, bias, g.relu);
+      kernels.gemmFinish(m, n, tiles, p.panel, nullptr, 0, g.c + i0 * g.ldc + j0, g.ldc, g.epilogue.at(i0, j0));
       return;
     }
     T* turned = tiles + p.levels * p.tileSize;
     kernels.transposeBlock(m, n, tiles, p.panel, turned, m);
-    kernels.gemmFinish(n, m, turned, m, nullptr, 0, g.c + j0 * g.ldc + i0, g.ldc, g.accumulate, g.bias ? g.bias + i0 : nullptr, g.relu);
+    kernels.gemmFinish(n, m, turned, m, nullptr, 0, g.c + j0 * g.ldc + i0, g.ldc, g.epilogue.at(j0, i0));
   }
 };
 
@@ -261,7 +262,7 @@ template <class T> BlasPlan<T> blasPlanOf(const Gemm<T>& g) {
   p.width = divideUp(divideUp(g.n, divideUp(g.n, 256)), 64) * 64;
   p.columnTiles = divideUp(g.n, p.width);
   p.rowsSize = p.padded ? padded<T>(blasRows * g.k) : 0;
-  p.workerSize = p.padded || g.accumulate ? padded<T>(blasRows * p.width) : 0;
+  p.workerSize = p.padded || g.epilogue.prior == Prior::old ? padded<T>(blasRows * p.width) : 0;
   return p;
 }
 
@@ -281,20 +282,21 @@ template <class T> void gemmBlas(const Gemm<T>& g, void* workspace) {
     else kernels.copyBlock(m, g.k, g.a + i0 * g.aRow, g.aRow, last, g.k);
   }
   auto tile = [&](int64_t index, int worker) {
+    if (index >= p.rowTiles * p.columnTiles) return sumTile(g, index - p.rowTiles * p.columnTiles);
     const int64_t i0 = index % p.rowTiles * blasRows, j0 = index / p.rowTiles * p.width;
     const int64_t m = std::min(blasRows, g.m - i0), n = std::min(p.width, g.n - j0);
     const bool whole = m == blasRows;
     const T* a = whole ? g.a + i0 * g.aRow : last;
     const int64_t lda = !whole ? (turnA ? blasRows : g.k) : turnA ? g.aCol : g.aRow;
     T* const c = g.c + i0 * g.ldc + j0;
-    const bool direct = whole && !g.accumulate;
+    const bool direct = whole && g.epilogue.prior != Prior::old;
     T* const to = direct ? c : workers + worker * p.workerSize;
     const int64_t toRow = direct ? g.ldc : p.width;
     blasProduct<T>(turnA, turnB, int(blasRows), int(n), int(g.k), a, int(lda), g.b + j0 * g.bCol, int(bRow), to, int(toRow));
-    const T* bias = g.bias ? g.bias + j0 : nullptr;
-    if (!direct || bias || g.relu) kernels.gemmFinish(m, n, to, toRow, nullptr, 0, c, g.ldc, g.accumulate, bias, g.relu);
+    if (!direct || g.epilogue.prior != Prior::none || g.epilogue.beyondSums())
+      kernels.gemmFinish(m, n, to, toRow, nullptr, 0, c, g.ldc, g.epilogue.at(i0, j0));
   };
-  const int64_t tiles = p.rowTiles * p.columnTiles;
+  const int64_t tiles = p.rowTiles * p.columnTiles + sumTiles(g);
   if (blas().serial) {  // its callers take turns: helpers would only wait
     for (int64_t index = 0; index < tiles; ++index) tile(index, 0);
   } else {
@@ -329,13 +331,17 @@ template <class T> size_t gemmWorkspace(const Gemm<T>& g) {
 }
 
 template <class T> void gemm(const Gemm<T>& g, void* workspace) {
+  if (g.m == 0 || g.n == 0 || g.k == 0)
+    for (int64_t tile = 0; tile < sumTiles(g); ++tile) sumTile(g, tile);
   if (g.m == 0 || g.n == 0) return;
   if (g.k == 0) {
     // The empty sum is zero, and takes the same epilogue as any other.
     for (int64_t i = 0; i < g.m; ++i) {
       T* c = g.c + i * g.ldc;
-      if (!g.accumulate) std::fill(c, c + g.n, T(0));
-      kernelsOf<T>().gemmFinish(1, g.n, c, g.ldc, nullptr, 0, c, g.ldc, false, g.bias, g.relu);
+      Epilogue<T> epilogue = g.epilogue.at(i, 0);
+      if (epilogue.prior != Prior::old) std::fill(c, c + g.n, T(0));
+      epilogue.prior = Prior::none;
+      kernelsOf<T>().gemmFinish(1, g.n, c, g.ldc, nullptr, 0, c, g.ldc, epilogue);
     }
   } else if (servedByBlas(g)) {
     gemmBlas(g, workspace);

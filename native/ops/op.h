@@ -53,6 +53,13 @@ struct Op {
   OpFunctions functions;
 };
 
+// Place of an operation in the list: how an attribute names one.
+enum class OpCode : int32_t {
+#define OP(name, signature, ints, reals) name,
+#include "ops.def"
+#undef OP
+};
+
 int opCount();
 const Op& opAt(int index);
 
@@ -71,6 +78,14 @@ constexpr int64_t elementTile = 16384;
 constexpr int64_t tilesOf(int64_t n, int64_t tile) { return (n + tile - 1) / tile; }
 // Outputs beyond what the last-level cache holds are not read back soon: bypass it.
 constexpr int64_t streamingBytes = 24 << 20;
+
+// Which words of the random stream drop an element, and what the others are multiplied by.
+struct DropoutScale { uint32_t threshold; double factor; };
+inline DropoutScale dropoutScale(double p) {
+  // p = 1 drops all: a threshold of 2^32 does not fit, so the factor is 0 too.
+  if (p >= 1) return {0xffffffffu, 0};
+  return {uint32_t(p * 4294967296.0), 1.0 / (1.0 - p)};
+}
 
 // a·b, or −1 when it does not fit or a factor is negative: sizes are never trusted.
 inline int64_t checkedProduct(int64_t a, int64_t b) {

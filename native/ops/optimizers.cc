@@ -14,14 +14,16 @@ template <class F> void forTiles(int64_t n, F body) {
 
 // w, velocity; g, hyper[6] = learning rate, momentum, dampening, weight decay, Nesterov, first step.
 // Without momentum the velocity may be empty.
-void run_sgd(const Call& c) {
+template <bool clear> void updateSgd(const Call& c) {
   byFloat(c, [&]<class T>() {
     T* velocity = c.out<T>(1);
     forTiles(c.length(0), [&](int64_t at, int64_t n) {
-      kernelsOf<T>().sgd(c.out<T>(0) + at, velocity ? velocity + at : nullptr, c.in<T>(2) + at, c.in<double>(3), n);
+      kernelsOf<T>().sgd(c.out<T>(0) + at, velocity ? velocity + at : nullptr, c.out<T>(2) + at, c.in<double>(3), n, clear);
     });
   });
 }
+void run_sgd(const Call& c) { updateSgd<false>(c); }
+void run_sgd_and_clear(const Call& c) { updateSgd<true>(c); }
 const char* checkSgd(const Call& c) {
   if (c.length(2) != c.length(0)) return "parameters and gradients of different lengths";
   if (c.length(3) != 6) return "sgd needs 6 hyperparameters";
@@ -33,13 +35,15 @@ const char* guardSgd(const Call& c) {
 }
 
 // w, m, v; g, hyper[8] = learning rate, beta1, beta2, eps, weight decay, decoupled, 1−beta1^t, 1−beta2^t
-void run_adam(const Call& c) {
+template <bool clear> void updateAdam(const Call& c) {
   byFloat(c, [&]<class T>() {
     forTiles(c.length(0), [&](int64_t at, int64_t n) {
-      kernelsOf<T>().adam(c.out<T>(0) + at, c.out<T>(1) + at, c.out<T>(2) + at, c.in<T>(3) + at, c.in<double>(4), n);
+      kernelsOf<T>().adam(c.out<T>(0) + at, c.out<T>(1) + at, c.out<T>(2) + at, c.out<T>(3) + at, c.in<double>(4), n, clear);
     });
   });
 }
+void run_adam(const Call& c) { updateAdam<false>(c); }
+void run_adam_and_clear(const Call& c) { updateAdam<true>(c); }
 const char* checkAdam(const Call& c) {
   for (int i = 1; i < 4; ++i)
     if (c.length(i) != c.length(0)) return "parameters, state and gradients of different lengths";
@@ -50,5 +54,7 @@ const char* checkAdam(const Call& c) {
 
 extern const OpFunctions op_sgd = {run_sgd, checkSgd, nullptr, guardSgd};
 extern const OpFunctions op_adam = {run_adam, checkAdam};
+extern const OpFunctions op_sgd_and_clear = {run_sgd_and_clear, checkSgd, nullptr, guardSgd};
+extern const OpFunctions op_adam_and_clear = {run_adam_and_clear, checkAdam};
 
 }  // namespace nodegrad::ops

@@ -19,13 +19,10 @@ template <class F> void forTiles(int64_t n, F body) {
 
 // y = x/(1−p) with probability 1−p, else 0. The same call on dy is the backward.
 void run_dropout(const Call& c) {
-  const double p = c.reals[0];
-  // p = 1 drops all: a threshold of 2^32 does not fit, so the scale is 0 too.
-  const uint32_t threshold = p >= 1 ? 0xffffffffu : uint32_t(p * 4294967296.0);
+  const DropoutScale scale = dropoutScale(c.reals[0]);
   byFloat(c, [&]<class T>() {
-    const T scale = p >= 1 ? T(0) : T(1.0 / (1.0 - p));
     forTiles(c.length(0), [&](int64_t at, int64_t n) {
-      kernelsOf<T>().dropout(c.out<T>(0) + at, c.in<T>(1) + at, stateOf(c, 2), uint64_t(at), n, threshold, scale);
+      kernelsOf<T>().dropout(c.out<T>(0) + at, c.in<T>(1) + at, stateOf(c, 2), uint64_t(at), n, scale.threshold, T(scale.factor));
     });
   });
 }

@@ -1,12 +1,12 @@
 // Reductions of [outer, n, inner] to [outer, inner], and the histogram.
 #include "../kernels/table.h"
 #include "../runtime/pool.h"
+#include "gemm.h"
 #include "op.h"
 
 namespace nodegrad::ops {
 namespace {
 
-constexpr int64_t columnBlock = 256;   // rows that one kernel call adds in order; blocks are then summed by a tree
 constexpr int64_t columnTile = 256;    // columns of one tile
 
 struct Shape { int64_t outer, n, inner; };
@@ -97,12 +97,27 @@ void run_sum(const Call& c) {
   if (c.length(0) == 0) return;
   byFloat(c, [&]<class T>() { s.inner == 1 ? sumRows<T>(c, s) : sumColumns<T>(c, s); });
 }
+// y += Σ x, or y = 0 + Σ x; the sums go to the workspace first. ints: those of sum, overwrite
+void run_sum_accumulate(const Call& c) {
+  if (c.length(0) == 0) return;
+  byFloat(c, [&]<class T>() {
+    T* const sums = static_cast<T*>(c.workspace);
+    const Operand operands[] = {{sums, c.length(0), c.dtype}, c.operands[1]};
+    Call sum = c;
+    sum.operands = operands;
+    sum.workspace = sums + (c.length(0) + 15) / 16 * 16;
+    run_sum(sum);
+    if (c.ints[3]) kernelsOf<T>().fill(c.out<T>(0), T(0), c.length(0));
+    kernelsOf<T>().accumulate(c.out<T>(0), sums, c.length(0));
+  });
+}
 size_t sumWorkspace(const Call& c) {
   const Shape s = shapeOf(c);
   const int64_t size = dtypeSize(c.dtype);
   if (s.inner == 1) return size_t(tilesOf(s.n, 4096) * size);
   return size_t(s.outer * tilesOf(s.n, columnBlock) * s.inner * size);
 }
+size_t sumAccumulateWorkspace(const Call& c) { return size_t((c.length(0) + 15) / 16 * 16 * dtypeSize(c.dtype)) + sumWorkspace(c); }
 
 // ---- max, min ----
 
@@ -201,6 +216,7 @@ const char* guardRequireFinite(const Call& c) {
 
 extern const OpFunctions op_require_finite = {run_require_finite, checkRequireFinite, nullptr, guardRequireFinite};
 extern const OpFunctions op_sum = {run_sum, checkSum, sumWorkspace};
+extern const OpFunctions op_sum_accumulate = {run_sum_accumulate, checkSum, sumAccumulateWorkspace};
 extern const OpFunctions op_max = {run_max, checkExtreme};
 extern const OpFunctions op_min = {run_min, checkExtreme};
 extern const OpFunctions op_select_backward = {run_select_backward, checkSelectBackward, nullptr, guardSelectBackward};

@@ -92,6 +92,36 @@ const char* checkCrossEntropyBackward(const Call& c) {
   return nullptr;
 }
 
+// loss = Σ losses / divisor, dx[rows, columns] = factor[rows]·(softmax − target): the loss, its reduction and its gradient. The
+// losses per row go to the workspace.
+template <bool dense> void runCrossEntropyGradient(const Call& c) {
+  byFloat(c, [&]<class T>() {
+    const auto& k = kernelsOf<T>();
+    T* const losses = static_cast<T*>(c.workspace);
+    const T smoothing = T(c.reals[0]);
+    forRows(c, [&](int64_t r, int64_t at) {
+      T* const dx = c.out<T>(1) + at;
+      if constexpr (dense) {
+        losses[r] = k.crossEntropyDenseRow(dx, c.in<T>(2) + at, c.in<T>(3) + at, c.ints[1], smoothing);
+      } else {
+        losses[r] = k.crossEntropyRow(dx, c.in<T>(2) + at, c.ints[1], indexBelow(c.in<int32_t>(3) + r, c.ints[1]), smoothing);
+      }
+      k.mul(dx, dx, 1, c.in<T>(4) + r, 0, c.ints[1], false);
+    });
+    *c.out<T>(0) = k.sum(losses, c.ints[0]) / T(c.reals[1]);
+  });
+}
+void run_cross_entropy_gradient(const Call& c) { runCrossEntropyGradient<false>(c); }
+void run_cross_entropy_dense_gradient(const Call& c) { runCrossEntropyGradient<true>(c); }
+template <bool dense> const char* checkCrossEntropyGradient(const Call& c) {
+  const int64_t n = checkedProduct(c.ints[0], c.ints[1]);
+  if (c.ints[1] < 1) return "cross-entropy needs at least one class";
+  if (c.length(0) != 1 || c.length(1) != n || c.length(2) != n || c.length(3) != (dense ? n : c.ints[0]) || c.length(4) != c.ints[0])
+    return "rows and classes do not fit the operands";
+  return nullptr;
+}
+size_t crossEntropyWorkspace(const Call& c) { return size_t(c.ints[0]) * size_t(dtypeSize(c.dtype)); }
+
 }  // namespace
 
 extern const OpFunctions op_softmax = {run_softmax, checkRows};
@@ -101,5 +131,9 @@ extern const OpFunctions op_log_softmax_backward = {run_log_softmax_backward, ch
 extern const OpFunctions op_cross_entropy = {run_cross_entropy, checkCrossEntropy, nullptr, guardCrossEntropy};
 extern const OpFunctions op_cross_entropy_dense = {run_cross_entropy_dense, checkCrossEntropyDense};
 extern const OpFunctions op_cross_entropy_backward = {run_cross_entropy_backward, checkCrossEntropyBackward};
+extern const OpFunctions op_cross_entropy_gradient = {run_cross_entropy_gradient, checkCrossEntropyGradient<false>, crossEntropyWorkspace,
+                                                      guardCrossEntropy};
+extern const OpFunctions op_cross_entropy_dense_gradient = {run_cross_entropy_dense_gradient, checkCrossEntropyGradient<true>,
+                                                            crossEntropyWorkspace};
 
 }  // namespace nodegrad::ops

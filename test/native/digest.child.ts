@@ -29,7 +29,11 @@ const digests: Record<string, string> = {};
 // Special values in place of some elements, where an operation takes any float.
 function disturbed(sample: Sample, random: Seeded): Sample {
   const inputs = sample.inputs.map((input) => {
-    if (!(input instanceof Float32Array || input instanceof Float64Array) || ['sgd', 'adam'].includes(sample.op)) return input;
+    if (
+      !(input instanceof Float32Array || input instanceof Float64Array) ||
+      ['sgd', 'adam', 'sgd_and_clear', 'adam_and_clear', 'require_finite'].includes(sample.op)
+    )
+      return input;
     const copy = input.slice();
     const list = specials(copy instanceof Float32Array ? 'float32' : 'float64');
     for (let i = 0; i < copy.length; i++) if (random.integer(5) === 0) copy[i] = list[random.integer(list.length)].value;

@@ -1,55 +1,11 @@
 // One valid native call for each line of native/ops/ops.def, at any length: what the tests of kernels and runtime run over.
 import type { DType, TypedArray } from '../../lib/dtype.js';
-import { arrayTypes } from '../../lib/dtype.js';
-import { nativeOps, run } from '../../lib/native.js';
+import { nativeOps } from '../../lib/native.js';
 import { Seeded } from '../helpers/seeded.js';
+import { columnsOf, type Float, type Maker, one, type Sample, state, uniform } from './calls.js';
+import { fusedMakers } from './fused.js';
 
-export type Float = 'float32' | 'float64';
-
-/** A call as the binding takes it. Outputs that are updated in place start from `initial`. */
-export interface Sample {
-  readonly op: string;
-  /** What tells this sample from others of its op. */
-  readonly form: string;
-  readonly outputs: readonly { readonly dtype: DType; readonly length: number; readonly initial?: TypedArray }[];
-  readonly inputs: readonly TypedArray[];
-  readonly ints: readonly number[];
-  readonly reals: readonly number[];
-  /** The output may be the memory of the first input: the kernel reads an element before it writes it. */
-  readonly aliases?: boolean;
-}
-
-const indexOf = new Map(nativeOps.map((op, index) => [op.name, index]));
-
-const margin = 64;
-
-/** Runs a sample into outputs of its own, with room around them, so that a kernel that writes too far fails a test and not the process. */
-export function runSample(sample: Sample): TypedArray[] {
-  const outputs = sample.outputs.map(({ dtype, length, initial }) => {
-    const array = new arrayTypes[dtype](length + 2 * margin).subarray(margin, margin + length);
-    if (initial !== undefined) array.set(initial);
-    return array;
-  });
-  runInto(sample, outputs, sample.inputs);
-  return outputs;
-}
-
-/** Runs a sample on given memory. */
-export function runInto(sample: Sample, outputs: readonly TypedArray[], inputs: readonly TypedArray[]): void {
-  const index = indexOf.get(sample.op);
-  if (index === undefined) throw new Error(`there is no native operation ${sample.op}`);
-  run(index, [...outputs, ...inputs], sample.ints, sample.reals);
-}
-
-type Maker = (n: number, dtype: Float, random: Seeded) => Sample[];
-
-const floats = (dtype: Float, values: ArrayLike<number>): TypedArray =>
-  dtype === 'float32' ? Float32Array.from(values) : Float64Array.from(values);
-const uniform = (random: Seeded, dtype: Float, n: number, low = -4, high = 4): TypedArray => floats(dtype, random.uniform(n, low, high));
-const one = (dtype: DType, length: number) => [{ dtype, length }];
-
-// The columns of a matrix of n elements: the largest of these that divides n.
-const columnsOf = (n: number): number => [16, 10, 7, 5, 3, 2].find((width) => n % width === 0) ?? 1;
+export { type Float, runInto, runSample, type Sample } from './calls.js';
 
 function unary(op: string, low = -4, high = 4, reals: number[] = []): Maker {
   return (n, dtype, random) => [
@@ -150,8 +106,6 @@ function product(op: string, form: 'plain' | 'accumulate' | 'linear'): Maker {
   };
 }
 
-const state = (random: Seeded): Int32Array => Int32Array.from({ length: 6 }, (_, i) => (i === 3 ? 0 : random.integer(2 ** 24)));
-
 function drawn(op: string): Maker {
   return (n, dtype, random) => [{ op, form: 'own stream', outputs: one(dtype, n), inputs: [state(random)], ints: [], reals: [-0.5, 1.5] }];
 }
@@ -190,6 +144,9 @@ function optimizer(op: string, states: number, hyper: number[][]): Maker {
 }
 
 const makers: Record<string, Maker> = {
+  ...Object.fromEntries(
+    Object.entries(fusedMakers).map(([op, make]) => [op, (...given: Parameters<Maker>) => make(...given).map(({ sample }) => sample)]),
+  ),
   add: binary('add'),
   sub: binary('sub'),
   mul: binary('mul'),

@@ -218,7 +218,8 @@ test('a disposed step frees its memory, finishes what is in flight, and records 
 test('describe() prints the instructions, and an arena smaller than the tensors side by side', (t) => {
   const { body } = build(optimizers['Adam']);
   const text = compileStep(body).describe(...batches(1)[0]);
-  t.regex(text, /^\d+ instructions, 2 inputs, 2 values that change/);
+  t.regex(text, /^\d+ instructions for \d+ recorded ones, 2 inputs, 2 values that change/);
+  t.regex(text, /linear_map +8×12·12×16 .* = linear \+ relu$/m);
   t.regex(text, /\badam\b/);
   const [, arena, side] = text.match(/arena ([\d.]+) KiB for tensors of ([\d.]+) KiB/) as string[];
   t.true(Number(arena) < Number(side));

@@ -1,0 +1,26 @@
+// Fused operations: what passes of lib/program put in place of several recorded ones. Nobody emits them, and they have no gradient.
+
+import { type Op, defineOp } from './define.js';
+
+function defineFused(name: string): Op<unknown> {
+  return defineOp<unknown>(name, { shape: () => ({ outputs: [], ints: [], reals: [] }), gradient: 'none' });
+}
+
+/** `y = f(x·w + b)`; ints: m, n, k, index of the map f. */
+export const linearMapOp = defineFused('linear_map');
+/** `dz = f'(y)·(a·b)`; ints: those of matmul, index of the backward f'. */
+export const matmulMapGradientOp = defineFused('matmul_map_gradient');
+/** `dW += xᵀ·dy`, `db += Σ dy`; ints: m, n, k, and whether dW and db are overwritten instead. */
+export const linearGradientsOp = defineFused('linear_gradients');
+/** `c = 0 + a·b`: an accumulation into zeros. */
+export const matmulOverwriteOp = defineFused('matmul_overwrite');
+/** `y += Σ x`; ints: those of sum, and whether y is overwritten instead. */
+export const sumAccumulateOp = defineFused('sum_accumulate');
+/** The reduced loss and its gradient by the logits, from class indices; reals: smoothing, divisor. */
+export const crossEntropyGradientOp = defineFused('cross_entropy_gradient');
+/** The same from target probabilities. */
+export const crossEntropyDenseGradientOp = defineFused('cross_entropy_dense_gradient');
+/** An update that leaves its gradients zero. */
+export const sgdAndClearOp = defineFused('sgd_and_clear');
+/** An update that leaves its gradients zero. */
+export const adamAndClearOp = defineFused('adam_and_clear');

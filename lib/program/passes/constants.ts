@@ -1,0 +1,46 @@
+// Constant folding: what depends on nothing but constants is computed once, when the program is made.
+
+import { arrayTypes, type TypedArray } from '../../dtype.js';
+import { runNow } from '../../ops/emit.js';
+import { type AnyTensor, Tensor } from '../../tensor.js';
+import type { Buffer, Slot } from '../record.js';
+import { type List, Uses } from './list.js';
+
+/** Larger ones stay instructions: writing them takes no longer than reading them, and the arena has room for many things. */
+const most = 1 << 14;
+
+/** Which matrix product serves may change between two steps. */
+const products = new Set(['matmul', 'linear']);
+
+export function foldConstants(list: List): List {
+  const uses = new Uses(list);
+  const buffers: Buffer[] = [...list.buffers];
+  const tensor = ({ buffer, offset, size }: Slot): AnyTensor => {
+    const { data, dtype } = buffers[buffer];
+    const part = (data as TypedArray).subarray(offset, offset + size);
+    return Tensor.wrap(part as Float32Array, [size], dtype as 'float32') as AnyTensor;
+  };
+  const end = list.instructions.length;
+  const instructions = list.instructions.filter(({ op, operands, writes, ints, reals, guard }) => {
+    const outputs = operands.slice(0, writes);
+    const inputs = operands.slice(writes);
+    const foldable =
+      writes > 0 &&
+      guard === undefined &&
+      !products.has(op.name) &&
+      inputs.every(({ buffer }) => buffers[buffer].kind === 'constant') &&
+      outputs.every((slot) => {
+        const { kind, size } = buffers[slot.buffer];
+        const written = uses.between({ ...slot, offset: 0, size }, -1, end).filter((use) => use.writes).length;
+        return kind === 'temporary' && slot.size === size && size <= most && written === 1;
+      });
+    if (!foldable) return true;
+    for (const { buffer } of outputs) {
+      const { dtype, size } = buffers[buffer];
+      buffers[buffer] = { dtype, size, kind: 'constant', data: new arrayTypes[dtype](size) as TypedArray };
+    }
+    runNow(op, outputs.map(tensor), inputs.map(tensor), { outputs: [], ints, reals });
+    return false;
+  });
+  return { ...list, buffers, instructions };
+}

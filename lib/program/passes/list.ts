@@ -1,0 +1,179 @@
+// What passes work on: a list of instructions, and who reads and writes which memory in it.
+
+import { bytesOf } from '../../dtype.js';
+import type { Buffer, Instruction, Slot } from '../record.js';
+
+/** A program on its way through the passes. */
+export interface List {
+  readonly buffers: readonly Buffer[];
+  readonly instructions: readonly Instruction[];
+  /** What the step gives back. */
+  readonly results: readonly Slot[];
+}
+
+/** A small function from list to list. What it leaves computes the same bits. */
+export type Pass = (list: List) => List;
+
+/** A use of memory by an instruction, in bytes from where that memory starts. */
+interface Use {
+  at: number;
+  operand: number;
+  begin: number;
+  end: number;
+  reads: boolean;
+  writes: boolean;
+}
+
+/** Operations whose outputs are inputs too: they update what is there. */
+const updating = new Set([
+  'accumulate',
+  'matmul_accumulate',
+  'linear_gradients',
+  'sum_accumulate',
+  'sgd',
+  'sgd_and_clear',
+  'adam',
+  'adam_and_clear',
+]);
+
+/** Whether an operation reads what it writes. */
+export function updates(instruction: Instruction): boolean {
+  return updating.has(instruction.op.name);
+}
+
+/** Who reads and writes what. Memory that stays may be named by several buffers: its uses are compared by address. */
+export class Uses {
+  readonly #uses = new Map<unknown, Use[]>();
+  readonly #kept: ReadonlySet<number>;
+
+  constructor(readonly list: List) {
+    this.#kept = new Set(list.results.map(({ buffer }) => buffer));
+    for (const [at, instruction] of list.instructions.entries()) {
+      for (const [operand, slot] of instruction.operands.entries()) {
+        const { memory, begin, end } = this.#place(slot);
+        const writes = operand < instruction.writes;
+        const use = { at, operand, begin, end, writes, reads: !writes || updates(instruction) };
+        const uses = this.#uses.get(memory);
+        if (uses === undefined) this.#uses.set(memory, [use]);
+        else uses.push(use);
+      }
+    }
+  }
+
+  #place({ buffer, offset, size }: Slot): { memory: unknown; begin: number; end: number } {
+    const { data, dtype, kind } = this.list.buffers[buffer];
+    const width = bytesOf(dtype);
+    const stays = kind === 'external' && data !== null;
+    const begin = (stays ? data.byteOffset : 0) + offset * width;
+    return { memory: stays ? data.buffer : buffer, begin, end: begin + size * width };
+  }
+
+  /** Uses of any byte of `slot` by instructions after `from` and before `to`. */
+  between(slot: Slot, from: number, to: number): readonly Use[] {
+    const { memory, begin, end } = this.#place(slot);
+    return (this.#uses.get(memory) ?? []).filter((use) => use.at > from && use.at < to && use.begin < end && begin < use.end);
+  }
+
+  /** Whether `inner` lies in `outer`, and if so how many elements from its start; else −1. Both have one dtype. */
+  within(inner: Slot, outer: Slot): number {
+    const [a, b] = [this.#place(inner), this.#place(outer)];
+    if (a.memory !== b.memory || a.begin < b.begin || a.end > b.end) return -1;
+    return (a.begin - b.begin) / bytesOf(this.list.buffers[inner.buffer].dtype);
+  }
+
+  /** Whether two slots share a byte. */
+  overlap(one: Slot, two: Slot): boolean {
+    const [a, b] = [this.#place(one), this.#place(two)];
+    return a.memory === b.memory && a.begin < b.end && b.begin < a.end;
+  }
+
+  /** The one instruction that reads what `at` writes as `slot`, when all of a temporary is meant and nothing else touches it; else −1. */
+  soleReader(at: number, slot: Slot): number {
+    const buffer = this.list.buffers[slot.buffer];
+    const uses = this.#uses.get(slot.buffer) ?? [];
+    if (buffer.kind !== 'temporary' || this.#kept.has(slot.buffer) || slot.size !== buffer.size || uses.length !== 2) return -1;
+    const [write, read] = uses;
+    if (write.at !== at || write.reads || read.writes || read.end - read.begin !== write.end - write.begin) return -1;
+    return read.at;
+  }
+
+  /**
+   * Whether instruction `from` may run at place `to` instead: nothing between needs what it writes or changes what it reads, and no
+   * write to memory that stays comes before a check that may stop the step. `others` are fused with it.
+   */
+  mayMove(from: number, to: number, others: readonly number[] = []): boolean {
+    const { instructions, buffers } = this.list;
+    const [first, last] = from < to ? [from, to] : [to, from];
+    const { operands, writes } = instructions[from];
+    const stays = operands.slice(0, writes).some(({ buffer }) => buffers[buffer].kind === 'external');
+    if (to < from && stays && instructions.slice(to, from).some(({ op }) => op.name === 'require_finite')) return false;
+    return operands.every((slot, operand) =>
+      this.between(slot, first, last).every((use) => others.includes(use.at) || (operand >= writes && !use.writes)),
+    );
+  }
+}
+
+/** Instructions by their place in place of which others come. */
+export type Edit = ReadonlyMap<number, readonly Instruction[]>;
+
+/** Goes through the list and makes the edits that `match` finds at each place, until it finds none. */
+export function rewrite(list: List, match: (uses: Uses, at: number) => Edit | null): List {
+  let current = list;
+  let uses = new Uses(current);
+  for (let at = 0; at < current.instructions.length; ) {
+    const edit = match(uses, at);
+    if (edit === null) {
+      at += 1;
+      continue;
+    }
+    current = { ...current, instructions: current.instructions.flatMap((instruction, i) => edit.get(i) ?? [instruction]) };
+    uses = new Uses(current);
+    at = Math.min(at, ...edit.keys());
+  }
+  return current;
+}
+
+/** The edit that puts `fused` at place `to` and takes the other `members` away. Its origin is theirs, in their order. */
+export function merge(uses: Uses, members: readonly number[], to: number, fused: Omit<Instruction, 'guard' | 'of'>): Edit {
+  const { instructions } = uses.list;
+  const of = [...members].sort((a, b) => a - b).flatMap((at) => instructions[at].of ?? [instructions[at].op.name]);
+  const { guard } = instructions[members[0]];
+  const made: Instruction = { ...fused, ...(guard === undefined ? {} : { guard }), of };
+  return new Map(members.map((at) => [at, at === to ? [made] : []]));
+}
+
+/** Whether all run in the same steps. */
+export function sameGuard(uses: Uses, ...places: readonly number[]): boolean {
+  const { instructions } = uses.list;
+  return places.every((at) => instructions[at].guard === instructions[places[0]].guard);
+}
+
+/** Whether two slots are the same stretch of the same buffer. */
+export function sameSlot(a: Slot, b: Slot): boolean {
+  return a.buffer === b.buffer && a.offset === b.offset && a.size === b.size;
+}
+
+/** How an input of a broadcasting operation is walked: rows and columns of the output, and the input's step along each. */
+export interface Walk {
+  rows: number;
+  columns: number;
+  rowStride: number;
+  columnStride: number;
+}
+
+/** The walk of input `i` by the attributes of a broadcasting operation; null where it takes more than rows and columns. */
+export function walkOf({ ints }: Instruction, i: number): Walk | null {
+  const rank = ints[0];
+  if (rank > 2) return null;
+  const dims = ints.slice(1, 1 + rank);
+  const strides = ints.slice(1 + rank * (1 + i), 1 + rank * (2 + i));
+  if (rank === 2) return { rows: dims[0], columns: dims[1], rowStride: strides[0], columnStride: strides[1] };
+  const columns = dims[0] ?? 1;
+  const columnStride = strides[0] ?? 0;
+  return { rows: 1, columns, rowStride: columnStride === 0 ? 0 : columns, columnStride };
+}
+
+/** Whether a walk visits each element of the output's size once, in order. */
+export function isWhole({ rows, columns, rowStride, columnStride }: Walk): boolean {
+  return (columnStride === 1 || columns === 1) && (rowStride === columns || rows === 1);
+}

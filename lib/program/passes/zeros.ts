@@ -1,0 +1,83 @@
+// Zeroing of gradients: the optimizer writes the zeros behind itself, or the first accumulation after them overwrites instead.
+
+import { adamAndClearOp, linearGradientsOp, matmulOverwriteOp, sgdAndClearOp, sumAccumulateOp } from '../../ops/fused.js';
+import { bytesOf } from '../../dtype.js';
+import type { Instruction, Slot } from '../record.js';
+import { type List, merge, rewrite, sameGuard, type Uses } from './list.js';
+
+const isZeros = ({ op, reals }: Instruction): boolean => op.name === 'fill' && Object.is(reals[0], 0);
+
+const clearing: Record<string, typeof sgdAndClearOp> = { sgd: sgdAndClearOp, adam: adamAndClearOp };
+
+/** Optimizer, then zeros into its gradients: one pass over them. */
+export function fuseClear(list: List): List {
+  return rewrite(list, (uses, at) => {
+    const { instructions } = uses.list;
+    const update = instructions[at];
+    const op = clearing[update.op.name];
+    if (op === undefined) return null;
+    const gradient = update.operands[update.writes];
+    const fill = uses
+      .between(gradient, at, instructions.length)
+      .find((use) => isZeros(instructions[use.at]) && covers(uses, instructions[use.at], gradient))?.at;
+    if (fill === undefined || !sameGuard(uses, at, fill)) return null;
+    // Only this stretch of zeros moves.
+    if (uses.between(gradient, at, fill).length > 0) return null;
+    if (instructions.slice(at, fill).some(({ op: { name } }) => name === 'require_finite')) return null;
+    const edit = new Map(merge(uses, [at], at, { ...update, op, writes: update.writes + 1 }));
+    edit.set(at, [{ ...(edit.get(at) as Instruction[])[0], of: [...(update.of ?? [update.op.name]), 'fill'] }]);
+    edit.set(fill, without(uses, instructions[fill], gradient));
+    return edit;
+  });
+}
+
+/** What an accumulation is when its target is zero: output by output, the attribute that says so. */
+function overwriting(instruction: Instruction, output: number): Pick<Instruction, 'op' | 'ints'> | null {
+  const { op, ints } = instruction;
+  const flag = (place: number): Pick<Instruction, 'op' | 'ints'> | null => (ints[place] === 1 ? null : { op, ints: ints.with(place, 1) });
+  if (op.name === 'matmul_accumulate') return { op: matmulOverwriteOp, ints };
+  if (op === linearGradientsOp) return flag(3 + output);
+  return op === sumAccumulateOp ? flag(3) : null;
+}
+
+/** Zeros, then an accumulation into them: the accumulation overwrites, with zero plus its sum, which is what it would have added up to. */
+export function fuseOverwrite(list: List): List {
+  return rewrite(list, (uses, at) => {
+    const { instructions } = uses.list;
+    const fill = instructions[at];
+    if (!isZeros(fill)) return null;
+    for (const use of uses.between(fill.operands[0], at, instructions.length)) {
+      const instruction = instructions[use.at];
+      const target = instruction.operands[use.operand];
+      if (!use.writes || !covers(uses, fill, target) || !sameGuard(uses, at, use.at)) continue;
+      const fused = overwriting(instruction, use.operand);
+      if (fused === null || uses.between(target, at, use.at).length > 0) continue;
+      return new Map([
+        [at, without(uses, fill, target)],
+        [use.at, [{ ...instruction, ...fused, of: ['fill', ...(instruction.of ?? [instruction.op.name])] }]],
+      ]);
+    }
+    return null;
+  });
+}
+
+/** Whether `part` is a whole tensor within those zeros. */
+function covers(uses: Uses, fill: Instruction, part: Slot): boolean {
+  return part.size === uses.list.buffers[part.buffer].size && uses.within(part, fill.operands[0]) >= 0;
+}
+
+/** The zeros that are left when those of `part` come from elsewhere. */
+function without(uses: Uses, fill: Instruction, part: Slot): Instruction[] {
+  const [{ buffer, offset, size }] = fill.operands;
+  const from = uses.within(part, fill.operands[0]);
+  const to = from + part.size;
+  const pieces: Slot[] = [
+    { buffer, offset, size: from },
+    { buffer, offset: offset + to, size: size - to },
+  ];
+  // Parameters start at 64-byte boundaries of their slab, and only whole ones are cut out: what lies between the end of one and the
+  // next boundary is zero, and stays zero.
+  const line = 64 / bytesOf(uses.list.buffers[buffer].dtype);
+  const padding = (piece: Slot): boolean => piece.offset % line !== 0 && piece.size <= line - (piece.offset % line);
+  return pieces.filter((piece) => piece.size > 0 && !padding(piece)).map((piece) => ({ ...fill, operands: [piece] }));
+}

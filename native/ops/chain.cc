@@ -1,0 +1,133 @@
+// Several elementwise operations in one pass over memory: each block of the output stays in the first-level cache while one kernel
+// after the other works on it. The kernels are those of the single operations, and so are the bits.
+//
+// y[n]; inputs: x[n], then the other operands. ints: columns of a row, then for each step: operation (place in the list), side
+// (0: f(v), f(v, other); 1: f(other, v)), operand of `other` (0: none), its row stride and its column stride (0 or 1).
+// reals: two for each step: bounds of clip, probability of dropout.
+#include "../kernels/table.h"
+#include "../runtime/pool.h"
+#include "maps.h"
+#include "op.h"
+
+namespace nodegrad::ops {
+namespace {
+
+constexpr int64_t block = 2048;
+constexpr int stepInts = 5, stepReals = 2;
+constexpr int64_t stateWords = 6;
+
+struct Step {
+  OpCode op;
+  bool swapped;
+  int64_t operand, rowStride, columnStride;
+  double low, high;
+};
+
+int64_t stepCount(const Call& c) { return (c.intCount - 1) / stepInts; }
+Step stepOf(const Call& c, int64_t i) {
+  const int64_t* p = c.ints + 1 + i * stepInts;
+  return {OpCode(p[0]), p[1] != 0, p[2], p[3], p[4], c.reals[i * stepReals], c.reals[i * stepReals + 1]};
+}
+
+template <class T> using BinaryKernel = void (*)(T* c, const T* a, int aStep, const T* b, int bStep, int64_t n, bool streaming);
+template <class T> BinaryKernel<T> binaryKernel(OpCode op) {
+  const Kernels<T>& k = kernelsOf<T>();
+  switch (op) {
+    case OpCode::add: return k.add;
+    case OpCode::sub: return k.sub;
+    case OpCode::mul: return k.mul;
+    case OpCode::div: return k.div;
+    case OpCode::minimum: return k.minimumOf;
+    case OpCode::maximum: return k.maximumOf;
+    case OpCode::add_relu: return k.addRelu;
+    default: return nullptr;
+  }
+}
+
+// v[n] = step(v or x, other) for elements from `at`.
+template <class T> void apply(const Call& c, const Step& s, T* v, const T* x, int64_t at, int64_t n) {
+  const Kernels<T>& k = kernelsOf<T>();
+  if (MapKernel<T> map = mapKernel<T>(int64_t(s.op))) return map(v, x, n, false);
+  if (MapBackwardKernel<T> map = mapBackwardKernel<T>(int64_t(s.op))) {
+    const T* other = c.in<T>(int(s.operand)) + at;
+    return s.swapped ? map(v, other, x, n, false) : map(v, x, other, n, false);
+  }
+  if (BinaryKernel<T> binary = binaryKernel<T>(s.op)) {
+    const T* other = c.in<T>(int(s.operand));
+    const int step = int(s.columnStride);
+    const auto part = [&](int64_t j, int64_t count, const T* o) {
+      if (s.swapped) binary(v + j, o, step, x + j, 1, count, false);
+      else binary(v + j, x + j, 1, o, step, count, false);
+    };
+    const int64_t columns = c.ints[0];
+    if (s.rowStride == columns && step == 1) return part(0, n, other + at);
+    if (s.rowStride == 0 && step == 0) return part(0, n, other);
+    for (int64_t j = 0; j < n;) {
+      const int64_t row = (at + j) / columns, column = (at + j) % columns, count = columns - column < n - j ? columns - column : n - j;
+      part(j, count, other + row * s.rowStride + column * step);
+      j += count;
+    }
+    return;
+  }
+  switch (s.op) {
+    case OpCode::clip: return k.clip(v, x, T(s.low), T(s.high), n);
+    case OpCode::clip_backward: {
+      const T* other = c.in<T>(int(s.operand)) + at;
+      return s.swapped ? k.clipBackward(v, other, x, T(s.low), T(s.high), n) : k.clipBackward(v, x, other, T(s.low), T(s.high), n);
+    }
+    case OpCode::dropout: {
+      const DropoutScale scale = dropoutScale(s.low);
+      return k.dropout(v, x, static_cast<const uint32_t*>(c.operands[s.operand].data), uint64_t(at), n, scale.threshold, T(scale.factor));
+    }
+    default: return;
+  }
+}
+
+void run_elementwise_chain(const Call& c) {
+  const int64_t steps = stepCount(c);
+  byFloat(c, [&]<class T>() {
+    parallelFor(tilesOf(c.length(0), elementTile), [&](int64_t tile, int) {
+      const int64_t end = tile * elementTile + elementTile < c.length(0) ? tile * elementTile + elementTile : c.length(0);
+      for (int64_t at = tile * elementTile; at < end; at += block) {
+        const int64_t n = end - at < block ? end - at : block;
+        T* const v = c.out<T>(0) + at;
+        for (int64_t i = 0; i < steps; ++i) apply<T>(c, stepOf(c, i), v, i == 0 ? c.in<T>(1) + at : v, at, n);
+      }
+    });
+  });
+}
+
+const char* checkElementwiseChain(const Call& c) {
+  const int64_t n = c.length(0), steps = stepCount(c);
+  if (c.intCount < 1 + stepInts || c.intCount != 1 + steps * stepInts || c.realCount != steps * stepReals) return "malformed steps";
+  const int64_t columns = c.ints[0];
+  if (columns < 1 || n % columns != 0) return "the rows do not fit the output";
+  if (c.operandCount < 2 || c.length(1) != n || c.operands[1].dtype != c.dtype) return "the input does not fit the output";
+  for (int64_t i = 0; i < steps; ++i) {
+    const Step s = stepOf(c, i);
+    if (s.op == OpCode::clip || mapKernel<float>(int64_t(s.op))) continue;
+    if (s.operand < 2 || s.operand >= c.operandCount) return "a step names an operand that was not given";
+    const Operand& other = c.operands[s.operand];
+    if (s.op == OpCode::dropout) {
+      if (other.dtype != DType::int32 || other.length != stateWords) return "the random state must have 6 words";
+      if (!(s.low >= 0 && s.low <= 1)) return "the dropout probability must be from 0 to 1";
+      continue;
+    }
+    if (other.dtype != c.dtype) return "operands of different dtypes";
+    if (binaryKernel<float>(s.op)) {
+      if ((s.columnStride != 0 && s.columnStride != 1) || s.rowStride < 0 || (s.rowStride > 1 && s.rowStride != columns)) return "malformed strides";
+      if (n > 0 && (n / columns - 1) * s.rowStride + (columns - 1) * s.columnStride >= other.length) return "an operand is too short for its strides";
+    } else if (s.op == OpCode::clip_backward || mapBackwardKernel<float>(int64_t(s.op))) {
+      if (other.length != n) return "operands of different lengths";
+    } else {
+      return "an operation that cannot stand in a chain";
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+extern const OpFunctions op_elementwise_chain = {run_elementwise_chain, checkElementwiseChain};
+
+}  // namespace nodegrad::ops

@@ -1,0 +1,87 @@
+// Every fused operation gives the bits of the operations that it stands for, and refuses what does not fit.
+import test from 'ava';
+import type { TypedArray } from '../../lib/dtype.js';
+import { nativeOps, run } from '../../lib/native.js';
+import { Seeded } from '../helpers/seeded.js';
+import { type Float, indexOf, runInto, runSample } from './calls.js';
+import { fusedMakers } from './fused.js';
+import { bits, firstDifference } from './samples.js';
+
+const sizes = [...Array.from({ length: 41 }, (_, n) => n), 96, 130, 640, 4800, 2 * 16384 + 17];
+
+for (const [op, make] of Object.entries(fusedMakers)) {
+  test(`${op} gives the bits of the operations it stands for`, (t) => {
+    let compared = 0;
+    for (const dtype of ['float32', 'float64'] as const satisfies Float[]) {
+      for (const n of sizes) {
+        for (const { sample, apart } of make(n, dtype, new Seeded(n + 3))) {
+          const [found, wanted] = [runSample(sample), apart()];
+          for (const [i, array] of wanted.entries()) {
+            const at = firstDifference(found[i], array);
+            if (at >= 0)
+              t.fail(`${op} ${dtype} of ${n}, ${sample.form}: output ${i} at ${at} is ${bits(found[i][at])}, not ${bits(array[at])}`);
+            compared += array.length;
+          }
+        }
+      }
+    }
+    t.true(compared > 10_000);
+  });
+}
+
+test('every fused operation takes a NaN where the separate ones take it', (t) => {
+  for (const [op, make] of Object.entries(fusedMakers)) {
+    for (const { sample, apart } of make(48, 'float32', new Seeded(9))) {
+      const floats = sample.inputs.find((input) => input instanceof Float32Array) as Float32Array | undefined;
+      if (floats === undefined) continue;
+      floats[floats.length >> 1] = Number.NaN;
+      const [found, wanted] = [runSample(sample), apart()];
+      t.true(
+        wanted.every((array, i) => firstDifference(found[i], array) < 0),
+        `${op}, ${sample.form}`,
+      );
+    }
+  }
+});
+
+test('fused operations refuse operands and attributes that do not fit', (t) => {
+  const zeros = (n: number): TypedArray => new Float32Array(n);
+  const call =
+    (op: string, outputs: TypedArray[], inputs: TypedArray[], ints: number[], reals: number[] = []) =>
+    () =>
+      runInto({ op, form: '', outputs: [], inputs, ints, reals }, outputs, inputs);
+  const [x, w, b] = [zeros(6), zeros(12), zeros(4)];
+  const map = indexOf('relu');
+  t.notThrows(call('linear_map', [zeros(8)], [x, w, b], [2, 4, 3, map]));
+  t.throws(call('linear_map', [zeros(8)], [x, w, b], [2, 4, 3, indexOf('relu_backward')]), { message: /no map/ });
+  t.throws(call('linear_map', [zeros(8)], [x, w, b], [2, 4, 3, -1]), { message: /no map/ });
+  t.throws(call('linear_map', [zeros(8)], [x, w, zeros(3)], [2, 4, 3, map]), { message: /bias/ });
+  t.throws(call('matmul_map_gradient', [zeros(8)], [x, w, zeros(8)], [2, 4, 3, 0, 0, map]), { message: /no backward/ });
+  t.throws(call('matmul_map_gradient', [zeros(8)], [x, w, zeros(7)], [2, 4, 3, 0, 0, indexOf('relu_backward')]), { message: /lengths/ });
+  t.throws(call('linear_gradients', [zeros(3), zeros(1)], [x, zeros(2)], [3, 1, 2, 0, 0]), { message: /another order/ });
+  t.throws(call('linear_gradients', [zeros(12), zeros(3)], [x, zeros(8)], [3, 4, 2, 0, 0]), { message: /fit/ });
+  t.throws(call('cross_entropy_gradient', [zeros(1), x], [x, Int32Array.of(0, 3), zeros(2)], [2, 3], [0, 1]), { message: /class index/ });
+  t.throws(call('cross_entropy_gradient', [zeros(2), x], [x, Int32Array.of(0, 1), zeros(2)], [2, 3], [0, 1]), { message: /fit/ });
+  const step = (op: string, operand: number, rowStride: number, columnStride: number): number[] => [
+    3,
+    indexOf(op),
+    0,
+    operand,
+    rowStride,
+    columnStride,
+  ];
+  const chain = (ints: number[], other: TypedArray = zeros(6), reals = [0, 0]) =>
+    call('elementwise_chain', [zeros(6)], [x, other], ints, reals);
+  t.notThrows(chain(step('add', 2, 3, 1)));
+  t.throws(chain(step('add', 3, 3, 1)), { message: /not given/ });
+  t.throws(chain(step('add', 2, 3, 1), zeros(5)), { message: /too short/ });
+  t.throws(chain(step('add', 2, 2, 1)), { message: /strides/ });
+  t.throws(chain(step('sum', 2, 3, 1)), { message: /cannot stand/ });
+  t.throws(chain(step('add', 2, 3, 1), new Float64Array(6)), { message: /dtypes/ });
+  t.throws(chain(step('dropout', 2, 3, 1), new Int32Array(5)), { message: /6 words/ });
+  t.throws(chain(step('dropout', 2, 3, 1), new Int32Array(6), [2, 0]), { message: /probability/ });
+  t.throws(chain(step('relu_backward', 2, 3, 1), zeros(5)), { message: /lengths/ });
+  t.throws(chain([4, ...step('add', 2, 3, 1).slice(1)]), { message: /rows/ });
+  t.throws(chain([3]), { message: /malformed/ });
+  t.throws(() => run(nativeOps.length, [x], [], []), { message: /no such/ });
+});

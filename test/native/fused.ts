@@ -1,0 +1,285 @@
+// Valid calls of the fused operations, each with the separate operations that it stands for.
+import type { TypedArray } from '../../lib/dtype.js';
+import { arrayTypes } from '../../lib/dtype.js';
+import type { Seeded } from '../helpers/seeded.js';
+import { columnsOf, type Float, indexOf, one, runInto, type Sample, state, uniform } from './calls.js';
+
+/** A call of a fused operation, and its outputs by separate ones. */
+export interface Fused {
+  sample: Sample;
+  apart: () => TypedArray[];
+}
+
+type FusedMaker = (n: number, dtype: Float, random: Seeded) => Fused[];
+
+/** Runs a plain operation into new memory, or into a copy of `initial`. */
+function apply(
+  op: string,
+  dtype: Float,
+  size: number,
+  inputs: TypedArray[],
+  ints: number[] = [],
+  reals: number[] = [],
+  initial?: TypedArray,
+): TypedArray {
+  const y = initial?.slice() ?? new arrayTypes[dtype](size);
+  runInto({ op, form: '', outputs: [], inputs, ints, reals }, [y], inputs);
+  return y;
+}
+
+const maps = ['relu', 'tanh', 'sigmoid', 'exp', 'abs'];
+const gradients = ['relu_backward', 'tanh_backward', 'sigmoid_backward'];
+
+const linearMap: FusedMaker = (n, dtype, random) => {
+  const columns = columnsOf(n);
+  const m = n / columns;
+  return maps.flatMap((map) =>
+    [1, 19].map((k) => {
+      const inputs = [uniform(random, dtype, m * k), uniform(random, dtype, k * columns), uniform(random, dtype, columns)];
+      return {
+        sample: {
+          op: 'linear_map',
+          form: `${map}, ${m}×${k}×${columns}`,
+          outputs: one(dtype, n),
+          inputs,
+          ints: [m, columns, k, indexOf(map)],
+          reals: [],
+        },
+        apart: () => [apply(map, dtype, n, [apply('linear', dtype, n, inputs, [m, columns, k])])],
+      };
+    }),
+  );
+};
+
+const mapGradient: FusedMaker = (n, dtype, random) => {
+  const columns = columnsOf(n);
+  const m = n / columns;
+  return gradients.flatMap((map) =>
+    [0, 1, 2, 3].map((transposes) => {
+      const ints = [m, columns, 19, transposes & 1, transposes >> 1];
+      const [a, b, y] = [uniform(random, dtype, m * 19), uniform(random, dtype, 19 * columns), uniform(random, dtype, n, -1, 1)];
+      return {
+        sample: {
+          op: 'matmul_map_gradient',
+          form: `${map}, ${ints}`,
+          outputs: one(dtype, n),
+          inputs: [a, b, y],
+          ints: [...ints, indexOf(map)],
+          reals: [],
+        },
+        apart: () => [apply(map, dtype, n, [apply('matmul', dtype, n, [a, b], ints), y])],
+      };
+    }),
+  );
+};
+
+const overwrite: FusedMaker = (n, dtype, random) => {
+  const columns = columnsOf(n);
+  const m = n / columns;
+  // The smallest products round to −0, which zero plus them does not give.
+  return [1, 1e-30].map((scale) => {
+    const [a, b] = [uniform(random, dtype, m * 3, -scale, scale), uniform(random, dtype, 3 * columns, -scale, scale)];
+    const ints = [m, columns, 3, 0, 0];
+    return {
+      sample: {
+        op: 'matmul_overwrite',
+        form: `${ints} by ${scale}`,
+        outputs: [{ dtype, length: n, initial: uniform(random, dtype, n) }],
+        inputs: [a, b],
+        ints,
+        reals: [],
+      },
+      apart: () => [apply('matmul_accumulate', dtype, n, [a, b], ints, [], new arrayTypes[dtype](n))],
+    };
+  });
+};
+
+const linearGradients: FusedMaker = (n, dtype, random) => {
+  const columns = columnsOf(n);
+  const m = n / columns;
+  if (columns < 2) return [];
+  // Up to three blocks of a column sum.
+  return [1, 23, 600].flatMap((k) =>
+    [0, 1].flatMap((overwriteWeight) =>
+      [0, 1].map((overwriteBias) => {
+        const [weight, bias] = [uniform(random, dtype, n), uniform(random, dtype, columns)];
+        const [x, dy] = [uniform(random, dtype, k * m), uniform(random, dtype, k * columns)];
+        const zeros = (array: TypedArray, zero: number): TypedArray => (zero === 1 ? new arrayTypes[dtype](array.length) : array);
+        return {
+          sample: {
+            op: 'linear_gradients',
+            form: `${m}×${k}×${columns}, ${overwriteWeight}, ${overwriteBias}`,
+            outputs: [
+              { dtype, length: n, initial: weight },
+              { dtype, length: columns, initial: bias },
+            ],
+            inputs: [x, dy],
+            ints: [m, columns, k, overwriteWeight, overwriteBias],
+            reals: [],
+          },
+          apart: () => [
+            apply('matmul_accumulate', dtype, n, [x, dy], [m, columns, k, 1, 0], [], zeros(weight, overwriteWeight)),
+            apply('accumulate', dtype, columns, [apply('sum', dtype, columns, [dy], [1, k, columns])], [], [], zeros(bias, overwriteBias)),
+          ],
+        };
+      }),
+    ),
+  );
+};
+
+const sumAccumulate: FusedMaker = (n, dtype, random) => {
+  const columns = columnsOf(n);
+  return [
+    [n / columns, columns, 1],
+    [1, n, 1],
+    [1, n / columns, columns],
+  ].flatMap((ints) =>
+    [0, 1].map((zero) => {
+      const size = ints[0] * ints[2];
+      const [x, y] = [uniform(random, dtype, n), uniform(random, dtype, size)];
+      return {
+        sample: {
+          op: 'sum_accumulate',
+          form: `${ints}, ${zero}`,
+          outputs: [{ dtype, length: size, initial: y }],
+          inputs: [x],
+          ints: [...ints, zero],
+          reals: [],
+        },
+        apart: () => [
+          apply('accumulate', dtype, size, [apply('sum', dtype, size, [x], ints)], [], [], zero === 1 ? new arrayTypes[dtype](size) : y),
+        ],
+      };
+    }),
+  );
+};
+
+function crossEntropyGradient(dense: boolean): FusedMaker {
+  return (n, dtype, random) => {
+    if (n === 0) return [];
+    const columns = columnsOf(n);
+    const rows = n / columns;
+    const logits = uniform(random, dtype, n);
+    const target = dense ? uniform(random, dtype, n, 0, 1) : Int32Array.from({ length: rows }, () => random.integer(columns));
+    const factor = uniform(random, dtype, rows);
+    return [0, 0.1].flatMap((smoothing) =>
+      [1, rows].map((divisor) => ({
+        sample: {
+          op: dense ? 'cross_entropy_dense_gradient' : 'cross_entropy_gradient',
+          form: `${rows} rows of ${columns}, ${smoothing}, ${divisor}`,
+          outputs: [...one(dtype, 1), ...one(dtype, n)],
+          inputs: [logits, target, factor],
+          ints: [rows, columns],
+          reals: [smoothing, divisor],
+        },
+        apart: () => {
+          const [losses, difference] = [new arrayTypes[dtype](rows), new arrayTypes[dtype](n)];
+          const op = dense ? 'cross_entropy_dense' : 'cross_entropy';
+          runInto({ op, form: '', outputs: [], inputs: [], ints: [rows, columns], reals: [smoothing] }, [losses, difference], [logits, target]);
+          const total = apply('sum', dtype, 1, [losses], [1, rows, 1]);
+          return [
+            apply('div', dtype, 1, [total, new arrayTypes[dtype]([divisor])], [1, 1, 1, 0]),
+            apply('cross_entropy_backward', dtype, n, [factor, difference], [rows, columns]),
+          ];
+        },
+      })),
+    );
+  };
+}
+
+function clearing(op: string, states: number, hyper: number[]): FusedMaker {
+  return (n, dtype, random) => {
+    const memory = Array.from({ length: states + 1 }, (_, i) => uniform(random, dtype, n, i === 2 ? 0 : -1, 1));
+    const gradient = uniform(random, dtype, n, -1, 1);
+    const values = Float64Array.from(hyper);
+    return [
+      {
+        sample: {
+          op: `${op}_and_clear`,
+          form: 'in place',
+          outputs: [...memory, gradient].map((initial) => ({ dtype, length: n, initial })),
+          inputs: [values],
+          ints: [],
+          reals: [],
+        },
+        apart: () => {
+          const outputs = memory.map((array) => array.slice());
+          runInto({ op, form: '', outputs: [], inputs: [], ints: [], reals: [] }, outputs, [gradient, values]);
+          return [...outputs, new arrayTypes[dtype](n)];
+        },
+      },
+    ];
+  };
+}
+
+// Every kind of step after another: f(v), f(v, w), f(w, v), a row, a column, a number, and the backward of a map both ways.
+const chain: FusedMaker = (n, dtype, random) => {
+  if (n === 0) return [];
+  const columns = columnsOf(n);
+  const rows = n / columns;
+  const [x, w] = [uniform(random, dtype, n), uniform(random, dtype, n)];
+  const [row, column, number] = [uniform(random, dtype, columns), uniform(random, dtype, rows), uniform(random, dtype, 1)];
+  const words = state(random);
+  const step = (op: string, swapped: number, operand: number, strides: [number, number], reals: [number, number] = [0, 0]) => ({
+    ints: [indexOf(op), swapped, operand, ...strides],
+    reals,
+  });
+  const whole: [number, number] = [columns, 1];
+  const steps = [
+    step('mul', 0, 2, whole),
+    step('sub', 1, 3, [0, 1]),
+    step('div', 0, 4, [1, 0]),
+    step('clip', 0, 0, whole, [-2, 3]),
+    step('add_relu', 0, 5, [0, 0]),
+    step('dropout', 0, 6, whole, [0.3, 0]),
+    step('tanh', 0, 0, whole),
+    step('tanh_backward', 1, 2, whole),
+    step('relu_backward', 0, 2, whole),
+    step('clip_backward', 0, 2, whole, [-3, 2]),
+    step('maximum', 1, 5, [0, 0]),
+  ];
+  const broadcast = (strides: [number, number], swapped = false): number[] => [
+    2,
+    ...[rows, columns],
+    ...(swapped ? [...strides, columns, 1] : [columns, 1, ...strides]),
+  ];
+  return [
+    {
+      sample: {
+        op: 'elementwise_chain',
+        form: `${steps.length} steps over rows of ${columns}`,
+        outputs: one(dtype, n),
+        inputs: [x, w, row, column, number, words],
+        ints: [columns, ...steps.flatMap(({ ints }) => ints)],
+        reals: steps.flatMap(({ reals }) => reals),
+      },
+      apart: () => {
+        let v = apply('mul', dtype, n, [x, w], [1, n, 1, 1]);
+        // The inner stride of a single column is 1 to native code, whatever it is.
+        v = apply('sub', dtype, n, [row, v], broadcast([0, 1], true));
+        v = apply('div', dtype, n, [v, column], broadcast([1, 0]));
+        v = apply('clip', dtype, n, [v], [], [-2, 3]);
+        v = apply('add_relu', dtype, n, [v, number], [1, n, 1, 0]);
+        v = apply('dropout', dtype, n, [v, words], [], [0.3]);
+        v = apply('tanh', dtype, n, [v]);
+        v = apply('tanh_backward', dtype, n, [w, v]);
+        v = apply('relu_backward', dtype, n, [v, w]);
+        v = apply('clip_backward', dtype, n, [v, w], [], [-3, 2]);
+        return [apply('maximum', dtype, n, [number, v], [1, n, 0, 1])];
+      },
+    },
+  ];
+};
+
+export const fusedMakers: Record<string, FusedMaker> = {
+  linear_map: linearMap,
+  matmul_map_gradient: mapGradient,
+  matmul_overwrite: overwrite,
+  linear_gradients: linearGradients,
+  sum_accumulate: sumAccumulate,
+  cross_entropy_gradient: crossEntropyGradient(false),
+  cross_entropy_dense_gradient: crossEntropyGradient(true),
+  sgd_and_clear: clearing('sgd', 1, [0.1, 0.9, 0, 0.01, 1, 0]),
+  adam_and_clear: clearing('adam', 2, [0.001, 0.9, 0.999, 1e-8, 0.1, 1, 0.19, 0.002]),
+  elementwise_chain: chain,
+};

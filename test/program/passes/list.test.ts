@@ -1,0 +1,96 @@
+// Who reads and writes what in a list, and what may move where.
+
+import test from 'ava';
+import { isWhole, merge, rewrite, Uses, walkOf } from '../../../lib/program/passes/list.js';
+import { Lister, names } from './lists.js';
+
+test('memory that stays is compared by address, whatever buffers name it', (t) => {
+  const l = new Lister();
+  const slab = l.slab(48);
+  const [whole, part, other] = [l.external(48, slab), l.external(5, slab, 16), l.external(16, slab, 32)];
+  l.run('fill', [whole], [], [], [0]).run('accumulate', [part], [l.input(5)]);
+  const uses = new Uses(l.list());
+  t.is(uses.within(part, whole), 16);
+  t.is(uses.within(whole, part), -1);
+  t.true(uses.overlap(part, whole));
+  t.false(uses.overlap(part, other));
+  t.deepEqual(
+    uses.between(part, -1, 2).map(({ at, writes, reads }) => [at, writes, reads]),
+    [
+      [0, true, false],
+      [1, true, true],
+    ],
+  );
+  t.is(uses.between(other, 0, 2).length, 0);
+});
+
+test('the sole reader is one that reads all of a temporary that nobody else touches and that is no result', (t) => {
+  const l = new Lister();
+  const [x, a, b, c] = [l.input(4), l.temporary(4), l.temporary(4), l.temporary(4)];
+  l.run('relu', [a], [x])
+    .run('tanh', [b], [a])
+    .run('exp', [c], [b])
+    .run('neg', [l.external(4)], [b]);
+  t.is(new Uses(l.list()).soleReader(0, a), 1);
+  t.is(new Uses(l.list(a)).soleReader(0, a), -1, 'a result');
+  t.is(new Uses(l.list()).soleReader(1, b), -1, 'two readers');
+  t.is(new Uses(l.list()).soleReader(0, { ...a, size: 3 }), -1, 'a part');
+  t.is(new Uses(l.list()).soleReader(3, l.instructions[3].operands[0]), -1, 'memory that stays');
+});
+
+test('an instruction may move where nobody changes what it reads or needs what it writes', (t) => {
+  const l = new Lister();
+  const [x, w, y, z] = [l.input(4), l.external(4), l.temporary(4), l.temporary(4)];
+  l.run('add', [y], [x, w], [1, 4, 1, 1])
+    .run('neg', [z], [x])
+    .run('accumulate', [w], [x])
+    .run('neg', [l.external(4)], [y])
+    .run('exp', [l.external(4)], [z]);
+  const uses = new Uses(l.list());
+  t.true(uses.mayMove(0, 2), 'up to the instruction that changes w');
+  t.false(uses.mayMove(0, 3), 'w changes');
+  t.true(uses.mayMove(0, 3, [2]), 'unless that goes with it');
+  t.true(uses.mayMove(1, 4));
+  t.true(uses.mayMove(3, 0), 'up to where its input is made');
+  t.false(uses.mayMove(4, 0), 'before its input is made');
+});
+
+test('no write to memory that stays moves before a check that may stop the step', (t) => {
+  const l = new Lister();
+  const [x, w, y] = [l.input(4), l.external(4), l.temporary(4)];
+  l.run('neg', [y], [x]).run('require_finite', [], [x]).run('accumulate', [w], [x]).run('exp', [y], [x]);
+  const uses = new Uses(l.list());
+  t.false(uses.mayMove(2, 0));
+  t.false(uses.mayMove(2, 1));
+  t.true(uses.mayMove(2, 3), 'later is allowed');
+  t.true(uses.mayMove(3, 1), 'a temporary is allowed');
+});
+
+test('rewrite makes every edit that it is given, and merged instructions keep guard and origin', (t) => {
+  const l = new Lister();
+  const guard = {};
+  const x = l.input(4);
+  for (let i = 0; i < 4; i++) l.run('neg', [l.external(4)], [x], [], [], guard);
+  const edited = rewrite(l.list(), (uses, at) => {
+    const [a, b] = uses.list.instructions.slice(at);
+    return b === undefined || a.op.name === 'abs' ? null : merge(uses, [at, at + 1], at + 1, { ...b, op: { ...b.op, name: 'abs' } });
+  });
+  t.deepEqual(names(edited), ['abs', 'abs']);
+  t.deepEqual(
+    edited.instructions.map(({ of, guard: kept }) => [of, kept === guard]),
+    [
+      [['neg', 'neg'], true],
+      [['neg', 'neg'], true],
+    ],
+  );
+});
+
+test('walks of broadcast operands', (t) => {
+  const walk = (ints: number[], i: number) => walkOf({ ints } as never, i);
+  t.deepEqual(walk([2, 3, 4, 4, 1, 0, 1], 1), { rows: 3, columns: 4, rowStride: 0, columnStride: 1 });
+  t.true(isWhole(walk([2, 3, 4, 4, 1, 0, 1], 0) as never));
+  t.false(isWhole(walk([2, 3, 4, 4, 1, 0, 1], 1) as never));
+  t.true(isWhole(walk([1, 5, 1, 0], 0) as never));
+  t.deepEqual(walk([1, 5, 1, 0], 1), { rows: 1, columns: 5, rowStride: 0, columnStride: 0 });
+  t.is(walk([3, 2, 2, 2, 4, 2, 1, 0, 2, 1], 0), null);
+});
