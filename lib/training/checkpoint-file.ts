@@ -51,8 +51,8 @@ export async function prepareFolder(dir: string): Promise<void> {
   for (const name of await namesIn(dir)) if (temporaryPattern.test(name)) await unlinkIfThere(join(dir, name));
 }
 
-/** Writes a checkpoint; gives its path once it has survived a power cut. */
-export async function writeCheckpoint(dir: string, { step, tensors, state }: CheckpointContent): Promise<string> {
+/** Writes a checkpoint; `state` is taken down in the call, the tensors must not change until it is done. Done means: it survives a power cut. */
+export async function writeCheckpoint(dir: string, { step, tensors, state }: CheckpointContent): Promise<void> {
   const path = join(dir, `step-${String(step).padStart(12, '0')}.safetensors`);
   const metadata = new Map([
     ['format', format],
@@ -61,7 +61,6 @@ export async function writeCheckpoint(dir: string, { step, tensors, state }: Che
     ['state', stringify({ step, state })],
   ]);
   await writeFileAtomic(path, await encodeInTurns(tensors, metadata));
-  return path;
 }
 
 /** Leaves the newest `keep` of the checkpoints up to `step`. */

@@ -51,7 +51,7 @@ import {
  * ```
  */
 export interface CheckpointOptions {
-  /** Folder of this run's checkpoints; made when it is missing. */
+  /** Folder of this run's checkpoints, and of no other run that goes on at the same time; made when it is missing. */
   readonly dir: string;
   /** Steps from one to the next; default: one after each epoch. Needs metrics with `stateDict` and `loadStateDict`. */
   readonly every?: number;

@@ -173,6 +173,7 @@ class Fitting implements TrainingRun {
     this.#firstOrder = position.firstOrder;
     this.#progressed = position.progress;
     this.#began = performance.now() - position.seconds * 1000;
+    this.#epochBegan = performance.now() - (position.progress?.seconds ?? 0) * 1000;
   }
 
   /** Where the run stands, between two steps. */

@@ -2,6 +2,7 @@
 
 import type { Dataset } from '../data/dataset.js';
 import type { DType } from '../dtype.js';
+import { describeShape } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
@@ -154,7 +155,9 @@ export function describeRun(parts: RunParts): RunDescription {
     model: Object.fromEntries(
       [...model.namedLayers()].map(([path, layer]) => [path || 'itself', `${layer.constructor.name}${configOf(layer)}`]),
     ),
-    weights: Object.fromEntries([...model.stateDict()].map(([path, { dtype, shape }]) => [path, `${dtype} [${shape.join(', ')}]`])),
+    weights: Object.fromEntries(
+      [...model.stateDict(), ...extraParameters(parts)].map(([path, { dtype, shape }]) => [path, `${dtype} ${describeShape(shape)}`]),
+    ),
     loss: kindOf(loss),
     optimizer: {
       kind: optimizer.constructor.name,
@@ -163,7 +166,7 @@ export function describeRun(parts: RunParts): RunDescription {
     },
     schedule: schedule === undefined ? { kind: 'none' } : kindOf(schedule),
     metrics: metrics.map(({ name }) => name),
-    data: { examples: data.length, inputShape: [...data.inputShape], targetShape: [...data.targetShape] },
+    data: { examples: data.length, inputShape: shapeText(data.inputShape), targetShape: shapeText(data.targetShape) },
     ...settings,
     epochs,
   };
@@ -198,6 +201,8 @@ function kindOf(thing: object): Record<string, unknown> {
   const plain = Object.entries(thing).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value));
   return { kind: thing.constructor.name, ...Object.fromEntries(plain) };
 }
+
+const shapeText = (shape: unknown): string => (Array.isArray(shape) ? describeShape(shape) : 'unknown');
 
 function configOf(layer: AnyLayer): string {
   try {
