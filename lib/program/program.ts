@@ -139,8 +139,13 @@ export class Program<R> {
     refuseOverlap(this.footprint);
     const restore = this.#mark();
     this.#advance();
+    // Arguments are read where they lie; what the step itself changes is read as it was before.
+    const { written } = this.footprint;
     try {
-      binding.runProgram(this.#handle, inputs);
+      binding.runProgram(
+        this.#handle,
+        inputs.map((input) => (written.has(input.buffer) ? input.slice() : input)),
+      );
     } catch (error) {
       restore();
       throw new NativeError((error as Error).message, { cause: error });

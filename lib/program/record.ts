@@ -101,6 +101,8 @@ export class Recorder implements Destination {
 
   execute(op: Op<unknown>, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[], plan: Plan): void {
     const operands = [...outputs, ...inputs].map((tensor) => this.slot(tensor));
+    if (operands.slice(0, outputs.length).some(({ buffer, size }) => size > 0 && this.inputs.includes(buffer)))
+      throw new ArgumentError(`[${op.name}] a step program cannot write into its arguments: copy them first`);
     if (operands.slice(0, outputs.length).some(({ buffer, size }) => size > 0 && this.buffers[buffer].kind === 'constant')) {
       throw new ArgumentError(
         `[${op.name}] a step program can only update parameters (new Parameter(…)), not a plain tensor: its values are frozen`,
