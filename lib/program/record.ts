@@ -75,6 +75,9 @@ export class Recorder implements Destination {
   readonly hooks: StepHook[] = [];
   readonly live: LiveInput[] = [];
   readonly conditions: (() => boolean)[] = [];
+  /** One object for all instructions under the same condition. */
+  readonly #guards = new Map<string, Guard>();
+  #guard: Guard | null = null;
   readonly #known = new Map<ArrayBufferLike, Map<string, number>>();
   readonly #constants = new Map<AnyTensor, number>();
 
@@ -108,7 +111,22 @@ export class Recorder implements Destination {
         `[${op.name}] a step program can only update parameters (new Parameter(…)), not a plain tensor: its values are frozen`,
       );
     }
-    this.instructions.push({ op, operands, writes: outputs.length, ints: plan.ints, reals: plan.reals });
+    const instruction = { op, operands, writes: outputs.length, ints: plan.ints, reals: plan.reals };
+    this.instructions.push(this.#guard === null ? instruction : { ...instruction, guard: this.#guard });
+  }
+
+  guarded(bit: AnyTensor, when: 0 | 1, body: () => void): void {
+    if (this.#guard !== null) throw new ArgumentError('what is skipped in some steps cannot stand inside of what is skipped in others');
+    const slot = this.slot(bit);
+    const key = `${slot.buffer}:${slot.offset}:${when}`;
+    let guard = this.#guards.get(key);
+    if (guard === undefined) this.#guards.set(key, (guard = { slot, when }));
+    this.#guard = guard;
+    try {
+      body();
+    } finally {
+      this.#guard = null;
+    }
   }
 
   perStep(hook: StepHook): void {
