@@ -180,8 +180,9 @@ test('a kernel header includes nothing: it is compiled once per instruction set,
 const withoutGradient: [RegExp, string][] = [
   [/_backward$/, 'a backward is not differentiated again'],
   [/^(equal|not_equal|less|less_equal|sign|histogram)$/, 'piecewise constant'],
+  [/^(sum_squares|sum_squares_difference)$/, 'reports numbers, off the tape'],
   [/^(fill|random_uniform|random_normal)$/, 'no input to differentiate by'],
-  [/^(sgd|adam|accumulate|matmul_accumulate|scatter_add_rows)$/, 'runs inside backward or in place, where no tape is kept'],
+  [/^(sgd|adam|accumulate|scale_by|matmul_accumulate|scatter_add_rows)$/, 'runs inside backward or in place, where no tape is kept'],
 ];
 
 test('native and lib have the same list of operations', (t) => {
@@ -278,6 +279,8 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
     test: 'test/optimizers/sgd.test.ts',
     why: 'abstract: test/contracts/optimizer.ts is run for every optimizer',
   },
+  'lib/ops/statistics.ts': { test: 'test/native/statistics.test.ts', why: 'names the operations of native/ops/statistics.cc' },
+  'lib/optimizers/memory.ts': { test: 'test/optimizers/clip.test.ts', why: 'what optimizers and clipping walk through' },
   ...Object.fromEntries(
     ['describe', 'encode', 'record', 'symbolic'].map((stem) => [
       `lib/program/${stem}.ts`,

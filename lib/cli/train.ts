@@ -73,7 +73,7 @@ async function run(
   runDir: string,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { epochs, batch: batchSize, seed } = options;
+  const { epochs, batch: batchSize, seed, clipNorm } = options;
   try {
     const history = await model.fit(data.train, {
       loss: new CrossEntropyLoss(),
@@ -81,6 +81,7 @@ async function run(
       epochs,
       batchSize,
       seed,
+      clipNorm,
       validation: data.test,
       schedule: makeSchedule(options, optimizer),
       callbacks: [sitter],

@@ -3,10 +3,11 @@
 import type { Dataset } from '../data/dataset.js';
 import { DataLoader } from '../data/loader.js';
 import type { DType } from '../dtype.js';
-import { ArgumentError, BusyError, checkInteger, checkOptions, expected } from '../errors.js';
+import { ArgumentError, BusyError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import { type AnyLayer, Layer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
+import { clipGradNorm } from '../optimizers/clip.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { getSeed } from '../random.js';
 import { info } from '../runtime.js';
@@ -42,6 +43,8 @@ export interface FitOptions {
   readonly seed?: number;
   /** Leave out the last batch of an epoch when it is smaller; default false. */
   readonly dropLast?: boolean;
+  /** Scales the gradients of each step so that their norm is at most this, see {@link clipGradNorm}; default: as they are. */
+  readonly clipNorm?: number;
   /** Scored after every epoch. */
   readonly validation?: Dataset<DType, DType>;
   /** What is measured beside the loss; default: accuracy with a `CrossEntropyLoss`, else nothing. */
@@ -68,6 +71,7 @@ const known: readonly (keyof FitOptions)[] = [
   'shuffle',
   'seed',
   'dropLast',
+  'clipNorm',
   'validation',
   'metrics',
   'schedule',
@@ -142,6 +146,7 @@ class Fitting implements TrainingRun {
     if (this.#loader.length === 0) throw new ArgumentError(`the data set ${data.name} is empty: there is nothing to train on`);
     this.batchSize = this.#loader.batchSize;
     this.stepsPerEpoch = this.#loader.length;
+    if (options.clipNorm !== undefined) checkNumber(options.clipNorm, 'options.clipNorm', 0);
     if (options.validation !== undefined) new DataLoader(options.validation);
     this.#progress = new Progress(options.progress, this.epochs, this.stepsPerEpoch);
   }
@@ -214,6 +219,7 @@ class Fitting implements TrainingRun {
       if (!Number.isFinite(value)) throw this.#nonFinite(batch, { inputs, targets });
       optimizer.zeroGrad();
       result.backward();
+      if (this.#options.clipNorm !== undefined) clipGradNorm(model, this.#options.clipNorm);
       optimizer.step();
       this.step += 1;
       const examples = inputs.shape[0];

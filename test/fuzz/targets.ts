@@ -71,6 +71,8 @@ const kinds: Record<string, string[]> = {
   SGD: ['model', 'options'],
   Adam: ['model', 'options'],
   AdamW: ['parameters', 'options'],
+  clipGradNorm: ['model', 'rate', 'options'],
+  clipGradValue: ['model', 'rate'],
   StepLR: ['optimizer', 'options'],
   ExponentialLR: ['optimizer', 'options'],
   ConstantLR: ['optimizer'],

@@ -239,6 +239,15 @@ const makers: Record<string, Maker> = {
       reals: [],
     },
   ],
+  scale_by: (n, dtype, random) =>
+    [0.37, 1].map((factor) => ({
+      op: 'scale_by',
+      form: `by ${factor}`,
+      outputs: [{ dtype, length: n, initial: uniform(random, dtype, n) }],
+      inputs: [Float64Array.of(factor)],
+      ints: [],
+      reals: [],
+    })),
   cast: (n, dtype, random) =>
     (['float32', 'float64', 'int32', 'uint8'] as const).map((to) => ({
       op: 'cast',
@@ -352,6 +361,19 @@ const makers: Record<string, Maker> = {
   },
   histogram: (n, dtype, random) => [
     { op: 'histogram', form: '7 bins', outputs: one('int32', 7), inputs: [uniform(random, dtype, n)], ints: [], reals: [-3, 3] },
+  ],
+  sum_squares: (n, dtype, random) => [
+    { op: 'sum_squares', form: 'all', outputs: one('float64', 1), inputs: [uniform(random, dtype, n)], ints: [], reals: [] },
+  ],
+  sum_squares_difference: (n, dtype, random) => [
+    {
+      op: 'sum_squares_difference',
+      form: 'all',
+      outputs: one('float64', 1),
+      inputs: [uniform(random, dtype, n), uniform(random, dtype, n)],
+      ints: [],
+      reals: [],
+    },
   ],
   matmul: product('matmul', 'plain'),
   matmul_accumulate: product('matmul_accumulate', 'accumulate'),

@@ -121,6 +121,21 @@ test('accumulation and update may be two steps: gradients persist between them',
   t.deepEqual(train(true), train(false));
 });
 
+test('a parameter that was frozen for some steps keeps its own count of steps in a recorded program', (t) => {
+  const [[x, y]] = batches(1);
+  const train = (compiled: boolean): number[] => {
+    const { model, body } = build(optimizers['Adam']);
+    const step = compileStep(body);
+    for (let i = 0; i < 20; i++) {
+      model.parameters()[1].requiresGrad = i < 5 || i > 9;
+      if (compiled) step.sync(x, y);
+      else body(x, y);
+    }
+    return weightsOf(model);
+  };
+  t.deepEqual(train(true), train(false));
+});
+
 test('a new shape, mode or set of trainable parameters is recorded anew, and an old one is found again', (t) => {
   let recordings = 0;
   const model = new Sequential([new Linear(3, 4), new Dropout(0.5)]);
