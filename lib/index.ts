@@ -88,6 +88,17 @@ export { type NonFinitePlace, TrainingAbortedError, TrainingNonFiniteError } fro
 export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
 export type { FitOptions } from './training/fit.js';
 export { type EpochRecord, History, type Scores } from './training/history.js';
+export {
+  type Distribution,
+  type LayerObservation,
+  type LinearHistogramOptions,
+  type Observation,
+  type ParameterObservation,
+  describeObservation,
+  histogramEdges,
+  linearHistogram,
+} from './training/observation.js';
+export { type ObservedNumbers, type ObservedPlace, decodeObservation, observed } from './training/observe.js';
 export type { ProgressOption } from './training/progress.js';
 export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
 export { fromBytes, load } from './training/save.js';

@@ -3,13 +3,13 @@
 import { ArgumentError, checkNumber, checkOptions, expected } from '../errors.js';
 import { Layer } from '../layers/layer.js';
 import { clipInPlace, div, minimum, scalar, scaleBy, sqrt } from '../ops/elementwise.js';
-import { holdsWhile, perStep, withoutGradients } from '../ops/emit.js';
+import { withoutGradients } from '../ops/emit.js';
 import { sum } from '../ops/reduce.js';
 import { concat, filled } from '../ops/shape.js';
 import { sumSquares } from '../ops/statistics.js';
-import { Parameter, materializeAll } from '../parameter.js';
+import { materializeAll } from '../parameter.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
-import { checkLeaves, homeOf, parametersOf, part, segmentsOf } from './memory.js';
+import { checkLeaves, movingOf, parametersOf, part, segmentsOf } from './memory.js';
 
 /** Whose gradients are clipped: a model, or parameters. */
 export type ClipTarget = Layer<never, unknown> | readonly AnyTensor[];
@@ -49,7 +49,7 @@ export function clipGradNorm(target: ClipTarget, maxNorm: number, options: ClipG
   checkNumber(maxNorm, 'maxNorm', 0);
   return withoutGradients(() => {
     const gradients = gradientsOf(target);
-    const squares = gradients.map(sumSquares);
+    const squares = gradients.map((gradient) => sumSquares(gradient)[0]);
     const norm = squares.length === 0 ? filled([], 0, 'float64') : sqrt(sum(concat(squares)));
     const factor = minimum(div(scalar(maxNorm, 'float64'), norm.add(eps)), 1);
     for (const gradient of gradients) scaleBy(gradient, factor);
@@ -85,14 +85,5 @@ function gradientsOf(target: ClipTarget): AnyTensor[] {
     throw new ArgumentError(expected('a model or an array of parameters', 'target', target));
   const parameters = [...new Set(target instanceof Layer ? parametersOf(target) : checkLeaves(target))];
   materializeAll(parameters);
-  const counts = (parameter: AnyTensor): boolean => parameter.requiresGrad && homeOf(parameter).home.gradients !== null;
-  for (const parameter of parameters) {
-    const now = counts(parameter);
-    holdsWhile(() => counts(parameter) === now);
-  }
-  // What a gradient that was set to null left in the slab does not count.
-  perStep(() => {
-    for (const parameter of parameters) if (parameter instanceof Parameter) parameter.dropStaleGradient();
-  });
-  return segmentsOf(parameters.filter(counts)).map(({ home, begin, end }) => part(home.gradients as Float32Array, begin, end, home.dtype));
+  return segmentsOf(movingOf(parameters)).map(({ home, begin, end }) => part(home.gradients as Float32Array, begin, end, home.dtype));
 }

@@ -3,6 +3,7 @@
 import type { FloatDType, TypedArrayOf } from '../dtype.js';
 import { ArgumentError, checkList } from '../errors.js';
 import type { Layer } from '../layers/layer.js';
+import { holdsWhile, perStep } from '../ops/emit.js';
 import { Parameter } from '../parameter.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 
@@ -55,6 +56,13 @@ export function homeOf(parameter: AnyTensor): { home: Home; begin: number } {
   return { home, begin: place?.offset ?? 0 };
 }
 
+/** The gradients of a home, null before the first. A recording holds while that stays so: it has written down what there was. */
+export function gradientsAt(home: Home): TypedArrayOf<FloatDType> | null {
+  const now = home.gradients !== null;
+  holdsWhile(() => (home.gradients !== null) === now);
+  return home.gradients;
+}
+
 /** The parameters as stretches of memory, neighbours merged where `together` allows it. In the order of homes, then of places. */
 export function segmentsOf(parameters: readonly AnyTensor[], together: (left: AnyTensor, right: AnyTensor) => boolean = () => true): Segment[] {
   const all = parameters.map((parameter): Segment => {
@@ -84,6 +92,20 @@ export function segmentsOf(parameters: readonly AnyTensor[], together: (left: An
 /** Elements [begin, end) of an array as a tensor on the same memory. */
 export function part(array: TypedArrayOf<FloatDType>, begin: number, end: number, dtype: FloatDType): AnyTensor {
   return Tensor.wrap(array.subarray(begin, end) as Float32Array, [end - begin], dtype as 'float32');
+}
+
+/** The parameters that a step moves: those that are frozen or have no gradient are left out, also in each replay of a recording. */
+export function movingOf(parameters: readonly AnyTensor[]): AnyTensor[] {
+  const moving = parameters.filter((parameter) => {
+    const { requiresGrad } = parameter;
+    holdsWhile(() => parameter.requiresGrad === requiresGrad);
+    return requiresGrad && gradientsAt(homeOf(parameter).home) !== null;
+  });
+  // What a gradient that was set to null left in the slab does not count.
+  perStep(() => {
+    for (const parameter of moving) if (parameter instanceof Parameter) parameter.dropStaleGradient();
+  });
+  return moving;
 }
 
 /** All parameters of a layer, with places and values. */

@@ -8,7 +8,7 @@ import { holdsWhile, liveInput, perStep, withoutGradients } from '../ops/emit.js
 import { fillInPlace } from '../ops/shape.js';
 import { Parameter, materializeAll } from '../parameter.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
-import { checkLeaves, type Home, homeOf, parametersOf, part, segmentsOf } from './memory.js';
+import { checkLeaves, gradientsAt, type Home, homeOf, parametersOf, part, segmentsOf } from './memory.js';
 
 /** What every optimizer has per group. */
 export interface OptimizerOptions {
@@ -163,7 +163,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     withoutGradients(() => {
       for (const { parameters } of this.groups) {
         for (const { home, begin, end } of segmentsOf(parameters)) {
-          if (home.gradients !== null) fillInPlace(part(home.gradients, begin, end, home.dtype), 0);
+          const gradients = gradientsAt(home);
+          if (gradients !== null) fillInPlace(part(gradients, begin, end, home.dtype), 0);
         }
       }
     });
@@ -176,7 +177,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       const moves = parameter.requiresGrad;
       holdsWhile(() => parameter.requiresGrad === moves);
     }
-    const moving = parameters.filter((parameter) => parameter.requiresGrad && homeOf(parameter).home.gradients !== null);
+    const moving = parameters.filter((parameter) => parameter.requiresGrad && gradientsAt(homeOf(parameter).home) !== null);
     // What has moved as often is updated together; a recording holds while that is so.
     const segments = segmentsOf(moving, (left, right) => {
       const alike = (): boolean => this.#counts.get(left) === this.#counts.get(right);

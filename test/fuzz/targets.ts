@@ -73,6 +73,7 @@ const kinds: Record<string, string[]> = {
   AdamW: ['parameters', 'options'],
   clipGradNorm: ['model', 'rate', 'options'],
   clipGradValue: ['model', 'rate'],
+  observed: ['model', 'optimizer', 'body', 'body'],
   StepLR: ['optimizer', 'options'],
   ExponentialLR: ['optimizer', 'options'],
   ConstantLR: ['optimizer'],

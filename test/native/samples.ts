@@ -363,18 +363,34 @@ const makers: Record<string, Maker> = {
     { op: 'histogram', form: '7 bins', outputs: one('int32', 7), inputs: [uniform(random, dtype, n)], ints: [], reals: [-3, 3] },
   ],
   sum_squares: (n, dtype, random) => [
-    { op: 'sum_squares', form: 'all', outputs: one('float64', 1), inputs: [uniform(random, dtype, n)], ints: [], reals: [] },
+    {
+      op: 'sum_squares',
+      form: 'all',
+      outputs: [...one('float64', 1), ...one('float64', 1)],
+      inputs: [uniform(random, dtype, n)],
+      ints: [],
+      reals: [],
+    },
   ],
   sum_squares_difference: (n, dtype, random) => [
     {
       op: 'sum_squares_difference',
       form: 'all',
-      outputs: one('float64', 1),
+      outputs: [...one('float64', 1), ...one('float64', 1)],
       inputs: [uniform(random, dtype, n), uniform(random, dtype, n)],
       ints: [],
       reals: [],
     },
   ],
+  statistics: (n, dtype, random) =>
+    [0, 256].map((bins) => ({
+      op: 'statistics',
+      form: `${bins} bins`,
+      outputs: [...one('float64', 6), ...one('int32', bins)],
+      inputs: [uniform(random, dtype, n)],
+      ints: [],
+      reals: [],
+    })),
   matmul: product('matmul', 'plain'),
   matmul_accumulate: product('matmul_accumulate', 'accumulate'),
   linear: product('linear', 'linear'),
