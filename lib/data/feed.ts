@@ -28,7 +28,7 @@ export interface Feed {
   specifications(batch: number): readonly OutputSpecification[];
   /** Bytes that one batch takes when it has to be copied first; 0 when it is read where it lies. */
   readonly stagedBytes: number;
-  /** Batches `first` to `first + count` − 1, all of one size. What was prepared in the same `lane` (0 or 1) before is overwritten. */
+  /** Batches `first` to `first + count` − 1, all of one size. What was prepared in the same `lane` before is overwritten. */
   prepare(first: number, count: number, lane: number): Rows;
 }
 
@@ -56,7 +56,7 @@ class MemoryFeed implements Feed {
   readonly #batchSize: number;
   readonly #rows: Int32Array;
   readonly #staged: boolean;
-  readonly #lanes: TypedArray[][] = [[], []];
+  readonly #lanes: TypedArray[][] = [];
 
   constructor(loader: DataLoader<DType, DType>, epoch: number, memory: Memory) {
     this.length = loader.length;
@@ -93,7 +93,7 @@ class MemoryFeed implements Feed {
     const rows = this.#rows.subarray(first * this.#batchSize, first * this.#batchSize + count * batch);
     if (!this.#staged) return { sources: this.#tensors.map(({ data }) => data as TypedArray), rows, batch };
     const sources = this.#tensors.map((tensor, i) => {
-      const to = stage(this.#lanes[lane], i, rows.length * width(tensor), tensor.dtype as DType);
+      const to = stage((this.#lanes[lane] ??= []), i, rows.length * width(tensor), tensor.dtype as DType);
       gatherInto(to, tensor, rows);
       return to;
     });
@@ -107,7 +107,7 @@ class FetchedFeed implements Feed {
   stagedBytes = 0;
   readonly #loader: DataLoader<DType, DType>;
   readonly #order: Int32Array | null;
-  readonly #lanes: TypedArray[][] = [[], []];
+  readonly #lanes: TypedArray[][] = [];
   #fetched: { batch: number; pair: Pair<DType, DType> } | null = null;
 
   constructor(loader: DataLoader<DType, DType>, epoch: number) {
@@ -139,7 +139,7 @@ class FetchedFeed implements Feed {
         if (tensor.shape.join() !== shapes[k].join()) {
           throw new ShapeError(`the data set made batches of shapes ${describeShape(shapes[k])} and ${describeShape(tensor.shape)}`);
         }
-        sources[k] ??= stage(this.#lanes[lane], k, count * tensor.size, tensor.dtype);
+        sources[k] ??= stage((this.#lanes[lane] ??= []), k, count * tensor.size, tensor.dtype);
         sources[k].set(tensor.data as never, i * tensor.size);
       }
     }
