@@ -116,21 +116,21 @@ export class Uses {
 /** Instructions by their place in place of which others come. */
 export type Edit = ReadonlyMap<number, readonly Instruction[]>;
 
-/** Goes through the list and makes the edits that `match` finds at each place, until it finds none. */
+/** Makes the edits that `match` finds, place by place, until it finds none. Edits that do not interleave are made in one sweep. */
 export function rewrite(list: List, match: (uses: Uses, at: number) => Edit | null): List {
-  let current = list;
-  let uses = new Uses(current);
-  for (let at = 0; at < current.instructions.length; ) {
-    const edit = match(uses, at);
-    if (edit === null) {
-      at += 1;
-      continue;
+  for (let current = list; ; ) {
+    const uses = new Uses(current);
+    const edits = new Map<number, readonly Instruction[]>();
+    let done = -1;
+    for (let at = 0; at < current.instructions.length; at++) {
+      const edit = at > done ? match(uses, at) : null;
+      if (edit === null || Math.min(...edit.keys()) <= done) continue;
+      for (const [place, instructions] of edit) edits.set(place, instructions);
+      done = Math.max(...edit.keys());
     }
-    current = { ...current, instructions: current.instructions.flatMap((instruction, i) => edit.get(i) ?? [instruction]) };
-    uses = new Uses(current);
-    at = Math.min(at, ...edit.keys());
+    if (edits.size === 0) return current;
+    current = { ...current, instructions: current.instructions.flatMap((instruction, i) => edits.get(i) ?? [instruction]) };
   }
-  return current;
 }
 
 /** The edit that puts `fused` at place `to` and takes the other `members` away. Its origin is theirs, in their order. */
