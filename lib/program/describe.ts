@@ -13,6 +13,8 @@ const products = new Set([
   'linear',
   'linear_map',
   'linear_gradients',
+  'linear_sgd',
+  'linear_adam',
 ]);
 
 interface Work {
