@@ -181,10 +181,7 @@ const withoutGradient: [RegExp, string][] = [
   [/_backward$/, 'a backward is not differentiated again'],
   [/^(equal|not_equal|less|less_equal|sign|histogram)$/, 'piecewise constant'],
   [/^(fill|random_uniform|random_normal)$/, 'no input to differentiate by'],
-  [
-    /^(linear_map|linear_sgd|linear_adam|elementwise_chain|\w+_(gradient|gradients|overwrite|accumulate|and_clear))$/,
-    'fused after recording, when the tape is gone',
-  ],
+  [/^(linear_map|elementwise_chain|\w+_(gradient|gradients|overwrite|accumulate|and_clear))$/, 'fused after recording, when the tape is gone'],
   [/^require_finite$/, 'gives no value'],
   [/^(sgd|adam|accumulate|matmul_accumulate|scatter_add_rows)$/, 'runs inside backward or in place, where no tape is kept'],
 ];

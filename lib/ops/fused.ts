@@ -24,7 +24,3 @@ export const crossEntropyDenseGradientOp = defineFused('cross_entropy_dense_grad
 export const sgdAndClearOp = defineFused('sgd_and_clear');
 /** An update that leaves its gradients zero. */
 export const adamAndClearOp = defineFused('adam_and_clear');
-/** Gradients of a linear layer, then their SGD update; ints: those of linear_gradients, and whether the gradients are zero afterwards. */
-export const linearSgdOp = defineFused('linear_sgd');
-/** The same for Adam. */
-export const linearAdamOp = defineFused('linear_adam');

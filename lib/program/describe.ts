@@ -13,8 +13,6 @@ const products = new Set([
   'linear',
   'linear_map',
   'linear_gradients',
-  'linear_sgd',
-  'linear_adam',
 ]);
 
 interface Work {

@@ -8,7 +8,6 @@ import { fuseCrossEntropy } from './passes/cross-entropy.js';
 import { removeDead } from './passes/dead.js';
 import type { List, Pass } from './passes/list.js';
 import { fuseParameterGradients } from './passes/parameter-gradients.js';
-import { fuseUpdate } from './passes/update.js';
 import { fuseClear, fuseOverwrite } from './passes/zeros.js';
 import type { Recording, Slot } from './record.js';
 
@@ -21,7 +20,6 @@ const passes: readonly Pass[] = [
   fuseCrossEntropy,
   fuseClear,
   fuseOverwrite,
-  fuseUpdate,
   fuseChains,
 ];
 

@@ -34,12 +34,6 @@ template <class T> size_t padded(int64_t count) {
 
 template <class T> T* aligned(void* p) { return reinterpret_cast<T*>((reinterpret_cast<uintptr_t>(p) + 63) & ~uintptr_t(63)); }
 
-// Runs tiles on the pool, or here, where the caller is one of many.
-template <class F> void forTiles(bool alone, int64_t tiles, F&& tile) {
-  if (!alone) return parallelFor(tiles, tile);
-  for (int64_t index = 0; index < tiles; ++index) tile(index, 0);
-}
-
 // ---- our own ------------------------------------------------------------------------------------------------------------------
 
 // Where the operand that is read along its rows comes from: as it lies, packed by each tile, or packed once by all before.
@@ -130,13 +124,12 @@ template <class T> struct Run {
   const Plan<T>& p;
   T* shared;
   T* workers;
-  bool alone;
 
   int64_t panelWidth(int64_t panel) const { return std::min(p.panel, p.n - panel * p.panel); }
 
   void packShared() const {
     const int64_t pieces = divideUp(g.k, p.kBlock);
-    forTiles(alone, p.panels * pieces, [&](int64_t index, int) {
+    parallelFor(p.panels * pieces, [&](int64_t index, int) {
       const int64_t panel = index / pieces, k0 = index % pieces * p.kBlock, width = panelWidth(panel);
       packBlock(p.columns, k0, panel * p.panel, std::min(p.kBlock, g.k - k0), width, shared + panel * p.panel * g.k + k0 * width, width);
     });
@@ -144,7 +137,7 @@ template <class T> struct Run {
 
   void multiply() const {
     const int64_t products = p.groups * p.rowTiles;
-    forTiles(alone, products + sumTiles(g), [&](int64_t index, int worker) {
+    parallelFor(products + sumTiles(g), [&](int64_t index, int worker) {
       if (index >= products) return sumTile(g, index - products);
       const int64_t group = index / p.rowTiles, tile = index % p.rowTiles;
       const int64_t i0 = p.m * tile / p.rowTiles, i1 = p.m * (tile + 1) / p.rowTiles;
@@ -227,17 +220,17 @@ template <class T> struct Run {
   }
 };
 
-template <class T> void gemmOwn(const Gemm<T>& g, void* workspace, bool alone) {
+template <class T> void gemmOwn(const Gemm<T>& g, void* workspace) {
   const Plan<T> p = planOf(g);
   T* const base = aligned<T>(workspace);
-  const Run<T> run = {g, p, base, base + p.sharedSize, alone};
+  const Run<T> run = {g, p, base, base + p.sharedSize};
   if (p.pack == Pack::shared) run.packShared();
   run.multiply();
 }
 
-template <class T> size_t ownWorkspace(const Gemm<T>& g, int workers) {
+template <class T> size_t ownWorkspace(const Gemm<T>& g) {
   const Plan<T> p = planOf(g);
-  const size_t count = p.sharedSize + p.workerSize * size_t(workers);
+  const size_t count = p.sharedSize + p.workerSize * size_t(threads());
   return count ? count * sizeof(T) + 64 : 0;
 }
 
@@ -273,7 +266,7 @@ template <class T> BlasPlan<T> blasPlanOf(const Gemm<T>& g) {
   return p;
 }
 
-template <class T> void gemmBlas(const Gemm<T>& g, void* workspace, bool alone) {
+template <class T> void gemmBlas(const Gemm<T>& g, void* workspace) {
   const Kernels<T>& kernels = kernelsOf<T>();
   const BlasPlan<T> p = blasPlanOf(g);
   const int64_t blasRows = blasTileRows();
@@ -304,7 +297,11 @@ template <class T> void gemmBlas(const Gemm<T>& g, void* workspace, bool alone) 
       kernels.gemmFinish(m, n, to, toRow, nullptr, 0, c, g.ldc, g.epilogue.at(i0, j0));
   };
   const int64_t tiles = p.rowTiles * p.columnTiles + sumTiles(g);
-  forTiles(alone || blas().serial, tiles, tile);  // callers of a serial one take turns: helpers would only wait
+  if (blas().serial) {  // its callers take turns: helpers would only wait
+    for (int64_t index = 0; index < tiles; ++index) tile(index, 0);
+  } else {
+    parallelFor(tiles, tile);
+  }
 }
 
 template <class T> bool servedByBlas(int64_t n, int64_t k) {
@@ -326,16 +323,14 @@ template <class T> bool servedByBlas(const Gemm<T>& g) {
 
 }  // namespace
 
-namespace {
-
-template <class T> size_t workspaceFor(const Gemm<T>& g, int workers) {
+template <class T> size_t gemmWorkspace(const Gemm<T>& g) {
   if (g.m == 0 || g.n == 0 || g.k == 0) return 0;
-  if (!servedByBlas(g)) return ownWorkspace(g, workers);
+  if (!servedByBlas(g)) return ownWorkspace(g);
   const BlasPlan<T> p = blasPlanOf(g);
-  return (p.rowsSize + p.workerSize * size_t(workers)) * sizeof(T) + 64;
+  return (p.rowsSize + p.workerSize * size_t(threads())) * sizeof(T) + 64;
 }
 
-template <class T> void run(const Gemm<T>& g, void* workspace, bool alone) {
+template <class T> void gemm(const Gemm<T>& g, void* workspace) {
   if (g.m == 0 || g.n == 0 || g.k == 0)
     for (int64_t tile = 0; tile < sumTiles(g); ++tile) sumTile(g, tile);
   if (g.m == 0 || g.n == 0) return;
@@ -349,18 +344,11 @@ template <class T> void run(const Gemm<T>& g, void* workspace, bool alone) {
       kernelsOf<T>().gemmFinish(1, g.n, c, g.ldc, nullptr, 0, c, g.ldc, epilogue);
     }
   } else if (servedByBlas(g)) {
-    gemmBlas(g, workspace, alone);
+    gemmBlas(g, workspace);
   } else {
-    gemmOwn(g, workspace, alone);
+    gemmOwn(g, workspace);
   }
 }
-
-}  // namespace
-
-template <class T> size_t gemmWorkspace(const Gemm<T>& g) { return workspaceFor(g, threads()); }
-template <class T> void gemm(const Gemm<T>& g, void* workspace) { run(g, workspace, false); }
-template <class T> size_t gemmAloneWorkspace(const Gemm<T>& g) { return workspaceFor(g, 1); }
-template <class T> void gemmAlone(const Gemm<T>& g, void* workspace) { run(g, workspace, true); }
 
 template <class T> const char* gemmChosen(int64_t n, int64_t k) { return servedByBlas<T>(n, k) ? "openblas" : "own"; }
 
@@ -386,10 +374,6 @@ bool reproducible() { return reproducibleMode.load(std::memory_order_relaxed); }
 
 template size_t gemmWorkspace<float>(const Gemm<float>&);
 template size_t gemmWorkspace<double>(const Gemm<double>&);
-template size_t gemmAloneWorkspace<float>(const Gemm<float>&);
-template size_t gemmAloneWorkspace<double>(const Gemm<double>&);
-template void gemmAlone<float>(const Gemm<float>&, void*);
-template void gemmAlone<double>(const Gemm<double>&, void*);
 template void gemm<float>(const Gemm<float>&, void*);
 template void gemm<double>(const Gemm<double>&, void*);
 template const char* gemmChosen<float>(int64_t, int64_t);

@@ -29,9 +29,6 @@ constexpr int64_t columnBlock = 256;
 // Bytes of workspace for the thread count and the choice in force; neither may change before gemm is called.
 template <class T> size_t gemmWorkspace(const Gemm<T>&);
 template <class T> void gemm(const Gemm<T>&, void* workspace);
-// The same on the calling thread alone, for callers that cut the work into tiles themselves.
-template <class T> size_t gemmAloneWorkspace(const Gemm<T>&);
-template <class T> void gemmAlone(const Gemm<T>&, void* workspace);
 
 enum class GemmChoice { automatic, openblas, own };
 void setGemmChoice(GemmChoice);

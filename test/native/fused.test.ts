@@ -62,16 +62,6 @@ test('fused operations refuse operands and attributes that do not fit', (t) => {
   t.throws(call('linear_gradients', [zeros(12), zeros(3)], [x, zeros(8)], [3, 4, 2, 0, 0]), { message: /fit/ });
   t.throws(call('cross_entropy_gradient', [zeros(1), x], [x, Int32Array.of(0, 3), zeros(2)], [2, 3], [0, 1]), { message: /class index/ });
   t.throws(call('cross_entropy_gradient', [zeros(2), x], [x, Int32Array.of(0, 1), zeros(2)], [2, 3], [0, 1]), { message: /fit/ });
-  const layer = (n: number, hyper: number, velocity: number) => () => {
-    const parts = [12, 4].flatMap((size) => [zeros(size), zeros(velocity * size), zeros(size)]);
-    const values = Float64Array.from({ length: hyper }, (_, i) => (i === 1 ? 0.9 : 0));
-    runInto({ op: 'linear_sgd', form: '', outputs: [], inputs: [], ints: [3, n, 2, 0, 0, 1], reals: [] }, parts, [x, zeros(8), values]);
-  };
-  t.notThrows(layer(4, 6, 1));
-  t.throws(layer(4, 6, 0), { message: /momentum without a velocity/ });
-  t.throws(layer(4, 5, 1), { message: /hyperparameters/ });
-  t.throws(layer(3, 6, 1), { message: /lengths/ });
-  t.throws(layer(1, 6, 1), { message: /single column/ });
   const step = (op: string, operand: number, rowStride: number, columnStride: number): number[] => [
     3,
     indexOf(op),

@@ -212,41 +212,6 @@ function clearing(op: string, states: number, hyper: number[]): FusedMaker {
   };
 }
 
-// The gradients of a linear layer, then an update of its weight and its bias.
-function layerUpdate(op: 'sgd' | 'adam', hyper: number[]): FusedMaker {
-  const states = op === 'sgd' ? 1 : 2;
-  return (n, dtype, random) =>
-    (n === 0 ? [] : linearGradients(n, dtype, random)).flatMap(({ sample, apart }) =>
-      [0, 1].map((clear) => {
-        const [weight, bias] = sample.outputs.map(({ length, initial }) => ({
-          gradient: initial as TypedArray,
-          memory: Array.from({ length: states + 1 }, (_, i) => uniform(random, dtype, length, i === 2 ? 0 : -1, 1)),
-        }));
-        const values = Float64Array.from(hyper);
-        return {
-          sample: {
-            op: `linear_${op}`,
-            form: `${sample.form}, ${clear}`,
-            outputs: [weight, bias].flatMap(({ memory, gradient }) =>
-              [...memory, gradient].map((initial) => ({ dtype, length: gradient.length, initial })),
-            ),
-            inputs: [...sample.inputs, values],
-            ints: [...sample.ints, clear],
-            reals: [],
-          },
-          apart: () => {
-            const gradients = apart();
-            return [weight, bias].flatMap(({ memory }, i) => {
-              const outputs = memory.map((array) => array.slice());
-              runInto({ op, form: '', outputs: [], inputs: [], ints: [], reals: [] }, outputs, [gradients[i], values]);
-              return [...outputs, clear === 1 ? new arrayTypes[dtype](gradients[i].length) : gradients[i]];
-            });
-          },
-        };
-      }),
-    );
-}
-
 // Every kind of step after another: f(v), f(v, w), f(w, v), a row, a column, a number, and the backward of a map both ways.
 const chain: FusedMaker = (n, dtype, random) => {
   if (n === 0) return [];
@@ -316,7 +281,5 @@ export const fusedMakers: Record<string, FusedMaker> = {
   cross_entropy_dense_gradient: crossEntropyGradient(true),
   sgd_and_clear: clearing('sgd', 1, [0.1, 0.9, 0, 0.01, 1, 0]),
   adam_and_clear: clearing('adam', 2, [0.001, 0.9, 0.999, 1e-8, 0.1, 1, 0.19, 0.002]),
-  linear_sgd: layerUpdate('sgd', [0.1, 0.9, 0, 0.01, 1, 0]),
-  linear_adam: layerUpdate('adam', [0.001, 0.9, 0.999, 1e-8, 0.1, 1, 0.19, 0.002]),
   elementwise_chain: chain,
 };

@@ -30,8 +30,6 @@ const updating = new Set([
   'matmul_accumulate',
   'linear_gradients',
   'sum_accumulate',
-  'linear_sgd',
-  'linear_adam',
   'sgd',
   'sgd_and_clear',
   'adam',

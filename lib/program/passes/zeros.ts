@@ -19,7 +19,7 @@ export function fuseClear(list: List): List {
     const gradient = update.operands[update.writes];
     const fill = uses
       .between(gradient, at, instructions.length)
-      .find((use) => isZeros(instructions[use.at]) && isWholeIn(uses, gradient, instructions[use.at].operands[0]))?.at;
+      .find((use) => isZeros(instructions[use.at]) && covers(uses, instructions[use.at], gradient))?.at;
     if (fill === undefined || !sameGuard(uses, at, fill)) return null;
     // Only this stretch of zeros moves.
     if (uses.between(gradient, at, fill).length > 0) return null;
@@ -51,7 +51,7 @@ export function fuseOverwrite(list: List): List {
     for (const use of uses.between(fill.operands[0], at, instructions.length)) {
       const [instruction] = edit.get(use.at) ?? [instructions[use.at]];
       const target = instruction.operands[use.operand];
-      if (!use.writes || !isWholeIn(uses, target, fill.operands[0]) || !sameGuard(uses, at, use.at)) continue;
+      if (!use.writes || !covers(uses, fill, target) || !sameGuard(uses, at, use.at)) continue;
       const fused = overwriting(instruction, use.operand);
       if (fused === null || uses.between(target, at, use.at).length > 0) continue;
       edit.set(use.at, [
@@ -63,29 +63,25 @@ export function fuseOverwrite(list: List): List {
   });
 }
 
-/** Whether `part` is a whole tensor within `whole`. */
-export function isWholeIn(uses: Uses, part: Slot, whole: Slot): boolean {
-  return part.size === uses.list.buffers[part.buffer].size && uses.within(part, whole) >= 0;
+/** Whether `part` is a whole tensor within those zeros. */
+function covers(uses: Uses, fill: Instruction, part: Slot): boolean {
+  return part.size === uses.list.buffers[part.buffer].size && uses.within(part, fill.operands[0]) >= 0;
 }
 
 /** The zeros that are left when those of `parts` come from elsewhere. */
 function without(uses: Uses, fill: Instruction, parts: readonly Slot[]): Instruction[] {
-  return cut(uses, fill.operands[0], parts).map((piece) => ({ ...fill, operands: [piece] }));
-}
-
-/**
- * What is left of a stretch of a slab without `parts`, which are whole tensors. Parameters start at 64-byte boundaries: what lies between
- * the end of one and the next boundary is zero, and stays zero.
- */
-export function cut(uses: Uses, whole: Slot, parts: readonly Slot[]): Slot[] {
+  const [whole] = fill.operands;
   const { buffer, offset, size } = whole;
-  const line = 64 / bytesOf(uses.list.buffers[buffer].dtype);
   const cuts = parts.map((part) => ({ from: offset + uses.within(part, whole), size: part.size })).sort((a, b) => a.from - b.from);
   const pieces: Slot[] = [];
   let at = offset;
-  for (const { from, size: gone } of [...cuts, { from: offset + size, size: 0 }]) {
-    pieces.push({ buffer, offset: at, size: from - at });
-    at = Math.ceil((from + gone) / line) * line;
+  for (const cut of [...cuts, { from: offset + size, size: 0 }]) {
+    pieces.push({ buffer, offset: at, size: cut.from - at });
+    at = cut.from + cut.size;
   }
-  return pieces.filter((piece) => piece.size > 0);
+  // Parameters start at 64-byte boundaries of their slab, and only whole ones are cut out: what lies between the end of one and the
+  // next boundary is zero, and stays zero.
+  const line = 64 / bytesOf(uses.list.buffers[buffer].dtype);
+  const padding = (piece: Slot): boolean => piece.offset % line !== 0 && piece.size <= line - (piece.offset % line);
+  return pieces.filter((piece) => piece.size > 0 && !padding(piece)).map((piece) => ({ ...fill, operands: [piece] }));
 }
