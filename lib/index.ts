@@ -34,7 +34,7 @@ export {
 } from './initializers/initializer.js';
 
 export { CrossEntropyLoss, Loss, MSELoss, type MSELossOptions, mseLoss } from './losses/loss.js';
-export { Accuracy, Metric } from './metrics/metric.js';
+export { Accuracy, type AccuracyState, Metric } from './metrics/metric.js';
 
 export {
   Optimizer,
@@ -82,8 +82,9 @@ export { type IdxArray, type IdxContents, type IdxDType, type IdxOptions, readId
 export { Random, type RandomState, defaultRandom, getSeed, setSeed } from './random.js';
 export { type CompiledStep, compileStep, type StepArgument } from './program/step.js';
 
-export { Callback, type BatchRecord, type StepsRecord, type CallbackLike, type TrainingRun } from './training/callbacks.js';
-export { type NonFinitePlace, TrainingAbortedError, TrainingNonFiniteError } from './training/errors.js';
+export { type BatchRecord, Callback, type CallbackLike, type StepsRecord, type TrainingRun } from './training/callbacks.js';
+export type { CheckpointOptions } from './training/checkpoint.js';
+export { CheckpointError, type NonFinitePlace, TrainingAbortedError, TrainingNonFiniteError } from './training/errors.js';
 export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
 export type { FitOptions } from './training/fit-options.js';
 export { type EpochRecord, History, type Scores } from './training/history.js';
@@ -104,6 +105,7 @@ export {
   type Finding,
   Sitter,
   type SitterOptions,
+  type SitterState,
   deadUnits,
   explodedAt,
   judgeInitialLoss,

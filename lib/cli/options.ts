@@ -35,6 +35,9 @@ export interface TrainOptions {
   seed: number;
   threads?: number;
   out?: string;
+  checkpoint?: string;
+  checkpointEvery?: number;
+  resume?: boolean;
   json: boolean;
 }
 
@@ -80,6 +83,9 @@ export function addTrainOptions(command: Command): Command {
     .option('--seed <number>', 'decides the first weights and the order of the examples', seed, 1)
     .option('--threads <count>', 'threads that compute (default: the CPUs of this process)', whole(1))
     .option('--out <folder>', 'where weights and log go (default: a new folder in runs/)')
+    .option('--checkpoint <folder>', 'write checkpoints: after each epoch, and when Ctrl-C ends the run')
+    .option('--checkpoint-every <steps>', 'write them every so many steps instead', whole(1))
+    .option('--resume', 'go on from the newest checkpoint, if there is one; --epochs may be more')
     .option('--json', 'print one JSON document instead of text', false);
 }
 

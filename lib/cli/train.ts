@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { join, relative, resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import type { ImageDatasets } from '../data/images.js';
-import { AbortedError, NodegradError } from '../errors.js';
+import { AbortedError, ArgumentError, NodegradError } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { CrossEntropyLoss } from '../losses/loss.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
@@ -28,6 +28,10 @@ interface Outcome {
 
 /** Runs the job; `detailed` shows the confusion matrix and wrong digits. Gives the exit code. */
 export async function train(options: TrainOptions, detailed: boolean): Promise<number> {
+  const { checkpoint, checkpointEvery, resume } = options;
+  if (checkpoint === undefined && (checkpointEvery !== undefined || resume)) {
+    throw new ArgumentError('--checkpoint-every and --resume need --checkpoint <folder>');
+  }
   const terminal = new Terminal();
   const began = performance.now();
   const stopper = stopOnSignals();
@@ -46,7 +50,7 @@ export async function train(options: TrainOptions, detailed: boolean): Promise<n
     const weights = isUseful ? resolve(folder, 'model.safetensors') : null;
     if (weights !== null) await save(model, weights);
     const report = isUseful ? await judge(model, data.test) : null;
-    const files = { weights, log: result.history.log };
+    const files = { weights, checkpoints: checkpoint === undefined ? null : resolve(checkpoint), log: result.history.log };
     const seconds = (performance.now() - began) / 1000;
     if (options.json) terminal.print(document(options, result, report, sitter, files, seconds));
     else {
@@ -73,7 +77,7 @@ async function run(
   runDir: string,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { epochs, batch: batchSize, seed } = options;
+  const { epochs, batch: batchSize, seed, checkpoint: dir, checkpointEvery: every, resume } = options;
   try {
     const history = await model.fit(data.train, {
       loss: new CrossEntropyLoss(),
@@ -86,6 +90,7 @@ async function run(
       callbacks: [sitter],
       signal,
       runDir,
+      ...(dir !== undefined && { checkpoint: { dir, every }, resume }),
     });
     return { outcome: sitter.fault === undefined ? 'completed' : 'fault', history, fault: sitter.fault?.text ?? null };
   } catch (error) {
@@ -154,6 +159,7 @@ function details(terminal: Terminal, { test, mean }: ImageDatasets, { matrix, wr
 
 interface Files {
   weights: string | null;
+  checkpoints: string | null;
   log: string | null;
 }
 
@@ -180,6 +186,9 @@ function conclude(
       ['run', `${ends[outcome]}, ${formatDuration(seconds)}`],
       ...(report === null ? [] : [['test', `accuracy ${percent(report.accuracy)}, loss ${report.loss.toFixed(4)}`] as const]),
       ...(files.weights === null ? [] : [['weights', shortest(files.weights)] as const]),
+      ...(files.checkpoints === null
+        ? []
+        : [['checkpoints', `${shortest(files.checkpoints)}${outcome === 'aborted' ? ': --resume goes on from there' : ''}`] as const]),
       ['log', files.log === null ? 'none' : shortest(files.log)],
     ]),
   );

@@ -130,14 +130,16 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
   /**
    * The batches of one epoch, as often as wanted; the loader's own position stays where it is.
    *
-   * @throws {ArgumentError} if `epoch` is not an integer of at least 0
+   * @param first - The batch to begin with, from 0; `length` for none.
+   * @throws {ArgumentError} if `epoch` is not an integer of at least 0, or there is no such batch
    */
-  epoch(epoch: number): Epoch<X, Y> {
+  epoch(epoch: number, first = 0): Epoch<X, Y> {
     checkInteger(epoch, 'epoch', 0);
+    checkInteger(first, 'first', 0, this.length);
     return {
-      length: this.length,
-      [Symbol.iterator]: () => this.#iterate(epoch, 0),
-      [Symbol.asyncIterator]: () => this.#iterateAhead(epoch, 0),
+      length: this.length - first,
+      [Symbol.iterator]: () => this.#iterate(epoch, first),
+      [Symbol.asyncIterator]: () => this.#iterateAhead(epoch, first),
     };
   }
 

@@ -54,8 +54,8 @@ export async function writeFileAtomic(path: string, pieces: readonly Uint8Array[
 }
 
 /** Checks what should be a path. */
-export function checkPath(path: unknown, argument = 'path'): string {
-  if (typeof path !== 'string' || path === '' || path.includes('\0')) throw new ArgumentError(expected('the path of a file', argument, path));
+export function checkPath(path: unknown, argument = 'path', what = 'the path of a file'): string {
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) throw new ArgumentError(expected(what, argument, path));
   return path;
 }
 

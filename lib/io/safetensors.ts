@@ -27,6 +27,7 @@ export interface SafetensorsOptions {
 
 /** Larger headers are refused, before anything is allocated: 16 MiB describe some 200,000 tensors. */
 export const MAX_HEADER_BYTES = 16 << 20;
+const bytesPerTurn = 4 << 20;
 const checksumKey = 'sha256';
 const fileTypes: ReadonlyMap<string, DType> = new Map([
   ['F32', 'float32'],
@@ -52,6 +53,34 @@ const typeNames = new Map([...fileTypes].map(([name, dtype]) => [dtype, name]));
  * ```
  */
 export function encodeSafetensors(tensors: ReadonlyMap<string, AnyTensor>, metadata: ReadonlyMap<string, string> = new Map()): Uint8Array {
+  const pieces = atOnce(encodePieces(tensors, metadata));
+  const file = allocateBytes(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    file.set(piece, at);
+    at += piece.length;
+  }
+  return file;
+}
+
+/**
+ * What {@link encodeSafetensors} gives, in pieces that follow each other in the file and hold the tensors' own memory, which must not change
+ * until they are written. The event loop gets a turn after every few megabytes of checksums.
+ */
+export async function encodeInTurns(tensors: ReadonlyMap<string, AnyTensor>, metadata: ReadonlyMap<string, string>): Promise<Uint8Array[]> {
+  const work = encodePieces(tensors, metadata);
+  for (let bytes = 0; ; ) {
+    const turn = work.next();
+    if (turn.done) return turn.value;
+    bytes += turn.value;
+    if (bytes < bytesPerTurn) continue;
+    bytes = 0;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** The pieces of a file; yields the number of bytes that it has worked on since the last time. */
+function* encodePieces(tensors: ReadonlyMap<string, AnyTensor>, metadata: ReadonlyMap<string, string>): Generator<number, Uint8Array[]> {
   if (!(tensors instanceof Map)) throw new ArgumentError(expected('a Map of tensors by name', 'tensors', tensors));
   if (!(metadata instanceof Map)) throw new ArgumentError(expected('a Map of texts by key', 'metadata', metadata));
   const names = [...tensors.keys()];
@@ -80,23 +109,17 @@ export function encodeSafetensors(tensors: ReadonlyMap<string, AnyTensor>, metad
     end += content.length;
     contents.push(content);
     entries.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
-    texts.set(`${checksumKey}:${name}`, checksum(describeEntry(name, entry.dtype, shape), content));
+    texts.set(`${checksumKey}:${name}`, yield* checksumInTurns(describeEntry(name, entry.dtype, shape), content));
   }
   texts.set(checksumKey, checksumOfTexts(texts));
   const pairs = [...texts].map(([key, text]) => `${JSON.stringify(key)}:${JSON.stringify(text)}`);
   const json = Buffer.from(`{"__metadata__":{${pairs.join(',')}}${entries.map((entry) => `,${entry}`).join('')}}`);
   const headerLength = Math.ceil(json.length / 8) * 8;
   if (headerLength > MAX_HEADER_BYTES) throw new ArgumentError(`names and metadata need ${headerLength} bytes, more than ${MAX_HEADER_BYTES}`);
-  const file = allocateBytes(8 + headerLength + end);
-  new DataView(file.buffer).setBigUint64(0, BigInt(headerLength), true);
-  file.set(json, 8);
-  file.fill(0x20, 8 + json.length, 8 + headerLength);
-  let at = 8 + headerLength;
-  for (const content of contents) {
-    file.set(content, at);
-    at += content.length;
-  }
-  return file;
+  const header = new Uint8Array(8 + headerLength).fill(0x20, 8 + json.length);
+  new DataView(header.buffer).setBigUint64(0, BigInt(headerLength), true);
+  header.set(json, 8);
+  return [header, ...contents];
 }
 
 /**
@@ -282,8 +305,23 @@ function verifyChecksums(entries: readonly HeaderEntry[], metadata: ReadonlyMap<
 
 const describeEntry = (name: string, dtype: string, shape: readonly number[]): string => JSON.stringify([name, dtype, shape]);
 
-function checksum(text: string, content: Uint8Array): string {
-  return createHash('sha256').update(text).update('\n').update(content).digest('hex').slice(0, 16);
+const checksum = (text: string, content: Uint8Array): string => atOnce(checksumInTurns(text, content));
+
+function* checksumInTurns(text: string, content: Uint8Array): Generator<number, string> {
+  const hash = createHash('sha256').update(text).update('\n');
+  for (let at = 0; at < content.length; at += bytesPerTurn) {
+    const part = content.subarray(at, at + bytesPerTurn);
+    hash.update(part);
+    yield part.length;
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+function atOnce<R>(work: Generator<number, R>): R {
+  for (;;) {
+    const turn = work.next();
+    if (turn.done) return turn.value;
+  }
 }
 
 /** Of all metadata but this checksum itself, the tensors' checksums included. */

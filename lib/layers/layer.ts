@@ -5,6 +5,7 @@ import { type DType, type FloatDType, isFloat } from '../dtype.js';
 import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describeShape, expected } from '../errors.js';
 import { currentPath, pathDepth, withoutGradients } from '../ops/emit.js';
 import { Parameter, materializeAll, setOwnerPreparation } from '../parameter.js';
+import { Random } from '../random.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type EvaluateOptions, type PredictOptions, evaluate, predict } from '../training/evaluate.js';
 import { fit } from '../training/fit.js';
@@ -125,6 +126,11 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   /** @internal Parameters of this layer alone, by name. */
   ownParameters(): Map<string, Parameter> {
     return collect(this, (value): value is Parameter => value instanceof Parameter);
+  }
+
+  /** @internal Generators of this layer alone, by name: a checkpoint saves where they stand. */
+  ownRandoms(): Map<string, Random> {
+    return collect(this, (value): value is Random => value instanceof Random);
   }
 
   /** All parameters by path; one that is shared appears once, under its first path. */
@@ -300,7 +306,8 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    * @returns A record per epoch.
    * @throws {@link TrainingNonFiniteError} when the loss becomes NaN or infinite: it names the first layer that did, and what to try;
    *   {@link TrainingAbortedError} when the signal fired; {@link ArgumentError} for wrong options, or when the optimizer does not hold the
-   *   parameters that the loss depends on; {@link BusyError} when the model is in training already.
+   *   parameters that the loss depends on; {@link BusyError} when the model is in training already; {@link CheckpointError} when a checkpoint
+   *   cannot be written, or the one to resume from is of another run.
    * @example
    * ```ts
    * import { Adam, CrossEntropyLoss, datasets, mlp } from 'nodegrad';

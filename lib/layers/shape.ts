@@ -53,10 +53,14 @@ export class Dropout extends Layer {
     this.p = checkNumber(p, 'p', 0, 1);
   }
 
-  /** @internal The stream of masks, for checkpoints. */
+  /** @internal The stream of masks. */
   get random(): Random {
     this.#random ??= new Random(getSeed(), `dropout:${this.path}`);
     return this.#random;
+  }
+
+  override ownRandoms(): Map<string, Random> {
+    return new Map([['masks', this.random]]);
   }
 
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {

@@ -1,6 +1,6 @@
 // Metrics: what a person reads beside the loss, gathered over batches.
 
-import { ArgumentError, ShapeError, checkInteger, checkOptions, describeShape } from '../errors.js';
+import { ArgumentError, ShapeError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
 import { sameShape } from '../ops/broadcast.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 
@@ -41,6 +41,21 @@ export abstract class Metric {
   abstract result(): number;
   /** Forgets everything. */
   abstract reset(): void;
+  /**
+   * Optional, with `loadStateDict`: what was gathered since the last reset, as plain data that JSON can hold. Checkpoints in the middle of an
+   * epoch need the two; without them a run can be saved at the ends of epochs.
+   */
+  stateDict?(): unknown;
+  /** Optional: goes on where `stateDict` was taken. */
+  loadStateDict?(state: unknown): void;
+}
+
+/** What `stateDict` of an {@link Accuracy} gives. */
+export interface AccuracyState {
+  /** Examples that were right. */
+  readonly right: number;
+  /** All examples. */
+  readonly seen: number;
 }
 
 /**
@@ -96,5 +111,19 @@ export class Accuracy extends Metric {
   reset(): void {
     this.#right = 0;
     this.#seen = 0;
+  }
+
+  /** Examples that were right, and all. */
+  override stateDict(): AccuracyState {
+    return { right: this.#right, seen: this.#seen };
+  }
+
+  /** @throws {@link ArgumentError} for anything but what `stateDict` gives. */
+  override loadStateDict(state: unknown): void {
+    if (typeof state !== 'object' || state === null) throw new ArgumentError(expected('the state of an accuracy', 'state', state));
+    const { right, seen } = state as Partial<AccuracyState>;
+    const count = checkInteger(seen, 'state.seen', 0);
+    this.#right = checkInteger(right, 'state.right', 0, count);
+    this.#seen = count;
   }
 }

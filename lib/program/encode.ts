@@ -1,7 +1,7 @@
 // Encoding: a recording and its plan as one array of numbers for native/program.
 //
-// arena bytes; slots, each: external (0/1), dtype, elements, byte offset or number of the external; inputs, live inputs, results (counted
-// lists of slots); instructions, each: op, guard (slot or −1) and the value for which it runs, counted operands (slots), counted
+// arena bytes; slots, each: 0 arena, 1 external or 2 argument, dtype, elements, number of the external or argument, byte offset; arguments,
+// live inputs, results (counted lists of slots); instructions, each: op, guard (slot or −1) and the value for which it runs, counted operands (slots), counted
 // integers, counted reals.
 
 import { bytesOf, dtypes, type TypedArray } from '../dtype.js';
@@ -27,9 +27,11 @@ export function encode(recording: Recording, plan: MemoryPlan, results: readonly
       numbers.set(key, number);
       const { dtype, data } = buffers[buffer];
       const code = dtypes.indexOf(dtype);
-      if (data === null) slots.push(0, code, size, plan.offsets[buffer] + offset * bytesOf(dtype));
+      const argument = recording.inputs.indexOf(buffer);
+      if (argument >= 0) slots.push(2, code, size, argument, offset * bytesOf(dtype));
+      else if (data === null) slots.push(0, code, size, 0, plan.offsets[buffer] + offset * bytesOf(dtype));
       else {
-        slots.push(1, code, size, externals.length);
+        slots.push(1, code, size, externals.length, 0);
         externals.push(offset === 0 && size === data.length ? data : data.subarray(offset, offset + size));
       }
     }

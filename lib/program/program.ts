@@ -58,12 +58,10 @@ export class Program<R> {
   /** Kept alive for native code. */
   readonly #externals: readonly TypedArray[];
 
-  constructor(
-    /** Shapes and dtypes of the arguments, as a text. */
-    readonly key: string,
-    specifications: readonly OutputSpecification[],
-    body: (...inputs: AnyTensor[]) => unknown,
-  ) {
+  readonly #specifications: readonly OutputSpecification[];
+
+  constructor(specifications: readonly OutputSpecification[], body: (...inputs: AnyTensor[]) => unknown) {
+    this.#specifications = specifications.map(({ shape, dtype }) => ({ shape: [...shape], dtype }));
     const { recording: recorded, result, recorder } = record(specifications, body);
     const results: Result[] = [];
     let resultBytes = 0;
@@ -98,9 +96,17 @@ export class Program<R> {
     this.#handle = binding.createProgram(code, this.#externals as TypedArray[], this.#block);
   }
 
-  /** Whether the recording still fits: modes of layers, trainable parameters. */
-  get holds(): boolean {
-    return this.recording.conditions.every((condition) => condition());
+  /** Whether it serves arguments of these shapes and dtypes, in the modes of layers and with the trainable parameters of now. */
+  fits(specifications: readonly OutputSpecification[]): boolean {
+    const own = this.#specifications;
+    if (specifications.length !== own.length) return false;
+    for (let i = 0; i < own.length; i++) {
+      const { shape, dtype } = specifications[i];
+      if (dtype !== own[i].dtype || shape.length !== own[i].shape.length) return false;
+      for (let d = 0; d < shape.length; d++) if (shape[d] !== own[i].shape[d]) return false;
+    }
+    for (const condition of this.recording.conditions) if (!condition()) return false;
+    return true;
   }
 
   /** What each step does in JavaScript: counts move on, live inputs get their values. */
@@ -133,8 +139,13 @@ export class Program<R> {
     refuseOverlap(this.footprint);
     const restore = this.#mark();
     this.#advance();
+    // Arguments are read where they lie; what the step itself changes is read as it was before.
+    const { written } = this.footprint;
     try {
-      binding.runProgram(this.#handle, inputs);
+      binding.runProgram(
+        this.#handle,
+        inputs.map((input) => (written.has(input.buffer) ? input.slice() : input)),
+      );
     } catch (error) {
       restore();
       throw new NativeError((error as Error).message, { cause: error });

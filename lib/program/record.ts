@@ -75,6 +75,9 @@ export class Recorder implements Destination {
   readonly hooks: StepHook[] = [];
   readonly live: LiveInput[] = [];
   readonly conditions: (() => boolean)[] = [];
+  /** One object for all instructions under the same condition. */
+  readonly #guards = new Map<string, Guard>();
+  #guard: Guard | null = null;
   readonly #known = new Map<ArrayBufferLike, Map<string, number>>();
   readonly #constants = new Map<AnyTensor, number>();
 
@@ -101,12 +104,29 @@ export class Recorder implements Destination {
 
   execute(op: Op<unknown>, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[], plan: Plan): void {
     const operands = [...outputs, ...inputs].map((tensor) => this.slot(tensor));
+    if (operands.slice(0, outputs.length).some(({ buffer, size }) => size > 0 && this.inputs.includes(buffer)))
+      throw new ArgumentError(`[${op.name}] a step program cannot write into its arguments: copy them first`);
     if (operands.slice(0, outputs.length).some(({ buffer, size }) => size > 0 && this.buffers[buffer].kind === 'constant')) {
       throw new ArgumentError(
         `[${op.name}] a step program can only update parameters (new Parameter(…)), not a plain tensor: its values are frozen`,
       );
     }
-    this.instructions.push({ op, operands, writes: outputs.length, ints: plan.ints, reals: plan.reals });
+    const instruction = { op, operands, writes: outputs.length, ints: plan.ints, reals: plan.reals };
+    this.instructions.push(this.#guard === null ? instruction : { ...instruction, guard: this.#guard });
+  }
+
+  guarded(bit: AnyTensor, when: 0 | 1, body: () => void): void {
+    if (this.#guard !== null) throw new ArgumentError('what is skipped in some steps cannot stand inside of what is skipped in others');
+    const slot = this.slot(bit);
+    const key = `${slot.buffer}:${slot.offset}:${when}`;
+    let guard = this.#guards.get(key);
+    if (guard === undefined) this.#guards.set(key, (guard = { slot, when }));
+    this.#guard = guard;
+    try {
+      body();
+    } finally {
+      this.#guard = null;
+    }
   }
 
   perStep(hook: StepHook): void {

@@ -47,12 +47,11 @@ export class StepPrograms<R> {
   /** The program for arguments of these shapes: found, or recorded now. */
   find(specifications: readonly OutputSpecification[]): Program<R> {
     if (isRecording()) throw new ArgumentError('a compiled step cannot be called while another one is being recorded');
-    const key = specifications.map(({ dtype, shape }) => `${dtype}[${shape.join()}]`).join();
     const programs = this.#programs;
-    const at = programs.findIndex((program) => program.key === key && program.holds);
+    const at = programs.findIndex((program) => program.fits(specifications));
     if (at === 0) return programs[0];
     if (at > 0) programs.unshift(...programs.splice(at, 1));
-    else programs.unshift(new Program<R>(key, specifications, this.#body));
+    else programs.unshift(new Program<R>(specifications, this.#body));
     for (const old of programs.splice(maxPrograms)) old.dispose();
     return programs[0];
   }

@@ -173,6 +173,16 @@ export interface SitterOptions {
   readonly stop?: boolean;
 }
 
+/** What `stateDict` of a {@link Sitter} gives. */
+export interface SitterState {
+  /** Everything it noticed. */
+  readonly findings: readonly Finding[];
+  /** Loss of the first batch; NaN before it. */
+  readonly firstLoss: number;
+  /** Update-to-weight ratios by path, latest. */
+  readonly ratios: readonly (readonly [path: string, ratio: number])[];
+}
+
 /**
  * A callback that watches a run and says in plain words what goes wrong: at the start whether the loss is that of chance; after each epoch
  * how many ReLU units are dead and how far a step moves the weights; and when the loss explodes.
@@ -194,7 +204,7 @@ export class Sitter extends Callback {
   readonly #stop: boolean;
   #firstLoss = Number.NaN;
   #before: Map<string, AnyTensor> | null = null;
-  #ratios: [path: string, ratio: number][] = [];
+  #ratios: (readonly [path: string, ratio: number])[] = [];
 
   /** @throws {ArgumentError} for options out of range or unknown. */
   constructor(options: SitterOptions = {}) {
@@ -222,7 +232,7 @@ export class Sitter extends Callback {
   }
 
   override onBatchEnd(batch: BatchRecord, run: TrainingRun): void {
-    if (batch.step === 1) this.#first(batch, run);
+    if (Number.isNaN(this.#firstLoss)) this.#first(batch, run);
     else if (explodedAt([this.#firstLoss, batch.loss]) >= 0) this.#exploded(batch, run);
     if (this.#before !== null) this.#ratios = ratiosOf(run.model, this.#before);
     this.#before = batch.step % run.stepsPerEpoch === run.stepsPerEpoch - 1 || run.stepsPerEpoch === 1 ? snapshot(run.model) : null;
@@ -231,6 +241,21 @@ export class Sitter extends Callback {
   override async onEpochEnd(record: EpochRecord, run: TrainingRun): Promise<void> {
     await this.#countDead(record.epoch, run);
     if (this.#ratios.length > 0) this.#judgeRatios(record.epoch, run);
+  }
+
+  /** Findings and first loss, for checkpoints. */
+  override stateDict(): SitterState {
+    return { findings: [...this.findings], firstLoss: this.#firstLoss, ratios: [...this.#ratios] };
+  }
+
+  /** @throws {ArgumentError} for anything but what `stateDict` gives. */
+  override loadStateDict(state: unknown): void {
+    const { findings, firstLoss, ratios } = (state ?? {}) as Partial<SitterState>;
+    if (!Array.isArray(findings) || typeof firstLoss !== 'number' || !Array.isArray(ratios))
+      throw new ArgumentError(expected('the state of a sitter', 'state', state));
+    this.findings.splice(0, this.findings.length, ...findings);
+    this.#firstLoss = firstLoss;
+    this.#ratios = [...ratios];
   }
 
   #first({ loss, prediction, epoch }: BatchRecord, run: TrainingRun): void {
@@ -271,7 +296,7 @@ export class Sitter extends Callback {
   }
 
   #judgeRatios(epoch: number, run: TrainingRun): void {
-    const show = ([path, ratio]: [string, number]): string => `${ratio.toExponential(1)} in '${path}'`;
+    const show = ([path, ratio]: readonly [string, number]): string => `${ratio.toExponential(1)} in '${path}'`;
     const bad = this.#ratios.filter(([, ratio]) => judgeUpdateRatio(ratio) !== 'good');
     const text = `update-to-weight ratio: ${this.#ratios.map(show).join(', ')} (good is about ${ratioBounds.good.toExponential(0)})`;
     const kind = bad.some(([, ratio]) => judgeUpdateRatio(ratio) === 'too large') ? 'large: lower' : 'small: raise';

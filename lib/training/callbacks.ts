@@ -105,6 +105,10 @@ export abstract class Callback {
   onTrainEnd(_run: TrainingRun): unknown {
     return undefined;
   }
+  /** Optional, with `loadStateDict`: what a checkpoint is to keep of this callback, as plain data that JSON can hold. */
+  stateDict?(): unknown;
+  /** Optional: goes on where `stateDict` was taken; called in a resumed run after `onTrainBegin`. */
+  loadStateDict?(state: unknown): void;
 }
 
 /** A {@link Callback}, or an object with some of its methods. */
@@ -146,6 +150,9 @@ function checkCallback(callback: unknown, argument: string): void {
     const method = (callback as CallbackLike)[event];
     if (method !== undefined && typeof method !== 'function') throw new ArgumentError(expected('a function', `${argument}.${event}`, method));
   }
+  const { stateDict, loadStateDict } = callback as CallbackLike;
+  if (typeof stateDict !== typeof loadStateDict)
+    throw new ArgumentError(`\`${argument}\` has one of stateDict() and loadStateDict(): checkpoints need both`);
   for (const key of Object.keys(callback)) {
     if (/^on[A-Z]/.test(key) && !events.includes(key as Event))
       throw new ArgumentError(`unknown event ${describe(key)} in \`${argument}\`; known: ${events.join(', ')}`);

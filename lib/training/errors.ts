@@ -1,6 +1,6 @@
 // What a run throws when it ends early: the general errors, with what is known about the run.
 
-import { AbortedError, NonFiniteError } from '../errors.js';
+import { AbortedError, NodegradError, NonFiniteError } from '../errors.js';
 import type { History } from './history.js';
 
 /**
@@ -59,6 +59,25 @@ export class TrainingNonFiniteError extends NonFiniteError {
   constructor(message: string, place: NonFinitePlace, history: History) {
     super(message);
     this.place = place;
+    this.history = history;
+  }
+}
+
+/**
+ * A checkpoint could not be written, all of them are damaged, or the newest one belongs to another run. Older checkpoints stay as they were.
+ *
+ * @example
+ * ```ts
+ * import { CheckpointError } from 'nodegrad';
+ * const completed = (error: unknown) => (error instanceof CheckpointError ? error.history.epochs.length : 0);
+ * ```
+ */
+export class CheckpointError extends NodegradError {
+  /** What was completed before. */
+  readonly history: History;
+
+  constructor(message: string, history: History, options?: ErrorOptions) {
+    super('ERR_CHECKPOINT', message, options);
     this.history = history;
   }
 }

@@ -7,6 +7,7 @@ import type { Metric } from '../metrics/metric.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import type { Schedule } from '../schedules/schedule.js';
 import type { CallbackLike } from './callbacks.js';
+import type { CheckpointOptions } from './checkpoint.js';
 import type { ProgressOption } from './progress.js';
 
 /** Options of `model.fit`. */
@@ -45,6 +46,14 @@ export interface FitOptions {
   readonly log?: string | false;
   /** Folder of the run. */
   readonly runDir?: string;
+  /** Writes checkpoints, from which the run can go on after a crash with the bits it would have had without. Default: none. */
+  readonly checkpoint?: CheckpointOptions;
+  /**
+   * Goes on from the newest good checkpoint in `checkpoint.dir`, or starts from the beginning where there is none. Model, optimizer, data, loss,
+   * batch size and seed must be those of the run; `epochs` may be more. A run that had completed, or that a callback had stopped, gives its
+   * history at once. Default false: a folder that holds checkpoints is refused.
+   */
+  readonly resume?: boolean;
   /**
    * Runs every operation when it is called, on this thread, instead of compiling the step: for models that look at values while they
    * compute. The numbers are the same. Default false.
@@ -69,5 +78,7 @@ export const fitOptions: readonly (keyof FitOptions)[] = [
   'progress',
   'log',
   'runDir',
+  'checkpoint',
+  'resume',
   'eager',
 ];

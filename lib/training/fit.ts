@@ -17,6 +17,7 @@ import { info } from '../runtime.js';
 import { Schedule } from '../schedules/schedule.js';
 import { type AnyTensor, noGrad } from '../tensor.js';
 import { type BatchRecord, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
+import { type Checkpoints, type Resumption, checkpointsOf } from './checkpoint.js';
 import { TrainingAbortedError, type TrainingNonFiniteError } from './errors.js';
 import { checkLoss, checkMetrics, checkSignal, evaluate, resultsOf, weightOf } from './evaluate.js';
 import { type FitOptions, fitOptions } from './fit-options.js';
@@ -25,7 +26,8 @@ import { Breather, rememberModes } from './modes.js';
 import { allFinite, explainNonFinite } from './non-finite.js';
 import { Progress } from './progress.js';
 import { type RunLog, openRunLog } from './run-log.js';
-import { NonFiniteLoss, type StepParts, type StepResult, addMeasured, makeTrainStep } from './train-step.js';
+import { type EpochProgress, type RunPosition, stateOfMetrics } from './run-state.js';
+import { NonFiniteLoss, type StepResult, addMeasured, makeTrainStep } from './train-step.js';
 
 const inTraining = new WeakSet<AnyLayer>();
 
@@ -42,15 +44,6 @@ export async function fit(model: AnyLayer, data: Dataset<DType, DType>, options:
     restore();
     inTraining.delete(model);
   }
-}
-
-/** What an epoch has gathered so far. */
-interface Sums {
-  loss: number;
-  weight: number;
-  seen: number;
-  batch: number;
-  began: number;
 }
 
 /** One call of `fit`. */
@@ -74,11 +67,16 @@ class Fitting implements TrainingRun {
   readonly #seed: number;
   readonly #breather = new Breather();
   readonly #eager: boolean;
-  readonly #parts: StepParts;
   readonly #step: (inputs: AnyTensor, targets: AnyTensor) => StepResult;
   readonly #compiled: CompiledStep<[AnyTensor, AnyTensor], StepResult>;
+  readonly #checkpoints: Checkpoints | null;
   #log: RunLog | null = null;
   #began = 0;
+  /** The order of the first epoch: where the optimizer stands says which epochs have been, see `seed`. */
+  #firstOrder = 0;
+  /** The epoch in progress; null between two. */
+  #progressed: EpochProgress | null = null;
+  #epochBegan = 0;
 
   constructor(
     readonly model: AnyLayer,
@@ -99,7 +97,7 @@ class Fitting implements TrainingRun {
     this.#callbacks = new Callbacks(options.callbacks);
     this.epochs = checkInteger(options.epochs ?? 1, 'options.epochs', 0);
     this.#seed = checkInteger(options.seed ?? getSeed(), 'options.seed');
-    const { batchSize, shuffle = true, dropLast } = options;
+    const { batchSize, shuffle = true, dropLast = false } = options;
     this.#loader = new DataLoader<DType, DType>(data, { batchSize, shuffle, dropLast, seed: this.#seed });
     if (this.#loader.length === 0) throw new ArgumentError(`the data set ${data.name} is empty: there is nothing to train on`);
     this.batchSize = this.#loader.batchSize;
@@ -109,10 +107,13 @@ class Fitting implements TrainingRun {
     if (options.eager !== undefined && typeof options.eager !== 'boolean')
       throw new ArgumentError(expected('true or false', 'options.eager', options.eager));
     this.#eager = options.eager ?? false;
-    const { loss, optimizer } = this;
-    this.#parts = { model, loss, optimizer, metrics: this.#metrics, keepPrediction: this.#callbacks.wantsBatches };
-    this.#step = makeTrainStep(this.#parts);
+    const { loss, optimizer, history, epochs } = this;
+    const [schedule, metrics, callbacks] = [this.#schedule, this.#metrics, options.callbacks ?? []];
+    this.#step = makeTrainStep({ model, loss, optimizer, metrics, keepPrediction: this.#callbacks.wantsBatches });
     this.#compiled = compileStep(this.#step);
+    const settings = { batchSize: this.batchSize, seed: this.#seed, shuffle, dropLast };
+    const parts = { model, optimizer, loss, schedule, metrics, callbacks, data, history, epochs, settings };
+    this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, parts, (text) => this.note(text));
   }
 
   stop(reason = 'stopped by a callback'): void {
@@ -124,10 +125,13 @@ class Fitting implements TrainingRun {
   }
 
   async run(): Promise<History> {
+    this.#firstOrder = Math.floor(this.optimizer.steps / this.stepsPerEpoch);
+    this.#began = performance.now();
+    const resumed = (await this.#checkpoints?.open()) ?? null;
+    if (resumed !== null) this.#goOn(resumed);
     this.#log = openRunLog(this.#options.log, this.#options.runDir);
     this.history.log = this.#log?.path ?? null;
-    this.#log?.write({ type: 'run', ...this.#describe() });
-    this.#began = performance.now();
+    this.#log?.write({ type: 'run', ...this.#describe(resumed) });
     const failures: unknown[] = [];
     const attempt = async (body: () => Promise<void> | undefined): Promise<void> => {
       try {
@@ -138,25 +142,49 @@ class Fitting implements TrainingRun {
     };
     await attempt(() => this.#runEpochs());
     this.#compiled.dispose();
-    const [failure] = failures;
+    // A run that was aborted can be resumed where it was; one that failed, from its last checkpoint.
+    const isWhole = failures.every((failure) => failure instanceof TrainingAbortedError);
+    await attempt(() => this.#checkpoints?.finish(isWhole ? () => this.#position() : null));
+    const failure = failures.find((one) => !(one instanceof TrainingAbortedError)) ?? failures[0];
     this.outcome =
       failure instanceof TrainingAbortedError ? 'aborted' : failure ? 'failed' : this.history.stopped === null ? 'completed' : 'stopped';
     this.#progress.clear();
     this.#endLog(failure);
     await attempt(() => this.#callbacks.call('onTrainEnd', this));
-    if (failures.length > 0) throw failures[0];
+    if (failures.length > 0) throw failure ?? failures[0];
     return this.history;
   }
 
   async #runEpochs(): Promise<void> {
     await this.#callbacks.call('onTrainBegin', this);
-    // Where the optimizer stands says which epochs have been: see `seed`.
-    const first = Math.floor(this.optimizer.steps / this.stepsPerEpoch);
+    this.#checkpoints?.restoreCallbacks();
     while (this.epoch < this.epochs && this.history.stopped === null) {
       this.epoch += 1;
-      await this.#callbacks.call('onEpochBegin', this);
-      await this.#runEpoch(first + this.epoch - 1);
+      // An epoch that is taken up in its middle has begun already.
+      if (this.#progressed === null) await this.#callbacks.call('onEpochBegin', this);
+      await this.#runEpoch(this.#firstOrder + this.epoch - 1);
     }
+  }
+
+  /** Takes over where a checkpoint was made; model, optimizer and history are as they were. */
+  #goOn({ position }: Resumption): void {
+    this.step = position.step;
+    this.epoch = this.history.epochs.length;
+    this.#firstOrder = position.firstOrder;
+    this.#progressed = position.progress;
+    this.#began = performance.now() - position.seconds * 1000;
+    this.#epochBegan = performance.now() - (position.progress?.seconds ?? 0) * 1000;
+  }
+
+  /** Where the run stands, between two steps. */
+  #position(): RunPosition {
+    const now = performance.now();
+    const progress = this.#progressed && {
+      ...this.#progressed,
+      seconds: (now - this.#epochBegan) / 1000,
+      metrics: this.#progressed.metrics ?? stateOfMetrics(this.#metrics),
+    };
+    return { step: this.step, firstOrder: this.#firstOrder, seconds: (now - this.#began) / 1000, progress };
   }
 
   #endLog(failure: unknown): void {
@@ -169,83 +197,94 @@ class Fitting implements TrainingRun {
 
   async #runEpoch(order: number): Promise<void> {
     const { model, optimizer } = this;
-    const { lr } = optimizer;
-    const sums: Sums = { loss: 0, weight: 0, seen: 0, batch: 0, began: performance.now() };
-    for (const metric of this.#metrics) metric.reset();
+    if (this.#progressed === null) for (const metric of this.#metrics) metric.reset();
+    this.#progressed ??= { batch: 0, sum: 0, weight: 0, seen: 0, lr: optimizer.lr, seconds: 0, metrics: null };
+    const epoch = this.#progressed;
+    epoch.metrics = null; // they hold it themselves, until validation needs them
+    this.#epochBegan = performance.now() - epoch.seconds * 1000;
     model.train();
-    if (this.#eager || this.#callbacks.wantsBatches) await this.#stepByStep(order, sums);
-    else await this.#streamed(order, sums);
-    if (sums.batch < this.stepsPerEpoch) return;
-    if (!model.parameters().every(allFinite)) throw this.#nonFinite(sums.batch, null);
-    const seconds = (performance.now() - sums.began) / 1000;
-    const scores: Scores = { loss: sums.loss / sums.weight, metrics: resultsOf(this.#metrics) };
+    if (this.#eager || this.#callbacks.wantsBatches) await this.#stepByStep(order, epoch);
+    else await this.#streamed(order, epoch);
+    if (epoch.batch < this.stepsPerEpoch) return;
+    if (!model.parameters().every(allFinite)) throw this.#nonFinite(epoch.batch, null);
+    const seconds = (performance.now() - this.#epochBegan) / 1000;
+    const scores: Scores = { loss: epoch.sum / epoch.weight, metrics: resultsOf(this.#metrics) };
+    // Validation uses the same metrics.
+    if (this.#checkpoints !== null) epoch.metrics = stateOfMetrics(this.#metrics);
     const validation = await this.#validate(this.batchSize);
     const record: EpochRecord = {
       epoch: this.epoch,
       ...scores,
       ...(validation && { validation }),
-      lr,
+      lr: epoch.lr,
       seconds,
-      samplesPerSecond: sums.seen / seconds,
+      samplesPerSecond: epoch.seen / seconds,
     };
+    this.#progressed = null;
     this.history.epochs.push(record);
     this.#log?.write({ type: 'epoch', ...record });
     this.#progress.epochEnd(record);
     this.#schedule?.step();
     await this.#callbacks.call('onEpochEnd', record, this);
+    if (this.#checkpoints?.isDueAfterEpoch) await this.#checkpoints.take(() => this.#position());
   }
 
   /** Many steps per native call: JavaScript hears of them a few dozen times a second. */
-  async #streamed(order: number, sums: Sums): Promise<void> {
+  async #streamed(order: number, epoch: EpochProgress): Promise<void> {
     const feed = feedOf(this.#loader, order);
     const stopped = (): boolean => this.#signal?.aborted === true || this.history.stopped !== null;
-    const batch = sums.batch;
-    const at = this.#loader.order(order);
-    try {
-      const programs = stepPrograms(this.#compiled);
-      for await (const { first, count, read } of runSteps(programs, feed, {
-        first: batch,
-        last: this.stepsPerEpoch,
-        stopped,
-        within: (body) => {
-          this.#enterTraining();
-          body();
-        },
-      })) {
-        const losses: number[] = [];
-        for (let i = 0; i < count; i++) {
-          const result = read(i);
-          const whole = (): [AnyTensor, AnyTensor] => [result.prediction as AnyTensor, this.#loader.fetch(at, first + i)[1]];
-          losses.push(this.#count(result, feed.examples(first + i), sums, whole));
+    const rows = this.#loader.order(order);
+    const programs = stepPrograms(this.#compiled);
+    // A checkpoint wants whole steps and nothing under way: the stream ends there, and another one goes on.
+    while (epoch.batch < this.stepsPerEpoch && !stopped()) {
+      const last = Math.min(this.stepsPerEpoch, epoch.batch + (this.#checkpoints?.stepsUntilDue(this.step) ?? this.stepsPerEpoch));
+      try {
+        for await (const { first, count, read } of runSteps(programs, feed, {
+          first: epoch.batch,
+          last,
+          stopped,
+          within: (body) => {
+            this.#enterTraining();
+            body();
+          },
+        })) {
+          const losses: number[] = [];
+          for (let i = 0; i < count; i++) {
+            const result = read(i);
+            const whole = (): [AnyTensor, AnyTensor] => [result.prediction as AnyTensor, this.#loader.fetch(rows, first + i)[1]];
+            losses.push(this.#count(result, feed.examples(first + i), epoch, whole));
+          }
+          await this.#tell(losses, epoch);
         }
-        await this.#tell(losses, sums);
+      } catch (error) {
+        throw error instanceof StepFailure ? this.#explain(error, error.batch, this.#loader.fetch(rows, error.batch)) : error;
       }
-    } catch (error) {
-      throw error instanceof StepFailure ? this.#explain(error, error.batch, this.#loader.fetch(at, error.batch)) : error;
+      if (this.#checkpoints?.isDue(this.step)) await this.#checkpoints.take(() => this.#position());
     }
-    if (this.#signal?.aborted && sums.batch < this.stepsPerEpoch) throw this.#aborted();
+    if (this.#signal?.aborted && epoch.batch < this.stepsPerEpoch) throw this.#aborted();
   }
 
   /** Step by step: for callbacks that want to see each batch, and for models that cannot be compiled. */
-  async #stepByStep(order: number, sums: Sums): Promise<void> {
-    for (const [inputs, targets] of this.#loader.epoch(order)) {
+  async #stepByStep(order: number, progress: EpochProgress): Promise<void> {
+    for (const [inputs, targets] of this.#loader.epoch(order, progress.batch)) {
       if (this.#signal?.aborted) throw this.#aborted();
       this.#enterTraining();
       let result: StepResult;
       try {
         result = this.#eager ? this.#step(inputs, targets) : await this.#compiled(inputs, targets);
       } catch (error) {
-        throw this.#explain(error, sums.batch, [inputs, targets]);
+        throw this.#explain(error, progress.batch, [inputs, targets]);
       }
-      const value = this.#count(result, inputs.shape[0], sums, () => [result.prediction as AnyTensor, targets]);
+      const value = this.#count(result, inputs.shape[0], progress, () => [result.prediction as AnyTensor, targets]);
       if (this.#callbacks.wantsBatches) {
         const { epoch, step } = this;
         const prediction = result.prediction as AnyTensor;
-        const record: BatchRecord = { epoch, batch: sums.batch, step, loss: value, inputs, targets, prediction };
+        const record: BatchRecord = { epoch, batch: progress.batch, step, loss: value, inputs, targets, prediction };
         await this.#callbacks.call('onBatchEnd', record, this);
       }
-      await this.#tell([value], sums);
+      await this.#tell([value], progress);
       if (this.history.stopped !== null) break;
+      if (this.#checkpoints?.isDue(this.step)) await this.#checkpoints.take(() => this.#position());
       if (this.#eager) await this.#breather.pause();
     }
   }
@@ -256,22 +295,22 @@ class Fitting implements TrainingRun {
   }
 
   /** Takes in a step; its loss as a number. */
-  #count(result: StepResult, examples: number, sums: Sums, whole: () => [AnyTensor, AnyTensor]): number {
+  #count(result: StepResult, examples: number, epoch: EpochProgress, whole: () => [AnyTensor, AnyTensor]): number {
     const value = result.loss.item();
     const weight = weightOf(this.loss, examples);
-    sums.loss += value * weight;
+    epoch.sum += value * weight;
     // A sum holds its examples already, and still counts for all of them.
-    sums.weight += examples;
-    sums.seen += examples;
-    sums.batch += 1;
+    epoch.weight += examples;
+    epoch.seen += examples;
+    epoch.batch += 1;
     this.step += 1;
     addMeasured(this.#metrics, result.measured, whole);
     return value;
   }
 
-  async #tell(losses: readonly number[], sums: Sums): Promise<void> {
+  async #tell(losses: readonly number[], epoch: EpochProgress): Promise<void> {
     await this.#callbacks.call('onSteps', { epoch: this.epoch, step: this.step - losses.length + 1, losses } satisfies StepsRecord, this);
-    if (this.#progress.isDue) this.#draw(sums.batch, sums.loss / sums.weight, (sums.seen / (performance.now() - sums.began)) * 1000);
+    if (this.#progress.isDue) this.#draw(epoch.batch, epoch.sum / epoch.weight, (epoch.seen / (performance.now() - this.#epochBegan)) * 1000);
   }
 
   /** What a user can do something about, for a step that native code refused. */
@@ -322,7 +361,7 @@ class Fitting implements TrainingRun {
   }
 
   /** What the log's first line says. */
-  #describe(): Record<string, unknown> {
+  #describe(resumed: Resumption | null): Record<string, unknown> {
     const { model, data, optimizer, epochs, batchSize } = this;
     const { version, node, platform, cpu, isa, threads } = info();
     return {
@@ -335,6 +374,7 @@ class Fitting implements TrainingRun {
       epochs,
       batchSize,
       seed: this.#seed,
+      resumed: resumed ? { checkpoint: resumed.path, step: resumed.position.step, damaged: resumed.damaged } : undefined,
       environment: { version, node, platform, cpu: cpu.brand, isa, threads },
     };
   }

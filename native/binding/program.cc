@@ -82,7 +82,7 @@ Napi::Value disposeProgram(const Napi::CallbackInfo& call) {
   return call.Env().Undefined();
 }
 
-// Calls body(port, operand) for each argument of a step, after checking all sizes. Returns what is wrong, or null.
+// Calls body(number, port, data) for each argument of a step, after checking all sizes. Returns what is wrong, or null.
 template <class F> const char* forInputs(Napi::Env env, napi_value list, const Program& program, F body) {
   constexpr uint32_t most = 256;
   const std::vector<Port>& ports = program.inputs();
@@ -99,7 +99,7 @@ template <class F> const char* forInputs(Napi::Env env, napi_value list, const P
       return "[program] an input has lost its memory or is of another size";
   }
   for (uint32_t i = 0; i < length; ++i)
-    if (ports[i].bytes) body(ports[i], operands[i].data);
+    body(i, ports[i], operands[i].data);
   return nullptr;
 }
 
@@ -109,12 +109,12 @@ Napi::Value runProgram(const Napi::CallbackInfo& call) {
   ProgramHandle* handle = call.Length() == 2 ? handleOf(env, call[0]) : nullptr;
   if (!handle) return fail(env, "[program] the program has been disposed of");
   Program& program = *handle->program;
-  if (const char* problem = forInputs(env, call[1], program, [](const Port& port, const void* data) { std::memcpy(port.data, data, size_t(port.bytes)); }))
+  if (const char* problem = forInputs(env, call[1], program, [&](size_t i, const Port&, const void* data) { program.bind(i, data); }))
     return fail(env, problem);
-  Program::read(program.live(), handle->live);
+  program.readLive(handle->live);
   const std::string problem = program.run(nullptr);
   if (!problem.empty()) return fail(env, problem);
-  Program::write(program.results(), handle->results);
+  program.writeResults(handle->results);
   return env.Undefined();
 }
 
@@ -230,23 +230,23 @@ Napi::Value queueProgram(const Napi::CallbackInfo& call) {
   const Program& program = *handle->program;
   const int64_t liveBytes = program.liveBytes(), resultBytes = program.resultBytes();
   int64_t total = liveBytes + resultBytes;
-  for (const Port& port : program.inputs()) total += (port.bytes + 7) & ~int64_t(7);
+  for (const Port& port : program.inputs()) total += Program::padded(port.bytes);
   Pending* job = runtime->take();
   unsigned char* memory = job->own.reserve(size_t(total));
-  unsigned char* at = memory ? memory + liveBytes + resultBytes : nullptr;
-  const char* problem = !memory ? "[program] no memory for the step's inputs" : forInputs(env, call[1], program, [&](const Port& port, const void* data) {
-    std::memcpy(at, data, size_t(port.bytes));
-    at += (port.bytes + 7) & ~int64_t(7);
+  unsigned char* at = memory;
+  const char* problem = !memory ? "[program] no memory for the step's inputs" : forInputs(env, call[1], program, [&](size_t, const Port& port, const void* data) {
+    if (port.bytes) std::memcpy(at, data, size_t(port.bytes));
+    at += Program::padded(port.bytes);
   });
   if (problem) {
     runtime->give(job);
     return fail(env, problem);
   }
-  std::memcpy(memory, handle->live, size_t(liveBytes));
+  std::memcpy(at, handle->live, size_t(liveBytes));
   job->program = handle->program;
-  job->live = memory;
-  job->results = memory + liveBytes;
-  job->arguments = job->results + resultBytes;
+  job->arguments = memory;
+  job->live = at;
+  job->results = at + liveBytes;
   job->block = handle->results;
   runtime->push(job);
   return env.Undefined();
@@ -271,7 +271,7 @@ Napi::Value queueRun(const Napi::CallbackInfo& call) {
   ProgramRuntime* runtime = runtimeOf(env);
   ProgramHandle* handle = call.Length() == 8 && runtime ? handleOf(env, call[0]) : nullptr;
   if (!handle) return fail(env, "[program] the program has been disposed of");
-  const Program& program = *handle->program;
+  Program& program = *handle->program;
   Operand rows{}, live{}, results{};
   if (!call[1].IsNumber() || !call[2].IsNumber() || !call[3].IsArray() || !call[5].IsNumber() || !sharedOf(env, call[4], &rows) ||
       rows.dtype != DType::int32 || !sharedOf(env, call[6], &live) || !sharedOf(env, call[7], &results))
@@ -283,6 +283,7 @@ Napi::Value queueRun(const Napi::CallbackInfo& call) {
   if (steps < 1 || batch < 1 || list.Length() != program.inputs().size() || list.Length() > uint32_t(maxSources) || !fits(batch, rows.length) ||
       !fits(program.liveBytes(), bytesOf(live)) || !fits(program.resultBytes(), bytesOf(results)))
     return fail(env, "[program] malformed run");
+  if (!program.reserveArguments()) return fail(env, "[program] no memory for the arguments");
   Pending* job = runtime->take();
   for (uint32_t i = 0; i < list.Length(); ++i) {
     Operand source{};

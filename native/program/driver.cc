@@ -27,11 +27,17 @@ unsigned char* Bytes::reserve(size_t bytes) {
 
 namespace {
 
-// A row that another thread changed after the check stays inside of the memory.
-void gather(const Port& port, const Source& source, const int32_t* rows, int64_t batch) {
-  unsigned char* to = static_cast<unsigned char*>(port.data);
-  for (int64_t i = 0; i < batch; ++i, to += source.rowBytes)
-    std::memcpy(to, source.base + indexBelow(rows + i, source.rows) * source.rowBytes, size_t(source.rowBytes));
+// Rows that follow each other are read where they lie, others are copied side by side. A row that another thread changed after the
+// check stays inside of the memory.
+const unsigned char* gather(unsigned char* to, const Source& source, const int32_t* rows, int64_t batch) {
+  const int64_t first = indexBelow(rows, source.rows);
+  int64_t i = 1;
+  while (i < batch && rows[i] == first + i) ++i;
+  if (i == batch && first + batch <= source.rows) return source.base + first * source.rowBytes;
+  unsigned char* at = to;
+  for (i = 0; i < batch; ++i, at += source.rowBytes)
+    std::memcpy(at, source.base + indexBelow(rows + i, source.rows) * source.rowBytes, size_t(source.rowBytes));
+  return to;
 }
 
 }  // namespace
@@ -41,13 +47,17 @@ void runJob(Job& job, const std::atomic<bool>* stop, Pause* pause) {
   const int64_t liveBytes = program.liveBytes(), resultBytes = program.resultBytes();
   for (job.done = 0; job.done < job.steps; ++job.done) {
     if (pause) pause->between();
-    if (job.arguments) Program::read(program.inputs(), job.arguments);
+    const unsigned char* argument = job.arguments;
+    for (size_t i = 0; argument && i < program.inputs().size(); ++i) {
+      program.bind(i, argument);
+      argument += Program::padded(program.inputs()[i].bytes);
+    }
     for (int i = 0; i < job.sourceCount; ++i)
-      gather(program.inputs()[size_t(i)], job.sources[i], job.rows + job.done * job.batch, job.batch);
-    if (job.live) Program::read(program.live(), job.live + job.done * liveBytes);
+      program.bind(size_t(i), gather(program.argumentMemory(size_t(i)), job.sources[i], job.rows + job.done * job.batch, job.batch));
+    if (job.live) program.readLive(job.live + job.done * liveBytes);
     job.problem = program.run(stop);
     if (!job.problem.empty()) return;
-    if (job.results) Program::write(program.results(), job.results + job.done * resultBytes);
+    if (job.results) program.writeResults(job.results + job.done * resultBytes);
   }
 }
 
@@ -110,6 +120,7 @@ Driver::Driver(Done done, void* context) : state_(new State()) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   state_->running = pthread_create(&state_->thread, nullptr, [](void* state) -> void* {
+    nameThread("nodegrad driver");
     static_cast<State*>(state)->loop();
     return nullptr;
   }, state_.get()) == 0;

@@ -26,6 +26,14 @@ void relax() {
 #endif
 }
 
+void nameThread(const char* name) {
+#if defined(__linux__)
+  pthread_setname_np(pthread_self(), name);
+#else
+  (void)name;
+#endif
+}
+
 namespace {
 
 // A worker's share of the tiles. Others steal from it once theirs is empty, so a core that the system takes away holds nobody up.
@@ -96,6 +104,7 @@ thread_local bool insideRegion = false;
 thread_local int pinnedThreads = 0;  // 0: not pinned
 
 void* threadMain(void* argument) {
+  nameThread("nodegrad worker");
   insideRegion = true;  // a region started from inside a region runs alone
   pool().loop(int(reinterpret_cast<intptr_t>(argument)));
   return nullptr;

@@ -18,6 +18,9 @@ class PinnedThreads {
   ~PinnedThreads();
 };
 
+// What tools such as top show for the calling thread; at most 15 characters.
+void nameThread(const char* name);
+
 // One turn of a spinning wait.
 void relax();
 

@@ -139,6 +139,29 @@ test('Ctrl-C finishes the step, saves what was trained, and exits with 130', asy
   });
 });
 
+test('a run with checkpoints that Ctrl-C ended goes on with --resume, to the weights of one that was left alone', async (t) => {
+  await inFolder(async (folder) => {
+    const words = ['train', '--hidden', '32', '--epochs', '4', '--seed', '3'];
+    const saved = ['--checkpoint', 'saved', '--resume'];
+    const stopped = await run(folder, [...words, ...saved, '--out', 'first'], { on: /epoch 1\//, signal: 'SIGINT' });
+    t.is(stopped.code, 130);
+    t.regex(stopped.error, /no checkpoint in .*saved: starting from the beginning/);
+    t.regex(stopped.out, /checkpoints {2}saved: --resume goes on from there/);
+    const resumed = await run(folder, [...words, ...saved, '--out', 'first', '--json']);
+    t.is(resumed.code, 0);
+    t.regex(resumed.error, /resuming from .*step-\d+\.safetensors, after step \d+ \(\d epochs completed\)/);
+    t.is(JSON.parse(resumed.out).epochs.length, 4);
+    t.is((await run(folder, [...words, '--out', 'second'])).code, 0);
+    const weights = (name: string): Buffer => readFileSync(join(folder, name, 'model.safetensors'));
+    t.deepEqual(weights('first'), weights('second'));
+    const other = await run(folder, [...words, ...saved, '--batch', '64']);
+    t.is(other.code, 1);
+    t.regex(other.error, /another run: batchSize was 128, is 64 \[ERR_CHECKPOINT\]/);
+    t.is((await run(folder, [...words, ...saved, '--epochs', '5'])).code, 0, 'more epochs, and the schedule that comes with them');
+    t.regex((await run(folder, [...words, '--resume'])).error, /--checkpoint-every and --resume need --checkpoint <folder>/);
+  });
+});
+
 test('every optimizer, schedule and model of the options trains', async (t) => {
   await inFolder(async (folder) => {
     const runs = [

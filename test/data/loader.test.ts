@@ -71,8 +71,17 @@ test('the order depends on seed and epoch only: not on batch size, prefetching, 
   t.is(loader.state.epoch, 4);
 });
 
-test('this order is a promise between versions', (t) => {
+test('this order is a promise between versions', async (t) => {
   t.deepEqual(rows(new DataLoader(numbers(8), { shuffle: true, seed: 1, batchSize: 8 }).epoch(2))[0], [5, 4, 0, 7, 6, 2, 1, 3]);
+  const pairs = new DataLoader(numbers(8), { shuffle: true, seed: 1, batchSize: 2 });
+  t.deepEqual(rows(pairs.epoch(2, 3)), [[1, 3]], 'from the fourth batch on');
+  t.deepEqual(await rowsAsync(pairs.epoch(2, 2)), [
+    [6, 2],
+    [1, 3],
+  ]);
+  t.is(pairs.epoch(2, 4).length, 0);
+  t.deepEqual(rows(pairs.epoch(2, 4)), []);
+  t.throws(() => pairs.epoch(2, 5), { code: 'ERR_ARGUMENT', message: /`first`/ });
 });
 
 test('every loop is the next epoch, also after a loop that was left early or failed', async (t) => {

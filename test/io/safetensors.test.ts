@@ -7,7 +7,14 @@ import { join } from 'node:path';
 import test from 'ava';
 import fc from 'fast-check';
 import { ArgumentError, FileFormatError } from '../../lib/errors.js';
-import { decodeSafetensors, encodeSafetensors, MAX_HEADER_BYTES, readSafetensors, writeSafetensors } from '../../lib/io/safetensors.js';
+import {
+  decodeSafetensors,
+  encodeInTurns,
+  encodeSafetensors,
+  MAX_HEADER_BYTES,
+  readSafetensors,
+  writeSafetensors,
+} from '../../lib/io/safetensors.js';
 import { type AnyTensor, Tensor, tensor } from '../../lib/tensor.js';
 
 const inFolder = async (use: (folder: string) => Promise<void>): Promise<void> => {
@@ -92,6 +99,26 @@ test('the layout is that of the format: length, JSON padded to 8 bytes, wide typ
   t.deepEqual([...new Float32Array(data.slice(8, 20).buffer)], [3, 1, 2]);
   t.is(data[20], 7);
   t.deepEqual(encodeSafetensors(new Map([...tensors].reverse()), new Map([['note', 'ü']])), bytes, 'the same tensors give the same bytes');
+});
+
+test('encoding in turns gives the same bytes, uncopied, and leaves the event loop its turns', async (t) => {
+  const large = Tensor.from(new Float32Array(5 << 20).fill(0.5)); // 20 MiB: five turns
+  const tensors = new Map<string, AnyTensor>([
+    ['large', large],
+    ['small', tensor([1, 2, 3])],
+  ]);
+  const metadata = new Map([['note', 'text']]);
+  let turns = 0;
+  const count = (): void => {
+    turns += 1;
+    timer = setImmediate(count);
+  };
+  let timer = setImmediate(count);
+  const pieces = await encodeInTurns(tensors, metadata);
+  clearImmediate(timer);
+  t.true(turns >= 4, `${turns} turns`);
+  t.true(pieces.some(({ buffer }) => buffer === large.data.buffer));
+  t.is(Buffer.compare(Buffer.concat(pieces), encodeSafetensors(tensors, metadata)), 0);
 });
 
 test('a file goes to the disk and back, and only under its own name', async (t) => {

@@ -45,3 +45,15 @@ test('targets that do not fit are refused and count nothing', (t) => {
   t.throws(() => accuracy.update([1, 2] as never, i32([0])), { instanceOf: NodegradError });
   t.is(accuracy.result(), NaN);
 });
+
+test('an accuracy goes on from its state, and refuses what is none', (t) => {
+  const [one, other] = [new Accuracy(), new Accuracy()];
+  one.update(f32([0.1, 0.9, 0.8, 0.2, 0.3, 0.7], [3, 2]), i32([1, 1, 1]));
+  other.loadStateDict(JSON.parse(JSON.stringify(one.stateDict())));
+  for (const accuracy of [one, other]) accuracy.update(f32([0.1, 0.9], [1, 2]), i32([0]));
+  t.is(other.result(), one.result());
+  for (const state of [undefined, null, 1, {}, { right: 2, seen: 1 }, { right: -1, seen: 1 }, { right: 0.5, seen: 1 }]) {
+    t.throws(() => other.loadStateDict(state), { code: 'ERR_ARGUMENT' });
+  }
+  t.is(other.result(), one.result());
+});

@@ -144,6 +144,20 @@ test('a healthy run has good findings in its summary: initial loss, dead units, 
   t.regex(ratio, /^update-to-weight ratio: \d\.\de-\d in '0\.weight', \d\.\de-\d in '2\.weight' \(good is about 1e-3\)$/);
 });
 
+test('the state of a sitter holds what it noticed; anything else is refused', async (t) => {
+  const model = makeModel();
+  const sitter = new Sitter();
+  await model.fit(points(64), { ...quiet, loss, optimizer: new Adam(model, { lr: 2e-3 }), callbacks: [sitter] });
+  const other = new Sitter();
+  other.loadStateDict(JSON.parse(JSON.stringify(sitter.stateDict())));
+  t.deepEqual(other.findings, sitter.findings);
+  t.deepEqual(other.stateDict(), sitter.stateDict());
+  for (const state of [undefined, null, 1, {}, { findings: [], firstLoss: '1', ratios: [] }]) {
+    t.throws(() => other.loadStateDict(state), { code: 'ERR_ARGUMENT' });
+  }
+  t.deepEqual(other.findings, sitter.findings);
+});
+
 test('[J09, J13] a learning rate of 10 is named as the fault in plain words, and ends the run within a few steps', async (t) => {
   const { train } = await datasets.digits({ train: 400, test: 1 });
   setSeed(1);

@@ -1,7 +1,7 @@
 // Proves lib/training/callbacks.ts: when callbacks are called, what they may do, and what happens when they fail.
 
 import test from 'ava';
-import { Callback, type EpochRecord, SGD, type TrainingRun } from '../../lib/index.js';
+import { ArgumentError, Callback, type EpochRecord, SGD, type TrainingRun } from '../../lib/index.js';
 import { loss, makeModel, points, quiet } from '../helpers/training.js';
 
 test('callbacks are called in order, may be asynchronous, and may stop the run after a step', async (t) => {
@@ -71,4 +71,14 @@ test('an error in a callback ends the run with that error, and onTrainEnd is sti
   t.is(outcome, 'failed');
   t.true(model.training);
   await t.notThrowsAsync(model.fit(points(64), { ...quiet, loss, optimizer: new SGD(model, { lr: 0.1 }) }), 'the model is free again');
+});
+
+test('a callback with half of a state, or with an event that there is not, is refused', async (t) => {
+  const model = makeModel();
+  const run = (callback: object) => model.fit(points(64), { ...quiet, loss, optimizer: new SGD(model, { lr: 0.1 }), callbacks: [callback] });
+  await t.throwsAsync(run({ stateDict: () => 1 }), {
+    instanceOf: ArgumentError,
+    message: '`options.callbacks[0]` has one of stateDict() and loadStateDict(): checkpoints need both',
+  });
+  await t.throwsAsync(run({ onBatchStart: () => 1 }), { instanceOf: ArgumentError, message: /unknown event "onBatchStart"/ });
 });

@@ -1,0 +1,241 @@
+// Everything of a run that must come back for it to go on as if nothing had happened: gathered, put back, and compared.
+
+import type { Dataset } from '../data/dataset.js';
+import type { DType } from '../dtype.js';
+import { describeShape } from '../errors.js';
+import type { AnyLayer } from '../layers/layer.js';
+import type { Loss } from '../losses/loss.js';
+import type { Metric } from '../metrics/metric.js';
+import type { Optimizer, OptimizerState } from '../optimizers/optimizer.js';
+import { Parameter } from '../parameter.js';
+import { type RandomState, defaultRandom } from '../random.js';
+import type { Schedule, ScheduleState } from '../schedules/schedule.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+import type { CallbackLike } from './callbacks.js';
+import type { CheckpointContent } from './checkpoint-file.js';
+import type { EpochRecord, History } from './history.js';
+
+/** What a run is made of. */
+export interface RunParts {
+  readonly model: AnyLayer;
+  readonly optimizer: Optimizer;
+  readonly loss: Loss;
+  readonly schedule: Schedule | undefined;
+  readonly metrics: readonly Metric[];
+  readonly callbacks: readonly CallbackLike[];
+  readonly data: Dataset<DType, DType>;
+  readonly history: History;
+  readonly epochs: number;
+  /** What else decides the numbers: batch size, seed and the like. */
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/** An epoch in progress. */
+export interface EpochProgress {
+  /** Batches done. */
+  batch: number;
+  /** Sum of the losses, each by what it counts for. */
+  sum: number;
+  /** What they count for together. */
+  weight: number;
+  /** Examples trained on. */
+  seen: number;
+  /** Learning rate at the epoch's beginning. */
+  lr: number;
+  /** Time it has taken. */
+  seconds: number;
+  /** State of the metrics, by their order; null where one of them cannot tell it. */
+  metrics: unknown[] | null;
+}
+
+/** Where a run stands. */
+export interface RunPosition {
+  /** Steps taken. */
+  readonly step: number;
+  /** The order of the first epoch, as the loader counts. */
+  readonly firstOrder: number;
+  /** Time that it has taken. */
+  readonly seconds: number;
+  /** The epoch in progress; null between two. */
+  readonly progress: EpochProgress | null;
+}
+
+/** What a checkpoint holds beside tensors. */
+export interface RunState {
+  readonly position: RunPosition;
+  readonly epochs: readonly EpochRecord[];
+  readonly stopped: string | null;
+  readonly optimizer: Omit<OptimizerState, 'tensors'>;
+  readonly schedule: ScheduleState | null;
+  /** Paths of parameters that are not trained. */
+  readonly frozen: readonly string[];
+  /** Generators: the process's own, and those of layers by path and name. */
+  readonly random: { readonly shared: RandomState; readonly layers: Readonly<Record<string, RandomState>> };
+  readonly callbacks: Readonly<Record<string, unknown>>;
+  readonly run: RunDescription;
+}
+
+/** What must be the same when a run is taken up again, as plain data. */
+export type RunDescription = Readonly<Record<string, unknown>>;
+
+// ---- gather ----
+
+/** A copy of everything, made between two steps. */
+export function captureRun(parts: RunParts, position: RunPosition, run: RunDescription): CheckpointContent<RunState> {
+  const { model, optimizer, schedule, history } = parts;
+  const { tensors: moments, ...optimizerState } = optimizer.stateDict();
+  const tensors = new Map<string, AnyTensor>();
+  const copy = (prefix: string, source: ReadonlyMap<string, AnyTensor>): void => {
+    for (const [name, tensor] of source) tensors.set(prefix + name, Tensor.from(tensor.data.slice() as Float32Array, tensor.shape));
+  };
+  copy('model.', model.stateDict());
+  copy('optimizer.', moments);
+  copy('extra.', extraParameters(parts));
+  const state: RunState = {
+    position,
+    epochs: [...history.epochs],
+    stopped: history.stopped,
+    optimizer: optimizerState,
+    schedule: schedule?.stateDict() ?? null,
+    frozen: [...model.namedParameters()].filter(([, { requiresGrad }]) => !requiresGrad).map(([path]) => path),
+    random: {
+      shared: defaultRandom().state,
+      layers: Object.fromEntries([...randomsOf(model)].map(([name, random]) => [name, random.state])),
+    },
+    callbacks: Object.fromEntries([...statefulCallbacks(parts)].map(([name, callback]) => [name, callback.stateDict?.()])),
+    run,
+  };
+  return { step: position.step, tensors, state };
+}
+
+/** State of all metrics by their order; null when one of them cannot tell it. */
+export function stateOfMetrics(metrics: readonly Metric[]): unknown[] | null {
+  return metrics.every(isStateful) ? metrics.map((metric) => metric.stateDict?.()) : null;
+}
+
+/** Whether a metric can be saved in the middle of an epoch. */
+export function isStateful({ stateDict, loadStateDict }: Metric): boolean {
+  return typeof stateDict === 'function' && typeof loadStateDict === 'function';
+}
+
+// ---- put back ----
+
+/** Puts everything back but the callbacks' state, see {@link restoreCallbacks}; the description is known to fit. */
+export function restoreRun(parts: RunParts, { tensors, state }: CheckpointContent<RunState>): void {
+  const { model, optimizer, schedule, metrics, history } = parts;
+  const under = (prefix: string): Map<string, AnyTensor> =>
+    new Map([...tensors].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor] as const] : [])));
+  model.loadStateDict(under('model.'));
+  const extra = under('extra.');
+  for (const [name, parameter] of extraParameters(parts)) parameter.data.set((extra.get(name) as AnyTensor).data as Float32Array);
+  if (state.schedule !== null) schedule?.loadStateDict(state.schedule);
+  // After the schedule, which sets rates: those in force may be a callback's.
+  optimizer.loadStateDict({ ...state.optimizer, tensors: under('optimizer.') });
+  for (const [path, parameter] of model.namedParameters()) parameter.requiresGrad = !state.frozen.includes(path);
+  defaultRandom().state = state.random.shared;
+  for (const [name, random] of randomsOf(model)) if (name in state.random.layers) random.state = state.random.layers[name];
+  const saved = state.position.progress?.metrics;
+  if (saved) for (const [i, metric] of metrics.entries()) metric.loadStateDict?.(saved[i]);
+  history.epochs.length = 0;
+  for (const record of state.epochs) history.epochs.push(record);
+  history.stopped = state.stopped;
+}
+
+/** Gives callbacks their state back. */
+export function restoreCallbacks(parts: RunParts, saved: Readonly<Record<string, unknown>>): void {
+  for (const [name, callback] of statefulCallbacks(parts)) if (Object.hasOwn(saved, name)) callback.loadStateDict?.(saved[name]);
+}
+
+// ---- compare ----
+
+/** What decides the numbers of a run, as plain data. */
+export function describeRun(parts: RunParts): RunDescription {
+  const { model, optimizer, loss, schedule, metrics, data, epochs, settings } = parts;
+  return {
+    model: Object.fromEntries(
+      [...model.namedLayers()].map(([path, layer]) => [path || 'itself', `${layer.constructor.name}${configOf(layer)}`]),
+    ),
+    weights: Object.fromEntries(
+      [...model.stateDict(), ...extraParameters(parts)].map(([path, { dtype, shape }]) => [path, `${dtype} ${describeShape(shape)}`]),
+    ),
+    loss: kindOf(loss),
+    optimizer: {
+      kind: optimizer.constructor.name,
+      parameters: optimizer.groups.map(({ parameters }) => parameters.map((one) => (one instanceof Parameter ? one.path : '')).join(' ')),
+      groups: optimizer.groups.map((group) => ({ ...group.options })),
+    },
+    schedule: schedule === undefined ? { kind: 'none' } : kindOf(schedule),
+    metrics: metrics.map(({ name }) => name),
+    data: { examples: data.length, inputShape: shapeText(data.inputShape), targetShape: shapeText(data.targetShape) },
+    ...settings,
+    epochs,
+  };
+}
+
+/**
+ * What differs between the run of a checkpoint and this one, in words. More or fewer epochs, and with them another schedule of the same
+ * kind, are no difference; an optimizer may have its options of the beginning, or those that it had come to.
+ */
+export function differences({ run, optimizer }: RunState, now: RunDescription): string[] {
+  const [was, is] = [flatten(run), flatten(now)];
+  const reached = flatten({ optimizer: { groups: optimizer.groups } });
+  return [...new Set([...was.keys(), ...is.keys()])]
+    .filter((key) => {
+      if (was.get(key) === is.get(key) || key === 'epochs') return false;
+      if (key.startsWith('optimizer.groups.')) return reached.get(key) !== is.get(key);
+      return !key.startsWith('schedule.') || key === 'schedule.kind' || run.epochs === now.epochs;
+    })
+    .map((key) => `${key} was ${was.get(key) ?? 'not there'}, is ${is.get(key) ?? 'not there'}`);
+}
+
+/** Leaves of nested plain data, as text by dotted path. */
+function flatten(value: unknown, path = '', found = new Map<string, string>()): Map<string, string> {
+  if (typeof value !== 'object' || value === null) return found.set(path, String(value));
+  if (Array.isArray(value) && value.every((item) => typeof item !== 'object')) return found.set(path, `[${value.join(', ')}]`);
+  for (const [key, item] of Object.entries(value)) flatten(item, path === '' ? key : `${path}.${key}`, found);
+  return found;
+}
+
+/** Class and plain options of a loss, a schedule, an optimizer. */
+function kindOf(thing: object): Record<string, unknown> {
+  const plain = Object.entries(thing).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value));
+  return { kind: thing.constructor.name, ...Object.fromEntries(plain) };
+}
+
+const shapeText = (shape: unknown): string => (Array.isArray(shape) ? describeShape(shape) : 'unknown');
+
+function configOf(layer: AnyLayer): string {
+  try {
+    // What a container says of its layers, they say themselves.
+    return layer.children().size > 0 ? '' : (JSON.stringify(layer.config()) ?? '');
+  } catch {
+    return '';
+  }
+}
+
+// ---- what parts of a run have ----
+
+/** Parameters that the optimizer updates and the model does not hold, by their number. */
+function extraParameters({ model, optimizer }: RunParts): Map<string, AnyTensor> {
+  const own = new Set<AnyTensor>(model.parameters());
+  const all = optimizer.groups.flatMap(({ parameters }) => parameters);
+  return new Map(all.filter((parameter) => !own.has(parameter)).map((parameter, i) => [String(i), parameter]));
+}
+
+function randomsOf(model: AnyLayer): Map<string, { state: RandomState }> {
+  const layers = [...model.namedLayers()];
+  return new Map(layers.flatMap(([path, layer]) => [...layer.ownRandoms()].map(([name, random]) => [`${path}:${name}`, random] as const)));
+}
+
+/** Callbacks with state, by class and place among those of their class. */
+function statefulCallbacks({ callbacks }: RunParts): Map<string, CallbackLike> {
+  const counts = new Map<string, number>();
+  const found = new Map<string, CallbackLike>();
+  for (const callback of callbacks) {
+    const kind = callback.constructor?.name ?? 'Object';
+    const count = counts.get(kind) ?? 0;
+    counts.set(kind, count + 1);
+    if (typeof callback.stateDict === 'function' && typeof callback.loadStateDict === 'function') found.set(`${kind}.${count}`, callback);
+  }
+  return found;
+}

@@ -1,0 +1,71 @@
+// Trains with a hidden layer of some width and prints what the threads allocated and faulted after the warm-up.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { Adam, compileStep, crossEntropy, Dropout, Linear, ReLU, Sequential, setNumThreads, Tensor } from '../../lib/index.js';
+
+const [hidden, mode, file] = [Number(process.argv[2]), process.argv[3], process.argv[4]];
+setNumThreads(2);
+const model = new Sequential([new Linear(64, hidden), new ReLU(), new Dropout(0.1), new Linear(hidden, 10)]);
+const optimizer = new Adam(model, { lr: 1e-3 });
+const step = compileStep((x: Tensor, y: Tensor<'int32'>) => {
+  const loss = crossEntropy(model.forward(x), y);
+  loss.backward();
+  optimizer.step();
+  optimizer.zeroGrad();
+  return { loss };
+});
+const x = Tensor.from(
+  Float32Array.from({ length: 128 * 64 }, (_, i) => (i % 17) / 17),
+  [128, 64],
+);
+const y = Tensor.from(Int32Array.from({ length: 128 }, (_, i) => i % 10));
+
+/** Allocations by thread. */
+function allocations(): Map<number, number> {
+  if (file === undefined) return new Map();
+  const { buffer, byteOffset } = readFileSync(file);
+  const numbers = new BigInt64Array(buffer.slice(byteOffset, byteOffset + 4096));
+  return new Map(Array.from({ length: 256 }, (_, i) => [Number(numbers[2 * i]), Number(numbers[2 * i + 1])] as const));
+}
+
+/** Minor page faults of the addon's own threads. */
+function faults(): Map<number, number> {
+  const found = new Map<number, number>();
+  for (const id of readdirSync('/proc/self/task')) {
+    if (!readFileSync(`/proc/self/task/${id}/comm`, 'utf8').startsWith('nodegrad')) continue;
+    const fields = readFileSync(`/proc/self/task/${id}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ');
+    found.set(Number(id), Number(fields[7]));
+  }
+  return found;
+}
+
+async function train(steps: number): Promise<void> {
+  for (let i = 0; i < steps; i++) {
+    if (mode === 'sync') step.sync(x, y);
+    else await step(x, y);
+  }
+}
+
+const steps = 640;
+await train(400);
+allocations();
+faults();
+(globalThis as { gc?: () => void }).gc?.();
+await train(100);
+const before = { allocations: allocations(), faults: faults(), heap: process.memoryUsage().heapUsed };
+await train(steps);
+const heap = process.memoryUsage().heapUsed - before.heap;
+const after = { faults: faults(), allocations: allocations() };
+const grown = (now: Map<number, number>, then: Map<number, number>): number =>
+  [...now].reduce((sum, [thread, value]) => sum + value - (then.get(thread) ?? 0), 0);
+console.log(
+  JSON.stringify({
+    threads: after.faults.size,
+    sawAllocations: [...after.allocations.values()].some((count) => count > 0),
+    allocations: grown(after.allocations, before.allocations),
+    faults: grown(after.faults, before.faults),
+    heapPerStep: heap / steps,
+  }),
+);
