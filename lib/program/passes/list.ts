@@ -17,6 +17,7 @@ export type Pass = (list: List) => List;
 /** A use of memory by an instruction, in bytes from where that memory starts. */
 interface Use {
   at: number;
+  /** The one behind the last is the guard's bit. */
   operand: number;
   begin: number;
   end: number;
@@ -49,7 +50,8 @@ export class Uses {
   constructor(readonly list: List) {
     this.#kept = new Set(list.results.map(({ buffer }) => buffer));
     for (const [at, instruction] of list.instructions.entries()) {
-      for (const [operand, slot] of instruction.operands.entries()) {
+      const { operands, guard } = instruction;
+      for (const [operand, slot] of (guard === undefined ? operands : [...operands, guard.slot]).entries()) {
         const { memory, begin, end } = this.#place(slot);
         const writes = operand < instruction.writes;
         const use = { at, operand, begin, end, writes, reads: !writes || updates(instruction) };
@@ -104,10 +106,10 @@ export class Uses {
   mayMove(from: number, to: number, others: readonly number[] = []): boolean {
     const { instructions, buffers } = this.list;
     const [first, last] = from < to ? [from, to] : [to, from];
-    const { operands, writes } = instructions[from];
+    const { operands, writes, guard } = instructions[from];
     const stays = operands.slice(0, writes).some(({ buffer }) => buffers[buffer].kind === 'external');
     if (to < from && stays && instructions.slice(to, from).some(({ op }) => op.name === 'require_finite')) return false;
-    return operands.every((slot, operand) =>
+    return (guard === undefined ? operands : [...operands, guard.slot]).every((slot, operand) =>
       this.between(slot, first, last).every((use) => others.includes(use.at) || (operand >= writes && !use.writes)),
     );
   }
