@@ -39,8 +39,8 @@ export function planMemory(recording: Recording, kept: readonly number[]): Memor
         }
       : null,
   );
-  for (const [at, { operands }] of instructions.entries()) {
-    for (const { buffer } of operands) {
+  for (const [at, { operands, guard }] of instructions.entries()) {
+    for (const { buffer } of guard === undefined ? operands : [...operands, guard.slot]) {
       const life = lifetimes[buffer];
       if (life === null) continue;
       life.first = Math.min(life.first, at);
