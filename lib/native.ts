@@ -22,7 +22,7 @@ interface Binding {
   run(index: number, ints: number, reals: number, ...operands: TypedArray[]): void;
   info(): NativeInfo;
   setThreads(count?: number): number;
-  createProgram(code: Float64Array, externals: TypedArray[], block: Uint8Array): object;
+  createProgram(code: Float64Array, externals: TypedArray[], block: Uint8Array, sibling: object | undefined): object;
   disposeProgram(handle: object): void;
   runProgram(handle: object, inputs: TypedArray[]): void;
   startDriver(settled: (problem: string | null, steps: number) => void): void;

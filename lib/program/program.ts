@@ -40,6 +40,11 @@ export class RunMemory {
 
 const padded = (bytes: number): number => Math.ceil(bytes / 8) * 8;
 
+/** Jobs under way of a step's programs, which share their memory. */
+export interface Flights {
+  count: number;
+}
+
 /** A step for arguments of certain shapes, ready to be replayed. */
 export class Program<R> {
   readonly recording: Recording;
@@ -48,7 +53,7 @@ export class Program<R> {
   readonly liveBytes: number;
   readonly resultBytes: number;
   readonly footprint: Footprint;
-  #inFlight = 0;
+  readonly #flights: Flights;
   readonly #handle: object;
   /** Live inputs, then results; native code knows where it is. */
   readonly #block: Uint8Array;
@@ -60,7 +65,13 @@ export class Program<R> {
 
   readonly #specifications: readonly OutputSpecification[];
 
-  constructor(specifications: readonly OutputSpecification[], body: (...inputs: AnyTensor[]) => unknown) {
+  constructor(
+    specifications: readonly OutputSpecification[],
+    body: (...inputs: AnyTensor[]) => unknown,
+    flights: Flights,
+    sibling?: Program<R>,
+  ) {
+    this.#flights = flights;
     this.#specifications = specifications.map(({ shape, dtype }) => ({ shape: [...shape], dtype }));
     const { recording: recorded, result, recorder } = record(specifications, body);
     const results: Result[] = [];
@@ -93,7 +104,12 @@ export class Program<R> {
       at += padded(size * bytesOf(dtype));
       return { data, fill };
     });
-    this.#handle = binding.createProgram(code, this.#externals as TypedArray[], this.#block);
+    this.#handle = binding.createProgram(
+      code,
+      this.#externals as TypedArray[],
+      this.#block,
+      sibling === undefined ? undefined : sibling.#handle,
+    );
   }
 
   /** Whether it serves arguments of these shapes and dtypes, in the modes of layers and with the trainable parameters of now. */
@@ -135,7 +151,7 @@ export class Program<R> {
 
   /** One step on the calling thread. */
   run(inputs: TypedArray[]): R {
-    if (this.#inFlight > 0) throw new BusyError('steps are in flight: await them before step.sync()');
+    if (this.#flights.count > 0) throw new BusyError('steps are in flight: await them before step.sync()');
     refuseOverlap(this.footprint);
     const restore = this.#mark();
     this.#advance();
@@ -163,7 +179,7 @@ export class Program<R> {
         this,
         () => binding.queueProgram(this.#handle, inputs),
         (problem) => {
-          this.#inFlight -= 1;
+          this.#flights.count -= 1;
           if (problem === null) settled(null, this.#read(this.#block, this.liveBytes));
           else {
             // A step that came after has counted on from here.
@@ -177,7 +193,7 @@ export class Program<R> {
       throw new NativeError((error as Error).message, { cause: error });
     }
     number = jobsQueued();
-    this.#inFlight += 1;
+    this.#flights.count += 1;
   }
 
   /**
@@ -203,7 +219,7 @@ export class Program<R> {
       this,
       () => binding.queueRun(this.#handle, steps, stream, inputs.sources as TypedArray[], inputs.rows, inputs.batch, live, results),
       (problem, done) => {
-        this.#inFlight -= 1;
+        this.#flights.count -= 1;
         if (problem !== null) {
           restore();
           for (let step = 0; step < done; step++) for (const hook of this.recording.hooks) hook.advance();
@@ -211,7 +227,7 @@ export class Program<R> {
         settled(problem, done, (step) => this.#read(results, step * this.resultBytes));
       },
     );
-    this.#inFlight += 1;
+    this.#flights.count += 1;
   }
 
   dispose(): void {

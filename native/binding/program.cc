@@ -56,16 +56,19 @@ ProgramHandle* handleOf(Napi::Env env, const Napi::Value& value) {
   return handle->program ? handle : nullptr;
 }
 
-// createProgram(code, externals, block) → handle. The caller keeps externals and block alive.
+// createProgram(code, externals, block, sibling or undefined) → handle. The caller keeps externals and block alive, and never lets
+// siblings run at the same time.
 Napi::Value createProgram(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
   Operand code{}, block{};
   std::vector<Operand> externals;
-  if (call.Length() != 3 || !operandOf(env, call[0], &code) || code.dtype != DType::float64 || !operandsOf(env, call[1], &externals) ||
+  if (call.Length() != 4 || !operandOf(env, call[0], &code) || code.dtype != DType::float64 || !operandsOf(env, call[1], &externals) ||
       !operandOf(env, call[2], &block) || block.dtype != DType::uint8)
     return fail(env, "[program] expected code, externals and a block");
   std::shared_ptr<Program> program = std::make_shared<Program>();
-  const std::string problem = program->build(static_cast<const double*>(code.data), size_t(code.length), externals);
+  ProgramHandle* const sibling = handleOf(env, call[3]);
+  const std::string problem =
+      program->build(static_cast<const double*>(code.data), size_t(code.length), externals, sibling ? sibling->program.get() : nullptr);
   if (!problem.empty()) return fail(env, problem);
   if (block.length != program->liveBytes() + program->resultBytes()) return fail(env, "[program] a block of the wrong size");
   unsigned char* live = static_cast<unsigned char*>(block.data);

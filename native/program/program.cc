@@ -47,8 +47,9 @@ int64_t outputsOf(const Op& op) {
 
 }  // namespace
 
+Arena::~Arena() { std::free(data); }
+
 Program::~Program() {
-  std::free(arena_);
   std::free(ownArguments_);
 }
 
@@ -93,9 +94,9 @@ bool Program::reserveArguments() {
   return ownArguments_ != nullptr;
 }
 
-std::string Program::build(const double* code, size_t length, const std::vector<Operand>& externals) {
+std::string Program::build(const double* code, size_t length, const std::vector<Operand>& externals, const Program* sibling) {
   Reader r{code, code + length};
-  arenaBytes_ = r.next(0, maxArena);
+  const int64_t arenaBytes = r.next(0, maxArena);
   const int64_t slotCount = r.next(0, 1 << 24);
   for (int64_t i = 0; i < slotCount && r.good; ++i) {
     Slot s{};
@@ -111,7 +112,7 @@ std::string Program::build(const double* code, size_t length, const std::vector<
       if (e.dtype != s.dtype || e.length != s.length) return "a slot does not fit its memory";
       s.data = e.data;
     } else if (s.place == Place::arena) {
-      if (s.offset % 4 != 0 || bytes < 0 || s.offset > arenaBytes_ - bytes) return "a slot lies outside the arena";
+      if (s.offset % 4 != 0 || bytes < 0 || s.offset > arenaBytes - bytes) return "a slot lies outside the arena";
     } else {
       if (bytes < 0 || s.offset % dtypeSize(s.dtype) != 0) return "a slot lies outside its argument";
       s.argument = int(number & 0x7fffffff);
@@ -119,14 +120,19 @@ std::string Program::build(const double* code, size_t length, const std::vector<
     slots_.push_back(s);
   }
   if (!r.good) return "malformed code";
-  const size_t hugePage = size_t(2) << 20, unit = arenaBytes_ >= int64_t(hugePage) ? hugePage : 4096;
-  const size_t bytes = (size_t(arenaBytes_) / unit + 1) * unit;
-  arena_ = static_cast<unsigned char*>(std::aligned_alloc(unit, bytes));
-  if (!arena_) return "no memory for the arena";
-  adviseHugePages(arena_, bytes);
-  std::memset(arena_, 0, bytes);  // the pages come now, not in the first step
+  if (sibling && sibling->arena_->bytes >= arenaBytes) arena_ = sibling->arena_;
+  if (!arena_) {
+    const size_t hugePage = size_t(2) << 20, unit = arenaBytes >= int64_t(hugePage) ? hugePage : 4096;
+    const size_t bytes = (size_t(arenaBytes) / unit + 1) * unit;
+    arena_ = std::make_shared<Arena>();
+    arena_->data = static_cast<unsigned char*>(std::aligned_alloc(unit, bytes));
+    if (!arena_->data) return "no memory for the arena";
+    arena_->bytes = int64_t(bytes);
+    adviseHugePages(arena_->data, bytes);
+    std::memset(arena_->data, 0, bytes);  // the pages come now, not in the first step
+  }
   for (Slot& s : slots_)
-    if (s.place == Place::arena) s.data = arena_ + s.offset;
+    if (s.place == Place::arena) s.data = arena_->data + s.offset;
 
   const auto readPorts = [&](std::vector<Port>& ports) {
     const int64_t count = r.next(0, 1 << 20);
@@ -171,7 +177,7 @@ std::string Program::build(const double* code, size_t length, const std::vector<
         if (k < outputsOf(*in.op)) return "an operation writes into an argument";
         uses_.push_back({operands_.size(), s.argument, s.offset});
       }
-      operands_.push_back({s.place == Place::argument ? arena_ : s.data, s.length, s.dtype});
+      operands_.push_back({s.place == Place::argument ? arena_->data : s.data, s.length, s.dtype});
     }
     const int64_t intCount = r.next(0, maxAttributes);
     for (int64_t k = 0; k < intCount && r.good; ++k) ints_.push_back(r.next(-anyInteger, anyInteger));

@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,16 @@ struct Port {
   int64_t offset;  // bytes into that argument
 };
 
+// The memory of temporaries. Programs of one step share it: they never run at the same time.
+struct Arena {
+  unsigned char* data = nullptr;
+  int64_t bytes = 0;
+  Arena() = default;
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+  ~Arena();
+};
+
 class Program {
  public:
   Program() = default;
@@ -36,7 +47,8 @@ class Program {
   ~Program();
 
   // Parses and checks the code that lib/program/encode.ts writes; see there for the format. Returns what is wrong, or ''.
-  std::string build(const double* code, size_t length, const std::vector<Operand>& externals);
+  // `sibling`: another program of the same step, or null.
+  std::string build(const double* code, size_t length, const std::vector<Operand>& externals, const Program* sibling);
   // Says where an argument lies during the next run; nothing writes to it.
   void bind(size_t argument, const void* data);
   // Memory of the program's own for arguments that have to be put together; made when it is first asked for.
@@ -82,8 +94,7 @@ class Program {
   std::vector<Use> uses_;
   std::vector<const unsigned char*> bound_;
   unsigned char* ownArguments_ = nullptr;
-  unsigned char* arena_ = nullptr;
-  int64_t arenaBytes_ = 0;
+  std::shared_ptr<Arena> arena_;
   // Workspaces depend on the thread count and on which matrix product serves: what they were when the size was last worked out.
   int64_t preparedFor_ = -1;
   size_t workspaceBytes_ = 0;

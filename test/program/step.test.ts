@@ -271,3 +271,21 @@ test('describe() prints the instructions, and an arena smaller than the tensors 
   const [, arena, side] = text.match(/arena ([\d.]+) KiB for tensors of ([\d.]+) KiB/) as string[];
   t.true(Number(arena) < Number(side));
 });
+
+test('programs of one step share their memory, and each finds its own values in it', async (t) => {
+  const { model, body } = build(optimizers['Adam']);
+  const eager = build(optimizers['Adam']);
+  const step = compileStep(body);
+  const rows = (x: Tensor, n: number): Tensor => x.slice(0, n);
+  const losses: number[] = [];
+  const expected: number[] = [];
+  // The largest first, so that the others fit into its memory; queued together, on the driver and on this thread.
+  const data = batches(6);
+  const pending = data.map(([x, y], i) => step(rows(x, 8 - i), y.slice(0, 8 - i)));
+  for (const result of await Promise.all(pending)) losses.push(result.loss.item());
+  for (const [i, [x, y]] of data.entries()) losses.push(step.sync(rows(x, i + 1), y.slice(0, i + 1)).loss.item());
+  for (const [i, [x, y]] of data.entries()) expected.push(eager.body(rows(x, 8 - i), y.slice(0, 8 - i)).loss.item());
+  for (const [i, [x, y]] of data.entries()) expected.push(eager.body(rows(x, i + 1), y.slice(0, i + 1)).loss.item());
+  t.deepEqual(losses, expected);
+  t.deepEqual(weightsOf(model), weightsOf(eager.model));
+});
