@@ -81,7 +81,7 @@ std::string Program::build(const double* code, size_t length, const std::vector<
       s.data = e.data;
     } else {
       const int64_t bytes = checkedProduct(s.length, dtypeSize(s.dtype));
-      if (place % 4 != 0 || bytes < 0 || place > arenaBytes_ - bytes) return "a slot lies outside the arena";
+      if (place % dtypeSize(s.dtype) != 0 || bytes < 0 || place > arenaBytes_ - bytes) return "a slot lies outside the arena";
       s.offset = place;
     }
     slots_.push_back(s);
@@ -89,6 +89,8 @@ std::string Program::build(const double* code, size_t length, const std::vector<
   if (!r.good) return "malformed code";
   const size_t hugePage = size_t(2) << 20, unit = arenaBytes_ >= int64_t(hugePage) ? hugePage : 4096;
   const size_t bytes = (size_t(arenaBytes_) / unit + 1) * unit;
+  // The system promises more than it has, and ends the process when it is touched.
+  if (bytes > physicalMemory()) return "no memory for the arena";
   arena_ = static_cast<unsigned char*>(std::aligned_alloc(unit, bytes));
   if (!arena_) return "no memory for the arena";
   adviseHugePages(arena_, bytes);
@@ -146,6 +148,9 @@ std::string Program::build(const double* code, size_t length, const std::vector<
     in.call.reals = reals_.data() + first[3 * i + 2];
     if (const char* problem = checkCall(*in.op, in.call)) return std::string("[") + in.op->name + "] " + problem;
   }
+  PinnedThreads pinnedThreads;
+  PinnedGemm pinnedGemm;
+  workspaceBytes();  // may open OpenBLAS, which is no work for the driver's thread: it sets an environment variable
   return "";
 }
 
@@ -165,7 +170,8 @@ size_t Program::workspaceBytes() {
 
 std::string Program::run(const std::atomic<bool>* stop) {
   FpState guard;
-  PinnedThreads pinned;
+  PinnedThreads pinnedThreads;
+  PinnedGemm pinnedGemm;
   const size_t bytes = workspaceBytes();
   void* workspace = bytes > 0 ? scratch(bytes) : nullptr;
   if (bytes > 0 && !workspace) return "no memory for the workspace";
