@@ -1,9 +1,10 @@
 // A feed: the batches of an epoch in memory that native code may read while JavaScript does something else.
 
-import { bytesOf, type DType, type TypedArray } from '../dtype.js';
-import { ShapeError, describeShape } from '../errors.js';
+import { arrayTypes, bytesOf, type DType, type TypedArray } from '../dtype.js';
+import { DTypeError, ShapeError, describeShape } from '../errors.js';
 import { allocateShared } from '../native.js';
 import type { OutputSpecification } from '../ops/define.js';
+import { lostMemory } from '../ops/emit.js';
 import { gatherInto } from '../ops/shape.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
 import { isInMemory } from './dataset.js';
@@ -133,12 +134,15 @@ class FetchedFeed implements Feed {
 
   prepare(first: number, count: number, lane: number): Rows {
     const shapes = this.#fetch(first).map(({ shape }) => shape);
+    const dtypes = this.#fetch(first).map(({ dtype }) => dtype);
     const sources: TypedArray[] = [];
     for (let i = 0; i < count; i++) {
       for (const [k, tensor] of this.#fetch(first + i).entries()) {
         if (tensor.shape.join() !== shapes[k].join()) {
           throw new ShapeError(`the data set made batches of shapes ${describeShape(shapes[k])} and ${describeShape(tensor.shape)}`);
         }
+        if (tensor.dtype !== dtypes[k]) throw new DTypeError(`the data set made batches of ${dtypes[k]} and of ${tensor.dtype}`);
+        if (tensor.data.length !== tensor.size) throw lostMemory(tensor);
         sources[k] ??= stage((this.#lanes[lane] ??= []), k, count * tensor.size, tensor.dtype);
         sources[k].set(tensor.data as never, i * tensor.size);
       }
@@ -151,7 +155,7 @@ class FetchedFeed implements Feed {
 /** Shared memory for `size` elements, kept in `lane` for the next time. */
 function stage(lane: TypedArray[], argument: number, size: number, dtype: DType): TypedArray {
   const kept = lane[argument];
-  if (kept === undefined || kept.length < size) lane[argument] = allocateShared(size, dtype);
+  if (kept === undefined || kept.length < size || !(kept instanceof arrayTypes[dtype])) lane[argument] = allocateShared(size, dtype);
   return lane[argument].subarray(0, size);
 }
 

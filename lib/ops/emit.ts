@@ -27,6 +27,8 @@ export interface StepHook {
   advance(): void;
   /** Remembers where things stand; calling the result puts them back. */
   mark(): () => void;
+  /** A step failed, and others have counted on from it: takes it off, where a number may be used twice. */
+  discount?(): void;
 }
 
 /** Where operations go: they run now (`eager`), or a recorder appends them to a step program. Nothing else allocates outputs or runs. */
@@ -242,7 +244,8 @@ function explain(error: Error, outputs: readonly AnyTensor[], inputs: readonly A
   return gone === undefined ? error : lostMemory(gone, error);
 }
 
-function lostMemory(tensor: AnyTensor, cause?: Error): NativeError {
+/** What to say of a tensor whose memory went elsewhere. */
+export function lostMemory(tensor: AnyTensor, cause?: Error): NativeError {
   return new NativeError(
     `a tensor of shape [${tensor.shape.join(', ')}] has lost its memory: its ArrayBuffer was transferred or resized. Copy it first with .clone()`,
     { cause },

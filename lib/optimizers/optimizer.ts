@@ -1,9 +1,10 @@
 // The base class of optimizers: groups of parameters, runs of slab memory, state. A subclass says how one run is updated.
 
 import type { FloatDType, TypedArrayOf } from '../dtype.js';
-import { ArgumentError, checkInteger, checkList, checkNumber, expected } from '../errors.js';
+import { ArgumentError, BusyError, checkInteger, checkList, checkNumber, expected } from '../errors.js';
 import { Layer } from '../layers/layer.js';
 import { allocateShared } from '../native.js';
+import { isBusy } from '../ops/busy.js';
 import { holdsWhile, liveInput, perStep, withoutGradients } from '../ops/emit.js';
 import { fillInPlace } from '../ops/shape.js';
 import { Parameter, materializeAll } from '../parameter.js';
@@ -156,6 +157,9 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
           this.#step = before;
         };
       },
+      discount: () => {
+        this.#step -= 1;
+      },
     });
     withoutGradients(() => {
       for (const group of this.groups) {
@@ -203,6 +207,9 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
         return () => {
           for (const [parameter, steps] of before) this.#counts.set(parameter, steps);
         };
+      },
+      discount: () => {
+        for (const parameter of moving) this.#counts.set(parameter, count(parameter) - 1);
       },
     });
     return segments.map(({ home, begin, end, first }) => {
@@ -285,6 +292,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
         throw new ArgumentError(`the state has no fitting tensor '${name}'`);
       }
     }
+    for (const tensor of own.values()) if (isBusy(tensor.data.buffer)) throw new BusyError('steps of this optimizer are in flight: await them first');
     for (const [i, group] of this.groups.entries()) Object.assign(group.options, options[i]);
     for (const [name, tensor] of own) tensor.data.set((state.tensors.get(name) as AnyTensor).data);
     for (const [parameter, count] of counts) this.#counts.set(parameter, count);

@@ -4,7 +4,8 @@
 // live inputs, results (counted lists of slots); instructions, each: op, guard (slot or −1) and the value for which it runs, counted operands (slots), counted
 // integers, counted reals.
 
-import { bytesOf, dtypes, type TypedArray } from '../dtype.js';
+import { bytesOf, dtypeOf, dtypes, type TypedArray } from '../dtype.js';
+import { allocateShared } from '../native.js';
 import type { MemoryPlan } from './plan.js';
 import type { Recording, Slot } from './record.js';
 
@@ -19,6 +20,18 @@ export function encode(recording: Recording, plan: MemoryPlan, results: readonly
   const externals: TypedArray[] = [];
   const numbers = new Map<string, number>();
   const slots: number[] = [];
+  const copies = new Map<TypedArray, TypedArray>();
+  // Native code takes only memory that nothing can take away: constants move there.
+  const shared = (data: TypedArray): TypedArray => {
+    if (data.buffer instanceof SharedArrayBuffer) return data;
+    let copy = copies.get(data);
+    if (copy === undefined) {
+      copy = allocateShared(data.length, dtypeOf(data));
+      copy.set(data as never);
+      copies.set(data, copy);
+    }
+    return copy;
+  };
   const slotOf = ({ buffer, offset, size }: Slot): number => {
     const key = `${buffer}:${offset}:${size}`;
     let number = numbers.get(key);
@@ -32,7 +45,8 @@ export function encode(recording: Recording, plan: MemoryPlan, results: readonly
       else if (data === null) slots.push(0, code, size, 0, plan.offsets[buffer] + offset * bytesOf(dtype));
       else {
         slots.push(1, code, size, externals.length, 0);
-        externals.push(offset === 0 && size === data.length ? data : data.subarray(offset, offset + size));
+        const memory = shared(data);
+        externals.push(offset === 0 && size === data.length ? memory : memory.subarray(offset, offset + size));
       }
     }
     return number;

@@ -4,6 +4,7 @@ import type { DType, TypedArray, TypedArrayOf } from '../dtype.js';
 import { ArgumentError } from '../errors.js';
 import type { Op, OutputSpecification, Plan } from '../ops/define.js';
 import { type Destination, type StepHook, sizeOf, withDestination } from '../ops/emit.js';
+import { Parameter } from '../parameter.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
 import { SymbolicTensor } from './symbolic.js';
 
@@ -147,7 +148,7 @@ export class Recorder implements Destination {
   slot(tensor: AnyTensor): Slot {
     if (tensor instanceof SymbolicTensor) return { buffer: tensor.buffer, offset: tensor.offset, size: tensor.size };
     const data = tensor.data as TypedArray;
-    if (data.buffer instanceof SharedArrayBuffer) return { buffer: this.#external(data), offset: 0, size: tensor.size };
+    if (data.buffer instanceof SharedArrayBuffer) return { buffer: this.#external(data, tensor), offset: 0, size: tensor.size };
     let buffer = this.#constants.get(tensor);
     if (buffer === undefined) {
       buffer = this.#add({ dtype: tensor.dtype, size: tensor.size, kind: 'constant', data: data.slice() });
@@ -156,7 +157,7 @@ export class Recorder implements Destination {
     return { buffer, offset: 0, size: tensor.size };
   }
 
-  #external(data: TypedArray): number {
+  #external(data: TypedArray, tensor: AnyTensor): number {
     let places = this.#known.get(data.buffer);
     if (places === undefined) {
       places = new Map();
@@ -167,6 +168,8 @@ export class Recorder implements Destination {
     if (buffer === undefined) {
       buffer = this.#add({ dtype: dtypeOfArray(data), size: data.length, kind: 'external', data });
       places.set(key, buffer);
+      // to(dtype) moves a parameter to other memory.
+      if (tensor instanceof Parameter) this.holdsWhile(() => tensor.data === data);
     }
     return buffer;
   }

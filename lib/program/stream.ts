@@ -2,7 +2,7 @@
 
 import type { Feed } from '../data/feed.js';
 import { NodegradError } from '../errors.js';
-import { RunMemory } from './program.js';
+import { RunMemory, type Stream } from './program.js';
 import type { StepPrograms } from './step.js';
 
 /** Steps that are done. */
@@ -55,7 +55,7 @@ interface Flight<R> {
 export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, options: StreamOptions<R>): AsyncGenerator<Chunk<R>> {
   const { last, stopped = () => false, within = (body) => body(), choose } = options;
   streams += 1;
-  const stream = streams;
+  const stream: Stream = { number: streams, failed: false };
   // Where steps of another kind come in between, the native calls are short: more of them wait.
   const lanes = Array.from({ length: choose === undefined ? 2 : 4 }, () => new RunMemory());
   const flights: Flight<R>[] = [];

@@ -38,12 +38,24 @@ bool operandOf(Napi::Env env, napi_value value, Operand* operand) {
   return true;
 }
 
+// Memory that nothing can take away.
+bool sharedOf(Napi::Env env, napi_value value, Operand* operand) {
+  napi_typedarray_type type;
+  size_t length;
+  napi_value buffer;
+  bool plain = true;
+  if (napi_get_typedarray_info(env, value, &type, &length, nullptr, &buffer, nullptr) != napi_ok ||
+      napi_is_arraybuffer(env, buffer, &plain) != napi_ok || plain)
+    return false;
+  return operandOf(env, value, operand);
+}
+
 bool operandsOf(Napi::Env env, const Napi::Value& list, std::vector<Operand>* operands) {
   if (!list.IsArray()) return false;
   const Napi::Array array = list.As<Napi::Array>();
   for (uint32_t i = 0; i < array.Length(); ++i) {
     Operand operand{};
-    if (!operandOf(env, array.Get(i), &operand)) return false;
+    if (!sharedOf(env, array.Get(i), &operand)) return false;
     operands->push_back(operand);
   }
   return true;
@@ -56,15 +68,15 @@ ProgramHandle* handleOf(Napi::Env env, const Napi::Value& value) {
   return handle->program ? handle : nullptr;
 }
 
-// createProgram(code, externals, block, sibling or undefined) → handle. The caller keeps externals and block alive, and never lets
-// siblings run at the same time.
+// createProgram(code, externals, block, sibling or undefined) → handle. Externals and block lie on SharedArrayBuffers; the caller keeps
+// them alive. Siblings share their memory, and never run at the same time.
 Napi::Value createProgram(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
   Operand code{}, block{};
   std::vector<Operand> externals;
   if (call.Length() != 4 || !operandOf(env, call[0], &code) || code.dtype != DType::float64 || !operandsOf(env, call[1], &externals) ||
-      !operandOf(env, call[2], &block) || block.dtype != DType::uint8)
-    return fail(env, "[program] expected code, externals and a block");
+      !sharedOf(env, call[2], &block) || block.dtype != DType::uint8)
+    return fail(env, "[program] expected code, externals and a block on shared memory");
   std::shared_ptr<Program> program = std::make_shared<Program>();
   ProgramHandle* const sibling = handleOf(env, call[3]);
   const std::string problem =
@@ -85,19 +97,24 @@ Napi::Value disposeProgram(const Napi::CallbackInfo& call) {
   return call.Env().Undefined();
 }
 
+constexpr uint32_t mostInputs = 256;
+
 // Calls body(number, port, data) for each argument of a step, after checking all sizes. Returns what is wrong, or null.
 template <class F> const char* forInputs(Napi::Env env, napi_value list, const Program& program, F body) {
-  constexpr uint32_t most = 256;
+  constexpr uint32_t most = mostInputs;
   const std::vector<Port>& ports = program.inputs();
   uint32_t length = 0;
   bool isArray = false;
   if (napi_is_array(env, list, &isArray) != napi_ok || !isArray || napi_get_array_length(env, list, &length) != napi_ok ||
       length != ports.size() || length > most)
     return "[program] wrong inputs";
+  // First the elements: a getter among them may run JavaScript, which takes memory away.
+  napi_value items[most];
+  for (uint32_t i = 0; i < length; ++i)
+    if (napi_get_element(env, list, i, &items[i]) != napi_ok) return "[program] wrong inputs";
   Operand operands[most];
   for (uint32_t i = 0; i < length; ++i) {
-    napi_value item;
-    if (napi_get_element(env, list, i, &item) != napi_ok || !operandOf(env, item, &operands[i])) return "[program] wrong inputs";
+    if (!operandOf(env, items[i], &operands[i])) return "[program] wrong inputs";
     if (operands[i].length * dtypeSize(operands[i].dtype) != ports[i].bytes)
       return "[program] an input has lost its memory or is of another size";
   }
@@ -111,9 +128,13 @@ Napi::Value runProgram(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
   ProgramHandle* handle = call.Length() == 2 ? handleOf(env, call[0]) : nullptr;
   if (!handle) return fail(env, "[program] the program has been disposed of");
-  Program& program = *handle->program;
-  if (const char* problem = forInputs(env, call[1], program, [&](size_t i, const Port&, const void* data) { program.bind(i, data); }))
+  const std::shared_ptr<Program> kept = handle->program;  // a getter among the inputs may dispose of it
+  Program& program = *kept;
+  const void* arguments[mostInputs];
+  if (const char* problem = forInputs(env, call[1], program, [&](size_t i, const Port&, const void* data) { arguments[i] = data; }))
     return fail(env, problem);
+  if (program.arena().jobs > 0) return fail(env, "[program] steps of this program are in flight");
+  for (size_t i = 0; i < program.inputs().size(); ++i) program.bind(i, arguments[i]);
   program.readLive(handle->live);
   const std::string problem = program.run(nullptr);
   if (!problem.empty()) return fail(env, problem);
@@ -187,6 +208,7 @@ struct ProgramRuntime {
   }
   void push(Pending* job) {
     if (inFlight++ == 0) napi_ref_threadsafe_function(env, back);
+    ++job->program->arena().jobs;
     driver->push(job);
   }
 
@@ -196,6 +218,7 @@ struct ProgramRuntime {
       delete job;
       return;
     }
+    --job->program->arena().jobs;
     ProgramRuntime* runtime = static_cast<ProgramRuntime*>(self);
     Napi::HandleScope scope(e);
     if (--runtime->inFlight == 0) napi_unref_threadsafe_function(e, runtime->back);
@@ -213,7 +236,11 @@ struct ProgramRuntime {
 
 namespace {
 
-ProgramRuntime* runtimeOf(Napi::Env env) { return env.GetInstanceData<Instance>()->programs; }
+// Null before the driver is started, and after it was stopped.
+ProgramRuntime* runtimeOf(Napi::Env env) {
+  ProgramRuntime* runtime = env.GetInstanceData<Instance>()->programs;
+  return runtime && runtime->driver ? runtime : nullptr;
+}
 
 // startDriver(settled): once per environment; settled(problem or null, whole steps) is called for each job, in order.
 Napi::Value startDriver(const Napi::CallbackInfo& call) {
@@ -230,7 +257,8 @@ Napi::Value queueProgram(const Napi::CallbackInfo& call) {
   ProgramRuntime* runtime = runtimeOf(env);
   ProgramHandle* handle = call.Length() == 2 && runtime ? handleOf(env, call[0]) : nullptr;
   if (!handle) return fail(env, "[program] the program has been disposed of");
-  const Program& program = *handle->program;
+  const std::shared_ptr<Program> kept = handle->program;  // a getter in the arguments may dispose of it
+  const Program& program = *kept;
   const int64_t liveBytes = program.liveBytes(), resultBytes = program.resultBytes();
   int64_t total = liveBytes + resultBytes;
   for (const Port& port : program.inputs()) total += Program::padded(port.bytes);
@@ -246,25 +274,13 @@ Napi::Value queueProgram(const Napi::CallbackInfo& call) {
     return fail(env, problem);
   }
   std::memcpy(at, handle->live, size_t(liveBytes));
-  job->program = handle->program;
+  job->program = kept;
   job->arguments = memory;
   job->live = at;
   job->results = at + liveBytes;
   job->block = handle->results;
   runtime->push(job);
   return env.Undefined();
-}
-
-// Memory that nothing can take away while a run is under way.
-bool sharedOf(Napi::Env env, napi_value value, Operand* operand) {
-  napi_typedarray_type type;
-  size_t length;
-  napi_value buffer;
-  bool plain = true;
-  if (napi_get_typedarray_info(env, value, &type, &length, nullptr, &buffer, nullptr) != napi_ok ||
-      napi_is_arraybuffer(env, buffer, &plain) != napi_ok || plain)
-    return false;
-  return operandOf(env, value, operand);
 }
 
 // queueRun(handle, steps, stream, sources, rows, batch, live, results): several steps on the driver thread. Argument i of step s is
@@ -274,7 +290,8 @@ Napi::Value queueRun(const Napi::CallbackInfo& call) {
   ProgramRuntime* runtime = runtimeOf(env);
   ProgramHandle* handle = call.Length() == 8 && runtime ? handleOf(env, call[0]) : nullptr;
   if (!handle) return fail(env, "[program] the program has been disposed of");
-  Program& program = *handle->program;
+  const std::shared_ptr<Program> kept = handle->program;  // a getter in the arguments may dispose of it
+  Program& program = *kept;
   Operand rows{}, live{}, results{};
   if (!call[1].IsNumber() || !call[2].IsNumber() || !call[3].IsArray() || !call[5].IsNumber() || !sharedOf(env, call[4], &rows) ||
       rows.dtype != DType::int32 || !sharedOf(env, call[6], &live) || !sharedOf(env, call[7], &results))
@@ -297,7 +314,7 @@ Napi::Value queueRun(const Napi::CallbackInfo& call) {
     }
     job->sources[i] = {static_cast<const unsigned char*>(source.data), bytesOf(source) / (bytes / batch), bytes / batch};
   }
-  job->program = handle->program;
+  job->program = kept;
   job->steps = steps;
   job->stream = call[2].As<Napi::Number>().Int32Value();
   job->sourceCount = int(list.Length());

@@ -5,10 +5,12 @@
 #include <sched.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <vector>
 
 #include "../runtime/pool.h"
 
@@ -72,7 +74,7 @@ struct Driver::State : Pause {
   std::atomic<bool> stop{false};
   std::mutex stepping;  // held while a step runs
   std::atomic<int> holders{0};
-  int failedStream = 0;
+  std::vector<int> failedStreams;
   pthread_t thread;
   bool running = false;
 
@@ -98,17 +100,21 @@ struct Driver::State : Pause {
     stepping.lock();
   }
 
-  void loop() {
-    while (Job* job = take()) {
-      if (stop.load()) job->problem = "stopped";
-      else if (job->stream != 0 && job->stream == failedStream) job->problem = "not run: an earlier step failed";
-      else {
-        std::lock_guard<std::mutex> lock(stepping);
-        runJob(*job, &stop, this);
-      }
-      if (!job->problem.empty() && job->stream != 0) failedStream = job->stream;
-      done(context, job);
+  void perform(Job* job) {
+    const auto hasFailed = [&] { return std::find(failedStreams.begin(), failedStreams.end(), job->stream) != failedStreams.end(); };
+    if (stop.load()) job->problem = "stopped";
+    else if (job->stream != 0 && hasFailed()) job->problem = "not run: an earlier step failed";
+    else if (!running) runJob(*job, nullptr, nullptr);  // on the caller's thread, which nobody holds up
+    else {
+      std::lock_guard<std::mutex> lock(stepping);
+      runJob(*job, &stop, this);
     }
+    if (!job->problem.empty() && job->stream != 0 && !hasFailed()) failedStreams.push_back(job->stream);
+    done(context, job);
+  }
+
+  void loop() {
+    while (Job* job = take()) perform(job);
   }
 };
 
@@ -137,11 +143,7 @@ Driver::~Driver() {
 }
 
 void Driver::push(Job* job) {
-  if (!state_->running) {  // no thread could be had: the caller's has to do
-    runJob(*job, nullptr, nullptr);
-    state_->done(state_->context, job);
-    return;
-  }
+  if (!state_->running) return state_->perform(job);  // no thread could be had: the caller's has to do
   job->next = nullptr;
   std::lock_guard<std::mutex> lock(state_->mutex);
   if (state_->first) state_->last->next = job;

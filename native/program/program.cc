@@ -112,7 +112,7 @@ std::string Program::build(const double* code, size_t length, const std::vector<
       if (e.dtype != s.dtype || e.length != s.length) return "a slot does not fit its memory";
       s.data = e.data;
     } else if (s.place == Place::arena) {
-      if (s.offset % 4 != 0 || bytes < 0 || s.offset > arenaBytes - bytes) return "a slot lies outside the arena";
+      if (s.offset % dtypeSize(s.dtype) != 0 || bytes < 0 || s.offset > arenaBytes - bytes) return "a slot lies outside the arena";
     } else {
       if (bytes < 0 || s.offset % dtypeSize(s.dtype) != 0) return "a slot lies outside its argument";
       s.argument = int(number & 0x7fffffff);
@@ -124,6 +124,8 @@ std::string Program::build(const double* code, size_t length, const std::vector<
   if (!arena_) {
     const size_t hugePage = size_t(2) << 20, unit = arenaBytes >= int64_t(hugePage) ? hugePage : 4096;
     const size_t bytes = (size_t(arenaBytes) / unit + 1) * unit;
+    // The system promises more than it has, and ends the process when it is touched.
+    if (bytes > physicalMemory()) return "no memory for the arena";
     arena_ = std::make_shared<Arena>();
     arena_->data = static_cast<unsigned char*>(std::aligned_alloc(unit, bytes));
     if (!arena_->data) return "no memory for the arena";
@@ -197,6 +199,9 @@ std::string Program::build(const double* code, size_t length, const std::vector<
     in.call.reals = reals_.data() + first[3 * i + 2];
     if (const char* problem = checkCall(*in.op, in.call)) return std::string("[") + in.op->name + "] " + problem;
   }
+  PinnedThreads pinnedThreads;
+  PinnedGemm pinnedGemm;
+  workspaceBytes();  // may open OpenBLAS, which is no work for the driver's thread: it sets an environment variable
   return "";
 }
 
@@ -216,7 +221,8 @@ size_t Program::workspaceBytes() {
 
 std::string Program::run(const std::atomic<bool>* stop) {
   FpState guard;
-  PinnedThreads pinned;
+  PinnedThreads pinnedThreads;
+  PinnedGemm pinnedGemm;
   const size_t bytes = workspaceBytes();
   void* workspace = bytes > 0 ? scratch(bytes) : nullptr;
   if (bytes > 0 && !workspace) return "no memory for the workspace";

@@ -33,6 +33,7 @@ struct Port {
 struct Arena {
   unsigned char* data = nullptr;
   int64_t bytes = 0;
+  int jobs = 0;  // queued or under way; for the thread that queues them
   Arena() = default;
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
@@ -58,6 +59,7 @@ class Program {
   // instructions, and may be null.
   std::string run(const std::atomic<bool>* stop);
 
+  Arena& arena() const { return *arena_; }
   const std::vector<Port>& inputs() const { return inputs_; }    // the step's arguments
   const std::vector<Port>& live() const { return live_; }        // numbers that change from step to step
   const std::vector<Port>& results() const { return results_; }
