@@ -141,11 +141,13 @@ const isFloat = ({ dtype }: AnyTensor): boolean => dtype === 'float32' || dtype 
 export function decodeObservation(observation: ObservedNumbers, step: number): Observation {
   const { layers, parameters, numbers, counts } = checkNumbers(observation);
   checkInteger(step, 'step', 0);
+  const all = counts.data;
   return {
     step,
     layers: layers.map((layer, i) => {
       const [nonFinite, zeroCount, mean, std, min, max] = numbers.data.subarray(i * statisticsLength, (i + 1) * statisticsLength);
-      const histogram = Array.from(counts.data.subarray(i * statisticsBins, (i + 1) * statisticsBins));
+      const histogram = new Array<number>(statisticsBins);
+      for (let bin = 0; bin < statisticsBins; bin++) histogram[bin] = all[i * statisticsBins + bin];
       return { ...layer, mean, std, min, max, zeros: zeroCount / Math.max(1, sizeOf(layer.shape)), nonFinite, histogram };
     }),
     parameters: parameters.map(({ path, shape }, i) => {

@@ -96,20 +96,24 @@ template <class T> inline void countBins(const T* x, int64_t n, int32_t* counts)
   constexpr int mantissa = sizeof(T) == 4 ? 23 : 52, bias = sizeof(T) == 4 ? 127 : 1023, sign = int(sizeof(T)) * 8 - 1;
   const V<T> least = set1(T(0x1p-24)), largest = set1(T(0x1.cp7));
   const B<T> first = setBits<T>((bias - 24) * 4), middle = setBits<T>(128), none = setBits<T>(0);
-  T bins[sumBlock];
-  for (int64_t i = 0; i < n; i += lanes) {
-    const V<T> a = (n - i >= lanes ? load(x + i) : load(x + i, int(n - i))) + zero<T>();  // −0 is 0
-    const B<T> magnitude = shr<mantissa - 2>(bits(rawMin(rawMax(abs(a), least), largest))) - first;
-    const B<T> mirror = none - shr<sign>(bits(a));
-    store(bins + i, fromBits<T>((magnitude ^ mirror) + middle));
-  }
-  // Eight counts in turn: many equal numbers, such as zeros, would wait for each other.
+  // Eight counts in turn: equal numbers, such as zeros, would wait for each other.
   int32_t parts[8][256] = {};
+  constexpr int64_t chunk = 512;
+  T bins[chunk];
   const unsigned char* bin = reinterpret_cast<const unsigned char*>(bins);  // the lowest byte of each comes first
-  int64_t i = 0;
-  for (; i + 8 <= n; i += 8)
-    for (int j = 0; j < 8; ++j) ++parts[j][bin[(i + j) * int64_t(sizeof(T))]];
-  for (; i < n; ++i) ++parts[0][bin[i * int64_t(sizeof(T))]];
+  for (int64_t at = 0; at < n; at += chunk, x += chunk) {
+    const int64_t m = n - at < chunk ? n - at : chunk;
+    for (int64_t i = 0; i < m; i += lanes) {
+      const V<T> a = (m - i >= lanes ? load(x + i) : load(x + i, int(m - i))) + zero<T>();  // −0 is 0
+      const B<T> magnitude = shr<mantissa - 2>(bits(rawMin(rawMax(abs(a), least), largest))) - first;
+      const B<T> mirror = none - shr<sign>(bits(a));
+      store(bins + i, fromBits<T>((magnitude ^ mirror) + middle));
+    }
+    int64_t i = 0;
+    for (; i + 8 <= m; i += 8)
+      for (int j = 0; j < 8; ++j) ++parts[j][bin[(i + j) * int64_t(sizeof(T))]];
+    for (; i < m; ++i) ++parts[0][bin[i * int64_t(sizeof(T))]];
+  }
   for (int j = 0; j < 8; ++j)
     for (int b = 0; b < 256; ++b) counts[b] += parts[j][b];
 }

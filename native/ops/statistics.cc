@@ -7,7 +7,7 @@ namespace nodegrad::ops {
 namespace {
 
 constexpr int64_t block = 4096;
-constexpr int64_t tileBlocks = 8;
+constexpr int64_t tileBlocks = 4;
 
 // The left part is the larger half.
 template <class S, class Join> S foldBlocks(const S* p, int64_t n, Join join) {

@@ -240,6 +240,8 @@ test('a model whose layers put out no tensors of floats is observed by its param
   const body = () => model.forward(tensor([3, 4]))[0].sum().backward(); // biome-ignore format: one line
   const { layers, parameters } = decodeObservation(observed(model as unknown as AnyLayer, optimizer, body, () => optimizer.step()).observation, 3); // biome-ignore format: one line
   t.deepEqual(layers, []);
+  const compiled = compileStep(() => observed(model as unknown as AnyLayer, optimizer, body, () => optimizer.step()));
+  t.deepEqual(decodeObservation(compiled.sync().observation, 4).layers, []);
   t.like(parameters[0], { path: 'weight', gradientNorm: 5, updateNorm: 2.5 });
 });
 
