@@ -28,8 +28,8 @@ const nodegradCommand = [process.execPath, join(root, 'dist/bench/nodegrad.js')]
 const torchCommand = [python, join(root, 'bench/rivals/torch_rival.py')];
 const jaxCommand = [python, join(root, 'bench/rivals/jax_rival.py')];
 
-function ours(name: string, role: 'ours' | 'beside', environment: Record<string, string> = {}): Contestant {
-  return { name, role, command: nodegradCommand, variant: 'eager', environment, quick: true };
+function ours(name: string, role: 'ours' | 'beside', variant: string, environment: Record<string, string> = {}): Contestant {
+  return { name, role, command: nodegradCommand, variant, environment, quick: true };
 }
 
 function rival(name: string, command: string[], variant: string, quick = false, environment: Record<string, string> = {}): Contestant {
@@ -37,14 +37,19 @@ function rival(name: string, command: string[], variant: string, quick = false, 
 }
 
 const contestants: Contestant[] = [
-  ours('nodegrad', 'ours'),
-  ours('nodegrad own', 'ours', { NODEGRAD_GEMM: 'own' }),
-  ours('nodegrad openblas', 'beside', { NODEGRAD_GEMM: 'openblas' }),
+  ours('nodegrad', 'ours', 'await'),
+  ours('nodegrad sync', 'beside', 'sync'),
+  ours('nodegrad eager', 'beside', 'eager'),
+  ours('nodegrad fit', 'ours', 'fit'),
+  ours('nodegrad many', 'beside', 'many'),
+  ours('nodegrad own', 'ours', 'eager', { NODEGRAD_GEMM: 'own' }),
+  ours('nodegrad openblas', 'beside', 'eager', { NODEGRAD_GEMM: 'openblas' }),
   rival('torch eager', torchCommand, 'eager', true),
   rival('torch eager foreach', torchCommand, 'foreach'),
   rival('torch eager huge pages', torchCommand, 'eager', false, { THP_MEM_ALLOC_ENABLE: '1' }),
   rival('torch compile', torchCommand, 'compile'),
   rival('jax', jaxCommand, 'jit', true),
+  rival('jax scan', jaxCommand, 'scan', true),
   rival('tfjs-wasm', [process.execPath, join(root, 'bench/rivals/tfjs_rival.mjs')], 'wasm', false, {
     NODEGRAD_BENCH_NODE_MODULES: nodeModules,
   }),

@@ -44,6 +44,7 @@ export async function measure(benchCase: BenchCase, plan: Plan): Promise<CaseRes
     title: benchCase.title,
     unit: benchCase.unit,
     threads: plan.threads,
+    inner: benchCase.inner,
     limit: benchCase.limit,
     disagreement: '',
     rounds: 0,

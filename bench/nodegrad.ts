@@ -1,11 +1,12 @@
 // nodegrad as a contestant: through its public interface; matrix products and memory passes call the operation with kept outputs.
 
 import { readFileSync } from 'node:fs';
-import { Adam, addRelu, crossEntropy, getNumThreads, info, Linear, ReLU, relu, Sequential, SGD, Tensor } from '../lib/index.js';
+import { addRelu, getNumThreads, info, relu, Tensor } from '../lib/index.js';
 import { allocate, allocateShared, nativeOps, run as runNative } from '../lib/native.js';
-import { readFloats, readIntegers } from './data.js';
+import { readFloats } from './data.js';
+import { epochs, mlp } from './perceptron.js';
 import { Skip, serve, type Work } from './protocol.js';
-import type { GemmWork, MemoryWork, MlpWork, Setup, TinyWork } from './types.js';
+import type { GemmWork, MemoryWork, Setup, TinyWork } from './types.js';
 
 type Timed = Pick<Work, 'check' | 'run'>;
 
@@ -19,47 +20,6 @@ function operation(name: string): number {
   const index = nativeOps.findIndex((op) => op.name === name);
   if (index < 0) throw new Skip(`the addon has no operation '${name}'`);
   return index;
-}
-
-function mlp(work: MlpWork, folder: string): Timed {
-  const { layers, batch, batches } = work;
-  const modules: (Linear | ReLU)[] = [];
-  for (let index = 0; index + 1 < layers.length; index++) {
-    if (index > 0) modules.push(new ReLU());
-    modules.push(new Linear(layers[index], layers[index + 1]));
-  }
-  const model = new Sequential(modules);
-  const { kind, lr } = work.optimizer;
-  const optimizer = kind === 'adam' ? new Adam(model, { lr }) : new SGD(model, { lr });
-  const weights = readFloats(folder, 'weights.bin');
-  let at = 0;
-  for (const parameter of model.parameters()) {
-    parameter.data.set(weights.subarray(at, at + parameter.size));
-    at += parameter.size;
-  }
-  if (at !== weights.length) throw new Error(`the model has ${at} parameters, the case ${weights.length}`);
-  const inputs = readFloats(folder, 'inputs.bin');
-  const targets = readIntegers(folder, 'targets.bin');
-  const size = batch * layers[0];
-  const x = Array.from({ length: batches }, (_, index) => Tensor.from(inputs.subarray(index * size, (index + 1) * size), [batch, layers[0]]));
-  const y = Array.from({ length: batches }, (_, index) => Tensor.from(targets.subarray(index * batch, (index + 1) * batch), [batch]));
-  let position = 0;
-  const step = (): Tensor => {
-    const loss = crossEntropy(model.forward(x[position]), y[position]);
-    loss.backward();
-    optimizer.step();
-    optimizer.zeroGrad();
-    position = (position + 1) % batches;
-    return loss;
-  };
-  return {
-    check: () => Array.from({ length: 20 }, () => step().item()),
-    run(steps) {
-      let loss: Tensor | undefined;
-      for (let index = 0; index < steps; index++) loss = step();
-      loss?.item();
-    },
-  };
 }
 
 function gemm(work: GemmWork, folder: string): Timed {
@@ -167,10 +127,11 @@ function versions(work: Setup['work']): Record<string, string> {
   return { nodegrad: version, kernels: isa, ...(choice === 'openblas' ? { library: blas.config ?? '?', core: blas.core ?? '?' } : {}) };
 }
 
-function prepare({ work, folder, threads }: Setup): Work {
+function prepare({ work, folder, threads, variant }: Setup): Work {
   if (getNumThreads() !== threads) throw new Skip(`runs with ${getNumThreads()} threads instead of ${threads}`);
   const of = versions(work);
-  if (work.kind === 'mlp') return { versions: of, ...mlp(work, folder) };
+  if (work.kind === 'mlp') return { versions: of, ...mlp(work, folder, variant) };
+  if (work.kind === 'epoch') return { versions: of, ...epochs(work, folder, variant) };
   if (work.kind === 'gemm') return { versions: of, ...gemm(work, folder) };
   if (work.kind === 'memory') return { versions: of, ...memory(work, folder) };
   return { versions: of, ...tiny(work, folder) };

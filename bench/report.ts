@@ -28,6 +28,7 @@ const header = (result: CaseResult): string[] => [
   'by median',
   'of the limit, min',
   'median',
+  ...(result.inner === undefined ? [] : ['a step of it: min µs', 'median µs']),
 ];
 
 function cells(contestant: ContestantResult, result: CaseResult): string[] {
@@ -42,6 +43,9 @@ function cells(contestant: ContestantResult, result: CaseResult): string[] {
     times(contestant.ratio?.median),
     percent(contestant.fraction?.minimum),
     percent(contestant.fraction?.median),
+    ...(result.inner === undefined
+      ? []
+      : [contestant.minimum, contestant.median].map((milliseconds) => digits((milliseconds * 1e3) / (result.inner ?? 1)))),
   ];
 }
 
@@ -165,7 +169,7 @@ export function markdown(page: Page): string {
     '',
     ...table(
       header(result),
-      result.contestants.map((contestant) => [...cells(contestant, result), ...Array(9).fill('')].slice(0, 9)),
+      result.contestants.map((contestant) => Object.assign(Array<string>(header(result).length).fill(''), cells(contestant, result))),
     ),
   ]);
   return [

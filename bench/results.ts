@@ -41,6 +41,7 @@ export interface CaseResult {
   title: string;
   unit: BenchCase['unit'];
   threads: number;
+  inner?: BenchCase['inner'];
   limit?: BenchCase['limit'];
   /** The best rate that the probes of this case saw. */
   rate?: number;
@@ -117,7 +118,8 @@ export function ours(result: CaseResult): ContestantResult | undefined {
  */
 export function disagreement(reference: readonly number[], values: readonly number[], benchCase: BenchCase): string {
   if (values.length !== reference.length) return `${values.length} values instead of ${reference.length}`;
-  const scale = benchCase.work.kind === 'mlp' ? 0 : Math.sqrt(reference.reduce((sum, value) => sum + value * value, 0) / reference.length);
+  const losses = benchCase.work.kind === 'mlp' || benchCase.work.kind === 'epoch';
+  const scale = losses ? 0 : Math.sqrt(reference.reduce((sum, value) => sum + value * value, 0) / reference.length);
   const worst = maximum(values.map((value, index) => Math.abs(value - reference[index]) / Math.max(Math.abs(reference[index]), scale)));
   if (worst <= 1e-4) return '';
   const index = values.findIndex((value, at) => !(Math.abs(value - reference[at]) <= 1e-4 * Math.max(Math.abs(reference[at]), scale)));

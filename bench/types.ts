@@ -11,6 +11,11 @@ export interface MlpWork {
   optimizer: { kind: 'sgd' | 'adam'; lr: number };
 }
 
+/** One epoch of such steps over batches in a fixed order, made ready before: `batches` steps. What is asked for is the mean loss. */
+export interface EpochWork extends Omit<MlpWork, 'kind'> {
+  kind: 'epoch';
+}
+
 /** C = op(A) · op(B), [m, k] · [k, n], into kept memory where the contestant can. A transposed operand is stored as [k, m] or [n, k]. */
 export interface GemmWork {
   kind: 'gemm';
@@ -42,7 +47,7 @@ export interface TinyWork {
 }
 
 /** What a contestant has to do; it is sent as JSON, so the rivals in other languages read the same words. */
-export type WorkDescription = MlpWork | GemmWork | MemoryWork | TinyWork;
+export type WorkDescription = MlpWork | EpochWork | GemmWork | MemoryWork | TinyWork;
 
 /** The rates of `Calibration` that a case can be limited by. */
 export type Limit = 'fma' | 'copy' | 'update' | 'state';
@@ -58,6 +63,8 @@ export interface BenchCase {
   chunk: number;
   /** Unit in which the time of a step is printed. */
   unit: 'ms' | 'µs' | 'ns';
+  /** Where what is timed as one step is many: how many, for a column of its own. */
+  inner?: number;
   /** Arithmetic of a step, counted by the formula (not by what a contestant executes). */
   flops?: number;
   /** Bytes a step has to move, counted without write-allocate traffic. */

@@ -3,8 +3,8 @@
 import type { BenchCase } from '../types.js';
 import { gemmCases } from './gemm.js';
 import { memoryCases } from './memory.js';
-import { mlpCases, startCases } from './mlp.js';
+import { epochCases, mlpCases, startCases } from './mlp.js';
 import { tinyCases } from './tiny.js';
 
 /** Every case the runner knows. */
-export const cases: BenchCase[] = [...mlpCases, ...gemmCases, ...memoryCases, ...tinyCases, ...startCases];
+export const cases: BenchCase[] = [...mlpCases, ...epochCases, ...gemmCases, ...memoryCases, ...tinyCases, ...startCases];

@@ -1,9 +1,9 @@
 // Training steps of multilayer perceptrons, and the time from the start of a process to its first step.
 
 import { Generator, writeParts } from '../data.js';
-import type { BenchCase, MlpWork } from '../types.js';
+import type { BenchCase, EpochWork, MlpWork } from '../types.js';
 
-const everybody = ['nodegrad', 'torch eager', 'torch eager foreach', 'torch compile', 'jax', 'tfjs-wasm'];
+const everybody = ['nodegrad', 'nodegrad sync', 'nodegrad eager', 'torch eager', 'torch eager foreach', 'torch compile', 'jax', 'tfjs-wasm'];
 
 /** FLOPs of a step: 6 a weight and example, but 4 in the first layer, which needs no gradient of its input. */
 function flopsOf(layers: readonly number[], batch: number): number {
@@ -19,7 +19,7 @@ function flopsOf(layers: readonly number[], batch: number): number {
  * caches, no two are the same memory, and the network cannot learn them by heart: after thousands of timed steps the loss
  * is still of order one and no gradient has decayed to denormal numbers, which some contestants would flush and others not.
  */
-function prepare(folder: string, work: MlpWork): void {
+function prepare(folder: string, work: MlpWork | EpochWork): void {
   const generator = new Generator(work.batch * 1000 + work.layers.length);
   const weights: Float32Array[] = [];
   for (let index = 0; index + 1 < work.layers.length; index++) {
@@ -87,6 +87,42 @@ export const mlpCases: BenchCase[] = [
   }),
 ];
 
+function epoch(name: string, title: string, work: EpochWork): BenchCase {
+  const { layers, batch, batches } = work;
+  return {
+    name,
+    title: `one epoch of ${batch * batches} examples in a fixed order, ${title}: ${batches} steps and the mean of their losses`,
+    work,
+    chunk: 1,
+    unit: 'ms',
+    inner: batches,
+    flops: flopsOf(layers, batch) * batches,
+    limit: 'fma',
+    contestants: ['nodegrad fit', 'nodegrad many', 'torch eager', 'torch compile', 'jax scan', 'jax'],
+    prepare: (folder) => prepare(folder, work),
+  };
+}
+
+const examples = 12_800;
+
+/** Whole epochs: what a training loop does, in one call where the contestant has one. */
+export const epochCases: BenchCase[] = [
+  epoch('mlp-epoch', '784-512-256-10, Adam (lr 1e-3), batch 128', {
+    kind: 'epoch',
+    layers: wide,
+    batch: 128,
+    batches: examples / 128,
+    optimizer: adam,
+  }),
+  epoch('mlp-tiny-epoch', '784-64-10, SGD (lr 0.1), batch 32', {
+    kind: 'epoch',
+    layers: narrow,
+    batch: 32,
+    batches: examples / 32,
+    optimizer: { kind: 'sgd', lr: 0.1 },
+  }),
+];
+
 const startWork: MlpWork = { kind: 'mlp', layers: wide, batch: 128, batches: 20, optimizer: adam };
 
 /** Start-up: everything a user waits for before the first number appears. */
@@ -98,7 +134,7 @@ export const startCases: BenchCase[] = [
     work: startWork,
     chunk: 1,
     unit: 'ms',
-    contestants: ['nodegrad', 'torch eager', 'torch compile', 'jax', 'tfjs-wasm'],
+    contestants: ['nodegrad', 'nodegrad eager', 'torch eager', 'torch compile', 'jax', 'tfjs-wasm'],
     start: true,
     prepare: (folder) => prepare(folder, startWork),
   },

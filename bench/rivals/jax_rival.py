@@ -18,8 +18,9 @@ def transformation(kind, lr):
     return optax.adam(lr) if kind == "adam" else optax.sgd(lr)
 
 
-def mlp(work, folder):
-    layers, batch, batches = work["layers"], work["batch"], work["batches"]
+def perceptron(work, folder):
+    """Parameters, optimizer state and one step of training, not yet jitted."""
+    layers = work["layers"]
     values = np.fromfile(os.path.join(folder, "weights.bin"), dtype=np.float32)
     parameters, at = [], 0
     for inputs, outputs in zip(layers, layers[1:]):
@@ -29,8 +30,6 @@ def mlp(work, folder):
         at += (inputs + 1) * outputs
     optimizer = transformation(work["optimizer"]["kind"], work["optimizer"]["lr"])
     state = optimizer.init(parameters)
-    inputs = [jnp.array(x) for x in read(folder, "inputs.bin", (batches, batch, layers[0]))]
-    targets = [jnp.array(y) for y in read(folder, "targets.bin", (batches, batch), np.int32)]
 
     def loss_of(parameters, x, y):
         for weight, bias in parameters[:-1]:
@@ -43,6 +42,14 @@ def mlp(work, folder):
         updates, state = optimizer.update(gradients, state, parameters)
         return optax.apply_updates(parameters, updates), state, loss
 
+    return parameters, state, update
+
+
+def mlp(work, folder, variant):
+    batch, batches = work["batch"], work["batches"]
+    parameters, state, update = perceptron(work, folder)
+    inputs = [jnp.array(x) for x in read(folder, "inputs.bin", (batches, batch, work["layers"][0]))]
+    targets = [jnp.array(y) for y in read(folder, "targets.bin", (batches, batch), np.int32)]
     update = jax.jit(update, donate_argnums=(0, 1))
     position = 0
 
@@ -61,7 +68,52 @@ def mlp(work, folder):
     return (lambda: [step().item() for _ in range(20)]), run
 
 
-def gemm(work, folder):
+def epochs(work, folder, variant):
+    batch, batches = work["batch"], work["batches"]
+    parameters, state, update = perceptron(work, folder)
+    inputs = jnp.array(read(folder, "inputs.bin", (batches, batch, work["layers"][0])))
+    targets = jnp.array(read(folder, "targets.bin", (batches, batch), np.int32))
+    if variant == "scan":
+
+        def epoch(parameters, state, inputs, targets):
+            def body(carry, pair):
+                parameters, state, loss = update(*carry, *pair)
+                return (parameters, state), loss
+
+            (parameters, state), losses = jax.lax.scan(body, (parameters, state), (inputs, targets))
+            return parameters, state, losses.mean()
+
+        epoch = jax.jit(epoch, donate_argnums=(0, 1))
+    else:
+        inputs, targets = list(inputs), list(targets)
+
+        def add(parameters, state, total, x, y):
+            parameters, state, loss = update(parameters, state, x, y)
+            return parameters, state, total + loss
+
+        add = jax.jit(add, donate_argnums=(0, 1, 2))
+
+        def epoch(parameters, state, inputs, targets):
+            total = jnp.zeros(())
+            for x, y in zip(inputs, targets):
+                parameters, state, total = add(parameters, state, total, x, y)
+            return parameters, state, total / batches
+
+    def one():
+        nonlocal parameters, state
+        parameters, state, loss = epoch(parameters, state, inputs, targets)
+        loss = loss.item()
+        jax.block_until_ready(parameters)
+        return loss
+
+    def run(count):
+        for _ in range(count):
+            one()
+
+    return (lambda: [one(), one()]), run
+
+
+def gemm(work, folder, variant):
     m, n, k, sets = work["m"], work["n"], work["k"], work["sets"]
     transpose_a, transpose_b = work["transposeA"], work["transposeB"]
     a = [jnp.array(value) for value in read(folder, "a.bin", (sets, k, m) if transpose_a else (sets, m, k))]
@@ -83,7 +135,7 @@ def gemm(work, folder):
     return check, run
 
 
-def memory(work, folder):
+def memory(work, folder, variant):
     shape, operation = (work["rows"], work["columns"]), work["operation"]
     a = jnp.array(read(folder, "a.bin", shape))
     if operation == "bias-relu":
@@ -127,7 +179,7 @@ def memory(work, folder):
     return check, run
 
 
-def tiny(work, folder):
+def tiny(work, folder, variant):
     x, y = (jnp.array(read(folder, name, (work["size"],))) for name in ("a.bin", "b.bin"))
     add, relu = jax.jit(lambda x, y: x + y), jax.jit(jax.nn.relu)
 
@@ -147,11 +199,11 @@ def prepare(setup):
     if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) != setup["threads"]:
         raise Skip(f"would run on {len(os.sched_getaffinity(0))} CPUs (needs taskset)")
     jax.config.update("jax_default_matmul_precision", "highest")
-    kinds = {"mlp": mlp, "gemm": gemm, "memory": memory, "tiny": tiny}
+    kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "tiny": tiny}
     work = setup["work"]
     if work["kind"] not in kinds:
         raise Skip(f"no {work['kind']} here")
-    check, run = kinds[work["kind"]](work, setup["folder"])
+    check, run = kinds[work["kind"]](work, setup["folder"], setup["variant"])
     return Work(check, run, {"jax": jax.__version__, "optax": optax.__version__})
 
 

@@ -18,7 +18,8 @@ def optimizer_of(parameters, kind, lr, variant):
     return (torch.optim.Adam if kind == "adam" else torch.optim.SGD)(parameters, lr=lr, **how)
 
 
-def mlp(work, folder, variant):
+def perceptron(work, folder, variant):
+    """The batches, and one step of training on one of them."""
     layers, batch, batches = work["layers"], work["batch"], work["batches"]
     values = np.fromfile(os.path.join(folder, "weights.bin"), dtype=np.float32)
     modules, at = [], 0
@@ -41,15 +42,25 @@ def mlp(work, folder, variant):
 
     if variant == "compile":
         loss_of = torch.compile(loss_of, dynamic=False)
+
+    def step(x, y):
+        optimizer.zero_grad(set_to_none=True)
+        loss = loss_of(x, y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return list(zip(inputs, targets)), step
+
+
+def mlp(work, folder, variant):
+    pairs, train = perceptron(work, folder, variant)
     position = 0
 
     def step():
         nonlocal position
-        optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(inputs[position], targets[position])
-        loss.backward()
-        optimizer.step()
-        position = (position + 1) % batches
+        loss = train(*pairs[position])
+        position = (position + 1) % len(pairs)
         return loss
 
     def run(steps):
@@ -58,6 +69,19 @@ def mlp(work, folder, variant):
         loss.item()
 
     return (lambda: [step().item() for _ in range(20)]), run
+
+
+def epochs(work, folder, variant):
+    pairs, train = perceptron(work, folder, variant)
+
+    def one():
+        return torch.stack([train(x, y).detach() for x, y in pairs]).mean().item()
+
+    def run(count):
+        for _ in range(count):
+            one()
+
+    return (lambda: [one(), one()]), run
 
 
 def gemm(work, folder, variant):
@@ -146,7 +170,7 @@ def tiny(work, folder, variant):
 def prepare(setup):
     torch.set_num_threads(setup["threads"])
     torch.set_float32_matmul_precision("highest")
-    kinds = {"mlp": mlp, "gemm": gemm, "memory": memory, "tiny": tiny}
+    kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "tiny": tiny}
     work = setup["work"]
     if work["kind"] not in kinds:
         raise Skip(f"no {work['kind']} here")
