@@ -182,7 +182,10 @@ const withoutGradient: [RegExp, string][] = [
   [/^(equal|not_equal|less|less_equal|sign|histogram)$/, 'piecewise constant'],
   [/^(sum_squares|sum_squares_difference|statistics)$/, 'reports numbers, off the tape'],
   [/^(fill|random_uniform|random_normal)$/, 'no input to differentiate by'],
-  [/^(linear_map|elementwise_chain|\w+_(gradient|gradients|overwrite|accumulate|and_clear))$/, 'fused after recording, when the tape is gone'],
+  [
+    /^(linear_map|scaled_sgd|scaled_adam|elementwise_chain|\w+_(gradient|gradients|overwrite|accumulate|and_clear))$/,
+    'fused after recording, when the tape is gone',
+  ],
   [/^require_finite$/, 'gives no value'],
   [/^(sgd|adam|accumulate|scale_by|matmul_accumulate|scatter_add_rows)$/, 'runs inside backward or in place, where no tape is kept'],
 ];

@@ -32,7 +32,7 @@ function disturbed(sample: Sample, random: Seeded): Sample {
   const inputs = sample.inputs.map((input) => {
     if (
       !(input instanceof Float32Array || input instanceof Float64Array) ||
-      ['sgd', 'adam', 'sgd_and_clear', 'adam_and_clear', 'require_finite'].includes(sample.op)
+      ['sgd', 'adam', 'sgd_and_clear', 'adam_and_clear', 'scaled_sgd', 'scaled_adam', 'require_finite'].includes(sample.op)
     )
       return input;
     const copy = input.slice();

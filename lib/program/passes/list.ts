@@ -35,6 +35,9 @@ const updating = new Set([
   'sgd_and_clear',
   'adam',
   'adam_and_clear',
+  'scaled_sgd',
+  'scaled_adam',
+  'scale_by',
 ]);
 
 /** Whether an operation reads what it writes. */
