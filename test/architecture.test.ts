@@ -57,7 +57,7 @@ const arrows: Record<string, readonly string[]> = {
   schedules: [...tensors, 'optimizers'],
   data: [...tensors, 'native', 'io'],
   models: [...basics, 'layers'],
-  program: [...tensors, 'native', 'data'],
+  program: [...tensors, 'parameter', 'native', 'data'],
   training: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'program', 'runtime', 'sitter'],
   sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'training'],
   cli: ['*', 'commander'],
@@ -68,7 +68,7 @@ const arrows: Record<string, readonly string[]> = {
 const usersOfNative: Record<string, readonly string[]> = {
   run: ['lib/ops/emit.ts'],
   allocate: ['lib/ops/emit.ts', 'lib/tensor.ts'],
-  allocateShared: ['lib/parameter.ts', 'lib/optimizers/optimizer.ts', 'lib/data/feed.ts', 'lib/data/images.ts', 'lib/program/program.ts'],
+  allocateShared: ['lib/parameter.ts', 'lib/optimizers/optimizer.ts', 'lib/data/feed.ts', 'lib/data/images.ts', 'lib/program/program.ts', 'lib/program/encode.ts'],
   nativeOps: ['lib/ops/define.ts'],
   binding: ['lib/runtime.ts', 'lib/program/program.ts', 'lib/program/driver.ts', 'lib/program/describe.ts'],
   binaryOrigin: ['lib/runtime.ts'],

@@ -23,7 +23,8 @@ export interface CompiledStep<A extends StepArgument[], R> {
    * Runs `steps` steps on the next batches of `loader` (default: one epoch), the arguments being inputs and targets. Batches are gathered
    * by native code, and JavaScript is entered a few dozen times a second. Resolves to the results of all steps.
    */
-  many(loader: DataLoader<DType, DType>, steps?: number): Promise<R[]>;
+  // biome-ignore lint/suspicious/noExplicitAny: element types of the data set are those of the step's arguments.
+  many(loader: DataLoader<any, any>, steps?: number): Promise<R[]>;
   /** What was recorded for these arguments: instructions, shapes, memory. */
   describe(...inputs: A): string;
   /** Frees the native memory; a later call records anew. */

@@ -67,7 +67,7 @@ for (const [name, data] of Object.entries(sets)) {
     while (losses.length < 13) for (const [x, y] of loader) if (losses.length < 13) losses.push(single.body(x, y).loss.item());
     const stream = new DataLoader(data, options);
     const step = compileStep(many.body);
-    const results = [...(await step.many(stream as never, 7)), ...(await step.many(stream as never, 6))];
+    const results = [...(await step.many(stream, 7)), ...(await step.many(stream, 6))];
     t.deepEqual(
       results.map(({ loss }) => loss.item()),
       losses,
@@ -89,7 +89,7 @@ test('a step that fails ends its stream: steps before it are whole, those behind
   );
   const [stopped, single] = [build(), build()];
   const step = compileStep(stopped.body);
-  await t.throwsAsync(step.many(new DataLoader(data, { batchSize: 8 }) as never), {
+  await t.throwsAsync(step.many(new DataLoader(data, { batchSize: 8 })), {
     instanceOf: NodegradError,
     message: /cross_entropy.*class index/,
   });
@@ -106,7 +106,7 @@ test('while steps are in flight their model cannot be used eagerly; predictions,
   const { model, body, optimizer } = build();
   const data = points(512);
   const step = compileStep(body);
-  const run = step.many(new DataLoader(data, { batchSize: 16 }) as never, 200);
+  const run = step.many(new DataLoader(data, { batchSize: 16 }), 200);
   const probe = data.inputs.slice(0, 4);
   t.throws(() => model.forward(probe), { instanceOf: BusyError, code: 'ERR_BUSY' });
   t.throws(() => optimizer.step(), { instanceOf: BusyError });
@@ -126,5 +126,5 @@ test('what is no loader, and a count that is none, are refused', async (t) => {
   const step = compileStep(build().body);
   await t.throwsAsync(step.many([] as never), { instanceOf: ArgumentError, message: /DataLoader/ });
   await t.throwsAsync(step.many(new DataLoader(points(8)) as never, -1), { instanceOf: ArgumentError });
-  t.deepEqual(await step.many(new DataLoader(points(8)) as never, 0), []);
+  t.deepEqual(await step.many(new DataLoader(points(8)), 0), []);
 });
