@@ -68,7 +68,14 @@ const arrows: Record<string, readonly string[]> = {
 const usersOfNative: Record<string, readonly string[]> = {
   run: ['lib/ops/emit.ts'],
   allocate: ['lib/ops/emit.ts', 'lib/tensor.ts'],
-  allocateShared: ['lib/parameter.ts', 'lib/optimizers/optimizer.ts', 'lib/data/feed.ts', 'lib/data/images.ts', 'lib/program/program.ts', 'lib/program/encode.ts'],
+  allocateShared: [
+    'lib/parameter.ts',
+    'lib/optimizers/optimizer.ts',
+    'lib/data/feed.ts',
+    'lib/data/images.ts',
+    'lib/program/program.ts',
+    'lib/program/encode.ts',
+  ],
   nativeOps: ['lib/ops/define.ts'],
   binding: ['lib/runtime.ts', 'lib/program/program.ts', 'lib/program/driver.ts', 'lib/program/describe.ts'],
   binaryOrigin: ['lib/runtime.ts'],

@@ -25,8 +25,9 @@ function train(
   mode: 'default' | 'reproducible' = 'default',
   net = mlp,
   more: ChildOptions = {},
+  how = 'eager',
 ): Promise<Trained> {
-  return result<Trained>(script, { env, args: [...net, mode], ...more });
+  return result<Trained>(script, { env, args: [...net, mode, how], ...more });
 }
 
 // Two processes at a time: each already uses several threads.
@@ -83,6 +84,19 @@ test('in reproducible mode the matrix library and the number of threads change n
     (env) => train(env, 'reproducible'),
   );
   t.is(runs[0].hash, runs[1].hash);
+});
+
+test('eager steps, recorded ones and fused ones train the same weights, for any number of threads and, in reproducible mode, any instruction set', async (t) => {
+  const eager = await train({}, 'reproducible', small);
+  const ways = ['scalar', 'avx2', 'avx512'].flatMap((isa, i) =>
+    ['0', '1'].map((fuse, k) => ({ NODEGRAD_ISA: isa, NODEGRAD_FUSE: fuse, NODEGRAD_NUM_THREADS: String(1 + i + 2 * k) })),
+  );
+  const runs = await each(ways, (env) => train(env, 'reproducible', small, {}, env.NODEGRAD_FUSE === '0' ? 'sync' : 'awaited'));
+  for (const [i, run] of runs.entries()) t.is(run.hash, eager.hash, JSON.stringify(ways[i]));
+  const plain = await train({}, 'default');
+  for (const how of ['sync', 'awaited'])
+    for (const threads of ['1', '3'])
+      t.is((await train({ NODEGRAD_NUM_THREADS: threads }, 'default', mlp, {}, how)).hash, plain.hash, `${how}, ${threads} threads`);
 });
 
 // Other versions of Node.js: NODEGRAD_NODES lists binaries; else those that nvm keeps are taken.

@@ -1,7 +1,9 @@
-// Trains a small MLP with dropout and prints the SHA-256 of its weights: arguments are sizes, steps, batch, and `reproducible`.
+// Trains a small MLP with dropout and prints the SHA-256 of its weights: arguments are sizes, steps, batch, `reproducible`, and how:
+// eager (default), sync or awaited.
 import { createHash } from 'node:crypto';
 import {
   Adam,
+  compileStep,
   crossEntropy,
   Dropout,
   Flatten,
@@ -16,7 +18,7 @@ import {
 } from '../../lib/index.js';
 import { Seeded } from '../helpers/seeded.js';
 
-const [sizes, steps, batch, mode] = process.argv.slice(2);
+const [sizes, steps, batch, mode, how = 'eager'] = process.argv.slice(2);
 const widths = sizes.split('-').map(Number);
 const [inputs, classes] = [widths[0], widths[widths.length - 1]];
 setReproducible(mode === 'reproducible');
@@ -30,16 +32,22 @@ const momentum = new SGD(model, { lr: 0.01, momentum: 0.9 });
 const random = new Seeded(23);
 const examples = Float32Array.from(random.uniform(1000 * inputs, 0, 1));
 const labels = Int32Array.from({ length: 1000 }, (_, i) => Math.floor(examples[i * inputs] * classes));
+const steppers = [adam, momentum].map((optimizer) => {
+  const body = (x: Tensor, y: Tensor<'int32'>): Tensor => {
+    const loss = crossEntropy(model.forward(x), y);
+    loss.backward();
+    optimizer.step();
+    optimizer.zeroGrad();
+    return loss;
+  };
+  return how === 'eager' ? body : how === 'sync' ? compileStep(body).sync : compileStep(body);
+});
 let last = 0;
 for (let step = 0; step < Number(steps); step++) {
   const count = Number(batch);
   const begin = (step * 37) % (1000 - count);
   const x = Tensor.from(examples.subarray(begin * inputs, (begin + count) * inputs), [count, inputs, 1]) as unknown as Tensor;
-  const loss = crossEntropy(model.forward(x), Tensor.from(labels.subarray(begin, begin + count)));
-  loss.backward();
-  const optimizer = step % 50 < 40 ? adam : momentum;
-  optimizer.step();
-  optimizer.zeroGrad();
+  const loss = await steppers[step % 50 < 40 ? 0 : 1](x, Tensor.from(labels.subarray(begin, begin + count)));
   last = loss.item();
 }
 const hash = createHash('sha256');
