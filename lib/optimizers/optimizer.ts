@@ -352,7 +352,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
         throw new ArgumentError(`the state has no fitting tensor '${name}'`);
       }
     }
-    for (const tensor of own.values()) if (isBusy(tensor.data.buffer)) throw new BusyError('steps of this optimizer are in flight: await them first');
+    for (const tensor of own.values())
+      if (isBusy(tensor.data.buffer)) throw new BusyError('steps of this optimizer are in flight: await them first');
     for (const [i, group] of this.groups.entries()) Object.assign(group.options, options[i]);
     for (const [name, tensor] of own) tensor.data.set((state.tensors.get(name) as AnyTensor).data);
     for (const [parameter, count] of counts) this.#counts.set(parameter, count);

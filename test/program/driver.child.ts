@@ -13,7 +13,7 @@ import {
   ones,
   ReLU,
   Sequential,
-  Tensor,
+  type Tensor,
   TensorDataset,
   zeros,
 } from '../../lib/index.js';
@@ -127,7 +127,10 @@ const random = new Seeded(Number(seed));
 if (mode === 'worker') await begin(workerData as string, () => parentPort?.postMessage('training'));
 else if (mode === 'terminate') {
   for (let round = 0; round < Number(rounds); round++) {
-    const workers = Array.from({ length: 8 }, (_, i) => new Worker(new URL(import.meta.url), { workerData: names[(i + round) % names.length] }));
+    const workers = Array.from(
+      { length: 8 },
+      (_, i) => new Worker(new URL(import.meta.url), { workerData: names[(i + round) % names.length] }),
+    );
     await Promise.all(
       workers.map(async (worker) => {
         await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
