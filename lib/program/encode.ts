@@ -4,8 +4,7 @@
 // live inputs, results (counted lists of slots); instructions, each: op, guard (slot or −1) and the value for which it runs, counted operands (slots), counted
 // integers, counted reals.
 
-import { bytesOf, dtypeOf, dtypes, type TypedArray } from '../dtype.js';
-import { allocateShared } from '../native.js';
+import { bytesOf, dtypes, type TypedArray } from '../dtype.js';
 import type { MemoryPlan } from './plan.js';
 import type { Recording, Slot } from './record.js';
 
@@ -20,18 +19,6 @@ export function encode(recording: Recording, plan: MemoryPlan, results: readonly
   const externals: TypedArray[] = [];
   const numbers = new Map<string, number>();
   const slots: number[] = [];
-  const copies = new Map<TypedArray, TypedArray>();
-  // Native code takes only memory that nothing can take away: constants move there.
-  const shared = (data: TypedArray): TypedArray => {
-    if (data.buffer instanceof SharedArrayBuffer) return data;
-    let copy = copies.get(data);
-    if (copy === undefined) {
-      copy = allocateShared(data.length, dtypeOf(data));
-      copy.set(data as never);
-      copies.set(data, copy);
-    }
-    return copy;
-  };
   const slotOf = ({ buffer, offset, size }: Slot): number => {
     const key = `${buffer}:${offset}:${size}`;
     let number = numbers.get(key);
@@ -45,8 +32,7 @@ export function encode(recording: Recording, plan: MemoryPlan, results: readonly
       else if (data === null) slots.push(0, code, size, 0, plan.offsets[buffer] + offset * bytesOf(dtype));
       else {
         slots.push(1, code, size, externals.length, 0);
-        const memory = shared(data);
-        externals.push(offset === 0 && size === data.length ? memory : memory.subarray(offset, offset + size));
+        externals.push(offset === 0 && size === data.length ? data : data.subarray(offset, offset + size));
       }
     }
     return number;

@@ -1,7 +1,7 @@
 // A program: a recording, planned and handed to native code, with the block of memory through which numbers go in and results come out.
 
 import type { Rows } from '../data/feed.js';
-import { arrayTypes, bytesOf, type DType, type TypedArray } from '../dtype.js';
+import { arrayTypes, bytesOf, type DType, dtypeOf, type TypedArray } from '../dtype.js';
 import { ArgumentError, BusyError, NativeError } from '../errors.js';
 import { allocateShared, binding, checkAvailable } from '../native.js';
 import { type Footprint, refuseOverlap } from '../ops/busy.js';
@@ -49,6 +49,14 @@ let counted = 0;
 
 function nativeError(error: unknown): NativeError {
   return new NativeError((error as Error).message, { cause: error });
+}
+
+// Native code takes only memory that nothing can take away: constants move there.
+function shared(data: TypedArray): TypedArray {
+  if (data.buffer instanceof SharedArrayBuffer) return data;
+  const copy = allocateShared(data.length, dtypeOf(data));
+  copy.set(data as never);
+  return copy;
 }
 
 const padded = (bytes: number): number => Math.ceil(bytes / 8) * 8;
@@ -105,7 +113,7 @@ export class Program<R> {
       slots.map(({ buffer }) => buffer),
     );
     const { code, externals } = encode(recording, this.plan, slots);
-    this.#externals = externals;
+    this.#externals = externals.map(shared);
     this.footprint = footprintOf(recording);
     const sizes = recording.live.map(({ buffer }) => recording.buffers[buffer]);
     this.liveBytes = sizes.reduce((total, { size, dtype }) => total + padded(size * bytesOf(dtype)), 0);

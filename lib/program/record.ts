@@ -4,7 +4,6 @@ import type { DType, TypedArray, TypedArrayOf } from '../dtype.js';
 import { ArgumentError } from '../errors.js';
 import type { Op, OutputSpecification, Plan } from '../ops/define.js';
 import { type Destination, type StepHook, sizeOf, withDestination } from '../ops/emit.js';
-import { Parameter } from '../parameter.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
 import { SymbolicTensor } from './symbolic.js';
 
@@ -169,7 +168,7 @@ export class Recorder implements Destination {
       buffer = this.#add({ dtype: dtypeOfArray(data), size: data.length, kind: 'external', data });
       places.set(key, buffer);
       // to(dtype) moves a parameter to other memory.
-      if (tensor instanceof Parameter) this.holdsWhile(() => tensor.data === data);
+      this.holdsWhile(() => tensor.data === data);
     }
     return buffer;
   }

@@ -17,9 +17,7 @@ struct ProgramHandle {
 };
 
 Napi::Value fail(Napi::Env env, const std::string& problem) {
-  Napi::Error error = Napi::Error::New(env, problem);
-  error.Set("code", Napi::String::New(env, "ERR_NATIVE"));
-  error.ThrowAsJavaScriptException();
+  napi_throw_error(env, "ERR_NATIVE", problem.c_str());  // does nothing where a getter among the arguments has thrown already
   return env.Undefined();
 }
 
