@@ -47,6 +47,7 @@ export {
 } from './optimizers/optimizer.js';
 export { SGD, type SGDOptions } from './optimizers/sgd.js';
 export { Adam, type AdamOptions, AdamW } from './optimizers/adam.js';
+export { type ClipGradNormOptions, type ClipTarget, clipGradNorm, clipGradValue } from './optimizers/clip.js';
 export {
   ConstantLR,
   ExponentialLR,
@@ -88,6 +89,17 @@ export { CheckpointError, type NonFinitePlace, TrainingAbortedError, TrainingNon
 export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
 export type { FitOptions } from './training/fit-options.js';
 export { type EpochRecord, History, type Scores } from './training/history.js';
+export {
+  type Distribution,
+  type LayerObservation,
+  type LinearHistogramOptions,
+  type Observation,
+  type ParameterObservation,
+  describeObservation,
+  histogramEdges,
+  linearHistogram,
+} from './training/observation.js';
+export { type ObservedNumbers, type ObservedPlace, decodeObservation, observed } from './training/observe.js';
 export type { ProgressOption } from './training/progress.js';
 export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
 export { fromBytes, load } from './training/save.js';

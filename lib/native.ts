@@ -22,7 +22,7 @@ interface Binding {
   run(index: number, ints: number, reals: number, ...operands: TypedArray[]): void;
   info(): NativeInfo;
   setThreads(count?: number): number;
-  createProgram(code: Float64Array, externals: TypedArray[], block: Uint8Array): object;
+  createProgram(code: Float64Array, externals: TypedArray[], block: Uint8Array, sibling: object | undefined): object;
   disposeProgram(handle: object): void;
   runProgram(handle: object, inputs: TypedArray[]): void;
   startDriver(settled: (problem: string | null, steps: number) => void): void;
@@ -139,8 +139,8 @@ const hugePageBytes = 4 << 20;
 const zeroFillLimit = 4096;
 const largeBytes = 2 ** 30;
 
-// The system promises memory that it does not have, and ends the process when it is touched: a large wish is compared first.
-function checkAvailable(bytes: number): void {
+/** The system promises memory that it does not have, and ends the process when it is touched: a large wish is compared first. */
+export function checkAvailable(bytes: number): void {
   if (bytes < largeBytes) return;
   const available = (process as { availableMemory?: () => number }).availableMemory?.();
   if (available !== undefined && bytes > available) throw new RangeError(`this process may take ${available} bytes more`);

@@ -32,6 +32,7 @@ export interface TrainOptions {
   schedule: (typeof scheduleNames)[number];
   epochs: number;
   batch: number;
+  clipNorm?: number;
   seed: number;
   threads?: number;
   out?: string;
@@ -80,6 +81,7 @@ export function addTrainOptions(command: Command): Command {
     )
     .option('--epochs <count>', 'times to go through the data', whole(1), 5)
     .option('--batch <size>', 'examples per step', whole(1), 128)
+    .addOption(new Option('--clip-norm <norm>', 'scale the gradients of a step down to this norm (default: as they are)').argParser(rate))
     .option('--seed <number>', 'decides the first weights and the order of the examples', seed, 1)
     .option('--threads <count>', 'threads that compute (default: the CPUs of this process)', whole(1))
     .option('--out <folder>', 'where weights and log go (default: a new folder in runs/)')

@@ -77,7 +77,7 @@ async function run(
   runDir: string,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { epochs, batch: batchSize, seed, checkpoint: dir, checkpointEvery: every, resume } = options;
+  const { epochs, batch: batchSize, seed, clipNorm, checkpoint: dir, checkpointEvery: every, resume } = options;
   try {
     const history = await model.fit(data.train, {
       loss: new CrossEntropyLoss(),
@@ -85,6 +85,7 @@ async function run(
       epochs,
       batchSize,
       seed,
+      clipNorm,
       validation: data.test,
       schedule: makeSchedule(options, optimizer),
       callbacks: [sitter],

@@ -1,9 +1,10 @@
 // A feed: the batches of an epoch in memory that native code may read while JavaScript does something else.
 
-import { bytesOf, type DType, type TypedArray } from '../dtype.js';
-import { ShapeError, describeShape } from '../errors.js';
+import { arrayTypes, bytesOf, type DType, type TypedArray } from '../dtype.js';
+import { DTypeError, ShapeError, describeShape } from '../errors.js';
 import { allocateShared } from '../native.js';
 import type { OutputSpecification } from '../ops/define.js';
+import { lostMemory } from '../ops/emit.js';
 import { gatherInto } from '../ops/shape.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
 import { isInMemory } from './dataset.js';
@@ -28,7 +29,7 @@ export interface Feed {
   specifications(batch: number): readonly OutputSpecification[];
   /** Bytes that one batch takes when it has to be copied first; 0 when it is read where it lies. */
   readonly stagedBytes: number;
-  /** Batches `first` to `first + count` − 1, all of one size. What was prepared in the same `lane` (0 or 1) before is overwritten. */
+  /** Batches `first` to `first + count` − 1, all of one size. What was prepared in the same `lane` before is overwritten. */
   prepare(first: number, count: number, lane: number): Rows;
 }
 
@@ -56,7 +57,7 @@ class MemoryFeed implements Feed {
   readonly #batchSize: number;
   readonly #rows: Int32Array;
   readonly #staged: boolean;
-  readonly #lanes: TypedArray[][] = [[], []];
+  readonly #lanes: TypedArray[][] = [];
 
   constructor(loader: DataLoader<DType, DType>, epoch: number, memory: Memory) {
     this.length = loader.length;
@@ -93,7 +94,7 @@ class MemoryFeed implements Feed {
     const rows = this.#rows.subarray(first * this.#batchSize, first * this.#batchSize + count * batch);
     if (!this.#staged) return { sources: this.#tensors.map(({ data }) => data as TypedArray), rows, batch };
     const sources = this.#tensors.map((tensor, i) => {
-      const to = stage(this.#lanes[lane], i, rows.length * width(tensor), tensor.dtype as DType);
+      const to = stage((this.#lanes[lane] ??= []), i, rows.length * width(tensor), tensor.dtype as DType);
       gatherInto(to, tensor, rows);
       return to;
     });
@@ -107,7 +108,7 @@ class FetchedFeed implements Feed {
   stagedBytes = 0;
   readonly #loader: DataLoader<DType, DType>;
   readonly #order: Int32Array | null;
-  readonly #lanes: TypedArray[][] = [[], []];
+  readonly #lanes: TypedArray[][] = [];
   #fetched: { batch: number; pair: Pair<DType, DType> } | null = null;
 
   constructor(loader: DataLoader<DType, DType>, epoch: number) {
@@ -133,13 +134,16 @@ class FetchedFeed implements Feed {
 
   prepare(first: number, count: number, lane: number): Rows {
     const shapes = this.#fetch(first).map(({ shape }) => shape);
+    const dtypes = this.#fetch(first).map(({ dtype }) => dtype);
     const sources: TypedArray[] = [];
     for (let i = 0; i < count; i++) {
       for (const [k, tensor] of this.#fetch(first + i).entries()) {
         if (tensor.shape.join() !== shapes[k].join()) {
           throw new ShapeError(`the data set made batches of shapes ${describeShape(shapes[k])} and ${describeShape(tensor.shape)}`);
         }
-        sources[k] ??= stage(this.#lanes[lane], k, count * tensor.size, tensor.dtype);
+        if (tensor.dtype !== dtypes[k]) throw new DTypeError(`the data set made batches of ${dtypes[k]} and of ${tensor.dtype}`);
+        if (tensor.data.length !== tensor.size) throw lostMemory(tensor);
+        sources[k] ??= stage((this.#lanes[lane] ??= []), k, count * tensor.size, tensor.dtype);
         sources[k].set(tensor.data as never, i * tensor.size);
       }
     }
@@ -151,7 +155,7 @@ class FetchedFeed implements Feed {
 /** Shared memory for `size` elements, kept in `lane` for the next time. */
 function stage(lane: TypedArray[], argument: number, size: number, dtype: DType): TypedArray {
   const kept = lane[argument];
-  if (kept === undefined || kept.length < size) lane[argument] = allocateShared(size, dtype);
+  if (kept === undefined || kept.length < size || !(kept instanceof arrayTypes[dtype])) lane[argument] = allocateShared(size, dtype);
   return lane[argument].subarray(0, size);
 }
 

@@ -5,7 +5,7 @@ import { DTypeError, checkNumber } from '../errors.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { broadcastInts, broadcastShape, sameShape, stretchedAxes } from './broadcast.js';
 import { type GradientRule, type Op, defineOp } from './define.js';
-import { emitOne } from './emit.js';
+import { emitInPlace, emitOne } from './emit.js';
 import { sum } from './reduce.js';
 import { reshape } from './shape.js';
 
@@ -270,6 +270,11 @@ export function clip<D extends FloatDType>(x: Tensor<D>, low: number, high: numb
   return emitOne(clipOp, [x], { low, high });
 }
 
+/** `target = clip(target)`, in place. */
+export function clipInPlace(target: AnyTensor, low: number, high: number): void {
+  emitInPlace(clipOp, [target], [target], { low, high });
+}
+
 const accumulateOp = defineOp('accumulate', {
   shape: (inputs) => {
     requireFloat('accumulate', inputs);
@@ -277,6 +282,13 @@ const accumulateOp = defineOp('accumulate', {
   },
   gradient: 'none',
 });
+
+const scaleByOp = defineOp('scale_by', { shape: () => ({ outputs: [], ints: [], reals: [] }), gradient: 'none' });
+
+/** `target *= factor`, in place, with a factor that may change from step to step. */
+export function scaleBy(target: AnyTensor, factor: Tensor<'float64'>): void {
+  emitInPlace(scaleByOp, [target], [factor], undefined);
+}
 
 /** The operation behind `target += addend` of the tape; see lib/ops/backward.ts. */
 export { accumulateOp };

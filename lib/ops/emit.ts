@@ -27,6 +27,8 @@ export interface StepHook {
   advance(): void;
   /** Remembers where things stand; calling the result puts them back. */
   mark(): () => void;
+  /** A step failed, and others have counted on from it: takes it off, where a number may be used twice. */
+  discount?(): void;
 }
 
 /** Where operations go: they run now (`eager`), or a recorder appends them to a step program. Nothing else allocates outputs or runs. */
@@ -39,6 +41,8 @@ export interface Destination {
   perStep(hook: StepHook): void;
   /** An operand that changes from step to step: `fill` writes all of it now, or before each replay, after the hooks. */
   liveInput<D extends DType>(size: number, dtype: D, fill: (data: TypedArrayOf<D>) => void): Tensor<D>;
+  /** Runs `body` in those steps whose `bit` (int32 [1], 0 or 1) is `when`. */
+  guarded(bit: AnyTensor, when: 0 | 1, body: () => void): void;
   /** What a recording takes for granted: it serves only while this is true. */
   holdsWhile(condition: () => boolean): void;
 }
@@ -69,6 +73,9 @@ const eager: Destination = {
     const data = new arrayTypes[dtype](size) as never;
     fill(data);
     return Tensor.wrap(data, [size], dtype);
+  },
+  guarded(bit, when, body) {
+    if (bit.data[0] === when) body();
   },
   holdsWhile() {},
 };
@@ -109,6 +116,16 @@ export function perStep(hook: StepHook): void {
 /** See {@link Destination.liveInput}. */
 export function liveInput<D extends DType>(size: number, dtype: D, fill: (data: TypedArrayOf<D>) => void): Tensor<D> {
   return destination.liveInput(size, dtype, fill);
+}
+
+/** See {@link Destination.allocate}. */
+export function allocateOutput(output: OutputSpecification): AnyTensor {
+  return destination.allocate(output);
+}
+
+/** See {@link Destination.guarded}. */
+export function guarded(bit: AnyTensor, when: 0 | 1, body: () => void): void {
+  destination.guarded(bit, when, body);
 }
 
 /** See {@link Destination.holdsWhile}. */
@@ -170,9 +187,12 @@ function holdTrainability(inputs: readonly AnyTensor[]): void {
 function attach<A>(op: Op<A>, inputs: readonly AnyTensor[], outputs: readonly AnyTensor[], attributes: A): void {
   if (!gradientsEnabled || op.gradient === 'none') return;
   if (!inputs.some((input) => input.requiresGrad)) return;
-  const path = currentPath();
-  const node: GradientNode = { op: op as Op<unknown>, inputs, outputs, attributes, path, id: nextId++, released: false };
-  outputs[0].attachNode(node);
+  outputs[0].attachNode(makeNode(op, inputs, outputs, attributes, currentPath()));
+}
+
+/** A node for the tape. */
+export function makeNode<A>(op: Op<A>, inputs: readonly AnyTensor[], outputs: readonly AnyTensor[], attributes: A, path: string): GradientNode {
+  return { op: op as Op<unknown>, inputs, outputs, attributes, path, id: nextId++, released: false };
 }
 
 /** Runs `body` without recording operations on the tape. */
@@ -224,7 +244,8 @@ function explain(error: Error, outputs: readonly AnyTensor[], inputs: readonly A
   return gone === undefined ? error : lostMemory(gone, error);
 }
 
-function lostMemory(tensor: AnyTensor, cause?: Error): NativeError {
+/** What to say of a tensor whose memory went elsewhere. */
+export function lostMemory(tensor: AnyTensor, cause?: Error): NativeError {
   return new NativeError(
     `a tensor of shape [${tensor.shape.join(', ')}] has lost its memory: its ArrayBuffer was transferred or resized. Copy it first with .clone()`,
     { cause },

@@ -24,3 +24,7 @@ export const crossEntropyDenseGradientOp = defineFused('cross_entropy_dense_grad
 export const sgdAndClearOp = defineFused('sgd_and_clear');
 /** An update that leaves its gradients zero. */
 export const adamAndClearOp = defineFused('adam_and_clear');
+/** An SGD update of gradients that are multiplied by a factor first, as clipping by norm does; ints: whether they are zero afterwards. */
+export const scaledSgdOp = defineFused('scaled_sgd');
+/** The same for Adam. */
+export const scaledAdamOp = defineFused('scaled_adam');

@@ -32,6 +32,25 @@ export function reserveState(random: Random, count: number): AnyTensor {
   });
 }
 
+/** A bit that is 1 with probability `p`, drawn anew for each step: int32 [1]. */
+export function drawBit(random: Random, p: number): Tensor<'int32'> {
+  let bit = 0;
+  perStep({
+    advance: () => {
+      bit = random.uniform() < p ? 1 : 0;
+    },
+    mark: () => {
+      const { state } = random;
+      return () => {
+        random.state = state;
+      };
+    },
+  });
+  return liveInput(1, 'int32', (bits) => {
+    bits[0] = bit;
+  });
+}
+
 interface Range {
   shape: readonly number[];
   dtype: FloatDType;

@@ -364,6 +364,16 @@ export function fillInPlace(target: AnyTensor, value: number): void {
   emitInPlace(fillInPlaceOp, [target], [], { value });
 }
 
+const copyIntoOp: Op<undefined> = {
+  ...(copyStridedOp as unknown as Op<undefined>),
+  shape: ([, x]) => ({ outputs: [], ints: [0, x.shape.length, ...x.shape, ...stridesOf(x.shape)], reals: [] }),
+};
+
+/** Copies `x` over a tensor of the same shape. */
+export function copyInto(target: AnyTensor, x: AnyTensor): void {
+  emitInPlace(copyIntoOp, [target], [x], undefined);
+}
+
 /** A copy in new memory. */
 export function copy<D extends DType>(x: Tensor<D>): Tensor<D> {
   return emitOne(copyStridedOp, [x], { shape: x.shape, offset: 0, strides: stridesOf(x.shape), back: (dy) => dy });

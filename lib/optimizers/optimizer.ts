@@ -1,13 +1,15 @@
 // The base class of optimizers: groups of parameters, runs of slab memory, state. A subclass says how one run is updated.
 
 import type { FloatDType, TypedArrayOf } from '../dtype.js';
-import { ArgumentError, checkInteger, checkList, checkNumber, expected } from '../errors.js';
+import { ArgumentError, BusyError, checkInteger, checkList, checkNumber, expected } from '../errors.js';
 import { Layer } from '../layers/layer.js';
 import { allocateShared } from '../native.js';
-import { holdsWhile, isRecording, liveInput, perStep, withoutGradients } from '../ops/emit.js';
+import { isBusy } from '../ops/busy.js';
+import { holdsWhile, liveInput, perStep, withoutGradients } from '../ops/emit.js';
 import { fillInPlace } from '../ops/shape.js';
-import { Parameter, type Slab, materializeAll } from '../parameter.js';
+import { Parameter, materializeAll } from '../parameter.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
+import { checkLeaves, gradientsAt, type Home, homeOf, parametersOf, part, segmentsOf } from './memory.js';
 
 /** What every optimizer has per group. */
 export interface OptimizerOptions {
@@ -68,29 +70,6 @@ export function hyperparameters(size: number, fill: (values: Float64Array) => vo
   return liveInput(size, 'float64', fill);
 }
 
-// Where a parameter's values, gradients and state live: in a slab, or alone.
-interface Home {
-  values: TypedArrayOf<FloatDType>;
-  /** null before the first backward, unless they are to be made. */
-  gradients: (make?: boolean) => TypedArrayOf<FloatDType> | null;
-  state: Map<string, TypedArrayOf<FloatDType>>;
-  dtype: FloatDType;
-}
-
-interface Segment {
-  home: Home;
-  begin: number;
-  end: number;
-  /** Steps that its parameters have taken. */
-  step: number;
-  /** One of them. */
-  first: AnyTensor;
-}
-
-function part(array: TypedArrayOf<FloatDType>, begin: number, end: number, dtype: FloatDType): AnyTensor {
-  return Tensor.wrap(array.subarray(begin, end) as Float32Array, [end - begin], dtype as 'float32');
-}
-
 /**
  * Base class of optimizers. `step()` updates every parameter that requires a gradient, in one pass over memory per group.
  *
@@ -111,7 +90,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   // A parameter that joins late starts at its own step 1, or Adam would not correct its averages.
   readonly #counts = new Map<AnyTensor, number>();
   readonly #check: (options: O) => void;
-  readonly #homes = new Map<Slab | AnyTensor, Home>();
+  readonly #state = new Map<Home, Map<string, TypedArrayOf<FloatDType>>>();
   readonly #names = new Map<AnyTensor, string>();
 
   protected constructor(target: OptimizerTarget<O>, options: O, check: (options: O) => void) {
@@ -178,6 +157,9 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
           this.#step = before;
         };
       },
+      discount: () => {
+        this.#step -= 1;
+      },
     });
     withoutGradients(() => {
       for (const group of this.groups) {
@@ -191,9 +173,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   zeroGrad(): void {
     withoutGradients(() => {
       for (const { parameters } of this.groups) {
-        for (const { home, begin, end } of this.#segments(parameters)) {
-          // A step that zeroes first is recorded when there are none yet, and replayed when there are.
-          const gradients = home.gradients(isRecording());
+        for (const { home, begin, end } of segmentsOf(parameters)) {
+          const gradients = gradientsAt(home);
           if (gradients !== null) fillInPlace(part(gradients, begin, end, home.dtype), 0);
         }
       }
@@ -207,8 +188,14 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       const moves = parameter.requiresGrad;
       holdsWhile(() => parameter.requiresGrad === moves);
     }
-    const moving = parameters.filter((parameter) => parameter.requiresGrad && this.#home(parameter).home.gradients() !== null);
-    const segments = this.#segments(moving);
+    const moving = parameters.filter((parameter) => parameter.requiresGrad && gradientsAt(homeOf(parameter).home) !== null);
+    // What has moved as often is updated together; a recording holds while that is so.
+    const segments = segmentsOf(moving, (left, right) => {
+      const alike = (): boolean => this.#counts.get(left) === this.#counts.get(right);
+      const now = alike();
+      holdsWhile(() => alike() === now);
+      return now;
+    });
     const count = (parameter: AnyTensor): number => this.#counts.get(parameter) ?? 0;
     perStep({
       advance: () => {
@@ -221,15 +208,17 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
           for (const [parameter, steps] of before) this.#counts.set(parameter, steps);
         };
       },
+      discount: () => {
+        for (const parameter of moving) this.#counts.set(parameter, count(parameter) - 1);
+      },
     });
     return segments.map(({ home, begin, end, first }) => {
       const state: Record<string, AnyTensor> = {};
       for (const name of names) state[name] = part(this.#stateOf(home, name), begin, end, home.dtype);
-      const gradients = home.gradients() as TypedArrayOf<FloatDType>;
       const counts = this.#counts;
       return {
         weights: part(home.values, begin, end, home.dtype),
-        gradients: part(gradients, begin, end, home.dtype),
+        gradients: part(home.gradients as TypedArrayOf<FloatDType>, begin, end, home.dtype),
         state,
         get step(): number {
           return counts.get(first) ?? 0;
@@ -238,58 +227,16 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     });
   }
 
-  #segments(parameters: readonly AnyTensor[]): Segment[] {
-    const all: Segment[] = [];
-    for (const parameter of parameters) {
-      const { home, begin } = this.#home(parameter);
-      all.push({ home, begin, end: begin + parameter.size, step: this.#counts.get(parameter) ?? 0, first: parameter });
-    }
-    const order = new Map([...this.#homes.values()].map((home, i) => [home, i]));
-    all.sort((a, b) => (order.get(a.home) as number) - (order.get(b.home) as number) || a.begin - b.begin);
-    const merged: Segment[] = [];
-    for (const segment of all) {
-      const last = merged[merged.length - 1];
-      // The gap between neighbours is padding to the next 64-byte boundary: zeros that stay zeros.
-      if (
-        last !== undefined &&
-        last.home === segment.home &&
-        last.step === segment.step &&
-        segment.begin - last.end < 64 / last.home.values.BYTES_PER_ELEMENT &&
-        segment.begin >= last.end
-      ) {
-        last.end = segment.end;
-      } else merged.push({ ...segment });
-    }
-    return merged;
-  }
-
-  #home(parameter: AnyTensor): { home: Home; begin: number } {
-    const place = parameter instanceof Parameter ? parameter.place : null;
-    const key = place?.slab ?? parameter;
-    let home = this.#homes.get(key);
-    if (home === undefined) {
-      const leaf = parameter as Tensor<FloatDType>;
-      const made: Home =
-        place === null
-          ? { values: leaf.data, gradients: () => leaf.grad?.data ?? null, state: new Map(), dtype: leaf.dtype }
-          : {
-              values: place.slab.values,
-              // A recording comes before the first gradient, and is replayed after it.
-              gradients: () => (place.slab.hasGradients || isRecording() ? place.slab.gradients : null),
-              state: new Map(),
-              dtype: leaf.dtype,
-            };
-      this.#homes.set(key, made);
-      home = made;
-    }
-    return { home, begin: place?.offset ?? 0 };
-  }
-
   #stateOf(home: Home, name: string): TypedArrayOf<FloatDType> {
-    let array = home.state.get(name);
+    let arrays = this.#state.get(home);
+    if (arrays === undefined) {
+      arrays = new Map();
+      this.#state.set(home, arrays);
+    }
+    let array = arrays.get(name);
     if (array === undefined) {
       array = allocateShared(home.values.length, home.dtype);
-      home.state.set(name, array);
+      arrays.set(name, array);
     }
     return array;
   }
@@ -310,7 +257,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     const tensors = new Map<string, AnyTensor>();
     for (const [index, { parameters }] of this.groups.entries()) {
       for (const parameter of parameters) {
-        const { home, begin } = this.#home(parameter);
+        const { home, begin } = homeOf(parameter);
         for (const name of this.stateNames(optionsOf[index])) {
           const data = this.#stateOf(home, name).subarray(begin, begin + parameter.size) as Float32Array;
           tensors.set(`${this.#names.get(parameter)}.${name}`, Tensor.wrap(data, parameter.shape, parameter.dtype));
@@ -345,6 +292,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
         throw new ArgumentError(`the state has no fitting tensor '${name}'`);
       }
     }
+    for (const tensor of own.values()) if (isBusy(tensor.data.buffer)) throw new BusyError('steps of this optimizer are in flight: await them first');
     for (const [i, group] of this.groups.entries()) Object.assign(group.options, options[i]);
     for (const [name, tensor] of own) tensor.data.set((state.tensors.get(name) as AnyTensor).data);
     for (const [parameter, count] of counts) this.#counts.set(parameter, count);
@@ -366,20 +314,5 @@ function groupsOf<O extends OptimizerOptions>(target: OptimizerTarget<O>): { par
     if (!Array.isArray(parameters))
       throw new ArgumentError(expected('a layer or an array of parameters', `target[${i}].parameters`, parameters));
     return { parameters: checkLeaves(parameters), own: own as unknown as Partial<O> };
-  });
-}
-
-function parametersOf(layer: Layer<never, unknown>): AnyTensor[] {
-  layer.prepare();
-  return layer.parameters();
-}
-
-function checkLeaves(list: readonly unknown[]): AnyTensor[] {
-  return Array.from(checkList(list, 'parameters', 'an array of parameters'), (item, i) => {
-    const leaf = Tensor.check(item, `parameters[${i}]`);
-    if (leaf.node !== null || (leaf.dtype !== 'float32' && leaf.dtype !== 'float64')) {
-      throw new ArgumentError(`\`parameters[${i}]\` is not a float leaf: optimizers update parameters, not results`);
-    }
-    return leaf;
   });
 }

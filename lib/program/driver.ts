@@ -7,19 +7,14 @@ import { type Footprint, occupy, stepsInFlight, vacate } from '../ops/busy.js';
 export type Settled = (problem: string | null, steps: number) => void;
 
 interface Waiting {
-  /** Also keeps the program's memory from being collected. */
   readonly program: { readonly footprint: Footprint };
+  /** With the program, keeps the memory that native code works on from being collected. */
+  readonly push: () => void;
   readonly settled: Settled;
 }
 
 const waiting: Waiting[] = [];
 let started = false;
-let queued = 0;
-
-/** How many jobs were ever queued: tells whether another one came after. */
-export function jobsQueued(): number {
-  return queued;
-}
 
 /** Queues a job with `push`; `settled` is called when it is done, and never throws. */
 export function enqueue(program: Waiting['program'], push: () => void, settled: Settled): void {
@@ -32,9 +27,8 @@ export function enqueue(program: Waiting['program'], push: () => void, settled: 
     started = true;
   }
   push();
-  queued += 1;
   occupy(program.footprint);
-  waiting.push({ program, settled });
+  waiting.push({ program, push, settled });
 }
 
 /**

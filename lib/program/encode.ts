@@ -1,10 +1,11 @@
 // Encoding: a recording and its plan as one array of numbers for native/program.
 //
-// arena bytes; slots, each: external (0/1), dtype, elements, byte offset or number of the external; inputs, live inputs, results (counted
-// lists of slots); instructions, each: op, guard (slot or −1) and the value for which it runs, counted operands (slots), counted
+// arena bytes; slots, each: 0 arena, 1 external or 2 argument, dtype, elements, number of the external or argument, byte offset; arguments,
+// live inputs, results (counted lists of slots); instructions, each: op, guard (slot or −1) and the value for which it runs, counted operands (slots), counted
 // integers, counted reals.
 
-import { bytesOf, dtypes, type TypedArray } from '../dtype.js';
+import { bytesOf, dtypeOf, dtypes, type TypedArray } from '../dtype.js';
+import { allocateShared } from '../native.js';
 import type { MemoryPlan } from './plan.js';
 import type { Recording, Slot } from './record.js';
 
@@ -19,6 +20,18 @@ export function encode(recording: Recording, plan: MemoryPlan, results: readonly
   const externals: TypedArray[] = [];
   const numbers = new Map<string, number>();
   const slots: number[] = [];
+  const copies = new Map<TypedArray, TypedArray>();
+  // Native code takes only memory that nothing can take away: constants move there.
+  const shared = (data: TypedArray): TypedArray => {
+    if (data.buffer instanceof SharedArrayBuffer) return data;
+    let copy = copies.get(data);
+    if (copy === undefined) {
+      copy = allocateShared(data.length, dtypeOf(data));
+      copy.set(data as never);
+      copies.set(data, copy);
+    }
+    return copy;
+  };
   const slotOf = ({ buffer, offset, size }: Slot): number => {
     const key = `${buffer}:${offset}:${size}`;
     let number = numbers.get(key);
@@ -27,10 +40,13 @@ export function encode(recording: Recording, plan: MemoryPlan, results: readonly
       numbers.set(key, number);
       const { dtype, data } = buffers[buffer];
       const code = dtypes.indexOf(dtype);
-      if (data === null) slots.push(0, code, size, plan.offsets[buffer] + offset * bytesOf(dtype));
+      const argument = recording.inputs.indexOf(buffer);
+      if (argument >= 0) slots.push(2, code, size, argument, offset * bytesOf(dtype));
+      else if (data === null) slots.push(0, code, size, 0, plan.offsets[buffer] + offset * bytesOf(dtype));
       else {
-        slots.push(1, code, size, externals.length);
-        externals.push(offset === 0 && size === data.length ? data : data.subarray(offset, offset + size));
+        slots.push(1, code, size, externals.length, 0);
+        const memory = shared(data);
+        externals.push(offset === 0 && size === data.length ? memory : memory.subarray(offset, offset + size));
       }
     }
     return number;

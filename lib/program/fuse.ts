@@ -3,6 +3,7 @@
 import { fuseActivation } from './passes/activation.js';
 import { fuseActivationGradient } from './passes/activation-gradient.js';
 import { fuseChains } from './passes/chain.js';
+import { fuseClipping } from './passes/clipping.js';
 import { foldConstants } from './passes/constants.js';
 import { fuseCrossEntropy } from './passes/cross-entropy.js';
 import { removeDead } from './passes/dead.js';
@@ -20,6 +21,7 @@ const passes: readonly Pass[] = [
   fuseCrossEntropy,
   fuseClear,
   fuseOverwrite,
+  fuseClipping,
   fuseChains,
 ];
 

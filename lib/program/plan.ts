@@ -26,10 +26,11 @@ interface Lifetime {
  * (`kept`) to the end.
  */
 export function planMemory(recording: Recording, kept: readonly number[]): MemoryPlan {
-  const { buffers, instructions } = recording;
+  const { buffers, instructions, inputs } = recording;
+  const isArgument = new Set(inputs);
   const end = instructions.length;
   const lifetimes: (Lifetime | null)[] = buffers.map(({ kind, dtype, size }, buffer) =>
-    kind === 'temporary' || kind === 'input'
+    !isArgument.has(buffer) && (kind === 'temporary' || kind === 'input')
       ? {
           buffer,
           bytes: Math.max(alignment, Math.ceil((size * bytesOf(dtype)) / alignment) * alignment),
@@ -38,8 +39,8 @@ export function planMemory(recording: Recording, kept: readonly number[]): Memor
         }
       : null,
   );
-  for (const [at, { operands }] of instructions.entries()) {
-    for (const { buffer } of operands) {
+  for (const [at, { operands, guard }] of instructions.entries()) {
+    for (const { buffer } of guard === undefined ? operands : [...operands, guard.slot]) {
       const life = lifetimes[buffer];
       if (life === null) continue;
       life.first = Math.min(life.first, at);

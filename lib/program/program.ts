@@ -3,12 +3,12 @@
 import type { Rows } from '../data/feed.js';
 import { arrayTypes, bytesOf, type DType, type TypedArray } from '../dtype.js';
 import { ArgumentError, BusyError, NativeError } from '../errors.js';
-import { allocateShared, binding } from '../native.js';
+import { allocateShared, binding, checkAvailable } from '../native.js';
 import { type Footprint, refuseOverlap } from '../ops/busy.js';
 import type { OutputSpecification } from '../ops/define.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { describeProgram } from './describe.js';
-import { enqueue, jobsQueued } from './driver.js';
+import { enqueue } from './driver.js';
 import { encode } from './encode.js';
 import { fuse } from './fuse.js';
 import { type MemoryPlan, planMemory } from './plan.js';
@@ -38,7 +38,25 @@ export class RunMemory {
   }
 }
 
+/** Jobs of one stream: when one fails, those that wait behind it do not run. */
+export interface Stream {
+  readonly number: number;
+  failed: boolean;
+}
+
+// Steps of all programs that moved counts on: tells whether another one came after.
+let counted = 0;
+
+function nativeError(error: unknown): NativeError {
+  return new NativeError((error as Error).message, { cause: error });
+}
+
 const padded = (bytes: number): number => Math.ceil(bytes / 8) * 8;
+
+/** Jobs under way of a step's programs, which share their memory. */
+export interface Flights {
+  count: number;
+}
 
 /** A step for arguments of certain shapes, ready to be replayed. */
 export class Program<R> {
@@ -48,7 +66,7 @@ export class Program<R> {
   readonly liveBytes: number;
   readonly resultBytes: number;
   readonly footprint: Footprint;
-  #inFlight = 0;
+  readonly #flights: Flights;
   readonly #handle: object;
   /** Live inputs, then results; native code knows where it is. */
   readonly #block: Uint8Array;
@@ -60,7 +78,13 @@ export class Program<R> {
 
   readonly #specifications: readonly OutputSpecification[];
 
-  constructor(specifications: readonly OutputSpecification[], body: (...inputs: AnyTensor[]) => unknown) {
+  constructor(
+    specifications: readonly OutputSpecification[],
+    body: (...inputs: AnyTensor[]) => unknown,
+    flights: Flights,
+    sibling?: Program<R>,
+  ) {
+    this.#flights = flights;
     this.#specifications = specifications.map(({ shape, dtype }) => ({ shape: [...shape], dtype }));
     const { recording: recorded, result, recorder } = record(specifications, body);
     const results: Result[] = [];
@@ -93,7 +117,13 @@ export class Program<R> {
       at += padded(size * bytesOf(dtype));
       return { data, fill };
     });
-    this.#handle = binding.createProgram(code, this.#externals as TypedArray[], this.#block);
+    try {
+      checkAvailable(this.plan.arenaBytes);
+      const beside = sibling === undefined ? undefined : sibling.#handle;
+      this.#handle = binding.createProgram(code, this.#externals as TypedArray[], this.#block, beside);
+    } catch (error) {
+      throw nativeError(error);
+    }
   }
 
   /** Whether it serves arguments of these shapes and dtypes, in the modes of layers and with the trainable parameters of now. */
@@ -111,6 +141,7 @@ export class Program<R> {
 
   /** What each step does in JavaScript: counts move on, live inputs get their values. */
   #advance(): void {
+    if (this.recording.hooks.length > 0) counted += 1;
     for (const hook of this.recording.hooks) hook.advance();
     for (const { data, fill } of this.#live) fill(data);
   }
@@ -135,15 +166,20 @@ export class Program<R> {
 
   /** One step on the calling thread. */
   run(inputs: TypedArray[]): R {
-    if (this.#inFlight > 0) throw new BusyError('steps are in flight: await them before step.sync()');
+    if (this.#flights.count > 0) throw new BusyError('steps are in flight: await them before step.sync()');
     refuseOverlap(this.footprint);
     const restore = this.#mark();
-    this.#advance();
+    // Arguments are read where they lie; what the step itself changes is read as it was before.
+    const { written } = this.footprint;
     try {
-      binding.runProgram(this.#handle, inputs);
+      this.#advance();
+      binding.runProgram(
+        this.#handle,
+        inputs.map((input) => (written.has(input.buffer) ? input.slice() : input)),
+      );
     } catch (error) {
       restore();
-      throw new NativeError((error as Error).message, { cause: error });
+      throw nativeError(error);
     }
     return this.#read(this.#block, this.liveBytes);
   }
@@ -151,37 +187,43 @@ export class Program<R> {
   /** One step on the driver thread. */
   queue(inputs: TypedArray[], settled: (error: Error | null, result?: R) => void): void {
     const restore = this.#mark();
-    this.#advance();
-    let number = 0;
     try {
+      this.#advance();
+      const number = counted;
       enqueue(
         this,
         () => binding.queueProgram(this.#handle, inputs),
         (problem) => {
-          this.#inFlight -= 1;
-          if (problem === null) settled(null, this.#read(this.#block, this.liveBytes));
-          else {
-            // A step that came after has counted on from here.
-            if (jobsQueued() === number) restore();
-            settled(new NativeError(problem));
+          this.#flights.count -= 1;
+          if (problem !== null) {
+            // Another step has counted on from here: masks that it drew must not come again.
+            if (counted === number) restore();
+            else for (const hook of this.recording.hooks) hook.discount?.();
+            return settled(new NativeError(problem));
           }
+          let result: R;
+          try {
+            result = this.#read(this.#block, this.liveBytes);
+          } catch (error) {
+            return settled(nativeError(error)); // no memory for the copies
+          }
+          settled(null, result);
         },
       );
     } catch (error) {
       restore();
-      throw new NativeError((error as Error).message, { cause: error });
+      throw nativeError(error);
     }
-    number = jobsQueued();
-    this.#inFlight += 1;
+    this.#flights.count += 1;
   }
 
   /**
-   * Several steps on the driver thread, jobs of one `stream` until one fails: `settled` gets what is wrong, or null, how many whole steps
-   * were done, and a function that reads the results of one. After a failure the counts stand where the last whole step left them.
+   * Several steps on the driver thread: `settled` gets what is wrong, or null, how many whole steps were done, and a function that reads
+   * the results of one. After a failure the counts stand where the last whole step of the stream left them.
    */
   queueRun(
     steps: number,
-    stream: number,
+    stream: Stream,
     inputs: Rows,
     memory: RunMemory,
     settled: (problem: string | null, done: number, read: (step: number) => R) => void,
@@ -190,23 +232,30 @@ export class Program<R> {
     const live = memory.live(steps * this.liveBytes);
     const results = memory.results(steps * this.resultBytes);
     const block = this.#block.subarray(0, this.liveBytes);
-    for (let step = 0; step < steps; step++) {
-      this.#advance();
-      if (this.liveBytes > 0) live.set(block, step * this.liveBytes);
+    try {
+      for (let step = 0; step < steps; step++) {
+        this.#advance();
+        if (this.liveBytes > 0) live.set(block, step * this.liveBytes);
+      }
+      enqueue(
+        this,
+        () => binding.queueRun(this.#handle, steps, stream.number, inputs.sources as TypedArray[], inputs.rows, inputs.batch, live, results),
+        (problem, done) => {
+          this.#flights.count -= 1;
+          // Jobs behind the one that failed did not run, and it has taken back their counts too.
+          if (problem !== null && !stream.failed) {
+            stream.failed = true;
+            restore();
+            for (let step = 0; step < done; step++) for (const hook of this.recording.hooks) hook.advance();
+          }
+          settled(problem, done, (step) => this.#read(results, step * this.resultBytes));
+        },
+      );
+    } catch (error) {
+      restore();
+      throw nativeError(error);
     }
-    enqueue(
-      this,
-      () => binding.queueRun(this.#handle, steps, stream, inputs.sources as TypedArray[], inputs.rows, inputs.batch, live, results),
-      (problem, done) => {
-        this.#inFlight -= 1;
-        if (problem !== null) {
-          restore();
-          for (let step = 0; step < done; step++) for (const hook of this.recording.hooks) hook.advance();
-        }
-        settled(problem, done, (step) => this.#read(results, step * this.resultBytes));
-      },
-    );
-    this.#inFlight += 1;
+    this.#flights.count += 1;
   }
 
   dispose(): void {
@@ -235,7 +284,10 @@ function template(value: unknown, take: (tensor: AnyTensor) => number): (results
     const at = take(value);
     return (results) => results[at];
   }
-  if (value instanceof Promise) throw new ArgumentError('a step must be synchronous: its operations are recorded while it runs');
+  if (value instanceof Promise) {
+    value.catch(() => {}); // what it fails with comes from tensors without values, and nobody else waits for it
+    throw new ArgumentError('a step must be synchronous: its operations are recorded while it runs');
+  }
   if (Array.isArray(value)) {
     const items = value.map((item) => template(item, take));
     return (results) => items.map((item) => item(results));

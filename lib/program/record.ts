@@ -4,6 +4,7 @@ import type { DType, TypedArray, TypedArrayOf } from '../dtype.js';
 import { ArgumentError } from '../errors.js';
 import type { Op, OutputSpecification, Plan } from '../ops/define.js';
 import { type Destination, type StepHook, sizeOf, withDestination } from '../ops/emit.js';
+import { Parameter } from '../parameter.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
 import { SymbolicTensor } from './symbolic.js';
 
@@ -75,6 +76,9 @@ export class Recorder implements Destination {
   readonly hooks: StepHook[] = [];
   readonly live: LiveInput[] = [];
   readonly conditions: (() => boolean)[] = [];
+  /** One object for all instructions under the same condition. */
+  readonly #guards = new Map<string, Guard>();
+  #guard: Guard | null = null;
   readonly #known = new Map<ArrayBufferLike, Map<string, number>>();
   readonly #constants = new Map<AnyTensor, number>();
 
@@ -101,12 +105,29 @@ export class Recorder implements Destination {
 
   execute(op: Op<unknown>, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[], plan: Plan): void {
     const operands = [...outputs, ...inputs].map((tensor) => this.slot(tensor));
+    if (operands.slice(0, outputs.length).some(({ buffer, size }) => size > 0 && this.inputs.includes(buffer)))
+      throw new ArgumentError(`[${op.name}] a step program cannot write into its arguments: copy them first`);
     if (operands.slice(0, outputs.length).some(({ buffer, size }) => size > 0 && this.buffers[buffer].kind === 'constant')) {
       throw new ArgumentError(
         `[${op.name}] a step program can only update parameters (new Parameter(…)), not a plain tensor: its values are frozen`,
       );
     }
-    this.instructions.push({ op, operands, writes: outputs.length, ints: plan.ints, reals: plan.reals });
+    const instruction = { op, operands, writes: outputs.length, ints: plan.ints, reals: plan.reals };
+    this.instructions.push(this.#guard === null ? instruction : { ...instruction, guard: this.#guard });
+  }
+
+  guarded(bit: AnyTensor, when: 0 | 1, body: () => void): void {
+    if (this.#guard !== null) throw new ArgumentError('what is skipped in some steps cannot stand inside of what is skipped in others');
+    const slot = this.slot(bit);
+    const key = `${slot.buffer}:${slot.offset}:${when}`;
+    let guard = this.#guards.get(key);
+    if (guard === undefined) this.#guards.set(key, (guard = { slot, when }));
+    this.#guard = guard;
+    try {
+      body();
+    } finally {
+      this.#guard = null;
+    }
   }
 
   perStep(hook: StepHook): void {
@@ -127,7 +148,7 @@ export class Recorder implements Destination {
   slot(tensor: AnyTensor): Slot {
     if (tensor instanceof SymbolicTensor) return { buffer: tensor.buffer, offset: tensor.offset, size: tensor.size };
     const data = tensor.data as TypedArray;
-    if (data.buffer instanceof SharedArrayBuffer) return { buffer: this.#external(data), offset: 0, size: tensor.size };
+    if (data.buffer instanceof SharedArrayBuffer) return { buffer: this.#external(data, tensor), offset: 0, size: tensor.size };
     let buffer = this.#constants.get(tensor);
     if (buffer === undefined) {
       buffer = this.#add({ dtype: tensor.dtype, size: tensor.size, kind: 'constant', data: data.slice() });
@@ -136,7 +157,7 @@ export class Recorder implements Destination {
     return { buffer, offset: 0, size: tensor.size };
   }
 
-  #external(data: TypedArray): number {
+  #external(data: TypedArray, tensor: AnyTensor): number {
     let places = this.#known.get(data.buffer);
     if (places === undefined) {
       places = new Map();
@@ -147,6 +168,8 @@ export class Recorder implements Destination {
     if (buffer === undefined) {
       buffer = this.#add({ dtype: dtypeOfArray(data), size: data.length, kind: 'external', data });
       places.set(key, buffer);
+      // to(dtype) moves a parameter to other memory.
+      if (tensor instanceof Parameter) this.holdsWhile(() => tensor.data === data);
     }
     return buffer;
   }

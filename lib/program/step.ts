@@ -7,7 +7,7 @@ import { ArgumentError, BusyError, checkInteger, checkNumber, expected } from '.
 import type { OutputSpecification } from '../ops/define.js';
 import { isRecording } from '../ops/emit.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
-import { Program } from './program.js';
+import { type Flights, Program } from './program.js';
 import { runSteps } from './stream.js';
 
 /** An argument of a step: a tensor, or a number for a rank-0 one. */
@@ -38,6 +38,7 @@ const maxQueued = 64;
 /** The programs of a step, one for each combination of shapes, dtypes, modes and trainable parameters. */
 export class StepPrograms<R> {
   readonly #programs: Program<R>[] = [];
+  readonly #flights: Flights = { count: 0 };
   readonly #body: (...inputs: AnyTensor[]) => unknown;
 
   constructor(body: (...inputs: AnyTensor[]) => unknown) {
@@ -51,7 +52,7 @@ export class StepPrograms<R> {
     const at = programs.findIndex((program) => program.fits(specifications));
     if (at === 0) return programs[0];
     if (at > 0) programs.unshift(...programs.splice(at, 1));
-    else programs.unshift(new Program<R>(specifications, this.#body));
+    else programs.unshift(new Program<R>(specifications, this.#body, this.#flights, programs[0]));
     for (const old of programs.splice(maxPrograms)) old.dispose();
     return programs[0];
   }

@@ -2,7 +2,7 @@
 
 import type { Feed } from '../data/feed.js';
 import { NodegradError } from '../errors.js';
-import { RunMemory } from './program.js';
+import { RunMemory, type Stream } from './program.js';
 import type { StepPrograms } from './step.js';
 
 /** Steps that are done. */
@@ -55,8 +55,9 @@ interface Flight<R> {
 export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, options: StreamOptions<R>): AsyncGenerator<Chunk<R>> {
   const { last, stopped = () => false, within = (body) => body(), choose } = options;
   streams += 1;
-  const stream = streams;
-  const memory = [new RunMemory(), new RunMemory()];
+  const stream: Stream = { number: streams, failed: false };
+  // Where steps of another kind come in between, the native calls are short: more of them wait.
+  const lanes = Array.from({ length: choose === undefined ? 2 : 4 }, () => new RunMemory());
   const flights: Flight<R>[] = [];
   let next = options.first;
   let lane = 0;
@@ -76,7 +77,7 @@ export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, option
     const own = lane;
     const inputs = feed.prepare(first, count, own);
     const chunk = new Promise<{ chunk: Chunk<R>; failure: StepFailure | null }>((resolve) => {
-      program.queueRun(count, stream, inputs, memory[own], (problem, done, read) => {
+      program.queueRun(count, stream, inputs, lanes[own], (problem, done, read) => {
         const now = performance.now();
         if (problem === null) perStep = (now - settledAt) / count;
         settledAt = now;
@@ -85,14 +86,14 @@ export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, option
     });
     flights.push({ lane: own, chunk });
     next += count;
-    lane = 1 - lane;
+    lane = (lane + 1) % lanes.length;
   };
 
   let failure: StepFailure | null = null;
   try {
     while (next < last || flights.length > 0) {
       // A lane's memory is free again only when its chunk has been read.
-      while (flights.length < 2 && next < last && failure === null) {
+      while (flights.length < lanes.length && next < last && failure === null) {
         if (stopped()) {
           next = last;
           break;
@@ -105,7 +106,7 @@ export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, option
       const { chunk, failure: found } = await flight.chunk;
       failure ??= found;
       if (chunk.count > 0) {
-        // The other lane works on while this chunk is read; its own lane is taken again only afterwards.
+        // The other lanes work on while this chunk is read; its own is taken again only afterwards.
         yield chunk;
       }
       if (failure !== null && flights.length === 0) throw failure;

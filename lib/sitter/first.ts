@@ -5,8 +5,9 @@ import { ReLU } from '../layers/activations.js';
 import { observeForward } from '../layers/forward.js';
 import { type AnyLayer, Layer } from '../layers/layer.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
-import { type BatchRecord, Callback, type TrainingRun } from '../training/callbacks.js';
+import { Callback, type StepsRecord, type TrainingRun } from '../training/callbacks.js';
 import type { EpochRecord } from '../training/history.js';
+import type { Observation } from '../training/observation.js';
 import { Breather, rememberModes } from '../training/modes.js';
 import { formatCount, formatScore } from '../training/progress.js';
 
@@ -203,7 +204,8 @@ export class Sitter extends Callback {
   readonly #examples: number;
   readonly #stop: boolean;
   #firstLoss = Number.NaN;
-  #before: Map<string, AnyTensor> | null = null;
+  #isBlank = true;
+  #classes = 1;
   #ratios: (readonly [path: string, ratio: number])[] = [];
 
   /** @throws {ArgumentError} for options out of range or unknown. */
@@ -225,17 +227,24 @@ export class Sitter extends Callback {
     return [...new Map(this.findings.map(({ about, text }) => [about, text])).values()];
   }
 
-  override onTrainBegin(): void {
+  override async onTrainBegin(run: TrainingRun): Promise<void> {
     this.#firstLoss = Number.NaN;
-    this.#before = null;
     this.#ratios = [];
+    this.#isBlank = run.optimizer.steps === 0; // a run that goes on is no blank model
+    this.#classes = run.data.classes?.length ?? (await scoresOf(run));
   }
 
-  override onBatchEnd(batch: BatchRecord, run: TrainingRun): void {
-    if (Number.isNaN(this.#firstLoss)) this.#first(batch, run);
-    else if (explodedAt([this.#firstLoss, batch.loss]) >= 0) this.#exploded(batch, run);
-    if (this.#before !== null) this.#ratios = ratiosOf(run.model, this.#before);
-    this.#before = batch.step % run.stepsPerEpoch === run.stepsPerEpoch - 1 || run.stepsPerEpoch === 1 ? snapshot(run.model) : null;
+  override onSteps({ losses, step, epoch }: StepsRecord, run: TrainingRun): void {
+    for (const [i, loss] of losses.entries()) {
+      if (Number.isNaN(this.#firstLoss)) this.#first(loss, epoch, run);
+      else if (explodedAt([this.#firstLoss, loss]) >= 0) this.#exploded(loss, step + i, epoch, run);
+    }
+  }
+
+  override onObserve({ parameters }: Observation): void {
+    // Weights alone: biases begin at zero, and anything is much by that measure.
+    const weights = parameters.filter(({ shape }) => shape.length >= 2);
+    this.#ratios = weights.map(({ path, updateRatio: ratio }) => [path, ratio] as const);
   }
 
   override async onEpochEnd(record: EpochRecord, run: TrainingRun): Promise<void> {
@@ -258,15 +267,13 @@ export class Sitter extends Callback {
     this.#ratios = [...ratios];
   }
 
-  #first({ loss, prediction, epoch }: BatchRecord, run: TrainingRun): void {
+  #first(loss: number, epoch: number, run: TrainingRun): void {
     this.#firstLoss = loss;
-    if (run.optimizer.steps > 1) return; // a run that goes on is no blank model
-    const classes = run.data.classes?.length ?? prediction.shape[prediction.rank - 1];
-    const chance = run.loss.chance(classes);
-    if (chance !== null) this.#found({ ...judgeInitialLoss(loss, chance, classes), epoch }, run, true);
+    const chance = this.#isBlank ? run.loss.chance(this.#classes) : null;
+    if (chance !== null) this.#found({ ...judgeInitialLoss(loss, chance, this.#classes), epoch }, run, true);
   }
 
-  #exploded({ loss, step, epoch }: BatchRecord, run: TrainingRun): void {
+  #exploded(loss: number, step: number, epoch: number, run: TrainingRun): void {
     if (this.fault !== undefined) return;
     const { lr } = run.optimizer;
     const lower = Number((lr / 10).toPrecision(2));
@@ -310,16 +317,10 @@ export class Sitter extends Callback {
   }
 }
 
-/** Weights alone: biases begin at zero, and anything is much by that measure. */
-const weightsOf = (model: AnyLayer): [string, AnyTensor][] =>
-  [...model.namedParameters()].filter(([, { rank, requiresGrad }]) => rank >= 2 && requiresGrad);
-
-function snapshot(model: AnyLayer): Map<string, AnyTensor> {
-  return noGrad(() => new Map(weightsOf(model).map(([path, parameter]) => [path, parameter.clone()])));
-}
-
-function ratiosOf(model: AnyLayer, before: Map<string, AnyTensor>): [string, number][] {
-  return weightsOf(model).map(([path, parameter]) => [path, updateRatio(before.get(path) as AnyTensor, parameter)]);
+/** How many numbers the model puts out for an example. */
+async function scoresOf({ model, data }: TrainingRun): Promise<number> {
+  const { shape } = await model.predict(data.batch(Int32Array.of(0)).inputs);
+  return shape[shape.length - 1] ?? 1;
 }
 
 function* spread(length: number, count: number, batchSize: number): Generator<Int32Array> {

@@ -8,6 +8,7 @@ import type { Optimizer } from '../optimizers/optimizer.js';
 import type { DType } from '../dtype.js';
 import type { AnyTensor } from '../tensor.js';
 import type { EpochRecord, History } from './history.js';
+import type { Observation } from './observation.js';
 
 /** A run, as callbacks see it. */
 export interface TrainingRun {
@@ -97,6 +98,10 @@ export abstract class Callback {
   onSteps(_steps: StepsRecord, _run: TrainingRun): unknown {
     return undefined;
   }
+  /** After each observed step (see `observeEvery` of fit): what its layers put out, and how far gradients and updates went. */
+  onObserve(_observation: Observation, _run: TrainingRun): unknown {
+    return undefined;
+  }
   /** After each epoch and its validation. */
   onEpochEnd(_record: EpochRecord, _run: TrainingRun): unknown {
     return undefined;
@@ -114,7 +119,7 @@ export abstract class Callback {
 /** A {@link Callback}, or an object with some of its methods. */
 export type CallbackLike = Partial<Callback>;
 
-const events = ['onTrainBegin', 'onEpochBegin', 'onBatchEnd', 'onSteps', 'onEpochEnd', 'onTrainEnd'] as const;
+const events = ['onTrainBegin', 'onEpochBegin', 'onBatchEnd', 'onSteps', 'onObserve', 'onEpochEnd', 'onTrainEnd'] as const;
 type Event = (typeof events)[number];
 
 /** The callbacks of a run, asked in their order. */
@@ -122,13 +127,18 @@ export class Callbacks {
   readonly #list: readonly CallbackLike[];
   /** Whether any callback wants to see batches. */
   readonly wantsBatches: boolean;
+  /** Whether any callback wants to see observations. */
+  readonly wantsObservations: boolean;
 
   constructor(callbacks: unknown) {
     if (callbacks !== undefined && !Array.isArray(callbacks))
       throw new ArgumentError(expected('an array of callbacks', 'options.callbacks', callbacks));
     this.#list = (callbacks ?? []) as CallbackLike[];
     for (const [i, callback] of this.#list.entries()) checkCallback(callback, `options.callbacks[${i}]`);
-    this.wantsBatches = this.#list.some(({ onBatchEnd }) => onBatchEnd !== undefined && onBatchEnd !== Callback.prototype.onBatchEnd);
+    const wants = (event: 'onBatchEnd' | 'onObserve'): boolean =>
+      this.#list.some((callback) => callback[event] !== undefined && callback[event] !== Callback.prototype[event]);
+    this.wantsBatches = wants('onBatchEnd');
+    this.wantsObservations = wants('onObserve');
   }
 
   /** Calls one event on all; waits for those that return promises. */

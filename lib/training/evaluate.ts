@@ -134,30 +134,32 @@ async function inEvaluation<R>(
   const check = (): void => {
     if (signal?.aborted) throw new AbortedError('the evaluation was stopped', { cause: signal.reason });
   };
-  const busy = usesBusyMemory(model);
-  if (busy || loader.length >= worthCompiling) {
+  const progress = { batch: 0 };
+  const goOnCompiled = async (): Promise<void> => {
     try {
-      return await compiled(model, loader, () => signal?.aborted === true, pass, use);
-    } catch (error) {
-      // What looks at values while it computes is done eagerly, with the same numbers.
-      if (!(error instanceof UnrecordableError) || busy) throw error;
+      await compiled(model, loader, progress, () => signal?.aborted === true, pass, use);
     } finally {
       check();
     }
-  }
-  const restore = rememberModes(model);
-  const breather = new Breather();
-  try {
-    for (const [inputs, targets] of loader.epoch(0)) {
-      // Each time: whoever trains the same model between two turns of the event loop may have changed its mode.
-      model.eval();
-      noGrad(() => use(pass(inputs, targets), inputs.shape[0], () => targets));
-      const pause = breather.pause();
-      if (pause !== undefined) await pause;
-      check();
+  };
+  const busy = usesBusyMemory(model);
+  if (busy || loader.length >= worthCompiling) {
+    try {
+      return await goOnCompiled();
+    } catch (error) {
+      // What looks at values while it computes is done eagerly, with the same numbers.
+      if (!(error instanceof UnrecordableError) || busy) throw error;
     }
-  } finally {
-    restore();
+  }
+  const breather = new Breather();
+  for (const [inputs, targets] of loader.epoch(0, progress.batch)) {
+    // For each batch: whoever trains the same model between two turns of the event loop finds it in the mode that it was in.
+    inEvaluationMode(model, () => noGrad(() => use(pass(inputs, targets), inputs.shape[0], () => targets)));
+    progress.batch += 1;
+    const pause = breather.pause();
+    if (pause !== undefined) await pause;
+    check();
+    if (pause !== undefined && usesBusyMemory(model)) return goOnCompiled();
   }
 }
 
@@ -169,6 +171,7 @@ function usesBusyMemory(model: AnyLayer): boolean {
 async function compiled<R>(
   model: AnyLayer,
   loader: DataLoader<DType, DType>,
+  progress: { batch: number },
   stopped: () => boolean,
   pass: (inputs: AnyTensor, targets: AnyTensor) => R,
   use: (result: R, examples: number, targets: () => AnyTensor) => void,
@@ -177,11 +180,17 @@ async function compiled<R>(
   const feed = feedOf(loader, 0);
   const order = loader.order(0);
   try {
-    const chunks = runSteps(programs, feed, { first: 0, last: feed.length, stopped, within: (body) => inEvaluationMode(model, body) });
+    const chunks = runSteps(programs, feed, {
+      first: progress.batch,
+      last: feed.length,
+      stopped,
+      within: (body) => inEvaluationMode(model, body),
+    });
     for await (const { first, count, read } of chunks) {
       noGrad(() => {
         for (let i = 0; i < count; i++) use(read(i), feed.examples(first + i), () => loader.fetch(order, first + i)[1]);
       });
+      progress.batch = first + count;
     }
   } finally {
     programs.dispose();

@@ -30,6 +30,13 @@ export interface FitOptions {
   readonly seed?: number;
   /** Leave out the last batch of an epoch when it is smaller; default false. */
   readonly dropLast?: boolean;
+  /** Scales the gradients of each step so that their norm is at most this, see {@link clipGradNorm}; default: as they are. */
+  readonly clipNorm?: number;
+  /**
+   * Steps from one observed step to the next, for callbacks with `onObserve`: layers and updates of every such step are measured, and of
+   * the last step of each epoch. 0 for none. Default 10 where a callback has `onObserve`, else 0.
+   */
+  readonly observeEvery?: number;
   /** Scored after every epoch. */
   readonly validation?: Dataset<DType, DType>;
   /** What is measured beside the loss; default: accuracy with a `CrossEntropyLoss`, else nothing. */
@@ -70,6 +77,8 @@ export const fitOptions: readonly (keyof FitOptions)[] = [
   'shuffle',
   'seed',
   'dropLast',
+  'clipNorm',
+  'observeEvery',
   'validation',
   'metrics',
   'schedule',

@@ -4,13 +4,13 @@ import type { Dataset } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
 import { DataLoader } from '../data/loader.js';
 import type { DType } from '../dtype.js';
-import { ArgumentError, BusyError, NativeError, NodegradError, checkInteger, checkOptions, expected } from '../errors.js';
+import { ArgumentError, BusyError, NativeError, NodegradError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import { type AnyLayer, Layer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import { notFinite } from '../ops/finite.js';
 import { Optimizer } from '../optimizers/optimizer.js';
-import { type CompiledStep, compileStep, stepPrograms } from '../program/step.js';
+import { type CompiledStep, type StepPrograms, compileStep, stepPrograms } from '../program/step.js';
 import { StepFailure, runSteps } from '../program/stream.js';
 import { getSeed } from '../random.js';
 import { info } from '../runtime.js';
@@ -24,10 +24,11 @@ import { type FitOptions, fitOptions } from './fit-options.js';
 import { type EpochRecord, History, type Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
 import { allFinite, explainNonFinite } from './non-finite.js';
+import { type ObservedNumbers, decodeObservation } from './observe.js';
 import { Progress } from './progress.js';
 import { type RunLog, openRunLog } from './run-log.js';
 import { type EpochProgress, type RunPosition, stateOfMetrics } from './run-state.js';
-import { NonFiniteLoss, type StepResult, addMeasured, makeTrainStep } from './train-step.js';
+import { NonFiniteLoss, type StepResult, type TrainStep, addMeasured, makeTrainSteps } from './train-step.js';
 
 const inTraining = new WeakSet<AnyLayer>();
 
@@ -67,8 +68,9 @@ class Fitting implements TrainingRun {
   readonly #seed: number;
   readonly #breather = new Breather();
   readonly #eager: boolean;
-  readonly #step: (inputs: AnyTensor, targets: AnyTensor) => StepResult;
-  readonly #compiled: CompiledStep<[AnyTensor, AnyTensor], StepResult>;
+  readonly #steps: readonly [plain: TrainStep, observed: TrainStep];
+  readonly #compiled: readonly CompiledStep<[AnyTensor, AnyTensor], StepResult>[];
+  readonly #observeEvery: number;
   readonly #checkpoints: Checkpoints | null;
   #log: RunLog | null = null;
   #began = 0;
@@ -109,8 +111,12 @@ class Fitting implements TrainingRun {
     this.#eager = options.eager ?? false;
     const { loss, optimizer, history, epochs } = this;
     const [schedule, metrics, callbacks] = [this.#schedule, this.#metrics, options.callbacks ?? []];
-    this.#step = makeTrainStep({ model, loss, optimizer, metrics, keepPrediction: this.#callbacks.wantsBatches });
-    this.#compiled = compileStep(this.#step);
+    const clipNorm = options.clipNorm === undefined ? undefined : checkNumber(options.clipNorm, 'options.clipNorm', 0);
+    const { wantsBatches: keepPrediction, wantsObservations } = this.#callbacks;
+    const observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0);
+    this.#observeEvery = wantsObservations ? observeEvery : 0;
+    this.#steps = makeTrainSteps({ model, loss, optimizer, metrics, clipNorm, keepPrediction });
+    this.#compiled = this.#steps.map((step) => compileStep(step));
     const settings = { batchSize: this.batchSize, seed: this.#seed, shuffle, dropLast };
     const parts = { model, optimizer, loss, schedule, metrics, callbacks, data, history, epochs, settings };
     this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, parts, (text) => this.note(text));
@@ -141,7 +147,7 @@ class Fitting implements TrainingRun {
       }
     };
     await attempt(() => this.#runEpochs());
-    this.#compiled.dispose();
+    for (const step of this.#compiled) step.dispose();
     // A run that was aborted can be resumed where it was; one that failed, from its last checkpoint.
     const isWhole = failures.every((failure) => failure instanceof TrainingAbortedError);
     await attempt(() => this.#checkpoints?.finish(isWhole ? () => this.#position() : null));
@@ -234,15 +240,20 @@ class Fitting implements TrainingRun {
     const feed = feedOf(this.#loader, order);
     const stopped = (): boolean => this.#signal?.aborted === true || this.history.stopped !== null;
     const rows = this.#loader.order(order);
-    const programs = stepPrograms(this.#compiled);
+    const [plain, observing] = this.#compiled.map((step) => stepPrograms(step));
+    const choose = (at: number): { programs: StepPrograms<StepResult>; count: number } => {
+      const until = this.#untilObserved(this.step + at - epoch.batch, at);
+      return until === 0 ? { programs: observing, count: 1 } : { programs: plain, count: until };
+    };
     // A checkpoint wants whole steps and nothing under way: the stream ends there, and another one goes on.
     while (epoch.batch < this.stepsPerEpoch && !stopped()) {
       const last = Math.min(this.stepsPerEpoch, epoch.batch + (this.#checkpoints?.stepsUntilDue(this.step) ?? this.stepsPerEpoch));
       try {
-        for await (const { first, count, read } of runSteps(programs, feed, {
+        for await (const { first, count, read } of runSteps(plain, feed, {
           first: epoch.batch,
           last,
           stopped,
+          choose: this.#observeEvery > 0 ? choose : undefined,
           within: (body) => {
             this.#enterTraining();
             body();
@@ -254,7 +265,7 @@ class Fitting implements TrainingRun {
             const whole = (): [AnyTensor, AnyTensor] => [result.prediction as AnyTensor, this.#loader.fetch(rows, first + i)[1]];
             losses.push(this.#count(result, feed.examples(first + i), epoch, whole));
           }
-          await this.#tell(losses, epoch);
+          await this.#tell(losses, epoch, read(count - 1).observation);
         }
       } catch (error) {
         throw error instanceof StepFailure ? this.#explain(error, error.batch, this.#loader.fetch(rows, error.batch)) : error;
@@ -271,7 +282,8 @@ class Fitting implements TrainingRun {
       this.#enterTraining();
       let result: StepResult;
       try {
-        result = this.#eager ? this.#step(inputs, targets) : await this.#compiled(inputs, targets);
+        const kind = this.#untilObserved(this.step, progress.batch) === 0 ? 1 : 0;
+        result = this.#eager ? this.#steps[kind](inputs, targets) : await this.#compiled[kind](inputs, targets);
       } catch (error) {
         throw this.#explain(error, progress.batch, [inputs, targets]);
       }
@@ -282,7 +294,7 @@ class Fitting implements TrainingRun {
         const record: BatchRecord = { epoch, batch: progress.batch, step, loss: value, inputs, targets, prediction };
         await this.#callbacks.call('onBatchEnd', record, this);
       }
-      await this.#tell([value], progress);
+      await this.#tell([value], progress, result.observation);
       if (this.history.stopped !== null) break;
       if (this.#checkpoints?.isDue(this.step)) await this.#checkpoints.take(() => this.#position());
       if (this.#eager) await this.#breather.pause();
@@ -308,8 +320,15 @@ class Fitting implements TrainingRun {
     return value;
   }
 
-  async #tell(losses: readonly number[], epoch: EpochProgress): Promise<void> {
+  /** How many steps are plain before the next observed one, after `step` steps of the run and `batch` of the epoch. */
+  #untilObserved(step: number, batch: number): number {
+    const every = this.#observeEvery;
+    return every === 0 ? Number.POSITIVE_INFINITY : Math.min(every - 1 - (step % every), this.stepsPerEpoch - 1 - batch);
+  }
+
+  async #tell(losses: readonly number[], epoch: EpochProgress, observation: ObservedNumbers | null): Promise<void> {
     await this.#callbacks.call('onSteps', { epoch: this.epoch, step: this.step - losses.length + 1, losses } satisfies StepsRecord, this);
+    if (observation !== null) await this.#callbacks.call('onObserve', decodeObservation(observation, this.step), this);
     if (this.#progress.isDue) this.#draw(epoch.batch, epoch.sum / epoch.weight, (epoch.seen / (performance.now() - this.#epochBegan)) * 1000);
   }
 

@@ -5,9 +5,11 @@ import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import { isRecording } from '../ops/emit.js';
 import { requireFinite } from '../ops/finite.js';
+import { clipGradNorm } from '../optimizers/clip.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { checkOneNumber } from './evaluate.js';
+import { type ObservedNumbers, observed } from './observe.js';
 import { checkReach } from './reach.js';
 
 /** What a step gives back. */
@@ -17,6 +19,8 @@ export interface StepResult {
   measured: unknown[];
   /** What the model made of the inputs, off the tape, where somebody wants to see it. */
   prediction: AnyTensor | null;
+  /** What an observed step measured of layers and parameters. */
+  observation: ObservedNumbers | null;
 }
 
 /** What a step is made of. */
@@ -25,17 +29,33 @@ export interface StepParts {
   readonly loss: Loss;
   readonly optimizer: Optimizer;
   readonly metrics: readonly Metric[];
+  /** Largest norm of the gradients; undefined: as they are. */
+  readonly clipNorm: number | undefined;
   /** Whether the prediction is wanted. */
   readonly keepPrediction: boolean;
 }
 
+/** One training step. */
+export type TrainStep = (inputs: AnyTensor, targets: AnyTensor) => StepResult;
+
 /** Thrown by an eager step before it changes anything: its loss is NaN or infinite. */
 export class NonFiniteLoss extends Error {}
 
-/** Makes the step: forward, loss, backward, update. A loss that is not finite ends it before anything that stays is written. */
-export function makeTrainStep({ model, loss, optimizer, metrics, keepPrediction }: StepParts) {
+/**
+ * Makes the step, plain and observed: forward, loss, backward, update. A loss that is not finite ends it before anything that stays is
+ * written.
+ */
+export function makeTrainSteps({
+  model,
+  loss,
+  optimizer,
+  metrics,
+  clipNorm,
+  keepPrediction,
+}: StepParts): [plain: TrainStep, observed: TrainStep] {
+  const keep = keepPrediction || metrics.some((metric) => metric.measure === undefined || metric.add === undefined);
   let checked = false;
-  return (inputs: AnyTensor, targets: AnyTensor): StepResult => {
+  const gradients = (inputs: AnyTensor, targets: AnyTensor): Omit<StepResult, 'observation'> => {
     const prediction = Tensor.check(model.forward(inputs as never) as unknown, "the model's output");
     const result = checkOneNumber(loss.forward(prediction, targets));
     if (!checked) checkReach(result, inputs, model, optimizer);
@@ -44,14 +64,24 @@ export function makeTrainStep({ model, loss, optimizer, metrics, keepPrediction 
     else if (!Number.isFinite(result.item())) throw new NonFiniteLoss();
     optimizer.zeroGrad();
     result.backward();
-    optimizer.step();
     const seen = prediction.detach();
-    return {
-      loss: result.detach(),
-      measured: noGrad(() => measure(metrics, seen, targets)),
-      prediction: keepPrediction || metrics.some((metric) => metric.measure === undefined) ? seen : null,
-    };
+    return { loss: result.detach(), measured: noGrad(() => measure(metrics, seen, targets)), prediction: keep ? seen : null };
   };
+  const update = (): void => {
+    if (clipNorm !== undefined) clipGradNorm(model, clipNorm);
+    optimizer.step();
+  };
+  return [
+    (inputs, targets) => {
+      const result = gradients(inputs, targets);
+      update();
+      return { ...result, observation: null };
+    },
+    (inputs, targets) => {
+      const { result, observation } = observed(model, optimizer, () => gradients(inputs, targets), update);
+      return { ...result, observation };
+    },
+  ];
 }
 
 /** What the metrics that can measure by operations alone make of a batch. */

@@ -38,12 +38,24 @@ bool operandOf(Napi::Env env, napi_value value, Operand* operand) {
   return true;
 }
 
+// Memory that nothing can take away.
+bool sharedOf(Napi::Env env, napi_value value, Operand* operand) {
+  napi_typedarray_type type;
+  size_t length;
+  napi_value buffer;
+  bool plain = true;
+  if (napi_get_typedarray_info(env, value, &type, &length, nullptr, &buffer, nullptr) != napi_ok ||
+      napi_is_arraybuffer(env, buffer, &plain) != napi_ok || plain)
+    return false;
+  return operandOf(env, value, operand);
+}
+
 bool operandsOf(Napi::Env env, const Napi::Value& list, std::vector<Operand>* operands) {
   if (!list.IsArray()) return false;
   const Napi::Array array = list.As<Napi::Array>();
   for (uint32_t i = 0; i < array.Length(); ++i) {
     Operand operand{};
-    if (!operandOf(env, array.Get(i), &operand)) return false;
+    if (!sharedOf(env, array.Get(i), &operand)) return false;
     operands->push_back(operand);
   }
   return true;
@@ -56,16 +68,19 @@ ProgramHandle* handleOf(Napi::Env env, const Napi::Value& value) {
   return handle->program ? handle : nullptr;
 }
 
-// createProgram(code, externals, block) → handle. The caller keeps externals and block alive.
+// createProgram(code, externals, block, sibling or undefined) → handle. Externals and block lie on SharedArrayBuffers; the caller keeps
+// them alive. Siblings share their memory, and never run at the same time.
 Napi::Value createProgram(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
   Operand code{}, block{};
   std::vector<Operand> externals;
-  if (call.Length() != 3 || !operandOf(env, call[0], &code) || code.dtype != DType::float64 || !operandsOf(env, call[1], &externals) ||
-      !operandOf(env, call[2], &block) || block.dtype != DType::uint8)
-    return fail(env, "[program] expected code, externals and a block");
+  if (call.Length() != 4 || !operandOf(env, call[0], &code) || code.dtype != DType::float64 || !operandsOf(env, call[1], &externals) ||
+      !sharedOf(env, call[2], &block) || block.dtype != DType::uint8)
+    return fail(env, "[program] expected code, externals and a block on shared memory");
   std::shared_ptr<Program> program = std::make_shared<Program>();
-  const std::string problem = program->build(static_cast<const double*>(code.data), size_t(code.length), externals);
+  ProgramHandle* const sibling = handleOf(env, call[3]);
+  const std::string problem =
+      program->build(static_cast<const double*>(code.data), size_t(code.length), externals, sibling ? sibling->program.get() : nullptr);
   if (!problem.empty()) return fail(env, problem);
   if (block.length != program->liveBytes() + program->resultBytes()) return fail(env, "[program] a block of the wrong size");
   unsigned char* live = static_cast<unsigned char*>(block.data);
@@ -82,24 +97,29 @@ Napi::Value disposeProgram(const Napi::CallbackInfo& call) {
   return call.Env().Undefined();
 }
 
-// Calls body(port, operand) for each argument of a step, after checking all sizes. Returns what is wrong, or null.
+constexpr uint32_t mostInputs = 256;
+
+// Calls body(number, port, data) for each argument of a step, after checking all sizes. Returns what is wrong, or null.
 template <class F> const char* forInputs(Napi::Env env, napi_value list, const Program& program, F body) {
-  constexpr uint32_t most = 256;
+  constexpr uint32_t most = mostInputs;
   const std::vector<Port>& ports = program.inputs();
   uint32_t length = 0;
   bool isArray = false;
   if (napi_is_array(env, list, &isArray) != napi_ok || !isArray || napi_get_array_length(env, list, &length) != napi_ok ||
       length != ports.size() || length > most)
     return "[program] wrong inputs";
+  // First the elements: a getter among them may run JavaScript, which takes memory away.
+  napi_value items[most];
+  for (uint32_t i = 0; i < length; ++i)
+    if (napi_get_element(env, list, i, &items[i]) != napi_ok) return "[program] wrong inputs";
   Operand operands[most];
   for (uint32_t i = 0; i < length; ++i) {
-    napi_value item;
-    if (napi_get_element(env, list, i, &item) != napi_ok || !operandOf(env, item, &operands[i])) return "[program] wrong inputs";
+    if (!operandOf(env, items[i], &operands[i])) return "[program] wrong inputs";
     if (operands[i].length * dtypeSize(operands[i].dtype) != ports[i].bytes)
       return "[program] an input has lost its memory or is of another size";
   }
   for (uint32_t i = 0; i < length; ++i)
-    if (ports[i].bytes) body(ports[i], operands[i].data);
+    body(i, ports[i], operands[i].data);
   return nullptr;
 }
 
@@ -108,13 +128,17 @@ Napi::Value runProgram(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
   ProgramHandle* handle = call.Length() == 2 ? handleOf(env, call[0]) : nullptr;
   if (!handle) return fail(env, "[program] the program has been disposed of");
-  Program& program = *handle->program;
-  if (const char* problem = forInputs(env, call[1], program, [](const Port& port, const void* data) { std::memcpy(port.data, data, size_t(port.bytes)); }))
+  const std::shared_ptr<Program> kept = handle->program;  // a getter among the inputs may dispose of it
+  Program& program = *kept;
+  const void* arguments[mostInputs];
+  if (const char* problem = forInputs(env, call[1], program, [&](size_t i, const Port&, const void* data) { arguments[i] = data; }))
     return fail(env, problem);
-  Program::read(program.live(), handle->live);
+  if (program.arena().jobs > 0) return fail(env, "[program] steps of this program are in flight");
+  for (size_t i = 0; i < program.inputs().size(); ++i) program.bind(i, arguments[i]);
+  program.readLive(handle->live);
   const std::string problem = program.run(nullptr);
   if (!problem.empty()) return fail(env, problem);
-  Program::write(program.results(), handle->results);
+  program.writeResults(handle->results);
   return env.Undefined();
 }
 
@@ -184,6 +208,7 @@ struct ProgramRuntime {
   }
   void push(Pending* job) {
     if (inFlight++ == 0) napi_ref_threadsafe_function(env, back);
+    ++job->program->arena().jobs;
     driver->push(job);
   }
 
@@ -193,6 +218,7 @@ struct ProgramRuntime {
       delete job;
       return;
     }
+    --job->program->arena().jobs;
     ProgramRuntime* runtime = static_cast<ProgramRuntime*>(self);
     Napi::HandleScope scope(e);
     if (--runtime->inFlight == 0) napi_unref_threadsafe_function(e, runtime->back);
@@ -210,7 +236,11 @@ struct ProgramRuntime {
 
 namespace {
 
-ProgramRuntime* runtimeOf(Napi::Env env) { return env.GetInstanceData<Instance>()->programs; }
+// Null before the driver is started, and after it was stopped.
+ProgramRuntime* runtimeOf(Napi::Env env) {
+  ProgramRuntime* runtime = env.GetInstanceData<Instance>()->programs;
+  return runtime && runtime->driver ? runtime : nullptr;
+}
 
 // startDriver(settled): once per environment; settled(problem or null, whole steps) is called for each job, in order.
 Napi::Value startDriver(const Napi::CallbackInfo& call) {
@@ -227,41 +257,30 @@ Napi::Value queueProgram(const Napi::CallbackInfo& call) {
   ProgramRuntime* runtime = runtimeOf(env);
   ProgramHandle* handle = call.Length() == 2 && runtime ? handleOf(env, call[0]) : nullptr;
   if (!handle) return fail(env, "[program] the program has been disposed of");
-  const Program& program = *handle->program;
+  const std::shared_ptr<Program> kept = handle->program;  // a getter in the arguments may dispose of it
+  const Program& program = *kept;
   const int64_t liveBytes = program.liveBytes(), resultBytes = program.resultBytes();
   int64_t total = liveBytes + resultBytes;
-  for (const Port& port : program.inputs()) total += (port.bytes + 7) & ~int64_t(7);
+  for (const Port& port : program.inputs()) total += Program::padded(port.bytes);
   Pending* job = runtime->take();
   unsigned char* memory = job->own.reserve(size_t(total));
-  unsigned char* at = memory ? memory + liveBytes + resultBytes : nullptr;
-  const char* problem = !memory ? "[program] no memory for the step's inputs" : forInputs(env, call[1], program, [&](const Port& port, const void* data) {
-    std::memcpy(at, data, size_t(port.bytes));
-    at += (port.bytes + 7) & ~int64_t(7);
+  unsigned char* at = memory;
+  const char* problem = !memory ? "[program] no memory for the step's inputs" : forInputs(env, call[1], program, [&](size_t, const Port& port, const void* data) {
+    if (port.bytes) std::memcpy(at, data, size_t(port.bytes));
+    at += Program::padded(port.bytes);
   });
   if (problem) {
     runtime->give(job);
     return fail(env, problem);
   }
-  std::memcpy(memory, handle->live, size_t(liveBytes));
-  job->program = handle->program;
-  job->live = memory;
-  job->results = memory + liveBytes;
-  job->arguments = job->results + resultBytes;
+  std::memcpy(at, handle->live, size_t(liveBytes));
+  job->program = kept;
+  job->arguments = memory;
+  job->live = at;
+  job->results = at + liveBytes;
   job->block = handle->results;
   runtime->push(job);
   return env.Undefined();
-}
-
-// Memory that nothing can take away while a run is under way.
-bool sharedOf(Napi::Env env, napi_value value, Operand* operand) {
-  napi_typedarray_type type;
-  size_t length;
-  napi_value buffer;
-  bool plain = true;
-  if (napi_get_typedarray_info(env, value, &type, &length, nullptr, &buffer, nullptr) != napi_ok ||
-      napi_is_arraybuffer(env, buffer, &plain) != napi_ok || plain)
-    return false;
-  return operandOf(env, value, operand);
 }
 
 // queueRun(handle, steps, stream, sources, rows, batch, live, results): several steps on the driver thread. Argument i of step s is
@@ -271,7 +290,8 @@ Napi::Value queueRun(const Napi::CallbackInfo& call) {
   ProgramRuntime* runtime = runtimeOf(env);
   ProgramHandle* handle = call.Length() == 8 && runtime ? handleOf(env, call[0]) : nullptr;
   if (!handle) return fail(env, "[program] the program has been disposed of");
-  const Program& program = *handle->program;
+  const std::shared_ptr<Program> kept = handle->program;  // a getter in the arguments may dispose of it
+  Program& program = *kept;
   Operand rows{}, live{}, results{};
   if (!call[1].IsNumber() || !call[2].IsNumber() || !call[3].IsArray() || !call[5].IsNumber() || !sharedOf(env, call[4], &rows) ||
       rows.dtype != DType::int32 || !sharedOf(env, call[6], &live) || !sharedOf(env, call[7], &results))
@@ -283,6 +303,7 @@ Napi::Value queueRun(const Napi::CallbackInfo& call) {
   if (steps < 1 || batch < 1 || list.Length() != program.inputs().size() || list.Length() > uint32_t(maxSources) || !fits(batch, rows.length) ||
       !fits(program.liveBytes(), bytesOf(live)) || !fits(program.resultBytes(), bytesOf(results)))
     return fail(env, "[program] malformed run");
+  if (!program.reserveArguments()) return fail(env, "[program] no memory for the arguments");
   Pending* job = runtime->take();
   for (uint32_t i = 0; i < list.Length(); ++i) {
     Operand source{};
@@ -293,7 +314,7 @@ Napi::Value queueRun(const Napi::CallbackInfo& call) {
     }
     job->sources[i] = {static_cast<const unsigned char*>(source.data), bytesOf(source) / (bytes / batch), bytes / batch};
   }
-  job->program = handle->program;
+  job->program = kept;
   job->steps = steps;
   job->stream = call[2].As<Napi::Number>().Int32Value();
   job->sourceCount = int(list.Length());

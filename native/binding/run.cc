@@ -1,6 +1,7 @@
 // `run(index, ints, reals, ...operands)`: the one call that every operation goes through. Raw Node-API, because it is the hot path.
 #include <cstdio>
 
+#include "../ops/gemm.h"
 #include "../ops/op.h"
 #include "../runtime/fpstate.h"
 #include "../runtime/memory.h"
@@ -69,7 +70,8 @@ napi_value runOp(napi_env env, napi_callback_info info) {
   for (int i = 0; i < reals; ++i) realValues[i] = attributes[ints + i];
 
   FpState guard;
-  PinnedThreads pinned;
+  PinnedThreads pinnedThreads;
+  PinnedGemm pinnedGemm;
   Call call{DType::float32, operands, operandCount, integers, ints, realValues, reals, nullptr};
   if (const char* problem = checkCall(op, call)) return fail(env, &op, problem);
   if (op.functions.guard)

@@ -3,6 +3,7 @@
 #include "math.h"
 #include "elementwise.h"
 #include "reduce.h"
+#include "statistics.h"
 #include "softmax.h"
 #include "optimizers.h"
 #include "random.h"

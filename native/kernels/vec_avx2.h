@@ -131,4 +131,15 @@ template <class T> INLINE V<T> timesPowerOfTwo(V<T> a, V<T> k) {
   return a * fromBits<T>(shl<mantissa>(first)) * fromBits<T>(shl<mantissa>(both - first));
 }
 
+// float → double, exactly; double as it is.
+INLINE V<double> widen(V<float> a) {
+  V<double> r;
+  for (int i = 0; i < 2; ++i) {
+    r.v[2 * i] = _mm256_cvtps_pd(_mm256_castps256_ps128(a.v[i]));
+    r.v[2 * i + 1] = _mm256_cvtps_pd(_mm256_extractf128_ps(a.v[i], 1));
+  }
+  return r;
+}
+INLINE V<double> widen(V<double> a) { return a; }
+
 #undef EACH

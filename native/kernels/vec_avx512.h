@@ -118,4 +118,10 @@ template <class T> INLINE V<T> select(M<T> m, V<T> a, V<T> b) { EACH a.v[i] = R<
 template <class T> INLINE bool any(M<T> m) { unsigned r = 0; EACH r |= m.v[i]; return r != 0; }
 template <class T> INLINE V<T> timesPowerOfTwo(V<T> a, V<T> k) { EACH a.v[i] = R<T>::scale(a.v[i], k.v[i]); return a; }
 
+// float → double, exactly; double as it is.
+INLINE V<double> widen(V<float> a) {
+  return {{_mm512_cvtps_pd(_mm512_castps512_ps256(a.v[0])), _mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v[0], 1))}};
+}
+INLINE V<double> widen(V<double> a) { return a; }
+
 #undef EACH

@@ -82,4 +82,7 @@ template <class T> inline V<T> timesPowerOfTwo(V<T> a, V<T> k) {
   return a * fromBits<T>(shl<mantissa>(first)) * fromBits<T>(shl<mantissa>(both - first));
 }
 
+// float → double, exactly; double as it is.
+template <class T> inline V<double> widen(V<T> a) { V<double> r; EACH(i) r.v[i] = double(a.v[i]); return r; }
+
 #undef EACH

@@ -69,6 +69,19 @@ void run_accumulate(const Call& c) {
   });
 }
 
+// x *= factor in place. The factor is an operand, and rounded to T: it changes from step to step. By 1 nothing changes.
+void run_scale_by(const Call& c) {
+  byFloat(c, [&]<class T>() {
+    const T factor = T(*c.in<double>(1));
+    if (factor == T(1)) return;
+    forTiles<T>(c.length(0), [&](int64_t at, int64_t n) {
+      T* x = c.out<T>(0) + at;
+      kernelsOf<T>().mul(x, x, 1, &factor, 0, n, false);
+    });
+  });
+}
+const char* checkScaleBy(const Call& c) { return c.length(1) == 1 ? nullptr : "scale_by needs one factor"; }
+
 // ---- broadcasting ----
 
 constexpr int maxRank = 8;
@@ -232,5 +245,6 @@ DEFINE(where, checkBroadcast)
 DEFINE(clip, sameLengths)
 DEFINE(clip_backward, sameLengths)
 DEFINE(accumulate, sameLengths)
+DEFINE(scale_by, checkScaleBy)
 
 }  // namespace nodegrad::ops

@@ -22,6 +22,8 @@ constexpr int maxLevels = 64;
 
 std::atomic<int> choice{-1};
 std::atomic<bool> reproducibleMode{false};
+thread_local int pinnedChoice = -1;  // −1: not pinned
+thread_local bool pinnedMode = false;
 const char* problem = nullptr;
 
 int64_t divideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -353,6 +355,7 @@ template <class T> void gemm(const Gemm<T>& g, void* workspace) {
 template <class T> const char* gemmChosen(int64_t n, int64_t k) { return servedByBlas<T>(n, k) ? "openblas" : "own"; }
 
 GemmChoice gemmChoice() {
+  if (pinnedChoice >= 0) return GemmChoice(pinnedChoice);
   int c = choice.load(std::memory_order_relaxed);
   if (c >= 0) return GemmChoice(c);
   c = int(GemmChoice::automatic);
@@ -370,7 +373,13 @@ const char* gemmProblem() {
   return problem;
 }
 void setReproducible(bool on) { reproducibleMode.store(on); }
-bool reproducible() { return reproducibleMode.load(std::memory_order_relaxed); }
+bool reproducible() { return pinnedChoice >= 0 ? pinnedMode : reproducibleMode.load(std::memory_order_relaxed); }
+
+PinnedGemm::PinnedGemm() {
+  pinnedMode = reproducible();
+  pinnedChoice = int(gemmChoice());
+}
+PinnedGemm::~PinnedGemm() { pinnedChoice = -1; }
 
 template size_t gemmWorkspace<float>(const Gemm<float>&);
 template size_t gemmWorkspace<double>(const Gemm<double>&);

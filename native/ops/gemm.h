@@ -37,6 +37,13 @@ const char* gemmProblem(); // what is wrong with NODEGRAD_GEMM, or null
 // Only our own product, and every choice between algorithms from one table for all instruction sets.
 void setReproducible(bool);
 bool reproducible();
+// While one lives, gemmChoice() and reproducible() do not change for this thread: workspaces are sized by them, and they may be set at
+// any moment, also from another environment.
+class PinnedGemm {
+ public:
+  PinnedGemm();
+  ~PinnedGemm();
+};
 // "own" or "openblas": which serves C[·, n] = A·B over k. Never depends on the batch m.
 template <class T> const char* gemmChosen(int64_t n, int64_t k);
 

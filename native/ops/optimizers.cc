@@ -50,10 +50,49 @@ const char* checkAdam(const Call& c) {
   return c.length(4) == 8 ? nullptr : "adam needs 8 hyperparameters";
 }
 
+// Scaled and used block by block, while they are in the cache. By 1 nothing changes.
+template <class T, class F> void forScaled(T* g, double by, int64_t n, F update) {
+  constexpr int64_t block = 2048;
+  const T factor = T(by);
+  if (factor == T(1)) return update(0, n);
+  for (int64_t at = 0; at < n; at += block) {
+    const int64_t count = n - at < block ? n - at : block;
+    kernelsOf<T>().mul(g + at, g + at, 1, &factor, 0, count, false);
+    update(at, count);
+  }
+}
+
+// As sgd and adam; the last operand is the factor.
+void run_scaled_sgd(const Call& c) {
+  byFloat(c, [&]<class T>() {
+    T* velocity = c.out<T>(1);
+    forTiles(c.length(0), [&](int64_t begin, int64_t n) {
+      forScaled(c.out<T>(2) + begin, *c.in<double>(4), n, [&](int64_t at, int64_t count) {
+        at += begin;
+        kernelsOf<T>().sgd(c.out<T>(0) + at, velocity ? velocity + at : nullptr, c.out<T>(2) + at, c.in<double>(3), count, c.ints[0] != 0);
+      });
+    });
+  });
+}
+void run_scaled_adam(const Call& c) {
+  byFloat(c, [&]<class T>() {
+    forTiles(c.length(0), [&](int64_t begin, int64_t n) {
+      forScaled(c.out<T>(3) + begin, *c.in<double>(5), n, [&](int64_t at, int64_t count) {
+        at += begin;
+        kernelsOf<T>().adam(c.out<T>(0) + at, c.out<T>(1) + at, c.out<T>(2) + at, c.out<T>(3) + at, c.in<double>(4), count, c.ints[0] != 0);
+      });
+    });
+  });
+}
+const char* checkScaledSgd(const Call& c) { return c.length(4) == 1 ? checkSgd(c) : "an update has one factor"; }
+const char* checkScaledAdam(const Call& c) { return c.length(5) == 1 ? checkAdam(c) : "an update has one factor"; }
+
 }  // namespace
 
 extern const OpFunctions op_sgd = {run_sgd, checkSgd, nullptr, guardSgd};
 extern const OpFunctions op_adam = {run_adam, checkAdam};
+extern const OpFunctions op_scaled_sgd = {run_scaled_sgd, checkScaledSgd, nullptr, guardSgd};
+extern const OpFunctions op_scaled_adam = {run_scaled_adam, checkScaledAdam};
 extern const OpFunctions op_sgd_and_clear = {run_sgd_and_clear, checkSgd, nullptr, guardSgd};
 extern const OpFunctions op_adam_and_clear = {run_adam_and_clear, checkAdam};
 

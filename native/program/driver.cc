@@ -5,10 +5,12 @@
 #include <sched.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <vector>
 
 #include "../runtime/pool.h"
 
@@ -27,11 +29,17 @@ unsigned char* Bytes::reserve(size_t bytes) {
 
 namespace {
 
-// A row that another thread changed after the check stays inside of the memory.
-void gather(const Port& port, const Source& source, const int32_t* rows, int64_t batch) {
-  unsigned char* to = static_cast<unsigned char*>(port.data);
-  for (int64_t i = 0; i < batch; ++i, to += source.rowBytes)
-    std::memcpy(to, source.base + indexBelow(rows + i, source.rows) * source.rowBytes, size_t(source.rowBytes));
+// Rows that follow each other are read where they lie, others are copied side by side. A row that another thread changed after the
+// check stays inside of the memory.
+const unsigned char* gather(unsigned char* to, const Source& source, const int32_t* rows, int64_t batch) {
+  const int64_t first = indexBelow(rows, source.rows);
+  int64_t i = 1;
+  while (i < batch && rows[i] == first + i) ++i;
+  if (i == batch && first + batch <= source.rows) return source.base + first * source.rowBytes;
+  unsigned char* at = to;
+  for (i = 0; i < batch; ++i, at += source.rowBytes)
+    std::memcpy(at, source.base + indexBelow(rows + i, source.rows) * source.rowBytes, size_t(source.rowBytes));
+  return to;
 }
 
 }  // namespace
@@ -41,13 +49,17 @@ void runJob(Job& job, const std::atomic<bool>* stop, Pause* pause) {
   const int64_t liveBytes = program.liveBytes(), resultBytes = program.resultBytes();
   for (job.done = 0; job.done < job.steps; ++job.done) {
     if (pause) pause->between();
-    if (job.arguments) Program::read(program.inputs(), job.arguments);
+    const unsigned char* argument = job.arguments;
+    for (size_t i = 0; argument && i < program.inputs().size(); ++i) {
+      program.bind(i, argument);
+      argument += Program::padded(program.inputs()[i].bytes);
+    }
     for (int i = 0; i < job.sourceCount; ++i)
-      gather(program.inputs()[size_t(i)], job.sources[i], job.rows + job.done * job.batch, job.batch);
-    if (job.live) Program::read(program.live(), job.live + job.done * liveBytes);
+      program.bind(size_t(i), gather(program.argumentMemory(size_t(i)), job.sources[i], job.rows + job.done * job.batch, job.batch));
+    if (job.live) program.readLive(job.live + job.done * liveBytes);
     job.problem = program.run(stop);
     if (!job.problem.empty()) return;
-    if (job.results) Program::write(program.results(), job.results + job.done * resultBytes);
+    if (job.results) program.writeResults(job.results + job.done * resultBytes);
   }
 }
 
@@ -62,7 +74,7 @@ struct Driver::State : Pause {
   std::atomic<bool> stop{false};
   std::mutex stepping;  // held while a step runs
   std::atomic<int> holders{0};
-  int failedStream = 0;
+  std::vector<int> failedStreams;
   pthread_t thread;
   bool running = false;
 
@@ -88,17 +100,21 @@ struct Driver::State : Pause {
     stepping.lock();
   }
 
-  void loop() {
-    while (Job* job = take()) {
-      if (stop.load()) job->problem = "stopped";
-      else if (job->stream != 0 && job->stream == failedStream) job->problem = "not run: an earlier step failed";
-      else {
-        std::lock_guard<std::mutex> lock(stepping);
-        runJob(*job, &stop, this);
-      }
-      if (!job->problem.empty() && job->stream != 0) failedStream = job->stream;
-      done(context, job);
+  void perform(Job* job) {
+    const auto hasFailed = [&] { return std::find(failedStreams.begin(), failedStreams.end(), job->stream) != failedStreams.end(); };
+    if (stop.load()) job->problem = "stopped";
+    else if (job->stream != 0 && hasFailed()) job->problem = "not run: an earlier step failed";
+    else if (!running) runJob(*job, nullptr, nullptr);  // on the caller's thread, which nobody holds up
+    else {
+      std::lock_guard<std::mutex> lock(stepping);
+      runJob(*job, &stop, this);
     }
+    if (!job->problem.empty() && job->stream != 0 && !hasFailed()) failedStreams.push_back(job->stream);
+    done(context, job);
+  }
+
+  void loop() {
+    while (Job* job = take()) perform(job);
   }
 };
 
@@ -127,11 +143,7 @@ Driver::~Driver() {
 }
 
 void Driver::push(Job* job) {
-  if (!state_->running) {  // no thread could be had: the caller's has to do
-    runJob(*job, nullptr, nullptr);
-    state_->done(state_->context, job);
-    return;
-  }
+  if (!state_->running) return state_->perform(job);  // no thread could be had: the caller's has to do
   job->next = nullptr;
   std::lock_guard<std::mutex> lock(state_->mutex);
   if (state_->first) state_->last->next = job;

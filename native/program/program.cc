@@ -38,11 +38,20 @@ struct Reader {
   }
 };
 
-int64_t padded(int64_t bytes) { return (bytes + 7) & ~int64_t(7); }
+// Operands that an operation may write, by its signature; those behind a '*' count as one.
+int64_t outputsOf(const Op& op) {
+  int64_t count = 0;
+  for (const char* s = op.signature; *s && *s != ':'; ++s) ++count;
+  return count;
+}
 
 }  // namespace
 
-Program::~Program() { std::free(arena_); }
+Arena::~Arena() { std::free(data); }
+
+Program::~Program() {
+  std::free(ownArguments_);
+}
 
 int64_t Program::blockBytes(const std::vector<Port>& ports) {
   int64_t total = 0;
@@ -50,51 +59,82 @@ int64_t Program::blockBytes(const std::vector<Port>& ports) {
   return total;
 }
 
-void Program::read(const std::vector<Port>& ports, const unsigned char* block) {
-  for (const Port& port : ports) {
+void Program::readLive(const unsigned char* block) {
+  for (const Port& port : live_) {
     if (port.bytes) std::memcpy(port.data, block, size_t(port.bytes));
     block += padded(port.bytes);
   }
 }
 
-void Program::write(const std::vector<Port>& ports, unsigned char* block) {
-  for (const Port& port : ports) {
-    if (port.bytes) std::memcpy(block, port.data, size_t(port.bytes));
+void Program::writeResults(unsigned char* block) const {
+  for (const Port& port : results_) {
+    const void* from = port.argument < 0 ? port.data : bound_[size_t(port.argument)] + port.offset;
+    if (port.bytes) std::memcpy(block, from, size_t(port.bytes));
     block += padded(port.bytes);
   }
 }
 
-std::string Program::build(const double* code, size_t length, const std::vector<Operand>& externals) {
+void Program::bind(size_t argument, const void* data) {
+  const unsigned char* base = static_cast<const unsigned char*>(data);
+  if (bound_[argument] == base) return;
+  bound_[argument] = base;
+  for (const Use& use : uses_)
+    if (size_t(use.argument) == argument) operands_[use.operand].data = const_cast<unsigned char*>(base) + use.offset;
+}
+
+bool Program::reserveArguments() {
+  if (ownArguments_) return true;
+  size_t total = 64;
+  for (Port& port : inputs_) {
+    port.offset = int64_t(total);
+    total += (size_t(port.bytes) + 63) & ~size_t(63);
+  }
+  ownArguments_ = static_cast<unsigned char*>(std::aligned_alloc(4096, (total + 4095) & ~size_t(4095)));
+  if (ownArguments_) std::memset(ownArguments_, 0, total);
+  return ownArguments_ != nullptr;
+}
+
+std::string Program::build(const double* code, size_t length, const std::vector<Operand>& externals, const Program* sibling) {
   Reader r{code, code + length};
-  arenaBytes_ = r.next(0, maxArena);
+  const int64_t arenaBytes = r.next(0, maxArena);
   const int64_t slotCount = r.next(0, 1 << 24);
   for (int64_t i = 0; i < slotCount && r.good; ++i) {
     Slot s{};
-    s.external = r.next(0, 1) != 0;
+    s.place = Place(r.next(0, 2));
     s.dtype = DType(r.next(0, dtypeCount - 1));
     s.length = r.next(0, maxArena);
-    const int64_t place = r.next(0, maxArena);
-    if (s.external) {
-      if (place >= int64_t(externals.size())) return "a slot names memory that was not given";
-      const Operand& e = externals[size_t(place)];
+    const int64_t number = r.next(0, maxArena);
+    s.offset = r.next(0, maxArena);
+    const int64_t bytes = checkedProduct(s.length, dtypeSize(s.dtype));
+    if (s.place == Place::external) {
+      if (number >= int64_t(externals.size())) return "a slot names memory that was not given";
+      const Operand& e = externals[size_t(number)];
       if (e.dtype != s.dtype || e.length != s.length) return "a slot does not fit its memory";
       s.data = e.data;
+    } else if (s.place == Place::arena) {
+      if (s.offset % dtypeSize(s.dtype) != 0 || bytes < 0 || s.offset > arenaBytes - bytes) return "a slot lies outside the arena";
     } else {
-      const int64_t bytes = checkedProduct(s.length, dtypeSize(s.dtype));
-      if (place % 4 != 0 || bytes < 0 || place > arenaBytes_ - bytes) return "a slot lies outside the arena";
-      s.offset = place;
+      if (bytes < 0 || s.offset % dtypeSize(s.dtype) != 0) return "a slot lies outside its argument";
+      s.argument = int(number & 0x7fffffff);
     }
     slots_.push_back(s);
   }
   if (!r.good) return "malformed code";
-  const size_t hugePage = size_t(2) << 20, unit = arenaBytes_ >= int64_t(hugePage) ? hugePage : 4096;
-  const size_t bytes = (size_t(arenaBytes_) / unit + 1) * unit;
-  arena_ = static_cast<unsigned char*>(std::aligned_alloc(unit, bytes));
-  if (!arena_) return "no memory for the arena";
-  adviseHugePages(arena_, bytes);
-  std::memset(arena_, 0, bytes);  // the pages come now, not in the first step
+  if (sibling && sibling->arena_->bytes >= arenaBytes) arena_ = sibling->arena_;
+  if (!arena_) {
+    const size_t hugePage = size_t(2) << 20, unit = arenaBytes >= int64_t(hugePage) ? hugePage : 4096;
+    const size_t bytes = (size_t(arenaBytes) / unit + 1) * unit;
+    // The system promises more than it has, and ends the process when it is touched.
+    if (bytes > physicalMemory()) return "no memory for the arena";
+    arena_ = std::make_shared<Arena>();
+    arena_->data = static_cast<unsigned char*>(std::aligned_alloc(unit, bytes));
+    if (!arena_->data) return "no memory for the arena";
+    arena_->bytes = int64_t(bytes);
+    adviseHugePages(arena_->data, bytes);
+    std::memset(arena_->data, 0, bytes);  // the pages come now, not in the first step
+  }
   for (Slot& s : slots_)
-    if (!s.external) s.data = arena_ + s.offset;
+    if (s.place == Place::arena) s.data = arena_->data + s.offset;
 
   const auto readPorts = [&](std::vector<Port>& ports) {
     const int64_t count = r.next(0, 1 << 20);
@@ -102,12 +142,21 @@ std::string Program::build(const double* code, size_t length, const std::vector<
       const int64_t slot = r.next(0, slotCount - 1);
       if (!r.good) return;
       const Slot& s = slots_[size_t(slot)];
-      ports.push_back({s.data, s.length * dtypeSize(s.dtype)});
+      ports.push_back({s.data, s.length * dtypeSize(s.dtype), s.place == Place::argument ? s.argument : -1, s.offset});
     }
   };
   readPorts(inputs_);
   readPorts(live_);
   readPorts(results_);
+  for (size_t i = 0; i < inputs_.size(); ++i)
+    if (inputs_[i].argument != int(i) || inputs_[i].offset != 0) return "arguments must come in their order";
+  for (const Port& port : live_)
+    if (!port.data && port.bytes) return "a live input lies in an argument";
+  for (const Slot& s : slots_)
+    if (s.place == Place::argument &&
+        (size_t(s.argument) >= inputs_.size() || s.offset > inputs_[size_t(s.argument)].bytes - s.length * dtypeSize(s.dtype)))
+      return "a slot lies outside its argument";
+  bound_.assign(inputs_.size(), nullptr);
   const int64_t count = r.next(0, 1 << 24);
   std::vector<size_t> first;  // of operands, integers, reals, by instruction
   for (int64_t i = 0; i < count && r.good; ++i) {
@@ -117,7 +166,7 @@ std::string Program::build(const double* code, size_t length, const std::vector<
     in.when = int32_t(r.next(0, 1));
     if (r.good && guard >= 0) {
       const Slot& s = slots_[size_t(guard)];
-      if (s.dtype != DType::int32 || s.length != 1) return "a guard must be one int32";
+      if (s.dtype != DType::int32 || s.length != 1 || !s.data) return "a guard must be one int32";
       in.guard = static_cast<const int32_t*>(s.data);
     }
     first.insert(first.end(), {operands_.size(), ints_.size(), reals_.size()});
@@ -126,7 +175,11 @@ std::string Program::build(const double* code, size_t length, const std::vector<
       const int64_t slot = r.next(0, slotCount - 1);
       if (!r.good) break;
       const Slot& s = slots_[size_t(slot)];
-      operands_.push_back({s.data, s.length, s.dtype});
+      if (s.place == Place::argument) {
+        if (k < outputsOf(*in.op)) return "an operation writes into an argument";
+        uses_.push_back({operands_.size(), s.argument, s.offset});
+      }
+      operands_.push_back({s.place == Place::argument ? arena_->data : s.data, s.length, s.dtype});
     }
     const int64_t intCount = r.next(0, maxAttributes);
     for (int64_t k = 0; k < intCount && r.good; ++k) ints_.push_back(r.next(-anyInteger, anyInteger));
@@ -146,6 +199,9 @@ std::string Program::build(const double* code, size_t length, const std::vector<
     in.call.reals = reals_.data() + first[3 * i + 2];
     if (const char* problem = checkCall(*in.op, in.call)) return std::string("[") + in.op->name + "] " + problem;
   }
+  PinnedThreads pinnedThreads;
+  PinnedGemm pinnedGemm;
+  workspaceBytes();  // may open OpenBLAS, which is no work for the driver's thread: it sets an environment variable
   return "";
 }
 
@@ -165,7 +221,8 @@ size_t Program::workspaceBytes() {
 
 std::string Program::run(const std::atomic<bool>* stop) {
   FpState guard;
-  PinnedThreads pinned;
+  PinnedThreads pinnedThreads;
+  PinnedGemm pinnedGemm;
   const size_t bytes = workspaceBytes();
   void* workspace = bytes > 0 ? scratch(bytes) : nullptr;
   if (bytes > 0 && !workspace) return "no memory for the workspace";

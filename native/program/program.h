@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,19 +10,34 @@
 
 namespace nodegrad {
 
-// Where an operand lives: in the arena (also inputs, which are copied there), or in memory that outlives the program.
+// Where an operand lives: in the arena, in memory that outlives the program, or in an argument, which is read where it lies.
+enum class Place : int32_t { arena, external, argument };
 struct Slot {
-  bool external;
+  Place place;
   DType dtype;
   int64_t length;  // elements
-  int64_t offset;  // bytes into the arena, when not external
-  void* data;      // external memory
+  int argument;    // its number
+  int64_t offset;  // bytes into the argument
+  void* data;      // null in an argument
 };
 
-// What goes into the arena before a step, or comes out of it afterwards. In blocks of several ports each starts at a multiple of 8.
+// A stretch of memory that goes into a step or comes out of it. In blocks of several ports each starts at a multiple of 8.
 struct Port {
   void* data;
   int64_t bytes;
+  int argument;    // result: the argument that it is a part of, or −1
+  int64_t offset;  // bytes into that argument
+};
+
+// The memory of temporaries. Programs of one step share it: they never run at the same time.
+struct Arena {
+  unsigned char* data = nullptr;
+  int64_t bytes = 0;
+  int jobs = 0;  // queued or under way; for the thread that queues them
+  Arena() = default;
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+  ~Arena();
 };
 
 class Program {
@@ -32,20 +48,28 @@ class Program {
   ~Program();
 
   // Parses and checks the code that lib/program/encode.ts writes; see there for the format. Returns what is wrong, or ''.
-  std::string build(const double* code, size_t length, const std::vector<Operand>& externals);
-  // Runs all instructions once; inputs must already be in place. Returns what is wrong, or ''. `stop` is looked at between
+  // `sibling`: another program of the same step, or null.
+  std::string build(const double* code, size_t length, const std::vector<Operand>& externals, const Program* sibling);
+  // Says where an argument lies during the next run; nothing writes to it.
+  void bind(size_t argument, const void* data);
+  // Memory of the program's own for arguments that have to be put together; made when it is first asked for.
+  bool reserveArguments();
+  unsigned char* argumentMemory(size_t argument) const { return ownArguments_ + inputs_[argument].offset; }
+  // Runs all instructions once; arguments are bound, live inputs in place. Returns what is wrong, or ''. `stop` is looked at between
   // instructions, and may be null.
   std::string run(const std::atomic<bool>* stop);
 
+  Arena& arena() const { return *arena_; }
   const std::vector<Port>& inputs() const { return inputs_; }    // the step's arguments
   const std::vector<Port>& live() const { return live_; }        // numbers that change from step to step
   const std::vector<Port>& results() const { return results_; }
+  // Bytes of a stretch in a block.
+  static int64_t padded(int64_t bytes) { return (bytes + 7) & ~int64_t(7); }
   int64_t liveBytes() const { return blockBytes(live_); }
   int64_t resultBytes() const { return blockBytes(results_); }
 
-  // Copies a block of ports in or out.
-  static void read(const std::vector<Port>&, const unsigned char* block);
-  static void write(const std::vector<Port>&, unsigned char* block);
+  void readLive(const unsigned char* block);
+  void writeResults(unsigned char* block) const;
 
  private:
   struct Instruction {
@@ -53,6 +77,12 @@ class Program {
     Call call;
     const int32_t* guard;  // the instruction runs where *guard == when; null: always
     int32_t when;
+  };
+  // An operand that is a part of an argument.
+  struct Use {
+    size_t operand;
+    int argument;
+    int64_t offset;
   };
   static int64_t blockBytes(const std::vector<Port>&);
   size_t workspaceBytes();
@@ -63,8 +93,10 @@ class Program {
   std::vector<int64_t> ints_;
   std::vector<double> reals_;
   std::vector<Port> inputs_, live_, results_;
-  unsigned char* arena_ = nullptr;
-  int64_t arenaBytes_ = 0;
+  std::vector<Use> uses_;
+  std::vector<const unsigned char*> bound_;
+  unsigned char* ownArguments_ = nullptr;
+  std::shared_ptr<Arena> arena_;
   // Workspaces depend on the thread count and on which matrix product serves: what they were when the size was last worked out.
   int64_t preparedFor_ = -1;
   size_t workspaceBytes_ = 0;

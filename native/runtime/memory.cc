@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include <unistd.h>
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -42,5 +43,7 @@ void adviseHugePages(void* data, size_t bytes) {
   (void)bytes;
 #endif
 }
+
+size_t physicalMemory() { return size_t(sysconf(_SC_PHYS_PAGES)) * size_t(sysconf(_SC_PAGESIZE)); }
 
 }  // namespace nodegrad

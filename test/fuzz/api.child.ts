@@ -246,7 +246,8 @@ async function make(call: Call): Promise<void> {
   // Training for a billion epochs is a legal wish: the clock ends it.
   const last = args[1] as { signal?: unknown } | undefined;
   if (['fit', 'evaluate'].includes(name) && typeof last === 'object' && last !== null && isPlain(last)) {
-    if (!isSignal(last.signal)) Object.defineProperty(last, 'signal', { value: AbortSignal.timeout(300), enumerable: true });
+    if (!isSignal(last.signal) && Object.isExtensible(last))
+      Object.defineProperty(last, 'signal', { value: AbortSignal.timeout(300), enumerable: true });
   }
   const memory = new Set<ArrayBufferView>();
   if (!built.shifty && !target.lenient) for (const one of [receiver, ...args]) memoryOf(one, memory);

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import {
   Adam,
+  clipGradNorm,
   crossEntropy,
   Dropout,
   He,
@@ -31,7 +32,7 @@ function disturbed(sample: Sample, random: Seeded): Sample {
   const inputs = sample.inputs.map((input) => {
     if (
       !(input instanceof Float32Array || input instanceof Float64Array) ||
-      ['sgd', 'adam', 'sgd_and_clear', 'adam_and_clear', 'require_finite'].includes(sample.op)
+      ['sgd', 'adam', 'sgd_and_clear', 'adam_and_clear', 'scaled_sgd', 'scaled_adam', 'require_finite'].includes(sample.op)
     )
       return input;
     const copy = input.slice();
@@ -94,6 +95,7 @@ for (const dtype of ['float32', 'float64'] as const) {
     const labels = Tensor.from(Int32Array.from({ length: 13 }, () => random.integer(5)));
     const optimizer = optimizers[step % 2];
     crossEntropy(model.forward(x), labels, { labelSmoothing: 0.05 }).backward();
+    clipGradNorm(model, 0.5);
     optimizer.step();
     optimizer.zeroGrad();
   }

@@ -212,6 +212,35 @@ function clearing(op: string, states: number, hyper: number[]): FusedMaker {
   };
 }
 
+function scaled(op: string, states: number, hyper: number[]): FusedMaker {
+  return (n, dtype, random) => {
+    const memory = Array.from({ length: states + 1 }, (_, i) => uniform(random, dtype, n, i === 2 ? 0 : -1, 1));
+    const gradient = uniform(random, dtype, n, -1, 1);
+    const values = Float64Array.from(hyper);
+    return [0.3, 1].flatMap((by) =>
+      [0, 1].map((clear) => {
+        const factor = Float64Array.of(by);
+        return {
+          sample: {
+            op: `scaled_${op}`,
+            form: `by ${by}, ${clear}`,
+            outputs: [...memory, gradient].map((initial) => ({ dtype, length: n, initial })),
+            inputs: [values, factor],
+            ints: [clear],
+            reals: [],
+          },
+          apart: () => {
+            const outputs = memory.map((array) => array.slice());
+            const used = apply('scale_by', dtype, n, [factor], [], [], gradient);
+            runInto({ op, form: '', outputs: [], inputs: [], ints: [], reals: [] }, outputs, [used, values]);
+            return [...outputs, clear === 1 ? new arrayTypes[dtype](n) : used];
+          },
+        };
+      }),
+    );
+  };
+}
+
 // Every kind of step after another: f(v), f(v, w), f(w, v), a row, a column, a number, and the backward of a map both ways.
 const chain: FusedMaker = (n, dtype, random) => {
   if (n === 0) return [];
@@ -281,5 +310,7 @@ export const fusedMakers: Record<string, FusedMaker> = {
   cross_entropy_dense_gradient: crossEntropyGradient(true),
   sgd_and_clear: clearing('sgd', 1, [0.1, 0.9, 0, 0.01, 1, 0]),
   adam_and_clear: clearing('adam', 2, [0.001, 0.9, 0.999, 1e-8, 0.1, 1, 0.19, 0.002]),
+  scaled_sgd: scaled('sgd', 1, [0.1, 0.9, 0, 0.01, 1, 0]),
+  scaled_adam: scaled('adam', 2, [0.001, 0.9, 0.999, 1e-8, 0.1, 1, 0.19, 0.002]),
   elementwise_chain: chain,
 };

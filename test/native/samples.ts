@@ -196,6 +196,15 @@ const makers: Record<string, Maker> = {
       reals: [],
     },
   ],
+  scale_by: (n, dtype, random) =>
+    [0.37, 1].map((factor) => ({
+      op: 'scale_by',
+      form: `by ${factor}`,
+      outputs: [{ dtype, length: n, initial: uniform(random, dtype, n) }],
+      inputs: [Float64Array.of(factor)],
+      ints: [],
+      reals: [],
+    })),
   cast: (n, dtype, random) =>
     (['float32', 'float64', 'int32', 'uint8'] as const).map((to) => ({
       op: 'cast',
@@ -313,6 +322,35 @@ const makers: Record<string, Maker> = {
   require_finite: (n, dtype, random) => [
     { op: 'require_finite', form: 'finite', outputs: [], inputs: [uniform(random, dtype, n)], ints: [], reals: [] },
   ],
+  sum_squares: (n, dtype, random) => [
+    {
+      op: 'sum_squares',
+      form: 'all',
+      outputs: [...one('float64', 1), ...one('float64', 1)],
+      inputs: [uniform(random, dtype, n)],
+      ints: [],
+      reals: [],
+    },
+  ],
+  sum_squares_difference: (n, dtype, random) => [
+    {
+      op: 'sum_squares_difference',
+      form: 'all',
+      outputs: [...one('float64', 1), ...one('float64', 1)],
+      inputs: [uniform(random, dtype, n), uniform(random, dtype, n)],
+      ints: [],
+      reals: [],
+    },
+  ],
+  statistics: (n, dtype, random) =>
+    [0, 256].map((bins) => ({
+      op: 'statistics',
+      form: `${bins} bins`,
+      outputs: [...one('float64', 6), ...one('int32', bins)],
+      inputs: [uniform(random, dtype, n)],
+      ints: [],
+      reals: [],
+    })),
   matmul: product('matmul', 'plain'),
   matmul_accumulate: product('matmul_accumulate', 'accumulate'),
   linear: product('linear', 'linear'),

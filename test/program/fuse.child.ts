@@ -5,6 +5,7 @@ import type { FloatDType, TypedArray } from '../../lib/dtype.js';
 import {
   Adam,
   AdamW,
+  clipGradNorm,
   compileStep,
   crossEntropy,
   Dropout,
@@ -152,6 +153,25 @@ const cases: Record<string, Case> = {
           loss.backward();
           optimizer.step();
           return loss as never as Tensor;
+        },
+      };
+    },
+  },
+  'gradients clipped by their norm': {
+    batch: 8,
+    make: () => {
+      const model = mlp(Tanh);
+      const optimizer = new Adam(model, { lr: 1e-2 });
+      return {
+        parameters: parametersOf(model),
+        optimizer,
+        body: (x, y) => {
+          const loss = crossEntropy(model.forward(x), y);
+          loss.backward();
+          const norm = clipGradNorm(model, 0.5);
+          optimizer.step();
+          optimizer.zeroGrad();
+          return [loss, norm as never as Tensor];
         },
       };
     },

@@ -18,6 +18,7 @@ const pages: Record<string, { has: RegExp; hasNot?: RegExp }> = {
   'mean squared error': { has: /sgd_and_clear/ },
   'summed losses of probabilities': { has: /cross_entropy_dense_gradient/ },
   'float64, and more rows than one block of a column sum': { has: /linear_map[\s\S]*linear_gradients/ },
+  'gradients clipped by their norm': { has: /scaled_adam/, hasNot: /scale_by {2}|adam_and_clear/ },
   'two micro-batches a step': { has: /linear_gradients/, hasNot: /^ *\d+ {2}fill /m },
   'gradients that nobody clears': { has: /adam /, hasNot: /adam_and_clear/ },
   'a frozen layer between two': { has: /sgd_and_clear/ },

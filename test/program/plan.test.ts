@@ -53,3 +53,16 @@ test('buffers that live at the same time never share a byte', (t) => {
   );
   t.pass();
 });
+
+test('a bit that only guards read keeps its place until the last of them', (t) => {
+  const buffers: Buffer[] = [
+    { dtype: 'int32', size: 1, kind: 'input', data: null },
+    { dtype: 'float32', size: 4, kind: 'temporary', data: null },
+    { dtype: 'float32', size: 4, kind: 'temporary', data: null },
+  ];
+  const slot = { buffer: 0, offset: 0, size: 1 };
+  const instructions = [instruction(buffers, [1]), { ...instruction(buffers, [2]), guard: { slot, when: 1 as const } }];
+  const { offsets } = planMemory({ buffers, instructions, inputs: [], hooks: [], live: [], conditions: [] } as Recording, []);
+  t.not(offsets[0], offsets[1]);
+  t.not(offsets[0], offsets[2]);
+});

@@ -121,6 +121,53 @@ test('accumulation and update may be two steps: gradients persist between them',
   t.deepEqual(train(true), train(false));
 });
 
+test('a step that begins with zeroGrad() clears what the step before it left', (t) => {
+  const [[x, y]] = batches(1);
+  const train = (compiled: boolean): number[] => {
+    setSeed(3);
+    const model = new Sequential([new Linear(12, 5)]);
+    const optimizer = new SGD(model, { lr: 0.1 });
+    const body = (inputs: Tensor, labels: Tensor<'int32'>): void => {
+      optimizer.zeroGrad();
+      crossEntropy(model.forward(inputs), labels).backward();
+      optimizer.step();
+    };
+    const step = compileStep(body);
+    for (let i = 0; i < 4; i++) compiled ? step.sync(x, y) : body(x, y);
+    return weightsOf(model);
+  };
+  t.deepEqual(train(true), train(false));
+});
+
+test('an update that was recorded before there were gradients is recorded anew when there are', (t) => {
+  const weight = new Parameter([2], { init: new Constant(1) });
+  const optimizer = new SGD([weight], { lr: 0.5 });
+  const update = compileStep(() => optimizer.step());
+  update.sync();
+  t.deepEqual([...weight.data], [1, 1]);
+  weight
+    .mul(tensor([1, 2]))
+    .sum()
+    .backward();
+  update.sync();
+  t.deepEqual([...weight.data], [0.5, 0]);
+});
+
+test('a parameter that was frozen for some steps keeps its own count of steps in a recorded program', (t) => {
+  const [[x, y]] = batches(1);
+  const train = (compiled: boolean): number[] => {
+    const { model, body } = build(optimizers['Adam']);
+    const step = compileStep(body);
+    for (let i = 0; i < 20; i++) {
+      model.parameters()[1].requiresGrad = i < 5 || i > 9;
+      if (compiled) step.sync(x, y);
+      else body(x, y);
+    }
+    return weightsOf(model);
+  };
+  t.deepEqual(train(true), train(false));
+});
+
 test('a new shape, mode or set of trainable parameters is recorded anew, and an old one is found again', (t) => {
   let recordings = 0;
   const model = new Sequential([new Linear(3, 4), new Dropout(0.5)]);
@@ -223,4 +270,22 @@ test('describe() prints the instructions, and an arena smaller than the tensors 
   t.regex(text, /\badam\b/);
   const [, arena, side] = text.match(/arena ([\d.]+) KiB for tensors of ([\d.]+) KiB/) as string[];
   t.true(Number(arena) < Number(side));
+});
+
+test('programs of one step share their memory, and each finds its own values in it', async (t) => {
+  const { model, body } = build(optimizers['Adam']);
+  const eager = build(optimizers['Adam']);
+  const step = compileStep(body);
+  const rows = (x: Tensor, n: number): Tensor => x.slice(0, n);
+  const losses: number[] = [];
+  const expected: number[] = [];
+  // The largest first, so that the others fit into its memory; queued together, on the driver and on this thread.
+  const data = batches(6);
+  const pending = data.map(([x, y], i) => step(rows(x, 8 - i), y.slice(0, 8 - i)));
+  for (const result of await Promise.all(pending)) losses.push(result.loss.item());
+  for (const [i, [x, y]] of data.entries()) losses.push(step.sync(rows(x, i + 1), y.slice(0, i + 1)).loss.item());
+  for (const [i, [x, y]] of data.entries()) expected.push(eager.body(rows(x, 8 - i), y.slice(0, 8 - i)).loss.item());
+  for (const [i, [x, y]] of data.entries()) expected.push(eager.body(rows(x, i + 1), y.slice(0, i + 1)).loss.item());
+  t.deepEqual(losses, expected);
+  t.deepEqual(weightsOf(model), weightsOf(eager.model));
 });

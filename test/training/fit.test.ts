@@ -11,6 +11,7 @@ import {
   type AnyLayer,
   ArgumentError,
   BusyError,
+  clipGradNorm,
   DataLoader,
   type EpochRecord,
   type FitOptions,
@@ -51,6 +52,29 @@ test('the loss falls, and the history has a record per epoch with losses, metric
   t.true(history.last!.validation!.metrics.accuracy > 0.8);
   t.is(history.stopped, null);
   t.is(history.log, null);
+});
+
+test('clipNorm scales the gradients of every step before the update', async (t) => {
+  const data = points(100);
+  const train = async (clipNorm: number | undefined) => {
+    const model = makeModel();
+    await model.fit(data, { ...quiet, loss, optimizer: new SGD(model, { lr: 0.1 }), epochs: 2, seed: 7, clipNorm });
+    return weightsOf(model);
+  };
+  const written = makeModel();
+  const optimizer = new SGD(written, { lr: 0.1 });
+  const loader = new DataLoader(data, { batchSize: 32, shuffle: true, seed: 7 });
+  for (let epoch = 0; epoch < 2; epoch++) {
+    for (const [x, y] of loader) {
+      optimizer.zeroGrad();
+      loss.forward(written.forward(x), y).backward();
+      clipGradNorm(written, 0.05);
+      optimizer.step();
+    }
+  }
+  identical(t, await train(0.05), weightsOf(written), 'the weights');
+  t.notDeepEqual(await train(0.05), await train(undefined));
+  await t.throwsAsync(train(-1), { instanceOf: ArgumentError, message: /options\.clipNorm/ });
 });
 
 test('fit is the loop one would write: the same weights, bit for bit', async (t) => {

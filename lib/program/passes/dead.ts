@@ -13,6 +13,7 @@ export function removeDead(list: List): List {
     const needed = outputs.length === 0 || outputs.some(({ buffer }) => buffers[buffer].kind !== 'temporary' || live.has(buffer));
     if (!needed) continue;
     for (const { buffer } of updates(instruction) ? instruction.operands : instruction.operands.slice(instruction.writes)) live.add(buffer);
+    if (instruction.guard !== undefined) live.add(instruction.guard.slot.buffer);
     kept.push(instruction);
   }
   return { ...list, instructions: kept.reverse() };

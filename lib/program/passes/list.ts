@@ -17,6 +17,7 @@ export type Pass = (list: List) => List;
 /** A use of memory by an instruction, in bytes from where that memory starts. */
 interface Use {
   at: number;
+  /** The one behind the last is the guard's bit. */
   operand: number;
   begin: number;
   end: number;
@@ -34,6 +35,9 @@ const updating = new Set([
   'sgd_and_clear',
   'adam',
   'adam_and_clear',
+  'scaled_sgd',
+  'scaled_adam',
+  'scale_by',
 ]);
 
 /** Whether an operation reads what it writes. */
@@ -49,7 +53,8 @@ export class Uses {
   constructor(readonly list: List) {
     this.#kept = new Set(list.results.map(({ buffer }) => buffer));
     for (const [at, instruction] of list.instructions.entries()) {
-      for (const [operand, slot] of instruction.operands.entries()) {
+      const { operands, guard } = instruction;
+      for (const [operand, slot] of (guard === undefined ? operands : [...operands, guard.slot]).entries()) {
         const { memory, begin, end } = this.#place(slot);
         const writes = operand < instruction.writes;
         const use = { at, operand, begin, end, writes, reads: !writes || updates(instruction) };
@@ -104,10 +109,10 @@ export class Uses {
   mayMove(from: number, to: number, others: readonly number[] = []): boolean {
     const { instructions, buffers } = this.list;
     const [first, last] = from < to ? [from, to] : [to, from];
-    const { operands, writes } = instructions[from];
+    const { operands, writes, guard } = instructions[from];
     const stays = operands.slice(0, writes).some(({ buffer }) => buffers[buffer].kind === 'external');
     if (to < from && stays && instructions.slice(to, from).some(({ op }) => op.name === 'require_finite')) return false;
-    return operands.every((slot, operand) =>
+    return (guard === undefined ? operands : [...operands, guard.slot]).every((slot, operand) =>
       this.between(slot, first, last).every((use) => others.includes(use.at) || (operand >= writes && !use.writes)),
     );
   }
@@ -116,21 +121,21 @@ export class Uses {
 /** Instructions by their place in place of which others come. */
 export type Edit = ReadonlyMap<number, readonly Instruction[]>;
 
-/** Goes through the list and makes the edits that `match` finds at each place, until it finds none. */
+/** Makes the edits that `match` finds, place by place, until it finds none. Edits that do not interleave are made in one sweep. */
 export function rewrite(list: List, match: (uses: Uses, at: number) => Edit | null): List {
-  let current = list;
-  let uses = new Uses(current);
-  for (let at = 0; at < current.instructions.length; ) {
-    const edit = match(uses, at);
-    if (edit === null) {
-      at += 1;
-      continue;
+  for (let current = list; ; ) {
+    const uses = new Uses(current);
+    const edits = new Map<number, readonly Instruction[]>();
+    let done = -1;
+    for (let at = 0; at < current.instructions.length; at++) {
+      const edit = at > done ? match(uses, at) : null;
+      if (edit === null || Math.min(...edit.keys()) <= done) continue;
+      for (const [place, instructions] of edit) edits.set(place, instructions);
+      done = Math.max(...edit.keys());
     }
-    current = { ...current, instructions: current.instructions.flatMap((instruction, i) => edit.get(i) ?? [instruction]) };
-    uses = new Uses(current);
-    at = Math.min(at, ...edit.keys());
+    if (edits.size === 0) return current;
+    current = { ...current, instructions: current.instructions.flatMap((instruction, i) => edits.get(i) ?? [instruction]) };
   }
-  return current;
 }
 
 /** The edit that puts `fused` at place `to` and takes the other `members` away. Its origin is theirs, in their order. */

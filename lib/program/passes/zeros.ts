@@ -26,7 +26,7 @@ export function fuseClear(list: List): List {
     if (instructions.slice(at, fill).some(({ op: { name } }) => name === 'require_finite')) return null;
     const edit = new Map(merge(uses, [at], at, { ...update, op, writes: update.writes + 1 }));
     edit.set(at, [{ ...(edit.get(at) as Instruction[])[0], of: [...(update.of ?? [update.op.name]), 'fill'] }]);
-    edit.set(fill, without(uses, instructions[fill], gradient));
+    edit.set(fill, without(uses, instructions[fill], [gradient]));
     return edit;
   });
 }
@@ -46,18 +46,20 @@ export function fuseOverwrite(list: List): List {
     const { instructions } = uses.list;
     const fill = instructions[at];
     if (!isZeros(fill)) return null;
+    const edit = new Map<number, Instruction[]>();
+    const targets: Slot[] = [];
     for (const use of uses.between(fill.operands[0], at, instructions.length)) {
-      const instruction = instructions[use.at];
+      const [instruction] = edit.get(use.at) ?? [instructions[use.at]];
       const target = instruction.operands[use.operand];
       if (!use.writes || !covers(uses, fill, target) || !sameGuard(uses, at, use.at)) continue;
       const fused = overwriting(instruction, use.operand);
       if (fused === null || uses.between(target, at, use.at).length > 0) continue;
-      return new Map([
-        [at, without(uses, fill, target)],
-        [use.at, [{ ...instruction, ...fused, of: ['fill', ...(instruction.of ?? [instruction.op.name])] }]],
+      edit.set(use.at, [
+        { ...instruction, ...fused, of: ['fill', ...(instruction.of ?? [instruction.op.name]).filter((name) => name !== 'fill')] },
       ]);
+      targets.push(target);
     }
-    return null;
+    return targets.length === 0 ? null : edit.set(at, without(uses, fill, targets));
   });
 }
 
@@ -66,15 +68,17 @@ function covers(uses: Uses, fill: Instruction, part: Slot): boolean {
   return part.size === uses.list.buffers[part.buffer].size && uses.within(part, fill.operands[0]) >= 0;
 }
 
-/** The zeros that are left when those of `part` come from elsewhere. */
-function without(uses: Uses, fill: Instruction, part: Slot): Instruction[] {
-  const [{ buffer, offset, size }] = fill.operands;
-  const from = uses.within(part, fill.operands[0]);
-  const to = from + part.size;
-  const pieces: Slot[] = [
-    { buffer, offset, size: from },
-    { buffer, offset: offset + to, size: size - to },
-  ];
+/** The zeros that are left when those of `parts` come from elsewhere. */
+function without(uses: Uses, fill: Instruction, parts: readonly Slot[]): Instruction[] {
+  const [whole] = fill.operands;
+  const { buffer, offset, size } = whole;
+  const cuts = parts.map((part) => ({ from: offset + uses.within(part, whole), size: part.size })).sort((a, b) => a.from - b.from);
+  const pieces: Slot[] = [];
+  let at = offset;
+  for (const cut of [...cuts, { from: offset + size, size: 0 }]) {
+    pieces.push({ buffer, offset: at, size: cut.from - at });
+    at = cut.from + cut.size;
+  }
   // Parameters start at 64-byte boundaries of their slab, and only whole ones are cut out: what lies between the end of one and the
   // next boundary is zero, and stays zero.
   const line = 64 / bytesOf(uses.list.buffers[buffer].dtype);

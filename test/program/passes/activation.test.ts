@@ -52,7 +52,7 @@ test('it is left alone where another reads it, guards differ, a column is added,
   t.deepEqual(names(fuseActivation(l.list())), ['linear', 'relu', 'neg']);
 
   const guarded = product('linear', null);
-  guarded.l.run('relu', [guarded.y], [guarded.z], [], [], {});
+  guarded.l.run('relu', [guarded.y], [guarded.z], [], [], guarded.l.guard());
   t.deepEqual(names(fuseActivation(guarded.l.list())), ['linear', 'relu']);
 
   const column = new Lister();

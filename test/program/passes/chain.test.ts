@@ -44,7 +44,7 @@ test('a chain ends where a value is a result, is read twice, or its rows are of 
 test('a chain ends where guards differ, an operand changes on the way, or a value is stretched', (t) => {
   const guarded = new Lister();
   const a = guarded.temporary(12);
-  guarded.run('neg', [a], [guarded.input(12)]).run('exp', [guarded.external(12)], [a], [], [], {});
+  guarded.run('neg', [a], [guarded.input(12)]).run('exp', [guarded.external(12)], [a], [], [], guarded.guard());
   t.deepEqual(names(fuseChains(guarded.list())), ['neg', 'exp']);
   const changed = new Lister();
   const [w, b] = [changed.external(12), changed.temporary(12)];

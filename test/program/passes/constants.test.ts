@@ -28,7 +28,7 @@ test('what depends on an input, stays in memory, is written twice, large, guarde
     .run('fill', [twice], [], [], [0])
     .run('accumulate', [twice], [l.input(4)])
     .run('fill', [large], [], [], [0])
-    .run('fill', [guarded], [], [], [0], {})
+    .run('fill', [guarded], [], [], [0], l.guard())
     .run('matmul', [product], [l.constant(1, 2), l.constant(3, 4)], [1, 1, 2, 0, 0]);
   t.deepEqual(names(foldConstants(l.list())), names(l.list()));
 });

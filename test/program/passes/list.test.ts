@@ -55,6 +55,17 @@ test('an instruction may move where nobody changes what it reads or needs what i
   t.false(uses.mayMove(4, 0), 'before its input is made');
 });
 
+test('the bit of a guard is read by what it guards', (t) => {
+  const l = new Lister();
+  const [x, bit] = [l.input(4), l.temporary(1)];
+  l.run('neg', [l.external(4)], [x], [], [], l.guard(bit))
+    .run('fill', [bit], [], [], [1])
+    .run('exp', [l.external(4)], [x]);
+  const uses = new Uses(l.list());
+  t.is(uses.between(bit, -1, 1).length, 1);
+  t.false(uses.mayMove(0, 2));
+});
+
 test('no write to memory that stays moves before a check that may stop the step', (t) => {
   const l = new Lister();
   const [x, w, y] = [l.input(4), l.external(4), l.temporary(4)];
@@ -68,7 +79,7 @@ test('no write to memory that stays moves before a check that may stop the step'
 
 test('rewrite makes every edit that it is given, and merged instructions keep guard and origin', (t) => {
   const l = new Lister();
-  const guard = {};
+  const guard = l.guard();
   const x = l.input(4);
   for (let i = 0; i < 4; i++) l.run('neg', [l.external(4)], [x], [], [], guard);
   const edited = rewrite(l.list(), (uses, at) => {

@@ -32,6 +32,11 @@ export class Lister {
     return this.#add('constant', values.length, Float32Array.from(values));
   }
 
+  /** A condition under which instructions run. */
+  guard(slot = this.input(1, 'int32')): Guard {
+    return { slot, when: 1 };
+  }
+
   /** A stretch of memory that stays; `of` names the memory, so that several may share it. */
   external(size: number, of = this.slab(size), begin = 0): Slot {
     return this.#add('external', size, of.subarray(begin, begin + size));
@@ -43,7 +48,7 @@ export class Lister {
     return slab;
   }
 
-  run(name: string, outputs: Slot[], inputs: Slot[], ints: number[] = [], reals: number[] = [], guard?: object): this {
+  run(name: string, outputs: Slot[], inputs: Slot[], ints: number[] = [], reals: number[] = [], guard?: Guard): this {
     const op = (definedOp(name) ?? { name, index: -1 }) as unknown as Op<unknown>;
     this.instructions.push({
       op,
@@ -51,7 +56,7 @@ export class Lister {
       writes: outputs.length,
       ints,
       reals,
-      ...(guard === undefined ? {} : { guard: guard as Guard }),
+      ...(guard === undefined ? {} : { guard }),
     });
     return this;
   }

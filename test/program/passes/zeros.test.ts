@@ -4,7 +4,7 @@ import test from 'ava';
 import { fuseClear, fuseOverwrite } from '../../../lib/program/passes/zeros.js';
 import { Lister, names, outcome } from './lists.js';
 
-function update(optimizer: 'sgd' | 'adam', { guard = undefined as object | undefined, between = '' } = {}) {
+function update(optimizer: 'sgd' | 'adam', { guard = false, between = '' } = {}) {
   const l = new Lister();
   const slab = l.slab(64).fill(0, 49); // padding
   const states = optimizer === 'adam' ? [l.external(33), l.external(33)] : [l.external(33)];
@@ -13,7 +13,7 @@ function update(optimizer: 'sgd' | 'adam', { guard = undefined as object | undef
   l.run(optimizer, [l.external(33), ...states], [gradient, hyper]);
   if (between === 'read') l.run('sum', [l.external(1)], [l.external(16, slab, 16)], [1, 16, 1]);
   if (between === 'check') l.run('require_finite', [], [l.input(1)]);
-  l.run('fill', [l.external(64, slab)], [], [], [0], guard);
+  l.run('fill', [l.external(64, slab)], [], [], [0], guard ? l.guard() : undefined);
   return l;
 }
 
@@ -30,7 +30,7 @@ test('an update clears its stretch of gradients, and the rest keeps its zeros', 
 });
 
 test('it is left alone where gradients are read on the way, guards differ, a check stands between, or the value is no zero', (t) => {
-  for (const options of [{ between: 'read' }, { guard: {} }, { between: 'check' }]) {
+  for (const options of [{ between: 'read' }, { guard: true }, { between: 'check' }]) {
     const l = update('adam', options);
     t.deepEqual(names(fuseClear(l.list())), names(l.list()));
   }
@@ -39,16 +39,17 @@ test('it is left alone where gradients are read on the way, guards differ, a che
   t.deepEqual(names(fuseClear(l.list())), ['sgd', 'fill']);
 });
 
-function accumulation({ guard = undefined as object | undefined, read = false, check = false } = {}) {
+function accumulation({ guard = false, read = false, check = false } = {}) {
   const l = new Lister();
+  const bit = guard ? l.guard() : undefined;
   const slab = l.slab(64).fill(0, 20, 32); // padding behind the weight
   const [weight, bias] = [l.external(20, slab), l.external(5, slab, 32)];
   const [x, dy] = [l.input(12), l.input(15)];
   l.run('fill', [l.external(64, slab)], [], [], [0]);
   if (read) l.run('sum', [l.external(1)], [l.external(4, slab, 34)], [1, 4, 1]);
   if (check) l.run('require_finite', [], [l.input(1)]);
-  l.run('linear_gradients', [weight, bias], [x, dy], [4, 5, 3, 0, 0], [], guard);
-  l.run('linear_gradients', [weight, bias], [x, l.input(15)], [4, 5, 3, 0, 0], [], guard);
+  l.run('linear_gradients', [weight, bias], [x, dy], [4, 5, 3, 0, 0], [], bit);
+  l.run('linear_gradients', [weight, bias], [x, l.input(15)], [4, 5, 3, 0, 0], [], bit);
   return l;
 }
 
@@ -87,7 +88,7 @@ test('zeros stay where they are read, where guards differ, and where they belong
   const read = fuseOverwrite(accumulation({ read: true }).list());
   t.deepEqual(read.instructions.find(({ op }) => op.name === 'linear_gradients')?.ints.slice(3), [1, 0]);
   t.deepEqual(outcome(read), outcome(accumulation({ read: true }).list()));
-  const guarded = accumulation({ guard: {} });
+  const guarded = accumulation({ guard: true });
   t.deepEqual(fuseOverwrite(guarded.list()).instructions, guarded.instructions);
   const l = new Lister();
   const part = { ...l.external(64), size: 5, offset: 3 };

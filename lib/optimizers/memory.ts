@@ -1,0 +1,130 @@
+// Where the values and gradients of parameters lie, and which of them are neighbours that one native call can walk through.
+
+import type { FloatDType, TypedArrayOf } from '../dtype.js';
+import { ArgumentError, checkList } from '../errors.js';
+import type { Layer } from '../layers/layer.js';
+import { holdsWhile, isRecording, perStep } from '../ops/emit.js';
+import { Parameter } from '../parameter.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+
+/** Memory that parameters share: a slab, or a tensor that stands alone. */
+export interface Home {
+  readonly values: TypedArrayOf<FloatDType>;
+  /** null before the first gradient. */
+  readonly gradients: TypedArrayOf<FloatDType> | null;
+  readonly dtype: FloatDType;
+}
+
+/** A stretch of one home, with the parameters that lie in it. */
+export interface Segment {
+  readonly home: Home;
+  readonly begin: number;
+  end: number;
+  /** The first of its parameters. */
+  readonly first: AnyTensor;
+}
+
+const homes = new WeakMap<object, Home>();
+
+/** The home of a parameter, and where in it the parameter begins. */
+export function homeOf(parameter: AnyTensor): { home: Home; begin: number } {
+  const place = parameter instanceof Parameter ? parameter.place : null;
+  const key = place?.slab ?? parameter;
+  let home = homes.get(key);
+  if (home === undefined) {
+    const leaf = parameter as Tensor<FloatDType>;
+    home =
+      place === null
+        ? {
+            dtype: leaf.dtype,
+            get values() {
+              return leaf.data;
+            },
+            get gradients() {
+              return leaf.grad?.data ?? null;
+            },
+          }
+        : {
+            dtype: leaf.dtype,
+            values: place.slab.values,
+            get gradients() {
+              // A recording comes before the first gradient, and is replayed after it.
+              return place.slab.hasGradients || isRecording() ? place.slab.gradients : null;
+            },
+          };
+    homes.set(key, home);
+  }
+  return { home, begin: place?.offset ?? 0 };
+}
+
+/** The gradients of a home, null before the first. A recording holds while that stays so: it has written down what there was. */
+export function gradientsAt(home: Home): TypedArrayOf<FloatDType> | null {
+  const now = home.gradients !== null;
+  holdsWhile(() => (home.gradients !== null) === now);
+  return home.gradients;
+}
+
+/** The parameters as stretches of memory, neighbours merged where `together` allows it. In the order of homes, then of places. */
+export function segmentsOf(parameters: readonly AnyTensor[], together: (left: AnyTensor, right: AnyTensor) => boolean = () => true): Segment[] {
+  const all = parameters.map((parameter): Segment => {
+    const { home, begin } = homeOf(parameter);
+    return { home, begin, end: begin + parameter.size, first: parameter };
+  });
+  const order = new Map<Home, number>();
+  for (const { home } of all) if (!order.has(home)) order.set(home, order.size);
+  all.sort((a, b) => (order.get(a.home) as number) - (order.get(b.home) as number) || a.begin - b.begin);
+  const merged: Segment[] = [];
+  for (const segment of all) {
+    const last = merged[merged.length - 1];
+    // The gap between neighbours is padding to the next 64-byte boundary: zeros that stay zeros.
+    if (
+      last !== undefined &&
+      last.home === segment.home &&
+      segment.begin >= last.end &&
+      segment.begin - last.end < 64 / last.home.values.BYTES_PER_ELEMENT &&
+      together(last.first, segment.first)
+    ) {
+      last.end = segment.end;
+    } else merged.push(segment);
+  }
+  return merged;
+}
+
+/** Elements [begin, end) of an array as a tensor on the same memory. */
+export function part(array: TypedArrayOf<FloatDType>, begin: number, end: number, dtype: FloatDType): AnyTensor {
+  return Tensor.wrap(array.subarray(begin, end) as Float32Array, [end - begin], dtype as 'float32');
+}
+
+/** The parameters that a step moves: those that are frozen or have no gradient are left out, also in each replay of a recording. */
+export function movingOf(parameters: readonly AnyTensor[]): AnyTensor[] {
+  const moving = parameters.filter((parameter) => {
+    const { requiresGrad } = parameter;
+    holdsWhile(() => parameter.requiresGrad === requiresGrad);
+    return requiresGrad && gradientsAt(homeOf(parameter).home) !== null;
+  });
+  // What a gradient that was set to null left in the slab does not count.
+  perStep({
+    advance: () => {
+      for (const parameter of moving) if (parameter instanceof Parameter) parameter.dropStaleGradient();
+    },
+    mark: () => () => {},
+  });
+  return moving;
+}
+
+/** All parameters of a layer, with places and values. */
+export function parametersOf(layer: Layer<never, unknown>): AnyTensor[] {
+  layer.prepare();
+  return layer.parameters();
+}
+
+/** Checks that a list holds float leaves only. */
+export function checkLeaves(list: readonly unknown[]): AnyTensor[] {
+  return Array.from(checkList(list, 'parameters', 'an array of parameters'), (item, i) => {
+    const leaf = Tensor.check(item, `parameters[${i}]`);
+    if (leaf.node !== null || (leaf.dtype !== 'float32' && leaf.dtype !== 'float64')) {
+      throw new ArgumentError(`\`parameters[${i}]\` is not a float leaf: optimizers update parameters, not results`);
+    }
+    return leaf;
+  });
+}
