@@ -42,6 +42,7 @@ const contestants: Contestant[] = [
   ours('nodegrad eager', 'beside', 'eager'),
   ours('nodegrad fit', 'ours', 'fit'),
   ours('nodegrad many', 'beside', 'many'),
+  ours('nodegrad observed', 'beside', 'observed'),
   ours('nodegrad own', 'ours', 'eager', { NODEGRAD_GEMM: 'own' }),
   ours('nodegrad openblas', 'beside', 'eager', { NODEGRAD_GEMM: 'openblas' }),
   rival('torch eager', torchCommand, 'eager', true),

@@ -87,7 +87,9 @@ export const mlpCases: BenchCase[] = [
   }),
 ];
 
-function epoch(name: string, title: string, work: EpochWork): BenchCase {
+const everyEpoch = ['nodegrad fit', 'nodegrad many', 'torch eager', 'torch compile', 'jax scan', 'jax'];
+
+function epoch(name: string, title: string, work: EpochWork, contestants = everyEpoch): BenchCase {
   const { layers, batch, batches } = work;
   return {
     name,
@@ -98,22 +100,17 @@ function epoch(name: string, title: string, work: EpochWork): BenchCase {
     inner: batches,
     flops: flopsOf(layers, batch) * batches,
     limit: 'fma',
-    contestants: ['nodegrad fit', 'nodegrad many', 'torch eager', 'torch compile', 'jax scan', 'jax'],
+    contestants,
     prepare: (folder) => prepare(folder, work),
   };
 }
 
 const examples = 12_800;
+const wideEpoch: EpochWork = { kind: 'epoch', layers: wide, batch: 128, batches: examples / 128, optimizer: adam };
 
 /** Whole epochs: what a training loop does, in one call where the contestant has one. */
 export const epochCases: BenchCase[] = [
-  epoch('mlp-epoch', '784-512-256-10, Adam (lr 1e-3), batch 128', {
-    kind: 'epoch',
-    layers: wide,
-    batch: 128,
-    batches: examples / 128,
-    optimizer: adam,
-  }),
+  epoch('mlp-epoch', '784-512-256-10, Adam (lr 1e-3), batch 128', wideEpoch),
   epoch('mlp-tiny-epoch', '784-64-10, SGD (lr 0.1), batch 32', {
     kind: 'epoch',
     layers: narrow,
@@ -121,6 +118,7 @@ export const epochCases: BenchCase[] = [
     batches: examples / 32,
     optimizer: { kind: 'sgd', lr: 0.1 },
   }),
+  epoch('observed', 'as mlp-epoch, with statistics of every tenth step beside', wideEpoch, ['nodegrad fit', 'nodegrad observed']),
 ];
 
 const startWork: MlpWork = { kind: 'mlp', layers: wide, batch: 128, batches: 20, optimizer: adam };
