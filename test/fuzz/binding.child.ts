@@ -151,10 +151,13 @@ raw.startDriver(() => {
 });
 attempt('startDriver', () => raw.startDriver(() => {}));
 
+let previous: unknown;
 for (let i = 0; i < count; i++) {
   const whole = random.integer(3) === 0;
+  // A sibling shares its memory: those of both must not run at the same time, whoever asks for it.
+  const sibling = pick([undefined, previous]);
   const handle = attempt('createProgram', () =>
-    whole ? raw.createProgram(code, externals, block) : raw.createProgram(or(tampered()), or(externals), or(block)),
+    whole ? raw.createProgram(code, externals, block, sibling) : raw.createProgram(or(tampered()), or(externals), or(block), or(sibling)),
   );
   for (let k = 0; k < inputs[1].length; k++) inputs[1][k] = random.integer(12) === 0 ? pick([-1, 4, 2 ** 30]) : random.integer(4);
   for (let k = 0; k < rows.length; k++) rows[k] = random.integer(12) === 0 ? pick([-1, 11, 2 ** 30]) : random.integer(10);
@@ -182,5 +185,6 @@ for (let i = 0; i < count; i++) {
   if (random.integer(3) === 0) attempt('disposeProgram', () => raw.disposeProgram(or(handle)));
   attempt('releaseDriver', () => raw.releaseDriver(pick(junk)));
   await settle();
+  previous = handle;
 }
 console.log(JSON.stringify(outcomes));
