@@ -19,6 +19,7 @@ namespace {
 constexpr int64_t lane = 16;
 constexpr int64_t sumBlock = 2048, unblocked = 4096;  // part of the definition of arithmetic, see gemm.h
 constexpr int maxLevels = 64;
+constexpr double leastTile = 1 << 17;  // products: about a microsecond
 
 std::atomic<int> choice{-1};
 std::atomic<bool> reproducibleMode{false};
@@ -94,7 +95,7 @@ template <class T> Plan<T> planOf(const Gemm<T>& g) {
   p.kBlock = steps <= 768 ? steps : divideUp(steps, divideUp(steps, 512));
   // A tile is at least 2¹⁷ products (about a microsecond), at most a 64th of all; where it packs, its rows must pay for that.
   const double total = double(p.m) * p.panels * p.panel * k;
-  const double target = std::max(double(1 << 17), total / 64);
+  const double target = std::max(leastTile, total / 64);
   const int64_t unit = kernels.gemmRows(vectors);
   const double perRow = double(p.panel) * k;
   int64_t rowTile = int64_t(std::min(double(p.m), target / std::max(1.0, perRow)));
@@ -138,14 +139,17 @@ template <class T> struct Run {
   }
 
   void multiply() const {
-    const int64_t products = p.groups * p.rowTiles;
-    parallelFor(products + sumTiles(g), [&](int64_t index, int worker) {
+    const int64_t products = p.groups * p.rowTiles, tiles = products + sumTiles(g);
+    const auto tileAt = [&](int64_t index, int worker) {
       if (index >= products) return sumTile(g, index - products);
       const int64_t group = index / p.rowTiles, tile = index % p.rowTiles;
       const int64_t i0 = p.m * tile / p.rowTiles, i1 = p.m * (tile + 1) / p.rowTiles;
       const int64_t last = std::min(p.panels, (group + 1) * p.group);
       for (int64_t panel = group * p.group; panel < last; ++panel) tileOf(i0, i1 - i0, panel, workers + worker * p.workerSize);
-    });
+    };
+    // A helper is not worth its waking for less than a tile.
+    if (double(p.m) * p.n * g.k >= leastTile) return parallelFor(tiles, tileAt);
+    for (int64_t index = 0; index < tiles; ++index) tileAt(index, 0);
   }
 
   // Accumulates steps [k0, k1) of the tile into `to`, from `start` (or zero); the epilogue goes with the last step.
