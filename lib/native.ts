@@ -24,8 +24,8 @@ interface Binding {
   setThreads(count?: number): number;
   createProgram(code: Float64Array, externals: TypedArray[], block: Uint8Array, sibling: object | undefined): object;
   disposeProgram(handle: object): void;
-  runProgram(handle: object, inputs: TypedArray[]): void;
-  startDriver(settled: (problem: string | null, steps: number) => void): void;
+  runProgram(handle: object, inputs: TypedArray[]): number;
+  startDriver(settled: (problem: string | null, steps: number, microseconds: number) => void): void;
   queueProgram(handle: object, inputs: TypedArray[]): void;
   queueRun(
     handle: object,

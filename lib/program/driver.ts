@@ -3,8 +3,8 @@
 import { binding } from '../native.js';
 import { type Footprint, occupy, stepsInFlight, vacate } from '../ops/busy.js';
 
-/** What is wrong, or null, and how many whole steps were done. */
-export type Settled = (problem: string | null, steps: number) => void;
+/** What is wrong, or null, how many whole steps were done, and how many microseconds one takes of late. */
+export type Settled = (problem: string | null, steps: number, microseconds: number) => void;
 
 interface Waiting {
   readonly program: { readonly footprint: Footprint };
@@ -19,16 +19,43 @@ let started = false;
 /** Queues a job with `push`; `settled` is called when it is done, and never throws. */
 export function enqueue(program: Waiting['program'], push: () => void, settled: Settled): void {
   if (!started) {
-    binding.startDriver((problem, steps) => {
+    binding.startDriver((problem, steps, microseconds) => {
       const first = waiting.shift() as Waiting;
       vacate(first.program.footprint);
-      first.settled(problem, steps);
+      if (turn === null) first.settled(problem, steps, microseconds);
+      else turn.push(() => first.settled(problem, steps, microseconds));
     });
     started = true;
   }
   push();
   occupy(program.footprint);
   waiting.push({ program, push, settled });
+}
+
+const turnMilliseconds = 1;
+let lastTurn = 0;
+/** What is settled in the event loop's next turn, in its order; null while no turn is due. */
+let turn: (() => void)[] | null = null;
+
+/** Whether a step that is shorter than a wake-up may run on the calling thread: nothing is under way, and no turn is due. */
+export function mayRunHere(): boolean {
+  return turn === null && !stepsInFlight();
+}
+
+/** Settles a step that ran on the calling thread: at once, or once in a millisecond after the event loop had its turn. */
+export function settleHere(settle: () => void): void {
+  const now = performance.now();
+  if (now - lastTurn < turnMilliseconds) {
+    settle();
+    return;
+  }
+  const due = [settle];
+  turn = due;
+  setImmediate(() => {
+    turn = null;
+    lastTurn = performance.now();
+    for (const one of due) one();
+  });
 }
 
 /**

@@ -8,7 +8,7 @@ import { type Footprint, refuseOverlap } from '../ops/busy.js';
 import type { OutputSpecification } from '../ops/define.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { describeProgram } from './describe.js';
-import { enqueue } from './driver.js';
+import { enqueue, mayRunHere, settleHere } from './driver.js';
 import { encode } from './encode.js';
 import { fuse } from './fuse.js';
 import { type MemoryPlan, planMemory } from './plan.js';
@@ -59,6 +59,9 @@ function shared(data: TypedArray): TypedArray {
   return copy;
 }
 
+/** Microseconds below which handing a step to another thread and waking up again would take as long as the step itself. */
+const shortStep = 50;
+
 const padded = (bytes: number): number => Math.ceil(bytes / 8) * 8;
 
 /** Jobs under way of a step's programs, which share their memory. */
@@ -75,6 +78,8 @@ export class Program<R> {
   readonly resultBytes: number;
   readonly footprint: Footprint;
   readonly #flights: Flights;
+  /** What a step takes of late. */
+  #microseconds = Number.POSITIVE_INFINITY;
   readonly #handle: object;
   /** Live inputs, then results; native code knows where it is. */
   readonly #block: Uint8Array;
@@ -181,7 +186,7 @@ export class Program<R> {
     const { written } = this.footprint;
     try {
       this.#advance();
-      binding.runProgram(
+      this.#microseconds = binding.runProgram(
         this.#handle,
         inputs.map((input) => (written.has(input.buffer) ? input.slice() : input)),
       );
@@ -192,8 +197,21 @@ export class Program<R> {
     return this.#read(this.#block, this.liveBytes);
   }
 
-  /** One step on the driver thread. */
+  #runHere(inputs: TypedArray[], settled: (error: Error | null, result?: R) => void): void {
+    try {
+      const result = this.run(inputs);
+      settleHere(() => settled(null, result));
+    } catch (error) {
+      settleHere(() => settled(error as Error));
+    }
+  }
+
+  /** One step on the driver thread, or on this one when it is shorter than a wake-up. */
   queue(inputs: TypedArray[], settled: (error: Error | null, result?: R) => void): void {
+    if (this.#microseconds < shortStep && mayRunHere()) {
+      this.#runHere(inputs, settled);
+      return;
+    }
     const restore = this.#mark();
     try {
       this.#advance();
@@ -201,8 +219,9 @@ export class Program<R> {
       enqueue(
         this,
         () => binding.queueProgram(this.#handle, inputs),
-        (problem) => {
+        (problem, _steps, microseconds) => {
           this.#flights.count -= 1;
+          this.#microseconds = microseconds;
           if (problem !== null) {
             // Another step has counted on from here: masks that it drew must not come again.
             if (counted === number) restore();

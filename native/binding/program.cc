@@ -121,7 +121,7 @@ template <class F> const char* forInputs(Napi::Env env, napi_value list, const P
   return nullptr;
 }
 
-// runProgram(handle, inputs): on this thread; results stand in the block afterwards.
+// runProgram(handle, inputs) → microseconds that a step takes of late: on this thread; results stand in the block afterwards.
 Napi::Value runProgram(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
   ProgramHandle* handle = call.Length() == 2 ? handleOf(env, call[0]) : nullptr;
@@ -137,7 +137,7 @@ Napi::Value runProgram(const Napi::CallbackInfo& call) {
   const std::string problem = program.run(nullptr);
   if (!problem.empty()) return fail(env, problem);
   program.writeResults(handle->results);
-  return env.Undefined();
+  return Napi::Number::New(env, double(program.duration()) * 1e-3);
 }
 
 // A job and, for a single step, the block that its results go to.
@@ -221,14 +221,15 @@ struct ProgramRuntime {
     Napi::HandleScope scope(e);
     if (--runtime->inFlight == 0) napi_unref_threadsafe_function(e, runtime->back);
     if (job->block && job->problem.empty()) std::memcpy(job->block, job->results, size_t(job->program->resultBytes()));
-    napi_value callback, receiver, arguments[2], result;
+    napi_value callback, receiver, arguments[3], result;
     napi_get_reference_value(e, runtime->settled, &callback);
     napi_get_undefined(e, &receiver);
     if (job->problem.empty()) napi_get_null(e, &arguments[0]);
     else napi_create_string_utf8(e, job->problem.c_str(), job->problem.size(), &arguments[0]);
     napi_create_double(e, double(job->done), &arguments[1]);
+    napi_create_double(e, double(job->program->duration()) * 1e-3, &arguments[2]);
     runtime->give(job);
-    napi_call_function(e, receiver, callback, 2, arguments, &result);
+    napi_call_function(e, receiver, callback, 3, arguments, &result);
   }
 };
 
@@ -240,7 +241,8 @@ ProgramRuntime* runtimeOf(Napi::Env env) {
   return runtime && runtime->driver ? runtime : nullptr;
 }
 
-// startDriver(settled): once per environment; settled(problem or null, whole steps) is called for each job, in order.
+// startDriver(settled): once per environment; settled(problem or null, whole steps, microseconds that one takes of late) is called for
+// each job, in order.
 Napi::Value startDriver(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
   Instance* instance = env.GetInstanceData<Instance>();

@@ -49,7 +49,12 @@ async function train(steps: number): Promise<void> {
 }
 
 const steps = 640;
+// Awaited steps run on this thread or on the driver's, as their length has it: both are warmed up.
 await train(400);
+for (let i = 0; i < 50; i++) {
+  step.sync(x, y);
+  await Promise.all([step(x, y), step(x, y)]);
+}
 allocations();
 faults();
 (globalThis as { gc?: () => void }).gc?.();

@@ -289,3 +289,37 @@ test('programs of one step share their memory, and each finds its own values in 
   t.deepEqual(losses, expected);
   t.deepEqual(weightsOf(model), weightsOf(eager.model));
 });
+
+test('steps shorter than a wake-up leave the event loop its turns, fail alone, and settle in the order of their calls', async (t) => {
+  const step = compileStep((x: Tensor, row: Tensor<'int32'>) => x.gather(row).mul(2));
+  const x = tensor([1, 2, 3]);
+  const row = (i: number): Tensor<'int32'> => Tensor.from(Int32Array.of(i));
+  await step(x, row(0));
+  let turns = 0;
+  const timer = setInterval(() => {
+    turns += 1;
+  }, 1);
+  const end = performance.now() + 200;
+  let steps = 0;
+  for (; performance.now() < end; steps++) t.is((await step(x, row(steps % 3))).item(), 2 * ((steps % 3) + 1));
+  clearInterval(timer);
+  t.true(steps > 100, 'the steps are short');
+  t.true(turns > 10, `${turns} turns in 200 ms`);
+  for (let i = 0; i < 20; i++) await t.throwsAsync(step(x, row(7)), { instanceOf: NativeError, message: /gather_rows/ });
+  t.is((await step(x, row(1))).item(), 4);
+  const settled: number[] = [];
+  const many = Array.from({ length: 2000 }, (_, i) =>
+    step(x, row(i % 3)).then(
+      () => settled.push(i),
+      (error: unknown) => {
+        t.true(error instanceof BusyError);
+      },
+    ),
+  );
+  await Promise.all(many);
+  t.deepEqual(
+    settled,
+    [...settled].sort((a, b) => a - b),
+  );
+  t.true(settled.length >= 64);
+});
