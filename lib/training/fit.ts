@@ -23,7 +23,7 @@ import { checkLoss, checkMetrics, checkSignal, evaluate, resultsOf, weightOf } f
 import { type FitOptions, fitOptions } from './fit-options.js';
 import { type EpochRecord, History, type Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
-import { allFinite, explainNonFinite } from './non-finite.js';
+import { allParametersFinite, explainNonFinite } from './non-finite.js';
 import { type ObservedNumbers, decodeObservation } from './observe.js';
 import { Progress } from './progress.js';
 import { type RunLog, openRunLog } from './run-log.js';
@@ -212,7 +212,7 @@ class Fitting implements TrainingRun {
     if (this.#eager || this.#callbacks.wantsBatches) await this.#stepByStep(order, epoch);
     else await this.#streamed(order, epoch);
     if (epoch.batch < this.stepsPerEpoch) return;
-    if (!model.parameters().every(allFinite)) throw this.#nonFinite(epoch.batch, null);
+    if (!allParametersFinite(model)) throw this.#nonFinite(epoch.batch, null);
     const seconds = (performance.now() - this.#epochBegan) / 1000;
     const scores: Scores = { loss: epoch.sum / epoch.weight, metrics: resultsOf(this.#metrics) };
     // Validation uses the same metrics.

@@ -4,14 +4,22 @@ import { observeForward } from '../layers/forward.js';
 import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
 import { isFloat } from '../dtype.js';
+import { sumSquares } from '../ops/statistics.js';
+import { part, segmentsOf } from '../optimizers/memory.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { TrainingNonFiniteError, type NonFinitePlace } from './errors.js';
 import type { History } from './history.js';
 
-/** Whether all numbers of a tensor are finite; 0·x is NaN for all that are not. */
+/** Whether all numbers of a tensor are finite. */
 export function allFinite(tensor: AnyTensor): boolean {
   if (!isFloat(tensor.dtype) || tensor.size === 0) return true;
-  return noGrad(() => (tensor as Tensor).mul(0).sum().item() === 0);
+  const [, nonFinite] = noGrad(() => sumSquares(tensor));
+  return nonFinite.data[0] === 0;
+}
+
+/** Whether all parameters of a model are, in as few passes as their memory allows. */
+export function allParametersFinite(model: AnyLayer): boolean {
+  return segmentsOf(model.parameters()).every(({ home, begin, end }) => allFinite(part(home.values, begin, end, home.dtype)));
 }
 
 /** Largest size of an element, for messages. */
