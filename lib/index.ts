@@ -34,7 +34,7 @@ export {
 } from './initializers/initializer.js';
 
 export { CrossEntropyLoss, Loss, MSELoss, type MSELossOptions, mseLoss } from './losses/loss.js';
-export { Accuracy, type AccuracyState, Metric } from './metrics/metric.js';
+export { Accuracy, type AccuracyState, type MeasuredAccuracy, Metric } from './metrics/metric.js';
 
 export {
   Optimizer,
@@ -72,6 +72,7 @@ export {
   type MnistOptions,
   type Pair,
   type SplitOptions,
+  type ExampleMemory,
   TensorDataset,
   type TensorDatasetOptions,
   datasets,
@@ -99,7 +100,7 @@ export {
   histogramEdges,
   linearHistogram,
 } from './training/observation.js';
-export { type ObservedNumbers, type ObservedPlace, decodeObservation, observed } from './training/observe.js';
+export { type ObservedNumbers, type ObservedPlace, type ObservedStep, decodeObservation, observed } from './training/observe.js';
 export type { ProgressOption } from './training/progress.js';
 export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
 export { fromBytes, load } from './training/save.js';

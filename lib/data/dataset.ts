@@ -11,6 +11,16 @@ export interface Batch<X extends DType = 'float32', Y extends DType = 'int32'> {
   readonly targets: Tensor<Y>;
 }
 
+/** Where the examples of a set lie that is wholly in memory: row `rows[i]` of both tensors is example `i`. */
+export interface ExampleMemory<X extends DType = 'float32', Y extends DType = 'int32'> {
+  /** Inputs of all rows. */
+  readonly inputs: Tensor<X>;
+  /** Targets of all rows. */
+  readonly targets: Tensor<Y>;
+  /** The row of each example; null: row `i` is example `i`. */
+  readonly rows: Int32Array | null;
+}
+
 /**
  * Examples that can be fetched by index. Anything with these members can be trained on: implement `batch` to read from a file, a
  * database or a generator, and only what is asked for is ever in memory.
@@ -29,10 +39,10 @@ export interface Dataset<X extends DType = 'float32', Y extends DType = 'int32'>
   /** The examples with these indices (from 0 to `length` - 1, in any order, repeats allowed), as new tensors. The indices are only read. */
   batch(indices: Int32Array): Batch<X, Y>;
   /**
-   * Where the examples lie, for sets that are wholly in memory: row `rows[i]` (or `i`, where `rows` is null) of both tensors is example `i`.
+   * Where the examples lie, for sets that are wholly in memory.
    * Training then gathers batches natively instead of calling `batch`; it must give the same.
    */
-  memory?(): { readonly inputs: Tensor<X>; readonly targets: Tensor<Y>; readonly rows: Int32Array | null };
+  memory?(): ExampleMemory<X, Y>;
   /** All class indices without their inputs, where that is cheaper than fetching batches; stratified splits ask for it. */
   labels?(): Int32Array;
 }
@@ -106,7 +116,7 @@ export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32
     return { inputs: this.inputs.gather(rows), targets: this.targets.gather(rows) };
   }
 
-  memory(): { readonly inputs: Tensor<X>; readonly targets: Tensor<Y>; readonly rows: Int32Array | null } {
+  memory(): ExampleMemory<X, Y> {
     return { inputs: this.inputs, targets: this.targets, rows: null };
   }
 

@@ -6,8 +6,8 @@ import { allocateShared } from '../native.js';
 import type { OutputSpecification } from '../ops/define.js';
 import { lostMemory } from '../ops/emit.js';
 import { gatherInto } from '../ops/shape.js';
-import type { AnyTensor, Tensor } from '../tensor.js';
-import { isInMemory } from './dataset.js';
+import type { AnyTensor } from '../tensor.js';
+import { type ExampleMemory, isInMemory } from './dataset.js';
 import type { DataLoader, Pair } from './loader.js';
 
 /** Where a run of steps takes its arguments from: rows of shared memory by index. */
@@ -33,12 +33,7 @@ export interface Feed {
   prepare(first: number, count: number, lane: number): Rows;
 }
 
-interface Memory {
-  readonly inputs: Tensor<DType>;
-  readonly targets: Tensor<DType>;
-  /** Row of example i; null: i. */
-  readonly rows: Int32Array | null;
-}
+type Memory = ExampleMemory<DType, DType>;
 
 /** The batches of one epoch of a loader. */
 export function feedOf(loader: DataLoader<DType, DType>, epoch: number): Feed {

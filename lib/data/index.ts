@@ -10,6 +10,7 @@ export {
   subset,
   TensorDataset,
   type TensorDatasetOptions,
+  type ExampleMemory,
 } from './dataset.js';
 export type { DigitsOptions } from './digits.js';
 export type { DownloadProgress } from './download.js';

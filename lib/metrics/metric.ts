@@ -50,6 +50,14 @@ export abstract class Metric {
   loadStateDict?(state: unknown): void;
 }
 
+/** What {@link Accuracy} measures in a batch. */
+export interface MeasuredAccuracy {
+  /** Examples that were right, a rank-0 tensor. */
+  readonly right: Tensor;
+  /** All examples. */
+  readonly seen: number;
+}
+
 /** What `stateDict` of an {@link Accuracy} gives. */
 export interface AccuracyState {
   /** Examples that were right. */
@@ -84,7 +92,7 @@ export class Accuracy extends Metric {
     this.add(noGrad(() => this.measure(prediction, target)));
   }
 
-  override measure(prediction: AnyTensor, target: AnyTensor): { right: Tensor; seen: number } {
+  override measure(prediction: AnyTensor, target: AnyTensor): MeasuredAccuracy {
     const scores = Tensor.check(prediction, 'prediction');
     const wanted = Tensor.check(target, 'target');
     if (scores.shape.length === 0) throw new ShapeError('accuracy needs scores of shape [..., classes], received a rank-0 tensor');
@@ -97,8 +105,8 @@ export class Accuracy extends Metric {
     return { right: best.equal(labels).to('float32').sum(), seen: best.size };
   }
 
-  override add(measured: { right: Tensor; seen: number }): void {
-    const { right, seen } = checkOptions<{ right: Tensor; seen: number }>(measured, 'measured', ['right', 'seen']);
+  override add(measured: MeasuredAccuracy): void {
+    const { right, seen } = checkOptions<MeasuredAccuracy>(measured, 'measured', ['right', 'seen']);
     const more = Tensor.check(right, 'measured.right').item();
     this.#seen += checkInteger(seen, 'measured.seen', 0);
     this.#right += more;

@@ -1,8 +1,8 @@
 // Encoding: a recording and its plan as one array of numbers for native/program.
 //
 // arena bytes; slots, each: 0 arena, 1 external or 2 argument, dtype, elements, number of the external or argument, byte offset; arguments,
-// live inputs, results (counted lists of slots); instructions, each: op, guard (slot or −1) and the value for which it runs, counted operands (slots), counted
-// integers, counted reals.
+// live inputs, results (counted lists of slots); instructions, each: op, guard (slot or −1) and the value for which it runs, counted operands
+// (slots), counted integers, counted reals.
 
 import { bytesOf, dtypes, type TypedArray } from '../dtype.js';
 import type { MemoryPlan } from './plan.js';

@@ -113,8 +113,7 @@ class Fitting implements TrainingRun {
     const [schedule, metrics, callbacks] = [this.#schedule, this.#metrics, options.callbacks ?? []];
     const clipNorm = options.clipNorm === undefined ? undefined : checkNumber(options.clipNorm, 'options.clipNorm', 0);
     const { wantsBatches: keepPrediction, wantsObservations } = this.#callbacks;
-    const observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0);
-    this.#observeEvery = wantsObservations ? observeEvery : 0;
+    this.#observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0) * Number(wantsObservations);
     this.#steps = makeTrainSteps({ model, loss, optimizer, metrics, clipNorm, keepPrediction });
     this.#compiled = this.#steps.map((step) => compileStep(step));
     const settings = { batchSize: this.batchSize, seed: this.#seed, shuffle, dropLast };
@@ -239,7 +238,8 @@ class Fitting implements TrainingRun {
   async #streamed(order: number, epoch: EpochProgress): Promise<void> {
     const feed = feedOf(this.#loader, order);
     const stopped = (): boolean => this.#signal?.aborted === true || this.history.stopped !== null;
-    const rows = this.#loader.order(order);
+    let rows: Int32Array | null = null; // drawn again only when somebody asks for a batch
+    const fetch = (batch: number) => this.#loader.fetch((rows ??= this.#loader.order(order)), batch);
     const [plain, observing] = this.#compiled.map((step) => stepPrograms(step));
     const choose = (at: number): { programs: StepPrograms<StepResult>; count: number } => {
       const until = this.#untilObserved(this.step + at - epoch.batch, at);
@@ -262,13 +262,13 @@ class Fitting implements TrainingRun {
           const losses: number[] = [];
           for (let i = 0; i < count; i++) {
             const result = read(i);
-            const whole = (): [AnyTensor, AnyTensor] => [result.prediction as AnyTensor, this.#loader.fetch(rows, first + i)[1]];
+            const whole = (): [AnyTensor, AnyTensor] => [result.prediction as AnyTensor, fetch(first + i)[1]];
             losses.push(this.#count(result, feed.examples(first + i), epoch, whole));
           }
           await this.#tell(losses, epoch, read(count - 1).observation);
         }
       } catch (error) {
-        throw error instanceof StepFailure ? this.#explain(error, error.batch, this.#loader.fetch(rows, error.batch)) : error;
+        throw error instanceof StepFailure ? this.#explain(error, error.batch, fetch(error.batch)) : error;
       }
       if (this.#checkpoints?.isDue(this.step)) await this.#checkpoints.take(() => this.#position());
     }
@@ -289,8 +289,8 @@ class Fitting implements TrainingRun {
       }
       const value = this.#count(result, inputs.shape[0], progress, () => [result.prediction as AnyTensor, targets]);
       if (this.#callbacks.wantsBatches) {
-        const { epoch, step } = this;
         const prediction = result.prediction as AnyTensor;
+        const { epoch, step } = this;
         const record: BatchRecord = { epoch, batch: progress.batch, step, loss: value, inputs, targets, prediction };
         await this.#callbacks.call('onBatchEnd', record, this);
       }

@@ -22,6 +22,14 @@ export interface ObservedPlace {
   readonly shape: readonly number[];
 }
 
+/** What {@link observed} gives. */
+export interface ObservedStep<R> {
+  /** What `forwardAndBackward` gave. */
+  readonly result: R;
+  /** What was measured. */
+  readonly observation: ObservedNumbers;
+}
+
 /** What {@link observed} measured: tensors that a compiled step can return. {@link decodeObservation} reads them. */
 export interface ObservedNumbers {
   /** Layers, in the order of their forwards. */
@@ -73,7 +81,7 @@ export function observed<R>(
   optimizer: Optimizer<any>,
   forwardAndBackward: () => R,
   update: () => void,
-): { result: R; observation: ObservedNumbers } {
+): ObservedStep<R> {
   if (!(model instanceof Layer)) throw new ArgumentError(expected('a Layer', 'model', model));
   if (!(optimizer instanceof Optimizer)) throw new ArgumentError(expected('an optimizer', 'optimizer', optimizer));
   for (const [argument, value] of Object.entries({ forwardAndBackward, update })) {
