@@ -8,7 +8,8 @@ import { filesBelow } from './stamps.mjs';
 import { root } from './steps.mjs';
 
 // Tests of files, commands, processes and documents, and those that set the instruction set themselves: the same in every cell, and slow.
-const independent = /\/(cli|data|io)\/|\/(architecture|determinism|docs|fuzz|isa|loader|mnist|run-log|progress|schedule|ulp|workers)\.test/;
+const independent =
+  /\/(cli|data|io)\/|\/(allocations|architecture|checkpoint\S*|determinism|docs|fuzz|isa|loader|mnist|run-log|progress|schedule|ulp|workers)\.test/;
 
 const flags = process.platform === 'linux' ? (/^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? '').split(' ') : [];
 const available = {

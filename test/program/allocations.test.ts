@@ -40,7 +40,7 @@ const serves = process.platform === 'linux' && process.env['LD_PRELOAD'] === und
         return JSON.parse(stdout) as Counts;
       };
       for (const mode of ['sync', 'awaited']) {
-        const counts = [64, 2048].map((hidden) => count(hidden, mode));
+        const counts = [64, 512].map((hidden) => count(hidden, mode));
         t.log(mode, ...counts.map((one) => JSON.stringify(one)));
         for (const { allocations, sawAllocations, threads, faults } of counts) {
           t.true(sawAllocations, 'what the addon allocates in its warm-up is seen');
@@ -48,9 +48,8 @@ const serves = process.platform === 'linux' && process.env['LD_PRELOAD'] === und
           t.true(threads > 0);
           t.is(faults, 0);
         }
-        // Of awaited steps a collection may take some away in between.
-        if (mode === 'sync')
-          t.true(Math.abs(counts[1].heapPerStep - counts[0].heapPerStep) < 512, 'bytes of JavaScript memory a step, small and large model');
+        // Some closures, promises and views; an activation of the large model alone has 256 KiB. A collection in between only lowers it.
+        for (const { heapPerStep } of counts) t.true(heapPerStep < 32768, 'bytes of JavaScript memory a step');
       }
     } finally {
       rmSync(folder, { recursive: true, force: true });
