@@ -221,13 +221,13 @@ export class Program<R> {
         () => binding.queueProgram(this.#handle, inputs),
         (problem, _steps, microseconds) => {
           this.#flights.count -= 1;
-          this.#microseconds = microseconds;
           if (problem !== null) {
             // Another step has counted on from here: masks that it drew must not come again.
             if (counted === number) restore();
             else for (const hook of this.recording.hooks) hook.discount?.();
             return settled(new NativeError(problem));
           }
+          this.#microseconds = microseconds;
           let result: R;
           try {
             result = this.#read(this.#block, this.liveBytes);

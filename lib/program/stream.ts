@@ -46,10 +46,8 @@ const mostStagedBytes = 32 << 20;
 
 let streams = 0;
 
-interface Flight<R> {
-  lane: number;
-  chunk: Promise<{ chunk: Chunk<R>; failure: StepFailure | null }>;
-}
+/** A native call under way. */
+type Flight<R> = Promise<{ chunk: Chunk<R>; failure: StepFailure | null }>;
 
 /** Runs the steps of a feed on the driver thread, and yields them chunk by chunk while the next ones are under way. */
 export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, options: StreamOptions<R>): AsyncGenerator<Chunk<R>> {
@@ -70,21 +68,20 @@ export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, option
     const program = choice.programs.find(feed.specifications(next));
     let most = Math.min(last - next, choice.count, mostSteps, Math.max(1, Math.round(targetMilliseconds / perStep)));
     if (feed.stagedBytes > 0) most = Math.min(most, Math.max(1, Math.floor(mostStagedBytes / feed.stagedBytes)));
-    let count = 1;
-    if (feed.examples(next + most - 1) === examples) count = most;
-    else while (count < most && feed.examples(next + count) === examples) count += 1;
+    // Only the last batch may be smaller: it goes alone.
+    const count = feed.examples(next + most - 1) === examples ? most : most - 1;
     const first = next;
-    const own = lane;
-    const inputs = feed.prepare(first, count, own);
-    const chunk = new Promise<{ chunk: Chunk<R>; failure: StepFailure | null }>((resolve) => {
-      program.queueRun(count, stream, inputs, lanes[own], (problem, done, read) => {
+    const inputs = feed.prepare(first, count, lane);
+    const memory = lanes[lane];
+    const flight: Flight<R> = new Promise((resolve) => {
+      program.queueRun(count, stream, inputs, memory, (problem, done, read) => {
         const now = performance.now();
         if (problem === null) perStep = (now - settledAt) / count;
         settledAt = now;
         resolve({ chunk: { first, count: done, read }, failure: problem === null ? null : new StepFailure(problem, first + done) });
       });
     });
-    flights.push({ lane: own, chunk });
+    flights.push(flight);
     next += count;
     lane = (lane + 1) % lanes.length;
   };
@@ -103,7 +100,7 @@ export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, option
       }
       const flight = flights.shift();
       if (flight === undefined) break;
-      const { chunk, failure: found } = await flight.chunk;
+      const { chunk, failure: found } = await flight;
       failure ??= found;
       if (chunk.count > 0) {
         // The other lanes work on while this chunk is read; its own is taken again only afterwards.
@@ -112,6 +109,6 @@ export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, option
       if (failure !== null && flights.length === 0) throw failure;
     }
   } finally {
-    for (const { chunk } of flights) await chunk;
+    for (const flight of flights) await flight;
   }
 }

@@ -75,7 +75,7 @@ export async function pruneCheckpoints(dir: string, step: number, keep: number):
  * @throws {FileFormatError} when any of it is damaged
  * @throws {ArgumentError} when it cannot be read, or a later version wrote it
  */
-export async function readCheckpoint(file: CheckpointFile): Promise<CheckpointContent> {
+async function readCheckpoint(file: CheckpointFile): Promise<CheckpointContent> {
   const { path, step } = file;
   const { tensors, metadata } = await readSafetensors(path);
   if (metadata.get('format') !== format) throw new FileFormatError(`${path}: is no checkpoint`);

@@ -16,7 +16,7 @@ import { UnrecordableError } from '../program/symbolic.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import type { Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
-import { addMeasured, measure } from './train-step.js';
+import { addMeasured, measure, needPrediction } from './train-step.js';
 
 /** Options of `model.evaluate`. */
 export interface EvaluateOptions {
@@ -51,11 +51,11 @@ export async function evaluate(model: AnyLayer, data: Dataset<DType, DType>, opt
   if (loader.length === 0) throw new ArgumentError(`the data set ${data.name} is empty: there is nothing to evaluate`);
   for (const metric of metrics) metric.reset();
   let sum = 0;
-  const needsPrediction = metrics.some((metric) => metric.measure === undefined || metric.add === undefined);
+  const keep = needPrediction(metrics);
   const pass = (inputs: AnyTensor, targets: AnyTensor) => {
     const prediction = Tensor.check(model.forward(inputs as never) as unknown, "the model's output");
     const value = checkOneNumber(loss.forward(prediction, targets));
-    return { loss: value, measured: measure(metrics, prediction, targets), prediction: needsPrediction ? prediction : null };
+    return { loss: value, measured: measure(metrics, prediction, targets), prediction: keep ? prediction : null };
   };
   await inEvaluation(model, loader, checkSignal(signal), pass, (result, examples, targets) => {
     sum += result.loss.item() * weightOf(loss, examples);
@@ -77,7 +77,7 @@ export async function predict(model: AnyLayer, inputs: AnyTensor | Dataset<DType
   const isTensor = inputs instanceof Tensor;
   if (isTensor && Tensor.check(inputs, 'inputs').rank === 0)
     throw new ShapeError('predict() expects a first dimension that counts examples, received a rank-0 tensor');
-  const data = isTensor ? new Rows(inputs.detach()) : inputs;
+  const data = isTensor ? new TensorRows(inputs.detach()) : inputs;
   if (isTensor && data.length === 0) return inEvaluationMode(model, () => noGrad(() => pass(inputs.detach())));
   await inEvaluation(model, new DataLoader<DType, DType>(data, { batchSize }), abort, pass, keep);
   if (parts.length === 0) throw new ArgumentError('the data set is empty: there is nothing to predict');
@@ -85,7 +85,7 @@ export async function predict(model: AnyLayer, inputs: AnyTensor | Dataset<DType
 }
 
 /** The rows of a tensor as a data set without targets. */
-class Rows implements Dataset<DType, DType> {
+class TensorRows implements Dataset<DType, DType> {
   readonly name = 'inputs';
   readonly length: number;
   readonly inputShape: readonly number[];

@@ -53,7 +53,7 @@ export function makeTrainSteps({
   clipNorm,
   keepPrediction,
 }: StepParts): [plain: TrainStep, observed: TrainStep] {
-  const keep = keepPrediction || metrics.some((metric) => metric.measure === undefined || metric.add === undefined);
+  const keep = keepPrediction || needPrediction(metrics);
   let checked = false;
   const gradients = (inputs: AnyTensor, targets: AnyTensor): Omit<StepResult, 'observation'> => {
     const prediction = Tensor.check(model.forward(inputs as never) as unknown, "the model's output");
@@ -84,19 +84,26 @@ export function makeTrainSteps({
   ];
 }
 
-/** What the metrics that can measure by operations alone make of a batch. */
-export function measure(metrics: readonly Metric[], prediction: AnyTensor, targets: AnyTensor): unknown[] {
-  return metrics.map((metric) => metric.measure?.(prediction, targets) ?? null);
+const measuresAlone = ({ measure: own, add }: Metric): boolean => own !== undefined && add !== undefined;
+
+/** Whether some metric wants to see predictions, because it cannot measure inside of a step. */
+export function needPrediction(metrics: readonly Metric[]): boolean {
+  return !metrics.every(measuresAlone);
 }
 
-/** Adds what was measured in a batch; `batch` fetches the targets for metrics that want to see them. */
+/** What the metrics that can measure by operations alone make of a batch. */
+export function measure(metrics: readonly Metric[], prediction: AnyTensor, targets: AnyTensor): unknown[] {
+  return metrics.map((metric) => (measuresAlone(metric) ? metric.measure?.(prediction, targets) : null));
+}
+
+/** Adds what was measured in a batch; `seen` gives prediction and targets to metrics that want to see them. */
 export function addMeasured(
   metrics: readonly Metric[],
   measured: readonly unknown[],
   seen: () => [prediction: AnyTensor, targets: AnyTensor],
 ): void {
   for (const [i, metric] of metrics.entries()) {
-    if (metric.measure !== undefined && metric.add !== undefined) metric.add(measured[i]);
+    if (measuresAlone(metric)) metric.add?.(measured[i]);
     else noGrad(() => metric.update(...seen()));
   }
 }

@@ -99,18 +99,17 @@ constexpr uint32_t mostInputs = 256;
 
 // Calls body(number, port, data) for each argument of a step, after checking all sizes. Returns what is wrong, or null.
 template <class F> const char* forInputs(Napi::Env env, napi_value list, const Program& program, F body) {
-  constexpr uint32_t most = mostInputs;
   const std::vector<Port>& ports = program.inputs();
   uint32_t length = 0;
   bool isArray = false;
   if (napi_is_array(env, list, &isArray) != napi_ok || !isArray || napi_get_array_length(env, list, &length) != napi_ok ||
-      length != ports.size() || length > most)
+      length != ports.size() || length > mostInputs)
     return "[program] wrong inputs";
   // First the elements: a getter among them may run JavaScript, which takes memory away.
-  napi_value items[most];
+  napi_value items[mostInputs];
   for (uint32_t i = 0; i < length; ++i)
     if (napi_get_element(env, list, i, &items[i]) != napi_ok) return "[program] wrong inputs";
-  Operand operands[most];
+  Operand operands[mostInputs];
   for (uint32_t i = 0; i < length; ++i) {
     if (!operandOf(env, items[i], &operands[i])) return "[program] wrong inputs";
     if (operands[i].length * dtypeSize(operands[i].dtype) != ports[i].bytes)

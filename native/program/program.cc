@@ -237,7 +237,7 @@ std::string Program::run(const std::atomic<bool>* stop) {
     in.op->functions.run(in.call);
   }
   const auto taken = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - begin).count();
-  duration_.store((duration() + int64_t(taken)) / 2, std::memory_order_relaxed);
+  duration_.store(duration() == 0 ? int64_t(taken) : (duration() + int64_t(taken)) / 2, std::memory_order_relaxed);
   return "";
 }
 

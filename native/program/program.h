@@ -58,7 +58,7 @@ class Program {
   // Runs all instructions once; arguments are bound, live inputs in place. Returns what is wrong, or ''. `stop` is looked at between
   // instructions, and may be null.
   std::string run(const std::atomic<bool>* stop);
-  // How long a run takes of late, in nanoseconds; none yet: very long.
+  // How long a run takes of late, in nanoseconds; 0 before the first.
   int64_t duration() const { return duration_.load(std::memory_order_relaxed); }
 
   Arena& arena() const { return *arena_; }
@@ -102,7 +102,7 @@ class Program {
   // Workspaces depend on the thread count and on which matrix product serves: what they were when the size was last worked out.
   int64_t preparedFor_ = -1;
   size_t workspaceBytes_ = 0;
-  std::atomic<int64_t> duration_{int64_t(1) << 40};
+  std::atomic<int64_t> duration_{0};
 };
 
 }  // namespace nodegrad
