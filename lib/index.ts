@@ -9,6 +9,16 @@ export type { MatmulOptions } from './ops/matmul.js';
 export { type HistogramOptions, type ReduceOptions, type VarianceOptions, histogram } from './ops/reduce.js';
 export { type CrossEntropyOptions, type Reduction, crossEntropy, logSoftmax, softmax } from './ops/softmax.js';
 export { type DropoutOptions, dropout } from './ops/random.js';
+export {
+  type Conv2dFunctionOptions,
+  type ConvTranspose2dFunctionOptions,
+  type ConvolutionAlgorithm,
+  type Padding2d,
+  type Size2d,
+  conv2d,
+  convTranspose2d,
+  setConvolution,
+} from './ops/convolution.js';
 
 export { type AnyLayer, type LoadOptions, type LoadReport, Layer } from './layers/layer.js';
 export { type LayerConstructor, type LayerDescription, registerLayer } from './layers/registry.js';
@@ -16,6 +26,13 @@ export type { SummaryOptions } from './layers/summary.js';
 export { Parameter, type ParameterOptions } from './parameter.js';
 export { Sequential } from './layers/sequential.js';
 export { Linear, type LinearOptions } from './layers/linear.js';
+export {
+  Conv2d,
+  type Conv2dOptions,
+  ConvTranspose2d,
+  type ConvTranspose2dOptions,
+  type ConvolutionLayerOptions,
+} from './layers/convolution.js';
 export * from './layers/activations.js'; // ReLU, Sigmoid, Tanh …
 export { Dropout, Flatten } from './layers/shape.js';
 
