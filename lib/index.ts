@@ -9,7 +9,16 @@ export type { MatmulOptions } from './ops/matmul.js';
 export { type HistogramOptions, type ReduceOptions, type VarianceOptions, histogram } from './ops/reduce.js';
 export { type CrossEntropyOptions, type Reduction, crossEntropy, logSoftmax, softmax } from './ops/softmax.js';
 export { type DropoutOptions, dropout } from './ops/random.js';
-export type { Size2d } from './ops/spatial.js';
+export {
+  type Conv2dFunctionOptions,
+  type ConvTranspose2dFunctionOptions,
+  type ConvolutionAlgorithm,
+  type Padding2d,
+  type Size2d,
+  conv2d,
+  convTranspose2d,
+  setConvolution,
+} from './ops/convolution.js';
 export {
   type AvgPool2dOptions,
   type MaxPool2dOptions,
@@ -28,6 +37,13 @@ export type { SummaryOptions } from './layers/summary.js';
 export { Parameter, type ParameterOptions } from './parameter.js';
 export { Sequential } from './layers/sequential.js';
 export { Linear, type LinearOptions } from './layers/linear.js';
+export {
+  Conv2d,
+  type Conv2dOptions,
+  ConvTranspose2d,
+  type ConvTranspose2dOptions,
+  type ConvolutionLayerOptions,
+} from './layers/convolution.js';
 export * from './layers/activations.js'; // ReLU, Sigmoid, Tanh …
 export { Dropout, Flatten } from './layers/shape.js';
 export * from './layers/pooling.js'; // MaxPool2d, AvgPool2d, GlobalAvgPool2d …

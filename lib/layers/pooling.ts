@@ -1,6 +1,7 @@
 // Pooling layers: the functions of lib/ops/pooling.ts as layers; every export is public.
 
 import type { FloatDType } from '../dtype.js';
+import { type Size2d, checkSize2d } from '../ops/convolution.js';
 import {
   type AvgPool2dOptions,
   type MaxPool2dOptions,
@@ -13,7 +14,6 @@ import {
   globalMaxPool2d,
   maxPool2d,
 } from '../ops/pooling.js';
-import { type Size2d, checkSize2d } from '../ops/spatial.js';
 import type { Tensor } from '../tensor.js';
 import { Layer } from './layer.js';
 import { registerLayer } from './registry.js';

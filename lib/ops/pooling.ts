@@ -2,12 +2,13 @@
 
 import type { FloatDType } from '../dtype.js';
 import { ArgumentError, ShapeError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
-import type { AnyTensor, Tensor } from '../tensor.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+import { type Size2d, checkSize2d } from './convolution.js';
 import { defineOp } from './define.js';
+import { requireFloat } from './elementwise.js';
 import { emitOne } from './emit.js';
 import { max } from './reduce.js';
 import { reshape } from './shape.js';
-import { type Size2d, checkImages, checkSize2d } from './spatial.js';
 
 /** Where windows lie, for all kinds of pooling with a kernel. */
 export interface PoolOptions {
@@ -40,6 +41,16 @@ export interface Pooling {
   readonly padding: readonly [number, number];
   readonly dilation: readonly [number, number];
   readonly ceilMode: boolean;
+}
+
+/** @internal A tensor of images, channels last. */
+export function checkImages<D extends FloatDType>(op: string, x: unknown): Tensor<D> {
+  const input = Tensor.check(x, 'x') as Tensor<D>;
+  requireFloat(op, [input]);
+  if (input.shape.length !== 4) {
+    throw new ShapeError(`[${op}] expected images of shape [N, H, W, C], received shape ${describeShape(input.shape)}`);
+  }
+  return input;
 }
 
 const poolNames = ['stride', 'padding', 'ceilMode'];

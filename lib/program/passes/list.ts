@@ -29,6 +29,7 @@ interface Use {
 const updating = new Set([
   'accumulate',
   'matmul_accumulate',
+  'conv2d_weight_accumulate',
   'linear_gradients',
   'sum_accumulate',
   'sgd',
