@@ -14,10 +14,12 @@ export { type AnyLayer, type LoadOptions, type LoadReport, Layer } from './layer
 export { type LayerConstructor, type LayerDescription, registerLayer } from './layers/registry.js';
 export type { SummaryOptions } from './layers/summary.js';
 export { Parameter, type ParameterOptions } from './parameter.js';
+export { Buffer, type BufferOptions } from './buffer.js';
 export { Sequential } from './layers/sequential.js';
 export { Linear, type LinearOptions } from './layers/linear.js';
 export * from './layers/activations.js'; // ReLU, Sigmoid, Tanh …
 export { Dropout, Flatten } from './layers/shape.js';
+export { BatchNorm, BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/norm.js';
 
 export {
   Constant,

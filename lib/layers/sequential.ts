@@ -5,6 +5,7 @@ import type { Tensor } from '../tensor.js';
 import { type AnyLayer, Layer } from './layer.js';
 import { type LayerDescription, buildLayer, describeLayer, registerLayer } from './registry.js';
 import { Linear } from './linear.js';
+import { BatchNorm } from './norm.js';
 import { Dropout, Flatten } from './shape.js';
 
 /**
@@ -43,7 +44,7 @@ export class Sequential extends Layer {
   override chooseInitializers(): void {
     this.layers.forEach((layer, i) => {
       if (!(layer instanceof Linear)) return;
-      const next = this.layers.slice(i + 1).find((item) => !(item instanceof Flatten || item instanceof Dropout));
+      const next = this.layers.slice(i + 1).find((item) => !(item instanceof Flatten || item instanceof Dropout || item instanceof BatchNorm));
       layer.followedBy(next?.initializerHint ?? null);
     });
   }

@@ -5,6 +5,7 @@ import { Random } from '../../lib/random.js';
 import { activations } from './activations.js';
 import { f64, i32 } from './build.js';
 import type { GradcheckOptions } from './gradcheck.js';
+import { normCases } from './norm-gradients.js';
 import { Seeded } from './seeded.js';
 
 type Double = Tensor<'float64'>;
@@ -323,4 +324,5 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
   log_softmax: () => normalized(logSoftmax),
   cross_entropy: classLosses,
   cross_entropy_dense: probabilityLosses,
+  ...normCases,
 };

@@ -4,6 +4,7 @@ import { nativeOps } from '../../lib/native.js';
 import { Seeded } from '../helpers/seeded.js';
 import { columnsOf, type Float, type Maker, one, type Sample, state, uniform } from './calls.js';
 import { fusedMakers } from './fused.js';
+import { normMakers } from './norms.js';
 
 export { type Float, runInto, runSample, type Sample } from './calls.js';
 
@@ -147,6 +148,7 @@ const makers: Record<string, Maker> = {
   ...Object.fromEntries(
     Object.entries(fusedMakers).map(([op, make]) => [op, (...given: Parameters<Maker>) => make(...given).map(({ sample }) => sample)]),
   ),
+  ...normMakers,
   add: binary('add'),
   sub: binary('sub'),
   mul: binary('mul'),
