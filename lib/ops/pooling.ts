@@ -82,7 +82,8 @@ function checkPooling(kernel: unknown, options: MaxPool2dOptions): Pooling {
 export function checkMaxPool2d(kernel: unknown, options: unknown): Pooling {
   const pooling = checkPooling(kernel, checkOptions<MaxPool2dOptions>(options, 'options', [...poolNames, 'dilation']));
   const taps = pooling.kernel[0] * pooling.kernel[1];
-  if (taps > mostTaps) throw new ArgumentError(expected(`a window of at most ${mostTaps} taps`, 'kernel', kernel, 'See globalMaxPool2d and adaptiveMaxPool2d.'));
+  if (taps > mostTaps)
+    throw new ArgumentError(expected(`a window of at most ${mostTaps} taps`, 'kernel', kernel, 'See globalMaxPool2d and adaptiveMaxPool2d.'));
   return pooling;
 }
 
