@@ -161,7 +161,9 @@ export { type LinearModelOptions, type MlpOptions, linearModel, mlp } from './mo
 export { ImageModel, type ImageModelOptions } from './models/image-model.js';
 export * from './models/blocks.js'; // BasicBlock, Bottleneck, Fire …
 export * from './models/lenet.js';
+export * from './models/alexnet.js';
 export * from './models/vgg.js';
+export * from './models/googlenet.js';
 export {
   type CifarResNeXtOptions,
   type CifarResNetOptions,
@@ -179,7 +181,11 @@ export {
   resnext50,
   wideResnet50,
 } from './models/resnet.js';
+export * from './models/preact-resnet.js';
+export * from './models/densenet.js';
 export * from './models/squeezenet.js';
+export * from './models/nin.js';
+export { ResponseNorm } from './models/response-norm.js';
 
 export { type Info, getNumThreads, info, setNumThreads, setReproducible } from './runtime.js';
 export type { BlasInfo, CpuInfo, NativeInfo } from './native.js';

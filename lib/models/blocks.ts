@@ -282,7 +282,7 @@ export class PreActBlock extends Layer {
     const isBottleneck = channels !== outChannels;
     this.norms = (isBottleneck ? [inChannels, channels, channels] : [inChannels, channels]).map((features) => new BatchNorm2d(features));
     this.convs = isBottleneck
-      ? [convolution(inChannels, channels, 1), convolution(channels, channels, 3, { stride }), convolution(channels, outChannels, 1)]
+      ? [convolution(inChannels, channels, 1, { stride }), convolution(channels, channels, 3), convolution(channels, outChannels, 1)]
       : [convolution(inChannels, channels, 3, { stride }), convolution(channels, outChannels, 3)];
     const keepsShape = stride === 1 && inChannels === outChannels;
     if (keepsShape) this.shortcut = null;
