@@ -184,6 +184,7 @@ export {
 export * from './models/preact-resnet.js';
 export * from './models/densenet.js';
 export * from './models/squeezenet.js';
+export { type LoadPyTorchOptions, type PyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
 export * from './models/nin.js';
 export { ResponseNorm } from './models/response-norm.js';
 
