@@ -2,6 +2,7 @@
 
 import { fuseActivation } from './passes/activation.js';
 import { fuseActivationGradient } from './passes/activation-gradient.js';
+import { fuseBatchNorm } from './passes/batch-norm.js';
 import { fuseChains } from './passes/chain.js';
 import { fuseClipping } from './passes/clipping.js';
 import { foldConstants } from './passes/constants.js';
@@ -15,6 +16,7 @@ import type { Recording, Slot } from './record.js';
 const passes: readonly Pass[] = [
   foldConstants,
   removeDead,
+  fuseBatchNorm,
   fuseActivation,
   fuseActivationGradient,
   fuseParameterGradients,
