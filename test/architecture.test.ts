@@ -196,7 +196,7 @@ const withoutGradient: [RegExp, string][] = [
   ],
   [/^require_finite$/, 'gives no value'],
   [/^batch_norm_statistics$/, 'off the tape: the gradient of batch_norm goes through them'],
-  [/^(batch_norm_running|batch_norm_gradients)$/, 'runs in place or inside backward'],
+  [/^(batch_norm_running|(batch|group)_norm_gradients)$/, 'runs in place or inside backward'],
   [/^batch_norm_(add_)?relu$/, 'fused after recording, when the tape is gone'],
   [/^(sgd|adam|accumulate|scale_by|matmul_accumulate|scatter_add_rows)$/, 'runs inside backward or in place, where no tape is kept'],
 ];
@@ -282,6 +282,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/ops/shape.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/softmax.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/batch_norm.ts': { test: 'test/layers/norm.test.ts', why: 'with the layers that it is for' },
+  'lib/ops/group_norm.ts': { test: 'test/layers/group-norm.test.ts', why: 'with the layers that it is for' },
   'lib/ops/state.ts': { test: 'test/layers/norm.test.ts', why: 'when running statistics are written' },
   'lib/ops/random.ts': { test: 'test/random.test.ts', why: 'the numbers are those of lib/random.ts' },
   'lib/ops/backward.ts': { test: course('gradients'), why: 'course section G is its specification' },

@@ -24,7 +24,8 @@ function withRelu(uses: Uses, at: number): Edit | null {
   const relu = uses.list.instructions[next];
   const { ints, reals } = norm;
   const [out, ...read] = relu.operands;
-  if (relu.op.name === 'relu') return merge(uses, [at, next], next, { op: batchNormReluOp, operands: [out, ...inputs], writes: 1, ints, reals });
+  if (relu.op.name === 'relu')
+    return merge(uses, [at, next], next, { op: batchNormReluOp, operands: [out, ...inputs], writes: 1, ints, reals });
   if (relu.op.name !== 'add_relu' || read.some((slot, i) => slot.size !== out.size || !isWholeWalk(relu, i))) return null;
   const other = sameSlot(read[0], y) ? read[1] : read[0];
   return merge(uses, [at, next], next, { op: batchNormAddReluOp, operands: [out, ...inputs, other], writes: 1, ints, reals });
@@ -68,7 +69,9 @@ function withoutMask(uses: Uses, at: number): Edit | null {
     const same =
       sameSlot(operands[writes], g) &&
       ['batch_norm_gradients', 'batch_norm_backward'].includes(op.name) &&
-      (op.name === 'batch_norm_gradients' ? inputs.slice(0, 3) : inputs.slice(0, 4)).every((slot, i) => given[i] === undefined || sameSlot(slot, given[i])) &&
+      (op.name === 'batch_norm_gradients' ? inputs.slice(0, 3) : inputs.slice(0, 4)).every(
+        (slot, i) => given[i] === undefined || sameSlot(slot, given[i]),
+      ) &&
       norm.ints.every((size, i) => size === ints[i]) &&
       norm.reals[0] === reals[0];
     if (!same || !sameGuard(uses, at, reader, forward)) return null;
