@@ -184,7 +184,7 @@ const withoutGradient: [RegExp, string][] = [
   [/^(sum_squares|sum_squares_difference|statistics)$/, 'reports numbers, off the tape'],
   [/^(fill|random_uniform|random_normal)$/, 'no input to differentiate by'],
   [
-    /^(?!conv2d_input_gradient$)(linear_map|scaled_sgd|scaled_adam|elementwise_chain|\w+_(gradient|gradients|overwrite|accumulate|and_clear))$/,
+    /^(?!conv2d_input_gradient$)(linear_map|conv2d_map|scaled_sgd|scaled_adam|elementwise_chain|\w+_(gradient|gradients|overwrite|accumulate|and_clear))$/,
     'fused after recording, when the tape is gone',
   ],
   [/^require_finite$/, 'gives no value'],
