@@ -271,6 +271,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/ops/broadcast.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/matmul.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/convolution.ts': { test: 'test/layers/convolution.test.ts', why: 'the layers call it; golden values and gradients as for all' },
+  'lib/ops/pooling.ts': { test: 'test/layers/pooling.test.ts', why: 'the layers call it; golden values and gradients as for all' },
   'lib/ops/reduce.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/shape.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/softmax.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },

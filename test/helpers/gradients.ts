@@ -4,6 +4,7 @@ import { linear } from '../../lib/ops/matmul.js';
 import { Random } from '../../lib/random.js';
 import { activations } from './activations.js';
 import { convolutionCases } from './convolutions.js';
+import { poolingCases } from './poolings.js';
 import { f64, i32 } from './build.js';
 import type { GradcheckOptions } from './gradcheck.js';
 import { Seeded } from './seeded.js';
@@ -325,4 +326,5 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
   cross_entropy: classLosses,
   cross_entropy_dense: probabilityLosses,
   ...convolutionCases,
+  ...poolingCases,
 };
