@@ -9,6 +9,7 @@
 #include "random.h"
 #include "transpose.h"
 #include "gemm.h"
+#include "winograd.h"
 
 template <class T> constexpr nodegrad::Kernels<T> table() {
   return {
