@@ -9,6 +9,27 @@ export type { MatmulOptions } from './ops/matmul.js';
 export { type HistogramOptions, type ReduceOptions, type VarianceOptions, histogram } from './ops/reduce.js';
 export { type CrossEntropyOptions, type Reduction, crossEntropy, logSoftmax, softmax } from './ops/softmax.js';
 export { type DropoutOptions, dropout } from './ops/random.js';
+export {
+  type Conv2dFunctionOptions,
+  type ConvTranspose2dFunctionOptions,
+  type ConvolutionAlgorithm,
+  type Padding2d,
+  type Size2d,
+  conv2d,
+  convTranspose2d,
+  setConvolution,
+} from './ops/convolution.js';
+export {
+  type AvgPool2dOptions,
+  type MaxPool2dOptions,
+  type PoolOptions,
+  type Pooling,
+  adaptiveAvgPool2d,
+  avgPool2d,
+  globalAvgPool2d,
+  globalMaxPool2d,
+  maxPool2d,
+} from './ops/pooling.js';
 
 export { type AnyLayer, type LoadOptions, type LoadReport, Layer } from './layers/layer.js';
 export { type LayerConstructor, type LayerDescription, registerLayer } from './layers/registry.js';
@@ -17,10 +38,18 @@ export { Parameter, type ParameterOptions } from './parameter.js';
 export { Buffer, type BufferOptions } from './buffer.js';
 export { Sequential } from './layers/sequential.js';
 export { Linear, type LinearOptions } from './layers/linear.js';
+export {
+  Conv2d,
+  type Conv2dOptions,
+  ConvTranspose2d,
+  type ConvTranspose2dOptions,
+  type ConvolutionLayerOptions,
+} from './layers/convolution.js';
 export * from './layers/activations.js'; // ReLU, Sigmoid, Tanh …
 export { Dropout, Flatten } from './layers/shape.js';
 export { BatchNorm, BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/norm.js';
 export { ExampleNorm, GroupNorm, type GroupNormOptions, InstanceNorm2d, LayerNorm } from './layers/group-norm.js';
+export * from './layers/pooling.js'; // MaxPool2d, AvgPool2d, GlobalAvgPool2d …
 
 export {
   Constant,

@@ -36,6 +36,7 @@ function overwriting(instruction: Instruction, output: number): Pick<Instruction
   const { op, ints } = instruction;
   const flag = (place: number): Pick<Instruction, 'op' | 'ints'> | null => (ints[place] === 1 ? null : { op, ints: ints.with(place, 1) });
   if (op.name === 'matmul_accumulate') return { op: matmulOverwriteOp, ints };
+  if (op.name === 'conv2d_weight_accumulate') return flag(17);
   if (op === linearGradientsOp) return flag(3 + output);
   return op === sumAccumulateOp ? flag(3) : null;
 }

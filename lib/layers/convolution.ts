@@ -1,0 +1,238 @@
+// Convolution layers over images [N, H, W, C].
+
+import { ArgumentError, checkChoice, checkInteger, checkOptions, expected } from '../errors.js';
+import { He, Initializer, Xavier, Zeros } from '../initializers/initializer.js';
+import {
+  type ConvolutionAlgorithm,
+  type Padding2d,
+  type Size2d,
+  checkPadding2d,
+  checkSize2d,
+  conv2d,
+  convTranspose2d,
+} from '../ops/convolution.js';
+import { Parameter } from '../parameter.js';
+import { Tensor } from '../tensor.js';
+import { Layer } from './layer.js';
+import { registerLayer } from './registry.js';
+
+/** Options that {@link Conv2d} and {@link ConvTranspose2d} share. */
+export interface ConvolutionLayerOptions {
+  /** Step between windows. Default 1. */
+  stride?: Size2d;
+  /** Distance between the taps of a kernel. Default 1. */
+  dilation?: Size2d;
+  /** Groups that inputs and outputs are split into; as many as inputs: depthwise. Default 1. */
+  groups?: number;
+  /** Whether to add a bias; it is of no use before a batch normalization. Default true. */
+  bias?: boolean;
+  /** First weights. Default: Xavier when tanh or sigmoid follows in a Sequential, else He (course row C23). */
+  init?: Initializer;
+  /** First biases. Default zeros (course row A25). */
+  biasInit?: Initializer;
+  /** Which algorithms may serve. Default: what `setConvolution` says. */
+  conv?: ConvolutionAlgorithm;
+}
+
+/** Options of {@link Conv2d}. */
+export interface Conv2dOptions extends ConvolutionLayerOptions {
+  /** Zeros around the image: a number, [height, width], [[top, bottom], [left, right]], `'same'` or `'valid'`. Default 0. */
+  padding?: Padding2d;
+}
+
+/** Options of {@link ConvTranspose2d}. */
+export interface ConvTranspose2dOptions extends ConvolutionLayerOptions {
+  /** Rows and columns that are taken off around the result. Default 0. */
+  padding?: Size2d;
+  /** Rows and columns that are added below and to the right. Default 0. */
+  outputPadding?: Size2d;
+}
+
+const shared = ['stride', 'padding', 'dilation', 'groups', 'bias', 'init', 'biasInit', 'conv'] as const;
+
+function checkInitializers(options: ConvolutionLayerOptions): void {
+  for (const name of ['init', 'biasInit'] as const) {
+    if (options[name] !== undefined && !(options[name] instanceof Initializer)) {
+      throw new ArgumentError(expected('an Initializer, such as new He()', name, options[name]));
+    }
+  }
+}
+
+function checkGroups(groups: number, inChannels: number, outChannels: number): number {
+  if (inChannels % groups !== 0 || outChannels % groups !== 0) {
+    throw new ArgumentError(`options.groups must divide the ${inChannels} input and ${outChannels} output channels, received ${groups}`);
+  }
+  return groups;
+}
+
+/**
+ * Two-dimensional convolution `y = x ∗ w + b` over images [N, H, W, in] (see {@link conv2d}).
+ *
+ * The weight is [kernel height, kernel width, in / groups, out]; PyTorch stores [out, in / groups, kernel height, kernel width]. Course
+ * rows M01, M07.
+ *
+ * @example
+ * ```ts
+ * import { Conv2d, ones } from 'nodegrad';
+ * new Conv2d(3, 16, 3, { padding: 'same' }).forward(ones([8, 32, 32, 3])).shape; // [8, 32, 32, 16]
+ * ```
+ */
+export class Conv2d extends Layer {
+  /** Shape [kernel height, kernel width, in / groups, out]. */
+  readonly weight: Parameter;
+  /** Shape [out], or null without a bias. */
+  readonly bias: Parameter | null;
+  /** Channels of the input. */
+  readonly inChannels: number;
+  /** Number of filters. */
+  readonly outChannels: number;
+  /** Height and width of the kernel. */
+  readonly kernelSize: readonly [number, number];
+  /** Step between windows, vertically and horizontally. */
+  readonly stride: readonly [number, number];
+  /** Zeros around the image: `'same'`, or [[top, bottom], [left, right]]. */
+  readonly padding: 'same' | readonly [readonly [number, number], readonly [number, number]];
+  /** Distance between taps, vertically and horizontally. */
+  readonly dilation: readonly [number, number];
+  /** Groups of channels. */
+  readonly groups: number;
+  readonly #conv: ConvolutionAlgorithm | undefined;
+  readonly #chosen: boolean;
+
+  /**
+   * @param inChannels - Channels of the input.
+   * @param outChannels - Number of filters.
+   * @param kernelSize - One number, or [height, width].
+   * @throws {@link ArgumentError} for sizes below 1, groups that do not divide the channels, or unknown options.
+   */
+  constructor(inChannels: number, outChannels: number, kernelSize: Size2d, options: Conv2dOptions = {}) {
+    super();
+    checkOptions(options, 'options', [...shared]);
+    checkInitializers(options);
+    this.inChannels = checkInteger(inChannels, 'inChannels', 1, 2 ** 31 - 1);
+    this.outChannels = checkInteger(outChannels, 'outChannels', 1, 2 ** 31 - 1);
+    this.kernelSize = checkSize2d(kernelSize, 'kernelSize', 1);
+    this.stride = checkSize2d(options.stride ?? 1, 'options.stride', 1);
+    this.padding = checkPadding2d(options.padding ?? 0);
+    this.dilation = checkSize2d(options.dilation ?? 1, 'options.dilation', 1);
+    this.groups = checkGroups(checkInteger(options.groups ?? 1, 'options.groups', 1), this.inChannels, this.outChannels);
+    this.#conv =
+      options.conv === undefined ? undefined : checkChoice<ConvolutionAlgorithm>(options.conv, 'options.conv', ['auto', 'direct', 'im2col']);
+    this.#chosen = options.init !== undefined;
+    const shape = [...this.kernelSize, this.inChannels / this.groups, this.outChannels];
+    this.weight = new Parameter(shape, { init: options.init ?? new He() });
+    this.bias = options.bias === false ? null : new Parameter([this.outChannels], { init: options.biasInit ?? new Zeros() });
+  }
+
+  forward(x: Tensor): Tensor {
+    const { stride, padding, dilation, groups } = this;
+    return conv2d(Tensor.check(x, 'x') as Tensor, this.weight, this.bias, { stride, padding, dilation, groups, conv: this.#conv });
+  }
+
+  /** @internal */
+  followedBy(hint: 'he' | 'xavier' | null): void {
+    if (!this.#chosen && hint === 'xavier') this.weight.init = new Xavier();
+  }
+
+  override config(): unknown {
+    const { inChannels, outChannels, kernelSize, stride, padding, dilation, groups } = this;
+    return { inChannels, outChannels, kernelSize, stride, padding, dilation, groups, bias: this.bias !== null, conv: this.#conv };
+  }
+
+  /** The layer that `config()` describes. */
+  static fromConfig(config: { inChannels: number; outChannels: number; kernelSize: Size2d } & Conv2dOptions): Conv2d {
+    const { inChannels, outChannels, kernelSize, ...options } = config;
+    return new Conv2d(inChannels, outChannels, kernelSize, options);
+  }
+}
+
+/**
+ * Transposed convolution over images [N, H, W, in] (see {@link convTranspose2d}): the usual learned upsampling.
+ *
+ * The weight is [kernel height, kernel width, out / groups, in]: that of the convolution that it transposes.
+ *
+ * @example
+ * ```ts
+ * import { ConvTranspose2d, ones } from 'nodegrad';
+ * new ConvTranspose2d(16, 8, 4, { stride: 2, padding: 1 }).forward(ones([1, 7, 7, 16])).shape; // [1, 14, 14, 8]
+ * ```
+ */
+export class ConvTranspose2d extends Layer {
+  /** Shape [kernel height, kernel width, out / groups, in]. */
+  readonly weight: Parameter;
+  /** Shape [out], or null without a bias. */
+  readonly bias: Parameter | null;
+  /** Channels of the input. */
+  readonly inChannels: number;
+  /** Channels of the output. */
+  readonly outChannels: number;
+  /** Height and width of the kernel. */
+  readonly kernelSize: readonly [number, number];
+  /** Step between windows in the output. */
+  readonly stride: readonly [number, number];
+  /** Rows and columns taken off around the result. */
+  readonly padding: readonly [number, number];
+  /** Rows and columns added below and to the right. */
+  readonly outputPadding: readonly [number, number];
+  /** Distance between taps. */
+  readonly dilation: readonly [number, number];
+  /** Groups of channels. */
+  readonly groups: number;
+  readonly #conv: ConvolutionAlgorithm | undefined;
+
+  /**
+   * @param inChannels - Channels of the input.
+   * @param outChannels - Channels of the output.
+   * @param kernelSize - One number, or [height, width].
+   * @throws {@link ArgumentError} for sizes below 1, groups that do not divide the channels, or unknown options.
+   */
+  constructor(inChannels: number, outChannels: number, kernelSize: Size2d, options: ConvTranspose2dOptions = {}) {
+    super();
+    checkOptions(options, 'options', [...shared, 'outputPadding']);
+    checkInitializers(options);
+    this.inChannels = checkInteger(inChannels, 'inChannels', 1, 2 ** 31 - 1);
+    this.outChannels = checkInteger(outChannels, 'outChannels', 1, 2 ** 31 - 1);
+    this.kernelSize = checkSize2d(kernelSize, 'kernelSize', 1);
+    this.stride = checkSize2d(options.stride ?? 1, 'options.stride', 1);
+    this.padding = checkSize2d(options.padding ?? 0, 'options.padding', 0);
+    this.outputPadding = checkSize2d(options.outputPadding ?? 0, 'options.outputPadding', 0);
+    this.dilation = checkSize2d(options.dilation ?? 1, 'options.dilation', 1);
+    this.groups = checkGroups(checkInteger(options.groups ?? 1, 'options.groups', 1), this.inChannels, this.outChannels);
+    this.#conv =
+      options.conv === undefined ? undefined : checkChoice<ConvolutionAlgorithm>(options.conv, 'options.conv', ['auto', 'direct', 'im2col']);
+    const shape = [...this.kernelSize, this.outChannels / this.groups, this.inChannels];
+    this.weight = new Parameter(shape, { init: options.init ?? new He({ mode: 'fanOut' }) });
+    this.bias = options.bias === false ? null : new Parameter([this.outChannels], { init: options.biasInit ?? new Zeros() });
+  }
+
+  forward(x: Tensor): Tensor {
+    const { stride, padding, outputPadding, dilation, groups } = this;
+    const options = { stride, padding, outputPadding, dilation, groups, conv: this.#conv };
+    return convTranspose2d(Tensor.check(x, 'x') as Tensor, this.weight, this.bias, options);
+  }
+
+  override config(): unknown {
+    const { inChannels, outChannels, kernelSize, stride, padding, outputPadding, dilation, groups } = this;
+    return {
+      inChannels,
+      outChannels,
+      kernelSize,
+      stride,
+      padding,
+      outputPadding,
+      dilation,
+      groups,
+      bias: this.bias !== null,
+      conv: this.#conv,
+    };
+  }
+
+  /** The layer that `config()` describes. */
+  static fromConfig(config: { inChannels: number; outChannels: number; kernelSize: Size2d } & ConvTranspose2dOptions): ConvTranspose2d {
+    const { inChannels, outChannels, kernelSize, ...options } = config;
+    return new ConvTranspose2d(inChannels, outChannels, kernelSize, options);
+  }
+}
+
+registerLayer(Conv2d);
+registerLayer(ConvTranspose2d);

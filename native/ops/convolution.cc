@@ -1,0 +1,164 @@
+// Convolutions as operations: forward, gradient by the input, gradient by the weights; a table says which algorithm serves.
+#include "convolution.h"
+
+#include "convolution_table.h"
+#include "maps.h"
+#include "op.h"
+
+namespace nodegrad {
+
+const char* checkConvolution(const Convolution& s) {
+  constexpr int64_t most = int64_t(1) << 31;
+  for (int64_t size : {s.n, s.h, s.w, s.c, s.oh, s.ow, s.k, s.padTop, s.padLeft})
+    if (size < 0 || size >= most) return "a size is negative or too large";
+  for (int64_t size : {s.kh, s.kw, s.strideH, s.strideW, s.dilationH, s.dilationW, s.groups})
+    if (size < 1 || size >= most) return "kernel, stride, dilation and groups must be at least 1";
+  if (s.c % s.groups != 0 || s.k % s.groups != 0) return "groups must divide the channels";
+  if (checkedProduct(s.kh, s.kw) >= most) return "the kernel is too large";
+  if (s.padTop >= most / 2 || s.padLeft >= most / 2) return "the padding is too large";
+  const int64_t choice = int64_t(s.choice);
+  return choice < 0 || choice > int64_t(ConvolutionChoice::im2col) ? "there is no such choice of algorithm" : nullptr;
+}
+
+namespace {
+
+template <class T> const ConvolutionAlgorithm<T>& algorithmFor(const Convolution& s, ConvolutionDirection direction) {
+  constexpr int count = int(sizeof(convolutionTable<T>) / sizeof(convolutionTable<T>[0]));
+  const ConvolutionAlgorithm<T>* const table = convolutionTable<T>;
+  if (s.choice != ConvolutionChoice::im2col) {
+    for (int i = 0; i < count; ++i) {
+      const ConvolutionAlgorithm<T>& a = table[i];
+      if (s.choice == ConvolutionChoice::direct && !a.exact) continue;
+      const auto serves = direction == ConvolutionDirection::forward         ? a.servesForward
+                          : direction == ConvolutionDirection::inputGradient ? a.servesInputGradient
+                                                                             : a.servesWeightGradient;
+      if (serves(s)) return a;
+    }
+  }
+  return table[count - 1];
+}
+
+}  // namespace
+
+template <class T> const char* convolutionChosen(const Convolution& s, ConvolutionDirection direction) {
+  return algorithmFor<T>(s, direction).name;
+}
+template const char* convolutionChosen<float>(const Convolution&, ConvolutionDirection);
+template const char* convolutionChosen<double>(const Convolution&, ConvolutionDirection);
+
+namespace ops {
+namespace {
+
+Convolution of(const Call& c) { return convolutionOf(c.ints); }
+
+const char* checkLengths(const Call& c, int x, int w, int y) {
+  const Convolution s = of(c);
+  if (const char* problem = checkConvolution(s)) return problem;
+  const auto volume = [](int64_t a, int64_t b, int64_t d, int64_t e) { return checkedProduct(checkedProduct(a, b), checkedProduct(d, e)); };
+  if (volume(s.n, s.h, s.w, s.c) != c.length(x) || volume(s.kh, s.kw, s.inputs(), s.k) != c.length(w) ||
+      volume(s.n, s.oh, s.ow, s.k) != c.length(y))
+    return "the geometry does not fit the operands";
+  // An empty operand says nothing about the other sizes, which multiply in indices and workspaces all the same.
+  if (checkedProduct(checkedProduct(s.kh, s.kw), checkedProduct(s.c, s.k)) < 0) return "the geometry is too large";
+  return nullptr;
+}
+const char* checkForward(const Call& c) { return checkLengths(c, 1, 2, 0); }
+const char* checkBias(const Call& c) {
+  if (const char* problem = checkForward(c)) return problem;
+  return c.length(3) == of(c).k ? nullptr : "the bias does not have an element for each output channel";
+}
+const char* checkMap(const Call& c) {
+  if (const char* problem = checkBias(c)) return problem;
+  return mapKernel<float>(c.ints[convolutionInts]) ? nullptr : "that operation is no map";
+}
+const char* checkInputGradient(const Call& c) { return checkLengths(c, 0, 2, 1); }
+const char* checkMapGradient(const Call& c) {
+  if (const char* problem = checkInputGradient(c)) return problem;
+  if (c.length(3) != c.length(0)) return "operands of different lengths";
+  return mapBackwardKernel<float>(c.ints[convolutionInts]) ? nullptr : "that operation is no backward of a map";
+}
+const char* checkWeightGradient(const Call& c) { return checkLengths(c, 1, 0, 2); }
+
+template <class T> void forward(const Call& c, const Epilogue<T>& epilogue) {
+  const Convolution s = of(c);
+  if (c.length(0) == 0) return;
+  algorithmFor<T>(s, ConvolutionDirection::forward).forward(s, c.in<T>(1), c.in<T>(2), c.out<T>(0), epilogue, c.workspace);
+}
+void runForward(const Call& c) {
+  byFloat(c, [&]<class T>() { forward<T>(c, {}); });
+}
+void runBias(const Call& c) {
+  byFloat(c, [&]<class T>() {
+    Epilogue<T> epilogue;
+    epilogue.bias = c.in<T>(3);
+    forward<T>(c, epilogue);
+  });
+}
+void runMap(const Call& c) {
+  byFloat(c, [&]<class T>() {
+    Epilogue<T> epilogue;
+    epilogue.bias = c.in<T>(3);
+    if (OpCode(c.ints[convolutionInts]) == OpCode::relu) epilogue.relu = true;
+    else epilogue.map = mapKernel<T>(c.ints[convolutionInts]);
+    forward<T>(c, epilogue);
+  });
+}
+
+template <class T> void inputGradient(const Call& c, Epilogue<T> epilogue, bool masked) {
+  const Convolution s = of(c);
+  if (c.length(0) == 0) return;
+  if (masked) {
+    epilogue.y = c.in<T>(3);
+    epilogue.yRow = s.c;
+    if (OpCode(c.ints[convolutionInts]) != OpCode::relu_backward) epilogue.mapBackward = mapBackwardKernel<T>(c.ints[convolutionInts]);
+  }
+  algorithmFor<T>(s, ConvolutionDirection::inputGradient).inputGradient(s, c.in<T>(1), c.in<T>(2), c.out<T>(0), epilogue, c.workspace);
+}
+template <Prior prior, bool masked> void runInput(const Call& c) {
+  byFloat(c, [&]<class T>() {
+    Epilogue<T> epilogue;
+    epilogue.prior = prior;
+    inputGradient<T>(c, epilogue, masked);
+  });
+}
+void weightGradient(const Call& c, Prior prior) {
+  byFloat(c, [&]<class T>() {
+    const Convolution s = of(c);
+    if (c.length(0) == 0) return;
+    algorithmFor<T>(s, ConvolutionDirection::weightGradient).weightGradient(s, c.in<T>(1), c.in<T>(2), c.out<T>(0), prior, c.workspace);
+  });
+}
+void runWeightGradient(const Call& c) { weightGradient(c, Prior::none); }
+// The last attribute: whether what is there counts as zero.
+void runWeightAccumulate(const Call& c) { weightGradient(c, c.ints[convolutionInts] ? Prior::zero : Prior::old); }
+
+size_t workspaceOf(const Call& c, ConvolutionDirection direction) {
+  const Convolution s = of(c);
+  size_t bytes = 0;
+  if (c.length(0) == 0) return 0;
+  byFloat(c, [&]<class T>() {
+    const ConvolutionAlgorithm<T>& a = algorithmFor<T>(s, direction);
+    bytes = direction == ConvolutionDirection::forward         ? a.forwardWorkspace(s)
+            : direction == ConvolutionDirection::inputGradient ? a.inputGradientWorkspace(s)
+                                                               : a.weightGradientWorkspace(s);
+  });
+  return bytes;
+}
+size_t forwardSpace(const Call& c) { return workspaceOf(c, ConvolutionDirection::forward); }
+size_t inputSpace(const Call& c) { return workspaceOf(c, ConvolutionDirection::inputGradient); }
+size_t weightSpace(const Call& c) { return workspaceOf(c, ConvolutionDirection::weightGradient); }
+
+}  // namespace
+
+extern const OpFunctions op_conv2d = {runForward, checkForward, forwardSpace};
+extern const OpFunctions op_conv2d_bias = {runBias, checkBias, forwardSpace};
+extern const OpFunctions op_conv2d_input_gradient = {runInput<Prior::none, false>, checkInputGradient, inputSpace};
+extern const OpFunctions op_conv2d_weight_gradient = {runWeightGradient, checkWeightGradient, weightSpace};
+extern const OpFunctions op_conv2d_weight_accumulate = {runWeightAccumulate, checkWeightGradient, weightSpace};
+extern const OpFunctions op_conv2d_map = {runMap, checkMap, forwardSpace};
+extern const OpFunctions op_conv2d_input_accumulate = {runInput<Prior::old, false>, checkInputGradient, inputSpace};
+extern const OpFunctions op_conv2d_input_map_gradient = {runInput<Prior::none, true>, checkMapGradient, inputSpace};
+extern const OpFunctions op_conv2d_input_accumulate_map_gradient = {runInput<Prior::old, true>, checkMapGradient, inputSpace};
+
+}  // namespace ops
+}  // namespace nodegrad
