@@ -9,6 +9,7 @@
 #include "random.h"
 #include "transpose.h"
 #include "gemm.h"
+#include "convolution.h"
 
 template <class T> constexpr nodegrad::Kernels<T> table() {
   return {

@@ -27,6 +27,7 @@ template <class T> struct ConvolutionAlgorithm {
 template <class T>
 constexpr ConvolutionAlgorithm<T> convolutionTable[] = {
     ALGORITHM(pointwise, true)
+    ALGORITHM(depthwise, true)
     ALGORITHM(direct, true)
     ALGORITHM(im2col, true)
 };

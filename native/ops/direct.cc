@@ -15,16 +15,11 @@ namespace nodegrad::direct {
 namespace {
 
 constexpr int64_t lane = 16;
-constexpr int64_t sumBlock = 2048, unblocked = 4096;  // part of the definition of arithmetic, see gemm.h
 constexpr int64_t mostPhases = 64;
 constexpr int64_t patchBytes = 192 << 10;      // of a tile: part of the second-level cache
 constexpr int64_t partialBytes = 8 << 20;      // of the partial sums of a weight gradient, at least one set
 constexpr int64_t leastItems = 64;
 
-template <class T> int64_t padded(int64_t count) {
-  constexpr int64_t line = 64 / sizeof(T);
-  return divideUp(count, line) * line;
-}
 // A row length whose multiples do not fall on the same sets of the cache.
 template <class T> int64_t spread(int64_t count) {
   const int64_t row = padded<T>(count);
@@ -63,8 +58,7 @@ template <class T> Plan<T> planOf(const Convolution& s, bool backward) {
   p.rows = std::max<int64_t>(28, std::min<int64_t>({patchBytes / int64_t(sizeof(T)) / width, 448, enough}));
   p.rows = divideUp(p.rows, unit) * unit;
   p.patchRow = spread<T>(width);
-  p.levels = 1;
-  for (int64_t left = k > unblocked ? divideUp(k, sumBlock) : 1; left > 1; left >>= 1) ++p.levels;
+  p.levels = sumLevels(sumBlocks(k));
   p.weights = padded<T>(k * p.outputs * s.groups);
   p.patches = padded<T>(p.rows * p.patchRow);
   p.tile = padded<T>(p.rows * p.panel);
@@ -146,7 +140,7 @@ template <class T> struct Run {
   void tileOf(const Phase& f, int64_t g, const T* b, int64_t first, int64_t m, T* patches) const {
     const Kernels<T>& kernels = kernelsOf<T>();
     T* const tiles = patches + p.patches;
-    const int64_t k = f.width(), all = s.taps() * f.group, sums = all > unblocked ? divideUp(all, sumBlock) : 1;
+    const int64_t k = f.width(), sums = sumBlocks(s.taps() * f.group);
     gather(f, source + g * f.group, first, m, 0, k, patches, p.patchRow);
     const bool straight = f.v.toStep == 1 && f.h.toStep == 1;
     for (int64_t panel = 0; panel < p.panels; ++panel) {
@@ -157,21 +151,15 @@ template <class T> struct Run {
         steps(m, n, 0, k, patches, columns, c, toChannels(), epilogue.at(first, j));
         continue;
       }
-      int top = 0;  // a stack of partial sums: level l holds 2ˡ neighbouring blocks
-      const auto merge = [&] {
-        --top;
-        T* const left = tiles + (top - 1) * p.tile;
-        kernels.gemmFinish(m, n, left, p.panel, left + p.tile, p.panel, left, p.panel, {});
-      };
-      for (int64_t block = 0; block < sums; ++block) {
-        T* const sum = tiles + top * p.tile;
+      addBlocks(sums, [&](int64_t block, int level) {
+        T* const sum = tiles + level * p.tile;
         const int64_t k0 = block == 0 ? 0 : before(f, block * sumBlock), k1 = block == sums - 1 ? k : before(f, (block + 1) * sumBlock);
         if (k1 > k0) steps(m, n, k0, k1, patches, columns, sum, p.panel, {});
         else clear(sum, p.panel, m, n);
-        ++top;
-        for (int64_t bits = block; bits & 1; bits >>= 1) merge();
-      }
-      while (top > 1) merge();
+      }, [&](int level) {
+        T* const left = tiles + level * p.tile;
+        kernels.gemmFinish(m, n, left, p.panel, left + p.tile, p.panel, left, p.panel, {});
+      });
       if (straight) {
         kernels.gemmFinish(m, n, tiles, p.panel, nullptr, 0, c, toChannels(), epilogue.at(first, j));
         continue;
@@ -230,15 +218,14 @@ template <class T> GradientPlan<T> gradientPlanOf(const Convolution& s) {
   p.slice = divideUp(p.width, p.slices);
   p.chunk = 256;
   const int64_t pixels = s.pixels();
-  p.blocks = pixels > unblocked ? divideUp(pixels, sumBlock) : 1;
+  p.blocks = sumBlocks(pixels);
   p.dw = padded<T>(p.width * p.outputs * s.groups);
   p.part = 1;
   while (p.part < p.blocks && (p.slices * s.groups * divideUp(p.blocks, p.part) > leastItems * 2 ||
                                divideUp(p.blocks, p.part) * int64_t(p.dw * sizeof(T)) > partialBytes))
     p.part *= 2;
   p.parts = divideUp(p.blocks, p.part);
-  p.levels = 1;
-  for (int64_t left = std::min(p.part, p.blocks); left > 1; left >>= 1) ++p.levels;
+  p.levels = sumLevels(std::min(p.part, p.blocks));
   p.patches = padded<T>(p.chunk * spread<T>(p.slice));
   p.columns = padded<T>(p.chunk * p.panel);
   p.tile = padded<T>(p.slice * p.outputs);
@@ -261,14 +248,8 @@ template <class T> struct GradientRun {
     T* const packed = work + p.patches;
     T* const tiles = packed + p.columns;
     const int64_t m = k1 - k0, row = spread<T>(p.slice), pixels = s.pixels(), n = p.outputs;
-    int top = 0;
-    const auto merge = [&] {
-      --top;
-      T* const left = tiles + (top - 1) * p.tile;
-      kernels.accumulate(left, left + p.tile, m * n);
-    };
-    for (int64_t block = 0; block < count; ++block) {
-      T* const sum = tiles + top * p.tile;
+    addBlocks(count, [&](int64_t block, int level) {
+      T* const sum = tiles + level * p.tile;
       const int64_t begin = (first + block) * sumBlock, end = p.blocks == 1 ? pixels : std::min(pixels, begin + sumBlock);
       for (int64_t at = begin; at < end; at += p.chunk) {
         const int64_t here = std::min(p.chunk, end - at);
@@ -285,10 +266,7 @@ template <class T> struct GradientRun {
           kernels.gemmPanel(m, columns, here, patches, 1, row, b, bRow, at == begin ? nullptr : sum + j, n, sum + j, n, {});
         }
       }
-      ++top;
-      for (int64_t bits = block; bits & 1; bits >>= 1) merge();
-    }
-    while (top > 1) merge();
+    }, [&](int level) { kernels.accumulate(tiles + level * p.tile, tiles + (level + 1) * p.tile, m * n); });
     kernels.copyBlock(m, n, tiles, n, out, n);
   }
 

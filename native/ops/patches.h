@@ -9,6 +9,29 @@
 namespace nodegrad {
 
 inline int64_t divideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
+// Elements rounded up to whole cache lines.
+template <class T> int64_t padded(int64_t count) {
+  constexpr int64_t line = 64 / sizeof(T);
+  return divideUp(count, line) * line;
+}
+
+// Blocks of a long sum, added by the tree of neighbours that gemm.h defines. compute(block, l) leaves the sum of a block in partial
+// sum l, add(l) adds partial sum l + 1 to l; the total ends in 0. Level l holds 2ˡ blocks, like the digits of a binary counter.
+constexpr int64_t sumBlock = 2048, unblocked = 4096;  // part of the definition of arithmetic
+inline int64_t sumBlocks(int64_t k) { return k > unblocked ? divideUp(k, sumBlock) : 1; }
+inline int sumLevels(int64_t blocks) {
+  int levels = 1;
+  for (int64_t left = blocks; left > 1; left >>= 1) ++levels;
+  return levels;
+}
+template <class F, class A> void addBlocks(int64_t blocks, F&& compute, A&& add) {
+  int top = 0;
+  for (int64_t block = 0; block < blocks; ++block) {
+    compute(block, top++);
+    for (int64_t bits = block; bits & 1; bits >>= 1) add(--top - 1);
+  }
+  while (top > 1) add(--top - 1);
+}
 
 // One axis: position p and tap t read p·step + first + t·tapStep of the source, zero outside of [0, size). Position p is the
 // output toFirst + p·toStep, tap t the kernel's tapFirst + t·tapEvery.
