@@ -18,7 +18,9 @@ constexpr int64_t lane = 16;
 constexpr int64_t mostPhases = 64;
 constexpr int64_t patchBytes = 192 << 10;      // of a tile: part of the second-level cache
 constexpr int64_t partialBytes = 8 << 20;      // of the partial sums of a weight gradient, at least one set
-constexpr int64_t leastItems = 64;
+constexpr int64_t leastItems = 64, leastSlices = 8;
+constexpr int64_t sliceElements = 1 << 15;     // of the sums of an item of a weight gradient
+constexpr int64_t packRows = 8;
 
 // A row length whose multiples do not fall on the same sets of the cache.
 template <class T> int64_t spread(int64_t count) {
@@ -198,8 +200,9 @@ void convolve(const Convolution& s, bool backward, const T* source, const T* w, 
 // dw[width, k] of a group is a product over all pixels, whose blocks of 2048 a tree adds. An item computes a slice of its rows over a
 // part of the pixels: 2ˡ neighbouring blocks, a subtree. What the parts give is added by the rest of the tree.
 template <class T> struct GradientPlan {
-  int64_t width, outputs, panel, panels;
+  int64_t width, outputs, panel;
   int64_t slice, slices;      // rows of dw
+  int64_t span, spans;        // columns of dw, whole panels
   int64_t blocks, part, parts;  // part: blocks of a part, a power of two
   int levels;
   int64_t chunk;              // pixels whose patches lie in the cache together
@@ -212,23 +215,28 @@ template <class T> GradientPlan<T> gradientPlanOf(const Convolution& s) {
   p.width = s.taps() * s.inputs();
   p.outputs = s.outputs();
   p.panel = kernels.gemmVectors(std::min<int64_t>(p.width, 1 << 10), p.outputs) * lane;
-  p.panels = divideUp(p.outputs, p.panel);
-  const int64_t unit = kernels.gemmRows(int(p.panel / lane));
-  p.slices = divideUp(p.width, divideUp(112, unit) * unit);
-  p.slice = divideUp(p.width, p.slices);
+  const int64_t panels = divideUp(p.outputs, p.panel);
+  p.span = divideUp(panels, divideUp(p.outputs, 256)) * p.panel;
+  p.spans = divideUp(p.outputs, p.span);
   p.chunk = 256;
   const int64_t pixels = s.pixels();
   p.blocks = sumBlocks(pixels);
+  // A slice is large, so that x and dy are read few times, but there is work for all.
+  const int64_t unit = kernels.gemmRows(int(p.panel / lane)), large = std::clamp<int64_t>(sliceElements / p.span, 112, 256);
+  const int64_t items = s.groups * p.spans * divideUp(p.blocks, 2);
+  const int64_t rows = std::min(large, divideUp(p.width, std::max<int64_t>(1, leastSlices / items)));
+  p.slices = divideUp(p.width, divideUp(rows, unit) * unit);
+  p.slice = divideUp(p.width, p.slices);
   p.dw = padded<T>(p.width * p.outputs * s.groups);
   p.part = 1;
-  while (p.part < p.blocks && (p.slices * s.groups * divideUp(p.blocks, p.part) > leastItems * 2 ||
+  while (p.part < p.blocks && (p.slices * p.spans * s.groups * divideUp(p.blocks, p.part) > leastItems * 2 ||
                                divideUp(p.blocks, p.part) * int64_t(p.dw * sizeof(T)) > partialBytes))
     p.part *= 2;
   p.parts = divideUp(p.blocks, p.part);
   p.levels = sumLevels(std::min(p.part, p.blocks));
   p.patches = padded<T>(p.chunk * spread<T>(p.slice));
-  p.columns = padded<T>(p.chunk * p.panel);
-  p.tile = padded<T>(p.slice * p.outputs);
+  p.columns = padded<T>(p.chunk * p.span);
+  p.tile = padded<T>(p.slice * p.span);
   p.worker = p.patches + p.columns + p.tile * p.levels;
   return p;
 }
@@ -240,41 +248,42 @@ template <class T> struct GradientRun {
   T* sums;  // [parts][groups][width][outputs]
   T* workers;
 
-  // Blocks [first, first + count) of rows [k0, k1) of group g, added to one sum.
-  void subtree(int64_t g, int64_t k0, int64_t k1, int64_t first, int64_t count, T* out, T* work) const {
+  // Blocks [first, first + count) of rows [k0, k1) and the columns from j0 on of group g, added to one sum.
+  void subtree(int64_t g, int64_t k0, int64_t k1, int64_t j0, int64_t first, int64_t count, T* out, T* work) const {
     const Kernels<T>& kernels = kernelsOf<T>();
     const Phase f = forwardPhase(s);
     T* const patches = work;
     T* const packed = work + p.patches;
     T* const tiles = packed + p.columns;
-    const int64_t m = k1 - k0, row = spread<T>(p.slice), pixels = s.pixels(), n = p.outputs;
+    const int64_t m = k1 - k0, row = spread<T>(p.slice), pixels = s.pixels(), n = std::min(p.span, p.outputs - j0);
     addBlocks(count, [&](int64_t block, int level) {
       T* const sum = tiles + level * p.tile;
       const int64_t begin = (first + block) * sumBlock, end = p.blocks == 1 ? pixels : std::min(pixels, begin + sumBlock);
       for (int64_t at = begin; at < end; at += p.chunk) {
         const int64_t here = std::min(p.chunk, end - at);
         gather(f, x + g * f.group, at, here, k0, k1, patches, row);
-        for (int64_t panel = 0; panel < p.panels; ++panel) {
-          const int64_t j = panel * p.panel, columns = std::min(p.panel, n - j);
-          const T* b = dy + at * s.k + g * n + j;
-          int64_t bRow = s.k;
-          if (p.panels * s.groups > 1) {
-            kernels.copyBlock(here, columns, b, bRow, packed, p.panel);
-            b = packed;
-            bRow = p.panel;
-          }
+        const bool pack = p.panel < s.k;
+        const T* const rows = dy + at * s.k + g * p.outputs + j0;
+        for (int64_t i = 0; pack && i < here; i += packRows)  // dy is read once, in order
+          for (int64_t j = 0; j < n; j += p.panel)
+            kernels.copyBlock(std::min(packRows, here - i), std::min(p.panel, n - j), rows + i * s.k + j, s.k, packed + j * p.chunk + i * p.panel, p.panel);
+        for (int64_t j = 0; j < n; j += p.panel) {
+          const int64_t columns = std::min(p.panel, n - j), bRow = pack ? p.panel : s.k;
+          const T* const b = pack ? packed + j * p.chunk : rows;
           kernels.gemmPanel(m, columns, here, patches, 1, row, b, bRow, at == begin ? nullptr : sum + j, n, sum + j, n, {});
         }
       }
     }, [&](int level) { kernels.accumulate(tiles + level * p.tile, tiles + (level + 1) * p.tile, m * n); });
-    kernels.copyBlock(m, n, tiles, n, out, n);
+    kernels.copyBlock(m, n, tiles, n, out, p.outputs);
   }
 
   void multiply() const {
-    parallelFor(s.groups * p.slices * p.parts, [&](int64_t index, int worker) {
-      const int64_t part = index / (s.groups * p.slices), g = index / p.slices % s.groups, slice = index % p.slices;
+    const int64_t pieces = p.slices * p.spans;
+    parallelFor(p.parts * s.groups * pieces, [&](int64_t index, int worker) {
+      const int64_t part = index / (s.groups * pieces), g = index / pieces % s.groups, slice = index % pieces / p.spans, j = index % p.spans * p.span;
       const int64_t k0 = p.width * slice / p.slices, k1 = p.width * (slice + 1) / p.slices, first = part * p.part;
-      subtree(g, k0, k1, first, std::min(p.part, p.blocks - first), sums + part * p.dw + (g * p.width + k0) * p.outputs, workers + worker * p.worker);
+      T* const out = sums + part * p.dw + (g * p.width + k0) * p.outputs + j;
+      subtree(g, k0, k1, j, first, std::min(p.part, p.blocks - first), out, workers + worker * p.worker);
     });
   }
 
