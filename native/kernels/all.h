@@ -7,9 +7,11 @@
 #include "softmax.h"
 #include "optimizers.h"
 #include "random.h"
+#include "pooling.h"
 #include "transpose.h"
 #include "gemm.h"
 #include "convolution.h"
+#include "winograd.h"
 
 template <class T> constexpr nodegrad::Kernels<T> table() {
   return {

@@ -28,6 +28,7 @@ template <class T>
 constexpr ConvolutionAlgorithm<T> convolutionTable[] = {
     ALGORITHM(pointwise, true)
     ALGORITHM(depthwise, true)
+    ALGORITHM(winograd, false)
     ALGORITHM(direct, true)
     ALGORITHM(im2col, true)
 };
