@@ -5,6 +5,7 @@
 // the inputs that see the same taps are a convolution of dy with these taps only. It leaves out products with the zeros that im2col
 // puts between the pixels of dy, which change no finite sum; a weight that is infinite or NaN makes NaN only where it is used.
 #include <algorithm>
+#include <cstring>
 
 #include "../runtime/pool.h"
 #include "convolution.h"
@@ -303,25 +304,28 @@ template <class T> struct GradientRun {
   }
 };
 
-bool serves(const Convolution& s) { return s.c > 0 && s.k > 0; }
+// Not where matrix products C[·, n] over k go to OpenBLAS: so do those of the other algorithms then.
+template <class T> bool serves(const Convolution& s, int64_t n, int64_t k) {
+  return s.c > 0 && s.k > 0 && std::strcmp(gemmChosen<T>(n, k), "own") == 0;
+}
 
 }  // namespace
 
-template <class T> bool servesForward(const Convolution& s) { return serves(s); }
+template <class T> bool servesForward(const Convolution& s) { return serves<T>(s, s.outputs(), s.taps() * s.inputs()); }
 template <class T> size_t forwardWorkspace(const Convolution& s) { return workspaceOf<T>(s, false); }
 template <class T> void forward(const Convolution& s, const T* x, const T* w, T* y, const Epilogue<T>& epilogue, void* workspace) {
   convolve(s, false, x, w, y, epilogue, workspace);
 }
 
 template <class T> bool servesInputGradient(const Convolution& s) {
-  return serves(s) && s.strideH <= mostPhases && s.strideW <= mostPhases && s.strideH * s.strideW <= mostPhases;
+  return serves<T>(s, s.inputs(), s.taps() * s.outputs()) && s.strideH <= mostPhases && s.strideW <= mostPhases && s.strideH * s.strideW <= mostPhases;
 }
 template <class T> size_t inputGradientWorkspace(const Convolution& s) { return workspaceOf<T>(s, true); }
 template <class T> void inputGradient(const Convolution& s, const T* dy, const T* w, T* dx, const Epilogue<T>& epilogue, void* workspace) {
   convolve(s, true, dy, w, dx, epilogue, workspace);
 }
 
-template <class T> bool servesWeightGradient(const Convolution& s) { return serves(s); }
+template <class T> bool servesWeightGradient(const Convolution& s) { return serves<T>(s, s.outputs(), unblocked); }
 template <class T> size_t weightGradientWorkspace(const Convolution& s) {
   const GradientPlan<T> p = gradientPlanOf<T>(s);
   return (p.dw * size_t(p.parts) + p.worker * size_t(threads())) * sizeof(T);

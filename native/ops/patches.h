@@ -89,9 +89,20 @@ template <class T> void clear(T* to, int64_t toRow, int64_t rows, int64_t column
   for (int64_t i = 0; i < rows; ++i) std::fill_n(to + i * toRow, columns, T(0));
 }
 
+// A block of rows that may be shorter than a vector, whose masked stores are slow on some processors.
+template <class T> void copyRows(int64_t rows, int64_t columns, const T* from, int64_t fromRow, T* to, int64_t toRow) {
+  if (columns >= 32) return kernelsOf<T>().copyBlock(rows, columns, from, fromRow, to, toRow);
+  for (int64_t i = 0; i < rows; ++i, from += fromRow, to += toRow) {
+    int64_t j = 0;
+    for (; j + 8 <= columns; j += 8) std::memcpy(to + j, from + j, 8 * sizeof(T));
+    if (columns & 4) { std::memcpy(to + j, from + j, 4 * sizeof(T)); j += 4; }
+    if (columns & 2) { std::memcpy(to + j, from + j, 2 * sizeof(T)); j += 2; }
+    if (columns & 1) to[j] = from[j];
+  }
+}
+
 // Columns [k0, k1) of the patches of positions [begin, begin + count): to[count, k1 − k0], rows toRow apart.
 template <class T> void gather(const Phase& p, const T* source, int64_t begin, int64_t count, int64_t k0, int64_t k1, T* to, int64_t toRow) {
-  const Kernels<T>& kernels = kernelsOf<T>();
   if (k0 == k1) return;
   const int64_t wide = p.rowwise() ? p.h.taps : 1, piece = wide * p.group, pieces = p.h.taps / wide, row = pieces * piece;
   stretches(p, begin, count, [&](int64_t n, int64_t i, int64_t j, int64_t here, int64_t done) {
@@ -118,7 +129,7 @@ template <class T> void gather(const Phase& p, const T* source, int64_t begin, i
         };
         edge(j, left);
         if (right > left)
-          kernels.copyBlock(right - left, high - low, line + p.h.source(left, b) * p.channels + low, p.h.step * p.channels, out + (left - j) * toRow, toRow);
+          copyRows(right - left, high - low, line + p.h.source(left, b) * p.channels + low, p.h.step * p.channels, out + (left - j) * toRow, toRow);
         edge(right, j + here);
       }
     }

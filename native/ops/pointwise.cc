@@ -1,4 +1,4 @@
-// 1×1 convolution with stride 1 and without padding: a plain matrix product over the pixels.
+// 1×1 convolution with stride 1 and without padding: a plain matrix product over the pixels, where that is OpenBLAS's.
 #include "convolution.h"
 #include "gemm.h"
 
@@ -39,6 +39,22 @@ template <class T> Gemm<T> inputProduct(const Convolution& s, const T* dy, const
   g.ldc = s.c;
   return g;
 }
+template <class T> Gemm<T> weightProduct(const Convolution& s, const T* x, const T* dy, T* dw) {
+  Gemm<T> g{};
+  g.m = s.c;
+  g.n = s.k;
+  g.k = s.pixels();
+  g.a = x;
+  g.aRow = 1;
+  g.aCol = s.c;
+  g.b = dy;
+  g.bRow = s.k;
+  g.bCol = 1;
+  g.c = dw;
+  g.ldc = s.k;
+  return g;
+}
+
 // Workspaces never depend on the epilogue: an old value is what needs most.
 template <class T> size_t workspaceOf(Gemm<T> g) {
   g.epilogue.prior = Prior::old;
@@ -61,11 +77,12 @@ template <class T> size_t inputGradientWorkspace(const Convolution& s) { return 
 template <class T> void inputGradient(const Convolution& s, const T* dy, const T* w, T* dx, const Epilogue<T>& epilogue, void* workspace) {
   run(inputProduct(s, dy, w, dx), epilogue, workspace);
 }
-template <class T> bool servesWeightGradient(const Convolution& s) { return serves(s) && direct::servesWeightGradient<T>(s); }
-// A product over all pixels: few outputs and a long sum, what direct's parts and slices are cut for. The bits are the same.
-template <class T> size_t weightGradientWorkspace(const Convolution& s) { return direct::weightGradientWorkspace<T>(s); }
+template <class T> bool servesWeightGradient(const Convolution& s) { return serves(s); }
+template <class T> size_t weightGradientWorkspace(const Convolution& s) { return workspaceOf<T>(weightProduct<T>(s, nullptr, nullptr, nullptr)); }
 template <class T> void weightGradient(const Convolution& s, const T* x, const T* dy, T* dw, Prior prior, void* workspace) {
-  direct::weightGradient(s, x, dy, dw, prior, workspace);
+  Epilogue<T> epilogue;
+  epilogue.prior = prior;
+  run(weightProduct(s, x, dy, dw), epilogue, workspace);
 }
 
 NODEGRAD_CONVOLUTION_INSTANCES(float)

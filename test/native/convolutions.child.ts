@@ -1,9 +1,10 @@
 // Prints a digest of every direction of every geometry, by the algorithms that keep the order of a matrix product.
 import { createHash } from 'node:crypto';
-import { info } from '../../lib/index.js';
+import { info, setReproducible } from '../../lib/index.js';
 import { direct, directions, geometries, operandsOf, weightGradient } from './convolutions.js';
 import { bytesOf } from './samples.js';
 
+setReproducible(true);
 const digests: Record<string, string> = {};
 for (const dtype of ['float32', 'float64'] as const)
   for (const [op, compute] of Object.entries({ ...directions, conv2d_weight_gradient: weightGradient })) {
