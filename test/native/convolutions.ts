@@ -17,7 +17,7 @@ export interface Geometry {
   readonly groups?: number;
 }
 
-export const direct = 1;
+export const exact = 1;
 export const im2col = 2;
 
 export function outputOf(g: Geometry): [number, number] {
