@@ -26,9 +26,10 @@ template <class T> struct ConvolutionAlgorithm {
 // The last one takes everything.
 template <class T>
 constexpr ConvolutionAlgorithm<T> convolutionTable[] = {
-    ALGORITHM(pointwise, true)
+    ALGORITHM(depthwise, true)
     ALGORITHM(winograd, false)
     ALGORITHM(direct, true)
+    ALGORITHM(pointwise, true)
     ALGORITHM(im2col, true)
 };
 #undef ALGORITHM

@@ -5,6 +5,7 @@
 // the inputs that see the same taps are a convolution of dy with these taps only. It leaves out products with the zeros that im2col
 // puts between the pixels of dy, which change no finite sum; a weight that is infinite or NaN makes NaN only where it is used.
 #include <algorithm>
+#include <cstring>
 
 #include "../runtime/pool.h"
 #include "convolution.h"
@@ -15,16 +16,13 @@ namespace nodegrad::direct {
 namespace {
 
 constexpr int64_t lane = 16;
-constexpr int64_t sumBlock = 2048, unblocked = 4096;  // part of the definition of arithmetic, see gemm.h
 constexpr int64_t mostPhases = 64;
 constexpr int64_t patchBytes = 192 << 10;      // of a tile: part of the second-level cache
 constexpr int64_t partialBytes = 8 << 20;      // of the partial sums of a weight gradient, at least one set
-constexpr int64_t leastItems = 64;
+constexpr int64_t leastItems = 64, leastSlices = 8;
+constexpr int64_t sliceElements = 1 << 15;     // of the sums of an item of a weight gradient
+constexpr int64_t packRows = 8;
 
-template <class T> int64_t padded(int64_t count) {
-  constexpr int64_t line = 64 / sizeof(T);
-  return divideUp(count, line) * line;
-}
 // A row length whose multiples do not fall on the same sets of the cache.
 template <class T> int64_t spread(int64_t count) {
   const int64_t row = padded<T>(count);
@@ -63,8 +61,7 @@ template <class T> Plan<T> planOf(const Convolution& s, bool backward) {
   p.rows = std::max<int64_t>(28, std::min<int64_t>({patchBytes / int64_t(sizeof(T)) / width, 448, enough}));
   p.rows = divideUp(p.rows, unit) * unit;
   p.patchRow = spread<T>(width);
-  p.levels = 1;
-  for (int64_t left = k > unblocked ? divideUp(k, sumBlock) : 1; left > 1; left >>= 1) ++p.levels;
+  p.levels = sumLevels(sumBlocks(k));
   p.weights = padded<T>(k * p.outputs * s.groups);
   p.patches = padded<T>(p.rows * p.patchRow);
   p.tile = padded<T>(p.rows * p.panel);
@@ -146,7 +143,7 @@ template <class T> struct Run {
   void tileOf(const Phase& f, int64_t g, const T* b, int64_t first, int64_t m, T* patches) const {
     const Kernels<T>& kernels = kernelsOf<T>();
     T* const tiles = patches + p.patches;
-    const int64_t k = f.width(), all = s.taps() * f.group, sums = all > unblocked ? divideUp(all, sumBlock) : 1;
+    const int64_t k = f.width(), sums = sumBlocks(s.taps() * f.group);
     gather(f, source + g * f.group, first, m, 0, k, patches, p.patchRow);
     const bool straight = f.v.toStep == 1 && f.h.toStep == 1;
     for (int64_t panel = 0; panel < p.panels; ++panel) {
@@ -157,21 +154,15 @@ template <class T> struct Run {
         steps(m, n, 0, k, patches, columns, c, toChannels(), epilogue.at(first, j));
         continue;
       }
-      int top = 0;  // a stack of partial sums: level l holds 2ˡ neighbouring blocks
-      const auto merge = [&] {
-        --top;
-        T* const left = tiles + (top - 1) * p.tile;
-        kernels.gemmFinish(m, n, left, p.panel, left + p.tile, p.panel, left, p.panel, {});
-      };
-      for (int64_t block = 0; block < sums; ++block) {
-        T* const sum = tiles + top * p.tile;
+      addBlocks(sums, [&](int64_t block, int level) {
+        T* const sum = tiles + level * p.tile;
         const int64_t k0 = block == 0 ? 0 : before(f, block * sumBlock), k1 = block == sums - 1 ? k : before(f, (block + 1) * sumBlock);
         if (k1 > k0) steps(m, n, k0, k1, patches, columns, sum, p.panel, {});
         else clear(sum, p.panel, m, n);
-        ++top;
-        for (int64_t bits = block; bits & 1; bits >>= 1) merge();
-      }
-      while (top > 1) merge();
+      }, [&](int level) {
+        T* const left = tiles + level * p.tile;
+        kernels.gemmFinish(m, n, left, p.panel, left + p.tile, p.panel, left, p.panel, {});
+      });
       if (straight) {
         kernels.gemmFinish(m, n, tiles, p.panel, nullptr, 0, c, toChannels(), epilogue.at(first, j));
         continue;
@@ -210,8 +201,9 @@ void convolve(const Convolution& s, bool backward, const T* source, const T* w, 
 // dw[width, k] of a group is a product over all pixels, whose blocks of 2048 a tree adds. An item computes a slice of its rows over a
 // part of the pixels: 2ˡ neighbouring blocks, a subtree. What the parts give is added by the rest of the tree.
 template <class T> struct GradientPlan {
-  int64_t width, outputs, panel, panels;
+  int64_t width, outputs, panel;
   int64_t slice, slices;      // rows of dw
+  int64_t span, spans;        // columns of dw, whole panels
   int64_t blocks, part, parts;  // part: blocks of a part, a power of two
   int levels;
   int64_t chunk;              // pixels whose patches lie in the cache together
@@ -224,24 +216,28 @@ template <class T> GradientPlan<T> gradientPlanOf(const Convolution& s) {
   p.width = s.taps() * s.inputs();
   p.outputs = s.outputs();
   p.panel = kernels.gemmVectors(std::min<int64_t>(p.width, 1 << 10), p.outputs) * lane;
-  p.panels = divideUp(p.outputs, p.panel);
-  const int64_t unit = kernels.gemmRows(int(p.panel / lane));
-  p.slices = divideUp(p.width, divideUp(112, unit) * unit);
-  p.slice = divideUp(p.width, p.slices);
+  const int64_t panels = divideUp(p.outputs, p.panel);
+  p.span = divideUp(panels, divideUp(p.outputs, 256)) * p.panel;
+  p.spans = divideUp(p.outputs, p.span);
   p.chunk = 256;
   const int64_t pixels = s.pixels();
-  p.blocks = pixels > unblocked ? divideUp(pixels, sumBlock) : 1;
+  p.blocks = sumBlocks(pixels);
+  // A slice is large, so that x and dy are read few times, but there is work for all.
+  const int64_t unit = kernels.gemmRows(int(p.panel / lane)), large = std::clamp<int64_t>(sliceElements / p.span, 112, 256);
+  const int64_t items = s.groups * p.spans * divideUp(p.blocks, 2);
+  const int64_t rows = std::min(large, divideUp(p.width, std::max<int64_t>(1, leastSlices / items)));
+  p.slices = divideUp(p.width, divideUp(rows, unit) * unit);
+  p.slice = divideUp(p.width, p.slices);
   p.dw = padded<T>(p.width * p.outputs * s.groups);
   p.part = 1;
-  while (p.part < p.blocks && (p.slices * s.groups * divideUp(p.blocks, p.part) > leastItems * 2 ||
+  while (p.part < p.blocks && (p.slices * p.spans * s.groups * divideUp(p.blocks, p.part) > leastItems * 2 ||
                                divideUp(p.blocks, p.part) * int64_t(p.dw * sizeof(T)) > partialBytes))
     p.part *= 2;
   p.parts = divideUp(p.blocks, p.part);
-  p.levels = 1;
-  for (int64_t left = std::min(p.part, p.blocks); left > 1; left >>= 1) ++p.levels;
+  p.levels = sumLevels(std::min(p.part, p.blocks));
   p.patches = padded<T>(p.chunk * spread<T>(p.slice));
-  p.columns = padded<T>(p.chunk * p.panel);
-  p.tile = padded<T>(p.slice * p.outputs);
+  p.columns = padded<T>(p.chunk * p.span);
+  p.tile = padded<T>(p.slice * p.span);
   p.worker = p.patches + p.columns + p.tile * p.levels;
   return p;
 }
@@ -253,50 +249,42 @@ template <class T> struct GradientRun {
   T* sums;  // [parts][groups][width][outputs]
   T* workers;
 
-  // Blocks [first, first + count) of rows [k0, k1) of group g, added to one sum.
-  void subtree(int64_t g, int64_t k0, int64_t k1, int64_t first, int64_t count, T* out, T* work) const {
+  // Blocks [first, first + count) of rows [k0, k1) and the columns from j0 on of group g, added to one sum.
+  void subtree(int64_t g, int64_t k0, int64_t k1, int64_t j0, int64_t first, int64_t count, T* out, T* work) const {
     const Kernels<T>& kernels = kernelsOf<T>();
     const Phase f = forwardPhase(s);
     T* const patches = work;
     T* const packed = work + p.patches;
     T* const tiles = packed + p.columns;
-    const int64_t m = k1 - k0, row = spread<T>(p.slice), pixels = s.pixels(), n = p.outputs;
-    int top = 0;
-    const auto merge = [&] {
-      --top;
-      T* const left = tiles + (top - 1) * p.tile;
-      kernels.accumulate(left, left + p.tile, m * n);
-    };
-    for (int64_t block = 0; block < count; ++block) {
-      T* const sum = tiles + top * p.tile;
+    const int64_t m = k1 - k0, row = spread<T>(p.slice), pixels = s.pixels(), n = std::min(p.span, p.outputs - j0);
+    addBlocks(count, [&](int64_t block, int level) {
+      T* const sum = tiles + level * p.tile;
       const int64_t begin = (first + block) * sumBlock, end = p.blocks == 1 ? pixels : std::min(pixels, begin + sumBlock);
       for (int64_t at = begin; at < end; at += p.chunk) {
         const int64_t here = std::min(p.chunk, end - at);
         gather(f, x + g * f.group, at, here, k0, k1, patches, row);
-        for (int64_t panel = 0; panel < p.panels; ++panel) {
-          const int64_t j = panel * p.panel, columns = std::min(p.panel, n - j);
-          const T* b = dy + at * s.k + g * n + j;
-          int64_t bRow = s.k;
-          if (p.panels * s.groups > 1) {
-            kernels.copyBlock(here, columns, b, bRow, packed, p.panel);
-            b = packed;
-            bRow = p.panel;
-          }
+        const bool pack = p.panel < s.k;
+        const T* const rows = dy + at * s.k + g * p.outputs + j0;
+        for (int64_t i = 0; pack && i < here; i += packRows)  // dy is read once, in order
+          for (int64_t j = 0; j < n; j += p.panel)
+            kernels.copyBlock(std::min(packRows, here - i), std::min(p.panel, n - j), rows + i * s.k + j, s.k, packed + j * p.chunk + i * p.panel, p.panel);
+        for (int64_t j = 0; j < n; j += p.panel) {
+          const int64_t columns = std::min(p.panel, n - j), bRow = pack ? p.panel : s.k;
+          const T* const b = pack ? packed + j * p.chunk : rows;
           kernels.gemmPanel(m, columns, here, patches, 1, row, b, bRow, at == begin ? nullptr : sum + j, n, sum + j, n, {});
         }
       }
-      ++top;
-      for (int64_t bits = block; bits & 1; bits >>= 1) merge();
-    }
-    while (top > 1) merge();
-    kernels.copyBlock(m, n, tiles, n, out, n);
+    }, [&](int level) { kernels.accumulate(tiles + level * p.tile, tiles + (level + 1) * p.tile, m * n); });
+    kernels.copyBlock(m, n, tiles, n, out, p.outputs);
   }
 
   void multiply() const {
-    parallelFor(s.groups * p.slices * p.parts, [&](int64_t index, int worker) {
-      const int64_t part = index / (s.groups * p.slices), g = index / p.slices % s.groups, slice = index % p.slices;
+    const int64_t pieces = p.slices * p.spans;
+    parallelFor(p.parts * s.groups * pieces, [&](int64_t index, int worker) {
+      const int64_t part = index / (s.groups * pieces), g = index / pieces % s.groups, slice = index % pieces / p.spans, j = index % p.spans * p.span;
       const int64_t k0 = p.width * slice / p.slices, k1 = p.width * (slice + 1) / p.slices, first = part * p.part;
-      subtree(g, k0, k1, first, std::min(p.part, p.blocks - first), sums + part * p.dw + (g * p.width + k0) * p.outputs, workers + worker * p.worker);
+      T* const out = sums + part * p.dw + (g * p.width + k0) * p.outputs + j;
+      subtree(g, k0, k1, j, first, std::min(p.part, p.blocks - first), out, workers + worker * p.worker);
     });
   }
 
@@ -316,25 +304,28 @@ template <class T> struct GradientRun {
   }
 };
 
-bool serves(const Convolution& s) { return s.c > 0 && s.k > 0; }
+// Not where matrix products C[·, n] over k go to OpenBLAS: so do those of the other algorithms then.
+template <class T> bool serves(const Convolution& s, int64_t n, int64_t k) {
+  return s.c > 0 && s.k > 0 && std::strcmp(gemmChosen<T>(n, k), "own") == 0;
+}
 
 }  // namespace
 
-template <class T> bool servesForward(const Convolution& s) { return serves(s); }
+template <class T> bool servesForward(const Convolution& s) { return serves<T>(s, s.outputs(), s.taps() * s.inputs()); }
 template <class T> size_t forwardWorkspace(const Convolution& s) { return workspaceOf<T>(s, false); }
 template <class T> void forward(const Convolution& s, const T* x, const T* w, T* y, const Epilogue<T>& epilogue, void* workspace) {
   convolve(s, false, x, w, y, epilogue, workspace);
 }
 
 template <class T> bool servesInputGradient(const Convolution& s) {
-  return serves(s) && s.strideH <= mostPhases && s.strideW <= mostPhases && s.strideH * s.strideW <= mostPhases;
+  return serves<T>(s, s.inputs(), s.taps() * s.outputs()) && s.strideH <= mostPhases && s.strideW <= mostPhases && s.strideH * s.strideW <= mostPhases;
 }
 template <class T> size_t inputGradientWorkspace(const Convolution& s) { return workspaceOf<T>(s, true); }
 template <class T> void inputGradient(const Convolution& s, const T* dy, const T* w, T* dx, const Epilogue<T>& epilogue, void* workspace) {
   convolve(s, true, dy, w, dx, epilogue, workspace);
 }
 
-template <class T> bool servesWeightGradient(const Convolution& s) { return serves(s); }
+template <class T> bool servesWeightGradient(const Convolution& s) { return serves<T>(s, s.outputs(), unblocked); }
 template <class T> size_t weightGradientWorkspace(const Convolution& s) {
   const GradientPlan<T> p = gradientPlanOf<T>(s);
   return (p.dw * size_t(p.parts) + p.worker * size_t(threads())) * sizeof(T);

@@ -9,6 +9,29 @@
 namespace nodegrad {
 
 inline int64_t divideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
+// Elements rounded up to whole cache lines.
+template <class T> int64_t padded(int64_t count) {
+  constexpr int64_t line = 64 / sizeof(T);
+  return divideUp(count, line) * line;
+}
+
+// Blocks of a long sum, added by the tree of neighbours that gemm.h defines. compute(block, l) leaves the sum of a block in partial
+// sum l, add(l) adds partial sum l + 1 to l; the total ends in 0. Level l holds 2ˡ blocks, like the digits of a binary counter.
+constexpr int64_t sumBlock = 2048, unblocked = 4096;  // part of the definition of arithmetic
+inline int64_t sumBlocks(int64_t k) { return k > unblocked ? divideUp(k, sumBlock) : 1; }
+inline int sumLevels(int64_t blocks) {
+  int levels = 1;
+  for (int64_t left = blocks; left > 1; left >>= 1) ++levels;
+  return levels;
+}
+template <class F, class A> void addBlocks(int64_t blocks, F&& compute, A&& add) {
+  int top = 0;
+  for (int64_t block = 0; block < blocks; ++block) {
+    compute(block, top++);
+    for (int64_t bits = block; bits & 1; bits >>= 1) add(--top - 1);
+  }
+  while (top > 1) add(--top - 1);
+}
 
 // One axis: position p and tap t read p·step + first + t·tapStep of the source, zero outside of [0, size). Position p is the
 // output toFirst + p·toStep, tap t the kernel's tapFirst + t·tapEvery.
@@ -66,9 +89,20 @@ template <class T> void clear(T* to, int64_t toRow, int64_t rows, int64_t column
   for (int64_t i = 0; i < rows; ++i) std::fill_n(to + i * toRow, columns, T(0));
 }
 
+// A block of rows that may be shorter than a vector, whose masked stores are slow on some processors.
+template <class T> void copyRows(int64_t rows, int64_t columns, const T* from, int64_t fromRow, T* to, int64_t toRow) {
+  if (columns >= 32) return kernelsOf<T>().copyBlock(rows, columns, from, fromRow, to, toRow);
+  for (int64_t i = 0; i < rows; ++i, from += fromRow, to += toRow) {
+    int64_t j = 0;
+    for (; j + 8 <= columns; j += 8) std::memcpy(to + j, from + j, 8 * sizeof(T));
+    if (columns & 4) { std::memcpy(to + j, from + j, 4 * sizeof(T)); j += 4; }
+    if (columns & 2) { std::memcpy(to + j, from + j, 2 * sizeof(T)); j += 2; }
+    if (columns & 1) to[j] = from[j];
+  }
+}
+
 // Columns [k0, k1) of the patches of positions [begin, begin + count): to[count, k1 − k0], rows toRow apart.
 template <class T> void gather(const Phase& p, const T* source, int64_t begin, int64_t count, int64_t k0, int64_t k1, T* to, int64_t toRow) {
-  const Kernels<T>& kernels = kernelsOf<T>();
   if (k0 == k1) return;
   const int64_t wide = p.rowwise() ? p.h.taps : 1, piece = wide * p.group, pieces = p.h.taps / wide, row = pieces * piece;
   stretches(p, begin, count, [&](int64_t n, int64_t i, int64_t j, int64_t here, int64_t done) {
@@ -95,7 +129,7 @@ template <class T> void gather(const Phase& p, const T* source, int64_t begin, i
         };
         edge(j, left);
         if (right > left)
-          kernels.copyBlock(right - left, high - low, line + p.h.source(left, b) * p.channels + low, p.h.step * p.channels, out + (left - j) * toRow, toRow);
+          copyRows(right - left, high - low, line + p.h.source(left, b) * p.channels + low, p.h.step * p.channels, out + (left - j) * toRow, toRow);
         edge(right, j + here);
       }
     }
