@@ -192,12 +192,12 @@ const withoutGradient: [RegExp, string][] = [
   [/^(sum_squares|sum_squares_difference|statistics)$/, 'reports numbers, off the tape'],
   [/^(fill|random_uniform|random_normal)$/, 'no input to differentiate by'],
   [
-    /^(?!conv2d_input_gradient$)(linear_map|scaled_sgd|scaled_adam|elementwise_chain|\w+_(gradient|gradients|overwrite|accumulate|and_clear))$/,
+    /^(?!conv2d_input_gradient$)(linear_map|conv2d_map|scaled_sgd|scaled_adam|elementwise_chain|\w+_(gradient|gradients|overwrite|accumulate|and_clear))$/,
     'fused after recording, when the tape is gone',
   ],
   [/^require_finite$/, 'gives no value'],
   [/^batch_norm_statistics$/, 'off the tape: the gradient of batch_norm goes through them'],
-  [/^(batch_norm_running|batch_norm_gradients)$/, 'runs in place or inside backward'],
+  [/^(batch_norm_running|(batch|group)_norm_gradients)$/, 'runs in place or inside backward'],
   [/^batch_norm_(add_)?relu$/, 'fused after recording, when the tape is gone'],
   [/^(sgd|adam|accumulate|scale_by|matmul_accumulate|scatter_add_rows)$/, 'runs inside backward or in place, where no tape is kept'],
 ];
@@ -223,8 +223,11 @@ test('a backward stands under its forward, in the same stem of both languages, a
   t.deepEqual(
     looseStems(tree, {
       'native/ops/gemm.cc': 'the driver behind matmul.cc: no operation of its own',
+      'native/ops/depthwise.cc': 'an algorithm behind convolution.cc',
+      'native/ops/direct.cc': 'an algorithm behind convolution.cc',
       'native/ops/im2col.cc': 'an algorithm behind convolution.cc',
       'native/ops/pointwise.cc': 'an algorithm behind convolution.cc',
+      'native/ops/winograd.cc': 'an algorithm behind convolution.cc',
       'native/ops/registry.cc': 'the table of all operations',
       'native/ops/optimizers.cc': 'lib/ops/update.ts: optimizers.ts would be taken for the room of that name',
     }),
@@ -282,10 +285,12 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/ops/broadcast.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/matmul.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/convolution.ts': { test: 'test/layers/convolution.test.ts', why: 'the layers call it; golden values and gradients as for all' },
+  'lib/ops/pooling.ts': { test: 'test/layers/pooling.test.ts', why: 'the layers call it; golden values and gradients as for all' },
   'lib/ops/reduce.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/shape.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/softmax.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/batch_norm.ts': { test: 'test/layers/norm.test.ts', why: 'with the layers that it is for' },
+  'lib/ops/group_norm.ts': { test: 'test/layers/group-norm.test.ts', why: 'with the layers that it is for' },
   'lib/ops/state.ts': { test: 'test/layers/norm.test.ts', why: 'when running statistics are written' },
   'lib/ops/random.ts': { test: 'test/random.test.ts', why: 'the numbers are those of lib/random.ts' },
   'lib/ops/backward.ts': { test: course('gradients'), why: 'course section G is its specification' },
@@ -337,6 +342,7 @@ const ceilings = {
   'test/fuzz/values.ts': { most: 440, why: 'one list: hostile values by kind' },
   'test/native/samples.ts': { most: 500, why: 'one list: a valid call of every operation' },
   'test/native/special.test.ts': { most: 460, why: 'one table: every operation at every special value' },
+  'test/program/fuse.child.ts': { most: 460, why: 'one list: a net for every fusion' },
   'test/golden/make.py': { most: 600, why: 'the one script behind all golden files: their hash of it must stay one' },
 };
 

@@ -19,3 +19,17 @@ export function collect<T>(owner: object, is: (value: unknown) => value is T): M
   for (const [name, value] of Object.entries(owner)) visit(value, name);
   return found;
 }
+
+/** What layers own by path, from the layers by path; an item of several appears once, under its first path. */
+export function named<L, T>(layers: ReadonlyMap<string, L>, own: (layer: L) => ReadonlyMap<string, T>): Map<string, T> {
+  const found = new Map<string, T>();
+  const seen = new Set<T>();
+  for (const [path, layer] of layers) {
+    for (const [name, item] of own(layer)) {
+      if (seen.has(item)) continue;
+      seen.add(item);
+      found.set(join(path, name), item);
+    }
+  }
+  return found;
+}

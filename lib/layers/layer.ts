@@ -15,7 +15,7 @@ import type { History, Scores } from '../training/history.js';
 import { loadInto, save, toBytes } from '../training/save.js';
 import { betweenSteps } from '../program/driver.js';
 import { refuseBusy } from '../ops/busy.js';
-import { collect, join } from './fields.js';
+import { collect, join, named } from './fields.js';
 import { wrapForward } from './forward.js';
 import { buildLayer, describeLayer } from './registry.js';
 import { type SummaryOptions, summarize } from './summary.js';
@@ -141,30 +141,17 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
 
   /** All parameters by path; one that is shared appears once, under its first path. */
   namedParameters(): Map<string, Parameter> {
-    return this.#named((layer) => layer.ownParameters());
+    return named(this.namedLayers(), (layer) => layer.ownParameters());
   }
 
   /** All buffers by path: state that is not learned, such as running statistics. A shared one appears once, under its first path. */
   namedBuffers(): Map<string, Buffer<DType>> {
-    return this.#named((layer) => layer.ownBuffers());
+    return named(this.namedLayers(), (layer) => layer.ownBuffers());
   }
 
   /** @internal Parameters and buffers by path, layer by layer: what `stateDict` gives. */
   namedState(): Map<string, Parameter | Buffer<DType>> {
-    return this.#named((layer) => new Map<string, Parameter | Buffer<DType>>([...layer.ownParameters(), ...layer.ownBuffers()]));
-  }
-
-  #named<T>(own: (layer: AnyLayer) => Map<string, T>): Map<string, T> {
-    const found = new Map<string, T>();
-    const seen = new Set<T>();
-    for (const [path, layer] of this.namedLayers()) {
-      for (const [name, item] of own(layer)) {
-        if (seen.has(item)) continue;
-        seen.add(item);
-        found.set(join(path, name), item);
-      }
-    }
-    return found;
+    return named(this.namedLayers(), (layer) => new Map<string, Parameter | Buffer<DType>>([...layer.ownParameters(), ...layer.ownBuffers()]));
   }
 
   /** All parameters. */

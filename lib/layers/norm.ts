@@ -25,12 +25,21 @@ export interface BatchNormOptions {
 
 type Config = Required<BatchNormOptions> & { features: number };
 
+/** A switch among options. */
 export function checkFlag(value: unknown, argument: string): boolean {
   if (typeof value !== 'boolean') throw new ArgumentError(expected('true or false', argument, value));
   return value;
 }
 
-/** What both have in common: only the shapes that they take differ. */
+/**
+ * What both have in common: only the shapes that they take differ.
+ *
+ * @example
+ * ```ts
+ * import { BatchNorm, BatchNorm2d } from 'nodegrad';
+ * new BatchNorm2d(16) instanceof BatchNorm; // true
+ * ```
+ */
 export abstract class BatchNorm extends Layer {
   /** γ, shape [features], starts at 1; null without `affine`. */
   readonly weight: Parameter | null;

@@ -38,3 +38,11 @@ export const batchNormReluBackwardOp = defineFused('batch_norm_relu_backward');
 export const batchNormAddReluOp = defineFused('batch_norm_add_relu');
 /** What ReLU lets through of dy by its output y, and the gradients by γ and β of a batch norm before it. */
 export const batchNormAddReluGradientsOp = defineFused('batch_norm_add_relu_gradients');
+/** `y = f(x ∗ w + b)`; ints: those of conv2d, index of the map f. */
+export const conv2dMapOp = defineFused('conv2d_map');
+/** `dx +=` the gradient of a convolution by its input. */
+export const conv2dInputAccumulateOp = defineFused('conv2d_input_accumulate');
+/** `dz = f'(y)·dx`; ints: those of conv2d, index of the backward f'. */
+export const conv2dInputMapGradientOp = defineFused('conv2d_input_map_gradient');
+/** `dz = f'(y)·(dz + dx)`, in place. */
+export const conv2dInputAccumulateMapGradientOp = defineFused('conv2d_input_accumulate_map_gradient');

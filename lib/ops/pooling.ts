@@ -2,7 +2,7 @@
 
 import type { FloatDType } from '../dtype.js';
 import { ArgumentError, ShapeError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
-import { type AnyTensor, Tensor } from '../tensor.js';
+import { Tensor } from '../tensor.js';
 import { type Size2d, checkSize2d } from './convolution.js';
 import { defineOp } from './define.js';
 import { requireFloat } from './elementwise.js';
@@ -43,12 +43,15 @@ export interface Pooling {
   readonly ceilMode: boolean;
 }
 
-/** @internal A tensor of images, channels last. */
+/** @internal A tensor of images, channels last, with pixels. */
 export function checkImages<D extends FloatDType>(op: string, x: unknown): Tensor<D> {
   const input = Tensor.check(x, 'x') as Tensor<D>;
   requireFloat(op, [input]);
   if (input.shape.length !== 4) {
     throw new ShapeError(`[${op}] expected images of shape [N, H, W, C], received shape ${describeShape(input.shape)}`);
+  }
+  if (input.shape[1] < 1 || input.shape[2] < 1) {
+    throw new ShapeError(`[${op}] expected images with at least one pixel, received shape ${describeShape(input.shape)}`);
   }
   return input;
 }
@@ -215,12 +218,6 @@ interface Adaptive {
   readonly shape: readonly number[];
 }
 
-function requirePixels(name: string, x: AnyTensor): void {
-  if (x.shape[1] < 1 || x.shape[2] < 1) {
-    throw new ShapeError(`[${name}] expected images with at least one pixel, received shape ${describeShape(x.shape)}`);
-  }
-}
-
 const adaptiveInts = ({ shape: [n, h, w, c], out }: Adaptive): number[] => [n, h, w, ...out, c];
 const adaptiveShape = ({ shape: [n, , , c], out }: Adaptive): number[] => [n, ...out, c];
 
@@ -249,7 +246,6 @@ const adaptiveAvgOp = defineOp<Adaptive>('adaptive_avg_pool2d', {
 export function adaptiveAvgPool2d<D extends FloatDType>(x: Tensor<D>, out: Size2d): Tensor<D> {
   const name = 'adaptiveAvgPool2d';
   const input = checkImages<D>(name, x);
-  requirePixels(name, input);
   return emitOne(adaptiveAvgOp, [input], { name, out: checkSize2d(out, 'out', 1), shape: input.shape });
 }
 
@@ -268,7 +264,6 @@ export function adaptiveAvgPool2d<D extends FloatDType>(x: Tensor<D>, out: Size2
  */
 export function globalAvgPool2d<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
   const input = checkImages<D>('globalAvgPool2d', x);
-  requirePixels('globalAvgPool2d', input);
   return reshape(adaptiveAvgPool2d(input, 1), [input.shape[0], input.shape[3]]);
 }
 
@@ -287,7 +282,6 @@ export function globalAvgPool2d<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
  */
 export function globalMaxPool2d<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
   const input = checkImages<D>('globalMaxPool2d', x);
-  requirePixels('globalMaxPool2d', input);
   const [n, h, w, c] = input.shape;
   return max(reshape(input, [n, h * w, c]), 1);
 }

@@ -6,9 +6,9 @@ let waiting: (() => void)[] | null = null;
 
 /** Runs `write` now, or, within {@link holdState}, when its writes are released. */
 export function writeState(write: () => void): void {
-  if (waiting === null) return write();
   const guard = guardInForce();
-  waiting.push(guard === null ? write : () => guarded(guard.bit, guard.when, write));
+  if (waiting === null) write();
+  else waiting.push(guard === null ? write : () => guarded(guard.bit, guard.when, write));
 }
 
 /** Runs `body` without its writes to state; calling `release` makes them, in their order. */

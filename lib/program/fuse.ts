@@ -2,12 +2,14 @@
 
 import { fuseActivation } from './passes/activation.js';
 import { fuseActivationGradient } from './passes/activation-gradient.js';
+import { fuseBatchNorm } from './passes/batch-norm.js';
 import { fuseChains } from './passes/chain.js';
 import { fuseClipping } from './passes/clipping.js';
 import { foldConstants } from './passes/constants.js';
 import { fuseCrossEntropy } from './passes/cross-entropy.js';
 import { removeDead } from './passes/dead.js';
 import type { List, Pass } from './passes/list.js';
+import { fuseGradientSum } from './passes/gradient-sum.js';
 import { fuseParameterGradients } from './passes/parameter-gradients.js';
 import { fuseClear, fuseOverwrite } from './passes/zeros.js';
 import type { Recording, Slot } from './record.js';
@@ -15,7 +17,9 @@ import type { Recording, Slot } from './record.js';
 const passes: readonly Pass[] = [
   foldConstants,
   removeDead,
+  fuseBatchNorm,
   fuseActivation,
+  fuseGradientSum,
   fuseActivationGradient,
   fuseParameterGradients,
   fuseCrossEntropy,

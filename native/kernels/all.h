@@ -11,6 +11,8 @@
 #include "pooling.h"
 #include "transpose.h"
 #include "gemm.h"
+#include "convolution.h"
+#include "winograd.h"
 
 template <class T> constexpr nodegrad::Kernels<T> table() {
   return {

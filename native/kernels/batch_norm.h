@@ -3,77 +3,65 @@
 // A vector of two sums: the first gets a, the second a·b.
 template <class T> struct Terms { V<T> a, b; };
 
-// sums[0, columns) = Σ a, sums[columns, 2·columns) = Σ a·b over rows of `columns` elements that begin `stride` apart, and over the first
-// `last` columns of one row more. f(at, j, k) gives the terms of k elements from `at`, which stand in column j. Rows are added in order;
-// of NV ≤ 4 vectors even and odd ones apart, so that an addition need not wait for the one before it.
-template <int NV, class T, class F> INLINE void columnSumsNarrow(T* sums, int64_t rows, int64_t last, int64_t stride, F f) {
-  constexpr int64_t columns = NV * lanes;
+#define EACH_VECTOR _Pragma("GCC unroll 4") for (int j = 0; j < NV; ++j)
+
+// One strip of at most four vectors, the last of `tail` elements; see columnSums. Even and odd rows are added up apart, so that an
+// addition need not wait for the one before it. f gets how far ahead to prefetch, as far as a strip has 64 vectors.
+template <int NV, class T, class F>
+INLINE void stripSums(T* sums, T* products, int64_t column, int tail, int64_t rows, int64_t last, int64_t stride, F f) {
   V<T> s[2][NV], q[2][NV];
-  for (int j = 0; j < NV; ++j) s[0][j] = s[1][j] = q[0][j] = q[1][j] = zero<T>();
-  const auto add = [&](int parity, int j, int64_t at) FORMULA {
-    const Terms<T> t = f(at + j * lanes, j * lanes, lanes);
-    s[parity][j] = s[parity][j] + t.a;
-    q[parity][j] = fma(t.a, t.b, q[parity][j]);
-  };
+  EACH_VECTOR s[0][j] = s[1][j] = q[0][j] = q[1][j] = zero<T>();
+  const int64_t far = 64 / NV * stride;
   int64_t r = 0;
   for (; r + 2 <= rows; r += 2) {
-    for (int j = 0; j < NV; ++j) add(0, j, r * stride);
-    for (int j = 0; j < NV; ++j) add(1, j, (r + 1) * stride);
+    EACH_VECTOR {
+      const Terms<T> t = f(r * stride + column + j * lanes, column + j * lanes, tail, far);
+      s[0][j] = s[0][j] + t.a;
+      q[0][j] = fma(t.a, t.b, q[0][j]);
+    }
+    EACH_VECTOR {
+      const Terms<T> t = f((r + 1) * stride + column + j * lanes, column + j * lanes, tail, far);
+      s[1][j] = s[1][j] + t.a;
+      q[1][j] = fma(t.a, t.b, q[1][j]);
+    }
   }
-  for (; r < rows; ++r)
-    for (int j = 0; j < NV; ++j) add(0, j, r * stride);
-  for (int j = 0; j < NV; ++j) {
+  if (r < rows)
+    EACH_VECTOR {
+      const Terms<T> t = f(r * stride + column + j * lanes, column + j * lanes, tail, far);
+      s[0][j] = s[0][j] + t.a;
+      q[0][j] = fma(t.a, t.b, q[0][j]);
+    }
+  EACH_VECTOR {
     V<T> a = s[0][j] + s[1][j], b = q[0][j] + q[1][j];
-    const int64_t at = j * lanes;
+    const int64_t at = column + j * lanes;
     if (at < last) {
-      const Terms<T> t = f(rows * stride + at, at, last - at < lanes ? int(last - at) : lanes);
+      const Terms<T> t = f(rows * stride + at, at, last - at < tail ? int(last - at) : tail, far);
       a = a + t.a;
       b = fma(t.a, t.b, b);
     }
-    store(sums + at, a);
-    store(sums + columns + at, b);
+    store(sums + at, a, tail);
+    store(products + at, b, tail);
   }
 }
-template <class T, class F> INLINE void columnSumsWide(T* sums, int64_t rows, int64_t last, int64_t columns, int64_t stride, F f) {
-  const auto part = [&](int64_t r, int count, int64_t j, int k) FORMULA {
-    V<T> s = r == 0 ? zero<T>() : load(sums + j, k), q = r == 0 ? zero<T>() : load(sums + columns + j, k);
-    for (int i = 0; i < count; ++i) {
-      const Terms<T> t = f((r + i) * stride + j, j, k);
-      s = s + t.a;
-      q = fma(t.a, t.b, q);
-    }
-    store(sums + j, s, k);
-    store(sums + columns + j, q, k);
-  };
-  for (int64_t r = 0; r < rows; r += 4) {
-    const int count = rows - r < 4 ? int(rows - r) : 4;
-    int64_t j = 0;
-    if (count == 4)
-      for (; j + lanes <= columns; j += lanes) part(r, 4, j, lanes);
-    for (; j < columns; j += lanes) part(r, count, j, columns - j < lanes ? int(columns - j) : lanes);
-  }
-  for (int64_t j = 0; rows == 0 && j < 2 * columns; ++j) sums[j] = T(0);
-  for (int64_t j = 0; j < last; j += lanes) {
-    const int k = last - j < lanes ? int(last - j) : lanes;
-    const Terms<T> t = f(rows * stride + j, j, k);
-    store(sums + j, load(sums + j, k) + t.a, k);
-    store(sums + columns + j, fma(t.a, t.b, load(sums + columns + j, k)), k);
-  }
-}
+
+// sums[0, columns) = Σ a, sums[columns, 2·columns) = Σ a·b over rows of `columns` elements that begin `stride` apart, and over the first
+// `last` columns of one row more. f(at, j, k, far) gives the terms of k elements from `at`, which stand in column j.
 template <class T, class F> INLINE void columnSums(T* sums, int64_t rows, int64_t last, int64_t columns, int64_t stride, F f) {
-  if (columns == lanes) columnSumsNarrow<1>(sums, rows, last, stride, f);
-  else if (columns == 2 * lanes) columnSumsNarrow<2>(sums, rows, last, stride, f);
-  else if (columns == 3 * lanes) columnSumsNarrow<3>(sums, rows, last, stride, f);
-  else if (columns == 4 * lanes) columnSumsNarrow<4>(sums, rows, last, stride, f);
-  else columnSumsWide(sums, rows, last, columns, stride, f);
+  T* const products = sums + columns;
+  int64_t j = 0;
+  for (; j + 4 * lanes <= columns; j += 4 * lanes) stripSums<4>(sums, products, j, lanes, rows, last, stride, f);
+  for (; j + 2 * lanes <= columns; j += 2 * lanes) stripSums<2>(sums, products, j, lanes, rows, last, stride, f);
+  for (; j + lanes <= columns; j += lanes) stripSums<1>(sums, products, j, lanes, rows, last, stride, f);
+  if (j < columns) stripSums<1>(sums, products, j, int(columns - j), rows, last, stride, f);
 }
+#undef EACH_VECTOR
 
 template <class T> INLINE V<T> loadPart(const T* p, int k) { return k == lanes ? load(p) : load(p, k); }
 
 // Σ (x − pivot), Σ (x − pivot)²
 template <class T> void columnMoments(T* sums, const T* x, const T* pivot, int64_t rows, int64_t last, int64_t columns, int64_t stride) {
-  columnSums(sums, rows, last, columns, stride, [=](int64_t at, int64_t j, int k) FORMULA {
-    prefetch(x + at + ahead<T>);
+  columnSums(sums, rows, last, columns, stride, [=](int64_t at, int64_t j, int k, int64_t far) FORMULA {
+    prefetch(x + at + far);
     const V<T> v = loadPart(x + at, k) - loadPart(pivot + j, k);
     return Terms<T>{v, v};
   });
@@ -133,22 +121,22 @@ template <class T>
 void columnGradients(T* sums, T* g, const T* dy, const T* x, const T* y, const T* coefficients, int64_t apart, int64_t rows, int64_t last,
                      int64_t columns, int64_t stride, bool rectified, bool streaming) {
   const Column<T> column = {coefficients, apart};
-  const auto read = [](const T* p, int k) FORMULA { prefetch(p + ahead<T>); return loadPart(p, k); };
+  const auto read = [](const T* p, int k, int64_t far) FORMULA { prefetch(p + far); return loadPart(p, k); };
   if (y)
-    columnSums(sums, rows, last, columns, stride, [=](int64_t at, int64_t j, int k) FORMULA {
-      const V<T> v = reluGradient(read(dy + at, k), read(y + at, k));
+    columnSums(sums, rows, last, columns, stride, [=](int64_t at, int64_t j, int k, int64_t far) FORMULA {
+      const V<T> v = reluGradient(read(dy + at, k, far), read(y + at, k, far));
       if (streaming && k == lanes) stream(g + at, v);
       else store(g + at, v, k);
-      return Terms<T>{v, read(x + at, k) - column.at(centreOf, j)};
+      return Terms<T>{v, read(x + at, k, far) - column.at(centreOf, j)};
     });
   else if (rectified)
-    columnSums(sums, rows, last, columns, stride, [=](int64_t at, int64_t j, int k) FORMULA {
-      const V<T> v = read(x + at, k) - column.at(centreOf, j), normalized = fma(v, column.at(scaleOf, j), column.at(shiftOf, j));
-      return Terms<T>{reluGradient(read(dy + at, k), normalized), v};
+    columnSums(sums, rows, last, columns, stride, [=](int64_t at, int64_t j, int k, int64_t far) FORMULA {
+      const V<T> v = read(x + at, k, far) - column.at(centreOf, j), normalized = fma(v, column.at(scaleOf, j), column.at(shiftOf, j));
+      return Terms<T>{reluGradient(read(dy + at, k, far), normalized), v};
     });
   else
-    columnSums(sums, rows, last, columns, stride, [=](int64_t at, int64_t j, int k) FORMULA {
-      return Terms<T>{read(dy + at, k), read(x + at, k) - column.at(centreOf, j)};
+    columnSums(sums, rows, last, columns, stride, [=](int64_t at, int64_t j, int k, int64_t far) FORMULA {
+      return Terms<T>{read(dy + at, k, far), read(x + at, k, far) - column.at(centreOf, j)};
     });
 }
 

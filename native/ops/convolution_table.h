@@ -26,6 +26,9 @@ template <class T> struct ConvolutionAlgorithm {
 // The last one takes everything.
 template <class T>
 constexpr ConvolutionAlgorithm<T> convolutionTable[] = {
+    ALGORITHM(depthwise, true)
+    ALGORITHM(winograd, false)
+    ALGORITHM(direct, true)
     ALGORITHM(pointwise, true)
     ALGORITHM(im2col, true)
 };

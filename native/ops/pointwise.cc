@@ -1,4 +1,4 @@
-// 1×1 convolution with stride 1 and without padding: a plain matrix product over the pixels.
+// 1×1 convolution with stride 1 and without padding: a plain matrix product over the pixels, where that is OpenBLAS's.
 #include "convolution.h"
 #include "gemm.h"
 

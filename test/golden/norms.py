@@ -1,4 +1,4 @@
-"""Writes norms.json: batch, layer, group and instance norm by PyTorch, in float64 and channels last. Run: python3 norms.py"""
+"""Writes norms.json: batch, layer, group and instance norm by PyTorch, in float64 and channels last."""
 import hashlib
 import json
 import pathlib

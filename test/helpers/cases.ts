@@ -1,5 +1,7 @@
 // How to call each op of the golden file through the public API: the one place where the file's names meet the library's.
 import {
+  adaptiveAvgPool2d,
+  avgPool2d,
   concat,
   conv2d,
   convTranspose2d,
@@ -7,6 +9,7 @@ import {
   exp,
   log,
   logSoftmax,
+  maxPool2d,
   mseLoss,
   relu,
   sigmoid,
@@ -47,6 +50,11 @@ interface Attributes {
   readonly outputPadding: [number, number];
   readonly dilation: [number, number];
   readonly groups: number;
+  readonly kernel: [number, number];
+  readonly ceilMode: boolean;
+  readonly countIncludePad: boolean;
+  readonly divisorOverride?: number;
+  readonly out: [number, number];
 }
 
 type Call = (inputs: Real[], attributes: Attributes, constants: Tensor<never>[]) => unknown;
@@ -100,6 +108,10 @@ const calls: Record<string, Call> = {
   conv2d: ([x, w, b = null], { stride, padding, dilation, groups }) => conv2d(x, w, b, { stride, padding, dilation, groups }),
   convTranspose2d: ([x, w, b], { stride, padding, outputPadding, dilation, groups }) =>
     convTranspose2d(x, w, b, { stride, padding, outputPadding, dilation, groups }),
+  maxPool2d: ([x], { kernel, stride, padding, dilation, ceilMode }) => maxPool2d(x, kernel, { stride, padding, dilation, ceilMode }),
+  avgPool2d: ([x], { kernel, stride, padding, ceilMode, countIncludePad, divisorOverride }) =>
+    avgPool2d(x, kernel, { stride, padding, ceilMode, countIncludePad, ...(divisorOverride === undefined ? {} : { divisorOverride }) }),
+  adaptiveAvgPool2d: ([x], { out }) => adaptiveAvgPool2d(x, out),
 };
 
 /** Names of all ops that can be called. */

@@ -110,6 +110,7 @@ type OpFile = Origin & { readonly cases: readonly OpCase[] };
 interface Files {
   ops: OpFile;
   convolution: OpFile;
+  pooling: OpFile;
   optimizers: OptimizerFile;
   schedules: Origin & { readonly epochs: number; readonly cases: readonly ScheduleCase[] };
   'mlp-small': SmallNet;
@@ -122,7 +123,7 @@ export function golden<K extends keyof Files>(stem: K): Files[K] {
 }
 
 /** The files of operations, by family. */
-export const opStems = ['ops', 'convolution'] as const satisfies (keyof Files)[];
+export const opStems = ['ops', 'convolution', 'pooling'] as const satisfies (keyof Files)[];
 
 /** The stems of all golden files. */
 export const goldenStems: readonly (keyof Files)[] = [...opStems, 'optimizers', 'schedules', 'mlp-small', 'mlp-large'];

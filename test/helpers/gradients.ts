@@ -4,6 +4,7 @@ import { linear } from '../../lib/ops/matmul.js';
 import { Random } from '../../lib/random.js';
 import { activations } from './activations.js';
 import { convolutionCases } from './convolutions.js';
+import { poolingCases } from './poolings.js';
 import { f64, i32 } from './build.js';
 import type { GradcheckOptions } from './gradcheck.js';
 import { normCases } from './norm-gradients.js';
@@ -325,6 +326,7 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
   log_softmax: () => normalized(logSoftmax),
   cross_entropy: classLosses,
   cross_entropy_dense: probabilityLosses,
-  ...convolutionCases,
   ...normCases,
+  ...convolutionCases,
+  ...poolingCases,
 };

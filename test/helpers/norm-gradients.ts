@@ -1,6 +1,7 @@
 // Gradient-check cases of the normalizations.
-import { Tensor } from '../../lib/index.js';
+import type { Tensor } from '../../lib/index.js';
 import { batchNorm, batchNormStatistics } from '../../lib/ops/batch_norm.js';
+import { groupNorm } from '../../lib/ops/group_norm.js';
 import { f64 } from './build.js';
 import type { GradientCase } from './gradients.js';
 import { Seeded } from './seeded.js';
@@ -29,7 +30,29 @@ export const normCases: Record<string, () => GradientCase[]> = {
       return [
         { name: `[${shape}]`, fn: (a, g, b) => batchNorm(a, batchNormStatistics(a), g, b, options), inputs: [x, gamma, beta] },
         { name: `[${shape}] without factor and shift`, fn: (a) => batchNorm(a, batchNormStatistics(a), null, null, options), inputs: [x] },
-        { name: `[${shape}] by fixed statistics`, fn: (a, g, b) => batchNorm(a, fixed, g, b, { eps: 1e-3, ofInput: false }), inputs: [x, gamma, beta] },
+        {
+          name: `[${shape}] by fixed statistics`,
+          fn: (a, g, b) => batchNorm(a, fixed, g, b, { eps: 1e-3, ofInput: false }),
+          inputs: [x, gamma, beta],
+        },
+      ];
+    }),
+  group_norm: () =>
+    [
+      [2, 1, 5, 1],
+      [2, 3, 6, 2],
+      [1, 4, 3, 3],
+      [2, 2, 4, 1],
+    ].flatMap(([examples, positions, channels, groups], i): GradientCase[] => {
+      const sizes = { examples, positions, channels, groups, eps: 1e-3 };
+      const x = point(i + 1, [examples, positions, channels]);
+      return [
+        {
+          name: `[${x.shape}] in ${groups}`,
+          fn: (a, g, b) => groupNorm(a, g, b, sizes),
+          inputs: [x, point(i + 21, [channels]), point(i + 41, [channels])],
+        },
+        { name: `[${x.shape}] in ${groups}, without factor and shift`, fn: (a) => groupNorm(a, null, null, sizes), inputs: [x] },
       ];
     }),
 };

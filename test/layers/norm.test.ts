@@ -1,4 +1,7 @@
 // Batch normalization layers: the contract, PyTorch's numbers, running statistics, and where these are kept.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'ava';
 import {
   Adam,
@@ -77,11 +80,23 @@ for (const dtype of ['float64', 'float32'] as const) {
         close(t, y, { data: Float64Array.from(step.output.values), shape: one.shape }, { absolute }, `${name}, step ${s}`);
         for (const [i, leaf] of [x, ...layer.parameters()].entries()) {
           const { values: wanted, shape } = step.gradients[i];
-          close(t, leaf.grad as Tensor, { data: Float64Array.from(wanted), shape }, { absolute: absolute * 4 }, `${name}, step ${s}, gradient ${i}`);
+          close(
+            t,
+            leaf.grad as Tensor,
+            { data: Float64Array.from(wanted), shape },
+            { absolute: absolute * 4 },
+            `${name}, step ${s}, gradient ${i}`,
+          );
         }
         if (step.runningMean === undefined || step.runningVar === undefined) continue;
         close(t, layer.runningMean as Tensor, { data: Float64Array.from(step.runningMean), shape: [channels] }, { absolute }, `${name}, mean`);
-        close(t, layer.runningVar as Tensor, { data: Float64Array.from(step.runningVar), shape: [channels] }, { absolute }, `${name}, variance`);
+        close(
+          t,
+          layer.runningVar as Tensor,
+          { data: Float64Array.from(step.runningVar), shape: [channels] },
+          { absolute },
+          `${name}, variance`,
+        );
       }
       t.is(layer.numBatchesTracked?.item(), one.batches);
     }
@@ -250,15 +265,45 @@ for (const eager of [false, true]) {
     const x = Float32Array.from(new Seeded(2).uniform(32));
     x[9] = Number.NaN;
     const data = new TensorDataset(Tensor.from(x, [8, 4]), Tensor.from(Int32Array.of(0, 1, 2, 0, 1, 2, 0, 1)));
-    const options = { loss: new CrossEntropyLoss(), optimizer: new SGD(model, { lr: 0.1 }), epochs: 1, batchSize: 8, progress: false, log: false as const };
+    const options = {
+      loss: new CrossEntropyLoss(),
+      optimizer: new SGD(model, { lr: 0.1 }),
+      epochs: 1,
+      batchSize: 8,
+      progress: false,
+      log: false as const,
+    };
     await t.throwsAsync(model.fit(data, { ...options, eager }), { message: /not finite/ });
     t.deepEqual(state(model), before);
   });
 }
 
+test('a resumed run goes on with the running statistics of its checkpoint', async (t) => {
+  const data = new TensorDataset(f32(new Seeded(3).uniform(96), [24, 4]), Tensor.from(Int32Array.from({ length: 24 }, (_, i) => i % 3)));
+  const run = async (epochs: readonly number[]) => {
+    const dir = mkdtempSync(join(tmpdir(), 'nodegrad-norm-'));
+    let model = net();
+    for (const until of epochs) {
+      setSeed(6);
+      model = net();
+      const optimizer = new SGD(model, { lr: 0.1, momentum: 0.9 });
+      const options = { loss: new CrossEntropyLoss(), optimizer, batchSize: 8, progress: false, log: false as const };
+      await model.fit(data, { ...options, epochs: until, checkpoint: { dir }, resume: true });
+    }
+    rmSync(dir, { recursive: true });
+    return state(model);
+  };
+  const whole = await run([4]);
+  t.deepEqual(whole['1.numBatchesTracked'], [12]);
+  t.deepEqual(await run([1, 3, 4]), whole);
+});
+
 test('a batch of one value per channel is refused before anything is written', (t) => {
   const model = trained();
   const before = state(model);
-  t.throws(() => mseLoss(model.forward(tensor([[1, 2, 3, 4]])), tensor([[0, 0, 0]])), { instanceOf: ShapeError, message: /in layer '1'.*eval\(\)/ });
+  t.throws(() => mseLoss(model.forward(tensor([[1, 2, 3, 4]])), tensor([[0, 0, 0]])), {
+    instanceOf: ShapeError,
+    message: /in layer '1'.*eval\(\)/,
+  });
   t.deepEqual(state(model), before);
 });

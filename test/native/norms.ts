@@ -108,6 +108,48 @@ export const normMakers: Record<string, Maker> = {
     ),
 };
 
+/** [examples, positions, channels, groups] of about n elements. */
+const groupSizes = (n: number): number[][] =>
+  [
+    [5, 1, 1],
+    [7, 6, 3],
+    [1, 32, 4],
+    [300, 32, 32],
+    [1, 70, 1],
+    [2, 600, 2],
+    [1, 300, 100],
+  ].flatMap(([positions, channels, groups]) => {
+    const examples = Math.min(9, Math.floor(n / (positions * channels)));
+    return examples === 0 ? [] : [[examples, positions, channels, groups]];
+  });
+
+function grouped(op: string, place: (all: Record<'x' | 'dy' | 'mean' | 'variance' | 'gamma' | 'beta', TypedArray>) => TypedArray[]): Maker {
+  return (n, dtype, random) =>
+    groupSizes(n).map((ints) => {
+      const [examples, positions, channels, groups] = ints;
+      const [size, count, each] = [examples * positions * channels, examples * groups, positions % 2 === 0 ? 0 : channels];
+      const inputs = place({
+        x: uniform(random, dtype, size),
+        dy: uniform(random, dtype, size),
+        mean: uniform(random, 'float64', count, -1, 1),
+        variance: uniform(random, 'float64', count, 0.1, 2),
+        gamma: uniform(random, dtype, each),
+        beta: uniform(random, dtype, each),
+      });
+      const outputs = {
+        group_norm: [...one(dtype, size), ...one('float64', count), ...one('float64', count)],
+        group_norm_gradients: [...one(dtype, channels), ...one(dtype, channels)],
+      }[op];
+      return { op, form: `${ints}`, outputs: outputs ?? one(dtype, size), inputs, ints, reals: [eps] };
+    });
+}
+
+Object.assign(normMakers, {
+  group_norm: grouped('group_norm', ({ x, gamma, beta }) => [x, gamma, beta]),
+  group_norm_gradients: grouped('group_norm_gradients', ({ dy, x, mean, variance }) => [dy, x, mean, variance]),
+  group_norm_backward: grouped('group_norm_backward', ({ dy, x, mean, variance, gamma }) => [dy, x, mean, variance, gamma]),
+});
+
 type FusedMaker = (n: number, dtype: Float, random: Seeded) => Fused[];
 
 export const normFused: Record<string, FusedMaker> = {

@@ -5,8 +5,11 @@ import type { FloatDType, TypedArray } from '../../lib/dtype.js';
 import {
   Adam,
   AdamW,
+  addRelu,
+  BatchNorm1d,
   clipGradNorm,
   compileStep,
+  Conv2d,
   crossEntropy,
   Dropout,
   exp,
@@ -38,6 +41,7 @@ type Mode = 'eager' | 'recorded' | 'fused';
 
 interface Made {
   parameters: Parameter<FloatDType>[];
+  buffers?: readonly { data: TypedArray }[];
   optimizer: Optimizer;
   body: (x: Tensor, y: Tensor<'int32'>) => Tensor | Tensor[];
 }
@@ -257,6 +261,36 @@ const cases: Record<string, Case> = {
       };
     },
   },
+  'batch norm with ReLU, and with an addition between them': {
+    batch: 300,
+    make: () => {
+      const model = new Sequential([
+        new Linear(12, 17),
+        new BatchNorm1d(17),
+        new ReLU(),
+        new Linear(17, 17),
+        new BatchNorm1d(17, { momentum: null }),
+        new Linear(17, 5),
+        new BatchNorm1d(5),
+      ]);
+      const optimizer = new SGD(model, { lr: 0.05, momentum: 0.9 });
+      const [first, norm, act, second, other, last, end] = model.layers;
+      return {
+        parameters: parametersOf(model),
+        buffers: [...model.namedBuffers().values()],
+        optimizer,
+        body: (x, y) => {
+          const left = act.forward(norm.forward(first.forward(x))) as Tensor;
+          const right = addRelu(other.forward(second.forward(left)) as Tensor, left);
+          const loss = crossEntropy(end.forward(last.forward(right)) as Tensor, y);
+          loss.backward();
+          optimizer.step();
+          optimizer.zeroGrad();
+          return loss;
+        },
+      };
+    },
+  },
   'elementwise chains with broadcast rows, columns and numbers': {
     batch: 13,
     make: () => {
@@ -273,6 +307,29 @@ const cases: Record<string, Case> = {
             .mul(2)
             .sub(x);
           const loss = crossEntropy(h.matmul(out), y).add(exp(h).mean().mul(0.01));
+          loss.backward();
+          optimizer.step();
+          optimizer.zeroGrad();
+          return loss;
+        },
+      };
+    },
+  },
+  'convolutions with a shortcut': {
+    batch: 5,
+    features: 60,
+    make: () => {
+      const [first, second, third] = [new Conv2d(3, 16, 3, { padding: 1 }), new Conv2d(16, 16, 3, { padding: 1 }), new Conv2d(16, 16, 1)];
+      const head = new Linear(16 * 20, 5);
+      const model = new Sequential([first, second, third, head]);
+      const optimizer = new SGD(model, { lr: 0.05, momentum: 0.9 });
+      return {
+        parameters: parametersOf(model),
+        optimizer,
+        body: (x, y) => {
+          const images = relu(first.forward(x.reshape([5, 5, 4, 3])));
+          const inner = tanh(third.forward(relu(second.forward(images))));
+          const loss = crossEntropy(head.forward(relu(inner.add(images)).reshape([5, 320])), y);
           loss.backward();
           optimizer.step();
           optimizer.zeroGrad();
@@ -311,7 +368,7 @@ function input(one: Case, i: number, special: boolean): [Tensor, Tensor<'int32'>
 
 function train(one: Case, mode: Mode, special = false): { digest: Record<string, string>; page: string } {
   setSeed(7);
-  const { parameters, optimizer, body } = one.make();
+  const { parameters, buffers = [], optimizer, body } = one.make();
   process.env['NODEGRAD_FUSE'] = mode === 'recorded' ? '0' : '';
   const step = compileStep(body);
   const digest: Record<string, string> = {};
@@ -330,6 +387,7 @@ function train(one: Case, mode: Mode, special = false): { digest: Record<string,
     digest[`slab of weights ${i}`] = bits(parameter.place.slab.values);
     digest[`slab of gradients ${i}`] = bits(parameter.place.slab.gradients);
   }
+  for (const [i, buffer] of buffers.entries()) digest[`buffer ${i}`] = bits(buffer.data);
   for (const [name, tensor] of optimizer.stateDict().tensors) digest[`state ${name}`] = bits(tensor.data as TypedArray);
   step.dispose();
   delete process.env['NODEGRAD_FUSE'];

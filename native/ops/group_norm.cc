@@ -1,0 +1,221 @@
+// Group normalization of [examples, positions, channels]: mean and variance of each group of neighbouring channels of an example.
+//
+// y = (x − mean)·(γ / √(variance + eps)) + β. Layer norm is one group with one position, instance norm a group for each channel.
+// ints: examples, positions, channels, groups. γ and β may be empty: 1 and 0.
+#include <algorithm>
+
+#include "../kernels/table.h"
+#include "../runtime/pool.h"
+#include "op.h"
+
+namespace nodegrad::ops {
+namespace {
+
+constexpr int64_t blockRows = 256;
+constexpr int64_t most = 256;  // channels that are summed together
+constexpr int64_t apart = most + 16;
+
+struct Sizes {
+  int64_t examples, positions, channels, groups;
+  int64_t perGroup() const { return channels / groups; }
+  // Channels of a strip: as many whole groups as fit, or one large group.
+  int64_t strip() const { return perGroup() <= most ? std::min(channels, most / perGroup() * perGroup()) : perGroup(); }
+  int64_t strips() const { return tilesOf(channels, strip()); }
+};
+Sizes sizesOf(const Call& c) { return {c.ints[0], c.ints[1], c.ints[2], c.ints[3]}; }
+
+// `body(from, rows, channel, columns)` for blocks of rows of channels [begin, end) of one example, at most 256 columns at once.
+template <class F> void forBlocks(const Sizes& s, int64_t example, int64_t begin, int64_t end, F body) {
+  for (int64_t r = 0; r < s.positions; r += blockRows)
+    for (int64_t j = begin; j < end; j += most)
+      body((example * s.positions + r) * s.channels + j, std::min(blockRows, s.positions - r), j, std::min(most, end - j));
+}
+
+// Mean and Σ (x − mean)² of a group, which grow block by block (Chan, Golub & LeVeque 1979).
+struct Moments {
+  double count = 0, mean = 0, squares = 0;
+  void join(double n, double pivot, double sum, double square) {
+    const double rest = square - sum * (sum / n), d = pivot + sum / n - mean, all = count + n;
+    squares += (rest < 0 ? 0 : rest) + d * d * (count * (n / all));
+    mean += d * (n / all);
+    count = all;
+  }
+};
+
+template <class T> void moments(const Sizes& s, const T* x, int64_t example, int64_t begin, int64_t end, double* mean, double* variance) {
+  alignas(64) T sums[2 * most], pivot[most];
+  Moments found[most];
+  const int64_t width = s.perGroup();
+  forBlocks(s, example, begin, end, [&](int64_t from, int64_t rows, int64_t channel, int64_t columns) {
+    // One pivot for a group within a block: the differences of its channels add up.
+    for (int64_t j = 0; j < columns; ++j) pivot[j] = x[from + (channel + j) / width * width - channel];
+    kernelsOf<T>().columnMoments(sums, x + from, pivot, rows, 0, columns, s.channels);
+    for (int64_t j = 0; j < columns;) {
+      const int64_t group = (channel + j) / width, stop = std::min(columns, (group + 1) * width - channel), first = j;
+      double sum = 0, square = 0;
+      for (; j < stop; ++j) {
+        sum += double(sums[j]);
+        square += double(sums[columns + j]);
+      }
+      found[group - begin / width].join(double(rows * (stop - first)), double(pivot[first]), sum, square);
+    }
+  });
+  for (int64_t g = 0; g < (end - begin) / width; ++g) {
+    mean[g] = found[g].mean;
+    variance[g] = found[g].squares / found[g].count;
+  }
+}
+
+// Statistics of one group.
+struct Group {
+  double mean, inverse;
+  Group(double m, double variance, double eps) : mean(m), inverse(1.0 / __builtin_sqrt(variance + eps)) {}
+  // What a mean loses when it is rounded to T.
+  template <class T> double rest() const { return mean - double(T(mean)); }
+};
+
+template <class F> void forStrips(const Sizes& s, F body) {
+  parallelFor(s.examples * s.strips(), [&](int64_t tile, int) {
+    const int64_t begin = tile % s.strips() * s.strip();
+    body(tile / s.strips(), begin, std::min(s.channels, begin + s.strip()));
+  });
+}
+
+void run_group_norm(const Call& c) {
+  if (c.length(0) == 0) return;
+  const Sizes s = sizesOf(c);
+  byFloat(c, [&]<class T>() {
+    const T *x = c.in<T>(3), *gamma = c.length(4) ? c.in<T>(4) : nullptr, *beta = c.length(5) ? c.in<T>(5) : nullptr;
+    forStrips(s, [&](int64_t example, int64_t begin, int64_t end) {
+      const int64_t at = example * s.groups, width = s.perGroup();
+      double *mean = c.out<double>(1) + at, *variance = c.out<double>(2) + at;
+      moments(s, x, example, begin, end, mean + begin / width, variance + begin / width);
+      alignas(64) T coefficients[3 * apart] = {};
+      for (int64_t channel = begin; channel < end; channel += most) {
+        const int64_t columns = std::min(most, end - channel);
+        for (int64_t j = 0; j < columns; ++j) {
+          const int64_t g = (channel + j) / width;
+          const Group group(mean[g], variance[g], c.reals[0]);
+          const double scale = group.inverse * (gamma ? double(gamma[channel + j]) : 1.0);
+          coefficients[j] = T(group.mean);
+          coefficients[apart + j] = T(scale);
+          coefficients[2 * apart + j] = T((beta ? double(beta[channel + j]) : 0.0) - group.rest<T>() * scale);
+        }
+        for (int64_t r = 0; r < s.positions; ++r) {
+          const int64_t from = (example * s.positions + r) * s.channels + channel;
+          kernelsOf<T>().normalizeColumns(c.out<T>(0) + from, x + from, nullptr, coefficients, apart, apart, columns, false, false);
+        }
+      }
+    });
+  });
+}
+
+const char* checkSizes(const Call& c, std::initializer_list<int> whole, int mean) {
+  const Sizes s = sizesOf(c);
+  if (s.groups < 1 || s.channels < 1 || s.channels % s.groups != 0) return "groups must divide the channels";
+  const int64_t size = checkedProduct(checkedProduct(s.examples, s.positions), s.channels), groups = checkedProduct(s.examples, s.groups);
+  for (int i : whole)
+    if (size < 0 || c.length(i) != size) return "a tensor does not have examples × positions × channels elements";
+  return c.length(mean) == groups && c.length(mean + 1) == groups ? nullptr : "a mean and a variance for each group of an example";
+}
+const char* checkEach(const Call& c, int i, bool needed) {
+  return c.length(i) == c.ints[2] || (!needed && c.length(i) == 0) ? nullptr : "a number for each channel";
+}
+const char* checkGroupNorm(const Call& c) {
+  if (const char* problem = checkSizes(c, {0, 3}, 1)) return problem;
+  // An example without positions has no mean.
+  if (c.ints[1] < 1) return "statistics need at least one position";
+  const char* problem = checkEach(c, 4, false);
+  return problem ? problem : checkEach(c, 5, false);
+}
+
+// ---- gradients ----
+
+// `take(channel, Σ dy, Σ dy·(x − mean))` for the channels [begin, end) of an example, block by block.
+template <class T, class F>
+void sumGradients(const Sizes& s, const T* dy, const T* x, const double* mean, int64_t example, int64_t begin, int64_t end, F take) {
+  alignas(64) T sums[2 * most], centre[apart] = {};
+  const int64_t width = s.perGroup();
+  forBlocks(s, example, begin, end, [&](int64_t from, int64_t rows, int64_t channel, int64_t columns) {
+    for (int64_t j = 0; j < columns; ++j) centre[j] = T(mean[example * s.groups + (channel + j) / width]);
+    kernelsOf<T>().columnGradients(sums, nullptr, dy + from, x + from, nullptr, centre, apart, rows, 0, columns, s.channels, false, false);
+    for (int64_t j = 0; j < columns; ++j) {
+      const double m = mean[example * s.groups + (channel + j) / width];
+      take(channel + j, double(sums[j]), double(sums[columns + j]) - (m - double(T(m))) * double(sums[j]));
+    }
+  });
+}
+
+// dγ = Σ dy·x̂, dβ = Σ dy over examples and positions
+void run_group_norm_gradients(const Call& c) {
+  const Sizes s = sizesOf(c);
+  byFloat(c, [&]<class T>() {
+    parallelFor(tilesOf(s.channels, most), [&](int64_t tile, int) {
+      const int64_t begin = tile * most, end = std::min(s.channels, begin + most);
+      double products[most] = {}, sums[most] = {};
+      for (int64_t example = 0; example < s.examples; ++example)
+        sumGradients(s, c.in<T>(2), c.in<T>(3), c.in<double>(4), example, begin, end, [&](int64_t channel, double sum, double product) {
+          const int64_t g = example * s.groups + channel / s.perGroup();
+          sums[channel - begin] += sum;
+          products[channel - begin] += product * Group(c.in<double>(4)[g], c.in<double>(5)[g], c.reals[0]).inverse;
+        });
+      for (int64_t channel = begin; channel < end; ++channel) {
+        c.out<T>(0)[channel] = T(products[channel - begin]);
+        c.out<T>(1)[channel] = T(sums[channel - begin]);
+      }
+    });
+  });
+}
+const char* checkGroupNormGradients(const Call& c) {
+  if (const char* problem = checkSizes(c, {2, 3}, 4)) return problem;
+  const char* problem = checkEach(c, 0, true);
+  return problem ? problem : checkEach(c, 1, true);
+}
+
+// dx = (γ·dy − mean of γ·dy − x̂·mean of γ·dy·x̂) / σ, the means over a group
+void run_group_norm_backward(const Call& c) {
+  if (c.length(0) == 0) return;
+  const Sizes s = sizesOf(c);
+  byFloat(c, [&]<class T>() {
+    const T *dy = c.in<T>(1), *x = c.in<T>(2), *gamma = c.length(5) ? c.in<T>(5) : nullptr;
+    const double *mean = c.in<double>(3), *variance = c.in<double>(4);
+    forStrips(s, [&](int64_t example, int64_t begin, int64_t end) {
+      const int64_t width = s.perGroup(), at = example * s.groups;
+      double sums[most] = {}, products[most] = {};
+      sumGradients(s, dy, x, mean, example, begin, end, [&](int64_t channel, double sum, double product) {
+        const double factor = gamma ? double(gamma[channel]) : 1.0;
+        sums[(channel - begin) / width] += factor * sum;
+        products[(channel - begin) / width] += factor * product;
+      });
+      alignas(64) T coefficients[5 * apart] = {};
+      for (int64_t channel = begin; channel < end; channel += most) {
+        const int64_t columns = std::min(most, end - channel);
+        for (int64_t j = 0; j < columns; ++j) {
+          const int64_t g = (channel + j) / width, own = (channel + j - begin) / width;
+          const Group group(mean[at + g], variance[at + g], c.reals[0]);
+          const double share = group.inverse / double(s.positions * width), slope = -(share * group.inverse * group.inverse * products[own]);
+          coefficients[j] = T(group.mean);
+          coefficients[apart + j] = T(group.inverse * (gamma ? double(gamma[channel + j]) : 1.0));
+          coefficients[3 * apart + j] = T(slope);
+          coefficients[4 * apart + j] = T(-(share * sums[own]) - slope * group.rest<T>());
+        }
+        for (int64_t r = 0; r < s.positions; ++r) {
+          const int64_t from = (example * s.positions + r) * s.channels + channel;
+          kernelsOf<T>().normalizeColumnsBackward(c.out<T>(0) + from, dy + from, x + from, coefficients, apart, apart, columns, false, false);
+        }
+      }
+    });
+  });
+}
+const char* checkGroupNormBackward(const Call& c) {
+  if (const char* problem = checkSizes(c, {0, 1, 2}, 3)) return problem;
+  return checkEach(c, 5, false);
+}
+
+}  // namespace
+
+extern const OpFunctions op_group_norm = {run_group_norm, checkGroupNorm};
+extern const OpFunctions op_group_norm_gradients = {run_group_norm_gradients, checkGroupNormGradients};
+extern const OpFunctions op_group_norm_backward = {run_group_norm_backward, checkGroupNormBackward};
+
+}  // namespace nodegrad::ops
