@@ -184,7 +184,7 @@ const withoutGradient: [RegExp, string][] = [
   [/^(sum_squares|sum_squares_difference|statistics)$/, 'reports numbers, off the tape'],
   [/^(fill|random_uniform|random_normal)$/, 'no input to differentiate by'],
   [
-    /^(?!conv2d_input_gradient$)(linear_map|scaled_sgd|scaled_adam|elementwise_chain|\w+_(gradient|gradients|overwrite|accumulate|and_clear))$/,
+    /^(?!conv2d_input_gradient$)(linear_map|conv2d_map|scaled_sgd|scaled_adam|elementwise_chain|\w+_(gradient|gradients|overwrite|accumulate|and_clear))$/,
     'fused after recording, when the tape is gone',
   ],
   [/^require_finite$/, 'gives no value'],
@@ -212,8 +212,10 @@ test('a backward stands under its forward, in the same stem of both languages, a
   t.deepEqual(
     looseStems(tree, {
       'native/ops/gemm.cc': 'the driver behind matmul.cc: no operation of its own',
+      'native/ops/direct.cc': 'an algorithm behind convolution.cc',
       'native/ops/im2col.cc': 'an algorithm behind convolution.cc',
       'native/ops/pointwise.cc': 'an algorithm behind convolution.cc',
+      'native/ops/winograd.cc': 'an algorithm behind convolution.cc',
       'native/ops/registry.cc': 'the table of all operations',
       'native/ops/optimizers.cc': 'lib/ops/update.ts: optimizers.ts would be taken for the room of that name',
     }),

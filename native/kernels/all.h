@@ -10,6 +10,7 @@
 #include "pooling.h"
 #include "transpose.h"
 #include "gemm.h"
+#include "winograd.h"
 
 template <class T> constexpr nodegrad::Kernels<T> table() {
   return {

@@ -1,7 +1,7 @@
 // Convolutions for tests: geometries of every class, as gradient-check cases and as native calls.
 import { type Conv2dFunctionOptions, type ConvTranspose2dFunctionOptions, conv2d, convTranspose2d, type Tensor } from '../../lib/index.js';
-import type { Float, Maker, Sample } from '../native/calls.js';
-import { columnsOf, one, uniform } from '../native/calls.js';
+import type { TypedArray } from '../../lib/dtype.js';
+import { apply, columnsOf, type Float, type FusedMaker, indexOf, type Maker, one, type Sample, uniform } from '../native/calls.js';
 import { f64 } from './build.js';
 import type { GradientCase } from './gradients.js';
 import { Seeded } from './seeded.js';
@@ -93,3 +93,60 @@ export function convolutionMaker(op: string): Maker {
       return { op, form, ...parts[op], ints: op === 'conv2d_weight_accumulate' ? [...ints, n % 2] : ints, reals: [] };
     });
 }
+
+// The separate operations that a fused convolution stands for, on the operands of its sample.
+type Apart = (dtype: Float, inputs: TypedArray[], ints: number[], initial: TypedArray) => TypedArray;
+
+function fused(op: string, of: string, maps: readonly string[], extra: 'bias' | 'y' | null, apart: (map: string) => Apart): FusedMaker {
+  return (n, dtype, random) =>
+    maps.flatMap((map) =>
+      convolutionMaker(of)(n, dtype, random).map((sample) => {
+        const { length } = sample.outputs[0];
+        const inputs = [...sample.inputs];
+        if (extra === 'y') inputs.push(uniform(random, dtype, length, -1, 1));
+        const initial = uniform(random, dtype, length);
+        const accumulates = op.includes('accumulate');
+        return {
+          sample: {
+            ...sample,
+            op,
+            form: `${sample.form}, ${map}`,
+            outputs: [{ dtype, length, ...(accumulates ? { initial } : {}) }],
+            inputs,
+            ints: map === '' ? sample.ints : [...sample.ints, indexOf(map)],
+          },
+          apart: () => [apart(map)(dtype, inputs, [...sample.ints], initial)],
+        };
+      }),
+    );
+}
+
+const gradients = ['relu_backward', 'tanh_backward'];
+const inputGradient: Apart = (dtype, [dy, w], ints, initial) => apply('conv2d_input_gradient', dtype, initial.length, [dy, w], ints);
+const accumulated: Apart = (dtype, inputs, ints, initial) =>
+  apply('add', dtype, initial.length, [initial, inputGradient(dtype, inputs, ints, initial)], [1, initial.length, 1, 1]);
+const masked =
+  (gradient: Apart) =>
+  (map: string): Apart =>
+  (dtype, inputs, ints, initial) =>
+    apply(map, dtype, initial.length, [gradient(dtype, inputs, ints, initial), inputs[2]]);
+
+/** The fused operations of convolutions, each with the separate ones. */
+export const fusedConvolutions: Record<string, FusedMaker> = {
+  conv2d_map: fused(
+    'conv2d_map',
+    'conv2d_bias',
+    ['relu', 'tanh'],
+    'bias',
+    (map) => (dtype, inputs, ints, initial) => apply(map, dtype, initial.length, [apply('conv2d_bias', dtype, initial.length, inputs, ints)]),
+  ),
+  conv2d_input_accumulate: fused('conv2d_input_accumulate', 'conv2d_input_gradient', [''], null, () => accumulated),
+  conv2d_input_map_gradient: fused('conv2d_input_map_gradient', 'conv2d_input_gradient', gradients, 'y', masked(inputGradient)),
+  conv2d_input_accumulate_map_gradient: fused(
+    'conv2d_input_accumulate_map_gradient',
+    'conv2d_input_gradient',
+    gradients,
+    'y',
+    masked(accumulated),
+  ),
+};
