@@ -33,12 +33,9 @@ template <int KH, int KW, class F> INLINE void eachTap(const Taps& t, F body) {
 }
 
 // Of equal numbers the first tap counts, of several NaN the last, as PyTorch has it. Taps are integers in the lanes.
-template <bool Relu, int KH, int KW, class T> INLINE void maxWindow(T* y, uint8_t* taps, const T* x, const Taps& t, int64_t n) {
+template <int KH, int KW, class T> INLINE void maxWindow(T* y, uint8_t* taps, const T* x, const Taps& t, int64_t n) {
   eachVector(n, [&](int64_t j, auto m) FORMULA {
-    const auto at = [&](int64_t step) FORMULA {
-      const V<T> v = load(x + step + j, m);
-      return Relu ? maximum(v, zero<T>()) : v;
-    };
+    const auto at = [&](int64_t step) FORMULA { return load(x + step + j, m); };
     const V<T> first = at(0), start = fromBits<T>(tapBits<T>(KW ? 0 : t.r * t.width + t.q));
     V<T> best = first, place = start, sum = zero<T>();
     eachTap<KH, KW>(t, [&](int64_t step, int64_t tap) FORMULA {
@@ -62,7 +59,7 @@ template <bool Relu, int KH, int KW, class T> INLINE void maxWindow(T* y, uint8_
   });
 }
 
-template <bool Relu, int KH, int KW, class T>
+template <int KH, int KW, class T>
 inline void maxRow2d(T* y, uint8_t* taps, const T* x, const PoolShape& s, int64_t row) {
   const PoolAxis &down = s.rows, &across = s.columns;
   const int64_t c = s.channels, pitch = across.in * c, reach = (across.kernel - 1) * across.dilation;
@@ -75,21 +72,17 @@ inline void maxRow2d(T* y, uint8_t* taps, const T* x, const PoolShape& s, int64_
     t.q = whole ? 0 : across.firstTap(o);
     t.columns = whole ? across.kernel : across.endTap(o);
     const T* first = from + (start + t.q * across.dilation) * c;
-    if (KW > 0 && allRows && whole) maxWindow<Relu, KH, KW>(y, taps, first, t, c);
-    else if (t.r < t.rows && t.q < t.columns) maxWindow<Relu, 0, 0>(y, taps, first, t, c);
+    if (KW > 0 && allRows && whole) maxWindow<KH, KW>(y, taps, first, t, c);
+    else if (t.r < t.rows && t.q < t.columns) maxWindow<0, 0>(y, taps, first, t, c);
     else
       for (int64_t j = 0; j < c; ++j) y[j] = T(-__builtin_inf()), taps[j] = 0;  // dilation steps over a whole small image
   }
 }
 
-template <class T> void maxPoolRow(T* y, uint8_t* taps, const T* x, const PoolShape& s, int64_t row, bool relu) {
-  const auto run = [&]<bool Relu>() {
-    if (s.rows.kernel == 2 && s.columns.kernel == 2) maxRow2d<Relu, 2, 2>(y, taps, x, s, row);
-    else if (s.rows.kernel == 3 && s.columns.kernel == 3) maxRow2d<Relu, 3, 3>(y, taps, x, s, row);
-    else maxRow2d<Relu, 0, 0>(y, taps, x, s, row);
-  };
-  if (relu) run.template operator()<true>();
-  else run.template operator()<false>();
+template <class T> void maxPoolRow(T* y, uint8_t* taps, const T* x, const PoolShape& s, int64_t row) {
+  if (s.rows.kernel == 2 && s.columns.kernel == 2) maxRow2d<2, 2>(y, taps, x, s, row);
+  else if (s.rows.kernel == 3 && s.columns.kernel == 3) maxRow2d<3, 3>(y, taps, x, s, row);
+  else maxRow2d<0, 0>(y, taps, x, s, row);
 }
 
 // The windows [first, end) that reach over place i of an axis, for i = 0, 1, … in order.
