@@ -187,6 +187,7 @@ const withoutGradient: [RegExp, string][] = [
     'fused after recording, when the tape is gone',
   ],
   [/^require_finite$/, 'gives no value'],
+  [/^augment$/, 'makes batches from bytes, before there is a tape'],
   [/^(sgd|adam|accumulate|scale_by|matmul_accumulate|scatter_add_rows)$/, 'runs inside backward or in place, where no tape is kept'],
 ];
 
@@ -302,6 +303,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/io/safetensors-header.ts': { test: 'test/io/safetensors.test.ts', why: 'the first half of the format' },
   'lib/ops/busy.ts': { test: 'test/program/stream.test.ts', why: 'memory is busy while steps are in flight' },
   'lib/ops/finite.ts': { test: 'test/training/non-finite.test.ts', why: 'what ends a step whose loss is not finite' },
+  'lib/ops/augment.ts': { test: 'test/data/augmentation.test.ts', why: 'names the operation behind every augmentation' },
   'lib/data/feed.ts': { test: 'test/program/stream.test.ts', why: 'a stream reads every kind of data set through it' },
   'lib/training/fit-options.ts': { test: 'test/training/fit.test.ts', why: 'a type and its names' },
   'lib/training/train-step.ts': { test: 'test/training/fit.test.ts', why: 'the step of fit, eager and compiled' },

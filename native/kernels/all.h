@@ -7,6 +7,7 @@
 #include "softmax.h"
 #include "optimizers.h"
 #include "random.h"
+#include "augment.h"
 #include "transpose.h"
 #include "gemm.h"
 
