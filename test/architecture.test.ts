@@ -55,7 +55,7 @@ const arrows: Record<string, readonly string[]> = {
   metrics: tensors,
   optimizers: [...models, 'native'],
   schedules: [...tensors, 'optimizers'],
-  data: [...tensors, 'native', 'io'],
+  data: [...tensors, 'native', 'io', 'sharp'],
   models: [...basics, 'layers'],
   program: [...tensors, 'native', 'data'],
   training: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'program', 'runtime', 'sitter'],
@@ -303,7 +303,13 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/io/safetensors-header.ts': { test: 'test/io/safetensors.test.ts', why: 'the first half of the format' },
   'lib/ops/busy.ts': { test: 'test/program/stream.test.ts', why: 'memory is busy while steps are in flight' },
   'lib/ops/finite.ts': { test: 'test/training/non-finite.test.ts', why: 'what ends a step whose loss is not finite' },
-  'lib/ops/augment.ts': { test: 'test/data/augmentation.test.ts', why: 'names the operation behind every augmentation' },
+  'lib/ops/augment.ts': { test: 'test/data/augmented.test.ts', why: 'names the operation behind every augmentation' },
+  ...Object.fromEntries(
+    ['decode', 'folders'].map((stem) => [
+      `lib/data/${stem}.ts`,
+      { test: 'test/data/image-folder.test.ts', why: 'parts of one way from files to a data set' },
+    ]),
+  ),
   'lib/data/feed.ts': { test: 'test/program/stream.test.ts', why: 'a stream reads every kind of data set through it' },
   'lib/training/fit-options.ts': { test: 'test/training/fit.test.ts', why: 'a type and its names' },
   'lib/training/train-step.ts': { test: 'test/training/fit.test.ts', why: 'the step of fit, eager and compiled' },
