@@ -282,13 +282,13 @@ export function colourJitter(options: ColourJitterOptions = {}): Augmentation {
 
 /** The directions in which the colours of a set of images vary; see {@link colourComponents}. */
 export interface ColourComponents {
-  /** Variances along the directions, for colours in 0..1, the largest first. */
+  /** How far colours vary along the directions, for colours in 0..1, the largest first. */
   readonly values: readonly number[];
   /** The directions: unit vectors in red, green and blue. */
   readonly vectors: readonly (readonly number[])[];
 }
 
-/** Of the training images of ImageNet, as fb.resnet.torch has them (standard deviations stand for variances there, as is the custom). */
+/** Of the training images of ImageNet, as fb.resnet.torch has them. */
 export const IMAGENET_COLOURS: ColourComponents = {
   values: [0.2175, 0.0188, 0.0045],
   vectors: [

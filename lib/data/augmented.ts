@@ -54,7 +54,9 @@ export function augmented<Y extends DType = 'int32'>(
   if (augmentations.length > most) throw new ArgumentError(expected(`at most ${most}`, 'augmentations', augmentations.length));
   const shape = dataset.inputShape;
   if (!Array.isArray(shape) || shape.length !== 3 || shape[2] > 4 || shape.includes(0))
-    throw new ShapeError(`expected images [height, width, channels] with 1 to 4 channels, those of ${dataset.name} are ${describeShape(shape)}`);
+    throw new ShapeError(
+      `expected images [height, width, channels] with 1 to 4 channels, those of ${dataset.name} are ${describeShape(shape)}`,
+    );
   const [height, width, channels] = shape;
   let size: readonly [number, number] = [height, width];
   const stages = augmentations.map((one) => {

@@ -1,4 +1,5 @@
 // CIFAR-10 and CIFAR-100: found in a folder, in the binary format or as image files.
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ArgumentError, checkOptions, expected, FileFormatError } from '../errors.js';
@@ -127,6 +128,13 @@ async function cifar(kind: Kind, options: CifarDatasetOptions): Promise<ImageDat
   );
 }
 
+/** Whether a folder seems to hold CIFAR-10, without reading it. */
+export function holdsCifar(folder: string): boolean {
+  return [CIFAR10.archive, CIFAR10.folder, CIFAR10.test, 'train', 'train.tar', 'train.tar.gz', 'train.tgz'].some((name) =>
+    existsSync(join(folder, name)),
+  );
+}
+
 async function look(kind: Kind, folder: string, options: CifarDatasetOptions): Promise<LoadedImages | null> {
   const present = new Set(await readdir(folder).catch(() => []));
   const wanted = [...kind.train, kind.test];
@@ -174,7 +182,8 @@ function assemble(kind: Kind, source: string, files: ReadonlyMap<string, Uint8Ar
     .map((line) => line.trim())
     .filter((line) => line !== '');
   const count = typeof kind.classes === 'number' ? kind.classes : kind.classes.length;
-  const classes = names.length === count ? names : typeof kind.classes === 'number' ? Array.from({ length: count }, (_, i) => String(i)) : kind.classes;
+  const classes =
+    names.length === count ? names : typeof kind.classes === 'number' ? Array.from({ length: count }, (_, i) => String(i)) : kind.classes;
   return { train: concatenate(kind.train.map(decode)), test: decode(kind.test), shape, classes };
 }
 

@@ -52,10 +52,7 @@ export interface ImageFolderOptions {
  * ```
  */
 export async function imageFolder(path: string, options: ImageFolderOptions & { readonly raw: true }): Promise<ImageDatasets<'uint8'>>;
-export async function imageFolder(
-  path: string,
-  options?: ImageFolderOptions & { readonly raw?: false },
-): Promise<ImageDatasets<'float32'>>;
+export async function imageFolder(path: string, options?: ImageFolderOptions & { readonly raw?: false }): Promise<ImageDatasets<'float32'>>;
 export async function imageFolder(path: string, options: ImageFolderOptions = {}): Promise<ImageDatasets<'float32' | 'uint8'>> {
   checkPath(path, 'path', 'the path of a folder or archive');
   const known = ['size', 'grey', 'raw', 'test', 'cache', 'onProgress', 'signal'];
@@ -175,8 +172,7 @@ interface Placed {
 /** Takes off the folders that all share, as long as each image keeps a folder: its class. */
 function withoutShared(images: Placed[]): Placed[] {
   let shared = 0;
-  const isShared = (depth: number): boolean =>
-    images.every(({ parts }) => parts.length > depth + 2 && parts[depth] === images[0].parts[depth]);
+  const isShared = (depth: number): boolean => images.every(({ parts }) => parts.length > depth + 2 && parts[depth] === images[0].parts[depth]);
   while (images.length > 0 && isShared(shared)) shared += 1;
   return images.map(({ parts, image }) => ({ parts: parts.slice(shared), image }));
 }

@@ -41,7 +41,9 @@ export function decodeCifar(bytes: Uint8Array, options: CifarOptions = {}): Cifa
   const record = labelBytes + 3 * pixels;
   const count = bytes.length / record;
   if (count === 0 || !Number.isSafeInteger(count))
-    throw new FileFormatError(`${name}: expected records of ${record} bytes, the file has ${bytes.length}: ${bytes.length % record} at its end`);
+    throw new FileFormatError(
+      `${name}: expected records of ${record} bytes, the file has ${bytes.length}: ${bytes.length % record} at its end`,
+    );
   const images = new Uint8Array(count * 3 * pixels);
   const labels = new Int32Array(count);
   for (let i = 0, to = 0; i < count; i++) {

@@ -28,3 +28,11 @@ export const adamAndClearOp = defineFused('adam_and_clear');
 export const scaledSgdOp = defineFused('scaled_sgd');
 /** The same for Adam. */
 export const scaledAdamOp = defineFused('scaled_adam');
+/** `y = f(x ∗ w + b)`; ints: those of conv2d, index of the map f. */
+export const conv2dMapOp = defineFused('conv2d_map');
+/** `dx +=` the gradient of a convolution by its input. */
+export const conv2dInputAccumulateOp = defineFused('conv2d_input_accumulate');
+/** `dz = f'(y)·dx`; ints: those of conv2d, index of the backward f'. */
+export const conv2dInputMapGradientOp = defineFused('conv2d_input_map_gradient');
+/** `dz = f'(y)·(dz + dx)`, in place. */
+export const conv2dInputAccumulateMapGradientOp = defineFused('conv2d_input_accumulate_map_gradient');

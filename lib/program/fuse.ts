@@ -8,6 +8,7 @@ import { foldConstants } from './passes/constants.js';
 import { fuseCrossEntropy } from './passes/cross-entropy.js';
 import { removeDead } from './passes/dead.js';
 import type { List, Pass } from './passes/list.js';
+import { fuseGradientSum } from './passes/gradient-sum.js';
 import { fuseParameterGradients } from './passes/parameter-gradients.js';
 import { fuseClear, fuseOverwrite } from './passes/zeros.js';
 import type { Recording, Slot } from './record.js';
@@ -16,6 +17,7 @@ const passes: readonly Pass[] = [
   foldConstants,
   removeDead,
   fuseActivation,
+  fuseGradientSum,
   fuseActivationGradient,
   fuseParameterGradients,
   fuseCrossEntropy,

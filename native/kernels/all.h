@@ -8,8 +8,10 @@
 #include "optimizers.h"
 #include "random.h"
 #include "augment.h"
+#include "pooling.h"
 #include "transpose.h"
 #include "gemm.h"
+#include "winograd.h"
 
 template <class T> constexpr nodegrad::Kernels<T> table() {
   return {

@@ -1,9 +1,8 @@
 // Convolutions as operations: forward, gradient by the input, gradient by the weights; a table says which algorithm serves.
 #include "convolution.h"
 
-#include <iterator>
-
 #include "convolution_table.h"
+#include "maps.h"
 #include "op.h"
 
 namespace nodegrad {
@@ -24,7 +23,7 @@ const char* checkConvolution(const Convolution& s) {
 namespace {
 
 template <class T> const ConvolutionAlgorithm<T>& algorithmFor(const Convolution& s, ConvolutionDirection direction) {
-  constexpr int count = int(std::size(convolutionTable<T>));
+  constexpr int count = int(sizeof(convolutionTable<T>) / sizeof(convolutionTable<T>[0]));
   const ConvolutionAlgorithm<T>* const table = convolutionTable<T>;
   if (s.choice != ConvolutionChoice::im2col) {
     for (int i = 0; i < count; ++i) {
@@ -68,7 +67,16 @@ const char* checkBias(const Call& c) {
   if (const char* problem = checkForward(c)) return problem;
   return c.length(3) == of(c).k ? nullptr : "the bias does not have an element for each output channel";
 }
+const char* checkMap(const Call& c) {
+  if (const char* problem = checkBias(c)) return problem;
+  return mapKernel<float>(c.ints[convolutionInts]) ? nullptr : "that operation is no map";
+}
 const char* checkInputGradient(const Call& c) { return checkLengths(c, 0, 2, 1); }
+const char* checkMapGradient(const Call& c) {
+  if (const char* problem = checkInputGradient(c)) return problem;
+  if (c.length(3) != c.length(0)) return "operands of different lengths";
+  return mapBackwardKernel<float>(c.ints[convolutionInts]) ? nullptr : "that operation is no backward of a map";
+}
 const char* checkWeightGradient(const Call& c) { return checkLengths(c, 1, 0, 2); }
 
 template <class T> void forward(const Call& c, const Epilogue<T>& epilogue) {
@@ -86,11 +94,31 @@ void runBias(const Call& c) {
     forward<T>(c, epilogue);
   });
 }
-void runInputGradient(const Call& c) {
+void runMap(const Call& c) {
   byFloat(c, [&]<class T>() {
-    const Convolution s = of(c);
-    if (c.length(0) == 0) return;
-    algorithmFor<T>(s, ConvolutionDirection::inputGradient).inputGradient(s, c.in<T>(1), c.in<T>(2), c.out<T>(0), {}, c.workspace);
+    Epilogue<T> epilogue;
+    epilogue.bias = c.in<T>(3);
+    if (OpCode(c.ints[convolutionInts]) == OpCode::relu) epilogue.relu = true;
+    else epilogue.map = mapKernel<T>(c.ints[convolutionInts]);
+    forward<T>(c, epilogue);
+  });
+}
+
+template <class T> void inputGradient(const Call& c, Epilogue<T> epilogue, bool masked) {
+  const Convolution s = of(c);
+  if (c.length(0) == 0) return;
+  if (masked) {
+    epilogue.y = c.in<T>(3);
+    epilogue.yRow = s.c;
+    if (OpCode(c.ints[convolutionInts]) != OpCode::relu_backward) epilogue.mapBackward = mapBackwardKernel<T>(c.ints[convolutionInts]);
+  }
+  algorithmFor<T>(s, ConvolutionDirection::inputGradient).inputGradient(s, c.in<T>(1), c.in<T>(2), c.out<T>(0), epilogue, c.workspace);
+}
+template <Prior prior, bool masked> void runInput(const Call& c) {
+  byFloat(c, [&]<class T>() {
+    Epilogue<T> epilogue;
+    epilogue.prior = prior;
+    inputGradient<T>(c, epilogue, masked);
   });
 }
 void weightGradient(const Call& c, Prior prior) {
@@ -124,9 +152,13 @@ size_t weightSpace(const Call& c) { return workspaceOf(c, ConvolutionDirection::
 
 extern const OpFunctions op_conv2d = {runForward, checkForward, forwardSpace};
 extern const OpFunctions op_conv2d_bias = {runBias, checkBias, forwardSpace};
-extern const OpFunctions op_conv2d_input_gradient = {runInputGradient, checkInputGradient, inputSpace};
+extern const OpFunctions op_conv2d_input_gradient = {runInput<Prior::none, false>, checkInputGradient, inputSpace};
 extern const OpFunctions op_conv2d_weight_gradient = {runWeightGradient, checkWeightGradient, weightSpace};
 extern const OpFunctions op_conv2d_weight_accumulate = {runWeightAccumulate, checkWeightGradient, weightSpace};
+extern const OpFunctions op_conv2d_map = {runMap, checkMap, forwardSpace};
+extern const OpFunctions op_conv2d_input_accumulate = {runInput<Prior::old, false>, checkInputGradient, inputSpace};
+extern const OpFunctions op_conv2d_input_map_gradient = {runInput<Prior::none, true>, checkMapGradient, inputSpace};
+extern const OpFunctions op_conv2d_input_accumulate_map_gradient = {runInput<Prior::old, true>, checkMapGradient, inputSpace};
 
 }  // namespace ops
 }  // namespace nodegrad

@@ -27,6 +27,8 @@ template <class T> struct ConvolutionAlgorithm {
 template <class T>
 constexpr ConvolutionAlgorithm<T> convolutionTable[] = {
     ALGORITHM(pointwise, true)
+    ALGORITHM(winograd, false)
+    ALGORITHM(direct, true)
     ALGORITHM(im2col, true)
 };
 #undef ALGORITHM

@@ -194,7 +194,7 @@ test('a command line that makes no sense exits with 2 and says what would', asyn
       [['train', '--optimizer', 'sdg'], /Allowed choices are sgd, momentum, nesterov, adam, adamw/],
       [['train', 'digits'], /too many arguments/],
       [['evaluate'], /missing required argument 'file'/],
-      [['data', 'imagenet'], /Allowed choices are digits, mnist/],
+      [['data', 'imagenet'], /Allowed choices are digits, mnist, cifar10, or the path/],
       [['tarin'], /unknown command 'tarin'/],
       [[], /Usage: nodegrad/],
     ];

@@ -19,7 +19,13 @@ import { Seeded } from '../helpers/seeded.js';
 const key = { seed: 3, epoch: 0 };
 
 /** `count` times the same image, or images of noise. */
-function images(count: number, height: number, width: number, channels: number, picture?: (y: number, x: number, c: number) => number): Pictures {
+function images(
+  count: number,
+  height: number,
+  width: number,
+  channels: number,
+  picture?: (y: number, x: number, c: number) => number,
+): Pictures {
   const random = new Seeded(1);
   const bytes = Uint8Array.from({ length: count * height * width * channels }, (_, i) => {
     const [c, x, y] = [i % channels, Math.floor(i / channels) % width, Math.floor(i / channels / width) % height];
@@ -81,7 +87,10 @@ test('[F14] a flip twice is the identity, one is the mirror, and half of ten tho
       if (mirror[i] !== x[((n * 5 + from[0]) * 7 + from[1]) * 3 + c]) return t.fail(`${direction} at ${i}`);
     }
   }
-  const many = apply(images(10_000, 1, 2, 1, (_y, at) => at), [randomFlip()]);
+  const many = apply(
+    images(10_000, 1, 2, 1, (_y, at) => at),
+    [randomFlip()],
+  );
   const share = many.filter((value, i) => i % 2 === 0 && value > 0.5).length / 10_000;
   t.true(Math.abs(share - 0.5) < 0.02, String(share));
 });
@@ -129,16 +138,34 @@ test('[F16] brightness, contrast and saturation do what their formulas say, and 
   const set = images(4, 6, 6, 3);
   const x = original(set);
   const clamp = (value: number): number => Math.min(255, Math.max(0, value));
-  same(t, apply(set, [colourJitter({ brightness: [1.5, 1.5] })]), x.map((v) => clamp(1.5 * v)), 1e-3);
+  same(
+    t,
+    apply(set, [colourJitter({ brightness: [1.5, 1.5] })]),
+    x.map((v) => clamp(1.5 * v)),
+    1e-3,
+  );
   const grey = (i: number): number => 0.299 * x[i] + 0.587 * x[i + 1] + 0.114 * x[i + 2];
   const means = Array.from({ length: 4 }, (_, n) => {
     let sum = 0;
     for (let i = n * 108; i < (n + 1) * 108; i += 3) sum += grey(i);
     return sum / 36;
   });
-  same(t, apply(set, [colourJitter({ contrast: [2, 2] })]), x.map((v, i) => clamp(2 * v - means[Math.floor(i / 108)])), 1e-3);
-  same(t, apply(set, [colourJitter({ saturation: [0.5, 0.5] })]), x.map((v, i) => clamp(0.5 * v + 0.5 * grey(i - (i % 3)))), 1e-3);
-  const many = apply(images(2000, 1, 1, 1, () => 100), [colourJitter({ brightness: 0.4 })]);
+  same(
+    t,
+    apply(set, [colourJitter({ contrast: [2, 2] })]),
+    x.map((v, i) => clamp(2 * v - means[Math.floor(i / 108)])),
+    1e-3,
+  );
+  same(
+    t,
+    apply(set, [colourJitter({ saturation: [0.5, 0.5] })]),
+    x.map((v, i) => clamp(0.5 * v + 0.5 * grey(i - (i % 3)))),
+    1e-3,
+  );
+  const many = apply(
+    images(2000, 1, 1, 1, () => 100),
+    [colourJitter({ brightness: 0.4 })],
+  );
   t.true(many.every((v) => v >= 60 - 1e-3 && v <= 140 + 1e-3));
   const mean = many.reduce((sum, v) => sum + v, 0) / 2000;
   t.true(Math.abs(mean - 100) < 2, String(mean)); // deviation 23.1 / √2000 = 0.52

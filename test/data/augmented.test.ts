@@ -86,13 +86,20 @@ test('a loader gives new batches in each epoch, the same ones for the same seed,
   iterator.next();
   const resumed = make();
   resumed.state = stopped.state;
-  t.deepEqual([...resumed, ...resumed].map(([x]) => x.data), wanted.slice(2));
+  t.deepEqual(
+    [...resumed, ...resumed].map(([x]) => x.data),
+    wanted.slice(2),
+  );
 });
 
 test('a feed makes the batches of the loader, for sets in memory and for sets that are fetched', (t) => {
   const set = noise(20);
   const fetched: Dataset<'uint8'> = { ...pick(set), batch: (indices) => set.batch(indices) };
-  for (const data of [augmented(set, everything, statistics), augmented(fetched, everything, statistics), subset(augmented(set, whole), all(17))]) {
+  for (const data of [
+    augmented(set, everything, statistics),
+    augmented(fetched, everything, statistics),
+    subset(augmented(set, whole), all(17)),
+  ]) {
     const loader = new DataLoader(data, { batchSize: 8, shuffle: true, seed: 2 });
     const feed = feedOf(loader as unknown as DataLoader<DType, DType>, 4);
     t.true(feed.length === 3 && feed.examples(0) === 8);
@@ -100,8 +107,14 @@ test('a feed makes the batches of the loader, for sets in memory and for sets th
     const { sources, rows } = feed.prepare(0, 2, 0);
     const batches = [...loader.epoch(4)].slice(0, 2);
     t.deepEqual(rows, all(16));
-    t.deepEqual([...sources[0]], batches.flatMap(([x]) => [...x.data]));
-    t.deepEqual([...sources[1]], batches.flatMap(([, y]) => [...y.data]));
+    t.deepEqual(
+      [...sources[0]],
+      batches.flatMap(([x]) => [...x.data]),
+    );
+    t.deepEqual(
+      [...sources[1]],
+      batches.flatMap(([, y]) => [...y.data]),
+    );
   }
 });
 
@@ -138,7 +151,9 @@ test('a run that was stopped and resumed draws what an unbroken one draws', asyn
     const callbacks = steps === null ? [] : [{ onBatchEnd: ({ step }: { step: number }) => step >= steps && stopping.abort() }];
     const checkpoint = folder === undefined ? undefined : { checkpoint: { dir: folder, every: 2 }, resume };
     const options = { loss, optimizer, epochs: 3, batchSize: 8, seed: 3, signal: stopping.signal, callbacks, ...checkpoint, ...quiet };
-    await net.fit(augmented(noise(40), everything, statistics), options as never).catch((error: { code: string }) => t.is(error.code, 'ERR_ABORTED'));
+    await net
+      .fit(augmented(noise(40), everything, statistics), options as never)
+      .catch((error: { code: string }) => t.is(error.code, 'ERR_ABORTED'));
     return weightsOf(net);
   };
   const wanted = await run(null);

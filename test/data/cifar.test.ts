@@ -76,5 +76,8 @@ long('[B06] the real images: 5,000 and 1,000 of each class, channel means 125.3,
   const counts = (labels: Int32Array): number[] => labels.reduce((all, label) => all.with(label, all[label] + 1), Array<number>(10).fill(0));
   t.deepEqual(counts(train.targets.data), Array(10).fill(5000));
   t.deepEqual(counts(held.targets.data), Array(10).fill(1000));
-  t.true([125.3, 123.0, 113.9].every((value, c) => Math.abs(mean[c] * 255 - value) < 0.2), String(mean.map((m) => 255 * m)));
+  t.true(
+    [125.3, 123.0, 113.9].every((value, c) => Math.abs(mean[c] * 255 - value) < 0.2),
+    String(mean.map((m) => 255 * m)),
+  );
 });

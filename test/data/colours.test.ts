@@ -12,7 +12,10 @@ test('[B12] colours drawn along two directions give these directions, orthogonal
   const bytes = new Uint8Array(3 * count);
   for (let i = 0; i < count; i++) {
     const [a, b] = [long[i] / 3, short[i] / 3];
-    bytes.set([2 * a + b, a + 2 * b, 2 * a - 2 * b].map((v) => Math.round(128 + v)), 3 * i);
+    bytes.set(
+      [2 * a + b, a + 2 * b, 2 * a - 2 * b].map((v) => Math.round(128 + v)),
+      3 * i,
+    );
   }
   const set = new TensorDataset(Tensor.from(bytes, [count / 100, 10, 10, 3]), Tensor.from(new Int32Array(count / 100)));
   const { values, vectors } = colourComponents(set);

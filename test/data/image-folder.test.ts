@@ -13,11 +13,12 @@ const sharp = await import('sharp').then(
   () => null,
 );
 const decoding = sharp === null ? test.skip : test.serial;
-if (sharp === null) test('without sharp, the error says how to install it', async (t) => {
-  const path = join(folder, 'missing');
-  place(path, { 'a/1.png': Buffer.from('x') });
-  await t.throwsAsync(datasets.imageFolder(path), { code: 'ERR_MISSING_PACKAGE', message: /npm install sharp/ });
-});
+if (sharp === null)
+  test('without sharp, the error says how to install it', async (t) => {
+    const path = join(folder, 'missing');
+    place(path, { 'a/1.png': Buffer.from('x') });
+    await t.throwsAsync(datasets.imageFolder(path), { code: 'ERR_MISSING_PACKAGE', message: /npm install sharp/ });
+  });
 
 const folder = mkdtempSync(join(tmpdir(), 'nodegrad-images-'));
 const before = process.env.NODEGRAD_CACHE;
@@ -122,7 +123,9 @@ decoding('images are scaled to the size asked for, turned to grey, centred unles
 
 decoding('damaged images and archives, images without a folder and classes without training images are refused by name', async (t) => {
   const good = await png([1, 2, 3]);
-  const cut = await sharp!({ create: { width: 64, height: 64, channels: 3, background: '#123456', noise: { type: 'gaussian', sigma: 30, mean: 99 } } })
+  const cut = await sharp!({
+    create: { width: 64, height: 64, channels: 3, background: '#123456', noise: { type: 'gaussian', sigma: 30, mean: 99 } },
+  })
     .jpeg()
     .toBuffer();
   const cases: [string, Files, RegExp][] = [

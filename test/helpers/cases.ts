@@ -1,10 +1,15 @@
 // How to call each op of the golden file through the public API: the one place where the file's names meet the library's.
 import {
+  adaptiveAvgPool2d,
+  avgPool2d,
   concat,
+  conv2d,
+  convTranspose2d,
   crossEntropy,
   exp,
   log,
   logSoftmax,
+  maxPool2d,
   mseLoss,
   relu,
   sigmoid,
@@ -40,6 +45,16 @@ interface Attributes {
   readonly before: number[];
   readonly after: number[];
   readonly value: number;
+  readonly stride: [number, number];
+  readonly padding: never;
+  readonly outputPadding: [number, number];
+  readonly dilation: [number, number];
+  readonly groups: number;
+  readonly kernel: [number, number];
+  readonly ceilMode: boolean;
+  readonly countIncludePad: boolean;
+  readonly divisorOverride?: number;
+  readonly out: [number, number];
 }
 
 type Call = (inputs: Real[], attributes: Attributes, constants: Tensor<never>[]) => unknown;
@@ -90,6 +105,13 @@ const calls: Record<string, Call> = {
       value,
     ),
   gather: ([a], _, [indices]) => a.gather(indices),
+  conv2d: ([x, w, b = null], { stride, padding, dilation, groups }) => conv2d(x, w, b, { stride, padding, dilation, groups }),
+  convTranspose2d: ([x, w, b], { stride, padding, outputPadding, dilation, groups }) =>
+    convTranspose2d(x, w, b, { stride, padding, outputPadding, dilation, groups }),
+  maxPool2d: ([x], { kernel, stride, padding, dilation, ceilMode }) => maxPool2d(x, kernel, { stride, padding, dilation, ceilMode }),
+  avgPool2d: ([x], { kernel, stride, padding, ceilMode, countIncludePad, divisorOverride }) =>
+    avgPool2d(x, kernel, { stride, padding, ceilMode, countIncludePad, ...(divisorOverride === undefined ? {} : { divisorOverride }) }),
+  adaptiveAvgPool2d: ([x], { out }) => adaptiveAvgPool2d(x, out),
 };
 
 /** Names of all ops that can be called. */

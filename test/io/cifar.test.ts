@@ -28,19 +28,28 @@ test('files that are empty, cut or hold a wrong label are refused with the byte'
   const good = record([1], () => 0);
   t.throws(() => decodeCifar(new Uint8Array(0)), { code: 'ERR_FILE_FORMAT' });
   t.throws(() => decodeCifar(Uint8Array.from(good.slice(1)), { name: 'x.bin' }), { code: 'ERR_FILE_FORMAT', message: /^x\.bin: .*3073.*3072/ });
-  t.throws(() => decodeCifar(Uint8Array.from([...good, ...record([10], () => 0)])), { code: 'ERR_FILE_FORMAT', message: /found 10 at byte 3073/ });
+  t.throws(() => decodeCifar(Uint8Array.from([...good, ...record([10], () => 0)])), {
+    code: 'ERR_FILE_FORMAT',
+    message: /found 10 at byte 3073/,
+  });
   t.throws(() => decodeCifar([] as never), { code: 'ERR_ARGUMENT' });
   t.throws(() => decodeCifar(Uint8Array.from(good), { kind: 'cifar' as never }), { code: 'ERR_ARGUMENT' });
 });
 
 test('bytes of any sort give images or a typed error', (t) => {
-  const property = fc.property(fc.nat(3), fc.nat(2), fc.nat(255), fc.constantFrom('cifar10' as const, 'cifar100' as const), (count, more, fill, kind) => {
-    try {
-      decodeCifar(new Uint8Array(count * 3073 + more).fill(fill), { kind });
-    } catch (error) {
-      t.true(error instanceof NodegradError);
-    }
-  });
+  const property = fc.property(
+    fc.nat(3),
+    fc.nat(2),
+    fc.nat(255),
+    fc.constantFrom('cifar10' as const, 'cifar100' as const),
+    (count, more, fill, kind) => {
+      try {
+        decodeCifar(new Uint8Array(count * 3073 + more).fill(fill), { kind });
+      } catch (error) {
+        t.true(error instanceof NodegradError);
+      }
+    },
+  );
   fc.assert(property);
   t.pass();
 });

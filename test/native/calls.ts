@@ -57,3 +57,27 @@ export const one = (dtype: DType, length: number) => [{ dtype, length }];
 export const columnsOf = (n: number): number => [16, 10, 7, 5, 3, 2].find((width) => n % width === 0) ?? 1;
 
 export const state = (random: Seeded): Int32Array => Int32Array.from({ length: 6 }, (_, i) => (i === 3 ? 0 : random.integer(2 ** 24)));
+
+/** A call of a fused operation, and its outputs by separate ones. */
+export interface Fused {
+  sample: Sample;
+  apart: () => TypedArray[];
+}
+
+/** Calls of a fused operation whose output has about n elements. */
+export type FusedMaker = (n: number, dtype: Float, random: Seeded) => Fused[];
+
+/** Runs a plain operation into new memory, or into a copy of `initial`. */
+export function apply(
+  op: string,
+  dtype: Float,
+  size: number,
+  inputs: TypedArray[],
+  ints: number[] = [],
+  reals: number[] = [],
+  initial?: TypedArray,
+): TypedArray {
+  const y = initial?.slice() ?? new arrayTypes[dtype](size);
+  runInto({ op, form: '', outputs: [], inputs, ints, reals }, [y], inputs);
+  return y;
+}

@@ -1,31 +1,8 @@
 // Valid calls of the fused operations, each with the separate operations that it stands for.
 import type { TypedArray } from '../../lib/dtype.js';
 import { arrayTypes } from '../../lib/dtype.js';
-import type { Seeded } from '../helpers/seeded.js';
-import { columnsOf, type Float, indexOf, one, runInto, type Sample, state, uniform } from './calls.js';
-
-/** A call of a fused operation, and its outputs by separate ones. */
-export interface Fused {
-  sample: Sample;
-  apart: () => TypedArray[];
-}
-
-type FusedMaker = (n: number, dtype: Float, random: Seeded) => Fused[];
-
-/** Runs a plain operation into new memory, or into a copy of `initial`. */
-function apply(
-  op: string,
-  dtype: Float,
-  size: number,
-  inputs: TypedArray[],
-  ints: number[] = [],
-  reals: number[] = [],
-  initial?: TypedArray,
-): TypedArray {
-  const y = initial?.slice() ?? new arrayTypes[dtype](size);
-  runInto({ op, form: '', outputs: [], inputs, ints, reals }, [y], inputs);
-  return y;
-}
+import { apply, columnsOf, type FusedMaker, indexOf, one, runInto, state, uniform } from './calls.js';
+import { fusedConvolutions } from '../helpers/convolutions.js';
 
 const maps = ['relu', 'tanh', 'sigmoid', 'exp', 'abs'];
 const gradients = ['relu_backward', 'tanh_backward', 'sigmoid_backward'];
@@ -313,4 +290,5 @@ export const fusedMakers: Record<string, FusedMaker> = {
   scaled_sgd: scaled('sgd', 1, [0.1, 0.9, 0, 0.01, 1, 0]),
   scaled_adam: scaled('adam', 2, [0.001, 0.9, 0.999, 1e-8, 0.1, 1, 0.19, 0.002]),
   elementwise_chain: chain,
+  ...fusedConvolutions,
 };

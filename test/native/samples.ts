@@ -3,6 +3,8 @@ import type { DType, TypedArray } from '../../lib/dtype.js';
 import { nativeOps } from '../../lib/native.js';
 import { Seeded } from '../helpers/seeded.js';
 import { augment } from './augment.js';
+import { convolutionMaker } from '../helpers/convolutions.js';
+import { adaptiveMaker, poolingMaker } from '../helpers/poolings.js';
 import { columnsOf, type Float, type Maker, one, type Sample, state, uniform } from './calls.js';
 import { fusedMakers } from './fused.js';
 
@@ -145,6 +147,14 @@ function optimizer(op: string, states: number, hyper: number[][]): Maker {
 }
 
 const makers: Record<string, Maker> = {
+  ...Object.fromEntries(['max_pool2d', 'max_pool2d_backward', 'avg_pool2d', 'avg_pool2d_backward'].map((op) => [op, poolingMaker(op)])),
+  ...Object.fromEntries(['adaptive_avg_pool2d', 'adaptive_avg_pool2d_backward'].map((op) => [op, adaptiveMaker(op)])),
+  ...Object.fromEntries(
+    ['conv2d', 'conv2d_bias', 'conv2d_input_gradient', 'conv2d_weight_gradient', 'conv2d_weight_accumulate'].map((op) => [
+      op,
+      convolutionMaker(op),
+    ]),
+  ),
   ...Object.fromEntries(
     Object.entries(fusedMakers).map(([op, make]) => [op, (...given: Parameters<Maker>) => make(...given).map(({ sample }) => sample)]),
   ),

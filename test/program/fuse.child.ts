@@ -7,6 +7,7 @@ import {
   AdamW,
   clipGradNorm,
   compileStep,
+  Conv2d,
   crossEntropy,
   Dropout,
   exp,
@@ -273,6 +274,29 @@ const cases: Record<string, Case> = {
             .mul(2)
             .sub(x);
           const loss = crossEntropy(h.matmul(out), y).add(exp(h).mean().mul(0.01));
+          loss.backward();
+          optimizer.step();
+          optimizer.zeroGrad();
+          return loss;
+        },
+      };
+    },
+  },
+  'convolutions with a shortcut': {
+    batch: 5,
+    features: 60,
+    make: () => {
+      const [first, second, third] = [new Conv2d(3, 16, 3, { padding: 1 }), new Conv2d(16, 16, 3, { padding: 1 }), new Conv2d(16, 16, 1)];
+      const head = new Linear(16 * 20, 5);
+      const model = new Sequential([first, second, third, head]);
+      const optimizer = new SGD(model, { lr: 0.05, momentum: 0.9 });
+      return {
+        parameters: parametersOf(model),
+        optimizer,
+        body: (x, y) => {
+          const images = relu(first.forward(x.reshape([5, 5, 4, 3])));
+          const inner = tanh(third.forward(relu(second.forward(images))));
+          const loss = crossEntropy(head.forward(relu(inner.add(images)).reshape([5, 320])), y);
           loss.backward();
           optimizer.step();
           optimizer.zeroGrad();

@@ -25,6 +25,10 @@ const pages: Record<string, { has: RegExp; hasNot?: RegExp }> = {
   'a frozen layer and zeros first': { has: /fill/ },
   'a tied weight, products without bias, and a bias that is added': { has: /linear/ },
   'elementwise chains with broadcast rows, columns and numbers': { has: /elementwise_chain/ },
+  'convolutions with a shortcut': {
+    has: /conv2d_map[\s\S]*conv2d_input_map_gradient[\s\S]*conv2d_input_accumulate_map_gradient/,
+    hasNot: /^ *\d+ {2}(relu|fill|tanh|conv2d_input_gradient) /m,
+  },
 };
 
 for (const gemm of ['own', 'openblas']) {
@@ -56,7 +60,7 @@ for (const gemm of ['own', 'openblas']) {
     for (const [name, { has, hasNot }] of Object.entries(pages)) {
       t.regex(run[name].pages.fused, has, name);
       if (hasNot !== undefined) t.notRegex(run[name].pages.fused, hasNot, name);
-      const fused = /linear_map|linear_gradients|_and_clear|_chain|_overwrite|cross_entropy\w*_gradient/;
+      const fused = /linear_map|conv2d_map|_map_gradient|linear_gradients|_and_clear|_chain|_overwrite|cross_entropy\w*_gradient/;
       t.notRegex(run[name].pages.recorded, fused, `${name}, with NODEGRAD_FUSE=0`);
     }
   });

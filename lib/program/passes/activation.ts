@@ -1,7 +1,7 @@
-// Matrix product, bias and activation become one product with an epilogue.
+// Matrix product or convolution, bias and activation become one product with an epilogue.
 
 import { definedOp, mapKind, type Op } from '../../ops/define.js';
-import { linearMapOp } from '../../ops/fused.js';
+import { conv2dMapOp, linearMapOp } from '../../ops/fused.js';
 import { type Edit, isWhole, type List, merge, rewrite, sameGuard, sameSlot, type Uses, walkOf } from './list.js';
 
 const named = (name: string): Op<unknown> => definedOp(name) as unknown as Op<unknown>;
@@ -10,16 +10,19 @@ export function fuseActivation(list: List): List {
   return rewrite(list, (uses, at) => withBias(uses, at) ?? withMap(uses, at));
 }
 
-// linear, then y = f(·)
+const withEpilogue: Record<string, Op<unknown>> = { linear: linearMapOp, conv2d_bias: conv2dMapOp };
+
+// a product with bias, then y = f(·)
 function withMap(uses: Uses, at: number): Edit | null {
   const product = uses.list.instructions[at];
-  if (product.op.name !== 'linear') return null;
+  const op = withEpilogue[product.op.name];
+  if (op === undefined) return null;
   const next = uses.soleReader(at, product.operands[0]);
   if (next < 0 || !sameGuard(uses, at, next) || !uses.mayMove(at, next)) return null;
   const map = uses.list.instructions[next];
   if (mapKind(map.op) !== 'map') return null;
   const operands = [map.operands[0], ...product.operands.slice(1)];
-  return merge(uses, [at, next], next, { op: linearMapOp, operands, writes: 1, ints: [...product.ints, map.op.index], reals: [] });
+  return merge(uses, [at, next], next, { op, operands, writes: 1, ints: [...product.ints, map.op.index], reals: [] });
 }
 
 // matmul without transposition, then a row added to each row, as it is or with relu

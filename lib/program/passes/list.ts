@@ -30,6 +30,8 @@ const updating = new Set([
   'accumulate',
   'matmul_accumulate',
   'conv2d_weight_accumulate',
+  'conv2d_input_accumulate',
+  'conv2d_input_accumulate_map_gradient',
   'linear_gradients',
   'sum_accumulate',
   'sgd',
@@ -146,6 +148,19 @@ export function merge(uses: Uses, members: readonly number[], to: number, fused:
   const { guard } = instructions[members[0]];
   const made: Instruction = { ...fused, ...(guard === undefined ? {} : { guard }), of };
   return new Map(members.map((at) => [at, at === to ? [made] : []]));
+}
+
+/** Makes all edits at once. Results that now lie in other memory get its name: `renamed` says from which buffer to which. */
+export function rewriteInPlace(list: List, edits: Edit, renamed: ReadonlyMap<number, number>): List {
+  if (edits.size === 0) return list;
+  const final = (buffer: number): number => {
+    const next = renamed.get(buffer);
+    return next === undefined ? buffer : final(next);
+  };
+  const instructions = list.instructions
+    .flatMap((instruction, i) => edits.get(i) ?? [instruction])
+    .map((instruction) => ({ ...instruction, operands: instruction.operands.map((slot) => ({ ...slot, buffer: final(slot.buffer) })) }));
+  return { ...list, instructions };
 }
 
 /** Whether all run in the same steps. */

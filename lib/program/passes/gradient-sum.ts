@@ -1,0 +1,50 @@
+// The sum of two gradients that meet at one tensor: the convolution that gives the later one adds into the earlier one.
+
+import { conv2dInputAccumulateOp } from '../../ops/fused.js';
+import { isWhole, type List, merge, rewriteInPlace, sameGuard, sameSlot, Uses, walkOf } from './list.js';
+import type { Instruction, Slot } from '../record.js';
+
+/** Every sum of a gradient and a convolution's input gradient, in one sweep; the sum's memory is the earlier gradient's. */
+export function fuseGradientSum(list: List): List {
+  const uses = new Uses(list);
+  const edits = new Map<number, readonly Instruction[]>();
+  const renamed = new Map<number, number>();
+  for (const [at, { op, operands }] of list.instructions.entries()) {
+    if (op.name !== 'conv2d_input_gradient') continue;
+    const sum = uses.soleReader(at, operands[0]);
+    if (sum < 0 || edits.has(sum) || !sameGuard(uses, at, sum) || !uses.mayMove(at, sum)) continue;
+    const other = otherGradient(uses, at, sum);
+    if (other === null) continue;
+    const fused = {
+      op: conv2dInputAccumulateOp,
+      operands: [other, ...operands.slice(1)],
+      writes: 1,
+      ints: list.instructions[at].ints,
+      reals: [],
+    };
+    for (const [place, instructions] of merge(uses, [at, sum], sum, fused)) edits.set(place, instructions);
+    renamed.set(list.instructions[sum].operands[0].buffer, other.buffer);
+  }
+  return rewriteInPlace(list, edits, renamed);
+}
+
+// What is added to the convolution's result, where it is a temporary that the sum is the last to read.
+function otherGradient(uses: Uses, at: number, sum: number): Slot | null {
+  const { instructions, buffers, results } = uses.list;
+  const { op, operands } = instructions[sum];
+  if (op.name !== 'add') return null;
+  const [total, a, b] = operands;
+  const whole = [walkOf(instructions[sum], 0), walkOf(instructions[sum], 1)].every((walk) => walk !== null && isWhole(walk));
+  const other = sameSlot(a, instructions[at].operands[0]) ? b : a;
+  const mine = (slot: Slot): boolean =>
+    buffers[slot.buffer].kind === 'temporary' &&
+    slot.size === buffers[slot.buffer].size &&
+    !results.some(({ buffer }) => buffer === slot.buffer);
+  if (!whole || other.size !== total.size || sameSlot(a, b) || !mine(other) || !mine(total)) return null;
+  const before = uses.between(other, -1, sum);
+  if (uses.between(other, sum, instructions.length).length > 0 || !before.some(({ writes }) => writes)) return null;
+  // The sum's memory must hold nothing else.
+  if (uses.between(total, -1, sum).length > 0) return null;
+  // Nothing of the convolution's own inputs may be the memory that it now updates.
+  return instructions[at].operands.slice(1).some((slot) => slot.buffer === other.buffer) ? null : other;
+}
