@@ -214,6 +214,7 @@ test('a backward stands under its forward, in the same stem of both languages, a
       'native/ops/gemm.cc': 'the driver behind matmul.cc: no operation of its own',
       'native/ops/im2col.cc': 'an algorithm behind convolution.cc',
       'native/ops/pointwise.cc': 'an algorithm behind convolution.cc',
+      'native/ops/winograd.cc': 'an algorithm behind convolution.cc',
       'native/ops/registry.cc': 'the table of all operations',
       'native/ops/optimizers.cc': 'lib/ops/update.ts: optimizers.ts would be taken for the room of that name',
     }),
