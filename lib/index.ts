@@ -34,6 +34,7 @@ export {
 export { type AnyLayer, type LoadOptions, type LoadReport, Layer } from './layers/layer.js';
 export { type LayerConstructor, type LayerDescription, registerLayer } from './layers/registry.js';
 export type { SummaryOptions } from './layers/summary.js';
+export { type CostOptions, multiplyAccumulates, weightLayers } from './layers/costs.js';
 export { Parameter, type ParameterOptions } from './parameter.js';
 export { Buffer, type BufferOptions } from './buffer.js';
 export { Sequential } from './layers/sequential.js';
@@ -189,6 +190,35 @@ export {
   updateRatio,
 } from './sitter/first.js';
 export { type LinearModelOptions, type MlpOptions, linearModel, mlp } from './models/mlp.js';
+export { ImageModel, type ImageModelOptions } from './models/image-model.js';
+export * from './models/blocks.js'; // BasicBlock, Bottleneck, Fire …
+export * from './models/lenet.js';
+export * from './models/alexnet.js';
+export * from './models/vgg.js';
+export * from './models/googlenet.js';
+export {
+  type CifarResNeXtOptions,
+  type CifarResNetOptions,
+  ResNet,
+  type ResNetModelOptions,
+  type ResNetOptions,
+  cifarResnet,
+  cifarResnext,
+  resnet101,
+  resnet152,
+  resnet18,
+  resnet34,
+  resnet50,
+  resnext101,
+  resnext50,
+  wideResnet50,
+} from './models/resnet.js';
+export * from './models/preact-resnet.js';
+export * from './models/densenet.js';
+export * from './models/squeezenet.js';
+export { type LoadPyTorchOptions, type PyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
+export * from './models/nin.js';
+export { ResponseNorm } from './models/response-norm.js';
 
 export { type Info, getNumThreads, info, setNumThreads, setReproducible } from './runtime.js';
 export type { BlasInfo, CpuInfo, NativeInfo } from './native.js';

@@ -57,7 +57,7 @@ const arrows: Record<string, readonly string[]> = {
   optimizers: [...models, 'native'],
   schedules: [...tensors, 'optimizers'],
   data: [...tensors, 'native', 'io', 'sharp'],
-  models: [...basics, 'layers'],
+  models: [...models, 'io'],
   program: [...tensors, 'native', 'data'],
   training: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'program', 'runtime', 'sitter'],
   sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'training'],

@@ -35,6 +35,8 @@ const fileTypes: ReadonlyMap<string, DType> = new Map([
   ['I32', 'int32'],
   ['U8', 'uint8'],
 ]);
+/** Read as int32 where every number fits: PyTorch counts batches in 64 bits. */
+const wideIntegers = 'I64';
 const typeNames = new Map([...fileTypes].map(([name, dtype]) => [dtype, name]));
 
 /**
@@ -250,7 +252,9 @@ function decode(header: Uint8Array, data: Uint8Array, name: string, verify: bool
   if (verify) verifyChecksums(entries, metadata, data, name);
   const tensors = new Map<string, AnyTensor>();
   for (const [i, entry] of entries.entries()) {
-    tensors.set(entry.name, Tensor.from(view(data, entry.begin, entry.end, kinds[i]), entry.shape) as AnyTensor);
+    const { begin, end } = entry;
+    const values = entry.dtype === wideIntegers ? narrow(data.subarray(begin, end), entry.name, name) : view(data, begin, end, kinds[i]);
+    tensors.set(entry.name, Tensor.from(values as Int32Array, entry.shape) as unknown as AnyTensor);
   }
   for (const key of [...metadata.keys()]) if (isChecksumKey(key)) metadata.delete(key);
   return { tensors, metadata };
@@ -259,13 +263,13 @@ function decode(header: Uint8Array, data: Uint8Array, name: string, verify: bool
 /** Element types of all entries, after checking that they cover the data exactly once. */
 function checkLayout(entries: readonly HeaderEntry[], size: number, name: string): DType[] {
   const kinds = entries.map(({ name: tensor, dtype, shape, begin, end }) => {
-    const kind = fileTypes.get(dtype);
+    const kind = dtype === wideIntegers ? 'int32' : fileTypes.get(dtype);
     if (kind === undefined) {
       throw new FileFormatError(
-        `${name}: tensor ${describe(tensor)} has element type ${describe(dtype)}; nodegrad reads ${[...fileTypes.keys()].join(', ')}`,
+        `${name}: tensor ${describe(tensor)} has element type ${describe(dtype)}; nodegrad reads ${[...fileTypes.keys(), wideIntegers].join(', ')}`,
       );
     }
-    let bytes = bytesOf(kind);
+    let bytes = dtype === wideIntegers ? 8 : bytesOf(kind);
     for (const dimension of shape) bytes *= dimension;
     // Products of 0 and numbers up to 2^53 are exact; beyond 2^53 they cannot be equal to a length that is there.
     if (shape.length > 8 || !Number.isSafeInteger(bytes) || bytes !== end - begin) {
@@ -328,6 +332,18 @@ function atOnce<R>(work: Generator<number, R>): R {
 function checksumOfTexts(texts: ReadonlyMap<string, string>): string {
   const pairs = [...texts].filter(([key]) => key !== checksumKey).sort(([a], [b]) => (a < b ? -1 : 1));
   return checksum(JSON.stringify(pairs), new Uint8Array(0));
+}
+
+/** Integers of 64 bits as int32. */
+function narrow(bytes: Uint8Array, tensor: string, name: string): Int32Array {
+  const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Int32Array.from({ length: bytes.length / 8 }, (_, i) => {
+    const value = words.getBigInt64(8 * i, true);
+    if (value !== BigInt.asIntN(32, value)) {
+      throw new FileFormatError(`${name}: tensor ${describe(tensor)} holds ${value}: integers of 64 bits are read where they fit into 32`);
+    }
+    return Number(value);
+  });
 }
 
 /** A typed array on the data where its address allows it, else on a copy. */

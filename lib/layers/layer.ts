@@ -3,7 +3,7 @@
 import type { Dataset } from '../data/dataset.js';
 import { type DType, type FloatDType, isFloat } from '../dtype.js';
 import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describeShape, expected } from '../errors.js';
-import { currentPath, pathDepth, withoutGradients } from '../ops/emit.js';
+import { currentPath, isTracing, pathDepth, withoutGradients } from '../ops/emit.js';
 import { Buffer } from '../buffer.js';
 import { Parameter, materializeAll, setOwnerPreparation } from '../parameter.js';
 import { Random } from '../random.js';
@@ -179,14 +179,18 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    * @internal
    */
   prepare(): void {
-    for (const [path, layer] of this.namedLayers()) {
-      layer.#path = path;
-      unprepared.delete(layer.#reference);
-    }
+    for (const layer of this.#name()) unprepared.delete(layer.#reference);
     for (const layer of this.namedLayers().values()) layer.chooseInitializers();
     for (const [path, parameter] of this.namedParameters()) parameter.path = path;
     materializeAll(this.parameters());
     this.#ready = true;
+  }
+
+  // Gives every layer its path.
+  #name(): Iterable<AnyLayer> {
+    const layers = this.namedLayers();
+    for (const [path, layer] of layers) layer.#path = path;
+    return layers.values();
   }
 
   /** @internal Called before values are drawn: containers tell layers which activation follows. */
@@ -194,7 +198,10 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
 
   /** @internal The path prefix and preparation of an outermost forward. */
   static enter(layer: AnyLayer): string {
-    if (pathDepth() === 0 && !layer.#ready) layer.prepare();
+    if (pathDepth() === 0 && !layer.#ready) {
+      if (isTracing()) layer.#name();
+      else layer.prepare();
+    }
     return layer.#path ?? currentPath();
   }
 

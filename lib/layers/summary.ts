@@ -1,69 +1,62 @@
-// The table that `summary()` prints: layers, output shapes, parameters.
+// The table that `summary()` prints: layers, output shapes, parameters, multiply-accumulates and memory.
 
+import { bytesOf } from '../dtype.js';
 import { checkOptions } from '../errors.js';
-import { noGrad } from '../tensor.js';
-import { Tensor, checkShape, zeros } from '../tensor.js';
+import { type Costs, costsOf, inputShapeOf } from './costs.js';
 import type { AnyLayer } from './layer.js';
-import { observeForward } from './forward.js';
 
 /** Options of {@link Layer.summary}. */
 export interface SummaryOptions {
-  /** Shape of one example, without the batch dimension: adds a column of output shapes. */
+  /** Shape of one example, without the batch dimension. Adds columns of output shapes, multiply-accumulates and memory. */
   inputShape?: readonly number[];
 }
 
 export function summarize(model: AnyLayer, options: SummaryOptions): string {
   checkOptions(options, 'options', ['inputShape']);
-  model.prepare();
-  const shapes = options.inputShape === undefined ? null : outputShapes(model, checkShape(options.inputShape, 'inputShape'));
-  const rows: string[][] = [['layer', 'type', ...(shapes ? ['output'] : []), 'parameters']];
+  const shape = inputShapeOf(model, options.inputShape);
+  const costs = shape === null ? null : costsOf(model, shape);
+  const rows: string[][] = [['layer', 'type', ...(costs ? ['output', 'mult-adds', 'memory'] : []), 'parameters']];
   for (const [path, layer] of model.namedLayers()) {
     if (path === '') continue;
     let count = 0;
     for (const parameter of layer.ownParameters().values()) count += parameter.size;
-    rows.push([path, layer.constructor.name, ...(shapes ? [shapes.get(path) ?? ''] : []), count === 0 ? '' : group(count)]);
+    rows.push([path, layer.constructor.name, ...(costs ? cellsOf(costs, path) : []), count === 0 ? '' : group(count)]);
   }
-  const trained = model
-    .parameters()
-    .filter((parameter) => parameter.requiresGrad)
-    .reduce((sum, parameter) => sum + parameter.size, 0);
-  const total = model.parameterCount();
+  const parameters = model.parameters();
+  const trained = parameters.filter((parameter) => parameter.requiresGrad).reduce((sum, parameter) => sum + parameter.size, 0);
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const isNumber = (i: number): boolean => i === widths.length - 1 || (costs !== null && i > 2);
   const lines = rows.map((row) =>
     row
-      .map((cell, i) => (i === row.length - 1 ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
+      .map((cell, i) => (isNumber(i) ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
       .join('  ')
       .trimEnd(),
   );
   lines.splice(1, 0, '-'.repeat(widths.reduce((sum, width) => sum + width + 2, -2)));
-  lines.push(`${model.constructor.name}: ${group(total)} parameters, ${group(trained)} trained`);
+  lines.push(`${model.constructor.name}: ${group(model.parameterCount())} parameters, ${group(trained)} trained`);
+  if (costs !== null) {
+    const bytes = parameters.reduce((sum, parameter) => sum + parameter.size * bytesOf(parameter.dtype), 0);
+    lines.push(
+      `one example: ${group(costs.multiplyAccumulates)} multiply-accumulates, ${costs.weightLayers} weight layers, ` +
+        `activations ${megabytes(costs.activations)}; parameters ${megabytes(bytes)}`,
+    );
+  }
   return lines.join('\n');
 }
 
-function outputShapes(model: AnyLayer, inputShape: readonly number[]): Map<string, string> {
-  const shapes = new Map<string, string>();
-  const before = new Map([...model.namedLayers().values()].map((layer) => [layer, layer.training]));
-  const dtype = model.parameters()[0]?.dtype ?? 'float32';
-  model.eval();
-  try {
-    observeForward(
-      (_layer, path, output) => {
-        if (output instanceof Tensor)
-          shapes.set(
-            path,
-            `[N${output.shape
-              .slice(1)
-              .map((dimension) => `, ${dimension}`)
-              .join('')}]`,
-          );
-      },
-      () => noGrad(() => model.forward(zeros([1, ...inputShape], { dtype }))),
-    );
-  } finally {
-    // Each layer gets its own mode back; a parent's train() would set its children's.
-    for (const [layer, training] of [...before].sort(([a], [b]) => a.path.length - b.path.length)) layer.train(training);
-  }
-  return shapes;
+function cellsOf(costs: Costs, path: string): [string, string, string] {
+  const entry = costs.layers.get(path);
+  if (entry === undefined) return ['', '', ''];
+  const { output, multiplyAccumulates, activations } = entry;
+  return [
+    output === null ? '' : `[N${output.map((dimension) => `, ${dimension}`).join('')}]`,
+    multiplyAccumulates === 0 ? '' : group(multiplyAccumulates),
+    activations === 0 ? '' : megabytes(activations),
+  ];
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(bytes < 1e8 ? 2 : 0)} MB`;
 }
 
 function group(count: number): string {

@@ -33,6 +33,8 @@ export interface StepHook {
 
 /** Where operations go: they run now (`eager`), or a recorder appends them to a step program. Nothing else allocates outputs or runs. */
 export interface Destination {
+  /** Tensors have no values and get none: see `trace`. */
+  readonly isHollow?: boolean;
   allocate(output: OutputSpecification): AnyTensor;
   /** A tensor on the memory of `input` from element `offset`. */
   view(input: AnyTensor, shape: readonly number[], offset: number): AnyTensor;
@@ -106,6 +108,11 @@ export function runNow(op: Op<unknown>, outputs: readonly AnyTensor[], inputs: r
 /** Whether operations are being recorded. */
 export function isRecording(): boolean {
   return destination !== eager;
+}
+
+/** Whether a forward pass runs by shapes alone: parameters need no values then. */
+export function isTracing(): boolean {
+  return destination.isHollow === true;
 }
 
 /** See {@link Destination.perStep}. */

@@ -1,0 +1,357 @@
+// The blocks that architectures are made of. Their fields have torchvision's names, so that weights of PyTorch find their places.
+
+import { Zeros } from '../initializers/initializer.js';
+import { Conv2d } from '../layers/convolution.js';
+import { type AnyLayer, Layer } from '../layers/layer.js';
+import { BatchNorm2d } from '../layers/norm.js';
+import { type LayerDescription, buildLayer, describeLayer, registerLayer } from '../layers/registry.js';
+import { Sequential } from '../layers/sequential.js';
+import { Dropout } from '../layers/shape.js';
+import { addRelu, relu } from '../ops/activations.js';
+import { avgPool2d } from '../ops/pooling.js';
+import { concat } from '../ops/shape.js';
+import { drawBit } from '../ops/random.js';
+import { choose } from '../ops/sometimes.js';
+import { Random, getSeed } from '../random.js';
+import type { Tensor } from '../tensor.js';
+import { convolution } from './image-model.js';
+
+/** Layers one after the other, by name instead of by number. */
+export class NamedStack extends Layer {
+  /** The layers in their order. */
+  readonly layers: Readonly<Record<string, AnyLayer>>;
+
+  constructor(layers: Readonly<Record<string, AnyLayer>>) {
+    super();
+    this.layers = layers;
+  }
+
+  forward(x: Tensor): Tensor {
+    let value = x;
+    for (const layer of Object.values(this.layers)) value = layer.forward(value) as Tensor;
+    return value;
+  }
+
+  override children(): Map<string, AnyLayer> {
+    return new Map(Object.entries(this.layers));
+  }
+
+  override config(): unknown {
+    return { layers: Object.entries(this.layers).map(([name, layer]) => [name, describeLayer(layer)]) };
+  }
+  /** The stack that `config()` describes. */
+  static fromConfig({ layers }: { layers: [string, LayerDescription][] }): NamedStack {
+    return new NamedStack(Object.fromEntries(layers.map(([name, layer]) => [name, buildLayer(layer)])));
+  }
+}
+
+/**
+ * The shortcut without parameters (option A of He et al. 2015): every `stride`-th pixel, and channels of zeros behind those that are there.
+ *
+ * @example
+ * ```ts
+ * import { ZeroPadShortcut, ones } from 'nodegrad';
+ * new ZeroPadShortcut(32, 2).forward(ones([1, 8, 8, 16])).shape; // [1, 4, 4, 32]
+ * ```
+ */
+export class ZeroPadShortcut extends Layer {
+  /**
+   * @param outChannels - Channels of the result.
+   * @param stride - Step between the pixels that stay.
+   */
+  constructor(
+    readonly outChannels: number,
+    readonly stride: number,
+  ) {
+    super();
+  }
+
+  forward(x: Tensor): Tensor {
+    const kept = this.stride === 1 ? x : avgPool2d(x, 1, { stride: this.stride });
+    const missing = this.outChannels - kept.shape[3];
+    if (missing === 0) return kept;
+    return kept.pad([
+      [0, 0],
+      [0, 0],
+      [0, 0],
+      [0, missing],
+    ]);
+  }
+
+  override config(): unknown {
+    return { outChannels: this.outChannels, stride: this.stride };
+  }
+  /** The layer that `config()` describes. */
+  static fromConfig({ outChannels, stride }: { outChannels: number; stride: number }): ZeroPadShortcut {
+    return new ZeroPadShortcut(outChannels, stride);
+  }
+}
+
+/** How a residual block brings its input to the shape of its output: zeros (A), or a 1×1 convolution with batch norm (B). */
+export type Shortcut = 'A' | 'B';
+
+/** What a residual block is made of. */
+export interface ResidualBlockOptions {
+  /** Channels of the input. */
+  inChannels: number;
+  /** Channels of the convolutions before the last. */
+  channels: number;
+  /** Channels of the output. */
+  outChannels: number;
+  /** Step of the block. Default 1. */
+  stride?: number;
+  /** Groups of the 3×3 convolution of a bottleneck. Default 1. */
+  groups?: number;
+  /** Where a bottleneck steps: in its 3×3 convolution (default), or in the first 1×1 one, as the paper has it. */
+  strideIn?: '3x3' | '1x1';
+  /** See {@link Shortcut}. Default `'B'`. */
+  shortcut?: Shortcut;
+  /** Whether the factors of the last batch norm start at zero: the block then starts as its shortcut. Default false. */
+  zeroInit?: boolean;
+  /** Probability that the block runs in a training step; below 1 it has stochastic depth. Default 1. */
+  survival?: number;
+  /** Probability of dropping between the convolutions of a pre-activation block. Default 0. */
+  dropout?: number;
+}
+
+function shortcutOf({ inChannels, outChannels, stride = 1, shortcut = 'B' }: ResidualBlockOptions): Layer | null {
+  if (stride === 1 && inChannels === outChannels) return null;
+  if (shortcut === 'A') return new ZeroPadShortcut(outChannels, stride);
+  return new Sequential([convolution(inChannels, outChannels, 1, { stride, padding: 0 }), new BatchNorm2d(outChannels)]);
+}
+
+/** `y = relu(shortcut(x) + residual(x))`, where in training steps without the block (stochastic depth) `y = relu(shortcut(x))`. */
+export abstract class ResidualBlock extends Layer {
+  readonly #options: ResidualBlockOptions;
+  #random: Random | null = null;
+  /** What brings x to the shape of y; null where it has it. */
+  abstract readonly downsample: Layer | null;
+
+  constructor(options: ResidualBlockOptions) {
+    super();
+    this.#options = options;
+  }
+
+  /** What is added to the shortcut. */
+  protected abstract residual(x: Tensor): Tensor;
+
+  /** Probability that the block runs in a training step. */
+  get survival(): number {
+    return this.#options.survival ?? 1;
+  }
+
+  override ownRandoms(): Map<string, Random> {
+    return this.survival === 1 ? new Map() : new Map([['blocks', this.#bits]]);
+  }
+
+  get #bits(): Random {
+    this.#random ??= new Random(getSeed(), `blocks:${this.path}`);
+    return this.#random;
+  }
+
+  forward(x: Tensor): Tensor {
+    const { survival } = this;
+    const shortcut = (input: Tensor): Tensor => this.downsample?.forward(input) ?? input;
+    if (survival === 1) return addRelu(this.residual(x), shortcut(x));
+    if (!this.training) return addRelu(this.residual(x).mul(survival), shortcut(x));
+    return choose(
+      x,
+      drawBit(this.#bits, survival),
+      (input) => addRelu(this.residual(input), shortcut(input)),
+      (input) => relu(shortcut(input)),
+    );
+  }
+
+  override config(): unknown {
+    return this.#options;
+  }
+}
+
+/**
+ * Two 3×3 convolutions beside a shortcut (He et al. 2015). Course row M13.
+ *
+ * @example
+ * ```ts
+ * import { BasicBlock, ones } from 'nodegrad';
+ * new BasicBlock({ inChannels: 16, channels: 32, outChannels: 32, stride: 2 }).forward(ones([2, 8, 8, 16])).shape; // [2, 4, 4, 32]
+ * ```
+ */
+export class BasicBlock extends ResidualBlock {
+  /** 3×3, with the stride of the block. */
+  readonly conv1: Conv2d;
+  readonly bn1: BatchNorm2d;
+  /** 3×3. */
+  readonly conv2: Conv2d;
+  readonly bn2: BatchNorm2d;
+  readonly downsample: Layer | null;
+
+  constructor(options: ResidualBlockOptions) {
+    super(options);
+    const { inChannels, channels, outChannels, stride = 1, zeroInit = false } = options;
+    this.conv1 = convolution(inChannels, channels, 3, { stride });
+    this.bn1 = new BatchNorm2d(channels);
+    this.conv2 = convolution(channels, outChannels, 3);
+    this.bn2 = lastNorm(outChannels, zeroInit);
+    this.downsample = shortcutOf(options);
+  }
+
+  protected residual(x: Tensor): Tensor {
+    const inner = relu(this.bn1.forward(this.conv1.forward(x)));
+    return this.bn2.forward(this.conv2.forward(inner));
+  }
+  /** The block that `config()` describes. */
+  static fromConfig(config: ResidualBlockOptions): BasicBlock {
+    return new BasicBlock(config);
+  }
+}
+
+/**
+ * Convolutions 1×1, 3×3 and 1×1 beside a shortcut (He et al. 2015); with groups the block of ResNeXt (Xie et al. 2017), whose parallel
+ * paths are one grouped convolution. Course rows M20, M21.
+ *
+ * @example
+ * ```ts
+ * import { Bottleneck, ones } from 'nodegrad';
+ * new Bottleneck({ inChannels: 64, channels: 16, outChannels: 64 }).forward(ones([2, 8, 8, 64])).shape; // [2, 8, 8, 64]
+ * ```
+ */
+export class Bottleneck extends ResidualBlock {
+  /** 1×1, to fewer channels. */
+  readonly conv1: Conv2d;
+  readonly bn1: BatchNorm2d;
+  /** 3×3, in groups. */
+  readonly conv2: Conv2d;
+  readonly bn2: BatchNorm2d;
+  /** 1×1, to the channels of the output. */
+  readonly conv3: Conv2d;
+  readonly bn3: BatchNorm2d;
+  readonly downsample: Layer | null;
+
+  constructor(options: ResidualBlockOptions) {
+    super(options);
+    const { inChannels, channels, outChannels, stride = 1, groups = 1, strideIn = '3x3', zeroInit = false } = options;
+    this.conv1 = convolution(inChannels, channels, 1, { stride: strideIn === '1x1' ? stride : 1 });
+    this.bn1 = new BatchNorm2d(channels);
+    this.conv2 = convolution(channels, channels, 3, { stride: strideIn === '3x3' ? stride : 1, groups });
+    this.bn2 = new BatchNorm2d(channels);
+    this.conv3 = convolution(channels, outChannels, 1);
+    this.bn3 = lastNorm(outChannels, zeroInit);
+    this.downsample = shortcutOf(options);
+  }
+
+  protected residual(x: Tensor): Tensor {
+    const narrow = relu(this.bn1.forward(this.conv1.forward(x)));
+    const inner = relu(this.bn2.forward(this.conv2.forward(narrow)));
+    return this.bn3.forward(this.conv3.forward(inner));
+  }
+  /** The block that `config()` describes. */
+  static fromConfig(config: ResidualBlockOptions): Bottleneck {
+    return new Bottleneck(config);
+  }
+}
+
+function lastNorm(channels: number, zeroInit: boolean): BatchNorm2d {
+  const norm = new BatchNorm2d(channels);
+  if (zeroInit && norm.weight !== null) norm.weight.init = new Zeros();
+  return norm;
+}
+
+/**
+ * The pre-activation block (He et al. 2016): batch norm and ReLU stand before each convolution, nothing behind the sum. Where the shape
+ * changes, the shortcut starts behind the first activation and is a 1×1 convolution without batch norm, or zeros (A). Course row M17.
+ *
+ * @example
+ * ```ts
+ * import { PreActBlock, ones } from 'nodegrad';
+ * new PreActBlock({ inChannels: 16, channels: 16, outChannels: 16 }).forward(ones([2, 8, 8, 16])).shape; // [2, 8, 8, 16]
+ * ```
+ */
+export class PreActBlock extends Layer {
+  /** Batch norms, each before the convolution of its number. */
+  readonly norms: readonly BatchNorm2d[];
+  /** 3×3 and 3×3, or 1×1, 3×3 and 1×1 where `outChannels` differs from `channels`. */
+  readonly convs: readonly Conv2d[];
+  readonly shortcut: Layer | null;
+  readonly dropout: Dropout | null;
+  readonly #options: ResidualBlockOptions;
+
+  constructor(options: ResidualBlockOptions) {
+    super();
+    this.#options = options;
+    const { inChannels, channels, outChannels, stride = 1, shortcut = 'B', dropout = 0 } = options;
+    const isBottleneck = channels !== outChannels;
+    this.norms = (isBottleneck ? [inChannels, channels, channels] : [inChannels, channels]).map((features) => new BatchNorm2d(features));
+    this.convs = isBottleneck
+      ? [convolution(inChannels, channels, 1, { stride }), convolution(channels, channels, 3), convolution(channels, outChannels, 1)]
+      : [convolution(inChannels, channels, 3, { stride }), convolution(channels, outChannels, 3)];
+    const keepsShape = stride === 1 && inChannels === outChannels;
+    if (keepsShape) this.shortcut = null;
+    else this.shortcut = shortcut === 'A' ? new ZeroPadShortcut(outChannels, stride) : convolution(inChannels, outChannels, 1, { stride });
+    this.dropout = dropout > 0 ? new Dropout(dropout) : null;
+  }
+
+  forward(x: Tensor): Tensor {
+    const active = relu(this.norms[0].forward(x));
+    let value = this.convs[0].forward(active);
+    this.convs.slice(1).forEach((conv, i) => {
+      const inner = relu(this.norms[i + 1].forward(value));
+      value = conv.forward(this.dropout?.forward(inner) ?? inner);
+    });
+    return value.add(this.shortcut?.forward(active) ?? x);
+  }
+
+  override config(): unknown {
+    return this.#options;
+  }
+  /** The block that `config()` describes. */
+  static fromConfig(config: ResidualBlockOptions): PreActBlock {
+    return new PreActBlock(config);
+  }
+}
+
+/** Sizes of a {@link Fire} module. */
+export interface FireOptions {
+  /** Channels of the input. */
+  inChannels: number;
+  /** Filters of the 1×1 convolution that squeezes. */
+  squeeze: number;
+  /** Filters of each of the two convolutions that expand. */
+  expand: number;
+}
+
+/**
+ * The fire module of SqueezeNet (Iandola et al. 2016): a 1×1 convolution to few channels, then 1×1 and 3×3 convolutions side by side.
+ *
+ * @example
+ * ```ts
+ * import { Fire, ones } from 'nodegrad';
+ * new Fire({ inChannels: 96, squeeze: 16, expand: 64 }).forward(ones([1, 8, 8, 96])).shape; // [1, 8, 8, 128]
+ * ```
+ */
+export class Fire extends Layer {
+  readonly squeeze: Conv2d;
+  readonly expand1x1: Conv2d;
+  readonly expand3x3: Conv2d;
+
+  constructor({ inChannels, squeeze, expand }: FireOptions) {
+    super();
+    this.squeeze = new Conv2d(inChannels, squeeze, 1);
+    this.expand1x1 = new Conv2d(squeeze, expand, 1);
+    this.expand3x3 = new Conv2d(squeeze, expand, 3, { padding: 1 });
+  }
+
+  forward(x: Tensor): Tensor {
+    const narrow = relu(this.squeeze.forward(x));
+    return concat([relu(this.expand1x1.forward(narrow)), relu(this.expand3x3.forward(narrow))], -1);
+  }
+
+  override config(): unknown {
+    return { inChannels: this.squeeze.inChannels, squeeze: this.squeeze.outChannels, expand: this.expand1x1.outChannels };
+  }
+  /** The module that `config()` describes. */
+  static fromConfig(config: FireOptions): Fire {
+    return new Fire(config);
+  }
+}
+
+for (const block of [NamedStack, ZeroPadShortcut, BasicBlock, Bottleneck, PreActBlock, Fire]) registerLayer(block as never);

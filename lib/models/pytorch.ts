@@ -1,0 +1,217 @@
+// Weights of PyTorch: names and layouts of torch.nn, in and out.
+
+import { checkPath, writeFileAtomic } from '../io/atomic.js';
+import { encodeSafetensors, readSafetensors } from '../io/safetensors.js';
+import { ArgumentError, ShapeError, checkOptions, describeShape, expected } from '../errors.js';
+import { Conv2d, ConvTranspose2d } from '../layers/convolution.js';
+import { inMode, inputShapeOf } from '../layers/costs.js';
+import { type AnyLayer, Layer, type LoadReport } from '../layers/layer.js';
+import { Linear } from '../layers/linear.js';
+import { BatchNorm } from '../layers/norm.js';
+import { Flatten } from '../layers/shape.js';
+import { join } from '../layers/fields.js';
+import { sizeOf, withoutGradients } from '../ops/emit.js';
+import { trace } from '../ops/trace.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+
+/** Options of {@link loadPyTorch} and {@link savePyTorch}. */
+export interface PyTorchOptions {
+  /** Shape of one example, [height, width, channels]; needed for a net that flattens images, unless the model says it by itself. */
+  inputShape?: readonly number[];
+}
+
+/** Options of {@link loadPyTorch}. */
+export interface LoadPyTorchOptions extends PyTorchOptions {
+  /** Whether missing or unexpected names are an error; `num_batches_tracked` may be missing. Default true. */
+  strict?: boolean;
+  /** Only values whose name begins with this are used, and it is taken off. Default ''. */
+  prefix?: string;
+}
+
+/** A shape that was flattened, height, width, channels: features are in this order here, and channels first in PyTorch. */
+type Flattened = readonly number[] | 'unknown';
+
+interface Place {
+  /** The same value in a model of ours. */
+  path: string;
+  /** Our shape. */
+  shape: readonly number[];
+  kind: 'convolution' | 'matrix' | 'vector';
+  flattened: Flattened | null;
+}
+
+const bufferNames = { runningMean: 'running_mean', runningVar: 'running_var', numBatchesTracked: 'num_batches_tracked' } as const;
+
+// By parameter or buffer: the shape of the images that were flattened into the features that it is multiplied with or added to.
+function flattenedFeatures(model: AnyLayer, inputShape: readonly number[]): Map<AnyTensor, Flattened> {
+  const found = new Map<AnyTensor, Flattened>();
+  const features = new Map<AnyTensor, Flattened>();
+  const isMixed = (shape: readonly number[]): boolean => sizeOf(shape.slice(0, -1)) > 1 && shape[shape.length - 1] > 1;
+  const observer = {
+    view(input: AnyTensor, output: AnyTensor): void {
+      const before = features.get(input);
+      const [n, ...inner] = input.shape;
+      if (output.shape.length === 2 && output.shape[0] === n && inner.length > 1 && isMixed(inner)) {
+        features.set(output, before === undefined && inner.length === 3 ? inner : 'unknown');
+      } else if (before !== undefined) features.set(output, describeShape(output.shape) === describeShape(input.shape) ? before : 'unknown');
+    },
+    execute({ name }: { name: string }, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[]): void {
+      const source = inputs.map((input) => features.get(input)).find((item) => item !== undefined);
+      if (source === undefined) return;
+      const width = inputs.find((input) => features.has(input))?.shape.at(-1) as number;
+      const isProduct = name === 'linear' || name === 'matmul';
+      for (const input of inputs) {
+        const isWeight = isProduct ? input === inputs[1] : input.shape.length === 1 && input.shape[0] === width;
+        if (isWeight && !features.has(input)) found.set(input, source);
+      }
+      if (isProduct) return;
+      for (const output of outputs) features.set(output, output.shape.at(-1) === width && output.shape.length === 2 ? source : 'unknown');
+    },
+  };
+  inMode(model, false, () => trace([{ shape: [1, ...inputShape], dtype: 'float32' }], observer, (x) => model.forward(x)));
+  return found;
+}
+
+function placesOf(model: AnyLayer, options: PyTorchOptions): Map<string, Place> {
+  if (!(model instanceof Layer)) throw new ArgumentError(expected('a Layer', 'model', model));
+  const layers = [...model.namedLayers()];
+  const inputShape = inputShapeOf(model as AnyLayer, options.inputShape);
+  const has = (kind: abstract new (...given: never[]) => unknown): boolean => layers.some(([, layer]) => layer instanceof kind);
+  if (inputShape === null && has(Linear) && (has(Flatten) || has(Conv2d))) {
+    throw new ArgumentError(
+      'rows of a Linear behind a Flatten are in the order of channels, height, width in PyTorch, and of height, width, channels here: ' +
+        'give options.inputShape, the shape [height, width, channels] of one example, from which that order follows',
+    );
+  }
+  const flattened = inputShape === null ? new Map<AnyTensor, Flattened>() : flattenedFeatures(model as AnyLayer, inputShape);
+  const places = new Map<string, Place>();
+  for (const [path, layer] of layers) {
+    for (const [name, value] of [...layer.ownParameters(), ...layer.ownBuffers()] as [string, AnyTensor][]) {
+      const theirs = layer instanceof BatchNorm && name in bufferNames ? bufferNames[name as keyof typeof bufferNames] : name;
+      const isKernel = (layer instanceof Conv2d || layer instanceof ConvTranspose2d) && name === 'weight';
+      const kind = isKernel ? 'convolution' : layer instanceof Linear && name === 'weight' ? 'matrix' : 'vector';
+      const order = flattened.get(value) ?? null;
+      if (order === 'unknown') {
+        throw new ArgumentError(
+          `the order of the features that '${join(path, name)}' reads is not known: between Flatten and it stands an operation that moves features. ` +
+            'Permute the rows yourself, from channels, height, width to height, width, channels, and use model.loadStateDict()',
+        );
+      }
+      places.set(join(path, theirs), { path: join(path, name), shape: value.shape, kind, flattened: order });
+    }
+  }
+  return places;
+}
+
+// PyTorch's [out, in, height, width] is our [height, width, in, out], its [out, in] our [in, out].
+function fromPyTorch(value: AnyTensor, { kind, flattened }: Place): AnyTensor {
+  if (kind === 'convolution') return value.transpose([2, 3, 1, 0]);
+  const turned = kind === 'matrix' ? value.transpose() : value;
+  if (flattened === null) return turned;
+  const [h, w, c] = flattened as readonly number[];
+  const rest = turned.shape.slice(1);
+  const axes = rest.map((_, i) => i + 3);
+  return turned
+    .reshape([c, h, w, ...rest])
+    .transpose([1, 2, 0, ...axes])
+    .reshape(turned.shape);
+}
+
+function toPyTorch(value: AnyTensor, { kind, flattened }: Place): AnyTensor {
+  if (kind === 'convolution') return value.transpose([3, 2, 0, 1]);
+  let turned = value;
+  if (flattened !== null) {
+    const rest = value.shape.slice(1);
+    const axes = rest.map((_, i) => i + 3);
+    turned = value
+      .reshape([...(flattened as readonly number[]), ...rest])
+      .transpose([2, 0, 1, ...axes])
+      .reshape(value.shape);
+  }
+  return kind === 'matrix' ? turned.transpose() : turned;
+}
+
+// The shape that a value has in PyTorch.
+function theirShape({ kind, shape }: Place): readonly number[] {
+  if (kind === 'convolution') return [shape[3], shape[2], shape[0], shape[1]];
+  return kind === 'matrix' ? [shape[1], shape[0]] : shape;
+}
+
+/**
+ * Fills a model with weights of PyTorch: those that torchvision publishes, for the models of the same name here, or those of a net of your
+ * own whose layers have the same names (`0.weight` of a `Sequential`, `encoder.conv1.weight` of fields).
+ *
+ * Kernels are turned from [out, in, height, width] to [height, width, in, out], matrices from [out, in] to [in, out], `running_mean` and
+ * its kin are found. Where images are flattened before a `Linear`, its rows are put from PyTorch's order (channels, height, width) into
+ * ours (height, width, channels); the shape of the images follows from a forward pass by shapes, which computes nothing.
+ *
+ * @param source - A safetensors file, or the tensors of `readSafetensors` in PyTorch's names and layouts.
+ * @throws {@link ArgumentError} for missing or unexpected names, or when the order of flattened features is not known;
+ *   {@link ShapeError} when a value does not fit. The model then stays as it was.
+ * @example
+ * ```ts
+ * import { loadPyTorch, resnet18 } from 'nodegrad';
+ * await loadPyTorch(resnet18(), 'resnet18.safetensors');
+ * ```
+ */
+export async function loadPyTorch(
+  model: AnyLayer,
+  source: string | Map<string, AnyTensor>,
+  options: LoadPyTorchOptions = {},
+): Promise<LoadReport> {
+  const { strict = true, prefix = '' } = checkOptions<LoadPyTorchOptions>(options, 'options', ['inputShape', 'strict', 'prefix']);
+  const places = placesOf(model, options);
+  const tensors = source instanceof Map ? source : (await readSafetensors(source)).tensors;
+  const state = new Map<string, AnyTensor>();
+  for (const [full, value] of tensors) {
+    if (!full.startsWith(prefix)) continue;
+    const name = full.slice(prefix.length);
+    const place = places.get(name);
+    if (place === undefined) {
+      state.set(name, value);
+      continue;
+    }
+    const wanted = theirShape(place);
+    if (describeShape(Tensor.check(value, name).shape) !== describeShape(wanted)) {
+      throw new ShapeError(`'${name}' expects PyTorch's shape ${describeShape(wanted)}, received ${describeShape(value.shape)}`);
+    }
+    // PyTorch counts batches in 64 bits.
+    state.set(
+      place.path,
+      withoutGradients(() => fromPyTorch(value, place)),
+    );
+  }
+  for (const [name, { path }] of places) {
+    if (!state.has(path) && name.endsWith('num_batches_tracked')) state.set(path, Tensor.from(Int32Array.of(0), []));
+  }
+  return model.loadStateDict(state, { strict });
+}
+
+/**
+ * Writes a model's weights in PyTorch's names and layouts, for `load_state_dict(safetensors.torch.load_file(path))`; the inverse of
+ * {@link loadPyTorch}.
+ *
+ * @throws {@link ArgumentError} when the file cannot be written, or the order of flattened features is not known.
+ * @example
+ * ```ts
+ * import { savePyTorch, squeezenet } from 'nodegrad';
+ * await savePyTorch(squeezenet(), 'squeezenet1_1.safetensors');
+ * ```
+ */
+export async function savePyTorch(model: AnyLayer, path: string, options: PyTorchOptions = {}): Promise<void> {
+  checkPath(path);
+  checkOptions(options, 'options', ['inputShape']);
+  const places = placesOf(model, options);
+  const state = model.stateDict();
+  const tensors = new Map<string, AnyTensor>();
+  for (const [name, place] of places) {
+    const value = state.get(place.path);
+    if (value !== undefined) {
+      tensors.set(
+        name,
+        withoutGradients(() => toPyTorch(value, place)),
+      );
+    }
+  }
+  await writeFileAtomic(path, [encodeSafetensors(tensors, new Map([['format', 'pt']]))]);
+}

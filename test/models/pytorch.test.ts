@@ -1,0 +1,164 @@
+// Proves lib/models/pytorch.ts: weights of torchvision's models give torchvision's logits, and a net of one's own its own.
+
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import {
+  type AnyLayer,
+  type AnyTensor,
+  ArgumentError,
+  BatchNorm1d,
+  Conv2d,
+  Flatten,
+  type Layer,
+  Linear,
+  MaxPool2d,
+  ReLU,
+  Sequential,
+  ShapeError,
+  Tensor,
+  alexnet,
+  densenet121,
+  googlenet,
+  loadPyTorch,
+  mlp,
+  noGrad,
+  readSafetensors,
+  resnet18,
+  resnet50,
+  resnext50,
+  savePyTorch,
+  squeezenet,
+  vgg11,
+  Layer as Base,
+} from '../../lib/index.js';
+
+interface Case {
+  size: number;
+  names: string[];
+  shapes: number[][];
+  logits: number[][];
+}
+const file = new URL('../../../test/golden/models.json', import.meta.url);
+const { cases } = JSON.parse(readFileSync(file, 'utf8')) as { cases: Record<string, Case> };
+
+/** The weights' formula of test/golden/models.py: element i is a hash of (name, i), in [−1, 1). */
+function noise(name: string, count: number): Float64Array {
+  let seed = 2166136261;
+  for (const byte of new TextEncoder().encode(name)) seed = Math.imul(seed ^ byte, 16777619) >>> 0;
+  return Float64Array.from({ length: count }, (_, i) => {
+    let x = (Math.imul(i, 2654435761) + seed) >>> 0;
+    x = (x ^ (x >>> 16)) >>> 0;
+    x = Math.imul(x, 73244475) >>> 0;
+    x = (x ^ (x >>> 16)) >>> 0;
+    return x / 2 ** 31 - 1;
+  });
+}
+
+function valueOf(name: string, shape: readonly number[]): Tensor {
+  const count = shape.reduce((product, dimension) => product * dimension, 1);
+  const scale = Math.sqrt(6 / (count / shape[0]));
+  const one = (u: number): number => {
+    if (name.endsWith('running_var')) return 1 + 0.5 * u;
+    if (shape.length > 1) return u * scale;
+    return name.endsWith('weight') ? 1 + 0.2 * u : 0.1 * u;
+  };
+  return Tensor.from(Float32Array.from(noise(name, count), one), shape);
+}
+
+const weightsOf = ({ names, shapes }: Case): Map<string, AnyTensor> =>
+  new Map(names.map((name, i) => [name, valueOf(name, shapes[i]) as unknown as AnyTensor]));
+
+function imagesOf({ size }: Case): Tensor {
+  const x = Tensor.from(Float32Array.from(noise('images', 2 * 3 * size * size)), [2, 3, size, size]);
+  return x.transpose([0, 2, 3, 1]);
+}
+
+async function agrees(t: ExecutionContext, name: string, model: AnyLayer, inputShape?: readonly number[]): Promise<void> {
+  const golden = cases[name];
+  const report = await loadPyTorch(model, weightsOf(golden), inputShape === undefined ? {} : { inputShape });
+  t.is(report.missing.length + report.unexpected.length, 0, `${name}: every weight has its place`);
+  const logits = noGrad(() => (model as Layer).eval().forward(imagesOf(golden)));
+  const expected = golden.logits.flat();
+  const largest = Math.max(...expected.map(Math.abs));
+  expected.forEach((value, i) => {
+    const difference = Math.abs(logits.data[i] - value);
+    t.true(difference < 2e-5 * largest, `${name}: logit ${i} is ${logits.data[i]}, torchvision's is ${value}`);
+  });
+}
+
+const own = (): Sequential =>
+  new Sequential([
+    new Conv2d(3, 6, 3, { stride: 2, padding: 1 }),
+    new ReLU(),
+    new MaxPool2d(2),
+    new Flatten(),
+    new BatchNorm1d(54),
+    new Linear(54, 10),
+    new ReLU(),
+    new Linear(10, 7),
+  ]);
+
+test("a net of one's own, with Flatten between convolution and Linear, gives PyTorch's logits", async (t) => {
+  await agrees(t, 'own', own(), [12, 12, 3]);
+});
+
+test("AlexNet and VGG give torchvision's logits", async (t) => {
+  await agrees(t, 'alexnet', alexnet({ classes: 7, hidden: 16 }));
+  await agrees(t, 'vgg11', vgg11({ classes: 7, hidden: 16 }));
+  await agrees(t, 'vgg11_bn', vgg11({ classes: 7, hidden: 16, batchNorm: true, inputSize: 64 }));
+});
+
+test("ResNet and ResNeXt give torchvision's logits", async (t) => {
+  await agrees(t, 'resnet18', resnet18({ classes: 7 }));
+  await agrees(t, 'resnet50', resnet50({ classes: 7 }));
+  await agrees(t, 'resnext50', resnext50({ classes: 7 }));
+});
+
+test("DenseNet, SqueezeNet and GoogLeNet give torchvision's logits", async (t) => {
+  await agrees(t, 'densenet121', densenet121({ classes: 7 }));
+  await agrees(t, 'squeezenet1_0', squeezenet({ version: '1.0', classes: 7 }));
+  await agrees(t, 'squeezenet1_1', squeezenet({ classes: 7 }));
+  await agrees(t, 'googlenet', googlenet({ form: 'torchvision', classes: 7 }));
+});
+
+test('what is written for PyTorch has its names and layouts, and comes back', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'nodegrad-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'own.safetensors');
+  const source = weightsOf(cases.own);
+  const model = own();
+  await loadPyTorch(model, source, { inputShape: [12, 12, 3] });
+  await savePyTorch(model, path, { inputShape: [12, 12, 3] });
+  const { tensors } = await readSafetensors(path);
+  for (const [name, value] of source) t.deepEqual([...(tensors.get(name) as AnyTensor).data], [...value.data], name);
+  const again = own();
+  await loadPyTorch(again, path, { inputShape: [12, 12, 3] });
+  for (const [name, value] of again.stateDict()) t.deepEqual([...value.data], [...(model.stateDict().get(name) as AnyTensor).data], name);
+});
+
+test('features of unknown order, wrong shapes and wrong names are refused, and the model stays as it was', async (t) => {
+  const source = weightsOf(cases.own);
+  await t.throwsAsync(loadPyTorch(own(), source), { instanceOf: ArgumentError, message: /inputShape/ });
+  await t.throwsAsync(loadPyTorch(mlp({ inputShape: [4, 4, 3] }), source), { instanceOf: ArgumentError, message: /inputShape/ });
+  class Halves extends Base {
+    readonly flatten = new Flatten();
+    readonly fc = new Linear(24, 2);
+    forward(x: Tensor): Tensor {
+      return this.fc.forward((this.flatten.forward(x) as Tensor).slice([0, 0], [x.shape[0], 24]));
+    }
+  }
+  await t.throwsAsync(loadPyTorch(new Halves(), source, { inputShape: [4, 4, 3] }), {
+    instanceOf: ArgumentError,
+    message: /order of the features/,
+  });
+  const model = own();
+  const before = [...model.layers[5].parameters()[0].data];
+  const wrong = new Map(source).set('5.weight', valueOf('5.weight', [54, 10]) as unknown as AnyTensor);
+  await t.throwsAsync(loadPyTorch(model, wrong, { inputShape: [12, 12, 3] }), { instanceOf: ShapeError, message: /\[10, 54\]/ });
+  const less = new Map(source);
+  less.delete('7.bias');
+  await t.throwsAsync(loadPyTorch(model, less, { inputShape: [12, 12, 3] }), { instanceOf: ArgumentError, message: /7\.bias/ });
+  t.deepEqual([...model.layers[5].parameters()[0].data], before);
+});
