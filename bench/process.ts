@@ -1,6 +1,7 @@
 // The runner's half of the conversation: one contestant, one process, asleep whenever it is not its turn.
 
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Contestant } from './contestants.js';
 import { allowedCpus, cleanedEnvironment } from './environment.js';
@@ -15,6 +16,12 @@ const leash = works('setpriv') ? ['setpriv', '--pdeathsig', 'KILL'] : [];
 /** Whether contestants are held on their CPUs; elsewhere their own thread counts have to do. */
 export const pinned = canPin;
 
+/** Most bytes that a process has had in memory: since it started, and since its peak was last forgotten; NaN where the system does not say. */
+export interface ResidentPeak {
+  life: number;
+  rounds: number;
+}
+
 /** The contestant cannot take part, and says why. */
 export class Skipped extends Error {}
 
@@ -24,6 +31,7 @@ export class ContestantProcess {
   private readonly waiting: { resolve: (line: string) => void; reject: (error: Error) => void }[] = [];
   private errors = '';
   private ended: string | undefined;
+  private lifePeak = Number.NaN;
 
   constructor(
     readonly contestant: Contestant,
@@ -125,6 +133,31 @@ export class ContestantProcess {
     } finally {
       this.sleep();
     }
+  }
+
+  private residentPeak(): number {
+    try {
+      const kilobytes = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${this.child.pid}/status`, 'utf8'))?.[1];
+      return kilobytes === undefined ? Number.NaN : Number(kilobytes) * 1024;
+    } catch {
+      return Number.NaN;
+    }
+  }
+
+  /** Reads the peak so far and starts a new one, so that reading, compiling and warming up stay out of the next. */
+  forgetPeak(): void {
+    this.lifePeak = this.residentPeak();
+    try {
+      writeFileSync(`/proc/${this.child.pid}/clear_refs`, '5');
+    } catch {
+      this.lifePeak = Number.NaN;
+    }
+  }
+
+  /** The peaks since the start and since `forgetPeak`. */
+  peak(): ResidentPeak {
+    const now = this.residentPeak();
+    return { life: Number.isNaN(this.lifePeak) ? now : Math.max(now, this.lifePeak), rounds: Number.isNaN(this.lifePeak) ? Number.NaN : now };
   }
 
   /** Ends it and everything it started. */
