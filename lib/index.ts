@@ -19,6 +19,17 @@ export {
   convTranspose2d,
   setConvolution,
 } from './ops/convolution.js';
+export {
+  type AvgPool2dOptions,
+  type MaxPool2dOptions,
+  type PoolOptions,
+  type Pooling,
+  adaptiveAvgPool2d,
+  avgPool2d,
+  globalAvgPool2d,
+  globalMaxPool2d,
+  maxPool2d,
+} from './ops/pooling.js';
 
 export { type AnyLayer, type LoadOptions, type LoadReport, Layer } from './layers/layer.js';
 export { type LayerConstructor, type LayerDescription, registerLayer } from './layers/registry.js';
@@ -35,6 +46,7 @@ export {
 } from './layers/convolution.js';
 export * from './layers/activations.js'; // ReLU, Sigmoid, Tanh …
 export { Dropout, Flatten } from './layers/shape.js';
+export * from './layers/pooling.js'; // MaxPool2d, AvgPool2d, GlobalAvgPool2d …
 
 export {
   Constant,

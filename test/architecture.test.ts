@@ -179,11 +179,12 @@ test('a kernel header includes nothing: it is compiled once per instruction set,
 /** Operations that lib defines without a gradient, by the reason. */
 const withoutGradient: [RegExp, string][] = [
   [/_backward$/, 'a backward is not differentiated again'],
+  [/^conv2d_weight_(gradient|accumulate)$/, 'runs inside backward, and is not differentiated again'],
   [/^(equal|not_equal|less|less_equal|sign|histogram)$/, 'piecewise constant'],
   [/^(sum_squares|sum_squares_difference|statistics)$/, 'reports numbers, off the tape'],
   [/^(fill|random_uniform|random_normal)$/, 'no input to differentiate by'],
   [
-    /^(linear_map|scaled_sgd|scaled_adam|elementwise_chain|\w+_(gradient|gradients|overwrite|accumulate|and_clear))$/,
+    /^(?!conv2d_input_gradient$)(linear_map|scaled_sgd|scaled_adam|elementwise_chain|\w+_(gradient|gradients|overwrite|accumulate|and_clear))$/,
     'fused after recording, when the tape is gone',
   ],
   [/^require_finite$/, 'gives no value'],
@@ -211,6 +212,8 @@ test('a backward stands under its forward, in the same stem of both languages, a
   t.deepEqual(
     looseStems(tree, {
       'native/ops/gemm.cc': 'the driver behind matmul.cc: no operation of its own',
+      'native/ops/im2col.cc': 'an algorithm behind convolution.cc',
+      'native/ops/pointwise.cc': 'an algorithm behind convolution.cc',
       'native/ops/registry.cc': 'the table of all operations',
       'native/ops/optimizers.cc': 'lib/ops/update.ts: optimizers.ts would be taken for the room of that name',
     }),
@@ -267,6 +270,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   },
   'lib/ops/broadcast.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/matmul.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
+  'lib/ops/convolution.ts': { test: 'test/layers/convolution.test.ts', why: 'the layers call it; golden values and gradients as for all' },
   'lib/ops/reduce.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/shape.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/softmax.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },

@@ -7,6 +7,7 @@
 #include "softmax.h"
 #include "optimizers.h"
 #include "random.h"
+#include "pooling.h"
 #include "transpose.h"
 #include "gemm.h"
 

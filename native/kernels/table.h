@@ -31,6 +31,32 @@ template <class T> struct Epilogue {
   __attribute__((always_inline)) bool beyondSums() const { return bias || relu || map || y; }
 };
 
+// How the windows of a pooling lie along one axis: `out` windows of `kernel` taps, the first tap of window o at o·stride − padding.
+struct PoolAxis {
+  int64_t in, out, kernel, stride, padding, dilation;
+
+  __attribute__((always_inline)) int64_t start(int64_t o) const { return o * stride - padding; }
+  // Taps [firstTap, endTap) of window o lie inside.
+  __attribute__((always_inline)) int64_t firstTap(int64_t o) const { return start(o) >= 0 ? 0 : (dilation - 1 - start(o)) / dilation; }
+  __attribute__((always_inline)) int64_t endTap(int64_t o) const {
+    const int64_t rest = in - start(o), taps = rest <= 0 ? 0 : (rest + dilation - 1) / dilation;
+    return taps < kernel ? taps : kernel;
+  }
+  // Windows [firstWindow, endWindow) reach over place i, though with dilation not every one has a tap there.
+  __attribute__((always_inline)) int64_t firstWindow(int64_t i) const {
+    const int64_t beyond = i + padding - (kernel - 1) * dilation;
+    return beyond <= 0 ? 0 : (beyond + stride - 1) / stride;
+  }
+  __attribute__((always_inline)) int64_t endWindow(int64_t i) const {
+    const int64_t end = (i + padding) / stride + 1;
+    return end < out ? end : out;
+  }
+};
+struct PoolShape {
+  PoolAxis rows, columns;
+  int64_t channels;
+};
+
 template <class T> struct Kernels {
 #define KERNEL(name, result, ...) result (*name)(__VA_ARGS__);
 #include "kernels.def"

@@ -142,4 +142,42 @@ INLINE V<double> widen(V<float> a) {
 }
 INLINE V<double> widen(V<double> a) { return a; }
 
+// Sixteen bytes as integer lanes, and integer lanes of 0 … 255 as bytes; the forms with n touch n bytes.
+template <class T> INLINE B<T> fromBytes(__m128i b) {
+  if constexpr (sizeof(T) == 4) return {{_mm256_cvtepu8_epi32(b), _mm256_cvtepu8_epi32(_mm_srli_si128(b, 8))}};
+  else return {{_mm256_cvtepu8_epi64(b), _mm256_cvtepu8_epi64(_mm_srli_si128(b, 4)), _mm256_cvtepu8_epi64(_mm_srli_si128(b, 8)), _mm256_cvtepu8_epi64(_mm_srli_si128(b, 12))}};
+}
+// The low halves of eight 64-bit lanes.
+INLINE __m256i narrow(__m256i a, __m256i b) {
+  const __m256i even = _mm256_setr_epi32(0, 2, 4, 6, 0, 2, 4, 6);
+  return _mm256_blend_epi32(_mm256_permutevar8x32_epi32(a, even), _mm256_permutevar8x32_epi32(b, even), 0xf0);
+}
+template <class T> INLINE __m128i toBytes(B<T> a) {
+  __m256i low, high;
+  if constexpr (sizeof(T) == 4) low = a.v[0], high = a.v[1];
+  else low = narrow(a.v[0], a.v[1]), high = narrow(a.v[2], a.v[3]);
+  const __m256i words = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, high), 0xd8);
+  return _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+}
+template <class T> INLINE B<T> loadBytes(const uint8_t* p) { return fromBytes<T>(_mm_loadu_si128((const __m128i*)p)); }
+template <class T> INLINE B<T> loadBytes(const uint8_t* p, int n) {
+  alignas(16) uint8_t t[16] = {};
+  for (int i = 0; i < n; ++i) t[i] = p[i];
+  return fromBytes<T>(_mm_load_si128((const __m128i*)t));
+}
+template <class T> INLINE void storeBytes(uint8_t* p, B<T> a) { _mm_storeu_si128((__m128i*)p, toBytes<T>(a)); }
+template <class T> INLINE void storeBytes(uint8_t* p, B<T> a, int n) {
+  alignas(16) uint8_t t[16];
+  _mm_store_si128((__m128i*)t, toBytes<T>(a));
+  for (int i = 0; i < n; ++i) p[i] = t[i];
+}
+template <class T> INLINE M<T> equal(B<T> a, B<T> b) {
+  M<T> r;
+  EACH {
+    if constexpr (sizeof(T) == 4) r.v[i] = R<T>::from(_mm256_cmpeq_epi32(a.v[i], b.v[i]));
+    else r.v[i] = R<T>::from(_mm256_cmpeq_epi64(a.v[i], b.v[i]));
+  }
+  return r;
+}
+
 #undef EACH

@@ -124,4 +124,26 @@ INLINE V<double> widen(V<float> a) {
 }
 INLINE V<double> widen(V<double> a) { return a; }
 
+// Sixteen bytes as integer lanes, and integer lanes of 0 … 255 as bytes; the forms with n touch n bytes.
+template <class T> INLINE B<T> fromBytes(__m128i b) {
+  if constexpr (sizeof(T) == 4) return {{_mm512_cvtepu8_epi32(b)}};
+  else return {{_mm512_cvtepu8_epi64(b), _mm512_cvtepu8_epi64(_mm_srli_si128(b, 8))}};
+}
+template <class T> INLINE __m128i toBytes(B<T> a) {
+  if constexpr (sizeof(T) == 4) return _mm512_cvtepi32_epi8(a.v[0]);
+  else return _mm_unpacklo_epi64(_mm512_cvtepi64_epi8(a.v[0]), _mm512_cvtepi64_epi8(a.v[1]));
+}
+template <class T> INLINE B<T> loadBytes(const uint8_t* p) { return fromBytes<T>(_mm_loadu_si128((const __m128i*)p)); }
+template <class T> INLINE B<T> loadBytes(const uint8_t* p, int n) { return fromBytes<T>(_mm_maskz_loadu_epi8((__mmask16)((1u << n) - 1u), p)); }
+template <class T> INLINE void storeBytes(uint8_t* p, B<T> a) { _mm_storeu_si128((__m128i*)p, toBytes<T>(a)); }
+template <class T> INLINE void storeBytes(uint8_t* p, B<T> a, int n) { _mm_mask_storeu_epi8(p, (__mmask16)((1u << n) - 1u), toBytes<T>(a)); }
+template <class T> INLINE M<T> equal(B<T> a, B<T> b) {
+  M<T> r;
+  EACH {
+    if constexpr (sizeof(T) == 4) r.v[i] = _mm512_cmpeq_epi32_mask(a.v[i], b.v[i]);
+    else r.v[i] = _mm512_cmpeq_epi64_mask(a.v[i], b.v[i]);
+  }
+  return r;
+}
+
 #undef EACH

@@ -85,4 +85,9 @@ template <class T> inline V<T> timesPowerOfTwo(V<T> a, V<T> k) {
 // float → double, exactly; double as it is.
 template <class T> inline V<double> widen(V<T> a) { V<double> r; EACH(i) r.v[i] = double(a.v[i]); return r; }
 
+// Sixteen bytes as integer lanes, and integer lanes of 0 … 255 as bytes; the forms with n touch n bytes.
+template <class T> inline B<T> loadBytes(const uint8_t* p, int n = lanes) { B<T> r; EACH(i) r.v[i] = i < n ? p[i] : 0; return r; }
+template <class T> inline void storeBytes(uint8_t* p, B<T> a, int n = lanes) { for (int i = 0; i < n; ++i) p[i] = uint8_t(a.v[i]); }
+template <class T> inline M<T> equal(B<T> a, B<T> b) { M<T> r; EACH(i) r.v[i] = a.v[i] == b.v[i]; return r; }
+
 #undef EACH

@@ -1,8 +1,6 @@
 // Convolutions as operations: forward, gradient by the input, gradient by the weights; a table says which algorithm serves.
 #include "convolution.h"
 
-#include <iterator>
-
 #include "convolution_table.h"
 #include "op.h"
 
@@ -24,7 +22,7 @@ const char* checkConvolution(const Convolution& s) {
 namespace {
 
 template <class T> const ConvolutionAlgorithm<T>& algorithmFor(const Convolution& s, ConvolutionDirection direction) {
-  constexpr int count = int(std::size(convolutionTable<T>));
+  constexpr int count = int(sizeof(convolutionTable<T>) / sizeof(convolutionTable<T>[0]));
   const ConvolutionAlgorithm<T>* const table = convolutionTable<T>;
   if (s.choice != ConvolutionChoice::im2col) {
     for (int i = 0; i < count; ++i) {

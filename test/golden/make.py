@@ -488,13 +488,26 @@ def large_net():
 
 # ---- files -----------------------------------------------------------------------------------------------------------
 
+def header_of(source):
+    """What a file says about its origin. Line endings do not count, or a checkout on another system would look stale."""
+    digest = hashlib.sha256(pathlib.Path(source).read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+    return {"generator": f"test/golden/{pathlib.Path(source).name}", "generatorSha256": digest, "torch": str(torch.__version__)}
+
+
+def write_file(stem, content, source):
+    """For a generator of one family beside this one."""
+    names = [case["name"] for case in content["cases"]]
+    assert len(names) == len(set(names)), sorted(name for name in names if names.count(name) > 1)
+    text = json.dumps({**header_of(source), **content}, separators=(",", ":"), allow_nan=False) + "\n"
+    (HERE / f"{stem}.json").write_text(text)
+    print(f"{stem}.json: {len(names)} cases, {len(text)} bytes")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--check", action="store_true", help="compare with the stored files, write nothing")
     check = parser.parse_args().check
-    # Line endings do not count, or a checkout on another system would look stale.
-    digest = hashlib.sha256(pathlib.Path(__file__).read_bytes().replace(b"\r\n", b"\n")).hexdigest()
-    header = {"generator": "test/golden/make.py", "generatorSha256": digest, "torch": str(torch.__version__)}
+    header = header_of(__file__)
     ops = Ops()
     for family in (binary_ops, unary_ops, matmul_ops, reductions, softmaxes, shaping):
         family(ops)

@@ -1,6 +1,8 @@
 // How to call each op of the golden file through the public API: the one place where the file's names meet the library's.
 import {
   concat,
+  conv2d,
+  convTranspose2d,
   crossEntropy,
   exp,
   log,
@@ -40,6 +42,11 @@ interface Attributes {
   readonly before: number[];
   readonly after: number[];
   readonly value: number;
+  readonly stride: [number, number];
+  readonly padding: never;
+  readonly outputPadding: [number, number];
+  readonly dilation: [number, number];
+  readonly groups: number;
 }
 
 type Call = (inputs: Real[], attributes: Attributes, constants: Tensor<never>[]) => unknown;
@@ -90,6 +97,9 @@ const calls: Record<string, Call> = {
       value,
     ),
   gather: ([a], _, [indices]) => a.gather(indices),
+  conv2d: ([x, w, b = null], { stride, padding, dilation, groups }) => conv2d(x, w, b, { stride, padding, dilation, groups }),
+  convTranspose2d: ([x, w, b], { stride, padding, outputPadding, dilation, groups }) =>
+    convTranspose2d(x, w, b, { stride, padding, outputPadding, dilation, groups }),
 };
 
 /** Names of all ops that can be called. */

@@ -105,8 +105,11 @@ export interface LargeNet extends Origin {
   readonly runs: readonly Run[];
 }
 
+type OpFile = Origin & { readonly cases: readonly OpCase[] };
+
 interface Files {
-  ops: Origin & { readonly cases: readonly OpCase[] };
+  ops: OpFile;
+  convolution: OpFile;
   optimizers: OptimizerFile;
   schedules: Origin & { readonly epochs: number; readonly cases: readonly ScheduleCase[] };
   'mlp-small': SmallNet;
@@ -118,13 +121,16 @@ export function golden<K extends keyof Files>(stem: K): Files[K] {
   return JSON.parse(readFileSync(new URL(`${stem}.json`, folder), 'utf8')) as Files[K];
 }
 
-/** The stems of all golden files. */
-export const goldenStems: readonly (keyof Files)[] = ['ops', 'optimizers', 'schedules', 'mlp-small', 'mlp-large'];
+/** The files of operations, by family. */
+export const opStems = ['ops', 'convolution'] as const satisfies (keyof Files)[];
 
-/** SHA-256 of make.py as the files name it; line endings do not count. */
-export function generatorSha256(): string {
+/** The stems of all golden files. */
+export const goldenStems: readonly (keyof Files)[] = [...opStems, 'optimizers', 'schedules', 'mlp-small', 'mlp-large'];
+
+/** SHA-256 of a generator as its files name it; line endings do not count. */
+export function generatorSha256(generator: string): string {
   return createHash('sha256')
-    .update(readFileSync(new URL('make.py', folder), 'latin1').replaceAll('\r\n', '\n'), 'latin1')
+    .update(readFileSync(new URL(generator.replace('test/golden/', ''), folder), 'latin1').replaceAll('\r\n', '\n'), 'latin1')
     .digest('hex');
 }
 

@@ -3,6 +3,7 @@ import { addRelu, concat, crossEntropy, dropout, exp, log, logSoftmax, mseLoss, 
 import { linear } from '../../lib/ops/matmul.js';
 import { Random } from '../../lib/random.js';
 import { activations } from './activations.js';
+import { convolutionCases } from './convolutions.js';
 import { f64, i32 } from './build.js';
 import type { GradcheckOptions } from './gradcheck.js';
 import { Seeded } from './seeded.js';
@@ -323,4 +324,5 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
   log_softmax: () => normalized(logSoftmax),
   cross_entropy: classLosses,
   cross_entropy_dense: probabilityLosses,
+  ...convolutionCases,
 };

@@ -2,6 +2,7 @@
 import type { DType, TypedArray } from '../../lib/dtype.js';
 import { nativeOps } from '../../lib/native.js';
 import { Seeded } from '../helpers/seeded.js';
+import { convolutionMaker } from '../helpers/convolutions.js';
 import { columnsOf, type Float, type Maker, one, type Sample, state, uniform } from './calls.js';
 import { fusedMakers } from './fused.js';
 
@@ -144,6 +145,12 @@ function optimizer(op: string, states: number, hyper: number[][]): Maker {
 }
 
 const makers: Record<string, Maker> = {
+  ...Object.fromEntries(
+    ['conv2d', 'conv2d_bias', 'conv2d_input_gradient', 'conv2d_weight_gradient', 'conv2d_weight_accumulate'].map((op) => [
+      op,
+      convolutionMaker(op),
+    ]),
+  ),
   ...Object.fromEntries(
     Object.entries(fusedMakers).map(([op, make]) => [op, (...given: Parameters<Maker>) => make(...given).map(({ sample }) => sample)]),
   ),

@@ -1,0 +1,165 @@
+// Pooling layers: the functions of lib/ops/pooling.ts as layers; every export is public.
+
+import type { FloatDType } from '../dtype.js';
+import { type Size2d, checkSize2d } from '../ops/convolution.js';
+import {
+  type AvgPool2dOptions,
+  type MaxPool2dOptions,
+  type Pooling,
+  adaptiveAvgPool2d,
+  avgPool2d,
+  checkAvgPool2d,
+  checkMaxPool2d,
+  globalAvgPool2d,
+  globalMaxPool2d,
+  maxPool2d,
+} from '../ops/pooling.js';
+import type { Tensor } from '../tensor.js';
+import { Layer } from './layer.js';
+import { registerLayer } from './registry.js';
+
+/**
+ * The maximum of each window; see {@link maxPool2d}.
+ *
+ * @example
+ * ```ts
+ * import { MaxPool2d, ones } from 'nodegrad';
+ * new MaxPool2d(3, { stride: 2, padding: 1 }).forward(ones([16, 112, 112, 64])).shape; // [16, 56, 56, 64]
+ * ```
+ */
+export class MaxPool2d extends Layer {
+  /** The windows. */
+  readonly pooling: Pooling;
+
+  /**
+   * @param kernel - Size of the window, at most 256 taps.
+   * @throws {@link ArgumentError} for a padding above half of the window or an unknown option.
+   */
+  constructor(kernel: Size2d, options: MaxPool2dOptions = {}) {
+    super();
+    this.pooling = checkMaxPool2d(kernel, options);
+  }
+
+  forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
+    const { kernel, ...options } = this.pooling;
+    return maxPool2d(x, kernel, options);
+  }
+  override config(): unknown {
+    return this.pooling;
+  }
+  /** The layer that `config()` describes. */
+  static fromConfig({ kernel, ...options }: Pooling): MaxPool2d {
+    return new MaxPool2d(kernel, options);
+  }
+}
+
+/**
+ * The mean of each window; see {@link avgPool2d}.
+ *
+ * @example
+ * ```ts
+ * import { AvgPool2d, ones } from 'nodegrad';
+ * new AvgPool2d(2).forward(ones([16, 28, 28, 6])).shape; // [16, 14, 14, 6]
+ * ```
+ */
+export class AvgPool2d extends Layer {
+  /** Size of the window: rows, columns. */
+  readonly kernel: readonly [number, number];
+  readonly #options: AvgPool2dOptions;
+
+  /**
+   * @param kernel - Size of the window.
+   * @throws {@link ArgumentError} for a padding above half of the window or an unknown option.
+   */
+  constructor(kernel: Size2d, options: AvgPool2dOptions = {}) {
+    super();
+    const { divisorOverride, stride, padding, ceilMode, countIncludePad, ...windows } = checkAvgPool2d(kernel, options);
+    this.kernel = windows.kernel;
+    this.#options = { stride, padding, ceilMode, countIncludePad, ...(divisorOverride === 0 ? {} : { divisorOverride }) };
+  }
+
+  forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
+    return avgPool2d(x, this.kernel, this.#options);
+  }
+  override config(): unknown {
+    return { kernel: this.kernel, ...this.#options };
+  }
+  /** The layer that `config()` describes. */
+  static fromConfig({ kernel, ...options }: AvgPool2dOptions & { kernel: Size2d }): AvgPool2d {
+    return new AvgPool2d(kernel, options);
+  }
+}
+
+/**
+ * Means of a given number of windows; see {@link adaptiveAvgPool2d}.
+ *
+ * @example
+ * ```ts
+ * import { AdaptiveAvgPool2d, ones } from 'nodegrad';
+ * new AdaptiveAvgPool2d(6).forward(ones([16, 13, 13, 256])).shape; // [16, 6, 6, 256]
+ * ```
+ */
+export class AdaptiveAvgPool2d extends Layer {
+  /** Number of windows: rows, columns. */
+  readonly out: readonly [number, number];
+
+  /**
+   * @param out - Number of windows.
+   * @throws {@link ArgumentError} for sizes below 1.
+   */
+  constructor(out: Size2d) {
+    super();
+    this.out = checkSize2d(out, 'out', 1);
+  }
+
+  forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
+    return adaptiveAvgPool2d(x, this.out);
+  }
+  override config(): unknown {
+    return { out: this.out };
+  }
+  /** The layer that `config()` describes. */
+  static fromConfig({ out }: { out: Size2d }): AdaptiveAvgPool2d {
+    return new AdaptiveAvgPool2d(out);
+  }
+}
+
+/**
+ * The mean of each channel, [N, H, W, C] → [N, C]; see {@link globalAvgPool2d}.
+ *
+ * @example
+ * ```ts
+ * import { GlobalAvgPool2d, ones } from 'nodegrad';
+ * new GlobalAvgPool2d().forward(ones([16, 7, 7, 512])).shape; // [16, 512]
+ * ```
+ */
+export class GlobalAvgPool2d extends Layer {
+  forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
+    return globalAvgPool2d(x);
+  }
+  /** The layer that `config()` describes. */
+  static fromConfig(): GlobalAvgPool2d {
+    return new GlobalAvgPool2d();
+  }
+}
+
+/**
+ * The maximum of each channel, [N, H, W, C] → [N, C]; see {@link globalMaxPool2d}.
+ *
+ * @example
+ * ```ts
+ * import { GlobalMaxPool2d, ones } from 'nodegrad';
+ * new GlobalMaxPool2d().forward(ones([16, 7, 7, 512])).shape; // [16, 512]
+ * ```
+ */
+export class GlobalMaxPool2d extends Layer {
+  forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
+    return globalMaxPool2d(x);
+  }
+  /** The layer that `config()` describes. */
+  static fromConfig(): GlobalMaxPool2d {
+    return new GlobalMaxPool2d();
+  }
+}
+
+for (const layer of [MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, GlobalAvgPool2d, GlobalMaxPool2d]) registerLayer(layer as never);
