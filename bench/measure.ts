@@ -117,7 +117,7 @@ async function measureSteps(
     }
     running = running.filter((entry) => entry.result.reason === undefined);
     await rounds(benchCase, running, result, { ...plan, seconds: plan.seconds * pace });
-    if (benchCase.memory) for (const entry of running) entry.result.memory = entry.process.peak();
+    if (benchCase.memory) for (const entry of running) entry.result.memory = entry.process.memory();
   } finally {
     for (const entry of entries) entry.process.end();
   }

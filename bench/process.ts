@@ -16,10 +16,12 @@ const leash = works('setpriv') ? ['setpriv', '--pdeathsig', 'KILL'] : [];
 /** Whether contestants are held on their CPUs; elsewhere their own thread counts have to do. */
 export const pinned = canPin;
 
-/** Most bytes that a process has had in memory: since it started, and since its peak was last forgotten; NaN where the system does not say. */
-export interface ResidentPeak {
-  life: number;
-  rounds: number;
+/** Bytes of a process that are in memory; NaN where the system does not say. */
+export interface ResidentMemory {
+  /** Its libraries and operands, before the first step. */
+  ready: number;
+  /** The most during the timed rounds. */
+  peak: number;
 }
 
 /** The contestant cannot take part, and says why. */
@@ -31,7 +33,8 @@ export class ContestantProcess {
   private readonly waiting: { resolve: (line: string) => void; reject: (error: Error) => void }[] = [];
   private errors = '';
   private ended: string | undefined;
-  private lifePeak = Number.NaN;
+  private ready = Number.NaN;
+  private forgotten = false;
 
   constructor(
     readonly contestant: Contestant,
@@ -106,8 +109,10 @@ export class ContestantProcess {
   }
 
   /** Hands over the case. */
-  setup(setup: Setup): Promise<SetupReply> {
-    return this.ask(setup, 300);
+  async setup(setup: Setup): Promise<SetupReply> {
+    const reply = await this.ask<SetupReply>(setup, 300);
+    this.ready = this.resident('VmRSS');
+    return reply;
   }
 
   /** One step. */
@@ -135,29 +140,28 @@ export class ContestantProcess {
     }
   }
 
-  private residentPeak(): number {
+  private resident(what: 'VmRSS' | 'VmHWM'): number {
     try {
-      const kilobytes = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${this.child.pid}/status`, 'utf8'))?.[1];
-      return kilobytes === undefined ? Number.NaN : Number(kilobytes) * 1024;
+      const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
+      return Number(new RegExp(`^${what}:\\s*(\\d+) kB$`, 'm').exec(status)?.[1] ?? Number.NaN) * 1024;
     } catch {
       return Number.NaN;
     }
   }
 
-  /** Reads the peak so far and starts a new one, so that reading, compiling and warming up stay out of the next. */
+  /** Starts a new peak of its memory, so that reading, compiling and warming up are not part of it. */
   forgetPeak(): void {
-    this.lifePeak = this.residentPeak();
     try {
       writeFileSync(`/proc/${this.child.pid}/clear_refs`, '5');
+      this.forgotten = true;
     } catch {
-      this.lifePeak = Number.NaN;
+      // Not a Linux, or not allowed: there is no figure then.
     }
   }
 
-  /** The peaks since the start and since `forgetPeak`. */
-  peak(): ResidentPeak {
-    const now = this.residentPeak();
-    return { life: Number.isNaN(this.lifePeak) ? now : Math.max(now, this.lifePeak), rounds: Number.isNaN(this.lifePeak) ? Number.NaN : now };
+  /** What it held before the first step, and the most since `forgetPeak`. */
+  memory(): ResidentMemory {
+    return { ready: this.ready, peak: this.forgotten ? this.resident('VmHWM') : Number.NaN };
   }
 
   /** Ends it and everything it started. */

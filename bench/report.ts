@@ -32,7 +32,7 @@ const header = (result: CaseResult): string[] => [
   'of the limit, min',
   'median',
   ...(result.inner === undefined ? [] : ['a step of it: min µs', 'median µs']),
-  ...(hasMemory(result) ? ['peak memory of the rounds, MB', 'since the start, MB'] : []),
+  ...(hasMemory(result) ? ['peak memory MB', 'before the first step MB'] : []),
 ];
 
 function cells(contestant: ContestantResult, result: CaseResult): string[] {
@@ -50,7 +50,7 @@ function cells(contestant: ContestantResult, result: CaseResult): string[] {
     ...(result.inner === undefined
       ? []
       : [contestant.minimum, contestant.median].map((milliseconds) => digits((milliseconds * 1e3) / (result.inner ?? 1)))),
-    ...(hasMemory(result) ? [megabytes(contestant.memory?.rounds), megabytes(contestant.memory?.life)] : []),
+    ...(hasMemory(result) ? [megabytes(contestant.memory?.peak), megabytes(contestant.memory?.ready)] : []),
   ];
 }
 

@@ -2,7 +2,7 @@
 
 import type { Contestant } from './contestants.js';
 import { maximum, median, minimum, quantile } from './statistics.js';
-import type { ResidentPeak } from './process.js';
+import type { ResidentMemory } from './process.js';
 import type { BenchCase } from './types.js';
 
 /** One contestant's turn in one round. */
@@ -23,8 +23,8 @@ export interface ContestantResult {
   note?: string;
   /** Why it was not timed. */
   reason?: string;
-  /** Most bytes resident in its process: since it started, and in the timed rounds alone. */
-  memory?: ResidentPeak;
+  /** What its process held in memory. */
+  memory?: ResidentMemory;
   turns: Turn[];
   /** Milliseconds a step. */
   minimum: number;

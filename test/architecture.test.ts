@@ -33,7 +33,7 @@ const invent = (files: Record<string, string>): Tree => new Map(Object.entries(f
 
 const basics = ['errors', 'dtype'];
 const tensors = [...basics, 'random', 'ops', 'tensor'];
-const models = [...tensors, 'initializers', 'parameter', 'layers'];
+const models = [...tensors, 'initializers', 'parameter', 'buffer', 'layers'];
 
 /** Which rooms of lib, and which packages, each room may import. Everybody may use Node's own modules. */
 const arrows: Record<string, readonly string[]> = {
@@ -49,6 +49,7 @@ const arrows: Record<string, readonly string[]> = {
   io: tensors,
   initializers: tensors,
   parameter: [...tensors, 'native', 'initializers'],
+  buffer: [...tensors, 'native'],
   // The verbs of a layer (fit, save) stand in lib/training, and take data.
   layers: [...models, 'training', 'data', 'program'],
   losses: tensors,
@@ -68,7 +69,14 @@ const arrows: Record<string, readonly string[]> = {
 const usersOfNative: Record<string, readonly string[]> = {
   run: ['lib/ops/emit.ts'],
   allocate: ['lib/ops/emit.ts', 'lib/tensor.ts'],
-  allocateShared: ['lib/parameter.ts', 'lib/optimizers/optimizer.ts', 'lib/data/feed.ts', 'lib/data/images.ts', 'lib/program/program.ts'],
+  allocateShared: [
+    'lib/parameter.ts',
+    'lib/buffer.ts',
+    'lib/optimizers/optimizer.ts',
+    'lib/data/feed.ts',
+    'lib/data/images.ts',
+    'lib/program/program.ts',
+  ],
   nativeOps: ['lib/ops/define.ts'],
   binding: ['lib/runtime.ts', 'lib/program/program.ts', 'lib/program/driver.ts', 'lib/program/describe.ts'],
   binaryOrigin: ['lib/runtime.ts'],
@@ -188,6 +196,9 @@ const withoutGradient: [RegExp, string][] = [
     'fused after recording, when the tape is gone',
   ],
   [/^require_finite$/, 'gives no value'],
+  [/^batch_norm_statistics$/, 'off the tape: the gradient of batch_norm goes through them'],
+  [/^(batch_norm_running|batch_norm_gradients)$/, 'runs in place or inside backward'],
+  [/^batch_norm_(add_)?relu$/, 'fused after recording, when the tape is gone'],
   [/^(sgd|adam|accumulate|scale_by|matmul_accumulate|scatter_add_rows)$/, 'runs inside backward or in place, where no tape is kept'],
 ];
 
@@ -274,6 +285,8 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/ops/reduce.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/shape.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/softmax.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
+  'lib/ops/batch_norm.ts': { test: 'test/layers/norm.test.ts', why: 'with the layers that it is for' },
+  'lib/ops/state.ts': { test: 'test/layers/norm.test.ts', why: 'when running statistics are written' },
   'lib/ops/random.ts': { test: 'test/random.test.ts', why: 'the numbers are those of lib/random.ts' },
   'lib/ops/backward.ts': { test: course('gradients'), why: 'course section G is its specification' },
   'lib/ops/update.ts': { test: 'test/optimizers/sgd.test.ts', why: 'one line an optimizer' },

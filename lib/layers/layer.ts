@@ -4,6 +4,7 @@ import type { Dataset } from '../data/dataset.js';
 import { type DType, type FloatDType, isFloat } from '../dtype.js';
 import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describeShape, expected } from '../errors.js';
 import { currentPath, pathDepth, withoutGradients } from '../ops/emit.js';
+import { Buffer } from '../buffer.js';
 import { Parameter, materializeAll, setOwnerPreparation } from '../parameter.js';
 import { Random } from '../random.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
@@ -21,11 +22,11 @@ import { type SummaryOptions, summarize } from './summary.js';
 
 /** What {@link Layer.loadStateDict} did: paths of each kind. */
 export interface LoadReport {
-  /** Parameters that were filled. */
+  /** Parameters and buffers that were filled. */
   matched: string[];
-  /** Parameters without a value in the source. */
+  /** Parameters and buffers without a value in the source. */
   missing: string[];
-  /** Values without a parameter. */
+  /** Values without a parameter or buffer. */
   unexpected: string[];
 }
 
@@ -128,6 +129,11 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     return collect(this, (value): value is Parameter => value instanceof Parameter);
   }
 
+  /** @internal Buffers of this layer alone, by name. */
+  ownBuffers(): Map<string, Buffer<DType>> {
+    return collect(this, (value): value is Buffer<DType> => value instanceof Buffer);
+  }
+
   /** @internal Generators of this layer alone, by name: a checkpoint saves where they stand. */
   ownRandoms(): Map<string, Random> {
     return collect(this, (value): value is Random => value instanceof Random);
@@ -135,13 +141,27 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
 
   /** All parameters by path; one that is shared appears once, under its first path. */
   namedParameters(): Map<string, Parameter> {
-    const found = new Map<string, Parameter>();
-    const seen = new Set<Parameter>();
+    return this.#named((layer) => layer.ownParameters());
+  }
+
+  /** All buffers by path: state that is not learned, such as running statistics. A shared one appears once, under its first path. */
+  namedBuffers(): Map<string, Buffer<DType>> {
+    return this.#named((layer) => layer.ownBuffers());
+  }
+
+  /** @internal Parameters and buffers by path, layer by layer: what `stateDict` gives. */
+  namedState(): Map<string, Parameter | Buffer<DType>> {
+    return this.#named((layer) => new Map<string, Parameter | Buffer<DType>>([...layer.ownParameters(), ...layer.ownBuffers()]));
+  }
+
+  #named<T>(own: (layer: AnyLayer) => Map<string, T>): Map<string, T> {
+    const found = new Map<string, T>();
+    const seen = new Set<T>();
     for (const [path, layer] of this.namedLayers()) {
-      for (const [name, parameter] of layer.ownParameters()) {
-        if (seen.has(parameter)) continue;
-        seen.add(parameter);
-        found.set(join(path, name), parameter);
+      for (const [name, item] of own(layer)) {
+        if (seen.has(item)) continue;
+        seen.add(item);
+        found.set(join(path, name), item);
       }
     }
     return found;
@@ -214,22 +234,22 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     return this;
   }
 
-  /** Converts all parameters to float32 or float64; make optimizers afterwards. */
+  /** Converts all parameters, and buffers of floats, to float32 or float64; make optimizers afterwards. */
   to(dtype: FloatDType): this {
     checkChoice(dtype, 'dtype', ['float32', 'float64']);
     if (!this.#ready) this.prepare();
-    for (const parameter of this.parameters()) parameter.convert(dtype);
+    for (const item of this.namedState().values()) if (isFloat(item.dtype)) item.convert(dtype);
     return this;
   }
 
-  /** All parameters by path, on the same memory, off the tape. */
+  /** All parameters and buffers by path, on the same memory, off the tape. */
   stateDict(): Map<string, AnyTensor> {
     if (!this.#ready) this.prepare();
-    return new Map([...this.namedParameters()].map(([path, parameter]) => [path, parameter.detach()]));
+    return new Map([...this.namedState()].map(([path, item]) => [path, item.detach()]));
   }
 
   /**
-   * Copies values into the parameters of the same path. Nothing changes when anything does not fit.
+   * Copies values into the parameters and buffers of the same path. Nothing changes when anything does not fit.
    *
    * @throws {@link ShapeError} or {@link DTypeError} when a value does not fit, {@link ArgumentError} for missing or unexpected names
    *   with `strict`.
@@ -243,20 +263,20 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     for (const [name, value] of state instanceof Map ? state : Object.entries(state)) {
       if (typeof name === 'string' && name.startsWith(prefix)) source.set(name.slice(prefix.length), Tensor.check(value, name));
     }
-    const parameters = this.namedParameters();
-    const report: LoadReport = { matched: [], missing: [], unexpected: [...source.keys()].filter((name) => !parameters.has(name)) };
-    for (const [path, parameter] of parameters) {
+    const places = this.namedState();
+    const report: LoadReport = { matched: [], missing: [], unexpected: [...source.keys()].filter((name) => !places.has(name)) };
+    for (const [path, place] of places) {
       const value = source.get(path);
       if (value === undefined) {
         report.missing.push(path);
         continue;
       }
-      if (value.shape.length !== parameter.shape.length || value.shape.some((dimension, d) => dimension !== parameter.shape[d])) {
+      if (value.shape.length !== place.shape.length || value.shape.some((dimension, d) => dimension !== place.shape[d])) {
         throw new ShapeError(
-          `'${path}' expects shape ${describeShape(parameter.shape)}, received ${describeShape(value.shape)}. Weights of Linear are [in, out]`,
+          `'${path}' expects shape ${describeShape(place.shape)}, received ${describeShape(value.shape)}. Weights of Linear are [in, out]`,
         );
       }
-      if (!isFloat(value.dtype)) throw new DTypeError(`'${path}' expects ${parameter.dtype}, received ${value.dtype}`);
+      if (isFloat(value.dtype) !== isFloat(place.dtype)) throw new DTypeError(`'${path}' expects ${place.dtype}, received ${value.dtype}`);
       report.matched.push(path);
     }
     if ((options.strict ?? true) && report.missing.length + report.unexpected.length > 0) {
@@ -269,18 +289,18 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     if (!this.#ready) this.prepare();
     refuseBusy(
       'loadStateDict',
-      report.matched.map((path) => (parameters.get(path) as Parameter).data),
+      report.matched.map((path) => (places.get(path) as AnyTensor).data),
       report.matched.length,
     );
-    // All values first: one that cannot be read must leave every parameter as it was.
+    // All values first: one that cannot be read must leave everything as it was.
     const values = report.matched.map((path) => {
-      const parameter = parameters.get(path) as Parameter;
-      const value = withoutGradients(() => (source.get(path) as AnyTensor).to(parameter.dtype));
-      if (value.data.length !== parameter.size)
+      const place = places.get(path) as AnyTensor;
+      const value: AnyTensor = withoutGradients(() => (source.get(path) as AnyTensor).to(place.dtype as DType));
+      if (value.data.length !== place.size)
         throw new ArgumentError(`the value of '${path}' has lost its memory: its ArrayBuffer was transferred`);
-      return [parameter, value] as const;
+      return [place, value] as const;
     });
-    for (const [parameter, value] of values) parameter.data.set(value.data as Float32Array);
+    for (const [place, value] of values) place.data.set(value.data as Float32Array);
     return report;
   }
 
@@ -377,11 +397,12 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   #copy(): this {
     const twin = buildLayer(describeLayer(this as AnyLayer)) as unknown as this;
     twin.prepare();
-    for (const [path, parameter] of twin.namedParameters()) {
-      const original = this.namedParameters().get(path) as Parameter;
-      parameter.convert(original.dtype as FloatDType);
-      parameter.data.set(original.data as Float32Array);
-      parameter.requiresGrad = original.requiresGrad;
+    const originals = this.namedState();
+    for (const [path, copy] of twin.namedState()) {
+      const original = originals.get(path) as Parameter;
+      copy.convert(original.dtype as FloatDType);
+      copy.data.set(original.data as Float32Array);
+      copy.requiresGrad = original.requiresGrad;
     }
     const layers = this.namedLayers();
     for (const [path, layer] of twin.namedLayers()) (layer as Layer).#training = (layers.get(path) as Layer).#training;

@@ -6,6 +6,7 @@ import { type AnyLayer, Layer } from './layer.js';
 import { type LayerDescription, buildLayer, describeLayer, registerLayer } from './registry.js';
 import { Conv2d } from './convolution.js';
 import { Linear } from './linear.js';
+import { BatchNorm } from './norm.js';
 import { Dropout, Flatten } from './shape.js';
 
 /**
@@ -44,7 +45,7 @@ export class Sequential extends Layer {
   override chooseInitializers(): void {
     this.layers.forEach((layer, i) => {
       if (!(layer instanceof Linear || layer instanceof Conv2d)) return;
-      const next = this.layers.slice(i + 1).find((item) => !(item instanceof Flatten || item instanceof Dropout));
+      const next = this.layers.slice(i + 1).find((item) => !(item instanceof Flatten || item instanceof Dropout || item instanceof BatchNorm));
       layer.followedBy(next?.initializerHint ?? null);
     });
   }

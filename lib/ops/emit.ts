@@ -123,9 +123,24 @@ export function allocateOutput(output: OutputSpecification): AnyTensor {
   return destination.allocate(output);
 }
 
+let guardNow: { bit: AnyTensor; when: 0 | 1 } | null = null;
+
 /** See {@link Destination.guarded}. */
 export function guarded(bit: AnyTensor, when: 0 | 1, body: () => void): void {
-  destination.guarded(bit, when, body);
+  const before = guardNow;
+  destination.guarded(bit, when, () => {
+    guardNow = { bit, when };
+    try {
+      body();
+    } finally {
+      guardNow = before;
+    }
+  });
+}
+
+/** The condition of the innermost {@link guarded} that is running. */
+export function guardInForce(): { readonly bit: AnyTensor; readonly when: 0 | 1 } | null {
+  return guardNow;
 }
 
 /** See {@link Destination.holdsWhile}. */

@@ -28,3 +28,13 @@ export const adamAndClearOp = defineFused('adam_and_clear');
 export const scaledSgdOp = defineFused('scaled_sgd');
 /** The same for Adam. */
 export const scaledAdamOp = defineFused('scaled_adam');
+/** `y = relu(batch_norm(x))`. */
+export const batchNormReluOp = defineFused('batch_norm_relu');
+/** The gradients by γ and β of that, from the gradient by y: what ReLU lets through is known from x. */
+export const batchNormReluGradientsOp = defineFused('batch_norm_relu_gradients');
+/** The gradient by x of that. */
+export const batchNormReluBackwardOp = defineFused('batch_norm_relu_backward');
+/** `y = relu(batch_norm(x) + other)`. */
+export const batchNormAddReluOp = defineFused('batch_norm_add_relu');
+/** What ReLU lets through of dy by its output y, and the gradients by γ and β of a batch norm before it. */
+export const batchNormAddReluGradientsOp = defineFused('batch_norm_add_relu_gradients');

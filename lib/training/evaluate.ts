@@ -165,7 +165,8 @@ async function inEvaluation<R>(
 
 /** Whether steps in flight write to the model: then only a program may look at it, which runs between them. */
 function usesBusyMemory(model: AnyLayer): boolean {
-  return model.parameters().some((parameter) => parameter.isSettled && isBusy(parameter.place.slab.values.buffer));
+  const busy = model.parameters().some((parameter) => parameter.isSettled && isBusy(parameter.place.slab.values.buffer));
+  return busy || [...model.namedBuffers().values()].some((buffer) => isBusy(buffer.data.buffer));
 }
 
 async function compiled<R>(

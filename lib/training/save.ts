@@ -6,7 +6,6 @@ import { checkPath, writeFileAtomic } from '../io/atomic.js';
 import { type Safetensors, decodeSafetensors, encodeSafetensors, readSafetensors } from '../io/safetensors.js';
 import { type AnyLayer, Layer, type LoadOptions, type LoadReport } from '../layers/layer.js';
 import { buildLayer, describeLayer } from '../layers/registry.js';
-import type { Parameter } from '../parameter.js';
 import { betweenSteps } from '../program/driver.js';
 import { info } from '../runtime.js';
 import type { AnyTensor } from '../tensor.js';
@@ -72,21 +71,22 @@ function rebuild({ tensors, metadata }: Safetensors, source: string): AnyLayer {
     throw new FileFormatError(`${source}: holds weights without an architecture: build the model and fill it with model.load(path)`);
   }
   const model = buildFrom(architecture, source);
-  const parameters = model.namedParameters();
+  const places = model.namedState();
   // Before any memory: only what the file has bytes for is ever allocated.
-  for (const [path, parameter] of parameters) checkValue(parameter, tensors.get(path), path, source);
+  for (const [path, place] of places) checkValue(place, tensors.get(path), path, source);
   for (const path of tensors.keys())
-    if (!parameters.has(path)) throw new FileFormatError(`${source}: tensor ${describe(path)} has no place in the architecture`);
-  for (const [path, parameter] of parameters) parameter.convert((tensors.get(path) as AnyTensor).dtype);
+    if (!places.has(path)) throw new FileFormatError(`${source}: tensor ${describe(path)} has no place in the architecture`);
+  for (const [path, place] of places) place.convert((tensors.get(path) as AnyTensor).dtype);
   model.loadStateDict(tensors);
   return model;
 }
 
-function checkValue(parameter: Parameter, value: AnyTensor | undefined, path: string, source: string): void {
+function checkValue(place: AnyTensor, value: AnyTensor | undefined, path: string, source: string): void {
   if (value === undefined) throw new FileFormatError(`${source}: has no tensor ${describe(path)}, which its architecture asks for`);
-  if (!isFloat(value.dtype) || describeShape(value.shape) !== describeShape(parameter.shape)) {
+  const fits = isFloat(place.dtype) ? isFloat(value.dtype) : value.dtype === place.dtype;
+  if (!fits || describeShape(value.shape) !== describeShape(place.shape)) {
     throw new FileFormatError(
-      `${source}: tensor ${describe(path)} is ${value.dtype} ${describeShape(value.shape)}, its architecture asks for floats of shape ${describeShape(parameter.shape)}`,
+      `${source}: tensor ${describe(path)} is ${value.dtype} ${describeShape(value.shape)}, its architecture asks for ${isFloat(place.dtype) ? 'floats' : place.dtype} of shape ${describeShape(place.shape)}`,
     );
   }
 }

@@ -6,6 +6,7 @@ import { activations } from './activations.js';
 import { convolutionCases } from './convolutions.js';
 import { f64, i32 } from './build.js';
 import type { GradcheckOptions } from './gradcheck.js';
+import { normCases } from './norm-gradients.js';
 import { Seeded } from './seeded.js';
 
 type Double = Tensor<'float64'>;
@@ -325,4 +326,5 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
   cross_entropy: classLosses,
   cross_entropy_dense: probabilityLosses,
   ...convolutionCases,
+  ...normCases,
 };

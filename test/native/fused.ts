@@ -2,6 +2,7 @@
 import type { TypedArray } from '../../lib/dtype.js';
 import { arrayTypes } from '../../lib/dtype.js';
 import type { Seeded } from '../helpers/seeded.js';
+import { normFused } from './norms.js';
 import { columnsOf, type Float, indexOf, one, runInto, type Sample, state, uniform } from './calls.js';
 
 /** A call of a fused operation, and its outputs by separate ones. */
@@ -313,4 +314,5 @@ export const fusedMakers: Record<string, FusedMaker> = {
   scaled_sgd: scaled('sgd', 1, [0.1, 0.9, 0, 0.01, 1, 0]),
   scaled_adam: scaled('adam', 2, [0.001, 0.9, 0.999, 1e-8, 0.1, 1, 0.19, 0.002]),
   elementwise_chain: chain,
+  ...normFused,
 };

@@ -5,6 +5,7 @@ import { Seeded } from '../helpers/seeded.js';
 import { convolutionMaker } from '../helpers/convolutions.js';
 import { columnsOf, type Float, type Maker, one, type Sample, state, uniform } from './calls.js';
 import { fusedMakers } from './fused.js';
+import { normMakers } from './norms.js';
 
 export { type Float, runInto, runSample, type Sample } from './calls.js';
 
@@ -154,6 +155,7 @@ const makers: Record<string, Maker> = {
   ...Object.fromEntries(
     Object.entries(fusedMakers).map(([op, make]) => [op, (...given: Parameters<Maker>) => make(...given).map(({ sample }) => sample)]),
   ),
+  ...normMakers,
   add: binary('add'),
   sub: binary('sub'),
   mul: binary('mul'),

@@ -39,6 +39,7 @@ const updating = new Set([
   'scaled_sgd',
   'scaled_adam',
   'scale_by',
+  'batch_norm_running',
 ]);
 
 /** Whether an operation reads what it writes. */

@@ -1,0 +1,60 @@
+// Buffers: state that a layer owns and no optimizer updates, such as running statistics. Their memory is a SharedArrayBuffer.
+
+import type { DType, TypedArrayOf } from './dtype.js';
+import { checkChoice, checkNumber, checkOptions } from './errors.js';
+import { allocateShared } from './native.js';
+import { eagerly, withoutGradients } from './ops/emit.js';
+import { cast } from './ops/shape.js';
+import { Tensor, checkShape } from './tensor.js';
+
+/** Options of {@link Buffer}. */
+export interface BufferOptions<D extends DType> {
+  /** The value that all elements start with. Default 0. */
+  value?: number;
+  /** Element type. Default `'float32'`. */
+  dtype?: D;
+}
+
+/**
+ * A tensor that belongs to a layer's state without being learned: it is saved, loaded, cloned, converted and brought back by checkpoints like
+ * a {@link Parameter}, and is not among `parameters()`. Operations of a compiled step may update it in place.
+ *
+ * @example
+ * ```ts
+ * import { Buffer, Layer, type Tensor } from 'nodegrad';
+ * class Centred extends Layer {
+ *   readonly centre = new Buffer([10]);
+ *   forward(x: Tensor): Tensor {
+ *     return x.sub(this.centre);
+ *   }
+ * }
+ * new Centred().stateDict().has('centre'); // true
+ * ```
+ */
+export class Buffer<D extends DType = 'float32'> extends Tensor<D> {
+  /** The value that all elements start with. */
+  readonly value: number;
+
+  /** @throws {@link ArgumentError} for unknown options, {@link ShapeError} for a wrong shape. */
+  constructor(shape: readonly number[], options: BufferOptions<D> = {}) {
+    const { value = 0, dtype = 'float32' as D } = checkOptions<BufferOptions<D>>(options, 'options', ['value', 'dtype']);
+    super(null, checkShape(shape), checkChoice<DType>(dtype, 'options.dtype', ['float32', 'float64', 'int32', 'uint8']) as D);
+    this.value = checkNumber(value, 'options.value');
+  }
+
+  protected override materialize(): TypedArrayOf<D> {
+    const data = allocateShared(this.size, this.dtype);
+    data.fill(this.value);
+    this.moveTo(data);
+    return data;
+  }
+
+  /** @internal Converts to another element type, in memory of its own. */
+  convert(dtype: DType): void {
+    if (dtype === (this.dtype as DType)) return;
+    const before = eagerly(() => withoutGradients(() => cast(this, dtype)));
+    (this as unknown as { dtype: DType }).dtype = dtype;
+    this.moveTo(null);
+    this.data.set(before.data as never);
+  }
+}

@@ -1,0 +1,123 @@
+// Batch normalization over the last axis: statistics of all other positions, running averages, and the map with its gradients.
+
+import { ShapeError, describeShape } from '../errors.js';
+import type { FloatDType } from '../dtype.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+import { type Op, defineOp } from './define.js';
+import { requireFloat } from './elementwise.js';
+import { emit, emitInPlace, emitOne, liveInput, sizeOf } from './emit.js';
+
+/** Rows and channels of a tensor whose last axis holds the channels. */
+function rowsOf(name: string, { shape }: AnyTensor): [rows: number, channels: number] {
+  if (shape.length < 2) throw new ShapeError(`[${name}] expected a batch axis and channels, received shape ${describeShape(shape)}`);
+  return [sizeOf(shape.slice(0, -1)), shape[shape.length - 1]];
+}
+
+const statisticsOp = defineOp('batch_norm_statistics', {
+  shape: (inputs) => {
+    requireFloat('batchNorm', inputs);
+    const [rows, channels] = rowsOf('batchNorm', inputs[0]);
+    if (rows < 1) throw new ShapeError(`[batchNorm] expected at least one row, received shape ${describeShape(inputs[0].shape)}`);
+    const each = { shape: [channels], dtype: 'float64' } as const;
+    return { outputs: [each, each], ints: [rows, channels], reals: [] };
+  },
+  gradient: 'none',
+});
+
+/** Mean and variance (of the population) per channel, over all other axes; in float64, off the tape: {@link batchNorm} knows x. */
+export function batchNormStatistics(x: AnyTensor): [mean: Tensor<'float64'>, variance: Tensor<'float64'>] {
+  return emit(statisticsOp, [x], undefined) as unknown as [Tensor<'float64'>, Tensor<'float64'>];
+}
+
+/** What running statistics are kept in. */
+export interface RunningStatistics {
+  mean: AnyTensor;
+  variance: AnyTensor;
+  /** Batches seen, int32. */
+  batches: AnyTensor;
+}
+
+const runningOp: Op<{ rows: number }> = defineOp<{ rows: number }>('batch_norm_running', {
+  shape: (_all, { rows }) => ({ outputs: [], ints: [rows], reals: [] }),
+  gradient: 'none',
+});
+
+/**
+ * `running ← (1 − momentum)·running + momentum·value` in place, the variance unbiased; a momentum of null gives the average of all batches.
+ *
+ * @param rows - How many values mean and variance come from.
+ */
+export function batchNormRunning(
+  running: RunningStatistics,
+  [mean, variance]: readonly [AnyTensor, AnyTensor],
+  rows: number,
+  momentum: () => number | null,
+): void {
+  const weight = liveInput(1, 'float64', (data) => {
+    data[0] = momentum() ?? -1;
+  });
+  emitInPlace(runningOp, [running.mean, running.variance, running.batches], [mean, variance, weight], { rows });
+}
+
+interface Normalization {
+  eps: number;
+  /** Whether mean and variance are those of x, so that the gradient goes through them. */
+  ofInput: boolean;
+}
+
+const gradientsOp: Op<Normalization> = defineOp<Normalization>('batch_norm_gradients', {
+  shape: ([dy, x], { eps }) => {
+    const [rows, channels] = rowsOf('batchNorm', x);
+    const each = { shape: [channels], dtype: dy.dtype };
+    return { outputs: [each, each], ints: [rows, channels], reals: [eps] };
+  },
+  gradient: 'none',
+});
+
+const backwardOp: Op<Normalization> = defineOp<Normalization>('batch_norm_backward', {
+  shape: ([dy, x], { eps, ofInput }) => ({
+    outputs: [{ shape: x.shape, dtype: dy.dtype }],
+    ints: [...rowsOf('batchNorm', x), ofInput ? 1 : 0],
+    reals: [eps],
+  }),
+  gradient: 'none',
+});
+
+const batchNormOp: Op<Normalization> = defineOp<Normalization>('batch_norm', {
+  shape: (inputs, { eps }) => {
+    const [x, mean, variance, gamma, beta] = inputs;
+    const dtype = requireFloat('batchNorm', [x, gamma, beta]);
+    const [rows, channels] = rowsOf('batchNorm', x);
+    for (const each of [mean, variance, ...[gamma, beta].filter(({ size }) => size > 0)]) {
+      if (each.size !== channels)
+        throw new ShapeError(`[batchNorm] expected ${each.size} channels (the last axis), received shape ${describeShape(x.shape)}`);
+    }
+    return { outputs: [{ shape: x.shape, dtype }], ints: [rows, channels], reals: [eps] };
+  },
+  gradient: ({ inputs, attributes, upstream, needs }) => {
+    const [x, mean, variance, gamma] = inputs;
+    const summed = (needs[0] && attributes.ofInput) || needs[3] || needs[4];
+    const sums = summed ? emit(gradientsOp, [upstream, x, mean, variance], attributes) : [nothing(x.dtype), nothing(x.dtype)];
+    const dx = needs[0] ? emitOne(backwardOp, [upstream, x, mean, variance, gamma, ...sums], attributes) : null;
+    return [dx, null, null, needs[3] ? sums[0] : null, needs[4] ? sums[1] : null];
+  },
+});
+
+const nothing = (dtype: AnyTensor['dtype']): AnyTensor =>
+  Tensor.wrap((dtype === 'float64' ? new Float64Array(0) : new Float32Array(0)) as never, [0], dtype as FloatDType);
+
+/**
+ * `y = (x − mean)·(γ / √(variance + eps)) + β` per channel, the last axis.
+ *
+ * @param gamma - [channels], or null for 1.
+ * @param beta - [channels], or null for 0.
+ */
+export function batchNorm<D extends FloatDType>(
+  x: Tensor<D>,
+  [mean, variance]: readonly [AnyTensor, AnyTensor],
+  gamma: AnyTensor | null,
+  beta: AnyTensor | null,
+  attributes: Normalization,
+): Tensor<D> {
+  return emitOne(batchNormOp, [x, mean, variance, gamma ?? nothing(x.dtype), beta ?? nothing(x.dtype)], attributes);
+}

@@ -1,0 +1,336 @@
+// Batch normalization of [rows, channels]: statistics per channel, running averages, the map, and its gradients.
+//
+// y = (x − mean)·(γ / √(variance + eps)) + β. A mean in float64 is taken away in two parts, so that nothing is lost where it is large.
+// γ and β may be empty: 1 and 0.
+#include <algorithm>
+#include <cstring>
+
+#include "../kernels/table.h"
+#include "../runtime/pool.h"
+#include "op.h"
+
+namespace nodegrad::ops {
+namespace {
+
+constexpr int64_t blockRows = 256;
+constexpr int64_t columnTile = 256;   // columns of one tile of sums
+constexpr int64_t narrow = 64;        // below, several rows count as one of whole vectors
+constexpr int64_t mostColumns = 1008;  // of those: 63 channels
+
+int64_t commonDivisor(int64_t a, int64_t b) { return b == 0 ? a : commonDivisor(b, a % b); }
+// Rows side by side until they fill whole vectors.
+int64_t wholeWidth(int64_t channels) { return channels * (16 / commonDivisor(channels, 16)); }
+
+// ---- sums per channel ----
+
+// Blocks of 256 rows; within one a tile of columns. `sum(block, from, rows, last, columns, stride, sums)` adds up rows from element `from`;
+// `take(block, channel, rows, a, b)` gets both sums of a channel in float64.
+template <class T, class Sum, class Take> void forChannelSums(int64_t rows, int64_t channels, Sum sum, Take take) {
+  const int64_t blocks = tilesOf(rows, blockRows);
+  const bool several = channels < narrow;
+  const int64_t width = several ? wholeWidth(channels) : channels;
+  const int64_t strips = several ? 1 : tilesOf(channels, columnTile);
+  const int64_t perTile = std::max<int64_t>(1, elementTile / (blockRows * channels));
+  parallelFor(tilesOf(blocks, perTile) * strips, [&](int64_t tile, int) {
+    alignas(64) T sums[2 * mostColumns];
+    const int64_t j = tile % strips * columnTile, columns = several ? width : std::min(columnTile, channels - j);
+    for (int64_t b = tile / strips * perTile; b < (tile / strips + 1) * perTile && b < blocks; ++b) {
+      const int64_t count = std::min(blockRows, rows - b * blockRows), elements = count * channels;
+      sum(b * blockRows * channels + j, j, several ? elements / width : count, several ? elements % width : 0, columns, width, sums);
+      for (int64_t channel = 0; channel < (several ? channels : columns); ++channel) {
+        double first = 0, second = 0;
+        for (int64_t k = channel; k < columns; k += several ? channels : columns) {
+          first += double(sums[k]);
+          second += double(sums[columns + k]);
+        }
+        take(b, j + channel, count, first, second);
+      }
+    }
+  });
+}
+bool streamable(const void* p, int64_t channels, int64_t elements, int64_t size) {
+  const int64_t width = channels < narrow ? wholeWidth(channels) : channels;
+  return elements * size >= streamingBytes && (uintptr_t(p) & 63) == 0 && width % 16 == 0;
+}
+
+// No channels, any rows: nothing to do.
+int64_t blocksOf(int64_t rows, int64_t channels) { return channels == 0 ? 0 : tilesOf(rows, blockRows); }
+
+// `body(channel)` for all, some dozens a tile.
+template <class F> void forChannels(int64_t channels, F body) {
+  parallelFor(tilesOf(channels, narrow), [&](int64_t tile, int) {
+    for (int64_t j = tile * narrow; j < (tile + 1) * narrow && j < channels; ++j) body(j);
+  });
+}
+
+const char* checkRows(const Call& c, int operand) {
+  return checkedProduct(c.ints[0], c.ints[1]) == c.length(operand) ? nullptr : "the tensor does not have rows × channels elements";
+}
+
+// mean[c], variance[c] of the population. A block's sums are of differences from its first row; blocks are joined in float64 by the
+// rule of Chan, Golub & LeVeque (1979).
+void run_batch_norm_statistics(const Call& c) {
+  const int64_t rows = c.ints[0], channels = c.ints[1], blocks = blocksOf(rows, channels);
+  if (channels == 0) return;
+  double *means = static_cast<double*>(c.workspace), *squares = means + blocks * channels;
+  byFloat(c, [&]<class T>() {
+    const T* x = c.in<T>(2);
+    forChannelSums<T>(
+        rows, channels,
+        [&](int64_t from, int64_t, int64_t count, int64_t last, int64_t columns, int64_t stride, T* sums) {
+          alignas(64) T first[mostColumns];
+          const bool copied = columns > channels;
+          for (int64_t j = 0; copied && j < columns; ++j) first[j] = x[from + j % channels];
+          kernelsOf<T>().columnMoments(sums, x + from, copied ? first : x + from, count, last, columns, stride);
+        },
+        [&](int64_t b, int64_t j, int64_t count, double sum, double square) {
+          const double mean = sum / double(count), rest = square - sum * mean;
+          means[b * channels + j] = double(x[b * blockRows * channels + j]) + mean;
+          squares[b * channels + j] = rest < 0 ? 0 : rest;
+        });
+  });
+  forChannels(channels, [&](int64_t j) {
+    const double first = means[j];
+    double apart = 0, square = 0;
+    const auto count = [&](int64_t b) { return double(b + 1 < blocks ? blockRows : rows - b * blockRows); };
+    for (int64_t b = 0; b < blocks; ++b) apart += count(b) * (means[b * channels + j] - first);
+    const double mean = first + apart / double(rows);
+    for (int64_t b = 0; b < blocks; ++b) {
+      const double d = means[b * channels + j] - mean;
+      square += squares[b * channels + j] + count(b) * (d * d);
+    }
+    c.out<double>(0)[j] = mean;
+    c.out<double>(1)[j] = square / double(rows);
+  });
+}
+const char* checkStatistics(const Call& c) {
+  if (c.ints[0] < 1) return "statistics need at least one row";
+  if (c.length(0) != c.ints[1] || c.length(1) != c.ints[1]) return "a mean and a variance for each channel";
+  return checkRows(c, 2);
+}
+// Two numbers for each block and channel.
+size_t blockSpace(int64_t rows, int64_t channels) {
+  return rows == 0 || channels == 0 ? 0 : size_t(2 * tilesOf(rows, blockRows) * channels) * sizeof(double);
+}
+size_t statisticsSpace(const Call& c) { return blockSpace(c.ints[0], c.ints[1]); }
+
+// Running mean and variance, and how many batches they have seen; mean, variance, momentum: the weight of the new value, or −1 for the
+// average of all. The running variance is the unbiased one.
+void run_batch_norm_running(const Call& c) {
+  int32_t* const batches = c.out<int32_t>(2);
+  *batches = *batches < INT32_MAX ? *batches + 1 : INT32_MAX;
+  const double momentum = *c.in<double>(5), weight = momentum >= 0 ? momentum : 1.0 / double(*batches);
+  const double unbiased = double(c.ints[0]) / double(c.ints[0] - 1);
+  byFloat(c, [&]<class T>() {
+    for (int64_t j = 0; j < c.length(0); ++j) {
+      T &mean = c.out<T>(0)[j], &variance = c.out<T>(1)[j];
+      mean = T((1.0 - weight) * double(mean) + weight * c.in<double>(3)[j]);
+      variance = T((1.0 - weight) * double(variance) + weight * (unbiased * c.in<double>(4)[j]));
+    }
+  });
+}
+const char* checkRunning(const Call& c) {
+  if (c.ints[0] < 2) return "one value has no unbiased variance";
+  if (c.length(2) != 1 || c.length(5) != 1) return "one count of batches, and one momentum";
+  for (int i : {1, 3, 4})
+    if (c.length(i) != c.length(0)) return "statistics of different lengths";
+  return nullptr;
+}
+const char* guardRunning(const Call& c) { return *c.in<int32_t>(2) < 0 ? "a negative count of batches" : nullptr; }
+
+// ---- the map ----
+
+double numberAt(const Operand& o, int64_t i) {
+  return o.dtype == DType::float64 ? static_cast<const double*>(o.data)[i] : double(static_cast<const float*>(o.data)[i]);
+}
+
+// What the kernels want for each column of `width`, and for sixteen more: see Coefficient there. Never longer than the tensor.
+struct Columns {
+  int64_t width, apart;
+  Columns(int64_t rows, int64_t channels) : width(wholeWidth(channels)), apart((std::min(width, rows * channels) + 16 + 15) / 16 * 16) {}
+  size_t space(int64_t size) const { return size_t(5 * apart * size); }
+};
+
+// Operands by their places; −1 for none.
+struct Places { int mean, variance, gamma, beta, dGamma, dBeta; };
+
+template <class T> const T* fillColumns(const Call& c, const Columns& columns, const Places& at, bool throughStatistics, void* memory) {
+  const int64_t rows = c.ints[0], channels = c.ints[1], n = columns.apart;
+  T* const out = static_cast<T*>(memory);
+  const bool affine = at.gamma >= 0 && c.length(at.gamma) > 0, shifted = at.beta >= 0 && c.length(at.beta) > 0;
+  const int64_t filled = std::min(channels, n);
+  for (int64_t j = 0; j < filled; ++j) {
+    const double mean = numberAt(c.operands[at.mean], j), inverse = 1.0 / __builtin_sqrt(numberAt(c.operands[at.variance], j) + c.reals[0]);
+    const double scale = affine ? double(c.in<T>(at.gamma)[j]) * inverse : inverse;
+    const T centre = T(mean);
+    const double rest = mean - double(centre);
+    out[j] = centre;
+    out[n + j] = T(scale);
+    out[2 * n + j] = T((shifted ? double(c.in<T>(at.beta)[j]) : 0.0) - rest * scale);
+    if (at.dGamma < 0) continue;
+    const double share = scale / double(rows), slope = throughStatistics ? -(share * inverse * double(c.in<T>(at.dGamma)[j])) : 0.0;
+    out[3 * n + j] = T(slope);
+    out[4 * n + j] = throughStatistics ? T(-(share * double(c.in<T>(at.dBeta)[j])) - slope * rest) : T(0);
+  }
+  for (int part = 0; part < (at.dGamma < 0 ? 3 : 5); ++part)
+    for (int64_t j = filled; j < n; ++j) out[part * n + j] = out[part * n + j - filled];
+  return out;
+}
+
+// `body(at, n, streaming)` for tiles of whole widths.
+template <class T, class F> void forWidths(const Call& c, const Columns& columns, int64_t elements, F body) {
+  const int64_t tile = std::max<int64_t>(1, elementTile / columns.width) * columns.width;
+  const bool streaming = c.length(0) * int64_t(sizeof(T)) >= streamingBytes;
+  parallelFor(tilesOf(elements, tile), [&](int64_t t, int) {
+    body(t * tile, std::min(tile, elements - t * tile), streaming);
+    if (streaming) kernelsOf<T>().fence();
+  });
+}
+
+void normalize(const Call& c, const Places& at, int other, bool rectified) {
+  if (c.length(0) == 0) return;
+  const Columns columns(c.ints[0], c.ints[1]);
+  byFloat(c, [&]<class T>() {
+    const T* coefficients = fillColumns<T>(c, columns, at, false, c.workspace);
+    const T* second = other < 0 ? nullptr : c.in<T>(other);
+    forWidths<T>(c, columns, c.length(0), [&](int64_t i, int64_t n, bool streaming) {
+      kernelsOf<T>().normalizeColumns(c.out<T>(0) + i, c.in<T>(1) + i, second ? second + i : nullptr, coefficients, columns.apart,
+                                      columns.width, n, rectified, streaming);
+    });
+  });
+}
+void run_batch_norm(const Call& c) { normalize(c, {2, 3, 4, 5, -1, -1}, -1, false); }
+void run_batch_norm_relu(const Call& c) { normalize(c, {2, 3, 4, 5, -1, -1}, -1, true); }
+void run_batch_norm_add_relu(const Call& c) { normalize(c, {2, 3, 4, 5, -1, -1}, 6, true); }
+
+const char* checkStatisticsAt(const Call& c, int mean) {
+  for (int i : {mean, mean + 1}) {
+    if (c.length(i) != c.ints[1]) return "a mean and a variance for each channel";
+    if (c.operands[i].dtype != DType::float32 && c.operands[i].dtype != DType::float64) return "expected float32 or float64 statistics";
+  }
+  return nullptr;
+}
+const char* checkAffine(const Call& c, int gamma, int beta) {
+  for (int i : {gamma, beta})
+    if (c.length(i) != 0 && c.length(i) != c.ints[1]) return "a factor and a shift for each channel, or none";
+  return nullptr;
+}
+// The first `same` operands have the shape of x.
+const char* checkSame(const Call& c, std::initializer_list<int> same) {
+  for (int i : same)
+    if (const char* problem = checkRows(c, i)) return problem;
+  return nullptr;
+}
+const char* checkMap(const Call& c) {
+  if (const char* problem = checkSame(c, {0, 1})) return problem;
+  if (const char* problem = checkStatisticsAt(c, 2)) return problem;
+  return checkAffine(c, 4, 5);
+}
+const char* checkAddMap(const Call& c) {
+  if (const char* problem = checkRows(c, 6)) return problem;
+  return checkMap(c);
+}
+size_t columnsSpace(const Call& c) {
+  return c.ints[0] == 0 || c.ints[1] == 0 ? 0 : Columns(c.ints[0], c.ints[1]).space(dtypeSize(c.dtype));
+}
+
+// ---- gradients ----
+
+// dγ = Σ g·x̂ and dβ = Σ g over the rows. g is dy (operand `dy`, x behind it), or what ReLU lets through: by x, or by y, and then the first
+// output is g.
+void gradients(const Call& c, int dGamma, int dy, int y, const Places& at, bool rectified) {
+  const int64_t rows = c.ints[0], channels = c.ints[1], blocks = blocksOf(rows, channels);
+  byFloat(c, [&]<class T>() {
+    if (rows == 0 || channels == 0) {
+      for (int i : {dGamma, dGamma + 1})
+        for (int64_t j = 0; j < channels; ++j) c.out<T>(i)[j] = T(0);
+      return;
+    }
+    const Columns columns(rows, channels);
+    double *sums = static_cast<double*>(c.workspace), *products = sums + blocks * channels;
+    const T* coefficients = fillColumns<T>(c, columns, at, false, products + blocks * channels);
+    const int x = dy + (y < 0 ? 1 : 2);
+    T* g = y < 0 ? nullptr : c.out<T>(0);
+    const bool streaming = g && streamable(g, channels, rows * channels, int64_t(sizeof(T)));
+    forChannelSums<T>(
+        rows, channels,
+        [&](int64_t from, int64_t j, int64_t count, int64_t last, int64_t width, int64_t stride, T* out) {
+          kernelsOf<T>().columnGradients(out, g ? g + from : nullptr, c.in<T>(dy) + from, c.in<T>(x) + from, g ? c.in<T>(y) + from : nullptr,
+                                         coefficients + j, columns.apart, count, last, width, stride, rectified, streaming);
+          if (streaming) kernelsOf<T>().fence();
+        },
+        [&](int64_t b, int64_t j, int64_t, double sum, double product) {
+          sums[b * channels + j] = sum;
+          products[b * channels + j] = product;
+        });
+    forChannels(channels, [&](int64_t j) {
+      double sum = 0, product = 0;
+      for (int64_t b = 0; b < blocks; ++b) {
+        sum += sums[b * channels + j];
+        product += products[b * channels + j];
+      }
+      const double mean = numberAt(c.operands[at.mean], j), inverse = 1.0 / __builtin_sqrt(numberAt(c.operands[at.variance], j) + c.reals[0]);
+      c.out<T>(dGamma)[j] = T((product - (mean - double(T(mean))) * sum) * inverse);
+      c.out<T>(dGamma + 1)[j] = T(sum);
+    });
+  });
+}
+void run_batch_norm_gradients(const Call& c) { gradients(c, 0, 2, -1, {4, 5, -1, -1, -1, -1}, false); }
+void run_batch_norm_relu_gradients(const Call& c) { gradients(c, 0, 2, -1, {4, 5, 6, 7, -1, -1}, true); }
+void run_batch_norm_add_relu_gradients(const Call& c) { gradients(c, 1, 3, 4, {6, 7, -1, -1, -1, -1}, false); }
+const char* checkSums(const Call& c, int dGamma) {
+  return c.length(dGamma) == c.ints[1] && c.length(dGamma + 1) == c.ints[1] ? nullptr : "a gradient by the factor and one by the shift for each channel";
+}
+const char* checkGradients(const Call& c) {
+  if (const char* problem = checkSame(c, {2, 3})) return problem;
+  if (const char* problem = checkStatisticsAt(c, 4)) return problem;
+  return checkSums(c, 0);
+}
+const char* checkReluGradients(const Call& c) {
+  if (const char* problem = checkAffine(c, 6, 7)) return problem;
+  return checkGradients(c);
+}
+const char* checkAddReluGradients(const Call& c) {
+  if (const char* problem = checkSame(c, {0, 3, 4, 5})) return problem;
+  if (const char* problem = checkStatisticsAt(c, 6)) return problem;
+  return checkSums(c, 1);
+}
+size_t gradientsSpace(const Call& c) { return blockSpace(c.ints[0], c.ints[1]) + columnsSpace(c); }
+
+// dx = γ/σ·(g − dβ/rows − x̂·dγ/rows), or γ/σ·g where mean and variance do not depend on x
+void apply(const Call& c, const Places& at, bool rectified) {
+  if (c.length(0) == 0) return;
+  const Columns columns(c.ints[0], c.ints[1]);
+  byFloat(c, [&]<class T>() {
+    const T* coefficients = fillColumns<T>(c, columns, at, c.ints[2] != 0, c.workspace);
+    forWidths<T>(c, columns, c.length(0), [&](int64_t i, int64_t n, bool streaming) {
+      kernelsOf<T>().normalizeColumnsBackward(c.out<T>(0) + i, c.in<T>(1) + i, c.in<T>(2) + i, coefficients, columns.apart, columns.width, n,
+                                              rectified, streaming);
+    });
+  });
+}
+void run_batch_norm_backward(const Call& c) { apply(c, {3, 4, 5, -1, 6, 7}, false); }
+void run_batch_norm_relu_backward(const Call& c) { apply(c, {3, 4, 5, 6, 7, 8}, true); }
+const char* checkApply(const Call& c, int dGamma) {
+  if (const char* problem = checkSame(c, {0, 1, 2})) return problem;
+  if (const char* problem = checkStatisticsAt(c, 3)) return problem;
+  if (const char* problem = checkAffine(c, 5, dGamma - 1)) return problem;
+  return c.ints[2] == 0 ? checkAffine(c, dGamma, dGamma + 1) : checkSums(c, dGamma);
+}
+const char* checkBackward(const Call& c) { return checkApply(c, 6); }
+const char* checkReluBackward(const Call& c) { return checkApply(c, 7); }
+
+}  // namespace
+
+extern const OpFunctions op_batch_norm_statistics = {run_batch_norm_statistics, checkStatistics, statisticsSpace};
+extern const OpFunctions op_batch_norm_running = {run_batch_norm_running, checkRunning, nullptr, guardRunning};
+extern const OpFunctions op_batch_norm = {run_batch_norm, checkMap, columnsSpace};
+extern const OpFunctions op_batch_norm_gradients = {run_batch_norm_gradients, checkGradients, gradientsSpace};
+extern const OpFunctions op_batch_norm_backward = {run_batch_norm_backward, checkBackward, columnsSpace};
+extern const OpFunctions op_batch_norm_relu = {run_batch_norm_relu, checkMap, columnsSpace};
+extern const OpFunctions op_batch_norm_relu_gradients = {run_batch_norm_relu_gradients, checkReluGradients, gradientsSpace};
+extern const OpFunctions op_batch_norm_relu_backward = {run_batch_norm_relu_backward, checkReluBackward, columnsSpace};
+extern const OpFunctions op_batch_norm_add_relu = {run_batch_norm_add_relu, checkAddMap, columnsSpace};
+extern const OpFunctions op_batch_norm_add_relu_gradients = {run_batch_norm_add_relu_gradients, checkAddReluGradients, gradientsSpace};
+
+}  // namespace nodegrad::ops
