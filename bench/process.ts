@@ -120,9 +120,9 @@ export class ContestantProcess {
     return this.ask({ do: 'first' }, 300);
   }
 
-  /** The numbers that all contestants have to agree on. */
+  /** The numbers that all contestants have to agree on; compilers may take minutes for a large network while others start beside them. */
   async check(): Promise<number[]> {
-    return (await this.ask<{ values: number[] }>({ do: 'check' }, 300)).values;
+    return (await this.ask<{ values: number[] }>({ do: 'check' }, 1800)).values;
   }
 
   /** Steps until caches, compilers and clocks have settled. */

@@ -153,11 +153,7 @@ function caseTable(results: readonly CaseResult[]): string[] {
   };
   return table(
     ['case', ...names, 'nodegrad min / median', 'best rival by min', 'best rival by median', 'faster by min', 'by median'],
-    results.map((result) => [
-      result.name,
-      ...names.map((name) => share(result, name)),
-      ...standing(result).slice(0, 5),
-    ]),
+    results.map((result) => [result.name, ...names.map((name) => share(result, name)), ...standing(result).slice(0, 5)]),
   );
 }
 

@@ -3,14 +3,7 @@
 import { Generator, writeParts } from '../data.js';
 import type { BenchCase, NetworkLayer, NetworkWork } from '../types.js';
 
-const everybody = [
-  'nodegrad',
-  'nodegrad sync',
-  'torch eager',
-  'torch channels_last',
-  'torch compile channels_last',
-  'jax',
-];
+const everybody = ['nodegrad', 'nodegrad sync', 'torch eager', 'torch channels_last', 'torch compile channels_last', 'jax'];
 
 const relu: NetworkLayer = { kind: 'relu' };
 
@@ -110,7 +103,8 @@ const squeezenet: NetworkLayer[] = [
 
 type Visit = (layer: NetworkLayer, pixels: number) => void;
 
-const windows = (size: number, kernel: number, stride: number, padding: number): number => Math.floor((size + 2 * padding - kernel) / stride) + 1;
+const windows = (size: number, kernel: number, stride: number, padding: number): number =>
+  Math.floor((size + 2 * padding - kernel) / stride) + 1;
 
 /** Calls `visit` for every layer, branches included, with the number of pixels of its result; returns the side of the last one. */
 function walk(layers: readonly NetworkLayer[], side: number, visit: Visit): number {
@@ -202,9 +196,15 @@ export const networkCases: BenchCase[] = [
     layers: vgg,
     image: [32, 32, 3],
     batch: 64,
+    lr: 0.001,
+  }),
+  network('resnet20', {
+    title: 'ResNet-20 on 32×32, shortcuts without parameters',
+    layers: resnet20(),
+    image: [32, 32, 3],
+    batch: 128,
     lr: 0.01,
   }),
-  network('resnet20', { title: 'ResNet-20 on 32×32, shortcuts without parameters', layers: resnet20(), image: [32, 32, 3], batch: 128, lr: 0.01 }),
   network('resnet18', { title: 'ResNet-18 on 224×224', layers: resnet18(), image: [224, 224, 3], batch: 16, lr: 0.01 }),
   network('resnet50', { title: 'ResNet-50 on 224×224', layers: resnet50(), image: [224, 224, 3], batch: 8, lr: 0.01 }),
   network('squeezenet', {

@@ -195,7 +195,9 @@ def normalization(work, folder, variant):
 
     if variant == "compile_channels_last":
         # The gradient is asked for again and again.
-        torch._functorch.config.donated_buffer = False
+        from torch._functorch import config
+
+        config.donated_buffer = False
         normalize = torch.compile(normalize, dynamic=False)
     if work["direction"] == "forward":
         run = torch.no_grad()(rotating(sets, lambda at: normalize(x[at], scale, shift)))
