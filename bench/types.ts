@@ -52,8 +52,11 @@ export interface TinyWork {
  */
 export type NetworkLayer =
   | { kind: 'conv'; inputs: number; outputs: number; kernel: number; stride: number; padding: number; bias: boolean }
-  /** Batch normalization with the statistics of the batch: eps 1e-5, biased variance; running statistics are kept beside it. */
-  | { kind: 'norm'; channels: number }
+  /**
+   * Batch normalization with the statistics of the batch: eps 1e-5, biased variance; running statistics are kept beside it. Its factors
+   * start around `factor`.
+   */
+  | { kind: 'norm'; channels: number; factor: number }
   | { kind: 'relu' }
   | { kind: 'max'; size: number; stride: number; padding: number }
   /** The mean over all pixels, [N, H, W, C] to [N, C]. */

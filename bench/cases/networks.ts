@@ -12,8 +12,8 @@ function conv(inputs: number, outputs: number, kernel: number, stride = 1, paddi
 }
 
 /** A convolution without bias and the normalization behind it. */
-function normed(inputs: number, outputs: number, kernel: number, stride = 1): NetworkLayer[] {
-  return [conv(inputs, outputs, kernel, stride, (kernel - 1) / 2, false), { kind: 'norm', channels: outputs }];
+function normed(inputs: number, outputs: number, kernel: number, stride = 1, factor = 1): NetworkLayer[] {
+  return [conv(inputs, outputs, kernel, stride, (kernel - 1) / 2, false), { kind: 'norm', channels: outputs, factor }];
 }
 
 function linear(inputs: number, outputs: number, pixels = 1): NetworkLayer {
@@ -24,18 +24,21 @@ function max(size: number, stride: number, padding = 0): NetworkLayer {
   return { kind: 'max', size, stride, padding };
 }
 
+/** What branches with a shortcut beside them begin with: small, or gradients of deep networks explode and rounding errors with them. */
+const last = 0.2;
+
 /** Two 3×3 convolutions around a shortcut; `widen` has no parameters, the projection is a 1×1 convolution. */
 function basicBlock(inputs: number, outputs: number, stride: number, projection: boolean): NetworkLayer[] {
   const extra = outputs - inputs;
   const widen: NetworkLayer = { kind: 'widen', stride, before: Math.floor(extra / 2), after: Math.ceil(extra / 2) };
   const shortcut = stride === 1 && extra === 0 ? [] : projection ? normed(inputs, outputs, 1, stride) : [widen];
-  return [{ kind: 'sum', branches: [[...normed(inputs, outputs, 3, stride), relu, ...normed(outputs, outputs, 3)], shortcut] }, relu];
+  return [{ kind: 'sum', branches: [[...normed(inputs, outputs, 3, stride), relu, ...normed(outputs, outputs, 3, 1, last)], shortcut] }, relu];
 }
 
 /** 1×1, 3×3 (with the stride) and 1×1 convolutions around a shortcut. */
 function bottleneck(inputs: number, width: number, stride: number): NetworkLayer[] {
   const outputs = 4 * width;
-  const body = [...normed(inputs, width, 1), relu, ...normed(width, width, 3, stride), relu, ...normed(width, outputs, 1)];
+  const body = [...normed(inputs, width, 1), relu, ...normed(width, width, 3, stride), relu, ...normed(width, outputs, 1, 1, last)];
   const shortcut = stride === 1 && inputs === outputs ? [] : normed(inputs, outputs, 1, stride);
   return [{ kind: 'sum', branches: [body, shortcut] }, relu];
 }
@@ -144,7 +147,7 @@ function prepare(folder: string, work: NetworkWork): void {
   let classes = 0;
   walk(work.layers, work.image[0], (layer) => {
     if (layer.kind === 'norm') {
-      const scale = generator.array(layer.channels, 0.1).map((value) => 1 + value);
+      const scale = generator.array(layer.channels, 0.1).map((value) => layer.factor * (1 + value));
       parameters.push(scale, generator.array(layer.channels, 0.1));
     } else if (layer.kind === 'conv' || layer.kind === 'linear') {
       const fan = layer.inputs * (layer.kind === 'conv' ? layer.kernel ** 2 : 1);
@@ -205,8 +208,8 @@ export const networkCases: BenchCase[] = [
     batch: 128,
     lr: 0.01,
   }),
-  network('resnet18', { title: 'ResNet-18 on 224×224', layers: resnet18(), image: [224, 224, 3], batch: 16, lr: 0.01 }),
-  network('resnet50', { title: 'ResNet-50 on 224×224', layers: resnet50(), image: [224, 224, 3], batch: 8, lr: 0.01 }),
+  network('resnet18', { title: 'ResNet-18 on 224×224', layers: resnet18(), image: [224, 224, 3], batch: 16, lr: 0.001 }),
+  network('resnet50', { title: 'ResNet-50 on 224×224', layers: resnet50(), image: [224, 224, 3], batch: 8, lr: 0.001 }),
   network('squeezenet', {
     title: 'SqueezeNet 1.1 without dropout on 224×224',
     layers: squeezenet,
