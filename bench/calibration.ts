@@ -49,12 +49,13 @@ export class Prober {
 
   /** A short probe; the bandwidths are measured when the case is limited by one of them. */
   probe(limit: Limit | undefined): Probe | undefined {
-    if (this.calibrate === undefined) return undefined;
-    const peaks: number[] = [];
-    for (let index = 0; index < 5; index++) peaks.push(peak(this.calibrate(this.threads, 0.02)));
-    const rates: Probe['rates'] = { fma: maximum(peaks) };
+    const calibrate = this.calibrate;
+    if (calibrate === undefined) return undefined;
+    const probes = Array.from({ length: 5 }, () => calibrate(this.threads, 0.02));
+    const peaks = probes.map(peak);
+    const rates: Probe['rates'] = { fma: maximum(peaks), 'fma-avx2': maximum(probes.map((one) => one.fmaPeak.avx2[1])) };
     if (limit !== undefined && limit !== 'fma') {
-      const { copyBandwidth, updateBandwidth, stateBandwidth } = this.calibrate(this.threads, 0.5);
+      const { copyBandwidth, updateBandwidth, stateBandwidth } = calibrate(this.threads, 0.5);
       Object.assign(rates, { copy: copyBandwidth, update: updateBandwidth, state: stateBandwidth });
     }
     this.best = Math.max(this.best, maximum(peaks));

@@ -20,6 +20,8 @@ export interface Contestant {
   environment: Record<string, string>;
   /** Whether `--quick` runs it. */
   quick: boolean;
+  /** Whether its arithmetic is compared with the AVX2 peak of the machine. */
+  avx2?: boolean;
 }
 
 const python = process.env.NODEGRAD_BENCH_PYTHON ?? 'python3';
@@ -45,7 +47,12 @@ const contestants: Contestant[] = [
   ours('nodegrad observed', 'beside', 'observed'),
   ours('nodegrad own', 'ours', 'eager', { NODEGRAD_GEMM: 'own' }),
   ours('nodegrad openblas', 'beside', 'eager', { NODEGRAD_GEMM: 'openblas' }),
+  ours('nodegrad direct', 'beside', 'direct'),
+  { ...ours('nodegrad avx2', 'beside', 'auto', { NODEGRAD_ISA: 'avx2' }), avx2: true },
+  { ...ours('nodegrad avx2 direct', 'beside', 'direct', { NODEGRAD_ISA: 'avx2' }), avx2: true },
   rival('torch eager', torchCommand, 'eager', true),
+  rival('torch channels_last', torchCommand, 'channels_last', true),
+  rival('torch compile channels_last', torchCommand, 'compile_channels_last'),
   rival('torch eager foreach', torchCommand, 'foreach'),
   rival('torch eager huge pages', torchCommand, 'eager', false, { THP_MEM_ALLOC_ENABLE: '1' }),
   rival('torch compile', torchCommand, 'compile'),

@@ -46,6 +46,7 @@ export async function measure(benchCase: BenchCase, plan: Plan): Promise<CaseRes
     threads: plan.threads,
     inner: benchCase.inner,
     limit: benchCase.limit,
+    table: benchCase.table,
     disagreement: '',
     rounds: 0,
     discarded: 0,
@@ -92,6 +93,7 @@ async function measureSteps(
     result: of,
     process: new ContestantProcess(contestant, plan.threads, { TORCHINDUCTOR_CACHE_DIR: join(folder, 'inductor') }),
   }));
+  const pace = benchCase.pace ?? 1;
   try {
     plan.progress('starting and checking');
     const checked = await Promise.all(entries.map((entry) => start(benchCase, entry, folder, plan)));
@@ -108,12 +110,14 @@ async function measureSteps(
       plan.progress(`warming up ${entry.result.name}`);
       await attempt(entry, async () => {
         entry.process.wake();
-        await entry.process.warm(plan.quick ? 0.5 : 2);
+        await entry.process.warm((plan.quick ? 0.5 : 2) * pace);
         entry.process.sleep();
+        entry.process.forgetPeak();
       });
     }
     running = running.filter((entry) => entry.result.reason === undefined);
-    await rounds(benchCase, running, result, plan);
+    await rounds(benchCase, running, result, { ...plan, seconds: plan.seconds * pace });
+    if (benchCase.memory) for (const entry of running) entry.result.memory = entry.process.memory();
   } finally {
     for (const entry of entries) entry.process.end();
   }
@@ -166,7 +170,9 @@ async function rounds(benchCase: BenchCase, entries: Entry[], result: CaseResult
         turns[index] = { samples: reply.samples, cpu: (reply.cpu * 1000) / reply.steps };
       });
       probes.push(plan.prober.probe(benchCase.limit));
-      if (turns[index] !== undefined) turns[index].rate = better(benchCase, probes[probes.length - 2], probes[probes.length - 1]);
+      const { avx2 } = running[index].process.contestant;
+      const limit = avx2 && benchCase.limit === 'fma' ? 'fma-avx2' : benchCase.limit;
+      if (turns[index] !== undefined) turns[index].rate = better(limit, probes[probes.length - 2], probes[probes.length - 1]);
     }
     const left = running.filter((entry) => entry.result.reason === undefined);
     if (left.length < running.length) {
@@ -186,9 +192,9 @@ async function rounds(benchCase: BenchCase, entries: Entry[], result: CaseResult
   if (rates.length > 0) result.rate = maximum(rates);
 }
 
-function better(benchCase: BenchCase, before: Probe | undefined, after: Probe | undefined): number | undefined {
-  if (benchCase.limit === undefined) return undefined;
-  const [first, second] = [before?.rates[benchCase.limit], after?.rates[benchCase.limit]];
+function better(limit: BenchCase['limit'], before: Probe | undefined, after: Probe | undefined): number | undefined {
+  if (limit === undefined) return undefined;
+  const [first, second] = [before?.rates[limit], after?.rates[limit]];
   return first === undefined || second === undefined ? undefined : Math.max(first, second);
 }
 

@@ -1,26 +1,16 @@
-// nodegrad as a contestant: through its public interface; matrix products and memory passes call the operation with kept outputs.
+// nodegrad as a contestant: through its public interface; matrix products, memory passes and single layers call operations with kept outputs.
 
 import { readFileSync } from 'node:fs';
 import { addRelu, getNumThreads, info, relu, Tensor } from '../lib/index.js';
-import { allocate, allocateShared, nativeOps, run as runNative } from '../lib/native.js';
+import { allocate, allocateShared, run as runNative } from '../lib/native.js';
 import { readFloats } from './data.js';
+import { convolution, normalization, operation, picked } from './layer.js';
+import { network } from './network.js';
 import { epochs, mlp } from './perceptron.js';
 import { Skip, serve, type Work } from './protocol.js';
 import type { GemmWork, MemoryWork, Setup, TinyWork } from './types.js';
 
 type Timed = Pick<Work, 'check' | 'run'>;
-
-/** Twenty values spread over a result, as every contestant picks them. */
-function picked(values: ArrayLike<number>): number[] {
-  const pitch = Math.floor(values.length / 20);
-  return Array.from({ length: Math.min(20, values.length) }, (_, index) => values[index * Math.max(1, pitch)]);
-}
-
-function operation(name: string): number {
-  const index = nativeOps.findIndex((op) => op.name === name);
-  if (index < 0) throw new Skip(`the addon has no operation '${name}'`);
-  return index;
-}
 
 function gemm(work: GemmWork, folder: string): Timed {
   const { m, n, k, sets } = work;
@@ -121,6 +111,7 @@ function tiny(work: TinyWork, folder: string): Timed {
 /** Versions for the table. `info()` opens OpenBLAS, so where start-up is timed it has to stay out. */
 function versions(work: Setup['work']): Record<string, string> {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+  if (work.kind === 'convolution') return { nodegrad: version, kernels: info().isa };
   if (work.kind !== 'gemm') return { nodegrad: version };
   const { isa, gemm: choice, blas } = info();
   if (choice === 'openblas' && !blas.available) throw new Skip(blas.problem ?? 'there is no OpenBLAS on this machine');
@@ -132,6 +123,9 @@ function prepare({ work, folder, threads, variant }: Setup): Work {
   const of = versions(work);
   if (work.kind === 'mlp') return { versions: of, ...mlp(work, folder, variant) };
   if (work.kind === 'epoch') return { versions: of, ...epochs(work, folder, variant) };
+  if (work.kind === 'network') return { versions: of, ...network(work, folder, variant) };
+  if (work.kind === 'convolution') return { versions: of, ...convolution(work, folder, variant) };
+  if (work.kind === 'normalization') return { versions: of, ...normalization(work, folder) };
   if (work.kind === 'gemm') return { versions: of, ...gemm(work, folder) };
   if (work.kind === 'memory') return { versions: of, ...memory(work, folder) };
   return { versions: of, ...tiny(work, folder) };

@@ -56,21 +56,16 @@ function prepared({ layers, optimizer: { kind, lr } }: MlpWork | EpochWork, fold
   return { model, optimizer };
 }
 
-/** Steps one by one. Variants: `eager`; `sync` and `await` replay a compiled step, on this thread or on the driver's. */
-export function mlp(work: MlpWork, folder: string, variant: string): Timed {
-  const { layers, batch, batches } = work;
-  const { model, optimizer } = prepared(work, folder);
-  const inputs = readFloats(folder, 'inputs.bin');
-  const targets = readIntegers(folder, 'targets.bin');
-  const size = batch * layers[0];
-  const x = Array.from({ length: batches }, (_, index) => Tensor.from(inputs.subarray(index * size, (index + 1) * size), [batch, layers[0]]));
-  const y = Array.from({ length: batches }, (_, index) => Tensor.from(targets.subarray(index * batch, (index + 1) * batch), [batch]));
-  const body = trainingStep(model, optimizer);
+/**
+ * Steps one by one over the batches in turn, of which the first `checks` losses are compared. Variants: `eager`; `sync` and `await` replay a
+ * compiled step, on this thread or on the driver's.
+ */
+export function stepping(body: Step, x: readonly Tensor[], y: readonly Tensor<'int32'>[], checks: number, variant: string): Timed {
   const compiled = compileStep(body);
   let position = 0;
   const next = (): number => {
     const at = position;
-    position = (position + 1) % batches;
+    position = (position + 1) % x.length;
     return at;
   };
   if (variant === 'await') {
@@ -85,7 +80,7 @@ export function mlp(work: MlpWork, folder: string, variant: string): Timed {
     return {
       async check() {
         const losses: number[] = [];
-        for (let index = 0; index < 20; index++) losses.push(await run(1));
+        for (let index = 0; index < checks; index++) losses.push(await run(1));
         return losses;
       },
       async run(steps) {
@@ -103,11 +98,23 @@ export function mlp(work: MlpWork, folder: string, variant: string): Timed {
     return loss?.item() ?? Number.NaN;
   };
   return {
-    check: () => Array.from({ length: 20 }, () => run(1)),
+    check: () => Array.from({ length: checks }, () => run(1)),
     run(steps) {
       run(steps);
     },
   };
+}
+
+/** The perceptron's steps. */
+export function mlp(work: MlpWork, folder: string, variant: string): Timed {
+  const { layers, batch, batches } = work;
+  const { model, optimizer } = prepared(work, folder);
+  const inputs = readFloats(folder, 'inputs.bin');
+  const targets = readIntegers(folder, 'targets.bin');
+  const size = batch * layers[0];
+  const x = Array.from({ length: batches }, (_, index) => Tensor.from(inputs.subarray(index * size, (index + 1) * size), [batch, layers[0]]));
+  const y = Array.from({ length: batches }, (_, index) => Tensor.from(targets.subarray(index * batch, (index + 1) * batch), [batch]));
+  return stepping(trainingStep(model, optimizer), x, y, 20, variant);
 }
 
 /** A data set in shared memory, as nodegrad's own data sets are: batches are gathered by native code, from where the examples lie. */

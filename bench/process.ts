@@ -1,6 +1,7 @@
 // The runner's half of the conversation: one contestant, one process, asleep whenever it is not its turn.
 
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Contestant } from './contestants.js';
 import { allowedCpus, cleanedEnvironment } from './environment.js';
@@ -15,6 +16,14 @@ const leash = works('setpriv') ? ['setpriv', '--pdeathsig', 'KILL'] : [];
 /** Whether contestants are held on their CPUs; elsewhere their own thread counts have to do. */
 export const pinned = canPin;
 
+/** Bytes of a process that are in memory; NaN where the system does not say. */
+export interface ResidentMemory {
+  /** Its libraries and operands, before the first step. */
+  ready: number;
+  /** The most during the timed rounds. */
+  peak: number;
+}
+
 /** The contestant cannot take part, and says why. */
 export class Skipped extends Error {}
 
@@ -24,6 +33,8 @@ export class ContestantProcess {
   private readonly waiting: { resolve: (line: string) => void; reject: (error: Error) => void }[] = [];
   private errors = '';
   private ended: string | undefined;
+  private ready = Number.NaN;
+  private forgotten = false;
 
   constructor(
     readonly contestant: Contestant,
@@ -98,8 +109,10 @@ export class ContestantProcess {
   }
 
   /** Hands over the case. */
-  setup(setup: Setup): Promise<SetupReply> {
-    return this.ask(setup, 300);
+  async setup(setup: Setup): Promise<SetupReply> {
+    const reply = await this.ask<SetupReply>(setup, 300);
+    this.ready = this.resident('VmRSS');
+    return reply;
   }
 
   /** One step. */
@@ -107,9 +120,9 @@ export class ContestantProcess {
     return this.ask({ do: 'first' }, 300);
   }
 
-  /** The numbers that all contestants have to agree on. */
+  /** The numbers that all contestants have to agree on; compilers may take minutes for a large network while others start beside them. */
   async check(): Promise<number[]> {
-    return (await this.ask<{ values: number[] }>({ do: 'check' }, 300)).values;
+    return (await this.ask<{ values: number[] }>({ do: 'check' }, 1800)).values;
   }
 
   /** Steps until caches, compilers and clocks have settled. */
@@ -125,6 +138,30 @@ export class ContestantProcess {
     } finally {
       this.sleep();
     }
+  }
+
+  private resident(what: 'VmRSS' | 'VmHWM'): number {
+    try {
+      const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
+      return Number(new RegExp(`^${what}:\\s*(\\d+) kB$`, 'm').exec(status)?.[1] ?? Number.NaN) * 1024;
+    } catch {
+      return Number.NaN;
+    }
+  }
+
+  /** Starts a new peak of its memory, so that reading, compiling and warming up are not part of it. */
+  forgetPeak(): void {
+    try {
+      writeFileSync(`/proc/${this.child.pid}/clear_refs`, '5');
+      this.forgotten = true;
+    } catch {
+      // Not a Linux, or not allowed: there is no figure then.
+    }
+  }
+
+  /** What it held before the first step, and the most since `forgetPeak`. */
+  memory(): ResidentMemory {
+    return { ready: this.ready, peak: this.forgotten ? this.resident('VmHWM') : Number.NaN };
   }
 
   /** Ends it and everything it started. */

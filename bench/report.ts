@@ -18,6 +18,9 @@ function time(milliseconds: number, result: CaseResult): string {
 const percent = (value: number | undefined): string => (value === undefined ? '–' : `${Math.round(value * 100)} %`);
 const times = (value: number | undefined): string => (value === undefined ? '–' : `${value.toFixed(2)}×`);
 
+const megabytes = (bytes: number | undefined): string => (bytes === undefined ? '–' : digits(bytes / 1e6));
+const hasMemory = (result: CaseResult): boolean => result.contestants.some((contestant) => contestant.memory !== undefined);
+
 const header = (result: CaseResult): string[] => [
   'contestant',
   `min ${result.unit}`,
@@ -29,6 +32,7 @@ const header = (result: CaseResult): string[] => [
   'of the limit, min',
   'median',
   ...(result.inner === undefined ? [] : ['a step of it: min µs', 'median µs']),
+  ...(hasMemory(result) ? ['peak memory MB', 'before the first step MB'] : []),
 ];
 
 function cells(contestant: ContestantResult, result: CaseResult): string[] {
@@ -46,6 +50,7 @@ function cells(contestant: ContestantResult, result: CaseResult): string[] {
     ...(result.inner === undefined
       ? []
       : [contestant.minimum, contestant.median].map((milliseconds) => digits((milliseconds * 1e3) / (result.inner ?? 1)))),
+    ...(hasMemory(result) ? [megabytes(contestant.memory?.peak), megabytes(contestant.memory?.ready)] : []),
   ];
 }
 
@@ -103,6 +108,24 @@ function calibrationLines(record: readonly Calibration[]): string[] {
   );
 }
 
+/** Our figures, the best rivals', how much faster we are, and our share of the limit: each by minimum and by median. */
+function standing(result: CaseResult): string[] {
+  const own = ours(result);
+  const [byMinimum, byMedian] = [bestRival(result, 'minimum'), bestRival(result, 'median')];
+  const name = (rival: ContestantResult | undefined, by: 'minimum' | 'median'): string =>
+    rival === undefined ? '–' : `${rival.name}, ${time(rival[by], result)} ${result.unit}`;
+  const figures = own !== undefined && isTimed(own) ? `${time(own.minimum, result)} / ${time(own.median, result)} ${result.unit}` : 'not timed';
+  const limit = own?.fraction === undefined ? '–' : `${percent(own.fraction.minimum)} / ${percent(own.fraction.median)}`;
+  return [
+    result.disagreement === '' ? figures : 'contestants disagree',
+    name(byMinimum, 'minimum'),
+    name(byMedian, 'median'),
+    times(byMinimum?.ratio?.minimum),
+    times(byMedian?.ratio?.median),
+    limit,
+  ];
+}
+
 function overview(results: readonly CaseResult[]): string[] {
   return table(
     [
@@ -115,25 +138,22 @@ function overview(results: readonly CaseResult[]): string[] {
       'by median',
       'of the limit, min / median',
     ],
-    results.map((result) => {
-      const own = ours(result);
-      const [byMinimum, byMedian] = [bestRival(result, 'minimum'), bestRival(result, 'median')];
-      const name = (rival: ContestantResult | undefined, by: 'minimum' | 'median'): string =>
-        rival === undefined ? '–' : `${rival.name}, ${time(rival[by], result)} ${result.unit}`;
-      const figures =
-        own !== undefined && isTimed(own) ? `${time(own.minimum, result)} / ${time(own.median, result)} ${result.unit}` : 'not timed';
-      const limit = own?.fraction === undefined ? '–' : `${percent(own.fraction.minimum)} / ${percent(own.fraction.median)}`;
-      return [
-        `[${result.name}](#${result.name}-${result.threads})`,
-        String(result.threads),
-        result.disagreement === '' ? figures : 'contestants disagree',
-        name(byMinimum, 'minimum'),
-        name(byMedian, 'median'),
-        times(byMinimum?.ratio?.minimum),
-        times(byMedian?.ratio?.median),
-        limit,
-      ];
-    }),
+    results.map((result) => [`[${result.name}](#${result.name}-${result.threads})`, String(result.threads), ...standing(result)]),
+  );
+}
+
+/** A table whose rows are cases: shares of the limit by contestant, and how nodegrad stands with its best rival. */
+function caseTable(results: readonly CaseResult[]): string[] {
+  const names = [...new Set(results.flatMap((result) => result.contestants.map((contestant) => contestant.name)))];
+  const share = (result: CaseResult, name: string): string => {
+    const found = result.contestants.find((contestant) => contestant.name === name);
+    if (found === undefined) return '';
+    if (!isTimed(found)) return found.reason ?? 'not timed';
+    return `${percent(found.fraction?.minimum)} / ${percent(found.fraction?.median)}`;
+  };
+  return table(
+    ['case', ...names, 'nodegrad min / median', 'best rival by min', 'best rival by median', 'faster by min', 'by median'],
+    results.map((result) => [result.name, ...names.map((name) => share(result, name)), ...standing(result).slice(0, 5)]),
   );
 }
 
@@ -161,7 +181,22 @@ export interface Page {
 
 /** The whole results page. */
 export function markdown(page: Page): string {
-  const details = page.results.flatMap((result) => [
+  const alone = page.results.filter((result) => result.table === undefined);
+  const rows = page.results.filter((result) => result.table !== undefined);
+  const tables = [...new Set(rows.map((result) => `${result.table}, ${threadsText(result.threads)}`))].flatMap((title) => {
+    const of = rows.filter((result) => `${result.table}, ${threadsText(result.threads)}` === title);
+    const disturbed = of.filter((result) => result.disturbed).map((result) => result.name);
+    return [
+      '',
+      `## ${title}`,
+      '',
+      'Of the limit, by min / by median; for contestants that are held on AVX2, of the AVX2 peak.',
+      ...(disturbed.length > 0 ? [`Disturbed: ${disturbed.join(', ')}.`] : []),
+      '',
+      ...caseTable(of),
+    ];
+  });
+  const details = alone.flatMap((result) => [
     '',
     `### ${result.name} <a id="${result.name}-${result.threads}"></a>`,
     '',
@@ -180,7 +215,8 @@ export function markdown(page: Page): string {
     'By minimum: the best chunk of all rounds of each; by median: the middle of the ratios of the medians, round by round.',
     '"Of the limit" is the time that the arithmetic (or the bytes) would take at the rate calibrated around the same turn, over the time taken.',
     '',
-    ...overview(page.results),
+    ...overview(alone),
+    ...tables,
     '',
     '## Machine',
     '',

@@ -2,6 +2,7 @@
 
 import type { Contestant } from './contestants.js';
 import { maximum, median, minimum, quantile } from './statistics.js';
+import type { ResidentMemory } from './process.js';
 import type { BenchCase } from './types.js';
 
 /** One contestant's turn in one round. */
@@ -22,6 +23,8 @@ export interface ContestantResult {
   note?: string;
   /** Why it was not timed. */
   reason?: string;
+  /** What its process held in memory. */
+  memory?: ResidentMemory;
   turns: Turn[];
   /** Milliseconds a step. */
   minimum: number;
@@ -42,6 +45,7 @@ export interface CaseResult {
   unit: BenchCase['unit'];
   threads: number;
   inner?: BenchCase['inner'];
+  table?: BenchCase['table'];
   limit?: BenchCase['limit'];
   /** The best rate that the probes of this case saw. */
   rate?: number;
@@ -114,14 +118,16 @@ export function ours(result: CaseResult): ContestantResult | undefined {
 /**
  * Compares two contestants' check values; an empty string, or where they part.
  *
- * Losses must agree to 1e-4 relative. Values picked from a result may cancel to anything, so there it is 1e-4 of their root mean square.
+ * Losses must agree to the case's tolerance, relative. Values picked from a result may cancel to anything, so there it is relative to their
+ * root mean square.
  */
 export function disagreement(reference: readonly number[], values: readonly number[], benchCase: BenchCase): string {
   if (values.length !== reference.length) return `${values.length} values instead of ${reference.length}`;
-  const losses = benchCase.work.kind === 'mlp' || benchCase.work.kind === 'epoch';
+  const tolerance = benchCase.tolerance ?? 1e-4;
+  const losses = ['mlp', 'epoch', 'network'].includes(benchCase.work.kind);
   const scale = losses ? 0 : Math.sqrt(reference.reduce((sum, value) => sum + value * value, 0) / reference.length);
   const worst = maximum(values.map((value, index) => Math.abs(value - reference[index]) / Math.max(Math.abs(reference[index]), scale)));
-  if (worst <= 1e-4) return '';
-  const index = values.findIndex((value, at) => !(Math.abs(value - reference[at]) <= 1e-4 * Math.max(Math.abs(reference[at]), scale)));
+  if (worst <= tolerance) return '';
+  const index = values.findIndex((value, at) => !(Math.abs(value - reference[at]) <= tolerance * Math.max(Math.abs(reference[at]), scale)));
   return `value ${index} is ${values[index]} instead of ${reference[index]}`;
 }

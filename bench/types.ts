@@ -46,11 +46,78 @@ export interface TinyWork {
   size: number;
 }
 
-/** What a contestant has to do; it is sent as JSON, so the rivals in other languages read the same words. */
-export type WorkDescription = MlpWork | EpochWork | GemmWork | MemoryWork | TinyWork;
+/**
+ * A layer of a network over images, in words that every contestant builds from. Parameters stand in the order of the layers, branch by
+ * branch: a weight [kernel, kernel, in, out] or [in, out] then its bias, a scale then its shift.
+ */
+export type NetworkLayer =
+  | { kind: 'conv'; inputs: number; outputs: number; kernel: number; stride: number; padding: number; bias: boolean }
+  /**
+   * Batch normalization with the statistics of the batch: eps 1e-5, biased variance; running statistics are kept beside it. Its factors
+   * start around `factor`.
+   */
+  | { kind: 'norm'; channels: number; factor: number }
+  | { kind: 'relu' }
+  | { kind: 'max'; size: number; stride: number; padding: number }
+  /** The mean over all pixels, [N, H, W, C] to [N, C]. */
+  | { kind: 'mean' }
+  /** [N, H, W, C] to [N, H·W·C]. */
+  | { kind: 'flatten' }
+  /** After `flatten` its rows are `pixels` times the channels, which a contestant with channels first has to permute; elsewhere `pixels` is 1. */
+  | { kind: 'linear'; inputs: number; outputs: number; pixels: number }
+  /** Every `stride`-th pixel, with channels of zeros before and after: the shortcut without parameters. */
+  | { kind: 'widen'; stride: number; before: number; after: number }
+  /** All branches of the same input, added or side by side in the channels; a branch without layers is the input itself. */
+  | { kind: 'sum' | 'concat'; branches: NetworkLayer[][] };
 
-/** The rates of `Calibration` that a case can be limited by. */
-export type Limit = 'fma' | 'copy' | 'update' | 'state';
+/** A training step of a network over images: softmax cross-entropy and SGD with momentum. */
+export interface NetworkWork {
+  kind: 'network';
+  layers: NetworkLayer[];
+  /** [height, width, channels]; images are stored [N, H, W, C]. */
+  image: [number, number, number];
+  batch: number;
+  /** Number of distinct batches that the steps rotate through. */
+  batches: number;
+  lr: number;
+  momentum: number;
+  /** How many of the first losses are compared. */
+  checks: number;
+}
+
+/** One direction of one convolution without bias: y from x and w, dx from dy and w, or dw from x and dy. */
+export interface ConvolutionWork {
+  kind: 'convolution';
+  direction: 'forward' | 'dx' | 'dw';
+  n: number;
+  /** Height and width of the square image, and of the result. */
+  size: number;
+  out: number;
+  inputs: number;
+  outputs: number;
+  kernel: number;
+  stride: number;
+  padding: number;
+  groups: number;
+  /** Number of distinct operands that the calls rotate through. */
+  sets: number;
+}
+
+/** Batch normalization of a training step and the ReLU behind it, over [n, size, size, channels]: y, or dx, dscale and dshift. */
+export interface NormalizationWork {
+  kind: 'normalization';
+  direction: 'forward' | 'backward';
+  n: number;
+  size: number;
+  channels: number;
+  sets: number;
+}
+
+/** What a contestant has to do; it is sent as JSON, so the rivals in other languages read the same words. */
+export type WorkDescription = MlpWork | EpochWork | GemmWork | MemoryWork | TinyWork | NetworkWork | ConvolutionWork | NormalizationWork;
+
+/** The rates of `Calibration` that a case can be limited by; `fma-avx2` is for contestants that are held on AVX2. */
+export type Limit = 'fma' | 'fma-avx2' | 'copy' | 'update' | 'state';
 
 /** One row group of the result table. */
 export interface BenchCase {
@@ -73,6 +140,14 @@ export interface BenchCase {
   limit?: Limit;
   /** Names of contestants (`contestants.ts`), ours first. */
   contestants: string[];
+  /** What the values of `check` may differ by, relative; default 1e-4. */
+  tolerance?: number;
+  /** The length of its turns and of its warm-up, relative to other cases; default 1. */
+  pace?: number;
+  /** Whether the memory of the contestants' processes is a column. */
+  memory?: boolean;
+  /** The table of which the case is a row; a case without one has a table of its own, with a row for each contestant. */
+  table?: string;
   /** Time from the start of a process to its first finished step, instead of the time of a step. */
   start?: boolean;
   /** Writes the operands that every contestant reads into `folder`. */

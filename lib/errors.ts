@@ -176,6 +176,25 @@ export class NetworkError extends NodegradError {
   }
 }
 
+/**
+ * Something needs a package that is optional and not installed; the message has the command that installs it.
+ *
+ * @example
+ * ```ts
+ * import { MissingPackageError, datasets } from 'nodegrad';
+ * try {
+ *   await datasets.imageFolder('photos', { size: 64 });
+ * } catch (error) {
+ *   if (error instanceof MissingPackageError) console.log(error.message); // … npm install sharp
+ * }
+ * ```
+ */
+export class MissingPackageError extends NodegradError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_MISSING_PACKAGE', message, options);
+  }
+}
+
 /** A short, safe picture of any value for an error message: never throws, never prints megabytes. */
 export function describe(value: unknown): string {
   try {

@@ -92,7 +92,37 @@ export {
 } from './schedules/schedule.js';
 
 export {
+  Augmentation,
+  type AugmentedOptions,
   type Batch,
+  type BorderFill,
+  type CifarDatasetOptions,
+  type ColourComponents,
+  type ColourComponentsOptions,
+  type ColourJitterOptions,
+  type CutoutOptions,
+  type DecodeProgress,
+  type EpochKey,
+  IMAGENET_COLOURS,
+  type ImageFolderOptions,
+  type InputMaker,
+  type LensDistortionOptions,
+  type PcaColourJitterOptions,
+  type RandomAffineOptions,
+  type RandomCropOptions,
+  type RandomFlipOptions,
+  type RandomResizedCropOptions,
+  type Range,
+  augmented,
+  colourComponents,
+  colourJitter,
+  cutout,
+  lensDistortion,
+  pcaColourJitter,
+  randomAffine,
+  randomCrop,
+  randomFlip,
+  randomResizedCrop,
   DataLoader,
   type DataLoaderOptions,
   type DataLoaderState,
@@ -112,6 +142,7 @@ export {
   split,
   subset,
 } from './data/index.js';
+export { type CifarImages, type CifarOptions, decodeCifar } from './io/cifar.js';
 export { type IdxArray, type IdxContents, type IdxDType, type IdxOptions, readIdx, writeIdx } from './io/idx.js';
 
 export { Random, type RandomState, defaultRandom, getSeed, setSeed } from './random.js';
@@ -199,6 +230,7 @@ export {
   BusyError,
   DTypeError,
   FileFormatError,
+  MissingPackageError,
   NativeError,
   NetworkError,
   NodegradError,

@@ -56,7 +56,7 @@ const arrows: Record<string, readonly string[]> = {
   metrics: tensors,
   optimizers: [...models, 'native'],
   schedules: [...tensors, 'optimizers'],
-  data: [...tensors, 'native', 'io'],
+  data: [...tensors, 'native', 'io', 'sharp'],
   models: [...models, 'io'],
   program: [...tensors, 'native', 'data'],
   training: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'program', 'runtime', 'sitter'],
@@ -88,14 +88,14 @@ test('imports of lib follow the arrows', (t) => {
   t.deepEqual(wrongImports(tree, arrows), []);
   const wrong = invent({
     'lib/ops/a.ts': "import { Linear } from '../layers/linear.js';",
-    'lib/data/b.ts': "export type { X } from '../../test/x.js';\nimport sharp from 'sharp';",
+    'lib/data/b.ts': "export type { X } from '../../test/x.js';\nimport cheerio from 'cheerio';",
     'lib/attic/c.ts': "import { add } from '../ops/a.js';",
     'lib/tensor.ts': "const { fit } = await import('./training/fit.js');",
   });
   t.deepEqual(wrongImports(wrong, arrows), [
     'lib/ops/a.ts imports lib/layers/linear.ts: no arrow from ops to layers',
     'lib/data/b.ts imports test/x.ts, which is outside of lib',
-    'lib/data/b.ts imports the package sharp',
+    'lib/data/b.ts imports the package cheerio',
     'lib/attic/c.ts: the room attic is not on the map',
     'lib/tensor.ts imports lib/training/fit.ts: no arrow from tensor to training',
   ]);
@@ -199,6 +199,7 @@ const withoutGradient: [RegExp, string][] = [
   [/^batch_norm_statistics$/, 'off the tape: the gradient of batch_norm goes through them'],
   [/^(batch_norm_running|(batch|group)_norm_gradients)$/, 'runs in place or inside backward'],
   [/^batch_norm_(add_)?relu$/, 'fused after recording, when the tape is gone'],
+  [/^augment$/, 'makes batches from bytes, before there is a tape'],
   [/^(sgd|adam|accumulate|scale_by|matmul_accumulate|scatter_add_rows)$/, 'runs inside backward or in place, where no tape is kept'],
 ];
 
@@ -324,6 +325,13 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/io/safetensors-header.ts': { test: 'test/io/safetensors.test.ts', why: 'the first half of the format' },
   'lib/ops/busy.ts': { test: 'test/program/stream.test.ts', why: 'memory is busy while steps are in flight' },
   'lib/ops/finite.ts': { test: 'test/training/non-finite.test.ts', why: 'what ends a step whose loss is not finite' },
+  'lib/ops/augment.ts': { test: 'test/data/augmented.test.ts', why: 'names the operation behind every augmentation' },
+  ...Object.fromEntries(
+    ['decode', 'folders'].map((stem) => [
+      `lib/data/${stem}.ts`,
+      { test: 'test/data/image-folder.test.ts', why: 'parts of one way from files to a data set' },
+    ]),
+  ),
   'lib/data/feed.ts': { test: 'test/program/stream.test.ts', why: 'a stream reads every kind of data set through it' },
   'lib/training/fit-options.ts': { test: 'test/training/fit.test.ts', why: 'a type and its names' },
   'lib/training/train-step.ts': { test: 'test/training/fit.test.ts', why: 'the step of fit, eager and compiled' },

@@ -2,9 +2,21 @@
 
 import type { BenchCase } from '../types.js';
 import { gemmCases } from './gemm.js';
+import { convolutionCases, normalizationCases } from './layers.js';
 import { memoryCases } from './memory.js';
 import { epochCases, mlpCases, startCases } from './mlp.js';
+import { networkCases } from './networks.js';
 import { tinyCases } from './tiny.js';
 
 /** Every case the runner knows. */
-export const cases: BenchCase[] = [...mlpCases, ...epochCases, ...gemmCases, ...memoryCases, ...tinyCases, ...startCases];
+export const cases: BenchCase[] = [
+  ...mlpCases,
+  ...epochCases,
+  ...networkCases,
+  ...gemmCases,
+  ...memoryCases,
+  ...tinyCases,
+  ...startCases,
+  ...convolutionCases,
+  ...normalizationCases,
+];

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+import jax_images
 from protocol import Skip, Work, serve
 
 
@@ -199,7 +200,7 @@ def prepare(setup):
     if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) != setup["threads"]:
         raise Skip(f"would run on {len(os.sched_getaffinity(0))} CPUs (needs taskset)")
     jax.config.update("jax_default_matmul_precision", "highest")
-    kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "tiny": tiny}
+    kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "tiny": tiny, "network": jax_images.network}
     work = setup["work"]
     if work["kind"] not in kinds:
         raise Skip(f"no {work['kind']} here")

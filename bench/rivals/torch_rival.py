@@ -1,4 +1,5 @@
-"""PyTorch as a contestant. Variants: `eager` (fused optimizer), `foreach`, `compile` (torch.compile and the fused optimizer)."""
+"""PyTorch as a contestant. Variants: `eager` (fused optimizer), `foreach`, `compile` (torch.compile and the fused optimizer); for images
+`eager` (channels first), `channels_last` and `compile_channels_last`."""
 
 import os
 
@@ -6,6 +7,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import torch_images
 from protocol import Skip, Work, serve
 
 
@@ -171,6 +173,7 @@ def prepare(setup):
     torch.set_num_threads(setup["threads"])
     torch.set_float32_matmul_precision("highest")
     kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "tiny": tiny}
+    kinds |= {kind: getattr(torch_images, kind) for kind in ("network", "convolution", "normalization")}
     work = setup["work"]
     if work["kind"] not in kinds:
         raise Skip(f"no {work['kind']} here")

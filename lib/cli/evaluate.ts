@@ -11,13 +11,14 @@ import { Terminal, formatCount, pairs, percent } from './terminal.js';
 export interface EvaluateCommandOptions {
   data: string;
   dataDir?: string;
+  imageSize?: number;
   json: boolean;
 }
 
 /** Prints loss and accuracy of the model in `file`. */
 export async function evaluateCommand(file: string, options: EvaluateCommandOptions): Promise<number> {
   const model = await load(file);
-  const { test } = await loadData(options.data, options.dataDir, undefined, process.stderr);
+  const { test } = await loadData(options, undefined, process.stderr);
   const { loss, metrics } = await evaluate(model, test, { loss: new CrossEntropyLoss(), metrics: [new Accuracy()] });
   const terminal = new Terminal();
   if (options.json)

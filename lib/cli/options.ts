@@ -1,8 +1,11 @@
 // Options of the commands: what they are called, how they are read, and what they become.
 
+import { existsSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { datasets } from '../data/index.js';
-import type { ImageDatasets } from '../data/images.js';
+import { augmented } from '../data/augmented.js';
+import { randomCrop, randomFlip } from '../data/augmentation.js';
+import type { Dataset } from '../data/dataset.js';
+import { datasets, type MnistOptions } from '../data/index.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { linearModel, mlp } from '../models/mlp.js';
 import { Adam, AdamW } from '../optimizers/adam.js';
@@ -11,7 +14,7 @@ import { SGD } from '../optimizers/sgd.js';
 import { ConstantLR, ExponentialLR, type Schedule, StepLR } from '../schedules/schedule.js';
 
 /** Names of the data sets. */
-export const dataNames = ['digits', 'mnist'] as const;
+export const dataNames = ['digits', 'mnist', 'cifar10'] as const;
 const modelNames = ['linear', 'mlp'] as const;
 const optimizerNames = ['sgd', 'momentum', 'nesterov', 'adam', 'adamw'] as const;
 const scheduleNames = ['constant', 'step', 'exponential'] as const;
@@ -23,8 +26,11 @@ const usualRates: Readonly<Record<OptimizerName, number>> = { sgd: 0.1, momentum
 
 /** What `train` and `start` are told. */
 export interface TrainOptions {
-  data: (typeof dataNames)[number];
+  /** A name, or the path of a folder or archive of images. */
+  data: string;
   dataDir?: string;
+  imageSize?: number;
+  augment: boolean;
   model: (typeof modelNames)[number];
   hidden: number[];
   optimizer: OptimizerName;
@@ -60,11 +66,28 @@ function sizes(text: string): number[] {
   return text.split(',').map(whole(1));
 }
 
+/** Reads the name of a data set, or the path of a folder or archive of images. */
+export function dataName(text: string): string {
+  if (dataNames.some((name) => name === text) || existsSync(text)) return text;
+  throw new InvalidArgumentError(`Allowed choices are ${dataNames.join(', ')}, or the path of a folder or archive of images.`);
+}
+
 /** The options that say which data a command works on. */
 export function addDataOptions(command: Command): Command {
+  return addPlaceOptions(
+    command.addOption(
+      new Option('--data <name>', `${dataNames.join(', ')}, or the path of a folder or archive of images`)
+        .argParser(dataName)
+        .default('digits'),
+    ),
+  );
+}
+
+/** The options that say where the files are, and of what size images are. */
+export function addPlaceOptions(command: Command): Command {
   return command
-    .addOption(new Option('--data <name>', 'data set').choices(dataNames).default('digits'))
-    .option('--data-dir <folder>', 'where the files of mnist are (default: $NODEGRAD_DATA/mnist, the cache, or a download)');
+    .option('--data-dir <folder>', 'where the files of mnist or cifar10 are (default: below $NODEGRAD_DATA, the cache, or a download)')
+    .option('--image-size <side>', 'scale and crop the images of a folder to squares', whole(1));
 }
 
 /** The options of a run. */
@@ -82,6 +105,7 @@ export function addTrainOptions(command: Command): Command {
     .option('--epochs <count>', 'times to go through the data', whole(1), 5)
     .option('--batch <size>', 'examples per step', whole(1), 128)
     .addOption(new Option('--clip-norm <norm>', 'scale the gradients of a step down to this norm (default: as they are)').argParser(rate))
+    .option('--augment', 'crop training images at random places, and flip those of cifar10 or a folder', false)
     .option('--seed <number>', 'decides the first weights and the order of the examples', seed, 1)
     .option('--threads <count>', 'threads that compute (default: the CPUs of this process)', whole(1))
     .option('--out <folder>', 'where weights and log go (default: a new folder in runs/)')
@@ -91,25 +115,59 @@ export function addTrainOptions(command: Command): Command {
     .option('--json', 'print one JSON document instead of text', false);
 }
 
-/** Loads a data set; `onProgress` sees a download. */
-export function loadData(
-  name: string,
-  dir: string | undefined,
-  signal: AbortSignal | undefined,
-  stream: NodeJS.WritableStream,
-): Promise<ImageDatasets> {
-  if (name === 'digits') return datasets.digits();
+/** What a command works on. */
+export interface CommandData {
+  train: Dataset;
+  test: Dataset;
+  /** What was subtracted from each channel. */
+  mean: readonly number[];
+}
+
+/** Which data, from where, and whether training images are augmented. */
+export interface DataChoice {
+  data: string;
+  dataDir?: string;
+  imageSize?: number;
+  augment?: boolean;
+}
+
+/** Loads a data set; `stream` is told of downloads and decoding. Bytes that are augmented, or would take much as numbers, stay bytes. */
+export async function loadData(choice: DataChoice, signal: AbortSignal | undefined, stream: NodeJS.WritableStream): Promise<CommandData> {
+  const { data, augment = false } = choice;
+  if ((data === 'digits' || data === 'mnist') && !augment)
+    return data === 'digits' ? datasets.digits() : datasets.mnist({ ...download(stream), dir: choice.dataDir, signal });
+  const { train, test, mean } = await loadBytes(choice, signal, stream);
+  const padding = Math.max(1, Math.round(Math.min(...train.inputShape.slice(0, 2)) / 8));
+  const isMirrored = data !== 'digits' && data !== 'mnist'; // a mirrored digit is none
+  const list = augment ? [randomCrop({ padding }), ...(isMirrored ? [randomFlip()] : [])] : [];
+  return { train: augmented(train, list, { mean }), test: augmented(test, [], { mean }), mean };
+}
+
+function loadBytes({ data, dataDir: dir, imageSize: size }: DataChoice, signal: AbortSignal | undefined, stream: NodeJS.WritableStream) {
+  const raw = true as const;
+  if (data === 'digits') return datasets.digits({ raw });
+  if (data === 'mnist') return datasets.mnist({ ...download(stream), dir, signal, raw });
+  let said = 0;
+  const onProgress = ({ decoded }: { decoded: number }): void => {
+    if (decoded < said + 10_000) return;
+    said = decoded;
+    stream.write(`decoding images: ${decoded}\n`);
+  };
+  return data === 'cifar10'
+    ? datasets.cifar10({ dir, signal, onProgress, raw })
+    : datasets.imageFolder(data, { size, signal, onProgress, raw });
+}
+
+function download(stream: NodeJS.WritableStream): Pick<MnistOptions, 'onProgress'> {
   let last = '';
-  return datasets.mnist({
-    dir,
-    signal,
+  return {
     onProgress: ({ file, received, total }) => {
       const step = total === null ? '' : ` ${Math.floor((10 * received) / total) * 10} %`;
       if (`${file}${step}` === last) return;
       last = `${file}${step}`;
       stream.write(`downloading ${last}\n`);
     },
-  });
+  };
 }
 
 /** The model of a run. */

@@ -5,7 +5,7 @@ import { info } from '../runtime.js';
 import { type DataCommandOptions, dataCommand } from './data.js';
 import { type EvaluateCommandOptions, evaluateCommand } from './evaluate.js';
 import { infoCommand } from './info.js';
-import { type TrainOptions, addDataOptions, addTrainOptions, dataNames, whole } from './options.js';
+import { type TrainOptions, addDataOptions, addPlaceOptions, addTrainOptions, dataName, whole } from './options.js';
 import { errorText, train } from './train.js';
 
 /** Exit code for a command line that makes no sense. */
@@ -46,9 +46,8 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .action((options: { json: boolean }) => {
       code = infoCommand(options);
     });
-  command('data', 'list the data sets; with a name, load one (mnist is downloaded) and show samples')
-    .addArgument(new Argument('[name]', 'data set').choices(dataNames))
-    .option('--data-dir <folder>', 'where the files of mnist are')
+  addPlaceOptions(command('data', 'list the data sets; with a name, load one (mnist is downloaded) and show samples'))
+    .addArgument(new Argument('[name]', 'data set, or the path of a folder or archive of images').argParser(dataName))
     .option('--samples <count>', 'images to show', whole(0), 5)
     .option('--json', 'print one JSON document instead of text', false)
     .action(async (name: string | undefined, options: DataCommandOptions) => {

@@ -66,6 +66,15 @@ export function matrixLines(matrix: readonly (readonly number[])[], names: reado
   return lines;
 }
 
+/** Images as grey values in 0..1: the mean of the channels, after what was subtracted from each is added again. */
+export function greyOf(pixels: Float32Array, mean: readonly number[]): Float32Array {
+  const channels = mean.length;
+  return Float32Array.from(
+    { length: pixels.length / channels },
+    (_, i) => mean.reduce((sum, m, c) => sum + pixels[i * channels + c] + m, 0) / channels,
+  );
+}
+
 /** One grey image, values 0 to 1, as lines of half blocks: two rows of pixels a line. */
 export function imageLines(pixels: ArrayLike<number>, height: number, width: number, terminal: Terminal): string[] {
   const at = (row: number, column: number): number => (row < height ? Math.min(1, Math.max(0, pixels[row * width + column])) : 0);

@@ -1,9 +1,8 @@
 // `nodegrad train`, and `npm start`: a run from the data set to the files, with everything said on the way.
 
 import { randomBytes } from 'node:crypto';
-import { join, relative, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
-import type { ImageDatasets } from '../data/images.js';
 import { AbortedError, ArgumentError, NodegradError } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { CrossEntropyLoss } from '../losses/loss.js';
@@ -16,8 +15,8 @@ import { predict } from '../training/evaluate.js';
 import type { History } from '../training/history.js';
 import { formatDuration } from '../training/progress.js';
 import { save } from '../training/save.js';
-import { type TrainOptions, loadData, makeModel, makeOptimizer, makeSchedule } from './options.js';
-import { Terminal, confusionMatrix, formatCount, gallery, imageLines, matrixLines, pairs, percent } from './terminal.js';
+import { type CommandData, type TrainOptions, loadData, makeModel, makeOptimizer, makeSchedule } from './options.js';
+import { Terminal, confusionMatrix, formatCount, gallery, greyOf, imageLines, matrixLines, pairs, percent } from './terminal.js';
 
 /** How a run ended, for people and for `--json`. */
 interface Outcome {
@@ -38,7 +37,7 @@ export async function train(options: TrainOptions, detailed: boolean): Promise<n
   try {
     setSeed(options.seed);
     if (options.threads !== undefined) setNumThreads(options.threads);
-    const data = await loadData(options.data, options.dataDir, stopper.signal, process.stderr);
+    const data = await loadData(options, stopper.signal, process.stderr);
     const model = makeModel(options, data.train.inputShape, data.train.classes?.length ?? 10);
     const optimizer = makeOptimizer(options, model);
     const folder = options.out ?? newFolder(options);
@@ -70,7 +69,7 @@ export async function train(options: TrainOptions, detailed: boolean): Promise<n
 /** Trains; what ends a run early is an outcome here, and what was trained until then counts. */
 async function run(
   options: TrainOptions,
-  data: ImageDatasets,
+  data: CommandData,
   model: AnyLayer,
   optimizer: Optimizer,
   sitter: Sitter,
@@ -123,7 +122,7 @@ async function judge(model: AnyLayer, test: Dataset): Promise<Report> {
   return { matrix, loss, accuracy: (test.length - wrong.length) / test.length, wrong };
 }
 
-function announce(terminal: Terminal, options: TrainOptions, { train, test }: ImageDatasets, model: AnyLayer, optimizer: Optimizer): void {
+function announce(terminal: Terminal, options: TrainOptions, { train, test }: CommandData, model: AnyLayer, optimizer: Optimizer): void {
   const { version, cpu, isa, blas } = info();
   const library = blas.available ? 'OpenBLAS and own matrix kernels' : 'own matrix kernels';
   terminal.print(
@@ -141,18 +140,13 @@ function announce(terminal: Terminal, options: TrainOptions, { train, test }: Im
   );
 }
 
-function details(terminal: Terminal, { test, mean }: ImageDatasets, { matrix, wrong }: Report): void {
+function details(terminal: Terminal, { test, mean }: CommandData, { matrix, wrong }: Report): void {
   const names = test.classes ?? matrix.map((_, i) => String(i));
   terminal.print('', terminal.style('bold', 'What the test images were taken for'), ...matrixLines(matrix, names, terminal));
   if (wrong.length === 0) return;
   const [height, width] = test.inputShape;
   const images = wrong.slice(0, 4).map(({ index, target, prediction }) => ({
-    lines: imageLines(
-      test.batch(Int32Array.of(index)).inputs.data.map((value) => value + mean[0]),
-      height,
-      width,
-      terminal,
-    ),
+    lines: imageLines(greyOf(test.batch(Int32Array.of(index)).inputs.data, mean), height, width, terminal),
     caption: `${names[target]} taken for ${names[prediction]}`,
   }));
   terminal.print('', terminal.style('bold', `Some of the ${formatCount(wrong.length)} wrong ones`), ...gallery(images, width, terminal));
@@ -209,7 +203,7 @@ function shortest(path: string): string {
 
 function newFolder({ data, model }: TrainOptions): string {
   const stamp = new Date().toISOString().slice(0, 19).replaceAll(':', '-');
-  return join('runs', `${stamp}-${data}-${model}-${randomBytes(2).toString('hex')}`);
+  return join('runs', `${stamp}-${basename(resolve(data))}-${model}-${randomBytes(2).toString('hex')}`);
 }
 
 /** Ctrl-C ends the run after the step in hand; a second one ends the process. */

@@ -1,6 +1,7 @@
 // What a data set is, the one that lives in two tensors, and how to take parts of any: subsets and disjoint splits.
 import { ArgumentError, checkInteger, checkOptions, describeShape, expected, ShapeError } from '../errors.js';
 import { getSeed, Random } from '../random.js';
+import type { TypedArrayOf } from '../dtype.js';
 import { type DType, Tensor } from '../tensor.js';
 
 /** Inputs and targets of some examples; the first dimension of both counts the examples. */
@@ -11,10 +12,28 @@ export interface Batch<X extends DType = 'float32', Y extends DType = 'int32'> {
   readonly targets: Tensor<Y>;
 }
 
-/** Where the examples of a set lie that is wholly in memory: row `rows[i]` of both tensors is example `i`. */
+/** Which epoch a batch belongs to, for data sets that draw something: it depends on the seed, the epoch and the example alone. */
+export interface EpochKey {
+  /** Seed of the run. */
+  readonly seed: number;
+  /** The epoch, from 0. */
+  readonly epoch: number;
+}
+
+/** Inputs that are made from what lies in memory, for each epoch anew: bytes that become float32, images that are augmented. */
+export interface InputMaker<X extends DType = 'float32'> {
+  /** Shape of the inputs of all rows. */
+  readonly shape: readonly number[];
+  /** Element type of the inputs. */
+  readonly dtype: X;
+  /** Writes the inputs of these rows, one after the other. */
+  into(to: TypedArrayOf<X>, rows: Int32Array, key: EpochKey): void;
+}
+
+/** Where the examples of a set lie that is wholly in memory: row `rows[i]` of inputs and targets is example `i`. */
 export interface ExampleMemory<X extends DType = 'float32', Y extends DType = 'int32'> {
-  /** Inputs of all rows. */
-  readonly inputs: Tensor<X>;
+  /** Inputs of all rows, or how they are made. */
+  readonly inputs: Tensor<X> | InputMaker<X>;
   /** Targets of all rows. */
   readonly targets: Tensor<Y>;
   /** The row of each example; null: row `i` is example `i`. */
@@ -36,8 +55,11 @@ export interface Dataset<X extends DType = 'float32', Y extends DType = 'int32'>
   readonly targetShape: readonly number[];
   /** Names of the classes in the order of their indices, where the targets are classes. */
   readonly classes?: readonly string[];
-  /** The examples with these indices (from 0 to `length` - 1, in any order, repeats allowed), as new tensors. The indices are only read. */
-  batch(indices: Int32Array): Batch<X, Y>;
+  /**
+   * The examples with these indices (from 0 to `length` - 1, in any order, repeats allowed), as new tensors. The indices are only read.
+   * `key` says for which epoch, to sets that draw something.
+   */
+  batch(indices: Int32Array, key?: EpochKey): Batch<X, Y>;
   /**
    * Where the examples lie, for sets that are wholly in memory.
    * Training then gathers batches natively instead of calling `batch`; it must give the same.
@@ -151,7 +173,8 @@ function checkLabels(labels: Int32Array, classes = Infinity): void {
   throw new ArgumentError(`expected class indices ${range} for \`targets\`, received ${labels[at]} at row ${at}${hint}`);
 }
 
-function checkIndices(indices: unknown, length: number): asserts indices is Int32Array {
+/** @internal Refuses indices that no example has. */
+export function checkIndices(indices: unknown, length: number): asserts indices is Int32Array {
   if (!(indices instanceof Int32Array)) throw new ArgumentError(expected('an Int32Array', 'indices', indices));
   for (let i = 0; i < indices.length; i++) {
     if (indices[i] < 0 || indices[i] >= length) {
@@ -160,7 +183,8 @@ function checkIndices(indices: unknown, length: number): asserts indices is Int3
   }
 }
 
-function checkDataset(dataset: unknown): void {
+/** @internal Refuses what is no data set. */
+export function checkDataset(dataset: unknown): void {
   const { length, batch } = (typeof dataset === 'object' && dataset !== null ? dataset : {}) as Partial<Dataset>;
   if (typeof batch !== 'function' || !Number.isSafeInteger(length)) {
     throw new ArgumentError(expected('a data set (an object with length and batch)', 'dataset', dataset));
@@ -207,9 +231,9 @@ class Subset<X extends DType, Y extends DType> implements Dataset<X, Y> {
     return picked;
   }
 
-  batch(indices: Int32Array): Batch<X, Y> {
+  batch(indices: Int32Array, key?: EpochKey): Batch<X, Y> {
     checkIndices(indices, this.length);
-    return this.#whole.batch(this.#pick(this.#rows, indices));
+    return this.#whole.batch(this.#pick(this.#rows, indices), key);
   }
 }
 

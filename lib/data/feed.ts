@@ -6,8 +6,8 @@ import { allocateShared } from '../native.js';
 import type { OutputSpecification } from '../ops/define.js';
 import { lostMemory } from '../ops/emit.js';
 import { gatherInto } from '../ops/shape.js';
-import type { AnyTensor } from '../tensor.js';
-import { type ExampleMemory, isInMemory } from './dataset.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+import { type EpochKey, type ExampleMemory, type InputMaker, isInMemory } from './dataset.js';
 import type { DataLoader, Pair } from './loader.js';
 
 /** Where a run of steps takes its arguments from: rows of shared memory by index. */
@@ -41,10 +41,13 @@ export function feedOf(loader: DataLoader<DType, DType>, epoch: number): Feed {
   return isInMemory(dataset) ? new MemoryFeed(loader, epoch, dataset.memory?.() as Memory) : new FetchedFeed(loader, epoch);
 }
 
-const width = (tensor: AnyTensor): number => tensor.size / Math.max(1, tensor.shape[0]);
-const isShared = ({ data }: AnyTensor): boolean => (data as TypedArray).buffer instanceof SharedArrayBuffer;
+type Source = AnyTensor | InputMaker<DType>;
 
-/** The examples lie in two tensors: rows are gathered by index. */
+const width = ({ shape }: Source): number => shape.slice(1).reduce((size, side) => size * side, 1);
+const isTensor = (source: Source): source is AnyTensor => source instanceof Tensor;
+const isShared = (source: Source): boolean => isTensor(source) && (source.data as TypedArray).buffer instanceof SharedArrayBuffer;
+
+/** The examples lie in two tensors, or are made from what lies in memory: rows are gathered by index. */
 class MemoryFeed implements Feed {
   readonly length: number;
   readonly stagedBytes: number;
@@ -52,12 +55,14 @@ class MemoryFeed implements Feed {
   readonly #batchSize: number;
   readonly #rows: Int32Array;
   readonly #staged: boolean;
+  readonly #key: EpochKey;
   readonly #lanes: TypedArray[][] = [];
 
   constructor(loader: DataLoader<DType, DType>, epoch: number, memory: Memory) {
     this.length = loader.length;
     this.#batchSize = loader.batchSize;
     this.#memory = memory;
+    this.#key = loader.key(epoch);
     const order = loader.order(epoch);
     const total = loader.dataset.length;
     const { rows } = memory;
@@ -68,12 +73,12 @@ class MemoryFeed implements Feed {
     }
     this.#staged = !isShared(memory.inputs) || !isShared(memory.targets) || width(memory.inputs) === 0 || width(memory.targets) === 0;
     this.stagedBytes = this.#staged
-      ? this.#batchSize * this.#tensors.reduce((sum, tensor) => sum + width(tensor) * bytesOf(tensor.dtype), 0)
+      ? this.#batchSize * this.#sources.reduce((sum, source) => sum + width(source) * bytesOf(source.dtype as DType), 0)
       : 0;
   }
 
-  get #tensors(): readonly AnyTensor[] {
-    return [this.#memory.inputs, this.#memory.targets];
+  get #sources(): readonly Source[] {
+    return [this.#memory.inputs, this.#memory.targets] as Source[];
   }
 
   examples(batch: number): number {
@@ -81,16 +86,17 @@ class MemoryFeed implements Feed {
   }
 
   specifications(batch: number): readonly OutputSpecification[] {
-    return this.#tensors.map(({ shape, dtype }) => ({ shape: [this.examples(batch), ...shape.slice(1)], dtype: dtype as DType }));
+    return this.#sources.map(({ shape, dtype }) => ({ shape: [this.examples(batch), ...shape.slice(1)], dtype: dtype as DType }));
   }
 
   prepare(first: number, count: number, lane: number): Rows {
     const batch = this.examples(first);
     const rows = this.#rows.subarray(first * this.#batchSize, first * this.#batchSize + count * batch);
-    if (!this.#staged) return { sources: this.#tensors.map(({ data }) => data as TypedArray), rows, batch };
-    const sources = this.#tensors.map((tensor, i) => {
-      const to = stage((this.#lanes[lane] ??= []), i, rows.length * width(tensor), tensor.dtype as DType);
-      gatherInto(to, tensor, rows);
+    if (!this.#staged) return { sources: this.#sources.map((source) => (source as AnyTensor).data as TypedArray), rows, batch };
+    const sources = this.#sources.map((source, i) => {
+      const to = stage((this.#lanes[lane] ??= []), i, rows.length * width(source), source.dtype as DType);
+      if (isTensor(source)) gatherInto(to, source, rows);
+      else source.into(to as never, rows, this.#key);
       return to;
     });
     return { sources, rows: countingTo(rows.length), batch };
@@ -103,6 +109,7 @@ class FetchedFeed implements Feed {
   stagedBytes = 0;
   readonly #loader: DataLoader<DType, DType>;
   readonly #order: Int32Array | null;
+  readonly #epoch: number;
   readonly #lanes: TypedArray[][] = [];
   #fetched: { batch: number; pair: Pair<DType, DType> } | null = null;
 
@@ -110,10 +117,11 @@ class FetchedFeed implements Feed {
     this.length = loader.length;
     this.#loader = loader;
     this.#order = loader.order(epoch);
+    this.#epoch = epoch;
   }
 
   #fetch(batch: number): Pair<DType, DType> {
-    if (this.#fetched?.batch !== batch) this.#fetched = { batch, pair: this.#loader.fetch(this.#order, batch) };
+    if (this.#fetched?.batch !== batch) this.#fetched = { batch, pair: this.#loader.fetch(this.#order, batch, this.#epoch) };
     return this.#fetched.pair;
   }
 

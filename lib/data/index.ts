@@ -1,7 +1,37 @@
 // The data room: data sets, loaders, and the sets that come with nodegrad.
+import { cifar10, cifar100 } from './cifar.js';
 import { digits } from './digits.js';
+import { imageFolder } from './image-folder.js';
 import { mnist } from './mnist.js';
 
+export {
+  Augmentation,
+  type BorderFill,
+  type ColourComponents,
+  type ColourJitterOptions,
+  type CutoutOptions,
+  colourJitter,
+  cutout,
+  IMAGENET_COLOURS,
+  type LensDistortionOptions,
+  lensDistortion,
+  type PcaColourJitterOptions,
+  pcaColourJitter,
+  type RandomAffineOptions,
+  type RandomCropOptions,
+  type RandomFlipOptions,
+  type RandomResizedCropOptions,
+  type Range,
+  randomAffine,
+  randomCrop,
+  randomFlip,
+  randomResizedCrop,
+} from './augmentation.js';
+export { type AugmentedOptions, augmented } from './augmented.js';
+export type { CifarDatasetOptions } from './cifar.js';
+export { type ColourComponentsOptions, colourComponents } from './colours.js';
+export type { ImageFolderOptions } from './image-folder.js';
+export type { DecodeProgress } from './decode.js';
 export {
   type Batch,
   type Dataset,
@@ -10,7 +40,9 @@ export {
   subset,
   TensorDataset,
   type TensorDatasetOptions,
+  type EpochKey,
   type ExampleMemory,
+  type InputMaker,
 } from './dataset.js';
 export type { DigitsOptions } from './digits.js';
 export type { DownloadProgress } from './download.js';
@@ -20,7 +52,7 @@ export { MNIST_MIRRORS, type MnistOptions } from './mnist.js';
 
 /**
  * The data sets that come with nodegrad, each as `{ train, test, mean }`: `digits` is made on the spot, `mnist` is read from
- * a folder or downloaded once.
+ * a folder or downloaded once, `cifar10`, `cifar100` and `imageFolder` are read from a folder.
  *
  * @example
  * ```ts
@@ -33,4 +65,10 @@ export const datasets = {
   digits,
   /** Handwritten digits; see {@link MnistOptions}. */
   mnist,
+  /** Small photos of ten classes; see {@link CifarDatasetOptions}. */
+  cifar10,
+  /** Small photos of a hundred classes; see {@link CifarDatasetOptions}. */
+  cifar100,
+  /** Images of one's own; see {@link ImageFolderOptions}. */
+  imageFolder,
 } as const;

@@ -2,7 +2,7 @@
 import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
 import { getSeed, Random } from '../random.js';
 import type { DType, Tensor } from '../tensor.js';
-import type { Dataset } from './dataset.js';
+import type { Dataset, EpochKey } from './dataset.js';
 
 /** Options of {@link DataLoader}. */
 export interface DataLoaderOptions {
@@ -207,17 +207,22 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
     return this.shuffle ? new Random(this.#seed, `loader/${epoch}`).permutation(this.dataset.length) : null;
   }
 
+  /** @internal What data sets draw by in an epoch. */
+  key(epoch: number): EpochKey {
+    return { seed: this.#seed, epoch: checkInteger(epoch, 'epoch', 0) };
+  }
+
   /** @internal One batch of an epoch with that order. */
-  fetch(order: Int32Array | null, batch: number): Pair<X, Y> {
+  fetch(order: Int32Array | null, batch: number, epoch: number): Pair<X, Y> {
     if (order !== null && !(order instanceof Int32Array)) throw new ArgumentError(expected('an Int32Array or null', 'order', order));
     checkInteger(batch, 'batch', 0, this.length - 1);
-    const { inputs, targets } = this.dataset.batch(this.#indices(order, batch));
+    const { inputs, targets } = this.dataset.batch(this.#indices(order, batch), this.key(epoch));
     return [inputs, targets];
   }
 
   *#iterate(epoch: number, first: number): Generator<Pair<X, Y>, void, undefined> {
     const order = this.order(epoch);
-    for (let batch = first; batch < this.length; batch++) yield this.fetch(order, batch);
+    for (let batch = first; batch < this.length; batch++) yield this.fetch(order, batch, epoch);
   }
 
   async *#iterateAhead(epoch: number, first: number): AsyncGenerator<Pair<X, Y>, void, undefined> {
@@ -230,7 +235,7 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
       timer = undefined;
       if (ready.length >= this.prefetch || batch + ready.length >= this.length) return;
       try {
-        ready.push(this.fetch(order, batch + ready.length));
+        ready.push(this.fetch(order, batch + ready.length, epoch));
       } catch {
         return;
       }
@@ -238,7 +243,7 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
     };
     try {
       while (batch < this.length) {
-        const pair = ready.shift() ?? this.fetch(order, batch);
+        const pair = ready.shift() ?? this.fetch(order, batch, epoch);
         batch += 1;
         if (this.prefetch > 0 && timer === undefined) timer = setImmediate(fill);
         yield pair;

@@ -1,10 +1,10 @@
 // MNIST: found in a folder, or downloaded once and verified.
 import { readdir, readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { AbortedError, ArgumentError, checkOptions, describeShape, expected, FileFormatError, NetworkError } from '../errors.js';
 import { readIdx } from '../io/idx.js';
 import { type DownloadProgress, download, type RemoteFile } from './download.js';
+import { dataFolders } from './folders.js';
 import { type ImageDatasets, imageData, type RawImages } from './images.js';
 
 /** Where `datasets.mnist` downloads from, in this order: public mirrors of the files that Yann LeCun, Corinna Cortes and Chris Burges made. */
@@ -82,7 +82,7 @@ export async function mnist(options: MnistOptions = {}): Promise<ImageDatasets<'
   checkMnistOptions(options);
   const { dir, download: allowed = true, raw = false, signal } = options;
   checkSignal(signal);
-  const folders = dir !== undefined ? [resolve(dir)] : defaultFolders();
+  const folders = dir !== undefined ? [resolve(dir)] : dataFolders('mnist');
   let paths: Partial<Record<Role, string>> = {};
   for (const folder of folders) {
     paths = await locate(folder);
@@ -126,13 +126,6 @@ function checkMnistOptions(options: MnistOptions): void {
 
 function checkSignal(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new AbortedError('loading MNIST was stopped', { cause: signal.reason });
-}
-
-/** The folders that are searched without `dir`; a download goes to the last, the cache. */
-function defaultFolders(): string[] {
-  const { NODEGRAD_DATA, NODEGRAD_CACHE, XDG_CACHE_HOME } = process.env;
-  const cache = NODEGRAD_CACHE || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'nodegrad');
-  return [...(NODEGRAD_DATA ? [resolve(NODEGRAD_DATA, 'mnist')] : []), resolve(cache, 'mnist')];
 }
 
 const advice = (folders: string[]): string =>

@@ -46,3 +46,5 @@ export const conv2dInputAccumulateOp = defineFused('conv2d_input_accumulate');
 export const conv2dInputMapGradientOp = defineFused('conv2d_input_map_gradient');
 /** `dz = f'(y)·(dz + dx)`, in place. */
 export const conv2dInputAccumulateMapGradientOp = defineFused('conv2d_input_accumulate_map_gradient');
+/** Back through max pooling and the ReLU before it: dx from dy, the taps and the output of ReLU; ints: those of max_pool2d. */
+export const maxPoolReluGradientOp = defineFused('max_pool2d_relu_gradient');

@@ -11,6 +11,7 @@ import { removeDead } from './passes/dead.js';
 import type { List, Pass } from './passes/list.js';
 import { fuseGradientSum } from './passes/gradient-sum.js';
 import { fuseParameterGradients } from './passes/parameter-gradients.js';
+import { fusePooling } from './passes/pooling.js';
 import { fuseClear, fuseOverwrite } from './passes/zeros.js';
 import type { Recording, Slot } from './record.js';
 
@@ -21,6 +22,7 @@ const passes: readonly Pass[] = [
   fuseActivation,
   fuseGradientSum,
   fuseActivationGradient,
+  fusePooling,
   fuseParameterGradients,
   fuseCrossEntropy,
   fuseClear,

@@ -189,7 +189,7 @@ async function compiled<R>(
     });
     for await (const { first, count, read } of chunks) {
       noGrad(() => {
-        for (let i = 0; i < count; i++) use(read(i), feed.examples(first + i), () => loader.fetch(order, first + i)[1]);
+        for (let i = 0; i < count; i++) use(read(i), feed.examples(first + i), () => loader.fetch(order, first + i, 0)[1]);
       });
       progress.batch = first + count;
     }

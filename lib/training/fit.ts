@@ -239,7 +239,7 @@ class Fitting implements TrainingRun {
     const feed = feedOf(this.#loader, order);
     const stopped = (): boolean => this.#signal?.aborted === true || this.history.stopped !== null;
     let rows: Int32Array | null = null; // drawn again only when somebody asks for a batch
-    const fetch = (batch: number) => this.#loader.fetch((rows ??= this.#loader.order(order)), batch);
+    const fetch = (batch: number) => this.#loader.fetch((rows ??= this.#loader.order(order)), batch, order);
     const [plain, observing] = this.#compiled.map((step) => stepPrograms(step));
     const choose = (at: number): { programs: StepPrograms<StepResult>; count: number } => {
       const until = this.#untilObserved(this.step + at - epoch.batch, at);

@@ -8,6 +8,7 @@
 #include "batch_norm.h"
 #include "optimizers.h"
 #include "random.h"
+#include "augment.h"
 #include "pooling.h"
 #include "transpose.h"
 #include "gemm.h"

@@ -3,89 +3,102 @@
 using nodegrad::PoolAxis;
 using nodegrad::PoolShape;
 
-// Of equal numbers the first tap counts, of several NaN the last, as PyTorch has it. Places are integers in the lanes.
-template <class T> INLINE void better(V<T>& best, V<T>& place, V<T> x, int64_t tap) {
-  const M<T> takes = gt(x, best) | isNaN(x);
-  best = select(takes, x, best);
-  place = select(takes, fromBits<T>(setBits<T>(typename BitsOf<T>::type(tap))), place);
-}
-
-// The window of taps [r, rows) × [q, columns), whose first tap is at x, into channels [0, n). KW is the kernel's width where that
-// is known and the window whole (then KH is its height), else 0.
-template <bool Relu, int KH, int KW, class T>
-INLINE void maxWindow(T* y, uint8_t* taps, const T* x, int64_t r, int64_t rows, int64_t q, int64_t columns, int64_t width, int64_t rowStep,
-                      int64_t columnStep, int64_t n) {
-  const auto block = [&](int64_t j, auto get, auto put) FORMULA {
-    V<T> best = get(x + j), place = fromBits<T>(setBits<T>(typename BitsOf<T>::type(KW ? 0 : r * width + q)));
-    if constexpr (KW > 0) {
-#pragma GCC unroll 3
-      for (int a = 0; a < KH; ++a)
-#pragma GCC unroll 3
-        for (int b = 0; b < KW; ++b)
-          if (a + b > 0) better(best, place, get(x + a * rowStep + b * columnStep + j), a * KW + b);
-    } else {
-      for (int64_t a = r; a < rows; ++a)
-        for (int64_t b = q; b < columns; ++b) better(best, place, get(x + (a - r) * rowStep + (b - q) * columnStep + j), a * width + b);
-    }
-    put(j, best, bits(place));
-  };
-  const auto value = [](V<T> x) FORMULA { return Relu ? maximum(x, zero<T>()) : x; };
-  int64_t j = 0;
-  for (; j + lanes <= n; j += lanes)
-    block(j, [&](const T* p) FORMULA { return value(load(p)); }, [&](int64_t j, V<T> best, B<T> place) FORMULA {
-      store(y + j, best);
-      storeBytes(taps + j, place);
-    });
-  const int m = int(n - j);
-  if (m > 0)
-    block(j, [&](const T* p) FORMULA { return value(load(p, m)); }, [&](int64_t j, V<T> best, B<T> place) FORMULA {
-      store(y + j, best, m);
-      storeBytes(taps + j, place, m);
-    });
-}
-
-template <bool Relu, int KH, int KW, class T>
-inline void maxRow2d(T* y, uint8_t* taps, const T* x, const PoolShape& s, int64_t row) {
-  const int64_t c = s.channels, pitch = s.columns.in * c, width = s.columns.kernel;
-  const int64_t r = s.rows.firstTap(row), rows = s.rows.endTap(row);
-  const int64_t rowStep = s.rows.dilation * pitch, columnStep = s.columns.dilation * c;
-  const bool allRows = r == 0 && rows == s.rows.kernel;
-  const T* from = x + (s.rows.start(row) + r * s.rows.dilation) * pitch;
-  for (int64_t o = 0; o < s.columns.out; ++o, y += c, taps += c) {
-    const int64_t q = s.columns.firstTap(o), columns = s.columns.endTap(o);
-    const T* first = from + (s.columns.start(o) + q * s.columns.dilation) * c;
-    if (KW > 0 && allRows && q == 0 && columns == KW) maxWindow<Relu, KH, KW>(y, taps, first, r, rows, q, columns, width, rowStep, columnStep, c);
-    else if (r < rows && q < columns) maxWindow<Relu, 0, 0>(y, taps, first, r, rows, q, columns, width, rowStep, columnStep, c);
-    else
-      for (int64_t j = 0; j < c; ++j) y[j] = T(-__builtin_inf()), taps[j] = 0;  // dilation steps over a whole small image
-  }
-}
-
-template <class T> void maxPoolRow(T* y, uint8_t* taps, const T* x, const PoolShape& s, int64_t row, bool relu) {
-  const auto run = [&]<bool Relu>() {
-    if (s.rows.kernel == 2 && s.columns.kernel == 2) maxRow2d<Relu, 2, 2>(y, taps, x, s, row);
-    else if (s.rows.kernel == 3 && s.columns.kernel == 3) maxRow2d<Relu, 3, 3>(y, taps, x, s, row);
-    else maxRow2d<Relu, 0, 0>(y, taps, x, s, row);
-  };
-  if (relu) run.template operator()<true>();
-  else run.template operator()<false>();
-}
-
-// What windows with `tap` at this place give it: dy where the tap was taken, else 0.
-template <class T> INLINE V<T> taken(V<T> dy, B<T> place, int64_t tap) {
-  return select(equal(place, setBits<T>(typename BitsOf<T>::type(tap))), dy, zero<T>());
-}
-
 // Calls body(j, m) for each vector of [0, n) with its m = lanes as a constant, and once for the rest.
 struct Whole { INLINE operator int() const { return lanes; } };
 template <class T> INLINE V<T> load(const T* p, Whole) { return load(p); }
 template <class T> INLINE void store(T* p, V<T> a, Whole) { store(p, a); }
 template <class T> INLINE B<T> loadBytes(const uint8_t* p, Whole) { return loadBytes<T>(p); }
+template <class T> INLINE void storeBytes(uint8_t* p, B<T> a, Whole) { storeBytes<T>(p, a); }
 template <class F> INLINE void eachVector(int64_t n, F body) {
   int64_t j = 0;
   for (; j + lanes <= n; j += lanes) body(j, Whole{});
   if (j < n) body(j, int(n - j));
 }
+
+template <class T> INLINE B<T> tapBits(int64_t tap) { return setBits<T>(typename BitsOf<T>::type(tap)); }
+
+// Calls body(x, tap) for the taps [r, rows) × [q, columns) of a window whose first of these is at `from`. KW is the kernel's width
+// where that is known and the window whole (then KH is its height), else 0.
+struct Taps { int64_t r, rows, q, columns, width, rowStep, columnStep; };
+template <int KH, int KW, class F> INLINE void eachTap(const Taps& t, F body) {
+  if constexpr (KW > 0) {
+#pragma GCC unroll 3
+    for (int a = 0; a < KH; ++a)
+#pragma GCC unroll 3
+      for (int b = 0; b < KW; ++b) body(a * t.rowStep + b * t.columnStep, a * KW + b);
+  } else {
+    for (int64_t a = t.r; a < t.rows; ++a)
+      for (int64_t b = t.q; b < t.columns; ++b) body((a - t.r) * t.rowStep + (b - t.q) * t.columnStep, a * t.width + b);
+  }
+}
+
+// Of equal numbers the first tap counts, of several NaN the last, as PyTorch has it. Taps are integers in the lanes.
+template <int KH, int KW, class T> INLINE void maxWindow(T* y, uint8_t* taps, const T* x, const Taps& t, int64_t n) {
+  eachVector(n, [&](int64_t j, auto m) FORMULA {
+    const auto at = [&](int64_t step) FORMULA { return load(x + step + j, m); };
+    const V<T> first = at(0), start = fromBits<T>(tapBits<T>(KW ? 0 : t.r * t.width + t.q));
+    V<T> best = first, place = start, sum = zero<T>();
+    eachTap<KH, KW>(t, [&](int64_t step, int64_t tap) FORMULA {
+      const V<T> v = at(step);
+      const M<T> takes = gt(v, best);
+      best = select(takes, v, best);
+      place = select(takes, fromBits<T>(tapBits<T>(tap)), place);
+      sum = sum + v;
+    });
+    if (any(isNaN(sum))) {  // a NaN, or infinities of both signs
+      best = first, place = start;
+      eachTap<KH, KW>(t, [&](int64_t step, int64_t tap) FORMULA {
+        const V<T> v = at(step);
+        const M<T> takes = gt(v, best) | isNaN(v);
+        best = select(takes, v, best);
+        place = select(takes, fromBits<T>(tapBits<T>(tap)), place);
+      });
+    }
+    store(y + j, best, m);
+    storeBytes(taps + j, bits(place), m);
+  });
+}
+
+template <int KH, int KW, class T>
+inline void maxRow2d(T* y, uint8_t* taps, const T* x, const PoolShape& s, int64_t row) {
+  const PoolAxis &down = s.rows, &across = s.columns;
+  const int64_t c = s.channels, pitch = across.in * c, reach = (across.kernel - 1) * across.dilation;
+  Taps t = {down.firstTap(row), down.endTap(row), 0, 0, across.kernel, down.dilation * pitch, across.dilation * c};
+  const bool allRows = t.r == 0 && t.rows == down.kernel;
+  const T* from = x + (down.start(row) + t.r * down.dilation) * pitch;
+  for (int64_t o = 0; o < across.out; ++o, y += c, taps += c) {
+    const int64_t start = across.start(o);
+    const bool whole = start >= 0 && start + reach < across.in;
+    t.q = whole ? 0 : across.firstTap(o);
+    t.columns = whole ? across.kernel : across.endTap(o);
+    const T* first = from + (start + t.q * across.dilation) * c;
+    if (KW > 0 && allRows && whole) maxWindow<KH, KW>(y, taps, first, t, c);
+    else if (t.r < t.rows && t.q < t.columns) maxWindow<0, 0>(y, taps, first, t, c);
+    else
+      for (int64_t j = 0; j < c; ++j) y[j] = T(-__builtin_inf()), taps[j] = 0;  // dilation steps over a whole small image
+  }
+}
+
+template <class T> void maxPoolRow(T* y, uint8_t* taps, const T* x, const PoolShape& s, int64_t row) {
+  if (s.rows.kernel == 2 && s.columns.kernel == 2) maxRow2d<2, 2>(y, taps, x, s, row);
+  else if (s.rows.kernel == 3 && s.columns.kernel == 3) maxRow2d<3, 3>(y, taps, x, s, row);
+  else maxRow2d<0, 0>(y, taps, x, s, row);
+}
+
+// The windows [first, end) that reach over place i of an axis, for i = 0, 1, … in order.
+struct Reaching {
+  int64_t first = 0, end = 0;
+  INLINE void to(const PoolAxis& a, int64_t i) {
+    while (end < a.out && a.start(end) <= i) ++end;
+    while (first < end && a.start(first) + (a.kernel - 1) * a.dilation < i) ++first;
+  }
+};
+
+// What a window with `tap` at this place gives it: dy where the tap was taken, else 0.
+template <class T> INLINE V<T> taken(V<T> dy, B<T> place, int64_t tap) { return select(equal(place, tapBits<T>(tap)), dy, zero<T>()); }
+
+// Windows with taps at one place: elements from the start of their rows or columns to them, and the taps' share in row or column.
+struct Givers { int64_t at[256], tap[256], count; };
 
 // dx[i] = Σ dy[o] over the windows o that took their maximum at i, in the order of o. In this form no two rows write one place.
 template <bool Gate, bool Streaming, class T>
@@ -97,53 +110,61 @@ inline void maxBackwardRow(T* dx, const T* dy, const uint8_t* taps, const T* gat
     if constexpr (Streaming) stream(dx + at, value);
     else store(dx + at, value, m);
   };
-  int64_t rowAt[256], rowTap[256], rows = 0;
-  for (int64_t o = down.firstWindow(row); o < down.endWindow(row); ++o) {
-    const int64_t distance = row - down.start(o);
-    if (distance % down.dilation) continue;
-    rowAt[rows] = o * across.out * c;
-    rowTap[rows++] = distance / down.dilation * width;
-  }
-  const bool apart = across.stride >= width && across.dilation == 1;
-  if (rows == 1 && apart) {  // at most one window for each place: by windows, each read once
-    const T* from = dy + rowAt[0];
-    const uint8_t* places = taps + rowAt[0];
+  const auto collect = [](Givers& g, const PoolAxis& a, int64_t first, int64_t end, int64_t i, int64_t step, int64_t tapStep) FORMULA {
+    g.count = 0;
+    for (int64_t o = first; o < end; ++o) {
+      const int64_t distance = i - a.start(o);
+      if (a.dilation > 1 && distance % a.dilation) continue;
+      g.at[g.count] = o * step;
+      g.tap[g.count++] = (a.dilation > 1 ? distance / a.dilation : distance) * tapStep;
+    }
+  };
+  Givers rows, columns;
+  collect(rows, down, down.firstWindow(row), down.endWindow(row), row, across.out * c, width);
+  if (rows.count == 1 && across.stride >= width && across.dilation == 1) {  // at most one window for each place: by windows, each read once
+    const T* from = dy + rows.at[0];
+    const uint8_t* places = taps + rows.at[0];
     int64_t i = 0;
     const auto blank = [&](int64_t end) FORMULA {
       for (; i < end; ++i) eachVector(c, [&](int64_t j, auto m) FORMULA { put(i * c + j, zero<T>(), m); });
     };
     for (int64_t o = 0; o < across.out; ++o, from += c, places += c) {
-      const int64_t q = across.firstTap(o), columns = across.endTap(o);
-      if (q >= columns) continue;
+      const int64_t q = across.firstTap(o), end = across.endTap(o);
+      if (q >= end) continue;
       blank(across.start(o) + q);
       eachVector(c, [&](int64_t j, auto m) FORMULA {
         const V<T> d = load(from + j, m);
         const B<T> place = loadBytes<T>(places + j, m);
-        for (int64_t b = q; b < columns; ++b) put((i + b - q) * c + j, taken(d, place, rowTap[0] + b), m);
+        for (int64_t b = q; b < end; ++b) put((i + b - q) * c + j, taken(d, place, rows.tap[0] + b), m);
       });
-      i += columns - q;
+      i += end - q;
     }
     blank(across.in);
     return;
   }
-  for (int64_t i = 0; i < across.in; ++i) {
-    int64_t at[256], tap[256], columns = 0;
-    for (int64_t o = across.firstWindow(i); o < across.endWindow(i); ++o) {
-      const int64_t distance = i - across.start(o);
-      if (distance % across.dilation) continue;
-      at[columns] = o * c;
-      tap[columns++] = distance / across.dilation;
-    }
+  Reaching reaching;
+  const auto pixel = [&]<int R, int Q>(int64_t i) FORMULA {
+    const int64_t down = R ? R : rows.count, across = Q ? Q : columns.count;
     eachVector(c, [&](int64_t j, auto m) FORMULA {
       V<T> sum = zero<T>();
-      for (int64_t a = 0; a < rows; ++a)
-        for (int64_t b = 0; b < columns; ++b) {
-          const int64_t from = rowAt[a] + at[b] + j;
-          const V<T> part = taken(load(dy + from, m), loadBytes<T>(taps + from, m), rowTap[a] + tap[b]);
+      for (int64_t a = 0; a < down; ++a)
+        for (int64_t b = 0; b < across; ++b) {
+          const int64_t from = rows.at[a] + columns.at[b] + j;
+          const V<T> part = taken(load(dy + from, m), loadBytes<T>(taps + from, m), rows.tap[a] + columns.tap[b]);
           sum = a + b == 0 ? part : sum + part;
         }
       put(i * c + j, sum, m);
     });
+  };
+  for (int64_t i = 0; i < across.in; ++i) {
+    reaching.to(across, i);
+    collect(columns, across, reaching.first, reaching.end, i, c, 1);
+    const int64_t both = rows.count <= 2 && columns.count <= 2 ? rows.count * 3 + columns.count : 0;
+    if (both == 4) pixel.template operator()<1, 1>(i);
+    else if (both == 5) pixel.template operator()<1, 2>(i);
+    else if (both == 7) pixel.template operator()<2, 1>(i);
+    else if (both == 8) pixel.template operator()<2, 2>(i);
+    else pixel.template operator()<0, 0>(i);
   }
 }
 
@@ -203,8 +224,9 @@ template <class T> void avgPoolDivideRow(T* y, const T* dy, const PoolShape& s, 
 // The second: dx[i] = Σ over the windows that cover i; `parts` is an image of what the first step left.
 template <class T> void avgPoolBackwardRow(T* dx, const T* parts, const PoolShape& s, int64_t row) {
   const int64_t c = s.channels, pitch = s.columns.out * c, r = s.rows.firstWindow(row), rows = s.rows.endWindow(row) - r;
+  Reaching across;
   for (int64_t i = 0; i < s.columns.in; ++i) {
-    const int64_t q = s.columns.firstWindow(i), columns = s.columns.endWindow(i) - q;
-    sumWindow(dx + i * c, parts + r * pitch + q * c, pitch, c, rows, columns, T(1), c);
+    across.to(s.columns, i);
+    sumWindow(dx + i * c, parts + r * pitch + across.first * c, pitch, c, rows, across.end - across.first, T(1), c);
   }
 }

@@ -37,9 +37,11 @@ struct PoolAxis {
 
   __attribute__((always_inline)) int64_t start(int64_t o) const { return o * stride - padding; }
   // Taps [firstTap, endTap) of window o lie inside.
-  __attribute__((always_inline)) int64_t firstTap(int64_t o) const { return start(o) >= 0 ? 0 : (dilation - 1 - start(o)) / dilation; }
+  __attribute__((always_inline)) int64_t firstTap(int64_t o) const {
+    return start(o) >= 0 ? 0 : dilation == 1 ? -start(o) : (dilation - 1 - start(o)) / dilation;
+  }
   __attribute__((always_inline)) int64_t endTap(int64_t o) const {
-    const int64_t rest = in - start(o), taps = rest <= 0 ? 0 : (rest + dilation - 1) / dilation;
+    const int64_t rest = in - start(o), taps = rest <= 0 ? 0 : dilation == 1 ? rest : (rest + dilation - 1) / dilation;
     return taps < kernel ? taps : kernel;
   }
   // Windows [firstWindow, endWindow) reach over place i, though with dilation not every one has a tap there.

@@ -161,15 +161,38 @@ template <class T> INLINE __m128i toBytes(B<T> a) {
 }
 template <class T> INLINE B<T> loadBytes(const uint8_t* p) { return fromBytes<T>(_mm_loadu_si128((const __m128i*)p)); }
 template <class T> INLINE B<T> loadBytes(const uint8_t* p, int n) {
-  alignas(16) uint8_t t[16] = {};
-  for (int i = 0; i < n; ++i) t[i] = p[i];
-  return fromBytes<T>(_mm_load_si128((const __m128i*)t));
+  // Two words that overlap: bytes of both are the same.
+  uint64_t low = 0, high = 0;
+  uint32_t half = 0;
+  if (n >= 8) {
+    __builtin_memcpy(&low, p, 8);
+    __builtin_memcpy(&high, p + n - 8, 8);
+    high = n > 8 ? high >> (8 * (16 - n)) : 0;
+  } else if (n >= 4) {
+    __builtin_memcpy(&half, p + n - 4, 4);
+    low = uint64_t(half) << (8 * (n - 4));
+    __builtin_memcpy(&half, p, 4);
+    low |= half;
+  } else {
+    for (int i = 0; i < n; ++i) low |= uint64_t(p[i]) << (8 * i);
+  }
+  return fromBytes<T>(_mm_set_epi64x(int64_t(high), int64_t(low)));
 }
 template <class T> INLINE void storeBytes(uint8_t* p, B<T> a) { _mm_storeu_si128((__m128i*)p, toBytes<T>(a)); }
 template <class T> INLINE void storeBytes(uint8_t* p, B<T> a, int n) {
-  alignas(16) uint8_t t[16];
-  _mm_store_si128((__m128i*)t, toBytes<T>(a));
-  for (int i = 0; i < n; ++i) p[i] = t[i];
+  const __m128i b = toBytes<T>(a);
+  const uint64_t low = uint64_t(_mm_cvtsi128_si64(b)), high = uint64_t(_mm_extract_epi64(b, 1));
+  if (n >= 8) {
+    const uint64_t last = n > 8 ? low >> (8 * (n - 8)) | high << (8 * (16 - n)) : low;
+    __builtin_memcpy(p, &low, 8);
+    __builtin_memcpy(p + n - 8, &last, 8);
+  } else if (n >= 4) {
+    const uint32_t first = uint32_t(low), last = uint32_t(low >> (8 * (n - 4)));
+    __builtin_memcpy(p, &first, 4);
+    __builtin_memcpy(p + n - 4, &last, 4);
+  } else {
+    for (int i = 0; i < n; ++i) p[i] = uint8_t(low >> (8 * i));
+  }
 }
 template <class T> INLINE M<T> equal(B<T> a, B<T> b) {
   M<T> r;

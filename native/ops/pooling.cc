@@ -52,7 +52,7 @@ void run_max_pool2d(const Call& c) {
   byFloat(c, [&]<class T>() {
     forRows(c.ints[0], s.rows.out, image / s.rows.out, [&](int64_t n, int64_t row) {
       const int64_t at = (n * s.rows.out + row) * pooledRow;
-      kernelsOf<T>().maxPoolRow(c.out<T>(0) + at, c.out<uint8_t>(1) + at, c.in<T>(2) + n * image, s, row, false);
+      kernelsOf<T>().maxPoolRow(c.out<T>(0) + at, c.out<uint8_t>(1) + at, c.in<T>(2) + n * image, s, row);
     });
   });
 }
@@ -66,7 +66,8 @@ const char* checkMaxPool(const Call& c) {
   return checkPool(c, 2, 0);
 }
 
-void run_max_pool2d_backward(const Call& c) {
+// `gate`: an image of the input's size, or none.
+void maxPoolBackward(const Call& c, const void* gate) {
   if (c.length(0) == 0) return;
   const PoolShape s = shapeOf(c);
   const int64_t row = s.columns.in * s.channels, pooled = s.rows.out * s.columns.out * s.channels;
@@ -74,15 +75,25 @@ void run_max_pool2d_backward(const Call& c) {
     const bool streaming = c.length(0) * int64_t(sizeof(T)) > streamingBytes;
     const auto& k = kernelsOf<T>();
     forRows(c.ints[0], s.rows.in, row, [&](int64_t n, int64_t i) {
-      k.maxPoolBackwardRow(c.out<T>(0) + (n * s.rows.in + i) * row, c.in<T>(1) + n * pooled, c.in<uint8_t>(2) + n * pooled, nullptr, s, i, streaming);
+      const int64_t at = (n * s.rows.in + i) * row;
+      k.maxPoolBackwardRow(c.out<T>(0) + at, c.in<T>(1) + n * pooled, c.in<uint8_t>(2) + n * pooled,
+                           gate ? static_cast<const T*>(gate) + at : nullptr, s, i, streaming);
       if (streaming) k.fence();
     });
   });
 }
+void run_max_pool2d_backward(const Call& c) { maxPoolBackward(c, nullptr); }
+// Back through ReLU in the same pass, by its output.
+void run_max_pool2d_relu_gradient(const Call& c) { maxPoolBackward(c, c.operands[3].data); }
 const char* checkMaxPoolBackward(const Call& c) {
   if (const char* problem = checkTaps(c)) return problem;
   if (c.length(1) != c.length(2)) return "gradients and taps of different lengths";
   return checkPool(c, 0, 1);
+}
+
+const char* checkMaxPoolRelu(const Call& c) {
+  if (c.length(3) != c.length(0)) return "operands of different lengths";
+  return checkMaxPoolBackward(c);
 }
 
 // ---- avg_pool2d ----
@@ -192,6 +203,7 @@ const char* checkAdaptiveAvgPoolBackward(const Call& c) { return checkAdaptive(c
 
 extern const OpFunctions op_max_pool2d = {run_max_pool2d, checkMaxPool};
 extern const OpFunctions op_max_pool2d_backward = {run_max_pool2d_backward, checkMaxPoolBackward};
+extern const OpFunctions op_max_pool2d_relu_gradient = {run_max_pool2d_relu_gradient, checkMaxPoolRelu};
 extern const OpFunctions op_avg_pool2d = {run_avg_pool2d, checkAvgPool};
 extern const OpFunctions op_avg_pool2d_backward = {run_avg_pool2d_backward, checkAvgPoolBackward, sharesWorkspace};
 extern const OpFunctions op_adaptive_avg_pool2d = {run_adaptive_avg_pool2d, checkAdaptiveAvgPool};

@@ -194,7 +194,7 @@ test('a command line that makes no sense exits with 2 and says what would', asyn
       [['train', '--optimizer', 'sdg'], /Allowed choices are sgd, momentum, nesterov, adam, adamw/],
       [['train', 'digits'], /too many arguments/],
       [['evaluate'], /missing required argument 'file'/],
-      [['data', 'imagenet'], /Allowed choices are digits, mnist/],
+      [['data', 'imagenet'], /Allowed choices are digits, mnist, cifar10, or the path/],
       [['tarin'], /unknown command 'tarin'/],
       [[], /Usage: nodegrad/],
     ];
@@ -241,6 +241,7 @@ test('info, data, help and version print what they say', async (t) => {
       [
         ['digits', true],
         ['mnist', false],
+        ['cifar10', false],
       ],
     );
     const samples = await run(folder, ['data', 'digits', '--samples', '3']);
@@ -253,5 +254,26 @@ test('info, data, help and version print what they say', async (t) => {
     t.notRegex(help.out, /start/, '`start` is for npm start');
     t.is((await run(folder, ['train', '--help'])).code, 0);
     t.deepEqual(readdirSync(folder), []);
+  });
+});
+
+test('bytes of cifar10 are read, augmented and trained on; evaluate finds them too', async (t) => {
+  await inFolder(async (folder) => {
+    const record = (label: number): number[] => [label, ...Array.from({ length: 3072 }, (_, i) => (label * 20 + i) & 255)];
+    const write = (name: string, labels: number[]): void => writeFileSync(join(folder, name), Uint8Array.from(labels.flatMap(record)));
+    for (const i of [1, 2, 3, 4, 5]) write(`data_batch_${i}.bin`, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    write('test_batch.bin', [3, 7]);
+    const data = ['--data', 'cifar10', '--data-dir', '.'];
+    const trained = async (...more: string[]) => {
+      const { code, out, error } = await run(folder, ['train', ...short, ...data, '--batch', '16', '--out', 'here', '--json', ...more]);
+      t.is(code, 0, error);
+      return JSON.parse(out) as { epochs: { loss: number }[]; test: { accuracy: number } };
+    };
+    const [plain, cropped] = [await trained(), await trained('--augment')];
+    t.not(cropped.epochs[0].loss, plain.epochs[0].loss);
+    const { out, error } = await run(folder, ['evaluate', join('here', 'model.safetensors'), ...data, '--json']);
+    t.is(JSON.parse(out).accuracy, cropped.test.accuracy, error);
+    t.regex((await run(folder, ['data', 'cifar10', '--data-dir', '.'])).out, /50 images of 32×32×3, 5 per class/);
+    t.regex((await run(folder, ['train', '--data', folder])).error, /there are no images/);
   });
 });

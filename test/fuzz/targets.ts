@@ -18,7 +18,7 @@ const internal = new Set([
   'check', 'attachNode', 'moveTo', 'materialize', 'gradientTarget', 'node', 'settle', 'convert', 'place', 'init', 'isSettled',
   'dropStaleGradient', 'enter', 'prepare', 'chooseInitializers', 'ownParameters', 'initializerHint', 'followedBy', 'config', 'fromConfig',
   'random', 'values', 'onTrainBegin', 'onBatchEnd', 'onEpochBegin', 'onEpochEnd', 'onTrainEnd', 'children',
-  'namedLayers', 'serial', 'fallbackPath', 'shape', 'standardDeviation', 'path',
+  'namedLayers', 'serial', 'fallbackPath', 'shape', 'standardDeviation', 'path', 'stage',
 ]); // biome-ignore format: a list
 
 // Protected or @internal without any check, by their contract: only the library calls them, with what it has checked.
@@ -118,6 +118,12 @@ const kinds: Record<string, string[]> = {
   owns: ['parameter'],
   digits: ['options'],
   mnist: ['options'],
+  cifar10: ['options'],
+  cifar100: ['options'],
+  imageFolder: ['path', 'options'],
+  augmented: ['dataset', 'list', 'options'],
+  randomCrop: ['options'],
+  randomFlip: ['options'],
   chance: ['small'],
 };
 for (const name of ['sum', 'mean', 'var', 'std', 'max', 'min']) kinds[`Tensor.${name}`] = ['axes', 'options'];

@@ -4,6 +4,7 @@ import { arrayTypes } from '../../lib/dtype.js';
 import { apply, columnsOf, type FusedMaker, indexOf, one, runInto, state, uniform } from './calls.js';
 import { fusedConvolutions } from '../helpers/convolutions.js';
 import { normFused } from './norms.js';
+import { poolingMaker } from '../helpers/poolings.js';
 
 const maps = ['relu', 'tanh', 'sigmoid', 'exp', 'abs'];
 const gradients = ['relu_backward', 'tanh_backward', 'sigmoid_backward'];
@@ -278,12 +279,23 @@ const chain: FusedMaker = (n, dtype, random) => {
   ];
 };
 
+const pooledRelu: FusedMaker = (n, dtype, random) =>
+  poolingMaker('max_pool2d_backward')(n, dtype, random).map((sample) => {
+    const size = sample.outputs[0].length;
+    const y = uniform(random, dtype, size, -1, 1);
+    return {
+      sample: { ...sample, op: 'max_pool2d_relu_gradient', inputs: [...sample.inputs, y] },
+      apart: () => [apply('relu_backward', dtype, size, [apply(sample.op, dtype, size, [...sample.inputs], [...sample.ints]), y])],
+    };
+  });
+
 export const fusedMakers: Record<string, FusedMaker> = {
   linear_map: linearMap,
   matmul_map_gradient: mapGradient,
   matmul_overwrite: overwrite,
   linear_gradients: linearGradients,
   sum_accumulate: sumAccumulate,
+  max_pool2d_relu_gradient: pooledRelu,
   cross_entropy_gradient: crossEntropyGradient(false),
   cross_entropy_dense_gradient: crossEntropyGradient(true),
   sgd_and_clear: clearing('sgd', 1, [0.1, 0.9, 0, 0.01, 1, 0]),

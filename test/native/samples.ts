@@ -2,6 +2,7 @@
 import type { DType, TypedArray } from '../../lib/dtype.js';
 import { nativeOps } from '../../lib/native.js';
 import { Seeded } from '../helpers/seeded.js';
+import { augment } from './augment.js';
 import { convolutionMaker } from '../helpers/convolutions.js';
 import { adaptiveMaker, poolingMaker } from '../helpers/poolings.js';
 import { columnsOf, type Float, type Maker, one, type Sample, state, uniform } from './calls.js';
@@ -395,6 +396,7 @@ const makers: Record<string, Maker> = {
       reals: [p],
       aliases: true,
     })),
+  augment,
   random_uniform: drawn('random_uniform'),
   random_normal: drawn('random_normal'),
   sgd: optimizer('sgd', 1, [

@@ -1,0 +1,134 @@
+// A data set whose batches are made from bytes: images that are augmented anew in every epoch, then normalized.
+import type { TypedArrayOf } from '../dtype.js';
+import { ArgumentError, checkList, checkNumber, checkOptions, describeShape, DTypeError, expected, ShapeError } from '../errors.js';
+import { type AugmentationPlan, augment, augmentInto } from '../ops/augment.js';
+import { getSeed, hashStream } from '../random.js';
+import type { DType, Tensor } from '../tensor.js';
+import { Augmentation } from './augmentation.js';
+import { type Batch, checkDataset, checkIndices, type Dataset, type EpochKey, type ExampleMemory, isInMemory } from './dataset.js';
+
+/** Options of {@link augmented}. */
+export interface AugmentedOptions {
+  /** Mean of each channel in 0..1, or one for all, which is subtracted; default 0. */
+  readonly mean?: number | readonly number[];
+  /** Standard deviation of each channel in 0..1, or one for all, by which is divided afterwards; default 1. */
+  readonly std?: number | readonly number[];
+}
+
+/** As many as native code takes. */
+const most = 12;
+
+/**
+ * The images of `dataset` (uint8 [height, width, channels], as `raw: true` loads them) as float32 batches: each image augmented, then
+ * normalized to `(x / 255 − mean) / std`, in one native pass per image when its batch is gathered. The images stay bytes in memory, a
+ * quarter of what float32 takes.
+ *
+ * What moves pixels (crops, flips, affine maps, lenses) is done first, then colours, then cutouts, each in the order of the list; moves
+ * other than crops and flips are composed and sampled once. What an example draws is a function of the seed of the loader (or of
+ * `fit`), the epoch and the example's row: not of batch size, order or threads, and a resumed run draws the same. Labels stay as they
+ * are (course row F13). Validation data gets the same `mean` and `std`, and an empty list.
+ *
+ * @param augmentations - At most 12; an empty list only normalizes.
+ * @throws {DTypeError} if the images are not uint8
+ * @throws {ShapeError} if they are not [height, width, channels], or an augmentation does not fit them
+ * @throws {ArgumentError} if something else is wrong
+ *
+ * @example
+ * ```ts
+ * import { augmented, datasets, randomCrop, randomFlip } from 'nodegrad';
+ * const { train, test, mean } = await datasets.cifar10({ raw: true });
+ * const fitted = augmented(train, [randomCrop({ padding: 4 }), randomFlip()], { mean, std: 0.25 });
+ * const validation = augmented(test, [], { mean, std: 0.25 });
+ * ```
+ */
+export function augmented<Y extends DType = 'int32'>(
+  dataset: Dataset<'uint8', Y>,
+  augmentations: readonly Augmentation[],
+  options: AugmentedOptions = {},
+): Dataset<'float32', Y> {
+  checkDataset(dataset);
+  const { mean = 0, std = 1 } = checkOptions<AugmentedOptions>(options, 'options', ['mean', 'std']);
+  checkList(augmentations, 'augmentations', 'an array of augmentations, such as [randomFlip()]');
+  for (const one of augmentations)
+    if (!(one instanceof Augmentation)) throw new ArgumentError(expected('an augmentation, such as randomFlip()', 'augmentations', one));
+  if (augmentations.length > most) throw new ArgumentError(expected(`at most ${most}`, 'augmentations', augmentations.length));
+  const shape = dataset.inputShape;
+  if (!Array.isArray(shape) || shape.length !== 3 || shape[2] > 4 || shape.includes(0))
+    throw new ShapeError(
+      `expected images [height, width, channels] with 1 to 4 channels, those of ${dataset.name} are ${describeShape(shape)}`,
+    );
+  const [height, width, channels] = shape;
+  let size: readonly [number, number] = [height, width];
+  const stages = augmentations.map((one) => {
+    const stage = one.stage(size, channels);
+    size = stage.size;
+    return stage;
+  });
+  const statistics = { mean: perChannel(mean, 'mean', channels, -1e3), std: perChannel(std, 'std', channels, 1e-6) };
+  return new AugmentedDataset(dataset, { ...statistics, stages, shape: [...size, channels] });
+}
+
+function perChannel(value: number | readonly number[], name: string, channels: number, minimum: number): number[] {
+  const list = Array.isArray(value) ? (value as number[]) : Array.from({ length: channels }, () => value as number);
+  if (list.length !== channels) throw new ArgumentError(expected(`one number, or ${channels}, one for each channel`, `options.${name}`, value));
+  return list.map((one) => checkNumber(one, `options.${name}`, minimum, 1e3));
+}
+
+class AugmentedDataset<Y extends DType> implements Dataset<'float32', Y> {
+  readonly name: string;
+  readonly length: number;
+  readonly inputShape: readonly number[];
+  readonly targetShape: readonly number[];
+  readonly classes?: readonly string[];
+  readonly labels?: () => Int32Array;
+  readonly memory?: Dataset<'float32', Y>['memory'];
+  readonly #images: Dataset<'uint8', Y>;
+  readonly #plan: AugmentationPlan;
+
+  constructor(images: Dataset<'uint8', Y>, plan: AugmentationPlan) {
+    this.#images = images;
+    this.#plan = plan;
+    this.name = plan.stages.length === 0 ? images.name : `${images.name}, augmented`;
+    this.length = images.length;
+    this.inputShape = plan.shape;
+    this.targetShape = images.targetShape;
+    if (images.classes !== undefined) this.classes = images.classes;
+    if (images.labels !== undefined) this.labels = () => images.labels!();
+    if (!isInMemory(images)) return;
+    const memory = images.memory!();
+    if (!('data' in memory.inputs)) throw new ArgumentError(`the images of ${images.name} are augmented already`);
+    const bytes = checkBytes(memory.inputs, images.name);
+    this.memory = () => this.#memory(bytes, memory);
+  }
+
+  #memory(bytes: Tensor<'uint8'>, { targets, rows }: ExampleMemory<'uint8', Y>): ExampleMemory<'float32', Y> {
+    const inputs = {
+      shape: [bytes.shape[0], ...this.inputShape],
+      dtype: 'float32' as const,
+      into: (to: TypedArrayOf<'float32'>, wanted: Int32Array, key: EpochKey) =>
+        augmentInto(to, bytes, wanted, wanted, stateOf(key), this.#plan),
+    };
+    return { inputs, targets, rows };
+  }
+
+  batch(indices: Int32Array, key: EpochKey = { seed: getSeed(), epoch: 0 }): Batch<'float32', Y> {
+    checkIndices(indices, this.length);
+    const { inputs, targets } = this.#images.batch(indices, key);
+    const rows = Int32Array.from(indices, (_, i) => i);
+    const map = isInMemory(this.#images) ? this.#images.memory!().rows : null;
+    const keys = map === null ? indices : Int32Array.from(indices, (index) => map[index]);
+    return { inputs: augment(checkBytes(inputs, this.name), rows, keys, stateOf(key), this.#plan), targets };
+  }
+}
+
+function checkBytes(images: Tensor<'uint8'>, name: string): Tensor<'uint8'> {
+  if (images.dtype !== 'uint8')
+    throw new DTypeError(`augmentation takes uint8 images, those of ${name} are ${String(images.dtype)}: load them with raw: true`);
+  return images;
+}
+
+/** Key, block and stream of an epoch, as native code wants it; the block is that of row 0. */
+function stateOf({ seed, epoch }: EpochKey): Int32Array {
+  const [low, high] = hashStream(`augmentation/${epoch}`);
+  return Int32Array.of(seed, Math.floor(seed / 4294967296), 0, 0, low, high);
+}
