@@ -118,7 +118,9 @@ export function addTrainOptions(command: Command): Command {
     )
     .option('--epochs <count>', 'times to go through the data', whole(1), 5)
     .option('--batch <size>', "examples per step (default: that of the model's paper, or 128)", whole(1))
-    .addOption(new Option('--weight-decay <factor>', "decay of the weights (default: that of the model's paper, or the optimizer's)").argParser(rate))
+    .addOption(
+      new Option('--weight-decay <factor>', "decay of the weights (default: that of the model's paper, or the optimizer's)").argParser(rate),
+    )
     .addOption(new Option('--clip-norm <norm>', 'scale the gradients of a step down to this norm (default: as they are)').argParser(rate))
     .option('--augment', 'crop training images at random places, and flip those of cifar10 or a folder', false)
     .option('--seed <number>', 'decides the first weights and the order of the examples', seed, 1)

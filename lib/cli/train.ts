@@ -15,7 +15,16 @@ import { predict } from '../training/evaluate.js';
 import type { History } from '../training/history.js';
 import { formatDuration } from '../training/progress.js';
 import { save } from '../training/save.js';
-import { type CommandData, type GivenOptions, type TrainOptions, loadData, makeModel, makeOptimizer, makeSchedule, withRecipe } from './options.js';
+import {
+  type CommandData,
+  type GivenOptions,
+  type TrainOptions,
+  loadData,
+  makeModel,
+  makeOptimizer,
+  makeSchedule,
+  withRecipe,
+} from './options.js';
 import { Terminal, confusionMatrix, formatCount, gallery, greyOf, imageLines, matrixLines, pairs, percent } from './terminal.js';
 
 /** How a run ended, for people and for `--json`. */

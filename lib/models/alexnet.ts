@@ -26,12 +26,21 @@ export interface AlexNetOptions extends ImageModelOptions {
   dropout?: number;
 }
 
-/** AlexNet; see {@link alexnet}. */
+/**
+ * AlexNet; see {@link alexnet}.
+ *
+ * @example
+ * ```ts
+ * import { AlexNet } from 'nodegrad';
+ * new AlexNet({ classes: 10 });
+ * ```
+ */
 export class AlexNet extends ImageModel<Required<AlexNetOptions>> {
   /** Convolutions and pooling. */
   readonly features: Sequential;
   /** 6×6 means, for images that leave another size; null where there are 6×6 already. */
   readonly avgpool: Layer | null;
+  /** Images to rows. */
   readonly flatten = new Flatten();
   /** Fully connected layers. */
   readonly classifier: Sequential;

@@ -16,7 +16,15 @@ import { Random, getSeed } from '../random.js';
 import type { Tensor } from '../tensor.js';
 import { convolution } from './image-model.js';
 
-/** Layers one after the other, by name instead of by number. */
+/**
+ * Layers one after the other, by name instead of by number.
+ *
+ * @example
+ * ```ts
+ * import { Linear, NamedStack, ReLU } from 'nodegrad';
+ * new NamedStack({ first: new Linear(4, 8), relu: new ReLU(), last: new Linear(8, 2) });
+ * ```
+ */
 export class NamedStack extends Layer {
   /** The layers in their order. */
   readonly layers: Readonly<Record<string, AnyLayer>>;
@@ -120,7 +128,15 @@ function shortcutOf({ inChannels, outChannels, stride = 1, shortcut = 'B' }: Res
   return new Sequential([convolution(inChannels, outChannels, 1, { stride, padding: 0 }), new BatchNorm2d(outChannels)]);
 }
 
-/** `y = relu(shortcut(x) + residual(x))`, where in training steps without the block (stochastic depth) `y = relu(shortcut(x))`. */
+/**
+ * `y = relu(shortcut(x) + residual(x))`, where in training steps without the block (stochastic depth) `y = relu(shortcut(x))`.
+ *
+ * @example
+ * ```ts
+ * import { BasicBlock, type ResidualBlock } from 'nodegrad';
+ * const block: ResidualBlock = new BasicBlock({ inChannels: 16, channels: 16, outChannels: 16, survival: 0.8 });
+ * ```
+ */
 export abstract class ResidualBlock extends Layer {
   readonly #options: ResidualBlockOptions;
   #random: Random | null = null;
@@ -179,10 +195,13 @@ export abstract class ResidualBlock extends Layer {
 export class BasicBlock extends ResidualBlock {
   /** 3×3, with the stride of the block. */
   readonly conv1: Conv2d;
+  /** Behind conv1. */
   readonly bn1: BatchNorm2d;
   /** 3×3. */
   readonly conv2: Conv2d;
+  /** Behind conv2. */
   readonly bn2: BatchNorm2d;
+  /** What brings x to the shape of y; null where it has it. */
   readonly downsample: Layer | null;
 
   constructor(options: ResidualBlockOptions) {
@@ -218,13 +237,17 @@ export class BasicBlock extends ResidualBlock {
 export class Bottleneck extends ResidualBlock {
   /** 1×1, to fewer channels. */
   readonly conv1: Conv2d;
+  /** Behind conv1. */
   readonly bn1: BatchNorm2d;
   /** 3×3, in groups. */
   readonly conv2: Conv2d;
+  /** Behind conv2. */
   readonly bn2: BatchNorm2d;
   /** 1×1, to the channels of the output. */
   readonly conv3: Conv2d;
+  /** Behind conv3. */
   readonly bn3: BatchNorm2d;
+  /** What brings x to the shape of y; null where it has it. */
   readonly downsample: Layer | null;
 
   constructor(options: ResidualBlockOptions) {
@@ -271,7 +294,9 @@ export class PreActBlock extends Layer {
   readonly norms: readonly BatchNorm2d[];
   /** 3×3 and 3×3, or 1×1, 3×3 and 1×1 where `outChannels` differs from `channels`. */
   readonly convs: readonly Conv2d[];
+  /** What brings x to the shape of y; null where it has it. */
   readonly shortcut: Layer | null;
+  /** Drops in training. */
   readonly dropout: Dropout | null;
   readonly #options: ResidualBlockOptions;
 
@@ -329,8 +354,11 @@ export interface FireOptions {
  * ```
  */
 export class Fire extends Layer {
+  /** 1×1, to few channels. */
   readonly squeeze: Conv2d;
+  /** 1×1, beside expand3x3. */
   readonly expand1x1: Conv2d;
+  /** 3×3, beside expand1x1. */
   readonly expand3x3: Conv2d;
 
   constructor({ inChannels, squeeze, expand }: FireOptions) {

@@ -42,12 +42,15 @@ export interface DenseLayerOptions {
  * ```
  */
 export class DenseLayer extends Layer {
+  /** Before conv1. */
   readonly norm1: BatchNorm2d;
   /** 1×1, or 3×3 without a bottleneck. */
   readonly conv1: Conv2d;
+  /** Before conv2. */
   readonly norm2: BatchNorm2d | null;
   /** 3×3 behind a bottleneck. */
   readonly conv2: Conv2d | null;
+  /** Drops in training. */
   readonly dropout: Dropout | null;
   readonly #options: DenseLayerOptions;
 
@@ -97,10 +100,19 @@ export interface DenseNetOptions extends ImageModelOptions {
   dropout?: number;
 }
 
-/** DenseNet (Huang et al. 2017); see {@link densenet121} and {@link cifarDensenet}. */
+/**
+ * DenseNet (Huang et al. 2017); see {@link densenet121} and {@link cifarDensenet}.
+ *
+ * @example
+ * ```ts
+ * import { DenseNet } from 'nodegrad';
+ * new DenseNet({ stem: 'small', blocks: [4, 4], growth: 12 });
+ * ```
+ */
 export class DenseNet extends ImageModel<Required<DenseNetOptions>> {
   /** Convolutions, dense blocks and transitions. */
   readonly features: NamedStack;
+  /** The mean over all positions. */
   readonly avgpool = new GlobalAvgPool2d();
   /** Scores of the classes. */
   readonly classifier: Linear;

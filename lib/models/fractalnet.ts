@@ -14,14 +14,28 @@ import { liveInput, perStep } from '../ops/emit.js';
 import { filled } from '../ops/shape.js';
 import { choose } from '../ops/sometimes.js';
 import { Random, getSeed } from '../random.js';
-import { type AnyTensor, Tensor } from '../tensor.js';
+import type { AnyTensor, Tensor } from '../tensor.js';
 import { ImageModel, type ImageModelOptions, checkStages, classifier, complete } from './image-model.js';
 
-/** Convolution, batch norm without factors, ReLU: `relu(bn(x ∗ w + b))`. */
+/**
+ * Convolution, batch norm without factors, ReLU: `relu(bn(x ∗ w + b))`.
+ *
+ * @example
+ * ```ts
+ * import { FractalUnit, ones } from 'nodegrad';
+ * new FractalUnit(3, 16).forward(ones([2, 8, 8, 3])).shape; // [2, 8, 8, 16]
+ * ```
+ */
 export class FractalUnit extends Layer {
+  /** The convolution. */
   readonly conv: Conv2d;
+  /** Behind the convolution. */
   readonly bn: BatchNorm2d;
 
+  /**
+   * @param inChannels - Channels of the input.
+   * @param outChannels - Number of filters.
+   */
   constructor(
     readonly inChannels: number,
     readonly outChannels: number,
@@ -54,7 +68,7 @@ export interface FractalPaths {
 
 /** @internal Columns that end at a time from 1 to 2^(columns−1): column i holds 2^i convolutions. */
 export function endingAt(time: number, columns: number): number[] {
-  return Array.from({ length: columns }, (_, column) => column).filter((column) => time % 2 ** (columns - 1 - column) === 0);
+  return Array.from({ length: columns }, (_, column) => column).filter((column) => time % (1 << (columns - 1 - column)) === 0);
 }
 
 /**
@@ -63,8 +77,8 @@ export function endingAt(time: number, columns: number): number[] {
  * @param live - Of the columns that end at a time, those that the join takes: at least one.
  */
 export function fractalPaths(columns: number, live: (time: number, ending: readonly number[]) => readonly number[]): FractalPaths {
-  const last = 2 ** (columns - 1);
-  const units = Array.from({ length: columns }, (_, column) => new Array<number>(2 ** column).fill(0));
+  const last = 1 << (columns - 1);
+  const units = Array.from({ length: columns }, (_, column) => new Array<number>(1 << column).fill(0));
   const joins = Array.from({ length: last }, (_, at) => {
     const ending = endingAt(at + 1, columns);
     const taken = live(at + 1, ending);
@@ -76,7 +90,7 @@ export function fractalPaths(columns: number, live: (time: number, ending: reado
     if (!read[time]) continue;
     for (const column of endingAt(time, columns)) {
       if (joins[time - 1][column] === 0) continue;
-      const length = last / 2 ** column;
+      const length = last / (1 << column);
       units[column][time / length - 1] = 1;
       read[time - length] = true;
     }
@@ -84,11 +98,24 @@ export function fractalPaths(columns: number, live: (time: number, ending: reado
   return { units, joins };
 }
 
-/** A fractal of `columns` columns: column i is 2^i convolutions, and columns that end at the same place are joined by their mean. */
+/**
+ * A fractal of `columns` columns: column i is 2^i convolutions, and columns that end at the same place are joined by their mean.
+ *
+ * @example
+ * ```ts
+ * import { FractalBlock, ones } from 'nodegrad';
+ * new FractalBlock(3, 16, 2).forward(ones([2, 8, 8, 3])).shape; // [2, 8, 8, 16]
+ * ```
+ */
 export class FractalBlock extends Layer {
   /** By column. */
   readonly units: readonly (readonly FractalUnit[])[];
 
+  /**
+   * @param inChannels - Channels of the input.
+   * @param outChannels - Filters of every convolution.
+   * @param columns - Number of columns.
+   */
   constructor(
     readonly inChannels: number,
     readonly outChannels: number,
@@ -96,7 +123,7 @@ export class FractalBlock extends Layer {
   ) {
     super();
     this.units = Array.from({ length: columns }, (_, column) =>
-      Array.from({ length: 2 ** column }, (__, i) => new FractalUnit(i === 0 ? inChannels : outChannels, outChannels)),
+      Array.from({ length: 1 << column }, (__, i) => new FractalUnit(i === 0 ? inChannels : outChannels, outChannels)),
     );
   }
 
@@ -107,7 +134,7 @@ export class FractalBlock extends Layer {
   /** @internal With operands that say, for each step, what runs and what is joined. */
   along(x: Tensor, paths: { units: AnyTensor; joins: Tensor } | null): Tensor {
     const { columns } = this;
-    const last = 2 ** (columns - 1);
+    const last = 1 << (columns - 1);
     // What each column reads next.
     const front: Tensor[] = new Array(columns).fill(x);
     let first = 0;
@@ -115,7 +142,7 @@ export class FractalBlock extends Layer {
     for (let time = 1; time <= last; time++) {
       const ending = endingAt(time, columns);
       const outputs = ending.map((column) => {
-        const at = time / (last / 2 ** column) - 1;
+        const at = time / (last / (1 << column)) - 1;
         const unit = this.units[column][at];
         if (paths === null) return unit.forward(front[column]);
         const bit = paths.units.slice(firstUnit[column] + at, firstUnit[column] + at + 1);
@@ -160,11 +187,23 @@ export interface FractalNetOptions extends ImageModelOptions {
   dropout?: number;
 }
 
-/** FractalNet; see {@link fractalnet}. */
+/**
+ * FractalNet; see {@link fractalnet}.
+ *
+ * @example
+ * ```ts
+ * import { FractalNet } from 'nodegrad';
+ * new FractalNet({ columns: 2, widths: [16, 32] });
+ * ```
+ */
 export class FractalNet extends ImageModel<Required<FractalNetOptions>> {
+  /** The blocks. */
   readonly blocks: readonly FractalBlock[];
+  /** Between blocks. */
   readonly pool = new MaxPool2d(2);
+  /** Behind each block. */
   readonly dropouts: readonly Dropout[];
+  /** Images to rows. */
   readonly flatten = new Flatten();
   /** Scores of the classes. */
   readonly fc: Linear;
@@ -191,7 +230,7 @@ export class FractalNet extends ImageModel<Required<FractalNetOptions>> {
     const { columns, classes, inputSize, inputChannels, dropout } = full;
     this.blocks = widths.map((width, i) => new FractalBlock(i === 0 ? inputChannels : widths[i - 1], width, columns));
     this.dropouts = widths.map((_, i) => new Dropout(widths.length === 1 ? dropout : (dropout * i) / (widths.length - 1)));
-    const side = Math.floor(inputSize / 2 ** widths.length);
+    const side = Math.floor(inputSize / (1 << widths.length));
     this.fc = classifier(side * side * widths[widths.length - 1], classes);
   }
 
@@ -246,8 +285,8 @@ export class FractalNet extends ImageModel<Required<FractalNetOptions>> {
     });
     const { columns } = this.config();
     return this.blocks.map((_, i) => ({
-      units: liveInput(2 ** columns - 1, 'int32', (bits) => bits.set(drawn[i].units.flat())),
-      joins: liveInput(2 ** (columns - 1) * columns, dtype, (shares) => shares.set(drawn[i].joins.flat())) as unknown as Tensor,
+      units: liveInput((1 << columns) - 1, 'int32', (bits) => bits.set(drawn[i].units.flat())),
+      joins: liveInput((1 << (columns - 1)) * columns, dtype, (shares) => shares.set(drawn[i].joins.flat())) as unknown as Tensor,
     }));
   }
 

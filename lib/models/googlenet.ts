@@ -30,9 +30,19 @@ export interface ConvolutionUnitOptions {
   batchNorm?: boolean;
 }
 
-/** A convolution that keeps the size at stride 1, with batch norm or a bias, and ReLU: `relu(bn(x ∗ w))`. */
+/**
+ * A convolution that keeps the size at stride 1, with batch norm or a bias, and ReLU: `relu(bn(x ∗ w))`.
+ *
+ * @example
+ * ```ts
+ * import { ConvolutionUnit, ones } from 'nodegrad';
+ * new ConvolutionUnit({ inChannels: 3, outChannels: 8, kernel: 3 }).forward(ones([2, 8, 8, 3])).shape; // [2, 8, 8, 8]
+ * ```
+ */
 export class ConvolutionUnit extends Layer {
+  /** The convolution. */
   readonly conv: Conv2d;
+  /** Behind the convolution. */
   readonly bn: BatchNorm2d | null;
   readonly #options: ConvolutionUnitOptions;
 
@@ -81,9 +91,13 @@ export interface InceptionOptions {
  * ```
  */
 export class Inception extends Layer {
+  /** 1×1. */
   readonly branch1: ConvolutionUnit;
+  /** 1×1, then 3×3. */
   readonly branch2: Sequential;
+  /** 1×1, then the large kernel. */
   readonly branch3: Sequential;
+  /** Pooling, then 1×1. */
   readonly branch4: Sequential;
   readonly #options: InceptionOptions;
 
@@ -115,13 +129,27 @@ export class Inception extends Layer {
   }
 }
 
-/** An auxiliary classifier: means of 4×4, a 1×1 convolution of 128 filters, two fully connected layers. */
+/**
+ * An auxiliary classifier: means of 4×4, a 1×1 convolution of 128 filters, two fully connected layers.
+ *
+ * @example
+ * ```ts
+ * import { AuxiliaryHead, ones } from 'nodegrad';
+ * new AuxiliaryHead({ inChannels: 512, classes: 10, width: 64, batchNorm: true }).forward(ones([2, 14, 14, 512])).shape; // [2, 10]
+ * ```
+ */
 export class AuxiliaryHead extends Layer {
+  /** The mean over all positions. */
   readonly avgpool = new AdaptiveAvgPool2d(4);
+  /** The convolution. */
   readonly conv: ConvolutionUnit;
+  /** Images to rows. */
   readonly flatten = new Flatten();
+  /** The hidden layer. */
   readonly fc1: Linear;
+  /** Drops in training. */
   readonly dropout = new Dropout(0.7);
+  /** Scores of the classes. */
   readonly fc2: Linear;
   readonly #options: { inChannels: number; classes: number; width: number; batchNorm: boolean };
 
@@ -176,19 +204,39 @@ const modules = {
   inception5b: [384, 192, 384, 48, 128, 128],
 } as const;
 
-/** GoogLeNet; see {@link googlenet}. */
+/**
+ * GoogLeNet; see {@link googlenet}.
+ *
+ * @example
+ * ```ts
+ * import { GoogLeNet } from 'nodegrad';
+ * new GoogLeNet({ classes: 10 });
+ * ```
+ */
 export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> {
+  /** The first convolution. */
   readonly conv1: ConvolutionUnit;
+  /** The second convolution. */
   readonly conv2: ConvolutionUnit;
+  /** The third convolution. */
   readonly conv3: ConvolutionUnit;
+  /** Inception module. */
   readonly inception3a: Inception;
+  /** Inception module. */
   readonly inception3b: Inception;
+  /** Inception module. */
   readonly inception4a: Inception;
+  /** Inception module. */
   readonly inception4b: Inception;
+  /** Inception module. */
   readonly inception4c: Inception;
+  /** Inception module. */
   readonly inception4d: Inception;
+  /** Inception module. */
   readonly inception4e: Inception;
+  /** Inception module. */
   readonly inception5a: Inception;
+  /** Inception module. */
   readonly inception5b: Inception;
   /** Reads module 4a; null without auxiliary classifiers. */
   readonly aux1: AuxiliaryHead | null;
@@ -198,7 +246,9 @@ export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> {
   readonly pools: readonly MaxPool2d[];
   /** Response normalization behind the first pooling and the third convolution; null with batch norm. */
   readonly norm: ResponseNorm | null;
+  /** The mean over all positions. */
   readonly avgpool = new GlobalAvgPool2d();
+  /** Drops in training. */
   readonly dropout: Dropout;
   /** Scores of the classes: the one fully connected layer of the main path. */
   readonly fc: Linear;

@@ -16,7 +16,15 @@ export interface ImageModelOptions {
   inputChannels?: number;
 }
 
-/** An image classifier: [N, H, W, C] → [N, classes]. Its paths are the names that torchvision gives to the same weights. */
+/**
+ * An image classifier: [N, H, W, C] → [N, classes]. Its paths are the names that torchvision gives to the same weights.
+ *
+ * @example
+ * ```ts
+ * import { resnet18 } from 'nodegrad';
+ * resnet18().inputShape; // [224, 224, 3]
+ * ```
+ */
 export abstract class ImageModel<O extends Required<ImageModelOptions>> extends Layer {
   /** Shape of one image: height, width, channels. */
   readonly inputShape: readonly number[];

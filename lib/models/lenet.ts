@@ -51,13 +51,22 @@ const connections: readonly (readonly (readonly [number, number])[])[] = [
 /** A squashing function as the paper has it: `1.7159·tanh(2x/3)`. */
 const squash = (x: Tensor): Tensor => tanh(x.mul(2 / 3)).mul(1.7159);
 
-/** LeNet's trained subsampling: the sum of 2×2 pixels times a factor of the map, plus a bias of the map, squashed. */
+/**
+ * LeNet's trained subsampling: the sum of 2×2 pixels times a factor of the map, plus a bias of the map, squashed.
+ *
+ * @example
+ * ```ts
+ * import { Subsampling, ones } from 'nodegrad';
+ * new Subsampling(6).forward(ones([1, 28, 28, 6])).shape; // [1, 14, 14, 6]
+ * ```
+ */
 export class Subsampling extends Layer {
   /** Shape [channels]. */
   readonly weight: Parameter;
   /** Shape [channels]. */
   readonly bias: Parameter;
 
+  /** @param channels - Number of maps. */
   constructor(readonly channels: number) {
     super();
     this.weight = new Parameter([channels], { init: new Uniform({ low: 0.2, high: 0.3 }) });
@@ -77,7 +86,15 @@ export class Subsampling extends Layer {
   }
 }
 
-/** LeNet's layer C3: 16 maps, each made from three, four or all of six (60 kernels of 5×5). */
+/**
+ * LeNet's layer C3: 16 maps, each made from three, four or all of six (60 kernels of 5×5).
+ *
+ * @example
+ * ```ts
+ * import { SparseConvolution, ones } from 'nodegrad';
+ * new SparseConvolution().forward(ones([1, 14, 14, 6])).shape; // [1, 10, 10, 16]
+ * ```
+ */
 export class SparseConvolution extends Layer {
   /** Maps 0 to 5, each from three neighbours. */
   readonly threes = new Conv2d(18, 6, 5, { groups: 6, init: new Xavier({ mode: 'fanIn' }) });
@@ -101,7 +118,15 @@ export class SparseConvolution extends Layer {
   }
 }
 
-/** The squashing function of LeNet as a layer. */
+/**
+ * The squashing function of LeNet as a layer.
+ *
+ * @example
+ * ```ts
+ * import { Squash, ones } from 'nodegrad';
+ * new Squash().forward(ones([1])).item(); // 1.0000…
+ * ```
+ */
 export class Squash extends Layer {
   forward(x: Tensor): Tensor {
     return squash(x);

@@ -32,15 +32,27 @@ export interface PreActResNetOptions extends ImageModelOptions {
   init?: 'fanOut' | 'fanIn';
 }
 
-/** A pre-activation residual network; see {@link preactResnet} and {@link wideResnet}. */
+/**
+ * A pre-activation residual network; see {@link preactResnet} and {@link wideResnet}.
+ *
+ * @example
+ * ```ts
+ * import { PreActResNet } from 'nodegrad';
+ * new PreActResNet({ block: 'basic', blocks: 2 });
+ * ```
+ */
 export class PreActResNet extends ImageModel<Required<PreActResNetOptions>> {
   /** The first convolution. */
   readonly conv1: Conv2d;
+  /** The first stage. */
   readonly layer1: Sequential;
+  /** The second stage. */
   readonly layer2: Sequential;
+  /** The third stage. */
   readonly layer3: Sequential;
   /** Behind the last block. */
   readonly norm: BatchNorm2d;
+  /** The mean over all positions. */
   readonly avgpool = new GlobalAvgPool2d();
   /** Scores of the classes. */
   readonly fc: Linear;
@@ -71,7 +83,7 @@ export class PreActResNet extends ImageModel<Required<PreActResNetOptions>> {
     this.conv1 = convolution(inputChannels, width, 3);
     let inChannels = width;
     const stage = (index: number): Sequential => {
-      const channels = width * widen * 2 ** index;
+      const channels = width * widen * (1 << index);
       const outChannels = block === 'basic' ? channels : 4 * channels;
       const made: PreActBlock[] = [];
       for (let i = 0; i < blocks; i++) {

@@ -40,17 +40,31 @@ export interface ResNetModelOptions extends ResNetOptions {
   widthPerGroup?: number;
 }
 
-/** A residual network (He et al. 2015); see {@link resnet50}. */
+/**
+ * A residual network (He et al. 2015); see {@link resnet50}.
+ *
+ * @example
+ * ```ts
+ * import { ResNet } from 'nodegrad';
+ * new ResNet({ stem: 'small', blocks: [1, 1, 1] });
+ * ```
+ */
 export class ResNet extends ImageModel<Required<ResNetModelOptions>> {
   /** The first convolution. */
   readonly conv1: Conv2d;
+  /** Behind conv1. */
   readonly bn1: BatchNorm2d;
   /** Pooling behind the first convolution; null for small images. */
   readonly maxpool: MaxPool2d | null;
+  /** The first stage. */
   readonly layer1: Sequential;
+  /** The second stage. */
   readonly layer2: Sequential | null;
+  /** The third stage. */
   readonly layer3: Sequential | null;
+  /** The fourth stage. */
   readonly layer4: Sequential | null;
+  /** The mean over all positions. */
   readonly avgpool = new GlobalAvgPool2d();
   /** Scores of the classes. */
   readonly fc: Linear;
@@ -91,7 +105,7 @@ export class ResNet extends ImageModel<Required<ResNetModelOptions>> {
     let inChannels = width;
     let at = 0;
     const stages = counts.map((count, stage) => {
-      const planes = width * 2 ** stage;
+      const planes = width * (1 << stage);
       const isBasic = block === 'basic';
       // Filters of the inner convolutions, and of what leaves the block.
       const channels = isBasic ? planes : Math.floor((planes * widthPerGroup) / 64) * groups;

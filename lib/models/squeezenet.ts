@@ -22,7 +22,15 @@ export interface SqueezeNetOptions extends ImageModelOptions {
   dropout?: number;
 }
 
-/** SqueezeNet; see {@link squeezenet}. */
+/**
+ * SqueezeNet; see {@link squeezenet}.
+ *
+ * @example
+ * ```ts
+ * import { SqueezeNet } from 'nodegrad';
+ * new SqueezeNet({ classes: 10 });
+ * ```
+ */
 export class SqueezeNet extends ImageModel<Required<SqueezeNetOptions>> {
   /** Convolution, fire modules and pooling. */
   readonly features: Sequential;

@@ -56,12 +56,21 @@ function stack(inputChannels: number, widths: readonly number[], counts: readonl
   return layers;
 }
 
-/** VGG (Simonyan & Zisserman 2014); see {@link vgg16}. */
+/**
+ * VGG (Simonyan & Zisserman 2014); see {@link vgg16}.
+ *
+ * @example
+ * ```ts
+ * import { Vgg } from 'nodegrad';
+ * new Vgg({ depth: 11, classes: 10 });
+ * ```
+ */
 export class Vgg extends ImageModel<Required<VggModelOptions>> {
   /** Convolutions and pooling. */
   readonly features: Sequential;
   /** 7×7 means, for images of other sizes than 224; null where there are 7×7 already. */
   readonly avgpool: Layer | null;
+  /** Images to rows. */
   readonly flatten = new Flatten();
   /** Fully connected layers. */
   readonly classifier: Sequential;

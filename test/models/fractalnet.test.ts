@@ -12,7 +12,14 @@ test('[M23] FractalNet has the sizes of the released generator, and 20 or 40 con
     parameters: 33_714_314,
     macs: 845_222_912,
     layers: 21,
-    stages: { 'blocks.0': [32, 32, 64], 'blocks.1': [16, 16, 128], 'blocks.2': [8, 8, 256], 'blocks.3': [4, 4, 512], 'blocks.4': [2, 2, 512], fc: [10] },
+    stages: {
+      'blocks.0': [32, 32, 64],
+      'blocks.1': [16, 16, 128],
+      'blocks.2': [8, 8, 256],
+      'blocks.3': [4, 4, 512],
+      'blocks.4': [2, 2, 512],
+      fc: [10],
+    },
   });
   figures(t, '4 columns', fractalnet({ columns: 4 }), { parameters: 76_084_554, macs: 2_036_077_568, layers: 41 });
 });
@@ -58,7 +65,12 @@ test('[M24] what is left out leaves no gradient, and one path at least is left',
 
 test('small FractalNets train alike in eager and compiled steps, and come back from files', (t) => {
   imageModelContract(t, () => fractalnet({ columns: 3, widths: [4, 6], inputSize: 8 }), [8, 8, 3], 10);
-  imageModelContract(t, () => fractalnet({ columns: 2, widths: [4, 6], inputSize: 8, dropPath: 0.5, globalDropPath: 0, dropout: 0.4 }), [8, 8, 3], 10);
+  imageModelContract(
+    t,
+    () => fractalnet({ columns: 2, widths: [4, 6], inputSize: 8, dropPath: 0.5, globalDropPath: 0, dropout: 0.4 }),
+    [8, 8, 3],
+    10,
+  );
 });
 
 test('wrong options are refused', (t) => {
