@@ -216,6 +216,7 @@ export {
 } from './models/resnet.js';
 export * from './models/preact-resnet.js';
 export * from './models/densenet.js';
+export { FractalBlock, FractalNet, type FractalNetOptions, type FractalPaths, FractalUnit, fractalnet } from './models/fractalnet.js';
 export * from './models/squeezenet.js';
 export { type LoadPyTorchOptions, type PyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
 export * from './models/nin.js';

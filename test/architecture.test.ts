@@ -303,6 +303,11 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/layers/fields.ts': { test: 'test/layers/sequential.test.ts', why: 'paths of nested layers' },
   'lib/layers/forward.ts': { test: 'test/layers/sequential.test.ts', why: 'wraps every forward: paths and errors of nested layers' },
   'lib/layers/registry.ts': { test: 'test/layers/sequential.test.ts', why: 'layerContract clones every layer through it' },
+  'lib/ops/trace.ts': { test: 'test/models/resnet.test.ts', why: 'sizes of networks are counted through it, those of PyTorch too' },
+  'lib/layers/costs.ts': { test: 'test/models/resnet.test.ts', why: 'the figures of all networks are what it counts' },
+  'lib/models/image-model.ts': { test: 'test/models/resnet.test.ts', why: 'abstract: test/contracts/image-model.ts is run for every network' },
+  'lib/models/blocks.ts': { test: 'test/models/resnet.test.ts', why: 'the blocks of its networks' },
+  'lib/models/response-norm.ts': { test: 'test/models/alexnet.test.ts', why: 'one layer of AlexNet and GoogLeNet' },
   'lib/layers/summary.ts': { test: 'test/layers/sequential.test.ts', why: 'a table of a model with several layers' },
   'lib/optimizers/optimizer.ts': {
     test: 'test/optimizers/sgd.test.ts',
@@ -338,7 +343,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/training/errors.ts': { test: 'test/training/fit.test.ts', why: 'what fit throws' },
   'lib/training/history.ts': { test: 'test/training/fit.test.ts', why: 'what fit gives' },
   ...Object.fromEntries(
-    ['data', 'evaluate', 'info', 'options', 'program', 'train'].map((stem) => [
+    ['data', 'evaluate', 'info', 'models', 'options', 'program', 'train'].map((stem) => [
       `lib/cli/${stem}.ts`,
       { test: 'test/cli/main.test.ts', why: 'commands are tested as the user runs them' },
     ]),

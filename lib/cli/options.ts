@@ -7,17 +7,16 @@ import { randomCrop, randomFlip } from '../data/augmentation.js';
 import type { Dataset } from '../data/dataset.js';
 import { datasets, type MnistOptions } from '../data/index.js';
 import type { AnyLayer } from '../layers/layer.js';
-import { linearModel, mlp } from '../models/mlp.js';
 import { Adam, AdamW } from '../optimizers/adam.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { SGD } from '../optimizers/sgd.js';
-import { ConstantLR, ExponentialLR, type Schedule, StepLR } from '../schedules/schedule.js';
+import { ConstantLR, ExponentialLR, Schedule, StepLR } from '../schedules/schedule.js';
+import { buildModel, modelNames, recipeOf } from './models.js';
 
 /** Names of the data sets. */
 export const dataNames = ['digits', 'mnist', 'cifar10'] as const;
-const modelNames = ['linear', 'mlp'] as const;
 const optimizerNames = ['sgd', 'momentum', 'nesterov', 'adam', 'adamw'] as const;
-const scheduleNames = ['constant', 'step', 'exponential'] as const;
+const scheduleNames = ['constant', 'step', 'late', 'exponential'] as const;
 
 type OptimizerName = (typeof optimizerNames)[number];
 
@@ -31,13 +30,14 @@ export interface TrainOptions {
   dataDir?: string;
   imageSize?: number;
   augment: boolean;
-  model: (typeof modelNames)[number];
+  model: string;
   hidden: number[];
   optimizer: OptimizerName;
   lr?: number;
   schedule: (typeof scheduleNames)[number];
   epochs: number;
   batch: number;
+  weightDecay?: number;
   clipNorm?: number;
   seed: number;
   threads?: number;
@@ -46,6 +46,19 @@ export interface TrainOptions {
   checkpointEvery?: number;
   resume?: boolean;
   json: boolean;
+}
+
+/** The options of {@link TrainOptions} that follow from the model where nothing is said. */
+type Recipes = 'optimizer' | 'schedule' | 'batch';
+export type GivenOptions = Omit<TrainOptions, Recipes> & Partial<Pick<TrainOptions, Recipes>>;
+
+/** What was said, completed by the recipe of the model's paper. Another optimizer has a rate and a decay of its own. */
+export function withRecipe(given: GivenOptions): TrainOptions {
+  const recipe = recipeOf(given.model);
+  const { optimizer = recipe.optimizer, schedule = recipe.schedule, batch = recipe.batch } = given;
+  const own = optimizer === recipe.optimizer ? recipe : undefined;
+  const { lr = own?.lr, weightDecay = own?.weightDecay } = given;
+  return { ...given, optimizer, schedule, batch, weightDecay, lr };
 }
 
 function number(from: number, what: string, isWhole: boolean): (text: string) => number {
@@ -95,15 +108,17 @@ export function addTrainOptions(command: Command): Command {
   return addDataOptions(command)
     .addOption(new Option('--model <name>', 'model preset').choices(modelNames).default('mlp'))
     .addOption(new Option('--hidden <sizes>', 'units of the hidden layers of mlp').argParser(sizes).default([512, 256], '512,256'))
-    .addOption(new Option('--optimizer <name>', 'optimizer').choices(optimizerNames).default('adam'))
+    .addOption(new Option('--optimizer <name>', "optimizer (default: that of the model's paper, or adam)").choices(optimizerNames))
     .addOption(new Option('--lr <rate>', 'learning rate (default: 0.001 for adam and adamw, 0.03 with momentum, 0.1 for sgd)').argParser(rate))
     .addOption(
-      new Option('--schedule <name>', 'learning rate over the epochs: step is a tenth after each third, exponential 0.9 an epoch')
-        .choices(scheduleNames)
-        .default('step'),
+      new Option(
+        '--schedule <name>',
+        "learning rate over the epochs: step is a tenth after each third, late after half and three quarters, exponential 0.9 an epoch (default: that of the model's paper, or step)",
+      ).choices(scheduleNames),
     )
     .option('--epochs <count>', 'times to go through the data', whole(1), 5)
-    .option('--batch <size>', 'examples per step', whole(1), 128)
+    .option('--batch <size>', "examples per step (default: that of the model's paper, or 128)", whole(1))
+    .addOption(new Option('--weight-decay <factor>', "decay of the weights (default: that of the model's paper, or the optimizer's)").argParser(rate))
     .addOption(new Option('--clip-norm <norm>', 'scale the gradients of a step down to this norm (default: as they are)').argParser(rate))
     .option('--augment', 'crop training images at random places, and flip those of cifar10 or a folder', false)
     .option('--seed <number>', 'decides the first weights and the order of the examples', seed, 1)
@@ -172,22 +187,36 @@ function download(stream: NodeJS.WritableStream): Pick<MnistOptions, 'onProgress
 
 /** The model of a run. */
 export function makeModel({ model, hidden }: TrainOptions, inputShape: readonly number[], classes: number): AnyLayer {
-  return model === 'linear' ? linearModel({ inputShape, classes }) : mlp({ inputShape, classes, hidden });
+  return buildModel(model, inputShape, classes, hidden);
 }
 
 /** The optimizer of a run. */
-export function makeOptimizer({ optimizer, lr = usualRates[optimizer] }: TrainOptions, model: AnyLayer): Optimizer {
+export function makeOptimizer({ optimizer, weightDecay, lr = usualRates[optimizer] }: TrainOptions, model: AnyLayer): Optimizer {
   switch (optimizer) {
     case 'sgd':
-      return new SGD(model, { lr }) as unknown as Optimizer;
+      return new SGD(model, { lr, weightDecay }) as unknown as Optimizer;
     case 'momentum':
-      return new SGD(model, { lr, momentum: 0.9 }) as unknown as Optimizer;
+      return new SGD(model, { lr, weightDecay, momentum: 0.9 }) as unknown as Optimizer;
     case 'nesterov':
-      return new SGD(model, { lr, momentum: 0.9, nesterov: true }) as unknown as Optimizer;
+      return new SGD(model, { lr, weightDecay, momentum: 0.9, nesterov: true }) as unknown as Optimizer;
     case 'adam':
-      return new Adam(model, { lr }) as unknown as Optimizer;
+      return new Adam(model, { lr, weightDecay }) as unknown as Optimizer;
     case 'adamw':
-      return new AdamW(model, { lr }) as unknown as Optimizer;
+      return new AdamW(model, { lr, weightDecay }) as unknown as Optimizer;
+  }
+}
+
+/** A tenth after half of the epochs, and again after three quarters: the schedule of the residual networks' papers. */
+class LateLR extends Schedule {
+  constructor(
+    optimizer: Optimizer,
+    readonly epochs: number,
+  ) {
+    super(optimizer);
+  }
+
+  factor(epoch: number): number {
+    return epoch >= 0.75 * this.epochs ? 0.01 : epoch >= 0.5 * this.epochs ? 0.1 : 1;
   }
 }
 
@@ -198,6 +227,8 @@ export function makeSchedule({ schedule, epochs }: TrainOptions, optimizer: Opti
       return new ConstantLR(optimizer);
     case 'step':
       return new StepLR(optimizer, { stepSize: Math.ceil(epochs / 3), gamma: 0.1 });
+    case 'late':
+      return new LateLR(optimizer, epochs);
     case 'exponential':
       return new ExponentialLR(optimizer, { gamma: 0.9 });
   }

@@ -15,7 +15,7 @@ import { predict } from '../training/evaluate.js';
 import type { History } from '../training/history.js';
 import { formatDuration } from '../training/progress.js';
 import { save } from '../training/save.js';
-import { type CommandData, type TrainOptions, loadData, makeModel, makeOptimizer, makeSchedule } from './options.js';
+import { type CommandData, type GivenOptions, type TrainOptions, loadData, makeModel, makeOptimizer, makeSchedule, withRecipe } from './options.js';
 import { Terminal, confusionMatrix, formatCount, gallery, greyOf, imageLines, matrixLines, pairs, percent } from './terminal.js';
 
 /** How a run ended, for people and for `--json`. */
@@ -26,7 +26,8 @@ interface Outcome {
 }
 
 /** Runs the job; `detailed` shows the confusion matrix and wrong digits. Gives the exit code. */
-export async function train(options: TrainOptions, detailed: boolean): Promise<number> {
+export async function train(given: GivenOptions, detailed: boolean): Promise<number> {
+  const options = withRecipe(given);
   const { checkpoint, checkpointEvery, resume } = options;
   if (checkpoint === undefined && (checkpointEvery !== undefined || resume)) {
     throw new ArgumentError('--checkpoint-every and --resume need --checkpoint <folder>');

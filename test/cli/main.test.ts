@@ -169,6 +169,7 @@ test('every optimizer, schedule and model of the options trains', async (t) => {
       ['--optimizer', 'momentum', '--schedule', 'step'],
       ['--optimizer', 'nesterov', '--schedule', 'exponential'],
       ['--optimizer', 'adamw', '--model', 'linear', '--batch', '500'],
+      ['--model', 'conv', '--batch', '500', '--weight-decay', '1e-4', '--schedule', 'late'],
     ];
     for (const words of runs) {
       const { code, out } = await run(folder, ['train', '--hidden', '16', '--epochs', '1', '--json', ...words]);
