@@ -113,6 +113,7 @@ export {
   type RandomFlipOptions,
   type RandomResizedCropOptions,
   type Range,
+  type Translation,
   augmented,
   colourComponents,
   colourJitter,

@@ -134,12 +134,20 @@ export function randomFlip(options: RandomFlipOptions = {}): Augmentation {
   return new Augmentation('randomFlip', () => ({ kind: kinds.flip, mode, reals: [p] }));
 }
 
+/** How far an image is moved, see {@link RandomAffineOptions}. */
+export interface Translation {
+  /** Down, in heights of the image; default 0. */
+  readonly y?: Range;
+  /** To the right, in widths of the image; default 0. */
+  readonly x?: Range;
+}
+
 /** Options of {@link randomAffine}; each is drawn uniformly from its range. */
 export interface RandomAffineOptions {
   /** Degrees, counter-clockwise; default 0. */
   readonly rotation?: Range;
   /** Down and to the right, in heights and widths of the image: one range for both, or one each; default 0. */
-  readonly translation?: number | { readonly y?: Range; readonly x?: Range };
+  readonly translation?: number | Translation;
   /** Factors; a number a means 1 − a to 1 + a; default 0: the size stays. */
   readonly scale?: Range;
   /** How much more the height is scaled than the width, as factors; a number a means 1 − a to 1 + a; default 0. */
@@ -173,7 +181,7 @@ export function randomAffine(options: RandomAffineOptions = {}): Augmentation {
     fill = 'mean',
   } = checkOptions<RandomAffineOptions>(options, 'options', known);
   const move = typeof translation === 'number' ? { y: translation, x: translation } : translation;
-  const { y = 0, x = 0 } = checkOptions<{ y?: Range; x?: Range }>(move, 'options.translation', ['y', 'x']);
+  const { y = 0, x = 0 } = checkOptions<Translation>(move, 'options.translation', ['y', 'x']);
   const smallest = 1e-3;
   const reals = [
     ...rangeOf(rotation, 'rotation'),

@@ -114,9 +114,9 @@ class AugmentedDataset<Y extends DType> implements Dataset<'float32', Y> {
   batch(indices: Int32Array, key: EpochKey = { seed: getSeed(), epoch: 0 }): Batch<'float32', Y> {
     checkIndices(indices, this.length);
     const { inputs, targets } = this.#images.batch(indices, key);
-    const rows = Int32Array.from(indices, (_, i) => i);
+    const rows = Int32Array.from({ length: indices.length }, (_, i) => i);
     const map = isInMemory(this.#images) ? this.#images.memory!().rows : null;
-    const keys = map === null ? indices : Int32Array.from(indices, (index) => map[index]);
+    const keys = map === null ? indices : Int32Array.from(rows, (i) => map[indices[i]]);
     return { inputs: augment(checkBytes(inputs, this.name), rows, keys, stateOf(key), this.#plan), targets };
   }
 }

@@ -255,7 +255,7 @@ export function subset<X extends DType, Y extends DType>(dataset: Dataset<X, Y>,
     throw new ArgumentError(expected('an Int32Array or an array of integers', 'indices', indices));
   }
   if (Array.isArray(indices)) for (const index of indices) checkInteger(index, 'indices', 0, dataset.length - 1);
-  const rows = Int32Array.from(indices);
+  const rows = Int32Array.from({ length: indices.length }, (_, i) => indices[i]); // no iterator: that of memory which is gone throws
   checkIndices(rows, dataset.length);
   return new Subset(dataset, rows, `${dataset.name}[${rows.length}]`);
 }

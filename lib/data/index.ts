@@ -22,6 +22,7 @@ export {
   type RandomFlipOptions,
   type RandomResizedCropOptions,
   type Range,
+  type Translation,
   randomAffine,
   randomCrop,
   randomFlip,
