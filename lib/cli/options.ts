@@ -194,17 +194,19 @@ export function makeModel({ model, hidden }: TrainOptions, inputShape: readonly 
 
 /** The optimizer of a run. */
 export function makeOptimizer({ optimizer, weightDecay, lr = usualRates[optimizer] }: TrainOptions, model: AnyLayer): Optimizer {
+  // A checkpoint tells an option that was left out from one that is undefined.
+  const options = { lr, ...(weightDecay !== undefined && { weightDecay }) };
   switch (optimizer) {
     case 'sgd':
-      return new SGD(model, { lr, weightDecay }) as unknown as Optimizer;
+      return new SGD(model, options) as unknown as Optimizer;
     case 'momentum':
-      return new SGD(model, { lr, weightDecay, momentum: 0.9 }) as unknown as Optimizer;
+      return new SGD(model, { ...options, momentum: 0.9 }) as unknown as Optimizer;
     case 'nesterov':
-      return new SGD(model, { lr, weightDecay, momentum: 0.9, nesterov: true }) as unknown as Optimizer;
+      return new SGD(model, { ...options, momentum: 0.9, nesterov: true }) as unknown as Optimizer;
     case 'adam':
-      return new Adam(model, { lr, weightDecay }) as unknown as Optimizer;
+      return new Adam(model, options) as unknown as Optimizer;
     case 'adamw':
-      return new AdamW(model, { lr, weightDecay }) as unknown as Optimizer;
+      return new AdamW(model, options) as unknown as Optimizer;
   }
 }
 
