@@ -2,7 +2,7 @@
 
 import { fuseActivation } from './passes/activation.js';
 import { fuseActivationGradient } from './passes/activation-gradient.js';
-import { fuseBatchNorm } from './passes/batch-norm.js';
+import { fuseBatchNorm, fuseBatchNormMask } from './passes/batch-norm.js';
 import { fuseChains } from './passes/chain.js';
 import { fuseClipping } from './passes/clipping.js';
 import { foldConstants } from './passes/constants.js';
@@ -22,6 +22,7 @@ const passes: readonly Pass[] = [
   fuseActivation,
   fuseGradientSum,
   fuseActivationGradient,
+  fuseBatchNormMask,
   fusePooling,
   fuseParameterGradients,
   fuseCrossEntropy,
