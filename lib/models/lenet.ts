@@ -1,6 +1,6 @@
 // LeNet-5, for digits of 28×28 or 32×32 pixels: the modern form, that of 1998, and Caffe's; and a small network beside it. Assembly only.
 
-import { ArgumentError, checkChoice } from '../errors.js';
+import { ArgumentError, checkChoice, checkInteger } from '../errors.js';
 import { Uniform, Xavier, Zeros } from '../initializers/initializer.js';
 import { ReLU } from '../layers/activations.js';
 import { Conv2d } from '../layers/convolution.js';
@@ -66,9 +66,13 @@ export class Subsampling extends Layer {
   /** Shape [channels]. */
   readonly bias: Parameter;
 
-  /** @param channels - Number of maps. */
+  /**
+   * @param channels - Number of maps.
+   * @throws {@link ArgumentError} for anything but a whole number of at least 1.
+   */
   constructor(readonly channels: number) {
     super();
+    checkInteger(channels, 'channels', 1);
     this.weight = new Parameter([channels], { init: new Uniform({ low: 0.2, high: 0.3 }) });
     this.bias = new Parameter([channels], { init: new Zeros() });
   }
