@@ -16,7 +16,7 @@ import { avgPool2d } from '../ops/pooling.js';
 import { concat } from '../ops/shape.js';
 import { Parameter } from '../parameter.js';
 import type { Tensor } from '../tensor.js';
-import { complete } from './image-model.js';
+import { classifier, complete } from './image-model.js';
 
 /** Options of {@link lenet5}. */
 export interface Lenet5Options {
@@ -257,7 +257,7 @@ export function smallConvNet(options: SmallConvNetOptions = {}): Sequential {
     new Linear((inputSize / 4) * (inputSize / 4) * 2 * width, 128),
     new ReLU(),
     new Dropout(dropout),
-    new Linear(128, classes),
+    classifier(128, classes),
   ]);
 }
 
