@@ -2,7 +2,7 @@
 
 import { Buffer } from '../buffer.js';
 import type { FloatDType } from '../dtype.js';
-import { ArgumentError, ShapeError, checkInteger, checkNumber, checkOptions, describeShape, expected } from '../errors.js';
+import { ShapeError, checkFlag, checkInteger, checkNumber, checkOptions, describeShape } from '../errors.js';
 import { Constant, Zeros } from '../initializers/initializer.js';
 import { batchNorm, batchNormRunning, batchNormStatistics } from '../ops/batch_norm.js';
 import { writeState } from '../ops/state.js';
@@ -24,12 +24,6 @@ export interface BatchNormOptions {
 }
 
 type Config = Required<BatchNormOptions> & { features: number };
-
-/** A switch among options. */
-export function checkFlag(value: unknown, argument: string): boolean {
-  if (typeof value !== 'boolean') throw new ArgumentError(expected('true or false', argument, value));
-  return value;
-}
 
 /**
  * What both have in common: only the shapes that they take differ.
