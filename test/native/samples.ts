@@ -248,6 +248,14 @@ const makers: Record<string, Maker> = {
         ints: [Math.max(0, n - 1), 1, n, -1],
         reals: [],
       },
+      {
+        op: 'copy_strided',
+        form: `${columns} of ${columns + 2} channels`,
+        outputs: one(dtype, n),
+        inputs: [uniform(random, dtype, (n / columns) * (columns + 2))],
+        ints: n === 0 ? [0, 1, 0, 1] : [1, 3, 1, n / columns, columns, n, columns + 2, 1],
+        reals: [],
+      },
     ];
   },
   embed: (n, dtype, random) => [
