@@ -30,6 +30,7 @@ export {
   globalMaxPool2d,
   maxPool2d,
 } from './ops/pooling.js';
+export { type LocalResponseNormOptions, localResponseNorm } from './ops/local_response_norm.js';
 
 export { type AnyLayer, type LoadOptions, type LoadReport, Layer } from './layers/layer.js';
 export { type LayerConstructor, type LayerDescription, registerLayer } from './layers/registry.js';
@@ -50,6 +51,7 @@ export * from './layers/activations.js'; // ReLU, Sigmoid, Tanh …
 export { Dropout, Flatten } from './layers/shape.js';
 export { BatchNorm, BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/norm.js';
 export { ExampleNorm, GroupNorm, type GroupNormOptions, InstanceNorm2d, LayerNorm } from './layers/group-norm.js';
+export { LocalResponseNorm } from './layers/local-response-norm.js';
 export * from './layers/pooling.js'; // MaxPool2d, AvgPool2d, GlobalAvgPool2d …
 
 export {
@@ -220,7 +222,6 @@ export { FractalBlock, FractalNet, type FractalNetOptions, type FractalPaths, Fr
 export * from './models/squeezenet.js';
 export { type LoadPyTorchOptions, type PyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
 export * from './models/nin.js';
-export { ResponseNorm } from './models/response-norm.js';
 
 export { type Info, getNumThreads, info, setNumThreads, setReproducible } from './runtime.js';
 export type { BlasInfo, CpuInfo, NativeInfo } from './native.js';

@@ -10,6 +10,7 @@
 #include "random.h"
 #include "augment.h"
 #include "pooling.h"
+#include "local_response_norm.h"
 #include "transpose.h"
 #include "gemm.h"
 #include "convolution.h"

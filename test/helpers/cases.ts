@@ -8,6 +8,7 @@ import {
   crossEntropy,
   exp,
   log,
+  localResponseNorm,
   logSoftmax,
   maxPool2d,
   mseLoss,
@@ -55,6 +56,10 @@ interface Attributes {
   readonly countIncludePad: boolean;
   readonly divisorOverride?: number;
   readonly out: [number, number];
+  readonly size: number;
+  readonly alpha: number;
+  readonly beta: number;
+  readonly k: number;
 }
 
 type Call = (inputs: Real[], attributes: Attributes, constants: Tensor<never>[]) => unknown;
@@ -112,6 +117,7 @@ const calls: Record<string, Call> = {
   avgPool2d: ([x], { kernel, stride, padding, ceilMode, countIncludePad, divisorOverride }) =>
     avgPool2d(x, kernel, { stride, padding, ceilMode, countIncludePad, ...(divisorOverride === undefined ? {} : { divisorOverride }) }),
   adaptiveAvgPool2d: ([x], { out }) => adaptiveAvgPool2d(x, out),
+  localResponseNorm: ([x], { size, alpha, beta, k }) => localResponseNorm(x, size, { alpha, beta, k }),
 };
 
 /** Names of all ops that can be called. */

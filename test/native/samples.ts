@@ -4,6 +4,7 @@ import { nativeOps } from '../../lib/native.js';
 import { Seeded } from '../helpers/seeded.js';
 import { augment } from './augment.js';
 import { convolutionMaker } from '../helpers/convolutions.js';
+import { imageMakers } from '../helpers/images.js';
 import { adaptiveMaker, poolingMaker } from '../helpers/poolings.js';
 import { columnsOf, type Float, type Maker, one, type Sample, state, uniform } from './calls.js';
 import { fusedMakers } from './fused.js';
@@ -160,6 +161,7 @@ const makers: Record<string, Maker> = {
     Object.entries(fusedMakers).map(([op, make]) => [op, (...given: Parameters<Maker>) => make(...given).map(({ sample }) => sample)]),
   ),
   ...normMakers,
+  ...imageMakers,
   add: binary('add'),
   sub: binary('sub'),
   mul: binary('mul'),
