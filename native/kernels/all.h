@@ -10,6 +10,8 @@
 #include "random.h"
 #include "augment.h"
 #include "pooling.h"
+#include "window_pooling.h"
+#include "resample.h"
 #include "local_response_norm.h"
 #include "transpose.h"
 #include "gemm.h"
