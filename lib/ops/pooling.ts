@@ -38,13 +38,13 @@ export interface AvgPool2dOptions extends PoolOptions {
 export interface Pooling {
   /** Size of the window. */
   readonly kernel: readonly [number, number];
-  /** Distance from window to window. */
+  /** Step between windows. */
   readonly stride: readonly [number, number];
-  /** Rows and columns around the image. */
+  /** Places added on each side. */
   readonly padding: readonly [number, number];
-  /** Distance from tap to tap. */
+  /** Distance between the taps of a window. */
   readonly dilation: readonly [number, number];
-  /** Whether the number of windows is rounded up. */
+  /** Whether a last window that reaches beyond the padding counts. */
   readonly ceilMode: boolean;
 }
 
@@ -162,7 +162,7 @@ const maxPoolOp = defineOp<Windows>('max_pool2d', {
  * The maximum of each window: `y[n, i, j, c] = max x[n, i·stride − padding + a·dilation, j·stride − padding + b·dilation, c]` over the
  * taps (a, b) of the kernel that lie inside.
  *
- * Of equal numbers the first tap gets the gradient; a NaN wins. {@link adaptiveMaxPool2d} and {@link fractionalMaxPool2d} are its relatives.
+ * Of equal numbers the first tap gets the gradient; a NaN wins. Its relatives are {@link adaptiveMaxPool2d} and {@link fractionalMaxPool2d}.
  *
  * @param x - Images [N, H, W, C], float32 or float64.
  * @param kernel - Size of the window, at most 256 taps.
