@@ -11,7 +11,7 @@ import { MaxPool2d } from '../layers/pooling.js';
 import { registerLayer } from '../layers/registry.js';
 import { Dropout, Flatten } from '../layers/shape.js';
 import { relu } from '../ops/activations.js';
-import { liveInput, perStep } from '../ops/emit.js';
+import { liveInput, perStep, withPath } from '../ops/emit.js';
 import { filled } from '../ops/shape.js';
 import { choose } from '../ops/sometimes.js';
 import { Random, getSeed } from '../random.js';
@@ -153,11 +153,13 @@ export class FractalBlock extends Layer {
         const unit = this.units[column][at];
         if (paths === null) return unit.forward(front[column]);
         const bit = paths.units.slice(firstUnit[column] + at, firstUnit[column] + at + 1);
-        return choose(
-          front[column],
-          bit,
-          (input) => unit.forward(input),
-          (input) => filled([...input.shape.slice(0, 3), this.outChannels], 0, input.dtype),
+        return withPath(unit.path, () =>
+          choose(
+            front[column],
+            bit,
+            (input) => unit.forward(input),
+            (input) => filled([...input.shape.slice(0, 3), this.outChannels], 0, input.dtype),
+          ),
         );
       });
       const share = (column: number): Tensor | number => {

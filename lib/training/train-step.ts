@@ -6,6 +6,7 @@ import type { Metric } from '../metrics/metric.js';
 import { isRecording } from '../ops/emit.js';
 import { requireFinite } from '../ops/finite.js';
 import { clipGradNorm } from '../optimizers/clip.js';
+import { noteSkipped } from '../ops/sometimes.js';
 import { holdState } from '../ops/state.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
@@ -57,12 +58,14 @@ export function makeTrainSteps({
   const keep = keepPrediction || needPrediction(metrics);
   let checked = false;
   const gradients = (inputs: AnyTensor, targets: AnyTensor): Omit<StepResult, 'observation'> => {
-    const { result: forward, release } = holdState(() => {
-      const made = Tensor.check(model.forward(inputs as never) as unknown, "the model's output");
-      return { prediction: made, result: checkOneNumber(loss.forward(made, targets)) };
-    });
-    const { prediction, result } = forward;
-    if (!checked) checkReach(result, inputs, model, optimizer);
+    const { result: forward, release } = holdState(() =>
+      noteSkipped(() => {
+        const made = Tensor.check(model.forward(inputs as never) as unknown, "the model's output");
+        return { prediction: made, loss: checkOneNumber(loss.forward(made, targets)) };
+      }),
+    );
+    const { prediction, loss: result } = forward.result;
+    if (!checked) checkReach(result, inputs, model, optimizer, forward.skipped);
     checked = true;
     if (isRecording()) requireFinite(result);
     else if (!Number.isFinite(result.item())) throw new NonFiniteLoss();
