@@ -5,9 +5,10 @@ import { He, Xavier } from '../initializers/initializer.js';
 import { Conv2d } from '../layers/convolution.js';
 import { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
+import type { HasTrainingOutputs, ScoredOutput } from '../layers/outputs.js';
 import { LocalResponseNorm } from '../layers/local-response-norm.js';
 import { BatchNorm2d } from '../layers/norm.js';
-import { AdaptiveAvgPool2d, GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
+import { AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { registerLayer } from '../layers/registry.js';
 import { Sequential } from '../layers/sequential.js';
 import { Dropout, Flatten } from '../layers/shape.js';
@@ -155,10 +156,12 @@ export interface AuxiliaryHeadOptions {
   width: number;
   /** Batch norm instead of a bias. Default true. */
   batchNorm?: boolean;
+  /** `'adaptive'`: means over a grid of 4×4; `'windows'`: over windows of 5×5, step 3, which are 4×4 of an image of 14×14. Default `'adaptive'`. */
+  pooling?: 'adaptive' | 'windows';
 }
 
 /**
- * An auxiliary classifier: means of 4×4, a 1×1 convolution of 128 filters, two fully connected layers.
+ * An auxiliary classifier: 4×4 means, a 1×1 convolution of 128 filters, two fully connected layers.
  *
  * @example
  * ```ts
@@ -167,8 +170,8 @@ export interface AuxiliaryHeadOptions {
  * ```
  */
 export class AuxiliaryHead extends Layer {
-  /** The mean over all positions. */
-  readonly avgpool = new AdaptiveAvgPool2d(4);
+  /** To 4×4. */
+  readonly avgpool: Layer;
   /** The convolution. */
   readonly conv: ConvolutionUnit;
   /** Images to rows. */
@@ -186,11 +189,13 @@ export class AuxiliaryHead extends Layer {
     super();
     this.#options = complete<Required<AuxiliaryHeadOptions>, 'inChannels' | 'classes' | 'width'>(
       options,
-      { batchNorm: true },
+      { batchNorm: true, pooling: 'adaptive' },
       [],
       ['inChannels', 'classes', 'width'],
     );
-    const { inChannels, classes, width, batchNorm } = this.#options;
+    const { inChannels, classes, width, batchNorm, pooling } = this.#options;
+    checkChoice(pooling, 'options.pooling', ['adaptive', 'windows']);
+    this.avgpool = pooling === 'adaptive' ? new AdaptiveAvgPool2d(4) : new AvgPool2d(5, { stride: 3 });
     this.conv = new ConvolutionUnit({ inChannels, outChannels: 2 * width, kernel: 1, batchNorm });
     this.fc1 = new Linear(32 * width, 16 * width);
     this.fc2 = classifier(16 * width, classes);
@@ -247,7 +252,7 @@ const modules = {
  * new GoogLeNet({ classes: 10 });
  * ```
  */
-export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> {
+export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> implements HasTrainingOutputs {
   /** The first convolution. */
   readonly conv1: ConvolutionUnit;
   /** The second convolution. */
@@ -286,6 +291,8 @@ export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> {
   readonly dropout: Dropout;
   /** Scores of the classes: the one fully connected layer of the main path. */
   readonly fc: Linear;
+  // Where a forward pass puts the scores of the auxiliary classifiers, while somebody asks for them.
+  #auxiliary: Tensor[] | null = null;
 
   /** @throws {@link ArgumentError} for wrong options. */
   constructor(options: GoogLeNetOptions = {}) {
@@ -297,7 +304,7 @@ export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> {
     );
     checkChoice(full.form, 'options.form', ['paper', 'torchvision', 'batch-norm']);
     super(full);
-    const { form, classes, inputChannels, auxiliary, width, dropout } = full;
+    const { form, classes, inputSize, inputChannels, auxiliary, width, dropout } = full;
     const sized = (channels: number): number => Math.max(1, Math.round((channels * width) / 64));
     const batchNorm = !isPaper;
     const unit = (inChannels: number, outChannels: number, kernel: number, stride = 1): ConvolutionUnit =>
@@ -321,8 +328,10 @@ export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> {
     this.inception4e = made.inception4e;
     this.inception5a = made.inception5a;
     this.inception5b = made.inception5b;
+    // The paper's windows fit images of 224, which are 14×14 here.
+    const pooling = isPaper && Math.ceil(inputSize / 16) === 14 ? 'windows' : 'adaptive';
     const head = (count: number): AuxiliaryHead | null =>
-      auxiliary ? new AuxiliaryHead({ inChannels: count, classes, width, batchNorm }) : null;
+      auxiliary ? new AuxiliaryHead({ inChannels: count, classes, width, batchNorm, pooling }) : null;
     this.aux1 = head(sized(192) + sized(208) + sized(48) + sized(64));
     this.aux2 = head(sized(112) + sized(288) + 2 * sized(64));
     const last = isPaper ? 3 : 2;
@@ -333,11 +342,20 @@ export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> {
   }
 
   forward(x: Tensor): Tensor {
-    return this.#run(x, null);
+    const [pool1, pool2, pool3, pool4] = this.pools;
+    const norm = (value: Tensor): Tensor => this.norm?.forward(value) ?? value;
+    const second = this.conv2.forward(norm(pool1.forward(this.conv1.forward(x))));
+    const early = pool2.forward(norm(this.conv3.forward(second)));
+    const a = this.inception4a.forward(pool3.forward(this.inception3b.forward(this.inception3a.forward(early))));
+    const d = this.inception4d.forward(this.inception4c.forward(this.inception4b.forward(a)));
+    if (this.aux1 !== null && this.aux2 !== null) this.#auxiliary?.push(this.aux1.forward(a), this.aux2.forward(d));
+    const late = this.inception5a.forward(pool4.forward(this.inception4e.forward(d)));
+    return this.fc.forward(this.dropout.forward(this.avgpool.forward(this.inception5b.forward(late))));
   }
 
   /**
-   * Scores of the main classifier, then of the two auxiliary ones: for a loss such as `main + 0.3·(first + second)`.
+   * Scores of the main classifier, then of the two auxiliary ones. `fit` asks for them by itself; this is for training steps of one's
+   * own, with a loss such as `main + 0.3·(first + second)`.
    *
    * @example
    * ```ts
@@ -350,23 +368,18 @@ export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> {
    * ```
    */
   heads(x: Tensor): [Tensor, ...Tensor[]] {
-    this.prepare();
     const auxiliary: Tensor[] = [];
-    return [this.#run(x, auxiliary), ...auxiliary];
+    this.#auxiliary = auxiliary;
+    try {
+      return [this.forward(x), ...auxiliary];
+    } finally {
+      this.#auxiliary = null;
+    }
   }
 
-  // What the auxiliary heads make of it goes into `auxiliary`, where that is asked for.
-  #run(x: Tensor, auxiliary: Tensor[] | null): Tensor {
-    const [pool1, pool2, pool3, pool4] = this.pools;
-    const norm = (value: Tensor): Tensor => this.norm?.forward(value) ?? value;
-    const second = this.conv2.forward(norm(pool1.forward(this.conv1.forward(x))));
-    const early = pool2.forward(norm(this.conv3.forward(second)));
-    const a = this.inception4a.forward(pool3.forward(this.inception3b.forward(this.inception3a.forward(early))));
-    if (auxiliary !== null && this.aux1 !== null) auxiliary.push(this.aux1.forward(a));
-    const d = this.inception4d.forward(this.inception4c.forward(this.inception4b.forward(a)));
-    if (auxiliary !== null && this.aux2 !== null) auxiliary.push(this.aux2.forward(d));
-    const late = this.inception5a.forward(pool4.forward(this.inception4e.forward(d)));
-    return this.fc.forward(this.dropout.forward(this.avgpool.forward(this.inception5b.forward(late))));
+  /** What `fit` scores: the main classifier, and the auxiliary ones with a factor of 0.3. */
+  trainingOutputs(x: Tensor): ScoredOutput[] {
+    return this.heads(x).map((scores, i) => [scores, i === 0 ? 1 : 0.3]);
   }
 
   /** The network that `config()` describes. */
@@ -377,7 +390,10 @@ export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> {
 
 /**
  * GoogLeNet (Szegedy et al. 2015, first in ImageNet 2014): 22 weight layers, 6,998,552 parameters without the auxiliary classifiers.
- * The forward pass is the main path; {@link GoogLeNet.heads} gives the auxiliary scores as well. Course rows M09–M11, P41, P42.
+ * Course rows M09–M11, P41, P42.
+ *
+ * The forward pass is the main path. With `auxiliary: true` the two auxiliary classifiers are trained with it: `fit` minimizes
+ * `main + 0.3·(first + second)`, as the paper does, and reports the main loss.
  *
  * @throws {@link ArgumentError} for wrong options.
  * @example

@@ -44,7 +44,9 @@ export function checkReach(
   for (const [path, parameter] of parameters) {
     if (!parameter.requiresGrad || leaves.has(parameter)) continue;
     if ([...skipped].some((layer) => layer === '' || path.startsWith(`${layer}.`))) continue;
-    throw new ArgumentError(`parameter '${path}' gets no gradient: the loss does not depend on it. Use it in forward(), or freeze() it`);
+    throw new ArgumentError(
+      `parameter '${path}' gets no gradient: the loss does not depend on it. Use it in forward() or, if only training needs it, in trainingOutputs(); or freeze() it`,
+    );
   }
 }
 

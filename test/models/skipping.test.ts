@@ -107,7 +107,7 @@ const trainable: Readonly<Record<string, () => AnyLayer>> = {
 };
 
 for (const [name, create] of Object.entries(trainable)) {
-  test(`${name}: fit trains it, compiled and eagerly to the same bits`, async (t) => {
+  test.serial(`${name}: fit trains it, compiled and eagerly to the same bits`, async (t) => {
     const runs: Float32Array[][] = [];
     for (const eager of [false, true]) {
       setSeed(4);
