@@ -47,7 +47,7 @@ export type { HasTrainingOutputs, ScoredOutput } from './layers/outputs.js';
 export { type CostOptions, multiplyAccumulates, weightLayers } from './layers/costs.js';
 export { Parameter, type ParameterOptions } from './parameter.js';
 export { Buffer, type BufferOptions } from './buffer.js';
-export { Sequential } from './layers/sequential.js';
+export { Sequential, type SequentialOptions } from './layers/sequential.js';
 export { Linear, type LinearOptions } from './layers/linear.js';
 export {
   Conv2d,
@@ -209,9 +209,11 @@ export * from './models/blocks.js'; // BasicBlock, Bottleneck, PreActBlock …
 export * from './models/lenet.js';
 export * from './models/alexnet.js';
 export * from './models/vgg.js';
+export * from './models/inception.js';
 export * from './models/googlenet.js';
 export {
   type CifarResNeXtOptions,
+  type BottleneckNetOptions,
   type CifarResNetOptions,
   ResNet,
   type ResNetModelOptions,

@@ -1,8 +1,8 @@
 // FractalNet: columns of different depth side by side, joined by their mean, of which drop-path leaves some out. Assembly only.
 
 import type { FloatDType } from '../dtype.js';
-import { ArgumentError, checkInteger, expected } from '../errors.js';
-import { He } from '../initializers/initializer.js';
+import { checkInteger } from '../errors.js';
+import { Xavier } from '../initializers/initializer.js';
 import { Conv2d } from '../layers/convolution.js';
 import { Layer } from '../layers/layer.js';
 import type { Linear } from '../layers/linear.js';
@@ -43,7 +43,7 @@ export class FractalUnit extends Layer {
     readonly outChannels: number,
   ) {
     super();
-    this.conv = new Conv2d(inChannels, outChannels, 3, { padding: 1, init: new He() });
+    this.conv = new Conv2d(inChannels, outChannels, 3, { padding: 1, init: new Xavier() });
     this.bn = new BatchNorm2d(outChannels, { affine: false });
   }
 
@@ -236,12 +236,11 @@ export class FractalNet extends ImageModel<Required<FractalNetOptions>> {
     );
     const widths = checkStages(full.widths, 'options.widths');
     checkColumns(full.columns, 'options.columns');
-    super(full);
+    super(full, 1 << widths.length);
     const { columns, classes, inputSize, inputChannels, dropout } = full;
     this.blocks = widths.map((width, i) => new FractalBlock(i === 0 ? inputChannels : widths[i - 1], width, columns));
     this.dropouts = widths.map((_, i) => new Dropout(widths.length === 1 ? dropout : (dropout * i) / (widths.length - 1)));
     const side = Math.floor(inputSize / (1 << widths.length));
-    if (side === 0) throw new ArgumentError(expected(`a whole number of at least ${1 << widths.length}`, 'options.inputSize', inputSize));
     this.fc = classifier(side * side * widths[widths.length - 1], classes);
   }
 
