@@ -270,6 +270,7 @@ export interface CifarResNetOptions extends ResNetOptions {
  * that is skipped costs a compiled step no time.
  *
  * The paper's recipe: momentum 0.9, weight decay 1e-4, learning rate 0.1, divided by 10 after 32,000 and 48,000 of 64,000 steps of 128.
+ * Depth 110 starts at 0.01, until the training error is below 80 % (about 400 steps).
  *
  * @throws {@link ArgumentError} for a depth that is not 6n + 2, or other wrong options.
  * @example
