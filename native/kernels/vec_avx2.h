@@ -102,6 +102,18 @@ template <class T> INLINE T roundMagic() { return sizeof(T) == 4 ? T(12582912.0)
 template <class T> INLINE V<T> rawMax(V<T> a, V<T> b) { EACH a.v[i] = R<T>::max(a.v[i], b.v[i]); return a; }
 template <class T> INLINE V<T> rawMin(V<T> a, V<T> b) { EACH a.v[i] = R<T>::min(a.v[i], b.v[i]); return a; }
 
+// Half a vector, eight lanes: what a matrix product needs of it.
+template <class T> struct H { typename R<T>::reg v[R<T>::n / 2]; };
+#define EACH_HALF _Pragma("GCC unroll 2") for (int i = 0; i < R<T>::n / 2; ++i)
+template <class T> INLINE H<T> half(T x) { H<T> r; EACH_HALF r.v[i] = R<T>::set1(x); return r; }
+template <class T> INLINE H<T> loadHalf(const T* p) { H<T> r; EACH_HALF r.v[i] = R<T>::load(p + i * R<T>::w); return r; }
+template <class T> INLINE H<T> loadHalf(const T* p, int n) { H<T> r; EACH_HALF r.v[i] = R<T>::loadn(p + i * R<T>::w, n - i * R<T>::w); return r; }
+template <class T> INLINE void store(T* p, H<T> a) { EACH_HALF R<T>::store(p + i * R<T>::w, a.v[i]); }
+template <class T> INLINE void store(T* p, H<T> a, int n) { EACH_HALF R<T>::storen(p + i * R<T>::w, a.v[i], n - i * R<T>::w); }
+template <class T> INLINE H<T> operator+(H<T> a, H<T> b) { EACH_HALF a.v[i] = R<T>::add(a.v[i], b.v[i]); return a; }
+template <class T> INLINE H<T> fma(H<T> a, H<T> b, H<T> c) { EACH_HALF c.v[i] = R<T>::fma(a.v[i], b.v[i], c.v[i]); return c; }
+#undef EACH_HALF
+
 template <class T> INLINE B<T> bits(V<T> a) { B<T> r; EACH r.v[i] = R<T>::bits(a.v[i]); return r; }
 template <class T> INLINE V<T> fromBits(B<T> a) { V<T> r; EACH r.v[i] = R<T>::from(a.v[i]); return r; }
 template <class T> INLINE B<T> setBits(typename BitsOf<T>::type x) { B<T> r; EACH r.v[i] = R<T>::iset(x); return r; }

@@ -16,7 +16,6 @@ namespace nodegrad::direct {
 namespace {
 
 constexpr int64_t lane = 16;
-constexpr int64_t mostPhases = 64;
 constexpr int64_t patchBytes = 192 << 10;      // of a tile: part of the second-level cache
 constexpr int64_t partialBytes = 8 << 20;      // of the partial sums of a weight gradient, at least one set
 constexpr int64_t leastItems = 64, leastSlices = 8;
@@ -39,14 +38,14 @@ template <class T> struct Plan {
   int64_t patchRow;
   int levels;               // tiles of partial sums
   size_t weights, patches, tile, worker;  // in elements
-  Phase phase(const Convolution& s, int64_t i) const { return backward ? backwardPhase(s, i) : forwardPhase(s); }
+  Phase phase(const Convolution& s, int64_t i) const { return phaseOf(s, backward, i); }
 };
 
 template <class T> Plan<T> planOf(const Convolution& s, bool backward) {
   const Kernels<T>& kernels = kernelsOf<T>();
   Plan<T> p;
   p.backward = backward;
-  p.phases = backward ? s.strideH * s.strideW : 1;
+  p.phases = phasesOf(s, backward);
   p.outputs = backward ? s.inputs() : s.outputs();
   const int64_t k = s.taps() * (backward ? s.outputs() : s.inputs());
   int64_t width = 1, area = 1;
@@ -79,36 +78,12 @@ template <class T> struct Run {
   const T* source;
   T* to;
   const Epilogue<T>& epilogue;
-  T* weights;  // [groups][phases][panels][k of the phase][columns of the panel]
+  T* weights;  // as packWeights leaves them
   T* workers;
 
   int64_t toChannels() const { return p.backward ? s.c : s.k; }
   int64_t columnsOf(int64_t panel) const { return std::min(p.panel, p.outputs - panel * p.panel); }
   int64_t groupSize() const { return s.taps() * s.inputs() * s.outputs(); }
-
-  void packWeights(const T* w) const {
-    const Kernels<T>& kernels = kernelsOf<T>();
-    parallelFor(s.groups * p.panels * s.taps(), [&](int64_t index, int) {
-      const int64_t g = index / (p.panels * s.taps()), panel = index / s.taps() % p.panels, tap = index % s.taps();
-      const int64_t n = columnsOf(panel), j = panel * p.panel, in = s.inputs(), out = s.outputs();
-      T* const base = weights + g * groupSize();
-      if (!p.backward) {
-        kernels.copyBlock(in, n, w + tap * in * s.k + g * out + j, s.k, base + j * s.taps() * in + tap * in * n, n);
-        return;
-      }
-      int64_t before = 0;
-      for (int64_t i = 0; i < p.phases; ++i) {
-        const Phase f = p.phase(s, i);
-        const int64_t a = tap / s.kw - f.v.tapFirst, b = tap % s.kw - f.h.tapFirst;
-        const bool mine = f.width() > 0 && a >= 0 && b >= 0 && a % f.v.tapEvery == 0 && b % f.h.tapEvery == 0;
-        if (mine) {
-          const int64_t at = (a / f.v.tapEvery * f.h.taps + b / f.h.tapEvery) * out;
-          kernels.transposeBlock(n, out, w + (tap * in + j) * s.k + g * out, s.k, base + before * in + f.width() * j + at * n, n);
-        }
-        before += f.width();
-      }
-    });
-  }
 
   // Steps of k of the phase that lie before step `all` of the whole kernel: where the definition cuts.
   int64_t before(const Phase& f, int64_t all) const {
@@ -192,7 +167,7 @@ void convolve(const Convolution& s, bool backward, const T* source, const T* w, 
   const Plan<T> p = planOf<T>(s, backward);
   T* const base = static_cast<T*>(workspace);
   const Run<T> run = {s, p, source, to, epilogue, base, base + p.weights};
-  run.packWeights(w);
+  packWeights(s, backward, p.panel, w, base);
   run.multiply();
 }
 
@@ -318,7 +293,7 @@ template <class T> void forward(const Convolution& s, const T* x, const T* w, T*
 }
 
 template <class T> bool servesInputGradient(const Convolution& s) {
-  return serves<T>(s, s.inputs(), s.taps() * s.outputs()) && s.strideH <= mostPhases && s.strideW <= mostPhases && s.strideH * s.strideW <= mostPhases;
+  return serves<T>(s, s.inputs(), s.taps() * s.outputs()) && fewPhases(s);
 }
 template <class T> size_t inputGradientWorkspace(const Convolution& s) { return workspaceOf<T>(s, true); }
 template <class T> void inputGradient(const Convolution& s, const T* dy, const T* w, T* dx, const Epilogue<T>& epilogue, void* workspace) {

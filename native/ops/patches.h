@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "../kernels/table.h"
+#include "../runtime/pool.h"
 #include "convolution.h"
 
 namespace nodegrad {
@@ -75,6 +76,14 @@ inline Phase backwardPhase(const Convolution& s, int64_t index) {
           backwardAxis(s.w, s.ow, s.kw, s.strideW, s.padLeft, s.dilationW, index % s.strideW), s.k, s.outputs()};
 }
 
+// A convolution is one phase, an input gradient strideH · strideW of them.
+inline bool fewPhases(const Convolution& s) {
+  constexpr int64_t most = 64;
+  return s.strideH <= most && s.strideW <= most && s.strideH * s.strideW <= most;
+}
+inline int64_t phasesOf(const Convolution& s, bool backward) { return backward ? s.strideH * s.strideW : 1; }
+inline Phase phaseOf(const Convolution& s, bool backward, int64_t index) { return backward ? backwardPhase(s, index) : forwardPhase(s); }
+
 // Calls body(image, i, j, count, at): the stretches of neighbouring positions in [begin, begin + count), `at` positions after begin.
 template <class F> void stretches(const Phase& p, int64_t begin, int64_t count, F&& body) {
   for (int64_t done = 0; done < count;) {
@@ -132,6 +141,27 @@ template <class T> void gather(const Phase& p, const T* source, int64_t begin, i
           copyRows(right - left, high - low, line + p.h.source(left, b) * p.channels + low, p.h.step * p.channels, out + (left - j) * toRow, toRow);
         edge(right, j + here);
       }
+    }
+  });
+}
+
+// Weights as matrices of `panel` columns: to[groups][phases][panels][k of the phase][columns of the panel].
+template <class T> void packWeights(const Convolution& s, bool backward, int64_t panel, const T* w, T* to) {
+  const int64_t in = s.inputs(), out = s.outputs(), outputs = backward ? in : out, panels = divideUp(outputs, panel);
+  parallelFor(s.groups * panels * s.taps(), [&](int64_t index, int) {
+    const int64_t g = index / (panels * s.taps()), j = index / s.taps() % panels * panel, tap = index % s.taps(), n = std::min(panel, outputs - j);
+    T* const base = to + g * s.taps() * in * out;
+    if (!backward) return kernelsOf<T>().copyBlock(in, n, w + tap * in * s.k + g * out + j, s.k, base + j * s.taps() * in + tap * in * n, n);
+    int64_t before = 0;
+    for (int64_t i = 0; i < phasesOf(s, true); ++i) {
+      const Phase f = backwardPhase(s, i);
+      const int64_t a = tap / s.kw - f.v.tapFirst, b = tap % s.kw - f.h.tapFirst;
+      const bool mine = f.width() > 0 && a >= 0 && b >= 0 && a % f.v.tapEvery == 0 && b % f.h.tapEvery == 0;
+      if (mine) {
+        const int64_t at = (a / f.v.tapEvery * f.h.taps + b / f.h.tapEvery) * out;
+        kernelsOf<T>().transposeBlock(n, out, w + (tap * in + j) * s.k + g * out, s.k, base + before * in + f.width() * j + at * n, n);
+      }
+      before += f.width();
     }
   });
 }
