@@ -226,7 +226,6 @@ test('a backward stands under its forward, in the same stem of both languages, a
       'native/ops/gemm.cc': 'the driver behind matmul.cc: no operation of its own',
       'native/ops/depthwise.cc': 'an algorithm behind convolution.cc',
       'native/ops/direct.cc': 'an algorithm behind convolution.cc',
-      'native/ops/rows.cc': 'an algorithm behind convolution.cc',
       'native/ops/im2col.cc': 'an algorithm behind convolution.cc',
       'native/ops/pointwise.cc': 'an algorithm behind convolution.cc',
       'native/ops/winograd.cc': 'an algorithm behind convolution.cc',

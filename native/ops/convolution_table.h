@@ -28,7 +28,6 @@ template <class T>
 constexpr ConvolutionAlgorithm<T> convolutionTable[] = {
     ALGORITHM(depthwise, true)
     ALGORITHM(winograd, false)
-    ALGORITHM(rows, true)
     ALGORITHM(direct, true)
     ALGORITHM(pointwise, true)
     ALGORITHM(im2col, true)

@@ -1,4 +1,4 @@
-// Patches of images: which taps each output of a convolution, or of a part of its input gradient, reads, and copies of them as rows.
+// What each output of a convolution, or of a part of its input gradient, reads; and the blocks of long sums.
 #pragma once
 #include <algorithm>
 #include <cstring>
@@ -51,7 +51,6 @@ struct Axis {
 struct Phase {
   Axis v, h;
   int64_t channels, group;  // of the source: all, and those of a group
-  bool rowwise() const { return h.tapStep == 1 && group == channels; }  // the taps of a kernel row are neighbours
   int64_t width() const { return v.taps * h.taps * group; }
   int64_t area() const { return v.positions * h.positions; }
 };
@@ -99,50 +98,16 @@ template <class T> void clear(T* to, int64_t toRow, int64_t rows, int64_t column
 }
 
 // A block of rows that may be shorter than a vector, whose masked stores are slow on some processors.
+template <int columns, class T> void copyShort(int64_t rows, const T* from, int64_t fromRow, T* to, int64_t toRow) {
+  for (int64_t i = 0; i < rows; ++i) std::memcpy(to + i * toRow, from + i * fromRow, columns * sizeof(T));
+}
 template <class T> void copyRows(int64_t rows, int64_t columns, const T* from, int64_t fromRow, T* to, int64_t toRow) {
   if (columns >= 32) return kernelsOf<T>().copyBlock(rows, columns, from, fromRow, to, toRow);
-  for (int64_t i = 0; i < rows; ++i, from += fromRow, to += toRow) {
-    int64_t j = 0;
-    for (; j + 8 <= columns; j += 8) std::memcpy(to + j, from + j, 8 * sizeof(T));
-    if (columns & 4) { std::memcpy(to + j, from + j, 4 * sizeof(T)); j += 4; }
-    if (columns & 2) { std::memcpy(to + j, from + j, 2 * sizeof(T)); j += 2; }
-    if (columns & 1) to[j] = from[j];
-  }
-}
-
-// Columns [k0, k1) of the patches of positions [begin, begin + count): to[count, k1 − k0], rows toRow apart.
-template <class T> void gather(const Phase& p, const T* source, int64_t begin, int64_t count, int64_t k0, int64_t k1, T* to, int64_t toRow) {
-  if (k0 == k1) return;
-  const int64_t wide = p.rowwise() ? p.h.taps : 1, piece = wide * p.group, pieces = p.h.taps / wide, row = pieces * piece;
-  stretches(p, begin, count, [&](int64_t n, int64_t i, int64_t j, int64_t here, int64_t done) {
-    for (int64_t a = k0 / row; a * row < k1; ++a) {
-      const int64_t y = p.v.source(i, a);
-      const bool inside = y >= 0 && y < p.v.size;
-      const T* const line = source + (n * p.v.size + y) * p.h.size * p.channels;
-      for (int64_t b = std::max<int64_t>(0, k0 - a * row) / piece; b < pieces && a * row + b * piece < k1; ++b) {
-        const int64_t at = a * row + b * piece, low = std::max<int64_t>(0, k0 - at), high = std::min(piece, k1 - at);
-        T* const out = to + done * toRow + at + low - k0;
-        if (!inside) { clear(out, toRow, here, high - low); continue; }
-        // Positions before `left` and from `right` on have a piece that is partly outside.
-        const int64_t left = std::clamp(p.h.begin(b), j, j + here), right = std::clamp(p.h.end(b, wide), left, j + here);
-        const auto edge = [&](int64_t from, int64_t end) {
-          for (int64_t q = from; q < end; ++q) {
-            const int64_t x = p.h.source(q, b);
-            const int64_t first = std::clamp(-std::min<int64_t>(0, x) * p.group, low, high);
-            const int64_t last = std::clamp(std::min(wide, p.h.size - std::min(x, p.h.size)) * p.group, first, high);
-            T* const o = out + (q - j) * toRow - low;
-            std::fill(o + low, o + first, T(0));
-            if (last > first) std::memcpy(o + first, line + x * p.channels + first, size_t(last - first) * sizeof(T));
-            std::fill(o + last, o + high, T(0));
-          }
-        };
-        edge(j, left);
-        if (right > left)
-          copyRows(right - left, high - low, line + p.h.source(left, b) * p.channels + low, p.h.step * p.channels, out + (left - j) * toRow, toRow);
-        edge(right, j + here);
-      }
-    }
-  });
+  int64_t j = 0;
+  for (; j + 8 <= columns; j += 8) copyShort<8>(rows, from + j, fromRow, to + j, toRow);
+  if (columns & 4) { copyShort<4>(rows, from + j, fromRow, to + j, toRow); j += 4; }
+  if (columns & 2) { copyShort<2>(rows, from + j, fromRow, to + j, toRow); j += 2; }
+  if (columns & 1) copyShort<1>(rows, from + j, fromRow, to + j, toRow);
 }
 
 // Weights as matrices of `panel` columns: to[groups][phases][panels][k of the phase][columns of the panel].
