@@ -25,11 +25,11 @@ template <> struct GemmRows<double> { static constexpr int of[5] = {2, 1, 0, 0, 
 
 #define UNROLL _Pragma("GCC unroll 16")
 
-// c[MR, 16·(NV−1) + last] = (prior +) start + Σ_k a·b over `count` runs of k. AT: rows of A are neighbours and a step of k is aStride
+// c[MR, 16·(NV−1) + last] = start + Σ_k a·b over `count` runs of k, then the epilogue but for maps that are no ReLU. AT: rows of A are neighbours and a step of k is aStride
 // elements; otherwise the rows are aStride apart and the steps of k are neighbours. NV = 0: half a vector, c[MR, last].
 template <class T, int MR, int NV, bool AT, bool TAIL>
 __attribute__((noinline)) void gemmMicro(const GemmRun* runs, int64_t count, int64_t k, const T* a, int64_t aStride, const T* b, int64_t bRow,
-                                         const T* start, int64_t startRow, T* c, int64_t cRow, int last, Prior prior) {
+                                         const T* start, int64_t startRow, T* c, int64_t cRow, int last, const Epilogue<T>& e) {
   constexpr int vectors = NV > 0 ? NV : 1;
   const auto fill = [](T x) FORMULA { if constexpr (NV > 0) return set1(x); else return half(x); };
   const auto read = [last](const T* row, int j) FORMULA {
@@ -60,20 +60,31 @@ __attribute__((noinline)) void gemmMicro(const GemmRun* runs, int64_t count, int
       UNROLL for (int i = 0; i < (AT ? 1 : (MR + 2) / 3); ++i) row[i] += AT ? aStride : 1;
     }
   }
+  const auto each = [&](auto f) FORMULA {
+    UNROLL for (int i = 0; i < MR; ++i)
+      UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] = f(sum[i][j], i, j);
+  };
+  if (e.prior == Prior::old) each([&](auto v, int i, int j) FORMULA { return read(c + i * cRow, j) + v; });
+  else if (e.prior == Prior::zero) each([&](auto v, int, int) FORMULA { return fill(0) + v; });
+  if (e.bias) each([&](auto v, int, int j) FORMULA { return v + read(e.bias, j); });
+  if (e.relu) each([&](auto v, int, int) FORMULA {
+    if constexpr (NV > 0) return maximum(v, zero<T>());
+    else return half(maximum(whole(v), zero<T>()));
+  });
+  if (e.y && !e.mapBackward) each([&](auto v, int i, int j) FORMULA {
+    if constexpr (NV > 0) return reluGradient(v, read(e.y + i * e.yRow, j));
+    else return half(reluGradient(whole(v), whole(read(e.y + i * e.yRow, j))));
+  });
   UNROLL for (int i = 0; i < MR; ++i)
     UNROLL for (int j = 0; j < vectors; ++j) {
-      T* const to = c + i * cRow;
-      auto total = sum[i][j];
-      if (prior == Prior::old) total = read(to, j) + total;
-      else if (prior == Prior::zero) total = fill(0) + total;
-      if (TAIL && j == vectors - 1) store(to + j * lanes, total, last);
-      else store(to + j * lanes, total);
+      if (TAIL && j == vectors - 1) store(c + i * cRow + j * lanes, sum[i][j], last);
+      else store(c + i * cRow + j * lanes, sum[i][j]);
     }
 }
 #undef UNROLL
 
 template <class T>
-using GemmMicro = void (*)(const GemmRun*, int64_t, int64_t, const T*, int64_t, const T*, int64_t, const T*, int64_t, T*, int64_t, int, Prior);
+using GemmMicro = void (*)(const GemmRun*, int64_t, int64_t, const T*, int64_t, const T*, int64_t, const T*, int64_t, T*, int64_t, int, const Epilogue<T>&);
 
 template <class T, int MR, int NV> inline GemmMicro<T> gemmPick(int64_t rows, bool at, bool tail) {
   if (rows == MR) {
@@ -113,14 +124,20 @@ inline void gemmFinishRows(int64_t m, int64_t n, const T* x, int64_t xRow, const
   }
 }
 
+// The maps of an epilogue that are no ReLU, over rows that may follow each other without gaps.
+template <class T> inline void gemmMaps(int64_t m, int64_t n, T* c, int64_t cRow, const Epilogue<T>& e) {
+  if (cRow == n && (!e.y || e.yRow == n)) { n *= m; m = 1; }
+  for (int64_t i = 0; e.map && i < m; ++i) e.map(c + i * cRow, c + i * cRow, n, false);
+  for (int64_t i = 0; e.mapBackward && i < m; ++i) e.mapBackward(c + i * cRow, c + i * cRow, e.y + i * e.yRow, n, false);
+}
+
 // c = x (+ other), then the epilogue; x may be c.
 template <class T>
 void gemmFinish(int64_t m, int64_t n, const T* x, int64_t xRow, const T* other, int64_t otherRow, T* c, int64_t cRow, const Epilogue<T>& e) {
   if (e.relu) gemmFinishRows<true, false>(m, n, x, xRow, other, otherRow, c, cRow, e);
   else if (e.y && !e.mapBackward) gemmFinishRows<false, true>(m, n, x, xRow, other, otherRow, c, cRow, e);
   else if (x != c || other || e.prior != Prior::none || e.bias) gemmFinishRows<false, false>(m, n, x, xRow, other, otherRow, c, cRow, e);
-  for (int64_t i = 0; e.map && i < m; ++i) e.map(c + i * cRow, c + i * cRow, n, false);
-  for (int64_t i = 0; e.mapBackward && i < m; ++i) e.mapBackward(c + i * cRow, c + i * cRow, e.y + i * e.yRow, n, false);
+  gemmMaps(m, n, c, cRow, e);
 }
 
 // One panel of at most 16 · gemmVectors columns over all rows of a tile: c = start + a·b, then the epilogue of gemmFinish. The product's k
@@ -145,20 +162,16 @@ void gemmRuns(int64_t m, int64_t n, const GemmRun* runs, int64_t count, int64_t 
     const int64_t rows = m * (s + 1) / strips - i;
     T* to = c + i * cRow;
     micro[rows - low](runs, count, k, a + i * aRow, at ? aCol : aRow, b, bRow, start ? start + i * startRow : nullptr, startRow, to, cRow, last,
-                      epilogue.prior);
-    if (epilogue.beyondSums()) {
-      Epilogue<T> rest = epilogue.at(i, 0);
-      rest.prior = Prior::none;
-      gemmFinish<T>(rows, n, to, cRow, nullptr, 0, to, cRow, rest);
-    }
+                      epilogue.at(i, 0));
     i += rows;
   }
+  gemmMaps(m, n, c, cRow, epilogue);
 }
 template <class T>
 void gemmPanel(int64_t m, int64_t n, int64_t k, const T* a, int64_t aRow, int64_t aCol, const T* b, int64_t bRow, const T* start,
                int64_t startRow, T* c, int64_t cRow, const Epilogue<T>& epilogue) {
-  constexpr GemmRun whole = {0, 0};
-  gemmRuns(m, n, &whole, 1, k, a, aRow, aCol, b, bRow, start, startRow, c, cRow, epilogue);
+  constexpr GemmRun all = {0, 0};
+  gemmRuns(m, n, &all, 1, k, a, aRow, aCol, b, bRow, start, startRow, c, cRow, epilogue);
 }
 
 // Rows of the micro-tile in panels of that many vectors, 0 where there is none.
@@ -169,19 +182,24 @@ template <class T> int gemmRows(int vectors) { return vectors >= 1 && vectors <=
 template <class T> int gemmVectors(int64_t m, int64_t n) {
   constexpr int64_t registers = sizeof(H<T>) / (gemmRegister / 2);  // halves of a register that half a vector takes
   int best = 1;
-  int64_t least = 0;
+  int64_t least = 0, fewest = 0;  // time and, where it is the same, reads
   for (int vectors = 4; vectors >= 1; --vectors) {
     if (!GemmRows<T>::of[vectors]) continue;
-    int64_t time = 0;
+    int64_t time = 0, reads = 0;
     for (int part = 0; part < 2; ++part) {
       const int64_t rest = n % (vectors * lanes), panels = part == 0 ? n / (vectors * lanes) : 1;
       const int64_t halves = part == 0 ? 2 * vectors : rest <= lanes / 2 ? rest > 0 : 2 * ((rest + lanes - 1) / lanes);
       if (halves == 0 || panels == 0) continue;
       const int64_t rows = GemmRows<T>::of[halves / 2], strips = (m + rows - 1) / rows;
       const int64_t multiply = m * halves * registers, read = 2 * m + strips * halves * registers, wait = strips * 16;
+      reads += panels * read;
       time += panels * (multiply > read ? (multiply > wait ? multiply : wait) : (read > wait ? read : wait));
     }
-    if (least == 0 || time < least) { least = time; best = vectors; }
+    if (least == 0 || time < least || (time == least && reads < fewest)) {
+      least = time;
+      fewest = reads;
+      best = vectors;
+    }
   }
   return best;
 }

@@ -114,6 +114,10 @@ INLINE H<float> operator+(H<float> a, H<float> b) { return {_mm256_add_ps(a.v, b
 INLINE H<double> operator+(H<double> a, H<double> b) { return {_mm512_add_pd(a.v, b.v)}; }
 INLINE H<float> fma(H<float> a, H<float> b, H<float> c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
 INLINE H<double> fma(H<double> a, H<double> b, H<double> c) { return {_mm512_fmadd_pd(a.v, b.v, c.v)}; }
+INLINE V<float> whole(H<float> a) { return {{_mm512_zextps256_ps512(a.v)}}; }  // the rest is anything
+INLINE V<double> whole(H<double> a) { return {{a.v, _mm512_setzero_pd()}}; }
+INLINE H<float> half(V<float> a) { return {_mm512_castps512_ps256(a.v[0])}; }
+INLINE H<double> half(V<double> a) { return {a.v[0]}; }
 
 template <class T> INLINE B<T> bits(V<T> a) { B<T> r; EACH r.v[i] = R<T>::bits(a.v[i]); return r; }
 template <class T> INLINE V<T> fromBits(B<T> a) { V<T> r; EACH r.v[i] = R<T>::from(a.v[i]); return r; }

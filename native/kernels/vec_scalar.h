@@ -44,6 +44,8 @@ template <class T> inline void store(T* p, H<T> a) { EACH_HALF(i) p[i] = a.v[i];
 template <class T> inline void store(T* p, H<T> a, int n) { for (int i = 0; i < n; ++i) p[i] = a.v[i]; }
 template <class T> inline H<T> operator+(H<T> a, H<T> b) { EACH_HALF(i) a.v[i] = a.v[i] + b.v[i]; return a; }
 template <class T> inline H<T> fma(H<T> a, H<T> b, H<T> c) { EACH_HALF(i) c.v[i] = fmaLane(a.v[i], b.v[i], c.v[i]); return c; }
+template <class T> inline V<T> whole(H<T> a) { V<T> r = zero<T>(); EACH_HALF(i) r.v[i] = a.v[i]; return r; }  // the rest is anything
+template <class T> inline H<T> half(V<T> a) { H<T> r; EACH_HALF(i) r.v[i] = a.v[i]; return r; }
 #undef EACH_HALF
 
 inline float sqrtLane(float a) { return __builtin_sqrtf(a); }

@@ -297,11 +297,13 @@ template <class T> struct WinogradStrips {
                                 : gemmPickIn<T, 4>(low + i, at, false);
   }
   INLINE void run(int64_t k, const T* a, int64_t aRow, int64_t aStride, const T* b, int64_t bRow, bool onward, T* c, int64_t cRow, Prior prior) const {
-    constexpr GemmRun whole = {0, 0};
+    constexpr GemmRun all = {0, 0};
+    Epilogue<T> epilogue;
+    epilogue.prior = prior;
     for (int64_t s = 0, i = 0; s < strips; ++s) {
       const int64_t rows = m * (s + 1) / strips - i;
       T* const to = c + i * cRow;
-      micro[rows - low](&whole, 1, k, a + i * aRow, aStride, b, bRow, onward ? to : nullptr, cRow, to, cRow, lanes, prior);
+      micro[rows - low](&all, 1, k, a + i * aRow, aStride, b, bRow, onward ? to : nullptr, cRow, to, cRow, lanes, epilogue);
       i += rows;
     }
   }

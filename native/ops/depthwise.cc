@@ -7,7 +7,7 @@
 #include "../runtime/pool.h"
 #include "convolution.h"
 #include "gemm.h"
-#include "patches.h"
+#include "phases.h"
 
 namespace nodegrad::depthwise {
 namespace {
@@ -29,7 +29,7 @@ template <class F> void parts(const Axis& h, int64_t begin, int64_t end, F&& bod
     return std::pair(first, last);
   };
   // The first and the last tap reach farthest; between these bounds all taps are inside.
-  const int64_t low = h.taps > 0 ? std::max(h.begin(0), h.begin(h.taps - 1)) : 0, high = h.taps > 0 ? std::min(h.end(0, 1), h.end(h.taps - 1, 1)) : 0;
+  const int64_t low = h.taps > 0 ? std::max(h.begin(0), h.begin(h.taps - 1)) : 0, high = h.taps > 0 ? std::min(h.end(0), h.end(h.taps - 1)) : 0;
   for (int64_t p = begin; p < end;) {
     const int64_t next = p >= low && p < high ? std::min(end, high) : p + 1;
     const auto [first, last] = taps(p);

@@ -4,15 +4,15 @@
 // The order of arithmetic is that of one matrix product (gemm.h): forward over k = (a, b, q), input gradient over (a, b, o), weight
 // gradient over all pixels of all images. Bits do not depend on how the work is cut. An input gradient with stride s is s·s phases:
 // the inputs that see the same taps are a convolution of dy with these taps only. That leaves out products with the zeros that im2col
-// puts between the pixels of dy; and taps above and below an image are left out too. Neither changes a finite sum; a weight that is
-// infinite or NaN makes NaN only where it is used.
+// puts between the pixels of dy; and taps above and below an image are left out too. Neither changes a finite sum; but an infinite
+// weight makes no NaN there.
 #include <algorithm>
 #include <cstring>
 
 #include "../runtime/pool.h"
 #include "convolution.h"
 #include "gemm.h"
-#include "patches.h"
+#include "phases.h"
 
 namespace nodegrad::direct {
 namespace {
@@ -25,30 +25,6 @@ constexpr int64_t leastItems = 64;
 constexpr int64_t rowPixels = 256;
 // Of a weight gradient: sums of a piece, rows of its micro-tile, pieces, bytes of partial sums (at least one set).
 constexpr int64_t pieceElements = 1 << 15, leastRows = 14, leastPieces = 8, partialBytes = 8 << 20;
-
-// Columns [first, first + columns) of the source, outside ones included: what a row of positions reads.
-struct Span {
-  int64_t first, columns;
-};
-Span spanOf(const Convolution& s, bool backward) {
-  int64_t low = 0, high = 1;
-  for (int64_t i = 0; i < phasesOf(s, backward); ++i) {
-    const Axis h = phaseOf(s, backward, i).h;
-    if (h.taps == 0 || h.positions == 0) continue;
-    low = std::min({low, h.source(0, 0), h.source(0, h.taps - 1)});
-    high = std::max({high, h.source(h.positions - 1, 0) + 1, h.source(h.positions - 1, h.taps - 1) + 1});
-  }
-  return {low, high - low};
-}
-
-// Columns `span` of a row of the source, `channels` of them, to pixels `step` apart; outside of the row: zeros.
-template <class T> void copyRow(const Phase& f, const Span& span, int64_t channels, const T* row, T* to, int64_t step) {
-  const int64_t left = std::min(span.columns, -span.first), inside = std::clamp<int64_t>(f.h.size, 0, span.columns - left);
-  clear(to, step, left, channels);
-  if (step == channels && channels == f.channels) std::memcpy(to + left * step, row, size_t(inside * step) * sizeof(T));
-  else copyRows(inside, channels, row, f.channels, to + left * step, step);
-  clear(to + (left + inside) * step, step, span.columns - left - inside, channels);
-}
 
 // A pointwise convolution may take several rows of an image for one.
 Convolution longRows(Convolution s) {
@@ -171,10 +147,14 @@ template <class T> struct Run {
         bottom = std::max({bottom, v.source(end - 1, 0) + 1, v.source(end - 1, v.taps - 1) + 1});
       }
       top = std::max<int64_t>(0, top);
-      for (int64_t y = top; y < std::min(bottom, whole.v.size); ++y)
-        copyRow(whole, p.span, whole.group, base + y * line, window + (y - top) * p.span.columns * p.pixel, p.pixel);
+      const int64_t windowLine = p.span.columns * p.pixel;
+      for (int64_t y = top; y < std::min(bottom, whole.v.size); ++y) {
+        T* const at = window + (y - top) * windowLine;
+        clearSides(p.span, whole.h.size, at, p.pixel);
+        copyRow(p.span, whole, whole.group, base + y * line, at, p.pixel);
+      }
       base = window;
-      line = p.span.columns * p.pixel;
+      line = windowLine;
     }
     const int64_t left = p.copies ? p.span.first : 0;
     for (int64_t panel = 0; panel < p.outputs; panel += p.panel) {
@@ -313,10 +293,9 @@ template <class T> struct GradientRun {
       if (count == p.lines || here != length) multiply();
       length = here;
       T* const line = window + count * p.line;
-      for (int64_t a = 0; a < p.high && p.copies; ++a) {
-        if (inside(a)) copyRow(f, p.source, piece.channels, x + source(a), line + a * piece.channels, pixel);
-        else clear(line + a * piece.channels, pixel, p.source.columns, piece.channels);
-      }
+      if (p.copies) clearSides(p.source, f.h.size, line, pixel);
+      for (int64_t a = 0; a < p.high && p.copies; ++a)
+        copyRow(p.source, f, piece.channels, inside(a) ? x + source(a) : nullptr, line + a * piece.channels, pixel);
       const T* const rows = dy + (begin + done) * s.k + piece.j;
       for (int64_t k = 0; k < n && p.packs; k += p.panel)
         kernels.copyBlock(here, std::min(p.panel, n - k), rows + k, s.k, packed + k * p.chunk + count * length * p.panel, p.panel);

@@ -1,4 +1,4 @@
-// What each output of a convolution, or of a part of its input gradient, reads; and the blocks of long sums.
+// What each output of a convolution, or of a part of its input gradient, reads, and windows of it; the blocks of long sums.
 #pragma once
 #include <algorithm>
 #include <cstring>
@@ -39,15 +39,15 @@ template <class F, class A> void addBlocks(int64_t blocks, F&& compute, A&& add)
 struct Axis {
   int64_t positions, taps, step, first, tapStep, size, toFirst, toStep, toSize, tapFirst, tapEvery;
   int64_t source(int64_t p, int64_t t) const { return p * step + first + t * tapStep; }
-  // The positions [begin, end) whose `width` neighbours from tap t on are all inside.
+  // The positions [begin, end) whose tap t is inside.
   int64_t begin(int64_t t) const { return std::clamp<int64_t>(divideUp(std::max<int64_t>(0, -(first + t * tapStep)), step), 0, positions); }
-  int64_t end(int64_t t, int64_t width) const {
-    const int64_t room = size - width - first - t * tapStep;
+  int64_t end(int64_t t) const {
+    const int64_t room = size - 1 - first - t * tapStep;
     return room < 0 ? 0 : std::min(positions, room / step + 1);
   }
 };
 
-// What a convolution or a part of its input gradient reads: a row of patches for each of its positions.
+// What a convolution or a part of its input gradient reads.
 struct Phase {
   Axis v, h;
   int64_t channels, group;  // of the source: all, and those of a group
@@ -97,6 +97,21 @@ template <class T> void clear(T* to, int64_t toRow, int64_t rows, int64_t column
   for (int64_t i = 0; i < rows; ++i) std::fill_n(to + i * toRow, columns, T(0));
 }
 
+// Columns [first, first + columns) of the source, outside ones included: what a row of positions reads.
+struct Span {
+  int64_t first, columns;
+};
+inline Span spanOf(const Convolution& s, bool backward) {
+  int64_t low = 0, high = 1;
+  for (int64_t i = 0; i < phasesOf(s, backward); ++i) {
+    const Axis h = phaseOf(s, backward, i).h;
+    if (h.taps == 0 || h.positions == 0) continue;
+    low = std::min({low, h.source(0, 0), h.source(0, h.taps - 1)});
+    high = std::max({high, h.source(h.positions - 1, 0) + 1, h.source(h.positions - 1, h.taps - 1) + 1});
+  }
+  return {low, high - low};
+}
+
 // A block of rows that may be shorter than a vector, whose masked stores are slow on some processors.
 template <int columns, class T> void copyShort(int64_t rows, const T* from, int64_t fromRow, T* to, int64_t toRow) {
   for (int64_t i = 0; i < rows; ++i) std::memcpy(to + i * toRow, from + i * fromRow, columns * sizeof(T));
@@ -108,6 +123,23 @@ template <class T> void copyRows(int64_t rows, int64_t columns, const T* from, i
   if (columns & 4) { copyShort<4>(rows, from + j, fromRow, to + j, toRow); j += 4; }
   if (columns & 2) { copyShort<2>(rows, from + j, fromRow, to + j, toRow); j += 2; }
   if (columns & 1) copyShort<1>(rows, from + j, fromRow, to + j, toRow);
+}
+
+// A line of a window has a pixel of `step` elements for each column of the span: zeros left and right of the source, and between them
+// `channels` elements of each pixel of a row; zeros where there is no row.
+inline int64_t leftOf(const Span& span) { return std::min(span.columns, -span.first); }
+inline int64_t insideOf(const Span& span, int64_t size) { return std::clamp<int64_t>(size, 0, span.columns - leftOf(span)); }
+template <class T> void clearSides(const Span& span, int64_t size, T* line, int64_t step) {
+  const int64_t right = leftOf(span) + insideOf(span, size);
+  std::fill_n(line, leftOf(span) * step, T(0));
+  std::fill_n(line + right * step, (span.columns - right) * step, T(0));
+}
+template <class T> void copyRow(const Span& span, const Phase& f, int64_t channels, const T* row, T* line, int64_t step) {
+  const int64_t inside = insideOf(span, f.h.size);
+  T* const to = line + leftOf(span) * step;
+  if (!row) clear(to, step, inside, channels);
+  else if (step == channels && channels == f.channels) std::memcpy(to, row, size_t(inside * step) * sizeof(T));
+  else copyRows(inside, channels, row, f.channels, to, step);
 }
 
 // Weights as matrices of `panel` columns: to[groups][phases][panels][k of the phase][columns of the panel].
