@@ -242,6 +242,12 @@ export function checkInteger(value: unknown, argument: string, minimum = Number.
   return value;
 }
 
+/** Checks that `value` is true or false. */
+export function checkFlag(value: unknown, argument: string): boolean {
+  if (typeof value !== 'boolean') throw new ArgumentError(expected('true or false', argument, value));
+  return value;
+}
+
 /** Checks that `value` is one of `choices`. */
 export function checkChoice<T extends string>(value: unknown, argument: string, choices: readonly T[]): T {
   if (typeof value !== 'string' || !choices.includes(value as T)) {
@@ -256,16 +262,20 @@ export function checkList<T = unknown>(value: unknown, argument: string, what: s
   return value as T[];
 }
 
+/** Checks that `value` is an object of names and values, or undefined, which counts as an empty one. */
+export function checkObject<T extends object>(value: unknown, argument: string, what = 'an options object'): T {
+  if (value === undefined) return {} as T;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new ArgumentError(expected(what, argument, value));
+  return value as T;
+}
+
 /** Checks that `value` is an options object whose keys are all known: a misspelt option is an error, not a silent default. */
 export function checkOptions<T extends object>(value: unknown, argument: string, known: readonly string[]): T {
-  if (value === undefined) return {} as T;
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new ArgumentError(expected('an options object', argument, value));
-  }
-  for (const key of Object.keys(value)) {
+  const options = checkObject<T>(value, argument);
+  for (const key of Object.keys(options)) {
     if (!known.includes(key)) throw new ArgumentError(`unknown option \`${key.slice(0, 60)}\` in \`${argument}\`; known: ${known.join(', ')}`);
   }
-  return value as T;
+  return options;
 }
 
 function rangeText(minimum: number, maximum: number): string {

@@ -192,7 +192,7 @@ export {
 } from './sitter/first.js';
 export { type LinearModelOptions, type MlpOptions, linearModel, mlp } from './models/mlp.js';
 export { ImageModel, type ImageModelOptions } from './models/image-model.js';
-export * from './models/blocks.js'; // BasicBlock, Bottleneck, Fire …
+export * from './models/blocks.js'; // BasicBlock, Bottleneck, PreActBlock …
 export * from './models/lenet.js';
 export * from './models/alexnet.js';
 export * from './models/vgg.js';

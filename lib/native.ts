@@ -43,6 +43,8 @@ interface Binding {
   setGemm(choice: 'auto' | 'openblas' | 'own'): void;
   /** Who serves a product of n columns over k: `own` or `openblas`. */
   gemmChosen(n: number, k: number, double: boolean): string;
+  /** Who serves a convolution: direction 0 forward, 1 input gradient, 2 weight gradient; the integers of its operation. */
+  convolutionChosen(direction: number, double: boolean, geometry: Float64Array): string | undefined;
   adviseHugePages(view: TypedArray): void;
   misalignment(view: TypedArray): number;
   calibrate(threads: number, seconds: number): Calibration;

@@ -19,6 +19,7 @@ interface Trained {
 const script = beside(import.meta.url, 'native/train.child.js');
 const mlp = ['784-64-32-10', '200', '64'];
 const small = ['96-32-16-10', '200', '32'];
+const images = ['images', '20', '12'];
 
 function train(
   env: Record<string, string>,
@@ -97,6 +98,24 @@ test('eager steps, recorded ones and fused ones train the same weights, for any 
   for (const how of ['sync', 'awaited'])
     for (const threads of ['1', '3'])
       t.is((await train({ NODEGRAD_NUM_THREADS: threads }, 'default', mlp, {}, how)).hash, plain.hash, `${how}, ${threads} threads`);
+});
+
+test('a convolutional net trains to the same weights with 1 to 7 threads, eager and compiled', async (t) => {
+  const [first, ...others] = await each(['1', '2', '3', '7'], (threads) => train({ NODEGRAD_NUM_THREADS: threads }, 'default', images));
+  t.true(Number.isFinite(first.loss));
+  for (const run of others) t.is(run.hash, first.hash, `${run.threads} threads`);
+  for (const how of ['sync', 'awaited'])
+    for (const fuse of ['0', '1'])
+      t.is((await train({ NODEGRAD_NUM_THREADS: '3', NODEGRAD_FUSE: fuse }, 'default', images, {}, how)).hash, first.hash, `${how}, ${fuse}`);
+  const shorter = await train({}, 'default', ['images', '19', '12']);
+  t.not(shorter.hash, first.hash);
+});
+
+test('and, in reproducible mode, on any instruction set', async (t) => {
+  const [first, ...others] = await each(['avx512', 'avx2', 'scalar'], (isa) => train({ NODEGRAD_ISA: isa }, 'reproducible', images));
+  for (const run of others) t.is(run.hash, first.hash, run.isa);
+  t.is((await train({}, 'reproducible', images, {}, 'awaited')).hash, first.hash);
+  t.log(`${images.join(' ')}: ${first.hash}`);
 });
 
 // Other versions of Node.js: NODEGRAD_NODES lists binaries; else those that nvm keeps are taken.

@@ -16,7 +16,7 @@ export interface Recipe {
   readonly optimizer: 'momentum' | 'nesterov' | 'adam';
   readonly lr?: number;
   readonly weightDecay?: number;
-  readonly schedule: 'step' | 'late';
+  readonly schedule: 'step' | 'late' | 'exponential';
   readonly batch: number;
 }
 
@@ -32,7 +32,7 @@ const wide: Recipe = { ...residual, optimizer: 'nesterov', weightDecay: 5e-4 };
 const dense: Recipe = { ...residual, optimizer: 'nesterov', batch: 64 };
 
 const networks: Readonly<Record<string, { readonly make: (images: Images) => AnyLayer; readonly recipe: Recipe }>> = {
-  conv: { make: smallConvNet, recipe: common },
+  conv: { make: smallConvNet, recipe: { ...common, schedule: 'exponential' } },
   lenet5: { make: lenet5, recipe: common },
   vgg: { make: cifarVgg, recipe: common },
   resnet20: { make: (images) => cifarResnet({ ...images, depth: 20 }), recipe: residual },

@@ -103,10 +103,10 @@ export function addPlaceOptions(command: Command): Command {
     .option('--image-size <side>', 'scale and crop the images of a folder to squares', whole(1));
 }
 
-/** The options of a run. */
-export function addTrainOptions(command: Command): Command {
+/** The options of a run, and the model that it trains when nothing is said. */
+export function addTrainOptions(command: Command, model: string): Command {
   return addDataOptions(command)
-    .addOption(new Option('--model <name>', 'model preset').choices(modelNames).default('mlp'))
+    .addOption(new Option('--model <name>', 'model preset').choices(modelNames).default(model))
     .addOption(new Option('--hidden <sizes>', 'units of the hidden layers of mlp').argParser(sizes).default([512, 256], '512,256'))
     .addOption(new Option('--optimizer <name>', "optimizer (default: that of the model's paper, or adam)").choices(optimizerNames))
     .addOption(new Option('--lr <rate>', 'learning rate (default: 0.001 for adam and adamw, 0.03 with momentum, 0.1 for sgd)').argParser(rate))

@@ -26,14 +26,14 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .version(info().version)
     .exitOverride()
     .showHelpAfterError('(nodegrad --help lists the commands)');
-  addTrainOptions(command('train', 'train a model and save it')).action(async (options: TrainOptions) => {
-    code = await train(options, false);
+  addTrainOptions(command('train', 'train a model and save it'), 'mlp').action(async (options: TrainOptions) => {
+    code = await train(options);
   });
-  addTrainOptions(command('start', 'what `npm start` does: train on digits and show the result', true)).action(
-    async (options: TrainOptions) => {
-      code = await train(options, true);
-    },
-  );
+  const start = command('start', 'what `npm start` does: train a convolutional net on digits and show the result', true);
+  addTrainOptions(start, 'conv').action(async (options: TrainOptions) => {
+    const isShow = start.getOptionValueSource('model') === 'default' && !options.json;
+    code = await train(options, { detailed: true, rival: isShow ? 'mlp' : undefined });
+  });
   addDataOptions(
     command('evaluate', 'loss and accuracy of a saved model on a test set').argument('<file>', 'a model saved by nodegrad (.safetensors)'),
   )

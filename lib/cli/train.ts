@@ -34,8 +34,16 @@ interface Outcome {
   fault: string | null;
 }
 
-/** Runs the job; `detailed` shows the confusion matrix and wrong digits. Gives the exit code. */
-export async function train(given: GivenOptions, detailed: boolean): Promise<number> {
+/** What a run shows beside its figures. */
+interface Show {
+  /** The confusion matrix and wrong images. */
+  detailed?: boolean;
+  /** A model that is trained the same way afterwards, for comparison. */
+  rival?: string;
+}
+
+/** Runs the job and gives the exit code. */
+export async function train(given: GivenOptions, { detailed = false, rival }: Show = {}): Promise<number> {
   const options = withRecipe(given);
   const { checkpoint, checkpointEvery, resume } = options;
   if (checkpoint === undefined && (checkpointEvery !== undefined || resume)) {
@@ -60,11 +68,13 @@ export async function train(given: GivenOptions, detailed: boolean): Promise<num
     if (weights !== null) await save(model, weights);
     const report = isUseful ? await judge(model, data.test) : null;
     const files = { weights, checkpoints: checkpoint === undefined ? null : resolve(checkpoint), log: result.history.log };
+    const isComparable = rival !== undefined && result.outcome === 'completed';
+    const beside = isComparable ? await trainRival(terminal, { ...options, model: rival }, data, stopper.signal) : null;
     const seconds = (performance.now() - began) / 1000;
     if (options.json) terminal.print(document(options, result, report, sitter, files, seconds));
     else {
       if (detailed && report !== null && result.outcome === 'completed') details(terminal, data, report);
-      conclude(terminal, result, sitter, report, files, seconds);
+      conclude(terminal, result, sitter, report, beside, files, seconds);
     }
     return result.outcome === 'aborted' ? stopper.exitCode() : result.outcome === 'fault' ? 1 : 0;
   } catch (error) {
@@ -108,6 +118,23 @@ async function run(
     if (error instanceof AbortedError && 'history' in error) return { outcome: 'aborted', history: error.history as History, fault: null };
     throw error;
   }
+}
+
+/** The accuracy of another model after the same recipe, as a line; null when it was stopped. */
+async function trainRival(terminal: Terminal, options: TrainOptions, data: CommandData, signal: AbortSignal): Promise<string | null> {
+  const { epochs, batch: batchSize, seed, clipNorm } = options;
+  const model = makeModel(options, data.train.inputShape, data.train.classes?.length ?? 10);
+  const optimizer = makeOptimizer(options, model);
+  const size = `${options.model}, ${formatCount(model.parameterCount())} parameters`;
+  terminal.print('', `For comparison, ${size}, trained the same way:`);
+  try {
+    const schedule = makeSchedule(options, optimizer);
+    await model.fit(data.train, { loss: new CrossEntropyLoss(), optimizer, epochs, batchSize, seed, clipNorm, schedule, signal, log: false });
+  } catch (error) {
+    if (error instanceof AbortedError || error instanceof TrainingNonFiniteError) return null;
+    throw error;
+  }
+  return `${percent((await judge(model, data.test)).accuracy)} by ${size}`;
 }
 
 /** What the model makes of the test set. */
@@ -173,6 +200,7 @@ function conclude(
   { outcome, fault, history }: Outcome,
   sitter: Sitter,
   report: Report | null,
+  beside: string | null,
   files: Files,
   seconds: number,
 ): void {
@@ -190,6 +218,7 @@ function conclude(
     ...pairs([
       ['run', `${ends[outcome]}, ${formatDuration(seconds)}`],
       ...(report === null ? [] : [['test', `accuracy ${percent(report.accuracy)}, loss ${report.loss.toFixed(4)}`] as const]),
+      ...(beside === null ? [] : [['beside', beside] as const]),
       ...(files.weights === null ? [] : [['weights', shortest(files.weights)] as const]),
       ...(files.checkpoints === null
         ? []

@@ -237,6 +237,8 @@ export function writeIdx(data: Uint8Array | Int32Array | Float32Array | Float64A
   bytes[2] = code;
   bytes[3] = dimensions.length;
   for (const [i, dimension] of dimensions.entries()) view.setUint32(4 + 4 * i, dimension);
+  // An array whose memory was transferred away is empty, and takes no view.
+  if (data.length === 0) return bytes;
   if (data instanceof Uint8Array) {
     bytes.set(data, start);
   } else if (data instanceof Float64Array) {

@@ -1,12 +1,13 @@
 // What a model costs, counted by shapes alone: multiply-accumulates, weight layers, activations. Nothing is computed.
 
 import { type DType, bytesOf } from '../dtype.js';
-import { ArgumentError, checkOptions, expected } from '../errors.js';
+import { ArgumentError, checkFlag, checkOptions, expected } from '../errors.js';
 import { type Op, mapKind } from '../ops/define.js';
 import { currentPath } from '../ops/emit.js';
 import { trace } from '../ops/trace.js';
 import { type AnyTensor, Tensor, checkShape } from '../tensor.js';
 import { observeForward } from './forward.js';
+import { checkLayer } from './check.js';
 import type { AnyLayer } from './layer.js';
 
 /** What one layer costs for one example, the layers inside it left out. */
@@ -110,10 +111,11 @@ export function costsOf(model: AnyLayer, inputShape: readonly number[], training
 }
 
 function costsFor(name: string, model: AnyLayer, options: CostOptions): Costs {
+  checkLayer(model);
   checkOptions(options, 'options', ['inputShape', 'training']);
   const shape = inputShapeOf(model, options.inputShape);
   if (shape === null) throw new ArgumentError(expected(`the shape of one example for ${name}()`, 'options.inputShape', options.inputShape));
-  return costsOf(model, shape, options.training ?? false);
+  return costsOf(model, shape, checkFlag(options.training ?? false, 'options.training'));
 }
 
 /**

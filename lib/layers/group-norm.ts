@@ -1,14 +1,13 @@
 // Normalization of each example alone: layer, group and instance norm. Training and evaluation are the same.
 
 import type { FloatDType } from '../dtype.js';
-import { ArgumentError, ShapeError, checkInteger, checkNumber, checkOptions, describeShape } from '../errors.js';
+import { ArgumentError, ShapeError, checkFlag, checkInteger, checkNumber, checkOptions, describeShape } from '../errors.js';
 import { Constant, Zeros } from '../initializers/initializer.js';
 import { sizeOf } from '../ops/emit.js';
 import { groupNorm } from '../ops/group_norm.js';
 import { Parameter } from '../parameter.js';
 import { Tensor, checkShape } from '../tensor.js';
 import { Layer } from './layer.js';
-import { checkFlag } from './norm.js';
 import { registerLayer } from './registry.js';
 
 /** Options of {@link LayerNorm}, {@link GroupNorm} and {@link InstanceNorm2d}. */
@@ -39,9 +38,9 @@ export abstract class ExampleNorm extends Layer {
   /** @throws {@link ArgumentError} for wrong options. */
   constructor(shape: readonly number[], options: GroupNormOptions, affineByDefault: boolean) {
     super();
-    checkOptions(options, 'options', ['eps', 'affine']);
-    this.eps = checkNumber(options.eps ?? 1e-5, 'eps', 0);
-    const affine = checkFlag(options.affine ?? affineByDefault, 'affine');
+    const given = checkOptions<GroupNormOptions>(options, 'options', ['eps', 'affine']);
+    this.eps = checkNumber(given.eps ?? 1e-5, 'eps', 0);
+    const affine = checkFlag(given.affine ?? affineByDefault, 'affine');
     this.weight = affine ? new Parameter(shape, { init: new Constant(1) }) : null;
     this.bias = affine ? new Parameter(shape, { init: new Zeros() }) : null;
   }

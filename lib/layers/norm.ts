@@ -2,7 +2,7 @@
 
 import { Buffer } from '../buffer.js';
 import type { FloatDType } from '../dtype.js';
-import { ArgumentError, ShapeError, checkInteger, checkNumber, checkOptions, describeShape, expected } from '../errors.js';
+import { ShapeError, checkFlag, checkInteger, checkNumber, checkOptions, describeShape } from '../errors.js';
 import { Constant, Zeros } from '../initializers/initializer.js';
 import { batchNorm, batchNormRunning, batchNormStatistics } from '../ops/batch_norm.js';
 import { writeState } from '../ops/state.js';
@@ -24,12 +24,6 @@ export interface BatchNormOptions {
 }
 
 type Config = Required<BatchNormOptions> & { features: number };
-
-/** A switch among options. */
-export function checkFlag(value: unknown, argument: string): boolean {
-  if (typeof value !== 'boolean') throw new ArgumentError(expected('true or false', argument, value));
-  return value;
-}
 
 /**
  * What both have in common: only the shapes that they take differ.
@@ -121,7 +115,9 @@ export abstract class BatchNorm extends Layer {
  *
  * In training, mean and variance (divided by n) are those of the batch, the gradient goes through them, and running averages of the mean
  * and the unbiased variance follow: `running ← (1 − momentum)·running + momentum·value`. In evaluation the running averages are used.
- * γ = √(variance + eps) and β = mean give x back. Ioffe & Szegedy 2015; course rows D01–D11.
+ * γ = √(variance + eps) and β = mean give x back; trained networks do not go back all the way, and γ and β decide how far an activation
+ * behind them saturates. The noise of the batch regularizes, so that there is less need of dropout. Small batches give less accurate
+ * statistics; recurrent networks want {@link LayerNorm}. Ioffe & Szegedy 2015; course rows D01–D26.
  *
  * @example
  * ```ts

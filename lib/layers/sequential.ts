@@ -2,6 +2,7 @@
 
 import { ArgumentError, checkList, expected } from '../errors.js';
 import type { Tensor } from '../tensor.js';
+import { checkLayer } from './check.js';
 import { type AnyLayer, Layer } from './layer.js';
 import { type LayerDescription, buildLayer, describeLayer, registerLayer } from './registry.js';
 import { Conv2d } from './convolution.js';
@@ -26,10 +27,7 @@ export class Sequential extends Layer {
   /** @throws {@link ArgumentError} for anything but an array of layers. */
   constructor(layers: readonly AnyLayer[]) {
     super();
-    this.layers = Array.from(checkList(layers, 'layers', 'an array of layers'), (layer: unknown, i) => {
-      if (!(layer instanceof Layer)) throw new ArgumentError(expected('a Layer', `layers[${i}]`, layer));
-      return layer;
-    });
+    this.layers = Array.from(checkList(layers, 'layers', 'an array of layers'), (layer: unknown, i) => checkLayer(layer, `layers[${i}]`));
   }
 
   forward(x: Tensor): Tensor {

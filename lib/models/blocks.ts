@@ -1,7 +1,9 @@
 // The blocks that architectures are made of. Their fields have torchvision's names, so that weights of PyTorch find their places.
 
+import { checkChoice, checkInteger, checkObject } from '../errors.js';
 import { Zeros } from '../initializers/initializer.js';
-import { Conv2d } from '../layers/convolution.js';
+import { checkLayer } from '../layers/check.js';
+import type { Conv2d } from '../layers/convolution.js';
 import { type AnyLayer, Layer } from '../layers/layer.js';
 import { BatchNorm2d } from '../layers/norm.js';
 import { type LayerDescription, buildLayer, describeLayer, registerLayer } from '../layers/registry.js';
@@ -9,12 +11,11 @@ import { Sequential } from '../layers/sequential.js';
 import { Dropout } from '../layers/shape.js';
 import { addRelu, relu } from '../ops/activations.js';
 import { avgPool2d } from '../ops/pooling.js';
-import { concat } from '../ops/shape.js';
 import { drawBit } from '../ops/random.js';
 import { choose } from '../ops/sometimes.js';
 import { Random, getSeed } from '../random.js';
 import type { Tensor } from '../tensor.js';
-import { convolution } from './image-model.js';
+import { complete, convolution } from './image-model.js';
 
 /**
  * Layers one after the other, by name instead of by number.
@@ -29,9 +30,12 @@ export class NamedStack extends Layer {
   /** The layers in their order. */
   readonly layers: Readonly<Record<string, AnyLayer>>;
 
+  /** @throws {@link ArgumentError} for anything but an object of layers. */
   constructor(layers: Readonly<Record<string, AnyLayer>>) {
     super();
-    this.layers = layers;
+    this.layers = Object.fromEntries(
+      Object.entries(checkObject(layers, 'layers', 'an object of layers')).map(([name, layer]) => [name, checkLayer(layer, `layers.${name}`)]),
+    );
   }
 
   forward(x: Tensor): Tensor {
@@ -66,12 +70,15 @@ export class ZeroPadShortcut extends Layer {
   /**
    * @param outChannels - Channels of the result.
    * @param stride - Step between the pixels that stay.
+   * @throws {@link ArgumentError} for anything but whole numbers of at least 1.
    */
   constructor(
     readonly outChannels: number,
     readonly stride: number,
   ) {
     super();
+    checkInteger(outChannels, 'outChannels', 1);
+    checkInteger(stride, 'stride', 1);
   }
 
   forward(x: Tensor): Tensor {
@@ -122,7 +129,19 @@ export interface ResidualBlockOptions {
   dropout?: number;
 }
 
-function shortcutOf({ inChannels, outChannels, stride = 1, shortcut = 'B' }: ResidualBlockOptions): Layer | null {
+function checkBlock(options: ResidualBlockOptions): Required<ResidualBlockOptions> {
+  const full = complete<Required<ResidualBlockOptions>, 'inChannels' | 'channels' | 'outChannels'>(
+    options,
+    { stride: 1, groups: 1, strideIn: '3x3', shortcut: 'B', zeroInit: false, survival: 1, dropout: 0 },
+    ['survival', 'dropout'],
+    ['inChannels', 'channels', 'outChannels'],
+  );
+  checkChoice(full.strideIn, 'options.strideIn', ['3x3', '1x1']);
+  checkChoice(full.shortcut, 'options.shortcut', ['A', 'B']);
+  return full;
+}
+
+function shortcutOf({ inChannels, outChannels, stride, shortcut }: Required<ResidualBlockOptions>): Layer | null {
   if (stride === 1 && inChannels === outChannels) return null;
   if (shortcut === 'A') return new ZeroPadShortcut(outChannels, stride);
   return new Sequential([convolution(inChannels, outChannels, 1, { stride, padding: 0 }), new BatchNorm2d(outChannels)]);
@@ -138,14 +157,16 @@ function shortcutOf({ inChannels, outChannels, stride = 1, shortcut = 'B' }: Res
  * ```
  */
 export abstract class ResidualBlock extends Layer {
-  readonly #options: ResidualBlockOptions;
+  /** @internal The options with their defaults. */
+  protected readonly full: Required<ResidualBlockOptions>;
   #random: Random | null = null;
   /** What brings x to the shape of y; null where it has it. */
   abstract readonly downsample: Layer | null;
 
+  /** @throws {@link ArgumentError} for wrong options. */
   constructor(options: ResidualBlockOptions) {
     super();
-    this.#options = options;
+    this.full = checkBlock(options);
   }
 
   /** What is added to the shortcut. */
@@ -153,7 +174,7 @@ export abstract class ResidualBlock extends Layer {
 
   /** Probability that the block runs in a training step. */
   get survival(): number {
-    return this.#options.survival ?? 1;
+    return this.full.survival;
   }
 
   override ownRandoms(): Map<string, Random> {
@@ -179,7 +200,7 @@ export abstract class ResidualBlock extends Layer {
   }
 
   override config(): unknown {
-    return this.#options;
+    return this.full;
   }
 }
 
@@ -206,12 +227,12 @@ export class BasicBlock extends ResidualBlock {
 
   constructor(options: ResidualBlockOptions) {
     super(options);
-    const { inChannels, channels, outChannels, stride = 1, zeroInit = false } = options;
+    const { inChannels, channels, outChannels, stride, zeroInit } = this.full;
     this.conv1 = convolution(inChannels, channels, 3, { stride });
     this.bn1 = new BatchNorm2d(channels);
     this.conv2 = convolution(channels, outChannels, 3);
     this.bn2 = lastNorm(outChannels, zeroInit);
-    this.downsample = shortcutOf(options);
+    this.downsample = shortcutOf(this.full);
   }
 
   protected residual(x: Tensor): Tensor {
@@ -252,14 +273,14 @@ export class Bottleneck extends ResidualBlock {
 
   constructor(options: ResidualBlockOptions) {
     super(options);
-    const { inChannels, channels, outChannels, stride = 1, groups = 1, strideIn = '3x3', zeroInit = false } = options;
+    const { inChannels, channels, outChannels, stride, groups, strideIn, zeroInit } = this.full;
     this.conv1 = convolution(inChannels, channels, 1, { stride: strideIn === '1x1' ? stride : 1 });
     this.bn1 = new BatchNorm2d(channels);
     this.conv2 = convolution(channels, channels, 3, { stride: strideIn === '3x3' ? stride : 1, groups });
     this.bn2 = new BatchNorm2d(channels);
     this.conv3 = convolution(channels, outChannels, 1);
     this.bn3 = lastNorm(outChannels, zeroInit);
-    this.downsample = shortcutOf(options);
+    this.downsample = shortcutOf(this.full);
   }
 
   protected residual(x: Tensor): Tensor {
@@ -298,12 +319,13 @@ export class PreActBlock extends Layer {
   readonly shortcut: Layer | null;
   /** Drops in training. */
   readonly dropout: Dropout | null;
-  readonly #options: ResidualBlockOptions;
+  readonly #options: Required<ResidualBlockOptions>;
 
+  /** @throws {@link ArgumentError} for wrong options. */
   constructor(options: ResidualBlockOptions) {
     super();
-    this.#options = options;
-    const { inChannels, channels, outChannels, stride = 1, shortcut = 'B', dropout = 0 } = options;
+    this.#options = checkBlock(options);
+    const { inChannels, channels, outChannels, stride, shortcut, dropout } = this.#options;
     const isBottleneck = channels !== outChannels;
     this.norms = (isBottleneck ? [inChannels, channels, channels] : [inChannels, channels]).map((features) => new BatchNorm2d(features));
     this.convs = isBottleneck
@@ -334,52 +356,4 @@ export class PreActBlock extends Layer {
   }
 }
 
-/** Sizes of a {@link Fire} module. */
-export interface FireOptions {
-  /** Channels of the input. */
-  inChannels: number;
-  /** Filters of the 1×1 convolution that squeezes. */
-  squeeze: number;
-  /** Filters of each of the two convolutions that expand. */
-  expand: number;
-}
-
-/**
- * The fire module of SqueezeNet (Iandola et al. 2016): a 1×1 convolution to few channels, then 1×1 and 3×3 convolutions side by side.
- *
- * @example
- * ```ts
- * import { Fire, ones } from 'nodegrad';
- * new Fire({ inChannels: 96, squeeze: 16, expand: 64 }).forward(ones([1, 8, 8, 96])).shape; // [1, 8, 8, 128]
- * ```
- */
-export class Fire extends Layer {
-  /** 1×1, to few channels. */
-  readonly squeeze: Conv2d;
-  /** 1×1, beside expand3x3. */
-  readonly expand1x1: Conv2d;
-  /** 3×3, beside expand1x1. */
-  readonly expand3x3: Conv2d;
-
-  constructor({ inChannels, squeeze, expand }: FireOptions) {
-    super();
-    this.squeeze = new Conv2d(inChannels, squeeze, 1);
-    this.expand1x1 = new Conv2d(squeeze, expand, 1);
-    this.expand3x3 = new Conv2d(squeeze, expand, 3, { padding: 1 });
-  }
-
-  forward(x: Tensor): Tensor {
-    const narrow = relu(this.squeeze.forward(x));
-    return concat([relu(this.expand1x1.forward(narrow)), relu(this.expand3x3.forward(narrow))], -1);
-  }
-
-  override config(): unknown {
-    return { inChannels: this.squeeze.inChannels, squeeze: this.squeeze.outChannels, expand: this.expand1x1.outChannels };
-  }
-  /** The module that `config()` describes. */
-  static fromConfig(config: FireOptions): Fire {
-    return new Fire(config);
-  }
-}
-
-for (const block of [NamedStack, ZeroPadShortcut, BasicBlock, Bottleneck, PreActBlock, Fire]) registerLayer(block as never);
+for (const block of [NamedStack, ZeroPadShortcut, BasicBlock, Bottleneck, PreActBlock]) registerLayer(block as never);

@@ -1,6 +1,6 @@
 // DenseNet: every layer of a block reads the outputs of all before it. Assembly only.
 
-import { checkChoice, checkInteger } from '../errors.js';
+import { checkChoice, checkFlag, checkInteger, checkObject } from '../errors.js';
 import { He } from '../initializers/initializer.js';
 import { Conv2d } from '../layers/convolution.js';
 import { type AnyLayer, Layer } from '../layers/layer.js';
@@ -14,11 +14,13 @@ import { relu } from '../ops/activations.js';
 import { concat } from '../ops/shape.js';
 import type { Tensor } from '../tensor.js';
 import { NamedStack } from './blocks.js';
-import { ImageModel, type ImageModelOptions, checkStages, classifier, complete } from './image-model.js';
+import { ImageModel, type ImageModelOptions, checkStages, classifier, complete, formOf } from './image-model.js';
 import { blocksOf } from './resnet.js';
 
 const plain = (inChannels: number, outChannels: number, kernel: number, stride = 1): Conv2d =>
   new Conv2d(inChannels, outChannels, kernel, { stride, padding: (kernel - 1) / 2, bias: false, init: new He() });
+
+const checkBottleneck = (value: unknown): number => checkInteger(value, 'options.bottleneck', 0, 64);
 
 /** Sizes of a {@link DenseLayer}. */
 export interface DenseLayerOptions {
@@ -52,12 +54,21 @@ export class DenseLayer extends Layer {
   readonly conv2: Conv2d | null;
   /** Drops in training. */
   readonly dropout: Dropout | null;
-  readonly #options: DenseLayerOptions;
+  readonly #options: Required<DenseLayerOptions>;
 
+  /** @throws {@link ArgumentError} for wrong options. */
   constructor(options: DenseLayerOptions) {
     super();
-    this.#options = options;
-    const { inChannels, growth, bottleneck = 4, dropout = 0 } = options;
+    const { bottleneck: given = 4, ...others } = checkObject<DenseLayerOptions>(options, 'options');
+    const bottleneck = checkBottleneck(given);
+    const full = complete<Required<Omit<DenseLayerOptions, 'bottleneck'>>, 'inChannels' | 'growth'>(
+      others,
+      { dropout: 0 },
+      ['dropout'],
+      ['inChannels', 'growth'],
+    );
+    this.#options = { ...full, bottleneck };
+    const { inChannels, growth, dropout } = full;
     const inner = bottleneck * growth;
     this.norm1 = new BatchNorm2d(inChannels);
     this.conv1 = bottleneck > 0 ? plain(inChannels, inner, 1) : plain(inChannels, growth, 3);
@@ -120,7 +131,7 @@ export class DenseNet extends ImageModel<Required<DenseNetOptions>> {
   /** @throws {@link ArgumentError} for wrong options. */
   constructor(options: DenseNetOptions = {}) {
     const isSmall = options?.stem === 'small';
-    const { bottleneck: given = 4, ...others } = options;
+    const { bottleneck: given = 4, ...others } = checkObject<DenseNetOptions>(options, 'options');
     const full = {
       ...complete<Required<Omit<DenseNetOptions, 'bottleneck'>>>(
         others,
@@ -137,7 +148,7 @@ export class DenseNet extends ImageModel<Required<DenseNetOptions>> {
         },
         ['compression', 'dropout'],
       ),
-      bottleneck: checkInteger(given, 'options.bottleneck', 0, 64),
+      bottleneck: checkBottleneck(given),
     };
     checkChoice(full.stem, 'options.stem', ['large', 'small']);
     const counts = checkStages(full.blocks, 'options.blocks');
@@ -190,7 +201,7 @@ export class DenseNet extends ImageModel<Required<DenseNetOptions>> {
  * ```
  */
 export function densenet121(options: ImageModelOptions = {}): DenseNet {
-  return new DenseNet({ ...options, blocks: [6, 12, 24, 16] });
+  return new DenseNet(formOf(options, { blocks: [6, 12, 24, 16] }));
 }
 
 /**
@@ -204,7 +215,7 @@ export function densenet121(options: ImageModelOptions = {}): DenseNet {
  * ```
  */
 export function densenet161(options: ImageModelOptions = {}): DenseNet {
-  return new DenseNet({ ...options, blocks: [6, 12, 36, 24], growth: 48, width: 96 });
+  return new DenseNet(formOf(options, { blocks: [6, 12, 36, 24], growth: 48, width: 96 }));
 }
 
 /**
@@ -218,7 +229,7 @@ export function densenet161(options: ImageModelOptions = {}): DenseNet {
  * ```
  */
 export function densenet169(options: ImageModelOptions = {}): DenseNet {
-  return new DenseNet({ ...options, blocks: [6, 12, 32, 32] });
+  return new DenseNet(formOf(options, { blocks: [6, 12, 32, 32] }));
 }
 
 /**
@@ -232,7 +243,7 @@ export function densenet169(options: ImageModelOptions = {}): DenseNet {
  * ```
  */
 export function densenet201(options: ImageModelOptions = {}): DenseNet {
-  return new DenseNet({ ...options, blocks: [6, 12, 48, 32] });
+  return new DenseNet(formOf(options, { blocks: [6, 12, 48, 32] }));
 }
 
 /** Options of {@link cifarDensenet}. */
@@ -255,16 +266,16 @@ export interface CifarDenseNetOptions extends Omit<DenseNetOptions, 'stem' | 'bl
  * ```
  */
 export function cifarDensenet(options: CifarDenseNetOptions = {}): DenseNet {
-  const { depth = 100, growth = 12, compress = true, ...rest } = options;
+  const { depth = 100, growth = 12, compress = true, ...rest } = checkObject<CifarDenseNetOptions>(options, 'options');
+  checkFlag(compress, 'options.compress');
   const count = blocksOf(depth, compress ? 6 : 3, 4);
+  const width = compress ? 2 * checkInteger(growth, 'options.growth', 1, 2 ** 16) : 16;
   return new DenseNet({
-    width: compress ? 2 * growth : 16,
-    ...rest,
     growth,
-    stem: 'small',
-    blocks: [count, count, count],
-    bottleneck: compress ? 4 : 0,
-    compression: compress ? 0.5 : 1,
+    ...formOf(
+      { width, ...rest },
+      { stem: 'small', blocks: [count, count, count], bottleneck: compress ? 4 : 0, compression: compress ? 0.5 : 1 },
+    ),
   });
 }
 

@@ -1,6 +1,7 @@
 // FractalNet: columns of different depth side by side, joined by their mean, of which drop-path leaves some out. Assembly only.
 
 import type { FloatDType } from '../dtype.js';
+import { ArgumentError, checkInteger, expected } from '../errors.js';
 import { He } from '../initializers/initializer.js';
 import { Conv2d } from '../layers/convolution.js';
 import { Layer } from '../layers/layer.js';
@@ -35,6 +36,7 @@ export class FractalUnit extends Layer {
   /**
    * @param inChannels - Channels of the input.
    * @param outChannels - Number of filters.
+   * @throws {@link ArgumentError} for anything but whole numbers of at least 1.
    */
   constructor(
     readonly inChannels: number,
@@ -57,6 +59,9 @@ export class FractalUnit extends Layer {
     return new FractalUnit(inChannels, outChannels);
   }
 }
+
+// The last of 8 columns has 128 convolutions.
+const checkColumns = (value: unknown, argument: string): number => checkInteger(value, argument, 1, 8);
 
 /** What a step leaves out of one block: which convolutions run, and the weights of what is joined. */
 export interface FractalPaths {
@@ -114,7 +119,8 @@ export class FractalBlock extends Layer {
   /**
    * @param inChannels - Channels of the input.
    * @param outChannels - Filters of every convolution.
-   * @param columns - Number of columns.
+   * @param columns - Number of columns, at most 8.
+   * @throws {@link ArgumentError} for anything but whole numbers of at least 1.
    */
   constructor(
     readonly inChannels: number,
@@ -122,6 +128,7 @@ export class FractalBlock extends Layer {
     readonly columns: number,
   ) {
     super();
+    checkColumns(columns, 'columns');
     this.units = Array.from({ length: columns }, (_, column) =>
       Array.from({ length: 1 << column }, (__, i) => new FractalUnit(i === 0 ? inChannels : outChannels, outChannels)),
     );
@@ -175,7 +182,7 @@ export class FractalBlock extends Layer {
 
 /** Options of {@link fractalnet}. */
 export interface FractalNetOptions extends ImageModelOptions {
-  /** Columns of each block. Default 3: 20 convolutions on the longest way. */
+  /** Columns of each block, at most 8. Default 3: 20 convolutions on the longest way. */
   columns?: number;
   /** Filters of each block; the image is halved behind each. Default [64, 128, 256, 512, 512]. */
   widths?: readonly number[];
@@ -226,11 +233,13 @@ export class FractalNet extends ImageModel<Required<FractalNetOptions>> {
       ['dropPath', 'globalDropPath', 'dropout'],
     );
     const widths = checkStages(full.widths, 'options.widths');
+    checkColumns(full.columns, 'options.columns');
     super(full);
     const { columns, classes, inputSize, inputChannels, dropout } = full;
     this.blocks = widths.map((width, i) => new FractalBlock(i === 0 ? inputChannels : widths[i - 1], width, columns));
     this.dropouts = widths.map((_, i) => new Dropout(widths.length === 1 ? dropout : (dropout * i) / (widths.length - 1)));
     const side = Math.floor(inputSize / (1 << widths.length));
+    if (side === 0) throw new ArgumentError(expected(`a whole number of at least ${1 << widths.length}`, 'options.inputSize', inputSize));
     this.fc = classifier(side * side * widths[widths.length - 1], classes);
   }
 

@@ -1,6 +1,6 @@
 // GoogLeNet: inception modules, with auxiliary classifiers on the way; the paper's form and torchvision's. Assembly only.
 
-import { checkChoice } from '../errors.js';
+import { ArgumentError, checkChoice, checkObject, expected } from '../errors.js';
 import { He, Xavier } from '../initializers/initializer.js';
 import { Conv2d } from '../layers/convolution.js';
 import { Layer } from '../layers/layer.js';
@@ -13,7 +13,7 @@ import { Dropout, Flatten } from '../layers/shape.js';
 import { relu } from '../ops/activations.js';
 import { concat } from '../ops/shape.js';
 import type { Tensor } from '../tensor.js';
-import { ImageModel, type ImageModelOptions, classifier, complete } from './image-model.js';
+import { ImageModel, type ImageModelOptions, checkStages, classifier, complete } from './image-model.js';
 import { ResponseNorm } from './response-norm.js';
 
 /** Sizes of a {@link ConvolutionUnit}. */
@@ -44,12 +44,18 @@ export class ConvolutionUnit extends Layer {
   readonly conv: Conv2d;
   /** Behind the convolution. */
   readonly bn: BatchNorm2d | null;
-  readonly #options: ConvolutionUnitOptions;
+  readonly #options: Required<ConvolutionUnitOptions>;
 
+  /** @throws {@link ArgumentError} for wrong options. */
   constructor(options: ConvolutionUnitOptions) {
     super();
-    this.#options = options;
-    const { inChannels, outChannels, kernel, stride = 1, batchNorm = true } = options;
+    this.#options = complete<Required<ConvolutionUnitOptions>, 'inChannels' | 'outChannels' | 'kernel'>(
+      options,
+      { stride: 1, batchNorm: true },
+      [],
+      ['inChannels', 'outChannels', 'kernel'],
+    );
+    const { inChannels, outChannels, kernel, stride, batchNorm } = this.#options;
     const init = batchNorm ? new He() : new Xavier();
     this.conv = new Conv2d(inChannels, outChannels, kernel, { stride, padding: (kernel - 1) / 2, bias: !batchNorm, init });
     this.bn = batchNorm ? new BatchNorm2d(outChannels, { eps: 1e-3 }) : null;
@@ -99,12 +105,22 @@ export class Inception extends Layer {
   readonly branch3: Sequential;
   /** Pooling, then 1×1. */
   readonly branch4: Sequential;
-  readonly #options: InceptionOptions;
+  readonly #options: Required<InceptionOptions>;
 
+  /** @throws {@link ArgumentError} for wrong options. */
   constructor(options: InceptionOptions) {
     super();
-    this.#options = options;
-    const { inChannels, filters, kernel = 5, batchNorm = true } = options;
+    const { filters, ...others } = checkObject<InceptionOptions>(options, 'options');
+    if (checkStages(filters, 'options.filters', 6).length !== 6)
+      throw new ArgumentError(expected('6 whole numbers', 'options.filters', filters));
+    const full = complete<Required<Omit<InceptionOptions, 'filters'>>, 'inChannels'>(
+      others,
+      { kernel: 5, batchNorm: true },
+      [],
+      ['inChannels'],
+    );
+    this.#options = { ...full, filters };
+    const { inChannels, kernel, batchNorm } = full;
     const unit = (from: number, to: number, size: number): ConvolutionUnit =>
       new ConvolutionUnit({ inChannels: from, outChannels: to, kernel: size, batchNorm });
     this.branch1 = unit(inChannels, filters[0], 1);
@@ -129,6 +145,18 @@ export class Inception extends Layer {
   }
 }
 
+/** Sizes of an {@link AuxiliaryHead}. */
+export interface AuxiliaryHeadOptions {
+  /** Channels of the input. */
+  inChannels: number;
+  /** Outputs. */
+  classes: number;
+  /** Half of the filters of the convolution, a 16th of the hidden units. */
+  width: number;
+  /** Batch norm instead of a bias. Default true. */
+  batchNorm?: boolean;
+}
+
 /**
  * An auxiliary classifier: means of 4×4, a 1×1 convolution of 128 filters, two fully connected layers.
  *
@@ -151,12 +179,18 @@ export class AuxiliaryHead extends Layer {
   readonly dropout = new Dropout(0.7);
   /** Scores of the classes. */
   readonly fc2: Linear;
-  readonly #options: { inChannels: number; classes: number; width: number; batchNorm: boolean };
+  readonly #options: Required<AuxiliaryHeadOptions>;
 
-  constructor(options: { inChannels: number; classes: number; width: number; batchNorm: boolean }) {
+  /** @throws {@link ArgumentError} for wrong options. */
+  constructor(options: AuxiliaryHeadOptions) {
     super();
-    this.#options = options;
-    const { inChannels, classes, width, batchNorm } = options;
+    this.#options = complete<Required<AuxiliaryHeadOptions>, 'inChannels' | 'classes' | 'width'>(
+      options,
+      { batchNorm: true },
+      [],
+      ['inChannels', 'classes', 'width'],
+    );
+    const { inChannels, classes, width, batchNorm } = this.#options;
     this.conv = new ConvolutionUnit({ inChannels, outChannels: 2 * width, kernel: 1, batchNorm });
     this.fc1 = new Linear(32 * width, 16 * width);
     this.fc2 = classifier(16 * width, classes);
@@ -171,7 +205,7 @@ export class AuxiliaryHead extends Layer {
     return this.#options;
   }
   /** The head that `config()` describes. */
-  static fromConfig(config: { inChannels: number; classes: number; width: number; batchNorm: boolean }): AuxiliaryHead {
+  static fromConfig(config: AuxiliaryHeadOptions): AuxiliaryHead {
     return new AuxiliaryHead(config);
   }
 }

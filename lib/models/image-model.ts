@@ -1,6 +1,6 @@
 // What the image classifiers of this folder share: options, the shape they were built for, configuration.
 
-import { ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
+import { ArgumentError, checkFlag, checkInteger, checkNumber, checkObject, checkOptions, expected } from '../errors.js';
 import { He, type Initializer, Normal } from '../initializers/initializer.js';
 import { Conv2d, type Conv2dOptions } from '../layers/convolution.js';
 import { Layer } from '../layers/layer.js';
@@ -32,11 +32,13 @@ export abstract class ImageModel<O extends Required<ImageModelOptions>> extends 
   readonly classes: number;
   readonly #options: O;
 
+  /** @throws {@link ArgumentError} for wrong options. */
   constructor(options: O) {
     super();
-    const size = checkInteger(options.inputSize, 'options.inputSize', 1);
-    this.inputShape = [size, size, checkInteger(options.inputChannels, 'options.inputChannels', 1)];
-    this.classes = checkInteger(options.classes, 'options.classes', 1);
+    const { inputSize, inputChannels, classes } = checkObject<O>(options, 'options');
+    const size = checkInteger(inputSize, 'options.inputSize', 1);
+    this.inputShape = [size, size, checkInteger(inputChannels, 'options.inputChannels', 1)];
+    this.classes = checkInteger(classes, 'options.classes', 1);
     this.#options = options;
   }
 
@@ -45,25 +47,44 @@ export abstract class ImageModel<O extends Required<ImageModelOptions>> extends 
   }
 }
 
-/** Options with their defaults, checked: numbers are whole and at least 1, but for those named in `fractions`. */
-export function complete<O extends object>(options: Partial<O>, defaults: O, fractions: readonly string[] = []): O {
-  checkOptions(options, 'options', Object.keys(defaults));
-  const full = { ...defaults };
-  for (const [name, fallback] of Object.entries(defaults)) {
-    const value: unknown = (options as Record<string, unknown>)[name] ?? fallback;
+/**
+ * Options with their defaults, checked: numbers are whole and at least 1, but for those named in `fractions`. Those named in `needed` are
+ * numbers without a default.
+ */
+export function complete<O extends object, N extends keyof O & string = never>(
+  options: Partial<O>,
+  defaults: Omit<O, N>,
+  fractions: readonly string[] = [],
+  needed: readonly N[] = [],
+): O {
+  const given = checkOptions<Record<string, unknown>>(options, 'options', [...needed, ...Object.keys(defaults)]);
+  const full: Record<string, unknown> = {};
+  for (const [name, fallback] of [...needed.map((each) => [each, undefined]), ...Object.entries(defaults)] as [string, unknown][]) {
+    const value = given[name] ?? fallback;
     const argument = `options.${name}`;
     if (fractions.includes(name)) checkNumber(value, argument, 0, 1);
-    else if (typeof fallback === 'number') checkInteger(value, argument, 1, 2 ** 24);
-    else if (typeof fallback === 'boolean' && typeof value !== 'boolean') throw new ArgumentError(expected('true or false', argument, value));
+    else if (fallback === undefined || typeof fallback === 'number') checkInteger(value, argument, 1, 2 ** 24);
+    else if (typeof fallback === 'boolean') checkFlag(value, argument);
     else if (Array.isArray(fallback) && !Array.isArray(value)) throw new ArgumentError(expected('an array', argument, value));
-    (full as Record<string, unknown>)[name] = value;
+    full[name] = value;
   }
-  return full;
+  return full as O;
 }
 
-/** Numbers that an architecture has one of per stage. */
-export function checkStages(stages: unknown, argument: string): readonly number[] {
-  if (!Array.isArray(stages) || stages.length === 0) throw new ArgumentError(expected('an array of whole numbers', argument, stages));
+/** Options of a network that is one form of another: those given, and those that make it this form, which nobody may give. */
+export function formOf<O extends object, const F extends object>(options: O, form: F): O & F {
+  const given = checkObject<O>(options, 'options');
+  for (const name of Object.keys(form)) {
+    if (name in given) throw new ArgumentError(`unknown option \`${name}\` in \`options\`: this network has one of its own`);
+  }
+  return { ...given, ...form };
+}
+
+/** Numbers that an architecture has one of per stage, `most` at most. */
+export function checkStages(stages: unknown, argument: string, most = 16): readonly number[] {
+  if (!Array.isArray(stages) || stages.length === 0 || stages.length > most) {
+    throw new ArgumentError(expected(`an array of 1 to ${most} whole numbers`, argument, stages));
+  }
   return stages.map((count, i) => checkInteger(count, `${argument}[${i}]`, 1, 4096));
 }
 

@@ -1,6 +1,6 @@
 // LeNet-5, for digits of 28×28 or 32×32 pixels: the modern form, that of 1998, and Caffe's; and a small network beside it. Assembly only.
 
-import { ArgumentError, checkChoice } from '../errors.js';
+import { ArgumentError, checkChoice, checkInteger } from '../errors.js';
 import { Uniform, Xavier, Zeros } from '../initializers/initializer.js';
 import { ReLU } from '../layers/activations.js';
 import { Conv2d } from '../layers/convolution.js';
@@ -16,7 +16,7 @@ import { avgPool2d } from '../ops/pooling.js';
 import { concat } from '../ops/shape.js';
 import { Parameter } from '../parameter.js';
 import type { Tensor } from '../tensor.js';
-import { complete } from './image-model.js';
+import { classifier, complete } from './image-model.js';
 
 /** Options of {@link lenet5}. */
 export interface Lenet5Options {
@@ -66,9 +66,13 @@ export class Subsampling extends Layer {
   /** Shape [channels]. */
   readonly bias: Parameter;
 
-  /** @param channels - Number of maps. */
+  /**
+   * @param channels - Number of maps.
+   * @throws {@link ArgumentError} for anything but a whole number of at least 1.
+   */
   constructor(readonly channels: number) {
     super();
+    checkInteger(channels, 'channels', 1);
     this.weight = new Parameter([channels], { init: new Uniform({ low: 0.2, high: 0.3 }) });
     this.bias = new Parameter([channels], { init: new Zeros() });
   }
@@ -253,7 +257,7 @@ export function smallConvNet(options: SmallConvNetOptions = {}): Sequential {
     new Linear((inputSize / 4) * (inputSize / 4) * 2 * width, 128),
     new ReLU(),
     new Dropout(dropout),
-    new Linear(128, classes),
+    classifier(128, classes),
   ]);
 }
 

@@ -1,6 +1,6 @@
 // Residual networks with the activation before each convolution, and their wide form, for images of 32×32. Assembly only.
 
-import { checkChoice } from '../errors.js';
+import { checkChoice, checkInteger, checkObject } from '../errors.js';
 import { He } from '../initializers/initializer.js';
 import type { Conv2d } from '../layers/convolution.js';
 import type { Linear } from '../layers/linear.js';
@@ -11,7 +11,7 @@ import { Sequential } from '../layers/sequential.js';
 import { relu } from '../ops/activations.js';
 import type { Tensor } from '../tensor.js';
 import { PreActBlock, type Shortcut } from './blocks.js';
-import { ImageModel, type ImageModelOptions, classifier, complete, convolution } from './image-model.js';
+import { ImageModel, type ImageModelOptions, classifier, complete, convolution, formOf } from './image-model.js';
 import { blocksOf } from './resnet.js';
 
 /** Options of {@link PreActResNet}. */
@@ -75,6 +75,7 @@ export class PreActResNet extends ImageModel<Required<PreActResNetOptions>> {
       },
       ['dropout'],
     );
+    checkInteger(full.blocks, 'options.blocks', 1, 4096);
     checkChoice(full.block, 'options.block', ['basic', 'bottleneck']);
     checkChoice(full.shortcut, 'options.shortcut', ['A', 'B']);
     checkChoice(full.init, 'options.init', ['fanOut', 'fanIn']);
@@ -130,9 +131,9 @@ export interface PreActDepthOptions extends Omit<PreActResNetOptions, 'blocks' |
  * ```
  */
 export function preactResnet(options: PreActDepthOptions = {}): PreActResNet {
-  const { depth = 164, ...rest } = options;
-  if (depth === 110) return new PreActResNet({ shortcut: 'A', ...rest, block: 'basic', blocks: 18 });
-  return new PreActResNet({ ...rest, block: 'bottleneck', blocks: blocksOf(depth, 9, 2) });
+  const { depth = 164, ...rest } = checkObject<PreActDepthOptions>(options, 'options');
+  if (depth === 110) return new PreActResNet({ shortcut: 'A', ...formOf(rest, { block: 'basic', blocks: 18 }) });
+  return new PreActResNet(formOf(rest, { block: 'bottleneck', blocks: blocksOf(depth, 9, 2) }));
 }
 
 /** Options of {@link wideResnet}. */
@@ -155,8 +156,8 @@ export interface WideResNetOptions extends Omit<PreActResNetOptions, 'blocks' | 
  * ```
  */
 export function wideResnet(options: WideResNetOptions = {}): PreActResNet {
-  const { depth = 28, widen = 10, ...rest } = options;
-  return new PreActResNet({ ...rest, widen, block: 'basic', blocks: blocksOf(depth, 6, 4), init: 'fanIn' });
+  const { depth = 28, widen = 10, ...rest } = checkObject<WideResNetOptions>(options, 'options');
+  return new PreActResNet({ widen, ...formOf(rest, { block: 'basic', blocks: blocksOf(depth, 6, 4), init: 'fanIn' }) });
 }
 
 registerLayer(PreActResNet);

@@ -2,10 +2,11 @@
 
 import { checkPath, writeFileAtomic } from '../io/atomic.js';
 import { encodeSafetensors, readSafetensors } from '../io/safetensors.js';
-import { ArgumentError, ShapeError, checkOptions, describeShape, expected } from '../errors.js';
+import { ArgumentError, ShapeError, checkOptions, describeShape } from '../errors.js';
 import { Conv2d, ConvTranspose2d } from '../layers/convolution.js';
 import { inMode, inputShapeOf } from '../layers/costs.js';
-import { type AnyLayer, Layer, type LoadReport } from '../layers/layer.js';
+import { checkLayer } from '../layers/check.js';
+import type { AnyLayer, LoadReport } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import { BatchNorm } from '../layers/norm.js';
 import { Flatten } from '../layers/shape.js';
@@ -73,7 +74,7 @@ function flattenedFeatures(model: AnyLayer, inputShape: readonly number[]): Map<
 }
 
 function placesOf(model: AnyLayer, options: PyTorchOptions): Map<string, Place> {
-  if (!(model instanceof Layer)) throw new ArgumentError(expected('a Layer', 'model', model));
+  checkLayer(model);
   const layers = [...model.namedLayers()];
   const inputShape = inputShapeOf(model as AnyLayer, options.inputShape);
   const has = (kind: abstract new (...given: never[]) => unknown): boolean => layers.some(([, layer]) => layer instanceof kind);

@@ -1,6 +1,6 @@
 // Residual networks with the activation behind the sum: ResNet, ResNeXt, Wide ResNet-50, for large and for small images. Assembly only.
 
-import { ArgumentError, checkChoice, checkInteger, expected } from '../errors.js';
+import { ArgumentError, checkChoice, checkInteger, checkObject, expected } from '../errors.js';
 import type { Conv2d } from '../layers/convolution.js';
 import type { Linear } from '../layers/linear.js';
 import { BatchNorm2d } from '../layers/norm.js';
@@ -10,7 +10,7 @@ import { Sequential } from '../layers/sequential.js';
 import { relu } from '../ops/activations.js';
 import type { Tensor } from '../tensor.js';
 import { BasicBlock, Bottleneck, type ResidualBlock, type Shortcut } from './blocks.js';
-import { ImageModel, type ImageModelOptions, checkStages, classifier, complete, convolution } from './image-model.js';
+import { ImageModel, type ImageModelOptions, checkStages, classifier, complete, convolution, formOf } from './image-model.js';
 
 /** Options of the residual networks. */
 export interface ResNetOptions extends ImageModelOptions {
@@ -95,7 +95,7 @@ export class ResNet extends ImageModel<Required<ResNetModelOptions>> {
     checkChoice(full.block, 'options.block', ['basic', 'bottleneck']);
     checkChoice(full.shortcut, 'options.shortcut', ['A', 'B']);
     checkChoice(full.strideIn, 'options.strideIn', ['3x3', '1x1']);
-    const counts = checkStages(full.blocks, 'options.blocks');
+    const counts = checkStages(full.blocks, 'options.blocks', 4);
     super(full);
     const { block, classes, inputChannels, width, groups, widthPerGroup, shortcut, strideIn, zeroInit, survival } = full;
     this.conv1 = isSmall ? convolution(inputChannels, width, 3) : convolution(inputChannels, width, 7, { stride: 2 });
@@ -161,7 +161,7 @@ export class ResNet extends ImageModel<Required<ResNetModelOptions>> {
  * ```
  */
 export function resnet18(options: ResNetOptions = {}): ResNet {
-  return new ResNet({ ...options, block: 'basic', blocks: [2, 2, 2, 2] });
+  return new ResNet(formOf(options, { block: 'basic', blocks: [2, 2, 2, 2] }));
 }
 
 /**
@@ -175,7 +175,7 @@ export function resnet18(options: ResNetOptions = {}): ResNet {
  * ```
  */
 export function resnet34(options: ResNetOptions = {}): ResNet {
-  return new ResNet({ ...options, block: 'basic', blocks: [3, 4, 6, 3] });
+  return new ResNet(formOf(options, { block: 'basic', blocks: [3, 4, 6, 3] }));
 }
 
 /**
@@ -193,7 +193,7 @@ export function resnet34(options: ResNetOptions = {}): ResNet {
  * ```
  */
 export function resnet50(options: ResNetOptions = {}): ResNet {
-  return new ResNet({ ...options, block: 'bottleneck', blocks: [3, 4, 6, 3] });
+  return new ResNet(formOf(options, { block: 'bottleneck', blocks: [3, 4, 6, 3] }));
 }
 
 /**
@@ -207,7 +207,7 @@ export function resnet50(options: ResNetOptions = {}): ResNet {
  * ```
  */
 export function resnet101(options: ResNetOptions = {}): ResNet {
-  return new ResNet({ ...options, block: 'bottleneck', blocks: [3, 4, 23, 3] });
+  return new ResNet(formOf(options, { block: 'bottleneck', blocks: [3, 4, 23, 3] }));
 }
 
 /**
@@ -221,7 +221,7 @@ export function resnet101(options: ResNetOptions = {}): ResNet {
  * ```
  */
 export function resnet152(options: ResNetOptions = {}): ResNet {
-  return new ResNet({ ...options, block: 'bottleneck', blocks: [3, 8, 36, 3] });
+  return new ResNet(formOf(options, { block: 'bottleneck', blocks: [3, 8, 36, 3] }));
 }
 
 /**
@@ -235,7 +235,7 @@ export function resnet152(options: ResNetOptions = {}): ResNet {
  * ```
  */
 export function resnext50(options: ResNetOptions = {}): ResNet {
-  return new ResNet({ ...options, block: 'bottleneck', blocks: [3, 4, 6, 3], groups: 32, widthPerGroup: 4 });
+  return new ResNet(formOf(options, { block: 'bottleneck', blocks: [3, 4, 6, 3], groups: 32, widthPerGroup: 4 }));
 }
 
 /**
@@ -249,7 +249,7 @@ export function resnext50(options: ResNetOptions = {}): ResNet {
  * ```
  */
 export function resnext101(options: ResNetOptions = {}): ResNet {
-  return new ResNet({ ...options, block: 'bottleneck', blocks: [3, 4, 23, 3], groups: 32, widthPerGroup: 4 });
+  return new ResNet(formOf(options, { block: 'bottleneck', blocks: [3, 4, 23, 3], groups: 32, widthPerGroup: 4 }));
 }
 
 /**
@@ -263,7 +263,7 @@ export function resnext101(options: ResNetOptions = {}): ResNet {
  * ```
  */
 export function wideResnet50(options: ResNetOptions = {}): ResNet {
-  return new ResNet({ ...options, block: 'bottleneck', blocks: [3, 4, 6, 3], widthPerGroup: 128 });
+  return new ResNet(formOf(options, { block: 'bottleneck', blocks: [3, 4, 6, 3], widthPerGroup: 128 }));
 }
 
 /** Options of {@link cifarResnet}. */
@@ -287,9 +287,9 @@ export interface CifarResNetOptions extends ResNetOptions {
  * ```
  */
 export function cifarResnet(options: CifarResNetOptions = {}): ResNet {
-  const { depth = 20, ...rest } = options;
+  const { depth = 20, ...rest } = checkObject<CifarResNetOptions>(options, 'options');
   const count = blocksOf(depth, 6, 2);
-  return new ResNet({ ...rest, stem: 'small', block: 'basic', blocks: [count, count, count] });
+  return new ResNet(formOf(rest, { stem: 'small', block: 'basic', blocks: [count, count, count] }));
 }
 
 /** Options of {@link cifarResnext}. */
@@ -313,16 +313,12 @@ export interface CifarResNeXtOptions extends Omit<ResNetOptions, 'width'> {
  * ```
  */
 export function cifarResnext(options: CifarResNeXtOptions = {}): ResNet {
-  const { depth = 29, groups = 8, ...rest } = options;
+  const { depth = 29, groups = 8, ...rest } = checkObject<CifarResNeXtOptions>(options, 'options');
   const count = blocksOf(depth, 9, 2);
   return new ResNet({
     shortcut: 'B',
-    ...rest,
-    width: 64,
     groups,
-    stem: 'small',
-    block: 'bottleneck',
-    blocks: [count, count, count],
+    ...formOf(rest, { width: 64, stem: 'small', block: 'bottleneck', blocks: [count, count, count] }),
   });
 }
 

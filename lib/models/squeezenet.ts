@@ -4,13 +4,65 @@ import { checkChoice } from '../errors.js';
 import { He, Normal } from '../initializers/initializer.js';
 import { ReLU } from '../layers/activations.js';
 import { Conv2d } from '../layers/convolution.js';
+import { Layer } from '../layers/layer.js';
 import { GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { registerLayer } from '../layers/registry.js';
 import { Sequential } from '../layers/sequential.js';
 import { Dropout } from '../layers/shape.js';
+import { relu } from '../ops/activations.js';
+import { concat } from '../ops/shape.js';
 import type { Tensor } from '../tensor.js';
-import { Fire } from './blocks.js';
 import { ImageModel, type ImageModelOptions, complete } from './image-model.js';
+
+/** Sizes of a {@link Fire} module. */
+export interface FireOptions {
+  /** Channels of the input. */
+  inChannels: number;
+  /** Filters of the 1×1 convolution that squeezes. */
+  squeeze: number;
+  /** Filters of each of the two convolutions that expand. */
+  expand: number;
+}
+
+/**
+ * The fire module of SqueezeNet (Iandola et al. 2016): a 1×1 convolution to few channels, then 1×1 and 3×3 convolutions side by side.
+ *
+ * @example
+ * ```ts
+ * import { Fire, ones } from 'nodegrad';
+ * new Fire({ inChannels: 96, squeeze: 16, expand: 64 }).forward(ones([1, 8, 8, 96])).shape; // [1, 8, 8, 128]
+ * ```
+ */
+export class Fire extends Layer {
+  /** 1×1, to few channels. */
+  readonly squeeze: Conv2d;
+  /** 1×1, beside expand3x3. */
+  readonly expand1x1: Conv2d;
+  /** 3×3, beside expand1x1. */
+  readonly expand3x3: Conv2d;
+
+  /** @throws {@link ArgumentError} for wrong options. */
+  constructor(options: FireOptions) {
+    super();
+    const { inChannels, squeeze, expand } = complete<FireOptions, keyof FireOptions>(options, {}, [], ['inChannels', 'squeeze', 'expand']);
+    this.squeeze = new Conv2d(inChannels, squeeze, 1);
+    this.expand1x1 = new Conv2d(squeeze, expand, 1);
+    this.expand3x3 = new Conv2d(squeeze, expand, 3, { padding: 1 });
+  }
+
+  forward(x: Tensor): Tensor {
+    const narrow = relu(this.squeeze.forward(x));
+    return concat([relu(this.expand1x1.forward(narrow)), relu(this.expand3x3.forward(narrow))], -1);
+  }
+
+  override config(): unknown {
+    return { inChannels: this.squeeze.inChannels, squeeze: this.squeeze.outChannels, expand: this.expand1x1.outChannels };
+  }
+  /** The module that `config()` describes. */
+  static fromConfig(config: FireOptions): Fire {
+    return new Fire(config);
+  }
+}
 
 /** Options of {@link squeezenet}. */
 export interface SqueezeNetOptions extends ImageModelOptions {
@@ -114,4 +166,4 @@ export function squeezenet(options: SqueezeNetOptions = {}): SqueezeNet {
   return new SqueezeNet(options);
 }
 
-registerLayer(SqueezeNet);
+for (const layer of [Fire, SqueezeNet]) registerLayer(layer as never);

@@ -12,7 +12,7 @@ import { registerLayer } from '../layers/registry.js';
 import { Sequential } from '../layers/sequential.js';
 import { Dropout, Flatten } from '../layers/shape.js';
 import type { Tensor } from '../tensor.js';
-import { ImageModel, type ImageModelOptions, classifier, complete } from './image-model.js';
+import { ImageModel, type ImageModelOptions, classifier, complete, formOf } from './image-model.js';
 
 /** Options of the VGG networks. */
 export interface VggOptions extends ImageModelOptions {
@@ -124,7 +124,7 @@ export class Vgg extends ImageModel<Required<VggModelOptions>> {
  * ```
  */
 export function vgg11(options: VggOptions = {}): Vgg {
-  return new Vgg({ ...options, depth: 11 });
+  return new Vgg(formOf(options, { depth: 11 }));
 }
 
 /**
@@ -138,7 +138,7 @@ export function vgg11(options: VggOptions = {}): Vgg {
  * ```
  */
 export function vgg13(options: VggOptions = {}): Vgg {
-  return new Vgg({ ...options, depth: 13 });
+  return new Vgg(formOf(options, { depth: 13 }));
 }
 
 /**
@@ -155,7 +155,7 @@ export function vgg13(options: VggOptions = {}): Vgg {
  * ```
  */
 export function vgg16(options: VggOptions = {}): Vgg {
-  return new Vgg({ ...options, depth: 16 });
+  return new Vgg(formOf(options, { depth: 16 }));
 }
 
 /**
@@ -169,7 +169,7 @@ export function vgg16(options: VggOptions = {}): Vgg {
  * ```
  */
 export function vgg19(options: VggOptions = {}): Vgg {
-  return new Vgg({ ...options, depth: 19 });
+  return new Vgg(formOf(options, { depth: 19 }));
 }
 
 /** Options of {@link cifarVgg}. */

@@ -36,10 +36,15 @@ export interface AvgPool2dOptions extends PoolOptions {
 
 /** The windows of one pooling, checked: rows, then columns. */
 export interface Pooling {
+  /** Size of the window. */
   readonly kernel: readonly [number, number];
+  /** Step between windows. */
   readonly stride: readonly [number, number];
+  /** Places added on each side. */
   readonly padding: readonly [number, number];
+  /** Distance between the taps of a window. */
   readonly dilation: readonly [number, number];
+  /** Whether a last window that reaches beyond the padding counts. */
   readonly ceilMode: boolean;
 }
 

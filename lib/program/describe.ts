@@ -17,17 +17,32 @@ const products = new Set([
 
 interface Work {
   shape: string;
-  /** Who computes a matrix product. */
+  /** Who computes a matrix product, which algorithm a convolution. */
   by: string;
   flops: number;
 }
 
-/** The sizes of an instruction's work; FLOPs are counted for matrix products only: 2·m·n·k. */
+// The integers of an operation on images, in the order of native/ops/convolution.h.
+function convolutionWork(name: string, ints: readonly number[], double: boolean): Work {
+  const geometry = ints.slice(0, 17);
+  const [n, h, w, c, oh, ow, k, kh, kw, strideH, strideW] = geometry;
+  const groups = geometry[15];
+  const direction = name.includes('weight') ? 2 : name.includes('input') ? 1 : 0;
+  const stride = strideH === 1 && strideW === 1 ? '' : strideH === strideW ? `/${strideH}` : `/${strideH},${strideW}`;
+  return {
+    shape: `${n}×${h}×${w}×${c} ${kh}×${kw}${stride} ${oh}×${ow}×${k}${groups === 1 ? '' : `, ${groups} groups`}`,
+    by: binding.convolutionChosen(direction, double, Float64Array.from(geometry)) ?? '',
+    flops: (2 * n * oh * ow * k * kh * kw * c) / groups,
+  };
+}
+
+/** The sizes of an instruction's work; FLOPs are counted for matrix products, 2·m·n·k, and convolutions, 2·pixels·out·kernel·in/groups. */
 function workOf({ op, ints, operands }: Instruction, dtype: DType): Work {
   if (products.has(op.name)) {
     const [m, n, k] = ints;
     return { shape: `${m}×${k}·${k}×${n}`, by: binding.gemmChosen(n, k, dtype === 'float64'), flops: 2 * m * n * k };
   }
+  if (op.name.startsWith('conv2d')) return convolutionWork(op.name, ints, dtype === 'float64');
   if (op.name.startsWith('sum')) return { shape: `[${ints.slice(0, 3).join(', ')}]`, by: '', flops: 0 };
   if (/softmax|cross_entropy/.test(op.name)) return { shape: `${ints[0]}×${ints[1]}`, by: '', flops: 0 };
   return { shape: String(operands[0]?.size ?? ''), by: '', flops: 0 };
@@ -71,7 +86,7 @@ export function describeProgram(recording: Recording, plan: MemoryPlan): string 
   const recorded = recording.recorded === undefined ? '' : ` for ${recording.recorded} recorded ones`;
   return [
     `${instructions.length} instructions${recorded}, ${inputs.length} inputs, ${live.length} values that change from step to step`,
-    `arena ${bytesText(plan.arenaBytes)} for tensors of ${bytesText(plan.sumBytes)}${share}; matrix products ${(flops / 1e6).toFixed(1)} MFLOP; operands ${bytesText(bytes)}`,
+    `arena ${bytesText(plan.arenaBytes)} for tensors of ${bytesText(plan.sumBytes)}${share}; matrix products and convolutions ${(flops / 1e6).toFixed(1)} MFLOP; operands ${bytesText(bytes)}`,
     'operands: t temporary, i input, p parameter or state, c constant; number of the memory, then elements',
     ...rows,
   ].join('\n');

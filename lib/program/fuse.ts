@@ -2,9 +2,10 @@
 
 import { fuseActivation } from './passes/activation.js';
 import { fuseActivationGradient } from './passes/activation-gradient.js';
-import { fuseBatchNorm } from './passes/batch-norm.js';
+import { fuseBatchNorm, fuseBatchNormMask } from './passes/batch-norm.js';
 import { fuseChains } from './passes/chain.js';
 import { fuseClipping } from './passes/clipping.js';
+import { fuseConcatGradient } from './passes/concat-gradient.js';
 import { foldConstants } from './passes/constants.js';
 import { fuseCrossEntropy } from './passes/cross-entropy.js';
 import { removeDead } from './passes/dead.js';
@@ -20,8 +21,10 @@ const passes: readonly Pass[] = [
   removeDead,
   fuseBatchNorm,
   fuseActivation,
+  fuseConcatGradient,
   fuseGradientSum,
   fuseActivationGradient,
+  fuseBatchNormMask,
   fusePooling,
   fuseParameterGradients,
   fuseCrossEntropy,

@@ -3,7 +3,8 @@
 import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
 import { ReLU } from '../layers/activations.js';
 import { observeForward } from '../layers/forward.js';
-import { type AnyLayer, Layer } from '../layers/layer.js';
+import { checkLayer } from '../layers/check.js';
+import type { AnyLayer } from '../layers/layer.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { Callback, type StepsRecord, type TrainingRun } from '../training/callbacks.js';
 import type { EpochRecord } from '../training/history.js';
@@ -134,7 +135,7 @@ export function updateRatio(before: AnyTensor, after: AnyTensor): number {
  * ```
  */
 export function deadUnits(model: AnyLayer, batches: Iterable<AnyTensor>): DeadUnits[] {
-  if (!(model instanceof Layer)) throw new ArgumentError(expected('a Layer', 'model', model));
+  checkLayer(model);
   if (typeof (batches as Partial<Iterable<AnyTensor>> | null)?.[Symbol.iterator] !== 'function') {
     throw new ArgumentError(expected('an array of tensors, or what else can be iterated', 'batches', batches));
   }

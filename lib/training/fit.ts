@@ -5,7 +5,8 @@ import { feedOf } from '../data/feed.js';
 import { DataLoader } from '../data/loader.js';
 import type { DType } from '../dtype.js';
 import { ArgumentError, BusyError, NativeError, NodegradError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
-import { type AnyLayer, Layer } from '../layers/layer.js';
+import { checkLayer } from '../layers/check.js';
+import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import { notFinite } from '../ops/finite.js';
@@ -34,8 +35,7 @@ const inTraining = new WeakSet<AnyLayer>();
 
 /** `model.fit(data, options)`: documented there. */
 export async function fit(model: AnyLayer, data: Dataset<DType, DType>, options: FitOptions): Promise<History> {
-  if (!(model instanceof Layer)) throw new ArgumentError(expected('a Layer', 'model', model));
-  const fitting = new Fitting(model, data, options);
+  const fitting = new Fitting(checkLayer(model), data, options);
   if (inTraining.has(model)) throw new BusyError('this model is in training: wait for the fit() that is under way, or train a clone()');
   inTraining.add(model);
   const restore = rememberModes(model);

@@ -2,7 +2,8 @@
 
 import { ArgumentError, checkInteger, expected } from '../errors.js';
 import { observeForward } from '../layers/forward.js';
-import { type AnyLayer, Layer } from '../layers/layer.js';
+import { checkLayer } from '../layers/check.js';
+import type { AnyLayer } from '../layers/layer.js';
 import { homeOf, movingOf, part } from '../optimizers/memory.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { sizeOf, withoutGradients } from '../ops/emit.js';
@@ -82,7 +83,7 @@ export function observed<R>(
   forwardAndBackward: () => R,
   update: () => void,
 ): ObservedStep<R> {
-  if (!(model instanceof Layer)) throw new ArgumentError(expected('a Layer', 'model', model));
+  checkLayer(model);
   if (!(optimizer instanceof Optimizer)) throw new ArgumentError(expected('an optimizer', 'optimizer', optimizer));
   for (const [argument, value] of Object.entries({ forwardAndBackward, update })) {
     if (typeof value !== 'function') throw new ArgumentError(expected('a function', argument, value));

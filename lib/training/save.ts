@@ -1,10 +1,11 @@
 // Models in files: weights by path and the architecture, in one safetensors file that other tools read too.
 
 import { isFloat } from '../dtype.js';
-import { ArgumentError, FileFormatError, NodegradError, describe, describeShape, expected } from '../errors.js';
+import { ArgumentError, FileFormatError, NodegradError, describe, describeShape } from '../errors.js';
 import { checkPath, writeFileAtomic } from '../io/atomic.js';
 import { type Safetensors, decodeSafetensors, encodeSafetensors, readSafetensors } from '../io/safetensors.js';
-import { type AnyLayer, Layer, type LoadOptions, type LoadReport } from '../layers/layer.js';
+import { checkLayer } from '../layers/check.js';
+import type { AnyLayer, LoadOptions, LoadReport } from '../layers/layer.js';
 import { buildLayer, describeLayer } from '../layers/registry.js';
 import { betweenSteps } from '../program/driver.js';
 import { info } from '../runtime.js';
@@ -15,7 +16,7 @@ const format = 'nodegrad';
 
 /** `model.toBytes()`: weights by path, and the architecture as JSON under `architecture` in the metadata. */
 export function toBytes(model: AnyLayer): Uint8Array {
-  if (!(model instanceof Layer)) throw new ArgumentError(expected('a Layer', 'model', model));
+  checkLayer(model);
   const metadata = new Map([
     ['format', format],
     ['nodegrad', info().version],

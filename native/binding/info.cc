@@ -1,5 +1,6 @@
 // What the addon says about itself and the machine, and the few switches of the runtime.
 #include "../kernels/table.h"
+#include "../ops/convolution.h"
 #include "../ops/gemm.h"
 #include "../runtime/blas.h"
 #include "../runtime/cpu.h"
@@ -60,6 +61,27 @@ Napi::Value gemmServing(const Napi::CallbackInfo& call) {
   return Napi::String::New(call.Env(), call[2].As<Napi::Boolean>().Value() ? gemmChosen<double>(n, k) : gemmChosen<float>(n, k));
 }
 
+// convolutionChosen(direction, double, geometry) → the algorithm that serves; direction and geometry: see ops/convolution.h
+Napi::Value convolutionServing(const Napi::CallbackInfo& call) {
+  const Napi::Value none = call.Env().Undefined();
+  if (call.Length() != 3 || !call[0].IsNumber() || !call[1].IsBoolean() || !call[2].IsTypedArray()) return none;
+  const int64_t direction = call[0].As<Napi::Number>().Int64Value();
+  if (direction < 0 || direction > 2 || call[2].As<Napi::TypedArray>().TypedArrayType() != napi_float64_array) return none;
+  const Napi::Float64Array given = call[2].As<Napi::Float64Array>();
+  if (given.ElementLength() != convolutionInts) return none;
+  int64_t ints[convolutionInts];
+  for (int i = 0; i < convolutionInts; ++i) {
+    const double value = given[size_t(i)];
+    if (!(value >= 0 && value < double(int64_t(1) << 31))) return none;
+    ints[i] = int64_t(value);
+  }
+  const Convolution geometry = convolutionOf(ints);
+  if (checkConvolution(geometry)) return none;
+  const auto way = ConvolutionDirection(direction);
+  const bool isDouble = call[1].As<Napi::Boolean>().Value();
+  return Napi::String::New(call.Env(), isDouble ? convolutionChosen<double>(geometry, way) : convolutionChosen<float>(geometry, way));
+}
+
 Napi::Value setThreadCount(const Napi::CallbackInfo& call) {
   if (call.Length() == 1 && call[0].IsNumber()) setThreads(call[0].As<Napi::Number>().Int32Value());
   return Napi::Number::New(call.Env(), threads());
@@ -92,6 +114,7 @@ void exportInfo(Napi::Env env, Napi::Object exports) {
   exports.Set("setThreads", Napi::Function::New(env, setThreadCount, "setThreads"));
   exports.Set("setReproducible", Napi::Function::New(env, setReproducibleMode, "setReproducible"));
   exports.Set("gemmChosen", Napi::Function::New(env, gemmServing, "gemmChosen"));
+  exports.Set("convolutionChosen", Napi::Function::New(env, convolutionServing, "convolutionChosen"));
   exports.Set("setGemm", Napi::Function::New(env, setGemm, "setGemm"));
   exports.Set("adviseHugePages", Napi::Function::New(env, adviseHuge, "adviseHugePages"));
   exports.Set("misalignment", Napi::Function::New(env, misalignment, "misalignment"));

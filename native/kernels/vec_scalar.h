@@ -23,6 +23,9 @@ template <class T> inline void store(T* p, V<T> a, int n) { for (int i = 0; i < 
 template <class T> inline void stream(T* p, V<T> a) { store(p, a); }
 inline void streamFence() {}
 inline void prefetch(const void*) {}
+inline void prefetchForWriting(const void*) {}
+
+template <class T> inline V<T> held(V<T> a) { return a; }
 
 template <class T> inline V<T> operator+(V<T> a, V<T> b) { V<T> r; EACH(i) r.v[i] = a.v[i] + b.v[i]; return r; }
 template <class T> inline V<T> operator-(V<T> a, V<T> b) { V<T> r; EACH(i) r.v[i] = a.v[i] - b.v[i]; return r; }

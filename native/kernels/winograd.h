@@ -96,21 +96,33 @@ struct Winograd2 {
   }
 };
 
-// A transform of lines of IN to lines of OUT on both axes: read(i, j) of IN × IN, write(i, j, v) of OUT × OUT.
+// A pointer whose origin GCC does not see: it would keep one of its own for each position of a tile, in memory.
+template <class P> INLINE P* hidden(P* p) { asm("" : "+r"(p)); return p; }
+
+// A transform of lines of IN to lines of OUT on both axes: readColumn(j, x) of IN × IN, writeRow(i, y) of OUT × OUT.
 template <class T, int IN, int OUT, class Line, class Read, class Write>
-INLINE void winogradBothWays(Line line, Read read, Write write) {
+INLINE void winogradBothWays(Line line, Read readColumn, Write writeRow) {
   V<T> half[OUT * IN];
   UNROLL for (int j = 0; j < IN; ++j) {
     V<T> x[IN], y[OUT];
-    UNROLL for (int i = 0; i < IN; ++i) x[i] = read(i, j);
+    readColumn(j, x);
     line(x, y);
     UNROLL for (int i = 0; i < OUT; ++i) half[i * IN + j] = y[i];
   }
   UNROLL for (int i = 0; i < OUT; ++i) {
     V<T> y[OUT];
     line(half + i * IN, y);
-    UNROLL for (int j = 0; j < OUT; ++j) write(i, j, y[j]);
+    writeRow(i, y);
   }
+}
+// Column j of positions or pixels that lie `column` and `row` apart, and row i of them.
+template <int N, class T, class Load> INLINE void readColumn(V<T>* x, const T* from, int j, int64_t column, int64_t row, Load loadAt) {
+  const T* top = hidden(from + j * column);
+  UNROLL for (int i = 0; i < N; ++i) x[i] = held(loadAt(top + i * row));
+}
+template <int N, class T, class Store> INLINE void writeRow(const V<T>* y, T* to, int i, int64_t column, int64_t row, Store storeAt) {
+  T* left = hidden(to + i * row);
+  UNROLL for (int j = 0; j < N; ++j) storeAt(left + j * column, y[j]);
 }
 
 // `count` tiles of IN × IN pixels of an image, neighbours in a row, whose corners are (row, column), (row, column + F::tile) …: what lies
@@ -119,37 +131,39 @@ template <class T, class F, int IN, class Line>
 INLINE void winogradTiles(Line line, int64_t count, const T* image, int64_t rows, int64_t columns, int64_t channels, int64_t row,
                           int64_t column, const T* zeros, T* to, int64_t toTile, int64_t toPosition) {
   constexpr int OUT = F::size;
+  const int64_t below = columns * channels;
   for (; count > 0; --count, column += F::tile, to += toTile) {
-    const auto transform = [&](auto at, auto ahead) FORMULA {
-      const auto write = [&](int64_t c, int i, int j, V<T> v) FORMULA { store(to + (i * OUT + j) * toPosition + c, v); };
+    // What the tile below needs beside this one's pixels; below the last one lies the next image.
+    const T* soon = image + (row + IN) * below + column * channels;
+    const auto transform = [&](auto read) FORMULA {
+      const auto vectorAt = [&](int64_t c, auto loadAt) FORMULA {
+        winogradBothWays<T, IN, OUT>(
+            line, [&](int j, V<T>* x) FORMULA { read(j, x, c, loadAt); },
+            [&](int i, const V<T>* y) FORMULA {
+              writeRow<OUT>(y, to + c, i, toPosition, OUT * toPosition, [](T* p, V<T> v) FORMULA { store(p, v); });
+            });
+      };
       int64_t c = 0;
-      for (; c + lanes <= channels; c += lanes)
-        winogradBothWays<T, IN, OUT>(
-            line,
-            [&](int i, int j) FORMULA {
-              const T* pixel = at(i, j) + c;
-              if (j >= IN - F::tile) ahead(pixel);
-              return load(pixel);
-            },
-            [&](int i, int j, V<T> v) FORMULA { write(c, i, j, v); });
-      if (const int last = int(channels - c))
-        winogradBothWays<T, IN, OUT>(
-            line, [&](int i, int j) FORMULA { return load(at(i, j) + c, last); }, [&](int i, int j, V<T> v) FORMULA { write(c, i, j, v); });
+      for (; c + lanes <= channels; c += lanes) {
+        for (int i = 0; i < F::tile; ++i)
+          UNROLL for (int j = 0; j < F::tile; ++j) prefetch(soon + i * below + j * channels + c);
+        vectorAt(c, [](const T* p) FORMULA { return load(p); });
+      }
+      if (const int last = int(channels - c)) vectorAt(c, [last](const T* p) FORMULA { return load(p, last); });
     };
     if (row >= 0 && column >= 0 && row + IN <= rows && column + IN <= columns) {
-      const T* corner = image + (row * columns + column) * channels;
-      const int64_t below = columns * channels;
-      transform([=](int i, int j) FORMULA { return corner + i * below + j * channels; },
-                [=](const T* pixel) FORMULA { prefetch(pixel + 2 * F::tile * channels); });
+      const T* corner = image + row * below + column * channels;
+      transform([=](int j, V<T>* x, int64_t c, auto loadAt) FORMULA { readColumn<IN>(x, corner + c, j, channels, below, loadAt); });
     } else {
       const T* pixel[IN * IN];
       for (int i = 0; i < IN; ++i) {
         const bool inside = row + i >= 0 && row + i < rows;
         for (int j = 0; j < IN; ++j)
-          pixel[i * IN + j] =
-              inside && column + j >= 0 && column + j < columns ? image + ((row + i) * columns + column + j) * channels : zeros;
+          pixel[i * IN + j] = inside && column + j >= 0 && column + j < columns ? image + (row + i) * below + (column + j) * channels : zeros;
       }
-      transform([&](int i, int j) FORMULA { return pixel[i * IN + j]; }, [](const T*) FORMULA {});
+      transform([&](int j, V<T>* x, int64_t c, auto loadAt) FORMULA {
+        UNROLL for (int i = 0; i < IN; ++i) x[i] = held(loadAt(pixel[i * IN + j] + c));
+      });
     }
   }
 }
@@ -190,12 +204,17 @@ INLINE void winogradOutputTiles(int64_t count, const T* from, int64_t fromTile, 
     const auto part = [&](int64_t c, auto read, auto write) FORMULA {
       V<T> y[OUT * OUT];
       winogradBothWays<T, IN, OUT>(
-          line, [&](int i, int j) FORMULA { return load(from + (i * IN + j) * fromPosition + c); },
-          [&](int i, int j, V<T> v) FORMULA { y[i * OUT + j] = v; });
+          line,
+          [&](int j, V<T>* x) FORMULA { readColumn<IN>(x, from + c, j, fromPosition, IN * fromPosition, [](const T* p) FORMULA { return load(p); }); },
+          [&](int i, const V<T>* v) FORMULA {
+            UNROLL for (int j = 0; j < OUT; ++j) y[i * OUT + j] = v[j];
+          });
       T* const corner = image + first * pixel + c;
+      if (!streaming)
+        for (int i = OUT; i < 2 * OUT; ++i)
+          UNROLL for (int j = 0; j < OUT; ++j) prefetchForWriting(corner + (i * columns + j) * pixel);
       if (plain && high == OUT && wide == OUT) {
-        UNROLL for (int i = 0; i < OUT; ++i)
-          UNROLL for (int j = 0; j < OUT; ++j) write(corner + (i * columns + j) * pixel, y[i * OUT + j]);
+        UNROLL for (int i = 0; i < OUT; ++i) writeRow<OUT>(y + i * OUT, corner, i, pixel, columns * pixel, write);
         return;
       }
       for (int i = 0; i < high; ++i)
@@ -247,9 +266,12 @@ void winogradWeights(int m, int64_t rows, int64_t columns, const T* w, int64_t w
     for (int64_t row = 0; row < rows; ++row, w += wRow, to += toRow)
       for (int64_t k = 0; k < columns; k += lanes) {
         const int last = columns - k < lanes ? int(columns - k) : lanes;
-        winogradBothWays<T, 3, F::size>([](const V<T>* x, V<T>* y) FORMULA { F::template weights<T>(x, y); },
-                                        [&](int i, int j) FORMULA { return load(w + (i * 3 + j) * wTap + k, last); },
-                                        [&](int i, int j, V<T> v) FORMULA { store(to + (i * F::size + j) * toPosition + k, v); });
+        winogradBothWays<T, 3, F::size>(
+            [](const V<T>* x, V<T>* y) FORMULA { F::template weights<T>(x, y); },
+            [&](int j, V<T>* x) FORMULA { readColumn<3>(x, w + k, j, wTap, 3 * wTap, [last](const T* p) FORMULA { return load(p, last); }); },
+            [&](int i, const V<T>* y) FORMULA {
+              writeRow<F::size>(y, to + k, i, toPosition, F::size * toPosition, [](T* p, V<T> v) FORMULA { store(p, v); });
+            });
       }
   };
   if (m == 4) transform(Winograd4());
@@ -266,17 +288,19 @@ void winogradInverse(int m, int64_t rows, int64_t columns, const T* from, int64_
         const int last = columns - k < lanes ? int(columns - k) : lanes;
         winogradBothWays<T, F::size, 3>(
             [](const V<T>* x, V<T>* y) FORMULA { F::template inverse<T>(x, y); },
-            [&](int i, int j) FORMULA {
-              const T* at = from + (i * F::size + j) * fromPosition + k;
-              V<T> v = load(at);
-              for (int64_t p = 1; p < parts; ++p) v = v + load(at + p * fromPart);
-              return v;
+            [&](int j, V<T>* x) FORMULA {
+              readColumn<F::size>(x, from + k, j, fromPosition, F::size * fromPosition, [&](const T* at) FORMULA {
+                V<T> v = load(at);
+                for (int64_t p = 1; p < parts; ++p) v = v + load(at + p * fromPart);
+                return v;
+              });
             },
-            [&](int i, int j, V<T> v) FORMULA {
-              T* const at = w + (i * 3 + j) * wTap + k;
-              if (prior == Prior::old) v = load(static_cast<const T*>(at), last) + v;
-              else if (prior == Prior::zero) v = zero<T>() + v;
-              store(at, v, last);
+            [&](int i, const V<T>* y) FORMULA {
+              writeRow<3>(y, w + k, i, wTap, 3 * wTap, [&](T* at, V<T> v) FORMULA {
+                if (prior == Prior::old) v = load(static_cast<const T*>(at), last) + v;
+                else if (prior == Prior::zero) v = zero<T>() + v;
+                store(at, v, last);
+              });
             });
       }
   };

@@ -16,7 +16,7 @@ constexpr int64_t lane = 16;
 constexpr int64_t whole(int64_t channels) { return divideUp(channels, lane) * lane; }
 // Elements between the rows of a matrix of transformed tiles, and between its positions: never a multiple of 4 KiB, which one set of a
 // cache would have to hold.
-constexpr int64_t pitch(int64_t channels) { return whole(channels) + lane; }
+constexpr int64_t pitch(int64_t channels) { return channels <= lane ? lane : whole(channels) + lane; }
 constexpr int64_t positionSize(int64_t rows, int64_t row) { return rows * row + lane; }
 template <class T> T* aligned(void* p) { return reinterpret_cast<T*>((reinterpret_cast<uintptr_t>(p) + 63) & ~uintptr_t(63)); }
 
@@ -91,7 +91,8 @@ template <class T> Plan<T> planOf(const Problem& p) {
   plan.wide = positions * p.c * plan.columns * int64_t(sizeof(T)) > wideWeights && plan.tiles <= 384;
   plan.group = plan.panel * std::max<int64_t>(1, 64 / plan.panel);
   plan.groups = divideUp(plan.columns, plan.group);
-  const int64_t most = plan.wide ? 96 : 36 * (p.c + plan.columns) * int64_t(sizeof(T)) * 24 > (1 << 20) ? 12 : 24;
+  // As many as leave what becomes of them in a core's caches.
+  const int64_t both = p.c + plan.columns, most = plan.wide ? 96 : both <= 2 * lane ? 16 : both * int64_t(sizeof(T)) > 1200 ? 12 : 24;
   plan.blocks = std::max<int64_t>(1, divideUp(plan.tiles, most));
   plan.block = divideUp(plan.tiles, plan.blocks);
   const int64_t inputs = plan.wide ? plan.tiles : plan.block;

@@ -87,20 +87,29 @@ test('train gives one JSON document on standard output, progress on standard err
   });
 });
 
-test('start shows the confusion matrix, wrong digits, the files, and what the sitter says', async (t) => {
+test('[M31] start trains a convolutional net that beats a perceptron, and shows the confusion matrix, wrong digits, the files, and what the sitter says', async (t) => {
   await inFolder(async (folder) => {
     const { code, out, error } = await run(folder, ['start', '--epochs', '1']);
     t.is(code, 0);
     t.regex(out, /What the test images were taken for\ntrue +0 +1 .*hits\n/);
     t.regex(out, /Some of the [\d,]+ wrong ones\n([ ▀▄█]*\n){14}\d taken for \d/);
     t.regex(out, /initial loss [\d.]+ against 2\.3026 by chance \(ln 10\): as it should be/);
-    t.regex(out, /dead units: .* % of 512 in layer '2'/);
-    t.regex(out, /update-to-weight ratio: .* in '1\.weight'/);
+    t.regex(out, /model +conv: 206,970 parameters/);
+    t.regex(out, /dead units: .* % of 12,544 in layer '2'/);
+    t.regex(out, /update-to-weight ratio: .* in '0\.weight'/);
+    t.regex(out, /For comparison, mlp, 535,818 parameters, trained the same way:/);
+    const [, own, beside] = /test +accuracy ([\d.]+) %.*\n +beside +([\d.]+) % by mlp/.exec(out) ?? [];
+    t.true(Number(own) > Number(beside) + 2, `${own} % against ${beside} %`);
     const [, weights] = /weights {2}(\S+)/.exec(out) ?? [];
     t.true(existsSync(join(folder, weights)));
     t.regex(weights, /^runs\//);
     t.regex(out, /log {6}runs\/\S+\/log\.jsonl/);
     t.regex(error, /sitter: initial loss/);
+    t.notRegex(
+      (await run(folder, ['start', '--model', 'linear', '--epochs', '1'])).out,
+      /comparison|beside/,
+      'who names a model gets that one',
+    );
     t.false(out.includes('\x1b'), 'no colours where there is no terminal');
   });
 });

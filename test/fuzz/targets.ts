@@ -18,7 +18,7 @@ const internal = new Set([
   'check', 'attachNode', 'moveTo', 'materialize', 'gradientTarget', 'node', 'settle', 'convert', 'place', 'init', 'isSettled',
   'dropStaleGradient', 'enter', 'prepare', 'chooseInitializers', 'ownParameters', 'initializerHint', 'followedBy', 'config', 'fromConfig',
   'random', 'values', 'onTrainBegin', 'onBatchEnd', 'onEpochBegin', 'onEpochEnd', 'onTrainEnd', 'children',
-  'namedLayers', 'serial', 'fallbackPath', 'shape', 'standardDeviation', 'path', 'stage',
+  'namedLayers', 'serial', 'fallbackPath', 'shape', 'standardDeviation', 'path', 'stage', 'accepts', 'residual',
 ]); // biome-ignore format: a list
 
 // Protected or @internal without any check, by their contract: only the library calls them, with what it has checked.
@@ -127,9 +127,38 @@ const kinds: Record<string, string[]> = {
   randomCrop: ['options'],
   randomFlip: ['options'],
   chance: ['small'],
+  multiplyAccumulates: ['model', 'options'],
+  weightLayers: ['model', 'options'],
+  loadPyTorch: ['model', 'path', 'options'],
+  savePyTorch: ['model', 'path', 'options'],
+  conv2d: ['images', 'kernel', 'options'],
+  convTranspose2d: ['images', 'kernel', 'options'],
+  maxPool2d: ['images', 'small', 'options'],
+  avgPool2d: ['images', 'small', 'options'],
+  adaptiveAvgPool2d: ['images', 'small'],
+  globalAvgPool2d: ['images'],
+  globalMaxPool2d: ['images'],
+  Conv2d: ['small', 'small', 'small', 'options'],
+  ConvTranspose2d: ['small', 'small', 'small', 'options'],
+  BatchNorm2d: ['small', 'options'],
+  GroupNorm: ['small', 'small', 'options'],
+  MaxPool2d: ['small', 'options'],
+  AvgPool2d: ['small', 'options'],
+  NamedStack: ['options'],
+  ZeroPadShortcut: ['small', 'small'],
+  FractalUnit: ['small', 'small'],
+  FractalBlock: ['small', 'small', 'small'],
 };
+for (const name of ['BasicBlock', 'Bottleneck', 'PreActBlock', 'Fire', 'DenseLayer', 'ConvolutionUnit', 'Inception', 'AuxiliaryHead'])
+  kinds[name] = ['options'];
+for (const name of ['AlexNet', 'Vgg', 'GoogLeNet', 'ResNet', 'PreActResNet', 'DenseNet', 'FractalNet', 'SqueezeNet']) kinds[name] = ['options'];
+for (const name of ['lenet5', 'smallConvNet', 'cifarVgg', 'vgg16', 'resnet18', 'resnet50', 'wideResnet50', 'cifarResnet', 'cifarResnext'])
+  kinds[name] = ['options'];
+for (const name of ['preactResnet', 'wideResnet', 'densenet121', 'cifarDensenet', 'fractalnet', 'squeezenet', 'networkInNetwork'])
+  kinds[name] = ['options'];
 for (const name of ['sum', 'mean', 'var', 'std', 'max', 'min']) kinds[`Tensor.${name}`] = ['axes', 'options'];
 for (const name of ['add', 'sub', 'mul', 'div', 'pow', 'minimum', 'maximum']) kinds[`Tensor.${name}`] = ['tensor'];
+for (const name of ['Conv2d', 'BatchNorm2d', 'MaxPool2d', 'BasicBlock', 'Fire']) kinds[`${name}.forward`] = ['images'];
 for (const name of ['equal', 'notEqual', 'less', 'lessEqual', 'greater', 'greaterEqual']) kinds[`Tensor.${name}`] = ['tensor'];
 for (const name of ['relu', 'sigmoid', 'tanh', 'exp', 'log', 'sqrt']) kinds[name] = ['tensor'];
 
@@ -142,6 +171,11 @@ const instances: Record<string, readonly string[]> = {
   ReLU: ['layer'],
   Sigmoid: ['layer'],
   Tanh: ['layer'],
+  Conv2d: ['convolution'],
+  BatchNorm2d: ['batch norm'],
+  MaxPool2d: ['max pooling'],
+  BasicBlock: ['residual block'],
+  Fire: ['fire module'],
   Dropout: ['layer'],
   Flatten: ['layer'],
   SGD: ['optimizer'],

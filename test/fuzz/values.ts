@@ -352,6 +352,29 @@ export const plausible: Record<string, (lib: Lib, choices: Choices) => unknown> 
   model: (lib) => model(lib),
   layer: (lib, c) =>
     [new lib.Linear(3, 2), new lib.ReLU(), new lib.Dropout(), new lib.Flatten(), new lib.Tanh(), new lib.Sigmoid()][c.below(6)],
+  images: (lib, c) =>
+    lib.ones(
+      [
+        [2, 6, 6, 4],
+        [1, 5, 7, 4],
+        [0, 6, 6, 4],
+        [2, 1, 1, 4],
+      ][c.below(4)],
+    ),
+  kernel: (lib, c) =>
+    lib.ones(
+      [
+        [3, 3, 4, 4],
+        [1, 1, 4, 2],
+        [5, 5, 2, 4],
+        [2, 3, 4, 1],
+      ][c.below(4)],
+    ),
+  convolution: (lib) => new lib.Conv2d(4, 2, 3),
+  'batch norm': (lib) => new lib.BatchNorm2d(4),
+  'max pooling': (lib) => new lib.MaxPool2d(2),
+  'residual block': (lib) => new lib.BasicBlock({ inChannels: 4, channels: 4, outChannels: 4 }),
+  'fire module': (lib) => new lib.Fire({ inChannels: 4, squeeze: 2, expand: 3 }),
   layers: (lib) => [new lib.Linear(6, 2), new lib.ReLU()],
   parameter: (lib) => new lib.Parameter([2, 3], { init: new lib.Zeros() }),
   parameters: (lib) => [new lib.Parameter([2, 3], { init: new lib.He() }), new lib.Parameter([4], { init: new lib.Zeros() })],
@@ -416,4 +439,7 @@ export const optionNames = [
   'stratify', 'epochs', 'loss', 'optimizer', 'validation', 'metrics', 'schedule', 'callbacks', 'signal', 'progress', 'log', 'runDir', 'hidden',
   'train', 'test', 'size', 'raw', 'dir', 'download', 'mirrors', 'onProgress', 'examples', 'stop', 'verify', 'maxBytes', 'nonsense', '__proto__',
   'parameters', 'step', 'kind', 'groups', 'tensors', 'epoch', 'baseRates', 'stream', 'offset', 'batch', 'type', 'config', 'length',
+  'training', 'inChannels', 'outChannels', 'channels', 'stride', 'padding', 'dilation', 'conv', 'depth', 'width', 'widths', 'growth', 'blocks',
+  'block', 'squeeze', 'expand', 'filters', 'kernel', 'survival', 'dropout', 'shortcut', 'batchNorm', 'inputSize', 'inputChannels', 'form',
+  'columns', 'bottleneck', 'compress', 'compression', 'affine', 'ceilMode', 'outputPadding', 'stem', 'version', 'auxiliary', 'widen',
 ]; // biome-ignore format: a list

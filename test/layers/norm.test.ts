@@ -103,7 +103,7 @@ for (const dtype of ['float64', 'float32'] as const) {
   });
 }
 
-test('one to four become standardized with the variance of the population, and factor and shift follow [D02, D03, D06]', (t) => {
+test('one to four become standardized with the variance of the population, and factor and shift follow [D02, D03, D06, P09]', (t) => {
   const x = f64([1, 2, 3, 4], [4, 1]) as never as Tensor;
   const layer = new BatchNorm1d(1).to('float64');
   close(t, layer.forward(x), { data: [-1.3416354, -0.4472118, 0.4472118, 1.3416354], shape: [4, 1] }, { absolute: 1e-7 });
@@ -113,7 +113,7 @@ test('one to four become standardized with the variance of the population, and f
   identical(t, new BatchNorm1d(1).forward(f32([3, 3, 3], [3, 1])), f32([0, 0, 0], [3, 1]), 'a constant batch gives zeros');
 });
 
-test('the factor that gives the input back is the standard deviation, not the variance [D07]', (t) => {
+test('the factor that gives the input back is the standard deviation, not the variance [D07, P11]', (t) => {
   const x = f64([1, 2, 3, 4], [4, 1]) as never as Tensor;
   const layer = new BatchNorm1d(1).to('float64');
   layer.bias?.data.fill(2.5);
@@ -123,7 +123,7 @@ test('the factor that gives the input back is the standard deviation, not the va
   t.true(Math.abs(layer.forward(x).data[0] - 1) > 0.1);
 });
 
-test('every feature comes out with mean 0 and variance 1, and images share one mean per channel [D01, D04, D26]', (t) => {
+test('every feature comes out with mean 0 and variance 1, and images share one mean per channel [D01, D04, D26, P10]', (t) => {
   const x = f32(new Seeded(3).uniform(2 * 4 * 4 * 3, 5, 9), [2, 4, 4, 3]);
   const y = new BatchNorm2d(3).forward(x);
   identical(t, y.reshape([32, 3]), new BatchNorm1d(3).forward(x.reshape([32, 3])), 'as rows of channels');
@@ -132,7 +132,7 @@ test('every feature comes out with mean 0 and variance 1, and images share one m
   for (const value of variance.data) t.true(Math.abs(value - 1) < 1e-4);
 });
 
-test('the gradient goes through mean and variance: over the batch it sums to nothing [D09]', (t) => {
+test('the gradient goes through mean and variance: over the batch it sums to nothing [D09, P12]', (t) => {
   const x = f64(new Seeded(1).uniform(12), [6, 2]) as never as Tensor;
   x.requiresGrad = true;
   new BatchNorm1d(2).to('float64').forward(x).pow(3).sum().backward();
@@ -151,7 +151,7 @@ test('running statistics follow by a tenth, with the unbiased variance [D11]', (
   t.is(values(average.runningVar)[0], 2);
 });
 
-test('an example in evaluation mode does not know its batch, in training mode it does [D10, D12]', (t) => {
+test('an example in evaluation mode does not know its batch, in training mode it does [D10, D12, F12, P53]', (t) => {
   const layer = new BatchNorm1d(3);
   const rows = new Seeded(2).uniform(12);
   const [a, b] = [f32(rows, [4, 3]), f32([...rows.slice(0, 3), ...new Seeded(8).uniform(9)], [4, 3])];

@@ -124,7 +124,7 @@ test('[M22] stochastic depth has the weights of the net that it shortens, and a 
   t.is(survivals.reduce((sum, p) => sum + p, 0).toFixed(9), '40.250000000', 'blocks that run in an average step');
 });
 
-test('[M13] a residual branch of zeros leaves relu(x), or x in a pre-activation block', (t) => {
+test('[F05, M13, P54] a residual branch of zeros leaves relu(x), or x in a pre-activation block', (t) => {
   const x = images([2, 5, 5, 8]);
   const options = { inChannels: 8, channels: 8, outChannels: 8 };
   const basic = new BasicBlock({ ...options, zeroInit: true });

@@ -1,11 +1,16 @@
-// Trains with a hidden layer of some width and prints what the threads allocated and faulted after the warm-up.
+// Trains with a hidden layer of some width, or a convolutional net, and prints what the threads allocated and faulted after the warm-up.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { Adam, compileStep, crossEntropy, Dropout, Linear, ReLU, Sequential, setNumThreads, Tensor } from '../../lib/index.js';
+import { convNet } from '../helpers/conv-net.js';
 
-const [hidden, mode, file] = [Number(process.argv[2]), process.argv[3], process.argv[4]];
+const [size, mode, file] = process.argv.slice(2);
+const isImages = size === 'images';
+const [batch, shape] = isImages ? [8, [16, 16, 3]] : [128, [64]];
 setNumThreads(2);
-const model = new Sequential([new Linear(64, hidden), new ReLU(), new Dropout(0.1), new Linear(hidden, 10)]);
+const perceptron = (hidden: number): Sequential =>
+  new Sequential([new Linear(64, hidden), new ReLU(), new Dropout(0.1), new Linear(hidden, 10)]);
+const model = isImages ? convNet() : perceptron(Number(size));
 const optimizer = new Adam(model, { lr: 1e-3 });
 const step = compileStep((x: Tensor, y: Tensor<'int32'>) => {
   const loss = crossEntropy(model.forward(x), y);
@@ -15,10 +20,10 @@ const step = compileStep((x: Tensor, y: Tensor<'int32'>) => {
   return { loss };
 });
 const x = Tensor.from(
-  Float32Array.from({ length: 128 * 64 }, (_, i) => (i % 17) / 17),
-  [128, 64],
+  Float32Array.from({ length: shape.reduce((product, dimension) => product * dimension, batch) }, (_, i) => (i % 17) / 17),
+  [batch, ...shape],
 );
-const y = Tensor.from(Int32Array.from({ length: 128 }, (_, i) => i % 10));
+const y = Tensor.from(Int32Array.from({ length: batch }, (_, i) => i % 10));
 
 /** Allocations by thread. */
 function allocations(): Map<number, number> {

@@ -28,19 +28,19 @@ const serves = process.platform === 'linux' && process.env['LD_PRELOAD'] === und
     try {
       const library = join(folder, 'allocations.so');
       execFileSync('cc', ['-O2', '-shared', '-fPIC', '-o', library, source, '-ldl']);
-      const count = (hidden: number, mode: string): Counts => {
+      const count = (size: string, mode: string): Counts => {
         const file = join(folder, 'counts');
         writeFileSync(file, new Uint8Array(4096));
         const { stdout, stderr } = spawnSync(
           process.execPath,
-          ['--expose-gc', '--max-semi-space-size=64', '--no-flush-bytecode', child, String(hidden), mode, file],
+          ['--expose-gc', '--max-semi-space-size=64', '--no-flush-bytecode', child, size, mode, file],
           { encoding: 'utf8', env: { ...process.env, LD_PRELOAD: library, ALLOCATIONS_FILE: file }, timeout: 120_000 },
         );
         t.true(stdout.startsWith('{'), stderr);
         return JSON.parse(stdout) as Counts;
       };
       for (const mode of ['sync', 'awaited']) {
-        const counts = [64, 512].map((hidden) => count(hidden, mode));
+        const counts = ['64', '512', 'images'].map((size) => count(size, mode));
         t.log(mode, ...counts.map((one) => JSON.stringify(one)));
         for (const { allocations, sawAllocations, threads, faults } of counts) {
           t.true(sawAllocations, 'what the addon allocates in its warm-up is seen');

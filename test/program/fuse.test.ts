@@ -25,7 +25,7 @@ const pages: Record<string, { has: RegExp; hasNot?: RegExp }> = {
   'a frozen layer and zeros first': { has: /fill/ },
   'a tied weight, products without bias, and a bias that is added': { has: /linear/ },
   'batch norm with ReLU, and with an addition between them': {
-    has: /batch_norm_relu [\s\S]*batch_norm_add_relu [\s\S]*batch_norm_add_relu_gradients[\s\S]*batch_norm_relu_gradients[\s\S]*batch_norm_relu_backward/,
+    has: /batch_norm_relu [\s\S]*batch_norm_add_relu [\s\S]*matmul_map_gradient[\s\S]*batch_norm_relu_gradients[\s\S]*batch_norm_relu_backward/,
     hasNot: /^ *\d+ {2}(relu|add_relu|relu_backward) /m,
   },
   'elementwise chains with broadcast rows, columns and numbers': { has: /elementwise_chain/ },

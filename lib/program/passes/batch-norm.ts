@@ -11,24 +11,37 @@ import type { Instruction, Slot } from '../record.js';
 import { type Edit, isWhole, type List, merge, rewrite, sameGuard, sameSlot, type Uses, walkOf } from './list.js';
 
 export function fuseBatchNorm(list: List): List {
-  return rewrite(rewrite(list, withRelu), (uses, at) => withoutMask(uses, at) ?? withMask(uses, at));
+  return rewrite(rewrite(list, withRelu), withoutMask);
 }
 
-// batch_norm, then relu, or add_relu of two tensors of its shape
+/** What is left for the sums of the gradients, once convolutions have taken what they can. */
+export function fuseBatchNormMask(list: List): List {
+  return rewrite(list, withMask);
+}
+
+// batch_norm, then relu; or a sum of two tensors of its shape and relu, as one operation or two
 function withRelu(uses: Uses, at: number): Edit | null {
   const norm = uses.list.instructions[at];
   if (norm.op.name !== 'batch_norm') return null;
   const [y, ...inputs] = norm.operands;
   const next = uses.soleReader(at, y);
   if (next < 0 || !sameGuard(uses, at, next) || !uses.mayMove(at, next)) return null;
-  const relu = uses.list.instructions[next];
+  const after = uses.list.instructions[next];
   const { ints, reals } = norm;
-  const [out, ...read] = relu.operands;
-  if (relu.op.name === 'relu')
+  const [out, ...read] = after.operands;
+  if (after.op.name === 'relu')
     return merge(uses, [at, next], next, { op: batchNormReluOp, operands: [out, ...inputs], writes: 1, ints, reals });
-  if (relu.op.name !== 'add_relu' || read.some((slot, i) => slot.size !== out.size || !isWholeWalk(relu, i))) return null;
+  const sums = after.op.name === 'add' || after.op.name === 'add_relu';
+  if (!sums || read.some((slot, i) => slot.size !== out.size || !isWholeWalk(after, i))) return null;
   const other = sameSlot(read[0], y) ? read[1] : read[0];
-  return merge(uses, [at, next], next, { op: batchNormAddReluOp, operands: [out, ...inputs, other], writes: 1, ints, reals });
+  if (after.op.name === 'add_relu')
+    return merge(uses, [at, next], next, { op: batchNormAddReluOp, operands: [out, ...inputs, other], writes: 1, ints, reals });
+  const last = uses.soleReader(next, out);
+  if (last < 0 || !sameGuard(uses, at, last) || uses.list.instructions[last].op.name !== 'relu') return null;
+  const members = [at, next, last];
+  if (!uses.mayMove(at, last, members) || !uses.mayMove(next, last, members)) return null;
+  const operands = [uses.list.instructions[last].operands[0], ...inputs, other];
+  return merge(uses, members, last, { op: batchNormAddReluOp, operands, writes: 1, ints, reals });
 }
 
 function isWholeWalk(instruction: Instruction, i: number): boolean {

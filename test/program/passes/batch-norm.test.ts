@@ -1,9 +1,12 @@
 // Batch norm and the ReLU behind it become one, forward and backward, where nobody else needs what lies between.
 
 import test from 'ava';
+import type { List } from '../../../lib/program/passes/list.js';
 import type { Slot } from '../../../lib/program/record.js';
-import { fuseBatchNorm } from '../../../lib/program/passes/batch-norm.js';
+import { fuseBatchNorm as fuseForward, fuseBatchNormMask } from '../../../lib/program/passes/batch-norm.js';
 import { Lister, names, outcome } from './lists.js';
+
+const fuseBatchNorm = (list: List): List => fuseBatchNormMask(fuseForward(list));
 
 const [rows, channels] = [6, 3];
 const size = rows * channels;
@@ -40,6 +43,18 @@ test('batch norm and relu become one, and so with an addition between', (t) => {
     t.deepEqual(names(fused), [`batch_norm_${relu}`]);
     t.deepEqual(fused.instructions[0].of, ['batch_norm', relu]);
     t.deepEqual(outcome(fused), outcome(l.list(y)));
+  }
+});
+
+test('a sum and a relu of their own go with it too, in either order, unless the sum has another reader', (t) => {
+  for (const first of [false, true]) {
+    const { l, other, z, y } = forward(null);
+    const sum = l.temporary(size);
+    l.run('add', [sum], first ? [z, other] : [other, z], [1, size, 1, 1]).run('relu', [y], [sum]);
+    const fused = fuseBatchNorm(l.list(y));
+    t.deepEqual(names(fused), ['batch_norm_add_relu']);
+    t.deepEqual(outcome(fused), outcome(l.list(y)));
+    t.deepEqual(names(fuseBatchNorm(l.list(y, sum))), ['batch_norm', 'add', 'relu']);
   }
 });
 
