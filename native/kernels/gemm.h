@@ -177,12 +177,13 @@ void gemmPanel(int64_t m, int64_t n, int64_t k, const T* a, int64_t aRow, int64_
 // Rows of the micro-tile in panels of that many vectors, 0 where there is none.
 template <class T> int gemmRows(int vectors) { return vectors >= 1 && vectors <= 4 ? GemmRows<T>::of[vectors] : 0; }
 
-// Vectors per panel that suit m rows and n columns: least time in quarter cycles of a core that does two FMAs and two loads a cycle,
-// an FMA taking four cycles.
-template <class T> int gemmVectors(int64_t m, int64_t n) {
+// Vectors per panel that suit m rows, n columns and k steps: least time in quarter cycles of a core that does two FMAs and two loads a
+// cycle, an FMA taking four cycles. Where it is the same, fewest reads if k is long, for they may not come from the nearest cache, and
+// else the widest panel, whose writes follow each other.
+template <class T> int gemmVectors(int64_t m, int64_t n, int64_t k) {
   constexpr int64_t registers = sizeof(H<T>) / (gemmRegister / 2);  // halves of a register that half a vector takes
   int best = 1;
-  int64_t least = 0, fewest = 0;  // time and, where it is the same, reads
+  int64_t least = 0, fewest = 0;
   for (int vectors = 4; vectors >= 1; --vectors) {
     if (!GemmRows<T>::of[vectors]) continue;
     int64_t time = 0, reads = 0;
@@ -195,7 +196,7 @@ template <class T> int gemmVectors(int64_t m, int64_t n) {
       reads += panels * read;
       time += panels * (multiply > read ? (multiply > wait ? multiply : wait) : (read > wait ? read : wait));
     }
-    if (least == 0 || time < least || (time == least && reads < fewest)) {
+    if (least == 0 || time < least || (k > 256 && time == least && reads < fewest)) {
       least = time;
       fewest = reads;
       best = vectors;

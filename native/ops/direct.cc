@@ -20,7 +20,7 @@ namespace {
 constexpr int64_t lane = 16;
 constexpr int64_t mostRuns = 256;              // of a product: on the stack
 constexpr int64_t windowBytes = 64 << 10;      // of the rows of the source that a tile reads: part of the second-level cache
-constexpr double leastItem = 1 << 20;          // products: some microseconds
+constexpr double leastItem = 1 << 18;          // products: some microseconds
 constexpr int64_t leastItems = 64;
 constexpr int64_t rowPixels = 256;
 // Of a weight gradient: sums of a piece, rows of its micro-tile, pieces, bytes of partial sums (at least one set).
@@ -54,7 +54,7 @@ template <class T> Plan<T> planOf(const Convolution& s, bool backward) {
   p.backward = backward;
   p.phases = phasesOf(s, backward);
   p.outputs = backward ? s.inputs() : s.outputs();
-  p.panel = kernelsOf<T>().gemmVectors(1 << 10, p.outputs) * lane;
+  p.panel = kernelsOf<T>().gemmVectors(1 << 10, p.outputs, s.taps() * phaseOf(s, backward, 0).group) * lane;
   p.span = spanOf(s, backward);
   const Phase f = phaseOf(s, backward, 0);  // has most positions
   p.rows = f.v.positions;
@@ -62,7 +62,9 @@ template <class T> Plan<T> planOf(const Convolution& s, bool backward) {
   p.pixel = p.copies ? f.group : f.channels;
   const int64_t line = p.span.columns * p.pixel, step = std::min(f.v.step, f.v.size), high = s.kh * s.dilationH;
   const double products = double(f.h.positions) * double(p.outputs) * double(s.taps() * f.group);
-  const int64_t most = std::min<int64_t>(windowBytes / int64_t(sizeof(T)) / std::max<int64_t>(1, line * step), divideUp(s.n * p.rows, leastItems));
+  // What a tile reads and what it writes stays in the cache.
+  const int64_t widest = std::max(line * step, f.h.positions * p.outputs * p.phases);
+  const int64_t most = std::min<int64_t>(windowBytes / int64_t(sizeof(T)) / widest, divideUp(s.n * p.rows, leastItems));
   p.band = std::clamp<int64_t>(most, std::min<int64_t>(p.rows, int64_t(leastItem / products) + 1), std::max<int64_t>(1, p.rows));
   p.bands = divideUp(p.rows, p.band);
   const int64_t sums = sumBlocks(s.taps() * f.group);
@@ -229,7 +231,7 @@ template <class T> GradientPlan<T> gradientPlanOf(const Convolution& s) {
   const int64_t in = s.inputs(), out = s.outputs(), width = s.taps() * in;
   p.source = spanOf(s, false);
   p.wide = s.dilationW == 1 ? s.kw : 1;
-  p.panel = kernels.gemmVectors(std::min<int64_t>(width, 1 << 10), out) * lane;
+  p.panel = kernels.gemmVectors(std::min<int64_t>(width, 1 << 10), out, unblocked) * lane;
   const int64_t panels = divideUp(out, p.panel);
   p.span = divideUp(panels, divideUp(out, 256)) * p.panel;
   p.spans = divideUp(out, p.span);
