@@ -30,6 +30,15 @@ export {
   globalMaxPool2d,
   maxPool2d,
 } from './ops/pooling.js';
+export {
+  type FractionalMaxPool2dOptions,
+  type FractionalPoolOptions,
+  type FractionalSequence,
+  adaptiveMaxPool2d,
+  fractionalMaxPool2d,
+} from './ops/window_pooling.js';
+export { type Pad2dOptions, type PaddingMode, type Upsample2dOptions, pad2d, upsample2d } from './ops/resample.js';
+export { type LocalResponseNormOptions, localResponseNorm } from './ops/local_response_norm.js';
 
 export { type AnyLayer, type LoadOptions, type LoadReport, Layer } from './layers/layer.js';
 export { type LayerConstructor, type LayerDescription, registerLayer } from './layers/registry.js';
@@ -50,6 +59,9 @@ export * from './layers/activations.js'; // ReLU, Sigmoid, Tanh …
 export { Dropout, Flatten } from './layers/shape.js';
 export { BatchNorm, BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/norm.js';
 export { ExampleNorm, GroupNorm, type GroupNormOptions, InstanceNorm2d, LayerNorm } from './layers/group-norm.js';
+export { LocalResponseNorm } from './layers/local-response-norm.js';
+export { AdaptiveMaxPool2d, FractionalMaxPool2d } from './layers/window-pooling.js';
+export { Pad2d, Upsample } from './layers/resample.js';
 export * from './layers/pooling.js'; // MaxPool2d, AvgPool2d, GlobalAvgPool2d …
 
 export {
@@ -220,7 +232,6 @@ export { FractalBlock, FractalNet, type FractalNetOptions, type FractalPaths, Fr
 export * from './models/squeezenet.js';
 export { type LoadPyTorchOptions, type PyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
 export * from './models/nin.js';
-export { ResponseNorm } from './models/response-norm.js';
 
 export { type Info, getNumThreads, info, setNumThreads, setReproducible } from './runtime.js';
 export type { BlasInfo, CpuInfo, NativeInfo } from './native.js';

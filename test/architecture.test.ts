@@ -190,7 +190,7 @@ const withoutGradient: [RegExp, string][] = [
   [/^conv2d_weight_(gradient|accumulate)$/, 'runs inside backward, and is not differentiated again'],
   [/^(equal|not_equal|less|less_equal|sign|histogram)$/, 'piecewise constant'],
   [/^(sum_squares|sum_squares_difference|statistics)$/, 'reports numbers, off the tape'],
-  [/^(fill|random_uniform|random_normal)$/, 'no input to differentiate by'],
+  [/^(fill|random_uniform|random_normal|fractional_windows)$/, 'no input to differentiate by'],
   [
     /^(?!conv2d_input_gradient$)(linear_map|conv2d_map|scaled_sgd|scaled_adam|elementwise_chain|\w+_(gradient|gradients|overwrite|accumulate|and_clear))$/,
     'fused after recording, when the tape is gone',
@@ -294,6 +294,9 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/ops/softmax.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/batch_norm.ts': { test: 'test/layers/norm.test.ts', why: 'with the layers that it is for' },
   'lib/ops/group_norm.ts': { test: 'test/layers/group-norm.test.ts', why: 'with the layers that it is for' },
+  'lib/ops/window_pooling.ts': { test: 'test/layers/window-pooling.test.ts', why: 'with the layers that it is for' },
+  'lib/ops/resample.ts': { test: 'test/layers/resample.test.ts', why: 'with the layers that it is for' },
+  'lib/ops/local_response_norm.ts': { test: 'test/layers/local-response-norm.test.ts', why: 'with the layer that it is for' },
   'lib/ops/state.ts': { test: 'test/layers/norm.test.ts', why: 'when running statistics are written' },
   'lib/ops/random.ts': { test: 'test/random.test.ts', why: 'the numbers are those of lib/random.ts' },
   'lib/ops/backward.ts': { test: course('gradients'), why: 'course section G is its specification' },
@@ -309,7 +312,6 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/layers/costs.ts': { test: 'test/models/resnet.test.ts', why: 'the figures of all networks are what it counts' },
   'lib/models/image-model.ts': { test: 'test/models/resnet.test.ts', why: 'abstract: test/contracts/image-model.ts is run for every network' },
   'lib/models/blocks.ts': { test: 'test/models/resnet.test.ts', why: 'the blocks of its networks' },
-  'lib/models/response-norm.ts': { test: 'test/models/alexnet.test.ts', why: 'one layer of AlexNet and GoogLeNet' },
   'lib/layers/summary.ts': { test: 'test/layers/sequential.test.ts', why: 'a table of a model with several layers' },
   'lib/optimizers/optimizer.ts': {
     test: 'test/optimizers/sgd.test.ts',

@@ -6,13 +6,13 @@ import { ReLU } from '../layers/activations.js';
 import { Conv2d } from '../layers/convolution.js';
 import type { AnyLayer, Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
+import { LocalResponseNorm } from '../layers/local-response-norm.js';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { registerLayer } from '../layers/registry.js';
 import { Sequential } from '../layers/sequential.js';
 import { Dropout, Flatten } from '../layers/shape.js';
 import type { Tensor } from '../tensor.js';
 import { ImageModel, type ImageModelOptions, classifier, complete } from './image-model.js';
-import { ResponseNorm } from './response-norm.js';
 
 /** Options of {@link alexnet}. */
 export interface AlexNetOptions extends ImageModelOptions {
@@ -73,10 +73,10 @@ export class AlexNet extends ImageModel<Required<AlexNetOptions>> {
       isOld
         ? [
             ...first(96, 0),
-            new ResponseNorm(),
+            new LocalResponseNorm(5),
             pool(),
             ...conv(96, 256, 5, 1, groups),
-            new ResponseNorm(),
+            new LocalResponseNorm(5),
             pool(),
             ...conv(256, 384, 3, 0),
             ...conv(384, 384, 3, 1, groups),

@@ -5,6 +5,7 @@ import { He, Xavier } from '../initializers/initializer.js';
 import { Conv2d } from '../layers/convolution.js';
 import { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
+import { LocalResponseNorm } from '../layers/local-response-norm.js';
 import { BatchNorm2d } from '../layers/norm.js';
 import { AdaptiveAvgPool2d, GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { registerLayer } from '../layers/registry.js';
@@ -14,7 +15,6 @@ import { relu } from '../ops/activations.js';
 import { concat } from '../ops/shape.js';
 import type { Tensor } from '../tensor.js';
 import { ImageModel, type ImageModelOptions, checkStages, classifier, complete } from './image-model.js';
-import { ResponseNorm } from './response-norm.js';
 
 /** Sizes of a {@link ConvolutionUnit}. */
 export interface ConvolutionUnitOptions {
@@ -279,7 +279,7 @@ export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> {
   /** Poolings, in their order. */
   readonly pools: readonly MaxPool2d[];
   /** Response normalization behind the first pooling and the third convolution; null with batch norm. */
-  readonly norm: ResponseNorm | null;
+  readonly norm: LocalResponseNorm | null;
   /** The mean over all positions. */
   readonly avgpool = new GlobalAvgPool2d();
   /** Drops in training. */
@@ -327,7 +327,7 @@ export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> {
     this.aux2 = head(sized(112) + sized(288) + 2 * sized(64));
     const last = isPaper ? 3 : 2;
     this.pools = [3, 3, 3, last].map((kernel) => new MaxPool2d(kernel, { stride: 2, ceilMode: true }));
-    this.norm = isPaper ? new ResponseNorm() : null;
+    this.norm = isPaper ? new LocalResponseNorm(5) : null;
     this.dropout = new Dropout(dropout);
     this.fc = classifier(inChannels, classes);
   }

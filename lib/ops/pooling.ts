@@ -61,10 +61,16 @@ export function checkImages<D extends FloatDType>(op: string, x: unknown): Tenso
   return input;
 }
 
+/** @internal Lists with an entry for each row and column must stay short, also for images without channels. */
+export function checkExtent(op: string, out: readonly [number, number]): void {
+  if (Math.max(...out) > 2 ** 20) throw new ShapeError(`[${op}] expected at most 1048576 rows and columns, received ${describeShape(out)}`);
+}
+
 const poolNames = ['stride', 'padding', 'ceilMode'];
 const mostTaps = 256;
 
-function checkFlag(value: unknown, argument: string): boolean {
+/** @internal */
+export function checkFlag(value: unknown, argument: string): boolean {
   if (typeof value !== 'boolean') throw new ArgumentError(expected('true or false', argument, value));
   return value;
 }
@@ -156,7 +162,7 @@ const maxPoolOp = defineOp<Windows>('max_pool2d', {
  * The maximum of each window: `y[n, i, j, c] = max x[n, i·stride − padding + a·dilation, j·stride − padding + b·dilation, c]` over the
  * taps (a, b) of the kernel that lie inside.
  *
- * Of equal numbers the first tap gets the gradient; a NaN wins. Course row F10 has its relatives.
+ * Of equal numbers the first tap gets the gradient; a NaN wins. Its relatives are {@link adaptiveMaxPool2d} and {@link fractionalMaxPool2d}.
  *
  * @param x - Images [N, H, W, C], float32 or float64.
  * @param kernel - Size of the window, at most 256 taps.

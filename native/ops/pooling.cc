@@ -2,6 +2,7 @@
 #include "../kernels/table.h"
 #include "../runtime/pool.h"
 #include "op.h"
+#include "rows.h"
 
 namespace nodegrad::ops {
 namespace {
@@ -11,14 +12,6 @@ constexpr int mostTaps = 256;  // a tap is a byte
 PoolShape shapeOf(const Call& c) {
   const auto axis = [&](int i) { return PoolAxis{c.ints[i], c.ints[i + 1], c.ints[i + 2], c.ints[i + 3], c.ints[i + 4], c.ints[i + 5]}; };
   return {axis(1), axis(7), c.ints[13]};
-}
-
-// body(image, row) for `rows` rows of each image, a tile being rows of about elementTile elements.
-template <class F> void forRows(int64_t images, int64_t rows, int64_t rowElements, F body) {
-  const int64_t total = images * rows, perTile = elementTile / (rowElements + 1) + 1;
-  parallelFor(tilesOf(total, perTile), [&](int64_t tile, int) {
-    for (int64_t r = tile * perTile; r < (tile + 1) * perTile && r < total; ++r) body(r / rows, r % rows);
-  });
 }
 
 const char* checkAxis(const PoolAxis& a) {

@@ -26,6 +26,17 @@ template <class F> void bySize(DType d, F&& body) {
     default: return body.template operator()<uint32_t>();
   }
 }
+// A call of memcpy takes longer than the few channels of a pixel; those of constant size are no calls.
+template <class T> void copyRow(T* y, const T* x, int64_t n) {
+  if (n >= 8) {
+    std::memcpy(y, x, size_t(n) * sizeof(T));
+    return;
+  }
+  const int64_t half = n & 4, quarter = half + (n & 2);
+  if (n & 4) std::memcpy(y, x, 4 * sizeof(T));
+  if (n & 2) std::memcpy(y + half, x + half, 2 * sizeof(T));
+  if (n & 1) y[quarter] = x[quarter];
+}
 template <class F> void forTiles(int64_t n, F body) {
   parallelFor(tilesOf(n, elementTile), [&](int64_t tile, int) {
     const int64_t at = tile * elementTile;
@@ -73,24 +84,42 @@ const char* checkFill(const Call&) { return nullptr; }
 // ---- copy_strided: y[i0, i1, …] = x[offset + Σ i·stride]; ints: offset, rank, dims, strides ----
 
 void run_copy_strided(const Call& c) {
-  const int rank = int(c.ints[1]);
-  const int64_t *dims = c.ints + 2, *strides = dims + rank;
-  const int64_t total = c.length(0);
-  if (total == 0) return;
-  const int64_t inner = rank ? dims[rank - 1] : 1, step = rank ? strides[rank - 1] : 0;
+  if (c.length(0) == 0) return;
+  // Neighbouring axes with one step between all of their elements are one axis: a slice of the channels has two.
+  const int given = int(c.ints[1]);
+  int64_t dims[maxRank + 1] = {1}, strides[maxRank + 1] = {0};
+  int axes = 0;
+  for (int d = 0; d < given; ++d) {
+    const int64_t dim = c.ints[2 + d], stride = c.ints[2 + given + d];
+    if (dim == 1) continue;
+    if (axes > 0 && strides[axes - 1] == dim * stride) dims[axes - 1] *= dim, strides[axes - 1] = stride;
+    else dims[axes] = dim, strides[axes++] = stride;
+  }
+  const int last = axes > 0 ? axes - 1 : 0;
+  const int64_t inner = dims[last], step = strides[last], rows = c.length(0) / inner;
+  // A tile is several rows, or a part of a long one.
+  const int64_t parts = tilesOf(inner, elementTile), pieces = rows * parts, perTile = parts > 1 ? 1 : elementTile / inner;
   bySize(c.operands[0].dtype, [&]<class T>() {
-    const int64_t rows = total / inner, perTile = elementTile / inner + 1;
-    parallelFor(tilesOf(rows, perTile), [&](int64_t tile, int) {
-      for (int64_t row = tile * perTile; row < (tile + 1) * perTile && row < rows; ++row) {
-        int64_t rest = row, at = c.ints[0];
-        for (int d = rank - 2; d >= 0; --d) {
-          at += rest % dims[d] * strides[d];
-          rest /= dims[d];
+    parallelFor(tilesOf(pieces, perTile), [&](int64_t tile, int) {
+      const int64_t first = tile * perTile, end = first + perTile < pieces ? first + perTile : pieces;
+      int64_t place[maxRank + 1], at = c.ints[0], rest = first / parts, from = first % parts * elementTile;
+      for (int d = last - 1; d >= 0; --d) {
+        place[d] = rest % dims[d];
+        at += place[d] * strides[d];
+        rest /= dims[d];
+      }
+      const int64_t count = inner - from < elementTile ? inner - from : elementTile;
+      T* y = c.out<T>(0) + first / parts * inner + from;
+      for (int64_t piece = first; piece < end; ++piece, y += count) {
+        const T* x = c.in<T>(1) + at + from * step;
+        if (step == 1) copyRow(y, x, count);
+        else for (int64_t i = 0; i < count; ++i) y[i] = x[i * step];
+        for (int d = last - 1; d >= 0; --d) {  // to the next row
+          at += strides[d];
+          if (++place[d] < dims[d]) break;
+          at -= dims[d] * strides[d];
+          place[d] = 0;
         }
-        T* y = c.out<T>(0) + row * inner;
-        const T* x = c.in<T>(1) + at;
-        if (step == 1) std::memcpy(y, x, size_t(inner) * sizeof(T));
-        else for (int64_t i = 0; i < inner; ++i) y[i] = x[i * step];
       }
     });
   });
@@ -164,7 +193,7 @@ void run_concat(const Call& c) {
         T* y = c.out<T>(0) + row * width;
         for (int64_t i = 0; i < inputs; ++i) {
           const int64_t inner = c.ints[1 + i];
-          if (inner) std::memcpy(y, c.in<T>(1 + int(i)) + row * inner, size_t(inner) * sizeof(T));
+          copyRow(y, c.in<T>(1 + int(i)) + row * inner, inner);
           y += inner;
         }
       }

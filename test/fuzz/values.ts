@@ -442,4 +442,5 @@ export const optionNames = [
   'training', 'inChannels', 'outChannels', 'channels', 'stride', 'padding', 'dilation', 'conv', 'depth', 'width', 'widths', 'growth', 'blocks',
   'block', 'squeeze', 'expand', 'filters', 'kernel', 'survival', 'dropout', 'shortcut', 'batchNorm', 'inputSize', 'inputChannels', 'form',
   'columns', 'bottleneck', 'compress', 'compression', 'affine', 'ceilMode', 'outputPadding', 'stem', 'version', 'auxiliary', 'widen',
+  'alpha', 'beta', 'sequence', 'overlapping', 'scale', 'alignCorners', 'value',
 ]; // biome-ignore format: a list

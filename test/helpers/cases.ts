@@ -1,6 +1,7 @@
 // How to call each op of the golden file through the public API: the one place where the file's names meet the library's.
 import {
   adaptiveAvgPool2d,
+  adaptiveMaxPool2d,
   avgPool2d,
   concat,
   conv2d,
@@ -8,8 +9,11 @@ import {
   crossEntropy,
   exp,
   log,
+  localResponseNorm,
   logSoftmax,
   maxPool2d,
+  pad2d,
+  upsample2d,
   mseLoss,
   relu,
   sigmoid,
@@ -55,6 +59,13 @@ interface Attributes {
   readonly countIncludePad: boolean;
   readonly divisorOverride?: number;
   readonly out: [number, number];
+  readonly size: number;
+  readonly alpha: number;
+  readonly beta: number;
+  readonly k: number;
+  readonly frame: [[number, number], [number, number]];
+  readonly mode: string;
+  readonly alignCorners: boolean;
 }
 
 type Call = (inputs: Real[], attributes: Attributes, constants: Tensor<never>[]) => unknown;
@@ -112,6 +123,10 @@ const calls: Record<string, Call> = {
   avgPool2d: ([x], { kernel, stride, padding, ceilMode, countIncludePad, divisorOverride }) =>
     avgPool2d(x, kernel, { stride, padding, ceilMode, countIncludePad, ...(divisorOverride === undefined ? {} : { divisorOverride }) }),
   adaptiveAvgPool2d: ([x], { out }) => adaptiveAvgPool2d(x, out),
+  adaptiveMaxPool2d: ([x], { out }) => adaptiveMaxPool2d(x, out),
+  pad2d: ([x], { frame, mode, value }) => pad2d(x, frame, { mode: mode as 'constant', value }),
+  upsample2d: ([x], { out, mode, alignCorners }) => upsample2d(x, { size: out, mode: mode as 'nearest', alignCorners }),
+  localResponseNorm: ([x], { size, alpha, beta, k }) => localResponseNorm(x, size, { alpha, beta, k }),
 };
 
 /** Names of all ops that can be called. */

@@ -111,6 +111,7 @@ interface Files {
   ops: OpFile;
   convolution: OpFile;
   pooling: OpFile;
+  images: OpFile;
   optimizers: OptimizerFile;
   schedules: Origin & { readonly epochs: number; readonly cases: readonly ScheduleCase[] };
   'mlp-small': SmallNet;
@@ -123,7 +124,7 @@ export function golden<K extends keyof Files>(stem: K): Files[K] {
 }
 
 /** The files of operations, by family. */
-export const opStems = ['ops', 'convolution', 'pooling'] as const satisfies (keyof Files)[];
+export const opStems = ['ops', 'convolution', 'pooling', 'images'] as const satisfies (keyof Files)[];
 
 /** The stems of all golden files. */
 export const goldenStems: readonly (keyof Files)[] = [...opStems, 'optimizers', 'schedules', 'mlp-small', 'mlp-large'];

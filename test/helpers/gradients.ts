@@ -4,6 +4,7 @@ import { linear } from '../../lib/ops/matmul.js';
 import { Random } from '../../lib/random.js';
 import { activations } from './activations.js';
 import { convolutionCases } from './convolutions.js';
+import { imageCases } from './images.js';
 import { poolingCases } from './poolings.js';
 import { f64, i32 } from './build.js';
 import type { GradcheckOptions } from './gradcheck.js';
@@ -329,4 +330,5 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
   ...normCases,
   ...convolutionCases,
   ...poolingCases,
+  ...imageCases,
 };

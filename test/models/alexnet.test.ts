@@ -1,9 +1,7 @@
-// Proves lib/models/alexnet.ts and response-norm.ts: sizes, shapes and training of AlexNet.
+// Proves lib/models/alexnet.ts: sizes, shapes and training of AlexNet.
 
 import test from 'ava';
-import { ArgumentError, ResponseNorm, alexnet, googlenet } from '../../lib/index.js';
-import { f32 } from '../helpers/build.js';
-import { Seeded } from '../helpers/seeded.js';
+import { ArgumentError, alexnet, googlenet } from '../../lib/index.js';
 import { figures, imageModelContract } from '../contracts/image-model.js';
 
 test('[M03] AlexNet in its three forms has the published sizes', (t) => {
@@ -43,17 +41,6 @@ test('[M03] AlexNet in its three forms has the published sizes', (t) => {
 
 test('[M11, P42] GoogLeNet has 8.7 times fewer parameters than AlexNet', (t) => {
   t.is((alexnet({ form: '2012' }).parameterCount() / googlenet().parameterCount()).toFixed(1), '8.7');
-});
-
-test('response normalization divides by the power ¾ of the squares around a channel', (t) => {
-  const x = new Seeded(2).uniform(2 * 3 * 7, -30, 30);
-  const y = new ResponseNorm().forward(f32(x, [1, 2, 3, 7]));
-  for (let i = 0; i < x.length; i++) {
-    const channel = i % 7;
-    let sum = 0;
-    for (let c = Math.max(0, channel - 2); c <= Math.min(6, channel + 2); c++) sum += x[i - channel + c] ** 2;
-    t.true(Math.abs(y.data[i] - x[i] / (1 + (1e-4 / 5) * sum) ** 0.75) < 1e-5);
-  }
 });
 
 test('small AlexNets train alike in eager and compiled steps, and come back from files', (t) => {

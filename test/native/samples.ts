@@ -4,6 +4,7 @@ import { nativeOps } from '../../lib/native.js';
 import { Seeded } from '../helpers/seeded.js';
 import { augment } from './augment.js';
 import { convolutionMaker } from '../helpers/convolutions.js';
+import { imageMakers } from '../helpers/images.js';
 import { adaptiveMaker, poolingMaker } from '../helpers/poolings.js';
 import { columnsOf, type Float, type Maker, one, type Sample, state, uniform } from './calls.js';
 import { fusedMakers } from './fused.js';
@@ -160,6 +161,7 @@ const makers: Record<string, Maker> = {
     Object.entries(fusedMakers).map(([op, make]) => [op, (...given: Parameters<Maker>) => make(...given).map(({ sample }) => sample)]),
   ),
   ...normMakers,
+  ...imageMakers,
   add: binary('add'),
   sub: binary('sub'),
   mul: binary('mul'),
@@ -246,6 +248,14 @@ const makers: Record<string, Maker> = {
         outputs: one(dtype, n),
         inputs: [uniform(random, dtype, n)],
         ints: [Math.max(0, n - 1), 1, n, -1],
+        reals: [],
+      },
+      {
+        op: 'copy_strided',
+        form: `${columns} of ${columns + 2} channels`,
+        outputs: one(dtype, n),
+        inputs: [uniform(random, dtype, (n / columns) * (columns + 2))],
+        ints: n === 0 ? [0, 1, 0, 1] : [1, 3, 1, n / columns, columns, n, columns + 2, 1],
         reals: [],
       },
     ];

@@ -9,6 +9,7 @@ import {
   crossEntropy,
   exp,
   histogram,
+  localResponseNorm,
   log,
   logSoftmax,
   mseLoss,
@@ -242,6 +243,7 @@ const vectorOps: [string, (x: Real) => Real][] = [
     'crossEntropy of probabilities',
     (x) => crossEntropy(x.reshape([1, -1]), Tensor.from(floats(x.dtype, new Array(x.size).fill(1 / x.size)), [1, x.size]) as Real),
   ],
+  ['localResponseNorm', (x) => localResponseNorm(x.reshape([1, -1]), 3)],
   ['mseLoss', (x) => mseLoss(x, x.neg())],
   ['pow', (x) => x.pow(2)],
 ];
