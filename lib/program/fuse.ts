@@ -6,6 +6,7 @@ import { fuseBatchNorm, fuseBatchNormMask } from './passes/batch-norm.js';
 import { fuseChains } from './passes/chain.js';
 import { fuseClipping } from './passes/clipping.js';
 import { fuseConcatGradient } from './passes/concat-gradient.js';
+import { fuseCopies } from './passes/copies.js';
 import { foldConstants } from './passes/constants.js';
 import { fuseCrossEntropy } from './passes/cross-entropy.js';
 import { removeDead } from './passes/dead.js';
@@ -19,6 +20,7 @@ import type { Recording, Slot } from './record.js';
 const passes: readonly Pass[] = [
   foldConstants,
   removeDead,
+  fuseCopies,
   fuseBatchNorm,
   fuseActivation,
   fuseConcatGradient,

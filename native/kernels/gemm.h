@@ -3,69 +3,88 @@
 // the accumulators back in `start`).
 
 using nodegrad::Epilogue;
+using nodegrad::GemmRun;
 using nodegrad::Prior;
 
-// Rows of the micro-tile for panels of 1 … 4 vectors of 16 lanes: as many accumulators as the registers hold beside one row of B
-// and one element of A. 0: no such panel.
+// Rows of the micro-tile for panels of half a vector and of 1 … 4 vectors of 16 lanes: as many accumulators as the registers hold
+// beside one row of B and one element of A. 0: no such panel.
 template <class T> struct GemmRows;
 #if defined(__AVX512F__)
 constexpr int64_t gemmRegister = 64;  // bytes
-template <> struct GemmRows<float> { static constexpr int of[5] = {0, 14, 14, 8, 6}; };
-template <> struct GemmRows<double> { static constexpr int of[5] = {0, 14, 6, 0, 0}; };
+template <> struct GemmRows<float> { static constexpr int of[5] = {14, 14, 14, 8, 6}; };
+template <> struct GemmRows<double> { static constexpr int of[5] = {14, 14, 6, 0, 0}; };
 #elif defined(__AVX2__)
 constexpr int64_t gemmRegister = 32;
-template <> struct GemmRows<float> { static constexpr int of[5] = {0, 6, 2, 0, 0}; };
-template <> struct GemmRows<double> { static constexpr int of[5] = {0, 3, 1, 0, 0}; };
+template <> struct GemmRows<float> { static constexpr int of[5] = {12, 6, 2, 0, 0}; };
+template <> struct GemmRows<double> { static constexpr int of[5] = {6, 3, 1, 0, 0}; };
 #else
 constexpr int64_t gemmRegister = 16;
-template <> struct GemmRows<float> { static constexpr int of[5] = {0, 1, 0, 0, 0}; };
-template <> struct GemmRows<double> { static constexpr int of[5] = {0, 1, 0, 0, 0}; };
+template <> struct GemmRows<float> { static constexpr int of[5] = {2, 1, 0, 0, 0}; };
+template <> struct GemmRows<double> { static constexpr int of[5] = {2, 1, 0, 0, 0}; };
 #endif
 
 #define UNROLL _Pragma("GCC unroll 16")
 
-// c[MR, 16·(NV−1) + last] = (prior +) start + Σ_k a·b. AT: rows of A are neighbours and a step of k is aStride elements;
-// otherwise the rows are aStride apart and the steps of k are neighbours.
+// c[MR, 16·(NV−1) + last] = start + Σ_k a·b over `count` runs of k, then the epilogue but for maps that are no ReLU. AT: rows of A are neighbours and a step of k is aStride
+// elements; otherwise the rows are aStride apart and the steps of k are neighbours. NV = 0: half a vector, c[MR, last].
 template <class T, int MR, int NV, bool AT, bool TAIL>
-__attribute__((noinline)) void gemmMicro(int64_t k, const T* a, int64_t aStride, const T* b, int64_t bRow, const T* start, int64_t startRow,
-                                         T* c, int64_t cRow, int last, Prior prior) {
-  V<T> sum[MR][NV];
+__attribute__((noinline)) void gemmMicro(const GemmRun* runs, int64_t count, int64_t k, const T* a, int64_t aStride, const T* b, int64_t bRow,
+                                         const T* start, int64_t startRow, T* c, int64_t cRow, int last, const Epilogue<T>& e) {
+  constexpr int vectors = NV > 0 ? NV : 1;
+  const auto fill = [](T x) FORMULA { if constexpr (NV > 0) return set1(x); else return half(x); };
+  const auto read = [last](const T* row, int j) FORMULA {
+    if constexpr (NV > 0) return TAIL && j == NV - 1 ? load(row + j * lanes, last) : load(row + j * lanes);
+    else return TAIL ? loadHalf(row, last) : loadHalf(row);
+  };
+  decltype(fill(T(0))) sum[MR][vectors];
   if (start) {
     UNROLL for (int i = 0; i < MR; ++i)
-      UNROLL for (int j = 0; j < NV; ++j)
-        sum[i][j] = TAIL && j == NV - 1 ? load(start + i * startRow + j * lanes, last) : load(start + i * startRow + j * lanes);
+      UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] = read(start + i * startRow, j);
   } else {
     UNROLL for (int i = 0; i < MR; ++i)
-      UNROLL for (int j = 0; j < NV; ++j) sum[i][j] = zero<T>();
+      UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] = fill(0);
   }
-  // Three rows share a pointer: base, base + stride, base + 2·stride are all addressing modes.
-  const T* row[(MR + 2) / 3];
-  UNROLL for (int i = 0; i < (MR + 2) / 3; ++i) row[i] = a + i * 3 * aStride;
-  _Pragma("GCC unroll 1") for (int64_t step = 0; step < k; ++step) {
-    V<T> line[NV];
-    UNROLL for (int j = 0; j < NV; ++j) line[j] = TAIL && j == NV - 1 ? load(b + j * lanes, last) : load(b + j * lanes);
-    b += bRow;
-    UNROLL for (int i = 0; i < MR; ++i) {
-      const V<T> x = set1(AT ? a[i] : row[i / 3][(i % 3) * aStride]);
-      UNROLL for (int j = 0; j < NV; ++j) sum[i][j] = fma(x, line[j], sum[i][j]);
+  for (; count > 0; --count, ++runs) {
+    // Three rows share a pointer: base, base + stride, base + 2·stride are all addressing modes.
+    const T* row[AT ? 1 : (MR + 2) / 3];
+    UNROLL for (int i = 0; i < (AT ? 1 : (MR + 2) / 3); ++i) row[i] = a + runs->a + i * 3 * aStride;
+    const T* line = b + runs->b;
+    _Pragma("GCC unroll 1") for (int64_t step = 0; step < k; ++step) {
+      decltype(fill(T(0))) y[vectors];
+      UNROLL for (int j = 0; j < vectors; ++j) y[j] = read(line, j);
+      line += bRow;
+      UNROLL for (int i = 0; i < MR; ++i) {
+        const auto x = fill(AT ? row[0][i] : row[AT ? 0 : i / 3][(i % 3) * aStride]);
+        UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] = fma(x, y[j], sum[i][j]);
+      }
+      UNROLL for (int i = 0; i < (AT ? 1 : (MR + 2) / 3); ++i) row[i] += AT ? aStride : 1;
     }
-    if (AT) a += aStride;
-    else UNROLL for (int i = 0; i < (MR + 2) / 3; ++i) ++row[i];
   }
+  const auto each = [&](auto f) FORMULA {
+    UNROLL for (int i = 0; i < MR; ++i)
+      UNROLL for (int j = 0; j < vectors; ++j) sum[i][j] = f(sum[i][j], i, j);
+  };
+  if (e.prior == Prior::old) each([&](auto v, int i, int j) FORMULA { return read(c + i * cRow, j) + v; });
+  else if (e.prior == Prior::zero) each([&](auto v, int, int) FORMULA { return fill(0) + v; });
+  if (e.bias) each([&](auto v, int, int j) FORMULA { return v + read(e.bias, j); });
+  if (e.relu) each([&](auto v, int, int) FORMULA {
+    if constexpr (NV > 0) return maximum(v, zero<T>());
+    else return half(maximum(whole(v), zero<T>()));
+  });
+  if (e.y && !e.mapBackward) each([&](auto v, int i, int j) FORMULA {
+    if constexpr (NV > 0) return reluGradient(v, read(e.y + i * e.yRow, j));
+    else return half(reluGradient(whole(v), whole(read(e.y + i * e.yRow, j))));
+  });
   UNROLL for (int i = 0; i < MR; ++i)
-    UNROLL for (int j = 0; j < NV; ++j) {
-      T* to = c + i * cRow + j * lanes;
-      V<T> total = sum[i][j];
-      if (prior == Prior::old) total = (TAIL && j == NV - 1 ? load(to, last) : load(to)) + total;
-      else if (prior == Prior::zero) total = zero<T>() + total;
-      if (TAIL && j == NV - 1) store(to, total, last);
-      else store(to, total);
+    UNROLL for (int j = 0; j < vectors; ++j) {
+      if (TAIL && j == vectors - 1) store(c + i * cRow + j * lanes, sum[i][j], last);
+      else store(c + i * cRow + j * lanes, sum[i][j]);
     }
 }
 #undef UNROLL
 
 template <class T>
-using GemmMicro = void (*)(int64_t, const T*, int64_t, const T*, int64_t, const T*, int64_t, T*, int64_t, int, Prior);
+using GemmMicro = void (*)(const GemmRun*, int64_t, int64_t, const T*, int64_t, const T*, int64_t, const T*, int64_t, T*, int64_t, int, const Epilogue<T>&);
 
 template <class T, int MR, int NV> inline GemmMicro<T> gemmPick(int64_t rows, bool at, bool tail) {
   if (rows == MR) {
@@ -105,28 +124,36 @@ inline void gemmFinishRows(int64_t m, int64_t n, const T* x, int64_t xRow, const
   }
 }
 
+// The maps of an epilogue that are no ReLU, over rows that may follow each other without gaps.
+template <class T> inline void gemmMaps(int64_t m, int64_t n, T* c, int64_t cRow, const Epilogue<T>& e) {
+  if (cRow == n && (!e.y || e.yRow == n)) { n *= m; m = 1; }
+  for (int64_t i = 0; e.map && i < m; ++i) e.map(c + i * cRow, c + i * cRow, n, false);
+  for (int64_t i = 0; e.mapBackward && i < m; ++i) e.mapBackward(c + i * cRow, c + i * cRow, e.y + i * e.yRow, n, false);
+}
+
 // c = x (+ other), then the epilogue; x may be c.
 template <class T>
 void gemmFinish(int64_t m, int64_t n, const T* x, int64_t xRow, const T* other, int64_t otherRow, T* c, int64_t cRow, const Epilogue<T>& e) {
   if (e.relu) gemmFinishRows<true, false>(m, n, x, xRow, other, otherRow, c, cRow, e);
   else if (e.y && !e.mapBackward) gemmFinishRows<false, true>(m, n, x, xRow, other, otherRow, c, cRow, e);
   else if (x != c || other || e.prior != Prior::none || e.bias) gemmFinishRows<false, false>(m, n, x, xRow, other, otherRow, c, cRow, e);
-  for (int64_t i = 0; e.map && i < m; ++i) e.map(c + i * cRow, c + i * cRow, n, false);
-  for (int64_t i = 0; e.mapBackward && i < m; ++i) e.mapBackward(c + i * cRow, c + i * cRow, e.y + i * e.yRow, n, false);
+  gemmMaps(m, n, c, cRow, e);
 }
 
-// One panel of at most 16 · gemmVectors columns over all rows of a tile: c = start + a·b, then the epilogue of gemmFinish.
-// One of aRow and aCol is 1; the rows of b are contiguous. No start: from zero. start may be c.
+// One panel of at most 16 · gemmVectors columns over all rows of a tile: c = start + a·b, then the epilogue of gemmFinish. The product's k
+// is `count` runs of k steps each. One of aRow and aCol is 1; the rows of b are contiguous. No start: from zero. start may be c.
 template <class T>
-void gemmPanel(int64_t m, int64_t n, int64_t k, const T* a, int64_t aRow, int64_t aCol, const T* b, int64_t bRow, const T* start,
-               int64_t startRow, T* c, int64_t cRow, const Epilogue<T>& epilogue) {
-  const int vectors = int((n + lanes - 1) / lanes), last = int(n - (vectors - 1) * lanes);
-  const bool at = aCol != 1, tail = last != lanes;
+void gemmRuns(int64_t m, int64_t n, const GemmRun* runs, int64_t count, int64_t k, const T* a, int64_t aRow, int64_t aCol, const T* b,
+              int64_t bRow, const T* start, int64_t startRow, T* c, int64_t cRow, const Epilogue<T>& epilogue) {
+  const int vectors = n <= lanes / 2 ? 0 : int((n + lanes - 1) / lanes), width = vectors == 0 ? lanes / 2 : lanes;
+  const int last = int(n - (vectors > 1 ? (vectors - 1) * lanes : 0));
+  const bool at = aCol != 1, tail = last != width;
   const int64_t strips = (m + GemmRows<T>::of[vectors] - 1) / GemmRows<T>::of[vectors], low = m / strips;
   GemmMicro<T> micro[2];
   for (int i = 0; i < 2; ++i) {
     const int64_t rows = low + i;
-    micro[i] = vectors == 1   ? gemmPickIn<T, 1>(rows, at, tail)
+    micro[i] = vectors == 0   ? gemmPickIn<T, 0>(rows, at, tail)
+               : vectors == 1 ? gemmPickIn<T, 1>(rows, at, tail)
                : vectors == 2 ? gemmPickIn<T, 2>(rows, at, tail)
                : vectors == 3 ? gemmPickIn<T, 3>(rows, at, tail)
                               : gemmPickIn<T, 4>(rows, at, tail);
@@ -134,38 +161,46 @@ void gemmPanel(int64_t m, int64_t n, int64_t k, const T* a, int64_t aRow, int64_
   for (int64_t s = 0, i = 0; s < strips; ++s) {
     const int64_t rows = m * (s + 1) / strips - i;
     T* to = c + i * cRow;
-    micro[rows - low](k, a + i * aRow, at ? aCol : aRow, b, bRow, start ? start + i * startRow : nullptr, startRow, to, cRow, last,
-                      epilogue.prior);
-    if (epilogue.beyondSums()) {
-      Epilogue<T> rest = epilogue.at(i, 0);
-      rest.prior = Prior::none;
-      gemmFinish<T>(rows, n, to, cRow, nullptr, 0, to, cRow, rest);
-    }
+    micro[rows - low](runs, count, k, a + i * aRow, at ? aCol : aRow, b, bRow, start ? start + i * startRow : nullptr, startRow, to, cRow, last,
+                      epilogue.at(i, 0));
     i += rows;
   }
+  gemmMaps(m, n, c, cRow, epilogue);
+}
+template <class T>
+void gemmPanel(int64_t m, int64_t n, int64_t k, const T* a, int64_t aRow, int64_t aCol, const T* b, int64_t bRow, const T* start,
+               int64_t startRow, T* c, int64_t cRow, const Epilogue<T>& epilogue) {
+  constexpr GemmRun all = {0, 0};
+  gemmRuns(m, n, &all, 1, k, a, aRow, aCol, b, bRow, start, startRow, c, cRow, epilogue);
 }
 
 // Rows of the micro-tile in panels of that many vectors, 0 where there is none.
 template <class T> int gemmRows(int vectors) { return vectors >= 1 && vectors <= 4 ? GemmRows<T>::of[vectors] : 0; }
 
-// Vectors per panel that suit m rows and n columns: least time in half cycles of a core that does two FMAs and two loads a cycle,
-// an FMA taking four cycles.
-template <class T> int gemmVectors(int64_t m, int64_t n) {
-  constexpr int64_t registers = sizeof(V<T>) / gemmRegister;
-  const int64_t all = (n + lanes - 1) / lanes;
+// Vectors per panel that suit m rows, n columns and k steps: least time in quarter cycles of a core that does two FMAs and two loads a
+// cycle, an FMA taking four cycles. Where it is the same, fewest reads if k is long, for they may not come from the nearest cache, and
+// else the widest panel, whose writes follow each other.
+template <class T> int gemmVectors(int64_t m, int64_t n, int64_t k) {
+  constexpr int64_t registers = sizeof(H<T>) / (gemmRegister / 2);  // halves of a register that half a vector takes
   int best = 1;
-  int64_t least = 0;
+  int64_t least = 0, fewest = 0;
   for (int vectors = 4; vectors >= 1; --vectors) {
     if (!GemmRows<T>::of[vectors]) continue;
-    int64_t time = 0;
+    int64_t time = 0, reads = 0;
     for (int part = 0; part < 2; ++part) {
-      const int64_t width = part == 0 ? vectors : all % vectors, panels = part == 0 ? all / vectors : 1;
-      if (width == 0 || panels == 0 || !GemmRows<T>::of[width]) continue;
-      const int64_t strips = (m + GemmRows<T>::of[width] - 1) / GemmRows<T>::of[width];
-      const int64_t multiply = m * width * registers, read = m + strips * width * registers, wait = strips * 8;
+      const int64_t rest = n % (vectors * lanes), panels = part == 0 ? n / (vectors * lanes) : 1;
+      const int64_t halves = part == 0 ? 2 * vectors : rest <= lanes / 2 ? rest > 0 : 2 * ((rest + lanes - 1) / lanes);
+      if (halves == 0 || panels == 0) continue;
+      const int64_t rows = GemmRows<T>::of[halves / 2], strips = (m + rows - 1) / rows;
+      const int64_t multiply = m * halves * registers, read = 2 * m + strips * halves * registers, wait = strips * 16;
+      reads += panels * read;
       time += panels * (multiply > read ? (multiply > wait ? multiply : wait) : (read > wait ? read : wait));
     }
-    if (least == 0 || time < least) { least = time; best = vectors; }
+    if (least == 0 || time < least || (k > 256 && time == least && reads < fewest)) {
+      least = time;
+      fewest = reads;
+      best = vectors;
+    }
   }
   return best;
 }

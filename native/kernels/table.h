@@ -31,6 +31,9 @@ template <class T> struct Epilogue {
   __attribute__((always_inline)) bool beyondSums() const { return bias || relu || map || y; }
 };
 
+// A run of a product's k: from which elements of A and B on.
+struct GemmRun { int64_t a, b; };
+
 // How the windows of a pooling lie along one axis: `out` windows of `kernel` taps, the first tap of window o at o·stride − padding.
 struct PoolAxis {
   int64_t in, out, kernel, stride, padding, dilation;

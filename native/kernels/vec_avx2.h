@@ -41,7 +41,15 @@ template <> struct R<float> {
   // Lanes [0, n) of the register: for partial loads and stores.
   static __m256i tail(int n) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
   static reg loadn(const float* p, int n) { return _mm256_maskload_ps(p, tail(n)); }
-  static void storen(float* p, reg a, int n) { _mm256_maskstore_ps(p, tail(n), a); }
+  // Not by a masked store, which takes many cycles on some processors.
+  static void storen(float* p, reg a, int n) {
+    if (n >= 8) return store(p, a);
+    if (n <= 0) return;
+    __m128 part = _mm256_castps256_ps128(a);
+    if (n & 4) { _mm_storeu_ps(p, part); p += 4; part = _mm256_extractf128_ps(a, 1); }
+    if (n & 2) { _mm_storel_pi((__m64*)p, part); p += 2; part = _mm_movehl_ps(part, part); }
+    if (n & 1) _mm_store_ss(p, part);
+  }
 };
 template <> struct R<double> {
   using reg = __m256d; static constexpr int n = 4, w = 4;
@@ -72,7 +80,13 @@ template <> struct R<double> {
   template <int K> static __m256i shr(__m256i a) { return _mm256_srli_epi64(a, K); }
   static __m256i tail(int n) { return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3)); }
   static reg loadn(const double* p, int n) { return _mm256_maskload_pd(p, tail(n)); }
-  static void storen(double* p, reg a, int n) { _mm256_maskstore_pd(p, tail(n), a); }
+  static void storen(double* p, reg a, int n) {
+    if (n >= 4) return store(p, a);
+    if (n <= 0) return;
+    __m128d part = _mm256_castpd256_pd128(a);
+    if (n & 2) { _mm_storeu_pd(p, part); p += 2; part = _mm256_extractf128_pd(a, 1); }
+    if (n & 1) _mm_store_sd(p, part);
+  }
 };
 
 template <class T> struct V { typename R<T>::reg v[R<T>::n]; };
@@ -104,6 +118,20 @@ template <class T> INLINE V<T> sqrt(V<T> a) { EACH a.v[i] = R<T>::sqrt(a.v[i]); 
 template <class T> INLINE T roundMagic() { return sizeof(T) == 4 ? T(12582912.0) : T(6755399441055744.0); }
 template <class T> INLINE V<T> rawMax(V<T> a, V<T> b) { EACH a.v[i] = R<T>::max(a.v[i], b.v[i]); return a; }
 template <class T> INLINE V<T> rawMin(V<T> a, V<T> b) { EACH a.v[i] = R<T>::min(a.v[i], b.v[i]); return a; }
+
+// Half a vector, eight lanes: what a matrix product needs of it.
+template <class T> struct H { typename R<T>::reg v[R<T>::n / 2]; };
+#define EACH_HALF _Pragma("GCC unroll 2") for (int i = 0; i < R<T>::n / 2; ++i)
+template <class T> INLINE H<T> half(T x) { H<T> r; EACH_HALF r.v[i] = R<T>::set1(x); return r; }
+template <class T> INLINE H<T> loadHalf(const T* p) { H<T> r; EACH_HALF r.v[i] = R<T>::load(p + i * R<T>::w); return r; }
+template <class T> INLINE H<T> loadHalf(const T* p, int n) { H<T> r; EACH_HALF r.v[i] = R<T>::loadn(p + i * R<T>::w, n - i * R<T>::w); return r; }
+template <class T> INLINE void store(T* p, H<T> a) { EACH_HALF R<T>::store(p + i * R<T>::w, a.v[i]); }
+template <class T> INLINE void store(T* p, H<T> a, int n) { EACH_HALF R<T>::storen(p + i * R<T>::w, a.v[i], n - i * R<T>::w); }
+template <class T> INLINE H<T> operator+(H<T> a, H<T> b) { EACH_HALF a.v[i] = R<T>::add(a.v[i], b.v[i]); return a; }
+template <class T> INLINE H<T> fma(H<T> a, H<T> b, H<T> c) { EACH_HALF c.v[i] = R<T>::fma(a.v[i], b.v[i], c.v[i]); return c; }
+template <class T> INLINE V<T> whole(H<T> a) { V<T> r = zero<T>(); EACH_HALF r.v[i] = a.v[i]; return r; }  // the rest is anything
+template <class T> INLINE H<T> half(V<T> a) { H<T> r; EACH_HALF r.v[i] = a.v[i]; return r; }
+#undef EACH_HALF
 
 template <class T> INLINE B<T> bits(V<T> a) { B<T> r; EACH r.v[i] = R<T>::bits(a.v[i]); return r; }
 template <class T> INLINE V<T> fromBits(B<T> a) { V<T> r; EACH r.v[i] = R<T>::from(a.v[i]); return r; }

@@ -100,6 +100,29 @@ template <class T> INLINE T roundMagic() { return sizeof(T) == 4 ? T(12582912.0)
 template <class T> INLINE V<T> rawMax(V<T> a, V<T> b) { EACH a.v[i] = R<T>::max(a.v[i], b.v[i]); return a; }
 template <class T> INLINE V<T> rawMin(V<T> a, V<T> b) { EACH a.v[i] = R<T>::min(a.v[i], b.v[i]); return a; }
 
+// Half a vector, eight lanes: what a matrix product needs of it.
+template <class T> struct H;
+template <> struct H<float> { __m256 v; };
+template <> struct H<double> { __m512d v; };
+INLINE H<float> half(float x) { return {_mm256_set1_ps(x)}; }
+INLINE H<double> half(double x) { return {_mm512_set1_pd(x)}; }
+INLINE H<float> loadHalf(const float* p) { return {_mm256_loadu_ps(p)}; }
+INLINE H<double> loadHalf(const double* p) { return {_mm512_loadu_pd(p)}; }
+INLINE H<float> loadHalf(const float* p, int n) { return {_mm256_maskz_loadu_ps(tail<double>(n, 0), p)}; }
+INLINE H<double> loadHalf(const double* p, int n) { return {_mm512_maskz_loadu_pd(tail<double>(n, 0), p)}; }
+INLINE void store(float* p, H<float> a) { _mm256_storeu_ps(p, a.v); }
+INLINE void store(double* p, H<double> a) { _mm512_storeu_pd(p, a.v); }
+INLINE void store(float* p, H<float> a, int n) { _mm256_mask_storeu_ps(p, tail<double>(n, 0), a.v); }
+INLINE void store(double* p, H<double> a, int n) { _mm512_mask_storeu_pd(p, tail<double>(n, 0), a.v); }
+INLINE H<float> operator+(H<float> a, H<float> b) { return {_mm256_add_ps(a.v, b.v)}; }
+INLINE H<double> operator+(H<double> a, H<double> b) { return {_mm512_add_pd(a.v, b.v)}; }
+INLINE H<float> fma(H<float> a, H<float> b, H<float> c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+INLINE H<double> fma(H<double> a, H<double> b, H<double> c) { return {_mm512_fmadd_pd(a.v, b.v, c.v)}; }
+INLINE V<float> whole(H<float> a) { return {{_mm512_zextps256_ps512(a.v)}}; }  // the rest is anything
+INLINE V<double> whole(H<double> a) { return {{a.v, _mm512_setzero_pd()}}; }
+INLINE H<float> half(V<float> a) { return {_mm512_castps512_ps256(a.v[0])}; }
+INLINE H<double> half(V<double> a) { return {a.v[0]}; }
+
 template <class T> INLINE B<T> bits(V<T> a) { B<T> r; EACH r.v[i] = R<T>::bits(a.v[i]); return r; }
 template <class T> INLINE V<T> fromBits(B<T> a) { V<T> r; EACH r.v[i] = R<T>::from(a.v[i]); return r; }
 template <class T> INLINE B<T> setBits(typename BitsOf<T>::type x) { B<T> r; EACH r.v[i] = R<T>::iset(x); return r; }

@@ -37,6 +37,20 @@ inline double fmaLane(double a, double b, double c) { return __builtin_fma(a, b,
 template <class T> inline V<T> fma(V<T> a, V<T> b, V<T> c) { V<T> r; EACH(i) r.v[i] = fmaLane(a.v[i], b.v[i], c.v[i]); return r; }   // a·b + c
 template <class T> inline V<T> fnma(V<T> a, V<T> b, V<T> c) { V<T> r; EACH(i) r.v[i] = fmaLane(-a.v[i], b.v[i], c.v[i]); return r; }  // c − a·b
 
+// Half a vector, eight lanes: what a matrix product needs of it.
+template <class T> struct H { T v[8]; };
+#define EACH_HALF(i) for (int i = 0; i < 8; ++i)
+template <class T> inline H<T> half(T x) { H<T> r; EACH_HALF(i) r.v[i] = x; return r; }
+template <class T> inline H<T> loadHalf(const T* p) { H<T> r; EACH_HALF(i) r.v[i] = p[i]; return r; }
+template <class T> inline H<T> loadHalf(const T* p, int n) { H<T> r; EACH_HALF(i) r.v[i] = i < n ? p[i] : T(0); return r; }
+template <class T> inline void store(T* p, H<T> a) { EACH_HALF(i) p[i] = a.v[i]; }
+template <class T> inline void store(T* p, H<T> a, int n) { for (int i = 0; i < n; ++i) p[i] = a.v[i]; }
+template <class T> inline H<T> operator+(H<T> a, H<T> b) { EACH_HALF(i) a.v[i] = a.v[i] + b.v[i]; return a; }
+template <class T> inline H<T> fma(H<T> a, H<T> b, H<T> c) { EACH_HALF(i) c.v[i] = fmaLane(a.v[i], b.v[i], c.v[i]); return c; }
+template <class T> inline V<T> whole(H<T> a) { V<T> r = zero<T>(); EACH_HALF(i) r.v[i] = a.v[i]; return r; }  // the rest is anything
+template <class T> inline H<T> half(V<T> a) { H<T> r; EACH_HALF(i) r.v[i] = a.v[i]; return r; }
+#undef EACH_HALF
+
 inline float sqrtLane(float a) { return __builtin_sqrtf(a); }
 inline double sqrtLane(double a) { return __builtin_sqrt(a); }
 template <class T> inline V<T> sqrt(V<T> a) { V<T> r; EACH(i) r.v[i] = sqrtLane(a.v[i]); return r; }

@@ -321,10 +321,13 @@ template <class T> struct WinogradStrips {
                                 : gemmPickIn<T, 4>(low + i, at, false);
   }
   INLINE void run(int64_t k, const T* a, int64_t aRow, int64_t aStride, const T* b, int64_t bRow, bool onward, T* c, int64_t cRow, Prior prior) const {
+    constexpr GemmRun all = {0, 0};
+    Epilogue<T> epilogue;
+    epilogue.prior = prior;
     for (int64_t s = 0, i = 0; s < strips; ++s) {
       const int64_t rows = m * (s + 1) / strips - i;
       T* const to = c + i * cRow;
-      micro[rows - low](k, a + i * aRow, aStride, b, bRow, onward ? to : nullptr, cRow, to, cRow, lanes, prior);
+      micro[rows - low](&all, 1, k, a + i * aRow, aStride, b, bRow, onward ? to : nullptr, cRow, to, cRow, lanes, epilogue);
       i += rows;
     }
   }
@@ -354,7 +357,7 @@ void winogradMultiply(int64_t positions, int64_t m, int64_t n, int64_t k, const 
 template <class T>
 void winogradAccumulate(int64_t positions, int64_t m, int64_t n, int64_t k, const T* a, int64_t aRow, int64_t aPosition, const T* b, int64_t bRow,
                         int64_t bPosition, T* c, int64_t cRow, int64_t cPosition, Prior prior) {
-  const int64_t panel = gemmVectors<T>(m, n) * lanes, rest = n % panel, whole = n - rest;
+  const int64_t panel = gemmVectors<T>(m, n, k) * lanes, rest = n % panel, whole = n - rest;
   const WinogradStrips<T> strips(m, int((whole ? panel : rest) / lanes), true), narrow(m, int((rest ? rest : panel) / lanes), true);
   for (int64_t q = 0; q < positions; ++q, a += aPosition, b += bPosition, c += cPosition) {
     int64_t j = 0;

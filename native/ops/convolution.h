@@ -54,7 +54,7 @@ NODEGRAD_CONVOLUTION_ALGORITHM(im2col)     // every geometry; the oracle
 NODEGRAD_CONVOLUTION_ALGORITHM(pointwise)  // 1×1, as a matrix product
 NODEGRAD_CONVOLUTION_ALGORITHM(depthwise)  // a group for each channel
 NODEGRAD_CONVOLUTION_ALGORITHM(winograd)   // 3×3 with stride 1
-NODEGRAD_CONVOLUTION_ALGORITHM(direct)     // patches of a tile at a time, phases of strided input gradients
+NODEGRAD_CONVOLUTION_ALGORITHM(direct)     // rows of pixels as they lie, phases of strided input gradients
 #undef NODEGRAD_CONVOLUTION_ALGORITHM
 
 // At the end of an algorithm's file, inside its namespace.

@@ -7,7 +7,7 @@
 #include "../runtime/pool.h"
 #include "convolution.h"
 #include "gemm.h"
-#include "patches.h"
+#include "phases.h"
 
 namespace nodegrad::depthwise {
 namespace {
@@ -16,7 +16,6 @@ constexpr int64_t lane = 16;
 constexpr int64_t rowsBytes = 256 << 10;  // of the rows that an output row reads, of a slice of channels: part of the first-level cache
 constexpr double leastTile = 1 << 17;     // products: about a microsecond
 constexpr int64_t partialBytes = 1 << 20;  // of the partial sums of a weight gradient, at least one set
-constexpr int64_t mostPhases = 64;
 
 bool serves(const Convolution& s) { return s.groups > 1 && s.groups == s.c && s.k == s.c && s.taps() <= unblocked; }
 
@@ -30,7 +29,7 @@ template <class F> void parts(const Axis& h, int64_t begin, int64_t end, F&& bod
     return std::pair(first, last);
   };
   // The first and the last tap reach farthest; between these bounds all taps are inside.
-  const int64_t low = h.taps > 0 ? std::max(h.begin(0), h.begin(h.taps - 1)) : 0, high = h.taps > 0 ? std::min(h.end(0, 1), h.end(h.taps - 1, 1)) : 0;
+  const int64_t low = h.taps > 0 ? std::max(h.begin(0), h.begin(h.taps - 1)) : 0, high = h.taps > 0 ? std::min(h.end(0), h.end(h.taps - 1)) : 0;
   for (int64_t p = begin; p < end;) {
     const int64_t next = p >= low && p < high ? std::min(end, high) : p + 1;
     const auto [first, last] = taps(p);
@@ -44,12 +43,10 @@ template <class T> int64_t sliceOf(const Convolution& s, const Phase& f) {
   return std::clamp<int64_t>(rowsBytes / row / lane * lane, lane, divideUp(s.c, lane) * lane);
 }
 
-template <class T> Phase phaseOf(const Convolution& s, bool backward, int64_t i) { return backward ? backwardPhase(s, i) : forwardPhase(s); }
-
 template <class T> size_t workspaceOf(const Convolution& s, bool backward) {
   const int64_t row = backward ? s.w : s.ow;
   int64_t slice = lane;
-  for (int64_t i = 0; i < (backward ? s.strideH * s.strideW : 1); ++i) slice = std::max(slice, sliceOf<T>(s, phaseOf<T>(s, backward, i)));
+  for (int64_t i = 0; i < phasesOf(s, backward); ++i) slice = std::max(slice, sliceOf<T>(s, phaseOf(s, backward, i)));
   return s.n == 0 ? 0 : size_t(row * slice) * sizeof(T) * size_t(threads());
 }
 
@@ -58,8 +55,8 @@ void convolve(const Convolution& s, bool backward, const T* source, const T* w, 
   const Kernels<T>& kernels = kernelsOf<T>();
   const int64_t c = s.c;
   const size_t rowSize = workspaceOf<T>(s, backward) / sizeof(T) / size_t(threads());
-  for (int64_t phase = 0; phase < (backward ? s.strideH * s.strideW : 1); ++phase) {
-    const Phase f = phaseOf<T>(s, backward, phase);
+  for (int64_t phase = 0; phase < phasesOf(s, backward); ++phase) {
+    const Phase f = phaseOf(s, backward, phase);
     if (f.area() == 0) continue;
     const int64_t slice = sliceOf<T>(s, f), rows = s.n * f.v.positions;
     const int64_t band = std::clamp<int64_t>(int64_t(leastTile / double(f.h.positions * c * std::max<int64_t>(1, f.v.taps * f.h.taps))), 1, rows);
@@ -143,7 +140,7 @@ template <class T> void forward(const Convolution& s, const T* x, const T* w, T*
 }
 
 template <class T> bool servesInputGradient(const Convolution& s) {
-  return serves(s) && s.strideH <= mostPhases && s.strideW <= mostPhases && s.strideH * s.strideW <= mostPhases;
+  return serves(s) && fewPhases(s);
 }
 template <class T> size_t inputGradientWorkspace(const Convolution& s) { return workspaceOf<T>(s, true); }
 template <class T> void inputGradient(const Convolution& s, const T* dy, const T* w, T* dx, const Epilogue<T>& epilogue, void* workspace) {

@@ -1,71 +1,78 @@
-// Direct convolution: patches of a tile of pixels that never leave a core's cache, times packed weights.
+// Direct convolution: a row of pixels is the rows of a matrix product as it lies, for it steps evenly through its source. At most the
+// rows of the source that a tile reads are copied, for the zeros beside them.
 //
 // The order of arithmetic is that of one matrix product (gemm.h): forward over k = (a, b, q), input gradient over (a, b, o), weight
 // gradient over all pixels of all images. Bits do not depend on how the work is cut. An input gradient with stride s is s·s phases:
-// the inputs that see the same taps are a convolution of dy with these taps only. It leaves out products with the zeros that im2col
-// puts between the pixels of dy, which change no finite sum; a weight that is infinite or NaN makes NaN only where it is used.
+// the inputs that see the same taps are a convolution of dy with these taps only. That leaves out products with the zeros that im2col
+// puts between the pixels of dy; and taps above and below an image are left out too. Neither changes a finite sum; but an infinite
+// weight makes no NaN there.
 #include <algorithm>
 #include <cstring>
 
 #include "../runtime/pool.h"
 #include "convolution.h"
 #include "gemm.h"
-#include "patches.h"
+#include "phases.h"
 
 namespace nodegrad::direct {
 namespace {
 
 constexpr int64_t lane = 16;
-constexpr int64_t mostPhases = 64;
-constexpr int64_t patchBytes = 192 << 10;      // of a tile: part of the second-level cache
-constexpr int64_t partialBytes = 8 << 20;      // of the partial sums of a weight gradient, at least one set
-constexpr int64_t leastItems = 64, leastSlices = 8;
-constexpr int64_t sliceElements = 1 << 15;     // of the sums of an item of a weight gradient
-constexpr int64_t packRows = 8;
+constexpr int64_t mostRuns = 256;              // of a product: on the stack
+constexpr int64_t windowBytes = 64 << 10;      // of the rows of the source that a tile reads: part of the second-level cache
+constexpr double leastItem = 1 << 18;          // products: some microseconds
+constexpr int64_t leastItems = 64;
+constexpr int64_t rowPixels = 256;
+// Of a weight gradient: sums of a piece, rows of its micro-tile, pieces, bytes of partial sums (at least one set).
+constexpr int64_t pieceElements = 1 << 15, leastRows = 14, leastPieces = 8, partialBytes = 8 << 20;
 
-// A row length whose multiples do not fall on the same sets of the cache.
-template <class T> int64_t spread(int64_t count) {
-  const int64_t row = padded<T>(count);
-  return row * int64_t(sizeof(T)) % 1024 == 0 ? row + 64 / int64_t(sizeof(T)) : row;
+// A pointwise convolution may take several rows of an image for one.
+Convolution longRows(Convolution s) {
+  if (s.taps() != 1 || s.strideH != 1 || s.strideW != 1 || s.padTop != 0 || s.padLeft != 0 || s.oh != s.h || s.ow != s.w) return s;
+  int64_t together = std::clamp<int64_t>(rowPixels / std::max<int64_t>(1, s.w), 1, std::max<int64_t>(1, s.h));
+  while (s.h % together != 0) --together;
+  s.oh = s.h /= together;
+  s.ow = s.w *= together;
+  return s;
 }
 
 // ---- forward, input gradient --------------------------------------------------------------------------------------------------
 
 template <class T> struct Plan {
   bool backward;
-  int64_t phases, outputs;  // outputs: channels of a group
-  int64_t rows;             // most rows of a tile
-  int64_t panel, panels;
-  int64_t patchRow;
-  int levels;               // tiles of partial sums
-  size_t weights, patches, tile, worker;  // in elements
-  Phase phase(const Convolution& s, int64_t i) const { return backward ? backwardPhase(s, i) : forwardPhase(s); }
+  int64_t phases, outputs, panel;  // outputs: channels of a group
+  int64_t rows, band, bands;       // rows of positions of an image, of a tile
+  Span span;
+  bool copies;
+  int64_t pixel;                   // elements from a pixel of the window to the next
+  int levels;                      // rows of partial sums
+  size_t weights, window, sums, worker;  // in elements
 };
 
 template <class T> Plan<T> planOf(const Convolution& s, bool backward) {
-  const Kernels<T>& kernels = kernelsOf<T>();
   Plan<T> p;
   p.backward = backward;
-  p.phases = backward ? s.strideH * s.strideW : 1;
+  p.phases = phasesOf(s, backward);
   p.outputs = backward ? s.inputs() : s.outputs();
-  const int64_t k = s.taps() * (backward ? s.outputs() : s.inputs());
-  int64_t width = 1, area = 1;
-  for (int64_t i = 0; i < p.phases; ++i) {
-    width = std::max(width, p.phase(s, i).width());
-    area = std::max(area, p.phase(s, i).area());
-  }
-  p.panel = kernels.gemmVectors(1 << 10, p.outputs) * lane;
-  p.panels = divideUp(p.outputs, p.panel);
-  const int64_t unit = kernels.gemmRows(int(p.panel / lane));
-  const int64_t enough = s.n > 0 ? divideUp(s.n * area, leastItems) : 1;
-  p.rows = std::max<int64_t>(28, std::min<int64_t>({patchBytes / int64_t(sizeof(T)) / width, 448, enough}));
-  p.rows = divideUp(p.rows, unit) * unit;
-  p.patchRow = spread<T>(width);
-  p.levels = sumLevels(sumBlocks(k));
-  p.weights = padded<T>(k * p.outputs * s.groups);
-  p.patches = padded<T>(p.rows * p.patchRow);
-  p.tile = padded<T>(p.rows * p.panel);
-  p.worker = p.patches + p.tile * (p.levels + 1);
+  p.panel = kernelsOf<T>().gemmVectors(1 << 10, p.outputs, s.taps() * phaseOf(s, backward, 0).group) * lane;
+  p.span = spanOf(s, backward);
+  const Phase f = phaseOf(s, backward, 0);  // has most positions
+  p.rows = f.v.positions;
+  p.copies = p.span.first < 0 || p.span.columns > f.h.size || f.group != f.channels;
+  p.pixel = p.copies ? f.group : f.channels;
+  const int64_t line = p.span.columns * p.pixel, step = std::min(f.v.step, f.v.size), high = s.kh * s.dilationH;
+  const double products = double(f.h.positions) * double(p.outputs) * double(s.taps() * f.group);
+  // What a tile reads and what it writes stays in the cache.
+  const int64_t widest = std::max(line * step, f.h.positions * p.outputs * p.phases);
+  const int64_t most = std::min<int64_t>(windowBytes / int64_t(sizeof(T)) / widest, divideUp(s.n * p.rows, leastItems));
+  p.band = std::clamp<int64_t>(most, std::min<int64_t>(p.rows, int64_t(leastItem / products) + 1), std::max<int64_t>(1, p.rows));
+  p.bands = divideUp(p.rows, p.band);
+  const int64_t sums = sumBlocks(s.taps() * f.group);
+  p.levels = sums > 1 ? sumLevels(sums) : 0;
+  p.weights = padded<T>(s.taps() * s.inputs() * s.outputs() * s.groups);
+  p.window = p.copies ? padded<T>(std::min(f.v.size, p.band * step + high) * line) : 0;
+  p.sums = padded<T>(f.h.positions * p.panel);
+  p.worker = p.window + p.sums * size_t(p.levels);
   return p;
 }
 template <class T> size_t workspaceOf(const Convolution& s, bool backward) {
@@ -73,117 +80,124 @@ template <class T> size_t workspaceOf(const Convolution& s, bool backward) {
   return (p.weights + p.worker * size_t(threads())) * sizeof(T);
 }
 
+// A row of positions of a phase times a panel of the weights.
+template <class T> struct Product {
+  int64_t m, n;
+  GemmRun runs[mostRuns];  // taps that are neighbours in the source, `length` steps of k
+  int64_t count, length;
+  const T *a, *b;
+  int64_t aRow;
+
+  void multiply(T* c, int64_t cRow, const Epilogue<T>& epilogue) const {
+    kernelsOf<T>().gemmRuns(m, n, runs, count, length, a, aRow, 1, b, n, nullptr, 0, c, cRow, epilogue);
+  }
+  // Steps [k0, k1) alone.
+  void part(int64_t k0, int64_t k1, T* c) const {
+    bool onward = false;
+    for (int64_t i = 0, together; i < count; i += together) {
+      const auto at = [&](int64_t run) { return runs[run].b / n; };
+      const int64_t skip = std::max<int64_t>(0, k0 - at(i)), steps = std::min(length, k1 - at(i)) - skip;
+      together = 1;
+      if (steps <= 0) continue;
+      while (steps == length && i + together < count && at(i + together) + length <= k1) ++together;
+      kernelsOf<T>().gemmRuns(m, n, runs + i, together, steps, a + skip, aRow, 1, b + skip * n, n, onward ? c : nullptr, n, c, n, {});
+      onward = true;
+    }
+    if (!onward) clear(c, n, m, n);
+  }
+};
+
 template <class T> struct Run {
   const Convolution& s;
   const Plan<T>& p;
   const T* source;
   T* to;
   const Epilogue<T>& epilogue;
-  T* weights;  // [groups][phases][panels][k of the phase][columns of the panel]
+  T* weights;  // as packWeights leaves them
   T* workers;
-
-  int64_t toChannels() const { return p.backward ? s.c : s.k; }
-  int64_t columnsOf(int64_t panel) const { return std::min(p.panel, p.outputs - panel * p.panel); }
-  int64_t groupSize() const { return s.taps() * s.inputs() * s.outputs(); }
-
-  void packWeights(const T* w) const {
-    const Kernels<T>& kernels = kernelsOf<T>();
-    parallelFor(s.groups * p.panels * s.taps(), [&](int64_t index, int) {
-      const int64_t g = index / (p.panels * s.taps()), panel = index / s.taps() % p.panels, tap = index % s.taps();
-      const int64_t n = columnsOf(panel), j = panel * p.panel, in = s.inputs(), out = s.outputs();
-      T* const base = weights + g * groupSize();
-      if (!p.backward) {
-        kernels.copyBlock(in, n, w + tap * in * s.k + g * out + j, s.k, base + j * s.taps() * in + tap * in * n, n);
-        return;
-      }
-      int64_t before = 0;
-      for (int64_t i = 0; i < p.phases; ++i) {
-        const Phase f = p.phase(s, i);
-        const int64_t a = tap / s.kw - f.v.tapFirst, b = tap % s.kw - f.h.tapFirst;
-        const bool mine = f.width() > 0 && a >= 0 && b >= 0 && a % f.v.tapEvery == 0 && b % f.h.tapEvery == 0;
-        if (mine) {
-          const int64_t at = (a / f.v.tapEvery * f.h.taps + b / f.h.tapEvery) * out;
-          kernels.transposeBlock(n, out, w + (tap * in + j) * s.k + g * out, s.k, base + before * in + f.width() * j + at * n, n);
-        }
-        before += f.width();
-      }
-    });
-  }
 
   // Steps of k of the phase that lie before step `all` of the whole kernel: where the definition cuts.
   int64_t before(const Phase& f, int64_t all) const {
-    const int64_t width = f.group, tap = all / width;
+    const int64_t tap = all / f.group;
     int64_t count = 0;
     for (int64_t a = 0; a < f.v.taps; ++a)
       for (int64_t b = 0; b < f.h.taps; ++b) {
         const int64_t here = (f.v.tapFirst + a * f.v.tapEvery) * s.kw + f.h.tapFirst + b * f.h.tapEvery;
-        count += here < tap ? width : here == tap ? all % width : 0;
+        count += here < tap ? f.group : here == tap ? all % f.group : 0;
       }
     return count;
   }
 
   void multiply() const {
-    int64_t tiles = 0;
-    for (int64_t i = 0; i < p.phases; ++i) tiles += divideUp(s.n * p.phase(s, i).area(), p.rows);
-    parallelFor(tiles * s.groups, [&](int64_t index, int worker) {
-      int64_t tile = index % tiles, weight = 0;
-      for (int64_t i = 0;; ++i) {
-        const Phase f = p.phase(s, i);
-        const int64_t all = s.n * f.area(), mine = divideUp(all, p.rows);
-        if (tile < mine) {
-          const int64_t first = all * tile / mine, end = all * (tile + 1) / mine;
-          return tileOf(f, index / tiles, weights + index / tiles * groupSize() + weight * p.outputs, first, end - first, workers + worker * p.worker);
-        }
-        tile -= mine;
-        weight += f.width();
-      }
+    parallelFor(s.groups * s.n * p.bands, [&](int64_t index, int worker) {
+      const int64_t g = index / (s.n * p.bands), image = index / p.bands % s.n, band = index % p.bands;
+      bandOf(g, image, p.rows * band / p.bands, p.rows * (band + 1) / p.bands, workers + size_t(worker) * p.worker);
     });
   }
 
-  void tileOf(const Phase& f, int64_t g, const T* b, int64_t first, int64_t m, T* patches) const {
-    const Kernels<T>& kernels = kernelsOf<T>();
-    T* const tiles = patches + p.patches;
-    const int64_t k = f.width(), sums = sumBlocks(s.taps() * f.group);
-    gather(f, source + g * f.group, first, m, 0, k, patches, p.patchRow);
-    const bool straight = f.v.toStep == 1 && f.h.toStep == 1;
-    for (int64_t panel = 0; panel < p.panels; ++panel) {
-      const int64_t n = columnsOf(panel), j = g * p.outputs + panel * p.panel;
-      const T* const columns = b + panel * p.panel * k;
-      T* const c = to + first * toChannels() + j;
-      if (straight && sums == 1 && k > 0 && epilogue.prior != Prior::old) {
-        steps(m, n, 0, k, patches, columns, c, toChannels(), epilogue.at(first, j));
-        continue;
+  // Rows [first, end) of positions of an image, in all phases.
+  void bandOf(int64_t g, int64_t image, int64_t first, int64_t end, T* window) const {
+    const Phase whole = phaseOf(s, p.backward, 0);
+    int64_t top = 0, bottom = 0, line = whole.h.size * whole.channels;
+    const T* base = source + image * whole.v.size * line + g * whole.group;
+    if (p.copies) {
+      top = whole.v.size;
+      for (int64_t i = 0; i < p.phases; ++i) {
+        const Axis v = phaseOf(s, p.backward, i).v;
+        if (v.taps == 0) continue;
+        top = std::min({top, v.source(first, 0), v.source(first, v.taps - 1)});
+        bottom = std::max({bottom, v.source(end - 1, 0) + 1, v.source(end - 1, v.taps - 1) + 1});
       }
-      addBlocks(sums, [&](int64_t block, int level) {
-        T* const sum = tiles + level * p.tile;
-        const int64_t k0 = block == 0 ? 0 : before(f, block * sumBlock), k1 = block == sums - 1 ? k : before(f, (block + 1) * sumBlock);
-        if (k1 > k0) steps(m, n, k0, k1, patches, columns, sum, p.panel, {});
-        else clear(sum, p.panel, m, n);
-      }, [&](int level) {
-        T* const left = tiles + level * p.tile;
-        kernels.gemmFinish(m, n, left, p.panel, left + p.tile, p.panel, left, p.panel, {});
-      });
-      if (straight) {
-        kernels.gemmFinish(m, n, tiles, p.panel, nullptr, 0, c, toChannels(), epilogue.at(first, j));
-        continue;
+      top = std::max<int64_t>(0, top);
+      const int64_t windowLine = p.span.columns * p.pixel;
+      for (int64_t y = top; y < std::min(bottom, whole.v.size); ++y) {
+        T* const at = window + (y - top) * windowLine;
+        clearSides(p.span, whole.h.size, at, p.pixel);
+        copyRow(p.span, whole, whole.group, base + y * line, at, p.pixel);
       }
-      stretches(f, first, m, [&](int64_t image, int64_t row, int64_t column, int64_t here, int64_t done) {
-        const int64_t pixel = (image * f.v.toSize + f.v.toFirst + row * f.v.toStep) * f.h.toSize + f.h.toFirst + column * f.h.toStep;
-        Epilogue<T> part = epilogue.at(pixel, j);
-        part.yRow *= f.h.toStep;
-        kernels.gemmFinish(here, n, tiles + done * p.panel, p.panel, nullptr, 0, to + pixel * toChannels() + j, toChannels() * f.h.toStep, part);
-      });
+      base = window;
+      line = windowLine;
+    }
+    const int64_t left = p.copies ? p.span.first : 0;
+    for (int64_t panel = 0; panel < p.outputs; panel += p.panel) {
+      const T* columns = weights + g * s.taps() * s.inputs() * s.outputs();
+      for (int64_t i = 0; i < p.phases; ++i) {
+        const Phase f = phaseOf(s, p.backward, i);
+        Product<T> product;
+        product.m = f.h.positions;
+        product.n = std::min(p.panel, p.outputs - panel);
+        product.a = base;
+        product.aRow = f.h.step * p.pixel;
+        product.b = columns + panel * f.width();
+        columns += f.width() * p.outputs;
+        const int64_t together = f.h.tapStep == 1 && p.pixel == f.group ? f.h.taps : 1;
+        product.length = together * f.group;
+        for (int64_t row = first; row < std::min(end, f.v.positions) && product.m > 0; ++row) {
+          product.count = 0;
+          for (int64_t a = 0; a < f.v.taps; ++a) {
+            const int64_t y = f.v.source(row, a);
+            for (int64_t b = 0; y >= 0 && y < f.v.size && b < f.h.taps; b += together)
+              product.runs[product.count++] = {(y - top) * line + (f.h.source(0, b) - left) * p.pixel, (a * f.h.taps + b) * f.group * product.n};
+          }
+          rowOf(f, product, image, row, g * p.outputs + panel, window + p.window);
+        }
+      }
     }
   }
 
-  // c = patches·columns over k in [k0, k1), in pieces that keep the columns in the cache.
-  void steps(int64_t m, int64_t n, int64_t k0, int64_t k1, const T* patches, const T* columns, T* c, int64_t cRow, const Epilogue<T>& last) const {
-    const int64_t k = k1 - k0, piece = k <= 768 ? k : divideUp(k, divideUp(k, 512));
-    for (int64_t at = k0; at < k1; at += piece) {
-      const int64_t count = std::min(piece, k1 - at);
-      kernelsOf<T>().gemmPanel(m, n, count, patches + at, p.patchRow, 1, columns + at * n, n, at == k0 ? nullptr : c, cRow, c, cRow,
-                               at + count == k1 ? last : Epilogue<T>());
-    }
+  void rowOf(const Phase& f, const Product<T>& product, int64_t image, int64_t row, int64_t column, T* sums) const {
+    const int64_t channels = p.backward ? s.c : s.k;
+    const int64_t pixel = (image * f.v.toSize + f.v.toFirst + row * f.v.toStep) * f.h.toSize + f.h.toFirst;
+    T* const c = to + pixel * channels + column;
+    Epilogue<T> part = epilogue.at(pixel, column);
+    part.yRow *= f.h.toStep;
+    if (p.levels == 0) return product.multiply(c, channels * f.h.toStep, part);
+    const Kernels<T>& kernels = kernelsOf<T>();
+    const int64_t blocks = sumBlocks(s.taps() * f.group), m = product.m, n = product.n;
+    addBlocks(blocks, [&](int64_t block, int level) {
+      product.part(block == 0 ? 0 : before(f, block * sumBlock), block == blocks - 1 ? f.width() : before(f, (block + 1) * sumBlock), sums + level * p.sums);
+    }, [&](int level) { kernels.accumulate(sums + level * p.sums, sums + (level + 1) * p.sums, m * n); });
+    kernels.gemmFinish(m, n, sums, n, nullptr, 0, c, channels * f.h.toStep, part);
   }
 };
 
@@ -191,54 +205,62 @@ template <class T>
 void convolve(const Convolution& s, bool backward, const T* source, const T* w, T* to, const Epilogue<T>& epilogue, void* workspace) {
   const Plan<T> p = planOf<T>(s, backward);
   T* const base = static_cast<T*>(workspace);
-  const Run<T> run = {s, p, source, to, epilogue, base, base + p.weights};
-  run.packWeights(w);
-  run.multiply();
+  packWeights(s, backward, p.panel, w, base);
+  Run<T>{s, p, source, to, epilogue, base, base + p.weights}.multiply();
 }
 
 // ---- weight gradient ----------------------------------------------------------------------------------------------------------
 
-// dw[width, k] of a group is a product over all pixels, whose blocks of 2048 a tree adds. An item computes a slice of its rows over a
-// part of the pixels: 2ˡ neighbouring blocks, a subtree. What the parts give is added by the rest of the tree.
+// dw[width, k] of a group is a product over all pixels, whose blocks of 2048 a tree adds. An item computes a piece of it over a part of
+// the pixels: 2ˡ neighbouring blocks, a subtree. What the parts give is added by the rest of the tree. A piece is `span` columns of
+// `high` · `wide` taps of `slice` channels. Its window has a line for each row of dy, in which pixels of `high` rows of the source
+// follow each other, so that what an element of dy is multiplied with lies together.
 template <class T> struct GradientPlan {
-  int64_t width, outputs, panel;
-  int64_t slice, slices;      // rows of dw
-  int64_t span, spans;        // columns of dw, whole panels
-  int64_t blocks, part, parts;  // part: blocks of a part, a power of two
-  int levels;
-  int64_t chunk;              // pixels whose patches lie in the cache together
-  size_t dw, patches, columns, tile, worker;  // in elements; dw: the sums of a part
+  Span source;
+  int64_t high, wide, slice, rows;    // rows = high · wide · slice
+  int64_t slices, spans, span, panel, pieces;
+  bool copies, packs;
+  int64_t pixel, line, lines, chunk;  // of a window in elements, its lines, pixels of dy that belong to it
+  int64_t blocks, part, parts;        // part: blocks of a part, a power of two
+  size_t dw, tile, window, worker;    // in elements; dw: the sums of a part
 };
 
 template <class T> GradientPlan<T> gradientPlanOf(const Convolution& s) {
   const Kernels<T>& kernels = kernelsOf<T>();
   GradientPlan<T> p;
-  p.width = s.taps() * s.inputs();
-  p.outputs = s.outputs();
-  p.panel = kernels.gemmVectors(std::min<int64_t>(p.width, 1 << 10), p.outputs) * lane;
-  const int64_t panels = divideUp(p.outputs, p.panel);
-  p.span = divideUp(panels, divideUp(p.outputs, 256)) * p.panel;
-  p.spans = divideUp(p.outputs, p.span);
-  p.chunk = 256;
-  const int64_t pixels = s.pixels();
-  p.blocks = sumBlocks(pixels);
-  // A slice is large, so that x and dy are read few times, but there is work for all.
-  const int64_t unit = kernels.gemmRows(int(p.panel / lane)), large = std::clamp<int64_t>(sliceElements / p.span, 112, 256);
-  const int64_t items = s.groups * p.spans * divideUp(p.blocks, 2);
-  const int64_t rows = std::min(large, divideUp(p.width, std::max<int64_t>(1, leastSlices / items)));
-  p.slices = divideUp(p.width, divideUp(rows, unit) * unit);
-  p.slice = divideUp(p.width, p.slices);
-  p.dw = padded<T>(p.width * p.outputs * s.groups);
+  const int64_t in = s.inputs(), out = s.outputs(), width = s.taps() * in;
+  p.source = spanOf(s, false);
+  p.wide = s.dilationW == 1 ? s.kw : 1;
+  p.panel = kernels.gemmVectors(std::min<int64_t>(width, 1 << 10), out, unblocked) * lane;
+  const int64_t panels = divideUp(out, p.panel);
+  p.span = divideUp(panels, divideUp(out, 256)) * p.panel;
+  p.spans = divideUp(out, p.span);
+  // A piece is large, so that x and dy are read few times, but there is work for all.
+  p.blocks = sumBlocks(s.pixels());
+  const int64_t most = std::clamp<int64_t>(pieceElements / p.span, 112, 256);
+  p.high = p.wide == s.kw && (s.kw * in < leastRows || (width <= most && p.blocks >= leastPieces)) ? s.kh : 1;
+  const int64_t taps = s.taps() / (p.high * p.wide), items = s.groups * p.spans * taps * p.blocks;
+  p.slice = std::clamp<int64_t>(std::min(most / (p.high * p.wide), divideUp(in, std::max<int64_t>(1, leastPieces / items))), 1, in);
+  if (p.slice < in) p.slice = std::min(in, divideUp(p.slice, lane) * lane);
+  p.slices = divideUp(in, p.slice);
+  p.pieces = taps * p.slices * p.spans;
+  p.rows = p.high * p.wide * p.slice;
+
+  p.copies = p.high > 1 || p.source.first < 0 || p.source.columns > s.w || p.slice < s.c;
+  p.packs = p.panel < s.k;
+  p.pixel = p.high * p.slice;
+  p.line = padded<T>(p.source.columns * p.pixel);
+  p.lines = std::clamp<int64_t>(std::min(2 * windowBytes / int64_t(sizeof(T)) / p.line, divideUp(rowPixels, std::max<int64_t>(1, s.ow))), 1, mostRuns);
+  p.chunk = p.lines * s.ow;
+  p.dw = padded<T>(width * s.k);
   p.part = 1;
-  while (p.part < p.blocks && (p.slices * p.spans * s.groups * divideUp(p.blocks, p.part) > leastItems * 2 ||
+  while (p.part < p.blocks && (s.groups * p.pieces * divideUp(p.blocks, p.part) > 2 * leastItems ||
                                divideUp(p.blocks, p.part) * int64_t(p.dw * sizeof(T)) > partialBytes))
     p.part *= 2;
   p.parts = divideUp(p.blocks, p.part);
-  p.levels = sumLevels(std::min(p.part, p.blocks));
-  p.patches = padded<T>(p.chunk * spread<T>(p.slice));
-  p.columns = padded<T>(p.chunk * p.span);
-  p.tile = padded<T>(p.slice * p.span);
-  p.worker = p.patches + p.columns + p.tile * p.levels;
+  p.tile = padded<T>(p.rows * p.span);
+  p.window = p.copies ? p.line * p.lines : 0;
+  p.worker = p.window + (p.packs ? padded<T>(p.chunk * p.span) : 0) + p.tile * size_t(sumLevels(std::min(p.part, p.blocks)));
   return p;
 }
 
@@ -249,93 +271,113 @@ template <class T> struct GradientRun {
   T* sums;  // [parts][groups][width][outputs]
   T* workers;
 
-  // Blocks [first, first + count) of rows [k0, k1) and the columns from j0 on of group g, added to one sum.
-  void subtree(int64_t g, int64_t k0, int64_t k1, int64_t j0, int64_t first, int64_t count, T* out, T* work) const {
+  struct Piece { int64_t a, b, q, channels, j, n; };  // taps from (a, b) on, channels of x and dy
+
+  // sums[rows][n] of pixels [begin, end).
+  void block(const Piece& piece, int64_t begin, int64_t end, T* sum, T* window) const {
     const Kernels<T>& kernels = kernelsOf<T>();
     const Phase f = forwardPhase(s);
-    T* const patches = work;
-    T* const packed = work + p.patches;
-    T* const tiles = packed + p.columns;
-    const int64_t m = k1 - k0, row = spread<T>(p.slice), pixels = s.pixels(), n = std::min(p.span, p.outputs - j0);
-    addBlocks(count, [&](int64_t block, int level) {
-      T* const sum = tiles + level * p.tile;
-      const int64_t begin = (first + block) * sumBlock, end = p.blocks == 1 ? pixels : std::min(pixels, begin + sumBlock);
-      for (int64_t at = begin; at < end; at += p.chunk) {
-        const int64_t here = std::min(p.chunk, end - at);
-        gather(f, x + g * f.group, at, here, k0, k1, patches, row);
-        const bool pack = p.panel < s.k;
-        const T* const rows = dy + at * s.k + g * p.outputs + j0;
-        for (int64_t i = 0; pack && i < here; i += packRows)  // dy is read once, in order
-          for (int64_t j = 0; j < n; j += p.panel)
-            kernels.copyBlock(std::min(packRows, here - i), std::min(p.panel, n - j), rows + i * s.k + j, s.k, packed + j * p.chunk + i * p.panel, p.panel);
-        for (int64_t j = 0; j < n; j += p.panel) {
-          const int64_t columns = std::min(p.panel, n - j), bRow = pack ? p.panel : s.k;
-          const T* const b = pack ? packed + j * p.chunk : rows;
-          kernels.gemmPanel(m, columns, here, patches, 1, row, b, bRow, at == begin ? nullptr : sum + j, n, sum + j, n, {});
-        }
-      }
-    }, [&](int level) { kernels.accumulate(tiles + level * p.tile, tiles + (level + 1) * p.tile, m * n); });
-    kernels.copyBlock(m, n, tiles, n, out, p.outputs);
+    T* const packed = window + p.window;
+    const int64_t n = piece.n, pixel = p.copies ? p.high * piece.channels : s.c;
+    GemmRun runs[mostRuns];
+    int64_t count = 0, length = 0;
+    const auto multiply = [&] {
+      for (int64_t j = 0; j < n && count > 0; j += p.panel)
+        kernels.gemmRuns(p.high * p.wide * piece.channels, std::min(p.panel, n - j), runs, count, length, p.copies ? window : x, 1, f.h.step * pixel,
+                         p.packs ? packed + j * p.chunk : dy + piece.j + j, p.packs ? p.panel : s.k, sum + j, n, sum + j, n, {});
+      count = 0;
+    };
+    clear(sum, n, p.high * p.wide * piece.channels, n);
+    stretches(f, begin, end - begin, [&](int64_t image, int64_t i, int64_t j, int64_t here, int64_t done) {
+      const auto inside = [&](int64_t a) { const int64_t y = f.v.source(i, piece.a + a); return y >= 0 && y < f.v.size; };
+      const auto source = [&](int64_t a) { return (image * f.v.size + f.v.source(i, piece.a + a)) * f.h.size * f.channels + piece.q; };
+      if (p.high == 1 && !inside(0)) return;
+      if (count == p.lines || here != length) multiply();
+      length = here;
+      T* const line = window + count * p.line;
+      if (p.copies) clearSides(p.source, f.h.size, line, pixel);
+      for (int64_t a = 0; a < p.high && p.copies; ++a)
+        copyRow(p.source, f, piece.channels, inside(a) ? x + source(a) : nullptr, line + a * piece.channels, pixel);
+      const T* const rows = dy + (begin + done) * s.k + piece.j;
+      for (int64_t k = 0; k < n && p.packs; k += p.panel)
+        kernels.copyBlock(here, std::min(p.panel, n - k), rows + k, s.k, packed + k * p.chunk + count * length * p.panel, p.panel);
+      runs[count] = {p.copies ? count * p.line + (f.h.source(j, piece.b) - p.source.first) * pixel : source(0) + f.h.source(j, piece.b) * pixel,
+                     p.packs ? count * length * p.panel : (begin + done) * s.k};
+      ++count;
+    });
+    multiply();
   }
 
   void multiply() const {
-    const int64_t pieces = p.slices * p.spans;
-    parallelFor(p.parts * s.groups * pieces, [&](int64_t index, int worker) {
-      const int64_t part = index / (s.groups * pieces), g = index / pieces % s.groups, slice = index % pieces / p.spans, j = index % p.spans * p.span;
-      const int64_t k0 = p.width * slice / p.slices, k1 = p.width * (slice + 1) / p.slices, first = part * p.part;
-      T* const out = sums + part * p.dw + (g * p.width + k0) * p.outputs + j;
-      subtree(g, k0, k1, j, first, std::min(p.part, p.blocks - first), out, workers + worker * p.worker);
+    const Kernels<T>& kernels = kernelsOf<T>();
+    const int64_t in = s.inputs(), out = s.outputs(), width = s.taps() * in, pixels = s.pixels(), across = s.kw / p.wide;
+    parallelFor(p.parts * s.groups * p.pieces, [&](int64_t index, int worker) {
+      const int64_t part = index / (s.groups * p.pieces), g = index / p.pieces % s.groups, first = part * p.part;
+      const int64_t span = index % p.spans * p.span, slice = index / p.spans % p.slices * p.slice, tap = index % p.pieces / (p.spans * p.slices);
+      const Piece piece = {tap / across * p.high, tap % across, g * in + slice, std::min(p.slice, in - slice), g * out + span, std::min(p.span, out - span)};
+      T* const window = workers + size_t(worker) * p.worker;
+      T* const tiles = window + p.window + (p.packs ? padded<T>(p.chunk * p.span) : 0);
+      addBlocks(std::min(p.part, p.blocks - first), [&](int64_t index, int level) {
+        const int64_t begin = (first + index) * sumBlock, end = p.blocks == 1 ? pixels : std::min(pixels, begin + sumBlock);
+        block(piece, begin, end, tiles + level * p.tile, window);
+      }, [&](int level) { kernels.accumulate(tiles + level * p.tile, tiles + (level + 1) * p.tile, p.rows * piece.n); });
+      T* const to = sums + part * p.dw + g * width * out + slice * out + span;
+      for (int64_t a = 0; a < p.high; ++a)
+        for (int64_t b = 0; b < p.wide; ++b)
+          kernels.copyBlock(piece.channels, piece.n, tiles + (b * p.high + a) * piece.channels * piece.n, piece.n,
+                            to + ((piece.a + a) * s.kw + piece.b + b) * in * out, out);
     });
   }
 
   // dw = (prior +) the tree over the parts.
   void finish(T* dw, Prior prior) const {
     const Kernels<T>& kernels = kernelsOf<T>();
-    const int64_t rows = std::max<int64_t>(1, 4096 / p.outputs), tiles = divideUp(p.width, rows);
+    const int64_t out = s.outputs(), width = s.taps() * s.inputs(), rows = std::max<int64_t>(1, 4096 / out), tiles = divideUp(width, rows);
     parallelFor(s.groups * tiles, [&](int64_t index, int) {
-      const int64_t g = index / tiles, i = index % tiles * rows, m = std::min(rows, p.width - i);
-      T* const at = sums + (g * p.width + i) * p.outputs;
+      const int64_t g = index / tiles, i = index % tiles * rows, m = std::min(rows, width - i);
+      T* const at = sums + (g * width + i) * out;
       for (int64_t step = 1; step < p.parts; step *= 2)
-        for (int64_t part = 0; part + step < p.parts; part += 2 * step) kernels.accumulate(at + part * p.dw, at + (part + step) * p.dw, m * p.outputs);
+        for (int64_t part = 0; part + step < p.parts; part += 2 * step) kernels.accumulate(at + part * p.dw, at + (part + step) * p.dw, m * out);
       Epilogue<T> epilogue;
       epilogue.prior = prior;
-      kernels.gemmFinish(m, p.outputs, at, p.outputs, nullptr, 0, dw + i * s.k + g * p.outputs, s.k, epilogue);
+      kernels.gemmFinish(m, out, at, out, nullptr, 0, dw + i * s.k + g * out, s.k, epilogue);
     });
   }
 };
 
-// Not where matrix products C[·, n] over k go to OpenBLAS: so do those of the other algorithms then.
-template <class T> bool serves(const Convolution& s, int64_t n, int64_t k) {
-  return s.c > 0 && s.k > 0 && std::strcmp(gemmChosen<T>(n, k), "own") == 0;
+// Not where matrix products C[·, n] over k go to OpenBLAS: so do those of the other algorithms then. Nor where a row reads far beyond
+// its source, or taps are too many.
+template <class T> bool serves(const Convolution& s, bool backward, int64_t n, int64_t k) {
+  if (s.c == 0 || s.k == 0 || std::strcmp(gemmChosen<T>(n, k), "own") != 0) return false;
+  if (s.kh > mostRuns || s.kw > mostRuns || ((backward || s.dilationW > 1) && s.taps() > mostRuns)) return false;
+  return spanOf(s, backward).columns <= 2 * (backward ? s.ow : s.w) + mostRuns;
 }
 
 }  // namespace
 
-template <class T> bool servesForward(const Convolution& s) { return serves<T>(s, s.outputs(), s.taps() * s.inputs()); }
-template <class T> size_t forwardWorkspace(const Convolution& s) { return workspaceOf<T>(s, false); }
+template <class T> bool servesForward(const Convolution& s) { return serves<T>(s, false, s.outputs(), s.taps() * s.inputs()); }
+template <class T> size_t forwardWorkspace(const Convolution& s) { return workspaceOf<T>(longRows(s), false); }
 template <class T> void forward(const Convolution& s, const T* x, const T* w, T* y, const Epilogue<T>& epilogue, void* workspace) {
-  convolve(s, false, x, w, y, epilogue, workspace);
+  convolve(longRows(s), false, x, w, y, epilogue, workspace);
 }
 
-template <class T> bool servesInputGradient(const Convolution& s) {
-  return serves<T>(s, s.inputs(), s.taps() * s.outputs()) && s.strideH <= mostPhases && s.strideW <= mostPhases && s.strideH * s.strideW <= mostPhases;
-}
-template <class T> size_t inputGradientWorkspace(const Convolution& s) { return workspaceOf<T>(s, true); }
+template <class T> bool servesInputGradient(const Convolution& s) { return fewPhases(s) && serves<T>(s, true, s.inputs(), s.taps() * s.outputs()); }
+template <class T> size_t inputGradientWorkspace(const Convolution& s) { return workspaceOf<T>(longRows(s), true); }
 template <class T> void inputGradient(const Convolution& s, const T* dy, const T* w, T* dx, const Epilogue<T>& epilogue, void* workspace) {
-  convolve(s, true, dy, w, dx, epilogue, workspace);
+  convolve(longRows(s), true, dy, w, dx, epilogue, workspace);
 }
 
-template <class T> bool servesWeightGradient(const Convolution& s) { return serves<T>(s, s.outputs(), unblocked); }
+template <class T> bool servesWeightGradient(const Convolution& s) { return serves<T>(s, false, s.outputs(), unblocked); }
 template <class T> size_t weightGradientWorkspace(const Convolution& s) {
-  const GradientPlan<T> p = gradientPlanOf<T>(s);
+  const GradientPlan<T> p = gradientPlanOf<T>(longRows(s));
   return (p.dw * size_t(p.parts) + p.worker * size_t(threads())) * sizeof(T);
 }
-template <class T> void weightGradient(const Convolution& s, const T* x, const T* dy, T* dw, Prior prior, void* workspace) {
+template <class T> void weightGradient(const Convolution& given, const T* x, const T* dy, T* dw, Prior prior, void* workspace) {
+  const Convolution s = longRows(given);
   const GradientPlan<T> p = gradientPlanOf<T>(s);
   T* const base = static_cast<T*>(workspace);
   const GradientRun<T> run = {s, p, x, dy, base, base + p.dw * p.parts};
-  if (s.pixels() > 0) run.multiply();
-  else std::fill_n(base, p.dw, T(0));
+  run.multiply();
   run.finish(dw, prior);
 }
 

@@ -85,7 +85,7 @@ template <class T> Plan<T> planOf(const Gemm<T>& g) {
   p.pack = direct && !(p.m >= 128 && (sameSet || large)) ? Pack::none : p.swap ? Pack::shared : Pack::tile;
   p.packRows = p.rows.column != 1 && p.rows.column * int64_t(sizeof(T)) % 4096 == 0 && k > 64;
 
-  const int vectors = kernels.gemmVectors(p.m, p.n);
+  const int vectors = kernels.gemmVectors(p.m, p.n, k);
   p.panel = vectors * lane;
   p.panels = divideUp(p.n, p.panel);
   p.sums = k > unblocked ? divideUp(k, sumBlock) : 1;

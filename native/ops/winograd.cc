@@ -43,7 +43,8 @@ Tiling tilingOf(int64_t oh, int64_t ow) {
   return {m, divideUp(oh, m), divideUp(ow, m)};
 }
 
-constexpr int64_t leastChannels = 16;
+// Below, a transform of whole vectors of channels costs more than it saves.
+constexpr int64_t leastChannels = 8, leastOfBoth = 24;
 
 // 3×3, stride 1, padding 0 … 2 on each side, and fewer products than there are without transforms.
 bool serves(const Convolution& s) {
@@ -51,7 +52,7 @@ bool serves(const Convolution& s) {
   for (int64_t pad : {s.padTop, s.padLeft, bottom, right})
     if (pad < 0 || pad > 2) return false;
   return s.kh == 3 && s.kw == 3 && s.strideH == 1 && s.strideW == 1 && s.dilationH == 1 && s.dilationW == 1 && s.groups == 1 &&
-         s.c >= leastChannels && s.k >= leastChannels;
+         s.c >= leastChannels && s.k >= leastChannels && s.c + s.k >= leastOfBoth;
 }
 bool pays(int64_t oh, int64_t ow) { return 1.25 * std::min(productsOf(oh, ow, 2), productsOf(oh, ow, 4)) < 9.0 * double(oh) * double(ow); }
 
@@ -87,7 +88,7 @@ template <class T> Plan<T> planOf(const Problem& p) {
   const int64_t positions = plan.tiling.positions();
   plan.tiles = p.n * plan.tiling.image();
   plan.columns = whole(p.k);
-  plan.panel = kernelsOf<T>().gemmVectors(24, plan.columns) * lane;
+  plan.panel = kernelsOf<T>().gemmVectors(24, plan.columns, std::min<int64_t>(p.c, 128)) * lane;
   plan.wide = positions * p.c * plan.columns * int64_t(sizeof(T)) > wideWeights && plan.tiles <= 384;
   plan.group = plan.panel * std::max<int64_t>(1, 64 / plan.panel);
   plan.groups = divideUp(plan.columns, plan.group);

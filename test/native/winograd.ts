@@ -57,6 +57,14 @@ export function geometries(): Geometry[] {
     }
     list.push({ n: 2, h, w: h, c: 16 + h, k: 32, pad: [1, 1, 1, 1] });
   }
+  // Channels that fill no vector.
+  for (const [c, k] of [
+    [8, 16],
+    [17, 8],
+    [12, 12],
+    [48, 12],
+  ])
+    list.push({ n: 2, h: 9, w: 11, c, k, pad: [1, 1, 1, 1] });
   // Weights that no cache holds, few tiles; tiles in several blocks; a last panel of one vector; channels shared among threads.
   list.push({ n: 5, h: 7, w: 7, c: 230, k: 250, pad: [1, 1, 1, 1] }, { n: 30, h: 14, w: 14, c: 24, k: 72, pad: [1, 1, 1, 1] });
   list.push({ n: 9, h: 8, w: 8, c: 130, k: 80, pad: [1, 1, 1, 1] }, { n: 70, h: 8, w: 8, c: 70, k: 150, pad: [2, 2, 2, 2] });

@@ -1,4 +1,4 @@
-// The sum of two gradients that meet at one tensor: the convolution that gives the later one adds into the earlier one.
+// The sum of two gradients that meet at one tensor, new or in place: the convolution that gives the later one adds into the earlier one.
 
 import { conv2dInputAccumulateOp } from '../../ops/fused.js';
 import { isWhole, type List, merge, rewriteInPlace, sameGuard, sameSlot, Uses, walkOf } from './list.js';
@@ -13,8 +13,10 @@ export function fuseGradientSum(list: List): List {
     if (op.name !== 'conv2d_input_gradient') continue;
     const sum = uses.soleReader(at, operands[0]);
     if (sum < 0 || edits.has(sum) || !sameGuard(uses, at, sum) || !uses.mayMove(at, sum)) continue;
-    const other = otherGradient(uses, at, sum);
-    if (other === null) continue;
+    const accumulates = list.instructions[sum].op.name === 'accumulate';
+    const other = accumulates ? list.instructions[sum].operands[0] : otherGradient(uses, at, sum);
+    // Nothing of the convolution's own inputs may be the memory that it now updates.
+    if (other === null || other.size !== operands[0].size || operands.slice(1).some((slot) => uses.overlap(slot, other))) continue;
     const fused = {
       op: conv2dInputAccumulateOp,
       operands: [other, ...operands.slice(1)],
@@ -23,7 +25,7 @@ export function fuseGradientSum(list: List): List {
       reals: [],
     };
     for (const [place, instructions] of merge(uses, [at, sum], sum, fused)) edits.set(place, instructions);
-    renamed.set(list.instructions[sum].operands[0].buffer, other.buffer);
+    if (!accumulates) renamed.set(list.instructions[sum].operands[0].buffer, other.buffer);
   }
   return rewriteInPlace(list, edits, renamed);
 }
@@ -44,7 +46,5 @@ function otherGradient(uses: Uses, at: number, sum: number): Slot | null {
   const before = uses.between(other, -1, sum);
   if (uses.between(other, sum, instructions.length).length > 0 || !before.some(({ writes }) => writes)) return null;
   // The sum's memory must hold nothing else.
-  if (uses.between(total, -1, sum).length > 0) return null;
-  // Nothing of the convolution's own inputs may be the memory that it now updates.
-  return instructions[at].operands.slice(1).some((slot) => slot.buffer === other.buffer) ? null : other;
+  return uses.between(total, -1, sum).length > 0 ? null : other;
 }

@@ -32,6 +32,22 @@ test('the sum of a gradient and that of a convolution is made in place, in eithe
   }
 });
 
+test('a gradient that is added to in place is what the convolution adds to', (t) => {
+  const make = (isOwn: boolean) => {
+    const l = new Lister();
+    const [dy, w] = [l.input(36), l.external(6)];
+    const [grad, c] = [isOwn ? l.temporary(24) : dy, l.temporary(24)];
+    if (isOwn) l.run('neg', [grad], [l.input(24)]);
+    l.run('conv2d_input_gradient', [c], [dy, w], ints).run('accumulate', [{ ...grad, size: 24 }], [c]);
+    return l.run('neg', [l.external(24)], [{ ...grad, size: 24 }]).list();
+  };
+  const list = make(true);
+  const fused = fuseGradientSum(list);
+  t.deepEqual(names(fused), ['neg', 'conv2d_input_accumulate', 'neg']);
+  t.deepEqual(outcome(fused), outcome(list));
+  t.deepEqual(names(fuseGradientSum(make(false))), names(make(false)), 'but not to its own input');
+});
+
 test('an activation behind the sum goes into it too', (t) => {
   const l = sums().l;
   const last = l.instructions.pop();
