@@ -19,11 +19,12 @@ template <class T> struct Memory {
   T *mean, *scale, *fill;  // shared: [w·c], [w·c], [c]
   T *row, *x, *y;          // [w·c], [w], [w]
   int32_t *columns, *rows;  // [w], [h]: where the pixels of a crop come from, −1 for outside
+  int32_t* ends;            // [w]: where a run of columns that lie inside, or outside, ends, at the run's first column
   uint8_t* bytes;          // [w·c]
 
   static size_t shared(const Augmentation& a) { return padded(size_t(2 * a.outRow() + a.channels) * sizeof(T)); }
   static size_t own(const Augmentation& a) {
-    return padded(size_t(a.outRow() + 2 * a.out.width) * sizeof(T) + size_t(a.out.width + a.out.height) * sizeof(int32_t) + size_t(a.outRow()));
+    return padded(size_t(a.outRow() + 2 * a.out.width) * sizeof(T) + size_t(2 * a.out.width + a.out.height) * sizeof(int32_t) + size_t(a.outRow()));
   }
   static size_t padded(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -36,7 +37,8 @@ template <class T> struct Memory {
     y = x + a.out.width;
     columns = reinterpret_cast<int32_t*>(y + a.out.width);
     rows = columns + a.out.width;
-    bytes = reinterpret_cast<uint8_t*>(rows + a.out.height);
+    ends = rows + a.out.height;
+    bytes = reinterpret_cast<uint8_t*>(ends + a.out.width);
   }
 };
 
@@ -57,7 +59,7 @@ void wholeMap(const Augmentation& a, const Draw& draw, int axis, int32_t* from) 
   }
 }
 
-// A row of the batch from a row of the image, as bytes in `to`; [first, last) is what lies inside.
+// Part of a row of the batch from a row of the image, as bytes in `to`; all of [first, last) lies inside.
 void moveBytes(uint8_t* to, const uint8_t* from, const int32_t* columns, int64_t first, int64_t last, int64_t channels) {
   if (columns[last - 1] - columns[first] == last - 1 - first) {
     std::memcpy(to + first * channels, from + columns[first] * channels, size_t((last - first) * channels));
@@ -86,30 +88,34 @@ template <class T> void recolour(const Augmentation& a, const Draw& draw, T* row
   kernelsOf<T>().recolourRow(row, m, a.out.width, a.channels);
 }
 
-template <class T> void wholeImage(const Augmentation& a, const Draw& draw, const uint8_t* image, const Memory<T>& memory, T* out) {
+// A run of a row: where `from` is null it lies outside.
+template <class T>
+void moveRun(const Augmentation& a, const Memory<T>& memory, const uint8_t* from, int64_t first, int64_t last, T* out) {
   const auto& k = kernelsOf<T>();
+  const int64_t at = first * a.channels, n = (last - first) * a.channels;
+  if (from) moveBytes(memory.bytes, from, memory.columns, first, last, a.channels);
+  // The fill is the mean, which becomes 0 where colours do not change it.
+  if (from && a.colours) k.widenBytes(out + at, memory.bytes + at, n);
+  else if (from) k.normalizeBytes(out + at, memory.bytes + at, memory.mean + at, memory.scale + at, n);
+  else if (a.colours) fillPixels(out, a, memory.fill, first, last);
+  else k.fill(out + at, T(0), n);
+}
+
+template <class T> void wholeImage(const Augmentation& a, const Draw& draw, const uint8_t* image, const Memory<T>& memory, T* out) {
   wholeMap(a, draw, 0, memory.columns);
   wholeMap(a, draw, 1, memory.rows);
-  int64_t first = 0, last = a.out.width;
-  while (first < last && memory.columns[first] < 0) ++first;
-  while (last > first && memory.columns[last - 1] < 0) --last;
-  const int64_t c = a.channels;
+  const int64_t width = a.out.width;
+  // One stage may fill and a later one reflect: what lies outside is not only at the ends.
+  for (int64_t i = width - 1; i >= 0; --i) {
+    const bool goesOn = i + 1 < width && (memory.columns[i] < 0) == (memory.columns[i + 1] < 0);
+    memory.ends[i] = goesOn ? memory.ends[i + 1] : int32_t(i + 1);
+  }
   for (int64_t r = 0; r < a.out.height; ++r, out += a.outRow()) {
-    const bool inside = memory.rows[r] >= 0 && first < last;
-    const int64_t begin = inside ? first : 0, end = inside ? last : 0, n = (end - begin) * c;
-    if (inside) moveBytes(memory.bytes, image + memory.rows[r] * a.in.width * c, memory.columns, begin, end, c);
-    if (a.colours) {
-      fillPixels(out, a, memory.fill, 0, begin);
-      k.widenBytes(out + begin * c, memory.bytes + begin * c, n);
-      fillPixels(out, a, memory.fill, end, a.out.width);
-      recolour(a, draw, out);
-      k.normalizeRow(out, memory.mean, memory.scale, a.outRow());
-    } else {
-      // The fill is the mean, which becomes 0.
-      k.fill(out, T(0), begin * c);
-      k.normalizeBytes(out + begin * c, memory.bytes + begin * c, memory.mean + begin * c, memory.scale + begin * c, n);
-      k.fill(out + end * c, T(0), a.outRow() - end * c);
-    }
+    const uint8_t* row = memory.rows[r] < 0 ? nullptr : image + memory.rows[r] * a.in.width * a.channels;
+    for (int64_t i = 0; i < width; i = memory.ends[i]) moveRun(a, memory, memory.columns[i] < 0 ? nullptr : row, i, memory.ends[i], out);
+    if (!a.colours) continue;
+    recolour(a, draw, out);
+    kernelsOf<T>().normalizeRow(out, memory.mean, memory.scale, a.outRow());
   }
 }
 

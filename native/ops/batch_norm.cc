@@ -7,6 +7,7 @@
 
 #include "../kernels/table.h"
 #include "../runtime/pool.h"
+#include "moments.h"
 #include "op.h"
 
 namespace nodegrad::ops {
@@ -23,28 +24,36 @@ int64_t wholeWidth(int64_t channels) { return channels * (16 / commonDivisor(cha
 
 // ---- sums per channel ----
 
-// Blocks of 256 rows; within one a tile of columns. `sum(block, from, rows, last, columns, stride, sums)` adds up rows from element `from`;
-// `take(block, channel, rows, a, b)` gets both sums of a channel in float64.
-template <class T, class Sum, class Take> void forChannelSums(int64_t rows, int64_t channels, Sum sum, Take take) {
+// A tile of columns of a block of at most 256 rows: `rows` rows of `columns` elements from element `from`, and the first `last` of one more.
+struct Strip {
+  int64_t block, count, channel, channels;  // the block and its rows; the first channel and how many there are
+  int64_t from, rows, last, columns, stride;
+
+  // `take(channel, a, b)` gets both sums of a channel in float64.
+  template <class A, class Take> void fold(const A* sums, Take take) const {
+    for (int64_t j = 0; j < channels; ++j) {
+      double a = 0, b = 0;
+      for (int64_t k = j; k < columns; k += channels) {
+        a += double(sums[k]);
+        b += double(sums[columns + k]);
+      }
+      take(channel + j, a, b);
+    }
+  }
+};
+
+template <class F> void forStrips(int64_t rows, int64_t channels, F body) {
   const int64_t blocks = tilesOf(rows, blockRows);
   const bool several = channels < narrow;
   const int64_t width = several ? wholeWidth(channels) : channels;
   const int64_t strips = several ? 1 : tilesOf(channels, columnTile);
   const int64_t perTile = std::max<int64_t>(1, elementTile / (blockRows * channels));
   parallelFor(tilesOf(blocks, perTile) * strips, [&](int64_t tile, int) {
-    alignas(64) T sums[2 * mostColumns];
     const int64_t j = tile % strips * columnTile, columns = several ? width : std::min(columnTile, channels - j);
     for (int64_t b = tile / strips * perTile; b < (tile / strips + 1) * perTile && b < blocks; ++b) {
       const int64_t count = std::min(blockRows, rows - b * blockRows), elements = count * channels;
-      sum(b * blockRows * channels + j, j, several ? elements / width : count, several ? elements % width : 0, columns, width, sums);
-      for (int64_t channel = 0; channel < (several ? channels : columns); ++channel) {
-        double first = 0, second = 0;
-        for (int64_t k = channel; k < columns; k += several ? channels : columns) {
-          first += double(sums[k]);
-          second += double(sums[columns + k]);
-        }
-        take(b, j + channel, count, first, second);
-      }
+      body(Strip{b, count, j, several ? channels : columns, b * blockRows * channels + j, several ? elements / width : count,
+                 several ? elements % width : 0, columns, width});
     }
   });
 }
@@ -74,20 +83,27 @@ void run_batch_norm_statistics(const Call& c) {
   if (channels == 0) return;
   double *means = static_cast<double*>(c.workspace), *squares = means + blocks * channels;
   byFloat(c, [&]<class T>() {
-    const T* x = c.in<T>(2);
-    forChannelSums<T>(
-        rows, channels,
-        [&](int64_t from, int64_t, int64_t count, int64_t last, int64_t columns, int64_t stride, T* sums) {
-          alignas(64) T first[mostColumns];
-          const bool copied = columns > channels;
-          for (int64_t j = 0; copied && j < columns; ++j) first[j] = x[from + j % channels];
-          kernelsOf<T>().columnMoments(sums, x + from, copied ? first : x + from, count, last, columns, stride);
-        },
-        [&](int64_t b, int64_t j, int64_t count, double sum, double square) {
-          const double mean = sum / double(count), rest = square - sum * mean;
-          means[b * channels + j] = double(x[b * blockRows * channels + j]) + mean;
-          squares[b * channels + j] = rest < 0 ? 0 : rest;
-        });
+    forStrips(rows, channels, [&](const Strip& s) {
+      alignas(64) T sums[2 * mostColumns], first[mostColumns];
+      const T *x = c.in<T>(2) + s.from, *pivot = x;
+      if (s.columns > s.channels) {
+        for (int64_t j = 0; j < s.columns; ++j) first[j] = x[j % channels];
+        pivot = first;
+      }
+      bool sound = true;
+      const auto take = [&](int64_t j, double sum, double square) {
+        const double mean = sum / double(s.count), rest = square - sum * mean;
+        means[s.block * channels + j] = double(pivot[j - s.channel]) + mean;
+        squares[s.block * channels + j] = rest < 0 ? 0 : rest;
+        sound = sound && isSound<T>(rest, square);
+      };
+      kernelsOf<T>().columnMoments(sums, x, pivot, s.rows, s.last, s.columns, s.stride);
+      s.fold(sums, take);
+      if (sound) return;
+      alignas(64) double wide[2 * mostColumns];
+      kernelsOf<T>().columnMomentsWide(wide, x, pivot, s.rows, s.last, s.columns, s.stride);
+      s.fold(wide, take);
+    });
   });
   forChannels(channels, [&](int64_t j) {
     const double first = means[j];
@@ -252,17 +268,16 @@ void gradients(const Call& c, int dGamma, int dy, int y, const Places& at, bool 
     const int x = dy + (y < 0 ? 1 : 2);
     T* g = y < 0 ? nullptr : c.out<T>(0);
     const bool streaming = g && streamable(g, channels, rows * channels, int64_t(sizeof(T)));
-    forChannelSums<T>(
-        rows, channels,
-        [&](int64_t from, int64_t j, int64_t count, int64_t last, int64_t width, int64_t stride, T* out) {
-          kernelsOf<T>().columnGradients(out, g ? g + from : nullptr, c.in<T>(dy) + from, c.in<T>(x) + from, g ? c.in<T>(y) + from : nullptr,
-                                         coefficients + j, columns.apart, count, last, width, stride, rectified, streaming);
-          if (streaming) kernelsOf<T>().fence();
-        },
-        [&](int64_t b, int64_t j, int64_t, double sum, double product) {
-          sums[b * channels + j] = sum;
-          products[b * channels + j] = product;
-        });
+    forStrips(rows, channels, [&](const Strip& s) {
+      alignas(64) T found[2 * mostColumns];
+      kernelsOf<T>().columnGradients(found, g ? g + s.from : nullptr, c.in<T>(dy) + s.from, c.in<T>(x) + s.from, g ? c.in<T>(y) + s.from : nullptr,
+                                     coefficients + s.channel, columns.apart, s.rows, s.last, s.columns, s.stride, rectified, streaming);
+      if (streaming) kernelsOf<T>().fence();
+      s.fold(found, [&](int64_t j, double sum, double product) {
+        sums[s.block * channels + j] = sum;
+        products[s.block * channels + j] = product;
+      });
+    });
     forChannels(channels, [&](int64_t j) {
       double sum = 0, product = 0;
       for (int64_t b = 0; b < blocks; ++b) {

@@ -6,6 +6,7 @@
 
 #include "../kernels/table.h"
 #include "../runtime/pool.h"
+#include "moments.h"
 #include "op.h"
 
 namespace nodegrad::ops {
@@ -31,6 +32,15 @@ template <class F> void forBlocks(const Sizes& s, int64_t example, int64_t begin
       body((example * s.positions + r) * s.channels + j, std::min(blockRows, s.positions - r), j, std::min(most, end - j));
 }
 
+// `body(group, first, last)` for the groups that columns from `channel` on have a part in.
+template <class F> void forGroups(const Sizes& s, int64_t channel, int64_t columns, F body) {
+  for (int64_t j = 0; j < columns;) {
+    const int64_t group = (channel + j) / s.perGroup(), first = j;
+    j = std::min(columns, (group + 1) * s.perGroup() - channel);
+    body(group, first, j);
+  }
+}
+
 // Mean and Σ (x − mean)² of a group, which grow block by block (Chan, Golub & LeVeque 1979).
 struct Moments {
   double count = 0, mean = 0, squares = 0;
@@ -43,24 +53,38 @@ struct Moments {
 };
 
 template <class T> void moments(const Sizes& s, const T* x, int64_t example, int64_t begin, int64_t end, double* mean, double* variance) {
-  alignas(64) T sums[2 * most], pivot[most];
+  alignas(64) T narrow[2 * most], pivot[most];
+  alignas(64) double wide[2 * most];
   Moments found[most];
-  const int64_t width = s.perGroup();
+  struct { double sum, square; } parts[most];
   forBlocks(s, example, begin, end, [&](int64_t from, int64_t rows, int64_t channel, int64_t columns) {
+    const auto countOf = [rows](int64_t first, int64_t last) { return double(rows * (last - first)); };
     // One pivot for a group within a block: the differences of its channels add up.
-    for (int64_t j = 0; j < columns; ++j) pivot[j] = x[from + (channel + j) / width * width - channel];
-    kernelsOf<T>().columnMoments(sums, x + from, pivot, rows, 0, columns, s.channels);
-    for (int64_t j = 0; j < columns;) {
-      const int64_t group = (channel + j) / width, stop = std::min(columns, (group + 1) * width - channel), first = j;
-      double sum = 0, square = 0;
-      for (; j < stop; ++j) {
-        sum += double(sums[j]);
-        square += double(sums[columns + j]);
-      }
-      found[group - begin / width].join(double(rows * (stop - first)), double(pivot[first]), sum, square);
+    forGroups(s, channel, columns, [&](int64_t, int64_t first, int64_t last) { std::fill(pivot + first, pivot + last, x[from + first]); });
+    const auto areSound = [&](const auto* sums) {
+      bool sound = true;
+      forGroups(s, channel, columns, [&](int64_t group, int64_t first, int64_t last) {
+        double sum = 0, square = 0;
+        for (int64_t j = first; j < last; ++j) {
+          sum += double(sums[j]);
+          square += double(sums[columns + j]);
+        }
+        parts[group - begin / s.perGroup()] = {sum, square};
+        sound = sound && isSound<T>(square - sum * (sum / countOf(first, last)), square);
+      });
+      return sound;
+    };
+    kernelsOf<T>().columnMoments(narrow, x + from, pivot, rows, 0, columns, s.channels);
+    if (!areSound(narrow)) {
+      kernelsOf<T>().columnMomentsWide(wide, x + from, pivot, rows, 0, columns, s.channels);
+      areSound(wide);
     }
+    forGroups(s, channel, columns, [&](int64_t group, int64_t first, int64_t last) {
+      const auto [sum, square] = parts[group - begin / s.perGroup()];
+      found[group - begin / s.perGroup()].join(countOf(first, last), double(pivot[first]), sum, square);
+    });
   });
-  for (int64_t g = 0; g < (end - begin) / width; ++g) {
+  for (int64_t g = 0; g < (end - begin) / s.perGroup(); ++g) {
     mean[g] = found[g].mean;
     variance[g] = found[g].squares / found[g].count;
   }
@@ -93,14 +117,15 @@ void run_group_norm(const Call& c) {
       alignas(64) T coefficients[3 * apart] = {};
       for (int64_t channel = begin; channel < end; channel += most) {
         const int64_t columns = std::min(most, end - channel);
-        for (int64_t j = 0; j < columns; ++j) {
-          const int64_t g = (channel + j) / width;
+        forGroups(s, channel, columns, [&](int64_t g, int64_t first, int64_t last) {
           const Group group(mean[g], variance[g], c.reals[0]);
-          const double scale = group.inverse * (gamma ? double(gamma[channel + j]) : 1.0);
-          coefficients[j] = T(group.mean);
-          coefficients[apart + j] = T(scale);
-          coefficients[2 * apart + j] = T((beta ? double(beta[channel + j]) : 0.0) - group.rest<T>() * scale);
-        }
+          for (int64_t j = first; j < last; ++j) {
+            const double scale = group.inverse * (gamma ? double(gamma[channel + j]) : 1.0);
+            coefficients[j] = T(group.mean);
+            coefficients[apart + j] = T(scale);
+            coefficients[2 * apart + j] = T((beta ? double(beta[channel + j]) : 0.0) - group.rest<T>() * scale);
+          }
+        });
         for (int64_t r = 0; r < s.positions; ++r) {
           const int64_t from = (example * s.positions + r) * s.channels + channel;
           kernelsOf<T>().normalizeColumns(c.out<T>(0) + from, x + from, nullptr, coefficients, apart, apart, columns, false, false);

@@ -123,6 +123,35 @@ test('[F15] crops of a padded image are windows of it: all 81 places come, about
   for (const [place, count] of counts) t.true(count > 70 && count < 185, `${place}: ${count}`); // 123.5 ± 5.6 deviations
 });
 
+test('[F15] a reflection of a crop that was filled shows the filling between two parts of the image', (t) => {
+  const side = 32;
+  const set = images(2, side, side, 3, (_y, x) => x + 1);
+  const inside = (x: number) => x >= 0 && x < side;
+  const row = (outer: number, inner: number) =>
+    Array.from({ length: side }, (_, i) => {
+      const x = i + outer;
+      const from = inner + (inside(x) ? x : x < 0 ? -x : 2 * (side - 1) - x);
+      return inside(from) ? from + 1 : 0;
+    }).join();
+  const rows = new Set<string>();
+  for (let outer = -20; outer <= 20; outer++) for (let inner = -8; inner <= 8; inner++) rows.add(row(outer, inner));
+  let gaps = 0;
+  for (const more of [[], [colourJitter()]]) {
+    for (let epoch = 0; epoch < 40; epoch++) {
+      const y = apply(set, [randomCrop({ padding: 8 }), randomCrop({ padding: 20, fill: 'reflect' }), ...more], epoch);
+      for (let r = 0; r < 2 * side; r++) {
+        const found = Array.from({ length: side }, (_, i) => y.slice((r * side + i) * 3, (r * side + i + 1) * 3).map(Math.round));
+        t.true(found.every(([red, green, blue]) => red === green && red === blue));
+        const reds = found.map(([red]) => red);
+        if (reds.every((value) => value === 0)) continue;
+        t.true(rows.has(reds.join()), reds.join());
+        gaps += Number(/[1-9](,0)+,[1-9]/.test(reds.join()));
+      }
+    }
+  }
+  t.true(gaps > 100);
+});
+
 test('[F15] a crop may be smaller than the image, and a resized one magnifies a window that lies inside', (t) => {
   const set = images(50, 8, 8, 1, (y, x) => 10 * y + x);
   t.is(apply(set, [randomCrop({ size: [3, 5] })]).length, 50 * 15);
