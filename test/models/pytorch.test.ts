@@ -148,7 +148,10 @@ test('what is written for PyTorch has its names and layouts, and comes back', as
 test('features of unknown order, wrong shapes and wrong names are refused, and the model stays as it was', async (t) => {
   const source = weightsOf(cases.own);
   await t.throwsAsync(loadPyTorch(own(), source), { instanceOf: ArgumentError, message: /inputShape/ });
-  await t.throwsAsync(loadPyTorch(mlp({ inputShape: [4, 4, 3] }), source), { instanceOf: ArgumentError, message: /inputShape/ });
+  await t.throwsAsync(loadPyTorch(new Sequential(mlp({ inputShape: [4, 4, 3] }).layers), source), {
+    instanceOf: ArgumentError,
+    message: /inputShape/,
+  });
   class Halves extends Base {
     readonly flatten = new Flatten();
     readonly fc = new Linear(24, 2);
