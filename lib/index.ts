@@ -43,10 +43,11 @@ export { type LocalResponseNormOptions, localResponseNorm } from './ops/local_re
 export { type AnyLayer, type LoadOptions, type LoadReport, Layer } from './layers/layer.js';
 export { type LayerConstructor, type LayerDescription, registerLayer } from './layers/registry.js';
 export type { SummaryOptions } from './layers/summary.js';
+export type { HasTrainingOutputs, ScoredOutput } from './layers/outputs.js';
 export { type CostOptions, multiplyAccumulates, weightLayers } from './layers/costs.js';
 export { Parameter, type ParameterOptions } from './parameter.js';
 export { Buffer, type BufferOptions } from './buffer.js';
-export { Sequential } from './layers/sequential.js';
+export { Sequential, type SequentialOptions } from './layers/sequential.js';
 export { Linear, type LinearOptions } from './layers/linear.js';
 export {
   Conv2d,
@@ -97,6 +98,10 @@ export {
   ConstantLR,
   ExponentialLR,
   type ExponentialLROptions,
+  MultiStepLR,
+  type MultiStepLROptions,
+  PolynomialLR,
+  type PolynomialLROptions,
   Schedule,
   type ScheduleState,
   StepLR,
@@ -208,9 +213,11 @@ export * from './models/blocks.js'; // BasicBlock, Bottleneck, PreActBlock …
 export * from './models/lenet.js';
 export * from './models/alexnet.js';
 export * from './models/vgg.js';
+export * from './models/inception.js';
 export * from './models/googlenet.js';
 export {
   type CifarResNeXtOptions,
+  type BottleneckNetOptions,
   type CifarResNetOptions,
   ResNet,
   type ResNetModelOptions,

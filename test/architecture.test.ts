@@ -345,9 +345,10 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/training/fit-options.ts': { test: 'test/training/fit.test.ts', why: 'a type and its names' },
   'lib/training/train-step.ts': { test: 'test/training/fit.test.ts', why: 'the step of fit, eager and compiled' },
   'lib/training/errors.ts': { test: 'test/training/fit.test.ts', why: 'what fit throws' },
+  'lib/cli/models.ts': { test: 'test/cli/options.test.ts', why: 'recipes, which the options complete' },
   'lib/training/history.ts': { test: 'test/training/fit.test.ts', why: 'what fit gives' },
   ...Object.fromEntries(
-    ['data', 'evaluate', 'info', 'models', 'options', 'program', 'train'].map((stem) => [
+    ['data', 'evaluate', 'info', 'program', 'train'].map((stem) => [
       `lib/cli/${stem}.ts`,
       { test: 'test/cli/main.test.ts', why: 'commands are tested as the user runs them' },
     ]),

@@ -16,8 +16,12 @@ export interface Recipe {
   readonly optimizer: 'momentum' | 'nesterov' | 'adam';
   readonly lr?: number;
   readonly weightDecay?: number;
-  readonly schedule: 'step' | 'late' | 'exponential';
+  readonly schedule: 'step' | 'late' | 'wide' | 'linear' | 'exponential';
   readonly batch: number;
+  /** Whether photos are cropped at random places and mirrored. */
+  readonly augment?: boolean;
+  /** What the paper does and this recipe does not. */
+  readonly note?: string;
 }
 
 interface Images {
@@ -27,8 +31,10 @@ interface Images {
 }
 
 const common: Recipe = { optimizer: 'adam', schedule: 'step', batch: 128 };
-const residual: Recipe = { optimizer: 'momentum', lr: 0.1, weightDecay: 1e-4, schedule: 'late', batch: 128 };
-const wide: Recipe = { ...residual, optimizer: 'nesterov', weightDecay: 5e-4 };
+const residual: Recipe = { optimizer: 'momentum', lr: 0.1, weightDecay: 1e-4, schedule: 'late', batch: 128, augment: true };
+const warm = 'the paper trains this one at 0.01 until the training error is below 80 %, and only then at 0.1; to do that, begin with --lr 0.01';
+const large: Recipe = { ...residual, schedule: 'step', batch: 256 };
+const wide: Recipe = { ...residual, optimizer: 'nesterov', weightDecay: 5e-4, schedule: 'wide' };
 const dense: Recipe = { ...residual, optimizer: 'nesterov', batch: 64 };
 
 const networks: Readonly<Record<string, { readonly make: (images: Images) => AnyLayer; readonly recipe: Recipe }>> = {
@@ -39,13 +45,14 @@ const networks: Readonly<Record<string, { readonly make: (images: Images) => Any
   resnet32: { make: (images) => cifarResnet({ ...images, depth: 32 }), recipe: residual },
   resnet44: { make: (images) => cifarResnet({ ...images, depth: 44 }), recipe: residual },
   resnet56: { make: (images) => cifarResnet({ ...images, depth: 56 }), recipe: residual },
-  resnet110: { make: (images) => cifarResnet({ ...images, depth: 110, survival: 0.5 }), recipe: { ...residual, optimizer: 'nesterov' } },
+  resnet110: { make: (images) => cifarResnet({ ...images, depth: 110 }), recipe: { ...residual, note: warm } },
+  'resnet110-sd': { make: (images) => cifarResnet({ ...images, depth: 110, survival: 0.5 }), recipe: { ...residual, optimizer: 'nesterov' } },
   wrn16: { make: (images) => wideResnet({ ...images, depth: 16, widen: 4 }), recipe: wide },
   densenet40: { make: (images) => cifarDensenet({ ...images, depth: 40, compress: false }), recipe: dense },
-  nin: { make: ({ classes, inputChannels }) => networkInNetwork({ classes, inputChannels }), recipe: common },
-  resnet18: { make: resnet18, recipe: residual },
-  resnet50: { make: resnet50, recipe: residual },
-  squeezenet: { make: squeezenet, recipe: { ...common, optimizer: 'momentum', lr: 0.04, weightDecay: 2e-4 } },
+  nin: { make: networkInNetwork, recipe: common },
+  resnet18: { make: resnet18, recipe: large },
+  resnet50: { make: resnet50, recipe: large },
+  squeezenet: { make: squeezenet, recipe: { ...large, lr: 0.04, weightDecay: 2e-4, schedule: 'linear', batch: 512 } },
 };
 
 /** Names of the models. */

@@ -10,13 +10,13 @@ import type { AnyLayer } from '../layers/layer.js';
 import { Adam, AdamW } from '../optimizers/adam.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { SGD } from '../optimizers/sgd.js';
-import { ConstantLR, ExponentialLR, Schedule, StepLR } from '../schedules/schedule.js';
+import { ConstantLR, ExponentialLR, MultiStepLR, PolynomialLR, type Schedule, StepLR } from '../schedules/schedule.js';
 import { buildModel, modelNames, recipeOf } from './models.js';
 
 /** Names of the data sets. */
 export const dataNames = ['digits', 'mnist', 'cifar10'] as const;
 const optimizerNames = ['sgd', 'momentum', 'nesterov', 'adam', 'adamw'] as const;
-const scheduleNames = ['constant', 'step', 'late', 'exponential'] as const;
+const scheduleNames = ['constant', 'step', 'late', 'wide', 'linear', 'exponential'] as const;
 
 type OptimizerName = (typeof optimizerNames)[number];
 
@@ -49,7 +49,7 @@ export interface TrainOptions {
 }
 
 /** The options of {@link TrainOptions} that follow from the model where nothing is said. */
-type Recipes = 'optimizer' | 'schedule' | 'batch';
+type Recipes = 'optimizer' | 'schedule' | 'batch' | 'augment';
 export type GivenOptions = Omit<TrainOptions, Recipes> & Partial<Pick<TrainOptions, Recipes>>;
 
 /** What was said, completed by the recipe of the model's paper. Another optimizer has a rate and a decay of its own. */
@@ -57,8 +57,8 @@ export function withRecipe(given: GivenOptions): TrainOptions {
   const recipe = recipeOf(given.model);
   const { optimizer = recipe.optimizer, schedule = recipe.schedule, batch = recipe.batch } = given;
   const own = optimizer === recipe.optimizer ? recipe : undefined;
-  const { lr = own?.lr, weightDecay = own?.weightDecay } = given;
-  return { ...given, optimizer, schedule, batch, weightDecay, lr };
+  const { lr = own?.lr, weightDecay = own?.weightDecay, augment = recipe.augment === true && given.data === 'cifar10' } = given;
+  return { ...given, optimizer, schedule, batch, weightDecay, lr, augment };
 }
 
 function number(from: number, what: string, isWhole: boolean): (text: string) => number {
@@ -109,11 +109,16 @@ export function addTrainOptions(command: Command, model: string): Command {
     .addOption(new Option('--model <name>', 'model preset').choices(modelNames).default(model))
     .addOption(new Option('--hidden <sizes>', 'units of the hidden layers of mlp').argParser(sizes).default([512, 256], '512,256'))
     .addOption(new Option('--optimizer <name>', "optimizer (default: that of the model's paper, or adam)").choices(optimizerNames))
-    .addOption(new Option('--lr <rate>', 'learning rate (default: 0.001 for adam and adamw, 0.03 with momentum, 0.1 for sgd)').argParser(rate))
+    .addOption(
+      new Option(
+        '--lr <rate>',
+        "learning rate (default: that of the model's paper, or 0.001 for adam and adamw, 0.03 with momentum, 0.1 for sgd)",
+      ).argParser(rate),
+    )
     .addOption(
       new Option(
         '--schedule <name>',
-        "learning rate over the epochs: step is a tenth after each third, late after half and three quarters, exponential 0.9 an epoch (default: that of the model's paper, or step)",
+        "learning rate over the epochs: step is a tenth after each third, late after half and three quarters, wide a fifth after 30, 60 and 80 %, linear falls to 0, exponential 0.9 an epoch (default: that of the model's paper, or step)",
       ).choices(scheduleNames),
     )
     .option('--epochs <count>', 'times to go through the data', whole(1), 5)
@@ -122,7 +127,11 @@ export function addTrainOptions(command: Command, model: string): Command {
       new Option('--weight-decay <factor>', "decay of the weights (default: that of the model's paper, or the optimizer's)").argParser(rate),
     )
     .addOption(new Option('--clip-norm <norm>', 'scale the gradients of a step down to this norm (default: as they are)').argParser(rate))
-    .option('--augment', 'crop training images at random places, and flip those of cifar10 or a folder', false)
+    .option(
+      '--augment',
+      'crop training images at random places, and flip those of cifar10 or a folder (default: for cifar10, where the paper of the model does)',
+    )
+    .option('--no-augment', 'take training images as they are')
     .option('--seed <number>', 'decides the first weights and the order of the examples', seed, 1)
     .option('--threads <count>', 'threads that compute (default: the CPUs of this process)', whole(1))
     .option('--out <folder>', 'where weights and log go (default: a new folder in runs/)')
@@ -148,6 +157,9 @@ export interface DataChoice {
   augment?: boolean;
 }
 
+/** Whether augmentation mirrors the images of a data set: a mirrored digit is none. */
+export const isMirrored = (data: string): boolean => data !== 'digits' && data !== 'mnist';
+
 /** Loads a data set; `stream` is told of downloads and decoding. Bytes that are augmented, or would take much as numbers, stay bytes. */
 export async function loadData(choice: DataChoice, signal: AbortSignal | undefined, stream: NodeJS.WritableStream): Promise<CommandData> {
   const { data, augment = false } = choice;
@@ -155,8 +167,7 @@ export async function loadData(choice: DataChoice, signal: AbortSignal | undefin
     return data === 'digits' ? datasets.digits() : datasets.mnist({ ...download(stream), dir: choice.dataDir, signal });
   const { train, test, mean } = await loadBytes(choice, signal, stream);
   const padding = Math.max(1, Math.round(Math.min(...train.inputShape.slice(0, 2)) / 8));
-  const isMirrored = data !== 'digits' && data !== 'mnist'; // a mirrored digit is none
-  const list = augment ? [randomCrop({ padding }), ...(isMirrored ? [randomFlip()] : [])] : [];
+  const list = augment ? [randomCrop({ padding }), ...(isMirrored(data) ? [randomFlip()] : [])] : [];
   return { train: augmented(train, list, { mean }), test: augmented(test, [], { mean }), mean };
 }
 
@@ -210,29 +221,20 @@ export function makeOptimizer({ optimizer, weightDecay, lr = usualRates[optimize
   }
 }
 
-/** A tenth after half of the epochs, and again after three quarters: the schedule of the residual networks' papers. */
-class LateLR extends Schedule {
-  constructor(
-    optimizer: Optimizer,
-    readonly epochs: number,
-  ) {
-    super(optimizer);
-  }
-
-  factor(epoch: number): number {
-    return epoch >= 0.75 * this.epochs ? 0.01 : epoch >= 0.5 * this.epochs ? 0.1 : 1;
-  }
-}
-
 /** The schedule of a run. */
 export function makeSchedule({ schedule, epochs }: TrainOptions, optimizer: Optimizer): Schedule {
+  const parts = (...shares: number[]): number[] => shares.map((share) => Math.ceil(share * epochs));
   switch (schedule) {
     case 'constant':
       return new ConstantLR(optimizer);
     case 'step':
       return new StepLR(optimizer, { stepSize: Math.ceil(epochs / 3), gamma: 0.1 });
     case 'late':
-      return new LateLR(optimizer, epochs);
+      return new MultiStepLR(optimizer, { milestones: parts(0.5, 0.75) });
+    case 'wide':
+      return new MultiStepLR(optimizer, { milestones: parts(0.3, 0.6, 0.8), gamma: 0.2 });
+    case 'linear':
+      return new PolynomialLR(optimizer, { epochs });
     case 'exponential':
       return new ExponentialLR(optimizer, { gamma: 0.9 });
   }

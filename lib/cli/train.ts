@@ -15,10 +15,12 @@ import { predict } from '../training/evaluate.js';
 import type { History } from '../training/history.js';
 import { formatDuration } from '../training/progress.js';
 import { save } from '../training/save.js';
+import { recipeOf } from './models.js';
 import {
   type CommandData,
   type GivenOptions,
   type TrainOptions,
+  isMirrored,
   loadData,
   makeModel,
   makeOptimizer,
@@ -161,16 +163,22 @@ async function judge(model: AnyLayer, test: Dataset): Promise<Report> {
 
 function announce(terminal: Terminal, options: TrainOptions, { train, test }: CommandData, model: AnyLayer, optimizer: Optimizer): void {
   const { version, cpu, isa, blas } = info();
+  const augmentation = isMirrored(options.data) ? 'cropped at random places and mirrored' : 'cropped at random places';
+  const { note } = recipeOf(options.model);
   const library = blas.available ? 'OpenBLAS and own matrix kernels' : 'own matrix kernels';
   terminal.print(
     terminal.style('bold', `nodegrad ${version}`),
     ...pairs([
       [
         'data',
-        `${options.data}: ${formatCount(train.length)} images to train on, ${formatCount(test.length)} to test with, ${train.inputShape.join('×')}`,
+        `${options.data}: ${formatCount(train.length)} images to train on, ${formatCount(test.length)} to test with, ${train.inputShape.join('×')}${options.augment ? `; training images are ${augmentation}` : ''}`,
       ],
       ['model', `${options.model}: ${formatCount(model.parameterCount())} parameters`],
-      ['optimizer', `${options.optimizer}, learning rate ${optimizer.lr}, batches of ${options.batch}, seed ${options.seed}`],
+      [
+        'optimizer',
+        `${options.optimizer}, learning rate ${optimizer.lr}, schedule ${options.schedule}, batches of ${options.batch}, seed ${options.seed}`,
+      ],
+      ...(note === undefined ? [] : [['note', note] as const]),
       ['machine', `${cpu.brand.trim()}, ${isa}, ${getNumThreads()} threads, ${library}`],
     ]),
     '',

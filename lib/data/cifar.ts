@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { ArgumentError, checkOptions, expected, FileFormatError } from '../errors.js';
+import { ArgumentError, checkFlag, checkOptions, expected, FileFormatError } from '../errors.js';
 import { type CifarImages, decodeCifar } from '../io/cifar.js';
 import { readTar } from '../io/tar.js';
 import type { DecodeProgress } from './decode.js';
@@ -113,7 +113,7 @@ async function cifar(kind: Kind, options: CifarDatasetOptions): Promise<ImageDat
   checkOptions<CifarDatasetOptions>(options, 'options', ['dir', 'raw', 'cache', 'onProgress', 'signal']);
   const { dir, raw = false } = options;
   checkImageOptions(options);
-  if (typeof raw !== 'boolean') throw new ArgumentError(expected('true or false', 'options.raw', raw));
+  checkFlag(raw, 'options.raw');
   if (dir !== undefined && (typeof dir !== 'string' || dir === ''))
     throw new ArgumentError(expected('the path of a folder', 'options.dir', dir));
   const folders = dir !== undefined ? [resolve(dir)] : dataFolders(kind.kind);

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { AbortedError, ArgumentError, checkNumber, checkOptions, describeShape, expected, FileFormatError } from '../errors.js';
+import { AbortedError, ArgumentError, checkFlag, checkNumber, checkOptions, describeShape, expected, FileFormatError } from '../errors.js';
 import { checkPath, refusal } from '../io/atomic.js';
 import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { readTar } from '../io/tar.js';
@@ -58,8 +58,8 @@ export async function imageFolder(path: string, options: ImageFolderOptions = {}
   const known = ['size', 'grey', 'raw', 'test', 'cache', 'onProgress', 'signal'];
   const { size, grey = false, raw = false, test = 0.1 } = checkOptions<ImageFolderOptions>(options, 'options', known);
   checkImageOptions(options);
-  for (const [name, value] of Object.entries({ grey, raw }))
-    if (typeof value !== 'boolean') throw new ArgumentError(expected('true or false', `options.${name}`, value));
+  checkFlag(grey, 'options.grey');
+  checkFlag(raw, 'options.raw');
   checkNumber(test, 'options.test', 0, 1);
   const given = size === undefined ? undefined : sizeOf(size, 'options.size');
   const images = await loadImages(resolve(path), { ...options, size: given, channels: grey ? 1 : 3, test });
@@ -68,7 +68,7 @@ export async function imageFolder(path: string, options: ImageFolderOptions = {}
 
 /** Checks the options that all readers of images share. */
 export function checkImageOptions({ cache, onProgress, signal }: Pick<ImageFolderOptions, 'cache' | 'onProgress' | 'signal'>): void {
-  if (cache !== undefined && typeof cache !== 'boolean') throw new ArgumentError(expected('true or false', 'options.cache', cache));
+  if (cache !== undefined) checkFlag(cache, 'options.cache');
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw new ArgumentError(expected('a function', 'options.onProgress', onProgress));
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));

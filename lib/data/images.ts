@@ -1,5 +1,5 @@
 // What image data sets share: the mean of the training pixels, and grey values 0 to 255 turned into centred float32.
-import { ArgumentError, expected } from '../errors.js';
+import { checkFlag } from '../errors.js';
 import { allocateShared } from '../native.js';
 import { Tensor } from '../tensor.js';
 import { TensorDataset } from './dataset.js';
@@ -58,7 +58,7 @@ export function imageData(
   raw: boolean,
   classes: readonly string[] | number = 10,
 ): ImageDatasets<'float32' | 'uint8'> {
-  if (typeof raw !== 'boolean') throw new ArgumentError(expected('true or false', 'options.raw', raw));
+  checkFlag(raw, 'options.raw');
   const mean = channelMeans(train.images, shape[2]);
   const part = (which: string, { images, labels }: RawImages): TensorDataset<'float32' | 'uint8'> => {
     const full = [labels.length, ...shape];

@@ -9,6 +9,7 @@ import { type AnyTensor, Tensor, checkShape } from '../tensor.js';
 import { observeForward } from './forward.js';
 import { checkLayer } from './check.js';
 import type { AnyLayer } from './layer.js';
+import { trainingOutputsOf } from './outputs.js';
 
 /** What one layer costs for one example, the layers inside it left out. */
 export interface LayerCosts {
@@ -32,7 +33,7 @@ export interface Costs {
 export interface CostOptions {
   /** Shape of one example, without the batch dimension. Default: what the model says that it was built for. */
   inputShape?: readonly number[];
-  /** Count what runs in training, such as auxiliary heads. Default false. */
+  /** Count what runs in training, auxiliary classifiers included. Default false. */
   training?: boolean;
 }
 
@@ -103,7 +104,7 @@ export function costsOf(model: AnyLayer, inputShape: readonly number[], training
             },
             view: (input, output) => depths.set(output, depthOf([input])),
           },
-          (x) => model.forward(x),
+          (x) => (training ? trainingOutputsOf(model, x) : model.forward(x)),
         ),
     ),
   );

@@ -1,7 +1,7 @@
 // A stack of layers.
 
-import { ArgumentError, checkList, expected } from '../errors.js';
-import type { Tensor } from '../tensor.js';
+import { ArgumentError, checkList, checkOptions, expected } from '../errors.js';
+import { type Tensor, checkShape } from '../tensor.js';
 import { checkLayer } from './check.js';
 import { type AnyLayer, Layer } from './layer.js';
 import { type LayerDescription, buildLayer, describeLayer, registerLayer } from './registry.js';
@@ -10,23 +10,33 @@ import { Linear } from './linear.js';
 import { BatchNorm } from './norm.js';
 import { Dropout, Flatten } from './shape.js';
 
+/** Options of {@link Sequential}. */
+export interface SequentialOptions {
+  /** Shape of one example, for `summary` and {@link multiplyAccumulates}: [height, width, channels] of an image. */
+  inputShape?: readonly number[];
+}
+
 /**
  * Layers one after the other: `layers[n](… layers[0](x))`. Paths are `0.weight`, `2.bias`, as in PyTorch.
  *
  * @example
  * ```ts
  * import { Flatten, Linear, ReLU, Sequential } from 'nodegrad';
- * const model = new Sequential([new Flatten(), new Linear(784, 256), new ReLU(), new Linear(256, 10)]);
- * console.log(model.summary({ inputShape: [28, 28, 1] }));
+ * const layers = [new Flatten(), new Linear(784, 256), new ReLU(), new Linear(256, 10)];
+ * console.log(new Sequential(layers, { inputShape: [28, 28, 1] }).summary());
  * ```
  */
 export class Sequential extends Layer {
   /** The layers in their order. */
   readonly layers: readonly AnyLayer[];
+  /** Shape of one example, where it was said. */
+  readonly inputShape: readonly number[] | null;
 
-  /** @throws {@link ArgumentError} for anything but an array of layers. */
-  constructor(layers: readonly AnyLayer[]) {
+  /** @throws {@link ArgumentError} for anything but an array of layers, {@link ShapeError} for an input shape that is none. */
+  constructor(layers: readonly AnyLayer[], options: SequentialOptions = {}) {
     super();
+    const { inputShape } = checkOptions<SequentialOptions>(options, 'options', ['inputShape']);
+    this.inputShape = inputShape === undefined ? null : checkShape(inputShape, 'options.inputShape');
     this.layers = Array.from(checkList(layers, 'layers', 'an array of layers'), (layer: unknown, i) => checkLayer(layer, `layers[${i}]`));
   }
 
@@ -49,12 +59,12 @@ export class Sequential extends Layer {
   }
 
   override config(): unknown {
-    return { layers: this.layers.map(describeLayer) };
+    return { layers: this.layers.map(describeLayer), ...(this.inputShape !== null && { inputShape: this.inputShape }) };
   }
   /** The stack that `config()` describes. */
-  static fromConfig(config: { layers: LayerDescription[] }): Sequential {
+  static fromConfig(config: { layers: LayerDescription[]; inputShape?: readonly number[] }): Sequential {
     if (!Array.isArray(config.layers)) throw new ArgumentError(expected('an array of layer descriptions', 'layers', config.layers));
-    return new Sequential(config.layers.map(buildLayer));
+    return new Sequential(config.layers.map(buildLayer), config.inputShape === undefined ? {} : { inputShape: config.inputShape });
   }
 }
 

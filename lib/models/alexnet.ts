@@ -1,10 +1,10 @@
 // AlexNet: the one-column form, and that of 2012 with groups and response normalization. Assembly only.
 
-import { ArgumentError, checkChoice, expected } from '../errors.js';
+import { checkChoice } from '../errors.js';
 import { Constant, He, type Initializer, Normal } from '../initializers/initializer.js';
 import { ReLU } from '../layers/activations.js';
 import { Conv2d } from '../layers/convolution.js';
-import type { AnyLayer, Layer } from '../layers/layer.js';
+import type { AnyLayer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import { LocalResponseNorm } from '../layers/local-response-norm.js';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../layers/pooling.js';
@@ -12,13 +12,13 @@ import { registerLayer } from '../layers/registry.js';
 import { Sequential } from '../layers/sequential.js';
 import { Dropout, Flatten } from '../layers/shape.js';
 import type { Tensor } from '../tensor.js';
-import { ImageModel, type ImageModelOptions, classifier, complete } from './image-model.js';
+import { ImageModel, type ImageModelOptions, classifier, complete, pooledTo } from './image-model.js';
 
 /** Options of {@link alexnet}. */
 export interface AlexNetOptions extends ImageModelOptions {
   /** `'one-column'` (torchvision's; default), or `'2012'`: 96-256-384-384-256 filters and response normalization. */
   form?: 'one-column' | '2012';
-  /** Whether convolutions 2, 4 and 5 of the form of 2012 are in two groups, one for each of the GPUs of then. Default true. */
+  /** Whether convolutions 2, 4 and 5 are in two groups, one for each of the GPUs of then; an option of the form of 2012. Default true. */
   grouped?: boolean;
   /** Units of the two hidden fully connected layers. Default 4096. */
   hidden?: number;
@@ -38,8 +38,8 @@ export interface AlexNetOptions extends ImageModelOptions {
 export class AlexNet extends ImageModel<Required<AlexNetOptions>> {
   /** Convolutions and pooling. */
   readonly features: Sequential;
-  /** 6×6 means, for images that leave another size; null where there are 6×6 already. */
-  readonly avgpool: Layer | null;
+  /** 6×6 means, of images that leave another size. */
+  readonly avgpool = new AdaptiveAvgPool2d(6);
   /** Images to rows. */
   readonly flatten = new Flatten();
   /** Fully connected layers. */
@@ -50,13 +50,20 @@ export class AlexNet extends ImageModel<Required<AlexNetOptions>> {
     const isOld = options?.form === '2012';
     const full = complete<Required<AlexNetOptions>>(
       options,
-      { form: 'one-column', classes: 1000, inputSize: isOld ? 227 : 224, inputChannels: 3, grouped: true, hidden: 4096, dropout: 0.5 },
+      {
+        form: 'one-column',
+        classes: 1000,
+        inputSize: isOld ? 227 : 224,
+        inputChannels: 3,
+        hidden: 4096,
+        dropout: 0.5,
+        ...((isOld && { grouped: true }) as { grouped: boolean }),
+      },
       ['dropout'],
     );
     checkChoice(full.form, 'options.form', ['one-column', '2012']);
-    super(full);
-    const { classes, inputSize, inputChannels, grouped, hidden, dropout } = full;
-    if (inputSize < 63) throw new ArgumentError(expected('a whole number of at least 63', 'options.inputSize', inputSize));
+    super(full, isOld ? 67 : 63);
+    const { classes, inputChannels, grouped, hidden, dropout } = full;
     const groups = grouped ? 2 : 1;
     const init = (scale: number): Initializer => (isOld ? new Normal({ std: scale }) : new He());
     const bias = (value: number): Initializer => new Constant(isOld ? value : 0);
@@ -94,7 +101,6 @@ export class AlexNet extends ImageModel<Required<AlexNetOptions>> {
             pool(),
           ],
     );
-    this.avgpool = inputSize === (isOld ? 227 : 224) ? null : new AdaptiveAvgPool2d(6);
     this.classifier = new Sequential([
       new Dropout(dropout),
       new Linear(36 * 256, hidden, { init: init(0.005), biasInit: bias(1) }),
@@ -107,8 +113,7 @@ export class AlexNet extends ImageModel<Required<AlexNetOptions>> {
   }
 
   forward(x: Tensor): Tensor {
-    const images = this.features.forward(x);
-    return this.classifier.forward(this.flatten.forward(this.avgpool?.forward(images) ?? images) as Tensor);
+    return this.classifier.forward(this.flatten.forward(pooledTo(this.features.forward(x), this.avgpool)) as Tensor);
   }
 
   /** The network that `config()` describes. */

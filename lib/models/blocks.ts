@@ -1,6 +1,6 @@
 // The blocks that architectures are made of. Their fields have torchvision's names, so that weights of PyTorch find their places.
 
-import { checkChoice, checkInteger, checkObject } from '../errors.js';
+import { ArgumentError, ShapeError, checkChoice, checkInteger, checkObject, expected } from '../errors.js';
 import { Zeros } from '../initializers/initializer.js';
 import { checkLayer } from '../layers/check.js';
 import type { Conv2d } from '../layers/convolution.js';
@@ -30,11 +30,19 @@ export class NamedStack extends Layer {
   /** The layers in their order. */
   readonly layers: Readonly<Record<string, AnyLayer>>;
 
-  /** @throws {@link ArgumentError} for anything but an object of layers. */
+  /**
+   * @param layers - In their order. Names have no dot, which divides paths, and are no whole numbers, which JavaScript puts first.
+   * @throws {@link ArgumentError} for anything but an object of layers with such names.
+   */
   constructor(layers: Readonly<Record<string, AnyLayer>>) {
     super();
     this.layers = Object.fromEntries(
-      Object.entries(checkObject(layers, 'layers', 'an object of layers')).map(([name, layer]) => [name, checkLayer(layer, `layers.${name}`)]),
+      Object.entries(checkObject(layers, 'layers', 'an object of layers')).map(([name, layer]) => {
+        if (/^\d*$/.test(name) || name.includes('.')) {
+          throw new ArgumentError(expected('names without a dot that are no whole numbers', 'layers', name));
+        }
+        return [name, checkLayer(layer, `layers.${name}`)];
+      }),
     );
   }
 
@@ -85,6 +93,7 @@ export class ZeroPadShortcut extends Layer {
     const kept = this.stride === 1 ? x : avgPool2d(x, 1, { stride: this.stride });
     const missing = this.outChannels - kept.shape[3];
     if (missing === 0) return kept;
+    if (missing < 0) throw new ShapeError(expected(`at most ${this.outChannels} channels`, 'x', x.shape));
     return kept.pad([
       [0, 0],
       [0, 0],
@@ -105,8 +114,8 @@ export class ZeroPadShortcut extends Layer {
 /** How a residual block brings its input to the shape of its output: zeros (A), or a 1×1 convolution with batch norm (B). */
 export type Shortcut = 'A' | 'B';
 
-/** What a residual block is made of. */
-export interface ResidualBlockOptions {
+/** Sizes of a block with a shortcut. */
+export interface BlockOptions {
   /** Channels of the input. */
   inChannels: number;
   /** Channels of the convolutions before the last. */
@@ -115,33 +124,49 @@ export interface ResidualBlockOptions {
   outChannels: number;
   /** Step of the block. Default 1. */
   stride?: number;
-  /** Groups of the 3×3 convolution of a bottleneck. Default 1. */
-  groups?: number;
-  /** Where a bottleneck steps: in its 3×3 convolution (default), or in the first 1×1 one, as the paper has it. */
-  strideIn?: '3x3' | '1x1';
   /** See {@link Shortcut}. Default `'B'`. */
   shortcut?: Shortcut;
+}
+
+/** What a {@link ResidualBlock} is made of. */
+export interface ResidualBlockOptions extends BlockOptions {
   /** Whether the factors of the last batch norm start at zero: the block then starts as its shortcut. Default false. */
   zeroInit?: boolean;
   /** Probability that the block runs in a training step; below 1 it has stochastic depth. Default 1. */
   survival?: number;
-  /** Probability of dropping between the convolutions of a pre-activation block. Default 0. */
+}
+
+/** What a {@link Bottleneck} is made of. */
+export interface BottleneckOptions extends ResidualBlockOptions {
+  /** Groups of the 3×3 convolution. Default 1. */
+  groups?: number;
+  /** Where the block steps: in its 3×3 convolution (default), or in the first 1×1 one, as the paper has it. */
+  strideIn?: '3x3' | '1x1';
+}
+
+/** What a {@link PreActBlock} is made of. */
+export interface PreActBlockOptions extends BlockOptions {
+  /** Probability of dropping between the convolutions. Default 0. */
   dropout?: number;
 }
 
-function checkBlock(options: ResidualBlockOptions): Required<ResidualBlockOptions> {
-  const full = complete<Required<ResidualBlockOptions>, 'inChannels' | 'channels' | 'outChannels'>(
+// Options of a block, completed by the defaults of those that only its kind has.
+function checkBlock<O extends BlockOptions>(options: O, own: Omit<Required<O>, keyof BlockOptions>): Required<O> {
+  const full = complete<Required<BlockOptions>, 'inChannels' | 'channels' | 'outChannels'>(
     options,
-    { stride: 1, groups: 1, strideIn: '3x3', shortcut: 'B', zeroInit: false, survival: 1, dropout: 0 },
+    { stride: 1, shortcut: 'B', ...own },
     ['survival', 'dropout'],
     ['inChannels', 'channels', 'outChannels'],
   );
-  checkChoice(full.strideIn, 'options.strideIn', ['3x3', '1x1']);
   checkChoice(full.shortcut, 'options.shortcut', ['A', 'B']);
-  return full;
+  if (full.shortcut === 'A' && full.outChannels < full.inChannels) {
+    const least = `at least ${full.inChannels} with shortcut A, which adds channels and takes none away,`;
+    throw new ArgumentError(expected(least, 'options.outChannels', full.outChannels));
+  }
+  return full as Required<O>;
 }
 
-function shortcutOf({ inChannels, outChannels, stride, shortcut }: Required<ResidualBlockOptions>): Layer | null {
+function shortcutOf({ inChannels, outChannels, stride, shortcut }: Required<BlockOptions>): Layer | null {
   if (stride === 1 && inChannels === outChannels) return null;
   if (shortcut === 'A') return new ZeroPadShortcut(outChannels, stride);
   return new Sequential([convolution(inChannels, outChannels, 1, { stride, padding: 0 }), new BatchNorm2d(outChannels)]);
@@ -156,17 +181,22 @@ function shortcutOf({ inChannels, outChannels, stride, shortcut }: Required<Resi
  * const block: ResidualBlock = new BasicBlock({ inChannels: 16, channels: 16, outChannels: 16, survival: 0.8 });
  * ```
  */
-export abstract class ResidualBlock extends Layer {
+export abstract class ResidualBlock<O extends ResidualBlockOptions = ResidualBlockOptions> extends Layer {
   /** @internal The options with their defaults. */
-  protected readonly full: Required<ResidualBlockOptions>;
+  protected readonly full: Required<O>;
   #random: Random | null = null;
   /** What brings x to the shape of y; null where it has it. */
   abstract readonly downsample: Layer | null;
 
-  /** @throws {@link ArgumentError} for wrong options. */
-  constructor(options: ResidualBlockOptions) {
+  /**
+   * @param options - Sizes, and what else the block has.
+   * @param own - Defaults of options that residual blocks do not have in common.
+   * @throws {@link ArgumentError} for wrong options.
+   */
+  constructor(options: O, own?: Omit<Required<O>, keyof ResidualBlockOptions>) {
     super();
-    this.full = checkBlock(options);
+    const defaults = { zeroInit: false, survival: 1, ...own };
+    this.full = checkBlock<O>(options, defaults as unknown as Omit<Required<O>, keyof BlockOptions>);
   }
 
   /** What is added to the shortcut. */
@@ -174,7 +204,7 @@ export abstract class ResidualBlock extends Layer {
 
   /** Probability that the block runs in a training step. */
   get survival(): number {
-    return this.full.survival;
+    return this.full.survival as number;
   }
 
   override ownRandoms(): Map<string, Random> {
@@ -255,7 +285,7 @@ export class BasicBlock extends ResidualBlock {
  * new Bottleneck({ inChannels: 64, channels: 16, outChannels: 64 }).forward(ones([2, 8, 8, 64])).shape; // [2, 8, 8, 64]
  * ```
  */
-export class Bottleneck extends ResidualBlock {
+export class Bottleneck extends ResidualBlock<BottleneckOptions> {
   /** 1×1, to fewer channels. */
   readonly conv1: Conv2d;
   /** Behind conv1. */
@@ -271,9 +301,10 @@ export class Bottleneck extends ResidualBlock {
   /** What brings x to the shape of y; null where it has it. */
   readonly downsample: Layer | null;
 
-  constructor(options: ResidualBlockOptions) {
-    super(options);
+  constructor(options: BottleneckOptions) {
+    super(options, { groups: 1, strideIn: '3x3' });
     const { inChannels, channels, outChannels, stride, groups, strideIn, zeroInit } = this.full;
+    checkChoice(strideIn, 'options.strideIn', ['3x3', '1x1']);
     this.conv1 = convolution(inChannels, channels, 1, { stride: strideIn === '1x1' ? stride : 1 });
     this.bn1 = new BatchNorm2d(channels);
     this.conv2 = convolution(channels, channels, 3, { stride: strideIn === '3x3' ? stride : 1, groups });
@@ -289,7 +320,7 @@ export class Bottleneck extends ResidualBlock {
     return this.bn3.forward(this.conv3.forward(inner));
   }
   /** The block that `config()` describes. */
-  static fromConfig(config: ResidualBlockOptions): Bottleneck {
+  static fromConfig(config: BottleneckOptions): Bottleneck {
     return new Bottleneck(config);
   }
 }
@@ -319,12 +350,12 @@ export class PreActBlock extends Layer {
   readonly shortcut: Layer | null;
   /** Drops in training. */
   readonly dropout: Dropout | null;
-  readonly #options: Required<ResidualBlockOptions>;
+  readonly #options: Required<PreActBlockOptions>;
 
   /** @throws {@link ArgumentError} for wrong options. */
-  constructor(options: ResidualBlockOptions) {
+  constructor(options: PreActBlockOptions) {
     super();
-    this.#options = checkBlock(options);
+    this.#options = checkBlock<PreActBlockOptions>(options, { dropout: 0 });
     const { inChannels, channels, outChannels, stride, shortcut, dropout } = this.#options;
     const isBottleneck = channels !== outChannels;
     this.norms = (isBottleneck ? [inChannels, channels, channels] : [inChannels, channels]).map((features) => new BatchNorm2d(features));
@@ -351,7 +382,7 @@ export class PreActBlock extends Layer {
     return this.#options;
   }
   /** The block that `config()` describes. */
-  static fromConfig(config: ResidualBlockOptions): PreActBlock {
+  static fromConfig(config: PreActBlockOptions): PreActBlock {
     return new PreActBlock(config);
   }
 }

@@ -1,6 +1,6 @@
 // DenseNet: every layer of a block reads the outputs of all before it. Assembly only.
 
-import { checkChoice, checkFlag, checkInteger, checkObject } from '../errors.js';
+import { ArgumentError, checkChoice, checkFlag, checkInteger, checkObject, expected } from '../errors.js';
 import { He } from '../initializers/initializer.js';
 import { Conv2d } from '../layers/convolution.js';
 import { type AnyLayer, Layer } from '../layers/layer.js';
@@ -19,8 +19,6 @@ import { blocksOf } from './resnet.js';
 
 const plain = (inChannels: number, outChannels: number, kernel: number, stride = 1): Conv2d =>
   new Conv2d(inChannels, outChannels, kernel, { stride, padding: (kernel - 1) / 2, bias: false, init: new He() });
-
-const checkBottleneck = (value: unknown): number => checkInteger(value, 'options.bottleneck', 0, 64);
 
 /** Sizes of a {@link DenseLayer}. */
 export interface DenseLayerOptions {
@@ -59,16 +57,14 @@ export class DenseLayer extends Layer {
   /** @throws {@link ArgumentError} for wrong options. */
   constructor(options: DenseLayerOptions) {
     super();
-    const { bottleneck: given = 4, ...others } = checkObject<DenseLayerOptions>(options, 'options');
-    const bottleneck = checkBottleneck(given);
-    const full = complete<Required<Omit<DenseLayerOptions, 'bottleneck'>>, 'inChannels' | 'growth'>(
-      others,
-      { dropout: 0 },
+    this.#options = complete<Required<DenseLayerOptions>, 'inChannels' | 'growth'>(
+      options,
+      { bottleneck: 4, dropout: 0 },
       ['dropout'],
       ['inChannels', 'growth'],
+      ['bottleneck'],
     );
-    this.#options = { ...full, bottleneck };
-    const { inChannels, growth, dropout } = full;
+    const { inChannels, growth, bottleneck, dropout } = this.#options;
     const inner = bottleneck * growth;
     this.norm1 = new BatchNorm2d(inChannels);
     this.conv1 = bottleneck > 0 ? plain(inChannels, inner, 1) : plain(inChannels, growth, 3);
@@ -131,28 +127,29 @@ export class DenseNet extends ImageModel<Required<DenseNetOptions>> {
   /** @throws {@link ArgumentError} for wrong options. */
   constructor(options: DenseNetOptions = {}) {
     const isSmall = options?.stem === 'small';
-    const { bottleneck: given = 4, ...others } = checkObject<DenseNetOptions>(options, 'options');
-    const full = {
-      ...complete<Required<Omit<DenseNetOptions, 'bottleneck'>>>(
-        others,
-        {
-          stem: 'large',
-          blocks: [6, 12, 24, 16],
-          classes: isSmall ? 10 : 1000,
-          inputSize: isSmall ? 32 : 224,
-          inputChannels: 3,
-          growth: 32,
-          width: 64,
-          compression: 0.5,
-          dropout: 0,
-        },
-        ['compression', 'dropout'],
-      ),
-      bottleneck: checkBottleneck(given),
-    };
+    const full = complete<Required<DenseNetOptions>>(
+      options,
+      {
+        stem: 'large',
+        blocks: [6, 12, 24, 16],
+        classes: isSmall ? 10 : 1000,
+        inputSize: isSmall ? 32 : 224,
+        inputChannels: 3,
+        growth: 32,
+        width: 64,
+        bottleneck: 4,
+        compression: 0.5,
+        dropout: 0,
+      },
+      ['compression', 'dropout'],
+      [],
+      ['bottleneck'],
+    );
     checkChoice(full.stem, 'options.stem', ['large', 'small']);
     const counts = checkStages(full.blocks, 'options.blocks');
-    super(full);
+    // Halved between blocks, and before them twice where the stem is large.
+    const halved = 1 << (counts.length - 1);
+    super(full, isSmall ? halved : 4 * halved - 3);
     const { classes, inputChannels, growth, width, bottleneck, compression, dropout } = full;
     const layers: Record<string, AnyLayer> = { conv0: plain(inputChannels, width, isSmall ? 3 : 7, isSmall ? 1 : 2) };
     if (!isSmall)
@@ -167,6 +164,11 @@ export class DenseNet extends ImageModel<Required<DenseNetOptions>> {
       layers[`denseblock${i + 1}`] = new NamedStack(block);
       if (i === counts.length - 1) return;
       const passed = Math.floor(channels * compression);
+      if (passed === 0) {
+        throw new ArgumentError(
+          expected(`at least 1/${channels}, to leave a channel behind block ${i + 1},`, 'options.compression', compression),
+        );
+      }
       layers[`transition${i + 1}`] = new NamedStack({
         norm: new BatchNorm2d(channels),
         relu: new ReLU(),

@@ -1,8 +1,8 @@
 // FractalNet: columns of different depth side by side, joined by their mean, of which drop-path leaves some out. Assembly only.
 
 import type { FloatDType } from '../dtype.js';
-import { ArgumentError, checkInteger, expected } from '../errors.js';
-import { He } from '../initializers/initializer.js';
+import { checkInteger } from '../errors.js';
+import { Xavier } from '../initializers/initializer.js';
 import { Conv2d } from '../layers/convolution.js';
 import { Layer } from '../layers/layer.js';
 import type { Linear } from '../layers/linear.js';
@@ -11,7 +11,7 @@ import { MaxPool2d } from '../layers/pooling.js';
 import { registerLayer } from '../layers/registry.js';
 import { Dropout, Flatten } from '../layers/shape.js';
 import { relu } from '../ops/activations.js';
-import { liveInput, perStep } from '../ops/emit.js';
+import { liveInput, perStep, withPath } from '../ops/emit.js';
 import { filled } from '../ops/shape.js';
 import { choose } from '../ops/sometimes.js';
 import { Random, getSeed } from '../random.js';
@@ -43,7 +43,7 @@ export class FractalUnit extends Layer {
     readonly outChannels: number,
   ) {
     super();
-    this.conv = new Conv2d(inChannels, outChannels, 3, { padding: 1, init: new He() });
+    this.conv = new Conv2d(inChannels, outChannels, 3, { padding: 1, init: new Xavier() });
     this.bn = new BatchNorm2d(outChannels, { affine: false });
   }
 
@@ -153,11 +153,13 @@ export class FractalBlock extends Layer {
         const unit = this.units[column][at];
         if (paths === null) return unit.forward(front[column]);
         const bit = paths.units.slice(firstUnit[column] + at, firstUnit[column] + at + 1);
-        return choose(
-          front[column],
-          bit,
-          (input) => unit.forward(input),
-          (input) => filled([...input.shape.slice(0, 3), this.outChannels], 0, input.dtype),
+        return withPath(unit.path, () =>
+          choose(
+            front[column],
+            bit,
+            (input) => unit.forward(input),
+            (input) => filled([...input.shape.slice(0, 3), this.outChannels], 0, input.dtype),
+          ),
         );
       });
       const share = (column: number): Tensor | number => {
@@ -234,12 +236,11 @@ export class FractalNet extends ImageModel<Required<FractalNetOptions>> {
     );
     const widths = checkStages(full.widths, 'options.widths');
     checkColumns(full.columns, 'options.columns');
-    super(full);
+    super(full, 1 << widths.length);
     const { columns, classes, inputSize, inputChannels, dropout } = full;
     this.blocks = widths.map((width, i) => new FractalBlock(i === 0 ? inputChannels : widths[i - 1], width, columns));
     this.dropouts = widths.map((_, i) => new Dropout(widths.length === 1 ? dropout : (dropout * i) / (widths.length - 1)));
     const side = Math.floor(inputSize / (1 << widths.length));
-    if (side === 0) throw new ArgumentError(expected(`a whole number of at least ${1 << widths.length}`, 'options.inputSize', inputSize));
     this.fc = classifier(side * side * widths[widths.length - 1], classes);
   }
 

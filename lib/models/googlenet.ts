@@ -1,214 +1,15 @@
 // GoogLeNet: inception modules, with auxiliary classifiers on the way; the paper's form and torchvision's. Assembly only.
 
-import { ArgumentError, checkChoice, checkObject, expected } from '../errors.js';
-import { He, Xavier } from '../initializers/initializer.js';
-import { Conv2d } from '../layers/convolution.js';
-import { Layer } from '../layers/layer.js';
-import { Linear } from '../layers/linear.js';
+import { checkChoice } from '../errors.js';
+import type { Linear } from '../layers/linear.js';
+import type { HasTrainingOutputs, ScoredOutput } from '../layers/outputs.js';
 import { LocalResponseNorm } from '../layers/local-response-norm.js';
-import { BatchNorm2d } from '../layers/norm.js';
-import { AdaptiveAvgPool2d, GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
+import { GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { registerLayer } from '../layers/registry.js';
-import { Sequential } from '../layers/sequential.js';
-import { Dropout, Flatten } from '../layers/shape.js';
-import { relu } from '../ops/activations.js';
-import { concat } from '../ops/shape.js';
+import { Dropout } from '../layers/shape.js';
 import type { Tensor } from '../tensor.js';
-import { ImageModel, type ImageModelOptions, checkStages, classifier, complete } from './image-model.js';
-
-/** Sizes of a {@link ConvolutionUnit}. */
-export interface ConvolutionUnitOptions {
-  /** Channels of the input. */
-  inChannels: number;
-  /** Filters. */
-  outChannels: number;
-  /** Height and width of the kernel. */
-  kernel: number;
-  /** Step between windows. Default 1. */
-  stride?: number;
-  /** Batch norm (eps 1e-3) instead of a bias. Default true. */
-  batchNorm?: boolean;
-}
-
-/**
- * A convolution that keeps the size at stride 1, with batch norm or a bias, and ReLU: `relu(bn(x ∗ w))`.
- *
- * @example
- * ```ts
- * import { ConvolutionUnit, ones } from 'nodegrad';
- * new ConvolutionUnit({ inChannels: 3, outChannels: 8, kernel: 3 }).forward(ones([2, 8, 8, 3])).shape; // [2, 8, 8, 8]
- * ```
- */
-export class ConvolutionUnit extends Layer {
-  /** The convolution. */
-  readonly conv: Conv2d;
-  /** Behind the convolution. */
-  readonly bn: BatchNorm2d | null;
-  readonly #options: Required<ConvolutionUnitOptions>;
-
-  /** @throws {@link ArgumentError} for wrong options. */
-  constructor(options: ConvolutionUnitOptions) {
-    super();
-    this.#options = complete<Required<ConvolutionUnitOptions>, 'inChannels' | 'outChannels' | 'kernel'>(
-      options,
-      { stride: 1, batchNorm: true },
-      [],
-      ['inChannels', 'outChannels', 'kernel'],
-    );
-    const { inChannels, outChannels, kernel, stride, batchNorm } = this.#options;
-    const init = batchNorm ? new He() : new Xavier();
-    this.conv = new Conv2d(inChannels, outChannels, kernel, { stride, padding: (kernel - 1) / 2, bias: !batchNorm, init });
-    this.bn = batchNorm ? new BatchNorm2d(outChannels, { eps: 1e-3 }) : null;
-  }
-
-  forward(x: Tensor): Tensor {
-    const y = this.conv.forward(x);
-    return relu(this.bn?.forward(y) ?? y);
-  }
-
-  override config(): unknown {
-    return this.#options;
-  }
-  /** The layer that `config()` describes. */
-  static fromConfig(config: ConvolutionUnitOptions): ConvolutionUnit {
-    return new ConvolutionUnit(config);
-  }
-}
-
-/** Sizes of an {@link Inception} module. */
-export interface InceptionOptions {
-  /** Channels of the input. */
-  inChannels: number;
-  /** Filters: 1×1; 1×1 and 3×3 behind it; 1×1 and the large one behind it; 1×1 behind pooling. */
-  filters: readonly [number, number, number, number, number, number];
-  /** Size of the large kernel: 5, or 3 as torchvision has it. Default 5. */
-  kernel?: number;
-  /** Batch norm instead of biases. Default true. */
-  batchNorm?: boolean;
-}
-
-/**
- * The inception module (Szegedy et al. 2015): convolutions of 1×1, 3×3 and 5×5 and pooling side by side. Course row M09.
- *
- * @example
- * ```ts
- * import { Inception, ones } from 'nodegrad';
- * new Inception({ inChannels: 192, filters: [64, 96, 128, 16, 32, 32] }).forward(ones([2, 8, 8, 192])).shape; // [2, 8, 8, 256]
- * ```
- */
-export class Inception extends Layer {
-  /** 1×1. */
-  readonly branch1: ConvolutionUnit;
-  /** 1×1, then 3×3. */
-  readonly branch2: Sequential;
-  /** 1×1, then the large kernel. */
-  readonly branch3: Sequential;
-  /** Pooling, then 1×1. */
-  readonly branch4: Sequential;
-  readonly #options: Required<InceptionOptions>;
-
-  /** @throws {@link ArgumentError} for wrong options. */
-  constructor(options: InceptionOptions) {
-    super();
-    const { filters, ...others } = checkObject<InceptionOptions>(options, 'options');
-    if (checkStages(filters, 'options.filters', 6).length !== 6)
-      throw new ArgumentError(expected('6 whole numbers', 'options.filters', filters));
-    const full = complete<Required<Omit<InceptionOptions, 'filters'>>, 'inChannels'>(
-      others,
-      { kernel: 5, batchNorm: true },
-      [],
-      ['inChannels'],
-    );
-    this.#options = { ...full, filters };
-    const { inChannels, kernel, batchNorm } = full;
-    const unit = (from: number, to: number, size: number): ConvolutionUnit =>
-      new ConvolutionUnit({ inChannels: from, outChannels: to, kernel: size, batchNorm });
-    this.branch1 = unit(inChannels, filters[0], 1);
-    this.branch2 = new Sequential([unit(inChannels, filters[1], 1), unit(filters[1], filters[2], 3)]);
-    this.branch3 = new Sequential([unit(inChannels, filters[3], 1), unit(filters[3], filters[4], kernel)]);
-    this.branch4 = new Sequential([new MaxPool2d(3, { stride: 1, padding: 1, ceilMode: true }), unit(inChannels, filters[5], 1)]);
-  }
-
-  forward(x: Tensor): Tensor {
-    return concat(
-      [this.branch1, this.branch2, this.branch3, this.branch4].map((branch: Layer) => branch.forward(x)),
-      -1,
-    );
-  }
-
-  override config(): unknown {
-    return this.#options;
-  }
-  /** The module that `config()` describes. */
-  static fromConfig(config: InceptionOptions): Inception {
-    return new Inception(config);
-  }
-}
-
-/** Sizes of an {@link AuxiliaryHead}. */
-export interface AuxiliaryHeadOptions {
-  /** Channels of the input. */
-  inChannels: number;
-  /** Outputs. */
-  classes: number;
-  /** Half of the filters of the convolution, a 16th of the hidden units. */
-  width: number;
-  /** Batch norm instead of a bias. Default true. */
-  batchNorm?: boolean;
-}
-
-/**
- * An auxiliary classifier: means of 4×4, a 1×1 convolution of 128 filters, two fully connected layers.
- *
- * @example
- * ```ts
- * import { AuxiliaryHead, ones } from 'nodegrad';
- * new AuxiliaryHead({ inChannels: 512, classes: 10, width: 64, batchNorm: true }).forward(ones([2, 14, 14, 512])).shape; // [2, 10]
- * ```
- */
-export class AuxiliaryHead extends Layer {
-  /** The mean over all positions. */
-  readonly avgpool = new AdaptiveAvgPool2d(4);
-  /** The convolution. */
-  readonly conv: ConvolutionUnit;
-  /** Images to rows. */
-  readonly flatten = new Flatten();
-  /** The hidden layer. */
-  readonly fc1: Linear;
-  /** Drops in training. */
-  readonly dropout = new Dropout(0.7);
-  /** Scores of the classes. */
-  readonly fc2: Linear;
-  readonly #options: Required<AuxiliaryHeadOptions>;
-
-  /** @throws {@link ArgumentError} for wrong options. */
-  constructor(options: AuxiliaryHeadOptions) {
-    super();
-    this.#options = complete<Required<AuxiliaryHeadOptions>, 'inChannels' | 'classes' | 'width'>(
-      options,
-      { batchNorm: true },
-      [],
-      ['inChannels', 'classes', 'width'],
-    );
-    const { inChannels, classes, width, batchNorm } = this.#options;
-    this.conv = new ConvolutionUnit({ inChannels, outChannels: 2 * width, kernel: 1, batchNorm });
-    this.fc1 = new Linear(32 * width, 16 * width);
-    this.fc2 = classifier(16 * width, classes);
-  }
-
-  forward(x: Tensor): Tensor {
-    const flat = this.flatten.forward(this.conv.forward(this.avgpool.forward(x))) as Tensor;
-    return this.fc2.forward(this.dropout.forward(relu(this.fc1.forward(flat))));
-  }
-
-  override config(): unknown {
-    return this.#options;
-  }
-  /** The head that `config()` describes. */
-  static fromConfig(config: AuxiliaryHeadOptions): AuxiliaryHead {
-    return new AuxiliaryHead(config);
-  }
-}
+import { ImageModel, type ImageModelOptions, classifier, complete } from './image-model.js';
+import { AuxiliaryHead, ConvolutionUnit, Inception, type InceptionOptions } from './inception.js';
 
 /** Options of {@link googlenet}. */
 export interface GoogLeNetOptions extends ImageModelOptions {
@@ -247,7 +48,7 @@ const modules = {
  * new GoogLeNet({ classes: 10 });
  * ```
  */
-export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> {
+export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> implements HasTrainingOutputs {
   /** The first convolution. */
   readonly conv1: ConvolutionUnit;
   /** The second convolution. */
@@ -286,6 +87,8 @@ export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> {
   readonly dropout: Dropout;
   /** Scores of the classes: the one fully connected layer of the main path. */
   readonly fc: Linear;
+  // Where a forward pass puts the scores of the auxiliary classifiers, while somebody asks for them.
+  #auxiliary: Tensor[] | null = null;
 
   /** @throws {@link ArgumentError} for wrong options. */
   constructor(options: GoogLeNetOptions = {}) {
@@ -296,8 +99,8 @@ export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> {
       ['dropout'],
     );
     checkChoice(full.form, 'options.form', ['paper', 'torchvision', 'batch-norm']);
-    super(full);
-    const { form, classes, inputChannels, auxiliary, width, dropout } = full;
+    super(full, isPaper ? 31 : 15);
+    const { form, classes, inputSize, inputChannels, auxiliary, width, dropout } = full;
     const sized = (channels: number): number => Math.max(1, Math.round((channels * width) / 64));
     const batchNorm = !isPaper;
     const unit = (inChannels: number, outChannels: number, kernel: number, stride = 1): ConvolutionUnit =>
@@ -321,8 +124,10 @@ export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> {
     this.inception4e = made.inception4e;
     this.inception5a = made.inception5a;
     this.inception5b = made.inception5b;
+    // The paper's windows fit images of 224, which are 14×14 here.
+    const pooling = isPaper && Math.ceil(inputSize / 16) === 14 ? 'windows' : 'adaptive';
     const head = (count: number): AuxiliaryHead | null =>
-      auxiliary ? new AuxiliaryHead({ inChannels: count, classes, width, batchNorm }) : null;
+      auxiliary ? new AuxiliaryHead({ inChannels: count, classes, width, batchNorm, pooling }) : null;
     this.aux1 = head(sized(192) + sized(208) + sized(48) + sized(64));
     this.aux2 = head(sized(112) + sized(288) + 2 * sized(64));
     const last = isPaper ? 3 : 2;
@@ -333,11 +138,20 @@ export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> {
   }
 
   forward(x: Tensor): Tensor {
-    return this.#run(x, null);
+    const [pool1, pool2, pool3, pool4] = this.pools;
+    const norm = (value: Tensor): Tensor => this.norm?.forward(value) ?? value;
+    const second = this.conv2.forward(norm(pool1.forward(this.conv1.forward(x))));
+    const early = pool2.forward(norm(this.conv3.forward(second)));
+    const a = this.inception4a.forward(pool3.forward(this.inception3b.forward(this.inception3a.forward(early))));
+    const d = this.inception4d.forward(this.inception4c.forward(this.inception4b.forward(a)));
+    if (this.aux1 !== null && this.aux2 !== null) this.#auxiliary?.push(this.aux1.forward(a), this.aux2.forward(d));
+    const late = this.inception5a.forward(pool4.forward(this.inception4e.forward(d)));
+    return this.fc.forward(this.dropout.forward(this.avgpool.forward(this.inception5b.forward(late))));
   }
 
   /**
-   * Scores of the main classifier, then of the two auxiliary ones: for a loss such as `main + 0.3·(first + second)`.
+   * Scores of the main classifier, then of the two auxiliary ones. `fit` asks for them by itself; this is for training steps of one's
+   * own, with a loss such as `main + 0.3·(first + second)`.
    *
    * @example
    * ```ts
@@ -350,23 +164,18 @@ export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> {
    * ```
    */
   heads(x: Tensor): [Tensor, ...Tensor[]] {
-    this.prepare();
     const auxiliary: Tensor[] = [];
-    return [this.#run(x, auxiliary), ...auxiliary];
+    this.#auxiliary = auxiliary;
+    try {
+      return [this.forward(x), ...auxiliary];
+    } finally {
+      this.#auxiliary = null;
+    }
   }
 
-  // What the auxiliary heads make of it goes into `auxiliary`, where that is asked for.
-  #run(x: Tensor, auxiliary: Tensor[] | null): Tensor {
-    const [pool1, pool2, pool3, pool4] = this.pools;
-    const norm = (value: Tensor): Tensor => this.norm?.forward(value) ?? value;
-    const second = this.conv2.forward(norm(pool1.forward(this.conv1.forward(x))));
-    const early = pool2.forward(norm(this.conv3.forward(second)));
-    const a = this.inception4a.forward(pool3.forward(this.inception3b.forward(this.inception3a.forward(early))));
-    if (auxiliary !== null && this.aux1 !== null) auxiliary.push(this.aux1.forward(a));
-    const d = this.inception4d.forward(this.inception4c.forward(this.inception4b.forward(a)));
-    if (auxiliary !== null && this.aux2 !== null) auxiliary.push(this.aux2.forward(d));
-    const late = this.inception5a.forward(pool4.forward(this.inception4e.forward(d)));
-    return this.fc.forward(this.dropout.forward(this.avgpool.forward(this.inception5b.forward(late))));
+  /** What `fit` scores: the main classifier, and the auxiliary ones with a factor of 0.3. */
+  trainingOutputs(x: Tensor): ScoredOutput[] {
+    return this.heads(x).map((scores, i) => [scores, i === 0 ? 1 : 0.3]);
   }
 
   /** The network that `config()` describes. */
@@ -377,7 +186,10 @@ export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> {
 
 /**
  * GoogLeNet (Szegedy et al. 2015, first in ImageNet 2014): 22 weight layers, 6,998,552 parameters without the auxiliary classifiers.
- * The forward pass is the main path; {@link GoogLeNet.heads} gives the auxiliary scores as well. Course rows M09–M11, P41, P42.
+ * Course rows M09–M11, P41, P42.
+ *
+ * The forward pass is the main path. With `auxiliary: true` the two auxiliary classifiers are trained with it: `fit` minimizes
+ * `main + 0.3·(first + second)`, as the paper does, and reports the main loss.
  *
  * @throws {@link ArgumentError} for wrong options.
  * @example
@@ -390,4 +202,4 @@ export function googlenet(options: GoogLeNetOptions = {}): GoogLeNet {
   return new GoogLeNet(options);
 }
 
-for (const layer of [ConvolutionUnit, Inception, AuxiliaryHead, GoogLeNet]) registerLayer(layer as never);
+registerLayer(GoogLeNet);

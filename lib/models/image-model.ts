@@ -5,6 +5,8 @@ import { He, type Initializer, Normal } from '../initializers/initializer.js';
 import { Conv2d, type Conv2dOptions } from '../layers/convolution.js';
 import { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
+import type { AdaptiveAvgPool2d } from '../layers/pooling.js';
+import type { Tensor } from '../tensor.js';
 
 /** Options of every image classifier. */
 export interface ImageModelOptions {
@@ -32,11 +34,15 @@ export abstract class ImageModel<O extends Required<ImageModelOptions>> extends 
   readonly classes: number;
   readonly #options: O;
 
-  /** @throws {@link ArgumentError} for wrong options. */
-  constructor(options: O) {
+  /**
+   * @param options - All of them, with their defaults.
+   * @param least - Height and width of the smallest images that poolings and strides leave something of.
+   * @throws {@link ArgumentError} for wrong options.
+   */
+  constructor(options: O, least = 1) {
     super();
     const { inputSize, inputChannels, classes } = checkObject<O>(options, 'options');
-    const size = checkInteger(inputSize, 'options.inputSize', 1);
+    const size = checkInteger(inputSize, 'options.inputSize', least);
     this.inputShape = [size, size, checkInteger(inputChannels, 'options.inputChannels', 1)];
     this.classes = checkInteger(classes, 'options.classes', 1);
     this.#options = options;
@@ -48,14 +54,15 @@ export abstract class ImageModel<O extends Required<ImageModelOptions>> extends 
 }
 
 /**
- * Options with their defaults, checked: numbers are whole and at least 1, but for those named in `fractions`. Those named in `needed` are
- * numbers without a default.
+ * Options with their defaults, checked: numbers are whole and at least 1, or 0 for those named in `orZero`; those named in `fractions`
+ * are from 0 to 1. Those named in `needed` are numbers without a default.
  */
 export function complete<O extends object, N extends keyof O & string = never>(
   options: Partial<O>,
   defaults: Omit<O, N>,
   fractions: readonly string[] = [],
   needed: readonly N[] = [],
+  orZero: readonly string[] = [],
 ): O {
   const given = checkOptions<Record<string, unknown>>(options, 'options', [...needed, ...Object.keys(defaults)]);
   const full: Record<string, unknown> = {};
@@ -63,7 +70,7 @@ export function complete<O extends object, N extends keyof O & string = never>(
     const value = given[name] ?? fallback;
     const argument = `options.${name}`;
     if (fractions.includes(name)) checkNumber(value, argument, 0, 1);
-    else if (fallback === undefined || typeof fallback === 'number') checkInteger(value, argument, 1, 2 ** 24);
+    else if (fallback === undefined || typeof fallback === 'number') checkInteger(value, argument, orZero.includes(name) ? 0 : 1, 2 ** 24);
     else if (typeof fallback === 'boolean') checkFlag(value, argument);
     else if (Array.isArray(fallback) && !Array.isArray(value)) throw new ArgumentError(expected('an array', argument, value));
     full[name] = value;
@@ -86,6 +93,12 @@ export function checkStages(stages: unknown, argument: string, most = 16): reado
     throw new ArgumentError(expected(`an array of 1 to ${most} whole numbers`, argument, stages));
   }
   return stages.map((count, i) => checkInteger(count, `${argument}[${i}]`, 1, 4096));
+}
+
+/** Images of the size that a fully connected layer takes: as they are, or their means where they have another one. */
+export function pooledTo(images: Tensor, pool: AdaptiveAvgPool2d): Tensor {
+  const [height, width] = pool.out;
+  return images.shape[1] === height && images.shape[2] === width ? images : pool.forward(images);
 }
 
 /** A convolution without bias that keeps the size at stride 1, with the first weights of the residual networks' papers: He, by fan-out. */

@@ -1,6 +1,6 @@
 // LeNet-5, for digits of 28×28 or 32×32 pixels: the modern form, that of 1998, and Caffe's; and a small network beside it. Assembly only.
 
-import { ArgumentError, checkChoice, checkInteger } from '../errors.js';
+import { ArgumentError, checkChoice, checkInteger, expected } from '../errors.js';
 import { Uniform, Xavier, Zeros } from '../initializers/initializer.js';
 import { ReLU } from '../layers/activations.js';
 import { Conv2d } from '../layers/convolution.js';
@@ -22,7 +22,7 @@ import { classifier, complete } from './image-model.js';
 export interface Lenet5Options {
   /** `'modern'`, `'1998'` or `'caffe'`. Default `'modern'`. */
   form?: 'modern' | '1998' | 'caffe';
-  /** Outputs; the form of 1998 gives the 84 values of its layer F6, whose output codes are fixed. Default 10. */
+  /** Outputs. The form of 1998 has no such option: it gives the 84 values of its layer F6, whose output codes are fixed. Default 10. */
   classes?: number;
   /** Height and width, 28 or 32: images of 28 are padded to 32, but for Caffe's form. Default 28. */
   inputSize?: number;
@@ -168,49 +168,62 @@ export function lenet5(options: Lenet5Options = {}): Sequential {
   if (inputSize !== 28 && (inputSize !== 32 || form === 'caffe')) {
     throw new ArgumentError(`expected \`options.inputSize\` to be ${form === 'caffe' ? '28' : '28 or 32'}, received ${inputSize}`);
   }
+  if (form === '1998' && options.classes !== undefined) {
+    throw new ArgumentError(expected('nothing, since the form of 1998 has 84 outputs,', 'options.classes', options.classes));
+  }
   const padding = inputSize === 28 ? 2 : 0;
+  const shape = { inputShape: [inputSize, inputSize, inputChannels] };
   if (form === 'caffe') {
-    return new Sequential([
-      new Conv2d(inputChannels, 20, 5, { init: new Xavier() }),
-      new MaxPool2d(2),
-      new Conv2d(20, 50, 5, { init: new Xavier() }),
-      new MaxPool2d(2),
-      new Flatten(),
-      new Linear(800, 500),
-      new ReLU(),
-      new Linear(500, classes),
-    ]);
+    return new Sequential(
+      [
+        new Conv2d(inputChannels, 20, 5, { init: new Xavier() }),
+        new MaxPool2d(2),
+        new Conv2d(20, 50, 5, { init: new Xavier() }),
+        new MaxPool2d(2),
+        new Flatten(),
+        new Linear(800, 500),
+        new ReLU(),
+        new Linear(500, classes),
+      ],
+      shape,
+    );
   }
   if (form === '1998') {
     const init = new Xavier({ mode: 'fanIn' });
-    return new Sequential([
-      new Conv2d(inputChannels, 6, 5, { padding, init }),
-      new Squash(),
-      new Subsampling(6),
-      new SparseConvolution(),
-      new Squash(),
-      new Subsampling(16),
-      new Conv2d(16, 120, 5, { init }),
-      new Squash(),
-      new Flatten(),
-      new Linear(120, 84, { init }),
-      new Squash(),
-    ]);
+    return new Sequential(
+      [
+        new Conv2d(inputChannels, 6, 5, { padding, init }),
+        new Squash(),
+        new Subsampling(6),
+        new SparseConvolution(),
+        new Squash(),
+        new Subsampling(16),
+        new Conv2d(16, 120, 5, { init }),
+        new Squash(),
+        new Flatten(),
+        new Linear(120, 84, { init }),
+        new Squash(),
+      ],
+      shape,
+    );
   }
-  return new Sequential([
-    new Conv2d(inputChannels, 6, 5, { padding }),
-    new ReLU(),
-    new MaxPool2d(2),
-    new Conv2d(6, 16, 5),
-    new ReLU(),
-    new MaxPool2d(2),
-    new Conv2d(16, 120, 5),
-    new ReLU(),
-    new Flatten(),
-    new Linear(120, 84),
-    new ReLU(),
-    new Linear(84, classes),
-  ]);
+  return new Sequential(
+    [
+      new Conv2d(inputChannels, 6, 5, { padding }),
+      new ReLU(),
+      new MaxPool2d(2),
+      new Conv2d(6, 16, 5),
+      new ReLU(),
+      new MaxPool2d(2),
+      new Conv2d(16, 120, 5),
+      new ReLU(),
+      new Flatten(),
+      new Linear(120, 84),
+      new ReLU(),
+      new Linear(84, classes),
+    ],
+    shape,
+  );
 }
 
 /** Options of {@link smallConvNet}. */
@@ -250,15 +263,18 @@ export function smallConvNet(options: SmallConvNetOptions = {}): Sequential {
     new ReLU(),
     new MaxPool2d(2),
   ];
-  return new Sequential([
-    ...stage(inputChannels, width),
-    ...stage(width, 2 * width),
-    new Flatten(),
-    new Linear((inputSize / 4) * (inputSize / 4) * 2 * width, 128),
-    new ReLU(),
-    new Dropout(dropout),
-    classifier(128, classes),
-  ]);
+  return new Sequential(
+    [
+      ...stage(inputChannels, width),
+      ...stage(width, 2 * width),
+      new Flatten(),
+      new Linear((inputSize / 4) * (inputSize / 4) * 2 * width, 128),
+      new ReLU(),
+      new Dropout(dropout),
+      classifier(128, classes),
+    ],
+    { inputShape: [inputSize, inputSize, inputChannels] },
+  );
 }
 
 for (const layer of [Subsampling, SparseConvolution, Squash]) registerLayer(layer as never);

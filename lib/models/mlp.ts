@@ -43,7 +43,7 @@ export function linearModel(options: LinearModelOptions = {}): Sequential {
  * @example
  * ```ts
  * import { mlp } from 'nodegrad';
- * mlp({ hidden: [128] }).summary({ inputShape: [28, 28, 1] });
+ * mlp({ hidden: [128] }).summary();
  * ```
  */
 export function mlp(options: MlpOptions = {}): Sequential {
@@ -59,5 +59,5 @@ export function mlp(options: MlpOptions = {}): Sequential {
   const layers: AnyLayer[] = [new Flatten()];
   for (let i = 1; i < sizes.length; i++) layers.push(new Linear(sizes[i - 1], sizes[i]), new ReLU());
   layers.push(new Linear(sizes[sizes.length - 1], checkInteger(classes, 'options.classes', 1)));
-  return new Sequential(layers);
+  return new Sequential(layers, { inputShape });
 }

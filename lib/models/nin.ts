@@ -1,5 +1,6 @@
 // Network in Network: convolutions with 1×1 convolutions behind them, and the mean over all positions as the score. Assembly only.
 
+import { checkInteger } from '../errors.js';
 import { Normal } from '../initializers/initializer.js';
 import { ReLU } from '../layers/activations.js';
 import { Conv2d } from '../layers/convolution.js';
@@ -13,6 +14,8 @@ import { complete } from './image-model.js';
 export interface NetworkInNetworkOptions {
   /** Outputs. Default 10. */
   classes?: number;
+  /** Height and width of the images, at least 4. Default 32. */
+  inputSize?: number;
   /** Channels of the images. Default 3. */
   inputChannels?: number;
   /** Filters of the widest convolutions, the others in proportion; a multiple of 6. Default 192. */
@@ -32,28 +35,35 @@ export interface NetworkInNetworkOptions {
  * ```
  */
 export function networkInNetwork(options: NetworkInNetworkOptions = {}): Sequential {
-  const { classes, inputChannels, width, dropout } = complete<Required<NetworkInNetworkOptions>>(
+  const { classes, inputSize, inputChannels, width, dropout } = complete<Required<NetworkInNetworkOptions>>(
     options,
-    { classes: 10, inputChannels: 3, width: 192, dropout: 0.5 },
+    { classes: 10, inputSize: 32, inputChannels: 3, width: 192, dropout: 0.5 },
     ['dropout'],
   );
-  const part = (channels: number, kernel: number, filters: readonly [number, number, number]): AnyLayer[] =>
-    filters.flatMap((count, i) => [
-      new Conv2d(i === 0 ? channels : filters[i - 1], count, i === 0 ? kernel : 1, { padding: i === 0 ? (kernel - 1) / 2 : 0 }),
-      new ReLU(),
-    ]);
-  const halves = { stride: 2, ceilMode: true };
-  const last = part(width, 3, [width, width, classes]).slice(0, -2);
-  return new Sequential([
-    ...part(inputChannels, 5, [width, Math.round((width * 5) / 6), Math.round(width / 2)]),
-    new MaxPool2d(3, halves),
-    new Dropout(dropout),
-    ...part(Math.round(width / 2), 5, [width, width, width]),
-    new AvgPool2d(3, halves),
-    new Dropout(dropout),
-    ...last,
-    new Conv2d(width, classes, 1, { init: new Normal({ std: 0.05 }) }),
+  checkInteger(inputSize, 'options.inputSize', 4);
+  const [narrower, narrow] = [Math.round((width * 5) / 6), Math.round(width / 2)];
+  const conv = (from: number, to: number, kernel: number, init?: Normal): AnyLayer[] => [
+    new Conv2d(from, to, kernel, { padding: (kernel - 1) / 2, ...(init && { init }) }),
     new ReLU(),
-    new GlobalAvgPool2d(),
-  ]);
+  ];
+  const halves = { stride: 2, ceilMode: true };
+  return new Sequential(
+    [
+      ...conv(inputChannels, width, 5),
+      ...conv(width, narrower, 1),
+      ...conv(narrower, narrow, 1),
+      new MaxPool2d(3, halves),
+      new Dropout(dropout),
+      ...conv(narrow, width, 5),
+      ...conv(width, width, 1),
+      ...conv(width, width, 1),
+      new AvgPool2d(3, halves),
+      new Dropout(dropout),
+      ...conv(width, width, 3),
+      ...conv(width, width, 1),
+      ...conv(width, classes, 1, new Normal({ std: 0.05 })),
+      new GlobalAvgPool2d(),
+    ],
+    { inputShape: [inputSize, inputSize, inputChannels] },
+  );
 }

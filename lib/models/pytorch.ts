@@ -8,6 +8,7 @@ import { inMode, inputShapeOf } from '../layers/costs.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer, LoadReport } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
+import { trainingOutputsOf } from '../layers/outputs.js';
 import { BatchNorm } from '../layers/norm.js';
 import { Flatten } from '../layers/shape.js';
 import { join } from '../layers/fields.js';
@@ -69,7 +70,7 @@ function flattenedFeatures(model: AnyLayer, inputShape: readonly number[]): Map<
       for (const output of outputs) features.set(output, output.shape.at(-1) === width && output.shape.length === 2 ? source : 'unknown');
     },
   };
-  inMode(model, false, () => trace([{ shape: [1, ...inputShape], dtype: 'float32' }], observer, (x) => model.forward(x)));
+  inMode(model, false, () => trace([{ shape: [1, ...inputShape], dtype: 'float32' }], observer, (x) => trainingOutputsOf(model, x)));
   return found;
 }
 
@@ -145,6 +146,10 @@ function theirShape({ kind, shape }: Place): readonly number[] {
  * Kernels are turned from [out, in, height, width] to [height, width, in, out], matrices from [out, in] to [in, out], `running_mean` and
  * its kin are found. Where images are flattened before a `Linear`, its rows are put from PyTorch's order (channels, height, width) into
  * ours (height, width, channels); the shape of the images follows from a forward pass by shapes, which computes nothing.
+ *
+ * The GoogLeNet that torchvision publishes holds its auxiliary classifiers, so it takes `googlenet({ form: 'torchvision', auxiliary: true })`,
+ * or `strict: false` to leave them out; and its weights expect what torchvision does there with `transform_input`: with images
+ * normalized by mean and deviation of ImageNet, channel c times `std[c] / 0.5`, plus `(mean[c] − 0.5) / 0.5`.
  *
  * @param source - A safetensors file, or the tensors of `readSafetensors` in PyTorch's names and layouts.
  * @throws {@link ArgumentError} for missing or unexpected names, or when the order of flattened features is not known;

@@ -9,7 +9,7 @@ import { registerLayer } from '../layers/registry.js';
 import { Sequential } from '../layers/sequential.js';
 import { relu } from '../ops/activations.js';
 import type { Tensor } from '../tensor.js';
-import { BasicBlock, Bottleneck, type ResidualBlock, type Shortcut } from './blocks.js';
+import { BasicBlock, Bottleneck, type Shortcut } from './blocks.js';
 import { ImageModel, type ImageModelOptions, checkStages, classifier, complete, convolution, formOf } from './image-model.js';
 
 /** Options of the residual networks. */
@@ -18,16 +18,20 @@ export interface ResNetOptions extends ImageModelOptions {
   width?: number;
   /** How blocks that change the shape bring their input along: a 1×1 convolution (B) or zeros (A). Default B, A for small images. */
   shortcut?: Shortcut;
-  /** Where a bottleneck steps: in its 3×3 convolution (default), or in the first 1×1 one, as the paper has it. */
-  strideIn?: '3x3' | '1x1';
   /** Whether the factors of each block's last batch norm start at zero. Default false. */
   zeroInit?: boolean;
   /** Probability that the last block runs in a training step; those before fall from 1 to it in a line. Default 1: all run. */
   survival?: number;
 }
 
-/** Options of {@link ResNet}. */
-export interface ResNetModelOptions extends ResNetOptions {
+/** Options of the residual networks that are made of bottlenecks. */
+export interface BottleneckNetOptions extends ResNetOptions {
+  /** Where a bottleneck steps: in its 3×3 convolution (default), or in the first 1×1 one, as the paper has it. */
+  strideIn?: '3x3' | '1x1';
+}
+
+/** Options of {@link ResNet}; `groups`, `widthPerGroup` and `strideIn` are those of bottlenecks. */
+export interface ResNetModelOptions extends BottleneckNetOptions {
   /** `'large'` begins with a 7×7 convolution and pooling, for images of 224; `'small'` with a 3×3 convolution, for images of 32. */
   stem?: 'large' | 'small';
   /** Default `'basic'`. */
@@ -72,6 +76,8 @@ export class ResNet extends ImageModel<Required<ResNetModelOptions>> {
   /** @throws {@link ArgumentError} for wrong options. */
   constructor(options: ResNetModelOptions = {}) {
     const isSmall = options?.stem === 'small';
+    const isBasic = (options?.block ?? 'basic') === 'basic';
+    const bottleneck = { groups: 1, widthPerGroup: 64, strideIn: '3x3' } as const;
     const full = complete<Required<ResNetModelOptions>>(
       options,
       {
@@ -82,10 +88,8 @@ export class ResNet extends ImageModel<Required<ResNetModelOptions>> {
         inputSize: isSmall ? 32 : 224,
         inputChannels: 3,
         width: isSmall ? 16 : 64,
-        groups: 1,
-        widthPerGroup: 64,
         shortcut: isSmall ? 'A' : 'B',
-        strideIn: '3x3',
+        ...((isBasic ? {} : bottleneck) as typeof bottleneck),
         zeroInit: false,
         survival: 1,
       },
@@ -94,10 +98,9 @@ export class ResNet extends ImageModel<Required<ResNetModelOptions>> {
     checkChoice(full.stem, 'options.stem', ['large', 'small']);
     checkChoice(full.block, 'options.block', ['basic', 'bottleneck']);
     checkChoice(full.shortcut, 'options.shortcut', ['A', 'B']);
-    checkChoice(full.strideIn, 'options.strideIn', ['3x3', '1x1']);
     const counts = checkStages(full.blocks, 'options.blocks', 4);
     super(full);
-    const { block, classes, inputChannels, width, groups, widthPerGroup, shortcut, strideIn, zeroInit, survival } = full;
+    const { classes, inputChannels, width, groups, widthPerGroup, shortcut, strideIn, zeroInit, survival } = full;
     this.conv1 = isSmall ? convolution(inputChannels, width, 3) : convolution(inputChannels, width, 7, { stride: 2 });
     this.bn1 = new BatchNorm2d(width);
     this.maxpool = isSmall ? null : new MaxPool2d(3, { stride: 2, padding: 1 });
@@ -106,26 +109,15 @@ export class ResNet extends ImageModel<Required<ResNetModelOptions>> {
     let at = 0;
     const stages = counts.map((count, stage) => {
       const planes = width * (1 << stage);
-      const isBasic = block === 'basic';
       // Filters of the inner convolutions, and of what leaves the block.
       const channels = isBasic ? planes : Math.floor((planes * widthPerGroup) / 64) * groups;
       const outChannels = isBasic ? planes : 4 * planes;
-      const blocks: ResidualBlock[] = [];
+      const blocks: (BasicBlock | Bottleneck)[] = [];
       for (let i = 0; i < count; i++) {
         at += 1;
-        blocks.push(
-          new (isBasic ? BasicBlock : Bottleneck)({
-            inChannels,
-            channels,
-            outChannels,
-            stride: stage > 0 && i === 0 ? 2 : 1,
-            groups,
-            strideIn,
-            shortcut,
-            zeroInit,
-            survival: 1 - (at / total) * (1 - survival),
-          }),
-        );
+        const sizes = { inChannels, channels, outChannels, stride: stage > 0 && i === 0 ? 2 : 1 };
+        const common = { ...sizes, shortcut, zeroInit, survival: 1 - (at / total) * (1 - survival) };
+        blocks.push(isBasic ? new BasicBlock(common) : new Bottleneck({ ...common, groups, strideIn }));
         inChannels = outChannels;
       }
       return new Sequential(blocks);
@@ -192,7 +184,7 @@ export function resnet34(options: ResNetOptions = {}): ResNet {
  * resnet50({ classes: 10 });
  * ```
  */
-export function resnet50(options: ResNetOptions = {}): ResNet {
+export function resnet50(options: BottleneckNetOptions = {}): ResNet {
   return new ResNet(formOf(options, { block: 'bottleneck', blocks: [3, 4, 6, 3] }));
 }
 
@@ -206,7 +198,7 @@ export function resnet50(options: ResNetOptions = {}): ResNet {
  * resnet101({ classes: 10 });
  * ```
  */
-export function resnet101(options: ResNetOptions = {}): ResNet {
+export function resnet101(options: BottleneckNetOptions = {}): ResNet {
   return new ResNet(formOf(options, { block: 'bottleneck', blocks: [3, 4, 23, 3] }));
 }
 
@@ -220,7 +212,7 @@ export function resnet101(options: ResNetOptions = {}): ResNet {
  * resnet152({ classes: 10 });
  * ```
  */
-export function resnet152(options: ResNetOptions = {}): ResNet {
+export function resnet152(options: BottleneckNetOptions = {}): ResNet {
   return new ResNet(formOf(options, { block: 'bottleneck', blocks: [3, 8, 36, 3] }));
 }
 
@@ -234,7 +226,7 @@ export function resnet152(options: ResNetOptions = {}): ResNet {
  * resnext50({ classes: 10 });
  * ```
  */
-export function resnext50(options: ResNetOptions = {}): ResNet {
+export function resnext50(options: BottleneckNetOptions = {}): ResNet {
   return new ResNet(formOf(options, { block: 'bottleneck', blocks: [3, 4, 6, 3], groups: 32, widthPerGroup: 4 }));
 }
 
@@ -248,7 +240,7 @@ export function resnext50(options: ResNetOptions = {}): ResNet {
  * resnext101({ classes: 10 });
  * ```
  */
-export function resnext101(options: ResNetOptions = {}): ResNet {
+export function resnext101(options: BottleneckNetOptions = {}): ResNet {
   return new ResNet(formOf(options, { block: 'bottleneck', blocks: [3, 4, 23, 3], groups: 32, widthPerGroup: 4 }));
 }
 
@@ -262,7 +254,7 @@ export function resnext101(options: ResNetOptions = {}): ResNet {
  * wideResnet50({ classes: 10 });
  * ```
  */
-export function wideResnet50(options: ResNetOptions = {}): ResNet {
+export function wideResnet50(options: BottleneckNetOptions = {}): ResNet {
   return new ResNet(formOf(options, { block: 'bottleneck', blocks: [3, 4, 6, 3], widthPerGroup: 128 }));
 }
 
@@ -278,6 +270,7 @@ export interface CifarResNetOptions extends ResNetOptions {
  * that is skipped costs a compiled step no time.
  *
  * The paper's recipe: momentum 0.9, weight decay 1e-4, learning rate 0.1, divided by 10 after 32,000 and 48,000 of 64,000 steps of 128.
+ * Depth 110 starts at 0.01, until the training error is below 80 % (about 400 steps).
  *
  * @throws {@link ArgumentError} for a depth that is not 6n + 2, or other wrong options.
  * @example
@@ -293,7 +286,7 @@ export function cifarResnet(options: CifarResNetOptions = {}): ResNet {
 }
 
 /** Options of {@link cifarResnext}. */
-export interface CifarResNeXtOptions extends Omit<ResNetOptions, 'width'> {
+export interface CifarResNeXtOptions extends Omit<BottleneckNetOptions, 'width'> {
   /** Weight layers, 9n + 2. Default 29. */
   depth?: number;
   /** Groups. Default 8. */

@@ -14,6 +14,9 @@ import { concat } from '../ops/shape.js';
 import type { Tensor } from '../tensor.js';
 import { ImageModel, type ImageModelOptions, complete } from './image-model.js';
 
+// The first weights of all convolutions but the last, as torchvision has them.
+const init = new He({ distribution: 'uniform' });
+
 /** Sizes of a {@link Fire} module. */
 export interface FireOptions {
   /** Channels of the input. */
@@ -45,9 +48,9 @@ export class Fire extends Layer {
   constructor(options: FireOptions) {
     super();
     const { inChannels, squeeze, expand } = complete<FireOptions, keyof FireOptions>(options, {}, [], ['inChannels', 'squeeze', 'expand']);
-    this.squeeze = new Conv2d(inChannels, squeeze, 1);
-    this.expand1x1 = new Conv2d(squeeze, expand, 1);
-    this.expand3x3 = new Conv2d(squeeze, expand, 3, { padding: 1 });
+    this.squeeze = new Conv2d(inChannels, squeeze, 1, { init });
+    this.expand1x1 = new Conv2d(squeeze, expand, 1, { init });
+    this.expand3x3 = new Conv2d(squeeze, expand, 3, { padding: 1, init });
   }
 
   forward(x: Tensor): Tensor {
@@ -97,9 +100,8 @@ export class SqueezeNet extends ImageModel<Required<SqueezeNetOptions>> {
       ['dropout'],
     );
     checkChoice(full.version, 'options.version', ['1.0', '1.1']);
-    super(full);
+    super(full, full.version === '1.0' ? 21 : 17);
     const { version, classes, inputChannels, width, dropout } = full;
-    const init = new He({ distribution: 'uniform' });
     const pool = (): MaxPool2d => new MaxPool2d(3, { stride: 2, ceilMode: true });
     const sized = (channels: number): number => Math.max(1, Math.round((channels * width) / 64));
     const fire = (inChannels: number, squeeze: number, expand: number): Fire =>

@@ -4,7 +4,7 @@ import { ArgumentError, expected } from '../errors.js';
 import { He, Normal } from '../initializers/initializer.js';
 import { ReLU } from '../layers/activations.js';
 import { Conv2d } from '../layers/convolution.js';
-import type { AnyLayer, Layer } from '../layers/layer.js';
+import type { AnyLayer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import { BatchNorm2d } from '../layers/norm.js';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../layers/pooling.js';
@@ -12,7 +12,7 @@ import { registerLayer } from '../layers/registry.js';
 import { Sequential } from '../layers/sequential.js';
 import { Dropout, Flatten } from '../layers/shape.js';
 import type { Tensor } from '../tensor.js';
-import { ImageModel, type ImageModelOptions, classifier, complete, formOf } from './image-model.js';
+import { ImageModel, type ImageModelOptions, classifier, complete, formOf, pooledTo } from './image-model.js';
 
 /** Options of the VGG networks. */
 export interface VggOptions extends ImageModelOptions {
@@ -68,8 +68,8 @@ function stack(inputChannels: number, widths: readonly number[], counts: readonl
 export class Vgg extends ImageModel<Required<VggModelOptions>> {
   /** Convolutions and pooling. */
   readonly features: Sequential;
-  /** 7×7 means, for images of other sizes than 224; null where there are 7×7 already. */
-  readonly avgpool: Layer | null;
+  /** 7×7 means, of images that leave another size. */
+  readonly avgpool = new AdaptiveAvgPool2d(7);
   /** Images to rows. */
   readonly flatten = new Flatten();
   /** Fully connected layers. */
@@ -77,19 +77,18 @@ export class Vgg extends ImageModel<Required<VggModelOptions>> {
 
   /** @throws {@link ArgumentError} for wrong options. */
   constructor(options: VggModelOptions) {
-    const full = complete<Required<VggModelOptions>>(
+    const full = complete<Required<VggModelOptions>, 'depth'>(
       options,
-      { depth: 16, classes: 1000, inputSize: 224, inputChannels: 3, batchNorm: false, width: 64, hidden: 4096, dropout: 0.5 },
+      { classes: 1000, inputSize: 224, inputChannels: 3, batchNorm: false, width: 64, hidden: 4096, dropout: 0.5 },
       ['dropout'],
+      ['depth'],
     );
-    super(full);
-    const { depth, classes, inputSize, inputChannels, batchNorm, width, hidden, dropout } = full;
+    super(full, 32);
+    const { depth, classes, inputChannels, batchNorm, width, hidden, dropout } = full;
     const counts = stages[depth];
     if (counts === undefined) throw new ArgumentError(expected('11, 13, 16 or 19', 'options.depth', depth));
-    if (inputSize < 32) throw new ArgumentError(expected('a whole number of at least 32', 'options.inputSize', inputSize));
     const widths = [1, 2, 4, 8, 8].map((factor) => factor * width);
     this.features = new Sequential(stack(inputChannels, widths, counts, batchNorm, true));
-    this.avgpool = Math.floor(inputSize / 32) === 7 ? null : new AdaptiveAvgPool2d(7);
     const init = new Normal({ std: 0.01 });
     this.classifier = new Sequential([
       new Linear(49 * 8 * width, hidden, { init }),
@@ -103,8 +102,7 @@ export class Vgg extends ImageModel<Required<VggModelOptions>> {
   }
 
   forward(x: Tensor): Tensor {
-    const images = this.features.forward(x);
-    return this.classifier.forward(this.flatten.forward(this.avgpool?.forward(images) ?? images) as Tensor);
+    return this.classifier.forward(this.flatten.forward(pooledTo(this.features.forward(x), this.avgpool)) as Tensor);
   }
 
   /** The network that `config()` describes. */
@@ -201,19 +199,22 @@ export function cifarVgg(options: CifarVggOptions = {}): Sequential {
   const { classes, inputSize, inputChannels, width, hidden } = complete<Required<CifarVggOptions>>(options, defaults);
   if (inputSize % 8 !== 0) throw new ArgumentError(`expected \`options.inputSize\` to be a multiple of 8, received ${inputSize}`);
   const side = inputSize / 8;
-  return new Sequential([
-    ...stack(
-      inputChannels,
-      [1, 2, 4].map((factor) => factor * width),
-      [2, 2, 2],
-      true,
-      false,
-    ),
-    new Flatten(),
-    new Linear(side * side * 4 * width, hidden),
-    new ReLU(),
-    new Linear(hidden, classes),
-  ]);
+  return new Sequential(
+    [
+      ...stack(
+        inputChannels,
+        [1, 2, 4].map((factor) => factor * width),
+        [2, 2, 2],
+        true,
+        false,
+      ),
+      new Flatten(),
+      new Linear(side * side * 4 * width, hidden),
+      new ReLU(),
+      new Linear(hidden, classes),
+    ],
+    { inputShape: [inputSize, inputSize, inputChannels] },
+  );
 }
 
 registerLayer(Vgg);

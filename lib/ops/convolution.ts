@@ -209,11 +209,22 @@ function checkOperands(name: string, x: AnyTensor, w: AnyTensor, channels: numbe
       `[${name}] expected a weight [kernel height, kernel width, ${weightIn}, out], received shape ${describeShape(w.shape)}`,
     );
   }
+  if (w.shape[0] === 0 || w.shape[1] === 0) {
+    throw new ShapeError(`[${name}] the kernel is empty: weight of shape ${describeShape(w.shape)}`);
+  }
   if (x.shape[3] !== channels) {
     const hint = x.shape[1] === channels ? ' Is it [N, C, H, W]? nodegrad keeps channels last: x.transpose([0, 2, 3, 1]).' : '';
     throw new ShapeError(
       `[${name}] expected ${channels} channels (the last dimension) for a weight of shape ${describeShape(w.shape)}, received shape ${describeShape(x.shape)}.${hint}`,
     );
+  }
+}
+
+// Places in an image are 32-bit numbers in native code, padding included.
+function checkLimits(name: string, { image, out, pad }: Geometry): void {
+  if (Math.max(...pad) >= 2 ** 30) throw new ArgumentError(`[${name}] expected padding below 2^30, received ${Math.max(...pad)}`);
+  if (Math.max(...image, ...out) >= 2 ** 31) {
+    throw new ShapeError(`[${name}] expected images below 2^31 pixels a side, received ${describeShape(image)} and ${describeShape(out)}`);
   }
 }
 
@@ -254,7 +265,6 @@ export function conv2d<D extends FloatDType>(
   for (const d of [0, 1]) {
     const [size, kernel] = [input.shape[1 + d], w.shape[d]];
     const reach = dilation[d] * (kernel - 1) + 1;
-    if (kernel < 1) throw new ShapeError(`[conv2d] the kernel is empty: weight of shape ${describeShape(w.shape)}`);
     if (padding === 'same') {
       out[d] = Math.ceil(size / stride[d]);
       pad[d] = Math.floor(Math.max(0, (out[d] - 1) * stride[d] + reach - size) / 2);
@@ -273,6 +283,7 @@ export function conv2d<D extends FloatDType>(
   const algorithm = algorithms.indexOf(checkChoice(options.conv ?? chosen, 'options.conv', algorithms));
   const image = [input.shape[1], input.shape[2]] as const;
   const geometry = { image, out, stride, pad, dilation, groups, algorithm };
+  checkLimits('conv2d', geometry);
   if (bias === null) return emitOne(conv2dOp, [input, w], geometry);
   const b = Tensor.check(bias, 'bias');
   if (b.shape.length !== 1 || b.shape[0] !== w.shape[3]) {
@@ -322,7 +333,9 @@ export function convTranspose2d<D extends FloatDType>(
   }
   const algorithm = algorithms.indexOf(checkChoice(options.conv ?? chosen, 'options.conv', algorithms));
   const out = [input.shape[1], input.shape[2]] as const;
-  const y = emitOne<Geometry, D>(inputGradientOp, [input, w], { image, out, stride, pad, dilation, groups, algorithm });
+  const geometry = { image, out, stride, pad, dilation, groups, algorithm };
+  checkLimits('convTranspose2d', geometry);
+  const y = emitOne<Geometry, D>(inputGradientOp, [input, w], geometry);
   if (bias === null) return y;
   const b = Tensor.check(bias, 'bias');
   const channels = w.shape[2] * groups;

@@ -1,7 +1,7 @@
 // Pooling of images [N, H, W, C] over windows: maxima and means, with given windows or a given number of them.
 
 import type { FloatDType } from '../dtype.js';
-import { ArgumentError, ShapeError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
+import { ArgumentError, ShapeError, checkFlag, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
 import { Tensor } from '../tensor.js';
 import { type Size2d, checkSize2d } from './convolution.js';
 import { defineOp } from './define.js';
@@ -68,12 +68,6 @@ export function checkExtent(op: string, out: readonly [number, number]): void {
 
 const poolNames = ['stride', 'padding', 'ceilMode'];
 const mostTaps = 256;
-
-/** @internal */
-export function checkFlag(value: unknown, argument: string): boolean {
-  if (typeof value !== 'boolean') throw new ArgumentError(expected('true or false', argument, value));
-  return value;
-}
 
 function checkPooling(kernel: unknown, options: MaxPool2dOptions): Pooling {
   const size = checkSize2d(kernel, 'kernel', 1);

@@ -1,12 +1,12 @@
 // Images of another size: padding by zeros, mirrored or repeated pixels, and enlarging by nearest neighbours or bilinear interpolation.
 
 import { type FloatDType, arrayTypes } from '../dtype.js';
-import { ArgumentError, ShapeError, checkChoice, checkNumber, checkOptions, describeShape, expected } from '../errors.js';
+import { ArgumentError, ShapeError, checkChoice, checkFlag, checkNumber, checkOptions, describeShape, expected } from '../errors.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type Padding2d, type Size2d, checkPadding2d, checkSize2d } from './convolution.js';
 import { defineOp } from './define.js';
 import { emitOne } from './emit.js';
-import { checkExtent, checkFlag, checkImages } from './pooling.js';
+import { checkExtent, checkImages } from './pooling.js';
 
 type Pair = readonly [number, number];
 

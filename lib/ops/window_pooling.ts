@@ -1,13 +1,13 @@
 // Maxima over windows that an operand places: as many as are asked for (adaptive), or drawn anew for each image (fractional).
 
 import type { FloatDType } from '../dtype.js';
-import { ArgumentError, ShapeError, checkChoice, checkOptions, describeShape, expected } from '../errors.js';
+import { ArgumentError, ShapeError, checkChoice, checkFlag, checkOptions, describeShape, expected } from '../errors.js';
 import { Random, defaultRandom } from '../random.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type Size2d, checkSize2d } from './convolution.js';
 import { defineOp } from './define.js';
 import { emitOne } from './emit.js';
-import { checkExtent, checkFlag, checkImages } from './pooling.js';
+import { checkExtent, checkImages } from './pooling.js';
 import { reserveState } from './random.js';
 
 type Out = readonly [number, number];

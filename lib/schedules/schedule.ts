@@ -1,6 +1,6 @@
 // Learning-rate schedules: a factor on each group's base rate as a function of the epoch (or of whatever `step` counts).
 
-import { ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
+import { ArgumentError, checkInteger, checkList, checkNumber, checkOptions, expected } from '../errors.js';
 import { exp } from '../ops/elementwise.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { Tensor } from '../tensor.js';
@@ -133,6 +133,87 @@ export class StepLR extends Schedule {
 
   factor(epoch: number): number {
     return power(this.gamma, Math.floor(checkInteger(epoch, 'epoch', 0) / this.stepSize));
+  }
+}
+
+/** Options of {@link MultiStepLR}. */
+export interface MultiStepLROptions {
+  /** Epochs at which the rate is cut, in ascending order. */
+  milestones: readonly number[];
+  /** Factor of each cut. Default 0.1. */
+  gamma?: number;
+}
+
+/**
+ * Multiplies the rate by `gamma` at each of the given epochs: `lr = base·gamma^(milestones at or before the epoch)`. Course row I05.
+ *
+ * @throws {@link ArgumentError} for milestones that are not whole numbers of at least 0 in ascending order, or a gamma below 0.
+ * @example
+ * ```ts
+ * import { Linear, MultiStepLR, SGD } from 'nodegrad';
+ * const schedule = new MultiStepLR(new SGD(new Linear(2, 1), { lr: 0.1 }), { milestones: [60, 120, 160], gamma: 0.2 });
+ * schedule.factor(130); // 0.04
+ * ```
+ */
+export class MultiStepLR extends Schedule {
+  /** Epochs of the cuts. */
+  readonly milestones: readonly number[];
+  /** Factor of each cut. */
+  readonly gamma: number;
+
+  // biome-ignore lint/suspicious/noExplicitAny: see Schedule.
+  constructor(optimizer: Optimizer<any>, options: MultiStepLROptions) {
+    super(optimizer);
+    const { milestones, gamma = 0.1 } = checkOptions<Partial<MultiStepLROptions>>(options, 'options', ['milestones', 'gamma']);
+    let last = 0;
+    this.milestones = Array.from(checkList<number>(milestones, 'milestones', 'an array of epochs'), (epoch, i) => {
+      last = checkInteger(epoch, `milestones[${i}]`, last);
+      return last;
+    });
+    this.gamma = checkNumber(gamma, 'gamma', 0);
+  }
+
+  factor(epoch: number): number {
+    checkInteger(epoch, 'epoch', 0);
+    return power(this.gamma, this.milestones.filter((milestone) => milestone <= epoch).length);
+  }
+}
+
+/** Options of {@link PolynomialLR}. */
+export interface PolynomialLROptions {
+  /** Epochs until the rate is 0. */
+  epochs: number;
+  /** Degree; 1 is a straight line. Default 1. */
+  power?: number;
+}
+
+/**
+ * Brings the rate to 0 along a polynomial: `lr = base·(1 − epoch / epochs)^power`, and 0 from then on. With the default power it falls
+ * in a line.
+ *
+ * @throws {@link ArgumentError} for epochs or a power that are not whole numbers of at least 1.
+ * @example
+ * ```ts
+ * import { Linear, PolynomialLR, SGD } from 'nodegrad';
+ * new PolynomialLR(new SGD(new Linear(2, 1), { lr: 0.1 }), { epochs: 40 }).factor(10); // 0.75
+ * ```
+ */
+export class PolynomialLR extends Schedule {
+  /** Epochs until the rate is 0. */
+  readonly epochs: number;
+  /** Degree. */
+  readonly power: number;
+
+  // biome-ignore lint/suspicious/noExplicitAny: see Schedule.
+  constructor(optimizer: Optimizer<any>, options: PolynomialLROptions) {
+    super(optimizer);
+    const { epochs, power: degree = 1 } = checkOptions<Partial<PolynomialLROptions>>(options, 'options', ['epochs', 'power']);
+    this.epochs = checkInteger(epochs, 'epochs', 1);
+    this.power = checkInteger(degree, 'power', 1);
+  }
+
+  factor(epoch: number): number {
+    return power(Math.max(0, 1 - checkInteger(epoch, 'epoch', 0) / this.epochs), this.power);
   }
 }
 

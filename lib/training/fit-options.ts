@@ -12,7 +12,7 @@ import type { ProgressOption } from './progress.js';
 
 /** Options of `model.fit`. */
 export interface FitOptions {
-  /** The loss. */
+  /** The loss. Of a model with auxiliary classifiers, theirs are minimized with it: see {@link HasTrainingOutputs}. */
   readonly loss: Loss;
   /** The optimizer, made with the model. */
   // biome-ignore lint/suspicious/noExplicitAny: options of the optimizer do not matter here.

@@ -2,6 +2,7 @@
 
 import { observeForward } from '../layers/forward.js';
 import type { AnyLayer } from '../layers/layer.js';
+import { trainingOutputsOf } from '../layers/outputs.js';
 import type { Loss } from '../losses/loss.js';
 import { isFloat } from '../dtype.js';
 import { sumSquares } from '../ops/statistics.js';
@@ -109,7 +110,7 @@ function inForward({ model, loss, batch, where }: Suspicion): Finding {
       advice: slower(where.lr),
     };
   };
-  if (batch !== null) observeForward(look as never, () => noGrad(() => model.forward(batch.inputs as never)));
+  if (batch !== null) observeForward(look as never, () => noGrad(() => trainingOutputsOf(model, batch.inputs)));
   return (
     found ?? {
       what: 'loss',

@@ -4,15 +4,23 @@ import { ArgumentError } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import type { GradientNode } from '../ops/emit.js';
+import { innerLeaves } from '../ops/sometimes.js';
 import type { AnyTensor } from '../tensor.js';
 
 /**
  * Walks the tape behind `loss`.
  *
+ * @param skipped - Paths of layers that left a part of themselves out: what is below them may be trained by another step.
  * @throws {ArgumentError} naming the parameter when the loss reaches one that the optimizer does not update, or does not reach one that is
  *   to be trained
  */
-export function checkReach(loss: AnyTensor, inputs: AnyTensor, model: AnyLayer, optimizer: Optimizer): void {
+export function checkReach(
+  loss: AnyTensor,
+  inputs: AnyTensor,
+  model: AnyLayer,
+  optimizer: Optimizer,
+  skipped: ReadonlySet<string> = new Set(),
+): void {
   const leaves = leavesOf(loss);
   leaves.delete(inputs);
   const parameters = model.namedParameters();
@@ -35,7 +43,10 @@ export function checkReach(loss: AnyTensor, inputs: AnyTensor, model: AnyLayer, 
   }
   for (const [path, parameter] of parameters) {
     if (!parameter.requiresGrad || leaves.has(parameter)) continue;
-    throw new ArgumentError(`parameter '${path}' gets no gradient: the loss does not depend on it. Use it in forward(), or freeze() it`);
+    if ([...skipped].some((layer) => layer === '' || path.startsWith(`${layer}.`))) continue;
+    throw new ArgumentError(
+      `parameter '${path}' gets no gradient: the loss does not depend on it. Use it in forward() or, if only training needs it, in trainingOutputs(); or freeze() it`,
+    );
   }
 }
 
@@ -43,13 +54,15 @@ export function checkReach(loss: AnyTensor, inputs: AnyTensor, model: AnyLayer, 
 function leavesOf(root: AnyTensor): Map<AnyTensor, string> {
   const leaves = new Map<AnyTensor, string>();
   const seen = new Set<GradientNode>();
+  const inner = new Set<AnyTensor>();
   const stack: GradientNode[] = root.node === null ? [] : [root.node];
   for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
     if (seen.has(node)) continue;
     seen.add(node);
+    for (const leaf of innerLeaves(node)) inner.add(leaf);
     for (const input of node.inputs) {
       if (input.node !== null) stack.push(input.node);
-      else if (input.requiresGrad && !leaves.has(input)) leaves.set(input, node.path);
+      else if (input.requiresGrad && !inner.has(input) && !leaves.has(input)) leaves.set(input, node.path);
     }
   }
   return leaves;

@@ -1,11 +1,13 @@
 // One training step as a function of a batch: what fit compiles, or calls for each batch when it trains eagerly.
 
 import type { AnyLayer } from '../layers/layer.js';
+import { trainingOutputsOf } from '../layers/outputs.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import { isRecording } from '../ops/emit.js';
 import { requireFinite } from '../ops/finite.js';
 import { clipGradNorm } from '../optimizers/clip.js';
+import { noteSkipped } from '../ops/sometimes.js';
 import { holdState } from '../ops/state.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
@@ -15,6 +17,7 @@ import { checkReach } from './reach.js';
 
 /** What a step gives back. */
 export interface StepResult {
+  /** That of the prediction. */
   loss: AnyTensor;
   /** What each metric measured; null for those that look at the prediction afterwards. */
   measured: unknown[];
@@ -57,18 +60,23 @@ export function makeTrainSteps({
   const keep = keepPrediction || needPrediction(metrics);
   let checked = false;
   const gradients = (inputs: AnyTensor, targets: AnyTensor): Omit<StepResult, 'observation'> => {
-    const { result: forward, release } = holdState(() => {
-      const made = Tensor.check(model.forward(inputs as never) as unknown, "the model's output");
-      return { prediction: made, result: checkOneNumber(loss.forward(made, targets)) };
-    });
-    const { prediction, result } = forward;
-    if (!checked) checkReach(result, inputs, model, optimizer);
+    const { result: forward, release } = holdState(() =>
+      noteSkipped(() => {
+        const outputs = trainingOutputsOf(model, inputs);
+        const losses = outputs.map(([output]) => checkOneNumber(loss.forward(Tensor.check(output, "the model's output"), targets)) as Tensor);
+        const terms = losses.map((one, i) => (outputs[i][1] === 1 ? one : one.mul(outputs[i][1])));
+        const sum = terms.reduce((before, term) => before.add(term));
+        return { prediction: outputs[0][0], loss: losses[0], sum };
+      }),
+    );
+    const { prediction, loss: result, sum } = forward.result;
+    if (!checked) checkReach(sum, inputs, model, optimizer, forward.skipped);
     checked = true;
-    if (isRecording()) requireFinite(result);
-    else if (!Number.isFinite(result.item())) throw new NonFiniteLoss();
+    if (isRecording()) requireFinite(sum);
+    else if (!Number.isFinite(sum.item())) throw new NonFiniteLoss();
     release();
     optimizer.zeroGrad();
-    result.backward();
+    sum.backward();
     const seen = prediction.detach();
     return { loss: result.detach(), measured: noGrad(() => measure(metrics, seen, targets)), prediction: keep ? seen : null };
   };

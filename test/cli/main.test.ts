@@ -179,6 +179,8 @@ test('every optimizer, schedule and model of the options trains', async (t) => {
       ['--optimizer', 'nesterov', '--schedule', 'exponential'],
       ['--optimizer', 'adamw', '--model', 'linear', '--batch', '500'],
       ['--model', 'conv', '--batch', '500', '--weight-decay', '1e-4', '--schedule', 'late'],
+      ['--optimizer', 'momentum', '--schedule', 'wide'],
+      ['--optimizer', 'momentum', '--schedule', 'linear'],
     ];
     for (const words of runs) {
       const { code, out } = await run(folder, ['train', '--hidden', '16', '--epochs', '1', '--json', ...words]);
@@ -285,5 +287,12 @@ test('bytes of cifar10 are read, augmented and trained on; evaluate finds them t
     t.is(JSON.parse(out).accuracy, cropped.test.accuracy, error);
     t.regex((await run(folder, ['data', 'cifar10', '--data-dir', '.'])).out, /50 images of 32×32×3, 5 per class/);
     t.regex((await run(folder, ['train', '--data', folder])).error, /there are no images/);
+    const depth = ['train', ...data, '--epochs', '1', '--batch', '50', '--lr', '0.001', '--out', 'deep'];
+    const deep = await run(folder, [...depth, '--model', 'resnet110-sd']);
+    t.is(deep.code, 0, deep.error);
+    t.regex(deep.out, /training images are cropped at random places and mirrored/, 'the paper augments');
+    t.regex(deep.out, /nesterov, learning rate 0\.001, schedule late, batches of 50/);
+    const still = await run(folder, [...depth, '--model', 'resnet20', '--no-augment', '--json']);
+    t.is(JSON.parse(still.out).options.augment, false, still.error);
   });
 });

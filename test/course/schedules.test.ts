@@ -1,6 +1,6 @@
 // Course section I: learning-rate schedules.
 import test from 'ava';
-import { ConstantLR, ExponentialLR, Linear, type Schedule, SGD, StepLR } from '../../lib/index.js';
+import { ConstantLR, ExponentialLR, Linear, MultiStepLR, type Schedule, SGD, StepLR } from '../../lib/index.js';
 import { close } from '../helpers/close.js';
 
 function rates(make: (optimizer: SGD) => Schedule, lr: number, epochs: number): number[] {
@@ -28,6 +28,11 @@ test('[I03] step decay: a0 = 0.1 halved every 10 epochs', (t) => {
 test('step decay of published recipes: 0.05, 0.005 and 0.0005 at epochs 0, 30 and 60', (t) => {
   const all = rates((optimizer) => new StepLR(optimizer, { stepSize: 30 }), 0.05, 61);
   close(t, [all[0], all[29], all[30], all[60]], [0.05, 0.05, 0.005, 0.0005], { relative: 1e-14 });
+});
+
+test('[I05] a schedule by hand: 0.1 from epoch 0, 0.01 from epoch 30, 0.001 from epoch 60', (t) => {
+  const all = rates((optimizer) => new MultiStepLR(optimizer, { milestones: [30, 60] }), 0.1, 90);
+  close(t, [0, 29, 30, 59, 60, 89].map((epoch) => all[epoch]), [0.1, 0.1, 0.01, 0.01, 0.001, 0.001], { relative: 1e-15 }); // biome-ignore format: one line
 });
 
 test('a constant schedule changes nothing', (t) => {

@@ -75,6 +75,8 @@ const kinds: Record<string, string[]> = {
   clipGradValue: ['model', 'rate'],
   observed: ['model', 'optimizer', 'body', 'body'],
   StepLR: ['optimizer', 'options'],
+  MultiStepLR: ['optimizer', 'options'],
+  PolynomialLR: ['optimizer', 'options'],
   ExponentialLR: ['optimizer', 'options'],
   ConstantLR: ['optimizer'],
   DataLoader: ['dataset', 'options'],

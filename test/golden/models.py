@@ -52,7 +52,19 @@ def case(model, size):
     images = torch.from_numpy(noise("images", 2 * 3 * size * size).astype(numpy.float32).reshape(2, 3, size, size))
     with torch.no_grad():
         logits = model.double()(images.double())
+        if hasattr(model, "aux1") and model.aux1 is not None:
+            logits = torch.cat([logits, *auxiliary(model, images.double())])
     return {"size": size, "names": list(names), "shapes": list(names.values()), "logits": [[float(f"{x:.9g}") for x in row] for row in logits.tolist()]}
+
+
+def auxiliary(model, images):
+    """What GoogLeNet's auxiliary heads make of images; it runs them in training only."""
+    seen = {}
+    hooks = [getattr(model, name).register_forward_hook(lambda _m, _i, out, name=name: seen.__setitem__(name, out)) for name in ("inception4a", "inception4d")]
+    model(images)
+    for hook in hooks:
+        hook.remove()
+    return model.aux1(seen["inception4a"]), model.aux2(seen["inception4d"])
 
 
 def small(make, **more):
@@ -77,6 +89,7 @@ cases = {
     "squeezenet1_0": case(small(models.squeezenet1_0), 64),
     "squeezenet1_1": case(small(models.squeezenet1_1), 64),
     "googlenet": case(small(models.googlenet, aux_logits=False, transform_input=False, init_weights=False), 64),
+    "googlenet_aux": case(small(models.googlenet, aux_logits=True, transform_input=False, init_weights=False), 64),
 }
 here = pathlib.Path(__file__)
 script = hashlib.sha256(here.read_bytes()).hexdigest()

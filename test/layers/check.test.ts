@@ -46,9 +46,72 @@ test('blocks and networks refuse options that are missing, unknown or out of ran
     'a depth that the name says': () => lib.vgg16({ depth: 11 } as never),
     'blocks that the name says': () => lib.resnet50({ blocks: [1] } as never),
     'a stem that the name says': () => lib.cifarDensenet({ stem: 'large' } as never),
+    'groups of a basic block': () => new lib.BasicBlock({ ...sizes, groups: 4 } as never),
+    'dropout of a bottleneck': () => new lib.Bottleneck({ ...sizes, dropout: 0.5 } as never),
+    'survival of a pre-activation block': () => new lib.PreActBlock({ ...sizes, survival: 0.5 } as never),
+    'groups of basic blocks': () => new lib.ResNet({ block: 'basic', groups: 32 }),
+    'where bottlenecks step, of a net without': () => lib.resnet18({ strideIn: '1x1' } as never),
+    'a step nowhere': () => new lib.Bottleneck({ ...sizes, strideIn: '5x5' as never }),
+    'groups of the one-column form': () => lib.alexnet({ grouped: false }),
+    'a VGG without depth': () => new lib.Vgg(undefined as never),
+    'a shortcut A to fewer channels': () => new lib.BasicBlock({ ...sizes, inChannels: 12, shortcut: 'A' }),
+    'no channels between dense blocks': () => new lib.DenseNet({ compression: 0 }),
+    'half a bottleneck': () => new lib.DenseLayer({ inChannels: 4, growth: 4, bottleneck: 0.5 }),
+    'classes of the LeNet of 1998': () => lib.lenet5({ form: '1998', classes: 5 }),
+    'a layer named 2': () => new lib.NamedStack({ first: new lib.ReLU(), 2: new lib.ReLU() }),
+    'a layer named a.b': () => new lib.NamedStack({ 'a.b': new lib.ReLU() }),
+    'a misspelt option of Sequential': () => new lib.Sequential([], { shape: [1] } as never),
   };
   for (const [name, build] of Object.entries(wrong)) {
     const error = t.throws(build, { instanceOf: ArgumentError }, name) as NodegradError;
     t.regex(error.message, /^(expected|unknown option) /, name);
   }
+  t.throws(() => new lib.Sequential([], { inputShape: [-1] }), { instanceOf: lib.ShapeError, message: /options\.inputShape/ });
+  t.throws(() => new lib.ZeroPadShortcut(4, 1).forward(zeros([1, 2, 2, 12])), { instanceOf: lib.ShapeError, message: /at most 4 channels/ });
+});
+
+test('networks refuse images that their poolings use up when they are built, and take those that leave one pixel', (t) => {
+  const least: Record<string, [number, (inputSize: number) => lib.AnyLayer]> = {
+    alexnet: [63, (inputSize) => lib.alexnet({ inputSize })],
+    'alexnet of 2012': [67, (inputSize) => lib.alexnet({ inputSize, form: '2012' })],
+    vgg: [32, (inputSize) => lib.vgg11({ inputSize })],
+    googlenet: [31, (inputSize) => lib.googlenet({ inputSize, auxiliary: true })],
+    'googlenet of torchvision': [15, (inputSize) => lib.googlenet({ inputSize, form: 'torchvision' })],
+    'squeezenet 1.0': [21, (inputSize) => lib.squeezenet({ inputSize, version: '1.0' })],
+    'squeezenet 1.1': [17, (inputSize) => lib.squeezenet({ inputSize })],
+    densenet: [29, (inputSize) => lib.densenet121({ inputSize })],
+    'densenet of small images': [4, (inputSize) => lib.cifarDensenet({ inputSize, depth: 10 })],
+    fractalnet: [32, (inputSize) => lib.fractalnet({ inputSize })],
+    networkInNetwork: [4, (inputSize) => lib.networkInNetwork({ inputSize })],
+  };
+  for (const [name, [size, build]] of Object.entries(least)) {
+    t.true(lib.multiplyAccumulates(build(size), { training: true }) > 0, name);
+    t.throws(() => build(size - 1), { instanceOf: ArgumentError, message: new RegExp(`of at least ${size} .*inputSize`) }, name);
+  }
+});
+
+test('AlexNet and VGG take images of other sizes than they were built for', (t) => {
+  t.deepEqual([...lib.vgg11({ width: 4, hidden: 8, classes: 3, inputSize: 32 }).forward(zeros([1, 64, 64, 3])).shape], [1, 3]);
+  const costs = (model: lib.AnyLayer, side: number): string => model.summary({ inputShape: [side, side, 3] }) as string;
+  t.regex(costs(lib.vgg11(), 256), /avgpool +AdaptiveAvgPool2d +\[N, 7, 7, 512\]/);
+  t.regex(costs(lib.alexnet(), 256), /avgpool +AdaptiveAvgPool2d +\[N, 6, 6, 256\]/);
+});
+
+test('models that are stacks know the shape of their images, also when they come back from a file', (t) => {
+  const macs: [lib.Sequential, number][] = [
+    [lib.lenet5(), 416_520],
+    [lib.lenet5({ form: '1998', inputSize: 32 }), 0],
+    [lib.networkInNetwork(), 222_486_528],
+    [lib.cifarVgg(), 0],
+    [lib.smallConvNet(), 0],
+    [lib.mlp({ hidden: [128] }), 784 * 128 + 1280],
+  ];
+  for (const [model, count] of macs) {
+    const counted = lib.multiplyAccumulates(model);
+    t.true(counted > 0 && (count === 0 || count === counted), String(counted));
+    const again = lib.fromBytes(model.toBytes()) as lib.Sequential;
+    t.deepEqual(again.inputShape, model.inputShape);
+    t.regex(model.summary(), /multiply-accumulates/);
+  }
+  t.is(new lib.Sequential([new lib.ReLU()]).inputShape, null);
 });

@@ -1,6 +1,6 @@
 // Convolution layers: the contract, shapes, padding, what they refuse, and examples that do not depend on their batch.
 import test from 'ava';
-import { ArgumentError, Conv2d, ConvTranspose2d, conv2d, ones, ShapeError, setSeed, Tensor, zeros } from '../../lib/index.js';
+import { ArgumentError, Conv2d, ConvTranspose2d, conv2d, convTranspose2d, ones, ShapeError, setSeed, Tensor, zeros } from '../../lib/index.js';
 import { layerContract } from '../contracts/layer.js';
 import { f32 } from '../helpers/build.js';
 import { identical } from '../helpers/close.js';
@@ -94,6 +94,20 @@ test('wrong arguments are refused with what was expected', (t) => {
     instanceOf: ArgumentError,
     message: /outputPadding/,
   });
+  for (const call of [
+    () => conv2d(ones([1, 4, 4, 1]), ones([3, 3, 1, 1]), null, { padding: 'same', dilation: 2 ** 30 }),
+    () => conv2d(ones([1, 4, 4, 1]), ones([3, 3, 1, 1]), null, { padding: 2 ** 30 }),
+    () => convTranspose2d(ones([1, 1, 1, 1]), ones([3, 3, 1, 1]), null, { dilation: 2 ** 30, padding: 2 ** 30 }),
+  ]) {
+    t.throws(call, { instanceOf: ArgumentError, message: /padding below 2\^30/ });
+  }
+  t.throws(() => convTranspose2d(ones([0, 2, 4, 1]), ones([3, 3, 1, 1]), null, { stride: 2 ** 30 }), {
+    instanceOf: ShapeError,
+    message: /below 2\^31 pixels/,
+  });
+  for (const call of [() => conv2d(ones([1, 4, 4, 1]), ones([3, 0, 1, 1])), () => convTranspose2d(ones([1, 2, 4, 1]), ones([0, 3, 1, 1]))]) {
+    t.throws(call, { instanceOf: ShapeError, message: /the kernel is empty/ });
+  }
 });
 
 test('Conv2d says which algorithms serve, and the config keeps it', (t) => {

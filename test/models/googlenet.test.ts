@@ -5,13 +5,16 @@ import {
   ArgumentError,
   type AuxiliaryHead,
   CrossEntropyLoss,
-  Inception,
   Linear,
+  SGD,
+  setSeed,
   Tensor,
+  TensorDataset,
   googlenet,
   multiplyAccumulates,
 } from '../../lib/index.js';
 import { f32 } from '../helpers/build.js';
+import { identical } from '../helpers/close.js';
 import { Seeded } from '../helpers/seeded.js';
 import { figures, imageModelContract } from '../contracts/image-model.js';
 
@@ -53,8 +56,8 @@ test('[M09] GoogLeNet has 22 weight layers and the sizes of its forms', (t) => {
     multiplyAccumulates(model.aux1 as AuxiliaryHead, { inputShape: [14, 14, 512] }) +
     multiplyAccumulates(model.aux2 as AuxiliaryHead, { inputShape: [14, 14, 528] });
   t.is(withHeads(heads), 1_591_044_096);
+  t.is(multiplyAccumulates(heads, { training: true }), 1_591_044_096);
   t.is(withHeads(others), 1_506_748_416);
-  t.is(new Inception({ inChannels: 192, filters: [64, 96, 128, 16, 32, 32], batchNorm: false }).parameterCount(), 163_696);
 });
 
 test('[M10, P41] the main path has one fully connected layer', (t) => {
@@ -77,6 +80,28 @@ test('the auxiliary heads give scores, and gradients to what lies before them', 
   const [main, first, second] = scores.map((item) => new CrossEntropyLoss().forward(item, target));
   main.add(first.add(second).mul(0.3)).backward();
   for (const [path, parameter] of model.namedParameters()) t.not(parameter.grad, null, path);
+});
+
+test.serial('[M10, P41] fit trains the auxiliary heads with the main one, and reports the loss of the main one', async (t) => {
+  const images = f32(new Seeded(3).uniform(4 * 32 * 32 * 3, -1, 1), [4, 32, 32, 3]);
+  const labels = Tensor.from(Int32Array.of(1, 4, 0, 2));
+  const make = () => {
+    setSeed(6);
+    const model = googlenet({ auxiliary: true, width: 8, classes: 5, inputSize: 32, dropout: 0, form: 'batch-norm' });
+    model.prepare();
+    return { model, optimizer: new SGD(model, { lr: 0.1 }) };
+  };
+  const own = make();
+  own.model.train();
+  const loss = new CrossEntropyLoss();
+  const [main, first, second] = own.model.heads(images).map((scores) => loss.forward(scores, labels));
+  main.add(first.mul(0.3)).add(second.mul(0.3)).backward();
+  own.optimizer.step();
+  const { model, optimizer } = make();
+  const history = await model.fit(new TensorDataset(images, labels), { loss, optimizer, shuffle: false, progress: false, log: false });
+  t.is(history.epochs[0].loss, main.item());
+  const expected = own.model.namedParameters();
+  for (const [path, parameter] of model.namedParameters()) identical(t, parameter, expected.get(path) as Tensor, path);
 });
 
 test('small GoogLeNets train alike in eager and compiled steps, and come back from files', (t) => {

@@ -3,18 +3,26 @@
 import test from 'ava';
 import {
   type AnyLayer,
+  ArgumentError,
   BatchNorm,
   cifarResnet,
   compileStep,
   crossEntropy,
   fractalnet,
-  type Layer,
+  CrossEntropyLoss,
+  Layer,
+  Linear,
+  Random,
+  relu,
   ResidualBlock,
   setSeed,
   SGD,
   type Tensor,
+  TensorDataset,
 } from '../../lib/index.js';
+import { drawBit } from '../../lib/ops/random.js';
 import { gather } from '../../lib/ops/shape.js';
+import { choose } from '../../lib/ops/sometimes.js';
 import { stepPrograms } from '../../lib/program/step.js';
 import { f32, i32 } from '../helpers/build.js';
 import { identical } from '../helpers/close.js';
@@ -87,4 +95,51 @@ test('[M22] the instructions of a block that a step skips do not run: one that w
   const run = (survival: number): Tensor => compileStep((input: Tensor) => new Trap({ ...sizes, survival }).forward(input)).sync(x.slice(0, 1));
   identical(t, run(0).data, x.slice(0, 1).data.map((value) => Math.max(0, value)), 'what is left is relu(x)'); // biome-ignore format: one line
   t.throws(() => run(1 - 2 ** -30), { message: /gather_rows/ });
+});
+
+const images = f32(new Seeded(2).uniform(12 * 8 * 8 * 3), [12, 8, 8, 3]);
+const data = new TensorDataset(images, i32([0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2]));
+const quiet = { progress: false, log: false, loss: new CrossEntropyLoss(), epochs: 2, batchSize: 4 } as const;
+
+const trainable: Readonly<Record<string, () => AnyLayer>> = {
+  '[M22, F11] stochastic depth': () => cifarResnet({ depth: 8, width: 4, inputSize: 8, survival: 0.3 }),
+  '[M24] drop-path': () => fractalnet({ columns: 3, widths: [4, 4], inputSize: 8 }),
+};
+
+for (const [name, create] of Object.entries(trainable)) {
+  test.serial(`${name}: fit trains it, compiled and eagerly to the same bits`, async (t) => {
+    const runs: Float32Array[][] = [];
+    for (const eager of [false, true]) {
+      setSeed(4);
+      const model = create();
+      await model.fit(data, { ...quiet, optimizer: new SGD(model, { lr: 0.05, momentum: 0.9 }), eager });
+      runs.push(model.parameters().map((parameter) => Float32Array.from(parameter.data)));
+    }
+    for (const [i, values] of runs[0].entries()) identical(t, values, runs[1][i]);
+  });
+}
+
+test('fit still finds a parameter of a part that may be skipped when the optimizer lacks it, and one that nothing depends on', async (t) => {
+  class Sometimes extends Layer {
+    readonly inner = new Linear(2, 2);
+    readonly forgotten = new Linear(2, 2);
+    forward(input: Tensor): Tensor {
+      return choose(input, drawBit(new Random(1), 0.5), (z) => relu(this.inner.forward(z)), (z) => z); // biome-ignore format: one line
+    }
+  }
+  class Net extends Layer {
+    readonly first = new Linear(3, 2);
+    readonly middle = new Sometimes();
+    readonly last = new Linear(2, 3);
+    forward(input: Tensor): Tensor {
+      return this.last.forward(this.middle.forward(this.first.forward(input)));
+    }
+  }
+  const rows = new TensorDataset(f32(new Seeded(3).uniform(24), [8, 3]), i32([0, 1, 2, 0, 1, 2, 0, 1]));
+  const model = new Net();
+  const unused = model.fit(rows, { ...quiet, optimizer: new SGD(model, { lr: 0.1 }) });
+  await t.throwsAsync(unused, { instanceOf: ArgumentError, message: /'middle\.forgotten\.weight' gets no gradient/ });
+  model.middle.forgotten.freeze();
+  const partial = model.fit(rows, { ...quiet, optimizer: new SGD(model.last, { lr: 0.1 }) });
+  await t.throwsAsync(partial, { instanceOf: ArgumentError, message: /does not update parameter '(middle\.inner|first)\.(weight|bias)'/ });
 });

@@ -1,7 +1,7 @@
 // Proves lib/models/squeezenet.ts: sizes, shapes and training of SqueezeNet.
 
 import test from 'ava';
-import { ArgumentError, squeezenet } from '../../lib/index.js';
+import { ArgumentError, setSeed, squeezenet } from '../../lib/index.js';
 import { figures, imageModelContract } from '../contracts/image-model.js';
 
 test('[M27] SqueezeNet 1.0 and 1.1 have the published sizes, and 1.0 is 48.9 times smaller than AlexNet', (t) => {
@@ -48,6 +48,19 @@ test('[M27] SqueezeNet 1.0 and 1.1 have the published sizes, and 1.0 is 48.9 tim
 test('small SqueezeNets train alike in eager and compiled steps, and come back from files', (t) => {
   imageModelContract(t, () => squeezenet({ width: 16, classes: 5, inputSize: 48 }), [48, 48, 3], 5);
   imageModelContract(t, () => squeezenet({ version: '1.0', width: 16, classes: 5, inputSize: 48 }), [48, 48, 3], 5);
+});
+
+test('first weights are those of torchvision: He, uniform, but for the last convolution, whose deviation is 0.01', (t) => {
+  setSeed(1);
+  const model = squeezenet();
+  model.prepare();
+  for (const [path, { data, shape }] of model.namedParameters()) {
+    if (!path.endsWith('weight')) continue;
+    const bound = Math.sqrt(6 / (shape[0] * shape[1] * shape[2]));
+    const largest = data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    if (path.startsWith('classifier')) t.true(largest < 0.06, path);
+    else t.true(largest <= bound && largest > 0.97 * bound, `${path}: ${largest} of ${bound}`);
+  }
 });
 
 test('wrong options are refused', (t) => {

@@ -4,7 +4,9 @@ import test from 'ava';
 import { Adam, compileStep, crossEntropy, Linear, Random, relu, Sequential, setSeed, ShapeError, Tensor } from '../../lib/index.js';
 import { gather } from '../../lib/ops/shape.js';
 import { drawBit } from '../../lib/ops/random.js';
-import { sometimes } from '../../lib/ops/sometimes.js';
+import { choose } from '../../lib/ops/sometimes.js';
+
+const keep = (z: Tensor): Tensor => z;
 
 function build(p: number) {
   setSeed(2);
@@ -16,7 +18,7 @@ function build(p: number) {
   const body = (x: Tensor, y: Tensor<'int32'>) => {
     const bit = drawBit(random, p);
     const start = relu(first.forward(x));
-    const middle = sometimes(start, bit, (z) => relu(inner.forward(z)).add(z));
+    const middle = choose(start, bit, (z) => relu(inner.forward(z)).add(z), keep);
     const loss = crossEntropy(last.forward(middle), y);
     optimizer.zeroGrad();
     loss.backward();
@@ -68,7 +70,7 @@ test('what is skipped does not run, forward or backward', (t) => {
     compileStep((z: Tensor, index: Tensor<'int32'>) => {
       const bit = drawBit(new Random(1), p);
       // A row that is not there ends the step, if anybody looks for it.
-      return sometimes(z, bit, (inner) => gather(inner, index));
+      return choose(z, bit, (inner) => gather(inner, index), keep);
     });
   const outside = Tensor.from(Int32Array.of(0, 9));
   const rows = Tensor.from(Float32Array.of(1, 2), [2, 1]);
@@ -77,6 +79,6 @@ test('what is skipped does not run, forward or backward', (t) => {
 });
 
 test('a part that changes the shape is refused', (t) => {
-  const step = compileStep((z: Tensor) => sometimes(z, drawBit(new Random(1), 0.5), (inner) => inner.sum()));
+  const step = compileStep((z: Tensor) => choose(z, drawBit(new Random(1), 0.5), (inner) => inner.sum(), keep));
   t.throws(() => step.sync(x), { instanceOf: ShapeError });
 });

@@ -1,0 +1,39 @@
+// What a training step scores: the prediction, and outputs beside it that count in the loss alone.
+
+import type { AnyTensor, Tensor } from '../tensor.js';
+import type { AnyLayer } from './layer.js';
+
+/** An output, and the factor of its loss. */
+export type ScoredOutput = readonly [output: Tensor, factor: number];
+
+/**
+ * A model with outputs that only training needs, such as auxiliary classifiers: `fit` minimizes `Σ factor·loss(output, target)` and
+ * reports the loss of the first one, the prediction. Course rows M10, P41.
+ *
+ * @example
+ * ```ts
+ * import { type HasTrainingOutputs, Layer, Linear, type ScoredOutput, type Tensor, relu } from 'nodegrad';
+ * class TwoHeads extends Layer implements HasTrainingOutputs {
+ *   readonly body = new Linear(4, 8);
+ *   readonly first = new Linear(8, 3);
+ *   readonly second = new Linear(8, 3);
+ *   forward(x: Tensor): Tensor {
+ *     return this.first.forward(relu(this.body.forward(x)));
+ *   }
+ *   trainingOutputs(x: Tensor): ScoredOutput[] {
+ *     const inner = relu(this.body.forward(x));
+ *     return [[this.first.forward(inner), 1], [this.second.forward(inner), 0.3]];
+ *   }
+ * }
+ * ```
+ */
+export interface HasTrainingOutputs {
+  /** What a training step makes of its inputs; the first output is the prediction. */
+  trainingOutputs(x: Tensor): readonly ScoredOutput[];
+}
+
+/** @internal What a training step of `model` scores: `forward(x)` where the model does not say more. */
+export function trainingOutputsOf(model: AnyLayer, x: AnyTensor): readonly ScoredOutput[] {
+  const { trainingOutputs } = model as Partial<HasTrainingOutputs>;
+  return typeof trainingOutputs === 'function' ? trainingOutputs.call(model, x as Tensor) : [[model.forward(x as never) as Tensor, 1]];
+}
