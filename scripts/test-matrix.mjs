@@ -7,9 +7,12 @@ import { join } from 'node:path';
 import { filesBelow } from './stamps.mjs';
 import { root } from './steps.mjs';
 
-// Tests of files, commands, processes and documents, and those that set the instruction set themselves: the same in every cell, and slow.
+// Tests of files, commands, processes, models, passes and documents, and those that set the instruction set themselves: the same in every
+// cell, and slow.
 const independent =
-  /\/(cli|data|io)\/|\/(allocations|architecture|checkpoint\S*|determinism|docs|fuzz|isa|loader|mnist|run-log|progress|schedule|ulp|workers)\.test/;
+  /\/(cli|course|data|io|models|passes|sitter)\/|\/(allocations|architecture|checkpoint\S*|determinism|direct|docs|fuzz|isa|loader|mnist|run-log|progress|schedule|streaming|ulp|winograd|workers)\.test/;
+// What OpenBLAS could change: all that has a matrix product.
+const withProducts = /\/(golden|helpers|layers|losses|ops|optimizers|program)\//;
 
 const flags = process.platform === 'linux' ? (/^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? '').split(' ') : [];
 const available = {
@@ -80,7 +83,8 @@ for (const cell of cells) {
     process.exitCode = 1;
     continue;
   }
-  const { status, stdout } = spawnSync(process.execPath, [join(root, 'scripts/test.mjs'), ...(fast ? files : []), ...args], {
+  const own = cell.NODEGRAD_GEMM === 'own' ? files : files.filter((path) => withProducts.test(path));
+  const { status, stdout } = spawnSync(process.execPath, [join(root, 'scripts/test.mjs'), ...(fast ? own : []), ...args], {
     cwd: root,
     env,
     encoding: 'utf8',
