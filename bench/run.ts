@@ -20,6 +20,7 @@ const usage = `Usage: npm run bench -- [options]
   --rounds n           interleaved rounds a case (default 9, quick 3)
   --seconds s          seconds of one contestant's turn (default 1, quick 0.3)
   --write              writes bench/RESULTS.md although the run is quick or partial
+  --page NAME          writes bench/NAME.md instead
   --list               names the cases and ends
 Environment: NODEGRAD_BENCH_PYTHON (a Python with torch, jax, optax), NODEGRAD_BENCH_NODE_MODULES (a node_modules with tfjs); see bench/README.md.`;
 
@@ -45,6 +46,7 @@ function parse() {
         rounds: { type: 'string' },
         seconds: { type: 'string' },
         write: { type: 'boolean', default: false },
+        page: { type: 'string', default: 'RESULTS' },
         list: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -112,8 +114,8 @@ async function main(): Promise<void> {
   writeFileSync(file, JSON.stringify({ arguments: process.argv.slice(2), ...page }));
   process.stdout.write(`every sample: ${file}\n`);
   if (options.write || (!options.quick && options.only === undefined)) {
-    writeFileSync(join(root, 'bench/RESULTS.md'), markdown(page));
-    process.stdout.write('wrote bench/RESULTS.md\n');
+    writeFileSync(join(root, `bench/${options.page}.md`), markdown(page));
+    process.stdout.write(`wrote bench/${options.page}.md\n`);
   }
 }
 

@@ -12,13 +12,12 @@
 #include "../runtime/pool.h"
 #include "column_sums.h"
 #include "gemm_table.h"
+#include "workspace.h"
 
 namespace nodegrad {
 namespace {
 
 constexpr int64_t lane = 16;
-constexpr int64_t sumBlock = 2048, unblocked = 4096;  // part of the definition of arithmetic, see gemm.h
-constexpr int maxLevels = 64;
 constexpr double leastTile = 1 << 17;  // products: about a microsecond
 
 std::atomic<int> choice{-1};
@@ -26,16 +25,6 @@ std::atomic<bool> reproducibleMode{false};
 thread_local int pinnedChoice = -1;  // −1: not pinned
 thread_local bool pinnedMode = false;
 const char* problem = nullptr;
-
-int64_t divideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-// Numbers of T rounded up to whole cache lines.
-template <class T> size_t padded(int64_t count) {
-  constexpr size_t line = 64 / sizeof(T);
-  return (size_t(count) + line - 1) / line * line;
-}
-
-template <class T> T* aligned(void* p) { return reinterpret_cast<T*>((reinterpret_cast<uintptr_t>(p) + 63) & ~uintptr_t(63)); }
 
 // ---- our own ------------------------------------------------------------------------------------------------------------------
 

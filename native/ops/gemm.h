@@ -12,6 +12,8 @@
 
 namespace nodegrad {
 
+constexpr int64_t sumBlock = 2048, unblocked = 4096;  // steps of k: see above
+
 template <class T> struct Gemm {  // C[m, n] = epilogue(op(A)[m, k] · op(B)[k, n])
   int64_t m, n, k;
   const T* a; int64_t aRow, aCol;  // element strides; one of the two is 1

@@ -6,19 +6,13 @@
 #include "../kernels/table.h"
 #include "../runtime/pool.h"
 #include "convolution.h"
+#include "gemm.h"
+#include "workspace.h"
 
 namespace nodegrad {
 
-inline int64_t divideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
-// Elements rounded up to whole cache lines.
-template <class T> int64_t padded(int64_t count) {
-  constexpr int64_t line = 64 / sizeof(T);
-  return divideUp(count, line) * line;
-}
-
 // Blocks of a long sum, added by the tree of neighbours that gemm.h defines. compute(block, l) leaves the sum of a block in partial
 // sum l, add(l) adds partial sum l + 1 to l; the total ends in 0. Level l holds 2ˡ blocks, like the digits of a binary counter.
-constexpr int64_t sumBlock = 2048, unblocked = 4096;  // part of the definition of arithmetic
 inline int64_t sumBlocks(int64_t k) { return k > unblocked ? divideUp(k, sumBlock) : 1; }
 inline int sumLevels(int64_t blocks) {
   int levels = 1;

@@ -9,50 +9,15 @@ bool serves(const Convolution& s) {
   return s.kh == 1 && s.kw == 1 && s.strideH == 1 && s.strideW == 1 && s.padTop == 0 && s.padLeft == 0 && s.oh == s.h && s.ow == s.w && s.groups == 1;
 }
 
+// Pixels are rows: y[pixels, k] = x[pixels, c]·w[c, k], and its two gradients.
 template <class T> Gemm<T> forwardProduct(const Convolution& s, const T* x, const T* w, T* y) {
-  Gemm<T> g{};
-  g.m = s.pixels();
-  g.n = s.k;
-  g.k = s.c;
-  g.a = x;
-  g.aRow = s.c;
-  g.aCol = 1;
-  g.b = w;
-  g.bRow = s.k;
-  g.bCol = 1;
-  g.c = y;
-  g.ldc = s.k;
-  return g;
+  return {s.pixels(), s.k, s.c, x, s.c, 1, w, s.k, 1, y, s.k, {}};
 }
 template <class T> Gemm<T> inputProduct(const Convolution& s, const T* dy, const T* w, T* dx) {
-  Gemm<T> g{};
-  g.m = s.pixels();
-  g.n = s.c;
-  g.k = s.k;
-  g.a = dy;
-  g.aRow = s.k;
-  g.aCol = 1;
-  g.b = w;
-  g.bRow = 1;
-  g.bCol = s.k;
-  g.c = dx;
-  g.ldc = s.c;
-  return g;
+  return {s.pixels(), s.c, s.k, dy, s.k, 1, w, 1, s.k, dx, s.c, {}};
 }
 template <class T> Gemm<T> weightProduct(const Convolution& s, const T* x, const T* dy, T* dw) {
-  Gemm<T> g{};
-  g.m = s.c;
-  g.n = s.k;
-  g.k = s.pixels();
-  g.a = x;
-  g.aRow = 1;
-  g.aCol = s.c;
-  g.b = dy;
-  g.bRow = s.k;
-  g.bCol = 1;
-  g.c = dw;
-  g.ldc = s.k;
-  return g;
+  return {s.c, s.k, s.pixels(), x, 1, s.c, dy, s.k, 1, dw, s.k, {}};
 }
 
 // Workspaces never depend on the epilogue: an old value is what needs most.

@@ -7,18 +7,17 @@
 
 #include "../runtime/pool.h"
 #include "convolution.h"
+#include "workspace.h"
 
 namespace nodegrad::winograd {
 namespace {
 
-constexpr int64_t divideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
 constexpr int64_t lane = 16;
 constexpr int64_t whole(int64_t channels) { return divideUp(channels, lane) * lane; }
 // Elements between the rows of a matrix of transformed tiles, and between its positions: never a multiple of 4 KiB, which one set of a
 // cache would have to hold.
 constexpr int64_t pitch(int64_t channels) { return channels <= lane ? lane : whole(channels) + lane; }
 constexpr int64_t positionSize(int64_t rows, int64_t row) { return rows * row + lane; }
-template <class T> T* aligned(void* p) { return reinterpret_cast<T*>((reinterpret_cast<uintptr_t>(p) + 63) & ~uintptr_t(63)); }
 
 // The outputs of an image cut into tiles of m × m.
 struct Tiling {
