@@ -144,7 +144,10 @@ async function look(kind: Kind, folder: string, options: CifarDatasetOptions): P
   }
   if (present.has(kind.archive)) return readArchive(kind, join(folder, kind.archive));
   if (![...present].some((name) => /^train(\.tar|\.tar\.gz|\.tgz)?$/.test(name))) return null;
-  const loaded = await loadImages(folder, { ...options, size: [32, 32], channels: 3, test: 0 });
+  const loaded = await loadImages(folder, {
+    ...{ cache: options.cache, onProgress: options.onProgress, signal: options.signal, raw: options.raw ?? false },
+    ...{ size: [32, 32], channels: 3, damaged: 'error', layout: { share: 0 } },
+  });
   const classes = typeof kind.classes === 'number' ? kind.classes : kind.classes.length;
   if (loaded.classes.length !== classes)
     throw new FileFormatError(`${folder}: expected folders of ${classes} classes, found ${loaded.classes.length}`);
@@ -184,7 +187,7 @@ function assemble(kind: Kind, source: string, files: ReadonlyMap<string, Uint8Ar
   const count = typeof kind.classes === 'number' ? kind.classes : kind.classes.length;
   const classes =
     names.length === count ? names : typeof kind.classes === 'number' ? Array.from({ length: count }, (_, i) => String(i)) : kind.classes;
-  return { train: concatenate(kind.train.map(decode)), test: decode(kind.test), shape, classes };
+  return { train: concatenate(kind.train.map(decode)), test: decode(kind.test), shape, classes, leftOut: [] };
 }
 
 function concatenate(parts: readonly CifarImages[]): CifarImages {

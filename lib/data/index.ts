@@ -31,7 +31,8 @@ export {
 export { type AugmentedOptions, augmented } from './augmented.js';
 export type { CifarDatasetOptions } from './cifar.js';
 export { type ColourComponentsOptions, colourComponents } from './colours.js';
-export type { ImageFolderOptions } from './image-folder.js';
+export type { ImageFolder, ImageFolderOptions } from './image-folder.js';
+export type { LeftOut } from './left-out.js';
 export type { DecodeProgress } from './decode.js';
 export {
   type Batch,
