@@ -112,6 +112,8 @@ export {
 export {
   Augmentation,
   type AugmentedOptions,
+  type AnyDataset,
+  type AsyncDataset,
   type Batch,
   type BorderFill,
   type CifarDatasetOptions,

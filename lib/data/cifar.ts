@@ -1,9 +1,10 @@
 // CIFAR-10 and CIFAR-100: found in a folder, in the binary format or as image files.
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ArgumentError, checkFlag, checkOptions, expected, FileFormatError } from '../errors.js';
 import { type CifarImages, decodeCifar } from '../io/cifar.js';
+import { readWhole } from '../io/memory.js';
 import { readTar } from '../io/tar.js';
 import type { DecodeProgress } from './decode.js';
 import { dataFolders } from './folders.js';
@@ -158,18 +159,22 @@ async function readFiles(kind: Kind, folder: string, present: ReadonlySet<string
   const files = new Map<string, Uint8Array>();
   for (const name of [...kind.train, kind.test, kind.names]) {
     if (!present.has(name)) continue;
-    try {
-      files.set(name, await readFile(join(folder, name)));
-    } catch (error) {
-      throw new ArgumentError(`${join(folder, name)} cannot be read: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
-    }
+    files.set(name, await readWhole(join(folder, name), name === kind.names ? mostNames : mostRecords));
   }
   return assemble(kind, folder, files);
 }
 
+/** Larger files are something else: ten times what the largest of the data set takes. */
+const mostRecords = 10 * 50_000 * 3074;
+const mostNames = 1 << 20;
+
 async function readArchive(kind: Kind, path: string): Promise<LoadedImages> {
   const files = new Map<string, Uint8Array>();
-  for await (const entry of readTar(path)) files.set(entry.path.split('/').at(-1) as string, entry.data);
+  const wanted = [...kind.train, kind.test, kind.names];
+  for await (const { path: member, data } of readTar(path)) {
+    const name = member.split('/').at(-1) as string;
+    if (wanted.includes(name)) files.set(name, data);
+  }
   return assemble(kind, path, files);
 }
 

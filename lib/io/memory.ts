@@ -1,12 +1,14 @@
 // Memory that a file or a data set is going to take, compared with what there is before it is taken.
-import { ArgumentError } from '../errors.js';
+import { readFile, stat } from 'node:fs/promises';
+import { ArgumentError, FileFormatError, NodegradError } from '../errors.js';
 import { checkAvailable } from '../native.js';
+import { notRegular } from './atomic.js';
 
 /** A number of bytes as people read it. */
 export function formatBytes(bytes: number): string {
-  const units = ['bytes', 'KB', 'MB', 'GB', 'TB'];
-  const at = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
-  return at === 0 ? `${bytes} bytes` : `${(bytes / 10 ** (3 * at)).toFixed(1)} ${units[at]}`;
+  let [value, unit] = [bytes, 'bytes'];
+  for (const larger of ['KB', 'MB', 'GB', 'TB']) if (value >= 1000) [value, unit] = [value / 1000, larger];
+  return unit === 'bytes' ? `${bytes} bytes` : `${value.toFixed(1)} ${unit}`;
 }
 
 /**
@@ -20,5 +22,24 @@ export function needMemory(bytes: number, who: string, help = ''): void {
   } catch (error) {
     const way = help === '' ? '' : `. ${help}`;
     throw new ArgumentError(`no memory for ${who}: ${formatBytes(bytes)} are needed, ${(error as Error).message}${way}`, { cause: error });
+  }
+}
+
+/**
+ * The bytes of a file that is known to be small.
+ *
+ * @throws {FileFormatError} if it has more than `most` bytes
+ * @throws {ArgumentError} if it cannot be read
+ */
+export async function readWhole(path: string, most: number): Promise<Uint8Array> {
+  try {
+    const status = await stat(path); // before opening: a pipe would wait for ever
+    if (!status.isFile()) throw notRegular('the path of a file that can be read', 'path', path, status);
+    if (status.size > most) throw new FileFormatError(`${path}: has ${formatBytes(status.size)}, at most ${formatBytes(most)} were expected`);
+    needMemory(status.size, path);
+    return await readFile(path);
+  } catch (error) {
+    if (error instanceof NodegradError) throw error;
+    throw new ArgumentError(`${path} cannot be read: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
   }
 }
