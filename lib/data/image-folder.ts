@@ -187,7 +187,7 @@ export async function loadImages(path: string, options: LoadOptions): Promise<Lo
   return loaded;
 }
 
-const skipHint = "`damaged: 'skip'` leaves out what cannot be read, and lists it";
+const skipHint = "`damaged: 'skip'` (--skip-damaged) leaves out what cannot be read, and lists it";
 
 // ---- pixels ----
 

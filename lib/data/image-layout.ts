@@ -277,7 +277,7 @@ class Arrangement {
     if (lacking !== undefined)
       throw new FileFormatError(
         `${this.source}: the folder ${lacking.path} holds no image that can be read (${contents(lacking)}). Take it away, put images in it, or name ` +
-          `the folders that are classes with \`classes\`: a class that is left out would change the numbers of the others`,
+          `the folders that are classes with \`classes\` (--classes): a class that is left out would change the numbers of the others`,
       );
     for (const images of found.values()) images.sort((a, b) => a - b);
     return found;
@@ -307,7 +307,7 @@ class Arrangement {
   #doubt(problem: string): FileFormatError {
     return new FileFormatError(
       `${this.source}: ${problem}. Say which folders are parts with \`parts\` ({ train: 'train', test: 'val' }) or which are classes with ` +
-        `\`classes\`, or name the folder that holds the class folders as the path${this.#seen(this.root)}`,
+        `\`classes\` (--classes), or name the folder that holds the class folders as the path${this.#seen(this.root)}`,
     );
   }
 
