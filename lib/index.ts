@@ -254,10 +254,12 @@ export {
   BusyError,
   DTypeError,
   FileFormatError,
+  IndexError,
   MissingPackageError,
   NativeError,
   NetworkError,
   NodegradError,
   NonFiniteError,
+  type RefusedIndex,
   ShapeError,
 } from './errors.js';

@@ -28,14 +28,16 @@ export interface StreamOptions<R> {
   choose?: (at: number) => { programs: StepPrograms<R>; count: number };
 }
 
-/** A step failed: `problem` is what native code said. Steps before it are whole, those after it did not run. */
+/** A step failed: `cause` is why. Steps before it are whole, those after it did not run. */
 export class StepFailure extends NodegradError {
+  declare readonly cause: NodegradError;
+
   constructor(
-    readonly problem: string,
+    cause: NodegradError,
     /** The batch that failed. */
     readonly batch: number,
   ) {
-    super('ERR_NATIVE', problem);
+    super(cause.code, cause.message, { cause });
   }
 }
 

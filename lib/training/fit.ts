@@ -4,7 +4,7 @@ import type { AnyDataset, Dataset } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
 import { DataLoader } from '../data/loader.js';
 import type { DType } from '../dtype.js';
-import { ArgumentError, BusyError, NativeError, NodegradError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
+import { ArgumentError, BusyError, NodegradError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
@@ -16,7 +16,7 @@ import { StepFailure, runSteps } from '../program/stream.js';
 import { getSeed } from '../random.js';
 import { info } from '../runtime.js';
 import { Schedule } from '../schedules/schedule.js';
-import { type AnyTensor, noGrad } from '../tensor.js';
+import type { AnyTensor } from '../tensor.js';
 import { type BatchRecord, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
 import { type Checkpoints, type Resumption, checkpointsOf } from './checkpoint.js';
 import { TrainingAbortedError, type TrainingNonFiniteError } from './errors.js';
@@ -332,18 +332,11 @@ class Fitting implements TrainingRun {
     if (this.#progress.isDue) this.#draw(epoch.batch, epoch.sum / epoch.weight, (epoch.seen / (performance.now() - this.#epochBegan)) * 1000);
   }
 
-  /** What a user can do something about, for a step that native code refused. */
+  /** What a user can do something about, for a step that was refused. */
   #explain(error: unknown, batch: number, [inputs, targets]: [AnyTensor, AnyTensor]): unknown {
     if (error instanceof NonFiniteLoss || (error instanceof NodegradError && error.message.startsWith(notFinite)))
       return this.#nonFinite(batch + 1, { inputs, targets });
-    if (!(error instanceof NativeError || error instanceof StepFailure)) return error;
-    try {
-      // The same eagerly: its errors are for people.
-      noGrad(() => this.loss.forward(this.model.forward(inputs as never) as AnyTensor, targets));
-    } catch (better) {
-      return better;
-    }
-    return error;
+    return error instanceof StepFailure ? error.cause : error;
   }
 
   async #validate(batchSize: number): Promise<Scores | undefined> {
