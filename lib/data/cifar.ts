@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ArgumentError, checkFlag, checkOptions, expected, FileFormatError } from '../errors.js';
 import { type CifarImages, decodeCifar } from '../io/cifar.js';
-import { readWhole } from '../io/memory.js';
+import { readWhole } from '../io/read-whole.js';
 import { readTar } from '../io/tar.js';
 import type { DecodeProgress } from './decode.js';
 import { dataFolders } from './folders.js';

@@ -14,8 +14,8 @@ import {
   FileFormatError,
 } from '../errors.js';
 import { checkPath, writeFileAtomic } from '../io/atomic.js';
-import { needMemory } from '../io/memory.js';
 import { encodeInTurns, readSafetensors } from '../io/safetensors.js';
+import { checkAvailable } from '../memory.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { sizeOf } from './augmentation.js';
 import { type DecodedImage, type DecodeProgress, decodeImages } from './decode.js';
@@ -258,7 +258,7 @@ class Rows {
     const count = this.#rows.size;
     const { size: given, raw } = this.options;
     const [height, width] = shape;
-    needMemory(
+    checkAvailable(
       count * size * bytesPerValue(raw),
       `the ${count} images of ${this.path}, ${width}×${height}${raw ? '' : ' (as numbers)'}`,
       given === undefined ? 'Name a smaller `size`' : `A smaller \`size\`${raw ? '' : ', or `raw: true`,'} takes less`,

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { ArgumentError, checkInteger, checkOptions, describeShape, expected, FileFormatError, NodegradError } from '../errors.js';
 import { notRegular } from './atomic.js';
-import { needMemory } from './memory.js';
+import { checkAvailable } from '../memory.js';
 
 /** Element types that {@link readIdx} returns. */
 export type IdxDType = 'uint8' | 'int32' | 'float32' | 'float64';
@@ -94,7 +94,7 @@ function readBytes(source: unknown, name: string, maxBytes: number): Uint8Array 
       const head = readUpTo(file, new Uint8Array(Math.min(status.size, 4 + 4 * MAX_RANK)), 0);
       // A header that does not fit the size of the file is found before that size is taken.
       if (!isPacked(head)) checkTotal(readHeader(head, name), status.size, name);
-      needMemory(status.size, path);
+      checkAvailable(status.size, path);
       return readUpTo(file, new Uint8Array(status.size), 0);
     } finally {
       closeSync(file);
@@ -126,7 +126,7 @@ function unpack(bytes: Uint8Array, name: string, maxBytes: number): Uint8Array {
   if (total > MAX_RATIO * bytes.length) {
     throw new FileFormatError(`${name}: the IDX header at byte 4 declares ${total} bytes, which ${bytes.length} packed bytes cannot hold`);
   }
-  needMemory(total, name, 'Unpack the file');
+  checkAvailable(total, name, 'Unpack the file');
   const { buffer, consumed } = inflate(bytes, name, total, false);
   if (consumed !== bytes.length)
     throw new FileFormatError(`${name}: ${bytes.length - consumed} trailing bytes after the gzip data at byte ${consumed}`);
@@ -219,7 +219,7 @@ function decode(bytes: Uint8Array, name: string, isOwn: boolean): IdxArray {
   checkTotal(header, bytes.length, name);
   const { dtype, code, shape, size, start, total } = header;
   if (dtype === 'uint8') return { dtype, shape, data: isOwn && total > small ? bytes.subarray(start) : new Uint8Array(bytes.subarray(start)) };
-  needMemory(size * (dtype === 'float64' ? 8 : 4), name);
+  checkAvailable(size * (dtype === 'float64' ? 8 : 4), name);
   const view = new DataView(bytes.buffer, bytes.byteOffset + start, total - start);
   if (dtype === 'float32') {
     const data = new Float32Array(size);

@@ -7,7 +7,7 @@ import { arrayTypes, bytesOf, type DType, type TypedArrayOf } from '../dtype.js'
 import { ArgumentError, checkOptions, describe, describeShape, expected, FileFormatError, NodegradError } from '../errors.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { checkPath, notRegular, refusal, writeFileAtomic } from './atomic.js';
-import { formatBytes, needMemory } from './memory.js';
+import { checkAvailable, formatBytes } from '../memory.js';
 import { type Header, type HeaderEntry, parseHeader } from './safetensors-header.js';
 
 /** What a safetensors file holds. */
@@ -211,7 +211,7 @@ export async function writeSafetensors(
 }
 
 function allocateBytes(length: number, name: string): Uint8Array<ArrayBuffer> {
-  needMemory(length, name);
+  checkAvailable(length, name);
   try {
     return new Uint8Array(length);
   } catch (error) {
