@@ -6,18 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
-import {
-  Adam,
-  CrossEntropyLoss,
-  datasets,
-  Linear,
-  load,
-  ones,
-  readSafetensors,
-  TensorDataset,
-  writeIdx,
-  zeros,
-} from '../../lib/index.js';
+import { Adam, CrossEntropyLoss, datasets, Linear, load, ones, readSafetensors, TensorDataset, writeIdx, zeros } from '../../lib/index.js';
 import { checkAvailable, formatBytes } from '../../lib/memory.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'nodegrad-memory-'));
