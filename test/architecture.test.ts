@@ -39,6 +39,7 @@ const models = [...tensors, 'create', 'initializers', 'parameter', 'buffer', 'la
 const arrows: Record<string, readonly string[]> = {
   errors: [],
   dtype: ['errors'],
+  platform: [],
   loader: ['errors', 'bindings'],
   native: [...basics, 'loader'],
   runtime: ['errors', 'native'],
