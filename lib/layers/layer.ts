@@ -16,7 +16,8 @@ import { loadInto, save, toBytes } from '../training/save.js';
 import { betweenSteps } from '../program/driver.js';
 import { refuseBusy } from '../ops/busy.js';
 import { collect, join, named } from './fields.js';
-import { wrapForward } from './forward.js';
+import { wrapForward, wrapOwnForward } from './forward.js';
+import { claim, modelOf, noteLayer, ownerOf, streamOf } from './lineage.js';
 import { buildLayer, describeLayer } from './registry.js';
 import { type SummaryOptions, summarize } from './summary.js';
 
@@ -42,36 +43,8 @@ export interface LoadOptions {
 // biome-ignore lint/suspicious/noExplicitAny: input and output types of a subclass may be anything.
 export type AnyLayer = Layer<any, any>;
 
-// Layers whose parameters may still be without values.
-const unprepared = new Set<WeakRef<AnyLayer>>();
-
-// A layer whose constructor threw, or is still running, cannot be walked: it is no parameter's model.
-function layersOf(layer: AnyLayer): Map<string, AnyLayer> {
-  try {
-    return layer.namedLayers();
-  } catch {
-    return new Map();
-  }
-}
-
-// The outermost layer that holds a parameter is its model.
-setOwnerPreparation((parameter) => {
-  let model: AnyLayer | null = null;
-  let most = 0;
-  for (const reference of unprepared) {
-    const layer = reference.deref();
-    if (layer === undefined) {
-      unprepared.delete(reference);
-      continue;
-    }
-    const layers = layersOf(layer);
-    if (layers.size > most && [...layers.values()].some((inner) => [...inner.ownParameters().values()].includes(parameter as Parameter))) {
-      model = layer;
-      most = layers.size;
-    }
-  }
-  model?.prepare();
-});
+// A parameter that is read before its model is used gets the values that it has in it.
+setOwnerPreparation((parameter) => ownerOf(parameter as Parameter)?.prepare());
 
 /**
  * Base class of everything with parameters.
@@ -94,11 +67,10 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   #training = true;
   #path: string | null = null;
   #ready = false;
-  readonly #reference = new WeakRef(this as AnyLayer);
 
   constructor() {
     wrapForward(new.target.prototype as object, Layer.prototype, Layer.enter);
-    unprepared.add(this.#reference);
+    noteLayer(this as AnyLayer);
   }
 
   /** The layer's function. */
@@ -111,6 +83,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
 
   /** Place in the model, such as `2` or `encoder.0`; '' for the model itself. */
   get path(): string {
+    if (this.#path === null) (modelOf(this as AnyLayer) as Layer).#name();
     return this.#path ?? '';
   }
 
@@ -174,23 +147,53 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   }
 
   /**
-   * Gives every parameter its path and its first values, in one slab. Happens by itself at first use.
+   * Gives every parameter of the model its path and its first values, in one slab. Happens by itself at first use. Paths are those in the
+   * outermost model, or in this layer when it is one that somebody has taken out of its model and prepares by itself.
    *
    * @internal
    */
   prepare(): void {
-    for (const layer of this.#name()) unprepared.delete(layer.#reference);
-    for (const layer of this.namedLayers().values()) layer.chooseInitializers();
+    const model = modelOf(this as AnyLayer) as Layer;
+    model.#prepareAll();
+    if (model !== (this as unknown)) this.#prepareAll();
+  }
+
+  #prepareAll(): void {
+    claim(this as AnyLayer);
+    for (const layer of this.#name()) (layer as Layer).#ready = true;
     for (const [path, parameter] of this.namedParameters()) parameter.path = path;
     materializeAll(this.parameters());
-    this.#ready = true;
   }
 
   // Gives every layer its path.
   #name(): Iterable<AnyLayer> {
     const layers = this.namedLayers();
-    for (const [path, layer] of layers) layer.#path = path;
+    for (const [path, layer] of layers) {
+      layer.#path = path;
+      wrapOwnForward(layer, Layer.enter);
+    }
     return layers.values();
+  }
+
+  /**
+   * A random generator of this layer's own, for a field: no other layer or model draws its numbers, whoever calls the layer, and checkpoints
+   * remember where it stands. Its seed is the one in force when the layer was made.
+   *
+   * @param name - Tells the generators of one layer apart.
+   * @throws {@link ArgumentError} when the layer has a generator of that name.
+   * @example
+   * ```ts
+   * import { Layer, type Tensor, dropout } from 'nodegrad';
+   * class Forgetful extends Layer {
+   *   readonly masks = this.stream('masks');
+   *   forward(x: Tensor): Tensor {
+   *     return this.training ? dropout(x, 0.1, { random: this.masks }) : x;
+   *   }
+   * }
+   * ```
+   */
+  protected stream(name: string): Random {
+    return streamOf(this as AnyLayer, name);
   }
 
   /** @internal Called before values are drawn: containers tell layers which activation follows. */
@@ -199,8 +202,9 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   /** @internal The path prefix and preparation of an outermost forward. */
   static enter(layer: AnyLayer): string {
     if (pathDepth() === 0 && !layer.#ready) {
-      if (isTracing()) layer.#name();
-      else layer.prepare();
+      const model = modelOf(layer);
+      if (isTracing()) model.#name();
+      else model.#prepareAll();
     }
     return layer.#path ?? currentPath();
   }

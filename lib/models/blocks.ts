@@ -13,7 +13,7 @@ import { addRelu, relu } from '../ops/activations.js';
 import { avgPool2d } from '../ops/pooling.js';
 import { drawBit } from '../ops/random.js';
 import { choose } from '../ops/sometimes.js';
-import { Random, getSeed } from '../random.js';
+import type { Random } from '../random.js';
 import type { Tensor } from '../tensor.js';
 import { complete, convolution } from './image-model.js';
 
@@ -184,7 +184,8 @@ function shortcutOf({ inChannels, outChannels, stride, shortcut }: Required<Bloc
 export abstract class ResidualBlock<O extends ResidualBlockOptions = ResidualBlockOptions> extends Layer {
   /** @internal The options with their defaults. */
   protected readonly full: Required<O>;
-  #random: Random | null = null;
+  /** @internal The stream of the bits that say whether the block runs; null where it always does. */
+  readonly blocks: Random | null;
   /** What brings x to the shape of y; null where it has it. */
   abstract readonly downsample: Layer | null;
 
@@ -197,6 +198,7 @@ export abstract class ResidualBlock<O extends ResidualBlockOptions = ResidualBlo
     super();
     const defaults = { zeroInit: false, survival: 1, ...own };
     this.full = checkBlock<O>(options, defaults as unknown as Omit<Required<O>, keyof BlockOptions>);
+    this.blocks = this.survival === 1 ? null : this.stream('blocks');
   }
 
   /** What is added to the shortcut. */
@@ -207,23 +209,14 @@ export abstract class ResidualBlock<O extends ResidualBlockOptions = ResidualBlo
     return this.full.survival as number;
   }
 
-  override ownRandoms(): Map<string, Random> {
-    return this.survival === 1 ? new Map() : new Map([['blocks', this.#bits]]);
-  }
-
-  get #bits(): Random {
-    this.#random ??= new Random(getSeed(), `blocks:${this.path}`);
-    return this.#random;
-  }
-
   forward(x: Tensor): Tensor {
     const { survival } = this;
     const shortcut = (input: Tensor): Tensor => this.downsample?.forward(input) ?? input;
-    if (survival === 1) return addRelu(this.residual(x), shortcut(x));
+    if (this.blocks === null) return addRelu(this.residual(x), shortcut(x));
     if (!this.training) return addRelu(this.residual(x).mul(survival), shortcut(x));
     return choose(
       x,
-      drawBit(this.#bits, survival),
+      drawBit(this.blocks, survival),
       (input) => addRelu(this.residual(input), shortcut(input)),
       (input) => relu(shortcut(input)),
     );
