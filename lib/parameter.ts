@@ -9,6 +9,7 @@ import { eagerly, withoutGradients } from './ops/emit.js';
 import { cast } from './ops/shape.js';
 import { noteBirth, Random } from './random.js';
 import { type AnyTensor, Tensor, checkShape } from './tensor.js';
+import { keepNames } from './names.js';
 
 const alignment = 64;
 
@@ -203,3 +204,5 @@ export function materializeAll(parameters: Iterable<AnyTensor>): void {
     });
   }
 }
+
+keepNames({ Parameter });

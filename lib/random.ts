@@ -1,5 +1,6 @@
 // Counter-based random numbers (Philox4x32-10): the same seed, stream and offset give the same value on every machine.
 import { ArgumentError, checkInteger, expected } from './errors.js';
+import { keepNames } from './names.js';
 
 const TWO_32 = 4294967296;
 const TWO_MINUS_24 = 5.9604644775390625e-8;
@@ -354,14 +355,8 @@ export function setSeed(seed: number): void {
   made = 0;
 }
 
-/** @internal When a layer or a parameter was made. */
-export interface Birth {
-  readonly seed: number;
-  /** Tells the calls of {@link setSeed} apart. */
-  readonly era: number;
-  /** How many layers and parameters had been made since. */
-  readonly number: number;
-}
+/** @internal When a layer or a parameter was made: the seed in force, the number of its {@link setSeed}, and how many were made since. */
+export type Birth = Readonly<Record<'seed' | 'era' | 'number', number>>;
 
 let era = 0;
 let made = 0;
@@ -398,3 +393,5 @@ export function getSeed(): number {
 export function defaultRandom(): Random {
   return defaultGenerator;
 }
+
+keepNames({ Random });

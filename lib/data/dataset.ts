@@ -3,6 +3,7 @@ import { ArgumentError, checkInteger, checkOptions, describeShape, expected, Sha
 import { getSeed, Random } from '../random.js';
 import type { TypedArrayOf } from '../dtype.js';
 import { type DType, Tensor } from '../tensor.js';
+import { keepNames } from '../names.js';
 
 /** Inputs and targets of some examples; the first dimension of both counts the examples. */
 export interface Batch<X extends DType = 'float32', Y extends DType = 'int32'> {
@@ -362,3 +363,5 @@ function classLabels(dataset: Dataset<DType, DType>): Int32Array {
   }
   return labels;
 }
+
+keepNames({ TensorDataset });

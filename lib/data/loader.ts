@@ -3,6 +3,7 @@ import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.j
 import { getSeed, Random } from '../random.js';
 import type { DType, Tensor } from '../tensor.js';
 import type { Dataset, EpochKey } from './dataset.js';
+import { keepNames } from '../names.js';
 
 /** Options of {@link DataLoader}. */
 export interface DataLoaderOptions {
@@ -253,3 +254,5 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
     }
   }
 }
+
+keepNames({ DataLoader });

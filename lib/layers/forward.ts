@@ -52,8 +52,8 @@ function wrap(owner: object, enter: (layer: AnyLayer) => string, owned?: AnyLaye
       const layer = owned ?? this;
       if (active[active.length - 1] === layer) return forward.apply(layer, inputs);
       const path = enter(layer);
-      const { training } = layer;
-      holdsWhile(() => layer.training === training);
+      const { training, frozen } = layer;
+      holdsWhile(() => layer.training === training && layer.frozen === frozen);
       active.push(layer);
       try {
         const output = withPath(path, () => forward.apply(layer, inputs));

@@ -2,46 +2,32 @@
 
 import type { Dataset } from '../data/dataset.js';
 import { type DType, type FloatDType, isFloat } from '../dtype.js';
-import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describeShape, expected } from '../errors.js';
-import { currentPath, isTracing, pathDepth, withoutGradients } from '../ops/emit.js';
+import { type ArgumentError, type DTypeError, checkChoice } from '../errors.js';
+import { currentPath, isTracing, pathDepth } from '../ops/emit.js';
 import { Buffer } from '../buffer.js';
+import { keepNames } from '../names.js';
 import { Parameter, materializeAll, setOwnerPreparation } from '../parameter.js';
 import { Random } from '../random.js';
-import { type AnyTensor, Tensor } from '../tensor.js';
+import type { AnyTensor, Tensor } from '../tensor.js';
 import { type EvaluateOptions, type PredictOptions, evaluate, predict } from '../training/evaluate.js';
 import { fit } from '../training/fit.js';
 import type { FitOptions } from '../training/fit-options.js';
 import type { History, Scores } from '../training/history.js';
 import { loadInto, save, toBytes } from '../training/save.js';
 import { betweenSteps } from '../program/driver.js';
-import { refuseBusy } from '../ops/busy.js';
 import { collect, join, named } from './fields.js';
 import { wrapForward, wrapOwnForward } from './forward.js';
 import { claim, modelOf, noteLayer, ownerOf, streamOf } from './lineage.js';
-import { buildLayer, describeLayer } from './registry.js';
+import { buildModel, describeModel } from './registry.js';
+import { type LoadOptions, type LoadReport, loadState } from './state.js';
 import { type SummaryOptions, summarize } from './summary.js';
-
-/** What {@link Layer.loadStateDict} did: paths of each kind. */
-export interface LoadReport {
-  /** Parameters and buffers that were filled. */
-  matched: string[];
-  /** Parameters and buffers without a value in the source. */
-  missing: string[];
-  /** Values without a parameter or buffer. */
-  unexpected: string[];
-}
-
-/** Options of {@link Layer.loadStateDict}. */
-export interface LoadOptions {
-  /** Whether missing or unexpected names are an error. Default true. */
-  strict?: boolean;
-  /** Only values whose name begins with this are used, and it is taken off. Default ''. */
-  prefix?: string;
-}
 
 /** A layer of any input and output type. */
 // biome-ignore lint/suspicious/noExplicitAny: input and output types of a subclass may be anything.
 export type AnyLayer = Layer<any, any>;
+
+/** What an activation says of the weights before it, and what passes that on: norms, pooling, dropout, containers of such. */
+export type InitializerHint = 'he' | 'xavier' | 'through' | null;
 
 // A parameter that is read before its model is used gets the values that it has in it.
 setOwnerPreparation((parameter) => ownerOf(parameter as Parameter)?.prepare());
@@ -65,6 +51,7 @@ setOwnerPreparation((parameter) => ownerOf(parameter as Parameter)?.prepare());
  */
 export abstract class Layer<In = Tensor, Out = Tensor> {
   #training = true;
+  #frozen = false;
   #path: string | null = null;
   #ready = false;
 
@@ -87,8 +74,8 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     return this.#path ?? '';
   }
 
-  /** @internal Which initializer suits the layer before this activation. */
-  get initializerHint(): 'he' | 'xavier' | null {
+  /** @internal Which initializer suits the layer before this activation; `'through'` says that it is for what follows to say. */
+  get initializerHint(): InitializerHint {
     return null;
   }
 
@@ -199,6 +186,9 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   /** @internal Called before values are drawn: containers tell layers which activation follows. */
   chooseInitializers(): void {}
 
+  /** @internal Hears which initializer suits what follows. */
+  followedBy(_hint: InitializerHint): void {}
+
   /** @internal The path prefix and preparation of an outermost forward. */
   static enter(layer: AnyLayer): string {
     if (pathDepth() === 0 && !layer.#ready) {
@@ -220,16 +210,33 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     return this.train(false);
   }
 
-  /** Takes the parameters out of training: they get no gradient and no update. */
+  /**
+   * Takes this layer and all inside it out of training, whatever {@link train} says: parameters get no gradient and no update, and
+   * normalizations use their running statistics without moving them. A layer of your own with state of its own looks at {@link frozen}.
+   */
   freeze(): this {
-    for (const parameter of this.parameters()) parameter.requiresGrad = false;
+    return this.#setFrozen(true);
+  }
+
+  /** Takes them into training again. */
+  unfreeze(): this {
+    return this.#setFrozen(false);
+  }
+
+  #setFrozen(frozen: boolean): this {
+    for (const layer of this.namedLayers().values()) layer.#frozen = frozen;
+    for (const parameter of this.parameters()) parameter.requiresGrad = !frozen;
     return this;
   }
 
-  /** Takes the parameters into training again. */
-  unfreeze(): this {
-    for (const parameter of this.parameters()) parameter.requiresGrad = true;
-    return this;
+  /** Whether {@link freeze} has taken the layer out of training: its state is to stay as it is, also in training mode. */
+  get frozen(): boolean {
+    return this.#frozen;
+  }
+
+  /** @internal For this layer alone: a resumed run has the layers frozen that were. */
+  set frozen(frozen: boolean) {
+    this.#frozen = frozen;
   }
 
   /** Converts all parameters, and buffers of floats, to float32 or float64; make optimizers afterwards. */
@@ -247,59 +254,16 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   }
 
   /**
-   * Copies values into the parameters and buffers of the same path. Nothing changes when anything does not fit.
+   * Copies values into the parameters and buffers of the same path; what stands in several places may come under any of its paths. Nothing
+   * changes when anything does not fit.
    *
    * @throws {@link ShapeError} or {@link DTypeError} when a value does not fit, {@link ArgumentError} for missing or unexpected names
    *   with `strict`.
    */
   loadStateDict(state: Map<string, AnyTensor> | Record<string, AnyTensor>, options: LoadOptions = {}): LoadReport {
-    checkOptions(options, 'options', ['strict', 'prefix']);
-    if (typeof state !== 'object' || state === null) throw new ArgumentError(expected('a map of tensors by path', 'state', state));
-    const prefix: unknown = options.prefix ?? '';
-    if (typeof prefix !== 'string') throw new ArgumentError(expected('a string', 'options.prefix', prefix));
-    const source = new Map<string, AnyTensor>();
-    for (const [name, value] of state instanceof Map ? state : Object.entries(state)) {
-      if (typeof name === 'string' && name.startsWith(prefix)) source.set(name.slice(prefix.length), Tensor.check(value, name));
-    }
-    const places = this.namedState();
-    const report: LoadReport = { matched: [], missing: [], unexpected: [...source.keys()].filter((name) => !places.has(name)) };
-    for (const [path, place] of places) {
-      const value = source.get(path);
-      if (value === undefined) {
-        report.missing.push(path);
-        continue;
-      }
-      if (value.shape.length !== place.shape.length || value.shape.some((dimension, d) => dimension !== place.shape[d])) {
-        throw new ShapeError(
-          `'${path}' expects shape ${describeShape(place.shape)}, received ${describeShape(value.shape)}. Weights of Linear are [in, out]`,
-        );
-      }
-      if (isFloat(value.dtype) !== isFloat(place.dtype)) throw new DTypeError(`'${path}' expects ${place.dtype}, received ${value.dtype}`);
-      report.matched.push(path);
-    }
-    if ((options.strict ?? true) && report.missing.length + report.unexpected.length > 0) {
-      const list = (names: string[]): string =>
-        names.length > 6 ? `${names.slice(0, 6).join(', ')} and ${names.length - 6} more` : names.join(', ');
-      throw new ArgumentError(
-        `the state does not fit the model: missing ${list(report.missing) || 'nothing'}; unexpected ${list(report.unexpected) || 'nothing'}. { strict: false } takes what matches`,
-      );
-    }
-    if (!this.#ready) this.prepare();
-    refuseBusy(
-      'loadStateDict',
-      report.matched.map((path) => (places.get(path) as AnyTensor).data),
-      report.matched.length,
-    );
-    // All values first: one that cannot be read must leave everything as it was.
-    const values = report.matched.map((path) => {
-      const place = places.get(path) as AnyTensor;
-      const value: AnyTensor = withoutGradients(() => (source.get(path) as AnyTensor).to(place.dtype as DType));
-      if (value.data.length !== place.size)
-        throw new ArgumentError(`the value of '${path}' has lost its memory: its ArrayBuffer was transferred`);
-      return [place, value] as const;
+    return loadState(this as AnyLayer, state, options, () => {
+      if (!this.#ready) this.prepare();
     });
-    for (const [place, value] of values) place.data.set(value.data as Float32Array);
-    return report;
   }
 
   /** Number of trained scalars. */
@@ -393,7 +357,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   }
 
   #copy(): this {
-    const twin = buildLayer(describeLayer(this as AnyLayer)) as unknown as this;
+    const twin = buildModel(describeModel(this as AnyLayer)) as unknown as this;
     twin.prepare();
     const originals = this.namedState();
     for (const [path, copy] of twin.namedState()) {
@@ -403,7 +367,13 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
       copy.requiresGrad = original.requiresGrad;
     }
     const layers = this.namedLayers();
-    for (const [path, layer] of twin.namedLayers()) (layer as Layer).#training = (layers.get(path) as Layer).#training;
+    for (const [path, layer] of twin.namedLayers()) {
+      const original = layers.get(path) as Layer;
+      (layer as Layer).#training = original.#training;
+      (layer as Layer).#frozen = original.#frozen;
+    }
     return twin;
   }
 }
+
+keepNames({ Layer });

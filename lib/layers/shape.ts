@@ -6,7 +6,7 @@ import { sizeOf } from '../ops/emit.js';
 import { dropout } from '../ops/random.js';
 import { Tensor } from '../tensor.js';
 import { Layer } from './layer.js';
-import { registerLayer } from './registry.js';
+import { registerLayers } from './registry.js';
 
 /**
  * Views each example as one row: [N, …] → [N, features].
@@ -22,6 +22,9 @@ export class Flatten extends Layer<Tensor<DType>, Tensor<DType>> {
     const input = Tensor.check(x, 'x') as Tensor<D>;
     if (input.shape.length === 0) throw new ShapeError('[flatten] expected a batch dimension, received a rank-0 tensor');
     return input.reshape([input.shape[0], sizeOf(input.shape.slice(1))]);
+  }
+  override get initializerHint(): 'through' {
+    return 'through';
   }
   /** The layer that `config()` describes. */
   static fromConfig(): Flatten {
@@ -58,6 +61,9 @@ export class Dropout extends Layer {
     return dropout(x, this.p, { random: this.masks });
   }
 
+  override get initializerHint(): 'through' {
+    return 'through';
+  }
   override config(): unknown {
     return { p: this.p };
   }
@@ -67,5 +73,4 @@ export class Dropout extends Layer {
   }
 }
 
-registerLayer(Flatten as never);
-registerLayer(Dropout);
+registerLayers({ Flatten, Dropout });

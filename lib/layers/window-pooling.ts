@@ -6,7 +6,7 @@ import { type Size2d, checkSize2d } from '../ops/convolution.js';
 import { type Fractional, type FractionalPoolOptions, adaptiveMaxPool2d, checkFractional, fractionalMaxPool2d } from '../ops/window_pooling.js';
 import type { Tensor } from '../tensor.js';
 import { Layer } from './layer.js';
-import { registerLayer } from './registry.js';
+import { registerLayers } from './registry.js';
 
 /**
  * Maxima of a given number of windows; see {@link adaptiveMaxPool2d}.
@@ -32,6 +32,9 @@ export class AdaptiveMaxPool2d extends Layer {
 
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
     return adaptiveMaxPool2d(x, this.out);
+  }
+  override get initializerHint(): 'through' {
+    return 'through';
   }
   override config(): unknown {
     return { out: this.out };
@@ -72,6 +75,9 @@ export class FractionalMaxPool2d extends Layer {
     const { out, sequence, overlapping } = this.#fractional;
     return fractionalMaxPool2d(x, out, { sequence: this.training ? sequence : 'fixed', overlapping, random: this.windows });
   }
+  override get initializerHint(): 'through' {
+    return 'through';
+  }
   override config(): unknown {
     return this.#fractional;
   }
@@ -81,5 +87,4 @@ export class FractionalMaxPool2d extends Layer {
   }
 }
 
-registerLayer(AdaptiveMaxPool2d as never);
-registerLayer(FractionalMaxPool2d as never);
+registerLayers({ AdaptiveMaxPool2d, FractionalMaxPool2d });

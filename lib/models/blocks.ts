@@ -4,9 +4,10 @@ import { ArgumentError, ShapeError, checkChoice, checkInteger, checkObject, expe
 import { Zeros } from '../initializers/initializer.js';
 import { checkLayer } from '../layers/check.js';
 import type { Conv2d } from '../layers/convolution.js';
-import { type AnyLayer, Layer } from '../layers/layer.js';
+import { hintOf, passHints } from '../layers/hints.js';
+import { type AnyLayer, type InitializerHint, Layer } from '../layers/layer.js';
 import { BatchNorm2d } from '../layers/norm.js';
-import { type LayerDescription, buildLayer, describeLayer, registerLayer } from '../layers/registry.js';
+import { type LayerDescription, buildLayer, describeLayer, registerLayers } from '../layers/registry.js';
 import { Sequential } from '../layers/sequential.js';
 import { Dropout } from '../layers/shape.js';
 import { addRelu, relu } from '../ops/activations.js';
@@ -16,6 +17,7 @@ import { choose } from '../ops/sometimes.js';
 import type { Random } from '../random.js';
 import type { Tensor } from '../tensor.js';
 import { complete, convolution } from './image-model.js';
+import { keepNames } from '../names.js';
 
 /**
  * Layers one after the other, by name instead of by number.
@@ -54,6 +56,18 @@ export class NamedStack extends Layer {
 
   override children(): Map<string, AnyLayer> {
     return new Map(Object.entries(this.layers));
+  }
+
+  override get initializerHint(): InitializerHint {
+    return hintOf(Object.values(this.layers));
+  }
+
+  override followedBy(hint: InitializerHint): void {
+    passHints(Object.values(this.layers), hint);
+  }
+
+  override chooseInitializers(): void {
+    passHints(Object.values(this.layers), null);
   }
 
   override config(): unknown {
@@ -380,4 +394,6 @@ export class PreActBlock extends Layer {
   }
 }
 
-for (const block of [NamedStack, ZeroPadShortcut, BasicBlock, Bottleneck, PreActBlock]) registerLayer(block as never);
+registerLayers({ NamedStack, ZeroPadShortcut, BasicBlock, Bottleneck, PreActBlock });
+
+keepNames({ ResidualBlock });

@@ -8,7 +8,7 @@ import { Layer } from '../layers/layer.js';
 import type { Linear } from '../layers/linear.js';
 import { BatchNorm2d } from '../layers/norm.js';
 import { MaxPool2d } from '../layers/pooling.js';
-import { registerLayer } from '../layers/registry.js';
+import { registerLayers } from '../layers/registry.js';
 import { Dropout, Flatten } from '../layers/shape.js';
 import { relu } from '../ops/activations.js';
 import { liveInput, perStep, withPath } from '../ops/emit.js';
@@ -313,4 +313,4 @@ export function fractalnet(options: FractalNetOptions = {}): FractalNet {
   return new FractalNet(options);
 }
 
-for (const layer of [FractalUnit, FractalBlock, FractalNet]) registerLayer(layer as never);
+registerLayers({ FractalUnit, FractalBlock, FractalNet });
