@@ -1,6 +1,6 @@
 // The base class of layers and models: parameters by declaration, paths, modes, state, and the training verbs.
 
-import type { Dataset } from '../data/dataset.js';
+import type { AnyDataset } from '../data/dataset.js';
 import { type DType, type FloatDType, isFloat } from '../dtype.js';
 import { type ArgumentError, type DTypeError, checkChoice } from '../errors.js';
 import { currentPath, isTracing, pathDepth } from '../ops/emit.js';
@@ -299,7 +299,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    * await model.fit(train, { loss: new CrossEntropyLoss(), optimizer, epochs: 5, validation: test });
    * ```
    */
-  async fit(data: Dataset<DType, DType>, options: FitOptions): Promise<History> {
+  async fit(data: AnyDataset<DType, DType>, options: FitOptions): Promise<History> {
     return fit(this as AnyLayer, data, options);
   }
 
@@ -308,7 +308,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    *
    * @throws {@link ArgumentError} for wrong options or an empty data set, {@link AbortedError} when the signal stopped it.
    */
-  async evaluate(data: Dataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
+  async evaluate(data: AnyDataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
     return evaluate(this as AnyLayer, data, options);
   }
 
@@ -318,7 +318,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    * @param inputs - A tensor whose first dimension counts examples, or a data set.
    * @throws {@link ArgumentError} for wrong options, {@link AbortedError} when the signal stopped it.
    */
-  async predict(inputs: AnyTensor | Dataset<DType, DType>, options?: PredictOptions): Promise<AnyTensor> {
+  async predict(inputs: AnyTensor | AnyDataset<DType, DType>, options?: PredictOptions): Promise<AnyTensor> {
     return predict(this as AnyLayer, inputs, options);
   }
 

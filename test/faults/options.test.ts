@@ -301,7 +301,7 @@ test('options that become undefined later, in a group or in a state that is load
   };
   const expected = after(make());
   const unset = make({ weightDecay: 0.5 });
-  (unset.groups[0].options as Options)['weightDecay'] = undefined;
+  unset.groups[0].options.weightDecay = undefined;
   t.is(after(unset), expected);
   const [source, target] = [make(), make()];
   const state = source.stateDict();
