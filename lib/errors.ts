@@ -1,4 +1,5 @@
 // The error classes and the one grammar of their messages: expected what, for which argument, received what.
+import { keepNames } from './names.js';
 
 /**
  * Base class of every error that nodegrad throws on purpose; `code` is stable across versions.
@@ -351,3 +352,17 @@ function rangeText(minimum: number, maximum: number): string {
   if (minimum === -Infinity || minimum === Number.MIN_SAFE_INTEGER) return `of at most ${maximum}`;
   return `from ${minimum} to ${maximum}`;
 }
+
+keepNames({
+  NodegradError,
+  ShapeError,
+  DTypeError,
+  ArgumentError,
+  FileFormatError,
+  NonFiniteError,
+  NativeError,
+  BusyError,
+  AbortedError,
+  NetworkError,
+  MissingPackageError,
+});

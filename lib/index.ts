@@ -43,7 +43,8 @@ export {
 export { type Pad2dOptions, type PaddingMode, type Upsample2dOptions, pad2d, upsample2d } from './ops/resample.js';
 export { type LocalResponseNormOptions, localResponseNorm } from './ops/local_response_norm.js';
 
-export { type AnyLayer, type LoadOptions, type LoadReport, Layer } from './layers/layer.js';
+export { type AnyLayer, Layer } from './layers/layer.js';
+export type { LoadOptions, LoadReport } from './layers/state.js';
 export { type LayerConstructor, type LayerDescription, registerLayer } from './layers/registry.js';
 export type { SummaryOptions } from './layers/summary.js';
 export type { HasTrainingOutputs, ScoredOutput } from './layers/outputs.js';

@@ -27,6 +27,7 @@ import { type GradientNode, sizeOf, withoutGradients } from './ops/emit.js';
 import { type MatmulOptions, matmul } from './ops/matmul.js';
 import { type ReduceOptions, type VarianceOptions, argmax, argmin, max, mean, min, standardDeviation, sum, variance } from './ops/reduce.js';
 import { cast, copy, gather, pad, reshape, slice, split, transpose } from './ops/shape.js';
+import { keepNames } from './names.js';
 
 export type { DType, FloatDType, TypedArray, TypedArrayOf } from './dtype.js';
 
@@ -656,3 +657,5 @@ export function noGrad<R>(body: () => R): R {
   if (result instanceof Promise) throw new ArgumentError('noGrad() takes a synchronous function; call it inside the asynchronous one');
   return result;
 }
+
+keepNames({ Tensor });

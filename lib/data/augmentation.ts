@@ -1,6 +1,7 @@
 // Augmentation: what may be done to training images, each drawn anew for every example of every epoch.
 import { ArgumentError, checkChoice, checkInteger, checkNumber, checkOptions, expected, ShapeError } from '../errors.js';
 import type { AugmentationStage } from '../ops/augment.js';
+import { keepNames } from '../names.js';
 
 type Size = readonly [height: number, width: number];
 type Make = (size: Size, channels: number) => Omit<AugmentationStage, 'size' | 'mode' | 'pixels'> & Partial<AugmentationStage>;
@@ -366,3 +367,5 @@ export function cutout(options: CutoutOptions): Augmentation {
   checkNumber(p, 'options.p', 0, 1);
   return new Augmentation('cutout', () => ({ kind: kinds.cutout, mode: width, pixels: height, reals: [p] }));
 }
+
+keepNames({ Augmentation });

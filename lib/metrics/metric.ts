@@ -3,6 +3,7 @@
 import { ArgumentError, ShapeError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
 import { sameShape } from '../ops/broadcast.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
+import { keepNames } from '../names.js';
 
 /**
  * Base class of metrics: `update` with each batch, then `result`.
@@ -135,3 +136,5 @@ export class Accuracy extends Metric {
     this.#seen = count;
   }
 }
+
+keepNames({ Metric, Accuracy });

@@ -10,6 +10,7 @@ import { fillInPlace } from '../ops/shape.js';
 import { Parameter, materializeAll } from '../parameter.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { checkLeaves, gradientsAt, type Home, homeOf, parametersOf, part, segmentsOf } from './memory.js';
+import { keepNames } from '../names.js';
 
 /** What every optimizer has per group. */
 export interface OptimizerOptions {
@@ -317,3 +318,5 @@ function groupsOf<O extends OptimizerOptions>(target: OptimizerTarget<O>): { par
     return { parameters: checkLeaves(parameters), own: own as unknown as Partial<O> };
   });
 }
+
+keepNames({ Optimizer });

@@ -11,6 +11,7 @@ import type { EpochRecord } from '../training/history.js';
 import type { Observation } from '../training/observation.js';
 import { Breather, rememberModes } from '../training/modes.js';
 import { formatCount, formatScore } from '../training/progress.js';
+import { keepNames } from '../names.js';
 
 /** Something that the sitter noticed. */
 export interface Finding {
@@ -331,3 +332,5 @@ function* spread(length: number, count: number, batchSize: number): Generator<In
     yield Int32Array.from({ length: Math.min(batchSize, all - start) }, (_, i) => Math.floor(((start + i) * length) / all));
   }
 }
+
+keepNames({ Sitter });

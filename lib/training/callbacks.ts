@@ -9,6 +9,7 @@ import type { DType } from '../dtype.js';
 import type { AnyTensor } from '../tensor.js';
 import type { EpochRecord, History } from './history.js';
 import type { Observation } from './observation.js';
+import { keepNames } from '../names.js';
 
 /** A run, as callbacks see it. */
 export interface TrainingRun {
@@ -168,3 +169,5 @@ function checkCallback(callback: unknown, argument: string): void {
       throw new ArgumentError(`unknown event ${describe(key)} in \`${argument}\`; known: ${events.join(', ')}`);
   }
 }
+
+keepNames({ Callback });
