@@ -1,5 +1,7 @@
 // The error classes and the one grammar of their messages: expected what, for which argument, received what.
 
+import { otherCopy, ours } from './foreign.js';
+
 /**
  * Base class of every error that nodegrad throws on purpose; `code` is stable across versions.
  *
@@ -14,6 +16,10 @@
  * ```
  */
 export class NodegradError extends Error {
+  static {
+    ours(NodegradError);
+  }
+
   /** Stable identifier, for example `ERR_SHAPE`. */
   readonly code: string;
   constructor(code: string, message: string, options?: ErrorOptions) {
@@ -210,7 +216,8 @@ export function describe(value: unknown): string {
     }
     if (ArrayBuffer.isView(value)) return `a ${value.constructor?.name ?? 'view'} of ${value.byteLength} bytes`;
     const name = (value as object).constructor?.name;
-    return typeof name === 'string' && name !== '' && name !== 'Object' ? `a ${name}` : 'an object';
+    const copy = otherCopy(value);
+    return `${typeof name === 'string' && name !== '' && name !== 'Object' ? `a ${name}` : 'an object'}${copy === null ? '' : ` of another copy of nodegrad (${copy})`}`;
   } catch {
     return 'an object that cannot be read';
   }
@@ -223,7 +230,16 @@ export function describeShape(shape: readonly number[]): string {
 
 /** The message grammar: `expected <what> for \`<argument>\`, received <value>. <hint>` */
 export function expected(what: string, argument: string, received: unknown, hint = ''): string {
+  if (isOfOtherCopy(received)) hint = 'Two copies are loaded, and their things do not mix: let all packages share one (npm ls nodegrad)';
   return `expected ${what} for \`${argument}\`, received ${describe(received)}${hint === '' ? '' : `. ${hint}`}`;
+}
+
+function isOfOtherCopy(value: unknown): boolean {
+  try {
+    return otherCopy(value) !== null;
+  } catch {
+    return false; // a value that cannot be read
+  }
 }
 
 /** Checks that `value` is a finite number within [minimum, maximum]. */

@@ -1,4 +1,7 @@
 // Counter-based random numbers (Philox4x32-10): the same seed, stream and offset give the same value on every machine.
+import { ours } from './foreign.js';
+import { TextEncoder, types } from 'node:util';
+
 import { ArgumentError, checkInteger, expected } from './errors.js';
 
 const TWO_32 = 4294967296;
@@ -48,11 +51,13 @@ export function philox4x32(c0: number, c1: number, c2: number, c3: number, key0:
   return out;
 }
 
+const utf8 = new TextEncoder();
+
 /** A 64-bit FNV-1a hash of the UTF-8 bytes of `text`, as [low, high] words: names of streams become stream ids. */
 export function hashStream(text: string): [low: number, high: number] {
   let low = 0x84222325;
   let high = 0xcbf29ce4;
-  for (const byte of new TextEncoder().encode(text)) {
+  for (const byte of utf8.encode(text)) {
     low = (low ^ byte) >>> 0;
     // hash * (2^40 + 0x1b3) modulo 2^64; low * 0x1b3 stays below 2^41 and is exact in a double.
     const product = low * 0x1b3;
@@ -149,6 +154,10 @@ export interface RandomState {
  * ```
  */
 export class Random {
+  static {
+    ours(Random);
+  }
+
   #seed: number;
   #stream: number | string;
   /** Blocks made so far, and how many words of the last one are used up. */
@@ -286,7 +295,7 @@ export class Random {
    */
   shuffle<T extends unknown[] | Int32Array | Uint8Array | Float32Array | Float64Array>(values: T): T {
     const list: unknown = values;
-    if (!Array.isArray(list) && !(ArrayBuffer.isView(list) && !(list instanceof DataView))) {
+    if (!Array.isArray(list) && !(ArrayBuffer.isView(list) && !types.isDataView(list))) {
       throw new ArgumentError(expected('an array or a typed array', 'values', values));
     }
     this.#shuffle(values as unknown[]);

@@ -1,5 +1,6 @@
 // The tensor: a shape over a typed array, row-major and contiguous; `data` is the memory itself.
 
+import { isThenable, ours } from './foreign.js';
 import { inspect } from 'node:util';
 import { type DType, type FloatDType, type TypedArray, type TypedArrayOf, dtypeOf, dtypes, isFloat } from './dtype.js';
 import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describe, describeShape, expected } from './errors.js';
@@ -62,7 +63,11 @@ const maxNested = 2 ** 26;
  * ```
  */
 export class Tensor<D extends DType = 'float32'> {
-  /** Length along each axis. */
+  static {
+    ours(Tensor);
+  }
+
+  /** Length along each axis; frozen. */
   readonly shape: readonly number[];
   /** Element type. */
   readonly dtype: D;
@@ -77,7 +82,8 @@ export class Tensor<D extends DType = 'float32'> {
   /** @internal Use {@link tensor} or {@link Tensor.from}. */
   protected constructor(data: TypedArrayOf<D> | null, shape: readonly number[], dtype: D) {
     this.#data = data;
-    this.shape = shape;
+    // Tensors share shapes: whoever wrote into one would bend the others.
+    this.shape = Object.freeze(shape);
     this.dtype = dtype;
     this.size = sizeOf(shape);
   }
@@ -649,6 +655,6 @@ export function checkShape(shape: unknown, argument = 'shape'): number[] {
 export function noGrad<R>(body: () => R): R {
   if (typeof body !== 'function') throw new ArgumentError(expected('a function', 'body', body));
   const result = withoutGradients(body);
-  if (result instanceof Promise) throw new ArgumentError('noGrad() takes a synchronous function; call it inside the asynchronous one');
+  if (isThenable(result)) throw new ArgumentError('noGrad() takes a synchronous function; call it inside the asynchronous one');
   return result;
 }

@@ -31,18 +31,19 @@ const invent = (files: Record<string, string>): Tree => new Map(Object.entries(f
 
 // ---- lib ----
 
-const basics = ['errors', 'dtype'];
+const basics = ['foreign', 'errors', 'dtype'];
 const tensors = [...basics, 'random', 'ops', 'tensor'];
 const models = [...tensors, 'create', 'initializers', 'parameter', 'buffer', 'layers'];
 
 /** Which rooms of lib, and which packages, each room may import. Everybody may use Node's own modules. */
 const arrows: Record<string, readonly string[]> = {
-  errors: [],
-  dtype: ['errors'],
+  foreign: [],
+  errors: ['foreign'],
+  dtype: ['foreign', 'errors'],
   loader: ['errors', 'bindings'],
   native: [...basics, 'loader'],
   runtime: ['errors', 'native'],
-  random: ['errors'],
+  random: ['foreign', 'errors'],
   // A tensor's methods are ops, and ops make tensors: two files of one thing.
   tensor: [...tensors, 'native'],
   create: [...tensors, 'native'],
@@ -279,6 +280,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/index.ts': { test: 'test/architecture.test.ts', why: 'a list of exports, which this file reads' },
   'lib/native.ts': { test: 'test/loader.test.ts', why: 'loads at import; what it runs is in every test of an operation' },
   'lib/create.ts': { test: 'test/ops/special.test.ts', why: 'nearly every test makes tensors with it' },
+  'lib/foreign.ts': { test: 'test/faults/realms.test.ts', why: 'other realms and copies are its one subject' },
   'lib/dtype.ts': { test: 'test/ops/special.test.ts', why: 'names of element types' },
   'lib/ops/define.ts': { test: 'test/ops/gradients.test.ts', why: 'the list that the gradient check walks' },
   'lib/ops/emit.ts': { test: 'test/ops/golden.test.ts', why: 'every operation passes it' },

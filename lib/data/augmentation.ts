@@ -1,4 +1,5 @@
 // Augmentation: what may be done to training images, each drawn anew for every example of every epoch.
+import { ours } from '../foreign.js';
 import { ArgumentError, checkChoice, checkInteger, checkNumber, checkOptions, expected, ShapeError } from '../errors.js';
 import type { AugmentationStage } from '../ops/augment.js';
 
@@ -21,6 +22,10 @@ export const maxSide = 1 << 15;
  * ```
  */
 export class Augmentation {
+  static {
+    ours(Augmentation);
+  }
+
   readonly #make: Make;
 
   /** @internal */

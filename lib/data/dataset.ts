@@ -1,4 +1,6 @@
 // What a data set is, the one that lives in two tensors, and how to take parts of any: subsets and disjoint splits.
+import { ours } from '../foreign.js';
+import { types } from 'node:util';
 import { ArgumentError, checkInteger, checkOptions, describeShape, expected, ShapeError } from '../errors.js';
 import { getSeed, Random } from '../random.js';
 import type { TypedArrayOf } from '../dtype.js';
@@ -93,6 +95,10 @@ export interface TensorDatasetOptions {
  * ```
  */
 export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32'> implements Dataset<X, Y> {
+  static {
+    ours(TensorDataset);
+  }
+
   readonly name: string;
   readonly length: number;
   readonly inputShape: readonly number[];
@@ -175,7 +181,7 @@ function checkLabels(labels: Int32Array, classes = Infinity): void {
 
 /** @internal Refuses indices that no example has. */
 export function checkIndices(indices: unknown, length: number): asserts indices is Int32Array {
-  if (!(indices instanceof Int32Array)) throw new ArgumentError(expected('an Int32Array', 'indices', indices));
+  if (!types.isInt32Array(indices)) throw new ArgumentError(expected('an Int32Array', 'indices', indices));
   for (let i = 0; i < indices.length; i++) {
     if (indices[i] < 0 || indices[i] >= length) {
       throw new ArgumentError(`expected indices from 0 to ${length - 1} for \`indices\`, received ${indices[i]} at position ${i}`);
@@ -251,7 +257,7 @@ class Subset<X extends DType, Y extends DType> implements Dataset<X, Y> {
  */
 export function subset<X extends DType, Y extends DType>(dataset: Dataset<X, Y>, indices: Int32Array | readonly number[]): Dataset<X, Y> {
   checkDataset(dataset);
-  if (!Array.isArray(indices) && !(indices instanceof Int32Array)) {
+  if (!Array.isArray(indices) && !types.isInt32Array(indices)) {
     throw new ArgumentError(expected('an Int32Array or an array of integers', 'indices', indices));
   }
   if (Array.isArray(indices)) for (const index of indices) checkInteger(index, 'indices', 0, dataset.length - 1);

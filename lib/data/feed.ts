@@ -1,6 +1,7 @@
 // A feed: the batches of an epoch in memory that native code may read while JavaScript does something else.
 
-import { arrayTypes, bytesOf, type DType, type TypedArray } from '../dtype.js';
+import { isSharedArrayBuffer } from '../foreign.js';
+import { arrayDType, bytesOf, type DType, type TypedArray } from '../dtype.js';
 import { DTypeError, ShapeError, describeShape } from '../errors.js';
 import { allocateShared } from '../native.js';
 import type { OutputSpecification } from '../ops/define.js';
@@ -45,7 +46,7 @@ type Source = AnyTensor | InputMaker<DType>;
 
 const width = ({ shape }: Source): number => shape.slice(1).reduce((size, side) => size * side, 1);
 const isTensor = (source: Source): source is AnyTensor => source instanceof Tensor;
-const isShared = (source: Source): boolean => isTensor(source) && (source.data as TypedArray).buffer instanceof SharedArrayBuffer;
+const isShared = (source: Source): boolean => isTensor(source) && isSharedArrayBuffer((source.data as TypedArray).buffer);
 
 /** The examples lie in two tensors, or are made from what lies in memory: rows are gathered by index. */
 class MemoryFeed implements Feed {
@@ -158,7 +159,7 @@ class FetchedFeed implements Feed {
 /** Shared memory for `size` elements, kept in `lane` for the next time. */
 function stage(lane: TypedArray[], argument: number, size: number, dtype: DType): TypedArray {
   const kept = lane[argument];
-  if (kept === undefined || kept.length < size || !(kept instanceof arrayTypes[dtype])) lane[argument] = allocateShared(size, dtype);
+  if (kept === undefined || kept.length < size || arrayDType(kept) !== dtype) lane[argument] = allocateShared(size, dtype);
   return lane[argument].subarray(0, size);
 }
 

@@ -1,4 +1,7 @@
 // Batches of a data set, in an order that depends on the seed and the epoch and on nothing else.
+import { ours } from '../foreign.js';
+import { clearImmediate, setImmediate } from 'node:timers';
+import { types } from 'node:util';
 import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
 import { getSeed, Random } from '../random.js';
 import type { DType, Tensor } from '../tensor.js';
@@ -56,6 +59,10 @@ export interface Epoch<X extends DType = 'float32', Y extends DType = 'int32'> e
  * ```
  */
 export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> implements Epoch<X, Y> {
+  static {
+    ours(DataLoader);
+  }
+
   /** The data set. */
   readonly dataset: Dataset<X, Y>;
   /** Examples per batch. */
@@ -214,7 +221,7 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
 
   /** @internal One batch of an epoch with that order. */
   fetch(order: Int32Array | null, batch: number, epoch: number): Pair<X, Y> {
-    if (order !== null && !(order instanceof Int32Array)) throw new ArgumentError(expected('an Int32Array or null', 'order', order));
+    if (order !== null && !types.isInt32Array(order)) throw new ArgumentError(expected('an Int32Array or null', 'order', order));
     checkInteger(batch, 'batch', 0, this.length - 1);
     const { inputs, targets } = this.dataset.batch(this.#indices(order, batch), this.key(epoch));
     return [inputs, targets];

@@ -1,4 +1,5 @@
 // MNIST: found in a folder, or downloaded once and verified.
+import { isAbortSignal } from '../foreign.js';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { AbortedError, ArgumentError, checkOptions, describeShape, expected, FileFormatError, NetworkError } from '../errors.js';
@@ -114,7 +115,7 @@ function checkMnistOptions(options: MnistOptions): void {
   }
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw new ArgumentError(expected('a function', 'options.onProgress', onProgress));
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
+  if (signal !== undefined && !isAbortSignal(signal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
   if (mirrors === undefined) return;
   if (!Array.isArray(mirrors) || mirrors.length === 0) throw new ArgumentError(expected('an array of base URLs', 'options.mirrors', mirrors));
   for (const mirror of mirrors) {

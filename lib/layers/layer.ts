@@ -1,5 +1,6 @@
 // The base class of layers and models: parameters by declaration, paths, modes, state, and the training verbs.
 
+import { isMap, ours } from '../foreign.js';
 import type { Dataset } from '../data/dataset.js';
 import { type DType, type FloatDType, isFloat } from '../dtype.js';
 import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describeShape, expected } from '../errors.js';
@@ -91,6 +92,10 @@ setOwnerPreparation((parameter) => {
  * ```
  */
 export abstract class Layer<In = Tensor, Out = Tensor> {
+  static {
+    ours(Layer);
+  }
+
   #training = true;
   #path: string | null = null;
   #ready = false;
@@ -254,7 +259,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     const prefix: unknown = options.prefix ?? '';
     if (typeof prefix !== 'string') throw new ArgumentError(expected('a string', 'options.prefix', prefix));
     const source = new Map<string, AnyTensor>();
-    for (const [name, value] of state instanceof Map ? state : Object.entries(state)) {
+    for (const [name, value] of isMap(state) ? state : Object.entries(state)) {
       if (typeof name === 'string' && name.startsWith(prefix)) source.set(name.slice(prefix.length), Tensor.check(value, name));
     }
     const places = this.namedState();

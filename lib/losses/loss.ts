@@ -1,5 +1,6 @@
 // Losses: one number from predictions and targets.
 
+import { ours } from '../foreign.js';
 import type { FloatDType } from '../dtype.js';
 import { ShapeError, checkNumber, checkOptions, describeShape } from '../errors.js';
 import { sameShape } from '../ops/broadcast.js';
@@ -21,6 +22,10 @@ import { type AnyTensor, Tensor } from '../tensor.js';
  * ```
  */
 export abstract class Loss {
+  static {
+    ours(Loss);
+  }
+
   /** The loss of a batch. */
   abstract forward(prediction: AnyTensor, target: AnyTensor): AnyTensor;
 

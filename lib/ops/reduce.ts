@@ -4,7 +4,7 @@ import type { FloatDType } from '../dtype.js';
 import { ArgumentError, ShapeError, checkInteger, checkNumber, checkOptions, describeShape, expected } from '../errors.js';
 import { Tensor } from '../tensor.js';
 import { type Op, defineOp } from './define.js';
-import { div, mul, requireFloat, sqrt, sub } from './elementwise.js';
+import { div, mul, requireFloat, spreadRoot, sub } from './elementwise.js';
 import { emit, emitOne, sizeOf } from './emit.js';
 import { checkAxes, checkAxis, filled, reshape, transpose } from './shape.js';
 
@@ -93,7 +93,10 @@ export function mean<D extends FloatDType>(x: Tensor<D>, axes?: number | readonl
 export function variance<D extends FloatDType>(x: Tensor<D>, axes?: number | readonly number[], options: VarianceOptions = {}): Tensor<D> {
   const correction = checkNumber(options.correction ?? 1, 'correction', 0);
   const centred = sub(x, mean(x, axes, { keepDims: true }));
-  return div(sum(mul(centred, centred), axes, { keepDims: keepDimsOf(options) }), countOf(x as Tensor<FloatDType>, axes) - correction);
+  return div(
+    sum(mul(centred, centred), axes, { keepDims: keepDimsOf(options) }),
+    Math.max(0, countOf(x as Tensor<FloatDType>, axes) - correction),
+  );
 }
 
 export function standardDeviation<D extends FloatDType>(
@@ -101,7 +104,7 @@ export function standardDeviation<D extends FloatDType>(
   axes?: number | readonly number[],
   options: VarianceOptions = {},
 ): Tensor<D> {
-  return sqrt(variance(x, axes, options));
+  return spreadRoot(variance(x, axes, options));
 }
 
 interface Extreme extends Reduction {

@@ -1,5 +1,6 @@
 // The base class of optimizers: groups of parameters, runs of slab memory, state. A subclass says how one run is updated.
 
+import { isMap, ours } from '../foreign.js';
 import type { FloatDType, TypedArrayOf } from '../dtype.js';
 import { ArgumentError, BusyError, checkInteger, checkList, checkNumber, expected } from '../errors.js';
 import { Layer } from '../layers/layer.js';
@@ -84,6 +85,10 @@ export function hyperparameters(size: number, fill: (values: Float64Array) => vo
  * ```
  */
 export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
+  static {
+    ours(Optimizer);
+  }
+
   /** Groups of parameters with their options. */
   readonly groups: readonly OptimizerGroup<O>[];
   #step = 0;
@@ -276,7 +281,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     if (typeof state !== 'object' || state === null || state.kind !== this.constructor.name) {
       throw new ArgumentError(expected(`the state of a ${this.constructor.name}`, 'state', state));
     }
-    if (!Array.isArray(state.groups) || state.groups.length !== this.groups.length || !(state.tensors instanceof Map)) {
+    if (!Array.isArray(state.groups) || state.groups.length !== this.groups.length || !isMap(state.tensors)) {
       throw new ArgumentError(`expected the state of ${this.groups.length} groups for \`state\``);
     }
     checkInteger(state.step, 'state.step', 0);
