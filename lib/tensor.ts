@@ -314,7 +314,7 @@ export class Tensor<D extends DType = 'float32'> {
   }
   /**
    * `this ^ other`, broadcasting: repeated multiplication for whole exponents, `e^(other·ln this)` for others; NaN for a negative base
-   * with a broken exponent. Gradients: `dy·other·this^(other−1)` and `dy·y·ln this`.
+   * with a broken exponent. Gradients: `dy·other·this^(other−1)`, which is 0 for the exponent 0, and `dy·y·ln this`.
    *
    * @param other - A tensor of the same dtype, or a number.
    * @throws {@link ShapeError} when the shapes do not broadcast, {@link DTypeError} when the dtypes differ or are not float.
@@ -381,6 +381,8 @@ export class Tensor<D extends DType = 'float32'> {
 
   /**
    * 1 where both are equal, else 0, broadcasting; a NaN equals nothing. No gradient.
+   *
+   * A float32 tensor takes a number in its own precision; an integer tensor is compared with the number as it is, fractions and all.
    *
    * @throws {@link ShapeError} when the shapes do not broadcast, {@link DTypeError} when the dtypes differ.
    * @example
@@ -466,7 +468,7 @@ export class Tensor<D extends DType = 'float32'> {
   }
   /**
    * Variance `Σ(x − mean)² / (count − correction)`, in two passes. The default correction 1 is PyTorch's; NumPy, Keras and batch
-   * normalization divide by the count: correction 0.
+   * normalization divide by the count: correction 0. A correction above the count makes the divisor 0.
    *
    * @param axes - One axis or several; negative ones count from the end. Default all.
    * @throws {@link ShapeError} for an axis that is not there, {@link DTypeError} when the dtype is not float.
@@ -480,7 +482,7 @@ export class Tensor<D extends DType = 'float32'> {
   var(this: Tensor<FloatOnly<D>>, axes?: number | readonly number[], options?: VarianceOptions): Tensor<D> {
     return variance(this, axes, checkOptions(options, 'options', ['keepDims', 'correction'])) as Tensor<D>;
   }
-  /** Standard deviation, the root of {@link Tensor.var}. */
+  /** Standard deviation, the root of {@link Tensor.var}; where all elements are equal, its gradient is 0. */
   std(this: Tensor<FloatOnly<D>>, axes?: number | readonly number[], options?: VarianceOptions): Tensor<D> {
     return standardDeviation(this, axes, checkOptions(options, 'options', ['keepDims', 'correction'])) as Tensor<D>;
   }
@@ -581,7 +583,7 @@ export class Tensor<D extends DType = 'float32'> {
   /**
    * Surrounds with `value` (default 0): `padding[d]` is [before, after] of axis d. The gradient is the inner part of `dy`.
    *
-   * @throws {@link ShapeError} unless there is one pair for each axis.
+   * @throws {@link ShapeError} unless there is one pair for each axis, {@link ArgumentError} for a value that the dtype does not hold.
    * @example
    * ```ts
    * import { ones } from 'nodegrad';

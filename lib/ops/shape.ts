@@ -1,7 +1,7 @@
 // Operations on shape: views, permutations, slices, padding, joining, rows by index, casts.
 
 import type { DType, TypedArray } from '../dtype.js';
-import { isFloat } from '../dtype.js';
+import { checkElement, isFloat } from '../dtype.js';
 import { ArgumentError, ShapeError, checkInteger, checkNumber, describe, describeShape, expected } from '../errors.js';
 import { type AnyTensor, Tensor, checkShape } from '../tensor.js';
 import { type Op, defineOp, defineView } from './define.js';
@@ -166,7 +166,7 @@ export function pad<D extends DType>(x: Tensor<D>, padding: readonly (readonly [
   if (!Array.isArray(padding) || padding.length !== x.shape.length) {
     throw new ShapeError(expected(`a pair [before, after] for each of the ${x.shape.length} axes`, 'padding', padding));
   }
-  checkNumber(value, 'value');
+  checkElement(checkNumber(value, 'value'), x.dtype, 'value');
   const begin: number[] = [];
   const outer = x.shape.map((dimension, d) => {
     const pair = padding[d];
