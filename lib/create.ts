@@ -35,8 +35,8 @@ export interface CreateOptions<D extends DType = 'float32'> {
  */
 export function tensor<A extends TypedArray>(values: A, shape?: readonly number[]): Tensor<DTypeOf<A>>;
 export function tensor(values: NestedNumbers, shape?: readonly number[]): Tensor;
-export function tensor<D extends DType = 'float32'>(values: NestedNumbers | ArrayBufferView, options: CreateOptions<D>): Tensor<D>;
-export function tensor<D extends DType = 'float32'>(
+export function tensor<const D extends DType = 'float32'>(values: NestedNumbers | ArrayBufferView, options: CreateOptions<D>): Tensor<D>;
+export function tensor<const D extends DType = 'float32'>(
   values: NestedNumbers | ArrayBufferView,
   shape: readonly number[] | undefined,
   options: CreateOptions<D>,
@@ -112,7 +112,7 @@ function ofTyped(values: ArrayBufferView, wanted: DType | undefined): Numbers {
  * full([2, 2], 0.5).toArray(); // [[0.5, 0.5], [0.5, 0.5]]
  * ```
  */
-export function full<D extends DType = 'float32'>(shape: readonly number[], value: number, options: CreateOptions<D> = {}): Tensor<D> {
+export function full<const D extends DType = 'float32'>(shape: readonly number[], value: number, options: CreateOptions<D> = {}): Tensor<D> {
   checkOptions(options, 'options', ['dtype']);
   if (typeof value !== 'number') checkNumber(value, 'value');
   const dtype = checkChoice(options.dtype ?? 'float32', 'options.dtype', dtypes) as D;
@@ -129,7 +129,7 @@ export function full<D extends DType = 'float32'>(shape: readonly number[], valu
  * zeros([3], { dtype: 'int32' }).data; // Int32Array [0, 0, 0]
  * ```
  */
-export function zeros<D extends DType = 'float32'>(shape: readonly number[], options: CreateOptions<D> = {}): Tensor<D> {
+export function zeros<const D extends DType = 'float32'>(shape: readonly number[], options: CreateOptions<D> = {}): Tensor<D> {
   return full(shape, 0, options);
 }
 
@@ -143,6 +143,6 @@ export function zeros<D extends DType = 'float32'>(shape: readonly number[], opt
  * ones([2]).toArray(); // [1, 1]
  * ```
  */
-export function ones<D extends DType = 'float32'>(shape: readonly number[], options: CreateOptions<D> = {}): Tensor<D> {
+export function ones<const D extends DType = 'float32'>(shape: readonly number[], options: CreateOptions<D> = {}): Tensor<D> {
   return full(shape, 1, options);
 }

@@ -624,8 +624,8 @@ export class Tensor<D extends DType = 'float32'> {
   }
 }
 
-/** Checks an array of dimensions and copies it. */
-export function checkShape(shape: unknown, argument = 'shape'): number[] {
+/** Checks an array of dimensions; a frozen copy. */
+export function checkShape(shape: unknown, argument = 'shape'): readonly number[] {
   if (!Array.isArray(shape)) throw new ArgumentError(expected('an array of dimensions', argument, shape));
   if (shape.length > maxRank) throw new ShapeError(`expected at most ${maxRank} dimensions for \`${argument}\`, received ${shape.length}`);
   let size = 1;
@@ -639,7 +639,7 @@ export function checkShape(shape: unknown, argument = 'shape'): number[] {
     size *= Math.max(1, dimension);
   }
   if (!(size <= maxElements)) throw new ShapeError(`a tensor of shape ${describe(shape)} would have too many elements`);
-  return copied;
+  return Object.freeze(copied);
 }
 
 /**

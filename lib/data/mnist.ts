@@ -9,10 +9,10 @@ import { dataFolders } from './folders.js';
 import { type ImageDatasets, imageData, type RawImages } from './images.js';
 
 /** Where `datasets.mnist` downloads from, in this order: public mirrors of the files that Yann LeCun, Corinna Cortes and Chris Burges made. */
-export const MNIST_MIRRORS: readonly string[] = [
+export const MNIST_MIRRORS: readonly string[] = Object.freeze([
   'https://ossci-datasets.s3.amazonaws.com/mnist/',
   'https://storage.googleapis.com/cvdf-datasets/mnist/',
-];
+]);
 
 /** The four files: size and SHA-256 of what they unpack to. */
 const FILES = {

@@ -32,7 +32,7 @@ export class LocalResponseNorm extends Layer {
     return localResponseNorm(x, size, options);
   }
   override config(): unknown {
-    return this.#response;
+    return { ...this.#response };
   }
   /** The layer that `config()` describes. */
   static fromConfig({ size, ...options }: LocalResponseNormOptions & { size: number }): LocalResponseNorm {

@@ -45,7 +45,7 @@ export class MaxPool2d extends Layer {
     return maxPool2d(x, kernel, options);
   }
   override config(): unknown {
-    return this.pooling;
+    return { ...this.pooling };
   }
   /** The layer that `config()` describes. */
   static fromConfig({ kernel, ...options }: Pooling): MaxPool2d {

@@ -42,7 +42,7 @@ export class Pad2d extends Layer {
     return pad2d(x, padding, options);
   }
   override config(): unknown {
-    return this.#frame;
+    return { ...this.#frame };
   }
   /** The layer that `config()` describes. */
   static fromConfig({ padding, ...options }: Pad2dOptions & { padding: Exclude<Padding2d, string> }): Pad2d {
@@ -72,7 +72,7 @@ export class Upsample extends Layer {
     return upsample2d(x, this.#upsampling);
   }
   override config(): unknown {
-    return this.#upsampling;
+    return { ...this.#upsampling };
   }
   /** The layer that `config()` describes. */
   static fromConfig(options: Upsample2dOptions): Upsample {

@@ -83,7 +83,7 @@ export class FractionalMaxPool2d extends Layer {
     return fractionalMaxPool2d(x, out, { sequence: this.training ? sequence : 'fixed', overlapping, random: this.random });
   }
   override config(): unknown {
-    return this.#fractional;
+    return { ...this.#fractional };
   }
   /** The layer that `config()` describes. */
   static fromConfig({ out, ...options }: FractionalPoolOptions & { out: Size2d }): FractionalMaxPool2d {

@@ -2,7 +2,7 @@
 
 import { ours } from '../foreign.js';
 import type { FloatDType } from '../dtype.js';
-import { ShapeError, checkNumber, checkOptions, describeShape } from '../errors.js';
+import { ShapeError, called, checkNumber, checkOptions, describeShape } from '../errors.js';
 import { sameShape } from '../ops/broadcast.js';
 import { log, mul, sub } from '../ops/elementwise.js';
 import { type CrossEntropyOptions, type Reduction, checkReduction, crossEntropy, reduceLoss } from '../ops/softmax.js';
@@ -93,8 +93,10 @@ export function mseLoss<D extends FloatDType>(prediction: Tensor<D>, target: Ten
   if (!sameShape(x.shape, y.shape)) {
     throw new ShapeError(`[mseLoss] expected a target of shape ${describeShape(x.shape)}, received ${describeShape(y.shape)}`);
   }
-  const difference = sub(x, y);
-  return reduceLoss(mul(difference, difference), reduction);
+  return called('mseLoss', () => {
+    const difference = sub(x, y);
+    return reduceLoss(mul(difference, difference), reduction);
+  });
 }
 
 /**

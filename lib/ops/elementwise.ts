@@ -1,7 +1,7 @@
 // Elementwise operations: broadcasting arithmetic and comparison, and maps of one tensor.
 
 import { type DType, type FloatDType, arrayTypes, isFloat, isWholeIn } from '../dtype.js';
-import { DTypeError } from '../errors.js';
+import { DTypeError, called } from '../errors.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { broadcastInts, broadcastShape, sameShape, stretchedAxes } from './broadcast.js';
 import { type GradientRule, type Op, defineOp } from './define.js';
@@ -104,10 +104,15 @@ function defineComparison(name: string): Op<undefined> {
   });
 }
 
-function comparison(op: Op<undefined>, swap = false): (a: AnyTensor, b: AnyTensor | number) => Tensor<'uint8'> {
+function comparison(op: Op<undefined>): (a: AnyTensor, b: AnyTensor | number) => Tensor<'uint8'> {
+  return (a, b) => emitOne(op, typeof b === 'number' ? besideNumber(a, b) : [a, Tensor.check(b, 'other')], undefined);
+}
+
+/** The comparison with its sides changed: a > b is b < a. */
+function mirrored(op: Op<undefined>, name: string): (a: AnyTensor, b: AnyTensor | number) => Tensor<'uint8'> {
   return (a, b) => {
     const [left, right] = typeof b === 'number' ? besideNumber(a, b) : [a, Tensor.check(b, 'other')];
-    return emitOne(op, swap ? [right, left] : [left, right], undefined);
+    return called(name, () => emitOne(op, [right, left], undefined));
   };
 }
 
@@ -125,8 +130,8 @@ export const equal = comparison(defineComparison('equal'));
 export const notEqual = comparison(defineComparison('not_equal'));
 export const less = comparison(lessOp);
 export const lessEqual = comparison(lessEqualOp);
-export const greater = comparison(lessOp, true);
-export const greaterEqual = comparison(lessEqualOp, true);
+export const greater = mirrored(lessOp, 'greater');
+export const greaterEqual = mirrored(lessEqualOp, 'greaterEqual');
 
 const whereOp = defineOp('where', {
   shape: (inputs) => {

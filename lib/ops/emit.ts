@@ -1,7 +1,7 @@
 // The one dispatch point: every operation passes here, runs now, and leaves its node on the tape.
 
 import { type DType, type TypedArray, type TypedArrayOf, arrayTypes } from '../dtype.js';
-import { NativeError } from '../errors.js';
+import { NativeError, underPublicName } from '../errors.js';
 import { isTypeError } from '../foreign.js';
 import { allocate, run } from '../native.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
@@ -176,7 +176,7 @@ function planOf<A>(op: Op<A>, inputs: readonly AnyTensor[], attributes: A): Plan
   try {
     return op.shape(inputs, attributes);
   } catch (error) {
-    if (!isTypeError(error)) throw error;
+    if (!isTypeError(error)) throw underPublicName(error);
     const known = explain(error, [], inputs);
     throw known === error ? new NativeError(`[${op.name}] ${error.message}: was an ArrayBuffer transferred away?`, { cause: error }) : known;
   }

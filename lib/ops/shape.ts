@@ -2,8 +2,9 @@
 
 import type { DType, TypedArray } from '../dtype.js';
 import { checkElement, isFloat } from '../dtype.js';
-import { ArgumentError, ShapeError, checkInteger, checkNumber, describe, describeShape, expected } from '../errors.js';
+import { ArgumentError, ShapeError, called, checkInteger, checkNumber, describe, describeShape, expected } from '../errors.js';
 import { type AnyTensor, Tensor, checkShape } from '../tensor.js';
+import { sameShape } from './broadcast.js';
 import { type Op, defineOp, defineView } from './define.js';
 import { requireSame } from './elementwise.js';
 import { emit, emitInPlace, emitOne, emitView, isRecording, sizeOf } from './emit.js';
@@ -256,10 +257,13 @@ export function concat<D extends DType>(tensors: readonly Tensor<D>[], axis = 0)
 export function stack<D extends DType>(tensors: readonly Tensor<D>[], axis = 0): Tensor<D> {
   const list = checkList(tensors) as unknown as Tensor<D>[];
   const at = checkAxis(axis, list[0].shape.length + 1);
-  return concat(
-    list.map((item) => reshape(item, [...item.shape.slice(0, at), 1, ...item.shape.slice(at)])),
-    at,
-  );
+  for (const { shape } of list) {
+    if (!sameShape(shape, list[0].shape)) {
+      throw new ShapeError(`[stack] expected tensors of one shape, received ${describeShape(list[0].shape)} and ${describeShape(shape)}`);
+    }
+  }
+  const parts = list.map((item) => reshape(item, [...item.shape.slice(0, at), 1, ...item.shape.slice(at)]));
+  return called('stack', () => concat(parts, at));
 }
 
 /** Cuts `x` along `axis` into `parts` equal pieces, or into pieces of the given sizes. */

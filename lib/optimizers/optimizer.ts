@@ -105,7 +105,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       throw new ArgumentError('there is nothing to optimize: no parameters were given');
     materializeAll(groups.flatMap((group) => group.parameters));
     this.groups = groups.map(({ parameters, own }) => {
-      const merged = mergeOptions<O>(options, own);
+      const merged = kept(mergeOptions<O>(options, own));
       check(merged);
       return { parameters, options: merged };
     });
@@ -288,7 +288,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     const counts = [...this.#names].map(
       ([parameter, name]) => [parameter, checkInteger(state.counts?.[name], `state.counts['${name}']`, 0)] as const,
     );
-    const options = this.groups.map((group, i) => mergeOptions<O>(group.options, state.groups[i] as Partial<O>));
+    const options = this.groups.map((group, i) => kept(mergeOptions<O>(group.options, state.groups[i] as Partial<O>)));
     for (const one of options) this.#check(one);
     const own = this.#stateTensors(options);
     for (const [name, tensor] of own) {
@@ -304,6 +304,13 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     for (const [parameter, count] of counts) this.#counts.set(parameter, count);
     this.#step = state.step;
   }
+}
+
+/** Options as an optimizer keeps them: arrays, such as betas, are its own, and frozen. */
+function kept<O extends object>(options: O): O {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, value]) => [name, Array.isArray(value) ? Object.freeze([...value]) : value]),
+  ) as O;
 }
 
 function groupsOf<O extends OptimizerOptions>(target: OptimizerTarget<O>): { parameters: AnyTensor[]; own: Partial<O> }[] {

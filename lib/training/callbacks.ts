@@ -138,7 +138,7 @@ export class Callbacks {
   constructor(callbacks: unknown) {
     if (callbacks !== undefined && !Array.isArray(callbacks))
       throw new ArgumentError(expected('an array of callbacks', 'options.callbacks', callbacks));
-    this.#list = (callbacks ?? []) as CallbackLike[];
+    this.#list = [...((callbacks ?? []) as CallbackLike[])];
     for (const [i, callback] of this.#list.entries()) checkCallback(callback, `options.callbacks[${i}]`);
     const wants = (event: 'onBatchEnd' | 'onObserve'): boolean =>
       this.#list.some((callback) => callback[event] !== undefined && callback[event] !== Callback.prototype[event]);

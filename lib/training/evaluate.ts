@@ -223,7 +223,7 @@ export function checkMetrics(metrics: unknown, loss: Loss): readonly Metric[] {
   const form = 'an array of metrics, such as [new Accuracy()],';
   if (!Array.isArray(metrics)) throw new ArgumentError(expected(form, 'options.metrics', metrics));
   for (const metric of metrics) if (!(metric instanceof Metric)) throw new ArgumentError(expected(form, 'options.metrics', metric));
-  return metrics;
+  return [...metrics];
 }
 
 export function checkSignal(signal: unknown): AbortSignal | undefined {
