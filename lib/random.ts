@@ -4,6 +4,9 @@ import { TextEncoder, types } from 'node:util';
 
 import { ArgumentError, checkInteger, expected } from './errors.js';
 
+// By its own name: in a test runner's realm, every look at a global costs a microsecond.
+const { imul } = Math;
+
 const TWO_32 = 4294967296;
 const TWO_MINUS_24 = 5.9604644775390625e-8;
 const TWO_MINUS_32 = 2.3283064365386963e-10;
@@ -19,10 +22,10 @@ function multiplyHigh(a: number, b: number): number {
   const aHigh = a >>> 16;
   const bLow = b & 0xffff;
   const bHigh = b >>> 16;
-  const low = Math.imul(aLow, bLow) >>> 16;
-  const middle = ((Math.imul(aHigh, bLow) >>> 0) + low) >>> 0;
-  const cross = ((Math.imul(aLow, bHigh) >>> 0) + (middle & 0xffff)) >>> 0;
-  return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (cross >>> 16)) >>> 0;
+  const low = imul(aLow, bLow) >>> 16;
+  const middle = ((imul(aHigh, bLow) >>> 0) + low) >>> 0;
+  const cross = ((imul(aLow, bHigh) >>> 0) + (middle & 0xffff)) >>> 0;
+  return (imul(aHigh, bHigh) + (middle >>> 16) + (cross >>> 16)) >>> 0;
 }
 
 /**
@@ -35,8 +38,8 @@ export function philox4x32(c0: number, c1: number, c2: number, c3: number, key0:
   for (let round = 0; round < 10; round++) {
     const high0 = multiplyHigh(MULTIPLIER_0, c0);
     const high1 = multiplyHigh(MULTIPLIER_1, c2);
-    const low0 = Math.imul(MULTIPLIER_0, c0);
-    const low1 = Math.imul(MULTIPLIER_1, c2);
+    const low0 = imul(MULTIPLIER_0, c0);
+    const low1 = imul(MULTIPLIER_1, c2);
     c0 = high1 ^ c1 ^ k0;
     c1 = low1;
     c2 = high0 ^ c3 ^ k1;
