@@ -1,6 +1,6 @@
 // The tensor: a shape over a typed array, row-major and contiguous; `data` is the memory itself.
 
-import { isThenable, ours } from './foreign.js';
+import { isPromise, ours } from './foreign.js';
 import { inspect } from 'node:util';
 import { type DType, type FloatDType, type TypedArray, type TypedArrayOf, dtypeOf, dtypes, isFloat } from './dtype.js';
 import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describe, describeShape, expected } from './errors.js';
@@ -596,7 +596,7 @@ export class Tensor<D extends DType = 'float32'> {
   /**
    * Rows of the first axis by index: `y[i] = this[indices[i]]`. Repeated rows add up in the gradient.
    *
-   * @throws {@link ShapeError} for an index outside of the first axis, {@link ArgumentError} for indices that are not int32.
+   * @throws {@link IndexError} for an index outside of the first axis, {@link ArgumentError} for indices that are not int32.
    * @example
    * ```ts
    * import { tensor } from 'nodegrad';
@@ -657,6 +657,6 @@ export function checkShape(shape: unknown, argument = 'shape'): readonly number[
 export function noGrad<R>(body: () => R): R {
   if (typeof body !== 'function') throw new ArgumentError(expected('a function', 'body', body));
   const result = withoutGradients(body);
-  if (isThenable(result)) throw new ArgumentError('noGrad() takes a synchronous function; call it inside the asynchronous one');
+  if (isPromise(result)) throw new ArgumentError('noGrad() takes a synchronous function; call it inside the asynchronous one');
   return result;
 }

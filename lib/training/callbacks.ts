@@ -1,6 +1,6 @@
 // What a user can hook into a run.
 
-import { isThenable, ours } from '../foreign.js';
+import { isPromise, ours } from '../foreign.js';
 import type { Dataset } from '../data/dataset.js';
 import { ArgumentError, describe, expected } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
@@ -151,7 +151,7 @@ export class Callbacks {
     const waiting: unknown[] = [];
     for (const callback of this.#list) {
       const result = (callback[event] as ((...values: unknown[]) => unknown) | undefined)?.apply(callback, values);
-      if (isThenable(result)) waiting.push(result);
+      if (isPromise(result)) waiting.push(result);
     }
     return waiting.length === 0 ? undefined : Promise.all(waiting).then(() => undefined);
   }
