@@ -31,20 +31,21 @@ const invent = (files: Record<string, string>): Tree => new Map(Object.entries(f
 
 // ---- lib ----
 
-const basics = ['names', 'errors', 'dtype'];
+const basics = ['foreign', 'names', 'errors', 'dtype'];
 const tensors = [...basics, 'random', 'ops', 'tensor'];
 const models = [...tensors, 'create', 'initializers', 'parameter', 'buffer', 'layers'];
 
 /** Which rooms of lib, and which packages, each room may import. Everybody may use Node's own modules. */
 const arrows: Record<string, readonly string[]> = {
+  foreign: [],
   names: [],
-  errors: ['names'],
-  dtype: ['errors'],
+  errors: ['foreign', 'names'],
+  dtype: ['foreign', 'errors'],
   platform: [],
   loader: ['errors', 'bindings'],
   native: [...basics, 'loader'],
   runtime: ['errors', 'native'],
-  random: ['names', 'errors'],
+  random: ['foreign', 'names', 'errors'],
   // A tensor's methods are ops, and ops make tensors: two files of one thing.
   tensor: [...tensors, 'native'],
   create: [...tensors, 'native'],
@@ -282,6 +283,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/index.ts': { test: 'test/architecture.test.ts', why: 'a list of exports, which this file reads' },
   'lib/native.ts': { test: 'test/loader.test.ts', why: 'loads at import; what it runs is in every test of an operation' },
   'lib/create.ts': { test: 'test/ops/special.test.ts', why: 'nearly every test makes tensors with it' },
+  'lib/foreign.ts': { test: 'test/faults/realms.test.ts', why: 'other realms and copies are its one subject' },
   'lib/data/contract.ts': { test: 'test/faults/data.test.ts', why: 'every breach of it, with fit, evaluate and predict' },
   'lib/data/parts.ts': { test: 'test/data/dataset.test.ts', why: 'subsets and splits are data sets' },
   'lib/data/folder-files.ts': { test: 'test/faults/folders.test.ts', why: 'links, loops and names, through datasets.imageFolder' },
