@@ -1,5 +1,7 @@
 // The table of contents, in the order a reader learns.
 
+import './platform.js'; // what the declarations need of Node's types, so that no project needs those
+
 export { type AnyTensor, type NestedNumbers, Tensor, noGrad } from './tensor.js';
 export { type CreateOptions, full, ones, tensor, zeros } from './create.js';
 export type { DType, FloatDType, TypedArray, TypedArrayOf } from './dtype.js';
@@ -189,7 +191,7 @@ export {
   linearHistogram,
 } from './training/observation.js';
 export { type ObservedNumbers, type ObservedPlace, type ObservedStep, decodeObservation, observed } from './training/observe.js';
-export type { ProgressOption } from './training/progress.js';
+export type { ProgressOption, TextStream } from './training/progress.js';
 export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
 export { fromBytes, load } from './training/save.js';
 export {

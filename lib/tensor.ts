@@ -1,6 +1,5 @@
 // The tensor: a shape over a typed array, row-major and contiguous; `data` is the memory itself.
 
-import { inspect } from 'node:util';
 import { type DType, type FloatDType, type TypedArray, type TypedArrayOf, dtypeOf, dtypes, isFloat } from './dtype.js';
 import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describe, describeShape, expected } from './errors.js';
 import { backward } from './ops/backward.js';
@@ -607,14 +606,19 @@ export class Tensor<D extends DType = 'float32'> {
     throw new ArgumentError('a tensor cannot be used as a number or string. Use .item() for one element, .add() and its kin for arithmetic');
   }
 
-  /** A short text for console.log: dtype, shape and a few values. */
-  [inspect.custom](): string {
-    const few = Array.from(this.data.subarray(0, 6), (value) =>
-      String(Math.fround(value) === value ? Number(value.toPrecision(6)) : value),
-    ).join(', ');
-    const grad = this.requiresGrad ? ', requiresGrad' : '';
-    return `Tensor(${this.dtype} ${describeShape(this.shape)}${grad}) [${few}${this.size > 6 ? ', …' : ''}]`;
+  // What console.log shows. The symbol is `util.inspect.custom`, whose type only projects with Node's types know.
+  static {
+    Object.defineProperty(Tensor.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: summary, writable: true, configurable: true });
   }
+}
+
+/** A short text: dtype, shape and a few values. */
+function summary(this: AnyTensor): string {
+  const few = Array.from(this.data.subarray(0, 6), (value) => String(Math.fround(value) === value ? Number(value.toPrecision(6)) : value)).join(
+    ', ',
+  );
+  const grad = this.requiresGrad ? ', requiresGrad' : '';
+  return `Tensor(${this.dtype} ${describeShape(this.shape)}${grad}) [${few}${this.size > 6 ? ', …' : ''}]`;
 }
 
 /** Checks an array of dimensions and copies it. */

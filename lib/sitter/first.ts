@@ -288,7 +288,8 @@ export class Sitter extends Callback {
     const peaks: Peaks = new Map();
     const breather = new Breather();
     for (const indices of spread(run.data.length, this.#examples, 256)) {
-      raisePeaks(peaks, run.model, run.data.batch(indices).inputs);
+      // A data set may answer later.
+      raisePeaks(peaks, run.model, (await run.data.batch(indices)).inputs);
       const pause = breather.pause();
       if (pause !== undefined) await pause;
     }
@@ -321,7 +322,7 @@ export class Sitter extends Callback {
 
 /** How many numbers the model puts out for an example. */
 async function scoresOf({ model, data }: TrainingRun): Promise<number> {
-  const { shape } = await model.predict(data.batch(Int32Array.of(0)).inputs);
+  const { shape } = await model.predict((await data.batch(Int32Array.of(0))).inputs);
   return shape[shape.length - 1] ?? 1;
 }
 

@@ -1,6 +1,6 @@
 // What a user can hook into a run.
 
-import type { Dataset } from '../data/dataset.js';
+import type { AnyDataset } from '../data/dataset.js';
 import { ArgumentError, describe, expected } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
@@ -20,7 +20,7 @@ export interface TrainingRun {
   /** The loss. */
   readonly loss: Loss;
   /** What it trains on. */
-  readonly data: Dataset<DType, DType>;
+  readonly data: AnyDataset<DType, DType>;
   /** Epochs to run. */
   readonly epochs: number;
   /** Steps in an epoch. */
