@@ -51,11 +51,11 @@ export class Sequential extends Layer {
   }
 
   override chooseInitializers(): void {
-    this.layers.forEach((layer, i) => {
-      if (!(layer instanceof Linear || layer instanceof Conv2d)) return;
-      const next = this.layers.slice(i + 1).find((item) => !(item instanceof Flatten || item instanceof Dropout || item instanceof BatchNorm));
-      layer.followedBy(next?.initializerHint ?? null);
-    });
+    let next: AnyLayer | null = null;
+    for (const layer of [...this.layers].reverse()) {
+      if (layer instanceof Linear || layer instanceof Conv2d) layer.followedBy(next?.initializerHint ?? null);
+      if (!(layer instanceof Flatten || layer instanceof Dropout || layer instanceof BatchNorm)) next = layer;
+    }
   }
 
   override config(): unknown {

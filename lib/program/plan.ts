@@ -63,7 +63,9 @@ class Timetable {
   readonly #any: (Taken | undefined)[] = [];
 
   constructor(times: number) {
-    this.#leaves = 2 ** Math.ceil(Math.log2(Math.max(1, times)));
+    let leaves = 1;
+    while (leaves < times) leaves *= 2;
+    this.#leaves = leaves;
   }
 
   /** The lowest offset from which `bytes` are free from time `first` to `last`. */
