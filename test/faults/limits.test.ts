@@ -4,7 +4,7 @@ import test from 'ava';
 import { containerLimits } from '../../lib/memory.js';
 import { beside, ending } from '../native/child.js';
 
-const child = beside(import.meta.url, 'memory.child.js');
+const child = beside(import.meta.url, 'limits.child.js');
 
 async function run(
   t: { deepEqual: (a: unknown, b: unknown, message?: string) => boolean },
