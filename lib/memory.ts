@@ -95,8 +95,11 @@ export function setCollector(collector: () => void): void {
   collect = collector;
 }
 
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)} MB`;
+/** A number of bytes as people read it. */
+export function formatBytes(bytes: number): string {
+  let [value, unit] = [bytes, 'bytes'];
+  for (const larger of ['KB', 'MB', 'GB', 'TB']) if (value >= 1000) [value, unit] = [value / 1000, larger];
+  return unit === 'bytes' ? `${bytes} bytes` : `${value.toFixed(1)} ${unit}`;
 }
 
 /**
@@ -124,6 +127,6 @@ export function checkAvailable(
   const { total, left } = tightest();
   if (bytes <= left) return;
   throw new ArgumentError(
-    `no memory for ${what}: it takes ${megabytes(bytes)}, and ${megabytes(left)} of ${megabytes(total)} are left. ${advice}`,
+    `no memory for ${what}: ${formatBytes(bytes)} are needed, and ${formatBytes(left)} of ${formatBytes(total)} are left. ${advice}`,
   );
 }
