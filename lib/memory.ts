@@ -71,7 +71,11 @@ export function containerLimits(read: SystemFile): Limit[] {
 /** The machine itself. */
 function machineLimit(read: SystemFile): Limit {
   const total = totalmem();
-  return { total, left: () => entry(read('/proc/meminfo'), 'MemAvailable') * 1024 || total };
+  const left = (): number => {
+    const list = read("/proc/meminfo");
+    return (entry(list, "MemAvailable") + entry(list, "SwapFree")) * 1024 || total;
+  };
+  return { total, left };
 }
 
 /** All limits; those that cannot bind are left out. */

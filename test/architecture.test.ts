@@ -40,6 +40,7 @@ const arrows: Record<string, readonly string[]> = {
   errors: [],
   dtype: ['errors'],
   loader: ['errors', 'bindings'],
+  memory: ['errors'],
   native: [...basics, 'loader'],
   runtime: ['errors', 'native'],
   random: ['errors'],
