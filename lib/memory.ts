@@ -72,8 +72,8 @@ export function containerLimits(read: SystemFile): Limit[] {
 function machineLimit(read: SystemFile): Limit {
   const total = totalmem();
   const left = (): number => {
-    const list = read("/proc/meminfo");
-    return (entry(list, "MemAvailable") + entry(list, "SwapFree")) * 1024 || total;
+    const list = read('/proc/meminfo');
+    return (entry(list, 'MemAvailable') + entry(list, 'SwapFree')) * 1024 || total;
   };
   return { total, left };
 }

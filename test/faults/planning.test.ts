@@ -17,7 +17,7 @@ import {
   Sequential,
   SGD,
   tanh,
-  Tensor,
+  type Tensor,
   Uniform,
   zeros,
 } from '../../lib/index.js';
@@ -38,7 +38,8 @@ function trained(model: Layer<Tensor, Tensor>, forward: Body = (x) => model.forw
   };
 }
 
-const stack = (n: number, make: (i: number) => Layer<Tensor, Tensor>): Sequential => new Sequential(Array.from({ length: n }, (_, i) => make(i)));
+const stack = (n: number, make: (i: number) => Layer<Tensor, Tensor>): Sequential =>
+  new Sequential(Array.from({ length: n }, (_, i) => make(i)));
 const rows = ones([2, 4]);
 const image = ones([1, 4, 4, 2]);
 
@@ -62,7 +63,14 @@ const programs: Record<string, (n: number) => [body: Body, x: Tensor]> = {
     return [trained(layer, unrolled), rows];
   },
   'many layers under Adam': (n) => [trained(stack(n, () => new Linear(4, 4))), rows],
-  'many layers with activations under SGD': (n) => [trained(stack(2 * n, (i) => (i % 2 ? new ReLU() : new Linear(4, 4))), undefined, SGD), rows],
+  'many layers with activations under SGD': (n) => [
+    trained(
+      stack(2 * n, (i) => (i % 2 ? new ReLU() : new Linear(4, 4))),
+      undefined,
+      SGD,
+    ),
+    rows,
+  ],
   'a sum of all results so far': (n) => {
     const layer = new Linear(4, 4);
     const dense: Body = (x) => {
@@ -76,7 +84,7 @@ const programs: Record<string, (n: number) => [body: Body, x: Tensor]> = {
     return [trained(layer, dense), rows];
   },
   'convolutions around which their input goes': (n) => {
-    const model = stack(n, () => new Conv2d(2, 2, { kernel: 3, padding: 'same' }));
+    const model = stack(n, () => new Conv2d(2, 2, 3, { padding: 'same' }));
     return [trained(model, (x) => model.layers.reduce((y, layer) => relu((layer as Conv2d).forward(y).add(y)), x)), image];
   },
   'parts that some steps leave out': (n) => {
@@ -96,7 +104,13 @@ const programs: Record<string, (n: number) => [body: Body, x: Tensor]> = {
     return [trained(model, skipping), rows];
   },
   'a concatenation of many results': (n) => [
-    (x) => concat(Array.from({ length: Math.min(n, 60) }, (_, i) => tanh(x.mul(i))), 1).sum().add(manySums(x, n)),
+    (x) =>
+      concat(
+        Array.from({ length: Math.min(n, 60) }, (_, i) => tanh(x.mul(i))),
+        1,
+      )
+        .sum()
+        .add(manySums(x, n)),
     rows,
   ],
   'many losses by class index': (n) => {
