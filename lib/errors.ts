@@ -362,6 +362,7 @@ keepNames({
   NonFiniteError,
   NativeError,
   BusyError,
+  IndexError,
   AbortedError,
   NetworkError,
   MissingPackageError,
