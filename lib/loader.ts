@@ -1,5 +1,6 @@
 // Finds and loads the native addon: NODEGRAD_BINARY, then the platform package, then a local build; a failure says what to do.
 
+import { types } from 'node:util';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
@@ -175,6 +176,6 @@ function glibcVersion(): string | undefined {
 }
 
 function firstLine(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = types.isNativeError(error) ? error.message : String(error);
   return message.split('\n')[0] ?? message;
 }

@@ -31,26 +31,28 @@ const invent = (files: Record<string, string>): Tree => new Map(Object.entries(f
 
 // ---- lib ----
 
-const basics = ['names', 'errors', 'dtype'];
+const basics = ['foreign', 'names', 'errors', 'dtype'];
 const tensors = [...basics, 'random', 'ops', 'tensor'];
 const models = [...tensors, 'create', 'initializers', 'parameter', 'buffer', 'layers'];
 
 /** Which rooms of lib, and which packages, each room may import. Everybody may use Node's own modules. */
 const arrows: Record<string, readonly string[]> = {
+  foreign: [],
   names: [],
-  errors: ['names'],
-  dtype: ['errors'],
+  errors: ['foreign', 'names'],
+  dtype: ['foreign', 'errors'],
   platform: [],
   loader: ['errors', 'bindings'],
-  native: [...basics, 'loader'],
+  memory: ['errors'],
+  native: [...basics, 'loader', 'memory'],
   runtime: ['errors', 'native'],
-  random: ['names', 'errors'],
+  random: ['foreign', 'names', 'errors'],
   // A tensor's methods are ops, and ops make tensors: two files of one thing.
   tensor: [...tensors, 'native'],
   create: [...tensors, 'native'],
   ops: [...tensors, 'native'],
   // What a file is going to take is compared with the memory that there is.
-  io: [...tensors, 'native'],
+  io: [...tensors, 'memory'],
   initializers: tensors,
   parameter: [...tensors, 'native', 'initializers'],
   buffer: [...tensors, 'native'],
@@ -60,9 +62,9 @@ const arrows: Record<string, readonly string[]> = {
   metrics: tensors,
   optimizers: [...models, 'native'],
   schedules: [...tensors, 'optimizers'],
-  data: [...tensors, 'native', 'io', 'sharp'],
+  data: [...tensors, 'native', 'io', 'memory', 'sharp'],
   models: [...models, 'io'],
-  program: [...tensors, 'native', 'data'],
+  program: [...tensors, 'native', 'memory', 'data'],
   training: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'program', 'runtime', 'sitter'],
   sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'training'],
   cli: ['*', 'commander'],
@@ -281,7 +283,11 @@ const course = (section: string) => `test/course/${section}.test.ts`;
 const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/index.ts': { test: 'test/architecture.test.ts', why: 'a list of exports, which this file reads' },
   'lib/native.ts': { test: 'test/loader.test.ts', why: 'loads at import; what it runs is in every test of an operation' },
+  'lib/memory.ts': { test: 'test/faults/limits.test.ts', why: 'containers, and memory that is collected in time' },
+  'lib/program/effort.ts': { test: 'test/faults/planning.test.ts', why: 'counts for that test alone' },
+  'lib/program/passes/checks.ts': { test: 'test/faults/refused.test.ts', why: 'what a refused step leaves behind' },
   'lib/create.ts': { test: 'test/ops/special.test.ts', why: 'nearly every test makes tensors with it' },
+  'lib/foreign.ts': { test: 'test/faults/realms.test.ts', why: 'other realms and copies are its one subject' },
   'lib/data/contract.ts': { test: 'test/faults/data.test.ts', why: 'every breach of it, with fit, evaluate and predict' },
   'lib/data/parts.ts': { test: 'test/data/dataset.test.ts', why: 'subsets and splits are data sets' },
   'lib/data/folder-files.ts': { test: 'test/faults/folders.test.ts', why: 'links, loops and names, through datasets.imageFolder' },

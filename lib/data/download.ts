@@ -68,13 +68,17 @@ export async function download(file: RemoteFile, mirrors: readonly string[], fol
 async function receive(url: URL, file: RemoteFile, options: DownloadOptions): Promise<Uint8Array | string> {
   const { onProgress, signal, stallTimeout = 30_000 } = options;
   const stall = new AbortController();
+  // Not AbortSignal.any: it refuses signals of other realms.
+  const follow = (): void => stall.abort();
+  if (signal?.aborted) follow();
+  signal?.addEventListener('abort', follow);
   let timer = setTimeout(() => stall.abort(), stallTimeout);
   let listenerFailed = false;
   const limit = file.size + 65536; // packed is smaller than unpacked, apart from a few bytes per block
   const pieces: Uint8Array[] = [];
   let received = 0;
   try {
-    const response = await fetch(url, { signal: signal ? AbortSignal.any([signal, stall.signal]) : stall.signal });
+    const response = await fetch(url, { signal: stall.signal });
     if (!response.ok || response.body === null) {
       await response.body?.cancel();
       return `the server answered ${response.status} ${response.statusText}`.trimEnd();
@@ -103,6 +107,7 @@ async function receive(url: URL, file: RemoteFile, options: DownloadOptions): Pr
     return `${cause?.code ?? cause?.message ?? message}${received > 0 ? ` after ${received} bytes` : ''}`;
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', follow);
   }
 }
 

@@ -1,5 +1,6 @@
 // Initializers: where the first values of a parameter come from.
 
+import { ours } from '../foreign.js';
 import type { FloatDType } from '../dtype.js';
 import { ArgumentError, checkChoice, checkNumber, checkOptions, expected } from '../errors.js';
 import { normalTensor, uniformTensor } from '../ops/random.js';
@@ -22,6 +23,10 @@ import { keepNames } from '../names.js';
  * ```
  */
 export abstract class Initializer {
+  static {
+    ours(Initializer);
+  }
+
   /** The first values of a parameter of this shape. */
   abstract values<D extends FloatDType>(shape: readonly number[], dtype: D, random: Random): Tensor<FloatDType>;
 }

@@ -1,5 +1,6 @@
 // The base class of layers and models: parameters by declaration, paths, modes, state, and the training verbs.
 
+import { ours } from '../foreign.js';
 import type { AnyDataset } from '../data/dataset.js';
 import { type DType, type FloatDType, isFloat } from '../dtype.js';
 import { type ArgumentError, type DTypeError, checkChoice } from '../errors.js';
@@ -50,6 +51,10 @@ setOwnerPreparation((parameter) => ownerOf(parameter as Parameter)?.prepare());
  * ```
  */
 export abstract class Layer<In = Tensor, Out = Tensor> {
+  static {
+    ours(Layer);
+  }
+
   #training = true;
   #frozen = false;
   #path: string | null = null;

@@ -35,7 +35,7 @@ export class LocalResponseNorm extends Layer {
     return 'through';
   }
   override config(): unknown {
-    return this.#response;
+    return { ...this.#response };
   }
   /** The layer that `config()` describes. */
   static fromConfig({ size, ...options }: LocalResponseNormOptions & { size: number }): LocalResponseNorm {

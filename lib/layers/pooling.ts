@@ -48,7 +48,7 @@ export class MaxPool2d extends Layer {
     return 'through';
   }
   override config(): unknown {
-    return this.pooling;
+    return { ...this.pooling };
   }
   /** The layer that `config()` describes. */
   static fromConfig({ kernel, ...options }: Pooling): MaxPool2d {

@@ -45,7 +45,7 @@ export class Pad2d extends Layer {
     return 'through';
   }
   override config(): unknown {
-    return this.#frame;
+    return { ...this.#frame };
   }
   /** The layer that `config()` describes. */
   static fromConfig({ padding, ...options }: Pad2dOptions & { padding: Exclude<Padding2d, string> }): Pad2d {
@@ -78,7 +78,7 @@ export class Upsample extends Layer {
     return 'through';
   }
   override config(): unknown {
-    return this.#upsampling;
+    return { ...this.#upsampling };
   }
   /** The layer that `config()` describes. */
   static fromConfig(options: Upsample2dOptions): Upsample {

@@ -2,6 +2,7 @@
 
 import { type DType, isFloat } from '../dtype.js';
 import { ArgumentError, DTypeError, ShapeError, checkOptions, describeShape, expected } from '../errors.js';
+import { isMap } from '../foreign.js';
 import { refuseBusy } from '../ops/busy.js';
 import { withoutGradients } from '../ops/emit.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
@@ -71,7 +72,7 @@ export function loadState(
   const prefix: unknown = given.prefix ?? '';
   if (typeof prefix !== 'string') throw new ArgumentError(expected('a string', 'options.prefix', prefix));
   const source = new Map<string, AnyTensor>();
-  for (const [name, value] of state instanceof Map ? state : Object.entries(state)) {
+  for (const [name, value] of isMap(state) ? state : Object.entries(state)) {
     if (typeof name === 'string' && name.startsWith(prefix)) source.set(name.slice(prefix.length), Tensor.check(value, name));
   }
   const places = model.namedState();

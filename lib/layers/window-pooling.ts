@@ -79,7 +79,7 @@ export class FractionalMaxPool2d extends Layer {
     return 'through';
   }
   override config(): unknown {
-    return this.#fractional;
+    return { ...this.#fractional };
   }
   /** The layer that `config()` describes. */
   static fromConfig({ out, ...options }: FractionalPoolOptions & { out: Size2d }): FractionalMaxPool2d {

@@ -1,5 +1,6 @@
 // Metrics: what a person reads beside the loss, gathered over batches.
 
+import { ours } from '../foreign.js';
 import { ArgumentError, ShapeError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
 import { sameShape } from '../ops/broadcast.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
@@ -27,6 +28,10 @@ import { keepNames } from '../names.js';
  * ```
  */
 export abstract class Metric {
+  static {
+    ours(Metric);
+  }
+
   /** Key in histories and logs. */
   abstract readonly name: string;
   /** Takes in a batch. */

@@ -237,7 +237,7 @@ export abstract class ResidualBlock<O extends ResidualBlockOptions = ResidualBlo
   }
 
   override config(): unknown {
-    return this.full;
+    return { ...this.full };
   }
 }
 
@@ -386,7 +386,7 @@ export class PreActBlock extends Layer {
   }
 
   override config(): unknown {
-    return this.#options;
+    return { ...this.#options };
   }
   /** The block that `config()` describes. */
   static fromConfig(config: PreActBlockOptions): PreActBlock {

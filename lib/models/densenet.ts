@@ -81,7 +81,7 @@ export class DenseLayer extends Layer {
   }
 
   override config(): unknown {
-    return this.#options;
+    return { ...this.#options };
   }
   /** The layer that `config()` describes. */
   static fromConfig(config: DenseLayerOptions): DenseLayer {

@@ -50,7 +50,7 @@ export abstract class ImageModel<O extends Required<ImageModelOptions>> extends 
   }
 
   override config(): O {
-    return this.#options;
+    return { ...this.#options };
   }
 }
 

@@ -66,7 +66,7 @@ export class ConvolutionUnit extends Layer {
   }
 
   override config(): unknown {
-    return this.#options;
+    return { ...this.#options };
   }
   /** The layer that `config()` describes. */
   static fromConfig(config: ConvolutionUnitOptions): ConvolutionUnit {
@@ -136,7 +136,7 @@ export class Inception extends Layer {
   }
 
   override config(): unknown {
-    return this.#options;
+    return { ...this.#options };
   }
   /** The module that `config()` describes. */
   static fromConfig(config: InceptionOptions): Inception {
@@ -205,7 +205,7 @@ export class AuxiliaryHead extends Layer {
   }
 
   override config(): unknown {
-    return this.#options;
+    return { ...this.#options };
   }
   /** The head that `config()` describes. */
   static fromConfig(config: AuxiliaryHeadOptions): AuxiliaryHead {

@@ -1,5 +1,6 @@
 // Weights of PyTorch: names and layouts of torch.nn, in and out.
 
+import { isMap } from '../foreign.js';
 import { checkPath, writeFileAtomic } from '../io/atomic.js';
 import { encodeSafetensors, readSafetensors } from '../io/safetensors.js';
 import { ArgumentError, ShapeError, checkOptions, describeShape } from '../errors.js';
@@ -171,7 +172,7 @@ export async function loadPyTorch(
 ): Promise<LoadReport> {
   const { strict = true, prefix = '' } = checkOptions<LoadPyTorchOptions>(options, 'options', ['inputShape', 'strict', 'prefix']);
   const places = placesOf(model, options);
-  const tensors = source instanceof Map ? source : (await readSafetensors(source)).tensors;
+  const tensors = isMap(source) ? source : (await readSafetensors(source)).tensors;
   const state = new Map<string, AnyTensor>();
   for (const [full, value] of tensors) {
     if (!full.startsWith(prefix)) continue;

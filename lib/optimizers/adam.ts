@@ -65,7 +65,7 @@ abstract class AdamBase extends Optimizer<AdamOptions> {
 
 /**
  * Adam (Kingma & Ba 2015): `m = β₁m + (1−β₁)g; v = β₂v + (1−β₂)g²; w −= lr·m̂ / (√v̂ + eps)` with `m̂ = m/(1−β₁ᵗ)`, `v̂ = v/(1−β₂ᵗ)`,
- * t from 1. Course rows H15–H17, P18, P19.
+ * t from 1. Moments below the smallest normal number (1.2e-38 in float32) become 0. Course rows H15–H17, P18, P19.
  *
  * `weightDecay` is the coupled L2 form (`g += weightDecay·w`); {@link AdamW} decouples it.
  *

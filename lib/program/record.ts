@@ -1,6 +1,7 @@
 // Recording: runs a step's function on symbolic tensors and writes down every operation.
 
-import type { DType, TypedArray, TypedArrayOf } from '../dtype.js';
+import { isSharedArrayBuffer } from '../foreign.js';
+import { type DType, type TypedArray, type TypedArrayOf, dtypeOf } from '../dtype.js';
 import { ArgumentError } from '../errors.js';
 import type { Op, OutputSpecification, Plan } from '../ops/define.js';
 import { type Destination, type StepHook, sizeOf, withDestination } from '../ops/emit.js';
@@ -84,7 +85,7 @@ export class Recorder implements Destination {
   #guard: Guard | null = null;
   readonly #known = new Map<ArrayBufferLike, Map<string, number>>();
   readonly #constants = new Map<AnyTensor, number>();
-  readonly #arguments = new Set<number>();
+  readonly #inputBuffers = new Set<number>();
 
   #add(buffer: Buffer): number {
     this.buffers.push(buffer);
@@ -95,7 +96,7 @@ export class Recorder implements Destination {
   input<D extends DType>(shape: readonly number[], dtype: D): Tensor<D> {
     const buffer = this.#add({ dtype, size: sizeOf(shape), kind: 'input', data: null });
     this.inputs.push(buffer);
-    this.#arguments.add(buffer);
+    this.#inputBuffers.add(buffer);
     return new SymbolicTensor(shape, dtype, buffer, 0);
   }
 
@@ -110,7 +111,7 @@ export class Recorder implements Destination {
 
   execute(op: Op<unknown>, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[], plan: Plan): void {
     const operands = [...outputs, ...inputs].map((tensor) => this.slot(tensor));
-    if (operands.slice(0, outputs.length).some(({ buffer, size }) => size > 0 && this.#arguments.has(buffer)))
+    if (operands.slice(0, outputs.length).some(({ buffer, size }) => size > 0 && this.#inputBuffers.has(buffer)))
       throw new ArgumentError(`[${op.name}] a step program cannot write into its arguments: copy them first`);
     if (operands.slice(0, outputs.length).some(({ buffer, size }) => size > 0 && this.buffers[buffer].kind === 'constant')) {
       throw new ArgumentError(
@@ -153,7 +154,7 @@ export class Recorder implements Destination {
   slot(tensor: AnyTensor): Slot {
     if (tensor instanceof SymbolicTensor) return { buffer: tensor.buffer, offset: tensor.offset, size: tensor.size };
     const data = tensor.data as TypedArray;
-    if (data.buffer instanceof SharedArrayBuffer) return { buffer: this.#external(data, tensor), offset: 0, size: tensor.size };
+    if (isSharedArrayBuffer(data.buffer)) return { buffer: this.#external(data, tensor), offset: 0, size: tensor.size };
     let buffer = this.#constants.get(tensor);
     if (buffer === undefined) {
       buffer = this.#add({ dtype: tensor.dtype, size: tensor.size, kind: 'constant', data: data.slice() });
@@ -171,19 +172,13 @@ export class Recorder implements Destination {
     const key = `${data.byteOffset}:${data.length}`;
     let buffer = places.get(key);
     if (buffer === undefined) {
-      buffer = this.#add({ dtype: dtypeOfArray(data), size: data.length, kind: 'external', data });
+      buffer = this.#add({ dtype: dtypeOf(data), size: data.length, kind: 'external', data });
       places.set(key, buffer);
       // to(dtype) moves a parameter to other memory.
       this.holdsWhile(() => tensor.data === data);
     }
     return buffer;
   }
-}
-
-function dtypeOfArray(data: TypedArray): DType {
-  if (data instanceof Float32Array) return 'float32';
-  if (data instanceof Float64Array) return 'float64';
-  return data instanceof Int32Array ? 'int32' : 'uint8';
 }
 
 /** Records `body`, which gets a symbolic tensor for each argument. */

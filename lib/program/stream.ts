@@ -1,5 +1,6 @@
 // A stream of steps: many steps per native call, the next call prepared while one is under way.
 
+import { performance } from 'node:perf_hooks';
 import type { Feed } from '../data/feed.js';
 import { NodegradError } from '../errors.js';
 import { RunMemory, type Stream } from './program.js';

@@ -1,5 +1,6 @@
 // Learning-rate schedules: a factor on each group's base rate as a function of the epoch (or of whatever `step` counts).
 
+import { ours } from '../foreign.js';
 import { ArgumentError, checkInteger, checkList, checkNumber, checkOptions, expected } from '../errors.js';
 import { exp } from '../ops/elementwise.js';
 import { Optimizer } from '../optimizers/optimizer.js';
@@ -28,6 +29,10 @@ export interface ScheduleState {
  * ```
  */
 export abstract class Schedule {
+  static {
+    ours(Schedule);
+  }
+
   /** The optimizer whose rates are set. */
   readonly optimizer: Optimizer;
   #epoch = 0;

@@ -1,6 +1,6 @@
 // The sitter's first lines: initial loss against chance, dead units, update-to-weight ratio, and the learning rate that makes a loss explode.
 
-import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
+import { ArgumentError, called, checkInteger, checkOptions, expected } from '../errors.js';
 import { ReLU } from '../layers/activations.js';
 import { observeForward } from '../layers/forward.js';
 import { checkLayer } from '../layers/check.js';
@@ -121,7 +121,7 @@ export function updateRatio(before: AnyTensor, after: AnyTensor): number {
   Tensor.check(before, 'before');
   Tensor.check(after, 'after');
   const norm = (x: Tensor): number => Math.sqrt(x.mul(x).sum().item());
-  return noGrad(() => norm((after as Tensor).sub(before as Tensor)) / norm(before as Tensor));
+  return called('updateRatio', () => noGrad(() => norm((after as Tensor).sub(before as Tensor)) / norm(before as Tensor)));
 }
 
 /**

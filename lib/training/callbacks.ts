@@ -1,5 +1,6 @@
 // What a user can hook into a run.
 
+import { isPromise, ours } from '../foreign.js';
 import type { AnyDataset } from '../data/dataset.js';
 import { ArgumentError, describe, expected } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
@@ -83,6 +84,10 @@ export interface StepsRecord {
  * ```
  */
 export abstract class Callback {
+  static {
+    ours(Callback);
+  }
+
   /** Before the first step. */
   onTrainBegin(_run: TrainingRun): unknown {
     return undefined;
@@ -134,7 +139,7 @@ export class Callbacks {
   constructor(callbacks: unknown) {
     if (callbacks !== undefined && !Array.isArray(callbacks))
       throw new ArgumentError(expected('an array of callbacks', 'options.callbacks', callbacks));
-    this.#list = (callbacks ?? []) as CallbackLike[];
+    this.#list = [...((callbacks ?? []) as CallbackLike[])];
     for (const [i, callback] of this.#list.entries()) checkCallback(callback, `options.callbacks[${i}]`);
     const wants = (event: 'onBatchEnd' | 'onObserve'): boolean =>
       this.#list.some((callback) => callback[event] !== undefined && callback[event] !== Callback.prototype[event]);
@@ -147,7 +152,7 @@ export class Callbacks {
     const waiting: unknown[] = [];
     for (const callback of this.#list) {
       const result = (callback[event] as ((...values: unknown[]) => unknown) | undefined)?.apply(callback, values);
-      if (result instanceof Promise) waiting.push(result);
+      if (isPromise(result)) waiting.push(result);
     }
     return waiting.length === 0 ? undefined : Promise.all(waiting).then(() => undefined);
   }

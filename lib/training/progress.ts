@@ -1,5 +1,6 @@
 // The progress of a run: one line that is redrawn on a terminal, a plain line per epoch elsewhere.
 
+import { performance } from 'node:perf_hooks';
 import { clearLine, cursorTo } from 'node:readline';
 import type { WriteStream } from 'node:tty';
 import { ArgumentError, expected } from '../errors.js';
@@ -24,6 +25,9 @@ export interface ProgressState {
   /** Seconds left in the run. */
   secondsLeft: number;
 }
+
+/** Milliseconds of a clock that no test runner stops. */
+export const milliseconds = (): number => performance.now();
 
 const redrawMilliseconds = 100;
 
