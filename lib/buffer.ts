@@ -6,6 +6,7 @@ import { allocateShared } from './native.js';
 import { eagerly, withoutGradients } from './ops/emit.js';
 import { cast } from './ops/shape.js';
 import { Tensor, checkShape } from './tensor.js';
+import { keepNames } from './names.js';
 
 /** Options of {@link Buffer}. */
 export interface BufferOptions<D extends DType> {
@@ -58,3 +59,5 @@ export class Buffer<D extends DType = 'float32'> extends Tensor<D> {
     this.data.set(before.data as never);
   }
 }
+
+keepNames({ Buffer });

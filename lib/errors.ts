@@ -1,4 +1,5 @@
 // The error classes and the one grammar of their messages: expected what, for which argument, received what.
+import { keepNames } from './names.js';
 
 import { otherCopy, ours } from './foreign.js';
 
@@ -367,6 +368,20 @@ function rangeText(minimum: number, maximum: number): string {
   if (minimum === -Infinity || minimum === Number.MIN_SAFE_INTEGER) return `of at most ${maximum}`;
   return `from ${minimum} to ${maximum}`;
 }
+
+keepNames({
+  NodegradError,
+  ShapeError,
+  DTypeError,
+  ArgumentError,
+  FileFormatError,
+  NonFiniteError,
+  NativeError,
+  BusyError,
+  AbortedError,
+  NetworkError,
+  MissingPackageError,
+});
 
 // `[mean] expected …`: what a message begins with.
 const opening = /^\[(\w+)\] /;

@@ -3,6 +3,7 @@ import { ours } from './foreign.js';
 import { TextEncoder, types } from 'node:util';
 
 import { ArgumentError, checkInteger, expected } from './errors.js';
+import { keepNames } from './names.js';
 
 // By its own name: in a test runner's realm, every look at a global costs a microsecond.
 const { imul } = Math;
@@ -161,8 +162,8 @@ export class Random {
     ours(Random);
   }
 
-  #seed: number;
-  #stream: number | string;
+  #seed = 0;
+  #stream: number | string = 0;
   /** Blocks made so far, and how many words of the last one are used up. */
   #blocks = 0;
   #lane = 4;
@@ -171,6 +172,14 @@ export class Random {
   #stream0 = 0;
   #stream1 = 0;
   readonly #words = new Uint32Array(4);
+  #key: (() => Pick<RandomState, 'seed' | 'stream'>) | null = null;
+
+  /** @internal A generator whose seed and stream are asked for at the first number. */
+  static later(key: () => Pick<RandomState, 'seed' | 'stream'>): Random {
+    const random = new Random(0);
+    random.#key = key;
+    return random;
+  }
 
   /**
    * @param seed any safe integer; its 64-bit two's complement is the key
@@ -178,15 +187,14 @@ export class Random {
    * @throws {ArgumentError} if `seed` or `stream` is of another kind
    */
   constructor(seed: number, stream: number | string = 0) {
-    this.#seed = checkInteger(seed, 'seed');
-    this.#stream = stream;
-    this.#setKey();
+    this.#setKey(seed, stream);
   }
 
-  #setKey(): void {
-    const stream = this.#stream;
-    this.#key0 = this.#seed >>> 0;
-    this.#key1 = Math.floor(this.#seed / TWO_32) >>> 0;
+  #setKey(seed: number, stream: number | string): void {
+    this.#seed = checkInteger(seed, 'seed');
+    this.#stream = stream;
+    this.#key0 = seed >>> 0;
+    this.#key1 = Math.floor(seed / TWO_32) >>> 0;
     if (typeof stream === 'string') {
       [this.#stream0, this.#stream1] = hashStream(stream);
     } else if (typeof stream === 'number' && Number.isSafeInteger(stream)) {
@@ -195,6 +203,13 @@ export class Random {
     } else {
       throw new ArgumentError(expected('a safe integer or a string', 'stream', stream));
     }
+  }
+
+  #settle(): void {
+    if (this.#key === null) return;
+    const { seed, stream } = this.#key();
+    this.#key = null;
+    this.#setKey(seed, stream);
   }
 
   get #offset(): number {
@@ -211,6 +226,7 @@ export class Random {
   }
 
   #refill(): void {
+    this.#settle();
     const block = this.#blocks;
     philox4x32(block >>> 0, Math.floor(block / TWO_32), this.#stream0, this.#stream1, this.#key0, this.#key1, this.#words);
     this.#blocks = block + 1;
@@ -219,16 +235,16 @@ export class Random {
 
   /** Seed, stream and number of words drawn; assigning a saved state continues exactly where it was taken. */
   get state(): RandomState {
+    this.#settle();
     return { seed: this.#seed, stream: this.#stream, offset: this.#offset };
   }
 
   set state(state: RandomState) {
     if (typeof state !== 'object' || state === null) throw new ArgumentError(expected('{ seed, stream, offset }', 'state', state));
-    const next = new Random(state.seed, state.stream);
+    const { seed, stream } = new Random(state.seed, state.stream).state;
     const offset = checkInteger(state.offset, 'state.offset', 0);
-    this.#seed = next.#seed;
-    this.#stream = next.#stream;
-    this.#setKey();
+    this.#key = null;
+    this.#setKey(seed, stream);
     this.#offset = offset;
   }
 
@@ -347,14 +363,19 @@ let defaultGenerator = new Random(0, 'default');
 export function setSeed(seed: number): void {
   defaultGenerator = new Random(seed, 'default');
   defaultSeed = seed;
-  models = 0;
+  era += 1;
+  made = 0;
 }
 
-let models = 0;
+/** @internal When a layer or a parameter was made: the seed in force, the number of its {@link setSeed}, and how many were made since. */
+export type Birth = Readonly<Record<'seed' | 'era' | 'number', number>>;
 
-/** @internal How many models drew their values since {@link setSeed}, before this one. */
-export function nextModel(): number {
-  return models++;
+let era = 0;
+let made = 0;
+
+/** @internal Counts a layer or a parameter that is being made. */
+export function noteBirth(): Birth {
+  return { seed: defaultSeed, era, number: made++ };
 }
 
 /**
@@ -384,3 +405,5 @@ export function getSeed(): number {
 export function defaultRandom(): Random {
   return defaultGenerator;
 }
+
+keepNames({ Random });

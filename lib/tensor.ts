@@ -1,7 +1,6 @@
 // The tensor: a shape over a typed array, row-major and contiguous; `data` is the memory itself.
 
 import { isPromise, ours } from './foreign.js';
-import { inspect } from 'node:util';
 import { type DType, type FloatDType, type TypedArray, type TypedArrayOf, dtypeOf, dtypes, isFloat } from './dtype.js';
 import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describe, describeShape, expected } from './errors.js';
 import { backward } from './ops/backward.js';
@@ -29,6 +28,7 @@ import { type GradientNode, sizeOf, withoutGradients } from './ops/emit.js';
 import { type MatmulOptions, matmul } from './ops/matmul.js';
 import { type ReduceOptions, type VarianceOptions, argmax, argmin, max, mean, min, standardDeviation, sum, variance } from './ops/reduce.js';
 import { cast, copy, gather, pad, reshape, slice, split, transpose } from './ops/shape.js';
+import { keepNames } from './names.js';
 
 export type { DType, FloatDType, TypedArray, TypedArrayOf } from './dtype.js';
 
@@ -617,14 +617,19 @@ export class Tensor<D extends DType = 'float32'> {
     throw new ArgumentError('a tensor cannot be used as a number or string. Use .item() for one element, .add() and its kin for arithmetic');
   }
 
-  /** A short text for console.log: dtype, shape and a few values. */
-  [inspect.custom](): string {
-    const few = Array.from(this.data.subarray(0, 6), (value) =>
-      String(Math.fround(value) === value ? Number(value.toPrecision(6)) : value),
-    ).join(', ');
-    const grad = this.requiresGrad ? ', requiresGrad' : '';
-    return `Tensor(${this.dtype} ${describeShape(this.shape)}${grad}) [${few}${this.size > 6 ? ', …' : ''}]`;
+  // What console.log shows. The symbol is `util.inspect.custom`, whose type only projects with Node's types know.
+  static {
+    Object.defineProperty(Tensor.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: summary, writable: true, configurable: true });
   }
+}
+
+/** A short text: dtype, shape and a few values. */
+function summary(this: AnyTensor): string {
+  const few = Array.from(this.data.subarray(0, 6), (value) => String(Math.fround(value) === value ? Number(value.toPrecision(6)) : value)).join(
+    ', ',
+  );
+  const grad = this.requiresGrad ? ', requiresGrad' : '';
+  return `Tensor(${this.dtype} ${describeShape(this.shape)}${grad}) [${few}${this.size > 6 ? ', …' : ''}]`;
 }
 
 /** Checks an array of dimensions; a frozen copy. */
@@ -663,3 +668,5 @@ export function noGrad<R>(body: () => R): R {
   if (isPromise(result)) throw new ArgumentError('noGrad() takes a synchronous function; call it inside the asynchronous one');
   return result;
 }
+
+keepNames({ Tensor });

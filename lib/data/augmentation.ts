@@ -2,6 +2,7 @@
 import { ours } from '../foreign.js';
 import { ArgumentError, checkChoice, checkInteger, checkNumber, checkOptions, expected, ShapeError } from '../errors.js';
 import type { AugmentationStage } from '../ops/augment.js';
+import { keepNames } from '../names.js';
 
 type Size = readonly [height: number, width: number];
 type Make = (size: Size, channels: number) => Omit<AugmentationStage, 'size' | 'mode' | 'pixels'> & Partial<AugmentationStage>;
@@ -371,3 +372,5 @@ export function cutout(options: CutoutOptions): Augmentation {
   checkNumber(p, 'options.p', 0, 1);
   return new Augmentation('cutout', () => ({ kind: kinds.cutout, mode: width, pixels: height, reals: [p] }));
 }
+
+keepNames({ Augmentation });

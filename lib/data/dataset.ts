@@ -4,6 +4,7 @@ import { ArgumentError, checkInteger, checkOptions, describeShape, expected, Sha
 import type { TypedArrayOf } from '../dtype.js';
 import { type DType, Tensor } from '../tensor.js';
 import { checkIndices } from './contract.js';
+import { keepNames } from '../names.js';
 
 /** Inputs and targets of some examples; the first dimension of both counts the examples. */
 export interface Batch<X extends DType = 'float32', Y extends DType = 'int32'> {
@@ -212,3 +213,5 @@ export function isInMemory(dataset: Dataset<DType, DType> | Dataset<never, never
   if (dataset instanceof TensorDataset && dataset.batch !== TensorDataset.prototype.batch) return false;
   return typeof dataset.memory === 'function';
 }
+
+keepNames({ TensorDataset });

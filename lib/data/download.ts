@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { AbortedError, ArgumentError, expected, NetworkError } from '../errors.js';
+import { syncFile } from '../io/atomic.js';
 
 /** A file on the mirrors, known by what it unpacks to. */
 export interface RemoteFile {
@@ -135,7 +136,7 @@ async function store(name: string, bytes: Uint8Array, folder: string): Promise<s
     const handle = await open(temporary, 'wx');
     try {
       await handle.writeFile(bytes);
-      await handle.sync();
+      await syncFile(handle);
     } finally {
       await handle.close();
     }
@@ -154,7 +155,7 @@ async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, 'r');
     try {
-      await handle.sync();
+      await syncFile(handle);
     } finally {
       await handle.close();
     }

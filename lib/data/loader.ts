@@ -7,6 +7,7 @@ import { getSeed, Random } from '../random.js';
 import type { DType, Tensor } from '../tensor.js';
 import { checkBatch, checkDataset, refuseToWait, whenThere } from './contract.js';
 import type { AnyDataset, Dataset, EpochKey } from './dataset.js';
+import { keepNames } from '../names.js';
 
 /** Options of {@link DataLoader}. */
 export interface DataLoaderOptions {
@@ -299,3 +300,5 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
     }
   }
 }
+
+keepNames({ DataLoader });

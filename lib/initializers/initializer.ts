@@ -7,6 +7,7 @@ import { normalTensor, uniformTensor } from '../ops/random.js';
 import { filled } from '../ops/shape.js';
 import type { Random } from '../random.js';
 import { type Tensor, checkShape } from '../tensor.js';
+import { keepNames } from '../names.js';
 
 /**
  * Base class of initializers. A parameter calls `values` once, with a random stream of its own (keyed by seed and path).
@@ -231,3 +232,5 @@ export class He extends Scaled {
     super(options, 'fanIn', 2);
   }
 }
+
+keepNames({ Initializer, Constant, Zeros, Normal, Uniform, Xavier, He });

@@ -38,3 +38,15 @@ export function named<L, T>(layers: ReadonlyMap<string, L>, own: (layer: L) => R
   }
   return found;
 }
+
+/** Puts `after` where `before` stands among the fields of an owner, arrays and plain objects included. */
+export function replaceItem(owner: object, before: unknown, after: unknown): void {
+  const visit = (holder: object): void => {
+    for (const [key, value] of Object.entries(holder)) {
+      if (value === before) (holder as Record<string, unknown>)[key] = after;
+      else if (Array.isArray(value) || (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype))
+        visit(value);
+    }
+  };
+  visit(owner);
+}

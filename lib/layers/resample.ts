@@ -14,7 +14,7 @@ import {
 } from '../ops/resample.js';
 import type { Tensor } from '../tensor.js';
 import { Layer } from './layer.js';
-import { registerLayer } from './registry.js';
+import { registerLayers } from './registry.js';
 
 /**
  * Puts a frame around images; see {@link pad2d}.
@@ -40,6 +40,9 @@ export class Pad2d extends Layer {
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
     const { padding, ...options } = this.#frame;
     return pad2d(x, padding, options);
+  }
+  override get initializerHint(): 'through' {
+    return 'through';
   }
   override config(): unknown {
     return { ...this.#frame };
@@ -71,6 +74,9 @@ export class Upsample extends Layer {
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
     return upsample2d(x, this.#upsampling);
   }
+  override get initializerHint(): 'through' {
+    return 'through';
+  }
   override config(): unknown {
     return { ...this.#upsampling };
   }
@@ -80,5 +86,4 @@ export class Upsample extends Layer {
   }
 }
 
-registerLayer(Pad2d as never);
-registerLayer(Upsample as never);
+registerLayers({ Pad2d, Upsample });

@@ -7,6 +7,7 @@ import { sameShape } from '../ops/broadcast.js';
 import { log, mul, sub } from '../ops/elementwise.js';
 import { type CrossEntropyOptions, type Reduction, checkReduction, crossEntropy, reduceLoss } from '../ops/softmax.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
+import { keepNames } from '../names.js';
 
 /**
  * Base class of losses: a rank-0 tensor to call `backward()` on.
@@ -122,3 +123,5 @@ export class MSELoss extends Loss {
     return mseLoss(prediction, target, { reduction: this.reduction });
   }
 }
+
+keepNames({ Loss, CrossEntropyLoss, MSELoss });

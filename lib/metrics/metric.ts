@@ -4,6 +4,7 @@ import { ours } from '../foreign.js';
 import { ArgumentError, ShapeError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
 import { sameShape } from '../ops/broadcast.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
+import { keepNames } from '../names.js';
 
 /**
  * Base class of metrics: `update` with each batch, then `result`.
@@ -140,3 +141,5 @@ export class Accuracy extends Metric {
     this.#seen = count;
   }
 }
+
+keepNames({ Metric, Accuracy });

@@ -7,7 +7,7 @@ import { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import { BatchNorm2d } from '../layers/norm.js';
 import { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from '../layers/pooling.js';
-import { registerLayer } from '../layers/registry.js';
+import { registerLayers } from '../layers/registry.js';
 import { Sequential } from '../layers/sequential.js';
 import { Dropout, Flatten } from '../layers/shape.js';
 import { relu } from '../ops/activations.js';
@@ -213,4 +213,4 @@ export class AuxiliaryHead extends Layer {
   }
 }
 
-for (const layer of [ConvolutionUnit, Inception, AuxiliaryHead]) registerLayer(layer as never);
+registerLayers({ ConvolutionUnit, Inception, AuxiliaryHead });

@@ -3,6 +3,7 @@
 import { checkNumber, checkOptions, ArgumentError, expected, mergeOptions } from '../errors.js';
 import { adamUpdate } from '../ops/update.js';
 import { Optimizer, type OptimizerTarget, type Run, hyperparameters } from './optimizer.js';
+import { keepNames } from '../names.js';
 
 /** Options of {@link Adam} and {@link AdamW}. */
 export interface AdamOptions {
@@ -96,3 +97,5 @@ export class AdamW extends AdamBase {
     super(target, options, 0.01, true);
   }
 }
+
+keepNames({ Adam, AdamW });

@@ -11,6 +11,7 @@ import { fillInPlace } from '../ops/shape.js';
 import { Parameter, materializeAll } from '../parameter.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { checkLeaves, gradientsAt, type Home, homeOf, parametersOf, part, segmentsOf } from './memory.js';
+import { keepNames } from '../names.js';
 
 /** What every optimizer has per group. */
 export interface OptimizerOptions {
@@ -109,11 +110,14 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       check(merged);
       return { parameters, options: merged };
     });
+    const taken = new Set<string>();
     for (const { parameters } of groups) {
       for (const parameter of parameters) {
         if (this.#names.has(parameter)) throw new ArgumentError(`parameter '${(parameter as Parameter).path ?? ''}' stands in two groups`);
         const path = parameter instanceof Parameter ? parameter.path : '';
-        this.#names.set(parameter, path === '' || [...this.#names.values()].includes(path) ? String(this.#names.size) : path);
+        const name = path === '' || taken.has(path) ? String(this.#names.size) : path;
+        this.#names.set(parameter, name);
+        taken.add(name);
       }
     }
   }
@@ -329,3 +333,5 @@ function groupsOf<O extends OptimizerOptions>(target: OptimizerTarget<O>): { par
     return { parameters: checkLeaves(parameters), own: own as unknown as Partial<O> };
   });
 }
+
+keepNames({ Optimizer });

@@ -4,6 +4,7 @@ import { ArgumentError, checkNumber, checkOptions } from '../errors.js';
 import { sgdUpdate } from '../ops/update.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { Optimizer, type OptimizerTarget, type Run, hyperparameters } from './optimizer.js';
+import { keepNames } from '../names.js';
 
 /** Options of {@link SGD}. */
 export interface SGDOptions {
@@ -70,3 +71,5 @@ function check(options: SGDOptions): void {
     throw new ArgumentError('`nesterov` needs a momentum above 0 and no dampening');
   }
 }
+
+keepNames({ SGD });

@@ -5,6 +5,7 @@ import type { Feed } from '../data/feed.js';
 import { NodegradError } from '../errors.js';
 import { RunMemory, type Stream } from './program.js';
 import type { StepPrograms } from './step.js';
+import { keepNames } from '../names.js';
 
 /** Steps that are done. */
 export interface Chunk<R> {
@@ -117,3 +118,5 @@ export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, option
     for (const flight of flights) await flight;
   }
 }
+
+keepNames({ StepFailure });

@@ -5,6 +5,7 @@ import { ArgumentError, checkInteger, checkList, checkNumber, checkOptions, expe
 import { exp } from '../ops/elementwise.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { Tensor } from '../tensor.js';
+import { keepNames } from '../names.js';
 
 /** What `stateDict` of a schedule gives. */
 export interface ScheduleState {
@@ -255,3 +256,5 @@ export class ExponentialLR extends Schedule {
     return power(this.gamma, checkInteger(epoch, 'epoch', 0));
   }
 }
+
+keepNames({ Schedule, ConstantLR, StepLR, MultiStepLR, PolynomialLR, ExponentialLR });

@@ -1,7 +1,7 @@
 // What a user can hook into a run.
 
 import { isPromise, ours } from '../foreign.js';
-import type { Dataset } from '../data/dataset.js';
+import type { AnyDataset } from '../data/dataset.js';
 import { ArgumentError, describe, expected } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
@@ -10,6 +10,7 @@ import type { DType } from '../dtype.js';
 import type { AnyTensor } from '../tensor.js';
 import type { EpochRecord, History } from './history.js';
 import type { Observation } from './observation.js';
+import { keepNames } from '../names.js';
 
 /** A run, as callbacks see it. */
 export interface TrainingRun {
@@ -20,7 +21,7 @@ export interface TrainingRun {
   /** The loss. */
   readonly loss: Loss;
   /** What it trains on. */
-  readonly data: Dataset<DType, DType>;
+  readonly data: AnyDataset<DType, DType>;
   /** Epochs to run. */
   readonly epochs: number;
   /** Steps in an epoch. */
@@ -173,3 +174,5 @@ function checkCallback(callback: unknown, argument: string): void {
       throw new ArgumentError(`unknown event ${describe(key)} in \`${argument}\`; known: ${events.join(', ')}`);
   }
 }
+
+keepNames({ Callback });

@@ -2,6 +2,7 @@
 
 import { AbortedError, NodegradError, NonFiniteError } from '../errors.js';
 import type { History } from './history.js';
+import { keepNames } from '../names.js';
 
 /**
  * The run's `AbortSignal` fired. The model holds whole steps, and `history` the epochs that were completed.
@@ -81,3 +82,5 @@ export class CheckpointError extends NodegradError {
     this.history = history;
   }
 }
+
+keepNames({ TrainingAbortedError, TrainingNonFiniteError, CheckpointError });

@@ -165,7 +165,8 @@ class Fitting implements TrainingRun {
     this.#checkpoints?.restoreCallbacks();
     while (this.epoch < this.epochs && this.history.stopped === null) {
       this.epoch += 1;
-      // An epoch that is taken up in its middle has begun already.
+      // Before the callbacks, which may then put some layers into another mode. An epoch that is taken up in its middle has begun already.
+      this.model.train();
       if (this.#progressed === null) await this.#callbacks.call('onEpochBegin', this);
       await this.#runEpoch(this.#firstOrder + this.epoch - 1);
     }
@@ -207,7 +208,6 @@ class Fitting implements TrainingRun {
     const epoch = this.#progressed;
     epoch.metrics = null; // they hold it themselves, until validation needs them
     this.#epochBegan = milliseconds() - epoch.seconds * 1000;
-    model.train();
     if (this.#eager || this.#callbacks.wantsBatches) await this.#stepByStep(order, epoch);
     else await this.#streamed(order, epoch);
     if (epoch.batch < this.stepsPerEpoch) return;
