@@ -31,17 +31,18 @@ const invent = (files: Record<string, string>): Tree => new Map(Object.entries(f
 
 // ---- lib ----
 
-const basics = ['errors', 'dtype'];
+const basics = ['errors', 'dtype', 'environment'];
 const tensors = [...basics, 'random', 'ops', 'tensor'];
 const models = [...tensors, 'initializers', 'parameter', 'buffer', 'layers'];
 
 /** Which rooms of lib, and which packages, each room may import. Everybody may use Node's own modules. */
 const arrows: Record<string, readonly string[]> = {
+  environment: [],
   errors: [],
   dtype: ['errors'],
   loader: ['errors', 'bindings'],
   native: [...basics, 'loader'],
-  runtime: ['errors', 'native'],
+  runtime: ['errors', 'environment', 'native'],
   random: ['errors'],
   // A tensor's methods are ops, and ops make tensors: two files of one thing.
   tensor: [...tensors, 'native'],
@@ -342,13 +343,26 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
     ]),
   ),
   'lib/data/feed.ts': { test: 'test/program/stream.test.ts', why: 'a stream reads every kind of data set through it' },
+  'lib/environment.ts': { test: 'test/faults/cli.test.ts', why: 'variables of the process: commands are run under wrong ones' },
+  ...Object.fromEntries(
+    ['data-digest', 'writable', 'run-header'].map((stem) => [
+      `lib/training/${stem}.ts`,
+      { test: 'test/faults/runs.test.ts', why: 'what keeps runs apart and their work safe' },
+    ]),
+  ),
+  ...Object.fromEntries(
+    ['training/preflight', 'training/failed-batch', 'ops/elements'].map((stem) => [
+      `lib/${stem}.ts`,
+      { test: 'test/faults/words.test.ts', why: 'what is said before a run, and of a batch that fails' },
+    ]),
+  ),
   'lib/training/fit-options.ts': { test: 'test/training/fit.test.ts', why: 'a type and its names' },
   'lib/training/train-step.ts': { test: 'test/training/fit.test.ts', why: 'the step of fit, eager and compiled' },
   'lib/training/errors.ts': { test: 'test/training/fit.test.ts', why: 'what fit throws' },
   'lib/cli/models.ts': { test: 'test/cli/options.test.ts', why: 'recipes, which the options complete' },
   'lib/training/history.ts': { test: 'test/training/fit.test.ts', why: 'what fit gives' },
   ...Object.fromEntries(
-    ['data', 'evaluate', 'info', 'program', 'train'].map((stem) => [
+    ['data', 'evaluate', 'info', 'output', 'program', 'run-folder', 'train'].map((stem) => [
       `lib/cli/${stem}.ts`,
       { test: 'test/cli/main.test.ts', why: 'commands are tested as the user runs them' },
     ]),

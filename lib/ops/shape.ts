@@ -5,6 +5,7 @@ import { isFloat } from '../dtype.js';
 import { ArgumentError, ShapeError, checkInteger, checkNumber, describe, describeShape, expected } from '../errors.js';
 import { type AnyTensor, Tensor, checkShape } from '../tensor.js';
 import { type Op, defineOp, defineView } from './define.js';
+import { aboutElement } from './elements.js';
 import { requireSame } from './elementwise.js';
 import { emit, emitInPlace, emitOne, emitView, isRecording, sizeOf } from './emit.js';
 
@@ -300,8 +301,11 @@ const gatherRowsOp = defineOp('gather_rows', {
     if (x.shape.length === 0) throw new ShapeError('[gather] expected a tensor with at least one axis, received a rank-0 tensor');
     const rows = x.shape[0];
     // Native code looks again before each run; while a step is recorded there are no indices yet.
-    const bad = isRecording() ? undefined : (indices.data as Int32Array).find((index) => index < 0 || index >= rows);
-    if (bad !== undefined) throw new ShapeError(`[gather] index ${bad} lies outside the ${rows} rows of shape ${describeShape(x.shape)}`);
+    const bad = isRecording() ? -1 : (indices.data as Int32Array).findIndex((index) => index < 0 || index >= rows);
+    if (bad >= 0) {
+      const text = `[gather] index ${indices.data[bad]} lies outside the ${rows} rows of shape ${describeShape(x.shape)}`;
+      throw aboutElement(new ShapeError(text), indices, bad);
+    }
     const inner = x.shape.slice(1);
     return { outputs: [{ shape: [...indices.shape, ...inner], dtype: x.dtype }], ints: [rows, sizeOf(inner)], reals: [] };
   },

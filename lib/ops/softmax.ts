@@ -5,6 +5,7 @@ import { ArgumentError, DTypeError, ShapeError, checkChoice, checkNumber, checkO
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { sameShape } from './broadcast.js';
 import { type Op, type Plan, defineOp } from './define.js';
+import { aboutElement } from './elements.js';
 import { mul, requireFloat } from './elementwise.js';
 import { emitOne, isRecording, sizeOf } from './emit.js';
 import { mean, sum } from './reduce.js';
@@ -111,9 +112,10 @@ const crossEntropyOp = defineOp<Smoothing>('cross_entropy', {
     // While a step is recorded there are no labels yet: native code then looks at them before each run.
     const bad = isRecording() ? -1 : (labels.data as Int32Array).findIndex((label) => label < 0 || label >= classes);
     if (bad >= 0) {
-      throw new ArgumentError(
+      const error = new ArgumentError(
         `[crossEntropy] class index ${labels.data[bad]} (example ${bad}) lies outside 0 … ${classes - 1}: indices count from 0 (course row E28)`,
       );
+      throw aboutElement(error, labels, bad);
     }
     return { outputs: [{ shape: rows, dtype: plan.outputs[0].dtype }, plan.outputs[0]], ints: plan.ints, reals: [smoothing] };
   },

@@ -11,9 +11,10 @@ import { Accuracy, Metric } from '../metrics/metric.js';
 import { isBusy } from '../ops/busy.js';
 import { concat, filled } from '../ops/shape.js';
 import { StepPrograms } from '../program/step.js';
-import { runSteps } from '../program/stream.js';
+import { StepFailure, runSteps } from '../program/stream.js';
 import { UnrecordableError } from '../program/symbolic.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
+import { type BatchPlace, explainBatch } from './failed-batch.js';
 import type { Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
 import { addMeasured, measure, needPrediction } from './train-step.js';
@@ -154,12 +155,30 @@ async function inEvaluation<R>(
   const breather = new Breather();
   for (const [inputs, targets] of loader.epoch(0, progress.batch)) {
     // For each batch: whoever trains the same model between two turns of the event loop finds it in the mode that it was in.
-    inEvaluationMode(model, () => noGrad(() => use(pass(inputs, targets), inputs.shape[0], () => targets)));
+    inEvaluationMode(model, () =>
+      noGrad(() => {
+        const place = { data: loader.dataset, order: null, batchSize: loader.batchSize, batch: progress.batch };
+        use(
+          explained(place, () => pass(inputs, targets)),
+          inputs.shape[0],
+          () => targets,
+        );
+      }),
+    );
     progress.batch += 1;
     const pause = breather.pause();
     if (pause !== undefined) await pause;
     check();
     if (pause !== undefined && usesBusyMemory(model)) return goOnCompiled();
+  }
+}
+
+/** What `body` gives; what it throws says which example it is about. */
+function explained<R>(place: BatchPlace, body: () => R): R {
+  try {
+    return body();
+  } catch (error) {
+    throw explainBatch(error, place, body);
   }
 }
 
@@ -193,6 +212,11 @@ async function compiled<R>(
       });
       progress.batch = first + count;
     }
+  } catch (error) {
+    if (!(error instanceof StepFailure)) throw error;
+    const { batch } = error;
+    const forward = () => inEvaluationMode(model, () => pass(...loader.fetch(order, batch, 0)));
+    throw explainBatch(error, { data: loader.dataset, order, batchSize: loader.batchSize, batch }, forward);
   } finally {
     programs.dispose();
   }
@@ -222,6 +246,8 @@ export function checkMetrics(metrics: unknown, loss: Loss): readonly Metric[] {
   if (!Array.isArray(metrics) || !metrics.every((metric) => metric instanceof Metric)) {
     throw new ArgumentError(expected('an array of metrics, such as [new Accuracy()]', 'options.metrics', metrics));
   }
+  const twice = metrics.find((metric, i) => metrics.findIndex(({ name }) => name === metric.name) < i);
+  if (twice !== undefined) throw new ArgumentError(`two of \`options.metrics\` are called '${twice.name}': one result would hide the other`);
   return metrics;
 }
 
