@@ -69,6 +69,51 @@ export class ArgumentError extends NodegradError {
   }
 }
 
+/** The index that an {@link IndexError} is about. */
+export interface RefusedIndex {
+  /** The index as it was given. */
+  readonly value: number;
+  /** Where it stands among the indices of the call, counted from 0: for class indices the row of the batch. */
+  readonly position: number;
+  /** The least that would have been right. */
+  readonly minimum: number;
+  /** The most that would have been right. */
+  readonly maximum: number;
+}
+
+/**
+ * An index out of range: a class index beyond the classes, a row that a table does not have. The same from a compiled step, which then
+ * has changed nothing that stays.
+ *
+ * @example
+ * ```ts
+ * import { IndexError, crossEntropy, tensor, zeros } from 'nodegrad';
+ * try {
+ *   crossEntropy(zeros([2, 3]), tensor([0, 3]).to('int32'));
+ * } catch (error) {
+ *   if (error instanceof IndexError) console.log(error.value, error.position, error.maximum); // 3 1 2
+ * }
+ * ```
+ */
+export class IndexError extends ArgumentError {
+  /** The index as it was given. */
+  readonly value: number;
+  /** Where it stands among the indices of the call, counted from 0: for class indices the row of the batch. */
+  readonly position: number;
+  /** The least that would have been right. */
+  readonly minimum: number;
+  /** The most that would have been right. */
+  readonly maximum: number;
+
+  constructor(message: string, { value, position, minimum, maximum }: RefusedIndex, options?: ErrorOptions) {
+    super(message, options);
+    this.value = value;
+    this.position = position;
+    this.minimum = minimum;
+    this.maximum = maximum;
+  }
+}
+
 /**
  * A file that is not what it claims to be; the message names the file and the byte.
  *
@@ -269,13 +314,35 @@ export function checkObject<T extends object>(value: unknown, argument: string, 
   return value as T;
 }
 
-/** Checks that `value` is an options object whose keys are all known: a misspelt option is an error, not a silent default. */
-export function checkOptions<T extends object>(value: unknown, argument: string, known: readonly string[]): T {
-  const options = checkObject<T>(value, argument);
+/**
+ * Checks that `value` is an options object whose keys are all known: a misspelt option is an error, not a silent default. An option that is
+ * `undefined` is one that was not given, and does not stand in the result: spreading it over defaults or other options leaves them alone.
+ * `null` is no default; it is a value of the options in `nullable` only.
+ */
+export function checkOptions<T extends object>(
+  value: unknown,
+  argument: string,
+  known: readonly string[],
+  nullable: readonly string[] = [],
+): T {
+  const options = checkObject<Record<string, unknown>>(value, argument);
+  let isComplete = true;
   for (const key of Object.keys(options)) {
+    if (options[key] === undefined) {
+      isComplete = false;
+      continue;
+    }
     if (!known.includes(key)) throw new ArgumentError(`unknown option \`${key.slice(0, 60)}\` in \`${argument}\`; known: ${known.join(', ')}`);
+    if (options[key] === null && !nullable.includes(key))
+      throw new ArgumentError(expected('a value', `${argument}.${key}`, null, 'Leave it out, or give undefined, for its default'));
   }
-  return options;
+  return (isComplete ? options : mergeOptions(options)) as T;
+}
+
+/** Options over their defaults: of several objects the last one that gives an option counts, and `undefined` is nothing given. */
+export function mergeOptions<T extends object>(...all: readonly (Partial<T> | null | undefined)[]): T {
+  const entries = all.flatMap((options) => Object.entries(options ?? {}));
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as T;
 }
 
 function rangeText(minimum: number, maximum: number): string {

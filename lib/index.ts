@@ -1,6 +1,7 @@
 // The table of contents, in the order a reader learns.
 
-export { type AnyTensor, type CreateOptions, type NestedNumbers, Tensor, full, noGrad, ones, tensor, zeros } from './tensor.js';
+export { type AnyTensor, type NestedNumbers, Tensor, noGrad } from './tensor.js';
+export { type CreateOptions, full, ones, tensor, zeros } from './create.js';
 export type { DType, FloatDType, TypedArray, TypedArrayOf } from './dtype.js';
 export { concat, stack } from './ops/shape.js';
 export { type Operand, exp, log, sqrt, where } from './ops/elementwise.js';
@@ -111,6 +112,8 @@ export {
 export {
   Augmentation,
   type AugmentedOptions,
+  type AnyDataset,
+  type AsyncDataset,
   type Batch,
   type BorderFill,
   type CifarDatasetOptions,
@@ -121,7 +124,9 @@ export {
   type DecodeProgress,
   type EpochKey,
   IMAGENET_COLOURS,
+  type ImageFolder,
   type ImageFolderOptions,
+  type LeftOut,
   type InputMaker,
   type LensDistortionOptions,
   type PcaColourJitterOptions,
@@ -249,10 +254,12 @@ export {
   BusyError,
   DTypeError,
   FileFormatError,
+  IndexError,
   MissingPackageError,
   NativeError,
   NetworkError,
   NodegradError,
   NonFiniteError,
+  type RefusedIndex,
   ShapeError,
 } from './errors.js';

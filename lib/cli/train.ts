@@ -72,9 +72,9 @@ export async function train(given: GivenOptions, { detailed = false, rival }: Sh
     // A model that exploded is of no use to anyone.
     const isUseful = result.outcome !== 'fault';
     const weights = isUseful ? await results.save(model) : null;
-    const report = isUseful ? await judge(model, data.test) : null;
+    const report = isUseful && data.test.length > 0 ? await judge(model, data.test) : null;
     const files = { weights, checkpoints: checkpoint === undefined ? null : resolve(checkpoint), log: result.history.log };
-    const isComparable = rival !== undefined && result.outcome === 'completed';
+    const isComparable = rival !== undefined && report !== null && result.outcome === 'completed';
     const beside = isComparable ? await trainRival(terminal, { ...options, model: rival }, data, stopper.signal) : null;
     const seconds = (performance.now() - began) / 1000;
     if (options.json) terminal.print(document(options, result, report, sitter, files, seconds));
@@ -112,7 +112,7 @@ async function run(
       batchSize,
       seed,
       clipNorm,
-      validation: data.test,
+      validation: data.test.length > 0 ? data.test : undefined,
       schedule: makeSchedule(options, optimizer),
       callbacks: [sitter],
       signal,

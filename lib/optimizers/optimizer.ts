@@ -1,7 +1,7 @@
 // The base class of optimizers: groups of parameters, runs of slab memory, state. A subclass says how one run is updated.
 
 import type { FloatDType, TypedArrayOf } from '../dtype.js';
-import { ArgumentError, BusyError, checkInteger, checkList, checkNumber, expected } from '../errors.js';
+import { ArgumentError, BusyError, checkInteger, checkList, checkNumber, expected, mergeOptions } from '../errors.js';
 import { Layer } from '../layers/layer.js';
 import { allocateShared } from '../native.js';
 import { isBusy } from '../ops/busy.js';
@@ -100,7 +100,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       throw new ArgumentError('there is nothing to optimize: no parameters were given');
     materializeAll(groups.flatMap((group) => group.parameters));
     this.groups = groups.map(({ parameters, own }) => {
-      const merged = { ...options, ...own };
+      const merged = mergeOptions<O>(options, own);
       check(merged);
       return { parameters, options: merged };
     });
@@ -283,7 +283,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     const counts = [...this.#names].map(
       ([parameter, name]) => [parameter, checkInteger(state.counts?.[name], `state.counts['${name}']`, 0)] as const,
     );
-    const options = this.groups.map((group, i) => ({ ...group.options, ...(state.groups[i] as Partial<O>) }));
+    const options = this.groups.map((group, i) => mergeOptions<O>(group.options, state.groups[i] as Partial<O>));
     for (const one of options) this.#check(one);
     const own = this.#stateTensors(options);
     for (const [name, tensor] of own) {

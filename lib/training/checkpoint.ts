@@ -100,7 +100,7 @@ export class Checkpoints {
   readonly every: number;
   readonly #dir: string;
   readonly #keep: number;
-  #description: RunDescription;
+  #description: RunDescription = {};
   #callbackStates: RunState['callbacks'] | null = null;
   #writing: Promise<void> = Promise.resolve();
   #lock: FolderLock | null = null;
@@ -125,7 +125,6 @@ export class Checkpoints {
         `metric '${mute.name}' cannot be saved in the middle of an epoch: give it stateDict() and loadStateDict(), or leave out \`checkpoint.every\` for checkpoints at the ends of epochs`,
       );
     }
-    this.#description = describeRun(parts);
   }
 
   /**
@@ -135,6 +134,7 @@ export class Checkpoints {
    * @throws {CheckpointError} when another run holds it, all are damaged, or the newest good one is of another run
    */
   async open(): Promise<Resumption | null> {
+    this.#description = await describeRun(this.parts);
     const { files, found, damaged } = await this.#look();
     if (files.length > 0 && !this.resume) {
       throw new ArgumentError(

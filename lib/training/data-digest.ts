@@ -1,7 +1,8 @@
 // What tells one data set from another of the same shape: a digest of its examples, cheap enough for the beginning of every run.
 
 import { createHash } from 'node:crypto';
-import { type Dataset, type EpochKey, type ExampleMemory, isInMemory } from '../data/dataset.js';
+import { memoryOf } from '../data/contract.js';
+import { type AnyDataset, type Dataset, type EpochKey, isInMemory } from '../data/dataset.js';
 import { DataLoader } from '../data/loader.js';
 import { type DType, type TypedArray, arrayTypes, bytesOf } from '../dtype.js';
 import { describeShape } from '../errors.js';
@@ -26,19 +27,19 @@ const key: EpochKey = { seed: 0, epoch: 0 };
  * of a sample: all up to 4 MiB, else examples at even distances. Of a set that makes its batches itself it covers what 64 of its examples
  * are, unless they are others each time.
  */
-export function describeData(data: Dataset<DType, DType>): Record<string, unknown> {
+export async function describeData(given: AnyDataset<DType, DType>): Promise<Record<string, unknown>> {
+  const data = given as Dataset<DType, DType>;
   return {
     name: data.name,
     examples: data.length,
     inputShape: shapeText(data.inputShape),
     targetShape: shapeText(data.targetShape),
-    digest: isInMemory(data) ? ofMemory(data) : ofBatch(data),
+    digest: isInMemory(data) ? ofMemory(data) : await ofBatch(data),
   };
 }
 
 function ofMemory(data: Dataset<DType, DType>): string {
-  const memory = data.memory?.() as ExampleMemory<DType, DType>;
-  const { inputs, targets, rows } = memory;
+  const { inputs, targets, rows } = memoryOf(data);
   const rowsOf = (examples: Int32Array): Int32Array => (rows === null ? examples : examples.map((example) => rows[example]));
   const sample = rowsOf(sampleOf(data.length, Math.max(fewest, Math.floor(sampledBytes / Math.max(1, bytesOfRow(inputs))))));
   const isLarge = data.length * bytesOfRow(targets) > targetBytes;
@@ -55,21 +56,22 @@ function ofMemory(data: Dataset<DType, DType>): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-function ofBatch(data: Dataset<DType, DType>): string {
+async function ofBatch(data: Dataset<DType, DType>): Promise<string> {
   const sample = sampleOf(data.length, mostFetched);
   const loader = new DataLoader(data, { batchSize: sample.length, seed: key.seed });
   // A look must change nothing in the run.
   const random = defaultRandom();
   const { state } = random;
-  const look = (): string => {
+  const look = async (): Promise<string> => {
     const hash = createHash('sha256');
-    for (const tensor of loader.fetch(sample, 0, key.epoch)) {
+    for (const tensor of await loader.make(sample, 0, key.epoch)) {
       hash.update(`${tensor.dtype} ${describeShape(tensor.shape)} `);
       hash.update(bytesOfArray(tensor.data as TypedArray));
     }
     return hash.digest('hex').slice(0, 16);
   };
-  const [first, second] = [look(), look()];
+  const first = await look();
+  const second = await look();
   random.state = state;
   return first === second ? first : 'none: its examples are others each time';
 }

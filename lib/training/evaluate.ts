@@ -1,6 +1,7 @@
 // Evaluation and prediction: forward passes in evaluation mode, off the tape, the modes as before afterwards.
 
-import type { Dataset } from '../data/dataset.js';
+import { isPromise } from '../data/contract.js';
+import type { AnyDataset, Dataset } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
 import { DataLoader } from '../data/loader.js';
 import type { DType } from '../dtype.js';
@@ -14,7 +15,7 @@ import { StepPrograms } from '../program/step.js';
 import { StepFailure, runSteps } from '../program/stream.js';
 import { UnrecordableError } from '../program/symbolic.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
-import { type BatchPlace, explainBatch } from './failed-batch.js';
+import { type BatchPlace, locate } from './failed-batch.js';
 import type { Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
 import { addMeasured, measure, needPrediction } from './train-step.js';
@@ -43,13 +44,13 @@ export interface PredictOptions {
 const worthCompiling = 4;
 
 /** `model.evaluate(data, options)`: documented there. */
-export async function evaluate(model: AnyLayer, data: Dataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
+export async function evaluate(model: AnyLayer, data: AnyDataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
   checkOptions(options, 'options', ['loss', 'metrics', 'batchSize', 'signal']);
   const loss = checkLoss(options?.loss);
   const metrics = checkMetrics(options.metrics, loss);
   const { batchSize = 256, signal } = options;
   const loader = new DataLoader<DType, DType>(data, { batchSize });
-  if (loader.length === 0) throw new ArgumentError(`the data set ${data.name} is empty: there is nothing to evaluate`);
+  checkNotEmpty(loader, 'evaluate');
   for (const metric of metrics) metric.reset();
   let sum = 0;
   const keep = needPrediction(metrics);
@@ -66,7 +67,7 @@ export async function evaluate(model: AnyLayer, data: Dataset<DType, DType>, opt
 }
 
 /** `model.predict(inputs, options)`: documented there. */
-export async function predict(model: AnyLayer, inputs: AnyTensor | Dataset<DType, DType>, options: PredictOptions = {}): Promise<AnyTensor> {
+export async function predict(model: AnyLayer, inputs: AnyTensor | AnyDataset<DType, DType>, options: PredictOptions = {}): Promise<AnyTensor> {
   const { batchSize = 256, signal } = checkOptions<PredictOptions>(options, 'options', ['batchSize', 'signal']);
   checkInteger(batchSize, 'options.batchSize', 1);
   const parts: AnyTensor[] = [];
@@ -80,8 +81,9 @@ export async function predict(model: AnyLayer, inputs: AnyTensor | Dataset<DType
     throw new ShapeError('predict() expects a first dimension that counts examples, received a rank-0 tensor');
   const data = isTensor ? new TensorRows(inputs.detach()) : inputs;
   if (isTensor && data.length === 0) return inEvaluationMode(model, () => noGrad(() => pass(inputs.detach())));
-  await inEvaluation(model, new DataLoader<DType, DType>(data, { batchSize }), abort, pass, keep);
-  if (parts.length === 0) throw new ArgumentError('the data set is empty: there is nothing to predict');
+  const loader = new DataLoader<DType, DType>(data, { batchSize });
+  checkNotEmpty(loader, 'predict');
+  await inEvaluation(model, loader, abort, pass, keep);
   return parts.length === 1 ? parts[0] : noGrad(() => concat(parts));
 }
 
@@ -153,18 +155,17 @@ async function inEvaluation<R>(
     }
   }
   const breather = new Breather();
-  for (const [inputs, targets] of loader.epoch(0, progress.batch)) {
+  const order = loader.order(0);
+  while (progress.batch < loader.length) {
+    const made = loader.make(order, progress.batch, 0);
+    const [inputs, targets] = isPromise(made) ? await made : made;
+    if (isPromise(made) && usesBusyMemory(model)) return goOnCompiled();
     // For each batch: whoever trains the same model between two turns of the event loop finds it in the mode that it was in.
-    inEvaluationMode(model, () =>
-      noGrad(() => {
-        const place = { data: loader.dataset, order: null, batchSize: loader.batchSize, batch: progress.batch };
-        use(
-          explained(place, () => pass(inputs, targets)),
-          inputs.shape[0],
-          () => targets,
-        );
-      }),
-    );
+    try {
+      inEvaluationMode(model, () => noGrad(() => use(pass(inputs, targets), inputs.shape[0], () => targets)));
+    } catch (error) {
+      throw locate(error, placeOf(loader, progress.batch), [inputs, targets]);
+    }
     progress.batch += 1;
     const pause = breather.pause();
     if (pause !== undefined) await pause;
@@ -173,14 +174,13 @@ async function inEvaluation<R>(
   }
 }
 
-/** What `body` gives; what it throws says which example it is about. */
-function explained<R>(place: BatchPlace, body: () => R): R {
-  try {
-    return body();
-  } catch (error) {
-    throw explainBatch(error, place, body);
-  }
-}
+/** Evaluation takes examples in the order of the data set. */
+const placeOf = (loader: DataLoader<DType, DType>, batch: number): BatchPlace => ({
+  data: loader.dataset,
+  order: null,
+  batchSize: loader.batchSize,
+  batch,
+});
 
 /** Whether steps in flight write to the model: then only a program may look at it, which runs between them. */
 function usesBusyMemory(model: AnyLayer): boolean {
@@ -198,7 +198,6 @@ async function compiled<R>(
 ): Promise<void> {
   const programs = new StepPrograms<R>((inputs, targets) => noGrad(() => pass(inputs, targets)));
   const feed = feedOf(loader, 0);
-  const order = loader.order(0);
   try {
     const chunks = runSteps(programs, feed, {
       first: progress.batch,
@@ -208,15 +207,12 @@ async function compiled<R>(
     });
     for await (const { first, count, read } of chunks) {
       noGrad(() => {
-        for (let i = 0; i < count; i++) use(read(i), feed.examples(first + i), () => loader.fetch(order, first + i, 0)[1]);
+        for (let i = 0; i < count; i++) use(read(i), feed.examples(first + i), () => feed.pair(first + i)[1]);
       });
       progress.batch = first + count;
     }
   } catch (error) {
-    if (!(error instanceof StepFailure)) throw error;
-    const { batch } = error;
-    const forward = () => inEvaluationMode(model, () => pass(...loader.fetch(order, batch, 0)));
-    throw explainBatch(error, { data: loader.dataset, order, batchSize: loader.batchSize, batch }, forward);
+    throw error instanceof StepFailure ? locate(error, placeOf(loader, error.batch), feed.pair(error.batch)) : error;
   } finally {
     programs.dispose();
   }
@@ -233,6 +229,14 @@ export function checkOneNumber(loss: AnyTensor): AnyTensor {
 /** What the loss of a batch counts for in a mean per example: a sum over the batch holds its examples already. */
 export function weightOf(loss: Loss, examples: number): number {
   return (loss as { reduction?: unknown }).reduction === 'sum' ? 1 : examples;
+}
+
+/** Refuses data without an example. */
+export function checkNotEmpty(
+  { dataset, length }: { readonly dataset: { readonly name: string }; readonly length: number },
+  purpose: string,
+): void {
+  if (length === 0) throw new ArgumentError(`the data set ${dataset.name} is empty: there is nothing to ${purpose}`);
 }
 
 export function checkLoss(loss: unknown): Loss {

@@ -1,15 +1,14 @@
 // What to say of a batch that failed: which example of the data set it was, where the error is about one.
 
-import type { Dataset } from '../data/dataset.js';
-import type { DType } from '../dtype.js';
-import { ArgumentError, BusyError, NativeError, ShapeError } from '../errors.js';
-import { elementOf } from '../ops/elements.js';
+import type { AnyDataset } from '../data/dataset.js';
+import { type DType, isFloat } from '../dtype.js';
+import { IndexError } from '../errors.js';
 import { StepFailure } from '../program/stream.js';
-import { noGrad } from '../tensor.js';
+import type { AnyTensor } from '../tensor.js';
 
 /** Where a batch came from. */
 export interface BatchPlace {
-  readonly data: Dataset<DType, DType>;
+  readonly data: AnyDataset<DType, DType>;
   /** The examples of the pass in their order; null for the order of the data set. */
   readonly order: Int32Array | null;
   /** Examples per batch. */
@@ -27,25 +26,16 @@ export function nameExample({ data, order, batchSize, batch, epoch }: BatchPlace
   return `row ${order === null ? at : order[at]} of data set '${data.name}' (rows count from 0; batch ${batch + 1}${when})`;
 }
 
-/** What a user can do something about: where native code refused a step, `forward` is tried for an error of its own. */
-export function explainBatch(error: unknown, place: BatchPlace, forward: () => unknown): unknown {
-  if (!(error instanceof NativeError || error instanceof StepFailure)) return locate(error, place);
-  try {
-    noGrad(forward);
-  } catch (better) {
-    // A model in training cannot be looked at from outside of its steps.
-    return better instanceof BusyError ? error : locate(better, place);
-  }
-  return error;
-}
-
-/** `error` with the example that it is about, or as it is where it is about none. */
-function locate(error: unknown, place: BatchPlace): unknown {
-  const element = elementOf(error);
-  const examples = Math.min(place.batchSize, place.data.length - place.batch * place.batchSize);
-  // What the model made of the batch may have other sizes than the batch.
-  if (element === undefined || element.tensor.size % examples !== 0) return error;
-  const example = Math.floor(element.position / (element.tensor.size / examples));
-  const text = `${(error as Error).message}: see ${nameExample(place, example)}`;
-  return new (error instanceof ShapeError ? ShapeError : ArgumentError)(text, { cause: error });
+/**
+ * What a user can do something about: why a step was refused, and of an index that is out of range the example that it stands in, where the
+ * batch has that number at that place.
+ */
+export function locate(error: unknown, place: BatchPlace, batch: readonly AnyTensor[]): unknown {
+  const cause = error instanceof StepFailure ? error.cause : error;
+  if (!(cause instanceof IndexError)) return cause;
+  const { value, position } = cause;
+  const holder = batch.find(({ dtype, data }) => !isFloat(dtype) && data[position] === value);
+  if (holder === undefined) return cause;
+  const example = Math.floor(position / (holder.size / holder.shape[0]));
+  return new IndexError(`${cause.message}: see ${nameExample(place, example)}`, cause, { cause });
 }

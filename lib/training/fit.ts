@@ -1,6 +1,6 @@
 // Training: forward, backward, update, epoch after epoch, with everything around the steps that keeps a run observable and stoppable.
 
-import type { Dataset } from '../data/dataset.js';
+import type { AnyDataset, Dataset } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
 import { DataLoader } from '../data/loader.js';
 import type { DType } from '../dtype.js';
@@ -19,8 +19,8 @@ import type { AnyTensor } from '../tensor.js';
 import { type BatchRecord, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
 import { type Checkpoints, type Resumption, checkpointsOf } from './checkpoint.js';
 import { TrainingAbortedError, type TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
-import { checkLoss, checkMetrics, checkSignal, evaluate, resultsOf, weightOf } from './evaluate.js';
-import { type BatchPlace, explainBatch } from './failed-batch.js';
+import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, evaluate, resultsOf, weightOf } from './evaluate.js';
+import { type BatchPlace, locate } from './failed-batch.js';
 import { type FitOptions, checkSchedule, fitOptions } from './fit-options.js';
 import { type EpochRecord, History, type Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
@@ -36,8 +36,8 @@ import { NonFiniteLoss, type StepResult, type TrainStep, addMeasured, makeTrainS
 const inTraining = new WeakSet<AnyLayer>();
 
 /** `model.fit(data, options)`: documented there. */
-export async function fit(model: AnyLayer, data: Dataset<DType, DType>, options: FitOptions): Promise<History> {
-  const fitting = new Fitting(checkLayer(model), data, options);
+export async function fit(model: AnyLayer, data: AnyDataset<DType, DType>, options: FitOptions): Promise<History> {
+  const fitting = new Fitting(checkLayer(model), data as Dataset<DType, DType>, options);
   if (inTraining.has(model)) throw new BusyError('this model is in training: wait for the fit() that is under way, or train a clone()');
   inTraining.add(model);
   const restore = rememberModes(model);
@@ -101,10 +101,10 @@ class Fitting implements TrainingRun {
     this.#seed = checkInteger(options.seed ?? getSeed(), 'options.seed');
     const { batchSize, shuffle = true, dropLast = false, validation } = options;
     this.#loader = new DataLoader<DType, DType>(data, { batchSize, shuffle, dropLast, seed: this.#seed });
-    if (this.#loader.length === 0) throw new ArgumentError(`the data set ${data.name} is empty: there is nothing to train on`);
+    checkNotEmpty(this.#loader, 'train on');
     this.batchSize = this.#loader.batchSize;
     this.stepsPerEpoch = this.#loader.length;
-    if (validation !== undefined) new DataLoader(validation);
+    if (validation !== undefined) checkNotEmpty(new DataLoader(validation), 'validate with. Leave `options.validation` out');
     this.#progress = new Progress(options.progress, this.epochs, this.stepsPerEpoch);
     this.#eager = checkFlag(options.eager ?? false, 'options.eager');
     const { loss, optimizer, history, epochs } = this;
@@ -136,7 +136,13 @@ class Fitting implements TrainingRun {
   }
 
   async run(): Promise<History> {
-    const flight = { model: this.model, loss: this.loss, metrics: this.#metrics, loader: this.#loader, validation: this.#options.validation };
+    const flight = {
+      model: this.model,
+      loss: this.loss,
+      metrics: this.#metrics,
+      loader: this.#loader,
+      validation: this.#options.validation as typeof this.data,
+    };
     if (!this.#eager && this.epochs > 0) preflight(flight);
     try {
       return await this.#run();
@@ -248,9 +254,6 @@ class Fitting implements TrainingRun {
     /** What a callback threw: steps that were under way are taken in before it ends the run. */
     let failure: { readonly error: unknown } | null = null;
     const stopped = (): boolean => failure !== null || this.#signal?.aborted === true || this.history.stopped !== null;
-    let rows: Int32Array | null = null; // drawn again only when somebody asks for a batch
-    const draw = () => (rows ??= this.#loader.order(order));
-    const fetch = (batch: number) => this.#loader.fetch(draw(), batch, order);
     const [plain, observing] = this.#compiled.map((step) => stepPrograms(step));
     const choose = (at: number): { programs: StepPrograms<StepResult>; count: number } => {
       const until = this.#untilObserved(this.step + at - epoch.batch, at);
@@ -273,7 +276,7 @@ class Fitting implements TrainingRun {
           const losses: number[] = [];
           for (let i = 0; i < count; i++) {
             const result = read(i);
-            const whole = (): [AnyTensor, AnyTensor] => [result.prediction as AnyTensor, fetch(first + i)[1]];
+            const whole = (): [AnyTensor, AnyTensor] => [result.prediction as AnyTensor, feed.pair(first + i)[1]];
             losses.push(this.#count(result, feed.examples(first + i), epoch, whole));
           }
           if (failure !== null) continue;
@@ -285,7 +288,7 @@ class Fitting implements TrainingRun {
         }
       } catch (error) {
         failure ??= {
-          error: error instanceof StepFailure ? this.#explain(error, this.#placeOf(error.batch, draw()), fetch(error.batch)) : error,
+          error: error instanceof StepFailure ? this.#explain(error, error.batch, this.#loader.order(order), feed.pair(error.batch)) : error,
         };
       }
       if (failure !== null) throw failure.error;
@@ -298,7 +301,7 @@ class Fitting implements TrainingRun {
   async #stepByStep(order: number, progress: EpochProgress): Promise<void> {
     const rows = this.#loader.order(order);
     while (progress.batch < this.stepsPerEpoch) {
-      const [inputs, targets] = this.#loader.fetch(rows, progress.batch, order);
+      const [inputs, targets] = await this.#loader.make(rows, progress.batch, order);
       if (this.#signal?.aborted) throw this.#aborted();
       this.#enterTraining();
       let result: StepResult;
@@ -306,7 +309,7 @@ class Fitting implements TrainingRun {
         const kind = this.#untilObserved(this.step, progress.batch) === 0 ? 1 : 0;
         result = this.#eager ? this.#steps[kind](inputs, targets) : await this.#compiled[kind](inputs, targets);
       } catch (error) {
-        throw this.#explain(error, this.#placeOf(progress.batch, rows), [inputs, targets]);
+        throw this.#explain(error, progress.batch, rows, [inputs, targets]);
       }
       const value = this.#count(result, inputs.shape[0], progress, () => [result.prediction as AnyTensor, targets]);
       if (this.#callbacks.wantsBatches) {
@@ -353,16 +356,12 @@ class Fitting implements TrainingRun {
     if (this.#progress.isDue) this.#draw(epoch.batch, epoch.sum / epoch.weight, (epoch.seen / (performance.now() - this.#epochBegan)) * 1000);
   }
 
-  #placeOf(batch: number, order: Int32Array | null): BatchPlace {
-    return { data: this.data, order, batchSize: this.batchSize, batch, epoch: this.epoch };
-  }
-
-  /** What a user can do something about, for a step that native code refused. */
-  #explain(error: unknown, place: BatchPlace, [inputs, targets]: [AnyTensor, AnyTensor]): unknown {
+  /** What a user can do something about, for a step that was refused. */
+  #explain(error: unknown, batch: number, order: Int32Array | null, [inputs, targets]: [AnyTensor, AnyTensor]): unknown {
+    const place = { data: this.data, order, batchSize: this.batchSize, batch, epoch: this.epoch };
     if (error instanceof NonFiniteLoss || (error instanceof NodegradError && error.message.startsWith(notFinite)))
-      return this.#nonFinite(place.batch + 1, { inputs, targets, place });
-    // The same eagerly: its errors are for people.
-    return explainBatch(error, place, () => this.loss.forward(this.model.forward(inputs as never) as AnyTensor, targets));
+      return this.#nonFinite(batch + 1, { inputs, targets, place });
+    return locate(error, place, [inputs, targets]);
   }
 
   async #validate(batchSize: number): Promise<Scores | undefined> {

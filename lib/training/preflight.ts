@@ -1,9 +1,10 @@
 // What can be known of a run before its first step: by the shapes of its data alone, and by a look at class indices that lie in memory.
 
+import { memoryOf } from '../data/contract.js';
 import { type Dataset, type ExampleMemory, isInMemory } from '../data/dataset.js';
 import type { DataLoader } from '../data/loader.js';
 import type { DType } from '../dtype.js';
-import { ArgumentError, DTypeError, type NodegradError, ShapeError } from '../errors.js';
+import { DTypeError, IndexError, type NodegradError, ShapeError } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { trainingOutputsOf } from '../layers/outputs.js';
 import { CrossEntropyLoss, type Loss } from '../losses/loss.js';
@@ -31,7 +32,7 @@ type Memory = ExampleMemory<DType, DType>;
  * fit, class indices that the model has no output for. Nothing is computed and no batch is made; data sets that make their batches
  * themselves are left to the run, and so is whatever a trace cannot follow.
  *
- * @throws {ShapeError}, {@link DTypeError}, {@link ArgumentError}
+ * @throws {ShapeError}, {@link DTypeError}, {@link IndexError}
  */
 export function preflight({ model, loss, metrics, loader, validation }: Flight): void {
   const { dataset, batchSize } = loader;
@@ -45,7 +46,7 @@ export function preflight({ model, loss, metrics, loader, validation }: Flight):
   try {
     let width: number | null = null;
     if (isInMemory(dataset)) {
-      const memory = dataset.memory?.() as Memory;
+      const memory = memoryOf(dataset);
       const whole = Math.min(batchSize, dataset.length);
       const first = tryBatch(memory, whole, true);
       // What the first step will say, it says best itself.
@@ -61,7 +62,7 @@ export function preflight({ model, loss, metrics, loader, validation }: Flight):
       checkLabels(dataset, memory, used, loss, width);
     }
     if (validation === undefined || validation.length === 0 || !isInMemory(validation)) return;
-    const memory = validation.memory?.() as Memory;
+    const memory = memoryOf(validation);
     const { problem, width: scored } = tryBatch(memory, Math.min(256, validation.length), false);
     if (problem !== null) throw again(problem, `the validation data '${validation.name}' do not fit`, '');
     checkLabels(validation, memory, validation.length, loss, scored ?? width);
@@ -114,8 +115,10 @@ function checkLabels(data: Dataset<DType, DType>, { targets, rows }: Memory, use
     const row = rows === null ? example : rows[example];
     const at = labels.subarray(row * width, (row + 1) * width).findIndex(isWrong);
     if (at < 0) continue;
-    throw new ArgumentError(
-      `class index ${labels[row * width + at]} of row ${example} of data set '${data.name}' lies outside 0 … ${classes - 1}: the model gives ${classes} scores, and indices count from 0 (course row E28)`,
+    const value = labels[row * width + at];
+    throw new IndexError(
+      `class index ${value} of row ${example} of data set '${data.name}' lies outside 0 … ${classes - 1}: the model gives ${classes} scores, and indices count from 0 (course row E28)`,
+      { value, position: example * width + at, minimum: 0, maximum: classes - 1 },
     );
   }
 }

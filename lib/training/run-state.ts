@@ -1,7 +1,7 @@
 // Everything of a run that must come back for it to go on as if nothing had happened: gathered, put back, and compared.
 
 import { createHash } from 'node:crypto';
-import type { Dataset } from '../data/dataset.js';
+import type { AnyDataset } from '../data/dataset.js';
 import type { DType } from '../dtype.js';
 import { describeShape } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
@@ -25,8 +25,8 @@ export interface RunParts {
   readonly schedule: Schedule | undefined;
   readonly metrics: readonly Metric[];
   readonly callbacks: readonly CallbackLike[];
-  readonly data: Dataset<DType, DType>;
-  readonly validation: Dataset<DType, DType> | undefined;
+  readonly data: AnyDataset<DType, DType>;
+  readonly validation: AnyDataset<DType, DType> | undefined;
   readonly history: History;
   readonly epochs: number;
   /** What else decides the numbers: batch size, seed and the like. */
@@ -152,7 +152,7 @@ export function restoreCallbacks(parts: RunParts, saved: Readonly<Record<string,
 // ---- compare ----
 
 /** What decides the numbers of a run, as plain data. */
-export function describeRun(parts: RunParts): RunDescription {
+export async function describeRun(parts: RunParts): Promise<RunDescription> {
   const { model, optimizer, loss, schedule, metrics, data, validation, epochs, settings } = parts;
   return {
     model: Object.fromEntries(
@@ -170,8 +170,8 @@ export function describeRun(parts: RunParts): RunDescription {
     schedule: schedule === undefined ? { kind: 'none' } : kindOf(schedule),
     metrics: metrics.map(({ name }) => name),
     frozen: frozenOf(model),
-    data: describeData(data),
-    validation: validation === undefined ? {} : describeData(validation),
+    data: await describeData(data),
+    validation: validation === undefined ? {} : await describeData(validation),
     ...settings,
     epochs,
   };

@@ -230,7 +230,7 @@ test.serial('a checkpoint that fails is a warning and the next one is tried; thr
     const expected = outcomeOf(untouched, await runTrial(untouched));
     const { trial, history, text, log } = await run(dir, [8, 12], 5);
     t.is(outcomeOf(trial, history as never), expected);
-    t.regex(text, /warning: the checkpoint of step 8 could not be written: .*(EISDIR|ENOTEMPTY|EEXIST|EPERM)/);
+    t.regex(text, /warning: the checkpoint of step 8 could not be written: /);
     const { warnings } = history as { warnings: string[] };
     t.deepEqual(
       warnings.map((warning) => /step \d+/.exec(warning)?.[0]),
