@@ -16,7 +16,7 @@ import {
 import { CheckpointError } from './errors.js';
 import { FolderLock } from './folder-lock.js';
 import { folderRefusal } from './writable.js';
-import { allParametersFinite } from './non-finite.js';
+import { allStateFinite } from './non-finite.js';
 import {
   type RunDescription,
   type RunParts,
@@ -198,7 +198,7 @@ export class Checkpoints {
     if (this.#isHopeless) throw this.#failures[mostFailures - 1];
     const at = position();
     // Weights that are not finite end the run in its next step; to resume from them would help nobody.
-    if (!allParametersFinite(this.parts.model)) return;
+    if (!allStateFinite(this.parts.model)) return;
     const content = captureRun(this.parts, at, this.#description);
     this.#latest = keyOf(this.parts, at);
     this.#writing = this.#write(content);

@@ -1,11 +1,18 @@
 // The progress of a run: one line that is redrawn on a terminal, a plain line per epoch elsewhere.
 
+import { performance } from 'node:perf_hooks';
 import type { WriteStream } from 'node:tty';
 import { ArgumentError, expected } from '../errors.js';
 import type { EpochRecord, Scores } from './history.js';
 
+/** What progress can be written to: `process.stdout`, any writable stream of Node.js, or an object with a `write` of its own. */
+export interface TextStream {
+  /** Takes text. */
+  write(text: string): unknown;
+}
+
 /** Where progress goes: `'auto'` and `true` mean standard error. */
-export type ProgressOption = 'auto' | boolean | NodeJS.WritableStream;
+export type ProgressOption = 'auto' | boolean | TextStream;
 
 /** What the line shows while an epoch goes on. */
 export interface ProgressState {
@@ -18,13 +25,16 @@ export interface ProgressState {
   secondsLeft: number;
 }
 
+/** Milliseconds of a clock that no test runner stops. */
+export const milliseconds = (): number => performance.now();
+
 const redrawMilliseconds = 100;
 const lineStart = '\x1b[1G';
 const clearToEnd = '\x1b[0K';
 
 /** Draws a run. */
 export class Progress {
-  #stream: NodeJS.WritableStream | null;
+  #stream: TextStream | null;
   #isTerminal: boolean;
   readonly #epochs: number;
   readonly #batches: number;
@@ -33,7 +43,7 @@ export class Progress {
 
   constructor(option: ProgressOption | undefined, epochs: number, batches: number) {
     this.#stream = streamOf(option);
-    this.#isTerminal = this.#stream !== null && (this.#stream as WriteStream).isTTY === true;
+    this.#isTerminal = this.#stream !== null && (this.#stream as Partial<WriteStream>).isTTY === true;
     this.#epochs = epochs;
     this.#batches = batches;
   }
@@ -101,13 +111,15 @@ export class Progress {
 
   /** Who shows progress may go away (a closed pipe or terminal): the run goes on without. */
   #write(text: string): void {
-    const stream = this.#stream;
+    // One of Node.js tells of an error once here and once as an event, another has neither.
+    type Told = { write(text: string, done: (error?: Error | null) => void): unknown } & Partial<Pick<WriteStream, 'listenerCount' | 'once'>>;
+    const stream = this.#stream as Told | null;
     const isGone = (error: Error | null | undefined): void => {
       if (!error) return;
       this.#stream = null;
       this.#isTerminal = false;
-      // The stream tells the error once more: without anybody who listens it would end the process.
-      if (stream?.listenerCount('error') === 0) stream.once('error', () => {});
+      // An event that nobody listens to would end the process.
+      if (stream?.listenerCount?.('error') === 0) stream.once?.('error', () => {});
     };
     try {
       stream?.write(text, isGone);
@@ -117,11 +129,10 @@ export class Progress {
   }
 }
 
-function streamOf(option: unknown): NodeJS.WritableStream | null {
+function streamOf(option: unknown): TextStream | null {
   if (option === false) return null;
   if (option === undefined || option === true || option === 'auto') return process.stderr;
-  if (typeof option === 'object' && option !== null && typeof (option as NodeJS.WritableStream).write === 'function')
-    return option as NodeJS.WritableStream;
+  if (typeof option === 'object' && option !== null && typeof (option as TextStream).write === 'function') return option as TextStream;
   throw new ArgumentError(expected("'auto', true, false or a writable stream", 'options.progress', option));
 }
 

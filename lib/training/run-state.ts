@@ -72,6 +72,8 @@ export interface RunState {
   readonly schedule: ScheduleState | null;
   /** Paths of parameters that are not trained. */
   readonly frozen: readonly string[];
+  /** Paths of layers that are frozen as a whole. */
+  readonly frozenLayers: readonly string[];
   /** Generators: the process's own, and those of layers by path and name. */
   readonly random: { readonly shared: RandomState; readonly layers: Readonly<Record<string, RandomState>> };
   readonly callbacks: Readonly<Record<string, unknown>>;
@@ -101,6 +103,7 @@ export function captureRun(parts: RunParts, position: RunPosition, run: RunDescr
     optimizer: optimizerState,
     schedule: schedule?.stateDict() ?? null,
     frozen: frozenOf(model),
+    frozenLayers: frozenLayersOf(model),
     random: {
       shared: defaultRandom().state,
       layers: Object.fromEntries([...randomsOf(model)].map(([name, random]) => [name, random.state])),
@@ -135,6 +138,7 @@ export function restoreRun(parts: RunParts, { tensors, state }: CheckpointConten
   // After the schedule, which sets rates: those in force may be a callback's.
   optimizer.loadStateDict({ ...state.optimizer, tensors: under('optimizer.') });
   for (const [path, parameter] of model.namedParameters()) parameter.requiresGrad = !state.frozen.includes(path);
+  for (const [path, layer] of model.namedLayers()) layer.frozen = state.frozenLayers.includes(path);
   defaultRandom().state = state.random.shared;
   for (const [name, random] of randomsOf(model)) if (name in state.random.layers) random.state = state.random.layers[name];
   const saved = state.position.progress?.metrics;
@@ -170,6 +174,7 @@ export async function describeRun(parts: RunParts): Promise<RunDescription> {
     schedule: schedule === undefined ? { kind: 'none' } : kindOf(schedule),
     metrics: metrics.map(({ name }) => name),
     frozen: frozenOf(model),
+    frozenLayers: frozenLayersOf(model),
     data: await describeData(data),
     validation: validation === undefined ? {} : await describeData(validation),
     ...settings,
@@ -182,14 +187,14 @@ export async function describeRun(parts: RunParts): Promise<RunDescription> {
  * kind, are no difference; nor is validation that is taken in or left out. An optimizer may have its options of the beginning, or those that
  * it had come to, and so may what is frozen.
  */
-export function differences({ run, optimizer, frozen }: RunState, now: RunDescription): string[] {
+export function differences({ run, optimizer, frozen, frozenLayers }: RunState, now: RunDescription): string[] {
   const [was, is] = [flatten(run), flatten(now)];
-  const reached = flatten({ frozen, optimizer: { groups: optimizer.groups } });
+  const reached = flatten({ frozen, frozenLayers, optimizer: { groups: optimizer.groups } });
   const differs = (key: string): boolean => was.get(key) !== is.get(key);
   return [...new Set([...was.keys(), ...is.keys()])]
     .filter((key) => {
       if (!differs(key) || key === 'epochs') return false;
-      if (key === 'frozen' || key.startsWith('optimizer.groups.')) return reached.get(key) !== is.get(key);
+      if (['frozen', 'frozenLayers'].includes(key) || key.startsWith('optimizer.groups.')) return reached.get(key) !== is.get(key);
       if (key.startsWith('validation.') && !(was.has(key) && is.has(key))) return false;
       // That other shapes hold other numbers goes without saying.
       const [part, detail] = key.split('.');
@@ -257,6 +262,11 @@ function extraParameters({ model, optimizer }: RunParts): Map<string, AnyTensor>
 /** Paths of parameters that are not trained. */
 function frozenOf(model: AnyLayer): string[] {
   return [...model.namedParameters()].filter(([, { requiresGrad }]) => !requiresGrad).map(([path]) => path);
+}
+
+/** Paths of layers that {@link Layer.freeze} was called on. */
+function frozenLayersOf(model: AnyLayer): string[] {
+  return [...model.namedLayers()].filter(([, { frozen }]) => frozen).map(([path]) => path);
 }
 
 /** Generators of layers, by path and name. */
