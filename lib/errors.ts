@@ -378,6 +378,7 @@ keepNames({
   NonFiniteError,
   NativeError,
   BusyError,
+  IndexError,
   AbortedError,
   NetworkError,
   MissingPackageError,
