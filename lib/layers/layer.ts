@@ -300,8 +300,8 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    * @returns A record per epoch.
    * @throws {@link TrainingNonFiniteError} when the loss becomes NaN or infinite: it names the first layer that did, and what to try;
    *   {@link TrainingAbortedError} when the signal fired; {@link ArgumentError} for wrong options, or when the optimizer does not hold the
-   *   parameters that the loss depends on; {@link BusyError} when the model is in training already; {@link CheckpointError} when a checkpoint
-   *   cannot be written, or the one to resume from is of another run.
+   *   parameters that the loss depends on; {@link BusyError} when the model is in training already; {@link CheckpointError} when
+   *   checkpoints cannot be written, the one to resume from is of another run, or another run holds their folder.
    * @example
    * ```ts
    * import { Adam, CrossEntropyLoss, datasets, mlp } from 'nodegrad';

@@ -1,6 +1,7 @@
 // Two-dimensional convolution and its transpose: images are [N, H, W, C], weights [kernel height, kernel width, in / groups, out].
 
 import type { FloatDType } from '../dtype.js';
+import { variableChoice } from '../environment.js';
 import { ArgumentError, ShapeError, checkChoice, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type Op, defineOp } from './define.js';
@@ -60,9 +61,7 @@ interface Geometry {
   algorithm: number;
 }
 
-let chosen: ConvolutionAlgorithm = 'auto';
-const fromEnvironment = process.env.NODEGRAD_CONV;
-if (fromEnvironment !== undefined && fromEnvironment !== '') chosen = checkChoice(fromEnvironment, 'NODEGRAD_CONV', algorithms);
+let chosen: ConvolutionAlgorithm = variableChoice('NODEGRAD_CONV', algorithms) ?? 'auto';
 
 /**
  * Chooses the algorithms of all convolutions whose options do not.
