@@ -1,5 +1,6 @@
 // Counter-based random numbers (Philox4x32-10): the same seed, stream and offset give the same value on every machine.
 import { ArgumentError, checkInteger, expected } from './errors.js';
+import { makes, refuseInStep } from './recording.js';
 
 const TWO_32 = 4294967296;
 const TWO_MINUS_24 = 5.9604644775390625e-8;
@@ -169,6 +170,7 @@ export class Random {
     this.#seed = checkInteger(seed, 'seed');
     this.#stream = stream;
     this.#setKey();
+    makes(this, 'a generator');
   }
 
   #setKey(): void {
@@ -207,10 +209,12 @@ export class Random {
 
   /** Seed, stream and number of words drawn; assigning a saved state continues exactly where it was taken. */
   get state(): RandomState {
+    refuseGenerator();
     return { seed: this.#seed, stream: this.#stream, offset: this.#offset };
   }
 
   set state(state: RandomState) {
+    refuseGenerator();
     if (typeof state !== 'object' || state === null) throw new ArgumentError(expected('{ seed, stream, offset }', 'state', state));
     const next = new Random(state.seed, state.stream);
     const offset = checkInteger(state.offset, 'state.offset', 0);
@@ -222,6 +226,7 @@ export class Random {
 
   /** The next random word: an integer from 0 to 2^32 - 1. */
   uint32(): number {
+    refuseGenerator();
     if (this.#lane === 4) this.#refill();
     return this.#words[this.#lane++];
   }
@@ -310,6 +315,7 @@ export class Random {
    * @throws {ArgumentError} if `count` is not a non-negative integer
    */
   reserve(count: number): number {
+    refuseGenerator();
     checkInteger(count, 'count', 0, Number.MAX_SAFE_INTEGER - 8 - this.#offset);
     const start = Math.ceil(this.#offset / 4) * 4;
     this.#offset = start + count;
@@ -317,8 +323,14 @@ export class Random {
   }
 }
 
+const refuseGenerator = (): void =>
+  refuseInStep(
+    'a random number was drawn by JavaScript, or a generator set',
+    'Draw with operations, such as dropout(), or pass the numbers to the step as an argument',
+  );
+
 let defaultSeed = 0;
-let defaultGenerator = new Random(0, 'default');
+const defaultGenerator = new Random(0, 'default');
 
 /**
  * Sets the seed that everything uses which is not given one of its own (initial weights, dropout, shuffling, splits), and restarts
@@ -333,7 +345,9 @@ let defaultGenerator = new Random(0, 'default');
  * ```
  */
 export function setSeed(seed: number): void {
-  defaultGenerator = new Random(seed, 'default');
+  refuseInStep('setSeed() was called', 'Call it between two steps');
+  // The same generator goes on: recorded steps draw from it.
+  defaultGenerator.state = { seed, stream: 'default', offset: 0 };
   defaultSeed = seed;
   models = 0;
 }

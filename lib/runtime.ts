@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { checkInteger } from './errors.js';
 import { type NativeInfo, binaryOrigin, binaryPath, binding } from './native.js';
+import { refuseInStep } from './recording.js';
 
 const maxThreads = 256;
 
@@ -49,6 +50,7 @@ export function getNumThreads(): number {
  * ```
  */
 export function setReproducible(on = true): void {
+  refuseInStep('setReproducible() was called', 'Call it between two steps');
   binding.setReproducible(on === true);
 }
 

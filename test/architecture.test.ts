@@ -31,7 +31,7 @@ const invent = (files: Record<string, string>): Tree => new Map(Object.entries(f
 
 // ---- lib ----
 
-const basics = ['errors', 'dtype'];
+const basics = ['errors', 'dtype', 'recording'];
 const tensors = [...basics, 'random', 'ops', 'tensor'];
 const models = [...tensors, 'initializers', 'parameter', 'buffer', 'layers'];
 
@@ -39,10 +39,11 @@ const models = [...tensors, 'initializers', 'parameter', 'buffer', 'layers'];
 const arrows: Record<string, readonly string[]> = {
   errors: [],
   dtype: ['errors'],
+  recording: ['errors'],
   loader: ['errors', 'bindings'],
   native: [...basics, 'loader'],
-  runtime: ['errors', 'native'],
-  random: ['errors'],
+  runtime: ['errors', 'native', 'recording'],
+  random: ['errors', 'recording'],
   // A tensor's methods are ops, and ops make tensors: two files of one thing.
   tensor: [...tensors, 'native'],
   ops: [...tensors, 'native'],

@@ -1,6 +1,7 @@
 // Batches of a data set, in an order that depends on the seed and the epoch and on nothing else.
 import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
 import { getSeed, Random } from '../random.js';
+import { refuseInStep } from '../recording.js';
 import type { DType, Tensor } from '../tensor.js';
 import type { Dataset, EpochKey } from './dataset.js';
 
@@ -214,6 +215,7 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
 
   /** @internal One batch of an epoch with that order. */
   fetch(order: Int32Array | null, batch: number, epoch: number): Pair<X, Y> {
+    refuseInStep('a batch was fetched', 'Pass batches to the step as arguments');
     if (order !== null && !(order instanceof Int32Array)) throw new ArgumentError(expected('an Int32Array or null', 'order', order));
     checkInteger(batch, 'batch', 0, this.length - 1);
     const { inputs, targets } = this.dataset.batch(this.#indices(order, batch), this.key(epoch));

@@ -1,7 +1,7 @@
 // What happens around every `forward`: the layer's path, observers, and errors that say where.
 
 import { NodegradError } from '../errors.js';
-import { holdsWhile, withPath } from '../ops/emit.js';
+import { withPath } from '../ops/emit.js';
 import type { AnyLayer, Layer } from './layer.js';
 
 /** Called after each forward of a layer; see {@link observeForward}. */
@@ -34,8 +34,6 @@ export function wrapForward(prototype: object, base: object, enter: (layer: AnyL
       value: function wrappedForward(this: AnyLayer, ...inputs: unknown[]): unknown {
         if (active[active.length - 1] === this) return forward.apply(this, inputs);
         const path = enter(this);
-        const { training } = this;
-        holdsWhile(() => this.training === training);
         active.push(this);
         try {
           const output = withPath(path, () => forward.apply(this, inputs));

@@ -3,10 +3,11 @@
 import type { Dataset } from '../data/dataset.js';
 import { type DType, type FloatDType, isFloat } from '../dtype.js';
 import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describeShape, expected } from '../errors.js';
-import { currentPath, isTracing, pathDepth, withoutGradients } from '../ops/emit.js';
+import { currentPath, isTracing, pathDepth, touch, withoutGradients } from '../ops/emit.js';
 import { Buffer } from '../buffer.js';
 import { Parameter, materializeAll, setOwnerPreparation } from '../parameter.js';
 import { Random } from '../random.js';
+import { type StateKind, reads, refuseInStep, writes } from '../recording.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type EvaluateOptions, type PredictOptions, evaluate, predict } from '../training/evaluate.js';
 import { fit } from '../training/fit.js';
@@ -106,8 +107,16 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
 
   /** Whether the layer behaves as in training (dropout drops) or as in evaluation. Default true. */
   get training(): boolean {
+    reads(Layer.#mode, this as AnyLayer);
     return this.#training;
   }
+
+  static readonly #mode: StateKind<AnyLayer> = {
+    get: (layer) => layer.#training,
+    set: (layer, value) => {
+      layer.#training = value;
+    },
+  };
 
   /** Place in the model, such as `2` or `encoder.0`; '' for the model itself. */
   get path(): string {
@@ -207,7 +216,10 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
 
   /** Puts this layer and all inside it into training mode. */
   train(training = true): this {
-    for (const layer of this.namedLayers().values()) layer.#training = training;
+    for (const layer of this.namedLayers().values()) {
+      writes(Layer.#mode, layer);
+      layer.#training = training;
+    }
     return this;
   }
 
@@ -230,6 +242,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
 
   /** Converts all parameters, and buffers of floats, to float32 or float64; make optimizers afterwards. */
   to(dtype: FloatDType): this {
+    refuseInStep('a model was converted', 'Convert it before');
     checkChoice(dtype, 'dtype', ['float32', 'float64']);
     if (!this.#ready) this.prepare();
     for (const item of this.namedState().values()) if (isFloat(item.dtype)) item.convert(dtype);
@@ -249,6 +262,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    *   with `strict`.
    */
   loadStateDict(state: Map<string, AnyTensor> | Record<string, AnyTensor>, options: LoadOptions = {}): LoadReport {
+    refuseInStep('values were loaded into a model', 'Load them between two steps');
     checkOptions(options, 'options', ['strict', 'prefix']);
     if (typeof state !== 'object' || state === null) throw new ArgumentError(expected('a map of tensors by path', 'state', state));
     const prefix: unknown = options.prefix ?? '';
@@ -294,7 +308,10 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
         throw new ArgumentError(`the value of '${path}' has lost its memory: its ArrayBuffer was transferred`);
       return [place, value] as const;
     });
-    for (const [place, value] of values) place.data.set(value.data as Float32Array);
+    for (const [place, value] of values) {
+      place.data.set(value.data as Float32Array);
+      touch(place);
+    }
     return report;
   }
 
@@ -331,7 +348,8 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    * await model.fit(train, { loss: new CrossEntropyLoss(), optimizer, epochs: 5, validation: test });
    * ```
    */
-  async fit(data: Dataset<DType, DType>, options: FitOptions): Promise<History> {
+  fit(data: Dataset<DType, DType>, options: FitOptions): Promise<History> {
+    refuseInStep('fit() was called', 'Call it outside of the step');
     return fit(this as AnyLayer, data, options);
   }
 
@@ -340,7 +358,8 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    *
    * @throws {@link ArgumentError} for wrong options or an empty data set, {@link AbortedError} when the signal stopped it.
    */
-  async evaluate(data: Dataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
+  evaluate(data: Dataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
+    refuseInStep('evaluate() was called', 'Call it between two steps');
     return evaluate(this as AnyLayer, data, options);
   }
 
@@ -350,7 +369,8 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    * @param inputs - A tensor whose first dimension counts examples, or a data set.
    * @throws {@link ArgumentError} for wrong options, {@link AbortedError} when the signal stopped it.
    */
-  async predict(inputs: AnyTensor | Dataset<DType, DType>, options?: PredictOptions): Promise<AnyTensor> {
+  predict(inputs: AnyTensor | Dataset<DType, DType>, options?: PredictOptions): Promise<AnyTensor> {
+    refuseInStep('predict() was called', 'Call it between two steps, or use forward()');
     return predict(this as AnyLayer, inputs, options);
   }
 
@@ -359,12 +379,14 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    *
    * @throws {@link ArgumentError} when the file cannot be written, or a layer class is not registered.
    */
-  async save(path: string): Promise<void> {
+  save(path: string): Promise<void> {
+    refuseInStep('a model was saved', 'Save it between two steps');
     return save(this as AnyLayer, path);
   }
 
   /** The bytes that {@link Layer.save} writes, for workers and databases; {@link fromBytes} builds the model again. */
   toBytes(): Uint8Array {
+    refuseInStep('a model was saved', 'Save it between two steps');
     return toBytes(this as AnyLayer);
   }
 
@@ -373,7 +395,8 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    *
    * @throws {@link ShapeError} or {@link ArgumentError} when the file does not fit the model, which then stays as it was.
    */
-  async load(path: string, options?: LoadOptions): Promise<LoadReport> {
+  load(path: string, options?: LoadOptions): Promise<LoadReport> {
+    refuseInStep('values were loaded into a model', 'Load them between two steps');
     return loadInto(this as AnyLayer, path, options);
   }
 
@@ -384,6 +407,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
 
   /** A copy with its own memory: a snapshot, in the middle of a run one of whole steps. */
   clone(): this {
+    refuseInStep('a model was copied', 'Copy it between two steps');
     if (!this.#ready) this.prepare();
     return betweenSteps(() => this.#copy());
   }

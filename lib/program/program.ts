@@ -2,17 +2,18 @@
 
 import type { Rows } from '../data/feed.js';
 import { arrayTypes, bytesOf, type DType, dtypeOf, type TypedArray } from '../dtype.js';
-import { ArgumentError, BusyError, NativeError } from '../errors.js';
+import { ArgumentError, BusyError, NativeError, NodegradError, expected } from '../errors.js';
 import { allocateShared, binding, checkAvailable } from '../native.js';
 import { type Footprint, refuseOverlap } from '../ops/busy.js';
 import type { OutputSpecification } from '../ops/define.js';
+import { touchAll } from '../ops/emit.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { describeProgram } from './describe.js';
 import { enqueue, mayRunHere, settleHere } from './driver.js';
 import { encode } from './encode.js';
 import { fuse } from './fuse.js';
 import { type MemoryPlan, planMemory } from './plan.js';
-import { type Recording, record, type Slot } from './record.js';
+import { type Recording, record, refusePromise, type Slot } from './record.js';
 
 interface Result {
   slot: Slot;
@@ -47,7 +48,8 @@ export interface Stream {
 // Steps of all programs that moved counts on: tells whether another one came after.
 let counted = 0;
 
-function nativeError(error: unknown): NativeError {
+function nativeError(error: unknown): NodegradError {
+  if (error instanceof NodegradError) return error;
   return new NativeError((error as Error).message, { cause: error });
 }
 
@@ -83,7 +85,10 @@ export class Program<R> {
   readonly #handle: object;
   /** Live inputs, then results; native code knows where it is. */
   readonly #block: Uint8Array;
-  readonly #live: readonly { data: TypedArray; fill: (data: TypedArray) => void }[];
+  /** What each step does in JavaScript, in its order. */
+  readonly #before: readonly (() => void)[];
+  /** Whether a step leaves everything so that this program serves the next one too; null before the first. */
+  #repeats: boolean | null = null;
   readonly #results: readonly Result[];
   readonly #rebuild: (results: AnyTensor[]) => unknown;
   /** Kept alive for native code. */
@@ -124,11 +129,16 @@ export class Program<R> {
     this.liveBytes = sizes.reduce((total, { size, dtype }) => total + padded(size * bytesOf(dtype)), 0);
     this.#block = allocateShared(this.liveBytes + resultBytes, 'uint8');
     let at = this.#block.byteOffset;
-    this.#live = recording.live.map(({ buffer, fill }) => {
-      const { size, dtype } = recording.buffers[buffer];
-      const data = new arrayTypes[dtype](this.#block.buffer as ArrayBuffer, at, size) as TypedArray;
+    const live = new Map<object, TypedArray>();
+    for (const one of recording.live) {
+      const { size, dtype } = recording.buffers[one.buffer];
+      live.set(one, new arrayTypes[dtype](this.#block.buffer as ArrayBuffer, at, size) as TypedArray);
       at += padded(size * bytesOf(dtype));
-      return { data, fill };
+    }
+    this.#before = recording.before.map((one) => {
+      if ('advance' in one) return () => one.advance();
+      const data = live.get(one) as TypedArray;
+      return () => one.fill(data);
     });
     try {
       checkAvailable(this.plan.arenaBytes);
@@ -148,15 +158,24 @@ export class Program<R> {
       if (dtype !== own[i].dtype || shape.length !== own[i].shape.length) return false;
       for (let d = 0; d < shape.length; d++) if (shape[d] !== own[i].shape[d]) return false;
     }
+    return this.#holds();
+  }
+
+  #holds(): boolean {
     for (const condition of this.recording.conditions) if (!condition()) return false;
     return true;
+  }
+
+  /** Whether several steps may be queued at once: one that changes what was taken for granted is recorded anew behind itself. */
+  get repeats(): boolean {
+    return this.#repeats === true;
   }
 
   /** What each step does in JavaScript: counts move on, live inputs get their values. */
   #advance(): void {
     if (this.recording.hooks.length > 0) counted += 1;
-    for (const hook of this.recording.hooks) hook.advance();
-    for (const { data, fill } of this.#live) fill(data);
+    for (const one of this.#before) one();
+    this.#repeats ??= this.#holds();
   }
 
   /** The results that stand in `block` from byte `start` on, copied. */
@@ -194,6 +213,7 @@ export class Program<R> {
       restore();
       throw nativeError(error);
     }
+    touchAll(this.recording.stamps);
     return this.#read(this.#block, this.liveBytes);
   }
 
@@ -241,6 +261,7 @@ export class Program<R> {
       restore();
       throw nativeError(error);
     }
+    touchAll(this.recording.stamps);
     this.#flights.count += 1;
   }
 
@@ -282,6 +303,7 @@ export class Program<R> {
       restore();
       throw nativeError(error);
     }
+    touchAll(this.recording.stamps);
     this.#flights.count += 1;
   }
 
@@ -311,10 +333,7 @@ function template(value: unknown, take: (tensor: AnyTensor) => number): (results
     const at = take(value);
     return (results) => results[at];
   }
-  if (value instanceof Promise) {
-    value.catch(() => {}); // what it fails with comes from tensors without values, and nobody else waits for it
-    throw new ArgumentError('a step must be synchronous: its operations are recorded while it runs');
-  }
+  refusePromise(value);
   if (Array.isArray(value)) {
     const items = value.map((item) => template(item, take));
     return (results) => items.map((item) => item(results));
@@ -322,6 +341,9 @@ function template(value: unknown, take: (tensor: AnyTensor) => number): (results
   if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
     const entries = Object.entries(value).map(([name, item]) => [name, template(item, take)] as const);
     return (results) => Object.fromEntries(entries.map(([name, item]) => [name, item(results)]));
+  }
+  if (typeof value === 'object' && value !== null) {
+    throw new ArgumentError(expected('a tensor, a number, a string, or arrays and plain objects of them', "the step's result", value));
   }
   return () => value;
 }

@@ -12,7 +12,7 @@ import { isBusy } from '../ops/busy.js';
 import { concat, filled } from '../ops/shape.js';
 import { StepPrograms } from '../program/step.js';
 import { runSteps } from '../program/stream.js';
-import { UnrecordableError } from '../program/symbolic.js';
+import { UnrecordableError } from '../recording.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import type { Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
