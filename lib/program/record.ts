@@ -103,6 +103,7 @@ export class Recorder implements Destination, Watcher {
   readonly #locals = new Map<object, unknown>();
   readonly #firstNode = nextNode();
   #refusal: UnrecordableError | null = null;
+  #written: AnyTensor | null = null;
 
   get watcher(): Watcher {
     return this;
@@ -261,18 +262,21 @@ export class Recorder implements Destination, Watcher {
     this.isOver = true;
     this.#states.restore();
     for (const [stamp, at] of this.#stamped) stamp.at = at;
+    for (const [tensor, copy] of this.#frozen) {
+      if (sameBits(copy, tensor.memory)) continue;
+      this.#written ??= tensor;
+      if (tensor.memory.length === copy.length) tensor.memory.set(copy as never);
+    }
   }
 
   /** Completes the recording, or says why there is none. */
   finish(): void {
     if (this.#refusal !== null) throw this.#refusal;
-    for (const [tensor, copy] of this.#frozen) {
-      if (!sameBits(copy, tensor.memory)) {
-        unrecordable(
-          `a tensor of shape [${tensor.shape.join(', ')}] was written through \`data\` while the step is being recorded: that would happen ` +
-            'once, and not in every step. Compute with operations, or pass the tensor as an argument',
-        );
-      }
+    if (this.#written !== null) {
+      unrecordable(
+        `a tensor of shape [${this.#written.shape.join(', ')}] was written through \`data\` while the step is being recorded: that would ` +
+          'happen once, and not in every step. Compute with operations, or pass the tensor as an argument',
+      );
     }
     this.stamps.push(...this.#stamped.keys());
     const effects = this.#states.effects();
