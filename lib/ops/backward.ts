@@ -6,7 +6,7 @@ import { walks } from '../recording.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
 import { sameShape } from './broadcast.js';
 import { accumulateOp, add } from './elementwise.js';
-import { type GradientNode, emitInPlace, withFreshValues, withPath, withoutGradients } from './emit.js';
+import { type GradientNode, emitInPlace, outdatedOf, withOutdated, withPath, withoutGradients } from './emit.js';
 import { copy, filled } from './shape.js';
 
 type FloatTensor = Tensor<FloatDType>;
@@ -84,7 +84,9 @@ function propagate(node: GradientNode, upstream: AnyTensor, gradients: Map<AnyTe
   const rule = op.gradient;
   // A rule may add straight into a leaf's gradient; it then returns null for that input.
   const target = (i: number): AnyTensor | null => (inputs[i].node === null ? inputs[i].gradientTarget() : null);
-  const results = withPath(node.path, () => withFreshValues(node, () => rule({ inputs, outputs, attributes, upstream, needs, target })));
+  const run = (): (AnyTensor | null)[] => rule({ inputs, outputs, attributes, upstream, needs, target });
+  const outdated = outdatedOf(node);
+  const results = withPath(node.path, outdated === null ? run : () => withOutdated(node, outdated, run));
   for (let i = 0; i < inputs.length; i++) {
     const gradient = results[i];
     if (!needs[i] || gradient === null || gradient === undefined) continue;

@@ -174,13 +174,18 @@ const paths: string[] = [];
 /** The gradient rule that is running, where it has values that changed since its operation ran. */
 let outdated: { node: GradientNode; stamps: readonly Stamp[] } | null = null;
 
-/** Runs the gradient rule of `node`: a value that was updated in place since then may not enter it. */
-export function withFreshValues<R>(node: GradientNode, rule: () => R): R {
-  const stamps: Stamp[] = [];
-  for (const { stamp } of node.inputs) if (stamp !== null && stamp.at > node.id) stamps.push(stamp);
-  for (const { stamp } of node.outputs) if (stamp !== null && stamp.at > node.id) stamps.push(stamp);
+/** What was updated in place since the operation of `node` ran; null for nothing, as nearly always. */
+export function outdatedOf(node: GradientNode): Stamp[] | null {
+  let found: Stamp[] | null = null;
+  for (const { stamp } of node.inputs) if (stamp !== null && stamp.at > node.id) (found ??= []).push(stamp);
+  for (const { stamp } of node.outputs) if (stamp !== null && stamp.at > node.id) (found ??= []).push(stamp);
+  return found;
+}
+
+/** Runs the gradient rule of `node`, into which nothing with one of these stamps may enter. */
+export function withOutdated<R>(node: GradientNode, stamps: readonly Stamp[], rule: () => R): R {
   const before = outdated;
-  outdated = stamps.length === 0 ? null : { node, stamps };
+  outdated = { node, stamps };
   try {
     return rule();
   } finally {

@@ -91,11 +91,11 @@ export class States {
         }
       },
       mark: () => {
-        const others = changing.filter(({ kind, owner, end }) => kind.get(owner) !== end);
-        if (others.length === 0) return nothing;
-        const before = others.map(({ kind, owner }) => kind.get(owner));
+        // As a rule the step before has left them so.
+        if (changing.every(({ kind, owner, end }) => kind.get(owner) === end)) return nothing;
+        const before = changing.map(({ kind, owner }) => kind.get(owner));
         return () => {
-          for (const [i, { kind, owner }] of others.entries()) kind.set(owner, before[i] as never);
+          for (const [i, { kind, owner }] of changing.entries()) if (kind.get(owner) !== before[i]) kind.set(owner, before[i] as never);
         };
       },
     };

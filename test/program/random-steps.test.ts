@@ -25,7 +25,7 @@ function given(value: unknown): unknown {
 interface Seen {
   /** After each step: what it gave, and the world. */
   readonly states: unknown[];
-  /** What ended the run, and in which step. */
+  /** What ended the run. */
   readonly error: Error | null;
   /** Whether the step that failed left the world as it was; only compiled ones promise that. */
   readonly isClean: boolean;
@@ -40,7 +40,7 @@ async function run({ kind, body, between, way }: Case, compiled: boolean): Promi
   };
   const step = compileStep((x: Tensor, _targets: Tensor) => whole(x));
   const states: unknown[] = [];
-  let before = JSON.stringify(world.look());
+  let before: string | null = JSON.stringify(world.look());
   try {
     if (way === 'many' && compiled) {
       const rows = Tensor.from(numbers.slice(), [steps * batch, 3]);
@@ -55,6 +55,7 @@ async function run({ kind, body, between, way }: Case, compiled: boolean): Promi
         outputs.push(given(result));
         if (way === 'many') continue;
         const frame: Frame = { x, losses: [], out: [] };
+        before = null;
         states.push(outputs.pop(), world.look());
         for (const statement of between) statement.run(world, frame);
         states.push(given(frame.out));
@@ -64,7 +65,7 @@ async function run({ kind, body, between, way }: Case, compiled: boolean): Promi
     }
     return { states, error: null, isClean: true };
   } catch (error) {
-    return { states, error: error as Error, isClean: JSON.stringify(world.look()) === before };
+    return { states, error: error as Error, isClean: before === null || JSON.stringify(world.look()) === before };
   } finally {
     step.dispose();
   }
