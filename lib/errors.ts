@@ -269,13 +269,35 @@ export function checkObject<T extends object>(value: unknown, argument: string, 
   return value as T;
 }
 
-/** Checks that `value` is an options object whose keys are all known: a misspelt option is an error, not a silent default. */
-export function checkOptions<T extends object>(value: unknown, argument: string, known: readonly string[]): T {
-  const options = checkObject<T>(value, argument);
+/**
+ * Checks that `value` is an options object whose keys are all known: a misspelt option is an error, not a silent default. An option that is
+ * `undefined` is one that was not given, and does not stand in the result: spreading it over defaults or other options leaves them alone.
+ * `null` is no default; it is a value of the options in `nullable` only.
+ */
+export function checkOptions<T extends object>(
+  value: unknown,
+  argument: string,
+  known: readonly string[],
+  nullable: readonly string[] = [],
+): T {
+  const options = checkObject<Record<string, unknown>>(value, argument);
+  let isComplete = true;
   for (const key of Object.keys(options)) {
+    if (options[key] === undefined) {
+      isComplete = false;
+      continue;
+    }
     if (!known.includes(key)) throw new ArgumentError(`unknown option \`${key.slice(0, 60)}\` in \`${argument}\`; known: ${known.join(', ')}`);
+    if (options[key] === null && !nullable.includes(key))
+      throw new ArgumentError(expected('a value', `${argument}.${key}`, null, 'Leave it out, or give undefined, for its default'));
   }
-  return options;
+  return (isComplete ? options : mergeOptions(options)) as T;
+}
+
+/** Options over their defaults: of several objects the last one that gives an option counts, and `undefined` is nothing given. */
+export function mergeOptions<T extends object>(...all: readonly (Partial<T> | null | undefined)[]): T {
+  const entries = all.flatMap((options) => Object.entries(options ?? {}));
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as T;
 }
 
 function rangeText(minimum: number, maximum: number): string {

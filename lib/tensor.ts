@@ -2,8 +2,7 @@
 
 import { inspect } from 'node:util';
 import { type DType, type FloatDType, type TypedArray, type TypedArrayOf, dtypeOf, dtypes, isFloat } from './dtype.js';
-import { ArgumentError, DTypeError, ShapeError, checkChoice, checkNumber, checkOptions, describe, describeShape, expected } from './errors.js';
-import { allocate } from './native.js';
+import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describe, describeShape, expected } from './errors.js';
 import { backward } from './ops/backward.js';
 import {
   type Operand,
@@ -28,7 +27,7 @@ import {
 import { type GradientNode, type Stamp, sizeOf, withoutGradients } from './ops/emit.js';
 import { type MatmulOptions, matmul } from './ops/matmul.js';
 import { type ReduceOptions, type VarianceOptions, argmax, argmin, max, mean, min, standardDeviation, sum, variance } from './ops/reduce.js';
-import { cast, copy, filled, gather, pad, reshape, slice, split, transpose } from './ops/shape.js';
+import { cast, copy, gather, pad, reshape, slice, split, transpose } from './ops/shape.js';
 import { type StateKind, isWatched, makes, opens, reads, usesGradient, writes } from './recording.js';
 
 export type { DType, FloatDType, TypedArray, TypedArrayOf } from './dtype.js';
@@ -42,7 +41,8 @@ export type NestedNumbers = number | readonly NestedNumbers[];
 
 type FloatOnly<D extends DType> = D extends FloatDType ? D : never;
 
-const maxRank = 8;
+/** Most axes that a tensor can have. */
+export const maxRank = 8;
 const maxElements = 2 ** 40;
 const maxNested = 2 ** 26;
 
@@ -658,106 +658,6 @@ export function checkShape(shape: unknown, argument = 'shape'): number[] {
   }
   if (!(size <= maxElements)) throw new ShapeError(`a tensor of shape ${describe(shape)} would have too many elements`);
   return copied;
-}
-
-/**
- * A float32 tensor from numbers, nested to any depth, or flat with a shape; the numbers are copied.
- *
- * @param values - A number, or nested arrays of equal lengths.
- * @param shape - Only for a flat array; default: the nesting.
- * @throws {@link ShapeError} for ragged arrays or a shape that does not fit, {@link ArgumentError} for anything but numbers.
- * @example
- * ```ts
- * import { tensor } from 'nodegrad';
- * tensor([[1, 2], [3, 4]]).shape; // [2, 2]
- * tensor([1, 2, 3, 4], [2, 2]).shape; // the same
- * ```
- */
-export function tensor(values: NestedNumbers | TypedArray, shape?: readonly number[]): Tensor {
-  if (ArrayBuffer.isView(values)) {
-    dtypeOf(values);
-    return Tensor.from(copyOf(values as TypedArray), shape);
-  }
-  const nesting: number[] = [];
-  for (let level: unknown = values; Array.isArray(level); level = level[0]) {
-    nesting.push(level.length);
-    if (nesting.length > maxRank) throw new ShapeError(`expected at most ${maxRank} levels of nesting`);
-  }
-  const data = allocate(sizeOf(checkShape(nesting)), 'float32');
-  let at = 0;
-  const read = (level: unknown, depth: number): void => {
-    if (depth === nesting.length) {
-      if (typeof level !== 'number') throw new ArgumentError(expected('numbers', 'values', level));
-      data[at++] = level;
-      return;
-    }
-    if (!Array.isArray(level) || level.length !== nesting[depth]) {
-      throw new ShapeError(`expected nested arrays of equal lengths (${nesting[depth]} at depth ${depth}), received ${describe(level)}`);
-    }
-    for (const item of level) read(item, depth + 1);
-  };
-  read(values, 0);
-  return Tensor.from(data, shape === undefined ? nesting : shape) as Tensor;
-}
-
-function copyOf(values: TypedArray): Float32Array {
-  try {
-    return Float32Array.from(values);
-  } catch (error) {
-    throw new ArgumentError('the array in `values` cannot be copied: its ArrayBuffer was transferred or shrunk, or there is no memory', {
-      cause: error,
-    });
-  }
-}
-
-/** Options of the functions that make tensors. */
-export interface CreateOptions<D extends DType = 'float32'> {
-  /** Element type. Default `'float32'`. */
-  dtype?: D;
-}
-
-/**
- * A tensor with every element `value`.
- *
- * @throws {@link ShapeError} for a malformed shape.
- * @example
- * ```ts
- * import { full } from 'nodegrad';
- * full([2, 2], 0.5).toArray(); // [[0.5, 0.5], [0.5, 0.5]]
- * ```
- */
-export function full<D extends DType = 'float32'>(shape: readonly number[], value: number, options: CreateOptions<D> = {}): Tensor<D> {
-  checkOptions(options, 'options', ['dtype']);
-  if (typeof value !== 'number') checkNumber(value, 'value');
-  return filled(checkShape(shape), value, checkChoice(options.dtype ?? 'float32', 'dtype', dtypes) as D);
-}
-
-/**
- * A tensor of zeros.
- *
- * @throws {@link ShapeError} for a malformed shape.
- * @example
- * ```ts
- * import { zeros } from 'nodegrad';
- * zeros([3], { dtype: 'int32' }).data; // Int32Array [0, 0, 0]
- * ```
- */
-export function zeros<D extends DType = 'float32'>(shape: readonly number[], options: CreateOptions<D> = {}): Tensor<D> {
-  return full(shape, 0, options);
-}
-
-/**
- * A tensor of ones.
- *
- * @throws {@link ShapeError} for a malformed shape.
- * @example
- * ```ts
- * import { ones } from 'nodegrad';
- * ones([2]).toArray(); // [1, 1]
- * ```
- */
-export function ones<D extends DType = 'float32'>(shape: readonly number[], options: CreateOptions<D> = {}): Tensor<D> {
-  return full(shape, 1, options);
 }
 
 /**

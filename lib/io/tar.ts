@@ -1,12 +1,27 @@
-// Tar archives, plain or gzip, read as a stream without trusting them: regular files only, nothing is ever written to a disk.
+// Tar archives, plain or gzip, read as a stream without trusting them: files and links to files, nothing is ever written to a disk.
 import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { checkInteger, checkOptions, FileFormatError } from '../errors.js';
-import { checkPath, refusal } from './atomic.js';
+import { AbortedError, checkInteger, checkOptions, FileFormatError, NodegradError } from '../errors.js';
+import { checkPath, notRegular, refusal } from './atomic.js';
+import { nameOf } from './names.js';
+import {
+  block,
+  checkEntryPath,
+  type Extension,
+  type Header,
+  kindOfMember,
+  linkedPath,
+  oldSparse,
+  paxSparse,
+  readHeader,
+  readPax,
+  type Sparse,
+  upToZero,
+} from './tar-header.js';
 
-/** A regular file of an archive. */
+/** A file of an archive. */
 export interface TarEntry {
   /** Its path: parts with `/` between, none of them empty, `.` or `..`. */
   readonly path: string;
@@ -18,59 +33,299 @@ export interface TarEntry {
 export interface TarOptions {
   /** Largest file in bytes; default 256 MiB. */
   readonly maxEntryBytes?: number;
+  /** Stops it. */
+  readonly signal?: AbortSignal;
 }
 
-const block = 512;
+/** A file of an archive as {@link listTar} finds it. */
+export interface TarFile {
+  readonly path: string;
+  /** The number of the member that holds its content: links have that of the file to which they lead. */
+  readonly member: number;
+  /** The path of that file, where this is a symbolic link to it. */
+  readonly link: string | null;
+  /** Its first bytes, where they were asked for. */
+  readonly head: Uint8Array | null;
+}
+
+/** What is in an archive. */
+export interface TarListing {
+  readonly files: TarFile[];
+  readonly folders: string[];
+  /** What is neither a file nor a folder, nor leads to a file. */
+  readonly leftOut: { readonly path: string; readonly reason: string }[];
+}
+
 const longestName = 1 << 16;
+/** The holes of a sparse file stand in it. */
+const longestPax = 1 << 22;
 
 /**
- * The regular files of a tar archive, one after the other: only the one in hand is in memory. Folders, links and devices are passed
- * over. Understands ustar, GNU long names and pax paths.
+ * The files of a tar archive, one after the other: only the one in hand is in memory. Hard links, and symbolic links that stay inside of
+ * the archive, come last, with the content of the file that they lead to; a path that occurs twice comes twice, and the later one is meant.
+ * Understands ustar, GNU and pax, sparse files included.
  *
  * @throws {FileFormatError} if the archive is damaged or cut off, a file is too large, or a path is absolute or leads out of the archive
  * @throws {ArgumentError} if the file cannot be read
  */
 export async function* readTar(path: string, options: TarOptions = {}): AsyncGenerator<TarEntry, void, undefined> {
+  const links = new Links();
+  for await (const member of membersOf(path, options)) {
+    links.add(member, null);
+    if (member.kind === 'file') yield { path: member.path, data: await member.read() };
+  }
+  const wanted = new Map<number, string[]>();
+  for (const file of links.resolve().files) if (file.isLink) wanted.set(file.member, [...(wanted.get(file.member) ?? []), file.path]);
+  if (wanted.size > 0) yield* readMembers(path, wanted, options);
+}
+
+/**
+ * What is in an archive, in one pass that keeps no content.
+ *
+ * @param wantsHead - Whether the first bytes of a file are wanted.
+ */
+export async function listTar(path: string, wantsHead: (path: string) => boolean, options: TarOptions = {}): Promise<TarListing> {
+  const links = new Links();
+  for await (const member of membersOf(path, options))
+    links.add(member, member.kind === 'file' && wantsHead(member.path) ? (await member.read()).slice(0, headBytes) : null);
+  return links.resolve();
+}
+
+/** As much as is needed to tell what a file is. */
+export const headBytes = 64;
+
+/** The contents of members by their number, each under the paths that are wanted for it. */
+export async function* readMembers(
+  path: string,
+  wanted: ReadonlyMap<number, readonly string[]>,
+  options: TarOptions = {},
+): AsyncGenerator<TarEntry, void, undefined> {
+  let found = 0;
+  for await (const member of membersOf(path, options)) {
+    const paths = wanted.get(member.number);
+    if (paths === undefined) continue;
+    found += 1;
+    const data = await member.read();
+    for (const [i, name] of paths.entries()) yield { path: name, data: i === 0 ? data : data.slice() };
+    if (found === wanted.size) return;
+  }
+  throw new FileFormatError(`${path}: the archive became shorter while it was read`);
+}
+
+// ---- links ----
+
+/** Sorts members into files and what leads to them. */
+class Links {
+  readonly #files = new Map<string, TarFile & { isLink: boolean }>();
+  readonly #symbolic = new Map<string, string>();
+  readonly #folders = new Set<string>();
+  readonly #leftOut: TarListing['leftOut'] = [];
+
+  add({ kind, path, link, number }: Member, head: Uint8Array | null): void {
+    // The later member of a path takes the place of the earlier one, as it does when an archive is unpacked.
+    if (kind === 'file') this.#put(path, { path, member: number, link: null, head, isLink: false });
+    else if (kind === 'folder') this.#folders.add(path);
+    else if (kind === 'symbolic link') {
+      this.#files.delete(path);
+      this.#symbolic.set(path, link);
+    } else if (kind === 'hard link') {
+      const target = linkedPath('', link) ?? '';
+      const [file, further] = [this.#files.get(target), this.#symbolic.get(target)];
+      if (file !== undefined) this.#put(path, { ...file, path, isLink: true });
+      else if (further !== undefined) this.#symbolic.set(path, further);
+      else this.#leftOut.push({ path, reason: `a hard link to ${link}, which is not before it in the archive` });
+    } else this.#leftOut.push({ path, reason: kind });
+  }
+
+  #put(path: string, file: TarFile & { isLink: boolean }): void {
+    this.#symbolic.delete(path);
+    this.#files.set(path, file);
+  }
+
+  resolve(): { files: (TarFile & { isLink: boolean })[]; folders: string[]; leftOut: TarListing['leftOut'] } {
+    for (const [path, link] of this.#symbolic) {
+      const target = this.#follow(path);
+      const file = target === null ? undefined : this.#files.get(target);
+      if (file !== undefined && !this.#symbolic.has(file.path)) this.#files.set(path, { ...file, path, link: file.path, isLink: true });
+      else this.#leftOut.push({ path, reason: `a symbolic link to ${link}, which is no file of the archive` });
+    }
+    return { files: [...this.#files.values()], folders: [...this.#folders], leftOut: this.#leftOut };
+  }
+
+  /** Where a link ends; null where it leads out, or round in circles. */
+  #follow(path: string): string | null {
+    let at: string | null = path;
+    for (let followed = 0; followed < mostLinks && at !== null; followed++) {
+      const parts: string[] = at.split('/');
+      const through = parts.map((_, i) => parts.slice(0, i + 1).join('/')).find((prefix) => this.#symbolic.has(prefix));
+      if (through === undefined) return at;
+      const target = linkedPath(through, this.#symbolic.get(through) as string);
+      at = target === null ? null : [target, ...at.slice(through.length + 1).split('/')].filter((part) => part !== '').join('/');
+    }
+    return null;
+  }
+}
+
+const mostLinks = 40;
+
+// ---- members ----
+
+interface Member {
+  /** From 0, extension headers not counted. */
+  readonly number: number;
+  readonly kind: 'file' | 'folder' | 'hard link' | 'symbolic link' | (string & {});
+  readonly path: string;
+  /** Where a link leads. */
+  readonly link: string;
+  /** The content, once, before the next member is asked for. */
+  read(): Promise<Uint8Array>;
+}
+
+async function* membersOf(path: string, options: TarOptions): AsyncGenerator<Member, void, undefined> {
   checkPath(path);
-  const { maxEntryBytes = 256 << 20 } = checkOptions<TarOptions>(options, 'options', ['maxEntryBytes']);
+  const { maxEntryBytes = 256 << 20, signal } = checkOptions<TarOptions>(options, 'options', ['maxEntryBytes', 'signal']);
   checkInteger(maxEntryBytes, 'options.maxEntryBytes', 0, 0x7fffffff);
   const source = new Source(await openArchive(path), path);
   try {
-    let longName: string | null = null;
-    while (true) {
-      const at = source.at;
-      const bytes = await source.take(block, true);
-      if (bytes === null) {
-        if (longName !== null) throw new FileFormatError(`${path}: the archive ends behind a long name, at byte ${at}`);
-        return;
+    for (let number = 0; ; number++) {
+      if (signal?.aborted) throw new AbortedError(`reading ${path} was stopped`, { cause: signal.reason });
+      const found = await nextHeader(source, path);
+      if (found === null) return;
+      const { header, extension, at } = found;
+      const name = extension.path ?? header.name;
+      const kind = kindOfType(header.type);
+      if (kind !== 'file') {
+        // Links have no data, whatever their size says: it is that of the file.
+        if (kind !== 'hard link' && kind !== 'symbolic link') await source.skipPadded(header.size);
+        const isNamed = kind === 'hard link' || kind === 'symbolic link';
+        const own = isNamed ? checkEntryPath(name, path, at) : (linkedPath('', nameOf(name)) ?? nameOf(name));
+        yield { number, kind, path: own, link: nameOf(extension.link ?? header.link), read: () => Promise.resolve(new Uint8Array(0)) };
+        continue;
       }
-      if (bytes.every((byte) => byte === 0)) return;
-      const header = readHeader(bytes, path, at);
-      if (header.type === 'L' || header.type === 'x') {
-        if (header.size > longestName) throw new FileFormatError(`${path}: a name of ${header.size} bytes at byte ${at}`);
-        const text = Buffer.from((await source.takePadded(header.size)) as Uint8Array);
-        longName = header.type === 'L' ? cString(text) : (paxPath(text) ?? longName);
-      } else if (header.type === '0') {
-        if (header.size > maxEntryBytes)
-          throw new FileFormatError(`${path}: a file of ${header.size} bytes at byte ${at}, more than ${maxEntryBytes}`);
-        const entryPath = checkEntryPath(longName ?? header.name, path, at);
-        longName = null;
-        yield { path: entryPath, data: await source.takePadded(header.size) };
-      } else {
-        await source.skipPadded(header.size);
-        if (header.type !== 'g') longName = null;
-      }
+      const content = new Content(source, header, extension, { archive: path, at, path: checkEntryPath(name, path, at), maxEntryBytes });
+      await content.begin();
+      yield { number, kind, path: content.path, link: '', read: () => content.read() };
+      await content.skip();
     }
   } finally {
     source.close();
   }
 }
 
+function kindOfType(type: string): Member['kind'] {
+  if (type === '0' || type === 'S') return 'file';
+  if (type === '5') return 'folder';
+  if (type === '1') return 'hard link';
+  return type === '2' ? 'symbolic link' : kindOfMember(type);
+}
+
+/** The next header that is a member's, and what stands before it. */
+async function nextHeader(source: Source, path: string): Promise<{ header: Header; extension: Extension; at: number } | null> {
+  const extension: Extension = {};
+  for (;;) {
+    const at = source.at;
+    const bytes = await source.take(block, true);
+    if (bytes === null) {
+      if (Object.keys(extension).length > 0) throw new FileFormatError(`${path}: the archive ends behind a long name, at byte ${at}`);
+      return null;
+    }
+    if (bytes.every((byte) => byte === 0)) return null;
+    const header = readHeader(bytes, path, at);
+    const { type, size } = header;
+    if (type === 'g') await source.skipPadded(size);
+    else if ('LKxX'.includes(type)) {
+      const isName = type === 'L' || type === 'K';
+      if (size > (isName ? longestName : longestPax))
+        throw new FileFormatError(`${path}: ${isName ? 'a name' : 'a header'} of ${size} bytes at byte ${at}`);
+      const text = Buffer.from(await source.takePadded(size));
+      if (type === 'L') extension.path = upToZero(text);
+      else if (type === 'K') extension.link = upToZero(text);
+      else readPax(text, extension);
+    } else return { header, extension, at };
+  }
+}
+
+/** The content of a file in the archive: taken, or passed over. */
+class Content {
+  readonly path: string;
+  readonly #source: Source;
+  readonly #header: Header;
+  readonly #extension: Extension;
+  readonly #where: { archive: string; at: number; path: string; maxEntryBytes: number };
+  #sparse: Sparse | null = null;
+  /** Bytes that follow, without padding. */
+  #left: number;
+  #padding: number;
+
+  constructor(
+    source: Source,
+    header: Header,
+    extension: Extension,
+    where: { archive: string; at: number; path: string; maxEntryBytes: number },
+  ) {
+    this.path = where.path;
+    this.#source = source;
+    this.#header = header;
+    this.#extension = extension;
+    this.#where = where;
+    this.#left = extension.size ?? header.size;
+    if (!Number.isSafeInteger(this.#left)) throw this.#wrong('no size in its pax header');
+    this.#padding = (block - (this.#left % block)) % block;
+  }
+
+  /** Reads what stands between header and data. */
+  async begin(): Promise<void> {
+    const next = async (): Promise<Buffer> => Buffer.from((await this.#source.take(block)) as Uint8Array);
+    const { sparse } = this.#extension;
+    if (this.#header.type === 'S') this.#sparse = await oldSparse(this.#header, { next });
+    else if (sparse !== undefined) {
+      const before = this.#source.at;
+      this.#sparse = await paxSparse(sparse, { next });
+      this.#left -= this.#source.at - before;
+    }
+    if (this.#sparse === null) return;
+    const stored = this.#sparse.stretches.reduce((sum, { bytes }) => sum + bytes, 0);
+    if (Number.isNaN(this.#sparse.size) || stored !== this.#left) throw this.#wrong('the holes of this sparse file make no sense');
+  }
+
+  async read(): Promise<Uint8Array> {
+    const { maxEntryBytes, archive, at, path } = this.#where;
+    const size = this.#sparse?.size ?? this.#left;
+    if (size > maxEntryBytes)
+      throw new FileFormatError(`${archive}: a file of ${size} bytes at byte ${at}, more than ${maxEntryBytes}: ${path}`);
+    const stored = (await this.#source.take(this.#left)) as Uint8Array;
+    this.#left = 0;
+    if (this.#sparse === null) return stored;
+    const whole = new Uint8Array(size);
+    let from = 0;
+    for (const { offset, bytes } of this.#sparse.stretches) {
+      whole.set(stored.subarray(from, from + bytes), offset);
+      from += bytes;
+    }
+    return whole;
+  }
+
+  /** Passes over what was not read. */
+  async skip(): Promise<void> {
+    await this.#source.skip(this.#left + this.#padding);
+    this.#left = 0;
+    this.#padding = 0;
+  }
+
+  #wrong(problem: string): FileFormatError {
+    const { archive, at, path } = this.#where;
+    return new FileFormatError(`${archive}: ${path}, at byte ${at}: ${problem}`);
+  }
+}
+
+// ---- bytes ----
+
 async function openArchive(path: string): Promise<Readable> {
   try {
+    const status = await stat(path); // before opening: a pipe would wait for ever
+    if (!status.isFile()) throw notRegular('a readable archive', 'path', path, status);
     const file = await open(path, 'r');
     try {
-      if (!(await file.stat()).isFile()) throw new Error('not a regular file');
       const magic = new Uint8Array(2);
       await file.read(magic, 0, 2, 0);
       const stream = createReadStream(path, { highWaterMark: 1 << 18 });
@@ -80,7 +335,7 @@ async function openArchive(path: string): Promise<Readable> {
       await file.close();
     }
   } catch (error) {
-    throw refusal('a readable archive', path, error);
+    throw error instanceof NodegradError ? error : refusal('a readable archive', path, error);
   }
 }
 
@@ -106,7 +361,8 @@ class Source {
       try {
         next = await this.#pieces.next();
       } catch (error) {
-        throw new FileFormatError(`${this.#path}: not a complete gzip file, at byte ${this.at}: ${(error as Error).message}`, { cause: error });
+        const problem = (error as NodeJS.ErrnoException).code?.startsWith('Z_') ? 'not a complete gzip file' : 'cannot be read';
+        throw new FileFormatError(`${this.#path}: ${problem}, at byte ${this.at}: ${(error as Error).message}`, { cause: error });
       }
       if (next.done) return null;
       this.#piece = next.value;
@@ -140,15 +396,15 @@ class Source {
 
   async takePadded(length: number): Promise<Uint8Array> {
     const bytes = (await this.take(length)) as Uint8Array;
-    await this.#skip((block - (length % block)) % block);
+    await this.skip((block - (length % block)) % block);
     return bytes;
   }
 
   async skipPadded(length: number): Promise<void> {
-    await this.#skip(Math.ceil(length / block) * block);
+    await this.skip(Math.ceil(length / block) * block);
   }
 
-  async #skip(length: number): Promise<void> {
+  async skip(length: number): Promise<void> {
     for (let left = length; left > 0; ) {
       const piece = await this.#next(left);
       if (piece === null) throw this.#cutOff(left);
@@ -159,57 +415,4 @@ class Source {
   close(): void {
     this.#stream.destroy();
   }
-}
-
-interface Header {
-  name: string;
-  size: number;
-  /** '0' for a regular file. */
-  type: string;
-}
-
-function readHeader(bytes: Uint8Array, path: string, at: number): Header {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, block);
-  let sum = 0;
-  for (let i = 0; i < block; i++) sum += i >= 148 && i < 156 ? 32 : bytes[i];
-  if (octal(text.subarray(148, 156)) !== sum) throw new FileFormatError(`${path}: not a tar header at byte ${at} (its checksum is wrong)`);
-  const size = octal(text.subarray(124, 136));
-  if (size === null) throw new FileFormatError(`${path}: no size in the tar header at byte ${at}`);
-  const type = text.toString('latin1', 156, 157);
-  const isUstar = text.toString('latin1', 257, 262) === 'ustar';
-  const prefix = isUstar && text[262] === 0 ? cString(text.subarray(345, 500)) : '';
-  const name = cString(text.subarray(0, 100));
-  const isRegular = (type === '0' || type === '\0' || type === '7') && !name.endsWith('/');
-  return { name: prefix === '' ? name : `${prefix}/${name}`, size, type: isRegular ? '0' : type };
-}
-
-function cString(text: Buffer): string {
-  const end = text.indexOf(0);
-  return text.toString('utf8', 0, end < 0 ? text.length : end);
-}
-
-function octal(field: Buffer): number | null {
-  const digits = cString(field).trim();
-  return /^[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : null;
-}
-
-/** The path of a pax header, whose records are `<length> <key>=<value>\n`. */
-function paxPath(text: Buffer): string | null {
-  let path: string | null = null;
-  for (let at = 0; at < text.length; ) {
-    const space = text.indexOf(32, at);
-    const length = space < 0 ? Number.NaN : Number(text.toString('latin1', at, space));
-    if (!Number.isSafeInteger(length) || length <= space - at) break;
-    const record = text.toString('utf8', space + 1, at + length - 1);
-    if (record.startsWith('path=')) path = record.slice(5);
-    at += length;
-  }
-  return path;
-}
-
-function checkEntryPath(name: string, path: string, at: number): string {
-  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
-  if (name.startsWith('/') || name.includes('\\') || parts.includes('..') || parts.length === 0)
-    throw new FileFormatError(`${path}: the path ${JSON.stringify(name.slice(0, 60))} at byte ${at} leads out of the archive`);
-  return parts.join('/');
 }

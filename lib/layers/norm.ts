@@ -58,7 +58,7 @@ export abstract class BatchNorm extends Layer {
    */
   constructor(features: number, options: BatchNormOptions = {}) {
     super();
-    checkOptions(options, 'options', ['eps', 'momentum', 'affine', 'trackRunningStats']);
+    checkOptions(options, 'options', ['eps', 'momentum', 'affine', 'trackRunningStats'], ['momentum']);
     this.features = checkInteger(features, 'features', 1, 2 ** 31 - 1);
     this.eps = checkNumber(options.eps ?? 1e-5, 'eps', 0);
     this.momentum = options.momentum === null ? null : checkNumber(options.momentum ?? 0.1, 'momentum', 0, 1);

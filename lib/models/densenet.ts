@@ -1,6 +1,6 @@
 // DenseNet: every layer of a block reads the outputs of all before it. Assembly only.
 
-import { ArgumentError, checkChoice, checkFlag, checkInteger, checkObject, expected } from '../errors.js';
+import { ArgumentError, checkChoice, checkFlag, checkInteger, checkObject, expected, mergeOptions } from '../errors.js';
 import { He } from '../initializers/initializer.js';
 import { Conv2d } from '../layers/convolution.js';
 import { type AnyLayer, Layer } from '../layers/layer.js';
@@ -274,10 +274,12 @@ export function cifarDensenet(options: CifarDenseNetOptions = {}): DenseNet {
   const width = compress ? 2 * checkInteger(growth, 'options.growth', 1, 2 ** 16) : 16;
   return new DenseNet({
     growth,
-    ...formOf(
-      { width, ...rest },
-      { stem: 'small', blocks: [count, count, count], bottleneck: compress ? 4 : 0, compression: compress ? 0.5 : 1 },
-    ),
+    ...formOf(mergeOptions({ width }, rest), {
+      stem: 'small',
+      blocks: [count, count, count],
+      bottleneck: compress ? 4 : 0,
+      compression: compress ? 0.5 : 1,
+    }),
   });
 }
 

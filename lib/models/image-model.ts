@@ -1,6 +1,6 @@
 // What the image classifiers of this folder share: options, the shape they were built for, configuration.
 
-import { ArgumentError, checkFlag, checkInteger, checkNumber, checkObject, checkOptions, expected } from '../errors.js';
+import { ArgumentError, checkFlag, checkInteger, checkNumber, checkObject, checkOptions, expected, mergeOptions } from '../errors.js';
 import { He, type Initializer, Normal } from '../initializers/initializer.js';
 import { Conv2d, type Conv2dOptions } from '../layers/convolution.js';
 import { Layer } from '../layers/layer.js';
@@ -67,7 +67,7 @@ export function complete<O extends object, N extends keyof O & string = never>(
   const given = checkOptions<Record<string, unknown>>(options, 'options', [...needed, ...Object.keys(defaults)]);
   const full: Record<string, unknown> = {};
   for (const [name, fallback] of [...needed.map((each) => [each, undefined]), ...Object.entries(defaults)] as [string, unknown][]) {
-    const value = given[name] ?? fallback;
+    const value = given[name] === undefined ? fallback : given[name];
     const argument = `options.${name}`;
     if (fractions.includes(name)) checkNumber(value, argument, 0, 1);
     else if (fallback === undefined || typeof fallback === 'number') checkInteger(value, argument, orZero.includes(name) ? 0 : 1, 2 ** 24);
@@ -82,9 +82,10 @@ export function complete<O extends object, N extends keyof O & string = never>(
 export function formOf<O extends object, const F extends object>(options: O, form: F): O & F {
   const given = checkObject<O>(options, 'options');
   for (const name of Object.keys(form)) {
-    if (name in given) throw new ArgumentError(`unknown option \`${name}\` in \`options\`: this network has one of its own`);
+    if ((given as Record<string, unknown>)[name] !== undefined)
+      throw new ArgumentError(`unknown option \`${name}\` in \`options\`: this network has one of its own`);
   }
-  return { ...given, ...form };
+  return mergeOptions<O & F>(given, form);
 }
 
 /** Numbers that an architecture has one of per stage, `most` at most. */

@@ -1,6 +1,6 @@
 // Adam and AdamW.
 
-import { checkNumber, checkOptions, ArgumentError, expected } from '../errors.js';
+import { checkNumber, checkOptions, ArgumentError, expected, mergeOptions } from '../errors.js';
 import { adamUpdate } from '../ops/update.js';
 import { Optimizer, type OptimizerTarget, type Run, hyperparameters } from './optimizer.js';
 
@@ -42,10 +42,10 @@ abstract class AdamBase extends Optimizer<AdamOptions> {
   constructor(
     target: OptimizerTarget<AdamOptions>,
     options: Partial<AdamOptions>,
-    weightDecay: number,
+    private readonly weightDecay: number,
     private readonly decoupled: boolean,
   ) {
-    super(target, { lr: 1e-3, weightDecay, ...checkOptions<Partial<AdamOptions>>(options, 'options', known) }, check);
+    super(target, mergeOptions<AdamOptions>({ lr: 1e-3, weightDecay }, checkOptions<Partial<AdamOptions>>(options, 'options', known)), check);
   }
 
   protected stateNames(): readonly string[] {
@@ -55,7 +55,7 @@ abstract class AdamBase extends Optimizer<AdamOptions> {
   protected update(run: Run, options: AdamOptions): void {
     const hyper = hyperparameters(8, (values) => {
       const [beta1, beta2] = options.betas ?? [0.9, 0.999];
-      const { lr, eps = 1e-8, weightDecay = 0 } = options;
+      const { lr, eps = 1e-8, weightDecay = this.weightDecay } = options;
       values.set([lr, beta1, beta2, eps, weightDecay, this.decoupled ? 1 : 0, 1 - power(beta1, run.step), 1 - power(beta2, run.step)]);
     });
     adamUpdate(run.weights, run.state['m'], run.state['v'], run.gradients, hyper);

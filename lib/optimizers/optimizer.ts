@@ -1,7 +1,7 @@
 // The base class of optimizers: groups of parameters, runs of slab memory, state. A subclass says how one run is updated.
 
 import type { FloatDType, TypedArrayOf } from '../dtype.js';
-import { ArgumentError, BusyError, checkFlag, checkInteger, checkList, checkNumber, checkOptions, expected } from '../errors.js';
+import { ArgumentError, BusyError, checkFlag, checkInteger, checkList, checkNumber, checkOptions, expected, mergeOptions } from '../errors.js';
 import { Layer } from '../layers/layer.js';
 import { allocateShared } from '../native.js';
 import { isBusy } from '../ops/busy.js';
@@ -112,7 +112,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       throw new ArgumentError('there is nothing to optimize: no parameters were given');
     materializeAll(groups.flatMap((group) => group.parameters));
     this.#options = groups.map(({ own }) => {
-      const merged = { ...options, ...own };
+      const merged = mergeOptions<O>(options, own);
       check(merged);
       return merged;
     });
@@ -209,6 +209,10 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   // Neighbours in a slab are updated together; a frozen parameter, or one with another count of steps, interrupts the run.
   #runs(parameters: readonly AnyTensor[], options: O): Run[] {
     const names = this.stateNames(options);
+    holdsWhile(() => {
+      const now = this.stateNames(options);
+      return now.length === names.length && now.every((name, i) => name === names[i]);
+    });
     const moving = movingOf(parameters);
     for (const parameter of moving) touch(parameter);
     const count = (parameter: AnyTensor): number => this.#counts.get(parameter) ?? 0;
@@ -310,7 +314,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     const counts = [...this.#names].map(
       ([parameter, name]) => [parameter, checkInteger(state.counts?.[name], `state.counts['${name}']`, 0)] as const,
     );
-    const options = this.#options.map((own, i) => ({ ...own, ...(state.groups[i] as Partial<O>) }));
+    const options = this.#options.map((own, i) => mergeOptions<O>(own, state.groups[i] as Partial<O>));
     for (const one of options) this.#check(one);
     const own = this.#stateTensors(options);
     for (const [name, tensor] of own) {

@@ -1,5 +1,6 @@
 // Observed steps: a training step that also says what its layers put out, and how far gradients and updates go against the weights.
 
+import { zeros } from '../create.js';
 import { ArgumentError, checkInteger, expected } from '../errors.js';
 import { observeForward } from '../layers/forward.js';
 import { checkLayer } from '../layers/check.js';
@@ -10,7 +11,7 @@ import { sizeOf, withoutGradients } from '../ops/emit.js';
 import { concat, copy } from '../ops/shape.js';
 import { statistics, statisticsBins, statisticsLength, sumSquares, sumSquaresDifference } from '../ops/statistics.js';
 import type { Parameter } from '../parameter.js';
-import { type AnyTensor, Tensor, zeros } from '../tensor.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
 import type { Observation } from './observation.js';
 
 /** Where some numbers of an {@link ObservedNumbers} come from. */

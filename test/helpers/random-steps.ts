@@ -245,7 +245,13 @@ const common = [forward, backward, step, zeroGrad, clearOne, clearAll, setGradie
 const refusable = [setRate, writeWeight, writeGradient, load, saveAndLoad, seed, draw, readRate, readLoss, count, writePlain, leaf, earlier, argument, swallowed]; // biome-ignore format: one line
 
 const anything = fc.oneof(...common.map((arbitrary) => ({ arbitrary, weight: 30 })), ...refusable.map((arbitrary) => ({ arbitrary, weight: 1 })));
-const outside = fc.oneof(...[...common, setRate, writeWeight, writeGradient, load, saveAndLoad, seed, draw]);
+const momentum = fc.tuple(index(2), fc.constantFrom(0, 0.75)).map(([o, value]) =>
+  say(`if (o${o} instanceof SGD) o${o}.groups[0].options.momentum = ${value}`, ({ optimizers: both }) => {
+    const one = both[o];
+    if (one instanceof SGD) one.groups[0].options.momentum = value;
+  }),
+);
+const outside = fc.oneof(...[...common, momentum, setRate, writeWeight, writeGradient, load, saveAndLoad, seed, draw]);
 const few = fc.array(anything, { maxLength: 3 });
 
 /** A case: a world, a step, and what comes between steps. */

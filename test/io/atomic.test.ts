@@ -1,12 +1,11 @@
 // Proves lib/io/atomic.ts: whichever system call fails, the name holds the old content or all of the new, and no temporary file stays.
 
 import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { mkdir, open, realpath, rename, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { ArgumentError } from '../../lib/errors.js';
-import { type FileCalls, writeFileAtomic } from '../../lib/io/atomic.js';
+import { type FileCalls, system, writeFileAtomic } from '../../lib/io/atomic.js';
 
 const inFolder = async (use: (folder: string) => Promise<void>): Promise<void> => {
   const folder = mkdtempSync(join(tmpdir(), 'nodegrad-atomic-'));
@@ -27,18 +26,24 @@ function failing(number: number): { calls: FileCalls; made: () => number } {
     return body();
   };
   const calls: FileCalls = {
-    mkdir: (folder) => count(() => mkdir(folder, { recursive: true })),
-    realpath: (path) => count(() => realpath(path)),
-    open: (path, flags) => count(() => open(path, flags)),
-    write: (file, piece) => count(async () => (await file.write(piece, 0, Math.min(3, piece.length))).bytesWritten),
-    sync: (file) => count(() => file.sync()),
+    mkdir: (folder) => count(() => system.mkdir(folder)),
+    stat: (path) => count(() => system.stat(path)),
+    access: (path) => count(() => system.access(path)),
+    realpath: (path) => count(() => system.realpath(path)),
+    readlink: (path) => count(() => system.readlink(path)),
+    open: (path, flags, mode) => count(() => system.open(path, flags, mode)),
+    status: (file) => count(() => system.status(file)),
+    chown: (file, user, group) => count(() => system.chown(file, user, group)),
+    chmod: (file, mode) => count(() => system.chmod(file, mode)),
+    write: (file, piece) => count(() => system.write(file, piece.subarray(0, 3))),
+    sync: (file) => count(() => system.sync(file)),
     // A close that fails has closed all the same.
     close: async (file) => {
       await file.close();
       await count(async () => {});
     },
-    rename: (from, to) => count(() => rename(from, to)),
-    unlink,
+    rename: (from, to) => count(() => system.rename(from, to)),
+    unlink: (path) => system.unlink(path),
   };
   return { calls, made: () => made };
 }
@@ -95,7 +100,10 @@ test('a symbolic link stays a link, and what it points to is replaced', async (t
 test('a folder in the place of the file, and paths that are none, are refused with typed errors', async (t) => {
   await inFolder(async (folder) => {
     mkdirSync(join(folder, 'taken'));
-    await t.throwsAsync(writeFileAtomic(join(folder, 'taken'), [bytes('x')]), { instanceOf: ArgumentError, message: /EISDIR/ });
+    await t.throwsAsync(writeFileAtomic(join(folder, 'taken'), [bytes('x')]), {
+      instanceOf: ArgumentError,
+      message: /a folder, not a regular file/,
+    });
     t.deepEqual(readdirSync(folder), ['taken']);
     writeFileSync(join(folder, 'file'), '');
     await t.throwsAsync(writeFileAtomic(join(folder, 'file', 'x'), [bytes('x')]), { instanceOf: ArgumentError, message: /ENOTDIR|EEXIST/ });

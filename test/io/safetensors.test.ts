@@ -15,7 +15,8 @@ import {
   readSafetensors,
   writeSafetensors,
 } from '../../lib/io/safetensors.js';
-import { type AnyTensor, Tensor, tensor } from '../../lib/tensor.js';
+import { tensor } from '../../lib/create.js';
+import { type AnyTensor, Tensor } from '../../lib/tensor.js';
 
 const inFolder = async (use: (folder: string) => Promise<void>): Promise<void> => {
   const folder = mkdtempSync(join(tmpdir(), 'nodegrad-safetensors-'));

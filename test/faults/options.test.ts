@@ -1,0 +1,288 @@
+// An option that is undefined is an option that was not given, everywhere; the options are read off the declarations, so that none is forgotten.
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import test from 'ava';
+import ts from 'typescript';
+import * as lib from '../../lib/index.js';
+import { root } from '../helpers/sources.js';
+
+type Options = Record<string, unknown>;
+
+/** Something that takes options: what it makes of them, and those that it cannot do without. */
+interface Taker {
+  readonly take: (options: never) => unknown;
+  readonly needs?: Options;
+  /** Declared as needed, and yet with a default here. */
+  readonly optional?: readonly string[];
+  /** Options for which null is a value. */
+  readonly nullable?: readonly string[];
+}
+
+const x = lib.tensor([
+  [1, 2],
+  [3, 5],
+]);
+const images = lib.ones([2, 6, 6, 2]);
+const kernel = lib.full([3, 3, 2, 2], 0.5);
+const labels = lib.Tensor.from(Int32Array.of(0, 1));
+const pairs = new lib.TensorDataset(x, labels);
+const pictures = new lib.TensorDataset(lib.Tensor.from(new Uint8Array(72).fill(7), [2, 6, 6, 1]), labels);
+const silent = { progress: false, log: false } as const;
+
+function model(): lib.Sequential {
+  lib.setSeed(3);
+  return new lib.Sequential([new lib.Linear(2, 3), new lib.ReLU(), new lib.Linear(3, 2)]);
+}
+
+async function trained(options: Options): Promise<unknown> {
+  const net = model();
+  const history = await net.fit(pairs, { loss: new lib.CrossEntropyLoss(), optimizer: new lib.SGD(net, { lr: 0.1 }), ...options, ...silent });
+  return [net, history.epochs.map(({ loss, metrics }) => [loss, metrics])];
+}
+
+/** Two steps of an optimizer on a weight, alone and in a group under options of everybody. */
+function steps(make: (target: never, options: never) => lib.Optimizer): (options: never) => unknown {
+  return (options: Options) =>
+    [false, true].map((inGroup) => {
+      const w = lib.tensor([1, -2]);
+      w.requiresGrad = true;
+      const others = { lr: 0.25, weightDecay: 0.5 };
+      const optimizer = inGroup ? make([{ parameters: [w], ...options }] as never, others as never) : make([w] as never, options as never);
+      for (let i = 0; i < 2; i++) {
+        w.mul(3).sum().backward();
+        optimizer.step();
+      }
+      return [w, optimizer.groups.map((group) => group.options)];
+    });
+}
+
+const schedule = (make: (optimizer: lib.Optimizer, options: never) => lib.Schedule): ((options: never) => unknown) => {
+  return (options) => {
+    const made = make(new lib.SGD(model(), { lr: 0.1 }), options);
+    return [0, 1, 2, 5].map((epoch) => made.factor(epoch));
+  };
+};
+
+const reduces = ['sum', 'mean', 'max', 'min', 'argmax', 'argmin'] as const;
+const small = { classes: 3, inputSize: 32 };
+
+/** Who takes the options of each exported interface. */
+const takers: Record<string, Taker | readonly Taker[]> = {
+  CreateOptions: [{ take: (o) => lib.ones([2], o) }, { take: (o) => lib.zeros([2], o) }, { take: (o) => lib.full([2], 3, o) }],
+  MatmulOptions: { take: (o) => x.matmul(x, o) },
+  HistogramOptions: { take: (o) => lib.histogram(x, o) },
+  ReduceOptions: reduces.map((name) => ({ take: (o) => (name.startsWith('arg') ? x[name](0, o) : x[name](0, o)) })),
+  VarianceOptions: (['var', 'std'] as const).map((name) => ({ take: (o) => x[name](0, o) })),
+  CrossEntropyOptions: [{ take: (o) => lib.crossEntropy(x, labels, o) }, { take: (o) => new lib.CrossEntropyLoss(o) }],
+  MSELossOptions: [{ take: (o) => lib.mseLoss(x, x.mul(2), o) }, { take: (o) => new lib.MSELoss(o) }],
+  DropoutOptions: { take: (o) => (lib.setSeed(1), lib.dropout(x, 0.5, o)) },
+  Conv2dFunctionOptions: { take: (o) => lib.conv2d(images, kernel, null, o) },
+  ConvTranspose2dFunctionOptions: { take: (o) => lib.convTranspose2d(images, kernel, null, o) },
+  PoolOptions: { take: (o) => lib.maxPool2d(images, 2, o) },
+  MaxPool2dOptions: [{ take: (o) => lib.maxPool2d(images, 2, o) }, { take: (o) => new lib.MaxPool2d(2, o) }],
+  AvgPool2dOptions: [{ take: (o) => lib.avgPool2d(images, 2, o) }, { take: (o) => new lib.AvgPool2d(2, o) }],
+  FractionalPoolOptions: { take: (o) => new lib.FractionalMaxPool2d(3, o) },
+  FractionalMaxPool2dOptions: { take: (o) => (lib.setSeed(1), lib.fractionalMaxPool2d(images, 4, o)) },
+  Pad2dOptions: [{ take: (o) => lib.pad2d(images, 1, o) }, { take: (o) => new lib.Pad2d(1, o) }],
+  Upsample2dOptions: [
+    { take: (o) => lib.upsample2d(images, o), needs: { scale: 2 } },
+    { take: (o) => new lib.Upsample(o), needs: { size: 12 } },
+  ],
+  LocalResponseNormOptions: [{ take: (o) => lib.localResponseNorm(images, 3, o) }, { take: (o) => new lib.LocalResponseNorm(3, o) }],
+  LoadOptions: { take: (o) => model().loadStateDict(model().stateDict(), o) },
+  SummaryOptions: { take: (o) => model().summary(o) },
+  CostOptions: [{ take: (o) => lib.multiplyAccumulates(lib.mlp(), o) }, { take: (o) => lib.weightLayers(lib.mlp(), o) }],
+  ParameterOptions: { take: (o) => new lib.Parameter([2], o), needs: { init: new lib.Zeros() } },
+  BufferOptions: { take: (o) => new lib.Buffer([2], o) },
+  SequentialOptions: { take: (o) => new lib.Sequential([new lib.ReLU()], o) },
+  LinearOptions: { take: (o) => new lib.Linear(2, 3, o) },
+  ConvolutionLayerOptions: { take: (o) => new lib.Conv2d(2, 2, 3, o) },
+  Conv2dOptions: { take: (o) => new lib.Conv2d(2, 2, 3, o) },
+  ConvTranspose2dOptions: { take: (o) => new lib.ConvTranspose2d(2, 2, 3, o) },
+  BatchNormOptions: [
+    { take: (o) => new lib.BatchNorm1d(2, o), nullable: ['momentum'] },
+    { take: (o) => new lib.BatchNorm2d(2, o), nullable: ['momentum'] },
+  ],
+  GroupNormOptions: [
+    { take: (o) => new lib.LayerNorm(2, o) },
+    { take: (o) => new lib.GroupNorm(1, 2, o) },
+    { take: (o) => new lib.InstanceNorm2d(2, o) },
+  ],
+  NormalOptions: { take: (o) => new lib.Normal(o) },
+  UniformOptions: { take: (o) => new lib.Uniform(o) },
+  ScaledOptions: [{ take: (o) => new lib.Xavier(o) }, { take: (o) => new lib.He(o) }],
+  OptimizerOptions: { take: steps((target, options) => new lib.SGD(target, options)), needs: { lr: 0.1 } },
+  SGDOptions: { take: steps((target, options) => new lib.SGD(target, options)), needs: { lr: 0.1 } },
+  AdamOptions: [
+    { take: steps((target, options) => new lib.Adam(target, options)), optional: ['lr'] },
+    { take: steps((target, options) => new lib.AdamW(target, options)), optional: ['lr'] },
+  ],
+  ClipGradNormOptions: {
+    take: (o) => {
+      const net = model();
+      net.forward(x).sum().backward();
+      return [lib.clipGradNorm(net, 0.1, o), net.parameters().map((parameter) => parameter.grad)];
+    },
+  },
+  ExponentialLROptions: [
+    { take: schedule((optimizer, o) => new lib.ExponentialLR(optimizer, o)), needs: { k: 0.1 } },
+    { take: schedule((optimizer, o) => new lib.ExponentialLR(optimizer, o)), needs: { gamma: 0.5 } },
+  ],
+  MultiStepLROptions: { take: schedule((optimizer, o) => new lib.MultiStepLR(optimizer, o)), needs: { milestones: [2] } },
+  PolynomialLROptions: { take: schedule((optimizer, o) => new lib.PolynomialLR(optimizer, o)), needs: { epochs: 4 } },
+  StepLROptions: { take: schedule((optimizer, o) => new lib.StepLR(optimizer, o)), needs: { stepSize: 2 } },
+  AugmentedOptions: { take: (o) => lib.augmented(pictures, [lib.randomFlip()], o).batch(Int32Array.of(0)).inputs },
+  CifarDatasetOptions: { take: (o) => lib.datasets.cifar10(o), needs: { dir: '/nowhere' } },
+  ColourComponentsOptions: {
+    take: (o) =>
+      lib.colourComponents(
+        new lib.TensorDataset(
+          lib.Tensor.from(
+            Uint8Array.from({ length: 216 }, (_, i) => i),
+            [2, 6, 6, 3],
+          ),
+          labels,
+        ),
+        o,
+      ),
+  },
+  ColourJitterOptions: { take: (o) => lib.colourJitter(o) },
+  CutoutOptions: { take: (o) => lib.cutout(o), needs: { size: 2 } },
+  ImageFolderOptions: { take: (o) => lib.datasets.imageFolder('/nowhere', o), needs: { size: 8 } },
+  LensDistortionOptions: { take: (o) => lib.lensDistortion(o) },
+  PcaColourJitterOptions: { take: (o) => lib.pcaColourJitter(o) },
+  RandomAffineOptions: { take: (o) => lib.randomAffine(o) },
+  RandomCropOptions: { take: (o) => lib.randomCrop(o) },
+  RandomFlipOptions: { take: (o) => lib.randomFlip(o) },
+  RandomResizedCropOptions: { take: (o) => lib.randomResizedCrop(o) },
+  DataLoaderOptions: { take: (o) => [...new lib.DataLoader(pairs, o)] },
+  DigitsOptions: {
+    take: async (o) => (await lib.datasets.digits({ ...(o as Options), train: 3, test: 1 })).train,
+    needs: { train: 3, test: 1 },
+  },
+  MnistOptions: { take: (o) => lib.datasets.mnist(o), needs: { dir: '/nowhere', download: false } },
+  SplitOptions: { take: (o) => lib.split(pairs, [0.5, 0.5], o) },
+  TensorDatasetOptions: { take: (o) => new lib.TensorDataset(x, labels, o) },
+  CifarOptions: { take: (o) => lib.decodeCifar(new Uint8Array(3073), o) },
+  IdxOptions: { take: (o) => lib.readIdx(lib.writeIdx(Uint8Array.of(1, 2), [2]), o) },
+  CheckpointOptions: { take: (checkpoint) => trained({ checkpoint }) },
+  EvaluateOptions: { take: (o) => model().evaluate(pairs, o), needs: { loss: new lib.CrossEntropyLoss() } },
+  PredictOptions: { take: (o) => model().predict(x, o) },
+  FitOptions: { take: trained, needs: silent },
+  LinearHistogramOptions: {
+    take: (o) => {
+      const histogram = lib.histogramEdges.slice(1).map((_, i) => Number(i === 140));
+      return lib.linearHistogram({ mean: 1, std: 0, min: 1, max: 1.1, zeros: 0, nonFinite: 0, histogram } as lib.Distribution, o);
+    },
+  },
+  SafetensorsOptions: { take: (o) => lib.decodeSafetensors(lib.encodeSafetensors(new Map([['x', x]])), o) },
+  SitterOptions: { take: (o) => Object.entries(new lib.Sitter(o)) },
+  LinearModelOptions: { take: (o) => lib.linearModel(o) },
+  MlpOptions: { take: (o) => lib.mlp(o) },
+  ImageModelOptions: { take: (o) => lib.squeezenet(o) },
+  BlockOptions: { take: (o) => new lib.BasicBlock(o), needs: { inChannels: 2, channels: 2, outChannels: 4 } },
+  ResidualBlockOptions: { take: (o) => new lib.BasicBlock(o), needs: { inChannels: 2, channels: 2, outChannels: 4 } },
+  BottleneckOptions: { take: (o) => new lib.Bottleneck(o), needs: { inChannels: 2, channels: 2, outChannels: 4 } },
+  PreActBlockOptions: { take: (o) => new lib.PreActBlock(o), needs: { inChannels: 2, channels: 2, outChannels: 4 } },
+  Lenet5Options: { take: (o) => lib.lenet5(o) },
+  SmallConvNetOptions: { take: (o) => lib.smallConvNet(o) },
+  AlexNetOptions: { take: (o) => new lib.AlexNet(o) },
+  VggOptions: { take: (o) => lib.vgg11(o), needs: small },
+  VggModelOptions: { take: (o) => new lib.Vgg(o), needs: { depth: 11, ...small } },
+  CifarVggOptions: { take: (o) => lib.cifarVgg(o) },
+  ConvolutionUnitOptions: { take: (o) => new lib.ConvolutionUnit(o), needs: { inChannels: 2, outChannels: 2, kernel: 3 } },
+  InceptionOptions: { take: (o) => new lib.Inception(o), needs: { inChannels: 4, filters: [1, 1, 1, 1, 1, 1] } },
+  AuxiliaryHeadOptions: { take: (o) => new lib.AuxiliaryHead(o), needs: { inChannels: 4, classes: 3, width: 4 } },
+  GoogLeNetOptions: { take: (o) => new lib.GoogLeNet(o) },
+  ResNetOptions: { take: (o) => lib.resnet18(o) },
+  BottleneckNetOptions: { take: (o) => lib.resnet50(o) },
+  ResNetModelOptions: { take: (o) => new lib.ResNet(o), needs: { blocks: [1, 1] } },
+  CifarResNetOptions: { take: (o) => lib.cifarResnet(o) },
+  CifarResNeXtOptions: { take: (o) => lib.cifarResnext(o) },
+  PreActResNetOptions: { take: (o) => new lib.PreActResNet(o), needs: { blocks: 1 } },
+  PreActDepthOptions: { take: (o) => lib.preactResnet(o) },
+  WideResNetOptions: { take: (o) => lib.wideResnet({ ...(o as Options), widen: 1 }) },
+  DenseLayerOptions: { take: (o) => new lib.DenseLayer(o), needs: { inChannels: 2, growth: 2 } },
+  DenseNetOptions: { take: (o) => new lib.DenseNet(o), needs: { blocks: [1, 1] } },
+  CifarDenseNetOptions: [{ take: (o) => lib.cifarDensenet(o) }, { take: (o) => lib.cifarDensenet(o), needs: { compress: false } }],
+  FractalNetOptions: { take: (o) => new lib.FractalNet(o), needs: { widths: [4, 4] } },
+  FireOptions: { take: (o) => new lib.Fire(o), needs: { inChannels: 2, squeeze: 2, expand: 2 } },
+  SqueezeNetOptions: { take: (o) => new lib.SqueezeNet(o) },
+  LoadPyTorchOptions: { take: (o) => lib.loadPyTorch(lib.mlp(), '/nowhere', o) },
+  PyTorchOptions: { take: (o) => lib.savePyTorch(lib.mlp(), '/nowhere/at.all', o) },
+  NetworkInNetworkOptions: { take: (o) => lib.networkInNetwork(o) },
+};
+
+/** The exported interfaces whose names end in Options: their options, and which of them may be left out. */
+function declared(): Map<string, Map<string, boolean>> {
+  const path = join(root, 'dist/lib/index.d.ts');
+  const program = ts.createProgram([path], { module: ts.ModuleKind.Node16, moduleResolution: ts.ModuleResolutionKind.Node16, noLib: true });
+  const checker = program.getTypeChecker();
+  const source = program.getSourceFile(path) as ts.SourceFile;
+  const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(source) as ts.Symbol);
+  const found = new Map<string, Map<string, boolean>>();
+  for (const symbol of exported.filter(({ name }) => /\wOptions$/.test(name))) {
+    const target = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
+    const properties = checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(target));
+    found.set(symbol.name, new Map(properties.map(({ name, flags }) => [name, (flags & ts.SymbolFlags.Optional) !== 0])));
+  }
+  return found;
+}
+
+/** What came out, as plain data: tensors and layers by their contents, errors by their messages. */
+function plain(value: unknown, depth = 0): unknown {
+  if (value instanceof lib.Tensor) return [value.dtype, String(value.shape), createHash('sha1').update(String(value.data)).digest('hex')];
+  if (value instanceof lib.Layer) {
+    const weights =
+      value.parameterCount() < 1e4 ? [...value.stateDict()].map(([path, tensor]) => [path, plain(tensor)]) : value.parameterCount();
+    return [value.constructor.name, value.config(), weights];
+  }
+  if (depth > 6 || typeof value !== 'object' || value === null || ArrayBuffer.isView(value))
+    return typeof value === 'function' ? 'function' : value;
+  if (Array.isArray(value)) return value.map((item) => plain(item, depth + 1));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item, depth + 1)]));
+}
+
+async function outcome({ take }: Taker, options: Options): Promise<unknown> {
+  try {
+    lib.setSeed(7);
+    return plain(await take(options as never));
+  } catch (error) {
+    if (!(error instanceof lib.NodegradError)) throw error;
+    return { error: error.code, message: error.message };
+  }
+}
+
+const interfaces = declared();
+const listOf = (name: string): readonly Taker[] => [takers[name] ?? []].flat();
+
+test('every exported interface of options stands in the table of this test (fault F13)', (t) => {
+  t.true(interfaces.size > 80);
+  t.deepEqual([...interfaces.keys()].filter((name) => !(name in takers)).sort(), [], 'without a row');
+  t.deepEqual(
+    Object.keys(takers).filter((name) => !interfaces.has(name)),
+    [],
+    'a row without an interface',
+  );
+  for (const [name, options] of interfaces) t.true(options.size > 0, `${name} has options`);
+});
+
+for (const [name, options] of interfaces) {
+  // One after the other: they set the seed of the process.
+  test.serial(`${name}: undefined is the default of every option, and null is refused (fault F13)`, async (t) => {
+    for (const taker of listOf(name)) {
+      const { needs = {}, optional = [], nullable = [] } = taker;
+      const without = await outcome(taker, needs);
+      const free = [...options].filter(([key, isOptional]) => (isOptional || optional.includes(key)) && !(key in needs)).map(([key]) => key);
+      for (const key of free) {
+        t.deepEqual(await outcome(taker, { ...needs, [key]: undefined }), without, `${key}: undefined`);
+        if (nullable.includes(key)) continue;
+        const refused = (await outcome(taker, { ...needs, [key]: null })) as { error?: string; message?: string };
+        t.is(refused.error, 'ERR_ARGUMENT', `${key}: null gave ${JSON.stringify(refused)?.slice(0, 200)}`);
+        t.regex(refused.message ?? '', new RegExp(`${key}.*received null|unknown option .${key}`));
+      }
+      const all = Object.fromEntries(free.map((key) => [key, undefined]));
+      t.deepEqual(await outcome(taker, { ...all, ...needs }), without, 'all of them undefined');
+    }
+  });
+}
