@@ -55,7 +55,8 @@ class Net extends Layer {
   forward(x: Tensor): Tensor {
     let y = relu(this.body.forward(x));
     if (this.norm !== null) y = this.norm.forward(y);
-    if (this.kind.skip && this.training) y = choose(y, drawBit(this.bits, 0.5), (inner) => this.inner.forward(inner), (inner) => inner); // biome-ignore format: one line
+    if (this.kind.skip && this.training)
+      y = choose(y, drawBit(this.bits, 0.5), (inner) => this.inner.forward(inner), (inner) => inner); // biome-ignore format: one line
     else y = this.inner.forward(y);
     return this.kind.drop ? this.drop.forward(y) : y;
   }
@@ -244,7 +245,10 @@ const swallowed = fc.constant(
 const common = [forward, backward, step, zeroGrad, clearOne, clearAll, setGradient, scaleGradient, schedule, freeze, trained, mode, clip, watched, masked, giveLoss, giveGradient, giveWeight, giveState, usePlain, inputGradient]; // biome-ignore format: one line
 const refusable = [setRate, writeWeight, writeGradient, load, saveAndLoad, seed, draw, readRate, readLoss, count, writePlain, leaf, earlier, argument, swallowed]; // biome-ignore format: one line
 
-const anything = fc.oneof(...common.map((arbitrary) => ({ arbitrary, weight: 30 })), ...refusable.map((arbitrary) => ({ arbitrary, weight: 1 })));
+const anything = fc.oneof(
+  ...common.map((arbitrary) => ({ arbitrary, weight: 30 })),
+  ...refusable.map((arbitrary) => ({ arbitrary, weight: 1 })),
+);
 const momentum = fc.tuple(index(2), fc.constantFrom(0, 0.75)).map(([o, value]) =>
   say(`if (o${o} instanceof SGD) o${o}.groups[0].options.momentum = ${value}`, ({ optimizers: both }) => {
     const one = both[o];

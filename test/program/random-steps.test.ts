@@ -83,7 +83,8 @@ test(`${runs} random step functions do eagerly and compiled the same to the last
     const whole = one.way !== 'many' || compiled.states.length > 0 || eager.error === null;
     if (compiled.error !== null) {
       if (!(compiled.error instanceof NodegradError)) fail(`not an error of the library: ${compiled.error.stack}`);
-      if (eager.error === null && !(compiled.error instanceof UnrecordableError)) fail(`only the compiled step failed: ${compiled.error.stack}`);
+      if (eager.error === null && !(compiled.error instanceof UnrecordableError))
+        fail(`only the compiled step failed: ${compiled.error.stack}`);
       if (!compiled.isClean && whole && one.way !== 'many') fail(`something was left behind by: ${compiled.error.message}`);
       if (compiled.error instanceof UnrecordableError) refused += 1;
       else failed += 1;
@@ -94,7 +95,13 @@ test(`${runs} random step functions do eagerly and compiled the same to the last
       if (is !== should) fail(`state ${i} differs:\ncompiled ${is}\neager    ${should}`);
     });
   };
-  const { failed: found, counterexample, errorInstance, seed: used, counterexamplePath } = await fc.check(fc.asyncProperty(cases, check), {
+  const {
+    failed: found,
+    counterexample,
+    errorInstance,
+    seed: used,
+    counterexamplePath,
+  } = await fc.check(fc.asyncProperty(cases, check), {
     seed,
     numRuns: runs,
     markInterruptAsFailure: true,
