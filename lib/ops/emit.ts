@@ -3,7 +3,7 @@
 import { type DType, type TypedArray, type TypedArrayOf, arrayTypes } from '../dtype.js';
 import { ArgumentError, NativeError } from '../errors.js';
 import { allocate, run } from '../native.js';
-import { type Watcher, watch } from '../recording.js';
+import { type Watcher, isWatched, unrecordable, watch } from '../recording.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { refuseBusy, stepsInFlight } from './busy.js';
 import type { Op, OutputSpecification, Plan } from './define.js';
@@ -200,11 +200,13 @@ function refuseOutdated(inputs: readonly AnyTensor[]): void {
   const known = node.inputs.find(({ stamp }) => stamp === changed.stamp) ?? changed;
   const { path } = known as { path?: string };
   const what = path === undefined || path === '' ? 'a tensor' : `parameter '${path}'`;
-  throw new ArgumentError(
+  const message =
     `backward() of operation '${node.op.name}'${node.path === '' ? '' : ` in layer '${node.path}'`} needs ${what} of shape ` +
-      `[${known.shape.join(', ')}] as it was in the forward pass, but it was updated since then. Call backward() before the update ` +
-      '(optimizer.step(), loadStateDict()), or run the forward pass again after it',
-  );
+    `[${known.shape.join(', ')}] as it was in the forward pass, but it was updated since then. Call backward() before the update ` +
+    '(optimizer.step(), loadStateDict()), or run the forward pass again after it';
+  // A recorded step takes all ways, also those that an eager one may skip.
+  if (isWatched()) unrecordable(message);
+  throw new ArgumentError(message);
 }
 
 /** Notes that the memory of a tensor is updated in place: backward() refuses to use it for what was computed before. */

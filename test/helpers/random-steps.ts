@@ -262,8 +262,11 @@ const few = fc.array(anything, { maxLength: 3 });
 export interface Case {
   readonly kind: WorldKind;
   readonly body: readonly Statement[];
+  /** A step of its own that follows each step, compiled by itself. */
+  readonly second: readonly Statement[];
   readonly between: readonly Statement[];
-  readonly way: 'sync' | 'awaited' | 'many';
+  /** `queued`: all steps are called before the first is awaited. Nothing comes between those, nor between many in one call. */
+  readonly way: 'sync' | 'awaited' | 'queued' | 'many';
 }
 
 const optimizer = fc.constantFrom('SGD', 'momentum', 'Adam') as fc.Arbitrary<WorldKind['first']>;
@@ -281,12 +284,13 @@ export const cases: fc.Arbitrary<Case> = fc.record({
     fc.tuple(few, forward, few, backward, few, step, few).map((parts) => parts.flat()),
     fc.array(anything, { minLength: 1, maxLength: 8 }),
   ),
+  second: fc.oneof(fc.constant([]), fc.array(anything, { maxLength: 4 })),
   between: fc.array(outside, { maxLength: 3 }),
-  way: fc.constantFrom('sync', 'awaited', 'many') as fc.Arbitrary<Case['way']>,
+  way: fc.constantFrom('sync', 'awaited', 'queued', 'many') as fc.Arbitrary<Case['way']>,
 });
 
 /** A case as source text. */
-export function textOf({ kind, body, between, way }: Case): string {
+export function textOf({ kind, body, second, between, way }: Case): string {
   const lines = (list: readonly Statement[]): string => list.map(({ text }) => `    ${text};`).join('\n');
-  return `// ${JSON.stringify(kind)}, ${way}\n  step(x) {\n${lines(body)}\n  }\n  between two steps {\n${lines(between)}\n  }`;
+  return `// ${JSON.stringify(kind)}, ${way}\n  step(x) {\n${lines(body)}\n  }\n  second(x) {\n${lines(second)}\n  }\n  between two steps {\n${lines(between)}\n  }`;
 }
