@@ -33,8 +33,11 @@ export interface StepHook {
   advance(): void;
   /** Remembers where things stand; calling the result puts them back. */
   mark(): () => void;
-  /** A step failed, and others have counted on from it: takes it off, where a number may be used twice. */
-  discount?(): void;
+  /**
+   * A step failed, and others have counted on from it: takes it off, where a number may be used twice. `restore` is what its `mark` gave,
+   * `isLast` says that those others are no steps of this program.
+   */
+  discount?(restore: () => void, isLast: boolean): void;
 }
 
 /** Where operations go: they run now (`eager`), or a recorder appends them to a step program. Nothing else allocates outputs or runs. */

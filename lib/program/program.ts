@@ -89,6 +89,8 @@ export class Program<R> {
   readonly #before: readonly (() => void)[];
   /** Whether a step leaves everything so that this program serves the next one too; null before the first. */
   #repeats: boolean | null = null;
+  /** How many steps were prepared. */
+  #prepared = 0;
   readonly #results: readonly Result[];
   readonly #rebuild: (results: AnyTensor[]) => unknown;
   /** Kept alive for native code. */
@@ -118,6 +120,7 @@ export class Program<R> {
     const slots = results.map(({ slot }) => slot);
     const recording = fuse(recorded, slots);
     this.recording = recording;
+    if (recording.mayEnd === true) this.#repeats = false;
     this.plan = planMemory(
       recording,
       slots.map(({ buffer }) => buffer),
@@ -174,6 +177,7 @@ export class Program<R> {
   /** What each step does in JavaScript: counts move on, live inputs get their values. */
   #advance(): void {
     if (this.recording.hooks.length > 0) counted += 1;
+    this.#prepared += 1;
     for (const one of this.#before) one();
     this.#repeats ??= this.#holds();
   }
@@ -189,10 +193,17 @@ export class Program<R> {
     return this.#rebuild(tensors) as R;
   }
 
-  #mark(): () => void {
-    const marks = this.recording.hooks.map((hook) => hook.mark());
-    return () => {
-      for (const restore of marks) restore();
+  #mark(): { restore: () => void; discount: () => void } {
+    const { hooks } = this.recording;
+    const marks = hooks.map((hook) => hook.mark());
+    const number = this.#prepared + 1;
+    return {
+      restore: () => {
+        for (const restore of marks) restore();
+      },
+      discount: () => {
+        for (const [i, hook] of hooks.entries()) hook.discount?.(marks[i], this.#prepared === number);
+      },
     };
   }
 
@@ -200,7 +211,7 @@ export class Program<R> {
   run(inputs: TypedArray[]): R {
     if (this.#flights.count > 0) throw new BusyError('steps are in flight: await them before step.sync()');
     refuseOverlap(this.footprint);
-    const restore = this.#mark();
+    const { restore } = this.#mark();
     // Arguments are read where they lie; what the step itself changes is read as it was before.
     const { written } = this.footprint;
     try {
@@ -232,7 +243,7 @@ export class Program<R> {
       this.#runHere(inputs, settled);
       return;
     }
-    const restore = this.#mark();
+    const { restore, discount } = this.#mark();
     try {
       this.#advance();
       const number = counted;
@@ -244,7 +255,7 @@ export class Program<R> {
           if (problem !== null) {
             // Another step has counted on from here: masks that it drew must not come again.
             if (counted === number) restore();
-            else for (const hook of this.recording.hooks) hook.discount?.();
+            else discount();
             return settled(new NativeError(problem));
           }
           this.#microseconds = microseconds;
@@ -276,7 +287,7 @@ export class Program<R> {
     memory: RunMemory,
     settled: (problem: string | null, done: number, read: (step: number) => R) => void,
   ): void {
-    const restore = this.#mark();
+    const { restore } = this.#mark();
     const live = memory.live(steps * this.liveBytes);
     const results = memory.results(steps * this.resultBytes);
     const block = this.#block.subarray(0, this.liveBytes);

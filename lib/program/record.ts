@@ -71,6 +71,8 @@ export interface Recording {
   stamps: readonly Stamp[];
   /** Conditions under which the recording holds: modes of layers, trainable parameters. */
   conditions: readonly (() => boolean)[];
+  /** Whether any step may end what the recording takes for granted. */
+  mayEnd?: boolean;
   /** How many instructions there were before fusing. */
   recorded?: number;
 }
@@ -87,6 +89,7 @@ export class Recorder implements Destination, Watcher {
   readonly conditions: (() => boolean)[] = [];
   /** Set when the step's function has returned, or thrown. */
   isOver = false;
+  mayEnd = false;
   /** One object for all instructions under the same condition. */
   readonly #guards = new Map<string, Guard>();
   #guard: Guard | null = null;
@@ -279,6 +282,7 @@ export class Recorder implements Destination, Watcher {
       );
     }
     this.stamps.push(...this.#stamped.keys());
+    this.mayEnd = this.#states.mayEnd;
     const effects = this.#states.effects();
     if (effects !== null) this.perStep(effects);
   }

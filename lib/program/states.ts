@@ -12,6 +12,8 @@ interface State {
   end: unknown;
   /** Nothing more is to be learned from a look: a condition says what it was, or the recording itself has set it. */
   isKnown: boolean;
+  /** Whether a condition says that it must be as it was. */
+  isTaken: boolean;
   /** Whether each replay sets it: in all steps, or in those where one of these holds. */
   written: true | (() => boolean)[] | null;
   /** What it was set to in all steps, before a part that some steps skip may have changed it again. */
@@ -43,7 +45,7 @@ export class States {
     let state = owners.get(owner);
     if (state === undefined) {
       const start = kind.get(owner);
-      state = { kind, owner, start, end: start, isKnown: false, written: null, settled: start };
+      state = { kind, owner, start, end: start, isKnown: false, isTaken: false, written: null, settled: start };
       owners.set(owner, state);
     }
     return state;
@@ -54,7 +56,8 @@ export class States {
     if (state.isKnown) return;
     if (kind.get(owner) !== state.settled) refuseUnknown();
     state.isKnown = true;
-    if (state.written === true) return;
+    if (state.written === true || state.isTaken) return;
+    state.isTaken = true;
     const { start } = state;
     this.#holdsWhile(() => kind.get(owner) === start);
   }
@@ -79,9 +82,18 @@ export class States {
     }
   }
 
+  /** Whether what the recording takes for granted may end with any step: a part that some steps skip changes it. */
+  get mayEnd(): boolean {
+    return this.#list().some(({ isTaken, written, start, end }) => isTaken && written !== true && written !== null && start !== end);
+  }
+
+  #list(): State[] {
+    return [...this.#all.values()].flatMap((owners) => [...owners.values()]);
+  }
+
   /** What leaves, after each step, the states as the recording left them; null when it changed none. */
   effects(): StepHook | null {
-    const changing = [...this.#all.values()].flatMap((owners) => [...owners.values()]).filter(({ written }) => written !== null);
+    const changing = this.#list().filter(({ written }) => written !== null);
     if (changing.length === 0) return null;
     if (changing.some(({ written, isKnown, end, settled }) => written === true && !isKnown && end !== settled)) refuseUnknown();
     return {
@@ -97,6 +109,9 @@ export class States {
         return () => {
           for (const [i, { kind, owner }] of changing.entries()) if (kind.get(owner) !== before[i]) kind.set(owner, before[i] as never);
         };
+      },
+      discount: (restore, isLast) => {
+        if (isLast) restore();
       },
     };
   }

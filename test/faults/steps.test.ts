@@ -13,7 +13,7 @@ import {
   Parameter,
   SGD,
   Sequential,
-  type Tensor,
+  Tensor,
   Zeros,
   compileStep,
   dropout,
@@ -22,7 +22,7 @@ import {
   setSeed,
   tensor,
 } from '../../lib/index.js';
-import { type Bench, type Way, agrees, loss } from '../helpers/step-ways.js';
+import { type Bench, type Way, agrees, bench, loss, stateOf } from '../helpers/step-ways.js';
 
 // ---- gradients that are set to null, or to a tensor ----
 
@@ -136,6 +136,38 @@ test('a parameter without a gradient is left alone by momentum and decay; one th
     [0.75, 0.9],
   );
   t.throws(() => run((optimizer) => optimizer.zeroGrad({ setToNul: true } as never)), { message: /setToNul/ });
+});
+
+test('a compiled step that native code refuses leaves gradients, modes, rates and counts as they were (faults F10, F12)', async (t) => {
+  for (const way of ['sync', 'awaited'] as const) {
+    const one = bench();
+    const { model, optimizer, schedule } = one;
+    const step = compileStep((x: Tensor, row: Tensor<'int32'>) => {
+      model.weight.grad = null;
+      model.forward(x.gather(row)).sum().backward();
+      optimizer.step();
+      schedule.step();
+      model.freeze().eval();
+    });
+    const call = async (row: number): Promise<unknown> => {
+      const [x, index] = [tensor([[1, 2]]), Tensor.from(Int32Array.of(row))];
+      return way === 'sync' ? step.sync(x, index) : step(x, index);
+    };
+    model
+      .forward(ones([1, 2]))
+      .sum()
+      .backward();
+    (model.bias as unknown as Parameter).grad = null;
+    const before = stateOf(one);
+    await t.throwsAsync(call(7), { message: /gather_rows/ });
+    t.deepEqual(stateOf(one), before, way);
+    model.unfreeze().train();
+    await call(0);
+    t.notDeepEqual(stateOf(one), before, way);
+    const after = stateOf(one);
+    await t.throwsAsync(call(7), { message: /nothing with `requiresGrad`|gather_rows/ });
+    t.deepEqual(stateOf(one), after, way);
+  }
 });
 
 // ---- rates, modes, what is trained ----

@@ -179,6 +179,19 @@ const trained = fc.tuple(parameter, fc.boolean()).map(([p, on]) =>
     at(world, p).requiresGrad = on;
   }),
 );
+const turns = fc.oneof(
+  parameter.map((p) =>
+    say(`p${p}.requiresGrad = !p${p}.requiresGrad`, (world) => {
+      at(world, p).requiresGrad = !at(world, p).requiresGrad;
+    }),
+  ),
+  fc.constant(say('net.train(!net.training)', ({ net }) => void net.train(!net.training))),
+  parameter.map((p) =>
+    say(`p${p}.grad = p${p}.grad === null ? p${p}.mul(2) : null`, (world) => {
+      at(world, p).grad = at(world, p).grad === null ? (noGrad(() => at(world, p).mul(2)) as never) : null;
+    }),
+  ),
+);
 const mode = fc.boolean().map((on) => say(`net.${on ? 'train' : 'eval'}()`, ({ net }) => void net.train(on)));
 const clip = fc
   .tuple(fc.boolean(), index(5))
@@ -242,7 +255,7 @@ const swallowed = fc.constant(
   }),
 );
 
-const common = [forward, backward, step, zeroGrad, clearOne, clearAll, setGradient, scaleGradient, schedule, freeze, trained, mode, clip, watched, masked, giveLoss, giveGradient, giveWeight, giveState, usePlain, inputGradient]; // biome-ignore format: one line
+const common = [forward, backward, step, zeroGrad, clearOne, clearAll, setGradient, scaleGradient, schedule, freeze, trained, mode, turns, clip, watched, masked, giveLoss, giveGradient, giveWeight, giveState, usePlain, inputGradient]; // biome-ignore format: one line
 const refusable = [setRate, writeWeight, writeGradient, load, saveAndLoad, seed, draw, readRate, readLoss, count, writePlain, leaf, earlier, argument, swallowed]; // biome-ignore format: one line
 
 const anything = fc.oneof(
@@ -255,8 +268,10 @@ const momentum = fc.tuple(index(2), fc.constantFrom(0, 0.75)).map(([o, value]) =
     if (one instanceof SGD) one.groups[0].options.momentum = value;
   }),
 );
-const outside = fc.oneof(...[...common, momentum, setRate, writeWeight, writeGradient, load, saveAndLoad, seed, draw]);
-const few = fc.array(anything, { maxLength: 3 });
+const outside = fc.oneof(...[...common, momentum, momentum, setRate, writeWeight, writeGradient, load, saveAndLoad, seed, draw]);
+const list = (from: fc.Arbitrary<Statement>, minLength: number, maxLength: number): fc.Arbitrary<Statement[]> =>
+  fc.array(from, { minLength, maxLength, size: 'max' });
+const few = list(anything, 0, 3);
 
 /** A case: a world, a step, and what comes between steps. */
 export interface Case {
@@ -282,10 +297,10 @@ export const cases: fc.Arbitrary<Case> = fc.record({
   }),
   body: fc.oneof(
     fc.tuple(few, forward, few, backward, few, step, few).map((parts) => parts.flat()),
-    fc.array(anything, { minLength: 1, maxLength: 8 }),
+    list(anything, 1, 9),
   ),
-  second: fc.oneof(fc.constant([]), fc.array(anything, { maxLength: 4 })),
-  between: fc.array(outside, { maxLength: 3 }),
+  second: fc.oneof(fc.constant([]), list(anything, 1, 4)),
+  between: list(outside, 0, 3),
   way: fc.constantFrom('sync', 'awaited', 'queued', 'many') as fc.Arbitrary<Case['way']>,
 });
 

@@ -10,16 +10,12 @@ import { Seeded } from '../helpers/seeded.js';
 
 const runs = Number(process.env['NODEGRAD_FUZZ'] ?? 300);
 const seed = Number(process.env['NODEGRAD_SEED'] ?? 1);
-// The last batch is smaller: another program serves it.
-const sizes = [3, 3, 3, 2];
+// The last batch is smaller: another program serves it. Many steps in one call are more, for a native call that does several of them.
+const sizesOf = (way: Case['way']): number[] => [...new Array<number>(way === 'many' ? 7 : 3).fill(3), 2];
 const width = 3;
-const total = sizes.reduce((sum, size) => sum + size);
 
-const numbers = Float32Array.from(new Seeded(9).uniform(total * width));
-const input = (i: number): Tensor => {
-  const first = sizes.slice(0, i).reduce((sum, size) => sum + size, 0);
-  return Tensor.from(numbers.slice(first * width, (first + sizes[i]) * width), [sizes[i], width]);
-};
+const numbers = Float32Array.from(new Seeded(9).uniform(8 * 3 * width));
+const input = (i: number, size: number): Tensor => Tensor.from(numbers.slice(3 * i * width, (3 * i + size) * width), [size, width]);
 
 /** What a step gave back, bit for bit. */
 function given(value: unknown): unknown {
@@ -38,6 +34,7 @@ interface Seen {
 
 async function run({ kind, body, second, between, way }: Case, compiled: boolean): Promise<Seen> {
   const world = new World(kind);
+  const sizes = sizesOf(way);
   const function_ = (statements: readonly Statement[]) => (x: Tensor, _targets: Tensor) => {
     const frame: Frame = { x, losses: [], out: [] };
     for (const statement of statements) statement.run(world, frame);
@@ -55,16 +52,19 @@ async function run({ kind, body, second, between, way }: Case, compiled: boolean
   };
   try {
     if (way === 'many' && compiled) {
-      const rows = new TensorDataset(Tensor.from(numbers.slice(), [total, width]), Tensor.from(new Float32Array(total)));
+      const total = 3 * (sizes.length - 1) + 2;
+      const rows = new TensorDataset(Tensor.from(numbers.slice(0, total * width), [total, width]), Tensor.from(new Float32Array(total)));
       states.push((await steps[0].many(new DataLoader(rows, { batchSize: sizes[0] }))).map(given));
     } else if (way === 'queued' && compiled) {
-      const results = await Promise.allSettled(sizes.flatMap((_, i) => steps.map((__, which) => Promise.resolve(call(which, input(i))))));
+      const results = await Promise.allSettled(
+        sizes.flatMap((size, i) => steps.map((__, which) => Promise.resolve(call(which, input(i, size))))),
+      );
       for (const result of results) if (result.status === 'rejected') throw result.reason;
       states.push(results.map((result) => given((result as PromiseFulfilledResult<unknown>).value)));
     } else {
       const outputs: unknown[] = [];
-      for (const i of sizes.keys()) {
-        const x = input(i);
+      for (const [i, size] of sizes.entries()) {
+        const x = input(i, size);
         for (const which of way === 'many' ? [0] : steps.keys()) {
           if (alone) before = JSON.stringify(world.look());
           outputs.push(given(await call(which, x)));
