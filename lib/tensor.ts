@@ -614,7 +614,7 @@ export class Tensor<D extends DType = 'float32'> {
   /**
    * Rows of the first axis by index: `y[i] = this[indices[i]]`. Repeated rows add up in the gradient.
    *
-   * @throws {@link ShapeError} for an index outside of the first axis, {@link ArgumentError} for indices that are not int32.
+   * @throws {@link IndexError} for an index outside of the first axis, {@link ArgumentError} for indices that are not int32.
    * @example
    * ```ts
    * import { tensor } from 'nodegrad';

@@ -1,6 +1,6 @@
 // The base class of layers and models: parameters by declaration, paths, modes, state, and the training verbs.
 
-import type { Dataset } from '../data/dataset.js';
+import type { AnyDataset } from '../data/dataset.js';
 import { type DType, type FloatDType, isFloat } from '../dtype.js';
 import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describeShape, expected } from '../errors.js';
 import { currentPath, isTracing, pathDepth, touch, withoutGradients } from '../ops/emit.js';
@@ -348,7 +348,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    * await model.fit(train, { loss: new CrossEntropyLoss(), optimizer, epochs: 5, validation: test });
    * ```
    */
-  fit(data: Dataset<DType, DType>, options: FitOptions): Promise<History> {
+  fit(data: AnyDataset<DType, DType>, options: FitOptions): Promise<History> {
     refuseInStep('fit() was called', 'Call it outside of the step');
     return fit(this as AnyLayer, data, options);
   }
@@ -358,7 +358,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    *
    * @throws {@link ArgumentError} for wrong options or an empty data set, {@link AbortedError} when the signal stopped it.
    */
-  evaluate(data: Dataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
+  evaluate(data: AnyDataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
     refuseInStep('evaluate() was called', 'Call it between two steps');
     return evaluate(this as AnyLayer, data, options);
   }
@@ -369,7 +369,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    * @param inputs - A tensor whose first dimension counts examples, or a data set.
    * @throws {@link ArgumentError} for wrong options, {@link AbortedError} when the signal stopped it.
    */
-  predict(inputs: AnyTensor | Dataset<DType, DType>, options?: PredictOptions): Promise<AnyTensor> {
+  predict(inputs: AnyTensor | AnyDataset<DType, DType>, options?: PredictOptions): Promise<AnyTensor> {
     refuseInStep('predict() was called', 'Call it between two steps, or use forward()');
     return predict(this as AnyLayer, inputs, options);
   }

@@ -39,6 +39,8 @@ export interface Instruction {
   reals: readonly number[];
   /** Runs only where the condition holds. Instructions under different guards are never fused. */
   guard?: Guard;
+  /** What its operation asks of contents is asked before all other instructions run: see passes/checks.ts. */
+  early?: boolean;
   /** Of a fused instruction: names of the operations that it stands for, in their order. */
   of?: readonly string[];
 }
@@ -73,6 +75,8 @@ export interface Recording {
   conditions: readonly (() => boolean)[];
   /** Whether any step may end what the recording takes for granted. */
   mayEnd?: boolean;
+  /** How many instructions come first because checks need what they make. */
+  prelude?: number;
   /** How many instructions there were before fusing. */
   recorded?: number;
 }
@@ -102,7 +106,8 @@ export class Recorder implements Destination, Watcher {
   readonly #stamped = new Map<Stamp, number>();
   /** Tensors that the step's function makes from numbers: no state outlives the step in them. */
   readonly #made = new WeakSet<object>();
-  readonly #arguments = new Set<object>();
+  /** The step's arguments, and their buffers. */
+  readonly #arguments = new Set<unknown>();
   readonly #locals = new Map<object, unknown>();
   readonly #firstNode = nextNode();
   #refusal: UnrecordableError | null = null;
@@ -122,7 +127,7 @@ export class Recorder implements Destination, Watcher {
     const buffer = this.#add({ dtype, size: sizeOf(shape), kind: 'input', data: null });
     this.inputs.push(buffer);
     const tensor = new SymbolicTensor(shape, dtype, buffer, 0, this);
-    this.#arguments.add(tensor);
+    this.#arguments.add(tensor).add(buffer);
     return tensor;
   }
 
@@ -137,7 +142,7 @@ export class Recorder implements Destination, Watcher {
 
   execute(op: Op<unknown>, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[], plan: Plan): void {
     const operands = [...outputs, ...inputs].map((tensor) => this.slot(tensor));
-    if (operands.slice(0, outputs.length).some(({ buffer, size }) => size > 0 && this.inputs.includes(buffer)))
+    if (operands.slice(0, outputs.length).some(({ buffer, size }) => size > 0 && this.#arguments.has(buffer)))
       unrecordable(`[${op.name}] a step program cannot write into its arguments: copy them first`);
     if (operands.slice(0, outputs.length).some(({ buffer, size }) => size > 0 && this.buffers[buffer].kind === 'constant')) {
       unrecordable(`[${op.name}] a step program can only update parameters (new Parameter(…)), not a plain tensor: its values are frozen`);
