@@ -80,10 +80,13 @@ export function stepPrograms<R>(step: CompiledStep<never, R>): StepPrograms<R> {
  * each later call replays the list natively. The numbers are those of the eager step, bit for bit.
  *
  * Learning rates and other optimizer options, step counts and dropout masks go on changing; other captured values (numbers, plain
- * tensors) are frozen when the step is recorded. A step's results are copied out of its memory.
+ * tensors) are frozen when the step is recorded. What `fn` does to gradients (`p.grad = null`), modes, trainable parameters and schedules
+ * (`schedule.step()`) is done in every step; what would happen once instead of in every step is refused, and leaves nothing behind. A step's
+ * results are copied out of its memory.
  *
  * @param fn - The step: `forward`, loss, `backward()`, `optimizer.step()`, `optimizer.zeroGrad()`; returns a tensor or a structure of them.
- * @throws {@link ArgumentError} when `fn` reads a tensor's values while it is recorded, or when a call's arguments are no tensors.
+ * @throws {@link ArgumentError} when `fn` does what cannot be recorded, such as reading a tensor's values or setting `optimizer.lr`; when a
+ *   call's arguments are no tensors, or require a gradient.
  * @example
  * ```ts
  * import { Adam, Linear, Tensor, compileStep, crossEntropy, ones, zeros } from 'nodegrad';

@@ -102,9 +102,12 @@ test(`${runs} random step functions do eagerly and compiled the same to the last
       if (!compiled.isClean) fail(`something was left behind by: ${compiled.error.message}`);
       if (compiled.error instanceof UnrecordableError) refused += 1;
       else failed += 1;
+    } else if (one.kind.skip && /depends on nothing with `requiresGrad`/.test(eager.error?.message ?? '')) {
+      // An eager step that skips all that is trained has no tape; a recorded one has, and adds nothing to it in that step.
+      failed += 1;
     } else if (eager.error !== null) fail(`only the eager step failed: ${eager.error.stack}`);
     else equal += 1;
-    compiled.states.forEach((state, i) => {
+    compiled.states.slice(0, eager.error === null ? undefined : eager.states.length).forEach((state, i) => {
       const [is, should] = [JSON.stringify(state), JSON.stringify(eager.states[i])];
       if (is !== should) fail(`state ${i} differs:\ncompiled ${is}\neager    ${should}`);
     });
