@@ -1,9 +1,12 @@
 // What a step does beside operations while it is recorded: state that JavaScript holds is noted, and what cannot be written down is refused.
 
 import { ArgumentError } from './errors.js';
+import { keepNames } from './names.js';
 
 /** A step's function did what cannot be written down. */
 export class UnrecordableError extends ArgumentError {}
+
+keepNames({ UnrecordableError });
 
 /**
  * One kind of state that JavaScript holds beside tensors: the mode of a layer, whether a tensor requires a gradient. A recording serves

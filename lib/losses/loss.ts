@@ -1,11 +1,13 @@
 // Losses: one number from predictions and targets.
 
+import { ours } from '../foreign.js';
 import type { FloatDType } from '../dtype.js';
-import { ShapeError, checkNumber, checkOptions, describeShape } from '../errors.js';
+import { ShapeError, called, checkNumber, checkOptions, describeShape } from '../errors.js';
 import { sameShape } from '../ops/broadcast.js';
 import { log, mul, sub } from '../ops/elementwise.js';
 import { type CrossEntropyOptions, type Reduction, checkReduction, crossEntropy, reduceLoss } from '../ops/softmax.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
+import { keepNames } from '../names.js';
 
 /**
  * Base class of losses: a rank-0 tensor to call `backward()` on.
@@ -21,6 +23,10 @@ import { type AnyTensor, Tensor } from '../tensor.js';
  * ```
  */
 export abstract class Loss {
+  static {
+    ours(Loss);
+  }
+
   /** The loss of a batch. */
   abstract forward(prediction: AnyTensor, target: AnyTensor): AnyTensor;
 
@@ -88,8 +94,10 @@ export function mseLoss<D extends FloatDType>(prediction: Tensor<D>, target: Ten
   if (!sameShape(x.shape, y.shape)) {
     throw new ShapeError(`[mseLoss] expected a target of shape ${describeShape(x.shape)}, received ${describeShape(y.shape)}`);
   }
-  const difference = sub(x, y);
-  return reduceLoss(mul(difference, difference), reduction);
+  return called('mseLoss', () => {
+    const difference = sub(x, y);
+    return reduceLoss(mul(difference, difference), reduction);
+  });
 }
 
 /**
@@ -115,3 +123,5 @@ export class MSELoss extends Loss {
     return mseLoss(prediction, target, { reduction: this.reduction });
   }
 }
+
+keepNames({ Loss, CrossEntropyLoss, MSELoss });

@@ -1,7 +1,8 @@
 // The one dispatch point: every operation passes here, runs now, and leaves its node on the tape.
 
 import { type DType, type TypedArray, type TypedArrayOf, arrayTypes } from '../dtype.js';
-import { ArgumentError, NativeError } from '../errors.js';
+import { ArgumentError, NativeError, underPublicName } from '../errors.js';
+import { isTypeError } from '../foreign.js';
 import { allocate, run } from '../native.js';
 import { type Watcher, isWatched, unrecordable, watch } from '../recording.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
@@ -245,7 +246,7 @@ function planOf<A>(op: Op<A>, inputs: readonly AnyTensor[], attributes: A): Plan
   try {
     return op.shape(inputs, attributes);
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
+    if (!isTypeError(error)) throw underPublicName(error);
     const known = explain(error, [], inputs);
     throw known === error ? new NativeError(`[${op.name}] ${error.message}: was an ArrayBuffer transferred away?`, { cause: error }) : known;
   }
@@ -309,19 +310,19 @@ export function withPath<R>(path: string, body: () => R): R {
   }
 }
 
+/** Whether the forward of a layer is running. */
+export function isInsideLayer(): boolean {
+  return paths.length > 0;
+}
+
 /** Path of the layer whose forward is running, '' outside of layers. */
 export function currentPath(): string {
   return paths.length === 0 ? '' : paths[paths.length - 1];
 }
 
-/** How many layer forwards are running. */
-export function pathDepth(): number {
-  return paths.length;
-}
-
 export function sizeOf(shape: readonly number[]): number {
   let size = 1;
-  for (const dimension of shape) size *= dimension;
+  for (let d = 0; d < shape.length; d++) size *= shape[d];
   return size;
 }
 

@@ -1,5 +1,6 @@
 // The base class of optimizers: groups of parameters, runs of slab memory, state. A subclass says how one run is updated.
 
+import { isMap, ours } from '../foreign.js';
 import type { FloatDType, TypedArrayOf } from '../dtype.js';
 import { ArgumentError, BusyError, checkFlag, checkInteger, checkList, checkNumber, checkOptions, expected, mergeOptions } from '../errors.js';
 import { Layer } from '../layers/layer.js';
@@ -11,6 +12,7 @@ import { Parameter, materializeAll } from '../parameter.js';
 import { isWatched, makes, recordingLocal, refuseInStep } from '../recording.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { checkLeaves, type Home, homeOf, movingOf, parametersOf, part, segmentsOf, touchGradients } from './memory.js';
+import { keepNames } from '../names.js';
 
 /** What every optimizer has per group. */
 export interface OptimizerOptions {
@@ -94,6 +96,10 @@ export function hyperparameters(size: number, fill: (values: Float64Array) => vo
  * ```
  */
 export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
+  static {
+    ours(Optimizer);
+  }
+
   /** Groups of parameters with their options. */
   readonly groups: readonly OptimizerGroup<O>[];
   readonly #options: readonly O[];
@@ -112,16 +118,19 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       throw new ArgumentError('there is nothing to optimize: no parameters were given');
     materializeAll(groups.flatMap((group) => group.parameters));
     this.#options = groups.map(({ own }) => {
-      const merged = mergeOptions<O>(options, own);
+      const merged = kept(mergeOptions<O>(options, own));
       check(merged);
       return merged;
     });
     this.groups = groups.map(({ parameters }, i) => ({ parameters, options: guardedOptions(this.#options[i]) }));
+    const taken = new Set<string>();
     for (const { parameters } of groups) {
       for (const parameter of parameters) {
         if (this.#names.has(parameter)) throw new ArgumentError(`parameter '${(parameter as Parameter).path ?? ''}' stands in two groups`);
         const path = parameter instanceof Parameter ? parameter.path : '';
-        this.#names.set(parameter, path === '' || [...this.#names.values()].includes(path) ? String(this.#names.size) : path);
+        const name = path === '' || taken.has(path) ? String(this.#names.size) : path;
+        this.#names.set(parameter, name);
+        taken.add(name);
       }
     }
   }
@@ -307,14 +316,14 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     if (typeof state !== 'object' || state === null || state.kind !== this.constructor.name) {
       throw new ArgumentError(expected(`the state of a ${this.constructor.name}`, 'state', state));
     }
-    if (!Array.isArray(state.groups) || state.groups.length !== this.groups.length || !(state.tensors instanceof Map)) {
+    if (!Array.isArray(state.groups) || state.groups.length !== this.groups.length || !isMap(state.tensors)) {
       throw new ArgumentError(`expected the state of ${this.groups.length} groups for \`state\``);
     }
     checkInteger(state.step, 'state.step', 0);
     const counts = [...this.#names].map(
       ([parameter, name]) => [parameter, checkInteger(state.counts?.[name], `state.counts['${name}']`, 0)] as const,
     );
-    const options = this.#options.map((own, i) => mergeOptions<O>(own, state.groups[i] as Partial<O>));
+    const options = this.#options.map((own, i) => kept(mergeOptions<O>(own, state.groups[i] as Partial<O>)));
     for (const one of options) this.#check(one);
     const own = this.#stateTensors(options);
     for (const [name, tensor] of own) {
@@ -351,6 +360,13 @@ function guardedOptions<O extends object>(options: O): O {
   });
 }
 
+/** Options as an optimizer keeps them: arrays, such as betas, are its own, and frozen. */
+function kept<O extends object>(options: O): O {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, value]) => [name, Array.isArray(value) ? Object.freeze([...value]) : value]),
+  ) as O;
+}
+
 function groupsOf<O extends OptimizerOptions>(target: OptimizerTarget<O>): { parameters: AnyTensor[]; own: Partial<O> }[] {
   if (target instanceof Layer) return [{ parameters: parametersOf(target), own: {} }];
   const form = 'a model, an array of parameters, or an array of groups';
@@ -367,3 +383,5 @@ function groupsOf<O extends OptimizerOptions>(target: OptimizerTarget<O>): { par
     return { parameters: checkLeaves(parameters), own: own as unknown as Partial<O> };
   });
 }
+
+keepNames({ Optimizer });

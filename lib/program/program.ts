@@ -1,5 +1,6 @@
 // A program: a recording, planned and handed to native code, with the block of memory through which numbers go in and results come out.
 
+import { isPlainObject, isSharedArrayBuffer } from '../foreign.js';
 import type { Rows } from '../data/feed.js';
 import { arrayTypes, bytesOf, type DType, dtypeOf, type TypedArray } from '../dtype.js';
 import { ArgumentError, BusyError, NodegradError, expected } from '../errors.js';
@@ -54,7 +55,7 @@ const refusalOf = (error: unknown): NodegradError => (error instanceof NodegradE
 
 // Native code takes only memory that nothing can take away: constants move there.
 function shared(data: TypedArray): TypedArray {
-  if (data.buffer instanceof SharedArrayBuffer) return data;
+  if (isSharedArrayBuffer(data.buffer)) return data;
   const copy = allocateShared(data.length, dtypeOf(data));
   copy.set(data as never);
   return copy;
@@ -63,7 +64,8 @@ function shared(data: TypedArray): TypedArray {
 /** Microseconds below which handing a step to another thread and waking up again would take as long as the step itself. */
 const shortStep = 50;
 
-const advice = 'A smaller batch needs less; so does an eager step, which frees what it no longer needs';
+const advice =
+  'A smaller batch needs less. Steps that are no longer used give theirs back with dispose(), or when they are collected, for which a loop has to await something';
 
 const padded = (bytes: number): number => Math.ceil(bytes / 8) * 8;
 
@@ -362,7 +364,7 @@ function template(value: unknown, take: (tensor: AnyTensor) => number): (results
     const items = value.map((item) => template(item, take));
     return (results) => items.map((item) => item(results));
   }
-  if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
+  if (isPlainObject(value)) {
     const entries = Object.entries(value).map(([name, item]) => [name, template(item, take)] as const);
     return (results) => Object.fromEntries(entries.map(([name, item]) => [name, item(results)]));
   }

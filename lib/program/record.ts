@@ -1,10 +1,11 @@
 // Recording: runs a step's function on symbolic tensors and writes down every operation.
 
 import { Buffer as NodeBuffer } from 'node:buffer';
-import type { DType, TypedArray, TypedArrayOf } from '../dtype.js';
+import { isPromise, isSharedArrayBuffer } from '../foreign.js';
+import { type DType, type TypedArray, type TypedArrayOf, dtypeOf } from '../dtype.js';
 import { ArgumentError } from '../errors.js';
 import type { Op, OutputSpecification, Plan } from '../ops/define.js';
-import { type Destination, type Stamp, type StepHook, nextNode, pathDepth, sizeOf, withDestination } from '../ops/emit.js';
+import { type Destination, type Stamp, type StepHook, isInsideLayer, nextNode, sizeOf, withDestination } from '../ops/emit.js';
 import { type StateKind, type UnrecordableError, type Watcher, unrecordable } from '../recording.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
 import { States } from './states.js';
@@ -213,7 +214,7 @@ export class Recorder implements Destination, Watcher {
   makes(thing: object, what?: string): void {
     if (what === undefined) this.#made.add(thing);
     // Layers may make at first use what they keep.
-    else if (pathDepth() === 0) {
+    else if (!isInsideLayer()) {
       unrecordable(`${what} was made while the step is being recorded: it would be made once, and not in every step. Make it before`);
     }
   }
@@ -221,7 +222,7 @@ export class Recorder implements Destination, Watcher {
   opens(thing: object): void {
     const tensor = thing as AnyTensor;
     if (this.#isInner(tensor)) return;
-    if (tensor.memory.buffer instanceof SharedArrayBuffer) {
+    if (isSharedArrayBuffer(tensor.memory.buffer)) {
       unrecordable(
         'the memory of a parameter, its gradient or a buffer was read or written by JavaScript while the step is being recorded: that would ' +
           'happen once, and not in every step. Compute with operations (noGrad() and loadStateDict() are for changes between two steps), ' +
@@ -309,7 +310,7 @@ export class Recorder implements Destination, Watcher {
       return { buffer: tensor.buffer, offset: tensor.offset, size: tensor.size };
     }
     const data = tensor.memory as TypedArray;
-    if (data.buffer instanceof SharedArrayBuffer) return { buffer: this.#external(data, tensor), offset: 0, size: tensor.size };
+    if (isSharedArrayBuffer(data.buffer)) return { buffer: this.#external(data, tensor), offset: 0, size: tensor.size };
     let buffer = this.#constants.get(tensor);
     if (buffer === undefined) {
       buffer = this.#add({ dtype: tensor.dtype, size: tensor.size, kind: 'constant', data: this.#freeze(tensor) });
@@ -327,19 +328,13 @@ export class Recorder implements Destination, Watcher {
     const key = `${data.byteOffset}:${data.length}`;
     let buffer = places.get(key);
     if (buffer === undefined) {
-      buffer = this.#add({ dtype: dtypeOfArray(data), size: data.length, kind: 'external', data });
+      buffer = this.#add({ dtype: dtypeOf(data), size: data.length, kind: 'external', data });
       places.set(key, buffer);
       // to(dtype) moves a parameter to other memory.
       this.holdsWhile(() => tensor.memory === data);
     }
     return buffer;
   }
-}
-
-function dtypeOfArray(data: TypedArray): DType {
-  if (data instanceof Float32Array) return 'float32';
-  if (data instanceof Float64Array) return 'float64';
-  return data instanceof Int32Array ? 'int32' : 'uint8';
 }
 
 function sameBits(a: TypedArray, b: TypedArray): boolean {
@@ -349,8 +344,8 @@ function sameBits(a: TypedArray, b: TypedArray): boolean {
 
 /** Refuses what an asynchronous function gave. */
 export function refusePromise(value: unknown): void {
-  if (!(value instanceof Promise)) return;
-  value.catch(() => {}); // what it fails with comes from tensors without values, and nobody else waits for it
+  if (!isPromise(value)) return;
+  value.then(undefined, () => {}); // what it fails with comes from tensors without values, and nobody else waits for it
   throw new ArgumentError('a step must be synchronous: its operations are recorded while it runs');
 }
 

@@ -1,11 +1,13 @@
 // Learning-rate schedules: a factor on each group's base rate as a function of the epoch (or of whatever `step` counts).
 
+import { ours } from '../foreign.js';
 import { ArgumentError, checkInteger, checkList, checkNumber, checkOptions, expected } from '../errors.js';
 import { exp } from '../ops/elementwise.js';
 import { perStep } from '../ops/emit.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { makes, refuseInStep } from '../recording.js';
 import { Tensor } from '../tensor.js';
+import { keepNames } from '../names.js';
 
 /** What `stateDict` of a schedule gives. */
 export interface ScheduleState {
@@ -29,6 +31,10 @@ export interface ScheduleState {
  * ```
  */
 export abstract class Schedule {
+  static {
+    ours(Schedule);
+  }
+
   /** The optimizer whose rates are set. */
   readonly optimizer: Optimizer;
   #epoch = 0;
@@ -274,3 +280,5 @@ export class ExponentialLR extends Schedule {
     return power(this.gamma, checkInteger(epoch, 'epoch', 0));
   }
 }
+
+keepNames({ Schedule, ConstantLR, StepLR, MultiStepLR, PolynomialLR, ExponentialLR });

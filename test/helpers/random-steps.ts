@@ -101,13 +101,13 @@ export class World {
       buffers: [...net.namedBuffers().values()].map(bits),
       gradients: parameters.map(({ grad }) => grad && bits(grad)),
       trained: [...parameters, this.leaf, this.plain].map(({ requiresGrad }) => requiresGrad),
-      training: [...net.namedLayers().values()].map(({ training }) => training),
+      training: [...net.namedLayers().values()].map(({ training, frozen }) => [training, frozen]),
       optimizers: both.map((optimizer) => {
         const { tensors, ...rest } = optimizer.stateDict();
         return JSON.stringify([rest, [...tensors].map(([name, item]) => [name, bits(item)])]);
       }),
       schedules: schedules.map((schedule) => schedule.stateDict()),
-      random: [defaultRandom().state, net.bits.state, net.drop.random.state],
+      random: [defaultRandom().state, net.bits.state, net.drop.masks.state],
       plain: [bits(this.plain), bits(this.leaf), this.leaf.grad && bits(this.leaf.grad)],
     };
   }
