@@ -34,6 +34,10 @@ export type InitializerHint = 'he' | 'xavier' | 'through' | null;
 // A parameter that is read before its model is used gets the values that it has in it.
 setOwnerPreparation((parameter) => ownerOf(parameter as Parameter)?.prepare());
 
+// Whether a layer is in training mode, and whether it is frozen, as a recorded step sees it.
+let mode: StateKind<AnyLayer>;
+let rest: StateKind<AnyLayer>;
+
 /**
  * Base class of everything with parameters.
  *
@@ -53,7 +57,18 @@ setOwnerPreparation((parameter) => ownerOf(parameter as Parameter)?.prepare());
  */
 export abstract class Layer<In = Tensor, Out = Tensor> {
   static {
-    ours(Layer);
+    mode = {
+      get: (layer) => layer.#training,
+      set: (layer, value) => {
+        layer.#training = value;
+      },
+    };
+    rest = {
+      get: (layer) => layer.#frozen,
+      set: (layer, value) => {
+        layer.#frozen = value;
+      },
+    };
   }
 
   #training = true;
@@ -71,16 +86,9 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
 
   /** Whether the layer behaves as in training (dropout drops) or as in evaluation. Default true. */
   get training(): boolean {
-    reads(Layer.#mode, this as AnyLayer);
+    reads(mode, this as AnyLayer);
     return this.#training;
   }
-
-  static readonly #mode: StateKind<AnyLayer> = {
-    get: (layer) => layer.#training,
-    set: (layer, value) => {
-      layer.#training = value;
-    },
-  };
 
   /** Place in the model, such as `2` or `encoder.0`; '' for the model itself. */
   get path(): string {
@@ -223,7 +231,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   /** Puts this layer and all inside it into training mode. */
   train(training = true): this {
     for (const layer of this.namedLayers().values()) {
-      writes(Layer.#mode, layer);
+      writes(mode, layer);
       layer.#training = training;
     }
     return this;
@@ -255,22 +263,15 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
 
   /** Whether {@link freeze} has taken the layer out of training: its state is to stay as it is, also in training mode. */
   get frozen(): boolean {
-    reads(Layer.#rest, this as AnyLayer);
+    reads(rest, this as AnyLayer);
     return this.#frozen;
   }
 
   /** @internal For this layer alone: a resumed run has the layers frozen that were. */
   set frozen(frozen: boolean) {
-    writes(Layer.#rest, this as AnyLayer);
+    writes(rest, this as AnyLayer);
     this.#frozen = frozen;
   }
-
-  static readonly #rest: StateKind<AnyLayer> = {
-    get: (layer) => layer.#frozen,
-    set: (layer, value) => {
-      layer.#frozen = value;
-    },
-  };
 
   /** Converts all parameters, and buffers of floats, to float32 or float64; make optimizers afterwards. */
   to(dtype: FloatDType): this {
@@ -418,4 +419,6 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   }
 }
 
+// Not in a static block: the compiler gives the class another name in there, which has no value yet.
+ours(Layer);
 keepNames({ Layer });

@@ -159,13 +159,13 @@ test('a compiled step that native code refuses leaves gradients, modes, rates an
       .backward();
     (model.bias as unknown as Parameter).grad = null;
     const before = stateOf(one);
-    await t.throwsAsync(call(7), { message: /gather_rows/ });
+    await t.throwsAsync(call(7), { message: /row index 7/ });
     t.deepEqual(stateOf(one), before, way);
     model.unfreeze().train();
     await call(0);
     t.notDeepEqual(stateOf(one), before, way);
     const after = stateOf(one);
-    await t.throwsAsync(call(7), { message: /nothing with `requiresGrad`|gather_rows/ });
+    await t.throwsAsync(call(7), { message: /nothing with `requiresGrad`|row index 7/ });
     t.deepEqual(stateOf(one), after, way);
   }
 });
