@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { refusedVariables } from './environment.js';
 import { checkInteger } from './errors.js';
 import { type NativeInfo, binaryOrigin, binaryPath, binding } from './native.js';
+import { refuseInStep } from './recording.js';
 
 const maxThreads = 256;
 
@@ -50,6 +51,7 @@ export function getNumThreads(): number {
  * ```
  */
 export function setReproducible(on = true): void {
+  refuseInStep('setReproducible() was called', 'Call it between two steps');
   binding.setReproducible(on === true);
 }
 

@@ -70,7 +70,9 @@ export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, option
     const choice = choose?.(next) ?? { programs, count: last - next };
     const examples = feed.examples(next);
     const program = choice.programs.find(feed.specifications(next));
-    let most = Math.min(last - next, ready, choice.count, mostSteps, Math.max(1, Math.round(targetMilliseconds / perStep)));
+    let most = !program.repeats
+      ? 1
+      : Math.min(last - next, ready, choice.count, mostSteps, Math.max(1, Math.round(targetMilliseconds / perStep)));
     if (feed.stagedBytes > 0) most = Math.min(most, Math.max(1, Math.floor(mostStagedBytes / feed.stagedBytes)));
     // Only the last batch may be smaller: it goes alone.
     const count = feed.examples(next + most - 1) === examples ? most : most - 1;

@@ -13,7 +13,7 @@ import { isBusy } from '../ops/busy.js';
 import { concat, filled } from '../ops/shape.js';
 import { StepPrograms } from '../program/step.js';
 import { StepFailure, runSteps } from '../program/stream.js';
-import { UnrecordableError } from '../program/symbolic.js';
+import { UnrecordableError } from '../recording.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { type BatchPlace, locate } from './failed-batch.js';
 import type { Scores } from './history.js';

@@ -7,6 +7,7 @@ import { describeShape } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
+import { touch } from '../ops/emit.js';
 import type { Optimizer, OptimizerState } from '../optimizers/optimizer.js';
 import { Parameter } from '../parameter.js';
 import { type RandomState, defaultRandom } from '../random.js';
@@ -133,7 +134,10 @@ export function restoreRun(parts: RunParts, { tensors, state }: CheckpointConten
     new Map([...tensors].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor] as const] : [])));
   model.loadStateDict(under('model.'));
   const extra = under('extra.');
-  for (const [name, parameter] of extraParameters(parts)) parameter.data.set((extra.get(name) as AnyTensor).data as Float32Array);
+  for (const [name, parameter] of extraParameters(parts)) {
+    parameter.data.set((extra.get(name) as AnyTensor).data as Float32Array);
+    touch(parameter);
+  }
   if (state.schedule !== null) schedule?.loadStateDict(state.schedule);
   // After the schedule, which sets rates: those in force may be a callback's.
   optimizer.loadStateDict({ ...state.optimizer, tensors: under('optimizer.') });
