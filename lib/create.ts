@@ -5,12 +5,19 @@ import { ArgumentError, ShapeError, checkChoice, checkNumber, checkOptions, desc
 import { allocate } from './native.js';
 import { sizeOf } from './ops/emit.js';
 import { filled } from './ops/shape.js';
-import { type NestedNumbers, Tensor, checkShape, maxRank } from './tensor.js';
+import { Tensor, checkShape, maxRank } from './tensor.js';
+
+/** Nested arrays of numbers, of which the innermost may be typed arrays. */
+export type NestedValues = number | TypedArray | readonly NestedValues[];
+
+function isRow(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && 'length' in value);
+}
 
 /**
  * A float32 tensor from numbers, nested to any depth, or flat with a shape; the numbers are copied.
  *
- * @param values - A number, or nested arrays of equal lengths.
+ * @param values - A number, or nested arrays of equal lengths; the innermost may be typed arrays.
  * @param shape - Only for a flat array; default: the nesting.
  * @throws {@link ShapeError} for ragged arrays or a shape that does not fit, {@link ArgumentError} for anything but numbers.
  * @example
@@ -20,13 +27,13 @@ import { type NestedNumbers, Tensor, checkShape, maxRank } from './tensor.js';
  * tensor([1, 2, 3, 4], [2, 2]).shape; // the same
  * ```
  */
-export function tensor(values: NestedNumbers | TypedArray, shape?: readonly number[]): Tensor {
+export function tensor(values: NestedValues, shape?: readonly number[]): Tensor {
   if (ArrayBuffer.isView(values)) {
     dtypeOf(values);
     return Tensor.from(copyOf(values as TypedArray), shape);
   }
   const nesting: number[] = [];
-  for (let level: unknown = values; Array.isArray(level); level = level[0]) {
+  for (let level: unknown = values; isRow(level); level = level[0]) {
     nesting.push(level.length);
     if (nesting.length > maxRank) throw new ShapeError(`expected at most ${maxRank} levels of nesting`);
   }
@@ -38,10 +45,10 @@ export function tensor(values: NestedNumbers | TypedArray, shape?: readonly numb
       data[at++] = level;
       return;
     }
-    if (!Array.isArray(level) || level.length !== nesting[depth]) {
+    if (!isRow(level) || level.length !== nesting[depth]) {
       throw new ShapeError(`expected nested arrays of equal lengths (${nesting[depth]} at depth ${depth}), received ${describe(level)}`);
     }
-    for (const item of level) read(item, depth + 1);
+    for (let i = 0; i < level.length; i++) read(level[i], depth + 1);
   };
   read(values, 0);
   return Tensor.from(data, shape === undefined ? nesting : shape) as Tensor;

@@ -2,7 +2,8 @@
 import { ArgumentError, checkInteger, checkOptions, describeShape, expected, ShapeError } from '../errors.js';
 import { getSeed, Random } from '../random.js';
 import type { TypedArrayOf } from '../dtype.js';
-import { type DType, Tensor } from '../tensor.js';
+import { countFromZeroHint } from '../ops/hints.js';
+import { type AnyTensor, type DType, Tensor } from '../tensor.js';
 
 /** Inputs and targets of some examples; the first dimension of both counts the examples. */
 export interface Batch<X extends DType = 'float32', Y extends DType = 'int32'> {
@@ -78,7 +79,7 @@ export interface TensorDatasetOptions {
 }
 
 /**
- * A data set in memory: row `i` of `inputs` and row `i` of `targets` are example `i`. Class targets are int32 [N] and count from 0
+ * A data set in memory: row `i` of `inputs` and row `i` of `targets` are example `i`. Class targets are int32 or uint8 [N] and count from 0
  * (course row E28).
  *
  * @throws {ArgumentError} if a class index is negative or not below the number of classes
@@ -122,11 +123,11 @@ export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32
     this.inputShape = inputs.shape.slice(1);
     this.targetShape = targets.shape.slice(1);
     if (classes !== undefined) this.classes = classNames(classes);
-    if (targets.dtype === 'int32' && targets.rank === 1) {
+    if (isClassIndices(targets)) {
       checkLabels(targets.data as Int32Array, this.classes?.length);
     } else if (this.classes !== undefined && !(targets.rank === 2 && targets.shape[1] === this.classes.length)) {
       throw new ShapeError(
-        `expected int32 class indices [N] or one row of ${this.classes.length} values per example for \`targets\`, ` +
+        `expected int32 or uint8 class indices [N] or one row of ${this.classes.length} values per example for \`targets\`, ` +
           `received ${targets.dtype} ${describeShape(targets.shape)}`,
       );
     }
@@ -143,9 +144,9 @@ export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32
   }
 
   labels(): Int32Array {
-    if (this.targets.dtype !== 'int32' || this.targets.rank !== 1)
-      throw new ArgumentError(`the targets of data set ${this.name} are not class indices`);
-    return this.targets.data as Int32Array;
+    if (!isClassIndices(this.targets))
+      throw new ArgumentError(`the targets of data set ${this.name} are not class indices, int32 or uint8 [N]`);
+    return this.targets.to('int32').data;
   }
 }
 
@@ -157,18 +158,15 @@ function classNames(classes: readonly string[] | number): readonly string[] {
   return [...classes];
 }
 
+function isClassIndices({ dtype, rank }: AnyTensor): boolean {
+  return (dtype === 'int32' || dtype === 'uint8') && rank === 1;
+}
+
 function checkLabels(labels: Int32Array, classes = Infinity): void {
-  let lowest = Infinity;
-  let highest = -Infinity;
-  for (let i = 0; i < labels.length; i++) {
-    if (labels[i] < lowest) lowest = labels[i];
-    if (labels[i] > highest) highest = labels[i];
-  }
-  if (labels.length === 0 || (lowest >= 0 && highest < classes)) return;
   const at = labels.findIndex((label) => label < 0 || label >= classes);
-  let hint = '';
-  if (lowest === 1 && highest === classes) hint = '; labels count from 0: subtract 1';
-  else if (lowest < 0) hint = '; class indices count from 0, and numbers to be fitted are float32';
+  if (at < 0) return;
+  const hint =
+    labels[at] < 0 ? '; class indices count from 0, and numbers to be fitted are float32' : countFromZeroHint('targets', labels, classes);
   const range = classes === Infinity ? 'of at least 0' : `from 0 to ${classes - 1}`;
   throw new ArgumentError(`expected class indices ${range} for \`targets\`, received ${labels[at]} at row ${at}${hint}`);
 }
@@ -184,11 +182,13 @@ export function checkIndices(indices: unknown, length: number): asserts indices 
 }
 
 /** @internal Refuses what is no data set. */
-export function checkDataset(dataset: unknown): void {
+export function checkDataset(dataset: unknown, argument = 'dataset'): void {
   const { length, batch } = (typeof dataset === 'object' && dataset !== null ? dataset : {}) as Partial<Dataset>;
-  if (typeof batch !== 'function' || !Number.isSafeInteger(length)) {
-    throw new ArgumentError(expected('a data set (an object with length and batch)', 'dataset', dataset));
+  if (typeof batch !== 'function') {
+    const way = 'Arrays and tensors go through one: new TensorDataset(tensor(x), tensor(y)), class indices as int32';
+    throw new ArgumentError(expected('a data set (an object with length and batch)', argument, dataset, way));
   }
+  checkInteger(length, `${argument}.length`, 0, 0x7fffffff);
 }
 
 /** @internal Whether a set's batches are rows of its two tensors: a class of a user's own may make them otherwise. */
@@ -274,7 +274,7 @@ export interface SplitOptions {
  *
  * @param parts sizes (integers that sum to `dataset.length`) or fractions (that sum to 1; sizes are rounded by largest remainder)
  * @returns one data set per part, in the order of `parts`; the order within a part is random
- * @throws {ArgumentError} if the parts do not add up, or `stratify` is asked for targets that are not int32 [N]
+ * @throws {ArgumentError} if the parts do not add up, or `stratify` is asked for targets that are not class indices, int32 or uint8 [N]
  *
  * @example
  * ```ts
@@ -356,8 +356,8 @@ function classLabels(dataset: Dataset<DType, DType>): Int32Array {
   for (let start = 0; start < dataset.length; start += 1024) {
     const indices = Int32Array.from({ length: Math.min(1024, dataset.length - start) }, (_, i) => start + i);
     const { targets } = dataset.batch(indices);
-    if (targets.dtype !== 'int32')
-      throw new ArgumentError(`\`stratify\` needs int32 class indices, the targets of ${dataset.name} are ${targets.dtype}`);
+    if (!isClassIndices(targets))
+      throw new ArgumentError(`\`stratify\` needs int32 or uint8 class indices, the targets of ${dataset.name} are ${targets.dtype}`);
     labels.set(targets.data as Int32Array, start);
   }
   return labels;

@@ -2,7 +2,7 @@
 import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
 import { getSeed, Random } from '../random.js';
 import type { DType, Tensor } from '../tensor.js';
-import type { Dataset, EpochKey } from './dataset.js';
+import { checkDataset, type Dataset, type EpochKey } from './dataset.js';
 
 /** Options of {@link DataLoader}. */
 export interface DataLoaderOptions {
@@ -83,10 +83,7 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
       dropLast = false,
       prefetch = 2,
     } = checkOptions<DataLoaderOptions>(options, 'options', known);
-    if (typeof dataset !== 'object' || dataset === null || typeof dataset.batch !== 'function') {
-      throw new ArgumentError(expected('a data set (an object with length and batch)', 'dataset', dataset));
-    }
-    checkInteger(dataset.length, 'dataset.length', 0, 0x7fffffff);
+    checkDataset(dataset);
     for (const [name, value] of Object.entries({ shuffle, dropLast })) {
       if (typeof value !== 'boolean') throw new ArgumentError(expected('true or false', `options.${name}`, value));
     }

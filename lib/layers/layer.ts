@@ -347,7 +347,8 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   /**
    * What the model makes of inputs, in evaluation mode, batch by batch.
    *
-   * @param inputs - A tensor whose first dimension counts examples, or a data set.
+   * @param inputs - A tensor whose first dimension counts examples, or a data set. A tensor of one axis, which may be one example as well,
+   *   goes through `forward` as it is.
    * @throws {@link ArgumentError} for wrong options, {@link AbortedError} when the signal stopped it.
    */
   async predict(inputs: AnyTensor | Dataset<DType, DType>, options?: PredictOptions): Promise<AnyTensor> {

@@ -1,6 +1,6 @@
 // Evaluation and prediction: forward passes in evaluation mode, off the tape, the modes as before afterwards.
 
-import type { Dataset } from '../data/dataset.js';
+import { checkDataset, type Dataset } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
 import { DataLoader } from '../data/loader.js';
 import type { DType } from '../dtype.js';
@@ -43,6 +43,7 @@ const worthCompiling = 4;
 
 /** `model.evaluate(data, options)`: documented there. */
 export async function evaluate(model: AnyLayer, data: Dataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
+  checkDataset(data, 'data');
   checkOptions(options, 'options', ['loss', 'metrics', 'batchSize', 'signal']);
   const loss = checkLoss(options?.loss);
   const metrics = checkMetrics(options.metrics, loss);
@@ -77,9 +78,13 @@ export async function predict(model: AnyLayer, inputs: AnyTensor | Dataset<DType
   const isTensor = inputs instanceof Tensor;
   if (isTensor && Tensor.check(inputs, 'inputs').rank === 0)
     throw new ShapeError('predict() expects a first dimension that counts examples, received a rank-0 tensor');
+  if (!isTensor && typeof (inputs as Partial<Dataset> | null)?.batch !== 'function')
+    throw new ArgumentError(expected('a tensor or a data set', 'inputs', inputs, 'Numbers and arrays go through tensor()'));
   const data = isTensor ? new TensorRows(inputs.detach()) : inputs;
   if (isTensor && data.length === 0) return inEvaluationMode(model, () => noGrad(() => pass(inputs.detach())));
-  await inEvaluation(model, new DataLoader<DType, DType>(data, { batchSize }), abort, pass, keep);
+  // A tensor of one axis may be one example: the model sees it whole, or the result would depend on its length.
+  const rows = isTensor && inputs.rank === 1 ? data.length : batchSize;
+  await inEvaluation(model, new DataLoader<DType, DType>(data, { batchSize: rows }), abort, pass, keep);
   if (parts.length === 0) throw new ArgumentError('the data set is empty: there is nothing to predict');
   return parts.length === 1 ? parts[0] : noGrad(() => concat(parts));
 }

@@ -1,6 +1,6 @@
 // Training: forward, backward, update, epoch after epoch, with everything around the steps that keeps a run observable and stoppable.
 
-import type { Dataset } from '../data/dataset.js';
+import { checkDataset, type Dataset } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
 import { DataLoader } from '../data/loader.js';
 import type { DType } from '../dtype.js';
@@ -85,6 +85,7 @@ class Fitting implements TrainingRun {
     readonly data: Dataset<DType, DType>,
     given: FitOptions,
   ) {
+    checkDataset(data, 'data');
     const options = checkOptions<FitOptions>(given, 'options', fitOptions);
     this.#options = options;
     this.loss = checkLoss(options.loss);
@@ -104,7 +105,7 @@ class Fitting implements TrainingRun {
     if (this.#loader.length === 0) throw new ArgumentError(`the data set ${data.name} is empty: there is nothing to train on`);
     this.batchSize = this.#loader.batchSize;
     this.stepsPerEpoch = this.#loader.length;
-    if (options.validation !== undefined) new DataLoader(options.validation);
+    if (options.validation !== undefined) checkDataset(options.validation, 'options.validation');
     this.#progress = new Progress(options.progress, this.epochs, this.stepsPerEpoch);
     if (options.eager !== undefined && typeof options.eager !== 'boolean')
       throw new ArgumentError(expected('true or false', 'options.eager', options.eager));

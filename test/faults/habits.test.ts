@@ -1,0 +1,489 @@
+// Habits of users of other libraries: what they write on the first day works, or is refused in words that say where, what and the way out.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import * as lib from '../../lib/index.js';
+import { root } from '../helpers/sources.js';
+
+const silent = { progress: false, log: false } as const;
+const { tensor, zeros, ones } = lib;
+const indices = (...values: number[]): lib.Tensor<'int32'> => lib.Tensor.from(Int32Array.from(values));
+const bytes = (values: number[], shape: number[]): lib.Tensor<'uint8'> => lib.Tensor.from(Uint8Array.from(values), shape);
+
+/** What a call says when it refuses; fails where it does not. */
+async function words(t: ExecutionContext, body: () => unknown): Promise<string> {
+  const error = await t.throwsAsync(async () => body());
+  t.true(error instanceof lib.NodegradError, String(error));
+  return error.message;
+}
+
+async function says(t: ExecutionContext, body: () => unknown, ...parts: string[]): Promise<void> {
+  const message = await words(t, body);
+  for (const part of parts) t.true(message.includes(part), `“${message}” does not say “${part}”`);
+}
+
+async function saysNot(t: ExecutionContext, body: () => unknown, ...parts: string[]): Promise<void> {
+  const message = await words(t, body);
+  for (const part of parts) t.false(message.includes(part), `“${message}” says “${part}”`);
+}
+
+// ---- JSON and copies ----
+
+test('a tensor in JSON is its numbers, on the tape or off, as a result, a parameter or a buffer', async (t) => {
+  const model = new lib.Linear(2, 1, { init: new lib.Constant(0.5) });
+  const onTape = model.forward(tensor([[1, 2]]));
+  t.is(JSON.stringify({ prediction: onTape }), '{"prediction":[[1.5]]}');
+  t.is(JSON.stringify(await model.predict(tensor([[1, 2]]))), '[[1.5]]');
+  t.is(JSON.stringify([tensor(3), indices(1, 2), model.weight, new lib.Buffer([2])]), '[3,[1,2],[[0.5],[0.5]],[0,0]]');
+});
+
+test('the tape is no enumerable property: spreading, for…in and cloning see shape, dtype and size of a result', (t) => {
+  const model = new lib.Linear(2, 1);
+  const onTape = model.forward(tensor([[1, 2]]));
+  t.deepEqual(Object.keys(onTape), ['shape', 'dtype', 'size']);
+  t.notThrows(() => structuredClone(onTape));
+  t.notThrows(() => onTape.sum().backward());
+});
+
+// ---- one output ----
+
+test('accuracy and cross-entropy refuse scores of one class, of which the first is always the best', async (t) => {
+  const targets = tensor([[1], [0], [1]]);
+  const scores = tensor([[0.9], [0.1], [0.8]]);
+  for (const target of [targets, indices(0, 0, 0)]) {
+    await says(t, () => new lib.Accuracy().update(scores, target), '[3, 1]', 'at least two classes', 'Linear(…, 2)', 'CrossEntropyLoss');
+    await says(t, () => lib.crossEntropy(scores, target as never), '[3, 1]', 'at least two classes', 'Linear(…, 2)', 'mseLoss');
+  }
+  const x = ones([8, 4]);
+  const binary = new lib.Sequential([new lib.Linear(4, 1), new lib.Sigmoid()]);
+  const optimizer = new lib.SGD(binary, { lr: 0.1 });
+  const data = new lib.TensorDataset(x, zeros([8, 1]));
+  await says(t, () => binary.fit(data, { loss: new lib.MSELoss(), metrics: [new lib.Accuracy()], optimizer, ...silent }), 'two classes');
+  await says(t, () => binary.fit(data, { loss: new lib.CrossEntropyLoss(), optimizer, ...silent }), 'two classes');
+});
+
+test('accuracy takes no row of numbers for one example with scores: a batch of single scores looks the same', async (t) => {
+  await says(
+    t,
+    () => new lib.Accuracy().update(tensor([0.9, 0.1, 0.8, 0.2]), tensor([1, 0, 1, 1])),
+    '[4]',
+    'scores of shape [examples, classes]',
+  );
+  const one = new lib.Accuracy();
+  one.update(tensor([0.1, 0.9]), lib.Tensor.from(Int32Array.of(1), []));
+  t.is(one.result(), 1, 'scores of one example beside its class index');
+});
+
+// ---- one example ----
+
+test('a tensor of one axis goes through predict in one pass, as it goes through forward, whatever its length', async (t) => {
+  for (const width of [200, 256, 300, 512, 2048]) {
+    const model = new lib.Linear(width, 2);
+    const x = lib.full([width], 0.25);
+    const y = await model.predict(x);
+    t.deepEqual([...y.shape], [2], `width ${width}`);
+    t.deepEqual(y.toArray(), model.forward(x).toArray(), `width ${width}`);
+  }
+  // Class indices [N] are N examples: of those the model makes what it makes of all at once.
+  class Table extends lib.Layer<lib.Tensor<'int32'>> {
+    readonly rows = new lib.Parameter([3, 2], { init: new lib.He() });
+    forward(x: lib.Tensor<'int32'>): lib.Tensor {
+      return this.rows.gather(x);
+    }
+  }
+  const table = new Table();
+  const many = lib.Tensor.from(Int32Array.from({ length: 700 }, (_, i) => i % 3));
+  t.deepEqual((await table.predict(many)).toArray(), table.forward(many).toArray());
+});
+
+// ---- arguments in another order ----
+
+test('fit, evaluate and predict name what is no data set, and say what arrays and tensors go through', async (t) => {
+  const model = new lib.Linear(4, 2);
+  const optimizer = new lib.Adam(model);
+  const loss = new lib.CrossEntropyLoss();
+  const [x, y] = [ones([6, 4]), indices(0, 1, 0, 1, 0, 1)];
+  const data = new lib.TensorDataset(x, y);
+  const options = { loss, optimizer, ...silent };
+  const way = 'new TensorDataset(tensor(x), tensor(y))';
+  const fit = (...given: unknown[]): unknown => (model.fit as (...all: unknown[]) => unknown)(...given);
+  await says(t, () => fit(x, y, options), '`data`', 'received a Tensor', way);
+  await says(t, () => fit([[1, 2, 3, 4]], [0], options), '`data`', 'received an array', way);
+  await says(t, () => fit({ data, loss, optimizer }), '`data`', 'received an object');
+  await says(t, () => fit(data, { ...options, validation: [x, y] }), '`options.validation`', way);
+  await says(t, () => fit(data, { ...options, validation: x }), '`options.validation`', 'received a Tensor', way);
+  await says(t, () => model.evaluate(x as never, { loss }), '`data`', 'received a Tensor', way);
+  await says(t, () => model.predict([[1, 2, 3, 4]] as never), '`inputs`', 'received an array', 'tensor()');
+  await says(t, () => new lib.DataLoader(x as never), '`dataset`', 'received a Tensor', way);
+  await says(t, () => lib.split([x, y] as never, [0.5, 0.5]), '`dataset`', way);
+});
+
+test('an object of a class is no options object unless it has options: it is named, not its first field', async (t) => {
+  const model = new lib.Linear(4, 2);
+  const optimizer = new lib.Adam(model);
+  const loss = new lib.CrossEntropyLoss();
+  const data = new lib.TensorDataset(ones([2, 4]), indices(0, 1));
+  await says(t, () => (model.fit as (...all: unknown[]) => unknown)(data, loss, optimizer), 'received a CrossEntropyLoss', 'options');
+  await says(t, () => model.fit(data, optimizer as never), 'received a Adam', 'options');
+  await says(t, () => new lib.Adam(model, new lib.Linear(2, 2) as never), 'received a Linear', 'options');
+  await says(t, () => new lib.Adam(model, new lib.Sequential([]) as never), 'received a Sequential');
+  await says(t, () => new lib.SGD(model, new Map([['lr', 0.1]]) as never), 'received a Map');
+  await says(t, () => new lib.Linear(2, 2, new lib.He() as never), 'received a He');
+  await says(t, () => new lib.Linear(2, 2, new Date() as never), 'received a Date');
+  // Options of a class of the user's own, with fields or accessors, and objects without a prototype or of another realm are options.
+  class Settings {
+    bias = false;
+  }
+  class Computed {
+    get bias(): boolean {
+      return false;
+    }
+  }
+  const bare = Object.assign(Object.create(null), { bias: false });
+  for (const own of [new Settings(), new Computed(), bare, Object.create({ bias: false })]) t.is(new lib.Linear(2, 2, own).bias, null);
+  t.notThrows(() => new lib.Linear(2, 2, Object.create(null)));
+});
+
+test('an optimizer for two models says how their parameters go into one', async (t) => {
+  const [a, b] = [new lib.Linear(1, 1), new lib.Sequential([new lib.Linear(1, 1)])];
+  await says(t, () => new lib.Adam([a, b] as never), 'target[0]', 'received a Linear', '[...a.parameters(), ...b.parameters()]');
+});
+
+// ---- words of a first step ----
+
+function plain(size: number, factor: number): lib.TensorDataset<'float32', 'float32'> {
+  const x = Float32Array.from({ length: size * 3 }, (_, i) => factor * (((i * 7) % 11) - 5));
+  return new lib.TensorDataset(lib.Tensor.from(x, [size, 3]), zeros([size, 1]));
+}
+
+test('what is not finite before anything was learned is not laid to the learning rate', async (t) => {
+  for (const eager of [false, true]) {
+    const options = (model: lib.AnyLayer, loss: lib.Loss): lib.FitOptions => ({
+      loss,
+      optimizer: new lib.SGD(model, { lr: 0.1 }),
+      epochs: 2,
+      batchSize: 8,
+      eager,
+      ...silent,
+    });
+    const huge = new lib.Linear(3, 1);
+    await says(t, () => huge.fit(plain(16, 1e20), options(huge, new lib.MSELoss())), 'step 1', 'inputs reach 5e+20', 'scale them');
+    await saysNot(t, () => huge.fit(plain(16, 1e20), options(huge, new lib.MSELoss())), 'learning rate is probably');
+    // √0 has no finite slope: the loss is 0, its gradient NaN, and so are the weights after the first update.
+    class Root extends lib.Loss {
+      forward(p: lib.Tensor, y: lib.Tensor): lib.Tensor {
+        return lib.sqrt(p.sub(y).pow(2).sum());
+      }
+    }
+    const perfect = new lib.Linear(3, 1, { init: new lib.Constant(0) });
+    await says(t, () => perfect.fit(plain(16, 1), options(perfect, new Root())), 'gradient', 'root');
+    const again = new lib.Linear(3, 1, { init: new lib.Constant(0) });
+    await saysNot(t, () => again.fit(plain(16, 1), options(again, new Root())), 'learning rate is probably');
+    class Log extends lib.Loss {
+      forward(p: lib.Tensor): lib.Tensor {
+        return lib.log(p.mul(0)).mean();
+      }
+    }
+    const logged = new lib.Linear(3, 1);
+    await says(t, () => logged.fit(plain(16, 1), options(logged, new Log())), 'step 1', 'logarithm');
+    // A rate that is too high still is.
+    const fast = new lib.Linear(3, 1);
+    const steep = { ...options(fast, new lib.MSELoss()), optimizer: new lib.SGD(fast, { lr: 1e15 }), epochs: 20 };
+    await says(t, () => fast.fit(plain(16, 1), steep), 'learning rate is probably too high');
+  }
+});
+
+// ---- the same size in another shape ----
+
+test('a target of the same numbers in another shape comes with its reshape, for any number of examples', async (t) => {
+  await says(t, () => lib.mseLoss(zeros([32, 1]), zeros([32])), '[32, 1]', 'target.reshape([-1, 1])');
+  await says(t, () => lib.mseLoss(zeros([32]), zeros([32, 1])), 'target.reshape([-1])');
+  await says(t, () => lib.mseLoss(zeros([8, 784]), zeros([8, 28, 28, 1])), 'target.reshape([-1, 784])');
+  await says(t, () => lib.mseLoss(zeros([8, 28, 28, 1]), zeros([8, 784])), 'target.reshape([-1, 28, 28, 1])');
+  await says(t, () => lib.crossEntropy(zeros([15, 3]), lib.Tensor.from(new Int32Array(15), [15, 1])), 'target.reshape([-1])');
+  await says(t, () => new lib.Accuracy().update(zeros([15, 3]), lib.Tensor.from(new Int32Array(15), [15, 1])), 'target.reshape([-1])');
+  // A transposed target has as many numbers, in another order; and other sizes cannot be reshaped at all.
+  await saysNot(t, () => lib.mseLoss(zeros([10, 4]), zeros([4, 10])), 'reshape');
+  await saysNot(t, () => lib.mseLoss(zeros([10, 6]), zeros([10, 3, 4])), 'reshape');
+  await saysNot(t, () => lib.mseLoss(zeros([10, 2, 6]), zeros([10, 3, 4])), 'reshape');
+  await saysNot(t, () => lib.crossEntropy(zeros([15, 3]), lib.Tensor.from(new Int32Array(14))), 'reshape');
+});
+
+test('an input without its batch or feature axis comes with its reshape', async (t) => {
+  for (const bias of [true, false]) {
+    const one = new lib.Linear(1, 2, { bias });
+    await says(t, () => one.forward(ones([6])), '[6]', 'x.reshape([-1, 1])');
+    const wide = new lib.Linear(784, 2, { bias });
+    await says(t, () => wide.forward(ones([28, 28])), '[28, 28]', 'x.reshape([1, 784])');
+    await says(t, () => wide.forward(ones([28, 28, 1])), 'x.reshape([1, 784])');
+    await says(t, () => wide.forward(ones([5, 28, 28, 1])), 'Flatten');
+    await saysNot(t, () => wide.forward(ones([5, 700])), 'reshape', 'Flatten');
+    await saysNot(t, () => new lib.Linear(1, 2, { bias }).forward(ones([6, 3])), 'reshape', 'Flatten');
+  }
+});
+
+test('images without a batch or channel axis, as rows, or with channels first, come with what makes them images', async (t) => {
+  const grey = new lib.Conv2d(1, 2, 3);
+  const colour = new lib.Conv2d(3, 2, 3);
+  await says(t, () => grey.forward(ones([300, 28, 28])), 'x.reshape([-1, 28, 28, 1])');
+  await says(t, () => grey.forward(ones([28, 28, 1])), 'x.reshape([1, 28, 28, 1])');
+  await says(t, () => grey.forward(ones([28, 28])), 'x.reshape([1, 28, 28, 1])');
+  await says(t, () => grey.forward(ones([32, 784])), 'x.reshape([-1, 28, 28, 1])');
+  await says(t, () => grey.forward(ones([64, 64])), 'x.reshape([-1, 8, 8, 1])', 'x.reshape([1, 64, 64, 1])');
+  await says(t, () => colour.forward(ones([32, 30, 3])), 'x.reshape([1, 32, 30, 3])');
+  await says(t, () => colour.forward(ones([3, 32, 30])), 'x.transpose([1, 2, 0]).reshape([1, 32, 30, 3])');
+  await says(t, () => colour.forward(ones([8, 3, 32, 32])), 'x.transpose([0, 2, 3, 1])');
+  await saysNot(t, () => colour.forward(ones([300, 28, 28])), 'reshape');
+  // Rows of three channels may hold them side by side or one after the other.
+  await saysNot(t, () => colour.forward(ones([32, 3072])), 'reshape');
+});
+
+// ---- one-hot rows ----
+
+test('one-hot rows of bytes or int32 are told from class indices', async (t) => {
+  const logits = zeros([2, 3]);
+  const rows = bytes([1, 0, 0, 0, 1, 0], [2, 3]);
+  for (const target of [rows, rows.to('int32')]) {
+    await says(t, () => lib.crossEntropy(logits, target), 'one-hot', "target.to('float32')");
+    await says(t, () => new lib.Accuracy().update(logits, target), 'one-hot', "target.to('float32')");
+    await says(t, () => lib.crossEntropy(logits.to('float64'), target), "target.to('float64')");
+  }
+});
+
+// ---- arguments that are not taken ----
+
+test('gather and slice refuse an argument that they do not take: an axis, an element type', async (t) => {
+  const x = ones([3, 3]) as unknown as Record<'gather' | 'slice', (...given: unknown[]) => unknown>;
+  await says(t, () => x.gather([0, 1], 1), 'gather', 'first axis', '1 argument');
+  await says(t, () => x.slice(0, 1, 1), 'slice', '2 arguments', 'end');
+  t.notThrows(() => x.gather([0, 1], undefined), 'an argument left open is none');
+});
+
+// ---- parameters in Maps, Sets and private fields ----
+
+test('layers and parameters in Maps and Sets are found', (t) => {
+  class Heads extends lib.Layer {
+    readonly byName = new Map<string, unknown>([
+      ['left', new lib.Linear(2, 1)],
+      ['right', { inner: new lib.Linear(2, 1) }],
+    ]);
+    readonly all = new Set<unknown>([new lib.Linear(2, 1), 7, new lib.Parameter([2], { init: new lib.Zeros() })]);
+    forward(x: lib.Tensor): lib.Tensor {
+      return x;
+    }
+  }
+  const model = new Heads();
+  t.deepEqual(
+    [...model.namedParameters().keys()],
+    ['all.1', 'byName.left.weight', 'byName.left.bias', 'byName.right.inner.weight', 'byName.right.inner.bias', 'all.0.weight', 'all.0.bias'],
+  );
+  t.is(model.stateDict().size, 7);
+});
+
+const orphan = `
+import { Layer, Linear, Parameter, SGD, Sequential, Zeros, ones, tensor } from ${JSON.stringify(join(root, 'dist/lib/index.js'))};
+class Net extends Layer {
+  #hidden = new Linear(2, 2);
+  out = new Linear(2, 1);
+  forward(x) { return this.out.forward(this.#hidden.forward(x)); }
+}
+class Frozen extends Layer {
+  #features = new Linear(2, 2).freeze();
+  out = new Linear(2, 1);
+  forward(x) { return this.out.forward(this.#features.forward(x)); }
+}
+class Late extends Layer {
+  out = new Linear(2, 1);
+  forward(x) { return this.head ? this.head.forward(this.out.forward(x)) : this.out.forward(x); }
+}
+process.on('warning', (warning) => console.log(warning.code, warning.message));
+const make = { Net, Frozen, Late }[process.argv[2]];
+const model = new make();
+const optimizer = new SGD(model, { lr: 0.1 });
+for (let i = 0; i < 3; i++) {
+  model.forward(ones([4, 2])).sum().backward();
+  optimizer.step();
+  if (i === 1 && model instanceof Late) model.head = new Linear(1, 1);
+}
+`;
+
+test('a layer in training that the model around it does not know is named once, in a loop of the user’s own too', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'habits-'));
+  const file = join(folder, 'orphan.mjs');
+  writeFileSync(file, orphan);
+  const outputOf = (name: string): string[] => {
+    const { stdout, status, stderr } = spawnSync(process.execPath, [file, name], { encoding: 'utf8' });
+    t.is(status, 0, stderr);
+    return stdout.split('\n').filter((line) => line !== '');
+  };
+  const lines = outputOf('Net');
+  t.is(lines.length, 1, lines.join('\n'));
+  t.regex(lines[0], /NODEGRAD_UNKNOWN_LAYER .*Linear.*Net.*#private/);
+  t.deepEqual(outputOf('Frozen'), [], 'nobody wants to train it');
+  t.deepEqual(outputOf('Late'), [], 'it stands in a public field');
+  rmSync(folder, { recursive: true });
+});
+
+test('fit tells a plain tensor that is to be trained from a parameter that nobody finds', async (t) => {
+  class Shift extends lib.Layer {
+    readonly inner = new lib.Linear(2, 1);
+    readonly shift = tensor([0]);
+    constructor() {
+      super();
+      this.shift.requiresGrad = true;
+    }
+    forward(x: lib.Tensor): lib.Tensor {
+      return this.inner.forward(x).add(this.shift);
+    }
+  }
+  class Hidden extends lib.Layer {
+    readonly inner = new lib.Linear(2, 1);
+    readonly #shift = new lib.Parameter([1], { init: new lib.Zeros() });
+    forward(x: lib.Tensor): lib.Tensor {
+      return this.inner.forward(x).add(this.#shift);
+    }
+  }
+  const data = new lib.TensorDataset(ones([4, 2]), zeros([4, 1]));
+  const run = (model: lib.AnyLayer): unknown =>
+    model.fit(data, { loss: new lib.MSELoss(), optimizer: new lib.SGD(model, { lr: 0.1 }), ...silent });
+  await says(t, () => run(new Shift()), '[1]', 'new Parameter(');
+  await saysNot(t, () => run(new Shift()), '#private');
+  await says(t, () => run(new Hidden()), '[1]', '#private');
+});
+
+// ---- labels ----
+
+test('class indices of bytes are class indices: for names of classes, their checks, and stratified splits', async (t) => {
+  const labels = bytes([0, 0, 0, 0, 1, 1, 1, 1], [8]);
+  const data = new lib.TensorDataset(ones([8, 2]), labels, { classes: ['no', 'yes'] });
+  t.deepEqual([...data.labels()], [0, 0, 0, 0, 1, 1, 1, 1]);
+  t.true(data.labels() instanceof Int32Array);
+  for (const part of lib.split(data, [0.5, 0.5], { stratify: true })) {
+    t.deepEqual([...(part.labels?.() ?? [])].sort(), [0, 0, 1, 1]);
+  }
+  // The same for a set of the user's own that makes its batches.
+  const own: lib.Dataset<'float32', 'uint8'> = {
+    name: 'own',
+    length: 8,
+    inputShape: [2],
+    targetShape: [],
+    batch: (rows) => data.batch(rows),
+  };
+  const [half] = lib.split(own, [4, 4], { stratify: true });
+  t.is(
+    half
+      .batch(Int32Array.of(0, 1, 2, 3))
+      .targets.to('float32')
+      .sum()
+      .item(),
+    2,
+  );
+  await says(t, () => new lib.TensorDataset(ones([2, 2]), bytes([0, 2], [2]), { classes: 2 }), 'from 0 to 1', 'received 2 at row 1');
+});
+
+test('labels that count from 1 come with the line that makes them count from 0', async (t) => {
+  const line = ".to('float32').sub(1).to('int32')";
+  await says(t, () => new lib.TensorDataset(ones([3, 2]), indices(1, 2, 3), { classes: 3 }), `targets${line}`);
+  await says(t, () => lib.crossEntropy(zeros([3, 3]), indices(1, 3, 2)), `target${line}`);
+  t.deepEqual(indices(1, 2, 3).to('float32').sub(1).to('int32').toArray(), [0, 1, 2]);
+  // With a 0 among them they count from 0, and one is wrong.
+  await saysNot(t, () => lib.crossEntropy(zeros([3, 3]), indices(0, 3, 2)), line);
+  await saysNot(t, () => lib.crossEntropy(zeros([3, 3]), indices(1, 7, 2)), line);
+});
+
+// ---- files of other libraries ----
+
+test('checkpoints of PyTorch and files of Keras are named, with what turns them into safetensors', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'habits-'));
+  const begins: [string, number[], string[]][] = [
+    ['new.pth', [0x50, 0x4b, 3, 4], ['zip archive', 'torch.save', 'safetensors.torch.save_file', 'Keras']],
+    ['old.pth', [0x80, 2, 0x8a, 0x0a], ['pickle', 'torch.save', 'safetensors.torch.save_file']],
+    ['model.h5', [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a], ['HDF5', 'Keras']],
+    ['model.json', [...Buffer.from('{"modelTopology": 1}')], ['JSON']],
+  ];
+  for (const [name, start, parts] of begins) {
+    const path = join(folder, name);
+    writeFileSync(path, Buffer.concat([Uint8Array.from(start), new Uint8Array(400)]));
+    await says(t, () => lib.load(path), path, ...parts);
+    await says(t, () => lib.readSafetensors(path), path, ...parts);
+    await says(t, () => new lib.Linear(2, 2).load(path), path, ...parts);
+    await says(t, () => lib.loadPyTorch(lib.lenet5(), path), path, ...parts);
+    await says(t, () => lib.decodeSafetensors(Buffer.concat([Uint8Array.from(start), new Uint8Array(400)])), ...parts);
+  }
+  rmSync(folder, { recursive: true });
+});
+
+// ---- constructors and states ----
+
+test('new Tensor is refused with the functions that make tensors', async (t) => {
+  const make = lib.Tensor as unknown as new (...given: unknown[]) => unknown;
+  await says(t, () => new make([1, 2], [2]), 'tensor([…])', 'Tensor.from(');
+  await says(t, () => new make(new Float32Array(2)), 'Tensor.from(');
+  await says(t, () => new make([1, 2], [2], 'float32'), 'tensor([…])');
+  await says(t, () => new make(), 'tensor([…])');
+});
+
+test('the state of an optimizer that went through JSON is refused for its lost tensors', async (t) => {
+  const model = new lib.Linear(2, 2);
+  const optimizer = new lib.Adam(model);
+  const state = JSON.parse(JSON.stringify(optimizer.stateDict()));
+  await says(t, () => optimizer.loadStateDict(state), '`state.tensors`', 'Map', 'JSON', 'encodeSafetensors');
+  await says(t, () => optimizer.loadStateDict({ ...optimizer.stateDict(), groups: [] }), '1 group', 'received 0');
+});
+
+// ---- numbers beside tensors ----
+
+test('where takes numbers, in the dtype of the other side, eagerly and in a compiled step', async (t) => {
+  const x = tensor([-1, 2, -3]);
+  const mask = x.greater(0);
+  t.deepEqual(lib.where(mask, x, 0).toArray(), [0, 2, 0]);
+  t.deepEqual(lib.where(mask, 1, x).toArray(), [-1, 1, -3]);
+  t.deepEqual(lib.where(mask, 1, -1).toArray(), [-1, 1, -1]);
+  t.is(lib.where(mask, 1, -1).dtype, 'float32');
+  t.is(lib.where(mask, x.to('float64'), 0.1).data[0], 0.1);
+  t.is(lib.where(mask, indices(1, 2, 3), 0).dtype, 'int32');
+  await says(t, () => lib.where(mask, indices(1, 2, 3), 0.5), '`b`', 'received 0.5');
+  await says(t, () => lib.where(mask, bytes([1, 2, 3], [3]), -1), '`b`', 'received -1');
+  await says(t, () => lib.where(mask, x, '0' as never), '`b`');
+  x.requiresGrad = true;
+  lib.where(mask, x, 0).sum().backward();
+  t.deepEqual(x.grad?.toArray(), [0, 1, 0]);
+  const step = lib.compileStep((v: lib.Tensor) => lib.where(v.greater(0), v, -2));
+  for (let i = 0; i < 3; i++) t.deepEqual(step.sync(tensor([i, -1])).toArray(), [i > 0 ? i : -2, -2]);
+});
+
+test('tensor takes typed arrays inside arrays', async (t) => {
+  const rows = [Float32Array.of(1, 2), Float32Array.of(3, 4)];
+  t.deepEqual(tensor(rows).toArray(), [
+    [1, 2],
+    [3, 4],
+  ]);
+  t.deepEqual(tensor([rows, rows]).shape, [2, 2, 2]);
+  t.deepEqual(tensor([Int32Array.of(1, 2), [3, 4], Float64Array.of(5, 6)]).toArray(), [
+    [1, 2],
+    [3, 4],
+    [5, 6],
+  ]);
+  t.is(tensor([Float64Array.of(1, 2)]).dtype, 'float32');
+  await says(t, () => tensor([Float32Array.of(1, 2), Float32Array.of(3)]), 'equal lengths (2 at depth 1)', 'Float32Array');
+  await says(t, () => tensor([Float32Array.of(1, 2), [[1], [2]]] as never), 'expected numbers');
+  await says(t, () => tensor([[1, 2], 3] as never), 'equal lengths');
+  await says(t, () => tensor([BigInt64Array.of(1n)] as never), 'expected numbers');
+  await says(t, () => tensor([new DataView(new ArrayBuffer(4))] as never), 'expected numbers');
+});
+
+// ---- losses that broadcast ----
+
+test('a loss of one’s own can ask that target and prediction have one shape, and says how to get there', async (t) => {
+  class MeanAbsoluteError extends lib.Loss {
+    forward(prediction: lib.Tensor, target: lib.Tensor): lib.Tensor {
+      this.requireSameShape(prediction, target);
+      return prediction.sub(target).abs().mean();
+    }
+  }
+  const loss = new MeanAbsoluteError();
+  t.is(loss.forward(tensor([[1], [2]]), tensor([[0], [0]])).item(), 1.5);
+  await says(t, () => loss.forward(zeros([32, 1]), zeros([32])), '[MeanAbsoluteError]', '[32, 1]', '[32]', 'target.reshape([-1, 1])');
+});
