@@ -69,6 +69,51 @@ export class ArgumentError extends NodegradError {
   }
 }
 
+/** The index that an {@link IndexError} is about. */
+export interface RefusedIndex {
+  /** The index as it was given. */
+  readonly value: number;
+  /** Where it stands among the indices of the call, counted from 0: for class indices the row of the batch. */
+  readonly position: number;
+  /** The least that would have been right. */
+  readonly minimum: number;
+  /** The most that would have been right. */
+  readonly maximum: number;
+}
+
+/**
+ * An index out of range: a class index beyond the classes, a row that a table does not have. The same from a compiled step, which then
+ * has changed nothing that stays.
+ *
+ * @example
+ * ```ts
+ * import { IndexError, crossEntropy, tensor, zeros } from 'nodegrad';
+ * try {
+ *   crossEntropy(zeros([2, 3]), tensor([0, 3]).to('int32'));
+ * } catch (error) {
+ *   if (error instanceof IndexError) console.log(error.value, error.position, error.maximum); // 3 1 2
+ * }
+ * ```
+ */
+export class IndexError extends ArgumentError {
+  /** The index as it was given. */
+  readonly value: number;
+  /** Where it stands among the indices of the call, counted from 0: for class indices the row of the batch. */
+  readonly position: number;
+  /** The least that would have been right. */
+  readonly minimum: number;
+  /** The most that would have been right. */
+  readonly maximum: number;
+
+  constructor(message: string, { value, position, minimum, maximum }: RefusedIndex, options?: ErrorOptions) {
+    super(message, options);
+    this.value = value;
+    this.position = position;
+    this.minimum = minimum;
+    this.maximum = maximum;
+  }
+}
+
 /**
  * A file that is not what it claims to be; the message names the file and the byte.
  *
@@ -224,6 +269,11 @@ export function describeShape(shape: readonly number[]): string {
 /** The message grammar: `expected <what> for \`<argument>\`, received <value>. <hint>` */
 export function expected(what: string, argument: string, received: unknown, hint = ''): string {
   return `expected ${what} for \`${argument}\`, received ${describe(received)}${hint === '' ? '' : `. ${hint}`}`;
+}
+
+/** What to do about class labels 1 … K, as code. */
+export function countFromZero(argument: string): string {
+  return `Labels that count from 1 count from 0 after ${argument}.to('float32').sub(1).to('int32')`;
 }
 
 /** Checks that `value` is a finite number within [minimum, maximum]. */

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { NativeError } from './errors.js';
 
 /** The version of the agreement between lib and the native code that this lib speaks; `binding.abi` must equal it. */
-export const expectedAbi = 1;
+export const expectedAbi = 2;
 
 /** A loaded addon and where it came from. */
 export interface LoadedBinding {

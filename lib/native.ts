@@ -1,9 +1,11 @@
 // The binding, typed: the only file that touches the loaded binary.
 
+import { getHeapStatistics } from 'node:v8';
 import type { DType, TypedArray, TypedArrayOf } from './dtype.js';
 import { arrayTypes, bytesOf } from './dtype.js';
-import { ArgumentError, NativeError } from './errors.js';
+import { ArgumentError, IndexError, NativeError, type NodegradError, countFromZero } from './errors.js';
 import { loadBinding } from './loader.js';
+import { checkAvailable, setCollector } from './memory.js';
 
 /** One line of native/ops/ops.def. */
 export interface NativeOp {
@@ -12,6 +14,16 @@ export interface NativeOp {
   signature: string;
   ints: number;
   reals: number;
+  /** The operand whose contents it looks at before it runs, and may refuse; −1: none. */
+  guarded: number;
+}
+
+/** What native code says of a refusal; the numbers are there where an index was out of range. */
+export interface Refusal extends Error {
+  readonly value?: number;
+  readonly position?: number;
+  readonly minimum?: number;
+  readonly maximum?: number;
 }
 
 interface Binding {
@@ -25,9 +37,10 @@ interface Binding {
   createProgram(code: Float64Array, externals: TypedArray[], block: Uint8Array, sibling: object | undefined): object;
   disposeProgram(handle: object): void;
   runProgram(handle: object, inputs: TypedArray[]): number;
-  startDriver(settled: (problem: string | null, steps: number, microseconds: number) => void): void;
-  queueProgram(handle: object, inputs: TypedArray[]): void;
+  startDriver(settled: (problem: Refusal | null, steps: number, microseconds: number) => void): object;
+  queueProgram(driver: object, handle: object, inputs: TypedArray[]): void;
   queueRun(
+    driver: object,
     handle: object,
     steps: number,
     stream: number,
@@ -37,8 +50,10 @@ interface Binding {
     live: Uint8Array,
     results: Uint8Array,
   ): void;
-  holdDriver(): void;
-  releaseDriver(): void;
+  holdDriver(driver: object): void;
+  releaseDriver(driver: object): void;
+  trimDriver(driver: object): void;
+  reportMemory(change: number): void;
   setReproducible(on: boolean): void;
   setGemm(choice: 'auto' | 'openblas' | 'own'): void;
   /** Who serves a product of n columns over k: `own` or `openblas`. */
@@ -133,19 +148,37 @@ export function run(index: number, operands: readonly TypedArray[], ints: readon
   try {
     binding.run(index, ints.length, reals.length, ...operands);
   } catch (error) {
-    throw new NativeError((error as Error).message, { cause: error });
+    throw nativeError(error as Refusal);
   }
+}
+
+/** What native code refused, as an error for people: an {@link IndexError} where an index was out of range. */
+export function nativeError(refusal: Refusal): NodegradError {
+  const { message, value, position, minimum, maximum } = refusal;
+  if (value === undefined || position === undefined || minimum === undefined || maximum === undefined)
+    return new NativeError(message, { cause: refusal });
+  const hint = message.includes('class index') && value === maximum + 1 ? `. ${countFromZero('target')}` : '';
+  return new IndexError(`${message}${hint}`, { value, position, minimum, maximum }, { cause: refusal });
 }
 
 const hugePageBytes = 4 << 20;
 const zeroFillLimit = 4096;
-const largeBytes = 2 ** 30;
 
-/** The system promises memory that it does not have, and ends the process when it is touched: a large wish is compared first. */
-export function checkAvailable(bytes: number): void {
-  if (bytes < largeBytes) return;
-  const available = (process as { availableMemory?: () => number }).availableMemory?.();
-  if (available !== undefined && bytes > available) throw new RangeError(`this process may take ${available} bytes more`);
+// V8 collects at once when it is told of more memory outside of its heap than the heap itself may have.
+setCollector(() => {
+  const { heap_size_limit: pressure } = getHeapStatistics();
+  binding.reportMemory(pressure);
+  binding.reportMemory(-pressure);
+});
+
+// V8 does not count SharedArrayBuffers, and would leave them lying about: it is told of them.
+const collected = new FinalizationRegistry<number>((bytes) => binding.reportMemory(-bytes));
+
+function makeShared(bytes: number): SharedArrayBuffer {
+  const buffer = new SharedArrayBuffer(bytes);
+  binding.reportMemory(bytes);
+  collected.register(buffer, bytes);
+  return buffer;
 }
 
 /** The memory of every output: uninitialized above 4 KiB, because each operation writes all of it. */
@@ -154,11 +187,12 @@ export function allocate<D extends DType>(size: number, dtype: D): TypedArrayOf<
   const bytes = size * bytesOf(dtype);
   try {
     if (bytes <= zeroFillLimit) return new ArrayType(size) as TypedArrayOf<D>;
-    checkAvailable(bytes);
+    checkAvailable(bytes, `a tensor of ${size} ${dtype} elements`);
     const data = new ArrayType(Buffer.allocUnsafeSlow(bytes).buffer as ArrayBuffer) as TypedArrayOf<D>;
     if (bytes >= hugePageBytes) binding.adviseHugePages(data);
     return data;
   } catch (error) {
+    if (error instanceof ArgumentError) throw error;
     throw new ArgumentError(`no memory for a tensor of ${size} ${dtype} elements (${bytes} bytes)`, { cause: error });
   }
 }
@@ -168,14 +202,15 @@ export function allocateShared<D extends DType>(size: number, dtype: D): TypedAr
   const ArrayType = arrayTypes[dtype];
   const width = bytesOf(dtype);
   try {
-    checkAvailable(size * width);
-    const buffer = new SharedArrayBuffer(size * width + 64);
+    checkAvailable(size * width, `${size} ${dtype} elements of shared memory`);
+    const buffer = makeShared(size * width + 64);
     const shift = (64 - binding.misalignment(new Uint8Array(buffer))) % 64;
     const data = new ArrayType(buffer as unknown as ArrayBuffer, shift, size) as TypedArrayOf<D>;
     if (size * width >= hugePageBytes) binding.adviseHugePages(data);
     return data;
   } catch (error) {
-    throw new ArgumentError(`no memory for ${size} ${dtype} parameters`, { cause: error });
+    if (error instanceof ArgumentError) throw error;
+    throw new ArgumentError(`no memory for ${size} ${dtype} elements of shared memory`, { cause: error });
   }
 }
 

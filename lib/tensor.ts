@@ -615,7 +615,7 @@ export class Tensor<D extends DType = 'float32'> {
   /**
    * Rows of the first axis by index: `y[i] = this[indices[i]]`. Repeated rows add up in the gradient.
    *
-   * @throws {@link ShapeError} for an index outside of the first axis, {@link ArgumentError} for indices that are not int32, or an axis.
+   * @throws {@link IndexError} for an index outside of the first axis, {@link ArgumentError} for indices that are not int32, or an axis.
    * @example
    * ```ts
    * import { tensor } from 'nodegrad';

@@ -5,13 +5,11 @@ import { dataFolders } from '../data/folders.js';
 import { datasets } from '../data/index.js';
 import type { Dataset } from '../data/dataset.js';
 import { ArgumentError } from '../errors.js';
-import { type CommandData, dataNames, loadData } from './options.js';
+import { type CommandData, type DataChoice, dataNames, loadData } from './options.js';
 import { Terminal, formatCount, gallery, greyOf, imageLines, pairs } from './terminal.js';
 
 /** What `data` is told. */
-export interface DataCommandOptions {
-  dataDir?: string;
-  imageSize?: number;
+export interface DataCommandOptions extends Omit<DataChoice, 'data' | 'augment'> {
   samples: number;
   json: boolean;
 }

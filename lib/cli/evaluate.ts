@@ -1,17 +1,15 @@
 // `nodegrad evaluate <file>`: what a saved model makes of a test set.
 
+import { ArgumentError } from '../errors.js';
 import { CrossEntropyLoss } from '../losses/loss.js';
 import { Accuracy } from '../metrics/metric.js';
 import { evaluate } from '../training/evaluate.js';
 import { load } from '../training/save.js';
-import { loadData } from './options.js';
+import { type DataChoice, loadData } from './options.js';
 import { Terminal, formatCount, pairs, percent } from './terminal.js';
 
 /** What `evaluate` is told. */
-export interface EvaluateCommandOptions {
-  data: string;
-  dataDir?: string;
-  imageSize?: number;
+export interface EvaluateCommandOptions extends DataChoice {
   json: boolean;
 }
 
@@ -19,6 +17,8 @@ export interface EvaluateCommandOptions {
 export async function evaluateCommand(file: string, options: EvaluateCommandOptions): Promise<number> {
   const model = await load(file);
   const { test } = await loadData(options, undefined, process.stderr);
+  if (test.length === 0)
+    throw new ArgumentError(`${test.name} has no images: there is nothing to evaluate. --test 1 takes all but one image of each class`);
   const { loss, metrics } = await evaluate(model, test, { loss: new CrossEntropyLoss(), metrics: [new Accuracy()] });
   const terminal = new Terminal();
   if (options.json)

@@ -6,6 +6,8 @@ import { augmented } from '../data/augmented.js';
 import { randomCrop, randomFlip } from '../data/augmentation.js';
 import type { Dataset } from '../data/dataset.js';
 import { datasets, type MnistOptions } from '../data/index.js';
+import { leftOutText } from '../data/left-out.js';
+import { ArgumentError } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { Adam, AdamW } from '../optimizers/adam.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
@@ -29,6 +31,9 @@ export interface TrainOptions {
   data: string;
   dataDir?: string;
   imageSize?: number;
+  test?: number;
+  classes?: string[];
+  skipDamaged?: boolean;
   augment: boolean;
   model: string;
   hidden: number[];
@@ -75,6 +80,16 @@ export const whole = (from: number): ((text: string) => number) => number(from, 
 const rate = number(0, 'a number of at least 0', false);
 const seed = number(Number.MIN_SAFE_INTEGER, 'a whole number', true);
 
+function share(text: string): number {
+  const value = rate(text);
+  if (value > 1) throw new InvalidArgumentError('expected a number from 0 to 1');
+  return value;
+}
+
+function names(text: string): string[] {
+  return text.split(',').map((name) => name.trim());
+}
+
 function sizes(text: string): number[] {
   return text.split(',').map(whole(1));
 }
@@ -100,7 +115,10 @@ export function addDataOptions(command: Command): Command {
 export function addPlaceOptions(command: Command): Command {
   return command
     .option('--data-dir <folder>', 'where the files of mnist or cifar10 are (default: below $NODEGRAD_DATA, the cache, or a download)')
-    .option('--image-size <side>', 'scale and crop the images of a folder to squares', whole(1));
+    .option('--image-size <side>', 'scale and crop the images of a folder to squares', whole(1))
+    .option('--test <share>', 'share of each class of a folder that is for testing, where no folder is; 0 for none (default: 0.1)', share)
+    .option('--classes <names>', 'folders that are classes, with commas between; others are left out (default: all folders)', names)
+    .option('--skip-damaged', 'leave out images of a folder that cannot be read, and list them');
 }
 
 /** The options of a run, and the model that it trains when nothing is said. */
@@ -154,8 +172,17 @@ export interface DataChoice {
   data: string;
   dataDir?: string;
   imageSize?: number;
+  /** Share of each class of a folder that is for testing. */
+  test?: number;
+  /** Folders that are classes. */
+  classes?: string[];
+  /** Images that cannot be decoded are left out. */
+  skipDamaged?: boolean;
   augment?: boolean;
 }
+
+/** Lines about what is left out. */
+const mostLines = 12;
 
 /** Whether augmentation mirrors the images of a data set: a mirrored digit is none. */
 export const isMirrored = (data: string): boolean => data !== 'digits' && data !== 'mnist';
@@ -163,6 +190,8 @@ export const isMirrored = (data: string): boolean => data !== 'digits' && data !
 /** Loads a data set; `stream` is told of downloads and decoding. Bytes that are augmented, or would take much as numbers, stay bytes. */
 export async function loadData(choice: DataChoice, signal: AbortSignal | undefined, stream: NodeJS.WritableStream): Promise<CommandData> {
   const { data, augment = false } = choice;
+  if (dataNames.some((name) => name === data) && (choice.test ?? choice.classes ?? choice.skipDamaged) !== undefined)
+    throw new ArgumentError(`--test, --classes and --skip-damaged are for folders of images, and --data is ${data}`);
   if ((data === 'digits' || data === 'mnist') && !augment)
     return data === 'digits' ? datasets.digits() : datasets.mnist({ ...download(stream), dir: choice.dataDir, signal });
   const { train, test, mean } = await loadBytes(choice, signal, stream);
@@ -171,7 +200,8 @@ export async function loadData(choice: DataChoice, signal: AbortSignal | undefin
   return { train: augmented(train, list, { mean }), test: augmented(test, [], { mean }), mean };
 }
 
-function loadBytes({ data, dataDir: dir, imageSize: size }: DataChoice, signal: AbortSignal | undefined, stream: NodeJS.WritableStream) {
+async function loadBytes(choice: DataChoice, signal: AbortSignal | undefined, stream: NodeJS.WritableStream) {
+  const { data, dataDir: dir, imageSize: size, test, classes, skipDamaged } = choice;
   const raw = true as const;
   if (data === 'digits') return datasets.digits({ raw });
   if (data === 'mnist') return datasets.mnist({ ...download(stream), dir, signal, raw });
@@ -181,9 +211,12 @@ function loadBytes({ data, dataDir: dir, imageSize: size }: DataChoice, signal: 
     said = decoded;
     stream.write(`decoding images: ${decoded}\n`);
   };
-  return data === 'cifar10'
-    ? datasets.cifar10({ dir, signal, onProgress, raw })
-    : datasets.imageFolder(data, { size, signal, onProgress, raw });
+  if (data === 'cifar10') return datasets.cifar10({ dir, signal, onProgress, raw });
+  const damaged = skipDamaged ? 'skip' : 'error';
+  const images = await datasets.imageFolder(data, { size, signal, onProgress, raw, test, classes, damaged });
+  for (const one of images.leftOut.slice(0, mostLines)) stream.write(`${one.count === 0 ? 'note' : 'left out'}: ${leftOutText(one)}\n`);
+  if (images.leftOut.length > mostLines) stream.write(`and ${images.leftOut.length - mostLines} more\n`);
+  return images;
 }
 
 function download(stream: NodeJS.WritableStream): Pick<MnistOptions, 'onProgress'> {

@@ -68,9 +68,9 @@ export async function train(given: GivenOptions, { detailed = false, rival }: Sh
     const isUseful = result.outcome !== 'fault';
     const weights = isUseful ? resolve(folder, 'model.safetensors') : null;
     if (weights !== null) await save(model, weights);
-    const report = isUseful ? await judge(model, data.test) : null;
+    const report = isUseful && data.test.length > 0 ? await judge(model, data.test) : null;
     const files = { weights, checkpoints: checkpoint === undefined ? null : resolve(checkpoint), log: result.history.log };
-    const isComparable = rival !== undefined && result.outcome === 'completed';
+    const isComparable = rival !== undefined && report !== null && result.outcome === 'completed';
     const beside = isComparable ? await trainRival(terminal, { ...options, model: rival }, data, stopper.signal) : null;
     const seconds = (performance.now() - began) / 1000;
     if (options.json) terminal.print(document(options, result, report, sitter, files, seconds));
@@ -107,7 +107,7 @@ async function run(
       batchSize,
       seed,
       clipNorm,
-      validation: data.test,
+      validation: data.test.length > 0 ? data.test : undefined,
       schedule: makeSchedule(options, optimizer),
       callbacks: [sitter],
       signal,

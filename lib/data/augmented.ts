@@ -5,7 +5,8 @@ import { type AugmentationPlan, augment, augmentInto } from '../ops/augment.js';
 import { getSeed, hashStream } from '../random.js';
 import type { DType, Tensor } from '../tensor.js';
 import { Augmentation } from './augmentation.js';
-import { type Batch, checkDataset, checkIndices, type Dataset, type EpochKey, type ExampleMemory, isInMemory } from './dataset.js';
+import { checkBatch, checkDataset, checkIndices, memoryOf, whenThere } from './contract.js';
+import { type AnyDataset, type AsyncDataset, type Batch, type Dataset, type EpochKey, type ExampleMemory, isInMemory } from './dataset.js';
 
 /** Options of {@link augmented}. */
 export interface AugmentedOptions {
@@ -44,9 +45,20 @@ const most = 12;
 export function augmented<Y extends DType = 'int32'>(
   dataset: Dataset<'uint8', Y>,
   augmentations: readonly Augmentation[],
+  options?: AugmentedOptions,
+): Dataset<'float32', Y>;
+export function augmented<Y extends DType = 'int32'>(
+  dataset: AsyncDataset<'uint8', Y>,
+  augmentations: readonly Augmentation[],
+  options?: AugmentedOptions,
+): AsyncDataset<'float32', Y>;
+export function augmented<Y extends DType>(
+  given: AnyDataset<'uint8', Y>,
+  augmentations: readonly Augmentation[],
   options: AugmentedOptions = {},
-): Dataset<'float32', Y> {
-  checkDataset(dataset);
+): AnyDataset<'float32', Y> {
+  checkDataset(given);
+  const dataset = given as Dataset<'uint8', Y>;
   const { mean = 0, std = 1 } = checkOptions<AugmentedOptions>(options, 'options', ['mean', 'std']);
   checkList(augmentations, 'augmentations', 'an array of augmentations, such as [randomFlip()]');
   for (const one of augmentations)
@@ -95,7 +107,7 @@ class AugmentedDataset<Y extends DType> implements Dataset<'float32', Y> {
     if (images.classes !== undefined) this.classes = images.classes;
     if (images.labels !== undefined) this.labels = () => images.labels!();
     if (!isInMemory(images)) return;
-    const memory = images.memory!();
+    const memory = memoryOf(images);
     if (!('data' in memory.inputs)) throw new ArgumentError(`the images of ${images.name} are augmented already`);
     const bytes = checkBytes(memory.inputs, images.name);
     this.memory = () => this.#memory(bytes, memory);
@@ -113,11 +125,14 @@ class AugmentedDataset<Y extends DType> implements Dataset<'float32', Y> {
 
   batch(indices: Int32Array, key: EpochKey = { seed: getSeed(), epoch: 0 }): Batch<'float32', Y> {
     checkIndices(indices, this.length);
-    const { inputs, targets } = this.#images.batch(indices, key);
     const rows = Int32Array.from({ length: indices.length }, (_, i) => i);
     const map = isInMemory(this.#images) ? this.#images.memory!().rows : null;
-    const keys = map === null ? indices : Int32Array.from(rows, (i) => map[indices[i]]);
-    return { inputs: augment(checkBytes(inputs, this.name), rows, keys, stateOf(key), this.#plan), targets };
+    const keys = map === null ? indices.slice() : Int32Array.from(rows, (i) => map[indices[i]]);
+    const made = whenThere(this.#images.batch(indices, key), (batch) => {
+      const { inputs, targets } = checkBatch(this.#images, batch, indices.length);
+      return { inputs: augment(checkBytes(inputs, this.name), rows, keys, stateOf(key), this.#plan), targets };
+    });
+    return made as Batch<'float32', Y>; // or a promise, as the images are
   }
 }
 

@@ -1,9 +1,10 @@
 // CIFAR-10 and CIFAR-100: found in a folder, in the binary format or as image files.
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { ArgumentError, checkFlag, checkOptions, expected, FileFormatError } from '../errors.js';
 import { type CifarImages, decodeCifar } from '../io/cifar.js';
+import { readWhole } from '../io/read-whole.js';
 import { readTar } from '../io/tar.js';
 import type { DecodeProgress } from './decode.js';
 import { dataFolders } from './folders.js';
@@ -144,7 +145,10 @@ async function look(kind: Kind, folder: string, options: CifarDatasetOptions): P
   }
   if (present.has(kind.archive)) return readArchive(kind, join(folder, kind.archive));
   if (![...present].some((name) => /^train(\.tar|\.tar\.gz|\.tgz)?$/.test(name))) return null;
-  const loaded = await loadImages(folder, { ...options, size: [32, 32], channels: 3, test: 0 });
+  const loaded = await loadImages(folder, {
+    ...{ cache: options.cache, onProgress: options.onProgress, signal: options.signal, raw: options.raw ?? false },
+    ...{ size: [32, 32], channels: 3, damaged: 'error', layout: { share: 0 } },
+  });
   const classes = typeof kind.classes === 'number' ? kind.classes : kind.classes.length;
   if (loaded.classes.length !== classes)
     throw new FileFormatError(`${folder}: expected folders of ${classes} classes, found ${loaded.classes.length}`);
@@ -155,18 +159,22 @@ async function readFiles(kind: Kind, folder: string, present: ReadonlySet<string
   const files = new Map<string, Uint8Array>();
   for (const name of [...kind.train, kind.test, kind.names]) {
     if (!present.has(name)) continue;
-    try {
-      files.set(name, await readFile(join(folder, name)));
-    } catch (error) {
-      throw new ArgumentError(`${join(folder, name)} cannot be read: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
-    }
+    files.set(name, await readWhole(join(folder, name), name === kind.names ? mostNames : mostRecords));
   }
   return assemble(kind, folder, files);
 }
 
+/** Larger files are something else: ten times what the largest of the data set takes. */
+const mostRecords = 10 * 50_000 * 3074;
+const mostNames = 1 << 20;
+
 async function readArchive(kind: Kind, path: string): Promise<LoadedImages> {
   const files = new Map<string, Uint8Array>();
-  for await (const entry of readTar(path)) files.set(entry.path.split('/').at(-1) as string, entry.data);
+  const wanted = [...kind.train, kind.test, kind.names];
+  for await (const { path: member, data } of readTar(path)) {
+    const name = member.split('/').at(-1) as string;
+    if (wanted.includes(name)) files.set(name, data);
+  }
   return assemble(kind, path, files);
 }
 
@@ -184,7 +192,7 @@ function assemble(kind: Kind, source: string, files: ReadonlyMap<string, Uint8Ar
   const count = typeof kind.classes === 'number' ? kind.classes : kind.classes.length;
   const classes =
     names.length === count ? names : typeof kind.classes === 'number' ? Array.from({ length: count }, (_, i) => String(i)) : kind.classes;
-  return { train: concatenate(kind.train.map(decode)), test: decode(kind.test), shape, classes };
+  return { train: concatenate(kind.train.map(decode)), test: decode(kind.test), shape, classes, leftOut: [] };
 }
 
 function concatenate(parts: readonly CifarImages[]): CifarImages {

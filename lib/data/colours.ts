@@ -2,7 +2,8 @@
 import { ArgumentError, checkOptions, checkInteger, DTypeError, ShapeError, describeShape } from '../errors.js';
 import type { DType } from '../tensor.js';
 import type { ColourComponents } from './augmentation.js';
-import { checkDataset, type Dataset } from './dataset.js';
+import { batchNow, checkDataset } from './contract.js';
+import type { Dataset } from './dataset.js';
 
 /** Options of {@link colourComponents}. */
 export interface ColourComponentsOptions {
@@ -39,7 +40,11 @@ export function colourComponents(dataset: Dataset<'uint8', DType>, options: Colo
   const products = [0, 0, 0, 0, 0, 0, 0, 0, 0];
   let pixels = 0;
   for (let i = 0; i < count; i++) {
-    const { inputs } = dataset.batch(Int32Array.of(Math.floor((i * dataset.length) / count)));
+    const { inputs } = batchNow(
+      dataset,
+      Int32Array.of(Math.floor((i * dataset.length) / count)),
+      'read some of its images into a TensorDataset',
+    );
     if (inputs.dtype !== 'uint8') throw new DTypeError(`expected uint8 images, those of ${dataset.name} are ${String(inputs.dtype)}`);
     const data = inputs.data as Uint8Array;
     for (let at = 0; at < data.length; at += 3) {

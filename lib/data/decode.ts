@@ -1,5 +1,5 @@
 // Decoding of JPEG, PNG and what else `sharp` reads: many images at once, all to one size, as bytes.
-import { AbortedError, FileFormatError, MissingPackageError } from '../errors.js';
+import { AbortedError, MissingPackageError } from '../errors.js';
 
 /** An image file: its path, for messages and for the order, and its bytes. */
 export interface EncodedImage {
@@ -29,17 +29,21 @@ export interface DecodeOptions {
   /** 3 for colours, 1 for grey. */
   readonly channels: 1 | 3;
   readonly signal?: AbortSignal;
-  readonly onDecoded?: (decoded: number) => void;
 }
 
 /** How many are under way: enough for the four threads that decode. */
 const atOnce = 16;
+/** Bytes of decoded images that are under way, beside the first of them. */
+const mostBytes = 256 << 20;
+/** A smaller file is not asked for its size first. */
+const smallFile = 1 << 16;
 /** A file of a few bytes may declare an image of any size. */
 const mostPixels = 1 << 26;
 
 type Sharp = typeof import('sharp').default;
 
-async function loadSharp(): Promise<Sharp> {
+/** The package that decodes. */
+export async function loadSharp(): Promise<Sharp> {
   try {
     return (await import('sharp')).default;
   } catch (error) {
@@ -48,48 +52,69 @@ async function loadSharp(): Promise<Sharp> {
 }
 
 /**
- * The images in the order of their paths.
+ * Decodes images and hands them to `use`, the first one before all others, those in any order. An image that cannot be read or decoded goes
+ * to `refuse`, which throws or has it left out.
  *
  * @throws {MissingPackageError} if `sharp` is not installed
- * @throws {FileFormatError} if an image cannot be decoded
  * @throws {AbortedError} if the signal stopped it
  */
-export async function decodeImages(images: AsyncIterable<EncodedImage>, options: DecodeOptions): Promise<DecodedImage[]> {
+export async function decodeImages(
+  images: AsyncIterable<EncodedImage>,
+  options: DecodeOptions,
+  use: (image: DecodedImage) => void,
+  refuse: (path: string, problem: Error) => void,
+): Promise<void> {
   const sharp = await loadSharp();
-  const { signal, onDecoded } = options;
+  const { signal } = options;
   const threads = sharp.concurrency();
   sharp.concurrency(1); // there are many images, and each is small
-  const decoded: DecodedImage[] = [];
   const pending = new Set<Promise<void>>();
   const failures: unknown[] = [];
+  const budget = new Budget(mostBytes);
+  let isFirst = true;
   try {
     for await (const image of images) {
       if (signal?.aborted) throw new AbortedError('decoding images was stopped', { cause: signal.reason });
       if (failures.length > 0) break;
-      const work = decodeImage(sharp, image, options)
+      const work = decodeImage(sharp, image, options, budget)
         .then((one) => {
-          decoded.push(one);
-          onDecoded?.(decoded.length);
+          if (one instanceof Error) refuse(image.path, one);
+          else {
+            isFirst = false;
+            use(one);
+          }
         })
         .catch((error: unknown) => {
           failures.push(error);
         })
         .finally(() => pending.delete(work));
       pending.add(work);
-      if (pending.size >= atOnce) await Promise.race(pending);
+      if (isFirst || pending.size >= atOnce) await Promise.race(pending);
     }
   } finally {
     await Promise.all(pending);
     sharp.concurrency(threads);
   }
   if (failures.length > 0) throw failures[0];
-  return decoded.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 }
 
-async function decodeImage(sharp: Sharp, image: EncodedImage, { size, channels }: DecodeOptions): Promise<DecodedImage> {
-  const bytes = await image.data();
+/** The image, or why there is none. */
+async function decodeImage(
+  sharp: Sharp,
+  image: EncodedImage,
+  { size, channels }: DecodeOptions,
+  budget: Budget,
+): Promise<DecodedImage | Error> {
+  const settings = { failOn: 'error', limitInputPixels: mostPixels } as const;
+  let taken = 0;
   try {
-    let pipeline = sharp(bytes, { failOn: 'error', limitInputPixels: mostPixels }).autoOrient().flatten();
+    const bytes = await image.data();
+    if (bytes.length >= smallFile) {
+      const { width = 0, height = 0 } = await sharp(bytes, settings).metadata();
+      taken = 4 * width * height;
+      await budget.take(taken);
+    }
+    let pipeline = sharp(bytes, settings).autoOrient().flatten();
     if (size !== undefined) pipeline = pipeline.resize({ height: size[0], width: size[1], fit: 'cover' });
     const { data, info } = await pipeline
       .toColourspace(channels === 1 ? 'b-w' : 'srgb')
@@ -98,6 +123,27 @@ async function decodeImage(sharp: Sharp, image: EncodedImage, { size, channels }
     if (info.channels !== channels) throw new Error(`it has ${info.channels} channels, not ${channels}`);
     return { path: image.path, pixels: data, shape: [info.height, info.width, channels] };
   } catch (error) {
-    throw new FileFormatError(`${image.path}: this image cannot be decoded: ${(error as Error).message}`, { cause: error });
+    return error as Error;
+  } finally {
+    budget.give(taken);
+  }
+}
+
+/** An amount that is taken and given back; who wants more than there is waits, in the order of coming. */
+class Budget {
+  #taken = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(readonly most: number) {}
+
+  async take(amount: number): Promise<void> {
+    // One that is larger than all there is runs alone.
+    while (this.#taken > 0 && this.#taken + amount > this.most) await new Promise<void>((go) => this.#waiting.push(go));
+    this.#taken += amount;
+  }
+
+  give(amount: number): void {
+    this.#taken -= amount;
+    for (const go of this.#waiting.splice(0)) go();
   }
 }

@@ -1,12 +1,12 @@
 // A feed: the batches of an epoch in memory that native code may read while JavaScript does something else.
 
 import { arrayTypes, bytesOf, type DType, type TypedArray } from '../dtype.js';
-import { DTypeError, ShapeError, describeShape } from '../errors.js';
 import { allocateShared } from '../native.js';
 import type { OutputSpecification } from '../ops/define.js';
 import { lostMemory } from '../ops/emit.js';
 import { gatherInto } from '../ops/shape.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
+import { isPromise, memoryOf } from './contract.js';
 import { type EpochKey, type ExampleMemory, type InputMaker, isInMemory } from './dataset.js';
 import type { DataLoader, Pair } from './loader.js';
 
@@ -25,12 +25,16 @@ export interface Feed {
   readonly length: number;
   /** Examples in a batch: only the last may have fewer. */
   examples(batch: number): number;
+  /** How many batches from `first` on are there, or can be made without waiting: all, but for a data set that gives promises. */
+  ready(first: number): number | Promise<number>;
   /** Shapes and dtypes of inputs and targets. */
   specifications(batch: number): readonly OutputSpecification[];
   /** Bytes that one batch takes when it has to be copied first; 0 when it is read where it lies. */
   readonly stagedBytes: number;
   /** Batches `first` to `first + count` − 1, all of one size. What was prepared in the same `lane` before is overwritten. */
   prepare(first: number, count: number, lane: number): Rows;
+  /** A batch that was prepared, as long as its lane holds it. */
+  pair(batch: number): Pair<DType, DType>;
 }
 
 type Memory = ExampleMemory<DType, DType>;
@@ -38,7 +42,7 @@ type Memory = ExampleMemory<DType, DType>;
 /** The batches of one epoch of a loader. */
 export function feedOf(loader: DataLoader<DType, DType>, epoch: number): Feed {
   const { dataset } = loader;
-  return isInMemory(dataset) ? new MemoryFeed(loader, epoch, dataset.memory?.() as Memory) : new FetchedFeed(loader, epoch);
+  return isInMemory(dataset) ? new MemoryFeed(loader, epoch, memoryOf(dataset)) : new FetchedFeed(loader, epoch);
 }
 
 type Source = AnyTensor | InputMaker<DType>;
@@ -57,6 +61,7 @@ class MemoryFeed implements Feed {
   readonly #staged: boolean;
   readonly #key: EpochKey;
   readonly #lanes: TypedArray[][] = [];
+  readonly #fetch: (batch: number) => Pair<DType, DType>;
 
   constructor(loader: DataLoader<DType, DType>, epoch: number, memory: Memory) {
     this.length = loader.length;
@@ -64,6 +69,7 @@ class MemoryFeed implements Feed {
     this.#memory = memory;
     this.#key = loader.key(epoch);
     const order = loader.order(epoch);
+    this.#fetch = (batch) => loader.fetch(order, batch, epoch);
     const total = loader.dataset.length;
     const { rows } = memory;
     this.#rows = allocateShared(total, 'int32');
@@ -83,6 +89,14 @@ class MemoryFeed implements Feed {
 
   examples(batch: number): number {
     return Math.min(this.#batchSize, this.#rows.length - batch * this.#batchSize);
+  }
+
+  ready(): number {
+    return Number.POSITIVE_INFINITY;
+  }
+
+  pair(batch: number): Pair<DType, DType> {
+    return this.#fetch(batch);
   }
 
   specifications(batch: number): readonly OutputSpecification[] {
@@ -111,7 +125,14 @@ class FetchedFeed implements Feed {
   readonly #order: Int32Array | null;
   readonly #epoch: number;
   readonly #lanes: TypedArray[][] = [];
+  /** The last batch of a data set that makes its batches at once. */
   #fetched: { batch: number; pair: Pair<DType, DType> } | null = null;
+  /** Whether batches have to be waited for; null as long as none was asked for. */
+  #waits: boolean | null = null;
+  /** Of a data set that has to be waited for: batches that are being made, those that are there, and those of each lane. */
+  readonly #coming = new Map<number, Promise<Pair<DType, DType>>>();
+  readonly #there = new Map<number, Pair<DType, DType>>();
+  readonly #kept: Map<number, Pair<DType, DType>>[] = [];
 
   constructor(loader: DataLoader<DType, DType>, epoch: number) {
     this.length = loader.length;
@@ -120,9 +141,42 @@ class FetchedFeed implements Feed {
     this.#epoch = epoch;
   }
 
+  ready(first: number): number | Promise<number> {
+    if (this.#waits === false) return Number.POSITIVE_INFINITY;
+    if (this.#waits === null) {
+      const made = this.#loader.make(this.#order, first, this.#epoch);
+      this.#waits = isPromise(made);
+      if (!isPromise(made)) {
+        this.#fetched = { batch: first, pair: made };
+        return Number.POSITIVE_INFINITY;
+      }
+      this.#coming.set(first, made);
+    }
+    return this.#await(first);
+  }
+
+  async #await(batch: number): Promise<number> {
+    const coming = this.#coming.get(batch) ?? (this.#loader.make(this.#order, batch, this.#epoch) as Promise<Pair<DType, DType>>);
+    this.#there.set(batch, await coming);
+    this.#coming.delete(batch);
+    // The next one is made while steps run; if it fails, it does so where it is due.
+    if (batch + 1 < this.length && !this.#there.has(batch + 1)) {
+      const next = Promise.resolve(this.#loader.make(this.#order, batch + 1, this.#epoch));
+      next.catch(() => {});
+      this.#coming.set(batch + 1, next);
+    }
+    return 1;
+  }
+
   #fetch(batch: number): Pair<DType, DType> {
+    if (this.#waits === true) return this.#there.get(batch) as Pair<DType, DType>;
     if (this.#fetched?.batch !== batch) this.#fetched = { batch, pair: this.#loader.fetch(this.#order, batch, this.#epoch) };
     return this.#fetched.pair;
+  }
+
+  pair(batch: number): Pair<DType, DType> {
+    for (const lane of this.#kept) if (lane?.has(batch)) return lane.get(batch) as Pair<DType, DType>;
+    return this.#loader.fetch(this.#order, batch, this.#epoch);
   }
 
   examples(batch: number): number {
@@ -136,21 +190,20 @@ class FetchedFeed implements Feed {
   }
 
   prepare(first: number, count: number, lane: number): Rows {
-    const shapes = this.#fetch(first).map(({ shape }) => shape);
-    const dtypes = this.#fetch(first).map(({ dtype }) => dtype);
     const sources: TypedArray[] = [];
+    const kept = this.#waits === true ? new Map<number, Pair<DType, DType>>() : null;
     for (let i = 0; i < count; i++) {
-      for (const [k, tensor] of this.#fetch(first + i).entries()) {
-        if (tensor.shape.join() !== shapes[k].join()) {
-          throw new ShapeError(`the data set made batches of shapes ${describeShape(shapes[k])} and ${describeShape(tensor.shape)}`);
-        }
-        if (tensor.dtype !== dtypes[k]) throw new DTypeError(`the data set made batches of ${dtypes[k]} and of ${tensor.dtype}`);
+      const pair = this.#fetch(first + i);
+      for (const [k, tensor] of pair.entries()) {
         if (tensor.data.length !== tensor.size) throw lostMemory(tensor);
         sources[k] ??= stage((this.#lanes[lane] ??= []), k, count * tensor.size, tensor.dtype);
         sources[k].set(tensor.data as never, i * tensor.size);
       }
+      kept?.set(first + i, pair);
+      this.#there.delete(first + i);
     }
-    const batch = shapes[0][0];
+    if (kept !== null) this.#kept[lane] = kept;
+    const batch = this.examples(first);
     return { sources, rows: countingTo(count * batch), batch };
   }
 }

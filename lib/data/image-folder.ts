@@ -1,16 +1,31 @@
 // Images in folders or tar archives, one folder per class: decoded once, then read from a cache.
 import { createHash } from 'node:crypto';
-import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { AbortedError, ArgumentError, checkFlag, checkNumber, checkOptions, describeShape, expected, FileFormatError } from '../errors.js';
-import { checkPath, refusal } from '../io/atomic.js';
-import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
-import { readTar } from '../io/tar.js';
-import { Tensor } from '../tensor.js';
+import {
+  AbortedError,
+  ArgumentError,
+  checkChoice,
+  checkFlag,
+  checkList,
+  checkNumber,
+  checkOptions,
+  describeShape,
+  expected,
+  FileFormatError,
+} from '../errors.js';
+import { checkPath, writeFileAtomic } from '../io/atomic.js';
+import { encodeInTurns, readSafetensors } from '../io/safetensors.js';
+import { checkAvailable } from '../memory.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
 import { sizeOf } from './augmentation.js';
-import { type DecodedImage, type DecodeProgress, decodeImages, type EncodedImage } from './decode.js';
+import { type DecodedImage, type DecodeProgress, decodeImages } from './decode.js';
+import { listFiles } from './folder-files.js';
 import { cacheFolder } from './folders.js';
+import { encodedImages, findImages, type Images } from './image-files.js';
+import { isArchive } from './image-kinds.js';
+import { folderTree, type Layout, layOut, type LayoutOptions } from './image-layout.js';
 import { type ImageDatasets, imageData, type RawImages } from './images.js';
+import { type LeftOut, LeftOutList } from './left-out.js';
 
 /** Options of `datasets.imageFolder`. */
 export interface ImageFolderOptions {
@@ -20,8 +35,22 @@ export interface ImageFolderOptions {
   readonly grey?: boolean;
   /** Images as uint8 0..255 instead of centred float32; default false. */
   readonly raw?: boolean;
-  /** Share of each class that becomes the test set, where there is no folder for it; default 0.1. */
+  /**
+   * Share of each class that becomes the test set, where there is no folder for it: at least one image of each class that has two or more, and
+   * never all. 0 for no test set. Default 0.1.
+   */
   readonly test?: number;
+  /** The folders that are classes, in the order of their indices; all others are left out. Default: all folders, in the order of their names. */
+  readonly classes?: readonly string[];
+  /** The folders that are parts, by their path in `path`; what is in none of them is left out. Default: found by their names. */
+  readonly parts?: {
+    /** To train on. */
+    readonly train: string | readonly string[];
+    /** To test with; without it, `test` says which share of each class is taken. */
+    readonly test?: string | readonly string[];
+  };
+  /** What becomes of images that cannot be read or decoded: `'error'` names the first, `'skip'` lists them in `leftOut`. Default `'error'`. */
+  readonly damaged?: 'error' | 'skip';
   /** Keep the decoded images in the cache folder, and read them from there; default true. */
   readonly cache?: boolean;
   /** Called now and then while images are decoded. */
@@ -30,40 +59,80 @@ export interface ImageFolderOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What `datasets.imageFolder` finds. */
+export interface ImageFolder<X extends 'float32' | 'uint8' = 'float32'> extends ImageDatasets<X> {
+  /** Files that are not among the examples, and remarks on those that are; hidden files are not mentioned. */
+  readonly leftOut: readonly LeftOut[];
+}
+
 /**
  * Images of one's own, decoded by the package `sharp` (`npm install sharp`): `path` is a folder with one folder per class, or with such
- * folders `train` and `test` (or `val`, `validation`), or a `.tar`, `.tar.gz` or `.tgz` of either; parts may be archives too
- * (`train.tar.gz`). Classes are in the order of their names. Images are float32 in 0..1 with the training mean subtracted, as
- * `datasets.mnist` has them; `raw: true` leaves bytes, for {@link augmented}.
+ * folders `train` and `test` (or `val`, `validation`, `dev` …; several are joined), or a `.tar`, `.tar.gz` or `.tgz` of either; parts and
+ * classes may be archives too (`train.tar.gz`). Classes are in the order of their names. Images are float32 in 0..1 with the training mean
+ * subtracted, as `datasets.mnist` has them; `raw: true` leaves bytes, for {@link augmented}.
+ *
+ * Nothing is dropped in silence: what is no image, or in no class, stands in `leftOut`; a class without an image, and a tree that can be read
+ * in several ways, are errors that show the tree (`classes` and `parts` decide). An image is what its first bytes say, whatever its name.
+ * Links are followed where they lead to something that is not there without them, so that no image counts twice.
  *
  * What was decoded is kept as one file in the cache folder (`$NODEGRAD_CACHE`, or `$XDG_CACHE_HOME/nodegrad`, or `~/.cache/nodegrad`),
  * under a name that depends on the files' names, sizes and dates: the second start takes as long as reading it.
  *
  * @throws {MissingPackageError} if `sharp` is not installed
- * @throws {FileFormatError} if an archive or an image is damaged, or a class has no training images
+ * @throws {FileFormatError} if an archive or an image is damaged, a class has no training images, or parts and classes cannot be told apart
  * @throws {AbortedError} if the signal stopped it
- * @throws {ArgumentError} if an option is wrong, nothing can be read at `path`, or images are of several sizes and `size` is missing
+ * @throws {ArgumentError} if an option is wrong, nothing can be read at `path`, images are of several sizes and `size` is missing, or they take
+ *   more memory than there is
  *
  * @example
  * ```ts
  * import { datasets } from 'nodegrad';
- * const { train, test } = await datasets.imageFolder('photos', { size: 64 });
- * console.log(train.classes); // the names of the folders
+ * const { train, test, leftOut } = await datasets.imageFolder('photos', { size: 64 });
+ * console.log(train.classes, leftOut); // the names of the folders, and what is not among the examples
  * ```
  */
-export async function imageFolder(path: string, options: ImageFolderOptions & { readonly raw: true }): Promise<ImageDatasets<'uint8'>>;
-export async function imageFolder(path: string, options?: ImageFolderOptions & { readonly raw?: false }): Promise<ImageDatasets<'float32'>>;
-export async function imageFolder(path: string, options: ImageFolderOptions = {}): Promise<ImageDatasets<'float32' | 'uint8'>> {
+export async function imageFolder(path: string, options: ImageFolderOptions & { readonly raw: true }): Promise<ImageFolder<'uint8'>>;
+export async function imageFolder(path: string, options?: ImageFolderOptions & { readonly raw?: false }): Promise<ImageFolder<'float32'>>;
+export async function imageFolder(path: string, options: ImageFolderOptions = {}): Promise<ImageFolder<'float32' | 'uint8'>> {
   checkPath(path, 'path', 'the path of a folder or archive');
-  const known = ['size', 'grey', 'raw', 'test', 'cache', 'onProgress', 'signal'];
-  const { size, grey = false, raw = false, test = 0.1 } = checkOptions<ImageFolderOptions>(options, 'options', known);
+  const known = ['size', 'grey', 'raw', 'test', 'classes', 'parts', 'damaged', 'cache', 'onProgress', 'signal'];
+  const { size, grey = false, raw = false, test = 0.1, damaged = 'error' } = checkOptions<ImageFolderOptions>(options, 'options', known);
   checkImageOptions(options);
   checkFlag(grey, 'options.grey');
   checkFlag(raw, 'options.raw');
   checkNumber(test, 'options.test', 0, 1);
-  const given = size === undefined ? undefined : sizeOf(size, 'options.size');
-  const images = await loadImages(resolve(path), { ...options, size: given, channels: grey ? 1 : 3, test });
-  return imageData(basename(resolve(path)), images.train, images.test, images.shape, raw, images.classes);
+  checkChoice(damaged, 'options.damaged', ['error', 'skip']);
+  const { cache, onProgress, signal } = options;
+  const images = await loadImages(resolve(path), {
+    ...{ cache, onProgress, signal, raw, damaged },
+    size: size === undefined ? undefined : sizeOf(size, 'options.size'),
+    channels: grey ? 1 : 3,
+    layout: { share: test, classes: checkNames(options.classes), parts: checkParts(options.parts) },
+  });
+  const parts = imageData(basename(resolve(path)), images.train, images.test, images.shape, raw, images.classes);
+  return { ...parts, leftOut: images.leftOut };
+}
+
+function checkNames(classes: unknown): readonly string[] | undefined {
+  if (classes === undefined) return undefined;
+  const names = checkList(classes, 'options.classes', 'an array of names of folders');
+  if (names.length === 0 || new Set(names).size < names.length || !names.every((name) => typeof name === 'string' && name !== ''))
+    throw new ArgumentError(expected('an array of different names of folders', 'options.classes', classes));
+  return names as readonly string[];
+}
+
+function checkParts(parts: unknown): LayoutOptions['parts'] {
+  if (parts === undefined) return undefined;
+  const { train, test } = checkOptions<NonNullable<ImageFolderOptions['parts']>>(parts, 'options.parts', ['train', 'test']);
+  const paths = (value: unknown, name: string): readonly string[] => {
+    const list = typeof value === 'string' ? [value] : checkList(value ?? [], `options.parts.${name}`, 'the path of a folder, or several');
+    if (!list.every((one) => typeof one === 'string' && one !== ''))
+      throw new ArgumentError(expected('the path of a folder, or several', `options.parts.${name}`, value));
+    return list as readonly string[];
+  };
+  if (train === undefined || train.length === 0)
+    throw new ArgumentError(expected('the path of a folder, or several', 'options.parts.train', train));
+  return { train: paths(train, 'train'), test: paths(test, 'test') };
 }
 
 /** Checks the options that all readers of images share. */
@@ -81,151 +150,138 @@ export interface LoadedImages {
   readonly test: RawImages;
   readonly shape: readonly number[];
   readonly classes: readonly string[];
+  readonly leftOut: readonly LeftOut[];
 }
 
 /** What {@link loadImages} is told; the options are checked. */
 export interface LoadOptions extends Pick<ImageFolderOptions, 'cache' | 'onProgress' | 'signal'> {
   readonly size?: readonly [height: number, width: number];
   readonly channels: 1 | 3;
-  readonly test: number;
+  /** Whether they stay bytes. */
+  readonly raw: boolean;
+  readonly damaged: 'error' | 'skip';
+  readonly layout: LayoutOptions;
 }
 
 /** The images below `path`, from the cache where they are in it. */
 export async function loadImages(path: string, options: LoadOptions): Promise<LoadedImages> {
-  const { cache = true, size, channels, test } = options;
-  const files = await listFiles(path);
-  const digest = createHash('sha256').update(JSON.stringify([1, path, files, size ?? null, channels, test]));
-  const cached = join(cacheFolder(), 'images', `${basename(path)}-${digest.digest('hex').slice(0, 16)}.safetensors`);
+  const { cache = true, size, channels, damaged, layout } = options;
+  const found = await listFiles(path, options.signal);
+  if (found.files.length === 1 && found.files[0].path === '' && !isArchive(path))
+    throw new ArgumentError(expected('the path of a folder or of a .tar, .tar.gz or .tgz', 'path', path));
+  const files = found.files.map(({ path: name, bytes, changed }) => [name, bytes, changed]);
+  const settings = [2, path, files, found.folders, found.passedOver, found.unreadable, size ?? null, channels, damaged, layout];
+  const digest = createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 16);
+  const cached = join(cacheFolder(), 'images', `${basename(path)}-${digest}.safetensors`);
   const kept = cache ? await readCache(cached) : null;
   if (kept !== null) return kept;
-  const report = (decoded: number): void => {
-    if (decoded % 1000 === 0) options.onProgress?.({ source: path, decoded });
-  };
-  const decoded = await decodeImages(readImages(path, files), { ...options, onDecoded: report });
-  if (decoded.length === 0) throw new FileFormatError(`${path}: there are no images in it`);
-  options.onProgress?.({ source: path, decoded: decoded.length });
-  const loaded = arrange(path, decoded, test);
+  const leftOut = new LeftOutList();
+  for (const one of found.passedOver) leftOut.add(one.path, one.reason);
+  for (const one of found.unreadable) {
+    if (damaged === 'error') throw new FileFormatError(`${path}: ${one.path} is ${one.reason}. ${skipHint}`);
+    leftOut.add(one.path, one.reason);
+  }
+  const images = await findImages(path, found.files, found.folders, options.signal, leftOut);
+  const loaded = await decodeInto(path, images, options, leftOut);
   if (cache) await writeCache(cached, loaded);
   return loaded;
 }
 
-// ---- files ----
+const skipHint = "`damaged: 'skip'` (--skip-damaged) leaves out what cannot be read, and lists it";
 
-interface Listed {
-  /** Relative to the folder; empty for an archive that is itself what was asked for. */
-  path: string;
-  bytes: number;
-  changed: number;
-}
+// ---- pixels ----
 
-const isImage = (path: string): boolean => /\.(jpe?g|png|webp|gif|tiff?|avif)$/i.test(path);
-const isArchive = (path: string): boolean => /\.(tar|tar\.gz|tgz)$/i.test(path);
-const isHidden = (path: string): boolean => path.split('/').some((part) => part.startsWith('.') || part === '__MACOSX');
-/** Links may lead round in circles. */
-const deepest = 16;
+/** Bytes that a pixel's channel takes: one, or beside it the float32 that it becomes. */
+const bytesPerValue = (raw: boolean): number => (raw ? 1 : 5);
 
-async function listFiles(path: string): Promise<Listed[]> {
-  const files: Listed[] = [];
-  const visit = async (relative: string, depth: number): Promise<void> => {
-    const status = await stat(join(path, relative));
-    if (status.isDirectory()) {
-      if (depth > deepest) return;
-      for (const name of (await readdir(join(path, relative))).sort())
-        if (!isHidden(name)) await visit(relative === '' ? name : `${relative}/${name}`, depth + 1);
-    } else if (status.isFile() && (isImage(relative) || isArchive(relative) || relative === '')) {
-      files.push({ path: relative, bytes: status.size, changed: status.mtimeMs });
-    }
+async function decodeInto(
+  path: string,
+  { images, others, folders }: Images,
+  options: LoadOptions,
+  leftOut: LeftOutList,
+): Promise<LoadedImages> {
+  const paths = images.map((image) => image.path);
+  const layout = layOut(path, folderTree(paths, others, folders), paths, options.layout);
+  for (const one of layout.leftOut) leftOut.take(one);
+  const rows = new Rows(path, layout, paths, options);
+  const wanted = [...layout.train, ...layout.test].map(({ image }) => images[image]);
+  let decoded = 0;
+  const use = (image: DecodedImage): void => {
+    rows.put(image);
+    decoded += 1;
+    if (decoded % 1000 === 0) options.onProgress?.({ source: path, decoded });
   };
-  try {
-    await visit('', 0);
-  } catch (error) {
-    throw refusal('a folder or archive that can be read', path, error);
-  }
-  if (files.length === 1 && files[0].path === '' && !isArchive(path))
-    throw new ArgumentError(expected('the path of a folder or of a .tar, .tar.gz or .tgz', 'path', path));
-  return files;
+  const refuse = (name: string, problem: Error): void => {
+    if (options.damaged === 'error')
+      throw new FileFormatError(`${path}: ${name}: this image cannot be decoded: ${problem.message}. ${skipHint}`, { cause: problem });
+    leftOut.add(name, `cannot be decoded: ${problem.message}`);
+  };
+  await decodeImages(encodedImages(path, wanted, options.signal), options, use, refuse);
+  options.onProgress?.({ source: path, decoded });
+  const { classes } = layout;
+  return { ...rows.parts(), classes, leftOut: leftOut.list };
 }
 
-async function* readImages(path: string, files: readonly Listed[]): AsyncGenerator<EncodedImage> {
-  for (const { path: relative } of files) {
-    const full = join(path, relative);
-    if (isImage(relative)) yield { path: relative, data: () => readFile(full) };
-    else {
-      // An archive stands for the folder of its name.
-      const prefix = relative === '' ? '' : `${relative.replace(/\.(tar|tar\.gz|tgz)$/i, '')}/`;
-      for await (const entry of readTar(full))
-        if (isImage(entry.path) && !isHidden(entry.path)) yield { path: `${prefix}${entry.path}`, data: async () => entry.data };
+/** Takes decoded images to their rows. */
+class Rows {
+  #shape: readonly number[] | null = null;
+  #first = '';
+  readonly #rows: ReadonlyMap<string, { part: number; row: number }>;
+  readonly #pixels: Uint8Array[] = [];
+  readonly #isThere: readonly Uint8Array[];
+
+  constructor(
+    readonly path: string,
+    readonly layout: Layout,
+    paths: readonly string[],
+    readonly options: LoadOptions,
+  ) {
+    const parts = [layout.train, layout.test];
+    this.#rows = new Map(parts.flatMap((placed, part) => placed.map(({ image }, row) => [paths[image], { part, row }] as const)));
+    this.#isThere = parts.map(({ length }) => new Uint8Array(length));
+  }
+
+  put({ path, pixels, shape }: DecodedImage): void {
+    if (this.#shape === null) this.#begin(path, shape);
+    else if (shape.join() !== this.#shape.join()) {
+      const found = `${this.#first} is ${describeShape(this.#shape)}, ${path} is ${describeShape(shape)}`;
+      throw new ArgumentError(`the images of ${this.path} are of several sizes (${found}): say which with \`size\``);
     }
+    const { part, row } = this.#rows.get(path) as { part: number; row: number };
+    this.#pixels[part].set(pixels, row * pixels.length);
+    this.#isThere[part][row] = 1;
   }
-}
 
-// ---- parts and classes ----
-
-const trainNames = ['train', 'training'];
-const testNames = ['test', 'val', 'valid', 'validation'];
-
-interface Placed {
-  parts: string[];
-  image: DecodedImage;
-}
-
-/** Takes off the folders that all share, as long as each image keeps a folder: its class. */
-function withoutShared(images: Placed[]): Placed[] {
-  let shared = 0;
-  const isShared = (depth: number): boolean => images.every(({ parts }) => parts.length > depth + 2 && parts[depth] === images[0].parts[depth]);
-  while (images.length > 0 && isShared(shared)) shared += 1;
-  return images.map(({ parts, image }) => ({ parts: parts.slice(shared), image }));
-}
-
-function arrange(path: string, images: readonly DecodedImage[], share: number): LoadedImages {
-  const { shape } = images[0];
-  const other = images.find((image) => image.shape.join() !== shape.join());
-  if (other !== undefined) {
-    const found = `${images[0].path} is ${describeShape(shape)}, ${other.path} is ${describeShape(other.shape)}`;
-    throw new ArgumentError(`the images of ${path} are of several sizes (${found}): say which with \`size\``);
+  /** The first image says how large all are. */
+  #begin(path: string, shape: readonly number[]): void {
+    const size = shape.reduce((product, side) => product * side, 1);
+    const count = this.#rows.size;
+    const { size: given, raw } = this.options;
+    const [height, width] = shape;
+    checkAvailable(
+      count * size * bytesPerValue(raw),
+      `the ${count} images of ${this.path}, ${width}×${height}${raw ? '' : ' (as numbers)'}`,
+      given === undefined ? 'Name a smaller `size`' : `A smaller \`size\`${raw ? '' : ', or `raw: true`,'} takes less`,
+    );
+    this.#shape = shape;
+    this.#first = path;
+    for (const isThere of this.#isThere) this.#pixels.push(new Uint8Array(isThere.length * size));
   }
-  const placed = withoutShared(images.map((image) => ({ parts: image.path.split('/'), image })));
-  const loose = placed.find(({ parts }) => parts.length < 2);
-  if (loose !== undefined) throw new FileFormatError(`${path}: ${loose.image.path} is in no folder, which would name its class`);
-  const isPart = (names: readonly string[]) => (one: Placed) => names.includes(one.parts[0].toLowerCase());
-  const hasParts = placed.some(isPart(trainNames)) && placed.every(isPart([...trainNames, ...testNames]));
-  let train = placed;
-  let test: Placed[] = [];
-  if (hasParts && placed.every(({ parts }) => parts.length > 2)) {
-    train = withoutShared(placed.filter(isPart(trainNames)).map(inside));
-    test = withoutShared(placed.filter(isPart(testNames)).map(inside));
-  }
-  const classes = [...new Set(train.map(({ parts }) => parts[0]))].sort();
-  if (test.length === 0) [train, test] = dealOut(train, share);
-  return { train: gather(path, train, classes), test: gather(path, test, classes), shape, classes };
-}
 
-const inside = ({ parts, image }: Placed): Placed => ({ parts: parts.slice(1), image });
-
-/** Gives `share` of each class to the second part, evenly spread. */
-function dealOut(images: readonly Placed[], share: number): [Placed[], Placed[]] {
-  const seen = new Map<string, number>();
-  const dealt: [Placed[], Placed[]] = [[], []];
-  for (const one of images) {
-    const count = (seen.get(one.parts[0]) ?? 0) + 1;
-    seen.set(one.parts[0], count);
-    dealt[Math.floor(count * share) > Math.floor((count - 1) * share) ? 1 : 0].push(one);
+  parts(): Pick<LoadedImages, 'train' | 'test' | 'shape'> {
+    if (this.#shape === null) throw new FileFormatError(`${this.path}: none of its ${this.#rows.size} images can be decoded`);
+    const size = this.#shape.reduce((product, side) => product * side, 1);
+    const [train, test] = [this.layout.train, this.layout.test].map((placed, part): RawImages => {
+      const rows = placed.flatMap((_, row) => (this.#isThere[part][row] === 1 ? [row] : []));
+      const pixels = this.#pixels[part];
+      // Rows move up where images were left out.
+      for (const [to, from] of rows.entries()) if (to !== from) pixels.copyWithin(to * size, from * size, (from + 1) * size);
+      return { images: pixels.subarray(0, rows.length * size), labels: Int32Array.from(rows, (row) => placed[row].label) };
+    });
+    const bare = this.layout.classes.find((_, label) => !train.labels.includes(label));
+    if (bare !== undefined) throw new FileFormatError(`${this.path}: none of the training images of class ${bare} can be decoded`);
+    return { train, test, shape: this.#shape };
   }
-  return dealt;
-}
-
-function gather(path: string, images: readonly Placed[], classes: readonly string[]): RawImages {
-  const index = new Map(classes.map((name, i) => [name, i]));
-  const size = images.length === 0 ? 0 : images[0].image.pixels.length;
-  const pixels = new Uint8Array(images.length * size);
-  const labels = new Int32Array(images.length);
-  for (const [i, { parts, image }] of images.entries()) {
-    const label = index.get(parts[0]);
-    if (label === undefined) throw new FileFormatError(`${path}: ${image.path} is of a class without training images`);
-    pixels.set(image.pixels, i * size);
-    labels[i] = label;
-  }
-  return { images: pixels, labels };
 }
 
 // ---- the cache ----
@@ -234,23 +290,29 @@ async function readCache(path: string): Promise<LoadedImages | null> {
   try {
     const { tensors, metadata } = await readSafetensors(path, { verify: false }); // written whole or not at all
     const shape = tensors.get('train.images')!.shape.slice(1);
-    const classes = JSON.parse(metadata.get('classes') ?? '[]') as string[];
+    const classes = JSON.parse(metadata.get('classes') as string) as string[];
+    const leftOut = JSON.parse(metadata.get('leftOut') as string) as LeftOut[];
     const part = (name: string): RawImages => ({
       images: tensors.get(`${name}.images`)!.data as Uint8Array,
       labels: tensors.get(`${name}.labels`)!.data as Int32Array,
     });
-    return { train: part('train'), test: part('test'), shape, classes };
+    return { train: part('train'), test: part('test'), shape, classes, leftOut };
   } catch {
     return null; // not there, or damaged: the images are decoded again
   }
 }
 
-async function writeCache(path: string, { train, test, shape, classes }: LoadedImages): Promise<void> {
-  const tensors = Object.entries({ train, test }).flatMap(([name, { images, labels }]) => [
-    [`${name}.images`, Tensor.from(images, [labels.length, ...shape])] as const,
-    [`${name}.labels`, Tensor.from(labels)] as const,
-  ]);
-  await writeSafetensors(path, new Map(tensors as never), new Map([['classes', JSON.stringify(classes)]])).catch((error: unknown) => {
+async function writeCache(path: string, { train, test, shape, classes, leftOut }: LoadedImages): Promise<void> {
+  const tensors = new Map<string, AnyTensor>();
+  for (const [name, { images, labels }] of Object.entries({ train, test })) {
+    tensors.set(`${name}.images`, Tensor.from(images, [labels.length, ...shape]) as unknown as AnyTensor);
+    tensors.set(`${name}.labels`, Tensor.from(labels) as unknown as AnyTensor);
+  }
+  const texts = new Map(Object.entries({ classes, leftOut }).map(([key, value]) => [key, JSON.stringify(value)]));
+  try {
+    // In pieces: a copy of all images is not needed.
+    await writeFileAtomic(path, await encodeInTurns(tensors, texts));
+  } catch (error) {
     if (!(error instanceof ArgumentError)) throw error; // a folder that cannot be written: it is done without
-  });
+  }
 }

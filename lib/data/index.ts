@@ -31,14 +31,14 @@ export {
 export { type AugmentedOptions, augmented } from './augmented.js';
 export type { CifarDatasetOptions } from './cifar.js';
 export { type ColourComponentsOptions, colourComponents } from './colours.js';
-export type { ImageFolderOptions } from './image-folder.js';
+export type { ImageFolder, ImageFolderOptions } from './image-folder.js';
+export type { LeftOut } from './left-out.js';
 export type { DecodeProgress } from './decode.js';
 export {
+  type AnyDataset,
+  type AsyncDataset,
   type Batch,
   type Dataset,
-  type SplitOptions,
-  split,
-  subset,
   TensorDataset,
   type TensorDatasetOptions,
   type EpochKey,
@@ -48,6 +48,7 @@ export {
 export type { DigitsOptions } from './digits.js';
 export type { DownloadProgress } from './download.js';
 export type { ImageDatasets } from './images.js';
+export { type SplitOptions, split, subset } from './parts.js';
 export { DataLoader, type DataLoaderOptions, type DataLoaderState, type Epoch, type Pair } from './loader.js';
 export { MNIST_MIRRORS, type MnistOptions } from './mnist.js';
 

@@ -1,8 +1,9 @@
 // Batches of a data set, in an order that depends on the seed and the epoch and on nothing else.
-import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
+import { ArgumentError, checkInteger, checkOptions, describeShape, DTypeError, expected, ShapeError } from '../errors.js';
 import { getSeed, Random } from '../random.js';
 import type { DType, Tensor } from '../tensor.js';
-import { checkDataset, type Dataset, type EpochKey } from './dataset.js';
+import { checkBatch, checkDataset, isPromise, refuseToWait, whenThere } from './contract.js';
+import type { AnyDataset, Dataset, EpochKey } from './dataset.js';
 
 /** Options of {@link DataLoader}. */
 export interface DataLoaderOptions {
@@ -56,7 +57,7 @@ export interface Epoch<X extends DType = 'float32', Y extends DType = 'int32'> e
  * ```
  */
 export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> implements Epoch<X, Y> {
-  /** The data set. */
+  /** The data set; of an {@link AsyncDataset}, `batch` gives promises. */
   readonly dataset: Dataset<X, Y>;
   /** Examples per batch. */
   readonly batchSize: number;
@@ -74,7 +75,10 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
   /** The batch that the next loop starts at: set by an assigned state, used once. */
   #resume = 0;
 
-  constructor(dataset: Dataset<X, Y>, options: DataLoaderOptions = {}) {
+  /** Dtypes and shapes of the first batch, which all others have. */
+  #first: readonly { readonly dtype: DType; readonly shape: readonly number[] }[] | null = null;
+
+  constructor(dataset: AnyDataset<X, Y>, options: DataLoaderOptions = {}) {
     const known = ['batchSize', 'shuffle', 'seed', 'dropLast', 'prefetch'];
     const {
       batchSize = 32,
@@ -87,7 +91,7 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
     for (const [name, value] of Object.entries({ shuffle, dropLast })) {
       if (typeof value !== 'boolean') throw new ArgumentError(expected('true or false', `options.${name}`, value));
     }
-    this.dataset = dataset;
+    this.dataset = dataset as Dataset<X, Y>;
     this.batchSize = checkInteger(batchSize, 'options.batchSize', 1, 0x7fffffff);
     this.shuffle = shuffle;
     this.dropLast = dropLast;
@@ -209,12 +213,36 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
     return { seed: this.#seed, epoch: checkInteger(epoch, 'epoch', 0) };
   }
 
-  /** @internal One batch of an epoch with that order. */
-  fetch(order: Int32Array | null, batch: number, epoch: number): Pair<X, Y> {
+  /** @internal One batch of an epoch with that order; a promise where the data set gives one. */
+  make(order: Int32Array | null, batch: number, epoch: number): Pair<X, Y> | Promise<Pair<X, Y>> {
     if (order !== null && !(order instanceof Int32Array)) throw new ArgumentError(expected('an Int32Array or null', 'order', order));
     checkInteger(batch, 'batch', 0, this.length - 1);
-    const { inputs, targets } = this.dataset.batch(this.#indices(order, batch), this.key(epoch));
-    return [inputs, targets];
+    const indices = this.#indices(order, batch);
+    const made: unknown = this.dataset.batch(indices, this.key(epoch));
+    return whenThere(made, (one) => this.#check(checkBatch(this.dataset, one, indices.length)));
+  }
+
+  /** @internal As {@link make}, where nothing can be waited for. */
+  fetch(order: Int32Array | null, batch: number, epoch: number): Pair<X, Y> {
+    const made: Pair<X, Y> | Promise<Pair<X, Y>> = this.make(order, batch, epoch);
+    refuseToWait(this.dataset, made, '`for await` loops, fit(), evaluate() and predict() wait for them');
+    return made;
+  }
+
+  /** What differs from batch to batch besides the number of examples would train on something else, or not at all. */
+  #check({ inputs, targets }: { inputs: Tensor<X>; targets: Tensor<Y> }): Pair<X, Y> {
+    const pair: Pair<X, Y> = [inputs, targets];
+    this.#first ??= pair.map(({ dtype, shape }) => ({ dtype, shape })); // not the tensors: they would keep their memory
+    for (let k = 0; k < 2; k++) {
+      const [one, first] = [pair[k], this.#first[k]];
+      if (one.dtype !== first.dtype) throw new DTypeError(`data set '${this.dataset.name}' made batches of ${first.dtype} and of ${one.dtype}`);
+      let isSame = one.rank === first.shape.length;
+      for (let i = 1; i < one.rank; i++) isSame &&= one.shape[i] === first.shape[i];
+      if (isSame) continue;
+      const shapes = [first, one].map(({ shape }) => describeShape(shape.slice(1)));
+      throw new ShapeError(`data set '${this.dataset.name}' made ${k === 0 ? 'inputs' : 'targets'} of shapes ${shapes[0]} and ${shapes[1]}`);
+    }
+    return pair;
   }
 
   *#iterate(epoch: number, first: number): Generator<Pair<X, Y>, void, undefined> {
@@ -224,28 +252,42 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
 
   async *#iterateAhead(epoch: number, first: number): AsyncGenerator<Pair<X, Y>, void, undefined> {
     const order = this.order(epoch);
-    const ready: Pair<X, Y>[] = [];
+    const ready: (Pair<X, Y> | Promise<Pair<X, Y>>)[] = [];
     let timer: NodeJS.Immediate | undefined;
+    let isMaking = false;
+    let isOver = false;
     let batch = first;
     // One batch per turn of the event loop, which is idle while the consumer awaits native work; a failing batch fails where it is due.
     const fill = (): void => {
       timer = undefined;
       if (ready.length >= this.prefetch || batch + ready.length >= this.length) return;
       try {
-        ready.push(this.fetch(order, batch + ready.length, epoch));
+        const made = this.make(order, batch + ready.length, epoch);
+        ready.push(made);
+        isMaking = isPromise(made); // a data set is asked for one batch at a time
+        const go = (): void => {
+          isMaking = false;
+          schedule();
+        };
+        if (isPromise(made)) made.then(go, () => {});
+        else go();
       } catch {
-        return;
+        // asked for again when it is due
       }
-      timer = setImmediate(fill);
+    };
+    const schedule = (): void => {
+      if (!isOver && !isMaking && timer === undefined) timer = setImmediate(fill);
     };
     try {
       while (batch < this.length) {
-        const pair = ready.shift() ?? this.fetch(order, batch, epoch);
+        const made = ready.shift() ?? this.make(order, batch, epoch);
+        const pair = isPromise(made) ? await made : made;
         batch += 1;
-        if (this.prefetch > 0 && timer === undefined) timer = setImmediate(fill);
+        if (this.prefetch > 0) schedule();
         yield pair;
       }
     } finally {
+      isOver = true;
       if (timer !== undefined) clearImmediate(timer);
     }
   }

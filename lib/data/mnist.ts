@@ -1,5 +1,6 @@
 // MNIST: found in a folder, or downloaded once and verified.
-import { readdir, readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { AbortedError, ArgumentError, checkOptions, describeShape, expected, FileFormatError, NetworkError } from '../errors.js';
 import { readIdx } from '../io/idx.js';
@@ -183,12 +184,13 @@ async function readPart(imagesPath: string, labelsPath: string): Promise<RawImag
   return { images: images.data, labels: Int32Array.from(labels.data), shape: [height, width, 1] };
 }
 
+/** Packed or not, read by its own header: what it declares is compared with the size of the file before that size is taken. */
 async function readFileOf(path: string): Promise<ReturnType<typeof readIdx>> {
-  let bytes: Uint8Array;
   try {
-    bytes = await readFile(path);
+    await access(path, constants.R_OK);
+    if ((await stat(path)).isDirectory()) throw Object.assign(new Error('a folder'), { code: 'EISDIR' });
   } catch (error) {
     throw new ArgumentError(`${path} cannot be read: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
   }
-  return readIdx(bytes, { name: path });
+  return readIdx(path);
 }

@@ -1,8 +1,10 @@
 // The IDX format of MNIST (a magic number, big-endian sizes, then the values), plain or gzip, read without trusting the header.
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
-import { ArgumentError, checkInteger, checkOptions, describeShape, expected, FileFormatError } from '../errors.js';
+import { ArgumentError, checkInteger, checkOptions, describeShape, expected, FileFormatError, NodegradError } from '../errors.js';
+import { notRegular } from './atomic.js';
+import { checkAvailable } from '../memory.js';
 
 /** Element types that {@link readIdx} returns. */
 export type IdxDType = 'uint8' | 'int32' | 'float32' | 'float64';
@@ -46,6 +48,8 @@ const DEFAULT_MAX_BYTES = 2 ** 31 - 1;
 const PEEK_BYTES = [1024, 16384];
 /** Deflate expands at most 1032 times. */
 const MAX_RATIO = 1040;
+/** What is copied all the same: memory of this size may be a part of a pool. */
+const small = 1 << 20;
 
 /**
  * Reads an IDX file, plain or gzip, from a path or from its bytes. Type codes 0x08 to 0x0e: unsigned bytes become `uint8`; signed
@@ -66,28 +70,47 @@ export function readIdx(source: string | URL | Uint8Array, options: IdxOptions =
   const { name: givenName, maxBytes: givenMax } = checkOptions<IdxOptions>(options, 'options', ['name', 'maxBytes']);
   const maxBytes = checkInteger(givenMax ?? DEFAULT_MAX_BYTES, 'options.maxBytes', 1, DEFAULT_MAX_BYTES);
   if (givenName !== undefined && typeof givenName !== 'string') throw new ArgumentError(expected('a string', 'options.name', givenName));
-  const bytes = source instanceof Uint8Array ? source : readBytes(source, maxBytes);
   const name = givenName ?? (source instanceof Uint8Array ? 'bytes' : String(source));
+  const isGiven = source instanceof Uint8Array;
+  const bytes = isGiven ? source : readBytes(source, name, maxBytes);
   if (bytes.length > maxBytes) throw new ArgumentError(`${name} has ${bytes.length} bytes, more than \`options.maxBytes\` (${maxBytes})`);
-  if (bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b) return decode(unpack(bytes, name, maxBytes), `${name} (unpacked)`);
-  return decode(bytes, name);
+  if (isPacked(bytes)) return decode(unpack(bytes, name, maxBytes), `${name} (unpacked)`, true);
+  return decode(bytes, name, !isGiven);
 }
 
-function readBytes(source: unknown, maxBytes: number): Uint8Array {
+const isPacked = (bytes: Uint8Array): boolean => bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
+
+function readBytes(source: unknown, name: string, maxBytes: number): Uint8Array {
   if (typeof source !== 'string' && !(source instanceof URL)) {
     throw new ArgumentError(expected('a path, a file URL or a Uint8Array', 'source', source));
   }
   try {
     const path = typeof source === 'string' ? source : fileURLToPath(source);
     const status = statSync(path); // before opening: a pipe would wait for ever, /dev/zero would never end
-    if (!status.isFile()) throw new ArgumentError(expected('the path of a regular file', 'source', path));
+    if (!status.isFile()) throw notRegular('the path of a file that can be read', 'source', path, status);
     if (status.size > maxBytes) throw new ArgumentError(`${path} has ${status.size} bytes, more than \`options.maxBytes\` (${maxBytes})`);
-    return readFileSync(path);
+    const file = openSync(path, 'r');
+    try {
+      const head = readUpTo(file, new Uint8Array(Math.min(status.size, 4 + 4 * MAX_RANK)), 0);
+      // A header that does not fit the size of the file is found before that size is taken.
+      if (!isPacked(head)) checkTotal(readHeader(head, name), status.size, name);
+      checkAvailable(status.size, path);
+      return readUpTo(file, new Uint8Array(status.size), 0);
+    } finally {
+      closeSync(file);
+    }
   } catch (error) {
-    if (error instanceof ArgumentError) throw error;
+    if (error instanceof NodegradError) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
     throw new ArgumentError(expected('a readable file', 'source', String(source), `The system says ${code}`), { cause: error });
   }
+}
+
+/** Fills `to` from a file, as far as that goes. */
+function readUpTo(file: number, to: Uint8Array, start: number): Uint8Array {
+  let at = 0;
+  for (let read = -1; at < to.length && read !== 0; at += read) read = readSync(file, to, at, to.length - at, start + at);
+  return to.subarray(0, at);
 }
 
 /** Unpacks gzip: a look at the IDX header in the first bytes, then everything, up to the size that the header declares and no further. */
@@ -103,6 +126,7 @@ function unpack(bytes: Uint8Array, name: string, maxBytes: number): Uint8Array {
   if (total > MAX_RATIO * bytes.length) {
     throw new FileFormatError(`${name}: the IDX header at byte 4 declares ${total} bytes, which ${bytes.length} packed bytes cannot hold`);
   }
+  checkAvailable(total, name, 'Unpack the file');
   const { buffer, consumed } = inflate(bytes, name, total, false);
   if (consumed !== bytes.length)
     throw new FileFormatError(`${name}: ${bytes.length - consumed} trailing bytes after the gzip data at byte ${consumed}`);
@@ -111,7 +135,14 @@ function unpack(bytes: Uint8Array, name: string, maxBytes: number): Uint8Array {
 
 function inflate(bytes: Uint8Array, name: string, limit: number, partial: boolean): { buffer: Uint8Array<ArrayBuffer>; consumed: number } {
   try {
-    const options = { maxOutputLength: limit, info: true, ...(partial ? { finishFlush: 2 /* Z_SYNC_FLUSH: a cut end is no error */ } : {}) };
+    // One piece for all of it: pieces would be joined by a copy.
+    const chunkSize = partial ? undefined : Math.max(limit + 1, 64);
+    const options = {
+      maxOutputLength: limit,
+      info: true,
+      ...(chunkSize && { chunkSize }),
+      ...(partial ? { finishFlush: 2 /* Z_SYNC_FLUSH: a cut end is no error */ } : {}),
+    };
     const result = gunzipSync(bytes, options) as unknown as { buffer: Uint8Array<ArrayBuffer>; engine: { bytesWritten: number } };
     return { buffer: result.buffer, consumed: result.engine.bytesWritten };
   } catch (error) {
@@ -175,13 +206,20 @@ function readHeader(bytes: Uint8Array, name: string): Header {
 
 const hex = (byte: number): string => byte.toString(16).padStart(2, '0');
 
-function decode(bytes: Uint8Array, name: string): IdxArray {
-  const { dtype, code, shape, size, start, total } = readHeader(bytes, name);
-  if (bytes.length !== total) {
-    const what = bytes.length < total ? `ends at byte ${bytes.length}` : `has ${bytes.length - total} trailing bytes at byte ${total}`;
-    throw new FileFormatError(`${name}: dimensions ${describeShape(shape)} need a file of ${total} bytes, this one ${what}`);
-  }
-  if (dtype === 'uint8') return { dtype, shape, data: new Uint8Array(bytes.subarray(start)) };
+/** Compares what a header declares with the bytes that there are. */
+function checkTotal({ shape, total }: Header, length: number, name: string): void {
+  if (length === total) return;
+  const what = length < total ? `ends at byte ${length}` : `has ${length - total} trailing bytes at byte ${total}`;
+  throw new FileFormatError(`${name}: dimensions ${describeShape(shape)} need a file of ${total} bytes, this one ${what}`);
+}
+
+/** The values; on the same memory where the bytes are nobody else's and need no change. */
+function decode(bytes: Uint8Array, name: string, isOwn: boolean): IdxArray {
+  const header = readHeader(bytes, name);
+  checkTotal(header, bytes.length, name);
+  const { dtype, code, shape, size, start, total } = header;
+  if (dtype === 'uint8') return { dtype, shape, data: isOwn && total > small ? bytes.subarray(start) : new Uint8Array(bytes.subarray(start)) };
+  checkAvailable(size * (dtype === 'float64' ? 8 : 4), name);
   const view = new DataView(bytes.buffer, bytes.byteOffset + start, total - start);
   if (dtype === 'float32') {
     const data = new Float32Array(size);

@@ -6,8 +6,9 @@ import { endianness } from 'node:os';
 import { arrayTypes, bytesOf, type DType, type TypedArrayOf } from '../dtype.js';
 import { ArgumentError, checkOptions, describe, describeShape, expected, FileFormatError, NodegradError } from '../errors.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
-import { checkPath, refusal, writeFileAtomic } from './atomic.js';
-import { type HeaderEntry, parseHeader } from './safetensors-header.js';
+import { checkPath, notRegular, refusal, writeFileAtomic } from './atomic.js';
+import { checkAvailable, formatBytes } from '../memory.js';
+import { type Header, type HeaderEntry, parseHeader } from './safetensors-header.js';
 
 /** What a safetensors file holds. */
 export interface Safetensors {
@@ -56,7 +57,10 @@ const typeNames = new Map([...fileTypes].map(([name, dtype]) => [dtype, name]));
  */
 export function encodeSafetensors(tensors: ReadonlyMap<string, AnyTensor>, metadata: ReadonlyMap<string, string> = new Map()): Uint8Array {
   const pieces = atOnce(encodePieces(tensors, metadata));
-  const file = allocateBytes(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  const file = allocateBytes(
+    pieces.reduce((sum, piece) => sum + piece.length, 0),
+    'the bytes of these tensors',
+  );
   let at = 0;
   for (const piece of pieces) {
     file.set(piece, at);
@@ -140,8 +144,11 @@ export function decodeSafetensors(bytes: Uint8Array, options: SafetensorsOptions
   const { verify, name } = checkReadOptions(options, 'bytes');
   if (!(bytes instanceof Uint8Array)) throw new ArgumentError(expected('a Uint8Array', 'bytes', bytes));
   const headerEnd = 8 + headerLengthOf(bytes.subarray(0, 8), bytes.length, name);
-  // Copies: the caller's bytes stay the caller's, and the data starts at an aligned address.
-  return decode(new Uint8Array(bytes.subarray(8, headerEnd)), new Uint8Array(bytes.subarray(headerEnd)), name, verify);
+  const header = readHeader(bytes.subarray(8, headerEnd), bytes.length - headerEnd, name);
+  // A copy: the caller's bytes stay the caller's, and the data starts at an aligned address.
+  const data = allocateBytes(bytes.length - headerEnd, name);
+  data.set(bytes.subarray(headerEnd));
+  return decode(header, data, name, verify);
 }
 
 /**
@@ -159,11 +166,11 @@ export async function readSafetensors(path: string, options: SafetensorsOptions 
   const { verify, name } = checkReadOptions(options, checkPath(path));
   try {
     const status = await stat(path); // before opening: a pipe would wait for ever, /dev/zero would never end
-    if (!status.isFile()) throw new ArgumentError(expected('the path of a regular file', 'path', path));
+    if (!status.isFile()) throw notRegular('the path of a file that can be read', 'path', path, status);
     const file = await open(path, 'r');
     try {
       const read = async (start: number, end: number): Promise<Uint8Array> => {
-        const part = allocateBytes(end - start);
+        const part = allocateBytes(end - start, name);
         for (let at = 0; at < part.length; ) {
           const { bytesRead } = await file.read(part, at, Math.min(part.length - at, 0x4000_0000), start + at);
           if (bytesRead === 0) throw new FileFormatError(`${name}: the file became shorter while it was read`);
@@ -172,7 +179,8 @@ export async function readSafetensors(path: string, options: SafetensorsOptions 
         return part;
       };
       const headerLength = headerLengthOf(await read(0, Math.min(8, status.size)), status.size, name);
-      const header = await read(8, 8 + headerLength);
+      // A header that does not fit the size of the file is found before that size is taken.
+      const header = readHeader(await read(8, 8 + headerLength), status.size - 8 - headerLength, name);
       return decode(header, await read(8 + headerLength, status.size), name, verify);
     } finally {
       await file.close();
@@ -202,11 +210,12 @@ export async function writeSafetensors(
   await writeFileAtomic(path, [encodeSafetensors(tensors, metadata)]);
 }
 
-function allocateBytes(length: number): Uint8Array {
+function allocateBytes(length: number, name: string): Uint8Array<ArrayBuffer> {
+  checkAvailable(length, name);
   try {
     return new Uint8Array(length);
   } catch (error) {
-    throw new ArgumentError(`no memory for a file of ${length} bytes`, { cause: error });
+    throw new ArgumentError(`no memory for ${name}: ${formatBytes(length)} are needed`, { cause: error });
   }
 }
 
@@ -246,9 +255,17 @@ function headerLengthOf(prefix: Uint8Array, size: number, name: string): number 
   return Number(length);
 }
 
-function decode(header: Uint8Array, data: Uint8Array, name: string, verify: boolean): Safetensors {
-  const { entries, metadata } = parseHeader(header, name);
-  const kinds = checkLayout(entries, data.length, name);
+/** A header that agrees with itself and with the number of bytes behind it. */
+interface CheckedHeader extends Header {
+  readonly kinds: readonly DType[];
+}
+
+function readHeader(bytes: Uint8Array, size: number, name: string): CheckedHeader {
+  const header = parseHeader(bytes, name);
+  return { ...header, kinds: checkLayout(header.entries, size, name) };
+}
+
+function decode({ entries, metadata, kinds }: CheckedHeader, data: Uint8Array, name: string, verify: boolean): Safetensors {
   if (verify) verifyChecksums(entries, metadata, data, name);
   const tensors = new Map<string, AnyTensor>();
   for (const [i, entry] of entries.entries()) {

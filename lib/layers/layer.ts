@@ -1,6 +1,6 @@
 // The base class of layers and models: parameters by declaration, paths, modes, state, and the training verbs.
 
-import type { Dataset } from '../data/dataset.js';
+import type { AnyDataset } from '../data/dataset.js';
 import { type DType, type FloatDType, isFloat } from '../dtype.js';
 import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describeShape, expected } from '../errors.js';
 import { currentPath, isTracing, pathDepth, withoutGradients } from '../ops/emit.js';
@@ -331,7 +331,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    * await model.fit(train, { loss: new CrossEntropyLoss(), optimizer, epochs: 5, validation: test });
    * ```
    */
-  async fit(data: Dataset<DType, DType>, options: FitOptions): Promise<History> {
+  async fit(data: AnyDataset<DType, DType>, options: FitOptions): Promise<History> {
     return fit(this as AnyLayer, data, options);
   }
 
@@ -340,7 +340,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    *
    * @throws {@link ArgumentError} for wrong options or an empty data set, {@link AbortedError} when the signal stopped it.
    */
-  async evaluate(data: Dataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
+  async evaluate(data: AnyDataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
     return evaluate(this as AnyLayer, data, options);
   }
 
@@ -351,7 +351,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    *   goes through `forward` as it is.
    * @throws {@link ArgumentError} for wrong options, {@link AbortedError} when the signal stopped it.
    */
-  async predict(inputs: AnyTensor | Dataset<DType, DType>, options?: PredictOptions): Promise<AnyTensor> {
+  async predict(inputs: AnyTensor | AnyDataset<DType, DType>, options?: PredictOptions): Promise<AnyTensor> {
     return predict(this as AnyLayer, inputs, options);
   }
 

@@ -68,6 +68,11 @@ export function defineOp<A = undefined>(name: string, definition: OpDefinition<A
   return op;
 }
 
+/** The operand whose contents an operation looks at before it runs, and may refuse; −1: none. */
+export function guardedOperand({ index }: Op<unknown>): number {
+  return index < 0 ? -1 : nativeOps[index].guarded;
+}
+
 /** Whether an operation is a map y = f(x) per element without attributes, the backward of one (dx from dy and x or y), or neither. */
 export function mapKind({ index, name }: Op<unknown>): 'map' | 'backward' | null {
   const { signature, ints, reals } = nativeOps[index];

@@ -62,13 +62,3 @@ export function classTargetHint(received: readonly number[], scores: { readonly 
 
 /** How a model tells two classes apart, for those who gave it one output. */
 export const twoOutputs = 'Two classes are two outputs (such as Linear(…, 2)) with class indices and CrossEntropyLoss';
-
-/** What makes labels 1 … `classes` count from 0; nothing where a 0 is among them, or others are out of range too. */
-export function countFromZeroHint(argument: string, labels: ArrayLike<number>, classes: number): string {
-  let [lowest, highest] = [Infinity, -Infinity];
-  for (let i = 0; i < labels.length; i++) {
-    lowest = Math.min(lowest, labels[i]);
-    highest = Math.max(highest, labels[i]);
-  }
-  return lowest >= 1 && highest === classes ? `. Do they count from 1? ${argument}.to('float32').sub(1).to('int32')` : '';
-}

@@ -1,8 +1,8 @@
 // Encoding: a recording and its plan as one array of numbers for native/program.
 //
 // arena bytes; slots, each: 0 arena, 1 external or 2 argument, dtype, elements, number of the external or argument, byte offset; arguments,
-// live inputs, results (counted lists of slots); instructions, each: op, guard (slot or −1) and the value for which it runs, counted operands
-// (slots), counted integers, counted reals.
+// live inputs, results (counted lists of slots); the number of instructions, and how many of them are the prelude; instructions, each: op,
+// guard (slot or −1) and the value for which it runs, whether its check comes first, counted operands (slots), counted integers, counted reals.
 
 import { bytesOf, dtypes, type TypedArray } from '../dtype.js';
 import type { MemoryPlan } from './plan.js';
@@ -18,6 +18,7 @@ export function encode(recording: Recording, plan: MemoryPlan, results: readonly
   const { buffers, instructions } = recording;
   const externals: TypedArray[] = [];
   const numbers = new Map<string, number>();
+  const argumentOf = new Map(recording.inputs.map((buffer, i) => [buffer, i]));
   const slots: number[] = [];
   const slotOf = ({ buffer, offset, size }: Slot): number => {
     const key = `${buffer}:${offset}:${size}`;
@@ -27,8 +28,8 @@ export function encode(recording: Recording, plan: MemoryPlan, results: readonly
       numbers.set(key, number);
       const { dtype, data } = buffers[buffer];
       const code = dtypes.indexOf(dtype);
-      const argument = recording.inputs.indexOf(buffer);
-      if (argument >= 0) slots.push(2, code, size, argument, offset * bytesOf(dtype));
+      const argument = argumentOf.get(buffer);
+      if (argument !== undefined) slots.push(2, code, size, argument, offset * bytesOf(dtype));
       else if (data === null) slots.push(0, code, size, 0, plan.offsets[buffer] + offset * bytesOf(dtype));
       else {
         slots.push(1, code, size, externals.length, 0);
@@ -42,12 +43,13 @@ export function encode(recording: Recording, plan: MemoryPlan, results: readonly
   const inputs = ports(recording.inputs.map(whole));
   const live = ports(recording.live.map(({ buffer }) => whole(buffer)));
   const outputs = ports(results);
-  const body: number[] = [instructions.length];
-  for (const { op, operands, ints, reals, guard } of instructions) {
+  const body: number[] = [instructions.length, recording.prelude ?? 0];
+  for (const { op, operands, ints, reals, guard, early } of instructions) {
     body.push(
       op.index,
       guard === undefined ? -1 : slotOf(guard.slot),
       guard?.when ?? 0,
+      early === true ? 1 : 0,
       operands.length,
       ...operands.map(slotOf),
       ints.length,

@@ -7,6 +7,7 @@ import { fuseChains } from './passes/chain.js';
 import { fuseClipping } from './passes/clipping.js';
 import { fuseConcatGradient } from './passes/concat-gradient.js';
 import { fuseCopies } from './passes/copies.js';
+import { askFirst } from './passes/checks.js';
 import { foldConstants } from './passes/constants.js';
 import { fuseCrossEntropy } from './passes/cross-entropy.js';
 import { removeDead } from './passes/dead.js';
@@ -38,7 +39,7 @@ const passes: readonly Pass[] = [
 
 /** The recording after all passes; as it is with `NODEGRAD_FUSE=0`. `results` are what the step gives back. */
 export function fuse(recording: Recording, results: readonly Slot[]): Recording {
-  if (process.env['NODEGRAD_FUSE'] === '0') return recording;
+  if (process.env['NODEGRAD_FUSE'] === '0') return askFirst(recording);
   const { buffers, instructions } = passes.reduce((list, pass) => pass(list), { ...recording, results } as List);
-  return { ...recording, buffers, instructions, recorded: recording.instructions.length };
+  return askFirst({ ...recording, buffers, instructions, recorded: recording.instructions.length });
 }

@@ -1,12 +1,13 @@
 // Planning: gives every temporary a place in one arena; two share memory when their lifetimes do not overlap.
 
 import { bytesOf } from '../dtype.js';
+import { effort } from './effort.js';
 import type { Recording } from './record.js';
 
 /** Where buffers lie in the arena. */
 export interface MemoryPlan {
   arenaBytes: number;
-  /** Byte offset by buffer; −1 for memory outside the arena. */
+  /** Byte offset by buffer; −1 for memory outside the arena, and for what no instruction uses. */
   offsets: readonly number[];
   /** What the temporaries would take side by side. */
   sumBytes: number;
@@ -19,6 +20,97 @@ interface Lifetime {
   bytes: number;
   first: number;
   last: number;
+}
+
+/** Stretches of memory that are taken: disjoint, in order, and never touching. */
+class Taken {
+  readonly begins: number[] = [];
+  readonly ends: number[] = [];
+
+  /** The first stretch that ends behind `offset`. */
+  after(offset: number): number {
+    let low = 0;
+    for (let high = this.ends.length; low < high; ) {
+      const middle = (low + high) >> 1;
+      if (this.ends[middle] > offset) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  add(begin: number, end: number): void {
+    const { begins, ends } = this;
+    const from = this.after(begin - 1);
+    let to = from;
+    let [low, high] = [begin, end];
+    for (; to < begins.length && begins[to] <= end; to++) {
+      low = Math.min(low, begins[to]);
+      high = Math.max(high, ends[to]);
+    }
+    effort.looks += to - from + 1;
+    begins.splice(from, to - from, low);
+    ends.splice(from, to - from, high);
+  }
+}
+
+/**
+ * The memory that is taken over time. A tree over the places of the program: a node knows what is taken throughout its stretch of time
+ * (`cover`), and what is taken at some time within it (`any`), so that a lifetime asks some twice as many nodes as the tree has levels.
+ */
+class Timetable {
+  readonly #leaves: number;
+  readonly #cover: (Taken | undefined)[] = [];
+  readonly #any: (Taken | undefined)[] = [];
+
+  constructor(times: number) {
+    this.#leaves = 2 ** Math.ceil(Math.log2(Math.max(1, times)));
+  }
+
+  /** The lowest offset from which `bytes` are free from time `first` to `last`. */
+  place(bytes: number, first: number, last: number): number {
+    const asked: Taken[] = [];
+    const ask = (node: number, from: number, to: number): void => {
+      const whole = first <= from && to <= last;
+      const taken = (whole ? this.#any : this.#cover)[node];
+      if (taken !== undefined) asked.push(taken);
+      if (whole) return;
+      const middle = (from + to) >> 1;
+      if (first <= middle) ask(2 * node, from, middle);
+      if (last > middle) ask(2 * node + 1, middle + 1, to);
+    };
+    ask(1, 0, this.#leaves - 1);
+    const at = asked.map(() => 0);
+    let offset = 0;
+    for (let moved = true; moved; ) {
+      moved = false;
+      for (const [i, { begins, ends }] of asked.entries()) {
+        // The stretches behind which the search already is were passed before.
+        if (at[i] < ends.length && ends[at[i]] <= offset) at[i] = asked[i].after(offset);
+        for (; at[i] < begins.length && begins[at[i]] < offset + bytes; at[i]++) {
+          effort.looks += 1;
+          if (ends[at[i]] <= offset) continue;
+          offset = ends[at[i]];
+          moved = true;
+        }
+      }
+      effort.looks += asked.length;
+    }
+    return offset;
+  }
+
+  take(begin: number, end: number, first: number, last: number): void {
+    const enter = (node: number, from: number, to: number): void => {
+      (this.#any[node] ??= new Taken()).add(begin, end);
+      if (first <= from && to <= last) {
+        (this.#cover[node] ??= new Taken()).add(begin, end);
+        return;
+      }
+      const middle = (from + to) >> 1;
+      if (first <= middle) enter(2 * node, from, middle);
+      if (last > middle) enter(2 * node + 1, middle + 1, to);
+    };
+    enter(1, 0, this.#leaves - 1);
+  }
 }
 
 /**
@@ -52,21 +144,18 @@ export function planMemory(recording: Recording, kept: readonly number[]): Memor
     if (life !== null) life.last = end;
   }
   const offsets = buffers.map(() => -1);
-  const placed: (Lifetime & { offset: number })[] = [];
+  // Times from −1, before the first instruction, to the end.
+  const table = new Timetable(end + 2);
   let arenaBytes = 0;
   let sumBytes = 0;
-  const waiting = lifetimes.filter((life): life is Lifetime => life !== null);
-  for (const life of waiting.sort((a, b) => b.bytes - a.bytes || a.buffer - b.buffer)) {
-    sumBytes += life.bytes;
-    const busy = placed.filter((other) => other.first <= life.last && life.first <= other.last).sort((a, b) => a.offset - b.offset);
-    let offset = 0;
-    for (const other of busy) {
-      if (other.offset - offset >= life.bytes) break;
-      offset = Math.max(offset, other.offset + other.bytes);
-    }
-    offsets[life.buffer] = offset;
-    placed.push({ ...life, offset });
-    arenaBytes = Math.max(arenaBytes, offset + life.bytes);
+  // What fusing has left without a use lies nowhere.
+  const waiting = lifetimes.filter((life): life is Lifetime => life !== null && life.first <= life.last);
+  for (const { buffer, bytes, first, last } of waiting.sort((a, b) => b.bytes - a.bytes || a.buffer - b.buffer)) {
+    sumBytes += bytes;
+    const offset = table.place(bytes, first + 1, last + 1);
+    table.take(offset, offset + bytes, first + 1, last + 1);
+    offsets[buffer] = offset;
+    arenaBytes = Math.max(arenaBytes, offset + bytes);
   }
   return { arenaBytes, offsets, sumBytes };
 }

@@ -2,13 +2,14 @@
 
 import type { Rows } from '../data/feed.js';
 import { arrayTypes, bytesOf, type DType, dtypeOf, type TypedArray } from '../dtype.js';
-import { ArgumentError, BusyError, NativeError } from '../errors.js';
-import { allocateShared, binding, checkAvailable } from '../native.js';
+import { ArgumentError, BusyError, type NodegradError } from '../errors.js';
+import { checkAvailable } from '../memory.js';
+import { allocateShared, binding, nativeError, type Refusal } from '../native.js';
 import { type Footprint, refuseOverlap } from '../ops/busy.js';
 import type { OutputSpecification } from '../ops/define.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { describeProgram } from './describe.js';
-import { enqueue, mayRunHere, settleHere } from './driver.js';
+import { enqueue, mayRunHere, settleHere, trim } from './driver.js';
 import { encode } from './encode.js';
 import { fuse } from './fuse.js';
 import { type MemoryPlan, planMemory } from './plan.js';
@@ -47,10 +48,6 @@ export interface Stream {
 // Steps of all programs that moved counts on: tells whether another one came after.
 let counted = 0;
 
-function nativeError(error: unknown): NativeError {
-  return new NativeError((error as Error).message, { cause: error });
-}
-
 // Native code takes only memory that nothing can take away: constants move there.
 function shared(data: TypedArray): TypedArray {
   if (data.buffer instanceof SharedArrayBuffer) return data;
@@ -61,6 +58,8 @@ function shared(data: TypedArray): TypedArray {
 
 /** Microseconds below which handing a step to another thread and waking up again would take as long as the step itself. */
 const shortStep = 50;
+
+const advice = 'A smaller batch needs less; so does an eager step, which frees what it no longer needs';
 
 const padded = (bytes: number): number => Math.ceil(bytes / 8) * 8;
 
@@ -130,12 +129,12 @@ export class Program<R> {
       at += padded(size * bytesOf(dtype));
       return { data, fill };
     });
+    checkAvailable(this.plan.arenaBytes, 'the intermediate results of a step', advice);
     try {
-      checkAvailable(this.plan.arenaBytes);
       const beside = sibling === undefined ? undefined : sibling.#handle;
       this.#handle = binding.createProgram(code, this.#externals as TypedArray[], this.#block, beside);
     } catch (error) {
-      throw nativeError(error);
+      throw nativeError(error as Refusal);
     }
   }
 
@@ -192,7 +191,7 @@ export class Program<R> {
       );
     } catch (error) {
       restore();
-      throw nativeError(error);
+      throw nativeError(error as Refusal);
     }
     return this.#read(this.#block, this.liveBytes);
   }
@@ -218,28 +217,28 @@ export class Program<R> {
       const number = counted;
       enqueue(
         this,
-        () => binding.queueProgram(this.#handle, inputs),
+        (driver) => binding.queueProgram(driver, this.#handle, inputs),
         (problem, _steps, microseconds) => {
           this.#flights.count -= 1;
           if (problem !== null) {
             // Another step has counted on from here: masks that it drew must not come again.
             if (counted === number) restore();
             else for (const hook of this.recording.hooks) hook.discount?.();
-            return settled(new NativeError(problem));
+            return settled(nativeError(problem));
           }
           this.#microseconds = microseconds;
           let result: R;
           try {
             result = this.#read(this.#block, this.liveBytes);
           } catch (error) {
-            return settled(nativeError(error)); // no memory for the copies
+            return settled(nativeError(error as Refusal)); // no memory for the copies
           }
           settled(null, result);
         },
       );
     } catch (error) {
       restore();
-      throw nativeError(error);
+      throw nativeError(error as Refusal);
     }
     this.#flights.count += 1;
   }
@@ -253,7 +252,7 @@ export class Program<R> {
     stream: Stream,
     inputs: Rows,
     memory: RunMemory,
-    settled: (problem: string | null, done: number, read: (step: number) => R) => void,
+    settled: (problem: NodegradError | null, done: number, read: (step: number) => R) => void,
   ): void {
     const restore = this.#mark();
     const live = memory.live(steps * this.liveBytes);
@@ -266,7 +265,18 @@ export class Program<R> {
       }
       enqueue(
         this,
-        () => binding.queueRun(this.#handle, steps, stream.number, inputs.sources as TypedArray[], inputs.rows, inputs.batch, live, results),
+        (driver) =>
+          binding.queueRun(
+            driver,
+            this.#handle,
+            steps,
+            stream.number,
+            inputs.sources as TypedArray[],
+            inputs.rows,
+            inputs.batch,
+            live,
+            results,
+          ),
         (problem, done) => {
           this.#flights.count -= 1;
           // Jobs behind the one that failed did not run, and it has taken back their counts too.
@@ -275,18 +285,19 @@ export class Program<R> {
             restore();
             for (let step = 0; step < done; step++) for (const hook of this.recording.hooks) hook.advance();
           }
-          settled(problem, done, (step) => this.#read(results, step * this.resultBytes));
+          settled(problem === null ? null : nativeError(problem), done, (step) => this.#read(results, step * this.resultBytes));
         },
       );
     } catch (error) {
       restore();
-      throw nativeError(error);
+      throw nativeError(error as Refusal);
     }
     this.#flights.count += 1;
   }
 
   dispose(): void {
     binding.disposeProgram(this.#handle);
+    trim();
   }
 
   describe(): string {

@@ -36,6 +36,8 @@ export interface Instruction {
   reals: readonly number[];
   /** Runs only where the condition holds. Instructions under different guards are never fused. */
   guard?: Guard;
+  /** What its operation asks of contents is asked before all other instructions run: see passes/checks.ts. */
+  early?: boolean;
   /** Of a fused instruction: names of the operations that it stands for, in their order. */
   of?: readonly string[];
 }
@@ -63,6 +65,8 @@ export interface Recording {
   live: readonly LiveInput[];
   /** Conditions under which the recording holds: modes of layers, trainable parameters. */
   conditions: readonly (() => boolean)[];
+  /** How many instructions come first because checks need what they make. */
+  prelude?: number;
   /** How many instructions there were before fusing. */
   recorded?: number;
 }
@@ -80,6 +84,7 @@ export class Recorder implements Destination {
   #guard: Guard | null = null;
   readonly #known = new Map<ArrayBufferLike, Map<string, number>>();
   readonly #constants = new Map<AnyTensor, number>();
+  readonly #arguments = new Set<number>();
 
   #add(buffer: Buffer): number {
     this.buffers.push(buffer);
@@ -90,6 +95,7 @@ export class Recorder implements Destination {
   input<D extends DType>(shape: readonly number[], dtype: D): Tensor<D> {
     const buffer = this.#add({ dtype, size: sizeOf(shape), kind: 'input', data: null });
     this.inputs.push(buffer);
+    this.#arguments.add(buffer);
     return new SymbolicTensor(shape, dtype, buffer, 0);
   }
 
@@ -104,7 +110,7 @@ export class Recorder implements Destination {
 
   execute(op: Op<unknown>, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[], plan: Plan): void {
     const operands = [...outputs, ...inputs].map((tensor) => this.slot(tensor));
-    if (operands.slice(0, outputs.length).some(({ buffer, size }) => size > 0 && this.inputs.includes(buffer)))
+    if (operands.slice(0, outputs.length).some(({ buffer, size }) => size > 0 && this.#arguments.has(buffer)))
       throw new ArgumentError(`[${op.name}] a step program cannot write into its arguments: copy them first`);
     if (operands.slice(0, outputs.length).some(({ buffer, size }) => size > 0 && this.buffers[buffer].kind === 'constant')) {
       throw new ArgumentError(

@@ -8,7 +8,7 @@ import type { OutputSpecification } from '../ops/define.js';
 import { isRecording } from '../ops/emit.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type Flights, Program } from './program.js';
-import { runSteps } from './stream.js';
+import { runSteps, StepFailure } from './stream.js';
 
 /** An argument of a step: a tensor, or a number for a rank-0 one. */
 export type StepArgument = AnyTensor | number;
@@ -142,9 +142,13 @@ async function runMany<R>(programs: StepPrograms<R>, loader: DataLoader<DType, D
     const { epoch, batch } = loader.state;
     const feed = feedOf(loader, epoch);
     const last = Math.min(feed.length, batch + left);
-    for await (const { count, read } of runSteps(programs, feed, { first: batch, last })) {
-      for (let i = 0; i < count; i++) results.push(read(i));
-      loader.state = { ...loader.state, epoch, batch: loader.state.batch + count };
+    try {
+      for await (const { count, read } of runSteps(programs, feed, { first: batch, last })) {
+        for (let i = 0; i < count; i++) results.push(read(i));
+        loader.state = { ...loader.state, epoch, batch: loader.state.batch + count };
+      }
+    } catch (error) {
+      throw error instanceof StepFailure ? error.cause : error;
     }
     left -= last - batch;
   }

@@ -28,14 +28,16 @@ export interface StreamOptions<R> {
   choose?: (at: number) => { programs: StepPrograms<R>; count: number };
 }
 
-/** A step failed: `problem` is what native code said. Steps before it are whole, those after it did not run. */
+/** A step failed: `cause` is why. Steps before it are whole, those after it did not run. */
 export class StepFailure extends NodegradError {
+  declare readonly cause: NodegradError;
+
   constructor(
-    readonly problem: string,
+    cause: NodegradError,
     /** The batch that failed. */
     readonly batch: number,
   ) {
-    super('ERR_NATIVE', problem);
+    super(cause.code, cause.message, { cause });
   }
 }
 
@@ -62,11 +64,11 @@ export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, option
   let perStep = Number.POSITIVE_INFINITY; // milliseconds
   let settledAt = performance.now();
 
-  const queue = (): void => {
+  const queue = (ready: number): void => {
     const choice = choose?.(next) ?? { programs, count: last - next };
     const examples = feed.examples(next);
     const program = choice.programs.find(feed.specifications(next));
-    let most = Math.min(last - next, choice.count, mostSteps, Math.max(1, Math.round(targetMilliseconds / perStep)));
+    let most = Math.min(last - next, ready, choice.count, mostSteps, Math.max(1, Math.round(targetMilliseconds / perStep)));
     if (feed.stagedBytes > 0) most = Math.min(most, Math.max(1, Math.floor(mostStagedBytes / feed.stagedBytes)));
     // Only the last batch may be smaller: it goes alone.
     const count = feed.examples(next + most - 1) === examples ? most : most - 1;
@@ -96,7 +98,9 @@ export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, option
           break;
         }
         if (flights.length === 0) settledAt = performance.now();
-        within(queue);
+        const ready = feed.ready(next);
+        const count = typeof ready === 'number' ? ready : await ready;
+        within(() => queue(count));
       }
       const flight = flights.shift();
       if (flight === undefined) break;

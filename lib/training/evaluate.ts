@@ -1,6 +1,7 @@
 // Evaluation and prediction: forward passes in evaluation mode, off the tape, the modes as before afterwards.
 
-import { checkDataset, type Dataset } from '../data/dataset.js';
+import { checkDataset, isPromise } from '../data/contract.js';
+import type { AnyDataset, Dataset } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
 import { DataLoader } from '../data/loader.js';
 import type { DType } from '../dtype.js';
@@ -42,14 +43,14 @@ export interface PredictOptions {
 const worthCompiling = 4;
 
 /** `model.evaluate(data, options)`: documented there. */
-export async function evaluate(model: AnyLayer, data: Dataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
+export async function evaluate(model: AnyLayer, data: AnyDataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
   checkDataset(data, 'data');
   checkOptions(options, 'options', ['loss', 'metrics', 'batchSize', 'signal']);
   const loss = checkLoss(options?.loss);
   const metrics = checkMetrics(options.metrics, loss);
   const { batchSize = 256, signal } = options;
   const loader = new DataLoader<DType, DType>(data, { batchSize });
-  if (loader.length === 0) throw new ArgumentError(`the data set ${data.name} is empty: there is nothing to evaluate`);
+  checkNotEmpty(loader, 'evaluate');
   for (const metric of metrics) metric.reset();
   let sum = 0;
   const keep = needPrediction(metrics);
@@ -66,7 +67,7 @@ export async function evaluate(model: AnyLayer, data: Dataset<DType, DType>, opt
 }
 
 /** `model.predict(inputs, options)`: documented there. */
-export async function predict(model: AnyLayer, inputs: AnyTensor | Dataset<DType, DType>, options: PredictOptions = {}): Promise<AnyTensor> {
+export async function predict(model: AnyLayer, inputs: AnyTensor | AnyDataset<DType, DType>, options: PredictOptions = {}): Promise<AnyTensor> {
   const { batchSize = 256, signal } = checkOptions<PredictOptions>(options, 'options', ['batchSize', 'signal']);
   checkInteger(batchSize, 'options.batchSize', 1);
   const parts: AnyTensor[] = [];
@@ -78,14 +79,14 @@ export async function predict(model: AnyLayer, inputs: AnyTensor | Dataset<DType
   const isTensor = inputs instanceof Tensor;
   if (isTensor && Tensor.check(inputs, 'inputs').rank === 0)
     throw new ShapeError('predict() expects a first dimension that counts examples, received a rank-0 tensor');
-  if (!isTensor && typeof (inputs as Partial<Dataset> | null)?.batch !== 'function')
+  if (!isTensor && !isPromise(inputs) && typeof (inputs as Partial<Dataset> | null)?.batch !== 'function')
     throw new ArgumentError(expected('a tensor or a data set', 'inputs', inputs, 'Numbers and arrays go through tensor()'));
   const data = isTensor ? new TensorRows(inputs.detach()) : inputs;
   if (isTensor && data.length === 0) return inEvaluationMode(model, () => noGrad(() => pass(inputs.detach())));
   // A tensor of one axis may be one example: the model sees it whole, or the result would depend on its length.
-  const rows = isTensor && inputs.rank === 1 ? data.length : batchSize;
-  await inEvaluation(model, new DataLoader<DType, DType>(data, { batchSize: rows }), abort, pass, keep);
-  if (parts.length === 0) throw new ArgumentError('the data set is empty: there is nothing to predict');
+  const loader = new DataLoader<DType, DType>(data, { batchSize: isTensor && inputs.rank === 1 ? data.length : batchSize });
+  checkNotEmpty(loader, 'predict');
+  await inEvaluation(model, loader, abort, pass, keep);
   return parts.length === 1 ? parts[0] : noGrad(() => concat(parts));
 }
 
@@ -157,7 +158,11 @@ async function inEvaluation<R>(
     }
   }
   const breather = new Breather();
-  for (const [inputs, targets] of loader.epoch(0, progress.batch)) {
+  const order = loader.order(0);
+  while (progress.batch < loader.length) {
+    const made = loader.make(order, progress.batch, 0);
+    const [inputs, targets] = isPromise(made) ? await made : made;
+    if (isPromise(made) && usesBusyMemory(model)) return goOnCompiled();
     // For each batch: whoever trains the same model between two turns of the event loop finds it in the mode that it was in.
     inEvaluationMode(model, () => noGrad(() => use(pass(inputs, targets), inputs.shape[0], () => targets)));
     progress.batch += 1;
@@ -184,7 +189,6 @@ async function compiled<R>(
 ): Promise<void> {
   const programs = new StepPrograms<R>((inputs, targets) => noGrad(() => pass(inputs, targets)));
   const feed = feedOf(loader, 0);
-  const order = loader.order(0);
   try {
     const chunks = runSteps(programs, feed, {
       first: progress.batch,
@@ -194,7 +198,7 @@ async function compiled<R>(
     });
     for await (const { first, count, read } of chunks) {
       noGrad(() => {
-        for (let i = 0; i < count; i++) use(read(i), feed.examples(first + i), () => loader.fetch(order, first + i, 0)[1]);
+        for (let i = 0; i < count; i++) use(read(i), feed.examples(first + i), () => feed.pair(first + i)[1]);
       });
       progress.batch = first + count;
     }
@@ -214,6 +218,14 @@ export function checkOneNumber(loss: AnyTensor): AnyTensor {
 /** What the loss of a batch counts for in a mean per example: a sum over the batch holds its examples already. */
 export function weightOf(loss: Loss, examples: number): number {
   return (loss as { reduction?: unknown }).reduction === 'sum' ? 1 : examples;
+}
+
+/** Refuses data without an example. */
+export function checkNotEmpty(
+  { dataset, length }: { readonly dataset: { readonly name: string }; readonly length: number },
+  purpose: string,
+): void {
+  if (length === 0) throw new ArgumentError(`the data set ${dataset.name} is empty: there is nothing to ${purpose}`);
 }
 
 export function checkLoss(loss: unknown): Loss {

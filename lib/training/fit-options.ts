@@ -1,6 +1,6 @@
 // What fit can be asked for.
 
-import type { Dataset } from '../data/dataset.js';
+import type { AnyDataset } from '../data/dataset.js';
 import type { DType } from '../dtype.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
@@ -38,7 +38,7 @@ export interface FitOptions {
    */
   readonly observeEvery?: number;
   /** Scored after every epoch. */
-  readonly validation?: Dataset<DType, DType>;
+  readonly validation?: AnyDataset<DType, DType>;
   /** What is measured beside the loss; default: accuracy with a `CrossEntropyLoss`, else nothing. */
   readonly metrics?: readonly Metric[];
   /** Steps after each epoch. */

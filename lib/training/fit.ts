@@ -1,10 +1,11 @@
 // Training: forward, backward, update, epoch after epoch, with everything around the steps that keeps a run observable and stoppable.
 
-import { checkDataset, type Dataset } from '../data/dataset.js';
+import { checkDataset } from '../data/contract.js';
+import type { AnyDataset, Dataset } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
 import { DataLoader } from '../data/loader.js';
 import type { DType } from '../dtype.js';
-import { ArgumentError, BusyError, NativeError, NodegradError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
+import { ArgumentError, BusyError, NodegradError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
@@ -16,11 +17,11 @@ import { StepFailure, runSteps } from '../program/stream.js';
 import { getSeed } from '../random.js';
 import { info } from '../runtime.js';
 import { Schedule } from '../schedules/schedule.js';
-import { type AnyTensor, noGrad } from '../tensor.js';
+import type { AnyTensor } from '../tensor.js';
 import { type BatchRecord, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
 import { type Checkpoints, type Resumption, checkpointsOf } from './checkpoint.js';
 import { TrainingAbortedError, type TrainingNonFiniteError } from './errors.js';
-import { checkLoss, checkMetrics, checkSignal, evaluate, resultsOf, weightOf } from './evaluate.js';
+import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, evaluate, resultsOf, weightOf } from './evaluate.js';
 import { type FitOptions, fitOptions } from './fit-options.js';
 import { type EpochRecord, History, type Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
@@ -34,8 +35,8 @@ import { NonFiniteLoss, type StepResult, type TrainStep, addMeasured, makeTrainS
 const inTraining = new WeakSet<AnyLayer>();
 
 /** `model.fit(data, options)`: documented there. */
-export async function fit(model: AnyLayer, data: Dataset<DType, DType>, options: FitOptions): Promise<History> {
-  const fitting = new Fitting(checkLayer(model), data, options);
+export async function fit(model: AnyLayer, data: AnyDataset<DType, DType>, options: FitOptions): Promise<History> {
+  const fitting = new Fitting(checkLayer(model), data as Dataset<DType, DType>, options);
   if (inTraining.has(model)) throw new BusyError('this model is in training: wait for the fit() that is under way, or train a clone()');
   inTraining.add(model);
   const restore = rememberModes(model);
@@ -87,6 +88,7 @@ class Fitting implements TrainingRun {
   ) {
     checkDataset(data, 'data');
     const options = checkOptions<FitOptions>(given, 'options', fitOptions);
+    if (options.validation !== undefined) checkDataset(options.validation, 'options.validation');
     this.#options = options;
     this.loss = checkLoss(options.loss);
     if (!(options.optimizer instanceof Optimizer))
@@ -102,10 +104,10 @@ class Fitting implements TrainingRun {
     this.#seed = checkInteger(options.seed ?? getSeed(), 'options.seed');
     const { batchSize, shuffle = true, dropLast = false } = options;
     this.#loader = new DataLoader<DType, DType>(data, { batchSize, shuffle, dropLast, seed: this.#seed });
-    if (this.#loader.length === 0) throw new ArgumentError(`the data set ${data.name} is empty: there is nothing to train on`);
+    checkNotEmpty(this.#loader, 'train on');
     this.batchSize = this.#loader.batchSize;
     this.stepsPerEpoch = this.#loader.length;
-    if (options.validation !== undefined) checkDataset(options.validation, 'options.validation');
+    if (options.validation !== undefined) checkNotEmpty(new DataLoader(options.validation), 'validate with. Leave `options.validation` out');
     this.#progress = new Progress(options.progress, this.epochs, this.stepsPerEpoch);
     if (options.eager !== undefined && typeof options.eager !== 'boolean')
       throw new ArgumentError(expected('true or false', 'options.eager', options.eager));
@@ -239,8 +241,6 @@ class Fitting implements TrainingRun {
   async #streamed(order: number, epoch: EpochProgress): Promise<void> {
     const feed = feedOf(this.#loader, order);
     const stopped = (): boolean => this.#signal?.aborted === true || this.history.stopped !== null;
-    let rows: Int32Array | null = null; // drawn again only when somebody asks for a batch
-    const fetch = (batch: number) => this.#loader.fetch((rows ??= this.#loader.order(order)), batch, order);
     const [plain, observing] = this.#compiled.map((step) => stepPrograms(step));
     const choose = (at: number): { programs: StepPrograms<StepResult>; count: number } => {
       const until = this.#untilObserved(this.step + at - epoch.batch, at);
@@ -263,13 +263,13 @@ class Fitting implements TrainingRun {
           const losses: number[] = [];
           for (let i = 0; i < count; i++) {
             const result = read(i);
-            const whole = (): [AnyTensor, AnyTensor] => [result.prediction as AnyTensor, fetch(first + i)[1]];
+            const whole = (): [AnyTensor, AnyTensor] => [result.prediction as AnyTensor, feed.pair(first + i)[1]];
             losses.push(this.#count(result, feed.examples(first + i), epoch, whole));
           }
           await this.#tell(losses, epoch, read(count - 1).observation);
         }
       } catch (error) {
-        throw error instanceof StepFailure ? this.#explain(error, error.batch, fetch(error.batch)) : error;
+        throw error instanceof StepFailure ? this.#explain(error, error.batch, feed.pair(error.batch)) : error;
       }
       if (this.#checkpoints?.isDue(this.step)) await this.#checkpoints.take(() => this.#position());
     }
@@ -278,7 +278,9 @@ class Fitting implements TrainingRun {
 
   /** Step by step: for callbacks that want to see each batch, and for models that cannot be compiled. */
   async #stepByStep(order: number, progress: EpochProgress): Promise<void> {
-    for (const [inputs, targets] of this.#loader.epoch(order, progress.batch)) {
+    const rows = this.#loader.order(order);
+    while (progress.batch < this.stepsPerEpoch) {
+      const [inputs, targets] = await this.#loader.make(rows, progress.batch, order);
       if (this.#signal?.aborted) throw this.#aborted();
       this.#enterTraining();
       let result: StepResult;
@@ -333,18 +335,11 @@ class Fitting implements TrainingRun {
     if (this.#progress.isDue) this.#draw(epoch.batch, epoch.sum / epoch.weight, (epoch.seen / (performance.now() - this.#epochBegan)) * 1000);
   }
 
-  /** What a user can do something about, for a step that native code refused. */
+  /** What a user can do something about, for a step that was refused. */
   #explain(error: unknown, batch: number, [inputs, targets]: [AnyTensor, AnyTensor]): unknown {
     if (error instanceof NonFiniteLoss || (error instanceof NodegradError && error.message.startsWith(notFinite)))
       return this.#nonFinite(batch + 1, { inputs, targets });
-    if (!(error instanceof NativeError || error instanceof StepFailure)) return error;
-    try {
-      // The same eagerly: its errors are for people.
-      noGrad(() => this.loss.forward(this.model.forward(inputs as never) as AnyTensor, targets));
-    } catch (better) {
-      return better;
-    }
-    return error;
+    return error instanceof StepFailure ? error.cause : error;
   }
 
   async #validate(batchSize: number): Promise<Scores | undefined> {

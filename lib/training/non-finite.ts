@@ -5,6 +5,7 @@ import type { AnyLayer } from '../layers/layer.js';
 import { trainingOutputsOf } from '../layers/outputs.js';
 import type { Loss } from '../losses/loss.js';
 import { isFloat } from '../dtype.js';
+import { holdState } from '../ops/state.js';
 import { sumSquares } from '../ops/statistics.js';
 import { part, segmentsOf } from '../optimizers/memory.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
@@ -110,7 +111,8 @@ function inForward({ model, loss, batch, where }: Suspicion): Finding {
       advice: slower(where.lr),
     };
   };
-  if (batch !== null) observeForward(look as never, () => noGrad(() => trainingOutputsOf(model, batch.inputs)));
+  // Looking must not move running statistics.
+  if (batch !== null) observeForward(look as never, () => noGrad(() => holdState(() => trainingOutputsOf(model, batch.inputs))));
   return (
     found ?? {
       what: 'loss',

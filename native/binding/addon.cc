@@ -5,7 +5,7 @@
 namespace nodegrad {
 namespace {
 
-// [{ name, signature, ints, reals }] in the order of ops.def: lib finds its index by name.
+// [{ name, signature, ints, reals, guarded }] in the order of ops.def: lib finds its index by name.
 Napi::Array describeOps(Napi::Env env) {
   Napi::Array list = Napi::Array::New(env, size_t(opCount()));
   for (int i = 0; i < opCount(); ++i) {
@@ -15,6 +15,7 @@ Napi::Array describeOps(Napi::Env env) {
     o.Set("signature", op.signature);
     o.Set("ints", op.ints);
     o.Set("reals", op.reals);
+    o.Set("guarded", op.functions.guarded);
     list.Set(uint32_t(i), o);
   }
   return list;
@@ -27,7 +28,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   instance->attributes = static_cast<double*>(buffer.Data());
   instance->attributesBuffer = Napi::Reference<Napi::ArrayBuffer>::New(buffer, 1);
 
-  exports.Set("abi", 1);
+  exports.Set("abi", 2);
   exports.Set("ops", describeOps(env));
   exports.Set("attributes", Napi::Float64Array::New(env, maxAttributes, buffer, 0));
   napi_value run;
@@ -35,6 +36,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("run", Napi::Value(env, run));
   exportInfo(env, exports);
   exportProgram(env, exports);
+  exportDriver(env, exports);
   exportCalibrate(env, exports);
   exportTesting(env, exports);
   return exports;

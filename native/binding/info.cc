@@ -107,7 +107,28 @@ Napi::Value misalignment(const Napi::CallbackInfo& call) {
   return Napi::Number::New(call.Env(), viewOf(call, &data, &bytes) ? double(uintptr_t(data) & 63) : 0);
 }
 
+// reportMemory(change): bytes of SharedArrayBuffers that lib has made, or that have been collected. V8 counts none of them.
+constexpr double mostReported = 1125899906842624;  // V8 ends the process for far more
+Napi::Value reportMemory(const Napi::CallbackInfo& call) {
+  Napi::Env env = call.Env();
+  Instance* instance = env.GetInstanceData<Instance>();
+  const double change = call.Length() == 1 && call[0].IsNumber() ? call[0].As<Napi::Number>().DoubleValue() : 0;
+  if (!(change >= -double(instance->shared) && change <= mostReported - double(instance->shared))) return env.Undefined();
+  instance->shared += int64_t(change);
+  int64_t total;
+  napi_adjust_external_memory(env, int64_t(change), &total);
+  return env.Undefined();
+}
+
 }  // namespace
+
+void MemoryLedger::report(napi_env env) {
+  const int64_t now = bytes.load(), change = now - reported;
+  if (change == 0) return;
+  reported = now;
+  int64_t total;
+  napi_adjust_external_memory(env, change, &total);
+}
 
 void exportInfo(Napi::Env env, Napi::Object exports) {
   exports.Set("info", Napi::Function::New(env, info, "info"));
@@ -117,6 +138,7 @@ void exportInfo(Napi::Env env, Napi::Object exports) {
   exports.Set("convolutionChosen", Napi::Function::New(env, convolutionServing, "convolutionChosen"));
   exports.Set("setGemm", Napi::Function::New(env, setGemm, "setGemm"));
   exports.Set("adviseHugePages", Napi::Function::New(env, adviseHuge, "adviseHugePages"));
+  exports.Set("reportMemory", Napi::Function::New(env, reportMemory, "reportMemory"));
   exports.Set("misalignment", Napi::Function::New(env, misalignment, "misalignment"));
 }
 

@@ -6,7 +6,7 @@
 #include "../runtime/fpstate.h"
 #include "../runtime/memory.h"
 #include "../runtime/pool.h"
-#include "binding.h"
+#include "program.h"
 
 namespace nodegrad {
 namespace {
@@ -74,8 +74,13 @@ napi_value runOp(napi_env env, napi_callback_info info) {
   PinnedGemm pinnedGemm;
   Call call{DType::float32, operands, operandCount, integers, ints, realValues, reals, nullptr};
   if (const char* problem = checkCall(op, call)) return fail(env, &op, problem);
-  if (op.functions.guard)
-    if (const char* problem = op.functions.guard(call)) return fail(env, &op, problem);
+  if (op.functions.guard) {
+    const Refusal refusal = op.functions.guard(call);
+    if (refusal.what) {
+      napi_throw(env, errorOf(env, {textOf(op, refusal), refusal}));
+      return nullptr;
+    }
+  }
   if (op.functions.workspace) {
     const size_t bytes = op.functions.workspace(call);
     if (bytes > 0 && !(call.workspace = scratch(bytes))) return fail(env, &op, "no memory for the workspace");

@@ -229,15 +229,10 @@ size_t augmentSpace(const Call& c) {
   return c.dtype == DType::float64 ? bytes.template operator()<double>() : bytes.template operator()<float>();
 }
 
-const char* guardAugment(const Call& c) {
-  const int32_t* row = c.in<int32_t>(2);
-  for (int64_t i = 0; i < c.length(2); ++i)
-    if (row[i] < 0 || row[i] >= c.ints[1]) return "a row index outside the table";
-  return nullptr;
-}
+Refusal guardAugment(const Call& c) { return refuseOutside("row index", c.in<int32_t>(2), c.length(2), 0, c.ints[1] - 1); }
 
 }  // namespace
 
-extern const OpFunctions op_augment = {run_augment, checkAugment, augmentSpace, guardAugment};
+extern const OpFunctions op_augment = {run_augment, checkAugment, augmentSpace, guardAugment, 2};
 
 }  // namespace nodegrad::ops

@@ -152,7 +152,7 @@ const char* checkRunning(const Call& c) {
     if (c.length(i) != c.length(0)) return "statistics of different lengths";
   return nullptr;
 }
-const char* guardRunning(const Call& c) { return *c.in<int32_t>(2) < 0 ? "a negative count of batches" : nullptr; }
+Refusal guardRunning(const Call& c) { return {*c.in<int32_t>(2) < 0 ? "a negative count of batches" : nullptr}; }
 
 // ---- the map ----
 
@@ -338,7 +338,7 @@ const char* checkReluBackward(const Call& c) { return checkApply(c, 7); }
 }  // namespace
 
 extern const OpFunctions op_batch_norm_statistics = {run_batch_norm_statistics, checkStatistics, statisticsSpace};
-extern const OpFunctions op_batch_norm_running = {run_batch_norm_running, checkRunning, nullptr, guardRunning};
+extern const OpFunctions op_batch_norm_running = {run_batch_norm_running, checkRunning, nullptr, guardRunning, 2};
 extern const OpFunctions op_batch_norm = {run_batch_norm, checkMap, columnsSpace};
 extern const OpFunctions op_batch_norm_gradients = {run_batch_norm_gradients, checkGradients, gradientsSpace};
 extern const OpFunctions op_batch_norm_backward = {run_batch_norm_backward, checkBackward, columnsSpace};

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace nodegrad {
 
@@ -34,14 +35,25 @@ struct Call {
   int64_t length(int i) const { return operands[i].length; }
 };
 
+// What is wrong with the contents of an operand. `isIndex`: one of its numbers lies outside of low … high.
+struct Refusal {
+  const char* what = nullptr;  // null: nothing is wrong
+  bool isIndex = false;
+  int64_t value = 0, position = 0;  // the number, and its place in the operand
+  int64_t low = 0, high = 0;
+  const char* place = "position";   // what people call that place
+  const char* caller = nullptr;     // the operation under the name that people call it by, where that is another than its own
+};
+
 struct OpFunctions {
   void (*run)(const Call&);
   // What is wrong with lengths or dimensions, or nullptr. Reads and writes no contents. Counts and dtypes are already checked.
   const char* (*check)(const Call&);
   size_t (*workspace)(const Call&) = nullptr;  // bytes; none when absent
-  // What is wrong with the contents of operands (indices out of range), or nullptr; none when absent. Called before every run, while
-  // a program calls `check` only once.
-  const char* (*guard)(const Call&) = nullptr;
+  // What is wrong with the contents of operand `guarded` (indices out of range); none when absent. Called before every run, while a
+  // program calls `check` only once.
+  Refusal (*guard)(const Call&) = nullptr;
+  int guarded = -1;
 };
 
 // A line of ops.def. Signature: outputs, ':', inputs, one letter each: T float32 or float64 (all T alike), A any dtype (all A alike),
@@ -67,6 +79,9 @@ const Op& opAt(int index);
 // Returns nullptr or what is wrong.
 const char* checkCall(const Op&, Call&);
 
+// A refusal in words.
+std::string textOf(const Op&, const Refusal&);
+
 // Calls body.template operator()<float>() or <double>() by the call's T.
 template <class F> void byFloat(const Call& call, F&& body) {
   if (call.dtype == DType::float64) body.template operator()<double>();
@@ -91,6 +106,15 @@ inline DropoutScale dropoutScale(double p) {
 inline int64_t checkedProduct(int64_t a, int64_t b) {
   int64_t r;
   return a < 0 || b < 0 || __builtin_mul_overflow(a, b, &r) ? -1 : r;
+}
+
+// The first index outside of low … high.
+inline Refusal refuseOutside(const char* what, const int32_t* index, int64_t count, int64_t low, int64_t high) {
+  for (int64_t i = 0; i < count; ++i) {
+    const int64_t value = *static_cast<const volatile int32_t*>(index + i);
+    if (value < low || value > high) return {what, true, value, i, low, high};
+  }
+  return {};
 }
 
 // An index from memory that another thread may share and change after the check: read once, and never outside of [0, limit).

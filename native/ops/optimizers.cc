@@ -30,8 +30,8 @@ const char* checkSgd(const Call& c) {
   if (c.length(1) != 0 && c.length(1) != c.length(0)) return "parameters and velocity of different lengths";
   return nullptr;
 }
-const char* guardSgd(const Call& c) {
-  return c.in<double>(3)[1] != 0 && c.length(1) != c.length(0) ? "momentum without a velocity" : nullptr;
+Refusal guardSgd(const Call& c) {
+  return {c.in<double>(3)[1] != 0 && c.length(1) != c.length(0) ? "momentum without a velocity" : nullptr};
 }
 
 // w, m, v; g, hyper[8] = learning rate, beta1, beta2, eps, weight decay, decoupled, 1−beta1^t, 1−beta2^t
@@ -89,11 +89,11 @@ const char* checkScaledAdam(const Call& c) { return c.length(5) == 1 ? checkAdam
 
 }  // namespace
 
-extern const OpFunctions op_sgd = {run_sgd, checkSgd, nullptr, guardSgd};
+extern const OpFunctions op_sgd = {run_sgd, checkSgd, nullptr, guardSgd, 3};
 extern const OpFunctions op_adam = {run_adam, checkAdam};
-extern const OpFunctions op_scaled_sgd = {run_scaled_sgd, checkScaledSgd, nullptr, guardSgd};
+extern const OpFunctions op_scaled_sgd = {run_scaled_sgd, checkScaledSgd, nullptr, guardSgd, 3};
 extern const OpFunctions op_scaled_adam = {run_scaled_adam, checkScaledAdam};
-extern const OpFunctions op_sgd_and_clear = {run_sgd_and_clear, checkSgd, nullptr, guardSgd};
+extern const OpFunctions op_sgd_and_clear = {run_sgd_and_clear, checkSgd, nullptr, guardSgd, 3};
 extern const OpFunctions op_adam_and_clear = {run_adam_and_clear, checkAdam};
 
 }  // namespace nodegrad::ops

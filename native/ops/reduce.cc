@@ -166,11 +166,8 @@ const char* checkSelectBackward(const Call& c) {
   if (c.length(2) != c.length(1)) return "gradients and indices of different lengths";
   return nullptr;
 }
-const char* guardSelectBackward(const Call& c) {
-  const int32_t* index = c.in<int32_t>(2);
-  for (int64_t i = 0; i < c.length(2); ++i)
-    if (index[i] < 0 || index[i] >= c.ints[1]) return "an index outside the reduced axis";
-  return nullptr;
+Refusal guardSelectBackward(const Call& c) {
+  return refuseOutside("index of the reduced axis", c.in<int32_t>(2), c.length(2), 0, c.ints[1] - 1);
 }
 
 // ---- histogram ----
@@ -202,24 +199,24 @@ const char* checkHistogram(const Call& c) {
 // Writes nothing: its guard ends the step where an element is NaN or infinite.
 void run_require_finite(const Call&) {}
 const char* checkRequireFinite(const Call&) { return nullptr; }
-const char* guardRequireFinite(const Call& c) {
-  const char* problem = nullptr;
+Refusal guardRequireFinite(const Call& c) {
+  Refusal refusal;
   byFloat(c, [&]<class T>() {
     const T* x = c.in<T>(0);
     for (int64_t i = 0; i < c.length(0); ++i)
-      if (!(x[i] - x[i] == T(0))) problem = "the value is not finite";
+      if (!(x[i] - x[i] == T(0))) refusal.what = "the value is not finite";
   });
-  return problem;
+  return refusal;
 }
 
 }  // namespace
 
-extern const OpFunctions op_require_finite = {run_require_finite, checkRequireFinite, nullptr, guardRequireFinite};
+extern const OpFunctions op_require_finite = {run_require_finite, checkRequireFinite, nullptr, guardRequireFinite, 0};
 extern const OpFunctions op_sum = {run_sum, checkSum, sumWorkspace};
 extern const OpFunctions op_sum_accumulate = {run_sum_accumulate, checkSum, sumAccumulateWorkspace};
 extern const OpFunctions op_max = {run_max, checkExtreme};
 extern const OpFunctions op_min = {run_min, checkExtreme};
-extern const OpFunctions op_select_backward = {run_select_backward, checkSelectBackward, nullptr, guardSelectBackward};
+extern const OpFunctions op_select_backward = {run_select_backward, checkSelectBackward, nullptr, guardSelectBackward, 2};
 extern const OpFunctions op_histogram = {run_histogram, checkHistogram};
 
 }  // namespace nodegrad::ops

@@ -22,12 +22,11 @@ const char* checkResample(const Call& c, int full, int made, int64_t places) {
   if (checkedProduct(images, s.rowsOut * s.columnsOut) != c.length(made)) return "the new image does not have as many elements as its dimensions say";
   return places * (s.rowsOut + s.columnsOut) == c.length(2) ? nullptr : "not an index for every row and column";
 }
-const char* guardPlaces(const Call& c, int64_t places, int32_t least) {
+Refusal guardPlaces(const Call& c, int64_t places, int32_t least) {
   const ResampleShape s = shapeOf(c);
-  const int32_t* place = c.in<int32_t>(2);
-  for (int64_t o = 0; o < places * (s.rowsOut + s.columnsOut); ++o)
-    if (place[o] < least || place[o] >= (o < places * s.rowsOut ? s.rowsIn : s.columnsIn)) return "an index outside of the image";
-  return nullptr;
+  const int64_t rows = places * s.rowsOut;
+  const Refusal refusal = refuseOutside("row of the image", c.in<int32_t>(2), rows, least, s.rowsIn - 1);
+  return refusal.what ? refusal : refuseOutside("column of the image", c.in<int32_t>(2) + rows, places * s.columnsOut, least, s.columnsIn - 1);
 }
 
 // ---- take_pixels: y[i, j] = x[rows[i], columns[j]], or a value where one of them is −1 ----
@@ -68,7 +67,7 @@ void run_take_pixels(const Call& c) {
   });
 }
 const char* checkTakePixels(const Call& c) { return checkResample(c, 1, 0, 1); }
-const char* guardTakePixels(const Call& c) { return guardPlaces(c, 1, -1); }
+Refusal guardTakePixels(const Call& c) { return guardPlaces(c, 1, -1); }
 
 // dx of each row from the rows that took it, in their order.
 void run_take_pixels_backward(const Call& c) {
@@ -116,7 +115,7 @@ const char* checkInterpolate(const Call& c) {
   if (c.length(0) > 0 && c.length(1) == 0) return "pixels of an empty image";
   return checkResample(c, 1, 0, 2);
 }
-const char* guardInterpolate(const Call& c) { return c.length(0) == 0 ? nullptr : guardPlaces(c, 2, 0); }
+Refusal guardInterpolate(const Call& c) { return c.length(0) == 0 ? Refusal{} : guardPlaces(c, 2, 0); }
 
 void run_interpolate2d_backward(const Call& c) {
   if (c.length(0) == 0) return;
@@ -143,9 +142,9 @@ const char* checkInterpolateBackward(const Call& c) {
 
 }  // namespace
 
-extern const OpFunctions op_take_pixels = {run_take_pixels, checkTakePixels, nullptr, guardTakePixels};
-extern const OpFunctions op_take_pixels_backward = {run_take_pixels_backward, checkTakePixelsBackward, nullptr, guardTakePixels};
-extern const OpFunctions op_interpolate2d = {run_interpolate2d, checkInterpolate, nullptr, guardInterpolate};
-extern const OpFunctions op_interpolate2d_backward = {run_interpolate2d_backward, checkInterpolateBackward, nullptr, guardInterpolate};
+extern const OpFunctions op_take_pixels = {run_take_pixels, checkTakePixels, nullptr, guardTakePixels, 2};
+extern const OpFunctions op_take_pixels_backward = {run_take_pixels_backward, checkTakePixelsBackward, nullptr, guardTakePixels, 2};
+extern const OpFunctions op_interpolate2d = {run_interpolate2d, checkInterpolate, nullptr, guardInterpolate, 2};
+extern const OpFunctions op_interpolate2d_backward = {run_interpolate2d_backward, checkInterpolateBackward, nullptr, guardInterpolate, 2};
 
 }  // namespace nodegrad::ops

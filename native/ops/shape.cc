@@ -242,11 +242,10 @@ const char* checkRowsAt(const Call& c, int table, int rows) {
   if (checkedProduct(c.length(2), c.ints[1]) != c.length(rows)) return "the rows do not have indices × width elements";
   return nullptr;
 }
-const char* guardRows(const Call& c) {
-  const int32_t* index = c.in<int32_t>(2);
-  for (int64_t i = 0; i < c.length(2); ++i)
-    if (index[i] < 0 || index[i] >= c.ints[0]) return "a row index outside the table";
-  return nullptr;
+Refusal guardRows(const Call& c) {
+  Refusal refusal = refuseOutside("row index", c.in<int32_t>(2), c.length(2), 0, c.ints[0] - 1);
+  refusal.caller = "gather";
+  return refusal;
 }
 const char* checkGatherRows(const Call& c) { return checkRowsAt(c, 1, 0); }
 const char* checkScatterAddRows(const Call& c) { return checkRowsAt(c, 0, 1); }
@@ -258,7 +257,7 @@ extern const OpFunctions op_fill = {run_fill, checkFill};
 extern const OpFunctions op_copy_strided = {run_copy_strided, checkCopyStrided};
 extern const OpFunctions op_embed = {run_embed, checkEmbed};
 extern const OpFunctions op_concat = {run_concat, checkConcat};
-extern const OpFunctions op_gather_rows = {run_gather_rows, checkGatherRows, nullptr, guardRows};
-extern const OpFunctions op_scatter_add_rows = {run_scatter_add_rows, checkScatterAddRows, nullptr, guardRows};
+extern const OpFunctions op_gather_rows = {run_gather_rows, checkGatherRows, nullptr, guardRows, 2};
+extern const OpFunctions op_scatter_add_rows = {run_scatter_add_rows, checkScatterAddRows, nullptr, guardRows, 2};
 
 }  // namespace nodegrad::ops

@@ -55,11 +55,11 @@ const char* checkCrossEntropy(const Call& c) {
   if (c.length(0) != c.ints[0] || c.length(3) != c.ints[0] || c.length(1) != n || c.length(2) != n) return "rows and classes do not fit the operands";
   return nullptr;
 }
-const char* guardCrossEntropy(const Call& c) {
-  const int32_t* labels = c.in<int32_t>(3);
-  for (int64_t r = 0; r < c.ints[0]; ++r)
-    if (labels[r] < 0 || labels[r] >= c.ints[1]) return "a class index outside 0 … classes−1";
-  return nullptr;
+Refusal guardCrossEntropy(const Call& c) {
+  Refusal refusal = refuseOutside("class index", c.in<int32_t>(3), c.ints[0], 0, c.ints[1] - 1);
+  refusal.caller = "crossEntropy";
+  refusal.place = "row";
+  return refusal;
 }
 
 // The same with a row of target probabilities.
@@ -128,11 +128,11 @@ extern const OpFunctions op_softmax = {run_softmax, checkRows};
 extern const OpFunctions op_softmax_backward = {run_softmax_backward, checkRows};
 extern const OpFunctions op_log_softmax = {run_log_softmax, checkRows};
 extern const OpFunctions op_log_softmax_backward = {run_log_softmax_backward, checkRows};
-extern const OpFunctions op_cross_entropy = {run_cross_entropy, checkCrossEntropy, nullptr, guardCrossEntropy};
+extern const OpFunctions op_cross_entropy = {run_cross_entropy, checkCrossEntropy, nullptr, guardCrossEntropy, 3};
 extern const OpFunctions op_cross_entropy_dense = {run_cross_entropy_dense, checkCrossEntropyDense};
 extern const OpFunctions op_cross_entropy_backward = {run_cross_entropy_backward, checkCrossEntropyBackward};
 extern const OpFunctions op_cross_entropy_gradient = {run_cross_entropy_gradient, checkCrossEntropyGradient<false>, crossEntropyWorkspace,
-                                                      guardCrossEntropy};
+                                                      guardCrossEntropy, 3};
 extern const OpFunctions op_cross_entropy_dense_gradient = {run_cross_entropy_dense_gradient, checkCrossEntropyGradient<true>,
                                                             crossEntropyWorkspace};
 

@@ -84,13 +84,13 @@ const char* checkWindowMaxPoolBackward(const Call& c) {
   if (c.length(1) != c.length(2)) return "gradients and places of different lengths";
   return checkWindows(c, 0, 1);
 }
-const char* guardWindows(const Call& c) {
+Refusal guardWindows(const Call& c) {
   const WindowShape s = shapeOf(c);
   const int32_t* pair = c.in<int32_t>(3);
   for (int64_t set = 0; set < s.sets; ++set)
     for (int64_t o = 0; o < s.rowsOut + s.columnsOut; ++o, pair += 2)
-      if (pair[0] < 0 || pair[0] >= pair[1] || pair[1] > (o < s.rowsOut ? s.rowsIn : s.columnsIn)) return "a window outside of the image";
-  return nullptr;
+      if (pair[0] < 0 || pair[0] >= pair[1] || pair[1] > (o < s.rowsOut ? s.rowsIn : s.columnsIn)) return {"a window outside of the image"};
+  return {};
 }
 
 // ---- fractional_windows ----
@@ -118,8 +118,8 @@ const char* checkFractionalWindows(const Call& c) {
 
 }  // namespace
 
-extern const OpFunctions op_window_max_pool2d = {run_window_max_pool2d, checkWindowMaxPool, nullptr, guardWindows};
-extern const OpFunctions op_window_max_pool2d_backward = {run_window_max_pool2d_backward, checkWindowMaxPoolBackward, nullptr, guardWindows};
+extern const OpFunctions op_window_max_pool2d = {run_window_max_pool2d, checkWindowMaxPool, nullptr, guardWindows, 3};
+extern const OpFunctions op_window_max_pool2d_backward = {run_window_max_pool2d_backward, checkWindowMaxPoolBackward, nullptr, guardWindows, 3};
 extern const OpFunctions op_fractional_windows = {run_fractional_windows, checkFractionalWindows};
 
 }  // namespace nodegrad::ops

@@ -16,14 +16,23 @@
 
 namespace nodegrad {
 
-Bytes::~Bytes() { std::free(data_); }
+Bytes::~Bytes() { release(); }
+
+void Bytes::release() {
+  std::free(data_);
+  ledger_->bytes -= int64_t(size_);
+  data_ = nullptr;
+  size_ = 0;
+}
 
 unsigned char* Bytes::reserve(size_t bytes) {
   if (bytes <= size_ && data_) return data_;
   const size_t size = (bytes + 4096) / 4096 * 4096;
-  std::free(data_);
+  release();
   data_ = static_cast<unsigned char*>(std::aligned_alloc(4096, size));
-  size_ = data_ ? size : 0;
+  if (!data_) return nullptr;
+  size_ = size;
+  ledger_->bytes += int64_t(size);
   return data_;
 }
 
@@ -58,7 +67,7 @@ void runJob(Job& job, const std::atomic<bool>* stop, Pause* pause) {
       program.bind(size_t(i), gather(program.argumentMemory(size_t(i)), job.sources[i], job.rows + job.done * job.batch, job.batch));
     if (job.live) program.readLive(job.live + job.done * liveBytes);
     job.problem = program.run(stop);
-    if (!job.problem.empty()) return;
+    if (!job.problem.text.empty()) return;
     if (job.results) program.writeResults(job.results + job.done * resultBytes);
   }
 }
@@ -102,14 +111,14 @@ struct Driver::State : Pause {
 
   void perform(Job* job) {
     const auto hasFailed = [&] { return std::find(failedStreams.begin(), failedStreams.end(), job->stream) != failedStreams.end(); };
-    if (stop.load()) job->problem = "stopped";
-    else if (job->stream != 0 && hasFailed()) job->problem = "not run: an earlier step failed";
+    if (stop.load()) job->problem.text = "stopped";
+    else if (job->stream != 0 && hasFailed()) job->problem.text = "not run: an earlier step failed";
     else if (!running) runJob(*job, nullptr, nullptr);  // on the caller's thread, which nobody holds up
     else {
       std::lock_guard<std::mutex> lock(stepping);
       runJob(*job, &stop, this);
     }
-    if (!job->problem.empty() && job->stream != 0 && !hasFailed()) failedStreams.push_back(job->stream);
+    if (!job->problem.text.empty() && job->stream != 0 && !hasFailed()) failedStreams.push_back(job->stream);
     done(context, job);
   }
 

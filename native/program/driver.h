@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "program.h"
 
@@ -12,13 +13,16 @@ namespace nodegrad {
 // Memory that only grows, so that a job used again allocates nothing.
 class Bytes {
  public:
-  Bytes() = default;
+  explicit Bytes(std::shared_ptr<Ledger> ledger) : ledger_(std::move(ledger)) {}
   Bytes(const Bytes&) = delete;
   Bytes& operator=(const Bytes&) = delete;
   ~Bytes();
   unsigned char* reserve(size_t bytes);  // nullptr when there is no memory
+  size_t size() const { return size_; }
 
  private:
+  void release();
+  std::shared_ptr<Ledger> ledger_;
   unsigned char* data_ = nullptr;
   size_t size_ = 0;
 };
@@ -34,6 +38,7 @@ struct Source {
 
 // Steps under way. A single step brings copies of its arguments in `arguments`; a run of several gathers them by index.
 struct Job {
+  explicit Job(std::shared_ptr<Ledger> ledger) : own(std::move(ledger)) {}
   std::shared_ptr<Program> program;
   int64_t steps = 1;
   int stream = 0;  // jobs of one stream: when one fails, those that wait behind it do not run; 0: none
@@ -47,7 +52,7 @@ struct Job {
   Bytes own;
   // The outcome.
   int64_t done = 0;  // whole steps
-  std::string problem;
+  Problem problem;
   Job* next = nullptr;
 };
 

@@ -48,10 +48,19 @@ int64_t outputsOf(const Op& op) {
 
 }  // namespace
 
-Arena::~Arena() { std::free(data); }
+Arena::~Arena() {
+  std::free(data);
+  if (ledger) ledger->bytes -= bytes;
+}
 
 Program::~Program() {
   std::free(ownArguments_);
+  account(-accounted_);
+}
+
+void Program::account(int64_t bytes) {
+  accounted_ += bytes;
+  ledger_->bytes += bytes;
 }
 
 int64_t Program::blockBytes(const std::vector<Port>& ports) {
@@ -91,7 +100,10 @@ bool Program::reserveArguments() {
     total += (size_t(port.bytes) + 63) & ~size_t(63);
   }
   ownArguments_ = static_cast<unsigned char*>(std::aligned_alloc(4096, (total + 4095) & ~size_t(4095)));
-  if (ownArguments_) std::memset(ownArguments_, 0, total);
+  if (ownArguments_) {
+    std::memset(ownArguments_, 0, total);
+    account(int64_t(total));
+  }
   return ownArguments_ != nullptr;
 }
 
@@ -131,6 +143,8 @@ std::string Program::build(const double* code, size_t length, const std::vector<
     arena_->data = static_cast<unsigned char*>(std::aligned_alloc(unit, bytes));
     if (!arena_->data) return "no memory for the arena";
     arena_->bytes = int64_t(bytes);
+    arena_->ledger = ledger_;
+    ledger_->bytes += arena_->bytes;
     adviseHugePages(arena_->data, bytes);
     std::memset(arena_->data, 0, bytes);  // the pages come now, not in the first step
   }
@@ -159,12 +173,15 @@ std::string Program::build(const double* code, size_t length, const std::vector<
       return "a slot lies outside its argument";
   bound_.assign(inputs_.size(), nullptr);
   const int64_t count = r.next(0, 1 << 24);
+  prelude_ = size_t(r.next(0, count));
   std::vector<size_t> first;  // of operands, integers, reals, by instruction
   for (int64_t i = 0; i < count && r.good; ++i) {
     Instruction in{};
     in.op = &opAt(int(r.next(0, opCount() - 1)));
     const int64_t guard = r.next(-1, slotCount - 1);
     in.when = int32_t(r.next(0, 1));
+    in.asks = in.op->functions.guard != nullptr;
+    in.early = r.next(0, 1) == 1 && in.asks;
     if (r.good && guard >= 0) {
       const Slot& s = slots_[size_t(guard)];
       if (s.dtype != DType::int32 || s.length != 1 || !s.data) return "a guard must be one int32";
@@ -179,6 +196,7 @@ std::string Program::build(const double* code, size_t length, const std::vector<
       if (s.place == Place::argument) {
         if (k < outputsOf(*in.op)) return "an operation writes into an argument";
         uses_.push_back({operands_.size(), s.argument, s.offset});
+        if (in.early && k == in.op->functions.guarded) in.asks = false;
       }
       operands_.push_back({s.place == Place::argument ? arena_->data : s.data, s.length, s.dtype});
     }
@@ -199,7 +217,10 @@ std::string Program::build(const double* code, size_t length, const std::vector<
     in.call.ints = ints_.data() + first[3 * i + 1];
     in.call.reals = reals_.data() + first[3 * i + 2];
     if (const char* problem = checkCall(*in.op, in.call)) return std::string("[") + in.op->name + "] " + problem;
+    if (in.early) early_.push_back(i);
   }
+  account(int64_t(slots_.size() * sizeof(Slot) + instructions_.size() * sizeof(Instruction) + operands_.size() * sizeof(Operand) +
+                  uses_.size() * sizeof(Use) + (ints_.size() + reals_.size()) * 8));
   PinnedThreads pinnedThreads;
   PinnedGemm pinnedGemm;
   workspaceBytes();  // may open OpenBLAS, which is no work for the driver's thread: it sets an environment variable
@@ -220,25 +241,45 @@ size_t Program::workspaceBytes() {
   return workspaceBytes_;
 }
 
-std::string Program::run(const std::atomic<bool>* stop) {
+bool Program::refuses(const Instruction& in, Problem* problem) const {
+  const Refusal refusal = in.op->functions.guard(in.call);
+  if (!refusal.what) return false;
+  *problem = {textOf(*in.op, refusal), refusal};
+  return true;
+}
+
+// What may refuse a step is asked before anything is written that stays, where it depends on nothing that the step has to compute first
+// but the prelude.
+Problem Program::run(const std::atomic<bool>* stop) {
   const auto begin = std::chrono::steady_clock::now();
   FpState guard;
   PinnedThreads pinnedThreads;
   PinnedGemm pinnedGemm;
   const size_t bytes = workspaceBytes();
   void* workspace = bytes > 0 ? scratch(bytes) : nullptr;
-  if (bytes > 0 && !workspace) return "no memory for the workspace";
-  for (Instruction& in : instructions_) {
-    if (stop && stop->load(std::memory_order_relaxed)) return "stopped";
-    if (in.guard && *in.guard != in.when) continue;
-    if (in.op->functions.guard)
-      if (const char* problem = in.op->functions.guard(in.call)) return std::string("[") + in.op->name + "] " + problem;
+  Problem problem;
+  if (bytes > 0 && !workspace) {
+    problem.text = "no memory for the workspace";
+    return problem;
+  }
+  for (size_t i = 0; i <= instructions_.size(); ++i) {
+    if (i == prelude_)
+      for (const size_t at : early_)
+        if (instructions_[at].runs() && refuses(instructions_[at], &problem)) return problem;
+    if (i == instructions_.size()) break;
+    if (stop && stop->load(std::memory_order_relaxed)) {
+      problem.text = "stopped";
+      return problem;
+    }
+    Instruction& in = instructions_[i];
+    if (!in.runs()) continue;
+    if (in.asks && refuses(in, &problem)) return problem;
     in.call.workspace = workspace;
     in.op->functions.run(in.call);
   }
   const auto taken = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - begin).count();
   duration_.store(duration() == 0 ? int64_t(taken) : (duration() + int64_t(taken)) / 2, std::memory_order_relaxed);
-  return "";
+  return problem;
 }
 
 }  // namespace nodegrad

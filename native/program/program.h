@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../ops/op.h"
@@ -29,11 +30,24 @@ struct Port {
   int64_t offset;  // bytes into that argument
 };
 
+// Why a run ended: in words, and where it was an index also in numbers.
+struct Problem {
+  std::string text;
+  Refusal refusal;
+};
+
+// How much memory programs hold, of which the owner of their handles would otherwise know nothing.
+struct Ledger {
+  std::atomic<int64_t> bytes{0};
+};
+
 // The memory of temporaries. Programs of one step share it: they never run at the same time.
 struct Arena {
   unsigned char* data = nullptr;
   int64_t bytes = 0;
-  int jobs = 0;  // queued or under way; for the thread that queues them
+  int jobs = 0;                  // queued or under way; for the thread that queues them
+  const void* driver = nullptr;  // where they are
+  std::shared_ptr<Ledger> ledger;
   Arena() = default;
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
@@ -42,7 +56,7 @@ struct Arena {
 
 class Program {
  public:
-  Program() = default;
+  explicit Program(std::shared_ptr<Ledger> ledger) : ledger_(std::move(ledger)) {}
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
   ~Program();
@@ -55,9 +69,9 @@ class Program {
   // Memory of the program's own for arguments that have to be put together; made when it is first asked for.
   bool reserveArguments();
   unsigned char* argumentMemory(size_t argument) const { return ownArguments_ + inputs_[argument].offset; }
-  // Runs all instructions once; arguments are bound, live inputs in place. Returns what is wrong, or ''. `stop` is looked at between
-  // instructions, and may be null.
-  std::string run(const std::atomic<bool>* stop);
+  // Runs all instructions once; arguments are bound, live inputs in place. Returns what is wrong, or an empty text. `stop` is looked at
+  // between instructions, and may be null.
+  Problem run(const std::atomic<bool>* stop);
   // How long a run takes of late, in nanoseconds; 0 before the first.
   int64_t duration() const { return duration_.load(std::memory_order_relaxed); }
 
@@ -79,6 +93,9 @@ class Program {
     Call call;
     const int32_t* guard;  // the instruction runs where *guard == when; null: always
     int32_t when;
+    bool early;  // what its operation asks of contents is asked behind the prelude,
+    bool asks;   // and again before it runs, where that may have been written meanwhile
+    bool runs() const { return !guard || *guard == when; }
   };
   // An operand that is a part of an argument.
   struct Use {
@@ -87,10 +104,14 @@ class Program {
     int64_t offset;
   };
   static int64_t blockBytes(const std::vector<Port>&);
+  void account(int64_t bytes);
+  bool refuses(const Instruction&, Problem*) const;
   size_t workspaceBytes();
 
   std::vector<Slot> slots_;
   std::vector<Instruction> instructions_;
+  size_t prelude_ = 0;  // instructions that only make what is asked before all others run
+  std::vector<size_t> early_;
   std::vector<Operand> operands_;
   std::vector<int64_t> ints_;
   std::vector<double> reals_;
@@ -99,6 +120,8 @@ class Program {
   std::vector<const unsigned char*> bound_;
   unsigned char* ownArguments_ = nullptr;
   std::shared_ptr<Arena> arena_;
+  std::shared_ptr<Ledger> ledger_;
+  int64_t accounted_ = 0;
   // Workspaces depend on the thread count and on which matrix product serves: what they were when the size was last worked out.
   int64_t preparedFor_ = -1;
   size_t workspaceBytes_ = 0;

@@ -1,7 +1,8 @@
 // Proves lib/data/dataset.ts: rows, class indices, subsets, and splits that are disjoint, complete, repeatable and stratified.
 import test from 'ava';
 import fc from 'fast-check';
-import { type Dataset, split, subset, TensorDataset } from '../../lib/data/dataset.js';
+import { type Dataset, TensorDataset } from '../../lib/data/dataset.js';
+import { split, subset } from '../../lib/data/parts.js';
 import { setSeed } from '../../lib/random.js';
 import { Tensor } from '../../lib/tensor.js';
 

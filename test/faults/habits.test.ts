@@ -388,9 +388,17 @@ test('labels that count from 1 come with the line that makes them count from 0',
   await says(t, () => new lib.TensorDataset(ones([3, 2]), indices(1, 2, 3), { classes: 3 }), `targets${line}`);
   await says(t, () => lib.crossEntropy(zeros([3, 3]), indices(1, 3, 2)), `target${line}`);
   t.deepEqual(indices(1, 2, 3).to('float32').sub(1).to('int32').toArray(), [0, 1, 2]);
-  // With a 0 among them they count from 0, and one is wrong.
-  await saysNot(t, () => lib.crossEntropy(zeros([3, 3]), indices(0, 3, 2)), line);
+  // Compiled and eager steps say the same.
+  for (const eager of [false, true]) {
+    const model = new lib.Linear(2, 3);
+    const data = new lib.TensorDataset(ones([3, 2]), indices(1, 2, 3));
+    const options = { loss: new lib.CrossEntropyLoss(), optimizer: new lib.SGD(model, { lr: 0.1 }), eager, ...silent };
+    await says(t, () => model.fit(data, options), `target${line}`);
+  }
+  // Other numbers that are out of range are no such labels, nor are they with a 0 among them.
+  await saysNot(t, () => new lib.TensorDataset(ones([3, 2]), indices(0, 2, 3), { classes: 3 }), line);
   await saysNot(t, () => lib.crossEntropy(zeros([3, 3]), indices(1, 7, 2)), line);
+  await saysNot(t, () => lib.crossEntropy(zeros([3, 3]), indices(1, -1, 2)), line);
 });
 
 // ---- files of other libraries ----

@@ -144,12 +144,14 @@ function tampered(): Float64Array {
 
 attempt('startDriver', () => raw.startDriver());
 attempt('startDriver', () => raw.startDriver(pick(junk.filter((value) => typeof value !== 'function'))));
-attempt('queueProgram', () => raw.queueProgram({}, inputs));
-raw.startDriver(() => {
+attempt('queueProgram', () => raw.queueProgram({}, {}, inputs));
+// Each copy of lib has a driver of its own; two must not run one program at the same time.
+const settled = (): void => {
   inFlight -= 1;
   if (inFlight === 0) settledAll();
-});
-attempt('startDriver', () => raw.startDriver(() => {}));
+};
+const drivers: readonly unknown[] = [raw.startDriver(settled), raw.startDriver(settled)];
+const driver = (): unknown => (random.integer(12) === 0 ? pick(junk) : drivers[random.integer(8) === 0 ? 1 : 0]);
 
 let previous: unknown;
 for (let i = 0; i < count; i++) {
@@ -166,7 +168,7 @@ for (let i = 0; i < count; i++) {
   const owned = inputs.map((input) => input.slice());
   const trap = pick([
     () => raw.disposeProgram(handle),
-    () => raw.queueProgram(handle, inputs) ?? (inFlight += 1),
+    () => raw.queueProgram(driver(), handle, inputs) ?? (inFlight += 1),
     () => owned[0].length > 0 && structuredClone(owned, { transfer: owned.map(({ buffer }) => buffer) }),
     () => {
       throw new Error('on purpose');
@@ -175,15 +177,20 @@ for (let i = 0; i < count; i++) {
   const guarded = (list: readonly unknown[]): unknown =>
     random.integer(10) === 0 && handle !== undefined ? trapped(list, () => void attempt('trap', trap)) : list;
   const thrower = random.integer(20) === 0 ? trapped(owned, () => { throw new Error('on purpose'); }) : undefined; // biome-ignore format: one line
-  if (random.integer(5) === 0) attempt('holdDriver', () => raw.holdDriver(pick(junk)));
+  if (random.integer(5) === 0) attempt('holdDriver', () => raw.holdDriver(or(driver())));
   attempt('runProgram', () => raw.runProgram(other, or(thrower ?? guarded(owned))));
-  queued('queueProgram', () => raw.queueProgram(other, or(thrower ?? guarded(owned.every(({ length }) => length > 0) ? owned : arrays))));
-  queued('queueProgram', () => raw.queueProgram(handle, inputs));
+  queued('queueProgram', () =>
+    raw.queueProgram(driver(), other, or(thrower ?? guarded(owned.every(({ length }) => length > 0) ? owned : arrays))),
+  );
+  queued('queueProgram', () => raw.queueProgram(driver(), handle, inputs));
   attempt('runProgram', () => raw.runProgram(handle, inputs)); // with steps in flight
   const steps = or(1 + random.integer(8));
-  queued('queueRun', () => raw.queueRun(other, steps, or(i), or(guarded(sources)), or(rows), or(5), or(manyLive), or(manyResults)));
+  queued('queueRun', () => raw.queueRun(driver(), other, steps, or(i), or(guarded(sources)), or(rows), or(5), or(manyLive), or(manyResults)));
   if (random.integer(3) === 0) attempt('disposeProgram', () => raw.disposeProgram(or(handle)));
   attempt('releaseDriver', () => raw.releaseDriver(pick(junk)));
+  for (const one of drivers) raw.releaseDriver(one);
+  attempt('trimDriver', () => raw.trimDriver(or(driver())));
+  attempt('reportMemory', () => raw.reportMemory(pick(numbers.filter((number) => !(number > 1e6)))));
   await settle();
   previous = handle;
 }

@@ -75,7 +75,7 @@ test('what is skipped does not run, forward or backward', (t) => {
   const outside = Tensor.from(Int32Array.of(0, 9));
   const rows = Tensor.from(Float32Array.of(1, 2), [2, 1]);
   t.deepEqual(poison(0).sync(rows, outside).toArray(), [[1], [2]]);
-  t.throws(() => poison(1).sync(rows, outside), { message: /gather_rows/ });
+  t.throws(() => poison(1).sync(rows, outside), { message: /gather/ });
 });
 
 test('a part that changes the shape is refused', (t) => {

@@ -91,7 +91,7 @@ test('a step that fails ends its stream: steps before it are whole, those behind
   const step = compileStep(stopped.body);
   await t.throwsAsync(step.many(new DataLoader(data, { batchSize: 8 })), {
     instanceOf: NodegradError,
-    message: /cross_entropy.*class index/,
+    message: /crossEntropy.*class index 7 at row 2/,
   });
   for (const [i, [x, y]] of [...new DataLoader(data, { batchSize: 8 })].entries()) if (i < 11) single.body(x, y);
   t.deepEqual(stopped.weights(), single.weights());

@@ -3,7 +3,7 @@
 import { mapKind, type Op } from '../../ops/define.js';
 import { conv2dInputAccumulateMapGradientOp, conv2dInputMapGradientOp, matmulMapGradientOp } from '../../ops/fused.js';
 import type { Instruction } from '../record.js';
-import { type List, merge, rewrite, rewriteInPlace, sameGuard, sameSlot, Uses } from './list.js';
+import { type List, merge, rewrite, rewriteInPlace, sameGuard, sameSlot, usesOf } from './list.js';
 
 const withEpilogue: Record<string, Op<unknown>> = { matmul: matmulMapGradientOp, conv2d_input_gradient: conv2dInputMapGradientOp };
 
@@ -25,7 +25,7 @@ export function fuseActivationGradient(list: List): List {
 
 // A convolution that adds into a gradient, and the backward that is the only one to read it: in place, and the result's name is the sum's.
 function intoSums(list: List): List {
-  const uses = new Uses(list);
+  const uses = usesOf(list);
   const edits = new Map<number, readonly Instruction[]>();
   const renamed = new Map<number, number>();
   for (const [at, product] of list.instructions.entries()) {
@@ -38,7 +38,7 @@ function intoSums(list: List): List {
     const [out, , y] = backward.operands;
     if (mapKind(backward.op) !== 'backward' || !sameSlot(backward.operands[1], sum) || edits.has(next)) continue;
     const { kind, size } = list.buffers[out.buffer];
-    if (kind !== 'temporary' || out.size !== size || list.results.some(({ buffer }) => buffer === out.buffer)) continue;
+    if (kind !== 'temporary' || out.size !== size || uses.results.has(out.buffer)) continue;
     if (uses.between(out, -1, next).length > 0 || y.buffer === sum.buffer) continue;
     if (!sameGuard(uses, at, next) || !uses.mayMove(at, next, [next])) continue;
     const operands = [...product.operands, y];

@@ -54,11 +54,11 @@ const unchanged = (uses: Uses, slots: readonly Slot[], from: number, to: number)
 
 /** Who reads the masked gradient that relu_backward at `at` makes; null where it is more than a temporary of this step. */
 function readersOf(uses: Uses, at: number): number[] | null {
-  const { instructions, buffers, results } = uses.list;
+  const { instructions, buffers } = uses.list;
   if (instructions[at].op.name !== 'relu_backward') return null;
   const [g] = instructions[at].operands;
   const buffer = buffers[g.buffer];
-  if (buffer.kind !== 'temporary' || buffer.size !== g.size || results.some((result) => result.buffer === g.buffer)) return null;
+  if (buffer.kind !== 'temporary' || buffer.size !== g.size || uses.results.has(g.buffer)) return null;
   const found = uses.between(g, at, instructions.length);
   return found.every((use) => !use.writes) ? found.map((use) => use.at) : null;
 }

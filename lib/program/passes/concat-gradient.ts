@@ -2,14 +2,14 @@
 
 import { mapKind } from '../../ops/define.js';
 import type { Buffer, Instruction, Slot } from '../record.js';
-import { type List, rewriteInPlace, sameGuard, sameSlot, Uses } from './list.js';
+import { type List, rewriteInPlace, sameGuard, sameSlot, type Uses, usesOf } from './list.js';
 
 /**
  * y = concat(f(a), f(b), …) gives f′(dy, y) whole what it gives its parts: one pass, which the convolution or the pooling that makes dy
  * can take in, and the parts of y need not live until the backward.
  */
 export function fuseConcatGradient(list: List): List {
-  const uses = new Uses(list);
+  const uses = usesOf(list);
   const buffers: Buffer[] = [...list.buffers];
   const edits = new Map<number, readonly Instruction[]>();
   for (const [at, { op, operands, ints }] of list.instructions.entries()) {
@@ -50,7 +50,7 @@ interface Cut {
 
 // For each part of y, in its order of execution, the slice of the gradient and the backward that reads it; null unless all have them.
 function cutsOf(uses: Uses, at: number, y: Slot, parts: readonly Slot[], [outer, ...inner]: readonly number[]): Cut[] | null {
-  const { instructions, buffers, results } = uses.list;
+  const { instructions, buffers } = uses.list;
   const width = inner.reduce((sum, own) => sum + own, 0);
   const cuts: Cut[] = [];
   let begin = 0;
@@ -81,7 +81,7 @@ function cutsOf(uses: Uses, at: number, y: Slot, parts: readonly Slot[], [outer,
   const last = Math.max(...cuts.map(({ backward }) => backward));
   const isWritten = (slot: Slot, from: number): boolean => uses.between(slot, from, last).some(({ writes }) => writes);
   const changed = isWritten(dy, first.slice) || [y, ...parts].some((slot) => isWritten(slot, at));
-  const isOwn = buffers[dy.buffer].kind === 'temporary' && !results.some(({ buffer }) => buffer === dy.buffer);
+  const isOwn = buffers[dy.buffer].kind === 'temporary' && !uses.results.has(dy.buffer);
   return alike && !changed && isOwn && y.size === dy.size && new Set(cuts.map(({ slice }) => slice)).size === cuts.length ? cuts : null;
 }
 

@@ -4,7 +4,7 @@ import { arrayTypes, type TypedArray } from '../../dtype.js';
 import { runNow } from '../../ops/emit.js';
 import { type AnyTensor, Tensor } from '../../tensor.js';
 import type { Buffer, Slot } from '../record.js';
-import { type List, Uses } from './list.js';
+import { type List, usesOf } from './list.js';
 
 /** Larger ones stay instructions: writing them takes no longer than reading them, and the arena has room for many things. */
 const most = 1 << 14;
@@ -13,7 +13,7 @@ const most = 1 << 14;
 const products = new Set(['matmul', 'linear']);
 
 export function foldConstants(list: List): List {
-  const uses = new Uses(list);
+  const uses = usesOf(list);
   const buffers: Buffer[] = [...list.buffers];
   const tensor = ({ buffer, offset, size }: Slot): AnyTensor => {
     const { data, dtype } = buffers[buffer];
@@ -42,5 +42,5 @@ export function foldConstants(list: List): List {
     runNow(op, outputs.map(tensor), inputs.map(tensor), { outputs: [], ints, reals });
     return false;
   });
-  return { ...list, buffers, instructions };
+  return instructions.length === list.instructions.length ? list : { ...list, buffers, instructions };
 }

@@ -1,27 +1,36 @@
 // A copy from one temporary to another goes: both are one memory, where neither changes while the other is still needed.
 
-import type { Guard } from '../record.js';
-import { type List, rewriteInPlace, sameSlot, Uses } from './list.js';
+import type { Guard, Instruction } from '../record.js';
+import { type List, rewriteInPlace, sameSlot, type Uses, usesOf } from './list.js';
 
 /** Copies of whole temporaries; most are from parts of a model that some steps leave out, whose result is then made where it is wanted. */
 export function fuseCopies(list: List): List {
   for (let current = list; ; ) {
-    const uses = new Uses(current);
-    const at = current.instructions.findIndex((_, i) => isNeedless(uses, i));
-    if (at < 0) return current;
-    const [to, from] = current.instructions[at].operands;
-    current = rewriteInPlace(current, new Map([[at, []]]), new Map([[from.buffer, to.buffer]]));
+    const uses = usesOf(current);
+    const edits = new Map<number, readonly Instruction[]>();
+    const renamed = new Map<number, number>();
+    // A memory takes part in one edit of a sweep: the next one sees what has become of it.
+    const taken = new Set<number>();
+    for (const [at, { operands }] of current.instructions.entries()) {
+      if (!isNeedless(uses, at) || operands.some(({ buffer }) => taken.has(buffer))) continue;
+      const [to, from] = operands;
+      edits.set(at, []);
+      renamed.set(from.buffer, to.buffer);
+      taken.add(from.buffer).add(to.buffer);
+    }
+    if (edits.size === 0) return current;
+    current = rewriteInPlace(current, edits, renamed);
   }
 }
 
 function isNeedless(uses: Uses, at: number): boolean {
-  const { instructions, buffers, results } = uses.list;
+  const { instructions, buffers } = uses.list;
   const { op, operands, ints, guard } = instructions[at];
   if (op.name !== 'copy_strided' || !isStraight(ints)) return false;
   const [to, from] = operands;
   for (const { buffer, size } of [to, from]) {
     const { kind, size: whole } = buffers[buffer];
-    if (kind !== 'temporary' || size !== whole || results.some((result) => result.buffer === buffer)) return false;
+    if (kind !== 'temporary' || size !== whole || uses.results.has(buffer)) return false;
   }
   if (buffers[to.buffer].dtype !== buffers[from.buffer].dtype || to.buffer === from.buffer) return false;
   const others = (slot: typeof to) => uses.between(slot, -1, instructions.length).filter((use) => use.at !== at);

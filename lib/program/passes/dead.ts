@@ -16,5 +16,5 @@ export function removeDead(list: List): List {
     if (instruction.guard !== undefined) live.add(instruction.guard.slot.buffer);
     kept.push(instruction);
   }
-  return { ...list, instructions: kept.reverse() };
+  return kept.length === list.instructions.length ? list : { ...list, instructions: kept.reverse() };
 }

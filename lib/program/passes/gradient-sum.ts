@@ -1,12 +1,12 @@
 // The sum of two gradients that meet at one tensor, new or in place: the convolution that gives the later one adds into the earlier one.
 
 import { conv2dInputAccumulateOp } from '../../ops/fused.js';
-import { isWhole, type List, merge, rewriteInPlace, sameGuard, sameSlot, Uses, walkOf } from './list.js';
+import { isWhole, type List, merge, rewriteInPlace, sameGuard, sameSlot, type Uses, usesOf, walkOf } from './list.js';
 import type { Instruction, Slot } from '../record.js';
 
 /** Every sum of a gradient and a convolution's input gradient, in one sweep; the sum's memory is the earlier gradient's. */
 export function fuseGradientSum(list: List): List {
-  const uses = new Uses(list);
+  const uses = usesOf(list);
   const edits = new Map<number, readonly Instruction[]>();
   const renamed = new Map<number, number>();
   for (const [at, { op, operands }] of list.instructions.entries()) {
@@ -32,16 +32,14 @@ export function fuseGradientSum(list: List): List {
 
 // What is added to the convolution's result, where it is a temporary that the sum is the last to read.
 function otherGradient(uses: Uses, at: number, sum: number): Slot | null {
-  const { instructions, buffers, results } = uses.list;
+  const { instructions, buffers } = uses.list;
   const { op, operands } = instructions[sum];
   if (op.name !== 'add') return null;
   const [total, a, b] = operands;
   const whole = [walkOf(instructions[sum], 0), walkOf(instructions[sum], 1)].every((walk) => walk !== null && isWhole(walk));
   const other = sameSlot(a, instructions[at].operands[0]) ? b : a;
   const mine = (slot: Slot): boolean =>
-    buffers[slot.buffer].kind === 'temporary' &&
-    slot.size === buffers[slot.buffer].size &&
-    !results.some(({ buffer }) => buffer === slot.buffer);
+    buffers[slot.buffer].kind === 'temporary' && slot.size === buffers[slot.buffer].size && !uses.results.has(slot.buffer);
   if (!whole || other.size !== total.size || sameSlot(a, b) || !mine(other) || !mine(total)) return null;
   const before = uses.between(other, -1, sum);
   if (uses.between(other, sum, instructions.length).length > 0 || !before.some(({ writes }) => writes)) return null;

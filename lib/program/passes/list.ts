@@ -1,7 +1,11 @@
 // What passes work on: a list of instructions, and who reads and writes which memory in it.
 
 import { bytesOf } from '../../dtype.js';
+import { guardedOperand } from '../../ops/define.js';
+import { effort } from '../effort.js';
 import type { Buffer, Instruction, Slot } from '../record.js';
+import { readyTemporaries } from './checks.js';
+import { Places, type Use } from './places.js';
 
 /** A program on its way through the passes. */
 export interface List {
@@ -13,17 +17,6 @@ export interface List {
 
 /** A small function from list to list. What it leaves computes the same bits. */
 export type Pass = (list: List) => List;
-
-/** A use of memory by an instruction, in bytes from where that memory starts. */
-interface Use {
-  at: number;
-  /** The one behind the last is the guard's bit. */
-  operand: number;
-  begin: number;
-  end: number;
-  reads: boolean;
-  writes: boolean;
-}
 
 /** Operations whose outputs are inputs too: they update what is there. */
 const updating = new Set([
@@ -49,24 +42,44 @@ export function updates(instruction: Instruction): boolean {
   return updating.has(instruction.op.name);
 }
 
+const known = new WeakMap<List, Uses>();
+
+/** Who reads and writes what in a list: worked out when it is first asked for, and once. */
+export function usesOf(list: List): Uses {
+  let uses = known.get(list);
+  if (uses === undefined) known.set(list, (uses = new Uses(list)));
+  return uses;
+}
+
 /** Who reads and writes what. Memory that stays may be named by several buffers: its uses are compared by address. */
 export class Uses {
-  readonly #uses = new Map<unknown, Use[]>();
-  readonly #kept: ReadonlySet<number>;
+  /** Buffers of what the step gives back. */
+  readonly results: ReadonlySet<number>;
+  #uses: Map<unknown, Places> | null = null;
 
   constructor(readonly list: List) {
-    this.#kept = new Set(list.results.map(({ buffer }) => buffer));
-    for (const [at, instruction] of list.instructions.entries()) {
+    this.results = new Set(list.results.map(({ buffer }) => buffer));
+  }
+
+  #placesOf(memory: unknown): Places | undefined {
+    return (this.#uses ??= this.#collect()).get(memory);
+  }
+
+  #collect(): Map<unknown, Places> {
+    const all = new Map<unknown, Places>();
+    for (const [at, instruction] of this.list.instructions.entries()) {
       const { operands, guard } = instruction;
       for (const [operand, slot] of (guard === undefined ? operands : [...operands, guard.slot]).entries()) {
         const { memory, begin, end } = this.#place(slot);
         const writes = operand < instruction.writes;
         const use = { at, operand, begin, end, writes, reads: !writes || updates(instruction) };
-        const uses = this.#uses.get(memory);
-        if (uses === undefined) this.#uses.set(memory, [use]);
-        else uses.push(use);
+        let places = all.get(memory);
+        if (places === undefined) all.set(memory, (places = new Places()));
+        places.add(use);
       }
     }
+    effort.looks += this.list.instructions.length;
+    return all;
   }
 
   #place({ buffer, offset, size }: Slot): { memory: unknown; begin: number; end: number } {
@@ -80,7 +93,7 @@ export class Uses {
   /** Uses of any byte of `slot` by instructions after `from` and before `to`. */
   between(slot: Slot, from: number, to: number): readonly Use[] {
     const { memory, begin, end } = this.#place(slot);
-    return (this.#uses.get(memory) ?? []).filter((use) => use.at > from && use.at < to && use.begin < end && begin < use.end);
+    return this.#placesOf(memory)?.between(begin, end, from, to) ?? [];
   }
 
   /** Whether `inner` lies in `outer`, and if so how many elements from its start; else −1. Both have one dtype. */
@@ -99,23 +112,62 @@ export class Uses {
   /** The one instruction that reads what `at` writes as `slot`, when all of a temporary is meant and nothing else touches it; else −1. */
   soleReader(at: number, slot: Slot): number {
     const buffer = this.list.buffers[slot.buffer];
-    const uses = this.#uses.get(slot.buffer) ?? [];
-    if (buffer.kind !== 'temporary' || this.#kept.has(slot.buffer) || slot.size !== buffer.size || uses.length !== 2) return -1;
+    const uses = this.#placesOf(slot.buffer)?.all ?? [];
+    if (buffer.kind !== 'temporary' || this.results.has(slot.buffer) || slot.size !== buffer.size || uses.length !== 2) return -1;
     const [write, read] = uses;
     if (write.at !== at || write.reads || read.writes || read.end - read.begin !== write.end - write.begin) return -1;
     return read.at;
   }
 
+  /** Whether an instruction after `from` and before `to` may refuse the step by what is computed in it. */
+  checksBetween(from: number, to: number): boolean {
+    const { checks } = this.#counts();
+    return checks[to] > checks[from + 1];
+  }
+
+  /** How many checks, and how many writes to memory that stays, come before each place. */
+  #counts(): { checks: readonly number[]; staying: readonly number[] } {
+    if (this.#counted === null) {
+      const { length } = this.list.instructions;
+      const counted = { checks: [0], staying: [0] };
+      for (let at = 0; at < length; at++) {
+        counted.checks.push(counted.checks[at] + (this.#mayRefuse(at) ? 1 : 0));
+        counted.staying.push(counted.staying[at] + (this.#stays(at) ? 1 : 0));
+      }
+      this.#counted = counted;
+    }
+    return this.#counted;
+  }
+  #counted: { checks: readonly number[]; staying: readonly number[] } | null = null;
+
+  #stays(at: number): boolean {
+    const { operands, writes } = this.list.instructions[at];
+    for (let i = 0; i < writes; i++) if (this.list.buffers[operands[i].buffer].kind === 'external') return true;
+    return false;
+  }
+
+  // What is asked of arguments alone is asked before everything: see checks.ts.
+  #mayRefuse(at: number): boolean {
+    const { op, operands, writes } = this.list.instructions[at];
+    const guarded = guardedOperand(op);
+    if (guarded < 0) return false;
+    if (writes === 0) return true;
+    const slot = operands[guarded];
+    const { kind } = this.list.buffers[slot.buffer];
+    if (kind === 'external') return this.between(slot, -1, at).some((use) => use.writes);
+    return kind === 'temporary' && !(this.#ready ??= readyTemporaries(this.list)).has(slot.buffer);
+  }
+  #ready: ReadonlyMap<number, number> | null = null;
+
   /**
    * Whether instruction `from` may run at place `to` instead: nothing between needs what it writes or changes what it reads, and no
-   * write to memory that stays comes before a check that may stop the step. `others` are fused with it.
+   * write to memory that stays comes before a check that may refuse the step. `others` are fused with it.
    */
   mayMove(from: number, to: number, others: readonly number[] = []): boolean {
-    const { instructions, buffers } = this.list;
     const [first, last] = from < to ? [from, to] : [to, from];
-    const { operands, writes, guard } = instructions[from];
-    const stays = operands.slice(0, writes).some(({ buffer }) => buffers[buffer].kind === 'external');
-    if (to < from && stays && instructions.slice(to, from).some(({ op }) => op.name === 'require_finite')) return false;
+    const { operands, writes, guard } = this.list.instructions[from];
+    if (to < from && this.#stays(from) && this.checksBetween(to - 1, from)) return false;
+    if (from < to && this.#mayRefuse(from) && this.#counts().staying[to] > this.#counts().staying[from + 1]) return false;
     return (guard === undefined ? operands : [...operands, guard.slot]).every((slot, operand) =>
       this.between(slot, first, last).every((use) => others.includes(use.at) || (operand >= writes && !use.writes)),
     );
@@ -128,7 +180,7 @@ export type Edit = ReadonlyMap<number, readonly Instruction[]>;
 /** Makes the edits that `match` finds, place by place, until it finds none. Edits that do not interleave are made in one sweep. */
 export function rewrite(list: List, match: (uses: Uses, at: number) => Edit | null): List {
   for (let current = list; ; ) {
-    const uses = new Uses(current);
+    const uses = usesOf(current);
     const edits = new Map<number, readonly Instruction[]>();
     let done = -1;
     for (let at = 0; at < current.instructions.length; at++) {
@@ -154,9 +206,17 @@ export function merge(uses: Uses, members: readonly number[], to: number, fused:
 /** Makes all edits at once. Results that now lie in other memory get its name: `renamed` says from which buffer to which. */
 export function rewriteInPlace(list: List, edits: Edit, renamed: ReadonlyMap<number, number>): List {
   if (edits.size === 0) return list;
+  const names = new Map(renamed);
   const final = (buffer: number): number => {
-    const next = renamed.get(buffer);
-    return next === undefined ? buffer : final(next);
+    let name = buffer;
+    for (let next = names.get(name); next !== undefined; next = names.get(name)) name = next;
+    // A chain of names is followed once.
+    for (let at = buffer; at !== name; ) {
+      const next = names.get(at) as number;
+      names.set(at, name);
+      at = next;
+    }
+    return name;
   };
   const instructions = list.instructions
     .flatMap((instruction, i) => edits.get(i) ?? [instruction])

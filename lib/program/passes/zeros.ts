@@ -23,7 +23,7 @@ export function fuseClear(list: List): List {
     if (fill === undefined || !sameGuard(uses, at, fill)) return null;
     // Only this stretch of zeros moves.
     if (uses.between(gradient, at, fill).length > 0) return null;
-    if (instructions.slice(at, fill).some(({ op: { name } }) => name === 'require_finite')) return null;
+    if (uses.checksBetween(at - 1, fill)) return null;
     const edit = new Map(merge(uses, [at], at, { ...update, op, writes: update.writes + 1 }));
     edit.set(at, [{ ...(edit.get(at) as Instruction[])[0], of: [...(update.of ?? [update.op.name]), 'fill'] }]);
     edit.set(fill, without(uses, instructions[fill], [gradient]));

@@ -1,0 +1,42 @@
+// What a reader of images did not take, gathered so that thousands of files are a line.
+
+/** Files that are not among the examples of a data set, and why. */
+export interface LeftOut {
+  /** The first of them; where `count` is 0, what the remark is about. */
+  readonly path: string;
+  /** How many; 0 for a remark on something that is there. */
+  readonly count: number;
+  /** Why. */
+  readonly reason: string;
+}
+
+/** Gathers files by folder and reason. */
+export class LeftOutList {
+  readonly #groups = new Map<string, { path: string; count: number; reason: string }>();
+
+  add(path: string, reason: string, folder = path.slice(0, Math.max(0, path.lastIndexOf('/')))): void {
+    const key = `${folder}\n${reason}`;
+    const group = this.#groups.get(key);
+    if (group === undefined) this.#groups.set(key, { path, count: 1, reason });
+    else group.count += 1;
+  }
+
+  /** A remark on what is among the examples. */
+  remark(path: string, reason: string): void {
+    this.take({ path, count: 0, reason });
+  }
+
+  /** What another list has gathered. */
+  take({ path, count, reason }: LeftOut): void {
+    this.#groups.set(`${path}\n\n${reason}`, { path, count, reason });
+  }
+
+  get list(): LeftOut[] {
+    return [...this.#groups.values()];
+  }
+}
+
+/** A line for people. */
+export function leftOutText({ path, count, reason }: LeftOut): string {
+  return `${path}${count > 1 ? ` and ${count - 1} more` : ''}: ${reason}`;
+}

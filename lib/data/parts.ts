@@ -1,0 +1,200 @@
+// Parts of data sets: subsets and disjoint splits, of which nothing is copied but the indices.
+import { ArgumentError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
+import { getSeed, Random } from '../random.js';
+import type { DType } from '../tensor.js';
+import { batchNow, checkDataset, checkIndices, isPromise, memoryOf } from './contract.js';
+import { type AnyDataset, type AsyncDataset, type Batch, type Dataset, type EpochKey, isClassIndices, isInMemory } from './dataset.js';
+
+class Subset<X extends DType, Y extends DType> implements Dataset<X, Y> {
+  readonly name: string;
+  readonly length: number;
+  readonly inputShape: readonly number[];
+  readonly targetShape: readonly number[];
+  readonly classes?: readonly string[];
+  readonly labels?: () => Int32Array;
+  readonly memory?: Dataset<X, Y>['memory'];
+  readonly #whole: Dataset<X, Y>;
+  readonly #rows: Int32Array;
+
+  /** Of a set that has to be waited for, it is one itself. */
+  constructor(whole: Dataset<X, Y>, rows: Int32Array, name: string) {
+    this.#whole = whole;
+    this.#rows = rows;
+    this.name = name;
+    this.length = rows.length;
+    this.inputShape = whole.inputShape;
+    this.targetShape = whole.targetShape;
+    if (whole.classes !== undefined) this.classes = whole.classes;
+    if (whole.labels !== undefined) this.labels = () => this.#pick(whole.labels!(), rows);
+    if (isInMemory(whole)) {
+      this.memory = () => {
+        const memory = memoryOf(whole);
+        return { ...memory, rows: memory.rows === null ? rows : this.#pick(memory.rows, rows) };
+      };
+    }
+  }
+
+  #pick(values: Int32Array, indices: Int32Array): Int32Array {
+    const picked = new Int32Array(indices.length);
+    for (let i = 0; i < indices.length; i++) picked[i] = values[indices[i]];
+    return picked;
+  }
+
+  batch(indices: Int32Array, key?: EpochKey): Batch<X, Y> {
+    checkIndices(indices, this.length);
+    return this.#whole.batch(this.#pick(this.#rows, indices), key);
+  }
+}
+
+/**
+ * The examples of `dataset` with these indices, in this order, as a data set of its own. Nothing is copied but the indices.
+ *
+ * @throws {ArgumentError} if an index is not an integer from 0 to `dataset.length` - 1
+ *
+ * @example
+ * ```ts
+ * import { datasets, subset } from 'nodegrad';
+ * const { train } = await datasets.digits();
+ * const few = subset(train, Int32Array.from({ length: 20 }, (_, i) => i)); // small enough to overfit on purpose
+ * ```
+ */
+export function subset<X extends DType, Y extends DType>(dataset: Dataset<X, Y>, indices: Int32Array | readonly number[]): Dataset<X, Y>;
+export function subset<X extends DType, Y extends DType>(
+  dataset: AsyncDataset<X, Y>,
+  indices: Int32Array | readonly number[],
+): AsyncDataset<X, Y>;
+export function subset<X extends DType, Y extends DType>(dataset: AnyDataset<X, Y>, indices: Int32Array | readonly number[]): AnyDataset<X, Y> {
+  checkDataset(dataset);
+  if (!Array.isArray(indices) && !(indices instanceof Int32Array)) {
+    throw new ArgumentError(expected('an Int32Array or an array of integers', 'indices', indices));
+  }
+  if (Array.isArray(indices)) for (const index of indices) checkInteger(index, 'indices', 0, dataset.length - 1);
+  const rows = Int32Array.from({ length: indices.length }, (_, i) => indices[i]); // no iterator: that of memory which is gone throws
+  checkIndices(rows, dataset.length);
+  return new Subset(dataset as Dataset<X, Y>, rows, `${dataset.name}[${rows.length}]`);
+}
+
+/** Options of {@link split}. */
+export interface SplitOptions {
+  /** Decides which example goes where; default: the seed of `setSeed`. */
+  readonly seed?: number;
+  /** Keep the proportions of the classes in every part; default false. */
+  readonly stratify?: boolean;
+}
+
+/**
+ * Splits a data set into disjoint parts, drawn at random: every example is in exactly one part (course row L01). The same seed gives
+ * the same parts.
+ *
+ * @param parts sizes (integers that sum to `dataset.length`) or fractions (that sum to 1; sizes are rounded by largest remainder)
+ * @returns one data set per part, in the order of `parts`; the order within a part is random
+ * @throws {ArgumentError} if the parts do not add up, or `stratify` is asked for targets that are not class indices, int32 or uint8 [N]
+ *
+ * @example
+ * ```ts
+ * import { datasets, split } from 'nodegrad';
+ * const { train } = await datasets.digits();
+ * const [fit, validation] = split(train, [0.9, 0.1], { seed: 1, stratify: true });
+ * ```
+ */
+export function split<X extends DType, Y extends DType, const P extends readonly number[]>(
+  dataset: Dataset<X, Y>,
+  parts: P,
+  options?: SplitOptions,
+): { -readonly [Part in keyof P]: Dataset<X, Y> };
+export function split<X extends DType, Y extends DType, const P extends readonly number[]>(
+  dataset: AsyncDataset<X, Y>,
+  parts: P,
+  options?: SplitOptions,
+): { -readonly [Part in keyof P]: AsyncDataset<X, Y> };
+export function split<X extends DType, Y extends DType>(
+  given: AnyDataset<X, Y>,
+  parts: readonly number[],
+  options: SplitOptions = {},
+): AnyDataset<X, Y>[] {
+  checkDataset(given);
+  const dataset = given as Dataset<X, Y>;
+  const { seed = getSeed(), stratify = false } = checkOptions<SplitOptions>(options, 'options', ['seed', 'stratify']);
+  if (typeof stratify !== 'boolean') throw new ArgumentError(expected('true or false', 'options.stratify', stratify));
+  const sizes = partSizes(parts, dataset.length);
+  const random = new Random(checkInteger(seed, 'options.seed'), 'split');
+  const order = random.permutation(dataset.length);
+  const rows = stratify ? dealByClass(order, classLabels(dataset), sizes) : dealInOrder(order, sizes);
+  return rows.map((part, i) => new Subset(dataset, stratify ? random.shuffle(part) : part, `${dataset.name} ${i + 1}/${sizes.length}`));
+}
+
+function partSizes(parts: readonly number[], length: number): number[] {
+  if (!Array.isArray(parts) || parts.length === 0) throw new ArgumentError(expected('an array of sizes or fractions', 'parts', parts));
+  for (const part of parts) {
+    if (typeof part !== 'number' || !(part >= 0) || part === Infinity) {
+      throw new ArgumentError(expected('sizes or fractions of at least 0', 'parts', part));
+    }
+  }
+  const sum = parts.reduce((total, part) => total + part, 0);
+  if (parts.every(Number.isSafeInteger) && sum === length) return [...parts];
+  if (Math.abs(sum - 1) > 1e-9) {
+    throw new ArgumentError(expected(`sizes that sum to ${length} or fractions that sum to 1`, 'parts', parts, `The sum is ${sum}`));
+  }
+  const sizes = parts.map((part) => Math.floor(part * length));
+  const remainders = parts.map((part, i) => ({ i, rest: part * length - sizes[i] })).sort((a, b) => b.rest - a.rest || a.i - b.i);
+  let missing = length - sizes.reduce((total, size) => total + size, 0);
+  for (let k = 0; missing > 0; k = (k + 1) % remainders.length) {
+    sizes[remainders[k].i] += 1;
+    missing -= 1;
+  }
+  return sizes;
+}
+
+function dealInOrder(order: Int32Array, sizes: number[]): Int32Array[] {
+  let start = 0;
+  return sizes.map((size) => order.slice(start, (start += size)));
+}
+
+/** Goes through the classes one after the other and gives each example to the part that is furthest behind its share. */
+function dealByClass(order: Int32Array, labels: Int32Array, sizes: number[]): Int32Array[] {
+  const total = order.length;
+  const byClass = Array.from(order).sort((a, b) => labels[a] - labels[b]); // stable: random within a class
+  const parts = sizes.map((size) => new Int32Array(size));
+  const filled = sizes.map(() => 0);
+  for (const [position, row] of byClass.entries()) {
+    let behind = 0;
+    let most = -Infinity;
+    for (let part = 0; part < sizes.length; part++) {
+      const deficit = sizes[part] * (position + 1) - filled[part] * total;
+      if (deficit > most) {
+        most = deficit;
+        behind = part;
+      }
+    }
+    parts[behind][filled[behind]++] = row;
+  }
+  return parts;
+}
+
+function classLabels(dataset: Dataset<DType, DType>): Int32Array {
+  if (dataset.targetShape.length !== 0)
+    throw new ArgumentError(
+      `\`stratify\` needs class indices, the targets of ${dataset.name} have shape ${describeShape(dataset.targetShape)}`,
+    );
+  if (dataset.labels !== undefined) {
+    const labels: unknown = dataset.labels();
+    if (labels instanceof Int32Array && labels.length === dataset.length) return labels;
+    throw new ArgumentError(
+      expected(
+        `an Int32Array of ${dataset.length} class indices`,
+        `labels() of data set '${dataset.name}'`,
+        labels,
+        isPromise(labels) ? 'It cannot be waited for' : '',
+      ),
+    );
+  }
+  const labels = new Int32Array(dataset.length);
+  for (let start = 0; start < dataset.length; start += 1024) {
+    const indices = Int32Array.from({ length: Math.min(1024, dataset.length - start) }, (_, i) => start + i);
+    const { targets } = batchNow(dataset, indices, '`stratify` needs labels() with all class indices');
+    if (!isClassIndices(targets))
+      throw new ArgumentError(`\`stratify\` needs int32 or uint8 class indices, the targets of ${dataset.name} are ${targets.dtype}`);
+    labels.set(targets.data as Int32Array, start);
+  }
+  return labels;
+}

@@ -1,0 +1,24 @@
+// Reads a file that is known to be small, after a look at its kind and size.
+import { readFile, stat } from 'node:fs/promises';
+import { ArgumentError, FileFormatError, NodegradError } from '../errors.js';
+import { checkAvailable, formatBytes } from '../memory.js';
+import { notRegular } from './atomic.js';
+
+/**
+ * The bytes of a file that is known to be small.
+ *
+ * @throws {FileFormatError} if it has more than `most` bytes
+ * @throws {ArgumentError} if it cannot be read
+ */
+export async function readWhole(path: string, most: number): Promise<Uint8Array> {
+  try {
+    const status = await stat(path); // before opening: a pipe would wait for ever
+    if (!status.isFile()) throw notRegular('the path of a file that can be read', 'path', path, status);
+    if (status.size > most) throw new FileFormatError(`${path}: has ${formatBytes(status.size)}, at most ${formatBytes(most)} were expected`);
+    checkAvailable(status.size, path);
+    return await readFile(path);
+  } catch (error) {
+    if (error instanceof NodegradError) throw error;
+    throw new ArgumentError(`${path} cannot be read: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
+  }
+}

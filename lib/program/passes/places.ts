@@ -1,0 +1,115 @@
+// The uses of one memory by place and time: who touches these bytes between those two instructions.
+
+import { effort } from '../effort.js';
+
+/** A use of memory by an instruction, in bytes from where that memory starts. */
+export interface Use {
+  at: number;
+  /** The one behind the last is the guard's bit. */
+  operand: number;
+  begin: number;
+  end: number;
+  reads: boolean;
+  writes: boolean;
+}
+
+/** Below this many uses in a stretch of time each is looked at. */
+const few = 32;
+
+/** The first of `uses`, which are in the order of time, that is not before `at`. */
+function firstFrom(uses: readonly Use[], at: number): number {
+  let low = 0;
+  for (let high = uses.length; low < high; ) {
+    const middle = (low + high) >> 1;
+    if (uses[middle].at < at) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * Slabs of parameters have uses of all their layers, and whole ones by optimizers. Where a question is about a long time, a tree over the
+ * borders between uses answers it: each use stands at the nodes that it covers, and the nodes of the bytes in question are looked at.
+ */
+export class Places {
+  readonly #all: Use[] = [];
+  #tree: Tree | null = null;
+
+  get all(): readonly Use[] {
+    return this.#all;
+  }
+
+  /** Adds a use; they come in the order of time. */
+  add(use: Use): void {
+    this.#all.push(use);
+  }
+
+  /** Uses of any byte from `begin` to `end` by instructions after `from` and before `to`, in their order. */
+  between(begin: number, end: number, from: number, to: number): readonly Use[] {
+    const first = firstFrom(this.#all, from + 1);
+    const last = firstFrom(this.#all, to);
+    if (last - first > few) {
+      this.#tree ??= new Tree(this.#all);
+      return this.#tree.between(begin, end, from, to);
+    }
+    const found: Use[] = [];
+    for (let i = first; i < last; i++) if (this.#all[i].begin < end && begin < this.#all[i].end) found.push(this.#all[i]);
+    effort.looks += 1 + Math.max(0, last - first);
+    return found;
+  }
+}
+
+class Tree {
+  /** Where uses begin or end, in order. */
+  readonly #borders: readonly number[];
+  /** By node: numbers of the uses that cover it and not the node above, in the order of time. */
+  readonly #covering: (number[] | undefined)[] = [];
+  /** Whether there are any below a node. */
+  readonly #below: boolean[] = [];
+
+  constructor(readonly uses: readonly Use[]) {
+    this.#borders = [...new Set(uses.flatMap(({ begin, end }) => [begin, end]))].sort((a, b) => a - b);
+    for (const [number, { begin, end }] of uses.entries()) {
+      this.#visit(begin, end, (node, whole) => {
+        if (whole) (this.#covering[node] ??= []).push(number);
+        else this.#below[node] = true;
+        return !whole;
+      });
+    }
+  }
+
+  between(begin: number, end: number, from: number, to: number): Use[] {
+    const found = new Set<number>();
+    this.#visit(begin, end, (node) => {
+      const covering = this.#covering[node];
+      if (covering !== undefined) {
+        let low = 0;
+        for (let high = covering.length; low < high; ) {
+          const middle = (low + high) >> 1;
+          if (this.uses[covering[middle]].at <= from) low = middle + 1;
+          else high = middle;
+        }
+        for (let i = low; i < covering.length && this.uses[covering[i]].at < to; i++) {
+          found.add(covering[i]);
+          effort.looks += 1;
+        }
+      }
+      return this.#below[node] === true;
+    });
+    return [...found].sort((a, b) => a - b).map((number) => this.uses[number]);
+  }
+
+  /** Calls `body` for the nodes that share a byte with begin … end, from above; it says whether to go on below. */
+  #visit(begin: number, end: number, body: (node: number, whole: boolean) => boolean): void {
+    const borders = this.#borders;
+    const walk = (node: number, low: number, high: number): void => {
+      if (low >= high || borders[low] >= end || begin >= borders[high]) return;
+      effort.looks += 1;
+      if (!body(node, begin <= borders[low] && borders[high] <= end) || high - low === 1) return;
+      const middle = (low + high) >> 1;
+      walk(2 * node, low, middle);
+      walk(2 * node + 1, middle, high);
+    };
+    walk(1, 0, borders.length - 1);
+  }
+}
