@@ -271,9 +271,9 @@ export function expected(what: string, argument: string, received: unknown, hint
   return `expected ${what} for \`${argument}\`, received ${describe(received)}${hint === '' ? '' : `. ${hint}`}`;
 }
 
-/** What to do about class labels 1 … K, as code. */
+/** The line that makes class labels which count from 1 count from 0. */
 export function countFromZero(argument: string): string {
-  return `Labels that count from 1 count from 0 after ${argument}.to('float32').sub(1).to('int32')`;
+  return `${argument}.to('float32').sub(1).to('int32')`;
 }
 
 /** Checks that `value` is a finite number within [minimum, maximum]. */

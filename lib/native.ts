@@ -157,7 +157,7 @@ export function nativeError(refusal: Refusal): NodegradError {
   const { message, value, position, minimum, maximum } = refusal;
   if (value === undefined || position === undefined || minimum === undefined || maximum === undefined)
     return new NativeError(message, { cause: refusal });
-  const hint = message.includes('class index') && value === maximum + 1 ? `. ${countFromZero('target')}` : '';
+  const hint = message.includes('class index') && value === maximum + 1 ? `. Labels that count from 1: ${countFromZero('target')}` : '';
   return new IndexError(`${message}${hint}`, { value, position, minimum, maximum }, { cause: refusal });
 }
 

@@ -200,7 +200,7 @@ function checkLabels(labels: Int32Array | Uint8Array, classes = Infinity): void 
   if (labels.length === 0 || (lowest >= 0 && highest < classes)) return;
   const at = labels.findIndex((label) => label < 0 || label >= classes);
   let hint = '';
-  if (lowest >= 1 && highest === classes) hint = `. ${countFromZero('targets')}`;
+  if (lowest >= 1 && highest === classes) hint = `; labels count from 0: subtract 1, ${countFromZero('targets')}`;
   else if (lowest < 0) hint = '; class indices count from 0, and numbers to be fitted are float32';
   const range = classes === Infinity ? 'of at least 0' : `from 0 to ${classes - 1}`;
   throw new ArgumentError(`expected class indices ${range} for \`targets\`, received ${labels[at]} at row ${at}${hint}`);

@@ -5,14 +5,17 @@ export function join(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`;
 }
 
-/** Values of a kind among the enumerable fields, arrays and plain objects included. */
+/** Values of a kind among the enumerable fields; arrays, plain objects, Sets, and Maps by their text keys included. */
 export function collect<T>(owner: object, is: (value: unknown) => value is T): Map<string, T> {
   const found = new Map<string, T>();
   const visit = (value: unknown, name: string): void => {
     if (is(value)) found.set(name, value);
     else if (Array.isArray(value)) {
       for (let i = 0; i < value.length; i++) if (typeof value[i] === 'object') visit(value[i], `${name}.${i}`);
-    } else if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
+    } else if (value instanceof Map) {
+      for (const [key, inner] of value) if (typeof key === 'string') visit(inner, `${name}.${key}`);
+    } else if (value instanceof Set) visit([...value], name);
+    else if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
       for (const [key, inner] of Object.entries(value)) visit(inner, `${name}.${key}`);
     }
   };

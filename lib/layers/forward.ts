@@ -22,6 +22,24 @@ export function observeForward<R>(observer: ForwardObserver, body: () => R): R {
 const wrapped = new WeakSet<object>();
 const active: AnyLayer[] = [];
 
+// Layers that were called inside of a model which does not hold them, and were looked at.
+const looked = new WeakSet<AnyLayer>();
+
+/** Warns, once, of a layer with something to train that is called inside of a model which does not hold it: no optimizer of the model updates it. */
+export function warnOfUnknown(layer: AnyLayer): void {
+  const [model] = active;
+  if (model === undefined || looked.has(layer)) return;
+  looked.add(layer);
+  if (layer.parameters().every((parameter) => !parameter.requiresGrad)) return;
+  if ([...model.namedLayers().values()].includes(layer)) return;
+  const [inner, outer] = [layer, model].map((one) => one.constructor.name);
+  process.emitWarning(
+    `a ${inner} that forward() of ${outer} calls stands in no field of the model: its parameters are neither in parameters() nor saved. ` +
+      'Fields may hold layers, also in arrays, objects, Maps and Sets; #private ones are not seen. freeze() it if it is not to be trained',
+    { code: 'NODEGRAD_UNKNOWN_LAYER' },
+  );
+}
+
 // Wraps a class's own `forward` once, so that every operation inside knows its layer. `super.forward` inside a subclass stays plain.
 export function wrapForward(prototype: object, base: object, enter: (layer: AnyLayer) => string): void {
   for (let at = prototype; at !== base && at !== Object.prototype && at !== null; at = Object.getPrototypeOf(at) as object) {

@@ -16,7 +16,7 @@ import { loadInto, save, toBytes } from '../training/save.js';
 import { betweenSteps } from '../program/driver.js';
 import { refuseBusy } from '../ops/busy.js';
 import { collect, join, named } from './fields.js';
-import { wrapForward } from './forward.js';
+import { warnOfUnknown, wrapForward } from './forward.js';
 import { buildLayer, describeLayer } from './registry.js';
 import { type SummaryOptions, summarize } from './summary.js';
 
@@ -76,7 +76,7 @@ setOwnerPreparation((parameter) => {
 /**
  * Base class of everything with parameters.
  *
- * Fields that hold a {@link Parameter}, a layer, or arrays and plain objects of them are found by themselves. `forward` is what you
+ * Fields that hold a {@link Parameter}, a layer, or arrays, plain objects, Maps and Sets of them are found by themselves, `#private` ones are not. `forward` is what you
  * write and what you call.
  *
  * @example
@@ -202,6 +202,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
       if (isTracing()) layer.#name();
       else layer.prepare();
     }
+    if (layer.#path === null) warnOfUnknown(layer);
     return layer.#path ?? currentPath();
   }
 
@@ -236,7 +237,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     return this;
   }
 
-  /** All parameters and buffers by path, on the same memory, off the tape. */
+  /** All parameters and buffers by path, on the same memory, off the tape: they change as the model learns. A snapshot is {@link Layer.clone}. */
   stateDict(): Map<string, AnyTensor> {
     if (!this.#ready) this.prepare();
     return new Map([...this.namedState()].map(([path, item]) => [path, item.detach()]));

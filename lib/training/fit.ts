@@ -366,7 +366,8 @@ class Fitting implements TrainingRun {
 
   #nonFinite(batch: number, found: { inputs: AnyTensor; targets: AnyTensor } | null): TrainingNonFiniteError {
     const where = { epoch: this.epoch, batch, step: found === null ? this.step : this.step + 1, lr: this.optimizer.lr };
-    return explainNonFinite({ model: this.model, loss: this.loss, batch: found, where, history: this.history });
+    const { model, loss, history } = this;
+    return explainNonFinite({ model, loss, batch: found, updates: this.optimizer.steps, where, history });
   }
 
   #draw(batch: number, loss: number, samplesPerSecond: number): void {
