@@ -1,4 +1,5 @@
-# The same addon as CMakeLists.txt, for node-gyp. Nothing runs it on install; `npm run build:gyp` does. Keep flags in step.
+# The same addon as CMakeLists.txt, for node-gyp. `npm run build:gyp` runs it; the published package has none, since package managers
+# compile what has one. Keep flags in step.
 {
   'target_defaults': {
     'include_dirs': ['native', '<!(node -p "require(\'path\').dirname(require.resolve(\'node-addon-api\'))")', '<!(node -p "require(\'node-api-headers\').include_dir")'],

@@ -1,11 +1,12 @@
 // Buffers: state that a layer owns and no optimizer updates, such as running statistics. Their memory is a SharedArrayBuffer.
 
-import type { DType, TypedArrayOf } from './dtype.js';
+import { type DType, type TypedArrayOf, checkElement } from './dtype.js';
 import { checkChoice, checkNumber, checkOptions } from './errors.js';
 import { allocateShared } from './native.js';
 import { eagerly, withoutGradients } from './ops/emit.js';
 import { cast } from './ops/shape.js';
 import { Tensor, checkShape } from './tensor.js';
+import { keepNames } from './names.js';
 
 /** Options of {@link Buffer}. */
 export interface BufferOptions<D extends DType> {
@@ -39,7 +40,7 @@ export class Buffer<D extends DType = 'float32'> extends Tensor<D> {
   constructor(shape: readonly number[], options: BufferOptions<D> = {}) {
     const { value = 0, dtype = 'float32' as D } = checkOptions<BufferOptions<D>>(options, 'options', ['value', 'dtype']);
     super(null, checkShape(shape), checkChoice<DType>(dtype, 'options.dtype', ['float32', 'float64', 'int32', 'uint8']) as D);
-    this.value = checkNumber(value, 'options.value');
+    this.value = checkElement(checkNumber(value, 'options.value'), this.dtype, 'options.value');
   }
 
   protected override materialize(): TypedArrayOf<D> {
@@ -58,3 +59,5 @@ export class Buffer<D extends DType = 'float32'> extends Tensor<D> {
     this.data.set(before.data as never);
   }
 }
+
+keepNames({ Buffer });

@@ -1,5 +1,6 @@
 // Element types and the typed arrays that hold them.
 
+import { types } from 'node:util';
 import { ArgumentError, expected } from './errors.js';
 
 /** Element type of a tensor. */
@@ -33,21 +34,24 @@ export const dtypes: readonly DType[] = ['float32', 'float64', 'int32', 'uint8']
 
 export const arrayTypes = { float32: Float32Array, float64: Float64Array, int32: Int32Array, uint8: Uint8Array } as const;
 
-/** The element type of a typed array, by its constructor; an error that names the ways out for any other value. */
-export function dtypeOf(data: unknown): DType {
-  // A proxy of a typed array is an instance of its class, but none of its members work.
-  if (ArrayBuffer.isView(data)) {
-    if (data instanceof Float32Array) return 'float32';
-    if (data instanceof Float64Array) return 'float64';
-    if (data instanceof Int32Array) return 'int32';
-    if (data instanceof Uint8Array) return 'uint8';
-  }
+/** The element type of a typed array of any realm, a Buffer included; null for anything else, a proxy of such an array included. */
+export function arrayDType(data: unknown): DType | null {
+  if (types.isFloat32Array(data)) return 'float32';
+  if (types.isFloat64Array(data)) return 'float64';
+  if (types.isInt32Array(data)) return 'int32';
+  return types.isUint8Array(data) ? 'uint8' : null;
+}
+
+/** The element type of a typed array; an error that names the ways out for any other value. */
+export function dtypeOf(data: unknown, argument = 'data'): DType {
+  const dtype = arrayDType(data);
+  if (dtype !== null) return dtype;
   throw new ArgumentError(
     expected(
       'a Float32Array, Float64Array, Int32Array or Uint8Array',
-      'data',
+      argument,
       data,
-      'Numbers go through tensor(); other arrays must be converted first.',
+      "Numbers and arrays of other types go through tensor(), these with a dtype: tensor(values, { dtype: 'float32' })",
     ),
   );
 }
@@ -58,4 +62,23 @@ export function bytesOf(dtype: DType): number {
 
 export function isFloat(dtype: DType): dtype is FloatDType {
   return dtype === 'float32' || dtype === 'float64';
+}
+
+/** Smallest and largest number of an integer type. */
+const integerRange = { int32: [-(2 ** 31), 2 ** 31 - 1], uint8: [0, 255] } as const;
+
+/** Whether an integer type holds a number as it is. */
+export function isWholeIn(value: number, dtype: Exclude<DType, FloatDType>): boolean {
+  const [low, high] = integerRange[dtype];
+  return Number.isInteger(value) && value >= low && value <= high;
+}
+
+/** Checks that an element type can hold a number: floats round any, integer types take their whole numbers only. */
+export function checkElement(value: unknown, dtype: DType, argument: string): number {
+  if (typeof value !== 'number') throw new ArgumentError(expected('a number', argument, value));
+  if (isFloat(dtype) || isWholeIn(value, dtype)) return value;
+  const [low, high] = integerRange[dtype];
+  throw new ArgumentError(
+    expected(`a whole number from ${low} to ${high}, which ${dtype} holds,`, argument, value, "A float tensor's .to() truncates and saturates"),
+  );
 }

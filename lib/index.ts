@@ -1,5 +1,7 @@
 // The table of contents, in the order a reader learns.
 
+import './platform.js'; // what the declarations need of Node's types, so that no project needs those
+
 export { type AnyTensor, type NestedNumbers, Tensor, noGrad } from './tensor.js';
 export { type CreateOptions, type NestedValues, full, ones, tensor, zeros } from './create.js';
 export type { DType, FloatDType, TypedArray, TypedArrayOf } from './dtype.js';
@@ -41,7 +43,8 @@ export {
 export { type Pad2dOptions, type PaddingMode, type Upsample2dOptions, pad2d, upsample2d } from './ops/resample.js';
 export { type LocalResponseNormOptions, localResponseNorm } from './ops/local_response_norm.js';
 
-export { type AnyLayer, type LoadOptions, type LoadReport, Layer } from './layers/layer.js';
+export { type AnyLayer, Layer } from './layers/layer.js';
+export type { LoadOptions, LoadReport } from './layers/state.js';
 export { type LayerConstructor, type LayerDescription, registerLayer } from './layers/registry.js';
 export type { SummaryOptions } from './layers/summary.js';
 export type { HasTrainingOutputs, ScoredOutput } from './layers/outputs.js';
@@ -188,7 +191,7 @@ export {
   linearHistogram,
 } from './training/observation.js';
 export { type ObservedNumbers, type ObservedPlace, type ObservedStep, decodeObservation, observed } from './training/observe.js';
-export type { ProgressOption } from './training/progress.js';
+export type { ProgressOption, TextStream } from './training/progress.js';
 export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
 export { fromBytes, load } from './training/save.js';
 export {

@@ -1,5 +1,6 @@
 // Finds and loads the native addon: NODEGRAD_BINARY, then the platform package, then a local build; a failure says what to do.
 
+import { types } from 'node:util';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
@@ -115,18 +116,31 @@ function failureText(root: string, attempts: readonly Attempt[], advice: string)
   return [
     'nodegrad could not load its native part. Tried, in this order:',
     ...attempts.map(({ place, why }) => `  - ${place}: ${why}`),
-    `This machine: ${process.platform} ${process.arch}${libc}, Node.js ${process.version}, nodegrad ${packageVersion(root)}.`,
+    `This machine: ${process.platform} ${process.arch}${libc}, Node.js ${process.version}, nodegrad ${manifestOf(root).version}.`,
     advice === '' ? `To get it, run:\n\n  ${fixCommand(root)}` : advice,
   ].join('\n');
 }
 
 /** In a checkout the answer is to build; in an installed package the answer is the prebuilt package, or else to build it there. */
 function fixCommand(root: string): string {
-  if (existsSync(join(root, 'scripts', 'bootstrap.mjs'))) return `cd ${root} && npm run build`;
-  const prebuilt = ['@nodegrad/linux-x64-gnu'].includes(platformPackageName());
-  const build = 'npm explore nodegrad -- "npm install --include=dev --no-package-lock && npm run build:native"';
-  if (!prebuilt) return `${build}\n\n(there is no prebuilt package for this platform; building needs a C++20 compiler, make and CMake)`;
-  return `npm install --include=optional ${platformPackageName()}@${packageVersion(root)}\n\nor, with a C++20 compiler, make and CMake: ${build}`;
+  if (existsSync(join(root, 'scripts', 'bootstrap.mjs'))) return `cd ${quoted(root)} && npm run build`;
+  const { version, optionalDependencies = {} } = manifestOf(root);
+  const name = platformPackageName();
+  const build = `cd ${quoted(root)} && npm install --include=dev --no-save --no-package-lock && npm run build:native`;
+  const needs = 'a C++20 compiler, make and CMake 3.15';
+  if (!(name in optionalDependencies)) return `${build}\n\n(there is no prebuilt package for this platform; building needs ${needs})`;
+  return [
+    `npm install --include=optional --save-optional ${name}@${version}`,
+    '',
+    `(or pnpm add --save-optional, yarn add --optional, bun add --optional: the same package). With ${needs} it can be built instead:`,
+    '',
+    `  ${build}`,
+  ].join('\n');
+}
+
+/** A path as a shell takes it. */
+function quoted(path: string): string {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `"${path}"`;
 }
 
 /** The folder with nodegrad's package.json: two levels above dist/lib, found by walking so that bundlers' copies work too. */
@@ -139,11 +153,11 @@ function packageRoot(): string {
   return resolve(start, '..', '..');
 }
 
-function packageVersion(root: string): string {
+function manifestOf(root: string): { version: string; optionalDependencies?: Record<string, string> } {
   try {
-    return (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
+    return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
   } catch {
-    return 'of unknown version';
+    return { version: 'of unknown version' };
   }
 }
 
@@ -162,6 +176,6 @@ function glibcVersion(): string | undefined {
 }
 
 function firstLine(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = types.isNativeError(error) ? error.message : String(error);
   return message.split('\n')[0] ?? message;
 }

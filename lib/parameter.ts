@@ -7,12 +7,13 @@ import type { Initializer } from './initializers/initializer.js';
 import { allocateShared } from './native.js';
 import { eagerly, withoutGradients } from './ops/emit.js';
 import { cast } from './ops/shape.js';
-import { getSeed, nextModel, Random } from './random.js';
+import { noteBirth, Random } from './random.js';
 import { type AnyTensor, Tensor, checkShape } from './tensor.js';
+import { keepNames } from './names.js';
 
 const alignment = 64;
 
-// Set by layer.ts, which knows models: gives a parameter that is read before its model is used the values it has in that model.
+// Set by layer.ts, which knows models: gives a parameter that is read before its model is used the place that it has in that model.
 let prepareOwner: (parameter: AnyTensor) => void = () => {};
 export function setOwnerPreparation(prepare: (parameter: AnyTensor) => void): void {
   prepareOwner = prepare;
@@ -53,8 +54,9 @@ export interface ParameterOptions<D extends FloatDType> {
 }
 
 /**
- * A tensor that a layer learns. Its values are drawn at first use from a random stream keyed by (seed, path), so that adding a layer
- * changes no other layer's numbers. Models after the first one since `setSeed` also have their number in the key.
+ * A tensor that a layer learns. Its values are drawn at first use from a random stream of its own. The seed is the one that was in force when
+ * its layer was made; the stream is named by the path, so that adding a layer changes no other one's numbers, and, in models after the first
+ * one since `setSeed`, by how many layers and parameters had been made before the model.
  *
  * @example
  * ```ts
@@ -74,6 +76,9 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
   #slab: Slab | null = null;
   #offset = 0;
   #stale = false;
+  readonly #birth = noteBirth();
+  /** @internal Where the first values come from, as the layer says that it belongs to; null for a parameter that stands alone. */
+  origin: { readonly seed: number; readonly stream: string } | null = null;
 
   constructor(shape: readonly number[], options: ParameterOptions<D>) {
     const { init, dtype = 'float32' as D } = checkOptions<ParameterOptions<D>>(options, 'options', ['init', 'dtype']);
@@ -95,12 +100,13 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
   }
 
   /** @internal Takes its memory from a slab and draws its values. */
-  settle(slab: Slab, offset: number, stream: string): void {
+  settle(slab: Slab, offset: number): void {
     this.#slab = slab;
     this.#offset = offset;
+    const { seed, stream } = this.origin ?? { seed: this.#birth.seed, stream: `parameter${this.#birth.number}` };
     const view = slab.values.subarray(offset, offset + this.size) as TypedArrayOf<D>;
     const values = Tensor.check(
-      eagerly(() => withoutGradients(() => this.#init.values(this.shape, this.dtype, new Random(getSeed(), stream)))),
+      eagerly(() => withoutGradients(() => this.#init.values(this.shape, this.dtype, new Random(seed, stream)))),
       `the values of ${this.#init.constructor.name}`,
     );
     if (values.data.length !== this.size) {
@@ -176,15 +182,12 @@ function isInitializer(value: unknown): value is Initializer {
 /** Gives all parameters without memory a place in one slab per element type, and draws their values. */
 export function materializeAll(parameters: Iterable<AnyTensor>): void {
   const all = [...parameters].filter((p): p is Parameter => p instanceof Parameter);
-  for (const parameter of all) if (!parameter.isSettled && parameter.path === '') prepareOwner(parameter);
+  for (const parameter of all) if (!parameter.isSettled && parameter.origin === null) prepareOwner(parameter);
   const waiting = all.filter((parameter) => !parameter.isSettled);
   if (waiting.length === 0) return;
   waiting.forEach((parameter, i) => {
     if (parameter.path === '') parameter.path = `parameter${i}`;
   });
-  // The first model after setSeed draws by path alone; a second one must not get the same numbers.
-  const model = nextModel();
-  const stream = (path: string): string => (model === 0 ? path : `${path}#${model}`);
   for (const dtype of ['float32', 'float64'] as const) {
     const group = waiting.filter((p) => (p.dtype as FloatDType) === dtype);
     const unit = alignment / bytesOf(dtype);
@@ -197,7 +200,9 @@ export function materializeAll(parameters: Iterable<AnyTensor>): void {
     if (group.length === 0) continue;
     const slab = new Slab(size, dtype);
     group.forEach((parameter, i) => {
-      parameter.settle(slab, offsets[i], stream(parameter.path));
+      parameter.settle(slab, offsets[i]);
     });
   }
 }
+
+keepNames({ Parameter });

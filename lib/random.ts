@@ -1,5 +1,12 @@
 // Counter-based random numbers (Philox4x32-10): the same seed, stream and offset give the same value on every machine.
+import { ours } from './foreign.js';
+import { TextEncoder, types } from 'node:util';
+
 import { ArgumentError, checkInteger, expected } from './errors.js';
+import { keepNames } from './names.js';
+
+// By its own name: in a test runner's realm, every look at a global costs a microsecond.
+const { imul } = Math;
 
 const TWO_32 = 4294967296;
 const TWO_MINUS_24 = 5.9604644775390625e-8;
@@ -16,10 +23,10 @@ function multiplyHigh(a: number, b: number): number {
   const aHigh = a >>> 16;
   const bLow = b & 0xffff;
   const bHigh = b >>> 16;
-  const low = Math.imul(aLow, bLow) >>> 16;
-  const middle = ((Math.imul(aHigh, bLow) >>> 0) + low) >>> 0;
-  const cross = ((Math.imul(aLow, bHigh) >>> 0) + (middle & 0xffff)) >>> 0;
-  return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (cross >>> 16)) >>> 0;
+  const low = imul(aLow, bLow) >>> 16;
+  const middle = ((imul(aHigh, bLow) >>> 0) + low) >>> 0;
+  const cross = ((imul(aLow, bHigh) >>> 0) + (middle & 0xffff)) >>> 0;
+  return (imul(aHigh, bHigh) + (middle >>> 16) + (cross >>> 16)) >>> 0;
 }
 
 /**
@@ -32,8 +39,8 @@ export function philox4x32(c0: number, c1: number, c2: number, c3: number, key0:
   for (let round = 0; round < 10; round++) {
     const high0 = multiplyHigh(MULTIPLIER_0, c0);
     const high1 = multiplyHigh(MULTIPLIER_1, c2);
-    const low0 = Math.imul(MULTIPLIER_0, c0);
-    const low1 = Math.imul(MULTIPLIER_1, c2);
+    const low0 = imul(MULTIPLIER_0, c0);
+    const low1 = imul(MULTIPLIER_1, c2);
     c0 = high1 ^ c1 ^ k0;
     c1 = low1;
     c2 = high0 ^ c3 ^ k1;
@@ -48,11 +55,13 @@ export function philox4x32(c0: number, c1: number, c2: number, c3: number, key0:
   return out;
 }
 
+const utf8 = new TextEncoder();
+
 /** A 64-bit FNV-1a hash of the UTF-8 bytes of `text`, as [low, high] words: names of streams become stream ids. */
 export function hashStream(text: string): [low: number, high: number] {
   let low = 0x84222325;
   let high = 0xcbf29ce4;
-  for (const byte of new TextEncoder().encode(text)) {
+  for (const byte of utf8.encode(text)) {
     low = (low ^ byte) >>> 0;
     // hash * (2^40 + 0x1b3) modulo 2^64; low * 0x1b3 stays below 2^41 and is exact in a double.
     const product = low * 0x1b3;
@@ -149,8 +158,12 @@ export interface RandomState {
  * ```
  */
 export class Random {
-  #seed: number;
-  #stream: number | string;
+  static {
+    ours(Random);
+  }
+
+  #seed = 0;
+  #stream: number | string = 0;
   /** Blocks made so far, and how many words of the last one are used up. */
   #blocks = 0;
   #lane = 4;
@@ -159,6 +172,14 @@ export class Random {
   #stream0 = 0;
   #stream1 = 0;
   readonly #words = new Uint32Array(4);
+  #key: (() => Pick<RandomState, 'seed' | 'stream'>) | null = null;
+
+  /** @internal A generator whose seed and stream are asked for at the first number. */
+  static later(key: () => Pick<RandomState, 'seed' | 'stream'>): Random {
+    const random = new Random(0);
+    random.#key = key;
+    return random;
+  }
 
   /**
    * @param seed any safe integer; its 64-bit two's complement is the key
@@ -166,15 +187,14 @@ export class Random {
    * @throws {ArgumentError} if `seed` or `stream` is of another kind
    */
   constructor(seed: number, stream: number | string = 0) {
-    this.#seed = checkInteger(seed, 'seed');
-    this.#stream = stream;
-    this.#setKey();
+    this.#setKey(seed, stream);
   }
 
-  #setKey(): void {
-    const stream = this.#stream;
-    this.#key0 = this.#seed >>> 0;
-    this.#key1 = Math.floor(this.#seed / TWO_32) >>> 0;
+  #setKey(seed: number, stream: number | string): void {
+    this.#seed = checkInteger(seed, 'seed');
+    this.#stream = stream;
+    this.#key0 = seed >>> 0;
+    this.#key1 = Math.floor(seed / TWO_32) >>> 0;
     if (typeof stream === 'string') {
       [this.#stream0, this.#stream1] = hashStream(stream);
     } else if (typeof stream === 'number' && Number.isSafeInteger(stream)) {
@@ -183,6 +203,13 @@ export class Random {
     } else {
       throw new ArgumentError(expected('a safe integer or a string', 'stream', stream));
     }
+  }
+
+  #settle(): void {
+    if (this.#key === null) return;
+    const { seed, stream } = this.#key();
+    this.#key = null;
+    this.#setKey(seed, stream);
   }
 
   get #offset(): number {
@@ -199,6 +226,7 @@ export class Random {
   }
 
   #refill(): void {
+    this.#settle();
     const block = this.#blocks;
     philox4x32(block >>> 0, Math.floor(block / TWO_32), this.#stream0, this.#stream1, this.#key0, this.#key1, this.#words);
     this.#blocks = block + 1;
@@ -207,16 +235,16 @@ export class Random {
 
   /** Seed, stream and number of words drawn; assigning a saved state continues exactly where it was taken. */
   get state(): RandomState {
+    this.#settle();
     return { seed: this.#seed, stream: this.#stream, offset: this.#offset };
   }
 
   set state(state: RandomState) {
     if (typeof state !== 'object' || state === null) throw new ArgumentError(expected('{ seed, stream, offset }', 'state', state));
-    const next = new Random(state.seed, state.stream);
+    const { seed, stream } = new Random(state.seed, state.stream).state;
     const offset = checkInteger(state.offset, 'state.offset', 0);
-    this.#seed = next.#seed;
-    this.#stream = next.#stream;
-    this.#setKey();
+    this.#key = null;
+    this.#setKey(seed, stream);
     this.#offset = offset;
   }
 
@@ -286,7 +314,7 @@ export class Random {
    */
   shuffle<T extends unknown[] | Int32Array | Uint8Array | Float32Array | Float64Array>(values: T): T {
     const list: unknown = values;
-    if (!Array.isArray(list) && !(ArrayBuffer.isView(list) && !(list instanceof DataView))) {
+    if (!Array.isArray(list) && !(ArrayBuffer.isView(list) && !types.isDataView(list))) {
       throw new ArgumentError(expected('an array or a typed array', 'values', values));
     }
     this.#shuffle(values as unknown[]);
@@ -335,14 +363,19 @@ let defaultGenerator = new Random(0, 'default');
 export function setSeed(seed: number): void {
   defaultGenerator = new Random(seed, 'default');
   defaultSeed = seed;
-  models = 0;
+  era += 1;
+  made = 0;
 }
 
-let models = 0;
+/** @internal When a layer or a parameter was made: the seed in force, the number of its {@link setSeed}, and how many were made since. */
+export type Birth = Readonly<Record<'seed' | 'era' | 'number', number>>;
 
-/** @internal How many models drew their values since {@link setSeed}, before this one. */
-export function nextModel(): number {
-  return models++;
+let era = 0;
+let made = 0;
+
+/** @internal Counts a layer or a parameter that is being made. */
+export function noteBirth(): Birth {
+  return { seed: defaultSeed, era, number: made++ };
 }
 
 /**
@@ -372,3 +405,5 @@ export function getSeed(): number {
 export function defaultRandom(): Random {
   return defaultGenerator;
 }
+
+keepNames({ Random });

@@ -1,6 +1,6 @@
 // The tensor: a shape over a typed array, row-major and contiguous; `data` is the memory itself.
 
-import { inspect } from 'node:util';
+import { isPromise, ours } from './foreign.js';
 import { type DType, type FloatDType, type TypedArray, type TypedArrayOf, dtypeOf, dtypes, isFloat } from './dtype.js';
 import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describe, describeShape, expected } from './errors.js';
 import { backward } from './ops/backward.js';
@@ -28,6 +28,7 @@ import { type GradientNode, sizeOf, withoutGradients } from './ops/emit.js';
 import { type MatmulOptions, matmul } from './ops/matmul.js';
 import { type ReduceOptions, type VarianceOptions, argmax, argmin, max, mean, min, standardDeviation, sum, variance } from './ops/reduce.js';
 import { cast, copy, gather, pad, reshape, slice, split, transpose } from './ops/shape.js';
+import { keepNames } from './names.js';
 
 export type { DType, FloatDType, TypedArray, TypedArrayOf } from './dtype.js';
 
@@ -63,7 +64,11 @@ const maxNested = 2 ** 26;
  * ```
  */
 export class Tensor<D extends DType = 'float32'> {
-  /** Length along each axis. */
+  static {
+    ours(Tensor);
+  }
+
+  /** Length along each axis; frozen. */
   readonly shape: readonly number[];
   /** Element type. */
   readonly dtype: D;
@@ -81,7 +86,8 @@ export class Tensor<D extends DType = 'float32'> {
         'a tensor is made by a function: tensor([…]) copies numbers, Tensor.from(typedArray, shape) takes memory as it is',
       );
     this.#data = data;
-    this.shape = shape;
+    // Tensors share shapes: whoever wrote into one would bend the others.
+    this.shape = Object.freeze(shape);
     this.dtype = dtype;
     this.size = sizeOf(shape);
   }
@@ -334,7 +340,7 @@ export class Tensor<D extends DType = 'float32'> {
   }
   /**
    * `this ^ other`, broadcasting: repeated multiplication for whole exponents, `e^(other·ln this)` for others; NaN for a negative base
-   * with a broken exponent. Gradients: `dy·other·this^(other−1)` and `dy·y·ln this`.
+   * with a broken exponent. Gradients: `dy·other·this^(other−1)`, which is 0 for the exponent 0, and `dy·y·ln this`.
    *
    * @param other - A tensor of the same dtype, or a number.
    * @throws {@link ShapeError} when the shapes do not broadcast, {@link DTypeError} when the dtypes differ or are not float.
@@ -401,6 +407,8 @@ export class Tensor<D extends DType = 'float32'> {
 
   /**
    * 1 where both are equal, else 0, broadcasting; a NaN equals nothing. No gradient.
+   *
+   * A float32 tensor takes a number in its own precision; an integer tensor is compared with the number as it is, fractions and all.
    *
    * @throws {@link ShapeError} when the shapes do not broadcast, {@link DTypeError} when the dtypes differ.
    * @example
@@ -486,7 +494,7 @@ export class Tensor<D extends DType = 'float32'> {
   }
   /**
    * Variance `Σ(x − mean)² / (count − correction)`, in two passes. The default correction 1 is PyTorch's; NumPy, Keras and batch
-   * normalization divide by the count: correction 0.
+   * normalization divide by the count: correction 0. A correction above the count makes the divisor 0.
    *
    * @param axes - One axis or several; negative ones count from the end. Default all.
    * @throws {@link ShapeError} for an axis that is not there, {@link DTypeError} when the dtype is not float.
@@ -500,7 +508,7 @@ export class Tensor<D extends DType = 'float32'> {
   var(this: Tensor<FloatOnly<D>>, axes?: number | readonly number[], options?: VarianceOptions): Tensor<D> {
     return variance(this, axes, checkOptions(options, 'options', ['keepDims', 'correction'])) as Tensor<D>;
   }
-  /** Standard deviation, the root of {@link Tensor.var}. */
+  /** Standard deviation, the root of {@link Tensor.var}; where all elements are equal, its gradient is 0. */
   std(this: Tensor<FloatOnly<D>>, axes?: number | readonly number[], options?: VarianceOptions): Tensor<D> {
     return standardDeviation(this, axes, checkOptions(options, 'options', ['keepDims', 'correction'])) as Tensor<D>;
   }
@@ -602,7 +610,7 @@ export class Tensor<D extends DType = 'float32'> {
   /**
    * Surrounds with `value` (default 0): `padding[d]` is [before, after] of axis d. The gradient is the inner part of `dy`.
    *
-   * @throws {@link ShapeError} unless there is one pair for each axis.
+   * @throws {@link ShapeError} unless there is one pair for each axis, {@link ArgumentError} for a value that the dtype does not hold.
    * @example
    * ```ts
    * import { ones } from 'nodegrad';
@@ -634,14 +642,19 @@ export class Tensor<D extends DType = 'float32'> {
     throw new ArgumentError('a tensor cannot be used as a number or string. Use .item() for one element, .add() and its kin for arithmetic');
   }
 
-  /** A short text for console.log: dtype, shape and a few values. */
-  [inspect.custom](): string {
-    const few = Array.from(this.data.subarray(0, 6), (value) =>
-      String(Math.fround(value) === value ? Number(value.toPrecision(6)) : value),
-    ).join(', ');
-    const grad = this.requiresGrad ? ', requiresGrad' : '';
-    return `Tensor(${this.dtype} ${describeShape(this.shape)}${grad}) [${few}${this.size > 6 ? ', …' : ''}]`;
+  // What console.log shows. The symbol is `util.inspect.custom`, whose type only projects with Node's types know.
+  static {
+    Object.defineProperty(Tensor.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: summary, writable: true, configurable: true });
   }
+}
+
+/** A short text: dtype, shape and a few values. */
+function summary(this: AnyTensor): string {
+  const few = Array.from(this.data.subarray(0, 6), (value) => String(Math.fround(value) === value ? Number(value.toPrecision(6)) : value)).join(
+    ', ',
+  );
+  const grad = this.requiresGrad ? ', requiresGrad' : '';
+  return `Tensor(${this.dtype} ${describeShape(this.shape)}${grad}) [${few}${this.size > 6 ? ', …' : ''}]`;
 }
 
 /** Refuses an argument that other libraries have and this method has not: dropped, it would change the result in silence. */
@@ -649,8 +662,8 @@ function refuseMore(given: unknown, name: string, what: string): never {
   throw new ArgumentError(`${name}() takes ${what}. It also received ${describe(given)}`);
 }
 
-/** Checks an array of dimensions and copies it. */
-export function checkShape(shape: unknown, argument = 'shape'): number[] {
+/** Checks an array of dimensions; a frozen copy. */
+export function checkShape(shape: unknown, argument = 'shape'): readonly number[] {
   if (!Array.isArray(shape)) throw new ArgumentError(expected('an array of dimensions', argument, shape));
   if (shape.length > maxRank) throw new ShapeError(`expected at most ${maxRank} dimensions for \`${argument}\`, received ${shape.length}`);
   let size = 1;
@@ -664,7 +677,7 @@ export function checkShape(shape: unknown, argument = 'shape'): number[] {
     size *= Math.max(1, dimension);
   }
   if (!(size <= maxElements)) throw new ShapeError(`a tensor of shape ${describe(shape)} would have too many elements`);
-  return copied;
+  return Object.freeze(copied);
 }
 
 /**
@@ -682,6 +695,8 @@ export function checkShape(shape: unknown, argument = 'shape'): number[] {
 export function noGrad<R>(body: () => R): R {
   if (typeof body !== 'function') throw new ArgumentError(expected('a function', 'body', body));
   const result = withoutGradients(body);
-  if (result instanceof Promise) throw new ArgumentError('noGrad() takes a synchronous function; call it inside the asynchronous one');
+  if (isPromise(result)) throw new ArgumentError('noGrad() takes a synchronous function; call it inside the asynchronous one');
   return result;
 }
+
+keepNames({ Tensor });

@@ -23,8 +23,7 @@ writeFileSync(
 for (const name of ['binding.gyp', 'package.json', 'native', 'scripts', 'node_modules']) {
   const link = join(stage, name);
   rmSync(link, { force: true });
-  const target = name === 'node_modules' ? nodeModules() : join(root, name);
-  symlinkSync(target, link);
+  symlinkSync(join(root, name), link);
 }
 
 const gyp = require.resolve('node-gyp/bin/node-gyp.js');
@@ -36,8 +35,3 @@ const { status } = spawnSync(
 const product = join(stage, 'build', 'Release', 'nodegrad.node');
 if (status === 0 && existsSync(product)) console.log(`\nBuilt ${product}\nUse it with NODEGRAD_BINARY=${product}`);
 process.exitCode = status ?? 1;
-
-/** The node_modules folder that holds node-addon-api: ours in a checkout, perhaps the parent's in an installed package. */
-function nodeModules() {
-  return join(dirname(require.resolve('node-addon-api/package.json')), '..');
-}

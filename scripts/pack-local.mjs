@@ -1,5 +1,6 @@
 // `npm run pack:local`: dist-packages/ gets the tarballs of nodegrad and of the prebuilt package for this machine.
 // The main package names the platform packages only in the packed copy: a checkout must not ask the registry for them.
+// `-- --list` writes nothing and prints as JSON what each tarball would hold: its manifest and its files.
 
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,6 +9,7 @@ import { basename, join } from 'node:path';
 import { platformPackageName } from '../dist/lib/loader.js';
 import { root } from './steps.mjs';
 
+const listOnly = process.argv.includes('--list');
 const target = join(root, 'dist-packages');
 const main = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const platform = platformPackageName().replace('@nodegrad/', '');
@@ -17,47 +19,57 @@ if (!existsSync(platformFolder)) throw new Error(`there is no platform package f
 if (!existsSync(binary)) throw new Error(`${binary} is not built; run npm run build first`);
 
 const stage = mkdtempSync(join(tmpdir(), 'nodegrad-pack-'));
-mkdirSync(target, { recursive: true });
 try {
-  packPlatform();
-  packMain();
+  const packed = [stagePlatform(), stageMain()].map(pack);
+  if (listOnly) console.log(JSON.stringify(packed));
 } finally {
   rmSync(stage, { recursive: true, force: true });
 }
 
-function packPlatform() {
+function stagePlatform() {
   const folder = join(stage, platform);
   cpSync(platformFolder, folder, { recursive: true });
   for (const name of ['LICENSE', 'THIRD-PARTY.md']) copyFileSync(join(root, name), join(folder, name));
   copyFileSync(binary, join(folder, 'nodegrad.node'));
   const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
   if (manifest.version !== main.version) throw new Error(`npm/${platform} has version ${manifest.version}, nodegrad has ${main.version}`);
-  pack(folder);
+  return folder;
 }
 
-function packMain() {
+/**
+ * The main package holds no binding.gyp: package managers compile a package that has one, whatever `gypfile` says. What stays is
+ * what `npm run build:native` needs in the installed folder, and no other command or development package.
+ */
+function stageMain() {
   const folder = join(stage, 'nodegrad');
   mkdirSync(folder);
   for (const name of main.files) {
     if (existsSync(join(root, name))) cpSync(join(root, name), join(folder, name), { recursive: true });
     else console.warn(`${name} is not there yet and is left out`);
   }
-  const { scripts, ava: _, ...rest } = main;
-  const kept = Object.fromEntries(['build:native', 'build:gyp'].map((name) => [name, scripts[name]]));
-  const manifest = { ...rest, scripts: kept, optionalDependencies: { [platformPackageName()]: main.version } };
+  const { scripts, devDependencies, ava: _, ...rest } = main;
+  const pick = (from, names) => Object.fromEntries(names.map((name) => [name, from[name]]));
+  const manifest = {
+    ...rest,
+    scripts: pick(scripts, ['build:native']),
+    optionalDependencies: { [platformPackageName()]: main.version },
+    devDependencies: pick(devDependencies, ['cmake-js', 'node-addon-api', 'node-api-headers']),
+  };
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
-  pack(folder);
+  return folder;
 }
 
 function pack(folder) {
   // Neither a user's npm settings nor the running npm's variables may change what is packed.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.toLowerCase().startsWith('npm_')));
-  const output = execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', target], {
-    cwd: folder,
-    env,
-    encoding: 'utf8',
-  });
-  const [{ filename, size, unpackedSize, files }] = JSON.parse(output);
+  if (!listOnly) mkdirSync(target, { recursive: true });
+  const where = listOnly ? ['--dry-run'] : ['--pack-destination', target];
+  const options = { cwd: folder, env, encoding: 'utf8', maxBuffer: 64 << 20 };
+  const [{ filename, size, unpackedSize, files }] = JSON.parse(execFileSync('npm', ['pack', '--json', '--ignore-scripts', ...where], options));
+  if (listOnly) {
+    return { manifest: JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')), files: files.map(({ path }) => path) };
+  }
   const path = join(target, basename(filename));
   console.log(`${path}  ${(size / 1e6).toFixed(2)} MB packed, ${(unpackedSize / 1e6).toFixed(2)} MB unpacked, ${files.length} files`);
+  return path;
 }

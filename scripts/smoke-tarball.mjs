@@ -1,86 +1,83 @@
-// `npm run smoke`: installs the packed tarballs into an empty folder, without scripts, network, compiler or OpenBLAS, and uses them there:
-// the API, the command, CommonJS, types.
+// `npm run smoke`: installs the packed tarballs into an empty folder, without network, compiler or OpenBLAS, and uses them there: the API,
+// the command, CommonJS, types. Then one row of each package manager, which `npm run test:install` has in all ways.
 
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkBinary } from './check-binary.mjs';
+import { checkTypes } from './check-types.mjs';
+import { managers } from './install-managers.mjs';
+import { runMatrix } from './install-matrix.mjs';
+import { manifestOf } from './install-registry.mjs';
+import { fetchPackages, npmCommand, packInto, temporaryFolder } from './install-tools.mjs';
 import { root } from './steps.mjs';
 
-const packages = join(root, 'dist-packages');
-rmSync(packages, { recursive: true, force: true });
-execFileSync(process.execPath, [join(root, 'scripts/pack-local.mjs')], { stdio: 'inherit' });
-
-const folder = mkdtempSync(join(tmpdir(), 'nodegrad-smoke-'));
+const folder = temporaryFolder();
 const app = join(folder, 'app');
+const vendor = join(folder, 'vendor');
 const environment = cleanEnvironment();
 const npm = npmCommand();
-try {
-  await timed('install', install);
-  await timed('contents', inspect);
-  await timed('train', () => run([process.execPath, 'train.mjs']));
-  await timed('command', useCommand);
-  await timed('require', () => run([process.execPath, 'require.cjs']));
-  await timed('types', checkTypes);
-  console.log('\nThe tarballs install and work on their own.');
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+const offline = ['--offline', '--no-audit', '--no-fund'];
+packInto(vendor);
+await timed('install', install);
+await timed('contents', inspect);
+await timed('train', train);
+await timed('lock file', installFromLock);
+await timed('command', useCommand);
+await timed('require', () => run([process.execPath, 'require.cjs']));
+const tools = await timed('tools from the npm registry', fetchTools);
+await timed('types', compile);
+await timed('package managers', installWithEach);
+console.log('\nThe tarballs install and work on their own.');
 
 async function timed(name, job) {
   const started = performance.now();
   console.log(`\n== ${name}`);
-  await job();
+  const result = await job();
   console.log(`== ${name}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  return result;
 }
 
 /** Only what Node needs: no npm or nodegrad settings, and a PATH that holds node and the shell alone. */
 function cleanEnvironment() {
   const bin = join(folder, 'bin');
-  mkdirSync(bin);
+  mkdirSync(bin, { recursive: true });
   symlinkSync(process.execPath, join(bin, 'node'));
   symlinkSync('/bin/sh', join(bin, 'sh'));
   return { PATH: bin, HOME: folder, LANG: process.env.LANG ?? 'C.UTF-8', TMPDIR: tmpdir(), NO_UPDATE_NOTIFIER: '1' };
 }
 
 function install() {
-  const vendor = join(folder, 'vendor');
-  mkdirSync(vendor);
-  for (const file of readdirSync(packages)) copyFileSync(join(packages, file), join(vendor, file));
-  // The run-time dependencies are packed from node_modules, so that the installation needs no registry.
-  for (const name of ['bindings', 'file-uri-to-path', 'commander']) {
-    execFileSync(npm[0], [...npm.slice(1), 'pack', '--ignore-scripts', '--silent', '--pack-destination', vendor], {
-      cwd: join(root, 'node_modules', name),
-      env: { ...environment, PATH: process.env.PATH },
-    });
-  }
   mkdirSync(app);
-  const dependencies = Object.fromEntries(readdirSync(vendor).map((file) => [packageName(join(vendor, file)), `file:../vendor/${file}`]));
+  const dependencies = Object.fromEntries(readdirSync(vendor).map((file) => [manifestOf(join(vendor, file)).name, `file:../vendor/${file}`]));
   writeFileSync(join(app, 'package.json'), JSON.stringify({ name: 'app', version: '1.0.0', private: true, type: 'module', dependencies }));
-  run([...npm, 'install', '--ignore-scripts', '--offline', '--no-audit', '--no-fund']);
-  for (const name of ['train.mjs', 'require.cjs', 'types.ts']) copyFileSync(join(root, 'scripts', `smoke-${name}`), join(app, name));
+  run([...npm, 'install', ...offline]);
+  for (const name of ['train.mjs', 'require.cjs']) copyFileSync(join(root, 'scripts', `smoke-${name}`), join(app, name));
 }
 
-/** npm as a script for node, since the PATH that it is given holds nothing else. */
-function npmCommand() {
-  const candidates = [process.env.npm_execpath, join(process.execPath, '../../lib/node_modules/npm/bin/npm-cli.js')];
-  const cli = candidates.find((path) => path?.endsWith('npm-cli.js') && existsSync(path));
-  if (cli) return [process.execPath, cli];
-  return [execFileSync('which', ['npm'], { encoding: 'utf8' }).trim()];
+function train() {
+  run([process.execPath, 'train.mjs']);
 }
 
-function packageName(tarball) {
-  return JSON.parse(execFileSync('tar', ['-xzOf', tarball, 'package/package.json'], { encoding: 'utf8' })).name;
+/** What a second person does, and a deployment; install scripts are on. */
+function installFromLock() {
+  for (const words of [['install'], ['ci'], ['rebuild']]) {
+    if (words[0] !== 'rebuild') rmSync(join(app, 'node_modules'), { recursive: true });
+    run([...npm, ...words, ...offline]);
+    train();
+  }
 }
 
 function inspect() {
   const modules = join(app, 'node_modules');
   const manifest = JSON.parse(readFileSync(join(modules, 'nodegrad/package.json'), 'utf8'));
   const hooks = ['preinstall', 'install', 'postinstall'].filter((name) => name in (manifest.scripts ?? {}));
-  if (hooks.length > 0 || manifest.gypfile !== false) throw new Error('nodegrad must run nothing on install');
-  const strays = ['test', 'bench', 'dist/test', 'dist/bench', 'build'].filter((name) => existsSync(join(modules, 'nodegrad', name)));
+  if (hooks.length > 0) throw new Error('nodegrad must run nothing on install');
+  const strays = ['test', 'bench', 'dist/test', 'dist/bench', 'build', 'binding.gyp'].filter((name) =>
+    existsSync(join(modules, 'nodegrad', name)),
+  );
   if (strays.length > 0) throw new Error(`the main tarball holds ${strays.join(', ')}`);
   const found = readdirSync(join(modules, '@nodegrad'));
   const { glibc, libraries } = checkBinary(join(modules, '@nodegrad', found[0], 'nodegrad.node'));
@@ -100,21 +97,27 @@ function useCommand() {
   assert.equal(scores.accuracy, result.test.accuracy);
 }
 
-/** TypeScript's own view of the package, with its declarations checked too; Node's types are a user's only extra. */
-function checkTypes() {
-  mkdirSync(join(app, 'node_modules/@types'), { recursive: true });
-  symlinkSync(join(root, 'node_modules/@types/node'), join(app, 'node_modules/@types/node'));
-  copyFileSync(join(app, 'types.ts'), join(app, 'types-commonjs.cts'));
-  const kinds = [
-    { module: 'NodeNext', moduleResolution: 'NodeNext', files: ['types.ts', 'types-commonjs.cts'] },
-    { module: 'ESNext', moduleResolution: 'Bundler', files: ['types.ts'] },
-  ];
-  for (const { files, ...resolution } of kinds) {
-    const compilerOptions = { ...resolution, target: 'ES2022', strict: true, noEmit: true, skipLibCheck: false, types: ['node'] };
-    writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
-    run([process.execPath, join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json']);
-    console.log(`types resolve with moduleResolution ${resolution.moduleResolution}`);
-  }
+/** TypeScript's own view of the package, from the oldest version that is promised and from the newest. */
+function compile() {
+  const own = join(root, 'node_modules/typescript');
+  const compilers = { 5.4: tools.get('typescript@5.4'), [JSON.parse(readFileSync(join(own, 'package.json'), 'utf8')).version]: own };
+  if (checkTypes(app, compilers) > 0) throw new Error('the declarations do not compile everywhere');
+}
+
+function fetchTools() {
+  const wanted = [...Object.values(managers).map((manager) => manager.package), 'typescript@5.4'];
+  const found = fetchPackages(join(folder, 'tools'), wanted);
+  const missing = wanted.filter((specification) => !found.has(specification));
+  if (missing.length > 0) throw new Error(`the npm registry did not give ${missing.join(', ')}`);
+  return found;
+}
+
+/** Each manager with its usual settings, from a registry. */
+async function installWithEach() {
+  const wants = ({ manager, source, scripts }) => source === 'registry' && scripts === Object.keys(managers[manager].scripts)[0];
+  const home = (name) => tools.get(managers[name].package);
+  const red = await runMatrix({ folder: join(folder, 'each'), vendor, nodes: { [process.version]: process.execPath }, home, wants });
+  if (red > 0) throw new Error('nodegrad does not install with every package manager');
 }
 
 /**

@@ -1,6 +1,22 @@
 // Copied into the folder where the tarballs are installed: must compile there under every module resolution that finds types.
 
-import { Adam, CrossEntropyLoss, datasets, type Info, info, Layer, Linear, load, ReLU, Sequential, SGD, Tensor, tensor } from 'nodegrad';
+import {
+  Adam,
+  CrossEntropyLoss,
+  compileStep,
+  datasets,
+  type Info,
+  info,
+  Layer,
+  Linear,
+  load,
+  ReLU,
+  readIdx,
+  SGD,
+  Sequential,
+  Tensor,
+  tensor,
+} from 'nodegrad';
 
 class Net extends Layer {
   hidden = new Linear(784, 32);
@@ -11,22 +27,28 @@ class Net extends Layer {
   }
 }
 
-export async function main(): Promise<number> {
+export async function main(signal?: AbortSignal): Promise<number> {
   const facts: Info = info();
   const { train, test } = await datasets.digits({ train: 100, test: 10 });
   const loss = new CrossEntropyLoss();
   const net = new Net();
-  const history = await net.fit(train, { loss, optimizer: new Adam(net, { lr: 1e-3 }), epochs: 1, validation: test });
+  const lines: string[] = [];
+  const progress = { write: (text: string) => lines.push(text) };
+  const options = { loss, optimizer: new Adam(net, { lr: 1e-3 }), epochs: 1, validation: test, progress };
+  const history = await net.fit(train, signal === undefined || signal.aborted ? options : { ...options, signal });
   const stack = new Sequential([new Linear(4, 2)]);
   const optimizer = new SGD(stack.parameters(), { lr: 0.1, momentum: 0.9 });
   const y: Tensor = stack.forward(tensor([[1, 2, 3, 4]]));
   y.sum().backward();
   optimizer.step();
+  const step = compileStep((input: Tensor) => ({ y: stack.forward(input) }));
+  step[Symbol.dispose]();
   await net.save('net.safetensors');
   const loaded = await load('net.safetensors');
   const scores = await loaded.evaluate(test, { loss });
+  const images = readIdx(new Uint8Array(16));
   const integers: Int32Array = Tensor.from(new Int32Array(3)).data;
   // @ts-expect-error: types must be there, not `any`.
   const wrong: string = scores.loss;
-  return facts.threads + history.epochs.length + integers.length + wrong.length;
+  return facts.threads + history.epochs.length + integers.length + images.shape.length + wrong.length;
 }

@@ -10,7 +10,7 @@ import { root } from './steps.mjs';
 // Tests of files, commands, processes, models, passes and documents, and those that set the instruction set themselves: the same in every
 // cell, and slow.
 const independent =
-  /\/(cli|course|data|io|models|passes|sitter)\/|\/(allocations|architecture|checkpoint\S*|determinism|direct|docs|fuzz|isa|loader|mnist|run-log|progress|schedule|streaming|ulp|winograd|workers)\.test/;
+  /\/(cli|course|data|io|models|passes|sitter)\/|\/(allocations|architecture|checkpoint\S*|determinism|direct|docs|fuzz|install|isa|loader|mnist|run-log|progress|schedule|streaming|ulp|winograd|workers)\.test/;
 // Where OpenBLAS could change a result that the other tests do not see.
 const withProducts = /\/(golden|losses|ops|optimizers)\/|\/linear\.test/;
 

@@ -84,6 +84,25 @@ test('with nothing installed the error names every place, this machine and the c
   rmSync(folder, { recursive: true });
 });
 
+test('the error names the prebuilt package for every package manager and the folder to build in, or the folder alone (fault F01)', (t) => {
+  const folder = installation();
+  const home = join(folder, 'node_modules', 'nodegrad');
+  const alone = load(folder).message ?? '';
+  t.regex(alone, /no prebuilt package for this platform/);
+  t.notRegex(alone, /--save-optional/);
+  const name = platformPackageName();
+  writeFileSync(
+    join(home, 'package.json'),
+    JSON.stringify({ name: 'nodegrad', version: '9.8.7', type: 'module', optionalDependencies: { [name]: '9.8.7' } }),
+  );
+  const { message = '' } = load(folder);
+  t.true(message.includes(`npm install --include=optional --save-optional ${name}@9.8.7\n`));
+  for (const other of ['pnpm add', 'yarn add', 'bun add']) t.true(message.includes(other));
+  for (const text of [alone, message])
+    t.regex(text, /^ {2}cd \S*nodegrad"? && npm install --include=dev --no-save --no-package-lock && npm run build:native$/m);
+  rmSync(folder, { recursive: true });
+});
+
 test('the platform package comes before a local build, and a local release build before a debug build', (t) => {
   const folder = installation();
   const debug = addAddon(folder, 'nodegrad', 'build', 'Debug');

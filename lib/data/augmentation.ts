@@ -1,6 +1,8 @@
 // Augmentation: what may be done to training images, each drawn anew for every example of every epoch.
+import { ours } from '../foreign.js';
 import { ArgumentError, checkChoice, checkInteger, checkNumber, checkOptions, expected, ShapeError } from '../errors.js';
 import type { AugmentationStage } from '../ops/augment.js';
+import { keepNames } from '../names.js';
 
 type Size = readonly [height: number, width: number];
 type Make = (size: Size, channels: number) => Omit<AugmentationStage, 'size' | 'mode' | 'pixels'> & Partial<AugmentationStage>;
@@ -21,6 +23,10 @@ export const maxSide = 1 << 15;
  * ```
  */
 export class Augmentation {
+  static {
+    ours(Augmentation);
+  }
+
   readonly #make: Make;
 
   /** @internal */
@@ -297,14 +303,14 @@ export interface ColourComponents {
 }
 
 /** Of the training images of ImageNet, as fb.resnet.torch has them. */
-export const IMAGENET_COLOURS: ColourComponents = {
-  values: [0.2175, 0.0188, 0.0045],
-  vectors: [
-    [-0.5675, -0.5808, -0.5836],
-    [0.7192, -0.0045, -0.6948],
-    [0.4009, -0.814, 0.4203],
-  ],
-};
+export const IMAGENET_COLOURS: ColourComponents = Object.freeze({
+  values: Object.freeze([0.2175, 0.0188, 0.0045]),
+  vectors: Object.freeze([
+    Object.freeze([-0.5675, -0.5808, -0.5836]),
+    Object.freeze([0.7192, -0.0045, -0.6948]),
+    Object.freeze([0.4009, -0.814, 0.4203]),
+  ]),
+});
 
 /** Options of {@link pcaColourJitter}. */
 export interface PcaColourJitterOptions {
@@ -366,3 +372,5 @@ export function cutout(options: CutoutOptions): Augmentation {
   checkNumber(p, 'options.p', 0, 1);
   return new Augmentation('cutout', () => ({ kind: kinds.cutout, mode: width, pixels: height, reals: [p] }));
 }
+
+keepNames({ Augmentation });

@@ -1,11 +1,13 @@
 // What data sets promise, checked where it is relied on: indices, batches, and examples that lie in memory.
+import { types } from 'node:util';
 import { ArgumentError, checkInteger, describeShape, expected, ShapeError } from '../errors.js';
+import { isPromise } from '../foreign.js';
 import { type DType, Tensor } from '../tensor.js';
 import type { AnyDataset, Batch, Dataset, ExampleMemory, InputMaker } from './dataset.js';
 
 /** Refuses indices that no example has. */
 export function checkIndices(indices: unknown, length: number): asserts indices is Int32Array {
-  if (!(indices instanceof Int32Array)) throw new ArgumentError(expected('an Int32Array', 'indices', indices));
+  if (!types.isInt32Array(indices)) throw new ArgumentError(expected('an Int32Array', 'indices', indices));
   for (let i = 0; i < indices.length; i++) {
     if (indices[i] < 0 || indices[i] >= length) {
       throw new ArgumentError(`expected indices from 0 to ${length - 1} for \`indices\`, received ${indices[i]} at position ${i}`);
@@ -25,11 +27,6 @@ export function checkDataset(dataset: unknown, argument = 'dataset'): void {
   checkInteger(length, `${argument}.length`, 0, 0x7fffffff);
 }
 
-/** Whether something has to be waited for. */
-export function isPromise(value: unknown): value is Promise<unknown> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
-}
-
 /** Calls `use` with a value now, or when it is there. */
 export function whenThere<T, R>(value: T | Promise<T>, use: (value: T) => R): R | Promise<R> {
   return isPromise(value) ? (value as Promise<T>).then(use) : use(value as T);
@@ -45,7 +42,7 @@ export function batchNow<X extends DType, Y extends DType>(dataset: AnyDataset<X
 /** Refuses a promise where nothing can be waited for. */
 export function refuseToWait<T>({ name }: { readonly name: string }, made: T | Promise<T>, way: string): asserts made is T {
   if (!isPromise(made)) return;
-  made.catch(() => {}); // it may fail as well, and nobody will ask
+  made.then(undefined, () => {}); // it may fail as well, and nobody will ask
   throw new ArgumentError(`data set '${name}' makes its batches asynchronously, which cannot be waited for here: ${way}`);
 }
 
@@ -91,7 +88,7 @@ export function memoryOf<X extends DType, Y extends DType>(dataset: Dataset<X, Y
   const isMaker = typeof (inputs as InputMaker<X> | undefined)?.into === 'function' && Array.isArray(inputs.shape);
   if (!isMaker) Tensor.check(inputs, `inputs ${whose}`);
   Tensor.check(targets, `targets ${whose}`);
-  if (rows !== null && !(rows instanceof Int32Array)) throw new ArgumentError(expected('an Int32Array or null', `rows ${whose}`, rows));
+  if (rows !== null && !types.isInt32Array(rows)) throw new ArgumentError(expected('an Int32Array or null', `rows ${whose}`, rows));
   if (rows !== null && rows.length !== dataset.length)
     throw new ArgumentError(`data set '${dataset.name}' has ${dataset.length} examples, and its memory() gives the rows of ${rows.length}`);
   for (const [part, { shape }] of [

@@ -1,8 +1,10 @@
 // What a data set is, and the one that lives in two tensors.
+import { ours } from '../foreign.js';
 import { ArgumentError, checkInteger, checkOptions, countFromZero, describeShape, expected, ShapeError } from '../errors.js';
 import type { TypedArrayOf } from '../dtype.js';
 import { type AnyTensor, type DType, Tensor } from '../tensor.js';
 import { checkIndices } from './contract.js';
+import { keepNames } from '../names.js';
 
 /** Inputs and targets of some examples; the first dimension of both counts the examples. */
 export interface Batch<X extends DType = 'float32', Y extends DType = 'int32'> {
@@ -121,6 +123,10 @@ export interface TensorDatasetOptions {
  * ```
  */
 export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32'> implements Dataset<X, Y> {
+  static {
+    ours(TensorDataset);
+  }
+
   readonly name: string;
   readonly length: number;
   readonly inputShape: readonly number[];
@@ -147,8 +153,8 @@ export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32
     this.inputs = inputs;
     this.targets = targets;
     this.length = inputs.shape[0];
-    this.inputShape = inputs.shape.slice(1);
-    this.targetShape = targets.shape.slice(1);
+    this.inputShape = Object.freeze(inputs.shape.slice(1));
+    this.targetShape = Object.freeze(targets.shape.slice(1));
     if (classes !== undefined) this.classes = classNames(classes);
     if (isClassIndices(targets)) {
       checkLabels(targets.data as Int32Array | Uint8Array, this.classes?.length);
@@ -178,11 +184,12 @@ export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32
 }
 
 function classNames(classes: readonly string[] | number): readonly string[] {
-  if (typeof classes === 'number') return Array.from({ length: checkInteger(classes, 'options.classes', 1, 1 << 24) }, (_, i) => String(i));
+  if (typeof classes === 'number')
+    return Object.freeze(Array.from({ length: checkInteger(classes, 'options.classes', 1, 1 << 24) }, (_, i) => String(i)));
   if (!Array.isArray(classes) || classes.length === 0 || !classes.every((name) => typeof name === 'string')) {
     throw new ArgumentError(expected('a number of classes or an array of names', 'options.classes', classes));
   }
-  return [...classes];
+  return Object.freeze([...classes]);
 }
 
 /** @internal Whether targets are class indices: whole numbers, one for each example. */
@@ -211,3 +218,5 @@ export function isInMemory(dataset: Dataset<DType, DType> | Dataset<never, never
   if (dataset instanceof TensorDataset && dataset.batch !== TensorDataset.prototype.batch) return false;
   return typeof dataset.memory === 'function';
 }
+
+keepNames({ TensorDataset });

@@ -1,4 +1,5 @@
 // Decoding of JPEG, PNG and what else `sharp` reads: many images at once, all to one size, as bytes.
+import { types } from 'node:util';
 import { AbortedError, MissingPackageError } from '../errors.js';
 
 /** An image file: its path, for messages and for the order, and its bytes. */
@@ -78,7 +79,7 @@ export async function decodeImages(
       if (failures.length > 0) break;
       const work = decodeImage(sharp, image, options, budget)
         .then((one) => {
-          if (one instanceof Error) refuse(image.path, one);
+          if (types.isNativeError(one)) refuse(image.path, one);
           else {
             isFirst = false;
             use(one);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { AbortedError, ArgumentError, expected, NetworkError } from '../errors.js';
+import { syncFile } from '../io/atomic.js';
 
 /** A file on the mirrors, known by what it unpacks to. */
 export interface RemoteFile {
@@ -67,13 +68,17 @@ export async function download(file: RemoteFile, mirrors: readonly string[], fol
 async function receive(url: URL, file: RemoteFile, options: DownloadOptions): Promise<Uint8Array | string> {
   const { onProgress, signal, stallTimeout = 30_000 } = options;
   const stall = new AbortController();
+  // Not AbortSignal.any: it refuses signals of other realms.
+  const follow = (): void => stall.abort();
+  if (signal?.aborted) follow();
+  signal?.addEventListener('abort', follow);
   let timer = setTimeout(() => stall.abort(), stallTimeout);
   let listenerFailed = false;
   const limit = file.size + 65536; // packed is smaller than unpacked, apart from a few bytes per block
   const pieces: Uint8Array[] = [];
   let received = 0;
   try {
-    const response = await fetch(url, { signal: signal ? AbortSignal.any([signal, stall.signal]) : stall.signal });
+    const response = await fetch(url, { signal: stall.signal });
     if (!response.ok || response.body === null) {
       await response.body?.cancel();
       return `the server answered ${response.status} ${response.statusText}`.trimEnd();
@@ -102,6 +107,7 @@ async function receive(url: URL, file: RemoteFile, options: DownloadOptions): Pr
     return `${cause?.code ?? cause?.message ?? message}${received > 0 ? ` after ${received} bytes` : ''}`;
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', follow);
   }
 }
 
@@ -130,7 +136,7 @@ async function store(name: string, bytes: Uint8Array, folder: string): Promise<s
     const handle = await open(temporary, 'wx');
     try {
       await handle.writeFile(bytes);
-      await handle.sync();
+      await syncFile(handle);
     } finally {
       await handle.close();
     }
@@ -149,7 +155,7 @@ async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, 'r');
     try {
-      await handle.sync();
+      await syncFile(handle);
     } finally {
       await handle.close();
     }

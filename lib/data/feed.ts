@@ -1,12 +1,13 @@
 // A feed: the batches of an epoch in memory that native code may read while JavaScript does something else.
 
-import { arrayTypes, bytesOf, type DType, type TypedArray } from '../dtype.js';
+import { isPromise, isSharedArrayBuffer } from '../foreign.js';
+import { arrayDType, bytesOf, type DType, type TypedArray } from '../dtype.js';
 import { allocateShared } from '../native.js';
 import type { OutputSpecification } from '../ops/define.js';
 import { lostMemory } from '../ops/emit.js';
 import { gatherInto } from '../ops/shape.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
-import { isPromise, memoryOf } from './contract.js';
+import { memoryOf } from './contract.js';
 import { type EpochKey, type ExampleMemory, type InputMaker, isInMemory } from './dataset.js';
 import type { DataLoader, Pair } from './loader.js';
 
@@ -49,7 +50,7 @@ type Source = AnyTensor | InputMaker<DType>;
 
 const width = ({ shape }: Source): number => shape.slice(1).reduce((size, side) => size * side, 1);
 const isTensor = (source: Source): source is AnyTensor => source instanceof Tensor;
-const isShared = (source: Source): boolean => isTensor(source) && (source.data as TypedArray).buffer instanceof SharedArrayBuffer;
+const isShared = (source: Source): boolean => isTensor(source) && isSharedArrayBuffer((source.data as TypedArray).buffer);
 
 /** The examples lie in two tensors, or are made from what lies in memory: rows are gathered by index. */
 class MemoryFeed implements Feed {
@@ -211,7 +212,7 @@ class FetchedFeed implements Feed {
 /** Shared memory for `size` elements, kept in `lane` for the next time. */
 function stage(lane: TypedArray[], argument: number, size: number, dtype: DType): TypedArray {
   const kept = lane[argument];
-  if (kept === undefined || kept.length < size || !(kept instanceof arrayTypes[dtype])) lane[argument] = allocateShared(size, dtype);
+  if (kept === undefined || kept.length < size || arrayDType(kept) !== dtype) lane[argument] = allocateShared(size, dtype);
   return lane[argument].subarray(0, size);
 }
 

@@ -1,4 +1,5 @@
 // Images in folders or tar archives, one folder per class: decoded once, then read from a cache.
+import { isAbortSignal } from '../foreign.js';
 import { createHash } from 'node:crypto';
 import { basename, join, resolve } from 'node:path';
 import {
@@ -140,7 +141,7 @@ export function checkImageOptions({ cache, onProgress, signal }: Pick<ImageFolde
   if (cache !== undefined) checkFlag(cache, 'options.cache');
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw new ArgumentError(expected('a function', 'options.onProgress', onProgress));
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
+  if (signal !== undefined && !isAbortSignal(signal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
   if (signal?.aborted) throw new AbortedError('loading images was stopped', { cause: signal.reason });
 }
 

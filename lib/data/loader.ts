@@ -1,9 +1,13 @@
 // Batches of a data set, in an order that depends on the seed and the epoch and on nothing else.
+import { clearImmediate, setImmediate } from 'node:timers';
+import { types } from 'node:util';
+import { isPromise, ours } from '../foreign.js';
 import { ArgumentError, checkInteger, checkOptions, describeShape, DTypeError, expected, ShapeError } from '../errors.js';
 import { getSeed, Random } from '../random.js';
 import type { DType, Tensor } from '../tensor.js';
-import { checkBatch, checkDataset, isPromise, refuseToWait, whenThere } from './contract.js';
+import { checkBatch, checkDataset, refuseToWait, whenThere } from './contract.js';
 import type { AnyDataset, Dataset, EpochKey } from './dataset.js';
+import { keepNames } from '../names.js';
 
 /** Options of {@link DataLoader}. */
 export interface DataLoaderOptions {
@@ -57,6 +61,10 @@ export interface Epoch<X extends DType = 'float32', Y extends DType = 'int32'> e
  * ```
  */
 export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> implements Epoch<X, Y> {
+  static {
+    ours(DataLoader);
+  }
+
   /** The data set; of an {@link AsyncDataset}, `batch` gives promises. */
   readonly dataset: Dataset<X, Y>;
   /** Examples per batch. */
@@ -215,7 +223,7 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
 
   /** @internal One batch of an epoch with that order; a promise where the data set gives one. */
   make(order: Int32Array | null, batch: number, epoch: number): Pair<X, Y> | Promise<Pair<X, Y>> {
-    if (order !== null && !(order instanceof Int32Array)) throw new ArgumentError(expected('an Int32Array or null', 'order', order));
+    if (order !== null && !types.isInt32Array(order)) throw new ArgumentError(expected('an Int32Array or null', 'order', order));
     checkInteger(batch, 'batch', 0, this.length - 1);
     const indices = this.#indices(order, batch);
     const made: unknown = this.dataset.batch(indices, this.key(epoch));
@@ -292,3 +300,5 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
     }
   }
 }
+
+keepNames({ DataLoader });

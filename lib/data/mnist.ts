@@ -1,6 +1,7 @@
 // MNIST: found in a folder, or downloaded once and verified.
 import { constants } from 'node:fs';
 import { access, readdir, stat } from 'node:fs/promises';
+import { isAbortSignal } from '../foreign.js';
 import { join, resolve } from 'node:path';
 import { AbortedError, ArgumentError, checkOptions, describeShape, expected, FileFormatError, NetworkError } from '../errors.js';
 import { readIdx } from '../io/idx.js';
@@ -9,10 +10,10 @@ import { dataFolders } from './folders.js';
 import { type ImageDatasets, imageData, type RawImages } from './images.js';
 
 /** Where `datasets.mnist` downloads from, in this order: public mirrors of the files that Yann LeCun, Corinna Cortes and Chris Burges made. */
-export const MNIST_MIRRORS: readonly string[] = [
+export const MNIST_MIRRORS: readonly string[] = Object.freeze([
   'https://ossci-datasets.s3.amazonaws.com/mnist/',
   'https://storage.googleapis.com/cvdf-datasets/mnist/',
-];
+]);
 
 /** The four files: size and SHA-256 of what they unpack to. */
 const FILES = {
@@ -115,7 +116,7 @@ function checkMnistOptions(options: MnistOptions): void {
   }
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw new ArgumentError(expected('a function', 'options.onProgress', onProgress));
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
+  if (signal !== undefined && !isAbortSignal(signal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
   if (mirrors === undefined) return;
   if (!Array.isArray(mirrors) || mirrors.length === 0) throw new ArgumentError(expected('an array of base URLs', 'options.mirrors', mirrors));
   for (const mirror of mirrors) {

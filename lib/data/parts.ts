@@ -1,8 +1,10 @@
 // Parts of data sets: subsets and disjoint splits, of which nothing is copied but the indices.
+import { types } from 'node:util';
 import { ArgumentError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
 import { getSeed, Random } from '../random.js';
 import type { DType } from '../tensor.js';
-import { batchNow, checkDataset, checkIndices, isPromise, memoryOf } from './contract.js';
+import { isPromise } from '../foreign.js';
+import { batchNow, checkDataset, checkIndices, memoryOf } from './contract.js';
 import { type AnyDataset, type AsyncDataset, type Batch, type Dataset, type EpochKey, isClassIndices, isInMemory } from './dataset.js';
 
 class Subset<X extends DType, Y extends DType> implements Dataset<X, Y> {
@@ -65,7 +67,7 @@ export function subset<X extends DType, Y extends DType>(
 ): AsyncDataset<X, Y>;
 export function subset<X extends DType, Y extends DType>(dataset: AnyDataset<X, Y>, indices: Int32Array | readonly number[]): AnyDataset<X, Y> {
   checkDataset(dataset);
-  if (!Array.isArray(indices) && !(indices instanceof Int32Array)) {
+  if (!Array.isArray(indices) && !types.isInt32Array(indices)) {
     throw new ArgumentError(expected('an Int32Array or an array of integers', 'indices', indices));
   }
   if (Array.isArray(indices)) for (const index of indices) checkInteger(index, 'indices', 0, dataset.length - 1);
@@ -178,7 +180,7 @@ function classLabels(dataset: Dataset<DType, DType>): Int32Array {
     );
   if (dataset.labels !== undefined) {
     const labels: unknown = dataset.labels();
-    if (labels instanceof Int32Array && labels.length === dataset.length) return labels;
+    if (types.isInt32Array(labels) && labels.length === dataset.length) return labels;
     throw new ArgumentError(
       expected(
         `an Int32Array of ${dataset.length} class indices`,

@@ -1,11 +1,13 @@
 // Initializers: where the first values of a parameter come from.
 
+import { ours } from '../foreign.js';
 import type { FloatDType } from '../dtype.js';
 import { ArgumentError, checkChoice, checkNumber, checkOptions, expected } from '../errors.js';
 import { normalTensor, uniformTensor } from '../ops/random.js';
 import { filled } from '../ops/shape.js';
 import type { Random } from '../random.js';
 import { type Tensor, checkShape } from '../tensor.js';
+import { keepNames } from '../names.js';
 
 /**
  * Base class of initializers. A parameter calls `values` once, with a random stream of its own (keyed by seed and path).
@@ -21,6 +23,10 @@ import { type Tensor, checkShape } from '../tensor.js';
  * ```
  */
 export abstract class Initializer {
+  static {
+    ours(Initializer);
+  }
+
   /** The first values of a parameter of this shape. */
   abstract values<D extends FloatDType>(shape: readonly number[], dtype: D, random: Random): Tensor<FloatDType>;
 }
@@ -226,3 +232,5 @@ export class He extends Scaled {
     super(options, 'fanIn', 2);
   }
 }
+
+keepNames({ Initializer, Constant, Zeros, Normal, Uniform, Xavier, He });

@@ -1,9 +1,10 @@
 // Writes a file so that its name holds the old content or the new, never a part: temporary file, fsync, rename, fsync of the folder.
 
 import { randomUUID } from 'node:crypto';
-import { constants, type Stats } from 'node:fs';
+import { constants, fsync, type Stats } from 'node:fs';
 import { access, type FileHandle, mkdir, open, readlink, realpath, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
+import { promisify } from 'node:util';
 import { ArgumentError, describe, expected, NodegradError } from '../errors.js';
 
 /** The system calls of a save, in one table, so that a test can let each of them fail in turn. */
@@ -24,6 +25,11 @@ export interface FileCalls {
   unlink(path: string): Promise<void>;
 }
 
+/** Resolves when the file is on the disk. By descriptor, since file handles under Yarn's Plug'n'Play have no `sync`. */
+export function syncFile(file: FileHandle): Promise<void> {
+  return promisify(fsync)(file.fd);
+}
+
 /** The system's own. */
 export const system: FileCalls = {
   mkdir: (folder) => mkdir(folder, { recursive: true }),
@@ -36,7 +42,7 @@ export const system: FileCalls = {
   chown: (file, user, group) => file.chown(user, group),
   chmod: (file, mode) => file.chmod(mode),
   write: async (file, bytes) => (await file.write(bytes, 0, bytes.length)).bytesWritten,
-  sync: (file) => file.sync(),
+  sync: syncFile,
   close: (file) => file.close(),
   rename,
   unlink,

@@ -1,4 +1,5 @@
 // The binary format of CIFAR-10 and CIFAR-100: for each image its label bytes, then 3072 bytes, channel by channel.
+import { isUint8Array } from '../foreign.js';
 import { ArgumentError, checkChoice, checkOptions, expected, FileFormatError } from '../errors.js';
 
 /** What a CIFAR file holds. */
@@ -33,7 +34,7 @@ const pixels = 1024;
  * ```
  */
 export function decodeCifar(bytes: Uint8Array, options: CifarOptions = {}): CifarImages {
-  if (!(bytes instanceof Uint8Array)) throw new ArgumentError(expected('a Uint8Array', 'bytes', bytes));
+  if (!isUint8Array(bytes)) throw new ArgumentError(expected('a Uint8Array', 'bytes', bytes));
   const { kind = 'cifar10', name = 'bytes' } = checkOptions<CifarOptions>(options, 'options', ['kind', 'name']);
   if (typeof name !== 'string') throw new ArgumentError(expected('a string', 'options.name', name));
   const labelBytes = checkChoice(kind, 'options.kind', ['cifar10', 'cifar100']) === 'cifar10' ? 1 : 2;

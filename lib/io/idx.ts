@@ -1,5 +1,7 @@
 // The IDX format of MNIST (a magic number, big-endian sizes, then the values), plain or gzip, read without trusting the header.
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { arrayDType } from '../dtype.js';
+import { isUint8Array, isUrl } from '../foreign.js';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { ArgumentError, checkInteger, checkOptions, describeShape, expected, FileFormatError, NodegradError } from '../errors.js';
@@ -42,6 +44,8 @@ const TYPES: ReadonlyMap<number, { dtype: IdxDType; bytes: number }> = new Map([
   [0x0d, { dtype: 'float32', bytes: 4 }],
   [0x0e, { dtype: 'float64', bytes: 8 }],
 ]);
+/** The codes that writeIdx uses. */
+const CODES: Readonly<Record<IdxDType, number>> = { uint8: 0x08, int32: 0x0c, float32: 0x0d, float64: 0x0e };
 const MAX_RANK = 8;
 const DEFAULT_MAX_BYTES = 2 ** 31 - 1;
 /** Compressed bytes in which a gzip file must show its IDX header: the first should do, the second covers long gzip headers. */
@@ -70,8 +74,8 @@ export function readIdx(source: string | URL | Uint8Array, options: IdxOptions =
   const { name: givenName, maxBytes: givenMax } = checkOptions<IdxOptions>(options, 'options', ['name', 'maxBytes']);
   const maxBytes = checkInteger(givenMax ?? DEFAULT_MAX_BYTES, 'options.maxBytes', 1, DEFAULT_MAX_BYTES);
   if (givenName !== undefined && typeof givenName !== 'string') throw new ArgumentError(expected('a string', 'options.name', givenName));
-  const name = givenName ?? (source instanceof Uint8Array ? 'bytes' : String(source));
-  const isGiven = source instanceof Uint8Array;
+  const name = givenName ?? (isUint8Array(source) ? 'bytes' : String(source));
+  const isGiven = isUint8Array(source);
   const bytes = isGiven ? source : readBytes(source, name, maxBytes);
   if (bytes.length > maxBytes) throw new ArgumentError(`${name} has ${bytes.length} bytes, more than \`options.maxBytes\` (${maxBytes})`);
   if (isPacked(bytes)) return decode(unpack(bytes, name, maxBytes), `${name} (unpacked)`, true);
@@ -81,11 +85,11 @@ export function readIdx(source: string | URL | Uint8Array, options: IdxOptions =
 const isPacked = (bytes: Uint8Array): boolean => bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
 
 function readBytes(source: unknown, name: string, maxBytes: number): Uint8Array {
-  if (typeof source !== 'string' && !(source instanceof URL)) {
+  if (typeof source !== 'string' && !isUrl(source)) {
     throw new ArgumentError(expected('a path, a file URL or a Uint8Array', 'source', source));
   }
   try {
-    const path = typeof source === 'string' ? source : fileURLToPath(source);
+    const path = typeof source === 'string' ? source : fileURLToPath(source.href);
     const status = statSync(path); // before opening: a pipe would wait for ever, /dev/zero would never end
     if (!status.isFile()) throw notRegular('the path of a file that can be read', 'source', path, status);
     if (status.size > maxBytes) throw new ArgumentError(`${path} has ${status.size} bytes, more than \`options.maxBytes\` (${maxBytes})`);
@@ -256,12 +260,8 @@ function decode(bytes: Uint8Array, name: string, isOwn: boolean): IdxArray {
  * ```
  */
 export function writeIdx(data: Uint8Array | Int32Array | Float32Array | Float64Array, shape?: readonly number[]): Uint8Array {
-  let code: number;
-  if (data instanceof Uint8Array) code = 0x08;
-  else if (data instanceof Int32Array) code = 0x0c;
-  else if (data instanceof Float32Array) code = 0x0d;
-  else if (data instanceof Float64Array) code = 0x0e;
-  else throw new ArgumentError(expected('a Uint8Array, Int32Array, Float32Array or Float64Array', 'data', data));
+  const dtype = arrayDType(data);
+  if (dtype === null) throw new ArgumentError(expected('a Uint8Array, Int32Array, Float32Array or Float64Array', 'data', data));
   const dimensions = shape ?? [data.length];
   if (!Array.isArray(dimensions) || dimensions.length < 1 || dimensions.length > MAX_RANK) {
     throw new ArgumentError(expected(`an array of 1 to ${MAX_RANK} dimensions`, 'shape', dimensions));
@@ -272,14 +272,14 @@ export function writeIdx(data: Uint8Array | Int32Array | Float32Array | Float64A
   const start = 4 + 4 * dimensions.length;
   const bytes = new Uint8Array(start + data.byteLength);
   const view = new DataView(bytes.buffer);
-  bytes[2] = code;
+  bytes[2] = CODES[dtype];
   bytes[3] = dimensions.length;
   for (const [i, dimension] of dimensions.entries()) view.setUint32(4 + 4 * i, dimension);
   // An array whose memory was transferred away is empty, and takes no view.
   if (data.length === 0) return bytes;
-  if (data instanceof Uint8Array) {
+  if (dtype === 'uint8') {
     bytes.set(data, start);
-  } else if (data instanceof Float64Array) {
+  } else if (dtype === 'float64') {
     const words = new BigUint64Array(data.buffer, data.byteOffset, data.length);
     for (let i = 0; i < words.length; i++) view.setBigUint64(start + 8 * i, words[i]);
   } else {

@@ -1,5 +1,6 @@
 // The JSON header of a safetensors file, read by its own grammar: JSON.parse would keep the last of two equal keys and lose large numbers.
 
+import { TextDecoder } from 'node:util';
 import { describe, FileFormatError } from '../errors.js';
 
 /** One tensor of the header; offsets count from the end of the header. */

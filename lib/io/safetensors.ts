@@ -1,5 +1,7 @@
 // The safetensors format: 8 bytes with the length of a JSON header, the header, then the tensors' bytes. Read without trusting any of it.
 
+import { setImmediate } from 'node:timers';
+import { isMap, isUint8Array } from '../foreign.js';
 import { createHash } from 'node:crypto';
 import { open, stat } from 'node:fs/promises';
 import { endianness } from 'node:os';
@@ -87,8 +89,8 @@ export async function encodeInTurns(tensors: ReadonlyMap<string, AnyTensor>, met
 
 /** The pieces of a file; yields the number of bytes that it has worked on since the last time. */
 function* encodePieces(tensors: ReadonlyMap<string, AnyTensor>, metadata: ReadonlyMap<string, string>): Generator<number, Uint8Array[]> {
-  if (!(tensors instanceof Map)) throw new ArgumentError(expected('a Map of tensors by name', 'tensors', tensors));
-  if (!(metadata instanceof Map)) throw new ArgumentError(expected('a Map of texts by key', 'metadata', metadata));
+  if (!isMap(tensors)) throw new ArgumentError(expected('a Map of tensors by name', 'tensors', tensors));
+  if (!isMap(metadata)) throw new ArgumentError(expected('a Map of texts by key', 'metadata', metadata));
   const names = [...tensors.keys()];
   for (const name of names) {
     checkName(name, 'tensors');
@@ -142,7 +144,7 @@ function* encodePieces(tensors: ReadonlyMap<string, AnyTensor>, metadata: Readon
  */
 export function decodeSafetensors(bytes: Uint8Array, options: SafetensorsOptions = {}): Safetensors {
   const { verify, name } = checkReadOptions(options, 'bytes');
-  if (!(bytes instanceof Uint8Array)) throw new ArgumentError(expected('a Uint8Array', 'bytes', bytes));
+  if (!isUint8Array(bytes)) throw new ArgumentError(expected('a Uint8Array', 'bytes', bytes));
   const headerEnd = 8 + headerLengthOf(bytes.subarray(0, 8), bytes.length, name);
   const header = readHeader(bytes.subarray(8, headerEnd), bytes.length - headerEnd, name);
   // A copy: the caller's bytes stay the caller's, and the data starts at an aligned address.

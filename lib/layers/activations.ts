@@ -4,7 +4,7 @@ import type { FloatDType } from '../dtype.js';
 import { relu, sigmoid, tanh } from '../ops/activations.js';
 import type { Tensor } from '../tensor.js';
 import { Layer } from './layer.js';
-import { registerLayer } from './registry.js';
+import { registerLayers } from './registry.js';
 
 /**
  * `max(0, x)`. Course rows A11–A13; see {@link relu}.
@@ -72,6 +72,4 @@ export class Tanh extends Layer {
   }
 }
 
-registerLayer(ReLU);
-registerLayer(Sigmoid);
-registerLayer(Tanh);
+registerLayers({ ReLU, Sigmoid, Tanh });

@@ -13,8 +13,8 @@ import {
 } from '../ops/convolution.js';
 import { Parameter } from '../parameter.js';
 import { Tensor } from '../tensor.js';
-import { Layer } from './layer.js';
-import { registerLayer } from './registry.js';
+import { type InitializerHint, Layer } from './layer.js';
+import { registerLayers } from './registry.js';
 
 /** Options that {@link Conv2d} and {@link ConvTranspose2d} share. */
 export interface ConvolutionLayerOptions {
@@ -26,7 +26,7 @@ export interface ConvolutionLayerOptions {
   groups?: number;
   /** Whether to add a bias; it is of no use before a batch normalization. Default true. */
   bias?: boolean;
-  /** First weights. Default: Xavier when tanh or sigmoid follows in a Sequential, else He (course row C23). */
+  /** First weights. Default: Xavier when tanh or sigmoid follows in a Sequential, behind norms, pooling and dropout, too, else He (course row C23). */
   init?: Initializer;
   /** First biases. Default zeros (course row A25). */
   biasInit?: Initializer;
@@ -130,7 +130,7 @@ export class Conv2d extends Layer {
   }
 
   /** @internal */
-  followedBy(hint: 'he' | 'xavier' | null): void {
+  override followedBy(hint: InitializerHint): void {
     if (!this.#chosen && hint === 'xavier') this.weight.init = new Xavier();
   }
 
@@ -234,5 +234,4 @@ export class ConvTranspose2d extends Layer {
   }
 }
 
-registerLayer(Conv2d);
-registerLayer(ConvTranspose2d);
+registerLayers({ Conv2d, ConvTranspose2d });

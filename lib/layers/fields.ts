@@ -1,5 +1,9 @@
 // How a layer finds its parameters and layers: in its fields.
 
+import { types } from 'node:util';
+import { ArgumentError, expected } from '../errors.js';
+import { isMap, isPlainObject, otherCopy } from '../foreign.js';
+
 /** The path of what stands under `name` in the layer at `path`. */
 export function join(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`;
@@ -10,12 +14,14 @@ export function collect<T>(owner: object, is: (value: unknown) => value is T): M
   const found = new Map<string, T>();
   const visit = (value: unknown, name: string): void => {
     if (is(value)) found.set(name, value);
+    // It would be left out of training in silence.
+    else if (otherCopy(value) !== null) throw new ArgumentError(expected('a value of this copy of nodegrad', name, value));
     else if (Array.isArray(value)) {
       for (let i = 0; i < value.length; i++) if (typeof value[i] === 'object') visit(value[i], `${name}.${i}`);
-    } else if (value instanceof Map) {
+    } else if (isMap(value)) {
       for (const [key, inner] of value) if (typeof key === 'string') visit(inner, `${name}.${key}`);
-    } else if (value instanceof Set) visit([...value], name);
-    else if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
+    } else if (types.isSet(value)) visit([...value], name);
+    else if (isPlainObject(value)) {
       for (const [key, inner] of Object.entries(value)) visit(inner, `${name}.${key}`);
     }
   };
@@ -35,4 +41,16 @@ export function named<L, T>(layers: ReadonlyMap<string, L>, own: (layer: L) => R
     }
   }
   return found;
+}
+
+/** Puts `after` where `before` stands among the fields of an owner, arrays and plain objects included. */
+export function replaceItem(owner: object, before: unknown, after: unknown): void {
+  const visit = (holder: object): void => {
+    for (const [key, value] of Object.entries(holder)) {
+      if (value === before) (holder as Record<string, unknown>)[key] = after;
+      else if (Array.isArray(value) || (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype))
+        visit(value);
+    }
+  };
+  visit(owner);
 }

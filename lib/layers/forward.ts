@@ -19,6 +19,8 @@ export function observeForward<R>(observer: ForwardObserver, body: () => R): R {
   }
 }
 
+type Forward = (...inputs: unknown[]) => unknown;
+
 const wrapped = new WeakSet<object>();
 const active: AnyLayer[] = [];
 
@@ -45,30 +47,45 @@ export function wrapForward(prototype: object, base: object, enter: (layer: AnyL
   for (let at = prototype; at !== base && at !== Object.prototype && at !== null; at = Object.getPrototypeOf(at) as object) {
     if (wrapped.has(at) || !Object.hasOwn(at, 'forward')) continue;
     wrapped.add(at);
-    const forward = (at as { forward: (...inputs: unknown[]) => unknown }).forward;
-    Object.defineProperty(at, 'forward', {
-      configurable: true,
-      writable: true,
-      value: function wrappedForward(this: AnyLayer, ...inputs: unknown[]): unknown {
-        if (active[active.length - 1] === this) return forward.apply(this, inputs);
-        const path = enter(this);
-        const { training } = this;
-        holdsWhile(() => this.training === training);
-        active.push(this);
-        try {
-          const output = withPath(path, () => forward.apply(this, inputs));
-          for (const observer of observers) observer(this, path, output);
-          return output;
-        } catch (error) {
-          // The innermost layer says where it happened.
-          if (path !== '' && error instanceof NodegradError && !error.message.startsWith('in layer ')) {
-            error.message = `in layer '${path}': ${error.message}`;
-          }
-          throw error;
-        } finally {
-          active.pop();
-        }
-      },
-    });
+    wrap(at, enter);
   }
+}
+
+/** The same for a `forward` that is a field of the layer, such as an arrow function. */
+export function wrapOwnForward(layer: AnyLayer, enter: (layer: AnyLayer) => string): void {
+  if (!Object.hasOwn(layer, 'forward') || wrapped.has(layer.forward)) return;
+  wrap(layer, enter, layer);
+  wrapped.add(layer.forward);
+}
+
+// `owned`: the layer whose field the function is, which an arrow function needs not be called on.
+function wrap(owner: object, enter: (layer: AnyLayer) => string, owned?: AnyLayer): void {
+  const { forward } = owner as { forward: Forward };
+  const descriptor = Object.getOwnPropertyDescriptor(owner, 'forward');
+  if (typeof forward !== 'function' || descriptor?.configurable !== true) return;
+  Object.defineProperty(owner, 'forward', {
+    configurable: true,
+    writable: true,
+    value: function wrappedForward(this: AnyLayer, ...inputs: unknown[]): unknown {
+      const layer = owned ?? this;
+      if (active[active.length - 1] === layer) return forward.apply(layer, inputs);
+      const path = enter(layer);
+      const { training, frozen } = layer;
+      holdsWhile(() => layer.training === training && layer.frozen === frozen);
+      active.push(layer);
+      try {
+        const output = withPath(path, () => forward.apply(layer, inputs));
+        for (const observer of observers) observer(layer, path, output);
+        return output;
+      } catch (error) {
+        // The innermost layer says where it happened.
+        if (path !== '' && error instanceof NodegradError && !error.message.startsWith('in layer ')) {
+          error.message = `in layer '${path}': ${error.message}`;
+        }
+        throw error;
+      } finally {
+        active.pop();
+      }
+    },
+  });
 }

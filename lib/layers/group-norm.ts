@@ -8,7 +8,8 @@ import { groupNorm } from '../ops/group_norm.js';
 import { Parameter } from '../parameter.js';
 import { Tensor, checkShape } from '../tensor.js';
 import { Layer } from './layer.js';
-import { registerLayer } from './registry.js';
+import { registerLayers } from './registry.js';
+import { keepNames } from '../names.js';
 
 /** Options of {@link LayerNorm}, {@link GroupNorm} and {@link InstanceNorm2d}. */
 export interface GroupNormOptions {
@@ -50,6 +51,10 @@ export abstract class ExampleNorm extends Layer {
     if (!(positions > 0)) throw new ShapeError(`[groupNorm] expected at least one position, received shape ${describeShape(x.shape)}`);
     const examples = x.size / (positions * channels);
     return groupNorm(x, this.weight, this.bias, { examples, positions, channels, groups, eps: this.eps });
+  }
+
+  override get initializerHint(): 'through' {
+    return 'through';
   }
 }
 
@@ -191,6 +196,6 @@ export class InstanceNorm2d extends ExampleNorm {
   }
 }
 
-registerLayer(LayerNorm);
-registerLayer(GroupNorm);
-registerLayer(InstanceNorm2d);
+registerLayers({ LayerNorm, GroupNorm, InstanceNorm2d });
+
+keepNames({ ExampleNorm });

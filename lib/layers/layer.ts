@@ -1,77 +1,37 @@
 // The base class of layers and models: parameters by declaration, paths, modes, state, and the training verbs.
 
+import { ours } from '../foreign.js';
 import type { AnyDataset } from '../data/dataset.js';
 import { type DType, type FloatDType, isFloat } from '../dtype.js';
-import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describeShape, expected } from '../errors.js';
-import { currentPath, isTracing, pathDepth, withoutGradients } from '../ops/emit.js';
+import { type ArgumentError, type DTypeError, checkChoice } from '../errors.js';
+import { currentPath, isTracing, pathDepth } from '../ops/emit.js';
 import { Buffer } from '../buffer.js';
+import { keepNames } from '../names.js';
 import { Parameter, materializeAll, setOwnerPreparation } from '../parameter.js';
 import { Random } from '../random.js';
-import { type AnyTensor, Tensor } from '../tensor.js';
+import type { AnyTensor, Tensor } from '../tensor.js';
 import { type EvaluateOptions, type PredictOptions, evaluate, predict } from '../training/evaluate.js';
 import { fit } from '../training/fit.js';
 import type { FitOptions } from '../training/fit-options.js';
 import type { History, Scores } from '../training/history.js';
 import { loadInto, save, toBytes } from '../training/save.js';
 import { betweenSteps } from '../program/driver.js';
-import { refuseBusy } from '../ops/busy.js';
 import { collect, join, named } from './fields.js';
-import { warnOfUnknown, wrapForward } from './forward.js';
-import { buildLayer, describeLayer } from './registry.js';
+import { warnOfUnknown, wrapForward, wrapOwnForward } from './forward.js';
+import { claim, modelOf, noteLayer, ownerOf, streamOf } from './lineage.js';
+import { buildModel, describeModel } from './registry.js';
+import { type LoadOptions, type LoadReport, loadState } from './state.js';
 import { type SummaryOptions, summarize } from './summary.js';
-
-/** What {@link Layer.loadStateDict} did: paths of each kind. */
-export interface LoadReport {
-  /** Parameters and buffers that were filled. */
-  matched: string[];
-  /** Parameters and buffers without a value in the source. */
-  missing: string[];
-  /** Values without a parameter or buffer. */
-  unexpected: string[];
-}
-
-/** Options of {@link Layer.loadStateDict}. */
-export interface LoadOptions {
-  /** Whether missing or unexpected names are an error. Default true. */
-  strict?: boolean;
-  /** Only values whose name begins with this are used, and it is taken off. Default ''. */
-  prefix?: string;
-}
 
 /** A layer of any input and output type. */
 // biome-ignore lint/suspicious/noExplicitAny: input and output types of a subclass may be anything.
 export type AnyLayer = Layer<any, any>;
 
-// Layers whose parameters may still be without values.
-const unprepared = new Set<WeakRef<AnyLayer>>();
+/** What an activation says of the weights before it, and what passes that on: norms, pooling, dropout, containers of such. */
+export type InitializerHint = 'he' | 'xavier' | 'through' | null;
 
-// A layer whose constructor threw, or is still running, cannot be walked: it is no parameter's model.
-function layersOf(layer: AnyLayer): Map<string, AnyLayer> {
-  try {
-    return layer.namedLayers();
-  } catch {
-    return new Map();
-  }
-}
-
-// The outermost layer that holds a parameter is its model.
-setOwnerPreparation((parameter) => {
-  let model: AnyLayer | null = null;
-  let most = 0;
-  for (const reference of unprepared) {
-    const layer = reference.deref();
-    if (layer === undefined) {
-      unprepared.delete(reference);
-      continue;
-    }
-    const layers = layersOf(layer);
-    if (layers.size > most && [...layers.values()].some((inner) => [...inner.ownParameters().values()].includes(parameter as Parameter))) {
-      model = layer;
-      most = layers.size;
-    }
-  }
-  model?.prepare();
-});
+// A parameter that is read before its model is used gets the values that it has in it.
+setOwnerPreparation((parameter) => ownerOf(parameter as Parameter)?.prepare());
 
 /**
  * Base class of everything with parameters.
@@ -91,14 +51,18 @@ setOwnerPreparation((parameter) => {
  * ```
  */
 export abstract class Layer<In = Tensor, Out = Tensor> {
+  static {
+    ours(Layer);
+  }
+
   #training = true;
+  #frozen = false;
   #path: string | null = null;
   #ready = false;
-  readonly #reference = new WeakRef(this as AnyLayer);
 
   constructor() {
     wrapForward(new.target.prototype as object, Layer.prototype, Layer.enter);
-    unprepared.add(this.#reference);
+    noteLayer(this as AnyLayer);
   }
 
   /** The layer's function. */
@@ -111,11 +75,12 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
 
   /** Place in the model, such as `2` or `encoder.0`; '' for the model itself. */
   get path(): string {
+    if (this.#path === null) (modelOf(this as AnyLayer) as Layer).#name();
     return this.#path ?? '';
   }
 
-  /** @internal Which initializer suits the layer before this activation. */
-  get initializerHint(): 'he' | 'xavier' | null {
+  /** @internal Which initializer suits the layer before this activation; `'through'` says that it is for what follows to say. */
+  get initializerHint(): InitializerHint {
     return null;
   }
 
@@ -174,33 +139,67 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   }
 
   /**
-   * Gives every parameter its path and its first values, in one slab. Happens by itself at first use.
+   * Gives every parameter of the model its path and its first values, in one slab. Happens by itself at first use. Paths are those in the
+   * outermost model, or in this layer when it is one that somebody has taken out of its model and prepares by itself.
    *
    * @internal
    */
   prepare(): void {
-    for (const layer of this.#name()) unprepared.delete(layer.#reference);
-    for (const layer of this.namedLayers().values()) layer.chooseInitializers();
+    const model = modelOf(this as AnyLayer) as Layer;
+    model.#prepareAll();
+    if (model !== (this as unknown)) this.#prepareAll();
+  }
+
+  #prepareAll(): void {
+    claim(this as AnyLayer);
+    for (const layer of this.#name()) (layer as Layer).#ready = true;
     for (const [path, parameter] of this.namedParameters()) parameter.path = path;
     materializeAll(this.parameters());
-    this.#ready = true;
   }
 
   // Gives every layer its path.
   #name(): Iterable<AnyLayer> {
     const layers = this.namedLayers();
-    for (const [path, layer] of layers) layer.#path = path;
+    for (const [path, layer] of layers) {
+      layer.#path = path;
+      wrapOwnForward(layer, Layer.enter);
+    }
     return layers.values();
+  }
+
+  /**
+   * A random generator of this layer's own, for a field: no other layer or model draws its numbers, whoever calls the layer, and checkpoints
+   * remember where it stands. Its seed is the one in force when the layer was made.
+   *
+   * @param name - Tells the generators of one layer apart.
+   * @throws {@link ArgumentError} when the layer has a generator of that name.
+   * @example
+   * ```ts
+   * import { Layer, type Tensor, dropout } from 'nodegrad';
+   * class Forgetful extends Layer {
+   *   readonly masks = this.stream('masks');
+   *   forward(x: Tensor): Tensor {
+   *     return this.training ? dropout(x, 0.1, { random: this.masks }) : x;
+   *   }
+   * }
+   * ```
+   */
+  protected stream(name: string): Random {
+    return streamOf(this as AnyLayer, name);
   }
 
   /** @internal Called before values are drawn: containers tell layers which activation follows. */
   chooseInitializers(): void {}
 
+  /** @internal Hears which initializer suits what follows. */
+  followedBy(_hint: InitializerHint): void {}
+
   /** @internal The path prefix and preparation of an outermost forward. */
   static enter(layer: AnyLayer): string {
     if (pathDepth() === 0 && !layer.#ready) {
-      if (isTracing()) layer.#name();
-      else layer.prepare();
+      const model = modelOf(layer);
+      if (isTracing()) model.#name();
+      else model.#prepareAll();
     }
     if (layer.#path === null) warnOfUnknown(layer);
     return layer.#path ?? currentPath();
@@ -217,16 +216,33 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     return this.train(false);
   }
 
-  /** Takes the parameters out of training: they get no gradient and no update. */
+  /**
+   * Takes this layer and all inside it out of training, whatever {@link train} says: parameters get no gradient and no update, and
+   * normalizations use their running statistics without moving them. A layer of your own with state of its own looks at {@link frozen}.
+   */
   freeze(): this {
-    for (const parameter of this.parameters()) parameter.requiresGrad = false;
+    return this.#setFrozen(true);
+  }
+
+  /** Takes them into training again. */
+  unfreeze(): this {
+    return this.#setFrozen(false);
+  }
+
+  #setFrozen(frozen: boolean): this {
+    for (const layer of this.namedLayers().values()) layer.#frozen = frozen;
+    for (const parameter of this.parameters()) parameter.requiresGrad = !frozen;
     return this;
   }
 
-  /** Takes the parameters into training again. */
-  unfreeze(): this {
-    for (const parameter of this.parameters()) parameter.requiresGrad = true;
-    return this;
+  /** Whether {@link freeze} has taken the layer out of training: its state is to stay as it is, also in training mode. */
+  get frozen(): boolean {
+    return this.#frozen;
+  }
+
+  /** @internal For this layer alone: a resumed run has the layers frozen that were. */
+  set frozen(frozen: boolean) {
+    this.#frozen = frozen;
   }
 
   /** Converts all parameters, and buffers of floats, to float32 or float64; make optimizers afterwards. */
@@ -244,59 +260,16 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   }
 
   /**
-   * Copies values into the parameters and buffers of the same path. Nothing changes when anything does not fit.
+   * Copies values into the parameters and buffers of the same path; what stands in several places may come under any of its paths. Nothing
+   * changes when anything does not fit.
    *
    * @throws {@link ShapeError} or {@link DTypeError} when a value does not fit, {@link ArgumentError} for missing or unexpected names
    *   with `strict`.
    */
   loadStateDict(state: Map<string, AnyTensor> | Record<string, AnyTensor>, options: LoadOptions = {}): LoadReport {
-    checkOptions(options, 'options', ['strict', 'prefix']);
-    if (typeof state !== 'object' || state === null) throw new ArgumentError(expected('a map of tensors by path', 'state', state));
-    const prefix: unknown = options.prefix ?? '';
-    if (typeof prefix !== 'string') throw new ArgumentError(expected('a string', 'options.prefix', prefix));
-    const source = new Map<string, AnyTensor>();
-    for (const [name, value] of state instanceof Map ? state : Object.entries(state)) {
-      if (typeof name === 'string' && name.startsWith(prefix)) source.set(name.slice(prefix.length), Tensor.check(value, name));
-    }
-    const places = this.namedState();
-    const report: LoadReport = { matched: [], missing: [], unexpected: [...source.keys()].filter((name) => !places.has(name)) };
-    for (const [path, place] of places) {
-      const value = source.get(path);
-      if (value === undefined) {
-        report.missing.push(path);
-        continue;
-      }
-      if (value.shape.length !== place.shape.length || value.shape.some((dimension, d) => dimension !== place.shape[d])) {
-        throw new ShapeError(
-          `'${path}' expects shape ${describeShape(place.shape)}, received ${describeShape(value.shape)}. Weights of Linear are [in, out]`,
-        );
-      }
-      if (isFloat(value.dtype) !== isFloat(place.dtype)) throw new DTypeError(`'${path}' expects ${place.dtype}, received ${value.dtype}`);
-      report.matched.push(path);
-    }
-    if ((options.strict ?? true) && report.missing.length + report.unexpected.length > 0) {
-      const list = (names: string[]): string =>
-        names.length > 6 ? `${names.slice(0, 6).join(', ')} and ${names.length - 6} more` : names.join(', ');
-      throw new ArgumentError(
-        `the state does not fit the model: missing ${list(report.missing) || 'nothing'}; unexpected ${list(report.unexpected) || 'nothing'}. { strict: false } takes what matches`,
-      );
-    }
-    if (!this.#ready) this.prepare();
-    refuseBusy(
-      'loadStateDict',
-      report.matched.map((path) => (places.get(path) as AnyTensor).data),
-      report.matched.length,
-    );
-    // All values first: one that cannot be read must leave everything as it was.
-    const values = report.matched.map((path) => {
-      const place = places.get(path) as AnyTensor;
-      const value: AnyTensor = withoutGradients(() => (source.get(path) as AnyTensor).to(place.dtype as DType));
-      if (value.data.length !== place.size)
-        throw new ArgumentError(`the value of '${path}' has lost its memory: its ArrayBuffer was transferred`);
-      return [place, value] as const;
+    return loadState(this as AnyLayer, state, options, () => {
+      if (!this.#ready) this.prepare();
     });
-    for (const [place, value] of values) place.data.set(value.data as Float32Array);
-    return report;
   }
 
   /** Number of trained scalars. */
@@ -391,7 +364,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   }
 
   #copy(): this {
-    const twin = buildLayer(describeLayer(this as AnyLayer)) as unknown as this;
+    const twin = buildModel(describeModel(this as AnyLayer)) as unknown as this;
     twin.prepare();
     const originals = this.namedState();
     for (const [path, copy] of twin.namedState()) {
@@ -401,7 +374,13 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
       copy.requiresGrad = original.requiresGrad;
     }
     const layers = this.namedLayers();
-    for (const [path, layer] of twin.namedLayers()) (layer as Layer).#training = (layers.get(path) as Layer).#training;
+    for (const [path, layer] of twin.namedLayers()) {
+      const original = layers.get(path) as Layer;
+      (layer as Layer).#training = original.#training;
+      (layer as Layer).#frozen = original.#frozen;
+    }
     return twin;
   }
 }
+
+keepNames({ Layer });

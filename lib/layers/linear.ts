@@ -7,14 +7,14 @@ import { checkFeatures, linear, matmul } from '../ops/matmul.js';
 import { reshape } from '../ops/shape.js';
 import { Parameter } from '../parameter.js';
 import { Tensor } from '../tensor.js';
-import { Layer } from './layer.js';
-import { registerLayer } from './registry.js';
+import { type InitializerHint, Layer } from './layer.js';
+import { registerLayers } from './registry.js';
 
 /** Options of {@link Linear}. */
 export interface LinearOptions {
   /** Whether to add a bias. Default true. */
   bias?: boolean;
-  /** First weights. Default: Xavier when tanh or sigmoid follows in a Sequential, else He (course row C23). */
+  /** First weights. Default: Xavier when tanh or sigmoid follows in a Sequential, behind norms, pooling and dropout, too, else He (course row C23). */
   init?: Initializer;
   /** First biases. Default zeros (course row A25). */
   biasInit?: Initializer;
@@ -73,7 +73,7 @@ export class Linear extends Layer {
   }
 
   /** @internal */
-  followedBy(hint: 'he' | 'xavier' | null): void {
+  override followedBy(hint: InitializerHint): void {
     if (!this.#chosen && hint === 'xavier') this.weight.init = new Xavier();
   }
 
@@ -87,4 +87,4 @@ export class Linear extends Layer {
   }
 }
 
-registerLayer(Linear);
+registerLayers({ Linear });

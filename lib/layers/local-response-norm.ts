@@ -4,7 +4,7 @@ import type { FloatDType } from '../dtype.js';
 import { type LocalResponseNormOptions, type Response, checkResponse, localResponseNorm } from '../ops/local_response_norm.js';
 import type { Tensor } from '../tensor.js';
 import { Layer } from './layer.js';
-import { registerLayer } from './registry.js';
+import { registerLayers } from './registry.js';
 
 /**
  * Divides each channel by a power of the squares of its neighbours; see {@link localResponseNorm}.
@@ -31,8 +31,11 @@ export class LocalResponseNorm extends Layer {
     const { size, ...options } = this.#response;
     return localResponseNorm(x, size, options);
   }
+  override get initializerHint(): 'through' {
+    return 'through';
+  }
   override config(): unknown {
-    return this.#response;
+    return { ...this.#response };
   }
   /** The layer that `config()` describes. */
   static fromConfig({ size, ...options }: LocalResponseNormOptions & { size: number }): LocalResponseNorm {
@@ -40,4 +43,4 @@ export class LocalResponseNorm extends Layer {
   }
 }
 
-registerLayer(LocalResponseNorm);
+registerLayers({ LocalResponseNorm });

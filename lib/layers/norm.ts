@@ -9,7 +9,8 @@ import { writeState } from '../ops/state.js';
 import { Parameter } from '../parameter.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { Layer } from './layer.js';
-import { registerLayer } from './registry.js';
+import { registerLayers } from './registry.js';
+import { keepNames } from '../names.js';
 
 /** Options of {@link BatchNorm1d} and {@link BatchNorm2d}. */
 export interface BatchNormOptions {
@@ -84,7 +85,7 @@ export abstract class BatchNorm extends Layer {
       );
     }
     const running = this.#running();
-    if (!this.training && running !== null) {
+    if ((!this.training || this.frozen) && running !== null) {
       const { eps } = this;
       return batchNorm(input, [running.mean, running.variance], this.weight, this.bias, { eps, ofInput: false });
     }
@@ -104,6 +105,9 @@ export abstract class BatchNorm extends Layer {
     return mean === null || variance === null || batches === null ? null : { mean, variance, batches };
   }
 
+  override get initializerHint(): 'through' {
+    return 'through';
+  }
   override config(): unknown {
     const { features, eps, momentum } = this;
     return { features, eps, momentum, affine: this.weight !== null, trackRunningStats: this.runningMean !== null } satisfies Config;
@@ -114,7 +118,8 @@ export abstract class BatchNorm extends Layer {
  * `y = γ·(x − mean) / √(variance + eps) + β` per feature: [N, C], or [N, L, C] with the mean over N and L.
  *
  * In training, mean and variance (divided by n) are those of the batch, the gradient goes through them, and running averages of the mean
- * and the unbiased variance follow: `running ← (1 − momentum)·running + momentum·value`. In evaluation the running averages are used.
+ * and the unbiased variance follow: `running ← (1 − momentum)·running + momentum·value`. In evaluation, and after {@link Layer.freeze}, the
+ * running averages are used and stay as they are.
  * γ = √(variance + eps) and β = mean give x back; trained networks do not go back all the way, and γ and β decide how far an activation
  * behind them saturates. The noise of the batch regularizes, so that there is less need of dropout. Small batches give less accurate
  * statistics; recurrent networks want {@link LayerNorm}. Ioffe & Szegedy 2015; course rows D01–D26.
@@ -154,5 +159,6 @@ export class BatchNorm2d extends BatchNorm {
   }
 }
 
-registerLayer(BatchNorm1d);
-registerLayer(BatchNorm2d);
+registerLayers({ BatchNorm1d, BatchNorm2d });
+
+keepNames({ BatchNorm });

@@ -16,7 +16,7 @@ import {
 } from '../ops/pooling.js';
 import type { Tensor } from '../tensor.js';
 import { Layer } from './layer.js';
-import { registerLayer } from './registry.js';
+import { registerLayers } from './registry.js';
 
 /**
  * The maximum of each window; see {@link maxPool2d}.
@@ -44,8 +44,11 @@ export class MaxPool2d extends Layer {
     const { kernel, ...options } = this.pooling;
     return maxPool2d(x, kernel, options);
   }
+  override get initializerHint(): 'through' {
+    return 'through';
+  }
   override config(): unknown {
-    return this.pooling;
+    return { ...this.pooling };
   }
   /** The layer that `config()` describes. */
   static fromConfig({ kernel, ...options }: Pooling): MaxPool2d {
@@ -81,6 +84,9 @@ export class AvgPool2d extends Layer {
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
     return avgPool2d(x, this.kernel, this.#options);
   }
+  override get initializerHint(): 'through' {
+    return 'through';
+  }
   override config(): unknown {
     return { kernel: this.kernel, ...this.#options };
   }
@@ -115,6 +121,9 @@ export class AdaptiveAvgPool2d extends Layer {
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
     return adaptiveAvgPool2d(x, this.out);
   }
+  override get initializerHint(): 'through' {
+    return 'through';
+  }
   override config(): unknown {
     return { out: this.out };
   }
@@ -137,6 +146,9 @@ export class GlobalAvgPool2d extends Layer {
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
     return globalAvgPool2d(x);
   }
+  override get initializerHint(): 'through' {
+    return 'through';
+  }
   /** The layer that `config()` describes. */
   static fromConfig(): GlobalAvgPool2d {
     return new GlobalAvgPool2d();
@@ -156,10 +168,13 @@ export class GlobalMaxPool2d extends Layer {
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
     return globalMaxPool2d(x);
   }
+  override get initializerHint(): 'through' {
+    return 'through';
+  }
   /** The layer that `config()` describes. */
   static fromConfig(): GlobalMaxPool2d {
     return new GlobalMaxPool2d();
   }
 }
 
-for (const layer of [MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, GlobalAvgPool2d, GlobalMaxPool2d]) registerLayer(layer as never);
+registerLayers({ MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, GlobalAvgPool2d, GlobalMaxPool2d });

@@ -1,31 +1,43 @@
-// Architecture as data: layer classes by name, for save, load and clone.
+// Architecture as data: layer classes by name, for save, load and clone. A layer that stands in several places is one layer again.
 
-import { ArgumentError, expected } from '../errors.js';
+import { ArgumentError, describeShape, expected } from '../errors.js';
+import { keepNames } from '../names.js';
+import type { AnyTensor } from '../tensor.js';
+import { join, replaceItem } from './fields.js';
 import type { AnyLayer } from './layer.js';
+import { furtherPaths, itemsOf } from './state.js';
 
-/** A layer's class and constructor arguments as JSON. */
-export interface LayerDescription {
-  /** Name of the class. */
+/** A layer's class and constructor arguments as JSON, or the layer that stands in this place, too. */
+export type LayerDescription = DescribedLayer | { readonly same: number };
+
+interface DescribedLayer {
+  /** Name that the class is registered under. */
   type: string;
   /** What its `config()` gave. */
   config: unknown;
+  /** Number of a layer that stands in several places. */
+  id?: number;
 }
+
+/** A model as JSON: its outermost layer, and parameters and buffers of several layers by their paths. */
+export type ModelDescription = LayerDescription & { tied?: Record<string, string> };
 
 /** A layer class that can be built from its description; see {@link registerLayer}. */
 export type LayerConstructor = {
-  /** Name of the class. */
-  readonly name: string;
   /** Builds a layer from what `config()` of another gave. */
   fromConfig(config: never): AnyLayer;
 };
 
-const registry = new Map<string, LayerConstructor>();
+const classes = new Map<string, LayerConstructor>();
+const names = new Map<unknown, string>();
 
 /**
- * Makes a class of your own known to `save`, `load` and `clone`: it needs `config()`, which gives its constructor arguments as JSON, and
- * a static `fromConfig(config)`.
+ * Makes a class of your own known to `save`, `load` and `clone`, under a name that stands in files: it needs `config()`, which gives its
+ * constructor arguments as JSON, and a static `fromConfig(config)`. The name is given as a text because bundlers rename classes.
  *
- * @throws {@link ArgumentError} when the class lacks `fromConfig` or its name is taken.
+ * @param type - The class.
+ * @param name - Its name in files, summaries and logs.
+ * @throws {@link ArgumentError} when the class lacks `fromConfig`, or the name is missing or taken.
  * @example
  * ```ts
  * import { Layer, Tensor, registerLayer } from 'nodegrad';
@@ -43,37 +55,126 @@ const registry = new Map<string, LayerConstructor>();
  *     return new Scale(config.factor);
  *   }
  * }
- * registerLayer(Scale);
+ * registerLayer(Scale, 'Scale');
  * ```
  */
-export function registerLayer(type: LayerConstructor): void {
+export function registerLayer(type: LayerConstructor, name: string): void {
   const candidate = type as unknown;
   if (typeof candidate !== 'function' || typeof (candidate as { fromConfig?: unknown }).fromConfig !== 'function') {
     throw new ArgumentError(expected('a class with a static fromConfig()', 'type', candidate));
   }
-  const taken = registry.get(type.name);
-  if (taken !== undefined && taken !== type) throw new ArgumentError(`another layer class is already registered under the name '${type.name}'`);
-  registry.set(type.name, type);
-}
-
-/** @internal The architecture of a layer as JSON. */
-export function describeLayer(layer: AnyLayer): LayerDescription {
-  const type = layer.constructor.name;
-  if (!registry.has(type)) {
+  if (typeof name !== 'string' || name === '') {
+    const own = candidate.name;
     throw new ArgumentError(
-      `layer class '${type}' cannot be described: give it config() and static fromConfig(), and call registerLayer(${type})`,
+      expected(
+        'the name that the class has in files',
+        'name',
+        name,
+        `Bundlers rename classes, so give it as a text: registerLayer(${own}, '${own}')`,
+      ),
     );
   }
-  return { type, config: layer.config() ?? {} };
+  if ((classes.get(name) ?? type) !== type) throw new ArgumentError(`another layer class is already registered under the name '${name}'`);
+  if ((names.get(type) ?? name) !== name) throw new ArgumentError(`this class is already registered under the name '${names.get(type)}'`);
+  classes.set(name, type);
+  names.set(type, name);
+  keepNames({ [name]: type });
 }
 
-/** @internal Builds the layer that a description names. */
+/** @internal {@link registerLayer} for several: `registerLayers({ ReLU, Tanh })`. */
+export function registerLayers(types: Readonly<Record<string, unknown>>): void {
+  for (const [name, type] of Object.entries(types)) registerLayer(type as LayerConstructor, name);
+}
+
+// ---- describe ----
+
+// The layers of the model that is being described.
+let described: Map<AnyLayer, DescribedLayer> | null = null;
+let shared = 0;
+
+/** @internal The architecture of a layer as JSON, within {@link describeModel}. */
+export function describeLayer(layer: AnyLayer): LayerDescription {
+  if (described === null) return describeModel(layer);
+  const before = described.get(layer);
+  if (before !== undefined) {
+    before.id ??= shared++;
+    return { same: before.id };
+  }
+  const type = names.get(layer.constructor);
+  if (type === undefined) {
+    const { name } = layer.constructor;
+    throw new ArgumentError(
+      `layer class '${name}' cannot be described: give it config() and static fromConfig(), and call registerLayer(${name}, '${name}')`,
+    );
+  }
+  const description: DescribedLayer = { type, config: {} };
+  described.set(layer, description);
+  description.config = layer.config() ?? {};
+  return description;
+}
+
+/** @internal The architecture of a model as JSON. */
+export function describeModel(model: AnyLayer): ModelDescription {
+  const before = [described, shared] as const;
+  [described, shared] = [new Map(), 0];
+  try {
+    const description = describeLayer(model);
+    const tied = furtherPaths(model, model.namedLayers());
+    return tied.size === 0 ? description : { ...description, tied: Object.fromEntries(tied) };
+  } finally {
+    [described, shared] = before;
+  }
+}
+
+// ---- build ----
+
+// The layers with a number of the model that is being built; null while one of them is.
+let built: Map<number, AnyLayer | null> | null = null;
+
+/** @internal Builds the layer that a description names, within {@link buildModel}. */
 export function buildLayer(description: unknown): AnyLayer {
+  if (built === null) return buildModel(description);
   if (typeof description !== 'object' || description === null)
     throw new ArgumentError(expected('a layer description', 'description', description));
-  const { type, config } = description as LayerDescription;
-  const known = typeof type === 'string' ? registry.get(type) : undefined;
+  const { type, config, id, same } = description as Partial<DescribedLayer> & { same?: number };
+  if (same !== undefined) {
+    const layer = built.get(same);
+    if (layer == null) throw new ArgumentError(`the architecture refers to layer ${String(same).slice(0, 20)}, which is not there before`);
+    return layer;
+  }
+  const known = typeof type === 'string' ? classes.get(type) : undefined;
   if (known === undefined)
     throw new ArgumentError(`unknown layer class ${JSON.stringify(String(type).slice(0, 60))}: call registerLayer() for it first`);
-  return known.fromConfig(config as never);
+  if (id !== undefined) built.set(id, null);
+  const layer = known.fromConfig(config as never);
+  if (id !== undefined) built.set(id, layer);
+  return layer;
+}
+
+/** @internal Builds the model that a description names. */
+export function buildModel(description: unknown): AnyLayer {
+  const before = built;
+  built = new Map();
+  try {
+    const model = buildLayer(description);
+    const { tied } = description as ModelDescription;
+    if (typeof tied === 'object' && tied !== null) for (const [path, known] of Object.entries(tied)) tie(model, path, known);
+    return model;
+  } finally {
+    built = before;
+  }
+}
+
+// Puts the item that is known by one path in another place, too.
+function tie(model: AnyLayer, path: string, known: string): void {
+  const layers = [...model.namedLayers()].map(([at, layer]) => [at, layer, itemsOf(layer)] as const);
+  const find = (wanted: string): readonly [AnyLayer, AnyTensor] | undefined => {
+    for (const [at, layer, items] of layers) for (const [name, item] of items) if (join(at, name) === wanted) return [layer, item];
+    return undefined;
+  };
+  const [from, to] = [find(path), find(known)];
+  if (from === undefined || to === undefined || describeShape(from[1].shape) !== describeShape(to[1].shape)) {
+    throw new ArgumentError(`the architecture ties '${path}' to '${known}', and has no two values of one shape there`);
+  }
+  if (from[1] !== to[1]) replaceItem(from[0], from[1], to[1]);
 }

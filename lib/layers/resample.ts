@@ -14,7 +14,7 @@ import {
 } from '../ops/resample.js';
 import type { Tensor } from '../tensor.js';
 import { Layer } from './layer.js';
-import { registerLayer } from './registry.js';
+import { registerLayers } from './registry.js';
 
 /**
  * Puts a frame around images; see {@link pad2d}.
@@ -41,8 +41,11 @@ export class Pad2d extends Layer {
     const { padding, ...options } = this.#frame;
     return pad2d(x, padding, options);
   }
+  override get initializerHint(): 'through' {
+    return 'through';
+  }
   override config(): unknown {
-    return this.#frame;
+    return { ...this.#frame };
   }
   /** The layer that `config()` describes. */
   static fromConfig({ padding, ...options }: Pad2dOptions & { padding: Exclude<Padding2d, string> }): Pad2d {
@@ -71,8 +74,11 @@ export class Upsample extends Layer {
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
     return upsample2d(x, this.#upsampling);
   }
+  override get initializerHint(): 'through' {
+    return 'through';
+  }
   override config(): unknown {
-    return this.#upsampling;
+    return { ...this.#upsampling };
   }
   /** The layer that `config()` describes. */
   static fromConfig(options: Upsample2dOptions): Upsample {
@@ -80,5 +86,4 @@ export class Upsample extends Layer {
   }
 }
 
-registerLayer(Pad2d as never);
-registerLayer(Upsample as never);
+registerLayers({ Pad2d, Upsample });

@@ -3,12 +3,9 @@
 import { ArgumentError, checkList, checkOptions, expected } from '../errors.js';
 import { type Tensor, checkShape } from '../tensor.js';
 import { checkLayer } from './check.js';
-import { type AnyLayer, Layer } from './layer.js';
-import { type LayerDescription, buildLayer, describeLayer, registerLayer } from './registry.js';
-import { Conv2d } from './convolution.js';
-import { Linear } from './linear.js';
-import { BatchNorm } from './norm.js';
-import { Dropout, Flatten } from './shape.js';
+import { hintOf, passHints } from './hints.js';
+import { type AnyLayer, type InitializerHint, Layer } from './layer.js';
+import { type LayerDescription, buildLayer, describeLayer, registerLayers } from './registry.js';
 
 /** Options of {@link Sequential}. */
 export interface SequentialOptions {
@@ -50,12 +47,16 @@ export class Sequential extends Layer {
     return new Map(this.layers.map((layer, i) => [String(i), layer]));
   }
 
+  override get initializerHint(): InitializerHint {
+    return hintOf(this.layers);
+  }
+
+  override followedBy(hint: InitializerHint): void {
+    passHints(this.layers, hint);
+  }
+
   override chooseInitializers(): void {
-    this.layers.forEach((layer, i) => {
-      if (!(layer instanceof Linear || layer instanceof Conv2d)) return;
-      const next = this.layers.slice(i + 1).find((item) => !(item instanceof Flatten || item instanceof Dropout || item instanceof BatchNorm));
-      layer.followedBy(next?.initializerHint ?? null);
-    });
+    passHints(this.layers, null);
   }
 
   override config(): unknown {
@@ -68,4 +69,4 @@ export class Sequential extends Layer {
   }
 }
 
-registerLayer(Sequential);
+registerLayers({ Sequential });

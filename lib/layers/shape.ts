@@ -4,10 +4,9 @@ import type { DType, FloatDType } from '../dtype.js';
 import { ShapeError, checkNumber } from '../errors.js';
 import { sizeOf } from '../ops/emit.js';
 import { dropout } from '../ops/random.js';
-import { Random, getSeed } from '../random.js';
 import { Tensor } from '../tensor.js';
 import { Layer } from './layer.js';
-import { registerLayer } from './registry.js';
+import { registerLayers } from './registry.js';
 
 /**
  * Views each example as one row: [N, …] → [N, features].
@@ -24,6 +23,9 @@ export class Flatten extends Layer<Tensor<DType>, Tensor<DType>> {
     if (input.shape.length === 0) throw new ShapeError('[flatten] expected a batch dimension, received a rank-0 tensor');
     return input.reshape([input.shape[0], sizeOf(input.shape.slice(1))]);
   }
+  override get initializerHint(): 'through' {
+    return 'through';
+  }
   /** The layer that `config()` describes. */
   static fromConfig(): Flatten {
     return new Flatten();
@@ -33,7 +35,7 @@ export class Flatten extends Layer<Tensor<DType>, Tensor<DType>> {
 /**
  * In training, zeroes each element with probability `p` and scales the others by `1/(1−p)`; in evaluation, does nothing.
  *
- * Each layer draws from a stream of its own, keyed by (seed, path); the mask is regenerated in backward from its counter. Course rows
+ * Each layer draws from a stream of its own, whoever calls it, and goes on in it from call to call; the mask is regenerated in backward from its counter. Course rows
  * F06–F08, P16: `p` is the probability of DROPPING.
  *
  * @example
@@ -45,7 +47,8 @@ export class Flatten extends Layer<Tensor<DType>, Tensor<DType>> {
 export class Dropout extends Layer {
   /** Probability of dropping. */
   readonly p: number;
-  #random: Random | null = null;
+  /** @internal The stream of masks. */
+  readonly masks = this.stream('dropout');
 
   /** @param p - Probability of dropping, from 0 to 1. Default 0.5. */
   constructor(p = 0.5) {
@@ -53,21 +56,14 @@ export class Dropout extends Layer {
     this.p = checkNumber(p, 'p', 0, 1);
   }
 
-  /** @internal The stream of masks. */
-  get random(): Random {
-    this.#random ??= new Random(getSeed(), `dropout:${this.path}`);
-    return this.#random;
-  }
-
-  override ownRandoms(): Map<string, Random> {
-    return new Map([['masks', this.random]]);
-  }
-
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
     if (!this.training || this.p === 0) return Tensor.check(x, 'x') as Tensor<D>;
-    return dropout(x, this.p, { random: this.random });
+    return dropout(x, this.p, { random: this.masks });
   }
 
+  override get initializerHint(): 'through' {
+    return 'through';
+  }
   override config(): unknown {
     return { p: this.p };
   }
@@ -77,5 +73,4 @@ export class Dropout extends Layer {
   }
 }
 
-registerLayer(Flatten as never);
-registerLayer(Dropout);
+registerLayers({ Flatten, Dropout });

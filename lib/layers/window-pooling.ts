@@ -4,10 +4,9 @@ import type { FloatDType } from '../dtype.js';
 import { checkOptions } from '../errors.js';
 import { type Size2d, checkSize2d } from '../ops/convolution.js';
 import { type Fractional, type FractionalPoolOptions, adaptiveMaxPool2d, checkFractional, fractionalMaxPool2d } from '../ops/window_pooling.js';
-import { Random, getSeed } from '../random.js';
 import type { Tensor } from '../tensor.js';
 import { Layer } from './layer.js';
-import { registerLayer } from './registry.js';
+import { registerLayers } from './registry.js';
 
 /**
  * Maxima of a given number of windows; see {@link adaptiveMaxPool2d}.
@@ -34,6 +33,9 @@ export class AdaptiveMaxPool2d extends Layer {
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
     return adaptiveMaxPool2d(x, this.out);
   }
+  override get initializerHint(): 'through' {
+    return 'through';
+  }
   override config(): unknown {
     return { out: this.out };
   }
@@ -47,7 +49,7 @@ export class AdaptiveMaxPool2d extends Layer {
  * Maxima of windows that are drawn anew for each image and step in training; in evaluation their sequence is `'fixed'`, so that an image
  * has one result. See {@link fractionalMaxPool2d}.
  *
- * Each layer draws from a stream of its own, keyed by (seed, path). Course row F10.
+ * Each layer draws from a stream of its own, whoever calls it. Course row F10.
  *
  * @example
  * ```ts
@@ -57,7 +59,8 @@ export class AdaptiveMaxPool2d extends Layer {
  */
 export class FractionalMaxPool2d extends Layer {
   readonly #fractional: Fractional;
-  #random: Random | null = null;
+  /** @internal The stream of windows. */
+  readonly windows = this.stream('fractional');
 
   /**
    * @param out - Number of windows, below the rows and columns of the images.
@@ -68,22 +71,15 @@ export class FractionalMaxPool2d extends Layer {
     this.#fractional = checkFractional(out, checkOptions(options, 'options', ['sequence', 'overlapping']));
   }
 
-  /** @internal The stream of windows. */
-  get random(): Random {
-    this.#random ??= new Random(getSeed(), `fractional:${this.path}`);
-    return this.#random;
-  }
-
-  override ownRandoms(): Map<string, Random> {
-    return new Map([['windows', this.random]]);
-  }
-
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
     const { out, sequence, overlapping } = this.#fractional;
-    return fractionalMaxPool2d(x, out, { sequence: this.training ? sequence : 'fixed', overlapping, random: this.random });
+    return fractionalMaxPool2d(x, out, { sequence: this.training ? sequence : 'fixed', overlapping, random: this.windows });
+  }
+  override get initializerHint(): 'through' {
+    return 'through';
   }
   override config(): unknown {
-    return this.#fractional;
+    return { ...this.#fractional };
   }
   /** The layer that `config()` describes. */
   static fromConfig({ out, ...options }: FractionalPoolOptions & { out: Size2d }): FractionalMaxPool2d {
@@ -91,5 +87,4 @@ export class FractionalMaxPool2d extends Layer {
   }
 }
 
-registerLayer(AdaptiveMaxPool2d as never);
-registerLayer(FractionalMaxPool2d as never);
+registerLayers({ AdaptiveMaxPool2d, FractionalMaxPool2d });

@@ -1,12 +1,14 @@
 // Losses: one number from predictions and targets.
 
+import { ours } from '../foreign.js';
 import type { FloatDType } from '../dtype.js';
-import { ShapeError, checkNumber, checkOptions, describeShape } from '../errors.js';
+import { ShapeError, called, checkNumber, checkOptions, describeShape } from '../errors.js';
 import { sameShape } from '../ops/broadcast.js';
 import { log, mul, sub } from '../ops/elementwise.js';
 import { reshapeHint } from '../ops/hints.js';
 import { type CrossEntropyOptions, type Reduction, checkReduction, crossEntropy, reduceLoss } from '../ops/softmax.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
+import { keepNames } from '../names.js';
 
 /**
  * Base class of losses: a rank-0 tensor to call `backward()` on.
@@ -23,6 +25,10 @@ import { type AnyTensor, Tensor } from '../tensor.js';
  * ```
  */
 export abstract class Loss {
+  static {
+    ours(Loss);
+  }
+
   /** The loss of a batch. */
   abstract forward(prediction: AnyTensor, target: AnyTensor): AnyTensor;
 
@@ -105,8 +111,10 @@ export function mseLoss<D extends FloatDType>(prediction: Tensor<D>, target: Ten
   checkOptions(options, 'options', ['reduction']);
   const reduction = checkReduction(options.reduction ?? 'mean');
   requireSameShape('mseLoss', x, y);
-  const difference = sub(x, y);
-  return reduceLoss(mul(difference, difference), reduction);
+  return called('mseLoss', () => {
+    const difference = sub(x, y);
+    return reduceLoss(mul(difference, difference), reduction);
+  });
 }
 
 /**
@@ -132,3 +140,5 @@ export class MSELoss extends Loss {
     return mseLoss(prediction, target, { reduction: this.reduction });
   }
 }
+
+keepNames({ Loss, CrossEntropyLoss, MSELoss });

@@ -1,9 +1,11 @@
 // Metrics: what a person reads beside the loss, gathered over batches.
 
+import { ours } from '../foreign.js';
 import { ArgumentError, ShapeError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
 import { sameShape } from '../ops/broadcast.js';
 import { classTargetHint, twoOutputs } from '../ops/hints.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
+import { keepNames } from '../names.js';
 
 /**
  * Base class of metrics: `update` with each batch, then `result`.
@@ -27,6 +29,10 @@ import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
  * ```
  */
 export abstract class Metric {
+  static {
+    ours(Metric);
+  }
+
   /** Key in histories and logs. */
   abstract readonly name: string;
   /** Takes in a batch. */
@@ -148,3 +154,5 @@ export class Accuracy extends Metric {
     this.#seen = count;
   }
 }
+
+keepNames({ Metric, Accuracy });

@@ -8,7 +8,7 @@ import type { AnyLayer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import { LocalResponseNorm } from '../layers/local-response-norm.js';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../layers/pooling.js';
-import { registerLayer } from '../layers/registry.js';
+import { registerLayers } from '../layers/registry.js';
 import { Sequential } from '../layers/sequential.js';
 import { Dropout, Flatten } from '../layers/shape.js';
 import type { Tensor } from '../tensor.js';
@@ -137,4 +137,4 @@ export function alexnet(options: AlexNetOptions = {}): AlexNet {
   return new AlexNet(options);
 }
 
-registerLayer(AlexNet);
+registerLayers({ AlexNet });

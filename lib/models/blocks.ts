@@ -4,18 +4,20 @@ import { ArgumentError, ShapeError, checkChoice, checkInteger, checkObject, expe
 import { Zeros } from '../initializers/initializer.js';
 import { checkLayer } from '../layers/check.js';
 import type { Conv2d } from '../layers/convolution.js';
-import { type AnyLayer, Layer } from '../layers/layer.js';
+import { hintOf, passHints } from '../layers/hints.js';
+import { type AnyLayer, type InitializerHint, Layer } from '../layers/layer.js';
 import { BatchNorm2d } from '../layers/norm.js';
-import { type LayerDescription, buildLayer, describeLayer, registerLayer } from '../layers/registry.js';
+import { type LayerDescription, buildLayer, describeLayer, registerLayers } from '../layers/registry.js';
 import { Sequential } from '../layers/sequential.js';
 import { Dropout } from '../layers/shape.js';
 import { addRelu, relu } from '../ops/activations.js';
 import { avgPool2d } from '../ops/pooling.js';
 import { drawBit } from '../ops/random.js';
 import { choose } from '../ops/sometimes.js';
-import { Random, getSeed } from '../random.js';
+import type { Random } from '../random.js';
 import type { Tensor } from '../tensor.js';
 import { complete, convolution } from './image-model.js';
+import { keepNames } from '../names.js';
 
 /**
  * Layers one after the other, by name instead of by number.
@@ -54,6 +56,18 @@ export class NamedStack extends Layer {
 
   override children(): Map<string, AnyLayer> {
     return new Map(Object.entries(this.layers));
+  }
+
+  override get initializerHint(): InitializerHint {
+    return hintOf(Object.values(this.layers));
+  }
+
+  override followedBy(hint: InitializerHint): void {
+    passHints(Object.values(this.layers), hint);
+  }
+
+  override chooseInitializers(): void {
+    passHints(Object.values(this.layers), null);
   }
 
   override config(): unknown {
@@ -184,7 +198,8 @@ function shortcutOf({ inChannels, outChannels, stride, shortcut }: Required<Bloc
 export abstract class ResidualBlock<O extends ResidualBlockOptions = ResidualBlockOptions> extends Layer {
   /** @internal The options with their defaults. */
   protected readonly full: Required<O>;
-  #random: Random | null = null;
+  /** @internal The stream of the bits that say whether the block runs; null where it always does. */
+  readonly blocks: Random | null;
   /** What brings x to the shape of y; null where it has it. */
   abstract readonly downsample: Layer | null;
 
@@ -197,6 +212,7 @@ export abstract class ResidualBlock<O extends ResidualBlockOptions = ResidualBlo
     super();
     const defaults = { zeroInit: false, survival: 1, ...own };
     this.full = checkBlock<O>(options, defaults as unknown as Omit<Required<O>, keyof BlockOptions>);
+    this.blocks = this.survival === 1 ? null : this.stream('blocks');
   }
 
   /** What is added to the shortcut. */
@@ -207,30 +223,21 @@ export abstract class ResidualBlock<O extends ResidualBlockOptions = ResidualBlo
     return this.full.survival as number;
   }
 
-  override ownRandoms(): Map<string, Random> {
-    return this.survival === 1 ? new Map() : new Map([['blocks', this.#bits]]);
-  }
-
-  get #bits(): Random {
-    this.#random ??= new Random(getSeed(), `blocks:${this.path}`);
-    return this.#random;
-  }
-
   forward(x: Tensor): Tensor {
     const { survival } = this;
     const shortcut = (input: Tensor): Tensor => this.downsample?.forward(input) ?? input;
-    if (survival === 1) return addRelu(this.residual(x), shortcut(x));
+    if (this.blocks === null) return addRelu(this.residual(x), shortcut(x));
     if (!this.training) return addRelu(this.residual(x).mul(survival), shortcut(x));
     return choose(
       x,
-      drawBit(this.#bits, survival),
+      drawBit(this.blocks, survival),
       (input) => addRelu(this.residual(input), shortcut(input)),
       (input) => relu(shortcut(input)),
     );
   }
 
   override config(): unknown {
-    return this.full;
+    return { ...this.full };
   }
 }
 
@@ -379,7 +386,7 @@ export class PreActBlock extends Layer {
   }
 
   override config(): unknown {
-    return this.#options;
+    return { ...this.#options };
   }
   /** The block that `config()` describes. */
   static fromConfig(config: PreActBlockOptions): PreActBlock {
@@ -387,4 +394,6 @@ export class PreActBlock extends Layer {
   }
 }
 
-for (const block of [NamedStack, ZeroPadShortcut, BasicBlock, Bottleneck, PreActBlock]) registerLayer(block as never);
+registerLayers({ NamedStack, ZeroPadShortcut, BasicBlock, Bottleneck, PreActBlock });
+
+keepNames({ ResidualBlock });

@@ -8,7 +8,7 @@ import type { Linear } from '../layers/linear.js';
 import { BatchNorm2d } from '../layers/norm.js';
 import { AvgPool2d, GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { ReLU } from '../layers/activations.js';
-import { registerLayer } from '../layers/registry.js';
+import { registerLayers } from '../layers/registry.js';
 import { Dropout } from '../layers/shape.js';
 import { relu } from '../ops/activations.js';
 import { concat } from '../ops/shape.js';
@@ -81,7 +81,7 @@ export class DenseLayer extends Layer {
   }
 
   override config(): unknown {
-    return this.#options;
+    return { ...this.#options };
   }
   /** The layer that `config()` describes. */
   static fromConfig(config: DenseLayerOptions): DenseLayer {
@@ -283,5 +283,4 @@ export function cifarDensenet(options: CifarDenseNetOptions = {}): DenseNet {
   });
 }
 
-registerLayer(DenseLayer);
-registerLayer(DenseNet);
+registerLayers({ DenseLayer, DenseNet });

@@ -8,13 +8,12 @@ import { Layer } from '../layers/layer.js';
 import type { Linear } from '../layers/linear.js';
 import { BatchNorm2d } from '../layers/norm.js';
 import { MaxPool2d } from '../layers/pooling.js';
-import { registerLayer } from '../layers/registry.js';
+import { registerLayers } from '../layers/registry.js';
 import { Dropout, Flatten } from '../layers/shape.js';
 import { relu } from '../ops/activations.js';
 import { liveInput, perStep, withPath } from '../ops/emit.js';
 import { filled } from '../ops/shape.js';
 import { choose } from '../ops/sometimes.js';
-import { Random, getSeed } from '../random.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
 import { ImageModel, type ImageModelOptions, checkStages, classifier, complete } from './image-model.js';
 
@@ -216,7 +215,8 @@ export class FractalNet extends ImageModel<Required<FractalNetOptions>> {
   readonly flatten = new Flatten();
   /** Scores of the classes. */
   readonly fc: Linear;
-  #random: Random | null = null;
+  /** @internal The stream of the paths that a step takes. */
+  readonly paths = this.stream('paths');
 
   /** @throws {@link ArgumentError} for wrong options. */
   constructor(options: FractalNetOptions = {}) {
@@ -244,15 +244,6 @@ export class FractalNet extends ImageModel<Required<FractalNetOptions>> {
     this.fc = classifier(side * side * widths[widths.length - 1], classes);
   }
 
-  override ownRandoms(): Map<string, Random> {
-    return new Map([['paths', this.#paths]]);
-  }
-
-  get #paths(): Random {
-    this.#random ??= new Random(getSeed(), `paths:${this.path}`);
-    return this.#random;
-  }
-
   forward(x: Tensor): Tensor {
     const { dropPath, globalDropPath } = this.config();
     const drops = this.training && (dropPath > 0 || globalDropPath > 0);
@@ -268,7 +259,7 @@ export class FractalNet extends ImageModel<Required<FractalNetOptions>> {
   /** What runs in a step, drawn anew for each: one column of all blocks, or at each join some of its inputs. */
   #draw(): FractalPaths[] {
     const { columns, dropPath, globalDropPath } = this.config();
-    const random = this.#paths;
+    const random = this.paths;
     const column = random.uniform() < globalDropPath ? random.integer(columns) : null;
     return this.blocks.map(() =>
       fractalPaths(columns, (_time, ending) => {
@@ -286,7 +277,7 @@ export class FractalNet extends ImageModel<Required<FractalNetOptions>> {
         drawn = this.#draw();
       },
       mark: () => {
-        const random = this.#paths;
+        const random = this.paths;
         const { state } = random;
         return () => {
           random.state = state;
@@ -322,4 +313,4 @@ export function fractalnet(options: FractalNetOptions = {}): FractalNet {
   return new FractalNet(options);
 }
 
-for (const layer of [FractalUnit, FractalBlock, FractalNet]) registerLayer(layer as never);
+registerLayers({ FractalUnit, FractalBlock, FractalNet });

@@ -5,7 +5,7 @@ import type { Linear } from '../layers/linear.js';
 import type { HasTrainingOutputs, ScoredOutput } from '../layers/outputs.js';
 import { LocalResponseNorm } from '../layers/local-response-norm.js';
 import { GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
-import { registerLayer } from '../layers/registry.js';
+import { registerLayers } from '../layers/registry.js';
 import { Dropout } from '../layers/shape.js';
 import type { Tensor } from '../tensor.js';
 import { ImageModel, type ImageModelOptions, classifier, complete } from './image-model.js';
@@ -202,4 +202,4 @@ export function googlenet(options: GoogLeNetOptions = {}): GoogLeNet {
   return new GoogLeNet(options);
 }
 
-registerLayer(GoogLeNet);
+registerLayers({ GoogLeNet });

@@ -7,6 +7,7 @@ import { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import type { AdaptiveAvgPool2d } from '../layers/pooling.js';
 import type { Tensor } from '../tensor.js';
+import { keepNames } from '../names.js';
 
 /** Options of every image classifier. */
 export interface ImageModelOptions {
@@ -49,7 +50,7 @@ export abstract class ImageModel<O extends Required<ImageModelOptions>> extends 
   }
 
   override config(): O {
-    return this.#options;
+    return { ...this.#options };
   }
 }
 
@@ -116,3 +117,5 @@ export function convolution(inChannels: number, outChannels: number, kernel: num
 export function classifier(features: number, classes: number, init: Initializer = new Normal({ std: 0.01 })): Linear {
   return new Linear(features, classes, { init });
 }
+
+keepNames({ ImageModel });

@@ -7,7 +7,7 @@ import { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import { BatchNorm2d } from '../layers/norm.js';
 import { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from '../layers/pooling.js';
-import { registerLayer } from '../layers/registry.js';
+import { registerLayers } from '../layers/registry.js';
 import { Sequential } from '../layers/sequential.js';
 import { Dropout, Flatten } from '../layers/shape.js';
 import { relu } from '../ops/activations.js';
@@ -66,7 +66,7 @@ export class ConvolutionUnit extends Layer {
   }
 
   override config(): unknown {
-    return this.#options;
+    return { ...this.#options };
   }
   /** The layer that `config()` describes. */
   static fromConfig(config: ConvolutionUnitOptions): ConvolutionUnit {
@@ -136,7 +136,7 @@ export class Inception extends Layer {
   }
 
   override config(): unknown {
-    return this.#options;
+    return { ...this.#options };
   }
   /** The module that `config()` describes. */
   static fromConfig(config: InceptionOptions): Inception {
@@ -205,7 +205,7 @@ export class AuxiliaryHead extends Layer {
   }
 
   override config(): unknown {
-    return this.#options;
+    return { ...this.#options };
   }
   /** The head that `config()` describes. */
   static fromConfig(config: AuxiliaryHeadOptions): AuxiliaryHead {
@@ -213,4 +213,4 @@ export class AuxiliaryHead extends Layer {
   }
 }
 
-for (const layer of [ConvolutionUnit, Inception, AuxiliaryHead]) registerLayer(layer as never);
+registerLayers({ ConvolutionUnit, Inception, AuxiliaryHead });

@@ -8,7 +8,7 @@ import { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import { BatchNorm2d } from '../layers/norm.js';
 import { MaxPool2d } from '../layers/pooling.js';
-import { registerLayer } from '../layers/registry.js';
+import { registerLayers } from '../layers/registry.js';
 import { Sequential } from '../layers/sequential.js';
 import { Dropout, Flatten } from '../layers/shape.js';
 import { tanh } from '../ops/activations.js';
@@ -277,4 +277,4 @@ export function smallConvNet(options: SmallConvNetOptions = {}): Sequential {
   );
 }
 
-for (const layer of [Subsampling, SparseConvolution, Squash]) registerLayer(layer as never);
+registerLayers({ Subsampling, SparseConvolution, Squash });

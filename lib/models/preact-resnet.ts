@@ -6,7 +6,7 @@ import type { Conv2d } from '../layers/convolution.js';
 import type { Linear } from '../layers/linear.js';
 import { BatchNorm2d } from '../layers/norm.js';
 import { GlobalAvgPool2d } from '../layers/pooling.js';
-import { registerLayer } from '../layers/registry.js';
+import { registerLayers } from '../layers/registry.js';
 import { Sequential } from '../layers/sequential.js';
 import { relu } from '../ops/activations.js';
 import type { Tensor } from '../tensor.js';
@@ -160,4 +160,4 @@ export function wideResnet(options: WideResNetOptions = {}): PreActResNet {
   return new PreActResNet({ widen, ...formOf(rest, { block: 'basic', blocks: blocksOf(depth, 6, 4), init: 'fanIn' }) });
 }
 
-registerLayer(PreActResNet);
+registerLayers({ PreActResNet });

@@ -1,17 +1,19 @@
 // Weights of PyTorch: names and layouts of torch.nn, in and out.
 
+import { isMap } from '../foreign.js';
 import { checkPath, writeFileAtomic } from '../io/atomic.js';
 import { encodeSafetensors, readSafetensors } from '../io/safetensors.js';
 import { ArgumentError, ShapeError, checkOptions, describeShape } from '../errors.js';
 import { Conv2d, ConvTranspose2d } from '../layers/convolution.js';
 import { inMode, inputShapeOf } from '../layers/costs.js';
 import { checkLayer } from '../layers/check.js';
-import type { AnyLayer, LoadReport } from '../layers/layer.js';
+import type { AnyLayer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import { trainingOutputsOf } from '../layers/outputs.js';
 import { BatchNorm } from '../layers/norm.js';
 import { Flatten } from '../layers/shape.js';
 import { join } from '../layers/fields.js';
+import { type LoadReport, everyPlace, itemsOf } from '../layers/state.js';
 import { sizeOf, withoutGradients } from '../ops/emit.js';
 import { trace } from '../ops/trace.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
@@ -34,8 +36,10 @@ export interface LoadPyTorchOptions extends PyTorchOptions {
 type Flattened = readonly number[] | 'unknown';
 
 interface Place {
-  /** The same value in a model of ours. */
+  /** The same value in a model of ours, in this place. */
   path: string;
+  /** The path of its first place, which differs where it stands in several: PyTorch lists it under all of them. */
+  known: string;
   /** Our shape. */
   shape: readonly number[];
   kind: 'convolution' | 'matrix' | 'vector';
@@ -87,8 +91,9 @@ function placesOf(model: AnyLayer, options: PyTorchOptions): Map<string, Place> 
   }
   const flattened = inputShape === null ? new Map<AnyTensor, Flattened>() : flattenedFeatures(model as AnyLayer, inputShape);
   const places = new Map<string, Place>();
-  for (const [path, layer] of layers) {
-    for (const [name, value] of [...layer.ownParameters(), ...layer.ownBuffers()] as [string, AnyTensor][]) {
+  const known = new Map<AnyTensor, string>([...model.namedState()].map(([path, value]) => [value, path]));
+  for (const [path, layer] of everyPlace(model)) {
+    for (const [name, value] of itemsOf(layer)) {
       const theirs = layer instanceof BatchNorm && name in bufferNames ? bufferNames[name as keyof typeof bufferNames] : name;
       const isKernel = (layer instanceof Conv2d || layer instanceof ConvTranspose2d) && name === 'weight';
       const kind = isKernel ? 'convolution' : layer instanceof Linear && name === 'weight' ? 'matrix' : 'vector';
@@ -99,7 +104,7 @@ function placesOf(model: AnyLayer, options: PyTorchOptions): Map<string, Place> 
             'Permute the rows yourself, from channels, height, width to height, width, channels, and use model.loadStateDict()',
         );
       }
-      places.set(join(path, theirs), { path: join(path, name), shape: value.shape, kind, flattened: order });
+      places.set(join(path, theirs), { path: join(path, name), known: known.get(value) as string, shape: value.shape, kind, flattened: order });
     }
   }
   return places;
@@ -144,7 +149,7 @@ function theirShape({ kind, shape }: Place): readonly number[] {
  * own whose layers have the same names (`0.weight` of a `Sequential`, `encoder.conv1.weight` of fields).
  *
  * Kernels are turned from [out, in, height, width] to [height, width, in, out], matrices from [out, in] to [in, out], `running_mean` and
- * its kin are found. Where images are flattened before a `Linear`, its rows are put from PyTorch's order (channels, height, width) into
+ * its kin are found; a weight that stands in several places may come under any of its names, or all. Where images are flattened before a `Linear`, its rows are put from PyTorch's order (channels, height, width) into
  * ours (height, width, channels); the shape of the images follows from a forward pass by shapes, which computes nothing.
  *
  * The GoogLeNet that torchvision publishes holds its auxiliary classifiers, so it takes `googlenet({ form: 'torchvision', auxiliary: true })`,
@@ -167,7 +172,7 @@ export async function loadPyTorch(
 ): Promise<LoadReport> {
   const { strict = true, prefix = '' } = checkOptions<LoadPyTorchOptions>(options, 'options', ['inputShape', 'strict', 'prefix']);
   const places = placesOf(model, options);
-  const tensors = source instanceof Map ? source : (await readSafetensors(source)).tensors;
+  const tensors = isMap(source) ? source : (await readSafetensors(source)).tensors;
   const state = new Map<string, AnyTensor>();
   for (const [full, value] of tensors) {
     if (!full.startsWith(prefix)) continue;
@@ -187,8 +192,9 @@ export async function loadPyTorch(
       withoutGradients(() => fromPyTorch(value, place)),
     );
   }
-  for (const [name, { path }] of places) {
-    if (!state.has(path) && name.endsWith('num_batches_tracked')) state.set(path, Tensor.from(Int32Array.of(0), []));
+  const given = new Set([...places.values()].flatMap(({ path, known }) => (state.has(path) ? [known] : [])));
+  for (const [name, { known }] of places) {
+    if (!given.has(known) && name.endsWith('num_batches_tracked')) state.set(known, Tensor.from(Int32Array.of(0), []));
   }
   return model.loadStateDict(state, { strict });
 }
@@ -211,7 +217,7 @@ export async function savePyTorch(model: AnyLayer, path: string, options: PyTorc
   const state = model.stateDict();
   const tensors = new Map<string, AnyTensor>();
   for (const [name, place] of places) {
-    const value = state.get(place.path);
+    const value = state.get(place.known);
     if (value !== undefined) {
       tensors.set(
         name,

@@ -5,7 +5,7 @@ import type { Conv2d } from '../layers/convolution.js';
 import type { Linear } from '../layers/linear.js';
 import { BatchNorm2d } from '../layers/norm.js';
 import { GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
-import { registerLayer } from '../layers/registry.js';
+import { registerLayers } from '../layers/registry.js';
 import { Sequential } from '../layers/sequential.js';
 import { relu } from '../ops/activations.js';
 import type { Tensor } from '../tensor.js';
@@ -324,4 +324,4 @@ export function blocksOf(depth: unknown, perBlocks: number, around: number): num
   return count;
 }
 
-registerLayer(ResNet);
+registerLayers({ ResNet });

@@ -6,7 +6,7 @@ import { ReLU } from '../layers/activations.js';
 import { Conv2d } from '../layers/convolution.js';
 import { Layer } from '../layers/layer.js';
 import { GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
-import { registerLayer } from '../layers/registry.js';
+import { registerLayers } from '../layers/registry.js';
 import { Sequential } from '../layers/sequential.js';
 import { Dropout } from '../layers/shape.js';
 import { relu } from '../ops/activations.js';
@@ -168,4 +168,4 @@ export function squeezenet(options: SqueezeNetOptions = {}): SqueezeNet {
   return new SqueezeNet(options);
 }
 
-for (const layer of [Fire, SqueezeNet]) registerLayer(layer as never);
+registerLayers({ Fire, SqueezeNet });

@@ -8,7 +8,7 @@ import type { AnyLayer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import { BatchNorm2d } from '../layers/norm.js';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../layers/pooling.js';
-import { registerLayer } from '../layers/registry.js';
+import { registerLayers } from '../layers/registry.js';
 import { Sequential } from '../layers/sequential.js';
 import { Dropout, Flatten } from '../layers/shape.js';
 import type { Tensor } from '../tensor.js';
@@ -217,4 +217,4 @@ export function cifarVgg(options: CifarVggOptions = {}): Sequential {
   );
 }
 
-registerLayer(Vgg);
+registerLayers({ Vgg });

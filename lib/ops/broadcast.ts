@@ -27,11 +27,9 @@ export function broadcastShape(name: string, inputs: readonly AnyTensor[]): read
 /** Attributes of a broadcasting native call: rank, dims, then strides per input, adjacent dimensions merged where possible. */
 export function broadcastInts(out: readonly number[], inputs: readonly AnyTensor[]): number[] {
   let same = true;
-  for (const input of inputs) same &&= input.shape === out || sameShape(input.shape, out);
+  for (const input of inputs) same &&= sameShape(input.shape, out);
   if (same) {
-    let size = 1;
-    for (const dimension of out) size *= dimension;
-    const ints = [1, size];
+    const ints = [1, inputs[0].size];
     for (let i = 0; i < inputs.length; i++) ints.push(1);
     return ints;
   }
@@ -71,6 +69,7 @@ export function stretchedAxes(shape: readonly number[], out: readonly number[]):
 }
 
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  if (a === b) return true;
   if (a.length !== b.length) return false;
   for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;

@@ -172,14 +172,14 @@ const conv2dBiasOp = defineOp<Geometry>('conv2d_bias', {
   },
 });
 
-/** Both numbers of a size option. */
+/** Both numbers of a size option, frozen: layers hand them out. */
 export function checkSize2d(value: unknown, name: string, least: number): readonly [number, number] {
   if (Array.isArray(value)) {
     if (value.length !== 2) throw new ArgumentError(expected('a number or [height, width]', name, value));
-    return [checkInteger(value[0], `${name}[0]`, least, 2 ** 30), checkInteger(value[1], `${name}[1]`, least, 2 ** 30)];
+    return Object.freeze([checkInteger(value[0], `${name}[0]`, least, 2 ** 30), checkInteger(value[1], `${name}[1]`, least, 2 ** 30)] as const);
   }
   const both = checkInteger(value, name, least, 2 ** 30);
-  return [both, both];
+  return Object.freeze([both, both] as const);
 }
 
 /** Checks a padding option and gives it back: `'same'`, or [[top, bottom], [left, right]]. */
@@ -191,13 +191,10 @@ export function checkPadding2d(
   if (value === 'valid') return checkPadding2d(0);
   if (typeof value === 'string') throw new ArgumentError(expected("numbers, 'same' or 'valid'", name, value));
   if (Array.isArray(value) && value.length === 2 && value.some(Array.isArray)) {
-    return [checkSize2d(value[0], `${name}[0]`, 0), checkSize2d(value[1], `${name}[1]`, 0)];
+    return Object.freeze([checkSize2d(value[0], `${name}[0]`, 0), checkSize2d(value[1], `${name}[1]`, 0)] as const);
   }
   const [height, width] = checkSize2d(value, name, 0);
-  return [
-    [height, height],
-    [width, width],
-  ];
+  return Object.freeze([Object.freeze([height, height] as const), Object.freeze([width, width] as const)] as const);
 }
 
 function checkOperands(name: string, x: AnyTensor, w: AnyTensor, channels: number, weightIn: string): void {

@@ -1,13 +1,13 @@
 // Elementwise operations: broadcasting arithmetic and comparison, and maps of one tensor.
 
-import { type DType, type FloatDType, arrayTypes, isFloat } from '../dtype.js';
-import { DTypeError, checkInteger, checkNumber } from '../errors.js';
+import { type DType, type FloatDType, arrayTypes, checkElement, isFloat, isWholeIn } from '../dtype.js';
+import { DTypeError, called } from '../errors.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { broadcastInts, broadcastShape, sameShape, stretchedAxes } from './broadcast.js';
 import { type GradientRule, type Op, defineOp } from './define.js';
 import { emitInPlace, emitOne } from './emit.js';
 import { sum } from './reduce.js';
-import { reshape } from './shape.js';
+import { cast, reshape } from './shape.js';
 
 /** A tensor, or a number that is broadcast to it. */
 export type Operand<D extends FloatDType> = Tensor<D> | number;
@@ -80,10 +80,10 @@ const share = (dy: Tensor, wins: Tensor<'uint8'>, ties: Tensor<'uint8'>): Tensor
   mul(dy, add(wins.to(dy.dtype), mul(ties.to(dy.dtype), 0.5)));
 const minimumOp = defineBinary('minimum', (a, b, dy) => [() => share(dy, less(a, b), equal(a, b)), () => share(dy, less(b, a), equal(a, b))]);
 const maximumOp = defineBinary('maximum', (a, b, dy) => [() => share(dy, less(b, a), equal(a, b)), () => share(dy, less(a, b), equal(a, b))]);
+// Corners: x^0 is constant, also at 0, where x^−1 is infinite; so is 0^y for y ≥ 0, where the logarithm is. docs/guides/gradients.md has all.
 const powOp = defineBinary('pow', (a, b, dy, y) => [
-  () => mul(dy, mul(b, pow(a, sub(b, 1)))),
-  // x^y at x = 0 does not depend on y > 0: the logarithm's −∞ must not turn 0 into NaN.
-  () => mul(dy, where(equal(y, scalar(0, y.dtype)), scalar(0, y.dtype), mul(y, log(a)))),
+  () => mul(dy, mul(b, pow(a, where(equal(b, 0), b, sub(b, 1))))),
+  () => mul(dy, where(where(greaterEqual(b, 0), equal(a, 0), equal(y, 0)), scalar(0, y.dtype), mul(y, log(a)))),
 ]);
 export const add = binary(addOp);
 export const sub = binary(subOp);
@@ -104,17 +104,24 @@ function defineComparison(name: string): Op<undefined> {
   });
 }
 
-function comparison(op: Op<undefined>, swap = false): (a: AnyTensor, b: AnyTensor | number) => Tensor<'uint8'> {
+function comparison(op: Op<undefined>): (a: AnyTensor, b: AnyTensor | number) => Tensor<'uint8'> {
+  return (a, b) => emitOne(op, typeof b === 'number' ? besideNumber(a, b) : [a, Tensor.check(b, 'other')], undefined);
+}
+
+/** The comparison with its sides changed: a > b is b < a. */
+function mirrored(op: Op<undefined>, name: string): (a: AnyTensor, b: AnyTensor | number) => Tensor<'uint8'> {
   return (a, b) => {
-    const other = typeof b === 'number' ? numberLike(b, a) : Tensor.check(b, 'other');
-    return emitOne(op, swap ? [other, a] : [a, other], undefined);
+    const [left, right] = typeof b === 'number' ? besideNumber(a, b) : [a, Tensor.check(b, 'other')];
+    return called(name, () => emitOne(op, [right, left], undefined));
   };
 }
 
-function numberLike(value: number, beside: AnyTensor): AnyTensor {
-  if (beside.dtype === 'int32') return Tensor.wrap(Int32Array.of(checkNumber(value, 'other')), [], 'int32');
-  if (beside.dtype === 'uint8') return Tensor.wrap(Uint8Array.of(checkNumber(value, 'other', 0, 255)), [], 'uint8');
-  return scalar(value, beside.dtype);
+// A number takes the tensor's type. One that an integer type cannot hold (1.5, 2³¹, NaN) is compared in float64, which holds both exactly.
+function besideNumber(a: AnyTensor, value: number): [AnyTensor, AnyTensor] {
+  const dtype = a.dtype as DType;
+  if (isFloat(dtype)) return [a, scalar(value, dtype)];
+  if (!isWholeIn(value, dtype)) return [cast(a, 'float64'), scalar(value, 'float64')];
+  return [a, Tensor.wrap(arrayTypes[dtype].of(value) as never, [], dtype)];
 }
 
 const lessOp = defineComparison('less');
@@ -123,8 +130,8 @@ export const equal = comparison(defineComparison('equal'));
 export const notEqual = comparison(defineComparison('not_equal'));
 export const less = comparison(lessOp);
 export const lessEqual = comparison(lessEqualOp);
-export const greater = comparison(lessOp, true);
-export const greaterEqual = comparison(lessEqualOp, true);
+export const greater = mirrored(lessOp, 'greater');
+export const greaterEqual = mirrored(lessEqualOp, 'greaterEqual');
 
 const whereOp = defineOp('where', {
   shape: (inputs) => {
@@ -173,9 +180,7 @@ export function where<T extends AnyTensor = Tensor>(condition: Tensor<'uint8'>, 
 
 // A number as a rank-0 tensor of any dtype that holds it.
 function constant(value: number, dtype: DType, argument: string): AnyTensor {
-  if (isFloat(dtype)) return scalar(value, dtype);
-  const [low, high] = dtype === 'uint8' ? [0, 255] : [-(2 ** 31), 2 ** 31 - 1];
-  return Tensor.wrap(arrayTypes[dtype].of(checkInteger(value, argument, low, high)) as never, [], dtype);
+  return Tensor.wrap(arrayTypes[dtype].of(checkElement(value, dtype, argument)) as never, [], dtype);
 }
 
 /** Defines a map of one tensor; `gradient` gets dy, x and y. */
@@ -213,6 +218,15 @@ export const abs = unary(defineUnary('abs', (dy, x) => mul(dy, sign(x))));
 const expOp = defineUnary('exp', (dy, _x, y) => mul(dy, y));
 const logOp = defineUnary('log', (dy, x) => div(dy, x));
 const sqrtOp = defineUnary('sqrt', (dy, _x, y) => div(mul(dy, 0.5), y));
+
+const spreadRootOp: Op<undefined> = {
+  ...sqrtOp,
+  gradient: ({ outputs: [y], upstream: dy }) => [where(equal(y, 0), scalar(0, y.dtype), div(mul(dy as Tensor, 0.5), y as Tensor))],
+};
+
+/** The root of a spread: at 0, where all elements are equal, its gradient is 0, the middle of all slopes there, and not infinite. */
+export const spreadRoot = unary(spreadRootOp);
+
 /**
  * `eˣ` per element, within 1 ULP; overflows to ∞ above 88.72 in float32.
  *

@@ -1,7 +1,8 @@
 // The one dispatch point: every operation passes here, runs now, and leaves its node on the tape.
 
 import { type DType, type TypedArray, type TypedArrayOf, arrayTypes } from '../dtype.js';
-import { NativeError } from '../errors.js';
+import { NativeError, underPublicName } from '../errors.js';
+import { isTypeError } from '../foreign.js';
 import { allocate, run } from '../native.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { refuseBusy, stepsInFlight } from './busy.js';
@@ -175,7 +176,7 @@ function planOf<A>(op: Op<A>, inputs: readonly AnyTensor[], attributes: A): Plan
   try {
     return op.shape(inputs, attributes);
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
+    if (!isTypeError(error)) throw underPublicName(error);
     const known = explain(error, [], inputs);
     throw known === error ? new NativeError(`[${op.name}] ${error.message}: was an ArrayBuffer transferred away?`, { cause: error }) : known;
   }
@@ -255,7 +256,7 @@ export function pathDepth(): number {
 
 export function sizeOf(shape: readonly number[]): number {
   let size = 1;
-  for (const dimension of shape) size *= dimension;
+  for (let d = 0; d < shape.length; d++) size *= shape[d];
   return size;
 }
 

@@ -1,10 +1,10 @@
 // Reductions over axes: sum, mean, variance, extremes and their places, and the histogram.
 
 import type { FloatDType } from '../dtype.js';
-import { ArgumentError, ShapeError, checkInteger, checkNumber, checkOptions, describeShape, expected } from '../errors.js';
+import { ArgumentError, ShapeError, called, checkInteger, checkNumber, checkOptions, describeShape, expected } from '../errors.js';
 import { Tensor } from '../tensor.js';
 import { type Op, defineOp } from './define.js';
-import { div, mul, requireFloat, sqrt, sub } from './elementwise.js';
+import { div, mul, requireFloat, spreadRoot, sub } from './elementwise.js';
 import { emit, emitOne, sizeOf } from './emit.js';
 import { checkAxes, checkAxis, filled, reshape, transpose } from './shape.js';
 
@@ -86,14 +86,17 @@ function countOf(x: Tensor<FloatDType>, axes: number | readonly number[] | undef
 }
 
 export function mean<D extends FloatDType>(x: Tensor<D>, axes?: number | readonly number[], options?: ReduceOptions): Tensor<D> {
-  return div(sum(x, axes, options), countOf(x as Tensor<FloatDType>, axes));
+  return called('mean', () => div(sum(x, axes, options), countOf(x as Tensor<FloatDType>, axes)));
 }
 
 // Two passes: the mean first, then the squares about it, so that a large mean cancels nothing.
 export function variance<D extends FloatDType>(x: Tensor<D>, axes?: number | readonly number[], options: VarianceOptions = {}): Tensor<D> {
   const correction = checkNumber(options.correction ?? 1, 'correction', 0);
-  const centred = sub(x, mean(x, axes, { keepDims: true }));
-  return div(sum(mul(centred, centred), axes, { keepDims: keepDimsOf(options) }), countOf(x as Tensor<FloatDType>, axes) - correction);
+  return called('var', () => {
+    const centred = sub(x, mean(x, axes, { keepDims: true }));
+    const divisor = Math.max(0, countOf(x as Tensor<FloatDType>, axes) - correction);
+    return div(sum(mul(centred, centred), axes, { keepDims: keepDimsOf(options) }), divisor);
+  });
 }
 
 export function standardDeviation<D extends FloatDType>(
@@ -101,7 +104,7 @@ export function standardDeviation<D extends FloatDType>(
   axes?: number | readonly number[],
   options: VarianceOptions = {},
 ): Tensor<D> {
-  return sqrt(variance(x, axes, options));
+  return called('std', () => spreadRoot(variance(x, axes, options)));
 }
 
 interface Extreme extends Reduction {
@@ -163,11 +166,11 @@ function place(op: Op<Extreme>, x: Tensor<FloatDType>, axis: number | undefined,
 }
 
 export function argmax(x: Tensor<FloatDType>, axis?: number, options?: ReduceOptions): Tensor<'int32'> {
-  return place(maxOp, x, axis, options);
+  return called('argmax', () => place(maxOp, x, axis, options));
 }
 
 export function argmin(x: Tensor<FloatDType>, axis?: number, options?: ReduceOptions): Tensor<'int32'> {
-  return place(minOp, x, axis, options);
+  return called('argmin', () => place(minOp, x, axis, options));
 }
 
 const histogramOp = defineOp<{ bins: number; low: number; high: number }>('histogram', {
@@ -202,6 +205,7 @@ export interface HistogramOptions {
  */
 export function histogram(x: Tensor<FloatDType>, options: HistogramOptions = {}): Tensor<'int32'> {
   const input = Tensor.check(x, 'x') as unknown as Tensor<FloatDType>;
+  requireFloat('histogram', [input]);
   checkOptions(options, 'options', ['bins', 'range']);
   const bins = checkInteger(options.bins ?? 30, 'bins', 1, 1 << 24);
   let low: number;

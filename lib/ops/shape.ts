@@ -1,9 +1,10 @@
 // Operations on shape: views, permutations, slices, padding, joining, rows by index, casts.
 
 import type { DType, TypedArray } from '../dtype.js';
-import { isFloat } from '../dtype.js';
-import { ArgumentError, ShapeError, checkInteger, checkNumber, describe, describeShape, expected } from '../errors.js';
+import { checkElement, isFloat } from '../dtype.js';
+import { ArgumentError, ShapeError, called, checkInteger, checkNumber, describe, describeShape, expected } from '../errors.js';
 import { type AnyTensor, Tensor, checkShape } from '../tensor.js';
+import { sameShape } from './broadcast.js';
 import { type Op, defineOp, defineView } from './define.js';
 import { requireSame } from './elementwise.js';
 import { emit, emitInPlace, emitOne, emitView, sizeOf } from './emit.js';
@@ -166,7 +167,7 @@ export function pad<D extends DType>(x: Tensor<D>, padding: readonly (readonly [
   if (!Array.isArray(padding) || padding.length !== x.shape.length) {
     throw new ShapeError(expected(`a pair [before, after] for each of the ${x.shape.length} axes`, 'padding', padding));
   }
-  checkNumber(value, 'value');
+  checkElement(checkNumber(value, 'value'), x.dtype, 'value');
   const begin: number[] = [];
   const outer = x.shape.map((dimension, d) => {
     const pair = padding[d];
@@ -256,10 +257,13 @@ export function concat<D extends DType>(tensors: readonly Tensor<D>[], axis = 0)
 export function stack<D extends DType>(tensors: readonly Tensor<D>[], axis = 0): Tensor<D> {
   const list = checkList(tensors) as unknown as Tensor<D>[];
   const at = checkAxis(axis, list[0].shape.length + 1);
-  return concat(
-    list.map((item) => reshape(item, [...item.shape.slice(0, at), 1, ...item.shape.slice(at)])),
-    at,
-  );
+  for (const { shape } of list) {
+    if (!sameShape(shape, list[0].shape)) {
+      throw new ShapeError(`[stack] expected tensors of one shape, received ${describeShape(list[0].shape)} and ${describeShape(shape)}`);
+    }
+  }
+  const parts = list.map((item) => reshape(item, [...item.shape.slice(0, at), 1, ...item.shape.slice(at)]));
+  return called('stack', () => concat(parts, at));
 }
 
 /** Cuts `x` along `axis` into `parts` equal pieces, or into pieces of the given sizes. */

@@ -1,7 +1,7 @@
 // Softmax, log-softmax and the fused softmax cross-entropy.
 
 import type { FloatDType } from '../dtype.js';
-import { DTypeError, ShapeError, checkChoice, checkNumber, checkOptions, describeShape } from '../errors.js';
+import { DTypeError, ShapeError, checkChoice, checkNumber, checkOptions, describeShape, publicName } from '../errors.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { sameShape } from './broadcast.js';
 import { type Op, type Plan, defineOp } from './define.js';
@@ -33,7 +33,7 @@ const logSoftmaxOp = defineRows('log_softmax');
 function alongAxis<D extends FloatDType>(op: Op<undefined>, x: Tensor<D>, axis: number): Tensor<D> {
   const input = Tensor.check(x, 'x') as Tensor<D>;
   const rank = input.shape.length;
-  if (rank === 0) throw new ShapeError(`[${op.name}] expected at least one axis, received a rank-0 tensor`);
+  if (rank === 0) throw new ShapeError(`[${publicName(op.name)}] expected at least one axis, received a rank-0 tensor`);
   const at = checkAxis(axis, rank);
   if (at === rank - 1) return emitOne(op, [input], undefined);
   const order = input.shape.map((_, d) => (d === at ? rank - 1 : d === rank - 1 ? at : d));

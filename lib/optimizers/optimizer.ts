@@ -1,5 +1,6 @@
 // The base class of optimizers: groups of parameters, runs of slab memory, state. A subclass says how one run is updated.
 
+import { isMap, ours } from '../foreign.js';
 import type { FloatDType, TypedArrayOf } from '../dtype.js';
 import { ArgumentError, BusyError, checkInteger, checkList, checkNumber, expected, mergeOptions } from '../errors.js';
 import { Layer } from '../layers/layer.js';
@@ -10,6 +11,7 @@ import { fillInPlace } from '../ops/shape.js';
 import { Parameter, materializeAll } from '../parameter.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { checkLeaves, gradientsAt, type Home, homeOf, parametersOf, part, segmentsOf } from './memory.js';
+import { keepNames } from '../names.js';
 
 /** What every optimizer has per group. */
 export interface OptimizerOptions {
@@ -84,6 +86,10 @@ export function hyperparameters(size: number, fill: (values: Float64Array) => vo
  * ```
  */
 export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
+  static {
+    ours(Optimizer);
+  }
+
   /** Groups of parameters with their options. */
   readonly groups: readonly OptimizerGroup<O>[];
   #step = 0;
@@ -100,7 +106,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       throw new ArgumentError('there is nothing to optimize: no parameters were given');
     materializeAll(groups.flatMap((group) => group.parameters));
     this.groups = groups.map(({ parameters, own }) => {
-      const merged = mergeOptions<O>(options, own);
+      const merged = kept(mergeOptions<O>(options, own));
       check(merged);
       return { parameters, options: merged };
     });
@@ -280,7 +286,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       const count = this.groups.length;
       throw new ArgumentError(expected(`the options of ${count} ${count === 1 ? 'group' : 'groups'}`, 'state.groups', state.groups?.length));
     }
-    if (!(state.tensors instanceof Map)) {
+    if (!isMap(state.tensors)) {
       const hint = 'JSON keeps no Map and no tensors: encodeSafetensors(state.tensors) does, and checkpoints of fit() keep all of it';
       throw new ArgumentError(expected('a Map of tensors by name', 'state.tensors', state.tensors, hint));
     }
@@ -288,7 +294,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     const counts = [...this.#names].map(
       ([parameter, name]) => [parameter, checkInteger(state.counts?.[name], `state.counts['${name}']`, 0)] as const,
     );
-    const options = this.groups.map((group, i) => mergeOptions<O>(group.options, state.groups[i] as Partial<O>));
+    const options = this.groups.map((group, i) => kept(mergeOptions<O>(group.options, state.groups[i] as Partial<O>)));
     for (const one of options) this.#check(one);
     const own = this.#stateTensors(options);
     for (const [name, tensor] of own) {
@@ -304,6 +310,13 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     for (const [parameter, count] of counts) this.#counts.set(parameter, count);
     this.#step = state.step;
   }
+}
+
+/** Options as an optimizer keeps them: arrays, such as betas, are its own, and frozen. */
+function kept<O extends object>(options: O): O {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, value]) => [name, Array.isArray(value) ? Object.freeze([...value]) : value]),
+  ) as O;
 }
 
 function groupsOf<O extends OptimizerOptions>(target: OptimizerTarget<O>): { parameters: AnyTensor[]; own: Partial<O> }[] {
@@ -323,3 +336,5 @@ function groupsOf<O extends OptimizerOptions>(target: OptimizerTarget<O>): { par
     return { parameters: checkLeaves(parameters), own: own as unknown as Partial<O> };
   });
 }
+
+keepNames({ Optimizer });

@@ -4,6 +4,7 @@ import { ArgumentError, checkNumber, checkOptions } from '../errors.js';
 import { sgdUpdate } from '../ops/update.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { Optimizer, type OptimizerTarget, type Run, hyperparameters } from './optimizer.js';
+import { keepNames } from '../names.js';
 
 /** Options of {@link SGD}. */
 export interface SGDOptions {
@@ -24,7 +25,7 @@ const emptyDouble = Tensor.from(new Float64Array(0));
 
 /**
  * `v = momentum·v + (1−dampening)·g; w −= lr·v` (with Nesterov `w −= lr·(g + momentum·v)`), PyTorch's form: the learning rate stands
- * outside of the velocity. Course rows H01, H07–H09.
+ * outside of the velocity. A velocity below the smallest normal number (1.2e-38 in float32) becomes 0. Course rows H01, H07–H09.
  *
  * @throws {@link ArgumentError} for options out of range or unknown.
  * @example
@@ -70,3 +71,5 @@ function check(options: SGDOptions): void {
     throw new ArgumentError('`nesterov` needs a momentum above 0 and no dampening');
   }
 }
+
+keepNames({ SGD });

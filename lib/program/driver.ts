@@ -1,5 +1,7 @@
 // The way to the driver thread and back: jobs settle in the order in which they were queued.
 
+import { performance } from 'node:perf_hooks';
+import { setImmediate } from 'node:timers';
 import { binding, type Refusal } from '../native.js';
 import { type Footprint, occupy, stepsInFlight, vacate } from '../ops/busy.js';
 

@@ -1,5 +1,6 @@
 // A program: a recording, planned and handed to native code, with the block of memory through which numbers go in and results come out.
 
+import { isPlainObject, isSharedArrayBuffer, isPromise } from '../foreign.js';
 import type { Rows } from '../data/feed.js';
 import { arrayTypes, bytesOf, type DType, dtypeOf, type TypedArray } from '../dtype.js';
 import { ArgumentError, BusyError, type NodegradError } from '../errors.js';
@@ -50,7 +51,7 @@ let counted = 0;
 
 // Native code takes only memory that nothing can take away: constants move there.
 function shared(data: TypedArray): TypedArray {
-  if (data.buffer instanceof SharedArrayBuffer) return data;
+  if (isSharedArrayBuffer(data.buffer)) return data;
   const copy = allocateShared(data.length, dtypeOf(data));
   copy.set(data as never);
   return copy;
@@ -322,15 +323,15 @@ function template(value: unknown, take: (tensor: AnyTensor) => number): (results
     const at = take(value);
     return (results) => results[at];
   }
-  if (value instanceof Promise) {
-    value.catch(() => {}); // what it fails with comes from tensors without values, and nobody else waits for it
+  if (isPromise(value)) {
+    value.then(undefined, () => {}); // what it fails with comes from tensors without values, and nobody else waits for it
     throw new ArgumentError('a step must be synchronous: its operations are recorded while it runs');
   }
   if (Array.isArray(value)) {
     const items = value.map((item) => template(item, take));
     return (results) => items.map((item) => item(results));
   }
-  if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
+  if (isPlainObject(value)) {
     const entries = Object.entries(value).map(([name, item]) => [name, template(item, take)] as const);
     return (results) => Object.fromEntries(entries.map(([name, item]) => [name, item(results)]));
   }

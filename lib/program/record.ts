@@ -1,6 +1,7 @@
 // Recording: runs a step's function on symbolic tensors and writes down every operation.
 
-import type { DType, TypedArray, TypedArrayOf } from '../dtype.js';
+import { isSharedArrayBuffer } from '../foreign.js';
+import { type DType, type TypedArray, type TypedArrayOf, dtypeOf } from '../dtype.js';
 import { ArgumentError } from '../errors.js';
 import type { Op, OutputSpecification, Plan } from '../ops/define.js';
 import { type Destination, type StepHook, sizeOf, withDestination } from '../ops/emit.js';
@@ -153,7 +154,7 @@ export class Recorder implements Destination {
   slot(tensor: AnyTensor): Slot {
     if (tensor instanceof SymbolicTensor) return { buffer: tensor.buffer, offset: tensor.offset, size: tensor.size };
     const data = tensor.data as TypedArray;
-    if (data.buffer instanceof SharedArrayBuffer) return { buffer: this.#external(data, tensor), offset: 0, size: tensor.size };
+    if (isSharedArrayBuffer(data.buffer)) return { buffer: this.#external(data, tensor), offset: 0, size: tensor.size };
     let buffer = this.#constants.get(tensor);
     if (buffer === undefined) {
       buffer = this.#add({ dtype: tensor.dtype, size: tensor.size, kind: 'constant', data: data.slice() });
@@ -171,19 +172,13 @@ export class Recorder implements Destination {
     const key = `${data.byteOffset}:${data.length}`;
     let buffer = places.get(key);
     if (buffer === undefined) {
-      buffer = this.#add({ dtype: dtypeOfArray(data), size: data.length, kind: 'external', data });
+      buffer = this.#add({ dtype: dtypeOf(data), size: data.length, kind: 'external', data });
       places.set(key, buffer);
       // to(dtype) moves a parameter to other memory.
       this.holdsWhile(() => tensor.data === data);
     }
     return buffer;
   }
-}
-
-function dtypeOfArray(data: TypedArray): DType {
-  if (data instanceof Float32Array) return 'float32';
-  if (data instanceof Float64Array) return 'float64';
-  return data instanceof Int32Array ? 'int32' : 'uint8';
 }
 
 /** Records `body`, which gets a symbolic tensor for each argument. */

@@ -1,9 +1,11 @@
 // A stream of steps: many steps per native call, the next call prepared while one is under way.
 
+import { performance } from 'node:perf_hooks';
 import type { Feed } from '../data/feed.js';
 import { NodegradError } from '../errors.js';
 import { RunMemory, type Stream } from './program.js';
 import type { StepPrograms } from './step.js';
+import { keepNames } from '../names.js';
 
 /** Steps that are done. */
 export interface Chunk<R> {
@@ -116,3 +118,5 @@ export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, option
     for (const flight of flights) await flight;
   }
 }
+
+keepNames({ StepFailure });

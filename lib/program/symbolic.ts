@@ -3,6 +3,7 @@
 import type { DType, TypedArrayOf } from '../dtype.js';
 import { ArgumentError } from '../errors.js';
 import { Tensor } from '../tensor.js';
+import { keepNames } from '../names.js';
 
 /** A step's function did what cannot be written down. */
 export class UnrecordableError extends ArgumentError {}
@@ -27,3 +28,5 @@ export class SymbolicTensor<D extends DType = DType> extends Tensor<D> {
     );
   }
 }
+
+keepNames({ UnrecordableError });

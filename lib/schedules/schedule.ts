@@ -1,9 +1,11 @@
 // Learning-rate schedules: a factor on each group's base rate as a function of the epoch (or of whatever `step` counts).
 
+import { ours } from '../foreign.js';
 import { ArgumentError, checkInteger, checkList, checkNumber, checkOptions, expected } from '../errors.js';
 import { exp } from '../ops/elementwise.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { Tensor } from '../tensor.js';
+import { keepNames } from '../names.js';
 
 /** What `stateDict` of a schedule gives. */
 export interface ScheduleState {
@@ -27,6 +29,10 @@ export interface ScheduleState {
  * ```
  */
 export abstract class Schedule {
+  static {
+    ours(Schedule);
+  }
+
   /** The optimizer whose rates are set. */
   readonly optimizer: Optimizer;
   #epoch = 0;
@@ -250,3 +256,5 @@ export class ExponentialLR extends Schedule {
     return power(this.gamma, checkInteger(epoch, 'epoch', 0));
   }
 }
+
+keepNames({ Schedule, ConstantLR, StepLR, MultiStepLR, PolynomialLR, ExponentialLR });

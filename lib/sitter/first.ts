@@ -1,6 +1,6 @@
 // The sitter's first lines: initial loss against chance, dead units, update-to-weight ratio, and the learning rate that makes a loss explode.
 
-import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
+import { ArgumentError, called, checkInteger, checkOptions, expected } from '../errors.js';
 import { ReLU } from '../layers/activations.js';
 import { observeForward } from '../layers/forward.js';
 import { checkLayer } from '../layers/check.js';
@@ -11,6 +11,7 @@ import type { EpochRecord } from '../training/history.js';
 import type { Observation } from '../training/observation.js';
 import { Breather, rememberModes } from '../training/modes.js';
 import { formatCount, formatScore } from '../training/progress.js';
+import { keepNames } from '../names.js';
 
 /** Something that the sitter noticed. */
 export interface Finding {
@@ -120,7 +121,7 @@ export function updateRatio(before: AnyTensor, after: AnyTensor): number {
   Tensor.check(before, 'before');
   Tensor.check(after, 'after');
   const norm = (x: Tensor): number => Math.sqrt(x.mul(x).sum().item());
-  return noGrad(() => norm((after as Tensor).sub(before as Tensor)) / norm(before as Tensor));
+  return called('updateRatio', () => noGrad(() => norm((after as Tensor).sub(before as Tensor)) / norm(before as Tensor)));
 }
 
 /**
@@ -287,7 +288,8 @@ export class Sitter extends Callback {
     const peaks: Peaks = new Map();
     const breather = new Breather();
     for (const indices of spread(run.data.length, this.#examples, 256)) {
-      raisePeaks(peaks, run.model, run.data.batch(indices).inputs);
+      // A data set may answer later.
+      raisePeaks(peaks, run.model, (await run.data.batch(indices)).inputs);
       const pause = breather.pause();
       if (pause !== undefined) await pause;
     }
@@ -320,7 +322,7 @@ export class Sitter extends Callback {
 
 /** How many numbers the model puts out for an example. */
 async function scoresOf({ model, data }: TrainingRun): Promise<number> {
-  const { shape } = await model.predict(data.batch(Int32Array.of(0)).inputs);
+  const { shape } = await model.predict((await data.batch(Int32Array.of(0))).inputs);
   return shape[shape.length - 1] ?? 1;
 }
 
@@ -330,3 +332,5 @@ function* spread(length: number, count: number, batchSize: number): Generator<In
     yield Int32Array.from({ length: Math.min(batchSize, all - start) }, (_, i) => Math.floor(((start + i) * length) / all));
   }
 }
+
+keepNames({ Sitter });

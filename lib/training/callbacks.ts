@@ -1,6 +1,7 @@
 // What a user can hook into a run.
 
-import type { Dataset } from '../data/dataset.js';
+import { isPromise, ours } from '../foreign.js';
+import type { AnyDataset } from '../data/dataset.js';
 import { ArgumentError, describe, expected } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
@@ -9,6 +10,7 @@ import type { DType } from '../dtype.js';
 import type { AnyTensor } from '../tensor.js';
 import type { EpochRecord, History } from './history.js';
 import type { Observation } from './observation.js';
+import { keepNames } from '../names.js';
 
 /** A run, as callbacks see it. */
 export interface TrainingRun {
@@ -19,7 +21,7 @@ export interface TrainingRun {
   /** The loss. */
   readonly loss: Loss;
   /** What it trains on. */
-  readonly data: Dataset<DType, DType>;
+  readonly data: AnyDataset<DType, DType>;
   /** Epochs to run. */
   readonly epochs: number;
   /** Steps in an epoch. */
@@ -82,6 +84,10 @@ export interface StepsRecord {
  * ```
  */
 export abstract class Callback {
+  static {
+    ours(Callback);
+  }
+
   /** Before the first step. */
   onTrainBegin(_run: TrainingRun): unknown {
     return undefined;
@@ -133,7 +139,7 @@ export class Callbacks {
   constructor(callbacks: unknown) {
     if (callbacks !== undefined && !Array.isArray(callbacks))
       throw new ArgumentError(expected('an array of callbacks', 'options.callbacks', callbacks));
-    this.#list = (callbacks ?? []) as CallbackLike[];
+    this.#list = [...((callbacks ?? []) as CallbackLike[])];
     for (const [i, callback] of this.#list.entries()) checkCallback(callback, `options.callbacks[${i}]`);
     const wants = (event: 'onBatchEnd' | 'onObserve'): boolean =>
       this.#list.some((callback) => callback[event] !== undefined && callback[event] !== Callback.prototype[event]);
@@ -146,7 +152,7 @@ export class Callbacks {
     const waiting: unknown[] = [];
     for (const callback of this.#list) {
       const result = (callback[event] as ((...values: unknown[]) => unknown) | undefined)?.apply(callback, values);
-      if (result instanceof Promise) waiting.push(result);
+      if (isPromise(result)) waiting.push(result);
     }
     return waiting.length === 0 ? undefined : Promise.all(waiting).then(() => undefined);
   }
@@ -168,3 +174,5 @@ function checkCallback(callback: unknown, argument: string): void {
       throw new ArgumentError(`unknown event ${describe(key)} in \`${argument}\`; known: ${events.join(', ')}`);
   }
 }
+
+keepNames({ Callback });

@@ -14,7 +14,7 @@ import {
   writeCheckpoint,
 } from './checkpoint-file.js';
 import { CheckpointError } from './errors.js';
-import { allParametersFinite } from './non-finite.js';
+import { allStateFinite } from './non-finite.js';
 import {
   type RunDescription,
   type RunParts,
@@ -175,7 +175,7 @@ export class Checkpoints {
     await this.#writing;
     const at = position();
     // Weights that are not finite end the run in its next step; to resume from them would help nobody.
-    if (!allParametersFinite(this.parts.model)) return;
+    if (!allStateFinite(this.parts.model)) return;
     const content = captureRun(this.parts, at, this.#description);
     this.#latest = keyOf(this.parts, at);
     this.#writing = this.#write(content);

@@ -2,6 +2,7 @@
 
 import { AbortedError, NodegradError, NonFiniteError } from '../errors.js';
 import type { History } from './history.js';
+import { keepNames } from '../names.js';
 
 /**
  * The run's `AbortSignal` fired. The model holds whole steps, and `history` the epochs that were completed.
@@ -28,7 +29,7 @@ export class TrainingAbortedError extends AbortedError {
 /** Where a run met its first number that is not finite. */
 export interface NonFinitePlace {
   /** What was not finite. */
-  readonly what: 'input' | 'target' | 'parameter' | 'gradient' | 'output' | 'loss';
+  readonly what: 'input' | 'target' | 'parameter' | 'gradient' | 'output' | 'buffer' | 'loss';
   /** Path of the layer or parameter; '' for inputs, targets and the loss. */
   readonly path: string;
   /** Epoch, from 1. */
@@ -81,3 +82,5 @@ export class CheckpointError extends NodegradError {
     this.history = history;
   }
 }
+
+keepNames({ TrainingAbortedError, TrainingNonFiniteError, CheckpointError });

@@ -1,6 +1,7 @@
 // Evaluation and prediction: forward passes in evaluation mode, off the tape, the modes as before afterwards.
 
-import { checkDataset, isPromise } from '../data/contract.js';
+import { checkDataset } from '../data/contract.js';
+import { isAbortSignal, isPromise } from '../foreign.js';
 import type { AnyDataset, Dataset } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
 import { DataLoader } from '../data/loader.js';
@@ -236,14 +237,14 @@ export function checkLoss(loss: unknown): Loss {
 /** The metrics asked for, or the default of a loss. */
 export function checkMetrics(metrics: unknown, loss: Loss): readonly Metric[] {
   if (metrics === undefined) return loss instanceof CrossEntropyLoss ? [new Accuracy()] : [];
-  if (!Array.isArray(metrics) || !metrics.every((metric) => metric instanceof Metric)) {
-    throw new ArgumentError(expected('an array of metrics, such as [new Accuracy()]', 'options.metrics', metrics));
-  }
-  return metrics;
+  const form = 'an array of metrics, such as [new Accuracy()],';
+  if (!Array.isArray(metrics)) throw new ArgumentError(expected(form, 'options.metrics', metrics));
+  for (const metric of metrics) if (!(metric instanceof Metric)) throw new ArgumentError(expected(form, 'options.metrics', metric));
+  return [...metrics];
 }
 
 export function checkSignal(signal: unknown): AbortSignal | undefined {
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
+  if (signal !== undefined && !isAbortSignal(signal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
   return signal;
 }
 

@@ -25,9 +25,9 @@ import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, evaluate, resultsO
 import { type FitOptions, fitOptions } from './fit-options.js';
 import { type EpochRecord, History, type Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
-import { allParametersFinite, explainNonFinite } from './non-finite.js';
+import { allStateFinite, explainNonFinite } from './non-finite.js';
 import { type ObservedNumbers, decodeObservation } from './observe.js';
-import { Progress } from './progress.js';
+import { Progress, milliseconds } from './progress.js';
 import { type RunLog, openRunLog } from './run-log.js';
 import { type EpochProgress, type RunPosition, stateOfMetrics } from './run-state.js';
 import { NonFiniteLoss, type StepResult, type TrainStep, addMeasured, makeTrainSteps } from './train-step.js';
@@ -134,7 +134,7 @@ class Fitting implements TrainingRun {
 
   async run(): Promise<History> {
     this.#firstOrder = Math.floor(this.optimizer.steps / this.stepsPerEpoch);
-    this.#began = performance.now();
+    this.#began = milliseconds();
     const resumed = (await this.#checkpoints?.open()) ?? null;
     if (resumed !== null) this.#goOn(resumed);
     this.#log = openRunLog(this.#options.log, this.#options.runDir);
@@ -168,7 +168,8 @@ class Fitting implements TrainingRun {
     this.#checkpoints?.restoreCallbacks();
     while (this.epoch < this.epochs && this.history.stopped === null) {
       this.epoch += 1;
-      // An epoch that is taken up in its middle has begun already.
+      // Before the callbacks, which may then put some layers into another mode. An epoch that is taken up in its middle has begun already.
+      this.model.train();
       if (this.#progressed === null) await this.#callbacks.call('onEpochBegin', this);
       await this.#runEpoch(this.#firstOrder + this.epoch - 1);
     }
@@ -180,13 +181,13 @@ class Fitting implements TrainingRun {
     this.epoch = this.history.epochs.length;
     this.#firstOrder = position.firstOrder;
     this.#progressed = position.progress;
-    this.#began = performance.now() - position.seconds * 1000;
-    this.#epochBegan = performance.now() - (position.progress?.seconds ?? 0) * 1000;
+    this.#began = milliseconds() - position.seconds * 1000;
+    this.#epochBegan = milliseconds() - (position.progress?.seconds ?? 0) * 1000;
   }
 
   /** Where the run stands, between two steps. */
   #position(): RunPosition {
-    const now = performance.now();
+    const now = milliseconds();
     const progress = this.#progressed && {
       ...this.#progressed,
       seconds: (now - this.#epochBegan) / 1000,
@@ -197,7 +198,7 @@ class Fitting implements TrainingRun {
 
   #endLog(failure: unknown): void {
     const { message, code } = (failure ?? {}) as { message?: string; code?: string };
-    const seconds = (performance.now() - this.#began) / 1000;
+    const seconds = (milliseconds() - this.#began) / 1000;
     const { outcome, step: steps, history } = this;
     this.#log?.write({ type: 'end', time: new Date(), outcome, stopped: history.stopped, steps, seconds, code, message });
     this.#log?.close();
@@ -209,13 +210,12 @@ class Fitting implements TrainingRun {
     this.#progressed ??= { batch: 0, sum: 0, weight: 0, seen: 0, lr: optimizer.lr, seconds: 0, metrics: null };
     const epoch = this.#progressed;
     epoch.metrics = null; // they hold it themselves, until validation needs them
-    this.#epochBegan = performance.now() - epoch.seconds * 1000;
-    model.train();
+    this.#epochBegan = milliseconds() - epoch.seconds * 1000;
     if (this.#eager || this.#callbacks.wantsBatches) await this.#stepByStep(order, epoch);
     else await this.#streamed(order, epoch);
     if (epoch.batch < this.stepsPerEpoch) return;
-    if (!allParametersFinite(model)) throw this.#nonFinite(epoch.batch, null);
-    const seconds = (performance.now() - this.#epochBegan) / 1000;
+    if (!allStateFinite(model)) throw this.#nonFinite(epoch.batch, null);
+    const seconds = (milliseconds() - this.#epochBegan) / 1000;
     const scores: Scores = { loss: epoch.sum / epoch.weight, metrics: resultsOf(this.#metrics) };
     // Validation uses the same metrics.
     if (this.#checkpoints !== null) epoch.metrics = stateOfMetrics(this.#metrics);
@@ -332,7 +332,7 @@ class Fitting implements TrainingRun {
   async #tell(losses: readonly number[], epoch: EpochProgress, observation: ObservedNumbers | null): Promise<void> {
     await this.#callbacks.call('onSteps', { epoch: this.epoch, step: this.step - losses.length + 1, losses } satisfies StepsRecord, this);
     if (observation !== null) await this.#callbacks.call('onObserve', decodeObservation(observation, this.step), this);
-    if (this.#progress.isDue) this.#draw(epoch.batch, epoch.sum / epoch.weight, (epoch.seen / (performance.now() - this.#epochBegan)) * 1000);
+    if (this.#progress.isDue) this.#draw(epoch.batch, epoch.sum / epoch.weight, (epoch.seen / (milliseconds() - this.#epochBegan)) * 1000);
   }
 
   /** What a user can do something about, for a step that was refused. */
@@ -372,7 +372,7 @@ class Fitting implements TrainingRun {
 
   #draw(batch: number, loss: number, samplesPerSecond: number): void {
     const done = this.step / (this.epochs * this.stepsPerEpoch);
-    const secondsLeft = ((performance.now() - this.#began) / 1000) * (1 / done - 1);
+    const secondsLeft = ((milliseconds() - this.#began) / 1000) * (1 / done - 1);
     this.#progress.draw({ epoch: this.epoch, batch, loss, metrics: resultsOf(this.#metrics), samplesPerSecond, secondsLeft });
   }
 

@@ -1,4 +1,5 @@
 // What a run leaves behind: a record per epoch.
+import { keepNames } from '../names.js';
 
 /** Loss and metrics over a data set. */
 export interface Scores {
@@ -44,3 +45,5 @@ export class History {
     return this.epochs[this.epochs.length - 1];
   }
 }
+
+keepNames({ History });

@@ -1,5 +1,7 @@
 // Training and evaluation modes that come back as they were.
 
+import { performance } from 'node:perf_hooks';
+import { setImmediate } from 'node:timers';
 import type { AnyLayer } from '../layers/layer.js';
 
 /** The mode of every layer now; calling the result puts it back. */

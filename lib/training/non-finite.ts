@@ -19,9 +19,15 @@ export function allFinite(tensor: AnyTensor): boolean {
   return nonFinite.data[0] === 0;
 }
 
-/** Whether all parameters of a model are, in as few passes as their memory allows. */
-export function allParametersFinite(model: AnyLayer): boolean {
-  return segmentsOf(model.parameters()).every(({ home, begin, end }) => allFinite(part(home.values, begin, end, home.dtype)));
+/** Whether all parameters of a model are, in as few passes as their memory allows, and its buffers. */
+export function allStateFinite(model: AnyLayer): boolean {
+  const parameters = segmentsOf(model.parameters());
+  return parameters.every(({ home, begin, end }) => allFinite(part(home.values, begin, end, home.dtype))) && inBuffers(model) === null;
+}
+
+/** Where a buffer is broken: it holds a NaN or Infinity. −Infinity alone is what masks hold. */
+function brokenAt(buffer: AnyTensor): number {
+  return allFinite(buffer) ? -1 : buffer.data.findIndex((value: number) => Number.isNaN(value) || value === Infinity);
 }
 
 /** Largest size of an element, for messages. */
@@ -115,6 +121,21 @@ function inParameters(suspicion: Suspicion): Finding | null {
   return null;
 }
 
+// After an epoch there is no batch. A loss would not show it: what is normalized by an infinite variance is 0.
+function inBuffers(model: AnyLayer): Finding | null {
+  for (const [path, buffer] of model.namedBuffers()) {
+    const at = brokenAt(buffer);
+    if (at < 0) continue;
+    return {
+      what: 'buffer',
+      path,
+      text: `buffer '${path}' holds ${buffer.data[at]} at element ${at}: what its layer was given is too large for its statistics`,
+      advice: 'Look for numbers in the data that stand for a missing value (such as −3.4e38), or whose squares overflow; this does not heal',
+    };
+  }
+  return null;
+}
+
 function inForward(suspicion: Suspicion): Finding {
   const { model, loss, batch, where, updates } = suspicion;
   const advice = updates === 0 ? atFirst(suspicion) : slower(where.lr);
@@ -136,7 +157,8 @@ function inForward(suspicion: Suspicion): Finding {
   // Looking must not move running statistics.
   if (batch !== null) observeForward(look as never, () => noGrad(() => holdState(() => trainingOutputsOf(model, batch.inputs))));
   return (
-    found ?? {
+    found ??
+    (batch === null ? inBuffers(model) : null) ?? {
       what: 'loss',
       path: '',
       text: `the loss (${loss.constructor.name}) is not finite, though all outputs of the model are${Number.isNaN(before) ? '' : `, up to ${before.toPrecision(3)}`}`,

@@ -1,12 +1,19 @@
 // The progress of a run: one line that is redrawn on a terminal, a plain line per epoch elsewhere.
 
+import { performance } from 'node:perf_hooks';
 import { clearLine, cursorTo } from 'node:readline';
 import type { WriteStream } from 'node:tty';
 import { ArgumentError, expected } from '../errors.js';
 import type { EpochRecord, Scores } from './history.js';
 
+/** What progress can be written to: `process.stdout`, any writable stream of Node.js, or an object with a `write` of its own. */
+export interface TextStream {
+  /** Takes text. */
+  write(text: string): unknown;
+}
+
 /** Where progress goes: `'auto'` and `true` mean standard error. */
-export type ProgressOption = 'auto' | boolean | NodeJS.WritableStream;
+export type ProgressOption = 'auto' | boolean | TextStream;
 
 /** What the line shows while an epoch goes on. */
 export interface ProgressState {
@@ -19,11 +26,14 @@ export interface ProgressState {
   secondsLeft: number;
 }
 
+/** Milliseconds of a clock that no test runner stops. */
+export const milliseconds = (): number => performance.now();
+
 const redrawMilliseconds = 100;
 
 /** Draws a run. */
 export class Progress {
-  readonly #stream: NodeJS.WritableStream | null;
+  readonly #stream: TextStream | null;
   readonly #isTerminal: boolean;
   readonly #epochs: number;
   readonly #batches: number;
@@ -32,7 +42,7 @@ export class Progress {
 
   constructor(option: ProgressOption | undefined, epochs: number, batches: number) {
     this.#stream = streamOf(option);
-    this.#isTerminal = this.#stream !== null && (this.#stream as WriteStream).isTTY === true;
+    this.#isTerminal = this.#stream !== null && (this.#stream as Partial<WriteStream>).isTTY === true;
     this.#epochs = epochs;
     this.#batches = batches;
   }
@@ -99,11 +109,10 @@ export class Progress {
   }
 }
 
-function streamOf(option: unknown): NodeJS.WritableStream | null {
+function streamOf(option: unknown): TextStream | null {
   if (option === false) return null;
   if (option === undefined || option === true || option === 'auto') return process.stderr;
-  if (typeof option === 'object' && option !== null && typeof (option as NodeJS.WritableStream).write === 'function')
-    return option as NodeJS.WritableStream;
+  if (typeof option === 'object' && option !== null && typeof (option as TextStream).write === 'function') return option as TextStream;
   throw new ArgumentError(expected("'auto', true, false or a writable stream", 'options.progress', option));
 }
 

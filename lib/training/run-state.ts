@@ -69,6 +69,8 @@ export interface RunState {
   readonly schedule: ScheduleState | null;
   /** Paths of parameters that are not trained. */
   readonly frozen: readonly string[];
+  /** Paths of layers that are frozen as a whole. */
+  readonly frozenLayers: readonly string[];
   /** Generators: the process's own, and those of layers by path and name. */
   readonly random: { readonly shared: RandomState; readonly layers: Readonly<Record<string, RandomState>> };
   readonly callbacks: Readonly<Record<string, unknown>>;
@@ -98,6 +100,7 @@ export function captureRun(parts: RunParts, position: RunPosition, run: RunDescr
     optimizer: optimizerState,
     schedule: schedule?.stateDict() ?? null,
     frozen: [...model.namedParameters()].filter(([, { requiresGrad }]) => !requiresGrad).map(([path]) => path),
+    frozenLayers: [...model.namedLayers()].filter(([, { frozen }]) => frozen).map(([path]) => path),
     random: {
       shared: defaultRandom().state,
       layers: Object.fromEntries([...randomsOf(model)].map(([name, random]) => [name, random.state])),
@@ -132,6 +135,7 @@ export function restoreRun(parts: RunParts, { tensors, state }: CheckpointConten
   // After the schedule, which sets rates: those in force may be a callback's.
   optimizer.loadStateDict({ ...state.optimizer, tensors: under('optimizer.') });
   for (const [path, parameter] of model.namedParameters()) parameter.requiresGrad = !state.frozen.includes(path);
+  for (const [path, layer] of model.namedLayers()) layer.frozen = state.frozenLayers.includes(path);
   defaultRandom().state = state.random.shared;
   for (const [name, random] of randomsOf(model)) if (name in state.random.layers) random.state = state.random.layers[name];
   const saved = state.position.progress?.metrics;

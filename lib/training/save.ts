@@ -5,8 +5,9 @@ import { ArgumentError, FileFormatError, NodegradError, describe, describeShape 
 import { checkPath, writeFileAtomic } from '../io/atomic.js';
 import { type Safetensors, decodeSafetensors, encodeSafetensors, readSafetensors } from '../io/safetensors.js';
 import { checkLayer } from '../layers/check.js';
-import type { AnyLayer, LoadOptions, LoadReport } from '../layers/layer.js';
-import { buildLayer, describeLayer } from '../layers/registry.js';
+import type { AnyLayer } from '../layers/layer.js';
+import { buildModel, describeModel } from '../layers/registry.js';
+import type { LoadOptions, LoadReport } from '../layers/state.js';
 import { betweenSteps } from '../program/driver.js';
 import { info } from '../runtime.js';
 import type { AnyTensor } from '../tensor.js';
@@ -20,7 +21,7 @@ export function toBytes(model: AnyLayer): Uint8Array {
   const metadata = new Map([
     ['format', format],
     ['nodegrad', info().version],
-    ['architecture', JSON.stringify(describeLayer(model))],
+    ['architecture', JSON.stringify(describeModel(model))],
   ]);
   return betweenSteps(() => encodeSafetensors(model.stateDict(), metadata));
 }
@@ -103,7 +104,7 @@ function buildFrom(architecture: string, source: string): AnyLayer {
     throw new FileFormatError(`${source}: the architecture is not JSON: ${(error as Error).message}`, { cause: error });
   }
   try {
-    return buildLayer(description);
+    return buildModel(description);
   } catch (error) {
     // An unknown class is for the caller to register; what a known class refuses, or trips over, is the file's fault.
     if (error instanceof NodegradError && error.message.startsWith('unknown layer class')) throw error;

@@ -4,6 +4,7 @@
 // γ and β may be empty: 1 and 0.
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "../kernels/table.h"
 #include "../runtime/pool.h"
@@ -130,6 +131,12 @@ size_t blockSpace(int64_t rows, int64_t channels) {
 }
 size_t statisticsSpace(const Call& c) { return blockSpace(c.ints[0], c.ints[1]); }
 
+// As `settled` of native/kernels/optimizers.h: the average of a channel that went silent becomes 0, and evaluation stays fast.
+template <class T> T settled(double average) {
+  constexpr double smallest = double(std::numeric_limits<T>::min());
+  return average < smallest && average > -smallest ? T(0) : T(average);
+}
+
 // Running mean and variance, and how many batches they have seen; mean, variance, momentum: the weight of the new value, or −1 for the
 // average of all. The running variance is the unbiased one.
 void run_batch_norm_running(const Call& c) {
@@ -140,8 +147,8 @@ void run_batch_norm_running(const Call& c) {
   byFloat(c, [&]<class T>() {
     for (int64_t j = 0; j < c.length(0); ++j) {
       T &mean = c.out<T>(0)[j], &variance = c.out<T>(1)[j];
-      mean = T((1.0 - weight) * double(mean) + weight * c.in<double>(3)[j]);
-      variance = T((1.0 - weight) * double(variance) + weight * (unbiased * c.in<double>(4)[j]));
+      mean = settled<T>((1.0 - weight) * double(mean) + weight * c.in<double>(3)[j]);
+      variance = settled<T>((1.0 - weight) * double(variance) + weight * (unbiased * c.in<double>(4)[j]));
     }
   });
 }

@@ -17,7 +17,10 @@ import {
   Metric,
   ones,
   randomFlip,
+  ReLU,
+  Sequential,
   setSeed,
+  Sitter,
   SGD,
   split,
   subset,
@@ -98,6 +101,27 @@ test('a data set that answers later trains, is scored and predicts as one that a
   const [one, other] = [slow, whole].map((data) => new DataLoader(data as Dataset, { batchSize: 10 }));
   const sums = async (loader: DataLoader) => (await step.many(loader as never, 9)).map((sum) => sum.item());
   t.deepEqual(await sums(one), await sums(other));
+});
+
+test('the sitter waits for a data set that answers later (fault R16)', async (t) => {
+  const told = async (data: AnyDataset): Promise<string[]> => {
+    setSeed(7);
+    const model = new Sequential([new Linear(4, 8), new ReLU(), new Linear(8, 3)]);
+    const sitter = new Sitter();
+    const options = {
+      loss: new CrossEntropyLoss(),
+      optimizer: new Adam(model),
+      epochs: 2,
+      batchSize: 10,
+      log: false as const,
+      progress: false,
+    };
+    await model.fit(data, { ...options, callbacks: [sitter] });
+    return sitter.findings.map(({ text }) => text);
+  };
+  const findings = await told(slow);
+  t.deepEqual(findings, await told(whole));
+  t.true(findings.some((text) => text.startsWith('dead units')));
 });
 
 test('parts of a data set that answers later, and its augmented images, answer later too (fault R16)', async (t) => {

@@ -90,14 +90,16 @@ posix('devices, pipes, sockets and folders are refused by name and stay what the
   mkdirSync(join(path, 'folder'));
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(join(path, 'socket'), resolve));
-  symlinkSync('/dev/null', join(path, 'device'));
+  // Not as root: a save that replaced it would break the machine.
+  const isSafe = process.getuid?.() !== 0;
+  if (isSafe) symlinkSync('/dev/null', join(path, 'device'));
   symlinkSync('pipe', join(path, 'link to a pipe'));
   const isNode = spawnSync('mknod', [join(path, 'null'), 'c', '1', '3']).status === 0;
   const cases: Record<string, RegExp> = {
     pipe: /It is a pipe/,
     folder: /It is a folder/,
     socket: /It is a socket/,
-    device: /It is a device/,
+    ...(isSafe && { device: /It is a device/ }),
     'link to a pipe': /It is a pipe/,
     ...(isNode && { null: /It is a device/ }),
   };

@@ -51,6 +51,22 @@ decoding('parts are found by name beside whatever else lies there, and what is l
   }
 });
 
+decoding('what is left out is said again when the images come from the cache, and a folder that appears is seen (fault F02)', async (t) => {
+  process.env.NODEGRAD_CACHE = join(folder, 'cache');
+  const path = make({ 'train/cat': 2, 'train/dog': 2, test: 3 });
+  const load = async () => {
+    let decoded = 0;
+    const onProgress = (progress: { decoded: number }): void => void (decoded = progress.decoded);
+    const { leftOut } = await read(path, { cache: true, onProgress });
+    return { decoded, leftOut: leftOut.map(asText) };
+  };
+  const leftOut = ['test/0.png (3): in no folder that names a class'];
+  t.deepEqual(await load(), { decoded: 4, leftOut });
+  t.deepEqual(await load(), { decoded: 0, leftOut });
+  mkdirSync(join(path, 'train/eel'));
+  await t.throwsAsync(load, { message: /the folder train\/eel holds no image/ });
+});
+
 const doubts: [what: string, tree: Tree, message: RegExp][] = [
   ['parts without classes', { train: 5, test: 5 }, /test|train and test hold images, but no folders for their classes/],
   ['pictures and masks', { images: 4, masks: 4 }, /images and masks look like pictures and what belongs to each/],

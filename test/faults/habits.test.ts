@@ -153,7 +153,8 @@ test('what is not finite before anything was learned is not laid to the learning
 
 // ---- arguments that are not taken ----
 
-test('gather and slice refuse an argument that they do not take: an axis, an element type', async (t) => {
+test('gather, slice and tensor refuse an argument that they do not take: an axis, a size, an element type by itself', async (t) => {
+  await says(t, () => (tensor as (...given: unknown[]) => unknown)([0, 1, 2], [3], 'int32'), '`options`', 'received "int32"');
   const x = ones([3, 3]) as unknown as Record<'gather' | 'slice', (...given: unknown[]) => unknown>;
   await says(t, () => x.gather([0, 1], 1), 'gather', 'first axis', '1 argument');
   await says(t, () => x.slice(0, 1, 1), 'slice', '2 arguments', 'end');

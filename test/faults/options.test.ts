@@ -286,3 +286,26 @@ for (const [name, options] of interfaces) {
     }
   });
 }
+
+test('options that become undefined later, in a group or in a state that is loaded, are those of before or the default (fault F13)', (t) => {
+  const make = (options: Options = {}): lib.AdamW => {
+    const w = lib.tensor([1]);
+    w.requiresGrad = true;
+    return new lib.AdamW([w], { lr: 0.1, ...options });
+  };
+  const after = (optimizer: lib.AdamW): number => {
+    const [w] = optimizer.groups[0].parameters;
+    w.mul(0).sum().backward();
+    optimizer.step();
+    return w.data[0];
+  };
+  const expected = after(make());
+  const unset = make({ weightDecay: 0.5 });
+  unset.groups[0].options.weightDecay = undefined;
+  t.is(after(unset), expected);
+  const [source, target] = [make(), make()];
+  const state = source.stateDict();
+  state.groups[0]['weightDecay'] = undefined;
+  target.loadStateDict(state);
+  t.is(after(target), expected);
+});

@@ -43,7 +43,7 @@ const kinds: Record<string, string[]> = {
   dropout: ['tensor', 'rate', 'options'],
   setNumThreads: ['small'],
   setSeed: ['small'],
-  registerLayer: ['layerClass'],
+  registerLayer: ['layerClass', 'text'],
   split: ['dataset', 'parts', 'options'],
   subset: ['dataset', 'indices'],
   readIdx: ['idxBytes', 'options'],

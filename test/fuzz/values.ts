@@ -209,17 +209,17 @@ export const hostile: Record<string, (lib: Lib) => unknown> = {
   },
   'tensor with a changed shape': ({ tensor }) => {
     const x = tensor([1, 2, 3]);
-    (x.shape as number[])[0] = 1000;
+    (x as { shape: readonly number[] }).shape = [1000];
     return x;
   },
   'tensor with a negative shape': ({ tensor }) => {
     const x = tensor([[1, 2, 3]]);
-    (x.shape as number[])[0] = -1;
+    (x as { shape: readonly number[] }).shape = [-1, 3];
     return x;
   },
   'tensor with a shape of strings': ({ tensor }) => {
     const x = tensor([[1, 2, 3]]);
-    (x.shape as unknown[])[1] = 'three';
+    (x as unknown as { shape: readonly unknown[] }).shape = [1, 'three'];
     return x;
   },
   'empty tensor': ({ zeros }) => zeros([0]),

@@ -132,7 +132,7 @@ test('in evaluation an image has one result, alone and in a batch, and no number
   const y = layer.forward(x);
   t.deepEqual(layer.forward(x).data, y.data);
   t.deepEqual(layer.forward(x.slice(1, 2)).data, y.data.slice(50, 100));
-  t.is(layer.random.state.offset, 0);
+  t.is(layer.windows.state.offset, 0);
 });
 
 test('the windows depend on seed and path only, and each step of a recorded program draws new ones, those of eager steps', async (t) => {

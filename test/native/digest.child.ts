@@ -103,6 +103,34 @@ for (const dtype of ['float32', 'float64'] as const) {
 }
 digests['training'] = training.digest('hex');
 
+// Moments that decay to the end of the range and become zero.
+const decay = createHash('sha256');
+for (const dtype of ['float32', 'float64'] as const) {
+  const start = Float64Array.from(
+    { length: 83 },
+    (_, i) => (i % 2 === 0 ? 1 : -1) * Number(`1e-${i % 2 === 0 ? 30 + (i % 17) : 300 + (i % 25)}`),
+  );
+  for (const make of [
+    (weights: Tensor) => new Adam([weights], { betas: [0.3, 0.2] }),
+    (weights: Tensor) => new SGD([weights], { lr: 0.05, momentum: 0.3, nesterov: true }),
+  ]) {
+    const weights = Tensor.from(start.slice()).to(dtype) as Tensor;
+    weights.requiresGrad = true;
+    const optimizer = make(weights);
+    weights
+      .mul(Tensor.from(start).to(dtype) as Tensor)
+      .sum()
+      .backward();
+    for (let step = 0; step < 40; step++) {
+      optimizer.step();
+      if (step === 1) optimizer.zeroGrad();
+      for (const { data } of optimizer.stateDict().tensors.values()) decay.update(bytesOf(data));
+    }
+    decay.update(bytesOf(weights.data));
+  }
+}
+digests['decay'] = decay.digest('hex');
+
 const { isa, isaProblem, threads, warnings, cpu } = info();
 console.log(
   JSON.stringify({ isa, isaProblem, threads, warnings, avx2: cpu.avx2 && cpu.fma, avx512: cpu.avx512, node: process.version, digests }),

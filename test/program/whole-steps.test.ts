@@ -23,7 +23,7 @@ class Alike extends Layer<Tensor, Tensor> {
     return new Alike();
   }
 }
-registerLayer(Alike);
+registerLayer(Alike, 'Alike');
 
 test('predict, evaluate, clone and save during fit() see weights of whole steps', async (t) => {
   const model = new Alike();

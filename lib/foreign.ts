@@ -1,0 +1,84 @@
+// What a value is, whatever realm or copy of nodegrad it comes from: there, classes of the same name are other classes.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { types } from 'node:util';
+
+// Test runners and node:vm give programs globals of their own: an array made there is no instance of our Float32Array.
+export const { isMap, isSharedArrayBuffer, isUint8Array } = types;
+
+/** Whether a value is an object made by `{}` or `Object.create(null)`, and not by a class. */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  // Object.prototype of any realm is the one prototype without a prototype that has this method.
+  return prototype === null || (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'isPrototypeOf'));
+}
+
+/** Whether something has to be waited for: a promise, or anything else with a `then`. */
+export function isPromise(value: unknown): value is Promise<unknown> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
+}
+
+/** Whether an error is a TypeError: those of arrays come from the arrays' realm. */
+export function isTypeError(error: unknown): error is TypeError {
+  return types.isNativeError(error) && error.name === 'TypeError';
+}
+
+/** Whether a value works as an AbortSignal: jsdom has a class of its own. */
+export function isAbortSignal(value: unknown): value is AbortSignal {
+  const { aborted, addEventListener } = (typeof value === 'object' && value !== null ? value : {}) as Partial<AbortSignal>;
+  return typeof aborted === 'boolean' && typeof addEventListener === 'function';
+}
+
+/** Whether a value works as a URL. */
+export function isUrl(value: unknown): value is URL {
+  const { href, protocol } = (typeof value === 'object' && value !== null ? value : {}) as Partial<URL>;
+  return typeof href === 'string' && typeof protocol === 'string';
+}
+
+/** A loaded copy of nodegrad. Copies of other versions read it: names and meanings stay. */
+interface Copy {
+  readonly version: string;
+  readonly path: string;
+}
+
+const key = Symbol.for('nodegrad.copy');
+const here: Copy = {
+  get version() {
+    return versionAt(this.path);
+  },
+  get path() {
+    return rootOf(fileURLToPath(import.meta.url));
+  },
+};
+
+/** Marks the instances of a class as things of this copy. */
+export function ours(type: { readonly prototype: object }): void {
+  Object.defineProperty(type.prototype, key, { value: here });
+}
+
+/** What to say of a thing of another copy: `version 1.2.3 at /path`; null for ours, and for anything else. */
+export function otherCopy(value: unknown): string | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const copy = (value as { [key]?: Partial<Copy> })[key];
+  return copy === undefined || copy === here ? null : `version ${copy.version} at ${copy.path}`;
+}
+
+/** The folder with nodegrad's package.json above a file, or the file's own. */
+function rootOf(file: string): string {
+  for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
+    if (nameAndVersion(folder)?.name === 'nodegrad') return folder;
+  }
+  return dirname(file);
+}
+
+function versionAt(folder: string): string {
+  return nameAndVersion(folder)?.version ?? 'unknown';
+}
+
+function nameAndVersion(folder: string): { name?: string; version?: string } | undefined {
+  const file = join(folder, 'package.json');
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { name?: string; version?: string }) : undefined;
+}

@@ -1,0 +1,136 @@
+// A model's state by path: what stands in several places, and how values from elsewhere get in.
+
+import { type DType, isFloat } from '../dtype.js';
+import { ArgumentError, DTypeError, ShapeError, checkOptions, describeShape, expected } from '../errors.js';
+import { isMap } from '../foreign.js';
+import { refuseBusy } from '../ops/busy.js';
+import { withoutGradients } from '../ops/emit.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+import { join } from './fields.js';
+import type { AnyLayer } from './layer.js';
+
+/** What {@link Layer.loadStateDict} did: paths of each kind. */
+export interface LoadReport {
+  /** Parameters and buffers that were filled. */
+  matched: string[];
+  /** Parameters and buffers without a value in the source. */
+  missing: string[];
+  /** Values without a parameter or buffer. */
+  unexpected: string[];
+}
+
+/** Options of {@link Layer.loadStateDict}. */
+export interface LoadOptions {
+  /** Whether missing or unexpected names are an error. Default true. */
+  strict?: boolean;
+  /** Only values whose name begins with this are used, and it is taken off. Default ''. */
+  prefix?: string;
+}
+
+/** A layer's own parameters and buffers by name. */
+export function itemsOf(layer: AnyLayer): Map<string, AnyTensor> {
+  return new Map<string, AnyTensor>([...layer.ownParameters(), ...layer.ownBuffers()]);
+}
+
+/** All places of a model with their layers: one that stands in several places comes once for each. */
+export function everyPlace(model: AnyLayer): [path: string, layer: AnyLayer][] {
+  const found: [string, AnyLayer][] = [];
+  const above = new Set<AnyLayer>();
+  const visit = (layer: AnyLayer, path: string): void => {
+    if (above.has(layer)) return;
+    found.push([path, layer]);
+    above.add(layer);
+    for (const [name, child] of layer.children()) visit(child, join(path, name));
+    above.delete(layer);
+  };
+  visit(model, '');
+  return found;
+}
+
+/** The further paths of parameters and buffers in `places`, and the one path that `namedState` has for each. */
+export function furtherPaths(model: AnyLayer, places: Iterable<readonly [string, AnyLayer]>): Map<string, string> {
+  const known = new Map<AnyTensor, string>([...model.namedState()].map(([path, item]) => [item, path]));
+  const further = new Map<string, string>();
+  for (const [path, layer] of places) {
+    for (const [name, item] of itemsOf(layer)) {
+      const at = join(path, name);
+      if (known.get(item) !== at) further.set(at, known.get(item) as string);
+    }
+  }
+  return further;
+}
+
+/** `model.loadStateDict(state, options)`: documented there. `prepare` gives the model its memory, once all checks are done. */
+export function loadState(
+  model: AnyLayer,
+  state: Map<string, AnyTensor> | Record<string, AnyTensor>,
+  options: LoadOptions,
+  prepare: () => void,
+): LoadReport {
+  const given = checkOptions<LoadOptions>(options, 'options', ['strict', 'prefix']);
+  if (typeof state !== 'object' || state === null) throw new ArgumentError(expected('a map of tensors by path', 'state', state));
+  const prefix: unknown = given.prefix ?? '';
+  if (typeof prefix !== 'string') throw new ArgumentError(expected('a string', 'options.prefix', prefix));
+  const source = new Map<string, AnyTensor>();
+  for (const [name, value] of isMap(state) ? state : Object.entries(state)) {
+    if (typeof name === 'string' && name.startsWith(prefix)) source.set(name.slice(prefix.length), Tensor.check(value, name));
+  }
+  const places = model.namedState();
+  if ([...source.keys()].some((name) => !places.has(name))) takeFurtherNames(model, source);
+  const report: LoadReport = { matched: [], missing: [], unexpected: [...source.keys()].filter((name) => !places.has(name)) };
+  for (const [path, place] of places) {
+    const value = source.get(path);
+    if (value === undefined) {
+      report.missing.push(path);
+      continue;
+    }
+    if (value.shape.length !== place.shape.length || value.shape.some((dimension, d) => dimension !== place.shape[d])) {
+      throw new ShapeError(
+        `'${path}' expects shape ${describeShape(place.shape)}, received ${describeShape(value.shape)}. Weights of Linear are [in, out]`,
+      );
+    }
+    if (isFloat(value.dtype) !== isFloat(place.dtype)) throw new DTypeError(`'${path}' expects ${place.dtype}, received ${value.dtype}`);
+    report.matched.push(path);
+  }
+  if ((given.strict ?? true) && report.missing.length + report.unexpected.length > 0) {
+    const list = (names: string[]): string =>
+      names.length > 6 ? `${names.slice(0, 6).join(', ')} and ${names.length - 6} more` : names.join(', ');
+    throw new ArgumentError(
+      `the state does not fit the model: missing ${list(report.missing) || 'nothing'}; unexpected ${list(report.unexpected) || 'nothing'}. { strict: false } takes what matches`,
+    );
+  }
+  prepare();
+  refuseBusy(
+    'loadStateDict',
+    report.matched.map((path) => (places.get(path) as AnyTensor).data),
+    report.matched.length,
+  );
+  // All values first: one that cannot be read must leave everything as it was.
+  const values = report.matched.map((path) => {
+    const place = places.get(path) as AnyTensor;
+    const value: AnyTensor = withoutGradients(() => (source.get(path) as AnyTensor).to(place.dtype as DType));
+    if (value.data.length !== place.size)
+      throw new ArgumentError(`the value of '${path}' has lost its memory: its ArrayBuffer was transferred`);
+    return [place, value] as const;
+  });
+  for (const [place, value] of values) place.data.set(value.data as Float32Array);
+  return report;
+}
+
+// Other frameworks list a value under each of its paths, or under whichever of them.
+function takeFurtherNames(model: AnyLayer, source: Map<string, AnyTensor>): void {
+  for (const [path, known] of furtherPaths(model, everyPlace(model))) {
+    const value = source.get(path);
+    if (value === undefined) continue;
+    const other = source.get(known);
+    if (other !== undefined && !isSame(value, other))
+      throw new ArgumentError(`'${path}' and '${known}' are one in the model, and two different values in the state`);
+    source.set(known, value);
+    source.delete(path);
+  }
+}
+
+function isSame(a: AnyTensor, b: AnyTensor): boolean {
+  const [left, right] = [a.data, b.data];
+  return left.length === right.length && left.every((value: number, i: number) => Object.is(value, right[i]));
+}

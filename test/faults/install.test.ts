@@ -1,0 +1,164 @@
+// Installing by right: what the published packages hold, what their declarations ask of a project, what the error without a compiled part names.
+// The managers themselves run in scripts/install-matrix.mjs.
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import test from 'ava';
+import ts from 'typescript';
+import { Linear, load, Sequential } from '../../lib/index.js';
+import { root } from '../helpers/sources.js';
+
+interface Packed {
+  manifest: Record<string, unknown>;
+  files: string[];
+}
+
+let listed: Packed[] | undefined;
+
+function packed(): readonly Packed[] {
+  if (listed !== undefined) return listed;
+  const { stdout, stderr, status } = spawnSync(process.execPath, [join(root, 'scripts/pack-local.mjs'), '--list'], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(stderr);
+  listed = JSON.parse(stdout) as Packed[];
+  return listed;
+}
+
+test('no published package makes a package manager compile or run anything, and the main one can still be built from source (fault F01)', (t) => {
+  const packages = packed();
+  t.is(packages.length, 2);
+  for (const { manifest, files } of packages) {
+    // npm reads `gypfile: false` from a manifest but not from a lock file, pnpm and Yarn not at all; the file itself must be missing.
+    t.deepEqual(
+      files.filter((path) => path.endsWith('.gyp')),
+      [],
+      String(manifest['name']),
+    );
+    const scripts = Object.keys((manifest['scripts'] as object | undefined) ?? {});
+    t.deepEqual(
+      scripts.filter((name) => /install|prepare|prepack|publish/.test(name)),
+      [],
+    );
+  }
+  const main = packages.find(({ manifest }) => manifest['name'] === 'nodegrad');
+  if (main === undefined) return t.fail('the main package is not packed');
+  t.deepEqual(main.manifest['scripts'], { 'build:native': 'cmake-js build' });
+  t.deepEqual(Object.keys(main.manifest['devDependencies'] as object), ['cmake-js', 'node-addon-api', 'node-api-headers']);
+  const holds = new Set(main.files);
+  const named = readFileSync(join(root, 'CMakeLists.txt'), 'utf8').match(/(?<=\$\{CMAKE_SOURCE_DIR\}\/)[\w/]+\.\w+/g) ?? [];
+  for (const path of ['CMakeLists.txt', 'native/ops/ops.def', ...named]) t.true(holds.has(path), `the package lacks ${path}`);
+  t.is(main.files.filter((path) => path.endsWith('.cc')).length, countSources());
+  t.true(existsSync(join(root, 'binding.gyp')), 'a checkout keeps its binding.gyp');
+});
+
+function countSources(): number {
+  return spawnSync(process.execPath, [join(root, 'scripts/sources.mjs')], { encoding: 'utf8' })
+    .stdout.trim()
+    .split('\n').length;
+}
+
+test("the compiled part stays outside of Yarn's archives, and names the systems that it is for (fault F01)", (t) => {
+  const platform = packed().find(({ manifest }) => manifest['name'] !== 'nodegrad');
+  const { preferUnplugged, os, cpu, libc, main } = platform?.manifest ?? {};
+  t.deepEqual(
+    { preferUnplugged, os, cpu, libc, main },
+    { preferUnplugged: true, os: ['linux'], cpu: ['x64'], libc: ['glibc'], main: 'nodegrad.node' },
+  );
+});
+
+test.serial("a model is saved where file handles cannot sync, as under Yarn's Plug'n'Play (fault F01)", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'nodegrad-handles-'));
+  const handle = await open(join(folder, 'any'), 'w');
+  const prototype = Object.getPrototypeOf(handle) as { sync: unknown; datasync: unknown };
+  await handle.close();
+  const { sync, datasync } = prototype;
+  prototype.sync = prototype.datasync = () => {
+    throw new Error('Method not implemented.');
+  };
+  try {
+    const model = new Sequential([new Linear(2, 1)]);
+    await model.save(join(folder, 'model.safetensors'));
+    const again = await load(join(folder, 'model.safetensors'));
+    t.deepEqual([...again.parameters()[0].data], [...model.parameters()[0].data]);
+  } finally {
+    Object.assign(prototype, { sync, datasync });
+    rmSync(folder, { recursive: true });
+  }
+});
+
+/** A program of a user, with what the declarations say of streams, signals and `using`. */
+const program = `
+  import { type CompiledStep, type FitOptions, readIdx, type Tensor } from 'nodegrad';
+  export const options = { progress: { write: (text: string) => text.length } } satisfies Partial<FitOptions>;
+  export function dispose(step: CompiledStep<[Tensor], Tensor>): void {
+    step[Symbol.dispose]();
+  }
+  export const dimensions: readonly number[] = readIdx(new Uint8Array(16)).shape;
+`;
+
+/** What TypeScript says of the program in a project with these libraries, declarations checked too. */
+function complaints(settings: ts.CompilerOptions, text = program): string[] {
+  const path = join(root, 'dist', 'user.mts');
+  const options: ts.CompilerOptions = {
+    target: ts.ScriptTarget.ES2022,
+    strict: true,
+    noEmit: true,
+    skipLibCheck: false,
+    paths: { nodegrad: [join(root, 'dist', 'lib', 'index.d.ts')] },
+    ...settings,
+  };
+  const host = ts.createCompilerHost(options);
+  const { fileExists, readFile, getSourceFile } = host;
+  host.getCurrentDirectory = () => root;
+  host.fileExists = (name) => name === path || fileExists(name);
+  host.readFile = (name) => (name === path ? text : readFile(name));
+  host.getSourceFile = (name, version, ...rest) =>
+    name === path ? ts.createSourceFile(name, text, version, true) : getSourceFile(name, version, ...rest);
+  const compiled = ts.createProgram([path], options, host);
+  return ts.getPreEmitDiagnostics(compiled).map(({ file, messageText }) => {
+    return `${file?.fileName.slice(root.length + 1)}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`;
+  });
+}
+
+const nodeNext = { module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext };
+const bundler = { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler };
+
+test('the declarations need neither Node.js types nor those of the DOM, and no library after ES2018 (fault F24)', (t) => {
+  t.deepEqual(complaints({ ...nodeNext, types: [], lib: ['lib.es2018.d.ts'] }), []);
+  t.deepEqual(complaints({ ...bundler, types: [], lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'] }), []);
+});
+
+test('the declarations agree with the types of Node.js where a project has them, `using` included (fault F24)', (t) => {
+  const careful = { exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true };
+  const signal = `${program}
+    import { compileStep } from 'nodegrad';
+    export const stopped = { signal: AbortSignal.timeout(10), progress: process.stderr } satisfies Partial<FitOptions>;
+    export const shape = readIdx(new URL('file:///data/images')).shape;
+    using step = compileStep((x: Tensor) => ({ x }));
+    export const text = step.describe;
+  `;
+  t.deepEqual(complaints({ ...nodeNext, ...careful, types: ['node'], lib: ['lib.es2022.d.ts', 'lib.esnext.disposable.d.ts'] }, signal), []);
+});
+
+test('the declarations are checked at all: a wrong call is an error in a project without types (fault F24)', (t) => {
+  const wrong =
+    "import { readIdx, type FitOptions } from 'nodegrad';\nreadIdx(5);\nexport const options: Partial<FitOptions> = { signal: 5, progress: {} };";
+  const found = complaints({ ...nodeNext, types: [], lib: ['lib.es2022.d.ts'] }, wrong);
+  t.is(found.length, 3, found.join('\n'));
+});
+
+test('declarations give typed arrays no type arguments, which TypeScript before 5.7 does not know (fault F24)', (t) => {
+  const seen = new Set<string>();
+  const queue = [join(root, 'dist', 'lib', 'index.d.ts')];
+  for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
+    if (seen.has(path)) continue;
+    seen.add(path);
+    const text = readFileSync(path, 'utf8');
+    t.notRegex(text.replace(/\/\*[\s\S]*?\*\//g, ''), /\b(?:(?:Int|Uint|Float|BigInt|BigUint)\d+(?:Clamped)?Array|DataView)</, path);
+    for (const [, name] of text.matchAll(/(?:from |import |import\()'(\.[^']+)'/g))
+      queue.push(join(dirname(path), name.replace(/\.js$/, '.d.ts')));
+  }
+  t.true(seen.size > 50);
+});
