@@ -1,19 +1,33 @@
-// `node dist/bench/soak.js`: what shows only over a while. How late the event loop runs under training, memory over many steps, cost of an instruction.
+// `node dist/bench/soak.js`: what shows only over a while. How late the event loop runs under training, memory over many steps, cost of an
+// instruction, and how long a long program takes to be planned.
 
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { Adam, CrossEntropyLoss, compileStep, getNumThreads, ones, SGD, setNumThreads, Tensor, type TrainingRun } from '../lib/index.js';
+import {
+  Adam,
+  CrossEntropyLoss,
+  compileStep,
+  getNumThreads,
+  Linear,
+  ones,
+  SGD,
+  setNumThreads,
+  Tensor,
+  type TrainingRun,
+  tanh,
+} from '../lib/index.js';
 import { Generator } from './data.js';
 import { perceptron, sharedDataset, trainingStep } from './perceptron.js';
 import { maximum, median, minimum, quantile } from './statistics.js';
 
-const usage = `Usage: node dist/bench/soak.js [delay] [memory] [replay] [options]     (default: all three, a process each)
+const usage = `Usage: node dist/bench/soak.js [delay] [memory] [replay] [planning] [options]     (default: all four, a process each)
   --seconds s          how long delay trains (default 20)
   --steps n            awaited steps of memory, after a tenth of them to warm up (default 100000)
-  --instructions n     length of the program of replay (default 200)`;
+  --instructions n     length of the program of replay (default 200)
+  --unrolled n         turns of the loops of planning (default 8000)`;
 
 function line(what: string, figure: string, target: string): void {
   process.stdout.write(`${what.padEnd(58)} ${figure.padStart(12)}   target ${target}\n`);
@@ -141,12 +155,49 @@ function replay(instructions: number): void {
   line('an instruction, the call included, median', `${(median(wholes) / instructions).toFixed(3)} µs`, '≤ 0.5 µs');
 }
 
+/** How long the main thread is taken up before the first step: a loop of three operations, and a layer unrolled with its backward pass. */
+function planning(turns: number): void {
+  const linear = new Linear(16, 16);
+  const optimizer = new Adam(linear);
+  const bodies: Record<string, [count: number, body: (x: Tensor) => Tensor, x: Tensor]> = {
+    'three operations in a loop': [
+      turns,
+      (x) => {
+        let y = x;
+        for (let i = 0; i < turns; i++) y = tanh(y.mul(1.001).add(0.1));
+        return y.sum();
+      },
+      ones([64]),
+    ],
+    'Linear and tanh unrolled, trained': [
+      Math.ceil(turns / 2),
+      (x) => {
+        let y = x;
+        for (let i = 0; i < turns / 2; i++) y = tanh(linear.forward(y));
+        const loss = y.sum();
+        loss.backward();
+        optimizer.step();
+        optimizer.zeroGrad();
+        return loss;
+      },
+      ones([4, 16]),
+    ],
+  };
+  for (const [what, [count, body, x]] of Object.entries(bodies)) {
+    using step = compileStep(body);
+    const begin = performance.now();
+    step.describe(x);
+    line(`planning: ${what}, ${count} turns`, `${(performance.now() - begin).toFixed(0)} ms`, '≤ 1500 ms');
+  }
+}
+
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
     seconds: { type: 'string', default: '20' },
     steps: { type: 'string', default: '100000' },
     instructions: { type: 'string', default: '200' },
+    unrolled: { type: 'string', default: '8000' },
   },
 });
 
@@ -161,6 +212,7 @@ const parts: Record<string, () => void | Promise<void>> = {
   delay: () => delay(whole('seconds')),
   memory: () => memory(whole('steps')),
   replay: () => replay(whole('instructions')),
+  planning: () => planning(whole('unrolled')),
 };
 const wanted = positionals.length > 0 ? positionals : Object.keys(parts);
 const unknown = wanted.find((part) => !(part in parts));

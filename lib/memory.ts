@@ -71,7 +71,11 @@ export function containerLimits(read: SystemFile): Limit[] {
 /** The machine itself. */
 function machineLimit(read: SystemFile): Limit {
   const total = totalmem();
-  return { total, left: () => entry(read('/proc/meminfo'), 'MemAvailable') * 1024 || total };
+  const left = (): number => {
+    const list = read('/proc/meminfo');
+    return (entry(list, 'MemAvailable') + entry(list, 'SwapFree')) * 1024 || total;
+  };
+  return { total, left };
 }
 
 /** All limits; those that cannot bind are left out. */
@@ -80,12 +84,14 @@ export function limitsOf(read: SystemFile): Limit[] {
   return [...containerLimits(read).filter(({ total }) => total < machine.total), machine];
 }
 
-/** What is smaller than this share of a limit is not compared with what is left: it would cost more than it tells. */
+/** Below this share of a limit nothing is compared with what is left: it would cost more than it tells. */
 const share = 64;
 const smallest = 1 << 20;
 
 let limits: readonly Limit[] | null = null;
 let worthComparing = smallest;
+/** Taken since the last comparison: many small things are compared together. */
+let since = 0;
 let collect: () => void = () => {};
 
 /** Says how garbage that still holds memory is collected: native.ts knows. */
@@ -110,14 +116,17 @@ export function checkAvailable(
   what: string,
   advice = 'Smaller batches, layers or data sets need less; a container or machine with more memory takes it as it is',
 ): void {
-  if (bytes < worthComparing) return;
+  since += bytes;
+  if (since < worthComparing) return;
   limits ??= limitsOf(systemFile);
   worthComparing = Math.max(smallest, Math.min(...limits.map(({ total }) => total)) / share);
   const tightest = (): { total: number; left: number } =>
     (limits as readonly Limit[])
       .map((limit) => ({ total: limit.total, left: limit.left() }))
       .reduce((one, two) => (two.left < one.left ? two : one));
-  if (bytes < worthComparing || bytes <= tightest().left) return;
+  if (since < worthComparing) return;
+  since = 0;
+  if (bytes <= tightest().left) return;
   collect();
   const { total, left } = tightest();
   if (bytes <= left) return;

@@ -103,7 +103,7 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
   settle(slab: Slab, offset: number): void {
     this.#slab = slab;
     this.#offset = offset;
-    const { seed, stream } = this.origin ?? { seed: this.#birth.seed, stream: `parameter${this.#birth.number}` };
+    const { seed, stream } = this.origin ?? { seed: this.#birth.seed, stream: `parameter#${this.#birth.number}` };
     const view = slab.values.subarray(offset, offset + this.size) as TypedArrayOf<D>;
     const values = Tensor.check(
       eagerly(() => withoutGradients(() => this.#init.values(this.shape, this.dtype, new Random(seed, stream)))),

@@ -45,6 +45,8 @@ type FloatOnly<D extends DType> = D & FloatDType;
 /** Most axes that a tensor can have. */
 export const maxRank = 8;
 const maxElements = 2 ** 40;
+/** The shape that was frozen last: those of results are often their inputs'. */
+let lastShape: readonly number[] | null = null;
 const maxNested = 2 ** 26;
 
 /**
@@ -86,10 +88,11 @@ export class Tensor<D extends DType = 'float32'> {
         'a tensor is made by a function: tensor([…]) copies numbers, Tensor.from(typedArray, shape) takes memory as it is',
       );
     this.#data = data;
-    // Tensors share shapes: whoever wrote into one would bend the others.
-    this.shape = Object.freeze(shape);
+    // Tensors share shapes: whoever wrote into one would bend the others. To freeze one again takes longer than to know it.
+    if (shape !== lastShape) lastShape = Object.freeze(shape);
+    this.shape = shape;
     this.dtype = dtype;
-    this.size = sizeOf(shape);
+    this.size = data === null ? sizeOf(shape) : data.length;
   }
 
   /**

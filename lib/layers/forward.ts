@@ -20,6 +20,7 @@ export function observeForward<R>(observer: ForwardObserver, body: () => R): R {
 }
 
 type Forward = (...inputs: unknown[]) => unknown;
+type Enter = (layer: AnyLayer, outermost: AnyLayer | undefined) => string;
 
 const wrapped = new WeakSet<object>();
 const active: AnyLayer[] = [];
@@ -43,7 +44,7 @@ export function warnOfUnknown(layer: AnyLayer): void {
 }
 
 // Wraps a class's own `forward` once, so that every operation inside knows its layer. `super.forward` inside a subclass stays plain.
-export function wrapForward(prototype: object, base: object, enter: (layer: AnyLayer) => string): void {
+export function wrapForward(prototype: object, base: object, enter: Enter): void {
   for (let at = prototype; at !== base && at !== Object.prototype && at !== null; at = Object.getPrototypeOf(at) as object) {
     if (wrapped.has(at) || !Object.hasOwn(at, 'forward')) continue;
     wrapped.add(at);
@@ -52,14 +53,14 @@ export function wrapForward(prototype: object, base: object, enter: (layer: AnyL
 }
 
 /** The same for a `forward` that is a field of the layer, such as an arrow function. */
-export function wrapOwnForward(layer: AnyLayer, enter: (layer: AnyLayer) => string): void {
+export function wrapOwnForward(layer: AnyLayer, enter: Enter): void {
   if (!Object.hasOwn(layer, 'forward') || wrapped.has(layer.forward)) return;
   wrap(layer, enter, layer);
   wrapped.add(layer.forward);
 }
 
 // `owned`: the layer whose field the function is, which an arrow function needs not be called on.
-function wrap(owner: object, enter: (layer: AnyLayer) => string, owned?: AnyLayer): void {
+function wrap(owner: object, enter: Enter, owned?: AnyLayer): void {
   const { forward } = owner as { forward: Forward };
   const descriptor = Object.getOwnPropertyDescriptor(owner, 'forward');
   if (typeof forward !== 'function' || descriptor?.configurable !== true) return;
@@ -69,7 +70,7 @@ function wrap(owner: object, enter: (layer: AnyLayer) => string, owned?: AnyLaye
     value: function wrappedForward(this: AnyLayer, ...inputs: unknown[]): unknown {
       const layer = owned ?? this;
       if (active[active.length - 1] === layer) return forward.apply(layer, inputs);
-      const path = enter(layer);
+      const path = enter(layer, active[0]);
       const { training, frozen } = layer;
       holdsWhile(() => layer.training === training && layer.frozen === frozen);
       active.push(layer);

@@ -4,7 +4,7 @@ import { ours } from '../foreign.js';
 import type { AnyDataset } from '../data/dataset.js';
 import { type DType, type FloatDType, isFloat } from '../dtype.js';
 import { type ArgumentError, type DTypeError, checkChoice } from '../errors.js';
-import { currentPath, isTracing, pathDepth } from '../ops/emit.js';
+import { currentPath, isTracing } from '../ops/emit.js';
 import { Buffer } from '../buffer.js';
 import { keepNames } from '../names.js';
 import { Parameter, materializeAll, setOwnerPreparation } from '../parameter.js';
@@ -194,15 +194,22 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   /** @internal Hears which initializer suits what follows. */
   followedBy(_hint: InitializerHint): void {}
 
-  /** @internal The path prefix and preparation of an outermost forward. */
-  static enter(layer: AnyLayer): string {
-    if (pathDepth() === 0 && !layer.#ready) {
-      const model = modelOf(layer);
-      if (isTracing()) model.#name();
-      else model.#prepareAll();
+  /** @internal The path of a layer whose forward begins, within that of `outermost`; prepares what has not been. */
+  static enter(layer: AnyLayer, outermost: AnyLayer | undefined): string {
+    if (outermost === undefined) {
+      if (!layer.#ready) modelOf(layer).#meet();
+    } else if (layer.#path === null) {
+      // It came in after its model was prepared, or stands in no field.
+      outermost.#meet();
+      layer.#path ??= currentPath();
     }
     if (layer.#path === null) warnOfUnknown(layer);
     return layer.#path ?? currentPath();
+  }
+
+  #meet(): void {
+    if (isTracing()) this.#name();
+    else this.#prepareAll();
   }
 
   /** Puts this layer and all inside it into training mode. */

@@ -2,11 +2,14 @@
 
 import { ShapeError, describeShape } from '../errors.js';
 import type { AnyTensor } from '../tensor.js';
+import { sizeOf } from './emit.js';
 
 /** The shape that all inputs stretch to: dimensions are aligned at the end, equal or 1 (or absent). */
 export function broadcastShape(name: string, inputs: readonly AnyTensor[]): readonly number[] {
   const first = inputs[0].shape;
-  if (inputs.every((input) => sameShape(input.shape, first))) return first;
+  let same = true;
+  for (let i = 1; i < inputs.length; i++) same &&= sameShape(inputs[i].shape, first);
+  if (same) return first;
   const rank = Math.max(...inputs.map((input) => input.shape.length));
   const out: number[] = new Array(rank).fill(1);
   for (const { shape } of inputs) {
@@ -26,10 +29,12 @@ export function broadcastShape(name: string, inputs: readonly AnyTensor[]): read
 
 /** Attributes of a broadcasting native call: rank, dims, then strides per input, adjacent dimensions merged where possible. */
 export function broadcastInts(out: readonly number[], inputs: readonly AnyTensor[]): number[] {
+  // An input as large as the result is not stretched, and is walked as one row.
+  const size = out === inputs[0].shape ? inputs[0].size : sizeOf(out);
   let same = true;
-  for (const input of inputs) same &&= sameShape(input.shape, out);
+  for (let i = 0; i < inputs.length; i++) same &&= inputs[i].size === size;
   if (same) {
-    const ints = [1, inputs[0].size];
+    const ints = [1, size];
     for (let i = 0; i < inputs.length; i++) ints.push(1);
     return ints;
   }

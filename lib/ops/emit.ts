@@ -249,11 +249,6 @@ export function currentPath(): string {
   return paths.length === 0 ? '' : paths[paths.length - 1];
 }
 
-/** How many layer forwards are running. */
-export function pathDepth(): number {
-  return paths.length;
-}
-
 export function sizeOf(shape: readonly number[]): number {
   let size = 1;
   for (let d = 0; d < shape.length; d++) size *= shape[d];

@@ -110,11 +110,14 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       check(merged);
       return { parameters, options: merged };
     });
+    const taken = new Set<string>();
     for (const { parameters } of groups) {
       for (const parameter of parameters) {
         if (this.#names.has(parameter)) throw new ArgumentError(`parameter '${(parameter as Parameter).path ?? ''}' stands in two groups`);
         const path = parameter instanceof Parameter ? parameter.path : '';
-        this.#names.set(parameter, path === '' || [...this.#names.values()].includes(path) ? String(this.#names.size) : path);
+        const name = path === '' || taken.has(path) ? String(this.#names.size) : path;
+        this.#names.set(parameter, name);
+        taken.add(name);
       }
     }
   }

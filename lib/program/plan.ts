@@ -63,7 +63,9 @@ class Timetable {
   readonly #any: (Taken | undefined)[] = [];
 
   constructor(times: number) {
-    this.#leaves = 2 ** Math.ceil(Math.log2(Math.max(1, times)));
+    let leaves = 1;
+    while (leaves < times) leaves *= 2;
+    this.#leaves = leaves;
   }
 
   /** The lowest offset from which `bytes` are free from time `first` to `last`. */
@@ -114,7 +116,7 @@ class Timetable {
 }
 
 /**
- * Places the largest buffers first, each at the lowest offset that is free over its lifetime. Inputs live from the start, results
+ * Places the largest buffers first, of equal ones inputs first, each at the lowest offset that is free over its lifetime. Inputs live from the start, results
  * (`kept`) to the end.
  */
 export function planMemory(recording: Recording, kept: readonly number[]): MemoryPlan {
@@ -150,7 +152,9 @@ export function planMemory(recording: Recording, kept: readonly number[]): Memor
   let sumBytes = 0;
   // What fusing has left without a use lies nowhere.
   const waiting = lifetimes.filter((life): life is Lifetime => life !== null && life.first <= life.last);
-  for (const { buffer, bytes, first, last } of waiting.sort((a, b) => b.bytes - a.bytes || a.buffer - b.buffer)) {
+  for (const { buffer, bytes, first, last } of waiting.sort(
+    (a, b) => b.bytes - a.bytes || Math.min(a.first, 0) - Math.min(b.first, 0) || a.buffer - b.buffer,
+  )) {
     sumBytes += bytes;
     const offset = table.place(bytes, first + 1, last + 1);
     table.take(offset, offset + bytes, first + 1, last + 1);

@@ -60,7 +60,8 @@ function shared(data: TypedArray): TypedArray {
 /** Microseconds below which handing a step to another thread and waking up again would take as long as the step itself. */
 const shortStep = 50;
 
-const advice = 'A smaller batch needs less; so does an eager step, which frees what it no longer needs';
+const advice =
+  'A smaller batch needs less. Steps that are no longer used give theirs back with dispose(), or when they are collected, for which a loop has to await something';
 
 const padded = (bytes: number): number => Math.ceil(bytes / 8) * 8;
 

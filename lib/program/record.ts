@@ -85,7 +85,7 @@ export class Recorder implements Destination {
   #guard: Guard | null = null;
   readonly #known = new Map<ArrayBufferLike, Map<string, number>>();
   readonly #constants = new Map<AnyTensor, number>();
-  readonly #arguments = new Set<number>();
+  readonly #inputBuffers = new Set<number>();
 
   #add(buffer: Buffer): number {
     this.buffers.push(buffer);
@@ -96,7 +96,7 @@ export class Recorder implements Destination {
   input<D extends DType>(shape: readonly number[], dtype: D): Tensor<D> {
     const buffer = this.#add({ dtype, size: sizeOf(shape), kind: 'input', data: null });
     this.inputs.push(buffer);
-    this.#arguments.add(buffer);
+    this.#inputBuffers.add(buffer);
     return new SymbolicTensor(shape, dtype, buffer, 0);
   }
 
@@ -111,7 +111,7 @@ export class Recorder implements Destination {
 
   execute(op: Op<unknown>, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[], plan: Plan): void {
     const operands = [...outputs, ...inputs].map((tensor) => this.slot(tensor));
-    if (operands.slice(0, outputs.length).some(({ buffer, size }) => size > 0 && this.#arguments.has(buffer)))
+    if (operands.slice(0, outputs.length).some(({ buffer, size }) => size > 0 && this.#inputBuffers.has(buffer)))
       throw new ArgumentError(`[${op.name}] a step program cannot write into its arguments: copy them first`);
     if (operands.slice(0, outputs.length).some(({ buffer, size }) => size > 0 && this.buffers[buffer].kind === 'constant')) {
       throw new ArgumentError(

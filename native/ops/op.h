@@ -2,7 +2,6 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <string>
 
 namespace nodegrad {
 
@@ -78,9 +77,6 @@ const Op& opAt(int index);
 // Fills `dtype` from the operands and checks counts and dtypes against the signature, then calls the op's own check.
 // Returns nullptr or what is wrong.
 const char* checkCall(const Op&, Call&);
-
-// A refusal in words.
-std::string textOf(const Op&, const Refusal&);
 
 // Calls body.template operator()<float>() or <double>() by the call's T.
 template <class F> void byFloat(const Call& call, F&& body) {

@@ -69,14 +69,6 @@ const char* matchOperands(const Op& op, const Call& call, DType* typed) {
 
 }  // namespace
 
-std::string textOf(const Op& op, const Refusal& refusal) {
-  std::string text = std::string("[") + (refusal.caller ? refusal.caller : op.name) + "] " + refusal.what;
-  if (!refusal.isIndex) return text;
-  text += ' ' + std::to_string(refusal.value) + " at " + refusal.place + ' ' + std::to_string(refusal.position);
-  if (refusal.high < refusal.low) return text + ", where there is nothing to choose from";
-  return text + " lies outside " + std::to_string(refusal.low) + " … " + std::to_string(refusal.high) + ": indices count from 0";
-}
-
 const char* checkCall(const Op& op, Call& call) {
   if (op.ints >= 0 && call.intCount != op.ints) return "wrong number of integer attributes";
   if (op.reals >= 0 && call.realCount != op.reals) return "wrong number of real attributes";

@@ -7,11 +7,11 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <vector>
 
+#include "../runtime/memory.h"
 #include "../runtime/pool.h"
 
 namespace nodegrad {
@@ -19,7 +19,7 @@ namespace nodegrad {
 Bytes::~Bytes() { release(); }
 
 void Bytes::release() {
-  std::free(data_);
+  freePages(data_, size_);
   ledger_->bytes -= int64_t(size_);
   data_ = nullptr;
   size_ = 0;
@@ -29,7 +29,7 @@ unsigned char* Bytes::reserve(size_t bytes) {
   if (bytes <= size_ && data_) return data_;
   const size_t size = (bytes + 4096) / 4096 * 4096;
   release();
-  data_ = static_cast<unsigned char*>(std::aligned_alloc(4096, size));
+  data_ = static_cast<unsigned char*>(allocatePages(size, 4096));
   if (!data_) return nullptr;
   size_ = size;
   ledger_->bytes += int64_t(size);

@@ -48,8 +48,16 @@ int64_t outputsOf(const Op& op) {
 
 }  // namespace
 
+std::string textOf(const Op& op, const Refusal& refusal) {
+  std::string text = std::string("[") + (refusal.caller ? refusal.caller : op.name) + "] " + refusal.what;
+  if (!refusal.isIndex) return text;
+  text += ' ' + std::to_string(refusal.value) + " at " + refusal.place + ' ' + std::to_string(refusal.position);
+  if (refusal.high < refusal.low) return text + ", where there is nothing to choose from";
+  return text + " lies outside " + std::to_string(refusal.low) + " … " + std::to_string(refusal.high) + ": indices count from 0";
+}
+
 Arena::~Arena() {
-  std::free(data);
+  freePages(data, size_t(bytes));
   if (ledger) ledger->bytes -= bytes;
 }
 
@@ -140,7 +148,7 @@ std::string Program::build(const double* code, size_t length, const std::vector<
     // The system promises more than it has, and ends the process when it is touched.
     if (bytes > physicalMemory()) return "no memory for the arena";
     arena_ = std::make_shared<Arena>();
-    arena_->data = static_cast<unsigned char*>(std::aligned_alloc(unit, bytes));
+    arena_->data = static_cast<unsigned char*>(allocatePages(bytes, unit));
     if (!arena_->data) return "no memory for the arena";
     arena_->bytes = int64_t(bytes);
     arena_->ledger = ledger_;

@@ -36,6 +36,9 @@ struct Problem {
   Refusal refusal;
 };
 
+// A refusal in words.
+std::string textOf(const Op&, const Refusal&);
+
 // How much memory programs hold, of which the owner of their handles would otherwise know nothing.
 struct Ledger {
   std::atomic<int64_t> bytes{0};

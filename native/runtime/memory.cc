@@ -4,10 +4,8 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include <unistd.h>
-#if defined(__linux__)
 #include <sys/mman.h>
-#endif
+#include <unistd.h>
 
 namespace nodegrad {
 namespace {
@@ -33,6 +31,25 @@ void* scratch(size_t bytes) {
   if (own.data) adviseHugePages(own.data, size);
   return own.data;
 }
+
+// The sanitizer sees only what comes from malloc.
+#if defined(__SANITIZE_ADDRESS__)
+void* allocatePages(size_t bytes, size_t alignment) { return std::aligned_alloc(alignment, bytes); }
+void freePages(void* data, size_t) { std::free(data); }
+#else
+void* allocatePages(size_t bytes, size_t alignment) {
+  if (bytes > SIZE_MAX - alignment) return nullptr;
+  void* const whole = mmap(nullptr, bytes + alignment, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (whole == MAP_FAILED) return nullptr;
+  const uintptr_t begin = uintptr_t(whole), data = (begin + alignment - 1) / alignment * alignment;
+  if (data > begin) munmap(whole, data - begin);
+  munmap(reinterpret_cast<void*>(data + bytes), begin + alignment - data);
+  return reinterpret_cast<void*>(data);
+}
+void freePages(void* data, size_t bytes) {
+  if (data) munmap(data, bytes);
+}
+#endif
 
 void adviseHugePages(void* data, size_t bytes) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)

@@ -258,6 +258,31 @@ test('adding a layer changes no other layer of the model (fault F18)', (t) => {
   t.deepEqual(weights(true), weights(false));
 });
 
+test('a layer that comes in late, in a constructor that already calls its layers or in place of another, has its place and numbers of its own (fault F15)', (t) => {
+  class Sized extends Layer {
+    readonly body = new Linear(4, 6);
+    readonly drop = new Dropout(0.5);
+    head: Linear;
+    constructor() {
+      super();
+      const width = noGrad(() => this.body.forward(ones([1, 4]))).size; // as users of other frameworks find out a size
+      this.head = new Linear(width, 6);
+    }
+    forward(input: Tensor): Tensor {
+      return this.drop.forward(this.head.forward(this.body.forward(input)));
+    }
+  }
+  setSeed(1);
+  const [a, b] = [new Sized(), new Sized()];
+  for (const model of [a, b]) model.forward(ones([2, 4]));
+  t.deepEqual([a.body.path, a.head.path, a.drop.path, a.head.weight.path], ['body', 'head', 'drop', 'head.weight']);
+  a.head = new Linear(6, 6);
+  a.forward(ones([2, 4]));
+  t.deepEqual([a.head.path, a.head.weight.path], ['head', 'head.weight']);
+  const heads = [a.head, b.head, new Sized().head].map(({ weight }) => bits(weight));
+  allDiffer(t, heads, 'heads');
+});
+
 test('no two streams of a layer have one name, and a stream that is set goes on where it was (fault F15)', (t) => {
   class Noisy extends Layer {
     readonly masks = this.stream('masks');

@@ -1,4 +1,4 @@
-// The memory plan: buffers that live at the same time never overlap, and an arena is no larger than all of them.
+// The memory plan: buffers that live at the same time never overlap, each lies at the lowest free place, and an arena is no larger than all of them.
 
 import test from 'ava';
 import fc from 'fast-check';
@@ -65,4 +65,53 @@ test('a bit that only guards read keeps its place until the last of them', (t) =
   const { offsets } = planMemory({ buffers, instructions, inputs: [], hooks: [], live: [], conditions: [] } as Recording, []);
   t.not(offsets[0], offsets[1]);
   t.not(offsets[0], offsets[2]);
+});
+
+/** Largest first, of equal ones inputs first, each at the lowest offset that is free over its lifetime, by looking at everything that was placed before. */
+function planSlowly({ buffers, instructions }: Pick<Recording, 'buffers' | 'instructions'>, kept: readonly number[]): number[] {
+  const lives = buffers.map(({ size, dtype, kind }, buffer) => {
+    const at = instructions.flatMap(({ operands }, i) => (operands.some((slot) => slot.buffer === buffer) ? [i] : []));
+    const bytes = Math.max(64, Math.ceil((size * bytesOf(dtype)) / 64) * 64);
+    const first = kind === 'input' ? -1 : (at[0] ?? instructions.length);
+    const last = kept.includes(buffer) ? instructions.length : (at[at.length - 1] ?? -1);
+    return { buffer, bytes, first, last, offset: -1 };
+  });
+  const placed: typeof lives = [];
+  for (const life of [...lives].sort((a, b) => b.bytes - a.bytes || Math.min(a.first, 0) - Math.min(b.first, 0) || a.buffer - b.buffer)) {
+    if (life.first > life.last) continue;
+    const busy = placed.filter((other) => other.first <= life.last && life.first <= other.last).sort((a, b) => a.offset - b.offset);
+    life.offset = 0;
+    for (const other of busy) {
+      if (other.offset - life.offset >= life.bytes) break;
+      life.offset = Math.max(life.offset, other.offset + other.bytes);
+    }
+    placed.push(life);
+  }
+  return lives.map(({ offset }) => offset);
+}
+
+test('each buffer lies at the lowest place that is free over its lifetime, the largest first', (t) => {
+  const anyBuffers = fc.array(
+    fc.record({
+      dtype: fc.constant<DType>('float32'),
+      size: fc.nat(300),
+      kind: fc.constantFrom<Buffer['kind']>('temporary', 'temporary', 'temporary', 'input'),
+    }),
+    { minLength: 1, maxLength: 60 },
+  );
+  fc.assert(
+    fc.property(anyBuffers, fc.array(fc.array(fc.nat(), { minLength: 1, maxLength: 4 }), { maxLength: 90 }), fc.nat(), (made, uses, keep) => {
+      const buffers: Buffer[] = made.map((buffer) => ({ ...buffer, data: null }));
+      const instructions = uses.map((used) =>
+        instruction(
+          buffers,
+          used.map((i) => i % buffers.length),
+        ),
+      );
+      const kept = [keep % buffers.length];
+      const recording = { buffers, instructions, inputs: [], hooks: [], live: [], conditions: [] } as unknown as Recording;
+      t.deepEqual(planMemory(recording, kept).offsets, planSlowly(recording, kept));
+    }),
+    { numRuns: 300, seed: 7 },
+  );
 });

@@ -35,7 +35,7 @@ export function readyTemporaries({ buffers, instructions }: Pick<List, 'buffers'
  * Marks the checks that can be made before all else, and moves to the front what they need for it (the prelude): casts of labels, indices
  * that are computed from arguments. A check of what the step computes by its parameters stays where it is.
  */
-export function askFirst(recording: Recording): Recording {
+export function askFirst<L extends Pick<Recording, 'buffers' | 'instructions' | 'prelude'>>(recording: L): L {
   const { buffers, instructions } = recording;
   if (!instructions.some(({ op, writes }) => writes > 0 && guardedOperand(op) >= 0)) return recording;
   const makers = readyTemporaries(recording);

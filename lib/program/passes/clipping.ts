@@ -15,10 +15,10 @@ export function fuseClipping(list: List): List {
     const { instructions } = uses.list;
     if (instructions[at].op.name !== 'scale_by') return null;
     const [target, factor] = instructions[at].operands;
-    const next = uses.between(target, at, instructions.length)[0]?.at;
-    const update = instructions[next];
+    const next: number | undefined = uses.later(target, at).next().value?.at;
+    const update = next === undefined ? undefined : instructions[next];
     const kind = update === undefined ? undefined : scaled[update.op.name];
-    if (kind === undefined || !sameGuard(uses, at, next) || !uses.mayMove(at, next)) return null;
+    if (next === undefined || update === undefined || kind === undefined || !sameGuard(uses, at, next) || !uses.mayMove(at, next)) return null;
     const gradient = update.operands[kind.gradient];
     // Exactly what the update reads.
     if (uses.within(gradient, target) !== 0 || gradient.size !== target.size || uses.overlap(factor, target)) return null;

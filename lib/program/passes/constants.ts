@@ -31,8 +31,8 @@ export function foldConstants(list: List): List {
       inputs.every(({ buffer }) => buffers[buffer].kind === 'constant') &&
       outputs.every((slot) => {
         const { kind, size } = buffers[slot.buffer];
-        const written = uses.between({ ...slot, offset: 0, size }, -1, end).filter((use) => use.writes).length;
-        return kind === 'temporary' && slot.size === size && size <= most && written === 1;
+        if (kind !== 'temporary' || slot.size !== size || size > most) return false;
+        return uses.between(slot, -1, end).filter((use) => use.writes).length === 1;
       });
     if (!foldable) return true;
     for (const { buffer } of outputs) {

@@ -96,6 +96,30 @@ export class Uses {
     return this.#placesOf(memory)?.between(begin, end, from, to) ?? [];
   }
 
+  /** The same one after the other, for those who stop early. */
+  *later(slot: Slot, from: number, to = this.list.instructions.length): Generator<Use> {
+    const { memory, begin, end } = this.#place(slot);
+    yield* this.#placesOf(memory)?.later(begin, end, from, to) ?? [];
+  }
+
+  /** Whether an instruction after `from` and before `to` writes any byte of `slot`; `others` do not count. */
+  #isWritten(slot: Slot, from: number, to: number, others: readonly number[]): boolean {
+    const { memory, begin, end } = this.#place(slot);
+    for (const { at } of this.#placesOf(memory)?.writes.later(begin, end, from, to) ?? []) if (!others.includes(at)) return true;
+    return false;
+  }
+
+  #isUsed(slot: Slot, from: number, to: number, others: readonly number[]): boolean {
+    for (const { at } of this.later(slot, from, to)) if (!others.includes(at)) return true;
+    return false;
+  }
+
+  /** Whether a use is of all bytes of `slot`, which is of the same memory. */
+  isAll(use: Use, slot: Slot): boolean {
+    const { begin, end } = this.#place(slot);
+    return use.begin <= begin && end <= use.end;
+  }
+
   /** Whether `inner` lies in `outer`, and if so how many elements from its start; else −1. Both have one dtype. */
   within(inner: Slot, outer: Slot): number {
     const [a, b] = [this.#place(inner), this.#place(outer)];
@@ -169,7 +193,7 @@ export class Uses {
     if (to < from && this.#stays(from) && this.checksBetween(to - 1, from)) return false;
     if (from < to && this.#mayRefuse(from) && this.#counts().staying[to] > this.#counts().staying[from + 1]) return false;
     return (guard === undefined ? operands : [...operands, guard.slot]).every((slot, operand) =>
-      this.between(slot, first, last).every((use) => others.includes(use.at) || (operand >= writes && !use.writes)),
+      operand < writes ? !this.#isUsed(slot, first, last, others) : !this.#isWritten(slot, first, last, others),
     );
   }
 }
@@ -177,21 +201,47 @@ export class Uses {
 /** Instructions by their place in place of which others come. */
 export type Edit = ReadonlyMap<number, readonly Instruction[]>;
 
-/** Makes the edits that `match` finds, place by place, until it finds none. Edits that do not interleave are made in one sweep. */
-export function rewrite(list: List, match: (uses: Uses, at: number) => Edit | null): List {
+/** Edits of one sweep that lie within one another, from which place to which, and which way their instructions move. */
+interface Cluster {
+  begin: number;
+  end: number;
+  /** 1 for later, −1 for earlier, 0 for both. */
+  way: number;
+}
+
+/**
+ * Makes the edits that `match` finds, place by place, until it finds none. Edits that do not interleave are made in one sweep; so are, with
+ * `nested`, those that do, where all move their instructions the same way: then whatever changes its order with something else was
+ * compared with it. They have to come from {@link merge} and use no memory that their members do not use.
+ */
+export function rewrite(list: List, match: (uses: Uses, at: number) => Edit | null, nested = false): List {
   for (let current = list; ; ) {
     const uses = usesOf(current);
     const edits = new Map<number, readonly Instruction[]>();
-    let done = -1;
+    let cluster: Cluster = { begin: -1, end: -1, way: 0 };
     for (let at = 0; at < current.instructions.length; at++) {
-      const edit = at > done ? match(uses, at) : null;
-      if (edit === null || Math.min(...edit.keys()) <= done) continue;
+      if (at <= cluster.end && (cluster.way === 0 || edits.has(at))) continue;
+      const edit = match(uses, at);
+      if (edit === null) continue;
+      const found = nested ? clusterOf(edit) : { ...clusterOf(edit), way: 0 };
+      if (found.begin <= cluster.end) {
+        const fits =
+          found.way !== 0 && found.way === cluster.way && found.begin > cluster.begin && ![...edit.keys()].some((place) => edits.has(place));
+        if (!fits) continue;
+        cluster.end = Math.max(cluster.end, found.end);
+      } else cluster = found;
       for (const [place, instructions] of edit) edits.set(place, instructions);
-      done = Math.max(...edit.keys());
     }
     if (edits.size === 0) return current;
     current = { ...current, instructions: current.instructions.flatMap((instruction, i) => edits.get(i) ?? [instruction]) };
   }
+}
+
+function clusterOf(edit: Edit): Cluster {
+  const places = [...edit.keys()];
+  const [begin, end] = [Math.min(...places), Math.max(...places)];
+  const kept = places.filter((place) => (edit.get(place) as readonly Instruction[]).length > 0);
+  return { begin, end, way: kept.length !== 1 ? 0 : kept[0] === end ? 1 : kept[0] === begin ? -1 : 0 };
 }
 
 /** The edit that puts `fused` at place `to` and takes the other `members` away. Its origin is theirs, in their order. */

@@ -34,9 +34,20 @@ function firstFrom(uses: readonly Use[], at: number): number {
 export class Places {
   readonly #all: Use[] = [];
   #tree: Tree | null = null;
+  #writes: Places | null = null;
 
   get all(): readonly Use[] {
     return this.#all;
+  }
+
+  /** Those that write. */
+  get writes(): Places {
+    if (this.#writes === null) {
+      this.#writes = new Places();
+      for (const use of this.#all) if (use.writes) this.#writes.add(use);
+      effort.looks += this.#all.length;
+    }
+    return this.#writes;
   }
 
   /** Adds a use; they come in the order of time. */
@@ -56,6 +67,15 @@ export class Places {
     for (let i = first; i < last; i++) if (this.#all[i].begin < end && begin < this.#all[i].end) found.push(this.#all[i]);
     effort.looks += 1 + Math.max(0, last - first);
     return found;
+  }
+
+  /** The same one after the other: who stops early has looked at little more than what came before. */
+  *later(begin: number, end: number, from: number, to: number): Generator<Use> {
+    let after = from;
+    for (let width = few; after + 1 < to; width *= 2) {
+      yield* this.between(begin, end, after, Math.min(to, after + width + 1));
+      after += width;
+    }
   }
 }
 

@@ -17,12 +17,10 @@ export function fuseClear(list: List): List {
     const op = clearing[update.op.name];
     if (op === undefined) return null;
     const gradient = update.operands[update.writes];
-    const fill = uses
-      .between(gradient, at, instructions.length)
-      .find((use) => isZeros(instructions[use.at]) && covers(uses, instructions[use.at], gradient))?.at;
-    if (fill === undefined || !sameGuard(uses, at, fill)) return null;
-    // Only this stretch of zeros moves.
-    if (uses.between(gradient, at, fill).length > 0) return null;
+    // Only this stretch of zeros moves: nobody may use it in between.
+    const fill: number | undefined = uses.later(gradient, at).next().value?.at;
+    if (fill === undefined || !isZeros(instructions[fill]) || !covers(uses, instructions[fill], gradient)) return null;
+    if (!sameGuard(uses, at, fill)) return null;
     if (uses.checksBetween(at - 1, fill)) return null;
     const edit = new Map(merge(uses, [at], at, { ...update, op, writes: update.writes + 1 }));
     edit.set(at, [{ ...(edit.get(at) as Instruction[])[0], of: [...(update.of ?? [update.op.name]), 'fill'] }]);
@@ -49,12 +47,16 @@ export function fuseOverwrite(list: List): List {
     if (!isZeros(fill)) return null;
     const edit = new Map<number, Instruction[]>();
     const targets: Slot[] = [];
-    for (const use of uses.between(fill.operands[0], at, instructions.length)) {
+    let last = instructions.length;
+    for (const use of uses.later(fill.operands[0], at)) {
+      if (use.at > last) break;
+      // Behind a use of them all, none is the first.
+      if (uses.isAll(use, fill.operands[0])) last = use.at;
       const [instruction] = edit.get(use.at) ?? [instructions[use.at]];
       const target = instruction.operands[use.operand];
       if (!use.writes || !covers(uses, fill, target) || !sameGuard(uses, at, use.at)) continue;
       const fused = overwriting(instruction, use.operand);
-      if (fused === null || uses.between(target, at, use.at).length > 0) continue;
+      if (fused === null || !uses.later(target, at, use.at).next().done) continue;
       edit.set(use.at, [
         { ...instruction, ...fused, of: ['fill', ...(instruction.of ?? [instruction.op.name]).filter((name) => name !== 'fill')] },
       ]);
