@@ -382,7 +382,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
 };
 
 const ceilings = {
-  'lib/tensor.ts': { most: 700, why: 'one class, whose methods are one line of code each under their documentation' },
+  'lib/tensor.ts': { most: 720, why: 'one class, whose methods are one line of code each under their documentation' },
   'test/fuzz/values.ts': { most: 460, why: 'one list: hostile values by kind' },
   'test/native/samples.ts': { most: 500, why: 'one list: a valid call of every operation' },
   'test/native/special.test.ts': { most: 460, why: 'one table: every operation at every special value' },

@@ -10,7 +10,7 @@ import { ArgumentError, checkOptions, describe, describeShape, expected, FileFor
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { checkPath, notRegular, refusal, writeFileAtomic } from './atomic.js';
 import { checkAvailable, formatBytes } from '../memory.js';
-import { type Header, type HeaderEntry, parseHeader } from './safetensors-header.js';
+import { foreignHint, type Header, type HeaderEntry, parseHeader } from './safetensors-header.js';
 
 /** What a safetensors file holds. */
 export interface Safetensors {
@@ -238,26 +238,6 @@ function checkName(name: unknown, argument: string): void {
 
 const isChecksumKey = (key: string): boolean => key === checksumKey || key.startsWith(`${checksumKey}:`);
 const isWellFormed = (text: string): boolean => !/\p{Surrogate}/u.test(text);
-
-const pyTorch =
-  "PyTorch turns its own (torch.save) into one: safetensors.torch.save_file(torch.load('a.pth', weights_only=True), 'a.safetensors')";
-
-/** How files of other libraries begin, what they are, and the way out. */
-const foreignFiles: readonly [begin: readonly number[], what: string][] = [
-  [[0x50, 0x4b, 3, 4], `It is a zip archive, as checkpoints of PyTorch and .keras files are. ${pyTorch}`],
-  [[0x80], `It may be a pickle, as old checkpoints of PyTorch are. ${pyTorch}`],
-  [
-    [0x89, 0x48, 0x44, 0x46],
-    'It is an HDF5 file, as Keras writes them: read its arrays there, and write them with safetensors.numpy.save_file()',
-  ],
-  [[0x7b], 'It is JSON: tfjs keeps weights in the .bin files beside its model.json'],
-];
-
-/** What a file is that is no safetensors file, where its first bytes say so. */
-function foreignHint(prefix: Uint8Array): string {
-  const found = foreignFiles.find(([begin]) => begin.every((byte, i) => prefix[i] === byte));
-  return found === undefined ? '' : `. ${found[1]}`;
-}
 
 /** Length of the header, which must fit into what is there. */
 function headerLengthOf(prefix: Uint8Array, size: number, name: string): number {

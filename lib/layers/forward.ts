@@ -25,17 +25,10 @@ type Enter = (layer: AnyLayer, outermost: AnyLayer | undefined) => string;
 const wrapped = new WeakSet<object>();
 const active: AnyLayer[] = [];
 
-// Layers that were called inside of a model which does not hold them, and were looked at.
-const looked = new WeakSet<AnyLayer>();
-
-/** Warns, once, of a layer with something to train that is called inside of a model which does not hold it: no optimizer of the model updates it. */
-export function warnOfUnknown(layer: AnyLayer): void {
-  const [model] = active;
-  if (model === undefined || looked.has(layer)) return;
-  looked.add(layer);
+/** Warns of a layer with something to train that is called inside of a model which does not hold it: no optimizer of the model updates it. */
+export function warnOfUnknown(layer: AnyLayer, outermost: AnyLayer): void {
   if (layer.parameters().every((parameter) => !parameter.requiresGrad)) return;
-  if ([...model.namedLayers().values()].includes(layer)) return;
-  const [inner, outer] = [layer, model].map((one) => one.constructor.name);
+  const [inner, outer] = [layer, outermost].map((one) => one.constructor.name);
   process.emitWarning(
     `a ${inner} that forward() of ${outer} calls stands in no field of the model: its parameters are neither in parameters() nor saved. ` +
       'Fields may hold layers, also in arrays, objects, Maps and Sets; #private ones are not seen. freeze() it if it is not to be trained',

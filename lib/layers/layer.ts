@@ -51,10 +51,6 @@ setOwnerPreparation((parameter) => ownerOf(parameter as Parameter)?.prepare());
  * ```
  */
 export abstract class Layer<In = Tensor, Out = Tensor> {
-  static {
-    ours(Layer);
-  }
-
   #training = true;
   #frozen = false;
   #path: string | null = null;
@@ -201,9 +197,9 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     } else if (layer.#path === null) {
       // It came in after its model was prepared, or stands in no field.
       outermost.#meet();
+      if (layer.#path === null) warnOfUnknown(layer, outermost);
       layer.#path ??= currentPath();
     }
-    if (layer.#path === null) warnOfUnknown(layer);
     return layer.#path ?? currentPath();
   }
 
@@ -390,4 +386,6 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   }
 }
 
+// Not in a static block: the compiler gives the class another name in there, which has no value yet.
+ours(Layer);
 keepNames({ Layer });
