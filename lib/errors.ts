@@ -400,6 +400,7 @@ keepNames({
   NonFiniteError,
   NativeError,
   BusyError,
+  IndexError,
   AbortedError,
   NetworkError,
   MissingPackageError,
