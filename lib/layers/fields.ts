@@ -43,13 +43,27 @@ export function named<L, T>(layers: ReadonlyMap<string, L>, own: (layer: L) => R
   return found;
 }
 
-/** Puts `after` where `before` stands among the fields of an owner, arrays and plain objects included. */
+/** Puts `after` where `before` stands among the fields of an owner, arrays, plain objects, Maps and Sets included. */
 export function replaceItem(owner: object, before: unknown, after: unknown): void {
-  const visit = (holder: object): void => {
-    for (const [key, value] of Object.entries(holder)) {
-      if (value === before) (holder as Record<string, unknown>)[key] = after;
-      else if (Array.isArray(value) || (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype))
-        visit(value);
+  const visit = (holder: unknown): void => {
+    if (Array.isArray(holder) || isPlainObject(holder) || holder === owner) {
+      for (const [key, value] of Object.entries(holder as object)) {
+        if (value === before) (holder as Record<string, unknown>)[key] = after;
+        else visit(value);
+      }
+    } else if (isMap(holder)) {
+      for (const [key, value] of holder) {
+        if (value === before) holder.set(key, after);
+        else visit(value);
+      }
+    } else if (types.isSet(holder)) {
+      const items = [...holder];
+      const found = items.includes(before);
+      if (found) holder.clear();
+      for (const item of items) {
+        if (found) holder.add(item === before ? after : item);
+        if (item !== before) visit(item);
+      }
     }
   };
   visit(owner);

@@ -182,6 +182,31 @@ test('layers and parameters in Maps and Sets are found', (t) => {
   t.is(model.stateDict().size, 7);
 });
 
+class Tied extends lib.Layer {
+  readonly first = new lib.Linear(2, 2, { bias: false });
+  readonly byName = new Map([['again', new lib.Parameter([2, 2], { init: new lib.He() })]]);
+  readonly all = new Set([new lib.Parameter([2], { init: new lib.He() }), new lib.Parameter([2, 2], { init: new lib.He() })]);
+  forward(x: lib.Tensor): lib.Tensor {
+    return [...this.byName.values(), ...this.all].reduce((y, weight) => y.add(weight), this.first.forward(x));
+  }
+  static fromConfig(): Tied {
+    return new Tied();
+  }
+}
+lib.registerLayer(Tied, 'Tied');
+
+test('a parameter that stands in a field, a Map and a Set stays one when the model is cloned', (t) => {
+  const model = new Tied();
+  const [bias] = model.all;
+  model.byName.set('again', model.first.weight);
+  model.all.clear();
+  model.all.add(bias).add(model.first.weight);
+  const twin = model.clone();
+  t.is(twin.byName.get('again'), twin.first.weight);
+  t.is([...twin.all][1], twin.first.weight);
+  t.deepEqual(twin.forward(ones([1, 2])).toArray(), model.forward(ones([1, 2])).toArray());
+});
+
 const orphan = `
 import { Layer, Linear, Parameter, SGD, Sequential, Zeros, ones, tensor } from ${JSON.stringify(join(root, 'dist/lib/index.js'))};
 class Net extends Layer {
