@@ -45,26 +45,28 @@ export function named<L, T>(layers: ReadonlyMap<string, L>, own: (layer: L) => R
 
 /** Puts `after` where `before` stands among the fields of an owner, arrays, plain objects, Maps and Sets included. */
 export function replaceItem(owner: object, before: unknown, after: unknown): void {
-  const visit = (holder: unknown): void => {
-    if (Array.isArray(holder) || isPlainObject(holder) || holder === owner) {
-      for (const [key, value] of Object.entries(holder as object)) {
-        if (value === before) (holder as Record<string, unknown>)[key] = after;
-        else visit(value);
-      }
-    } else if (isMap(holder)) {
-      for (const [key, value] of holder) {
-        if (value === before) holder.set(key, after);
-        else visit(value);
-      }
-    } else if (types.isSet(holder)) {
-      const items = [...holder];
-      const found = items.includes(before);
-      if (found) holder.clear();
-      for (const item of items) {
-        if (found) holder.add(item === before ? after : item);
-        if (item !== before) visit(item);
-      }
+  const inFields = (holder: object): void => {
+    for (const [key, value] of Object.entries(holder)) {
+      if (value === before) (holder as Record<string, unknown>)[key] = after;
+      else visit(value);
     }
   };
-  visit(owner);
+  const visit = (value: unknown): void => {
+    if (Array.isArray(value) || isPlainObject(value)) inFields(value);
+    else if (isMap(value)) {
+      for (const [key, inner] of value) {
+        if (inner === before) value.set(key, after);
+        else visit(inner);
+      }
+    } else if (types.isSet(value)) {
+      const items = [...value];
+      // Made anew: the order is part of the paths.
+      if (value.has(before)) {
+        value.clear();
+        for (const item of items) value.add(item === before ? after : item);
+      }
+      for (const item of items) visit(item);
+    }
+  };
+  inFields(owner);
 }
