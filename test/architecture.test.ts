@@ -401,7 +401,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
 
 const ceilings = {
   'lib/layers/layer.ts': { most: 430, why: 'one class, and more documentation than code' },
-  'lib/tensor.ts': { most: 710, why: 'one class, whose methods are one line of code each under their documentation' },
+  'lib/tensor.ts': { most: 740, why: 'one class, whose methods are one line of code each under their documentation' },
   'test/fuzz/values.ts': { most: 460, why: 'one list: hostile values by kind' },
   'test/native/samples.ts': { most: 500, why: 'one list: a valid call of every operation' },
   'test/native/special.test.ts': { most: 460, why: 'one table: every operation at every special value' },

@@ -8,6 +8,7 @@ import { type AnyTensor, Tensor } from '../tensor.js';
 import { type Op, defineOp } from './define.js';
 import { add, requireFloat } from './elementwise.js';
 import { emitInPlace, emitOne } from './emit.js';
+import { imagesHint } from './hints.js';
 import { sum } from './reduce.js';
 import { reshape } from './shape.js';
 
@@ -212,8 +213,7 @@ export function checkPadding2d(
 
 function checkOperands(name: string, x: AnyTensor, w: AnyTensor, channels: number, weightIn: string): void {
   if (x.shape.length !== 4) {
-    const hint = x.shape.length === 3 ? ' A single image needs a batch dimension: x.reshape([1, …]).' : '';
-    throw new ShapeError(`[${name}] expected images [N, H, W, C], received shape ${describeShape(x.shape)}.${hint}`);
+    throw new ShapeError(`[${name}] expected images [N, H, W, C], received shape ${describeShape(x.shape)}${imagesHint(channels, x.shape)}`);
   }
   if (w.shape.length !== 4) {
     throw new ShapeError(

@@ -1,5 +1,6 @@
 // Evaluation and prediction: forward passes in evaluation mode, off the tape, the modes as before afterwards.
 
+import { checkDataset } from '../data/contract.js';
 import { isAbortSignal, isPromise } from '../foreign.js';
 import type { AnyDataset, Dataset } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
@@ -45,6 +46,7 @@ const worthCompiling = 4;
 
 /** `model.evaluate(data, options)`: documented there. */
 export async function evaluate(model: AnyLayer, data: AnyDataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
+  checkDataset(data, 'data');
   checkOptions(options, 'options', ['loss', 'metrics', 'batchSize', 'signal']);
   const loss = checkLoss(options?.loss);
   const metrics = checkMetrics(options.metrics, loss);
@@ -79,9 +81,12 @@ export async function predict(model: AnyLayer, inputs: AnyTensor | AnyDataset<DT
   const isTensor = inputs instanceof Tensor;
   if (isTensor && Tensor.check(inputs, 'inputs').rank === 0)
     throw new ShapeError('predict() expects a first dimension that counts examples, received a rank-0 tensor');
+  if (!isTensor && !isPromise(inputs) && typeof (inputs as Partial<Dataset> | null)?.batch !== 'function')
+    throw new ArgumentError(expected('a tensor or a data set', 'inputs', inputs, 'Numbers and arrays go through tensor()'));
   const data = isTensor ? new TensorRows(inputs.detach()) : inputs;
   if (isTensor && data.length === 0) return inEvaluationMode(model, () => noGrad(() => pass(inputs.detach())));
-  const loader = new DataLoader<DType, DType>(data, { batchSize });
+  // A tensor of one axis may be one example: the model sees it whole, or the result would depend on its length.
+  const loader = new DataLoader<DType, DType>(data, { batchSize: isTensor && inputs.rank === 1 ? data.length : batchSize });
   checkNotEmpty(loader, 'predict');
   await inEvaluation(model, loader, abort, pass, keep);
   return parts.length === 1 ? parts[0] : noGrad(() => concat(parts));

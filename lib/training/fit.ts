@@ -1,5 +1,6 @@
 // Training: forward, backward, update, epoch after epoch, with everything around the steps that keeps a run observable and stoppable.
 
+import { checkDataset } from '../data/contract.js';
 import type { AnyDataset, Dataset } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
 import { DataLoader } from '../data/loader.js';
@@ -87,7 +88,9 @@ class Fitting implements TrainingRun {
     readonly data: Dataset<DType, DType>,
     given: FitOptions,
   ) {
+    checkDataset(data, 'data');
     const options = checkOptions<FitOptions>(given, 'options', fitOptions);
+    if (options.validation !== undefined) checkDataset(options.validation, 'options.validation');
     this.#options = options;
     this.loss = checkLoss(options.loss);
     if (!(options.optimizer instanceof Optimizer))
@@ -388,7 +391,8 @@ class Fitting implements TrainingRun {
 
   #nonFinite(batch: number, found: { inputs: AnyTensor; targets: AnyTensor; place: BatchPlace } | null): TrainingNonFiniteError {
     const where = { epoch: this.epoch, batch, step: found === null ? this.step : this.step + 1, lr: this.optimizer.lr };
-    return explainNonFinite({ model: this.model, loss: this.loss, batch: found, where, history: this.history });
+    const { model, loss, history } = this;
+    return explainNonFinite({ model, loss, batch: found, updates: this.optimizer.steps, where, history });
   }
 
   #draw(batch: number, loss: number, samplesPerSecond: number): void {

@@ -36,7 +36,7 @@ export function examplesOf(tree: Tree): Example[] {
 }
 
 /** Compiles every example as a module of its own, with `nodegrad` being dist/lib/index.d.ts; gives one line per error. */
-export function compileExamples(examples: readonly Example[]): string[] {
+export function compileExamples(examples: readonly Example[], more: ts.CompilerOptions = {}): string[] {
   const folder = join(root, 'dist', 'examples');
   const files = new Map(examples.map((example, i) => [join(folder, `${i}.mts`), example]));
   const options: ts.CompilerOptions = {
@@ -49,6 +49,7 @@ export function compileExamples(examples: readonly Example[]): string[] {
     noEmit: true,
     skipLibCheck: true,
     paths: { nodegrad: [join(root, 'dist', 'lib', 'index.d.ts')] },
+    ...more,
   };
   const host = ts.createCompilerHost(options);
   const { fileExists, readFile, directoryExists } = host;
