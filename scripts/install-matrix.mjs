@@ -62,7 +62,8 @@ export async function runMatrix({ folder, vendor, nodes, home, wants = () => tru
   return red;
 }
 
-function rowsOf() {
+/** Every manager with every setting of scripts from a registry, and with its default from the files. */
+export function rowsOf() {
   return Object.entries(managers).flatMap(([manager, { scripts }]) => {
     const modes = Object.keys(scripts);
     return [...modes.map((mode) => ({ manager, source: 'registry', scripts: mode })), { manager, source: 'files', scripts: modes[0] }];

@@ -7,19 +7,22 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { checkTypes } from './check-types.mjs';
 import { managers } from './install-managers.mjs';
-import { nameOf, runMatrix } from './install-matrix.mjs';
+import { nameOf, rowsOf, runMatrix } from './install-matrix.mjs';
 import { checkNeighbours, checkWaysOut, installPlainly } from './install-special.mjs';
 import { fetchPackages, packInto, temporaryFolder } from './install-tools.mjs';
 
 const { values } = parseArgs({ options: { only: { type: 'string', default: '' }, node: { type: 'string', default: '20,22,24,26' } } });
-const compilers = ['5.0', '5.4', '5.5', '5.6', '5.9', '6.0', '7.0'];
+const whole = values.only === '';
+const compilers = whole ? ['5.0', '5.4', '5.5', '5.6', '5.9', '6.0', '7.0'] : [];
 const majors = values.node.split(',');
 
 const folder = temporaryFolder();
 const vendor = join(folder, 'vendor');
 packInto(vendor);
 const nodePackage = (major) => `node-${process.platform}-${process.arch}@${major}`;
-const wanted = Object.values(managers).map((manager) => manager.package);
+const rows = rowsOf().filter((row) => nameOf(row).includes(values.only));
+if (rows.length === 0) throw new Error(`no row has "${values.only}" in its name, such as "${nameOf(rowsOf()[0])}"`);
+const wanted = rows.map(({ manager }) => managers[manager].package);
 const specifications = [...wanted, ...majors.map(nodePackage), ...compilers.map((version) => `typescript@${version}`)];
 console.log(`\nGetting ${new Set(specifications).size} tools from the npm registry …`);
 const tools = fetchPackages(join(folder, 'tools'), specifications);
@@ -37,7 +40,7 @@ const wants = (row) => tools.has(managers[row.manager].package) && nameOf(row).i
 console.log('\n== installing and training');
 red += await runMatrix({ folder, vendor, nodes, home, wants });
 
-if (values.only === '') {
+if (whole) {
   console.log('\n== two versions side by side');
   red += await checkNeighbours({ folder, vendor, home, wants });
   console.log('\n== without the compiled part');
