@@ -1,13 +1,10 @@
 // Counter-based random numbers (Philox4x32-10): the same seed, stream and offset give the same value on every machine.
 import { ours } from './foreign.js';
 import { TextEncoder, types } from 'node:util';
-
 import { ArgumentError, checkInteger, expected } from './errors.js';
 import { keepNames } from './names.js';
 
-// By its own name: in a test runner's realm, every look at a global costs a microsecond.
-const { imul } = Math;
-
+const { imul } = Math; // by its own name: in a test runner's realm, every look at a global costs a microsecond
 const TWO_32 = 4294967296;
 const TWO_MINUS_24 = 5.9604644775390625e-8;
 const TWO_MINUS_32 = 2.3283064365386963e-10;
@@ -55,13 +52,11 @@ export function philox4x32(c0: number, c1: number, c2: number, c3: number, key0:
   return out;
 }
 
-const utf8 = new TextEncoder();
-
 /** A 64-bit FNV-1a hash of the UTF-8 bytes of `text`, as [low, high] words: names of streams become stream ids. */
 export function hashStream(text: string): [low: number, high: number] {
   let low = 0x84222325;
   let high = 0xcbf29ce4;
-  for (const byte of utf8.encode(text)) {
+  for (const byte of new TextEncoder().encode(text)) {
     low = (low ^ byte) >>> 0;
     // hash * (2^40 + 0x1b3) modulo 2^64; low * 0x1b3 stays below 2^41 and is exact in a double.
     const product = low * 0x1b3;
@@ -158,10 +153,6 @@ export interface RandomState {
  * ```
  */
 export class Random {
-  static {
-    ours(Random);
-  }
-
   #seed = 0;
   #stream: number | string = 0;
   /** Blocks made so far, and how many words of the last one are used up. */
@@ -407,3 +398,4 @@ export function defaultRandom(): Random {
 }
 
 keepNames({ Random });
+ours(Random);

@@ -319,6 +319,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/ops/window_pooling.ts': { test: 'test/layers/window-pooling.test.ts', why: 'with the layers that it is for' },
   'lib/ops/resample.ts': { test: 'test/layers/resample.test.ts', why: 'with the layers that it is for' },
   'lib/ops/local_response_norm.ts': { test: 'test/layers/local-response-norm.test.ts', why: 'with the layer that it is for' },
+  'lib/ops/called.ts': { test: 'test/faults/aliases.test.ts', why: 'every public function is called wrongly there' },
   'lib/ops/state.ts': { test: 'test/layers/norm.test.ts', why: 'when running statistics are written' },
   'lib/ops/random.ts': { test: 'test/random.test.ts', why: 'the numbers are those of lib/random.ts' },
   'lib/ops/backward.ts': { test: course('gradients'), why: 'course section G is its specification' },

@@ -61,10 +61,6 @@ export interface Epoch<X extends DType = 'float32', Y extends DType = 'int32'> e
  * ```
  */
 export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> implements Epoch<X, Y> {
-  static {
-    ours(DataLoader);
-  }
-
   /** The data set; of an {@link AsyncDataset}, `batch` gives promises. */
   readonly dataset: Dataset<X, Y>;
   /** Examples per batch. */
@@ -289,8 +285,8 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
     try {
       while (batch < this.length) {
         const made = ready.shift() ?? this.make(order, batch, epoch);
+        batch += 1; // before anything is waited for: meanwhile `fill` goes on from here
         const pair = isPromise(made) ? await made : made;
-        batch += 1;
         if (this.prefetch > 0) schedule();
         yield pair;
       }
@@ -302,3 +298,5 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
 }
 
 keepNames({ DataLoader });
+
+ours(DataLoader);

@@ -44,8 +44,7 @@ export function replaceItem(owner: object, before: unknown, after: unknown): voi
   const visit = (holder: object): void => {
     for (const [key, value] of Object.entries(holder)) {
       if (value === before) (holder as Record<string, unknown>)[key] = after;
-      else if (Array.isArray(value) || (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype))
-        visit(value);
+      else if (Array.isArray(value) || isPlainObject(value)) visit(value);
     }
   };
   visit(owner);

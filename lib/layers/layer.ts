@@ -51,10 +51,6 @@ setOwnerPreparation((parameter) => ownerOf(parameter as Parameter)?.prepare());
  * ```
  */
 export abstract class Layer<In = Tensor, Out = Tensor> {
-  static {
-    ours(Layer);
-  }
-
   #training = true;
   #frozen = false;
   #path: string | null = null;
@@ -389,3 +385,5 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
 }
 
 keepNames({ Layer });
+
+ours(Layer);

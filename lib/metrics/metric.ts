@@ -28,10 +28,6 @@ import { keepNames } from '../names.js';
  * ```
  */
 export abstract class Metric {
-  static {
-    ours(Metric);
-  }
-
   /** Key in histories and logs. */
   abstract readonly name: string;
   /** Takes in a batch. */
@@ -143,3 +139,5 @@ export class Accuracy extends Metric {
 }
 
 keepNames({ Metric, Accuracy });
+
+ours(Metric);

@@ -86,10 +86,6 @@ export function hyperparameters(size: number, fill: (values: Float64Array) => vo
  * ```
  */
 export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
-  static {
-    ours(Optimizer);
-  }
-
   /** Groups of parameters with their options. */
   readonly groups: readonly OptimizerGroup<O>[];
   #step = 0;
@@ -335,3 +331,5 @@ function groupsOf<O extends OptimizerOptions>(target: OptimizerTarget<O>): { par
 }
 
 keepNames({ Optimizer });
+
+ours(Optimizer);
