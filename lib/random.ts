@@ -2,55 +2,16 @@
 import { ours } from './foreign.js';
 import { TextEncoder, types } from 'node:util';
 import { ArgumentError, checkInteger, expected } from './errors.js';
+import { makes, refuseInStep } from './recording.js';
 import { keepNames } from './names.js';
+import { philox4x32 } from './philox.js';
 
-const { imul } = Math; // by its own name: in a test runner's realm, every look at a global costs a microsecond
+export { philox4x32 } from './philox.js';
+
 const TWO_32 = 4294967296;
 const TWO_MINUS_24 = 5.9604644775390625e-8;
 const TWO_MINUS_32 = 2.3283064365386963e-10;
 const TWO_MINUS_53 = 1.1102230246251565e-16;
-const MULTIPLIER_0 = 0xd2511f53;
-const MULTIPLIER_1 = 0xcd9e8d57;
-const WEYL_0 = 0x9e3779b9;
-const WEYL_1 = 0xbb67ae85;
-
-/** High 32 bits of the 64-bit product of two unsigned 32-bit integers, from 16-bit halves that never leave 32 bits. */
-function multiplyHigh(a: number, b: number): number {
-  const aLow = a & 0xffff;
-  const aHigh = a >>> 16;
-  const bLow = b & 0xffff;
-  const bHigh = b >>> 16;
-  const low = imul(aLow, bLow) >>> 16;
-  const middle = ((imul(aHigh, bLow) >>> 0) + low) >>> 0;
-  const cross = ((imul(aLow, bHigh) >>> 0) + (middle & 0xffff)) >>> 0;
-  return (imul(aHigh, bHigh) + (middle >>> 16) + (cross >>> 16)) >>> 0;
-}
-
-/**
- * @internal One block of Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011): four counter
- * words and two key words become four random words, written to `out[0..3]`. The native twin is in `native/kernels/random.h`.
- */
-export function philox4x32(c0: number, c1: number, c2: number, c3: number, key0: number, key1: number, out: Uint32Array): Uint32Array {
-  let k0 = key0 | 0;
-  let k1 = key1 | 0;
-  for (let round = 0; round < 10; round++) {
-    const high0 = multiplyHigh(MULTIPLIER_0, c0);
-    const high1 = multiplyHigh(MULTIPLIER_1, c2);
-    const low0 = imul(MULTIPLIER_0, c0);
-    const low1 = imul(MULTIPLIER_1, c2);
-    c0 = high1 ^ c1 ^ k0;
-    c1 = low1;
-    c2 = high0 ^ c3 ^ k1;
-    c3 = low0;
-    k0 = (k0 + WEYL_0) | 0;
-    k1 = (k1 + WEYL_1) | 0;
-  }
-  out[0] = c0;
-  out[1] = c1;
-  out[2] = c2;
-  out[3] = c3;
-  return out;
-}
 
 /** A 64-bit FNV-1a hash of the UTF-8 bytes of `text`, as [low, high] words: names of streams become stream ids. */
 export function hashStream(text: string): [low: number, high: number] {
@@ -179,6 +140,7 @@ export class Random {
    */
   constructor(seed: number, stream: number | string = 0) {
     this.#setKey(seed, stream);
+    makes(this, 'a generator');
   }
 
   #setKey(seed: number, stream: number | string): void {
@@ -226,11 +188,13 @@ export class Random {
 
   /** Seed, stream and number of words drawn; assigning a saved state continues exactly where it was taken. */
   get state(): RandomState {
+    refuseGenerator();
     this.#settle();
     return { seed: this.#seed, stream: this.#stream, offset: this.#offset };
   }
 
   set state(state: RandomState) {
+    refuseGenerator();
     if (typeof state !== 'object' || state === null) throw new ArgumentError(expected('{ seed, stream, offset }', 'state', state));
     const { seed, stream } = new Random(state.seed, state.stream).state;
     const offset = checkInteger(state.offset, 'state.offset', 0);
@@ -241,6 +205,7 @@ export class Random {
 
   /** The next random word: an integer from 0 to 2^32 - 1. */
   uint32(): number {
+    refuseGenerator();
     if (this.#lane === 4) this.#refill();
     return this.#words[this.#lane++];
   }
@@ -329,6 +294,7 @@ export class Random {
    * @throws {ArgumentError} if `count` is not a non-negative integer
    */
   reserve(count: number): number {
+    refuseGenerator();
     checkInteger(count, 'count', 0, Number.MAX_SAFE_INTEGER - 8 - this.#offset);
     const start = Math.ceil(this.#offset / 4) * 4;
     this.#offset = start + count;
@@ -336,8 +302,14 @@ export class Random {
   }
 }
 
+const refuseGenerator = (): void =>
+  refuseInStep(
+    'a random number was drawn by JavaScript, or a generator set',
+    'Draw with operations, such as dropout(), or pass the numbers to the step as an argument',
+  );
+
 let defaultSeed = 0;
-let defaultGenerator = new Random(0, 'default');
+const defaultGenerator = new Random(0, 'default');
 
 /**
  * Sets the seed that everything uses which is not given one of its own (initial weights, dropout, shuffling, splits), and restarts
@@ -352,7 +324,9 @@ let defaultGenerator = new Random(0, 'default');
  * ```
  */
 export function setSeed(seed: number): void {
-  defaultGenerator = new Random(seed, 'default');
+  refuseInStep('setSeed() was called', 'Call it between two steps');
+  // The same generator goes on: recorded steps draw from it.
+  defaultGenerator.state = { seed, stream: 'default', offset: 0 };
   defaultSeed = seed;
   era += 1;
   made = 0;
@@ -366,6 +340,7 @@ let made = 0;
 
 /** @internal Counts a layer or a parameter that is being made. */
 export function noteBirth(): Birth {
+  makes(noteBirth, 'a layer or a parameter');
   return { seed: defaultSeed, era, number: made++ };
 }
 

@@ -24,10 +24,11 @@ import {
   sign,
   sub,
 } from './ops/elementwise.js';
-import { type GradientNode, sizeOf, withoutGradients } from './ops/emit.js';
+import { type GradientNode, type Stamp, sizeOf, withoutGradients } from './ops/emit.js';
 import { type MatmulOptions, matmul } from './ops/matmul.js';
 import { type ReduceOptions, type VarianceOptions, argmax, argmin, max, mean, min, standardDeviation, sum, variance } from './ops/reduce.js';
 import { cast, copy, gather, pad, reshape, slice, split, transpose } from './ops/shape.js';
+import { type StateKind, isWatched, makes, opens, reads, usesGradient, writes } from './recording.js';
 import { keepNames } from './names.js';
 
 export type { DType, FloatDType, TypedArray, TypedArrayOf } from './dtype.js';
@@ -39,7 +40,8 @@ export type AnyTensor = Tensor<any>;
 /** Nested arrays of numbers, as deep as the tensor's rank. */
 export type NestedNumbers = number | readonly NestedNumbers[];
 
-type FloatOnly<D extends DType> = D extends FloatDType ? D : never;
+// An intersection and not a condition, which functions of a generic dtype could not fulfil.
+type FloatOnly<D extends DType> = D & FloatDType;
 
 /** Most axes that a tensor can have. */
 export const maxRank = 8;
@@ -71,14 +73,19 @@ export class Tensor<D extends DType = 'float32'> {
   readonly dtype: D;
   /** Number of elements. */
   readonly size: number;
-  /** @internal The operation that made this tensor; null for a leaf. */
-  node: GradientNode | null = null;
+  /** @internal When this memory was last updated in place; null: never since it could matter. */
+  stamp: Stamp | null = null;
+  #node: GradientNode | null = null;
   #data: TypedArrayOf<D> | null;
   #requiresGrad = false;
   #grad: Tensor<D> | null = null;
 
   /** @internal Use {@link tensor} or {@link Tensor.from}. */
   protected constructor(data: TypedArrayOf<D> | null, shape: readonly number[], dtype: D) {
+    if (dtype === undefined || Array.isArray(data))
+      throw new ArgumentError(
+        'a tensor is made by a function: tensor([…]) copies numbers, Tensor.from(typedArray, shape) takes memory as it is',
+      );
     this.#data = data;
     // Tensors share shapes: whoever wrote into one would bend the others. To freeze one again takes longer than to know it.
     if (shape !== lastShape) lastShape = Object.freeze(shape);
@@ -115,7 +122,9 @@ export class Tensor<D extends DType = 'float32'> {
     if (sizeOf(dimensions) !== data.length) {
       throw new ShapeError(`shape ${describeShape(dimensions)} has ${sizeOf(dimensions)} elements, but \`data\` has ${data.length}`);
     }
-    return new Tensor(data, dimensions, dtype);
+    const made = new Tensor(data, dimensions, dtype);
+    makes(made);
+    return made;
   }
 
   /** @internal Without checks. */
@@ -134,8 +143,17 @@ export class Tensor<D extends DType = 'float32'> {
     return value;
   }
 
-  /** The memory, `size` elements, row-major: reading and writing it reads and writes the tensor. */
+  /**
+   * The memory, `size` elements, row-major: reading and writing it reads and writes the tensor. Nobody hears of what is written here:
+   * a `backward()` that comes afterwards uses the new values.
+   */
   get data(): TypedArrayOf<D> {
+    if (isWatched()) opens(this);
+    return this.memory;
+  }
+
+  /** @internal The same, for whom a recording need not hear of. */
+  get memory(): TypedArrayOf<D> {
     this.#data ??= this.materialize();
     return this.#data;
   }
@@ -148,6 +166,7 @@ export class Tensor<D extends DType = 'float32'> {
   /** @internal Moves a leaf to other memory, which already holds its values. */
   protected moveTo(data: TypedArrayOf<D> | null): void {
     this.#data = data;
+    this.stamp = null;
   }
 
   /** @internal Where the tape adds this leaf's gradient: memory that is already there, or null. */
@@ -157,14 +176,21 @@ export class Tensor<D extends DType = 'float32'> {
 
   /** The gradient that `backward()` has added up, or null. Setting it to null forgets it. */
   get grad(): Tensor<D> | null {
+    if (isWatched()) usesGradient(this);
     return this.#grad;
   }
 
   set grad(value: Tensor<D> | null) {
+    if (isWatched()) usesGradient(this);
     if (value !== null && (Tensor.check(value, 'grad').size !== this.size || value.dtype !== this.dtype)) {
       throw new ShapeError(`expected a gradient of shape ${describeShape(this.shape)} and dtype ${this.dtype}`);
     }
     this.#grad = value;
+  }
+
+  /** @internal The operation that made this tensor; null for a leaf. */
+  get node(): GradientNode | null {
+    return this.#node;
   }
 
   /** Number of axes. */
@@ -174,18 +200,27 @@ export class Tensor<D extends DType = 'float32'> {
 
   /** Whether gradients flow to this tensor. Setting it is for leaves of float dtype. */
   get requiresGrad(): boolean {
+    if (isWatched()) reads(Tensor.#trained, this);
     return this.#requiresGrad;
   }
 
   set requiresGrad(value: boolean) {
     if (value && !isFloat(this.dtype)) throw new DTypeError(`expected a float tensor for \`requiresGrad\`, received ${this.dtype}`);
     if (this.node !== null) throw new ArgumentError('`requiresGrad` can only be set on a leaf; use .detach() to cut a result off the tape');
+    writes(Tensor.#trained, this);
     this.#requiresGrad = value;
   }
 
+  static readonly #trained: StateKind<AnyTensor> = {
+    get: (tensor) => tensor.#requiresGrad,
+    set: (tensor, value) => {
+      tensor.#requiresGrad = value;
+    },
+  };
+
   /** @internal */
   attachNode(node: GradientNode): void {
-    this.node = node;
+    this.#node = node;
     this.#requiresGrad = true;
   }
 
@@ -231,8 +266,20 @@ export class Tensor<D extends DType = 'float32'> {
     return this.data[0];
   }
 
-  /** Nested arrays of numbers, a copy. A rank-0 tensor gives a number. */
-  toArray(): NestedNumbers {
+  /**
+   * Nested arrays of numbers, a copy. A rank-0 tensor gives a number. How deep they are depends on the shape, which TypeScript does not know:
+   * a declared type says so.
+   *
+   * @throws {@link ArgumentError} for a tensor too large for arrays.
+   * @example
+   * ```ts
+   * import { tensor } from 'nodegrad';
+   * const rows: number[][] = tensor([[1, 2], [3, 4]]).toArray();
+   * tensor([[1, 2], [3, 4]]).toArray()[1][0]; // 3
+   * ```
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: indices and array methods work on it, and it fits any type that is declared.
+  toArray<A extends NestedNumbers = any>(): A {
     // Arrays are made for dimensions beside a 0 too, and take much more memory than numbers.
     const cells = this.shape.reduce((product, dimension) => product * Math.max(1, dimension), 1);
     if (cells > maxNested) throw new ArgumentError(`toArray() of shape ${describeShape(this.shape)} would fill the memory: read .data instead`);
@@ -241,7 +288,12 @@ export class Tensor<D extends DType = 'float32'> {
       const step = sizeOf(this.shape.slice(axis + 1));
       return Array.from({ length: this.shape[axis] }, (_, i) => build(axis + 1, at + i * step));
     };
-    return build(0, 0);
+    return build(0, 0) as A;
+  }
+
+  /** What JSON holds of a tensor: the numbers of {@link Tensor.toArray}. JSON has no NaN and no infinity, and writes null for them. */
+  toJSON(): NestedNumbers {
+    return this.toArray();
   }
 
   /**
@@ -553,7 +605,7 @@ export class Tensor<D extends DType = 'float32'> {
   /**
    * Elements [begin, end) of the leading axes; negative bounds count from the end. A slice of the first axis alone is a view, others copy.
    *
-   * @throws {@link ShapeError} for bounds outside of the tensor.
+   * @throws {@link ShapeError} for bounds outside of the tensor, {@link ArgumentError} for a third argument.
    * @example
    * ```ts
    * import { ones } from 'nodegrad';
@@ -562,7 +614,8 @@ export class Tensor<D extends DType = 'float32'> {
    * x.slice([0, 1], [10, 3]).shape; // [10, 2], a copy
    * ```
    */
-  slice(begin: number | readonly number[], end?: number | readonly number[]): Tensor<D> {
+  slice(begin: number | readonly number[], end?: number | readonly number[], more?: never): Tensor<D> {
+    if (more !== undefined) refuseMore(more, 'slice', '2 arguments, begin and end, both counted from 0: no size, no step');
     return slice(this, begin, end);
   }
   /**
@@ -595,14 +648,15 @@ export class Tensor<D extends DType = 'float32'> {
   /**
    * Rows of the first axis by index: `y[i] = this[indices[i]]`. Repeated rows add up in the gradient.
    *
-   * @throws {@link IndexError} for an index outside of the first axis, {@link ArgumentError} for indices that are not int32.
+   * @throws {@link IndexError} for an index outside of the first axis, {@link ArgumentError} for indices that are not int32, or an axis.
    * @example
    * ```ts
    * import { tensor } from 'nodegrad';
    * tensor([[1, 2], [3, 4], [5, 6]]).gather([2, 0]).toArray(); // [[5, 6], [1, 2]]
    * ```
    */
-  gather(indices: Tensor<'int32'> | readonly number[]): Tensor<D> {
+  gather(indices: Tensor<'int32'> | readonly number[], more?: never): Tensor<D> {
+    if (more !== undefined) refuseMore(more, 'gather', '1 argument, indices of the first axis: transpose() brings another one there');
     return gather(this, indices);
   }
 
@@ -625,6 +679,11 @@ function summary(this: AnyTensor): string {
   );
   const grad = this.requiresGrad ? ', requiresGrad' : '';
   return `Tensor(${this.dtype} ${describeShape(this.shape)}${grad}) [${few}${this.size > 6 ? ', …' : ''}]`;
+}
+
+/** Refuses an argument that other libraries have and this method has not: dropped, it would change the result in silence. */
+function refuseMore(given: unknown, name: string, what: string): never {
+  throw new ArgumentError(`${name}() takes ${what}. It also received ${describe(given)}`);
 }
 
 /** Checks an array of dimensions; a frozen copy. */

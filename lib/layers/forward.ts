@@ -1,7 +1,7 @@
 // What happens around every `forward`: the layer's path, observers, and errors that say where.
 
 import { NodegradError } from '../errors.js';
-import { holdsWhile, withPath } from '../ops/emit.js';
+import { withPath } from '../ops/emit.js';
 import type { AnyLayer, Layer } from './layer.js';
 
 /** Called after each forward of a layer; see {@link observeForward}. */
@@ -24,6 +24,17 @@ type Enter = (layer: AnyLayer, outermost: AnyLayer | undefined) => string;
 
 const wrapped = new WeakSet<object>();
 const active: AnyLayer[] = [];
+
+/** Warns of a layer with something to train that is called inside of a model which does not hold it: no optimizer of the model updates it. */
+export function warnOfUnknown(layer: AnyLayer, outermost: AnyLayer): void {
+  if (layer.parameters().every((parameter) => !parameter.requiresGrad)) return;
+  const [inner, outer] = [layer, outermost].map((one) => one.constructor.name);
+  process.emitWarning(
+    `a ${inner} that forward() of ${outer} calls stands in no field of the model: its parameters are neither in parameters() nor saved. ` +
+      'Fields may hold layers, also in arrays, objects, Maps and Sets; #private ones are not seen. freeze() it if it is not to be trained',
+    { code: 'NODEGRAD_UNKNOWN_LAYER' },
+  );
+}
 
 // Wraps a class's own `forward` once, so that every operation inside knows its layer. `super.forward` inside a subclass stays plain.
 export function wrapForward(prototype: object, base: object, enter: Enter): void {
@@ -53,8 +64,6 @@ function wrap(owner: object, enter: Enter, owned?: AnyLayer): void {
       const layer = owned ?? this;
       if (active[active.length - 1] === layer) return forward.apply(layer, inputs);
       const path = enter(layer, active[0]);
-      const { training, frozen } = layer;
-      holdsWhile(() => layer.training === training && layer.frozen === frozen);
       active.push(layer);
       try {
         const output = withPath(path, () => forward.apply(layer, inputs));
