@@ -4,7 +4,7 @@ import { TextEncoder, types } from 'node:util';
 import { ArgumentError, checkInteger, expected } from './errors.js';
 import { makes, refuseInStep } from './recording.js';
 import { keepNames } from './names.js';
-import { philox4x32 } from './philox.js';
+import { multiplyHigh, philox4x32 } from './philox.js';
 
 export { philox4x32 } from './philox.js';
 
