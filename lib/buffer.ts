@@ -3,8 +3,9 @@
 import { type DType, type TypedArrayOf, checkElement } from './dtype.js';
 import { checkChoice, checkNumber, checkOptions } from './errors.js';
 import { allocateShared } from './native.js';
-import { eagerly, withoutGradients } from './ops/emit.js';
+import { eagerly, touch, withoutGradients } from './ops/emit.js';
 import { cast } from './ops/shape.js';
+import { makes, refuseInStep } from './recording.js';
 import { Tensor, checkShape } from './tensor.js';
 import { keepNames } from './names.js';
 
@@ -41,6 +42,7 @@ export class Buffer<D extends DType = 'float32'> extends Tensor<D> {
     const { value = 0, dtype = 'float32' as D } = checkOptions<BufferOptions<D>>(options, 'options', ['value', 'dtype']);
     super(null, checkShape(shape), checkChoice<DType>(dtype, 'options.dtype', ['float32', 'float64', 'int32', 'uint8']) as D);
     this.value = checkElement(checkNumber(value, 'options.value'), this.dtype, 'options.value');
+    makes(this, 'a buffer');
   }
 
   protected override materialize(): TypedArrayOf<D> {
@@ -52,11 +54,13 @@ export class Buffer<D extends DType = 'float32'> extends Tensor<D> {
 
   /** @internal Converts to another element type, in memory of its own. */
   convert(dtype: DType): void {
+    refuseInStep('a buffer was converted', 'Convert the model before');
     if (dtype === (this.dtype as DType)) return;
     const before = eagerly(() => withoutGradients(() => cast(this, dtype)));
     (this as unknown as { dtype: DType }).dtype = dtype;
     this.moveTo(null);
-    this.data.set(before.data as never);
+    this.memory.set(before.memory as never);
+    touch(this);
   }
 }
 

@@ -115,6 +115,8 @@ export interface NativeInfo {
   gemm: 'auto' | 'openblas' | 'own';
   /** Whether {@link setReproducible} is on. */
   reproducible: boolean;
+  /** Environment variables that native code could not follow, and why. */
+  refusedVariables: string[];
   /** The system's OpenBLAS as it was found; `problem` says why there is none, or what holds it back. */
   blas: BlasInfo;
 }

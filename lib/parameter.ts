@@ -5,9 +5,10 @@ import { bytesOf } from './dtype.js';
 import { ArgumentError, ShapeError, checkChoice, checkOptions, describeShape, expected } from './errors.js';
 import type { Initializer } from './initializers/initializer.js';
 import { allocateShared } from './native.js';
-import { eagerly, withoutGradients } from './ops/emit.js';
-import { cast } from './ops/shape.js';
+import { type Stamp, eagerly, touch, withoutGradients } from './ops/emit.js';
+import { cast, copyInto, fillInPlace } from './ops/shape.js';
 import { noteBirth, Random } from './random.js';
+import { type StateKind, reads, refuseInStep, writes } from './recording.js';
 import { type AnyTensor, Tensor, checkShape } from './tensor.js';
 import { keepNames } from './names.js';
 
@@ -26,6 +27,7 @@ export function setOwnerPreparation(prepare: (parameter: AnyTensor) => void): vo
 export class Slab {
   readonly values: TypedArrayOf<FloatDType>;
   #gradients: TypedArrayOf<FloatDType> | null = null;
+  #isReached = false;
 
   constructor(
     readonly size: number,
@@ -40,9 +42,30 @@ export class Slab {
     return this.#gradients;
   }
 
-  get hasGradients(): boolean {
+  /** Whether there is memory for gradients. */
+  get holdsGradients(): boolean {
     return this.#gradients !== null;
   }
+
+  /** Whether any of its parameters has ever had a gradient: those beside it have one of zeros then. */
+  get hasGradients(): boolean {
+    reads(Slab.#reached, this);
+    return this.#isReached;
+  }
+
+  /** One of its parameters has a gradient. */
+  reach(): void {
+    if (this.#isReached) return;
+    writes(Slab.#reached, this);
+    this.#isReached = true;
+  }
+
+  static readonly #reached: StateKind<Slab> = {
+    get: (slab) => slab.#isReached,
+    set: (slab, value) => {
+      slab.#isReached = value;
+    },
+  };
 }
 
 /** Options of {@link Parameter}. */
@@ -75,7 +98,10 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
   #init: Initializer;
   #slab: Slab | null = null;
   #offset = 0;
-  #stale = false;
+  #gradient: Tensor<D> | null = null;
+  #isWithout = false;
+  /** Of all gradients that it has had: they lie in the same memory. */
+  readonly #gradientStamp: Stamp = { at: 0 };
   readonly #birth = noteBirth();
   /** @internal Where the first values come from, as the layer says that it belongs to; null for a parameter that stands alone. */
   origin: { readonly seed: number; readonly stream: string } | null = null;
@@ -109,16 +135,16 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
       eagerly(() => withoutGradients(() => this.#init.values(this.shape, this.dtype, new Random(seed, stream)))),
       `the values of ${this.#init.constructor.name}`,
     );
-    if (values.data.length !== this.size) {
-      throw new ShapeError(`${this.#init.constructor.name} gave ${values.data.length} values for shape ${describeShape(this.shape)}`);
+    if (values.memory.length !== this.size) {
+      throw new ShapeError(`${this.#init.constructor.name} gave ${values.memory.length} values for shape ${describeShape(this.shape)}`);
     }
-    view.set(values.data as never);
+    view.set(values.memory as never);
     this.moveTo(view);
   }
 
   protected override materialize(): TypedArrayOf<D> {
     materializeAll([this]);
-    return this.data;
+    return this.memory;
   }
 
   /** @internal */
@@ -126,52 +152,97 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
     return this.#slab !== null;
   }
 
-  /** The gradient that `backward()` has added up, in the slab; null before the first, or after it was set to null. */
+  /**
+   * The gradient that `backward()` has added up, in the slab; null before the first, or after it was set to null. Without one, optimizers
+   * and clipping leave the parameter alone; one that `backward()` has not reached yet, in a model where it has reached others, counts as zero.
+   */
   override get grad(): Tensor<D> | null {
-    return super.grad;
+    reads(Parameter.#there, this);
+    return this.#gradient;
   }
 
   override set grad(value: Tensor<D> | null) {
-    if (value !== null && value === super.grad) return;
-    if (value !== null && (Tensor.check(value, 'grad').data.length !== this.size || value.dtype !== this.dtype)) {
+    if (value !== null && value === this.#gradient) return;
+    if (value === null) {
+      writes(Parameter.#there, this);
+      writes(Parameter.#without, this);
+      this.#gradient = null;
+      this.#isWithout = true;
+      return;
+    }
+    if (Tensor.check(value, 'grad').size !== this.size || value.dtype !== this.dtype) {
       throw new ShapeError(`expected a gradient of shape ${describeShape(this.shape)} and dtype ${this.dtype}`);
     }
-    super.grad = null;
-    this.#stale = this.#slab?.hasGradients ?? false;
     // The optimizer reads the slab: what is set must stand there.
-    if (value !== null) this.gradientTarget().data.set(value.data);
+    withoutGradients(() => copyInto(this.gradientTarget(), value));
   }
 
-  /** @internal Zeroes what a gradient that was set to null left in the slab; whoever holds that gradient has it until now. */
-  dropStaleGradient(): void {
-    if (this.#stale) this.#gradientMemory().fill(0);
-    this.#stale = false;
+  /** @internal Whether its gradient was set to null, and no `backward()` has made one since. */
+  get isWithoutGradient(): boolean {
+    reads(Parameter.#without, this);
+    return this.#isWithout;
   }
 
-  /** @internal The gradient's memory, made when it is first needed. */
+  /** @internal The gradient as it is, for whom a recording need not hear of. */
+  get heldGradient(): Tensor<D> | null {
+    return this.#gradient;
+  }
+
+  /** @internal The gradient's memory, made when it is first needed. Whoever holds a gradient that was set to null has it until now. */
   override gradientTarget(): Tensor<D> {
-    this.dropStaleGradient();
-    if (super.grad === null) super.grad = Tensor.wrap(this.#gradientMemory(), this.shape, this.dtype);
-    return super.grad as Tensor<D>;
+    if (this.isWithoutGradient) {
+      fillInPlace(this.#wrapGradient(), 0);
+      writes(Parameter.#without, this);
+      this.#isWithout = false;
+    }
+    this.place.slab.reach();
+    writes(Parameter.#there, this);
+    return this.#hold();
   }
 
-  #gradientMemory(): TypedArrayOf<D> {
-    const { slab, offset } = this.place;
-    return slab.gradients.subarray(offset, offset + this.size) as TypedArrayOf<D>;
+  #hold(): Tensor<D> {
+    this.#gradient ??= this.#wrapGradient();
+    return this.#gradient;
   }
+
+  #wrapGradient(): Tensor<D> {
+    const { slab, offset } = this.place;
+    const memory = slab.gradients.subarray(offset, offset + this.size) as TypedArrayOf<D>;
+    const gradient = Tensor.wrap(memory, this.shape, this.dtype);
+    gradient.stamp = this.#gradientStamp;
+    return gradient;
+  }
+
+  static readonly #there: StateKind<Parameter<FloatDType>> = {
+    get: (parameter) => parameter.#gradient !== null,
+    set: (parameter, value) => {
+      if (value) parameter.#hold();
+      else parameter.#gradient = null;
+    },
+  };
+
+  static readonly #without: StateKind<Parameter<FloatDType>> = {
+    get: (parameter) => parameter.#isWithout,
+    set: (parameter, value) => {
+      parameter.#isWithout = value;
+    },
+  };
 
   /** @internal Converts to another element type, in a slab of its own. */
   convert(dtype: FloatDType): void {
+    refuseInStep('a parameter was converted', 'Convert the model before');
     if (dtype === (this.dtype as FloatDType)) return;
     const before = this.isSettled ? withoutGradients(() => cast(this, dtype)) : null;
     (this as unknown as { dtype: FloatDType }).dtype = dtype;
-    this.grad = null;
+    this.#gradient = null;
+    this.#isWithout = false;
     this.#slab = null;
     this.moveTo(null);
     if (before !== null) {
       materializeAll([this as unknown as Parameter]);
-      this.data.set(before.data as never);
+      this.memory.set(before.memory as never);
     }
+    touch(this);
   }
 }
 

@@ -3,6 +3,7 @@ import { ours } from './foreign.js';
 import { TextEncoder, types } from 'node:util';
 
 import { ArgumentError, checkInteger, expected } from './errors.js';
+import { makes, refuseInStep } from './recording.js';
 import { keepNames } from './names.js';
 
 // By its own name: in a test runner's realm, every look at a global costs a microsecond.
@@ -188,6 +189,7 @@ export class Random {
    */
   constructor(seed: number, stream: number | string = 0) {
     this.#setKey(seed, stream);
+    makes(this, 'a generator');
   }
 
   #setKey(seed: number, stream: number | string): void {
@@ -235,11 +237,13 @@ export class Random {
 
   /** Seed, stream and number of words drawn; assigning a saved state continues exactly where it was taken. */
   get state(): RandomState {
+    refuseGenerator();
     this.#settle();
     return { seed: this.#seed, stream: this.#stream, offset: this.#offset };
   }
 
   set state(state: RandomState) {
+    refuseGenerator();
     if (typeof state !== 'object' || state === null) throw new ArgumentError(expected('{ seed, stream, offset }', 'state', state));
     const { seed, stream } = new Random(state.seed, state.stream).state;
     const offset = checkInteger(state.offset, 'state.offset', 0);
@@ -250,6 +254,7 @@ export class Random {
 
   /** The next random word: an integer from 0 to 2^32 - 1. */
   uint32(): number {
+    refuseGenerator();
     if (this.#lane === 4) this.#refill();
     return this.#words[this.#lane++];
   }
@@ -338,6 +343,7 @@ export class Random {
    * @throws {ArgumentError} if `count` is not a non-negative integer
    */
   reserve(count: number): number {
+    refuseGenerator();
     checkInteger(count, 'count', 0, Number.MAX_SAFE_INTEGER - 8 - this.#offset);
     const start = Math.ceil(this.#offset / 4) * 4;
     this.#offset = start + count;
@@ -345,8 +351,14 @@ export class Random {
   }
 }
 
+const refuseGenerator = (): void =>
+  refuseInStep(
+    'a random number was drawn by JavaScript, or a generator set',
+    'Draw with operations, such as dropout(), or pass the numbers to the step as an argument',
+  );
+
 let defaultSeed = 0;
-let defaultGenerator = new Random(0, 'default');
+const defaultGenerator = new Random(0, 'default');
 
 /**
  * Sets the seed that everything uses which is not given one of its own (initial weights, dropout, shuffling, splits), and restarts
@@ -361,7 +373,9 @@ let defaultGenerator = new Random(0, 'default');
  * ```
  */
 export function setSeed(seed: number): void {
-  defaultGenerator = new Random(seed, 'default');
+  refuseInStep('setSeed() was called', 'Call it between two steps');
+  // The same generator goes on: recorded steps draw from it.
+  defaultGenerator.state = { seed, stream: 'default', offset: 0 };
   defaultSeed = seed;
   era += 1;
   made = 0;
@@ -375,6 +389,7 @@ let made = 0;
 
 /** @internal Counts a layer or a parameter that is being made. */
 export function noteBirth(): Birth {
+  makes(noteBirth, 'a layer or a parameter');
   return { seed: defaultSeed, era, number: made++ };
 }
 

@@ -24,10 +24,11 @@ import {
   sign,
   sub,
 } from './ops/elementwise.js';
-import { type GradientNode, sizeOf, withoutGradients } from './ops/emit.js';
+import { type GradientNode, type Stamp, sizeOf, withoutGradients } from './ops/emit.js';
 import { type MatmulOptions, matmul } from './ops/matmul.js';
 import { type ReduceOptions, type VarianceOptions, argmax, argmin, max, mean, min, standardDeviation, sum, variance } from './ops/reduce.js';
 import { cast, copy, gather, pad, reshape, slice, split, transpose } from './ops/shape.js';
+import { type StateKind, isWatched, makes, opens, reads, usesGradient, writes } from './recording.js';
 import { keepNames } from './names.js';
 
 export type { DType, FloatDType, TypedArray, TypedArrayOf } from './dtype.js';
@@ -77,6 +78,7 @@ export class Tensor<D extends DType = 'float32'> {
   /** Number of elements. */
   readonly size: number;
   #node: GradientNode | null = null;
+  #stamp: Stamp | null = null;
   #data: TypedArrayOf<D> | null;
   #requiresGrad = false;
   #grad: Tensor<D> | null = null;
@@ -123,7 +125,9 @@ export class Tensor<D extends DType = 'float32'> {
     if (sizeOf(dimensions) !== data.length) {
       throw new ShapeError(`shape ${describeShape(dimensions)} has ${sizeOf(dimensions)} elements, but \`data\` has ${data.length}`);
     }
-    return new Tensor(data, dimensions, dtype);
+    const made = new Tensor(data, dimensions, dtype);
+    makes(made);
+    return made;
   }
 
   /** @internal Without checks. */
@@ -142,8 +146,17 @@ export class Tensor<D extends DType = 'float32'> {
     return value;
   }
 
-  /** The memory, `size` elements, row-major: reading and writing it reads and writes the tensor. */
+  /**
+   * The memory, `size` elements, row-major: reading and writing it reads and writes the tensor. Nobody hears of what is written here:
+   * a `backward()` that comes afterwards uses the new values.
+   */
   get data(): TypedArrayOf<D> {
+    if (isWatched()) opens(this);
+    return this.memory;
+  }
+
+  /** @internal The same, for whom a recording need not hear of. */
+  get memory(): TypedArrayOf<D> {
     this.#data ??= this.materialize();
     return this.#data;
   }
@@ -156,6 +169,7 @@ export class Tensor<D extends DType = 'float32'> {
   /** @internal Moves a leaf to other memory, which already holds its values. */
   protected moveTo(data: TypedArrayOf<D> | null): void {
     this.#data = data;
+    this.stamp = null;
   }
 
   /** @internal Where the tape adds this leaf's gradient: memory that is already there, or null. */
@@ -165,10 +179,12 @@ export class Tensor<D extends DType = 'float32'> {
 
   /** The gradient that `backward()` has added up, or null. Setting it to null forgets it. */
   get grad(): Tensor<D> | null {
+    if (isWatched()) usesGradient(this);
     return this.#grad;
   }
 
   set grad(value: Tensor<D> | null) {
+    if (isWatched()) usesGradient(this);
     if (value !== null && (Tensor.check(value, 'grad').size !== this.size || value.dtype !== this.dtype)) {
       throw new ShapeError(`expected a gradient of shape ${describeShape(this.shape)} and dtype ${this.dtype}`);
     }
@@ -180,6 +196,15 @@ export class Tensor<D extends DType = 'float32'> {
     return this.#node;
   }
 
+  /** @internal When this memory was last updated in place; null: never since it could matter. */
+  get stamp(): Stamp | null {
+    return this.#stamp;
+  }
+
+  set stamp(value: Stamp | null) {
+    this.#stamp = value;
+  }
+
   /** Number of axes. */
   get rank(): number {
     return this.shape.length;
@@ -187,14 +212,23 @@ export class Tensor<D extends DType = 'float32'> {
 
   /** Whether gradients flow to this tensor. Setting it is for leaves of float dtype. */
   get requiresGrad(): boolean {
+    if (isWatched()) reads(Tensor.#trained, this);
     return this.#requiresGrad;
   }
 
   set requiresGrad(value: boolean) {
     if (value && !isFloat(this.dtype)) throw new DTypeError(`expected a float tensor for \`requiresGrad\`, received ${this.dtype}`);
     if (this.node !== null) throw new ArgumentError('`requiresGrad` can only be set on a leaf; use .detach() to cut a result off the tape');
+    writes(Tensor.#trained, this);
     this.#requiresGrad = value;
   }
+
+  static readonly #trained: StateKind<AnyTensor> = {
+    get: (tensor) => tensor.#requiresGrad,
+    set: (tensor, value) => {
+      tensor.#requiresGrad = value;
+    },
+  };
 
   /** @internal */
   attachNode(node: GradientNode): void {

@@ -4,6 +4,7 @@ import { types } from 'node:util';
 import { isPromise, ours } from '../foreign.js';
 import { ArgumentError, checkInteger, checkOptions, describeShape, DTypeError, expected, ShapeError } from '../errors.js';
 import { getSeed, Random } from '../random.js';
+import { refuseInStep } from '../recording.js';
 import type { DType, Tensor } from '../tensor.js';
 import { checkBatch, checkDataset, refuseToWait, whenThere } from './contract.js';
 import type { AnyDataset, Dataset, EpochKey } from './dataset.js';
@@ -223,6 +224,7 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
 
   /** @internal One batch of an epoch with that order; a promise where the data set gives one. */
   make(order: Int32Array | null, batch: number, epoch: number): Pair<X, Y> | Promise<Pair<X, Y>> {
+    refuseInStep('a batch was fetched', 'Pass batches to the step as arguments');
     if (order !== null && !types.isInt32Array(order)) throw new ArgumentError(expected('an Int32Array or null', 'order', order));
     checkInteger(batch, 'batch', 0, this.length - 1);
     const indices = this.#indices(order, batch);

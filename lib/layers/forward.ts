@@ -1,7 +1,7 @@
 // What happens around every `forward`: the layer's path, observers, and errors that say where.
 
 import { NodegradError } from '../errors.js';
-import { holdsWhile, withPath } from '../ops/emit.js';
+import { withPath } from '../ops/emit.js';
 import type { AnyLayer, Layer } from './layer.js';
 
 /** Called after each forward of a layer; see {@link observeForward}. */
@@ -64,8 +64,6 @@ function wrap(owner: object, enter: Enter, owned?: AnyLayer): void {
       const layer = owned ?? this;
       if (active[active.length - 1] === layer) return forward.apply(layer, inputs);
       const path = enter(layer, active[0]);
-      const { training, frozen } = layer;
-      holdsWhile(() => layer.training === training && layer.frozen === frozen);
       active.push(layer);
       try {
         const output = withPath(path, () => forward.apply(layer, inputs));

@@ -9,6 +9,7 @@ import { Buffer } from '../buffer.js';
 import { keepNames } from '../names.js';
 import { Parameter, materializeAll, setOwnerPreparation } from '../parameter.js';
 import { Random } from '../random.js';
+import { type StateKind, reads, refuseInStep, writes } from '../recording.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
 import { type EvaluateOptions, type PredictOptions, evaluate, predict } from '../training/evaluate.js';
 import { fit } from '../training/fit.js';
@@ -33,6 +34,10 @@ export type InitializerHint = 'he' | 'xavier' | 'through' | null;
 // A parameter that is read before its model is used gets the values that it has in it.
 setOwnerPreparation((parameter) => ownerOf(parameter as Parameter)?.prepare());
 
+// Whether a layer is in training mode, and whether it is frozen, as a recorded step sees it.
+let mode: StateKind<AnyLayer>;
+let rest: StateKind<AnyLayer>;
+
 /**
  * Base class of everything with parameters.
  *
@@ -51,6 +56,21 @@ setOwnerPreparation((parameter) => ownerOf(parameter as Parameter)?.prepare());
  * ```
  */
 export abstract class Layer<In = Tensor, Out = Tensor> {
+  static {
+    mode = {
+      get: (layer) => layer.#training,
+      set: (layer, value) => {
+        layer.#training = value;
+      },
+    };
+    rest = {
+      get: (layer) => layer.#frozen,
+      set: (layer, value) => {
+        layer.#frozen = value;
+      },
+    };
+  }
+
   #training = true;
   #frozen = false;
   #path: string | null = null;
@@ -66,6 +86,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
 
   /** Whether the layer behaves as in training (dropout drops) or as in evaluation. Default true. */
   get training(): boolean {
+    reads(mode, this as AnyLayer);
     return this.#training;
   }
 
@@ -210,7 +231,10 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
 
   /** Puts this layer and all inside it into training mode. */
   train(training = true): this {
-    for (const layer of this.namedLayers().values()) layer.#training = training;
+    for (const layer of this.namedLayers().values()) {
+      writes(mode, layer);
+      layer.#training = training;
+    }
     return this;
   }
 
@@ -233,23 +257,26 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   }
 
   #setFrozen(frozen: boolean): this {
-    for (const layer of this.namedLayers().values()) layer.#frozen = frozen;
+    for (const layer of this.namedLayers().values()) layer.frozen = frozen;
     for (const parameter of this.parameters()) parameter.requiresGrad = !frozen;
     return this;
   }
 
   /** Whether {@link freeze} has taken the layer out of training: its state is to stay as it is, also in training mode. */
   get frozen(): boolean {
+    reads(rest, this as AnyLayer);
     return this.#frozen;
   }
 
   /** @internal For this layer alone: a resumed run has the layers frozen that were. */
   set frozen(frozen: boolean) {
+    writes(rest, this as AnyLayer);
     this.#frozen = frozen;
   }
 
   /** Converts all parameters, and buffers of floats, to float32 or float64; make optimizers afterwards. */
   to(dtype: FloatDType): this {
+    refuseInStep('a model was converted', 'Convert it before');
     checkChoice(dtype, 'dtype', ['float32', 'float64']);
     if (!this.#ready) this.prepare();
     for (const item of this.namedState().values()) if (isFloat(item.dtype)) item.convert(dtype);
@@ -270,6 +297,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    *   with `strict`.
    */
   loadStateDict(state: Map<string, AnyTensor> | Record<string, AnyTensor>, options: LoadOptions = {}): LoadReport {
+    refuseInStep('values were loaded into a model', 'Load them between two steps');
     return loadState(this as AnyLayer, state, options, () => {
       if (!this.#ready) this.prepare();
     });
@@ -297,8 +325,8 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    * @returns A record per epoch.
    * @throws {@link TrainingNonFiniteError} when the loss becomes NaN or infinite: it names the first layer that did, and what to try;
    *   {@link TrainingAbortedError} when the signal fired; {@link ArgumentError} for wrong options, or when the optimizer does not hold the
-   *   parameters that the loss depends on; {@link BusyError} when the model is in training already; {@link CheckpointError} when a checkpoint
-   *   cannot be written, or the one to resume from is of another run.
+   *   parameters that the loss depends on; {@link BusyError} when the model is in training already; {@link CheckpointError} when
+   *   checkpoints cannot be written, the one to resume from is of another run, or another run holds their folder.
    * @example
    * ```ts
    * import { Adam, CrossEntropyLoss, datasets, mlp } from 'nodegrad';
@@ -308,7 +336,8 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    * await model.fit(train, { loss: new CrossEntropyLoss(), optimizer, epochs: 5, validation: test });
    * ```
    */
-  async fit(data: AnyDataset<DType, DType>, options: FitOptions): Promise<History> {
+  fit(data: AnyDataset<DType, DType>, options: FitOptions): Promise<History> {
+    refuseInStep('fit() was called', 'Call it outside of the step');
     return fit(this as AnyLayer, data, options);
   }
 
@@ -317,7 +346,8 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    *
    * @throws {@link ArgumentError} for wrong options or an empty data set, {@link AbortedError} when the signal stopped it.
    */
-  async evaluate(data: AnyDataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
+  evaluate(data: AnyDataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
+    refuseInStep('evaluate() was called', 'Call it between two steps');
     return evaluate(this as AnyLayer, data, options);
   }
 
@@ -328,7 +358,8 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    *   goes through `forward` as it is.
    * @throws {@link ArgumentError} for wrong options, {@link AbortedError} when the signal stopped it.
    */
-  async predict(inputs: AnyTensor | AnyDataset<DType, DType>, options?: PredictOptions): Promise<AnyTensor> {
+  predict(inputs: AnyTensor | AnyDataset<DType, DType>, options?: PredictOptions): Promise<AnyTensor> {
+    refuseInStep('predict() was called', 'Call it between two steps, or use forward()');
     return predict(this as AnyLayer, inputs, options);
   }
 
@@ -337,12 +368,14 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    *
    * @throws {@link ArgumentError} when the file cannot be written, or a layer class is not registered.
    */
-  async save(path: string): Promise<void> {
+  save(path: string): Promise<void> {
+    refuseInStep('a model was saved', 'Save it between two steps');
     return save(this as AnyLayer, path);
   }
 
   /** The bytes that {@link Layer.save} writes, for workers and databases; {@link fromBytes} builds the model again. */
   toBytes(): Uint8Array {
+    refuseInStep('a model was saved', 'Save it between two steps');
     return toBytes(this as AnyLayer);
   }
 
@@ -351,7 +384,8 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    *
    * @throws {@link ShapeError} or {@link ArgumentError} when the file does not fit the model, which then stays as it was.
    */
-  async load(path: string, options?: LoadOptions): Promise<LoadReport> {
+  load(path: string, options?: LoadOptions): Promise<LoadReport> {
+    refuseInStep('values were loaded into a model', 'Load them between two steps');
     return loadInto(this as AnyLayer, path, options);
   }
 
@@ -362,6 +396,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
 
   /** A copy with its own memory: a snapshot, in the middle of a run one of whole steps. */
   clone(): this {
+    refuseInStep('a model was copied', 'Copy it between two steps');
     if (!this.#ready) this.prepare();
     return betweenSteps(() => this.#copy());
   }

@@ -4,7 +4,7 @@ import { type DType, isFloat } from '../dtype.js';
 import { ArgumentError, DTypeError, ShapeError, checkOptions, describeShape, expected } from '../errors.js';
 import { isMap } from '../foreign.js';
 import { refuseBusy } from '../ops/busy.js';
-import { withoutGradients } from '../ops/emit.js';
+import { touch, withoutGradients } from '../ops/emit.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { join } from './fields.js';
 import type { AnyLayer } from './layer.js';
@@ -113,7 +113,10 @@ export function loadState(
       throw new ArgumentError(`the value of '${path}' has lost its memory: its ArrayBuffer was transferred`);
     return [place, value] as const;
   });
-  for (const [place, value] of values) place.data.set(value.data as Float32Array);
+  for (const [place, value] of values) {
+    place.data.set(value.data as Float32Array);
+    touch(place);
+  }
   return report;
 }
 

@@ -4,6 +4,7 @@ import { ours } from '../foreign.js';
 import { ArgumentError, ShapeError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
 import { sameShape } from '../ops/broadcast.js';
 import { classTargetHint, twoOutputs } from '../ops/hints.js';
+import { refuseInStep } from '../recording.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { keepNames } from '../names.js';
 
@@ -132,10 +133,12 @@ export class Accuracy extends Metric {
   }
 
   result(): number {
+    refuseInStep('the result of a metric was taken', 'Take it between two steps');
     return this.#right / this.#seen;
   }
 
   reset(): void {
+    refuseInStep('a metric was reset', 'Reset it between two steps');
     this.#right = 0;
     this.#seen = 0;
   }

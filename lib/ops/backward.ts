@@ -2,10 +2,11 @@
 
 import type { FloatDType } from '../dtype.js';
 import { ArgumentError, ShapeError, describeShape } from '../errors.js';
+import { walks } from '../recording.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
 import { sameShape } from './broadcast.js';
 import { accumulateOp, add } from './elementwise.js';
-import { type GradientNode, emitInPlace, withPath, withoutGradients } from './emit.js';
+import { type GradientNode, emitInPlace, outdatedOf, withOutdated, withPath, withoutGradients } from './emit.js';
 import { copy, filled } from './shape.js';
 
 type FloatTensor = Tensor<FloatDType>;
@@ -23,6 +24,7 @@ function tapeOf(root: AnyTensor): GradientNode[] {
   };
   visit(root);
   for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+    walks(node.id);
     if (node.released) {
       throw new ArgumentError(
         `backward() has already used this part of the tape (operation '${node.op.name}'${node.path === '' ? '' : ` in layer '${node.path}'`}): run the forward pass again`,
@@ -82,7 +84,9 @@ function propagate(node: GradientNode, upstream: AnyTensor, gradients: Map<AnyTe
   const rule = op.gradient;
   // A rule may add straight into a leaf's gradient; it then returns null for that input.
   const target = (i: number): AnyTensor | null => (inputs[i].node === null ? inputs[i].gradientTarget() : null);
-  const results = withPath(node.path, () => rule({ inputs, outputs, attributes, upstream, needs, target }));
+  const run = (): (AnyTensor | null)[] => rule({ inputs, outputs, attributes, upstream, needs, target });
+  const outdated = outdatedOf(node);
+  const results = withPath(node.path, outdated === null ? run : () => withOutdated(node, outdated, run));
   for (let i = 0; i < inputs.length; i++) {
     const gradient = results[i];
     if (!needs[i] || gradient === null || gradient === undefined) continue;

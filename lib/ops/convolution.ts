@@ -1,7 +1,9 @@
 // Two-dimensional convolution and its transpose: images are [N, H, W, C], weights [kernel height, kernel width, in / groups, out].
 
 import type { FloatDType } from '../dtype.js';
+import { variableChoice } from '../environment.js';
 import { ArgumentError, ShapeError, checkChoice, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
+import { type StateKind, reads, writes } from '../recording.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type Op, defineOp } from './define.js';
 import { add, requireFloat } from './elementwise.js';
@@ -61,17 +63,21 @@ interface Geometry {
   algorithm: number;
 }
 
-let chosen: ConvolutionAlgorithm = 'auto';
-const fromEnvironment = process.env.NODEGRAD_CONV;
-if (fromEnvironment !== undefined && fromEnvironment !== '') chosen = checkChoice(fromEnvironment, 'NODEGRAD_CONV', algorithms);
+const choice: { algorithm: ConvolutionAlgorithm } = { algorithm: variableChoice('NODEGRAD_CONV', algorithms) ?? 'auto' };
+const choiceKind: StateKind<typeof choice> = {
+  get: ({ algorithm }) => algorithm,
+  set: (all, algorithm) => {
+    all.algorithm = algorithm;
+  },
+};
 
 /**
  * Chooses the algorithms of all convolutions whose options do not.
  *
  * `'auto'` follows a table by shape and instruction set, never by batch size or timing: 3×3 convolutions go through Winograd's
  * F(4×4, 3×3), whose results differ from exact arithmetic by a few units in the last place of the largest numbers. `'direct'` leaves
- * Winograd out; `'im2col'` is one algorithm for everything. Default: `NODEGRAD_CONV`, else `'auto'`. Compiled steps keep the choice
- * that they were recorded with.
+ * Winograd out; `'im2col'` is one algorithm for everything. Default: `NODEGRAD_CONV`, else `'auto'`. Compiled steps are
+ * recorded anew when it changes.
  *
  * @throws {@link ArgumentError} for anything else.
  * @example
@@ -81,7 +87,15 @@ if (fromEnvironment !== undefined && fromEnvironment !== '') chosen = checkChoic
  * ```
  */
 export function setConvolution(algorithm: ConvolutionAlgorithm): void {
-  chosen = checkChoice(algorithm, 'algorithm', algorithms);
+  const checked = checkChoice(algorithm, 'algorithm', algorithms);
+  writes(choiceKind, choice);
+  choice.algorithm = checked;
+}
+
+/** The number of the algorithm that an option asks for, or everybody. */
+function algorithmOf(conv: ConvolutionAlgorithm | undefined): number {
+  if (conv === undefined) reads(choiceKind, choice);
+  return algorithms.indexOf(checkChoice(conv ?? choice.algorithm, 'options.conv', algorithms));
 }
 
 const intsOf = (
@@ -277,7 +291,7 @@ export function conv2d<D extends FloatDType>(
       pad[d] = padding[d][0];
     }
   }
-  const algorithm = algorithms.indexOf(checkChoice(options.conv ?? chosen, 'options.conv', algorithms));
+  const algorithm = algorithmOf(options.conv);
   const image = [input.shape[1], input.shape[2]] as const;
   const geometry = { image, out, stride, pad, dilation, groups, algorithm };
   checkLimits('conv2d', geometry);
@@ -328,7 +342,7 @@ export function convTranspose2d<D extends FloatDType>(
     image[d] = (input.shape[1 + d] - 1) * stride[d] - 2 * pad[d] + dilation[d] * (w.shape[d] - 1) + extra[d] + 1;
     if (image[d] < 1) throw new ShapeError(`[convTranspose2d] nothing is left of images ${describeShape(input.shape)} with padding ${pad[d]}`);
   }
-  const algorithm = algorithms.indexOf(checkChoice(options.conv ?? chosen, 'options.conv', algorithms));
+  const algorithm = algorithmOf(options.conv);
   const out = [input.shape[1], input.shape[2]] as const;
   const geometry = { image, out, stride, pad, dilation, groups, algorithm };
   checkLimits('convTranspose2d', geometry);

@@ -9,7 +9,7 @@ import { concat, filled } from '../ops/shape.js';
 import { sumSquares } from '../ops/statistics.js';
 import { materializeAll } from '../parameter.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
-import { checkLeaves, movingOf, parametersOf, part, segmentsOf } from './memory.js';
+import { checkLeaves, movingOf, parametersOf, part, segmentsOf, touchGradients } from './memory.js';
 
 /** Whose gradients are clipped: a model, or parameters. */
 export type ClipTarget = Layer<never, unknown> | readonly AnyTensor[];
@@ -85,5 +85,7 @@ function gradientsOf(target: ClipTarget): AnyTensor[] {
     throw new ArgumentError(expected('a model or an array of parameters', 'target', target));
   const parameters = [...new Set(target instanceof Layer ? parametersOf(target) : checkLeaves(target))];
   materializeAll(parameters);
-  return segmentsOf(movingOf(parameters)).map(({ home, begin, end }) => part(home.gradients as Float32Array, begin, end, home.dtype));
+  const moving = movingOf(parameters);
+  touchGradients(moving);
+  return segmentsOf(moving).map(({ home, begin, end }) => part(home.gradients as Float32Array, begin, end, home.dtype));
 }

@@ -3,8 +3,9 @@
 import type { FloatDType, TypedArrayOf } from '../dtype.js';
 import { ArgumentError, checkList } from '../errors.js';
 import type { Layer } from '../layers/layer.js';
-import { holdsWhile, isRecording, perStep } from '../ops/emit.js';
+import { touch } from '../ops/emit.js';
 import { Parameter } from '../parameter.js';
+import { isWatched } from '../recording.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 
 /** Memory that parameters share: a slab, or a tensor that stands alone. */
@@ -12,6 +13,8 @@ export interface Home {
   readonly values: TypedArrayOf<FloatDType>;
   /** null before the first gradient. */
   readonly gradients: TypedArrayOf<FloatDType> | null;
+  /** The gradients' memory, where there may be anything to clear. */
+  readonly toClear: TypedArrayOf<FloatDType> | null;
   readonly dtype: FloatDType;
 }
 
@@ -38,30 +41,29 @@ export function homeOf(parameter: AnyTensor): { home: Home; begin: number } {
         ? {
             dtype: leaf.dtype,
             get values() {
-              return leaf.data;
+              return leaf.memory;
             },
             get gradients() {
-              return leaf.grad?.data ?? null;
+              return leaf.grad?.memory ?? null;
+            },
+            get toClear() {
+              return leaf.grad?.memory ?? null;
             },
           }
         : {
             dtype: leaf.dtype,
             values: place.slab.values,
             get gradients() {
-              // A recording comes before the first gradient, and is replayed after it.
-              return place.slab.hasGradients || isRecording() ? place.slab.gradients : null;
+              return place.slab.hasGradients ? place.slab.gradients : null;
+            },
+            get toClear() {
+              // A recording may come before the first gradient, and is replayed after it.
+              return place.slab.holdsGradients || isWatched() ? place.slab.gradients : null;
             },
           };
     homes.set(key, home);
   }
   return { home, begin: place?.offset ?? 0 };
-}
-
-/** The gradients of a home, null before the first. A recording holds while that stays so: it has written down what there was. */
-export function gradientsAt(home: Home): TypedArrayOf<FloatDType> | null {
-  const now = home.gradients !== null;
-  holdsWhile(() => (home.gradients !== null) === now);
-  return home.gradients;
 }
 
 /** The parameters as stretches of memory, neighbours merged where `together` allows it. In the order of homes, then of places. */
@@ -95,21 +97,20 @@ export function part(array: TypedArrayOf<FloatDType>, begin: number, end: number
   return Tensor.wrap(array.subarray(begin, end) as Float32Array, [end - begin], dtype as 'float32');
 }
 
-/** The parameters that a step moves: those that are frozen or have no gradient are left out, also in each replay of a recording. */
+/** The parameters that a step moves: those that are frozen or have no gradient are left out. */
 export function movingOf(parameters: readonly AnyTensor[]): AnyTensor[] {
-  const moving = parameters.filter((parameter) => {
-    const { requiresGrad } = parameter;
-    holdsWhile(() => parameter.requiresGrad === requiresGrad);
-    return requiresGrad && gradientsAt(homeOf(parameter).home) !== null;
+  return parameters.filter((parameter) => {
+    if (!parameter.requiresGrad) return false;
+    return parameter instanceof Parameter ? parameter.place.slab.hasGradients && !parameter.isWithoutGradient : parameter.grad !== null;
   });
-  // What a gradient that was set to null left in the slab does not count.
-  perStep({
-    advance: () => {
-      for (const parameter of moving) if (parameter instanceof Parameter) parameter.dropStaleGradient();
-    },
-    mark: () => () => {},
-  });
-  return moving;
+}
+
+/** Notes that the gradients of parameters are changed in place. */
+export function touchGradients(parameters: readonly AnyTensor[]): void {
+  for (const parameter of parameters) {
+    const gradient = parameter instanceof Parameter ? parameter.heldGradient : parameter.grad;
+    if (gradient !== null) touch(gradient);
+  }
 }
 
 /** All parameters of a layer, with places and values. */

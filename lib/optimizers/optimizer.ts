@@ -2,15 +2,16 @@
 
 import { isMap, ours } from '../foreign.js';
 import type { FloatDType, TypedArrayOf } from '../dtype.js';
-import { ArgumentError, BusyError, checkInteger, checkList, checkNumber, expected, mergeOptions } from '../errors.js';
+import { ArgumentError, BusyError, checkFlag, checkInteger, checkList, checkNumber, checkOptions, expected, mergeOptions } from '../errors.js';
 import { Layer } from '../layers/layer.js';
 import { allocateShared } from '../native.js';
 import { isBusy } from '../ops/busy.js';
-import { holdsWhile, liveInput, perStep, withoutGradients } from '../ops/emit.js';
+import { holdsWhile, liveInput, perStep, touch, withoutGradients } from '../ops/emit.js';
 import { fillInPlace } from '../ops/shape.js';
 import { Parameter, materializeAll } from '../parameter.js';
+import { isWatched, makes, recordingLocal, refuseInStep } from '../recording.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
-import { checkLeaves, gradientsAt, type Home, homeOf, parametersOf, part, segmentsOf } from './memory.js';
+import { checkLeaves, type Home, homeOf, movingOf, parametersOf, part, segmentsOf, touchGradients } from './memory.js';
 import { keepNames } from '../names.js';
 
 /** What every optimizer has per group. */
@@ -34,6 +35,15 @@ export interface OptimizerGroup<O extends OptimizerOptions> {
   readonly parameters: readonly AnyTensor[];
   /** The group's options; a change counts from the next step. */
   readonly options: O;
+}
+
+/** Options of {@link Optimizer.zeroGrad}. */
+export interface ZeroGradOptions {
+  /**
+   * Forgets the gradients instead of clearing them, as PyTorch does: a parameter that the next `backward()` does not reach is then left
+   * alone by `step()`, where a gradient of zeros still moves it by momentum and decay. Default false.
+   */
+  setToNull?: boolean;
 }
 
 /** What `stateDict` gives: plain data and tensors. */
@@ -92,6 +102,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
 
   /** Groups of parameters with their options. */
   readonly groups: readonly OptimizerGroup<O>[];
+  readonly #options: readonly O[];
   #step = 0;
   // A parameter that joins late starts at its own step 1, or Adam would not correct its averages.
   readonly #counts = new Map<AnyTensor, number>();
@@ -101,15 +112,17 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
 
   protected constructor(target: OptimizerTarget<O>, options: O, check: (options: O) => void) {
     this.#check = check;
+    makes(this, 'an optimizer');
     const groups = groupsOf(target);
     if (groups.every((group) => group.parameters.length === 0))
       throw new ArgumentError('there is nothing to optimize: no parameters were given');
     materializeAll(groups.flatMap((group) => group.parameters));
-    this.groups = groups.map(({ parameters, own }) => {
+    this.#options = groups.map(({ own }) => {
       const merged = kept(mergeOptions<O>(options, own));
       check(merged);
-      return { parameters, options: merged };
+      return merged;
     });
+    this.groups = groups.map(({ parameters }, i) => ({ parameters, options: guardedOptions(this.#options[i]) }));
     const taken = new Set<string>();
     for (const { parameters } of groups) {
       for (const parameter of parameters) {
@@ -140,6 +153,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
 
   /** Steps taken so far. */
   get steps(): number {
+    refuseInStep('`optimizer.steps` was read', 'Pass the number to the step as an argument, or read it afterwards');
     return this.#step;
   }
 
@@ -171,44 +185,59 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       },
     });
     withoutGradients(() => {
-      for (const group of this.groups) {
-        for (const run of this.#runs(group)) this.update(run, group.options);
-      }
+      this.groups.forEach(({ parameters }, i) => {
+        for (const run of this.#runs(parameters, this.#options[i])) this.update(run, this.#options[i]);
+      });
     });
     return result;
   }
 
-  /** Sets all gradients to zero. */
-  zeroGrad(): void {
+  /**
+   * Sets all gradients to zero. What the next `backward()` does not reach has a gradient of zeros then: `step()` moves it by its momentum
+   * and decay. `{ setToNull: true }` leaves such parameters alone, as PyTorch does.
+   */
+  zeroGrad(options?: ZeroGradOptions): void {
+    if (options !== undefined) {
+      const { setToNull } = checkOptions<ZeroGradOptions>(options, 'options', ['setToNull']);
+      if (checkFlag(setToNull ?? false, 'options.setToNull')) {
+        for (const { parameters } of this.groups) for (const parameter of parameters) parameter.grad = null;
+        return;
+      }
+    }
     withoutGradients(() => {
       for (const { parameters } of this.groups) {
+        touchGradients(parameters);
         for (const { home, begin, end } of segmentsOf(parameters)) {
-          const gradients = gradientsAt(home);
-          if (gradients !== null) fillInPlace(part(gradients, begin, end, home.dtype), 0);
+          const { toClear } = home;
+          if (toClear !== null) fillInPlace(part(toClear, begin, end, home.dtype), 0);
         }
       }
     });
   }
 
   // Neighbours in a slab are updated together; a frozen parameter, or one with another count of steps, interrupts the run.
-  #runs({ parameters, options }: OptimizerGroup<O>): Run[] {
+  #runs(parameters: readonly AnyTensor[], options: O): Run[] {
     const names = this.stateNames(options);
-    for (const parameter of parameters) {
-      const moves = parameter.requiresGrad;
-      holdsWhile(() => parameter.requiresGrad === moves);
-    }
-    const moving = parameters.filter((parameter) => parameter.requiresGrad && gradientsAt(homeOf(parameter).home) !== null);
+    holdsWhile(() => {
+      const now = this.stateNames(options);
+      return now.length === names.length && now.every((name, i) => name === names[i]);
+    });
+    const moving = movingOf(parameters);
+    for (const parameter of moving) touch(parameter);
+    const count = (parameter: AnyTensor): number => this.#counts.get(parameter) ?? 0;
+    // A recording may update several times: counts move on only when it is replayed.
+    const ahead = recordingLocal(this, () => new Map<AnyTensor, number>());
     // What has moved as often is updated together; a recording holds while that is so.
     const segments = segmentsOf(moving, (left, right) => {
-      const alike = (): boolean => this.#counts.get(left) === this.#counts.get(right);
+      const lead = (ahead?.get(left) ?? 0) - (ahead?.get(right) ?? 0);
+      const alike = (): boolean => count(left) - count(right) + lead === 0;
       const now = alike();
       holdsWhile(() => alike() === now);
       return now;
     });
-    const count = (parameter: AnyTensor): number => this.#counts.get(parameter) ?? 0;
+    if (ahead !== null) for (const parameter of moving) ahead.set(parameter, (ahead.get(parameter) ?? 0) + 1);
     perStep({
       advance: () => {
-        for (const parameter of parameters) if (parameter instanceof Parameter) parameter.dropStaleGradient();
         for (const parameter of moving) this.#counts.set(parameter, count(parameter) + 1);
       },
       mark: () => {
@@ -252,6 +281,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
 
   /** Everything that a resumed run needs: steps, options, and state tensors on the optimizer's own memory. */
   stateDict(): OptimizerState {
+    refuseInStep('the state of an optimizer was taken', 'Take it between two steps');
     return {
       kind: this.constructor.name,
       step: this.#step,
@@ -282,6 +312,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    * @throws {@link ArgumentError} when the state is of another class, group count or shape, or holds options out of range.
    */
   loadStateDict(state: OptimizerState): void {
+    refuseInStep('the state of an optimizer was loaded', 'Load it between two steps');
     if (typeof state !== 'object' || state === null || state.kind !== this.constructor.name) {
       throw new ArgumentError(expected(`the state of a ${this.constructor.name}`, 'state', state));
     }
@@ -297,7 +328,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     const counts = [...this.#names].map(
       ([parameter, name]) => [parameter, checkInteger(state.counts?.[name], `state.counts['${name}']`, 0)] as const,
     );
-    const options = this.groups.map((group, i) => kept(mergeOptions<O>(group.options, state.groups[i] as Partial<O>)));
+    const options = this.#options.map((own, i) => kept(mergeOptions<O>(own, state.groups[i] as Partial<O>)));
     for (const one of options) this.#check(one);
     const own = this.#stateTensors(options);
     for (const [name, tensor] of own) {
@@ -308,11 +339,30 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     }
     for (const tensor of own.values())
       if (isBusy(tensor.data.buffer)) throw new BusyError('steps of this optimizer are in flight: await them first');
-    for (const [i, group] of this.groups.entries()) Object.assign(group.options, options[i]);
+    for (const [i, own] of this.#options.entries()) Object.assign(own, options[i]);
     for (const [name, tensor] of own) tensor.data.set((state.tensors.get(name) as AnyTensor).data);
     for (const [parameter, count] of counts) this.#counts.set(parameter, count);
     this.#step = state.step;
   }
+}
+
+// Options as users see them. In a step that is being recorded they are out of reach: what JavaScript makes of them would be frozen.
+function guardedOptions<O extends object>(options: O): O {
+  const refuse = (what: string, name: string | symbol): void =>
+    refuseInStep(
+      `an option of an optimizer (\`${String(name)}\`) was ${what}`,
+      'Set options between two steps, let a schedule step() inside of the step, or pass the number to the step as an argument',
+    );
+  return new Proxy(options, {
+    get(target, name) {
+      if (isWatched()) refuse('read', name);
+      return Reflect.get(target, name);
+    },
+    set(target, name, value) {
+      refuse('set', name);
+      return Reflect.set(target, name, value);
+    },
+  });
 }
 
 /** Options as an optimizer keeps them: arrays, such as betas, are its own, and frozen. */

@@ -1,20 +1,21 @@
 // A program: a recording, planned and handed to native code, with the block of memory through which numbers go in and results come out.
 
-import { isPlainObject, isSharedArrayBuffer, isPromise } from '../foreign.js';
+import { isPlainObject, isSharedArrayBuffer } from '../foreign.js';
 import type { Rows } from '../data/feed.js';
 import { arrayTypes, bytesOf, type DType, dtypeOf, type TypedArray } from '../dtype.js';
-import { ArgumentError, BusyError, type NodegradError } from '../errors.js';
+import { ArgumentError, BusyError, NodegradError, expected } from '../errors.js';
 import { checkAvailable } from '../memory.js';
 import { allocateShared, binding, nativeError, type Refusal } from '../native.js';
 import { type Footprint, refuseOverlap } from '../ops/busy.js';
 import type { OutputSpecification } from '../ops/define.js';
+import { touchAll } from '../ops/emit.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { describeProgram } from './describe.js';
 import { enqueue, mayRunHere, settleHere, trim } from './driver.js';
 import { encode } from './encode.js';
 import { fuse } from './fuse.js';
 import { type MemoryPlan, planMemory } from './plan.js';
-import { type Recording, record, type Slot } from './record.js';
+import { type Recording, record, refusePromise, type Slot } from './record.js';
 
 interface Result {
   slot: Slot;
@@ -48,6 +49,9 @@ export interface Stream {
 
 // Steps of all programs that moved counts on: tells whether another one came after.
 let counted = 0;
+
+// What JavaScript does before a step may fail too: a schedule that a user has written.
+const refusalOf = (error: unknown): NodegradError => (error instanceof NodegradError ? error : nativeError(error as Refusal));
 
 // Native code takes only memory that nothing can take away: constants move there.
 function shared(data: TypedArray): TypedArray {
@@ -84,7 +88,12 @@ export class Program<R> {
   readonly #handle: object;
   /** Live inputs, then results; native code knows where it is. */
   readonly #block: Uint8Array;
-  readonly #live: readonly { data: TypedArray; fill: (data: TypedArray) => void }[];
+  /** What each step does in JavaScript, in its order. */
+  readonly #before: readonly (() => void)[];
+  /** Whether a step leaves everything so that this program serves the next one too; null before the first. */
+  #repeats: boolean | null = null;
+  /** How many steps were prepared. */
+  #prepared = 0;
   readonly #results: readonly Result[];
   readonly #rebuild: (results: AnyTensor[]) => unknown;
   /** Kept alive for native code. */
@@ -114,6 +123,7 @@ export class Program<R> {
     const slots = results.map(({ slot }) => slot);
     const recording = fuse(recorded, slots);
     this.recording = recording;
+    if (recording.mayEnd === true) this.#repeats = false;
     this.plan = planMemory(
       recording,
       slots.map(({ buffer }) => buffer),
@@ -125,18 +135,23 @@ export class Program<R> {
     this.liveBytes = sizes.reduce((total, { size, dtype }) => total + padded(size * bytesOf(dtype)), 0);
     this.#block = allocateShared(this.liveBytes + resultBytes, 'uint8');
     let at = this.#block.byteOffset;
-    this.#live = recording.live.map(({ buffer, fill }) => {
-      const { size, dtype } = recording.buffers[buffer];
-      const data = new arrayTypes[dtype](this.#block.buffer as ArrayBuffer, at, size) as TypedArray;
+    const live = new Map<object, TypedArray>();
+    for (const one of recording.live) {
+      const { size, dtype } = recording.buffers[one.buffer];
+      live.set(one, new arrayTypes[dtype](this.#block.buffer as ArrayBuffer, at, size) as TypedArray);
       at += padded(size * bytesOf(dtype));
-      return { data, fill };
+    }
+    this.#before = recording.before.map((one) => {
+      if ('advance' in one) return () => one.advance();
+      const data = live.get(one) as TypedArray;
+      return () => one.fill(data);
     });
     checkAvailable(this.plan.arenaBytes, 'the intermediate results of a step', advice);
     try {
       const beside = sibling === undefined ? undefined : sibling.#handle;
       this.#handle = binding.createProgram(code, this.#externals as TypedArray[], this.#block, beside);
     } catch (error) {
-      throw nativeError(error as Refusal);
+      throw refusalOf(error);
     }
   }
 
@@ -149,15 +164,25 @@ export class Program<R> {
       if (dtype !== own[i].dtype || shape.length !== own[i].shape.length) return false;
       for (let d = 0; d < shape.length; d++) if (shape[d] !== own[i].shape[d]) return false;
     }
+    return this.#holds();
+  }
+
+  #holds(): boolean {
     for (const condition of this.recording.conditions) if (!condition()) return false;
     return true;
+  }
+
+  /** Whether several steps may be queued at once: one that changes what was taken for granted is recorded anew behind itself. */
+  get repeats(): boolean {
+    return this.#repeats === true;
   }
 
   /** What each step does in JavaScript: counts move on, live inputs get their values. */
   #advance(): void {
     if (this.recording.hooks.length > 0) counted += 1;
-    for (const hook of this.recording.hooks) hook.advance();
-    for (const { data, fill } of this.#live) fill(data);
+    this.#prepared += 1;
+    for (const one of this.#before) one();
+    this.#repeats ??= this.#holds();
   }
 
   /** The results that stand in `block` from byte `start` on, copied. */
@@ -171,10 +196,17 @@ export class Program<R> {
     return this.#rebuild(tensors) as R;
   }
 
-  #mark(): () => void {
-    const marks = this.recording.hooks.map((hook) => hook.mark());
-    return () => {
-      for (const restore of marks) restore();
+  #mark(): { restore: () => void; discount: () => void } {
+    const { hooks } = this.recording;
+    const marks = hooks.map((hook) => hook.mark());
+    const number = this.#prepared + 1;
+    return {
+      restore: () => {
+        for (const restore of marks) restore();
+      },
+      discount: () => {
+        for (const [i, hook] of hooks.entries()) hook.discount?.(marks[i], this.#prepared === number);
+      },
     };
   }
 
@@ -182,7 +214,7 @@ export class Program<R> {
   run(inputs: TypedArray[]): R {
     if (this.#flights.count > 0) throw new BusyError('steps are in flight: await them before step.sync()');
     refuseOverlap(this.footprint);
-    const restore = this.#mark();
+    const { restore } = this.#mark();
     // Arguments are read where they lie; what the step itself changes is read as it was before.
     const { written } = this.footprint;
     try {
@@ -193,8 +225,9 @@ export class Program<R> {
       );
     } catch (error) {
       restore();
-      throw nativeError(error as Refusal);
+      throw refusalOf(error);
     }
+    touchAll(this.recording.stamps);
     return this.#read(this.#block, this.liveBytes);
   }
 
@@ -213,7 +246,7 @@ export class Program<R> {
       this.#runHere(inputs, settled);
       return;
     }
-    const restore = this.#mark();
+    const { restore, discount } = this.#mark();
     try {
       this.#advance();
       const number = counted;
@@ -225,7 +258,7 @@ export class Program<R> {
           if (problem !== null) {
             // Another step has counted on from here: masks that it drew must not come again.
             if (counted === number) restore();
-            else for (const hook of this.recording.hooks) hook.discount?.();
+            else discount();
             return settled(nativeError(problem));
           }
           this.#microseconds = microseconds;
@@ -233,15 +266,16 @@ export class Program<R> {
           try {
             result = this.#read(this.#block, this.liveBytes);
           } catch (error) {
-            return settled(nativeError(error as Refusal)); // no memory for the copies
+            return settled(refusalOf(error)); // no memory for the copies
           }
           settled(null, result);
         },
       );
     } catch (error) {
       restore();
-      throw nativeError(error as Refusal);
+      throw refusalOf(error);
     }
+    touchAll(this.recording.stamps);
     this.#flights.count += 1;
   }
 
@@ -256,7 +290,7 @@ export class Program<R> {
     memory: RunMemory,
     settled: (problem: NodegradError | null, done: number, read: (step: number) => R) => void,
   ): void {
-    const restore = this.#mark();
+    const { restore } = this.#mark();
     const live = memory.live(steps * this.liveBytes);
     const results = memory.results(steps * this.resultBytes);
     const block = this.#block.subarray(0, this.liveBytes);
@@ -292,8 +326,9 @@ export class Program<R> {
       );
     } catch (error) {
       restore();
-      throw nativeError(error as Refusal);
+      throw refusalOf(error);
     }
+    touchAll(this.recording.stamps);
     this.#flights.count += 1;
   }
 
@@ -324,10 +359,7 @@ function template(value: unknown, take: (tensor: AnyTensor) => number): (results
     const at = take(value);
     return (results) => results[at];
   }
-  if (isPromise(value)) {
-    value.then(undefined, () => {}); // what it fails with comes from tensors without values, and nobody else waits for it
-    throw new ArgumentError('a step must be synchronous: its operations are recorded while it runs');
-  }
+  refusePromise(value);
   if (Array.isArray(value)) {
     const items = value.map((item) => template(item, take));
     return (results) => items.map((item) => item(results));
@@ -335,6 +367,9 @@ function template(value: unknown, take: (tensor: AnyTensor) => number): (results
   if (isPlainObject(value)) {
     const entries = Object.entries(value).map(([name, item]) => [name, template(item, take)] as const);
     return (results) => Object.fromEntries(entries.map(([name, item]) => [name, item(results)]));
+  }
+  if (typeof value === 'object' && value !== null) {
+    throw new ArgumentError(expected('a tensor, a number, a string, or arrays and plain objects of them', "the step's result", value));
   }
   return () => value;
 }

@@ -5,7 +5,7 @@ import { DataLoader } from '../data/loader.js';
 import type { DType, TypedArray } from '../dtype.js';
 import { ArgumentError, BusyError, checkInteger, checkNumber, expected } from '../errors.js';
 import type { OutputSpecification } from '../ops/define.js';
-import { isRecording } from '../ops/emit.js';
+import { isWatched, unrecordable } from '../recording.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type Flights, Program } from './program.js';
 import { runSteps, StepFailure } from './stream.js';
@@ -48,7 +48,7 @@ export class StepPrograms<R> {
 
   /** The program for arguments of these shapes: found, or recorded now. */
   find(specifications: readonly OutputSpecification[]): Program<R> {
-    if (isRecording()) throw new ArgumentError('a compiled step cannot be called while another one is being recorded');
+    refuseNested();
     const programs = this.#programs;
     const at = programs.findIndex((program) => program.fits(specifications));
     if (at === 0) return programs[0];
@@ -61,6 +61,10 @@ export class StepPrograms<R> {
   dispose(): void {
     for (const program of this.#programs.splice(0)) program.dispose();
   }
+}
+
+function refuseNested(): void {
+  if (isWatched()) unrecordable('a compiled step cannot be called while another one is being recorded: call its function instead');
 }
 
 const programsOf = new WeakMap<object, StepPrograms<unknown>>();
@@ -76,10 +80,13 @@ export function stepPrograms<R>(step: CompiledStep<never, R>): StepPrograms<R> {
  * each later call replays the list natively. The numbers are those of the eager step, bit for bit.
  *
  * Learning rates and other optimizer options, step counts and dropout masks go on changing; other captured values (numbers, plain
- * tensors) are frozen when the step is recorded. A step's results are copied out of its memory.
+ * tensors) are frozen when the step is recorded. What `fn` does to gradients (`p.grad = null`), modes, trainable parameters and schedules
+ * (`schedule.step()`) is done in every step; what would happen once instead of in every step is refused, and leaves nothing behind. A step's
+ * results are copied out of its memory.
  *
  * @param fn - The step: `forward`, loss, `backward()`, `optimizer.step()`, `optimizer.zeroGrad()`; returns a tensor or a structure of them.
- * @throws {@link ArgumentError} when `fn` reads a tensor's values while it is recorded, or when a call's arguments are no tensors.
+ * @throws {@link ArgumentError} when `fn` does what cannot be recorded, such as reading a tensor's values or setting `optimizer.lr`; when a
+ *   call's arguments are no tensors, or require a gradient.
  * @example
  * ```ts
  * import { Adam, Linear, Tensor, compileStep, crossEntropy, ones, zeros } from 'nodegrad';
@@ -106,8 +113,9 @@ export function compileStep<A extends StepArgument[], R>(fn: (...inputs: A) => R
     return { program: programs.find(inputs as Specification[]), data: inputs.map((input) => input.data as TypedArray) };
   };
 
-  const step = (...given: A): Promise<R> =>
-    new Promise((resolve, reject) => {
+  const step = (...given: A): Promise<R> => {
+    refuseNested(); // thrown, and not a promise that nobody awaits
+    return new Promise((resolve, reject) => {
       if (queued >= maxQueued) throw new BusyError(`${maxQueued} steps are already waiting: await them`);
       const { program, data } = prepare(given);
       program.queue(data, (error, result) => {
@@ -117,13 +125,17 @@ export function compileStep<A extends StepArgument[], R>(fn: (...inputs: A) => R
       });
       queued += 1;
     });
+  };
 
   const compiled = Object.assign(step, {
     sync: (...given: A): R => {
       const { program, data } = prepare(given);
       return program.run(data);
     },
-    many: (loader: DataLoader<DType, DType>, steps?: number): Promise<R[]> => runMany(programs, loader, steps),
+    many: (loader: DataLoader<DType, DType>, steps?: number): Promise<R[]> => {
+      refuseNested();
+      return runMany(programs, loader, steps);
+    },
     describe: (...given: A): string => programs.find(given.map(toTensor) as Specification[]).describe(),
     dispose: (): void => programs.dispose(),
     [Symbol.dispose]: (): void => programs.dispose(),
@@ -157,5 +169,12 @@ async function runMany<R>(programs: StepPrograms<R>, loader: DataLoader<DType, D
 
 function toTensor(given: StepArgument, i: number): AnyTensor {
   if (typeof given === 'number') return Tensor.from(Float32Array.of(checkNumber(given, `inputs[${i}]`)), []);
-  return Tensor.check(given, `inputs[${i}]`);
+  const tensor = Tensor.check(given, `inputs[${i}]`);
+  if (tensor.requiresGrad) {
+    throw new ArgumentError(
+      `\`inputs[${i}]\` requires a gradient, which would not reach it: a compiled step works on a copy. Pass .detach(), and where the step ` +
+        'needs the gradient, set `requiresGrad` on x.detach() inside of it and return that gradient',
+    );
+  }
+  return tensor;
 }

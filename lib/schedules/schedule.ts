@@ -3,7 +3,9 @@
 import { ours } from '../foreign.js';
 import { ArgumentError, checkInteger, checkList, checkNumber, checkOptions, expected } from '../errors.js';
 import { exp } from '../ops/elementwise.js';
+import { perStep } from '../ops/emit.js';
 import { Optimizer } from '../optimizers/optimizer.js';
+import { makes, refuseInStep } from '../recording.js';
 import { Tensor } from '../tensor.js';
 import { keepNames } from '../names.js';
 
@@ -41,6 +43,7 @@ export abstract class Schedule {
   // biome-ignore lint/suspicious/noExplicitAny: options of the optimizer do not matter here.
   constructor(optimizer: Optimizer<any>) {
     if (!(optimizer instanceof Optimizer)) throw new ArgumentError(expected('an optimizer', 'optimizer', optimizer));
+    makes(this, 'a schedule');
     this.optimizer = optimizer as Optimizer;
     this.#baseRates = this.optimizer.groups.map((group) => group.options.lr);
   }
@@ -50,13 +53,32 @@ export abstract class Schedule {
 
   /** Epochs gone by. */
   get epoch(): number {
+    refuseInStep('`schedule.epoch` was read', 'Pass the number to the step as an argument, or read it afterwards');
     return this.#epoch;
   }
 
-  /** Goes on to the next epoch and sets the rates. */
+  /** Goes on to the next epoch and sets the rates. Inside {@link compileStep} it does so in every step, at its place among the updates. */
   step(): void {
-    this.#epoch += 1;
-    this.#apply();
+    perStep({
+      advance: () => {
+        this.#epoch += 1;
+        this.#apply();
+      },
+      mark: () => {
+        const epoch = this.#epoch;
+        const rates = this.optimizer.groups.map(({ options }) => options.lr);
+        return () => {
+          this.#epoch = epoch;
+          this.optimizer.groups.forEach(({ options }, i) => {
+            options.lr = rates[i];
+          });
+        };
+      },
+      discount: () => {
+        this.#epoch -= 1;
+        this.#apply();
+      },
+    });
   }
 
   #apply(): void {
@@ -68,11 +90,13 @@ export abstract class Schedule {
 
   /** Where the schedule stands. */
   stateDict(): ScheduleState {
+    refuseInStep('the state of a schedule was taken', 'Take it between two steps');
     return { epoch: this.#epoch, baseRates: [...this.#baseRates] };
   }
 
   /** Continues where `stateDict` was taken. */
   loadStateDict(state: ScheduleState): void {
+    refuseInStep('the state of a schedule was loaded', 'Load it between two steps');
     if (typeof state !== 'object' || state === null || !Array.isArray(state.baseRates) || state.baseRates.length !== this.#baseRates.length) {
       throw new ArgumentError(expected(`the state of a schedule over ${this.#baseRates.length} groups`, 'state', state));
     }

@@ -13,9 +13,10 @@ import { Accuracy, Metric } from '../metrics/metric.js';
 import { isBusy } from '../ops/busy.js';
 import { concat, filled } from '../ops/shape.js';
 import { StepPrograms } from '../program/step.js';
-import { runSteps } from '../program/stream.js';
-import { UnrecordableError } from '../program/symbolic.js';
+import { StepFailure, runSteps } from '../program/stream.js';
+import { UnrecordableError } from '../recording.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
+import { type BatchPlace, locate } from './failed-batch.js';
 import type { Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
 import { addMeasured, measure, needPrediction } from './train-step.js';
@@ -165,7 +166,11 @@ async function inEvaluation<R>(
     const [inputs, targets] = isPromise(made) ? await made : made;
     if (isPromise(made) && usesBusyMemory(model)) return goOnCompiled();
     // For each batch: whoever trains the same model between two turns of the event loop finds it in the mode that it was in.
-    inEvaluationMode(model, () => noGrad(() => use(pass(inputs, targets), inputs.shape[0], () => targets)));
+    try {
+      inEvaluationMode(model, () => noGrad(() => use(pass(inputs, targets), inputs.shape[0], () => targets)));
+    } catch (error) {
+      throw locate(error, placeOf(loader, progress.batch), [inputs, targets]);
+    }
     progress.batch += 1;
     const pause = breather.pause();
     if (pause !== undefined) await pause;
@@ -173,6 +178,14 @@ async function inEvaluation<R>(
     if (pause !== undefined && usesBusyMemory(model)) return goOnCompiled();
   }
 }
+
+/** Evaluation takes examples in the order of the data set. */
+const placeOf = (loader: DataLoader<DType, DType>, batch: number): BatchPlace => ({
+  data: loader.dataset,
+  order: null,
+  batchSize: loader.batchSize,
+  batch,
+});
 
 /** Whether steps in flight write to the model: then only a program may look at it, which runs between them. */
 function usesBusyMemory(model: AnyLayer): boolean {
@@ -203,6 +216,8 @@ async function compiled<R>(
       });
       progress.batch = first + count;
     }
+  } catch (error) {
+    throw error instanceof StepFailure ? locate(error, placeOf(loader, error.batch), feed.pair(error.batch)) : error;
   } finally {
     programs.dispose();
   }
@@ -240,6 +255,8 @@ export function checkMetrics(metrics: unknown, loss: Loss): readonly Metric[] {
   const form = 'an array of metrics, such as [new Accuracy()],';
   if (!Array.isArray(metrics)) throw new ArgumentError(expected(form, 'options.metrics', metrics));
   for (const metric of metrics) if (!(metric instanceof Metric)) throw new ArgumentError(expected(form, 'options.metrics', metric));
+  const twice = metrics.find((metric, i) => metrics.findIndex(({ name }) => name === metric.name) < i);
+  if (twice !== undefined) throw new ArgumentError(`two of \`options.metrics\` are called '${twice.name}': one result would hide the other`);
   return [...metrics];
 }
 

@@ -10,6 +10,7 @@ import { sumSquares } from '../ops/statistics.js';
 import { part, segmentsOf } from '../optimizers/memory.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { TrainingNonFiniteError, type NonFinitePlace } from './errors.js';
+import { type BatchPlace, nameExample } from './failed-batch.js';
 import type { History } from './history.js';
 
 /** Whether all numbers of a tensor are finite. */
@@ -40,7 +41,7 @@ export interface Suspicion {
   model: AnyLayer;
   loss: Loss;
   /** The batch in hand; none after an epoch's last update. */
-  batch: { inputs: AnyTensor; targets: AnyTensor } | null;
+  batch: { inputs: AnyTensor; targets: AnyTensor; place: BatchPlace } | null;
   /** Updates that the optimizer has made. */
   updates: number;
   where: Pick<NonFinitePlace, 'epoch' | 'batch' | 'step' | 'lr'>;
@@ -92,10 +93,11 @@ function inBatch({ batch }: Suspicion): Finding | null {
     if (allFinite(tensor)) continue;
     const width = Math.max(1, tensor.size / tensor.shape[0]);
     const at = tensor.data.findIndex((value: number) => !Number.isFinite(value));
+    const example = Math.floor(at / width);
     return {
       what,
       path: '',
-      text: `the ${what}s of the batch are not finite: example ${Math.floor(at / width)} of the batch holds ${tensor.data[at]}`,
+      text: `the ${what}s of the batch are not finite: ${nameExample(batch.place, example)}, example ${example} of the batch holds ${tensor.data[at]}`,
       advice: 'Check the data set and its preprocessing (a division by a zero spread, a missing value)',
     };
   }

@@ -83,10 +83,16 @@ export function environmentVariables(tree: Tree): Map<string, string> {
   const add = (name: string, path: string) => found.set(name, found.get(name) ?? path);
   for (const [path, text] of tree) {
     if (/^(native|test|bench)\/.*\.(cc|h|py)$/.test(path)) {
-      for (const [, name] of text.matchAll(/(?:getenv\(|environ\.get\(|environ\[)"(NODEGRAD_[A-Z_]+)"/g)) add(name, path);
+      for (const [, name] of text.matchAll(/(?:getenv\(|variable(?:Choice|Number)?\(|environ\.get\(|environ\[)"(NODEGRAD_[A-Z_]+)"/g))
+        add(name, path);
     }
     if (!/^(lib|test|bench|scripts|examples)\/.*\.(ts|mjs)$/.test(path)) continue;
     walk(parse(path, text), (node) => {
+      // variable('NAME'), variableChoice('NAME', …)
+      if (ts.isCallExpression(node) && /^variable(Choice)?$/.test(node.expression.getText())) {
+        const [name] = node.arguments;
+        if (name !== undefined && ts.isStringLiteral(name) && variable.test(name.text)) add(name.text, path);
+      }
       // process.env.NAME, process.env['NAME'], { NAME } = process.env
       if (ts.isPropertyAccessExpression(node) && variable.test(node.name.text)) add(node.name.text, path);
       if (ts.isElementAccessExpression(node) && ts.isStringLiteral(node.argumentExpression) && variable.test(node.argumentExpression.text)) {

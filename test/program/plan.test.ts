@@ -28,7 +28,10 @@ test('buffers that live at the same time never share a byte', (t) => {
         ),
       );
       const kept = [keep % buffers.length];
-      const plan = planMemory({ buffers, instructions, inputs: [], hooks: [], live: [], conditions: [] } as Recording, kept);
+      const plan = planMemory(
+        { buffers, instructions, inputs: [], hooks: [], live: [], before: [], stamps: [], conditions: [] } as Recording,
+        kept,
+      );
       const lives = buffers.map(({ kind: k }, b) => {
         const at = instructions.flatMap(({ operands }, i) => (operands.some(({ buffer }) => buffer === b) ? [i] : []));
         if (k === 'external' || (at.length === 0 && k !== 'input' && !kept.includes(b))) return null;
@@ -62,7 +65,10 @@ test('a bit that only guards read keeps its place until the last of them', (t) =
   ];
   const slot = { buffer: 0, offset: 0, size: 1 };
   const instructions = [instruction(buffers, [1]), { ...instruction(buffers, [2]), guard: { slot, when: 1 as const } }];
-  const { offsets } = planMemory({ buffers, instructions, inputs: [], hooks: [], live: [], conditions: [] } as Recording, []);
+  const { offsets } = planMemory(
+    { buffers, instructions, inputs: [], hooks: [], live: [], before: [], stamps: [], conditions: [] } as Recording,
+    [],
+  );
   t.not(offsets[0], offsets[1]);
   t.not(offsets[0], offsets[2]);
 });
