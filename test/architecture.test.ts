@@ -366,7 +366,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/ops/finite.ts': { test: 'test/training/non-finite.test.ts', why: 'what ends a step whose loss is not finite' },
   'lib/ops/augment.ts': { test: 'test/data/augmented.test.ts', why: 'names the operation behind every augmentation' },
   ...Object.fromEntries(
-    ['decode', 'folders'].map((stem) => [
+    ['decode', 'folders', 'sharp'].map((stem) => [
       `lib/data/${stem}.ts`,
       { test: 'test/data/image-folder.test.ts', why: 'parts of one way from files to a data set' },
     ]),
