@@ -6,7 +6,14 @@ import { ArgumentError, ShapeError, checkChoice, checkNumber, checkOptions, desc
 import { allocate } from './native.js';
 import { sizeOf } from './ops/emit.js';
 import { filled } from './ops/shape.js';
-import { type NestedNumbers, Tensor, checkShape, maxRank } from './tensor.js';
+import { Tensor, checkShape, maxRank } from './tensor.js';
+
+/** Nested arrays of numbers, of which the innermost may be typed arrays. */
+export type NestedValues = number | TypedArray | readonly NestedValues[];
+
+function isRow(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && 'length' in value);
+}
 
 /** Options of the functions that make tensors: always the last argument. */
 export interface CreateOptions<D extends DType = 'float32'> {
@@ -20,7 +27,7 @@ export interface CreateOptions<D extends DType = 'float32'> {
  * Float types round what they cannot hold. Integer types take whole numbers of their range only: what would be cut is an error.
  * A typed array keeps its element type, unless `dtype` asks for another.
  *
- * @param values - A number, nested arrays of equal lengths, or a typed array.
+ * @param values - A number, nested arrays of equal lengths, or a typed array. Arrays may hold typed arrays, which are numbers like others.
  * @param shape - Only for a flat array; default: the nesting. May be left out before the options.
  * @param options - `dtype`, default `'float32'`, or that of the typed array.
  * @throws {@link ShapeError} for ragged arrays or a shape that does not fit, {@link ArgumentError} for anything but numbers, and for numbers
@@ -34,15 +41,15 @@ export interface CreateOptions<D extends DType = 'float32'> {
  * ```
  */
 export function tensor<A extends TypedArray>(values: A, shape?: readonly number[]): Tensor<DTypeOf<A>>;
-export function tensor(values: NestedNumbers, shape?: readonly number[]): Tensor;
-export function tensor<const D extends DType = 'float32'>(values: NestedNumbers | ArrayBufferView, options: CreateOptions<D>): Tensor<D>;
+export function tensor(values: NestedValues, shape?: readonly number[]): Tensor;
+export function tensor<const D extends DType = 'float32'>(values: NestedValues | ArrayBufferView, options: CreateOptions<D>): Tensor<D>;
 export function tensor<const D extends DType = 'float32'>(
-  values: NestedNumbers | ArrayBufferView,
+  values: NestedValues | ArrayBufferView,
   shape: readonly number[] | undefined,
   options: CreateOptions<D>,
 ): Tensor<D>;
 export function tensor(
-  values: NestedNumbers | ArrayBufferView,
+  values: NestedValues | ArrayBufferView,
   shapeOrOptions?: readonly number[] | CreateOptions<DType>,
   lastOptions?: CreateOptions<DType>,
 ): Tensor<never> {
@@ -60,9 +67,9 @@ interface Numbers {
   nesting: number[];
 }
 
-function ofNested(values: NestedNumbers, dtype: DType): Numbers {
+function ofNested(values: NestedValues, dtype: DType): Numbers {
   const nesting: number[] = [];
-  for (let level: unknown = values; Array.isArray(level); level = level[0]) {
+  for (let level: unknown = values; isRow(level); level = level[0]) {
     nesting.push(level.length);
     if (nesting.length > maxRank) throw new ShapeError(`expected at most ${maxRank} levels of nesting`);
   }
@@ -75,7 +82,7 @@ function ofNested(values: NestedNumbers, dtype: DType): Numbers {
       data[at++] = isFloat(dtype) ? level : checkElement(level, dtype, `values${path.map((index) => `[${index}]`).join('')}`);
       return;
     }
-    if (!Array.isArray(level) || level.length !== nesting[depth]) {
+    if (!isRow(level) || level.length !== nesting[depth]) {
       throw new ShapeError(`expected nested arrays of equal lengths (${nesting[depth]} at depth ${depth}), received ${describe(level)}`);
     }
     for (let i = 0; i < level.length; i++) {

@@ -288,6 +288,11 @@ function isOfOtherCopy(value: unknown): boolean {
   }
 }
 
+/** The line that makes class labels which count from 1 count from 0. */
+export function countFromZero(argument: string): string {
+  return `${argument}.to('float32').sub(1).to('int32')`;
+}
+
 /** Checks that `value` is a finite number within [minimum, maximum]. */
 export function checkNumber(value: unknown, argument: string, minimum = -Infinity, maximum = Infinity): number {
   if (typeof value !== 'number' || !Number.isFinite(value) || value < minimum || value > maximum) {
@@ -331,8 +336,15 @@ export function checkObject<T extends object>(value: unknown, argument: string, 
   return value as T;
 }
 
+/** Whether a value is an object of some class: neither `{ … }`, of whatever realm, nor one without a prototype. */
+function isInstance(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  return prototype !== null && Object.getPrototypeOf(prototype) !== null;
+}
+
 /**
- * Checks that `value` is an options object whose keys are all known: a misspelt option is an error, not a silent default. An option that is
+ * Checks that `value` is an options object whose keys are all known: a misspelt option is an error, not a silent default. An object of a class
+ * may hold options, if it has one that is known; a tensor or a loss in the place of options is named as what it is. An option that is
  * `undefined` is one that was not given, and does not stand in the result: spreading it over defaults or other options leaves them alone.
  * `null` is no default; it is a value of the options in `nullable` only.
  */
@@ -344,15 +356,25 @@ export function checkOptions<T extends object>(
 ): T {
   const options = checkObject<Record<string, unknown>>(value, argument);
   let isComplete = true;
+  let unknown: string | undefined;
+  let count = 0;
   for (const key of Object.keys(options)) {
     if (options[key] === undefined) {
       isComplete = false;
       continue;
     }
-    if (!known.includes(key)) throw new ArgumentError(`unknown option \`${key.slice(0, 60)}\` in \`${argument}\`; known: ${known.join(', ')}`);
+    if (!known.includes(key)) {
+      unknown ??= key;
+      continue;
+    }
     if (options[key] === null && !nullable.includes(key))
       throw new ArgumentError(expected('a value', `${argument}.${key}`, null, 'Leave it out, or give undefined, for its default'));
+    count += 1;
   }
+  if (count === 0 && isInstance(options) && !known.some((key) => key in options))
+    throw new ArgumentError(expected(`an object of options (${known.join(', ')})`, argument, options));
+  if (unknown !== undefined)
+    throw new ArgumentError(`unknown option \`${unknown.slice(0, 60)}\` in \`${argument}\`; known: ${known.join(', ')}`);
   return (isComplete ? options : mergeOptions(options)) as T;
 }
 
@@ -378,6 +400,7 @@ keepNames({
   NonFiniteError,
   NativeError,
   BusyError,
+  IndexError,
   AbortedError,
   NetworkError,
   MissingPackageError,

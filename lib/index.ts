@@ -3,7 +3,7 @@
 import './platform.js'; // what the declarations need of Node's types, so that no project needs those
 
 export { type AnyTensor, type NestedNumbers, Tensor, noGrad } from './tensor.js';
-export { type CreateOptions, full, ones, tensor, zeros } from './create.js';
+export { type CreateOptions, type NestedValues, full, ones, tensor, zeros } from './create.js';
 export type { DType, FloatDType, TypedArray, TypedArrayOf } from './dtype.js';
 export { concat, stack } from './ops/shape.js';
 export { type Operand, exp, log, sqrt, where } from './ops/elementwise.js';

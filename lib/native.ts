@@ -3,7 +3,7 @@
 import { getHeapStatistics } from 'node:v8';
 import type { DType, TypedArray, TypedArrayOf } from './dtype.js';
 import { arrayTypes, bytesOf } from './dtype.js';
-import { ArgumentError, IndexError, NativeError, type NodegradError } from './errors.js';
+import { ArgumentError, IndexError, NativeError, type NodegradError, countFromZero } from './errors.js';
 import { loadBinding } from './loader.js';
 import { checkAvailable, setCollector } from './memory.js';
 
@@ -115,6 +115,8 @@ export interface NativeInfo {
   gemm: 'auto' | 'openblas' | 'own';
   /** Whether {@link setReproducible} is on. */
   reproducible: boolean;
+  /** Environment variables that native code could not follow, and why. */
+  refusedVariables: string[];
   /** The system's OpenBLAS as it was found; `problem` says why there is none, or what holds it back. */
   blas: BlasInfo;
 }
@@ -157,7 +159,8 @@ export function nativeError(refusal: Refusal): NodegradError {
   const { message, value, position, minimum, maximum } = refusal;
   if (value === undefined || position === undefined || minimum === undefined || maximum === undefined)
     return new NativeError(message, { cause: refusal });
-  return new IndexError(message, { value, position, minimum, maximum }, { cause: refusal });
+  const hint = message.includes('class index') && value === maximum + 1 ? `. Labels that count from 1: ${countFromZero('target')}` : '';
+  return new IndexError(`${message}${hint}`, { value, position, minimum, maximum }, { cause: refusal });
 }
 
 const hugePageBytes = 4 << 20;

@@ -1,6 +1,7 @@
 // The switches of the process: threads, reproducibility, and what to paste into a bug report.
 
 import { readFileSync } from 'node:fs';
+import { refusedVariables } from './environment.js';
 import { checkInteger } from './errors.js';
 import { type NativeInfo, binaryOrigin, binaryPath, binding } from './native.js';
 import { refuseInStep } from './recording.js';
@@ -88,7 +89,7 @@ export function info(): Info {
   const native = binding.info();
   const environment: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) if (telling.test(name) && value !== undefined) environment[name] = value;
-  const warnings = [native.isaProblem, native.blas.problem].filter((problem): problem is string => problem !== null && problem !== '');
+  const warnings = [...variableProblems(), ...(native.blas.problem ? [native.blas.problem] : [])];
   return {
     version: packageVersion(),
     node: process.version,
@@ -99,6 +100,11 @@ export function info(): Info {
     environment,
     warnings,
   };
+}
+
+/** What is wrong with environment variables: each is ignored where it cannot be followed. */
+export function variableProblems(): string[] {
+  return [...binding.info().refusedVariables, ...refusedVariables()];
 }
 
 function packageVersion(): string {

@@ -40,7 +40,8 @@ export type AnyTensor = Tensor<any>;
 /** Nested arrays of numbers, as deep as the tensor's rank. */
 export type NestedNumbers = number | readonly NestedNumbers[];
 
-type FloatOnly<D extends DType> = D extends FloatDType ? D : never;
+// An intersection and not a condition, which functions of a generic dtype could not fulfil.
+type FloatOnly<D extends DType> = D & FloatDType;
 
 /** Most axes that a tensor can have. */
 export const maxRank = 8;
@@ -76,16 +77,19 @@ export class Tensor<D extends DType = 'float32'> {
   readonly dtype: D;
   /** Number of elements. */
   readonly size: number;
-  /** @internal The operation that made this tensor; null for a leaf. */
-  node: GradientNode | null = null;
   /** @internal When this memory was last updated in place; null: never since it could matter. */
   stamp: Stamp | null = null;
+  #node: GradientNode | null = null;
   #data: TypedArrayOf<D> | null;
   #requiresGrad = false;
   #grad: Tensor<D> | null = null;
 
   /** @internal Use {@link tensor} or {@link Tensor.from}. */
   protected constructor(data: TypedArrayOf<D> | null, shape: readonly number[], dtype: D) {
+    if (dtype === undefined || Array.isArray(data))
+      throw new ArgumentError(
+        'a tensor is made by a function: tensor([…]) copies numbers, Tensor.from(typedArray, shape) takes memory as it is',
+      );
     this.#data = data;
     // Tensors share shapes: whoever wrote into one would bend the others. To freeze one again takes longer than to know it.
     if (shape !== lastShape) lastShape = Object.freeze(shape);
@@ -188,6 +192,11 @@ export class Tensor<D extends DType = 'float32'> {
     this.#grad = value;
   }
 
+  /** @internal The operation that made this tensor; null for a leaf. */
+  get node(): GradientNode | null {
+    return this.#node;
+  }
+
   /** Number of axes. */
   get rank(): number {
     return this.shape.length;
@@ -215,7 +224,7 @@ export class Tensor<D extends DType = 'float32'> {
 
   /** @internal */
   attachNode(node: GradientNode): void {
-    this.node = node;
+    this.#node = node;
     this.#requiresGrad = true;
   }
 
@@ -261,8 +270,20 @@ export class Tensor<D extends DType = 'float32'> {
     return this.data[0];
   }
 
-  /** Nested arrays of numbers, a copy. A rank-0 tensor gives a number. */
-  toArray(): NestedNumbers {
+  /**
+   * Nested arrays of numbers, a copy. A rank-0 tensor gives a number. How deep they are depends on the shape, which TypeScript does not know:
+   * a declared type says so.
+   *
+   * @throws {@link ArgumentError} for a tensor too large for arrays.
+   * @example
+   * ```ts
+   * import { tensor } from 'nodegrad';
+   * const rows: number[][] = tensor([[1, 2], [3, 4]]).toArray();
+   * tensor([[1, 2], [3, 4]]).toArray()[1][0]; // 3
+   * ```
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: indices and array methods work on it, and it fits any type that is declared.
+  toArray<A extends NestedNumbers = any>(): A {
     // Arrays are made for dimensions beside a 0 too, and take much more memory than numbers.
     const cells = this.shape.reduce((product, dimension) => product * Math.max(1, dimension), 1);
     if (cells > maxNested) throw new ArgumentError(`toArray() of shape ${describeShape(this.shape)} would fill the memory: read .data instead`);
@@ -271,7 +292,12 @@ export class Tensor<D extends DType = 'float32'> {
       const step = sizeOf(this.shape.slice(axis + 1));
       return Array.from({ length: this.shape[axis] }, (_, i) => build(axis + 1, at + i * step));
     };
-    return build(0, 0);
+    return build(0, 0) as A;
+  }
+
+  /** What JSON holds of a tensor: the numbers of {@link Tensor.toArray}. JSON has no NaN and no infinity, and writes null for them. */
+  toJSON(): NestedNumbers {
+    return this.toArray();
   }
 
   /**
@@ -583,7 +609,7 @@ export class Tensor<D extends DType = 'float32'> {
   /**
    * Elements [begin, end) of the leading axes; negative bounds count from the end. A slice of the first axis alone is a view, others copy.
    *
-   * @throws {@link ShapeError} for bounds outside of the tensor.
+   * @throws {@link ShapeError} for bounds outside of the tensor, {@link ArgumentError} for a third argument.
    * @example
    * ```ts
    * import { ones } from 'nodegrad';
@@ -592,7 +618,8 @@ export class Tensor<D extends DType = 'float32'> {
    * x.slice([0, 1], [10, 3]).shape; // [10, 2], a copy
    * ```
    */
-  slice(begin: number | readonly number[], end?: number | readonly number[]): Tensor<D> {
+  slice(begin: number | readonly number[], end?: number | readonly number[], more?: never): Tensor<D> {
+    if (more !== undefined) refuseMore(more, 'slice', '2 arguments, begin and end, both counted from 0: no size, no step');
     return slice(this, begin, end);
   }
   /**
@@ -625,14 +652,15 @@ export class Tensor<D extends DType = 'float32'> {
   /**
    * Rows of the first axis by index: `y[i] = this[indices[i]]`. Repeated rows add up in the gradient.
    *
-   * @throws {@link IndexError} for an index outside of the first axis, {@link ArgumentError} for indices that are not int32.
+   * @throws {@link IndexError} for an index outside of the first axis, {@link ArgumentError} for indices that are not int32, or an axis.
    * @example
    * ```ts
    * import { tensor } from 'nodegrad';
    * tensor([[1, 2], [3, 4], [5, 6]]).gather([2, 0]).toArray(); // [[5, 6], [1, 2]]
    * ```
    */
-  gather(indices: Tensor<'int32'> | readonly number[]): Tensor<D> {
+  gather(indices: Tensor<'int32'> | readonly number[], more?: never): Tensor<D> {
+    if (more !== undefined) refuseMore(more, 'gather', '1 argument, indices of the first axis: transpose() brings another one there');
     return gather(this, indices);
   }
 
@@ -656,6 +684,11 @@ function summary(this: AnyTensor): string {
   );
   const grad = this.requiresGrad ? ', requiresGrad' : '';
   return `Tensor(${this.dtype} ${describeShape(this.shape)}${grad}) [${few}${this.size > 6 ? ', …' : ''}]`;
+}
+
+/** Refuses an argument that other libraries have and this method has not: dropped, it would change the result in silence. */
+function refuseMore(given: unknown, name: string, what: string): never {
+  throw new ArgumentError(`${name}() takes ${what}. It also received ${describe(given)}`);
 }
 
 /** Checks an array of dimensions; a frozen copy. */

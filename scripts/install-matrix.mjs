@@ -14,6 +14,9 @@ const limit = 300_000;
 /** What no output of an installation may say: something was compiled, or wanted to be. */
 const compiling = /node-gyp|gyp ERR|cmake|ignored build scripts/i;
 
+/** What a manager may look for in vain: a newer version of itself, and the optional peer that nobody asked to install. */
+const unneeded = /^(npm|pnpm|yarn|bun|sharp|@pnpm\/exe|@yarnpkg\/cli-dist|-\/.*|)$/;
+
 /**
  * Fills every cell and prints a line for each, then the table; gives the number of red ones.
  *
@@ -54,7 +57,8 @@ export async function runMatrix({ folder, vendor, nodes, home, wants = () => tru
   printTable(rows, Object.keys(nodes), results);
   for (const remark of remarks) console.log(remark);
   const red = results.flatMap((cells) => Object.values(cells)).filter((cell) => cell === 'FAILED').length;
-  console.log(`${total - red} of ${total} cells without a failure, ${red} red`);
+  const green = results.flatMap((cells) => Object.values(cells)).filter((cell) => cell.startsWith('ok')).length;
+  console.log(`${total} cells: ${green} green, ${red} red, ${total - green - red} where the manager does not run`);
   return red;
 }
 
@@ -77,7 +81,7 @@ export class Cell {
   constructor({ folder, vendor, registry, node, row, home }) {
     this.manager = managers[row.manager];
     this.settings = this.manager.scripts[row.scripts];
-    this.program = join(home, this.manager.entry);
+    this.entry = join(home, this.manager.entry);
     this.registry = registry;
     this.vendor = vendor;
     this.source = row.source;
@@ -87,12 +91,12 @@ export class Cell {
     this.node = node;
     rmSync(this.app, { recursive: true, force: true });
     makeTools(this.bin, node);
-    if (this.manager.native) chmodSync(this.program, 0o755);
+    if (this.manager.native) chmodSync(this.entry, 0o755);
     for (const place of [this.home, this.app]) mkdirSync(place, { recursive: true });
   }
 
   async run() {
-    const { install, frozen, rebuild, exec, node = [] } = this.manager;
+    const { install, frozen, rebuild, exec } = this.manager;
     await this.mustStart();
     this.prepare();
     const deeds = [
@@ -106,15 +110,19 @@ export class Cell {
       if (anew) this.forget();
       const output = await this.manage([...args, ...this.scriptArgs(args)], name);
       if (compiling.test(output)) throw new Error(`${name} speaks of compiling:\n${lastLines(output)}`);
-      const command = node.length > 0 ? this.command(node) : [this.node];
-      await this.call([...command, 'train.mjs'], `training after ${name}`);
+      await this.program('train.mjs', `training after ${name}`);
     }
     const said = await this.manage([...exec, 'nodegrad', 'info', '--json'], 'nodegrad info');
     const facts = JSON.parse(said.slice(said.indexOf('{'), said.lastIndexOf('}') + 1));
-    if (facts.node !== process.version && !facts.binary.startsWith('platform package')) throw new Error(`nodegrad info says ${said}`);
-    await this.call([...(node.length > 0 ? this.command(node) : [this.node]), 'require.cjs'], 'require');
-    const asked = this.registry.refused.filter((path) => this.source === 'registry' && !/^(npm|pnpm|yarn|bun|-\/|$)/.test(path));
+    if (!facts.binary.startsWith('platform package')) throw new Error(`nodegrad info says ${said}`);
+    await this.program('require.cjs', 'require');
+    const asked = this.source === 'registry' ? this.registry.refused.filter((path) => !unneeded.test(path)) : [];
     if (asked.length > 0) throw new Error(`it asked the registry for ${asked.join(', ')}`);
+  }
+
+  /** Runs a program of the project as the manager's users do. */
+  program(file, what, ...args) {
+    return this.call([...(this.manager.node ? this.command(this.manager.node) : [this.node]), file, ...args], what);
   }
 
   scriptArgs(deed) {
@@ -154,7 +162,7 @@ export class Cell {
   }
 
   command(args) {
-    return this.manager.native ? [this.program, ...args] : [this.node, this.program, ...args];
+    return this.manager.native ? [this.entry, ...args] : [this.node, this.entry, ...args];
   }
 
   manage(args, what) {

@@ -77,14 +77,12 @@ class Neighbours extends Cell {
   }
 
   async run() {
-    const { node = [] } = this.manager;
     await this.mustStart();
     this.prepare();
     writeFileSync(join(this.app, 'neighbours.mjs'), neighbourProgram);
     await this.manage([...this.manager.install, ...this.settings.args], 'install');
     for (const name of ['nodegrad', 'older']) {
-      const command = node.length > 0 ? this.command(node) : [this.node];
-      const [version, compiled] = JSON.parse(await this.call([...command, 'neighbours.mjs', name], name));
+      const [version, compiled] = JSON.parse(await this.program('neighbours.mjs', name, name));
       if (version !== compiled || (name === 'older') !== (version === older))
         throw new Error(`${name}: lib ${version}, compiled part ${compiled}`);
     }

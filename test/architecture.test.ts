@@ -31,12 +31,13 @@ const invent = (files: Record<string, string>): Tree => new Map(Object.entries(f
 
 // ---- lib ----
 
-const basics = ['foreign', 'names', 'errors', 'dtype', 'recording'];
+const basics = ['foreign', 'names', 'errors', 'dtype', 'environment', 'recording'];
 const tensors = [...basics, 'random', 'ops', 'tensor'];
 const models = [...tensors, 'create', 'initializers', 'parameter', 'buffer', 'layers'];
 
 /** Which rooms of lib, and which packages, each room may import. Everybody may use Node's own modules. */
 const arrows: Record<string, readonly string[]> = {
+  environment: [],
   foreign: [],
   names: [],
   errors: ['foreign', 'names'],
@@ -46,7 +47,7 @@ const arrows: Record<string, readonly string[]> = {
   loader: ['errors', 'bindings'],
   memory: ['errors'],
   native: [...basics, 'loader', 'memory'],
-  runtime: ['errors', 'native', 'recording'],
+  runtime: ['errors', 'environment', 'native', 'recording'],
   random: ['foreign', 'names', 'errors', 'recording'],
   // A tensor's methods are ops, and ops make tensors: two files of one thing.
   tensor: [...tensors, 'native'],
@@ -284,6 +285,7 @@ const course = (section: string) => `test/course/${section}.test.ts`;
 const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/index.ts': { test: 'test/architecture.test.ts', why: 'a list of exports, which this file reads' },
   'lib/native.ts': { test: 'test/loader.test.ts', why: 'loads at import; what it runs is in every test of an operation' },
+  'lib/platform.ts': { test: 'test/faults/install.test.ts', why: 'types alone, which a project without any compiles' },
   'lib/memory.ts': { test: 'test/faults/limits.test.ts', why: 'containers, and memory that is collected in time' },
   'lib/program/effort.ts': { test: 'test/faults/planning.test.ts', why: 'counts for that test alone' },
   'lib/program/passes/checks.ts': { test: 'test/faults/refused.test.ts', why: 'what a refused step leaves behind' },
@@ -367,6 +369,19 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
     ]),
   ),
   'lib/data/feed.ts': { test: 'test/program/stream.test.ts', why: 'a stream reads every kind of data set through it' },
+  'lib/environment.ts': { test: 'test/faults/cli.test.ts', why: 'variables of the process: commands are run under wrong ones' },
+  ...Object.fromEntries(
+    ['data-digest', 'writable', 'run-header'].map((stem) => [
+      `lib/training/${stem}.ts`,
+      { test: 'test/faults/runs.test.ts', why: 'what keeps runs apart and their work safe' },
+    ]),
+  ),
+  ...Object.fromEntries(
+    ['training/preflight', 'training/failed-batch'].map((stem) => [
+      `lib/${stem}.ts`,
+      { test: 'test/faults/words.test.ts', why: 'what is said before a run, and of a batch that fails' },
+    ]),
+  ),
   'lib/training/fit-options.ts': { test: 'test/training/fit.test.ts', why: 'a type and its names' },
   'lib/training/train-step.ts': { test: 'test/training/fit.test.ts', why: 'the step of fit, eager and compiled' },
   'lib/training/errors.ts': { test: 'test/training/fit.test.ts', why: 'what fit throws' },
@@ -377,7 +392,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/layers/lineage.ts': { test: 'test/faults/randomness.test.ts', why: 'what it is for: streams of their own' },
   'lib/training/history.ts': { test: 'test/training/fit.test.ts', why: 'what fit gives' },
   ...Object.fromEntries(
-    ['data', 'evaluate', 'info', 'program', 'train'].map((stem) => [
+    ['data', 'evaluate', 'info', 'output', 'program', 'run-folder', 'train'].map((stem) => [
       `lib/cli/${stem}.ts`,
       { test: 'test/cli/main.test.ts', why: 'commands are tested as the user runs them' },
     ]),
@@ -386,12 +401,12 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
 
 const ceilings = {
   'lib/layers/layer.ts': { most: 430, why: 'one class, and more documentation than code' },
-  'lib/tensor.ts': { most: 710, why: 'one class, whose methods are one line of code each under their documentation' },
+  'lib/tensor.ts': { most: 740, why: 'one class, whose methods are one line of code each under their documentation' },
   'test/fuzz/values.ts': { most: 460, why: 'one list: hostile values by kind' },
   'test/native/samples.ts': { most: 500, why: 'one list: a valid call of every operation' },
   'test/native/special.test.ts': { most: 460, why: 'one table: every operation at every special value' },
   'test/program/fuse.child.ts': { most: 460, why: 'one list: a net for every fusion' },
-  'test/architecture.test.ts': { most: 450, why: 'lists of exceptions, which belong together' },
+  'test/architecture.test.ts': { most: 480, why: 'lists of exceptions, which belong together' },
   'test/golden/make.py': { most: 600, why: 'the one script behind all golden files: their hash of it must stay one' },
 };
 

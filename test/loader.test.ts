@@ -1,7 +1,7 @@
 // The loader: its order, and errors that name every place tried and the command that helps. Each case runs in its own process.
 
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -11,12 +11,13 @@ import { expectedAbi, loadBinding, platformPackageName } from '../lib/loader.js'
 const compiled = join(dirname(fileURLToPath(import.meta.url)), '..', 'lib');
 const repository = join(compiled, '..', '..');
 
-// An installed package in a temporary folder: the loader, its one dependency, and whatever addons the case writes.
+// An installed package in a temporary folder: the loader and what stands beside it, its one dependency, and whatever addons the case writes.
 function installation(): string {
   const folder = mkdtempSync(join(tmpdir(), 'nodegrad-loader-'));
   const modules = join(folder, 'node_modules');
   mkdirSync(join(modules, 'nodegrad', 'dist', 'lib'), { recursive: true });
-  for (const name of ['loader.js', 'errors.js']) copyFileSync(join(compiled, name), join(modules, 'nodegrad', 'dist', 'lib', name));
+  for (const name of readdirSync(compiled).filter((file) => file.endsWith('.js')))
+    copyFileSync(join(compiled, name), join(modules, 'nodegrad', 'dist', 'lib', name));
   writeFileSync(join(modules, 'nodegrad', 'package.json'), '{ "name": "nodegrad", "version": "9.8.7", "type": "module" }');
   for (const name of ['bindings', 'file-uri-to-path']) {
     mkdirSync(join(modules, name), { recursive: true });

@@ -1,14 +1,9 @@
 #!/usr/bin/env node
 // The `nodegrad` command.
 
+import { isOutputLost, watchOutput } from './output.js';
 import { runCommandLine } from './program.js';
 
-// A reader that has seen enough (`| head`) is no failure.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit();
-  });
-}
-
-process.exitCode = await runCommandLine(process.argv.slice(2));
+watchOutput();
+const code = await runCommandLine(process.argv.slice(2));
+process.exitCode = code === 0 && isOutputLost() ? 1 : code;

@@ -1,7 +1,7 @@
 // The command line: commands, options, exit codes.
 
 import { Argument, Command, CommanderError } from 'commander';
-import { info } from '../runtime.js';
+import { info, variableProblems } from '../runtime.js';
 import { type DataCommandOptions, dataCommand } from './data.js';
 import { type EvaluateCommandOptions, evaluateCommand } from './evaluate.js';
 import { infoCommand } from './info.js';
@@ -12,7 +12,8 @@ import { errorText, train } from './train.js';
 const usageError = 2;
 
 /**
- * Runs a command line and gives its exit code: 0 done, 1 failed (or a fault ended the run), 2 wrong usage, 130 stopped by Ctrl-C.
+ * Runs a command line and gives its exit code: 0 done, 1 failed (or a fault ended the run), 2 wrong usage, 130, 143 and 129 stopped
+ * by Ctrl-C, SIGTERM and the end of the terminal.
  *
  * @param words - The command line without the program, such as `['train', '--epochs', '3']`.
  */
@@ -53,6 +54,10 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .action(async (name: string | undefined, options: DataCommandOptions) => {
       code = await dataCommand(name, options);
     });
+  program.hook('preAction', (_program, chosen) => {
+    // `info` shows them among its warnings.
+    if (chosen.name() !== 'info') for (const problem of variableProblems()) process.stderr.write(`nodegrad: warning: ${problem}\n`);
+  });
   try {
     await program.parseAsync(words, { from: 'user' });
     return code;

@@ -14,8 +14,9 @@ import { TrainingNonFiniteError } from '../training/errors.js';
 import { predict } from '../training/evaluate.js';
 import type { History } from '../training/history.js';
 import { formatDuration } from '../training/progress.js';
-import { save } from '../training/save.js';
 import { recipeOf } from './models.js';
+import { RunFolder } from './run-folder.js';
+import { finishUnwatched } from './output.js';
 import {
   type CommandData,
   type GivenOptions,
@@ -54,20 +55,23 @@ export async function train(given: GivenOptions, { detailed = false, rival }: Sh
   const terminal = new Terminal();
   const began = performance.now();
   const stopper = stopOnSignals();
+  finishUnwatched();
+  const folder = options.out ?? newFolder(options);
+  let results: RunFolder | null = null;
   try {
+    // Before anything is loaded or trained: what the work is for must be writable.
+    results = await RunFolder.open(folder);
     setSeed(options.seed);
     if (options.threads !== undefined) setNumThreads(options.threads);
     const data = await loadData(options, stopper.signal, process.stderr);
     const model = makeModel(options, data.train.inputShape, data.train.classes?.length ?? 10);
     const optimizer = makeOptimizer(options, model);
-    const folder = options.out ?? newFolder(options);
     if (!options.json) announce(terminal, options, data, model, optimizer);
     const sitter = new Sitter();
     const result = await run(options, data, model, optimizer, sitter, folder, stopper.signal);
     // A model that exploded is of no use to anyone.
     const isUseful = result.outcome !== 'fault';
-    const weights = isUseful ? resolve(folder, 'model.safetensors') : null;
-    if (weights !== null) await save(model, weights);
+    const weights = isUseful ? await results.save(model) : null;
     const report = isUseful && data.test.length > 0 ? await judge(model, data.test) : null;
     const files = { weights, checkpoints: checkpoint === undefined ? null : resolve(checkpoint), log: result.history.log };
     const isComparable = rival !== undefined && report !== null && result.outcome === 'completed';
@@ -84,6 +88,7 @@ export async function train(given: GivenOptions, { detailed = false, rival }: Sh
     if (error instanceof AbortedError && stopper.signal.aborted) return stopper.exitCode();
     throw error;
   } finally {
+    await results?.close();
     stopper.release();
   }
 }
@@ -253,14 +258,24 @@ function newFolder({ data, model }: TrainOptions): string {
   return join('runs', `${stamp}-${basename(resolve(data))}-${model}-${randomBytes(2).toString('hex')}`);
 }
 
-/** Ctrl-C ends the run after the step in hand; a second one ends the process. */
+/** Signals that end a run, with the exit code of each. */
+const codes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+/** What comes again so soon is the same wish: npm passes Ctrl-C on that the terminal has sent already, a shell the end of its terminal. */
+const sameWishMilliseconds = 1000;
+
+/** Ctrl-C, a request to end, or the end of the terminal ends the run after the step in hand; another Ctrl-C ends the process. */
 function stopOnSignals(): { signal: AbortSignal; exitCode: () => number; release: () => void } {
   const controller = new AbortController();
-  let code = 130;
-  const handlers = (['SIGINT', 'SIGTERM'] as const).map((name) => {
+  let code: number = codes.SIGINT;
+  let first = 0;
+  const handlers = (Object.keys(codes) as (keyof typeof codes)[]).map((name) => {
     const handler = (): void => {
-      code = name === 'SIGINT' ? 130 : 143;
-      if (controller.signal.aborted) process.exit(code);
+      if (controller.signal.aborted) {
+        if (name !== 'SIGHUP' && performance.now() - first > sameWishMilliseconds) process.exit(codes[name]);
+        return;
+      }
+      code = codes[name];
+      first = performance.now();
       process.stderr.write('\nfinishing the step; once more ends at once\n');
       controller.abort(name);
     };

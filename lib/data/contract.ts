@@ -16,13 +16,15 @@ export function checkIndices(indices: unknown, length: number): asserts indices 
 }
 
 /** Refuses what is no data set. */
-export function checkDataset(dataset: unknown): void {
+export function checkDataset(dataset: unknown, argument = 'dataset'): void {
   const { length, batch } = (typeof dataset === 'object' && dataset !== null ? dataset : {}) as Partial<Dataset>;
   if (typeof batch !== 'function') {
-    const hint = isPromise(dataset) ? 'Await it' : '';
-    throw new ArgumentError(expected('a data set (an object with length and batch)', 'dataset', dataset, hint));
+    const hint = isPromise(dataset)
+      ? 'Await it'
+      : 'Arrays and tensors go through one: new TensorDataset(tensor(x), tensor(y)), class indices as int32';
+    throw new ArgumentError(expected('a data set (an object with length and batch)', argument, dataset, hint));
   }
-  checkInteger(length, 'dataset.length', 0, 0x7fffffff);
+  checkInteger(length, `${argument}.length`, 0, 0x7fffffff);
 }
 
 /** Calls `use` with a value now, or when it is there. */

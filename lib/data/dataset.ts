@@ -1,8 +1,8 @@
 // What a data set is, and the one that lives in two tensors.
 import { ours } from '../foreign.js';
-import { ArgumentError, checkInteger, checkOptions, describeShape, expected, ShapeError } from '../errors.js';
+import { ArgumentError, checkInteger, checkOptions, countFromZero, describeShape, expected, ShapeError } from '../errors.js';
 import type { TypedArrayOf } from '../dtype.js';
-import { type DType, Tensor } from '../tensor.js';
+import { type AnyTensor, type DType, Tensor } from '../tensor.js';
 import { checkIndices } from './contract.js';
 import { keepNames } from '../names.js';
 
@@ -96,8 +96,8 @@ export interface AsyncDataset<X extends DType = 'float32', Y extends DType = 'in
   batch(indices: Int32Array, key?: EpochKey): Promise<Batch<X, Y>>;
 }
 
-/** A data set of either kind. */
-export type AnyDataset<X extends DType = 'float32', Y extends DType = 'int32'> = Dataset<X, Y> | AsyncDataset<X, Y>;
+/** A data set of either kind; without element types, any data set: what a function of your own takes that passes it on to `fit`. */
+export type AnyDataset<X extends DType = DType, Y extends DType = DType> = Dataset<X, Y> | AsyncDataset<X, Y>;
 
 /** Options of {@link TensorDataset}. */
 export interface TensorDatasetOptions {
@@ -108,7 +108,7 @@ export interface TensorDatasetOptions {
 }
 
 /**
- * A data set in memory: row `i` of `inputs` and row `i` of `targets` are example `i`. Class targets are int32 [N] and count from 0
+ * A data set in memory: row `i` of `inputs` and row `i` of `targets` are example `i`. Class targets are int32 or uint8 [N] and count from 0
  * (course row E28).
  *
  * @throws {ArgumentError} if a class index is negative or not below the number of classes
@@ -156,11 +156,11 @@ export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32
     this.inputShape = Object.freeze(inputs.shape.slice(1));
     this.targetShape = Object.freeze(targets.shape.slice(1));
     if (classes !== undefined) this.classes = classNames(classes);
-    if (targets.dtype === 'int32' && targets.rank === 1) {
-      checkLabels(targets.data as Int32Array, this.classes?.length);
+    if (isClassIndices(targets)) {
+      checkLabels(targets.data as Int32Array | Uint8Array, this.classes?.length);
     } else if (this.classes !== undefined && !(targets.rank === 2 && targets.shape[1] === this.classes.length)) {
       throw new ShapeError(
-        `expected int32 class indices [N] or one row of ${this.classes.length} values per example for \`targets\`, ` +
+        `expected int32 or uint8 class indices [N] or one row of ${this.classes.length} values per example for \`targets\`, ` +
           `received ${targets.dtype} ${describeShape(targets.shape)}`,
       );
     }
@@ -177,9 +177,9 @@ export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32
   }
 
   labels(): Int32Array {
-    if (this.targets.dtype !== 'int32' || this.targets.rank !== 1)
-      throw new ArgumentError(`the targets of data set ${this.name} are not class indices`);
-    return this.targets.data as Int32Array;
+    if (!isClassIndices(this.targets))
+      throw new ArgumentError(`the targets of data set ${this.name} are not class indices, int32 or uint8 [N]`);
+    return this.targets.to('int32').data;
   }
 }
 
@@ -192,7 +192,12 @@ function classNames(classes: readonly string[] | number): readonly string[] {
   return Object.freeze([...classes]);
 }
 
-function checkLabels(labels: Int32Array, classes = Infinity): void {
+/** @internal Whether targets are class indices: whole numbers, one for each example. */
+export function isClassIndices({ dtype, rank }: AnyTensor): boolean {
+  return (dtype === 'int32' || dtype === 'uint8') && rank === 1;
+}
+
+function checkLabels(labels: Int32Array | Uint8Array, classes = Infinity): void {
   let lowest = Infinity;
   let highest = -Infinity;
   for (let i = 0; i < labels.length; i++) {
@@ -202,7 +207,7 @@ function checkLabels(labels: Int32Array, classes = Infinity): void {
   if (labels.length === 0 || (lowest >= 0 && highest < classes)) return;
   const at = labels.findIndex((label) => label < 0 || label >= classes);
   let hint = '';
-  if (lowest === 1 && highest === classes) hint = '; labels count from 0: subtract 1';
+  if (lowest >= 1 && highest === classes) hint = `; labels count from 0: subtract 1, ${countFromZero('targets')}`;
   else if (lowest < 0) hint = '; class indices count from 0, and numbers to be fitted are float32';
   const range = classes === Infinity ? 'of at least 0' : `from 0 to ${classes - 1}`;
   throw new ArgumentError(`expected class indices ${range} for \`targets\`, received ${labels[at]} at row ${at}${hint}`);

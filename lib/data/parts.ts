@@ -5,7 +5,7 @@ import { getSeed, Random } from '../random.js';
 import type { DType } from '../tensor.js';
 import { isPromise } from '../foreign.js';
 import { batchNow, checkDataset, checkIndices, memoryOf } from './contract.js';
-import { type AnyDataset, type AsyncDataset, type Batch, type Dataset, type EpochKey, isInMemory } from './dataset.js';
+import { type AnyDataset, type AsyncDataset, type Batch, type Dataset, type EpochKey, isClassIndices, isInMemory } from './dataset.js';
 
 class Subset<X extends DType, Y extends DType> implements Dataset<X, Y> {
   readonly name: string;
@@ -90,7 +90,7 @@ export interface SplitOptions {
  *
  * @param parts sizes (integers that sum to `dataset.length`) or fractions (that sum to 1; sizes are rounded by largest remainder)
  * @returns one data set per part, in the order of `parts`; the order within a part is random
- * @throws {ArgumentError} if the parts do not add up, or `stratify` is asked for targets that are not int32 [N]
+ * @throws {ArgumentError} if the parts do not add up, or `stratify` is asked for targets that are not class indices, int32 or uint8 [N]
  *
  * @example
  * ```ts
@@ -99,16 +99,16 @@ export interface SplitOptions {
  * const [fit, validation] = split(train, [0.9, 0.1], { seed: 1, stratify: true });
  * ```
  */
-export function split<X extends DType, Y extends DType>(
+export function split<X extends DType, Y extends DType, const P extends readonly number[]>(
   dataset: Dataset<X, Y>,
-  parts: readonly number[],
+  parts: P,
   options?: SplitOptions,
-): Dataset<X, Y>[];
-export function split<X extends DType, Y extends DType>(
+): { -readonly [Part in keyof P]: Dataset<X, Y> };
+export function split<X extends DType, Y extends DType, const P extends readonly number[]>(
   dataset: AsyncDataset<X, Y>,
-  parts: readonly number[],
+  parts: P,
   options?: SplitOptions,
-): AsyncDataset<X, Y>[];
+): { -readonly [Part in keyof P]: AsyncDataset<X, Y> };
 export function split<X extends DType, Y extends DType>(
   given: AnyDataset<X, Y>,
   parts: readonly number[],
@@ -194,8 +194,8 @@ function classLabels(dataset: Dataset<DType, DType>): Int32Array {
   for (let start = 0; start < dataset.length; start += 1024) {
     const indices = Int32Array.from({ length: Math.min(1024, dataset.length - start) }, (_, i) => start + i);
     const { targets } = batchNow(dataset, indices, '`stratify` needs labels() with all class indices');
-    if (targets.dtype !== 'int32')
-      throw new ArgumentError(`\`stratify\` needs int32 class indices, the targets of ${dataset.name} are ${targets.dtype}`);
+    if (!isClassIndices(targets))
+      throw new ArgumentError(`\`stratify\` needs int32 or uint8 class indices, the targets of ${dataset.name} are ${targets.dtype}`);
     labels.set(targets.data as Int32Array, start);
   }
   return labels;

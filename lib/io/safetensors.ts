@@ -10,7 +10,7 @@ import { ArgumentError, checkOptions, describe, describeShape, expected, FileFor
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { checkPath, notRegular, refusal, writeFileAtomic } from './atomic.js';
 import { checkAvailable, formatBytes } from '../memory.js';
-import { type Header, type HeaderEntry, parseHeader } from './safetensors-header.js';
+import { foreignHint, type Header, type HeaderEntry, parseHeader } from './safetensors-header.js';
 
 /** What a safetensors file holds. */
 export interface Safetensors {
@@ -246,7 +246,7 @@ function headerLengthOf(prefix: Uint8Array, size: number, name: string): number 
   const length = new DataView(prefix.buffer, prefix.byteOffset, 8).getBigUint64(0, true);
   if (length > BigInt(MAX_HEADER_BYTES)) {
     throw new FileFormatError(
-      `${name}: not a safetensors file: a header of ${length} bytes is declared at byte 0, at most ${MAX_HEADER_BYTES} are allowed`,
+      `${name}: not a safetensors file: a header of ${length} bytes is declared at byte 0, at most ${MAX_HEADER_BYTES} are allowed${foreignHint(prefix)}`,
     );
   }
   if (Number(length) > size - 8) {

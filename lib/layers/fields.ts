@@ -1,14 +1,15 @@
 // How a layer finds its parameters and layers: in its fields.
 
+import { types } from 'node:util';
 import { ArgumentError, expected } from '../errors.js';
-import { isPlainObject, otherCopy } from '../foreign.js';
+import { isMap, isPlainObject, otherCopy } from '../foreign.js';
 
 /** The path of what stands under `name` in the layer at `path`. */
 export function join(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`;
 }
 
-/** Values of a kind among the enumerable fields, arrays and plain objects included. */
+/** Values of a kind among the enumerable fields; arrays, plain objects, Sets, and Maps by their text keys included. */
 export function collect<T>(owner: object, is: (value: unknown) => value is T): Map<string, T> {
   const found = new Map<string, T>();
   const visit = (value: unknown, name: string): void => {
@@ -17,7 +18,10 @@ export function collect<T>(owner: object, is: (value: unknown) => value is T): M
     else if (otherCopy(value) !== null) throw new ArgumentError(expected('a value of this copy of nodegrad', name, value));
     else if (Array.isArray(value)) {
       for (let i = 0; i < value.length; i++) if (typeof value[i] === 'object') visit(value[i], `${name}.${i}`);
-    } else if (isPlainObject(value)) {
+    } else if (isMap(value)) {
+      for (const [key, inner] of value) if (typeof key === 'string') visit(inner, `${name}.${key}`);
+    } else if (types.isSet(value)) visit([...value], name);
+    else if (isPlainObject(value)) {
       for (const [key, inner] of Object.entries(value)) visit(inner, `${name}.${key}`);
     }
   };
@@ -39,14 +43,30 @@ export function named<L, T>(layers: ReadonlyMap<string, L>, own: (layer: L) => R
   return found;
 }
 
-/** Puts `after` where `before` stands among the fields of an owner, arrays and plain objects included. */
+/** Puts `after` where `before` stands among the fields of an owner, arrays, plain objects, Maps and Sets included. */
 export function replaceItem(owner: object, before: unknown, after: unknown): void {
-  const visit = (holder: object): void => {
+  const inFields = (holder: object): void => {
     for (const [key, value] of Object.entries(holder)) {
       if (value === before) (holder as Record<string, unknown>)[key] = after;
-      else if (Array.isArray(value) || (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype))
-        visit(value);
+      else visit(value);
     }
   };
-  visit(owner);
+  const visit = (value: unknown): void => {
+    if (Array.isArray(value) || isPlainObject(value)) inFields(value);
+    else if (isMap(value)) {
+      for (const [key, inner] of value) {
+        if (inner === before) value.set(key, after);
+        else visit(inner);
+      }
+    } else if (types.isSet(value)) {
+      const items = [...value];
+      // Made anew: the order is part of the paths.
+      if (value.has(before)) {
+        value.clear();
+        for (const item of items) value.add(item === before ? after : item);
+      }
+      for (const item of items) visit(item);
+    }
+  };
+  inFields(owner);
 }

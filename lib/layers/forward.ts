@@ -25,6 +25,17 @@ type Enter = (layer: AnyLayer, outermost: AnyLayer | undefined) => string;
 const wrapped = new WeakSet<object>();
 const active: AnyLayer[] = [];
 
+/** Warns of a layer with something to train that is called inside of a model which does not hold it: no optimizer of the model updates it. */
+export function warnOfUnknown(layer: AnyLayer, outermost: AnyLayer): void {
+  if (layer.parameters().every((parameter) => !parameter.requiresGrad)) return;
+  const [inner, outer] = [layer, outermost].map((one) => one.constructor.name);
+  process.emitWarning(
+    `a ${inner} that forward() of ${outer} calls stands in no field of the model: its parameters are neither in parameters() nor saved. ` +
+      'Fields may hold layers, also in arrays, objects, Maps and Sets; #private ones are not seen. freeze() it if it is not to be trained',
+    { code: 'NODEGRAD_UNKNOWN_LAYER' },
+  );
+}
+
 // Wraps a class's own `forward` once, so that every operation inside knows its layer. `super.forward` inside a subclass stays plain.
 export function wrapForward(prototype: object, base: object, enter: Enter): void {
   for (let at = prototype; at !== base && at !== Object.prototype && at !== null; at = Object.getPrototypeOf(at) as object) {

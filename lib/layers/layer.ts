@@ -18,7 +18,7 @@ import type { History, Scores } from '../training/history.js';
 import { loadInto, save, toBytes } from '../training/save.js';
 import { betweenSteps } from '../program/driver.js';
 import { collect, join, named } from './fields.js';
-import { wrapForward, wrapOwnForward } from './forward.js';
+import { warnOfUnknown, wrapForward, wrapOwnForward } from './forward.js';
 import { claim, modelOf, noteLayer, ownerOf, streamOf } from './lineage.js';
 import { buildModel, describeModel } from './registry.js';
 import { type LoadOptions, type LoadReport, loadState } from './state.js';
@@ -41,7 +41,7 @@ let rest: StateKind<AnyLayer>;
 /**
  * Base class of everything with parameters.
  *
- * Fields that hold a {@link Parameter}, a layer, or arrays and plain objects of them are found by themselves. `forward` is what you
+ * Fields that hold a {@link Parameter}, a layer, or arrays, plain objects, Maps and Sets of them are found by themselves, `#private` ones are not. `forward` is what you
  * write and what you call.
  *
  * @example
@@ -218,6 +218,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     } else if (layer.#path === null) {
       // It came in after its model was prepared, or stands in no field.
       outermost.#meet();
+      if (layer.#path === null) warnOfUnknown(layer, outermost);
       layer.#path ??= currentPath();
     }
     return layer.#path ?? currentPath();
@@ -282,7 +283,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     return this;
   }
 
-  /** All parameters and buffers by path, on the same memory, off the tape. */
+  /** All parameters and buffers by path, on the same memory, off the tape: they change as the model learns. A snapshot is {@link Layer.clone}. */
   stateDict(): Map<string, AnyTensor> {
     if (!this.#ready) this.prepare();
     return new Map([...this.namedState()].map(([path, item]) => [path, item.detach()]));
@@ -324,8 +325,8 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    * @returns A record per epoch.
    * @throws {@link TrainingNonFiniteError} when the loss becomes NaN or infinite: it names the first layer that did, and what to try;
    *   {@link TrainingAbortedError} when the signal fired; {@link ArgumentError} for wrong options, or when the optimizer does not hold the
-   *   parameters that the loss depends on; {@link BusyError} when the model is in training already; {@link CheckpointError} when a checkpoint
-   *   cannot be written, or the one to resume from is of another run.
+   *   parameters that the loss depends on; {@link BusyError} when the model is in training already; {@link CheckpointError} when
+   *   checkpoints cannot be written, the one to resume from is of another run, or another run holds their folder.
    * @example
    * ```ts
    * import { Adam, CrossEntropyLoss, datasets, mlp } from 'nodegrad';
@@ -353,7 +354,8 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   /**
    * What the model makes of inputs, in evaluation mode, batch by batch.
    *
-   * @param inputs - A tensor whose first dimension counts examples, or a data set.
+   * @param inputs - A tensor whose first dimension counts examples, or a data set. A tensor of one axis, which may be one example as well,
+   *   goes through `forward` as it is.
    * @throws {@link ArgumentError} for wrong options, {@link AbortedError} when the signal stopped it.
    */
   predict(inputs: AnyTensor | AnyDataset<DType, DType>, options?: PredictOptions): Promise<AnyTensor> {

@@ -1,9 +1,9 @@
 // The fully connected layer.
 
 import type { FloatDType } from '../dtype.js';
-import { ArgumentError, ShapeError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
+import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
 import { He, Initializer, Xavier, Zeros } from '../initializers/initializer.js';
-import { linear, matmul } from '../ops/matmul.js';
+import { checkFeatures, linear, matmul } from '../ops/matmul.js';
 import { reshape } from '../ops/shape.js';
 import { Parameter } from '../parameter.js';
 import { Tensor } from '../tensor.js';
@@ -66,11 +66,7 @@ export class Linear extends Layer {
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
     const input = Tensor.check(x, 'x') as unknown as Tensor;
     if (this.bias !== null) return linear(input, this.weight, this.bias) as unknown as Tensor<D>;
-    if (input.shape.length === 0 || input.shape[input.shape.length - 1] !== this.inFeatures) {
-      throw new ShapeError(
-        `[linear] expected ${this.inFeatures} input features (the last dimension), received shape ${describeShape(input.shape)}`,
-      );
-    }
+    checkFeatures(input, this.weight);
     const outer = input.shape.slice(0, -1);
     const rows = reshape(input, [outer.reduce((product, dimension) => product * dimension, 1), this.inFeatures]);
     return reshape(matmul(rows, this.weight), [...outer, this.outFeatures]) as unknown as Tensor<D>;

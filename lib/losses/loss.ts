@@ -5,6 +5,7 @@ import type { FloatDType } from '../dtype.js';
 import { ShapeError, called, checkNumber, checkOptions, describeShape } from '../errors.js';
 import { sameShape } from '../ops/broadcast.js';
 import { log, mul, sub } from '../ops/elementwise.js';
+import { reshapeHint } from '../ops/hints.js';
 import { type CrossEntropyOptions, type Reduction, checkReduction, crossEntropy, reduceLoss } from '../ops/softmax.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { keepNames } from '../names.js';
@@ -17,6 +18,7 @@ import { keepNames } from '../names.js';
  * import { Loss, Tensor } from 'nodegrad';
  * class MeanAbsoluteError extends Loss {
  *   forward(prediction: Tensor, target: Tensor): Tensor {
+ *     this.requireSameShape(prediction, target); // [n, 1] beside [n] would broadcast to [n, n]
  *     return prediction.sub(target).abs().mean();
  *   }
  * }
@@ -29,6 +31,16 @@ export abstract class Loss {
 
   /** The loss of a batch. */
   abstract forward(prediction: AnyTensor, target: AnyTensor): AnyTensor;
+
+  /**
+   * For losses that compare element by element: refuses a target of another shape, which broadcasting would stretch to a loss of every
+   * prediction with every target.
+   *
+   * @throws {@link ShapeError} with the reshape that is missing, where it is clear.
+   */
+  protected requireSameShape(prediction: AnyTensor, target: AnyTensor): void {
+    requireSameShape(this.constructor.name, Tensor.check(prediction, 'prediction'), Tensor.check(target, 'target'));
+  }
 
   /** The loss of a model that knows nothing, for targets in `classes` classes; null when there is no such figure. Course row J02. */
   chance(_classes: number): number | null {
@@ -68,6 +80,13 @@ export class CrossEntropyLoss extends Loss {
   }
 }
 
+function requireSameShape(name: string, { shape }: AnyTensor, target: AnyTensor): void {
+  if (sameShape(shape, target.shape)) return;
+  throw new ShapeError(
+    `[${name}] expected a target of shape ${describeShape(shape)}, received ${describeShape(target.shape)}${reshapeHint('target', target.shape, shape)}`,
+  );
+}
+
 /** Options of {@link mseLoss} and {@link MSELoss}. */
 export interface MSELossOptions {
   /** `'mean'` over all elements (default), `'sum'` (the course's form, row E01), or `'none'`. */
@@ -91,9 +110,7 @@ export function mseLoss<D extends FloatDType>(prediction: Tensor<D>, target: Ten
   const y = Tensor.check(target, 'target') as Tensor<D>;
   checkOptions(options, 'options', ['reduction']);
   const reduction = checkReduction(options.reduction ?? 'mean');
-  if (!sameShape(x.shape, y.shape)) {
-    throw new ShapeError(`[mseLoss] expected a target of shape ${describeShape(x.shape)}, received ${describeShape(y.shape)}`);
-  }
+  requireSameShape('mseLoss', x, y);
   return called('mseLoss', () => {
     const difference = sub(x, y);
     return reduceLoss(mul(difference, difference), reduction);

@@ -3,6 +3,7 @@
 import { ours } from '../foreign.js';
 import { ArgumentError, ShapeError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
 import { sameShape } from '../ops/broadcast.js';
+import { classTargetHint, twoOutputs } from '../ops/hints.js';
 import { refuseInStep } from '../recording.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { keepNames } from '../names.js';
@@ -74,7 +75,7 @@ export interface AccuracyState {
 }
 
 /**
- * Share of examples whose largest score stands at the target class.
+ * Share of examples whose largest score stands at the target class, of two classes or more.
  *
  * @example
  * ```ts
@@ -93,7 +94,8 @@ export class Accuracy extends Metric {
    * Takes in a batch.
    *
    * @param prediction - Scores [..., classes].
-   * @param target - Class indices (int32 or uint8) of shape [...], or probabilities of the same shape as the scores.
+   * @param target - Class indices (int32 or uint8) of shape [...], or probabilities of the same shape and dtype as the scores.
+   * @throws {@link ShapeError} when shapes do not fit, or there is one class: the best of one score is always right.
    */
   update(prediction: AnyTensor, target: AnyTensor): void {
     this.add(noGrad(() => this.measure(prediction, target)));
@@ -103,10 +105,21 @@ export class Accuracy extends Metric {
     const scores = Tensor.check(prediction, 'prediction');
     const wanted = Tensor.check(target, 'target');
     if (scores.shape.length === 0) throw new ShapeError('accuracy needs scores of shape [..., classes], received a rank-0 tensor');
+    const isRows = sameShape(wanted.shape, scores.shape) && wanted.dtype === scores.dtype;
+    if (scores.shape[scores.shape.length - 1] === 1)
+      throw new ShapeError(
+        `accuracy expects scores for at least two classes (the last dimension), received shape ${describeShape(scores.shape)}: the best of one is always right. ${twoOutputs}; beside a model of one output, count in a Metric of your own`,
+      );
+    if (isRows && scores.shape.length === 1)
+      throw new ShapeError(
+        `accuracy expects scores of shape [examples, classes] beside rows of probabilities, received ${describeShape(scores.shape)} for both. One example is .reshape([1, -1]). ${twoOutputs}`,
+      );
     const best = scores.argmax(-1);
-    const labels = sameShape(wanted.shape, scores.shape) && wanted.dtype === scores.dtype ? wanted.argmax(-1) : wanted.to('int32');
+    const labels = isRows ? wanted.argmax(-1) : wanted.to('int32');
     if (!sameShape(labels.shape, best.shape)) {
-      throw new ShapeError(`accuracy expects targets of shape ${describeShape(best.shape)}, received ${describeShape(wanted.shape)}`);
+      throw new ShapeError(
+        `accuracy expects targets of shape ${describeShape(best.shape)}, received ${describeShape(wanted.shape)}${classTargetHint(wanted.shape, scores)}`,
+      );
     }
     if (best.size >= 2 ** 24) throw new ArgumentError('accuracy takes at most 2^24 examples per batch');
     return { right: best.equal(labels).to('float32').sum(), seen: best.size };

@@ -1,12 +1,14 @@
 // Two-dimensional convolution and its transpose: images are [N, H, W, C], weights [kernel height, kernel width, in / groups, out].
 
 import type { FloatDType } from '../dtype.js';
+import { variableChoice } from '../environment.js';
 import { ArgumentError, ShapeError, checkChoice, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
 import { type StateKind, reads, writes } from '../recording.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type Op, defineOp } from './define.js';
 import { add, requireFloat } from './elementwise.js';
 import { emitInPlace, emitOne } from './emit.js';
+import { imagesHint } from './hints.js';
 import { sum } from './reduce.js';
 import { reshape } from './shape.js';
 
@@ -61,15 +63,13 @@ interface Geometry {
   algorithm: number;
 }
 
-const choice: { algorithm: ConvolutionAlgorithm } = { algorithm: 'auto' };
+const choice: { algorithm: ConvolutionAlgorithm } = { algorithm: variableChoice('NODEGRAD_CONV', algorithms) ?? 'auto' };
 const choiceKind: StateKind<typeof choice> = {
   get: ({ algorithm }) => algorithm,
   set: (all, algorithm) => {
     all.algorithm = algorithm;
   },
 };
-const fromEnvironment = process.env.NODEGRAD_CONV;
-if (fromEnvironment !== undefined && fromEnvironment !== '') choice.algorithm = checkChoice(fromEnvironment, 'NODEGRAD_CONV', algorithms);
 
 /**
  * Chooses the algorithms of all convolutions whose options do not.
@@ -213,8 +213,7 @@ export function checkPadding2d(
 
 function checkOperands(name: string, x: AnyTensor, w: AnyTensor, channels: number, weightIn: string): void {
   if (x.shape.length !== 4) {
-    const hint = x.shape.length === 3 ? ' A single image needs a batch dimension: x.reshape([1, …]).' : '';
-    throw new ShapeError(`[${name}] expected images [N, H, W, C], received shape ${describeShape(x.shape)}.${hint}`);
+    throw new ShapeError(`[${name}] expected images [N, H, W, C], received shape ${describeShape(x.shape)}${imagesHint(channels, x.shape)}`);
   }
   if (w.shape.length !== 4) {
     throw new ShapeError(

@@ -1,6 +1,6 @@
 // Elementwise operations: broadcasting arithmetic and comparison, and maps of one tensor.
 
-import { type DType, type FloatDType, arrayTypes, isFloat, isWholeIn } from '../dtype.js';
+import { type DType, type FloatDType, arrayTypes, checkElement, isFloat, isWholeIn } from '../dtype.js';
 import { DTypeError, called } from '../errors.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { broadcastInts, broadcastShape, sameShape, stretchedAxes } from './broadcast.js';
@@ -154,21 +154,33 @@ const whereOp = defineOp('where', {
 });
 
 /**
- * `condition ? a : b` per element, broadcasting all three.
+ * `condition ? a : b` per element, broadcasting all three. A number takes the dtype of the other side; two numbers give float32.
  *
  * @param condition - uint8; non-zero takes `a`.
+ * @param a - A tensor or a number.
+ * @param b - A tensor of the same dtype, or a number.
  * @returns The broadcast shape, in the dtype of `a` and `b`.
- * @throws {@link DTypeError} when the condition is not uint8 or `a` and `b` differ, {@link ShapeError} when shapes do not fit.
+ * @throws {@link DTypeError} when the condition is not uint8 or `a` and `b` differ, {@link ShapeError} when shapes do not fit,
+ *   {@link ArgumentError} for a number that an integer dtype does not hold.
  * @example
  * ```ts
  * import { tensor, where } from 'nodegrad';
  * const x = tensor([-1, 2]);
  * where(x.less(0), x.mul(0.01), x).toArray(); // leaky ReLU: [-0.01, 2]
+ * where(x.less(0), 0, x).toArray(); // [0, 2]
  * ```
  */
-export function where<T extends AnyTensor>(condition: Tensor<'uint8'>, a: T, b: T): T {
-  const inputs = [Tensor.check(condition, 'condition'), Tensor.check(a, 'a'), Tensor.check(b, 'b')];
-  return emitOne(whereOp, inputs, undefined) as unknown as T;
+export function where<T extends AnyTensor = Tensor>(condition: Tensor<'uint8'>, a: T | number, b: T | number): T {
+  const side = (value: T | number, other: T | number, name: string): AnyTensor =>
+    typeof value === 'number'
+      ? constant(value, typeof other === 'number' ? 'float32' : (Tensor.check(other, name === 'a' ? 'b' : 'a').dtype as DType), name)
+      : Tensor.check(value, name);
+  return emitOne(whereOp, [Tensor.check(condition, 'condition'), side(a, b, 'a'), side(b, a, 'b')], undefined) as unknown as T;
+}
+
+// A number as a rank-0 tensor of any dtype that holds it.
+function constant(value: number, dtype: DType, argument: string): AnyTensor {
+  return Tensor.wrap(arrayTypes[dtype].of(checkElement(value, dtype, argument)) as never, [], dtype);
 }
 
 /** Defines a map of one tensor; `gradient` gets dy, x and y. */

@@ -2,10 +2,11 @@
 
 import type { FloatDType } from '../dtype.js';
 import { ShapeError, checkOptions, describeShape } from '../errors.js';
-import { Tensor } from '../tensor.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
 import { defineOp } from './define.js';
 import { requireFloat } from './elementwise.js';
 import { emitInPlace, emitOne, sizeOf } from './emit.js';
+import { featuresHint } from './hints.js';
 import { sum } from './reduce.js';
 import { reshape } from './shape.js';
 
@@ -63,6 +64,14 @@ const matmulAccumulateOp = defineOp<{ ints: readonly number[] }>('matmul_accumul
   gradient: 'none',
 });
 
+/** Checks that the last dimension of `x` is the first one of a weight [in, out]. */
+export function checkFeatures({ shape }: AnyTensor, weight: AnyTensor): void {
+  const [features] = weight.shape;
+  if (shape.length > 0 && shape[shape.length - 1] === features) return;
+  const hint = featuresHint(features, shape) || `. The weight is [in, out] = ${describeShape(weight.shape)}`;
+  throw new ShapeError(`[linear] expected ${features} input features (the last dimension), received shape ${describeShape(shape)}${hint}`);
+}
+
 const linearOp = defineOp('linear', {
   shape: (inputs) => {
     const dtype = requireFloat('linear', inputs);
@@ -73,16 +82,7 @@ const linearOp = defineOp('linear', {
       );
     }
     const [features, n] = w.shape;
-    if (x.shape[x.shape.length - 1] !== features) {
-      const flat = sizeOf(x.shape.slice(1));
-      const hint =
-        x.shape.length > 2 && flat === features
-          ? ` Its ${describeShape(x.shape.slice(1))} per example flatten to ${flat}: put a Flatten layer before this one.`
-          : ` The weight is [in, out] = ${describeShape(w.shape)}.`;
-      throw new ShapeError(
-        `[linear] expected ${features} input features (the last dimension), received shape ${describeShape(x.shape)}.${hint}`,
-      );
-    }
+    checkFeatures(x, w);
     const outer = x.shape.slice(0, -1);
     return { outputs: [{ shape: [...outer, n], dtype }], ints: [sizeOf(outer), n, features], reals: [] };
   },

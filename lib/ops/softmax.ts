@@ -7,6 +7,7 @@ import { sameShape } from './broadcast.js';
 import { type Op, type Plan, defineOp } from './define.js';
 import { mul, requireFloat } from './elementwise.js';
 import { emitOne, sizeOf } from './emit.js';
+import { classTargetHint, twoOutputs } from './hints.js';
 import { mean, sum } from './reduce.js';
 import { checkAxis, transpose } from './shape.js';
 
@@ -84,6 +85,13 @@ export function checkReduction(value: unknown): Reduction {
   return checkChoice(value, 'reduction', reductions);
 }
 
+function refuseOneClass({ shape }: AnyTensor): void {
+  if (shape[shape.length - 1] !== 1) return;
+  throw new ShapeError(
+    `[crossEntropy] expected logits for at least two classes (the last dimension), received shape ${describeShape(shape)}: the softmax of one is always 1, and nothing is learned. ${twoOutputs}; one output that fits numbers goes with mseLoss`,
+  );
+}
+
 const crossEntropyBackwardOp = defineOp('cross_entropy_backward', {
   shape: ([, difference]) => ({
     outputs: [{ shape: difference.shape, dtype: difference.dtype }],
@@ -104,7 +112,7 @@ const crossEntropyOp = defineOp<Smoothing>('cross_entropy', {
     const rows = logits.shape.slice(0, -1);
     if (!sameShape(labels.shape, rows)) {
       throw new ShapeError(
-        `[crossEntropy] expected class indices of shape ${describeShape(rows)} for logits ${describeShape(logits.shape)}, received ${describeShape(labels.shape)}`,
+        `[crossEntropy] expected class indices of shape ${describeShape(rows)} for logits ${describeShape(logits.shape)}, received ${describeShape(labels.shape)}${classTargetHint(labels.shape, plan.outputs[0])}`,
       );
     }
     return { outputs: [{ shape: rows, dtype: plan.outputs[0].dtype }, plan.outputs[0]], ints: plan.ints, reals: [smoothing] };
@@ -117,8 +125,9 @@ const crossEntropyDenseOp = defineOp<Smoothing>('cross_entropy_dense', {
     requireFloat('crossEntropy', inputs);
     const plan = rowsPlan('crossEntropy', [inputs[0]]);
     if (!sameShape(inputs[1].shape, inputs[0].shape)) {
+      const isIndices = sameShape(inputs[1].shape, inputs[0].shape.slice(0, -1));
       throw new ShapeError(
-        `[crossEntropy] expected target probabilities of shape ${describeShape(inputs[0].shape)}, received ${describeShape(inputs[1].shape)}. Class indices are int32`,
+        `[crossEntropy] expected target probabilities of shape ${describeShape(inputs[0].shape)}, received ${describeShape(inputs[1].shape)}. Class indices are int32${isIndices ? ": target.to('int32')" : ''}`,
       );
     }
     return {
@@ -154,7 +163,7 @@ export interface CrossEntropyOptions {
  * @param logits - [..., classes], scores before any softmax, float32 or float64.
  * @param target - Class indices from 0 (int32 or uint8, shape [...]), or probabilities (same shape and dtype as the logits).
  * @returns A rank-0 tensor, or shape [...] with `reduction: 'none'`.
- * @throws {@link ShapeError} when shapes do not fit, {@link IndexError} when an index lies outside the classes.
+ * @throws {@link ShapeError} when shapes do not fit, or there is one class, whose probability is always 1; {@link IndexError} when an index lies outside the classes.
  * @example
  * ```ts
  * import { crossEntropy, Tensor, tensor } from 'nodegrad';
@@ -179,6 +188,7 @@ export function crossEntropy<D extends FloatDType>(
       `[crossEntropy] expected int32 class indices or ${scores.dtype} probabilities for \`target\`, received ${wanted.dtype}`,
     );
   }
+  refuseOneClass(scores);
   const op = wanted.dtype === 'int32' ? crossEntropyOp : crossEntropyDenseOp;
   return reduceLoss(emitOne<Smoothing, D>(op, [scores, wanted], { smoothing }), reduction);
 }

@@ -316,8 +316,13 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     if (typeof state !== 'object' || state === null || state.kind !== this.constructor.name) {
       throw new ArgumentError(expected(`the state of a ${this.constructor.name}`, 'state', state));
     }
-    if (!Array.isArray(state.groups) || state.groups.length !== this.groups.length || !isMap(state.tensors)) {
-      throw new ArgumentError(`expected the state of ${this.groups.length} groups for \`state\``);
+    if (!Array.isArray(state.groups) || state.groups.length !== this.groups.length) {
+      const count = this.groups.length;
+      throw new ArgumentError(expected(`the options of ${count} ${count === 1 ? 'group' : 'groups'}`, 'state.groups', state.groups?.length));
+    }
+    if (!isMap(state.tensors)) {
+      const hint = 'JSON keeps no Map and no tensors: encodeSafetensors(state.tensors) does, and checkpoints of fit() keep all of it';
+      throw new ArgumentError(expected('a Map of tensors by name', 'state.tensors', state.tensors, hint));
     }
     checkInteger(state.step, 'state.step', 0);
     const counts = [...this.#names].map(
@@ -373,8 +378,9 @@ function groupsOf<O extends OptimizerOptions>(target: OptimizerTarget<O>): { par
   if (checkList(target, 'target', form).length === 0) throw new ArgumentError(expected(form, 'target', target));
   if (Array.from<unknown>(target).every((item) => item instanceof Tensor)) return [{ parameters: checkLeaves(target as AnyTensor[]), own: {} }];
   return Array.from(target as ParameterGroup<O>[], (group, i) => {
-    if (typeof group !== 'object' || group === null || !('parameters' in group)) {
-      throw new ArgumentError(expected('a group { parameters, … }', `target[${i}]`, group));
+    if (typeof group !== 'object' || group === null || !('parameters' in group) || (group as unknown) instanceof Layer) {
+      const hint = (group as unknown) instanceof Layer ? 'Models together: [...a.parameters(), ...b.parameters()]' : '';
+      throw new ArgumentError(expected('a group { parameters, … }', `target[${i}]`, group, hint));
     }
     const { parameters, ...own } = group;
     if (parameters instanceof Layer) return { parameters: parametersOf(parameters), own: own as unknown as Partial<O> };

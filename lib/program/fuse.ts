@@ -1,5 +1,6 @@
 // Fusing: rewrites a recorded list so that fewer instructions walk over less memory, and every bit stays as it was.
 
+import { variableChoice } from '../environment.js';
 import { fuseActivation } from './passes/activation.js';
 import { fuseActivationGradient } from './passes/activation-gradient.js';
 import { fuseBatchNorm, fuseBatchNormMask } from './passes/batch-norm.js';
@@ -39,7 +40,7 @@ const passes: readonly Pass[] = [
 
 /** The recording after all passes; as it is with `NODEGRAD_FUSE=0`. `results` are what the step gives back. */
 export function fuse(recording: Recording, results: readonly Slot[]): Recording {
-  if (process.env['NODEGRAD_FUSE'] === '0') return askFirst(recording);
+  if (variableChoice('NODEGRAD_FUSE', ['0', '1']) === '0') return askFirst(recording);
   const { buffers, instructions } = passes.reduce((list, pass) => pass(list), { ...recording, results } as List);
   return askFirst({ ...recording, buffers, instructions, recorded: recording.instructions.length });
 }

@@ -92,7 +92,7 @@ export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, option
     lane = (lane + 1) % lanes.length;
   };
 
-  let failure: StepFailure | null = null;
+  let failure: { readonly error: unknown } | null = null;
   try {
     while (next < last || flights.length > 0) {
       // A lane's memory is free again only when its chunk has been read.
@@ -102,20 +102,25 @@ export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, option
           break;
         }
         if (flights.length === 0) settledAt = performance.now();
-        const ready = feed.ready(next);
-        const count = typeof ready === 'number' ? ready : await ready;
-        within(() => queue(count));
+        try {
+          const ready = feed.ready(next);
+          const count = typeof ready === 'number' ? ready : await ready;
+          within(() => queue(count));
+        } catch (error) {
+          // A data set that cannot make a batch: what is under way is taken in first, so that whoever counts steps misses none.
+          failure = { error };
+        }
       }
       const flight = flights.shift();
       if (flight === undefined) break;
       const { chunk, failure: found } = await flight;
-      failure ??= found;
+      if (found !== null) failure ??= { error: found };
       if (chunk.count > 0) {
         // The other lanes work on while this chunk is read; its own is taken again only afterwards.
         yield chunk;
       }
-      if (failure !== null && flights.length === 0) throw failure;
     }
+    if (failure !== null) throw failure.error;
   } finally {
     for (const flight of flights) await flight;
   }

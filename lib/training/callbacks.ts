@@ -71,7 +71,8 @@ export interface StepsRecord {
 }
 
 /**
- * Base class of callbacks; a plain object with some of its methods does as well. What returns a promise is awaited.
+ * Base class of callbacks; a plain object with some of its methods does as well. What returns a promise is awaited. What a callback throws ends
+ * the run after the others have been called: `fit` throws it as it is, and a run with checkpoints leaves one of that place.
  *
  * @example
  * ```ts
@@ -147,14 +148,26 @@ export class Callbacks {
     this.wantsObservations = wants('onObserve');
   }
 
-  /** Calls one event on all; waits for those that return promises. */
+  /** Calls one event on all, waits for those that return promises, and then throws what the first of them threw. */
   call(event: Event, ...values: unknown[]): Promise<void> | undefined {
     const waiting: unknown[] = [];
+    const failures: unknown[] = [];
     for (const callback of this.#list) {
-      const result = (callback[event] as ((...values: unknown[]) => unknown) | undefined)?.apply(callback, values);
-      if (isPromise(result)) waiting.push(result);
+      try {
+        const result = (callback[event] as ((...values: unknown[]) => unknown) | undefined)?.apply(callback, values);
+        if (isPromise(result)) waiting.push(result);
+      } catch (error) {
+        failures.push(error);
+      }
     }
-    return waiting.length === 0 ? undefined : Promise.all(waiting).then(() => undefined);
+    const end = (): void => {
+      if (failures.length > 0) throw failures[0];
+    };
+    if (waiting.length === 0) return end() as undefined;
+    return Promise.allSettled(waiting).then((results) => {
+      for (const result of results) if (result.status === 'rejected') failures.push(result.reason);
+      end();
+    });
   }
 }
 

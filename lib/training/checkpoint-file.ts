@@ -1,6 +1,6 @@
 // A checkpoint as a file: tensors, and everything else as JSON in the metadata, under a name that sorts by step; one rename makes it appear.
 
-import { mkdir, readdir, rename, unlink } from 'node:fs/promises';
+import { readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArgumentError, FileFormatError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
@@ -45,9 +45,8 @@ export async function listCheckpoints(dir: string): Promise<CheckpointFile[]> {
   return files.sort((a, b) => b.step - a.step || (a.path < b.path ? 1 : -1));
 }
 
-/** Makes the folder, and takes away what writers that were killed have left half. */
-export async function prepareFolder(dir: string): Promise<void> {
-  await mkdir(dir, { recursive: true });
+/** Takes away what writers that were killed have left half; of a folder that is locked, so that none of them can be at work. */
+export async function sweepFolder(dir: string): Promise<void> {
   for (const name of await namesIn(dir)) if (temporaryPattern.test(name)) await unlinkIfThere(join(dir, name));
 }
 

@@ -1,19 +1,21 @@
 // Checkpoints of a run: when they are due, how they are written while training goes on, and how a run is taken up from the newest good one.
 
 import { resolve } from 'node:path';
-import { ArgumentError, NodegradError, checkInteger, checkOptions, expected } from '../errors.js';
+import { ArgumentError, BusyError, NodegradError, checkInteger, checkOptions, expected } from '../errors.js';
 import { checkPath } from '../io/atomic.js';
 import {
   type CheckpointContent,
   type DamagedFile,
   listCheckpoints,
-  prepareFolder,
   pruneCheckpoints,
   readNewest,
   setAside,
+  sweepFolder,
   writeCheckpoint,
 } from './checkpoint-file.js';
 import { CheckpointError } from './errors.js';
+import { FolderLock } from './folder-lock.js';
+import { folderRefusal } from './writable.js';
 import { allStateFinite } from './non-finite.js';
 import {
   type RunDescription,
@@ -34,7 +36,8 @@ import {
  * of the epoch in progress, the history, and the state of callbacks that have one. A file appears complete, and on the disk, or not at all.
  *
  * The copy is made between two steps; checksums and writing go on beside the training. A run always writes a last checkpoint where it
- * ends, also when its signal fired. Weights alone come back with `model.load(file, { prefix: 'model.', strict: false })`.
+ * ends, also when its signal fired or a callback threw. One that cannot be written (a full disk) is a warning in `history.warnings` and in the
+ * log, and the next one is tried; the third in a row, or the last one of the run, is an error. Weights alone come back with `model.load(file, { prefix: 'model.', strict: false })`.
  *
  * @example
  * ```ts
@@ -51,7 +54,7 @@ import {
  * ```
  */
 export interface CheckpointOptions {
-  /** Folder of this run's checkpoints, and of no other run that goes on at the same time; made when it is missing. */
+  /** Folder of this run's checkpoints, made when it is missing. While the run goes on a lock keeps others out, in whatever process or host. */
   readonly dir: string;
   /** Steps from one to the next; default: one after each epoch. Needs metrics with `stateDict` and `loadStateDict`. */
   readonly every?: number;
@@ -70,14 +73,26 @@ export interface Resumption {
 }
 
 /** The checkpoints that options ask for; null for none. */
-export function checkpointsOf(checkpoint: unknown, resume: unknown, parts: RunParts, note: (text: string) => void): Checkpoints | null {
+export function checkpointsOf(checkpoint: unknown, resume: unknown, parts: RunParts, tell: Tell): Checkpoints | null {
   if (resume !== undefined && typeof resume !== 'boolean') throw new ArgumentError(expected('true or false', 'options.resume', resume));
   if (checkpoint === undefined) {
     if (resume) throw new ArgumentError('`options.resume` needs `options.checkpoint`: the folder to resume from');
     return null;
   }
-  return new Checkpoints(checkpoint, resume === true, parts, note);
+  return new Checkpoints(checkpoint, resume === true, parts, tell);
 }
+
+/** How a run is told of its checkpoints. */
+export interface Tell {
+  note(text: string): void;
+  /** What somebody should look at, though the run goes on. */
+  warn(text: string): void;
+}
+
+/** So many in a row may fail before the run ends. */
+const mostFailures = 3;
+/** Before the last one of a run is tried again. */
+const pauses = [300, 1000];
 
 /** The checkpoints of one run. */
 export class Checkpoints {
@@ -85,17 +100,20 @@ export class Checkpoints {
   readonly every: number;
   readonly #dir: string;
   readonly #keep: number;
-  #description: RunDescription;
+  #description: RunDescription = {};
   #callbackStates: RunState['callbacks'] | null = null;
   #writing: Promise<void> = Promise.resolve();
-  #failed = false;
+  #lock: FolderLock | null = null;
+  /** Of the checkpoints that were tried last, one after the other. */
+  #failures: CheckpointError[] = [];
+  /** Where the newest one was taken that is written, or being written. */
   #latest = '';
 
   constructor(
     given: unknown,
     readonly resume: boolean,
     readonly parts: RunParts,
-    readonly note: (text: string) => void,
+    readonly tell: Tell,
   ) {
     const options = checkOptions<CheckpointOptions>(given, 'options.checkpoint', ['dir', 'every', 'keep']);
     this.#dir = resolve(checkPath(options.dir, 'options.checkpoint.dir', 'the path of a folder'));
@@ -107,16 +125,16 @@ export class Checkpoints {
         `metric '${mute.name}' cannot be saved in the middle of an epoch: give it stateDict() and loadStateDict(), or leave out \`checkpoint.every\` for checkpoints at the ends of epochs`,
       );
     }
-    this.#description = describeRun(parts);
   }
 
   /**
-   * Prepares the folder; with `resume`, puts the run back to its newest good checkpoint, if there is one.
+   * Takes the folder, until {@link Checkpoints.close}; with `resume`, puts the run back to its newest good checkpoint, if there is one.
    *
-   * @throws {ArgumentError} when the folder cannot be used, or holds checkpoints that nobody asked to resume
-   * @throws {CheckpointError} when all are damaged, or the newest good one is of another run
+   * @throws {ArgumentError} when the folder cannot be written, or holds checkpoints that nobody asked to resume
+   * @throws {CheckpointError} when another run holds it, all are damaged, or the newest good one is of another run
    */
   async open(): Promise<Resumption | null> {
+    this.#description = await describeRun(this.parts);
     const { files, found, damaged } = await this.#look();
     if (files.length > 0 && !this.resume) {
       throw new ArgumentError(
@@ -124,10 +142,10 @@ export class Checkpoints {
       );
     }
     if (!this.resume) return null;
-    for (const { problem } of damaged) this.note(`checkpoint damaged: ${problem}`);
+    for (const { problem } of damaged) this.tell.note(`checkpoint damaged: ${problem}`);
     if (found === null) {
       if (damaged.length > 0) throw this.#error(`none of the ${damaged.length} checkpoints in ${this.#dir} is whole: ${problems(damaged)}`);
-      this.note(`no checkpoint in ${this.#dir}: starting from the beginning`);
+      this.tell.note(`no checkpoint in ${this.#dir}: starting from the beginning`);
       return null;
     }
     const { path } = found;
@@ -141,7 +159,7 @@ export class Checkpoints {
     this.#description = { ...run, epochs, schedule };
     this.#callbackStates = callbacks;
     this.#latest = keyOf(this.parts, position);
-    this.note(`resuming from ${path}, after step ${position.step} (${this.parts.history.epochs.length} epochs completed)`);
+    this.tell.note(`resuming from ${path}, after step ${position.step} (${this.parts.history.epochs.length} epochs completed)`);
     return { position, path, damaged };
   }
 
@@ -151,9 +169,9 @@ export class Checkpoints {
     this.#callbackStates = null;
   }
 
-  /** Whether {@link Checkpoints.take} is to be called after this step; also when a write has failed, which it then says. */
+  /** Whether {@link Checkpoints.take} is to be called after this step; also when too many have failed, which it then says. */
   isDue(step: number): boolean {
-    return this.#failed || (this.every > 0 && step % this.every === 0);
+    return this.#isHopeless || (this.every > 0 && step % this.every === 0);
   }
 
   /** How many steps may be taken after `step` before one is due. */
@@ -163,54 +181,97 @@ export class Checkpoints {
 
   /** The same, after an epoch. */
   get isDueAfterEpoch(): boolean {
-    return this.#failed || this.every === 0;
+    return this.#isHopeless || this.every === 0;
+  }
+
+  get #isHopeless(): boolean {
+    return this.#failures.length >= mostFailures;
   }
 
   /**
    * Takes a copy of the run and begins to write it; waits first for the one that is being written.
    *
-   * @throws {CheckpointError} when that one could not be written
+   * @throws {CheckpointError} when too many in a row could not be written
    */
   async take(position: () => RunPosition): Promise<void> {
     await this.#writing;
+    if (this.#isHopeless) throw this.#failures[mostFailures - 1];
     const at = position();
     // Weights that are not finite end the run in its next step; to resume from them would help nobody.
     if (!allStateFinite(this.parts.model)) return;
     const content = captureRun(this.parts, at, this.#description);
     this.#latest = keyOf(this.parts, at);
     this.#writing = this.#write(content);
-    this.#writing.catch(() => {
-      this.#failed = true;
-    });
   }
 
   /**
    * Takes a last checkpoint where the run ends, unless there is one of this very place, or no position is given; waits until all is written.
    *
-   * @throws {CheckpointError} when one could not be written
+   * @throws {CheckpointError} when the last one could not be written, also at a second and a third try
    */
   async finish(position: (() => RunPosition) | null): Promise<void> {
-    const at = position?.() ?? null;
-    if (at !== null && keyOf(this.parts, at) !== this.#latest) {
-      const isLost = at.progress !== null && at.progress.metrics === null && this.parts.history.stopped === null;
-      if (isLost) this.note('no last checkpoint: a metric cannot be saved in the middle of an epoch (see Metric.stateDict)');
-      else await this.take(() => at);
-    }
     await this.#writing;
-  }
-
-  async #write(content: CheckpointContent): Promise<void> {
-    try {
-      await writeCheckpoint(this.#dir, content);
-      await pruneCheckpoints(this.#dir, content.step, this.#keep);
-    } catch (error) {
-      throw this.#error(`the checkpoint of step ${content.step} could not be written: ${(error as Error).message}`, error);
+    const at = position?.() ?? null;
+    if (at === null) return;
+    const isLost = at.progress !== null && at.progress.metrics === null && this.parts.history.stopped === null;
+    if (isLost && keyOf(this.parts, at) !== this.#latest) {
+      this.tell.note('no last checkpoint: a metric cannot be saved in the middle of an epoch (see Metric.stateDict)');
+      return;
     }
+    for (const pause of [0, ...pauses]) {
+      if (keyOf(this.parts, at) === this.#latest) return;
+      await new Promise((resolve) => setTimeout(resolve, pause));
+      this.#failures = [];
+      await this.take(() => at);
+      await this.#writing;
+    }
+    if (this.#failures.length > 0) throw this.#failures[0];
   }
 
-  #look() {
+  /** Lets the folder go. */
+  async close(): Promise<void> {
+    await this.#writing;
+    await this.#lock?.release();
+    this.#lock = null;
+  }
+
+  /** Writes, and remembers what became of it: never rejects. */
+  async #write(content: CheckpointContent): Promise<void> {
+    const key = this.#latest;
+    try {
+      await this.#hold();
+      await writeCheckpoint(this.#dir, content);
+      this.#failures = [];
+    } catch (error) {
+      const message = `the checkpoint of step ${content.step} could not be written: ${(error as Error).message}`;
+      this.#failures.push(this.#error(message, error));
+      // Who has lost the folder must not write there any more.
+      if (error instanceof BusyError) while (!this.#isHopeless) this.#failures.push(this.#failures[0]);
+      else this.tell.warn(message);
+      if (this.#latest === key) this.#latest = '';
+      return;
+    }
+    await pruneCheckpoints(this.#dir, content.step, this.#keep).catch((error: Error) =>
+      this.tell.warn(`checkpoints that are not needed any more could not be removed: ${error.message}`),
+    );
+  }
+
+  /** The folder must still be this run's: it may have been silent for minutes, or the lock was taken away with the folder. */
+  async #hold(): Promise<void> {
+    if ((await this.#lock?.isHeld()) === true) return;
+    await this.#lock?.release();
+    this.#lock = await FolderLock.take(this.#dir);
+  }
+
+  async #look() {
+    try {
+      this.#lock = await FolderLock.take(this.#dir);
+    } catch (error) {
+      if (error instanceof BusyError) throw this.#error(error.message, error);
+      throw folderRefusal('a folder for checkpoints that can be written', 'options.checkpoint.dir', this.#dir, error);
+    }
     return attempt('a folder for checkpoints', this.#dir, async () => {
-      await prepareFolder(this.#dir);
+      await sweepFolder(this.#dir);
       const files = await listCheckpoints(this.#dir);
       return { files, ...(await readNewest(this.resume ? files : [])) };
     });

@@ -65,7 +65,8 @@ export class TrainingNonFiniteError extends NonFiniteError {
 }
 
 /**
- * A checkpoint could not be written, all of them are damaged, or the newest one belongs to another run. Older checkpoints stay as they were.
+ * Checkpoints could not be written, all of them are damaged, the newest one belongs to another run, or another run holds their folder. Older
+ * checkpoints stay as they were.
  *
  * @example
  * ```ts
@@ -81,6 +82,20 @@ export class CheckpointError extends NodegradError {
     super('ERR_CHECKPOINT', message, options);
     this.history = history;
   }
+}
+
+/** How a run ended that threw this. */
+export function endOf(failure: unknown): 'aborted' | 'failed' {
+  return failure instanceof TrainingAbortedError ? 'aborted' : 'failed';
+}
+
+/**
+ * Whether a run that threw this stands between two whole steps, from where it can go on: after an abort, and after what a callback or a
+ * data set threw. Numbers that are not finite send it back to an earlier checkpoint, and what failed before a step was done has none to save.
+ */
+export function leavesWholeSteps(failure: unknown, steps: number): boolean {
+  if (failure instanceof TrainingAbortedError) return true;
+  return steps > 0 && !(failure instanceof TrainingNonFiniteError || failure instanceof CheckpointError);
 }
 
 keepNames({ TrainingAbortedError, TrainingNonFiniteError, CheckpointError });

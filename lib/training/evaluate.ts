@@ -1,5 +1,6 @@
 // Evaluation and prediction: forward passes in evaluation mode, off the tape, the modes as before afterwards.
 
+import { checkDataset } from '../data/contract.js';
 import { isAbortSignal, isPromise } from '../foreign.js';
 import type { AnyDataset, Dataset } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
@@ -12,9 +13,10 @@ import { Accuracy, Metric } from '../metrics/metric.js';
 import { isBusy } from '../ops/busy.js';
 import { concat, filled } from '../ops/shape.js';
 import { StepPrograms } from '../program/step.js';
-import { runSteps } from '../program/stream.js';
+import { StepFailure, runSteps } from '../program/stream.js';
 import { UnrecordableError } from '../recording.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
+import { type BatchPlace, locate } from './failed-batch.js';
 import type { Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
 import { addMeasured, measure, needPrediction } from './train-step.js';
@@ -44,6 +46,7 @@ const worthCompiling = 4;
 
 /** `model.evaluate(data, options)`: documented there. */
 export async function evaluate(model: AnyLayer, data: AnyDataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
+  checkDataset(data, 'data');
   checkOptions(options, 'options', ['loss', 'metrics', 'batchSize', 'signal']);
   const loss = checkLoss(options?.loss);
   const metrics = checkMetrics(options.metrics, loss);
@@ -78,9 +81,12 @@ export async function predict(model: AnyLayer, inputs: AnyTensor | AnyDataset<DT
   const isTensor = inputs instanceof Tensor;
   if (isTensor && Tensor.check(inputs, 'inputs').rank === 0)
     throw new ShapeError('predict() expects a first dimension that counts examples, received a rank-0 tensor');
+  if (!isTensor && !isPromise(inputs) && typeof (inputs as Partial<Dataset> | null)?.batch !== 'function')
+    throw new ArgumentError(expected('a tensor or a data set', 'inputs', inputs, 'Numbers and arrays go through tensor()'));
   const data = isTensor ? new TensorRows(inputs.detach()) : inputs;
   if (isTensor && data.length === 0) return inEvaluationMode(model, () => noGrad(() => pass(inputs.detach())));
-  const loader = new DataLoader<DType, DType>(data, { batchSize });
+  // A tensor of one axis may be one example: the model sees it whole, or the result would depend on its length.
+  const loader = new DataLoader<DType, DType>(data, { batchSize: isTensor && inputs.rank === 1 ? data.length : batchSize });
   checkNotEmpty(loader, 'predict');
   await inEvaluation(model, loader, abort, pass, keep);
   return parts.length === 1 ? parts[0] : noGrad(() => concat(parts));
@@ -160,7 +166,11 @@ async function inEvaluation<R>(
     const [inputs, targets] = isPromise(made) ? await made : made;
     if (isPromise(made) && usesBusyMemory(model)) return goOnCompiled();
     // For each batch: whoever trains the same model between two turns of the event loop finds it in the mode that it was in.
-    inEvaluationMode(model, () => noGrad(() => use(pass(inputs, targets), inputs.shape[0], () => targets)));
+    try {
+      inEvaluationMode(model, () => noGrad(() => use(pass(inputs, targets), inputs.shape[0], () => targets)));
+    } catch (error) {
+      throw locate(error, placeOf(loader, progress.batch), [inputs, targets]);
+    }
     progress.batch += 1;
     const pause = breather.pause();
     if (pause !== undefined) await pause;
@@ -168,6 +178,14 @@ async function inEvaluation<R>(
     if (pause !== undefined && usesBusyMemory(model)) return goOnCompiled();
   }
 }
+
+/** Evaluation takes examples in the order of the data set. */
+const placeOf = (loader: DataLoader<DType, DType>, batch: number): BatchPlace => ({
+  data: loader.dataset,
+  order: null,
+  batchSize: loader.batchSize,
+  batch,
+});
 
 /** Whether steps in flight write to the model: then only a program may look at it, which runs between them. */
 function usesBusyMemory(model: AnyLayer): boolean {
@@ -198,6 +216,8 @@ async function compiled<R>(
       });
       progress.batch = first + count;
     }
+  } catch (error) {
+    throw error instanceof StepFailure ? locate(error, placeOf(loader, error.batch), feed.pair(error.batch)) : error;
   } finally {
     programs.dispose();
   }
@@ -235,6 +255,8 @@ export function checkMetrics(metrics: unknown, loss: Loss): readonly Metric[] {
   const form = 'an array of metrics, such as [new Accuracy()],';
   if (!Array.isArray(metrics)) throw new ArgumentError(expected(form, 'options.metrics', metrics));
   for (const metric of metrics) if (!(metric instanceof Metric)) throw new ArgumentError(expected(form, 'options.metrics', metric));
+  const twice = metrics.find((metric, i) => metrics.findIndex(({ name }) => name === metric.name) < i);
+  if (twice !== undefined) throw new ArgumentError(`two of \`options.metrics\` are called '${twice.name}': one result would hide the other`);
   return [...metrics];
 }
 

@@ -2,10 +2,11 @@
 
 import type { AnyDataset } from '../data/dataset.js';
 import type { DType } from '../dtype.js';
+import { ArgumentError, expected } from '../errors.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
-import type { Schedule } from '../schedules/schedule.js';
+import { Schedule } from '../schedules/schedule.js';
 import type { CallbackLike } from './callbacks.js';
 import type { CheckpointOptions } from './checkpoint.js';
 import type { ProgressOption } from './progress.js';
@@ -56,9 +57,9 @@ export interface FitOptions {
   /** Writes checkpoints, from which the run can go on after a crash with the bits it would have had without. Default: none. */
   readonly checkpoint?: CheckpointOptions;
   /**
-   * Goes on from the newest good checkpoint in `checkpoint.dir`, or starts from the beginning where there is none. Model, optimizer, data, loss,
-   * batch size and seed must be those of the run; `epochs` may be more. A run that had completed, or that a callback had stopped, gives its
-   * history at once. Default false: a folder that holds checkpoints is refused.
+   * Goes on from the newest good checkpoint in `checkpoint.dir`, or starts from the beginning where there is none. Model, optimizer, loss,
+   * batch size, seed and data must be those of the run; data are known again by a digest of their examples. `epochs` may be more. A run that
+   * had completed, or that a callback had stopped, gives its history at once. Default false: a folder that holds checkpoints is refused.
    */
   readonly resume?: boolean;
   /**
@@ -91,3 +92,11 @@ export const fitOptions: readonly (keyof FitOptions)[] = [
   'resume',
   'eager',
 ];
+
+/** The schedule of a run, which must be one of its optimizer. */
+export function checkSchedule(schedule: unknown, optimizer: Optimizer): Schedule | undefined {
+  if (schedule === undefined) return undefined;
+  if (!(schedule instanceof Schedule)) throw new ArgumentError(expected('a schedule', 'options.schedule', schedule));
+  if (schedule.optimizer === optimizer) return schedule;
+  throw new ArgumentError('`options.schedule` was made for another optimizer: the rates of `options.optimizer` would never change');
+}

@@ -1,10 +1,11 @@
 // Training: forward, backward, update, epoch after epoch, with everything around the steps that keeps a run observable and stoppable.
 
+import { checkDataset } from '../data/contract.js';
 import type { AnyDataset, Dataset } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
 import { DataLoader } from '../data/loader.js';
 import type { DType } from '../dtype.js';
-import { ArgumentError, BusyError, NodegradError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
+import { ArgumentError, BusyError, NodegradError, checkFlag, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
@@ -14,19 +15,21 @@ import { Optimizer } from '../optimizers/optimizer.js';
 import { type CompiledStep, type StepPrograms, compileStep, stepPrograms } from '../program/step.js';
 import { StepFailure, runSteps } from '../program/stream.js';
 import { getSeed } from '../random.js';
-import { info } from '../runtime.js';
-import { Schedule } from '../schedules/schedule.js';
+import type { Schedule } from '../schedules/schedule.js';
 import type { AnyTensor } from '../tensor.js';
 import { type BatchRecord, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
 import { type Checkpoints, type Resumption, checkpointsOf } from './checkpoint.js';
-import { TrainingAbortedError, type TrainingNonFiniteError } from './errors.js';
+import { TrainingAbortedError, type TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
 import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, evaluate, resultsOf, weightOf } from './evaluate.js';
-import { type FitOptions, fitOptions } from './fit-options.js';
+import { type BatchPlace, locate } from './failed-batch.js';
+import { type FitOptions, checkSchedule, fitOptions } from './fit-options.js';
 import { type EpochRecord, History, type Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
 import { allStateFinite, explainNonFinite } from './non-finite.js';
 import { type ObservedNumbers, decodeObservation } from './observe.js';
+import { preflight } from './preflight.js';
 import { Progress, milliseconds } from './progress.js';
+import { runEnd, runHeader } from './run-header.js';
 import { type RunLog, openRunLog } from './run-log.js';
 import { type EpochProgress, type RunPosition, stateOfMetrics } from './run-state.js';
 import { NonFiniteLoss, type StepResult, type TrainStep, addMeasured, makeTrainSteps } from './train-step.js';
@@ -85,7 +88,9 @@ class Fitting implements TrainingRun {
     readonly data: Dataset<DType, DType>,
     given: FitOptions,
   ) {
+    checkDataset(data, 'data');
     const options = checkOptions<FitOptions>(given, 'options', fitOptions);
+    if (options.validation !== undefined) checkDataset(options.validation, 'options.validation');
     this.#options = options;
     this.loss = checkLoss(options.loss);
     if (!(options.optimizer instanceof Optimizer))
@@ -93,22 +98,18 @@ class Fitting implements TrainingRun {
     this.optimizer = options.optimizer;
     this.#metrics = checkMetrics(options.metrics, this.loss);
     this.#signal = checkSignal(options.signal);
-    if (options.schedule !== undefined && !(options.schedule instanceof Schedule))
-      throw new ArgumentError(expected('a schedule', 'options.schedule', options.schedule));
-    this.#schedule = options.schedule;
+    this.#schedule = checkSchedule(options.schedule, this.optimizer);
     this.#callbacks = new Callbacks(options.callbacks);
     this.epochs = checkInteger(options.epochs ?? 1, 'options.epochs', 0);
     this.#seed = checkInteger(options.seed ?? getSeed(), 'options.seed');
-    const { batchSize, shuffle = true, dropLast = false } = options;
+    const { batchSize, shuffle = true, dropLast = false, validation } = options;
     this.#loader = new DataLoader<DType, DType>(data, { batchSize, shuffle, dropLast, seed: this.#seed });
     checkNotEmpty(this.#loader, 'train on');
     this.batchSize = this.#loader.batchSize;
     this.stepsPerEpoch = this.#loader.length;
-    if (options.validation !== undefined) checkNotEmpty(new DataLoader(options.validation), 'validate with. Leave `options.validation` out');
+    if (validation !== undefined) checkNotEmpty(new DataLoader(validation), 'validate with. Leave `options.validation` out');
     this.#progress = new Progress(options.progress, this.epochs, this.stepsPerEpoch);
-    if (options.eager !== undefined && typeof options.eager !== 'boolean')
-      throw new ArgumentError(expected('true or false', 'options.eager', options.eager));
-    this.#eager = options.eager ?? false;
+    this.#eager = checkFlag(options.eager ?? false, 'options.eager');
     const { loss, optimizer, history, epochs } = this;
     const [schedule, metrics, callbacks] = [this.#schedule, this.#metrics, options.callbacks ?? []];
     const clipNorm = options.clipNorm === undefined ? undefined : checkNumber(options.clipNorm, 'options.clipNorm', 0);
@@ -116,9 +117,9 @@ class Fitting implements TrainingRun {
     this.#observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0) * Number(wantsObservations);
     this.#steps = makeTrainSteps({ model, loss, optimizer, metrics, clipNorm, keepPrediction });
     this.#compiled = this.#steps.map((step) => compileStep(step));
-    const settings = { batchSize: this.batchSize, seed: this.#seed, shuffle, dropLast };
-    const parts = { model, optimizer, loss, schedule, metrics, callbacks, data, history, epochs, settings };
-    this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, parts, (text) => this.note(text));
+    const settings = { batchSize: this.batchSize, seed: this.#seed, shuffle, dropLast, clipNorm: clipNorm ?? 'none' };
+    const parts = { model, optimizer, loss, schedule, metrics, callbacks, data, validation, history, epochs, settings };
+    this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, parts, this);
   }
 
   stop(reason = 'stopped by a callback'): void {
@@ -129,14 +130,39 @@ class Fitting implements TrainingRun {
     this.#progress.note(text);
   }
 
+  /** What somebody should look at, though the run goes on. */
+  warn(text: string): void {
+    this.history.warnings.push(text);
+    this.#log?.write({ type: 'warning', time: new Date(), message: text });
+    if (this.#progress.isShown) this.note(`warning: ${text}`);
+    else process.emitWarning(text, { code: 'NODEGRAD_CHECKPOINT' });
+  }
+
   async run(): Promise<History> {
+    const flight = {
+      model: this.model,
+      loss: this.loss,
+      metrics: this.#metrics,
+      loader: this.#loader,
+      validation: this.#options.validation as typeof this.data,
+    };
+    if (!this.#eager && this.epochs > 0) preflight(flight);
+    try {
+      return await this.#run();
+    } finally {
+      await this.#checkpoints?.close();
+    }
+  }
+
+  async #run(): Promise<History> {
     this.#firstOrder = Math.floor(this.optimizer.steps / this.stepsPerEpoch);
     this.#began = milliseconds();
     const resumed = (await this.#checkpoints?.open()) ?? null;
     if (resumed !== null) this.#goOn(resumed);
+    const first = this.step;
     this.#log = openRunLog(this.#options.log, this.#options.runDir);
     this.history.log = this.#log?.path ?? null;
-    this.#log?.write({ type: 'run', ...this.#describe(resumed) });
+    this.#log?.write({ type: 'run', ...runHeader(this, this.#schedule, this.#seed, resumed) });
     const failures: unknown[] = [];
     const attempt = async (body: () => Promise<void> | undefined): Promise<void> => {
       try {
@@ -147,14 +173,13 @@ class Fitting implements TrainingRun {
     };
     await attempt(() => this.#runEpochs());
     for (const step of this.#compiled) step.dispose();
-    // A run that was aborted can be resumed where it was; one that failed, from its last checkpoint.
-    const isWhole = failures.every((failure) => failure instanceof TrainingAbortedError);
+    const isWhole = failures.every((failure) => leavesWholeSteps(failure, this.step - first));
     await attempt(() => this.#checkpoints?.finish(isWhole ? () => this.#position() : null));
     const failure = failures.find((one) => !(one instanceof TrainingAbortedError)) ?? failures[0];
-    this.outcome =
-      failure instanceof TrainingAbortedError ? 'aborted' : failure ? 'failed' : this.history.stopped === null ? 'completed' : 'stopped';
+    this.outcome = failures.length > 0 ? endOf(failure) : this.history.stopped === null ? 'completed' : 'stopped';
     this.#progress.clear();
-    this.#endLog(failure);
+    this.#log?.write({ type: 'end', ...runEnd(this, (milliseconds() - this.#began) / 1000, failure) });
+    this.#log?.close();
     await attempt(() => this.#callbacks.call('onTrainEnd', this));
     if (failures.length > 0) throw failure ?? failures[0];
     return this.history;
@@ -193,14 +218,6 @@ class Fitting implements TrainingRun {
     return { step: this.step, firstOrder: this.#firstOrder, seconds: (now - this.#began) / 1000, progress };
   }
 
-  #endLog(failure: unknown): void {
-    const { message, code } = (failure ?? {}) as { message?: string; code?: string };
-    const seconds = (milliseconds() - this.#began) / 1000;
-    const { outcome, step: steps, history } = this;
-    this.#log?.write({ type: 'end', time: new Date(), outcome, stopped: history.stopped, steps, seconds, code, message });
-    this.#log?.close();
-  }
-
   async #runEpoch(order: number): Promise<void> {
     const { model, optimizer } = this;
     if (this.#progressed === null) for (const metric of this.#metrics) metric.reset();
@@ -237,7 +254,9 @@ class Fitting implements TrainingRun {
   /** Many steps per native call: JavaScript hears of them a few dozen times a second. */
   async #streamed(order: number, epoch: EpochProgress): Promise<void> {
     const feed = feedOf(this.#loader, order);
-    const stopped = (): boolean => this.#signal?.aborted === true || this.history.stopped !== null;
+    /** What a callback threw: steps that were under way are taken in before it ends the run. */
+    let failure: { readonly error: unknown } | null = null;
+    const stopped = (): boolean => failure !== null || this.#signal?.aborted === true || this.history.stopped !== null;
     const [plain, observing] = this.#compiled.map((step) => stepPrograms(step));
     const choose = (at: number): { programs: StepPrograms<StepResult>; count: number } => {
       const until = this.#untilObserved(this.step + at - epoch.batch, at);
@@ -263,11 +282,19 @@ class Fitting implements TrainingRun {
             const whole = (): [AnyTensor, AnyTensor] => [result.prediction as AnyTensor, feed.pair(first + i)[1]];
             losses.push(this.#count(result, feed.examples(first + i), epoch, whole));
           }
-          await this.#tell(losses, epoch, read(count - 1).observation);
+          if (failure !== null) continue;
+          try {
+            await this.#tell(losses, epoch, read(count - 1).observation);
+          } catch (error) {
+            failure = { error };
+          }
         }
       } catch (error) {
-        throw error instanceof StepFailure ? this.#explain(error, error.batch, feed.pair(error.batch)) : error;
+        failure ??= {
+          error: error instanceof StepFailure ? this.#explain(error, error.batch, this.#loader.order(order), feed.pair(error.batch)) : error,
+        };
       }
+      if (failure !== null) throw failure.error;
       if (this.#checkpoints?.isDue(this.step)) await this.#checkpoints.take(() => this.#position());
     }
     if (this.#signal?.aborted && epoch.batch < this.stepsPerEpoch) throw this.#aborted();
@@ -285,7 +312,7 @@ class Fitting implements TrainingRun {
         const kind = this.#untilObserved(this.step, progress.batch) === 0 ? 1 : 0;
         result = this.#eager ? this.#steps[kind](inputs, targets) : await this.#compiled[kind](inputs, targets);
       } catch (error) {
-        throw this.#explain(error, progress.batch, [inputs, targets]);
+        throw this.#explain(error, progress.batch, rows, [inputs, targets]);
       }
       const value = this.#count(result, inputs.shape[0], progress, () => [result.prediction as AnyTensor, targets]);
       if (this.#callbacks.wantsBatches) {
@@ -333,10 +360,11 @@ class Fitting implements TrainingRun {
   }
 
   /** What a user can do something about, for a step that was refused. */
-  #explain(error: unknown, batch: number, [inputs, targets]: [AnyTensor, AnyTensor]): unknown {
+  #explain(error: unknown, batch: number, order: Int32Array | null, [inputs, targets]: [AnyTensor, AnyTensor]): unknown {
+    const place = { data: this.data, order, batchSize: this.batchSize, batch, epoch: this.epoch };
     if (error instanceof NonFiniteLoss || (error instanceof NodegradError && error.message.startsWith(notFinite)))
-      return this.#nonFinite(batch + 1, { inputs, targets });
-    return error instanceof StepFailure ? error.cause : error;
+      return this.#nonFinite(batch + 1, { inputs, targets, place });
+    return locate(error, place, [inputs, targets]);
   }
 
   async #validate(batchSize: number): Promise<Scores | undefined> {
@@ -361,33 +389,15 @@ class Fitting implements TrainingRun {
     });
   }
 
-  #nonFinite(batch: number, found: { inputs: AnyTensor; targets: AnyTensor } | null): TrainingNonFiniteError {
+  #nonFinite(batch: number, found: { inputs: AnyTensor; targets: AnyTensor; place: BatchPlace } | null): TrainingNonFiniteError {
     const where = { epoch: this.epoch, batch, step: found === null ? this.step : this.step + 1, lr: this.optimizer.lr };
-    return explainNonFinite({ model: this.model, loss: this.loss, batch: found, where, history: this.history });
+    const { model, loss, history } = this;
+    return explainNonFinite({ model, loss, batch: found, updates: this.optimizer.steps, where, history });
   }
 
   #draw(batch: number, loss: number, samplesPerSecond: number): void {
     const done = this.step / (this.epochs * this.stepsPerEpoch);
     const secondsLeft = ((milliseconds() - this.#began) / 1000) * (1 / done - 1);
     this.#progress.draw({ epoch: this.epoch, batch, loss, metrics: resultsOf(this.#metrics), samplesPerSecond, secondsLeft });
-  }
-
-  /** What the log's first line says. */
-  #describe(resumed: Resumption | null): Record<string, unknown> {
-    const { model, data, optimizer, epochs, batchSize } = this;
-    const { version, node, platform, cpu, isa, threads } = info();
-    return {
-      time: new Date(),
-      model: { type: model.constructor.name, parameters: model.parameterCount() },
-      data: { name: data.name, examples: data.length },
-      loss: this.loss.constructor.name,
-      optimizer: { kind: optimizer.constructor.name, steps: optimizer.steps, groups: optimizer.groups.map(({ options }) => options) },
-      schedule: this.#schedule?.constructor.name,
-      epochs,
-      batchSize,
-      seed: this.#seed,
-      resumed: resumed ? { checkpoint: resumed.path, step: resumed.position.step, damaged: resumed.damaged } : undefined,
-      environment: { version, node, platform, cpu: cpu.brand, isa, threads },
-    };
   }
 }

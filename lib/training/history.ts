@@ -39,6 +39,8 @@ export class History {
   log: string | null = null;
   /** Why a callback stopped the run before its last epoch; null when none did. */
   stopped: string | null = null;
+  /** What somebody should look at, though the run went on: a checkpoint that could not be written. */
+  readonly warnings: string[] = [];
 
   /** The last completed epoch, if there is one. */
   get last(): EpochRecord | undefined {

@@ -10,6 +10,7 @@ import { sumSquares } from '../ops/statistics.js';
 import { part, segmentsOf } from '../optimizers/memory.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { TrainingNonFiniteError, type NonFinitePlace } from './errors.js';
+import { type BatchPlace, nameExample } from './failed-batch.js';
 import type { History } from './history.js';
 
 /** Whether all numbers of a tensor are finite. */
@@ -40,7 +41,9 @@ export interface Suspicion {
   model: AnyLayer;
   loss: Loss;
   /** The batch in hand; none after an epoch's last update. */
-  batch: { inputs: AnyTensor; targets: AnyTensor } | null;
+  batch: { inputs: AnyTensor; targets: AnyTensor; place: BatchPlace } | null;
+  /** Updates that the optimizer has made. */
+  updates: number;
   where: Pick<NonFinitePlace, 'epoch' | 'batch' | 'step' | 'lr'>;
   history: History;
 }
@@ -64,6 +67,22 @@ interface Finding {
 }
 
 const slower = (lr: number): string => `The learning rate is probably too high: try ${Number((lr / 10).toPrecision(2))}`;
+const corners = 'a logarithm or root of 0, or a division by 0';
+
+/** Numbers from which on inputs and targets are worth a look. */
+const large = 100;
+
+/** What to look at before anything was learned, when a rate has moved nothing yet. */
+function atFirst({ batch }: Suspicion): string {
+  const causes: string[] = [];
+  for (const what of ['inputs', 'targets'] as const) {
+    const tensor = batch?.[what];
+    if (tensor === undefined || tensor.size === 0 || !isFloat(tensor.dtype)) continue;
+    const most = largest(tensor);
+    if (most >= large) causes.push(`the ${what} reach ${most.toPrecision(3)}: scale them, for example to mean 0 and deviation 1`);
+  }
+  return ['Nothing had been learned before, so it is not the learning rate', ...causes, `look for ${corners}`].join('; ');
+}
 
 function inBatch({ batch }: Suspicion): Finding | null {
   if (batch === null) return null;
@@ -74,17 +93,19 @@ function inBatch({ batch }: Suspicion): Finding | null {
     if (allFinite(tensor)) continue;
     const width = Math.max(1, tensor.size / tensor.shape[0]);
     const at = tensor.data.findIndex((value: number) => !Number.isFinite(value));
+    const example = Math.floor(at / width);
     return {
       what,
       path: '',
-      text: `the ${what}s of the batch are not finite: example ${Math.floor(at / width)} of the batch holds ${tensor.data[at]}`,
+      text: `the ${what}s of the batch are not finite: ${nameExample(batch.place, example)}, example ${example} of the batch holds ${tensor.data[at]}`,
       advice: 'Check the data set and its preprocessing (a division by a zero spread, a missing value)',
     };
   }
   return null;
 }
 
-function inParameters({ model, where }: Suspicion): Finding | null {
+function inParameters(suspicion: Suspicion): Finding | null {
+  const { model, where, updates } = suspicion;
   for (const [path, parameter] of model.namedParameters()) {
     if (allFinite(parameter)) continue;
     // The update of the step before made it; gradients stay until the next backward pass.
@@ -95,7 +116,8 @@ function inParameters({ model, where }: Suspicion): Finding | null {
       text: byGradient
         ? `the gradient of parameter '${path}' was not finite, and so is the parameter since its last update`
         : `parameter '${path}' is not finite since its last update, though its gradient was`,
-      advice: slower(where.lr),
+      // The update that broke it was the first one: its gradient came from a model that no update had touched.
+      advice: !byGradient ? slower(where.lr) : updates <= 1 ? atFirst(suspicion) : `${slower(where.lr)}; or look for ${corners}`,
     };
   }
   return null;
@@ -116,7 +138,9 @@ function inBuffers(model: AnyLayer): Finding | null {
   return null;
 }
 
-function inForward({ model, loss, batch, where }: Suspicion): Finding {
+function inForward(suspicion: Suspicion): Finding {
+  const { model, loss, batch, where, updates } = suspicion;
+  const advice = updates === 0 ? atFirst(suspicion) : slower(where.lr);
   let found: Finding | null = null;
   let before = Number.NaN;
   const look = (layer: AnyLayer, path: string, output: unknown): void => {
@@ -129,7 +153,7 @@ function inForward({ model, loss, batch, where }: Suspicion): Finding {
       what: 'output',
       path,
       text: `the output of layer '${path}' (${layer.constructor.name}) is the first that is not finite${Number.isNaN(before) ? '' : `; what came before it reached ${before.toPrecision(3)}`}`,
-      advice: slower(where.lr),
+      advice,
     };
   };
   // Looking must not move running statistics.
@@ -140,7 +164,7 @@ function inForward({ model, loss, batch, where }: Suspicion): Finding {
       what: 'loss',
       path: '',
       text: `the loss (${loss.constructor.name}) is not finite, though all outputs of the model are${Number.isNaN(before) ? '' : `, up to ${before.toPrecision(3)}`}`,
-      advice: slower(where.lr),
+      advice,
     }
   );
 }

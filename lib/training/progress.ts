@@ -1,7 +1,6 @@
 // The progress of a run: one line that is redrawn on a terminal, a plain line per epoch elsewhere.
 
 import { performance } from 'node:perf_hooks';
-import { clearLine, cursorTo } from 'node:readline';
 import type { WriteStream } from 'node:tty';
 import { ArgumentError, expected } from '../errors.js';
 import type { EpochRecord, Scores } from './history.js';
@@ -30,11 +29,13 @@ export interface ProgressState {
 export const milliseconds = (): number => performance.now();
 
 const redrawMilliseconds = 100;
+const lineStart = '\x1b[1G';
+const clearToEnd = '\x1b[0K';
 
 /** Draws a run. */
 export class Progress {
-  readonly #stream: TextStream | null;
-  readonly #isTerminal: boolean;
+  #stream: TextStream | null;
+  #isTerminal: boolean;
   readonly #epochs: number;
   readonly #batches: number;
   #drawn = -Infinity;
@@ -45,6 +46,11 @@ export class Progress {
     this.#isTerminal = this.#stream !== null && (this.#stream as Partial<WriteStream>).isTTY === true;
     this.#epochs = epochs;
     this.#batches = batches;
+  }
+
+  /** Whether anybody sees it. */
+  get isShown(): boolean {
+    return this.#stream !== null;
   }
 
   /** Whether the line is due: at most ten times a second, and only on a terminal. */
@@ -75,23 +81,20 @@ export class Progress {
     const { validation } = record;
     const parts = [this.#title(record.epoch), ...scoresText(record), ...(validation === undefined ? [] : scoresText(validation, 'val '))];
     parts.push(`${formatCount(record.samplesPerSecond)} samples/s`, formatDuration(record.seconds));
-    this.clear();
-    this.#stream.write(`${parts.join('  ')}\n`);
+    this.note(parts.join('  '));
   }
 
   /** A line of its own, above the progress line. */
   note(text: string): void {
     if (this.#stream === null) return;
     this.clear();
-    this.#stream.write(`${text}\n`);
+    this.#write(`${text}\n`);
   }
 
   /** Takes the line off the terminal, so that others can write. */
   clear(): void {
     if (!this.#open) return;
-    const terminal = this.#stream as WriteStream;
-    cursorTo(terminal, 0);
-    clearLine(terminal, 0);
+    this.#write(`${lineStart}${clearToEnd}`);
     this.#open = false;
   }
 
@@ -100,12 +103,29 @@ export class Progress {
   }
 
   #replace(line: string): void {
-    const terminal = this.#stream as WriteStream;
-    cursorTo(terminal, 0);
     // A line that wraps could not be taken back.
-    terminal.write(line.slice(0, Math.max(20, (terminal.columns ?? 80) - 1)));
-    clearLine(terminal, 1);
+    const width = Math.max(20, ((this.#stream as WriteStream).columns ?? 80) - 1);
+    this.#write(`${lineStart}${line.slice(0, width)}${clearToEnd}`);
     this.#open = true;
+  }
+
+  /** Who shows progress may go away (a closed pipe or terminal): the run goes on without. */
+  #write(text: string): void {
+    // One of Node.js tells of an error once here and once as an event, another has neither.
+    type Told = { write(text: string, done: (error?: Error | null) => void): unknown } & Partial<Pick<WriteStream, 'listenerCount' | 'once'>>;
+    const stream = this.#stream as Told | null;
+    const isGone = (error: Error | null | undefined): void => {
+      if (!error) return;
+      this.#stream = null;
+      this.#isTerminal = false;
+      // An event that nobody listens to would end the process.
+      if (stream?.listenerCount?.('error') === 0) stream.once?.('error', () => {});
+    };
+    try {
+      stream?.write(text, isGone);
+    } catch (error) {
+      isGone(error as Error);
+    }
   }
 }
 

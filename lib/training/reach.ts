@@ -5,6 +5,7 @@ import type { AnyLayer } from '../layers/layer.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import type { GradientNode } from '../ops/emit.js';
 import { innerLeaves } from '../ops/sometimes.js';
+import { Parameter } from '../parameter.js';
 import type { AnyTensor } from '../tensor.js';
 
 /**
@@ -37,7 +38,11 @@ export function checkReach(
     const path = paths.get(leaf);
     throw new ArgumentError(
       path === undefined
-        ? `a parameter of shape [${leaf.shape.join(', ')}] in layer '${layer}' is in training, but neither model nor optimizer know it: layers find their parameters in public fields, not in #private ones`
+        ? `a ${leaf instanceof Parameter ? 'parameter' : 'tensor'} of shape [${leaf.shape.join(', ')}] in layer '${layer}' is in training, but neither model nor optimizer know it: ${
+            leaf instanceof Parameter
+              ? 'layers find their parameters in public fields, also in arrays, objects, Maps and Sets of them, not in #private ones'
+              : 'what a layer learns is a Parameter in a field, such as w = new Parameter([4], { init: new Zeros() })'
+          }`
         : `the optimizer does not update parameter '${path}': make it with the model, or freeze() what is not to be trained`,
     );
   }

@@ -3,9 +3,11 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { variable } from '../environment.js';
 import { ArgumentError, FileFormatError, expected } from '../errors.js';
 import { checkPath, refusal } from '../io/atomic.js';
 import type { EpochRecord } from './history.js';
+import { folderRefusal } from './writable.js';
 
 /** A run as its log tells it. */
 export interface LoggedRun {
@@ -13,6 +15,8 @@ export interface LoggedRun {
   readonly header: Readonly<Record<string, unknown>>;
   /** Completed epochs. */
   readonly epochs: readonly EpochRecord[];
+  /** What somebody should look at, though the run went on: checkpoints that could not be written. Not there without any. */
+  readonly warnings?: readonly string[];
   /** How it ended; null when it is still going, or was killed. */
   readonly end: Readonly<Record<string, unknown>> | null;
 }
@@ -27,8 +31,8 @@ export interface RunLogContents {
 
 /** Where a run's log goes when nothing is said: a file of its own in `runs/`, or in the folder that `NODEGRAD_RUNS` names; `off` for none. */
 export function defaultLogPath(now = new Date()): string | null {
-  const folder = process.env.NODEGRAD_RUNS ?? 'runs';
-  if (folder === 'off' || folder === '') return null;
+  const folder = variable('NODEGRAD_RUNS', 'off') ?? 'runs';
+  if (folder === 'off') return null;
   const stamp = now.toISOString().slice(0, 19).replaceAll(':', '-');
   return resolve(folder, `${stamp}-${randomBytes(2).toString('hex')}.jsonl`);
 }
@@ -36,13 +40,20 @@ export function defaultLogPath(now = new Date()): string | null {
 /** An open log, for one run. */
 export class RunLog {
   readonly path: string;
+  /** Tells this run's lines from those of another that writes to the same file. */
+  readonly #run = randomBytes(4).toString('hex');
   #file: number | null;
 
   /** @throws {ArgumentError} when the file cannot be opened for appending. */
   constructor(path: string) {
     this.path = resolve(checkPath(path, 'options.log'));
+    const folder = dirname(this.path);
     try {
-      mkdirSync(dirname(this.path), { recursive: true });
+      mkdirSync(folder, { recursive: true });
+    } catch (error) {
+      throw folderRefusal('a file in a folder that can be made', 'options.log', folder, error);
+    }
+    try {
       this.#file = openSync(this.path, 'a+');
     } catch (error) {
       throw refusal('a file that can be appended to', path, error);
@@ -55,7 +66,7 @@ export class RunLog {
   write(line: Readonly<Record<string, unknown>>): void {
     if (this.#file === null) return;
     try {
-      this.#append(`${JSON.stringify(line, plainNumbers)}\n`);
+      this.#append(`${JSON.stringify({ ...line, run: this.#run }, plainNumbers)}\n`);
       fsyncSync(this.#file);
     } catch (error) {
       this.close();
@@ -108,7 +119,8 @@ export function readRunLog(path: string): RunLogContents {
   } catch (error) {
     throw refusal('a readable file', path, error);
   }
-  const runs: { header: Record<string, unknown>; epochs: EpochRecord[]; end: Record<string, unknown> | null }[] = [];
+  const runs: { header: Record<string, unknown>; epochs: EpochRecord[]; warnings?: string[]; end: Record<string, unknown> | null }[] = [];
+  const named = new Map<unknown, (typeof runs)[number]>();
   const lines = text.split('\n');
   let torn = false;
   for (const [i, line] of lines.entries()) {
@@ -121,10 +133,14 @@ export function readRunLog(path: string): RunLogContents {
       torn ||= next === undefined;
       continue;
     }
-    const { type, ...rest } = entry;
-    const run = runs[runs.length - 1];
-    if (type === 'run') runs.push({ header: rest, epochs: [], end: null });
-    else if (run === undefined) throw new FileFormatError(`${path}: line ${i + 1} belongs to no run: the first line must have type "run"`);
+    const { type, run: name, ...rest } = entry;
+    const run = named.get(name) ?? runs[runs.length - 1];
+    if (type === 'run') {
+      const begun = { header: rest, epochs: [], end: null };
+      runs.push(begun);
+      if (name !== undefined) named.set(name, begun);
+    } else if (run === undefined) throw new FileFormatError(`${path}: line ${i + 1} belongs to no run: the first line must have type "run"`);
+    else if (type === 'warning') (run.warnings ??= []).push(String(rest.message));
     else if (type === 'epoch') run.epochs.push(rest as unknown as EpochRecord);
     else if (type === 'end') run.end = rest;
   }

@@ -1,6 +1,7 @@
 // Everything of a run that must come back for it to go on as if nothing had happened: gathered, put back, and compared.
 
-import type { Dataset } from '../data/dataset.js';
+import { createHash } from 'node:crypto';
+import type { AnyDataset } from '../data/dataset.js';
 import type { DType } from '../dtype.js';
 import { describeShape } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
@@ -14,6 +15,7 @@ import type { Schedule, ScheduleState } from '../schedules/schedule.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import type { CallbackLike } from './callbacks.js';
 import type { CheckpointContent } from './checkpoint-file.js';
+import { describeData } from './data-digest.js';
 import type { EpochRecord, History } from './history.js';
 
 /** What a run is made of. */
@@ -24,7 +26,8 @@ export interface RunParts {
   readonly schedule: Schedule | undefined;
   readonly metrics: readonly Metric[];
   readonly callbacks: readonly CallbackLike[];
-  readonly data: Dataset<DType, DType>;
+  readonly data: AnyDataset<DType, DType>;
+  readonly validation: AnyDataset<DType, DType> | undefined;
   readonly history: History;
   readonly epochs: number;
   /** What else decides the numbers: batch size, seed and the like. */
@@ -100,8 +103,8 @@ export function captureRun(parts: RunParts, position: RunPosition, run: RunDescr
     stopped: history.stopped,
     optimizer: optimizerState,
     schedule: schedule?.stateDict() ?? null,
-    frozen: [...model.namedParameters()].filter(([, { requiresGrad }]) => !requiresGrad).map(([path]) => path),
-    frozenLayers: [...model.namedLayers()].filter(([, { frozen }]) => frozen).map(([path]) => path),
+    frozen: frozenOf(model),
+    frozenLayers: frozenLayersOf(model),
     random: {
       shared: defaultRandom().state,
       layers: Object.fromEntries([...randomsOf(model)].map(([name, random]) => [name, random.state])),
@@ -157,8 +160,8 @@ export function restoreCallbacks(parts: RunParts, saved: Readonly<Record<string,
 // ---- compare ----
 
 /** What decides the numbers of a run, as plain data. */
-export function describeRun(parts: RunParts): RunDescription {
-  const { model, optimizer, loss, schedule, metrics, data, epochs, settings } = parts;
+export async function describeRun(parts: RunParts): Promise<RunDescription> {
+  const { model, optimizer, loss, schedule, metrics, data, validation, epochs, settings } = parts;
   return {
     model: Object.fromEntries(
       [...model.namedLayers()].map(([path, layer]) => [path || 'itself', `${layer.constructor.name}${configOf(layer)}`]),
@@ -174,7 +177,10 @@ export function describeRun(parts: RunParts): RunDescription {
     },
     schedule: schedule === undefined ? { kind: 'none' } : kindOf(schedule),
     metrics: metrics.map(({ name }) => name),
-    data: { examples: data.length, inputShape: shapeText(data.inputShape), targetShape: shapeText(data.targetShape) },
+    frozen: frozenOf(model),
+    frozenLayers: frozenLayersOf(model),
+    data: await describeData(data),
+    validation: validation === undefined ? {} : await describeData(validation),
     ...settings,
     epochs,
   };
@@ -182,18 +188,27 @@ export function describeRun(parts: RunParts): RunDescription {
 
 /**
  * What differs between the run of a checkpoint and this one, in words. More or fewer epochs, and with them another schedule of the same
- * kind, are no difference; an optimizer may have its options of the beginning, or those that it had come to.
+ * kind, are no difference; nor is validation that is taken in or left out. An optimizer may have its options of the beginning, or those that
+ * it had come to, and so may what is frozen.
  */
-export function differences({ run, optimizer }: RunState, now: RunDescription): string[] {
+export function differences({ run, optimizer, frozen, frozenLayers }: RunState, now: RunDescription): string[] {
   const [was, is] = [flatten(run), flatten(now)];
-  const reached = flatten({ optimizer: { groups: optimizer.groups } });
+  const reached = flatten({ frozen, frozenLayers, optimizer: { groups: optimizer.groups } });
+  const differs = (key: string): boolean => was.get(key) !== is.get(key);
   return [...new Set([...was.keys(), ...is.keys()])]
     .filter((key) => {
-      if (was.get(key) === is.get(key) || key === 'epochs') return false;
-      if (key.startsWith('optimizer.groups.')) return reached.get(key) !== is.get(key);
+      if (!differs(key) || key === 'epochs') return false;
+      if (['frozen', 'frozenLayers'].includes(key) || key.startsWith('optimizer.groups.')) return reached.get(key) !== is.get(key);
+      if (key.startsWith('validation.') && !(was.has(key) && is.has(key))) return false;
+      // That other shapes hold other numbers goes without saying.
+      const [part, detail] = key.split('.');
+      if (detail === 'digest' && ['examples', 'inputShape', 'targetShape'].some((shape) => differs(`${part}.${shape}`))) return false;
       return !key.startsWith('schedule.') || key === 'schedule.kind' || run.epochs === now.epochs;
     })
-    .map((key) => `${key} was ${was.get(key) ?? 'not there'}, is ${is.get(key) ?? 'not there'}`);
+    .map((key) => {
+      const others = key.endsWith('.digest') ? ': these are other examples' : '';
+      return `${key} was ${was.get(key) ?? 'not there'}, is ${is.get(key) ?? 'not there'}${others}`;
+    });
 }
 
 /** Leaves of nested plain data, as text by dotted path. */
@@ -204,18 +219,36 @@ function flatten(value: unknown, path = '', found = new Map<string, string>()): 
   return found;
 }
 
-/** Class and plain options of a loss, a schedule, an optimizer. */
+/** Class and plain options of a loss, a schedule. */
 function kindOf(thing: object): Record<string, unknown> {
-  const plain = Object.entries(thing).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value));
-  return { kind: thing.constructor.name, ...Object.fromEntries(plain) };
+  return { kind: thing.constructor.name, ...plainOf(thing) };
 }
 
-const shapeText = (shape: unknown): string => (Array.isArray(shape) ? describeShape(shape) : 'unknown');
+/** The members that are plain data, lists of it, or tensors, which are told by a digest; parameters are learned and no options. */
+function plainOf(thing: object): Record<string, unknown> {
+  const entries = Object.entries(thing).flatMap(([name, value]): [string, unknown][] => {
+    if (isPlain(value)) return [[name, value]];
+    if (value instanceof Tensor) return value instanceof Parameter ? [] : [[name, `${describeShape(value.shape)} ${digestOf(value.data)}`]];
+    if (ArrayBuffer.isView(value)) return [[name, digestOf(value as NodeJS.TypedArray)]];
+    return [];
+  });
+  return Object.fromEntries(entries);
+}
+
+function isPlain(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length <= 4096 && value.every(isPlain);
+  return ['string', 'number', 'boolean'].includes(typeof value);
+}
+
+const digestOf = (values: NodeJS.TypedArray): string => createHash('sha256').update(values).digest('hex').slice(0, 16);
 
 function configOf(layer: AnyLayer): string {
   try {
+    const config = layer.config();
+    if (layer.children().size === 0) return JSON.stringify(config) ?? '';
     // What a container says of its layers, they say themselves.
-    return layer.children().size > 0 ? '' : (JSON.stringify(layer.config()) ?? '');
+    const own = plainOf(Object(config));
+    return Object.keys(own).length === 0 ? '' : JSON.stringify(own);
   } catch {
     return '';
   }
@@ -230,7 +263,18 @@ function extraParameters({ model, optimizer }: RunParts): Map<string, AnyTensor>
   return new Map(all.filter((parameter) => !own.has(parameter)).map((parameter, i) => [String(i), parameter]));
 }
 
-function randomsOf(model: AnyLayer): Map<string, { state: RandomState }> {
+/** Paths of parameters that are not trained. */
+function frozenOf(model: AnyLayer): string[] {
+  return [...model.namedParameters()].filter(([, { requiresGrad }]) => !requiresGrad).map(([path]) => path);
+}
+
+/** Paths of layers that {@link Layer.freeze} was called on. */
+function frozenLayersOf(model: AnyLayer): string[] {
+  return [...model.namedLayers()].filter(([, { frozen }]) => frozen).map(([path]) => path);
+}
+
+/** Generators of layers, by path and name. */
+export function randomsOf(model: AnyLayer): Map<string, { state: RandomState }> {
   const layers = [...model.namedLayers()];
   return new Map(layers.flatMap(([path, layer]) => [...layer.ownRandoms()].map(([name, random]) => [`${path}:${name}`, random] as const)));
 }

@@ -4,6 +4,7 @@
 #include "../ops/gemm.h"
 #include "../runtime/blas.h"
 #include "../runtime/cpu.h"
+#include "../runtime/environment.h"
 #include "../runtime/memory.h"
 #include "../runtime/pool.h"
 #include "binding.h"
@@ -39,8 +40,12 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   b.Set("config", found.config);
   b.Set("core", found.core);
   const std::string& problem = found.available() ? found.warning : found.reason;
-  b.Set("problem", gemmProblem() ? Napi::Value(Napi::String::New(env, gemmProblem())) : problem.empty() ? env.Null() : Napi::Value(Napi::String::New(env, problem)));
+  b.Set("problem", problem.empty() ? env.Null() : Napi::Value(Napi::String::New(env, problem)));
   o.Set("blas", b);
+  const std::vector<std::string> refused = refusedVariables();
+  Napi::Array list = Napi::Array::New(env, refused.size());
+  for (size_t i = 0; i < refused.size(); ++i) list.Set(uint32_t(i), Napi::String::New(env, refused[i]));
+  o.Set("refusedVariables", list);
   return o;
 }
 

@@ -9,6 +9,7 @@
 
 #include "../kernels/table.h"
 #include "../runtime/blas.h"
+#include "../runtime/environment.h"
 #include "../runtime/pool.h"
 #include "column_sums.h"
 #include "gemm_table.h"
@@ -24,7 +25,6 @@ std::atomic<int> choice{-1};
 std::atomic<bool> reproducibleMode{false};
 thread_local int pinnedChoice = -1;  // −1: not pinned
 thread_local bool pinnedMode = false;
-const char* problem = nullptr;
 
 // ---- our own ------------------------------------------------------------------------------------------------------------------
 
@@ -351,20 +351,14 @@ GemmChoice gemmChoice() {
   if (pinnedChoice >= 0) return GemmChoice(pinnedChoice);
   int c = choice.load(std::memory_order_relaxed);
   if (c >= 0) return GemmChoice(c);
-  c = int(GemmChoice::automatic);
-  const char* text = std::getenv("NODEGRAD_GEMM");
-  if (text && std::strcmp(text, "openblas") == 0) c = int(GemmChoice::openblas);
-  else if (text && std::strcmp(text, "own") == 0) c = int(GemmChoice::own);
-  else if (text && *text && std::strcmp(text, "auto") != 0) problem = "NODEGRAD_GEMM must be auto, openblas or own";
+  const GemmChoice known[] = {GemmChoice::automatic, GemmChoice::openblas, GemmChoice::own};
+  const int named = variableChoice("NODEGRAD_GEMM", {"auto", "openblas", "own"});
+  c = int(known[named < 0 ? 0 : named]);
   choice.store(c);
   return GemmChoice(c);
 }
 
 void setGemmChoice(GemmChoice c) { choice.store(int(c)); }
-const char* gemmProblem() {
-  gemmChoice();
-  return problem;
-}
 void setReproducible(bool on) { reproducibleMode.store(on); }
 bool reproducible() { return pinnedChoice >= 0 ? pinnedMode : reproducibleMode.load(std::memory_order_relaxed); }
 

@@ -35,7 +35,6 @@ template <class T> void gemm(const Gemm<T>&, void* workspace);
 enum class GemmChoice { automatic, openblas, own };
 void setGemmChoice(GemmChoice);
 GemmChoice gemmChoice();   // at first NODEGRAD_GEMM=auto|openblas|own
-const char* gemmProblem(); // what is wrong with NODEGRAD_GEMM, or null
 // Only our own product, and every choice between algorithms from one table for all instruction sets.
 void setReproducible(bool);
 bool reproducible();

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "cpu.h"
+#include "environment.h"
 
 namespace nodegrad {
 namespace {
@@ -72,9 +73,9 @@ bool open(const char* name, Blas& b) {
   const bool wide = found.core == "SkylakeX" || found.core == "Cooperlake" || found.core == "Sapphirerapids" || found.core == "Zen4" ||
                     found.core == "Zen5";
   if (cpu.avx512 && !wide) {
-    const char* forced = std::getenv("OPENBLAS_CORETYPE");
+    const char* forced = variable("OPENBLAS_CORETYPE");
     found.warning = "OpenBLAS uses its " + found.core + " kernels although this CPU has AVX-512";
-    if (forced && *forced) found.warning += std::string(": OPENBLAS_CORETYPE=") + forced + " is set";
+    if (forced) found.warning += std::string(": OPENBLAS_CORETYPE=") + forced + " is set";
   }
   b = found;
   return true;
@@ -82,8 +83,8 @@ bool open(const char* name, Blas& b) {
 
 Blas& load() {
   Blas& b = *new Blas();  // never destroyed: nothing runs at exit
-  const char* forced = std::getenv("NODEGRAD_OPENBLAS");
-  if (forced && *forced) {
+  const char* forced = variable("NODEGRAD_OPENBLAS");
+  if (forced) {
     open(forced, b);
   } else {
 #if defined(__APPLE__)

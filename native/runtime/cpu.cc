@@ -16,6 +16,8 @@
 #define NODEGRAD_X86 1
 #endif
 
+#include "environment.h"
+
 namespace nodegrad {
 namespace {
 
@@ -64,15 +66,12 @@ std::string& problem = *new std::string();  // never destroyed
 Isa choose() {
   const CpuFeatures& f = cpuFeatures();
   const Isa best = f.avx512 ? Isa::avx512 : (f.avx2 && f.fma) ? Isa::avx2 : Isa::scalar;
-  const char* forced = std::getenv("NODEGRAD_ISA");
-  if (!forced || !*forced) return best;
-  for (Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512}) {
-    if (std::strcmp(forced, isaName(isa)) != 0) continue;
-    if (isa <= best) return isa;
-    problem = std::string("NODEGRAD_ISA=") + forced + " was asked for, but this CPU offers only " + isaName(best);
-    return best;
-  }
-  problem = "NODEGRAD_ISA must be scalar, avx2 or avx512";
+  const Isa known[] = {Isa::scalar, Isa::avx2, Isa::avx512};
+  const int forced = variableChoice("NODEGRAD_ISA", {isaName(known[0]), isaName(known[1]), isaName(known[2])});
+  if (forced >= 0 && known[forced] <= best) return known[forced];
+  if (forced >= 0) problem = std::string("NODEGRAD_ISA=") + isaName(known[forced]) + " is ignored: this CPU offers only " + isaName(best);
+  else if (variable("NODEGRAD_ISA")) problem = "NODEGRAD_ISA must be scalar, avx2 or avx512";
+  if (forced >= 0) refuseVariable(problem);
   return best;
 }
 

@@ -11,6 +11,7 @@
 #include <mutex>
 
 #include "cpu.h"
+#include "environment.h"
 #include "fpstate.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -116,11 +117,8 @@ void afterForkInChild() { pool().busy.test_and_set(); }
 int defaultThreads() {
   static const int hooked = pthread_atfork(nullptr, nullptr, afterForkInChild);
   (void)hooked;
-  if (const char* text = std::getenv("NODEGRAD_NUM_THREADS")) {
-    const int n = std::atoi(text);
-    if (n >= 1) return n < maxThreads ? n : maxThreads;
-  }
-  return usableCpus();
+  const int n = variableNumber("NODEGRAD_NUM_THREADS", 1, maxThreads);
+  return n >= 1 ? n : usableCpus();
 }
 
 void startHelpers(Pool& p, int workers) {

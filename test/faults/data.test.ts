@@ -206,8 +206,8 @@ const breaches: [what: string, more: Loose, message: RegExp][] = [
   ['short memory', { memory: () => ({ inputs: ones([8, 4]), targets, rows: null }) }, /'mine' has 64 examples, and its memory\(\) gives inputs of shape \[8, 4\]/],
   ['short targets', { memory: () => ({ inputs, targets: targets.slice(0, 8), rows: null }) }, /'mine' has 64 examples, and its memory\(\) gives targets of shape \[8\]/],
   ['memory that comes later', { memory: async () => ({ inputs, targets, rows: null }) }, /Tensor for `inputs of memory\(\) of data set 'mine'`, received undefined/],
-  ['half an example', { length: 7.5 }, /integer from 0 to 2147483647 for `dataset.length`, received 7.5/],
-  ['no length', { length: undefined }, /`dataset.length`, received undefined/],
+  ['half an example', { length: 7.5 }, /integer from 0 to 2147483647 for `data(set)?.length`, received 7.5/],
+  ['no length', { length: undefined }, /`data(set)?.length`, received undefined/],
 ]; // biome-ignore format: a table
 
 async function refused(t: ExecutionContext, what: string, run: () => Promise<unknown>, message: RegExp): Promise<void> {

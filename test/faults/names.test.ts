@@ -1,5 +1,5 @@
-// Names of classes in files and logs do not depend on a bundler: a copy of the library whose classes are renamed as esbuild does it reads and
-// writes the same.
+// Names of classes in files and logs do not depend on a bundler: a copy of the library whose classes are renamed reads and writes
+// the same.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import { root } from '../helpers/sources.js';
 
 const folder = (): string => mkdtempSync(join(tmpdir(), 'nodegrad-names-'));
 
-/** A copy of the compiled library in which `class Adam extends …` is `const Adam = class e extends …`. */
+/** A copy of the compiled library in which every class is made under the name `e`, as `var Adam = class e extends …` is. */
 function renamedCopy(): { url: string; renamed: number } {
   const copy = folder();
   let renamed = 0;
@@ -20,9 +20,9 @@ function renamedCopy(): { url: string; renamed: number } {
     const path = join(entry.parentPath, entry.name);
     const target = join(copy, path.slice(join(root, 'dist').length));
     mkdirSync(dirname(target), { recursive: true });
-    const text = readFileSync(path, 'utf8').replace(/^(export )?class (\w+)/gm, (_, exported: string | undefined, name: string) => {
+    const text = readFileSync(path, 'utf8').replace(/^(?:export )?class \w+(?: extends [\w.]+)? \{/gm, (head) => {
       renamed += 1;
-      return `${exported ?? ''}const ${name} = class e`;
+      return `${head} static { Object.defineProperty(this, 'name', { value: 'e', configurable: true }); }`;
     });
     writeFileSync(target, text);
   }

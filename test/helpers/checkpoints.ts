@@ -40,8 +40,8 @@ export interface Trial {
 }
 
 /** Three epochs of four steps, the last one ragged. */
-export function makeTrial(given: { hidden?: number; examples?: number; epochs?: number; seed?: number } = {}): Trial {
-  const { hidden = 8, examples = 30, epochs = 3, seed = 5 } = given;
+export function makeTrial(given: { hidden?: number; examples?: number; epochs?: number; seed?: number; dataSeed?: number } = {}): Trial {
+  const { hidden = 8, examples = 30, epochs = 3, seed = 5, dataSeed = 1 } = given;
   setSeed(seed);
   const model = new Sequential([new Linear(2, hidden), new ReLU(), new Dropout(0.3), new SharedDropout(), new Linear(hidden, 4)]);
   const optimizer = new Adam(model, { lr: 0.02 });
@@ -49,7 +49,7 @@ export function makeTrial(given: { hidden?: number; examples?: number; epochs?: 
   return {
     model,
     optimizer,
-    data: points(examples),
+    data: points(examples, dataSeed),
     options: { ...quiet, loss, optimizer, schedule, epochs, batchSize: 8, validation: points(20, 2) },
   };
 }

@@ -36,7 +36,7 @@ export function examplesOf(tree: Tree): Example[] {
 }
 
 /** Compiles every example as a module of its own, with `nodegrad` being dist/lib/index.d.ts; gives one line per error. */
-export function compileExamples(examples: readonly Example[]): string[] {
+export function compileExamples(examples: readonly Example[], more: ts.CompilerOptions = {}): string[] {
   const folder = join(root, 'dist', 'examples');
   const files = new Map(examples.map((example, i) => [join(folder, `${i}.mts`), example]));
   const options: ts.CompilerOptions = {
@@ -49,6 +49,7 @@ export function compileExamples(examples: readonly Example[]): string[] {
     noEmit: true,
     skipLibCheck: true,
     paths: { nodegrad: [join(root, 'dist', 'lib', 'index.d.ts')] },
+    ...more,
   };
   const host = ts.createCompilerHost(options);
   const { fileExists, readFile, directoryExists } = host;
@@ -82,10 +83,16 @@ export function environmentVariables(tree: Tree): Map<string, string> {
   const add = (name: string, path: string) => found.set(name, found.get(name) ?? path);
   for (const [path, text] of tree) {
     if (/^(native|test|bench)\/.*\.(cc|h|py)$/.test(path)) {
-      for (const [, name] of text.matchAll(/(?:getenv\(|environ\.get\(|environ\[)"(NODEGRAD_[A-Z_]+)"/g)) add(name, path);
+      for (const [, name] of text.matchAll(/(?:getenv\(|variable(?:Choice|Number)?\(|environ\.get\(|environ\[)"(NODEGRAD_[A-Z_]+)"/g))
+        add(name, path);
     }
     if (!/^(lib|test|bench|scripts|examples)\/.*\.(ts|mjs)$/.test(path)) continue;
     walk(parse(path, text), (node) => {
+      // variable('NAME'), variableChoice('NAME', …)
+      if (ts.isCallExpression(node) && /^variable(Choice)?$/.test(node.expression.getText())) {
+        const [name] = node.arguments;
+        if (name !== undefined && ts.isStringLiteral(name) && variable.test(name.text)) add(name.text, path);
+      }
       // process.env.NAME, process.env['NAME'], { NAME } = process.env
       if (ts.isPropertyAccessExpression(node) && variable.test(node.name.text)) add(node.name.text, path);
       if (ts.isElementAccessExpression(node) && ts.isStringLiteral(node.argumentExpression) && variable.test(node.argumentExpression.text)) {

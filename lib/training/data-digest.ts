@@ -1,0 +1,89 @@
+// What tells one data set from another of the same shape: a digest of its examples, cheap enough for the beginning of every run.
+
+import { createHash } from 'node:crypto';
+import { memoryOf } from '../data/contract.js';
+import { type AnyDataset, type Dataset, type EpochKey, isInMemory } from '../data/dataset.js';
+import { DataLoader } from '../data/loader.js';
+import { type DType, type TypedArray, arrayTypes, bytesOf } from '../dtype.js';
+import { describeShape } from '../errors.js';
+import { gatherInto } from '../ops/shape.js';
+import { defaultRandom } from '../random.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+
+/** Bytes of inputs that are looked at: small sets whole, of larger ones examples at even distances. */
+const sampledBytes = 4 << 20;
+/** At least so many examples, however large one is. */
+const fewest = 32;
+/** At most so many where a set makes its batches itself, which may take long. */
+const mostFetched = 64;
+/** Bytes of targets that are looked at whole. */
+const targetBytes = 16 << 20;
+
+/** What is drawn anew in each epoch is drawn for this one. */
+const key: EpochKey = { seed: 0, epoch: 0 };
+
+/**
+ * A data set as a run's description holds it. The digest covers the targets of all examples in their order (up to 16 MiB) and the inputs
+ * of a sample: all up to 4 MiB, else examples at even distances. Of a set that makes its batches itself it covers what 64 of its examples
+ * are, unless they are others each time.
+ */
+export async function describeData(given: AnyDataset<DType, DType>): Promise<Record<string, unknown>> {
+  const data = given as Dataset<DType, DType>;
+  return {
+    name: data.name,
+    examples: data.length,
+    inputShape: shapeText(data.inputShape),
+    targetShape: shapeText(data.targetShape),
+    digest: isInMemory(data) ? ofMemory(data) : await ofBatch(data),
+  };
+}
+
+function ofMemory(data: Dataset<DType, DType>): string {
+  const { inputs, targets, rows } = memoryOf(data);
+  const rowsOf = (examples: Int32Array): Int32Array => (rows === null ? examples : examples.map((example) => rows[example]));
+  const sample = rowsOf(sampleOf(data.length, Math.max(fewest, Math.floor(sampledBytes / Math.max(1, bytesOfRow(inputs))))));
+  const isLarge = data.length * bytesOfRow(targets) > targetBytes;
+  const hash = createHash('sha256').update(`${inputs.dtype} ${targets.dtype} ${sample.length} `);
+  for (const [source, wanted] of [
+    [targets, isLarge ? sample : rowsOf(sampleOf(data.length, data.length))],
+    [inputs, sample],
+  ] as const) {
+    const to = new arrayTypes[source.dtype as DType](wanted.length * widthOf(source));
+    if (!(source instanceof Tensor)) source.into(to as never, wanted, key);
+    else if (to.length > 0) gatherInto(to, source as AnyTensor, wanted);
+    hash.update(bytesOfArray(to));
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+async function ofBatch(data: Dataset<DType, DType>): Promise<string> {
+  const sample = sampleOf(data.length, mostFetched);
+  const loader = new DataLoader(data, { batchSize: sample.length, seed: key.seed });
+  // A look must change nothing in the run.
+  const random = defaultRandom();
+  const { state } = random;
+  const look = async (): Promise<string> => {
+    const hash = createHash('sha256');
+    for (const tensor of await loader.make(sample, 0, key.epoch)) {
+      hash.update(`${tensor.dtype} ${describeShape(tensor.shape)} `);
+      hash.update(bytesOfArray(tensor.data as TypedArray));
+    }
+    return hash.digest('hex').slice(0, 16);
+  };
+  const first = await look();
+  const second = await look();
+  random.state = state;
+  return first === second ? first : 'none: its examples are others each time';
+}
+
+/** Examples at even distances, the first and the last among them. */
+function sampleOf(length: number, most: number): Int32Array {
+  const count = Math.min(length, most);
+  return Int32Array.from({ length: count }, (_, i) => (count < 2 ? 0 : Math.floor((i * (length - 1)) / (count - 1))));
+}
+
+const widthOf = ({ shape }: { readonly shape: readonly number[] }): number => shape.slice(1).reduce((size, side) => size * side, 1);
+const bytesOfRow = (source: { readonly shape: readonly number[]; readonly dtype: unknown }): number =>
+  widthOf(source) * bytesOf(source.dtype as DType);
+const bytesOfArray = ({ buffer, byteOffset, byteLength }: TypedArray): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength);
+const shapeText = (shape: unknown): string => (Array.isArray(shape) ? describeShape(shape) : 'unknown');

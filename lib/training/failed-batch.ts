@@ -1,0 +1,41 @@
+// What to say of a batch that failed: which example of the data set it was, where the error is about one.
+
+import type { AnyDataset } from '../data/dataset.js';
+import { type DType, isFloat } from '../dtype.js';
+import { IndexError } from '../errors.js';
+import { StepFailure } from '../program/stream.js';
+import type { AnyTensor } from '../tensor.js';
+
+/** Where a batch came from. */
+export interface BatchPlace {
+  readonly data: AnyDataset<DType, DType>;
+  /** The examples of the pass in their order; null for the order of the data set. */
+  readonly order: Int32Array | null;
+  /** Examples per batch. */
+  readonly batchSize: number;
+  /** Which batch, from 0. */
+  readonly batch: number;
+  /** Which epoch, from 1; none outside of training. */
+  readonly epoch?: number;
+}
+
+/** An example of a batch, as it can be found again in the data set. */
+export function nameExample({ data, order, batchSize, batch, epoch }: BatchPlace, example: number): string {
+  const at = batch * batchSize + example;
+  const when = epoch === undefined ? '' : ` of epoch ${epoch}`;
+  return `row ${order === null ? at : order[at]} of data set '${data.name}' (rows count from 0; batch ${batch + 1}${when})`;
+}
+
+/**
+ * What a user can do something about: why a step was refused, and of an index that is out of range the example that it stands in, where the
+ * batch has that number at that place.
+ */
+export function locate(error: unknown, place: BatchPlace, batch: readonly AnyTensor[]): unknown {
+  const cause = error instanceof StepFailure ? error.cause : error;
+  if (!(cause instanceof IndexError)) return cause;
+  const { value, position } = cause;
+  const holder = batch.find(({ dtype, data }) => !isFloat(dtype) && data[position] === value);
+  if (holder === undefined) return cause;
+  const example = Math.floor(position / (holder.size / holder.shape[0]));
+  return new IndexError(`${cause.message}: see ${nameExample(place, example)}`, cause, { cause });
+}

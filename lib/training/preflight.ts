@@ -1,0 +1,124 @@
+// What can be known of a run before its first step: by the shapes of its data alone, and by a look at class indices that lie in memory.
+
+import { memoryOf } from '../data/contract.js';
+import { type Dataset, type ExampleMemory, isInMemory } from '../data/dataset.js';
+import type { DataLoader } from '../data/loader.js';
+import type { DType } from '../dtype.js';
+import { DTypeError, IndexError, type NodegradError, ShapeError } from '../errors.js';
+import type { AnyLayer } from '../layers/layer.js';
+import { trainingOutputsOf } from '../layers/outputs.js';
+import { CrossEntropyLoss, type Loss } from '../losses/loss.js';
+import type { Metric } from '../metrics/metric.js';
+import { trace } from '../ops/trace.js';
+import { defaultRandom } from '../random.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+import { rememberModes } from './modes.js';
+import { randomsOf } from './run-state.js';
+import { measure } from './train-step.js';
+
+/** A run to come. */
+export interface Flight {
+  readonly model: AnyLayer;
+  readonly loss: Loss;
+  readonly metrics: readonly Metric[];
+  readonly loader: DataLoader<DType, DType>;
+  readonly validation: Dataset<DType, DType> | undefined;
+}
+
+type Memory = ExampleMemory<DType, DType>;
+
+/**
+ * Looks for what would end the run later than in its first step: a last batch that is too small for a layer, validation data that do not
+ * fit, class indices that the model has no output for. Nothing is computed and no batch is made; data sets that make their batches
+ * themselves are left to the run, and so is whatever a trace cannot follow.
+ *
+ * @throws {ShapeError}, {@link DTypeError}, {@link IndexError}
+ */
+export function preflight({ model, loss, metrics, loader, validation }: Flight): void {
+  const { dataset, batchSize } = loader;
+  const restore = rememberModes(model);
+  // A layer may draw numbers in its forward: a look must change nothing in the run.
+  const generators = [defaultRandom(), ...randomsOf(model).values()].map((random) => [random, random.state] as const);
+  const tryBatch = (memory: Memory, examples: number, training: boolean): Trial => {
+    model.train(training);
+    return traced(model, loss, metrics, memory, examples);
+  };
+  try {
+    let width: number | null = null;
+    if (isInMemory(dataset)) {
+      const memory = memoryOf(dataset);
+      const whole = Math.min(batchSize, dataset.length);
+      const first = tryBatch(memory, whole, true);
+      // What the first step will say, it says best itself.
+      if (first.problem !== null) return;
+      width = first.width;
+      const rest = loader.dropLast ? 0 : dataset.length % batchSize;
+      const { problem } = rest === 0 || rest === whole ? first : tryBatch(memory, rest, true);
+      if (problem !== null) {
+        const size = `${rest} ${rest === 1 ? 'example' : 'examples'} (of ${dataset.length}, in batches of ${batchSize})`;
+        throw again(problem, `the last batch of an epoch has ${size}`, '. `dropLast: true` leaves it out; another `batchSize` makes it larger');
+      }
+      const used = loader.dropLast && !loader.shuffle ? loader.length * batchSize : dataset.length;
+      checkLabels(dataset, memory, used, loss, width);
+    }
+    if (validation === undefined || validation.length === 0 || !isInMemory(validation)) return;
+    const memory = memoryOf(validation);
+    const { problem, width: scored } = tryBatch(memory, Math.min(256, validation.length), false);
+    if (problem !== null) throw again(problem, `the validation data '${validation.name}' do not fit`, '');
+    checkLabels(validation, memory, validation.length, loss, scored ?? width);
+  } finally {
+    for (const [random, state] of generators) random.state = state;
+    restore();
+  }
+}
+
+interface Trial {
+  /** What is wrong beyond doubt. */
+  readonly problem: NodegradError | null;
+  /** Last dimension of the prediction; null where it is not known. */
+  readonly width: number | null;
+}
+
+function traced(model: AnyLayer, loss: Loss, metrics: readonly Metric[], { inputs, targets }: Memory, examples: number): Trial {
+  const specifications = [inputs, targets].map(({ shape, dtype }) => ({ shape: [examples, ...shape.slice(1)], dtype: dtype as DType }));
+  let width: number | null = null;
+  try {
+    trace(specifications, { execute() {}, view() {} }, (x, y) => {
+      const outputs = model.training ? trainingOutputsOf(model, x) : ([[model.forward(x as never), 1]] as const);
+      for (const [output] of outputs) loss.forward(Tensor.check(output as AnyTensor, "the model's output"), y);
+      const prediction = outputs[0][0] as AnyTensor;
+      measure(metrics, prediction, y);
+      width = prediction.shape.at(-1) ?? null;
+    });
+  } catch (error) {
+    // Others may come of a layer or a loss that looks at values, of which a trace has none.
+    if (error instanceof ShapeError || error instanceof DTypeError) return { problem: error, width };
+  }
+  return { problem: null, width };
+}
+
+/** The same error, with where it would come up in front and a way out behind. */
+function again(error: NodegradError, where: string, wayOut: string): NodegradError {
+  return new (error instanceof DTypeError ? DTypeError : ShapeError)(`${where}: ${error.message}${wayOut}`, { cause: error });
+}
+
+/** Class indices that the loss would refuse; a loss of a user's own may know better. */
+function checkLabels(data: Dataset<DType, DType>, { targets, rows }: Memory, used: number, loss: Loss, classes: number | null): void {
+  const isIndex = targets.dtype === 'int32' || targets.dtype === 'uint8';
+  if (!isIndex || classes === null || loss.forward !== CrossEntropyLoss.prototype.forward) return;
+  const labels = targets.data as Int32Array;
+  const width = targets.shape[0] === 0 ? 0 : targets.size / targets.shape[0];
+  const isWrong = (label: number): boolean => label < 0 || label >= classes;
+  // Of a part of a set, only its own rows count; most sets have no wrong label at all.
+  if (!labels.some(isWrong)) return;
+  for (let example = 0; example < used; example++) {
+    const row = rows === null ? example : rows[example];
+    const at = labels.subarray(row * width, (row + 1) * width).findIndex(isWrong);
+    if (at < 0) continue;
+    const value = labels[row * width + at];
+    throw new IndexError(
+      `class index ${value} of row ${example} of data set '${data.name}' lies outside 0 … ${classes - 1}: the model gives ${classes} scores, and indices count from 0 (course row E28)`,
+      { value, position: example * width + at, minimum: 0, maximum: classes - 1 },
+    );
+  }
+}
