@@ -48,7 +48,8 @@ const arrows: Record<string, readonly string[]> = {
   memory: ['errors'],
   native: [...basics, 'loader', 'memory'],
   runtime: ['errors', 'environment', 'native', 'recording'],
-  random: ['foreign', 'names', 'errors', 'recording'],
+  philox: [],
+  random: ['foreign', 'names', 'errors', 'recording', 'philox'],
   // A tensor's methods are ops, and ops make tensors: two files of one thing.
   tensor: [...tensors, 'native'],
   create: [...tensors, 'native'],
@@ -303,6 +304,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/io/tar-source.ts': { test: 'test/io/tar.test.ts', why: 'a part of reading archives' },
   'lib/io/read-whole.ts': { test: 'test/faults/memory.test.ts', why: 'files that are far too large' },
   'lib/dtype.ts': { test: 'test/ops/special.test.ts', why: 'names of element types' },
+  'lib/philox.ts': { test: 'test/random.test.ts', why: 'the words behind its generators' },
   'lib/recording.ts': { test: 'test/faults/refused-steps.test.ts', why: 'what a step may not do is refused through it' },
   'lib/program/states.ts': { test: 'test/program/random-steps.test.ts', why: 'every kind of state, drawn at random' },
   'lib/ops/define.ts': { test: 'test/ops/gradients.test.ts', why: 'the list that the gradient check walks' },
