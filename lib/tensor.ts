@@ -67,10 +67,6 @@ const maxNested = 2 ** 26;
  * ```
  */
 export class Tensor<D extends DType = 'float32'> {
-  static {
-    ours(Tensor);
-  }
-
   /** Length along each axis; frozen. */
   readonly shape: readonly number[];
   /** Element type. */
@@ -670,12 +666,11 @@ export class Tensor<D extends DType = 'float32'> {
   [Symbol.toPrimitive](): never {
     throw new ArgumentError('a tensor cannot be used as a number or string. Use .item() for one element, .add() and its kin for arithmetic');
   }
-
-  // What console.log shows. The symbol is `util.inspect.custom`, whose type only projects with Node's types know.
-  static {
-    Object.defineProperty(Tensor.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: summary, writable: true, configurable: true });
-  }
 }
+ours(Tensor);
+
+// What console.log shows. The symbol is `util.inspect.custom`, whose type only projects with Node's types know.
+Object.defineProperty(Tensor.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: summary, writable: true, configurable: true });
 
 /** A short text: dtype, shape and a few values. */
 function summary(this: AnyTensor): string {

@@ -62,10 +62,6 @@ export interface Epoch<X extends DType = 'float32', Y extends DType = 'int32'> e
  * ```
  */
 export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> implements Epoch<X, Y> {
-  static {
-    ours(DataLoader);
-  }
-
   /** The data set; of an {@link AsyncDataset}, `batch` gives promises. */
   readonly dataset: Dataset<X, Y>;
   /** Examples per batch. */
@@ -270,30 +266,36 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
     // One batch per turn of the event loop, which is idle while the consumer awaits native work; a failing batch fails where it is due.
     const fill = (): void => {
       timer = undefined;
-      if (ready.length >= this.prefetch || batch + ready.length >= this.length) return;
+      if (isMaking || ready.length >= this.prefetch || batch + ready.length >= this.length) return;
       try {
-        const made = this.make(order, batch + ready.length, epoch);
-        ready.push(made);
-        isMaking = isPromise(made); // a data set is asked for one batch at a time
-        const go = (): void => {
-          isMaking = false;
-          schedule();
-        };
-        if (isPromise(made)) made.then(go, () => {});
-        else go();
+        ready.push(ask(batch + ready.length));
+        schedule();
       } catch {
         // asked for again when it is due
       }
     };
+    // A data set is asked for one batch at a time.
+    const ask = (wanted: number): Pair<X, Y> | Promise<Pair<X, Y>> => {
+      const made = this.make(order, wanted, epoch);
+      isMaking = isPromise(made);
+      if (isPromise(made)) {
+        const go = (): void => {
+          isMaking = false;
+          schedule();
+        };
+        made.then(go, () => {});
+      }
+      return made;
+    };
     const schedule = (): void => {
-      if (!isOver && !isMaking && timer === undefined) timer = setImmediate(fill);
+      if (this.prefetch > 0 && !isOver && !isMaking && timer === undefined) timer = setImmediate(fill);
     };
     try {
       while (batch < this.length) {
-        const made = ready.shift() ?? this.make(order, batch, epoch);
+        const made = ready.shift() ?? ask(batch);
+        batch += 1; // before anything is waited for: meanwhile `fill` goes on from here
         const pair = isPromise(made) ? await made : made;
-        batch += 1;
-        if (this.prefetch > 0) schedule();
+        schedule();
         yield pair;
       }
     } finally {
@@ -304,3 +306,5 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
 }
 
 keepNames({ DataLoader });
+
+ours(DataLoader);
