@@ -73,9 +73,8 @@ export class Tensor<D extends DType = 'float32'> {
   readonly dtype: D;
   /** Number of elements. */
   readonly size: number;
-  /** @internal When this memory was last updated in place; null: never since it could matter. */
-  stamp: Stamp | null = null;
   #node: GradientNode | null = null;
+  #stamp: Stamp | null = null;
   #data: TypedArrayOf<D> | null;
   #requiresGrad = false;
   #grad: Tensor<D> | null = null;
@@ -191,6 +190,15 @@ export class Tensor<D extends DType = 'float32'> {
   /** @internal The operation that made this tensor; null for a leaf. */
   get node(): GradientNode | null {
     return this.#node;
+  }
+
+  /** @internal When this memory was last updated in place; null: never since it could matter. */
+  get stamp(): Stamp | null {
+    return this.#stamp;
+  }
+
+  set stamp(value: Stamp | null) {
+    this.#stamp = value;
   }
 
   /** Number of axes. */

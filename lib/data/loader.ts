@@ -262,38 +262,37 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
     let timer: NodeJS.Immediate | undefined;
     let isMaking = false;
     let isOver = false;
-    let batch = first;
+    let next = first; // the batch that is asked for next, by whoever asks
+    const ask = (): Pair<X, Y> | Promise<Pair<X, Y>> => {
+      const made = this.make(order, next, epoch);
+      next += 1;
+      if (isPromise(made)) {
+        isMaking = true; // a data set is asked for one batch at a time
+        const done = (): void => {
+          isMaking = false;
+          schedule();
+        };
+        made.then(done, () => {});
+      }
+      return made;
+    };
     // One batch per turn of the event loop, which is idle while the consumer awaits native work; a failing batch fails where it is due.
     const fill = (): void => {
       timer = undefined;
-      if (isMaking || ready.length >= this.prefetch || batch + ready.length >= this.length) return;
+      if (isMaking || ready.length >= this.prefetch || next >= this.length) return;
       try {
-        ready.push(ask(batch + ready.length));
+        ready.push(ask());
         schedule();
       } catch {
         // asked for again when it is due
       }
     };
-    // A data set is asked for one batch at a time.
-    const ask = (wanted: number): Pair<X, Y> | Promise<Pair<X, Y>> => {
-      const made = this.make(order, wanted, epoch);
-      isMaking = isPromise(made);
-      if (isPromise(made)) {
-        const go = (): void => {
-          isMaking = false;
-          schedule();
-        };
-        made.then(go, () => {});
-      }
-      return made;
-    };
     const schedule = (): void => {
       if (this.prefetch > 0 && !isOver && !isMaking && timer === undefined) timer = setImmediate(fill);
     };
     try {
-      while (batch < this.length) {
-        const made = ready.shift() ?? ask(batch);
-        batch += 1; // before anything is waited for: meanwhile `fill` goes on from here
+      for (let batch = first; batch < this.length; batch++) {
+        const made = ready.shift() ?? ask();
         const pair = isPromise(made) ? await made : made;
         schedule();
         yield pair;
