@@ -27,6 +27,7 @@ import { type EpochRecord, History, type Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
 import { allStateFinite, explainNonFinite } from './non-finite.js';
 import { type ObservedNumbers, decodeObservation } from './observe.js';
+import { ownCodeOf } from './own-code.js';
 import { preflight } from './preflight.js';
 import { Progress, milliseconds } from './progress.js';
 import { runEnd, runHeader } from './run-header.js';
@@ -225,6 +226,7 @@ class Fitting implements TrainingRun {
     const epoch = this.#progressed;
     epoch.metrics = null; // they hold it themselves, until validation needs them
     this.#epochBegan = milliseconds() - epoch.seconds * 1000;
+    this.#doubtPrograms();
     if (this.#eager || this.#callbacks.wantsBatches) await this.#stepByStep(order, epoch);
     else await this.#streamed(order, epoch);
     if (epoch.batch < this.stepsPerEpoch) return;
@@ -249,6 +251,13 @@ class Fitting implements TrainingRun {
     this.#schedule?.step();
     await this.#callbacks.call('onEpochEnd', record, this);
     if (this.#checkpoints?.isDueAfterEpoch) await this.#checkpoints.take(() => this.#position());
+  }
+
+  /** Code of a user's own may have changed what the recorded steps took from it. */
+  #doubtPrograms(): void {
+    const own = ownCodeOf({ model: this.model, loss: this.loss, optimizer: this.optimizer, metrics: this.#metrics });
+    if (this.#eager || (own.isEmpty && !this.#callbacks.areOwn)) return;
+    for (const step of this.#compiled) stepPrograms(step).doubt(own);
   }
 
   /** Many steps per native call: JavaScript hears of them a few dozen times a second. */
@@ -320,6 +329,7 @@ class Fitting implements TrainingRun {
         const { epoch, step } = this;
         const record: BatchRecord = { epoch, batch: progress.batch, step, loss: value, inputs, targets, prediction };
         await this.#callbacks.call('onBatchEnd', record, this);
+        this.#doubtPrograms();
       }
       await this.#tell([value], progress, result.observation);
       if (this.history.stopped !== null) break;
