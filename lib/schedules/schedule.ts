@@ -31,10 +31,6 @@ export interface ScheduleState {
  * ```
  */
 export abstract class Schedule {
-  static {
-    ours(Schedule);
-  }
-
   /** The optimizer whose rates are set. */
   readonly optimizer: Optimizer;
   #epoch = 0;
@@ -282,3 +278,5 @@ export class ExponentialLR extends Schedule {
 }
 
 keepNames({ Schedule, ConstantLR, StepLR, MultiStepLR, PolynomialLR, ExponentialLR });
+
+ours(Schedule);

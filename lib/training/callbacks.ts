@@ -85,10 +85,6 @@ export interface StepsRecord {
  * ```
  */
 export abstract class Callback {
-  static {
-    ours(Callback);
-  }
-
   /** Before the first step. */
   onTrainBegin(_run: TrainingRun): unknown {
     return undefined;
@@ -192,3 +188,5 @@ function checkCallback(callback: unknown, argument: string): void {
 }
 
 keepNames({ Callback });
+
+ours(Callback);
