@@ -5,7 +5,7 @@ import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import { isBuiltIn } from '../names.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
-import type { OwnCode } from '../program/step.js';
+import { type CompiledStep, type OwnCode, stepPrograms } from '../program/step.js';
 
 /** Things that a step runs. */
 export interface RecordedParts {
@@ -28,6 +28,16 @@ export function ownCodeOf({ model, loss, optimizer, metrics = [] }: RecordedPart
     isEmpty: own.length === 0,
     fields: () => new Map(own.flatMap(([name, part]) => plainFieldsOf(part).map(([field, value]) => [`\`${field}\` of ${name}`, value]))),
   };
+}
+
+/**
+ * Has compiled steps compared with new recordings before they are used next, where a user's code may have changed what they took from it: there is
+ * some in their parts, or around them (`isAround`).
+ */
+export function doubtRecordings(steps: readonly CompiledStep<never, unknown>[], parts: RecordedParts, isAround: boolean): void {
+  const own = ownCodeOf(parts);
+  if (own.isEmpty && !isAround) return;
+  for (const step of steps) stepPrograms(step).doubt(own);
 }
 
 function plainFieldsOf(part: object): [name: string, value: unknown][] {
