@@ -1,7 +1,7 @@
 // Architecture as data: layer classes by name, for save, load and clone. A layer that stands in several places is one layer again.
 
 import { ArgumentError, describeShape, expected } from '../errors.js';
-import { keepNames } from '../names.js';
+import { keepName, keepNames } from '../names.js';
 import type { AnyTensor } from '../tensor.js';
 import { join, replaceItem } from './fields.js';
 import type { AnyLayer } from './layer.js';
@@ -78,12 +78,13 @@ export function registerLayer(type: LayerConstructor, name: string): void {
   if ((names.get(type) ?? name) !== name) throw new ArgumentError(`this class is already registered under the name '${names.get(type)}'`);
   classes.set(name, type);
   names.set(type, name);
-  keepNames({ [name]: type });
+  keepName(type, name);
 }
 
 /** @internal {@link registerLayer} for several: `registerLayers({ ReLU, Tanh })`. */
 export function registerLayers(types: Readonly<Record<string, unknown>>): void {
   for (const [name, type] of Object.entries(types)) registerLayer(type as LayerConstructor, name);
+  keepNames(types);
 }
 
 // ---- describe ----

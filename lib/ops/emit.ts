@@ -40,6 +40,8 @@ export interface StepHook {
    * `isLast` says that those others are no steps of this program.
    */
   discount?(restore: () => void, isLast: boolean): void;
+  /** What it works on and with: two recordings are alike where this is the same. */
+  readonly of?: readonly unknown[];
 }
 
 /** Where operations go: they run now (`eager`), or a recorder appends them to a step program. Nothing else allocates outputs or runs. */

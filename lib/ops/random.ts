@@ -14,6 +14,7 @@ const two32 = 4294967296;
 export function reserveState(random: Random, count: number): AnyTensor {
   let start = 0;
   perStep({
+    of: [random],
     advance: () => {
       start = random.reserve(count);
     },
@@ -36,6 +37,7 @@ export function reserveState(random: Random, count: number): AnyTensor {
 export function drawBit(random: Random, p: number): Tensor<'int32'> {
   let bit = 0;
   perStep({
+    of: [random, p],
     advance: () => {
       bit = random.uniform() < p ? 1 : 0;
     },

@@ -16,6 +16,7 @@ import { encode } from './encode.js';
 import { fuse } from './fuse.js';
 import { type MemoryPlan, planMemory } from './plan.js';
 import { type Recording, record, refusePromise, type Slot } from './record.js';
+import { sameTranscript, type Transcript, transcriptOf } from './transcript.js';
 
 interface Result {
   slot: Slot;
@@ -77,6 +78,9 @@ export interface Flights {
 /** A step for arguments of certain shapes, ready to be replayed. */
 export class Program<R> {
   readonly recording: Recording;
+  /** What was recorded, for comparison; null where nobody asked for it. */
+  readonly #transcript: Transcript | null;
+  readonly #body: (...inputs: AnyTensor[]) => unknown;
   readonly plan: MemoryPlan;
   /** Bytes of the live inputs and of the results of one step. */
   readonly liveBytes: number;
@@ -105,9 +109,11 @@ export class Program<R> {
     specifications: readonly OutputSpecification[],
     body: (...inputs: AnyTensor[]) => unknown,
     flights: Flights,
-    sibling?: Program<R>,
+    sibling: Program<R> | undefined,
+    keepTranscript: boolean,
   ) {
     this.#flights = flights;
+    this.#body = body;
     this.#specifications = specifications.map(({ shape, dtype }) => ({ shape: [...shape], dtype }));
     const { recording: recorded, result, recorder } = record(specifications, body);
     const results: Result[] = [];
@@ -118,6 +124,7 @@ export class Program<R> {
       resultBytes += padded(tensor.size * bytesOf(dtype));
       return results.length - 1;
     });
+    this.#transcript = keepTranscript ? transcriptOf(recorder, result) : null;
     this.#results = results;
     this.resultBytes = resultBytes;
     const slots = results.map(({ slot }) => slot);
@@ -170,6 +177,13 @@ export class Program<R> {
   #holds(): boolean {
     for (const condition of this.recording.conditions) if (!condition()) return false;
     return true;
+  }
+
+  /** Records the step again, and says whether that would give this program once more; false also where that cannot be told. */
+  get isAsRecordedNow(): boolean {
+    if (this.#transcript === null) return false;
+    const { recorder, result } = record(this.#specifications, this.#body);
+    return sameTranscript(this.#transcript, transcriptOf(recorder, result));
   }
 
   /** Whether several steps may be queued at once: one that changes what was taken for granted is recorded anew behind itself. */

@@ -337,7 +337,8 @@ export class Recorder implements Destination, Watcher {
   }
 }
 
-function sameBits(a: TypedArray, b: TypedArray): boolean {
+/** Whether two arrays hold the same bits. */
+export function sameBits(a: TypedArray, b: TypedArray): boolean {
   const bytes = ({ buffer, byteOffset, byteLength }: TypedArray): Uint8Array => new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
   return a.length === b.length && NodeBuffer.compare(bytes(a), bytes(b)) === 0;
 }

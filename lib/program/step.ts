@@ -33,6 +33,18 @@ export interface CompiledStep<A extends StepArgument[], R> {
   [Symbol.dispose](): void;
 }
 
+/** Code of a user's own that a step runs when it is recorded. */
+export interface OwnCode {
+  /** There is none: only what is around the step is a user's. */
+  readonly isEmpty: boolean;
+  /** The numbers, strings and flags in the fields of its objects, by what to call them. */
+  fields(): ReadonlyMap<string, unknown>;
+}
+
+const once =
+  'that would happen once, and not in every step. Draw with dropout(x, p, { random: this.stream(…) }), keep a number that changes in a ' +
+  'Buffer and compute with it, or train with fit({ eager: true })';
+
 const maxPrograms = 8;
 const maxQueued = 64;
 
@@ -41,6 +53,10 @@ export class StepPrograms<R> {
   readonly #programs: Program<R>[] = [];
   readonly #flights: Flights = { count: 0 };
   readonly #body: (...inputs: AnyTensor[]) => unknown;
+  /** How often what was recorded came into doubt, and in which doubt each program was looked at last. */
+  #doubts = 0;
+  readonly #checkedIn = new WeakMap<Program<R>, number>();
+  #own: OwnCode | null = null;
 
   constructor(body: (...inputs: AnyTensor[]) => unknown) {
     this.#body = body;
@@ -51,11 +67,52 @@ export class StepPrograms<R> {
     refuseNested();
     const programs = this.#programs;
     const at = programs.findIndex((program) => program.fits(specifications));
-    if (at === 0) return programs[0];
     if (at > 0) programs.unshift(...programs.splice(at, 1));
-    else programs.unshift(new Program<R>(specifications, this.#body, this.#flights, programs[0]));
+    else if (at < 0) programs.unshift(this.#make(specifications));
+    if (this.#own !== null && this.#checkedIn.get(programs[0]) !== this.#doubts) this.#check(specifications);
     for (const old of programs.splice(maxPrograms)) old.dispose();
     return programs[0];
+  }
+
+  /**
+   * What the step took from outside (numbers, tensors) may have changed, since a user's code ran: each program is recorded again before it is
+   * used next, and a new one takes its place where that says something else.
+   */
+  doubt(own: OwnCode): void {
+    this.#own = own;
+    this.#doubts += 1;
+  }
+
+  #check(specifications: readonly OutputSpecification[]): void {
+    const programs = this.#programs;
+    const [program] = programs;
+    if (!program.isAsRecordedNow) {
+      programs[0] = this.#make(specifications);
+      program.dispose();
+    }
+    this.#checkedIn.set(programs[0], this.#doubts);
+  }
+
+  /** A new program. With code of a user's own in it, it is recorded a second time at once: what differs then would differ in every step. */
+  #make(specifications: readonly OutputSpecification[]): Program<R> {
+    const own = this.#own;
+    const program = new Program<R>(specifications, this.#body, this.#flights, this.#programs[0], own !== null);
+    this.#checkedIn.set(program, this.#doubts);
+    if (own === null || own.isEmpty) return program;
+    try {
+      const before = own.fields();
+      const isAlike = program.isAsRecordedNow;
+      const after = own.fields();
+      for (const [name, value] of after) {
+        if (Object.is(before.get(name), value)) continue;
+        unrecordable(`${name} is set to another value whenever the step is recorded: ${once}`);
+      }
+      if (!isAlike) unrecordable(`numbers of JavaScript that change from call to call, such as those of Math.random(), are used: ${once}`);
+    } catch (error) {
+      program.dispose();
+      throw error;
+    }
+    return program;
   }
 
   dispose(): void {
@@ -79,8 +136,9 @@ export function stepPrograms<R>(step: CompiledStep<never, R>): StepPrograms<R> {
  * with tensors that have no values yet; every operation, `backward()`, and optimizer update is written down, its memory planned, and
  * each later call replays the list natively. The numbers are those of the eager step, bit for bit.
  *
- * Learning rates and other optimizer options, step counts and dropout masks go on changing; other captured values (numbers, plain
- * tensors) are frozen when the step is recorded. What `fn` does to gradients (`p.grad = null`), modes, trainable parameters and schedules
+ * Learning rates and other optimizer options, step counts, dropout masks, parameters and buffers go on changing; other captured values
+ * (numbers, plain tensors, what `Math.random()` gave) are frozen when the step is recorded: pass them as arguments, or keep them in a
+ * {@link Buffer}. What `fn` does to gradients (`p.grad = null`), modes, trainable parameters and schedules
  * (`schedule.step()`) is done in every step; what would happen once instead of in every step is refused, and leaves nothing behind. A step's
  * results are copied out of its memory.
  *

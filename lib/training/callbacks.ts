@@ -10,7 +10,7 @@ import type { DType } from '../dtype.js';
 import type { AnyTensor } from '../tensor.js';
 import type { EpochRecord, History } from './history.js';
 import type { Observation } from './observation.js';
-import { keepNames } from '../names.js';
+import { isBuiltIn, keepNames } from '../names.js';
 
 /** A run, as callbacks see it. */
 export interface TrainingRun {
@@ -132,6 +132,8 @@ export class Callbacks {
   readonly wantsBatches: boolean;
   /** Whether any callback wants to see observations. */
   readonly wantsObservations: boolean;
+  /** Whether any callback is of a user's own. */
+  readonly areOwn: boolean;
 
   constructor(callbacks: unknown) {
     if (callbacks !== undefined && !Array.isArray(callbacks))
@@ -140,6 +142,7 @@ export class Callbacks {
     for (const [i, callback] of this.#list.entries()) checkCallback(callback, `options.callbacks[${i}]`);
     const wants = (event: 'onBatchEnd' | 'onObserve'): boolean =>
       this.#list.some((callback) => callback[event] !== undefined && callback[event] !== Callback.prototype[event]);
+    this.areOwn = this.#list.some((callback) => !isBuiltIn(callback));
     this.wantsBatches = wants('onBatchEnd');
     this.wantsObservations = wants('onObserve');
   }

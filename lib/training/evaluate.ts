@@ -19,6 +19,7 @@ import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { type BatchPlace, locate } from './failed-batch.js';
 import type { Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
+import { type RecordedParts, ownCodeOf } from './own-code.js';
 import { addMeasured, measure, needPrediction } from './train-step.js';
 
 /** Options of `model.evaluate`. */
@@ -61,7 +62,7 @@ export async function evaluate(model: AnyLayer, data: AnyDataset<DType, DType>, 
     const value = checkOneNumber(loss.forward(prediction, targets));
     return { loss: value, measured: measure(metrics, prediction, targets), prediction: keep ? prediction : null };
   };
-  await inEvaluation(model, loader, checkSignal(signal), pass, (result, examples, targets) => {
+  await inEvaluation({ model, loss, metrics }, loader, checkSignal(signal), pass, (result, examples, targets) => {
     sum += result.loss.item() * weightOf(loss, examples);
     addMeasured(metrics, result.measured, () => [result.prediction as AnyTensor, targets()]);
   });
@@ -88,7 +89,7 @@ export async function predict(model: AnyLayer, inputs: AnyTensor | AnyDataset<DT
   // A tensor of one axis may be one example: the model sees it whole, or the result would depend on its length.
   const loader = new DataLoader<DType, DType>(data, { batchSize: isTensor && inputs.rank === 1 ? data.length : batchSize });
   checkNotEmpty(loader, 'predict');
-  await inEvaluation(model, loader, abort, pass, keep);
+  await inEvaluation({ model }, loader, abort, pass, keep);
   return parts.length === 1 ? parts[0] : noGrad(() => concat(parts));
 }
 
@@ -133,19 +134,20 @@ function inEvaluationMode<R>(model: AnyLayer, body: () => R): R {
 }
 
 async function inEvaluation<R>(
-  model: AnyLayer,
+  parts: RecordedParts,
   loader: DataLoader<DType, DType>,
   signal: AbortSignal | undefined,
   pass: (inputs: AnyTensor, targets: AnyTensor) => R,
   use: (result: R, examples: number, targets: () => AnyTensor) => void,
 ): Promise<void> {
+  const { model } = parts;
   const check = (): void => {
     if (signal?.aborted) throw new AbortedError('the evaluation was stopped', { cause: signal.reason });
   };
   const progress = { batch: 0 };
   const goOnCompiled = async (): Promise<void> => {
     try {
-      await compiled(model, loader, progress, () => signal?.aborted === true, pass, use);
+      await compiled(parts, loader, progress, () => signal?.aborted === true, pass, use);
     } finally {
       check();
     }
@@ -194,7 +196,7 @@ function usesBusyMemory(model: AnyLayer): boolean {
 }
 
 async function compiled<R>(
-  model: AnyLayer,
+  parts: RecordedParts,
   loader: DataLoader<DType, DType>,
   progress: { batch: number },
   stopped: () => boolean,
@@ -202,13 +204,15 @@ async function compiled<R>(
   use: (result: R, examples: number, targets: () => AnyTensor) => void,
 ): Promise<void> {
   const programs = new StepPrograms<R>((inputs, targets) => noGrad(() => pass(inputs, targets)));
+  const own = ownCodeOf(parts);
+  if (!own.isEmpty) programs.doubt(own);
   const feed = feedOf(loader, 0);
   try {
     const chunks = runSteps(programs, feed, {
       first: progress.batch,
       last: feed.length,
       stopped,
-      within: (body) => inEvaluationMode(model, body),
+      within: (body) => inEvaluationMode(parts.model, body),
     });
     for await (const { first, count, read } of chunks) {
       noGrad(() => {

@@ -65,7 +65,9 @@ export interface FitOptions {
   readonly resume?: boolean;
   /**
    * Runs every operation when it is called, on this thread, instead of compiling the step: for models that look at values while they
-   * compute. The numbers are the same. Default false.
+   * compute, or draw numbers by JavaScript. Where a compiled step is not refused, the numbers are the same; plain numbers and tensors that
+   * code of your own takes from outside are then those of the beginning of each epoch, or of the last `onBatchEnd`, and here always those
+   * of now. Default false.
    */
   readonly eager?: boolean;
 }

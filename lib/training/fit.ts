@@ -26,6 +26,7 @@ import { type EpochRecord, History, type Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
 import { allStateFinite, explainNonFinite } from './non-finite.js';
 import { type ObservedNumbers, decodeObservation } from './observe.js';
+import { type RecordedParts, doubtRecordings } from './own-code.js';
 import { preflight } from './preflight.js';
 import { Progress, milliseconds } from './progress.js';
 import { runEnd, runHeader } from './run-header.js';
@@ -62,6 +63,7 @@ class Fitting implements TrainingRun {
   outcome: TrainingRun['outcome'] = null;
   readonly #options: FitOptions;
   readonly #metrics: readonly Metric[];
+  readonly #parts: Required<RecordedParts>;
   readonly #loader: DataLoader<DType, DType>;
   readonly #callbacks: Callbacks;
   readonly #signal: AbortSignal | undefined;
@@ -112,6 +114,7 @@ class Fitting implements TrainingRun {
     const clipNorm = options.clipNorm === undefined ? undefined : checkNumber(options.clipNorm, 'options.clipNorm', 0);
     const { wantsBatches: keepPrediction, wantsObservations } = this.#callbacks;
     this.#observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0) * Number(wantsObservations);
+    this.#parts = { model, loss, optimizer, metrics };
     this.#steps = makeTrainSteps({ model, loss, optimizer, metrics, clipNorm, keepPrediction });
     this.#compiled = this.#steps.map((step) => compileStep(step));
     const settings = { batchSize: this.batchSize, seed: this.#seed, shuffle, dropLast, clipNorm: clipNorm ?? 'none' };
@@ -136,13 +139,7 @@ class Fitting implements TrainingRun {
   }
 
   async run(): Promise<History> {
-    const flight = {
-      model: this.model,
-      loss: this.loss,
-      metrics: this.#metrics,
-      loader: this.#loader,
-      validation: this.#options.validation as typeof this.data,
-    };
+    const flight = { ...this.#parts, loader: this.#loader, validation: this.#options.validation as typeof this.data };
     if (!this.#eager && this.epochs > 0) preflight(flight);
     try {
       return await this.#run();
@@ -222,6 +219,7 @@ class Fitting implements TrainingRun {
     const epoch = this.#progressed;
     epoch.metrics = null; // they hold it themselves, until validation needs them
     this.#epochBegan = milliseconds() - epoch.seconds * 1000;
+    doubtRecordings(this.#compiled, this.#parts, this.#callbacks.areOwn);
     if (this.#eager || this.#callbacks.wantsBatches) await this.#stepByStep(order, epoch);
     else await this.#streamed(order, epoch);
     if (epoch.batch < this.stepsPerEpoch) return;
@@ -317,6 +315,7 @@ class Fitting implements TrainingRun {
         const { epoch, step } = this;
         const record: BatchRecord = { epoch, batch: progress.batch, step, loss: value, inputs, targets, prediction };
         await this.#callbacks.call('onBatchEnd', record, this);
+        doubtRecordings(this.#compiled, this.#parts, this.#callbacks.areOwn);
       }
       await this.#tell([value], progress, result.observation);
       if (this.history.stopped !== null) break;
