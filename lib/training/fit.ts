@@ -11,6 +11,7 @@ import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import { notFinite } from '../ops/finite.js';
+import { doFirst } from '../optimizers/first.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { type CompiledStep, type StepPrograms, compileStep, stepPrograms } from '../program/step.js';
 import { StepFailure, runSteps } from '../program/stream.js';
@@ -27,7 +28,7 @@ import { type EpochRecord, History, type Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
 import { allStateFinite, explainNonFinite } from './non-finite.js';
 import { type ObservedNumbers, decodeObservation } from './observe.js';
-import { preflight } from './preflight.js';
+import { inValidation, preflight } from './preflight.js';
 import { Progress, milliseconds } from './progress.js';
 import { runEnd, runHeader } from './run-header.js';
 import { type RunLog, openRunLog } from './run-log.js';
@@ -159,6 +160,8 @@ class Fitting implements TrainingRun {
     this.#began = milliseconds();
     const resumed = (await this.#checkpoints?.open()) ?? null;
     if (resumed !== null) this.#goOn(resumed);
+    // Before the log and the callbacks, which tell the rate.
+    doFirst(this.optimizer, this.#schedule);
     const first = this.step;
     this.#log = openRunLog(this.#options.log, this.#options.runDir);
     this.history.log = this.#log?.path ?? null;
@@ -378,7 +381,7 @@ class Fitting implements TrainingRun {
         signal: this.#signal,
       });
     } catch (error) {
-      throw this.#signal?.aborted ? this.#aborted() : error;
+      throw this.#signal?.aborted ? this.#aborted() : inValidation(error, validation);
     }
   }
 
