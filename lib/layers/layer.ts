@@ -3,7 +3,7 @@
 import { ours } from '../foreign.js';
 import type { AnyDataset } from '../data/dataset.js';
 import { type DType, type FloatDType, isFloat } from '../dtype.js';
-import { ArgumentError, type DTypeError, checkChoice, describeShape } from '../errors.js';
+import { type ArgumentError, type DTypeError, checkChoice } from '../errors.js';
 import { currentPath, isTracing } from '../ops/emit.js';
 import { Buffer } from '../buffer.js';
 import { keepNames } from '../names.js';
@@ -21,7 +21,7 @@ import { collect, join, named } from './fields.js';
 import { warnOfUnknown, wrapForward, wrapOwnForward } from './forward.js';
 import { claim, modelOf, noteLayer, ownerOf, streamOf } from './lineage.js';
 import { buildModel, describeModel, setNoConfig } from './registry.js';
-import { type LoadOptions, type LoadReport, loadState } from './state.js';
+import { type LoadOptions, type LoadReport, checkSameState, loadState } from './state.js';
 import { type SummaryOptions, summarize } from './summary.js';
 
 /** A layer of any input and output type. */
@@ -406,16 +406,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     twin.prepare();
     const originals = this.namedState();
     const copies = twin.namedState();
-    for (const path of new Set([...originals.keys(), ...copies.keys()])) {
-      const [wanted, given] = [originals, copies].map((state) => {
-        const item = state.get(path);
-        return item === undefined ? 'nothing' : describeShape(item.shape);
-      });
-      if (wanted === given) continue;
-      throw new ArgumentError(
-        `the model cannot be copied: config() and fromConfig() give it ${given} at '${path}', where it has ${wanted}. A layer that was put in later must stand in config()`,
-      );
-    }
+    checkSameState(originals, copies);
     for (const [path, copy] of copies) {
       const original = originals.get(path) as Parameter;
       copy.convert(original.dtype as FloatDType);
