@@ -17,10 +17,6 @@ import { otherCopy, ours } from './foreign.js';
  * ```
  */
 export class NodegradError extends Error {
-  static {
-    ours(NodegradError);
-  }
-
   /** Stable identifier, for example `ERR_SHAPE`. */
   readonly code: string;
   constructor(code: string, message: string, options?: ErrorOptions) {
@@ -276,16 +272,8 @@ export function describeShape(shape: readonly number[]): string {
 
 /** The message grammar: `expected <what> for \`<argument>\`, received <value>. <hint>` */
 export function expected(what: string, argument: string, received: unknown, hint = ''): string {
-  if (isOfOtherCopy(received)) hint = 'Two copies are loaded, and their things do not mix: let all packages share one (npm ls nodegrad)';
+  if (otherCopy(received) !== null) hint = 'Two copies are loaded, and their things do not mix: let all packages share one (npm ls nodegrad)';
   return `expected ${what} for \`${argument}\`, received ${describe(received)}${hint === '' ? '' : `. ${hint}`}`;
-}
-
-function isOfOtherCopy(value: unknown): boolean {
-  try {
-    return otherCopy(value) !== null;
-  } catch {
-    return false; // a value that cannot be read
-  }
 }
 
 /** The line that makes class labels which count from 1 count from 0. */
@@ -406,32 +394,4 @@ keepNames({
   MissingPackageError,
 });
 
-// `[mean] expected …`: what a message begins with.
-const opening = /^\[(\w+)\] /;
-
-function renamed(error: unknown, name: (given: string) => string): unknown {
-  if (!(error instanceof NodegradError)) return error;
-  const before = error.message;
-  error.message = before.replace(opening, (_, given: string) => `[${name(given)}] `);
-  error.stack = error.stack?.replace(before, error.message);
-  return error;
-}
-
-/** Runs the body of a public function that is made of others: an error names the function that was called, not the one inside. */
-export function called<R>(name: string, body: () => R): R {
-  try {
-    return body();
-  } catch (error) {
-    throw renamed(error, () => name);
-  }
-}
-
-/** An error of an operation under the name that its public function has: `less_equal` is `lessEqual`. */
-export function underPublicName(error: unknown): unknown {
-  return renamed(error, publicName);
-}
-
-/** The name of a native operation in JavaScript's spelling. */
-export function publicName(operation: string): string {
-  return operation.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
-}
+ours(NodegradError);

@@ -62,8 +62,12 @@ export function ours(type: { readonly prototype: object }): void {
 /** What to say of a thing of another copy: `version 1.2.3 at /path`; null for ours, and for anything else. */
 export function otherCopy(value: unknown): string | null {
   if (typeof value !== 'object' || value === null) return null;
-  const copy = (value as { [key]?: Partial<Copy> })[key];
-  return copy === undefined || copy === here ? null : `version ${copy.version} at ${copy.path}`;
+  try {
+    const copy = (value as { [key]?: Partial<Copy> })[key];
+    return copy === undefined || copy === here ? null : `version ${copy.version} at ${copy.path}`;
+  } catch {
+    return null; // a value that cannot be read
+  }
 }
 
 /** The folder with nodegrad's package.json above a file, or the file's own. */

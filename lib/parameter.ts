@@ -56,7 +56,8 @@ export class Slab {
   /** One of its parameters has a gradient. */
   reach(): void {
     if (this.#isReached) return;
-    writes(Slab.#reached, this);
+    // A slab of which some steps skip all has gradients of zeros in those, too.
+    writes(Slab.#reached, this, true);
     this.#isReached = true;
   }
 

@@ -1,68 +1,23 @@
 // Counter-based random numbers (Philox4x32-10): the same seed, stream and offset give the same value on every machine.
 import { ours } from './foreign.js';
 import { TextEncoder, types } from 'node:util';
-
 import { ArgumentError, checkInteger, expected } from './errors.js';
 import { makes, refuseInStep } from './recording.js';
 import { keepNames } from './names.js';
+import { multiplyHigh, philox4x32 } from './philox.js';
 
-// By its own name: in a test runner's realm, every look at a global costs a microsecond.
-const { imul } = Math;
+export { philox4x32 } from './philox.js';
 
 const TWO_32 = 4294967296;
 const TWO_MINUS_24 = 5.9604644775390625e-8;
 const TWO_MINUS_32 = 2.3283064365386963e-10;
 const TWO_MINUS_53 = 1.1102230246251565e-16;
-const MULTIPLIER_0 = 0xd2511f53;
-const MULTIPLIER_1 = 0xcd9e8d57;
-const WEYL_0 = 0x9e3779b9;
-const WEYL_1 = 0xbb67ae85;
-
-/** High 32 bits of the 64-bit product of two unsigned 32-bit integers, from 16-bit halves that never leave 32 bits. */
-function multiplyHigh(a: number, b: number): number {
-  const aLow = a & 0xffff;
-  const aHigh = a >>> 16;
-  const bLow = b & 0xffff;
-  const bHigh = b >>> 16;
-  const low = imul(aLow, bLow) >>> 16;
-  const middle = ((imul(aHigh, bLow) >>> 0) + low) >>> 0;
-  const cross = ((imul(aLow, bHigh) >>> 0) + (middle & 0xffff)) >>> 0;
-  return (imul(aHigh, bHigh) + (middle >>> 16) + (cross >>> 16)) >>> 0;
-}
-
-/**
- * @internal One block of Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011): four counter
- * words and two key words become four random words, written to `out[0..3]`. The native twin is in `native/kernels/random.h`.
- */
-export function philox4x32(c0: number, c1: number, c2: number, c3: number, key0: number, key1: number, out: Uint32Array): Uint32Array {
-  let k0 = key0 | 0;
-  let k1 = key1 | 0;
-  for (let round = 0; round < 10; round++) {
-    const high0 = multiplyHigh(MULTIPLIER_0, c0);
-    const high1 = multiplyHigh(MULTIPLIER_1, c2);
-    const low0 = imul(MULTIPLIER_0, c0);
-    const low1 = imul(MULTIPLIER_1, c2);
-    c0 = high1 ^ c1 ^ k0;
-    c1 = low1;
-    c2 = high0 ^ c3 ^ k1;
-    c3 = low0;
-    k0 = (k0 + WEYL_0) | 0;
-    k1 = (k1 + WEYL_1) | 0;
-  }
-  out[0] = c0;
-  out[1] = c1;
-  out[2] = c2;
-  out[3] = c3;
-  return out;
-}
-
-const utf8 = new TextEncoder();
 
 /** A 64-bit FNV-1a hash of the UTF-8 bytes of `text`, as [low, high] words: names of streams become stream ids. */
 export function hashStream(text: string): [low: number, high: number] {
   let low = 0x84222325;
   let high = 0xcbf29ce4;
-  for (const byte of utf8.encode(text)) {
+  for (const byte of new TextEncoder().encode(text)) {
     low = (low ^ byte) >>> 0;
     // hash * (2^40 + 0x1b3) modulo 2^64; low * 0x1b3 stays below 2^41 and is exact in a double.
     const product = low * 0x1b3;
@@ -159,10 +114,6 @@ export interface RandomState {
  * ```
  */
 export class Random {
-  static {
-    ours(Random);
-  }
-
   #seed = 0;
   #stream: number | string = 0;
   /** Blocks made so far, and how many words of the last one are used up. */
@@ -422,3 +373,4 @@ export function defaultRandom(): Random {
 }
 
 keepNames({ Random });
+ours(Random);

@@ -21,8 +21,8 @@ export interface StateKind<T extends object = object> {
 export interface Watcher {
   /** A state was looked at, or is about to be. */
   reads(kind: StateKind, owner: object): void;
-  /** A state is about to change. */
-  writes(kind: StateKind, owner: object): void;
+  /** A state is about to change: `always`, or not in steps that skip what runs. */
+  writes(kind: StateKind, owner: object, always: boolean): void;
   /** A thing was made: `what` it is, for those that a step must not make anew each time. */
   makes(thing: object, what?: string): void;
   /** The memory of a tensor is about to be read or written by JavaScript. */
@@ -56,9 +56,9 @@ export function reads<T extends object>(kind: StateKind<T>, owner: T): void {
   if (watcher !== null) watcher.reads(kind as unknown as StateKind, owner);
 }
 
-/** Notes that a state is about to change. */
-export function writes<T extends object>(kind: StateKind<T>, owner: T): void {
-  if (watcher !== null) watcher.writes(kind as unknown as StateKind, owner);
+/** Notes that a state is about to change; `always`: also in steps that skip what runs. */
+export function writes<T extends object>(kind: StateKind<T>, owner: T, always = false): void {
+  if (watcher !== null) watcher.writes(kind as unknown as StateKind, owner, always);
 }
 
 /** Notes that a thing was made. With `what`, a step's function may not: layers may, which keep it. */

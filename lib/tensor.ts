@@ -67,19 +67,14 @@ const maxNested = 2 ** 26;
  * ```
  */
 export class Tensor<D extends DType = 'float32'> {
-  static {
-    ours(Tensor);
-  }
-
   /** Length along each axis; frozen. */
   readonly shape: readonly number[];
   /** Element type. */
   readonly dtype: D;
   /** Number of elements. */
   readonly size: number;
-  /** @internal When this memory was last updated in place; null: never since it could matter. */
-  stamp: Stamp | null = null;
   #node: GradientNode | null = null;
+  #stamp: Stamp | null = null;
   #data: TypedArrayOf<D> | null;
   #requiresGrad = false;
   #grad: Tensor<D> | null = null;
@@ -195,6 +190,15 @@ export class Tensor<D extends DType = 'float32'> {
   /** @internal The operation that made this tensor; null for a leaf. */
   get node(): GradientNode | null {
     return this.#node;
+  }
+
+  /** @internal When this memory was last updated in place; null: never since it could matter. */
+  get stamp(): Stamp | null {
+    return this.#stamp;
+  }
+
+  set stamp(value: Stamp | null) {
+    this.#stamp = value;
   }
 
   /** Number of axes. */
@@ -670,12 +674,11 @@ export class Tensor<D extends DType = 'float32'> {
   [Symbol.toPrimitive](): never {
     throw new ArgumentError('a tensor cannot be used as a number or string. Use .item() for one element, .add() and its kin for arithmetic');
   }
-
-  // What console.log shows. The symbol is `util.inspect.custom`, whose type only projects with Node's types know.
-  static {
-    Object.defineProperty(Tensor.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: summary, writable: true, configurable: true });
-  }
 }
+ours(Tensor);
+
+// What console.log shows. The symbol is `util.inspect.custom`, whose type only projects with Node's types know.
+Object.defineProperty(Tensor.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: summary, writable: true, configurable: true });
 
 /** A short text: dtype, shape and a few values. */
 function summary(this: AnyTensor): string {

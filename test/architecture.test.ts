@@ -48,7 +48,8 @@ const arrows: Record<string, readonly string[]> = {
   memory: ['errors'],
   native: [...basics, 'loader', 'memory'],
   runtime: ['errors', 'environment', 'native', 'recording'],
-  random: ['foreign', 'names', 'errors', 'recording'],
+  philox: [],
+  random: ['foreign', 'names', 'errors', 'recording', 'philox'],
   // A tensor's methods are ops, and ops make tensors: two files of one thing.
   tensor: [...tensors, 'native'],
   create: [...tensors, 'native'],
@@ -287,6 +288,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/native.ts': { test: 'test/loader.test.ts', why: 'loads at import; what it runs is in every test of an operation' },
   'lib/platform.ts': { test: 'test/faults/install.test.ts', why: 'types alone, which a project without any compiles' },
   'lib/memory.ts': { test: 'test/faults/limits.test.ts', why: 'containers, and memory that is collected in time' },
+  'lib/optimizers/first.ts': { test: 'test/faults/own-classes.test.ts', why: 'who asks is a schedule' },
   'lib/program/effort.ts': { test: 'test/faults/planning.test.ts', why: 'counts for that test alone' },
   'lib/program/passes/checks.ts': { test: 'test/faults/refused.test.ts', why: 'what a refused step leaves behind' },
   'lib/create.ts': { test: 'test/ops/special.test.ts', why: 'nearly every test makes tensors with it' },
@@ -302,6 +304,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/io/tar-header.ts': { test: 'test/io/tar.test.ts', why: 'a part of reading archives' },
   'lib/io/tar-source.ts': { test: 'test/io/tar.test.ts', why: 'a part of reading archives' },
   'lib/io/read-whole.ts': { test: 'test/faults/memory.test.ts', why: 'files that are far too large' },
+  'lib/philox.ts': { test: 'test/random.test.ts', why: 'its known answers' },
   'lib/dtype.ts': { test: 'test/ops/special.test.ts', why: 'names of element types' },
   'lib/recording.ts': { test: 'test/faults/refused-steps.test.ts', why: 'what a step may not do is refused through it' },
   'lib/program/states.ts': { test: 'test/program/random-steps.test.ts', why: 'every kind of state, drawn at random' },
@@ -324,6 +327,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/ops/window_pooling.ts': { test: 'test/layers/window-pooling.test.ts', why: 'with the layers that it is for' },
   'lib/ops/resample.ts': { test: 'test/layers/resample.test.ts', why: 'with the layers that it is for' },
   'lib/ops/local_response_norm.ts': { test: 'test/layers/local-response-norm.test.ts', why: 'with the layer that it is for' },
+  'lib/ops/called.ts': { test: 'test/faults/aliases.test.ts', why: 'every public function is called wrongly there' },
   'lib/ops/state.ts': { test: 'test/layers/norm.test.ts', why: 'when running statistics are written' },
   'lib/ops/random.ts': { test: 'test/random.test.ts', why: 'the numbers are those of lib/random.ts' },
   'lib/ops/backward.ts': { test: course('gradients'), why: 'course section G is its specification' },
@@ -363,7 +367,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/ops/finite.ts': { test: 'test/training/non-finite.test.ts', why: 'what ends a step whose loss is not finite' },
   'lib/ops/augment.ts': { test: 'test/data/augmented.test.ts', why: 'names the operation behind every augmentation' },
   ...Object.fromEntries(
-    ['decode', 'folders'].map((stem) => [
+    ['decode', 'folders', 'sharp'].map((stem) => [
       `lib/data/${stem}.ts`,
       { test: 'test/data/image-folder.test.ts', why: 'parts of one way from files to a data set' },
     ]),

@@ -23,10 +23,6 @@ export const maxSide = 1 << 15;
  * ```
  */
 export class Augmentation {
-  static {
-    ours(Augmentation);
-  }
-
   readonly #make: Make;
 
   /** @internal */
@@ -374,3 +370,5 @@ export function cutout(options: CutoutOptions): Augmentation {
 }
 
 keepNames({ Augmentation });
+
+ours(Augmentation);

@@ -123,10 +123,6 @@ export interface TensorDatasetOptions {
  * ```
  */
 export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32'> implements Dataset<X, Y> {
-  static {
-    ours(TensorDataset);
-  }
-
   readonly name: string;
   readonly length: number;
   readonly inputShape: readonly number[];
@@ -220,3 +216,5 @@ export function isInMemory(dataset: Dataset<DType, DType> | Dataset<never, never
 }
 
 keepNames({ TensorDataset });
+
+ours(TensorDataset);

@@ -1,6 +1,7 @@
 // Decoding of JPEG, PNG and what else `sharp` reads: many images at once, all to one size, as bytes.
 import { types } from 'node:util';
-import { AbortedError, MissingPackageError } from '../errors.js';
+import { AbortedError } from '../errors.js';
+import { loadSharp, type Sharp } from './sharp.js';
 
 /** An image file: its path, for messages and for the order, and its bytes. */
 export interface EncodedImage {
@@ -40,17 +41,6 @@ const mostBytes = 256 << 20;
 const smallFile = 1 << 16;
 /** A file of a few bytes may declare an image of any size. */
 const mostPixels = 1 << 26;
-
-type Sharp = typeof import('sharp').default;
-
-/** The package that decodes. */
-export async function loadSharp(): Promise<Sharp> {
-  try {
-    return (await import('sharp')).default;
-  } catch (error) {
-    throw new MissingPackageError('images are decoded by the package sharp, which is not installed: npm install sharp', { cause: error });
-  }
-}
 
 /**
  * Decodes images and hands them to `use`, the first one before all others, those in any order. An image that cannot be read or decoded goes

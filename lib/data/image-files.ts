@@ -3,10 +3,11 @@ import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AbortedError } from '../errors.js';
 import { headBytes, listTar, readMembers } from '../io/tar.js';
-import { type EncodedImage, loadSharp } from './decode.js';
+import type { EncodedImage } from './decode.js';
 import { type FoundFile, isHidden } from './folder-files.js';
 import { type Formats, isArchive, isImageName, isOtherName, noImage, whyNoImage } from './image-kinds.js';
 import type { LeftOutList } from './left-out.js';
+import { loadSharp } from './sharp.js';
 
 /** Where an image lies: in a file, or in a member of an archive. */
 export interface Found {

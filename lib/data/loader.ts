@@ -62,10 +62,6 @@ export interface Epoch<X extends DType = 'float32', Y extends DType = 'int32'> e
  * ```
  */
 export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> implements Epoch<X, Y> {
-  static {
-    ours(DataLoader);
-  }
-
   /** The data set; of an {@link AsyncDataset}, `batch` gives promises. */
   readonly dataset: Dataset<X, Y>;
   /** Examples per batch. */
@@ -266,34 +262,39 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
     let timer: NodeJS.Immediate | undefined;
     let isMaking = false;
     let isOver = false;
-    let batch = first;
-    // One batch per turn of the event loop, which is idle while the consumer awaits native work; a failing batch fails where it is due.
-    const fill = (): void => {
-      timer = undefined;
-      if (ready.length >= this.prefetch || batch + ready.length >= this.length) return;
-      try {
-        const made = this.make(order, batch + ready.length, epoch);
-        ready.push(made);
-        isMaking = isPromise(made); // a data set is asked for one batch at a time
-        const go = (): void => {
+    let next = first; // the batch that is asked for next, by whoever asks
+    const ask = (): Pair<X, Y> | Promise<Pair<X, Y>> => {
+      const made = this.make(order, next, epoch);
+      next += 1;
+      if (isPromise(made)) {
+        isMaking = true; // a data set is asked for one batch at a time
+        const done = (): void => {
           isMaking = false;
           schedule();
         };
-        if (isPromise(made)) made.then(go, () => {});
-        else go();
+        made.then(done, () => {});
+      }
+      return made;
+    };
+    // One batch per turn of the event loop, which is idle while the consumer awaits native work; a failing batch fails where it is due.
+    const fill = (): void => {
+      timer = undefined;
+      if (isMaking || ready.length >= this.prefetch || next >= this.length) return;
+      try {
+        ready.push(ask());
+        schedule();
       } catch {
         // asked for again when it is due
       }
     };
     const schedule = (): void => {
-      if (!isOver && !isMaking && timer === undefined) timer = setImmediate(fill);
+      if (this.prefetch > 0 && !isOver && !isMaking && timer === undefined) timer = setImmediate(fill);
     };
     try {
-      while (batch < this.length) {
-        const made = ready.shift() ?? this.make(order, batch, epoch);
+      for (let batch = first; batch < this.length; batch++) {
+        const made = ready.shift() ?? ask();
         const pair = isPromise(made) ? await made : made;
-        batch += 1;
-        if (this.prefetch > 0) schedule();
+        schedule();
         yield pair;
       }
     } finally {
@@ -304,3 +305,5 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
 }
 
 keepNames({ DataLoader });
+
+ours(DataLoader);

@@ -23,10 +23,6 @@ import { keepNames } from '../names.js';
  * ```
  */
 export abstract class Initializer {
-  static {
-    ours(Initializer);
-  }
-
   /** The first values of a parameter of this shape. */
   abstract values<D extends FloatDType>(shape: readonly number[], dtype: D, random: Random): Tensor<FloatDType>;
 }
@@ -234,3 +230,5 @@ export class He extends Scaled {
 }
 
 keepNames({ Initializer, Constant, Zeros, Normal, Uniform, Xavier, He });
+
+ours(Initializer);

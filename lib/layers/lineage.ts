@@ -35,7 +35,7 @@ const recent = new Set<AnyLayer>();
 export function noteLayer(layer: AnyLayer): void {
   lineages.set(layer, { birth: noteBirth(), holder: null, key: null, streams: new Set() });
   if (recent.size === 0) {
-    queueMicrotask(() => {
+    void Promise.resolve().then(() => {
       findHolders();
       recent.clear();
     });

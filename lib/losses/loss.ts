@@ -1,8 +1,9 @@
 // Losses: one number from predictions and targets.
 
+import { called } from '../ops/called.js';
 import { ours } from '../foreign.js';
 import type { FloatDType } from '../dtype.js';
-import { ShapeError, called, checkNumber, checkOptions, describeShape } from '../errors.js';
+import { ShapeError, checkNumber, checkOptions, describeShape } from '../errors.js';
 import { sameShape } from '../ops/broadcast.js';
 import { log, mul, sub } from '../ops/elementwise.js';
 import { reshapeHint } from '../ops/hints.js';
@@ -25,10 +26,6 @@ import { keepNames } from '../names.js';
  * ```
  */
 export abstract class Loss {
-  static {
-    ours(Loss);
-  }
-
   /** The loss of a batch. */
   abstract forward(prediction: AnyTensor, target: AnyTensor): AnyTensor;
 
@@ -142,3 +139,5 @@ export class MSELoss extends Loss {
 }
 
 keepNames({ Loss, CrossEntropyLoss, MSELoss });
+
+ours(Loss);

@@ -30,10 +30,6 @@ import { keepNames } from '../names.js';
  * ```
  */
 export abstract class Metric {
-  static {
-    ours(Metric);
-  }
-
   /** Key in histories and logs. */
   abstract readonly name: string;
   /** Takes in a batch. */
@@ -159,3 +155,5 @@ export class Accuracy extends Metric {
 }
 
 keepNames({ Metric, Accuracy });
+
+ours(Metric);

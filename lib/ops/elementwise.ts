@@ -1,7 +1,8 @@
 // Elementwise operations: broadcasting arithmetic and comparison, and maps of one tensor.
 
+import { called } from './called.js';
 import { type DType, type FloatDType, arrayTypes, checkElement, isFloat, isWholeIn } from '../dtype.js';
-import { DTypeError, called } from '../errors.js';
+import { DTypeError } from '../errors.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { broadcastInts, broadcastShape, sameShape, stretchedAxes } from './broadcast.js';
 import { type GradientRule, type Op, defineOp } from './define.js';

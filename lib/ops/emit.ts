@@ -1,7 +1,8 @@
 // The one dispatch point: every operation passes here, runs now, and leaves its node on the tape.
 
+import { underPublicName } from './called.js';
 import { type DType, type TypedArray, type TypedArrayOf, arrayTypes } from '../dtype.js';
-import { ArgumentError, NativeError, underPublicName } from '../errors.js';
+import { ArgumentError, NativeError } from '../errors.js';
 import { isTypeError } from '../foreign.js';
 import { allocate, run } from '../native.js';
 import { type Watcher, isWatched, unrecordable, watch } from '../recording.js';

@@ -1,7 +1,8 @@
 // Reductions over axes: sum, mean, variance, extremes and their places, and the histogram.
 
+import { called } from './called.js';
 import type { FloatDType } from '../dtype.js';
-import { ArgumentError, ShapeError, called, checkInteger, checkNumber, checkOptions, describeShape, expected } from '../errors.js';
+import { ArgumentError, ShapeError, checkInteger, checkNumber, checkOptions, describeShape, expected } from '../errors.js';
 import { Tensor } from '../tensor.js';
 import { type Op, defineOp } from './define.js';
 import { div, mul, requireFloat, spreadRoot, sub } from './elementwise.js';

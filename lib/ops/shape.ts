@@ -1,8 +1,9 @@
 // Operations on shape: views, permutations, slices, padding, joining, rows by index, casts.
 
+import { called } from './called.js';
 import type { DType, TypedArray } from '../dtype.js';
 import { checkElement, isFloat } from '../dtype.js';
-import { ArgumentError, NativeError, ShapeError, called, checkInteger, checkNumber, describe, describeShape, expected } from '../errors.js';
+import { ArgumentError, NativeError, ShapeError, checkInteger, checkNumber, describe, describeShape, expected } from '../errors.js';
 import { type AnyTensor, Tensor, checkShape } from '../tensor.js';
 import { sameShape } from './broadcast.js';
 import { type Op, defineOp, defineView } from './define.js';

@@ -1,7 +1,8 @@
 // Softmax, log-softmax and the fused softmax cross-entropy.
 
+import { publicName } from './called.js';
 import type { FloatDType } from '../dtype.js';
-import { DTypeError, ShapeError, checkChoice, checkNumber, checkOptions, describeShape, publicName } from '../errors.js';
+import { DTypeError, ShapeError, checkChoice, checkNumber, checkOptions, describeShape } from '../errors.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { sameShape } from './broadcast.js';
 import { type Op, type Plan, defineOp } from './define.js';

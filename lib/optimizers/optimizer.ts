@@ -97,10 +97,6 @@ export function hyperparameters(size: number, fill: (values: Float64Array) => vo
  * ```
  */
 export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
-  static {
-    ours(Optimizer);
-  }
-
   /** Groups of parameters with their options. */
   readonly groups: readonly OptimizerGroup<O>[];
   readonly #options: readonly O[];
@@ -393,3 +389,5 @@ function groupsOf<O extends OptimizerOptions>(target: OptimizerTarget<O>): { par
 }
 
 keepNames({ Optimizer });
+
+ours(Optimizer);

@@ -201,14 +201,14 @@ export class Recorder implements Destination, Watcher {
     if (!this.#isInner(owner)) this.#states.reads(kind, owner);
   }
 
-  writes(kind: StateKind, owner: object): void {
+  writes(kind: StateKind, owner: object, always: boolean): void {
     if (this.#arguments.has(owner)) {
       unrecordable(
         'the arguments of a compiled step are copies, and what is set on them reaches nobody outside: ' +
           'take x.detach() inside of the step, set `requiresGrad` on that, and return its gradient',
       );
     }
-    if (!this.#isInner(owner)) this.#states.writes(kind, owner, this.#guard === null ? null : this.#drawn(this.#guard));
+    if (!this.#isInner(owner)) this.#states.writes(kind, owner, this.#guard === null || always ? null : this.#drawn(this.#guard));
   }
 
   makes(thing: object, what?: string): void {

@@ -33,10 +33,6 @@ export interface ScheduleState {
  * ```
  */
 export abstract class Schedule {
-  static {
-    ours(Schedule);
-  }
-
   /** The optimizer whose rates are set. */
   readonly optimizer: Optimizer;
   #epoch = 0;
@@ -299,3 +295,5 @@ export class ExponentialLR extends Schedule {
 }
 
 keepNames({ Schedule, ConstantLR, StepLR, MultiStepLR, PolynomialLR, ExponentialLR });
+
+ours(Schedule);

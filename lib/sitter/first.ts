@@ -1,6 +1,7 @@
 // The sitter's first lines: initial loss against chance, dead units, update-to-weight ratio, and the learning rate that makes a loss explode.
 
-import { ArgumentError, called, checkInteger, checkOptions, expected } from '../errors.js';
+import { called } from '../ops/called.js';
+import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
 import { ReLU } from '../layers/activations.js';
 import { observeForward } from '../layers/forward.js';
 import { checkLayer } from '../layers/check.js';

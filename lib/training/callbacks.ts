@@ -85,10 +85,6 @@ export interface StepsRecord {
  * ```
  */
 export abstract class Callback {
-  static {
-    ours(Callback);
-  }
-
   /** Before the first step. */
   onTrainBegin(_run: TrainingRun): unknown {
     return undefined;
@@ -230,3 +226,5 @@ function distance(a: string, b: string): number {
 }
 
 keepNames({ Callback });
+
+ours(Callback);

@@ -1,8 +1,9 @@
 // What fit can be asked for.
 
+import { checkDataset } from '../data/contract.js';
 import type { AnyDataset } from '../data/dataset.js';
 import type { DType } from '../dtype.js';
-import { ArgumentError, expected } from '../errors.js';
+import { ArgumentError, checkOptions, expected } from '../errors.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
@@ -70,7 +71,7 @@ export interface FitOptions {
 }
 
 /** Their names. */
-export const fitOptions: readonly (keyof FitOptions)[] = [
+const fitOptions: readonly (keyof FitOptions)[] = [
   'loss',
   'optimizer',
   'epochs',
@@ -99,4 +100,12 @@ export function checkSchedule(schedule: unknown, optimizer: Optimizer): Schedule
   if (!(schedule instanceof Schedule)) throw new ArgumentError(expected('a schedule', 'options.schedule', schedule));
   if (schedule.optimizer === optimizer) return schedule;
   throw new ArgumentError('`options.schedule` was made for another optimizer: the rates of `options.optimizer` would never change');
+}
+
+/** The options of a call of fit; what it is to train on comes first, or targets in the place of options would be read as such. */
+export function checkFit(data: unknown, given: unknown): FitOptions {
+  checkDataset(data, 'data');
+  const options = checkOptions<FitOptions>(given, 'options', fitOptions);
+  if (options.validation !== undefined) checkDataset(options.validation, 'options.validation');
+  return options;
 }

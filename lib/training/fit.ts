@@ -1,11 +1,10 @@
 // Training: forward, backward, update, epoch after epoch, with everything around the steps that keeps a run observable and stoppable.
 
-import { checkDataset } from '../data/contract.js';
 import type { AnyDataset, Dataset } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
 import { DataLoader } from '../data/loader.js';
 import type { DType } from '../dtype.js';
-import { ArgumentError, BusyError, NodegradError, checkFlag, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
+import { ArgumentError, BusyError, NodegradError, checkFlag, checkInteger, checkNumber, expected } from '../errors.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
@@ -23,7 +22,7 @@ import { type Checkpoints, type Resumption, checkpointsOf } from './checkpoint.j
 import { TrainingAbortedError, type TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
 import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, evaluate, resultsOf, weightOf } from './evaluate.js';
 import { type BatchPlace, locate } from './failed-batch.js';
-import { type FitOptions, checkSchedule, fitOptions } from './fit-options.js';
+import { type FitOptions, checkFit, checkSchedule } from './fit-options.js';
 import { type EpochRecord, History, type Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
 import { allStateFinite, explainNonFinite } from './non-finite.js';
@@ -89,9 +88,7 @@ class Fitting implements TrainingRun {
     readonly data: Dataset<DType, DType>,
     given: FitOptions,
   ) {
-    checkDataset(data, 'data');
-    const options = checkOptions<FitOptions>(given, 'options', fitOptions);
-    if (options.validation !== undefined) checkDataset(options.validation, 'options.validation');
+    const options = checkFit(data, given);
     this.#options = options;
     this.loss = checkLoss(options.loss);
     if (!(options.optimizer instanceof Optimizer))
@@ -140,13 +137,9 @@ class Fitting implements TrainingRun {
   }
 
   async run(): Promise<History> {
-    const flight = {
-      model: this.model,
-      loss: this.loss,
-      metrics: this.#metrics,
-      loader: this.#loader,
-      validation: this.#options.validation as typeof this.data,
-    };
+    const { model, loss } = this;
+    const validation = this.#options.validation as typeof this.data;
+    const flight = { model, loss, metrics: this.#metrics, loader: this.#loader, validation };
     if (!this.#eager && this.epochs > 0) preflight(flight);
     try {
       return await this.#run();

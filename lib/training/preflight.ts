@@ -4,7 +4,7 @@ import { memoryOf } from '../data/contract.js';
 import { type Dataset, type ExampleMemory, isInMemory } from '../data/dataset.js';
 import type { DataLoader } from '../data/loader.js';
 import type { DType } from '../dtype.js';
-import { DTypeError, IndexError, type NodegradError, ShapeError } from '../errors.js';
+import { DTypeError, IndexError, type NodegradError, ShapeError, countFromZero } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { trainingOutputsOf } from '../layers/outputs.js';
 import { CrossEntropyLoss, type Loss } from '../losses/loss.js';
@@ -127,8 +127,9 @@ function checkLabels(data: Dataset<DType, DType>, { targets, rows }: Memory, use
     const at = labels.subarray(row * width, (row + 1) * width).findIndex(isWrong);
     if (at < 0) continue;
     const value = labels[row * width + at];
+    const hint = value === classes ? `. Labels that count from 1: ${countFromZero('target')}` : '';
     throw new IndexError(
-      `class index ${value} of row ${example} of data set '${data.name}' lies outside 0 … ${classes - 1}: the model gives ${classes} scores, and indices count from 0 (course row E28)`,
+      `class index ${value} of row ${example} of data set '${data.name}' lies outside 0 … ${classes - 1}: the model gives ${classes} scores, and indices count from 0 (course row E28)${hint}`,
       { value, position: example * width + at, minimum: 0, maximum: classes - 1 },
     );
   }

@@ -156,6 +156,23 @@ const own20 = (train: TensorDataset<'uint8'>): Dataset<'uint8'> => ({
   batch: (indices) => train.batch(indices),
 });
 
+test('a loop that does not pause between batches gets each of them once, in order, however late they come (fault R16)', async (t) => {
+  for (const delay of [0, 1, 5]) {
+    const late: AsyncDataset = {
+      ...base,
+      batch: async (indices) => {
+        await new Promise((resolve) => setTimeout(resolve, delay));
+        return batch(indices);
+      },
+    };
+    for (const prefetch of [0, 1, 2, 5]) {
+      const labels: number[] = [];
+      for await (const [, y] of new DataLoader(late, { batchSize: 10, prefetch })) labels.push(...y.data);
+      t.deepEqual(labels, [...targets.data], `delay ${delay}, prefetch ${prefetch}`);
+    }
+  }
+});
+
 test('loaders wait for batches in for await loops, ask for one at a time, and say so where they cannot wait (fault R16)', async (t) => {
   let [under, most] = [0, 0];
   const counted: AsyncDataset = {

@@ -29,11 +29,13 @@ type Body = (x: Tensor) => Tensor;
 
 function trained(model: Layer<Tensor, Tensor>, forward: Body = (x) => model.forward(x), Rule: typeof Adam | typeof SGD = Adam): Body {
   const optimizer = new Rule(model as never, { lr: 0.01 } as never);
+  // Where steps leave parts out, gradients have to be there before the first.
+  for (const parameter of model.parameters()) parameter.gradientTarget();
   return (x) => {
     const loss = forward(x).sum();
+    optimizer.zeroGrad();
     loss.backward();
     optimizer.step();
-    optimizer.zeroGrad();
     return loss;
   };
 }

@@ -92,7 +92,10 @@ class Trap extends ResidualBlock {
 
 test('[M22] the instructions of a block that a step skips do not run: one that would fail does not', (t) => {
   const sizes = { inChannels: 3, channels: 3, outChannels: 3 };
-  const run = (survival: number): Tensor => compileStep((input: Tensor) => new Trap({ ...sizes, survival }).forward(input)).sync(x.slice(0, 1));
+  const run = (survival: number): Tensor => {
+    const trap = new Trap({ ...sizes, survival });
+    return compileStep((input: Tensor) => trap.forward(input)).sync(x.slice(0, 1));
+  };
   identical(t, run(0).data, x.slice(0, 1).data.map((value) => Math.max(0, value)), 'what is left is relu(x)'); // biome-ignore format: one line
   t.throws(() => run(1 - 2 ** -30), { message: /gather/ });
 });
