@@ -18,6 +18,11 @@ export function keepName(type: object, name: string): void {
   Reflect.defineProperty(type, 'name', { value: name, configurable: true });
 }
 
+/** Whether a class is nodegrad's own. */
+export function isOurs(type: object): boolean {
+  return known.has(type);
+}
+
 /** Whether a thing does only what a class of nodegrad's does: it is of no class of a user's, and has no method of its own. */
 export function isBuiltIn(thing: object): boolean {
   const prototype = Object.getPrototypeOf(thing) as { constructor?: unknown } | null;

@@ -312,10 +312,10 @@ export class Tensor<D extends DType = 'float32'> {
   }
 
   /**
-   * The same values in another element type; the same tensor when it has it already. Float to integer truncates and saturates. The
-   * gradient flows between float32 and float64.
+   * The same values in another element type; the same tensor when it has it already. Float to integer truncates and saturates;
+   * NaN, which is no integer, is refused. The gradient flows between float32 and float64.
    *
-   * @throws {@link ArgumentError} for an unknown dtype.
+   * @throws {@link ArgumentError} for an unknown dtype, or NaN where an integer is asked for.
    * @example
    * ```ts
    * import { tensor } from 'nodegrad';

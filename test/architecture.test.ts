@@ -288,6 +288,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/native.ts': { test: 'test/loader.test.ts', why: 'loads at import; what it runs is in every test of an operation' },
   'lib/platform.ts': { test: 'test/faults/install.test.ts', why: 'types alone, which a project without any compiles' },
   'lib/memory.ts': { test: 'test/faults/limits.test.ts', why: 'containers, and memory that is collected in time' },
+  'lib/optimizers/first.ts': { test: 'test/faults/own-classes.test.ts', why: 'who asks is a schedule' },
   'lib/program/effort.ts': { test: 'test/faults/planning.test.ts', why: 'counts for that test alone' },
   'lib/program/passes/checks.ts': { test: 'test/faults/refused.test.ts', why: 'what a refused step leaves behind' },
   'lib/create.ts': { test: 'test/ops/special.test.ts', why: 'nearly every test makes tensors with it' },

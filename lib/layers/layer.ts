@@ -20,8 +20,8 @@ import { betweenSteps } from '../program/driver.js';
 import { collect, join, named } from './fields.js';
 import { warnOfUnknown, wrapForward, wrapOwnForward } from './forward.js';
 import { claim, modelOf, noteLayer, ownerOf, streamOf } from './lineage.js';
-import { buildModel, describeModel } from './registry.js';
-import { type LoadOptions, type LoadReport, loadState } from './state.js';
+import { buildModel, describeModel, setNoConfig } from './registry.js';
+import { type LoadOptions, type LoadReport, checkSameState, loadState } from './state.js';
 import { type SummaryOptions, summarize } from './summary.js';
 
 /** A layer of any input and output type. */
@@ -405,7 +405,9 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     const twin = buildModel(describeModel(this as AnyLayer)) as unknown as this;
     twin.prepare();
     const originals = this.namedState();
-    for (const [path, copy] of twin.namedState()) {
+    const copies = twin.namedState();
+    checkSameState(originals, copies);
+    for (const [path, copy] of copies) {
       const original = originals.get(path) as Parameter;
       copy.convert(original.dtype as FloatDType);
       copy.data.set(original.data as Float32Array);
@@ -421,6 +423,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   }
 }
 
+setNoConfig(Layer.prototype.config);
 // Not in a static block: the compiler gives the class another name in there, which has no value yet.
 ours(Layer);
 keepNames({ Layer });

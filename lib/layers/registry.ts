@@ -1,7 +1,7 @@
 // Architecture as data: layer classes by name, for save, load and clone. A layer that stands in several places is one layer again.
 
-import { ArgumentError, describeShape, expected } from '../errors.js';
-import { keepName, keepNames } from '../names.js';
+import { ArgumentError, describe, describeShape, expected } from '../errors.js';
+import { isOurs, keepName, keepNames } from '../names.js';
 import type { AnyTensor } from '../tensor.js';
 import { join, replaceItem } from './fields.js';
 import type { AnyLayer } from './layer.js';
@@ -30,6 +30,12 @@ export type LayerConstructor = {
 
 const classes = new Map<string, LayerConstructor>();
 const names = new Map<unknown, string>();
+let noConfig: unknown;
+
+/** @internal The `config()` that layers have which give none. */
+export function setNoConfig(config: () => unknown): void {
+  noConfig = config;
+}
 
 /**
  * Makes a class of your own known to `save`, `load` and `clone`, under a name that stands in files: it needs `config()`, which gives its
@@ -37,7 +43,8 @@ const names = new Map<unknown, string>();
  *
  * @param type - The class.
  * @param name - Its name in files, summaries and logs.
- * @throws {@link ArgumentError} when the class lacks `fromConfig`, or the name is missing or taken.
+ * @throws {@link ArgumentError} when the class lacks `fromConfig` or has that of a layer of this library, when `fromConfig` takes a config
+ *   that no `config()` gives, or when the name is missing or taken.
  * @example
  * ```ts
  * import { Layer, Tensor, registerLayer } from 'nodegrad';
@@ -59,6 +66,29 @@ const names = new Map<unknown, string>();
  * ```
  */
 export function registerLayer(type: LayerConstructor, name: string): void {
+  checkClass(type, name);
+  checkFaithful(type, name);
+  enter(type, name);
+}
+
+/** Refuses a class that would come back as another one, or without its constructor arguments. */
+function checkFaithful(type: LayerConstructor, name: string): void {
+  let owner: unknown = type;
+  while (!Object.hasOwn(owner as object, 'fromConfig')) owner = Object.getPrototypeOf(owner);
+  if (owner !== type && isOurs(owner as object)) {
+    const parent = names.get(owner);
+    throw new ArgumentError(
+      `layer class '${name}' has the fromConfig() of ${parent}, which builds a ${parent}: give it a static fromConfig(config) that returns a new ${name}`,
+    );
+  }
+  if (type.fromConfig.length > 0 && (type as unknown as { prototype?: Partial<AnyLayer> }).prototype?.config === noConfig) {
+    throw new ArgumentError(
+      `layer class '${name}' has a fromConfig(config) and no config() to give it one: add the method config(), which returns the constructor's arguments as JSON, or let fromConfig() take nothing`,
+    );
+  }
+}
+
+function checkClass(type: LayerConstructor, name: string): void {
   const candidate = type as unknown;
   if (typeof candidate !== 'function' || typeof (candidate as { fromConfig?: unknown }).fromConfig !== 'function') {
     throw new ArgumentError(expected('a class with a static fromConfig()', 'type', candidate));
@@ -74,6 +104,9 @@ export function registerLayer(type: LayerConstructor, name: string): void {
       ),
     );
   }
+}
+
+function enter(type: LayerConstructor, name: string): void {
   if ((classes.get(name) ?? type) !== type) throw new ArgumentError(`another layer class is already registered under the name '${name}'`);
   if ((names.get(type) ?? name) !== name) throw new ArgumentError(`this class is already registered under the name '${names.get(type)}'`);
   classes.set(name, type);
@@ -83,7 +116,7 @@ export function registerLayer(type: LayerConstructor, name: string): void {
 
 /** @internal {@link registerLayer} for several: `registerLayers({ ReLU, Tanh })`. */
 export function registerLayers(types: Readonly<Record<string, unknown>>): void {
-  for (const [name, type] of Object.entries(types)) registerLayer(type as LayerConstructor, name);
+  for (const [name, type] of Object.entries(types)) enter(type as LayerConstructor, name);
   keepNames(types);
 }
 
@@ -148,6 +181,10 @@ export function buildLayer(description: unknown): AnyLayer {
     throw new ArgumentError(`unknown layer class ${JSON.stringify(String(type).slice(0, 60))}: call registerLayer() for it first`);
   if (id !== undefined) built.set(id, null);
   const layer = known.fromConfig(config as never);
+  if ((layer as AnyLayer | undefined)?.constructor !== (known as unknown)) {
+    const given = (layer as unknown) instanceof Object ? layer.constructor.name : layer;
+    throw new ArgumentError(`fromConfig() of layer class '${type}' must return a new ${type}, and returned ${describe(given)}`);
+  }
   if (id !== undefined) built.set(id, layer);
   return layer;
 }

@@ -137,3 +137,18 @@ function isSame(a: AnyTensor, b: AnyTensor): boolean {
   const [left, right] = [a.data, b.data];
   return left.length === right.length && left.every((value: number, i: number) => Object.is(value, right[i]));
 }
+
+/** Refuses a copy of a model that config() and fromConfig() made with other parameters or buffers than the model has. */
+export function checkSameState(originals: ReadonlyMap<string, AnyTensor>, copies: ReadonlyMap<string, AnyTensor>): void {
+  const at = (state: ReadonlyMap<string, AnyTensor>, path: string): string => {
+    const item = state.get(path);
+    return item === undefined ? 'nothing' : describeShape(item.shape);
+  };
+  for (const path of new Set([...originals.keys(), ...copies.keys()])) {
+    const [wanted, given] = [at(originals, path), at(copies, path)];
+    if (wanted === given) continue;
+    throw new ArgumentError(
+      `the model cannot be copied: config() and fromConfig() give it ${given} at '${path}', where it has ${wanted}. A layer that was put in later must stand in config()`,
+    );
+  }
+}

@@ -3,7 +3,7 @@
 import { called } from './called.js';
 import type { DType, TypedArray } from '../dtype.js';
 import { checkElement, isFloat } from '../dtype.js';
-import { ArgumentError, ShapeError, checkInteger, checkNumber, describe, describeShape, expected } from '../errors.js';
+import { ArgumentError, NativeError, ShapeError, checkInteger, checkNumber, describe, describeShape, expected } from '../errors.js';
 import { type AnyTensor, Tensor, checkShape } from '../tensor.js';
 import { sameShape } from './broadcast.js';
 import { type Op, defineOp, defineView } from './define.js';
@@ -343,7 +343,17 @@ const castOp = defineOp<{ dtype: DType }>('cast', {
 });
 
 export function cast<D extends DType>(x: AnyTensor, dtype: D): Tensor<D> {
-  return (x.dtype as DType) === dtype ? (x as unknown as Tensor<D>) : emitOne(castOp, [x], { dtype });
+  if ((x.dtype as DType) === dtype) return x as unknown as Tensor<D>;
+  try {
+    return emitOne(castOp, [x], { dtype });
+  } catch (error) {
+    const at = isFloat(dtype) ? -1 : x.memory.findIndex((value) => Number.isNaN(value));
+    if (!(error instanceof NativeError) || at < 0) throw error;
+    throw new ArgumentError(
+      `[to] NaN at position ${at} is no number that ${dtype} holds: give missing values a number first, where(x.equal(x), x, 0), or leave their examples out`,
+      { cause: error },
+    );
+  }
 }
 
 const fillOp = defineOp<{ shape: readonly number[]; dtype: DType; value: number }>('fill', {

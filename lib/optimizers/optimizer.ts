@@ -11,6 +11,7 @@ import { fillInPlace } from '../ops/shape.js';
 import { Parameter, materializeAll } from '../parameter.js';
 import { isWatched, makes, recordingLocal, refuseInStep } from '../recording.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
+import { doFirst } from './first.js';
 import { checkLeaves, type Home, homeOf, movingOf, parametersOf, part, segmentsOf, touchGradients } from './memory.js';
 import { keepNames } from '../names.js';
 
@@ -168,6 +169,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     const result = closure?.();
     perStep({
       advance: () => {
+        doFirst(this);
         this.#step += 1;
       },
       mark: () => {

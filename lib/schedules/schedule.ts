@@ -4,6 +4,7 @@ import { ours } from '../foreign.js';
 import { ArgumentError, checkInteger, checkList, checkNumber, checkOptions, expected } from '../errors.js';
 import { exp } from '../ops/elementwise.js';
 import { perStep } from '../ops/emit.js';
+import { beforeFirstStep } from '../optimizers/first.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { makes, refuseInStep } from '../recording.js';
 import { Tensor } from '../tensor.js';
@@ -18,14 +19,15 @@ export interface ScheduleState {
 }
 
 /**
- * Base class of schedules: `step()` after each epoch sets `lr = base·factor(epoch)` in every group.
+ * Base class of schedules: `step()` after each epoch sets `lr = base·factor(epoch)` in every group. `factor(0)` holds from the optimizer's
+ * first step on, and from the beginning of `fit`; a rate that was set by hand before stays until the next `step()`.
  *
  * @example
  * ```ts
  * import { Schedule } from 'nodegrad';
- * class Halve extends Schedule {
+ * class WarmUp extends Schedule {
  *   factor(epoch: number): number {
- *     return epoch < 10 ? 1 : 0.5;
+ *     return Math.min(1, (epoch + 1) / 5);
  *   }
  * }
  * ```
@@ -34,6 +36,7 @@ export abstract class Schedule {
   /** The optimizer whose rates are set. */
   readonly optimizer: Optimizer;
   #epoch = 0;
+  #begun = false;
   #baseRates: number[];
 
   // biome-ignore lint/suspicious/noExplicitAny: options of the optimizer do not matter here.
@@ -42,6 +45,16 @@ export abstract class Schedule {
     makes(this, 'a schedule');
     this.optimizer = optimizer as Optimizer;
     this.#baseRates = this.optimizer.groups.map((group) => group.options.lr);
+    // Not now: factor() may need fields that a subclass sets when this constructor is done.
+    beforeFirstStep(this.optimizer, this, () => this.#begin());
+  }
+
+  // Sets the rates of epoch 0, unless a step, a state or a hand has set others.
+  #begin(): void {
+    if (this.#begun) return;
+    const factor = this.factor(0);
+    this.#begun = true;
+    if (this.optimizer.groups.every(({ options }, i) => options.lr === this.#baseRates[i])) this.#setRates(factor);
   }
 
   /** What the base rate is multiplied by at `epoch`, which counts from 0. */
@@ -78,7 +91,11 @@ export abstract class Schedule {
   }
 
   #apply(): void {
-    const factor = this.factor(this.#epoch);
+    this.#begun = true;
+    this.#setRates(this.factor(this.#epoch));
+  }
+
+  #setRates(factor: number): void {
     this.optimizer.groups.forEach((group, i) => {
       group.options.lr = this.#baseRates[i] * factor;
     });

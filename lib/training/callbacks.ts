@@ -140,8 +140,7 @@ export class Callbacks {
       throw new ArgumentError(expected('an array of callbacks', 'options.callbacks', callbacks));
     this.#list = [...((callbacks ?? []) as CallbackLike[])];
     for (const [i, callback] of this.#list.entries()) checkCallback(callback, `options.callbacks[${i}]`);
-    const wants = (event: 'onBatchEnd' | 'onObserve'): boolean =>
-      this.#list.some((callback) => callback[event] !== undefined && callback[event] !== Callback.prototype[event]);
+    const wants = (event: Event): boolean => this.#list.some((callback) => hears(callback, event));
     this.areOwn = this.#list.some((callback) => !isBuiltIn(callback));
     this.wantsBatches = wants('onBatchEnd');
     this.wantsObservations = wants('onObserve');
@@ -181,10 +180,52 @@ function checkCallback(callback: unknown, argument: string): void {
   const { stateDict, loadStateDict } = callback as CallbackLike;
   if (typeof stateDict !== typeof loadStateDict)
     throw new ArgumentError(`\`${argument}\` has one of stateDict() and loadStateDict(): checkpoints need both`);
-  for (const key of Object.keys(callback)) {
-    if (/^on[A-Z]/.test(key) && !events.includes(key as Event))
-      throw new ArgumentError(`unknown event ${describe(key)} in \`${argument}\`; known: ${events.join(', ')}`);
+  const known = `; known: ${events.join(', ')}`;
+  for (const name of methodsOf(callback)) {
+    if (events.includes(name as Event)) continue;
+    const meant = events.find((event) => isMisspelt(name, event));
+    const isUnknown = meant !== undefined || eventLike.test(plainName(name)) || (Object.hasOwn(callback, name) && /^on[A-Z]/.test(name));
+    if (!isUnknown) continue;
+    throw new ArgumentError(`unknown event ${describe(name)} in \`${argument}\`${meant ? `: '${meant}' is meant` : ''}${known}`);
   }
+  const isHeard = events.some((event) => hears(callback, event));
+  if (!isHeard && stateDict === undefined) throw new ArgumentError(`\`${argument}\` has no event, and would never be called${known}`);
+}
+
+/** Whether a callback does something at an event. */
+function hears(callback: CallbackLike, event: Event): boolean {
+  return callback[event] !== undefined && callback[event] !== Callback.prototype[event];
+}
+
+/** Names of the functions that an object has of its own or by its classes. */
+function methodsOf(callback: object): string[] {
+  const names: string[] = [];
+  for (let level = callback; level !== null && level !== Object.prototype && level !== Callback.prototype; level = Object.getPrototypeOf(level))
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(level))) if (typeof value === 'function') names.push(name);
+  return names;
+}
+
+const plainName = (name: string): string => name.replaceAll('_', '').toLowerCase();
+
+/** Events of other libraries that have another name here, or none: a helper may have any other name. */
+const eventLike = /^on(train|fit|epoch|batch|step|valid|test|predict|evaluat)\w*(begin|start|end)$/;
+
+/** Whether a name is an event but for case, underscores, and a slip of the finger: one, or two in a long name. */
+function isMisspelt(name: string, event: Event): boolean {
+  const [given, wanted] = [plainName(name), plainName(event)];
+  if (!given.startsWith('on')) return false;
+  return distance(given, wanted) <= (wanted.length < 10 ? 1 : 2);
+}
+
+/** How many letters must be changed, put in or left out to make one word of the other. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (const [i, letter] of [...a].entries()) {
+    const next = [i + 1];
+    for (let j = 1; j <= b.length; j++) next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + Number(letter !== b[j - 1])));
+    row = next;
+  }
+  return row[b.length];
 }
 
 keepNames({ Callback });

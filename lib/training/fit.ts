@@ -10,6 +10,7 @@ import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import { notFinite } from '../ops/finite.js';
+import { doFirst } from '../optimizers/first.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { type CompiledStep, type StepPrograms, compileStep, stepPrograms } from '../program/step.js';
 import { StepFailure, runSteps } from '../program/stream.js';
@@ -27,7 +28,7 @@ import { Breather, rememberModes } from './modes.js';
 import { allStateFinite, explainNonFinite } from './non-finite.js';
 import { type ObservedNumbers, decodeObservation } from './observe.js';
 import { type RecordedParts, doubtRecordings } from './own-code.js';
-import { preflight } from './preflight.js';
+import { inValidation, preflight } from './preflight.js';
 import { Progress, milliseconds } from './progress.js';
 import { runEnd, runHeader } from './run-header.js';
 import { type RunLog, openRunLog } from './run-log.js';
@@ -139,8 +140,8 @@ class Fitting implements TrainingRun {
   }
 
   async run(): Promise<History> {
-    const flight = { ...this.#parts, loader: this.#loader, validation: this.#options.validation as typeof this.data };
-    if (!this.#eager && this.epochs > 0) preflight(flight);
+    const validation = this.#options.validation as typeof this.data;
+    if (!this.#eager && this.epochs > 0) preflight({ ...this.#parts, loader: this.#loader, validation });
     try {
       return await this.#run();
     } finally {
@@ -153,6 +154,7 @@ class Fitting implements TrainingRun {
     this.#began = milliseconds();
     const resumed = (await this.#checkpoints?.open()) ?? null;
     if (resumed !== null) this.#goOn(resumed);
+    doFirst(this.optimizer, this.#schedule); // before the log and the callbacks, which tell the rate
     const first = this.step;
     this.#log = openRunLog(this.#options.log, this.#options.runDir);
     this.history.log = this.#log?.path ?? null;
@@ -374,15 +376,14 @@ class Fitting implements TrainingRun {
         signal: this.#signal,
       });
     } catch (error) {
-      throw this.#signal?.aborted ? this.#aborted() : error;
+      throw this.#signal?.aborted ? this.#aborted() : inValidation(error, validation);
     }
   }
 
   #aborted(): TrainingAbortedError {
     const done = `${this.history.epochs.length} of ${this.epochs} epochs`;
-    return new TrainingAbortedError(`the run was aborted after step ${this.step} (${done} completed)`, this.history, this.step, {
-      cause: this.#signal?.reason,
-    });
+    const what = `the run was aborted after step ${this.step} (${done} completed)`;
+    return new TrainingAbortedError(what, this.history, this.step, { cause: this.#signal?.reason });
   }
 
   #nonFinite(batch: number, found: { inputs: AnyTensor; targets: AnyTensor; place: BatchPlace } | null): TrainingNonFiniteError {

@@ -64,8 +64,12 @@ export function preflight({ model, loss, metrics, loader, validation }: Flight):
     if (validation === undefined || validation.length === 0 || !isInMemory(validation)) return;
     const memory = memoryOf(validation);
     const { problem, width: scored } = tryBatch(memory, Math.min(256, validation.length), false);
-    if (problem !== null) throw again(problem, `the validation data '${validation.name}' do not fit`, '');
-    checkLabels(validation, memory, validation.length, loss, scored ?? width);
+    if (problem !== null) throw inValidation(problem, validation);
+    try {
+      checkLabels(validation, memory, validation.length, loss, scored ?? width);
+    } catch (error) {
+      throw inValidation(error, validation);
+    }
   } finally {
     for (const [random, state] of generators) random.state = state;
     restore();
@@ -95,6 +99,13 @@ function traced(model: AnyLayer, loss: Loss, metrics: readonly Metric[], { input
     if (error instanceof ShapeError || error instanceof DTypeError) return { problem: error, width };
   }
   return { problem: null, width };
+}
+
+/** An error about data, with which data they are in front; any other error as it is. */
+export function inValidation(error: unknown, { name }: { readonly name: string }): unknown {
+  const where = `the validation data '${name}' do not fit`;
+  if (error instanceof IndexError) return new IndexError(`${where}: ${error.message}`, error, { cause: error });
+  return error instanceof ShapeError || error instanceof DTypeError ? again(error, where, '') : error;
 }
 
 /** The same error, with where it would come up in front and a way out behind. */

@@ -46,7 +46,7 @@ template <class F> void forTiles(int64_t n, F body) {
 
 // ---- cast ----
 
-// Float to integer truncates towards zero and saturates; NaN becomes 0. uint8 from int32 saturates too.
+// Float to integer truncates towards zero and saturates; the guard below refuses NaN. uint8 from int32 saturates too.
 template <class To, class From> To convert(From x) {
   if constexpr (sizeof(To) >= 4 && To(0.5) != To(0)) return To(x);  // to a float type
   else {
@@ -68,6 +68,21 @@ void run_cast(const Call& c) {
   });
 }
 const char* checkCast(const Call& c) { return c.length(0) == c.length(1) ? nullptr : "operands of different lengths"; }
+// A missing value would become a 0 that looks like any other.
+Refusal guardCast(const Call& c) {
+  Refusal refusal;
+  const DType to = c.operands[0].dtype;
+  if (to == DType::float32 || to == DType::float64) return refusal;
+  byAny(c.operands[1].dtype, [&]<class From>() {
+    if constexpr (From(0.5) != From(0)) {
+      const From* x = c.in<From>(1);
+      bool found = false;  // no early end, so that the loop goes by vectors
+      for (int64_t i = 0; i < c.length(1); ++i) found |= x[i] != x[i];
+      if (found) refusal.what = "NaN is no number of an integer type", refusal.caller = "to";
+    }
+  });
+  return refusal;
+}
 
 // ---- fill ----
 
@@ -252,7 +267,7 @@ const char* checkScatterAddRows(const Call& c) { return checkRowsAt(c, 0, 1); }
 
 }  // namespace
 
-extern const OpFunctions op_cast = {run_cast, checkCast};
+extern const OpFunctions op_cast = {run_cast, checkCast, nullptr, guardCast, 1};
 extern const OpFunctions op_fill = {run_fill, checkFill};
 extern const OpFunctions op_copy_strided = {run_copy_strided, checkCopyStrided};
 extern const OpFunctions op_embed = {run_embed, checkEmbed};

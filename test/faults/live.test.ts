@@ -58,7 +58,7 @@ class Weighted extends Loss {
   }
 }
 
-test('a number of an own loss that a callback changes after each epoch has its new value in fit (fault U01)', (t) =>
+test('a number of an own loss that a callback changes after each epoch has its new value in fit', (t) =>
   agree(t, 1 - 0.1 * (1 + 2 + 4 + 8), async (more) => {
     const [model, loss] = [line(), new Weighted()];
     const callbacks = [{ onEpochEnd: () => void (loss.beta *= 2) }];
@@ -66,7 +66,7 @@ test('a number of an own loss that a callback changes after each epoch has its n
     return model.weight.item();
   }));
 
-test('a number that onBatchEnd changes has its new value in the next batch (fault U01)', (t) =>
+test('a number that onBatchEnd changes has its new value in the next batch', (t) =>
   agree(t, 1 - 0.1 * (1 + 2 + 3 + 4), async (more) => {
     const [model, loss] = [line(), new Weighted()];
     const callbacks = [{ onBatchEnd: () => void (loss.beta += 1) }];
@@ -74,7 +74,7 @@ test('a number that onBatchEnd changes has its new value in the next batch (faul
     return model.weight.item();
   }));
 
-test('a number in a closure, with no callback at all, has its value of the beginning of each epoch (fault U01)', (t) =>
+test('a number in a closure, with no callback at all, has its value of the beginning of each epoch', (t) =>
   agree(t, 1 - 0.1 * (1 + 1 + 3 + 3), async (more) => {
     const model = line();
     let epochs = 0;
@@ -100,7 +100,7 @@ test('a number in a closure, with no callback at all, has its value of the begin
     return model.weight.item();
   }));
 
-test('values of a plain tensor that a callback changes through data are read in the next epoch (fault U01)', (t) =>
+test('values of a plain tensor that a callback changes through data are read in the next epoch', (t) =>
   agree(t, 1 - 0.1 * (1 + 2 + 4 + 8), async (more) => {
     const [model, beta] = [line(), tensor([1])];
     class ByTensor extends Loss {
@@ -121,7 +121,7 @@ class Temperature extends Layer {
   }
 }
 
-test('a field of an own layer that a callback sets, and a branch on it, are those of now, in observed steps, too (fault U01)', (t) =>
+test('a field of an own layer that a callback sets, and a branch on it, are those of now, in observed steps, too', (t) =>
   agree(t, 1 - 0.1 * (1 + 2 + 3 - 4), async (more) => {
     const [inner, layer] = [line(), new Temperature()];
     const model = new Sequential([inner, layer]);
@@ -131,7 +131,7 @@ test('a field of an own layer that a callback sets, and a branch on it, are thos
     return inner.weight.item();
   }));
 
-test('a field of a built-in layer that a callback sets is that of now (fault U01)', async (t) => {
+test('a field of a built-in layer that a callback sets is that of now', async (t) => {
   const run = async (eager: boolean): Promise<number[]> => {
     setSeed(3);
     const layer = new Dropout(0.5);
@@ -164,7 +164,7 @@ class Counting extends Layer {
   }
 }
 
-test('numbers drawn by JavaScript, and counts of calls, are refused by fit with the way out, and trained with eagerly (fault U01)', async (t) => {
+test('numbers drawn by JavaScript, and counts of calls, are refused by fit with the way out, and trained with eagerly', async (t) => {
   for (const [layer, words] of [
     [new Noise(), /Math\.random\(\).*Buffer.*fit\(\{ eager: true \}\)/],
     [new Counting(), /`calls` of layer '1'.*fit\(\{ eager: true \}\)/],
@@ -179,7 +179,7 @@ test('numbers drawn by JavaScript, and counts of calls, are refused by fit with 
   }
 });
 
-test('what an own layer keeps at first use, and masks drawn from its stream, are no such thing (fault U01)', async (t) => {
+test('what an own layer keeps at first use, and masks drawn from its stream, are no such thing', async (t) => {
   class Lazy extends Layer {
     readonly masks = this.stream('masks');
     width = 0;
@@ -200,7 +200,7 @@ test('what an own layer keeps at first use, and masks drawn from its stream, are
   t.is(await run(false), await run(true));
 });
 
-test('predict and evaluate of a layer that draws numbers by JavaScript draw them for every batch (fault U01)', async (t) => {
+test('predict and evaluate of a layer that draws numbers by JavaScript draw them for every batch', async (t) => {
   const model = new Sequential([line(), new Noise()]);
   const rows = await model.predict(ones([2048, 1]), { batchSize: 256 });
   t.is(new Set(rows.data).size, 8);
@@ -239,16 +239,13 @@ async function calls(more: Partial<FitOptions>): Promise<number> {
   return count;
 }
 
-test.serial(
-  'nothing is recorded again where everything is of nodegrad, and once an epoch beside a callback of a user (fault U01)',
-  async (t) => {
-    const once = await calls({});
-    t.is(await calls({ epochs: 9 }), once);
-    t.is(await calls({ callbacks: [{ onEpochEnd() {}, onSteps() {} }] }), once + 2);
-  },
-);
+test.serial('nothing is recorded again where everything is of nodegrad, and once an epoch beside a callback of a user', async (t) => {
+  const once = await calls({});
+  t.is(await calls({ epochs: 9 }), once);
+  t.is(await calls({ callbacks: [{ onEpochEnd() {}, onSteps() {} }] }), once + 2);
+});
 
-test('what stands in the models of nodegrad is known to be of nodegrad, and a class made from it is not (fault U01)', (t) => {
+test('what stands in the models of nodegrad is known to be of nodegrad, and a class made from it is not', (t) => {
   for (const name of modelNames) {
     const model = buildModel(name, name.startsWith('lenet') ? [28, 28, 1] : [224, 224, 3], 10, [8]);
     for (const [path, layer] of model.namedLayers()) t.true(isBuiltIn(layer), `${layer.constructor.name} at ${path} of ${name}`);
