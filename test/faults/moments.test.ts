@@ -2,6 +2,7 @@
 import test from 'ava';
 import { Adam, AdamW, BatchNorm1d, Linear, type Optimizer, SGD, type Tensor, compileStep, ones, zeros } from '../../lib/index.js';
 import { f32, f64, leaf } from '../helpers/build.js';
+import { readTree } from '../helpers/sources.js';
 
 const smallest = { float32: 2 ** -126, float64: 2 ** -1022 };
 const denormals = (data: ArrayLike<number>, dtype: 'float32' | 'float64'): number[] =>
@@ -93,4 +94,8 @@ test('running statistics of a channel that went silent become zero (fault R18)',
     t.deepEqual([...(norm.runningMean?.data ?? [])], [0, 0]);
     t.deepEqual([...(norm.runningVar?.data ?? [])], [0, 0]);
   }
+});
+
+test('the guide says what denormal inputs cost, as long as nothing spares users that (fault F35)', (t) => {
+  t.regex(readTree().get('docs/guides/troubleshooting.md') ?? '', /1\.2e-38[^\n]*denormal/);
 });

@@ -95,7 +95,10 @@ test('class indices in memory that the model has no score for are refused before
     );
   }
   const good = numbers(64);
-  t.regex((await train(new Linear(4, 3), good, { validation: bad })).error!.message, /^class index 7 of row 41 of data set 'mine'/);
+  t.regex(
+    (await train(new Linear(4, 3), good, { validation: bad })).error!.message,
+    /^the validation data 'mine' do not fit: class index 7 of row 41 of data set 'mine'/,
+  );
   t.is((await train(new Linear(4, 3), subset(bad, [1, 2, 3]))).error, null, 'a row that is not in the set is no matter');
   const tail = numbers(66, (i) => (i === 65 ? 7 : i % 3));
   t.is((await train(new Linear(4, 3), tail, { dropLast: true, shuffle: false })).error, null, 'nor one that no batch ever holds');

@@ -36,7 +36,9 @@ function disturbed(sample: Sample, random: Seeded): Sample {
     )
       return input;
     const copy = input.slice();
-    const list = specials(copy instanceof Float32Array ? 'float32' : 'float64');
+    // No integer stands for a NaN: a cast refuses it.
+    const toInteger = sample.op === 'cast' && /int/.test(String(sample.form));
+    const list = specials(copy instanceof Float32Array ? 'float32' : 'float64').filter(({ value }) => !toInteger || value === value);
     for (let i = 0; i < copy.length; i++) if (random.integer(5) === 0) copy[i] = list[random.integer(list.length)].value;
     return copy;
   });
