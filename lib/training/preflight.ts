@@ -118,6 +118,7 @@ function checkLabels(data: Dataset<DType, DType>, { targets, rows }: Memory, use
   const isIndex = targets.dtype === 'int32' || targets.dtype === 'uint8';
   if (!isIndex || classes === null || loss.forward !== CrossEntropyLoss.prototype.forward) return;
   const labels = targets.data as Int32Array;
+  if (labels.length !== targets.size) return; // its memory went elsewhere: the run says so
   const width = targets.shape[0] === 0 ? 0 : targets.size / targets.shape[0];
   const isWrong = (label: number): boolean => label < 0 || label >= classes;
   // Of a part of a set, only its own rows count; most sets have no wrong label at all.
