@@ -38,7 +38,7 @@ function disturbed(sample: Sample, random: Seeded): Sample {
     const copy = input.slice();
     // No integer stands for a NaN: a cast refuses it.
     const toInteger = sample.op === 'cast' && /int/.test(String(sample.form));
-    const list = specials(copy instanceof Float32Array ? 'float32' : 'float64').filter(({ value }) => !toInteger || value === value);
+    const list = specials(copy instanceof Float32Array ? 'float32' : 'float64').filter(({ value }) => !toInteger || !Number.isNaN(value));
     for (let i = 0; i < copy.length; i++) if (random.integer(5) === 0) copy[i] = list[random.integer(list.length)].value;
     return copy;
   });
