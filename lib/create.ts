@@ -40,14 +40,14 @@ export interface CreateOptions<D extends DType = 'float32'> {
  * tensor([0, 1], { dtype: 'int32' }).data; // Int32Array [0, 1]
  * ```
  */
-export function tensor<A extends TypedArray>(values: A, shape?: readonly number[]): Tensor<DTypeOf<A>>;
-export function tensor(values: NestedValues, shape?: readonly number[]): Tensor;
-export function tensor<const D extends DType = 'float32'>(values: NestedValues | ArrayBufferView, options: CreateOptions<D>): Tensor<D>;
 export function tensor<const D extends DType = 'float32'>(
   values: NestedValues | ArrayBufferView,
   shape: readonly number[] | undefined,
   options: CreateOptions<D>,
 ): Tensor<D>;
+export function tensor<const D extends DType = 'float32'>(values: NestedValues | ArrayBufferView, options: CreateOptions<D>): Tensor<D>;
+export function tensor<A extends TypedArray>(values: A, shape?: readonly number[]): Tensor<DTypeOf<A>>;
+export function tensor(values: NestedValues, shape?: readonly number[]): Tensor;
 export function tensor(
   values: NestedValues | ArrayBufferView,
   shapeOrOptions?: readonly number[] | CreateOptions<DType>,

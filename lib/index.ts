@@ -4,7 +4,7 @@ import './platform.js'; // what the declarations need of Node's types, so that n
 
 export { type AnyTensor, type NestedNumbers, Tensor, noGrad } from './tensor.js';
 export { type CreateOptions, type NestedValues, full, ones, tensor, zeros } from './create.js';
-export type { DType, FloatDType, TypedArray, TypedArrayOf } from './dtype.js';
+export type { DType, DTypeOf, FloatDType, TypedArray, TypedArrayOf } from './dtype.js';
 export { concat, stack } from './ops/shape.js';
 export { type Operand, exp, log, sqrt, where } from './ops/elementwise.js';
 export * from './ops/activations.js'; // addRelu, relu, sigmoid, tanh …
@@ -45,7 +45,7 @@ export { type LocalResponseNormOptions, localResponseNorm } from './ops/local_re
 
 export { type AnyLayer, Layer } from './layers/layer.js';
 export type { LoadOptions, LoadReport } from './layers/state.js';
-export { type LayerConstructor, type LayerDescription, registerLayer } from './layers/registry.js';
+export { type DescribedLayer, type LayerConstructor, type LayerDescription, registerLayer } from './layers/registry.js';
 export type { SummaryOptions } from './layers/summary.js';
 export type { HasTrainingOutputs, ScoredOutput } from './layers/outputs.js';
 export { type CostOptions, multiplyAccumulates, weightLayers } from './layers/costs.js';
@@ -94,6 +94,7 @@ export {
   type OptimizerTarget,
   type ParameterGroup,
   type Run,
+  type ZeroGradOptions,
 } from './optimizers/optimizer.js';
 export { SGD, type SGDOptions } from './optimizers/sgd.js';
 export { Adam, type AdamOptions, AdamW } from './optimizers/adam.js';

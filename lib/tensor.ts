@@ -197,6 +197,7 @@ export class Tensor<D extends DType = 'float32'> {
     return this.#stamp;
   }
 
+  /** @internal */
   set stamp(value: Stamp | null) {
     this.#stamp = value;
   }

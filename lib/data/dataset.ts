@@ -91,9 +91,12 @@ export interface Dataset<X extends DType = 'float32', Y extends DType = 'int32'>
  * };
  * ```
  */
-export interface AsyncDataset<X extends DType = 'float32', Y extends DType = 'int32'> extends Omit<Dataset<X, Y>, 'batch' | 'memory'> {
+export interface AsyncDataset<X extends DType = 'float32', Y extends DType = 'int32'>
+  extends Omit<Dataset<X, Y>, 'batch' | 'memory' | 'labels'> {
   /** As the `batch` of a {@link Dataset}, later. */
   batch(indices: Int32Array, key?: EpochKey): Promise<Batch<X, Y>>;
+  /** As the `labels` of a {@link Dataset}: at once, without waiting. */
+  labels?(): Int32Array;
 }
 
 /** A data set of either kind; without element types, any data set: what a function of your own takes that passes it on to `fit`. */

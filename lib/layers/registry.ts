@@ -7,10 +7,16 @@ import { join, replaceItem } from './fields.js';
 import type { AnyLayer } from './layer.js';
 import { furtherPaths, itemsOf } from './state.js';
 
-/** A layer's class and constructor arguments as JSON, or the layer that stands in this place, too. */
-export type LayerDescription = DescribedLayer | { readonly same: number };
+/** A layer as JSON, or the number of one that was described before. */
+export type LayerDescription =
+  | DescribedLayer
+  | {
+      /** Number (`id`) of the layer that stands here, too. */
+      readonly same: number;
+    };
 
-interface DescribedLayer {
+/** A layer's class and constructor arguments as JSON. */
+export interface DescribedLayer {
   /** Name that the class is registered under. */
   type: string;
   /** What its `config()` gave. */
