@@ -51,7 +51,7 @@ export type { HasTrainingOutputs, ScoredOutput } from './layers/outputs.js';
 export { type CostOptions, multiplyAccumulates, weightLayers } from './layers/costs.js';
 export { Parameter, type ParameterOptions } from './parameter.js';
 export { Buffer, type BufferOptions } from './buffer.js';
-export { Sequential, type SequentialOptions } from './layers/sequential.js';
+export { Sequential, type SequentialOptions } from './models/sequential.js';
 export { Linear, type LinearOptions } from './layers/linear.js';
 export {
   Conv2d,
@@ -179,6 +179,7 @@ export { type BatchRecord, Callback, type CallbackLike, type StepsRecord, type T
 export type { CheckpointOptions } from './training/checkpoint.js';
 export { CheckpointError, type NonFinitePlace, TrainingAbortedError, TrainingNonFiniteError } from './training/errors.js';
 export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
+export { evaluate, fit, predict } from './training/functions.js';
 export type { FitOptions } from './training/fit-options.js';
 export { type EpochRecord, History, type Scores } from './training/history.js';
 export {
@@ -194,7 +195,8 @@ export {
 export { type ObservedNumbers, type ObservedPlace, type ObservedStep, decodeObservation, observed } from './training/observe.js';
 export type { ProgressOption, TextStream } from './training/progress.js';
 export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
-export { fromBytes, load } from './training/save.js';
+export { fromBytes, load } from './training/load.js';
+export { type AnyModel, Model } from './training/model.js';
 export {
   type Safetensors,
   type SafetensorsOptions,
