@@ -117,14 +117,6 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     { take: steps((target, options) => new lib.Adam(target, options)), optional: ['lr'] },
     { take: steps((target, options) => new lib.AdamW(target, options)), optional: ['lr'] },
   ],
-  ZeroGradOptions: {
-    take: (o) => {
-      const net = model();
-      net.forward(x).sum().backward();
-      new lib.SGD(net, { lr: 0.1 }).zeroGrad(o);
-      return net.parameters().map((parameter) => parameter.grad);
-    },
-  },
   ClipGradNormOptions: {
     take: (o) => {
       const net = model();
