@@ -61,7 +61,8 @@ const arrows: Record<string, readonly string[]> = {
   buffer: [...tensors, 'native'],
   // The verbs of a layer (fit, save) stand in lib/training, and take data.
   layers: [...models, 'training', 'data', 'program'],
-  losses: tensors,
+  tree: [...basics, 'tensor'],
+  losses: [...tensors, 'tree'],
   metrics: tensors,
   optimizers: [...models, 'native'],
   schedules: [...tensors, 'optimizers'],
