@@ -150,6 +150,15 @@ const takers: Record<string, Taker | readonly Taker[]> = {
       return [lib.clipGradNorm(net, 0.1, o), net.parameters().map((parameter) => parameter.grad)];
     },
   },
+  ZeroGradOptions: {
+    take: (o) => {
+      const net = model();
+      const optimizer = new lib.SGD(net, { lr: 0.1 });
+      net.forward(x).sum().backward();
+      optimizer.zeroGrad(o);
+      return net.parameters().map((parameter) => parameter.grad);
+    },
+  },
   ExponentialLROptions: [
     { take: schedule((optimizer, o) => new lib.ExponentialLR(optimizer, o)), needs: { k: 0.1 } },
     { take: schedule((optimizer, o) => new lib.ExponentialLR(optimizer, o)), needs: { gamma: 0.5 } },
