@@ -10,7 +10,7 @@ export { type Operand, exp, log, sqrt, where } from './ops/elementwise.js';
 export * from './ops/activations.js'; // addRelu, relu, sigmoid, tanh …
 export type { MatmulOptions } from './ops/matmul.js';
 export { type HistogramOptions, type ReduceOptions, type VarianceOptions, histogram } from './ops/reduce.js';
-export { type CrossEntropyOptions, type Reduction, crossEntropy, logSoftmax, softmax } from './ops/softmax.js';
+export { logSoftmax, pick, softmax } from './ops/softmax.js';
 export { type DropoutOptions, dropout } from './ops/random.js';
 export {
   type Conv2dFunctionOptions,
@@ -83,8 +83,25 @@ export {
   Zeros,
 } from './initializers/initializer.js';
 
-export { CrossEntropyLoss, Loss, MSELoss, type MSELossOptions, mseLoss } from './losses/loss.js';
-export { Accuracy, type AccuracyState, type MeasuredAccuracy, Metric } from './metrics/metric.js';
+export { ClassLoss, Loss, ReducedLoss } from './losses/loss.js';
+export type { LossOptions, Reduction } from './losses/reduce.js';
+export type { LabelOptions, Labels } from './losses/labels.js';
+export * from './losses/regression.js'; // mseLoss, MSELoss, l1Loss, L1Loss, huberLoss …
+export * from './losses/cross-entropy.js'; // crossEntropy, CrossEntropyLoss
+export {
+  type BinaryCrossEntropyOptions,
+  BinaryCrossEntropyLoss,
+  HingeLoss,
+  type HingeLossOptions,
+  binaryCrossEntropy,
+  hingeLoss,
+} from './losses/binary.js';
+export * from './losses/hinge.js'; // multiclassHingeLoss, MulticlassHingeLoss
+export * from './losses/likelihood.js'; // nllLoss, NLLLoss, klDivergence, KLDivergenceLoss
+export * from './losses/similarity.js'; // cosineEmbeddingLoss, CosineEmbeddingLoss, tripletLoss, TripletLoss
+export { CombinedLoss, type WeightedLoss } from './losses/combined.js';
+export type { TensorTree } from './tree.js';
+export { Accuracy, type AccuracyOptions, type AccuracyState, type MeasuredAccuracy, Metric } from './metrics/metric.js';
 
 export {
   Optimizer,

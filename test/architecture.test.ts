@@ -62,7 +62,8 @@ const arrows: Record<string, readonly string[]> = {
   buffer: [...tensors, 'native'],
   // A copy of a model in training is taken between two steps.
   layers: [...models, 'program'],
-  losses: tensors,
+  tree: [...basics, 'tensor'],
+  losses: [...tensors, 'tree'],
   metrics: tensors,
   optimizers: [...models, 'native'],
   schedules: [...tensors, 'optimizers'],

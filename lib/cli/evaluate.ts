@@ -1,7 +1,7 @@
 // `nodegrad evaluate <file>`: what a saved model makes of a test set.
 
 import { ArgumentError } from '../errors.js';
-import { CrossEntropyLoss } from '../losses/loss.js';
+import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import { Accuracy } from '../metrics/metric.js';
 import { evaluate } from '../training/evaluate.js';
 import { load } from '../training/load.js';

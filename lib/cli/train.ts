@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { basename, join, relative, resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import { AbortedError, ArgumentError, NodegradError } from '../errors.js';
-import { CrossEntropyLoss } from '../losses/loss.js';
+import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { setSeed } from '../random.js';
 import { getNumThreads, info, setNumThreads } from '../runtime.js';
