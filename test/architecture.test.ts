@@ -57,10 +57,11 @@ const arrows: Record<string, readonly string[]> = {
   // What a file is going to take is compared with the memory that there is.
   io: [...tensors, 'memory'],
   initializers: tensors,
+  preprocessing: [...tensors, 'native', 'data'],
   parameter: [...tensors, 'native', 'initializers'],
   buffer: [...tensors, 'native'],
   // The verbs of a layer (fit, save) stand in lib/training, and take data.
-  layers: [...models, 'training', 'data', 'program'],
+  layers: [...models, 'training', 'data', 'program', 'preprocessing'],
   losses: tensors,
   metrics: tensors,
   optimizers: [...models, 'native'],
@@ -68,8 +69,8 @@ const arrows: Record<string, readonly string[]> = {
   data: [...tensors, 'native', 'io', 'memory', 'sharp'],
   models: [...models, 'io'],
   program: [...tensors, 'native', 'memory', 'data'],
-  training: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'program', 'runtime', 'sitter'],
-  sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'training'],
+  training: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'preprocessing', 'program', 'runtime', 'sitter'],
+  sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'training'],
   cli: ['*', 'commander'],
   index: ['*'],
 };
@@ -84,6 +85,7 @@ const usersOfNative: Record<string, readonly string[]> = {
     'lib/optimizers/optimizer.ts',
     'lib/data/feed.ts',
     'lib/data/images.ts',
+    'lib/preprocessing/transformed.ts',
     'lib/program/program.ts',
   ],
   nativeOps: ['lib/ops/define.ts'],
@@ -386,6 +388,15 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
       { test: 'test/faults/words.test.ts', why: 'what is said before a run, and of a batch that fails' },
     ]),
   ),
+  ...Object.fromEntries(
+    `affine centre channel-scaler covariance encoders examples finite gathered imputer min-max-scaler moments of-model pca pipeline presets
+     robust-scaler standard-scaler transformed whitening`
+      .split(/\s+/)
+      .map((stem) => [
+        `lib/preprocessing/${stem}.ts`,
+        { test: 'test/preprocessing/transform.test.ts', why: 'one contract for all, and what they share' },
+      ]),
+  ),
   'lib/training/fit-options.ts': { test: 'test/training/fit.test.ts', why: 'a type and its names' },
   'lib/training/train-step.ts': { test: 'test/training/fit.test.ts', why: 'the step of fit, eager and compiled' },
   'lib/training/errors.ts': { test: 'test/training/fit.test.ts', why: 'what fit throws' },
@@ -406,13 +417,13 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
 };
 
 const ceilings = {
-  'lib/layers/layer.ts': { most: 430, why: 'one class, and more documentation than code' },
+  'lib/layers/layer.ts': { most: 450, why: 'one class, and more documentation than code' },
   'lib/tensor.ts': { most: 740, why: 'one class, whose methods are one line of code each under their documentation' },
   'test/fuzz/values.ts': { most: 460, why: 'one list: hostile values by kind' },
   'test/native/samples.ts': { most: 500, why: 'one list: a valid call of every operation' },
   'test/native/special.test.ts': { most: 460, why: 'one table: every operation at every special value' },
   'test/program/fuse.child.ts': { most: 460, why: 'one list: a net for every fusion' },
-  'test/architecture.test.ts': { most: 480, why: 'lists of exceptions, which belong together' },
+  'test/architecture.test.ts': { most: 500, why: 'lists of exceptions, which belong together' },
   'test/golden/make.py': { most: 600, why: 'the one script behind all golden files: their hash of it must stay one' },
 };
 

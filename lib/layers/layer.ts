@@ -8,6 +8,8 @@ import { currentPath, isTracing } from '../ops/emit.js';
 import { Buffer } from '../buffer.js';
 import { keepNames } from '../names.js';
 import { Parameter, materializeAll, setOwnerPreparation } from '../parameter.js';
+import { preprocessingOf, setPreprocessing } from '../preprocessing/of-model.js';
+import type { Transform } from '../preprocessing/transform.js';
 import { Random } from '../random.js';
 import { type StateKind, reads, refuseInStep, writes } from '../recording.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
@@ -94,6 +96,18 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   get path(): string {
     if (this.#path === null) (modelOf(this as AnyLayer) as Layer).#name();
     return this.#path ?? '';
+  }
+
+  /**
+   * What is done to inputs before they reach the model; null for nothing. `fit`, `evaluate` and `predict` then take data as they are, `save` and
+   * `load` keep it, and `forward` does not use it. One that has learned nothing yet is fitted by `fit`, on the training data alone.
+   */
+  get preprocessing(): Transform | null {
+    return preprocessingOf(this);
+  }
+
+  set preprocessing(transform: Transform | null) {
+    setPreprocessing(this, transform);
   }
 
   /** @internal Which initializer suits the layer before this activation; `'through'` says that it is for what follows to say. */
@@ -413,6 +427,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
       copy.data.set(original.data as Float32Array);
       copy.requiresGrad = original.requiresGrad;
     }
+    twin.preprocessing = this.preprocessing;
     const layers = this.namedLayers();
     for (const [path, layer] of twin.namedLayers()) {
       const original = layers.get(path) as Layer;

@@ -8,12 +8,15 @@ import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { buildModel, describeModel } from '../layers/registry.js';
 import type { LoadOptions, LoadReport } from '../layers/state.js';
+import { type Transform, type TransformDescription, buildTransform } from '../preprocessing/transform.js';
 import { betweenSteps } from '../program/driver.js';
 import { info } from '../runtime.js';
 import type { AnyTensor } from '../tensor.js';
 
 /** Names what wrote a file, in its metadata. */
 const format = 'nodegrad';
+/** What the preprocessing learned stands beside the weights, under names that begin so; the metadata `preprocessing` says what it is. */
+const below = 'preprocessing.';
 
 /** `model.toBytes()`: weights by path, and the architecture as JSON under `architecture` in the metadata. */
 export function toBytes(model: AnyLayer): Uint8Array {
@@ -23,7 +26,11 @@ export function toBytes(model: AnyLayer): Uint8Array {
     ['nodegrad', info().version],
     ['architecture', JSON.stringify(describeModel(model))],
   ]);
-  return betweenSteps(() => encodeSafetensors(model.stateDict(), metadata));
+  const { preprocessing } = model;
+  if (preprocessing !== null)
+    metadata.set('preprocessing', JSON.stringify({ ...preprocessing.describe(), inputShape: preprocessing.inputShape }));
+  const learned = [...(preprocessing?.stateDict() ?? [])].map(([name, value]) => [`${below}${name}`, value] as const);
+  return betweenSteps(() => encodeSafetensors(new Map<string, AnyTensor>([...model.stateDict(), ...learned]), metadata));
 }
 
 /** `model.save(path)`: documented there. */
@@ -64,15 +71,37 @@ export async function load(path: string): Promise<AnyLayer> {
 
 /** `model.load(path, options)`: documented there. */
 export async function loadInto(model: AnyLayer, path: string, options: LoadOptions = {}): Promise<LoadReport> {
-  return model.loadStateDict((await readSafetensors(path)).tensors, options);
+  const { weights, preprocessing } = apart(await readSafetensors(path), path);
+  const report = model.loadStateDict(weights, options);
+  if (preprocessing !== null) model.preprocessing = preprocessing;
+  return report;
 }
 
-function rebuild({ tensors, metadata }: Safetensors, source: string): AnyLayer {
+/** The weights of a file, and its preprocessing. */
+function apart({ tensors, metadata }: Safetensors, source: string): { weights: Map<string, AnyTensor>; preprocessing: Transform | null } {
+  const text = metadata.get('preprocessing');
+  if (text === undefined) return { weights: tensors, preprocessing: null };
+  const of = (isLearned: boolean): [string, AnyTensor][] => [...tensors].filter(([name]) => name.startsWith(below) === isLearned);
+  const description = parse(text, source, 'preprocessing');
+  const learned = of(true).map(([name, value]) => [name.slice(below.length), value.to('float64')] as const);
+  const preprocessing = build(source, 'preprocessing', 'unknown transform class', () => {
+    const transform = buildTransform(description);
+    const { inputShape } = description as Partial<TransformDescription>;
+    if (inputShape != null) transform.restore(inputShape, new Map(learned));
+    return transform;
+  });
+  return { weights: new Map(of(false)), preprocessing };
+}
+
+function rebuild(file: Safetensors, source: string): AnyLayer {
+  const { metadata } = file;
   const architecture = metadata.get('architecture');
   if (architecture === undefined) {
     throw new FileFormatError(`${source}: holds weights without an architecture: build the model and fill it with model.load(path)`);
   }
-  const model = buildFrom(architecture, source);
+  const { weights: tensors, preprocessing } = apart(file, source);
+  const description = parse(architecture, source, 'architecture');
+  const model = build(source, 'architecture', 'unknown layer class', () => buildModel(description));
   const places = model.namedState();
   // Before any memory: only what the file has bytes for is ever allocated.
   for (const [path, place] of places) checkValue(place, tensors.get(path), path, source);
@@ -80,6 +109,7 @@ function rebuild({ tensors, metadata }: Safetensors, source: string): AnyLayer {
     if (!places.has(path)) throw new FileFormatError(`${source}: tensor ${describe(path)} has no place in the architecture`);
   for (const [path, place] of places) place.convert((tensors.get(path) as AnyTensor).dtype);
   model.loadStateDict(tensors);
+  model.preprocessing = preprocessing;
   return model;
 }
 
@@ -93,21 +123,23 @@ function checkValue(place: AnyTensor, value: AnyTensor | undefined, path: string
   }
 }
 
-function buildFrom(architecture: string, source: string): AnyLayer {
-  let description: unknown;
+function parse(text: string, source: string, what: string): unknown {
   try {
-    description = JSON.parse(architecture, (key, value) => {
+    return JSON.parse(text, (key, value) => {
       if (key === '__proto__') throw new Error('the key __proto__ is not allowed');
       return value;
     });
   } catch (error) {
-    throw new FileFormatError(`${source}: the architecture is not JSON: ${(error as Error).message}`, { cause: error });
+    throw new FileFormatError(`${source}: the ${what} is not JSON: ${(error as Error).message}`, { cause: error });
   }
+}
+
+function build<T>(source: string, what: string, unknownClass: string, make: () => T): T {
   try {
-    return buildModel(description);
+    return make();
   } catch (error) {
     // An unknown class is for the caller to register; what a known class refuses, or trips over, is the file's fault.
-    if (error instanceof NodegradError && error.message.startsWith('unknown layer class')) throw error;
-    throw new FileFormatError(`${source}: the architecture cannot be built: ${(error as Error).message}`, { cause: error });
+    if (error instanceof NodegradError && error.message.startsWith(unknownClass)) throw error;
+    throw new FileFormatError(`${source}: the ${what} cannot be built: ${(error as Error).message}`, { cause: error });
   }
 }
