@@ -171,6 +171,7 @@ export {
   type DataLoaderOptions,
   type DataLoaderState,
   type Dataset,
+  type DatasetSplit,
   type DigitsOptions,
   type DownloadProgress,
   type Epoch,
@@ -186,6 +187,29 @@ export {
   split,
   subset,
 } from './data/index.js';
+export {
+  Transform,
+  type TransformConstructor,
+  type TransformDescription,
+  type TransformFitter,
+  type Transformed,
+  registerTransform,
+} from './preprocessing/transform.js';
+export type { TransformFitOptions } from './preprocessing/examples.js';
+export { AffineTransform } from './preprocessing/affine.js';
+export { Centre } from './preprocessing/centre.js';
+export { StandardScaler } from './preprocessing/standard-scaler.js';
+export { MinMaxScaler, type MinMaxScalerOptions } from './preprocessing/min-max-scaler.js';
+export { RobustScaler } from './preprocessing/robust-scaler.js';
+export { ChannelScaler, type ChannelScalerOptions, type ImageLayout } from './preprocessing/channel-scaler.js';
+export { PCA, type PCAOptions, Principal } from './preprocessing/pca.js';
+export { Whitening, type WhiteningOptions, ZCA, type ZCAOptions } from './preprocessing/whitening.js';
+export { Imputer, type ImputerOptions, type ImputerStrategy } from './preprocessing/imputer.js';
+export { type EncoderOptions, OneHotEncoder, OrdinalEncoder } from './preprocessing/encoders.js';
+export { Pipeline } from './preprocessing/pipeline.js';
+export { type PreprocessingPreset, preprocessingFor } from './preprocessing/presets.js';
+export { transformed } from './preprocessing/transformed.js';
+
 export { type CifarImages, type CifarOptions, decodeCifar } from './io/cifar.js';
 export { type IdxArray, type IdxContents, type IdxDType, type IdxOptions, readIdx, writeIdx } from './io/idx.js';
 

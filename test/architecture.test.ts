@@ -58,6 +58,7 @@ const arrows: Record<string, readonly string[]> = {
   // What a file is going to take is compared with the memory that there is.
   io: [...tensors, 'memory'],
   initializers: tensors,
+  preprocessing: [...tensors, 'native', 'data'],
   parameter: [...tensors, 'native', 'initializers'],
   buffer: [...tensors, 'native'],
   // A copy of a model in training is taken between two steps.
@@ -70,8 +71,8 @@ const arrows: Record<string, readonly string[]> = {
   data: [...tensors, 'native', 'io', 'memory', 'sharp'],
   models: [...models, 'io', 'training'],
   program: [...tensors, 'native', 'memory', 'data'],
-  training: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'program', 'runtime', 'sitter'],
-  sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'training'],
+  training: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'preprocessing', 'program', 'runtime', 'sitter'],
+  sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'training'],
   cli: ['*', 'commander'],
   index: ['*'],
 };
@@ -86,6 +87,7 @@ const usersOfNative: Record<string, readonly string[]> = {
     'lib/optimizers/optimizer.ts',
     'lib/data/feed.ts',
     'lib/data/images.ts',
+    'lib/preprocessing/transformed.ts',
     'lib/program/program.ts',
   ],
   nativeOps: ['lib/ops/define.ts'],
@@ -416,6 +418,15 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
       { test: 'test/faults/words.test.ts', why: 'what is said before a run, and of a batch that fails' },
     ]),
   ),
+  ...Object.fromEntries(
+    `affine centre channel-scaler covariance encoders examples finite gathered imputer min-max-scaler moments of-model pca pipeline presets
+     robust-scaler standard-scaler transformed whitening`
+      .split(/\s+/)
+      .map((stem) => [
+        `lib/preprocessing/${stem}.ts`,
+        { test: 'test/preprocessing/transform.test.ts', why: 'one contract for all, and what they share' },
+      ]),
+  ),
   'lib/training/fit-options.ts': { test: 'test/training/fit.test.ts', why: 'a type and its names' },
   'lib/training/train-step.ts': { test: 'test/training/fit.test.ts', why: 'the step of fit, eager and compiled' },
   'lib/training/errors.ts': { test: 'test/training/fit.test.ts', why: 'what fit throws' },
@@ -428,6 +439,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/layers/lineage.ts': { test: 'test/faults/randomness.test.ts', why: 'what it is for: streams of their own' },
   'lib/training/functions.ts': { test: 'test/training/model.test.ts', why: 'the same as methods of a model, with the same bits' },
   'lib/training/load.ts': { test: 'test/training/save.test.ts', why: 'what is saved comes back' },
+  'lib/training/model-file.ts': { test: 'test/preprocessing/transform.test.ts', why: 'models keep their preprocessing in files' },
   'lib/training/history.ts': { test: 'test/training/fit.test.ts', why: 'what fit gives' },
   ...Object.fromEntries(
     ['data', 'evaluate', 'info', 'output', 'program', 'run-folder', 'train'].map((stem) => [

@@ -39,6 +39,7 @@ export {
   type AsyncDataset,
   type Batch,
   type Dataset,
+  type DatasetSplit,
   TensorDataset,
   type TensorDatasetOptions,
   type EpochKey,
