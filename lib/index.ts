@@ -66,7 +66,7 @@ export { BatchNorm, BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './la
 export { ExampleNorm, GroupNorm, type GroupNormOptions, InstanceNorm2d, LayerNorm } from './layers/group-norm.js';
 export { LocalResponseNorm } from './layers/local-response-norm.js';
 export { AdaptiveMaxPool2d, FractionalMaxPool2d } from './layers/window-pooling.js';
-export { Pad2d, Upsample } from './layers/resample.js';
+export { Pad2d, Upsample2d } from './layers/resample.js';
 export * from './layers/pooling.js'; // MaxPool2d, AvgPool2d, GlobalAvgPool2d …
 
 export {

@@ -43,7 +43,7 @@ export interface TrainOptions {
   epochs: number;
   batch: number;
   weightDecay?: number;
-  clipNorm?: number;
+  maxGradNorm?: number;
   seed: number;
   threads?: number;
   out?: string;
@@ -144,7 +144,7 @@ export function addTrainOptions(command: Command, model: string): Command {
     .addOption(
       new Option('--weight-decay <factor>', "decay of the weights (default: that of the model's paper, or the optimizer's)").argParser(rate),
     )
-    .addOption(new Option('--clip-norm <norm>', 'scale the gradients of a step down to this norm (default: as they are)').argParser(rate))
+    .addOption(new Option('--max-grad-norm <norm>', 'scale the gradients of a step down to this norm (default: as they are)').argParser(rate))
     .option(
       '--augment',
       'crop training images at random places, and flip those of cifar10 or a folder (default: for cifar10, where the paper of the model does)',

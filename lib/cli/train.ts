@@ -103,7 +103,7 @@ async function run(
   runDir: string,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { epochs, batch: batchSize, seed, clipNorm, checkpoint: dir, checkpointEvery: every, resume } = options;
+  const { epochs, batch: batchSize, seed, maxGradNorm, checkpoint: dir, checkpointEvery: every, resume } = options;
   try {
     const history = await model.fit(data.train, {
       loss: new CrossEntropyLoss(),
@@ -111,7 +111,7 @@ async function run(
       epochs,
       batchSize,
       seed,
-      clipNorm,
+      maxGradNorm,
       validation: data.test.length > 0 ? data.test : undefined,
       schedule: makeSchedule(options, optimizer),
       callbacks: [sitter],
@@ -129,14 +129,24 @@ async function run(
 
 /** The accuracy of another model after the same recipe, as a line; null when it was stopped. */
 async function trainRival(terminal: Terminal, options: TrainOptions, data: CommandData, signal: AbortSignal): Promise<string | null> {
-  const { epochs, batch: batchSize, seed, clipNorm } = options;
+  const { epochs, batch: batchSize, seed, maxGradNorm } = options;
   const model = makeModel(options, data.train.inputShape, data.train.classes?.length ?? 10);
   const optimizer = makeOptimizer(options, model);
   const size = `${options.model}, ${formatCount(model.parameterCount())} parameters`;
   terminal.print('', `For comparison, ${size}, trained the same way:`);
   try {
     const schedule = makeSchedule(options, optimizer);
-    await model.fit(data.train, { loss: new CrossEntropyLoss(), optimizer, epochs, batchSize, seed, clipNorm, schedule, signal, log: false });
+    await model.fit(data.train, {
+      loss: new CrossEntropyLoss(),
+      optimizer,
+      epochs,
+      batchSize,
+      seed,
+      maxGradNorm,
+      schedule,
+      signal,
+      log: false,
+    });
   } catch (error) {
     if (error instanceof AbortedError || error instanceof TrainingNonFiniteError) return null;
     throw error;

@@ -33,7 +33,7 @@ export interface FitOptions {
   /** Leave out the last batch of an epoch when it is smaller; default false. */
   readonly dropLast?: boolean;
   /** Scales the gradients of each step so that their norm is at most this, see {@link clipGradNorm}; default: as they are. */
-  readonly clipNorm?: number;
+  readonly maxGradNorm?: number;
   /**
    * Steps from one observed step to the next, for callbacks with `onObserve`: layers and updates of every such step are measured, and of
    * the last step of each epoch. 0 for none. Default 10 where a callback has `onObserve`, else 0.
@@ -81,7 +81,7 @@ const fitOptions: readonly (keyof FitOptions)[] = [
   'shuffle',
   'seed',
   'dropLast',
-  'clipNorm',
+  'maxGradNorm',
   'observeEvery',
   'validation',
   'metrics',

@@ -294,7 +294,7 @@ const behind: Record<string, readonly unknown[]> = {
   adaptiveMaxPool2d: [2],
   fractionalMaxPool2d: [2],
   pad2d: [1],
-  upsample2d: [{ scale: 2 }],
+  upsample2d: [{ scaleFactor: 2 }],
   localResponseNorm: [5],
 };
 

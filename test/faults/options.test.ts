@@ -64,7 +64,7 @@ const schedule = (make: (optimizer: lib.Optimizer, options: never) => lib.Schedu
 };
 
 const reduces = ['sum', 'mean', 'max', 'min', 'argmax', 'argmin'] as const;
-const small = { classes: 3, inputSize: 32 };
+const small = { classes: 3, imageSize: 32 };
 
 /** Who takes the options of each exported interface. */
 const takers: Record<string, Taker | readonly Taker[]> = {
@@ -111,8 +111,8 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   FractionalMaxPool2dOptions: { take: (o) => (lib.setSeed(1), lib.fractionalMaxPool2d(images, 4, o)) },
   Pad2dOptions: [{ take: (o) => lib.pad2d(images, 1, o) }, { take: (o) => new lib.Pad2d(1, o) }],
   Upsample2dOptions: [
-    { take: (o) => lib.upsample2d(images, o), needs: { scale: 2 } },
-    { take: (o) => new lib.Upsample(o), needs: { size: 12 } },
+    { take: (o) => lib.upsample2d(images, o), needs: { scaleFactor: 2 } },
+    { take: (o) => new lib.Upsample2d(o), needs: { outputSize: 12 } },
   ],
   LocalResponseNormOptions: [{ take: (o) => lib.localResponseNorm(images, 3, o) }, { take: (o) => new lib.LocalResponseNorm(3, o) }],
   LoadOptions: { take: (o) => model().loadStateDict(model().stateDict(), o) },
@@ -233,7 +233,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   VggOptions: { take: (o) => lib.vgg11(o), needs: small },
   VggModelOptions: { take: (o) => new lib.Vgg(o), needs: { depth: 11, ...small } },
   CifarVggOptions: { take: (o) => lib.cifarVgg(o) },
-  ConvolutionUnitOptions: { take: (o) => new lib.ConvolutionUnit(o), needs: { inChannels: 2, outChannels: 2, kernel: 3 } },
+  ConvolutionUnitOptions: { take: (o) => new lib.ConvolutionUnit(o), needs: { inChannels: 2, outChannels: 2, kernelSize: 3 } },
   InceptionOptions: { take: (o) => new lib.Inception(o), needs: { inChannels: 4, filters: [1, 1, 1, 1, 1, 1] } },
   AuxiliaryHeadOptions: { take: (o) => new lib.AuxiliaryHead(o), needs: { inChannels: 4, classes: 3, width: 4 } },
   GoogLeNetOptions: { take: (o) => new lib.GoogLeNet(o) },
@@ -244,8 +244,8 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   CifarResNeXtOptions: { take: (o) => lib.cifarResnext(o) },
   PreActResNetOptions: { take: (o) => new lib.PreActResNet(o), needs: { blocks: 1 } },
   PreActDepthOptions: { take: (o) => lib.preactResnet(o) },
-  WideResNetOptions: { take: (o) => lib.wideResnet({ ...(o as Options), widen: 1 }) },
-  DenseLayerOptions: { take: (o) => new lib.DenseLayer(o), needs: { inChannels: 2, growth: 2 } },
+  WideResNetOptions: { take: (o) => lib.cifarWideResnet({ ...(o as Options), widthFactor: 1 }) },
+  DenseLayerOptions: { take: (o) => new lib.DenseLayer(o), needs: { inChannels: 2, growthRate: 2 } },
   DenseNetOptions: { take: (o) => new lib.DenseNet(o), needs: { blocks: [1, 1] } },
   CifarDenseNetOptions: [{ take: (o) => lib.cifarDensenet(o) }, { take: (o) => lib.cifarDensenet(o), needs: { compress: false } }],
   FractalNetOptions: { take: (o) => new lib.FractalNet(o), needs: { widths: [4, 4] } },

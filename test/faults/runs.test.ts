@@ -120,7 +120,7 @@ test.serial(
 );
 
 test.serial(
-  'what else decides the numbers of a run is compared: validation, clipNorm, lists of options, class weights, containers, what is frozen (fault R01)',
+  'what else decides the numbers of a run is compared: validation, maxGradNorm, lists of options, class weights, containers, what is frozen (fault R01)',
   async (t) => {
     class Weighted extends Loss {
       constructor(
@@ -159,8 +159,8 @@ test.serial(
       });
     const cases: [object, object, RegExp][] = [
       [{ validation: examples(3) }, { validation: examples(4) }, /validation\.digest was \w+, is \w+: these are other examples$/],
-      [{ clipNorm: 1 }, { clipNorm: 2 }, /another run: clipNorm was 1, is 2$/],
-      [{}, { clipNorm: 2 }, /another run: clipNorm was none, is 2$/],
+      [{ maxGradNorm: 1 }, { maxGradNorm: 2 }, /another run: maxGradNorm was 1, is 2$/],
+      [{}, { maxGradNorm: 2 }, /another run: maxGradNorm was none, is 2$/],
       [{ loss: new Weighted([1], weights(3)) }, { loss: new Weighted([1, 2], weights(3)) }, /loss\.milestones was \[1\], is \[1, 2\]$/],
       [{ loss: new Weighted([1], weights(3)) }, { loss: new Weighted([1], weights(4)) }, /loss\.weights was \[3\] \w+, is \[3\] \w+$/],
     ];

@@ -216,7 +216,7 @@ test('a file whose architecture refers to what is not there is refused (fault F0
     [{ ...(stack() as object), tied: { '0.weight': '1.weight' } }, /ties '0\.weight' to '1\.weight'/],
   ] as const)
     t.throws(() => fromBytes(bytes(architecture)), { code: 'ERR_FILE_FORMAT', message });
-  const old = stack({ type: 'ReLU', config: {} }, { type: 'MaxPool2d', config: { kernel: 2 } });
+  const old = stack({ type: 'ReLU', config: {} }, { type: 'MaxPool2d', config: { kernelSize: 2 } });
   t.is((fromBytes(bytes(old)) as Sequential).layers.length, 2, 'files from before load as they did');
 });
 

@@ -55,11 +55,11 @@ test('the loss falls, and the history has a record per epoch with losses, metric
   t.is(history.log, null);
 });
 
-test('clipNorm scales the gradients of every step before the update', async (t) => {
+test('maxGradNorm scales the gradients of every step before the update', async (t) => {
   const data = points(100);
-  const train = async (clipNorm: number | undefined) => {
+  const train = async (maxGradNorm: number | undefined) => {
     const model = makeModel();
-    await model.fit(data, { ...quiet, loss, optimizer: new SGD(model, { lr: 0.1 }), epochs: 2, seed: 7, clipNorm });
+    await model.fit(data, { ...quiet, loss, optimizer: new SGD(model, { lr: 0.1 }), epochs: 2, seed: 7, maxGradNorm });
     return weightsOf(model);
   };
   const written = makeModel();
@@ -75,7 +75,7 @@ test('clipNorm scales the gradients of every step before the update', async (t) 
   }
   identical(t, await train(0.05), weightsOf(written), 'the weights');
   t.notDeepEqual(await train(0.05), await train(undefined));
-  await t.throwsAsync(train(-1), { instanceOf: ArgumentError, message: /options\.clipNorm/ });
+  await t.throwsAsync(train(-1), { instanceOf: ArgumentError, message: /options\.maxGradNorm/ });
 });
 
 test('fit is the loop one would write: the same weights, bit for bit', async (t) => {
