@@ -9,6 +9,7 @@ import { poolingCases } from './poolings.js';
 import { f64, i32 } from './build.js';
 import type { GradcheckOptions } from './gradcheck.js';
 import { normCases } from './norm-gradients.js';
+import { recurrentCases } from './recurrents.js';
 import { Seeded } from './seeded.js';
 
 type Double = Tensor<'float64'>;
@@ -334,4 +335,5 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
   ...convolutionCases,
   ...poolingCases,
   ...imageCases,
+  ...recurrentCases,
 };
