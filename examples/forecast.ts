@@ -15,7 +15,7 @@ const series = Float32Array.from(
 );
 
 /** Examples [N, window, 1] and what follows each, [N, 1], of the series from `begin` to `end`. */
-function examples(begin: number, end: number): TensorDataset {
+function examples(begin: number, end: number): TensorDataset<'float32', 'float32'> {
   const count = end - begin - window;
   const x = Float32Array.from({ length: count * window }, (_, i) => series[begin + Math.floor(i / window) + (i % window)]);
   return new TensorDataset(Tensor.from(x, [count, window, 1]), Tensor.from(series.slice(begin + window, end), [count, 1]));

@@ -10,7 +10,7 @@ export { type Operand, exp, log, sqrt, where } from './ops/elementwise.js';
 export * from './ops/activations.js'; // addRelu, relu, sigmoid, tanh …
 export type { MatmulOptions } from './ops/matmul.js';
 export { type HistogramOptions, type ReduceOptions, type VarianceOptions, histogram } from './ops/reduce.js';
-export { type CrossEntropyOptions, type Reduction, crossEntropy, logSoftmax, softmax } from './ops/softmax.js';
+export { logSoftmax, pick, softmax } from './ops/softmax.js';
 export { type DropoutOptions, dropout } from './ops/random.js';
 export {
   type Conv2dFunctionOptions,
@@ -52,7 +52,7 @@ export type { HasTrainingOutputs, ScoredOutput } from './layers/outputs.js';
 export { type CostOptions, multiplyAccumulates, weightLayers } from './layers/costs.js';
 export { Parameter, type ParameterOptions } from './parameter.js';
 export { Buffer, type BufferOptions } from './buffer.js';
-export { Sequential, type SequentialOptions } from './layers/sequential.js';
+export { Sequential, type SequentialOptions } from './models/sequential.js';
 export { Linear, type LinearOptions } from './layers/linear.js';
 export {
   Conv2d,
@@ -106,8 +106,25 @@ export {
   Zeros,
 } from './initializers/initializer.js';
 
-export { CrossEntropyLoss, Loss, MSELoss, type MSELossOptions, mseLoss } from './losses/loss.js';
-export { Accuracy, type AccuracyState, type MeasuredAccuracy, Metric } from './metrics/metric.js';
+export { ClassLoss, Loss, ReducedLoss } from './losses/loss.js';
+export type { LossOptions, Reduction } from './losses/reduce.js';
+export type { LabelOptions, Labels } from './losses/labels.js';
+export * from './losses/regression.js'; // mseLoss, MSELoss, l1Loss, L1Loss, huberLoss …
+export * from './losses/cross-entropy.js'; // crossEntropy, CrossEntropyLoss
+export {
+  type BinaryCrossEntropyOptions,
+  BinaryCrossEntropyLoss,
+  HingeLoss,
+  type HingeLossOptions,
+  binaryCrossEntropy,
+  hingeLoss,
+} from './losses/binary.js';
+export * from './losses/hinge.js'; // multiclassHingeLoss, MulticlassHingeLoss
+export * from './losses/likelihood.js'; // nllLoss, NLLLoss, klDivergence, KLDivergenceLoss
+export * from './losses/similarity.js'; // cosineEmbeddingLoss, CosineEmbeddingLoss, tripletLoss, TripletLoss
+export { CombinedLoss, type WeightedLoss } from './losses/combined.js';
+export type { TensorTree } from './tree.js';
+export { Accuracy, type AccuracyOptions, type AccuracyState, type MeasuredAccuracy, Metric } from './metrics/metric.js';
 
 export {
   Optimizer,
@@ -202,6 +219,7 @@ export { type BatchRecord, Callback, type CallbackLike, type StepsRecord, type T
 export type { CheckpointOptions } from './training/checkpoint.js';
 export { CheckpointError, type NonFinitePlace, TrainingAbortedError, TrainingNonFiniteError } from './training/errors.js';
 export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
+export { evaluate, fit, predict } from './training/functions.js';
 export type { FitOptions } from './training/fit-options.js';
 export { type EpochRecord, History, type Scores } from './training/history.js';
 export {
@@ -217,7 +235,8 @@ export {
 export { type ObservedNumbers, type ObservedPlace, type ObservedStep, decodeObservation, observed } from './training/observe.js';
 export type { ProgressOption, TextStream } from './training/progress.js';
 export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
-export { fromBytes, load } from './training/save.js';
+export { fromBytes, load } from './training/load.js';
+export { type AnyModel, Model } from './training/model.js';
 export {
   type Safetensors,
   type SafetensorsOptions,

@@ -1,10 +1,10 @@
 // `nodegrad evaluate <file>`: what a saved model makes of a test set.
 
 import { ArgumentError } from '../errors.js';
-import { CrossEntropyLoss } from '../losses/loss.js';
+import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import { Accuracy } from '../metrics/metric.js';
 import { evaluate } from '../training/evaluate.js';
-import { load } from '../training/save.js';
+import { load } from '../training/load.js';
 import { type DataChoice, loadData } from './options.js';
 import { Terminal, formatCount, pairs, percent } from './terminal.js';
 

@@ -1,7 +1,7 @@
 // Models that the command line trains, and the recipes of their papers.
 
+import type { AnyModel } from '../training/model.js';
 import { ArgumentError } from '../errors.js';
-import type { AnyLayer } from '../layers/layer.js';
 import { cifarDensenet } from '../models/densenet.js';
 import { lenet5, smallConvNet } from '../models/lenet.js';
 import { linearModel, mlp } from '../models/mlp.js';
@@ -37,7 +37,7 @@ const large: Recipe = { ...residual, schedule: 'step', batch: 256 };
 const wide: Recipe = { ...residual, optimizer: 'nesterov', weightDecay: 5e-4, schedule: 'wide' };
 const dense: Recipe = { ...residual, optimizer: 'nesterov', batch: 64 };
 
-const networks: Readonly<Record<string, { readonly make: (images: Images) => AnyLayer; readonly recipe: Recipe }>> = {
+const networks: Readonly<Record<string, { readonly make: (images: Images) => AnyModel; readonly recipe: Recipe }>> = {
   conv: { make: smallConvNet, recipe: { ...common, schedule: 'exponential' } },
   lenet5: { make: lenet5, recipe: common },
   vgg: { make: cifarVgg, recipe: common },
@@ -64,7 +64,7 @@ export function recipeOf(name: string): Recipe {
 }
 
 /** The model of this name for images of this shape. */
-export function buildModel(name: string, inputShape: readonly number[], classes: number, hidden: readonly number[]): AnyLayer {
+export function buildModel(name: string, inputShape: readonly number[], classes: number, hidden: readonly number[]): AnyModel {
   if (name === 'linear') return linearModel({ inputShape, classes });
   if (name === 'mlp') return mlp({ inputShape, classes, hidden });
   const [height, width, inputChannels] = inputShape;

@@ -1,5 +1,6 @@
 // Options of the commands: what they are called, how they are read, and what they become.
 
+import type { AnyModel } from '../training/model.js';
 import { existsSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { augmented } from '../data/augmented.js';
@@ -8,7 +9,6 @@ import type { Dataset } from '../data/dataset.js';
 import { datasets, type MnistOptions } from '../data/index.js';
 import { leftOutText } from '../data/left-out.js';
 import { ArgumentError } from '../errors.js';
-import type { AnyLayer } from '../layers/layer.js';
 import { Adam, AdamW } from '../optimizers/adam.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { SGD } from '../optimizers/sgd.js';
@@ -232,12 +232,12 @@ function download(stream: NodeJS.WritableStream): Pick<MnistOptions, 'onProgress
 }
 
 /** The model of a run. */
-export function makeModel({ model, hidden }: TrainOptions, inputShape: readonly number[], classes: number): AnyLayer {
+export function makeModel({ model, hidden }: TrainOptions, inputShape: readonly number[], classes: number): AnyModel {
   return buildModel(model, inputShape, classes, hidden);
 }
 
 /** The optimizer of a run. */
-export function makeOptimizer({ optimizer, weightDecay, lr = usualRates[optimizer] }: TrainOptions, model: AnyLayer): Optimizer {
+export function makeOptimizer({ optimizer, weightDecay, lr = usualRates[optimizer] }: TrainOptions, model: AnyModel): Optimizer {
   // A checkpoint tells an option that was left out from one that is undefined.
   const options = { lr, ...(weightDecay !== undefined && { weightDecay }) };
   switch (optimizer) {

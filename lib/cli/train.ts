@@ -1,11 +1,11 @@
 // `nodegrad train`, and `npm start`: a run from the data set to the files, with everything said on the way.
 
+import type { AnyModel } from '../training/model.js';
 import { randomBytes } from 'node:crypto';
 import { basename, join, relative, resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import { AbortedError, ArgumentError, NodegradError } from '../errors.js';
-import type { AnyLayer } from '../layers/layer.js';
-import { CrossEntropyLoss } from '../losses/loss.js';
+import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { setSeed } from '../random.js';
 import { getNumThreads, info, setNumThreads } from '../runtime.js';
@@ -97,7 +97,7 @@ export async function train(given: GivenOptions, { detailed = false, rival }: Sh
 async function run(
   options: TrainOptions,
   data: CommandData,
-  model: AnyLayer,
+  model: AnyModel,
   optimizer: Optimizer,
   sitter: Sitter,
   runDir: string,
@@ -153,7 +153,7 @@ interface Report {
   wrong: { index: number; target: number; prediction: number }[];
 }
 
-async function judge(model: AnyLayer, test: Dataset): Promise<Report> {
+async function judge(model: AnyModel, test: Dataset): Promise<Report> {
   const logits = await predict(model, test);
   const { targets } = test.batch(Int32Array.from({ length: test.length }, (_, i) => i));
   const predictions = logits.argmax(-1).data;
@@ -166,7 +166,7 @@ async function judge(model: AnyLayer, test: Dataset): Promise<Report> {
   return { matrix, loss, accuracy: (test.length - wrong.length) / test.length, wrong };
 }
 
-function announce(terminal: Terminal, options: TrainOptions, { train, test }: CommandData, model: AnyLayer, optimizer: Optimizer): void {
+function announce(terminal: Terminal, options: TrainOptions, { train, test }: CommandData, model: AnyModel, optimizer: Optimizer): void {
   const { version, cpu, isa, blas } = info();
   const augmentation = isMirrored(options.data) ? 'cropped at random places and mirrored' : 'cropped at random places';
   const { note } = recipeOf(options.model);

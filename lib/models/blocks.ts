@@ -8,7 +8,7 @@ import { hintOf, passHints } from '../layers/hints.js';
 import { type AnyLayer, type InitializerHint, Layer } from '../layers/layer.js';
 import { BatchNorm2d } from '../layers/norm.js';
 import { type LayerDescription, buildLayer, describeLayer, registerLayers } from '../layers/registry.js';
-import { Sequential } from '../layers/sequential.js';
+import { Sequential } from './sequential.js';
 import { Dropout } from '../layers/shape.js';
 import { addRelu, relu } from '../ops/activations.js';
 import { avgPool2d } from '../ops/pooling.js';

@@ -3,11 +3,11 @@
 import { ArgumentError, checkFlag, checkInteger, checkNumber, checkObject, checkOptions, expected, mergeOptions } from '../errors.js';
 import { He, type Initializer, Normal } from '../initializers/initializer.js';
 import { Conv2d, type Conv2dOptions } from '../layers/convolution.js';
-import { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import type { AdaptiveAvgPool2d } from '../layers/pooling.js';
 import type { Tensor } from '../tensor.js';
 import { keepNames } from '../names.js';
+import { Model } from '../training/model.js';
 
 /** Options of every image classifier. */
 export interface ImageModelOptions {
@@ -28,7 +28,7 @@ export interface ImageModelOptions {
  * resnet18().inputShape; // [224, 224, 3]
  * ```
  */
-export abstract class ImageModel<O extends Required<ImageModelOptions>> extends Layer {
+export abstract class ImageModel<O extends Required<ImageModelOptions>> extends Model {
   /** Shape of one image: height, width, channels. */
   readonly inputShape: readonly number[];
   /** Number of outputs. */

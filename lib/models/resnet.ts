@@ -6,7 +6,7 @@ import type { Linear } from '../layers/linear.js';
 import { BatchNorm2d } from '../layers/norm.js';
 import { GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { registerLayers } from '../layers/registry.js';
-import { Sequential } from '../layers/sequential.js';
+import { Sequential } from './sequential.js';
 import { relu } from '../ops/activations.js';
 import type { Tensor } from '../tensor.js';
 import { BasicBlock, Bottleneck, type Shortcut } from './blocks.js';

@@ -41,7 +41,7 @@ export interface FitOptions {
   readonly observeEvery?: number;
   /** Scored after every epoch. */
   readonly validation?: AnyDataset<DType, DType>;
-  /** What is measured beside the loss; default: accuracy with a `CrossEntropyLoss`, else nothing. */
+  /** What is measured beside the loss; default: accuracy with a loss of classes, such as `CrossEntropyLoss`, else nothing. */
   readonly metrics?: readonly Metric[];
   /** Steps after each epoch. */
   readonly schedule?: Schedule;

@@ -73,8 +73,34 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   HistogramOptions: { take: (o) => lib.histogram(x, o) },
   ReduceOptions: reduces.map((name) => ({ take: (o) => (name.startsWith('arg') ? x[name](0, o) : x[name](0, o)) })),
   VarianceOptions: (['var', 'std'] as const).map((name) => ({ take: (o) => x[name](0, o) })),
-  CrossEntropyOptions: [{ take: (o) => lib.crossEntropy(x, labels, o) }, { take: (o) => new lib.CrossEntropyLoss(o) }],
-  MSELossOptions: [{ take: (o) => lib.mseLoss(x, x.mul(2), o) }, { take: (o) => new lib.MSELoss(o) }],
+  LossOptions: [
+    { take: (o) => lib.mseLoss(x, x.mul(2), o) },
+    { take: (o) => lib.l1Loss(x, x.mul(2), o) },
+    { take: (o) => lib.klDivergence(x, x, o) },
+    ...[lib.MSELoss, lib.L1Loss, lib.KLDivergenceLoss].map((Kind) => ({ take: (o: never) => new Kind(o) })),
+  ],
+  LabelOptions: [
+    { take: (o) => lib.nllLoss(x, labels, o), nullable: ['ignoreIndex', 'classWeights'] },
+    { take: (o) => new lib.NLLLoss(o), nullable: ['ignoreIndex', 'classWeights'] },
+  ],
+  CrossEntropyOptions: [
+    { take: (o) => lib.crossEntropy(x, labels, o), nullable: ['ignoreIndex', 'classWeights'] },
+    { take: (o) => new lib.CrossEntropyLoss(o), nullable: ['ignoreIndex', 'classWeights'] },
+  ],
+  MulticlassHingeLossOptions: [
+    { take: (o) => lib.multiclassHingeLoss(x, labels, o), nullable: ['ignoreIndex', 'classWeights'] },
+    { take: (o) => new lib.MulticlassHingeLoss(o), nullable: ['ignoreIndex', 'classWeights'] },
+  ],
+  AccuracyOptions: { take: (o) => new lib.Accuracy(o), nullable: ['ignoreIndex'] },
+  HuberLossOptions: [{ take: (o) => lib.huberLoss(x, x.mul(2), o) }, { take: (o) => new lib.HuberLoss(o) }],
+  SmoothL1LossOptions: [{ take: (o) => lib.smoothL1Loss(x, x.mul(2), o) }, { take: (o) => new lib.SmoothL1Loss(o) }],
+  BinaryCrossEntropyOptions: [{ take: (o) => lib.binaryCrossEntropy(x, x, o) }, { take: (o) => new lib.BinaryCrossEntropyLoss(o) }],
+  HingeLossOptions: [{ take: (o) => lib.hingeLoss(x, x, o) }, { take: (o) => new lib.HingeLoss(o) }],
+  CosineEmbeddingLossOptions: [
+    { take: (o) => lib.cosineEmbeddingLoss(x, x, lib.tensor([1, -1]), o) },
+    { take: (o) => new lib.CosineEmbeddingLoss(o) },
+  ],
+  TripletLossOptions: [{ take: (o) => lib.tripletLoss(x, x, x.mul(2), o) }, { take: (o) => new lib.TripletLoss(o) }],
   DropoutOptions: { take: (o) => (lib.setSeed(1), lib.dropout(x, 0.5, o)) },
   Conv2dFunctionOptions: { take: (o) => lib.conv2d(images, kernel, null, o) },
   ConvTranspose2dFunctionOptions: { take: (o) => lib.convTranspose2d(images, kernel, null, o) },
@@ -131,6 +157,15 @@ const takers: Record<string, Taker | readonly Taker[]> = {
       const net = model();
       net.forward(x).sum().backward();
       return [lib.clipGradNorm(net, 0.1, o), net.parameters().map((parameter) => parameter.grad)];
+    },
+  },
+  ZeroGradOptions: {
+    take: (o) => {
+      const net = model();
+      const optimizer = new lib.SGD(net, { lr: 0.1 });
+      net.forward(x).sum().backward();
+      optimizer.zeroGrad(o);
+      return net.parameters().map((parameter) => parameter.grad);
     },
   },
   ExponentialLROptions: [

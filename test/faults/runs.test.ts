@@ -22,6 +22,7 @@ import {
   readRunLog,
   split,
   subset,
+  fit,
 } from '../../lib/index.js';
 import { inFolder, interrupted, makeTrial, named, outcomeOf, runTrial, stopAfter } from '../helpers/checkpoints.js';
 import { quiet } from '../helpers/training.js';
@@ -147,7 +148,7 @@ test.serial(
     }
     const weights = (last: number): Tensor => Tensor.from(Float32Array.of(1, 2, last));
     const attempt = async (dir: string, more: object, model: Layer = new Linear(4, 3)) =>
-      (model as Linear).fit(examples(1), {
+      fit(model as Linear, examples(1), {
         ...quiet,
         loss: new CrossEntropyLoss(),
         optimizer: new Adam(model as Linear),
@@ -270,7 +271,7 @@ test.serial('mse of a set of numbers is known again by its numbers (fault R01)',
   };
   const run = (dir: string, at: number) => {
     const model = new Linear(4, 1);
-    return model.fit(numbers(at), { ...quiet, loss: new Squares(), optimizer: new Adam(model), checkpoint: { dir }, resume: true });
+    return fit(model, numbers(at), { ...quiet, loss: new Squares(), optimizer: new Adam(model), checkpoint: { dir }, resume: true });
   };
   await inFolder(async (dir) => {
     await run(dir, 1);

@@ -101,10 +101,7 @@ function choicesFrom(start: number): Choices {
 const required: Record<string, (lib: Lib, c: Choices, receiver: unknown) => Record<string, unknown>> = {
   fit: (l, _c, receiver) => ({
     loss: new l.CrossEntropyLoss(),
-    optimizer: new l.SGD(
-      (receiver as InstanceType<Lib['Sequential']>).parameterCount() > 0 ? (receiver as InstanceType<Lib['Sequential']>) : l.mlp(),
-      { lr: 0.1 },
-    ),
+    optimizer: new l.SGD(receiver instanceof l.Layer && receiver.parameterCount() > 0 ? receiver : l.mlp(), { lr: 0.1 }),
     epochs: 2,
     batchSize: 4,
     progress: false,

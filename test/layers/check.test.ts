@@ -16,7 +16,9 @@ test('whatever takes a model says so when it gets something else', async (t) => 
     Sequential: (model) => new lib.Sequential([model]),
     NamedStack: (model) => new lib.NamedStack({ first: model }),
     SGD: (model) => new lib.SGD(model, { lr: 0.1 }),
-    fit: (model) => lib.Layer.prototype.fit.call(model, digits, {} as never),
+    fit: (model) => lib.fit(model, digits, {} as never),
+    evaluate: (model) => lib.evaluate(model, digits, {} as never),
+    predict: (model) => lib.predict(model, zeros([2, 3])),
   };
   for (const [name, take] of Object.entries(takers)) {
     for (const wrong of [undefined, null, 3, 'model', {}, digits, () => 1]) {
@@ -92,7 +94,7 @@ test('networks refuse images that their poolings use up when they are built, and
 
 test('AlexNet and VGG take images of other sizes than they were built for', (t) => {
   t.deepEqual([...lib.vgg11({ width: 4, hidden: 8, classes: 3, inputSize: 32 }).forward(zeros([1, 64, 64, 3])).shape], [1, 3]);
-  const costs = (model: lib.AnyLayer, side: number): string => model.summary({ inputShape: [side, side, 3] }) as string;
+  const costs = (model: lib.AnyModel, side: number): string => model.summary({ inputShape: [side, side, 3] });
   t.regex(costs(lib.vgg11(), 256), /avgpool +AdaptiveAvgPool2d +\[N, 7, 7, 512\]/);
   t.regex(costs(lib.alexnet(), 256), /avgpool +AdaptiveAvgPool2d +\[N, 6, 6, 256\]/);
 });

@@ -19,6 +19,8 @@ import {
   SGD,
   type Tensor,
   TensorDataset,
+  Model,
+  fit,
 } from '../../lib/index.js';
 import { drawBit } from '../../lib/ops/random.js';
 import { gather } from '../../lib/ops/shape.js';
@@ -115,7 +117,7 @@ for (const [name, create] of Object.entries(trainable)) {
     for (const eager of [false, true]) {
       setSeed(4);
       const model = create();
-      await model.fit(data, { ...quiet, optimizer: new SGD(model, { lr: 0.05, momentum: 0.9 }), eager });
+      await fit(model, data, { ...quiet, optimizer: new SGD(model, { lr: 0.05, momentum: 0.9 }), eager });
       runs.push(model.parameters().map((parameter) => Float32Array.from(parameter.data)));
     }
     for (const [i, values] of runs[0].entries()) identical(t, values, runs[1][i]);
@@ -130,7 +132,7 @@ test('fit still finds a parameter of a part that may be skipped when the optimiz
       return choose(input, drawBit(new Random(1), 0.5), (z) => relu(this.inner.forward(z)), (z) => z); // biome-ignore format: one line
     }
   }
-  class Net extends Layer {
+  class Net extends Model {
     readonly first = new Linear(3, 2);
     readonly middle = new Sometimes();
     readonly last = new Linear(2, 3);

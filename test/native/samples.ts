@@ -137,6 +137,18 @@ function crossEntropy(op: string, dense: boolean): Maker {
         });
 }
 
+/** One number of each row, or (`way` −1) back into it. */
+function pick(op: string, way: 1 | -1): Maker {
+  return (n, dtype, random) => {
+    const columns = columnsOf(n);
+    const rows = n / columns;
+    const [from, to] = way === 1 ? [n, rows] : [rows, n];
+    const index = Int32Array.from({ length: rows }, () => random.integer(columns));
+    const form = `${rows} rows of ${columns}`;
+    return [{ op, form, outputs: one(dtype, to), inputs: [uniform(random, dtype, from), index], ints: [rows, columns], reals: [] }];
+  };
+}
+
 function optimizer(op: string, states: number, hyper: number[][]): Maker {
   return (n, dtype, random) =>
     hyper.map((values) => ({
@@ -398,6 +410,17 @@ const makers: Record<string, Maker> = {
       },
     ];
   },
+  pick: pick('pick', 1),
+  pick_backward: pick('pick_backward', -1),
+  binary_cross_entropy: (n, dtype, random) =>
+    [1, 3].map((weight) => ({
+      op: 'binary_cross_entropy',
+      form: `targets of 1 weigh ${weight}`,
+      outputs: [...one(dtype, n), ...one(dtype, n)],
+      inputs: [uniform(random, dtype, n, -20, 20), uniform(random, dtype, n, 0, 1)],
+      ints: [],
+      reals: [weight],
+    })),
   dropout: (n, dtype, random) =>
     [0, 0.3, 1].map((p) => ({
       op: 'dropout',

@@ -24,6 +24,7 @@ import {
   TrainingAbortedError,
   readRunLog,
   setSeed,
+  fit,
 } from '../../lib/index.js';
 import { identical } from '../helpers/close.js';
 import { Seeded } from '../helpers/seeded.js';
@@ -195,10 +196,10 @@ test('a regression with MSELoss trains, has no metrics of its own accord, and ta
   const data = new TensorDataset(x, x.mul(3).add(1));
   const model = new Linear(1, 1);
   const optimizer = new SGD(model, { lr: 0.2 });
-  const history = await model.fit(data as never, { ...quiet, loss: new MSELoss(), optimizer, epochs: 60 });
+  const history = await fit(model, data as never, { ...quiet, loss: new MSELoss(), optimizer, epochs: 60 });
   t.deepEqual(history.last?.metrics, {});
   t.true(history.last!.loss < 1e-4);
-  const sums = await model.fit(data as never, {
+  const sums = await fit(model, data as never, {
     ...quiet,
     loss: new MSELoss({ reduction: 'sum' }),
     optimizer: new SGD(model, { lr: 1e-4 }),
