@@ -41,6 +41,7 @@ export {
   fractionalMaxPool2d,
 } from './ops/window_pooling.js';
 export { type Pad2dOptions, type PaddingMode, type Upsample2dOptions, pad2d, upsample2d } from './ops/resample.js';
+export { sequenceMask } from './ops/recurrent.js';
 export { type LocalResponseNormOptions, localResponseNorm } from './ops/local_response_norm.js';
 
 export { type AnyLayer, Layer } from './layers/layer.js';
@@ -67,6 +68,28 @@ export { ExampleNorm, GroupNorm, type GroupNormOptions, InstanceNorm2d, LayerNor
 export { LocalResponseNorm } from './layers/local-response-norm.js';
 export { AdaptiveMaxPool2d, FractionalMaxPool2d } from './layers/window-pooling.js';
 export { Pad2d, Upsample2d } from './layers/resample.js';
+export {
+  GRU,
+  type GRUOptions,
+  LSTM,
+  type LSTMOptions,
+  RNN,
+  type RNNOptions,
+  Recurrent,
+  type RecurrentOptions,
+  type SequenceOptions,
+  type SequenceOutput,
+} from './layers/recurrent.js';
+export {
+  GRUCell,
+  type GRUCellOptions,
+  LSTMCell,
+  type LSTMCellOptions,
+  RNNCell,
+  type RNNCellOptions,
+  RecurrentCell,
+  type RecurrentCellOptions,
+} from './layers/recurrent-cells.js';
 export * from './layers/pooling.js'; // MaxPool2d, AvgPool2d, GlobalAvgPool2d …
 
 export {
@@ -290,6 +313,7 @@ export * from './models/densenet.js';
 export { FractalBlock, FractalNet, type FractalNetOptions, type FractalPaths, FractalUnit, fractalnet } from './models/fractalnet.js';
 export * from './models/squeezenet.js';
 export { type LoadPyTorchOptions, type PyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
+export { kerasWeights, loadKerasWeights } from './models/recurrent-weights.js';
 export * from './models/nin.js';
 
 export { type Info, getNumThreads, info, setNumThreads, setReproducible } from './runtime.js';

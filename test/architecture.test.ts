@@ -231,6 +231,7 @@ const withoutGradient: [RegExp, string][] = [
   [/^conv2d_weight_(gradient|accumulate)$/, 'runs inside backward, and is not differentiated again'],
   [/^(equal|not_equal|less|less_equal|sign|histogram)$/, 'piecewise constant'],
   [/^(sum_squares|sum_squares_difference|statistics)$/, 'reports numbers, off the tape'],
+  [/^sequence_mask$/, 'made of lengths'],
   [/^(fill|random_uniform|random_normal|fractional_windows)$/, 'no input to differentiate by'],
   [
     /^(?!conv2d_input_gradient$)(linear_map|conv2d_map|scaled_sgd|scaled_adam|elementwise_chain|\w+_(gradient|gradients|overwrite|accumulate|and_clear))$/,
@@ -270,6 +271,8 @@ test('a backward stands under its forward, in the same stem of both languages, a
       'native/ops/im2col.cc': 'an algorithm behind convolution.cc',
       'native/ops/pointwise.cc': 'an algorithm behind convolution.cc',
       'native/ops/winograd.cc': 'an algorithm behind convolution.cc',
+      'native/ops/lstm.cc': 'lib/ops/recurrent.ts: one of three cells, which are much alike there',
+      'native/ops/gru.cc': 'lib/ops/recurrent.ts: one of three cells, which are much alike there',
       'native/ops/registry.cc': 'the table of all operations',
       'native/ops/optimizers.cc': 'lib/ops/update.ts: optimizers.ts would be taken for the room of that name',
     }),
@@ -297,6 +300,9 @@ test('a new activation costs five files and about fifty lines, its tests include
     lines.delete('native/kernels/math.h');
     // LeNet's own squashing function is made of it.
     lines.delete('lib/models/lenet.ts');
+    // So are the gates of recurrent cells.
+    lines.delete('native/kernels/recurrent.h');
+    lines.delete('lib/layers/recurrent-cells.ts');
     t.deepEqual([...lines.keys()].sort(), [
       'lib/layers/activations.ts',
       'lib/ops/activations.ts',
@@ -358,6 +364,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/ops/group_norm.ts': { test: 'test/layers/group-norm.test.ts', why: 'with the layers that it is for' },
   'lib/ops/window_pooling.ts': { test: 'test/layers/window-pooling.test.ts', why: 'with the layers that it is for' },
   'lib/ops/resample.ts': { test: 'test/layers/resample.test.ts', why: 'with the layers that it is for' },
+  'lib/ops/recurrent.ts': { test: 'test/layers/recurrent.test.ts', why: 'with the layers that it is for' },
   'lib/ops/local_response_norm.ts': { test: 'test/layers/local-response-norm.test.ts', why: 'with the layer that it is for' },
   'lib/ops/called.ts': { test: 'test/faults/aliases.test.ts', why: 'every public function is called wrongly there' },
   'lib/ops/state.ts': { test: 'test/layers/norm.test.ts', why: 'when running statistics are written' },

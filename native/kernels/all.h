@@ -13,6 +13,7 @@
 #include "window_pooling.h"
 #include "resample.h"
 #include "local_response_norm.h"
+#include "recurrent.h"
 #include "transpose.h"
 #include "gemm.h"
 #include "convolution.h"

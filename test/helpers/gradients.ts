@@ -25,6 +25,7 @@ import { poolingCases } from './poolings.js';
 import { f64, i32 } from './build.js';
 import type { GradcheckOptions } from './gradcheck.js';
 import { normCases } from './norm-gradients.js';
+import { recurrentCases } from './recurrents.js';
 import { Seeded } from './seeded.js';
 
 type Double = Tensor<'float64'>;
@@ -367,4 +368,5 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
   ...convolutionCases,
   ...poolingCases,
   ...imageCases,
+  ...recurrentCases,
 };

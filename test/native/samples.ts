@@ -6,6 +6,7 @@ import { augment } from './augment.js';
 import { convolutionMaker } from '../helpers/convolutions.js';
 import { imageMakers } from '../helpers/images.js';
 import { adaptiveMaker, poolingMaker } from '../helpers/poolings.js';
+import { recurrentMakers } from '../helpers/recurrents.js';
 import { columnsOf, type Float, type Maker, one, type Sample, state, uniform } from './calls.js';
 import { fusedMakers } from './fused.js';
 import { normMakers } from './norms.js';
@@ -174,6 +175,7 @@ const makers: Record<string, Maker> = {
   ),
   ...normMakers,
   ...imageMakers,
+  ...recurrentMakers,
   add: binary('add'),
   sub: binary('sub'),
   mul: binary('mul'),
