@@ -3,6 +3,7 @@ import { addRelu, concat, crossEntropy, dropout, exp, log, logSoftmax, mseLoss, 
 import { linear } from '../../lib/ops/matmul.js';
 import { Random } from '../../lib/random.js';
 import { activations } from './activations.js';
+import { attentionCases } from './attention-gradients.js';
 import { convolutionCases } from './convolutions.js';
 import { imageCases } from './images.js';
 import { poolingCases } from './poolings.js';
@@ -330,6 +331,7 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
   log_softmax: () => normalized(logSoftmax),
   cross_entropy: classLosses,
   cross_entropy_dense: probabilityLosses,
+  ...attentionCases,
   ...normCases,
   ...convolutionCases,
   ...poolingCases,
