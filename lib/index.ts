@@ -12,6 +12,7 @@ export type { MatmulOptions } from './ops/matmul.js';
 export { type HistogramOptions, type ReduceOptions, type VarianceOptions, histogram } from './ops/reduce.js';
 export { logSoftmax, pick, softmax } from './ops/softmax.js';
 export { type DropoutOptions, dropout } from './ops/random.js';
+export { type AttentionOptions, attention } from './ops/attention.js';
 export {
   type Conv2dFunctionOptions,
   type ConvTranspose2dFunctionOptions,
@@ -90,6 +91,17 @@ export {
   RecurrentCell,
   type RecurrentCellOptions,
 } from './layers/recurrent-cells.js';
+export { RMSNorm, type RMSNormOptions } from './layers/rms-norm.js';
+export { Concat, type ConcatOptions, Parallel, Residual, type ResidualOptions } from './layers/graph.js';
+export { Embedding, type EmbeddingOptions } from './layers/embedding.js';
+export { MultiHeadAttention, type MultiHeadAttentionOptions, type Sequences } from './layers/attention.js';
+export {
+  PositionalEmbedding,
+  type PositionalEmbeddingOptions,
+  PositionalEncoding,
+  TransformerBlock,
+  type TransformerBlockOptions,
+} from './layers/transformer.js';
 export * from './layers/pooling.js'; // MaxPool2d, AvgPool2d, GlobalAvgPool2d …
 
 export {
@@ -283,6 +295,7 @@ export {
   updateRatio,
 } from './sitter/first.js';
 export { type LinearModelOptions, type MlpOptions, linearModel, mlp } from './models/mlp.js';
+export { type CharacterTransformerOptions, characterTransformer } from './models/transformer.js';
 export { ImageModel, type ImageModelOptions } from './models/image-model.js';
 export * from './models/blocks.js'; // BasicBlock, Bottleneck, PreActBlock …
 export * from './models/lenet.js';

@@ -5,6 +5,7 @@
 #include "reduce.h"
 #include "statistics.h"
 #include "softmax.h"
+#include "attention.h"
 #include "batch_norm.h"
 #include "optimizers.h"
 #include "random.h"

@@ -19,6 +19,7 @@ import {
 import { linear } from '../../lib/ops/matmul.js';
 import { Random } from '../../lib/random.js';
 import { activations } from './activations.js';
+import { attentionCases } from './attention-gradients.js';
 import { convolutionCases } from './convolutions.js';
 import { imageCases } from './images.js';
 import { poolingCases } from './poolings.js';
@@ -364,6 +365,7 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
         })),
       )
       .filter(({ inputs, name }) => inputs[0].size > 0 || name.includes('none')),
+  ...attentionCases,
   ...normCases,
   ...convolutionCases,
   ...poolingCases,

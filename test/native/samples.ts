@@ -2,6 +2,7 @@
 import type { DType, TypedArray } from '../../lib/dtype.js';
 import { nativeOps } from '../../lib/native.js';
 import { Seeded } from '../helpers/seeded.js';
+import { attentionMakers } from './attention.js';
 import { augment } from './augment.js';
 import { convolutionMaker } from '../helpers/convolutions.js';
 import { imageMakers } from '../helpers/images.js';
@@ -173,6 +174,7 @@ const makers: Record<string, Maker> = {
   ...Object.fromEntries(
     Object.entries(fusedMakers).map(([op, make]) => [op, (...given: Parameters<Maker>) => make(...given).map(({ sample }) => sample)]),
   ),
+  ...attentionMakers,
   ...normMakers,
   ...imageMakers,
   ...recurrentMakers,
@@ -316,7 +318,7 @@ const makers: Record<string, Maker> = {
         form: `rows of ${columns}`,
         outputs: one(dtype, 9 * columns),
         inputs: [uniform(random, dtype, n), Int32Array.from({ length: n / columns }, () => random.integer(9))],
-        ints: [9, columns],
+        ints: [9, columns, 0],
         reals: [],
       },
     ];
