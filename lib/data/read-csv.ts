@@ -145,10 +145,6 @@ class RowReader {
       this.#places = placesOf(names, this.options, this.path);
       if (header) return;
     }
-    if (fields.length !== this.#width) {
-      this.#misfits.add(line, `: has ${fields.length} ${fields.length === 1 ? 'field' : 'fields'}, the first line has ${this.#width}`);
-      return;
-    }
     if (this.#waiting === null) this.#take(fields, line);
     else if (this.#waiting.push({ fields, line }) === lookedAt) this.#decide();
   }
@@ -168,7 +164,7 @@ class RowReader {
   #isNumbers(rows: readonly { fields: readonly string[] }[], place: number): boolean {
     let [present, numbers] = [0, 0];
     for (const { fields } of rows) {
-      if (this.missing.has(fields[place].trim())) continue;
+      if (fields.length !== this.#width || this.missing.has(fields[place].trim())) continue;
       present += 1;
       if (!Number.isNaN(numberOf(fields[place]))) numbers += 1;
     }
@@ -176,6 +172,10 @@ class RowReader {
   }
 
   #take(fields: readonly string[], line: number): void {
+    if (fields.length !== this.#width) {
+      this.#misfits.add(line, `: has ${fields.length} ${fields.length === 1 ? 'field' : 'fields'}, the first line has ${this.#width}`);
+      return;
+    }
     // The whole row first: what a row that is left out has must not get into any column.
     for (const [i, { builder, place }] of this.#columns.entries()) {
       const field = fields[place].trim();
