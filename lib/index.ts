@@ -221,6 +221,19 @@ export {
   datasets,
   split,
   subset,
+  type BadRow,
+  type Column,
+  type ColumnKind,
+  type ColumnSchema,
+  type ReadCsvOptions,
+  type ReadTableOptions,
+  Table,
+  TableDataset,
+  type TableDatasetOptions,
+  readArrow,
+  readCsv,
+  readParquet,
+  readTable,
 } from './data/index.js';
 export {
   Transform,
@@ -241,6 +254,7 @@ export { PCA, type PCAOptions, Principal } from './preprocessing/pca.js';
 export { Whitening, type WhiteningOptions, ZCA, type ZCAOptions } from './preprocessing/whitening.js';
 export { Imputer, type ImputerOptions, type ImputerStrategy } from './preprocessing/imputer.js';
 export { type EncoderOptions, OneHotEncoder, OrdinalEncoder } from './preprocessing/encoders.js';
+export { type ColumnGroup, ColumnTransform, tablePreprocessing } from './preprocessing/column-transform.js';
 export { Pipeline } from './preprocessing/pipeline.js';
 export { type PreprocessingPreset, preprocessingFor } from './preprocessing/presets.js';
 export { transformed } from './preprocessing/transformed.js';

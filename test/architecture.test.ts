@@ -56,7 +56,7 @@ const arrows: Record<string, readonly string[]> = {
   create: [...tensors, 'native'],
   ops: [...tensors, 'native'],
   // What a file is going to take is compared with the memory that there is.
-  io: [...tensors, 'memory'],
+  io: [...tensors, 'memory', 'csv-parse'],
   initializers: tensors,
   preprocessing: [...tensors, 'native', 'data'],
   parameter: [...tensors, 'native', 'initializers'],
@@ -68,7 +68,7 @@ const arrows: Record<string, readonly string[]> = {
   metrics: tensors,
   optimizers: [...models, 'native'],
   schedules: [...tensors, 'optimizers'],
-  data: [...tensors, 'native', 'io', 'memory', 'sharp'],
+  data: [...tensors, 'native', 'io', 'memory', 'sharp', 'hyparquet', 'apache-arrow'],
   models: [...models, 'io', 'training'],
   program: [...tensors, 'native', 'memory', 'data'],
   training: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'preprocessing', 'program', 'runtime', 'sitter'],

@@ -7,14 +7,13 @@ import { exp, log } from '../ops/elementwise.js';
 import { eagerly, withoutGradients } from '../ops/emit.js';
 import { Parameter } from '../parameter.js';
 import { Tensor } from '../tensor.js';
-import { ReLU } from './activations.js';
+import { relu } from '../ops/activations.js';
 import { MultiHeadAttention, type MultiHeadAttentionOptions, type Sequences, checkSequences } from './attention.js';
 import { LayerNorm } from './group-norm.js';
 import { Layer } from './layer.js';
 import { Linear } from './linear.js';
 import { registerLayers } from './registry.js';
 import { RMSNorm } from './rms-norm.js';
-import { Sequential } from './sequential.js';
 import { Dropout } from './shape.js';
 
 /** Options of {@link TransformerBlock}. */
@@ -44,8 +43,8 @@ export class TransformerBlock extends Layer<Tensor | Sequences, Tensor> {
   readonly attention: MultiHeadAttention;
   /** The norm before the hidden layer. */
   readonly mlpNorm: LayerNorm | RMSNorm;
-  /** Linear, ReLU, linear. */
-  readonly mlp: Sequential;
+  /** Into the hidden layer, and out of it. */
+  readonly mlp: { readonly hidden: Linear; readonly output: Linear };
   /** Drops what the two parts add. */
   readonly drop: Dropout;
   /** Units of the hidden layer. */
@@ -72,7 +71,7 @@ export class TransformerBlock extends Layer<Tensor | Sequences, Tensor> {
     this.attentionNorm = makeNorm();
     this.mlpNorm = makeNorm();
     const bias = attention.bias ?? true;
-    this.mlp = new Sequential([new Linear(features, this.hidden, { bias }), new ReLU(), new Linear(this.hidden, features, { bias })]);
+    this.mlp = { hidden: new Linear(features, this.hidden, { bias }), output: new Linear(this.hidden, features, { bias }) };
     this.drop = new Dropout(this.attention.dropout);
   }
 
@@ -83,7 +82,8 @@ export class TransformerBlock extends Layer<Tensor | Sequences, Tensor> {
     const normed = this.attentionNorm.forward(x);
     const seen = this.attention.forward(mask === undefined ? normed : { x: normed, mask });
     const y = x.add(this.drop.forward(seen));
-    return y.add(this.drop.forward(this.mlp.forward(this.mlpNorm.forward(y))));
+    const hidden = relu(this.mlp.hidden.forward(this.mlpNorm.forward(y)));
+    return y.add(this.drop.forward(this.mlp.output.forward(hidden)));
   }
 
   override config(): unknown {

@@ -4,11 +4,11 @@ import { checkInteger, checkOptions } from '../errors.js';
 import { Normal } from '../initializers/initializer.js';
 import { Embedding } from '../layers/embedding.js';
 import { LayerNorm } from '../layers/group-norm.js';
-import type { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
-import { Sequential } from '../layers/sequential.js';
 import { PositionalEmbedding, TransformerBlock } from '../layers/transformer.js';
 import type { Tensor } from '../tensor.js';
+import type { Model } from '../training/model.js';
+import { Sequential } from './sequential.js';
 
 /** Options of {@link characterTransformer}. */
 export interface CharacterTransformerOptions {
@@ -41,7 +41,7 @@ export interface CharacterTransformerOptions {
  * model.forward(Tensor.from(Int32Array.of(4, 8, 15, 16), [1, 4])).shape; // [1, 4, 30]
  * ```
  */
-export function characterTransformer(options: CharacterTransformerOptions): Layer<Tensor<'int32'>, Tensor> {
+export function characterTransformer(options: CharacterTransformerOptions): Model<Tensor<'int32'>, Tensor> {
   const known = ['characters', 'context', 'features', 'heads', 'layers', 'dropout'];
   const given = checkOptions<CharacterTransformerOptions>(options, 'options', known);
   const { characters, context = 64, features = 64, heads = 4, layers = 2, dropout = 0 } = given;
@@ -60,5 +60,5 @@ export function characterTransformer(options: CharacterTransformerOptions): Laye
     ],
     { inputShape: [context] },
   );
-  return model as unknown as Layer<Tensor<'int32'>, Tensor>;
+  return model as unknown as Model<Tensor<'int32'>, Tensor>;
 }

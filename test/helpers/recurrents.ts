@@ -30,10 +30,12 @@ function sizesOf(n: number, lasts: readonly number[]): Sizes[] {
   const time = columnsOf(rows);
   const batch = rows / time;
   // No projection is larger than the hidden state.
-  return lasts.map((last) => Math.min(last, hidden)).flatMap((last, i) => [
-    { batch, time, hidden, reversed: i % 2, last, whole: true },
-    { batch, time, hidden, reversed: 1 - (i % 2), last, whole: false },
-  ]);
+  return lasts
+    .map((last) => Math.min(last, hidden))
+    .flatMap((last, i) => [
+      { batch, time, hidden, reversed: i % 2, last, whole: true },
+      { batch, time, hidden, reversed: 1 - (i % 2), last, whole: false },
+    ]);
 }
 
 const form = ({ batch, time, hidden, reversed, last, whole }: Sizes): string =>

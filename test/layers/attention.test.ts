@@ -1,6 +1,6 @@
 // Multi-head attention: the contract, PyTorch's numbers, contexts and masks, and what it refuses.
 import test from 'ava';
-import { ArgumentError, fromBytes, MultiHeadAttention, setSeed, ShapeError, Tensor } from '../../lib/index.js';
+import { ArgumentError, fromBytes, MultiHeadAttention, Sequential, setSeed, ShapeError, Tensor } from '../../lib/index.js';
 import { layerContract } from '../contracts/layer.js';
 import { agrees, attentionGolden, fillLinear } from '../helpers/attention-golden.js';
 import { f32 } from '../helpers/build.js';
@@ -67,7 +67,7 @@ test('it comes back from bytes, and says what it cannot take', (t) => {
   const layer = new MultiHeadAttention(6, 2, { causal: true, bias: false });
   const x = f32(new Seeded(1).uniform(36), [2, 3, 6]);
   const y = layer.forward(x);
-  const again = fromBytes(layer.toBytes()) as unknown as MultiHeadAttention;
+  const again = (fromBytes(new Sequential([layer]).toBytes()) as Sequential).layers[0] as unknown as MultiHeadAttention;
   identical(t, again.forward(x), y, 'the copy');
   t.is(layer.parameterCount(), 4 * 36);
   t.throws(() => new MultiHeadAttention(6, 4), { instanceOf: ShapeError, message: /divide/ });

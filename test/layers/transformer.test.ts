@@ -26,7 +26,7 @@ test('TransformerBlock keeps the contract of layers', (t) => {
     [`${name}.bias`, [outputs]],
   ];
   const attention = ['query', 'key', 'value', 'output'].flatMap((name) => linear(`attention.${name}`, 2, 2));
-  const mlp = [...linear('mlp.0', 2, 3), ...linear('mlp.2', 3, 2)];
+  const mlp = [...linear('mlp.hidden', 2, 3), ...linear('mlp.output', 3, 2)];
   const norm = (name: string) => [
     [`${name}.weight`, [2]],
     [`${name}.bias`, [2]],
@@ -67,9 +67,9 @@ for (const [i, one] of attentionGolden().blocks.entries()) {
     for (const [part, name] of (['query', 'key', 'value'] as const).entries())
       fillLinear(block.attention[name], stored['self_attn.in_proj_weight'], stored['self_attn.in_proj_bias'], part);
     fillLinear(block.attention.output, stored['self_attn.out_proj.weight'], stored['self_attn.out_proj.bias']);
-    const [first, , second] = block.mlp.layers;
-    fillLinear(first as never, stored['linear1.weight'], stored['linear1.bias']);
-    fillLinear(second as never, stored['linear2.weight'], stored['linear2.bias']);
+    const { hidden, output } = block.mlp;
+    fillLinear(hidden as never, stored['linear1.weight'], stored['linear1.bias']);
+    fillLinear(output as never, stored['linear2.weight'], stored['linear2.bias']);
     for (const [norm, name] of [
       [block.attentionNorm, 'norm1'],
       [block.mlpNorm, 'norm2'],
