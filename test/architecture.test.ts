@@ -56,8 +56,9 @@ const arrows: Record<string, readonly string[]> = {
   create: [...tensors, 'native'],
   ops: [...tensors, 'native'],
   // What a file is going to take is compared with the memory that there is.
-  io: [...tensors, 'memory'],
+  io: [...tensors, 'memory', 'csv-parse'],
   initializers: tensors,
+  preprocessing: [...tensors, 'native', 'data'],
   parameter: [...tensors, 'native', 'initializers'],
   buffer: [...tensors, 'native'],
   // A copy of a model in training is taken between two steps.
@@ -67,11 +68,11 @@ const arrows: Record<string, readonly string[]> = {
   metrics: tensors,
   optimizers: [...models, 'native'],
   schedules: [...tensors, 'optimizers'],
-  data: [...tensors, 'native', 'io', 'memory', 'sharp'],
+  data: [...tensors, 'native', 'io', 'memory', 'sharp', 'hyparquet', 'apache-arrow'],
   models: [...models, 'io', 'training'],
   program: [...tensors, 'native', 'memory', 'data'],
-  training: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'program', 'runtime', 'sitter'],
-  sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'training'],
+  training: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'preprocessing', 'program', 'runtime', 'sitter'],
+  sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'training'],
   cli: ['*', 'commander'],
   index: ['*'],
 };
@@ -86,6 +87,7 @@ const usersOfNative: Record<string, readonly string[]> = {
     'lib/optimizers/optimizer.ts',
     'lib/data/feed.ts',
     'lib/data/images.ts',
+    'lib/preprocessing/transformed.ts',
     'lib/program/program.ts',
   ],
   nativeOps: ['lib/ops/define.ts'],
@@ -229,6 +231,7 @@ const withoutGradient: [RegExp, string][] = [
   [/^conv2d_weight_(gradient|accumulate)$/, 'runs inside backward, and is not differentiated again'],
   [/^(equal|not_equal|less|less_equal|sign|histogram)$/, 'piecewise constant'],
   [/^(sum_squares|sum_squares_difference|statistics)$/, 'reports numbers, off the tape'],
+  [/^sequence_mask$/, 'made of lengths'],
   [/^(fill|random_uniform|random_normal|fractional_windows)$/, 'no input to differentiate by'],
   [
     /^(?!conv2d_input_gradient$)(linear_map|conv2d_map|scaled_sgd|scaled_adam|elementwise_chain|\w+_(gradient|gradients|overwrite|accumulate|and_clear))$/,
@@ -268,6 +271,8 @@ test('a backward stands under its forward, in the same stem of both languages, a
       'native/ops/im2col.cc': 'an algorithm behind convolution.cc',
       'native/ops/pointwise.cc': 'an algorithm behind convolution.cc',
       'native/ops/winograd.cc': 'an algorithm behind convolution.cc',
+      'native/ops/lstm.cc': 'lib/ops/recurrent.ts: one of three cells, which are much alike there',
+      'native/ops/gru.cc': 'lib/ops/recurrent.ts: one of three cells, which are much alike there',
       'native/ops/registry.cc': 'the table of all operations',
       'native/ops/optimizers.cc': 'lib/ops/update.ts: optimizers.ts would be taken for the room of that name',
     }),
@@ -295,6 +300,9 @@ test('a new activation costs five files and about fifty lines, its tests include
     lines.delete('native/kernels/math.h');
     // LeNet's own squashing function is made of it.
     lines.delete('lib/models/lenet.ts');
+    // So are the gates of recurrent cells.
+    lines.delete('native/kernels/recurrent.h');
+    lines.delete('lib/layers/recurrent-cells.ts');
     t.deepEqual([...lines.keys()].sort(), [
       'lib/layers/activations.ts',
       'lib/ops/activations.ts',
@@ -356,6 +364,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/ops/group_norm.ts': { test: 'test/layers/group-norm.test.ts', why: 'with the layers that it is for' },
   'lib/ops/window_pooling.ts': { test: 'test/layers/window-pooling.test.ts', why: 'with the layers that it is for' },
   'lib/ops/resample.ts': { test: 'test/layers/resample.test.ts', why: 'with the layers that it is for' },
+  'lib/ops/recurrent.ts': { test: 'test/layers/recurrent.test.ts', why: 'with the layers that it is for' },
   'lib/ops/local_response_norm.ts': { test: 'test/layers/local-response-norm.test.ts', why: 'with the layer that it is for' },
   'lib/ops/called.ts': { test: 'test/faults/aliases.test.ts', why: 'every public function is called wrongly there' },
   'lib/ops/state.ts': { test: 'test/layers/batch-norm.test.ts', why: 'when running statistics are written' },
@@ -416,6 +425,15 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
       { test: 'test/faults/words.test.ts', why: 'what is said before a run, and of a batch that fails' },
     ]),
   ),
+  ...Object.fromEntries(
+    `affine centre channel-scaler covariance encoders examples finite gathered imputer min-max-scaler moments of-model pca pipeline presets
+     robust-scaler standard-scaler transformed whitening`
+      .split(/\s+/)
+      .map((stem) => [
+        `lib/preprocessing/${stem}.ts`,
+        { test: 'test/preprocessing/transform.test.ts', why: 'one contract for all, and what they share' },
+      ]),
+  ),
   'lib/training/fit-options.ts': { test: 'test/training/fit.test.ts', why: 'a type and its names' },
   'lib/training/train-step.ts': { test: 'test/training/fit.test.ts', why: 'the step of fit, eager and compiled' },
   'lib/training/errors.ts': { test: 'test/training/fit.test.ts', why: 'what fit throws' },
@@ -428,6 +446,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/layers/lineage.ts': { test: 'test/faults/randomness.test.ts', why: 'what it is for: streams of their own' },
   'lib/training/functions.ts': { test: 'test/training/model.test.ts', why: 'the same as methods of a model, with the same bits' },
   'lib/training/load.ts': { test: 'test/training/save.test.ts', why: 'what is saved comes back' },
+  'lib/training/model-file.ts': { test: 'test/preprocessing/transform.test.ts', why: 'models keep their preprocessing in files' },
   'lib/training/history.ts': { test: 'test/training/fit.test.ts', why: 'what fit gives' },
   ...Object.fromEntries(
     ['data', 'evaluate', 'info', 'output', 'program', 'run-folder', 'train'].map((stem) => [

@@ -14,6 +14,7 @@ import type { Observation } from '../training/observation.js';
 import { Breather, rememberModes } from '../training/modes.js';
 import { formatCount, formatScore } from '../training/progress.js';
 import { keepNames } from '../names.js';
+import { preprocessed } from '../preprocessing/of-model.js';
 
 /** Something that the sitter noticed. */
 export interface Finding {
@@ -289,9 +290,10 @@ export class Sitter extends Callback {
   async #countDead(epoch: number, run: TrainingRun): Promise<void> {
     const peaks: Peaks = new Map();
     const breather = new Breather();
+    const seen = preprocessed(run.model, run.data);
     for (const indices of spread(run.data.length, this.#examples, 256)) {
       // A data set may answer later.
-      raisePeaks(peaks, run.model, (await run.data.batch(indices)).inputs);
+      raisePeaks(peaks, run.model, (await seen.batch(indices)).inputs);
       const pause = breather.pause();
       if (pause !== undefined) await pause;
     }

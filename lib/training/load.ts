@@ -1,12 +1,12 @@
 // Models out of files: the architecture is built again, and filled.
 
 import { isFloat } from '../dtype.js';
-import { ArgumentError, FileFormatError, NodegradError, describe, describeShape } from '../errors.js';
+import { FileFormatError, describe, describeShape } from '../errors.js';
 import { type Safetensors, decodeSafetensors, readSafetensors } from '../io/safetensors.js';
-import type { AnyLayer } from '../layers/layer.js';
 import { buildModel } from '../layers/registry.js';
 import type { AnyTensor } from '../tensor.js';
 import { type AnyModel, Model } from './model.js';
+import { apart, build, parse } from './model-file.js';
 
 /**
  * Builds the model that `model.toBytes()` took down.
@@ -37,20 +37,23 @@ export async function load(path: string): Promise<AnyModel> {
   return rebuild(await readSafetensors(path), path);
 }
 
-function rebuild({ tensors, metadata }: Safetensors, source: string): AnyModel {
-  const architecture = metadata.get('architecture');
+function rebuild(file: Safetensors, source: string): AnyModel {
+  const architecture = file.metadata.get('architecture');
   if (architecture === undefined) {
     throw new FileFormatError(`${source}: holds weights without an architecture: build the model and fill it with model.load(path)`);
   }
-  const model = buildFrom(architecture, source);
+  const { weights, preprocessing } = apart(file, source);
+  const description = parse(architecture, source, 'architecture');
+  const model = build(source, 'architecture', 'unknown layer class', () => buildModel(description));
   if (!(model instanceof Model)) throw new FileFormatError(`${source}: holds a ${model.constructor.name}, which is a layer and no Model`);
   const places = model.namedState();
   // Before any memory: only what the file has bytes for is ever allocated.
-  for (const [path, place] of places) checkValue(place, tensors.get(path), path, source);
-  for (const path of tensors.keys())
+  for (const [path, place] of places) checkValue(place, weights.get(path), path, source);
+  for (const path of weights.keys())
     if (!places.has(path)) throw new FileFormatError(`${source}: tensor ${describe(path)} has no place in the architecture`);
-  for (const [path, place] of places) place.convert((tensors.get(path) as AnyTensor).dtype);
-  model.loadStateDict(tensors);
+  for (const [path, place] of places) place.convert((weights.get(path) as AnyTensor).dtype);
+  model.loadStateDict(weights);
+  model.preprocessing = preprocessing;
   return model as AnyModel;
 }
 
@@ -61,24 +64,5 @@ function checkValue(place: AnyTensor, value: AnyTensor | undefined, path: string
     throw new FileFormatError(
       `${source}: tensor ${describe(path)} is ${value.dtype} ${describeShape(value.shape)}, its architecture asks for ${isFloat(place.dtype) ? 'floats' : place.dtype} of shape ${describeShape(place.shape)}`,
     );
-  }
-}
-
-function buildFrom(architecture: string, source: string): AnyLayer {
-  let description: unknown;
-  try {
-    description = JSON.parse(architecture, (key, value) => {
-      if (key === '__proto__') throw new Error('the key __proto__ is not allowed');
-      return value;
-    });
-  } catch (error) {
-    throw new FileFormatError(`${source}: the architecture is not JSON: ${(error as Error).message}`, { cause: error });
-  }
-  try {
-    return buildModel(description);
-  } catch (error) {
-    // An unknown class is for the caller to register; what a known class refuses, or trips over, is the file's fault.
-    if (error instanceof NodegradError && error.message.startsWith('unknown layer class')) throw error;
-    throw new FileFormatError(`${source}: the architecture cannot be built: ${(error as Error).message}`, { cause: error });
   }
 }

@@ -7,6 +7,8 @@ import { Layer } from '../layers/layer.js';
 import type { LoadOptions, LoadReport } from '../layers/state.js';
 import { type SummaryOptions, summarize } from '../layers/summary.js';
 import { keepNames } from '../names.js';
+import { preprocessingOf, setPreprocessing } from '../preprocessing/of-model.js';
+import type { Transform } from '../preprocessing/transform.js';
 import { refuseInStep } from '../recording.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
 import type { EvaluateOptions, PredictOptions } from './evaluate.js';
@@ -41,6 +43,18 @@ export type AnyModel = Model<any, any>;
  * ```
  */
 export abstract class Model<In = Tensor, Out = Tensor> extends Layer<In, Out> {
+  /**
+   * What is done to inputs before they reach the model; null for nothing. `fit`, `evaluate` and `predict` then take data as they are, `save` and
+   * `load` keep it, and `forward` does not use it. One that has learned nothing yet is fitted by `fit`, on the training data alone.
+   */
+  get preprocessing(): Transform | null {
+    return preprocessingOf(this);
+  }
+
+  set preprocessing(transform: Transform | null) {
+    setPreprocessing(this, transform);
+  }
+
   /**
    * Trains the model: `forward`, loss, `backward` and `step` for every batch, epoch after epoch, with validation, callbacks, progress and
    * a log. The event loop gets a turn every few milliseconds.
@@ -91,6 +105,13 @@ export abstract class Model<In = Tensor, Out = Tensor> extends Layer<In, Out> {
    */
   summary(options: SummaryOptions = {}): string {
     return summarize(this as AnyModel, options);
+  }
+
+  /** A copy with its own memory, and the preprocessing of this model: a snapshot, in the middle of a run one of whole steps. */
+  override clone(): this {
+    const twin = super.clone();
+    twin.preprocessing = this.preprocessing;
+    return twin;
   }
 
   /**

@@ -5,8 +5,11 @@ import { encodeSafetensors, readSafetensors } from '../io/safetensors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { describeModel } from '../layers/registry.js';
 import type { LoadOptions, LoadReport } from '../layers/state.js';
+import { preprocessingOf, setPreprocessing } from '../preprocessing/of-model.js';
 import { betweenSteps } from '../program/driver.js';
 import { info } from '../runtime.js';
+import type { AnyTensor } from '../tensor.js';
+import { apart, learnedBelow } from './model-file.js';
 
 /** Names what wrote a file, in its metadata. */
 const format = 'nodegrad';
@@ -18,7 +21,11 @@ export function toBytes(model: AnyLayer): Uint8Array {
     ['nodegrad', info().version],
     ['architecture', JSON.stringify(describeModel(model))],
   ]);
-  return betweenSteps(() => encodeSafetensors(model.stateDict(), metadata));
+  const preprocessing = preprocessingOf(model);
+  if (preprocessing !== null)
+    metadata.set('preprocessing', JSON.stringify({ ...preprocessing.describe(), inputShape: preprocessing.inputShape }));
+  const learned = [...(preprocessing?.stateDict() ?? [])].map(([name, value]) => [`${learnedBelow}${name}`, value] as const);
+  return betweenSteps(() => encodeSafetensors(new Map<string, AnyTensor>([...model.stateDict(), ...learned]), metadata));
 }
 
 /** `model.save(path)`: documented there. */
@@ -30,5 +37,8 @@ export async function save(model: AnyLayer, path: string): Promise<void> {
 
 /** `model.load(path, options)`: documented there. */
 export async function loadInto(model: AnyLayer, path: string, options: LoadOptions = {}): Promise<LoadReport> {
-  return model.loadStateDict((await readSafetensors(path)).tensors, options);
+  const { weights, preprocessing } = apart(await readSafetensors(path), path);
+  const report = model.loadStateDict(weights, options);
+  if (preprocessing !== null) setPreprocessing(model, preprocessing);
+  return report;
 }
