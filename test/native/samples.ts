@@ -34,6 +34,10 @@ function backward(op: string, reals: number[] = []): Maker {
   ];
 }
 
+function pair(op: string, reals: number[] = []): Record<string, Maker> {
+  return { [op]: unary(op, -20, 20, reals), [`${op}_backward`]: backward(`${op}_backward`, reals) };
+}
+
 // Every way in which two operands may be stretched: a step of 0 or 1 in a row, and rows repeated.
 function binary(op: string, output: (dtype: Float) => DType = (dtype) => dtype, low = -4): Maker {
   return (n, dtype, random) => {
@@ -217,6 +221,21 @@ const makers: Record<string, Maker> = {
   tanh_backward: backward('tanh_backward'),
   clip: unary('clip', -4, 4, [-1.5, 2]),
   clip_backward: backward('clip_backward', [-0.5, 0.5]),
+  hard_tanh_backward: backward('hard_tanh_backward', [-0.5, 0.5]),
+  ...pair('leaky_relu', [0.25]),
+  ...pair('elu', [0.5, 1.25]),
+  ...pair('celu', [0.5]),
+  ...pair('gelu'),
+  ...pair('gelu_tanh'),
+  ...pair('swish', [1.5, 2]),
+  ...pair('mish'),
+  ...pair('softplus', [2]),
+  ...pair('softsign'),
+  ...pair('hard_sigmoid'),
+  ...pair('hard_swish'),
+  step: unary('step'),
+  prelu: binary('prelu'),
+  prelu_slope: binary('prelu_slope'),
   accumulate: (n, dtype, random) => [
     {
       op: 'accumulate',
