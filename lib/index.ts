@@ -142,32 +142,19 @@ export { CombinedLoss, type WeightedLoss } from './losses/combined.js';
 export type { TensorTree } from './tree.js';
 export { Accuracy, type AccuracyOptions, type AccuracyState, type MeasuredAccuracy, Metric } from './metrics/metric.js';
 
-export {
-  Optimizer,
-  type OptimizerGroup,
-  type OptimizerOptions,
-  type OptimizerState,
-  type OptimizerTarget,
-  type ParameterGroup,
-  type Run,
-  type ZeroGradOptions,
-} from './optimizers/optimizer.js';
+export { Optimizer, type OptimizerState, type Run, type ZeroGradOptions } from './optimizers/optimizer.js';
+export type { OptimizerGroup, OptimizerOptions, OptimizerTarget, ParameterGroup } from './optimizers/groups.js';
 export { SGD, type SGDOptions } from './optimizers/sgd.js';
 export { Adam, type AdamOptions, AdamW } from './optimizers/adam.js';
 export { type ClipGradNormOptions, type ClipTarget, clipGradNorm, clipGradValue } from './optimizers/clip.js';
-export {
-  ConstantLR,
-  ExponentialLR,
-  type ExponentialLROptions,
-  MultiStepLR,
-  type MultiStepLROptions,
-  PolynomialLR,
-  type PolynomialLROptions,
-  Schedule,
-  type ScheduleState,
-  StepLR,
-  type StepLROptions,
-} from './schedules/schedule.js';
+export * from './optimizers/adaptive.js';
+export * from './optimizers/moments.js';
+export { RuleOptimizer, type RuleOptimizerOptions } from './optimizers/rule.js';
+export { Schedule, type ScheduleJSON, type ScheduleOptions, type Scheduled, type Valued, type Values } from './schedules/schedule.js';
+export * from './schedules/decay.js';
+export * from './schedules/cyclic.js';
+export * from './schedules/sequential.js';
+export * from './schedules/plateau.js';
 
 export {
   Augmentation,

@@ -25,6 +25,7 @@ import {
   wrongUsers,
 } from './helpers/architecture.js';
 import { gradientCases } from './helpers/gradients.js';
+import { ruleSamples } from './helpers/optimizers.js';
 import { readTree, root, type Tree } from './helpers/sources.js';
 
 const tree = readTree();
@@ -66,8 +67,8 @@ const arrows: Record<string, readonly string[]> = {
   tree: [...basics, 'tensor'],
   losses: [...tensors, 'tree'],
   metrics: tensors,
-  optimizers: [...models, 'native'],
-  schedules: [...tensors, 'optimizers'],
+  schedules: tensors,
+  optimizers: [...models, 'native', 'schedules'],
   data: [...tensors, 'native', 'io', 'memory', 'sharp', 'hyparquet', 'apache-arrow'],
   models: [...models, 'io', 'training'],
   program: [...tensors, 'native', 'memory', 'data'],
@@ -234,7 +235,7 @@ const withoutGradient: [RegExp, string][] = [
   [/^sequence_mask$/, 'made of lengths'],
   [/^(fill|random_uniform|random_normal|fractional_windows)$/, 'no input to differentiate by'],
   [
-    /^(?!conv2d_input_gradient$)(linear_map|conv2d_map|scaled_sgd|scaled_adam|elementwise_chain|\w+_(gradient|gradients|overwrite|accumulate|and_clear))$/,
+    /^(?!conv2d_input_gradient$)(linear_map|conv2d_map|elementwise_chain|\w+_(gradient|gradients|overwrite|accumulate))$/,
     'fused after recording, when the tape is gone',
   ],
   [/^require_finite$/, 'gives no value'],
@@ -242,7 +243,8 @@ const withoutGradient: [RegExp, string][] = [
   [/^(batch_norm_running|(batch|group)_norm_gradients)$/, 'runs in place or inside backward'],
   [/^batch_norm_(add_)?relu$/, 'fused after recording, when the tape is gone'],
   [/^augment$/, 'makes batches from bytes, before there is a tape'],
-  [/^(sgd|adam|accumulate|scale_by|matmul_accumulate|scatter_add_rows)$/, 'runs inside backward or in place, where no tape is kept'],
+  [/^(accumulate|scale_by|matmul_accumulate|scatter_add_rows)$/, 'runs inside backward or in place, where no tape is kept'],
+  [new RegExp(`^(${Object.keys(ruleSamples).join('|')})$`), 'an optimizer updates in place, where no tape is kept'],
 ];
 
 test('native and lib have the same list of operations', (t) => {
@@ -330,7 +332,6 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/native.ts': { test: 'test/loader.test.ts', why: 'loads at import; what it runs is in every test of an operation' },
   'lib/platform.ts': { test: 'test/faults/install.test.ts', why: 'types alone, which a project without any compiles' },
   'lib/memory.ts': { test: 'test/faults/limits.test.ts', why: 'containers, and memory that is collected in time' },
-  'lib/optimizers/first.ts': { test: 'test/faults/own-classes.test.ts', why: 'who asks is a schedule' },
   'lib/program/effort.ts': { test: 'test/faults/planning.test.ts', why: 'counts for that test alone' },
   'lib/program/passes/checks.ts': { test: 'test/faults/refused.test.ts', why: 'what a refused step leaves behind' },
   'lib/create.ts': { test: 'test/ops/special.test.ts', why: 'nearly every test makes tensors with it' },
@@ -395,6 +396,14 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
     test: 'test/optimizers/sgd.test.ts',
     why: 'abstract: test/contracts/optimizer.ts is run for every optimizer',
   },
+  'lib/optimizers/groups.ts': { test: 'test/faults/aliases.test.ts', why: 'what users do to the arrays that they gave' },
+  'lib/optimizers/adaptive.ts': { test: 'test/optimizers/rules.test.ts', why: 'one test for every row of test/helpers/optimizers.ts' },
+  'lib/optimizers/moments.ts': { test: 'test/optimizers/rules.test.ts', why: 'one test for every row of test/helpers/optimizers.ts' },
+  'lib/optimizers/rule.ts': { test: 'test/optimizers/rules.test.ts', why: 'abstract: test/contracts/optimizer.ts is run for every rule' },
+  'lib/schedules/schedule.ts': { test: 'test/schedules/decay.test.ts', why: 'abstract: test/contracts/schedule.ts is run for every schedule' },
+  'lib/schedules/arithmetic.ts': { test: 'test/schedules/cyclic.test.ts', why: 'values of PyTorch to the last bits' },
+  'lib/schedules/sequential.ts': { test: 'test/schedules/cyclic.test.ts', why: 'with the schedules that it runs' },
+  'lib/schedules/plateau.ts': { test: 'test/schedules/cyclic.test.ts', why: 'the values of PyTorch beside those of the others' },
   'lib/ops/statistics.ts': { test: 'test/native/statistics.test.ts', why: 'names the operations of native/ops/statistics.cc' },
   'lib/optimizers/memory.ts': { test: 'test/optimizers/clip.test.ts', why: 'what optimizers and clipping walk through' },
   ...Object.fromEntries(

@@ -25,7 +25,6 @@ import {
   loadData,
   makeModel,
   makeOptimizer,
-  makeSchedule,
   withRecipe,
 } from './options.js';
 import { Terminal, confusionMatrix, formatCount, gallery, greyOf, imageLines, matrixLines, pairs, percent } from './terminal.js';
@@ -113,7 +112,6 @@ async function run(
       seed,
       maxGradNorm,
       validation: data.test.length > 0 ? data.test : undefined,
-      schedule: makeSchedule(options, optimizer),
       callbacks: [sitter],
       signal,
       runDir,
@@ -135,18 +133,7 @@ async function trainRival(terminal: Terminal, options: TrainOptions, data: Comma
   const size = `${options.model}, ${formatCount(model.parameterCount())} parameters`;
   terminal.print('', `For comparison, ${size}, trained the same way:`);
   try {
-    const schedule = makeSchedule(options, optimizer);
-    await model.fit(data.train, {
-      loss: new CrossEntropyLoss(),
-      optimizer,
-      epochs,
-      batchSize,
-      seed,
-      maxGradNorm,
-      schedule,
-      signal,
-      log: false,
-    });
+    await model.fit(data.train, { loss: new CrossEntropyLoss(), optimizer, epochs, batchSize, seed, maxGradNorm, signal, log: false });
   } catch (error) {
     if (error instanceof AbortedError || error instanceof TrainingNonFiniteError) return null;
     throw error;
