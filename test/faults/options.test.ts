@@ -63,6 +63,7 @@ const schedule = (make: (optimizer: lib.Optimizer, options: never) => lib.Schedu
   };
 };
 
+const houses = (ending: string) => join(root, `test/golden/houses.${ending}`);
 const reduces = ['sum', 'mean', 'max', 'min', 'argmax', 'argmin'] as const;
 const small = { classes: 3, inputSize: 32 };
 
@@ -111,6 +112,12 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   NormalOptions: { take: (o) => new lib.Normal(o) },
   UniformOptions: { take: (o) => new lib.Uniform(o) },
   ScaledOptions: [{ take: (o) => new lib.Xavier(o) }, { take: (o) => new lib.He(o) }],
+  ReadTableOptions: [
+    { take: (o) => lib.readTable(houses('parquet'), o), needs: { columns: { tags: 'skip' } } },
+    { take: (o) => lib.readArrow(houses('arrow'), o), needs: { columns: { tags: 'skip' } } },
+  ],
+  ReadCsvOptions: { take: (o) => lib.readCsv(houses('csv'), o) },
+  TableDatasetOptions: { take: (o) => lib.readCsv(houses('csv')).then((table) => Object.entries(table.dataset(o))) },
   TransformFitOptions: { take: (o) => new lib.Centre().fit(x, o).toJSON() },
   MinMaxScalerOptions: { take: (o) => new lib.MinMaxScaler(o).toJSON() },
   ChannelScalerOptions: { take: (o) => new lib.ChannelScaler(o).toJSON(), needs: { layout: 'NHWC' } },
