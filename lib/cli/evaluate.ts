@@ -2,12 +2,12 @@
 
 import { tableFormat } from '../data/column-files.js';
 import { ArgumentError } from '../errors.js';
-import type { AnyLayer } from '../layers/layer.js';
-import { CrossEntropyLoss } from '../losses/loss.js';
+import type { AnyModel } from '../training/model.js';
+import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import { Accuracy } from '../metrics/metric.js';
 import { evaluate } from '../training/evaluate.js';
 import type { ColumnTransform } from '../preprocessing/column-transform.js';
-import { load } from '../training/save.js';
+import { load } from '../training/load.js';
 import { type DataChoice, loadData } from './options.js';
 import { judgeTable, tableOfModel } from './table.js';
 import { Terminal, formatCount, pairs, percent } from './terminal.js';
@@ -46,7 +46,7 @@ export async function evaluateCommand(file: string, options: EvaluateCommandOpti
 
 async function evaluateTable(
   file: string,
-  model: AnyLayer,
+  model: AnyModel,
   transform: ColumnTransform,
   { data, badRows, json }: EvaluateCommandOptions,
 ): Promise<number> {

@@ -1,8 +1,8 @@
 // Runs on images: the data, a model of their shape, and which of them it takes for what.
 
 import type { AnyDataset, Dataset } from '../data/dataset.js';
-import type { AnyLayer } from '../layers/layer.js';
-import { CrossEntropyLoss } from '../losses/loss.js';
+import type { AnyModel } from '../training/model.js';
+import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import { predict } from '../training/evaluate.js';
 import type { Job, Report } from './job.js';
 import { buildModel } from './models.js';
@@ -13,7 +13,7 @@ import { type Terminal, confusionMatrix, formatCount, gallery, greyOf, imageLine
 export async function imageJob(options: TrainOptions, signal: AbortSignal): Promise<Job> {
   const data = await loadData(options, signal, process.stderr);
   const { train, test } = data;
-  const another = ({ model, hidden }: TrainOptions): AnyLayer => buildModel(model, train.inputShape, train.classes?.length ?? 10, hidden);
+  const another = ({ model, hidden }: TrainOptions): AnyModel => buildModel(model, train.inputShape, train.classes?.length ?? 10, hidden);
   const augmentation = isMirrored(options.data) ? 'cropped at random places and mirrored' : 'cropped at random places';
   const counts = `${formatCount(train.length)} images to train on, ${formatCount(test.length)} to test with`;
   return {
@@ -29,7 +29,7 @@ export async function imageJob(options: TrainOptions, signal: AbortSignal): Prom
   };
 }
 
-async function judge(model: AnyLayer, { test, mean }: CommandData): Promise<Report> {
+async function judge(model: AnyModel, { test, mean }: CommandData): Promise<Report> {
   const report = await scores(model, test);
   const wrong = [...report.targets].flatMap((target, index) =>
     report.predictions[index] === target ? [] : [{ index, target, prediction: report.predictions[index] }],
@@ -39,7 +39,7 @@ async function judge(model: AnyLayer, { test, mean }: CommandData): Promise<Repo
 
 /** What a classifier makes of a test set. */
 export async function scores(
-  model: AnyLayer,
+  model: AnyModel,
   given: AnyDataset,
 ): Promise<Report & { json: { accuracy: number; confusion: number[][] }; targets: Int32Array; predictions: Int32Array }> {
   const test = given as Dataset;

@@ -1,7 +1,7 @@
 // What a run of the command line works on: images or a table, with a model for them and a judgement at the end.
 
 import type { AnyDataset } from '../data/dataset.js';
-import type { AnyLayer } from '../layers/layer.js';
+import type { AnyModel } from '../training/model.js';
 import type { Loss } from '../losses/loss.js';
 import type { TrainOptions } from './options.js';
 import type { Terminal } from './terminal.js';
@@ -21,16 +21,16 @@ export interface Job {
   readonly train: AnyDataset;
   /** What training is compared with; of length 0 for nothing. */
   readonly test: AnyDataset;
-  readonly model: AnyLayer;
+  readonly model: AnyModel;
   readonly loss: Loss;
   /** The data in a line. */
   readonly data: string;
   /** What was done to them, line by line. */
   readonly notes: readonly string[];
   /** Another model for the same data. */
-  another(options: TrainOptions): AnyLayer;
+  another(options: TrainOptions): AnyModel;
   /** Makes a trained model one that can be used. */
-  finish(model: AnyLayer): void;
+  finish(model: AnyModel): void;
   /** What a model that is finished makes of the test data. */
-  judge(model: AnyLayer): Promise<Report>;
+  judge(model: AnyModel): Promise<Report>;
 }

@@ -5,7 +5,7 @@ import { ArgumentError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { csvField } from '../io/csv.js';
 import type { Tensor } from '../tensor.js';
-import { load } from '../training/save.js';
+import { load } from '../training/load.js';
 import { type TableChoice, rowsFor, tableOfModel } from './table.js';
 
 /** What `predict` is told. */

@@ -7,10 +7,11 @@ import { split } from '../data/parts.js';
 import { Table, type TableDataset, checkTarget } from '../data/table.js';
 import { TensorDataset } from '../data/dataset.js';
 import { ArgumentError } from '../errors.js';
-import type { AnyLayer } from '../layers/layer.js';
+import type { AnyModel } from '../training/model.js';
 import type { Linear } from '../layers/linear.js';
-import type { Sequential } from '../layers/sequential.js';
-import { CrossEntropyLoss, MSELoss } from '../losses/loss.js';
+import type { Sequential } from '../models/sequential.js';
+import { CrossEntropyLoss } from '../losses/cross-entropy.js';
+import { MSELoss } from '../losses/regression.js';
 import { mlp } from '../models/mlp.js';
 import { ColumnTransform, tablePreprocessing } from '../preprocessing/column-transform.js';
 import { StandardScaler } from '../preprocessing/standard-scaler.js';
@@ -57,7 +58,7 @@ export async function tableJob(options: TrainOptions): Promise<Job> {
   if (train.length === 0) throw new ArgumentError(`${path} has ${whole.length} rows: none is left to train on. --test 0 takes all`);
   const preprocessing = tablePreprocessing(whole.features, whole.target).fit(train);
   const outputs = target.categories?.length ?? 1;
-  const another = ({ hidden, model: name }: TrainOptions): AnyLayer => {
+  const another = ({ hidden, model: name }: TrainOptions): AnyModel => {
     const made = mlp({ inputShape: preprocessing.outputShape, hidden: name === 'linear' ? [] : hidden, classes: outputs });
     made.preprocessing = preprocessing;
     return made;
@@ -68,7 +69,7 @@ export async function tableJob(options: TrainOptions): Promise<Job> {
     notes,
     model: another(options),
     another,
-    judge: (one: AnyLayer) => judge(one, test, isClasses),
+    judge: (one: AnyModel) => judge(one, test, isClasses),
   };
   if (isClasses) return { ...about, train, test, loss: new CrossEntropyLoss(), finish: () => {} };
   // The net learns a target of mean 0 and deviation 1; afterwards its last layer takes over the units of the column.
@@ -162,7 +163,7 @@ function takeUnits({ layers }: Sequential, scaler: StandardScaler): void {
   bias[0] = bias[0] * std + mean;
 }
 
-async function judge(model: AnyLayer, test: AnyDataset, isClasses: boolean): Promise<Report> {
+async function judge(model: AnyModel, test: AnyDataset, isClasses: boolean): Promise<Report> {
   if (isClasses) return scores(model, test);
   const data = test as Dataset<'float64', 'float32'>;
   const found = (await predict(model, data)).data as Float32Array;
@@ -184,7 +185,7 @@ async function judge(model: AnyLayer, test: AnyDataset, isClasses: boolean): Pro
 const digits = (value: number): string => String(Number(value.toPrecision(4)));
 
 /** What a saved model asks of a table; null for a model of something else. */
-export function tableOfModel({ preprocessing }: AnyLayer): ColumnTransform | null {
+export function tableOfModel({ preprocessing }: AnyModel): ColumnTransform | null {
   return preprocessing instanceof ColumnTransform ? preprocessing : null;
 }
 
@@ -206,7 +207,7 @@ export async function rowsFor(
 
 /** What a saved model makes of the rows of a file. */
 export async function judgeTable(
-  model: AnyLayer,
+  model: AnyModel,
   transform: ColumnTransform,
   choice: TableChoice,
 ): Promise<Report & { readonly length: number }> {

@@ -93,7 +93,7 @@ async function run(
   runDir: string,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { epochs, batch: batchSize, seed, clipNorm, checkpoint: dir, checkpointEvery: every, resume } = options;
+  const { epochs, batch: batchSize, seed, maxGradNorm, checkpoint: dir, checkpointEvery: every, resume } = options;
   try {
     const history = await model.fit(train, {
       loss,
@@ -101,7 +101,7 @@ async function run(
       epochs,
       batchSize,
       seed,
-      clipNorm,
+      maxGradNorm,
       validation: test.length > 0 ? test : undefined,
       schedule: makeSchedule(options, optimizer),
       callbacks: [sitter],
@@ -119,14 +119,14 @@ async function run(
 
 /** The accuracy of another model after the same recipe, as a line; null when it was stopped. */
 async function trainRival(terminal: Terminal, options: TrainOptions, job: Job, signal: AbortSignal): Promise<string | null> {
-  const { epochs, batch: batchSize, seed, clipNorm } = options;
+  const { epochs, batch: batchSize, seed, maxGradNorm } = options;
   const model = job.another(options);
   const optimizer = makeOptimizer(options, model);
   const size = `${options.model}, ${formatCount(model.parameterCount())} parameters`;
   terminal.print('', `For comparison, ${size}, trained the same way:`);
   try {
     const schedule = makeSchedule(options, optimizer);
-    await model.fit(job.train, { loss: job.loss, optimizer, epochs, batchSize, seed, clipNorm, schedule, signal, log: false });
+    await model.fit(job.train, { loss: job.loss, optimizer, epochs, batchSize, seed, maxGradNorm, schedule, signal, log: false });
   } catch (error) {
     if (error instanceof AbortedError || error instanceof TrainingNonFiniteError) return null;
     throw error;

@@ -8,6 +8,7 @@ import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { Callback, type StepsRecord, type TrainingRun } from '../training/callbacks.js';
+import { predict } from '../training/evaluate.js';
 import type { EpochRecord } from '../training/history.js';
 import type { Observation } from '../training/observation.js';
 import { Breather, rememberModes } from '../training/modes.js';
@@ -325,7 +326,7 @@ export class Sitter extends Callback {
 
 /** How many numbers the model puts out for an example. */
 async function scoresOf({ model, data }: TrainingRun): Promise<number> {
-  const { shape } = await model.predict((await data.batch(Int32Array.of(0))).inputs);
+  const { shape } = await predict(model, (await data.batch(Int32Array.of(0))).inputs);
   return shape[shape.length - 1] ?? 1;
 }
 

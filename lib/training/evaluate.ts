@@ -8,7 +8,7 @@ import { DataLoader } from '../data/loader.js';
 import type { DType } from '../dtype.js';
 import { AbortedError, ArgumentError, ShapeError, checkInteger, checkOptions, expected } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
-import { CrossEntropyLoss, Loss } from '../losses/loss.js';
+import { type ClassLoss, Loss } from '../losses/loss.js';
 import { Accuracy, Metric } from '../metrics/metric.js';
 import { isBusy } from '../ops/busy.js';
 import { concat, filled } from '../ops/shape.js';
@@ -27,7 +27,7 @@ import { addMeasured, measure, needPrediction } from './train-step.js';
 export interface EvaluateOptions {
   /** The loss. */
   readonly loss: Loss;
-  /** Default: accuracy with a {@link CrossEntropyLoss}, else none. */
+  /** Default: accuracy with a loss of classes, such as `CrossEntropyLoss`, else none. */
   readonly metrics?: readonly Metric[];
   /** Examples per forward pass; default 256. It changes no result beyond the rounding of sums over batches. */
   readonly batchSize?: number;
@@ -262,7 +262,7 @@ export function checkLoss(loss: unknown): Loss {
 
 /** The metrics asked for, or the default of a loss. */
 export function checkMetrics(metrics: unknown, loss: Loss): readonly Metric[] {
-  if (metrics === undefined) return loss instanceof CrossEntropyLoss ? [new Accuracy()] : [];
+  if (metrics === undefined) return loss.takesClasses ? [new Accuracy({ ignoreIndex: (loss as ClassLoss).ignoreIndex })] : [];
   const form = 'an array of metrics, such as [new Accuracy()],';
   if (!Array.isArray(metrics)) throw new ArgumentError(expected(form, 'options.metrics', metrics));
   for (const metric of metrics) if (!(metric instanceof Metric)) throw new ArgumentError(expected(form, 'options.metrics', metric));

@@ -116,13 +116,13 @@ class Fitting implements TrainingRun {
     this.#eager = checkFlag(options.eager ?? false, 'options.eager');
     const { loss, optimizer, history, epochs } = this;
     const [schedule, metrics, callbacks] = [this.#schedule, this.#metrics, options.callbacks ?? []];
-    const clipNorm = options.clipNorm === undefined ? undefined : checkNumber(options.clipNorm, 'options.clipNorm', 0);
+    const maxGradNorm = options.maxGradNorm === undefined ? undefined : checkNumber(options.maxGradNorm, 'options.maxGradNorm', 0);
     const { wantsBatches: keepPrediction, wantsObservations } = this.#callbacks;
     this.#observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0) * Number(wantsObservations);
     this.#parts = { model, loss, optimizer, metrics };
-    this.#steps = makeTrainSteps({ model, loss, optimizer, metrics, clipNorm, keepPrediction });
+    this.#steps = makeTrainSteps({ model, loss, optimizer, metrics, maxGradNorm, keepPrediction });
     this.#compiled = this.#steps.map((step) => compileStep(step));
-    const settings = { batchSize: this.batchSize, seed: this.#seed, shuffle, dropLast, clipNorm: clipNorm ?? 'none' };
+    const settings = { batchSize: this.batchSize, seed: this.#seed, shuffle, dropLast, maxGradNorm: maxGradNorm ?? 'none' };
     const parts = { model, optimizer, loss, schedule, metrics, callbacks, data, validation, history, epochs, settings };
     this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, parts, this);
   }

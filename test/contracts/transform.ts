@@ -1,6 +1,17 @@
 // What every preprocessing step must do. The test of the room calls this for each.
 import type { ExecutionContext } from 'ava';
-import { ArgumentError, fromBytes, Linear, ShapeError, type Tensor, TensorDataset, Transform, transformed, zeros } from '../../lib/index.js';
+import {
+  ArgumentError,
+  fromBytes,
+  Linear,
+  Sequential,
+  ShapeError,
+  type Tensor,
+  TensorDataset,
+  Transform,
+  transformed,
+  zeros,
+} from '../../lib/index.js';
 import { f64 } from '../helpers/build.js';
 import { close, identical } from '../helpers/close.js';
 
@@ -38,7 +49,7 @@ export function transformContract(t: ExecutionContext, { create, data, inverse }
   const twin = Transform.fromJSON(json);
   t.is(twin.constructor, transform.constructor);
   identical(t, twin.transform(data), whole, 'from JSON');
-  const model = new Linear(transform.outputShape[transform.outputShape.length - 1], 2);
+  const model = new Sequential([new Linear(transform.outputShape[transform.outputShape.length - 1], 2)]);
   model.preprocessing = transform;
   const read = fromBytes(model.toBytes()).preprocessing as Transform;
   identical(t, read.transform(data), whole, 'saved with a model');

@@ -9,6 +9,7 @@ import {
   Imputer,
   Linear,
   OneHotEncoder,
+  Sequential,
   Table,
   tablePreprocessing,
 } from '../../lib/index.js';
@@ -99,7 +100,7 @@ test('the usual preprocessing fills, standardizes and one-hot encodes, and goes 
       ][i],
     ]),
   );
-  const model = new Linear(5, 1);
+  const model = new Sequential([new Linear(5, 1)]);
   model.preprocessing = transform;
   const read = fromBytes(model.toBytes()).preprocessing as ColumnTransform;
   identical(t, read.transform(data.inputs), transform.transform(data.inputs));

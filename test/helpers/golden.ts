@@ -105,6 +105,19 @@ export interface LargeNet extends Origin {
   readonly runs: readonly Run[];
 }
 
+/** One loss on one set of inputs, and its gradients by them and, where it is asked for, by the target. */
+export interface LossCase {
+  readonly name: string;
+  readonly function: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly inputs: readonly GoldenArray[];
+  readonly target: GoldenArray | null;
+  readonly targetIsDifferentiated: boolean;
+  readonly value: GoldenArray;
+  readonly upstream: GoldenArray;
+  readonly gradients: readonly GoldenArray[];
+}
+
 type OpFile = Origin & { readonly cases: readonly OpCase[] };
 
 interface Files {
@@ -112,6 +125,7 @@ interface Files {
   convolution: OpFile;
   pooling: OpFile;
   images: OpFile;
+  losses: Origin & { readonly cases: readonly LossCase[] };
   optimizers: OptimizerFile;
   schedules: Origin & { readonly epochs: number; readonly cases: readonly ScheduleCase[] };
   'mlp-small': SmallNet;
@@ -127,7 +141,7 @@ export function golden<K extends keyof Files>(stem: K): Files[K] {
 export const opStems = ['ops', 'convolution', 'pooling', 'images'] as const satisfies (keyof Files)[];
 
 /** The stems of all golden files. */
-export const goldenStems: readonly (keyof Files)[] = [...opStems, 'optimizers', 'schedules', 'mlp-small', 'mlp-large'];
+export const goldenStems: readonly (keyof Files)[] = [...opStems, 'losses', 'optimizers', 'schedules', 'mlp-small', 'mlp-large'];
 
 /** SHA-256 of a generator as its files name it; line endings do not count. */
 export function generatorSha256(generator: string): string {

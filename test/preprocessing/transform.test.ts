@@ -16,9 +16,11 @@ import {
   OneHotEncoder,
   OrdinalEncoder,
   PCA,
+  type Parameter,
   Pipeline,
   preprocessingFor,
   RobustScaler,
+  Sequential,
   registerTransform,
   ShapeError,
   StandardScaler,
@@ -205,7 +207,7 @@ function line(rows: number, seed: number): TensorDataset<'float32', 'float32'> {
 test('a model with preprocessing takes data as they are in fit, evaluate and predict, in files too', async (t) => {
   setSeed(5);
   const [train, validation] = split(line(300, 1), [0.8, 0.2], { seed: 1 });
-  const model = new Linear(2, 1);
+  const model = new Sequential([new Linear(2, 1)]);
   model.preprocessing = new StandardScaler();
   const optimizer = new Adam(model, { lr: 0.05 });
   const loss = new MSELoss();
@@ -234,20 +236,20 @@ test('training through preprocessing gives the bits of training on data that wer
   const weights = async (inside: boolean): Promise<Float32Array> => {
     setSeed(6);
     const data = line(64, 2);
-    const model = new Linear(2, 1);
+    const model = new Sequential([new Linear(2, 1)]);
     const scaler = new StandardScaler().fit(data);
     if (inside) model.preprocessing = scaler;
     const optimizer = new Adam(model, { lr: 0.05 });
     await model.fit(inside ? data : transformed(data, scaler), { loss: new MSELoss(), optimizer, epochs: 3, progress: false, log: false });
-    return model.weight.data;
+    return (model.parameters()[0] as Parameter).data;
   };
   identical(t, await weights(true), await weights(false));
 });
 
 test('weights of a file with preprocessing go into a model that is there, with their preprocessing', async (t) => {
-  const model = new Linear(2, 1);
+  const model = new Sequential([new Linear(2, 1)]);
   model.preprocessing = new Centre().fit(f64([1, 2, 3, 4], [2, 2]));
-  const other = new Linear(2, 1);
+  const other = new Sequential([new Linear(2, 1)]);
   const bytes = model.toBytes();
   const folder = await mkdtemp(`${tmpdir()}/nodegrad-`);
   t.teardown(() => rm(folder, { recursive: true }));
@@ -286,7 +288,7 @@ test('a wrong argument is refused by name', (t) => {
     [() => new Centre().fit(f64([1, 2]), { sampleSize: 0 }), /sampleSize/],
     [
       () => {
-        new Linear(1, 1).preprocessing = {} as never;
+        new Sequential([new Linear(1, 1)]).preprocessing = {} as never;
       },
       /preprocessing/,
     ],
