@@ -14,7 +14,8 @@ import { ArgumentError } from '../errors.js';
 import { Adam, AdamW } from '../optimizers/adam.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { SGD } from '../optimizers/sgd.js';
-import { ConstantLR, ExponentialLR, MultiStepLR, PolynomialLR, type Schedule, StepLR } from '../schedules/schedule.js';
+import { ExponentialDecay, MultiStepDecay, PolynomialDecay, StepDecay } from '../schedules/decay.js';
+import type { Scheduled } from '../schedules/schedule.js';
 import { modelNames, recipeOf, tableRecipe } from './models.js';
 
 /** Names of the data sets. */
@@ -273,9 +274,10 @@ function download(stream: NodeJS.WritableStream): Pick<MnistOptions, 'onProgress
 }
 
 /** The optimizer of a run. */
-export function makeOptimizer({ optimizer, weightDecay, lr = usualRates[optimizer] }: TrainOptions, model: AnyModel): Optimizer {
+export function makeOptimizer(given: TrainOptions, model: AnyModel): Optimizer {
+  const { optimizer, weightDecay } = given;
   // A checkpoint tells an option that was left out from one that is undefined.
-  const options = { lr, ...(weightDecay !== undefined && { weightDecay }) };
+  const options = { lr: rateOf(given), ...(weightDecay !== undefined && { weightDecay }) };
   switch (optimizer) {
     case 'sgd':
       return new SGD(model, options) as unknown as Optimizer;
@@ -290,21 +292,21 @@ export function makeOptimizer({ optimizer, weightDecay, lr = usualRates[optimize
   }
 }
 
-/** The schedule of a run. */
-export function makeSchedule({ schedule, epochs }: TrainOptions, optimizer: Optimizer): Schedule {
+// The learning rate over the epochs.
+function rateOf({ optimizer, schedule, epochs, lr = usualRates[optimizer] }: TrainOptions): Scheduled {
   const parts = (...shares: number[]): number[] => shares.map((share) => Math.ceil(share * epochs));
   switch (schedule) {
     case 'constant':
-      return new ConstantLR(optimizer);
+      return lr;
     case 'step':
-      return new StepLR(optimizer, { stepSize: Math.ceil(epochs / 3), gamma: 0.1 });
+      return new StepDecay(lr, { every: Math.ceil(epochs / 3), factor: 0.1 });
     case 'late':
-      return new MultiStepLR(optimizer, { milestones: parts(0.5, 0.75) });
+      return new MultiStepDecay(lr, { milestones: parts(0.5, 0.75) });
     case 'wide':
-      return new MultiStepLR(optimizer, { milestones: parts(0.3, 0.6, 0.8), gamma: 0.2 });
+      return new MultiStepDecay(lr, { milestones: parts(0.3, 0.6, 0.8), factor: 0.2 });
     case 'linear':
-      return new PolynomialLR(optimizer, { epochs });
+      return new PolynomialDecay(lr, { length: epochs });
     case 'exponential':
-      return new ExponentialLR(optimizer, { gamma: 0.9 });
+      return new ExponentialDecay(lr, { factor: 0.9 });
   }
 }

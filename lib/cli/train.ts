@@ -16,7 +16,7 @@ import { RunFolder } from './run-folder.js';
 import { finishUnwatched } from './output.js';
 import { imageJob } from './images.js';
 import type { Job, Report } from './job.js';
-import { type GivenOptions, type TrainOptions, makeOptimizer, makeSchedule, withRecipe } from './options.js';
+import { type GivenOptions, type TrainOptions, makeOptimizer, withRecipe } from './options.js';
 import { tableJob } from './table.js';
 import { Terminal, formatCount, pairs, percent } from './terminal.js';
 
@@ -103,7 +103,6 @@ async function run(
       seed,
       maxGradNorm,
       validation: test.length > 0 ? test : undefined,
-      schedule: makeSchedule(options, optimizer),
       callbacks: [sitter],
       signal,
       runDir,
@@ -125,8 +124,7 @@ async function trainRival(terminal: Terminal, options: TrainOptions, job: Job, s
   const size = `${options.model}, ${formatCount(model.parameterCount())} parameters`;
   terminal.print('', `For comparison, ${size}, trained the same way:`);
   try {
-    const schedule = makeSchedule(options, optimizer);
-    await model.fit(job.train, { loss: job.loss, optimizer, epochs, batchSize, seed, maxGradNorm, schedule, signal, log: false });
+    await model.fit(job.train, { loss: job.loss, optimizer, epochs, batchSize, seed, maxGradNorm, signal, log: false });
   } catch (error) {
     if (error instanceof AbortedError || error instanceof TrainingNonFiniteError) return null;
     throw error;
