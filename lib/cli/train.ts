@@ -25,7 +25,6 @@ import {
   loadData,
   makeModel,
   makeOptimizer,
-  makeSchedule,
   withRecipe,
 } from './options.js';
 import { Terminal, confusionMatrix, formatCount, gallery, greyOf, imageLines, matrixLines, pairs, percent } from './terminal.js';
@@ -48,21 +47,21 @@ interface Show {
 /** Runs the job and gives the exit code. */
 export async function train(given: GivenOptions, { detailed = false, rival }: Show = {}): Promise<number> {
   const options = withRecipe(given);
-  const { checkpoint, checkpointEvery, resume } = options;
-  if (checkpoint === undefined && (checkpointEvery !== undefined || resume)) {
-    throw new ArgumentError('--checkpoint-every and --resume need --checkpoint <folder>');
+  const { checkpointDir, checkpointEvery, resume } = options;
+  if (checkpointDir === undefined && (checkpointEvery !== undefined || resume)) {
+    throw new ArgumentError('--checkpoint-every and --resume need --checkpoint-dir <folder>');
   }
   const terminal = new Terminal();
   const began = performance.now();
   const stopper = stopOnSignals();
   finishUnwatched();
-  const folder = options.out ?? newFolder(options);
+  const folder = options.runDir ?? newFolder(options);
   let results: RunFolder | null = null;
   try {
     // Before anything is loaded or trained: what the work is for must be writable.
     results = await RunFolder.open(folder);
     setSeed(options.seed);
-    if (options.threads !== undefined) setNumThreads(options.threads);
+    if (options.numThreads !== undefined) setNumThreads(options.numThreads);
     const data = await loadData(options, stopper.signal, process.stderr);
     const model = makeModel(options, data.train.inputShape, data.train.classes?.length ?? 10);
     const optimizer = makeOptimizer(options, model);
@@ -73,7 +72,7 @@ export async function train(given: GivenOptions, { detailed = false, rival }: Sh
     const isUseful = result.outcome !== 'fault';
     const weights = isUseful ? await results.save(model) : null;
     const report = isUseful && data.test.length > 0 ? await judge(model, data.test) : null;
-    const files = { weights, checkpoints: checkpoint === undefined ? null : resolve(checkpoint), log: result.history.log };
+    const files = { weights, checkpoints: checkpointDir === undefined ? null : resolve(checkpointDir), log: result.history.log };
     const isComparable = rival !== undefined && report !== null && result.outcome === 'completed';
     const beside = isComparable ? await trainRival(terminal, { ...options, model: rival }, data, stopper.signal) : null;
     const seconds = (performance.now() - began) / 1000;
@@ -103,7 +102,7 @@ async function run(
   runDir: string,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { epochs, batch: batchSize, seed, maxGradNorm, checkpoint: dir, checkpointEvery: every, resume } = options;
+  const { epochs, batchSize, seed, maxGradNorm, checkpointDir: dir, checkpointEvery: every, resume } = options;
   try {
     const history = await model.fit(data.train, {
       loss: new CrossEntropyLoss(),
@@ -113,7 +112,6 @@ async function run(
       seed,
       maxGradNorm,
       validation: data.test.length > 0 ? data.test : undefined,
-      schedule: makeSchedule(options, optimizer),
       callbacks: [sitter],
       signal,
       runDir,
@@ -129,24 +127,13 @@ async function run(
 
 /** The accuracy of another model after the same recipe, as a line; null when it was stopped. */
 async function trainRival(terminal: Terminal, options: TrainOptions, data: CommandData, signal: AbortSignal): Promise<string | null> {
-  const { epochs, batch: batchSize, seed, maxGradNorm } = options;
+  const { epochs, batchSize, seed, maxGradNorm } = options;
   const model = makeModel(options, data.train.inputShape, data.train.classes?.length ?? 10);
   const optimizer = makeOptimizer(options, model);
   const size = `${options.model}, ${formatCount(model.parameterCount())} parameters`;
   terminal.print('', `For comparison, ${size}, trained the same way:`);
   try {
-    const schedule = makeSchedule(options, optimizer);
-    await model.fit(data.train, {
-      loss: new CrossEntropyLoss(),
-      optimizer,
-      epochs,
-      batchSize,
-      seed,
-      maxGradNorm,
-      schedule,
-      signal,
-      log: false,
-    });
+    await model.fit(data.train, { loss: new CrossEntropyLoss(), optimizer, epochs, batchSize, seed, maxGradNorm, signal, log: false });
   } catch (error) {
     if (error instanceof AbortedError || error instanceof TrainingNonFiniteError) return null;
     throw error;
@@ -191,7 +178,7 @@ function announce(terminal: Terminal, options: TrainOptions, { train, test }: Co
       ['model', `${options.model}: ${formatCount(model.parameterCount())} parameters`],
       [
         'optimizer',
-        `${options.optimizer}, learning rate ${optimizer.lr}, schedule ${options.schedule}, batches of ${options.batch}, seed ${options.seed}`,
+        `${options.optimizer}, learning rate ${optimizer.lr}, schedule ${options.schedule}, batches of ${options.batchSize}, seed ${options.seed}`,
       ],
       ...(note === undefined ? [] : [['note', note] as const]),
       ['machine', `${cpu.brand.trim()}, ${isa}, ${getNumThreads()} threads, ${library}`],
