@@ -2,7 +2,7 @@
 
 import test from 'ava';
 import { modelNames } from '../../lib/cli/models.js';
-import { type GivenOptions, makeOptimizer, makeSchedule, withRecipe } from '../../lib/cli/options.js';
+import { type GivenOptions, makeOptimizer, withRecipe } from '../../lib/cli/options.js';
 import { Linear, Sequential } from '../../lib/index.js';
 import { close } from '../helpers/close.js';
 
@@ -20,10 +20,9 @@ const given = (model: string, more: Partial<GivenOptions> = {}): GivenOptions =>
 function ratesOf(options: GivenOptions): number[] {
   const full = withRecipe(options);
   const optimizer = makeOptimizer(full, new Sequential([new Linear(2, 2)]));
-  const schedule = makeSchedule(full, optimizer);
   return Array.from({ length: full.epochs }, () => {
     const { lr } = optimizer;
-    schedule.step();
+    optimizer.nextEpoch();
     return lr;
   });
 }
