@@ -166,7 +166,15 @@ export function golden<K extends keyof Files>(stem: K): Files[K] {
 export const opStems = ['ops', 'convolution', 'pooling', 'images'] as const satisfies (keyof Files)[];
 
 /** The stems of all golden files. */
-export const goldenStems: readonly (keyof Files)[] = [...opStems, 'losses', 'optimizers', 'optimizer-runs', 'schedules', 'mlp-small', 'mlp-large'];
+export const goldenStems: readonly (keyof Files)[] = [
+  ...opStems,
+  'losses',
+  'optimizers',
+  'optimizer-runs',
+  'schedules',
+  'mlp-small',
+  'mlp-large',
+];
 
 /** SHA-256 of a generator as its files name it; line endings do not count. */
 export function generatorSha256(generator: string): string {
