@@ -100,7 +100,7 @@ export * from './losses/hinge.js'; // multiclassHingeLoss, MulticlassHingeLoss
 export * from './losses/likelihood.js'; // nllLoss, NLLLoss, klDivergence, KLDivergenceLoss
 export * from './losses/similarity.js'; // cosineEmbeddingLoss, CosineEmbeddingLoss, tripletLoss, TripletLoss
 export { CombinedLoss, type WeightedLoss } from './losses/combined.js';
-export type { TensorTree } from './tree.js';
+export type { Structure, TensorTree } from './tree.js';
 export { Accuracy, type AccuracyOptions, type AccuracyState, type MeasuredAccuracy, Metric } from './metrics/metric.js';
 
 export {
@@ -182,6 +182,12 @@ export {
   type ExampleMemory,
   TensorDataset,
   type TensorDatasetOptions,
+  TreeDataset,
+  type TreeDatasetParts,
+  type BatchPart,
+  type PartOf,
+  type ShapeOf,
+  type ShapeTree,
   datasets,
   split,
   subset,
@@ -191,6 +197,7 @@ export { type IdxArray, type IdxContents, type IdxDType, type IdxOptions, readId
 
 export { Random, type RandomState, defaultRandom, getSeed, setSeed } from './random.js';
 export { type CompiledStep, compileStep, type StepArgument } from './program/step.js';
+export type { Feed, Rows, StepSource } from './program/feed.js';
 
 export { type BatchRecord, Callback, type CallbackLike, type StepsRecord, type TrainingRun } from './training/callbacks.js';
 export type { CheckpointOptions } from './training/checkpoint.js';

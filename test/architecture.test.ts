@@ -60,17 +60,18 @@ const arrows: Record<string, readonly string[]> = {
   parameter: [...tensors, 'native', 'initializers'],
   buffer: [...tensors, 'native'],
   // The verbs of a layer (fit, save) stand in lib/training, and take data.
-  layers: [...models, 'training', 'data', 'program'],
+  layers: [...models, 'training', 'data', 'program', 'tree'],
   tree: [...basics, 'tensor'],
   losses: [...tensors, 'tree'],
   metrics: tensors,
   optimizers: [...models, 'native'],
   schedules: [...tensors, 'optimizers'],
-  data: [...tensors, 'native', 'io', 'memory', 'sharp'],
+  // What a feed is, the engine says: it knows no data set.
+  data: [...tensors, 'native', 'io', 'memory', 'sharp', 'tree', 'program'],
   models: [...models, 'io'],
-  program: [...tensors, 'native', 'memory', 'data'],
-  training: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'program', 'runtime', 'sitter'],
-  sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'training'],
+  program: [...tensors, 'native', 'memory', 'tree'],
+  training: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'program', 'runtime', 'sitter', 'tree'],
+  sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'training', 'tree'],
   cli: ['*', 'commander'],
   index: ['*'],
 };
@@ -373,6 +374,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
       { test: 'test/data/image-folder.test.ts', why: 'parts of one way from files to a data set' },
     ]),
   ),
+  'lib/program/feed.ts': { test: 'test/program/stream.test.ts', why: 'types alone: what a stream reads' },
   'lib/data/feed.ts': { test: 'test/program/stream.test.ts', why: 'a stream reads every kind of data set through it' },
   'lib/environment.ts': { test: 'test/faults/cli.test.ts', why: 'variables of the process: commands are run under wrong ones' },
   ...Object.fromEntries(

@@ -20,6 +20,7 @@ import { betweenSteps } from '../program/driver.js';
 import { collect, join, named } from './fields.js';
 import { warnOfUnknown, wrapForward, wrapOwnForward } from './forward.js';
 import { claim, modelOf, noteLayer, ownerOf, streamOf } from './lineage.js';
+import type { TensorTree } from '../tree.js';
 import { buildModel, describeModel, setNoConfig } from './registry.js';
 import { type LoadOptions, type LoadReport, checkSameState, loadState } from './state.js';
 import { type SummaryOptions, summarize } from './summary.js';
@@ -336,7 +337,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    * await model.fit(train, { loss: new CrossEntropyLoss(), optimizer, epochs: 5, validation: test });
    * ```
    */
-  fit(data: AnyDataset<DType, DType>, options: FitOptions): Promise<History> {
+  fit(data: AnyDataset, options: FitOptions): Promise<History> {
     refuseInStep('fit() was called', 'Call it outside of the step');
     return fit(this as AnyLayer, data, options);
   }
@@ -346,7 +347,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    *
    * @throws {@link ArgumentError} for wrong options or an empty data set, {@link AbortedError} when the signal stopped it.
    */
-  evaluate(data: AnyDataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
+  evaluate(data: AnyDataset, options: EvaluateOptions): Promise<Scores> {
     refuseInStep('evaluate() was called', 'Call it between two steps');
     return evaluate(this as AnyLayer, data, options);
   }
@@ -354,13 +355,13 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   /**
    * What the model makes of inputs, in evaluation mode, batch by batch.
    *
-   * @param inputs - A tensor whose first dimension counts examples, or a data set. A tensor of one axis, which may be one example as well,
+   * @param inputs - A tensor whose first dimension counts examples, a tree of them, or a data set. A tensor of one axis, which may be one example as well,
    *   goes through `forward` as it is.
    * @throws {@link ArgumentError} for wrong options, {@link AbortedError} when the signal stopped it.
    */
-  predict(inputs: AnyTensor | AnyDataset<DType, DType>, options?: PredictOptions): Promise<AnyTensor> {
+  predict<P extends TensorTree = AnyTensor>(inputs: TensorTree | AnyDataset, options?: PredictOptions): Promise<P> {
     refuseInStep('predict() was called', 'Call it between two steps, or use forward()');
-    return predict(this as AnyLayer, inputs, options);
+    return predict<P>(this as AnyLayer, inputs, options);
   }
 
   /**

@@ -2,7 +2,6 @@
 
 import { checkDataset } from '../data/contract.js';
 import type { AnyDataset } from '../data/dataset.js';
-import type { DType } from '../dtype.js';
 import { ArgumentError, checkOptions, expected } from '../errors.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
@@ -40,7 +39,7 @@ export interface FitOptions {
    */
   readonly observeEvery?: number;
   /** Scored after every epoch. */
-  readonly validation?: AnyDataset<DType, DType>;
+  readonly validation?: AnyDataset;
   /** What is measured beside the loss; default: accuracy with a loss of classes, such as `CrossEntropyLoss`, else nothing. */
   readonly metrics?: readonly Metric[];
   /** Steps after each epoch. */

@@ -2,7 +2,6 @@
 
 import { createHash } from 'node:crypto';
 import type { AnyDataset } from '../data/dataset.js';
-import type { DType } from '../dtype.js';
 import { describeShape } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
@@ -26,8 +25,8 @@ export interface RunParts {
   readonly schedule: Schedule | undefined;
   readonly metrics: readonly Metric[];
   readonly callbacks: readonly CallbackLike[];
-  readonly data: AnyDataset<DType, DType>;
-  readonly validation: AnyDataset<DType, DType> | undefined;
+  readonly data: AnyDataset;
+  readonly validation: AnyDataset | undefined;
   readonly history: History;
   readonly epochs: number;
   /** What else decides the numbers: batch size, seed and the like. */
