@@ -99,7 +99,7 @@ export {
 export * from './losses/hinge.js'; // multiclassHingeLoss, MulticlassHingeLoss
 export * from './losses/likelihood.js'; // nllLoss, NLLLoss, klDivergence, KLDivergenceLoss
 export * from './losses/similarity.js'; // cosineEmbeddingLoss, CosineEmbeddingLoss, tripletLoss, TripletLoss
-export { CombinedLoss, type WeightedLoss } from './losses/combined.js';
+export { CombinedLoss, type LossTerm, type WeightedLoss } from './losses/combined.js';
 export type { Structure, TensorTree } from './tree.js';
 export { Accuracy, type AccuracyOptions, type AccuracyState, type MeasuredAccuracy, Metric } from './metrics/metric.js';
 
@@ -197,7 +197,7 @@ export { type IdxArray, type IdxContents, type IdxDType, type IdxOptions, readId
 
 export { Random, type RandomState, defaultRandom, getSeed, setSeed } from './random.js';
 export { type CompiledStep, compileStep, type StepArgument } from './program/step.js';
-export type { Feed, Rows, StepSource } from './program/feed.js';
+export type { Feed, Rows, StepPosition, StepSource } from './program/feed.js';
 
 export { type BatchRecord, Callback, type CallbackLike, type StepsRecord, type TrainingRun } from './training/callbacks.js';
 export type { CheckpointOptions } from './training/checkpoint.js';

@@ -10,6 +10,7 @@ export interface Rows {
   readonly sources: readonly TypedArray[];
   /** Indices into the sources, `batch` for each step. */
   readonly rows: Int32Array;
+  /** Examples of a step. */
   readonly batch: number;
 }
 
@@ -31,12 +32,22 @@ export interface Feed {
   prepare(first: number, count: number, lane: number): Rows;
 }
 
+/** Where a {@link StepSource} stands. */
+export interface StepPosition {
+  /** Seed of the orders. */
+  readonly seed: number;
+  /** The epoch that the next batch belongs to, from 0. */
+  readonly epoch: number;
+  /** How many batches of that epoch were handed out. */
+  readonly batch: number;
+}
+
 /** What `step.many` takes batches from: a {@link DataLoader}. */
 export interface StepSource {
   /** Batches in an epoch. */
   readonly length: number;
   /** Where it stands; it moves on as steps are done. */
-  state: { readonly seed: number; readonly epoch: number; readonly batch: number };
+  state: StepPosition;
   /** @internal The batches of an epoch. */
   feed(epoch: number): Feed;
 }
