@@ -7,9 +7,9 @@ import {
   datasets,
   type Info,
   info,
-  Layer,
   Linear,
   load,
+  Model,
   ReLU,
   readIdx,
   SGD,
@@ -18,7 +18,7 @@ import {
   tensor,
 } from 'nodegrad';
 
-class Net extends Layer {
+class Net extends Model {
   hidden = new Linear(784, 32);
   relu = new ReLU();
   output = new Linear(32, 10);

@@ -4,7 +4,7 @@ import { ArgumentError } from '../errors.js';
 import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import { Accuracy } from '../metrics/metric.js';
 import { evaluate } from '../training/evaluate.js';
-import { load } from '../training/save.js';
+import { load } from '../training/load.js';
 import { type DataChoice, loadData } from './options.js';
 import { Terminal, formatCount, pairs, percent } from './terminal.js';
 

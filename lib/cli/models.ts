@@ -1,12 +1,12 @@
 // Models that the command line trains, and the recipes of their papers.
 
+import type { AnyModel } from '../training/model.js';
 import { ArgumentError } from '../errors.js';
-import type { AnyLayer } from '../layers/layer.js';
 import { cifarDensenet } from '../models/densenet.js';
 import { lenet5, smallConvNet } from '../models/lenet.js';
 import { linearModel, mlp } from '../models/mlp.js';
 import { networkInNetwork } from '../models/nin.js';
-import { wideResnet } from '../models/preact-resnet.js';
+import { cifarWideResnet } from '../models/preact-resnet.js';
 import { cifarResnet, resnet18, resnet50 } from '../models/resnet.js';
 import { squeezenet } from '../models/squeezenet.js';
 import { cifarVgg } from '../models/vgg.js';
@@ -25,8 +25,8 @@ export interface Recipe {
 }
 
 interface Images {
-  inputSize: number;
-  inputChannels: number;
+  imageSize: number;
+  channels: number;
   classes: number;
 }
 
@@ -37,7 +37,7 @@ const large: Recipe = { ...residual, schedule: 'step', batch: 256 };
 const wide: Recipe = { ...residual, optimizer: 'nesterov', weightDecay: 5e-4, schedule: 'wide' };
 const dense: Recipe = { ...residual, optimizer: 'nesterov', batch: 64 };
 
-const networks: Readonly<Record<string, { readonly make: (images: Images) => AnyLayer; readonly recipe: Recipe }>> = {
+const networks: Readonly<Record<string, { readonly make: (images: Images) => AnyModel; readonly recipe: Recipe }>> = {
   conv: { make: smallConvNet, recipe: { ...common, schedule: 'exponential' } },
   lenet5: { make: lenet5, recipe: common },
   vgg: { make: cifarVgg, recipe: common },
@@ -46,8 +46,8 @@ const networks: Readonly<Record<string, { readonly make: (images: Images) => Any
   resnet44: { make: (images) => cifarResnet({ ...images, depth: 44 }), recipe: residual },
   resnet56: { make: (images) => cifarResnet({ ...images, depth: 56 }), recipe: residual },
   resnet110: { make: (images) => cifarResnet({ ...images, depth: 110 }), recipe: { ...residual, note: warm } },
-  'resnet110-sd': { make: (images) => cifarResnet({ ...images, depth: 110, survival: 0.5 }), recipe: { ...residual, optimizer: 'nesterov' } },
-  wrn16: { make: (images) => wideResnet({ ...images, depth: 16, widen: 4 }), recipe: wide },
+  'resnet110-sd': { make: (images) => cifarResnet({ ...images, depth: 110, dropPath: 0.5 }), recipe: { ...residual, optimizer: 'nesterov' } },
+  wrn16: { make: (images) => cifarWideResnet({ ...images, depth: 16, widthFactor: 4 }), recipe: wide },
   densenet40: { make: (images) => cifarDensenet({ ...images, depth: 40, compress: false }), recipe: dense },
   nin: { make: networkInNetwork, recipe: common },
   resnet18: { make: resnet18, recipe: large },
@@ -64,10 +64,10 @@ export function recipeOf(name: string): Recipe {
 }
 
 /** The model of this name for images of this shape. */
-export function buildModel(name: string, inputShape: readonly number[], classes: number, hidden: readonly number[]): AnyLayer {
+export function buildModel(name: string, inputShape: readonly number[], classes: number, hidden: readonly number[]): AnyModel {
   if (name === 'linear') return linearModel({ inputShape, classes });
   if (name === 'mlp') return mlp({ inputShape, classes, hidden });
-  const [height, width, inputChannels] = inputShape;
+  const [height, width, channels] = inputShape;
   if (height !== width) throw new ArgumentError(`--model ${name} takes square images, these are ${height}×${width}`);
-  return networks[name].make({ inputSize: height, inputChannels, classes });
+  return networks[name].make({ imageSize: height, channels, classes });
 }

@@ -1,5 +1,6 @@
 // Options of the commands: what they are called, how they are read, and what they become.
 
+import type { AnyModel } from '../training/model.js';
 import { existsSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { augmented } from '../data/augmented.js';
@@ -8,7 +9,6 @@ import type { Dataset } from '../data/dataset.js';
 import { datasets, type MnistOptions } from '../data/index.js';
 import { leftOutText } from '../data/left-out.js';
 import { ArgumentError } from '../errors.js';
-import type { AnyLayer } from '../layers/layer.js';
 import { Adam, AdamW } from '../optimizers/adam.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { SGD } from '../optimizers/sgd.js';
@@ -43,7 +43,7 @@ export interface TrainOptions {
   epochs: number;
   batch: number;
   weightDecay?: number;
-  clipNorm?: number;
+  maxGradNorm?: number;
   seed: number;
   threads?: number;
   out?: string;
@@ -144,7 +144,7 @@ export function addTrainOptions(command: Command, model: string): Command {
     .addOption(
       new Option('--weight-decay <factor>', "decay of the weights (default: that of the model's paper, or the optimizer's)").argParser(rate),
     )
-    .addOption(new Option('--clip-norm <norm>', 'scale the gradients of a step down to this norm (default: as they are)').argParser(rate))
+    .addOption(new Option('--max-grad-norm <norm>', 'scale the gradients of a step down to this norm (default: as they are)').argParser(rate))
     .option(
       '--augment',
       'crop training images at random places, and flip those of cifar10 or a folder (default: for cifar10, where the paper of the model does)',
@@ -232,12 +232,12 @@ function download(stream: NodeJS.WritableStream): Pick<MnistOptions, 'onProgress
 }
 
 /** The model of a run. */
-export function makeModel({ model, hidden }: TrainOptions, inputShape: readonly number[], classes: number): AnyLayer {
+export function makeModel({ model, hidden }: TrainOptions, inputShape: readonly number[], classes: number): AnyModel {
   return buildModel(model, inputShape, classes, hidden);
 }
 
 /** The optimizer of a run. */
-export function makeOptimizer({ optimizer, weightDecay, lr = usualRates[optimizer] }: TrainOptions, model: AnyLayer): Optimizer {
+export function makeOptimizer({ optimizer, weightDecay, lr = usualRates[optimizer] }: TrainOptions, model: AnyModel): Optimizer {
   // A checkpoint tells an option that was left out from one that is undefined.
   const options = { lr, ...(weightDecay !== undefined && { weightDecay }) };
   switch (optimizer) {

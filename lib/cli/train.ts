@@ -1,14 +1,15 @@
 // `nodegrad train`, and `npm start`: a run from the data set to the files, with everything said on the way.
 
+import type { AnyModel } from '../training/model.js';
 import { randomBytes } from 'node:crypto';
 import { basename, join, relative, resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import { AbortedError, ArgumentError, NodegradError } from '../errors.js';
-import type { AnyLayer } from '../layers/layer.js';
 import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { setSeed } from '../random.js';
 import { getNumThreads, info, setNumThreads } from '../runtime.js';
+import type { Tensor } from '../tensor.js';
 import { Sitter } from '../sitter/first.js';
 import { TrainingNonFiniteError } from '../training/errors.js';
 import { predict } from '../training/evaluate.js';
@@ -97,13 +98,13 @@ export async function train(given: GivenOptions, { detailed = false, rival }: Sh
 async function run(
   options: TrainOptions,
   data: CommandData,
-  model: AnyLayer,
+  model: AnyModel,
   optimizer: Optimizer,
   sitter: Sitter,
   runDir: string,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { epochs, batch: batchSize, seed, clipNorm, checkpoint: dir, checkpointEvery: every, resume } = options;
+  const { epochs, batch: batchSize, seed, maxGradNorm, checkpoint: dir, checkpointEvery: every, resume } = options;
   try {
     const history = await model.fit(data.train, {
       loss: new CrossEntropyLoss(),
@@ -111,7 +112,7 @@ async function run(
       epochs,
       batchSize,
       seed,
-      clipNorm,
+      maxGradNorm,
       validation: data.test.length > 0 ? data.test : undefined,
       schedule: makeSchedule(options, optimizer),
       callbacks: [sitter],
@@ -129,14 +130,24 @@ async function run(
 
 /** The accuracy of another model after the same recipe, as a line; null when it was stopped. */
 async function trainRival(terminal: Terminal, options: TrainOptions, data: CommandData, signal: AbortSignal): Promise<string | null> {
-  const { epochs, batch: batchSize, seed, clipNorm } = options;
+  const { epochs, batch: batchSize, seed, maxGradNorm } = options;
   const model = makeModel(options, data.train.inputShape, data.train.classes?.length ?? 10);
   const optimizer = makeOptimizer(options, model);
   const size = `${options.model}, ${formatCount(model.parameterCount())} parameters`;
   terminal.print('', `For comparison, ${size}, trained the same way:`);
   try {
     const schedule = makeSchedule(options, optimizer);
-    await model.fit(data.train, { loss: new CrossEntropyLoss(), optimizer, epochs, batchSize, seed, clipNorm, schedule, signal, log: false });
+    await model.fit(data.train, {
+      loss: new CrossEntropyLoss(),
+      optimizer,
+      epochs,
+      batchSize,
+      seed,
+      maxGradNorm,
+      schedule,
+      signal,
+      log: false,
+    });
   } catch (error) {
     if (error instanceof AbortedError || error instanceof TrainingNonFiniteError) return null;
     throw error;
@@ -153,8 +164,8 @@ interface Report {
   wrong: { index: number; target: number; prediction: number }[];
 }
 
-async function judge(model: AnyLayer, test: Dataset): Promise<Report> {
-  const logits = await predict(model, test);
+async function judge(model: AnyModel, test: Dataset): Promise<Report> {
+  const logits = (await predict(model, test)) as Tensor;
   const { targets } = test.batch(Int32Array.from({ length: test.length }, (_, i) => i));
   const predictions = logits.argmax(-1).data;
   const classes = logits.shape[1];
@@ -166,7 +177,7 @@ async function judge(model: AnyLayer, test: Dataset): Promise<Report> {
   return { matrix, loss, accuracy: (test.length - wrong.length) / test.length, wrong };
 }
 
-function announce(terminal: Terminal, options: TrainOptions, { train, test }: CommandData, model: AnyLayer, optimizer: Optimizer): void {
+function announce(terminal: Terminal, options: TrainOptions, { train, test }: CommandData, model: AnyModel, optimizer: Optimizer): void {
   const { version, cpu, isa, blas } = info();
   const augmentation = isMirrored(options.data) ? 'cropped at random places and mirrored' : 'cropped at random places';
   const { note } = recipeOf(options.model);

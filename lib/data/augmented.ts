@@ -102,6 +102,7 @@ class AugmentedDataset<Y extends BatchPart> implements Dataset<'float32', Y> {
   readonly inputShape: readonly number[];
   readonly targetShape: ShapeOf<Y>;
   readonly classes?: readonly string[];
+  readonly split?: Dataset['split'];
   readonly labels?: () => Int32Array;
   readonly memory?: Dataset<'float32', Y>['memory'];
   readonly #images: Dataset<'uint8', Y>;
@@ -115,6 +116,7 @@ class AugmentedDataset<Y extends BatchPart> implements Dataset<'float32', Y> {
     this.inputShape = plan.shape;
     this.targetShape = images.targetShape;
     if (images.classes !== undefined) this.classes = images.classes;
+    if (images.split !== undefined) this.split = images.split;
     if (images.labels !== undefined) this.labels = () => images.labels!();
     if (!isInMemory(images)) return;
     const memory = memoryOf(images);

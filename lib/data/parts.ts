@@ -11,6 +11,7 @@ import {
   type Batch,
   type BatchPart,
   type Dataset,
+  type DatasetSplit,
   type EpochKey,
   type ShapeOf,
   isClassIndices,
@@ -23,13 +24,14 @@ class Subset<X extends BatchPart, Y extends BatchPart> implements Dataset<X, Y> 
   readonly inputShape: ShapeOf<X>;
   readonly targetShape: ShapeOf<Y>;
   readonly classes?: readonly string[];
+  readonly split?: DatasetSplit;
   readonly labels?: () => Int32Array;
   readonly memory?: Dataset<X, Y>['memory'];
   readonly #whole: Dataset<X, Y>;
   readonly #rows: Int32Array;
 
   /** Of a set that has to be waited for, it is one itself. */
-  constructor(whole: Dataset<X, Y>, rows: Int32Array, name: string) {
+  constructor(whole: Dataset<X, Y>, rows: Int32Array, name: string, part: DatasetSplit | undefined = whole.split) {
     this.#whole = whole;
     this.#rows = rows;
     this.name = name;
@@ -37,6 +39,7 @@ class Subset<X extends BatchPart, Y extends BatchPart> implements Dataset<X, Y> 
     this.inputShape = whole.inputShape;
     this.targetShape = whole.targetShape;
     if (whole.classes !== undefined) this.classes = whole.classes;
+    if (part !== undefined) this.split = part;
     if (whole.labels !== undefined) this.labels = () => this.#pick(whole.labels!(), rows);
     if (isInMemory(whole)) {
       this.memory = () => {
@@ -104,6 +107,9 @@ export interface SplitOptions {
  * Splits a data set into disjoint parts, drawn at random: every example is in exactly one part (course row L01). The same seed gives
  * the same parts.
  *
+ * Of two or three parts the first is the training part, the second the validation part and the third the test part: they know it, and
+ * preprocessing refuses to learn from the others. Parts of a part that is one stay that.
+ *
  * @param parts sizes (integers that sum to `dataset.length`) or fractions (that sum to 1; sizes are rounded by largest remainder)
  * @returns one data set per part, in the order of `parts`; the order within a part is random
  * @throws {ArgumentError} if the parts do not add up, or `stratify` is asked for targets that are not class indices, int32 or uint8 [N]
@@ -138,7 +144,11 @@ export function split<X extends BatchPart, Y extends BatchPart>(
   const random = new Random(checkInteger(seed, 'options.seed'), 'split');
   const order = random.permutation(dataset.length);
   const rows = stratify ? dealByClass(order, classLabels(dataset), sizes) : dealInOrder(order, sizes);
-  return rows.map((part, i) => new Subset(dataset, stratify ? random.shuffle(part) : part, `${dataset.name} ${i + 1}/${sizes.length}`));
+  const kinds: readonly DatasetSplit[] = sizes.length === 2 || sizes.length === 3 ? ['train', 'validation', 'test'] : [];
+  return rows.map((part, i) => {
+    const kind = dataset.split === undefined || dataset.split === 'train' ? kinds[i] : dataset.split;
+    return new Subset(dataset, stratify ? random.shuffle(part) : part, `${dataset.name} ${i + 1}/${sizes.length}`, kind);
+  });
 }
 
 function partSizes(parts: readonly number[], length: number): number[] {

@@ -25,6 +25,8 @@ export interface GradientContext<A> {
   attributes: A;
   /** Gradient of the loss by the first output (the upstream gradient). */
   upstream: AnyTensor;
+  /** The same by each output that may have one, null where nothing came: for operations with several. */
+  upstreams: readonly (AnyTensor | null)[];
   /** Which inputs need a gradient: the others may be skipped. */
   needs: readonly boolean[];
   /** The gradient of input i when it is a leaf that has one: a rule may add into it in place and return null for it. */
@@ -37,6 +39,8 @@ export type GradientRule<A> = (context: GradientContext<A>) => (AnyTensor | null
 export interface OpDefinition<A> {
   /** Checks shapes and dtypes of the inputs and says what comes out. Throws typed errors for people. */
   shape: (inputs: readonly AnyTensor[], attributes: A) => Plan;
+  /** How many of the outputs, from the first, the loss may depend on. Default 1. */
+  differentiable?: number;
   /** Only composes operations. `'none'` where the result does not depend smoothly on any input. */
   gradient: GradientRule<A> | 'none';
 }

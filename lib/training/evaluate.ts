@@ -11,6 +11,7 @@ import { type ClassLoss, Loss } from '../losses/loss.js';
 import { Accuracy, Metric } from '../metrics/metric.js';
 import { isBusy } from '../ops/busy.js';
 import { concat, filled } from '../ops/shape.js';
+import { preprocessed, preprocessingOf } from '../preprocessing/of-model.js';
 import { StepPrograms } from '../program/step.js';
 import { StepFailure, runSteps } from '../program/stream.js';
 import { UnrecordableError } from '../recording.js';
@@ -48,6 +49,11 @@ const worthCompiling = 4;
 /** `model.evaluate(data, options)`: documented there. */
 export async function evaluate(model: AnyLayer, data: AnyDataset, options: EvaluateOptions): Promise<Scores> {
   checkDataset(data, 'data');
+  return evaluateSeen(model, preprocessed(model, data), options);
+}
+
+/** The same for data that have gone through the model's preprocessing. */
+export async function evaluateSeen(model: AnyLayer, data: AnyDataset, options: EvaluateOptions): Promise<Scores> {
   checkOptions(options, 'options', ['loss', 'metrics', 'batchSize', 'signal']);
   const loss = checkLoss(options?.loss);
   const metrics = checkMetrics(options.metrics, loss);
@@ -70,11 +76,7 @@ export async function evaluate(model: AnyLayer, data: AnyDataset, options: Evalu
 }
 
 /** `model.predict(inputs, options)`: documented there. */
-export async function predict<P extends TensorTree = AnyTensor>(
-  model: AnyLayer,
-  inputs: TensorTree | AnyDataset,
-  options: PredictOptions = {},
-): Promise<P> {
+export async function predict(model: AnyLayer, inputs: TensorTree | AnyDataset, options: PredictOptions = {}): Promise<TensorTree> {
   const { batchSize = 256, signal } = checkOptions<PredictOptions>(options, 'options', ['batchSize', 'signal']);
   checkInteger(batchSize, 'options.batchSize', 1);
   const parts: TensorTree[] = [];
@@ -85,20 +87,21 @@ export async function predict<P extends TensorTree = AnyTensor>(
   const abort = checkSignal(signal);
   if (isPromise(inputs)) throw new ArgumentError(expected('tensors or a data set', 'inputs', inputs, 'Await it'));
   if (typeof (inputs as Partial<Dataset> | null)?.batch === 'function') {
-    const loader = new DataLoader<BatchPart, BatchPart>(inputs as AnyDataset, { batchSize });
+    const loader = new DataLoader<BatchPart, BatchPart>(preprocessed(model, inputs as AnyDataset), { batchSize });
     checkNotEmpty(loader, 'predict');
     await inEvaluation({ model }, loader, abort, pass, keep);
-    return joined(parts) as P;
+    return joined(parts);
   }
   if (typeof inputs !== 'object' || inputs === null || !(inputs instanceof Tensor || Array.isArray(inputs) || isPlainObject(inputs)))
     throw new ArgumentError(expected('a tensor or a data set', 'inputs', inputs, 'Numbers and arrays go through tensor()'));
-  const rows = mapTensors(inputs as TensorTree, 'inputs', (one) => Tensor.check(one, 'inputs').detach() as AnyTensor);
+  const given = mapTensors(inputs as TensorTree, 'inputs', (one) => Tensor.check(one, 'inputs').detach() as AnyTensor);
+  const rows = preprocessingOf(model)?.transform(given as Tensor) ?? given;
   const data = new TensorRows(rows);
-  if (data.length === 0) return inEvaluationMode(model, () => noGrad(() => pass(rows))) as P;
+  if (data.length === 0) return inEvaluationMode(model, () => noGrad(() => pass(rows)));
   // A tensor of one axis may be one example: the model sees it whole, or the result would depend on its length.
   const isOne = rows instanceof Tensor && rows.rank === 1;
   await inEvaluation({ model }, new DataLoader<BatchPart, BatchPart>(data, { batchSize: isOne ? data.length : batchSize }), abort, pass, keep);
-  return joined(parts) as P;
+  return joined(parts);
 }
 
 /** The predictions of batches, one after the other. */

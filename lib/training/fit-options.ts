@@ -6,6 +6,7 @@ import { ArgumentError, checkOptions, expected } from '../errors.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
+import type { Regularizer } from '../regularizers/regularizer.js';
 import { Schedule } from '../schedules/schedule.js';
 import type { CallbackLike } from './callbacks.js';
 import type { CheckpointOptions } from './checkpoint.js';
@@ -32,7 +33,12 @@ export interface FitOptions {
   /** Leave out the last batch of an epoch when it is smaller; default false. */
   readonly dropLast?: boolean;
   /** Scales the gradients of each step so that their norm is at most this, see {@link clipGradNorm}; default: as they are. */
-  readonly clipNorm?: number;
+  readonly maxGradNorm?: number;
+  /**
+   * Penalties that are added to the loss, and bounds that hold after each update, such as `[new L2Regularizer(model, 1e-4)]`; default: none. The
+   * losses that are reported are those of the data alone.
+   */
+  readonly regularizers?: readonly Regularizer[];
   /**
    * Steps from one observed step to the next, for callbacks with `onObserve`: layers and updates of every such step are measured, and of
    * the last step of each epoch. 0 for none. Default 10 where a callback has `onObserve`, else 0.
@@ -80,7 +86,8 @@ const fitOptions: readonly (keyof FitOptions)[] = [
   'shuffle',
   'seed',
   'dropLast',
-  'clipNorm',
+  'maxGradNorm',
+  'regularizers',
   'observeEvery',
   'validation',
   'metrics',

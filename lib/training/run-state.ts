@@ -4,12 +4,14 @@ import { createHash } from 'node:crypto';
 import type { AnyDataset } from '../data/dataset.js';
 import { describeShape } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
+import { CombinedLoss } from '../losses/combined.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import { touch } from '../ops/emit.js';
 import type { Optimizer, OptimizerState } from '../optimizers/optimizer.js';
 import { Parameter } from '../parameter.js';
 import { type RandomState, defaultRandom } from '../random.js';
+import type { Regularizer } from '../regularizers/regularizer.js';
 import type { Schedule, ScheduleState } from '../schedules/schedule.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import type { CallbackLike } from './callbacks.js';
@@ -24,6 +26,7 @@ export interface RunParts {
   readonly loss: Loss;
   readonly schedule: Schedule | undefined;
   readonly metrics: readonly Metric[];
+  readonly regularizers: readonly Regularizer[];
   readonly callbacks: readonly CallbackLike[];
   readonly data: AnyDataset;
   readonly validation: AnyDataset | undefined;
@@ -160,7 +163,7 @@ export function restoreCallbacks(parts: RunParts, saved: Readonly<Record<string,
 
 /** What decides the numbers of a run, as plain data. */
 export async function describeRun(parts: RunParts): Promise<RunDescription> {
-  const { model, optimizer, loss, schedule, metrics, data, validation, epochs, settings } = parts;
+  const { model, optimizer, loss, schedule, metrics, regularizers, data, validation, epochs, settings } = parts;
   return {
     model: Object.fromEntries(
       [...model.namedLayers()].map(([path, layer]) => [path || 'itself', `${layer.constructor.name}${configOf(layer)}`]),
@@ -168,10 +171,11 @@ export async function describeRun(parts: RunParts): Promise<RunDescription> {
     weights: Object.fromEntries(
       [...model.stateDict(), ...extraParameters(parts)].map(([path, { dtype, shape }]) => [path, `${dtype} ${describeShape(shape)}`]),
     ),
-    loss: kindOf(loss),
+    loss: lossText(loss),
+    regularizers: regularizers.map((one) => ({ ...kindOf(one), parameters: pathsOf(one.parameters) })),
     optimizer: {
       kind: optimizer.constructor.name,
-      parameters: optimizer.groups.map(({ parameters }) => parameters.map((one) => (one instanceof Parameter ? one.path : '')).join(' ')),
+      parameters: optimizer.groups.map(({ parameters }) => pathsOf(parameters)),
       groups: optimizer.groups.map((group) => ({ ...group.options })),
     },
     schedule: schedule === undefined ? { kind: 'none' } : kindOf(schedule),
@@ -216,6 +220,14 @@ function flatten(value: unknown, path = '', found = new Map<string, string>()): 
   if (Array.isArray(value) && value.every((item) => typeof item !== 'object')) return found.set(path, `[${value.join(', ')}]`);
   for (const [key, item] of Object.entries(value)) flatten(item, path === '' ? key : `${path}.${key}`, found);
   return found;
+}
+
+const pathsOf = (parameters: readonly AnyTensor[]): string => parameters.map((one) => (one instanceof Parameter ? one.path : '')).join(' ');
+
+/** A loss as plain data; of a combined one, its terms. */
+function lossText(loss: Loss): Record<string, unknown> {
+  if (!(loss instanceof CombinedLoss)) return kindOf(loss);
+  return { ...kindOf(loss), terms: loss.terms.map(({ name, weight, loss: one }) => ({ name: name ?? 'all', weight, ...lossText(one) })) };
 }
 
 /** Class and plain options of a loss, a schedule. */

@@ -13,6 +13,7 @@ import { holdState } from '../ops/state.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { type AnyTensor, type Tensor, noGrad } from '../tensor.js';
 import { type TensorTree, mapTensors } from '../tree.js';
+import type { Regularizer } from '../regularizers/regularizer.js';
 import { checkOutput, lossOf } from './evaluate.js';
 import { type ObservedNumbers, observed } from './observe.js';
 import { checkReach } from './reach.js';
@@ -36,7 +37,9 @@ export interface StepParts {
   readonly optimizer: Optimizer;
   readonly metrics: readonly Metric[];
   /** Largest norm of the gradients; undefined: as they are. */
-  readonly clipNorm: number | undefined;
+  readonly maxGradNorm: number | undefined;
+  /** What keeps weights small beside the loss. */
+  readonly regularizers: readonly Regularizer[];
   /** Whether the prediction is wanted. */
   readonly keepPrediction: boolean;
 }
@@ -56,7 +59,8 @@ export function makeTrainSteps({
   loss,
   optimizer,
   metrics,
-  clipNorm,
+  maxGradNorm,
+  regularizers,
   keepPrediction,
 }: StepParts): [plain: TrainStep, observed: TrainStep] {
   const keep = keepPrediction || needPrediction(metrics);
@@ -71,9 +75,12 @@ export function makeTrainSteps({
         return { prediction: outputs[0][0], loss: losses[0], sum };
       }),
     );
-    const { prediction, loss: result, sum } = forward.result;
-    if (!checked) checkReach(sum, inputs, model, optimizer, forward.skipped);
+    const { prediction, loss: result, sum: ofData } = forward.result;
+    // By the data alone: a penalty reaches parameters that the loss does not depend on.
+    if (!checked) checkReach(ofData, inputs, model, optimizer, forward.skipped);
     checked = true;
+    const penalties = regularizers.map((one) => one.penalty()).filter((penalty) => penalty !== null);
+    const sum = penalties.reduce((before, penalty) => before.add(penalty), ofData);
     if (isRecording()) requireFinite(sum);
     else if (!Number.isFinite(sum.item())) throw new NonFiniteLoss();
     release();
@@ -83,8 +90,9 @@ export function makeTrainSteps({
     return { loss: result.detach(), measured: noGrad(() => measure(metrics, seen, targets)), prediction: keep ? seen : null };
   };
   const update = (): void => {
-    if (clipNorm !== undefined) clipGradNorm(model, clipNorm);
+    if (maxGradNorm !== undefined) clipGradNorm(model, maxGradNorm);
     optimizer.step();
+    for (const one of regularizers) one.constrain();
   };
   return [
     (...batch) => {

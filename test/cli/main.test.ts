@@ -188,7 +188,7 @@ test('every optimizer, schedule and model of the options trains', async (t) => {
       t.is(JSON.parse(out).outcome, 'completed');
       t.true(JSON.parse(out).test.accuracy > 0.3, words.join(' '));
     }
-    const still = ['train', '--hidden', '16', '--epochs', '1', '--optimizer', 'sgd', '--json', '--clip-norm', '0'];
+    const still = ['train', '--hidden', '16', '--epochs', '1', '--optimizer', 'sgd', '--json', '--max-grad-norm', '0'];
     t.true(JSON.parse((await run(folder, still)).out).test.accuracy < 0.3, 'gradients of norm 0 move nothing');
   });
 });
@@ -201,7 +201,7 @@ test('a command line that makes no sense exits with 2 and says what would', asyn
       [['train', '--epochs', '0'], /whole number/],
       [['train', '--lr', '-1'], /expected a number of at least 0/],
       [['train', '--lr', ''], /expected a number/],
-      [['train', '--clip-norm', 'x'], /expected a number of at least 0/],
+      [['train', '--max-grad-norm', 'x'], /expected a number of at least 0/],
       [['train', '--hidden', '5,,3'], /whole number/],
       [['train', '--optimizer', 'sdg'], /Allowed choices are sgd, momentum, nesterov, adam, adamw/],
       [['train', 'digits'], /too many arguments/],

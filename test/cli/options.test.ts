@@ -3,7 +3,7 @@
 import test from 'ava';
 import { modelNames } from '../../lib/cli/models.js';
 import { type GivenOptions, makeOptimizer, makeSchedule, withRecipe } from '../../lib/cli/options.js';
-import { Linear } from '../../lib/index.js';
+import { Linear, Sequential } from '../../lib/index.js';
 import { close } from '../helpers/close.js';
 
 const given = (model: string, more: Partial<GivenOptions> = {}): GivenOptions => ({
@@ -19,7 +19,7 @@ const given = (model: string, more: Partial<GivenOptions> = {}): GivenOptions =>
 /** The rates of the epochs of a run. */
 function ratesOf(options: GivenOptions): number[] {
   const full = withRecipe(options);
-  const optimizer = makeOptimizer(full, new Linear(2, 2));
+  const optimizer = makeOptimizer(full, new Sequential([new Linear(2, 2)]));
   const schedule = makeSchedule(full, optimizer);
   return Array.from({ length: full.epochs }, () => {
     const { lr } = optimizer;

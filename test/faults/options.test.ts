@@ -64,7 +64,7 @@ const schedule = (make: (optimizer: lib.Optimizer, options: never) => lib.Schedu
 };
 
 const reduces = ['sum', 'mean', 'max', 'min', 'argmax', 'argmin'] as const;
-const small = { classes: 3, inputSize: 32 };
+const small = { classes: 3, imageSize: 32 };
 
 /** Who takes the options of each exported interface. */
 const takers: Record<string, Taker | readonly Taker[]> = {
@@ -91,6 +91,15 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     { take: (o) => lib.multiclassHingeLoss(x, labels, o), nullable: ['ignoreIndex', 'classWeights'] },
     { take: (o) => new lib.MulticlassHingeLoss(o), nullable: ['ignoreIndex', 'classWeights'] },
   ],
+  MixingOptions: {
+    take: (o) => {
+      const data = lib.mixup(new lib.TensorDataset(x, labels, { classes: 2 }), o);
+      return data.batch(Int32Array.of(0, 1));
+    },
+  },
+  DropConnectOptions: { take: (o) => new lib.DropConnect(2, 3, o) },
+  ElasticNetOptions: { take: (o) => new lib.ElasticNetRegularizer(model(), o), needs: { l1: 0.1, l2: 0.1 } },
+  MaxNormOptions: { take: (o) => new lib.MaxNormConstraint(model(), 1, o) },
   AccuracyOptions: { take: (o) => new lib.Accuracy(o), nullable: ['ignoreIndex'] },
   HuberLossOptions: [{ take: (o) => lib.huberLoss(x, x.mul(2), o) }, { take: (o) => new lib.HuberLoss(o) }],
   SmoothL1LossOptions: [{ take: (o) => lib.smoothL1Loss(x, x.mul(2), o) }, { take: (o) => new lib.SmoothL1Loss(o) }],
@@ -111,8 +120,8 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   FractionalMaxPool2dOptions: { take: (o) => (lib.setSeed(1), lib.fractionalMaxPool2d(images, 4, o)) },
   Pad2dOptions: [{ take: (o) => lib.pad2d(images, 1, o) }, { take: (o) => new lib.Pad2d(1, o) }],
   Upsample2dOptions: [
-    { take: (o) => lib.upsample2d(images, o), needs: { scale: 2 } },
-    { take: (o) => new lib.Upsample(o), needs: { size: 12 } },
+    { take: (o) => lib.upsample2d(images, o), needs: { scaleFactor: 2 } },
+    { take: (o) => new lib.Upsample2d(o), needs: { outputSize: 12 } },
   ],
   LocalResponseNormOptions: [{ take: (o) => lib.localResponseNorm(images, 3, o) }, { take: (o) => new lib.LocalResponseNorm(3, o) }],
   LoadOptions: { take: (o) => model().loadStateDict(model().stateDict(), o) },
@@ -121,6 +130,15 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   ParameterOptions: { take: (o) => new lib.Parameter([2], o), needs: { init: new lib.Zeros() } },
   BufferOptions: { take: (o) => new lib.Buffer([2], o) },
   SequentialOptions: { take: (o) => new lib.Sequential([new lib.ReLU()], o) },
+  AttentionOptions: { take: (o) => (lib.setSeed(1), lib.attention(lib.ones([2, 3, 4]), lib.ones([2, 3, 4]), lib.ones([2, 3, 4]), o)) },
+  RMSNormOptions: { take: (o) => new lib.RMSNorm(2, o) },
+  ResidualOptions: { take: (o) => new lib.Residual(new lib.Linear(2, 2), o) },
+  ConcatOptions: { take: (o) => new lib.Concat([new lib.ReLU()], o) },
+  EmbeddingOptions: { take: (o) => new lib.Embedding(3, 2, o) },
+  MultiHeadAttentionOptions: { take: (o) => new lib.MultiHeadAttention(4, 2, o) },
+  TransformerBlockOptions: { take: (o) => new lib.TransformerBlock(4, 2, o) },
+  PositionalEmbeddingOptions: { take: (o) => new lib.PositionalEmbedding(3, 2, o) },
+  CharacterTransformerOptions: { take: (o) => lib.characterTransformer(o), needs: { characters: 5 } },
   LinearOptions: { take: (o) => new lib.Linear(2, 3, o) },
   ConvolutionLayerOptions: { take: (o) => new lib.Conv2d(2, 2, 3, o) },
   Conv2dOptions: { take: (o) => new lib.Conv2d(2, 2, 3, o) },
@@ -134,9 +152,26 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     { take: (o) => new lib.GroupNorm(1, 2, o) },
     { take: (o) => new lib.InstanceNorm2d(2, o) },
   ],
+  RecurrentCellOptions: { take: (o) => new lib.RNNCell(2, 3, o) },
+  RNNCellOptions: { take: (o) => new lib.RNNCell(2, 3, o) },
+  LSTMCellOptions: { take: (o) => new lib.LSTMCell(2, 3, o) },
+  GRUCellOptions: { take: (o) => new lib.GRUCell(2, 3, o) },
+  RecurrentOptions: { take: (o) => new lib.RNN(2, 3, o) },
+  RNNOptions: { take: (o) => new lib.RNN(2, 3, o) },
+  LSTMOptions: { take: (o) => new lib.LSTM(2, 3, o) },
+  GRUOptions: { take: (o) => new lib.GRU(2, 3, o) },
+  SequenceOptions: { take: (o) => (lib.setSeed(1), new lib.GRU(2, 3).run(x.reshape([1, 2, 2]), o)) },
   NormalOptions: { take: (o) => new lib.Normal(o) },
   UniformOptions: { take: (o) => new lib.Uniform(o) },
   ScaledOptions: [{ take: (o) => new lib.Xavier(o) }, { take: (o) => new lib.He(o) }],
+  TransformFitOptions: { take: (o) => new lib.Centre().fit(x, o).toJSON() },
+  MinMaxScalerOptions: { take: (o) => new lib.MinMaxScaler(o).toJSON() },
+  ChannelScalerOptions: { take: (o) => new lib.ChannelScaler(o).toJSON(), needs: { layout: 'NHWC' } },
+  PCAOptions: { take: (o) => new lib.PCA(o).toJSON() },
+  WhiteningOptions: { take: (o) => new lib.Whitening(o).toJSON() },
+  ZCAOptions: { take: (o) => new lib.ZCA(o).toJSON() },
+  ImputerOptions: [{ take: (o) => new lib.Imputer(o).toJSON() }, { take: (o) => new lib.Imputer(o).toJSON(), needs: { strategy: 'constant' } }],
+  EncoderOptions: [{ take: (o) => new lib.OneHotEncoder(o).toJSON() }, { take: (o) => new lib.OrdinalEncoder(o).toJSON() }],
   OptimizerOptions: { take: steps((target, options) => new lib.SGD(target, options)), needs: { lr: 0.1 } },
   SGDOptions: { take: steps((target, options) => new lib.SGD(target, options)), needs: { lr: 0.1 } },
   AdamOptions: [
@@ -225,7 +260,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   VggOptions: { take: (o) => lib.vgg11(o), needs: small },
   VggModelOptions: { take: (o) => new lib.Vgg(o), needs: { depth: 11, ...small } },
   CifarVggOptions: { take: (o) => lib.cifarVgg(o) },
-  ConvolutionUnitOptions: { take: (o) => new lib.ConvolutionUnit(o), needs: { inChannels: 2, outChannels: 2, kernel: 3 } },
+  ConvolutionUnitOptions: { take: (o) => new lib.ConvolutionUnit(o), needs: { inChannels: 2, outChannels: 2, kernelSize: 3 } },
   InceptionOptions: { take: (o) => new lib.Inception(o), needs: { inChannels: 4, filters: [1, 1, 1, 1, 1, 1] } },
   AuxiliaryHeadOptions: { take: (o) => new lib.AuxiliaryHead(o), needs: { inChannels: 4, classes: 3, width: 4 } },
   GoogLeNetOptions: { take: (o) => new lib.GoogLeNet(o) },
@@ -236,8 +271,8 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   CifarResNeXtOptions: { take: (o) => lib.cifarResnext(o) },
   PreActResNetOptions: { take: (o) => new lib.PreActResNet(o), needs: { blocks: 1 } },
   PreActDepthOptions: { take: (o) => lib.preactResnet(o) },
-  WideResNetOptions: { take: (o) => lib.wideResnet({ ...(o as Options), widen: 1 }) },
-  DenseLayerOptions: { take: (o) => new lib.DenseLayer(o), needs: { inChannels: 2, growth: 2 } },
+  WideResNetOptions: { take: (o) => lib.cifarWideResnet({ ...(o as Options), widthFactor: 1 }) },
+  DenseLayerOptions: { take: (o) => new lib.DenseLayer(o), needs: { inChannels: 2, growthRate: 2 } },
   DenseNetOptions: { take: (o) => new lib.DenseNet(o), needs: { blocks: [1, 1] } },
   CifarDenseNetOptions: [{ take: (o) => lib.cifarDensenet(o) }, { take: (o) => lib.cifarDensenet(o), needs: { compress: false } }],
   FractalNetOptions: { take: (o) => new lib.FractalNet(o), needs: { widths: [4, 4] } },

@@ -121,7 +121,7 @@ test('the first epoch runs at factor(0) of a schedule: in fit, eagerly, in compi
   const settings = { loss, epochs: 5, batchSize: 4, ...silent };
   for (const eager of [false, true]) {
     const { model, optimizer, schedule } = make();
-    const history = await model.fit(data, { ...settings, optimizer, schedule, eager });
+    const history = await lib.fit(model, data, { ...settings, optimizer, schedule, eager });
     t.deepEqual(
       history.epochs.map(({ lr }) => lr),
       rates,
@@ -130,7 +130,7 @@ test('the first epoch runs at factor(0) of a schedule: in fit, eagerly, in compi
   // One epoch more each time, each by a new process in spirit.
   for (let epochs = 1; epochs <= 5; epochs++) {
     const { model, optimizer, schedule } = make();
-    const history = await model.fit(data, { ...settings, optimizer, schedule, epochs, checkpoint: { dir }, resume: true });
+    const history = await lib.fit(model, data, { ...settings, optimizer, schedule, epochs, checkpoint: { dir }, resume: true });
     t.deepEqual(
       history.epochs.map(({ lr }) => lr),
       rates.slice(0, epochs),
@@ -200,7 +200,7 @@ test('a rate that was set after a schedule was made stays until its next step, a
 test('a misspelt event of a callback’s class is refused with the event that is meant, and its helpers are not', async (t) => {
   const model = new lib.Linear(3, 1);
   const fit = (callback: unknown): Promise<unknown> =>
-    model.fit(new lib.TensorDataset(ones([8, 3]), ones([8, 1])), {
+    lib.fit(model, new lib.TensorDataset(ones([8, 3]), ones([8, 1])), {
       loss: new lib.MSELoss(),
       optimizer: new lib.SGD(model, { lr: 0.001 }),
       callbacks: [callback as lib.Callback],

@@ -19,12 +19,14 @@ import {
 import { linear } from '../../lib/ops/matmul.js';
 import { Random } from '../../lib/random.js';
 import { activations } from './activations.js';
+import { attentionCases } from './attention-gradients.js';
 import { convolutionCases } from './convolutions.js';
 import { imageCases } from './images.js';
 import { poolingCases } from './poolings.js';
 import { f64, i32 } from './build.js';
 import type { GradcheckOptions } from './gradcheck.js';
 import { normCases } from './norm-gradients.js';
+import { recurrentCases } from './recurrents.js';
 import { Seeded } from './seeded.js';
 
 type Double = Tensor<'float64'>;
@@ -363,8 +365,10 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
         })),
       )
       .filter(({ inputs, name }) => inputs[0].size > 0 || name.includes('none')),
+  ...attentionCases,
   ...normCases,
   ...convolutionCases,
   ...poolingCases,
   ...imageCases,
+  ...recurrentCases,
 };

@@ -2,10 +2,12 @@
 import type { DType, TypedArray } from '../../lib/dtype.js';
 import { nativeOps } from '../../lib/native.js';
 import { Seeded } from '../helpers/seeded.js';
+import { attentionMakers } from './attention.js';
 import { augment } from './augment.js';
 import { convolutionMaker } from '../helpers/convolutions.js';
 import { imageMakers } from '../helpers/images.js';
 import { adaptiveMaker, poolingMaker } from '../helpers/poolings.js';
+import { recurrentMakers } from '../helpers/recurrents.js';
 import { columnsOf, type Float, type Maker, one, type Sample, state, uniform } from './calls.js';
 import { fusedMakers } from './fused.js';
 import { normMakers } from './norms.js';
@@ -172,8 +174,10 @@ const makers: Record<string, Maker> = {
   ...Object.fromEntries(
     Object.entries(fusedMakers).map(([op, make]) => [op, (...given: Parameters<Maker>) => make(...given).map(({ sample }) => sample)]),
   ),
+  ...attentionMakers,
   ...normMakers,
   ...imageMakers,
+  ...recurrentMakers,
   add: binary('add'),
   sub: binary('sub'),
   mul: binary('mul'),
@@ -314,7 +318,7 @@ const makers: Record<string, Maker> = {
         form: `rows of ${columns}`,
         outputs: one(dtype, 9 * columns),
         inputs: [uniform(random, dtype, n), Int32Array.from({ length: n / columns }, () => random.integer(9))],
-        ints: [9, columns],
+        ints: [9, columns, 0],
         reals: [],
       },
     ];

@@ -9,11 +9,14 @@ import {
   compileStep,
   DataLoader,
   type Dataset,
-  Layer,
+  evaluate,
+  fit,
   Linear,
   Loss,
+  Model,
   MSELoss,
   mseLoss,
+  predict,
   relu,
   SGD,
   ShapeError,
@@ -32,7 +35,7 @@ type Input = { readonly sequence: Tensor; readonly lengths: Tensor<'int32'> };
 type Output = { readonly kind: Tensor; readonly size: Tensor };
 
 /** Takes rows of numbers of which only the first few count, and gives a class and a number. */
-class TwoHeads extends Layer<Input, Output> {
+class TwoHeads extends Model<Input, Output> {
   readonly body = new Linear(3, 8);
   readonly kind = new Linear(8, 2);
   readonly size = new Linear(8, 1);
@@ -77,7 +80,7 @@ async function trained(data: typeof fetched | typeof later, options: { eager?: b
   return [model, history.epochs.flatMap((epoch) => [epoch.loss, epoch.validation?.loss as number])];
 }
 
-const numbersOf = (model: Layer<never, unknown>): number[] => model.parameters().flatMap((parameter) => [...parameter.data]);
+const numbersOf = (model: Model<never, unknown>): number[] => model.parameters().flatMap((parameter) => [...parameter.data]);
 
 test('fit takes trees of inputs and targets and weights of examples, with the same bits from memory, by batch, later and eagerly', async (t) => {
   const [model, losses] = await trained(whole);
@@ -166,16 +169,16 @@ test('weights go to losses that take them, and others are refused', async (t) =>
   const [x, y] = [f32([1, 2, 3], [3, 1]), f32([2, 2, 2], [3, 1])];
   const data = new TreeDataset({ inputs: x, targets: y, weights: f32([0, 0, 5]) });
   const model = new Linear(1, 1);
-  const { loss: weighted } = await model.evaluate(data, { loss: new MSELoss() });
+  const { loss: weighted } = await evaluate(model, data, { loss: new MSELoss() });
   close(t, [weighted], [mseLoss(model.forward(x.slice(2)), y.slice(2)).item()], { relative: 1e-6 });
   class Own extends Loss {
     forward(prediction: Tensor, target: Tensor): Tensor {
       return mseLoss(prediction, target);
     }
   }
-  await t.throwsAsync(model.evaluate(data, { loss: new Own() }), { instanceOf: ArgumentError, message: /Own\.forward.*third parameter/ });
+  await t.throwsAsync(evaluate(model, data, { loss: new Own() }), { instanceOf: ArgumentError, message: /Own\.forward.*third parameter/ });
   const optimizer = new SGD(model, { lr: 0.1 });
-  await t.throwsAsync(model.fit(data, { loss: new Own(), optimizer, ...quiet }), { instanceOf: ArgumentError, message: /weights/ });
+  await t.throwsAsync(fit(model, data, { loss: new Own(), optimizer, ...quiet }), { instanceOf: ArgumentError, message: /weights/ });
 });
 
 test('trees that do not fit are refused in words', async (t) => {
@@ -209,5 +212,5 @@ test('trees that do not fit are refused in words', async (t) => {
 test('a plain data set stays plain: two tensors, and no weights', async (t) => {
   const data = new TensorDataset(sequence, kinds);
   for (const pair of new DataLoader(data, { batchSize: 16 })) t.is(pair.length, 2);
-  t.true((await new Linear(3, 2).predict(sequence)) instanceof Tensor);
+  t.true((await predict(new Linear(3, 2), sequence)) instanceof Tensor);
 });

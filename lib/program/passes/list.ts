@@ -26,6 +26,7 @@ const updating = new Set([
   'conv2d_input_accumulate',
   'conv2d_input_accumulate_map_gradient',
   'linear_gradients',
+  'gru_weight_accumulate',
   'sum_accumulate',
   'sgd',
   'sgd_and_clear',
