@@ -62,20 +62,19 @@ function memory(work: MemoryWork, folder: string): Timed {
   const gradients = work.operation === 'bias-relu' ? kept : slab(b);
   const [m, v] = work.operation === 'adam' ? [slab(), slab()] : [kept, kept];
   const call = operation(work.operation === 'bias-relu' ? 'add_relu' : work.operation);
-  // sgd: learning rate, momentum, dampening, weight decay, Nesterov, first step; adam: see native/ops/optimizers.cc
-  const hyper = work.operation === 'adam' ? new Float64Array([lr, 0.9, 0.999, 1e-8, 0, 0, 0, 0]) : new Float64Array([lr, 0, 0, 0, 0, 0]);
+  // Learning rate, weight decay, decoupled, then the numbers of native/kernels/optimizers.h.
+  const hyper = new Float64Array(work.operation === 'adam' ? [lr, 0, 0, 0.9, 0.999, 1e-8, 0, 0, 0] : [lr, 0, 0, 0, 0, 0, 0]);
   const powers = [1, 1];
   const none = new Float32Array(0);
   const run = (steps: number): void => {
     for (let index = 0; index < steps; index++) {
       if (work.operation === 'bias-relu') runNative(call, [kept, a, b], [2, rows, columns, columns, 1, 0, 1], []);
-      else if (work.operation === 'sgd') runNative(call, [kept, none, gradients, hyper], [], []);
+      else if (work.operation === 'sgd') runNative(call, [kept, none, gradients, hyper], [0], []);
       else {
-        for (const beta of [0, 1]) {
-          powers[beta] *= hyper[1 + beta];
-          hyper[6 + beta] = 1 - powers[beta];
-        }
-        runNative(call, [kept, m, v, gradients, hyper], [], []);
+        for (const beta of [0, 1]) powers[beta] *= hyper[3 + beta];
+        hyper[6] = lr / (1 - powers[0]);
+        hyper[7] = 1 / (1 - powers[1]);
+        runNative(call, [kept, m, v, none, gradients, hyper], [0], []);
       }
     }
   };

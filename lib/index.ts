@@ -7,7 +7,10 @@ export { type CreateOptions, type NestedValues, full, ones, tensor, zeros } from
 export type { DType, DTypeOf, FloatDType, TypedArray, TypedArrayOf } from './dtype.js';
 export { concat, stack } from './ops/shape.js';
 export { type Operand, exp, log, sqrt, where } from './ops/elementwise.js';
-export * from './ops/activations.js'; // addRelu, relu, sigmoid, tanh …
+export * from './ops/activations.js'; // addRelu, relu, sigmoid, tanh, leakyRelu …
+export * from './ops/smooth_activations.js'; // elu, gelu, swish …
+export { type ActivationFunction, type ActivationName, type OptionsOf, activation, activationNames } from './ops/activation.js';
+export type { ELUOptions, GELUOptions, HardTanhOptions, LeakyReLUOptions, SoftplusOptions, SwishOptions } from './ops/activation_options.js';
 export type { MatmulOptions } from './ops/matmul.js';
 export { type HistogramOptions, type ReduceOptions, type VarianceOptions, histogram } from './ops/reduce.js';
 export { logSoftmax, pick, softmax } from './ops/softmax.js';
@@ -62,10 +65,11 @@ export {
   type ConvTranspose2dOptions,
   type ConvolutionLayerOptions,
 } from './layers/convolution.js';
-export * from './layers/activations.js'; // ReLU, Sigmoid, Tanh …
+export * from './layers/activations.js'; // ReLU, Sigmoid, Tanh, LeakyReLU …
+export * from './layers/smooth-activations.js'; // ELU, GELU, Swish …
 export { AlphaDropout, DropConnect, type DropConnectOptions, Dropout, Dropout1d, Dropout2d, GaussianNoise } from './layers/dropout.js';
 export { Flatten } from './layers/shape.js';
-export { BatchNorm, BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/norm.js';
+export { BatchNorm, BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/batch-norm.js';
 export { ExampleNorm, GroupNorm, type GroupNormOptions, InstanceNorm2d, LayerNorm } from './layers/group-norm.js';
 export { LocalResponseNorm } from './layers/local-response-norm.js';
 export { AdaptiveMaxPool2d, FractionalMaxPool2d } from './layers/window-pooling.js';
@@ -149,32 +153,19 @@ export {
 } from './regularizers/regularizer.js';
 export { Accuracy, type AccuracyOptions, type AccuracyState, type MeasuredAccuracy, Metric } from './metrics/metric.js';
 
-export {
-  Optimizer,
-  type OptimizerGroup,
-  type OptimizerOptions,
-  type OptimizerState,
-  type OptimizerTarget,
-  type ParameterGroup,
-  type Run,
-  type ZeroGradOptions,
-} from './optimizers/optimizer.js';
+export { Optimizer, type OptimizerState, type Run, type ZeroGradOptions } from './optimizers/optimizer.js';
+export type { OptimizerGroup, OptimizerOptions, OptimizerTarget, ParameterGroup } from './optimizers/groups.js';
 export { SGD, type SGDOptions } from './optimizers/sgd.js';
 export { Adam, type AdamOptions, AdamW } from './optimizers/adam.js';
 export { type ClipGradNormOptions, type ClipTarget, clipGradNorm, clipGradValue } from './optimizers/clip.js';
-export {
-  ConstantLR,
-  ExponentialLR,
-  type ExponentialLROptions,
-  MultiStepLR,
-  type MultiStepLROptions,
-  PolynomialLR,
-  type PolynomialLROptions,
-  Schedule,
-  type ScheduleState,
-  StepLR,
-  type StepLROptions,
-} from './schedules/schedule.js';
+export * from './optimizers/adaptive.js';
+export * from './optimizers/moments.js';
+export { RuleOptimizer, type RuleOptimizerOptions } from './optimizers/rule.js';
+export { Schedule, type ScheduleJSON, type ScheduleOptions, type Scheduled, type Valued, type Values } from './schedules/schedule.js';
+export * from './schedules/decay.js';
+export * from './schedules/cyclic.js';
+export * from './schedules/sequential.js';
+export * from './schedules/plateau.js';
 
 export {
   Augmentation,
@@ -292,6 +283,7 @@ export { CheckpointError, type NonFinitePlace, TrainingAbortedError, TrainingNon
 export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
 export { evaluate, fit, predict } from './training/functions.js';
 export type { FitOptions } from './training/fit-options.js';
+export { type GradCheckOptions, type GradCheckReport, type ParameterGradCheck, gradCheck } from './training/gradient-check.js';
 export { type EpochRecord, History, type Scores } from './training/history.js';
 export {
   type Distribution,

@@ -77,10 +77,16 @@ export function guardedOperand({ index }: Op<unknown>): number {
   return index < 0 ? -1 : nativeOps[index].guarded;
 }
 
-/** Whether an operation is a map y = f(x) per element without attributes, the backward of one (dx from dy and x or y), or neither. */
+/** The operand of an optimizer's update that holds the gradients, behind weights and state; −1 for other operations. */
+export function gradientOperand({ index }: Op<unknown>): number {
+  const signature = index < 0 ? '' : nativeOps[index].signature;
+  return signature.endsWith(':TD*') ? signature.indexOf(':') : -1;
+}
+
+/** Whether an operation is a map y = f(x) per element with at most two parameters, the backward of one (dx from dy and x or y), or neither. */
 export function mapKind({ index, name }: Op<unknown>): 'map' | 'backward' | null {
   const { signature, ints, reals } = nativeOps[index];
-  if (ints !== 0 || reals !== 0 || name === 'accumulate') return null;
+  if (ints !== 0 || reals > 2 || name === 'accumulate') return null;
   return signature === 'T:T' ? 'map' : signature === 'T:TT' ? 'backward' : null;
 }
 

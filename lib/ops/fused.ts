@@ -20,14 +20,6 @@ export const sumAccumulateOp = defineFused('sum_accumulate');
 export const crossEntropyGradientOp = defineFused('cross_entropy_gradient');
 /** The same from target probabilities. */
 export const crossEntropyDenseGradientOp = defineFused('cross_entropy_dense_gradient');
-/** An update that leaves its gradients zero. */
-export const sgdAndClearOp = defineFused('sgd_and_clear');
-/** An update that leaves its gradients zero. */
-export const adamAndClearOp = defineFused('adam_and_clear');
-/** An SGD update of gradients that are multiplied by a factor first, as clipping by norm does; ints: whether they are zero afterwards. */
-export const scaledSgdOp = defineFused('scaled_sgd');
-/** The same for Adam. */
-export const scaledAdamOp = defineFused('scaled_adam');
 /** `y = relu(batch_norm(x))`. */
 export const batchNormReluOp = defineFused('batch_norm_relu');
 /** The gradients by γ and β of that, from the gradient by y: what ReLU lets through is known from x. */

@@ -2,12 +2,11 @@
 
 import { checkDataset } from '../data/contract.js';
 import type { AnyDataset } from '../data/dataset.js';
-import { ArgumentError, checkOptions, expected } from '../errors.js';
+import { checkOptions } from '../errors.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import type { Regularizer } from '../regularizers/regularizer.js';
-import { Schedule } from '../schedules/schedule.js';
 import type { CallbackLike } from './callbacks.js';
 import type { CheckpointOptions } from './checkpoint.js';
 import type { ProgressOption } from './progress.js';
@@ -48,8 +47,6 @@ export interface FitOptions {
   readonly validation?: AnyDataset;
   /** What is measured beside the loss; default: accuracy with a loss of classes, such as `CrossEntropyLoss`, else nothing. */
   readonly metrics?: readonly Metric[];
-  /** Steps after each epoch. */
-  readonly schedule?: Schedule;
   /** Hooks into the run. */
   readonly callbacks?: readonly CallbackLike[];
   /** Ends the run between two steps, with a {@link TrainingAbortedError}. */
@@ -91,7 +88,6 @@ const fitOptions: readonly (keyof FitOptions)[] = [
   'observeEvery',
   'validation',
   'metrics',
-  'schedule',
   'callbacks',
   'signal',
   'progress',
@@ -101,14 +97,6 @@ const fitOptions: readonly (keyof FitOptions)[] = [
   'resume',
   'eager',
 ];
-
-/** The schedule of a run, which must be one of its optimizer. */
-export function checkSchedule(schedule: unknown, optimizer: Optimizer): Schedule | undefined {
-  if (schedule === undefined) return undefined;
-  if (!(schedule instanceof Schedule)) throw new ArgumentError(expected('a schedule', 'options.schedule', schedule));
-  if (schedule.optimizer === optimizer) return schedule;
-  throw new ArgumentError('`options.schedule` was made for another optimizer: the rates of `options.optimizer` would never change');
-}
 
 /** The options of a call of fit; what it is to train on comes first, or targets in the place of options would be read as such. */
 export function checkFit(data: unknown, given: unknown): FitOptions {

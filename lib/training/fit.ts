@@ -9,21 +9,19 @@ import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import { notFinite } from '../ops/finite.js';
-import { doFirst } from '../optimizers/first.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { fitPreprocessing, preprocessed } from '../preprocessing/of-model.js';
 import { type CompiledStep, type StepPrograms, compileStep, stepPrograms } from '../program/step.js';
 import { StepFailure, runSteps } from '../program/stream.js';
 import { getSeed } from '../random.js';
 import { checkRegularizers } from '../regularizers/regularizer.js';
-import type { Schedule } from '../schedules/schedule.js';
 import { type TensorTree, firstTensor } from '../tree.js';
 import { type BatchRecord, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
 import { type Checkpoints, type Resumption, checkpointsOf } from './checkpoint.js';
 import { TrainingAbortedError, type TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
 import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, evaluateSeen, resultsOf, weightOf } from './evaluate.js';
 import { type BatchPlace, locate } from './failed-batch.js';
-import { type FitOptions, checkFit, checkSchedule } from './fit-options.js';
+import { type FitOptions, checkFit } from './fit-options.js';
 import { type EpochRecord, History, type Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
 import { allStateFinite, explainNonFinite } from './non-finite.js';
@@ -73,7 +71,6 @@ class Fitting implements TrainingRun {
   readonly #loader: AnyLoader;
   readonly #callbacks: Callbacks;
   readonly #signal: AbortSignal | undefined;
-  readonly #schedule: Schedule | undefined;
   readonly #progress: Progress;
   readonly #seed: number;
   readonly #breather = new Breather();
@@ -102,7 +99,6 @@ class Fitting implements TrainingRun {
     this.optimizer = options.optimizer;
     this.#metrics = checkMetrics(options.metrics, this.loss);
     this.#signal = checkSignal(options.signal);
-    this.#schedule = checkSchedule(options.schedule, this.optimizer);
     this.#callbacks = new Callbacks(options.callbacks);
     this.epochs = checkInteger(options.epochs ?? 1, 'options.epochs', 0);
     this.#seed = checkInteger(options.seed ?? getSeed(), 'options.seed');
@@ -115,7 +111,7 @@ class Fitting implements TrainingRun {
     this.#progress = new Progress(options.progress, this.epochs, this.stepsPerEpoch);
     this.#eager = checkFlag(options.eager ?? false, 'options.eager');
     const { loss, optimizer, history, epochs } = this;
-    const [schedule, metrics, callbacks] = [this.#schedule, this.#metrics, options.callbacks ?? []];
+    const [metrics, callbacks] = [this.#metrics, options.callbacks ?? []];
     const maxGradNorm = options.maxGradNorm === undefined ? undefined : checkNumber(options.maxGradNorm, 'options.maxGradNorm', 0);
     const { wantsBatches: keepPrediction, wantsObservations } = this.#callbacks;
     this.#observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0) * Number(wantsObservations);
@@ -124,7 +120,7 @@ class Fitting implements TrainingRun {
     this.#steps = makeTrainSteps({ ...this.#parts, maxGradNorm, keepPrediction });
     this.#compiled = this.#steps.map((step) => compileStep(step as (...batch: TensorTree[]) => StepResult));
     const settings = { batchSize: this.batchSize, seed: this.#seed, shuffle, dropLast, maxGradNorm: maxGradNorm ?? 'none' };
-    const parts = { ...this.#parts, schedule, callbacks, data, validation, history, epochs, settings };
+    const parts = { ...this.#parts, callbacks, data, validation, history, epochs, settings };
     this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, parts, this);
   }
 
@@ -159,11 +155,10 @@ class Fitting implements TrainingRun {
     this.#began = milliseconds();
     const resumed = (await this.#checkpoints?.open()) ?? null;
     if (resumed !== null) this.#goOn(resumed);
-    doFirst(this.optimizer, this.#schedule); // before the log and the callbacks, which tell the rate
     const first = this.step;
     this.#log = openRunLog(this.#options.log, this.#options.runDir);
     this.history.log = this.#log?.path ?? null;
-    this.#log?.write({ type: 'run', ...runHeader(this, this.#schedule, this.#seed, resumed) });
+    this.#log?.write({ type: 'run', ...runHeader(this, this.#seed, resumed) });
     const failures: unknown[] = [];
     const attempt = async (body: () => Promise<void> | undefined): Promise<void> => {
       try {
@@ -247,7 +242,7 @@ class Fitting implements TrainingRun {
     this.history.epochs.push(record);
     this.#log?.write({ type: 'epoch', ...record });
     this.#progress.epochEnd(record);
-    this.#schedule?.step();
+    this.optimizer.nextEpoch((validation ?? scores).loss);
     await this.#callbacks.call('onEpochEnd', record, this);
     if (this.#checkpoints?.isDueAfterEpoch) await this.#checkpoints.take(() => this.#position());
   }

@@ -20,6 +20,13 @@
 #include "convolution.h"
 #include "winograd.h"
 
+#define OPTIMIZER(op, Rule, state, numbers) \
+  template <class T> void op(T* w, T* const* states, T* g, T factor, const double* hyper, int64_t n, bool clear) { \
+    update<Rule, int(sizeof(#state)) - 1>(w, states, g, factor, hyper, n, clear); \
+  }
+#include "optimizers.def"
+#undef OPTIMIZER
+
 template <class T> constexpr nodegrad::Kernels<T> table() {
   return {
 #define KERNEL(name, result, ...) &name<T>,

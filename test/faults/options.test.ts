@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import test from 'ava';
-import ts from 'typescript';
 import * as lib from '../../lib/index.js';
+import { declaredOptions } from '../helpers/declared.js';
+import { optimizerRows } from '../helpers/optimizers.js';
 import { root } from '../helpers/sources.js';
 
 type Options = Record<string, unknown>;
@@ -56,13 +57,24 @@ function steps(make: (target: never, options: never) => lib.Optimizer): (options
     });
 }
 
-const schedule = (make: (optimizer: lib.Optimizer, options: never) => lib.Schedule): ((options: never) => unknown) => {
+const schedule = (make: (options: never) => lib.Schedule): ((options: never) => unknown) => {
   return (options) => {
-    const made = make(new lib.SGD(model(), { lr: 0.1 }), options);
-    return [0, 1, 2, 5].map((epoch) => made.factor(epoch));
+    const made = make(options);
+    const sgd = new lib.SGD(model(), { lr: made });
+    const rates = [1, 2, 1, 1].map((score) => {
+      sgd.nextEpoch(score);
+      return sgd.lr;
+    });
+    return [[0, 1, 2, 5].map((t) => made.at(t)), rates, made.per];
   };
 };
 
+/** The options of every optimizer with a native rule. */
+const optimizerTakers: Record<string, Taker[]> = {};
+for (const { name, interface: options, create } of optimizerRows)
+  (optimizerTakers[options] ??= []).push({ take: steps(create), ...(name === 'SGD' ? { needs: { lr: 0.1 } } : { optional: ['lr'] }) });
+
+const houses = (ending: string) => join(root, `test/golden/houses.${ending}`);
 const reduces = ['sum', 'mean', 'max', 'min', 'argmax', 'argmin'] as const;
 const small = { classes: 3, imageSize: 32 };
 
@@ -110,6 +122,18 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     { take: (o) => new lib.CosineEmbeddingLoss(o) },
   ],
   TripletLossOptions: [{ take: (o) => lib.tripletLoss(x, x, x.mul(2), o) }, { take: (o) => new lib.TripletLoss(o) }],
+  LeakyReLUOptions: [{ take: (o) => lib.leakyRelu(x, o) }, { take: (o) => new lib.LeakyReLU(o).forward(x) }],
+  ELUOptions: [
+    { take: (o) => lib.elu(x, o) },
+    { take: (o) => lib.celu(x, o) },
+    { take: (o) => new lib.ELU(o).forward(x) },
+    { take: (o) => new lib.CELU(o).forward(x) },
+  ],
+  GELUOptions: [{ take: (o) => lib.gelu(x, o) }, { take: (o) => new lib.GELU(o).forward(x) }],
+  SwishOptions: [{ take: (o) => lib.swish(x, o) }, { take: (o) => new lib.Swish(o).forward(x) }],
+  SoftplusOptions: [{ take: (o) => lib.softplus(x, o) }, { take: (o) => new lib.Softplus(o).forward(x) }],
+  HardTanhOptions: [{ take: (o) => lib.hardTanh(x, o) }, { take: (o) => new lib.HardTanh(o).forward(x) }],
+  PReLUOptions: { take: (o) => new lib.PReLU(o) },
   DropoutOptions: { take: (o) => (lib.setSeed(1), lib.dropout(x, 0.5, o)) },
   Conv2dFunctionOptions: { take: (o) => lib.conv2d(images, kernel, null, o) },
   ConvTranspose2dFunctionOptions: { take: (o) => lib.convTranspose2d(images, kernel, null, o) },
@@ -131,6 +155,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   BufferOptions: { take: (o) => new lib.Buffer([2], o) },
   SequentialOptions: { take: (o) => new lib.Sequential([new lib.ReLU()], o) },
   AttentionOptions: { take: (o) => (lib.setSeed(1), lib.attention(lib.ones([2, 3, 4]), lib.ones([2, 3, 4]), lib.ones([2, 3, 4]), o)) },
+  GradCheckOptions: { take: (o) => lib.gradCheck(model(), x, o) },
   RMSNormOptions: { take: (o) => new lib.RMSNorm(2, o) },
   ResidualOptions: { take: (o) => new lib.Residual(new lib.Linear(2, 2), o) },
   ConcatOptions: { take: (o) => new lib.Concat([new lib.ReLU()], o) },
@@ -164,6 +189,12 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   NormalOptions: { take: (o) => new lib.Normal(o) },
   UniformOptions: { take: (o) => new lib.Uniform(o) },
   ScaledOptions: [{ take: (o) => new lib.Xavier(o) }, { take: (o) => new lib.He(o) }],
+  ReadTableOptions: [
+    { take: (o) => lib.readTable(houses('parquet'), o), needs: { columns: { tags: 'skip' } } },
+    { take: (o) => lib.readArrow(houses('arrow'), o), needs: { columns: { tags: 'skip' } } },
+  ],
+  ReadCsvOptions: { take: (o) => lib.readCsv(houses('csv'), o) },
+  TableDatasetOptions: { take: (o) => lib.readCsv(houses('csv')).then((table) => Object.entries(table.dataset(o))) },
   TransformFitOptions: { take: (o) => new lib.Centre().fit(x, o).toJSON() },
   MinMaxScalerOptions: { take: (o) => new lib.MinMaxScaler(o).toJSON() },
   ChannelScalerOptions: { take: (o) => new lib.ChannelScaler(o).toJSON(), needs: { layout: 'NHWC' } },
@@ -172,12 +203,37 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   ZCAOptions: { take: (o) => new lib.ZCA(o).toJSON() },
   ImputerOptions: [{ take: (o) => new lib.Imputer(o).toJSON() }, { take: (o) => new lib.Imputer(o).toJSON(), needs: { strategy: 'constant' } }],
   EncoderOptions: [{ take: (o) => new lib.OneHotEncoder(o).toJSON() }, { take: (o) => new lib.OrdinalEncoder(o).toJSON() }],
-  OptimizerOptions: { take: steps((target, options) => new lib.SGD(target, options)), needs: { lr: 0.1 } },
-  SGDOptions: { take: steps((target, options) => new lib.SGD(target, options)), needs: { lr: 0.1 } },
-  AdamOptions: [
-    { take: steps((target, options) => new lib.Adam(target, options)), optional: ['lr'] },
-    { take: steps((target, options) => new lib.AdamW(target, options)), optional: ['lr'] },
+  ZeroGradOptions: {
+    take: (o) => {
+      const net = model();
+      const optimizer = new lib.SGD(net, { lr: 0.1 });
+      net.forward(x).sum().backward();
+      optimizer.zeroGrad(o);
+      return net.parameters().map(({ grad }) => grad === null);
+    },
+  },
+  RuleOptimizerOptions: { take: steps((target, options) => new lib.Adam(target, options)), optional: ['lr'] },
+  ScheduleOptions: { take: schedule((o) => new lib.PiecewiseConstant({ 0: 0.1 }, o)) },
+  ExponentialDecayOptions: [
+    { take: schedule((o) => new lib.ExponentialDecay(0.1, o)), needs: { k: 0.1 } },
+    { take: schedule((o) => new lib.ExponentialDecay(0.1, o)), needs: { factor: 0.5 } },
   ],
+  InverseTimeDecayOptions: { take: schedule((o) => new lib.InverseTimeDecay(0.1, o)), needs: { k: 0.1 } },
+  StepDecayOptions: { take: schedule((o) => new lib.StepDecay(0.1, o)), needs: { every: 2 } },
+  MultiStepDecayOptions: { take: schedule((o) => new lib.MultiStepDecay(0.1, o)), needs: { milestones: [2] } },
+  FiniteDecayOptions: { take: schedule((o) => new lib.CosineDecay(0.1, o)), needs: { length: 4 } },
+  PolynomialDecayOptions: { take: schedule((o) => new lib.PolynomialDecay(0.1, o)), needs: { length: 4 } },
+  LinearWarmupOptions: { take: schedule((o) => new lib.LinearWarmup(0.1, o)), needs: { length: 4 } },
+  OneCycleOptions: { take: schedule((o) => new lib.OneCycle(0.1, o)), needs: { length: 4 } },
+  TriangularCycleOptions: { take: schedule((o) => new lib.TriangularCycle(0.1, o)), needs: { high: 1 } },
+  CosineRestartsOptions: { take: schedule((o) => new lib.CosineRestarts(0.1, o)), needs: { length: 4 } },
+  SequentialScheduleOptions: {
+    take: schedule((o) => new lib.SequentialSchedule([new lib.PiecewiseConstant({ 0: 0.1 })], o)),
+    needs: { milestones: [] },
+  },
+  ReduceOnPlateauOptions: { take: schedule((o) => new lib.ReduceOnPlateau(0.1, o)) },
+  ...optimizerTakers,
+  OptimizerOptions: { take: steps((target, options) => new lib.SGD(target, options)), needs: { lr: 0.1 } },
   ClipGradNormOptions: {
     take: (o) => {
       const net = model();
@@ -185,22 +241,6 @@ const takers: Record<string, Taker | readonly Taker[]> = {
       return [lib.clipGradNorm(net, 0.1, o), net.parameters().map((parameter) => parameter.grad)];
     },
   },
-  ZeroGradOptions: {
-    take: (o) => {
-      const net = model();
-      const optimizer = new lib.SGD(net, { lr: 0.1 });
-      net.forward(x).sum().backward();
-      optimizer.zeroGrad(o);
-      return net.parameters().map((parameter) => parameter.grad);
-    },
-  },
-  ExponentialLROptions: [
-    { take: schedule((optimizer, o) => new lib.ExponentialLR(optimizer, o)), needs: { k: 0.1 } },
-    { take: schedule((optimizer, o) => new lib.ExponentialLR(optimizer, o)), needs: { gamma: 0.5 } },
-  ],
-  MultiStepLROptions: { take: schedule((optimizer, o) => new lib.MultiStepLR(optimizer, o)), needs: { milestones: [2] } },
-  PolynomialLROptions: { take: schedule((optimizer, o) => new lib.PolynomialLR(optimizer, o)), needs: { epochs: 4 } },
-  StepLROptions: { take: schedule((optimizer, o) => new lib.StepLR(optimizer, o)), needs: { stepSize: 2 } },
   AugmentedOptions: { take: (o) => lib.augmented(pictures, [lib.randomFlip()], o).batch(Int32Array.of(0)).inputs },
   CifarDatasetOptions: { take: (o) => lib.datasets.cifar10(o), needs: { dir: '/nowhere' } },
   ColourComponentsOptions: {
@@ -218,7 +258,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   },
   ColourJitterOptions: { take: (o) => lib.colourJitter(o) },
   CutoutOptions: { take: (o) => lib.cutout(o), needs: { size: 2 } },
-  ImageFolderOptions: { take: (o) => lib.datasets.imageFolder('/nowhere', o), needs: { size: 8 } },
+  ImageFolderOptions: { take: (o) => lib.datasets.imageFolder('/nowhere', o), needs: { imageSize: 8 } },
   LensDistortionOptions: { take: (o) => lib.lensDistortion(o) },
   PcaColourJitterOptions: { take: (o) => lib.pcaColourJitter(o) },
   RandomAffineOptions: { take: (o) => lib.randomAffine(o) },
@@ -283,22 +323,6 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   NetworkInNetworkOptions: { take: (o) => lib.networkInNetwork(o) },
 };
 
-/** The exported interfaces whose names end in Options: their options, and which of them may be left out. */
-function declared(): Map<string, Map<string, boolean>> {
-  const path = join(root, 'dist/lib/index.d.ts');
-  const program = ts.createProgram([path], { module: ts.ModuleKind.Node16, moduleResolution: ts.ModuleResolutionKind.Node16, noLib: true });
-  const checker = program.getTypeChecker();
-  const source = program.getSourceFile(path) as ts.SourceFile;
-  const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(source) as ts.Symbol);
-  const found = new Map<string, Map<string, boolean>>();
-  for (const symbol of exported.filter(({ name }) => /\wOptions$/.test(name))) {
-    const target = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
-    const properties = checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(target));
-    found.set(symbol.name, new Map(properties.map(({ name, flags }) => [name, (flags & ts.SymbolFlags.Optional) !== 0])));
-  }
-  return found;
-}
-
 /** What came out, as plain data: tensors and layers by their contents, errors by their messages. */
 function plain(value: unknown, depth = 0): unknown {
   if (value instanceof lib.Tensor) return [value.dtype, String(value.shape), createHash('sha1').update(String(value.data)).digest('hex')];
@@ -323,7 +347,7 @@ async function outcome({ take }: Taker, options: Options): Promise<unknown> {
   }
 }
 
-const interfaces = declared();
+const interfaces = declaredOptions();
 const listOf = (name: string): readonly Taker[] => [takers[name] ?? []].flat();
 
 test('every exported interface of options stands in the table of this test (fault F13)', (t) => {
@@ -349,7 +373,13 @@ for (const [name, options] of interfaces) {
         if (nullable.includes(key)) continue;
         const refused = (await outcome(taker, { ...needs, [key]: null })) as { error?: string; message?: string };
         t.is(refused.error, 'ERR_ARGUMENT', `${key}: null gave ${JSON.stringify(refused)?.slice(0, 200)}`);
-        t.regex(refused.message ?? '', new RegExp(`${key}.*received null|unknown option .${key}`));
+        t.regex(refused.message ?? '', new RegExp(`options\\.(\\w+\\.)?${key}\\b.*received null|unknown option .${key}`));
+        // Optimizers and schedules name theirs as properties.
+        if (/^(SGD|Adam|\w+LR)Options$/.test(name)) continue;
+        for (const wrong of [Number.NaN, -1.5, 'nonsense', [Number.NaN]]) {
+          const { message = '' } = (await outcome(taker, { ...needs, [key]: wrong })) as { message?: string };
+          t.notRegex(message, new RegExp(`(for|expected) \`${key}\``), `${key} is named as an option`);
+        }
       }
       const all = Object.fromEntries(free.map((key) => [key, undefined]));
       t.deepEqual(await outcome(taker, { ...all, ...needs }), without, 'all of them undefined');

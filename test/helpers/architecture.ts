@@ -116,7 +116,7 @@ function listOf(tree: Tree, path: string): string {
 
 /** The operations of ops.def, in order. */
 export function opNames(tree: Tree): string[] {
-  return [...listOf(tree, 'native/ops/ops.def').matchAll(/^(?:OP|MAP|MAP_BACKWARD)\((\w+),/gm)].map((match) => match[1]);
+  return [...listOf(tree, 'native/ops/ops.def').matchAll(/^(?:OP|MAP|MAP_BACKWARD|OPTIMIZER)\((\w+),/gm)].map((match) => match[1]);
 }
 
 /** Backward operations of ops.def that do not stand right under their forward. */

@@ -19,7 +19,7 @@ import {
   type Tensor,
   type TensorDataset,
   setSeed,
-  StepLR,
+  StepDecay,
   TrainingAbortedError,
   fit,
 } from '../../lib/index.js';
@@ -45,13 +45,12 @@ export function makeTrial(given: { hidden?: number; examples?: number; epochs?: 
   const { hidden = 8, examples = 30, epochs = 3, seed = 5, dataSeed = 1 } = given;
   setSeed(seed);
   const model = new Sequential([new Linear(2, hidden), new ReLU(), new Dropout(0.3), new SharedDropout(), new Linear(hidden, 4)]);
-  const optimizer = new Adam(model, { lr: 0.02 });
-  const schedule = new StepLR(optimizer, { stepSize: 1, gamma: 0.5 });
+  const optimizer = new Adam(model, { lr: new StepDecay(0.02, { every: 1, factor: 0.5 }) });
   return {
     model,
     optimizer,
     data: points(examples, dataSeed),
-    options: { ...quiet, loss, optimizer, schedule, epochs, batchSize: 8, validation: points(20, 2) },
+    options: { ...quiet, loss, optimizer, epochs, batchSize: 8, validation: points(20, 2) },
   };
 }
 

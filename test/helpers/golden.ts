@@ -72,6 +72,30 @@ export interface ScheduleCase {
   readonly values: readonly number[];
 }
 
+/** 500 steps of an optimizer, every 50th; see test/golden/optimizers.py. */
+export interface OptimizerRun {
+  readonly optimizer: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly points: readonly (readonly number[])[];
+}
+
+/** The file of long runs of optimizers, and of schedules. */
+export interface OptimizerRuns extends Origin {
+  readonly runs: readonly OptimizerRun[];
+  readonly lbfgs: readonly {
+    readonly options: { readonly history: number; readonly maxIterations: number; readonly lineSearch: 'strong_wolfe' | null };
+    readonly losses: readonly number[];
+    readonly points: readonly (readonly number[])[];
+    readonly calls: number;
+  }[];
+  readonly schedules: readonly {
+    readonly name: string;
+    readonly values: readonly number[];
+    readonly momenta?: readonly number[];
+    readonly scores?: readonly number[];
+  }[];
+}
+
 /** Losses of one whole training. */
 export interface Run {
   readonly optimizer: 'SGD' | 'Adam';
@@ -127,6 +151,7 @@ interface Files {
   images: OpFile;
   losses: Origin & { readonly cases: readonly LossCase[] };
   optimizers: OptimizerFile;
+  'optimizer-runs': OptimizerRuns;
   schedules: Origin & { readonly epochs: number; readonly cases: readonly ScheduleCase[] };
   'mlp-small': SmallNet;
   'mlp-large': LargeNet;
@@ -141,7 +166,15 @@ export function golden<K extends keyof Files>(stem: K): Files[K] {
 export const opStems = ['ops', 'convolution', 'pooling', 'images'] as const satisfies (keyof Files)[];
 
 /** The stems of all golden files. */
-export const goldenStems: readonly (keyof Files)[] = [...opStems, 'losses', 'optimizers', 'schedules', 'mlp-small', 'mlp-large'];
+export const goldenStems: readonly (keyof Files)[] = [
+  ...opStems,
+  'losses',
+  'optimizers',
+  'optimizer-runs',
+  'schedules',
+  'mlp-small',
+  'mlp-large',
+];
 
 /** SHA-256 of a generator as its files name it; line endings do not count. */
 export function generatorSha256(generator: string): string {

@@ -10,6 +10,7 @@ import {
   logSoftmax,
   mseLoss,
   pick,
+  prelu,
   softmax,
   sqrt,
   stack,
@@ -193,6 +194,12 @@ function normalized(fn: (x: Double, axis?: number) => Double): GradientCase[] {
   );
 }
 
+function activationCases(op: string): GradientCase[] {
+  return Object.values(activations)
+    .filter((row) => row.op === op)
+    .flatMap(({ fn, kinks, wide }) => [...unary(fn, { kinks }), ...(wide === undefined ? [] : unary(fn, { low: -wide, high: wide, kinks }))]);
+}
+
 const positive: Range = { low: 0.2, high: 3 };
 const offZero: Range = { kinks: [0] };
 
@@ -226,13 +233,9 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
   exp: () => unary(exp),
   log: () => unary(log, positive),
   sqrt: () => unary(sqrt, positive),
-  ...Object.fromEntries(
-    Object.entries(activations).map(([name, { fn, kinks, wide }]) => [
-      name,
-      () => [...unary(fn, { kinks }), ...(wide === undefined ? [] : unary(fn, { low: -wide, high: wide, kinks }))],
-    ]),
-  ),
-  clip: () => unary((x) => x.clip(-1, 0.75), { kinks: [-1, 0.75] }),
+  ...Object.fromEntries([...new Set(Object.values(activations).map(({ op }) => op))].map((op) => [op, () => activationCases(op)])),
+  clip: () => [...activationCases('clip'), ...unary((x) => x.clip(-1, 0.75), { kinks: [-1, 0.75] })],
+  prelu: () => [...binary(prelu, offZero), { name: 'one slope', fn: prelu, inputs: [point(1, [3, 4], offZero), point(2, [1])] }],
   // Numbers and steps that float32 holds exactly: through it and back the function is linear without rounding.
   cast: () =>
     shapes.map((shape, index) => ({

@@ -6,6 +6,7 @@ import { attentionMakers } from './attention.js';
 import { augment } from './augment.js';
 import { convolutionMaker } from '../helpers/convolutions.js';
 import { imageMakers } from '../helpers/images.js';
+import { ruleSamples } from '../helpers/optimizers.js';
 import { adaptiveMaker, poolingMaker } from '../helpers/poolings.js';
 import { recurrentMakers } from '../helpers/recurrents.js';
 import { columnsOf, type Float, type Maker, one, type Sample, state, uniform } from './calls.js';
@@ -32,6 +33,10 @@ function backward(op: string, reals: number[] = []): Maker {
       aliases: true,
     },
   ];
+}
+
+function pair(op: string, reals: number[] = []): Record<string, Maker> {
+  return { [op]: unary(op, -20, 20, reals), [`${op}_backward`]: backward(`${op}_backward`, reals) };
 }
 
 // Every way in which two operands may be stretched: a step of 0 or 1 in a row, and rows repeated.
@@ -150,14 +155,17 @@ function pick(op: string, way: 1 | -1): Maker {
   };
 }
 
-function optimizer(op: string, states: number, hyper: number[][]): Maker {
+function optimizer(op: string): Maker {
   return (n, dtype, random) =>
-    hyper.map((values) => ({
+    ruleSamples[op].map(({ hyper, state: lows }) => ({
       op,
-      form: `hyper ${values.join(' ')}`,
-      outputs: Array.from({ length: 1 + states }, (_, i) => ({ dtype, length: n, initial: uniform(random, dtype, n, i === 2 ? 0 : -1, 1) })),
-      inputs: [uniform(random, dtype, n, -1, 1), Float64Array.from(values)],
-      ints: [],
+      form: `hyper ${hyper.join(' ')}`,
+      outputs: [-1, ...lows].map((low) => {
+        const length = low === null ? 0 : n;
+        return { dtype, length, initial: uniform(random, dtype, length, low ?? 0, 1) };
+      }),
+      inputs: [uniform(random, dtype, n, -1, 1), Float64Array.from(hyper)],
+      ints: [0],
       reals: [],
     }));
 }
@@ -217,6 +225,21 @@ const makers: Record<string, Maker> = {
   tanh_backward: backward('tanh_backward'),
   clip: unary('clip', -4, 4, [-1.5, 2]),
   clip_backward: backward('clip_backward', [-0.5, 0.5]),
+  hard_tanh_backward: backward('hard_tanh_backward', [-0.5, 0.5]),
+  ...pair('leaky_relu', [0.25]),
+  ...pair('elu', [0.5, 1.25]),
+  ...pair('celu', [0.5]),
+  ...pair('gelu'),
+  ...pair('gelu_tanh'),
+  ...pair('swish', [1.5, 2]),
+  ...pair('mish'),
+  ...pair('softplus', [2]),
+  ...pair('softsign'),
+  ...pair('hard_sigmoid'),
+  ...pair('hard_swish'),
+  step: unary('step'),
+  prelu: binary('prelu'),
+  prelu_slope: binary('prelu_slope'),
   accumulate: (n, dtype, random) => [
     {
       op: 'accumulate',
@@ -436,16 +459,7 @@ const makers: Record<string, Maker> = {
   augment,
   random_uniform: drawn('random_uniform'),
   random_normal: drawn('random_normal'),
-  sgd: optimizer('sgd', 1, [
-    [0.1, 0.9, 0, 0.01, 1, 0],
-    [0.1, 0, 0, 0, 0, 1],
-    [0.1, 0.9, 0.5, 0, 0, 1],
-  ]),
-  adam: optimizer('adam', 2, [
-    [0.001, 0.9, 0.999, 1e-8, 0, 0, 0.1, 0.001],
-    [0.001, 0.9, 0.999, 1e-8, 0.1, 1, 0.19, 0.002],
-    [0.001, 0.9, 0.999, 1e-8, 0.1, 0, 0.19, 0.002],
-  ]),
+  ...Object.fromEntries(Object.keys(ruleSamples).map((op) => [op, optimizer(op)])),
 };
 
 /** The operations that have samples. */

@@ -9,19 +9,19 @@ const script = beside(import.meta.url, 'fuse.child.js');
 /** What the fused page must show, and what it must not have any more. */
 const pages: Record<string, { has: RegExp; hasNot?: RegExp }> = {
   'an MLP with ReLU and Adam': {
-    has: /linear_map[\s\S]*cross_entropy_gradient[\s\S]*linear_gradients[\s\S]*matmul_map_gradient[\s\S]*adam_and_clear/,
+    has: /linear_map[\s\S]*cross_entropy_gradient[\s\S]*linear_gradients[\s\S]*matmul_map_gradient[\s\S]*= adam \+ fill/,
     hasNot: /^ *\d+ {2}(relu|sum|fill|accumulate|matmul) /m,
   },
   'an MLP with tanh and SGD, zeros first': { has: /linear_map[\s\S]*linear_gradients/, hasNot: /^ *\d+ {2}(tanh|tanh_backward|fill) /m },
-  'an MLP with sigmoid and AdamW, one example': { has: /adam_and_clear/ },
+  'an MLP with sigmoid and AdamW, one example': { has: /= adam \+ fill/ },
   'dropout and label smoothing': { has: /elementwise_chain/ },
-  'mean squared error': { has: /sgd_and_clear/ },
+  'mean squared error': { has: /= sgd \+ fill/ },
   'summed losses of probabilities': { has: /cross_entropy_dense_gradient/ },
   'float64, and more rows than one block of a column sum': { has: /linear_map[\s\S]*linear_gradients/ },
-  'gradients clipped by their norm': { has: /scaled_adam/, hasNot: /scale_by {2}|adam_and_clear/ },
+  'gradients clipped by their norm': { has: /= scale_by \+ adam \+ fill/, hasNot: /scale_by {2}/ },
   'two micro-batches a step': { has: /linear_gradients/, hasNot: /^ *\d+ {2}fill /m },
-  'gradients that nobody clears': { has: /adam /, hasNot: /adam_and_clear/ },
-  'a frozen layer between two': { has: /sgd_and_clear/ },
+  'gradients that nobody clears': { has: /adam /, hasNot: /adam \+ fill/ },
+  'a frozen layer between two': { has: /= sgd \+ fill/ },
   'a frozen layer and zeros first': { has: /fill/ },
   'a tied weight, products without bias, and a bias that is added': { has: /linear/ },
   'batch norm with ReLU, and with an addition between them': {

@@ -64,12 +64,10 @@ test.serial('a run on an optimizer that had trained before goes on with its orde
     t.is(outcomeOf(again, await runTrial(again, { dir }, { resume: true })), expected);
   });
   await inFolder(async (dir) => {
-    await t.throwsAsync(warm().then((trial) => runTrial(trial, { dir }, { ...stopAfter(6), schedule: undefined })));
+    await t.throwsAsync(warm().then((trial) => runTrial(trial, { dir }, stopAfter(6))));
     const again = makeTrial();
-    again.optimizer.lr = 0.01; // what the schedule of the first epoch had come to
-    const cold = await runTrial(again, { dir }, { resume: true, schedule: undefined });
-    const constant = await warm();
-    t.is(outcomeOf(again, cold), outcomeOf(constant, await runTrial(constant, undefined, { schedule: undefined })));
+    const cold = await runTrial(again, { dir }, { resume: true });
+    t.is(outcomeOf(again, cold), expected);
   });
 });
 

@@ -1,7 +1,7 @@
 // What passes work on: a list of instructions, and who reads and writes which memory in it.
 
 import { bytesOf } from '../../dtype.js';
-import { guardedOperand } from '../../ops/define.js';
+import { gradientOperand, guardedOperand } from '../../ops/define.js';
 import { effort } from '../effort.js';
 import type { Buffer, Instruction, Slot } from '../record.js';
 import { readyTemporaries } from './checks.js';
@@ -28,19 +28,13 @@ const updating = new Set([
   'linear_gradients',
   'gru_weight_accumulate',
   'sum_accumulate',
-  'sgd',
-  'sgd_and_clear',
-  'adam',
-  'adam_and_clear',
-  'scaled_sgd',
-  'scaled_adam',
   'scale_by',
   'batch_norm_running',
 ]);
 
 /** Whether an operation reads what it writes. */
 export function updates(instruction: Instruction): boolean {
-  return updating.has(instruction.op.name);
+  return updating.has(instruction.op.name) || gradientOperand(instruction.op) >= 0;
 }
 
 const known = new WeakMap<List, Uses>();
