@@ -280,6 +280,7 @@ export type { Feed, Rows, StepPosition, StepSource } from './program/feed.js';
 export { type BatchRecord, Callback, type CallbackLike, type StepsRecord, type TrainingRun } from './training/callbacks.js';
 export type { CheckpointOptions } from './training/checkpoint.js';
 export { CheckpointError, type NonFinitePlace, TrainingAbortedError, TrainingNonFiniteError } from './training/errors.js';
+export { EarlyStopping, type EarlyStoppingOptions } from './training/early-stopping.js';
 export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
 export { evaluate, fit, predict } from './training/functions.js';
 export type { FitOptions } from './training/fit-options.js';

@@ -115,8 +115,10 @@ export abstract class Callback {
   }
   /** Optional, with `loadStateDict`: what a checkpoint is to keep of this callback, as plain data that JSON can hold. */
   stateDict?(): unknown;
-  /** Optional: goes on where `stateDict` was taken; called in a resumed run after `onTrainBegin`. */
-  loadStateDict?(state: unknown): void;
+  /** Optional, beside `stateDict`: tensors that a checkpoint is to keep of this callback, such as the best weights so far. */
+  stateTensors?(): ReadonlyMap<string, AnyTensor>;
+  /** Optional: goes on where `stateDict` and `stateTensors` were taken; called in a resumed run after `onTrainBegin`. */
+  loadStateDict?(state: unknown, tensors: ReadonlyMap<string, AnyTensor>): void;
 }
 
 /** A {@link Callback}, or an object with some of its methods. */

@@ -97,6 +97,7 @@ export function captureRun(parts: RunParts, position: RunPosition, run: RunDescr
   copy('model.', model.stateDict());
   copy('optimizer.', moments);
   copy('extra.', extraParameters(parts));
+  for (const [name, callback] of statefulCallbacks(parts)) copy(`callbacks.${name}.`, callback.stateTensors?.() ?? new Map());
   const state: RunState = {
     position,
     epochs: [...history.epochs],
@@ -129,8 +130,7 @@ export function isStateful({ stateDict, loadStateDict }: Metric): boolean {
 /** Puts everything back but the callbacks' state, see {@link restoreCallbacks}; the description is known to fit. */
 export function restoreRun(parts: RunParts, { tensors, state }: CheckpointContent<RunState>): void {
   const { model, optimizer, metrics, history } = parts;
-  const under = (prefix: string): Map<string, AnyTensor> =>
-    new Map([...tensors].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor] as const] : [])));
+  const under = (prefix: string): Map<string, AnyTensor> => tensorsUnder(tensors, prefix);
   model.loadStateDict(under('model.'));
   const extra = under('extra.');
   for (const [name, parameter] of extraParameters(parts)) {
@@ -150,8 +150,15 @@ export function restoreRun(parts: RunParts, { tensors, state }: CheckpointConten
 }
 
 /** Gives callbacks their state back. */
-export function restoreCallbacks(parts: RunParts, saved: Readonly<Record<string, unknown>>): void {
-  for (const [name, callback] of statefulCallbacks(parts)) if (Object.hasOwn(saved, name)) callback.loadStateDict?.(saved[name]);
+export function restoreCallbacks(parts: RunParts, { state, tensors }: CheckpointContent<RunState>): void {
+  for (const [name, callback] of statefulCallbacks(parts))
+    if (Object.hasOwn(state.callbacks, name)) callback.loadStateDict?.(state.callbacks[name], tensorsUnder(tensors, `callbacks.${name}.`));
+}
+
+/** The tensors whose names begin with `prefix`, by the rest of these. */
+function tensorsUnder(tensors: ReadonlyMap<string, AnyTensor>, prefix: string): Map<string, AnyTensor> {
+  const found = [...tensors].filter(([name]) => name.startsWith(prefix));
+  return new Map(found.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
 
 // ---- compare ----

@@ -103,6 +103,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     { take: (o) => lib.multiclassHingeLoss(x, labels, o), nullable: ['ignoreIndex', 'classWeights'] },
     { take: (o) => new lib.MulticlassHingeLoss(o), nullable: ['ignoreIndex', 'classWeights'] },
   ],
+  EarlyStoppingOptions: { take: (o) => new lib.EarlyStopping(o) },
   MixingOptions: {
     take: (o) => {
       const data = lib.mixup(new lib.TensorDataset(x, labels, { classes: 2 }), o);
