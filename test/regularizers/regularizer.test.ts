@@ -93,7 +93,16 @@ test('fit takes regularizers, with the same bits eagerly, compiled and in a step
     const net = model();
     const regularizers = [new ElasticNetRegularizer(net.layers[0] as never, { l1: 0.01, l2: 0.02 }), new MaxNormConstraint(net, 0.5)];
     const optimizer = new SGD(net, { lr: 0.1, momentum: 0.9 });
-    const history = await net.fit(data, { loss: new MSELoss(), optimizer, epochs: 2, batchSize: 24, shuffle: false, regularizers, eager, ...quiet });
+    const history = await net.fit(data, {
+      loss: new MSELoss(),
+      optimizer,
+      epochs: 2,
+      batchSize: 24,
+      shuffle: false,
+      regularizers,
+      eager,
+      ...quiet,
+    });
     return { numbers: net.parameters().map((parameter) => [...parameter.data]), losses: history.epochs.map(({ loss }) => loss) };
   };
   const compiled = await train(false);
