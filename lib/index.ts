@@ -67,7 +67,8 @@ export {
 } from './layers/convolution.js';
 export * from './layers/activations.js'; // ReLU, Sigmoid, Tanh, LeakyReLU …
 export * from './layers/smooth-activations.js'; // ELU, GELU, Swish …
-export { Dropout, Flatten } from './layers/shape.js';
+export { AlphaDropout, DropConnect, type DropConnectOptions, Dropout, Dropout1d, Dropout2d, GaussianNoise } from './layers/dropout.js';
+export { Flatten } from './layers/shape.js';
 export { BatchNorm, BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/batch-norm.js';
 export { ExampleNorm, GroupNorm, type GroupNormOptions, InstanceNorm2d, LayerNorm } from './layers/group-norm.js';
 export { LocalResponseNorm } from './layers/local-response-norm.js';
@@ -138,8 +139,18 @@ export {
 export * from './losses/hinge.js'; // multiclassHingeLoss, MulticlassHingeLoss
 export * from './losses/likelihood.js'; // nllLoss, NLLLoss, klDivergence, KLDivergenceLoss
 export * from './losses/similarity.js'; // cosineEmbeddingLoss, CosineEmbeddingLoss, tripletLoss, TripletLoss
-export { CombinedLoss, type WeightedLoss } from './losses/combined.js';
-export type { TensorTree } from './tree.js';
+export { CombinedLoss, type LossTerm, type WeightedLoss } from './losses/combined.js';
+export type { Structure, TensorTree } from './tree.js';
+export {
+  type ElasticNetOptions,
+  ElasticNetRegularizer,
+  L1Regularizer,
+  L2Regularizer,
+  MaxNormConstraint,
+  type MaxNormOptions,
+  Regularizer,
+  type RegularizerTarget,
+} from './regularizers/regularizer.js';
 export { Accuracy, type AccuracyOptions, type AccuracyState, type MeasuredAccuracy, Metric } from './metrics/metric.js';
 
 export { Optimizer, type OptimizerState, type Run, type ZeroGradOptions } from './optimizers/optimizer.js';
@@ -209,6 +220,15 @@ export {
   type ExampleMemory,
   TensorDataset,
   type TensorDatasetOptions,
+  TreeDataset,
+  type MixingOptions,
+  cutmix,
+  mixup,
+  type TreeDatasetParts,
+  type BatchPart,
+  type PartOf,
+  type ShapeOf,
+  type ShapeTree,
   datasets,
   split,
   subset,
@@ -255,10 +275,12 @@ export { type IdxArray, type IdxContents, type IdxDType, type IdxOptions, readId
 
 export { Random, type RandomState, defaultRandom, getSeed, setSeed } from './random.js';
 export { type CompiledStep, compileStep, type StepArgument } from './program/step.js';
+export type { Feed, Rows, StepPosition, StepSource } from './program/feed.js';
 
 export { type BatchRecord, Callback, type CallbackLike, type StepsRecord, type TrainingRun } from './training/callbacks.js';
 export type { CheckpointOptions } from './training/checkpoint.js';
 export { CheckpointError, type NonFinitePlace, TrainingAbortedError, TrainingNonFiniteError } from './training/errors.js';
+export { EarlyStopping, type EarlyStoppingOptions } from './training/early-stopping.js';
 export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
 export { evaluate, fit, predict } from './training/functions.js';
 export type { FitOptions } from './training/fit-options.js';

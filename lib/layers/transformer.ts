@@ -14,7 +14,7 @@ import { Layer } from './layer.js';
 import { Linear } from './linear.js';
 import { registerLayers } from './registry.js';
 import { RMSNorm } from './rms-norm.js';
-import { Dropout } from './shape.js';
+import { Dropout } from './dropout.js';
 
 /** Options of {@link TransformerBlock}. */
 export interface TransformerBlockOptions extends MultiHeadAttentionOptions {
