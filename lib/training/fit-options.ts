@@ -25,8 +25,8 @@ export interface FitOptions {
   /** A new random order in every epoch; default true. */
   readonly shuffle?: boolean;
   /**
-   * Decides the orders; default: the seed of `setSeed`. Epochs are counted by the optimizer's steps, so that a second call goes on with
-   * the orders where the first one stopped: two runs of one epoch give the weights of one run of two.
+   * Decides the orders; default: the seed of `setSeed`. Epochs are counted by the optimizer's steps, so that a second call shuffles
+   * as the next epoch of the first would: two runs of one epoch give the weights of one run of two.
    */
   readonly seed?: number;
   /** Leave out the last batch of an epoch when it is smaller; default false. */
