@@ -443,7 +443,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
     ]),
   ),
   ...Object.fromEntries(
-    `affine centre channel-scaler covariance encoders examples finite gathered imputer min-max-scaler moments of-model pca pipeline presets
+    `affine centre channel-scaler covariance encoders examples finite gathered imputer min-max-scaler moments of-model pca pipeline presets column-transform
      robust-scaler standard-scaler transformed whitening`
       .split(/\s+/)
       .map((stem) => [
@@ -456,6 +456,8 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/training/errors.ts': { test: 'test/training/fit.test.ts', why: 'what fit throws' },
   'lib/program/transcript.ts': { test: 'test/faults/live.test.ts', why: 'only to compare two recordings, which is seen in what fit does' },
   'lib/training/own-code.ts': { test: 'test/faults/live.test.ts', why: 'what it finds decides what fit records again' },
+  'lib/cli/predict.ts': { test: 'test/cli/table.test.ts', why: 'the command for what `train` makes of a table' },
+  'lib/data/columns.ts': { test: 'test/data/table.test.ts', why: 'a table is made of them' },
   'lib/cli/models.ts': { test: 'test/cli/options.test.ts', why: 'recipes, which the options complete' },
   'lib/layers/hints.ts': { test: 'test/faults/hints.test.ts', why: 'what it is for: first weights behind norms and pooling' },
   'lib/layers/state.ts': { test: 'test/faults/state.test.ts', why: 'what it is for: state of layers that stand twice' },
@@ -466,7 +468,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/training/model-file.ts': { test: 'test/preprocessing/transform.test.ts', why: 'models keep their preprocessing in files' },
   'lib/training/history.ts': { test: 'test/training/fit.test.ts', why: 'what fit gives' },
   ...Object.fromEntries(
-    ['data', 'evaluate', 'info', 'output', 'program', 'run-folder', 'train'].map((stem) => [
+    ['data', 'evaluate', 'images', 'info', 'job', 'output', 'program', 'run-folder', 'train'].map((stem) => [
       `lib/cli/${stem}.ts`,
       { test: 'test/cli/main.test.ts', why: 'commands are tested as the user runs them' },
     ]),

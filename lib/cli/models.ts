@@ -18,11 +18,17 @@ export interface Recipe {
   readonly weightDecay?: number;
   readonly schedule: 'step' | 'late' | 'wide' | 'linear' | 'exponential';
   readonly batchSize: number;
+  /** Units of the hidden layers. */
+  readonly hidden?: readonly number[];
+  readonly epochs?: number;
   /** Whether photos are cropped at random places and mirrored. */
   readonly augment?: boolean;
   /** What the paper does and this recipe does not. */
   readonly note?: string;
 }
+
+/** The recipe for tables: small nets, many passes over few rows. */
+export const tableRecipe: Recipe = { optimizer: 'adam', schedule: 'step', batchSize: 32, hidden: [64, 64], epochs: 50 };
 
 interface Images {
   imageSize: number;

@@ -5,6 +5,8 @@ import { existsSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { augmented } from '../data/augmented.js';
 import { randomCrop, randomFlip } from '../data/augmentation.js';
+import { tableFormat } from '../data/column-files.js';
+import type { ColumnKind } from '../data/columns.js';
 import type { Dataset } from '../data/dataset.js';
 import { datasets, type MnistOptions } from '../data/index.js';
 import { leftOutText } from '../data/left-out.js';
@@ -14,11 +16,12 @@ import type { Optimizer } from '../optimizers/optimizer.js';
 import { SGD } from '../optimizers/sgd.js';
 import { ExponentialDecay, MultiStepDecay, PolynomialDecay, StepDecay } from '../schedules/decay.js';
 import type { Scheduled } from '../schedules/schedule.js';
-import { buildModel, modelNames, recipeOf } from './models.js';
+import { modelNames, recipeOf, tableRecipe } from './models.js';
 
 /** Names of the data sets. */
 export const dataNames = ['digits', 'mnist', 'cifar10'] as const;
 const optimizerNames = ['sgd', 'momentum', 'nesterov', 'adam', 'adamw'] as const;
+const taskNames = ['classification', 'regression'] as const;
 const scheduleNames = ['constant', 'step', 'late', 'wide', 'linear', 'exponential'] as const;
 
 type OptimizerName = (typeof optimizerNames)[number];
@@ -35,6 +38,11 @@ export interface TrainOptions {
   test?: number;
   classes?: string[];
   damaged?: 'error' | 'skip';
+  /** Column of a table that is to be predicted. */
+  target?: string;
+  task?: (typeof taskNames)[number];
+  columns?: Record<string, ColumnKind | 'skip'>;
+  badRows?: 'error' | 'skip';
   augment: boolean;
   model: string;
   hidden: number[];
@@ -55,16 +63,17 @@ export interface TrainOptions {
 }
 
 /** The options of {@link TrainOptions} that follow from the model where nothing is said. */
-type Recipes = 'optimizer' | 'schedule' | 'batchSize' | 'augment';
+type Recipes = 'optimizer' | 'schedule' | 'batchSize' | 'augment' | 'hidden' | 'epochs';
 export type GivenOptions = Omit<TrainOptions, Recipes> & Partial<Pick<TrainOptions, Recipes>>;
 
 /** What was said, completed by the recipe of the model's paper. Another optimizer has a rate and a decay of its own. */
 export function withRecipe(given: GivenOptions): TrainOptions {
-  const recipe = recipeOf(given.model);
+  const recipe = tableFormat(given.data) === null ? recipeOf(given.model) : tableRecipe;
   const { optimizer = recipe.optimizer, schedule = recipe.schedule, batchSize = recipe.batchSize } = given;
+  const { hidden = [...(recipe.hidden ?? [512, 256])], epochs = recipe.epochs ?? 5 } = given;
   const own = optimizer === recipe.optimizer ? recipe : undefined;
   const { lr = own?.lr, weightDecay = own?.weightDecay, augment = recipe.augment === true && given.data === 'cifar10' } = given;
-  return { ...given, optimizer, schedule, batchSize, weightDecay, lr, augment };
+  return { ...given, optimizer, schedule, batchSize, weightDecay, lr, augment, hidden, epochs };
 }
 
 function number(from: number, what: string, isWhole: boolean): (text: string) => number {
@@ -95,17 +104,30 @@ function sizes(text: string): number[] {
   return text.split(',').map(whole(1));
 }
 
+function kinds(text: string, before: Record<string, ColumnKind | 'skip'> = {}): Record<string, ColumnKind | 'skip'> {
+  for (const part of text.split(',')) {
+    const [name, kind, more] = part.split('=');
+    if (more !== undefined || (kind !== 'number' && kind !== 'category' && kind !== 'skip'))
+      throw new InvalidArgumentError('expected names and kinds, such as id=skip,zip=category; kinds are number, category and skip');
+    before = { ...before, [name]: kind };
+  }
+  return before;
+}
+
 /** Reads the name of a data set, or the path of a folder or archive of images. */
 export function dataName(text: string): string {
   if (dataNames.some((name) => name === text) || existsSync(text)) return text;
-  throw new InvalidArgumentError(`Allowed choices are ${dataNames.join(', ')}, or the path of a folder or archive of images.`);
+  throw new InvalidArgumentError(`Allowed choices are ${dataNames.join(', ')}, or the path of a folder or archive of images, or of a table.`);
 }
 
 /** The options that say which data a command works on. */
 export function addDataOptions(command: Command): Command {
   return addPlaceOptions(
     command.addOption(
-      new Option('--data <name>', `${dataNames.join(', ')}, or the path of a folder or archive of images`)
+      new Option(
+        '--data <name>',
+        `${dataNames.join(', ')}, or the path of a folder or archive of images, or of a table (.csv, .parquet, .arrow)`,
+      )
         .argParser(dataName)
         .default('digits'),
     ),
@@ -117,7 +139,11 @@ export function addPlaceOptions(command: Command): Command {
   return command
     .option('--data-dir <folder>', 'where the files of mnist or cifar10 are (default: below $NODEGRAD_DATA, the cache, or a download)')
     .option('--image-size <side>', 'scale and crop the images of a folder to squares', whole(1))
-    .option('--test <share>', 'share of each class of a folder that is for testing, where no folder is; 0 for none (default: 0.1)', share)
+    .option(
+      '--test <share>',
+      'share of each class of a folder that is for testing, where no folder is, or of the rows of a table; 0 for none (default: 0.1, of a table 0.2)',
+      share,
+    )
     .option('--classes <names>', 'folders that are classes, with commas between; others are left out (default: all folders)', names)
     .addOption(
       new Option(
@@ -127,11 +153,26 @@ export function addPlaceOptions(command: Command): Command {
     );
 }
 
+/** What becomes of rows that do not fit. */
+export const badRowsOption = (): Option =>
+  new Option(
+    '--bad-rows <what>',
+    'rows of a table that do not fit: an error, or skip to leave them out and count them (default: error)',
+  ).choices(['error', 'skip']);
+
 /** The options of a run, and the model that it trains when nothing is said. */
 export function addTrainOptions(command: Command, model: string): Command {
   return addDataOptions(command)
     .addOption(new Option('--model <name>', 'model preset').choices(modelNames).default(model))
-    .addOption(new Option('--hidden <sizes>', 'units of the hidden layers of mlp').argParser(sizes).default([512, 256], '512,256'))
+    .option('--target <column>', 'column of a table that is to be predicted')
+    .addOption(
+      new Option('--task <kind>', 'what the target of a table is (default: categories and up to 10 whole numbers are classes)').choices(
+        taskNames,
+      ),
+    )
+    .addOption(new Option('--columns <kinds>', 'kinds of columns, such as id=skip,zip=category (default: as they look)').argParser(kinds))
+    .addOption(badRowsOption())
+    .addOption(new Option('--hidden <sizes>', 'units of the hidden layers of mlp (default: 512,256, for a table 64,64)').argParser(sizes))
     .addOption(new Option('--optimizer <name>', "optimizer (default: that of the model's paper, or adam)").choices(optimizerNames))
     .addOption(
       new Option(
@@ -145,7 +186,7 @@ export function addTrainOptions(command: Command, model: string): Command {
         "learning rate over the epochs: step is a tenth after each third, late after half and three quarters, wide a fifth after 30, 60 and 80 %, linear falls to 0, exponential 0.9 an epoch (default: that of the model's paper, or step)",
       ).choices(scheduleNames),
     )
-    .option('--epochs <count>', 'times to go through the data', whole(1), 5)
+    .option('--epochs <count>', 'times to go through the data (default: 5, for a table 50)', whole(1))
     .option('--batch-size <count>', "examples per step (default: that of the model's paper, or 128)", whole(1))
     .addOption(
       new Option('--weight-decay <factor>', "decay of the weights (default: that of the model's paper, or the optimizer's)").argParser(rate),
@@ -234,11 +275,6 @@ function download(stream: NodeJS.WritableStream): Pick<MnistOptions, 'onProgress
       stream.write(`downloading ${last}\n`);
     },
   };
-}
-
-/** The model of a run. */
-export function makeModel({ model, hidden }: TrainOptions, inputShape: readonly number[], classes: number): AnyModel {
-  return buildModel(model, inputShape, classes, hidden);
 }
 
 /** The optimizer of a run. */

@@ -148,7 +148,8 @@ export class Table {
   }
 }
 
-function checkTarget({ name, length }: Table, column: Column): Column {
+/** @internal Refuses a target that is missing in a row, or the same in all. */
+export function checkTarget({ name, length }: Table, column: Column): Column {
   const { values } = column;
   const missing = values.findIndex((value) => Number.isNaN(value));
   if (missing >= 0) {
@@ -164,7 +165,16 @@ function checkTarget({ name, length }: Table, column: Column): Column {
   return column;
 }
 
-/** The rows of a {@link Table} as examples: features as they are, in float64. */
+/**
+ * The rows of a {@link Table} as examples: features as they are, in float64.
+ *
+ * @example
+ * ```ts
+ * import { readCsv, type TableDataset } from 'nodegrad';
+ * const data: TableDataset = (await readCsv('houses.csv')).dataset({ target: 'price' });
+ * console.log(data.features.map(({ name }) => name), data.target?.kind);
+ * ```
+ */
 export class TableDataset extends TensorDataset<'float64', 'float32' | 'int32'> {
   /** The features, in the order of the inputs. */
   readonly features: readonly ColumnSchema[];

@@ -1,9 +1,11 @@
 // An option that is undefined is an option that was not given, everywhere; the options are read off the declarations, so that none is forgotten.
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import test from 'ava';
 import * as lib from '../../lib/index.js';
 import { declaredOptions } from '../helpers/declared.js';
 import { optimizerRows } from '../helpers/optimizers.js';
+import { root } from '../helpers/sources.js';
 
 type Options = Record<string, unknown>;
 
@@ -72,6 +74,7 @@ const optimizerTakers: Record<string, Taker[]> = {};
 for (const { name, interface: options, create } of optimizerRows)
   (optimizerTakers[options] ??= []).push({ take: steps(create), ...(name === 'SGD' ? { needs: { lr: 0.1 } } : { optional: ['lr'] }) });
 
+const houses = (ending: string) => join(root, `test/golden/houses.${ending}`);
 const reduces = ['sum', 'mean', 'max', 'min', 'argmax', 'argmin'] as const;
 const small = { classes: 3, imageSize: 32 };
 
@@ -177,6 +180,12 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   NormalOptions: { take: (o) => new lib.Normal(o) },
   UniformOptions: { take: (o) => new lib.Uniform(o) },
   ScaledOptions: [{ take: (o) => new lib.Xavier(o) }, { take: (o) => new lib.He(o) }],
+  ReadTableOptions: [
+    { take: (o) => lib.readTable(houses('parquet'), o), needs: { columns: { tags: 'skip' } } },
+    { take: (o) => lib.readArrow(houses('arrow'), o), needs: { columns: { tags: 'skip' } } },
+  ],
+  ReadCsvOptions: { take: (o) => lib.readCsv(houses('csv'), o) },
+  TableDatasetOptions: { take: (o) => lib.readCsv(houses('csv')).then((table) => Object.entries(table.dataset(o))) },
   TransformFitOptions: { take: (o) => new lib.Centre().fit(x, o).toJSON() },
   MinMaxScalerOptions: { take: (o) => new lib.MinMaxScaler(o).toJSON() },
   ChannelScalerOptions: { take: (o) => new lib.ChannelScaler(o).toJSON(), needs: { layout: 'NHWC' } },
