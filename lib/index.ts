@@ -68,7 +68,7 @@ export {
 export * from './layers/activations.js'; // ReLU, Sigmoid, Tanh, LeakyReLU …
 export * from './layers/smooth-activations.js'; // ELU, GELU, Swish …
 export { Dropout, Flatten } from './layers/shape.js';
-export { BatchNorm, BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/norm.js';
+export { BatchNorm, BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/batch-norm.js';
 export { ExampleNorm, GroupNorm, type GroupNormOptions, InstanceNorm2d, LayerNorm } from './layers/group-norm.js';
 export { LocalResponseNorm } from './layers/local-response-norm.js';
 export { AdaptiveMaxPool2d, FractionalMaxPool2d } from './layers/window-pooling.js';

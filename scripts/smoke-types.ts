@@ -50,5 +50,5 @@ export async function main(signal?: AbortSignal): Promise<number> {
   const integers: Int32Array = Tensor.from(new Int32Array(3)).data;
   // @ts-expect-error: types must be there, not `any`.
   const wrong: string = scores.loss;
-  return facts.threads + history.epochs.length + integers.length + images.shape.length + wrong.length;
+  return facts.numThreads + history.epochs.length + integers.length + images.shape.length + wrong.length;
 }

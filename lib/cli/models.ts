@@ -17,7 +17,7 @@ export interface Recipe {
   readonly lr?: number;
   readonly weightDecay?: number;
   readonly schedule: 'step' | 'late' | 'wide' | 'linear' | 'exponential';
-  readonly batch: number;
+  readonly batchSize: number;
   /** Units of the hidden layers. */
   readonly hidden?: readonly number[];
   readonly epochs?: number;
@@ -28,7 +28,7 @@ export interface Recipe {
 }
 
 /** The recipe for tables: small nets, many passes over few rows. */
-export const tableRecipe: Recipe = { optimizer: 'adam', schedule: 'step', batch: 32, hidden: [64, 64], epochs: 50 };
+export const tableRecipe: Recipe = { optimizer: 'adam', schedule: 'step', batchSize: 32, hidden: [64, 64], epochs: 50 };
 
 interface Images {
   imageSize: number;
@@ -36,33 +36,36 @@ interface Images {
   classes: number;
 }
 
-const common: Recipe = { optimizer: 'adam', schedule: 'step', batch: 128 };
-const residual: Recipe = { optimizer: 'momentum', lr: 0.1, weightDecay: 1e-4, schedule: 'late', batch: 128, augment: true };
+const common: Recipe = { optimizer: 'adam', schedule: 'step', batchSize: 128 };
+const residual: Recipe = { optimizer: 'momentum', lr: 0.1, weightDecay: 1e-4, schedule: 'late', batchSize: 128, augment: true };
 const warm = 'the paper trains this one at 0.01 until the training error is below 80 %, and only then at 0.1; to do that, begin with --lr 0.01';
-const large: Recipe = { ...residual, schedule: 'step', batch: 256 };
+const large: Recipe = { ...residual, schedule: 'step', batchSize: 256 };
 const wide: Recipe = { ...residual, optimizer: 'nesterov', weightDecay: 5e-4, schedule: 'wide' };
-const dense: Recipe = { ...residual, optimizer: 'nesterov', batch: 64 };
+const dense: Recipe = { ...residual, optimizer: 'nesterov', batchSize: 64 };
 
 const networks: Readonly<Record<string, { readonly make: (images: Images) => AnyModel; readonly recipe: Recipe }>> = {
-  conv: { make: smallConvNet, recipe: { ...common, schedule: 'exponential' } },
+  'small-conv-net': { make: smallConvNet, recipe: { ...common, schedule: 'exponential' } },
   lenet5: { make: lenet5, recipe: common },
-  vgg: { make: cifarVgg, recipe: common },
-  resnet20: { make: (images) => cifarResnet({ ...images, depth: 20 }), recipe: residual },
-  resnet32: { make: (images) => cifarResnet({ ...images, depth: 32 }), recipe: residual },
-  resnet44: { make: (images) => cifarResnet({ ...images, depth: 44 }), recipe: residual },
-  resnet56: { make: (images) => cifarResnet({ ...images, depth: 56 }), recipe: residual },
-  resnet110: { make: (images) => cifarResnet({ ...images, depth: 110 }), recipe: { ...residual, note: warm } },
-  'resnet110-sd': { make: (images) => cifarResnet({ ...images, depth: 110, dropPath: 0.5 }), recipe: { ...residual, optimizer: 'nesterov' } },
-  wrn16: { make: (images) => cifarWideResnet({ ...images, depth: 16, widthFactor: 4 }), recipe: wide },
-  densenet40: { make: (images) => cifarDensenet({ ...images, depth: 40, compress: false }), recipe: dense },
-  nin: { make: networkInNetwork, recipe: common },
+  'cifar-vgg': { make: cifarVgg, recipe: common },
+  'cifar-resnet20': { make: (images) => cifarResnet({ ...images, depth: 20 }), recipe: residual },
+  'cifar-resnet32': { make: (images) => cifarResnet({ ...images, depth: 32 }), recipe: residual },
+  'cifar-resnet44': { make: (images) => cifarResnet({ ...images, depth: 44 }), recipe: residual },
+  'cifar-resnet56': { make: (images) => cifarResnet({ ...images, depth: 56 }), recipe: residual },
+  'cifar-resnet110': { make: (images) => cifarResnet({ ...images, depth: 110 }), recipe: { ...residual, note: warm } },
+  'cifar-resnet110-drop-path': {
+    make: (images) => cifarResnet({ ...images, depth: 110, dropPath: 0.5 }),
+    recipe: { ...residual, optimizer: 'nesterov' },
+  },
+  'cifar-wide-resnet16': { make: (images) => cifarWideResnet({ ...images, depth: 16, widthFactor: 4 }), recipe: wide },
+  'cifar-densenet40': { make: (images) => cifarDensenet({ ...images, depth: 40, compress: false }), recipe: dense },
+  'network-in-network': { make: networkInNetwork, recipe: common },
   resnet18: { make: resnet18, recipe: large },
   resnet50: { make: resnet50, recipe: large },
-  squeezenet: { make: squeezenet, recipe: { ...large, lr: 0.04, weightDecay: 2e-4, schedule: 'linear', batch: 512 } },
+  squeezenet: { make: squeezenet, recipe: { ...large, lr: 0.04, weightDecay: 2e-4, schedule: 'linear', batchSize: 512 } },
 };
 
 /** Names of the models. */
-export const modelNames: readonly string[] = ['linear', 'mlp', ...Object.keys(networks)];
+export const modelNames: readonly string[] = ['linear-model', 'mlp', ...Object.keys(networks)];
 
 /** The recipe of a model's paper; for the others one that works. */
 export function recipeOf(name: string): Recipe {
@@ -71,7 +74,7 @@ export function recipeOf(name: string): Recipe {
 
 /** The model of this name for images of this shape. */
 export function buildModel(name: string, inputShape: readonly number[], classes: number, hidden: readonly number[]): AnyModel {
-  if (name === 'linear') return linearModel({ inputShape, classes });
+  if (name === 'linear-model') return linearModel({ inputShape, classes });
   if (name === 'mlp') return mlp({ inputShape, classes, hidden });
   const [height, width, channels] = inputShape;
   if (height !== width) throw new ArgumentError(`--model ${name} takes square images, these are ${height}×${width}`);

@@ -37,7 +37,7 @@ export interface TrainOptions {
   imageSize?: number;
   test?: number;
   classes?: string[];
-  skipDamaged?: boolean;
+  damaged?: 'error' | 'skip';
   /** Column of a table that is to be predicted. */
   target?: string;
   task?: (typeof taskNames)[number];
@@ -50,30 +50,30 @@ export interface TrainOptions {
   lr?: number;
   schedule: (typeof scheduleNames)[number];
   epochs: number;
-  batch: number;
+  batchSize: number;
   weightDecay?: number;
   maxGradNorm?: number;
   seed: number;
-  threads?: number;
-  out?: string;
-  checkpoint?: string;
+  numThreads?: number;
+  runDir?: string;
+  checkpointDir?: string;
   checkpointEvery?: number;
   resume?: boolean;
   json: boolean;
 }
 
 /** The options of {@link TrainOptions} that follow from the model where nothing is said. */
-type Recipes = 'optimizer' | 'schedule' | 'batch' | 'augment' | 'hidden' | 'epochs';
+type Recipes = 'optimizer' | 'schedule' | 'batchSize' | 'augment' | 'hidden' | 'epochs';
 export type GivenOptions = Omit<TrainOptions, Recipes> & Partial<Pick<TrainOptions, Recipes>>;
 
 /** What was said, completed by the recipe of the model's paper. Another optimizer has a rate and a decay of its own. */
 export function withRecipe(given: GivenOptions): TrainOptions {
   const recipe = tableFormat(given.data) === null ? recipeOf(given.model) : tableRecipe;
-  const { optimizer = recipe.optimizer, schedule = recipe.schedule, batch = recipe.batch } = given;
+  const { optimizer = recipe.optimizer, schedule = recipe.schedule, batchSize = recipe.batchSize } = given;
   const { hidden = [...(recipe.hidden ?? [512, 256])], epochs = recipe.epochs ?? 5 } = given;
   const own = optimizer === recipe.optimizer ? recipe : undefined;
   const { lr = own?.lr, weightDecay = own?.weightDecay, augment = recipe.augment === true && given.data === 'cifar10' } = given;
-  return { ...given, optimizer, schedule, batch, weightDecay, lr, augment, hidden, epochs };
+  return { ...given, optimizer, schedule, batchSize, weightDecay, lr, augment, hidden, epochs };
 }
 
 function number(from: number, what: string, isWhole: boolean): (text: string) => number {
@@ -145,7 +145,12 @@ export function addPlaceOptions(command: Command): Command {
       share,
     )
     .option('--classes <names>', 'folders that are classes, with commas between; others are left out (default: all folders)', names)
-    .option('--skip-damaged', 'leave out images of a folder that cannot be read, and list them');
+    .addOption(
+      new Option(
+        '--damaged <what>',
+        'images of a folder that cannot be read: error ends the command, skip leaves them out and lists them (default: error)',
+      ).choices(['error', 'skip']),
+    );
 }
 
 /** What becomes of rows that do not fit. */
@@ -182,7 +187,7 @@ export function addTrainOptions(command: Command, model: string): Command {
       ).choices(scheduleNames),
     )
     .option('--epochs <count>', 'times to go through the data (default: 5, for a table 50)', whole(1))
-    .option('--batch <size>', "examples per step (default: that of the model's paper, or 128)", whole(1))
+    .option('--batch-size <count>', "examples per step (default: that of the model's paper, or 128)", whole(1))
     .addOption(
       new Option('--weight-decay <factor>', "decay of the weights (default: that of the model's paper, or the optimizer's)").argParser(rate),
     )
@@ -193,9 +198,9 @@ export function addTrainOptions(command: Command, model: string): Command {
     )
     .option('--no-augment', 'take training images as they are')
     .option('--seed <number>', 'decides the first weights and the order of the examples', seed, 1)
-    .option('--threads <count>', 'threads that compute (default: the CPUs of this process)', whole(1))
-    .option('--out <folder>', 'where weights and log go (default: a new folder in runs/)')
-    .option('--checkpoint <folder>', 'write checkpoints: after each epoch, and when Ctrl-C ends the run')
+    .option('--num-threads <count>', 'threads that compute (default: the CPUs of this process)', whole(1))
+    .option('--run-dir <folder>', 'where weights and log go (default: a new folder in runs/)')
+    .option('--checkpoint-dir <folder>', 'write checkpoints: after each epoch, and when Ctrl-C ends the run')
     .option('--checkpoint-every <steps>', 'write them every so many steps instead', whole(1))
     .option('--resume', 'go on from the newest checkpoint, if there is one; --epochs may be more')
     .option('--json', 'print one JSON document instead of text', false);
@@ -218,8 +223,8 @@ export interface DataChoice {
   test?: number;
   /** Folders that are classes. */
   classes?: string[];
-  /** Images that cannot be decoded are left out. */
-  skipDamaged?: boolean;
+  /** What becomes of images that cannot be decoded. */
+  damaged?: 'error' | 'skip';
   augment?: boolean;
 }
 
@@ -232,8 +237,8 @@ export const isMirrored = (data: string): boolean => data !== 'digits' && data !
 /** Loads a data set; `stream` is told of downloads and decoding. Bytes that are augmented, or would take much as numbers, stay bytes. */
 export async function loadData(choice: DataChoice, signal: AbortSignal | undefined, stream: NodeJS.WritableStream): Promise<CommandData> {
   const { data, augment = false } = choice;
-  if (dataNames.some((name) => name === data) && (choice.test ?? choice.classes ?? choice.skipDamaged) !== undefined)
-    throw new ArgumentError(`--test, --classes and --skip-damaged are for folders of images, and --data is ${data}`);
+  if (dataNames.some((name) => name === data) && (choice.test ?? choice.classes ?? choice.damaged) !== undefined)
+    throw new ArgumentError(`--test, --classes and --damaged are for folders of images, and --data is ${data}`);
   if ((data === 'digits' || data === 'mnist') && !augment)
     return data === 'digits' ? datasets.digits() : datasets.mnist({ ...download(stream), dir: choice.dataDir, signal });
   const { train, test, mean } = await loadBytes(choice, signal, stream);
@@ -243,7 +248,7 @@ export async function loadData(choice: DataChoice, signal: AbortSignal | undefin
 }
 
 async function loadBytes(choice: DataChoice, signal: AbortSignal | undefined, stream: NodeJS.WritableStream) {
-  const { data, dataDir: dir, imageSize: size, test, classes, skipDamaged } = choice;
+  const { data, dataDir: dir, imageSize, test, classes, damaged } = choice;
   const raw = true as const;
   if (data === 'digits') return datasets.digits({ raw });
   if (data === 'mnist') return datasets.mnist({ ...download(stream), dir, signal, raw });
@@ -254,8 +259,7 @@ async function loadBytes(choice: DataChoice, signal: AbortSignal | undefined, st
     stream.write(`decoding images: ${decoded}\n`);
   };
   if (data === 'cifar10') return datasets.cifar10({ dir, signal, onProgress, raw });
-  const damaged = skipDamaged ? 'skip' : 'error';
-  const images = await datasets.imageFolder(data, { size, signal, onProgress, raw, test, classes, damaged });
+  const images = await datasets.imageFolder(data, { imageSize, signal, onProgress, raw, test, classes, damaged });
   for (const one of images.leftOut.slice(0, mostLines)) stream.write(`${one.count === 0 ? 'note' : 'left out'}: ${leftOutText(one)}\n`);
   if (images.leftOut.length > mostLines) stream.write(`and ${images.leftOut.length - mostLines} more\n`);
   return images;

@@ -32,7 +32,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     code = await train(options);
   });
   const start = command('start', 'what `npm start` does: train a convolutional net on digits and show the result', true);
-  addTrainOptions(start, 'conv').action(async (options: GivenOptions) => {
+  addTrainOptions(start, 'small-conv-net').action(async (options: GivenOptions) => {
     const isShow = start.getOptionValueSource('model') === 'default' && !options.json;
     code = await train(options, { detailed: true, rival: isShow ? 'mlp' : undefined });
   });

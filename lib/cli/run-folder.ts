@@ -31,7 +31,7 @@ export class RunFolder {
       // A name of its own: checkpoints may lie in the same folder.
       return new RunFolder(path, await FolderLock.take(path, '.run-lock'), isNew);
     } catch (error) {
-      throw error instanceof NodegradError ? error : folderRefusal(what, 'out', path, error);
+      throw error instanceof NodegradError ? error : folderRefusal(what, 'runDir', path, error);
     }
   }
 

@@ -38,21 +38,21 @@ interface Show {
 /** Runs the job and gives the exit code. */
 export async function train(given: GivenOptions, { detailed = false, rival }: Show = {}): Promise<number> {
   const options = withRecipe(given);
-  const { checkpoint, checkpointEvery, resume } = options;
-  if (checkpoint === undefined && (checkpointEvery !== undefined || resume)) {
-    throw new ArgumentError('--checkpoint-every and --resume need --checkpoint <folder>');
+  const { checkpointDir, checkpointEvery, resume } = options;
+  if (checkpointDir === undefined && (checkpointEvery !== undefined || resume)) {
+    throw new ArgumentError('--checkpoint-every and --resume need --checkpoint-dir <folder>');
   }
   const terminal = new Terminal();
   const began = performance.now();
   const stopper = stopOnSignals();
   finishUnwatched();
-  const folder = options.out ?? newFolder(options);
+  const folder = options.runDir ?? newFolder(options);
   let results: RunFolder | null = null;
   try {
     // Before anything is loaded or trained: what the work is for must be writable.
     results = await RunFolder.open(folder);
     setSeed(options.seed);
-    if (options.threads !== undefined) setNumThreads(options.threads);
+    if (options.numThreads !== undefined) setNumThreads(options.numThreads);
     const job = await (tableFormat(options.data) === null ? imageJob(options, stopper.signal) : tableJob(options));
     const { model } = job;
     const optimizer = makeOptimizer(options, model);
@@ -64,7 +64,7 @@ export async function train(given: GivenOptions, { detailed = false, rival }: Sh
     if (isUseful) job.finish(model);
     const weights = isUseful ? await results.save(model) : null;
     const report = isUseful && job.test.length > 0 ? await job.judge(model) : null;
-    const files = { weights, checkpoints: checkpoint === undefined ? null : resolve(checkpoint), log: result.history.log };
+    const files = { weights, checkpoints: checkpointDir === undefined ? null : resolve(checkpointDir), log: result.history.log };
     const isComparable = rival !== undefined && report !== null && result.outcome === 'completed';
     const beside = isComparable ? await trainRival(terminal, { ...options, model: rival }, job, stopper.signal) : null;
     const seconds = (performance.now() - began) / 1000;
@@ -93,7 +93,7 @@ async function run(
   runDir: string,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { epochs, batch: batchSize, seed, maxGradNorm, checkpoint: dir, checkpointEvery: every, resume } = options;
+  const { epochs, batchSize, seed, maxGradNorm, checkpointDir: dir, checkpointEvery: every, resume } = options;
   try {
     const history = await model.fit(train, {
       loss,
@@ -118,7 +118,7 @@ async function run(
 
 /** The accuracy of another model after the same recipe, as a line; null when it was stopped. */
 async function trainRival(terminal: Terminal, options: TrainOptions, job: Job, signal: AbortSignal): Promise<string | null> {
-  const { epochs, batch: batchSize, seed, maxGradNorm } = options;
+  const { epochs, batchSize, seed, maxGradNorm } = options;
   const model = job.another(options);
   const optimizer = makeOptimizer(options, model);
   const size = `${options.model}, ${formatCount(model.parameterCount())} parameters`;
@@ -145,7 +145,7 @@ function announce(terminal: Terminal, options: TrainOptions, { data, notes, mode
       ['model', `${options.model}: ${formatCount(model.parameterCount())} parameters`],
       [
         'optimizer',
-        `${options.optimizer}, learning rate ${optimizer.lr}, schedule ${options.schedule}, batches of ${options.batch}, seed ${options.seed}`,
+        `${options.optimizer}, learning rate ${optimizer.lr}, schedule ${options.schedule}, batches of ${options.batchSize}, seed ${options.seed}`,
       ],
       ...(note === undefined ? [] : [['note', note] as const]),
       ['machine', `${cpu.brand.trim()}, ${isa}, ${getNumThreads()} threads, ${library}`],

@@ -40,7 +40,7 @@ export interface CostOptions {
 /** @internal The shape of one example: as given, or the model's own `inputShape`. */
 export function inputShapeOf(model: AnyLayer, given: readonly number[] | undefined): readonly number[] | null {
   const own: unknown = (model as { inputShape?: unknown }).inputShape;
-  if (given !== undefined) return checkShape(given, 'inputShape');
+  if (given !== undefined) return checkShape(given, 'options.inputShape');
   return Array.isArray(own) ? checkShape(own, 'inputShape') : null;
 }
 

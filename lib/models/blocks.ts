@@ -6,7 +6,7 @@ import { checkLayer } from '../layers/check.js';
 import type { Conv2d } from '../layers/convolution.js';
 import { hintOf, passHints } from '../layers/hints.js';
 import { type AnyLayer, type InitializerHint, Layer } from '../layers/layer.js';
-import { BatchNorm2d } from '../layers/norm.js';
+import { BatchNorm2d } from '../layers/batch-norm.js';
 import { type LayerDescription, buildLayer, describeLayer, registerLayers } from '../layers/registry.js';
 import { Sequential } from './sequential.js';
 import { Dropout } from '../layers/shape.js';

@@ -4,7 +4,7 @@ import { checkChoice, checkInteger, checkObject } from '../errors.js';
 import { He } from '../initializers/initializer.js';
 import type { Conv2d } from '../layers/convolution.js';
 import type { Linear } from '../layers/linear.js';
-import { BatchNorm2d } from '../layers/norm.js';
+import { BatchNorm2d } from '../layers/batch-norm.js';
 import { GlobalAvgPool2d } from '../layers/pooling.js';
 import { registerLayers } from '../layers/registry.js';
 import { Sequential } from './sequential.js';

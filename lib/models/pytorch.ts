@@ -10,7 +10,7 @@ import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import { trainingOutputsOf } from '../layers/outputs.js';
-import { BatchNorm } from '../layers/norm.js';
+import { BatchNorm } from '../layers/batch-norm.js';
 import { Flatten } from '../layers/shape.js';
 import { join } from '../layers/fields.js';
 import { type LoadReport, everyPlace, itemsOf } from '../layers/state.js';

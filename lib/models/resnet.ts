@@ -3,7 +3,7 @@
 import { ArgumentError, checkChoice, checkInteger, checkObject, expected } from '../errors.js';
 import type { Conv2d } from '../layers/convolution.js';
 import type { Linear } from '../layers/linear.js';
-import { BatchNorm2d } from '../layers/norm.js';
+import { BatchNorm2d } from '../layers/batch-norm.js';
 import { GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { registerLayers } from '../layers/registry.js';
 import { Sequential } from './sequential.js';

@@ -71,18 +71,18 @@ const mostTaps = 256;
 
 function checkPooling(kernelSize: unknown, options: MaxPool2dOptions): Pooling {
   const size = checkSize2d(kernelSize, 'kernelSize', 1);
-  const padding = checkSize2d(options.padding ?? 0, 'padding', 0);
-  const dilation = checkSize2d(options.dilation ?? 1, 'dilation', 1);
+  const padding = checkSize2d(options.padding ?? 0, 'options.padding', 0);
+  const dilation = checkSize2d(options.dilation ?? 1, 'options.dilation', 1);
   for (const d of [0, 1]) {
     const reach = (size[d] - 1) * dilation[d] + 1;
-    if (2 * padding[d] > reach) throw new ArgumentError(expected(`at most half of the window's ${reach}`, 'padding', options.padding));
+    if (2 * padding[d] > reach) throw new ArgumentError(expected(`at most half of the window's ${reach}`, 'options.padding', options.padding));
   }
   return {
     kernelSize: size,
-    stride: options.stride === undefined ? size : checkSize2d(options.stride, 'stride', 1),
+    stride: options.stride === undefined ? size : checkSize2d(options.stride, 'options.stride', 1),
     padding,
     dilation,
-    ceilMode: checkFlag(options.ceilMode ?? false, 'ceilMode'),
+    ceilMode: checkFlag(options.ceilMode ?? false, 'options.ceilMode'),
   };
 }
 
@@ -103,8 +103,8 @@ export function checkAvgPool2d(kernelSize: unknown, options: unknown): Pooling &
   const { countIncludePad = true, divisorOverride } = given;
   return {
     ...checkPooling(kernelSize, given),
-    countIncludePad: checkFlag(countIncludePad, 'countIncludePad'),
-    divisorOverride: divisorOverride === undefined ? 0 : checkInteger(divisorOverride, 'divisorOverride', 1, 2 ** 31 - 1),
+    countIncludePad: checkFlag(countIncludePad, 'options.countIncludePad'),
+    divisorOverride: divisorOverride === undefined ? 0 : checkInteger(divisorOverride, 'options.divisorOverride', 1, 2 ** 31 - 1),
   };
 }
 

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import test from 'ava';
-import ts from 'typescript';
 import * as lib from '../../lib/index.js';
+import { declaredOptions } from '../helpers/declared.js';
 import { optimizerRows } from '../helpers/optimizers.js';
 import { root } from '../helpers/sources.js';
 
@@ -248,7 +248,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   },
   ColourJitterOptions: { take: (o) => lib.colourJitter(o) },
   CutoutOptions: { take: (o) => lib.cutout(o), needs: { size: 2 } },
-  ImageFolderOptions: { take: (o) => lib.datasets.imageFolder('/nowhere', o), needs: { size: 8 } },
+  ImageFolderOptions: { take: (o) => lib.datasets.imageFolder('/nowhere', o), needs: { imageSize: 8 } },
   LensDistortionOptions: { take: (o) => lib.lensDistortion(o) },
   PcaColourJitterOptions: { take: (o) => lib.pcaColourJitter(o) },
   RandomAffineOptions: { take: (o) => lib.randomAffine(o) },
@@ -313,22 +313,6 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   NetworkInNetworkOptions: { take: (o) => lib.networkInNetwork(o) },
 };
 
-/** The exported interfaces whose names end in Options: their options, and which of them may be left out. */
-function declared(): Map<string, Map<string, boolean>> {
-  const path = join(root, 'dist/lib/index.d.ts');
-  const program = ts.createProgram([path], { module: ts.ModuleKind.Node16, moduleResolution: ts.ModuleResolutionKind.Node16, noLib: true });
-  const checker = program.getTypeChecker();
-  const source = program.getSourceFile(path) as ts.SourceFile;
-  const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(source) as ts.Symbol);
-  const found = new Map<string, Map<string, boolean>>();
-  for (const symbol of exported.filter(({ name }) => /\wOptions$/.test(name))) {
-    const target = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
-    const properties = checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(target));
-    found.set(symbol.name, new Map(properties.map(({ name, flags }) => [name, (flags & ts.SymbolFlags.Optional) !== 0])));
-  }
-  return found;
-}
-
 /** What came out, as plain data: tensors and layers by their contents, errors by their messages. */
 function plain(value: unknown, depth = 0): unknown {
   if (value instanceof lib.Tensor) return [value.dtype, String(value.shape), createHash('sha1').update(String(value.data)).digest('hex')];
@@ -353,7 +337,7 @@ async function outcome({ take }: Taker, options: Options): Promise<unknown> {
   }
 }
 
-const interfaces = declared();
+const interfaces = declaredOptions();
 const listOf = (name: string): readonly Taker[] => [takers[name] ?? []].flat();
 
 test('every exported interface of options stands in the table of this test (fault F13)', (t) => {
@@ -379,7 +363,13 @@ for (const [name, options] of interfaces) {
         if (nullable.includes(key)) continue;
         const refused = (await outcome(taker, { ...needs, [key]: null })) as { error?: string; message?: string };
         t.is(refused.error, 'ERR_ARGUMENT', `${key}: null gave ${JSON.stringify(refused)?.slice(0, 200)}`);
-        t.regex(refused.message ?? '', new RegExp(`${key}.*received null|unknown option .${key}`));
+        t.regex(refused.message ?? '', new RegExp(`options\\.(\\w+\\.)?${key}\\b.*received null|unknown option .${key}`));
+        // Optimizers and schedules name theirs as properties.
+        if (/^(SGD|Adam|\w+LR)Options$/.test(name)) continue;
+        for (const wrong of [Number.NaN, -1.5, 'nonsense', [Number.NaN]]) {
+          const { message = '' } = (await outcome(taker, { ...needs, [key]: wrong })) as { message?: string };
+          t.notRegex(message, new RegExp(`(for|expected) \`${key}\``), `${key} is named as an option`);
+        }
       }
       const all = Object.fromEntries(free.map((key) => [key, undefined]));
       t.deepEqual(await outcome(taker, { ...all, ...needs }), without, 'all of them undefined');

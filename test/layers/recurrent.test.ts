@@ -137,7 +137,7 @@ for (const [name, make] of nets) {
   });
 
   test(`eager, sync and awaited steps train to the same bits, by one thread and by several: ${name}`, async (t) => {
-    const before = info().threads;
+    const before = info().numThreads;
     const train = async (way: 'eager' | 'sync' | 'awaited', threads: number) => {
       setNumThreads(threads);
       setSeed(5);
