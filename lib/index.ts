@@ -261,6 +261,7 @@ export { CheckpointError, type NonFinitePlace, TrainingAbortedError, TrainingNon
 export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
 export { evaluate, fit, predict } from './training/functions.js';
 export type { FitOptions } from './training/fit-options.js';
+export { type GradCheckOptions, type GradCheckReport, type ParameterGradCheck, gradCheck } from './training/gradient-check.js';
 export { type EpochRecord, History, type Scores } from './training/history.js';
 export {
   type Distribution,

@@ -146,6 +146,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   BufferOptions: { take: (o) => new lib.Buffer([2], o) },
   SequentialOptions: { take: (o) => new lib.Sequential([new lib.ReLU()], o) },
   AttentionOptions: { take: (o) => (lib.setSeed(1), lib.attention(lib.ones([2, 3, 4]), lib.ones([2, 3, 4]), lib.ones([2, 3, 4]), o)) },
+  GradCheckOptions: { take: (o) => lib.gradCheck(model(), x, o) },
   RMSNormOptions: { take: (o) => new lib.RMSNorm(2, o) },
   ResidualOptions: { take: (o) => new lib.Residual(new lib.Linear(2, 2), o) },
   ConcatOptions: { take: (o) => new lib.Concat([new lib.ReLU()], o) },
