@@ -129,19 +129,18 @@ export { MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, GlobalAvgPool2d, GlobalMaxPool
 
 // ---- First values ----
 
-export {
-  Constant,
-  type FanMode,
-  He,
-  Initializer,
-  Normal,
-  type NormalOptions,
-  type ScaledOptions,
-  Uniform,
-  type UniformOptions,
-  Xavier,
-  Zeros,
-} from './initializers/initializer.js';
+export { Initializer } from './initializers/initializer.js';
+export { Constant, Zeros } from './initializers/constant.js';
+export { IdentityMatrix, type IdentityMatrixOptions } from './initializers/identity-matrix.js';
+export { Normal, type NormalOptions, TruncatedNormal } from './initializers/normal.js';
+export { Uniform, type UniformOptions } from './initializers/uniform.js';
+export type { FanMode, InitializerDistribution, ScaledOptions } from './initializers/scaled.js';
+export { Xavier } from './initializers/xavier.js';
+export { He } from './initializers/he.js';
+export { LeCun } from './initializers/lecun.js';
+export { Orthogonal, type OrthogonalOptions } from './initializers/orthogonal.js';
+export { Sparse, type SparseOptions } from './initializers/sparse.js';
+export { type GainName, gainOf } from './initializers/gain.js';
 
 // ---- Losses and metrics ----
 

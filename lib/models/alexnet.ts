@@ -1,7 +1,10 @@
 // AlexNet: the one-column form, and that of 2012 with groups and response normalization. Assembly only.
 
 import { checkChoice } from '../errors.js';
-import { Constant, He, type Initializer, Normal } from '../initializers/initializer.js';
+import { Constant } from '../initializers/constant.js';
+import { He } from '../initializers/he.js';
+import type { Initializer } from '../initializers/initializer.js';
+import { Normal } from '../initializers/normal.js';
 import { ReLU } from '../layers/activations.js';
 import { Conv2d } from '../layers/convolution.js';
 import type { AnyLayer } from '../layers/layer.js';

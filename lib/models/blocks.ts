@@ -1,7 +1,7 @@
 // The blocks that architectures are made of. Their fields have torchvision's names, so that weights of PyTorch find their places.
 
 import { ArgumentError, ShapeError, checkChoice, checkInteger, checkObject, expected } from '../errors.js';
-import { Zeros } from '../initializers/initializer.js';
+import { Zeros } from '../initializers/constant.js';
 import { checkLayer } from '../layers/check.js';
 import type { Conv2d } from '../layers/convolution.js';
 import { hintOf, passHints } from '../layers/hints.js';

@@ -1,7 +1,7 @@
 // DenseNet: every layer of a block reads the outputs of all before it. Assembly only.
 
 import { ArgumentError, checkChoice, checkFlag, checkInteger, checkObject, expected, mergeOptions } from '../errors.js';
-import { He } from '../initializers/initializer.js';
+import { He } from '../initializers/he.js';
 import { Conv2d } from '../layers/convolution.js';
 import { type AnyLayer, Layer } from '../layers/layer.js';
 import type { Linear } from '../layers/linear.js';

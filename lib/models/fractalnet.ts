@@ -2,7 +2,7 @@
 
 import type { FloatDType } from '../dtype.js';
 import { checkInteger } from '../errors.js';
-import { Xavier } from '../initializers/initializer.js';
+import { Xavier } from '../initializers/xavier.js';
 import { Conv2d } from '../layers/convolution.js';
 import { Layer } from '../layers/layer.js';
 import type { Linear } from '../layers/linear.js';

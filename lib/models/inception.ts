@@ -1,7 +1,8 @@
 // What GoogLeNet is made of: convolution units, inception modules, auxiliary classifiers.
 
 import { ArgumentError, checkChoice, checkObject, expected } from '../errors.js';
-import { He, Xavier } from '../initializers/initializer.js';
+import { He } from '../initializers/he.js';
+import { Xavier } from '../initializers/xavier.js';
 import { Conv2d } from '../layers/convolution.js';
 import { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';

@@ -1,7 +1,8 @@
 // SqueezeNet: fire modules instead of wide convolutions, and no fully connected layer. Assembly only.
 
 import { checkChoice } from '../errors.js';
-import { He, Normal } from '../initializers/initializer.js';
+import { He } from '../initializers/he.js';
+import { Normal } from '../initializers/normal.js';
 import { ReLU } from '../layers/activations.js';
 import { Conv2d } from '../layers/convolution.js';
 import { Layer } from '../layers/layer.js';

@@ -1,7 +1,8 @@
 // VGG: stacks of 3×3 convolutions and pooling, with and without batch norm. Assembly only.
 
 import { ArgumentError, expected } from '../errors.js';
-import { He, Normal } from '../initializers/initializer.js';
+import { He } from '../initializers/he.js';
+import { Normal } from '../initializers/normal.js';
 import { ReLU } from '../layers/activations.js';
 import { Conv2d } from '../layers/convolution.js';
 import type { AnyLayer } from '../layers/layer.js';
