@@ -7,6 +7,7 @@ import { readFloats } from './data.js';
 import { convolution, normalization, operation, picked } from './layer.js';
 import { network } from './network.js';
 import { epochs, mlp } from './perceptron.js';
+import { sequence } from './sequence.js';
 import { Skip, serve, type Work } from './protocol.js';
 import type { GemmWork, MemoryWork, Setup, TinyWork } from './types.js';
 
@@ -123,6 +124,7 @@ function prepare({ work, folder, threads, variant }: Setup): Work {
   if (work.kind === 'mlp') return { versions: of, ...mlp(work, folder, variant) };
   if (work.kind === 'epoch') return { versions: of, ...epochs(work, folder, variant) };
   if (work.kind === 'network') return { versions: of, ...network(work, folder, variant) };
+  if (work.kind === 'sequence') return { versions: of, ...sequence(work, folder, variant) };
   if (work.kind === 'convolution') return { versions: of, ...convolution(work, folder, variant) };
   if (work.kind === 'normalization') return { versions: of, ...normalization(work, folder) };
   if (work.kind === 'gemm') return { versions: of, ...gemm(work, folder) };

@@ -7,6 +7,7 @@ import { nativeOps } from '../lib/native.js';
 import { definedOp, definedOps } from '../lib/ops/define.js';
 import {
   bannedCalls,
+  circles,
   idleKernels,
   inexactNative,
   linesNaming,
@@ -56,21 +57,23 @@ const arrows: Record<string, readonly string[]> = {
   create: [...tensors, 'native'],
   ops: [...tensors, 'native'],
   // What a file is going to take is compared with the memory that there is.
-  io: [...tensors, 'memory'],
+  io: [...tensors, 'memory', 'csv-parse'],
   initializers: tensors,
+  preprocessing: [...tensors, 'native', 'data'],
   parameter: [...tensors, 'native', 'initializers'],
   buffer: [...tensors, 'native'],
-  // The verbs of a layer (fit, save) stand in lib/training, and take data.
-  layers: [...models, 'training', 'data', 'program'],
-  losses: tensors,
+  // A copy of a model in training is taken between two steps.
+  layers: [...models, 'program'],
+  tree: [...basics, 'tensor'],
+  losses: [...tensors, 'tree'],
   metrics: tensors,
   schedules: tensors,
   optimizers: [...models, 'native', 'schedules'],
-  data: [...tensors, 'native', 'io', 'memory', 'sharp'],
-  models: [...models, 'io'],
+  data: [...tensors, 'native', 'io', 'memory', 'sharp', 'hyparquet', 'apache-arrow'],
+  models: [...models, 'io', 'training'],
   program: [...tensors, 'native', 'memory', 'data'],
-  training: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'program', 'runtime', 'sitter'],
-  sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'training'],
+  training: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'preprocessing', 'program', 'runtime', 'sitter'],
+  sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'training'],
   cli: ['*', 'commander'],
   index: ['*'],
 };
@@ -85,6 +88,7 @@ const usersOfNative: Record<string, readonly string[]> = {
     'lib/optimizers/optimizer.ts',
     'lib/data/feed.ts',
     'lib/data/images.ts',
+    'lib/preprocessing/transformed.ts',
     'lib/program/program.ts',
   ],
   nativeOps: ['lib/ops/define.ts'],
@@ -110,6 +114,34 @@ test('imports of lib follow the arrows', (t) => {
     'lib/tensor.ts imports lib/training/fit.ts: no arrow from tensor to training',
   ]);
   t.is(roomOf('lib/tensor.ts'), 'tensor');
+});
+
+test('no file needs itself to be loaded, but for the circles that are named here', (t) => {
+  t.deepEqual(circles(tree), [
+    // A tensor's methods are operations, which make tensors.
+    [
+      'lib/ops/backward.ts',
+      'lib/ops/broadcast.ts',
+      'lib/ops/elementwise.ts',
+      'lib/ops/emit.ts',
+      'lib/ops/hints.ts',
+      'lib/ops/matmul.ts',
+      'lib/ops/reduce.ts',
+      'lib/ops/shape.ts',
+      'lib/tensor.ts',
+    ],
+    // What may move in a list depends on what may refuse a step.
+    ['lib/program/passes/checks.ts', 'lib/program/passes/list.ts'],
+    // A step checks its loss as an evaluation does, which measures as a step does.
+    ['lib/training/evaluate.ts', 'lib/training/train-step.ts'],
+  ]);
+  const wrong = invent({
+    'lib/layers/layer.ts': "import { fit } from '../training/fit.js';",
+    'lib/training/fit.ts': "import { check } from '../layers/check.js';\nimport type { History } from './history.js';",
+    'lib/training/history.ts': "import { fit } from './fit.js';",
+    'lib/layers/check.ts': "import { Layer } from './layer.js';",
+  });
+  t.deepEqual(circles(wrong), [['lib/layers/check.ts', 'lib/layers/layer.ts', 'lib/training/fit.ts']]);
 });
 
 test('the binary is loaded in one file, held in one, and every operation passes one place', (t) => {
@@ -196,10 +228,11 @@ test('a kernel header includes nothing: it is compiled once per instruction set,
 
 /** Operations that lib defines without a gradient, by the reason. */
 const withoutGradient: [RegExp, string][] = [
-  [/_backward$/, 'a backward is not differentiated again'],
+  [/_(backward|slope)$/, 'a backward is not differentiated again'],
   [/^conv2d_weight_(gradient|accumulate)$/, 'runs inside backward, and is not differentiated again'],
   [/^(equal|not_equal|less|less_equal|sign|histogram)$/, 'piecewise constant'],
   [/^(sum_squares|sum_squares_difference|statistics)$/, 'reports numbers, off the tape'],
+  [/^sequence_mask$/, 'made of lengths'],
   [/^(fill|random_uniform|random_normal|fractional_windows)$/, 'no input to differentiate by'],
   [
     /^(?!conv2d_input_gradient$)(linear_map|conv2d_map|elementwise_chain|\w+_(gradient|gradients|overwrite|accumulate))$/,
@@ -231,7 +264,13 @@ test('every operation has a gradient with a gradient-check case, or a reason to 
 });
 
 test('a backward stands under its forward, in the same stem of both languages, and every kernel has its operation', (t) => {
-  t.deepEqual(looseBackwards(tree, { select_backward: 'serves max and min, and stands under both' }), []);
+  t.deepEqual(
+    looseBackwards(tree, {
+      select_backward: 'serves max and min, and stands under both',
+      hard_tanh_backward: 'of clip too: hard tanh is clipping with gradient 0 at the bounds',
+    }),
+    [],
+  );
   t.deepEqual(
     looseStems(tree, {
       'native/ops/gemm.cc': 'the driver behind matmul.cc: no operation of its own',
@@ -240,6 +279,8 @@ test('a backward stands under its forward, in the same stem of both languages, a
       'native/ops/im2col.cc': 'an algorithm behind convolution.cc',
       'native/ops/pointwise.cc': 'an algorithm behind convolution.cc',
       'native/ops/winograd.cc': 'an algorithm behind convolution.cc',
+      'native/ops/lstm.cc': 'lib/ops/recurrent.ts: one of three cells, which are much alike there',
+      'native/ops/gru.cc': 'lib/ops/recurrent.ts: one of three cells, which are much alike there',
       'native/ops/registry.cc': 'the table of all operations',
       'native/ops/optimizers.cc': 'lib/ops/update.ts: optimizers.ts would be taken for the room of that name',
     }),
@@ -257,26 +298,27 @@ test('a backward stands under its forward, in the same stem of both languages, a
 });
 
 test('a new activation costs five files and about fifty lines, its tests included', (t) => {
-  const samples = {
-    Tanh: /\b(tanh|Tanh|hyperbolicTangent|tanhBackward|tanh_backward|tanhOp|tanhBackwardOp)\b/,
-    Sigmoid: /\b(sigmoid|Sigmoid|logistic|sigmoid(?:Backward|_backward|Op|BackwardOp))\b/,
-  };
-  for (const [name, names] of Object.entries(samples)) {
+  // Two that no text of another one mentions; mish is a smooth one with arithmetic of its own in math.h.
+  const samples = [/\b(softsign|Softsign)(Backward|_backward|Op|Of|Slope)?\b/, /\b(mish|Mish)(Backward|_backward|Op|Of|Slope)?\b/];
+  for (const names of samples) {
     const lines = linesNaming(tree, names);
     // The function's arithmetic, where it is none of those that math.h has already.
     lines.delete('native/kernels/math.h');
     // LeNet's own squashing function is made of it.
     lines.delete('lib/models/lenet.ts');
+    // So are the gates of recurrent cells.
+    lines.delete('native/kernels/recurrent.h');
+    lines.delete('lib/layers/recurrent-cells.ts');
     t.deepEqual([...lines.keys()].sort(), [
-      'lib/layers/activations.ts',
-      'lib/ops/activations.ts',
+      'lib/layers/smooth-activations.ts',
+      'lib/ops/smooth_activations.ts',
       'native/kernels/elementwise.h',
       'native/kernels/maps.def',
       'test/helpers/activations.ts',
     ]);
     const total = [...lines.values()].reduce((sum, count) => sum + count, 0);
-    t.true(total >= 40 && total <= 55, `${name} takes ${total} lines`);
-    t.log(`${name}: ${total} lines in 5 files`);
+    t.true(total >= 40 && total <= 55, `${names} take ${total} lines`);
+    t.log(`${names}: ${total} lines in 5 files`);
   }
 });
 
@@ -316,6 +358,10 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
     test: 'test/layers/activations.test.ts',
     why: 'functions and layers from one table, test/helpers/activations.ts',
   },
+  'lib/ops/smooth_activations.ts': { test: 'test/layers/activations.test.ts', why: 'the same table' },
+  'lib/ops/activation_options.ts': { test: 'test/layers/activations.test.ts', why: 'what functions and layers refuse alike' },
+  'lib/ops/activation.ts': { test: 'test/layers/activations.test.ts', why: 'every name, with the functions' },
+  'lib/layers/smooth-activations.ts': { test: 'test/layers/activations.test.ts', why: 'the same table' },
   'lib/ops/broadcast.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/matmul.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/convolution.ts': { test: 'test/layers/convolution.test.ts', why: 'the layers call it; golden values and gradients as for all' },
@@ -323,28 +369,29 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/ops/reduce.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/shape.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/softmax.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
-  'lib/ops/batch_norm.ts': { test: 'test/layers/norm.test.ts', why: 'with the layers that it is for' },
+  'lib/ops/batch_norm.ts': { test: 'test/layers/batch-norm.test.ts', why: 'with the layers that it is for' },
   'lib/ops/group_norm.ts': { test: 'test/layers/group-norm.test.ts', why: 'with the layers that it is for' },
   'lib/ops/window_pooling.ts': { test: 'test/layers/window-pooling.test.ts', why: 'with the layers that it is for' },
   'lib/ops/resample.ts': { test: 'test/layers/resample.test.ts', why: 'with the layers that it is for' },
+  'lib/ops/recurrent.ts': { test: 'test/layers/recurrent.test.ts', why: 'with the layers that it is for' },
   'lib/ops/local_response_norm.ts': { test: 'test/layers/local-response-norm.test.ts', why: 'with the layer that it is for' },
   'lib/ops/called.ts': { test: 'test/faults/aliases.test.ts', why: 'every public function is called wrongly there' },
-  'lib/ops/state.ts': { test: 'test/layers/norm.test.ts', why: 'when running statistics are written' },
+  'lib/ops/state.ts': { test: 'test/layers/batch-norm.test.ts', why: 'when running statistics are written' },
   'lib/ops/random.ts': { test: 'test/random.test.ts', why: 'the numbers are those of lib/random.ts' },
   'lib/ops/backward.ts': { test: course('gradients'), why: 'course section G is its specification' },
   'lib/ops/update.ts': { test: 'test/optimizers/sgd.test.ts', why: 'one line an optimizer' },
   'lib/tensor.ts': { test: 'test/ops/golden.test.ts', why: 'its methods are the operations' },
   'lib/runtime.ts': { test: 'test/loader.test.ts', why: 'switches of the process: the suite is run under each of them' },
   'lib/errors.ts': { test: 'test/io/idx.test.ts', why: 'every test of a wrong argument asks for its class and code' },
-  'lib/layers/layer.ts': { test: 'test/layers/sequential.test.ts', why: 'abstract: test/contracts/layer.ts is run for every layer' },
-  'lib/layers/fields.ts': { test: 'test/layers/sequential.test.ts', why: 'paths of nested layers' },
-  'lib/layers/forward.ts': { test: 'test/layers/sequential.test.ts', why: 'wraps every forward: paths and errors of nested layers' },
-  'lib/layers/registry.ts': { test: 'test/layers/sequential.test.ts', why: 'layerContract clones every layer through it' },
+  'lib/layers/layer.ts': { test: 'test/models/sequential.test.ts', why: 'abstract: test/contracts/layer.ts is run for every layer' },
+  'lib/layers/fields.ts': { test: 'test/models/sequential.test.ts', why: 'paths of nested layers' },
+  'lib/layers/forward.ts': { test: 'test/models/sequential.test.ts', why: 'wraps every forward: paths and errors of nested layers' },
+  'lib/layers/registry.ts': { test: 'test/models/sequential.test.ts', why: 'layerContract clones every layer through it' },
   'lib/ops/trace.ts': { test: 'test/models/resnet.test.ts', why: 'sizes of networks are counted through it, those of PyTorch too' },
   'lib/layers/costs.ts': { test: 'test/models/resnet.test.ts', why: 'the figures of all networks are what it counts' },
   'lib/models/image-model.ts': { test: 'test/models/resnet.test.ts', why: 'abstract: test/contracts/image-model.ts is run for every network' },
   'lib/models/blocks.ts': { test: 'test/models/resnet.test.ts', why: 'the blocks of its networks' },
-  'lib/layers/summary.ts': { test: 'test/layers/sequential.test.ts', why: 'a table of a model with several layers' },
+  'lib/layers/summary.ts': { test: 'test/models/sequential.test.ts', why: 'a table of a model with several layers' },
   'lib/optimizers/optimizer.ts': {
     test: 'test/optimizers/sgd.test.ts',
     why: 'abstract: test/contracts/optimizer.ts is run for every optimizer',
@@ -398,19 +445,33 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
       { test: 'test/faults/words.test.ts', why: 'what is said before a run, and of a batch that fails' },
     ]),
   ),
+  ...Object.fromEntries(
+    `affine centre channel-scaler covariance encoders examples finite gathered imputer min-max-scaler moments of-model pca pipeline presets column-transform
+     robust-scaler standard-scaler transformed whitening`
+      .split(/\s+/)
+      .map((stem) => [
+        `lib/preprocessing/${stem}.ts`,
+        { test: 'test/preprocessing/transform.test.ts', why: 'one contract for all, and what they share' },
+      ]),
+  ),
   'lib/training/fit-options.ts': { test: 'test/training/fit.test.ts', why: 'a type and its names' },
   'lib/training/train-step.ts': { test: 'test/training/fit.test.ts', why: 'the step of fit, eager and compiled' },
   'lib/training/errors.ts': { test: 'test/training/fit.test.ts', why: 'what fit throws' },
   'lib/program/transcript.ts': { test: 'test/faults/live.test.ts', why: 'only to compare two recordings, which is seen in what fit does' },
   'lib/training/own-code.ts': { test: 'test/faults/live.test.ts', why: 'what it finds decides what fit records again' },
+  'lib/cli/predict.ts': { test: 'test/cli/table.test.ts', why: 'the command for what `train` makes of a table' },
+  'lib/data/columns.ts': { test: 'test/data/table.test.ts', why: 'a table is made of them' },
   'lib/cli/models.ts': { test: 'test/cli/options.test.ts', why: 'recipes, which the options complete' },
   'lib/layers/hints.ts': { test: 'test/faults/hints.test.ts', why: 'what it is for: first weights behind norms and pooling' },
   'lib/layers/state.ts': { test: 'test/faults/state.test.ts', why: 'what it is for: state of layers that stand twice' },
   'lib/names.ts': { test: 'test/faults/names.test.ts', why: 'what it is for: bundles' },
   'lib/layers/lineage.ts': { test: 'test/faults/randomness.test.ts', why: 'what it is for: streams of their own' },
+  'lib/training/functions.ts': { test: 'test/training/model.test.ts', why: 'the same as methods of a model, with the same bits' },
+  'lib/training/load.ts': { test: 'test/training/save.test.ts', why: 'what is saved comes back' },
+  'lib/training/model-file.ts': { test: 'test/preprocessing/transform.test.ts', why: 'models keep their preprocessing in files' },
   'lib/training/history.ts': { test: 'test/training/fit.test.ts', why: 'what fit gives' },
   ...Object.fromEntries(
-    ['data', 'evaluate', 'info', 'output', 'program', 'run-folder', 'train'].map((stem) => [
+    ['data', 'evaluate', 'images', 'info', 'job', 'output', 'program', 'run-folder', 'train'].map((stem) => [
       `lib/cli/${stem}.ts`,
       { test: 'test/cli/main.test.ts', why: 'commands are tested as the user runs them' },
     ]),
@@ -418,13 +479,12 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
 };
 
 const ceilings = {
-  'lib/layers/layer.ts': { most: 430, why: 'one class, and more documentation than code' },
   'lib/tensor.ts': { most: 740, why: 'one class, whose methods are one line of code each under their documentation' },
   'test/fuzz/values.ts': { most: 460, why: 'one list: hostile values by kind' },
   'test/native/samples.ts': { most: 500, why: 'one list: a valid call of every operation' },
   'test/native/special.test.ts': { most: 460, why: 'one table: every operation at every special value' },
   'test/program/fuse.child.ts': { most: 460, why: 'one list: a net for every fusion' },
-  'test/architecture.test.ts': { most: 490, why: 'lists of exceptions, which belong together' },
+  'test/architecture.test.ts': { most: 520, why: 'lists of exceptions, which belong together' },
   'test/golden/make.py': { most: 600, why: 'the one script behind all golden files: their hash of it must stay one' },
 };
 

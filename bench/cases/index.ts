@@ -6,6 +6,7 @@ import { convolutionCases, normalizationCases } from './layers.js';
 import { memoryCases } from './memory.js';
 import { epochCases, mlpCases, startCases } from './mlp.js';
 import { networkCases } from './networks.js';
+import { sequenceCases } from './sequences.js';
 import { tinyCases } from './tiny.js';
 
 /** Every case the runner knows. */
@@ -13,6 +14,7 @@ export const cases: BenchCase[] = [
   ...mlpCases,
   ...epochCases,
   ...networkCases,
+  ...sequenceCases,
   ...gemmCases,
   ...memoryCases,
   ...tinyCases,

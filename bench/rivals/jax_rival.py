@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 import jax_images
+import jax_sequences
 from protocol import Skip, Work, serve
 
 
@@ -201,6 +202,7 @@ def prepare(setup):
         raise Skip(f"would run on {len(os.sched_getaffinity(0))} CPUs (needs taskset)")
     jax.config.update("jax_default_matmul_precision", "highest")
     kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "tiny": tiny, "network": jax_images.network}
+    kinds["sequence"] = jax_sequences.sequence
     work = setup["work"]
     if work["kind"] not in kinds:
         raise Skip(f"no {work['kind']} here")

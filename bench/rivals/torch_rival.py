@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 import torch_images
+import torch_sequences
 from protocol import Skip, Work, serve
 
 
@@ -173,6 +174,7 @@ def prepare(setup):
     torch.set_num_threads(setup["threads"])
     torch.set_float32_matmul_precision("highest")
     kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "tiny": tiny}
+    kinds["sequence"] = torch_sequences.sequence
     kinds |= {kind: getattr(torch_images, kind) for kind in ("network", "convolution", "normalization")}
     work = setup["work"]
     if work["kind"] not in kinds:

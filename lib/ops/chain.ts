@@ -8,11 +8,11 @@ export const elementwiseChainOp: Op<unknown> = defineOp<unknown>('elementwise_ch
   gradient: 'none',
 });
 
-const binaries = new Set(['add', 'sub', 'mul', 'div', 'minimum', 'maximum', 'add_relu']);
+const binaries = new Set(['add', 'sub', 'mul', 'div', 'minimum', 'maximum', 'add_relu', 'prelu', 'prelu_slope']);
 
 /** How an operation takes part in a chain: how many operands it reads per element, or null where it cannot. */
-export function chainKind(op: Op<unknown>): 'map' | 'backward' | 'binary' | 'clip' | 'clip_backward' | 'dropout' | null {
+export function chainKind(op: Op<unknown>): 'map' | 'backward' | 'binary' | 'dropout' | null {
   if (binaries.has(op.name)) return 'binary';
-  if (op.name === 'clip' || op.name === 'clip_backward' || op.name === 'dropout') return op.name;
+  if (op.name === 'dropout') return op.name;
   return mapKind(op);
 }

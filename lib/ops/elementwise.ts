@@ -5,7 +5,7 @@ import { type DType, type FloatDType, arrayTypes, checkElement, isFloat, isWhole
 import { DTypeError } from '../errors.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { broadcastInts, broadcastShape, sameShape, stretchedAxes } from './broadcast.js';
-import { type GradientRule, type Op, defineOp } from './define.js';
+import { type GradientRule, type Op, type OpDefinition, defineOp } from './define.js';
 import { emitInPlace, emitOne } from './emit.js';
 import { sum } from './reduce.js';
 import { cast, reshape } from './shape.js';
@@ -51,13 +51,16 @@ function operand<D extends FloatDType>(value: Operand<D>, beside: Tensor<D>, nam
 /** Defines a broadcasting operation of two tensors; `gradient` gives the two gradients before they are summed over stretched axes. */
 export function defineBinary(
   name: string,
-  gradient: (a: Tensor, b: Tensor, dy: Tensor, y: Tensor) => [() => Tensor, () => Tensor],
+  gradient: ((a: Tensor, b: Tensor, dy: Tensor, y: Tensor) => [() => Tensor, () => Tensor]) | 'none',
 ): Op<undefined> {
-  const rule: GradientRule<undefined> = ({ inputs, outputs, upstream, needs }) => {
-    const [a, b] = inputs as Tensor[];
-    const [da, db] = gradient(a, b, upstream as Tensor, outputs[0] as Tensor);
-    return [needs[0] ? sumTo(da(), a.shape) : null, needs[1] ? sumTo(db(), b.shape) : null];
-  };
+  const rule: GradientRule<undefined> | 'none' =
+    gradient === 'none'
+      ? 'none'
+      : ({ inputs, outputs, upstream, needs }) => {
+          const [a, b] = inputs as Tensor[];
+          const [da, db] = gradient(a, b, upstream as Tensor, outputs[0] as Tensor);
+          return [needs[0] ? sumTo(da(), a.shape) : null, needs[1] ? sumTo(db(), b.shape) : null];
+        };
   return defineOp(name, {
     shape: (inputs) => {
       const dtype = requireFloat(name, inputs);
@@ -184,43 +187,50 @@ function constant(value: number, dtype: DType, argument: string): AnyTensor {
   return Tensor.wrap(arrayTypes[dtype].of(checkElement(value, dtype, argument)) as never, [], dtype);
 }
 
-/** Defines a map of one tensor; `gradient` gets dy, x and y. */
-export function defineUnary(name: string, gradient: (dy: Tensor, x: Tensor, y: Tensor) => Tensor): Op<undefined> {
+/** Parameters of a map, where it has any: at most two. */
+export type MapParameters = readonly number[] | undefined;
+
+const mapPlan =
+  (name: string): OpDefinition<MapParameters>['shape'] =>
+  (inputs, parameters) => ({ outputs: [{ shape: inputs[0].shape, dtype: requireFloat(name, inputs) }], ints: [], reals: parameters ?? [] });
+
+/** Defines a map of one tensor; `gradient` gets dy, x, y and the map's parameters. */
+export function defineUnary(
+  name: string,
+  gradient: (dy: Tensor, x: Tensor, y: Tensor, parameters: MapParameters) => Tensor,
+): Op<MapParameters> {
   return defineOp(name, {
-    shape: (inputs) => {
-      const dtype = requireFloat(name, inputs);
-      return { outputs: [{ shape: inputs[0].shape, dtype }], ints: [], reals: [] };
-    },
-    gradient: ({ inputs, outputs, upstream }) => [gradient(upstream as Tensor, inputs[0] as Tensor, outputs[0] as Tensor)],
+    shape: mapPlan(name),
+    gradient: ({ inputs, outputs, upstream, attributes }) => [
+      gradient(upstream as Tensor, inputs[0] as Tensor, outputs[0] as Tensor, attributes),
+    ],
   });
 }
 
 /** Defines the backward of a map, an operation too: dx from dy and the output or the input. */
-export function defineBackward(name: string): Op<undefined> {
-  return defineOp(name, {
-    shape: (inputs) => ({ outputs: [{ shape: inputs[0].shape, dtype: requireFloat(name, inputs) }], ints: [], reals: [] }),
-    gradient: 'none',
-  });
+export function defineBackward(name: string): Op<MapParameters> {
+  return defineOp(name, { shape: mapPlan(name), gradient: 'none' });
 }
 
-function unary(op: Op<undefined>): <D extends FloatDType>(x: Tensor<D>) => Tensor<D> {
+/** Defines a map and its backward, `<name>_backward`, which reads the map's input or its output and has the same parameters. */
+export function defineMap(name: string, reads: 'input' | 'output', backward = `${name}_backward`): Op<MapParameters> {
+  const backwardOp = defineBackward(backward);
+  return defineUnary(name, (dy, x, y, parameters) => emitOne(backwardOp, [dy, reads === 'input' ? x : y], parameters));
+}
+
+function unary(op: Op<MapParameters>): <D extends FloatDType>(x: Tensor<D>) => Tensor<D> {
   return (x) => emitOne(op, [Tensor.check(x, 'x')], undefined);
 }
 
 export const neg = unary(defineUnary('neg', (dy) => neg(dy)));
-export const sign = unary(
-  defineOp('sign', {
-    shape: (inputs) => ({ outputs: [{ shape: inputs[0].shape, dtype: requireFloat('sign', inputs) }], ints: [], reals: [] }),
-    gradient: 'none',
-  }),
-);
+export const sign = unary(defineOp('sign', { shape: mapPlan('sign'), gradient: 'none' }));
 export const abs = unary(defineUnary('abs', (dy, x) => mul(dy, sign(x))));
 
 const expOp = defineUnary('exp', (dy, _x, y) => mul(dy, y));
 const logOp = defineUnary('log', (dy, x) => div(dy, x));
 const sqrtOp = defineUnary('sqrt', (dy, _x, y) => div(mul(dy, 0.5), y));
 
-const spreadRootOp: Op<undefined> = {
+const spreadRootOp: Op<MapParameters> = {
   ...sqrtOp,
   gradient: ({ outputs: [y], upstream: dy }) => [where(equal(y, 0), scalar(0, y.dtype), div(mul(dy as Tensor, 0.5), y as Tensor))],
 };
@@ -273,35 +283,15 @@ export function sqrt<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
   return emitOne(sqrtOp, [Tensor.check(x, 'x')], undefined);
 }
 
-interface ClipRange {
-  low: number;
-  high: number;
-}
-
-const clipBackwardOp = defineOp<ClipRange>('clip_backward', {
-  shape: (inputs, { low, high }) => ({
-    outputs: [{ shape: inputs[0].shape, dtype: requireFloat('clip', inputs) }],
-    ints: [],
-    reals: [low, high],
-  }),
-  gradient: 'none',
-});
-const clipOp = defineOp<ClipRange>('clip', {
-  shape: (inputs, { low, high }) => ({
-    outputs: [{ shape: inputs[0].shape, dtype: requireFloat('clip', inputs) }],
-    ints: [],
-    reals: [low, high],
-  }),
-  gradient: ({ inputs, upstream, attributes }) => [emitOne(clipBackwardOp, [upstream, inputs[0]], attributes)],
-});
+const clipOp = defineMap('clip', 'input');
 
 export function clip<D extends FloatDType>(x: Tensor<D>, low: number, high: number): Tensor<D> {
-  return emitOne(clipOp, [x], { low, high });
+  return emitOne(clipOp, [x], [low, high]);
 }
 
 /** `target = clip(target)`, in place. */
 export function clipInPlace(target: AnyTensor, low: number, high: number): void {
-  emitInPlace(clipOp, [target], [target], { low, high });
+  emitInPlace(clipOp, [target], [target], [low, high]);
 }
 
 const accumulateOp = defineOp('accumulate', {

@@ -32,7 +32,7 @@ export interface FitOptions {
   /** Leave out the last batch of an epoch when it is smaller; default false. */
   readonly dropLast?: boolean;
   /** Scales the gradients of each step so that their norm is at most this, see {@link clipGradNorm}; default: as they are. */
-  readonly clipNorm?: number;
+  readonly maxGradNorm?: number;
   /**
    * Steps from one observed step to the next, for callbacks with `onObserve`: layers and updates of every such step are measured, and of
    * the last step of each epoch. 0 for none. Default 10 where a callback has `onObserve`, else 0.
@@ -40,7 +40,7 @@ export interface FitOptions {
   readonly observeEvery?: number;
   /** Scored after every epoch. */
   readonly validation?: AnyDataset<DType, DType>;
-  /** What is measured beside the loss; default: accuracy with a `CrossEntropyLoss`, else nothing. */
+  /** What is measured beside the loss; default: accuracy with a loss of classes, such as `CrossEntropyLoss`, else nothing. */
   readonly metrics?: readonly Metric[];
   /** Hooks into the run. */
   readonly callbacks?: readonly CallbackLike[];
@@ -78,7 +78,7 @@ const fitOptions: readonly (keyof FitOptions)[] = [
   'shuffle',
   'seed',
   'dropLast',
-  'clipNorm',
+  'maxGradNorm',
   'observeEvery',
   'validation',
   'metrics',

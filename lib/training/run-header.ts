@@ -11,7 +11,7 @@ export function runHeader(
   seed: number,
   resumed: Resumption | null,
 ): Record<string, unknown> {
-  const { version, node, platform, cpu, isa, threads } = info();
+  const { version, node, platform, cpu, isa, numThreads } = info();
   return {
     time: new Date(),
     model: { type: model.constructor.name, parameters: model.parameterCount() },
@@ -26,7 +26,7 @@ export function runHeader(
     batchSize,
     seed,
     resumed: resumed ? { checkpoint: resumed.path, step: resumed.position.step, damaged: resumed.damaged } : undefined,
-    environment: { version, node, platform, cpu: cpu.brand, isa, threads },
+    environment: { version, node, platform, cpu: cpu.brand, isa, numThreads },
   };
 }
 

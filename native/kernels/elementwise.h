@@ -54,13 +54,28 @@ template <class T, class F> inline void mapBinary(T* c, const T* a, int aStep, c
 
 // dy where y > 0, else 0 (also at 0: the course's choice); a NaN of the forward pass stays.
 template <class T> INLINE V<T> reluGradient(V<T> dy, V<T> y) { return select(gt(y, zero<T>()), dy, select(isNaN(y), y, zero<T>())); }
+// dy where low < x < high, else 0; a NaN of x stays.
+template <class T> INLINE V<T> inside(V<T> x, V<T> low, V<T> high, V<T> dy) {
+  return select(gt(x, low) & gt(high, x), dy, select(isNaN(x), x, zero<T>()));
+}
+template <class T> INLINE V<T> hardSigmoidOf(V<T> x) {
+  return minimum(maximum(x + set1<T>(3), zero<T>()), set1<T>(6)) / set1<T>(6);
+}
 
+// Maps take two parameters, whether or not their formula has them: one type of function for all.
 #define UNARY(name, formula) \
-  template <class T> void name(T* y, const T* x, int64_t n, bool streaming) { mapUnary(y, x, n, streaming, [](V<T> x) FORMULA { return formula; }); }
-#define BACKWARD(name, formula) \
-  template <class T> void name(T* dx, const T* dy, const T* y, int64_t n, bool streaming) { \
-    mapBinary(dx, dy, 1, y, 1, n, streaming, [](V<T> dy, V<T> y) FORMULA { return formula; }); \
+  template <class T> void name(T* y, const T* x, int64_t n, bool streaming, T first, T second) { \
+    [[maybe_unused]] const V<T> alpha = set1(first), beta = set1(second); \
+    mapUnary(y, x, n, streaming, [&](V<T> x) FORMULA { return formula; }); \
   }
+// dx from dy and y, which is the output of the map or, where the formula says x, its input.
+#define BACKWARD_FROM(value, name, formula) \
+  template <class T> void name(T* dx, const T* dy, const T* value, int64_t n, bool streaming, T first, T second) { \
+    [[maybe_unused]] const V<T> alpha = set1(first), beta = set1(second); \
+    mapBinary(dx, dy, 1, value, 1, n, streaming, [&](V<T> dy, V<T> value) FORMULA { return formula; }); \
+  }
+#define BACKWARD(name, formula) BACKWARD_FROM(y, name, formula)
+#define BACKWARD_BY_INPUT(name, formula) BACKWARD_FROM(x, name, formula)
 #define BINARY(name, formula) \
   template <class T> void name(T* c, const T* a, int aStep, const T* b, int bStep, int64_t n, bool streaming) { \
     mapBinary(c, a, aStep, b, bStep, n, streaming, [](V<T> a, V<T> b) FORMULA { return formula; }); \
@@ -86,6 +101,60 @@ UNARY(logistic, sigmoid(x))
 // (y − y²)·dy, the bracket rounded once.
 BACKWARD(sigmoidBackward, fnma(y, y, y) * dy)
 
+// min(max(x, α), β): clipping, the hard tanh, ReLU6.
+UNARY(clip, minimum(maximum(x, alpha), beta))
+// dy where α ≤ x ≤ β, else 0; a NaN of x stays.
+BACKWARD_BY_INPUT(clipBackward, select(ge(x, alpha) & ge(beta, x), dy, select(isNaN(x), x, zero<T>())))
+// The same with 0 at the bounds, as ReLU has it at 0.
+BACKWARD_BY_INPUT(hardTanhBackward, inside(x, alpha, beta, dy))
+
+// max(0, x) + α·min(0, x)
+UNARY(leakyRelu, select(gt(x, zero<T>()), x, alpha * x))
+BACKWARD_BY_INPUT(leakyReluBackward, select(gt(x, zero<T>()), dy, select(isNaN(x), x, alpha * dy)))
+
+// β·x above 0, else α·(e^x − 1): ELU with β = 1, SELU with both.
+UNARY(elu, select(gt(x, zero<T>()), beta * x, alpha * expm1(x)))
+BACKWARD_BY_INPUT(eluBackward, select(gt(x, zero<T>()), beta, alpha * exp(x)) * dy)
+
+// x above 0, else α·(e^(x/α) − 1).
+UNARY(celu, select(gt(x, zero<T>()), x, alpha * expm1(x / alpha)))
+BACKWARD_BY_INPUT(celuBackward, select(gt(x, zero<T>()), set1<T>(1), exp(x / alpha)) * dy)
+
+// x·Φ(x), Φ the distribution function of the standard normal distribution; its slope is Φ(x) + x·φ(x).
+UNARY(gelu, geluOf(x))
+BACKWARD_BY_INPUT(geluBackward, geluSlope(x) * dy)
+
+// x·(1 + tanh(√(2/π)·(x + 0.044715·x³))) / 2, as x·σ(2√(2/π)·…).
+UNARY(geluTanh, geluTanhOf(x))
+BACKWARD_BY_INPUT(geluTanhBackward, geluTanhSlope(x) * dy)
+
+// β·x·σ(α·x); its slope is β·σ·(1 + α·x·(1 − σ)).
+UNARY(swish, beta * swishOf(x, alpha))
+BACKWARD_BY_INPUT(swishBackward, beta * swishSlope(x, alpha) * dy)
+
+// x·tanh(log(1 + e^x))
+UNARY(mish, mishOf(x))
+BACKWARD_BY_INPUT(mishBackward, mishSlope(x) * dy)
+
+// log(1 + e^(α·x)) / α
+UNARY(softplusOf, softplus(alpha * x) / alpha)
+BACKWARD_BY_INPUT(softplusBackward, sigmoid(alpha * x) * dy)
+
+// x / (1 + |x|); its slope is 1 / (1 + |x|)².
+UNARY(softsign, softsignOf(x))
+BACKWARD_BY_INPUT(softsignBackward, softsignSlope(x) * dy)
+
+// min(max(x + 3, 0), 6) / 6
+UNARY(hardSigmoid, hardSigmoidOf(x))
+BACKWARD_BY_INPUT(hardSigmoidBackward, inside(x, set1<T>(-3), set1<T>(3), dy / set1<T>(6)))
+
+// x·hardSigmoid(x)
+UNARY(hardSwish, rawMax(set1<T>(-3), x) * hardSigmoidOf(x))
+BACKWARD_BY_INPUT(hardSwishBackward, select(ge(x, set1<T>(3)), dy, inside(x, set1<T>(-3), set1<T>(3), fma(x, set1<T>(2), set1<T>(3)) / set1<T>(6) * dy)))
+
+// 1 from 0 on, else 0.
+UNARY(step, select(ge(x, zero<T>()), set1<T>(1), select(isNaN(x), x, zero<T>())))
+
 BINARY(add, a + b)
 BINARY(sub, a - b)
 BINARY(mul, a * b)
@@ -93,6 +162,9 @@ BINARY(div, a / b)
 BINARY(minimumOf, minimum(a, b))
 BINARY(maximumOf, maximum(a, b))
 BINARY(addRelu, maximum(a + b, zero<T>()))
+// max(0, a) + b·min(0, a), and its slope: PReLU, whose b is learned.
+BINARY(prelu, select(gt(a, zero<T>()), a, b * a))
+BINARY(preluSlope, select(gt(a, zero<T>()), set1<T>(1), select(isNaN(a), a, b)))
 
 // a^b in double: whole exponents up to 2^20 by repeated squaring, the rest by exp(b·log a).
 inline double powerLane(double a, double b, double general) {
@@ -129,18 +201,6 @@ template <class T> void power(T* c, const T* a, int aStep, const T* b, int bStep
   }
 }
 
-template <class T> void clip(T* y, const T* x, T low, T high, int64_t n) {
-  const V<T> lo = set1(low), hi = set1(high);
-  mapUnary(y, x, n, false, [&](V<T> x) FORMULA { return minimum(maximum(x, lo), hi); });
-}
-// dy where low ≤ x ≤ high, else 0; a NaN of x stays.
-template <class T> void clipBackward(T* dx, const T* dy, const T* x, T low, T high, int64_t n) {
-  const V<T> lo = set1(low), hi = set1(high);
-  mapBinary(dx, dy, 1, x, 1, n, false, [&](V<T> dy, V<T> x) FORMULA {
-    return select(ge(x, lo) & ge(hi, x), dy, select(isNaN(x), x, zero<T>()));
-  });
-}
-
 // y += x
 template <class T> void accumulate(T* y, const T* x, int64_t n) {
   mapBinary(y, static_cast<const T*>(y), 1, x, 1, n, false, [](V<T> y, V<T> x) FORMULA { return y + x; });
@@ -153,5 +213,7 @@ template <class T> void fill(T* y, T value, int64_t n) {
 }
 
 #undef UNARY
+#undef BACKWARD_FROM
 #undef BACKWARD
+#undef BACKWARD_BY_INPUT
 #undef BINARY

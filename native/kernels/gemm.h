@@ -127,8 +127,8 @@ inline void gemmFinishRows(int64_t m, int64_t n, const T* x, int64_t xRow, const
 // The maps of an epilogue that are no ReLU, over rows that may follow each other without gaps.
 template <class T> inline void gemmMaps(int64_t m, int64_t n, T* c, int64_t cRow, const Epilogue<T>& e) {
   if (cRow == n && (!e.y || e.yRow == n)) { n *= m; m = 1; }
-  for (int64_t i = 0; e.map && i < m; ++i) e.map(c + i * cRow, c + i * cRow, n, false);
-  for (int64_t i = 0; e.mapBackward && i < m; ++i) e.mapBackward(c + i * cRow, c + i * cRow, e.y + i * e.yRow, n, false);
+  for (int64_t i = 0; e.map && i < m; ++i) e.map(c + i * cRow, c + i * cRow, n, false, e.alpha, e.beta);
+  for (int64_t i = 0; e.mapBackward && i < m; ++i) e.mapBackward(c + i * cRow, c + i * cRow, e.y + i * e.yRow, n, false, e.alpha, e.beta);
 }
 
 // c = x (+ other), then the epilogue; x may be c.

@@ -7,6 +7,10 @@
 
 namespace nodegrad {
 
+// y = f(x) and dx = f'(·)·dy per element, with as many of the parameters as f has.
+template <class T> using MapKernel = void (*)(T* y, const T* x, int64_t n, bool streaming, T alpha, T beta);
+template <class T> using MapBackwardKernel = void (*)(T* dx, const T* dy, const T* y, int64_t n, bool streaming, T alpha, T beta);
+
 // Whether a result replaces what is there, is added to it, or is added to zero: 0 + x is x, but for the sign of a zero.
 enum class Prior : int32_t { none, old, zero };
 
@@ -16,10 +20,11 @@ template <class T> struct Epilogue {
   Prior prior = Prior::none;
   const T* bias = nullptr;  // [n]
   bool relu = false;        // f is ReLU
-  void (*map)(T* y, const T* x, int64_t n, bool streaming) = nullptr;  // another f
+  MapKernel<T> map = nullptr;  // another f
   const T* y = nullptr;  // [m, n]
   int64_t yRow = 0;
-  void (*mapBackward)(T* dx, const T* dy, const T* y, int64_t n, bool streaming) = nullptr;  // another f'
+  MapBackwardKernel<T> mapBackward = nullptr;  // another f'
+  T alpha = 0, beta = 0;  // parameters of another f or f'
 
   // The part of rows from i and columns from j. Always inlined: kernels use it, and may leave no symbol to share.
   __attribute__((always_inline)) Epilogue at(int64_t i, int64_t j) const {

@@ -244,8 +244,8 @@ INLINE void winogradOutputTiles(int64_t count, const T* from, int64_t fromTile, 
         for (int j = 0; j < wide; ++j) {
           const int64_t at = first + i * columns + j;
           T* const to = image + at * pixel;
-          if (e.map) e.map(to, to, channels, false);
-          if (e.mapBackward) e.mapBackward(to, to, e.y + at * e.yRow, channels, false);
+          if (e.map) e.map(to, to, channels, false, e.alpha, e.beta);
+          if (e.mapBackward) e.mapBackward(to, to, e.y + at * e.yRow, channels, false, e.alpha, e.beta);
         }
   }
 }

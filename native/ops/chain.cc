@@ -3,7 +3,7 @@
 //
 // y[n]; inputs: x[n], then the other operands. ints: columns of a row, then for each step: operation (place in the list), side
 // (0: f(v), f(v, other); 1: f(other, v)), operand of `other` (0: none), its row stride and its column stride (0 or 1).
-// reals: two for each step: bounds of clip, probability of dropout.
+// reals: two for each step: the parameters of a map, the probability of dropout.
 #include "../kernels/table.h"
 #include "../runtime/pool.h"
 #include "maps.h"
@@ -20,7 +20,7 @@ struct Step {
   OpCode op;
   bool swapped;
   int64_t operand, rowStride, columnStride;
-  double low, high;
+  double alpha, beta;
 };
 
 int64_t stepCount(const Call& c) { return (c.intCount - 1) / stepInts; }
@@ -40,6 +40,8 @@ template <class T> BinaryKernel<T> binaryKernel(OpCode op) {
     case OpCode::minimum: return k.minimumOf;
     case OpCode::maximum: return k.maximumOf;
     case OpCode::add_relu: return k.addRelu;
+    case OpCode::prelu: return k.prelu;
+    case OpCode::prelu_slope: return k.preluSlope;
     default: return nullptr;
   }
 }
@@ -47,10 +49,10 @@ template <class T> BinaryKernel<T> binaryKernel(OpCode op) {
 // v[n] = step(v or x, other) for elements from `at`.
 template <class T> void apply(const Call& c, const Step& s, T* v, const T* x, int64_t at, int64_t n) {
   const Kernels<T>& k = kernelsOf<T>();
-  if (MapKernel<T> map = mapKernel<T>(int64_t(s.op))) return map(v, x, n, false);
+  if (MapKernel<T> map = mapKernel<T>(int64_t(s.op))) return map(v, x, n, false, T(s.alpha), T(s.beta));
   if (MapBackwardKernel<T> map = mapBackwardKernel<T>(int64_t(s.op))) {
     const T* other = c.in<T>(int(s.operand)) + at;
-    return s.swapped ? map(v, other, x, n, false) : map(v, x, other, n, false);
+    return s.swapped ? map(v, other, x, n, false, T(s.alpha), T(s.beta)) : map(v, x, other, n, false, T(s.alpha), T(s.beta));
   }
   if (BinaryKernel<T> binary = binaryKernel<T>(s.op)) {
     const T* other = c.in<T>(int(s.operand));
@@ -69,18 +71,8 @@ template <class T> void apply(const Call& c, const Step& s, T* v, const T* x, in
     }
     return;
   }
-  switch (s.op) {
-    case OpCode::clip: return k.clip(v, x, T(s.low), T(s.high), n);
-    case OpCode::clip_backward: {
-      const T* other = c.in<T>(int(s.operand)) + at;
-      return s.swapped ? k.clipBackward(v, other, x, T(s.low), T(s.high), n) : k.clipBackward(v, x, other, T(s.low), T(s.high), n);
-    }
-    case OpCode::dropout: {
-      const DropoutScale scale = dropoutScale(s.low);
-      return k.dropout(v, x, static_cast<const uint32_t*>(c.operands[s.operand].data), uint64_t(at), n, scale.threshold, T(scale.factor));
-    }
-    default: return;
-  }
+  const DropoutScale scale = dropoutScale(s.alpha);
+  k.dropout(v, x, static_cast<const uint32_t*>(c.operands[s.operand].data), uint64_t(at), n, scale.threshold, T(scale.factor));
 }
 
 void run_elementwise_chain(const Call& c) {
@@ -105,19 +97,19 @@ const char* checkElementwiseChain(const Call& c) {
   if (c.operandCount < 2 || c.length(1) != n || c.operands[1].dtype != c.dtype) return "the input does not fit the output";
   for (int64_t i = 0; i < steps; ++i) {
     const Step s = stepOf(c, i);
-    if (s.op == OpCode::clip || mapKernel<float>(int64_t(s.op))) continue;
+    if (mapKernel<float>(int64_t(s.op))) continue;
     if (s.operand < 2 || s.operand >= c.operandCount) return "a step names an operand that was not given";
     const Operand& other = c.operands[s.operand];
     if (s.op == OpCode::dropout) {
       if (other.dtype != DType::int32 || other.length != stateWords) return "the random state must have 6 words";
-      if (!(s.low >= 0 && s.low <= 1)) return "the dropout probability must be from 0 to 1";
+      if (!(s.alpha >= 0 && s.alpha <= 1)) return "the dropout probability must be from 0 to 1";
       continue;
     }
     if (other.dtype != c.dtype) return "operands of different dtypes";
     if (binaryKernel<float>(s.op)) {
       if ((s.columnStride != 0 && s.columnStride != 1) || s.rowStride < 0 || (s.rowStride > 1 && s.rowStride != columns)) return "malformed strides";
       if (n > 0 && (n / columns - 1) * s.rowStride + (columns - 1) * s.columnStride >= other.length) return "an operand is too short for its strides";
-    } else if (s.op == OpCode::clip_backward || mapBackwardKernel<float>(int64_t(s.op))) {
+    } else if (mapBackwardKernel<float>(int64_t(s.op))) {
       if (other.length != n) return "operands of different lengths";
     } else {
       return "an operation that cannot stand in a chain";

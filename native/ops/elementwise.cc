@@ -21,48 +21,38 @@ template <class T, class F> void forTiles(int64_t n, F body) {
   });
 }
 
-template <class T> void mapSame(const Call& c, void (*kernel)(T*, const T*, int64_t, bool)) {
+template <class T> T parameterOf(const Call& c, int i) { return i < c.realCount ? T(c.reals[i]) : T(0); }
+
+template <class T> void mapSame(const Call& c, MapKernel<T> kernel) {
   T* y = c.out<T>(0);
   const T* x = c.in<T>(1);
   const bool streaming = c.length(0) * int64_t(sizeof(T)) >= streamingBytes;
+  const T alpha = parameterOf<T>(c, 0), beta = parameterOf<T>(c, 1);
   forTiles<T>(c.length(0), [=](int64_t at, int64_t n) {
-    kernel(y + at, x + at, n, streaming);
+    kernel(y + at, x + at, n, streaming, alpha, beta);
     if (streaming) kernelsOf<T>().fence();
   });
 }
 
-template <class T> void mapSameBackward(const Call& c, void (*kernel)(T*, const T*, const T*, int64_t, bool)) {
+template <class T> void mapSameBackward(const Call& c, MapBackwardKernel<T> kernel) {
   T* dx = c.out<T>(0);
   const T *dy = c.in<T>(1), *y = c.in<T>(2);
   const bool streaming = c.length(0) * int64_t(sizeof(T)) >= streamingBytes;
+  const T alpha = parameterOf<T>(c, 0), beta = parameterOf<T>(c, 1);
   forTiles<T>(c.length(0), [=](int64_t at, int64_t n) {
-    kernel(dx + at, dy + at, y + at, n, streaming);
+    kernel(dx + at, dy + at, y + at, n, streaming, alpha, beta);
     if (streaming) kernelsOf<T>().fence();
   });
 }
 
-#define MAP(op, kernel) \
+#define MAP(op, kernel, parameters) \
   void run_##op(const Call& c) { byFloat(c, [&]<class T>() { mapSame<T>(c, kernelsOf<T>().kernel); }); }
-#define MAP_BACKWARD(op, kernel) \
+#define MAP_BACKWARD(op, kernel, parameters) \
   void run_##op(const Call& c) { byFloat(c, [&]<class T>() { mapSameBackward<T>(c, kernelsOf<T>().kernel); }); }
 #include "../kernels/maps.def"
 #undef MAP
 #undef MAP_BACKWARD
 
-void run_clip(const Call& c) {
-  byFloat(c, [&]<class T>() {
-    forTiles<T>(c.length(0), [&](int64_t at, int64_t n) {
-      kernelsOf<T>().clip(c.out<T>(0) + at, c.in<T>(1) + at, T(c.reals[0]), T(c.reals[1]), n);
-    });
-  });
-}
-void run_clip_backward(const Call& c) {
-  byFloat(c, [&]<class T>() {
-    forTiles<T>(c.length(0), [&](int64_t at, int64_t n) {
-      kernelsOf<T>().clipBackward(c.out<T>(0) + at, c.in<T>(1) + at, c.in<T>(2) + at, T(c.reals[0]), T(c.reals[1]), n);
-    });
-  });
-}
 void run_accumulate(const Call& c) {
   byFloat(c, [&]<class T>() {
     forTiles<T>(c.length(0), [&](int64_t at, int64_t n) { kernelsOf<T>().accumulate(c.out<T>(0) + at, c.in<T>(1) + at, n); });
@@ -180,6 +170,8 @@ BROADCAST(minimum, minimumOf)
 BROADCAST(maximum, maximumOf)
 BROADCAST(pow, power)
 BROADCAST(add_relu, addRelu)
+BROADCAST(prelu, prelu)
+BROADCAST(prelu_slope, preluSlope)
 
 // Calls body with a value of the operands' element type.
 template <class F> void byAny(DType d, F&& body) {
@@ -232,18 +224,18 @@ DEFINE(minimum, checkBroadcast)
 DEFINE(maximum, checkBroadcast)
 DEFINE(pow, checkBroadcast)
 DEFINE(add_relu, checkBroadcast)
+DEFINE(prelu, checkBroadcast)
+DEFINE(prelu_slope, checkBroadcast)
 DEFINE(equal, checkBroadcast)
 DEFINE(not_equal, checkBroadcast)
 DEFINE(less, checkBroadcast)
 DEFINE(less_equal, checkBroadcast)
 DEFINE(where, checkBroadcast)
-#define MAP(op, kernel) DEFINE(op, sameLengths)
-#define MAP_BACKWARD(op, kernel) DEFINE(op, sameLengths)
+#define MAP(op, kernel, parameters) DEFINE(op, sameLengths)
+#define MAP_BACKWARD(op, kernel, parameters) DEFINE(op, sameLengths)
 #include "../kernels/maps.def"
 #undef MAP
 #undef MAP_BACKWARD
-DEFINE(clip, sameLengths)
-DEFINE(clip_backward, sameLengths)
 DEFINE(accumulate, sameLengths)
 DEFINE(scale_by, checkScaleBy)
 

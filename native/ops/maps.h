@@ -5,14 +5,11 @@
 
 namespace nodegrad::ops {
 
-template <class T> using MapKernel = void (*)(T* y, const T* x, int64_t n, bool streaming);
-template <class T> using MapBackwardKernel = void (*)(T* dx, const T* dy, const T* y, int64_t n, bool streaming);
-
 // null: that operation is no map.
 template <class T> MapKernel<T> mapKernel(int64_t code) {
   switch (OpCode(code)) {
-#define MAP(op, kernel) case OpCode::op: return kernelsOf<T>().kernel;
-#define MAP_BACKWARD(op, kernel)
+#define MAP(op, kernel, parameters) case OpCode::op: return kernelsOf<T>().kernel;
+#define MAP_BACKWARD(op, kernel, parameters)
 #include "../kernels/maps.def"
 #undef MAP
 #undef MAP_BACKWARD
@@ -22,8 +19,8 @@ template <class T> MapKernel<T> mapKernel(int64_t code) {
 
 template <class T> MapBackwardKernel<T> mapBackwardKernel(int64_t code) {
   switch (OpCode(code)) {
-#define MAP(op, kernel)
-#define MAP_BACKWARD(op, kernel) case OpCode::op: return kernelsOf<T>().kernel;
+#define MAP(op, kernel, parameters)
+#define MAP_BACKWARD(op, kernel, parameters) case OpCode::op: return kernelsOf<T>().kernel;
 #include "../kernels/maps.def"
 #undef MAP
 #undef MAP_BACKWARD

@@ -118,7 +118,7 @@ test('the first epoch runs at the first value of a schedule: in fit, eagerly, in
   const settings = { loss, epochs: 5, batchSize: 4, ...silent };
   for (const eager of [false, true]) {
     const { model, optimizer } = make();
-    const history = await model.fit(data, { ...settings, optimizer, eager });
+    const history = await lib.fit(model, data, { ...settings, optimizer, eager });
     t.deepEqual(
       history.epochs.map(({ lr }) => lr),
       rates,
@@ -127,7 +127,7 @@ test('the first epoch runs at the first value of a schedule: in fit, eagerly, in
   // One epoch more each time, each by a new process in spirit.
   for (let epochs = 1; epochs <= 5; epochs++) {
     const { model, optimizer } = make();
-    const history = await model.fit(data, { ...settings, optimizer, epochs, checkpoint: { dir }, resume: true });
+    const history = await lib.fit(model, data, { ...settings, optimizer, epochs, checkpoint: { dir }, resume: true });
     t.deepEqual(
       history.epochs.map(({ lr }) => lr),
       rates.slice(0, epochs),
@@ -205,7 +205,7 @@ test('what a schedule of one’s own gives is checked in the step that asks for 
 test('a misspelt event of a callback’s class is refused with the event that is meant, and its helpers are not', async (t) => {
   const model = new lib.Linear(3, 1);
   const fit = (callback: unknown): Promise<unknown> =>
-    model.fit(new lib.TensorDataset(ones([8, 3]), ones([8, 1])), {
+    lib.fit(model, new lib.TensorDataset(ones([8, 3]), ones([8, 1])), {
       loss: new lib.MSELoss(),
       optimizer: new lib.SGD(model, { lr: 0.001 }),
       callbacks: [callback as lib.Callback],

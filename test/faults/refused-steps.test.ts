@@ -8,6 +8,7 @@ import {
   Linear,
   Random,
   SGD,
+  Sequential,
   type Tensor,
   TensorDataset,
   compileStep,
@@ -15,6 +16,8 @@ import {
   ones,
   setSeed,
   tensor,
+  predict,
+  fit,
 } from '../../lib/index.js';
 import { UnrecordableError } from '../../lib/recording.js';
 import { type Bench, type Body, bench, loss, refuses, stateOf, steps, ways } from '../helpers/step-ways.js';
@@ -61,9 +64,17 @@ const refused: [what: string, body: (bench: Bench) => Body, message: RegExp][] =
   ['values are loaded', (one) => () => void one.model.loadStateDict(new Map()), /values were loaded/],
   ['a model is converted', (one) => () => void one.model.to('float64'), /a model was converted/],
   ['a model is copied', (one) => () => void one.model.clone(), /a model was copied/],
-  ['a model is saved', (one) => () => void one.model.toBytes(), /a model was saved/],
-  ['a model predicts', (one) => (x) => void one.model.predict(x), /predict\(\) was called/],
-  ['a model is fitted', (one) => () => void one.model.fit({} as never, {} as never), /fit\(\) was called/],
+  [
+    'a model is saved',
+    (one) =>
+      (
+        (model) => () =>
+          void model.toBytes()
+      )(new Sequential([one.model])),
+    /a model was saved/,
+  ],
+  ['a model predicts', (one) => (x) => void predict(one.model, x), /predict\(\) was called/],
+  ['a model is fitted', (one) => () => void fit(one.model, {} as never, {} as never), /fit\(\) was called/],
   ['the seed is set', () => () => setSeed(1), /setSeed\(\) was called/],
   ['a number is drawn', () => (x) => x.mul(RANDOM.uniform()), /random number was drawn/],
   ['a metric is reset', () => () => new Accuracy().reset(), /a metric was reset/],

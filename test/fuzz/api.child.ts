@@ -101,10 +101,7 @@ function choicesFrom(start: number): Choices {
 const required: Record<string, (lib: Lib, c: Choices, receiver: unknown) => Record<string, unknown>> = {
   fit: (l, _c, receiver) => ({
     loss: new l.CrossEntropyLoss(),
-    optimizer: new l.SGD(
-      (receiver as InstanceType<Lib['Sequential']>).parameterCount() > 0 ? (receiver as InstanceType<Lib['Sequential']>) : l.mlp(),
-      { lr: 0.1 },
-    ),
+    optimizer: new l.SGD(receiver instanceof l.Layer && receiver.parameterCount() > 0 ? receiver : l.mlp(), { lr: 0.1 }),
     epochs: 2,
     batchSize: 4,
     progress: false,
@@ -129,8 +126,8 @@ const required: Record<string, (lib: Lib, c: Choices, receiver: unknown) => Reco
   Bottleneck: () => ({ inChannels: 4, channels: 2, outChannels: 8 }),
   PreActBlock: () => ({ inChannels: 4, channels: 4, outChannels: 4 }),
   Fire: () => ({ inChannels: 4, squeeze: 2, expand: 3 }),
-  DenseLayer: () => ({ inChannels: 4, growth: 2 }),
-  ConvolutionUnit: () => ({ inChannels: 4, outChannels: 2, kernel: 3 }),
+  DenseLayer: () => ({ inChannels: 4, growthRate: 2 }),
+  ConvolutionUnit: () => ({ inChannels: 4, outChannels: 2, kernelSize: 3 }),
   Inception: () => ({ inChannels: 4, filters: [1, 2, 3, 1, 2, 3] }),
   AuxiliaryHead: () => ({ inChannels: 4, classes: 2, width: 1 }),
   digits: () => ({ train: 8, test: 4 }),

@@ -435,8 +435,8 @@ export const optionNames = [
   'stratify', 'epochs', 'loss', 'optimizer', 'validation', 'metrics', 'callbacks', 'signal', 'progress', 'log', 'runDir', 'hidden',
   'train', 'test', 'size', 'raw', 'dir', 'download', 'mirrors', 'onProgress', 'examples', 'stop', 'verify', 'maxBytes', 'nonsense', '__proto__',
   'parameters', 'step', 'kind', 'groups', 'tensors', 'epoch', 'stream', 'offset', 'batch', 'type', 'config', 'length',
-  'training', 'inChannels', 'outChannels', 'channels', 'stride', 'padding', 'dilation', 'conv', 'depth', 'width', 'widths', 'growth', 'blocks',
-  'block', 'squeeze', 'expand', 'filters', 'kernel', 'survival', 'dropout', 'shortcut', 'batchNorm', 'inputSize', 'inputChannels', 'form',
-  'columns', 'bottleneck', 'compress', 'compression', 'affine', 'ceilMode', 'outputPadding', 'stem', 'version', 'auxiliary', 'widen',
+  'training', 'inChannels', 'outChannels', 'channels', 'stride', 'padding', 'dilation', 'conv', 'depth', 'width', 'widths', 'growthRate', 'blocks',
+  'block', 'squeeze', 'expand', 'filters', 'kernelSize', 'dropPath', 'dropout', 'shortcut', 'batchNorm', 'imageSize', 'form',
+  'columns', 'bottleneck', 'compress', 'compression', 'affine', 'ceilMode', 'outputPadding', 'stem', 'version', 'auxiliary', 'widthFactor',
   'alpha', 'beta', 'sequence', 'overlapping', 'scale', 'alignCorners', 'value',
 ]; // biome-ignore format: a list

@@ -30,6 +30,27 @@ export function wrongImports(tree: Tree, arrows: Readonly<Record<string, readonl
   });
 }
 
+/** Groups of files of lib that need each other's values when they are loaded, each in the order of their names. */
+export function circles(tree: Tree): string[][] {
+  const needed = new Map(
+    under(tree, /^lib\/.*\.ts$/).map(([path, text]) => {
+      const modules = importsOf(path, text).filter(({ module, values }) => module.startsWith('.') && values.length > 0);
+      return [path, modules.map(({ module }) => resolveModule(path, module))];
+    }),
+  );
+  const reached = (from: string): ReadonlySet<string> => {
+    const found = new Set<string>();
+    const open = [from];
+    for (let at = open.pop(); at !== undefined; at = open.pop())
+      for (const next of needed.get(at) ?? []) if (!found.has(next)) open.push(found.add(next) && next);
+    return found;
+  };
+  const below = new Map([...needed.keys()].map((path) => [path, reached(path)]));
+  const groups = [...below].filter(([path, found]) => found.has(path));
+  const circleOf = ([path, found]: [string, ReadonlySet<string>]): string[] => [...found].filter((other) => below.get(other)?.has(path)).sort();
+  return [...new Map(groups.map((group) => [circleOf(group).join(), circleOf(group)])).values()];
+}
+
 /** Values of one module that are taken by files which may not; names that the table lacks may be taken by all. */
 export function wrongUsers(tree: Tree, module: string, users: Readonly<Record<string, readonly string[]>>): string[] {
   return under(tree, /^lib\/.*\.ts$/).flatMap(([path, text]) =>

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import {
   Adam,
-  type AnyLayer,
+  type AnyModel,
   type CheckpointOptions,
   Dropout,
   dropout,
@@ -21,6 +21,7 @@ import {
   setSeed,
   StepDecay,
   TrainingAbortedError,
+  fit,
 } from '../../lib/index.js';
 import { loss, points, quiet } from './training.js';
 
@@ -33,7 +34,7 @@ export class SharedDropout extends Layer {
 
 /** A model, what it trains with, and what it trains on. */
 export interface Trial {
-  readonly model: AnyLayer;
+  readonly model: AnyModel;
   readonly optimizer: Adam;
   readonly data: TensorDataset;
   readonly options: FitOptions;
@@ -55,7 +56,7 @@ export function makeTrial(given: { hidden?: number; examples?: number; epochs?: 
 
 /** Runs a trial with checkpoints. */
 export function runTrial(trial: Trial, checkpoint?: CheckpointOptions, more: Partial<FitOptions> = {}): Promise<History> {
-  return trial.model.fit(trial.data, { ...trial.options, checkpoint, ...more });
+  return fit(trial.model, trial.data, { ...trial.options, checkpoint, ...more });
 }
 
 /** Everything that must come out the same: weights, the optimizer's state, and the history without its times. */

@@ -129,6 +129,19 @@ export interface LargeNet extends Origin {
   readonly runs: readonly Run[];
 }
 
+/** One loss on one set of inputs, and its gradients by them and, where it is asked for, by the target. */
+export interface LossCase {
+  readonly name: string;
+  readonly function: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly inputs: readonly GoldenArray[];
+  readonly target: GoldenArray | null;
+  readonly targetIsDifferentiated: boolean;
+  readonly value: GoldenArray;
+  readonly upstream: GoldenArray;
+  readonly gradients: readonly GoldenArray[];
+}
+
 type OpFile = Origin & { readonly cases: readonly OpCase[] };
 
 interface Files {
@@ -136,6 +149,7 @@ interface Files {
   convolution: OpFile;
   pooling: OpFile;
   images: OpFile;
+  losses: Origin & { readonly cases: readonly LossCase[] };
   optimizers: OptimizerFile;
   'optimizer-runs': OptimizerRuns;
   schedules: Origin & { readonly epochs: number; readonly cases: readonly ScheduleCase[] };
@@ -152,7 +166,15 @@ export function golden<K extends keyof Files>(stem: K): Files[K] {
 export const opStems = ['ops', 'convolution', 'pooling', 'images'] as const satisfies (keyof Files)[];
 
 /** The stems of all golden files. */
-export const goldenStems: readonly (keyof Files)[] = [...opStems, 'optimizers', 'optimizer-runs', 'schedules', 'mlp-small', 'mlp-large'];
+export const goldenStems: readonly (keyof Files)[] = [
+  ...opStems,
+  'losses',
+  'optimizers',
+  'optimizer-runs',
+  'schedules',
+  'mlp-small',
+  'mlp-large',
+];
 
 /** SHA-256 of a generator as its files name it; line endings do not count. */
 export function generatorSha256(generator: string): string {

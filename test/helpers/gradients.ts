@@ -1,14 +1,33 @@
 // Gradient-check cases, by the name that the op has in native/ops/ops.def: inputs off every kink, sizes 0 and 1 among them.
-import { addRelu, concat, crossEntropy, dropout, exp, log, logSoftmax, mseLoss, softmax, sqrt, stack, Tensor, where } from '../../lib/index.js';
+import {
+  addRelu,
+  binaryCrossEntropy,
+  concat,
+  crossEntropy,
+  dropout,
+  exp,
+  log,
+  logSoftmax,
+  mseLoss,
+  pick,
+  prelu,
+  softmax,
+  sqrt,
+  stack,
+  Tensor,
+  where,
+} from '../../lib/index.js';
 import { linear } from '../../lib/ops/matmul.js';
 import { Random } from '../../lib/random.js';
 import { activations } from './activations.js';
+import { attentionCases } from './attention-gradients.js';
 import { convolutionCases } from './convolutions.js';
 import { imageCases } from './images.js';
 import { poolingCases } from './poolings.js';
 import { f64, i32 } from './build.js';
 import type { GradcheckOptions } from './gradcheck.js';
 import { normCases } from './norm-gradients.js';
+import { recurrentCases } from './recurrents.js';
 import { Seeded } from './seeded.js';
 
 type Double = Tensor<'float64'>;
@@ -175,6 +194,12 @@ function normalized(fn: (x: Double, axis?: number) => Double): GradientCase[] {
   );
 }
 
+function activationCases(op: string): GradientCase[] {
+  return Object.values(activations)
+    .filter((row) => row.op === op)
+    .flatMap(({ fn, kinks, wide }) => [...unary(fn, { kinks }), ...(wide === undefined ? [] : unary(fn, { low: -wide, high: wide, kinks }))]);
+}
+
 const positive: Range = { low: 0.2, high: 3 };
 const offZero: Range = { kinks: [0] };
 
@@ -208,13 +233,9 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
   exp: () => unary(exp),
   log: () => unary(log, positive),
   sqrt: () => unary(sqrt, positive),
-  ...Object.fromEntries(
-    Object.entries(activations).map(([name, { fn, kinks, wide }]) => [
-      name,
-      () => [...unary(fn, { kinks }), ...(wide === undefined ? [] : unary(fn, { low: -wide, high: wide, kinks }))],
-    ]),
-  ),
-  clip: () => unary((x) => x.clip(-1, 0.75), { kinks: [-1, 0.75] }),
+  ...Object.fromEntries([...new Set(Object.values(activations).map(({ op }) => op))].map((op) => [op, () => activationCases(op)])),
+  clip: () => [...activationCases('clip'), ...unary((x) => x.clip(-1, 0.75), { kinks: [-1, 0.75] })],
+  prelu: () => [...binary(prelu, offZero), { name: 'one slope', fn: prelu, inputs: [point(1, [3, 4], offZero), point(2, [1])] }],
   // Numbers and steps that float32 holds exactly: through it and back the function is linear without rounding.
   cast: () =>
     shapes.map((shape, index) => ({
@@ -330,8 +351,27 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
   log_softmax: () => normalized(logSoftmax),
   cross_entropy: classLosses,
   cross_entropy_dense: probabilityLosses,
+  pick: () =>
+    rows.map((shape, index) => {
+      const random = new Seeded(index + 1);
+      const indices = i32(Array.from({ length: shape[0] }, () => random.integer(shape[1])));
+      return { name: `[${shape}]`, fn: (x: Double) => pick(x, indices), inputs: [point(index + 1, shape)] };
+    }),
+  // Both inputs are differentiated; targets need not be from 0 to 1.
+  binary_cross_entropy: () =>
+    shapes
+      .flatMap((shape, index) =>
+        [{}, { positiveWeight: 3 }, { reduction: 'none' as const }].map((options) => ({
+          name: `[${shape}] ${JSON.stringify(options)}`,
+          fn: (x: Double, target: Double) => binaryCrossEntropy(x, target, options),
+          inputs: [point(index + 1, shape, { low: -6, high: 6, kinks: [0] }), point(index + 51, shape, { low: 0.1, high: 1 })],
+        })),
+      )
+      .filter(({ inputs, name }) => inputs[0].size > 0 || name.includes('none')),
+  ...attentionCases,
   ...normCases,
   ...convolutionCases,
   ...poolingCases,
   ...imageCases,
+  ...recurrentCases,
 };

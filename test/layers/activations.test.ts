@@ -1,20 +1,97 @@
 // Activation layers: the contract, and that they are the functions of the same name.
 import test from 'ava';
+import {
+  activation,
+  activationNames,
+  ArgumentError,
+  CELU,
+  ELU,
+  elu,
+  GELU,
+  HardTanh,
+  Identity,
+  LeakyReLU,
+  PReLU,
+  Softplus,
+  Swish,
+} from '../../lib/index.js';
 import { layerContract } from '../contracts/layer.js';
 import { activations } from '../helpers/activations.js';
 import { f32 } from '../helpers/build.js';
 import { identical } from '../helpers/close.js';
 import { Seeded } from '../helpers/seeded.js';
 
-for (const { fn, layer: create, kinks } of Object.values(activations)) {
-  const name = create().constructor.name;
+for (const [of, { fn, layer: create, kinks }] of Object.entries(activations)) {
+  const name = `${create().constructor.name} (${of})`;
   test(`${name} keeps the layer contract`, (t) => {
     layerContract(t, { create, inputShape: [3, 5], outputShape: [3, 5], parameters: {}, kinks });
     layerContract(t, { create, inputShape: [2, 2, 3, 1], outputShape: [2, 2, 3, 1], parameters: {}, kinks });
   });
 
-  test(`${name} is the function of the same name`, (t) => {
+  test(`${name} is its function`, (t) => {
     const x = f32(new Seeded(1).uniform(1000, -20, 20), [10, 100]);
     identical(t, create().forward(x), fn(x));
   });
 }
+
+test('PReLU keeps the layer contract, with one slope or one a channel', (t) => {
+  layerContract(t, { create: () => new PReLU(), inputShape: [3, 5], outputShape: [3, 5], parameters: { alpha: [1] }, kinks: [0] });
+  layerContract(t, {
+    create: () => new PReLU({ channels: 3 }),
+    inputShape: [2, 2, 2, 3],
+    outputShape: [2, 2, 2, 3],
+    parameters: { alpha: [3] },
+    kinks: [0],
+    refuses: [[[2, 4], /3/]],
+  });
+});
+
+test('Identity keeps the layer contract and gives its input back', (t) => {
+  layerContract(t, { create: () => new Identity(), inputShape: [3, 5], outputShape: [3, 5], parameters: {} });
+  const x = f32([1, -2]);
+  t.is(new Identity().forward(x), x);
+});
+
+test('a layer of an activation keeps its options through config, clone and save', (t) => {
+  for (const make of [
+    () => new LeakyReLU({ negativeSlope: 0.3 }),
+    () => new ELU({ alpha: 0.5 }),
+    () => new CELU({ alpha: 2 }),
+    () => new GELU({ approximate: 'tanh' }),
+    () => new Swish({ beta: 2, scale: 3 }),
+    () => new Softplus({ beta: 3 }),
+    () => new HardTanh({ min: -2, max: 0.5 }),
+    () => new PReLU({ channels: 2, init: 0.5 }),
+  ]) {
+    const x = f32([-3, -1, 0.5, 4], [2, 2]);
+    const layer = make();
+    identical(t, layer.clone().forward(x), layer.forward(x));
+  }
+});
+
+test('options of activations that make no sense are refused by function and layer alike', (t) => {
+  const x = f32([1]);
+  const wrong: [() => unknown, RegExp][] = [
+    [() => elu(x, { alpha: 0 }), /options\.alpha/],
+    [() => new ELU({ alpha: -1 }), /options\.alpha/],
+    [() => new CELU({ alpha: Number.NaN }), /options\.alpha/],
+    [() => new LeakyReLU({ slope: 1 } as never), /slope.*negativeSlope/],
+    [() => new GELU({ approximate: 'erf' as never }), /approximate/],
+    [() => new Swish({ beta: Infinity }), /options\.beta/],
+    [() => new Softplus({ beta: 0 }), /options\.beta/],
+    [() => new HardTanh({ min: 2, max: 1 }), /options\.max/],
+    [() => new PReLU({ channels: 0 }), /options\.channels/],
+  ];
+  for (const [call, message] of wrong) t.throws(call, { instanceOf: ArgumentError, message });
+});
+
+test('activation() finds every function by its name, with its options, and names them all when one is unknown', (t) => {
+  const x = f32(new Seeded(4).uniform(100, -4, 4));
+  for (const name of activationNames) t.is(activation(name)(x).size, 100, name);
+  t.true(['linear', 'relu', 'softsign', 'gelu', 'step'].every((name) => activationNames.includes(name as 'relu')));
+  t.false(activationNames.includes('prelu' as never));
+  identical(t, activation('elu', { alpha: 0.5 })(x), elu(x, { alpha: 0.5 }));
+  t.is(activation('linear')(x), x);
+  t.throws(() => activation('toString' as never), { instanceOf: ArgumentError, message: /celu.*tanh/ });
+  t.throws(() => activation('elu', { beta: 1 } as never)(x), { instanceOf: ArgumentError, message: /beta.*alpha/ });
+});

@@ -131,7 +131,16 @@ for (const dtype of ['float32', 'float64'] as const) {
 }
 digests['decay'] = decay.digest('hex');
 
-const { isa, isaProblem, threads, warnings, cpu } = info();
+const { isa, isaProblem, numThreads: threads, warnings, cpu } = info();
 console.log(
-  JSON.stringify({ isa, isaProblem, threads, warnings, avx2: cpu.avx2 && cpu.fma, avx512: cpu.avx512, node: process.version, digests }),
+  JSON.stringify({
+    isa,
+    isaProblem,
+    numThreads: threads,
+    warnings,
+    avx2: cpu.avx2 && cpu.fma,
+    avx512: cpu.avx512,
+    node: process.version,
+    digests,
+  }),
 );

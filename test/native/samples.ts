@@ -2,11 +2,13 @@
 import type { DType, TypedArray } from '../../lib/dtype.js';
 import { nativeOps } from '../../lib/native.js';
 import { Seeded } from '../helpers/seeded.js';
+import { attentionMakers } from './attention.js';
 import { augment } from './augment.js';
 import { convolutionMaker } from '../helpers/convolutions.js';
 import { imageMakers } from '../helpers/images.js';
 import { ruleSamples } from '../helpers/optimizers.js';
 import { adaptiveMaker, poolingMaker } from '../helpers/poolings.js';
+import { recurrentMakers } from '../helpers/recurrents.js';
 import { columnsOf, type Float, type Maker, one, type Sample, state, uniform } from './calls.js';
 import { fusedMakers } from './fused.js';
 import { normMakers } from './norms.js';
@@ -31,6 +33,10 @@ function backward(op: string, reals: number[] = []): Maker {
       aliases: true,
     },
   ];
+}
+
+function pair(op: string, reals: number[] = []): Record<string, Maker> {
+  return { [op]: unary(op, -20, 20, reals), [`${op}_backward`]: backward(`${op}_backward`, reals) };
 }
 
 // Every way in which two operands may be stretched: a step of 0 or 1 in a row, and rows repeated.
@@ -137,6 +143,18 @@ function crossEntropy(op: string, dense: boolean): Maker {
         });
 }
 
+/** One number of each row, or (`way` −1) back into it. */
+function pick(op: string, way: 1 | -1): Maker {
+  return (n, dtype, random) => {
+    const columns = columnsOf(n);
+    const rows = n / columns;
+    const [from, to] = way === 1 ? [n, rows] : [rows, n];
+    const index = Int32Array.from({ length: rows }, () => random.integer(columns));
+    const form = `${rows} rows of ${columns}`;
+    return [{ op, form, outputs: one(dtype, to), inputs: [uniform(random, dtype, from), index], ints: [rows, columns], reals: [] }];
+  };
+}
+
 function optimizer(op: string): Maker {
   return (n, dtype, random) =>
     ruleSamples[op].map(({ hyper, state: lows }) => ({
@@ -164,8 +182,10 @@ const makers: Record<string, Maker> = {
   ...Object.fromEntries(
     Object.entries(fusedMakers).map(([op, make]) => [op, (...given: Parameters<Maker>) => make(...given).map(({ sample }) => sample)]),
   ),
+  ...attentionMakers,
   ...normMakers,
   ...imageMakers,
+  ...recurrentMakers,
   add: binary('add'),
   sub: binary('sub'),
   mul: binary('mul'),
@@ -205,6 +225,21 @@ const makers: Record<string, Maker> = {
   tanh_backward: backward('tanh_backward'),
   clip: unary('clip', -4, 4, [-1.5, 2]),
   clip_backward: backward('clip_backward', [-0.5, 0.5]),
+  hard_tanh_backward: backward('hard_tanh_backward', [-0.5, 0.5]),
+  ...pair('leaky_relu', [0.25]),
+  ...pair('elu', [0.5, 1.25]),
+  ...pair('celu', [0.5]),
+  ...pair('gelu'),
+  ...pair('gelu_tanh'),
+  ...pair('swish', [1.5, 2]),
+  ...pair('mish'),
+  ...pair('softplus', [2]),
+  ...pair('softsign'),
+  ...pair('hard_sigmoid'),
+  ...pair('hard_swish'),
+  step: unary('step'),
+  prelu: binary('prelu'),
+  prelu_slope: binary('prelu_slope'),
   accumulate: (n, dtype, random) => [
     {
       op: 'accumulate',
@@ -306,7 +341,7 @@ const makers: Record<string, Maker> = {
         form: `rows of ${columns}`,
         outputs: one(dtype, 9 * columns),
         inputs: [uniform(random, dtype, n), Int32Array.from({ length: n / columns }, () => random.integer(9))],
-        ints: [9, columns],
+        ints: [9, columns, 0],
         reals: [],
       },
     ];
@@ -400,6 +435,17 @@ const makers: Record<string, Maker> = {
       },
     ];
   },
+  pick: pick('pick', 1),
+  pick_backward: pick('pick_backward', -1),
+  binary_cross_entropy: (n, dtype, random) =>
+    [1, 3].map((weight) => ({
+      op: 'binary_cross_entropy',
+      form: `targets of 1 weigh ${weight}`,
+      outputs: [...one(dtype, n), ...one(dtype, n)],
+      inputs: [uniform(random, dtype, n, -20, 20), uniform(random, dtype, n, 0, 1)],
+      ints: [],
+      reals: [weight],
+    })),
   dropout: (n, dtype, random) =>
     [0, 0.3, 1].map((p) => ({
       op: 'dropout',

@@ -5,6 +5,7 @@ import { arrayTypes, type DType } from '../../lib/dtype.js';
 import {
   Accuracy,
   addRelu,
+  binaryCrossEntropy,
   concat,
   crossEntropy,
   exp,
@@ -244,6 +245,7 @@ const vectorOps: [string, (x: Real) => Real][] = [
     'crossEntropy of probabilities',
     (x) => crossEntropy(x.reshape([1, -1]), Tensor.from(floats(x.dtype, new Array(x.size).fill(1 / x.size)), [1, x.size]) as Real),
   ],
+  ['binaryCrossEntropy', (x) => binaryCrossEntropy(x, x.mul(0), { reduction: 'none' })],
   ['localResponseNorm', (x) => localResponseNorm(x.reshape([1, -1]), 3)],
   ['mseLoss', (x) => mseLoss(x, x.neg())],
   ['pow', (x) => x.pow(2)],

@@ -3,7 +3,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { ArgumentError, CheckpointError, type FitOptions, TrainingAbortedError } from '../../lib/index.js';
+import { ArgumentError, CheckpointError, type FitOptions, TrainingAbortedError, fit } from '../../lib/index.js';
 import {
   type Trial,
   inFolder,
@@ -134,7 +134,7 @@ test.serial('a folder that cannot be one, and wrong options, are refused before 
       [{ resume: true }, /`options\.resume` needs `options\.checkpoint`/],
     ] as [Partial<FitOptions>, RegExp][]) {
       const trial = makeTrial();
-      await t.throwsAsync(trial.model.fit(trial.data, { ...trial.options, ...options }), { instanceOf: ArgumentError, message });
+      await t.throwsAsync(fit(trial.model, trial.data, { ...trial.options, ...options }), { instanceOf: ArgumentError, message });
       t.is(trial.optimizer.steps, 0);
     }
     t.deepEqual(readdirSync(folder), ['file']);

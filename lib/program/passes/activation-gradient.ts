@@ -16,7 +16,7 @@ export function fuseActivationGradient(list: List): List {
       const next = uses.soleReader(at, product.operands[0]);
       if (next < 0 || !sameGuard(uses, at, next) || !uses.mayMove(at, next)) return null;
       const backward = uses.list.instructions[next];
-      if (mapKind(backward.op) !== 'backward' || !sameSlot(backward.operands[1], product.operands[0])) return null;
+      if (mapKind(backward.op) !== 'backward' || backward.reals.length > 0 || !sameSlot(backward.operands[1], product.operands[0])) return null;
       const operands = [backward.operands[0], ...product.operands.slice(1), backward.operands[2]];
       return merge(uses, [at, next], next, { op, operands, writes: 1, ints: [...product.ints, backward.op.index], reals: [] });
     }),
@@ -36,7 +36,7 @@ function intoSums(list: List): List {
     const next = after[0].at;
     const backward = list.instructions[next];
     const [out, , y] = backward.operands;
-    if (mapKind(backward.op) !== 'backward' || !sameSlot(backward.operands[1], sum) || edits.has(next)) continue;
+    if (mapKind(backward.op) !== 'backward' || backward.reals.length > 0 || !sameSlot(backward.operands[1], sum) || edits.has(next)) continue;
     const { kind, size } = list.buffers[out.buffer];
     if (kind !== 'temporary' || out.size !== size || uses.results.has(out.buffer)) continue;
     if (uses.between(out, -1, next).length > 0 || y.buffer === sum.buffer) continue;

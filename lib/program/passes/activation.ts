@@ -20,7 +20,7 @@ function withMap(uses: Uses, at: number): Edit | null {
   const next = uses.soleReader(at, product.operands[0]);
   if (next < 0 || !sameGuard(uses, at, next) || !uses.mayMove(at, next)) return null;
   const map = uses.list.instructions[next];
-  if (mapKind(map.op) !== 'map') return null;
+  if (mapKind(map.op) !== 'map' || map.reals.length > 0) return null;
   const operands = [map.operands[0], ...product.operands.slice(1)];
   return merge(uses, [at, next], next, { op, operands, writes: 1, ints: [...product.ints, map.op.index], reals: [] });
 }

@@ -22,7 +22,7 @@ function stepOf(instruction: Instruction, side: number): Step | null {
   const kind = chainKind(op);
   const other = operands[2 - side] ?? null;
   if (kind === null || operands[1 + side].size !== operands[0].size || operands[0].size === 0) return null;
-  if (kind === 'map' || kind === 'clip') return { op, swapped: false, other: null, walk: null, reals };
+  if (kind === 'map') return { op, swapped: false, other: null, walk: null, reals };
   if (kind === 'dropout') return side === 0 ? { op, swapped: false, other: operands[2], walk: null, reals } : null;
   if (kind !== 'binary') return { op, swapped: side === 1, other, walk: null, reals };
   const [own, walk] = [walkOf(instruction, side), walkOf(instruction, 1 - side)];

@@ -26,6 +26,7 @@ const updating = new Set([
   'conv2d_input_accumulate',
   'conv2d_input_accumulate_map_gradient',
   'linear_gradients',
+  'gru_weight_accumulate',
   'sum_accumulate',
   'scale_by',
   'batch_norm_running',

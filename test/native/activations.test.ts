@@ -1,0 +1,159 @@
+// How far the kernels of activations lie from their formulas, and what they make of special values; NODEGRAD_EXHAUSTIVE=1 looks at every float32.
+import test from 'ava';
+import { arrayTypes } from '../../lib/dtype.js';
+import { limits } from '../helpers/special.js';
+import { ulp32 } from '../helpers/ulp.js';
+import { type Float, runInto } from './samples.js';
+
+const exhaustive = process.env['NODEGRAD_EXHAUSTIVE'] === '1';
+
+/** Φ(−t) for t ≥ 0: a series below 2, a continued fraction above; good to some 1e-15 of itself. */
+function tail(t: number): number {
+  const density = Math.exp((-t * t) / 2) / Math.sqrt(2 * Math.PI);
+  if (t < 2) {
+    let [sum, term] = [t, t];
+    for (let k = 3; term > 1e-19 * sum; k += 2) sum += term *= (t * t) / k;
+    return 0.5 - density * sum;
+  }
+  let fraction = t;
+  for (let k = 200; k >= 1; k--) fraction = t + k / fraction;
+  return density / fraction;
+}
+const sigmoid = (x: number): number => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)));
+const cdf = (x: number): number => (x < 0 ? tail(-x) : 1 - tail(x));
+const density = (x: number): number => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
+const root = 2 * Math.sqrt(2 / Math.PI);
+const gated = (x: number): number => root * (x + 0.044715 * x ** 3);
+const rise = (x: number): number => Math.tanh(x > 20 ? x : Math.log1p(Math.exp(x)));
+/** x·f, which is nothing where f is. */
+const times = (x: number, f: number): number => (f === 0 ? 0 : x * f);
+
+interface Row {
+  readonly parameters?: readonly number[];
+  readonly f: (x: number) => number;
+  readonly slope: (x: number) => number;
+  /** How many units in the last place of a float32 the function may be off; measured at every float32, rounded up. */
+  readonly ulps: (x: number) => number;
+}
+
+const rows: Record<string, Row> = {
+  leaky_relu: { parameters: [0.25], f: (x) => (x > 0 ? x : 0.25 * x), slope: (x) => (x > 0 ? 1 : 0.25), ulps: () => 0.5 },
+  elu: { parameters: [1, 1], f: (x) => (x > 0 ? x : Math.expm1(x)), slope: (x) => (x > 0 ? 1 : Math.exp(x)), ulps: () => 1 },
+  celu: { parameters: [0.5], f: (x) => (x > 0 ? x : Math.expm1(2 * x) / 2), slope: (x) => (x > 0 ? 1 : Math.exp(2 * x)), ulps: () => 1 },
+  gelu: { f: (x) => times(x, cdf(x)), slope: (x) => cdf(x) + times(x, density(x)), ulps: (x) => (x < -13 ? 10 : 5.5) },
+  gelu_tanh: {
+    f: (x) => times(x, sigmoid(gated(x))),
+    slope: (x) => sigmoid(gated(x)) + times(x * root * (1 + 3 * 0.044715 * x * x), sigmoid(gated(x)) * sigmoid(-gated(x))),
+    // The argument of the sigmoid has rounding errors in proportion to its size.
+    ulps: (x) => (x < 0 ? 2.5 + 2.5 * Math.abs(gated(x)) : 2),
+  },
+  // The sigmoid of what lies below −87 has few digits, or none: up to half of 2^-149 is missing.
+  swish: {
+    parameters: [1, 1],
+    f: (x) => times(x, sigmoid(x)),
+    slope: (x) => sigmoid(x) * (1 + times(x, sigmoid(-x))),
+    ulps: (x) => (x < -87 ? 2 + Math.abs(x) / 2 : 1.5),
+  },
+  mish: {
+    f: (x) => times(x, rise(x)),
+    slope: (x) => rise(x) + times(x * sigmoid(x), 1 - rise(x) ** 2),
+    ulps: (x) => (x < -87 ? 2 + Math.abs(x) / 2 : 5),
+  },
+  softplus: { parameters: [1], f: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), slope: sigmoid, ulps: () => 1.6 },
+  softsign: { f: (x) => x / (1 + Math.abs(x)), slope: (x) => 1 / (1 + Math.abs(x)) ** 2, ulps: () => 0.51 },
+  hard_sigmoid: { f: (x) => Math.min(6, Math.max(0, x + 3)) / 6, slope: (x) => (Math.abs(x) < 3 ? 1 / 6 : 0), ulps: () => 1.5 },
+  hard_swish: {
+    f: (x) => (x <= -3 ? 0 : x * (Math.min(6, x + 3) / 6)),
+    slope: (x) => (x >= 3 ? 1 : x > -3 ? (2 * x + 3) / 6 : 0),
+    ulps: () => 2,
+  },
+};
+
+/** Where the answer is a limit. */
+const limitsOf: Record<string, readonly [number, number]> = {
+  leaky_relu: [-Infinity, Infinity],
+  elu: [-1, Infinity],
+  celu: [-0.5, Infinity],
+  gelu: [-0, Infinity],
+  gelu_tanh: [-0, Infinity],
+  swish: [-0, Infinity],
+  mish: [-0, Infinity],
+  softplus: [0, Infinity],
+  softsign: [-1, 1],
+  hard_sigmoid: [0, 1],
+  hard_swish: [-0, Infinity],
+};
+
+function evaluate(op: string, dtype: Float, inputs: readonly (Float32Array | Float64Array)[], reals: readonly number[] = []): Float64Array {
+  const y = new arrayTypes[dtype](inputs[0].length);
+  runInto({ op, form: '', outputs: [], inputs, ints: [], reals }, [y], inputs);
+  return Float64Array.from(y);
+}
+
+function* floats(): Generator<Float32Array> {
+  const [step, chunk] = [exhaustive ? 1 : 4093, 1 << 20];
+  for (let begin = 0; begin < 2 ** 32; begin += step * chunk) {
+    const patterns = Uint32Array.from({ length: Math.min(chunk, Math.ceil((2 ** 32 - begin) / step)) }, (_, i) => begin + i * step);
+    yield new Float32Array(patterns.buffer);
+  }
+}
+
+for (const [op, { parameters, f, slope, ulps }] of Object.entries(rows)) {
+  test(`${op} of float32 lies within its bound everywhere, and its slope within 2^-19`, (t) => {
+    if (exhaustive) t.timeout(3_600_000);
+    let [worst, worstShare, at, worstSlope, slopeAt] = [0, 0, NaN, 0, NaN];
+    for (const x of floats()) {
+      const y = evaluate(op, 'float32', [x], parameters);
+      const dx = evaluate(`${op}_backward`, 'float32', [new Float32Array(x.length).fill(1), x], parameters);
+      for (let i = 0; i < x.length; i++) {
+        if (!Number.isFinite(x[i])) continue;
+        const distance = ulp32(y[i], f(x[i]));
+        worst = Math.max(worst, distance);
+        // Half a unit more for the reference, which is rounded as well.
+        if (distance / ulps(x[i]) > worstShare) [worstShare, at] = [distance / ulps(x[i]), x[i]];
+        const error = Math.abs(dx[i] - slope(x[i]));
+        if (!(error <= worstSlope)) [worstSlope, slopeAt] = [error, x[i]];
+      }
+    }
+    t.log(
+      `${op}: ${worst.toFixed(2)} ULP; ${(100 * worstShare).toFixed(0)} % of the bound at ${at}; slope off by ${worstSlope.toExponential(1)}`,
+    );
+    t.true(worstShare <= 1, `${op}(${at}) is beyond its bound`);
+    t.true(worstSlope <= 2 ** -19, `the slope of ${op} at ${slopeAt} is ${worstSlope} off`);
+  });
+
+  test(`${op} of float64 agrees with its formula to 1e-13 of its size, and its slope to 1e-14`, (t) => {
+    const x = Float64Array.from({ length: 40_001 }, (_, i) => (i - 20_000) / 1000);
+    const y = evaluate(op, 'float64', [x], parameters);
+    const dx = evaluate(`${op}_backward`, 'float64', [new Float64Array(x.length).fill(1), x], parameters);
+    // In the far tail the argument of a sigmoid is rounded in proportion to its size.
+    const room = op === 'gelu_tanh' ? 1e-12 : 1e-13;
+    const off = x.findIndex((value, i) => !(Math.abs(y[i] - f(value)) <= room * Math.abs(f(value)) + 1e-300));
+    t.is(off, -1, `${op}(${x[off]}) is ${y[off]}, not ${f(x[off])}`);
+    const slopeOff = x.findIndex((value, i) => !(Math.abs(dx[i] - slope(value)) <= 1e-14));
+    t.is(slopeOff, -1, `the slope of ${op} at ${x[slopeOff]} is ${dx[slopeOff]}, not ${slope(x[slopeOff])}`);
+  });
+
+  test(`${op} takes NaN on, reaches its limits at both infinities, and nothing finite overflows in value or slope`, (t) => {
+    for (const dtype of ['float32', 'float64'] as const) {
+      const { max, minNormal } = limits[dtype];
+      const build = (values: readonly number[]): Float32Array => arrayTypes[dtype].from(values) as Float32Array;
+      const evaluated = evaluate(op, dtype, [build([NaN, -Infinity, Infinity])], parameters);
+      t.deepEqual(
+        [...evaluated].map((value) => value + 0),
+        [NaN, ...limitsOf[op]].map((value) => value + 0),
+        dtype,
+      );
+      const x = build([max, -max, minNormal, -minNormal, 0, -0, 100, -100, 1000, -1000, 1e18, -1e18, -Infinity, Infinity]);
+      const ones = build(new Array(x.length).fill(1));
+      const dx = evaluate(`${op}_backward`, dtype, [ones, x], parameters);
+      t.true([...evaluate(op, dtype, [x], parameters)].slice(0, -2).every(Number.isFinite), `${dtype} values`);
+      t.true([...dx].every(Number.isFinite), `${dtype} slopes`);
+      t.deepEqual([...evaluate(`${op}_backward`, dtype, [build([1]), build([NaN])], parameters)], [NaN], `${dtype}: a NaN of the forward pass`);
+    }
+  });
+}
+
+test('the step function is 0 below zero and 1 from it on, of either sign, and keeps NaN', (t) => {
+  t.deepEqual([...evaluate('step', 'float32', [Float32Array.of(-1, -(2 ** -149), -0, 0, Infinity, -Infinity, NaN)])], [0, 0, 1, 1, 1, 0, NaN]);
+});
