@@ -201,6 +201,17 @@ export { Adam, type AdamOptions, AdamW } from './optimizers/adam.js';
 export { type ClipGradNormOptions, type ClipTarget, clipGradNorm, clipGradValue } from './optimizers/clip.js';
 export { type AdagradOptions, Adagrad, type AdadeltaOptions, Adadelta, type RMSpropOptions, RMSprop } from './optimizers/adaptive.js';
 export { type MomentsOptions, Adamax, type NAdamOptions, NAdam, RAdam, type LionOptions, Lion } from './optimizers/moments.js';
+export { ClosureOptimizer, type Evaluation, type Vector } from './optimizers/closure.js';
+export { BFGS, type BFGSOptions, LBFGS, type LBFGSOptions } from './optimizers/quasi-newton.js';
+export { Newton, type NewtonOptions } from './optimizers/newton.js';
+export {
+  type ReestimateOptions,
+  type StatisticsBatches,
+  WeightAverage,
+  type WeightAverageOptions,
+  type WeightAverageState,
+  reestimateStatistics,
+} from './optimizers/weight-average.js';
 export { RuleOptimizer, type RuleOptimizerOptions } from './optimizers/rule.js';
 export { Schedule, type ScheduleJSON, type ScheduleOptions, type Scheduled, type Valued, type Values } from './schedules/schedule.js';
 export {

@@ -69,6 +69,23 @@ const schedule = (make: (options: never) => lib.Schedule): ((options: never) => 
   };
 };
 
+/** Two steps of an optimizer that calls its closure. */
+function closures(make: (target: never, options: never) => lib.Optimizer): (options: never) => unknown {
+  return (options) => {
+    const w = lib.tensor(new Float64Array([1, -2]));
+    w.requiresGrad = true;
+    const optimizer = make([w] as never, options);
+    const losses = [0, 1].map(() =>
+      optimizer.step(() => {
+        const loss = w.mul(w).mul(w).mul(w).sum();
+        loss.backward();
+        return loss.item();
+      }),
+    );
+    return [w, losses];
+  };
+}
+
 /** The options of every optimizer with a native rule. */
 const optimizerTakers: Record<string, Taker[]> = {};
 for (const { name, interface: options, create } of optimizerRows)
@@ -234,6 +251,11 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   },
   ReduceOnPlateauOptions: { take: schedule((o) => new lib.ReduceOnPlateau(0.1, o)) },
   ...optimizerTakers,
+  LBFGSOptions: { take: closures((target, options) => new lib.LBFGS(target, options) as never), optional: ['lr'] },
+  BFGSOptions: { take: closures((target, options) => new lib.BFGS(target, options) as never), optional: ['lr'] },
+  NewtonOptions: { take: closures((target, options) => new lib.Newton(target, options) as never), optional: ['lr'] },
+  WeightAverageOptions: { take: (o) => new lib.WeightAverage(model(), o).decay },
+  ReestimateOptions: { take: (o) => lib.reestimateStatistics(new lib.BatchNorm1d(2), [x, x], o) },
   OptimizerOptions: { take: steps((target, options) => new lib.SGD(target, options)), needs: { lr: 0.1 } },
   ClipGradNormOptions: {
     take: (o) => {
