@@ -3,17 +3,18 @@ import test from 'ava';
 import {
   ArgumentError,
   BFGS,
-  CrossEntropyLoss,
   compileStep,
+  CrossEntropyLoss,
+  fit,
   LBFGS,
   Linear,
   log,
   mseLoss,
   Newton,
-  type Optimizer,
   StepDecay,
-  type Tensor,
   tensor,
+  type Optimizer,
+  type Tensor,
 } from '../../lib/index.js';
 import { f32, f64, i32, leaf } from '../helpers/build.js';
 import { close } from '../helpers/close.js';
@@ -168,7 +169,7 @@ test('they are refused where their closure cannot be called: without one, in com
     t.throws(() => grouped.step(() => 1), { instanceOf: ArgumentError, message: /one group/ });
   }
   const data = new (await import('../../lib/index.js')).TensorDataset(tensor([[1, 2]]), i32([1]));
-  const fitted = model.fit(data, { loss: new CrossEntropyLoss(), optimizer: makers[0](model as never), log: false, progress: false });
+  const fitted = fit(model, data, { loss: new CrossEntropyLoss(), optimizer: makers[0](model as never), log: false, progress: false });
   await t.throwsAsync(fitted, { message: /several times.*fit/ });
   for (const make of makers.slice(1)) t.throws(() => make(new Linear(70, 70) as never), { instanceOf: ArgumentError, message: /at most 4096/ });
   for (const options of [{ maxIterations: 0 }, { history: 0 }, { toleranceGradient: -1 }, { lineSearch: 'armijo' }, { lr: -1 }, { damping: 1 }])
