@@ -2,7 +2,8 @@
 
 import type { FloatDType } from '../dtype.js';
 import { ArgumentError, ShapeError, checkChoice, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
-import { Initializer, Normal } from '../initializers/initializer.js';
+import { Initializer } from '../initializers/initializer.js';
+import { Normal } from '../initializers/normal.js';
 import { type ActivationName, activation, activationNames } from '../ops/activation.js';
 import { exp, log } from '../ops/elementwise.js';
 import { eagerly, withoutGradients } from '../ops/emit.js';
@@ -14,7 +15,7 @@ import { Layer } from './layer.js';
 import { Linear } from './linear.js';
 import { registerLayers } from './registry.js';
 import { RMSNorm } from './rms-norm.js';
-import { Dropout } from './shape.js';
+import { Dropout } from './dropout.js';
 
 /** Options of {@link TransformerBlock}. */
 export interface TransformerBlockOptions extends MultiHeadAttentionOptions {
