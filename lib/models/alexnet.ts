@@ -13,7 +13,8 @@ import { LocalResponseNorm } from '../layers/local-response-norm.js';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { registerLayers } from '../layers/registry.js';
 import { Sequential } from './sequential.js';
-import { Dropout, Flatten } from '../layers/shape.js';
+import { Dropout } from '../layers/dropout.js';
+import { Flatten } from '../layers/shape.js';
 import type { Tensor } from '../tensor.js';
 import { ImageModel, type ImageModelOptions, checkHidden, classifier, complete, pooledTo } from './image-model.js';
 

@@ -9,7 +9,7 @@ import { type AnyLayer, type InitializerHint, Layer } from '../layers/layer.js';
 import { BatchNorm2d } from '../layers/batch-norm.js';
 import { type LayerDescription, buildLayer, describeLayer, registerLayers } from '../layers/registry.js';
 import { Sequential } from './sequential.js';
-import { Dropout } from '../layers/shape.js';
+import { Dropout } from '../layers/dropout.js';
 import { addRelu, relu } from '../ops/activations.js';
 import { avgPool2d } from '../ops/pooling.js';
 import { drawBit } from '../ops/random.js';

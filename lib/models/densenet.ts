@@ -9,7 +9,7 @@ import { BatchNorm2d } from '../layers/batch-norm.js';
 import { AvgPool2d, GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { ReLU } from '../layers/activations.js';
 import { registerLayers } from '../layers/registry.js';
-import { Dropout } from '../layers/shape.js';
+import { Dropout } from '../layers/dropout.js';
 import { relu } from '../ops/activations.js';
 import { concat } from '../ops/shape.js';
 import type { Tensor } from '../tensor.js';

@@ -7,7 +7,7 @@ import { Conv2d } from '../layers/convolution.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { AvgPool2d, GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { Sequential } from './sequential.js';
-import { Dropout } from '../layers/shape.js';
+import { Dropout } from '../layers/dropout.js';
 import { complete } from './image-model.js';
 
 /** Options of {@link networkInNetwork}. */

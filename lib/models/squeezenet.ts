@@ -9,7 +9,7 @@ import { Layer } from '../layers/layer.js';
 import { GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { registerLayers } from '../layers/registry.js';
 import { Sequential } from './sequential.js';
-import { Dropout } from '../layers/shape.js';
+import { Dropout } from '../layers/dropout.js';
 import { relu } from '../ops/activations.js';
 import { concat } from '../ops/shape.js';
 import type { Tensor } from '../tensor.js';

@@ -11,7 +11,8 @@ import { BatchNorm2d } from '../layers/batch-norm.js';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { registerLayers } from '../layers/registry.js';
 import { Sequential } from './sequential.js';
-import { Dropout, Flatten } from '../layers/shape.js';
+import { Dropout } from '../layers/dropout.js';
+import { Flatten } from '../layers/shape.js';
 import type { Tensor } from '../tensor.js';
 import { ImageModel, type ImageModelOptions, checkHidden, classifier, complete, formOf, pooledTo } from './image-model.js';
 

@@ -15,7 +15,7 @@ export interface ActivationPictureRow {
 
 /** Options of {@link activationPicture}. */
 export interface ActivationPictureOptions {
-  /** Heading; default: what was done, in numbers. */
+  /** Heading; default: `What first weights do to 10 layers of 500 units`. */
   readonly title?: string;
 }
 
@@ -23,12 +23,12 @@ export interface ActivationPictureOptions {
 const width = 1600;
 const left = 300;
 const gap = 12;
-const top = 118;
+const top = 122;
 const plot = 84;
-const rowHeight = 184;
+const rowHeight = 170;
 const bottom = 44;
-/** Bars above this share of all outputs are cut, or the zeros of ReLU would flatten all others. */
-const mostShown = 0.2;
+/** A bar that is so many times as high as the next lower one is cut, or the zeros of ReLU would flatten all others. */
+const towering = 3;
 
 const colours = ['#b4473a', '#c98a1b', '#2c7a5b', '#2f6ca8', '#6a4c93', '#4a5568'];
 
@@ -58,20 +58,29 @@ export function activationPicture(rows: readonly ActivationPictureRow[], options
   const count = experiment.layers.length;
   if (rows.some((row) => row.experiment.layers.length !== count))
     throw new ArgumentError('the experiments in `rows` have different numbers of layers');
-  const { title = `${count} layers of ${experiment.units} units, ${experiment.examples} unit normal inputs` } =
-    checkOptions<ActivationPictureOptions>(options, 'options', ['title']);
+  const { title = `What first weights do to ${count} layers of ${experiment.units} units` } = checkOptions<ActivationPictureOptions>(
+    options,
+    'options',
+    ['title'],
+  );
   const height = top + rows.length * rowHeight + bottom;
   const panel = (width - left - 40 - (count - 1) * gap) / count;
   const place = (layer: number): number => left + layer * (panel + gap);
   const parts = [
     text(40, 52, title, 30, 'bold'),
-    text(40, 82, 'What first weights do: the outputs of each layer, and the gradient on its way back', 18, 'quiet'),
+    text(
+      40,
+      82,
+      `${experiment.examples} unit normal inputs: the outputs of each layer as a histogram, and the size of the gradient on its way back`,
+      18,
+      'quiet',
+    ),
     ...experiment.layers.map((_, layer) => text(place(layer) + panel / 2, top - 8, `layer ${layer + 1}`, 15, 'quiet middle')),
     ...rows.flatMap((row, i) => drawRow(row, i, place, panel)),
     text(
       40,
       height - 18,
-      `Bars: share of the outputs in each bin, cut at ${100 * mostShown} % (a lighter end). std: standard deviation of the outputs. grad: root mean square of the gradient at the layer's inputs, 1 at the outputs of the last layer.`,
+      "std: standard deviation of the outputs. grad: root mean square of the gradient at the layer's inputs, 1 at the outputs of the last layer. A bar with a lighter end is cut: it towers over the others.",
       13,
       'quiet',
     ),
@@ -107,7 +116,7 @@ function drawRow(
     const x = place(layer);
     const base = y + 14 + plot;
     parts.push(
-      ...bars(measured, experiment, x, base, panel, colour),
+      ...bars(measured, x, base, panel, colour),
       `<line x1="${x.toFixed(1)}" x2="${(x + panel).toFixed(1)}" y1="${base}" y2="${base}" stroke="#8a94a0"/>`,
       text(x, base + 14, number(low), 11, 'quiet'),
       text(x + panel, base + 14, number(high), 11, 'quiet end'),
@@ -118,24 +127,16 @@ function drawRow(
   return parts.filter((part) => part !== '');
 }
 
-function bars(
-  { histogram }: ActivationLayer,
-  { units, examples }: ActivationExperiment,
-  x: number,
-  base: number,
-  panel: number,
-  colour: string,
-): string[] {
-  const total = units * examples;
-  const most = Math.min(mostShown, Math.max(...histogram) / total) || 1;
+function bars({ histogram }: ActivationLayer, x: number, base: number, panel: number, colour: string): string[] {
+  const [highest, second = 0] = [...histogram].sort((a, b) => b - a);
+  const cut = second > 0 && highest > towering * second ? towering * second : Math.max(1, highest);
   const step = panel / histogram.length;
   return histogram.flatMap((count, bin) => {
     if (count === 0) return [];
-    const share = count / total;
-    const height = Math.max(1, Math.min(1, share / most) * plot);
+    const height = Math.max(1, Math.min(1, count / cut) * plot);
     const bar = (from: number, size: number, opacity: string): string =>
       `<rect x="${(x + bin * step).toFixed(2)}" y="${(base - from - size).toFixed(2)}" width="${Math.max(1, step - 0.5).toFixed(2)}" height="${size.toFixed(2)}" fill="${colour}"${opacity}/>`;
-    return share <= mostShown ? [bar(0, height, '')] : [bar(0, height - 10, ''), bar(height - 10, 10, ' fill-opacity="0.35"')];
+    return count <= cut ? [bar(0, height, '')] : [bar(0, height - 10, ''), bar(height - 10, 10, ' fill-opacity="0.35"')];
   });
 }
 

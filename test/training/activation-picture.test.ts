@@ -10,7 +10,7 @@ test('a row has its title, a remark and four panels with standard deviations and
     { title: 'once more', experiment },
   ]);
   t.true(svg.startsWith('<svg xmlns="http://www.w3.org/2000/svg"'));
-  t.regex(svg, /4 layers of 30 units, 40 unit normal inputs/);
+  t.regex(svg, /What first weights do to 4 layers of 30 units.*40 unit normal inputs/s);
   t.regex(svg, /tanh &amp; &lt;Xavier&gt;/);
   t.regex(svg, /as it should be/);
   for (let layer = 1; layer <= 4; layer++) t.regex(svg, new RegExp(`>layer ${layer}<`));
