@@ -2,9 +2,8 @@
 
 import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
 import { Random, getSeed } from '../random.js';
-import type { DType } from '../tensor.js';
 import { checkDataset } from './contract.js';
-import type { Dataset } from './dataset.js';
+import type { BatchPart, Dataset } from './dataset.js';
 import { partOf } from './parts.js';
 
 /** Options of {@link folds} and {@link crossValidate}. */
@@ -18,7 +17,7 @@ export interface FoldsOptions {
 }
 
 /** One fold: what to train on, and what to judge with. */
-export interface Fold<X extends DType, Y extends DType> {
+export interface Fold<X extends BatchPart, Y extends BatchPart> {
   /** All other examples. */
   readonly train: Dataset<X, Y>;
   /** The examples of the fold. */
@@ -37,7 +36,7 @@ export interface Fold<X extends DType, Y extends DType> {
  * for (const fold of folds(train, { folds: 3, seed: 1 })) console.log(fold.train.length, fold.validation.length);
  * ```
  */
-export function folds<X extends DType, Y extends DType>(dataset: Dataset<X, Y>, options: FoldsOptions = {}): Fold<X, Y>[] {
+export function folds<X extends BatchPart, Y extends BatchPart>(dataset: Dataset<X, Y>, options: FoldsOptions = {}): Fold<X, Y>[] {
   checkDataset(dataset);
   const { folds: count = 5, shuffle = true, seed = getSeed() } = checkOptions<FoldsOptions>(options, 'options', ['folds', 'shuffle', 'seed']);
   const { length, name, split } = dataset;
@@ -90,7 +89,7 @@ export interface CrossValidation {
  * });
  * ```
  */
-export async function crossValidate<X extends DType, Y extends DType>(
+export async function crossValidate<X extends BatchPart, Y extends BatchPart>(
   dataset: Dataset<X, Y>,
   score: (fold: Fold<X, Y>, index: number) => number | Promise<number>,
   options: FoldsOptions = {},

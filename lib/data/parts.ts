@@ -96,7 +96,7 @@ export function subset<X extends BatchPart, Y extends BatchPart>(
 }
 
 /** @internal Some rows of a data set, under a name, as a part of a split. */
-export function partOf<X extends DType, Y extends DType>(
+export function partOf<X extends BatchPart, Y extends BatchPart>(
   dataset: Dataset<X, Y>,
   rows: Int32Array,
   name: string,

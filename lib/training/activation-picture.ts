@@ -131,14 +131,21 @@ function bars({ histogram }: ActivationLayer, x: number, base: number, panel: nu
   const [highest, second = 0] = [...histogram].sort((a, b) => b - a);
   const cut = second > 0 && highest > towering * second ? towering * second : Math.max(1, highest);
   const step = panel / histogram.length;
-  return histogram.flatMap((count, bin) => {
-    if (count === 0) return [];
+  const [whole, ends]: [string[], string[]] = [[], []];
+  for (const [bin, count] of histogram.entries()) {
+    if (count === 0) continue;
     const height = Math.max(1, Math.min(1, count / cut) * plot);
-    const bar = (from: number, size: number, opacity: string): string =>
-      `<rect x="${(x + bin * step).toFixed(2)}" y="${(base - from - size).toFixed(2)}" width="${Math.max(1, step - 0.5).toFixed(2)}" height="${size.toFixed(2)}" fill="${colour}"${opacity}/>`;
-    return count <= cut ? [bar(0, height, '')] : [bar(0, height - 10, ''), bar(height - 10, 10, ' fill-opacity="0.35"')];
-  });
+    const bar = (from: number, size: number): string =>
+      `M${short(x + bin * step)} ${short(base - from)}v${short(-size)}h${short(Math.max(1, step - 0.5))}v${short(size)}z`;
+    whole.push(bar(0, count <= cut ? height : height - 10));
+    if (count > cut) ends.push(bar(height - 10, 10));
+  }
+  const path = (shapes: readonly string[], more = ''): string =>
+    shapes.length === 0 ? '' : `<path fill="${colour}"${more} d="${shapes.join('')}"/>`;
+  return [path(whole), path(ends, ' fill-opacity="0.35"')];
 }
+
+const short = (value: number): number => Number(value.toFixed(1));
 
 function text(x: number, y: number, content: string, size: number, classes = ''): string {
   return `<text x="${Number(x.toFixed(1))}" y="${y}" font-size="${size}"${classes === '' ? '' : ` class="${classes}"`}>${escape(content)}</text>`;
