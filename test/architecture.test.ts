@@ -477,7 +477,16 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/training/errors.ts': { test: 'test/training/fit.test.ts', why: 'what fit throws' },
   'lib/program/transcript.ts': { test: 'test/faults/live.test.ts', why: 'only to compare two recordings, which is seen in what fit does' },
   'lib/training/own-code.ts': { test: 'test/faults/live.test.ts', why: 'what it finds decides what fit records again' },
+  ...Object.fromEntries(
+    ['constant', 'gain', 'he', 'identity-matrix', 'lecun', 'normal', 'orthogonal', 'scaled', 'sparse', 'truncated', 'uniform', 'xavier'].map(
+      (stem) => [
+        `lib/initializers/${stem}.ts`,
+        { test: 'test/initializers/initializer.test.ts', why: 'one contract for all, and what each promises' },
+      ],
+    ),
+  ),
   'lib/cli/predict.ts': { test: 'test/cli/table.test.ts', why: 'the command for what `train` makes of a table' },
+  'lib/data/folds.ts': { test: course('splits'), why: 'rows L04 and L05 are its specification' },
   'lib/data/columns.ts': { test: 'test/data/table.test.ts', why: 'a table is made of them' },
   'lib/cli/models.ts': { test: 'test/cli/options.test.ts', why: 'recipes, which the options complete' },
   'lib/layers/hints.ts': { test: 'test/faults/hints.test.ts', why: 'what it is for: first weights behind norms and pooling' },
