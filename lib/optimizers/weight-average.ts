@@ -3,7 +3,7 @@
 import { ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import { isMap } from '../foreign.js';
 import type { AnyLayer, Layer } from '../layers/layer.js';
-import { BatchNorm } from '../layers/norm.js';
+import { BatchNorm } from '../layers/batch-norm.js';
 import { keepNames } from '../names.js';
 import { touch, withoutGradients } from '../ops/emit.js';
 import { Parameter } from '../parameter.js';
