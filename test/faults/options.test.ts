@@ -120,6 +120,16 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     { take: (o) => lib.multiclassHingeLoss(x, labels, o), nullable: ['ignoreIndex', 'classWeights'] },
     { take: (o) => new lib.MulticlassHingeLoss(o), nullable: ['ignoreIndex', 'classWeights'] },
   ],
+  EarlyStoppingOptions: { take: (o) => new lib.EarlyStopping(o) },
+  MixingOptions: {
+    take: (o) => {
+      const data = lib.mixup(new lib.TensorDataset(x, labels, { classes: 2 }), o);
+      return data.batch(Int32Array.of(0, 1));
+    },
+  },
+  DropConnectOptions: { take: (o) => new lib.DropConnect(2, 3, o) },
+  ElasticNetOptions: { take: (o) => new lib.ElasticNetRegularizer(model(), o), needs: { l1: 0.1, l2: 0.1 } },
+  MaxNormOptions: { take: (o) => new lib.MaxNormConstraint(model(), 1, o) },
   AccuracyOptions: { take: (o) => new lib.Accuracy(o), nullable: ['ignoreIndex'] },
   HuberLossOptions: [{ take: (o) => lib.huberLoss(x, x.mul(2), o) }, { take: (o) => new lib.HuberLoss(o) }],
   SmoothL1LossOptions: [{ take: (o) => lib.smoothL1Loss(x, x.mul(2), o) }, { take: (o) => new lib.SmoothL1Loss(o) }],

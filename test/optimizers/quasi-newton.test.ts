@@ -3,8 +3,8 @@ import test from 'ava';
 import {
   ArgumentError,
   BFGS,
-  CrossEntropyLoss,
   compileStep,
+  CrossEntropyLoss,
   LBFGS,
   Linear,
   log,
