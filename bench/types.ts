@@ -39,6 +39,17 @@ export interface MemoryWork {
   lr: number;
 }
 
+/** y = f(x) over many elements, into kept memory. */
+export interface ActivationWork {
+  kind: 'activation';
+  name: 'relu' | 'sigmoid' | 'tanh' | 'elu' | 'gelu' | 'swish';
+  /** Those of nodegrad's operation. */
+  parameters: number[];
+  elements: number;
+  /** Number of distinct operands that the calls rotate through. */
+  sets: number;
+}
+
 /** One operation on `size` floats through the public interface, its result allocated each time. */
 export interface TinyWork {
   kind: 'tiny';
@@ -99,6 +110,21 @@ export interface SequenceWork {
   lr: number;
 }
 
+/** A training step of a causal transformer over characters, blocks with their norms first and four times the features within: cross-entropy, SGD. */
+export interface TransformerWork {
+  kind: 'transformer';
+  layers: number;
+  features: number;
+  heads: number;
+  /** Positions of a sequence. */
+  time: number;
+  batch: number;
+  characters: number;
+  /** Number of distinct batches that the steps rotate through. */
+  batches: number;
+  lr: number;
+}
+
 /** One direction of one convolution without bias: y from x and w, dx from dy and w, or dw from x and dy. */
 export interface ConvolutionWork {
   kind: 'convolution';
@@ -136,6 +162,8 @@ export type WorkDescription =
   | TinyWork
   | NetworkWork
   | SequenceWork
+  | TransformerWork
+  | ActivationWork
   | ConvolutionWork
   | NormalizationWork;
 

@@ -7,7 +7,6 @@ import './platform.js'; // what the declarations need of Node's types, so that n
 export { type AnyTensor, type NestedNumbers, Tensor, noGrad } from './tensor.js';
 export { type CreateOptions, type NestedValues, full, ones, tensor, zeros } from './create.js';
 export type { DType, DTypeOf, FloatDType, TypedArray, TypedArrayOf } from './dtype.js';
-export type { TensorTree } from './tree.js';
 
 // ---- Operations ----
 
@@ -86,7 +85,8 @@ export {
   Step,
 } from './layers/activations.js';
 export { ELU, SELU, CELU, GELU, Swish, Mish, Softplus, Softsign, Identity } from './layers/smooth-activations.js';
-export { Dropout, Flatten } from './layers/shape.js';
+export { AlphaDropout, DropConnect, type DropConnectOptions, Dropout, Dropout1d, Dropout2d, GaussianNoise } from './layers/dropout.js';
+export { Flatten } from './layers/shape.js';
 export { BatchNorm, BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/batch-norm.js';
 export { ExampleNorm, GroupNorm, type GroupNormOptions, InstanceNorm2d, LayerNorm } from './layers/group-norm.js';
 export { LocalResponseNorm } from './layers/local-response-norm.js';
@@ -129,19 +129,19 @@ export { MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, GlobalAvgPool2d, GlobalMaxPool
 
 // ---- First values ----
 
-export {
-  Constant,
-  type FanMode,
-  He,
-  Initializer,
-  Normal,
-  type NormalOptions,
-  type ScaledOptions,
-  Uniform,
-  type UniformOptions,
-  Xavier,
-  Zeros,
-} from './initializers/initializer.js';
+export { Initializer } from './initializers/initializer.js';
+export { Constant, Zeros } from './initializers/constant.js';
+export { IdentityMatrix, type IdentityMatrixOptions } from './initializers/identity-matrix.js';
+export { Normal, type NormalOptions, TruncatedNormal } from './initializers/normal.js';
+export { Uniform, type UniformOptions } from './initializers/uniform.js';
+export type { FanMode, InitializerDistribution, ScaledOptions } from './initializers/scaled.js';
+export { Xavier } from './initializers/xavier.js';
+export { He } from './initializers/he.js';
+export { LeCun } from './initializers/lecun.js';
+export { Orthogonal, type OrthogonalOptions } from './initializers/orthogonal.js';
+export { Sparse, type SparseOptions } from './initializers/sparse.js';
+export { type LsuvLayer, type LsuvOptions, lsuv } from './layers/lsuv.js';
+export { type GainName, gainOf } from './initializers/gain.js';
 
 // ---- Losses and metrics ----
 
@@ -179,7 +179,18 @@ export {
   CosineEmbeddingLoss,
   TripletLoss,
 } from './losses/similarity.js';
-export { CombinedLoss, type WeightedLoss } from './losses/combined.js';
+export { CombinedLoss, type LossTerm, type WeightedLoss } from './losses/combined.js';
+export type { Structure, TensorTree } from './tree.js';
+export {
+  type ElasticNetOptions,
+  ElasticNetRegularizer,
+  L1Regularizer,
+  L2Regularizer,
+  MaxNormConstraint,
+  type MaxNormOptions,
+  Regularizer,
+  type RegularizerTarget,
+} from './regularizers/regularizer.js';
 export { Accuracy, type AccuracyOptions, type AccuracyState, type MeasuredAccuracy, Metric } from './metrics/metric.js';
 
 // ---- Optimizers and schedules ----
@@ -191,6 +202,17 @@ export { Adam, type AdamOptions, AdamW } from './optimizers/adam.js';
 export { type ClipGradNormOptions, type ClipTarget, clipGradNorm, clipGradValue } from './optimizers/clip.js';
 export { type AdagradOptions, Adagrad, type AdadeltaOptions, Adadelta, type RMSpropOptions, RMSprop } from './optimizers/adaptive.js';
 export { type MomentsOptions, Adamax, type NAdamOptions, NAdam, RAdam, type LionOptions, Lion } from './optimizers/moments.js';
+export { ClosureOptimizer, type Evaluation, type Vector } from './optimizers/closure.js';
+export { BFGS, type BFGSOptions, LBFGS, type LBFGSOptions } from './optimizers/quasi-newton.js';
+export { Newton, type NewtonOptions } from './optimizers/newton.js';
+export {
+  type ReestimateOptions,
+  type StatisticsBatches,
+  WeightAverage,
+  type WeightAverageOptions,
+  type WeightAverageState,
+  reestimateStatistics,
+} from './optimizers/weight-average.js';
 export { RuleOptimizer, type RuleOptimizerOptions } from './optimizers/rule.js';
 export { Schedule, type ScheduleJSON, type ScheduleOptions, type Scheduled, type Valued, type Values } from './schedules/schedule.js';
 export {
@@ -276,9 +298,23 @@ export {
   type ExampleMemory,
   TensorDataset,
   type TensorDatasetOptions,
+  TreeDataset,
+  type MixingOptions,
+  cutmix,
+  mixup,
+  type TreeDatasetParts,
+  type BatchPart,
+  type PartOf,
+  type ShapeOf,
+  type ShapeTree,
   datasets,
   split,
   subset,
+  type CrossValidation,
+  type Fold,
+  type FoldsOptions,
+  crossValidate,
+  folds,
   type BadRow,
   type Column,
   type ColumnKind,
@@ -322,6 +358,8 @@ export { transformed } from './preprocessing/transformed.js';
 export { type AnyModel, Model } from './training/model.js';
 export { Sequential, type SequentialOptions } from './models/sequential.js';
 export { type LinearModelOptions, type MlpOptions, linearModel, mlp } from './models/mlp.js';
+export type { Feed, Rows, StepPosition, StepSource } from './program/feed.js';
+export { EarlyStopping, type EarlyStoppingOptions } from './training/early-stopping.js';
 export { evaluate, fit, predict } from './training/functions.js';
 export type { FitOptions } from './training/fit-options.js';
 export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
@@ -343,6 +381,13 @@ export {
   linearHistogram,
 } from './training/observation.js';
 export { type ObservedNumbers, type ObservedPlace, type ObservedStep, decodeObservation, observed } from './training/observe.js';
+export {
+  type ActivationExperiment,
+  type ActivationExperimentOptions,
+  type ActivationLayer,
+  activationExperiment,
+} from './training/activation-experiment.js';
+export { type ActivationPictureOptions, type ActivationPictureRow, activationPicture } from './training/activation-picture.js';
 export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
 
 // ---- The sitter: what goes wrong while training ----

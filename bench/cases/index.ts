@@ -1,6 +1,7 @@
 // All cases, in the order of the results page.
 
 import type { BenchCase } from '../types.js';
+import { activationCases } from './activations.js';
 import { gemmCases } from './gemm.js';
 import { convolutionCases, normalizationCases } from './layers.js';
 import { memoryCases } from './memory.js';
@@ -8,6 +9,7 @@ import { epochCases, mlpCases, startCases } from './mlp.js';
 import { networkCases } from './networks.js';
 import { sequenceCases } from './sequences.js';
 import { tinyCases } from './tiny.js';
+import { transformerCases } from './transformers.js';
 
 /** Every case the runner knows. */
 export const cases: BenchCase[] = [
@@ -15,10 +17,12 @@ export const cases: BenchCase[] = [
   ...epochCases,
   ...networkCases,
   ...sequenceCases,
+  ...transformerCases,
   ...gemmCases,
   ...memoryCases,
   ...tinyCases,
   ...startCases,
   ...convolutionCases,
   ...normalizationCases,
+  ...activationCases,
 ];

@@ -4,6 +4,7 @@ import { digits } from './digits.js';
 import { imageFolder } from './image-folder.js';
 import { mnist } from './mnist.js';
 
+export { cutmix, type MixingOptions, mixup } from './mixing.js';
 export {
   Augmentation,
   type BorderFill,
@@ -42,6 +43,12 @@ export {
   type DatasetSplit,
   TensorDataset,
   type TensorDatasetOptions,
+  TreeDataset,
+  type TreeDatasetParts,
+  type BatchPart,
+  type PartOf,
+  type ShapeOf,
+  type ShapeTree,
   type EpochKey,
   type ExampleMemory,
   type InputMaker,
@@ -49,6 +56,7 @@ export {
 export type { DigitsOptions } from './digits.js';
 export type { DownloadProgress } from './download.js';
 export type { ImageDatasets } from './images.js';
+export { type CrossValidation, type Fold, type FoldsOptions, crossValidate, folds } from './folds.js';
 export { type SplitOptions, split, subset } from './parts.js';
 export type { Column, ColumnKind, ColumnSchema } from './columns.js';
 export { readArrow, readParquet, readTable } from './column-files.js';

@@ -2,7 +2,10 @@
 
 import { ArgumentError, ShapeError, checkChoice, checkFlag, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
 import type { FloatDType } from '../dtype.js';
-import { Initializer, Uniform, Xavier, Zeros } from '../initializers/initializer.js';
+import { Zeros } from '../initializers/constant.js';
+import { Initializer } from '../initializers/initializer.js';
+import { Uniform } from '../initializers/uniform.js';
+import { Xavier } from '../initializers/xavier.js';
 import { keepNames } from '../names.js';
 import { linear, matmul } from '../ops/matmul.js';
 import { type Sequence, type SequenceResult, gru, lstm, rnn } from '../ops/recurrent.js';
@@ -111,7 +114,7 @@ export abstract class RecurrentCell extends Layer<Tensor, Tensor[]> {
   /** Shapes of one example's states: the output first. */
   abstract get stateFeatures(): readonly number[];
 
-  /** The steps of a whole sequence, from what the input gives to the gates. */
+  /** @internal The steps of a whole sequence, from what the input gives to the gates. */
   protected abstract steps(pre: Tensor, state: readonly (Tensor | null)[], mask: AnyTensor | null, sizes: Sequence): SequenceResult;
 
   /**
@@ -196,6 +199,7 @@ export class RNNCell extends RecurrentCell {
   get stateFeatures(): readonly number[] {
     return [this.hiddenFeatures];
   }
+  /** @internal */
   protected steps(pre: Tensor, state: readonly (Tensor | null)[], mask: AnyTensor | null, sizes: Sequence): SequenceResult {
     return rnn(pre, this.recurrentWeight, state, mask, sizes, this.activation === 'relu');
   }
@@ -240,6 +244,7 @@ export class LSTMCell extends RecurrentCell {
   get stateFeatures(): readonly number[] {
     return [this.recurrentWeight.shape[0], this.hiddenFeatures];
   }
+  /** @internal */
   protected steps(pre: Tensor, state: readonly (Tensor | null)[], mask: AnyTensor | null, sizes: Sequence): SequenceResult {
     return lstm(pre, this.recurrentWeight, this.projection, state, mask, sizes);
   }
@@ -286,6 +291,7 @@ export class GRUCell extends RecurrentCell {
   get stateFeatures(): readonly number[] {
     return [this.hiddenFeatures];
   }
+  /** @internal */
   protected steps(pre: Tensor, state: readonly (Tensor | null)[], mask: AnyTensor | null, sizes: Sequence): SequenceResult {
     return gru(pre, this.recurrentWeight, this.recurrentBias, state, mask, sizes, this.resetAfter);
   }
