@@ -20,7 +20,17 @@ export interface TransformDescription {
   /** Shape of one example that it was fitted on; null before. */
   readonly inputShape: readonly number[] | null;
   /** What it learned, by name: shapes and float64 numbers. */
-  readonly state: Readonly<Record<string, { readonly shape: readonly number[]; readonly data: readonly number[] }>>;
+  readonly state: Readonly<
+    Record<
+      string,
+      {
+        /** Its shape. */
+        readonly shape: readonly number[];
+        /** Its numbers, row-major. */
+        readonly data: readonly number[];
+      }
+    >
+  >;
 }
 
 /** A transform class that can be built from its description; see {@link registerTransform}. */
