@@ -134,10 +134,10 @@ test('imports of lib follow the arrows', (t) => {
 
 test('no file needs itself to be loaded, but for the circles that are named here', (t) => {
   t.deepEqual(circles(tree), [
-    // An operation is emitted on tensors and makes tensors, which know how to leave the tape.
-    ['lib/ops/emit.ts', 'lib/tensor/core.ts'],
     // Gradients of broadcasting sum, and those of sums broadcast.
     ['lib/ops/elementwise.ts', 'lib/ops/reduce.ts', 'lib/ops/shape.ts'],
+    // An operation is emitted on tensors and makes tensors, which know how to leave the tape.
+    ['lib/ops/emit.ts', 'lib/tensor/core.ts'],
     // What may move in a list depends on what may refuse a step.
     ['lib/program/passes/checks.ts', 'lib/program/passes/list.ts'],
     // A step checks its loss as an evaluation does, which measures as a step does.
@@ -503,12 +503,13 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
 };
 
 const ceilings = {
-  'lib/index.ts': { most: 520, why: 'one list: every public name' },
+  'lib/index.ts': { most: 640, why: 'one list: every public name' },
+  'test/faults/options.test.ts': { most: 480, why: 'one table: a row for every exported interface of options' },
   'test/fuzz/values.ts': { most: 460, why: 'one list: hostile values by kind' },
-  'test/native/samples.ts': { most: 500, why: 'one list: a valid call of every operation' },
+  'test/native/samples.ts': { most: 520, why: 'one list: a valid call of every operation' },
   'test/native/special.test.ts': { most: 460, why: 'one table: every operation at every special value' },
   'test/program/fuse.child.ts': { most: 460, why: 'one list: a net for every fusion' },
-  'test/architecture.test.ts': { most: 520, why: 'lists of exceptions, which belong together' },
+  'test/architecture.test.ts': { most: 640, why: 'lists of exceptions, which belong together' },
   'test/golden/make.py': { most: 600, why: 'the one script behind all golden files: their hash of it must stay one' },
 };
 

@@ -45,6 +45,8 @@ export function characterTransformer(options: CharacterTransformerOptions): Mode
   const known = ['characters', 'context', 'features', 'heads', 'layers', 'dropout'];
   const given = checkOptions<CharacterTransformerOptions>(options, 'options', known);
   const { characters, context = 64, features = 64, heads = 4, layers = 2, dropout = 0 } = given;
+  checkInteger(features, 'options.features', 1, 2 ** 24);
+  checkInteger(heads, 'options.heads', 1, 2 ** 24);
   const blocks = Array.from(
     { length: checkInteger(layers, 'options.layers', 1, 1024) },
     () => new TransformerBlock(features, heads, { causal: true, dropout }),
