@@ -35,7 +35,9 @@ export class IdentityMatrix extends Initializer {
   values<D extends FloatDType>(shape: readonly number[], dtype: D): Tensor<FloatDType> {
     checkShape(shape);
     if (shape.length !== 2 && shape.length !== 4)
-      throw new ShapeError(`IdentityMatrix is for matrices [in, out] and kernels [height, width, in, out], received shape ${describeShape(shape)}`);
+      throw new ShapeError(
+        `IdentityMatrix is for matrices [in, out] and kernels [height, width, in, out], received shape ${describeShape(shape)}`,
+      );
     const [height, width, inputs, outputs] = shape.length === 4 ? shape : [1, 1, ...shape];
     const values =
       dtype === 'float64' ? new Float64Array(height * width * inputs * outputs) : new Float32Array(height * width * inputs * outputs);
