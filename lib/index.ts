@@ -140,6 +140,7 @@ export { He } from './initializers/he.js';
 export { LeCun } from './initializers/lecun.js';
 export { Orthogonal, type OrthogonalOptions } from './initializers/orthogonal.js';
 export { Sparse, type SparseOptions } from './initializers/sparse.js';
+export { type LsuvLayer, type LsuvOptions, lsuv } from './layers/lsuv.js';
 export { type GainName, gainOf } from './initializers/gain.js';
 
 // ---- Losses and metrics ----
@@ -201,6 +202,17 @@ export { Adam, type AdamOptions, AdamW } from './optimizers/adam.js';
 export { type ClipGradNormOptions, type ClipTarget, clipGradNorm, clipGradValue } from './optimizers/clip.js';
 export { type AdagradOptions, Adagrad, type AdadeltaOptions, Adadelta, type RMSpropOptions, RMSprop } from './optimizers/adaptive.js';
 export { type MomentsOptions, Adamax, type NAdamOptions, NAdam, RAdam, type LionOptions, Lion } from './optimizers/moments.js';
+export { ClosureOptimizer, type Evaluation, type Vector } from './optimizers/closure.js';
+export { BFGS, type BFGSOptions, LBFGS, type LBFGSOptions } from './optimizers/quasi-newton.js';
+export { Newton, type NewtonOptions } from './optimizers/newton.js';
+export {
+  type ReestimateOptions,
+  type StatisticsBatches,
+  WeightAverage,
+  type WeightAverageOptions,
+  type WeightAverageState,
+  reestimateStatistics,
+} from './optimizers/weight-average.js';
 export { RuleOptimizer, type RuleOptimizerOptions } from './optimizers/rule.js';
 export { Schedule, type ScheduleJSON, type ScheduleOptions, type Scheduled, type Valued, type Values } from './schedules/schedule.js';
 export {
@@ -298,6 +310,11 @@ export {
   datasets,
   split,
   subset,
+  type CrossValidation,
+  type Fold,
+  type FoldsOptions,
+  crossValidate,
+  folds,
   type BadRow,
   type Column,
   type ColumnKind,
@@ -364,6 +381,13 @@ export {
   linearHistogram,
 } from './training/observation.js';
 export { type ObservedNumbers, type ObservedPlace, type ObservedStep, decodeObservation, observed } from './training/observe.js';
+export {
+  type ActivationExperiment,
+  type ActivationExperimentOptions,
+  type ActivationLayer,
+  activationExperiment,
+} from './training/activation-experiment.js';
+export { type ActivationPictureOptions, type ActivationPictureRow, activationPicture } from './training/activation-picture.js';
 export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
 
 // ---- The sitter: what goes wrong while training ----

@@ -114,7 +114,7 @@ export abstract class RecurrentCell extends Layer<Tensor, Tensor[]> {
   /** Shapes of one example's states: the output first. */
   abstract get stateFeatures(): readonly number[];
 
-  /** The steps of a whole sequence, from what the input gives to the gates. */
+  /** @internal The steps of a whole sequence, from what the input gives to the gates. */
   protected abstract steps(pre: Tensor, state: readonly (Tensor | null)[], mask: AnyTensor | null, sizes: Sequence): SequenceResult;
 
   /**
@@ -199,6 +199,7 @@ export class RNNCell extends RecurrentCell {
   get stateFeatures(): readonly number[] {
     return [this.hiddenFeatures];
   }
+  /** @internal */
   protected steps(pre: Tensor, state: readonly (Tensor | null)[], mask: AnyTensor | null, sizes: Sequence): SequenceResult {
     return rnn(pre, this.recurrentWeight, state, mask, sizes, this.activation === 'relu');
   }
@@ -243,6 +244,7 @@ export class LSTMCell extends RecurrentCell {
   get stateFeatures(): readonly number[] {
     return [this.recurrentWeight.shape[0], this.hiddenFeatures];
   }
+  /** @internal */
   protected steps(pre: Tensor, state: readonly (Tensor | null)[], mask: AnyTensor | null, sizes: Sequence): SequenceResult {
     return lstm(pre, this.recurrentWeight, this.projection, state, mask, sizes);
   }
@@ -289,6 +291,7 @@ export class GRUCell extends RecurrentCell {
   get stateFeatures(): readonly number[] {
     return [this.hiddenFeatures];
   }
+  /** @internal */
   protected steps(pre: Tensor, state: readonly (Tensor | null)[], mask: AnyTensor | null, sizes: Sequence): SequenceResult {
     return gru(pre, this.recurrentWeight, this.recurrentBias, state, mask, sizes, this.resetAfter);
   }

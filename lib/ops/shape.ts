@@ -4,7 +4,7 @@ import { called } from './called.js';
 import type { DType, TypedArray } from '../dtype.js';
 import { checkElement, isFloat } from '../dtype.js';
 import { ArgumentError, NativeError, ShapeError, checkInteger, checkNumber, describe, describeShape, expected } from '../errors.js';
-import { type AnyTensor, Tensor, checkShape } from '../tensor.js';
+import { type AnyTensor, Tensor, checkShape } from '../tensor/core.js';
 import { sameShape } from './broadcast.js';
 import { type Op, defineOp, defineView } from './define.js';
 import { requireSame } from './elementwise.js';

@@ -47,6 +47,8 @@ export interface OptimizerState {
   groups: Record<string, unknown>[];
   /** State tensors by `<parameter path or index>.<name>`. */
   tensors: Map<string, AnyTensor>;
+  /** Numbers that an optimizer with a closure remembers; its vectors are the tensors `memory.<name>`. */
+  memory?: Record<string, number>;
 }
 
 /** A stretch of memory that one native call updates. */
@@ -130,8 +132,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   protected abstract stateNames(options: O): readonly string[];
 
   /**
-   * Updates one run by operations. Numbers that change from step to step must be operands: {@link hyperparameters} that are filled with
-   * what {@link now} gives.
+   * Updates one run by operations, with the numbers that {@link now} gives. Those that change from step to step must be operands.
    */
   protected abstract update(run: Run, options: O): void;
 

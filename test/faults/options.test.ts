@@ -69,6 +69,23 @@ const schedule = (make: (options: never) => lib.Schedule): ((options: never) => 
   };
 };
 
+/** Two steps of an optimizer that calls its closure. */
+function closures(make: (target: never, options: never) => lib.Optimizer): (options: never) => unknown {
+  return (options) => {
+    const w = lib.tensor(new Float64Array([1, -2]));
+    w.requiresGrad = true;
+    const optimizer = make([w] as never, options);
+    const losses = [0, 1].map(() =>
+      optimizer.step(() => {
+        const loss = w.mul(w).mul(w).mul(w).sum();
+        loss.backward();
+        return loss.item();
+      }),
+    );
+    return [w, losses];
+  };
+}
+
 /** The options of every optimizer with a native rule. */
 const optimizerTakers: Record<string, Taker[]> = {};
 for (const { name, interface: options, create } of optimizerRows)
@@ -188,8 +205,19 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   GRUOptions: { take: (o) => new lib.GRU(2, 3, o) },
   SequenceOptions: { take: (o) => (lib.setSeed(1), new lib.GRU(2, 3).run(x.reshape([1, 2, 2]), o)) },
   NormalOptions: { take: (o) => new lib.Normal(o) },
+  IdentityMatrixOptions: { take: (o) => Object.entries(new lib.IdentityMatrix(o)) },
+  OrthogonalOptions: { take: (o) => Object.entries(new lib.Orthogonal(o)) },
+  SparseOptions: [
+    { take: (o) => Object.entries(new lib.Sparse(o)) },
+    { take: (o) => Object.entries(new lib.Sparse(o)), needs: { sparsity: 0.5 } },
+  ],
+  LsuvOptions: { take: (o) => lib.lsuv(model(), x, o) },
+  ActivationExperimentOptions: { take: (o) => lib.activationExperiment({ layers: 2, units: 4, examples: 4, ...(o as Options) }) },
+  ActivationPictureOptions: {
+    take: (o) => lib.activationPicture([{ title: 'x', experiment: lib.activationExperiment({ layers: 1, units: 4, examples: 4 }) }], o),
+  },
   UniformOptions: { take: (o) => new lib.Uniform(o) },
-  ScaledOptions: [{ take: (o) => new lib.Xavier(o) }, { take: (o) => new lib.He(o) }],
+  ScaledOptions: [{ take: (o) => new lib.Xavier(o) }, { take: (o) => new lib.He(o) }, { take: (o) => new lib.LeCun(o) }],
   ReadTableOptions: [
     { take: (o) => lib.readTable(houses('parquet'), o), needs: { columns: { tags: 'skip' } } },
     { take: (o) => lib.readArrow(houses('arrow'), o), needs: { columns: { tags: 'skip' } } },
@@ -234,6 +262,11 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   },
   ReduceOnPlateauOptions: { take: schedule((o) => new lib.ReduceOnPlateau(0.1, o)) },
   ...optimizerTakers,
+  LBFGSOptions: { take: closures((target, options) => new lib.LBFGS(target, options) as never), optional: ['lr'] },
+  BFGSOptions: { take: closures((target, options) => new lib.BFGS(target, options) as never), optional: ['lr'] },
+  NewtonOptions: { take: closures((target, options) => new lib.Newton(target, options) as never), optional: ['lr'] },
+  WeightAverageOptions: { take: (o) => new lib.WeightAverage(model(), o).decay },
+  ReestimateOptions: { take: (o) => lib.reestimateStatistics(new lib.BatchNorm1d(2), [x, x], o) },
   OptimizerOptions: { take: steps((target, options) => new lib.SGD(target, options)), needs: { lr: 0.1 } },
   ClipGradNormOptions: {
     take: (o) => {
@@ -272,6 +305,10 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     needs: { train: 3, test: 1 },
   },
   MnistOptions: { take: (o) => lib.datasets.mnist(o), needs: { dir: '/nowhere', download: false } },
+  FoldsOptions: [
+    { take: (o) => lib.folds(pairs, { folds: 2, ...(o as Options) }).map(({ validation }) => validation.batch(Int32Array.of(0)).inputs) },
+    { take: (o) => lib.crossValidate(pairs, () => 1, { folds: 2, ...(o as Options) }) },
+  ],
   SplitOptions: { take: (o) => lib.split(pairs, [0.5, 0.5], o) },
   TensorDatasetOptions: { take: (o) => new lib.TensorDataset(x, labels, o) },
   CifarOptions: { take: (o) => lib.decodeCifar(new Uint8Array(3073), o) },
