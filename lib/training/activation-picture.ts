@@ -63,6 +63,7 @@ export function activationPicture(rows: readonly ActivationPictureRow[], options
     'options',
     ['title'],
   );
+  if (typeof title !== 'string') throw new ArgumentError(expected('a text', 'options.title', title));
   const height = top + rows.length * rowHeight + bottom;
   const panel = (width - left - 40 - (count - 1) * gap) / count;
   const place = (layer: number): number => left + layer * (panel + gap);
