@@ -3,7 +3,7 @@
 import { allocate, nativeOps, run as runNative } from '../lib/native.js';
 import { readFloats } from './data.js';
 import { Skip, type Work } from './protocol.js';
-import type { ConvolutionWork, NormalizationWork } from './types.js';
+import type { ActivationWork, ConvolutionWork, NormalizationWork } from './types.js';
 
 type Timed = Pick<Work, 'check' | 'run'>;
 
@@ -107,6 +107,21 @@ export function normalization(work: NormalizationWork, folder: string): Timed {
     check() {
       run(1);
       return picked(results[0]);
+    },
+    run,
+  };
+}
+
+/** An activation function. */
+export function activation({ name, parameters, sets }: ActivationWork, folder: string): Timed {
+  const x = setsOf(folder, 'x.bin', sets);
+  const y = x.map(({ length }) => allocate(length, 'float32'));
+  const call = operation(name);
+  const run = rotating(sets, (set) => runNative(call, [y[set], x[set]], [], parameters));
+  return {
+    check() {
+      run(1);
+      return picked(y[0]);
     },
     run,
   };

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { addRelu, getNumThreads, info, relu, Tensor } from '../lib/index.js';
 import { allocate, allocateShared, run as runNative } from '../lib/native.js';
 import { readFloats } from './data.js';
-import { convolution, normalization, operation, picked } from './layer.js';
+import { activation, convolution, normalization, operation, picked } from './layer.js';
 import { network } from './network.js';
 import { epochs, mlp } from './perceptron.js';
 import { sequence } from './sequence.js';
@@ -126,6 +126,7 @@ function prepare({ work, folder, threads, variant }: Setup): Work {
   if (work.kind === 'epoch') return { versions: of, ...epochs(work, folder, variant) };
   if (work.kind === 'network') return { versions: of, ...network(work, folder, variant) };
   if (work.kind === 'sequence') return { versions: of, ...sequence(work, folder, variant) };
+  if (work.kind === 'activation') return { versions: of, ...activation(work, folder) };
   if (work.kind === 'transformer') return { versions: of, ...transformer(work, folder, variant) };
   if (work.kind === 'convolution') return { versions: of, ...convolution(work, folder, variant) };
   if (work.kind === 'normalization') return { versions: of, ...normalization(work, folder) };

@@ -39,6 +39,17 @@ export interface MemoryWork {
   lr: number;
 }
 
+/** y = f(x) over many elements, into kept memory. */
+export interface ActivationWork {
+  kind: 'activation';
+  name: 'relu' | 'sigmoid' | 'tanh' | 'elu' | 'gelu' | 'swish';
+  /** Those of nodegrad's operation. */
+  parameters: number[];
+  elements: number;
+  /** Number of distinct operands that the calls rotate through. */
+  sets: number;
+}
+
 /** One operation on `size` floats through the public interface, its result allocated each time. */
 export interface TinyWork {
   kind: 'tiny';
@@ -152,6 +163,7 @@ export type WorkDescription =
   | NetworkWork
   | SequenceWork
   | TransformerWork
+  | ActivationWork
   | ConvolutionWork
   | NormalizationWork;
 

@@ -1,6 +1,7 @@
 // All cases, in the order of the results page.
 
 import type { BenchCase } from '../types.js';
+import { activationCases } from './activations.js';
 import { gemmCases } from './gemm.js';
 import { convolutionCases, normalizationCases } from './layers.js';
 import { memoryCases } from './memory.js';
@@ -23,4 +24,5 @@ export const cases: BenchCase[] = [
   ...startCases,
   ...convolutionCases,
   ...normalizationCases,
+  ...activationCases,
 ];

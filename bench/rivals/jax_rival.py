@@ -198,11 +198,32 @@ def tiny(work, folder, variant):
     return (lambda: np.asarray(run(1))[:20].tolist()), run
 
 
+def activation(work, folder, variant):
+    x = [jnp.array(one) for one in read(folder, "x.bin", (work["sets"], work["elements"]))]
+    y = [jnp.zeros_like(one) for one in x]
+    f = {"tanh": jnp.tanh, "gelu": lambda x: jax.nn.gelu(x, approximate=False)}.get(work["name"]) or getattr(jax.nn, work["name"])
+    into = jax.jit(lambda x, out: f(x), donate_argnums=(1,), keep_unused=True)
+    position = 0
+
+    def run(steps):
+        nonlocal position
+        for _ in range(steps):
+            y[position] = into(x[position], y[position])
+            position = (position + 1) % len(x)
+        jax.block_until_ready(y)
+
+    def check():
+        run(1)
+        return np.asarray(y[0])[:: y[0].size // 20][:20].tolist()
+
+    return check, run
+
+
 def prepare(setup):
     if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) != setup["threads"]:
         raise Skip(f"would run on {len(os.sched_getaffinity(0))} CPUs (needs taskset)")
     jax.config.update("jax_default_matmul_precision", "highest")
-    kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "tiny": tiny, "network": jax_images.network}
+    kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "tiny": tiny, "activation": activation, "network": jax_images.network}
     kinds["sequence"] = jax_sequences.sequence
     kinds["transformer"] = jax_transformer.transformer
     work = setup["work"]

@@ -171,10 +171,31 @@ def tiny(work, folder, variant):
     return (lambda: run(1)[:20].tolist()), run
 
 
+def activation(work, folder, variant):
+    x = list(read(folder, "x.bin", (work["sets"], work["elements"])))
+    y = [torch.empty_like(one) for one in x]
+    name = {"swish": "silu"}.get(work["name"], work["name"])
+    call = getattr(torch.ops.aten, name).out
+    position = 0
+
+    @torch.no_grad()
+    def run(steps):
+        nonlocal position
+        for _ in range(steps):
+            call(x[position], out=y[position])
+            position = (position + 1) % len(x)
+
+    def check():
+        run(1)
+        return y[0][:: y[0].numel() // 20][:20].tolist()
+
+    return check, run
+
+
 def prepare(setup):
     torch.set_num_threads(setup["threads"])
     torch.set_float32_matmul_precision("highest")
-    kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "tiny": tiny}
+    kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "tiny": tiny, "activation": activation}
     kinds["sequence"] = torch_sequences.sequence
     kinds["transformer"] = torch_transformer.transformer
     kinds |= {kind: getattr(torch_images, kind) for kind in ("network", "convolution", "normalization")}

@@ -3,7 +3,7 @@
 import type { DType } from '../dtype.js';
 import { NativeError } from '../errors.js';
 import { nativeOps } from '../native.js';
-import type { AnyTensor } from '../tensor.js';
+import type { AnyTensor } from '../tensor/core.js';
 
 /** Shape and element type of one output. */
 export interface OutputSpecification {

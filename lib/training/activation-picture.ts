@@ -58,7 +58,7 @@ export function activationPicture(rows: readonly ActivationPictureRow[], options
   const count = experiment.layers.length;
   if (rows.some((row) => row.experiment.layers.length !== count))
     throw new ArgumentError('the experiments in `rows` have different numbers of layers');
-  const { title = `What first weights do to ${count} layers of ${experiment.units} units` } = checkOptions<ActivationPictureOptions>(
+  const { title = `What first weights do to ${count} layers of ${experiment.features} units` } = checkOptions<ActivationPictureOptions>(
     options,
     'options',
     ['title'],

@@ -212,9 +212,9 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     { take: (o) => Object.entries(new lib.Sparse(o)), needs: { sparsity: 0.5 } },
   ],
   LsuvOptions: { take: (o) => lib.lsuv(model(), x, o) },
-  ActivationExperimentOptions: { take: (o) => lib.activationExperiment(o), needs: { layers: 2, units: 4, examples: 4 } },
+  ActivationExperimentOptions: { take: (o) => lib.activationExperiment(o), needs: { layers: 2, features: 4, examples: 4 } },
   ActivationPictureOptions: {
-    take: (o) => lib.activationPicture([{ title: 'x', experiment: lib.activationExperiment({ layers: 1, units: 4, examples: 4 }) }], o),
+    take: (o) => lib.activationPicture([{ title: 'x', experiment: lib.activationExperiment({ layers: 1, features: 4, examples: 4 }) }], o),
   },
   UniformOptions: { take: (o) => new lib.Uniform(o) },
   ScaledOptions: [{ take: (o) => new lib.Xavier(o) }, { take: (o) => new lib.He(o) }, { take: (o) => new lib.LeCun(o) }],
