@@ -334,6 +334,7 @@ export {
   type TransformConstructor,
   type TransformDescription,
   type TransformFitter,
+  type TransformValue,
   type Transformed,
   registerTransform,
 } from './preprocessing/transform.js';
