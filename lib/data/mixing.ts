@@ -10,7 +10,7 @@ import { type AnyDataset, type AsyncDataset, type Batch, type BatchPart, type Da
 /** Options of {@link mixup} and {@link cutmix}. */
 export interface MixingOptions {
   /**
-   * Shares are drawn from Beta(α, α): 1 is uniform, smaller ones leave most examples nearly as they are. From above 0 to 4; default 0.2 for
+   * Shares are drawn from Beta(α, α): 1 is uniform, smaller ones leave most examples nearly as they are. From 0.001 to 4; default 0.2 for
    * mixup, 1 for cutmix.
    */
   readonly alpha?: number;
@@ -174,7 +174,7 @@ class MixedDataset implements Mixed {
   constructor(kind: string, data: AnyDataset, options: MixingOptions, usual: number, mix: Mix) {
     checkDataset(data);
     const { alpha = usual, classes } = checkOptions<MixingOptions>(options, 'options', ['alpha', 'classes']);
-    this.#alpha = checkNumber(alpha, 'options.alpha', 2 ** -10, 4);
+    this.#alpha = checkNumber(alpha, 'options.alpha', 0.001, 4);
     this.#data = data as Dataset<BatchPart, BatchPart>;
     this.#kind = kind;
     this.#mix = mix;
