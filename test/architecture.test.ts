@@ -506,10 +506,6 @@ const ceilings = {
   'lib/index.ts': { most: 640, why: 'one list: every public name' },
   'test/faults/options.test.ts': { most: 480, why: 'one table: a row for every exported interface of options' },
   'test/fuzz/values.ts': { most: 460, why: 'one list: hostile values by kind' },
-<<<<<<< HEAD
-  'test/faults/options.test.ts': { most: 480, why: 'one table: who takes the options of each interface' },
-=======
->>>>>>> main
   'test/native/samples.ts': { most: 520, why: 'one list: a valid call of every operation' },
   'test/native/special.test.ts': { most: 460, why: 'one table: every operation at every special value' },
   'test/program/fuse.child.ts': { most: 460, why: 'one list: a net for every fusion' },
