@@ -105,11 +105,11 @@ export abstract class Recurrent<C extends RecurrentCell = RecurrentCell> extends
   /** @throws {@link ArgumentError} for wrong options. */
   constructor(inFeatures: number, options: RecurrentOptions, makeCell: (inFeatures: number) => C) {
     super();
-    this.layers = checkInteger(options.layers ?? 1, 'layers', 1, 1024);
-    this.bidirectional = checkFlag(options.bidirectional ?? false, 'bidirectional');
-    this.returns = checkChoice(options.returns ?? 'all', 'returns', ['all', 'last']);
-    this.carries = checkInteger(options.carries ?? 0, 'carries', 0, 2 ** 24);
-    const p = checkNumber(options.dropout ?? 0, 'dropout', 0, 1);
+    this.layers = checkInteger(options.layers ?? 1, 'options.layers', 1, 1024);
+    this.bidirectional = checkFlag(options.bidirectional ?? false, 'options.bidirectional');
+    this.returns = checkChoice(options.returns ?? 'all', 'options.returns', ['all', 'last']);
+    this.carries = checkInteger(options.carries ?? 0, 'options.carries', 0, 2 ** 24);
+    const p = checkNumber(options.dropout ?? 0, 'options.dropout', 0, 1);
     if (this.bidirectional && this.carries > 0) {
       throw new ArgumentError('`carries` with `bidirectional`: what reads a sequence from its end has no batch before it');
     }
@@ -191,7 +191,7 @@ export abstract class Recurrent<C extends RecurrentCell = RecurrentCell> extends
     const [batch, time] = shape;
     const mask = maskOf(given, batch, time);
     const shapes = this.#stateShapes(batch);
-    const first = given.state !== undefined ? checkState(given.state, shapes) : this.#carriedStates(batch);
+    const first = given.state !== undefined ? checkState(given.state, shapes, 'options.state') : this.#carriedStates(batch);
     const ends: Tensor[][] = [];
     let output = input;
     for (let layer = 0; layer < this.layers; layer++) {

@@ -14,7 +14,7 @@ export interface ActivationExperimentOptions {
   /** Number of layers; default 10. */
   readonly layers?: number;
   /** Units of each layer, and inputs of the first; default 500. */
-  readonly units?: number;
+  readonly features?: number;
   /** Number of unit normal inputs; default 1000. */
   readonly examples?: number;
   /** What follows each matrix product; default `'tanh'`. */
@@ -58,7 +58,7 @@ export interface ActivationExperiment {
   /** Name of the activation. */
   readonly activation: ActivationName;
   /** Number of units of each layer. */
-  readonly units: number;
+  readonly features: number;
   /** Number of inputs. */
   readonly examples: number;
   /** Where the first bin begins and the last one ends. */
@@ -85,7 +85,7 @@ export interface ActivationExperiment {
 export function activationExperiment(options: ActivationExperimentOptions = {}): ActivationExperiment {
   const given = checkOptions<ActivationExperimentOptions>(options, 'options', [
     'layers',
-    'units',
+    'features',
     'examples',
     'activation',
     'init',
@@ -96,7 +96,7 @@ export function activationExperiment(options: ActivationExperimentOptions = {}):
   const { activation = 'tanh', range = [-1, 1] as const } = given;
   const f = byName(activation);
   const count = checkInteger(given.layers ?? 10, 'options.layers', 1, 1000);
-  const units = checkInteger(given.units ?? 500, 'options.units', 1, 2 ** 14);
+  const features = checkInteger(given.features ?? 500, 'options.features', 1, 2 ** 14);
   const examples = checkInteger(given.examples ?? 1000, 'options.examples', 1, 2 ** 20);
   const bins = checkInteger(given.bins ?? 30, 'options.bins', 1, 10_000);
   const init = given.init ?? (activation === 'tanh' || activation === 'sigmoid' ? new Xavier({ mode: 'fanIn' }) : new He());
@@ -107,11 +107,11 @@ export function activationExperiment(options: ActivationExperimentOptions = {}):
   if (!(low < high) || range.length !== 2) throw new ArgumentError(expected('two ascending numbers', 'options.range', range));
   const seed = checkInteger(given.seed ?? 0, 'options.seed');
   const normal = (rows: number, name: string): Tensor =>
-    normalTensor([rows, units], 0, 1, 'float32', new Random(seed, `activations/${name}`)) as Tensor;
+    normalTensor([rows, features], 0, 1, 'float32', new Random(seed, `activations/${name}`)) as Tensor;
   const inputs: Tensor[] = [normal(examples, 'input')];
   const [weights, slopes]: [Tensor[], Tensor[]] = [[], []];
   for (let layer = 0; layer < count; layer++) {
-    weights.push(init.values([units, units], 'float32', new Random(seed, `activations/${layer}`)) as Tensor);
+    weights.push(init.values([features, features], 'float32', new Random(seed, `activations/${layer}`)) as Tensor);
     const sums = noGrad(() => inputs[layer].matmul(weights[layer]));
     sums.requiresGrad = true;
     const outputs = f(sums);
@@ -136,11 +136,11 @@ export function activationExperiment(options: ActivationExperimentOptions = {}):
         medianSlope: slope[slope.length >> 1],
         gradientRms: moments(upstream.data).rms,
         weightGradientRms: moments(weightGradient.data).rms,
-        ownWeightGradientNorm: moments(ownGradient.data).rms * units,
+        ownWeightGradientNorm: moments(ownGradient.data).rms * features,
       });
     }
     const { mean, std } = moments(inputs[0].data);
-    return { activation, units, examples, range: [low, high], input: { mean, std }, layers };
+    return { activation, features, examples, range: [low, high], input: { mean, std }, layers };
   });
 }
 

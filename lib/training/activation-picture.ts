@@ -58,11 +58,12 @@ export function activationPicture(rows: readonly ActivationPictureRow[], options
   const count = experiment.layers.length;
   if (rows.some((row) => row.experiment.layers.length !== count))
     throw new ArgumentError('the experiments in `rows` have different numbers of layers');
-  const { title = `What first weights do to ${count} layers of ${experiment.units} units` } = checkOptions<ActivationPictureOptions>(
+  const { title = `What first weights do to ${count} layers of ${experiment.features} units` } = checkOptions<ActivationPictureOptions>(
     options,
     'options',
     ['title'],
   );
+  if (typeof title !== 'string') throw new ArgumentError(expected('a text', 'options.title', title));
   const height = top + rows.length * rowHeight + bottom;
   const panel = (width - left - 40 - (count - 1) * gap) / count;
   const place = (layer: number): number => left + layer * (panel + gap);

@@ -284,7 +284,7 @@ test('[A24] [A25] [P25] biases start at zero, or at a small constant that keeps 
 test('[C06] the experiment with 10 layers of 500 units and 1000 inputs is one call, and gives the figures of C08, C14 and C15', (t) => {
   const of = (options: ActivationExperimentOptions): number[] => activationExperiment(options).layers.map(({ std }) => std);
   const defaults = activationExperiment();
-  t.deepEqual([defaults.layers.length, defaults.units, defaults.examples, defaults.activation], [10, 500, 1000, 'tanh']);
+  t.deepEqual([defaults.layers.length, defaults.features, defaults.examples, defaults.activation], [10, 500, 1000, 'tanh']);
   close(t, [defaults.input.mean, defaults.input.std], [0, 1], { absolute: 0.005 });
   const xavier = [0.6279, 0.4863, 0.4082, 0.3576, 0.3216, 0.2944, 0.2729, 0.2554, 0.2409, 0.2285];
   close(t, of({}), xavier, { relative: 0.05 }, 'Xavier by inputs is the default before tanh');

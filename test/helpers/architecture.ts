@@ -48,6 +48,7 @@ export function circles(tree: Tree): string[][] {
   const below = new Map([...needed.keys()].map((path) => [path, reached(path)]));
   const groups = [...below].filter(([path, found]) => found.has(path));
   const circleOf = ([path, found]: [string, ReadonlySet<string>]): string[] => [...found].filter((other) => below.get(other)?.has(path)).sort();
+  // In an order of their own: that of the files of a folder changes with every import.
   const found = new Map(groups.map((group) => [circleOf(group).join(), circleOf(group)]));
   return [...found.keys()].sort().map((names) => found.get(names) as string[]);
 }

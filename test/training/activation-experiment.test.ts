@@ -3,17 +3,17 @@ import test from 'ava';
 import { ArgumentError, activationExperiment, activation, He, Normal, noGrad, tensor } from '../../lib/index.js';
 import { close } from '../helpers/close.js';
 
-const small = { layers: 3, units: 40, examples: 50 } as const;
+const small = { layers: 3, features: 40, examples: 50 } as const;
 
 test('each layer has its numbers, and every output is in a bin or beyond them', (t) => {
-  const { layers, input, range, units, examples } = activationExperiment({
+  const { layers, input, range, features, examples } = activationExperiment({
     ...small,
     activation: 'relu',
     init: new He(),
     range: [-1, 3],
     bins: 7,
   });
-  t.deepEqual([layers.length, units, examples, range], [3, 40, 50, [-1, 3]]);
+  t.deepEqual([layers.length, features, examples, range], [3, 40, 50, [-1, 3]]);
   t.true(Math.abs(input.mean) < 0.1 && Math.abs(input.std - 1) < 0.1);
   for (const { histogram, outside, mean, std, rms, saturated, medianSlope } of layers) {
     t.is(histogram.length, 7);
@@ -36,7 +36,7 @@ test('tanh is all within −1 and 1; the same seed gives the same numbers, anoth
 });
 
 test('gradients are those of the tape: linear layers hand them on as the weights say', (t) => {
-  const { layers } = activationExperiment({ layers: 1, units: 200, examples: 500, activation: 'linear', init: new Normal({ std: 0.1 }) });
+  const { layers } = activationExperiment({ layers: 1, features: 200, examples: 500, activation: 'linear', init: new Normal({ std: 0.1 }) });
   // Var(g·Wᵀ) = units·0.01, Var(xᵀ·g) = examples.
   close(t, [layers[0].gradientRms, layers[0].weightGradientRms], [Math.sqrt(2), Math.sqrt(500)], { relative: 0.03 });
   close(t, [layers[0].ownWeightGradientNorm], [200 * Math.sqrt(500)], { relative: 0.03 });
@@ -47,7 +47,7 @@ test('gradients are those of the tape: linear layers hand them on as the weights
 test('wrong options are refused by name', (t) => {
   const refused: [object, RegExp][] = [
     [{ layers: 0 }, /layers/],
-    [{ units: 1.5 }, /units/],
+    [{ features: 1.5 }, /options\.features/],
     [{ activation: 'swich' }, /name/],
     [{ init: 0.01 }, /init/],
     [{ bins: 0 }, /bins/],

@@ -2,7 +2,7 @@
 import test from 'ava';
 import { ArgumentError, activationExperiment, activationPicture } from '../../lib/index.js';
 
-const experiment = activationExperiment({ layers: 4, units: 30, examples: 40 });
+const experiment = activationExperiment({ layers: 4, features: 30, examples: 40 });
 
 test('a row has its title, a remark and four panels with standard deviations and gradients', (t) => {
   const svg = activationPicture([
@@ -31,7 +31,7 @@ test('what is no row is refused', (t) => {
       () =>
         activationPicture([
           { title: 'x', experiment },
-          { title: 'y', experiment: activationExperiment({ layers: 2, units: 5, examples: 5 }) },
+          { title: 'y', experiment: activationExperiment({ layers: 2, features: 5, examples: 5 }) },
         ]),
       /different numbers of layers/,
     ],
