@@ -3,7 +3,7 @@
 
 import { AdamW, CosineDecay, Random, Tensor, characterTransformer, clipGradNorm, compileStep, crossEntropy, noGrad, setSeed } from 'nodegrad';
 
-const steps = Number(process.argv[2] ?? 3000);
+const steps = Number(process.argv[2] ?? 1500);
 const batch = 64;
 const characters = '0123456789+=';
 const [length, question] = [9, 6]; // `47+85=` asks, three digits answer
@@ -14,7 +14,7 @@ function write(a: number, b: number): Int32Array {
   const text = `${pad(a, 2)}+${pad(b, 2)}=${[...pad(a + b, 3)].reverse().join('')}`;
   return Int32Array.from(text, (character) => characters.indexOf(character));
 }
-const isKept = (a: number, b: number): boolean => (a * 37 + b * 11) % 10 === 0;
+const isKept = (a: number, b: number): boolean => (a * 37 + b * 11) % 101 < 10;
 
 setSeed(1);
 const random = new Random(7);

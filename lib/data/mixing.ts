@@ -10,7 +10,7 @@ import { type AnyDataset, type AsyncDataset, type Batch, type BatchPart, type Da
 /** Options of {@link mixup} and {@link cutmix}. */
 export interface MixingOptions {
   /**
-   * Shares are drawn from Beta(α, α): 1 is uniform, smaller ones leave most examples nearly as they are. From above 0 to 4; default 0.2 for
+   * Shares are drawn from Beta(α, α): 1 is uniform, smaller ones leave most examples nearly as they are. From 0.001 to 4; default 0.2 for
    * mixup, 1 for cutmix.
    */
   readonly alpha?: number;

@@ -291,16 +291,11 @@ export function split<D extends DType>(x: Tensor<D>, parts: number | readonly nu
   });
 }
 
-const scatterAddRowsOp = defineOp<{ rows: number; width: number; shape: readonly number[] }>('scatter_add_rows', {
-  shape: (inputs, { rows, width, shape }) => ({ outputs: [{ shape, dtype: inputs[0].dtype }], ints: [rows, width, 0], reals: [] }),
+const scatterAddRowsOp = defineOp<{ rows: number; width: number; shape: readonly number[]; onward: 0 | 1 }>('scatter_add_rows', {
+  shape: ([dy], { rows, width, shape, onward }) => ({ outputs: [{ shape, dtype: dy.dtype }], ints: [rows, width, onward], reals: [] }),
   gradient: 'none',
 });
 
-/** Adds rows where they stay: the gradient of a table costs what its batch has, not what the table has. */
-const scatterAddIntoOp: Op<undefined> = {
-  ...(scatterAddRowsOp as unknown as Op<undefined>),
-  shape: ([table]) => ({ outputs: [], ints: [table.shape[0], sizeOf(table.shape.slice(1)), 1], reals: [] }),
-};
 const gatherRowsOp = defineOp('gather_rows', {
   shape: ([x, indices]) => {
     if (indices.dtype !== 'int32') throw new ArgumentError(`[gather] expected int32 indices, received ${indices.dtype}`);
@@ -310,13 +305,12 @@ const gatherRowsOp = defineOp('gather_rows', {
     return { outputs: [{ shape: [...indices.shape, ...inner], dtype: x.dtype }], ints: [rows, sizeOf(inner)], reals: [] };
   },
   gradient: ({ inputs: [x, indices], upstream, target }) => {
+    const sizes = { rows: x.shape[0], width: sizeOf(x.shape.slice(1)), shape: x.shape };
     const into = target(0);
-    if (into !== null) {
-      emitInPlace(scatterAddIntoOp, [into], [upstream, indices], undefined);
-      return [null, null];
-    }
-    const inner = x.shape.slice(1);
-    return [emitOne(scatterAddRowsOp, [upstream, indices], { rows: x.shape[0], width: sizeOf(inner), shape: x.shape }), null];
+    if (into === null) return [emitOne(scatterAddRowsOp, [upstream, indices], { ...sizes, onward: 0 }), null];
+    // Added where it stays: a table's gradient costs what the batch has, not what the table has.
+    emitInPlace(scatterAddRowsOp, [into], [upstream, indices], { ...sizes, onward: 1 });
+    return [null, null];
   },
 });
 
