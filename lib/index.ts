@@ -65,6 +65,7 @@ export {
 } from './layers/convolution.js';
 export * from './layers/activations.js'; // ReLU, Sigmoid, Tanh, LeakyReLU …
 export * from './layers/smooth-activations.js'; // ELU, GELU, Swish …
+export { Maxout, type MaxoutOptions } from './layers/maxout.js';
 export { Dropout, Flatten } from './layers/shape.js';
 export { BatchNorm, BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/norm.js';
 export { ExampleNorm, GroupNorm, type GroupNormOptions, InstanceNorm2d, LayerNorm } from './layers/group-norm.js';
@@ -220,6 +221,7 @@ export {
   judgeUpdateRatio,
   updateRatio,
 } from './sitter/first.js';
+export { type DeadReluLayer, type DeadReluReport, deadReluFraction } from './sitter/dead-relu.js';
 export { type LinearModelOptions, type MlpOptions, linearModel, mlp } from './models/mlp.js';
 export { ImageModel, type ImageModelOptions } from './models/image-model.js';
 export * from './models/blocks.js'; // BasicBlock, Bottleneck, PreActBlock …

@@ -80,6 +80,11 @@ export function mapKind({ index, name }: Op<unknown>): 'map' | 'backward' | null
   return signature === 'T:T' ? 'map' : signature === 'T:TT' ? 'backward' : null;
 }
 
+/** The same native operation under another shape rule and gradient rule, such as a matrix product with a bias. */
+export function variantOf<A, B>(op: Op<A>, definition: OpDefinition<B>): Op<B> {
+  return { ...definition, name: op.name, index: op.index };
+}
+
 /** An operation without native work: its output shares the memory of its input. */
 export function defineView<A>(name: string, gradient: GradientRule<A>): Op<A> {
   return { name, index: -1, gradient, shape: () => ({ outputs: [], ints: [], reals: [] }) };

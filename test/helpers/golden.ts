@@ -105,6 +105,20 @@ export interface LargeNet extends Origin {
   readonly runs: readonly Run[];
 }
 
+/** An activation at points off its corners, by PyTorch; `slope` is its gradient for an upstream gradient of 1. */
+export interface ActivationCase {
+  readonly name: string;
+  /** The function's name in lib. */
+  readonly fn: string;
+  readonly options: Readonly<Record<string, never>> | null;
+  readonly x: GoldenArray;
+  readonly y: GoldenArray;
+  readonly slope: GoldenArray;
+  /** PReLU: its slopes, and the gradient by them. */
+  readonly alpha?: GoldenArray;
+  readonly slopeOfAlpha?: GoldenArray;
+}
+
 type OpFile = Origin & { readonly cases: readonly OpCase[] };
 
 interface Files {
@@ -112,6 +126,7 @@ interface Files {
   convolution: OpFile;
   pooling: OpFile;
   images: OpFile;
+  activations: Origin & { readonly cases: readonly ActivationCase[] };
   optimizers: OptimizerFile;
   schedules: Origin & { readonly epochs: number; readonly cases: readonly ScheduleCase[] };
   'mlp-small': SmallNet;
@@ -127,7 +142,7 @@ export function golden<K extends keyof Files>(stem: K): Files[K] {
 export const opStems = ['ops', 'convolution', 'pooling', 'images'] as const satisfies (keyof Files)[];
 
 /** The stems of all golden files. */
-export const goldenStems: readonly (keyof Files)[] = [...opStems, 'optimizers', 'schedules', 'mlp-small', 'mlp-large'];
+export const goldenStems: readonly (keyof Files)[] = [...opStems, 'activations', 'optimizers', 'schedules', 'mlp-small', 'mlp-large'];
 
 /** SHA-256 of a generator as its files name it; line endings do not count. */
 export function generatorSha256(generator: string): string {

@@ -51,17 +51,32 @@ test('fused operations refuse operands and attributes that do not fit', (t) => {
     () =>
       runInto({ op, form: '', outputs: [], inputs, ints, reals }, outputs, inputs);
   const [x, w, b] = [zeros(6), zeros(12), zeros(4)];
-  const map = indexOf('relu');
-  t.notThrows(call('linear_map', [zeros(8)], [x, w, b], [2, 4, 3, map]));
-  t.throws(call('linear_map', [zeros(8)], [x, w, b], [2, 4, 3, indexOf('relu_backward')]), { message: /no map/ });
-  t.throws(call('linear_map', [zeros(8)], [x, w, b], [2, 4, 3, -1]), { message: /no map/ });
-  t.throws(call('linear_map', [zeros(8)], [x, w, zeros(3)], [2, 4, 3, map]), { message: /bias/ });
-  t.throws(call('matmul_map_gradient', [zeros(8)], [x, w, zeros(8)], [2, 4, 3, 0, 0, map]), { message: /no backward/ });
-  t.throws(call('matmul_map_gradient', [zeros(8)], [x, w, zeros(7)], [2, 4, 3, 0, 0, indexOf('relu_backward')]), { message: /lengths/ });
-  t.throws(call('linear_gradients', [zeros(3), zeros(1)], [x, zeros(2)], [3, 1, 2, 0, 0]), { message: /another order/ });
-  t.throws(call('linear_gradients', [zeros(12), zeros(3)], [x, zeros(8)], [3, 4, 2, 0, 0]), { message: /fit/ });
-  t.throws(call('cross_entropy_gradient', [zeros(1), x], [x, Int32Array.of(0, 3), zeros(2)], [2, 3], [0, 1]), { message: /class index/ });
-  t.throws(call('cross_entropy_gradient', [zeros(2), x], [x, Int32Array.of(0, 1), zeros(2)], [2, 3], [0, 1]), { message: /fit/ });
+  t.notThrows(call('matmul + bias + relu', [zeros(8)], [x, w, b], [2, 4, 3, 0, 0]));
+  t.throws(call('matmul + bias + relu', [zeros(8)], [x, w, zeros(3)], [2, 4, 3, 0, 0]), { message: /bias/ });
+  t.throws(call('matmul + bias + relu', [zeros(8)], [x, w], [2, 4, 3, 0, 0]), { message: /too few/ });
+  t.throws(call('matmul + bias + sum', [zeros(8)], [x, w, b], [2, 4, 3, 0, 0]), { message: /malformed descriptor/ });
+  t.throws(call('matmul', [zeros(8)], [x, w], [2, 4, 3, 0, 0, -1 - 3]), { message: /malformed descriptor/ });
+  t.throws(call('matmul', [zeros(8)], [x, w], [2, 4, 3, 0, 0, -1 - 512 * 1e6]), { message: /malformed descriptor/ });
+  t.throws(call('matmul + residual', [zeros(8)], [x, w, zeros(8)], [2, 4, 3, 0, 0]), { message: /does not take/ });
+  t.throws(call('conv2d + accumulate', [zeros(8)], [x, w], []), { message: /does not take/ });
+  t.throws(call('mul + relu', [zeros(6)], [x, x], [1, 6, 1, 1]), { message: /wrong number/ });
+  t.throws(call('matmul + relu_backward', [zeros(8)], [x, w, zeros(7)], [2, 4, 3, 0, 0]), { message: /lengths/ });
+  t.throws(call('matmul + sums overwrite', [zeros(3), zeros(1)], [x, zeros(2)], [3, 1, 2, 1, 0]), { message: /another order/ });
+  t.throws(call('matmul + sums overwrite', [zeros(12), zeros(3)], [x, zeros(8)], [3, 4, 2, 1, 0]), { message: /each column/ });
+  t.throws(call('matmul + sums overwrite', [zeros(12), zeros(4)], [x, zeros(8)], [3, 4, 2, 1, 1]), { message: /as it is/ });
+  t.throws(
+    call(
+      'max_pool2d_backward + tanh_backward',
+      [zeros(1)],
+      [zeros(1), new Uint8Array(1), zeros(1)],
+      [1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 0, 1, 1],
+    ),
+    {
+      message: /ReLU only/,
+    },
+  );
+  t.throws(call('cross_entropy + gradient', [zeros(1), x], [x, Int32Array.of(0, 3), zeros(2)], [2, 3], [0, 1]), { message: /class index/ });
+  t.throws(call('cross_entropy + gradient', [zeros(2), x], [x, Int32Array.of(0, 1), zeros(2)], [2, 3], [0, 1]), { message: /fit/ });
   const step = (op: string, operand: number, rowStride: number, columnStride: number): number[] => [
     3,
     indexOf(op),

@@ -108,7 +108,7 @@ function product(op: string, form: 'plain' | 'accumulate' | 'linear'): Maker {
           uniform(random, dtype, k * columns),
           ...(form === 'linear' ? [uniform(random, dtype, columns)] : []),
         ],
-        ints: form === 'linear' ? [m, columns, k] : [m, columns, k, a, b],
+        ints: [m, columns, k, a, b],
         reals: [],
       })),
     );
@@ -156,7 +156,7 @@ const makers: Record<string, Maker> = {
   ...Object.fromEntries(['max_pool2d', 'max_pool2d_backward', 'avg_pool2d', 'avg_pool2d_backward'].map((op) => [op, poolingMaker(op)])),
   ...Object.fromEntries(['adaptive_avg_pool2d', 'adaptive_avg_pool2d_backward'].map((op) => [op, adaptiveMaker(op)])),
   ...Object.fromEntries(
-    ['conv2d', 'conv2d_bias', 'conv2d_input_gradient', 'conv2d_weight_gradient', 'conv2d_weight_accumulate'].map((op) => [
+    ['conv2d', 'conv2d + bias', 'conv2d_input_gradient', 'conv2d_weight_gradient', 'conv2d_weight_gradient + accumulate'].map((op) => [
       op,
       convolutionMaker(op),
     ]),
@@ -173,7 +173,7 @@ const makers: Record<string, Maker> = {
   minimum: binary('minimum'),
   maximum: binary('maximum'),
   pow: binary('pow', (dtype) => dtype, 0),
-  add_relu: binary('add_relu'),
+  'add + relu': binary('add + relu'),
   equal: binary('equal', () => 'uint8'),
   not_equal: binary('not_equal', () => 'uint8'),
   less: binary('less', () => 'uint8'),
@@ -394,8 +394,8 @@ const makers: Record<string, Maker> = {
       reals: [],
     })),
   matmul: product('matmul', 'plain'),
-  matmul_accumulate: product('matmul_accumulate', 'accumulate'),
-  linear: product('linear', 'linear'),
+  'matmul + accumulate': product('matmul + accumulate', 'accumulate'),
+  'matmul + bias': product('matmul + bias', 'linear'),
   softmax: rows('softmax', 1),
   softmax_backward: rows('softmax_backward', 2),
   log_softmax: rows('log_softmax', 1),

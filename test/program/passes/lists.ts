@@ -5,8 +5,10 @@ import { arrayTypes } from '../../../lib/dtype.js';
 import '../../../lib/index.js';
 import { nativeOps, run } from '../../../lib/native.js';
 import { definedOp, type Op } from '../../../lib/ops/define.js';
+import { titleOf } from '../../../lib/ops/fused.js';
 import type { List } from '../../../lib/program/passes/list.js';
 import type { Buffer, Guard, Instruction, Slot } from '../../../lib/program/record.js';
+import { callOf } from '../../native/calls.js';
 import { Seeded } from '../../helpers/seeded.js';
 
 /** Writes a list down, instruction by instruction. */
@@ -49,13 +51,12 @@ export class Lister {
   }
 
   run(name: string, outputs: Slot[], inputs: Slot[], ints: number[] = [], reals: number[] = [], guard?: Guard): this {
-    const op = (definedOp(name) ?? { name, index: -1 }) as unknown as Op<unknown>;
+    const call =
+      definedOp(name.split(' + ')[0]) === undefined ? { op: { name, index: -1 } as Op<unknown>, ints, reals } : callOf(name, ints, reals);
     this.instructions.push({
-      op,
+      ...call,
       operands: [...outputs, ...inputs],
       writes: outputs.length,
-      ints,
-      reals,
       ...(guard === undefined ? {} : { guard }),
     });
     return this;
@@ -66,8 +67,8 @@ export class Lister {
   }
 }
 
-/** Names of the operations that are left. */
-export const names = ({ instructions }: List): string[] => instructions.map(({ op }) => op.name);
+/** Operations that are left, and what they do besides. */
+export const names = ({ instructions }: List): string[] => instructions.map(titleOf);
 
 /** All that a list leaves: results, and memory that stays. Inputs are the same in each call; memory that stays is put back. */
 export function outcome({ buffers, instructions, results }: List): number[][] {

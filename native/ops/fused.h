@@ -1,4 +1,4 @@
-// Maps by the place of their operation in the list, for fused operations that name one in an attribute.
+// Maps by the place of their operation in the list, and what a descriptor asks of a matrix product.
 #pragma once
 #include "../kernels/table.h"
 #include "op.h"
@@ -26,6 +26,25 @@ template <class T> MapBackwardKernel<T> mapBackwardKernel(int64_t code) {
 #undef MAP_BACKWARD
     default: return nullptr;
   }
+}
+
+// Rows of y have `yRow` elements.
+template <class T> Epilogue<T> epilogueOf(const Call& c, int64_t yRow) {
+  const Fused& f = c.fused;
+  Epilogue<T> e;
+  e.prior = f.prior;
+  if (f.bias >= 0) e.bias = c.in<T>(f.bias);
+  e.alpha = T(f.alpha);
+  e.beta = T(f.beta);
+  if (f.y >= 0) {
+    e.y = c.in<T>(f.y);
+    e.yRow = yRow;
+    if (OpCode(f.map) != OpCode::relu_backward) e.mapBackward = mapBackwardKernel<T>(f.map);
+  } else if (f.map >= 0) {
+    if (OpCode(f.map) == OpCode::relu) e.relu = true;
+    else e.map = mapKernel<T>(f.map);
+  }
+  return e;
 }
 
 }  // namespace nodegrad::ops
