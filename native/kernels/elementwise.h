@@ -95,11 +95,11 @@ BACKWARD(reluBackward, reluGradient(dy, y))
 
 UNARY(hyperbolicTangent, tanh(x))
 // (1 − y²)·dy, the bracket rounded once.
-BACKWARD(tanhBackward, fnma(y, y, set1<T>(1)) * dy)
+BACKWARD(tanhBackward, tanhSlope(y) * dy)
 
 UNARY(logistic, sigmoid(x))
 // (y − y²)·dy, the bracket rounded once.
-BACKWARD(sigmoidBackward, fnma(y, y, y) * dy)
+BACKWARD(sigmoidBackward, sigmoidSlope(y) * dy)
 
 // min(max(x, α), β): clipping, the hard tanh, ReLU6.
 UNARY(clip, minimum(maximum(x, alpha), beta))
