@@ -7,8 +7,9 @@ import { readFloats } from './data.js';
 import { convolution, normalization, operation, picked, withRelu } from './layer.js';
 import { network } from './network.js';
 import { epochs, mlp } from './perceptron.js';
+import { sequence } from './sequence.js';
 import { Skip, serve, type Work } from './protocol.js';
-import type { GemmWork, MemoryWork, Setup, TinyWork } from './types.js';
+import type { GemmWork, MapWork, MemoryWork, Setup, TinyWork } from './types.js';
 
 type Timed = Pick<Work, 'check' | 'run'>;
 
@@ -62,26 +63,41 @@ function memory(work: MemoryWork, folder: string): Timed {
   const [m, v] = work.operation === 'adam' ? [slab(), slab()] : [kept, kept];
   const rectified = withRelu();
   const call = operation(work.operation === 'bias-relu' ? 'add' : work.operation);
-  // sgd: learning rate, momentum, dampening, weight decay, Nesterov, first step; adam: see native/ops/optimizers.cc
-  const hyper = work.operation === 'adam' ? new Float64Array([lr, 0.9, 0.999, 1e-8, 0, 0, 0, 0]) : new Float64Array([lr, 0, 0, 0, 0, 0]);
+  // Learning rate, weight decay, decoupled, then the numbers of native/kernels/optimizers.h.
+  const hyper = new Float64Array(work.operation === 'adam' ? [lr, 0, 0, 0.9, 0.999, 1e-8, 0, 0, 0] : [lr, 0, 0, 0, 0, 0, 0]);
   const powers = [1, 1];
   const none = new Float32Array(0);
   const run = (steps: number): void => {
     for (let index = 0; index < steps; index++) {
       if (work.operation === 'bias-relu') runNative(call, [kept, a, b], [2, rows, columns, columns, 1, 0, 1, rectified], [0, 0]);
-      else if (work.operation === 'sgd') runNative(call, [kept, none, gradients, hyper], [], []);
+      else if (work.operation === 'sgd') runNative(call, [kept, none, gradients, hyper], [0], []);
       else {
-        for (const beta of [0, 1]) {
-          powers[beta] *= hyper[1 + beta];
-          hyper[6 + beta] = 1 - powers[beta];
-        }
-        runNative(call, [kept, m, v, gradients, hyper], [], []);
+        for (const beta of [0, 1]) powers[beta] *= hyper[3 + beta];
+        hyper[6] = lr / (1 - powers[0]);
+        hyper[7] = 1 / (1 - powers[1]);
+        runNative(call, [kept, m, v, none, gradients, hyper], [0], []);
       }
     }
   };
   return {
     check() {
       run(3);
+      return picked(kept);
+    },
+    run,
+  };
+}
+
+function map({ operation: name, parameters }: MapWork, folder: string): Timed {
+  const x = readFloats(folder, 'a.bin');
+  const kept = allocate(x.length, 'float32');
+  const call = operation(name);
+  const run = (steps: number): void => {
+    for (let index = 0; index < steps; index++) runNative(call, [kept, x], [], parameters);
+  };
+  return {
+    check() {
+      run(1);
       return picked(kept);
     },
     run,
@@ -125,10 +141,12 @@ function prepare({ work, folder, threads, variant }: Setup): Work {
   if (work.kind === 'mlp') return { versions: of, ...mlp(work, folder, variant) };
   if (work.kind === 'epoch') return { versions: of, ...epochs(work, folder, variant) };
   if (work.kind === 'network') return { versions: of, ...network(work, folder, variant) };
+  if (work.kind === 'sequence') return { versions: of, ...sequence(work, folder, variant) };
   if (work.kind === 'convolution') return { versions: of, ...convolution(work, folder, variant) };
   if (work.kind === 'normalization') return { versions: of, ...normalization(work, folder) };
   if (work.kind === 'gemm') return { versions: of, ...gemm(work, folder) };
   if (work.kind === 'memory') return { versions: of, ...memory(work, folder) };
+  if (work.kind === 'map') return { versions: of, ...map(work, folder) };
   return { versions: of, ...tiny(work, folder) };
 }
 

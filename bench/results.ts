@@ -124,7 +124,7 @@ export function ours(result: CaseResult): ContestantResult | undefined {
 export function disagreement(reference: readonly number[], values: readonly number[], benchCase: BenchCase): string {
   if (values.length !== reference.length) return `${values.length} values instead of ${reference.length}`;
   const tolerance = benchCase.tolerance ?? 1e-4;
-  const losses = ['mlp', 'epoch', 'network'].includes(benchCase.work.kind);
+  const losses = ['mlp', 'epoch', 'network', 'sequence'].includes(benchCase.work.kind);
   const scale = losses ? 0 : Math.sqrt(reference.reduce((sum, value) => sum + value * value, 0) / reference.length);
   const worst = maximum(values.map((value, index) => Math.abs(value - reference[index]) / Math.max(Math.abs(reference[index]), scale)));
   if (worst <= tolerance) return '';

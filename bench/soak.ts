@@ -116,9 +116,9 @@ async function memory(steps: number): Promise<void> {
   const list = (values: readonly number[]): string => values.map((value) => value.toFixed(1)).join(' ');
   process.stdout.write(`resident MiB every ${tenth} steps, as it is:         ${list(before)}\n`);
   process.stdout.write(`resident MiB every ${tenth} steps, after collecting: ${list(after)}\n`);
-  const growth = (values: readonly number[]): string => `${(Math.max(...values) - values[0]).toFixed(2)} MiB`;
-  line('most above the reading after the warm-up, as it is', growth(before), '–');
-  line('most above the reading after the warm-up, after collecting', growth(after), '≤ 2 MiB');
+  const growthRate = (values: readonly number[]): string => `${(Math.max(...values) - values[0]).toFixed(2)} MiB`;
+  line('most above the reading after the warm-up, as it is', growthRate(before), '–');
+  line('most above the reading after the warm-up, after collecting', growthRate(after), '≤ 2 MiB');
   line('an awaited step', `${(((performance.now() - begin) * 1e3) / (11 * tenth)).toFixed(2)} µs`, '–');
 }
 

@@ -39,6 +39,15 @@ export interface MemoryWork {
   lr: number;
 }
 
+/** y = f(x) over `rows` × `columns` float32 values, far larger than the caches, into kept memory; `operation` is nodegrad's name of the map. */
+export interface MapWork {
+  kind: 'map';
+  operation: string;
+  parameters: number[];
+  rows: number;
+  columns: number;
+}
+
 /** One operation on `size` floats through the public interface, its result allocated each time. */
 export interface TinyWork {
   kind: 'tiny';
@@ -85,6 +94,20 @@ export interface NetworkWork {
   checks: number;
 }
 
+/** A training step of one recurrent layer without biases and a linear layer on every step's output: softmax cross-entropy, SGD. */
+export interface SequenceWork {
+  kind: 'sequence';
+  cell: 'rnn' | 'lstm' | 'gru';
+  time: number;
+  batch: number;
+  inputs: number;
+  hidden: number;
+  classes: number;
+  /** Number of distinct batches that the steps rotate through. */
+  batches: number;
+  lr: number;
+}
+
 /** One direction of one convolution without bias: y from x and w, dx from dy and w, or dw from x and dy. */
 export interface ConvolutionWork {
   kind: 'convolution';
@@ -114,7 +137,17 @@ export interface NormalizationWork {
 }
 
 /** What a contestant has to do; it is sent as JSON, so the rivals in other languages read the same words. */
-export type WorkDescription = MlpWork | EpochWork | GemmWork | MemoryWork | TinyWork | NetworkWork | ConvolutionWork | NormalizationWork;
+export type WorkDescription =
+  | MlpWork
+  | EpochWork
+  | GemmWork
+  | MemoryWork
+  | MapWork
+  | TinyWork
+  | NetworkWork
+  | SequenceWork
+  | ConvolutionWork
+  | NormalizationWork;
 
 /** The rates of `Calibration` that a case can be limited by; `fma-avx2` is for contestants that are held on AVX2. */
 export type Limit = 'fma' | 'fma-avx2' | 'copy' | 'update' | 'state';

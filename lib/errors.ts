@@ -231,7 +231,7 @@ export class NetworkError extends NodegradError {
  * ```ts
  * import { MissingPackageError, datasets } from 'nodegrad';
  * try {
- *   await datasets.imageFolder('photos', { size: 64 });
+ *   await datasets.imageFolder('photos', { imageSize: 64 });
  * } catch (error) {
  *   if (error instanceof MissingPackageError) console.log(error.message); // … npm install sharp
  * }

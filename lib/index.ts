@@ -13,8 +13,9 @@ export { type ActivationFunction, type ActivationName, type OptionsOf, activatio
 export type { ELUOptions, GELUOptions, HardTanhOptions, LeakyReLUOptions, SoftplusOptions, SwishOptions } from './ops/activation_options.js';
 export type { MatmulOptions } from './ops/matmul.js';
 export { type HistogramOptions, type ReduceOptions, type VarianceOptions, histogram } from './ops/reduce.js';
-export { type CrossEntropyOptions, type Reduction, crossEntropy, logSoftmax, softmax } from './ops/softmax.js';
+export { logSoftmax, pick, softmax } from './ops/softmax.js';
 export { type DropoutOptions, dropout } from './ops/random.js';
+export { type AttentionOptions, attention } from './ops/attention.js';
 export {
   type Conv2dFunctionOptions,
   type ConvTranspose2dFunctionOptions,
@@ -44,6 +45,7 @@ export {
   fractionalMaxPool2d,
 } from './ops/window_pooling.js';
 export { type Pad2dOptions, type PaddingMode, type Upsample2dOptions, pad2d, upsample2d } from './ops/resample.js';
+export { sequenceMask } from './ops/recurrent.js';
 export { type LocalResponseNormOptions, localResponseNorm } from './ops/local_response_norm.js';
 
 export { type AnyLayer, Layer } from './layers/layer.js';
@@ -54,7 +56,7 @@ export type { HasTrainingOutputs, ScoredOutput } from './layers/outputs.js';
 export { type CostOptions, multiplyAccumulates, weightLayers } from './layers/costs.js';
 export { Parameter, type ParameterOptions } from './parameter.js';
 export { Buffer, type BufferOptions } from './buffer.js';
-export { Sequential, type SequentialOptions } from './layers/sequential.js';
+export { Sequential, type SequentialOptions } from './models/sequential.js';
 export { Linear, type LinearOptions } from './layers/linear.js';
 export {
   Conv2d,
@@ -67,11 +69,44 @@ export * from './layers/activations.js'; // ReLU, Sigmoid, Tanh, LeakyReLU …
 export * from './layers/smooth-activations.js'; // ELU, GELU, Swish …
 export { Maxout, type MaxoutOptions } from './layers/maxout.js';
 export { Dropout, Flatten } from './layers/shape.js';
-export { BatchNorm, BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/norm.js';
+export { BatchNorm, BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/batch-norm.js';
 export { ExampleNorm, GroupNorm, type GroupNormOptions, InstanceNorm2d, LayerNorm } from './layers/group-norm.js';
 export { LocalResponseNorm } from './layers/local-response-norm.js';
 export { AdaptiveMaxPool2d, FractionalMaxPool2d } from './layers/window-pooling.js';
-export { Pad2d, Upsample } from './layers/resample.js';
+export { Pad2d, Upsample2d } from './layers/resample.js';
+export {
+  GRU,
+  type GRUOptions,
+  LSTM,
+  type LSTMOptions,
+  RNN,
+  type RNNOptions,
+  Recurrent,
+  type RecurrentOptions,
+  type SequenceOptions,
+  type SequenceOutput,
+} from './layers/recurrent.js';
+export {
+  GRUCell,
+  type GRUCellOptions,
+  LSTMCell,
+  type LSTMCellOptions,
+  RNNCell,
+  type RNNCellOptions,
+  RecurrentCell,
+  type RecurrentCellOptions,
+} from './layers/recurrent-cells.js';
+export { RMSNorm, type RMSNormOptions } from './layers/rms-norm.js';
+export { Concat, type ConcatOptions, Parallel, Residual, type ResidualOptions } from './layers/graph.js';
+export { Embedding, type EmbeddingOptions } from './layers/embedding.js';
+export { MultiHeadAttention, type MultiHeadAttentionOptions, type Sequences } from './layers/attention.js';
+export {
+  PositionalEmbedding,
+  type PositionalEmbeddingOptions,
+  PositionalEncoding,
+  TransformerBlock,
+  type TransformerBlockOptions,
+} from './layers/transformer.js';
 export * from './layers/pooling.js'; // MaxPool2d, AvgPool2d, GlobalAvgPool2d …
 
 export {
@@ -88,35 +123,39 @@ export {
   Zeros,
 } from './initializers/initializer.js';
 
-export { CrossEntropyLoss, Loss, MSELoss, type MSELossOptions, mseLoss } from './losses/loss.js';
-export { Accuracy, type AccuracyState, type MeasuredAccuracy, Metric } from './metrics/metric.js';
-
+export { ClassLoss, Loss, ReducedLoss } from './losses/loss.js';
+export type { LossOptions, Reduction } from './losses/reduce.js';
+export type { LabelOptions, Labels } from './losses/labels.js';
+export * from './losses/regression.js'; // mseLoss, MSELoss, l1Loss, L1Loss, huberLoss …
+export * from './losses/cross-entropy.js'; // crossEntropy, CrossEntropyLoss
 export {
-  Optimizer,
-  type OptimizerGroup,
-  type OptimizerOptions,
-  type OptimizerState,
-  type OptimizerTarget,
-  type ParameterGroup,
-  type Run,
-  type ZeroGradOptions,
-} from './optimizers/optimizer.js';
+  type BinaryCrossEntropyOptions,
+  BinaryCrossEntropyLoss,
+  HingeLoss,
+  type HingeLossOptions,
+  binaryCrossEntropy,
+  hingeLoss,
+} from './losses/binary.js';
+export * from './losses/hinge.js'; // multiclassHingeLoss, MulticlassHingeLoss
+export * from './losses/likelihood.js'; // nllLoss, NLLLoss, klDivergence, KLDivergenceLoss
+export * from './losses/similarity.js'; // cosineEmbeddingLoss, CosineEmbeddingLoss, tripletLoss, TripletLoss
+export { CombinedLoss, type WeightedLoss } from './losses/combined.js';
+export type { TensorTree } from './tree.js';
+export { Accuracy, type AccuracyOptions, type AccuracyState, type MeasuredAccuracy, Metric } from './metrics/metric.js';
+
+export { Optimizer, type OptimizerState, type Run, type ZeroGradOptions } from './optimizers/optimizer.js';
+export type { OptimizerGroup, OptimizerOptions, OptimizerTarget, ParameterGroup } from './optimizers/groups.js';
 export { SGD, type SGDOptions } from './optimizers/sgd.js';
 export { Adam, type AdamOptions, AdamW } from './optimizers/adam.js';
 export { type ClipGradNormOptions, type ClipTarget, clipGradNorm, clipGradValue } from './optimizers/clip.js';
-export {
-  ConstantLR,
-  ExponentialLR,
-  type ExponentialLROptions,
-  MultiStepLR,
-  type MultiStepLROptions,
-  PolynomialLR,
-  type PolynomialLROptions,
-  Schedule,
-  type ScheduleState,
-  StepLR,
-  type StepLROptions,
-} from './schedules/schedule.js';
+export * from './optimizers/adaptive.js';
+export * from './optimizers/moments.js';
+export { RuleOptimizer, type RuleOptimizerOptions } from './optimizers/rule.js';
+export { Schedule, type ScheduleJSON, type ScheduleOptions, type Scheduled, type Valued, type Values } from './schedules/schedule.js';
+export * from './schedules/decay.js';
+export * from './schedules/cyclic.js';
+export * from './schedules/sequential.js';
+export * from './schedules/plateau.js';
 
 export {
   Augmentation,
@@ -159,6 +198,7 @@ export {
   type DataLoaderOptions,
   type DataLoaderState,
   type Dataset,
+  type DatasetSplit,
   type DigitsOptions,
   type DownloadProgress,
   type Epoch,
@@ -173,7 +213,44 @@ export {
   datasets,
   split,
   subset,
+  type BadRow,
+  type Column,
+  type ColumnKind,
+  type ColumnSchema,
+  type ReadCsvOptions,
+  type ReadTableOptions,
+  Table,
+  TableDataset,
+  type TableDatasetOptions,
+  readArrow,
+  readCsv,
+  readParquet,
+  readTable,
 } from './data/index.js';
+export {
+  Transform,
+  type TransformConstructor,
+  type TransformDescription,
+  type TransformFitter,
+  type Transformed,
+  registerTransform,
+} from './preprocessing/transform.js';
+export type { TransformFitOptions } from './preprocessing/examples.js';
+export { AffineTransform } from './preprocessing/affine.js';
+export { Centre } from './preprocessing/centre.js';
+export { StandardScaler } from './preprocessing/standard-scaler.js';
+export { MinMaxScaler, type MinMaxScalerOptions } from './preprocessing/min-max-scaler.js';
+export { RobustScaler } from './preprocessing/robust-scaler.js';
+export { ChannelScaler, type ChannelScalerOptions, type ImageLayout } from './preprocessing/channel-scaler.js';
+export { PCA, type PCAOptions, Principal } from './preprocessing/pca.js';
+export { Whitening, type WhiteningOptions, ZCA, type ZCAOptions } from './preprocessing/whitening.js';
+export { Imputer, type ImputerOptions, type ImputerStrategy } from './preprocessing/imputer.js';
+export { type EncoderOptions, OneHotEncoder, OrdinalEncoder } from './preprocessing/encoders.js';
+export { type ColumnGroup, ColumnTransform, tablePreprocessing } from './preprocessing/column-transform.js';
+export { Pipeline } from './preprocessing/pipeline.js';
+export { type PreprocessingPreset, preprocessingFor } from './preprocessing/presets.js';
+export { transformed } from './preprocessing/transformed.js';
+
 export { type CifarImages, type CifarOptions, decodeCifar } from './io/cifar.js';
 export { type IdxArray, type IdxContents, type IdxDType, type IdxOptions, readIdx, writeIdx } from './io/idx.js';
 
@@ -184,7 +261,9 @@ export { type BatchRecord, Callback, type CallbackLike, type StepsRecord, type T
 export type { CheckpointOptions } from './training/checkpoint.js';
 export { CheckpointError, type NonFinitePlace, TrainingAbortedError, TrainingNonFiniteError } from './training/errors.js';
 export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
+export { evaluate, fit, predict } from './training/functions.js';
 export type { FitOptions } from './training/fit-options.js';
+export { type GradCheckOptions, type GradCheckReport, type ParameterGradCheck, gradCheck } from './training/gradient-check.js';
 export { type EpochRecord, History, type Scores } from './training/history.js';
 export {
   type Distribution,
@@ -199,7 +278,8 @@ export {
 export { type ObservedNumbers, type ObservedPlace, type ObservedStep, decodeObservation, observed } from './training/observe.js';
 export type { ProgressOption, TextStream } from './training/progress.js';
 export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
-export { fromBytes, load } from './training/save.js';
+export { fromBytes, load } from './training/load.js';
+export { type AnyModel, Model } from './training/model.js';
 export {
   type Safetensors,
   type SafetensorsOptions,
@@ -223,6 +303,7 @@ export {
 } from './sitter/first.js';
 export { type DeadReluLayer, type DeadReluReport, deadReluFraction } from './sitter/dead-relu.js';
 export { type LinearModelOptions, type MlpOptions, linearModel, mlp } from './models/mlp.js';
+export { type CharacterTransformerOptions, characterTransformer } from './models/transformer.js';
 export { ImageModel, type ImageModelOptions } from './models/image-model.js';
 export * from './models/blocks.js'; // BasicBlock, Bottleneck, PreActBlock …
 export * from './models/lenet.js';
@@ -253,6 +334,7 @@ export * from './models/densenet.js';
 export { FractalBlock, FractalNet, type FractalNetOptions, type FractalPaths, FractalUnit, fractalnet } from './models/fractalnet.js';
 export * from './models/squeezenet.js';
 export { type LoadPyTorchOptions, type PyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
+export { kerasWeights, loadKerasWeights } from './models/recurrent-weights.js';
 export * from './models/nin.js';
 
 export { type Info, getNumThreads, info, setNumThreads, setReproducible } from './runtime.js';

@@ -108,7 +108,7 @@ export interface NativeInfo {
   /** Why `NODEGRAD_ISA` was not followed; null when it was, or is not set. */
   isaProblem: string | null;
   /** Threads that compute, see {@link setNumThreads}. */
-  threads: number;
+  numThreads: number;
   /** CPUs that this process may use: affinity and container limits included. */
   usableCpus: number;
   /** Where matrix products come from: `auto` follows the compiled-in table. */

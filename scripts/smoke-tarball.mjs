@@ -87,7 +87,7 @@ function inspect() {
 /** `nodegrad` as npx and as the file in .bin find it. */
 function useCommand() {
   console.log(run([...npm, 'exec', '--offline', '--', 'nodegrad', 'info'], { capture: true }));
-  const words = ['train', '--data', 'digits', '--epochs', '1', '--seed', '2', '--out', 'run', '--json'];
+  const words = ['train', '--data', 'digits', '--epochs', '1', '--seed', '2', '--run-dir', 'run', '--json'];
   const result = JSON.parse(run([join(app, 'node_modules/.bin/nodegrad'), ...words], { capture: true }));
   console.log(`${result.outcome}: accuracy ${result.test.accuracy} after one epoch, ${result.seconds.toFixed(1)} s`);
   assert.equal(result.outcome, 'completed');

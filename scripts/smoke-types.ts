@@ -7,9 +7,9 @@ import {
   datasets,
   type Info,
   info,
-  Layer,
   Linear,
   load,
+  Model,
   ReLU,
   readIdx,
   SGD,
@@ -18,7 +18,7 @@ import {
   tensor,
 } from 'nodegrad';
 
-class Net extends Layer {
+class Net extends Model {
   hidden = new Linear(784, 32);
   relu = new ReLU();
   output = new Linear(32, 10);
@@ -50,5 +50,5 @@ export async function main(signal?: AbortSignal): Promise<number> {
   const integers: Int32Array = Tensor.from(new Int32Array(3)).data;
   // @ts-expect-error: types must be there, not `any`.
   const wrong: string = scores.loss;
-  return facts.threads + history.epochs.length + integers.length + images.shape.length + wrong.length;
+  return facts.numThreads + history.epochs.length + integers.length + images.shape.length + wrong.length;
 }

@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
+import { courseRows } from './course.mjs';
 import { root } from './steps.mjs';
 
 // ava's options that take a value as the next word.
@@ -27,11 +28,6 @@ function toAvaArguments(args) {
     else result.push(`dist/test/**/${word}.test.js`);
   }
   return result;
-}
-
-/** Course rows named in brackets in a title: `[A12]`, `[A12, P21]`. */
-function courseRows(title) {
-  return [...title.matchAll(/\[([A-Z]\d{2,3}(?:\s*,\s*[A-Z]\d{2,3})*)\]/g)].flatMap((match) => match[1].split(/\s*,\s*/));
 }
 
 /** Whatever stopped a test counts as a failure; a crash that ava counts in several ways counts once. */

@@ -7,6 +7,7 @@ import { nativeOps } from '../lib/native.js';
 import { definedOp, definedOps } from '../lib/ops/define.js';
 import {
   bannedCalls,
+  circles,
   idleKernels,
   inexactNative,
   linesNaming,
@@ -24,6 +25,7 @@ import {
   wrongUsers,
 } from './helpers/architecture.js';
 import { gradientCases } from './helpers/gradients.js';
+import { ruleSamples } from './helpers/optimizers.js';
 import { readTree, root, type Tree } from './helpers/sources.js';
 
 const tree = readTree();
@@ -55,21 +57,23 @@ const arrows: Record<string, readonly string[]> = {
   create: [...tensors, 'native'],
   ops: [...tensors, 'native'],
   // What a file is going to take is compared with the memory that there is.
-  io: [...tensors, 'memory'],
+  io: [...tensors, 'memory', 'csv-parse'],
   initializers: tensors,
+  preprocessing: [...tensors, 'native', 'data'],
   parameter: [...tensors, 'native', 'initializers'],
   buffer: [...tensors, 'native'],
-  // The verbs of a layer (fit, save) stand in lib/training, and take data.
-  layers: [...models, 'training', 'data', 'program'],
-  losses: tensors,
+  // A copy of a model in training is taken between two steps.
+  layers: [...models, 'program'],
+  tree: [...basics, 'tensor'],
+  losses: [...tensors, 'tree'],
   metrics: tensors,
-  optimizers: [...models, 'native'],
-  schedules: [...tensors, 'optimizers'],
-  data: [...tensors, 'native', 'io', 'memory', 'sharp'],
-  models: [...models, 'io'],
+  schedules: tensors,
+  optimizers: [...models, 'native', 'schedules'],
+  data: [...tensors, 'native', 'io', 'memory', 'sharp', 'hyparquet', 'apache-arrow'],
+  models: [...models, 'io', 'training'],
   program: [...tensors, 'native', 'memory', 'data'],
-  training: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'program', 'runtime', 'sitter'],
-  sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'training'],
+  training: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'preprocessing', 'program', 'runtime', 'sitter'],
+  sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'training'],
   cli: ['*', 'commander'],
   index: ['*'],
 };
@@ -84,6 +88,7 @@ const usersOfNative: Record<string, readonly string[]> = {
     'lib/optimizers/optimizer.ts',
     'lib/data/feed.ts',
     'lib/data/images.ts',
+    'lib/preprocessing/transformed.ts',
     'lib/program/program.ts',
   ],
   nativeOps: ['lib/ops/define.ts'],
@@ -109,6 +114,34 @@ test('imports of lib follow the arrows', (t) => {
     'lib/tensor.ts imports lib/training/fit.ts: no arrow from tensor to training',
   ]);
   t.is(roomOf('lib/tensor.ts'), 'tensor');
+});
+
+test('no file needs itself to be loaded, but for the circles that are named here', (t) => {
+  t.deepEqual(circles(tree), [
+    // A tensor's methods are operations, which make tensors.
+    [
+      'lib/ops/backward.ts',
+      'lib/ops/broadcast.ts',
+      'lib/ops/elementwise.ts',
+      'lib/ops/emit.ts',
+      'lib/ops/hints.ts',
+      'lib/ops/matmul.ts',
+      'lib/ops/reduce.ts',
+      'lib/ops/shape.ts',
+      'lib/tensor.ts',
+    ],
+    // What may move in a list depends on what may refuse a step.
+    ['lib/program/passes/checks.ts', 'lib/program/passes/list.ts'],
+    // A step checks its loss as an evaluation does, which measures as a step does.
+    ['lib/training/evaluate.ts', 'lib/training/train-step.ts'],
+  ]);
+  const wrong = invent({
+    'lib/layers/layer.ts': "import { fit } from '../training/fit.js';",
+    'lib/training/fit.ts': "import { check } from '../layers/check.js';\nimport type { History } from './history.js';",
+    'lib/training/history.ts': "import { fit } from './fit.js';",
+    'lib/layers/check.ts': "import { Layer } from './layer.js';",
+  });
+  t.deepEqual(circles(wrong), [['lib/layers/check.ts', 'lib/layers/layer.ts', 'lib/training/fit.ts']]);
 });
 
 test('the binary is loaded in one file, held in one, and every operation passes one place', (t) => {
@@ -199,13 +232,15 @@ const withoutGradient: [RegExp, string][] = [
   [/^conv2d_weight_gradient$/, 'runs inside backward, and is not differentiated again'],
   [/^(equal|not_equal|less|less_equal|sign|histogram)$/, 'piecewise constant'],
   [/^(sum_squares|sum_squares_difference|statistics)$/, 'reports numbers, off the tape'],
+  [/^sequence_mask$/, 'made of lengths'],
   [/^(fill|random_uniform|random_normal|fractional_windows)$/, 'no input to differentiate by'],
-  [/^(scaled_sgd|scaled_adam|elementwise_chain|\w+_and_clear)$/, 'fused after recording, when the tape is gone'],
+  [/^(elementwise_chain|gru_weight_accumulate)$/, 'fused after recording, or run inside backward, when the tape is gone'],
   [/^require_finite$/, 'gives no value'],
   [/^batch_norm_statistics$/, 'off the tape: the gradient of batch_norm goes through them'],
   [/^(batch_norm_running|(batch|group)_norm_gradients)$/, 'runs in place or inside backward'],
   [/^augment$/, 'makes batches from bytes, before there is a tape'],
-  [/^(sgd|adam|accumulate|scale_by|scatter_add_rows)$/, 'runs inside backward or in place, where no tape is kept'],
+  [/^(accumulate|scale_by|scatter_add_rows)$/, 'runs inside backward or in place, where no tape is kept'],
+  [new RegExp(`^(${Object.keys(ruleSamples).join('|')})$`), 'an optimizer updates in place, where no tape is kept'],
 ];
 
 test('native and lib have the same list of operations', (t) => {
@@ -240,6 +275,8 @@ test('a backward stands under its forward, in the same stem of both languages, a
       'native/ops/im2col.cc': 'an algorithm behind convolution.cc',
       'native/ops/pointwise.cc': 'an algorithm behind convolution.cc',
       'native/ops/winograd.cc': 'an algorithm behind convolution.cc',
+      'native/ops/lstm.cc': 'lib/ops/recurrent.ts: one of three cells, which are much alike there',
+      'native/ops/gru.cc': 'lib/ops/recurrent.ts: one of three cells, which are much alike there',
       'native/ops/registry.cc': 'the table of all operations',
       'native/ops/optimizers.cc': 'lib/ops/update.ts: optimizers.ts would be taken for the room of that name',
     }),
@@ -263,6 +300,11 @@ test('a new activation costs five files and about fifty lines, its tests include
     const lines = linesNaming(tree, names);
     // The function's arithmetic, where it is none of those that math.h has already.
     lines.delete('native/kernels/math.h');
+    // LeNet's own squashing function is made of it.
+    lines.delete('lib/models/lenet.ts');
+    // So are the gates of recurrent cells.
+    lines.delete('native/kernels/recurrent.h');
+    lines.delete('lib/layers/recurrent-cells.ts');
     t.deepEqual([...lines.keys()].sort(), [
       'lib/layers/smooth-activations.ts',
       'lib/ops/smooth_activations.ts',
@@ -286,7 +328,6 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/native.ts': { test: 'test/loader.test.ts', why: 'loads at import; what it runs is in every test of an operation' },
   'lib/platform.ts': { test: 'test/faults/install.test.ts', why: 'types alone, which a project without any compiles' },
   'lib/memory.ts': { test: 'test/faults/limits.test.ts', why: 'containers, and memory that is collected in time' },
-  'lib/optimizers/first.ts': { test: 'test/faults/own-classes.test.ts', why: 'who asks is a schedule' },
   'lib/program/effort.ts': { test: 'test/faults/planning.test.ts', why: 'counts for that test alone' },
   'lib/program/passes/checks.ts': { test: 'test/faults/refused.test.ts', why: 'what a refused step leaves behind' },
   'lib/create.ts': { test: 'test/ops/special.test.ts', why: 'nearly every test makes tensors with it' },
@@ -313,6 +354,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
     test: 'test/layers/activations.test.ts',
     why: 'functions and layers from one table, test/helpers/activations.ts',
   },
+  'lib/sitter/dead-relu.ts': { test: 'test/course/more-activations.test.ts', why: 'rows A20 to A23 are its subject' },
   'lib/ops/smooth_activations.ts': { test: 'test/layers/activations.test.ts', why: 'the same table' },
   'lib/ops/activation_options.ts': { test: 'test/layers/activations.test.ts', why: 'what functions and layers refuse alike' },
   'lib/layers/smooth-activations.ts': { test: 'test/layers/activations.test.ts', why: 'the same table' },
@@ -323,32 +365,41 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/ops/reduce.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/shape.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/softmax.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
-  'lib/ops/batch_norm.ts': { test: 'test/layers/norm.test.ts', why: 'with the layers that it is for' },
+  'lib/ops/batch_norm.ts': { test: 'test/layers/batch-norm.test.ts', why: 'with the layers that it is for' },
   'lib/ops/group_norm.ts': { test: 'test/layers/group-norm.test.ts', why: 'with the layers that it is for' },
   'lib/ops/window_pooling.ts': { test: 'test/layers/window-pooling.test.ts', why: 'with the layers that it is for' },
   'lib/ops/resample.ts': { test: 'test/layers/resample.test.ts', why: 'with the layers that it is for' },
+  'lib/ops/recurrent.ts': { test: 'test/layers/recurrent.test.ts', why: 'with the layers that it is for' },
   'lib/ops/local_response_norm.ts': { test: 'test/layers/local-response-norm.test.ts', why: 'with the layer that it is for' },
   'lib/ops/called.ts': { test: 'test/faults/aliases.test.ts', why: 'every public function is called wrongly there' },
-  'lib/ops/state.ts': { test: 'test/layers/norm.test.ts', why: 'when running statistics are written' },
+  'lib/ops/state.ts': { test: 'test/layers/batch-norm.test.ts', why: 'when running statistics are written' },
   'lib/ops/random.ts': { test: 'test/random.test.ts', why: 'the numbers are those of lib/random.ts' },
   'lib/ops/backward.ts': { test: course('gradients'), why: 'course section G is its specification' },
   'lib/ops/update.ts': { test: 'test/optimizers/sgd.test.ts', why: 'one line an optimizer' },
   'lib/tensor.ts': { test: 'test/ops/golden.test.ts', why: 'its methods are the operations' },
   'lib/runtime.ts': { test: 'test/loader.test.ts', why: 'switches of the process: the suite is run under each of them' },
   'lib/errors.ts': { test: 'test/io/idx.test.ts', why: 'every test of a wrong argument asks for its class and code' },
-  'lib/layers/layer.ts': { test: 'test/layers/sequential.test.ts', why: 'abstract: test/contracts/layer.ts is run for every layer' },
-  'lib/layers/fields.ts': { test: 'test/layers/sequential.test.ts', why: 'paths of nested layers' },
-  'lib/layers/forward.ts': { test: 'test/layers/sequential.test.ts', why: 'wraps every forward: paths and errors of nested layers' },
-  'lib/layers/registry.ts': { test: 'test/layers/sequential.test.ts', why: 'layerContract clones every layer through it' },
+  'lib/layers/layer.ts': { test: 'test/models/sequential.test.ts', why: 'abstract: test/contracts/layer.ts is run for every layer' },
+  'lib/layers/fields.ts': { test: 'test/models/sequential.test.ts', why: 'paths of nested layers' },
+  'lib/layers/forward.ts': { test: 'test/models/sequential.test.ts', why: 'wraps every forward: paths and errors of nested layers' },
+  'lib/layers/registry.ts': { test: 'test/models/sequential.test.ts', why: 'layerContract clones every layer through it' },
   'lib/ops/trace.ts': { test: 'test/models/resnet.test.ts', why: 'sizes of networks are counted through it, those of PyTorch too' },
   'lib/layers/costs.ts': { test: 'test/models/resnet.test.ts', why: 'the figures of all networks are what it counts' },
   'lib/models/image-model.ts': { test: 'test/models/resnet.test.ts', why: 'abstract: test/contracts/image-model.ts is run for every network' },
   'lib/models/blocks.ts': { test: 'test/models/resnet.test.ts', why: 'the blocks of its networks' },
-  'lib/layers/summary.ts': { test: 'test/layers/sequential.test.ts', why: 'a table of a model with several layers' },
+  'lib/layers/summary.ts': { test: 'test/models/sequential.test.ts', why: 'a table of a model with several layers' },
   'lib/optimizers/optimizer.ts': {
     test: 'test/optimizers/sgd.test.ts',
     why: 'abstract: test/contracts/optimizer.ts is run for every optimizer',
   },
+  'lib/optimizers/groups.ts': { test: 'test/faults/aliases.test.ts', why: 'what users do to the arrays that they gave' },
+  'lib/optimizers/adaptive.ts': { test: 'test/optimizers/rules.test.ts', why: 'one test for every row of test/helpers/optimizers.ts' },
+  'lib/optimizers/moments.ts': { test: 'test/optimizers/rules.test.ts', why: 'one test for every row of test/helpers/optimizers.ts' },
+  'lib/optimizers/rule.ts': { test: 'test/optimizers/rules.test.ts', why: 'abstract: test/contracts/optimizer.ts is run for every rule' },
+  'lib/schedules/schedule.ts': { test: 'test/schedules/decay.test.ts', why: 'abstract: test/contracts/schedule.ts is run for every schedule' },
+  'lib/schedules/arithmetic.ts': { test: 'test/schedules/cyclic.test.ts', why: 'values of PyTorch to the last bits' },
+  'lib/schedules/sequential.ts': { test: 'test/schedules/cyclic.test.ts', why: 'with the schedules that it runs' },
+  'lib/schedules/plateau.ts': { test: 'test/schedules/cyclic.test.ts', why: 'the values of PyTorch beside those of the others' },
   'lib/ops/statistics.ts': { test: 'test/native/statistics.test.ts', why: 'names the operations of native/ops/statistics.cc' },
   'lib/optimizers/memory.ts': { test: 'test/optimizers/clip.test.ts', why: 'what optimizers and clipping walk through' },
   ...Object.fromEntries(
@@ -387,19 +438,33 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
       { test: 'test/faults/words.test.ts', why: 'what is said before a run, and of a batch that fails' },
     ]),
   ),
+  ...Object.fromEntries(
+    `affine centre channel-scaler covariance encoders examples finite gathered imputer min-max-scaler moments of-model pca pipeline presets column-transform
+     robust-scaler standard-scaler transformed whitening`
+      .split(/\s+/)
+      .map((stem) => [
+        `lib/preprocessing/${stem}.ts`,
+        { test: 'test/preprocessing/transform.test.ts', why: 'one contract for all, and what they share' },
+      ]),
+  ),
   'lib/training/fit-options.ts': { test: 'test/training/fit.test.ts', why: 'a type and its names' },
   'lib/training/train-step.ts': { test: 'test/training/fit.test.ts', why: 'the step of fit, eager and compiled' },
   'lib/training/errors.ts': { test: 'test/training/fit.test.ts', why: 'what fit throws' },
   'lib/program/transcript.ts': { test: 'test/faults/live.test.ts', why: 'only to compare two recordings, which is seen in what fit does' },
   'lib/training/own-code.ts': { test: 'test/faults/live.test.ts', why: 'what it finds decides what fit records again' },
+  'lib/cli/predict.ts': { test: 'test/cli/table.test.ts', why: 'the command for what `train` makes of a table' },
+  'lib/data/columns.ts': { test: 'test/data/table.test.ts', why: 'a table is made of them' },
   'lib/cli/models.ts': { test: 'test/cli/options.test.ts', why: 'recipes, which the options complete' },
   'lib/layers/hints.ts': { test: 'test/faults/hints.test.ts', why: 'what it is for: first weights behind norms and pooling' },
   'lib/layers/state.ts': { test: 'test/faults/state.test.ts', why: 'what it is for: state of layers that stand twice' },
   'lib/names.ts': { test: 'test/faults/names.test.ts', why: 'what it is for: bundles' },
   'lib/layers/lineage.ts': { test: 'test/faults/randomness.test.ts', why: 'what it is for: streams of their own' },
+  'lib/training/functions.ts': { test: 'test/training/model.test.ts', why: 'the same as methods of a model, with the same bits' },
+  'lib/training/load.ts': { test: 'test/training/save.test.ts', why: 'what is saved comes back' },
+  'lib/training/model-file.ts': { test: 'test/preprocessing/transform.test.ts', why: 'models keep their preprocessing in files' },
   'lib/training/history.ts': { test: 'test/training/fit.test.ts', why: 'what fit gives' },
   ...Object.fromEntries(
-    ['data', 'evaluate', 'info', 'output', 'program', 'run-folder', 'train'].map((stem) => [
+    ['data', 'evaluate', 'images', 'info', 'job', 'output', 'program', 'run-folder', 'train'].map((stem) => [
       `lib/cli/${stem}.ts`,
       { test: 'test/cli/main.test.ts', why: 'commands are tested as the user runs them' },
     ]),
@@ -407,13 +472,12 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
 };
 
 const ceilings = {
-  'lib/layers/layer.ts': { most: 430, why: 'one class, and more documentation than code' },
   'lib/tensor.ts': { most: 740, why: 'one class, whose methods are one line of code each under their documentation' },
   'test/fuzz/values.ts': { most: 460, why: 'one list: hostile values by kind' },
   'test/native/samples.ts': { most: 500, why: 'one list: a valid call of every operation' },
   'test/native/special.test.ts': { most: 460, why: 'one table: every operation at every special value' },
   'test/program/fuse.child.ts': { most: 460, why: 'one list: a net for every fusion' },
-  'test/architecture.test.ts': { most: 480, why: 'lists of exceptions, which belong together' },
+  'test/architecture.test.ts': { most: 520, why: 'lists of exceptions, which belong together' },
   'test/golden/make.py': { most: 600, why: 'the one script behind all golden files: their hash of it must stay one' },
 };
 

@@ -1,11 +1,13 @@
 // All cases, in the order of the results page.
 
 import type { BenchCase } from '../types.js';
+import { activationCases } from './activations.js';
 import { gemmCases } from './gemm.js';
 import { convolutionCases, normalizationCases } from './layers.js';
 import { memoryCases } from './memory.js';
 import { epochCases, mlpCases, startCases } from './mlp.js';
 import { networkCases } from './networks.js';
+import { sequenceCases } from './sequences.js';
 import { tinyCases } from './tiny.js';
 
 /** Every case the runner knows. */
@@ -13,8 +15,10 @@ export const cases: BenchCase[] = [
   ...mlpCases,
   ...epochCases,
   ...networkCases,
+  ...sequenceCases,
   ...gemmCases,
   ...memoryCases,
+  ...activationCases,
   ...tinyCases,
   ...startCases,
   ...convolutionCases,

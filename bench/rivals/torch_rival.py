@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 import torch_images
+import torch_sequences
 from protocol import Skip, Work, serve
 
 
@@ -151,6 +152,42 @@ def memory(work, folder, variant):
     return check, torch.no_grad()(run)
 
 
+MAPS = {
+    "relu": torch.relu,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "leaky_relu": torch.nn.functional.leaky_relu,
+    "elu": lambda x, alpha, scale: torch.nn.functional.elu(x, alpha),
+    "celu": torch.nn.functional.celu,
+    "gelu": torch.nn.functional.gelu,
+    "gelu_tanh": lambda x: torch.nn.functional.gelu(x, approximate="tanh"),
+    "swish": lambda x, beta, scale: torch.nn.functional.silu(x),
+    "mish": torch.nn.functional.mish,
+    "softplus": torch.nn.functional.softplus,
+    "softsign": torch.nn.functional.softsign,
+    "hard_sigmoid": torch.nn.functional.hardsigmoid,
+    "hard_swish": torch.nn.functional.hardswish,
+    "clip": torch.nn.functional.hardtanh,
+}
+
+
+def map_of(work, folder, variant):
+    x, f = read(folder, "a.bin", (work["rows"], work["columns"])), MAPS[work["operation"]]
+    result = None
+
+    def run(steps):
+        nonlocal result
+        for _ in range(steps):
+            result = None
+            result = f(x, *work["parameters"])
+
+    def check():
+        run(1)
+        return result.flatten()[:: x.numel() // 20][:20].tolist()
+
+    return check, torch.no_grad()(run)
+
+
 def tiny(work, folder, variant):
     x, y = read(folder, "a.bin", (work["size"],)), read(folder, "b.bin", (work["size"],))
     if work["operation"] == "add":
@@ -172,7 +209,8 @@ def tiny(work, folder, variant):
 def prepare(setup):
     torch.set_num_threads(setup["threads"])
     torch.set_float32_matmul_precision("highest")
-    kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "tiny": tiny}
+    kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "map": map_of, "tiny": tiny}
+    kinds["sequence"] = torch_sequences.sequence
     kinds |= {kind: getattr(torch_images, kind) for kind in ("network", "convolution", "normalization")}
     work = setup["work"]
     if work["kind"] not in kinds:

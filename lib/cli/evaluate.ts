@@ -1,21 +1,29 @@
 // `nodegrad evaluate <file>`: what a saved model makes of a test set.
 
+import { tableFormat } from '../data/column-files.js';
 import { ArgumentError } from '../errors.js';
-import { CrossEntropyLoss } from '../losses/loss.js';
+import type { AnyModel } from '../training/model.js';
+import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import { Accuracy } from '../metrics/metric.js';
 import { evaluate } from '../training/evaluate.js';
-import { load } from '../training/save.js';
+import type { ColumnTransform } from '../preprocessing/column-transform.js';
+import { load } from '../training/load.js';
 import { type DataChoice, loadData } from './options.js';
+import { judgeTable, tableOfModel } from './table.js';
 import { Terminal, formatCount, pairs, percent } from './terminal.js';
 
 /** What `evaluate` is told. */
 export interface EvaluateCommandOptions extends DataChoice {
+  badRows?: 'error' | 'skip';
   json: boolean;
 }
 
 /** Prints loss and accuracy of the model in `file`. */
 export async function evaluateCommand(file: string, options: EvaluateCommandOptions): Promise<number> {
   const model = await load(file);
+  const transform = tableOfModel(model);
+  if (transform !== null) return evaluateTable(file, model, transform, options);
+  if (tableFormat(options.data) !== null) throw new ArgumentError(`${file} was not trained on a table, and ${options.data} is one`);
   const { test } = await loadData(options, undefined, process.stderr);
   if (test.length === 0)
     throw new ArgumentError(`${test.name} has no images: there is nothing to evaluate. --test 1 takes all but one image of each class`);
@@ -30,6 +38,28 @@ export async function evaluateCommand(file: string, options: EvaluateCommandOpti
         ['data', `${test.name}: ${formatCount(test.length)} images`],
         ['accuracy', percent(metrics.accuracy)],
         ['loss', loss.toFixed(4)],
+      ]),
+    );
+  }
+  return 0;
+}
+
+async function evaluateTable(
+  file: string,
+  model: AnyModel,
+  transform: ColumnTransform,
+  { data, badRows, json }: EvaluateCommandOptions,
+): Promise<number> {
+  if (tableFormat(data) === null) throw new ArgumentError(`${file} was trained on a table: say which one to evaluate it on with --data <path>`);
+  const report = await judgeTable(model, transform, { data, badRows });
+  const terminal = new Terminal();
+  if (json) terminal.print(JSON.stringify({ file, data, examples: report.length, ...report.json }, null, 2));
+  else {
+    terminal.print(
+      ...pairs([
+        ['model', `${file}: ${formatCount(model.parameterCount())} parameters`],
+        ['data', `${data}: ${formatCount(report.length)} rows, '${transform.target?.name}' to predict`],
+        ['result', report.text],
       ]),
     );
   }

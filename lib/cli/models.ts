@@ -1,12 +1,12 @@
 // Models that the command line trains, and the recipes of their papers.
 
+import type { AnyModel } from '../training/model.js';
 import { ArgumentError } from '../errors.js';
-import type { AnyLayer } from '../layers/layer.js';
 import { cifarDensenet } from '../models/densenet.js';
 import { lenet5, smallConvNet } from '../models/lenet.js';
 import { linearModel, mlp } from '../models/mlp.js';
 import { networkInNetwork } from '../models/nin.js';
-import { wideResnet } from '../models/preact-resnet.js';
+import { cifarWideResnet } from '../models/preact-resnet.js';
 import { cifarResnet, resnet18, resnet50 } from '../models/resnet.js';
 import { squeezenet } from '../models/squeezenet.js';
 import { cifarVgg } from '../models/vgg.js';
@@ -17,46 +17,55 @@ export interface Recipe {
   readonly lr?: number;
   readonly weightDecay?: number;
   readonly schedule: 'step' | 'late' | 'wide' | 'linear' | 'exponential';
-  readonly batch: number;
+  readonly batchSize: number;
+  /** Units of the hidden layers. */
+  readonly hidden?: readonly number[];
+  readonly epochs?: number;
   /** Whether photos are cropped at random places and mirrored. */
   readonly augment?: boolean;
   /** What the paper does and this recipe does not. */
   readonly note?: string;
 }
 
+/** The recipe for tables: small nets, many passes over few rows. */
+export const tableRecipe: Recipe = { optimizer: 'adam', schedule: 'step', batchSize: 32, hidden: [64, 64], epochs: 50 };
+
 interface Images {
-  inputSize: number;
-  inputChannels: number;
+  imageSize: number;
+  channels: number;
   classes: number;
 }
 
-const common: Recipe = { optimizer: 'adam', schedule: 'step', batch: 128 };
-const residual: Recipe = { optimizer: 'momentum', lr: 0.1, weightDecay: 1e-4, schedule: 'late', batch: 128, augment: true };
+const common: Recipe = { optimizer: 'adam', schedule: 'step', batchSize: 128 };
+const residual: Recipe = { optimizer: 'momentum', lr: 0.1, weightDecay: 1e-4, schedule: 'late', batchSize: 128, augment: true };
 const warm = 'the paper trains this one at 0.01 until the training error is below 80 %, and only then at 0.1; to do that, begin with --lr 0.01';
-const large: Recipe = { ...residual, schedule: 'step', batch: 256 };
+const large: Recipe = { ...residual, schedule: 'step', batchSize: 256 };
 const wide: Recipe = { ...residual, optimizer: 'nesterov', weightDecay: 5e-4, schedule: 'wide' };
-const dense: Recipe = { ...residual, optimizer: 'nesterov', batch: 64 };
+const dense: Recipe = { ...residual, optimizer: 'nesterov', batchSize: 64 };
 
-const networks: Readonly<Record<string, { readonly make: (images: Images) => AnyLayer; readonly recipe: Recipe }>> = {
-  conv: { make: smallConvNet, recipe: { ...common, schedule: 'exponential' } },
+const networks: Readonly<Record<string, { readonly make: (images: Images) => AnyModel; readonly recipe: Recipe }>> = {
+  'small-conv-net': { make: smallConvNet, recipe: { ...common, schedule: 'exponential' } },
   lenet5: { make: lenet5, recipe: common },
-  vgg: { make: cifarVgg, recipe: common },
-  resnet20: { make: (images) => cifarResnet({ ...images, depth: 20 }), recipe: residual },
-  resnet32: { make: (images) => cifarResnet({ ...images, depth: 32 }), recipe: residual },
-  resnet44: { make: (images) => cifarResnet({ ...images, depth: 44 }), recipe: residual },
-  resnet56: { make: (images) => cifarResnet({ ...images, depth: 56 }), recipe: residual },
-  resnet110: { make: (images) => cifarResnet({ ...images, depth: 110 }), recipe: { ...residual, note: warm } },
-  'resnet110-sd': { make: (images) => cifarResnet({ ...images, depth: 110, survival: 0.5 }), recipe: { ...residual, optimizer: 'nesterov' } },
-  wrn16: { make: (images) => wideResnet({ ...images, depth: 16, widen: 4 }), recipe: wide },
-  densenet40: { make: (images) => cifarDensenet({ ...images, depth: 40, compress: false }), recipe: dense },
-  nin: { make: networkInNetwork, recipe: common },
+  'cifar-vgg': { make: cifarVgg, recipe: common },
+  'cifar-resnet20': { make: (images) => cifarResnet({ ...images, depth: 20 }), recipe: residual },
+  'cifar-resnet32': { make: (images) => cifarResnet({ ...images, depth: 32 }), recipe: residual },
+  'cifar-resnet44': { make: (images) => cifarResnet({ ...images, depth: 44 }), recipe: residual },
+  'cifar-resnet56': { make: (images) => cifarResnet({ ...images, depth: 56 }), recipe: residual },
+  'cifar-resnet110': { make: (images) => cifarResnet({ ...images, depth: 110 }), recipe: { ...residual, note: warm } },
+  'cifar-resnet110-drop-path': {
+    make: (images) => cifarResnet({ ...images, depth: 110, dropPath: 0.5 }),
+    recipe: { ...residual, optimizer: 'nesterov' },
+  },
+  'cifar-wide-resnet16': { make: (images) => cifarWideResnet({ ...images, depth: 16, widthFactor: 4 }), recipe: wide },
+  'cifar-densenet40': { make: (images) => cifarDensenet({ ...images, depth: 40, compress: false }), recipe: dense },
+  'network-in-network': { make: networkInNetwork, recipe: common },
   resnet18: { make: resnet18, recipe: large },
   resnet50: { make: resnet50, recipe: large },
-  squeezenet: { make: squeezenet, recipe: { ...large, lr: 0.04, weightDecay: 2e-4, schedule: 'linear', batch: 512 } },
+  squeezenet: { make: squeezenet, recipe: { ...large, lr: 0.04, weightDecay: 2e-4, schedule: 'linear', batchSize: 512 } },
 };
 
 /** Names of the models. */
-export const modelNames: readonly string[] = ['linear', 'mlp', ...Object.keys(networks)];
+export const modelNames: readonly string[] = ['linear-model', 'mlp', ...Object.keys(networks)];
 
 /** The recipe of a model's paper; for the others one that works. */
 export function recipeOf(name: string): Recipe {
@@ -64,10 +73,10 @@ export function recipeOf(name: string): Recipe {
 }
 
 /** The model of this name for images of this shape. */
-export function buildModel(name: string, inputShape: readonly number[], classes: number, hidden: readonly number[]): AnyLayer {
-  if (name === 'linear') return linearModel({ inputShape, classes });
+export function buildModel(name: string, inputShape: readonly number[], classes: number, hidden: readonly number[]): AnyModel {
+  if (name === 'linear-model') return linearModel({ inputShape, classes });
   if (name === 'mlp') return mlp({ inputShape, classes, hidden });
-  const [height, width, inputChannels] = inputShape;
+  const [height, width, channels] = inputShape;
   if (height !== width) throw new ArgumentError(`--model ${name} takes square images, these are ${height}×${width}`);
-  return networks[name].make({ inputSize: height, inputChannels, classes });
+  return networks[name].make({ imageSize: height, channels, classes });
 }

@@ -1,23 +1,27 @@
 // Options of the commands: what they are called, how they are read, and what they become.
 
+import type { AnyModel } from '../training/model.js';
 import { existsSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { augmented } from '../data/augmented.js';
 import { randomCrop, randomFlip } from '../data/augmentation.js';
+import { tableFormat } from '../data/column-files.js';
+import type { ColumnKind } from '../data/columns.js';
 import type { Dataset } from '../data/dataset.js';
 import { datasets, type MnistOptions } from '../data/index.js';
 import { leftOutText } from '../data/left-out.js';
 import { ArgumentError } from '../errors.js';
-import type { AnyLayer } from '../layers/layer.js';
 import { Adam, AdamW } from '../optimizers/adam.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { SGD } from '../optimizers/sgd.js';
-import { ConstantLR, ExponentialLR, MultiStepLR, PolynomialLR, type Schedule, StepLR } from '../schedules/schedule.js';
-import { buildModel, modelNames, recipeOf } from './models.js';
+import { ExponentialDecay, MultiStepDecay, PolynomialDecay, StepDecay } from '../schedules/decay.js';
+import type { Scheduled } from '../schedules/schedule.js';
+import { modelNames, recipeOf, tableRecipe } from './models.js';
 
 /** Names of the data sets. */
 export const dataNames = ['digits', 'mnist', 'cifar10'] as const;
 const optimizerNames = ['sgd', 'momentum', 'nesterov', 'adam', 'adamw'] as const;
+const taskNames = ['classification', 'regression'] as const;
 const scheduleNames = ['constant', 'step', 'late', 'wide', 'linear', 'exponential'] as const;
 
 type OptimizerName = (typeof optimizerNames)[number];
@@ -33,7 +37,12 @@ export interface TrainOptions {
   imageSize?: number;
   test?: number;
   classes?: string[];
-  skipDamaged?: boolean;
+  damaged?: 'error' | 'skip';
+  /** Column of a table that is to be predicted. */
+  target?: string;
+  task?: (typeof taskNames)[number];
+  columns?: Record<string, ColumnKind | 'skip'>;
+  badRows?: 'error' | 'skip';
   augment: boolean;
   model: string;
   hidden: number[];
@@ -41,29 +50,30 @@ export interface TrainOptions {
   lr?: number;
   schedule: (typeof scheduleNames)[number];
   epochs: number;
-  batch: number;
+  batchSize: number;
   weightDecay?: number;
-  clipNorm?: number;
+  maxGradNorm?: number;
   seed: number;
-  threads?: number;
-  out?: string;
-  checkpoint?: string;
+  numThreads?: number;
+  runDir?: string;
+  checkpointDir?: string;
   checkpointEvery?: number;
   resume?: boolean;
   json: boolean;
 }
 
 /** The options of {@link TrainOptions} that follow from the model where nothing is said. */
-type Recipes = 'optimizer' | 'schedule' | 'batch' | 'augment';
+type Recipes = 'optimizer' | 'schedule' | 'batchSize' | 'augment' | 'hidden' | 'epochs';
 export type GivenOptions = Omit<TrainOptions, Recipes> & Partial<Pick<TrainOptions, Recipes>>;
 
 /** What was said, completed by the recipe of the model's paper. Another optimizer has a rate and a decay of its own. */
 export function withRecipe(given: GivenOptions): TrainOptions {
-  const recipe = recipeOf(given.model);
-  const { optimizer = recipe.optimizer, schedule = recipe.schedule, batch = recipe.batch } = given;
+  const recipe = tableFormat(given.data) === null ? recipeOf(given.model) : tableRecipe;
+  const { optimizer = recipe.optimizer, schedule = recipe.schedule, batchSize = recipe.batchSize } = given;
+  const { hidden = [...(recipe.hidden ?? [512, 256])], epochs = recipe.epochs ?? 5 } = given;
   const own = optimizer === recipe.optimizer ? recipe : undefined;
   const { lr = own?.lr, weightDecay = own?.weightDecay, augment = recipe.augment === true && given.data === 'cifar10' } = given;
-  return { ...given, optimizer, schedule, batch, weightDecay, lr, augment };
+  return { ...given, optimizer, schedule, batchSize, weightDecay, lr, augment, hidden, epochs };
 }
 
 function number(from: number, what: string, isWhole: boolean): (text: string) => number {
@@ -94,17 +104,30 @@ function sizes(text: string): number[] {
   return text.split(',').map(whole(1));
 }
 
+function kinds(text: string, before: Record<string, ColumnKind | 'skip'> = {}): Record<string, ColumnKind | 'skip'> {
+  for (const part of text.split(',')) {
+    const [name, kind, more] = part.split('=');
+    if (more !== undefined || (kind !== 'number' && kind !== 'category' && kind !== 'skip'))
+      throw new InvalidArgumentError('expected names and kinds, such as id=skip,zip=category; kinds are number, category and skip');
+    before = { ...before, [name]: kind };
+  }
+  return before;
+}
+
 /** Reads the name of a data set, or the path of a folder or archive of images. */
 export function dataName(text: string): string {
   if (dataNames.some((name) => name === text) || existsSync(text)) return text;
-  throw new InvalidArgumentError(`Allowed choices are ${dataNames.join(', ')}, or the path of a folder or archive of images.`);
+  throw new InvalidArgumentError(`Allowed choices are ${dataNames.join(', ')}, or the path of a folder or archive of images, or of a table.`);
 }
 
 /** The options that say which data a command works on. */
 export function addDataOptions(command: Command): Command {
   return addPlaceOptions(
     command.addOption(
-      new Option('--data <name>', `${dataNames.join(', ')}, or the path of a folder or archive of images`)
+      new Option(
+        '--data <name>',
+        `${dataNames.join(', ')}, or the path of a folder or archive of images, or of a table (.csv, .parquet, .arrow)`,
+      )
         .argParser(dataName)
         .default('digits'),
     ),
@@ -116,16 +139,40 @@ export function addPlaceOptions(command: Command): Command {
   return command
     .option('--data-dir <folder>', 'where the files of mnist or cifar10 are (default: below $NODEGRAD_DATA, the cache, or a download)')
     .option('--image-size <side>', 'scale and crop the images of a folder to squares', whole(1))
-    .option('--test <share>', 'share of each class of a folder that is for testing, where no folder is; 0 for none (default: 0.1)', share)
+    .option(
+      '--test <share>',
+      'share of each class of a folder that is for testing, where no folder is, or of the rows of a table; 0 for none (default: 0.1, of a table 0.2)',
+      share,
+    )
     .option('--classes <names>', 'folders that are classes, with commas between; others are left out (default: all folders)', names)
-    .option('--skip-damaged', 'leave out images of a folder that cannot be read, and list them');
+    .addOption(
+      new Option(
+        '--damaged <what>',
+        'images of a folder that cannot be read: error ends the command, skip leaves them out and lists them (default: error)',
+      ).choices(['error', 'skip']),
+    );
 }
+
+/** What becomes of rows that do not fit. */
+export const badRowsOption = (): Option =>
+  new Option(
+    '--bad-rows <what>',
+    'rows of a table that do not fit: an error, or skip to leave them out and count them (default: error)',
+  ).choices(['error', 'skip']);
 
 /** The options of a run, and the model that it trains when nothing is said. */
 export function addTrainOptions(command: Command, model: string): Command {
   return addDataOptions(command)
     .addOption(new Option('--model <name>', 'model preset').choices(modelNames).default(model))
-    .addOption(new Option('--hidden <sizes>', 'units of the hidden layers of mlp').argParser(sizes).default([512, 256], '512,256'))
+    .option('--target <column>', 'column of a table that is to be predicted')
+    .addOption(
+      new Option('--task <kind>', 'what the target of a table is (default: categories and up to 10 whole numbers are classes)').choices(
+        taskNames,
+      ),
+    )
+    .addOption(new Option('--columns <kinds>', 'kinds of columns, such as id=skip,zip=category (default: as they look)').argParser(kinds))
+    .addOption(badRowsOption())
+    .addOption(new Option('--hidden <sizes>', 'units of the hidden layers of mlp (default: 512,256, for a table 64,64)').argParser(sizes))
     .addOption(new Option('--optimizer <name>', "optimizer (default: that of the model's paper, or adam)").choices(optimizerNames))
     .addOption(
       new Option(
@@ -139,21 +186,21 @@ export function addTrainOptions(command: Command, model: string): Command {
         "learning rate over the epochs: step is a tenth after each third, late after half and three quarters, wide a fifth after 30, 60 and 80 %, linear falls to 0, exponential 0.9 an epoch (default: that of the model's paper, or step)",
       ).choices(scheduleNames),
     )
-    .option('--epochs <count>', 'times to go through the data', whole(1), 5)
-    .option('--batch <size>', "examples per step (default: that of the model's paper, or 128)", whole(1))
+    .option('--epochs <count>', 'times to go through the data (default: 5, for a table 50)', whole(1))
+    .option('--batch-size <count>', "examples per step (default: that of the model's paper, or 128)", whole(1))
     .addOption(
       new Option('--weight-decay <factor>', "decay of the weights (default: that of the model's paper, or the optimizer's)").argParser(rate),
     )
-    .addOption(new Option('--clip-norm <norm>', 'scale the gradients of a step down to this norm (default: as they are)').argParser(rate))
+    .addOption(new Option('--max-grad-norm <norm>', 'scale the gradients of a step down to this norm (default: as they are)').argParser(rate))
     .option(
       '--augment',
       'crop training images at random places, and flip those of cifar10 or a folder (default: for cifar10, where the paper of the model does)',
     )
     .option('--no-augment', 'take training images as they are')
     .option('--seed <number>', 'decides the first weights and the order of the examples', seed, 1)
-    .option('--threads <count>', 'threads that compute (default: the CPUs of this process)', whole(1))
-    .option('--out <folder>', 'where weights and log go (default: a new folder in runs/)')
-    .option('--checkpoint <folder>', 'write checkpoints: after each epoch, and when Ctrl-C ends the run')
+    .option('--num-threads <count>', 'threads that compute (default: the CPUs of this process)', whole(1))
+    .option('--run-dir <folder>', 'where weights and log go (default: a new folder in runs/)')
+    .option('--checkpoint-dir <folder>', 'write checkpoints: after each epoch, and when Ctrl-C ends the run')
     .option('--checkpoint-every <steps>', 'write them every so many steps instead', whole(1))
     .option('--resume', 'go on from the newest checkpoint, if there is one; --epochs may be more')
     .option('--json', 'print one JSON document instead of text', false);
@@ -176,8 +223,8 @@ export interface DataChoice {
   test?: number;
   /** Folders that are classes. */
   classes?: string[];
-  /** Images that cannot be decoded are left out. */
-  skipDamaged?: boolean;
+  /** What becomes of images that cannot be decoded. */
+  damaged?: 'error' | 'skip';
   augment?: boolean;
 }
 
@@ -190,8 +237,8 @@ export const isMirrored = (data: string): boolean => data !== 'digits' && data !
 /** Loads a data set; `stream` is told of downloads and decoding. Bytes that are augmented, or would take much as numbers, stay bytes. */
 export async function loadData(choice: DataChoice, signal: AbortSignal | undefined, stream: NodeJS.WritableStream): Promise<CommandData> {
   const { data, augment = false } = choice;
-  if (dataNames.some((name) => name === data) && (choice.test ?? choice.classes ?? choice.skipDamaged) !== undefined)
-    throw new ArgumentError(`--test, --classes and --skip-damaged are for folders of images, and --data is ${data}`);
+  if (dataNames.some((name) => name === data) && (choice.test ?? choice.classes ?? choice.damaged) !== undefined)
+    throw new ArgumentError(`--test, --classes and --damaged are for folders of images, and --data is ${data}`);
   if ((data === 'digits' || data === 'mnist') && !augment)
     return data === 'digits' ? datasets.digits() : datasets.mnist({ ...download(stream), dir: choice.dataDir, signal });
   const { train, test, mean } = await loadBytes(choice, signal, stream);
@@ -201,7 +248,7 @@ export async function loadData(choice: DataChoice, signal: AbortSignal | undefin
 }
 
 async function loadBytes(choice: DataChoice, signal: AbortSignal | undefined, stream: NodeJS.WritableStream) {
-  const { data, dataDir: dir, imageSize: size, test, classes, skipDamaged } = choice;
+  const { data, dataDir: dir, imageSize, test, classes, damaged } = choice;
   const raw = true as const;
   if (data === 'digits') return datasets.digits({ raw });
   if (data === 'mnist') return datasets.mnist({ ...download(stream), dir, signal, raw });
@@ -212,8 +259,7 @@ async function loadBytes(choice: DataChoice, signal: AbortSignal | undefined, st
     stream.write(`decoding images: ${decoded}\n`);
   };
   if (data === 'cifar10') return datasets.cifar10({ dir, signal, onProgress, raw });
-  const damaged = skipDamaged ? 'skip' : 'error';
-  const images = await datasets.imageFolder(data, { size, signal, onProgress, raw, test, classes, damaged });
+  const images = await datasets.imageFolder(data, { imageSize, signal, onProgress, raw, test, classes, damaged });
   for (const one of images.leftOut.slice(0, mostLines)) stream.write(`${one.count === 0 ? 'note' : 'left out'}: ${leftOutText(one)}\n`);
   if (images.leftOut.length > mostLines) stream.write(`and ${images.leftOut.length - mostLines} more\n`);
   return images;
@@ -231,15 +277,11 @@ function download(stream: NodeJS.WritableStream): Pick<MnistOptions, 'onProgress
   };
 }
 
-/** The model of a run. */
-export function makeModel({ model, hidden }: TrainOptions, inputShape: readonly number[], classes: number): AnyLayer {
-  return buildModel(model, inputShape, classes, hidden);
-}
-
 /** The optimizer of a run. */
-export function makeOptimizer({ optimizer, weightDecay, lr = usualRates[optimizer] }: TrainOptions, model: AnyLayer): Optimizer {
+export function makeOptimizer(given: TrainOptions, model: AnyModel): Optimizer {
+  const { optimizer, weightDecay } = given;
   // A checkpoint tells an option that was left out from one that is undefined.
-  const options = { lr, ...(weightDecay !== undefined && { weightDecay }) };
+  const options = { lr: rateOf(given), ...(weightDecay !== undefined && { weightDecay }) };
   switch (optimizer) {
     case 'sgd':
       return new SGD(model, options) as unknown as Optimizer;
@@ -254,21 +296,21 @@ export function makeOptimizer({ optimizer, weightDecay, lr = usualRates[optimize
   }
 }
 
-/** The schedule of a run. */
-export function makeSchedule({ schedule, epochs }: TrainOptions, optimizer: Optimizer): Schedule {
+// The learning rate over the epochs.
+function rateOf({ optimizer, schedule, epochs, lr = usualRates[optimizer] }: TrainOptions): Scheduled {
   const parts = (...shares: number[]): number[] => shares.map((share) => Math.ceil(share * epochs));
   switch (schedule) {
     case 'constant':
-      return new ConstantLR(optimizer);
+      return lr;
     case 'step':
-      return new StepLR(optimizer, { stepSize: Math.ceil(epochs / 3), gamma: 0.1 });
+      return new StepDecay(lr, { every: Math.ceil(epochs / 3), factor: 0.1 });
     case 'late':
-      return new MultiStepLR(optimizer, { milestones: parts(0.5, 0.75) });
+      return new MultiStepDecay(lr, { milestones: parts(0.5, 0.75) });
     case 'wide':
-      return new MultiStepLR(optimizer, { milestones: parts(0.3, 0.6, 0.8), gamma: 0.2 });
+      return new MultiStepDecay(lr, { milestones: parts(0.3, 0.6, 0.8), factor: 0.2 });
     case 'linear':
-      return new PolynomialLR(optimizer, { epochs });
+      return new PolynomialDecay(lr, { length: epochs });
     case 'exponential':
-      return new ExponentialLR(optimizer, { gamma: 0.9 });
+      return new ExponentialDecay(lr, { factor: 0.9 });
   }
 }

@@ -5,7 +5,8 @@ import { info, variableProblems } from '../runtime.js';
 import { type DataCommandOptions, dataCommand } from './data.js';
 import { type EvaluateCommandOptions, evaluateCommand } from './evaluate.js';
 import { infoCommand } from './info.js';
-import { type TrainOptions, addDataOptions, addPlaceOptions, addTrainOptions, dataName, whole } from './options.js';
+import { type GivenOptions, addDataOptions, addPlaceOptions, addTrainOptions, badRowsOption, dataName, whole } from './options.js';
+import { type PredictCommandOptions, predictCommand } from './predict.js';
 import { errorText, train } from './train.js';
 
 /** Exit code for a command line that makes no sense. */
@@ -27,20 +28,30 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .version(info().version)
     .exitOverride()
     .showHelpAfterError('(nodegrad --help lists the commands)');
-  addTrainOptions(command('train', 'train a model and save it'), 'mlp').action(async (options: TrainOptions) => {
+  addTrainOptions(command('train', 'train a model and save it'), 'mlp').action(async (options: GivenOptions) => {
     code = await train(options);
   });
   const start = command('start', 'what `npm start` does: train a convolutional net on digits and show the result', true);
-  addTrainOptions(start, 'conv').action(async (options: TrainOptions) => {
+  addTrainOptions(start, 'small-conv-net').action(async (options: GivenOptions) => {
     const isShow = start.getOptionValueSource('model') === 'default' && !options.json;
     code = await train(options, { detailed: true, rival: isShow ? 'mlp' : undefined });
   });
   addDataOptions(
     command('evaluate', 'loss and accuracy of a saved model on a test set').argument('<file>', 'a model saved by nodegrad (.safetensors)'),
   )
+    .addOption(badRowsOption())
     .option('--json', 'print one JSON document instead of text', false)
     .action(async (file: string, options: EvaluateCommandOptions) => {
       code = await evaluateCommand(file, options);
+    });
+  command('predict', 'what a saved model says of the rows of a table')
+    .argument('<file>', 'a model saved by nodegrad (.safetensors) that was trained on a table')
+    .requiredOption('--data <path>', 'the table (.csv, .parquet, .arrow); it needs the columns that the model was trained on')
+    .option('--out <file>', 'where the predictions go, as comma-separated values (default: standard output)')
+    .addOption(badRowsOption())
+    .option('--json', 'give one JSON document instead', false)
+    .action(async (file: string, options: PredictCommandOptions) => {
+      code = await predictCommand(file, options);
     });
   command('info', 'this installation: CPU, libraries, threads; for bug reports')
     .option('--json', 'print one JSON document instead of text', false)

@@ -1,10 +1,10 @@
 // The folder that a run of the command line leaves its model in: tried and locked before the work begins.
 
+import type { AnyModel } from '../training/model.js';
 import { mkdirSync, rmdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { ArgumentError, NodegradError } from '../errors.js';
-import type { AnyLayer } from '../layers/layer.js';
 import { FolderLock } from '../training/folder-lock.js';
 import { save } from '../training/save.js';
 import { folderRefusal } from '../training/writable.js';
@@ -31,12 +31,12 @@ export class RunFolder {
       // A name of its own: checkpoints may lie in the same folder.
       return new RunFolder(path, await FolderLock.take(path, '.run-lock'), isNew);
     } catch (error) {
-      throw error instanceof NodegradError ? error : folderRefusal(what, 'out', path, error);
+      throw error instanceof NodegradError ? error : folderRefusal(what, 'runDir', path, error);
     }
   }
 
   /** Saves the model and gives its path. Where that fails, the work is not lost: it goes to the system's folder for temporary files. */
-  async save(model: AnyLayer): Promise<string> {
+  async save(model: AnyModel): Promise<string> {
     const path = resolve(this.#path, 'model.safetensors');
     try {
       await save(model, path);

@@ -2,33 +2,23 @@
 
 import { randomBytes } from 'node:crypto';
 import { basename, join, relative, resolve } from 'node:path';
-import type { Dataset } from '../data/dataset.js';
+import { tableFormat } from '../data/column-files.js';
 import { AbortedError, ArgumentError, NodegradError } from '../errors.js';
-import type { AnyLayer } from '../layers/layer.js';
-import { CrossEntropyLoss } from '../losses/loss.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { setSeed } from '../random.js';
 import { getNumThreads, info, setNumThreads } from '../runtime.js';
 import { Sitter } from '../sitter/first.js';
 import { TrainingNonFiniteError } from '../training/errors.js';
-import { predict } from '../training/evaluate.js';
 import type { History } from '../training/history.js';
 import { formatDuration } from '../training/progress.js';
 import { recipeOf } from './models.js';
 import { RunFolder } from './run-folder.js';
 import { finishUnwatched } from './output.js';
-import {
-  type CommandData,
-  type GivenOptions,
-  type TrainOptions,
-  isMirrored,
-  loadData,
-  makeModel,
-  makeOptimizer,
-  makeSchedule,
-  withRecipe,
-} from './options.js';
-import { Terminal, confusionMatrix, formatCount, gallery, greyOf, imageLines, matrixLines, pairs, percent } from './terminal.js';
+import { imageJob } from './images.js';
+import type { Job, Report } from './job.js';
+import { type GivenOptions, type TrainOptions, makeOptimizer, withRecipe } from './options.js';
+import { tableJob } from './table.js';
+import { Terminal, formatCount, pairs, percent } from './terminal.js';
 
 /** How a run ended, for people and for `--json`. */
 interface Outcome {
@@ -48,38 +38,39 @@ interface Show {
 /** Runs the job and gives the exit code. */
 export async function train(given: GivenOptions, { detailed = false, rival }: Show = {}): Promise<number> {
   const options = withRecipe(given);
-  const { checkpoint, checkpointEvery, resume } = options;
-  if (checkpoint === undefined && (checkpointEvery !== undefined || resume)) {
-    throw new ArgumentError('--checkpoint-every and --resume need --checkpoint <folder>');
+  const { checkpointDir, checkpointEvery, resume } = options;
+  if (checkpointDir === undefined && (checkpointEvery !== undefined || resume)) {
+    throw new ArgumentError('--checkpoint-every and --resume need --checkpoint-dir <folder>');
   }
   const terminal = new Terminal();
   const began = performance.now();
   const stopper = stopOnSignals();
   finishUnwatched();
-  const folder = options.out ?? newFolder(options);
+  const folder = options.runDir ?? newFolder(options);
   let results: RunFolder | null = null;
   try {
     // Before anything is loaded or trained: what the work is for must be writable.
     results = await RunFolder.open(folder);
     setSeed(options.seed);
-    if (options.threads !== undefined) setNumThreads(options.threads);
-    const data = await loadData(options, stopper.signal, process.stderr);
-    const model = makeModel(options, data.train.inputShape, data.train.classes?.length ?? 10);
+    if (options.numThreads !== undefined) setNumThreads(options.numThreads);
+    const job = await (tableFormat(options.data) === null ? imageJob(options, stopper.signal) : tableJob(options));
+    const { model } = job;
     const optimizer = makeOptimizer(options, model);
-    if (!options.json) announce(terminal, options, data, model, optimizer);
+    if (!options.json) announce(terminal, options, job, optimizer);
     const sitter = new Sitter();
-    const result = await run(options, data, model, optimizer, sitter, folder, stopper.signal);
+    const result = await run(options, job, optimizer, sitter, folder, stopper.signal);
     // A model that exploded is of no use to anyone.
     const isUseful = result.outcome !== 'fault';
+    if (isUseful) job.finish(model);
     const weights = isUseful ? await results.save(model) : null;
-    const report = isUseful && data.test.length > 0 ? await judge(model, data.test) : null;
-    const files = { weights, checkpoints: checkpoint === undefined ? null : resolve(checkpoint), log: result.history.log };
+    const report = isUseful && job.test.length > 0 ? await job.judge(model) : null;
+    const files = { weights, checkpoints: checkpointDir === undefined ? null : resolve(checkpointDir), log: result.history.log };
     const isComparable = rival !== undefined && report !== null && result.outcome === 'completed';
-    const beside = isComparable ? await trainRival(terminal, { ...options, model: rival }, data, stopper.signal) : null;
+    const beside = isComparable ? await trainRival(terminal, { ...options, model: rival }, job, stopper.signal) : null;
     const seconds = (performance.now() - began) / 1000;
-    if (options.json) terminal.print(document(options, result, report, sitter, files, seconds));
+    if (options.json) terminal.print(document(options, job, result, report, sitter, files, seconds));
     else {
-      if (detailed && report !== null && result.outcome === 'completed') details(terminal, data, report);
+      if (detailed && report !== null && result.outcome === 'completed') report.details?.(terminal);
       conclude(terminal, result, sitter, report, beside, files, seconds);
     }
     return result.outcome === 'aborted' ? stopper.exitCode() : result.outcome === 'fault' ? 1 : 0;
@@ -96,24 +87,22 @@ export async function train(given: GivenOptions, { detailed = false, rival }: Sh
 /** Trains; what ends a run early is an outcome here, and what was trained until then counts. */
 async function run(
   options: TrainOptions,
-  data: CommandData,
-  model: AnyLayer,
+  { train, test, model, loss }: Job,
   optimizer: Optimizer,
   sitter: Sitter,
   runDir: string,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { epochs, batch: batchSize, seed, clipNorm, checkpoint: dir, checkpointEvery: every, resume } = options;
+  const { epochs, batchSize, seed, maxGradNorm, checkpointDir: dir, checkpointEvery: every, resume } = options;
   try {
-    const history = await model.fit(data.train, {
-      loss: new CrossEntropyLoss(),
+    const history = await model.fit(train, {
+      loss,
       optimizer,
       epochs,
       batchSize,
       seed,
-      clipNorm,
-      validation: data.test.length > 0 ? data.test : undefined,
-      schedule: makeSchedule(options, optimizer),
+      maxGradNorm,
+      validation: test.length > 0 ? test : undefined,
       callbacks: [sitter],
       signal,
       runDir,
@@ -128,78 +117,41 @@ async function run(
 }
 
 /** The accuracy of another model after the same recipe, as a line; null when it was stopped. */
-async function trainRival(terminal: Terminal, options: TrainOptions, data: CommandData, signal: AbortSignal): Promise<string | null> {
-  const { epochs, batch: batchSize, seed, clipNorm } = options;
-  const model = makeModel(options, data.train.inputShape, data.train.classes?.length ?? 10);
+async function trainRival(terminal: Terminal, options: TrainOptions, job: Job, signal: AbortSignal): Promise<string | null> {
+  const { epochs, batchSize, seed, maxGradNorm } = options;
+  const model = job.another(options);
   const optimizer = makeOptimizer(options, model);
   const size = `${options.model}, ${formatCount(model.parameterCount())} parameters`;
   terminal.print('', `For comparison, ${size}, trained the same way:`);
   try {
-    const schedule = makeSchedule(options, optimizer);
-    await model.fit(data.train, { loss: new CrossEntropyLoss(), optimizer, epochs, batchSize, seed, clipNorm, schedule, signal, log: false });
+    await model.fit(job.train, { loss: job.loss, optimizer, epochs, batchSize, seed, maxGradNorm, signal, log: false });
   } catch (error) {
     if (error instanceof AbortedError || error instanceof TrainingNonFiniteError) return null;
     throw error;
   }
-  return `${percent((await judge(model, data.test)).accuracy)} by ${size}`;
+  job.finish(model);
+  return `${percent((await job.judge(model)).json.accuracy as number)} by ${size}`;
 }
 
-/** What the model makes of the test set. */
-interface Report {
-  matrix: number[][];
-  loss: number;
-  accuracy: number;
-  /** Test examples that were taken for another class. */
-  wrong: { index: number; target: number; prediction: number }[];
-}
-
-async function judge(model: AnyLayer, test: Dataset): Promise<Report> {
-  const logits = await predict(model, test);
-  const { targets } = test.batch(Int32Array.from({ length: test.length }, (_, i) => i));
-  const predictions = logits.argmax(-1).data;
-  const classes = logits.shape[1];
-  const matrix = confusionMatrix(targets.data, predictions, classes);
-  const wrong = [...targets.data].flatMap((target, index) =>
-    predictions[index] === target ? [] : [{ index, target, prediction: predictions[index] }],
-  );
-  const loss = new CrossEntropyLoss().forward(logits, targets).item();
-  return { matrix, loss, accuracy: (test.length - wrong.length) / test.length, wrong };
-}
-
-function announce(terminal: Terminal, options: TrainOptions, { train, test }: CommandData, model: AnyLayer, optimizer: Optimizer): void {
+function announce(terminal: Terminal, options: TrainOptions, { data, notes, model }: Job, optimizer: Optimizer): void {
   const { version, cpu, isa, blas } = info();
-  const augmentation = isMirrored(options.data) ? 'cropped at random places and mirrored' : 'cropped at random places';
   const { note } = recipeOf(options.model);
   const library = blas.available ? 'OpenBLAS and own matrix kernels' : 'own matrix kernels';
   terminal.print(
     terminal.style('bold', `nodegrad ${version}`),
     ...pairs([
-      [
-        'data',
-        `${options.data}: ${formatCount(train.length)} images to train on, ${formatCount(test.length)} to test with, ${train.inputShape.join('×')}${options.augment ? `; training images are ${augmentation}` : ''}`,
-      ],
+      ['data', data],
+      ...notes.map((text, i) => [i === 0 ? 'columns' : '', text] as const),
       ['model', `${options.model}: ${formatCount(model.parameterCount())} parameters`],
       [
         'optimizer',
-        `${options.optimizer}, learning rate ${optimizer.lr}, schedule ${options.schedule}, batches of ${options.batch}, seed ${options.seed}`,
+        `${options.optimizer}, learning rate ${optimizer.lr}, schedule ${options.schedule}, batches of ${options.batchSize}, seed ${options.seed}`,
       ],
       ...(note === undefined ? [] : [['note', note] as const]),
       ['machine', `${cpu.brand.trim()}, ${isa}, ${getNumThreads()} threads, ${library}`],
     ]),
     '',
   );
-}
-
-function details(terminal: Terminal, { test, mean }: CommandData, { matrix, wrong }: Report): void {
-  const names = test.classes ?? matrix.map((_, i) => String(i));
-  terminal.print('', terminal.style('bold', 'What the test images were taken for'), ...matrixLines(matrix, names, terminal));
-  if (wrong.length === 0) return;
-  const [height, width] = test.inputShape;
-  const images = wrong.slice(0, 4).map(({ index, target, prediction }) => ({
-    lines: imageLines(greyOf(test.batch(Int32Array.of(index)).inputs.data, mean), height, width, terminal),
-    caption: `${names[target]} taken for ${names[prediction]}`,
-  }));
-  terminal.print('', terminal.style('bold', `Some of the ${formatCount(wrong.length)} wrong ones`), ...gallery(images, width, terminal));
 }
 
 interface Files {
@@ -230,7 +182,7 @@ function conclude(
     '',
     ...pairs([
       ['run', `${ends[outcome]}, ${formatDuration(seconds)}`],
-      ...(report === null ? [] : [['test', `accuracy ${percent(report.accuracy)}, loss ${report.loss.toFixed(4)}`] as const]),
+      ...(report === null ? [] : [['test', report.text] as const]),
       ...(beside === null ? [] : [['beside', beside] as const]),
       ...(files.weights === null ? [] : [['weights', shortest(files.weights)] as const]),
       ...(files.checkpoints === null
@@ -241,10 +193,28 @@ function conclude(
   );
 }
 
-function document(options: TrainOptions, result: Outcome, report: Report | null, sitter: Sitter, files: Files, seconds: number): string {
+function document(
+  options: TrainOptions,
+  { notes }: Job,
+  result: Outcome,
+  report: Report | null,
+  sitter: Sitter,
+  files: Files,
+  seconds: number,
+): string {
   const { outcome, fault, history } = result;
-  const test = report && { loss: report.loss, accuracy: report.accuracy, confusion: report.matrix };
-  return JSON.stringify({ outcome, fault, options, epochs: history.epochs, test, sitter: sitter.findings, files, seconds });
+  const columns = notes.length === 0 ? {} : { columns: notes };
+  return JSON.stringify({
+    outcome,
+    fault,
+    options,
+    ...columns,
+    epochs: history.epochs,
+    test: report?.json ?? null,
+    sitter: sitter.findings,
+    files,
+    seconds,
+  });
 }
 
 /** A path as one would type it here. */

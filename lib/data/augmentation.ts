@@ -76,7 +76,7 @@ export interface RandomCropOptions {
   /** Pixels added on each side before the crop; default 0. */
   readonly padding?: number;
   /** A side for squares, or [height, width]; default: the size of the image. */
-  readonly size?: number | readonly [height: number, width: number];
+  readonly outputSize?: number | readonly [height: number, width: number];
   /** What is added; default `'mean'`. */
   readonly fill?: BorderFill;
 }
@@ -94,9 +94,9 @@ export interface RandomCropOptions {
  * ```
  */
 export function randomCrop(options: RandomCropOptions = {}): Augmentation {
-  const { padding = 0, size, fill = 'mean' } = checkOptions<RandomCropOptions>(options, 'options', ['padding', 'size', 'fill']);
+  const { padding = 0, outputSize, fill = 'mean' } = checkOptions<RandomCropOptions>(options, 'options', ['padding', 'outputSize', 'fill']);
   checkInteger(padding, 'options.padding', 0, maxSide);
-  const given = size === undefined ? undefined : sizeOf(size, 'options.size');
+  const given = outputSize === undefined ? undefined : sizeOf(outputSize, 'options.outputSize');
   const mode = borderMode(checkChoice(fill, 'options.fill', borders));
   return new Augmentation('randomCrop', (image) => {
     const crop = given ?? image;
@@ -200,7 +200,7 @@ export function randomAffine(options: RandomAffineOptions = {}): Augmentation {
 /** Options of {@link randomResizedCrop}. */
 export interface RandomResizedCropOptions {
   /** Size afterwards: a side for squares, or [height, width]; default: the size of the image. */
-  readonly size?: number | readonly [height: number, width: number];
+  readonly outputSize?: number | readonly [height: number, width: number];
   /** Share of the image's area; default [0.08, 1]. */
   readonly scale?: readonly [lowest: number, highest: number];
   /** Width by height of the window; default [3/4, 4/3]. */
@@ -208,7 +208,7 @@ export interface RandomResizedCropOptions {
 }
 
 /**
- * A window of random area and proportions at a random place, resampled bilinearly to `size` (Szegedy et al., "Going deeper with
+ * A window of random area and proportions at a random place, resampled bilinearly to `outputSize` (Szegedy et al., "Going deeper with
  * convolutions", 2014; course row F15). A window that would be larger than the image ends at its border.
  *
  * @throws {ArgumentError} if an option is wrong
@@ -216,13 +216,13 @@ export interface RandomResizedCropOptions {
  * @example
  * ```ts
  * import { randomResizedCrop } from 'nodegrad';
- * const crop = randomResizedCrop({ size: 224, scale: [0.2, 1] });
+ * const crop = randomResizedCrop({ outputSize: 224, scale: [0.2, 1] });
  * ```
  */
 export function randomResizedCrop(options: RandomResizedCropOptions = {}): Augmentation {
-  const known = ['size', 'scale', 'ratio'];
-  const { size, scale = [0.08, 1], ratio = [3 / 4, 4 / 3] } = checkOptions<RandomResizedCropOptions>(options, 'options', known);
-  const given = size === undefined ? undefined : sizeOf(size, 'options.size');
+  const known = ['outputSize', 'scale', 'ratio'];
+  const { outputSize, scale = [0.08, 1], ratio = [3 / 4, 4 / 3] } = checkOptions<RandomResizedCropOptions>(options, 'options', known);
+  const given = outputSize === undefined ? undefined : sizeOf(outputSize, 'options.outputSize');
   const areas = rangeOf(scale, 'scale', 0, 1e-6);
   checkNumber(areas[1], 'options.scale', 0, 1);
   const reals = [...areas, ...rangeOf(ratio, 'ratio', 0, 1e-3)];

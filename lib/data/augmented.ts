@@ -92,6 +92,7 @@ class AugmentedDataset<Y extends DType> implements Dataset<'float32', Y> {
   readonly inputShape: readonly number[];
   readonly targetShape: readonly number[];
   readonly classes?: readonly string[];
+  readonly split?: Dataset['split'];
   readonly labels?: () => Int32Array;
   readonly memory?: Dataset<'float32', Y>['memory'];
   readonly #images: Dataset<'uint8', Y>;
@@ -105,6 +106,7 @@ class AugmentedDataset<Y extends DType> implements Dataset<'float32', Y> {
     this.inputShape = plan.shape;
     this.targetShape = images.targetShape;
     if (images.classes !== undefined) this.classes = images.classes;
+    if (images.split !== undefined) this.split = images.split;
     if (images.labels !== undefined) this.labels = () => images.labels!();
     if (!isInMemory(images)) return;
     const memory = memoryOf(images);

@@ -1,6 +1,6 @@
 // What a data set is, and the one that lives in two tensors.
 import { ours } from '../foreign.js';
-import { ArgumentError, checkInteger, checkOptions, countFromZero, describeShape, expected, ShapeError } from '../errors.js';
+import { ArgumentError, checkChoice, checkInteger, checkOptions, countFromZero, describeShape, expected, ShapeError } from '../errors.js';
 import type { TypedArrayOf } from '../dtype.js';
 import { type AnyTensor, type DType, Tensor } from '../tensor.js';
 import { checkIndices } from './contract.js';
@@ -13,6 +13,9 @@ export interface Batch<X extends DType = 'float32', Y extends DType = 'int32'> {
   /** One row per example, or one class index. */
   readonly targets: Tensor<Y>;
 }
+
+/** The parts that data are split into (course row L01). */
+export type DatasetSplit = 'train' | 'validation' | 'test';
 
 /** Which epoch a batch belongs to, for data sets that draw something: it depends on the seed, the epoch and the example alone. */
 export interface EpochKey {
@@ -57,6 +60,8 @@ export interface Dataset<X extends DType = 'float32', Y extends DType = 'int32'>
   readonly targetShape: readonly number[];
   /** Names of the classes in the order of their indices, where the targets are classes. */
   readonly classes?: readonly string[];
+  /** Which part of a split it is, where it is one: what preprocessing learns from others than `'train'` would leak. */
+  readonly split?: DatasetSplit;
   /**
    * The examples with these indices (from 0 to `length` - 1, in any order, repeats allowed), as new tensors. The indices are only read.
    * `key` says for which epoch, to sets that draw something.
@@ -108,6 +113,8 @@ export interface TensorDatasetOptions {
   readonly name?: string;
   /** Names of the classes, or their number C (then the names are `0` to `C - 1`). */
   readonly classes?: readonly string[] | number;
+  /** Which part of a split it is; default: none, like the whole. */
+  readonly split?: DatasetSplit;
 }
 
 /**
@@ -131,13 +138,15 @@ export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32
   readonly inputShape: readonly number[];
   readonly targetShape: readonly number[];
   readonly classes?: readonly string[];
+  readonly split?: DatasetSplit;
   /** All inputs, shared and not copied. */
   readonly inputs: Tensor<X>;
   /** All targets, shared and not copied. */
   readonly targets: Tensor<Y>;
 
   constructor(inputs: Tensor<X>, targets: Tensor<Y>, options: TensorDatasetOptions = {}) {
-    const { name = 'data', classes } = checkOptions<TensorDatasetOptions>(options, 'options', ['name', 'classes']);
+    const { name = 'data', classes, split } = checkOptions<TensorDatasetOptions>(options, 'options', ['name', 'classes', 'split']);
+    if (split !== undefined) this.split = checkChoice<DatasetSplit>(split, 'options.split', ['train', 'validation', 'test']);
     if (typeof name !== 'string') throw new ArgumentError(expected('a string', 'options.name', name));
     for (const [argument, value] of Object.entries({ inputs, targets })) {
       if (Tensor.check(value, argument).rank === 0)

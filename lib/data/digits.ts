@@ -224,14 +224,14 @@ export interface DigitsOptions {
   /** Another seed gives another data set of the same kind; default 0, whatever `setSeed` said: the data is not part of the experiment. */
   readonly seed?: number;
   /** Height and width in pixels, 8 to 256; default 28. */
-  readonly size?: number;
+  readonly imageSize?: number;
   /** Images as uint8 0..255 instead of centred float32; default false. */
   readonly raw?: boolean;
 }
 
 /**
  * Handwritten-like digits 0 to 9, drawn on the spot: pen strokes with random style, slant, turn, size, pressure, wobble and noise.
- * Nothing is downloaded; the same options give the same bytes on every machine. Images are float32 [N, size, size, 1] in 0..1 with the
+ * Nothing is downloaded; the same options give the same bytes on every machine. Images are float32 [N, imageSize, imageSize, 1] in 0..1 with the
  * training mean subtracted (`raw: true`: uint8 0..255), targets are int32 [N], classes are balanced. A linear model reaches about
  * 88 % on the default test set, an MLP (784-256-10) 96.5 %, a small convolutional net 99.4 %.
  *
@@ -246,11 +246,17 @@ export interface DigitsOptions {
 export async function digits(options: DigitsOptions & { raw: true }): Promise<ImageDatasets<'uint8'>>;
 export async function digits(options?: DigitsOptions & { raw?: false }): Promise<ImageDatasets<'float32'>>;
 export async function digits(options: DigitsOptions = {}): Promise<ImageDatasets<'float32' | 'uint8'>> {
-  const known = ['train', 'test', 'seed', 'size', 'raw'];
-  const { train = 10_000, test = 2_000, seed = 0, size = 28, raw = false } = checkOptions<DigitsOptions>(options, 'options', known);
+  const known = ['train', 'test', 'seed', 'imageSize', 'raw'];
+  const { train = 10_000, test = 2_000, seed = 0, imageSize = 28, raw = false } = checkOptions<DigitsOptions>(options, 'options', known);
   checkInteger(train, 'options.train', 1, 10_000_000);
   checkInteger(test, 'options.test', 0, 10_000_000);
   checkInteger(seed, 'options.seed');
-  checkInteger(size, 'options.size', 8, 256);
-  return imageData('digits', drawPart('train', train, seed, size), drawPart('test', test, seed, size), [size, size, 1], raw);
+  checkInteger(imageSize, 'options.imageSize', 8, 256);
+  return imageData(
+    'digits',
+    drawPart('train', train, seed, imageSize),
+    drawPart('test', test, seed, imageSize),
+    [imageSize, imageSize, 1],
+    raw,
+  );
 }

@@ -31,7 +31,7 @@ import { type LeftOut, LeftOutList } from './left-out.js';
 /** Options of `datasets.imageFolder`. */
 export interface ImageFolderOptions {
   /** Images are scaled and cropped to this: a side for squares, or [height, width]. Without it they must all be of one size. */
-  readonly size?: number | readonly [height: number, width: number];
+  readonly imageSize?: number | readonly [height: number, width: number];
   /** One grey channel instead of red, green and blue; default false. */
   readonly grey?: boolean;
   /** Images as uint8 0..255 instead of centred float32; default false. */
@@ -82,13 +82,13 @@ export interface ImageFolder<X extends 'float32' | 'uint8' = 'float32'> extends 
  * @throws {MissingPackageError} if `sharp` is not installed
  * @throws {FileFormatError} if an archive or an image is damaged, a class has no training images, or parts and classes cannot be told apart
  * @throws {AbortedError} if the signal stopped it
- * @throws {ArgumentError} if an option is wrong, nothing can be read at `path`, images are of several sizes and `size` is missing, or they take
+ * @throws {ArgumentError} if an option is wrong, nothing can be read at `path`, images are of several sizes and `imageSize` is missing, or they take
  *   more memory than there is
  *
  * @example
  * ```ts
  * import { datasets } from 'nodegrad';
- * const { train, test, leftOut } = await datasets.imageFolder('photos', { size: 64 });
+ * const { train, test, leftOut } = await datasets.imageFolder('photos', { imageSize: 64 });
  * console.log(train.classes, leftOut); // the names of the folders, and what is not among the examples
  * ```
  */
@@ -96,8 +96,8 @@ export async function imageFolder(path: string, options: ImageFolderOptions & { 
 export async function imageFolder(path: string, options?: ImageFolderOptions & { readonly raw?: false }): Promise<ImageFolder<'float32'>>;
 export async function imageFolder(path: string, options: ImageFolderOptions = {}): Promise<ImageFolder<'float32' | 'uint8'>> {
   checkPath(path, 'path', 'the path of a folder or archive');
-  const known = ['size', 'grey', 'raw', 'test', 'classes', 'parts', 'damaged', 'cache', 'onProgress', 'signal'];
-  const { size, grey = false, raw = false, test = 0.1, damaged = 'error' } = checkOptions<ImageFolderOptions>(options, 'options', known);
+  const known = ['imageSize', 'grey', 'raw', 'test', 'classes', 'parts', 'damaged', 'cache', 'onProgress', 'signal'];
+  const { imageSize, grey = false, raw = false, test = 0.1, damaged = 'error' } = checkOptions<ImageFolderOptions>(options, 'options', known);
   checkImageOptions(options);
   checkFlag(grey, 'options.grey');
   checkFlag(raw, 'options.raw');
@@ -106,7 +106,7 @@ export async function imageFolder(path: string, options: ImageFolderOptions = {}
   const { cache, onProgress, signal } = options;
   const images = await loadImages(resolve(path), {
     ...{ cache, onProgress, signal, raw, damaged },
-    size: size === undefined ? undefined : sizeOf(size, 'options.size'),
+    size: imageSize === undefined ? undefined : sizeOf(imageSize, 'options.imageSize'),
     channels: grey ? 1 : 3,
     layout: { share: test, classes: checkNames(options.classes), parts: checkParts(options.parts) },
   });
@@ -188,7 +188,7 @@ export async function loadImages(path: string, options: LoadOptions): Promise<Lo
   return loaded;
 }
 
-const skipHint = "`damaged: 'skip'` (--skip-damaged) leaves out what cannot be read, and lists it";
+const skipHint = "`damaged: 'skip'` (--damaged skip) leaves out what cannot be read, and lists it";
 
 // ---- pixels ----
 
@@ -246,7 +246,7 @@ class Rows {
     if (this.#shape === null) this.#begin(path, shape);
     else if (shape.join() !== this.#shape.join()) {
       const found = `${this.#first} is ${describeShape(this.#shape)}, ${path} is ${describeShape(shape)}`;
-      throw new ArgumentError(`the images of ${this.path} are of several sizes (${found}): say which with \`size\``);
+      throw new ArgumentError(`the images of ${this.path} are of several sizes (${found}): say which with \`imageSize\``);
     }
     const { part, row } = this.#rows.get(path) as { part: number; row: number };
     this.#pixels[part].set(pixels, row * pixels.length);
@@ -262,7 +262,7 @@ class Rows {
     checkAvailable(
       count * size * bytesPerValue(raw),
       `the ${count} images of ${this.path}, ${width}×${height}${raw ? '' : ' (as numbers)'}`,
-      given === undefined ? 'Name a smaller `size`' : `A smaller \`size\`${raw ? '' : ', or `raw: true`,'} takes less`,
+      given === undefined ? 'Name a smaller `imageSize`' : `A smaller \`imageSize\`${raw ? '' : ', or `raw: true`,'} takes less`,
     );
     this.#shape = shape;
     this.#first = path;

@@ -60,7 +60,7 @@ export function imageData(
 ): ImageDatasets<'float32' | 'uint8'> {
   checkFlag(raw, 'options.raw');
   const mean = channelMeans(train.images, shape[2]);
-  const part = (which: string, { images, labels }: RawImages): TensorDataset<'float32' | 'uint8'> => {
+  const part = (which: 'train' | 'test', { images, labels }: RawImages): TensorDataset<'float32' | 'uint8'> => {
     const full = [labels.length, ...shape];
     const indices = allocateShared(labels.length, 'int32');
     indices.set(labels);
@@ -68,6 +68,7 @@ export function imageData(
     return new TensorDataset<'float32' | 'uint8'>(inputs, Tensor.from<'int32'>(indices, [labels.length]), {
       name: `${name} ${which}`,
       classes,
+      split: which,
     });
   };
   return { train: part('train', train), test: part('test', test), mean };

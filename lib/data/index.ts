@@ -39,6 +39,7 @@ export {
   type AsyncDataset,
   type Batch,
   type Dataset,
+  type DatasetSplit,
   TensorDataset,
   type TensorDatasetOptions,
   type EpochKey,
@@ -49,6 +50,10 @@ export type { DigitsOptions } from './digits.js';
 export type { DownloadProgress } from './download.js';
 export type { ImageDatasets } from './images.js';
 export { type SplitOptions, split, subset } from './parts.js';
+export type { Column, ColumnKind, ColumnSchema } from './columns.js';
+export { readArrow, readParquet, readTable } from './column-files.js';
+export { type ReadCsvOptions, type ReadTableOptions, readCsv } from './read-csv.js';
+export { type BadRow, Table, TableDataset, type TableDatasetOptions } from './table.js';
 export { DataLoader, type DataLoaderOptions, type DataLoaderState, type Epoch, type Pair } from './loader.js';
 export { MNIST_MIRRORS, type MnistOptions } from './mnist.js';
 

@@ -5,7 +5,16 @@ import { getSeed, Random } from '../random.js';
 import type { DType } from '../tensor.js';
 import { isPromise } from '../foreign.js';
 import { batchNow, checkDataset, checkIndices, memoryOf } from './contract.js';
-import { type AnyDataset, type AsyncDataset, type Batch, type Dataset, type EpochKey, isClassIndices, isInMemory } from './dataset.js';
+import {
+  type AnyDataset,
+  type AsyncDataset,
+  type Batch,
+  type Dataset,
+  type DatasetSplit,
+  type EpochKey,
+  isClassIndices,
+  isInMemory,
+} from './dataset.js';
 
 class Subset<X extends DType, Y extends DType> implements Dataset<X, Y> {
   readonly name: string;
@@ -13,13 +22,14 @@ class Subset<X extends DType, Y extends DType> implements Dataset<X, Y> {
   readonly inputShape: readonly number[];
   readonly targetShape: readonly number[];
   readonly classes?: readonly string[];
+  readonly split?: DatasetSplit;
   readonly labels?: () => Int32Array;
   readonly memory?: Dataset<X, Y>['memory'];
   readonly #whole: Dataset<X, Y>;
   readonly #rows: Int32Array;
 
   /** Of a set that has to be waited for, it is one itself. */
-  constructor(whole: Dataset<X, Y>, rows: Int32Array, name: string) {
+  constructor(whole: Dataset<X, Y>, rows: Int32Array, name: string, part: DatasetSplit | undefined = whole.split) {
     this.#whole = whole;
     this.#rows = rows;
     this.name = name;
@@ -27,6 +37,7 @@ class Subset<X extends DType, Y extends DType> implements Dataset<X, Y> {
     this.inputShape = whole.inputShape;
     this.targetShape = whole.targetShape;
     if (whole.classes !== undefined) this.classes = whole.classes;
+    if (part !== undefined) this.split = part;
     if (whole.labels !== undefined) this.labels = () => this.#pick(whole.labels!(), rows);
     if (isInMemory(whole)) {
       this.memory = () => {
@@ -88,6 +99,9 @@ export interface SplitOptions {
  * Splits a data set into disjoint parts, drawn at random: every example is in exactly one part (course row L01). The same seed gives
  * the same parts.
  *
+ * Of two or three parts the first is the training part, the second the validation part and the third the test part: they know it, and
+ * preprocessing refuses to learn from the others. Parts of a part that is one stay that.
+ *
  * @param parts sizes (integers that sum to `dataset.length`) or fractions (that sum to 1; sizes are rounded by largest remainder)
  * @returns one data set per part, in the order of `parts`; the order within a part is random
  * @throws {ArgumentError} if the parts do not add up, or `stratify` is asked for targets that are not class indices, int32 or uint8 [N]
@@ -122,7 +136,11 @@ export function split<X extends DType, Y extends DType>(
   const random = new Random(checkInteger(seed, 'options.seed'), 'split');
   const order = random.permutation(dataset.length);
   const rows = stratify ? dealByClass(order, classLabels(dataset), sizes) : dealInOrder(order, sizes);
-  return rows.map((part, i) => new Subset(dataset, stratify ? random.shuffle(part) : part, `${dataset.name} ${i + 1}/${sizes.length}`));
+  const kinds: readonly DatasetSplit[] = sizes.length === 2 || sizes.length === 3 ? ['train', 'validation', 'test'] : [];
+  return rows.map((part, i) => {
+    const kind = dataset.split === undefined || dataset.split === 'train' ? kinds[i] : dataset.split;
+    return new Subset(dataset, stratify ? random.shuffle(part) : part, `${dataset.name} ${i + 1}/${sizes.length}`, kind);
+  });
 }
 
 function partSizes(parts: readonly number[], length: number): number[] {

@@ -91,8 +91,8 @@ export class Normal extends Initializer {
   constructor(options: NormalOptions = {}) {
     super();
     checkOptions(options, 'options', ['mean', 'std']);
-    this.mean = checkNumber(options.mean ?? 0, 'mean');
-    this.std = checkNumber(options.std ?? 0.01, 'std', 0);
+    this.mean = checkNumber(options.mean ?? 0, 'options.mean');
+    this.std = checkNumber(options.std ?? 0.01, 'options.std', 0);
   }
 
   values<D extends FloatDType>(shape: readonly number[], dtype: D, random: Random): Tensor<FloatDType> {
@@ -126,9 +126,10 @@ export class Uniform extends Initializer {
   constructor(options: UniformOptions = {}) {
     super();
     checkOptions(options, 'options', ['low', 'high']);
-    this.low = checkNumber(options.low ?? -0.05, 'low');
-    this.high = checkNumber(options.high ?? 0.05, 'high');
-    if (!(this.low <= this.high)) throw new ArgumentError(expected(`a number of at least low = ${this.low}`, 'high', this.high));
+    this.low = checkNumber(options.low ?? -0.05, 'options.low');
+    this.high = checkNumber(options.high ?? 0.05, 'options.high');
+    if (!(this.low <= this.high))
+      throw new ArgumentError(expected(`a number of at least options.low = ${this.low}`, 'options.high', this.high));
   }
 
   values<D extends FloatDType>(shape: readonly number[], dtype: D, random: Random): Tensor<FloatDType> {
@@ -175,9 +176,9 @@ abstract class Scaled extends Initializer {
   ) {
     super();
     checkOptions(options, 'options', ['distribution', 'mode', 'gain']);
-    this.distribution = checkChoice(options.distribution ?? 'normal', 'distribution', ['normal', 'uniform']);
-    this.mode = checkChoice(options.mode ?? mode, 'mode', ['fanIn', 'fanOut', 'average']);
-    this.gain = checkNumber(options.gain ?? 1, 'gain');
+    this.distribution = checkChoice(options.distribution ?? 'normal', 'options.distribution', ['normal', 'uniform']);
+    this.mode = checkChoice(options.mode ?? mode, 'options.mode', ['fanIn', 'fanOut', 'average']);
+    this.gain = checkNumber(options.gain ?? 1, 'options.gain');
   }
 
   /** Standard deviation for a parameter of this shape. */

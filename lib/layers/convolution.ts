@@ -53,7 +53,7 @@ const shared = ['stride', 'padding', 'dilation', 'groups', 'bias', 'init', 'bias
 function checkInitializers(options: ConvolutionLayerOptions): void {
   for (const name of ['init', 'biasInit'] as const) {
     if (options[name] !== undefined && !(options[name] instanceof Initializer)) {
-      throw new ArgumentError(expected('an Initializer, such as new He()', name, options[name]));
+      throw new ArgumentError(expected('an Initializer, such as new He()', `options.${name}`, options[name]));
     }
   }
 }

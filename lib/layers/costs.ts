@@ -40,7 +40,7 @@ export interface CostOptions {
 /** @internal The shape of one example: as given, or the model's own `inputShape`. */
 export function inputShapeOf(model: AnyLayer, given: readonly number[] | undefined): readonly number[] | null {
   const own: unknown = (model as { inputShape?: unknown }).inputShape;
-  if (given !== undefined) return checkShape(given, 'inputShape');
+  if (given !== undefined) return checkShape(given, 'options.inputShape');
   return Array.isArray(own) ? checkShape(own, 'inputShape') : null;
 }
 
@@ -48,6 +48,9 @@ export function inputShapeOf(model: AnyLayer, given: readonly number[] | undefin
 function macsOf({ name }: Op<unknown>, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[]): number {
   if (name === 'conv2d') return (outputs[0].size * inputs[1].size) / inputs[1].shape[3];
   if (name === 'conv2d_input_gradient') return (inputs[0].size * inputs[1].size) / inputs[1].shape[3];
+  // In every step of every example the state by its weights, in an LSTM by its projection too.
+  if (name === 'rnn' || name === 'gru') return (inputs[0].size / inputs[1].shape[1]) * inputs[1].size;
+  if (name === 'lstm') return (inputs[0].size / inputs[1].shape[1]) * (inputs[1].size + inputs[2].size);
   if (name === 'matmul') return Math.sqrt(outputs[0].size * inputs[0].size * inputs[1].size);
   return 0;
 }

@@ -40,8 +40,8 @@ export abstract class ExampleNorm extends Layer {
   constructor(shape: readonly number[], options: GroupNormOptions, affineByDefault: boolean) {
     super();
     const given = checkOptions<GroupNormOptions>(options, 'options', ['eps', 'affine']);
-    this.eps = checkNumber(given.eps ?? 1e-5, 'eps', 0);
-    const affine = checkFlag(given.affine ?? affineByDefault, 'affine');
+    this.eps = checkNumber(given.eps ?? 1e-5, 'options.eps', 0);
+    const affine = checkFlag(given.affine ?? affineByDefault, 'options.affine');
     this.weight = affine ? new Parameter(shape, { init: new Constant(1) }) : null;
     this.bias = affine ? new Parameter(shape, { init: new Zeros() }) : null;
   }

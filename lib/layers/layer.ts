@@ -1,7 +1,6 @@
-// The base class of layers and models: parameters by declaration, paths, modes, state, and the training verbs.
+// The base class of layers: parameters by declaration, paths, modes, state, copies.
 
 import { ours } from '../foreign.js';
-import type { AnyDataset } from '../data/dataset.js';
 import { type DType, type FloatDType, isFloat } from '../dtype.js';
 import { type ArgumentError, type DTypeError, checkChoice } from '../errors.js';
 import { currentPath, isTracing } from '../ops/emit.js';
@@ -11,18 +10,12 @@ import { Parameter, materializeAll, setOwnerPreparation } from '../parameter.js'
 import { Random } from '../random.js';
 import { type StateKind, reads, refuseInStep, writes } from '../recording.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
-import { type EvaluateOptions, type PredictOptions, evaluate, predict } from '../training/evaluate.js';
-import { fit } from '../training/fit.js';
-import type { FitOptions } from '../training/fit-options.js';
-import type { History, Scores } from '../training/history.js';
-import { loadInto, save, toBytes } from '../training/save.js';
 import { betweenSteps } from '../program/driver.js';
 import { collect, join, named } from './fields.js';
 import { warnOfUnknown, wrapForward, wrapOwnForward } from './forward.js';
 import { claim, modelOf, noteLayer, ownerOf, streamOf } from './lineage.js';
 import { buildModel, describeModel, setNoConfig } from './registry.js';
 import { type LoadOptions, type LoadReport, checkSameState, loadState } from './state.js';
-import { type SummaryOptions, summarize } from './summary.js';
 
 /** A layer of any input and output type. */
 // biome-ignore lint/suspicious/noExplicitAny: input and output types of a subclass may be anything.
@@ -39,7 +32,7 @@ let mode: StateKind<AnyLayer>;
 let rest: StateKind<AnyLayer>;
 
 /**
- * Base class of everything with parameters.
+ * Base class of everything with parameters: what a model is made of. {@link Model}, which extends it, is what is trained, evaluated and saved.
  *
  * Fields that hold a {@link Parameter}, a layer, or arrays, plain objects, Maps and Sets of them are found by themselves, `#private` ones are not. `forward` is what you
  * write and what you call.
@@ -306,87 +299,6 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   /** Number of trained scalars. */
   parameterCount(): number {
     return this.parameters().reduce((sum, parameter) => sum + parameter.size, 0);
-  }
-
-  /**
-   * A table of layers, output shapes and parameters.
-   *
-   * @param options - `inputShape` of one example (without the batch dimension) adds output shapes.
-   */
-  summary(options: SummaryOptions = {}): string {
-    return summarize(this as AnyLayer, options);
-  }
-
-  /**
-   * Trains the model: `forward`, loss, `backward` and `step` for every batch, epoch after epoch, with validation, callbacks, progress and
-   * a log. The event loop gets a turn every few milliseconds.
-   *
-   * @param data - What to train on.
-   * @returns A record per epoch.
-   * @throws {@link TrainingNonFiniteError} when the loss becomes NaN or infinite: it names the first layer that did, and what to try;
-   *   {@link TrainingAbortedError} when the signal fired; {@link ArgumentError} for wrong options, or when the optimizer does not hold the
-   *   parameters that the loss depends on; {@link BusyError} when the model is in training already; {@link CheckpointError} when
-   *   checkpoints cannot be written, the one to resume from is of another run, or another run holds their folder.
-   * @example
-   * ```ts
-   * import { Adam, CrossEntropyLoss, datasets, mlp } from 'nodegrad';
-   * const { train, test } = await datasets.digits();
-   * const model = mlp();
-   * const optimizer = new Adam(model, { lr: 1e-3 });
-   * await model.fit(train, { loss: new CrossEntropyLoss(), optimizer, epochs: 5, validation: test });
-   * ```
-   */
-  fit(data: AnyDataset<DType, DType>, options: FitOptions): Promise<History> {
-    refuseInStep('fit() was called', 'Call it outside of the step');
-    return fit(this as AnyLayer, data, options);
-  }
-
-  /**
-   * Loss and metrics over a data set, in evaluation mode.
-   *
-   * @throws {@link ArgumentError} for wrong options or an empty data set, {@link AbortedError} when the signal stopped it.
-   */
-  evaluate(data: AnyDataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
-    refuseInStep('evaluate() was called', 'Call it between two steps');
-    return evaluate(this as AnyLayer, data, options);
-  }
-
-  /**
-   * What the model makes of inputs, in evaluation mode, batch by batch.
-   *
-   * @param inputs - A tensor whose first dimension counts examples, or a data set. A tensor of one axis, which may be one example as well,
-   *   goes through `forward` as it is.
-   * @throws {@link ArgumentError} for wrong options, {@link AbortedError} when the signal stopped it.
-   */
-  predict(inputs: AnyTensor | AnyDataset<DType, DType>, options?: PredictOptions): Promise<AnyTensor> {
-    refuseInStep('predict() was called', 'Call it between two steps, or use forward()');
-    return predict(this as AnyLayer, inputs, options);
-  }
-
-  /**
-   * Writes weights and architecture to one safetensors file: whole or not at all, readable by other tools.
-   *
-   * @throws {@link ArgumentError} when the file cannot be written, or a layer class is not registered.
-   */
-  save(path: string): Promise<void> {
-    refuseInStep('a model was saved', 'Save it between two steps');
-    return save(this as AnyLayer, path);
-  }
-
-  /** The bytes that {@link Layer.save} writes, for workers and databases; {@link fromBytes} builds the model again. */
-  toBytes(): Uint8Array {
-    refuseInStep('a model was saved', 'Save it between two steps');
-    return toBytes(this as AnyLayer);
-  }
-
-  /**
-   * Fills the parameters from a safetensors file, by path; {@link load} builds a whole model instead.
-   *
-   * @throws {@link ShapeError} or {@link ArgumentError} when the file does not fit the model, which then stays as it was.
-   */
-  load(path: string, options?: LoadOptions): Promise<LoadReport> {
-    refuseInStep('values were loaded into a model', 'Load them between two steps');
-    return loadInto(this as AnyLayer, path, options);
   }
 
   /** @internal Constructor arguments as JSON, for `save`; see {@link registerLayer}. */

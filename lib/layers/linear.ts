@@ -55,7 +55,7 @@ export class Linear extends Layer {
     this.outFeatures = checkInteger(outFeatures, 'outFeatures', 1, 2 ** 31 - 1);
     for (const name of ['init', 'biasInit'] as const) {
       if (options[name] !== undefined && !(options[name] instanceof Initializer)) {
-        throw new ArgumentError(expected('an Initializer, such as new He()', name, options[name]));
+        throw new ArgumentError(expected('an Initializer, such as new He()', `options.${name}`, options[name]));
       }
     }
     this.#chosen = options.init !== undefined;

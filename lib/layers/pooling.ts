@@ -32,17 +32,17 @@ export class MaxPool2d extends Layer {
   readonly pooling: Pooling;
 
   /**
-   * @param kernel - Size of the window, at most 256 taps.
+   * @param kernelSize - Size of the window, at most 256 taps.
    * @throws {@link ArgumentError} for a padding above half of the window or an unknown option.
    */
-  constructor(kernel: Size2d, options: MaxPool2dOptions = {}) {
+  constructor(kernelSize: Size2d, options: MaxPool2dOptions = {}) {
     super();
-    this.pooling = checkMaxPool2d(kernel, options);
+    this.pooling = checkMaxPool2d(kernelSize, options);
   }
 
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
-    const { kernel, ...options } = this.pooling;
-    return maxPool2d(x, kernel, options);
+    const { kernelSize, ...options } = this.pooling;
+    return maxPool2d(x, kernelSize, options);
   }
   override get initializerHint(): 'through' {
     return 'through';
@@ -51,8 +51,8 @@ export class MaxPool2d extends Layer {
     return { ...this.pooling };
   }
   /** The layer that `config()` describes. */
-  static fromConfig({ kernel, ...options }: Pooling): MaxPool2d {
-    return new MaxPool2d(kernel, options);
+  static fromConfig({ kernelSize, ...options }: Pooling): MaxPool2d {
+    return new MaxPool2d(kernelSize, options);
   }
 }
 
@@ -67,32 +67,32 @@ export class MaxPool2d extends Layer {
  */
 export class AvgPool2d extends Layer {
   /** Size of the window: rows, columns. */
-  readonly kernel: readonly [number, number];
+  readonly kernelSize: readonly [number, number];
   readonly #options: AvgPool2dOptions;
 
   /**
-   * @param kernel - Size of the window.
+   * @param kernelSize - Size of the window.
    * @throws {@link ArgumentError} for a padding above half of the window or an unknown option.
    */
-  constructor(kernel: Size2d, options: AvgPool2dOptions = {}) {
+  constructor(kernelSize: Size2d, options: AvgPool2dOptions = {}) {
     super();
-    const { divisorOverride, stride, padding, ceilMode, countIncludePad, ...windows } = checkAvgPool2d(kernel, options);
-    this.kernel = windows.kernel;
+    const { divisorOverride, stride, padding, ceilMode, countIncludePad, ...windows } = checkAvgPool2d(kernelSize, options);
+    this.kernelSize = windows.kernelSize;
     this.#options = { stride, padding, ceilMode, countIncludePad, ...(divisorOverride === 0 ? {} : { divisorOverride }) };
   }
 
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
-    return avgPool2d(x, this.kernel, this.#options);
+    return avgPool2d(x, this.kernelSize, this.#options);
   }
   override get initializerHint(): 'through' {
     return 'through';
   }
   override config(): unknown {
-    return { kernel: this.kernel, ...this.#options };
+    return { kernelSize: this.kernelSize, ...this.#options };
   }
   /** The layer that `config()` describes. */
-  static fromConfig({ kernel, ...options }: AvgPool2dOptions & { kernel: Size2d }): AvgPool2d {
-    return new AvgPool2d(kernel, options);
+  static fromConfig({ kernelSize, ...options }: AvgPool2dOptions & { kernelSize: Size2d }): AvgPool2d {
+    return new AvgPool2d(kernelSize, options);
   }
 }
 
@@ -107,29 +107,29 @@ export class AvgPool2d extends Layer {
  */
 export class AdaptiveAvgPool2d extends Layer {
   /** Number of windows: rows, columns. */
-  readonly out: readonly [number, number];
+  readonly outputSize: readonly [number, number];
 
   /**
-   * @param out - Number of windows.
+   * @param outputSize - Number of windows.
    * @throws {@link ArgumentError} for sizes below 1.
    */
-  constructor(out: Size2d) {
+  constructor(outputSize: Size2d) {
     super();
-    this.out = checkSize2d(out, 'out', 1);
+    this.outputSize = checkSize2d(outputSize, 'outputSize', 1);
   }
 
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
-    return adaptiveAvgPool2d(x, this.out);
+    return adaptiveAvgPool2d(x, this.outputSize);
   }
   override get initializerHint(): 'through' {
     return 'through';
   }
   override config(): unknown {
-    return { out: this.out };
+    return { outputSize: this.outputSize };
   }
   /** The layer that `config()` describes. */
-  static fromConfig({ out }: { out: Size2d }): AdaptiveAvgPool2d {
-    return new AdaptiveAvgPool2d(out);
+  static fromConfig({ outputSize }: { outputSize: Size2d }): AdaptiveAvgPool2d {
+    return new AdaptiveAvgPool2d(outputSize);
   }
 }
 

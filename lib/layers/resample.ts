@@ -58,11 +58,11 @@ export class Pad2d extends Layer {
  *
  * @example
  * ```ts
- * import { Upsample, ones } from 'nodegrad';
- * new Upsample({ scale: 2 }).forward(ones([16, 14, 14, 64])).shape; // [16, 28, 28, 64]
+ * import { Upsample2d, ones } from 'nodegrad';
+ * new Upsample2d({ scaleFactor: 2 }).forward(ones([16, 14, 14, 64])).shape; // [16, 28, 28, 64]
  * ```
  */
-export class Upsample extends Layer {
+export class Upsample2d extends Layer {
   readonly #upsampling: Upsampling;
 
   /** @throws {@link ArgumentError} for sizes below 1 or wrong options. */
@@ -81,9 +81,9 @@ export class Upsample extends Layer {
     return { ...this.#upsampling };
   }
   /** The layer that `config()` describes. */
-  static fromConfig(options: Upsample2dOptions): Upsample {
-    return new Upsample(options);
+  static fromConfig(options: Upsample2dOptions): Upsample2d {
+    return new Upsample2d(options);
   }
 }
 
-registerLayers({ Pad2d, Upsample });
+registerLayers({ Pad2d, Upsample2d });

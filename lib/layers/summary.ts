@@ -5,7 +5,7 @@ import { checkOptions } from '../errors.js';
 import { type Costs, costsOf, inputShapeOf } from './costs.js';
 import type { AnyLayer } from './layer.js';
 
-/** Options of {@link Layer.summary}. */
+/** Options of {@link Model.summary}. */
 export interface SummaryOptions {
   /** Shape of one example, without the batch dimension. Adds columns of output shapes, multiply-accumulates and memory. */
   inputShape?: readonly number[];

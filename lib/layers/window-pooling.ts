@@ -19,29 +19,29 @@ import { registerLayers } from './registry.js';
  */
 export class AdaptiveMaxPool2d extends Layer {
   /** Number of windows: rows, columns. */
-  readonly out: readonly [number, number];
+  readonly outputSize: readonly [number, number];
 
   /**
-   * @param out - Number of windows.
+   * @param outputSize - Number of windows.
    * @throws {@link ArgumentError} for sizes below 1.
    */
-  constructor(out: Size2d) {
+  constructor(outputSize: Size2d) {
     super();
-    this.out = checkSize2d(out, 'out', 1);
+    this.outputSize = checkSize2d(outputSize, 'outputSize', 1);
   }
 
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
-    return adaptiveMaxPool2d(x, this.out);
+    return adaptiveMaxPool2d(x, this.outputSize);
   }
   override get initializerHint(): 'through' {
     return 'through';
   }
   override config(): unknown {
-    return { out: this.out };
+    return { outputSize: this.outputSize };
   }
   /** The layer that `config()` describes. */
-  static fromConfig({ out }: { out: Size2d }): AdaptiveMaxPool2d {
-    return new AdaptiveMaxPool2d(out);
+  static fromConfig({ outputSize }: { outputSize: Size2d }): AdaptiveMaxPool2d {
+    return new AdaptiveMaxPool2d(outputSize);
   }
 }
 
@@ -63,17 +63,17 @@ export class FractionalMaxPool2d extends Layer {
   readonly windows = this.stream('fractional');
 
   /**
-   * @param out - Number of windows, below the rows and columns of the images.
+   * @param outputSize - Number of windows, below the rows and columns of the images.
    * @throws {@link ArgumentError} for sizes below 1 or wrong options.
    */
-  constructor(out: Size2d, options: FractionalPoolOptions = {}) {
+  constructor(outputSize: Size2d, options: FractionalPoolOptions = {}) {
     super();
-    this.#fractional = checkFractional(out, checkOptions(options, 'options', ['sequence', 'overlapping']));
+    this.#fractional = checkFractional(outputSize, checkOptions(options, 'options', ['sequence', 'overlapping']));
   }
 
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
-    const { out, sequence, overlapping } = this.#fractional;
-    return fractionalMaxPool2d(x, out, { sequence: this.training ? sequence : 'fixed', overlapping, random: this.windows });
+    const { outputSize, sequence, overlapping } = this.#fractional;
+    return fractionalMaxPool2d(x, outputSize, { sequence: this.training ? sequence : 'fixed', overlapping, random: this.windows });
   }
   override get initializerHint(): 'through' {
     return 'through';
@@ -82,8 +82,8 @@ export class FractionalMaxPool2d extends Layer {
     return { ...this.#fractional };
   }
   /** The layer that `config()` describes. */
-  static fromConfig({ out, ...options }: FractionalPoolOptions & { out: Size2d }): FractionalMaxPool2d {
-    return new FractionalMaxPool2d(out, options);
+  static fromConfig({ outputSize, ...options }: FractionalPoolOptions & { outputSize: Size2d }): FractionalMaxPool2d {
+    return new FractionalMaxPool2d(outputSize, options);
   }
 }
 

@@ -1,15 +1,11 @@
 // Losses: one number from predictions and targets.
 
-import { called } from '../ops/called.js';
 import { ours } from '../foreign.js';
-import type { FloatDType } from '../dtype.js';
-import { ShapeError, checkNumber, checkOptions, describeShape } from '../errors.js';
-import { sameShape } from '../ops/broadcast.js';
-import { log, mul, sub } from '../ops/elementwise.js';
-import { reshapeHint } from '../ops/hints.js';
-import { type CrossEntropyOptions, type Reduction, checkReduction, crossEntropy, reduceLoss } from '../ops/softmax.js';
+import { checkOptions } from '../errors.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
+import type { TensorTree } from '../tree.js';
 import { keepNames } from '../names.js';
+import { type LossOptions, type Reduction, checkReduction, requireSameShape } from './reduce.js';
 
 /**
  * Base class of losses: a rank-0 tensor to call `backward()` on.
@@ -17,17 +13,24 @@ import { keepNames } from '../names.js';
  * @example
  * ```ts
  * import { Loss, Tensor } from 'nodegrad';
- * class MeanAbsoluteError extends Loss {
+ * class RootMeanSquare extends Loss {
  *   forward(prediction: Tensor, target: Tensor): Tensor {
  *     this.requireSameShape(prediction, target); // [n, 1] beside [n] would broadcast to [n, n]
- *     return prediction.sub(target).abs().mean();
+ *     const difference = prediction.sub(target);
+ *     return difference.mul(difference).mean().add(1e-12).pow(0.5);
  *   }
  * }
  * ```
  */
 export abstract class Loss {
-  /** The loss of a batch. */
-  abstract forward(prediction: AnyTensor, target: AnyTensor): AnyTensor;
+  /**
+   * The loss of a batch.
+   *
+   * @param prediction - What the model gives: a tensor, or a tree of them for models and losses with several.
+   * @param target - The batch's targets.
+   * @param weights - How often each example counts, [examples], where the batch has weights.
+   */
+  abstract forward(prediction: TensorTree, target: TensorTree, weights?: AnyTensor): AnyTensor;
 
   /**
    * For losses that compare element by element: refuses a target of another shape, which broadcasting would stretch to a loss of every
@@ -43,101 +46,59 @@ export abstract class Loss {
   chance(_classes: number): number | null {
     return null;
   }
-}
 
-/**
- * Softmax cross-entropy from logits; see {@link crossEntropy}. Course rows E13–E15.
- *
- * @example
- * ```ts
- * import { CrossEntropyLoss, Tensor, tensor } from 'nodegrad';
- * new CrossEntropyLoss().forward(tensor([[2, 1, 0]]), Tensor.from(Int32Array.of(0))).item();
- * ```
- */
-export class CrossEntropyLoss extends Loss {
-  /** How the losses of the examples become one number. */
-  readonly reduction: Reduction;
-  /** Share of the target that is spread evenly over all classes. */
-  readonly labelSmoothing: number;
-
-  constructor(options: CrossEntropyOptions = {}) {
-    super();
-    checkOptions(options, 'options', ['reduction', 'labelSmoothing']);
-    this.reduction = checkReduction(options.reduction ?? 'mean');
-    this.labelSmoothing = checkNumber(options.labelSmoothing ?? 0, 'labelSmoothing', 0, 1);
-  }
-
-  forward<D extends FloatDType>(prediction: Tensor<D>, target: Tensor<'int32'> | Tensor<'uint8'> | Tensor<D>): Tensor<D> {
-    return crossEntropy(prediction, target, { reduction: this.reduction, labelSmoothing: this.labelSmoothing });
-  }
-
-  /** ln(classes). */
-  override chance(classes: number): number | null {
-    return this.reduction === 'mean' ? log(Tensor.from(Float64Array.of(checkNumber(classes, 'classes', 1)))).item() : null;
+  /** Whether targets are class indices beside scores [..., classes]: `fit` then checks them before the first step, and measures accuracy. */
+  get takesClasses(): boolean {
+    return false;
   }
 }
 
-function requireSameShape(name: string, { shape }: AnyTensor, target: AnyTensor): void {
-  if (sameShape(shape, target.shape)) return;
-  throw new ShapeError(
-    `[${name}] expected a target of shape ${describeShape(shape)}, received ${describeShape(target.shape)}${reshapeHint('target', target.shape, shape)}`,
-  );
-}
-
-/** Options of {@link mseLoss} and {@link MSELoss}. */
-export interface MSELossOptions {
-  /** `'mean'` over all elements (default), `'sum'` (the course's form, row E01), or `'none'`. */
-  reduction?: Reduction;
-}
-
 /**
- * Squared error `(prediction − target)²`, by default its mean over all elements. Course rows E01, E03, E05.
- *
- * @param prediction - Any shape.
- * @param target - The same shape and dtype.
- * @throws {@link ShapeError} when shapes differ: broadcasting a target is almost always a mistake.
- * @example
- * ```ts
- * import { mseLoss, tensor } from 'nodegrad';
- * mseLoss(tensor([1, 2]), tensor([1, 4])).item(); // 2
- * ```
- */
-export function mseLoss<D extends FloatDType>(prediction: Tensor<D>, target: Tensor<D>, options: MSELossOptions = {}): Tensor<D> {
-  const x = Tensor.check(prediction, 'prediction') as Tensor<D>;
-  const y = Tensor.check(target, 'target') as Tensor<D>;
-  checkOptions(options, 'options', ['reduction']);
-  const reduction = checkReduction(options.reduction ?? 'mean');
-  requireSameShape('mseLoss', x, y);
-  return called('mseLoss', () => {
-    const difference = sub(x, y);
-    return reduceLoss(mul(difference, difference), reduction);
-  });
-}
-
-/**
- * Mean squared error; see {@link mseLoss}. Course rows E01, E05.
+ * Base class of nodegrad's losses: what they have in common is how losses of examples or elements become one number.
  *
  * @example
  * ```ts
- * import { MSELoss, tensor } from 'nodegrad';
- * new MSELoss({ reduction: 'sum' }).forward(tensor([1, 2]), tensor([1, 4])).item(); // 4
+ * import { MSELoss, ReducedLoss } from 'nodegrad';
+ * const loss = new MSELoss();
+ * loss instanceof ReducedLoss; // true
+ * loss.reduction; // 'mean'
  * ```
  */
-export class MSELoss extends Loss {
-  /** How the losses of the examples become one number. */
+export abstract class ReducedLoss extends Loss {
+  /** How the losses become one number. */
   readonly reduction: Reduction;
 
-  constructor(options: MSELossOptions = {}) {
+  /**
+   * @param known - Names of the options that this loss has beside `reduction`.
+   * @param nullable - Those of them for which null is a value.
+   */
+  constructor(options: LossOptions, known: readonly string[] = [], nullable: readonly string[] = []) {
     super();
-    checkOptions(options, 'options', ['reduction']);
-    this.reduction = checkReduction(options.reduction ?? 'mean');
-  }
-
-  forward<D extends FloatDType>(prediction: Tensor<D>, target: Tensor<D>): Tensor<D> {
-    return mseLoss(prediction, target, { reduction: this.reduction });
+    checkOptions(options, 'options', ['reduction', ...known], nullable);
+    this.reduction = checkReduction(options?.reduction);
   }
 }
 
-keepNames({ Loss, CrossEntropyLoss, MSELoss });
+/**
+ * Base class of the losses whose targets are class indices from 0 beside scores [..., classes]. Course row E28.
+ *
+ * @example
+ * ```ts
+ * import { ClassLoss, MulticlassHingeLoss } from 'nodegrad';
+ * const loss = new MulticlassHingeLoss({ ignoreIndex: -1 });
+ * loss instanceof ClassLoss; // true
+ * loss.ignoreIndex; // -1
+ * ```
+ */
+export abstract class ClassLoss extends ReducedLoss {
+  /** The label of examples that do not count; null for none. */
+  readonly ignoreIndex: number | null = null;
+
+  override get takesClasses(): boolean {
+    return true;
+  }
+}
+
+keepNames({ Loss, ReducedLoss, ClassLoss });
 
 ours(Loss);

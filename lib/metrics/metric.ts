@@ -58,8 +58,14 @@ export abstract class Metric {
 export interface MeasuredAccuracy {
   /** Examples that were right, a rank-0 tensor. */
   readonly right: Tensor;
-  /** All examples. */
-  readonly seen: number;
+  /** All examples; a rank-0 tensor where some are ignored. */
+  readonly seen: number | Tensor;
+}
+
+/** Options of {@link Accuracy}. */
+export interface AccuracyOptions {
+  /** The label of examples that do not count; default: none. */
+  readonly ignoreIndex?: number | null;
 }
 
 /** What `stateDict` of an {@link Accuracy} gives. */
@@ -83,8 +89,16 @@ export interface AccuracyState {
  */
 export class Accuracy extends Metric {
   readonly name = 'accuracy';
+  /** The label of examples that do not count; null for none. */
+  readonly ignoreIndex: number | null;
   #right = 0;
   #seen = 0;
+
+  constructor(options: AccuracyOptions = {}) {
+    super();
+    const { ignoreIndex } = checkOptions<AccuracyOptions>(options, 'options', ['ignoreIndex'], ['ignoreIndex']);
+    this.ignoreIndex = ignoreIndex === undefined || ignoreIndex === null ? null : checkInteger(ignoreIndex, 'options.ignoreIndex');
+  }
 
   /**
    * Takes in a batch.
@@ -118,13 +132,16 @@ export class Accuracy extends Metric {
       );
     }
     if (best.size >= 2 ** 24) throw new ArgumentError('accuracy takes at most 2^24 examples per batch');
-    return { right: best.equal(labels).to('float32').sum(), seen: best.size };
+    const hits = best.equal(labels).to('float32');
+    if (this.ignoreIndex === null) return { right: hits.sum(), seen: best.size };
+    const counts = labels.notEqual(this.ignoreIndex).to('float32');
+    return { right: hits.mul(counts).sum(), seen: counts.sum() };
   }
 
   override add(measured: MeasuredAccuracy): void {
     const { right, seen } = checkOptions<MeasuredAccuracy>(measured, 'measured', ['right', 'seen']);
     const more = Tensor.check(right, 'measured.right').item();
-    this.#seen += checkInteger(seen, 'measured.seen', 0);
+    this.#seen += checkInteger(seen instanceof Tensor ? seen.item() : seen, 'measured.seen', 0);
     this.#right += more;
   }
 

@@ -9,10 +9,10 @@ import { Linear } from '../layers/linear.js';
 import { LocalResponseNorm } from '../layers/local-response-norm.js';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { registerLayers } from '../layers/registry.js';
-import { Sequential } from '../layers/sequential.js';
+import { Sequential } from './sequential.js';
 import { Dropout, Flatten } from '../layers/shape.js';
 import type { Tensor } from '../tensor.js';
-import { ImageModel, type ImageModelOptions, classifier, complete, pooledTo } from './image-model.js';
+import { ImageModel, type ImageModelOptions, checkHidden, classifier, complete, pooledTo } from './image-model.js';
 
 /** Options of {@link alexnet}. */
 export interface AlexNetOptions extends ImageModelOptions {
@@ -20,8 +20,8 @@ export interface AlexNetOptions extends ImageModelOptions {
   form?: 'one-column' | '2012';
   /** Whether convolutions 2, 4 and 5 are in two groups, one for each of the GPUs of then; an option of the form of 2012. Default true. */
   grouped?: boolean;
-  /** Units of the two hidden fully connected layers. Default 4096. */
-  hidden?: number;
+  /** Units of the hidden fully connected layers. Default [4096, 4096]. */
+  hidden?: readonly number[];
   /** Probability of dropping in the fully connected layers. Default 0.5. */
   dropout?: number;
 }
@@ -53,9 +53,9 @@ export class AlexNet extends ImageModel<Required<AlexNetOptions>> {
       {
         form: 'one-column',
         classes: 1000,
-        inputSize: isOld ? 227 : 224,
-        inputChannels: 3,
-        hidden: 4096,
+        imageSize: isOld ? 227 : 224,
+        channels: 3,
+        hidden: [4096, 4096],
         dropout: 0.5,
         ...((isOld && { grouped: true }) as { grouped: boolean }),
       },
@@ -63,7 +63,7 @@ export class AlexNet extends ImageModel<Required<AlexNetOptions>> {
     );
     checkChoice(full.form, 'options.form', ['one-column', '2012']);
     super(full, isOld ? 67 : 63);
-    const { classes, inputChannels, grouped, hidden, dropout } = full;
+    const { classes, channels, grouped, hidden, dropout } = full;
     const groups = grouped ? 2 : 1;
     const init = (scale: number): Initializer => (isOld ? new Normal({ std: scale }) : new He());
     const bias = (value: number): Initializer => new Constant(isOld ? value : 0);
@@ -73,7 +73,7 @@ export class AlexNet extends ImageModel<Required<AlexNetOptions>> {
       new ReLU(),
     ];
     const first = (filters: number, padding: number): AnyLayer[] => [
-      new Conv2d(inputChannels, filters, 11, { stride: 4, padding, init: init(0.01) }),
+      new Conv2d(channels, filters, 11, { stride: 4, padding, init: init(0.01) }),
       new ReLU(),
     ];
     this.features = new Sequential(
@@ -101,15 +101,13 @@ export class AlexNet extends ImageModel<Required<AlexNetOptions>> {
             pool(),
           ],
     );
-    this.classifier = new Sequential([
-      new Dropout(dropout),
-      new Linear(36 * 256, hidden, { init: init(0.005), biasInit: bias(1) }),
-      new ReLU(),
-      new Dropout(dropout),
-      new Linear(hidden, hidden, { init: init(0.005), biasInit: bias(1) }),
-      new ReLU(),
-      classifier(hidden, classes),
-    ]);
+    const layers: AnyLayer[] = [];
+    let features = 36 * 256;
+    for (const units of checkHidden(hidden)) {
+      layers.push(new Dropout(dropout), new Linear(features, units, { init: init(0.005), biasInit: bias(1) }), new ReLU());
+      features = units;
+    }
+    this.classifier = new Sequential([...layers, classifier(features, classes)]);
   }
 
   forward(x: Tensor): Tensor {

@@ -6,9 +6,9 @@ import { checkLayer } from '../layers/check.js';
 import type { Conv2d } from '../layers/convolution.js';
 import { hintOf, passHints } from '../layers/hints.js';
 import { type AnyLayer, type InitializerHint, Layer } from '../layers/layer.js';
-import { BatchNorm2d } from '../layers/norm.js';
+import { BatchNorm2d } from '../layers/batch-norm.js';
 import { type LayerDescription, buildLayer, describeLayer, registerLayers } from '../layers/registry.js';
-import { Sequential } from '../layers/sequential.js';
+import { Sequential } from './sequential.js';
 import { Dropout } from '../layers/shape.js';
 import { addRelu, relu } from '../ops/activations.js';
 import { avgPool2d } from '../ops/pooling.js';
@@ -146,8 +146,8 @@ export interface BlockOptions {
 export interface ResidualBlockOptions extends BlockOptions {
   /** Whether the factors of the last batch norm start at zero: the block then starts as its shortcut. Default false. */
   zeroInit?: boolean;
-  /** Probability that the block runs in a training step; below 1 it has stochastic depth. Default 1. */
-  survival?: number;
+  /** Probability that a training step leaves the block out (stochastic depth). Default 0. */
+  dropPath?: number;
 }
 
 /** What a {@link Bottleneck} is made of. */
@@ -169,7 +169,7 @@ function checkBlock<O extends BlockOptions>(options: O, own: Omit<Required<O>, k
   const full = complete<Required<BlockOptions>, 'inChannels' | 'channels' | 'outChannels'>(
     options,
     { stride: 1, shortcut: 'B', ...own },
-    ['survival', 'dropout'],
+    ['dropPath', 'dropout'],
     ['inChannels', 'channels', 'outChannels'],
   );
   checkChoice(full.shortcut, 'options.shortcut', ['A', 'B']);
@@ -192,7 +192,7 @@ function shortcutOf({ inChannels, outChannels, stride, shortcut }: Required<Bloc
  * @example
  * ```ts
  * import { BasicBlock, type ResidualBlock } from 'nodegrad';
- * const block: ResidualBlock = new BasicBlock({ inChannels: 16, channels: 16, outChannels: 16, survival: 0.8 });
+ * const block: ResidualBlock = new BasicBlock({ inChannels: 16, channels: 16, outChannels: 16, dropPath: 0.2 });
  * ```
  */
 export abstract class ResidualBlock<O extends ResidualBlockOptions = ResidualBlockOptions> extends Layer {
@@ -210,27 +210,27 @@ export abstract class ResidualBlock<O extends ResidualBlockOptions = ResidualBlo
    */
   constructor(options: O, own?: Omit<Required<O>, keyof ResidualBlockOptions>) {
     super();
-    const defaults = { zeroInit: false, survival: 1, ...own };
+    const defaults = { zeroInit: false, dropPath: 0, ...own };
     this.full = checkBlock<O>(options, defaults as unknown as Omit<Required<O>, keyof BlockOptions>);
-    this.blocks = this.survival === 1 ? null : this.stream('blocks');
+    this.blocks = this.dropPath === 0 ? null : this.stream('blocks');
   }
 
   /** What is added to the shortcut. */
   protected abstract residual(x: Tensor): Tensor;
 
-  /** Probability that the block runs in a training step. */
-  get survival(): number {
-    return this.full.survival as number;
+  /** Probability that a training step leaves the block out. */
+  get dropPath(): number {
+    return this.full.dropPath as number;
   }
 
   forward(x: Tensor): Tensor {
-    const { survival } = this;
+    const kept = 1 - this.dropPath;
     const shortcut = (input: Tensor): Tensor => this.downsample?.forward(input) ?? input;
     if (this.blocks === null) return addRelu(this.residual(x), shortcut(x));
-    if (!this.training) return addRelu(this.residual(x).mul(survival), shortcut(x));
+    if (!this.training) return addRelu(this.residual(x).mul(kept), shortcut(x));
     return choose(
       x,
-      drawBit(this.blocks, survival),
+      drawBit(this.blocks, kept),
       (input) => addRelu(this.residual(input), shortcut(input)),
       (input) => relu(shortcut(input)),
     );

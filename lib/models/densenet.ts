@@ -5,7 +5,7 @@ import { He } from '../initializers/initializer.js';
 import { Conv2d } from '../layers/convolution.js';
 import { type AnyLayer, Layer } from '../layers/layer.js';
 import type { Linear } from '../layers/linear.js';
-import { BatchNorm2d } from '../layers/norm.js';
+import { BatchNorm2d } from '../layers/batch-norm.js';
 import { AvgPool2d, GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { ReLU } from '../layers/activations.js';
 import { registerLayers } from '../layers/registry.js';
@@ -25,8 +25,8 @@ export interface DenseLayerOptions {
   /** Channels of the input. */
   inChannels: number;
   /** Channels that the layer adds (k). */
-  growth: number;
-  /** Filters of a 1×1 convolution before the 3×3 one, in units of `growth`; 0 for none. Default 4. */
+  growthRate: number;
+  /** Filters of a 1×1 convolution before the 3×3 one, in units of `growthRate`; 0 for none. Default 4. */
   bottleneck?: number;
   /** Probability of dropping behind each convolution. Default 0. */
   dropout?: number;
@@ -38,7 +38,7 @@ export interface DenseLayerOptions {
  * @example
  * ```ts
  * import { DenseLayer, ones } from 'nodegrad';
- * new DenseLayer({ inChannels: 24, growth: 12 }).forward(ones([2, 8, 8, 24])).shape; // [2, 8, 8, 36]
+ * new DenseLayer({ inChannels: 24, growthRate: 12 }).forward(ones([2, 8, 8, 24])).shape; // [2, 8, 8, 36]
  * ```
  */
 export class DenseLayer extends Layer {
@@ -57,19 +57,19 @@ export class DenseLayer extends Layer {
   /** @throws {@link ArgumentError} for wrong options. */
   constructor(options: DenseLayerOptions) {
     super();
-    this.#options = complete<Required<DenseLayerOptions>, 'inChannels' | 'growth'>(
+    this.#options = complete<Required<DenseLayerOptions>, 'inChannels' | 'growthRate'>(
       options,
       { bottleneck: 4, dropout: 0 },
       ['dropout'],
-      ['inChannels', 'growth'],
+      ['inChannels', 'growthRate'],
       ['bottleneck'],
     );
-    const { inChannels, growth, bottleneck, dropout } = this.#options;
-    const inner = bottleneck * growth;
+    const { inChannels, growthRate, bottleneck, dropout } = this.#options;
+    const inner = bottleneck * growthRate;
     this.norm1 = new BatchNorm2d(inChannels);
-    this.conv1 = bottleneck > 0 ? plain(inChannels, inner, 1) : plain(inChannels, growth, 3);
+    this.conv1 = bottleneck > 0 ? plain(inChannels, inner, 1) : plain(inChannels, growthRate, 3);
     this.norm2 = bottleneck > 0 ? new BatchNorm2d(inner) : null;
-    this.conv2 = bottleneck > 0 ? plain(inner, growth, 3) : null;
+    this.conv2 = bottleneck > 0 ? plain(inner, growthRate, 3) : null;
     this.dropout = dropout > 0 ? new Dropout(dropout) : null;
   }
 
@@ -96,10 +96,10 @@ export interface DenseNetOptions extends ImageModelOptions {
   /** Layers of each dense block. Default [6, 12, 24, 16]. */
   blocks?: readonly number[];
   /** Channels that each layer adds (k). Default 32. */
-  growth?: number;
+  growthRate?: number;
   /** Filters of the first convolution. Default 64. */
   width?: number;
-  /** Filters of the 1×1 convolutions in units of `growth`; 0 for none. Default 4. */
+  /** Filters of the 1×1 convolutions in units of `growthRate`; 0 for none. Default 4. */
   bottleneck?: number;
   /** What part of the channels passes between blocks. Default 0.5. */
   compression?: number;
@@ -113,7 +113,7 @@ export interface DenseNetOptions extends ImageModelOptions {
  * @example
  * ```ts
  * import { DenseNet } from 'nodegrad';
- * new DenseNet({ stem: 'small', blocks: [4, 4], growth: 12 });
+ * new DenseNet({ stem: 'small', blocks: [4, 4], growthRate: 12 });
  * ```
  */
 export class DenseNet extends ImageModel<Required<DenseNetOptions>> {
@@ -133,9 +133,9 @@ export class DenseNet extends ImageModel<Required<DenseNetOptions>> {
         stem: 'large',
         blocks: [6, 12, 24, 16],
         classes: isSmall ? 10 : 1000,
-        inputSize: isSmall ? 32 : 224,
-        inputChannels: 3,
-        growth: 32,
+        imageSize: isSmall ? 32 : 224,
+        channels: 3,
+        growthRate: 32,
         width: 64,
         bottleneck: 4,
         compression: 0.5,
@@ -150,36 +150,36 @@ export class DenseNet extends ImageModel<Required<DenseNetOptions>> {
     // Halved between blocks, and before them twice where the stem is large.
     const halved = 1 << (counts.length - 1);
     super(full, isSmall ? halved : 4 * halved - 3);
-    const { classes, inputChannels, growth, width, bottleneck, compression, dropout } = full;
-    const layers: Record<string, AnyLayer> = { conv0: plain(inputChannels, width, isSmall ? 3 : 7, isSmall ? 1 : 2) };
+    const { classes, channels, growthRate, width, bottleneck, compression, dropout } = full;
+    const layers: Record<string, AnyLayer> = { conv0: plain(channels, width, isSmall ? 3 : 7, isSmall ? 1 : 2) };
     if (!isSmall)
       Object.assign(layers, { norm0: new BatchNorm2d(width), relu0: new ReLU(), pool0: new MaxPool2d(3, { stride: 2, padding: 1 }) });
-    let channels = width;
+    let features = width;
     counts.forEach((count, i) => {
       const block: Record<string, AnyLayer> = {};
       for (let layer = 1; layer <= count; layer++) {
-        block[`denselayer${layer}`] = new DenseLayer({ inChannels: channels, growth, bottleneck, dropout });
-        channels += growth;
+        block[`denselayer${layer}`] = new DenseLayer({ inChannels: features, growthRate, bottleneck, dropout });
+        features += growthRate;
       }
       layers[`denseblock${i + 1}`] = new NamedStack(block);
       if (i === counts.length - 1) return;
-      const passed = Math.floor(channels * compression);
+      const passed = Math.floor(features * compression);
       if (passed === 0) {
         throw new ArgumentError(
-          expected(`at least 1/${channels}, to leave a channel behind block ${i + 1},`, 'options.compression', compression),
+          expected(`at least 1/${features}, to leave a channel behind block ${i + 1},`, 'options.compression', compression),
         );
       }
       layers[`transition${i + 1}`] = new NamedStack({
-        norm: new BatchNorm2d(channels),
+        norm: new BatchNorm2d(features),
         relu: new ReLU(),
-        conv: plain(channels, passed, 1),
+        conv: plain(features, passed, 1),
         pool: new AvgPool2d(2),
       });
-      channels = passed;
+      features = passed;
     });
-    Object.assign(layers, { [`norm${counts.length + 1}`]: new BatchNorm2d(channels), relu: new ReLU() });
+    Object.assign(layers, { [`norm${counts.length + 1}`]: new BatchNorm2d(features), relu: new ReLU() });
     this.features = new NamedStack(layers);
-    this.classifier = classifier(channels, classes);
+    this.classifier = classifier(features, classes);
   }
 
   forward(x: Tensor): Tensor {
@@ -217,7 +217,7 @@ export function densenet121(options: ImageModelOptions = {}): DenseNet {
  * ```
  */
 export function densenet161(options: ImageModelOptions = {}): DenseNet {
-  return new DenseNet(formOf(options, { blocks: [6, 12, 36, 24], growth: 48, width: 96 }));
+  return new DenseNet(formOf(options, { blocks: [6, 12, 36, 24], growthRate: 48, width: 96 }));
 }
 
 /**
@@ -264,16 +264,16 @@ export interface CifarDenseNetOptions extends Omit<DenseNetOptions, 'stem' | 'bl
  * @example
  * ```ts
  * import { cifarDensenet } from 'nodegrad';
- * cifarDensenet({ depth: 40, growth: 12, compress: false }); // 1,019,722 parameters
+ * cifarDensenet({ depth: 40, growthRate: 12, compress: false }); // 1,019,722 parameters
  * ```
  */
 export function cifarDensenet(options: CifarDenseNetOptions = {}): DenseNet {
-  const { depth = 100, growth = 12, compress = true, ...rest } = checkObject<CifarDenseNetOptions>(options, 'options');
+  const { depth = 100, growthRate = 12, compress = true, ...rest } = checkObject<CifarDenseNetOptions>(options, 'options');
   checkFlag(compress, 'options.compress');
   const count = blocksOf(depth, compress ? 6 : 3, 4);
-  const width = compress ? 2 * checkInteger(growth, 'options.growth', 1, 2 ** 16) : 16;
+  const width = compress ? 2 * checkInteger(growthRate, 'options.growthRate', 1, 2 ** 16) : 16;
   return new DenseNet({
-    growth,
+    growthRate,
     ...formOf(mergeOptions({ width }, rest), {
       stem: 'small',
       blocks: [count, count, count],

@@ -6,7 +6,7 @@ import { Xavier } from '../initializers/initializer.js';
 import { Conv2d } from '../layers/convolution.js';
 import { Layer } from '../layers/layer.js';
 import type { Linear } from '../layers/linear.js';
-import { BatchNorm2d } from '../layers/norm.js';
+import { BatchNorm2d } from '../layers/batch-norm.js';
 import { MaxPool2d } from '../layers/pooling.js';
 import { registerLayers } from '../layers/registry.js';
 import { Dropout, Flatten } from '../layers/shape.js';
@@ -226,8 +226,8 @@ export class FractalNet extends ImageModel<Required<FractalNetOptions>> {
         columns: 3,
         widths: [64, 128, 256, 512, 512],
         classes: 10,
-        inputSize: 32,
-        inputChannels: 3,
+        imageSize: 32,
+        channels: 3,
         dropPath: 0.15,
         globalDropPath: 0.5,
         dropout: 0,
@@ -237,10 +237,10 @@ export class FractalNet extends ImageModel<Required<FractalNetOptions>> {
     const widths = checkStages(full.widths, 'options.widths');
     checkColumns(full.columns, 'options.columns');
     super(full, 1 << widths.length);
-    const { columns, classes, inputSize, inputChannels, dropout } = full;
-    this.blocks = widths.map((width, i) => new FractalBlock(i === 0 ? inputChannels : widths[i - 1], width, columns));
+    const { columns, classes, imageSize, channels, dropout } = full;
+    this.blocks = widths.map((width, i) => new FractalBlock(i === 0 ? channels : widths[i - 1], width, columns));
     this.dropouts = widths.map((_, i) => new Dropout(widths.length === 1 ? dropout : (dropout * i) / (widths.length - 1)));
-    const side = Math.floor(inputSize / (1 << widths.length));
+    const side = Math.floor(imageSize / (1 << widths.length));
     this.fc = classifier(side * side * widths[widths.length - 1], classes);
   }
 

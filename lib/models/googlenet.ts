@@ -95,24 +95,24 @@ export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> implements
     const isPaper = (options?.form ?? 'paper') === 'paper';
     const full = complete<Required<GoogLeNetOptions>>(
       options,
-      { form: 'paper', classes: 1000, inputSize: 224, inputChannels: 3, auxiliary: false, width: 64, dropout: isPaper ? 0.4 : 0.2 },
+      { form: 'paper', classes: 1000, imageSize: 224, channels: 3, auxiliary: false, width: 64, dropout: isPaper ? 0.4 : 0.2 },
       ['dropout'],
     );
     checkChoice(full.form, 'options.form', ['paper', 'torchvision', 'batch-norm']);
     super(full, isPaper ? 31 : 15);
-    const { form, classes, inputSize, inputChannels, auxiliary, width, dropout } = full;
+    const { form, classes, imageSize, channels, auxiliary, width, dropout } = full;
     const sized = (channels: number): number => Math.max(1, Math.round((channels * width) / 64));
     const batchNorm = !isPaper;
-    const unit = (inChannels: number, outChannels: number, kernel: number, stride = 1): ConvolutionUnit =>
-      new ConvolutionUnit({ inChannels, outChannels, kernel, stride, batchNorm });
-    this.conv1 = unit(inputChannels, width, 7, 2);
+    const unit = (inChannels: number, outChannels: number, kernelSize: number, stride = 1): ConvolutionUnit =>
+      new ConvolutionUnit({ inChannels, outChannels, kernelSize, stride, batchNorm });
+    this.conv1 = unit(channels, width, 7, 2);
     this.conv2 = unit(width, width, 1);
     this.conv3 = unit(width, sized(192), 3);
     let inChannels = sized(192);
     const made = {} as Record<keyof typeof modules, Inception>;
     for (const [name, sizes] of Object.entries(modules)) {
       const filters = sizes.map(sized) as unknown as InceptionOptions['filters'];
-      made[name as keyof typeof modules] = new Inception({ inChannels, filters, kernel: form === 'torchvision' ? 3 : 5, batchNorm });
+      made[name as keyof typeof modules] = new Inception({ inChannels, filters, kernelSize: form === 'torchvision' ? 3 : 5, batchNorm });
       inChannels = filters[0] + filters[2] + filters[4] + filters[5];
     }
     this.inception3a = made.inception3a;
@@ -125,13 +125,13 @@ export class GoogLeNet extends ImageModel<Required<GoogLeNetOptions>> implements
     this.inception5a = made.inception5a;
     this.inception5b = made.inception5b;
     // The paper's windows fit images of 224, which are 14×14 here.
-    const pooling = isPaper && Math.ceil(inputSize / 16) === 14 ? 'windows' : 'adaptive';
+    const pooling = isPaper && Math.ceil(imageSize / 16) === 14 ? 'windows' : 'adaptive';
     const head = (count: number): AuxiliaryHead | null =>
       auxiliary ? new AuxiliaryHead({ inChannels: count, classes, width, batchNorm, pooling }) : null;
     this.aux1 = head(sized(192) + sized(208) + sized(48) + sized(64));
     this.aux2 = head(sized(112) + sized(288) + 2 * sized(64));
     const last = isPaper ? 3 : 2;
-    this.pools = [3, 3, 3, last].map((kernel) => new MaxPool2d(kernel, { stride: 2, ceilMode: true }));
+    this.pools = [3, 3, 3, last].map((kernelSize) => new MaxPool2d(kernelSize, { stride: 2, ceilMode: true }));
     this.norm = isPaper ? new LocalResponseNorm(5) : null;
     this.dropout = new Dropout(dropout);
     this.fc = classifier(inChannels, classes);

@@ -3,20 +3,20 @@
 import { ArgumentError, checkFlag, checkInteger, checkNumber, checkObject, checkOptions, expected, mergeOptions } from '../errors.js';
 import { He, type Initializer, Normal } from '../initializers/initializer.js';
 import { Conv2d, type Conv2dOptions } from '../layers/convolution.js';
-import { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import type { AdaptiveAvgPool2d } from '../layers/pooling.js';
 import type { Tensor } from '../tensor.js';
 import { keepNames } from '../names.js';
+import { Model } from '../training/model.js';
 
 /** Options of every image classifier. */
 export interface ImageModelOptions {
   /** Outputs. Default 1000, 10 for models of small images. */
   classes?: number;
   /** Height and width of the images. Default 224, 32 for models of small images. */
-  inputSize?: number;
+  imageSize?: number;
   /** Channels of the images. Default 3. */
-  inputChannels?: number;
+  channels?: number;
 }
 
 /**
@@ -28,7 +28,7 @@ export interface ImageModelOptions {
  * resnet18().inputShape; // [224, 224, 3]
  * ```
  */
-export abstract class ImageModel<O extends Required<ImageModelOptions>> extends Layer {
+export abstract class ImageModel<O extends Required<ImageModelOptions>> extends Model {
   /** Shape of one image: height, width, channels. */
   readonly inputShape: readonly number[];
   /** Number of outputs. */
@@ -42,9 +42,9 @@ export abstract class ImageModel<O extends Required<ImageModelOptions>> extends 
    */
   constructor(options: O, least = 1) {
     super();
-    const { inputSize, inputChannels, classes } = checkObject<O>(options, 'options');
-    const size = checkInteger(inputSize, 'options.inputSize', least);
-    this.inputShape = [size, size, checkInteger(inputChannels, 'options.inputChannels', 1)];
+    const { imageSize, channels, classes } = checkObject<O>(options, 'options');
+    const size = checkInteger(imageSize, 'options.imageSize', least);
+    this.inputShape = [size, size, checkInteger(channels, 'options.channels', 1)];
     this.classes = checkInteger(classes, 'options.classes', 1);
     this.#options = options;
   }
@@ -74,7 +74,7 @@ export function complete<O extends object, N extends keyof O & string = never>(
     else if (fallback === undefined || typeof fallback === 'number') checkInteger(value, argument, orZero.includes(name) ? 0 : 1, 2 ** 24);
     else if (typeof fallback === 'boolean') checkFlag(value, argument);
     else if (Array.isArray(fallback) && !Array.isArray(value)) throw new ArgumentError(expected('an array', argument, value));
-    full[name] = value;
+    full[name] = Array.isArray(value) ? [...value] : value;
   }
   return full as O;
 }
@@ -97,16 +97,21 @@ export function checkStages(stages: unknown, argument: string, most = 16): reado
   return stages.map((count, i) => checkInteger(count, `${argument}[${i}]`, 1, 4096));
 }
 
+/** Units of the hidden layers of an architecture. */
+export function checkHidden(hidden: readonly unknown[]): readonly number[] {
+  return hidden.map((units, i) => checkInteger(units, `options.hidden[${i}]`, 1, 2 ** 24));
+}
+
 /** Images of the size that a fully connected layer takes: as they are, or their means where they have another one. */
 export function pooledTo(images: Tensor, pool: AdaptiveAvgPool2d): Tensor {
-  const [height, width] = pool.out;
+  const [height, width] = pool.outputSize;
   return images.shape[1] === height && images.shape[2] === width ? images : pool.forward(images);
 }
 
 /** A convolution without bias that keeps the size at stride 1, with the first weights of the residual networks' papers: He, by fan-out. */
-export function convolution(inChannels: number, outChannels: number, kernel: number, options: Conv2dOptions = {}): Conv2d {
-  return new Conv2d(inChannels, outChannels, kernel, {
-    padding: (kernel - 1) / 2,
+export function convolution(inChannels: number, outChannels: number, kernelSize: number, options: Conv2dOptions = {}): Conv2d {
+  return new Conv2d(inChannels, outChannels, kernelSize, {
+    padding: (kernelSize - 1) / 2,
     bias: false,
     init: new He({ mode: 'fanOut' }),
     ...options,

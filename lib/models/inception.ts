@@ -5,10 +5,10 @@ import { He, Xavier } from '../initializers/initializer.js';
 import { Conv2d } from '../layers/convolution.js';
 import { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
-import { BatchNorm2d } from '../layers/norm.js';
+import { BatchNorm2d } from '../layers/batch-norm.js';
 import { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { registerLayers } from '../layers/registry.js';
-import { Sequential } from '../layers/sequential.js';
+import { Sequential } from './sequential.js';
 import { Dropout, Flatten } from '../layers/shape.js';
 import { relu } from '../ops/activations.js';
 import { concat } from '../ops/shape.js';
@@ -22,7 +22,7 @@ export interface ConvolutionUnitOptions {
   /** Filters. */
   outChannels: number;
   /** Height and width of the kernel. */
-  kernel: number;
+  kernelSize: number;
   /** Step between windows. Default 1. */
   stride?: number;
   /** Batch norm (eps 1e-3) instead of a bias. Default true. */
@@ -35,7 +35,7 @@ export interface ConvolutionUnitOptions {
  * @example
  * ```ts
  * import { ConvolutionUnit, ones } from 'nodegrad';
- * new ConvolutionUnit({ inChannels: 3, outChannels: 8, kernel: 3 }).forward(ones([2, 8, 8, 3])).shape; // [2, 8, 8, 8]
+ * new ConvolutionUnit({ inChannels: 3, outChannels: 8, kernelSize: 3 }).forward(ones([2, 8, 8, 3])).shape; // [2, 8, 8, 8]
  * ```
  */
 export class ConvolutionUnit extends Layer {
@@ -48,15 +48,15 @@ export class ConvolutionUnit extends Layer {
   /** @throws {@link ArgumentError} for wrong options. */
   constructor(options: ConvolutionUnitOptions) {
     super();
-    this.#options = complete<Required<ConvolutionUnitOptions>, 'inChannels' | 'outChannels' | 'kernel'>(
+    this.#options = complete<Required<ConvolutionUnitOptions>, 'inChannels' | 'outChannels' | 'kernelSize'>(
       options,
       { stride: 1, batchNorm: true },
       [],
-      ['inChannels', 'outChannels', 'kernel'],
+      ['inChannels', 'outChannels', 'kernelSize'],
     );
-    const { inChannels, outChannels, kernel, stride, batchNorm } = this.#options;
+    const { inChannels, outChannels, kernelSize, stride, batchNorm } = this.#options;
     const init = batchNorm ? new He() : new Xavier();
-    this.conv = new Conv2d(inChannels, outChannels, kernel, { stride, padding: (kernel - 1) / 2, bias: !batchNorm, init });
+    this.conv = new Conv2d(inChannels, outChannels, kernelSize, { stride, padding: (kernelSize - 1) / 2, bias: !batchNorm, init });
     this.bn = batchNorm ? new BatchNorm2d(outChannels, { eps: 1e-3 }) : null;
   }
 
@@ -81,7 +81,7 @@ export interface InceptionOptions {
   /** Filters: 1×1; 1×1 and 3×3 behind it; 1×1 and the large one behind it; 1×1 behind pooling. */
   filters: readonly [number, number, number, number, number, number];
   /** Size of the large kernel: 5, or 3 as torchvision has it. Default 5. */
-  kernel?: number;
+  kernelSize?: number;
   /** Batch norm instead of biases. Default true. */
   batchNorm?: boolean;
 }
@@ -114,17 +114,17 @@ export class Inception extends Layer {
       throw new ArgumentError(expected('6 whole numbers', 'options.filters', filters));
     const full = complete<Required<Omit<InceptionOptions, 'filters'>>, 'inChannels'>(
       others,
-      { kernel: 5, batchNorm: true },
+      { kernelSize: 5, batchNorm: true },
       [],
       ['inChannels'],
     );
     this.#options = { ...full, filters };
-    const { inChannels, kernel, batchNorm } = full;
+    const { inChannels, kernelSize, batchNorm } = full;
     const unit = (from: number, to: number, size: number): ConvolutionUnit =>
-      new ConvolutionUnit({ inChannels: from, outChannels: to, kernel: size, batchNorm });
+      new ConvolutionUnit({ inChannels: from, outChannels: to, kernelSize: size, batchNorm });
     this.branch1 = unit(inChannels, filters[0], 1);
     this.branch2 = new Sequential([unit(inChannels, filters[1], 1), unit(filters[1], filters[2], 3)]);
-    this.branch3 = new Sequential([unit(inChannels, filters[3], 1), unit(filters[3], filters[4], kernel)]);
+    this.branch3 = new Sequential([unit(inChannels, filters[3], 1), unit(filters[3], filters[4], kernelSize)]);
     this.branch4 = new Sequential([new MaxPool2d(3, { stride: 1, padding: 1, ceilMode: true }), unit(inChannels, filters[5], 1)]);
   }
 
@@ -194,7 +194,7 @@ export class AuxiliaryHead extends Layer {
     const { inChannels, classes, width, batchNorm, pooling } = this.#options;
     checkChoice(pooling, 'options.pooling', ['adaptive', 'windows']);
     this.avgpool = pooling === 'adaptive' ? new AdaptiveAvgPool2d(4) : new AvgPool2d(5, { stride: 3 });
-    this.conv = new ConvolutionUnit({ inChannels, outChannels: 2 * width, kernel: 1, batchNorm });
+    this.conv = new ConvolutionUnit({ inChannels, outChannels: 2 * width, kernelSize: 1, batchNorm });
     this.fc1 = new Linear(32 * width, 16 * width);
     this.fc2 = classifier(16 * width, classes);
   }

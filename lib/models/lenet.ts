@@ -6,10 +6,10 @@ import { ReLU } from '../layers/activations.js';
 import { Conv2d } from '../layers/convolution.js';
 import { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
-import { BatchNorm2d } from '../layers/norm.js';
+import { BatchNorm2d } from '../layers/batch-norm.js';
 import { MaxPool2d } from '../layers/pooling.js';
 import { registerLayers } from '../layers/registry.js';
-import { Sequential } from '../layers/sequential.js';
+import { Sequential } from './sequential.js';
 import { Dropout, Flatten } from '../layers/shape.js';
 import { tanh } from '../ops/activations.js';
 import { avgPool2d } from '../ops/pooling.js';
@@ -25,9 +25,9 @@ export interface Lenet5Options {
   /** Outputs. The form of 1998 has no such option: it gives the 84 values of its layer F6, whose output codes are fixed. Default 10. */
   classes?: number;
   /** Height and width, 28 or 32: images of 28 are padded to 32, but for Caffe's form. Default 28. */
-  inputSize?: number;
+  imageSize?: number;
   /** Channels of the images. Default 1. */
-  inputChannels?: number;
+  channels?: number;
 }
 
 // What goes into each of the 16 maps of C3, as runs of neighbours among six maps in a ring (table I of the paper).
@@ -158,25 +158,25 @@ export class Squash extends Layer {
  * ```
  */
 export function lenet5(options: Lenet5Options = {}): Sequential {
-  const { form, classes, inputSize, inputChannels } = complete<Required<Lenet5Options>>(options, {
+  const { form, classes, imageSize, channels } = complete<Required<Lenet5Options>>(options, {
     form: 'modern',
     classes: 10,
-    inputSize: 28,
-    inputChannels: 1,
+    imageSize: 28,
+    channels: 1,
   });
   checkChoice(form, 'options.form', ['modern', '1998', 'caffe']);
-  if (inputSize !== 28 && (inputSize !== 32 || form === 'caffe')) {
-    throw new ArgumentError(`expected \`options.inputSize\` to be ${form === 'caffe' ? '28' : '28 or 32'}, received ${inputSize}`);
+  if (imageSize !== 28 && (imageSize !== 32 || form === 'caffe')) {
+    throw new ArgumentError(`expected \`options.imageSize\` to be ${form === 'caffe' ? '28' : '28 or 32'}, received ${imageSize}`);
   }
   if (form === '1998' && options.classes !== undefined) {
     throw new ArgumentError(expected('nothing, since the form of 1998 has 84 outputs,', 'options.classes', options.classes));
   }
-  const padding = inputSize === 28 ? 2 : 0;
-  const shape = { inputShape: [inputSize, inputSize, inputChannels] };
+  const padding = imageSize === 28 ? 2 : 0;
+  const shape = { inputShape: [imageSize, imageSize, channels] };
   if (form === 'caffe') {
     return new Sequential(
       [
-        new Conv2d(inputChannels, 20, 5, { init: new Xavier() }),
+        new Conv2d(channels, 20, 5, { init: new Xavier() }),
         new MaxPool2d(2),
         new Conv2d(20, 50, 5, { init: new Xavier() }),
         new MaxPool2d(2),
@@ -192,7 +192,7 @@ export function lenet5(options: Lenet5Options = {}): Sequential {
     const init = new Xavier({ mode: 'fanIn' });
     return new Sequential(
       [
-        new Conv2d(inputChannels, 6, 5, { padding, init }),
+        new Conv2d(channels, 6, 5, { padding, init }),
         new Squash(),
         new Subsampling(6),
         new SparseConvolution(),
@@ -209,7 +209,7 @@ export function lenet5(options: Lenet5Options = {}): Sequential {
   }
   return new Sequential(
     [
-      new Conv2d(inputChannels, 6, 5, { padding }),
+      new Conv2d(channels, 6, 5, { padding }),
       new ReLU(),
       new MaxPool2d(2),
       new Conv2d(6, 16, 5),
@@ -231,9 +231,9 @@ export interface SmallConvNetOptions {
   /** Outputs. Default 10. */
   classes?: number;
   /** Height and width of the images, a multiple of 4. Default 28. */
-  inputSize?: number;
+  imageSize?: number;
   /** Channels of the images. Default 1. */
-  inputChannels?: number;
+  channels?: number;
   /** Filters of the first convolution; the second has twice as many. Default 16. */
   width?: number;
   /** Probability of dropping before the last layer. Default 0.25. */
@@ -251,12 +251,12 @@ export interface SmallConvNetOptions {
  * ```
  */
 export function smallConvNet(options: SmallConvNetOptions = {}): Sequential {
-  const { classes, inputSize, inputChannels, width, dropout } = complete<Required<SmallConvNetOptions>>(
+  const { classes, imageSize, channels, width, dropout } = complete<Required<SmallConvNetOptions>>(
     options,
-    { classes: 10, inputSize: 28, inputChannels: 1, width: 16, dropout: 0.25 },
+    { classes: 10, imageSize: 28, channels: 1, width: 16, dropout: 0.25 },
     ['dropout'],
   );
-  if (inputSize % 4 !== 0) throw new ArgumentError(`expected \`options.inputSize\` to be a multiple of 4, received ${inputSize}`);
+  if (imageSize % 4 !== 0) throw new ArgumentError(`expected \`options.imageSize\` to be a multiple of 4, received ${imageSize}`);
   const stage = (from: number, to: number) => [
     new Conv2d(from, to, 3, { padding: 1, bias: false }),
     new BatchNorm2d(to),
@@ -265,15 +265,15 @@ export function smallConvNet(options: SmallConvNetOptions = {}): Sequential {
   ];
   return new Sequential(
     [
-      ...stage(inputChannels, width),
+      ...stage(channels, width),
       ...stage(width, 2 * width),
       new Flatten(),
-      new Linear((inputSize / 4) * (inputSize / 4) * 2 * width, 128),
+      new Linear((imageSize / 4) * (imageSize / 4) * 2 * width, 128),
       new ReLU(),
       new Dropout(dropout),
       classifier(128, classes),
     ],
-    { inputShape: [inputSize, inputSize, inputChannels] },
+    { inputShape: [imageSize, imageSize, channels] },
   );
 }
 

@@ -4,7 +4,7 @@ import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.j
 import { ReLU } from '../layers/activations.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
-import { Sequential } from '../layers/sequential.js';
+import { Sequential } from './sequential.js';
 import { Flatten } from '../layers/shape.js';
 
 /** Options of {@link linearModel}. */

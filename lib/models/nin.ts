@@ -6,7 +6,7 @@ import { ReLU } from '../layers/activations.js';
 import { Conv2d } from '../layers/convolution.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { AvgPool2d, GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
-import { Sequential } from '../layers/sequential.js';
+import { Sequential } from './sequential.js';
 import { Dropout } from '../layers/shape.js';
 import { complete } from './image-model.js';
 
@@ -15,9 +15,9 @@ export interface NetworkInNetworkOptions {
   /** Outputs. Default 10. */
   classes?: number;
   /** Height and width of the images, at least 4. Default 32. */
-  inputSize?: number;
+  imageSize?: number;
   /** Channels of the images. Default 3. */
-  inputChannels?: number;
+  channels?: number;
   /** Filters of the widest convolutions, the others in proportion; a multiple of 6. Default 192. */
   width?: number;
   /** Probability of dropping between the three parts. Default 0.5. */
@@ -35,12 +35,12 @@ export interface NetworkInNetworkOptions {
  * ```
  */
 export function networkInNetwork(options: NetworkInNetworkOptions = {}): Sequential {
-  const { classes, inputSize, inputChannels, width, dropout } = complete<Required<NetworkInNetworkOptions>>(
+  const { classes, imageSize, channels, width, dropout } = complete<Required<NetworkInNetworkOptions>>(
     options,
-    { classes: 10, inputSize: 32, inputChannels: 3, width: 192, dropout: 0.5 },
+    { classes: 10, imageSize: 32, channels: 3, width: 192, dropout: 0.5 },
     ['dropout'],
   );
-  checkInteger(inputSize, 'options.inputSize', 4);
+  checkInteger(imageSize, 'options.imageSize', 4);
   const [narrower, narrow] = [Math.round((width * 5) / 6), Math.round(width / 2)];
   const conv = (from: number, to: number, kernel: number, init?: Normal): AnyLayer[] => [
     new Conv2d(from, to, kernel, { padding: (kernel - 1) / 2, ...(init && { init }) }),
@@ -49,7 +49,7 @@ export function networkInNetwork(options: NetworkInNetworkOptions = {}): Sequent
   const halves = { stride: 2, ceilMode: true };
   return new Sequential(
     [
-      ...conv(inputChannels, width, 5),
+      ...conv(channels, width, 5),
       ...conv(width, narrower, 1),
       ...conv(narrower, narrow, 1),
       new MaxPool2d(3, halves),
@@ -64,6 +64,6 @@ export function networkInNetwork(options: NetworkInNetworkOptions = {}): Sequent
       ...conv(width, classes, 1, new Normal({ std: 0.05 })),
       new GlobalAvgPool2d(),
     ],
-    { inputShape: [inputSize, inputSize, inputChannels] },
+    { inputShape: [imageSize, imageSize, channels] },
   );
 }

@@ -4,10 +4,10 @@ import { checkChoice, checkInteger, checkObject } from '../errors.js';
 import { He } from '../initializers/initializer.js';
 import type { Conv2d } from '../layers/convolution.js';
 import type { Linear } from '../layers/linear.js';
-import { BatchNorm2d } from '../layers/norm.js';
+import { BatchNorm2d } from '../layers/batch-norm.js';
 import { GlobalAvgPool2d } from '../layers/pooling.js';
 import { registerLayers } from '../layers/registry.js';
-import { Sequential } from '../layers/sequential.js';
+import { Sequential } from './sequential.js';
 import { relu } from '../ops/activations.js';
 import type { Tensor } from '../tensor.js';
 import { PreActBlock, type Shortcut } from './blocks.js';
@@ -23,17 +23,17 @@ export interface PreActResNetOptions extends ImageModelOptions {
   /** Filters of the first convolution. Default 16. */
   width?: number;
   /** Filters of the stages are 16, 32 and 64 times this (where `width` is 16). Default 1. */
-  widen?: number;
+  widthFactor?: number;
   /** How blocks that change the shape bring their input along: a 1×1 convolution (B) or zeros (A). Default B. */
   shortcut?: Shortcut;
   /** Probability of dropping between the convolutions of a block. Default 0. */
   dropout?: number;
   /** Which count of connections the first weights follow. Default `'fanOut'`; Wide ResNets have `'fanIn'`. */
-  init?: 'fanOut' | 'fanIn';
+  fanMode?: 'fanOut' | 'fanIn';
 }
 
 /**
- * A pre-activation residual network; see {@link preactResnet} and {@link wideResnet}.
+ * A pre-activation residual network; see {@link preactResnet} and {@link cifarWideResnet}.
  *
  * @example
  * ```ts
@@ -65,30 +65,30 @@ export class PreActResNet extends ImageModel<Required<PreActResNetOptions>> {
         block: 'bottleneck',
         blocks: 18,
         classes: 10,
-        inputSize: 32,
-        inputChannels: 3,
+        imageSize: 32,
+        channels: 3,
         width: 16,
-        widen: 1,
+        widthFactor: 1,
         shortcut: 'B',
         dropout: 0,
-        init: 'fanOut',
+        fanMode: 'fanOut',
       },
       ['dropout'],
     );
     checkInteger(full.blocks, 'options.blocks', 1, 4096);
     checkChoice(full.block, 'options.block', ['basic', 'bottleneck']);
     checkChoice(full.shortcut, 'options.shortcut', ['A', 'B']);
-    checkChoice(full.init, 'options.init', ['fanOut', 'fanIn']);
+    checkChoice(full.fanMode, 'options.fanMode', ['fanOut', 'fanIn']);
     super(full);
-    const { block, blocks, classes, inputChannels, width, widen, shortcut, dropout, init } = full;
-    this.conv1 = convolution(inputChannels, width, 3);
+    const { block, blocks, classes, channels, width, widthFactor, shortcut, dropout, fanMode } = full;
+    this.conv1 = convolution(channels, width, 3);
     let inChannels = width;
     const stage = (index: number): Sequential => {
-      const channels = width * widen * (1 << index);
-      const outChannels = block === 'basic' ? channels : 4 * channels;
+      const filters = width * widthFactor * (1 << index);
+      const outChannels = block === 'basic' ? filters : 4 * filters;
       const made: PreActBlock[] = [];
       for (let i = 0; i < blocks; i++) {
-        made.push(new PreActBlock({ inChannels, channels, outChannels, stride: index > 0 && i === 0 ? 2 : 1, shortcut, dropout }));
+        made.push(new PreActBlock({ inChannels, channels: filters, outChannels, stride: index > 0 && i === 0 ? 2 : 1, shortcut, dropout }));
         inChannels = outChannels;
       }
       return new Sequential(made);
@@ -98,7 +98,7 @@ export class PreActResNet extends ImageModel<Required<PreActResNetOptions>> {
     this.layer3 = stage(2);
     this.norm = new BatchNorm2d(inChannels);
     this.fc = classifier(inChannels, classes);
-    if (init === 'fanIn') {
+    if (fanMode === 'fanIn') {
       for (const [path, parameter] of this.namedParameters()) if (path !== 'fc.weight' && parameter.rank === 4) parameter.init = new He();
     }
   }
@@ -136,8 +136,8 @@ export function preactResnet(options: PreActDepthOptions = {}): PreActResNet {
   return new PreActResNet(formOf(rest, { block: 'bottleneck', blocks: blocksOf(depth, 9, 2) }));
 }
 
-/** Options of {@link wideResnet}. */
-export interface WideResNetOptions extends Omit<PreActResNetOptions, 'blocks' | 'block' | 'init'> {
+/** Options of {@link cifarWideResnet}. */
+export interface WideResNetOptions extends Omit<PreActResNetOptions, 'blocks' | 'block' | 'fanMode'> {
   /** Convolutions, projection shortcuts included: 6n + 4. Default 28. */
   depth?: number;
 }
@@ -151,13 +151,13 @@ export interface WideResNetOptions extends Omit<PreActResNetOptions, 'blocks' | 
  * @throws {@link ArgumentError} for a depth that is not 6n + 4, or other wrong options.
  * @example
  * ```ts
- * import { wideResnet } from 'nodegrad';
- * wideResnet({ depth: 16, widen: 8, dropout: 0.3 });
+ * import { cifarWideResnet } from 'nodegrad';
+ * cifarWideResnet({ depth: 16, widthFactor: 8, dropout: 0.3 });
  * ```
  */
-export function wideResnet(options: WideResNetOptions = {}): PreActResNet {
-  const { depth = 28, widen = 10, ...rest } = checkObject<WideResNetOptions>(options, 'options');
-  return new PreActResNet({ widen, ...formOf(rest, { block: 'basic', blocks: blocksOf(depth, 6, 4), init: 'fanIn' }) });
+export function cifarWideResnet(options: WideResNetOptions = {}): PreActResNet {
+  const { depth = 28, widthFactor = 10, ...rest } = checkObject<WideResNetOptions>(options, 'options');
+  return new PreActResNet({ widthFactor, ...formOf(rest, { block: 'basic', blocks: blocksOf(depth, 6, 4), fanMode: 'fanIn' }) });
 }
 
 registerLayers({ PreActResNet });

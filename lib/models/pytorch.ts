@@ -10,13 +10,14 @@ import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import { trainingOutputsOf } from '../layers/outputs.js';
-import { BatchNorm } from '../layers/norm.js';
+import { BatchNorm } from '../layers/batch-norm.js';
 import { Flatten } from '../layers/shape.js';
 import { join } from '../layers/fields.js';
 import { type LoadReport, everyPlace, itemsOf } from '../layers/state.js';
 import { sizeOf, withoutGradients } from '../ops/emit.js';
 import { trace } from '../ops/trace.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
+import { gatherRecurrent, spreadRecurrent } from './recurrent-weights.js';
 
 /** Options of {@link loadPyTorch} and {@link savePyTorch}. */
 export interface PyTorchOptions {
@@ -65,7 +66,7 @@ function flattenedFeatures(model: AnyLayer, inputShape: readonly number[]): Map<
       const source = inputs.map((input) => features.get(input)).find((item) => item !== undefined);
       if (source === undefined) return;
       const width = inputs.find((input) => features.has(input))?.shape.at(-1) as number;
-      const isProduct = name === 'linear' || name === 'matmul';
+      const isProduct = name === 'matmul';
       for (const input of inputs) {
         const isWeight = isProduct ? input === inputs[1] : input.shape.length === 1 && input.shape[0] === width;
         if (isWeight && !features.has(input)) found.set(input, source);
@@ -149,7 +150,7 @@ function theirShape({ kind, shape }: Place): readonly number[] {
  * own whose layers have the same names (`0.weight` of a `Sequential`, `encoder.conv1.weight` of fields).
  *
  * Kernels are turned from [out, in, height, width] to [height, width, in, out], matrices from [out, in] to [in, out], `running_mean` and
- * its kin are found; a weight that stands in several places may come under any of its names, or all. Where images are flattened before a `Linear`, its rows are put from PyTorch's order (channels, height, width) into
+ * its kin are found, the gates of recurrent nets and their two biases too; a weight that stands in several places may come under any of its names, or all. Where images are flattened before a `Linear`, its rows are put from PyTorch's order (channels, height, width) into
  * ours (height, width, channels); the shape of the images follows from a forward pass by shapes, which computes nothing.
  *
  * The GoogLeNet that torchvision publishes holds its auxiliary classifiers, so it takes `googlenet({ form: 'torchvision', auxiliary: true })`,
@@ -173,10 +174,11 @@ export async function loadPyTorch(
   const { strict = true, prefix = '' } = checkOptions<LoadPyTorchOptions>(options, 'options', ['inputShape', 'strict', 'prefix']);
   const places = placesOf(model, options);
   const tensors = isMap(source) ? source : (await readSafetensors(source)).tensors;
+  const named = new Map<string, AnyTensor>();
+  for (const [name, value] of tensors) if (name.startsWith(prefix)) named.set(name.slice(prefix.length), value);
+  gatherRecurrent(model, named);
   const state = new Map<string, AnyTensor>();
-  for (const [full, value] of tensors) {
-    if (!full.startsWith(prefix)) continue;
-    const name = full.slice(prefix.length);
+  for (const [name, value] of named) {
     const place = places.get(name);
     if (place === undefined) {
       state.set(name, value);
@@ -225,5 +227,6 @@ export async function savePyTorch(model: AnyLayer, path: string, options: PyTorc
       );
     }
   }
+  spreadRecurrent(model, tensors);
   await writeFileAtomic(path, [encodeSafetensors(tensors, new Map([['format', 'pt']]))]);
 }

@@ -3,10 +3,10 @@
 import { ArgumentError, checkChoice, checkInteger, checkObject, expected } from '../errors.js';
 import type { Conv2d } from '../layers/convolution.js';
 import type { Linear } from '../layers/linear.js';
-import { BatchNorm2d } from '../layers/norm.js';
+import { BatchNorm2d } from '../layers/batch-norm.js';
 import { GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { registerLayers } from '../layers/registry.js';
-import { Sequential } from '../layers/sequential.js';
+import { Sequential } from './sequential.js';
 import { relu } from '../ops/activations.js';
 import type { Tensor } from '../tensor.js';
 import { BasicBlock, Bottleneck, type Shortcut } from './blocks.js';
@@ -20,8 +20,8 @@ export interface ResNetOptions extends ImageModelOptions {
   shortcut?: Shortcut;
   /** Whether the factors of each block's last batch norm start at zero. Default false. */
   zeroInit?: boolean;
-  /** Probability that the last block runs in a training step; those before fall from 1 to it in a line. Default 1: all run. */
-  survival?: number;
+  /** Probability that a training step leaves the last block out (stochastic depth); those before rise from 0 to it in a line. Default 0. */
+  dropPath?: number;
 }
 
 /** Options of the residual networks that are made of bottlenecks. */
@@ -85,23 +85,23 @@ export class ResNet extends ImageModel<Required<ResNetModelOptions>> {
         block: 'basic',
         blocks: [2, 2, 2, 2],
         classes: isSmall ? 10 : 1000,
-        inputSize: isSmall ? 32 : 224,
-        inputChannels: 3,
+        imageSize: isSmall ? 32 : 224,
+        channels: 3,
         width: isSmall ? 16 : 64,
         shortcut: isSmall ? 'A' : 'B',
         ...((isBasic ? {} : bottleneck) as typeof bottleneck),
         zeroInit: false,
-        survival: 1,
+        dropPath: 0,
       },
-      ['survival'],
+      ['dropPath'],
     );
     checkChoice(full.stem, 'options.stem', ['large', 'small']);
     checkChoice(full.block, 'options.block', ['basic', 'bottleneck']);
     checkChoice(full.shortcut, 'options.shortcut', ['A', 'B']);
     const counts = checkStages(full.blocks, 'options.blocks', 4);
     super(full);
-    const { classes, inputChannels, width, groups, widthPerGroup, shortcut, strideIn, zeroInit, survival } = full;
-    this.conv1 = isSmall ? convolution(inputChannels, width, 3) : convolution(inputChannels, width, 7, { stride: 2 });
+    const { classes, channels, width, groups, widthPerGroup, shortcut, strideIn, zeroInit, dropPath } = full;
+    this.conv1 = isSmall ? convolution(channels, width, 3) : convolution(channels, width, 7, { stride: 2 });
     this.bn1 = new BatchNorm2d(width);
     this.maxpool = isSmall ? null : new MaxPool2d(3, { stride: 2, padding: 1 });
     const total = counts.reduce((sum, count) => sum + count, 0);
@@ -110,13 +110,13 @@ export class ResNet extends ImageModel<Required<ResNetModelOptions>> {
     const stages = counts.map((count, stage) => {
       const planes = width * (1 << stage);
       // Filters of the inner convolutions, and of what leaves the block.
-      const channels = isBasic ? planes : Math.floor((planes * widthPerGroup) / 64) * groups;
+      const inner = isBasic ? planes : Math.floor((planes * widthPerGroup) / 64) * groups;
       const outChannels = isBasic ? planes : 4 * planes;
       const blocks: (BasicBlock | Bottleneck)[] = [];
       for (let i = 0; i < count; i++) {
         at += 1;
-        const sizes = { inChannels, channels, outChannels, stride: stage > 0 && i === 0 ? 2 : 1 };
-        const common = { ...sizes, shortcut, zeroInit, survival: 1 - (at / total) * (1 - survival) };
+        const sizes = { inChannels, channels: inner, outChannels, stride: stage > 0 && i === 0 ? 2 : 1 };
+        const common = { ...sizes, shortcut, zeroInit, dropPath: (at / total) * dropPath };
         blocks.push(isBasic ? new BasicBlock(common) : new Bottleneck({ ...common, groups, strideIn }));
         inChannels = outChannels;
       }
@@ -266,7 +266,7 @@ export interface CifarResNetOptions extends ResNetOptions {
 
 /**
  * ResNet-20, 32, 44, 56, 110 for images of 32×32 (He et al. 2015, section 4.2): three stages of 16, 32 and 64 filters, shortcuts without
- * parameters. 269,722 parameters at depth 20. `survival: 0.5` is stochastic depth (Huang et al. 2016; course rows M22, F11): a block
+ * parameters. 269,722 parameters at depth 20. `dropPath: 0.5` is stochastic depth (Huang et al. 2016; course rows M22, F11): a block
  * that is skipped costs a compiled step no time.
  *
  * The paper's recipe: momentum 0.9, weight decay 1e-4, learning rate 0.1, divided by 10 after 32,000 and 48,000 of 64,000 steps of 128.

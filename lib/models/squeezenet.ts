@@ -7,7 +7,7 @@ import { Conv2d } from '../layers/convolution.js';
 import { Layer } from '../layers/layer.js';
 import { GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { registerLayers } from '../layers/registry.js';
-import { Sequential } from '../layers/sequential.js';
+import { Sequential } from './sequential.js';
 import { Dropout } from '../layers/shape.js';
 import { relu } from '../ops/activations.js';
 import { concat } from '../ops/shape.js';
@@ -96,12 +96,12 @@ export class SqueezeNet extends ImageModel<Required<SqueezeNetOptions>> {
   constructor(options: SqueezeNetOptions = {}) {
     const full = complete<Required<SqueezeNetOptions>>(
       options,
-      { version: '1.1', classes: 1000, inputSize: 224, inputChannels: 3, width: 64, dropout: 0.5 },
+      { version: '1.1', classes: 1000, imageSize: 224, channels: 3, width: 64, dropout: 0.5 },
       ['dropout'],
     );
     checkChoice(full.version, 'options.version', ['1.0', '1.1']);
     super(full, full.version === '1.0' ? 21 : 17);
-    const { version, classes, inputChannels, width, dropout } = full;
+    const { version, classes, channels, width, dropout } = full;
     const pool = (): MaxPool2d => new MaxPool2d(3, { stride: 2, ceilMode: true });
     const sized = (channels: number): number => Math.max(1, Math.round((channels * width) / 64));
     const fire = (inChannels: number, squeeze: number, expand: number): Fire =>
@@ -109,7 +109,7 @@ export class SqueezeNet extends ImageModel<Required<SqueezeNetOptions>> {
     this.features = new Sequential(
       version === '1.0'
         ? [
-            new Conv2d(inputChannels, sized(96), 7, { stride: 2, init }),
+            new Conv2d(channels, sized(96), 7, { stride: 2, init }),
             new ReLU(),
             pool(),
             fire(96, 16, 64),
@@ -124,7 +124,7 @@ export class SqueezeNet extends ImageModel<Required<SqueezeNetOptions>> {
             fire(512, 64, 256),
           ]
         : [
-            new Conv2d(inputChannels, sized(64), 3, { stride: 2, init }),
+            new Conv2d(channels, sized(64), 3, { stride: 2, init }),
             new ReLU(),
             pool(),
             fire(64, 16, 64),

@@ -6,13 +6,13 @@ import { ReLU } from '../layers/activations.js';
 import { Conv2d } from '../layers/convolution.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
-import { BatchNorm2d } from '../layers/norm.js';
+import { BatchNorm2d } from '../layers/batch-norm.js';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { registerLayers } from '../layers/registry.js';
-import { Sequential } from '../layers/sequential.js';
+import { Sequential } from './sequential.js';
 import { Dropout, Flatten } from '../layers/shape.js';
 import type { Tensor } from '../tensor.js';
-import { ImageModel, type ImageModelOptions, classifier, complete, formOf, pooledTo } from './image-model.js';
+import { ImageModel, type ImageModelOptions, checkHidden, classifier, complete, formOf, pooledTo } from './image-model.js';
 
 /** Options of the VGG networks. */
 export interface VggOptions extends ImageModelOptions {
@@ -20,8 +20,8 @@ export interface VggOptions extends ImageModelOptions {
   batchNorm?: boolean;
   /** Filters of the first convolution; later ones have up to eight times as many. Default 64. */
   width?: number;
-  /** Units of the two hidden fully connected layers. Default 4096. */
-  hidden?: number;
+  /** Units of the hidden fully connected layers. Default [4096, 4096]. */
+  hidden?: readonly number[];
   /** Probability of dropping in the fully connected layers. Default 0.5. */
   dropout?: number;
 }
@@ -41,9 +41,9 @@ const stages: Readonly<Record<number, readonly number[]>> = {
 };
 
 // Convolutions of 3×3 with pooling after each stage.
-function stack(inputChannels: number, widths: readonly number[], counts: readonly number[], batchNorm: boolean, bias: boolean): AnyLayer[] {
+function stack(images: number, widths: readonly number[], counts: readonly number[], batchNorm: boolean, bias: boolean): AnyLayer[] {
   const layers: AnyLayer[] = [];
-  let channels = inputChannels;
+  let channels = images;
   counts.forEach((count, stage) => {
     for (let i = 0; i < count; i++) {
       layers.push(new Conv2d(channels, widths[stage], 3, { padding: 1, bias, init: new He({ mode: 'fanOut' }) }));
@@ -79,26 +79,24 @@ export class Vgg extends ImageModel<Required<VggModelOptions>> {
   constructor(options: VggModelOptions) {
     const full = complete<Required<VggModelOptions>, 'depth'>(
       options,
-      { classes: 1000, inputSize: 224, inputChannels: 3, batchNorm: false, width: 64, hidden: 4096, dropout: 0.5 },
+      { classes: 1000, imageSize: 224, channels: 3, batchNorm: false, width: 64, hidden: [4096, 4096], dropout: 0.5 },
       ['dropout'],
       ['depth'],
     );
     super(full, 32);
-    const { depth, classes, inputChannels, batchNorm, width, hidden, dropout } = full;
+    const { depth, classes, channels, batchNorm, width, hidden, dropout } = full;
     const counts = stages[depth];
     if (counts === undefined) throw new ArgumentError(expected('11, 13, 16 or 19', 'options.depth', depth));
     const widths = [1, 2, 4, 8, 8].map((factor) => factor * width);
-    this.features = new Sequential(stack(inputChannels, widths, counts, batchNorm, true));
+    this.features = new Sequential(stack(channels, widths, counts, batchNorm, true));
     const init = new Normal({ std: 0.01 });
-    this.classifier = new Sequential([
-      new Linear(49 * 8 * width, hidden, { init }),
-      new ReLU(),
-      new Dropout(dropout),
-      new Linear(hidden, hidden, { init }),
-      new ReLU(),
-      new Dropout(dropout),
-      classifier(hidden, classes),
-    ]);
+    const layers: AnyLayer[] = [];
+    let features = 49 * 8 * width;
+    for (const units of checkHidden(hidden)) {
+      layers.push(new Linear(features, units, { init }), new ReLU(), new Dropout(dropout));
+      features = units;
+    }
+    this.classifier = new Sequential([...layers, classifier(features, classes)]);
   }
 
   forward(x: Tensor): Tensor {
@@ -175,13 +173,13 @@ export interface CifarVggOptions {
   /** Outputs. Default 10. */
   classes?: number;
   /** Height and width of the images, a multiple of 8. Default 32. */
-  inputSize?: number;
+  imageSize?: number;
   /** Channels of the images. Default 3. */
-  inputChannels?: number;
+  channels?: number;
   /** Filters of the first convolution. Default 64. */
   width?: number;
-  /** Units of the hidden layer. Default 512. */
-  hidden?: number;
+  /** Units of the hidden layers. Default [512]. */
+  hidden?: readonly number[];
 }
 
 /**
@@ -195,25 +193,30 @@ export interface CifarVggOptions {
  * ```
  */
 export function cifarVgg(options: CifarVggOptions = {}): Sequential {
-  const defaults = { classes: 10, inputSize: 32, inputChannels: 3, width: 64, hidden: 512 };
-  const { classes, inputSize, inputChannels, width, hidden } = complete<Required<CifarVggOptions>>(options, defaults);
-  if (inputSize % 8 !== 0) throw new ArgumentError(`expected \`options.inputSize\` to be a multiple of 8, received ${inputSize}`);
-  const side = inputSize / 8;
+  const defaults = { classes: 10, imageSize: 32, channels: 3, width: 64, hidden: [512] };
+  const { classes, imageSize, channels, width, hidden } = complete<Required<CifarVggOptions>>(options, defaults);
+  if (imageSize % 8 !== 0) throw new ArgumentError(`expected \`options.imageSize\` to be a multiple of 8, received ${imageSize}`);
+  const side = imageSize / 8;
+  const layers: AnyLayer[] = [];
+  let features = side * side * 4 * width;
+  for (const units of checkHidden(hidden)) {
+    layers.push(new Linear(features, units), new ReLU());
+    features = units;
+  }
   return new Sequential(
     [
       ...stack(
-        inputChannels,
+        channels,
         [1, 2, 4].map((factor) => factor * width),
         [2, 2, 2],
         true,
         false,
       ),
       new Flatten(),
-      new Linear(side * side * 4 * width, hidden),
-      new ReLU(),
-      new Linear(hidden, classes),
+      ...layers,
+      new Linear(features, classes),
     ],
-    { inputShape: [inputSize, inputSize, inputChannels] },
+    { inputShape: [imageSize, imageSize, channels] },
   );
 }
 

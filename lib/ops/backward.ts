@@ -64,11 +64,12 @@ export function backward(root: AnyTensor, upstream?: AnyTensor): void {
     const nodes = tapeOf(root);
     const gradients = new Map<AnyTensor, AnyTensor>([[root, seed]]);
     for (const node of nodes) {
-      const dy = gradients.get(node.outputs[0]);
-      if (dy !== undefined) {
-        gradients.delete(node.outputs[0]);
-        propagate(node, dy, gradients);
+      const upstreams: (AnyTensor | null)[] = [];
+      for (let i = 0; i < (node.op.differentiable ?? 1); i++) {
+        upstreams.push(gradients.get(node.outputs[i]) ?? null);
+        gradients.delete(node.outputs[i]);
       }
+      if (upstreams.some((dy) => dy !== null)) propagate(node, upstreams, gradients);
       // Lets go of the activations while the walk goes on.
       node.released = true;
       node.inputs = [];
@@ -77,14 +78,15 @@ export function backward(root: AnyTensor, upstream?: AnyTensor): void {
   });
 }
 
-function propagate(node: GradientNode, upstream: AnyTensor, gradients: Map<AnyTensor, AnyTensor>): void {
+function propagate(node: GradientNode, upstreams: readonly (AnyTensor | null)[], gradients: Map<AnyTensor, AnyTensor>): void {
   const { op, inputs, outputs, attributes } = node;
   if (op.gradient === 'none') return;
   const needs = inputs.map((input) => input.requiresGrad);
   const rule = op.gradient;
   // A rule may add straight into a leaf's gradient; it then returns null for that input.
   const target = (i: number): AnyTensor | null => (inputs[i].node === null ? inputs[i].gradientTarget() : null);
-  const run = (): (AnyTensor | null)[] => rule({ inputs, outputs, attributes, upstream, needs, target });
+  const upstream = upstreams[0] as AnyTensor;
+  const run = (): (AnyTensor | null)[] => rule({ inputs, outputs, attributes, upstream, upstreams, needs, target });
   const outdated = outdatedOf(node);
   const results = withPath(node.path, outdated === null ? run : () => withOutdated(node, outdated, run));
   for (let i = 0; i < inputs.length; i++) {

@@ -25,6 +25,8 @@ export interface GradientContext<A> {
   attributes: A;
   /** Gradient of the loss by the first output (the upstream gradient). */
   upstream: AnyTensor;
+  /** The same by each output that may have one, null where nothing came: for operations with several. */
+  upstreams: readonly (AnyTensor | null)[];
   /** Which inputs need a gradient: the others may be skipped. */
   needs: readonly boolean[];
   /** The gradient of input i when it is a leaf that has one: a rule may add into it in place and return null for it. */
@@ -37,6 +39,8 @@ export type GradientRule<A> = (context: GradientContext<A>) => (AnyTensor | null
 export interface OpDefinition<A> {
   /** Checks shapes and dtypes of the inputs and says what comes out. Throws typed errors for people. */
   shape: (inputs: readonly AnyTensor[], attributes: A) => Plan;
+  /** How many of the outputs, from the first, the loss may depend on. Default 1. */
+  differentiable?: number;
   /** Only composes operations. `'none'` where the result does not depend smoothly on any input. */
   gradient: GradientRule<A> | 'none';
 }
@@ -71,6 +75,12 @@ export function defineOp<A = undefined>(name: string, definition: OpDefinition<A
 /** The operand whose contents an operation looks at before it runs, and may refuse; −1: none. */
 export function guardedOperand({ index }: Op<unknown>): number {
   return index < 0 ? -1 : nativeOps[index].guarded;
+}
+
+/** The operand of an optimizer's update that holds the gradients, behind weights and state; −1 for other operations. */
+export function gradientOperand({ index }: Op<unknown>): number {
+  const signature = index < 0 ? '' : nativeOps[index].signature;
+  return signature.endsWith(':TD*') ? signature.indexOf(':') : -1;
 }
 
 /** Whether an operation is a map y = f(x) per element with at most two parameters, the backward of one (dx from dy and x or y), or neither. */

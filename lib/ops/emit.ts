@@ -279,7 +279,8 @@ export function emitView<A, D extends DType>(op: Op<A>, input: Tensor<D>, shape:
 function attach<A>(op: Op<A>, inputs: readonly AnyTensor[], outputs: readonly AnyTensor[], attributes: A): void {
   if (!gradientsEnabled || op.gradient === 'none') return;
   if (!inputs.some((input) => input.requiresGrad)) return;
-  outputs[0].attachNode(makeNode(op, inputs, outputs, attributes, currentPath()));
+  const node = makeNode(op, inputs, outputs, attributes, currentPath());
+  for (let i = 0; i < (op.differentiable ?? 1); i++) outputs[i].attachNode(node);
 }
 
 /** A node for the tape. */

@@ -1,7 +1,7 @@
 // What an operation does beside its mathematics before it stores its result: the descriptor of a call, which passes of lib/program fill in.
 
 import { nativeOps } from '../native.js';
-import { type Op, definedOp, defineOp, mapKind } from './define.js';
+import { type Op, definedOp, mapKind } from './define.js';
 
 /** Whether a result is added to what is there, or to zero: 0 + x is x, but for −0, which it makes +0. */
 export type Prior = 'accumulate' | 'overwrite';
@@ -108,16 +108,3 @@ export function titleOf(call: Attributes): string {
   ];
   return [call.op.name, ...parts.filter(Boolean)].join(' + ');
 }
-
-function defineFused(name: string): Op<unknown> {
-  return defineOp<unknown>(name, { shape: () => ({ outputs: [], ints: [], reals: [] }), gradient: 'none' });
-}
-
-/** An update that leaves its gradients zero. */
-export const sgdAndClearOp = defineFused('sgd_and_clear');
-/** An update that leaves its gradients zero. */
-export const adamAndClearOp = defineFused('adam_and_clear');
-/** An SGD update of gradients that are multiplied by a factor first, as clipping by norm does; ints: whether they are zero afterwards. */
-export const scaledSgdOp = defineFused('scaled_sgd');
-/** The same for Adam. */
-export const scaledAdamOp = defineFused('scaled_adam');

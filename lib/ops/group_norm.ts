@@ -1,4 +1,4 @@
-// Group normalization of [examples, positions, channels]: what layer, group and instance norm are made of.
+// Group normalization of [examples, positions, channels]: what layer, group, instance and root mean square norm are made of.
 
 import type { FloatDType } from '../dtype.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
@@ -14,14 +14,17 @@ interface Groups {
   /** How many groups of neighbouring channels there are; they divide the channels. */
   groups: number;
   eps: number;
+  /** Whether the mean is taken away; else it counts as 0, and the variance is the mean square. Default true. */
+  centred?: boolean;
 }
 
-const intsOf = ({ examples, positions, channels, groups }: Groups): number[] => [examples, positions, channels, groups];
+const sizesOf = ({ examples, positions, channels, groups }: Groups): number[] => [examples, positions, channels, groups];
+const intsOf = (sizes: Groups): number[] => [...sizesOf(sizes), sizes.centred === false ? 0 : 1];
 
 const gradientsOp: Op<Groups> = defineOp<Groups>('group_norm_gradients', {
   shape: ([dy], sizes) => {
     const each = { shape: [sizes.channels], dtype: dy.dtype };
-    return { outputs: [each, each], ints: intsOf(sizes), reals: [sizes.eps] };
+    return { outputs: [each, each], ints: sizesOf(sizes), reals: [sizes.eps] };
   },
   gradient: 'none',
 });

@@ -30,9 +30,9 @@ export function checkResponse(size: unknown, options: unknown): Response {
   const { alpha = 1e-4, beta = 0.75, k = 1 } = checkOptions<LocalResponseNormOptions>(options, 'options', ['alpha', 'beta', 'k']);
   return {
     size: checkInteger(size, 'size', 1, 2 ** 31 - 1),
-    alpha: checkNumber(alpha, 'alpha', 0),
-    beta: checkNumber(beta, 'beta', 0),
-    k: checkNumber(k, 'k', 0),
+    alpha: checkNumber(alpha, 'options.alpha', 0),
+    beta: checkNumber(beta, 'options.beta', 0),
+    k: checkNumber(k, 'options.k', 0),
   };
 }
 

@@ -66,6 +66,13 @@ const matmulAccumulateOp = variantOf<Transposes, { ints: readonly number[] }>(ma
   gradient: 'none',
 });
 
+/** `xᵀ·dy` of x[rows, in] and dy[rows, out]: added to `into` (then null is returned), or a new tensor where that is null. */
+export function weightGradient(x: AnyTensor, dy: AnyTensor, into: AnyTensor | null): AnyTensor | null {
+  if (into === null) return emitOne(matmulOp, [x, dy], { a: true, b: false });
+  emitInPlace(matmulAccumulateOp, [into], [x, dy], { ints: [x.shape[1], dy.shape[1], x.shape[0], 1, 0, accumulate] });
+  return null;
+}
+
 /** Checks that the last dimension of `x` is the first one of a weight [in, out]. */
 export function checkFeatures({ shape }: AnyTensor, weight: AnyTensor): void {
   const [features] = weight.shape;
@@ -95,16 +102,9 @@ const linearOp = variantOf<Transposes, undefined>(matmulOp, {
     const [features, n] = w.shape;
     const rows = sizeOf(x.shape.slice(0, -1));
     const dy = reshape(upstream as Tensor, [rows, n]);
-    const weightGradient = (): Tensor | null => {
-      const input = reshape(x, [rows, features]);
-      const into = target(1);
-      if (into === null) return emitOne(matmulOp, [input, dy], { a: true, b: false });
-      emitInPlace(matmulAccumulateOp, [into], [input, dy], { ints: [features, n, rows, 1, 0, accumulate] });
-      return null;
-    };
     return [
       needs[0] ? reshape(emitOne<Transposes, 'float32'>(matmulOp, [dy, w], { a: false, b: true }), x.shape) : null,
-      needs[1] ? weightGradient() : null,
+      needs[1] ? weightGradient(reshape(x, [rows, features]), dy, target(1)) : null,
       needs[2] ? sum(dy, 0) : null,
     ];
   },

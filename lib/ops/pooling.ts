@@ -37,7 +37,7 @@ export interface AvgPool2dOptions extends PoolOptions {
 /** The windows of one pooling, checked: rows, then columns. */
 export interface Pooling {
   /** Size of the window. */
-  readonly kernel: readonly [number, number];
+  readonly kernelSize: readonly [number, number];
   /** Step between windows. */
   readonly stride: readonly [number, number];
   /** Places added on each side. */
@@ -69,52 +69,54 @@ export function checkExtent(op: string, out: readonly [number, number]): void {
 const poolNames = ['stride', 'padding', 'ceilMode'];
 const mostTaps = 256;
 
-function checkPooling(kernel: unknown, options: MaxPool2dOptions): Pooling {
-  const size = checkSize2d(kernel, 'kernel', 1);
-  const padding = checkSize2d(options.padding ?? 0, 'padding', 0);
-  const dilation = checkSize2d(options.dilation ?? 1, 'dilation', 1);
+function checkPooling(kernelSize: unknown, options: MaxPool2dOptions): Pooling {
+  const size = checkSize2d(kernelSize, 'kernelSize', 1);
+  const padding = checkSize2d(options.padding ?? 0, 'options.padding', 0);
+  const dilation = checkSize2d(options.dilation ?? 1, 'options.dilation', 1);
   for (const d of [0, 1]) {
     const reach = (size[d] - 1) * dilation[d] + 1;
-    if (2 * padding[d] > reach) throw new ArgumentError(expected(`at most half of the window's ${reach}`, 'padding', options.padding));
+    if (2 * padding[d] > reach) throw new ArgumentError(expected(`at most half of the window's ${reach}`, 'options.padding', options.padding));
   }
   return {
-    kernel: size,
-    stride: options.stride === undefined ? size : checkSize2d(options.stride, 'stride', 1),
+    kernelSize: size,
+    stride: options.stride === undefined ? size : checkSize2d(options.stride, 'options.stride', 1),
     padding,
     dilation,
-    ceilMode: checkFlag(options.ceilMode ?? false, 'ceilMode'),
+    ceilMode: checkFlag(options.ceilMode ?? false, 'options.ceilMode'),
   };
 }
 
 /** @internal The windows of {@link maxPool2d}, checked. */
-export function checkMaxPool2d(kernel: unknown, options: unknown): Pooling {
-  const pooling = checkPooling(kernel, checkOptions<MaxPool2dOptions>(options, 'options', [...poolNames, 'dilation']));
-  const taps = pooling.kernel[0] * pooling.kernel[1];
+export function checkMaxPool2d(kernelSize: unknown, options: unknown): Pooling {
+  const pooling = checkPooling(kernelSize, checkOptions<MaxPool2dOptions>(options, 'options', [...poolNames, 'dilation']));
+  const taps = pooling.kernelSize[0] * pooling.kernelSize[1];
   if (taps > mostTaps)
-    throw new ArgumentError(expected(`a window of at most ${mostTaps} taps`, 'kernel', kernel, 'See globalMaxPool2d and adaptiveMaxPool2d.'));
+    throw new ArgumentError(
+      expected(`a window of at most ${mostTaps} taps`, 'kernelSize', kernelSize, 'See globalMaxPool2d and adaptiveMaxPool2d.'),
+    );
   return pooling;
 }
 
 /** @internal The windows of {@link avgPool2d}, checked, and what is divided by. */
-export function checkAvgPool2d(kernel: unknown, options: unknown): Pooling & { countIncludePad: boolean; divisorOverride: number } {
+export function checkAvgPool2d(kernelSize: unknown, options: unknown): Pooling & { countIncludePad: boolean; divisorOverride: number } {
   const given = checkOptions<AvgPool2dOptions>(options, 'options', [...poolNames, 'countIncludePad', 'divisorOverride']);
   const { countIncludePad = true, divisorOverride } = given;
   return {
-    ...checkPooling(kernel, given),
-    countIncludePad: checkFlag(countIncludePad, 'countIncludePad'),
-    divisorOverride: divisorOverride === undefined ? 0 : checkInteger(divisorOverride, 'divisorOverride', 1, 2 ** 31 - 1),
+    ...checkPooling(kernelSize, given),
+    countIncludePad: checkFlag(countIncludePad, 'options.countIncludePad'),
+    divisorOverride: divisorOverride === undefined ? 0 : checkInteger(divisorOverride, 'options.divisorOverride', 1, 2 ** 31 - 1),
   };
 }
 
 /** How many windows lie along an axis of `size`. */
 function windowsAlong(op: string, size: number, pooling: Pooling, d: 0 | 1, shape: readonly number[]): number {
-  const [kernel, stride, padding, dilation] = [pooling.kernel[d], pooling.stride[d], pooling.padding[d], pooling.dilation[d]];
-  const room = size + 2 * padding - (dilation * (kernel - 1) + 1);
+  const [kernelSize, stride, padding, dilation] = [pooling.kernelSize[d], pooling.stride[d], pooling.padding[d], pooling.dilation[d]];
+  const room = size + 2 * padding - (dilation * (kernelSize - 1) + 1);
   const floor = Math.floor((room + (pooling.ceilMode ? stride - 1 : 0)) / stride) + 1;
   const windows = pooling.ceilMode && (floor - 1) * stride >= size + padding ? floor - 1 : floor;
   if (windows < 1) {
     const axis = d === 0 ? 'height' : 'width';
-    const reach = dilation === 1 ? `${kernel}` : `${kernel} with dilation ${dilation}`;
+    const reach = dilation === 1 ? `${kernelSize}` : `${kernelSize} with dilation ${dilation}`;
     const around = padding === 0 ? '' : ` and padding ${padding}`;
     throw new ShapeError(`[${op}] a kernel of ${reach} does not fit into ${axis} ${size}${around} of shape ${describeShape(shape)}`);
   }
@@ -133,9 +135,9 @@ function pooledShape({ name, pooling, shape: [n, h, w, c], shape }: Windows): nu
 }
 
 function poolInts(windows: Windows): number[] {
-  const { kernel, stride, padding, dilation } = windows.pooling;
+  const { kernelSize, stride, padding, dilation } = windows.pooling;
   const [n, rows, columns, c] = pooledShape(windows);
-  const axis = (d: 0 | 1, out: number): number[] => [windows.shape[1 + d], out, kernel[d], stride[d], padding[d], dilation[d]];
+  const axis = (d: 0 | 1, out: number): number[] => [windows.shape[1 + d], out, kernelSize[d], stride[d], padding[d], dilation[d]];
   return [n, ...axis(0, rows), ...axis(1, columns), c];
 }
 
@@ -159,8 +161,8 @@ const maxPoolOp = defineOp<Windows>('max_pool2d', {
  * Of equal numbers the first tap gets the gradient; a NaN wins. Its relatives are {@link adaptiveMaxPool2d} and {@link fractionalMaxPool2d}.
  *
  * @param x - Images [N, H, W, C], float32 or float64.
- * @param kernel - Size of the window, at most 256 taps.
- * @returns [N, H', W', C] with `H' = ⌊(H + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1`, or ⌈ ⌉ with `ceilMode`.
+ * @param kernelSize - Size of the window, at most 256 taps.
+ * @returns [N, H', W', C] with `H' = ⌊(H + 2·padding − dilation·(kernelSize − 1) − 1) / stride⌋ + 1`, or ⌈ ⌉ with `ceilMode`.
  * @throws {@link ShapeError} when `x` is no batch of images or smaller than a window, {@link ArgumentError} for a padding above half of
  * the window, a window of more than 256 taps, or an unknown option.
  * @example
@@ -170,9 +172,9 @@ const maxPoolOp = defineOp<Windows>('max_pool2d', {
  * maxPool2d(ones([16, 112, 112, 64]), 3, { stride: 2, padding: 1 }).shape; // [16, 56, 56, 64]
  * ```
  */
-export function maxPool2d<D extends FloatDType>(x: Tensor<D>, kernel: Size2d, options: MaxPool2dOptions = {}): Tensor<D> {
+export function maxPool2d<D extends FloatDType>(x: Tensor<D>, kernelSize: Size2d, options: MaxPool2dOptions = {}): Tensor<D> {
   const input = checkImages<D>('maxPool2d', x);
-  return emitOne(maxPoolOp, [input], { name: 'maxPool2d', pooling: checkMaxPool2d(kernel, options), shape: input.shape });
+  return emitOne(maxPoolOp, [input], { name: 'maxPool2d', pooling: checkMaxPool2d(kernelSize, options), shape: input.shape });
 }
 
 interface Means extends Windows {
@@ -199,7 +201,7 @@ const avgPoolOp = defineOp<Means>('avg_pool2d', {
  * `countIncludePad: false` no padding does; `divisorOverride` is the divisor instead.
  *
  * @param x - Images [N, H, W, C], float32 or float64.
- * @param kernel - Size of the window.
+ * @param kernelSize - Size of the window.
  * @returns [N, H', W', C] as in {@link maxPool2d}.
  * @throws {@link ShapeError} when `x` is no batch of images or smaller than a window, {@link ArgumentError} for a padding above half of
  * the window or an unknown option.
@@ -209,9 +211,9 @@ const avgPoolOp = defineOp<Means>('avg_pool2d', {
  * avgPool2d(ones([16, 28, 28, 6]), 2).shape; // [16, 14, 14, 6]
  * ```
  */
-export function avgPool2d<D extends FloatDType>(x: Tensor<D>, kernel: Size2d, options: AvgPool2dOptions = {}): Tensor<D> {
+export function avgPool2d<D extends FloatDType>(x: Tensor<D>, kernelSize: Size2d, options: AvgPool2dOptions = {}): Tensor<D> {
   const input = checkImages<D>('avgPool2d', x);
-  const { countIncludePad, divisorOverride, ...pooling } = checkAvgPool2d(kernel, options);
+  const { countIncludePad, divisorOverride, ...pooling } = checkAvgPool2d(kernelSize, options);
   return emitOne(avgPoolOp, [input], { name: 'avgPool2d', pooling, shape: input.shape, countIncludePad, divisorOverride });
 }
 
@@ -236,10 +238,10 @@ const adaptiveAvgOp = defineOp<Adaptive>('adaptive_avg_pool2d', {
 });
 
 /**
- * Means of `out` windows that share out the image: window o covers rows `⌊o·H/H'⌋` to `⌈(o+1)·H/H'⌉ − 1`, columns alike.
+ * Means of `outputSize` windows that share out the image: window o covers rows `⌊o·H/H'⌋` to `⌈(o+1)·H/H'⌉ − 1`, columns alike.
  *
  * @param x - Images [N, H, W, C], float32 or float64.
- * @param out - Number of windows, [H', W'] or one number for both.
+ * @param outputSize - Number of windows, [H', W'] or one number for both.
  * @returns [N, H', W', C].
  * @throws {@link ShapeError} when `x` is no batch of images or has no pixels, {@link ArgumentError} for sizes below 1.
  * @example
@@ -248,10 +250,10 @@ const adaptiveAvgOp = defineOp<Adaptive>('adaptive_avg_pool2d', {
  * adaptiveAvgPool2d(ones([16, 13, 13, 256]), 6).shape; // [16, 6, 6, 256]
  * ```
  */
-export function adaptiveAvgPool2d<D extends FloatDType>(x: Tensor<D>, out: Size2d): Tensor<D> {
+export function adaptiveAvgPool2d<D extends FloatDType>(x: Tensor<D>, outputSize: Size2d): Tensor<D> {
   const name = 'adaptiveAvgPool2d';
   const input = checkImages<D>(name, x);
-  return emitOne(adaptiveAvgOp, [input], { name, out: checkSize2d(out, 'out', 1), shape: input.shape });
+  return emitOne(adaptiveAvgOp, [input], { name, out: checkSize2d(outputSize, 'outputSize', 1), shape: input.shape });
 }
 
 /**

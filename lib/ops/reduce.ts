@@ -92,7 +92,7 @@ export function mean<D extends FloatDType>(x: Tensor<D>, axes?: number | readonl
 
 // Two passes: the mean first, then the squares about it, so that a large mean cancels nothing.
 export function variance<D extends FloatDType>(x: Tensor<D>, axes?: number | readonly number[], options: VarianceOptions = {}): Tensor<D> {
-  const correction = checkNumber(options.correction ?? 1, 'correction', 0);
+  const correction = checkNumber(options.correction ?? 1, 'options.correction', 0);
   return called('var', () => {
     const centred = sub(x, mean(x, axes, { keepDims: true }));
     const divisor = Math.max(0, countOf(x as Tensor<FloatDType>, axes) - correction);
@@ -208,15 +208,15 @@ export function histogram(x: Tensor<FloatDType>, options: HistogramOptions = {})
   const input = Tensor.check(x, 'x') as unknown as Tensor<FloatDType>;
   requireFloat('histogram', [input]);
   checkOptions(options, 'options', ['bins', 'range']);
-  const bins = checkInteger(options.bins ?? 30, 'bins', 1, 1 << 24);
+  const bins = checkInteger(options.bins ?? 30, 'options.bins', 1, 1 << 24);
   let low: number;
   let high: number;
   if (options.range !== undefined) {
     if (!Array.isArray(options.range) || options.range.length !== 2)
-      throw new ArgumentError(expected('a pair [low, high]', 'range', options.range));
-    low = checkNumber(options.range[0], 'range[0]');
-    high = checkNumber(options.range[1], 'range[1]');
-    if (!(low < high)) throw new ArgumentError(`expected \`range\` to grow, received [${low}, ${high}]`);
+      throw new ArgumentError(expected('a pair [low, high]', 'options.range', options.range));
+    low = checkNumber(options.range[0], 'options.range[0]');
+    high = checkNumber(options.range[1], 'options.range[1]');
+    if (!(low < high)) throw new ArgumentError(`expected \`options.range\` to grow, received [${low}, ${high}]`);
   } else {
     low = input.size === 0 ? 0 : min(input.detach()).item();
     high = input.size === 0 ? 1 : max(input.detach()).item();

@@ -8,10 +8,10 @@ import { defineOp } from './define.js';
 import { emitOne } from './emit.js';
 import { checkExtent, checkImages } from './pooling.js';
 
-type Pair = readonly [number, number];
+type Size = readonly [number, number];
 
 interface Resampling {
-  readonly out: Pair;
+  readonly out: Size;
   /** Of the images. */
   readonly shape: readonly number[];
   /** What pixels from nowhere are. */
@@ -50,7 +50,7 @@ const interpolateOp = defineOp<Resampling>('interpolate2d', {
 /** The row that each new row comes from, then the column of each column; −1 for none. */
 function taken<D extends FloatDType>(
   x: Tensor<D>,
-  out: Pair,
+  out: Size,
   value: number,
   from: (place: number, size: number, axis: 0 | 1) => number,
 ): Tensor<D> {
@@ -74,7 +74,7 @@ export interface Pad2dOptions {
 
 /** @internal A padding, checked: [[top, bottom], [left, right]]. */
 export interface Frame {
-  readonly padding: readonly [Pair, Pair];
+  readonly padding: readonly [Size, Size];
   readonly mode: PaddingMode;
   readonly value: number;
 }
@@ -84,7 +84,7 @@ export function checkFrame(padding: unknown, options: unknown): Frame {
   const { mode = 'constant', value = 0 } = checkOptions<Pad2dOptions>(options, 'options', ['mode', 'value']);
   if (typeof padding === 'string') throw new ArgumentError(expected('numbers', 'padding', padding));
   return {
-    padding: checkPadding2d(padding, 'padding') as readonly [Pair, Pair],
+    padding: checkPadding2d(padding, 'padding') as readonly [Size, Size],
     mode: checkChoice(mode, 'options.mode', ['constant', 'reflect', 'replicate']),
     value: checkNumber(value, 'options.value'),
   };
@@ -119,19 +119,19 @@ export function pad2d<D extends FloatDType>(x: Tensor<D>, padding: Exclude<Paddi
       `[pad2d] expected more rows than ${widest[0]} and columns than ${widest[1]} to mirror, received shape ${describeShape(input.shape)}`,
     );
   }
-  const out: Pair = [input.shape[1] + frame[0][0] + frame[0][1], input.shape[2] + frame[1][0] + frame[1][1]];
+  const out: Size = [input.shape[1] + frame[0][0] + frame[0][1], input.shape[2] + frame[1][0] + frame[1][1]];
   checkExtent('pad2d', out);
   return taken(input, out, value, (place, size, axis) => sources[mode](place - frame[axis][0], size));
 }
 
 // ---- another size ----
 
-/** Options of {@link upsample2d}: either `scale` or `size`. */
+/** Options of {@link upsample2d}: either `scaleFactor` or `outputSize`. */
 export interface Upsample2dOptions {
   /** How many times larger, rows and columns: whole numbers. */
-  scale?: Size2d;
+  scaleFactor?: Size2d;
   /** The new number of rows and columns. */
-  size?: Size2d;
+  outputSize?: Size2d;
   /** Default `'nearest'`. */
   mode?: 'nearest' | 'bilinear';
   /**
@@ -142,22 +142,24 @@ export interface Upsample2dOptions {
 }
 
 /** @internal A new size, checked. */
-export type Upsampling = Required<Pick<Upsample2dOptions, 'mode' | 'alignCorners'>> & ({ readonly scale: Pair } | { readonly size: Pair });
+export type Upsampling = Required<Pick<Upsample2dOptions, 'mode' | 'alignCorners'>> &
+  ({ readonly scaleFactor: Size } | { readonly outputSize: Size });
 
 /** @internal */
 export function checkUpsampling(options: unknown): Upsampling {
-  const given = checkOptions<Upsample2dOptions>(options, 'options', ['scale', 'size', 'mode', 'alignCorners']);
-  const { scale, size, mode = 'nearest', alignCorners = false } = given;
-  if ((scale === undefined) === (size === undefined)) throw new ArgumentError(expected('either `scale` or `size`', 'options', options));
+  const given = checkOptions<Upsample2dOptions>(options, 'options', ['scaleFactor', 'outputSize', 'mode', 'alignCorners']);
+  const { scaleFactor, outputSize, mode = 'nearest', alignCorners = false } = given;
+  if ((scaleFactor === undefined) === (outputSize === undefined))
+    throw new ArgumentError(expected('either `scaleFactor` or `outputSize`', 'options', options));
   const how = {
     mode: checkChoice(mode, 'options.mode', ['nearest', 'bilinear']),
     alignCorners: checkFlag(alignCorners, 'options.alignCorners'),
   };
   if (how.alignCorners && how.mode === 'nearest')
     throw new ArgumentError(expected("false with mode 'nearest'", 'options.alignCorners', alignCorners));
-  return size === undefined
-    ? { ...how, scale: checkSize2d(scale, 'options.scale', 1) }
-    : { ...how, size: checkSize2d(size, 'options.size', 1) };
+  return outputSize === undefined
+    ? { ...how, scaleFactor: checkSize2d(scaleFactor, 'options.scaleFactor', 1) }
+    : { ...how, outputSize: checkSize2d(outputSize, 'options.outputSize', 1) };
 }
 
 /** Two neighbours and their weights, for each place along an axis. */
@@ -185,14 +187,14 @@ function between(size: number, count: number, alignCorners: boolean): { places: 
  * @example
  * ```ts
  * import { ones, upsample2d } from 'nodegrad';
- * upsample2d(ones([16, 14, 14, 64]), { scale: 2, mode: 'bilinear' }).shape; // [16, 28, 28, 64]
+ * upsample2d(ones([16, 14, 14, 64]), { scaleFactor: 2, mode: 'bilinear' }).shape; // [16, 28, 28, 64]
  * ```
  */
 export function upsample2d<D extends FloatDType>(x: Tensor<D>, options: Upsample2dOptions): Tensor<D> {
   const input = checkImages<D>('upsample2d', x);
   const upsampling = checkUpsampling(options);
   const [, h, w] = input.shape;
-  const out: Pair = 'size' in upsampling ? upsampling.size : [h * upsampling.scale[0], w * upsampling.scale[1]];
+  const out: Size = 'outputSize' in upsampling ? upsampling.outputSize : [h * upsampling.scaleFactor[0], w * upsampling.scaleFactor[1]];
   checkExtent('upsample2d', out);
   if (upsampling.mode === 'nearest') return taken(input, out, 0, (place, size, axis) => Math.floor((place * size) / out[axis]));
   const [rows, columns] = [between(h, out[0], upsampling.alignCorners), between(w, out[1], upsampling.alignCorners)];

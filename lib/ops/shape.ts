@@ -296,9 +296,15 @@ export function split<D extends DType>(x: Tensor<D>, parts: number | readonly nu
 }
 
 const scatterAddRowsOp = defineOp<{ rows: number; width: number; shape: readonly number[] }>('scatter_add_rows', {
-  shape: (inputs, { rows, width, shape }) => ({ outputs: [{ shape, dtype: inputs[0].dtype }], ints: [rows, width], reals: [] }),
+  shape: (inputs, { rows, width, shape }) => ({ outputs: [{ shape, dtype: inputs[0].dtype }], ints: [rows, width, 0], reals: [] }),
   gradient: 'none',
 });
+
+/** Adds rows where they stay: the gradient of a table costs what its batch has, not what the table has. */
+const scatterAddIntoOp: Op<undefined> = {
+  ...(scatterAddRowsOp as unknown as Op<undefined>),
+  shape: ([table]) => ({ outputs: [], ints: [table.shape[0], sizeOf(table.shape.slice(1)), 1], reals: [] }),
+};
 const gatherRowsOp = defineOp('gather_rows', {
   shape: ([x, indices]) => {
     if (indices.dtype !== 'int32') throw new ArgumentError(`[gather] expected int32 indices, received ${indices.dtype}`);
@@ -307,7 +313,12 @@ const gatherRowsOp = defineOp('gather_rows', {
     const inner = x.shape.slice(1);
     return { outputs: [{ shape: [...indices.shape, ...inner], dtype: x.dtype }], ints: [rows, sizeOf(inner)], reals: [] };
   },
-  gradient: ({ inputs: [x, indices], upstream }) => {
+  gradient: ({ inputs: [x, indices], upstream, target }) => {
+    const into = target(0);
+    if (into !== null) {
+      emitInPlace(scatterAddIntoOp, [into], [upstream, indices], undefined);
+      return [null, null];
+    }
     const inner = x.shape.slice(1);
     return [emitOne(scatterAddRowsOp, [upstream, indices], { rows: x.shape[0], width: sizeOf(inner), shape: x.shape }), null];
   },

@@ -1,16 +1,15 @@
-// Softmax, log-softmax and the fused softmax cross-entropy.
+// Softmax, log-softmax and the cross-entropies of rows and of single logits.
 
 import { publicName } from './called.js';
 import type { FloatDType } from '../dtype.js';
-import { DTypeError, ShapeError, checkChoice, checkNumber, checkOptions, describeShape } from '../errors.js';
+import { DTypeError, ShapeError, describeShape } from '../errors.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { sameShape } from './broadcast.js';
 import { type Op, type Plan, defineOp } from './define.js';
-import { mul, requireFloat } from './elementwise.js';
+import { mul, requireFloat, sub } from './elementwise.js';
 import { emitOne, sizeOf } from './emit.js';
-import { classTargetHint, twoOutputs } from './hints.js';
-import { mean, sum } from './reduce.js';
-import { checkAxis, transpose } from './shape.js';
+import { classTargetHint } from './hints.js';
+import { checkAxis, filled, transpose } from './shape.js';
 
 function rowsPlan(name: string, inputs: readonly AnyTensor[]): Plan {
   const dtype = requireFloat(name, inputs);
@@ -73,26 +72,6 @@ export function logSoftmax<D extends FloatDType>(x: Tensor<D>, axis = -1): Tenso
   return alongAxis(logSoftmaxOp, x, axis);
 }
 
-/** How a loss per example becomes one number. */
-export type Reduction = 'mean' | 'sum' | 'none';
-
-/** Reduces a loss per example or per element. */
-export function reduceLoss<D extends FloatDType>(loss: Tensor<D>, reduction: Reduction): Tensor<D> {
-  return reduction === 'mean' ? mean(loss) : reduction === 'sum' ? sum(loss) : loss;
-}
-
-const reductions = ['mean', 'sum', 'none'] as const;
-export function checkReduction(value: unknown): Reduction {
-  return checkChoice(value, 'reduction', reductions);
-}
-
-function refuseOneClass({ shape }: AnyTensor): void {
-  if (shape[shape.length - 1] !== 1) return;
-  throw new ShapeError(
-    `[crossEntropy] expected logits for at least two classes (the last dimension), received shape ${describeShape(shape)}: the softmax of one is always 1, and nothing is learned. ${twoOutputs}; one output that fits numbers goes with mseLoss`,
-  );
-}
-
 const crossEntropyBackwardOp = defineOp('cross_entropy_backward', {
   shape: ([, difference]) => ({
     outputs: [{ shape: difference.shape, dtype: difference.dtype }],
@@ -148,48 +127,69 @@ const crossEntropyDenseOp = defineOp<Smoothing>('cross_entropy_dense', {
   },
 });
 
-/** Options of {@link crossEntropy}. */
-export interface CrossEntropyOptions {
-  /** `'mean'` over the examples (default), `'sum'`, or `'none'` for a loss per example. */
-  reduction?: Reduction;
-  /** Share of the target spread evenly over all classes: `target·(1−s) + s/classes`. Default 0. */
-  labelSmoothing?: number;
+/** `−log softmax(logits)[label]` of each row, `−Σ target·log softmax(logits)` where targets are probabilities. */
+export function crossEntropyOfRows<D extends FloatDType>(logits: Tensor<D>, target: Tensor<'int32'> | Tensor<D>, smoothing: number): Tensor<D> {
+  return emitOne<Smoothing, D>(target.dtype === 'int32' ? crossEntropyOp : crossEntropyDenseOp, [logits, target], { smoothing });
 }
 
+const binaryCrossEntropyOp = defineOp<{ positiveWeight: number }>('binary_cross_entropy', {
+  shape: ([logits, target], { positiveWeight }) => {
+    const output = { shape: logits.shape, dtype: requireFloat('binaryCrossEntropy', [logits, target]) };
+    return { outputs: [output, output], ints: [], reals: [positiveWeight] };
+  },
+  gradient: ({ inputs, outputs, upstream, needs, attributes: { positiveWeight } }) => {
+    const [logits, difference, dy] = [inputs[0] as Tensor, outputs[1] as Tensor, upstream as Tensor];
+    // d loss / d target = p·softplus(−x) − softplus(x), and softplus(x) = softplus(−x) + x; softplus(−x) is the loss of a target of 1.
+    const target = (): Tensor => {
+      const likely = binaryCrossEntropyOfLogits(logits, filled(logits.shape, 1, logits.dtype), 1);
+      return mul(dy, sub(mul(likely, positiveWeight - 1), logits));
+    };
+    return [needs[0] ? mul(dy, difference) : null, needs[1] ? target() : null];
+  },
+});
+
+/** `p·t·softplus(−x) + (1 − t)·softplus(x)` of each logit x beside a target t. */
+export function binaryCrossEntropyOfLogits<D extends FloatDType>(logits: Tensor<D>, target: Tensor<D>, positiveWeight: number): Tensor<D> {
+  return emitOne(binaryCrossEntropyOp, [logits, target], { positiveWeight });
+}
+
+const pickBackwardOp = defineOp<{ shape: readonly number[] }>('pick_backward', {
+  shape: ([dy], { shape }) => ({
+    outputs: [{ shape, dtype: dy.dtype }],
+    ints: [sizeOf(shape.slice(0, -1)), shape[shape.length - 1]],
+    reals: [],
+  }),
+  gradient: 'none',
+});
+
+const pickOp = defineOp('pick', {
+  shape: ([x, index]) => {
+    const { ints, outputs } = rowsPlan('pick', [x]);
+    const rows = x.shape.slice(0, -1);
+    if (index.dtype !== 'int32') throw new DTypeError(`[pick] expected int32 for \`index\`, received ${index.dtype}: index.to('int32')`);
+    if (!sameShape(index.shape, rows))
+      throw new ShapeError(
+        `[pick] expected one index for each row, ${describeShape(rows)} beside ${describeShape(x.shape)}, received ${describeShape(index.shape)}`,
+      );
+    if (ints[1] === 0) throw new ShapeError(`[pick] expected rows of at least one number, received shape ${describeShape(x.shape)}`);
+    return { outputs: [{ shape: rows, dtype: outputs[0].dtype }], ints, reals: [] };
+  },
+  gradient: ({ inputs, upstream }) => [emitOne(pickBackwardOp, [upstream, inputs[1]], { shape: inputs[0].shape }), null],
+});
+
 /**
- * Softmax cross-entropy from logits: `−log softmax(logits)[target]`, fused and stable for any finite logits.
+ * One number of each row: `y[…] = x[…, index[…]]`, such as the score of each example's class.
  *
- * Its gradient by the logits is `softmax(logits) − target`. Course rows E13–E15, E22, E30.
- *
- * @param logits - [..., classes], scores before any softmax, float32 or float64.
- * @param target - Class indices from 0 (int32 or uint8, shape [...]), or probabilities (same shape and dtype as the logits).
- * @returns A rank-0 tensor, or shape [...] with `reduction: 'none'`.
- * @throws {@link ShapeError} when shapes do not fit, or there is one class, whose probability is always 1; {@link IndexError} when an index lies outside the classes.
+ * @param x - [..., columns], float32 or float64.
+ * @param index - int32 [...], from 0.
+ * @throws {@link ShapeError} when there is not one index for each row, {@link DTypeError} when it is not int32, {@link IndexError} when an
+ *   index lies outside the columns.
  * @example
  * ```ts
- * import { crossEntropy, Tensor, tensor } from 'nodegrad';
- * const logits = tensor([[3.2, 5.1, -1.7]]);
- * crossEntropy(logits, Tensor.from(Int32Array.of(0))).item(); // 2.040…
+ * import { Tensor, pick, tensor } from 'nodegrad';
+ * pick(tensor([[1, 2, 3], [4, 5, 6]]), Tensor.from(Int32Array.of(2, 0))).toArray(); // [3, 4]
  * ```
  */
-export function crossEntropy<D extends FloatDType>(
-  logits: Tensor<D>,
-  target: Tensor<'int32'> | Tensor<'uint8'> | Tensor<D>,
-  options: CrossEntropyOptions = {},
-): Tensor<D> {
-  const scores = Tensor.check(logits, 'logits') as Tensor<D>;
-  let wanted: AnyTensor = Tensor.check(target, 'target');
-  checkOptions(options, 'options', ['reduction', 'labelSmoothing']);
-  const reduction = checkReduction(options.reduction ?? 'mean');
-  const smoothing = checkNumber(options.labelSmoothing ?? 0, 'labelSmoothing', 0, 1);
-  requireFloat('crossEntropy', [scores]);
-  if (wanted.dtype === 'uint8') wanted = wanted.to('int32');
-  if (wanted.dtype !== 'int32' && wanted.dtype !== scores.dtype) {
-    throw new DTypeError(
-      `[crossEntropy] expected int32 class indices or ${scores.dtype} probabilities for \`target\`, received ${wanted.dtype}`,
-    );
-  }
-  refuseOneClass(scores);
-  const op = wanted.dtype === 'int32' ? crossEntropyOp : crossEntropyDenseOp;
-  return reduceLoss(emitOne<Smoothing, D>(op, [scores, wanted], { smoothing }), reduction);
+export function pick<D extends FloatDType>(x: Tensor<D>, index: Tensor<'int32'>): Tensor<D> {
+  return emitOne(pickOp, [Tensor.check(x, 'x'), Tensor.check(index, 'index')], undefined);
 }

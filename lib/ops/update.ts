@@ -1,22 +1,25 @@
 // Optimizer updates as operations: in place over slabs, hyperparameters as an operand because they change from step to step.
 
-import type { AnyTensor, Tensor } from '../tensor.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
 import { type Op, defineOp } from './define.js';
 import { emitInPlace } from './emit.js';
 
-function defineUpdate(name: string): Op<undefined> {
-  return defineOp(name, { shape: () => ({ outputs: [], ints: [], reals: [] }), gradient: 'none' });
+/** Binds a rule of native/kernels/optimizers.def. Passes make it clear its gradients (ints: 1) and scale them (one operand more). */
+export function defineUpdate(name: string): Op<undefined> {
+  return defineOp(name, { shape: () => ({ outputs: [], ints: [0], reals: [] }), gradient: 'none' });
 }
 
-const sgdOp = defineUpdate('sgd');
-const adamOp = defineUpdate('adam');
+const none = { float32: Tensor.from(new Float32Array(0)), float64: Tensor.from(new Float64Array(0)) };
 
-/** hyper: learning rate, momentum, dampening, weight decay, Nesterov (0/1), first step (0/1). */
-export function sgdUpdate(weights: AnyTensor, velocity: AnyTensor, gradients: AnyTensor, hyper: Tensor<'float64'>): void {
-  emitInPlace(sgdOp, [weights, velocity], [gradients, hyper], undefined);
+/** What an update works on: all of one length, state in the rule's order, null where it is left out. */
+export interface UpdateTargets {
+  weights: AnyTensor;
+  state: readonly (AnyTensor | null)[];
+  gradients: AnyTensor;
 }
 
-/** hyper: learning rate, beta1, beta2, eps, weight decay, decoupled (0/1), 1−beta1^t, 1−beta2^t. */
-export function adamUpdate(weights: AnyTensor, m: AnyTensor, v: AnyTensor, gradients: AnyTensor, hyper: Tensor<'float64'>): void {
-  emitInPlace(adamOp, [weights, m, v], [gradients, hyper], undefined);
+/** hyper: learning rate, weight decay, whether that is decoupled (0/1), then the rule's own. */
+export function emitUpdate(op: Op<undefined>, { weights, state, gradients }: UpdateTargets, hyper: Tensor<'float64'>): void {
+  const empty = none[weights.dtype as 'float32'];
+  emitInPlace(op, [weights, ...state.map((one) => one ?? empty)], [gradients, hyper], undefined);
 }

@@ -10,10 +10,10 @@ import { emitOne } from './emit.js';
 import { checkExtent, checkImages } from './pooling.js';
 import { reserveState } from './random.js';
 
-type Out = readonly [number, number];
+type Size = readonly [number, number];
 
 interface Placed {
-  readonly out: Out;
+  readonly out: Size;
   /** Of the images. */
   readonly shape: readonly number[];
   /** How many sets of windows there are: one for each image, or one. */
@@ -42,7 +42,7 @@ const windowMaxOp = defineOp<Placed>('window_max_pool2d', {
 function windowsFor(
   name: string,
   [, h, w]: readonly number[],
-  out: Out,
+  out: Size,
   along: (size: number, count: number, o: number) => [number, number],
 ): AnyTensor {
   checkExtent(name, out);
@@ -52,12 +52,12 @@ function windowsFor(
 }
 
 /**
- * Maxima of `out` windows that share out the image: window o covers rows `⌊o·H/H'⌋` to `⌈(o+1)·H/H'⌉ − 1`, columns alike.
+ * Maxima of `outputSize` windows that share out the image: window o covers rows `⌊o·H/H'⌋` to `⌈(o+1)·H/H'⌉ − 1`, columns alike.
  *
  * Of equal numbers the first pixel gets the gradient; a NaN wins.
  *
  * @param x - Images [N, H, W, C], float32 or float64.
- * @param out - Number of windows, [H', W'] or one number for both.
+ * @param outputSize - Number of windows, [H', W'] or one number for both.
  * @returns [N, H', W', C].
  * @throws {@link ShapeError} when `x` is no batch of images or has no pixels, {@link ArgumentError} for sizes below 1.
  * @example
@@ -66,10 +66,10 @@ function windowsFor(
  * adaptiveMaxPool2d(ones([16, 13, 13, 256]), 6).shape; // [16, 6, 6, 256]
  * ```
  */
-export function adaptiveMaxPool2d<D extends FloatDType>(x: Tensor<D>, out: Size2d): Tensor<D> {
+export function adaptiveMaxPool2d<D extends FloatDType>(x: Tensor<D>, outputSize: Size2d): Tensor<D> {
   const name = 'adaptiveMaxPool2d';
   const input = checkImages<D>(name, x);
-  const placed = { out: checkSize2d(out, 'out', 1), shape: input.shape, sets: 1 };
+  const placed = { out: checkSize2d(outputSize, 'outputSize', 1), shape: input.shape, sets: 1 };
   const share = (size: number, count: number, o: number): [number, number] => [
     Math.floor((o * size) / count),
     Math.ceil(((o + 1) * size) / count),
@@ -113,23 +113,23 @@ export interface FractionalMaxPool2dOptions extends FractionalPoolOptions {
 
 /** @internal Number and kind of the windows of a fractional pooling, checked. */
 export interface Fractional {
-  readonly out: Out;
+  readonly outputSize: Size;
   readonly sequence: FractionalSequence;
   readonly overlapping: boolean;
 }
 
 /** @internal */
-export function checkFractional(out: unknown, options: FractionalPoolOptions): Fractional {
+export function checkFractional(outputSize: unknown, options: FractionalPoolOptions): Fractional {
   const { sequence = 'random', overlapping = true } = options;
   return {
-    out: checkSize2d(out, 'out', 1),
+    outputSize: checkSize2d(outputSize, 'outputSize', 1),
     sequence: checkChoice(sequence, 'options.sequence', ['random', 'pseudorandom', 'fixed']),
     overlapping: checkFlag(overlapping, 'options.overlapping'),
   };
 }
 
 /**
- * Maxima of `out` windows whose sizes differ, so that an image shrinks by a factor α between 1 and 2, or any other.
+ * Maxima of `outputSize` windows whose sizes differ, so that an image shrinks by a factor α between 1 and 2, or any other.
  *
  * The windows of an axis begin at a₀ = 0 and go on by steps of ⌊α⌋ or ⌈α⌉ to a_H' = H − 1, with α = (H − 1) / H': window o covers rows
  * a_o to a_(o+1) − 1, or with `overlapping` to a_(o+1); columns alike. Windows that do not overlap leave out the last row and column, as
@@ -138,7 +138,7 @@ export function checkFractional(out: unknown, options: FractionalPoolOptions): F
  * Graham, Fractional Max-Pooling, 2014; course row F10. PyTorch's function of that name draws other windows, all of one size.
  *
  * @param x - Images [N, H, W, C], float32 or float64.
- * @param out - Number of windows, [H', W'] or one number for both, below H and W.
+ * @param outputSize - Number of windows, [H', W'] or one number for both, below H and W.
  * @returns [N, H', W', C].
  * @throws {@link ShapeError} when `x` is no batch of images or has not more pixels than windows along an axis, {@link ArgumentError} for
  * sizes below 1 or wrong options.
@@ -148,13 +148,17 @@ export function checkFractional(out: unknown, options: FractionalPoolOptions): F
  * fractionalMaxPool2d(ones([16, 25, 25, 32]), 18).shape; // [16, 18, 18, 32]
  * ```
  */
-export function fractionalMaxPool2d<D extends FloatDType>(x: Tensor<D>, out: Size2d, options: FractionalMaxPool2dOptions = {}): Tensor<D> {
+export function fractionalMaxPool2d<D extends FloatDType>(
+  x: Tensor<D>,
+  outputSize: Size2d,
+  options: FractionalMaxPool2dOptions = {},
+): Tensor<D> {
   const name = 'fractionalMaxPool2d';
   const input = checkImages<D>(name, x);
   const given = checkOptions<FractionalMaxPool2dOptions>(options, 'options', ['sequence', 'overlapping', 'random']);
   const { random = defaultRandom() } = given;
   if (!(random instanceof Random)) throw new ArgumentError(expected('a Random', 'options.random', random));
-  const { sequence, overlapping, out: windows } = checkFractional(out, given);
+  const { sequence, overlapping, outputSize: windows } = checkFractional(outputSize, given);
   const [n, h, w] = input.shape;
   if (windows[0] >= h || windows[1] >= w) {
     throw new ShapeError(

@@ -21,7 +21,7 @@ export interface ClipGradNormOptions {
 }
 
 /**
- * Scales all gradients together so that their norm is at most `maxNorm`: `g *= min(1, maxNorm / (‖g‖ + eps))`, where ‖g‖ is the root of
+ * Scales all gradients together so that their norm is at most `maxGradNorm`: `g *= min(1, maxGradNorm / (‖g‖ + eps))`, where ‖g‖ is the root of
  * the sum of squares over the gradients of all parameters, added in float64. Call it between `backward()` and `optimizer.step()`, also
  * inside {@link compileStep}. The directions of the gradients stay; one huge batch cannot throw the weights away.
  *
@@ -29,9 +29,9 @@ export interface ClipGradNormOptions {
  * gradients NaN; an infinite element makes the norm infinite, itself NaN, and the others 0, as in PyTorch.
  *
  * @param target - The model, or its parameters.
- * @param maxNorm - Above 0, or 0, which sets finite gradients to 0. A recorded step keeps the number it was recorded with.
+ * @param maxGradNorm - Above 0, or 0, which sets finite gradients to 0. A recorded step keeps the number it was recorded with.
  * @returns The norm before clipping, rank 0.
- * @throws {@link ArgumentError} for a target that is neither, a negative `maxNorm` or `eps`, an unknown option.
+ * @throws {@link ArgumentError} for a target that is neither, a negative `maxGradNorm` or `eps`, an unknown option.
  * @example
  * ```ts
  * import { Linear, SGD, clipGradNorm, ones } from 'nodegrad';
@@ -43,15 +43,15 @@ export interface ClipGradNormOptions {
  * norm.item(); // before clipping
  * ```
  */
-export function clipGradNorm(target: ClipTarget, maxNorm: number, options: ClipGradNormOptions = {}): Tensor<'float64'> {
+export function clipGradNorm(target: ClipTarget, maxGradNorm: number, options: ClipGradNormOptions = {}): Tensor<'float64'> {
   const { eps = 1e-6 } = checkOptions<ClipGradNormOptions>(options, 'options', ['eps']);
   checkNumber(eps, 'options.eps', 0);
-  checkNumber(maxNorm, 'maxNorm', 0);
+  checkNumber(maxGradNorm, 'maxGradNorm', 0);
   return withoutGradients(() => {
     const gradients = gradientsOf(target);
     const squares = gradients.map((gradient) => sumSquares(gradient)[0]);
     const norm = squares.length === 0 ? filled([], 0, 'float64') : sqrt(sum(concat(squares)));
-    const factor = minimum(div(scalar(maxNorm, 'float64'), norm.add(eps)), 1);
+    const factor = minimum(div(scalar(maxGradNorm, 'float64'), norm.add(eps)), 1);
     for (const gradient of gradients) scaleBy(gradient, factor);
     return norm;
   });

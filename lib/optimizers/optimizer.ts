@@ -2,41 +2,27 @@
 
 import { isMap, ours } from '../foreign.js';
 import type { FloatDType, TypedArrayOf } from '../dtype.js';
-import { ArgumentError, BusyError, checkFlag, checkInteger, checkList, checkNumber, checkOptions, expected, mergeOptions } from '../errors.js';
-import { Layer } from '../layers/layer.js';
+import { ArgumentError, BusyError, checkFlag, checkInteger, checkNumber, checkOptions, expected, mergeOptions } from '../errors.js';
 import { allocateShared } from '../native.js';
 import { isBusy } from '../ops/busy.js';
-import { holdsWhile, liveInput, perStep, touch, withoutGradients } from '../ops/emit.js';
+import { type StepHook, holdsWhile, liveInput, perStep, touch, withoutGradients } from '../ops/emit.js';
 import { fillInPlace } from '../ops/shape.js';
 import { Parameter, materializeAll } from '../parameter.js';
-import { isWatched, makes, recordingLocal, refuseInStep } from '../recording.js';
+import { makes, recordingLocal, refuseInStep } from '../recording.js';
+import { type Values, plainOptions, schedulesOf, valuesOf } from '../schedules/schedule.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
-import { doFirst } from './first.js';
-import { checkLeaves, type Home, homeOf, movingOf, parametersOf, part, segmentsOf, touchGradients } from './memory.js';
+import {
+  type OptimizerGroup,
+  type OptimizerOptions,
+  type OptimizerTarget,
+  groupsOf,
+  guardedOptions,
+  kept,
+  mapOptions,
+  savedOption,
+} from './groups.js';
+import { type Home, homeOf, movingOf, part, segmentsOf, touchGradients } from './memory.js';
 import { keepNames } from '../names.js';
-
-/** What every optimizer has per group. */
-export interface OptimizerOptions {
-  /** Learning rate, above 0 (0 stops all movement). */
-  lr: number;
-}
-
-/** Parameters with options of their own. */
-export type ParameterGroup<O extends OptimizerOptions> = Partial<O> & {
-  /** The group's parameters, or the layer that holds them. */
-  parameters: readonly AnyTensor[] | Layer<never, unknown>;
-};
-
-/** What an optimizer can be made for: a model, parameters, or groups. */
-export type OptimizerTarget<O extends OptimizerOptions> = Layer<never, unknown> | readonly AnyTensor[] | readonly ParameterGroup<O>[];
-
-/** A group as the optimizer holds it: its parameters and its options. */
-export interface OptimizerGroup<O extends OptimizerOptions> {
-  /** The group's parameters. */
-  readonly parameters: readonly AnyTensor[];
-  /** The group's options; a change counts from the next step. */
-  readonly options: O;
-}
 
 /** Options of {@link Optimizer.zeroGrad}. */
 export interface ZeroGradOptions {
@@ -53,9 +39,11 @@ export interface OptimizerState {
   kind: string;
   /** Steps taken. */
   step: number;
+  /** Epochs ended. */
+  epoch: number;
   /** Steps by parameter: one that was frozen took fewer. */
   counts: Record<string, number>;
-  /** Options by group. */
+  /** Options by group, schedules as {@link ScheduleJSON}. */
   groups: Record<string, unknown>[];
   /** State tensors by `<parameter path or index>.<name>`. */
   tensors: Map<string, AnyTensor>;
@@ -101,13 +89,19 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   readonly groups: readonly OptimizerGroup<O>[];
   readonly #options: readonly O[];
   #step = 0;
+  #epoch = 0;
   // A parameter that joins late starts at its own step 1, or Adam would not correct its averages.
   readonly #counts = new Map<AnyTensor, number>();
   readonly #check: (options: O) => void;
   readonly #state = new Map<Home, Map<string, TypedArrayOf<FloatDType>>>();
   readonly #names = new Map<AnyTensor, string>();
 
-  protected constructor(target: OptimizerTarget<O>, options: O, check: (options: O) => void) {
+  /**
+   * @param options - Those of every group, unless the group says otherwise.
+   * @param check - Throws where options are out of range.
+   * @param defaults - What an option is that nobody gives, or that is set to `undefined` later.
+   */
+  protected constructor(target: OptimizerTarget<O>, options: Partial<O>, check: (options: O) => void, defaults: Partial<O> = {}) {
     this.#check = check;
     makes(this, 'an optimizer');
     const groups = groupsOf(target);
@@ -115,11 +109,11 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       throw new ArgumentError('there is nothing to optimize: no parameters were given');
     materializeAll(groups.flatMap((group) => group.parameters));
     this.#options = groups.map(({ own }) => {
-      const merged = kept(mergeOptions<O>(options, own));
+      const merged = kept(mergeOptions<O>(defaults, options, own));
       check(merged);
       return merged;
     });
-    this.groups = groups.map(({ parameters }, i) => ({ parameters, options: guardedOptions(this.#options[i]) }));
+    this.groups = groups.map(({ parameters }, i) => ({ parameters, options: guardedOptions(this.#options[i], check, defaults) }));
     const taken = new Set<string>();
     for (const { parameters } of groups) {
       for (const parameter of parameters) {
@@ -135,12 +129,28 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   /** Names of the state tensors in use, each as long as the parameters. */
   protected abstract stateNames(options: O): readonly string[];
 
-  /** Updates one run by operations; numbers that change from step to step must be operands. */
+  /**
+   * Updates one run by operations. Numbers that change from step to step must be operands: {@link hyperparameters} that are filled with
+   * what {@link now} gives.
+   */
   protected abstract update(run: Run, options: O): void;
 
-  /** Learning rate of the first group; setting it sets all groups. */
+  /** Options at the step at hand: where a schedule stands, its value. */
+  protected now(options: O): Values<O> {
+    // A recording asks before the first step.
+    return this.#valuesAt(options, Math.max(0, this.#step - 1));
+  }
+
+  #valuesAt(options: O, step: number): Values<O> {
+    const values = valuesOf(options, (schedule) => schedule.at(schedule.per === 'step' ? step : this.#epoch));
+    if (values !== options) this.#check(values as unknown as O);
+    return values;
+  }
+
+  /** Learning rate of the first group at the next step; setting it sets all groups, in the place of their schedules too. */
   get lr(): number {
-    return this.groups[0].options.lr;
+    refuseInStep('`optimizer.lr` was read', 'Pass the number to the step as an argument, or read it afterwards');
+    return this.#valuesAt(this.#options[0], this.#step).lr as number;
   }
 
   set lr(value: number) {
@@ -152,6 +162,28 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   get steps(): number {
     refuseInStep('`optimizer.steps` was read', 'Pass the number to the step as an argument, or read it afterwards');
     return this.#step;
+  }
+
+  /** Epochs ended, see {@link nextEpoch}. */
+  get epoch(): number {
+    refuseInStep('`optimizer.epoch` was read', 'Pass the number to the step as an argument, or read it afterwards');
+    return this.#epoch;
+  }
+
+  /**
+   * Ends an epoch: schedules that count epochs go on to the next value. `fit` does it; a loop of your own does it between two epochs. Inside
+   * {@link compileStep} it is done in every step, at its place among the updates.
+   *
+   * @param score - What a {@link ReduceOnPlateau} looks at, such as the loss on validation data.
+   */
+  nextEpoch(score?: number): void {
+    const listeners = new Set(this.#options.flatMap(schedulesOf).filter((schedule) => schedule.observe !== undefined));
+    if (score !== undefined) {
+      if (typeof score !== 'number') throw new ArgumentError(expected('a number', 'score', score));
+      refuseInStep('a score was given to `optimizer.nextEpoch`', 'Give it between two steps');
+      for (const schedule of listeners) schedule.observe?.(score);
+    }
+    perStep(counting(() => this.#epoch, (count) => (this.#epoch = count))); // biome-ignore format: one line
   }
 
   /** Whether this optimizer updates `parameter`. */
@@ -167,21 +199,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   step<R>(closure?: () => R): R | undefined {
     if (closure !== undefined && typeof closure !== 'function') throw new ArgumentError(expected('a function', 'closure', closure));
     const result = closure?.();
-    perStep({
-      advance: () => {
-        doFirst(this);
-        this.#step += 1;
-      },
-      mark: () => {
-        const before = this.#step;
-        return () => {
-          this.#step = before;
-        };
-      },
-      discount: () => {
-        this.#step -= 1;
-      },
-    });
+    perStep(counting(() => this.#step, (count) => (this.#step = count))); // biome-ignore format: one line
     withoutGradients(() => {
       this.groups.forEach(({ parameters }, i) => {
         for (const run of this.#runs(parameters, this.#options[i])) this.update(run, this.#options[i]);
@@ -283,9 +301,10 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     return {
       kind: this.constructor.name,
       step: this.#step,
+      epoch: this.#epoch,
       counts: Object.fromEntries([...this.#names].map(([parameter, name]) => [name, this.#counts.get(parameter) ?? 0])),
-      groups: this.groups.map(({ options }) => ({ ...options }) as Record<string, unknown>),
-      tensors: this.#stateTensors(this.groups.map(({ options }) => options)),
+      groups: this.#options.map(plainOptions),
+      tensors: this.#stateTensors(this.#options),
     };
   }
 
@@ -323,10 +342,17 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       throw new ArgumentError(expected('a Map of tensors by name', 'state.tensors', state.tensors, hint));
     }
     checkInteger(state.step, 'state.step', 0);
+    checkInteger(state.epoch, 'state.epoch', 0);
     const counts = [...this.#names].map(
       ([parameter, name]) => [parameter, checkInteger(state.counts?.[name], `state.counts['${name}']`, 0)] as const,
     );
-    const options = this.#options.map((own, i) => kept(mergeOptions<O>(own, state.groups[i] as Partial<O>)));
+    const restore: (() => void)[] = [];
+    const options = this.#options.map((own, i) => {
+      const group = state.groups[i] as Partial<O>;
+      return kept(
+        mergeOptions<O>(own, mapOptions(group, (value, name) => savedOption(value, own[name as keyof O], name, restore)) as Partial<O>),
+      );
+    });
     for (const one of options) this.#check(one);
     const own = this.#stateTensors(options);
     for (const [name, tensor] of own) {
@@ -337,55 +363,25 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     }
     for (const tensor of own.values())
       if (isBusy(tensor.data.buffer)) throw new BusyError('steps of this optimizer are in flight: await them first');
+    for (const schedule of restore) schedule();
     for (const [i, own] of this.#options.entries()) Object.assign(own, options[i]);
     for (const [name, tensor] of own) tensor.data.set((state.tensors.get(name) as AnyTensor).data);
     for (const [parameter, count] of counts) this.#counts.set(parameter, count);
     this.#step = state.step;
+    this.#epoch = state.epoch;
   }
 }
 
-// Options as users see them. In a step that is being recorded they are out of reach: what JavaScript makes of them would be frozen.
-function guardedOptions<O extends object>(options: O): O {
-  const refuse = (what: string, name: string | symbol): void =>
-    refuseInStep(
-      `an option of an optimizer (\`${String(name)}\`) was ${what}`,
-      'Set options between two steps, let a schedule step() inside of the step, or pass the number to the step as an argument',
-    );
-  return new Proxy(options, {
-    get(target, name) {
-      if (isWatched()) refuse('read', name);
-      return Reflect.get(target, name);
+// What counts one more in every step.
+function counting(read: () => number, write: (count: number) => unknown): StepHook {
+  return {
+    advance: () => write(read() + 1),
+    mark: () => {
+      const before = read();
+      return () => write(before);
     },
-    set(target, name, value) {
-      refuse('set', name);
-      return Reflect.set(target, name, value);
-    },
-  });
-}
-
-/** Options as an optimizer keeps them: arrays, such as betas, are its own, and frozen. */
-function kept<O extends object>(options: O): O {
-  return Object.fromEntries(
-    Object.entries(options).map(([name, value]) => [name, Array.isArray(value) ? Object.freeze([...value]) : value]),
-  ) as O;
-}
-
-function groupsOf<O extends OptimizerOptions>(target: OptimizerTarget<O>): { parameters: AnyTensor[]; own: Partial<O> }[] {
-  if (target instanceof Layer) return [{ parameters: parametersOf(target), own: {} }];
-  const form = 'a model, an array of parameters, or an array of groups';
-  if (checkList(target, 'target', form).length === 0) throw new ArgumentError(expected(form, 'target', target));
-  if (Array.from<unknown>(target).every((item) => item instanceof Tensor)) return [{ parameters: checkLeaves(target as AnyTensor[]), own: {} }];
-  return Array.from(target as ParameterGroup<O>[], (group, i) => {
-    if (typeof group !== 'object' || group === null || !('parameters' in group) || (group as unknown) instanceof Layer) {
-      const hint = (group as unknown) instanceof Layer ? 'Models together: [...a.parameters(), ...b.parameters()]' : '';
-      throw new ArgumentError(expected('a group { parameters, … }', `target[${i}]`, group, hint));
-    }
-    const { parameters, ...own } = group;
-    if (parameters instanceof Layer) return { parameters: parametersOf(parameters), own: own as unknown as Partial<O> };
-    if (!Array.isArray(parameters))
-      throw new ArgumentError(expected('a layer or an array of parameters', `target[${i}].parameters`, parameters));
-    return { parameters: checkLeaves(parameters), own: own as unknown as Partial<O> };
-  });
+    discount: () => write(read() - 1),
+  };
 }
 
 keepNames({ Optimizer });

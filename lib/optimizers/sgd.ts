@@ -1,31 +1,55 @@
-// Stochastic gradient descent with momentum, Nesterov and weight decay.
+// Stochastic gradient descent with momentum, in both published forms of Nesterov's step.
 
-import { ArgumentError, checkNumber, checkOptions } from '../errors.js';
-import { sgdUpdate } from '../ops/update.js';
-import { type AnyTensor, Tensor } from '../tensor.js';
-import { Optimizer, type OptimizerTarget, type Run, hyperparameters } from './optimizer.js';
+import { ArgumentError, checkNumber } from '../errors.js';
+import { defineUpdate } from '../ops/update.js';
+import type { OptimizerTarget } from './groups.js';
+import { type Rule, RuleOptimizer, type RuleOptimizerOptions, flag, scheduled } from './rule.js';
 import { keepNames } from '../names.js';
+import type { Scheduled } from '../schedules/schedule.js';
 
 /** Options of {@link SGD}. */
-export interface SGDOptions {
+export interface SGDOptions extends RuleOptimizerOptions {
   /** Learning rate. Required: there is no good default. */
-  lr: number;
+  lr: Scheduled;
   /** Weight of the old velocity. Default 0. */
-  momentum?: number;
-  /** Share of the gradient that does not enter the velocity. Default 0; must be 0 with Nesterov. */
+  momentum?: Scheduled;
+  /** Share of the gradient that does not enter the velocity. Default 0; must be 0 with Nesterov, and where `lrInVelocity`. */
   dampening?: number;
-  /** Coupled L2 decay: `g += weightDecay·w`, the gradient of `weightDecay/2·Σw²`. Default 0. */
-  weightDecay?: number;
   /** Take the gradient's step at the look-ahead point. Needs momentum. Default false. */
   nesterov?: boolean;
+  /** Multiply by the learning rate on the way into the velocity (the course, Caffe, Keras) and not on the way out (PyTorch). Default false. */
+  lrInVelocity?: boolean;
 }
 
-const empty = Tensor.from(new Float32Array(0));
-const emptyDouble = Tensor.from(new Float64Array(0));
+const outside = defineUpdate('sgd');
+const inside = defineUpdate('sgd_velocity');
+
+const rule: Rule<SGDOptions> = {
+  options: {
+    lr: [null, scheduled],
+    momentum: [0, scheduled],
+    dampening: [0, (value, argument) => void checkNumber(value, argument, 0, 1)],
+    nesterov: [false, flag],
+    lrInVelocity: [false, flag],
+  },
+  // Two names, because a velocity of one form is none of the other.
+  state: ({ momentum, lrInVelocity }) => [momentum === 0 ? null : lrInVelocity ? 'displacement' : 'velocity'],
+  update: ({ momentum, lrInVelocity }) => (lrInVelocity && momentum !== 0 ? inside : outside),
+  numbers: ({ momentum, dampening, nesterov, lrInVelocity }, t) =>
+    lrInVelocity && momentum !== 0 ? [momentum, nesterov] : [momentum, dampening, nesterov, t === 1],
+  together({ momentum, dampening, nesterov, lrInVelocity }) {
+    if (nesterov && (momentum === 0 || dampening !== 0)) throw new ArgumentError('`nesterov` needs a momentum above 0 and no dampening');
+    if (lrInVelocity && dampening !== 0) throw new ArgumentError('`lrInVelocity` is a form without dampening');
+  },
+};
 
 /**
  * `v = momentum·v + (1−dampening)·g; w −= lr·v` (with Nesterov `w −= lr·(g + momentum·v)`), PyTorch's form: the learning rate stands
- * outside of the velocity. A velocity below the smallest normal number (1.2e-38 in float32) becomes 0. Course rows H01, H07–H09.
+ * outside of the velocity. With `lrInVelocity` the form of the course, of Caffe and Keras: `v = momentum·v − lr·g; w += v` (with Nesterov
+ * `w += momentum·v − lr·g`). Both walk alike while the rate stays, and part when it changes: outside, the whole velocity feels it at once.
+ *
+ * The velocity is a decayed sum of gradients, no average: with a constant gradient it grows to `g/(1−momentum)`, unless dampened. Below
+ * the smallest normal number (1.2e-38 in float32) it becomes 0. Course rows H01, H07–H09, P44.
  *
  * @throws {@link ArgumentError} for options out of range or unknown.
  * @example
@@ -34,41 +58,9 @@ const emptyDouble = Tensor.from(new Float64Array(0));
  * new SGD(new Linear(4, 2), { lr: 0.1, momentum: 0.9, nesterov: true });
  * ```
  */
-export class SGD extends Optimizer<SGDOptions> {
+export class SGD extends RuleOptimizer<SGDOptions> {
   constructor(target: OptimizerTarget<SGDOptions>, options: SGDOptions) {
-    super(target, checkOptions<SGDOptions>(options, 'options', known), check);
-  }
-
-  protected stateNames(options: SGDOptions): readonly string[] {
-    return (options.momentum ?? 0) === 0 ? [] : ['velocity'];
-  }
-
-  protected update(run: Run, options: SGDOptions): void {
-    const hyper = hyperparameters(6, (values) => {
-      values.set([
-        options.lr,
-        options.momentum ?? 0,
-        options.dampening ?? 0,
-        options.weightDecay ?? 0,
-        options.nesterov === true ? 1 : 0,
-        run.step === 1 ? 1 : 0,
-      ]);
-    });
-    const none: AnyTensor = run.weights.dtype === 'float64' ? emptyDouble : empty;
-    sgdUpdate(run.weights, run.state['velocity'] ?? none, run.gradients, hyper);
-  }
-}
-
-const known = ['lr', 'momentum', 'dampening', 'weightDecay', 'nesterov'];
-
-function check(options: SGDOptions): void {
-  checkOptions(options, 'options', known);
-  checkNumber(options.lr, 'lr', 0);
-  checkNumber(options.momentum ?? 0, 'momentum', 0);
-  checkNumber(options.dampening ?? 0, 'dampening', 0, 1);
-  checkNumber(options.weightDecay ?? 0, 'weightDecay', 0);
-  if (options.nesterov === true && ((options.momentum ?? 0) === 0 || (options.dampening ?? 0) !== 0)) {
-    throw new ArgumentError('`nesterov` needs a momentum above 0 and no dampening');
+    super(target, options, rule);
   }
 }
 

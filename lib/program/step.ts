@@ -138,8 +138,8 @@ export function stepPrograms<R>(step: CompiledStep<never, R>): StepPrograms<R> {
  *
  * Learning rates and other optimizer options, step counts, dropout masks, parameters and buffers go on changing; other captured values
  * (numbers, plain tensors, what `Math.random()` gave) are frozen when the step is recorded: pass them as arguments, or keep them in a
- * {@link Buffer}. What `fn` does to gradients (`p.grad = null`), modes, trainable parameters and schedules
- * (`schedule.step()`) is done in every step; what would happen once instead of in every step is refused, and leaves nothing behind. A step's
+ * {@link Buffer}. What `fn` does to gradients (`p.grad = null`), modes, trainable parameters and epochs
+ * (`optimizer.nextEpoch()`) is done in every step; what would happen once instead of in every step is refused, and leaves nothing behind. A step's
  * results are copied out of its memory.
  *
  * @param fn - The step: `forward`, loss, `backward()`, `optimizer.step()`, `optimizer.zeroGrad()`; returns a tensor or a structure of them.

@@ -8,11 +8,13 @@ import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { Callback, type StepsRecord, type TrainingRun } from '../training/callbacks.js';
+import { predict } from '../training/evaluate.js';
 import type { EpochRecord } from '../training/history.js';
 import type { Observation } from '../training/observation.js';
 import { Breather, rememberModes } from '../training/modes.js';
 import { formatCount, formatScore } from '../training/progress.js';
 import { keepNames } from '../names.js';
+import { preprocessed } from '../preprocessing/of-model.js';
 
 /** Something that the sitter noticed. */
 export interface Finding {
@@ -293,9 +295,10 @@ export class Sitter extends Callback {
   async #countDead(epoch: number, run: TrainingRun): Promise<void> {
     const peaks: Peaks = new Map();
     const breather = new Breather();
+    const seen = preprocessed(run.model, run.data);
     for (const indices of spread(run.data.length, this.#examples, 256)) {
       // A data set may answer later.
-      raisePeaks(peaks, run.model, (await run.data.batch(indices)).inputs);
+      raisePeaks(peaks, run.model, (await seen.batch(indices)).inputs);
       const pause = breather.pause();
       if (pause !== undefined) await pause;
     }
@@ -328,7 +331,7 @@ export class Sitter extends Callback {
 
 /** How many numbers the model puts out for an example. */
 async function scoresOf({ model, data }: TrainingRun): Promise<number> {
-  const { shape } = await model.predict((await data.batch(Int32Array.of(0))).inputs);
+  const { shape } = await predict(model, (await data.batch(Int32Array.of(0))).inputs);
   return shape[shape.length - 1] ?? 1;
 }
 

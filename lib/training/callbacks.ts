@@ -1,9 +1,9 @@
 // What a user can hook into a run.
 
+import type { AnyLayer } from '../layers/layer.js';
 import { isPromise, ours } from '../foreign.js';
 import type { AnyDataset } from '../data/dataset.js';
 import { ArgumentError, describe, expected } from '../errors.js';
-import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import type { DType } from '../dtype.js';

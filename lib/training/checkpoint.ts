@@ -28,11 +28,12 @@ import {
   isStateful,
   restoreCallbacks,
   restoreRun,
+  resumedDescription,
 } from './run-state.js';
 
 /**
  * Where and how often `fit` writes checkpoints. Each is one file, `step-000000000500.safetensors`, with weights (`model.<path>`), the
- * optimizer's state (`optimizer.<path>.<name>`), and in its metadata the schedule, the positions of random generators and of the loader, sums
+ * optimizer's state (`optimizer.<path>.<name>`), and in its metadata its options and schedules, the positions of random generators and of the loader, sums
  * of the epoch in progress, the history, and the state of callbacks that have one. A file appears complete, and on the disk, or not at all.
  *
  * The copy is made between two steps; checksums and writing go on beside the training. A run always writes a last checkpoint where it
@@ -154,9 +155,7 @@ export class Checkpoints {
     await attempt('a folder for checkpoints', this.#dir, () => Promise.all(damaged.map(setAside)));
     restoreRun(this.parts, content);
     const { position, run, callbacks } = content.state;
-    // The options that the run set out with, which may have changed on the way; epochs and schedule are this call's.
-    const { epochs, schedule } = this.#description;
-    this.#description = { ...run, epochs, schedule };
+    this.#description = resumedDescription(run, this.#description);
     this.#callbackStates = callbacks;
     this.#latest = keyOf(this.parts, position);
     this.tell.note(`resuming from ${path}, after step ${position.step} (${this.parts.history.epochs.length} epochs completed)`);

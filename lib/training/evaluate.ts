@@ -8,10 +8,11 @@ import { DataLoader } from '../data/loader.js';
 import type { DType } from '../dtype.js';
 import { AbortedError, ArgumentError, ShapeError, checkInteger, checkOptions, expected } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
-import { CrossEntropyLoss, Loss } from '../losses/loss.js';
+import { type ClassLoss, Loss } from '../losses/loss.js';
 import { Accuracy, Metric } from '../metrics/metric.js';
 import { isBusy } from '../ops/busy.js';
 import { concat, filled } from '../ops/shape.js';
+import { preprocessed, preprocessingOf } from '../preprocessing/of-model.js';
 import { StepPrograms } from '../program/step.js';
 import { StepFailure, runSteps } from '../program/stream.js';
 import { UnrecordableError } from '../recording.js';
@@ -26,7 +27,7 @@ import { addMeasured, measure, needPrediction } from './train-step.js';
 export interface EvaluateOptions {
   /** The loss. */
   readonly loss: Loss;
-  /** Default: accuracy with a {@link CrossEntropyLoss}, else none. */
+  /** Default: accuracy with a loss of classes, such as `CrossEntropyLoss`, else none. */
   readonly metrics?: readonly Metric[];
   /** Examples per forward pass; default 256. It changes no result beyond the rounding of sums over batches. */
   readonly batchSize?: number;
@@ -48,6 +49,11 @@ const worthCompiling = 4;
 /** `model.evaluate(data, options)`: documented there. */
 export async function evaluate(model: AnyLayer, data: AnyDataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
   checkDataset(data, 'data');
+  return evaluateSeen(model, preprocessed(model, data), options);
+}
+
+/** The same for data that have gone through the model's preprocessing. */
+export async function evaluateSeen(model: AnyLayer, data: AnyDataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
   checkOptions(options, 'options', ['loss', 'metrics', 'batchSize', 'signal']);
   const loss = checkLoss(options?.loss);
   const metrics = checkMetrics(options.metrics, loss);
@@ -84,8 +90,9 @@ export async function predict(model: AnyLayer, inputs: AnyTensor | AnyDataset<DT
     throw new ShapeError('predict() expects a first dimension that counts examples, received a rank-0 tensor');
   if (!isTensor && !isPromise(inputs) && typeof (inputs as Partial<Dataset> | null)?.batch !== 'function')
     throw new ArgumentError(expected('a tensor or a data set', 'inputs', inputs, 'Numbers and arrays go through tensor()'));
-  const data = isTensor ? new TensorRows(inputs.detach()) : inputs;
-  if (isTensor && data.length === 0) return inEvaluationMode(model, () => noGrad(() => pass(inputs.detach())));
+  const rows = isTensor ? (preprocessingOf(model)?.transform(inputs as Tensor<DType>) ?? inputs.detach()) : null;
+  const data = rows === null ? preprocessed(model, inputs as AnyDataset) : new TensorRows(rows);
+  if (rows !== null && data.length === 0) return inEvaluationMode(model, () => noGrad(() => pass(rows)));
   // A tensor of one axis may be one example: the model sees it whole, or the result would depend on its length.
   const loader = new DataLoader<DType, DType>(data, { batchSize: isTensor && inputs.rank === 1 ? data.length : batchSize });
   checkNotEmpty(loader, 'predict');
@@ -255,7 +262,7 @@ export function checkLoss(loss: unknown): Loss {
 
 /** The metrics asked for, or the default of a loss. */
 export function checkMetrics(metrics: unknown, loss: Loss): readonly Metric[] {
-  if (metrics === undefined) return loss instanceof CrossEntropyLoss ? [new Accuracy()] : [];
+  if (metrics === undefined) return loss.takesClasses ? [new Accuracy({ ignoreIndex: (loss as ClassLoss).ignoreIndex })] : [];
   const form = 'an array of metrics, such as [new Accuracy()],';
   if (!Array.isArray(metrics)) throw new ArgumentError(expected(form, 'options.metrics', metrics));
   for (const metric of metrics) if (!(metric instanceof Metric)) throw new ArgumentError(expected(form, 'options.metrics', metric));

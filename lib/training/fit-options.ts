@@ -3,11 +3,10 @@
 import { checkDataset } from '../data/contract.js';
 import type { AnyDataset } from '../data/dataset.js';
 import type { DType } from '../dtype.js';
-import { ArgumentError, checkOptions, expected } from '../errors.js';
+import { checkOptions } from '../errors.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
-import { Schedule } from '../schedules/schedule.js';
 import type { CallbackLike } from './callbacks.js';
 import type { CheckpointOptions } from './checkpoint.js';
 import type { ProgressOption } from './progress.js';
@@ -33,7 +32,7 @@ export interface FitOptions {
   /** Leave out the last batch of an epoch when it is smaller; default false. */
   readonly dropLast?: boolean;
   /** Scales the gradients of each step so that their norm is at most this, see {@link clipGradNorm}; default: as they are. */
-  readonly clipNorm?: number;
+  readonly maxGradNorm?: number;
   /**
    * Steps from one observed step to the next, for callbacks with `onObserve`: layers and updates of every such step are measured, and of
    * the last step of each epoch. 0 for none. Default 10 where a callback has `onObserve`, else 0.
@@ -41,10 +40,8 @@ export interface FitOptions {
   readonly observeEvery?: number;
   /** Scored after every epoch. */
   readonly validation?: AnyDataset<DType, DType>;
-  /** What is measured beside the loss; default: accuracy with a `CrossEntropyLoss`, else nothing. */
+  /** What is measured beside the loss; default: accuracy with a loss of classes, such as `CrossEntropyLoss`, else nothing. */
   readonly metrics?: readonly Metric[];
-  /** Steps after each epoch. */
-  readonly schedule?: Schedule;
   /** Hooks into the run. */
   readonly callbacks?: readonly CallbackLike[];
   /** Ends the run between two steps, with a {@link TrainingAbortedError}. */
@@ -81,11 +78,10 @@ const fitOptions: readonly (keyof FitOptions)[] = [
   'shuffle',
   'seed',
   'dropLast',
-  'clipNorm',
+  'maxGradNorm',
   'observeEvery',
   'validation',
   'metrics',
-  'schedule',
   'callbacks',
   'signal',
   'progress',
@@ -95,14 +91,6 @@ const fitOptions: readonly (keyof FitOptions)[] = [
   'resume',
   'eager',
 ];
-
-/** The schedule of a run, which must be one of its optimizer. */
-export function checkSchedule(schedule: unknown, optimizer: Optimizer): Schedule | undefined {
-  if (schedule === undefined) return undefined;
-  if (!(schedule instanceof Schedule)) throw new ArgumentError(expected('a schedule', 'options.schedule', schedule));
-  if (schedule.optimizer === optimizer) return schedule;
-  throw new ArgumentError('`options.schedule` was made for another optimizer: the rates of `options.optimizer` would never change');
-}
 
 /** The options of a call of fit; what it is to train on comes first, or targets in the place of options would be read as such. */
 export function checkFit(data: unknown, given: unknown): FitOptions {

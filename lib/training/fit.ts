@@ -10,19 +10,18 @@ import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import { notFinite } from '../ops/finite.js';
-import { doFirst } from '../optimizers/first.js';
 import { Optimizer } from '../optimizers/optimizer.js';
+import { fitPreprocessing, preprocessed } from '../preprocessing/of-model.js';
 import { type CompiledStep, type StepPrograms, compileStep, stepPrograms } from '../program/step.js';
 import { StepFailure, runSteps } from '../program/stream.js';
 import { getSeed } from '../random.js';
-import type { Schedule } from '../schedules/schedule.js';
 import type { AnyTensor } from '../tensor.js';
 import { type BatchRecord, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
 import { type Checkpoints, type Resumption, checkpointsOf } from './checkpoint.js';
 import { TrainingAbortedError, type TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
-import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, evaluate, resultsOf, weightOf } from './evaluate.js';
+import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, evaluateSeen, resultsOf, weightOf } from './evaluate.js';
 import { type BatchPlace, locate } from './failed-batch.js';
-import { type FitOptions, checkFit, checkSchedule } from './fit-options.js';
+import { type FitOptions, checkFit } from './fit-options.js';
 import { type EpochRecord, History, type Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
 import { allStateFinite, explainNonFinite } from './non-finite.js';
@@ -39,7 +38,11 @@ const inTraining = new WeakSet<AnyLayer>();
 
 /** `model.fit(data, options)`: documented there. */
 export async function fit(model: AnyLayer, data: AnyDataset<DType, DType>, options: FitOptions): Promise<History> {
-  const fitting = new Fitting(checkLayer(model), data as Dataset<DType, DType>, options);
+  const { validation, ...rest } = checkFit(data, options);
+  const learning = fitPreprocessing(checkLayer(model), data);
+  if (learning !== undefined) await learning;
+  const seen = validation && preprocessed(model, validation);
+  const fitting = new Fitting(model, data as Dataset<DType, DType>, { ...rest, validation: seen });
   if (inTraining.has(model)) throw new BusyError('this model is in training: wait for the fit() that is under way, or train a clone()');
   inTraining.add(model);
   const restore = rememberModes(model);
@@ -68,7 +71,6 @@ class Fitting implements TrainingRun {
   readonly #loader: DataLoader<DType, DType>;
   readonly #callbacks: Callbacks;
   readonly #signal: AbortSignal | undefined;
-  readonly #schedule: Schedule | undefined;
   readonly #progress: Progress;
   readonly #seed: number;
   readonly #breather = new Breather();
@@ -88,9 +90,8 @@ class Fitting implements TrainingRun {
   constructor(
     readonly model: AnyLayer,
     readonly data: Dataset<DType, DType>,
-    given: FitOptions,
+    options: FitOptions,
   ) {
-    const options = checkFit(data, given);
     this.#options = options;
     this.loss = checkLoss(options.loss);
     if (!(options.optimizer instanceof Optimizer))
@@ -98,12 +99,11 @@ class Fitting implements TrainingRun {
     this.optimizer = options.optimizer;
     this.#metrics = checkMetrics(options.metrics, this.loss);
     this.#signal = checkSignal(options.signal);
-    this.#schedule = checkSchedule(options.schedule, this.optimizer);
     this.#callbacks = new Callbacks(options.callbacks);
     this.epochs = checkInteger(options.epochs ?? 1, 'options.epochs', 0);
     this.#seed = checkInteger(options.seed ?? getSeed(), 'options.seed');
     const { batchSize, shuffle = true, dropLast = false, validation } = options;
-    this.#loader = new DataLoader<DType, DType>(data, { batchSize, shuffle, dropLast, seed: this.#seed });
+    this.#loader = new DataLoader<DType, DType>(preprocessed(model, data), { batchSize, shuffle, dropLast, seed: this.#seed });
     checkNotEmpty(this.#loader, 'train on');
     this.batchSize = this.#loader.batchSize;
     this.stepsPerEpoch = this.#loader.length;
@@ -111,15 +111,15 @@ class Fitting implements TrainingRun {
     this.#progress = new Progress(options.progress, this.epochs, this.stepsPerEpoch);
     this.#eager = checkFlag(options.eager ?? false, 'options.eager');
     const { loss, optimizer, history, epochs } = this;
-    const [schedule, metrics, callbacks] = [this.#schedule, this.#metrics, options.callbacks ?? []];
-    const clipNorm = options.clipNorm === undefined ? undefined : checkNumber(options.clipNorm, 'options.clipNorm', 0);
+    const [metrics, callbacks] = [this.#metrics, options.callbacks ?? []];
+    const maxGradNorm = options.maxGradNorm === undefined ? undefined : checkNumber(options.maxGradNorm, 'options.maxGradNorm', 0);
     const { wantsBatches: keepPrediction, wantsObservations } = this.#callbacks;
     this.#observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0) * Number(wantsObservations);
     this.#parts = { model, loss, optimizer, metrics };
-    this.#steps = makeTrainSteps({ model, loss, optimizer, metrics, clipNorm, keepPrediction });
+    this.#steps = makeTrainSteps({ model, loss, optimizer, metrics, maxGradNorm, keepPrediction });
     this.#compiled = this.#steps.map((step) => compileStep(step));
-    const settings = { batchSize: this.batchSize, seed: this.#seed, shuffle, dropLast, clipNorm: clipNorm ?? 'none' };
-    const parts = { model, optimizer, loss, schedule, metrics, callbacks, data, validation, history, epochs, settings };
+    const settings = { batchSize: this.batchSize, seed: this.#seed, shuffle, dropLast, maxGradNorm: maxGradNorm ?? 'none' };
+    const parts = { model, optimizer, loss, metrics, callbacks, data, validation, history, epochs, settings };
     this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, parts, this);
   }
 
@@ -154,11 +154,10 @@ class Fitting implements TrainingRun {
     this.#began = milliseconds();
     const resumed = (await this.#checkpoints?.open()) ?? null;
     if (resumed !== null) this.#goOn(resumed);
-    doFirst(this.optimizer, this.#schedule); // before the log and the callbacks, which tell the rate
     const first = this.step;
     this.#log = openRunLog(this.#options.log, this.#options.runDir);
     this.history.log = this.#log?.path ?? null;
-    this.#log?.write({ type: 'run', ...runHeader(this, this.#schedule, this.#seed, resumed) });
+    this.#log?.write({ type: 'run', ...runHeader(this, this.#seed, resumed) });
     const failures: unknown[] = [];
     const attempt = async (body: () => Promise<void> | undefined): Promise<void> => {
       try {
@@ -205,13 +204,12 @@ class Fitting implements TrainingRun {
 
   /** Where the run stands, between two steps. */
   #position(): RunPosition {
-    const now = milliseconds();
     const progress = this.#progressed && {
       ...this.#progressed,
-      seconds: (now - this.#epochBegan) / 1000,
+      seconds: (milliseconds() - this.#epochBegan) / 1000,
       metrics: this.#progressed.metrics ?? stateOfMetrics(this.#metrics),
     };
-    return { step: this.step, firstOrder: this.#firstOrder, seconds: (now - this.#began) / 1000, progress };
+    return { step: this.step, firstOrder: this.#firstOrder, seconds: (milliseconds() - this.#began) / 1000, progress };
   }
 
   async #runEpoch(order: number): Promise<void> {
@@ -243,7 +241,7 @@ class Fitting implements TrainingRun {
     this.history.epochs.push(record);
     this.#log?.write({ type: 'epoch', ...record });
     this.#progress.epochEnd(record);
-    this.#schedule?.step();
+    this.optimizer.nextEpoch((validation ?? scores).loss);
     await this.#callbacks.call('onEpochEnd', record, this);
     if (this.#checkpoints?.isDueAfterEpoch) await this.#checkpoints.take(() => this.#position());
   }
@@ -359,7 +357,7 @@ class Fitting implements TrainingRun {
 
   /** What a user can do something about, for a step that was refused. */
   #explain(error: unknown, batch: number, order: Int32Array | null, [inputs, targets]: [AnyTensor, AnyTensor]): unknown {
-    const place = { data: this.data, order, batchSize: this.batchSize, batch, epoch: this.epoch };
+    const place = { data: this.#loader.dataset, order, batchSize: this.batchSize, batch, epoch: this.epoch };
     if (error instanceof NonFiniteLoss || (error instanceof NodegradError && error.message.startsWith(notFinite)))
       return this.#nonFinite(batch + 1, { inputs, targets, place });
     return locate(error, place, [inputs, targets]);
@@ -369,7 +367,7 @@ class Fitting implements TrainingRun {
     const { validation } = this.#options;
     if (validation === undefined) return undefined;
     try {
-      return await evaluate(this.model, validation, {
+      return await evaluateSeen(this.model, validation, {
         loss: this.loss,
         metrics: this.#metrics,
         batchSize: Math.max(256, batchSize),
@@ -381,20 +379,17 @@ class Fitting implements TrainingRun {
   }
 
   #aborted(): TrainingAbortedError {
-    const done = `${this.history.epochs.length} of ${this.epochs} epochs`;
-    const what = `the run was aborted after step ${this.step} (${done} completed)`;
+    const what = `the run was aborted after step ${this.step} (${this.history.epochs.length} of ${this.epochs} epochs completed)`;
     return new TrainingAbortedError(what, this.history, this.step, { cause: this.#signal?.reason });
   }
 
   #nonFinite(batch: number, found: { inputs: AnyTensor; targets: AnyTensor; place: BatchPlace } | null): TrainingNonFiniteError {
     const where = { epoch: this.epoch, batch, step: found === null ? this.step : this.step + 1, lr: this.optimizer.lr };
-    const { model, loss, history } = this;
-    return explainNonFinite({ model, loss, batch: found, updates: this.optimizer.steps, where, history });
+    return explainNonFinite({ ...this.#parts, batch: found, updates: this.optimizer.steps, where, history: this.history });
   }
 
   #draw(batch: number, loss: number, samplesPerSecond: number): void {
-    const done = this.step / (this.epochs * this.stepsPerEpoch);
-    const secondsLeft = ((milliseconds() - this.#began) / 1000) * (1 / done - 1);
+    const secondsLeft = ((milliseconds() - this.#began) / 1000) * ((this.epochs * this.stepsPerEpoch) / this.step - 1);
     this.#progress.draw({ epoch: this.epoch, batch, loss, metrics: resultsOf(this.#metrics), samplesPerSecond, secondsLeft });
   }
 }

@@ -7,8 +7,9 @@ import type { DType } from '../dtype.js';
 import { DTypeError, IndexError, type NodegradError, ShapeError, countFromZero } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { trainingOutputsOf } from '../layers/outputs.js';
-import { CrossEntropyLoss, type Loss } from '../losses/loss.js';
+import type { ClassLoss, Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
+import { isBuiltIn } from '../names.js';
 import { trace } from '../ops/trace.js';
 import { defaultRandom } from '../random.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
@@ -116,11 +117,12 @@ function again(error: NodegradError, where: string, wayOut: string): NodegradErr
 /** Class indices that the loss would refuse; a loss of a user's own may know better. */
 function checkLabels(data: Dataset<DType, DType>, { targets, rows }: Memory, used: number, loss: Loss, classes: number | null): void {
   const isIndex = targets.dtype === 'int32' || targets.dtype === 'uint8';
-  if (!isIndex || classes === null || loss.forward !== CrossEntropyLoss.prototype.forward) return;
+  if (!isIndex || classes === null || !loss.takesClasses || !isBuiltIn(loss)) return;
   const labels = targets.data as Int32Array;
   if (labels.length !== targets.size) return; // its memory went elsewhere: the run says so
   const width = targets.shape[0] === 0 ? 0 : targets.size / targets.shape[0];
-  const isWrong = (label: number): boolean => label < 0 || label >= classes;
+  const { ignoreIndex } = loss as ClassLoss;
+  const isWrong = (label: number): boolean => (label < 0 || label >= classes) && label !== ignoreIndex;
   // Of a part of a set, only its own rows count; most sets have no wrong label at all.
   if (!labels.some(isWrong)) return;
   for (let example = 0; example < used; example++) {

@@ -1,30 +1,32 @@
 // What the first and the last line of a run's log say: what it set out with and where, and how it ended.
 
 import { info } from '../runtime.js';
-import type { Schedule } from '../schedules/schedule.js';
+import { plainOptions } from '../schedules/schedule.js';
 import type { TrainingRun } from './callbacks.js';
 import type { Resumption } from './checkpoint.js';
 
 /** The header of a run. */
 export function runHeader(
   { model, data, loss, optimizer, epochs, batchSize }: TrainingRun,
-  schedule: Schedule | undefined,
   seed: number,
   resumed: Resumption | null,
 ): Record<string, unknown> {
-  const { version, node, platform, cpu, isa, threads } = info();
+  const { version, node, platform, cpu, isa, numThreads } = info();
   return {
     time: new Date(),
     model: { type: model.constructor.name, parameters: model.parameterCount() },
     data: { name: data.name, examples: data.length },
     loss: loss.constructor.name,
-    optimizer: { kind: optimizer.constructor.name, steps: optimizer.steps, groups: optimizer.groups.map(({ options }) => options) },
-    schedule: schedule?.constructor.name,
+    optimizer: {
+      kind: optimizer.constructor.name,
+      steps: optimizer.steps,
+      groups: optimizer.groups.map(({ options }) => plainOptions(options)),
+    },
     epochs,
     batchSize,
     seed,
     resumed: resumed ? { checkpoint: resumed.path, step: resumed.position.step, damaged: resumed.damaged } : undefined,
-    environment: { version, node, platform, cpu: cpu.brand, isa, threads },
+    environment: { version, node, platform, cpu: cpu.brand, isa, numThreads },
   };
 }
 

@@ -11,7 +11,7 @@ import { touch } from '../ops/emit.js';
 import type { Optimizer, OptimizerState } from '../optimizers/optimizer.js';
 import { Parameter } from '../parameter.js';
 import { type RandomState, defaultRandom } from '../random.js';
-import type { Schedule, ScheduleState } from '../schedules/schedule.js';
+import { plainOptions } from '../schedules/schedule.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import type { CallbackLike } from './callbacks.js';
 import type { CheckpointContent } from './checkpoint-file.js';
@@ -23,7 +23,6 @@ export interface RunParts {
   readonly model: AnyLayer;
   readonly optimizer: Optimizer;
   readonly loss: Loss;
-  readonly schedule: Schedule | undefined;
   readonly metrics: readonly Metric[];
   readonly callbacks: readonly CallbackLike[];
   readonly data: AnyDataset<DType, DType>;
@@ -70,7 +69,6 @@ export interface RunState {
   readonly epochs: readonly EpochRecord[];
   readonly stopped: string | null;
   readonly optimizer: Omit<OptimizerState, 'tensors'>;
-  readonly schedule: ScheduleState | null;
   /** Paths of parameters that are not trained. */
   readonly frozen: readonly string[];
   /** Paths of layers that are frozen as a whole. */
@@ -88,7 +86,7 @@ export type RunDescription = Readonly<Record<string, unknown>>;
 
 /** A copy of everything, made between two steps. */
 export function captureRun(parts: RunParts, position: RunPosition, run: RunDescription): CheckpointContent<RunState> {
-  const { model, optimizer, schedule, history } = parts;
+  const { model, optimizer, history } = parts;
   const { tensors: moments, ...optimizerState } = optimizer.stateDict();
   const tensors = new Map<string, AnyTensor>();
   const copy = (prefix: string, source: ReadonlyMap<string, AnyTensor>): void => {
@@ -102,7 +100,6 @@ export function captureRun(parts: RunParts, position: RunPosition, run: RunDescr
     epochs: [...history.epochs],
     stopped: history.stopped,
     optimizer: optimizerState,
-    schedule: schedule?.stateDict() ?? null,
     frozen: frozenOf(model),
     frozenLayers: frozenLayersOf(model),
     random: {
@@ -129,7 +126,7 @@ export function isStateful({ stateDict, loadStateDict }: Metric): boolean {
 
 /** Puts everything back but the callbacks' state, see {@link restoreCallbacks}; the description is known to fit. */
 export function restoreRun(parts: RunParts, { tensors, state }: CheckpointContent<RunState>): void {
-  const { model, optimizer, schedule, metrics, history } = parts;
+  const { model, optimizer, metrics, history } = parts;
   const under = (prefix: string): Map<string, AnyTensor> =>
     new Map([...tensors].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor] as const] : [])));
   model.loadStateDict(under('model.'));
@@ -138,8 +135,6 @@ export function restoreRun(parts: RunParts, { tensors, state }: CheckpointConten
     parameter.data.set((extra.get(name) as AnyTensor).data as Float32Array);
     touch(parameter);
   }
-  if (state.schedule !== null) schedule?.loadStateDict(state.schedule);
-  // After the schedule, which sets rates: those in force may be a callback's.
   optimizer.loadStateDict({ ...state.optimizer, tensors: under('optimizer.') });
   for (const [path, parameter] of model.namedParameters()) parameter.requiresGrad = !state.frozen.includes(path);
   for (const [path, layer] of model.namedLayers()) layer.frozen = state.frozenLayers.includes(path);
@@ -161,7 +156,7 @@ export function restoreCallbacks(parts: RunParts, saved: Readonly<Record<string,
 
 /** What decides the numbers of a run, as plain data. */
 export async function describeRun(parts: RunParts): Promise<RunDescription> {
-  const { model, optimizer, loss, schedule, metrics, data, validation, epochs, settings } = parts;
+  const { model, optimizer, loss, metrics, data, validation, epochs, settings } = parts;
   return {
     model: Object.fromEntries(
       [...model.namedLayers()].map(([path, layer]) => [path || 'itself', `${layer.constructor.name}${configOf(layer)}`]),
@@ -173,9 +168,8 @@ export async function describeRun(parts: RunParts): Promise<RunDescription> {
     optimizer: {
       kind: optimizer.constructor.name,
       parameters: optimizer.groups.map(({ parameters }) => parameters.map((one) => (one instanceof Parameter ? one.path : '')).join(' ')),
-      groups: optimizer.groups.map((group) => ({ ...group.options })),
+      groups: optimizer.groups.map(({ options }) => plainOptions(options)),
     },
-    schedule: schedule === undefined ? { kind: 'none' } : kindOf(schedule),
     metrics: metrics.map(({ name }) => name),
     frozen: frozenOf(model),
     frozenLayers: frozenLayersOf(model),
@@ -184,6 +178,17 @@ export async function describeRun(parts: RunParts): Promise<RunDescription> {
     ...settings,
     epochs,
   };
+}
+
+/** The options that a run set out with, which may have changed on the way; epochs and schedules are this call's. */
+export function resumedDescription(run: RunDescription, now: RunDescription): RunDescription {
+  type Groups = { readonly groups: readonly Record<string, unknown>[] };
+  const [was, is] = [run['optimizer'] as Groups, now['optimizer'] as Groups];
+  const groups = was.groups.map((group, i) => ({
+    ...group,
+    ...Object.fromEntries(Object.entries(is.groups[i]).filter(([, value]) => typeof value === 'object')),
+  }));
+  return { ...run, optimizer: { ...was, groups }, epochs: now['epochs'] };
 }
 
 /**
@@ -198,17 +203,23 @@ export function differences({ run, optimizer, frozen, frozenLayers }: RunState, 
   return [...new Set([...was.keys(), ...is.keys()])]
     .filter((key) => {
       if (!differs(key) || key === 'epochs') return false;
+      if (isOfSchedule(key) && run.epochs !== now.epochs) return false;
       if (['frozen', 'frozenLayers'].includes(key) || key.startsWith('optimizer.groups.')) return reached.get(key) !== is.get(key);
       if (key.startsWith('validation.') && !(was.has(key) && is.has(key))) return false;
       // That other shapes hold other numbers goes without saying.
       const [part, detail] = key.split('.');
       if (detail === 'digest' && ['examples', 'inputShape', 'targetShape'].some((shape) => differs(`${part}.${shape}`))) return false;
-      return !key.startsWith('schedule.') || key === 'schedule.kind' || run.epochs === now.epochs;
+      return true;
     })
     .map((key) => {
       const others = key.endsWith('.digest') ? ': these are other examples' : '';
       return `${key} was ${was.get(key) ?? 'not there'}, is ${is.get(key) ?? 'not there'}${others}`;
     });
+}
+
+/** Whether a number belongs to a schedule, `optimizer.groups.0.lr.every`, and is not its class. */
+function isOfSchedule(key: string): boolean {
+  return /^optimizer\.groups\.\d+\.\w+\..*(?<!\bschedule)$/.test(key);
 }
 
 /** Leaves of nested plain data, as text by dotted path. */
@@ -219,7 +230,7 @@ function flatten(value: unknown, path = '', found = new Map<string, string>()): 
   return found;
 }
 
-/** Class and plain options of a loss, a schedule. */
+/** Class and plain options of a loss. */
 function kindOf(thing: object): Record<string, unknown> {
   return { kind: thing.constructor.name, ...plainOf(thing) };
 }

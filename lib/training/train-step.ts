@@ -34,7 +34,7 @@ export interface StepParts {
   readonly optimizer: Optimizer;
   readonly metrics: readonly Metric[];
   /** Largest norm of the gradients; undefined: as they are. */
-  readonly clipNorm: number | undefined;
+  readonly maxGradNorm: number | undefined;
   /** Whether the prediction is wanted. */
   readonly keepPrediction: boolean;
 }
@@ -54,7 +54,7 @@ export function makeTrainSteps({
   loss,
   optimizer,
   metrics,
-  clipNorm,
+  maxGradNorm,
   keepPrediction,
 }: StepParts): [plain: TrainStep, observed: TrainStep] {
   const keep = keepPrediction || needPrediction(metrics);
@@ -81,7 +81,7 @@ export function makeTrainSteps({
     return { loss: result.detach(), measured: noGrad(() => measure(metrics, seen, targets)), prediction: keep ? seen : null };
   };
   const update = (): void => {
-    if (clipNorm !== undefined) clipGradNorm(model, clipNorm);
+    if (maxGradNorm !== undefined) clipGradNorm(model, maxGradNorm);
     optimizer.step();
   };
   return [

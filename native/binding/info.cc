@@ -28,7 +28,7 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   o.Set("cpu", features);
   o.Set("isa", kernels().name);
   o.Set("isaProblem", isaProblem() ? Napi::Value(Napi::String::New(env, isaProblem())) : env.Null());
-  o.Set("threads", threads());
+  o.Set("numThreads", threads());
   o.Set("usableCpus", usableCpus());
   const GemmChoice choice = gemmChoice();
   o.Set("gemm", choice == GemmChoice::own ? "own" : choice == GemmChoice::openblas ? "openblas" : "auto");

@@ -5,6 +5,7 @@
 #include "reduce.h"
 #include "statistics.h"
 #include "softmax.h"
+#include "attention.h"
 #include "batch_norm.h"
 #include "optimizers.h"
 #include "random.h"
@@ -13,10 +14,18 @@
 #include "window_pooling.h"
 #include "resample.h"
 #include "local_response_norm.h"
+#include "recurrent.h"
 #include "transpose.h"
 #include "gemm.h"
 #include "convolution.h"
 #include "winograd.h"
+
+#define OPTIMIZER(op, Rule, state, numbers) \
+  template <class T> void op(T* w, T* const* states, T* g, T factor, const double* hyper, int64_t n, bool clear) { \
+    update<Rule, int(sizeof(#state)) - 1>(w, states, g, factor, hyper, n, clear); \
+  }
+#include "optimizers.def"
+#undef OPTIMIZER
 
 template <class T> constexpr nodegrad::Kernels<T> table() {
   return {

@@ -1,4 +1,4 @@
-// Softmax, log-softmax and cross-entropy of one row, forward over backward; stable for any finite logits.
+// Softmax, log-softmax and cross-entropy of one row, and of single logits, forward over backward; stable for any finite logits.
 
 // max of the row; a NaN stays.
 template <class T> inline T rowMax(const T* x, int64_t n) {
@@ -119,4 +119,21 @@ template <class T> T crossEntropyDenseRow(T* difference, const T* x, const T* ta
     store(difference + i, w * (load(difference + i, k) / total) - t, k);
   }
   return loss;
+}
+
+// loss = p·t·softplus(−x) + (1 − t)·softplus(x), in which no term cancels another; difference = (1 − t)·σ(x) − p·t·σ(−x).
+template <class T> void binaryCrossEntropy(T* loss, T* difference, const T* x, const T* target, int64_t n, T positiveWeight) {
+  const V<T> one = set1(T(1)), p = set1(positiveWeight);
+  const auto part = [&](int64_t i, int m) FORMULA {
+    const V<T> logit = load(x + i, m), t = load(target + i, m), size = abs(logit), e = exp(negate(size));
+    const V<T> small = log1pFinite(e), large = size + small;             // softplus of −|x| and of |x|
+    const V<T> likely = one / (one + e), unlikely = e * likely;          // σ of |x| and of −|x|
+    const V<T> yes = p * t, no = one - t;
+    const auto below = gt(zero<T>(), logit);
+    store(loss + i, yes * select(below, large, small) + no * select(below, small, large), m);
+    store(difference + i, no * select(below, unlikely, likely) - yes * select(below, likely, unlikely), m);
+  };
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) part(i, lanes);
+  if (i < n) part(i, int(n - i));
 }

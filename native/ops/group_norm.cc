@@ -1,7 +1,8 @@
 // Group normalization of [examples, positions, channels]: mean and variance of each group of neighbouring channels of an example.
 //
-// y = (x − mean)·(γ / √(variance + eps)) + β. Layer norm is one group with one position, instance norm a group for each channel.
-// ints: examples, positions, channels, groups. γ and β may be empty: 1 and 0.
+// y = (x − mean)·(γ / √(variance + eps)) + β. Layer norm is one group with one position, instance norm a group for each channel. Where the mean
+// is not taken away, it counts as 0, and the variance is that around 0, the mean square: root mean square norm.
+// ints: examples, positions, channels, groups, whether the mean is taken away. γ and β may be empty: 1 and 0.
 #include <algorithm>
 
 #include "../kernels/table.h"
@@ -23,6 +24,7 @@ struct Sizes {
   int64_t strip() const { return perGroup() <= most ? std::min(channels, most / perGroup() * perGroup()) : perGroup(); }
   int64_t strips() const { return tilesOf(channels, strip()); }
 };
+bool centred(const Call& c) { return c.ints[4] != 0; }
 Sizes sizesOf(const Call& c) { return {c.ints[0], c.ints[1], c.ints[2], c.ints[3]}; }
 
 // `body(from, rows, channel, columns)` for blocks of rows of channels [begin, end) of one example, at most 256 columns at once.
@@ -114,6 +116,10 @@ void run_group_norm(const Call& c) {
       const int64_t at = example * s.groups, width = s.perGroup();
       double *mean = c.out<double>(1) + at, *variance = c.out<double>(2) + at;
       moments(s, x, example, begin, end, mean + begin / width, variance + begin / width);
+      for (int64_t g = begin / width; !centred(c) && g < end / width; ++g) {
+        variance[g] += mean[g] * mean[g];
+        mean[g] = 0;
+      }
       alignas(64) T coefficients[3 * apart] = {};
       for (int64_t channel = begin; channel < end; channel += most) {
         const int64_t columns = std::min(most, end - channel);
@@ -222,7 +228,7 @@ void run_group_norm_backward(const Call& c) {
           coefficients[j] = T(group.mean);
           coefficients[apart + j] = T(group.inverse * (gamma ? double(gamma[channel + j]) : 1.0));
           coefficients[3 * apart + j] = T(slope);
-          coefficients[4 * apart + j] = T(-(share * sums[own]) - slope * group.rest<T>());
+          coefficients[4 * apart + j] = T((centred(c) ? -(share * sums[own]) : 0.0) - slope * group.rest<T>());
         }
         for (int64_t r = 0; r < s.positions; ++r) {
           const int64_t from = (example * s.positions + r) * s.channels + channel;

@@ -238,7 +238,7 @@ void run_gather_rows(const Call& c) {
     });
   });
 }
-// dx[index[i]] += dy[i], in the order of i: each tile owns some columns.
+// dx[index[i]] += dy[i], in the order of i, from zero or (third of the ints) from what is there: each tile owns some columns.
 void run_scatter_add_rows(const Call& c) {
   const int64_t width = c.ints[1], count = c.length(2);
   const int32_t* index = c.in<int32_t>(2);
@@ -247,7 +247,7 @@ void run_scatter_add_rows(const Call& c) {
     constexpr int64_t columns = 1024;
     parallelFor(tilesOf(width, columns), [&](int64_t tile, int) {
       const int64_t j = tile * columns, n = width - j < columns ? width - j : columns;
-      for (int64_t r = 0; r < c.ints[0]; ++r) k.fill(c.out<T>(0) + r * width + j, T(0), n);
+      for (int64_t r = 0; !c.ints[2] && r < c.ints[0]; ++r) k.fill(c.out<T>(0) + r * width + j, T(0), n);
       for (int64_t i = 0; i < count; ++i) k.accumulate(c.out<T>(0) + indexBelow(index + i, c.ints[0]) * width + j, c.in<T>(1) + i * width + j, n);
     });
   });

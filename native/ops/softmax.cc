@@ -1,4 +1,4 @@
-// Softmax, log-softmax and cross-entropy over rows.
+// Softmax, log-softmax and cross-entropy over rows, and of single logits.
 #include "../kernels/table.h"
 #include "../runtime/pool.h"
 #include "op.h"
@@ -92,6 +92,57 @@ const char* checkCrossEntropyBackward(const Call& c) {
   return nullptr;
 }
 
+// y[rows] = x[rows, index[rows]]
+void run_pick(const Call& c) {
+  byFloat(c, [&]<class T>() {
+    const int32_t* index = c.in<int32_t>(2);
+    parallelFor(tilesOf(c.ints[0], elementTile), [&](int64_t tile, int) {
+      for (int64_t r = tile * elementTile; r < (tile + 1) * elementTile && r < c.ints[0]; ++r)
+        c.out<T>(0)[r] = c.in<T>(1)[r * c.ints[1] + indexBelow(index + r, c.ints[1])];
+    });
+  });
+}
+const char* checkPickAt(const Call& c, int table, int rows) {
+  if (c.ints[1] < 1) return "a row needs at least one column";
+  if (c.length(table) != checkedProduct(c.ints[0], c.ints[1]) || c.length(rows) != c.ints[0] || c.length(2) != c.ints[0])
+    return "rows and columns do not fit the operands";
+  return nullptr;
+}
+const char* checkPick(const Call& c) { return checkPickAt(c, 1, 0); }
+Refusal guardPick(const Call& c) {
+  Refusal refusal = refuseOutside("index", c.in<int32_t>(2), c.ints[0], 0, c.ints[1] - 1);
+  refusal.place = "row";
+  return refusal;
+}
+// dx[rows, columns]: dy[rows] at index[rows], else 0
+void run_pick_backward(const Call& c) {
+  byFloat(c, [&]<class T>() {
+    const int32_t* index = c.in<int32_t>(2);
+    forRows(c, [&](int64_t r, int64_t at) {
+      T* const dx = c.out<T>(0) + at;
+      kernelsOf<T>().fill(dx, T(0), c.ints[1]);
+      dx[indexBelow(index + r, c.ints[1])] = c.in<T>(1)[r];
+    });
+  });
+}
+const char* checkPickBackward(const Call& c) { return checkPickAt(c, 0, 1); }
+
+// losses and their derivatives by the logits: both from logits and targets, element by element
+void run_binary_cross_entropy(const Call& c) {
+  const int64_t n = c.length(0);
+  byFloat(c, [&]<class T>() {
+    parallelFor(tilesOf(n, elementTile / 4), [&](int64_t tile, int) {
+      const int64_t at = tile * (elementTile / 4), count = n - at < elementTile / 4 ? n - at : elementTile / 4;
+      kernelsOf<T>().binaryCrossEntropy(c.out<T>(0) + at, c.out<T>(1) + at, c.in<T>(2) + at, c.in<T>(3) + at, count, T(c.reals[0]));
+    });
+  });
+}
+const char* checkBinaryCrossEntropy(const Call& c) {
+  for (int i = 1; i < 4; ++i)
+    if (c.length(i) != c.length(0)) return "operands differ in length";
+  return nullptr;
+}
+
 }  // namespace
 
 extern const OpFunctions op_softmax = {run_softmax, checkRows};
@@ -101,5 +152,8 @@ extern const OpFunctions op_log_softmax_backward = {run_log_softmax_backward, ch
 extern const OpFunctions op_cross_entropy = {run_cross_entropy, checkCrossEntropy<false>, crossEntropyWorkspace, guardCrossEntropy, 3};
 extern const OpFunctions op_cross_entropy_dense = {run_cross_entropy_dense, checkCrossEntropy<true>, crossEntropyWorkspace};
 extern const OpFunctions op_cross_entropy_backward = {run_cross_entropy_backward, checkCrossEntropyBackward};
+extern const OpFunctions op_pick = {run_pick, checkPick, nullptr, guardPick, 2};
+extern const OpFunctions op_pick_backward = {run_pick_backward, checkPickBackward, nullptr, guardPick, 2};
+extern const OpFunctions op_binary_cross_entropy = {run_binary_cross_entropy, checkBinaryCrossEntropy};
 
 }  // namespace nodegrad::ops

@@ -57,7 +57,7 @@ const short = ['--hidden', '32', '--epochs', '1'];
 
 test('train gives one JSON document on standard output, progress on standard error, a model and a log; evaluate agrees', async (t) => {
   await inFolder(async (folder) => {
-    const { code, out, error } = await run(folder, ['train', ...short, '--seed', '4', '--out', 'here', '--json']);
+    const { code, out, error } = await run(folder, ['train', ...short, '--seed', '4', '--run-dir', 'here', '--json']);
     t.is(code, 0);
     const result = JSON.parse(out);
     t.like(result, { outcome: 'completed', fault: null, options: { data: 'digits', model: 'mlp', optimizer: 'adam', epochs: 1, seed: 4 } });
@@ -77,13 +77,13 @@ test('train gives one JSON document on standard output, progress on standard err
     t.is(JSON.parse(evaluated.out).accuracy, result.test.accuracy);
     const text = await run(folder, ['evaluate', 'here/model.safetensors']);
     t.regex(text.out, /accuracy {2}\d+\.\d\d %/);
-    const again = await run(folder, ['train', ...short, '--seed', '4', '--threads', '1', '--out', 'there', '--json']);
+    const again = await run(folder, ['train', ...short, '--seed', '4', '--num-threads', '1', '--run-dir', 'there', '--json']);
     t.deepEqual(
       readFileSync(join(folder, 'there', 'model.safetensors')),
       readFileSync(join(folder, 'here', 'model.safetensors')),
       'the same seed, other threads',
     );
-    t.is(JSON.parse(again.out).options.threads, 1);
+    t.is(JSON.parse(again.out).options.numThreads, 1);
   });
 });
 
@@ -94,7 +94,7 @@ test('[M31] start trains a convolutional net that beats a perceptron, and shows 
     t.regex(out, /What the test images were taken for\ntrue +0 +1 .*hits\n/);
     t.regex(out, /Some of the [\d,]+ wrong ones\n([ ▀▄█]*\n){14}\d taken for \d/);
     t.regex(out, /initial loss [\d.]+ against 2\.3026 by chance \(ln 10\): as it should be/);
-    t.regex(out, /model +conv: 206,970 parameters/);
+    t.regex(out, /model +small-conv-net: 206,970 parameters/);
     t.regex(out, /dead units: .* % of 12,544 in layer '2'/);
     t.regex(out, /update-to-weight ratio: .* in '0\.weight'/);
     t.regex(out, /For comparison, mlp, 535,818 parameters, trained the same way:/);
@@ -106,7 +106,7 @@ test('[M31] start trains a convolutional net that beats a perceptron, and shows 
     t.regex(out, /log {6}runs\/\S+\/log\.jsonl/);
     t.regex(error, /sitter: initial loss/);
     t.notRegex(
-      (await run(folder, ['start', '--model', 'linear', '--epochs', '1'])).out,
+      (await run(folder, ['start', '--model', 'linear-model', '--epochs', '1'])).out,
       /comparison|beside/,
       'who names a model gets that one',
     );
@@ -134,7 +134,7 @@ test('Ctrl-C finishes the step, saves what was trained, and exits with 130', asy
       ['SIGINT', 130],
       ['SIGTERM', 143],
     ] as const) {
-      const { code, out, error } = await run(folder, ['train', '--hidden', '32', '--epochs', '100000', '--out', signal], {
+      const { code, out, error } = await run(folder, ['train', '--hidden', '32', '--epochs', '100000', '--run-dir', signal], {
         on: /epoch +1\//,
         signal,
       });
@@ -151,23 +151,23 @@ test('Ctrl-C finishes the step, saves what was trained, and exits with 130', asy
 test('a run with checkpoints that Ctrl-C ended goes on with --resume, to the weights of one that was left alone', async (t) => {
   await inFolder(async (folder) => {
     const words = ['train', '--hidden', '32', '--epochs', '4', '--seed', '3'];
-    const saved = ['--checkpoint', 'saved', '--resume'];
-    const stopped = await run(folder, [...words, ...saved, '--out', 'first'], { on: /epoch 1\//, signal: 'SIGINT' });
+    const saved = ['--checkpoint-dir', 'saved', '--resume'];
+    const stopped = await run(folder, [...words, ...saved, '--run-dir', 'first'], { on: /epoch 1\//, signal: 'SIGINT' });
     t.is(stopped.code, 130);
     t.regex(stopped.error, /no checkpoint in .*saved: starting from the beginning/);
     t.regex(stopped.out, /checkpoints {2}saved: --resume goes on from there/);
-    const resumed = await run(folder, [...words, ...saved, '--out', 'first', '--json']);
+    const resumed = await run(folder, [...words, ...saved, '--run-dir', 'first', '--json']);
     t.is(resumed.code, 0);
     t.regex(resumed.error, /resuming from .*step-\d+\.safetensors, after step \d+ \(\d epochs completed\)/);
     t.is(JSON.parse(resumed.out).epochs.length, 4);
-    t.is((await run(folder, [...words, '--out', 'second'])).code, 0);
+    t.is((await run(folder, [...words, '--run-dir', 'second'])).code, 0);
     const weights = (name: string): Buffer => readFileSync(join(folder, name, 'model.safetensors'));
     t.deepEqual(weights('first'), weights('second'));
-    const other = await run(folder, [...words, ...saved, '--batch', '64']);
+    const other = await run(folder, [...words, ...saved, '--batch-size', '64']);
     t.is(other.code, 1);
     t.regex(other.error, /another run: batchSize was 128, is 64 \[ERR_CHECKPOINT\]/);
     t.is((await run(folder, [...words, ...saved, '--epochs', '5'])).code, 0, 'more epochs, and the schedule that comes with them');
-    t.regex((await run(folder, [...words, '--resume'])).error, /--checkpoint-every and --resume need --checkpoint <folder>/);
+    t.regex((await run(folder, [...words, '--resume'])).error, /--checkpoint-every and --resume need --checkpoint-dir <folder>/);
   });
 });
 
@@ -177,8 +177,8 @@ test('every optimizer, schedule and model of the options trains', async (t) => {
       ['--optimizer', 'sgd', '--schedule', 'constant'],
       ['--optimizer', 'momentum', '--schedule', 'step'],
       ['--optimizer', 'nesterov', '--schedule', 'exponential'],
-      ['--optimizer', 'adamw', '--model', 'linear', '--batch', '500'],
-      ['--model', 'conv', '--batch', '500', '--weight-decay', '1e-4', '--schedule', 'late'],
+      ['--optimizer', 'adamw', '--model', 'linear-model', '--batch-size', '500'],
+      ['--model', 'small-conv-net', '--batch-size', '500', '--weight-decay', '1e-4', '--schedule', 'late'],
       ['--optimizer', 'momentum', '--schedule', 'wide'],
       ['--optimizer', 'momentum', '--schedule', 'linear'],
     ];
@@ -188,7 +188,7 @@ test('every optimizer, schedule and model of the options trains', async (t) => {
       t.is(JSON.parse(out).outcome, 'completed');
       t.true(JSON.parse(out).test.accuracy > 0.3, words.join(' '));
     }
-    const still = ['train', '--hidden', '16', '--epochs', '1', '--optimizer', 'sgd', '--json', '--clip-norm', '0'];
+    const still = ['train', '--hidden', '16', '--epochs', '1', '--optimizer', 'sgd', '--json', '--max-grad-norm', '0'];
     t.true(JSON.parse((await run(folder, still)).out).test.accuracy < 0.3, 'gradients of norm 0 move nothing');
   });
 });
@@ -201,7 +201,7 @@ test('a command line that makes no sense exits with 2 and says what would', asyn
       [['train', '--epochs', '0'], /whole number/],
       [['train', '--lr', '-1'], /expected a number of at least 0/],
       [['train', '--lr', ''], /expected a number/],
-      [['train', '--clip-norm', 'x'], /expected a number of at least 0/],
+      [['train', '--max-grad-norm', 'x'], /expected a number of at least 0/],
       [['train', '--hidden', '5,,3'], /whole number/],
       [['train', '--optimizer', 'sdg'], /Allowed choices are sgd, momentum, nesterov, adam, adamw/],
       [['train', 'digits'], /too many arguments/],
@@ -234,7 +234,7 @@ test('what fails exits with 1 and one line, in JSON as well', async (t) => {
     const data = await run(folder, ['train', '--data', 'mnist', '--data-dir', join(folder, 'broken')]);
     t.is(data.code, 1);
     t.regex(data.error, /^nodegrad: .*\[ERR_/s);
-    const threads = await run(folder, ['train', '--threads', '100000']);
+    const threads = await run(folder, ['train', '--num-threads', '100000']);
     t.is(threads.code, 1);
     t.regex(threads.error, /ERR_ARGUMENT/);
   });
@@ -244,7 +244,7 @@ test('info, data, help and version print what they say', async (t) => {
   await inFolder(async (folder) => {
     const info = JSON.parse((await run(folder, ['info', '--json'])).out);
     t.regex(info.version, /^\d+\.\d+\.\d+/);
-    t.is(info.threads, 2);
+    t.is(info.numThreads, 2);
     t.regex((await run(folder, ['info'])).out, new RegExp(`version +${info.version}\\n`));
     t.is((await run(folder, ['--version'])).out.trim(), info.version);
     t.regex((await run(folder, ['data'])).out, /digits .*made on the spot\n +mnist .*not here yet/);
@@ -277,7 +277,17 @@ test('bytes of cifar10 are read, augmented and trained on; evaluate finds them t
     write('test_batch.bin', [3, 7]);
     const data = ['--data', 'cifar10', '--data-dir', '.'];
     const trained = async (...more: string[]) => {
-      const { code, out, error } = await run(folder, ['train', ...short, ...data, '--batch', '16', '--out', 'here', '--json', ...more]);
+      const { code, out, error } = await run(folder, [
+        'train',
+        ...short,
+        ...data,
+        '--batch-size',
+        '16',
+        '--run-dir',
+        'here',
+        '--json',
+        ...more,
+      ]);
       t.is(code, 0, error);
       return JSON.parse(out) as { epochs: { loss: number }[]; test: { accuracy: number } };
     };
@@ -287,12 +297,12 @@ test('bytes of cifar10 are read, augmented and trained on; evaluate finds them t
     t.is(JSON.parse(out).accuracy, cropped.test.accuracy, error);
     t.regex((await run(folder, ['data', 'cifar10', '--data-dir', '.'])).out, /50 images of 32×32×3, 5 per class/);
     t.regex((await run(folder, ['train', '--data', folder])).error, /there are no images/);
-    const depth = ['train', ...data, '--epochs', '1', '--batch', '50', '--lr', '0.001', '--out', 'deep'];
-    const deep = await run(folder, [...depth, '--model', 'resnet110-sd']);
+    const depth = ['train', ...data, '--epochs', '1', '--batch-size', '50', '--lr', '0.001', '--run-dir', 'deep'];
+    const deep = await run(folder, [...depth, '--model', 'cifar-resnet110-drop-path']);
     t.is(deep.code, 0, deep.error);
     t.regex(deep.out, /training images are cropped at random places and mirrored/, 'the paper augments');
     t.regex(deep.out, /nesterov, learning rate 0\.001, schedule late, batches of 50/);
-    const still = await run(folder, [...depth, '--model', 'resnet20', '--no-augment', '--json']);
+    const still = await run(folder, [...depth, '--model', 'cifar-resnet20', '--no-augment', '--json']);
     t.is(JSON.parse(still.out).options.augment, false, still.error);
   });
 });

@@ -2,8 +2,8 @@
 
 import test from 'ava';
 import { modelNames } from '../../lib/cli/models.js';
-import { type GivenOptions, makeOptimizer, makeSchedule, withRecipe } from '../../lib/cli/options.js';
-import { Linear } from '../../lib/index.js';
+import { type GivenOptions, makeOptimizer, withRecipe } from '../../lib/cli/options.js';
+import { Linear, Sequential } from '../../lib/index.js';
 import { close } from '../helpers/close.js';
 
 const given = (model: string, more: Partial<GivenOptions> = {}): GivenOptions => ({
@@ -19,11 +19,10 @@ const given = (model: string, more: Partial<GivenOptions> = {}): GivenOptions =>
 /** The rates of the epochs of a run. */
 function ratesOf(options: GivenOptions): number[] {
   const full = withRecipe(options);
-  const optimizer = makeOptimizer(full, new Linear(2, 2));
-  const schedule = makeSchedule(full, optimizer);
+  const optimizer = makeOptimizer(full, new Sequential([new Linear(2, 2)]));
   return Array.from({ length: full.epochs }, () => {
     const { lr } = optimizer;
-    schedule.step();
+    optimizer.nextEpoch();
     return lr;
   });
 }
@@ -32,38 +31,38 @@ const runs = (...parts: [number, number][]): number[] => parts.flatMap(([count, 
 
 test('each model has the rates of its paper over the epochs', (t) => {
   const expected: Record<string, number[]> = {
-    resnet20: runs([10, 0.1], [5, 0.01], [5, 0.001]),
-    resnet110: runs([10, 0.1], [5, 0.01], [5, 0.001]),
-    'resnet110-sd': runs([10, 0.1], [5, 0.01], [5, 0.001]),
-    densenet40: runs([10, 0.1], [5, 0.01], [5, 0.001]),
+    'cifar-resnet20': runs([10, 0.1], [5, 0.01], [5, 0.001]),
+    'cifar-resnet110': runs([10, 0.1], [5, 0.01], [5, 0.001]),
+    'cifar-resnet110-drop-path': runs([10, 0.1], [5, 0.01], [5, 0.001]),
+    'cifar-densenet40': runs([10, 0.1], [5, 0.01], [5, 0.001]),
     resnet50: runs([7, 0.1], [7, 0.01], [6, 0.001]),
-    wrn16: runs([6, 0.1], [6, 0.02], [4, 0.004], [4, 0.0008]),
+    'cifar-wide-resnet16': runs([6, 0.1], [6, 0.02], [4, 0.004], [4, 0.0008]),
     squeezenet: Array.from({ length: 20 }, (_, epoch) => 0.04 * (1 - epoch / 20)),
   };
   for (const [model, rates] of Object.entries(expected)) close(t, ratesOf(given(model)), rates, { relative: 1e-14 }, model);
-  t.deepEqual(ratesOf(given('resnet20', { epochs: 1 })), [0.1]);
-  t.deepEqual(ratesOf(given('resnet20', { schedule: 'constant', lr: 0.3, epochs: 2 })), [0.3, 0.3]);
+  t.deepEqual(ratesOf(given('cifar-resnet20', { epochs: 1 })), [0.1]);
+  t.deepEqual(ratesOf(given('cifar-resnet20', { schedule: 'constant', lr: 0.3, epochs: 2 })), [0.3, 0.3]);
 });
 
 test('images of cifar10 are augmented where the paper of the model does, unless the command line says otherwise', (t) => {
   const augmented = modelNames.filter((model) => withRecipe(given(model)).augment);
   t.deepEqual(
     augmented,
-    ['resnet20', 'resnet32', 'resnet44', 'resnet56', 'resnet110', 'resnet110-sd', 'wrn16', 'densenet40', 'resnet18', 'resnet50', 'squeezenet'],
+    ['cifar-resnet20', 'cifar-resnet32', 'cifar-resnet44', 'cifar-resnet56', 'cifar-resnet110', 'cifar-resnet110-drop-path', 'cifar-wide-resnet16', 'cifar-densenet40', 'resnet18', 'resnet50', 'squeezenet'],
   ); // biome-ignore format: one line
-  t.false(withRecipe(given('resnet20', { augment: false })).augment);
+  t.false(withRecipe(given('cifar-resnet20', { augment: false })).augment);
   t.true(withRecipe(given('mlp', { augment: true })).augment);
-  t.false(withRecipe(given('resnet20', { data: 'digits' })).augment);
+  t.false(withRecipe(given('cifar-resnet20', { data: 'digits' })).augment);
 });
 
 test('batches and optimizers are those of the paper, and another optimizer has a rate and a decay of its own', (t) => {
   const of = (model: string, more?: Partial<GivenOptions>) => {
-    const { optimizer, batch, lr, weightDecay } = withRecipe(given(model, more));
-    return [optimizer, batch, lr, weightDecay];
+    const { optimizer, batchSize, lr, weightDecay } = withRecipe(given(model, more));
+    return [optimizer, batchSize, lr, weightDecay];
   };
   t.deepEqual(of('resnet50'), ['momentum', 256, 0.1, 1e-4]);
-  t.deepEqual(of('resnet110-sd'), ['nesterov', 128, 0.1, 1e-4]);
-  t.deepEqual(of('wrn16'), ['nesterov', 128, 0.1, 5e-4]);
+  t.deepEqual(of('cifar-resnet110-drop-path'), ['nesterov', 128, 0.1, 1e-4]);
+  t.deepEqual(of('cifar-wide-resnet16'), ['nesterov', 128, 0.1, 5e-4]);
   t.deepEqual(of('squeezenet'), ['momentum', 512, 0.04, 2e-4]);
-  t.deepEqual(of('resnet50', { optimizer: 'adam', batch: 32 }), ['adam', 32, undefined, undefined]);
+  t.deepEqual(of('resnet50', { optimizer: 'adam', batchSize: 32 }), ['adam', 32, undefined, undefined]);
 });

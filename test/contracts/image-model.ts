@@ -3,6 +3,8 @@
 import type { ExecutionContext } from 'ava';
 import {
   type AnyLayer,
+  type AnyModel,
+  type Model,
   BatchNorm,
   CrossEntropyLoss,
   type Layer,
@@ -61,10 +63,10 @@ function images(n: number, shape: readonly number[], seed: number): Tensor {
 }
 
 /** A batch of one gives its bits in any batch, files bring the network back, and a compiled training step gives the bits of an eager one. */
-export function imageModelContract(t: ExecutionContext, create: () => AnyLayer, shape: readonly number[], classes: number): void {
-  const make = (): Layer => {
+export function imageModelContract(t: ExecutionContext, create: () => AnyModel, shape: readonly number[], classes: number): void {
+  const make = (): Model => {
     setSeed(7);
-    return create() as Layer;
+    return create() as Model;
   };
   const model = make();
   const optimizer = new SGD(model, { lr: 0.01, momentum: 0.9 });
@@ -98,7 +100,7 @@ export function imageModelContract(t: ExecutionContext, create: () => AnyLayer, 
     const alone = noGrad(() => model.forward(x.slice(row, row + 1)));
     identical(t, alone.data, whole.data.subarray(row * classes, (row + 1) * classes), `image ${row} alone gives the bits of the batch`);
   }
-  const again = (fromBytes(model.toBytes()) as Layer).eval();
+  const again = (fromBytes(model.toBytes()) as Model).eval();
   identical(
     t,
     noGrad(() => again.forward(x)),

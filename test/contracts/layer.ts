@@ -1,6 +1,6 @@
 // What every layer must do, whatever it computes. Each layer's own test calls this with its expectations.
 import type { ExecutionContext } from 'ava';
-import { type Layer, mseLoss, NodegradError, noGrad, SGD, setSeed, type Tensor } from '../../lib/index.js';
+import { type AnyLayer, type Layer, Sequential, mseLoss, NodegradError, noGrad, SGD, setSeed, type Tensor } from '../../lib/index.js';
 import { clear, f32, f64 } from '../helpers/build.js';
 import { identical } from '../helpers/close.js';
 import { jacobianCheck } from '../helpers/gradcheck.js';
@@ -66,7 +66,7 @@ function construction(t: ExecutionContext, expectations: LayerExpectations): voi
   const twin = make(expectations);
   for (const [path, value] of layer.namedParameters())
     identical(t, value, parameter(twin, path), `construction: ${path} drawn twice from one seed`);
-  const summary = layer.summary();
+  const summary = new Sequential([layer as AnyLayer]).summary();
   const total = expected.reduce((sum, [, shape]) => sum + count(shape), 0);
   t.true(
     String(summary)

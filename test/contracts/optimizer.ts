@@ -13,22 +13,15 @@ import {
 } from '../../lib/index.js';
 import { f32, f64, i32, leaf } from '../helpers/build.js';
 import { close, identical } from '../helpers/close.js';
-import { golden, type OptimizerCase, values } from '../helpers/golden.js';
+import { golden, values } from '../helpers/golden.js';
+import type { OptimizerRow } from '../helpers/optimizers.js';
 import { Seeded } from '../helpers/seeded.js';
 import { unitRoundoff } from '../helpers/special.js';
 
 type Double = Tensor<'float64'>;
 
-/** What an optimizer's test expects of it. */
-export interface OptimizerExpectations {
-  /** Its name in the golden file. */
-  readonly name: OptimizerCase['optimizer'];
-  readonly create: (target: never, options: never) => Optimizer;
-  /** Options that make it use all of its state, learning rate included. */
-  readonly options: Readonly<Record<string, unknown> & { lr: number }>;
-  /** Options outside their range, each with what the message must say. */
-  readonly refuses: readonly (readonly [Readonly<Record<string, unknown>>, RegExp])[];
-}
+/** What an optimizer's test expects of it: see test/helpers/optimizers.ts. */
+export type OptimizerExpectations = Pick<OptimizerRow, 'name' | 'create' | 'options' | 'refuses'>;
 
 type Make = (target: unknown, options: unknown) => Optimizer;
 
@@ -56,7 +49,8 @@ function pull(parameter: Tensor<never>, gradient: ArrayLike<number>): void {
 function goldenTrajectories(t: ExecutionContext, expectations: OptimizerExpectations): void {
   const file = golden('optimizers');
   const cases = file.cases.filter((one) => one.optimizer === expectations.name);
-  t.true(cases.length > 0, 'the golden file has cases of this optimizer');
+  const long = golden('optimizer-runs').runs.filter((one) => one.optimizer === expectations.name);
+  t.true(cases.length + long.length > 0, 'a golden file has cases of this optimizer');
   const [start, gradients] = [values(file.start, 'float64'), values(file.gradients, 'float64')];
   const width = start.length;
   for (const one of cases) {

@@ -1,45 +1,68 @@
-// What every learning-rate schedule must do. Each schedule's own test calls this with the rates it promises.
+// What every schedule must do. Each schedule's own test calls this with the values it promises.
 import type { ExecutionContext } from 'ava';
-import { Linear, type Optimizer, type Schedule, SGD } from '../../lib/index.js';
+import { compileStep, Linear, ones, type Schedule, SGD } from '../../lib/index.js';
 import { close } from '../helpers/close.js';
 
-/** The rates that a schedule promises, from the given starting rate, for consecutive epochs. */
+/** The values that a schedule promises, for t from 0. */
 export interface ScheduleExpectations {
-  readonly create: (optimizer: Optimizer) => Schedule;
-  readonly lr: number;
-  readonly rates: readonly number[];
+  readonly create: () => Schedule;
+  readonly values: readonly number[];
+  /** Scores of the epochs, for a schedule that listens. */
+  readonly scores?: readonly number[];
 }
 
 /** Runs every check. */
-export function scheduleContract(t: ExecutionContext, { create, lr, rates }: ScheduleExpectations): void {
-  const walk = (schedule: Schedule, optimizer: Optimizer, epochs: number) =>
-    Array.from({ length: epochs }, () => {
-      const now = optimizer.lr;
-      schedule.step();
-      return now;
-    });
+export function scheduleContract(t: ExecutionContext, { create, values, scores }: ScheduleExpectations): void {
+  // A power by repeated multiplication makes one rounding a factor, on either side; a cosine near its foot is a difference of large numbers.
+  const near = { relative: 2 * values.length * 2 ** -53, absolute: 2 ** -50 * Math.max(...values.map(Math.abs)) };
   const fresh = () => {
-    const optimizer = new SGD(new Linear(2, 2), { lr });
-    return { optimizer, schedule: create(optimizer) };
+    const model = new Linear(1, 1);
+    return { model, optimizer: new SGD(model, { lr: create() }) };
+  };
+  // The rates of `count` epochs or steps.
+  const walk = ({ model, optimizer }: ReturnType<typeof fresh>, count: number, compiled: boolean, from = 0): number[] => {
+    const body = (): void => {
+      optimizer.zeroGrad();
+      model
+        .forward(ones([1, 1]))
+        .sum()
+        .backward();
+      optimizer.step();
+      if (create().per === 'epoch' && scores === undefined) optimizer.nextEpoch();
+    };
+    const step = compiled ? compileStep(body) : null;
+    const rates = Array.from({ length: count }, (_, i) => {
+      const { lr } = optimizer;
+      if (step === null) body();
+      else step.sync();
+      if (scores !== undefined) optimizer.nextEpoch(scores[from + i]);
+      return lr;
+    });
+    step?.dispose();
+    return rates;
   };
 
-  const straight = fresh();
-  t.is(straight.optimizer.lr, rates[0], 'the first epoch runs at its own rate before any step');
-  // A power taken by repeated multiplication makes one rounding an epoch, on either side.
-  close(t, walk(straight.schedule, straight.optimizer, rates.length), rates, { relative: 2 * rates.length * 2 ** -53 }, 'rates');
+  if (scores === undefined) {
+    const schedule = create();
+    const all = values.map((_, at) => schedule.at(at));
+    close(t, all, values, near, 'at(t)');
+    t.deepEqual(
+      values.map((_, at) => schedule.at(at)),
+      all,
+      'asking changes nothing',
+    );
+    for (const bad of [-1, 0.5, NaN, '1']) t.throws(() => schedule.at(bad as number), { code: 'ERR_ARGUMENT' }, `at(${bad}) is refused`);
+  }
+  const eager = walk(fresh(), values.length, false);
+  close(t, eager, values, near, 'rates of an optimizer');
+  t.deepEqual(walk(fresh(), values.length, true), eager, 'compiled steps have the rates of eager ones');
 
-  const half = Math.floor(rates.length / 2);
-  const before = fresh();
-  walk(before.schedule, before.optimizer, half);
-  const after = fresh();
-  after.schedule.loadStateDict(before.schedule.stateDict());
-  close(
-    t,
-    walk(after.schedule, after.optimizer, rates.length - half),
-    rates.slice(half),
-    { relative: 2 * rates.length * 2 ** -53 },
-    'rates after resuming',
-  );
-  const plain = JSON.parse(JSON.stringify(before.schedule.stateDict())) as unknown;
-  t.deepEqual(plain, before.schedule.stateDict() as unknown, 'the state is plain JSON');
+  const half = Math.floor(values.length / 2);
+  const [before, after] = [fresh(), fresh()];
+  walk(before, half, false);
+  const { tensors, ...state } = before.optimizer.stateDict();
+  const plain = JSON.parse(JSON.stringify(state)) as typeof state;
+  t.deepEqual(plain, state, 'the state is plain JSON');
+  after.optimizer.loadStateDict({ ...plain, tensors });
+  close(t, walk(after, values.length - half, false, half), values.slice(half), near, 'rates after resuming');
 }

@@ -35,7 +35,7 @@ function deepNet(layers: number, width: number, std: number, activation: () => L
 const gaussian = (rows: number, columns: number): Tensor => f32(new Seeded(3).normal(rows * columns), [rows, columns]);
 
 test('[D05] VGG with batch norm has it behind each convolution and before the activation', (t) => {
-  const layers = [...vgg11({ batchNorm: true, inputSize: 32, classes: 10 }).namedLayers().values()];
+  const layers = [...vgg11({ batchNorm: true, imageSize: 32, classes: 10 }).namedLayers().values()];
   const convolutions = layers.flatMap((layer, i) => (layer instanceof Conv2d ? [i] : []));
   t.is(convolutions.length, 8);
   for (const i of convolutions) {

@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import test from 'ava';
-import { exp, relu, sigmoid, type Tensor, tanh } from '../../lib/index.js';
+import { exp, gradCheck, Linear, mlp, relu, Sequential, Sigmoid, setSeed, sigmoid, Tanh, type Tensor, tanh } from '../../lib/index.js';
 import { f32, f64, gradientOf, leaf } from '../helpers/build.js';
 import { close } from '../helpers/close.js';
 import { gradcheck } from '../helpers/gradcheck.js';
@@ -83,7 +83,7 @@ test('[G06] matrix multiply, max and sum stages chain', (t) => {
   gradcheck(t, (x, w) => relu(x.matmul(w)).max([1]).sum(), [f64(random.uniform(12, 0.5, 2), [3, 4]), f64(random.distinct(8, -1, 1), [4, 2])]);
 });
 
-test('[G07] [G08] dW of a linear layer is x^T times upstream, dx is upstream times W^T', (t) => {
+test('[G07, G08, P05] dW of a linear layer is x^T times upstream, dx is upstream times W^T', (t) => {
   const [x, w] = [leaf(f64([1, 2, 3, 4, 5, 6], [2, 3])), leaf(f64([1, -1, 2, 0, -3, 1], [3, 2]))];
   const upstream = f64([1, 2, 3, 4], [2, 2]);
   x.matmul(w).mul(upstream).sum().backward();
@@ -100,4 +100,37 @@ test('a gradient adds up over backward calls until it is cleared', (t) => {
   x.grad = null;
   x.mul(3).sum().backward();
   t.is((x.grad as Double | null)?.data[0], 3);
+});
+
+test('[G11] dW and dx of a linear layer for inputs of any rank are those of their rows', (t) => {
+  const layer = new Linear(3, 2).to('float64');
+  const x = leaf(f64(new Seeded(3).uniform(2 * 4 * 5 * 3), [2, 4, 5, 3]));
+  const upstream = f64(new Seeded(4).uniform(2 * 4 * 5 * 2), [2, 4, 5, 2]);
+  const y = layer.forward(x);
+  t.deepEqual([...y.shape], [2, 4, 5, 2]);
+  y.mul(upstream).sum().backward();
+  const [rows, g] = [x.reshape([40, 3]), upstream.reshape([40, 2])];
+  const weight = layer.weight as unknown as Double;
+  close(t, layer.weight.grad as unknown as Double, rows.matmul(g, { transposeA: true }), { absolute: 1e-14 });
+  close(t, x.grad as Double, g.matmul(weight, { transposeB: true }).reshape([2, 4, 5, 3]), { absolute: 1e-14 });
+  close(t, layer.bias?.grad as unknown as Double, g.sum(0), { absolute: 1e-14 });
+});
+
+test('[G09] the gradient check of a model: below 1e-7 where all is smooth, below 1e-4 with kinks, which it names', (t) => {
+  setSeed(1);
+  const x = f64(new Seeded(5).uniform(8 * 6), [8, 6]);
+  const smooth = new Sequential([new Linear(6, 10), new Tanh(), new Linear(10, 4), new Sigmoid()]);
+  const report = gradCheck(smooth, x);
+  t.true(report.error < 1e-7, `${report.error}`);
+  t.deepEqual(
+    report.parameters.map(({ path, checked }) => [path, checked]),
+    [
+      ['0.weight', 60],
+      ['0.bias', 10],
+      ['2.weight', 40],
+      ['2.bias', 4],
+    ],
+  );
+  const kinked = gradCheck(mlp({ inputShape: [6], hidden: [10], classes: 4 }), x);
+  t.true(kinked.error < 1e-4, `${kinked.error}`);
 });

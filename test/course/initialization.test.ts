@@ -49,11 +49,11 @@ function spread({ weight }: Linear): number {
   return most;
 }
 
-for (const [id, value] of [
-  ['C01', 0],
-  ['C04', 0.5],
+for (const [title, value] of [
+  ['[C01] weights that all start at 0 stay equal in every unit of a hidden layer: no symmetry breaking', 0],
+  ['[C04] weights that all start at 0.5 stay equal in every unit of a hidden layer as well', 0.5],
 ] as const) {
-  test(`[${id}] weights that all start at ${value} stay equal in every unit of a hidden layer: no symmetry breaking`, (t) => {
+  test(title, (t) => {
     const { layers } = stepsFrom(value, 10);
     t.is(spread(layers[0] as Linear), 0);
     t.is(spread(layers[2] as Linear), 0);

@@ -1,6 +1,26 @@
 // Course section E: output layers and losses, with the sources' own worked numbers (recomputed where they are misprinted).
 import test from 'ava';
-import { crossEntropy, mseLoss, relu, softmax, type Tensor } from '../../lib/index.js';
+import {
+  BinaryCrossEntropyLoss,
+  binaryCrossEntropy,
+  CrossEntropyLoss,
+  crossEntropy,
+  HingeLoss,
+  L1Loss,
+  Linear,
+  l1Loss,
+  MSELoss,
+  MulticlassHingeLoss,
+  multiclassHingeLoss,
+  mseLoss,
+  Sequential,
+  SGD,
+  setSeed,
+  sigmoid,
+  softmax,
+  type Tensor,
+  TensorDataset,
+} from '../../lib/index.js';
 import { f32, f64, gradientOf, i32, leaf } from '../helpers/build.js';
 import { close } from '../helpers/close.js';
 import { Seeded } from '../helpers/seeded.js';
@@ -17,32 +37,36 @@ function each(scores: readonly number[], labels: readonly number[], make: typeof
   return labels.map((label, row) => crossEntropy(make(scores.slice(3 * row, 3 * row + 3), [1, 3]) as never, i32([label])).item());
 }
 
-/** The multiclass hinge loss of the sources, built from gates: per row the sum over the wrong classes of max(0, s_k - s_y + 1). */
-function hinge(scores: Double, labels: readonly number[]): Double {
-  const [rows, classes] = scores.shape;
-  const oneHot = f64(
-    Array.from({ length: rows * classes }, (_, index) => Number(labels[Math.floor(index / classes)] === index % classes)),
-    scores.shape,
-  );
-  const right = scores.mul(oneHot).sum([1], { keepDims: true });
-  return relu(scores.sub(right).add(1)).mul(oneHot.neg().add(1)).sum([1]);
+/** The multiclass hinge of each row. */
+const hinge = (scores: Double, labels: readonly number[]): Double => multiclassHingeLoss(scores, i32(labels), { reduction: 'none' });
+
+/** The constant that fits `data` best by a loss: halving the span of its slope's change of sign. */
+function bestConstant(loss: typeof l1Loss, data: readonly number[]): number {
+  let [low, high] = [-1000, 1000];
+  for (let step = 0; step < 60; step++) {
+    const middle = (low + high) / 2;
+    const [slope] = gradientOf((x) => loss(x.add(f64(data.map(() => 0))), f64(data), { reduction: 'sum' }), [middle]);
+    if (slope === 0) return middle;
+    if (slope > 0) high = middle;
+    else low = middle;
+  }
+  return (low + high) / 2;
 }
 
 test('[E01] [E03] the L2 loss of the worked matrices is 33 as a sum and 2.0625 as a mean', (t) => {
   for (const make of [f32, f64]) {
     const [f, y] = [make(prediction, [4, 4]), make(target, [4, 4])] as [Double, Double];
-    const difference = f.sub(y);
-    t.is(difference.mul(difference).sum().item(), 33);
+    t.is(mseLoss(f, y, { reduction: 'sum' }).item(), 33);
     t.is(mseLoss(f, y).item(), 2.0625);
   }
 });
 
 test('[E02] [E04] the L1 loss of the worked matrices is 11 as a sum and 0.6875 as a mean', (t) => {
-  const difference = f64(prediction, [4, 4])
-    .sub(f64(target, [4, 4]))
-    .abs();
-  t.is(difference.sum().item(), 11);
-  t.is(difference.mean().item(), 0.6875);
+  for (const make of [f32, f64]) {
+    const [f, y] = [make(prediction, [4, 4]), make(target, [4, 4])] as [Double, Double];
+    t.is(l1Loss(f, y, { reduction: 'sum' }).item(), 11);
+    t.is(l1Loss(f, y).item(), 0.6875);
+  }
 });
 
 test('[E05] the constant that minimizes the L2 loss is the mean', (t) => {
@@ -55,6 +79,40 @@ test('[E05] the constant that minimizes the L2 loss is the mean', (t) => {
     constant.data[0] -= 0.25 * (constant.grad as unknown as Double).data[0];
   }
   close(t, constant, [4], { absolute: 1e-12 });
+});
+
+test('[E06] the constant that minimizes the L1 loss is the median', (t) => {
+  close(t, [bestConstant(l1Loss, [1, 2, 9])], [2], { absolute: 1e-12 });
+});
+
+test('[E07] an outlier of 100 moves the best constant of L2 from 4 to 28, that of L1 to between 2 and 9', (t) => {
+  const data = [1, 2, 9, 100];
+  close(t, [bestConstant(mseLoss, [1, 2, 9]), bestConstant(mseLoss, data)], [4, 28], { absolute: 1e-12 });
+  const robust = bestConstant(l1Loss, data);
+  t.true(robust >= 2 && robust <= 9, String(robust));
+});
+
+test('[E08] the slope of L2 is twice the error, that of L1 its sign, and 0 at a tie', (t) => {
+  const errors = [-3, -0.5, 0, 2];
+  const slopes = (loss: typeof l1Loss) => [...gradientOf((x) => loss(x, f64([0, 0, 0, 0]), { reduction: 'sum' }), errors)].map((s) => s + 0);
+  t.deepEqual(slopes(mseLoss), [-6, -1, 0, 4]);
+  t.deepEqual(slopes(l1Loss), [-1, -1, 0, 1]);
+});
+
+test('[E09] binary classification: the sigmoid of a score is a probability, with the bias as weight 0', (t) => {
+  t.is(sigmoid(f64([0])).item(), 0.5);
+  const each = binaryCrossEntropy(f64([2, -2]), f64([1, 1]), { reduction: 'none' });
+  close(t, each, [0.126928, 2.126928], { absolute: 0.5e-7 });
+  for (const make of [f32, f64]) {
+    const far = binaryCrossEntropy(make([1000, -1000, 1000, -1000]) as Double, make([1, 1, 0, 0]) as Double, { reduction: 'none' });
+    t.deepEqual([...far.data], [0, 1000, 1000, 0]);
+  }
+  // The bias as theta_0 beside a constant x_0 = 1.
+  const [theta, x] = [f64([0.5, 2, -1], [3, 1]), f64([1, 3, 4, 1, -1, 2], [2, 3])];
+  const separate = f64([3, 4, -1, 2], [2, 2])
+    .matmul(f64([2, -1], [2, 1]))
+    .add(0.5);
+  t.deepEqual([...x.matmul(theta).data], [...separate.data]);
 });
 
 test('[E10] softmax takes exponentials and normalizes', (t) => {
@@ -93,6 +151,31 @@ test('[E13] [E14] the cross-entropy of the three worked images is 2.04, 0.079 an
 
 test('[E15] the loss of a batch is the mean over its images: 2.758655', (t) => {
   close(t, [crossEntropy(f64(images.scores, [3, 3]), i32(images.labels)).item()], [2.758655], { absolute: 0.5e-6 });
+});
+
+test('[E16] [E17] [E18] [E19] the multiclass hinge of the three worked images is 2.9, 0 and 12.9', (t) => {
+  for (const [make, absolute] of [
+    [f32, 2e-6],
+    [f64, 1e-14],
+  ] as const)
+    close(t, hinge(make(images.scores, [3, 3]) as Double, images.labels), [2.9, 0, 12.9], { absolute });
+});
+
+test('[E20] [P31] its mean is 5.266667, which is printed as 5.3', (t) => {
+  const mean = multiclassHingeLoss(f64(images.scores, [3, 3]), i32(images.labels)).item();
+  close(t, [mean], [5.266667], { absolute: 0.5e-6 });
+  t.is(mean.toFixed(1), '5.3');
+});
+
+test('[P30] it is a sum over the wrong classes: neither their mean (4.3) nor the worst (6.6)', (t) => {
+  const loss = multiclassHingeLoss(f64(images.scores.slice(6), [1, 3]), i32([2])).item();
+  close(t, [loss, loss / 3], [12.9, 4.3], { absolute: 1e-14 });
+  const worst = Math.max(...[2.2, 2.5].map((score) => score + 3.1 + 1));
+  close(t, [worst], [6.6], { absolute: 1e-14 });
+});
+
+test('[E21] the hinge of three models of one image of class 0 is 0, 12 and 0', (t) => {
+  for (const make of [f32, f64]) t.deepEqual([...hinge(make(models.scores, [3, 3]) as Double, models.labels).data], [0, 12, 0]);
 });
 
 test('[E22] [P14] [P15] the cross-entropy of three models is 0.0489, 5.6965 and 2.78e-11, not zero, in float32 too', (t) => {
@@ -176,4 +259,44 @@ test('[E31] [P33] a column of ones with the bias as first row of the weights giv
     .add(f64(b));
   const rows = Array.from({ length: 5 }, (_, row) => [1, ...x.subarray(3 * row, 3 * row + 3)]).flat();
   close(t, f64(rows, [5, 4]).matmul(f64([...b, ...w], [4, 4])), separate, { absolute: 1e-15 });
+});
+
+test('[E27] binary goes with sigmoid and binary cross-entropy, several classes with softmax and cross-entropy; hinge, L1 and L2 learn too', async (t) => {
+  const random = new Seeded(27);
+  const points = random.uniform(64 * 2, -1, 1);
+  const label = (row: number): number => Number(points[2 * row] + points[2 * row + 1] > 0);
+  const rows = Array.from({ length: 64 }, (_, row) => row);
+  const inputs = f32(points, [64, 2]);
+  const signs = f32(
+    rows.map((row) => 2 * label(row) - 1),
+    [64, 1],
+  );
+  const pairs = [
+    [new BinaryCrossEntropyLoss(), 1, f32(rows.map(label), [64, 1])],
+    [new CrossEntropyLoss(), 2, i32(rows.map(label))],
+    [new HingeLoss(), 1, signs],
+    [new MulticlassHingeLoss(), 2, i32(rows.map(label))],
+    [new MSELoss(), 1, signs],
+    [new L1Loss(), 1, signs],
+  ] as const;
+  for (const [loss, outputs, targets] of pairs) {
+    setSeed(27);
+    const model = new Sequential([new Linear(2, outputs)]);
+    const optimizer = new SGD(model, { lr: 0.5 });
+    await model.fit(new TensorDataset(inputs, targets as never), { loss, optimizer, epochs: 40, progress: false, log: false });
+    const scores = model.forward(inputs);
+    const right = rows.filter((row) =>
+      outputs === 1 ? Number(scores.data[row] > 0) === label(row) : Number(scores.data[2 * row + 1] > scores.data[2 * row]) === label(row),
+    );
+    // The steps of L1 and hinge do not get smaller.
+    t.true(right.length >= 52, `${loss.constructor.name}: ${right.length} of 64`);
+  }
+});
+
+test('[E27] the fused losses of both pairs are those of their two parts', (t) => {
+  const [logits, labels] = [f64([0.5, -2, 3]), f64([1, 0, 0])];
+  close(t, binaryCrossEntropy(logits, labels), binaryCrossEntropy(sigmoid(logits), labels, { fromLogits: false }), { relative: 1e-14 });
+  const probabilities = softmax(f64(images.scores, [3, 3])).data;
+  const mean = images.labels.reduce((sum, label, row) => sum - Math.log(probabilities[3 * row + label]), 0) / 3;
+  close(t, [crossEntropy(f64(images.scores, [3, 3]), i32(images.labels)).item()], [mean], { relative: 1e-14 });
 });

@@ -31,6 +31,7 @@ import {
   Tanh,
   type Tensor,
 } from '../../lib/index.js';
+import { activations } from '../helpers/activations.js';
 import { f32, f64, gradientOf, i32, leaf } from '../helpers/build.js';
 import { close } from '../helpers/close.js';
 import { moments, Seeded } from '../helpers/seeded.js';
@@ -247,32 +248,10 @@ test('[A42] [P03] the swish of source S3 is twice the published one: x at beta 0
   close(t, gradientOf(double, [-1.2785]), [0], { absolute: 1e-4 });
 });
 
-/** Ranges, with P01 and P03 corrected: smallest and largest value, of the double exact to rounding. */
-const ranges: Record<string, [low: number, high: number]> = {
-  sigmoid: [0, 1],
-  tanh: [-1, 1],
-  relu: [0, Infinity],
-  leakyRelu: [-Infinity, Infinity],
-  elu: [-1, Infinity],
-  linear: [-Infinity, Infinity],
-  step: [0, 1],
-  swish: [-0.27846454276107383, Infinity],
-  relu6: [0, 6],
-  hardTanh: [-1, 1],
-  hardSigmoid: [0, 1],
-  hardSwish: [-0.375, Infinity],
-  selu: [-1.7580993408473766, Infinity],
-  celu: [-1, Infinity],
-  gelu: [-0.16997120747990369, Infinity],
-  mish: [-0.30884341301725033, Infinity],
-  softplus: [0, Infinity],
-  softsign: [-1, 1],
-};
-
 test('[A43] 100,000 inputs of every activation give outputs inside its range', (t) => {
   const x = f64(new Seeded(43).normal(100_000).map((value, i) => (i % 2 === 0 ? value : 20 * value)));
   for (const name of activationNames) {
-    const [low, high] = ranges[name];
+    const [low, high] = name === 'linear' ? [-Infinity, Infinity] : (activations[name].range as [number, number]);
     const { data } = activation(name)(x);
     const room = 4 * Number.EPSILON;
     t.true(

@@ -154,8 +154,8 @@ test('[F15] a reflection of a crop that was filled shows the filling between two
 
 test('[F15] a crop may be smaller than the image, and a resized one magnifies a window that lies inside', (t) => {
   const set = images(50, 8, 8, 1, (y, x) => 10 * y + x);
-  t.is(apply(set, [randomCrop({ size: [3, 5] })]).length, 50 * 15);
-  const enlarged = apply(set, [randomResizedCrop({ size: 16, scale: [0.25, 0.25], ratio: [1, 1] })]);
+  t.is(apply(set, [randomCrop({ outputSize: [3, 5] })]).length, 50 * 15);
+  const enlarged = apply(set, [randomResizedCrop({ outputSize: 16, scale: [0.25, 0.25], ratio: [1, 1] })]);
   for (let n = 0; n < 50; n++) {
     const at = (y: number, x: number): number => enlarged[(n * 16 + y) * 16 + x];
     same(t, Float32Array.of(at(8, 9) - at(8, 8), at(9, 8) - at(8, 8)), Float32Array.of(0.25, 2.5)); // 4 pixels became 16
@@ -271,7 +271,7 @@ test('cutout writes zeros into one box about a pixel of the image, with the prob
 test('wrong options, and augmentations that do not fit the images, are refused by name', (t) => {
   const wrong: [() => unknown, RegExp][] = [
     [() => randomCrop({ padding: -1 }), /options\.padding/],
-    [() => randomCrop({ size: 0 }), /options\.size/],
+    [() => randomCrop({ outputSize: 0 }), /options\.outputSize/],
     [() => randomCrop({ fill: 'black' as never }), /options\.fill/],
     [() => randomFlip({ p: 2 }), /options\.p/],
     [() => randomFlip({ q: 1 } as never), /unknown option `q`/],
@@ -288,6 +288,6 @@ test('wrong options, and augmentations that do not fit the images, are refused b
   const grey = images(1, 4, 4, 1);
   t.throws(() => apply(grey, [pcaColourJitter()]), { code: 'ERR_SHAPE', message: /three channels/ });
   t.throws(() => apply(images(1, 4, 4, 2), [colourJitter()]), { code: 'ERR_SHAPE', message: /one channel or three/ });
-  t.throws(() => apply(grey, [randomCrop({ size: 9, padding: 2 })]), { code: 'ERR_SHAPE', message: /9×9 from images of 4×4/ });
+  t.throws(() => apply(grey, [randomCrop({ outputSize: 9, padding: 2 })]), { code: 'ERR_SHAPE', message: /9×9 from images of 4×4/ });
   t.throws(() => apply(grey, [randomCrop({ padding: 4, fill: 'reflect' })]), { code: 'ERR_SHAPE', message: /reflected/ });
 });

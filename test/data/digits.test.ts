@@ -11,7 +11,7 @@ test('the same options give the same bytes on every machine', async (t) => {
   t.is(sha256(train.inputs.data), '55f5e6f577c1ed1dea96216e4b351500ccf46ef014952719d151d083f04f9ee5');
   t.is(sha256(rest.inputs.data), '1374996b8ef4616e2f5a5ddc36ac6c0d28f22869c7a2056eee7347d0ad968db7');
   t.deepEqual([...train.targets.data.subarray(0, 10)], [2, 0, 5, 8, 9, 7, 1, 3, 4, 6]);
-  const large = await digits({ train: 10, test: 0, raw: true, size: 64, seed: -7 });
+  const large = await digits({ train: 10, test: 0, raw: true, imageSize: 64, seed: -7 });
   t.is(sha256(large.train.inputs.data), '7478c01e2c0536a5de3b94de91c1a08f3e67bd4fd2f7d05a6b02c749c2f82c80');
 });
 
@@ -29,7 +29,7 @@ test('image i depends on the seed and i only: a longer set begins with the short
 });
 
 test('shapes, element types, names and classes are as promised', async (t) => {
-  const { train, test: rest } = await digits({ train: 20, test: 10, size: 16 });
+  const { train, test: rest } = await digits({ train: 20, test: 10, imageSize: 16 });
   t.deepEqual([train.length, rest.length], [20, 10]);
   t.deepEqual([[...train.inputs.shape], train.inputs.dtype], [[20, 16, 16, 1], 'float32']);
   t.deepEqual([[...train.targets.shape], train.targets.dtype], [[20], 'int32']);
@@ -87,8 +87,8 @@ test('wrong arguments are refused by name', async (t) => {
     [{ train: 1e9 }, /options.train/],
     [{ test: -1 }, /options.test/],
     [{ seed: 0.5 }, /options.seed/],
-    [{ size: 7 }, /options.size/],
-    [{ size: 1000 }, /options.size/],
+    [{ imageSize: 7 }, /options.imageSize/],
+    [{ imageSize: 1000 }, /options.imageSize/],
     [{ train: 10, test: 1, raw: 1 }, /options.raw/],
     [{ sise: 28 }, /unknown option `sise`/],
   ];

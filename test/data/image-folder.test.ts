@@ -101,7 +101,7 @@ decoding('the second time nothing is decoded; a file that changed, another size 
   t.is(first.decoded, 4);
   t.deepEqual(await load(), { decoded: 0, pixels: first.pixels });
   t.is((await load({ cache: false })).decoded, 4);
-  t.is((await load({ size: [2, 3] })).decoded, 4);
+  t.is((await load({ imageSize: [2, 3] })).decoded, 4);
   utimesSync(join(path, 'dog/1.png'), 1, 1);
   t.is((await load()).decoded, 4);
   const cache = join(folder, 'cache', 'images');
@@ -116,7 +116,7 @@ decoding('images are scaled to the size asked for, turned to grey, centred unles
     .toBuffer();
   const path = place(join(folder, 'sizes'), { 'a/1.jpg': jpeg, 'a/2.png': await png([128, 128, 128], 5, 9) });
   await t.throwsAsync(raw(path), { code: 'ERR_ARGUMENT', message: /several sizes .*\[6, 8, 3\].*\[9, 5, 3\].*`size`/ });
-  const { train } = await datasets.imageFolder(path, { size: [3, 2], grey: true, test: 0 });
+  const { train } = await datasets.imageFolder(path, { imageSize: [3, 2], grey: true, test: 0 });
   t.deepEqual(train.inputs.shape, [2, 3, 2, 1]);
   t.true(train.inputs.data.every((value) => Math.abs(value) < 1e-6));
 });
@@ -148,7 +148,7 @@ test('wrong options and paths are refused before anything is read', async (t) =>
   const wrong: [() => Promise<unknown>, RegExp][] = [
     [() => datasets.imageFolder(''), /path/],
     [() => datasets.imageFolder(join(folder, 'nowhere')), /ENOENT/],
-    [() => datasets.imageFolder('x', { size: 0 }), /options\.size/],
+    [() => datasets.imageFolder('x', { imageSize: 0 }), /options\.imageSize/],
     [() => datasets.imageFolder('x', { test: 2 }), /options\.test/],
     [() => datasets.imageFolder('x', { grey: 1 as never }), /options\.grey/],
     [() => datasets.imageFolder('x', { sise: 1 } as never), /unknown option `sise`/],

@@ -14,6 +14,7 @@ import {
   Tensor,
   TrainingNonFiniteError,
   readRunLog,
+  fit,
 } from '../../lib/index.js';
 import { type Trial, inFolder, listener, makeTrial, named, outcomeOf, runTrial } from '../helpers/checkpoints.js';
 import { makeModel, points, quiet } from '../helpers/training.js';
@@ -140,7 +141,7 @@ test.serial('a data set that cannot make a batch, and a validation that fails, c
     };
   };
   const run = (trial: Trial, dir: string | null, data: Dataset, more: object = {}) =>
-    trial.model.fit(data, { ...trial.options, validation: undefined, ...(dir !== null && { checkpoint: { dir } }), ...more });
+    fit(trial.model, data, { ...trial.options, validation: undefined, ...(dir !== null && { checkpoint: { dir } }), ...more });
   const untouched = makeTrial();
   const expected = outcomeOf(
     untouched,

@@ -51,12 +51,12 @@ async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
 }
 
 const node = (words: readonly string[]): string[] => [main, ...words];
-const brief = ['train', '--hidden', '16', '--batch', '500', '--out', 'out'];
+const brief = ['train', '--hidden', '16', '--batch-size', '500', '--run-dir', 'out'];
 
 test('a reader that goes away does not end a training: the model is there, the log has its end, the exit code is that of the run (fault R04)', async (t) => {
   await inFolder(async (folder) => {
     let isClosed = false;
-    const { code } = await run(folder, process.execPath, node([...brief, '--epochs', '4', '--checkpoint', 'saved']), (child, error) => {
+    const { code } = await run(folder, process.execPath, node([...brief, '--epochs', '4', '--checkpoint-dir', 'saved']), (child, error) => {
       if (isClosed || !/epoch 1\/4/.test(error)) return;
       isClosed = true;
       child.stdout?.destroy();
@@ -91,7 +91,7 @@ test('output that is lost for another reason does not end a training either, and
 test('the end of a terminal ends a run like Ctrl-C: last checkpoint, model, end of the log, exit code 129 (fault R14)', async (t) => {
   await inFolder(async (folder) => {
     let isSent = false;
-    const words = node([...brief, '--epochs', '100000', '--checkpoint', 'saved', '--checkpoint-every', '1000000']);
+    const words = node([...brief, '--epochs', '100000', '--checkpoint-dir', 'saved', '--checkpoint-every', '1000000']);
     const { code } = await run(folder, process.execPath, words, (child, error) => {
       if (isSent || !/epoch +1\//.test(error)) return;
       isSent = true;
@@ -130,11 +130,11 @@ test('what a run will write is tried before it begins: the folder of the model, 
     mkdirSync(join(folder, 'taken', 'model.safetensors'), { recursive: true });
     const refused: [string[], RegExp][] = [
       [
-        ['--out', 'file/a/b'],
+        ['--run-dir', 'file/a/b'],
         /^nodegrad: expected a folder for model and log that can be written for `out`, received "file\/a\/b"\. The system says ENOTDIR about .*file, the nearest/,
       ],
-      [['--out', 'taken'], /^nodegrad: taken\/model\.safetensors is no file/],
-      [['--checkpoint', 'file/a'], /^nodegrad: .*`options\.checkpoint\.dir`.*ENOTDIR/m],
+      [['--run-dir', 'taken'], /^nodegrad: taken\/model\.safetensors is no file/],
+      [['--checkpoint-dir', 'file/a'], /^nodegrad: .*`options\.checkpoint\.dir`.*ENOTDIR/m],
     ];
     for (const [words, message] of refused) {
       const { code, error } = await run(folder, process.execPath, node(['train', '--epochs', '1', '--hidden', '8', ...words]));
@@ -142,7 +142,7 @@ test('what a run will write is tried before it begins: the folder of the model, 
       t.regex(error, message);
       t.notRegex(error, /epoch 1/);
     }
-    const missing = await run(folder, process.execPath, node(['train', '--data', 'mnist', '--data-dir', 'file', '--out', 'fresh']));
+    const missing = await run(folder, process.execPath, node(['train', '--data', 'mnist', '--data-dir', 'file', '--run-dir', 'fresh']));
     t.is(missing.code, 1);
     t.false(existsSync(join(folder, 'fresh')), 'a folder that was tried and not used goes away again');
   });
@@ -168,11 +168,11 @@ test('two runs at once into one folder: the second is refused before its data ar
 
 test('a variable that cannot be followed is named in info().warnings, and once by the command line (fault F30)', async (t) => {
   await inFolder(async (folder) => {
-    const info = async (env: Record<string, string>): Promise<{ threads: number; usableCpus: number; warnings: string[] }> =>
+    const info = async (env: Record<string, string>): Promise<{ numThreads: number; usableCpus: number; warnings: string[] }> =>
       JSON.parse((await run(folder, process.execPath, node(['info', '--json']), undefined, env)).out);
     for (const value of ['abc', '2.5', '1e9', '0', '-1', '257', '4 cores', '0x2', '99999999999999999999']) {
-      const { threads, usableCpus, warnings } = await info({ NODEGRAD_NUM_THREADS: value });
-      t.is(threads, usableCpus, value);
+      const { numThreads, usableCpus, warnings } = await info({ NODEGRAD_NUM_THREADS: value });
+      t.is(numThreads, usableCpus, value);
       t.true(warnings.includes(`NODEGRAD_NUM_THREADS=${value} is ignored: it must be a whole number from 1 to 256`), `${value}: ${warnings}`);
     }
     for (const [value, expected] of [
@@ -180,8 +180,8 @@ test('a variable that cannot be followed is named in info().warnings, and once b
       ['1', 1],
       ['256', 256],
     ] as const) {
-      const { threads, warnings } = await info({ NODEGRAD_NUM_THREADS: value });
-      t.is(threads, expected);
+      const { numThreads, warnings } = await info({ NODEGRAD_NUM_THREADS: value });
+      t.is(numThreads, expected);
       t.false(warnings.some((warning) => warning.includes('NODEGRAD_NUM_THREADS')));
     }
     const empty = await info({ NODEGRAD_NUM_THREADS: '', NODEGRAD_ISA: '', NODEGRAD_GEMM: '', NODEGRAD_CONV: '', NODEGRAD_FUSE: '' });

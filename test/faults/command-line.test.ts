@@ -26,11 +26,11 @@ function run(words: string[]): Promise<{ code: number; out: string; error: strin
     ),
   );
 }
-const training = ['train', '--hidden', '4', '--epochs', '2', '--batch', '4', '--json'];
+const training = ['train', '--hidden', '4', '--epochs', '2', '--batch-size', '4', '--json'];
 
 decoding('few images a class are trained and tested on, with the share that is asked for (fault F06)', async (t) => {
   const path = make({ cat: 8, dog: 8 });
-  const trained = await run([...training, '--data', path, '--out', 'few']);
+  const trained = await run([...training, '--data', path, '--run-dir', 'few']);
   t.is(trained.code, 0, trained.error);
   const examples = async (...more: string[]): Promise<number> =>
     JSON.parse((await run(['evaluate', 'few/model.safetensors', '--data', path, '--json', ...more])).out).examples;
@@ -44,7 +44,7 @@ decoding('few images a class are trained and tested on, with the share that is a
 decoding('without images for testing the model is trained and saved all the same (fault F06)', async (t) => {
   for (const json of [true, false]) {
     const words = json ? training : training.slice(0, -1);
-    const { code, out, error } = await run([...words, '--data', make({ cat: 3, dog: 3 }), '--test', '0', '--out', `none${json}`]);
+    const { code, out, error } = await run([...words, '--data', make({ cat: 3, dog: 3 }), '--test', '0', '--run-dir', `none${json}`]);
     t.is(code, 0, error);
     if (json) t.deepEqual([JSON.parse(out).outcome, JSON.parse(out).test], ['completed', null]);
     else t.regex(out, /0 to test with/);
@@ -56,11 +56,11 @@ decoding('what is left out is said on standard error, and options decide what th
   const refused = await run([...training, '--data', path]);
   t.is(refused.code, 1);
   t.regex(refused.error, /train\/dog\/noise\.png: this image cannot be decoded/);
-  const { code, error } = await run([...training, '--data', path, '--skip-damaged', '--out', 'left']);
+  const { code, error } = await run([...training, '--data', path, '--damaged', 'skip', '--run-dir', 'left']);
   t.is(code, 0, error);
   t.regex(error, /left out: test\/0\.png and 4 more: in no folder that names a class\n/);
   t.regex(error, /left out: train\/dog\/noise\.png: cannot be decoded/);
-  const shown = await run(['data', path, '--classes', 'dog,cat', '--skip-damaged', '--samples', '0', '--json']);
+  const shown = await run(['data', path, '--classes', 'dog,cat', '--damaged', 'skip', '--samples', '0', '--json']);
   t.deepEqual(JSON.parse(shown.out).train.classes, ['dog', 'cat']);
   t.regex((await run(['data', 'digits', '--test', '0.5'])).error, /are for folders of images, and --data is digits/);
   t.is((await run(['data', path, '--test', '2'])).code, 2);

@@ -28,6 +28,9 @@ import {
   TensorDataset,
   type TypedArray,
   zeros,
+  evaluate,
+  predict,
+  fit,
 } from '../../lib/index.js';
 
 const count = 64;
@@ -51,7 +54,7 @@ async function fitted(data: AnyDataset, more: Partial<FitOptions> = {}): Promise
   setSeed(7);
   const model = new Linear(4, 3);
   const optimizer = new Adam(model, { lr: 0.01 });
-  const history = await model.fit(data, {
+  const history = await fit(model, data, {
     loss: new CrossEntropyLoss(),
     optimizer,
     epochs: 3,
@@ -94,8 +97,8 @@ test('a data set that answers later trains, is scored and predicts as one that a
   const { model } = await fitted(whole);
   for (const batchSize of [7, 64]) {
     const options = { loss: new CrossEntropyLoss(), metrics: [new Accuracy(), new Seen()], batchSize };
-    t.deepEqual(await model.evaluate(slow, options), await model.evaluate(own({}), options));
-    t.deepEqual((await model.predict(slow, { batchSize })).data, (await model.predict(inputs, { batchSize })).data);
+    t.deepEqual(await evaluate(model, slow, options), await evaluate(model, own({}), options));
+    t.deepEqual((await predict(model, slow, { batchSize })).data, (await predict(model, inputs, { batchSize })).data);
   }
   const step = compileStep((x: Tensor, y: Tensor) => x.sum().add(y.to('float32').sum()));
   const [one, other] = [slow, whole].map((data) => new DataLoader(data as Dataset, { batchSize: 10 }));
@@ -241,8 +244,8 @@ test('a data set that does not give what it was asked for is an error that names
       if (eager && 'memory' in more) continue;
       await refused(t, `${what}, fit${eager ? ', eager' : ''}`, () => fitted(own(more), { eager, shuffle: false }), message);
     }
-    await refused(t, `${what}, evaluate`, () => model.evaluate(own(more), { loss: new CrossEntropyLoss(), batchSize: 10 }), message);
-    await refused(t, `${what}, predict`, () => model.predict(own(more), { batchSize: 10 }), message);
+    await refused(t, `${what}, evaluate`, () => evaluate(model, own(more), { loss: new CrossEntropyLoss(), batchSize: 10 }), message);
+    await refused(t, `${what}, predict`, () => predict(model, own(more), { batchSize: 10 }), message);
   }
   for (const memory of breaches.filter(([, more]) => 'memory' in more).slice(0, 3))
     t.throws(() => new Set([subset(own(memory[1]), [0, 1]).memory?.()]), { message: memory[2] });
@@ -256,7 +259,7 @@ test('what a data set throws comes out as it is, and one that was not awaited is
     },
   });
   t.is(await t.throwsAsync(fitted(throwing)), problem);
-  t.is(await t.throwsAsync(new Linear(4, 3).predict(throwing)), problem);
+  t.is(await t.throwsAsync(predict(new Linear(4, 3), throwing)), problem);
   await t.throwsAsync(fitted(datasets.digits() as never), { code: 'ERR_ARGUMENT', message: /received a Promise\. Await it/ });
   t.throws(() => split(own({ labels: () => new Int32Array(3) }), [0.5, 0.5], { stratify: true }), {
     message: /Int32Array of 64 class indices/,
@@ -269,7 +272,7 @@ test('validation data without an example are refused before the first step (faul
   const optimizer = new SGD(model, { lr: 0.1 });
   const options = { loss: new MSELoss(), optimizer, epochs: 5, validation: none as never, log: false as const, progress: false };
   const data = new TensorDataset(ones([8, 2]), ones([8, 1]));
-  await t.throwsAsync(model.fit(data as never, options), {
+  await t.throwsAsync(fit(model, data as never, options), {
     code: 'ERR_ARGUMENT',
     message: /nobody is empty: there is nothing to validate with.*options\.validation/,
   });

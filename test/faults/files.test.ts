@@ -20,7 +20,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
-import { Linear, readSafetensors, tensor, writeSafetensors } from '../../lib/index.js';
+import { Linear, Sequential, readSafetensors, tensor, writeSafetensors } from '../../lib/index.js';
 import { listTar, readTar } from '../../lib/io/tar.js';
 import { plant } from '../helpers/pictures.js';
 import { tarOf } from '../helpers/tar.js';
@@ -43,7 +43,7 @@ posix('a save writes through links, also those that point to nothing (fault F05)
   symlinkSync(join('store', 'run.safetensors'), join(path, 'latest'));
   symlinkSync('latest', join(path, 'chain'));
   symlinkSync(join(path, 'absolute.safetensors'), join(path, 'far'));
-  for (const name of ['chain', 'chain', 'far']) await new Linear(2, 2).save(join(path, name));
+  for (const name of ['chain', 'chain', 'far']) await new Sequential([new Linear(2, 2)]).save(join(path, name));
   t.deepEqual(readdirSync(path).sort(), ['absolute.safetensors', 'chain', 'far', 'latest', 'store']);
   t.deepEqual(readdirSync(join(path, 'store')), ['run.safetensors']);
   t.is(readlinkSync(join(path, 'chain')), 'latest');
@@ -105,7 +105,7 @@ posix('devices, pipes, sockets and folders are refused by name and stay what the
   };
   for (const [name, message] of Object.entries(cases)) {
     const before = lstatSync(join(path, name));
-    await t.throwsAsync(new Linear(2, 2).save(join(path, name)), { code: 'ERR_ARGUMENT', message }, name);
+    await t.throwsAsync(new Sequential([new Linear(2, 2)]).save(join(path, name)), { code: 'ERR_ARGUMENT', message }, name);
     await t.throwsAsync(readSafetensors(join(path, name)), { code: 'ERR_ARGUMENT', message: /regular file/ }, name);
     const after = lstatSync(join(path, name));
     t.deepEqual([after.ino, after.mode, after.rdev], [before.ino, before.mode, before.rdev], name);

@@ -154,8 +154,8 @@ decoding('a file that cannot be read or decoded is named, or left out and listed
   for (const [name, spoil, message] of cases) {
     const path = make(name === 'dog/cut.png' ? tree : { ...tree, 'dog/cut.png': whole });
     spoil(path);
-    await t.throwsAsync(read(path, { size: 4 }), { code: 'ERR_FILE_FORMAT', message }, name);
-    const { train, leftOut } = await read(path, { size: 4, damaged: 'skip', test: 0 });
+    await t.throwsAsync(read(path, { imageSize: 4 }), { code: 'ERR_FILE_FORMAT', message }, name);
+    const { train, leftOut } = await read(path, { imageSize: 4, damaged: 'skip', test: 0 });
     t.deepEqual(train.classes, ['cat', 'dog', 'eel']);
     t.is(train.length, name === 'dog/cut.png' ? 7 : 8);
     t.deepEqual([...train.inputs.data.subarray(3 * 48, 3 * 48 + 3)], [9, 9, 9]);

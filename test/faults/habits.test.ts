@@ -20,7 +20,7 @@ test('a tensor in JSON is its numbers, on the tape or off, as a result, a parame
   const model = new lib.Linear(2, 1, { init: new lib.Constant(0.5) });
   const onTape = model.forward(tensor([[1, 2]]));
   t.is(JSON.stringify({ prediction: onTape }), '{"prediction":[[1.5]]}');
-  t.is(JSON.stringify(await model.predict(tensor([[1, 2]]))), '[[1.5]]');
+  t.is(JSON.stringify(await lib.predict(model, tensor([[1, 2]]))), '[[1.5]]');
   t.is(JSON.stringify([tensor(3), indices(1, 2), model.weight, new lib.Buffer([2])]), '[3,[1,2],[[0.5],[0.5]],[0,0]]');
 });
 
@@ -38,7 +38,7 @@ test('a tensor of one axis goes through predict in one pass, as it goes through 
   for (const width of [200, 256, 300, 512, 2048]) {
     const model = new lib.Linear(width, 2);
     const x = lib.full([width], 0.25);
-    const y = await model.predict(x);
+    const y = await lib.predict(model, x);
     t.deepEqual([...y.shape], [2], `width ${width}`);
     t.deepEqual(y.toArray(), model.forward(x).toArray(), `width ${width}`);
   }
@@ -51,7 +51,7 @@ test('a tensor of one axis goes through predict in one pass, as it goes through 
   }
   const table = new Table();
   const many = lib.Tensor.from(Int32Array.from({ length: 700 }, (_, i) => i % 3));
-  t.deepEqual((await table.predict(many)).toArray(), table.forward(many).toArray());
+  t.deepEqual((await lib.predict(table, many)).toArray(), table.forward(many).toArray());
 });
 
 // ---- arguments in another order ----
@@ -64,14 +64,14 @@ test('fit, evaluate and predict name what is no data set, and say what arrays an
   const data = new lib.TensorDataset(x, y);
   const options = { loss, optimizer, ...silent };
   const way = 'new TensorDataset(tensor(x), tensor(y))';
-  const fit = (...given: unknown[]): unknown => (model.fit as (...all: unknown[]) => unknown)(...given);
+  const fit = (...given: unknown[]): unknown => (lib.fit as (...all: unknown[]) => unknown)(model, ...given);
   await says(t, () => fit(x, y, options), '`data`', 'received a Tensor', way);
   await says(t, () => fit([[1, 2, 3, 4]], [0], options), '`data`', 'received an array', way);
   await says(t, () => fit({ data, loss, optimizer }), '`data`', 'received an object');
   await says(t, () => fit(data, { ...options, validation: [x, y] }), '`options.validation`', way);
   await says(t, () => fit(data, { ...options, validation: x }), '`options.validation`', 'received a Tensor', way);
-  await says(t, () => model.evaluate(x as never, { loss }), '`data`', 'received a Tensor', way);
-  await says(t, () => model.predict([[1, 2, 3, 4]] as never), '`inputs`', 'received an array', 'tensor()');
+  await says(t, () => lib.evaluate(model, x as never, { loss }), '`data`', 'received a Tensor', way);
+  await says(t, () => lib.predict(model, [[1, 2, 3, 4]] as never), '`inputs`', 'received an array', 'tensor()');
   await says(t, () => new lib.DataLoader(x as never), '`dataset`', 'received a Tensor', way);
   await says(t, () => lib.split([x, y] as never, [0.5, 0.5]), '`dataset`', way);
 });
@@ -81,8 +81,8 @@ test('an object of a class is no options object unless it has options: it is nam
   const optimizer = new lib.Adam(model);
   const loss = new lib.CrossEntropyLoss();
   const data = new lib.TensorDataset(ones([2, 4]), indices(0, 1));
-  await says(t, () => (model.fit as (...all: unknown[]) => unknown)(data, loss, optimizer), 'received a CrossEntropyLoss', 'options');
-  await says(t, () => model.fit(data, optimizer as never), 'received a Adam', 'options');
+  await says(t, () => (lib.fit as (...all: unknown[]) => unknown)(model, data, loss, optimizer), 'received a CrossEntropyLoss', 'options');
+  await says(t, () => lib.fit(model, data, optimizer as never), 'received a Adam', 'options');
   await says(t, () => new lib.Adam(model, new lib.Linear(2, 2) as never), 'received a Linear', 'options');
   await says(t, () => new lib.Adam(model, new lib.Sequential([]) as never), 'received a Sequential');
   await says(t, () => new lib.SGD(model, new Map([['lr', 0.1]]) as never), 'received a Map');
@@ -125,8 +125,8 @@ test('what is not finite before anything was learned is not laid to the learning
       ...silent,
     });
     const huge = new lib.Linear(3, 1);
-    await says(t, () => huge.fit(plain(16, 1e20), options(huge, new lib.MSELoss())), 'step 1', 'inputs reach 5.00e+20', 'scale them');
-    await saysNot(t, () => huge.fit(plain(16, 1e20), options(huge, new lib.MSELoss())), 'learning rate is probably');
+    await says(t, () => lib.fit(huge, plain(16, 1e20), options(huge, new lib.MSELoss())), 'step 1', 'inputs reach 5.00e+20', 'scale them');
+    await saysNot(t, () => lib.fit(huge, plain(16, 1e20), options(huge, new lib.MSELoss())), 'learning rate is probably');
     // √0 has no finite slope: the loss is 0, its gradient NaN, and so are the weights after the first update.
     class Root extends lib.Loss {
       forward(p: lib.Tensor, y: lib.Tensor): lib.Tensor {
@@ -134,20 +134,20 @@ test('what is not finite before anything was learned is not laid to the learning
       }
     }
     const perfect = new lib.Linear(3, 1, { init: new lib.Constant(0) });
-    await says(t, () => perfect.fit(plain(16, 1), options(perfect, new Root())), 'gradient', 'root');
+    await says(t, () => lib.fit(perfect, plain(16, 1), options(perfect, new Root())), 'gradient', 'root');
     const again = new lib.Linear(3, 1, { init: new lib.Constant(0) });
-    await saysNot(t, () => again.fit(plain(16, 1), options(again, new Root())), 'learning rate is probably');
+    await saysNot(t, () => lib.fit(again, plain(16, 1), options(again, new Root())), 'learning rate is probably');
     class Log extends lib.Loss {
       forward(p: lib.Tensor): lib.Tensor {
         return lib.log(p.mul(0)).mean();
       }
     }
     const logged = new lib.Linear(3, 1);
-    await says(t, () => logged.fit(plain(16, 1), options(logged, new Log())), 'step 1', 'logarithm');
+    await says(t, () => lib.fit(logged, plain(16, 1), options(logged, new Log())), 'step 1', 'logarithm');
     // A rate that is too high still is.
     const fast = new lib.Linear(3, 1);
     const steep = { ...options(fast, new lib.MSELoss()), optimizer: new lib.SGD(fast, { lr: 1e15 }), epochs: 20 };
-    await says(t, () => fast.fit(plain(16, 1), steep), 'learning rate is probably too high');
+    await says(t, () => lib.fit(fast, plain(16, 1), steep), 'learning rate is probably too high');
   }
 });
 
@@ -272,7 +272,7 @@ test('fit tells a plain tensor that is to be trained from a parameter that nobod
   }
   const data = new lib.TensorDataset(ones([4, 2]), zeros([4, 1]));
   const run = (model: lib.AnyLayer): unknown =>
-    model.fit(data, { loss: new lib.MSELoss(), optimizer: new lib.SGD(model, { lr: 0.1 }), ...silent });
+    lib.fit(model, data, { loss: new lib.MSELoss(), optimizer: new lib.SGD(model, { lr: 0.1 }), ...silent });
   await says(t, () => run(new Shift()), '[1]', 'new Parameter(');
   await saysNot(t, () => run(new Shift()), '#private');
   await says(t, () => run(new Hidden()), '[1]', '#private');
@@ -340,7 +340,7 @@ test('tensor takes typed arrays inside arrays', async (t) => {
 // ---- types ----
 
 const compiles = `
-import { type AnyDataset, type Dataset, type FloatDType, MSELoss, SGD, Linear, Tensor, TensorDataset, softmax, split, tensor } from 'nodegrad';
+import { type AnyDataset, type Dataset, type FloatDType, MSELoss, SGD, Linear, Sequential, Tensor, TensorDataset, softmax, split, tensor } from 'nodegrad';
 const x = tensor([[1, 2], [3, 4]]);
 const rows: number[][] = softmax(x).toArray();
 const one: number = x.toArray()[0][1];
@@ -350,7 +350,7 @@ const data = new TensorDataset(x, x);
 const [train, test] = split(data, [0.5, 0.5]);
 const both: Dataset<'float32', 'float32'>[] = [train, test];
 const many: Dataset<'float32', 'float32'>[] = split(data, both.map(() => 1));
-const model = new Linear(2, 2);
+const model = new Sequential([new Linear(2, 2)]);
 const run = (some: AnyDataset) => model.fit(some, { loss: new MSELoss(), optimizer: new SGD(model, { lr: 0.1 }) });
 run(train);
 run(new TensorDataset(x, Tensor.from(Int32Array.of(0, 1))));

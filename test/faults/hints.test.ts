@@ -23,7 +23,7 @@ import {
   Sigmoid,
   setSeed,
   Tanh,
-  Upsample,
+  Upsample2d,
   AdaptiveAvgPool2d,
   AdaptiveMaxPool2d,
 } from '../../lib/index.js';
@@ -73,7 +73,7 @@ test('norms, pooling, dropout and shapes pass on which activation follows (fault
     FractionalMaxPool2d: () => new FractionalMaxPool2d(2),
     GlobalMaxPool2d: () => new GlobalMaxPool2d(),
     Pad2d: () => new Pad2d(1),
-    Upsample: () => new Upsample({ scale: 2 }),
+    Upsample2d: () => new Upsample2d({ scaleFactor: 2 }),
   };
   for (const [name, make] of Object.entries(images)) {
     for (const [act, wanted] of [

@@ -23,6 +23,7 @@ import {
   setSeed,
   tensor,
   zeros,
+  fit,
 } from '../../lib/index.js';
 import { isBuiltIn } from '../../lib/names.js';
 import { UnrecordableError } from '../../lib/recording.js';
@@ -62,7 +63,7 @@ test('a number of an own loss that a callback changes after each epoch has its n
   agree(t, 1 - 0.1 * (1 + 2 + 4 + 8), async (more) => {
     const [model, loss] = [line(), new Weighted()];
     const callbacks = [{ onEpochEnd: () => void (loss.beta *= 2) }];
-    await model.fit(data, { loss, optimizer: new SGD(model, { lr: 0.1 }), batchSize: 8, epochs: 4, callbacks, ...quiet, ...more });
+    await fit(model, data, { loss, optimizer: new SGD(model, { lr: 0.1 }), batchSize: 8, epochs: 4, callbacks, ...quiet, ...more });
     return model.weight.item();
   }));
 
@@ -70,7 +71,7 @@ test('a number that onBatchEnd changes has its new value in the next batch', (t)
   agree(t, 1 - 0.1 * (1 + 2 + 3 + 4), async (more) => {
     const [model, loss] = [line(), new Weighted()];
     const callbacks = [{ onBatchEnd: () => void (loss.beta += 1) }];
-    await model.fit(data, { loss, optimizer: new SGD(model, { lr: 0.1 }), batchSize: 2, callbacks, ...quiet, ...more });
+    await fit(model, data, { loss, optimizer: new SGD(model, { lr: 0.1 }), batchSize: 2, callbacks, ...quiet, ...more });
     return model.weight.item();
   }));
 
@@ -96,7 +97,7 @@ test('a number in a closure, with no callback at all, has its value of the begin
       }
     }
     const optimizer = new SGD(model, { lr: 0.1 });
-    await model.fit(data, { loss: new Closed(), optimizer, metrics: [new Own()], batchSize: 8, epochs: 4, ...quiet, ...more });
+    await fit(model, data, { loss: new Closed(), optimizer, metrics: [new Own()], batchSize: 8, epochs: 4, ...quiet, ...more });
     return model.weight.item();
   }));
 
@@ -110,7 +111,7 @@ test('values of a plain tensor that a callback changes through data are read in 
     }
     const callbacks = [{ onEpochEnd: () => void (beta.data[0] *= 2) }];
     const optimizer = new SGD(model, { lr: 0.1 });
-    await model.fit(data, { loss: new ByTensor(), optimizer, batchSize: 8, epochs: 4, callbacks, ...quiet, ...more });
+    await fit(model, data, { loss: new ByTensor(), optimizer, batchSize: 8, epochs: 4, callbacks, ...quiet, ...more });
     return model.weight.item();
   }));
 
@@ -232,7 +233,7 @@ async function calls(more: Partial<FitOptions>): Promise<number> {
     return forward.call(this, x) as typeof x;
   };
   try {
-    await model.fit(data, { loss: new MSELoss(), optimizer: new SGD(model, { lr: 0 }), batchSize: 8, epochs: 3, ...quiet, ...more });
+    await fit(model, data, { loss: new MSELoss(), optimizer: new SGD(model, { lr: 0 }), batchSize: 8, epochs: 3, ...quiet, ...more });
   } finally {
     prototype.forward = forward;
   }

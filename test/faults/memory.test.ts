@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
-import { Adam, CrossEntropyLoss, datasets, Linear, load, ones, readSafetensors, TensorDataset, writeIdx, zeros } from '../../lib/index.js';
+import { Adam, CrossEntropyLoss, datasets, Linear, load, ones, readSafetensors, TensorDataset, writeIdx, zeros, fit } from '../../lib/index.js';
 import { checkAvailable, formatBytes } from '../../lib/memory.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'nodegrad-memory-'));
@@ -63,7 +63,7 @@ test('a checkpoint that grew is no checkpoint: the run goes on from the one befo
   const run = async (epochs: number, resume: boolean) => {
     const model = new Linear(2, 2);
     const options = { loss: new CrossEntropyLoss(), optimizer: new Adam(model), batchSize: 4, log: false as const, progress: false };
-    return model.fit(data, { ...options, epochs, checkpoint: { dir, keep: 3 }, resume });
+    return fit(model, data, { ...options, epochs, checkpoint: { dir, keep: 3 }, resume });
   };
   await run(2, false);
   truncateSync(join(dir, 'step-000000000004.safetensors'), tera);

@@ -45,10 +45,10 @@ class Counter extends lib.Callback {
 
 async function train(epochs: number, dir: string): Promise<unknown> {
   const model = make();
-  const optimizer = new lib.AdamW(model, { lr: 0.01 });
+  const optimizer = new lib.AdamW(model, { lr: new lib.StepDecay(0.01, { every: 1, factor: 0.5 }) });
   const data = new lib.TensorDataset(lib.ones([8, 2]), lib.ones([8, 1]));
-  const [loss, schedule, counter] = [new lib.MSELoss(), new lib.StepLR(optimizer, { stepSize: 1, gamma: 0.5 }), new Counter()];
-  const options = { loss, optimizer, schedule, callbacks: [counter], batchSize: 4, epochs, checkpoint: { dir }, resume: true };
+  const [loss, counter] = [new lib.MSELoss(), new Counter()];
+  const options = { loss, optimizer, callbacks: [counter], batchSize: 4, epochs, checkpoint: { dir }, resume: true };
   await model.fit(data, { ...options, progress: false, log: false });
   return [[...model.stateDict()].map(([path, { data: values }]) => [path, [...values]]), optimizer.stateDict().kind, counter.epochs];
 }

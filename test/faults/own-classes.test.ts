@@ -96,22 +96,19 @@ test('a model that its config does not describe is not copied in part', async (t
 // ---- schedules that do not begin at 1 ----
 
 class WarmUp extends lib.Schedule {
-  readonly epochs: number;
-  constructor(optimizer: lib.SGD, epochs = 4) {
-    super(optimizer);
-    this.epochs = epochs;
+  constructor(readonly epochs = 4) {
+    super();
   }
-  factor(epoch: number): number {
+  at(epoch: number): number {
     return Math.min(1, (epoch + 1) / this.epochs);
   }
 }
 
-test('the first epoch runs at factor(0) of a schedule: in fit, eagerly, in compiled steps, and after a checkpoint', async (t) => {
+test('the first epoch runs at the first value of a schedule: in fit, eagerly, in compiled steps, and after a checkpoint', async (t) => {
   const rates = [0.25, 0.5, 0.75, 1, 1];
   const make = () => {
     const model = new lib.Linear(3, 1, { init: new lib.Constant(0.5) });
-    const optimizer = new lib.SGD(model, { lr: 1 });
-    return { model, optimizer, schedule: new WarmUp(optimizer) };
+    return { model, optimizer: new lib.SGD(model, { lr: new WarmUp() }) };
   };
   const x = Float32Array.from({ length: 12 }, (_, i) => ((i * 7) % 11) / 20);
   const data = new lib.TensorDataset(lib.Tensor.from(x, [4, 3]), ones([4, 1]));
@@ -120,8 +117,8 @@ test('the first epoch runs at factor(0) of a schedule: in fit, eagerly, in compi
   t.teardown(() => rmSync(dir, { recursive: true, force: true }));
   const settings = { loss, epochs: 5, batchSize: 4, ...silent };
   for (const eager of [false, true]) {
-    const { model, optimizer, schedule } = make();
-    const history = await model.fit(data, { ...settings, optimizer, schedule, eager });
+    const { model, optimizer } = make();
+    const history = await lib.fit(model, data, { ...settings, optimizer, eager });
     t.deepEqual(
       history.epochs.map(({ lr }) => lr),
       rates,
@@ -129,8 +126,8 @@ test('the first epoch runs at factor(0) of a schedule: in fit, eagerly, in compi
   }
   // One epoch more each time, each by a new process in spirit.
   for (let epochs = 1; epochs <= 5; epochs++) {
-    const { model, optimizer, schedule } = make();
-    const history = await model.fit(data, { ...settings, optimizer, schedule, epochs, checkpoint: { dir }, resume: true });
+    const { model, optimizer } = make();
+    const history = await lib.fit(model, data, { ...settings, optimizer, epochs, checkpoint: { dir }, resume: true });
     t.deepEqual(
       history.epochs.map(({ lr }) => lr),
       rates.slice(0, epochs),
@@ -138,13 +135,13 @@ test('the first epoch runs at factor(0) of a schedule: in fit, eagerly, in compi
   }
   const weights: number[][] = [];
   for (const compiled of [false, true]) {
-    const { model, optimizer, schedule } = make();
+    const { model, optimizer } = make();
     const body = (): lib.Tensor => {
       optimizer.zeroGrad();
       const value = loss.forward(model.forward(data.inputs), data.targets);
       value.backward();
       optimizer.step();
-      schedule.step();
+      optimizer.nextEpoch();
       return value;
     };
     const step = compiled ? lib.compileStep(body) : body;
@@ -167,32 +164,40 @@ test('the first epoch runs at factor(0) of a schedule: in fit, eagerly, in compi
   t.deepEqual([...model.weight.data], [0.25, 0.25, 0.25]);
 });
 
-test('a rate that was set after a schedule was made stays until its next step, and a factor(0) of 1 touches nothing', async (t) => {
-  const model = new lib.Linear(3, 1);
-  const optimizer = new lib.SGD(model, { lr: 1 });
-  const schedule = new WarmUp(optimizer);
+test('a rate that is set takes the place of the schedule, and a schedule that of a rate', (t) => {
+  const optimizer = new lib.SGD(new lib.Linear(3, 1), { lr: new WarmUp() });
+  t.is(optimizer.lr, 0.25);
   optimizer.lr = 0.125;
-  const step = (): void => {
-    model
-      .forward(ones([1, 3]))
-      .sum()
-      .backward();
-    optimizer.step();
-  };
-  step();
+  optimizer.nextEpoch();
   t.is(optimizer.lr, 0.125);
-  schedule.step();
+  optimizer.groups[0].options.lr = new WarmUp();
   t.is(optimizer.lr, 0.5);
-  // Of two schedules, the later one begins.
-  const two = new lib.SGD(model, { lr: 1 });
-  new WarmUp(two);
-  new WarmUp(two, 2);
-  model
-    .forward(ones([1, 3]))
-    .sum()
-    .backward();
-  two.step();
-  t.is(two.lr, 0.5);
+});
+
+test('what a schedule of one’s own gives is checked in the step that asks for it, and says which option it was', async (t) => {
+  for (const bad of [Number.NaN, -1, '0.1']) {
+    class Wrong extends lib.Schedule {
+      at(step: number): number {
+        return step < 2 ? 0.5 : (bad as number);
+      }
+    }
+    const model = new lib.Linear(3, 1);
+    const optimizer = new lib.SGD(model, { lr: new Wrong({ per: 'step' }) });
+    const body = (): void => {
+      optimizer.zeroGrad();
+      model
+        .forward(ones([1, 3]))
+        .sum()
+        .backward();
+      optimizer.step();
+    };
+    const step = lib.compileStep(body);
+    await step();
+    await step();
+    const before = [...model.weight.data];
+    await t.throwsAsync(step(), { instanceOf: lib.ArgumentError, message: /`options\.lr`/ });
+    t.deepEqual([[...model.weight.data], optimizer.steps], [before, 2]);
+  }
 });
 
 // ---- callbacks ----
@@ -200,7 +205,7 @@ test('a rate that was set after a schedule was made stays until its next step, a
 test('a misspelt event of a callback’s class is refused with the event that is meant, and its helpers are not', async (t) => {
   const model = new lib.Linear(3, 1);
   const fit = (callback: unknown): Promise<unknown> =>
-    model.fit(new lib.TensorDataset(ones([8, 3]), ones([8, 1])), {
+    lib.fit(model, new lib.TensorDataset(ones([8, 3]), ones([8, 1])), {
       loss: new lib.MSELoss(),
       optimizer: new lib.SGD(model, { lr: 0.001 }),
       callbacks: [callback as lib.Callback],

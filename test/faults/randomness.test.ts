@@ -130,7 +130,7 @@ test('two models draw masks of their own, in an ensemble, in a clone and with wh
   );
   const images = ones([1, 32, 32, 3]);
   const skipping = (): string => {
-    const model = cifarResnet({ depth: 8, width: 4, survival: 0.5 });
+    const model = cifarResnet({ depth: 8, width: 4, dropPath: 0.5 });
     return Array.from({ length: 8 }, () => noGrad(() => model.forward(images)).data[0].toFixed(6)).join();
   };
   setSeed(1);

@@ -22,6 +22,7 @@ import {
   readRunLog,
   split,
   subset,
+  fit,
 } from '../../lib/index.js';
 import { inFolder, interrupted, makeTrial, named, outcomeOf, runTrial, stopAfter } from '../helpers/checkpoints.js';
 import { quiet } from '../helpers/training.js';
@@ -119,7 +120,7 @@ test.serial(
 );
 
 test.serial(
-  'what else decides the numbers of a run is compared: validation, clipNorm, lists of options, class weights, containers, what is frozen (fault R01)',
+  'what else decides the numbers of a run is compared: validation, maxGradNorm, lists of options, class weights, containers, what is frozen (fault R01)',
   async (t) => {
     class Weighted extends Loss {
       constructor(
@@ -147,7 +148,7 @@ test.serial(
     }
     const weights = (last: number): Tensor => Tensor.from(Float32Array.of(1, 2, last));
     const attempt = async (dir: string, more: object, model: Layer = new Linear(4, 3)) =>
-      (model as Linear).fit(examples(1), {
+      fit(model as Linear, examples(1), {
         ...quiet,
         loss: new CrossEntropyLoss(),
         optimizer: new Adam(model as Linear),
@@ -158,8 +159,8 @@ test.serial(
       });
     const cases: [object, object, RegExp][] = [
       [{ validation: examples(3) }, { validation: examples(4) }, /validation\.digest was \w+, is \w+: these are other examples$/],
-      [{ clipNorm: 1 }, { clipNorm: 2 }, /another run: clipNorm was 1, is 2$/],
-      [{}, { clipNorm: 2 }, /another run: clipNorm was none, is 2$/],
+      [{ maxGradNorm: 1 }, { maxGradNorm: 2 }, /another run: maxGradNorm was 1, is 2$/],
+      [{}, { maxGradNorm: 2 }, /another run: maxGradNorm was none, is 2$/],
       [{ loss: new Weighted([1], weights(3)) }, { loss: new Weighted([1, 2], weights(3)) }, /loss\.milestones was \[1\], is \[1, 2\]$/],
       [{ loss: new Weighted([1], weights(3)) }, { loss: new Weighted([1], weights(4)) }, /loss\.weights was \[3\] \w+, is \[3\] \w+$/],
     ];
@@ -270,7 +271,7 @@ test.serial('mse of a set of numbers is known again by its numbers (fault R01)',
   };
   const run = (dir: string, at: number) => {
     const model = new Linear(4, 1);
-    return model.fit(numbers(at), { ...quiet, loss: new Squares(), optimizer: new Adam(model), checkpoint: { dir }, resume: true });
+    return fit(model, numbers(at), { ...quiet, loss: new Squares(), optimizer: new Adam(model), checkpoint: { dir }, resume: true });
   };
   await inFolder(async (dir) => {
     await run(dir, 1);

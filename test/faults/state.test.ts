@@ -15,6 +15,8 @@ import {
   fromBytes,
   GlobalAvgPool2d,
   Layer,
+  Model,
+  fit,
   Linear,
   load,
   loadPyTorch,
@@ -49,7 +51,7 @@ const x = tensor([
 // ---- layers that stand twice ----
 
 /** The matrix of a Linear and the way back through its transpose, as autoencoders with tied weights have it. */
-class Tied extends Layer {
+class Tied extends Model {
   readonly there: Linear;
   readonly back: Linear;
   constructor() {
@@ -74,7 +76,7 @@ function tie(a: Linear, b: Linear): void {
   (b as { weight: Parameter }).weight = a.weight;
 }
 
-const shared: Record<string, () => Layer> = {
+const shared: Record<string, () => Model> = {
   'an activation': () => {
     const act = new ReLU();
     return new Sequential([new Linear(4, 4), act, new Linear(4, 4), act]);
@@ -214,7 +216,7 @@ test('a file whose architecture refers to what is not there is refused (fault F0
     [{ ...(stack() as object), tied: { '0.weight': '1.weight' } }, /ties '0\.weight' to '1\.weight'/],
   ] as const)
     t.throws(() => fromBytes(bytes(architecture)), { code: 'ERR_FILE_FORMAT', message });
-  const old = stack({ type: 'ReLU', config: {} }, { type: 'MaxPool2d', config: { kernel: 2 } });
+  const old = stack({ type: 'ReLU', config: {} }, { type: 'MaxPool2d', config: { kernelSize: 2 } });
   t.is((fromBytes(bytes(old)) as Sequential).layers.length, 2, 'files from before load as they did');
 });
 
@@ -242,8 +244,8 @@ const stateOf = (layer: Layer): string[] => [...layer.stateDict()].map(([path, v
 
 for (const eager of [false, true]) {
   test(`a frozen normalization keeps its statistics and normalizes with them, also in training mode, ${eager ? 'eager' : 'compiled'} (fault F16)`, async (t) => {
-    const fit = (model: Layer): Promise<unknown> =>
-      model.fit(data, { loss: new MSELoss(), optimizer: new SGD(model, { lr: 0.01 }), epochs: 3, batchSize: 2, eager, ...quiet });
+    const train = (model: Layer): Promise<unknown> =>
+      fit(model, data, { loss: new MSELoss(), optimizer: new SGD(model, { lr: 0.01 }), epochs: 3, batchSize: 2, eager, ...quiet });
     for (const affine of [true, false]) {
       setSeed(1);
       const norm = new BatchNorm1d(2, { affine });
@@ -252,14 +254,14 @@ for (const eager of [false, true]) {
       norm.freeze();
       const before = stateOf(norm);
       const head = bits((model.layers[1] as Linear).weight);
-      await fit(model);
+      await train(model);
       t.deepEqual(stateOf(norm), before, 'statistics and factors stay');
       t.not(bits((model.layers[1] as Linear).weight), head, 'the rest learns');
       t.true(norm.training);
       const inTraining = bits(model.forward(rows));
       t.is(bits(model.eval().forward(rows)), inTraining, 'it normalizes as in evaluation');
       norm.unfreeze();
-      await fit(model.train());
+      await train(model.train());
       t.notDeepEqual(stateOf(norm), before, 'and moves again');
     }
   });

@@ -74,11 +74,10 @@ const kinds: Record<string, string[]> = {
   clipGradNorm: ['model', 'rate', 'options'],
   clipGradValue: ['model', 'rate'],
   observed: ['model', 'optimizer', 'body', 'body'],
-  StepLR: ['optimizer', 'options'],
-  MultiStepLR: ['optimizer', 'options'],
-  PolynomialLR: ['optimizer', 'options'],
-  ExponentialLR: ['optimizer', 'options'],
-  ConstantLR: ['optimizer'],
+  StepDecay: ['rate', 'options'],
+  MultiStepDecay: ['rate', 'options'],
+  PolynomialDecay: ['rate', 'options'],
+  ExponentialDecay: ['rate', 'options'],
   DataLoader: ['dataset', 'options'],
   TensorDataset: ['matrix', 'labels', 'options'],
   Random: ['small', 'text'],
@@ -101,9 +100,12 @@ const kinds: Record<string, string[]> = {
   loadStateDict: ['state', 'options'],
   'Optimizer.loadStateDict': ['optimizerState'],
   'Schedule.loadStateDict': ['scheduleState'],
-  fit: ['dataset', 'options'],
-  evaluate: ['dataset', 'options'],
-  predict: ['matrix', 'options'],
+  fit: ['model', 'dataset', 'options'],
+  evaluate: ['model', 'dataset', 'options'],
+  predict: ['model', 'matrix', 'options'],
+  'Model.fit': ['dataset', 'options'],
+  'Model.evaluate': ['dataset', 'options'],
+  'Model.predict': ['matrix', 'options'],
   save: ['path'],
   summary: ['options'],
   step: ['body'],
@@ -153,7 +155,7 @@ const kinds: Record<string, string[]> = {
   AdaptiveMaxPool2d: ['small'],
   FractionalMaxPool2d: ['small', 'options'],
   Pad2d: ['small', 'options'],
-  Upsample: ['options'],
+  Upsample2d: ['options'],
   LocalResponseNorm: ['small', 'options'],
   AvgPool2d: ['small', 'options'],
   NamedStack: ['options'],
@@ -166,7 +168,7 @@ for (const name of ['BasicBlock', 'Bottleneck', 'PreActBlock', 'Fire', 'DenseLay
 for (const name of ['AlexNet', 'Vgg', 'GoogLeNet', 'ResNet', 'PreActResNet', 'DenseNet', 'FractalNet', 'SqueezeNet']) kinds[name] = ['options'];
 for (const name of ['lenet5', 'smallConvNet', 'cifarVgg', 'vgg16', 'resnet18', 'resnet50', 'wideResnet50', 'cifarResnet', 'cifarResnext'])
   kinds[name] = ['options'];
-for (const name of ['preactResnet', 'wideResnet', 'densenet121', 'cifarDensenet', 'fractalnet', 'squeezenet', 'networkInNetwork'])
+for (const name of ['preactResnet', 'cifarWideResnet', 'densenet121', 'cifarDensenet', 'fractalnet', 'squeezenet', 'networkInNetwork'])
   kinds[name] = ['options'];
 for (const name of ['sum', 'mean', 'var', 'std', 'max', 'min']) kinds[`Tensor.${name}`] = ['axes', 'options'];
 for (const name of ['add', 'sub', 'mul', 'div', 'pow', 'minimum', 'maximum']) kinds[`Tensor.${name}`] = ['tensor'];
@@ -193,7 +195,7 @@ const instances: Record<string, readonly string[]> = {
   SGD: ['optimizer'],
   Adam: ['optimizer'],
   AdamW: ['optimizer'],
-  StepLR: ['schedule'],
+  StepDecay: ['schedule'],
   Random: ['random'],
   DataLoader: ['loader'],
   TensorDataset: ['dataset'],

@@ -394,12 +394,8 @@ export const plausible: Record<string, (lib: Lib, choices: Choices) => unknown> 
       ][c.below(3)],
     ),
   optimizerState: (lib) => trained(lib, (m) => new lib.Adam(m)).stateDict(),
-  schedule: (lib) =>
-    new lib.StepLR(
-      trained(lib, (m) => new lib.SGD(m, { lr: 0.1 })),
-      { stepSize: 2 },
-    ),
-  scheduleState: () => ({ epoch: 3, baseRates: [0.1] }),
+  schedule: (lib) => new lib.StepDecay(0.1, { every: 2 }),
+  scheduleState: () => ({ value: 0.1, best: null, waited: 0, cooling: 0 }),
   loss: (lib, c) => (c.below(2) ? new lib.CrossEntropyLoss() : new lib.MSELoss()),
   metric: (lib) => new lib.Accuracy(),
   random: (lib) => new lib.Random(3, 'fuzz'),
@@ -435,12 +431,12 @@ export const plausible: Record<string, (lib: Lib, choices: Choices) => unknown> 
 export const optionNames = [
   'keepDims', 'correction', 'dtype', 'lr', 'momentum', 'dampening', 'weightDecay', 'nesterov', 'betas', 'eps', 'bins', 'range', 'reduction',
   'labelSmoothing', 'transposeA', 'transposeB', 'random', 'bias', 'init', 'biasInit', 'mean', 'std', 'low', 'high', 'distribution', 'mode',
-  'gain', 'stepSize', 'gamma', 'k', 'strict', 'prefix', 'inputShape', 'batchSize', 'shuffle', 'seed', 'dropLast', 'prefetch', 'name', 'classes',
-  'stratify', 'epochs', 'loss', 'optimizer', 'validation', 'metrics', 'schedule', 'callbacks', 'signal', 'progress', 'log', 'runDir', 'hidden',
+  'gain', 'every', 'factor', 'milestones', 'per', 'k', 'strict', 'prefix', 'inputShape', 'batchSize', 'shuffle', 'seed', 'dropLast', 'prefetch', 'name', 'classes',
+  'stratify', 'epochs', 'loss', 'optimizer', 'validation', 'metrics', 'callbacks', 'signal', 'progress', 'log', 'runDir', 'hidden',
   'train', 'test', 'size', 'raw', 'dir', 'download', 'mirrors', 'onProgress', 'examples', 'stop', 'verify', 'maxBytes', 'nonsense', '__proto__',
-  'parameters', 'step', 'kind', 'groups', 'tensors', 'epoch', 'baseRates', 'stream', 'offset', 'batch', 'type', 'config', 'length',
-  'training', 'inChannels', 'outChannels', 'channels', 'stride', 'padding', 'dilation', 'conv', 'depth', 'width', 'widths', 'growth', 'blocks',
-  'block', 'squeeze', 'expand', 'filters', 'kernel', 'survival', 'dropout', 'shortcut', 'batchNorm', 'inputSize', 'inputChannels', 'form',
-  'columns', 'bottleneck', 'compress', 'compression', 'affine', 'ceilMode', 'outputPadding', 'stem', 'version', 'auxiliary', 'widen',
+  'parameters', 'step', 'kind', 'groups', 'tensors', 'epoch', 'stream', 'offset', 'batch', 'type', 'config', 'length',
+  'training', 'inChannels', 'outChannels', 'channels', 'stride', 'padding', 'dilation', 'conv', 'depth', 'width', 'widths', 'growthRate', 'blocks',
+  'block', 'squeeze', 'expand', 'filters', 'kernelSize', 'dropPath', 'dropout', 'shortcut', 'batchNorm', 'imageSize', 'form',
+  'columns', 'bottleneck', 'compress', 'compression', 'affine', 'ceilMode', 'outputPadding', 'stem', 'version', 'auxiliary', 'widthFactor',
   'alpha', 'beta', 'sequence', 'overlapping', 'scale', 'alignCorners', 'value',
 ]; // biome-ignore format: a list

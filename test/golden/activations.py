@@ -35,7 +35,7 @@ FUNCTIONS = [
 
 
 def cases():
-    # PyTorch keeps the constants of some slopes in float32, in float64 too: 1/6 of hardSigmoid, 1/alpha of celu (2 has an exact one).
+    # PyTorch keeps constants of two slopes in float32, in float64 too (findings/torch-float64-slopes-in-float32.sh): celu gets an exact 1/alpha.
     # gelu as 1 + erf and the tanh form as 1 + tanh lose their digits in the far tail: points from -4.5 on are good to 1e-9 there.
     x = torch.cat([draw("activations", (40,), -4.5, 8.0, KINKS), draw("activations near zero", (8,), -1e-3, 1e-3)])
     for name, options, function in FUNCTIONS:

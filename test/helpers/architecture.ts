@@ -30,6 +30,27 @@ export function wrongImports(tree: Tree, arrows: Readonly<Record<string, readonl
   });
 }
 
+/** Groups of files of lib that need each other's values when they are loaded, each in the order of their names. */
+export function circles(tree: Tree): string[][] {
+  const needed = new Map(
+    under(tree, /^lib\/.*\.ts$/).map(([path, text]) => {
+      const modules = importsOf(path, text).filter(({ module, values }) => module.startsWith('.') && values.length > 0);
+      return [path, modules.map(({ module }) => resolveModule(path, module))];
+    }),
+  );
+  const reached = (from: string): ReadonlySet<string> => {
+    const found = new Set<string>();
+    const open = [from];
+    for (let at = open.pop(); at !== undefined; at = open.pop())
+      for (const next of needed.get(at) ?? []) if (!found.has(next)) open.push(found.add(next) && next);
+    return found;
+  };
+  const below = new Map([...needed.keys()].map((path) => [path, reached(path)]));
+  const groups = [...below].filter(([path, found]) => found.has(path));
+  const circleOf = ([path, found]: [string, ReadonlySet<string>]): string[] => [...found].filter((other) => below.get(other)?.has(path)).sort();
+  return [...new Map(groups.map((group) => [circleOf(group).join(), circleOf(group)])).values()];
+}
+
 /** Values of one module that are taken by files which may not; names that the table lacks may be taken by all. */
 export function wrongUsers(tree: Tree, module: string, users: Readonly<Record<string, readonly string[]>>): string[] {
   return under(tree, /^lib\/.*\.ts$/).flatMap(([path, text]) =>
@@ -95,7 +116,7 @@ function listOf(tree: Tree, path: string): string {
 
 /** The operations of ops.def, in order. */
 export function opNames(tree: Tree): string[] {
-  return [...listOf(tree, 'native/ops/ops.def').matchAll(/^(?:OP|MAP|MAP_BACKWARD)\((\w+),/gm)].map((match) => match[1]);
+  return [...listOf(tree, 'native/ops/ops.def').matchAll(/^(?:OP|MAP|MAP_BACKWARD|OPTIMIZER)\((\w+),/gm)].map((match) => match[1]);
 }
 
 /** Backward operations of ops.def that do not stand right under their forward. */
@@ -213,7 +234,7 @@ export function linesNaming(tree: Tree, names: RegExp): Map<string, number> {
     const lines = nativeCode(text).split('\n');
     for (const line of lines) if (names.test(line)) add(path, 1);
   }
-  for (const [path, text] of under(tree, /^(lib|test\/helpers\/activations)\b.*\.ts$/)) {
+  for (const [path, text] of under(tree, /^(lib|test)\/(?!architecture\.).*\.ts$/)) {
     const source = parse(path, text);
     for (const statement of source.statements) {
       const mine: ts.Node[] = [];

@@ -125,7 +125,7 @@ const calls: Record<string, Call> = {
   adaptiveAvgPool2d: ([x], { out }) => adaptiveAvgPool2d(x, out),
   adaptiveMaxPool2d: ([x], { out }) => adaptiveMaxPool2d(x, out),
   pad2d: ([x], { frame, mode, value }) => pad2d(x, frame, { mode: mode as 'constant', value }),
-  upsample2d: ([x], { out, mode, alignCorners }) => upsample2d(x, { size: out, mode: mode as 'nearest', alignCorners }),
+  upsample2d: ([x], { out, mode, alignCorners }) => upsample2d(x, { outputSize: out, mode: mode as 'nearest', alignCorners }),
   localResponseNorm: ([x], { size, alpha, beta, k }) => localResponseNorm(x, size, { alpha, beta, k }),
 };
 

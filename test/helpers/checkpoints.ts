@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import {
   Adam,
-  type AnyLayer,
+  type AnyModel,
   type CheckpointOptions,
   Dropout,
   dropout,
@@ -19,8 +19,9 @@ import {
   type Tensor,
   type TensorDataset,
   setSeed,
-  StepLR,
+  StepDecay,
   TrainingAbortedError,
+  fit,
 } from '../../lib/index.js';
 import { loss, points, quiet } from './training.js';
 
@@ -33,7 +34,7 @@ export class SharedDropout extends Layer {
 
 /** A model, what it trains with, and what it trains on. */
 export interface Trial {
-  readonly model: AnyLayer;
+  readonly model: AnyModel;
   readonly optimizer: Adam;
   readonly data: TensorDataset;
   readonly options: FitOptions;
@@ -44,19 +45,18 @@ export function makeTrial(given: { hidden?: number; examples?: number; epochs?: 
   const { hidden = 8, examples = 30, epochs = 3, seed = 5, dataSeed = 1 } = given;
   setSeed(seed);
   const model = new Sequential([new Linear(2, hidden), new ReLU(), new Dropout(0.3), new SharedDropout(), new Linear(hidden, 4)]);
-  const optimizer = new Adam(model, { lr: 0.02 });
-  const schedule = new StepLR(optimizer, { stepSize: 1, gamma: 0.5 });
+  const optimizer = new Adam(model, { lr: new StepDecay(0.02, { every: 1, factor: 0.5 }) });
   return {
     model,
     optimizer,
     data: points(examples, dataSeed),
-    options: { ...quiet, loss, optimizer, schedule, epochs, batchSize: 8, validation: points(20, 2) },
+    options: { ...quiet, loss, optimizer, epochs, batchSize: 8, validation: points(20, 2) },
   };
 }
 
 /** Runs a trial with checkpoints. */
 export function runTrial(trial: Trial, checkpoint?: CheckpointOptions, more: Partial<FitOptions> = {}): Promise<History> {
-  return trial.model.fit(trial.data, { ...trial.options, checkpoint, ...more });
+  return fit(trial.model, trial.data, { ...trial.options, checkpoint, ...more });
 }
 
 /** Everything that must come out the same: weights, the optimizer's state, and the history without its times. */

@@ -20,7 +20,7 @@ export function convNet(width = 16): Sequential {
     new Conv2d(3, width, 3, { padding: 1, bias: false }),
     new BatchNorm2d(width),
     new ReLU(),
-    new BasicBlock({ inChannels: width, channels: width, outChannels: width, survival: 0.7 }),
+    new BasicBlock({ inChannels: width, channels: width, outChannels: width, dropPath: 0.3 }),
     new MaxPool2d(2),
     new BasicBlock({ inChannels: width, channels: 2 * width, outChannels: 2 * width, stride: 2 }),
     new Conv2d(2 * width, 2 * width, 3, { padding: 1, groups: 2 * width }),

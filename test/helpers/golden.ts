@@ -72,6 +72,30 @@ export interface ScheduleCase {
   readonly values: readonly number[];
 }
 
+/** 500 steps of an optimizer, every 50th; see test/golden/optimizers.py. */
+export interface OptimizerRun {
+  readonly optimizer: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly points: readonly (readonly number[])[];
+}
+
+/** The file of long runs of optimizers, and of schedules. */
+export interface OptimizerRuns extends Origin {
+  readonly runs: readonly OptimizerRun[];
+  readonly lbfgs: readonly {
+    readonly options: { readonly history: number; readonly maxIterations: number; readonly lineSearch: 'strong_wolfe' | null };
+    readonly losses: readonly number[];
+    readonly points: readonly (readonly number[])[];
+    readonly calls: number;
+  }[];
+  readonly schedules: readonly {
+    readonly name: string;
+    readonly values: readonly number[];
+    readonly momenta?: readonly number[];
+    readonly scores?: readonly number[];
+  }[];
+}
+
 /** Losses of one whole training. */
 export interface Run {
   readonly optimizer: 'SGD' | 'Adam';
@@ -119,6 +143,19 @@ export interface ActivationCase {
   readonly slopeOfAlpha?: GoldenArray;
 }
 
+/** One loss on one set of inputs, and its gradients by them and, where it is asked for, by the target. */
+export interface LossCase {
+  readonly name: string;
+  readonly function: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly inputs: readonly GoldenArray[];
+  readonly target: GoldenArray | null;
+  readonly targetIsDifferentiated: boolean;
+  readonly value: GoldenArray;
+  readonly upstream: GoldenArray;
+  readonly gradients: readonly GoldenArray[];
+}
+
 type OpFile = Origin & { readonly cases: readonly OpCase[] };
 
 interface Files {
@@ -127,7 +164,9 @@ interface Files {
   pooling: OpFile;
   images: OpFile;
   activations: Origin & { readonly cases: readonly ActivationCase[] };
+  losses: Origin & { readonly cases: readonly LossCase[] };
   optimizers: OptimizerFile;
+  'optimizer-runs': OptimizerRuns;
   schedules: Origin & { readonly epochs: number; readonly cases: readonly ScheduleCase[] };
   'mlp-small': SmallNet;
   'mlp-large': LargeNet;
@@ -142,7 +181,16 @@ export function golden<K extends keyof Files>(stem: K): Files[K] {
 export const opStems = ['ops', 'convolution', 'pooling', 'images'] as const satisfies (keyof Files)[];
 
 /** The stems of all golden files. */
-export const goldenStems: readonly (keyof Files)[] = [...opStems, 'activations', 'optimizers', 'schedules', 'mlp-small', 'mlp-large'];
+export const goldenStems: readonly (keyof Files)[] = [
+  ...opStems,
+  'activations',
+  'losses',
+  'optimizers',
+  'optimizer-runs',
+  'schedules',
+  'mlp-small',
+  'mlp-large',
+];
 
 /** SHA-256 of a generator as its files name it; line endings do not count. */
 export function generatorSha256(generator: string): string {

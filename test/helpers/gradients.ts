@@ -1,6 +1,7 @@
 // Gradient-check cases, by the name that the op has in native/ops/ops.def: inputs off every kink, sizes 0 and 1 among them.
 import {
   addRelu,
+  binaryCrossEntropy,
   concat,
   crossEntropy,
   dropout,
@@ -8,6 +9,7 @@ import {
   log,
   logSoftmax,
   mseLoss,
+  pick,
   prelu,
   softmax,
   sqrt,
@@ -18,12 +20,14 @@ import {
 import { linear } from '../../lib/ops/matmul.js';
 import { Random } from '../../lib/random.js';
 import { activations } from './activations.js';
+import { attentionCases } from './attention-gradients.js';
 import { convolutionCases } from './convolutions.js';
 import { imageCases } from './images.js';
 import { poolingCases } from './poolings.js';
 import { f64, i32 } from './build.js';
 import type { GradcheckOptions } from './gradcheck.js';
 import { normCases } from './norm-gradients.js';
+import { recurrentCases } from './recurrents.js';
 import { Seeded } from './seeded.js';
 
 type Double = Tensor<'float64'>;
@@ -347,8 +351,27 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
   log_softmax: () => normalized(logSoftmax),
   cross_entropy: classLosses,
   cross_entropy_dense: probabilityLosses,
+  pick: () =>
+    rows.map((shape, index) => {
+      const random = new Seeded(index + 1);
+      const indices = i32(Array.from({ length: shape[0] }, () => random.integer(shape[1])));
+      return { name: `[${shape}]`, fn: (x: Double) => pick(x, indices), inputs: [point(index + 1, shape)] };
+    }),
+  // Both inputs are differentiated; targets need not be from 0 to 1.
+  binary_cross_entropy: () =>
+    shapes
+      .flatMap((shape, index) =>
+        [{}, { positiveWeight: 3 }, { reduction: 'none' as const }].map((options) => ({
+          name: `[${shape}] ${JSON.stringify(options)}`,
+          fn: (x: Double, target: Double) => binaryCrossEntropy(x, target, options),
+          inputs: [point(index + 1, shape, { low: -6, high: 6, kinks: [0] }), point(index + 51, shape, { low: 0.1, high: 1 })],
+        })),
+      )
+      .filter(({ inputs, name }) => inputs[0].size > 0 || name.includes('none')),
+  ...attentionCases,
   ...normCases,
   ...convolutionCases,
   ...poolingCases,
   ...imageCases,
+  ...recurrentCases,
 };

@@ -64,12 +64,12 @@ const paddings = [
 
 /** Larger, smaller, one row, the same. */
 const sizes: readonly (readonly [readonly number[], Omit<Upsample2dOptions, 'mode'>])[] = [
-  [[2, 2, 3, 2], { scale: 2 }],
-  [[1, 3, 4, 17], { size: [5, 3] }],
-  [[1, 4, 5, 1], { size: [1, 2] }],
-  [[1, 1, 1, 2], { scale: [3, 2] }],
-  [[1, 3, 2, 2], { size: [3, 2] }],
-  [[0, 2, 2, 2], { scale: 2 }],
+  [[2, 2, 3, 2], { scaleFactor: 2 }],
+  [[1, 3, 4, 17], { outputSize: [5, 3] }],
+  [[1, 4, 5, 1], { outputSize: [1, 2] }],
+  [[1, 1, 1, 2], { scaleFactor: [3, 2] }],
+  [[1, 3, 2, 2], { outputSize: [3, 2] }],
+  [[0, 2, 2, 2], { scaleFactor: 2 }],
 ];
 
 /** The gradient-check cases of these operations, by native op. */

@@ -2,6 +2,7 @@
 import type { Tensor } from '../../lib/index.js';
 import { batchNorm, batchNormStatistics } from '../../lib/ops/batch_norm.js';
 import { groupNorm } from '../../lib/ops/group_norm.js';
+import { rootMeanSquareCases } from './attention-gradients.js';
 import { f64 } from './build.js';
 import type { GradientCase } from './gradients.js';
 import { Seeded } from './seeded.js';
@@ -38,21 +39,23 @@ export const normCases: Record<string, () => GradientCase[]> = {
       ];
     }),
   group_norm: () =>
-    [
-      [2, 1, 5, 1],
-      [2, 3, 6, 2],
-      [1, 4, 3, 3],
-      [2, 2, 4, 1],
-    ].flatMap(([examples, positions, channels, groups], i): GradientCase[] => {
-      const sizes = { examples, positions, channels, groups, eps: 1e-3 };
-      const x = point(i + 1, [examples, positions, channels]);
-      return [
-        {
-          name: `[${x.shape}] in ${groups}`,
-          fn: (a, g, b) => groupNorm(a, g, b, sizes),
-          inputs: [x, point(i + 21, [channels]), point(i + 41, [channels])],
-        },
-        { name: `[${x.shape}] in ${groups}, without factor and shift`, fn: (a) => groupNorm(a, null, null, sizes), inputs: [x] },
-      ];
-    }),
+    rootMeanSquareCases().concat(
+      [
+        [2, 1, 5, 1],
+        [2, 3, 6, 2],
+        [1, 4, 3, 3],
+        [2, 2, 4, 1],
+      ].flatMap(([examples, positions, channels, groups], i): GradientCase[] => {
+        const sizes = { examples, positions, channels, groups, eps: 1e-3 };
+        const x = point(i + 1, [examples, positions, channels]);
+        return [
+          {
+            name: `[${x.shape}] in ${groups}`,
+            fn: (a, g, b) => groupNorm(a, g, b, sizes),
+            inputs: [x, point(i + 21, [channels]), point(i + 41, [channels])],
+          },
+          { name: `[${x.shape}] in ${groups}, without factor and shift`, fn: (a) => groupNorm(a, null, null, sizes), inputs: [x] },
+        ];
+      }),
+    ),
 };

@@ -6,15 +6,14 @@ import {
   type AnyTensor,
   BatchNorm1d,
   Dropout,
-  ExponentialLR,
+  ExponentialDecay,
   Layer,
   Linear,
   type Optimizer,
   type Parameter,
   Random,
   SGD,
-  type Schedule,
-  StepLR,
+  StepDecay,
   type Tensor,
   clipGradNorm,
   clipGradValue,
@@ -72,7 +71,6 @@ const optimizers = {
 export class World {
   readonly net: Net;
   readonly optimizers: readonly [Optimizer, Optimizer];
-  readonly schedules: readonly [Schedule, Schedule];
   readonly parameters: readonly Parameter[];
   readonly plain = tensor([1, -1, 0.5]);
   readonly leaf = tensor([1, 2, 3]);
@@ -87,7 +85,9 @@ export class World {
     const first = [body, inner, a].flatMap((layer) => layer.parameters());
     const second = [b, ...(norm === null ? [] : [norm])].flatMap((layer) => layer.parameters());
     this.optimizers = [optimizers[kind.first](first), optimizers[kind.second](second)];
-    this.schedules = [new ExponentialLR(this.optimizers[0], { gamma: 0.5 }), new StepLR(this.optimizers[1], { stepSize: 2, gamma: 0.5 })];
+    const [one, two] = this.optimizers;
+    one.groups[0].options.lr = new ExponentialDecay(one.lr, { factor: 0.5 });
+    two.groups[0].options.lr = new StepDecay(two.lr, { every: 2, factor: 0.5, per: 'step' });
     this.parameters = [...first, ...second];
     this.leaf.requiresGrad = true;
     this.earlier = this.leaf.mul(this.leaf).sum();
@@ -95,7 +95,7 @@ export class World {
 
   /** All that anybody could see of it, bit for bit. */
   look(): Record<string, unknown> {
-    const { net, parameters, optimizers: both, schedules } = this;
+    const { net, parameters, optimizers: both } = this;
     return {
       weights: parameters.map(bits),
       buffers: [...net.namedBuffers().values()].map(bits),
@@ -106,7 +106,6 @@ export class World {
         const { tensors, ...rest } = optimizer.stateDict();
         return JSON.stringify([rest, [...tensors].map(([name, item]) => [name, bits(item)])]);
       }),
-      schedules: schedules.map((schedule) => schedule.stateDict()),
       random: [defaultRandom().state, net.bits.state, net.drop.masks.state],
       plain: [bits(this.plain), bits(this.leaf), this.leaf.grad && bits(this.leaf.grad)],
     };
@@ -169,7 +168,7 @@ const scaleGradient = parameter.map((p) =>
     if (grad !== null) at(world, p).grad = (grad as unknown as Tensor).mul(0.5) as never;
   }),
 );
-const schedule = index(2).map((s) => say(`s${s}.step()`, ({ schedules }) => schedules[s].step()));
+const schedule = index(2).map((s) => say(`o${s}.nextEpoch()`, ({ optimizers: both }) => both[s].nextEpoch()));
 const layerOf = ({ net }: World, which: number): Layer<never, unknown> => [net, net.body, net.inner, net.a, net.b][which] as never;
 const freeze = fc
   .tuple(index(5), fc.boolean())

@@ -5,7 +5,6 @@ import {
   ArgumentError,
   CrossEntropyLoss,
   type HasTrainingOutputs,
-  Layer,
   Linear,
   multiplyAccumulates,
   type ScoredOutput,
@@ -13,13 +12,15 @@ import {
   setSeed,
   type Tensor,
   TensorDataset,
+  Model,
+  fit,
 } from '../../lib/index.js';
 import { trainingOutputsOf } from '../../lib/layers/outputs.js';
 import { f32, i32 } from '../helpers/build.js';
 import { close, identical } from '../helpers/close.js';
 import { Seeded } from '../helpers/seeded.js';
 
-class TwoHeads extends Layer implements HasTrainingOutputs {
+class TwoHeads extends Model implements HasTrainingOutputs {
   readonly body = new Linear(3, 4);
   readonly first = new Linear(4, 3);
   readonly second = new Linear(4, 3);
@@ -75,7 +76,7 @@ test('what training alone needs counts in training alone, and a model without su
 
 test('an output that nothing scores is found, and the error says where it could be scored', async (t) => {
   const model = new Forgetful([1, 1]);
-  await t.throwsAsync(model.fit(data, { ...quiet, optimizer: new SGD(model, { lr: 1 }) }), {
+  await t.throwsAsync(fit(model, data, { ...quiet, optimizer: new SGD(model, { lr: 1 }) }), {
     instanceOf: ArgumentError,
     message: /'second\.weight' gets no gradient.*trainingOutputs\(\)/,
   });

@@ -1,6 +1,6 @@
 // Padding and resizing of images: the contract, which pixels stand where, special values, recorded steps, and what is refused.
 import test from 'ava';
-import { ArgumentError, compileStep, Pad2d, pad2d, ShapeError, type Tensor, Upsample, upsample2d } from '../../lib/index.js';
+import { ArgumentError, compileStep, Pad2d, pad2d, ShapeError, type Tensor, Upsample2d, upsample2d } from '../../lib/index.js';
 import { layerContract } from '../contracts/layer.js';
 import { f32 } from '../helpers/build.js';
 import { Seeded } from '../helpers/seeded.js';
@@ -20,10 +20,10 @@ test('Pad2d keeps the layer contract in every mode', (t) => {
   }
 });
 
-test('Upsample keeps the layer contract in every mode', (t) => {
+test('Upsample2d keeps the layer contract in every mode', (t) => {
   for (const options of [{ mode: 'nearest' }, { mode: 'bilinear' }, { mode: 'bilinear', alignCorners: true }] as const) {
-    for (const size of [{ scale: 2 }, { size: [8, 10] }] as const) {
-      const create = () => new Upsample({ ...options, ...size });
+    for (const size of [{ scaleFactor: 2 }, { outputSize: [8, 10] }] as const) {
+      const create = () => new Upsample2d({ ...options, ...size });
       layerContract(t, { create, outputShape: [3, 8, 10, 3], ...shapes });
       const x = f32(new Seeded(1).uniform(60), [1, 4, 5, 3]);
       t.deepEqual(create().clone().forward(x).data, create().forward(x).data);
@@ -51,10 +51,10 @@ test('a zero frame is that of a padded tensor', (t) => {
 });
 
 test('nearest neighbours repeat pixels, and bilinear interpolation keeps edges or corners', (t) => {
-  t.deepEqual([...upsample2d(row(1, 2), { scale: [1, 3] }).data], [1, 1, 1, 2, 2, 2]);
-  t.deepEqual([...upsample2d(row(1, 2, 3, 4, 5), { size: [1, 3] }).data], [1, 2, 4]);
+  t.deepEqual([...upsample2d(row(1, 2), { scaleFactor: [1, 3] }).data], [1, 1, 1, 2, 2, 2]);
+  t.deepEqual([...upsample2d(row(1, 2, 3, 4, 5), { outputSize: [1, 3] }).data], [1, 2, 4]);
   const bilinear = (alignCorners: boolean, size: number, ...values: number[]) => [
-    ...upsample2d(row(...values), { size: [1, size], mode: 'bilinear', alignCorners }).data,
+    ...upsample2d(row(...values), { outputSize: [1, size], mode: 'bilinear', alignCorners }).data,
   ];
   t.deepEqual(bilinear(false, 4, 0, 4), [0, 1, 3, 4]);
   t.deepEqual(bilinear(true, 5, 0, 4), [0, 1, 2, 3, 4]);
@@ -66,13 +66,13 @@ test('nearest neighbours repeat pixels, and bilinear interpolation keeps edges o
 test('special values are moved as they are, and do not reach pixels that are none of their neighbours', (t) => {
   const x = row(NaN, -0, Infinity, 5);
   t.deepEqual([...pad2d(x, sides(1, 1), { mode: 'replicate' }).data], [NaN, NaN, -0, Infinity, 5, 5]);
-  t.deepEqual([...upsample2d(x, { scale: [1, 2] }).data], [NaN, NaN, -0, -0, Infinity, Infinity, 5, 5]);
-  const y = upsample2d(row(NaN, 1, 2, 3), { scale: [1, 2], mode: 'bilinear' });
+  t.deepEqual([...upsample2d(x, { scaleFactor: [1, 2] }).data], [NaN, NaN, -0, -0, Infinity, Infinity, 5, 5]);
+  const y = upsample2d(row(NaN, 1, 2, 3), { scaleFactor: [1, 2], mode: 'bilinear' });
   t.deepEqual([...y.data].map(Number.isNaN), [true, true, true, false, false, false, false, false]);
 });
 
 test('recorded steps give the bits of eager ones', async (t) => {
-  const layers = [new Pad2d(2, { mode: 'reflect' }), new Upsample({ scale: 2 }), new Upsample({ size: 9, mode: 'bilinear' })];
+  const layers = [new Pad2d(2, { mode: 'reflect' }), new Upsample2d({ scaleFactor: 2 }), new Upsample2d({ outputSize: 9, mode: 'bilinear' })];
   const forward = (x: Tensor): Tensor => layers.reduce((y, layer) => layer.forward(y), x);
   const step = compileStep(forward);
   for (const seed of [1, 2]) {
@@ -89,9 +89,9 @@ test('what cannot be padded or resized is refused with what was expected', (t) =
   t.throws(() => pad2d(x, 1, { mode: 'circular' as never }), { instanceOf: ArgumentError, message: /mode/ });
   t.throws(() => pad2d(x, 2 ** 29), { instanceOf: ShapeError, message: /at most 1048576/ });
   t.throws(() => upsample2d(x, {}), { instanceOf: ArgumentError, message: /either/ });
-  t.throws(() => upsample2d(x, { scale: 2, size: 4 }), { instanceOf: ArgumentError, message: /either/ });
-  t.throws(() => upsample2d(x, { scale: 1.5 }), { instanceOf: ArgumentError, message: /scale/ });
-  t.throws(() => upsample2d(x, { scale: 2, mode: 'cubic' as never }), { instanceOf: ArgumentError, message: /mode/ });
-  t.throws(() => upsample2d(x, { scale: 2, alignCorners: true }), { instanceOf: ArgumentError, message: /alignCorners/ });
-  t.throws(() => upsample2d(f32([], [0, 2, 2, 1]), { scale: 2 ** 29 }), { instanceOf: ShapeError, message: /at most 1048576/ });
+  t.throws(() => upsample2d(x, { scaleFactor: 2, outputSize: 4 }), { instanceOf: ArgumentError, message: /either/ });
+  t.throws(() => upsample2d(x, { scaleFactor: 1.5 }), { instanceOf: ArgumentError, message: /scale/ });
+  t.throws(() => upsample2d(x, { scaleFactor: 2, mode: 'cubic' as never }), { instanceOf: ArgumentError, message: /mode/ });
+  t.throws(() => upsample2d(x, { scaleFactor: 2, alignCorners: true }), { instanceOf: ArgumentError, message: /alignCorners/ });
+  t.throws(() => upsample2d(f32([], [0, 2, 2, 1]), { scaleFactor: 2 ** 29 }), { instanceOf: ShapeError, message: /at most 1048576/ });
 });

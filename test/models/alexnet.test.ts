@@ -44,11 +44,11 @@ test('[M11, P42] GoogLeNet has 8.7 times fewer parameters than AlexNet', (t) => 
 });
 
 test('small AlexNets train alike in eager and compiled steps, and come back from files', (t) => {
-  imageModelContract(t, () => alexnet({ hidden: 16, classes: 5, inputSize: 64 }), [64, 64, 3], 5);
-  imageModelContract(t, () => alexnet({ form: '2012', hidden: 16, classes: 5, inputSize: 67 }), [67, 67, 3], 5);
+  imageModelContract(t, () => alexnet({ hidden: [16, 16], classes: 5, imageSize: 64 }), [64, 64, 3], 5);
+  imageModelContract(t, () => alexnet({ form: '2012', hidden: [16, 16], classes: 5, imageSize: 67 }), [67, 67, 3], 5);
 });
 
 test('wrong options are refused', (t) => {
   t.throws(() => alexnet({ form: '2013' } as never), { instanceOf: ArgumentError });
-  t.throws(() => alexnet({ inputSize: 32 }), { instanceOf: ArgumentError });
+  t.throws(() => alexnet({ imageSize: 32 }), { instanceOf: ArgumentError });
 });

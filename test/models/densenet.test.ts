@@ -46,20 +46,20 @@ test('the DenseNets for small images have the published sizes', (t) => {
     },
   });
   figures(t, 'BC 100-12, 100 classes', cifarDensenet({ classes: 100 }), { parameters: 800_032, macs: 287_960_472 });
-  const large = cifarDensenet({ depth: 250, growth: 24 });
+  const large = cifarDensenet({ depth: 250, growthRate: 24 });
   figures(t, 'BC 250-24', large, { parameters: 15_324_406, buffers: 257_976, macs: 5_418_785_724, layers: 250 });
-  const wide = cifarDensenet({ depth: 190, growth: 40 });
+  const wide = cifarDensenet({ depth: 190, growthRate: 40 });
   figures(t, 'BC 190-40', wide, { parameters: 25_624_430, buffers: 256_960, macs: 9_301_945_740, layers: 190 });
   const plain = { compress: false, depth: 40 };
   figures(t, '40-12', cifarDensenet(plain), { parameters: 1_019_722, buffers: 18_096, macs: 264_812_928, layers: 40 });
   figures(t, '40-12 from 24', cifarDensenet({ ...plain, width: 24 }), { parameters: 1_059_298, buffers: 18_720, macs: 282_917_328 });
   figures(t, '100-12', cifarDensenet({ compress: false }), { parameters: 6_979_642, macs: 1_769_516_448, layers: 100 });
-  figures(t, '100-24', cifarDensenet({ compress: false, growth: 24 }), { parameters: 27_249_082, macs: 6_889_347_744, layers: 100 });
+  figures(t, '100-24', cifarDensenet({ compress: false, growthRate: 24 }), { parameters: 27_249_082, macs: 6_889_347_744, layers: 100 });
 });
 
 test('small DenseNets train alike in eager and compiled steps, and come back from files', (t) => {
-  imageModelContract(t, () => cifarDensenet({ depth: 16, growth: 4 }), [16, 16, 3], 10);
-  imageModelContract(t, () => cifarDensenet({ depth: 10, growth: 4, compress: false, dropout: 0.2 }), [16, 16, 3], 10);
+  imageModelContract(t, () => cifarDensenet({ depth: 16, growthRate: 4 }), [16, 16, 3], 10);
+  imageModelContract(t, () => cifarDensenet({ depth: 10, growthRate: 4, compress: false, dropout: 0.2 }), [16, 16, 3], 10);
 });
 
 test('wrong options are refused', (t) => {

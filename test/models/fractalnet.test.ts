@@ -52,7 +52,7 @@ test('[M24] drop-path joins the mean of what is live, and what nobody reads does
 
 test('[M24] what is left out leaves no gradient, and one path at least is left', (t) => {
   setSeed(5);
-  const model = fractalnet({ columns: 2, widths: [4], inputSize: 4, dropPath: 1, globalDropPath: 0 });
+  const model = fractalnet({ columns: 2, widths: [4], imageSize: 4, dropPath: 1, globalDropPath: 0 });
   const x = f32(new Seeded(1).uniform(2 * 4 * 4 * 3, -1, 1), [2, 4, 4, 3]);
   const seen = new Set<string>();
   for (let step = 0; step < 12; step++) {
@@ -64,10 +64,10 @@ test('[M24] what is left out leaves no gradient, and one path at least is left',
 });
 
 test('small FractalNets train alike in eager and compiled steps, and come back from files', (t) => {
-  imageModelContract(t, () => fractalnet({ columns: 3, widths: [4, 6], inputSize: 8 }), [8, 8, 3], 10);
+  imageModelContract(t, () => fractalnet({ columns: 3, widths: [4, 6], imageSize: 8 }), [8, 8, 3], 10);
   imageModelContract(
     t,
-    () => fractalnet({ columns: 2, widths: [4, 6], inputSize: 8, dropPath: 0.5, globalDropPath: 0, dropout: 0.4 }),
+    () => fractalnet({ columns: 2, widths: [4, 6], imageSize: 8, dropPath: 0.5, globalDropPath: 0, dropout: 0.4 }),
     [8, 8, 3],
     10,
   );

@@ -65,7 +65,7 @@ test('[M10, P41] the main path has one fully connected layer', (t) => {
 });
 
 test('the auxiliary heads give scores, and gradients to what lies before them', (t) => {
-  const model = googlenet({ auxiliary: true, width: 8, classes: 5, inputSize: 64 });
+  const model = googlenet({ auxiliary: true, width: 8, classes: 5, imageSize: 64 });
   const x = f32(new Seeded(3).uniform(2 * 64 * 64 * 3, -1, 1), [2, 64, 64, 3]);
   const target = Tensor.from(Int32Array.of(1, 4));
   const scores = model.heads(x);
@@ -87,7 +87,7 @@ test.serial('[M10, P41] fit trains the auxiliary heads with the main one, and re
   const labels = Tensor.from(Int32Array.of(1, 4, 0, 2));
   const make = () => {
     setSeed(6);
-    const model = googlenet({ auxiliary: true, width: 8, classes: 5, inputSize: 32, dropout: 0, form: 'batch-norm' });
+    const model = googlenet({ auxiliary: true, width: 8, classes: 5, imageSize: 32, dropout: 0, form: 'batch-norm' });
     model.prepare();
     return { model, optimizer: new SGD(model, { lr: 0.1 }) };
   };
@@ -105,8 +105,8 @@ test.serial('[M10, P41] fit trains the auxiliary heads with the main one, and re
 });
 
 test('small GoogLeNets train alike in eager and compiled steps, and come back from files', (t) => {
-  imageModelContract(t, () => googlenet({ width: 8, classes: 5, inputSize: 32 }), [32, 32, 3], 5);
-  imageModelContract(t, () => googlenet({ form: 'torchvision', width: 8, classes: 5, inputSize: 32 }), [32, 32, 3], 5);
+  imageModelContract(t, () => googlenet({ width: 8, classes: 5, imageSize: 32 }), [32, 32, 3], 5);
+  imageModelContract(t, () => googlenet({ form: 'torchvision', width: 8, classes: 5, imageSize: 32 }), [32, 32, 3], 5);
 });
 
 test('wrong options are refused', (t) => {

@@ -58,10 +58,10 @@ const blocks: Readonly<Record<string, { make: () => AnyLayer; channels: number }
   },
   'fire module': { make: () => new Fire({ inChannels: 4, squeeze: 3, expand: 3 }), channels: 4 },
   'inception module': { make: () => new Inception({ inChannels: 3, filters: [2, 2, 3, 1, 2, 2] }), channels: 3 },
-  'dense layer': { make: () => new DenseLayer({ inChannels: 4, growth: 3, bottleneck: 2 }), channels: 4 },
-  'dense layer without a bottleneck': { make: () => new DenseLayer({ inChannels: 4, growth: 3, bottleneck: 0 }), channels: 4 },
+  'dense layer': { make: () => new DenseLayer({ inChannels: 4, growthRate: 3, bottleneck: 2 }), channels: 4 },
+  'dense layer without a bottleneck': { make: () => new DenseLayer({ inChannels: 4, growthRate: 3, bottleneck: 0 }), channels: 4 },
   'transition of a DenseNet': {
-    make: () => new DenseNet({ stem: 'small', blocks: [1, 1], width: 3, growth: 3 }).features.layers['transition1'],
+    make: () => new DenseNet({ stem: 'small', blocks: [1, 1], width: 3, growthRate: 3 }).features.layers['transition1'],
     channels: 6,
   },
 };
@@ -106,26 +106,26 @@ function directionCheck(t: ExecutionContext, model: AnyLayer, x: Double, labels:
   }
 }
 
-const small = { classes: 5, inputSize: 16 };
+const small = { classes: 5, imageSize: 16 };
 
 // Small forms of networks: every kind of block at its place, and all that joins them.
 const networks: Readonly<Record<string, { make: () => AnyLayer; size: number }>> = {
-  'ResNet-50': { make: () => new ResNet({ ...small, block: 'bottleneck', blocks: [3, 4, 6, 3], width: 8, inputSize: 64 }), size: 64 },
-  'ResNet-18': { make: () => new ResNet({ ...small, blocks: [2, 2, 2, 2], width: 4, inputSize: 64 }), size: 64 },
+  'ResNet-50': { make: () => new ResNet({ ...small, block: 'bottleneck', blocks: [3, 4, 6, 3], width: 8, imageSize: 64 }), size: 64 },
+  'ResNet-18': { make: () => new ResNet({ ...small, blocks: [2, 2, 2, 2], width: 4, imageSize: 64 }), size: 64 },
   'ResNeXt-50': {
-    make: () => new ResNet({ ...small, block: 'bottleneck', blocks: [1, 1, 1, 1], width: 8, groups: 4, widthPerGroup: 16, inputSize: 64 }),
+    make: () => new ResNet({ ...small, block: 'bottleneck', blocks: [1, 1, 1, 1], width: 8, groups: 4, widthPerGroup: 16, imageSize: 64 }),
     size: 64,
   },
   'ResNet for small images': { make: () => new ResNet({ ...small, stem: 'small', blocks: [2, 2, 2], width: 4 }), size: 16 },
   'pre-activation ResNet': { make: () => new PreActResNet({ ...small, blocks: 2, width: 4 }), size: 16 },
-  DenseNet: { make: () => new DenseNet({ ...small, stem: 'small', blocks: [3, 3], growth: 4, width: 4 }), size: 16 },
+  DenseNet: { make: () => new DenseNet({ ...small, stem: 'small', blocks: [3, 3], growthRate: 4, width: 4 }), size: 16 },
   FractalNet: {
     make: () => new FractalNet({ ...small, columns: 3, widths: [4, 6], dropPath: 0, globalDropPath: 0 }),
     size: 16,
   },
-  SqueezeNet: { make: () => new SqueezeNet({ ...small, width: 16, dropout: 0, inputSize: 48 }), size: 48 },
-  GoogLeNet: { make: () => new GoogLeNet({ ...small, width: 8, form: 'batch-norm', dropout: 0, inputSize: 64 }), size: 64 },
-  VGG: { make: () => new Vgg({ ...small, depth: 11, batchNorm: true, width: 4, hidden: 16, dropout: 0, inputSize: 32 }), size: 32 },
+  SqueezeNet: { make: () => new SqueezeNet({ ...small, width: 16, dropout: 0, imageSize: 48 }), size: 48 },
+  GoogLeNet: { make: () => new GoogLeNet({ ...small, width: 8, form: 'batch-norm', dropout: 0, imageSize: 64 }), size: 64 },
+  VGG: { make: () => new Vgg({ ...small, depth: 11, batchNorm: true, width: 4, hidden: [16, 16], dropout: 0, imageSize: 32 }), size: 32 },
 };
 
 for (const [name, { make, size }] of Object.entries(networks)) {

@@ -7,7 +7,7 @@ import { figures, imageModelContract } from '../contracts/image-model.js';
 test('[M01, M02] LeNet-5 in its three forms has the parameters, multiply-accumulates and shapes of its papers', (t) => {
   const stages = { 0: [28, 28, 6], 2: [14, 14, 6], 3: [10, 10, 16], 5: [5, 5, 16], 6: [1, 1, 120], 9: [84], 11: [10] };
   const modern = { parameters: 61_706, macs: 416_520, layers: 5, stages };
-  figures(t, 'modern, 32×32', lenet5({ inputSize: 32 }), { ...modern, inputShape: [32, 32, 1] });
+  figures(t, 'modern, 32×32', lenet5({ imageSize: 32 }), { ...modern, inputShape: [32, 32, 1] });
   figures(t, 'modern, 28×28', lenet5(), { ...modern, inputShape: [28, 28, 1] });
   const perLayer = lenet5().layers.map((layer) => layer.parameterCount());
   t.deepEqual(
@@ -32,12 +32,12 @@ test('the LeNets and the small network train alike in eager and compiled steps, 
 
 test('wrong options are refused', (t) => {
   for (const call of [
-    () => lenet5({ inputSize: 30 }),
-    () => lenet5({ form: 'caffe', inputSize: 32 }),
+    () => lenet5({ imageSize: 30 }),
+    () => lenet5({ form: 'caffe', imageSize: 32 }),
     () => lenet5({ form: 'old' } as never),
     () => lenet5({ classes: 0 }),
     () => lenet5({ units: 3 } as never),
-    () => smallConvNet({ inputSize: 30 }),
+    () => smallConvNet({ imageSize: 30 }),
     () => smallConvNet({ dropout: 2 }),
   ]) {
     t.throws(call, { instanceOf: ArgumentError }, String(call));

@@ -111,9 +111,9 @@ test("a net of one's own, with Flatten between convolution and Linear, gives PyT
 });
 
 test("AlexNet and VGG give torchvision's logits", async (t) => {
-  await agrees(t, 'alexnet', alexnet({ classes: 7, hidden: 16 }));
-  await agrees(t, 'vgg11', vgg11({ classes: 7, hidden: 16 }));
-  await agrees(t, 'vgg11_bn', vgg11({ classes: 7, hidden: 16, batchNorm: true, inputSize: 64 }));
+  await agrees(t, 'alexnet', alexnet({ classes: 7, hidden: [16, 16] }));
+  await agrees(t, 'vgg11', vgg11({ classes: 7, hidden: [16, 16] }));
+  await agrees(t, 'vgg11_bn', vgg11({ classes: 7, hidden: [16, 16], batchNorm: true, imageSize: 64 }));
 });
 
 test("ResNet and ResNeXt give torchvision's logits", async (t) => {

@@ -113,11 +113,11 @@ test('the ResNets for small images have the published sizes with either shortcut
 });
 
 test('[M22] stochastic depth has the weights of the net that it shortens, and a survival that falls in a line', (t) => {
-  const model = cifarResnet({ depth: 110, survival: 0.5 });
+  const model = cifarResnet({ depth: 110, dropPath: 0.5 });
   t.is(model.parameterCount(), 1_727_962);
   t.is(multiplyAccumulates(model), 252_887_680);
   t.is(weightLayers(model), 110);
-  const survivals = [...model.namedLayers().values()].flatMap((layer) => (layer instanceof BasicBlock ? [layer.survival] : []));
+  const survivals = [...model.namedLayers().values()].flatMap((layer) => (layer instanceof BasicBlock ? [1 - layer.dropPath] : []));
   t.is(survivals.length, 54);
   t.is(survivals[0].toFixed(6), '0.990741');
   t.is(survivals[53], 0.5);
@@ -170,18 +170,18 @@ test('shortcut A takes every second pixel and adds channels of zeros', (t) => {
 });
 
 test('small residual networks train alike in eager and compiled steps, and come back from files', (t) => {
-  imageModelContract(t, () => resnet18({ width: 4, classes: 5, inputSize: 32 }), [32, 32, 3], 5);
-  imageModelContract(t, () => resnet50({ width: 4, classes: 5, inputSize: 32, strideIn: '1x1', zeroInit: true }), [32, 32, 3], 5);
-  imageModelContract(t, () => resnext50({ width: 16, classes: 5, inputSize: 32 }), [32, 32, 3], 5);
+  imageModelContract(t, () => resnet18({ width: 4, classes: 5, imageSize: 32 }), [32, 32, 3], 5);
+  imageModelContract(t, () => resnet50({ width: 4, classes: 5, imageSize: 32, strideIn: '1x1', zeroInit: true }), [32, 32, 3], 5);
+  imageModelContract(t, () => resnext50({ width: 16, classes: 5, imageSize: 32 }), [32, 32, 3], 5);
   imageModelContract(t, () => cifarResnet({ depth: 8, width: 4 }), [16, 16, 3], 10);
   imageModelContract(t, () => cifarResnet({ depth: 8, width: 4, shortcut: 'B' }), [16, 16, 3], 10);
-  imageModelContract(t, () => cifarResnet({ depth: 14, width: 4, survival: 0.3 }), [16, 16, 3], 10);
+  imageModelContract(t, () => cifarResnet({ depth: 14, width: 4, dropPath: 0.7 }), [16, 16, 3], 10);
 });
 
 test('wrong options are refused', (t) => {
   for (const call of [
     () => cifarResnet({ depth: 21 }),
-    () => cifarResnet({ survival: 2 }),
+    () => cifarResnet({ dropPath: 2 }),
     () => cifarResnext({ depth: 30 }),
     () => resnet18({ shortcut: 'C' } as never),
     () => resnet50({ strideIn: '5x5' } as never),

@@ -23,7 +23,7 @@ test('[M27] SqueezeNet 1.0 and 1.1 have the published sizes, and 1.0 is 48.9 tim
       '': [1000],
     },
   });
-  figures(t, '1.0 at 227', squeezenet({ ...old, inputSize: 227 }), { parameters: 1_248_424, macs: 832_667_936 });
+  figures(t, '1.0 at 227', squeezenet({ ...old, imageSize: 227 }), { parameters: 1_248_424, macs: 832_667_936 });
   figures(t, '1.1', squeezenet(), {
     parameters: 1_235_496,
     macs: 349_151_936,
@@ -39,15 +39,15 @@ test('[M27] SqueezeNet 1.0 and 1.1 have the published sizes, and 1.0 is 48.9 tim
       'classifier.1': [13, 13, 1000],
     },
   });
-  figures(t, '1.1 at 227', squeezenet({ inputSize: 227 }), { parameters: 1_235_496, macs: 387_747_520 });
+  figures(t, '1.1 at 227', squeezenet({ imageSize: 227 }), { parameters: 1_235_496, macs: 387_747_520 });
   figures(t, '10 classes', squeezenet({ ...old, classes: 10 }), { parameters: 1_248_424 - 990 * 513 });
   t.is(squeezenet(old).features.layers[3].parameterCount(), 11_920, 'fire2');
   t.is((61_100_840 / 1_248_424).toFixed(1), '48.9');
 });
 
 test('small SqueezeNets train alike in eager and compiled steps, and come back from files', (t) => {
-  imageModelContract(t, () => squeezenet({ width: 16, classes: 5, inputSize: 48 }), [48, 48, 3], 5);
-  imageModelContract(t, () => squeezenet({ version: '1.0', width: 16, classes: 5, inputSize: 48 }), [48, 48, 3], 5);
+  imageModelContract(t, () => squeezenet({ width: 16, classes: 5, imageSize: 48 }), [48, 48, 3], 5);
+  imageModelContract(t, () => squeezenet({ version: '1.0', width: 16, classes: 5, imageSize: 48 }), [48, 48, 3], 5);
 });
 
 test('first weights are those of torchvision: He, uniform, but for the last convolution, whose deviation is 0.01', (t) => {

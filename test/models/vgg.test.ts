@@ -48,18 +48,18 @@ test('the VGG of the benches has six convolutions and 3.25 million parameters', 
 });
 
 test('small VGGs train alike in eager and compiled steps, and come back from files', (t) => {
-  imageModelContract(t, () => vgg11({ width: 4, hidden: 8, classes: 5, inputSize: 32 }), [32, 32, 3], 5);
-  imageModelContract(t, () => vgg11({ width: 4, hidden: 8, classes: 5, inputSize: 64, batchNorm: true }), [64, 64, 3], 5);
-  imageModelContract(t, () => cifarVgg({ width: 4, hidden: 8 }), [32, 32, 3], 10);
+  imageModelContract(t, () => vgg11({ width: 4, hidden: [8, 8], classes: 5, imageSize: 32 }), [32, 32, 3], 5);
+  imageModelContract(t, () => vgg11({ width: 4, hidden: [8, 8], classes: 5, imageSize: 64, batchNorm: true }), [64, 64, 3], 5);
+  imageModelContract(t, () => cifarVgg({ width: 4, hidden: [8] }), [32, 32, 3], 10);
 });
 
 test('wrong options are refused', (t) => {
   for (const call of [
-    () => vgg16({ inputSize: 16 }),
+    () => vgg16({ imageSize: 16 }),
     () => vgg16({ width: 0 }),
     () => vgg16({ batchNorm: 1 } as never),
     () => vgg16({ depth: 11, heads: 2 } as never),
-    () => cifarVgg({ inputSize: 30 }),
+    () => cifarVgg({ imageSize: 30 }),
   ]) {
     t.throws(call, { instanceOf: ArgumentError }, String(call));
   }

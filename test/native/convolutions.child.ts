@@ -14,4 +14,4 @@ for (const dtype of ['float32', 'float64'] as const)
     });
     digests[`${op} ${dtype}`] = hash.digest('hex');
   }
-console.log(JSON.stringify({ digests, isa: info().isa, threads: info().threads }));
+console.log(JSON.stringify({ digests, isa: info().isa, threads: info().numThreads }));

@@ -19,6 +19,7 @@ import {
   Uniform,
   Xavier,
 } from '../../lib/index.js';
+import { ruleSamples } from '../helpers/optimizers.js';
 import { Seeded } from '../helpers/seeded.js';
 import { specials } from '../helpers/special.js';
 import { bytesOf, runSample, type Sample, sampled, samplesOf } from './samples.js';
@@ -30,10 +31,7 @@ const digests: Record<string, string> = {};
 // Special values in place of some elements, where an operation takes any float.
 function disturbed(sample: Sample, random: Seeded): Sample {
   const inputs = sample.inputs.map((input) => {
-    if (
-      !(input instanceof Float32Array || input instanceof Float64Array) ||
-      ['sgd', 'adam', 'sgd_and_clear', 'adam_and_clear', 'scaled_sgd', 'scaled_adam', 'require_finite'].includes(sample.op)
-    )
+    if (!(input instanceof Float32Array || input instanceof Float64Array) || sample.op in ruleSamples || sample.op === 'require_finite')
       return input;
     const copy = input.slice();
     // No integer stands for a NaN: a cast refuses it.
@@ -133,7 +131,16 @@ for (const dtype of ['float32', 'float64'] as const) {
 }
 digests['decay'] = decay.digest('hex');
 
-const { isa, isaProblem, threads, warnings, cpu } = info();
+const { isa, isaProblem, numThreads: threads, warnings, cpu } = info();
 console.log(
-  JSON.stringify({ isa, isaProblem, threads, warnings, avx2: cpu.avx2 && cpu.fma, avx512: cpu.avx512, node: process.version, digests }),
+  JSON.stringify({
+    isa,
+    isaProblem,
+    numThreads: threads,
+    warnings,
+    avx2: cpu.avx2 && cpu.fma,
+    avx512: cpu.avx512,
+    node: process.version,
+    digests,
+  }),
 );

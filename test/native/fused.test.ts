@@ -1,9 +1,11 @@
 // Every fused operation gives the bits of the operations that it stands for, and refuses what does not fit.
 import test from 'ava';
+import '../../lib/index.js';
 import type { TypedArray } from '../../lib/dtype.js';
 import { nativeOps, run } from '../../lib/native.js';
+import { describedBy, fusedOf, isPlain, titleOf } from '../../lib/ops/fused.js';
 import { Seeded } from '../helpers/seeded.js';
-import { type Float, indexOf, runInto, runSample } from './calls.js';
+import { callOf, type Float, indexOf, runInto, runSample } from './calls.js';
 import { fusedMakers } from './fused.js';
 import { bits, firstDifference } from './samples.js';
 
@@ -42,6 +44,30 @@ test('every fused operation takes a NaN where the separate ones take it', (t) =>
       );
     }
   }
+});
+
+test('a descriptor is read as it was written, part by part, and its title says the same', (t) => {
+  const titles = [
+    'matmul + bias + elu',
+    'matmul + accumulate + sums overwrite',
+    'matmul + leaky_relu_backward',
+    'batch_norm + residual + relu',
+    'batch_norm_gradients + relu_backward kept',
+    'batch_norm_backward + relu_backward recomputed',
+    'cross_entropy + gradient',
+    'conv2d_input_gradient + overwrite + swish_backward',
+  ];
+  for (const title of titles) {
+    const call = callOf(title, [3, 4], [0.5, 0.25]);
+    t.is(titleOf(call), title);
+    t.deepEqual(describedBy(call, {}), call, `${title}, said again`);
+  }
+  t.deepEqual(fusedOf(callOf('matmul + bias + elu', [], [9, 0.5, 0.25])).parameters, [0.5, 0.25]);
+  t.deepEqual(callOf('matmul + bias + elu', [1], [9, 0.5, 0.25]).reals, [9, 0.5, 0.25]);
+  t.is(fusedOf(callOf('cross_entropy + gradient', [], [0.1, 32])).divisor, 32);
+  t.true(isPlain(callOf('matmul', [1, 2], [])));
+  t.true(isPlain(callOf('matmul + bias', [1, 2], []), 'bias'));
+  t.false(isPlain(callOf('matmul + bias', [1, 2], []), 'prior'));
 });
 
 test('fused operations refuse operands and attributes that do not fit', (t) => {

@@ -4,6 +4,7 @@ import { arrayTypes } from '../../lib/dtype.js';
 import { apply, columnsOf, type FusedMaker, indexOf, one, runInto, state, uniform } from './calls.js';
 import { fusedConvolutions } from '../helpers/convolutions.js';
 import { normFused } from './norms.js';
+import { ruleSamples } from '../helpers/optimizers.js';
 import { poolingMaker } from '../helpers/poolings.js';
 
 const maps = ['relu', 'tanh', 'sigmoid', 'exp', 'abs'];
@@ -178,58 +179,35 @@ function crossEntropyGradient(dense: boolean): FusedMaker {
   };
 }
 
-function clearing(op: string, states: number, hyper: number[]): FusedMaker {
-  return (n, dtype, random) => {
-    const memory = Array.from({ length: states + 1 }, (_, i) => uniform(random, dtype, n, i === 2 ? 0 : -1, 1));
-    const gradient = uniform(random, dtype, n, -1, 1);
-    const values = Float64Array.from(hyper);
-    return [
-      {
-        sample: {
-          op: `${op}_and_clear`,
-          form: 'in place',
-          outputs: [...memory, gradient].map((initial) => ({ dtype, length: n, initial })),
-          inputs: [values],
-          ints: [],
-          reals: [],
-        },
-        apart: () => {
-          const outputs = memory.map((array) => array.slice());
-          runInto({ op, form: '', outputs: [], inputs: [], ints: [], reals: [] }, outputs, [gradient, values]);
-          return [...outputs, new arrayTypes[dtype](n)];
-        },
-      },
-    ];
-  };
-}
-
-function scaled(op: string, states: number, hyper: number[]): FusedMaker {
-  return (n, dtype, random) => {
-    const memory = Array.from({ length: states + 1 }, (_, i) => uniform(random, dtype, n, i === 2 ? 0 : -1, 1));
-    const gradient = uniform(random, dtype, n, -1, 1);
-    const values = Float64Array.from(hyper);
-    return [0.3, 1].flatMap((by) =>
-      [0, 1].map((clear) => {
-        const factor = Float64Array.of(by);
-        return {
-          sample: {
-            op: `scaled_${op}`,
-            form: `by ${by}, ${clear}`,
-            outputs: [...memory, gradient].map((initial) => ({ dtype, length: n, initial })),
-            inputs: [values, factor],
-            ints: [clear],
-            reals: [],
-          },
-          apart: () => {
-            const outputs = memory.map((array) => array.slice());
-            const used = apply('scale_by', dtype, n, [factor], [], [], gradient);
-            runInto({ op, form: '', outputs: [], inputs: [], ints: [], reals: [] }, outputs, [used, values]);
-            return [...outputs, clear === 1 ? new arrayTypes[dtype](n) : used];
-          },
-        };
-      }),
-    );
-  };
+// Gradients that are scaled before the update, zeroed behind it, or both.
+function update(op: string): FusedMaker {
+  return (n, dtype, random) =>
+    ruleSamples[op].flatMap(({ hyper, state: lows }) => {
+      const memory = [-1, ...lows].map((low) => uniform(random, dtype, low === null ? 0 : n, low ?? 0, 1));
+      const gradient = uniform(random, dtype, n, -1, 1);
+      const values = Float64Array.from(hyper);
+      return [null, 0.3, 1].flatMap((by) =>
+        [0, 1].map((clear) => {
+          const factor = by === null ? [] : [Float64Array.of(by)];
+          return {
+            sample: {
+              op,
+              form: `by ${by}, ${clear}`,
+              outputs: [...memory, gradient].map((initial) => ({ dtype, length: initial.length, initial })),
+              inputs: [values, ...factor],
+              ints: [clear],
+              reals: [],
+            },
+            apart: () => {
+              const outputs = memory.map((array) => array.slice());
+              const used = by === null ? gradient : apply('scale_by', dtype, n, factor, [], [], gradient);
+              runInto({ op, form: '', outputs: [], inputs: [], ints: [0], reals: [] }, outputs, [used.slice(), values]);
+              return [...outputs, clear === 1 ? new arrayTypes[dtype](n) : used];
+            },
+          };
+        }),
+      );
+    });
 }
 
 // Every kind of step after another: f(v), f(v, w), f(w, v), a row, a column, a number, and the backward of a map both ways.
@@ -312,10 +290,7 @@ export const fusedMakers: Record<string, FusedMaker> = {
   'max_pool2d_backward + relu_backward': pooledRelu,
   'cross_entropy + gradient': crossEntropyGradient(false),
   'cross_entropy_dense + gradient': crossEntropyGradient(true),
-  sgd_and_clear: clearing('sgd', 1, [0.1, 0.9, 0, 0.01, 1, 0]),
-  adam_and_clear: clearing('adam', 2, [0.001, 0.9, 0.999, 1e-8, 0.1, 1, 0.19, 0.002]),
-  scaled_sgd: scaled('sgd', 1, [0.1, 0.9, 0, 0.01, 1, 0]),
-  scaled_adam: scaled('adam', 2, [0.001, 0.9, 0.999, 1e-8, 0.1, 1, 0.19, 0.002]),
+  ...Object.fromEntries(Object.keys(ruleSamples).map((op) => [op, update(op)])),
   elementwise_chain: chain,
   ...normFused,
   ...fusedConvolutions,

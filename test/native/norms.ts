@@ -125,8 +125,9 @@ const groupSizes = (n: number): number[][] =>
 
 function grouped(op: string, place: (all: Record<'x' | 'dy' | 'mean' | 'variance' | 'gamma' | 'beta', TypedArray>) => TypedArray[]): Maker {
   return (n, dtype, random) =>
-    groupSizes(n).map((ints) => {
-      const [examples, positions, channels, groups] = ints;
+    groupSizes(n).map((sizes, i) => {
+      const [examples, positions, channels, groups] = sizes;
+      const ints = op === 'group_norm_gradients' ? sizes : [...sizes, i % 2];
       const [size, count, each] = [examples * positions * channels, examples * groups, positions % 2 === 0 ? 0 : channels];
       const inputs = place({
         x: uniform(random, dtype, size),

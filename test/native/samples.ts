@@ -2,10 +2,13 @@
 import type { DType, TypedArray } from '../../lib/dtype.js';
 import { nativeOps } from '../../lib/native.js';
 import { Seeded } from '../helpers/seeded.js';
+import { attentionMakers } from './attention.js';
 import { augment } from './augment.js';
 import { convolutionMaker } from '../helpers/convolutions.js';
 import { imageMakers } from '../helpers/images.js';
+import { ruleSamples } from '../helpers/optimizers.js';
 import { adaptiveMaker, poolingMaker } from '../helpers/poolings.js';
+import { recurrentMakers } from '../helpers/recurrents.js';
 import { columnsOf, type Float, type Maker, one, type Sample, state, uniform } from './calls.js';
 import { fusedMakers } from './fused.js';
 import { normMakers } from './norms.js';
@@ -30,10 +33,6 @@ function backward(op: string, reals: number[] = []): Maker {
       aliases: true,
     },
   ];
-}
-
-function pair(op: string, reals: number[] = []): Record<string, Maker> {
-  return { [op]: unary(op, -20, 20, reals), [`${op}_backward`]: backward(`${op}_backward`, reals) };
 }
 
 // Every way in which two operands may be stretched: a step of 0 or 1 in a row, and rows repeated.
@@ -140,19 +139,45 @@ function crossEntropy(op: string, dense: boolean): Maker {
         });
 }
 
-function optimizer(op: string, states: number, hyper: number[][]): Maker {
+/** One number of each row, or (`way` −1) back into it. */
+function pick(op: string, way: 1 | -1): Maker {
+  return (n, dtype, random) => {
+    const columns = columnsOf(n);
+    const rows = n / columns;
+    const [from, to] = way === 1 ? [n, rows] : [rows, n];
+    const index = Int32Array.from({ length: rows }, () => random.integer(columns));
+    const form = `${rows} rows of ${columns}`;
+    return [{ op, form, outputs: one(dtype, to), inputs: [uniform(random, dtype, from), index], ints: [rows, columns], reals: [] }];
+  };
+}
+
+function optimizer(op: string): Maker {
   return (n, dtype, random) =>
-    hyper.map((values) => ({
+    ruleSamples[op].map(({ hyper, state: lows }) => ({
       op,
-      form: `hyper ${values.join(' ')}`,
-      outputs: Array.from({ length: 1 + states }, (_, i) => ({ dtype, length: n, initial: uniform(random, dtype, n, i === 2 ? 0 : -1, 1) })),
-      inputs: [uniform(random, dtype, n, -1, 1), Float64Array.from(values)],
-      ints: [],
+      form: `hyper ${hyper.join(' ')}`,
+      outputs: [-1, ...lows].map((low) => {
+        const length = low === null ? 0 : n;
+        return { dtype, length, initial: uniform(random, dtype, length, low ?? 0, 1) };
+      }),
+      inputs: [uniform(random, dtype, n, -1, 1), Float64Array.from(hyper)],
+      ints: [0],
       reals: [],
     }));
 }
 
+/** Maps of maps.def and their backwards, with as many parameters as they have; those that want other numbers have a row of their own. */
+const maps = Object.fromEntries(
+  nativeOps.flatMap(({ name, signature, ints, reals }): [string, Maker][] => {
+    const parameters = [0.75, 1.25].slice(0, reals);
+    if (ints !== 0 || reals < 0 || reals > 2) return [];
+    if (signature === 'T:T') return [[name, unary(name, -20, 20, parameters)]];
+    return signature === 'T:TT' ? [[name, backward(name, parameters)]] : [];
+  }),
+);
+
 const makers: Record<string, Maker> = {
+  ...maps,
   ...Object.fromEntries(['max_pool2d', 'max_pool2d_backward', 'avg_pool2d', 'avg_pool2d_backward'].map((op) => [op, poolingMaker(op)])),
   ...Object.fromEntries(['adaptive_avg_pool2d', 'adaptive_avg_pool2d_backward'].map((op) => [op, adaptiveMaker(op)])),
   ...Object.fromEntries(
@@ -164,8 +189,10 @@ const makers: Record<string, Maker> = {
   ...Object.fromEntries(
     Object.entries(fusedMakers).map(([op, make]) => [op, (...given: Parameters<Maker>) => make(...given).map(({ sample }) => sample)]),
   ),
+  ...attentionMakers,
   ...normMakers,
   ...imageMakers,
+  ...recurrentMakers,
   add: binary('add'),
   sub: binary('sub'),
   mul: binary('mul'),
@@ -191,33 +218,13 @@ const makers: Record<string, Maker> = {
       },
     ];
   },
-  neg: unary('neg'),
-  abs: unary('abs'),
-  sign: unary('sign'),
   exp: unary('exp', -100, 89),
   log: unary('log', 0, 1000),
   sqrt: unary('sqrt', 0, 1000),
-  relu: unary('relu'),
-  relu_backward: backward('relu_backward'),
   sigmoid: unary('sigmoid', -90, 90),
-  sigmoid_backward: backward('sigmoid_backward'),
   tanh: unary('tanh', -10, 10),
-  tanh_backward: backward('tanh_backward'),
   clip: unary('clip', -4, 4, [-1.5, 2]),
   clip_backward: backward('clip_backward', [-0.5, 0.5]),
-  hard_tanh_backward: backward('hard_tanh_backward', [-0.5, 0.5]),
-  ...pair('leaky_relu', [0.25]),
-  ...pair('elu', [0.5, 1.25]),
-  ...pair('celu', [0.5]),
-  ...pair('gelu'),
-  ...pair('gelu_tanh'),
-  ...pair('swish', [1.5, 2]),
-  ...pair('mish'),
-  ...pair('softplus', [2]),
-  ...pair('softsign'),
-  ...pair('hard_sigmoid'),
-  ...pair('hard_swish'),
-  step: unary('step'),
   prelu: binary('prelu'),
   prelu_slope: binary('prelu_slope'),
   accumulate: (n, dtype, random) => [
@@ -321,7 +328,7 @@ const makers: Record<string, Maker> = {
         form: `rows of ${columns}`,
         outputs: one(dtype, 9 * columns),
         inputs: [uniform(random, dtype, n), Int32Array.from({ length: n / columns }, () => random.integer(9))],
-        ints: [9, columns],
+        ints: [9, columns, 0],
         reals: [],
       },
     ];
@@ -415,6 +422,17 @@ const makers: Record<string, Maker> = {
       },
     ];
   },
+  pick: pick('pick', 1),
+  pick_backward: pick('pick_backward', -1),
+  binary_cross_entropy: (n, dtype, random) =>
+    [1, 3].map((weight) => ({
+      op: 'binary_cross_entropy',
+      form: `targets of 1 weigh ${weight}`,
+      outputs: [...one(dtype, n), ...one(dtype, n)],
+      inputs: [uniform(random, dtype, n, -20, 20), uniform(random, dtype, n, 0, 1)],
+      ints: [],
+      reals: [weight],
+    })),
   dropout: (n, dtype, random) =>
     [0, 0.3, 1].map((p) => ({
       op: 'dropout',
@@ -428,16 +446,7 @@ const makers: Record<string, Maker> = {
   augment,
   random_uniform: drawn('random_uniform'),
   random_normal: drawn('random_normal'),
-  sgd: optimizer('sgd', 1, [
-    [0.1, 0.9, 0, 0.01, 1, 0],
-    [0.1, 0, 0, 0, 0, 1],
-    [0.1, 0.9, 0.5, 0, 0, 1],
-  ]),
-  adam: optimizer('adam', 2, [
-    [0.001, 0.9, 0.999, 1e-8, 0, 0, 0.1, 0.001],
-    [0.001, 0.9, 0.999, 1e-8, 0.1, 1, 0.19, 0.002],
-    [0.001, 0.9, 0.999, 1e-8, 0.1, 0, 0.19, 0.002],
-  ]),
+  ...Object.fromEntries(Object.keys(ruleSamples).map((op) => [op, optimizer(op)])),
 };
 
 /** The operations that have samples. */

@@ -5,6 +5,7 @@ import { arrayTypes, type DType } from '../../lib/dtype.js';
 import {
   Accuracy,
   addRelu,
+  binaryCrossEntropy,
   concat,
   crossEntropy,
   exp,
@@ -22,6 +23,7 @@ import {
   tanh,
   where,
 } from '../../lib/index.js';
+import { ruleSamples } from '../helpers/optimizers.js';
 import { binding } from '../../lib/native.js';
 import { limits, specials } from '../helpers/special.js';
 import { ulp32 } from '../helpers/ulp.js';
@@ -243,6 +245,7 @@ const vectorOps: [string, (x: Real) => Real][] = [
     'crossEntropy of probabilities',
     (x) => crossEntropy(x.reshape([1, -1]), Tensor.from(floats(x.dtype, new Array(x.size).fill(1 / x.size)), [1, x.size]) as Real),
   ],
+  ['binaryCrossEntropy', (x) => binaryCrossEntropy(x, x.mul(0), { reduction: 'none' })],
   ['localResponseNorm', (x) => localResponseNorm(x.reshape([1, -1]), 3)],
   ['mseLoss', (x) => mseLoss(x, x.neg())],
   ['pow', (x) => x.pow(2)],
@@ -406,18 +409,16 @@ test('optimizers hand a NaN gradient on to the weight, and no further', (t) => {
       const g = floats(dtype, new Array<number>(40).fill(0.5));
       g[at] = NaN;
       const fresh = (value: number): TypedArray => floats(dtype, new Array<number>(40).fill(value));
-      for (const [op, states, hyper] of [
-        ['sgd', 1, [0.1, 0.9, 0, 0, 0, 0]],
-        ['sgd', 1, [0.1, 0, 0, 0, 0, 0]],
-        ['adam', 2, [0.001, 0.9, 0.999, 1e-8, 0, 0, 0.1, 0.001]],
-      ] as const) {
-        const targets = [fresh(1), ...Array.from({ length: states }, () => fresh(0.25))];
-        runInto({ op, form: '', outputs: [], inputs: [], ints: [], reals: [] }, targets, [g, Float64Array.from(hyper)]);
-        t.deepEqual(
-          Array.from(targets[0], Number.isNaN),
-          Array.from({ length: 40 }, (_, i) => i === at),
-          `${op} ${dtype}`,
-        );
+      for (const [op, samples] of Object.entries(ruleSamples)) {
+        for (const { hyper, state } of samples) {
+          const targets = [fresh(1), ...state.map((low) => (low === null ? fresh(0).subarray(0, 0) : fresh(0.25)))];
+          runInto({ op, form: '', outputs: [], inputs: [], ints: [0], reals: [] }, targets, [g, Float64Array.from(hyper)]);
+          t.deepEqual(
+            Array.from(targets[0], Number.isNaN),
+            Array.from({ length: 40 }, (_, i) => i === at),
+            `${op} ${dtype}`,
+          );
+        }
       }
     }
   }

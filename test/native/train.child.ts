@@ -55,7 +55,16 @@ for (let step = 0; step < Number(steps); step++) {
 }
 const hash = createHash('sha256');
 for (const [path, value] of model.stateDict()) hash.update(path).update(new Uint8Array(Float32Array.from(value.data).buffer));
-const { isa, threads, gemm, blas, reproducible } = info();
+const { isa, numThreads: threads, gemm, blas, reproducible } = info();
 console.log(
-  JSON.stringify({ hash: hash.digest('hex'), loss: last, isa, threads, gemm, blas: blas.available, reproducible, node: process.version }),
+  JSON.stringify({
+    hash: hash.digest('hex'),
+    loss: last,
+    isa,
+    numThreads: threads,
+    gemm,
+    blas: blas.available,
+    reproducible,
+    node: process.version,
+  }),
 );

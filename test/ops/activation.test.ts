@@ -33,7 +33,7 @@ test('the golden file has every named activation but the linear one and the step
 test('activation() finds every function by its name, with its options, and names them all when one is unknown', (t) => {
   const x = f32(new Seeded(4).uniform(100, -4, 4));
   for (const name of lib.activationNames) t.is(lib.activation(name)(x).size, 100, name);
-  t.true(['linear', 'relu', 'softsign', 'gelu', 'step'].every((name) => lib.activationNames.includes(name as 'relu')));
+  t.true(['linear', 'relu', 'gelu', 'step'].every((name) => lib.activationNames.includes(name as 'relu')));
   t.false(lib.activationNames.includes('prelu' as never));
   identical(t, lib.activation('elu', { alpha: 0.5 })(x), lib.elu(x, { alpha: 0.5 }));
   t.is(lib.activation('linear')(x), x);

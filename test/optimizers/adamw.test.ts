@@ -1,22 +1,8 @@
-// AdamW: the contract, and decay that is decoupled from the gradient.
+// AdamW: decay that is decoupled from the gradient.
 import test from 'ava';
 import { Adam, AdamW } from '../../lib/index.js';
-import { optimizerContract } from '../contracts/optimizer.js';
 import { f64, leaf } from '../helpers/build.js';
 import { close } from '../helpers/close.js';
-
-test('AdamW keeps the optimizer contract', (t) =>
-  optimizerContract(t, {
-    name: 'AdamW',
-    create: (target, options) => new AdamW(target, options),
-    options: { lr: 0.01, weightDecay: 0.1 },
-    refuses: [
-      [{ lr: -0.1 }, /lr/],
-      [{ betas: [0.9, 1] }, /betas/],
-      [{ eps: NaN }, /eps/],
-      [{ weightDecay: -1 }, /weightDecay/],
-    ],
-  }));
 
 test("AdamW's decay does not pass through the second moment, Adam's does", (t) => {
   const [decoupled, coupled] = [leaf(f64([2])), leaf(f64([2]))];

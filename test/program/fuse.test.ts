@@ -9,22 +9,22 @@ const script = beside(import.meta.url, 'fuse.child.js');
 /** What the fused page must show, and what it must not have any more. */
 const pages: Record<string, { has: RegExp; hasNot?: RegExp }> = {
   'an MLP with ReLU and Adam': {
-    has: /matmul \+ bias \+ relu[\s\S]*cross_entropy \+ gradient[\s\S]*\+ sums[\s\S]*matmul \+ relu_backward[\s\S]*adam_and_clear/,
+    has: /matmul \+ bias \+ relu[\s\S]*cross_entropy \+ gradient[\s\S]*\+ sums[\s\S]*matmul \+ relu_backward[\s\S]*= adam \+ fill/,
     hasNot: /^ *\d+ {2}(relu|sum|fill|accumulate|matmul) {2}/m,
   },
   'an MLP with tanh and SGD, zeros first': {
     has: /matmul \+ bias \+ (relu|tanh)[\s\S]*matmul \+ \w+ \+ sums/,
     hasNot: /^ *\d+ {2}(tanh|tanh_backward|fill) /m,
   },
-  'an MLP with sigmoid and AdamW, one example': { has: /adam_and_clear/ },
+  'an MLP with sigmoid and AdamW, one example': { has: /= adam \+ fill/ },
   'dropout and label smoothing': { has: /elementwise_chain/ },
-  'mean squared error': { has: /sgd_and_clear/ },
+  'mean squared error': { has: /= sgd \+ fill/ },
   'summed losses of probabilities': { has: /cross_entropy_dense \+ gradient/ },
   'float64, and more rows than one block of a column sum': { has: /matmul \+ bias \+ (relu|tanh)[\s\S]*matmul \+ \w+ \+ sums/ },
-  'gradients clipped by their norm': { has: /scaled_adam/, hasNot: /scale_by {2}|adam_and_clear/ },
+  'gradients clipped by their norm': { has: /= scale_by \+ adam \+ fill/, hasNot: /scale_by {2}/ },
   'two micro-batches a step': { has: /\+ sums/, hasNot: /^ *\d+ {2}fill /m },
-  'gradients that nobody clears': { has: /adam /, hasNot: /adam_and_clear/ },
-  'a frozen layer between two': { has: /sgd_and_clear/ },
+  'gradients that nobody clears': { has: /adam /, hasNot: /adam \+ fill/ },
+  'a frozen layer between two': { has: /= sgd \+ fill/ },
   'a frozen layer and zeros first': { has: /fill/ },
   'a tied weight, products without bias, and a bias that is added': { has: /matmul \+ bias/ },
   'batch norm with ReLU, and with an addition between them': {

@@ -1,13 +1,13 @@
 // What predict, evaluate, clone and save see of a model that is in training is what a whole step left: never half of one.
 
 import test from 'ava';
-import { Constant, fromBytes, Layer, MSELoss, Parameter, registerLayer, SGD, stack, Tensor, TensorDataset } from '../../lib/index.js';
+import { Constant, fromBytes, MSELoss, Parameter, registerLayer, SGD, stack, Tensor, TensorDataset, Model } from '../../lib/index.js';
 
 const width = 32768;
 const copies = 24;
 
 /** Parameters that start alike and get the same gradient: after each whole step they are equal. Evaluated, it gives their differences. */
-class Alike extends Layer<Tensor, Tensor> {
+class Alike extends Model<Tensor, Tensor> {
   readonly copies = Array.from({ length: copies }, () => new Parameter([width], { init: new Constant(1) }));
 
   forward(x: Tensor): Tensor {

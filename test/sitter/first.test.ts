@@ -23,6 +23,7 @@ import {
   setSeed,
   updateRatio,
   zeros,
+  fit,
 } from '../../lib/index.js';
 import { Seeded } from '../helpers/seeded.js';
 import { loss, makeModel, points, quiet } from '../helpers/training.js';
@@ -212,7 +213,14 @@ test('a run that goes on, and a loss without a chance level, get no verdict on t
   const x = Tensor.from(Float32Array.from(new Seeded(1).uniform(64)), [64, 1]);
   const watch = new Sitter();
   const data = new TensorDataset(x, x.mul(2)) as never;
-  await line.fit(data, { ...quiet, loss: new MSELoss(), optimizer: new SGD(line, { lr: 0.01 }), batchSize: 64, epochs: 3, callbacks: [watch] });
+  await fit(line, data, {
+    ...quiet,
+    loss: new MSELoss(),
+    optimizer: new SGD(line, { lr: 0.01 }),
+    batchSize: 64,
+    epochs: 3,
+    callbacks: [watch],
+  });
   t.deepEqual([...new Set(watch.findings.map(({ about }) => about))], ['update ratio'], 'one step an epoch is enough for ratios');
 });
 

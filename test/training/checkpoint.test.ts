@@ -3,7 +3,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { ArgumentError, CheckpointError, type FitOptions, TrainingAbortedError } from '../../lib/index.js';
+import { ArgumentError, CheckpointError, type FitOptions, TrainingAbortedError, fit } from '../../lib/index.js';
 import {
   type Trial,
   inFolder,
@@ -64,12 +64,10 @@ test.serial('a run on an optimizer that had trained before goes on with its orde
     t.is(outcomeOf(again, await runTrial(again, { dir }, { resume: true })), expected);
   });
   await inFolder(async (dir) => {
-    await t.throwsAsync(warm().then((trial) => runTrial(trial, { dir }, { ...stopAfter(6), schedule: undefined })));
+    await t.throwsAsync(warm().then((trial) => runTrial(trial, { dir }, stopAfter(6))));
     const again = makeTrial();
-    again.optimizer.lr = 0.01; // what the schedule of the first epoch had come to
-    const cold = await runTrial(again, { dir }, { resume: true, schedule: undefined });
-    const constant = await warm();
-    t.is(outcomeOf(again, cold), outcomeOf(constant, await runTrial(constant, undefined, { schedule: undefined })));
+    const cold = await runTrial(again, { dir }, { resume: true });
+    t.is(outcomeOf(again, cold), expected);
   });
 });
 
@@ -136,7 +134,7 @@ test.serial('a folder that cannot be one, and wrong options, are refused before 
       [{ resume: true }, /`options\.resume` needs `options\.checkpoint`/],
     ] as [Partial<FitOptions>, RegExp][]) {
       const trial = makeTrial();
-      await t.throwsAsync(trial.model.fit(trial.data, { ...trial.options, ...options }), { instanceOf: ArgumentError, message });
+      await t.throwsAsync(fit(trial.model, trial.data, { ...trial.options, ...options }), { instanceOf: ArgumentError, message });
       t.is(trial.optimizer.steps, 0);
     }
     t.deepEqual(readdirSync(folder), ['file']);

@@ -1,7 +1,7 @@
 // Trains on the real MNIST, for minutes: run with NODEGRAD_DATA set and NODEGRAD_LONG=1.
 
 import test from 'ava';
-import { Adam, CrossEntropyLoss, StepLR, datasets, mlp, setSeed } from '../../lib/index.js';
+import { Adam, CrossEntropyLoss, StepDecay, datasets, mlp, setSeed } from '../../lib/index.js';
 
 const isWanted = process.env.NODEGRAD_LONG === '1' && Boolean(process.env.NODEGRAD_DATA);
 
@@ -11,12 +11,10 @@ const isWanted = process.env.NODEGRAD_LONG === '1' && Boolean(process.env.NODEGR
   for (const seed of [1, 2, 3]) {
     setSeed(seed);
     const model = mlp({ hidden: [512, 256] });
-    const optimizer = new Adam(model, { lr: 1e-3 });
-    const schedule = new StepLR(optimizer, { stepSize: 2, gamma: 0.1 });
+    const optimizer = new Adam(model, { lr: new StepDecay(1e-3, { every: 2, factor: 0.1 }) });
     const history = await model.fit(train, {
       loss: new CrossEntropyLoss(),
       optimizer,
-      schedule,
       epochs: 5,
       batchSize: 128,
       validation: held,

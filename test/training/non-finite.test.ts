@@ -17,6 +17,7 @@ import {
   log,
   setSeed,
   sqrt,
+  fit,
 } from '../../lib/index.js';
 import { allFinite } from '../../lib/training/non-finite.js';
 import { Seeded } from '../helpers/seeded.js';
@@ -28,7 +29,7 @@ const dataOf = (values: Float32Array): TensorDataset => new TensorDataset(Tensor
 
 async function failureOf(model: Layer, data: TensorDataset, lr = 0.1, loss: Loss = new CrossEntropyLoss()): Promise<TrainingNonFiniteError> {
   try {
-    await model.fit(data, { ...quiet, loss, optimizer: new SGD(model, { lr }), batchSize: 16, epochs: 50 });
+    await fit(model, data, { ...quiet, loss, optimizer: new SGD(model, { lr }), batchSize: 16, epochs: 50 });
   } catch (error) {
     if (error instanceof TrainingNonFiniteError) return error;
     throw error;
@@ -140,7 +141,7 @@ test('the last update of an epoch is looked at as well', async (t) => {
   const model = new Linear(2, 1);
   model.weight.data.fill(0);
   const data = new TensorDataset(Tensor.from(new Float32Array(8).fill(0.5), [4, 2]), Tensor.from(new Int32Array(4)));
-  const error = await t.throwsAsync(model.fit(data, { ...quiet, loss: new Steep(), optimizer: new SGD(model, { lr: 1e3 }) }), {
+  const error = await t.throwsAsync(fit(model, data, { ...quiet, loss: new Steep(), optimizer: new SGD(model, { lr: 1e3 }) }), {
     instanceOf: TrainingNonFiniteError,
   });
   t.is(error?.place.step, 1);

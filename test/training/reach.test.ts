@@ -1,7 +1,7 @@
 // Proves lib/training/reach.ts: what the loss depends on and what the optimizer updates must be the same, and the error names the parameter.
 
 import test from 'ava';
-import { ArgumentError, CrossEntropyLoss, Layer, Linear, ReLU, SGD, Sequential, Tensor, TensorDataset, noGrad } from '../../lib/index.js';
+import { ArgumentError, CrossEntropyLoss, Linear, ReLU, SGD, Sequential, Tensor, TensorDataset, noGrad, Model } from '../../lib/index.js';
 import { Seeded } from '../helpers/seeded.js';
 
 const data = new TensorDataset(
@@ -37,7 +37,7 @@ test('an optimizer of another model is refused, and the model stays as it was', 
 });
 
 test('a parameter in a #private field is found by the loss and named by its layer', async (t) => {
-  class Hidden extends Layer {
+  class Hidden extends Model {
     readonly seen = new Linear(2, 2);
     readonly #unseen = new Linear(2, 2);
     forward(x: Tensor): Tensor {
@@ -52,7 +52,7 @@ test('a parameter in a #private field is found by the loss and named by its laye
 });
 
 test('a parameter that the loss does not depend on is named', async (t) => {
-  class Forgetful extends Layer {
+  class Forgetful extends Model {
     readonly used = new Linear(2, 2);
     readonly forgotten = new Linear(2, 2);
     forward(x: Tensor): Tensor {
@@ -72,7 +72,7 @@ test('a model with nothing to train says why', async (t) => {
     instanceOf: ArgumentError,
     message: /all parameters are frozen/,
   });
-  class Detached extends Layer {
+  class Detached extends Model {
     readonly inner = new Linear(2, 2);
     forward(x: Tensor): Tensor {
       return noGrad(() => this.inner.forward(x));
@@ -86,7 +86,7 @@ test('a model with nothing to train says why', async (t) => {
 });
 
 test('a parameter that is used twice is one parameter', async (t) => {
-  class Twice extends Layer {
+  class Twice extends Model {
     readonly square = new Linear(2, 2);
     forward(x: Tensor): Tensor {
       return this.square.forward(this.square.forward(x));

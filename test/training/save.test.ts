@@ -79,10 +79,10 @@ test('a float64 model stays one, and nothing is rounded', (t) => {
 
 test('what is written is the moment of the call: training on changes nothing in it', async (t) => {
   await inFolder(async (path) => {
-    const model = new Linear(300, 300);
-    model.weight.data.fill(1);
-    const saving = model.save(path);
-    model.weight.data.fill(2);
+    const layer = new Linear(300, 300);
+    layer.weight.data.fill(1);
+    const saving = new Sequential([layer]).save(path);
+    layer.weight.data.fill(2);
     await saving;
     t.is((await load(path)).parameters()[0].data[0], 1);
   });
@@ -157,8 +157,9 @@ const withArchitecture = (architecture: unknown, tensors: Map<string, AnyTensor>
   encodeSafetensors(tensors, new Map([['architecture', typeof architecture === 'string' ? architecture : JSON.stringify(architecture)]]));
 
 test('files that do not hold together are refused with typed errors, before memory is taken for what they claim', (t) => {
-  const line = { type: 'Linear', config: { inFeatures: 2, outFeatures: 1, bias: false } };
-  const weight = (value: AnyTensor): Map<string, AnyTensor> => new Map([['weight', value]]);
+  const stack = (config: object): object => ({ type: 'Sequential', config: { layers: [{ type: 'Linear', config }] } });
+  const line = stack({ inFeatures: 2, outFeatures: 1, bias: false });
+  const weight = (value: AnyTensor): Map<string, AnyTensor> => new Map([['0.weight', value]]);
   for (const [bytes, message] of [
     [encodeSafetensors(new Map([['w', tensor([1])]])), /weights without an architecture/],
     [withArchitecture('{'), /architecture is not JSON/],
@@ -170,18 +171,12 @@ test('files that do not hold together are refused with typed errors, before memo
     [withArchitecture({ type: 'Sequential', config: { layers: 'x' } }), /cannot be built/],
     [withArchitecture({ type: 'Sequential', config: { layers: { length: 1e9 } } }), /cannot be built/],
     [withArchitecture('{"type":"Sequential","config":{"layers":['.repeat(20_000)), /not JSON/],
-    [withArchitecture(line), /has no tensor "weight"/],
-    [withArchitecture(line, weight(tensor([1, 2]))), /"weight" is float32 \[2\], its architecture asks for floats of shape \[2, 1\]/],
+    [withArchitecture(line), /has no tensor "0.weight"/],
+    [withArchitecture(line, weight(tensor([1, 2]))), /"0.weight" is float32 \[2\], its architecture asks for floats of shape \[2, 1\]/],
     [withArchitecture(line, weight(Tensor.from(Int32Array.of(1, 2), [2, 1]))), /is int32/],
     [withArchitecture(line, new Map([...weight(tensor([[1], [2]])), ['x', tensor(1)]])), /"x" has no place/],
-    [
-      withArchitecture({ type: 'Linear', config: { inFeatures: 2 ** 31 - 1, outFeatures: 2 ** 31 - 1, bias: true } }),
-      /(cannot be built|has no tensor)/,
-    ],
-    [
-      withArchitecture({ type: 'Linear', config: { inFeatures: 40_000, outFeatures: 40_000 } }, weight(Tensor.from(Float64Array.of(1)))),
-      /asks for floats/,
-    ],
+    [withArchitecture(stack({ inFeatures: 2 ** 31 - 1, outFeatures: 2 ** 31 - 1, bias: true })), /(cannot be built|has no tensor)/],
+    [withArchitecture(stack({ inFeatures: 40_000, outFeatures: 40_000 }), weight(Tensor.from(Float64Array.of(1)))), /asks for floats/],
   ] as const) {
     t.throws(() => fromBytes(bytes), { instanceOf: FileFormatError, message }, String(message));
   }
@@ -211,7 +206,8 @@ test('any JSON as an architecture gives a model or a typed error', (t) => {
 });
 
 test('paths that are none and files that are not there are typed errors', async (t) => {
-  const model = new Linear(2, 1);
+  const layer = new Linear(2, 1);
+  const model = new Sequential([layer]);
   for (const path of ['', 7, null]) {
     await t.throwsAsync(model.save(path as never), { instanceOf: ArgumentError });
     await t.throwsAsync(model.load(path as never), { instanceOf: ArgumentError });
@@ -222,12 +218,12 @@ test('paths that are none and files that are not there are typed errors', async 
     await writeSafetensors(
       path,
       new Map([
-        ['weight', tensor([[1], [2]])],
-        ['bias', tensor([3])],
+        ['0.weight', tensor([[1], [2]])],
+        ['0.bias', tensor([3])],
       ]),
     );
     await t.throwsAsync(load(path), { instanceOf: FileFormatError, message: /model\.load\(path\)/ });
     t.is((await model.load(path)).matched.length, 2);
-    t.deepEqual([...model.weight.data], [1, 2]);
+    t.deepEqual([...layer.weight.data], [1, 2]);
   });
 });

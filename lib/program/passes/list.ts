@@ -1,7 +1,7 @@
 // What passes work on: a list of instructions, and who reads and writes which memory in it.
 
 import { bytesOf } from '../../dtype.js';
-import { guardedOperand } from '../../ops/define.js';
+import { gradientOperand, guardedOperand } from '../../ops/define.js';
 import { fusedOf, titleOf } from '../../ops/fused.js';
 import { effort } from '../effort.js';
 import type { Buffer, Instruction, Slot } from '../record.js';
@@ -20,21 +20,11 @@ export interface List {
 export type Pass = (list: List) => List;
 
 /** Operations whose outputs are inputs too: they update what is there. */
-const updating = new Set([
-  'accumulate',
-  'sgd',
-  'sgd_and_clear',
-  'adam',
-  'adam_and_clear',
-  'scaled_sgd',
-  'scaled_adam',
-  'scale_by',
-  'batch_norm_running',
-]);
+const updating = new Set(['accumulate', 'gru_weight_accumulate', 'scale_by', 'batch_norm_running']);
 
 /** Whether an instruction reads what it writes. */
 export function updates(instruction: Instruction): boolean {
-  if (updating.has(instruction.op.name)) return true;
+  if (updating.has(instruction.op.name) || gradientOperand(instruction.op) >= 0) return true;
   const { prior, sums } = fusedOf(instruction);
   return prior === 'accumulate' || sums === 'accumulate';
 }

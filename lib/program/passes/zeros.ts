@@ -1,28 +1,27 @@
 // Zeroing of gradients: the optimizer writes the zeros behind itself, or the first accumulation after them overwrites instead.
 
-import { adamAndClearOp, describedBy, fusedOf, sgdAndClearOp, titleOf } from '../../ops/fused.js';
+import { gradientOperand } from '../../ops/define.js';
+import { describedBy, fusedOf, titleOf } from '../../ops/fused.js';
 import { bytesOf } from '../../dtype.js';
 import type { Instruction, Slot } from '../record.js';
 import { type List, merge, rewrite, sameGuard, type Uses } from './list.js';
 
 const isZeros = ({ op, reals }: Instruction): boolean => op.name === 'fill' && Object.is(reals[0], 0);
 
-const clearing: Record<string, typeof sgdAndClearOp> = { sgd: sgdAndClearOp, adam: adamAndClearOp };
-
 /** Optimizer, then zeros into its gradients: one pass over them. */
 export function fuseClear(list: List): List {
   return rewrite(list, (uses, at) => {
     const { instructions } = uses.list;
     const update = instructions[at];
-    const op = clearing[update.op.name];
-    if (op === undefined) return null;
-    const gradient = update.operands[update.writes];
+    const gradientAt = gradientOperand(update.op);
+    if (gradientAt < 0 || update.ints[0] === 1) return null;
+    const gradient = update.operands[gradientAt];
     // Only this stretch of zeros moves: nobody may use it in between.
     const fill: number | undefined = uses.later(gradient, at).next().value?.at;
     if (fill === undefined || !isZeros(instructions[fill]) || !covers(uses, instructions[fill], gradient)) return null;
     if (!sameGuard(uses, at, fill)) return null;
     if (uses.checksBetween(at - 1, fill)) return null;
-    const edit = new Map(merge(uses, [at], at, { ...update, op, writes: update.writes + 1 }));
+    const edit = new Map(merge(uses, [at], at, { ...update, ints: [1], writes: gradientAt + 1 }));
     edit.set(at, [{ ...(edit.get(at) as Instruction[])[0], of: [...(update.of ?? [update.op.name]), 'fill'] }]);
     edit.set(fill, without(uses, instructions[fill], [gradient]));
     return edit;

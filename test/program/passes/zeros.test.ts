@@ -2,15 +2,17 @@
 
 import test from 'ava';
 import { fuseClear, fuseOverwrite } from '../../../lib/program/passes/zeros.js';
+import { ruleSamples } from '../../helpers/optimizers.js';
 import { Lister, names, outcome } from './lists.js';
 
-function update(optimizer: 'sgd' | 'adam', { guard = false, between = '' } = {}) {
+function update(op: string, { guard = false, between = '' } = {}) {
   const l = new Lister();
   const slab = l.slab(64).fill(0, 49); // padding
-  const states = optimizer === 'adam' ? [l.external(33), l.external(33)] : [l.external(33)];
+  const [{ hyper: numbers, state }] = ruleSamples[op];
+  const states = state.map((low) => l.external(low === null ? 0 : 33));
   const gradient = l.external(33, slab, 16);
-  const hyper = l.input(optimizer === 'adam' ? 8 : 6, 'float64');
-  l.run(optimizer, [l.external(33), ...states], [gradient, hyper]);
+  const hyper = l.input(numbers.length, 'float64');
+  l.run(op, [l.external(33), ...states], [gradient, hyper], [0]);
   if (between === 'read') l.run('sum', [l.external(1)], [l.external(16, slab, 16)], [1, 16, 1]);
   if (between === 'check') l.run('require_finite', [], [l.input(1)]);
   l.run('fill', [l.external(64, slab)], [], [], [0], guard ? l.guard() : undefined);
@@ -18,10 +20,11 @@ function update(optimizer: 'sgd' | 'adam', { guard = false, between = '' } = {})
 }
 
 test('an update clears its stretch of gradients, and the rest keeps its zeros', (t) => {
-  for (const optimizer of ['sgd', 'adam'] as const) {
-    const l = update(optimizer);
+  for (const op of Object.keys(ruleSamples)) {
+    const l = update(op);
     const fused = fuseClear(l.list());
-    t.deepEqual(names(fused), [`${optimizer}_and_clear`, 'fill']);
+    t.deepEqual(names(fused), [op, 'fill']);
+    t.deepEqual(fused.instructions[0].ints, [1]);
     // What is before it; behind it is the padding to the end of the slab.
     const { offset, size } = fused.instructions[1].operands[0];
     t.deepEqual([offset, size], [0, 16]);

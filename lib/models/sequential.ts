@@ -1,11 +1,12 @@
-// A stack of layers.
+// A stack of layers as a model.
 
 import { ArgumentError, checkList, checkOptions, expected } from '../errors.js';
 import { type Tensor, checkShape } from '../tensor.js';
-import { checkLayer } from './check.js';
-import { hintOf, passHints } from './hints.js';
-import { type AnyLayer, type InitializerHint, Layer } from './layer.js';
-import { type LayerDescription, buildLayer, describeLayer, registerLayers } from './registry.js';
+import { Model } from '../training/model.js';
+import { checkLayer } from '../layers/check.js';
+import { hintOf, passHints } from '../layers/hints.js';
+import type { AnyLayer, InitializerHint } from '../layers/layer.js';
+import { type LayerDescription, buildLayer, describeLayer, registerLayers } from '../layers/registry.js';
 
 /** Options of {@link Sequential}. */
 export interface SequentialOptions {
@@ -23,7 +24,7 @@ export interface SequentialOptions {
  * console.log(new Sequential(layers, { inputShape: [28, 28, 1] }).summary());
  * ```
  */
-export class Sequential extends Layer {
+export class Sequential extends Model {
   /** The layers in their order. */
   readonly layers: readonly AnyLayer[];
   /** Shape of one example, where it was said. */

@@ -61,12 +61,12 @@ export abstract class BatchNorm extends Layer {
     super();
     checkOptions(options, 'options', ['eps', 'momentum', 'affine', 'trackRunningStats'], ['momentum']);
     this.features = checkInteger(features, 'features', 1, 2 ** 31 - 1);
-    this.eps = checkNumber(options.eps ?? 1e-5, 'eps', 0);
-    this.momentum = options.momentum === null ? null : checkNumber(options.momentum ?? 0.1, 'momentum', 0, 1);
-    const affine = checkFlag(options.affine ?? true, 'affine');
+    this.eps = checkNumber(options.eps ?? 1e-5, 'options.eps', 0);
+    this.momentum = options.momentum === null ? null : checkNumber(options.momentum ?? 0.1, 'options.momentum', 0, 1);
+    const affine = checkFlag(options.affine ?? true, 'options.affine');
     this.weight = affine ? new Parameter([features], { init: new Constant(1) }) : null;
     this.bias = affine ? new Parameter([features], { init: new Zeros() }) : null;
-    const tracks = checkFlag(options.trackRunningStats ?? true, 'trackRunningStats');
+    const tracks = checkFlag(options.trackRunningStats ?? true, 'options.trackRunningStats');
     this.runningMean = tracks ? new Buffer([features]) : null;
     this.runningVar = tracks ? new Buffer([features], { value: 1 }) : null;
     this.numBatchesTracked = tracks ? new Buffer([], { dtype: 'int32' }) : null;

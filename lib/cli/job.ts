@@ -1,0 +1,36 @@
+// What a run of the command line works on: images or a table, with a model for them and a judgement at the end.
+
+import type { AnyDataset } from '../data/dataset.js';
+import type { AnyModel } from '../training/model.js';
+import type { Loss } from '../losses/loss.js';
+import type { TrainOptions } from './options.js';
+import type { Terminal } from './terminal.js';
+
+/** What the model makes of the test data. */
+export interface Report {
+  /** In a line. */
+  readonly text: string;
+  /** For `--json`. */
+  readonly json: Record<string, unknown>;
+  /** Shows more. */
+  details?(terminal: Terminal): void;
+}
+
+/** A run: data, model and loss. */
+export interface Job {
+  readonly train: AnyDataset;
+  /** What training is compared with; of length 0 for nothing. */
+  readonly test: AnyDataset;
+  readonly model: AnyModel;
+  readonly loss: Loss;
+  /** The data in a line. */
+  readonly data: string;
+  /** What was done to them, line by line. */
+  readonly notes: readonly string[];
+  /** Another model for the same data. */
+  another(options: TrainOptions): AnyModel;
+  /** Makes a trained model one that can be used. */
+  finish(model: AnyModel): void;
+  /** What a model that is finished makes of the test data. */
+  judge(model: AnyModel): Promise<Report>;
+}

@@ -1,0 +1,216 @@
+// Runs on tables: which columns a model gets and what is done to them, what it predicts, and how far off it is.
+
+import { readTable } from '../data/column-files.js';
+import { type Column, type ColumnKind, countPresent, describeColumn, someNames } from '../data/columns.js';
+import type { AnyDataset, Dataset } from '../data/dataset.js';
+import { split } from '../data/parts.js';
+import { Table, type TableDataset, checkTarget } from '../data/table.js';
+import { TensorDataset } from '../data/dataset.js';
+import { ArgumentError } from '../errors.js';
+import type { AnyModel } from '../training/model.js';
+import type { Linear } from '../layers/linear.js';
+import type { Sequential } from '../models/sequential.js';
+import { CrossEntropyLoss } from '../losses/cross-entropy.js';
+import { MSELoss } from '../losses/regression.js';
+import { mlp } from '../models/mlp.js';
+import { ColumnTransform, tablePreprocessing } from '../preprocessing/column-transform.js';
+import { StandardScaler } from '../preprocessing/standard-scaler.js';
+import type { AnyTensor, Tensor } from '../tensor.js';
+import { predict } from '../training/evaluate.js';
+import { scores } from './images.js';
+import type { Job, Report } from './job.js';
+import type { TrainOptions } from './options.js';
+import { formatCount, percent } from './terminal.js';
+
+/** Which table, and what it is used for. */
+export interface TableChoice {
+  data: string;
+  target?: string;
+  task?: 'classification' | 'regression';
+  columns?: Record<string, ColumnKind | 'skip'>;
+  badRows?: 'error' | 'skip';
+}
+
+/** As many different whole numbers may be classes. */
+const mostNumberClasses = 10;
+/** A column with more categories than this, or than half of the rows, is names or text. */
+const mostCategories = 100;
+/** Columns that are shown one by one. */
+const mostShown = 40;
+
+/** The job of training a model on a table. */
+export async function tableJob(options: TrainOptions): Promise<Job> {
+  const { data: path, columns, badRows, model, seed, test: share = 0.2 } = options;
+  if (model !== 'mlp' && model !== 'linear')
+    throw new ArgumentError(`--model ${model} takes images, and ${path} is a table: mlp and linear take those`);
+  const read = await readTable(path, { columns, badRows });
+  if (options.target === undefined)
+    throw new ArgumentError(
+      `--target <column> says what is to be predicted; ${path} has the columns ${someNames(
+        read.columns.map(({ name }) => name),
+        20,
+      )}`,
+    );
+  const { table, target, isClasses, notes } = prepare(read, options as TableChoice & { target: string });
+  const whole = table.dataset({ target: target.name });
+  const shares = [1 - share, share] as const;
+  const [train, test] = split(whole, shares, { seed, stratify: isClasses });
+  if (train.length === 0) throw new ArgumentError(`${path} has ${whole.length} rows: none is left to train on. --test 0 takes all`);
+  const preprocessing = tablePreprocessing(whole.features, whole.target).fit(train);
+  const outputs = target.categories?.length ?? 1;
+  const another = ({ hidden, model: name }: TrainOptions): AnyModel => {
+    const made = mlp({ inputShape: preprocessing.outputShape, hidden: name === 'linear' ? [] : hidden, classes: outputs });
+    made.preprocessing = preprocessing;
+    return made;
+  };
+  const kinds = isClasses ? `one of ${outputs} classes` : 'a number';
+  const about = {
+    data: `${path}: ${formatCount(train.length)} rows to train on, ${formatCount(test.length)} to test with; '${target.name}' is ${kinds} to predict`,
+    notes,
+    model: another(options),
+    another,
+    judge: (one: AnyModel) => judge(one, test, isClasses),
+  };
+  if (isClasses) return { ...about, train, test, loss: new CrossEntropyLoss(), finish: () => {} };
+  // The net learns a target of mean 0 and deviation 1; afterwards its last layer takes over the units of the column.
+  const rows = Int32Array.from({ length: train.length }, (_, i) => i);
+  const scaler = new StandardScaler().fit(train.batch(rows).targets as Tensor);
+  const scaled = new TensorDataset(whole.inputs, scaler.transform(whole.targets as Tensor), { name: whole.name });
+  const [scaledTrain, scaledTest] = split(scaled, shares, { seed });
+  return {
+    ...about,
+    train: scaledTrain,
+    test: scaledTest,
+    loss: new MSELoss(),
+    finish: (one) => takeUnits(one as Sequential, scaler),
+  };
+}
+
+/** The columns that are used, the target as it is used, and a line about each. */
+function prepare(
+  read: Table,
+  { target: wanted, task, data, columns }: TableChoice & { target: string },
+): { table: Table; target: Column; isClasses: boolean; notes: string[] } {
+  const notes: string[] = [];
+  if (read.badRowCount > 0)
+    notes.push(
+      `${formatCount(read.badRowCount)} rows do not fit and are left out, the first in line ${read.badRows[0].line}: ${read.badRows[0].reason}`,
+    );
+  const missing = read.length - countPresent(read.column(wanted));
+  const rows = Array.from({ length: read.length }, (_, i) => i).filter((i) => !Number.isNaN(read.column(wanted).values[i]));
+  if (missing > 0) notes.push(`${formatCount(missing)} rows without a value of '${wanted}' are left out`);
+  const kept = missing > 0 ? read.rows(rows) : read;
+  const distinct = [...new Set(kept.column(wanted).values)].sort((a, b) => a - b);
+  const found = checkTarget(kept, kept.column(wanted));
+  const looksLikeClasses = found.kind === 'category' || (distinct.length <= mostNumberClasses && distinct.every(Number.isInteger));
+  if (task === 'regression' && found.kind === 'category')
+    throw new ArgumentError(
+      `--task regression predicts numbers, and '${wanted}' of ${data} has the categories ${someNames(found.categories ?? [])}`,
+    );
+  const isClasses = task === undefined ? looksLikeClasses : task === 'classification';
+  const target = isClasses && found.kind === 'number' ? asCategories(found, distinct) : found;
+  const how = isClasses
+    ? `to predict, classification into ${target.categories?.length} classes${found.kind === 'number' && task === undefined ? ' (--task regression takes them as numbers)' : ''}`
+    : 'to predict, regression; standardized while training';
+  const used = kept.columns.flatMap((column) => {
+    if (column.name === wanted) {
+      notes.push(`${describeColumn(column)}; ${how}`);
+      return [target];
+    }
+    // A column whose kind was said is wanted, unless there is nothing in it.
+    const reason = columns?.[column.name] !== undefined && countPresent(column) > 0 ? null : uselessness(column);
+    notes.push(`${describeColumn(column)}; ${reason === null ? treatment(column) : `left out: ${reason}`}`);
+    return reason === null ? [column] : [];
+  });
+  if (used.length === 1) throw new ArgumentError(`${data} has no column to predict '${wanted}' from: ${notes.join('; ')}`);
+  const shown = notes.length > mostShown ? [...notes.slice(0, mostShown), `and ${notes.length - mostShown} more columns`] : notes;
+  return { table: new Table(used, kept.name), target, isClasses, notes: shown };
+}
+
+function asCategories(column: Column, distinct: readonly number[]): Column {
+  const codes = new Map(distinct.map((value, code) => [value, code]));
+  return {
+    name: column.name,
+    kind: 'category',
+    categories: distinct.map(String),
+    values: column.values.map((value) => codes.get(value) as number),
+  };
+}
+
+/** Why a column says nothing about others; null for one that may. */
+function uselessness({ kind, values, categories = [] }: Column): string | null {
+  const present = values.filter((value) => !Number.isNaN(value));
+  if (present.length === 0) return 'no value';
+  if (present.every((value) => value === present[0]) && present.length === values.length) return 'the same in every row';
+  if (kind === 'category')
+    return categories.length > mostCategories || 2 * categories.length > values.length ? 'names or text, too many different' : null;
+  const counts = values.every((value, i) => i === 0 || value === values[i - 1] + 1);
+  return counts && values.length > 2 ? 'it only counts the rows' : null;
+}
+
+function treatment(column: Column): string {
+  const gaps = countPresent(column) < column.values.length;
+  if (column.kind === 'category') return `one-hot${gaps ? ', a missing one zeros' : ''}`;
+  return `standardized${gaps ? ', missing values become the median' : ''}`;
+}
+
+/** Makes the last layer of a net that predicts a standardized number predict the number itself. */
+function takeUnits({ layers }: Sequential, scaler: StandardScaler): void {
+  const last = layers[layers.length - 1] as Linear;
+  const [mean, std] = [scaler.shift.item(), scaler.scale.item()];
+  const [weights, bias] = [last.weight.data, (last.bias as AnyTensor).data as Float32Array];
+  for (let i = 0; i < weights.length; i++) weights[i] *= std;
+  bias[0] = bias[0] * std + mean;
+}
+
+async function judge(model: AnyModel, test: AnyDataset, isClasses: boolean): Promise<Report> {
+  if (isClasses) return scores(model, test);
+  const data = test as Dataset<'float64', 'float32'>;
+  const found = (await predict(model, data)).data as Float32Array;
+  const wanted = data.batch(Int32Array.from({ length: test.length }, (_, i) => i)).targets.data;
+  let [mean, off, squares, all] = [0, 0, 0, 0];
+  for (let i = 0; i < wanted.length; i++) mean += wanted[i] / wanted.length;
+  for (let i = 0; i < wanted.length; i++) {
+    off += Math.abs(found[i] - wanted[i]) / wanted.length;
+    squares += (found[i] - wanted[i]) * (found[i] - wanted[i]);
+    all += (wanted[i] - mean) * (wanted[i] - mean);
+  }
+  const [loss, r2] = [squares / wanted.length, all === 0 ? null : 1 - squares / all];
+  const rmse = Math.sqrt(loss);
+  const share = r2 === null ? '' : `; ${percent(r2)} of the variance explained`;
+  return { text: `off by ${digits(off)} on average, root mean square ${digits(rmse)}${share}`, json: { loss, rmse, mae: off, r2 } };
+}
+
+/** A number with four digits. */
+const digits = (value: number): string => String(Number(value.toPrecision(4)));
+
+/** What a saved model asks of a table; null for a model of something else. */
+export function tableOfModel({ preprocessing }: AnyModel): ColumnTransform | null {
+  return preprocessing instanceof ColumnTransform ? preprocessing : null;
+}
+
+/** The rows of a file as a model that was trained on a table takes them; with the target where that is wanted. */
+export async function rowsFor(
+  transform: ColumnTransform,
+  { data, badRows }: TableChoice,
+  withTarget: boolean,
+): Promise<{ table: Table; rows: TableDataset }> {
+  const { columns, target } = transform;
+  if (withTarget && target === null)
+    throw new ArgumentError('the model does not say which column it predicts: evaluate it with model.evaluate()');
+  const schema = withTarget ? [...columns, target as NonNullable<typeof target>] : columns;
+  const table = await readTable(data, { schema, badRows });
+  const features = columns.map(({ name }) => name);
+  const inputs = new Table(table.columns, table.name, table.badRows, table.badRowCount);
+  return { table: inputs, rows: inputs.dataset({ features, ...(withTarget && { target: target?.name }) }) };
+}
+
+/** What a saved model makes of the rows of a file. */
+export async function judgeTable(
+  model: AnyModel,
+  transform: ColumnTransform,
+  choice: TableChoice,
+): Promise<Report & { readonly length: number }> {
+  const { rows } = await rowsFor(transform, choice, true);
+  return { ...(await judge(model, rows, transform.target?.kind === 'category')), length: rows.length };
+}

@@ -1,0 +1,182 @@
+// Tables from files that hold columns: Parquet and Arrow, by packages that are optional. What is null there is a missing value here.
+
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { ArgumentError, FileFormatError, MissingPackageError, NodegradError, checkOptions, describe } from '../errors.js';
+import { checkPath } from '../io/atomic.js';
+import { numberOf } from '../io/csv.js';
+import { type Column, ColumnBuilder, type ColumnSchema } from './columns.js';
+import { Misfits, type ReadCsvOptions, type ReadTableOptions, checkReadOptions, neverSeen, placesOf, readCsv } from './read-csv.js';
+import { Table } from './table.js';
+
+const known = ['columns', 'schema', 'badRows'];
+
+/** The values of a column in stretches, each with its first row. */
+type Chunks = readonly { readonly first: number; readonly values: Iterable<unknown> & { readonly length: number } }[];
+
+/** A file that holds columns. */
+interface ColumnFile {
+  readonly names: readonly string[];
+  chunks(name: string): Promise<Chunks>;
+}
+
+/**
+ * Reads a Parquet file, with the package `hyparquet` (`npm install hyparquet`). Numbers of every kind, dates (as milliseconds since 1970)
+ * and decimals become numbers, texts and truth values categories; null is a missing value, never 0.
+ *
+ * @throws {@link FileFormatError} for a value that does not fit, with file, row, column and value, for a column that is neither, and for a file
+ *   without a row; {@link MissingPackageError} without the package; {@link ArgumentError} for wrong options, or a file that cannot be read.
+ * @example
+ * ```ts
+ * import { readParquet } from 'nodegrad';
+ * const data = (await readParquet('houses.parquet')).dataset({ target: 'price' });
+ * ```
+ */
+export async function readParquet(path: string, options: ReadTableOptions = {}): Promise<Table> {
+  const given = checkReadOptions(checkOptions<ReadTableOptions>(options, 'options', known));
+  const library = await load('Parquet files are read', 'hyparquet', () => import('hyparquet'));
+  const bytes = await bytesOf(path);
+  const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
+  return tableOf(path, given, async () => {
+    const metadata = library.parquetMetadata(file);
+    const names = library.parquetSchema(metadata).children.map(({ element }) => element.name);
+    const chunks = async (name: string): Promise<Chunks> => {
+      const found: { first: number; values: ArrayLike<unknown> & Iterable<unknown> }[] = [];
+      const onChunk = (chunk: { rowStart: number; columnData: ArrayLike<unknown> }): void => {
+        found.push({ first: chunk.rowStart, values: chunk.columnData as ArrayLike<unknown> & Iterable<unknown> });
+      };
+      await library.parquetRead({ file, metadata, columns: [name], onChunk });
+      return found.sort((a, b) => a.first - b.first);
+    };
+    return { names, chunks };
+  });
+}
+
+/**
+ * Reads an Arrow file (Feather version 2, or the streaming format), with the package `apache-arrow` (`npm install apache-arrow`), as
+ * {@link readParquet} reads Parquet. Compressed ones are for other tools to unpack.
+ *
+ * @throws {@link FileFormatError} for a value that does not fit, with file, row, column and value, for a column that is neither, and for a file
+ *   without a row; {@link MissingPackageError} without the package; {@link ArgumentError} for wrong options, or a file that cannot be read.
+ * @example
+ * ```ts
+ * import { readArrow } from 'nodegrad';
+ * const data = (await readArrow('houses.arrow')).dataset({ target: 'price' });
+ * ```
+ */
+export async function readArrow(path: string, options: ReadTableOptions = {}): Promise<Table> {
+  const given = checkReadOptions(checkOptions<ReadTableOptions>(options, 'options', known));
+  const library = await load('Arrow files are read', 'apache-arrow', () => import('apache-arrow'));
+  const bytes = await bytesOf(path);
+  return tableOf(path, given, async () => {
+    const table = library.tableFromIPC(bytes);
+    const names = table.schema.fields.map(({ name }) => name as string);
+    // By the iterator: toArray() of a column gives 0 for what is null.
+    return { names, chunks: async (name) => [{ first: 0, values: table.getChild(name) as NonNullable<ReturnType<typeof table.getChild>> }] };
+  });
+}
+
+/**
+ * Reads a table by the ending of its name: `.csv`, `.tsv` and `.txt` with {@link readCsv}, `.parquet` with {@link readParquet}, `.arrow` and
+ * `.feather` with {@link readArrow}.
+ *
+ * @throws {@link ArgumentError} for other endings, and what these throw.
+ * @example
+ * ```ts
+ * import { readTable } from 'nodegrad';
+ * const table = await readTable('houses.csv');
+ * ```
+ */
+export async function readTable(path: string, options: ReadTableOptions = {}): Promise<Table> {
+  const kind = tableFormat(checkPath(path));
+  if (kind === null) throw new ArgumentError(`${path}: tables end in .csv, .tsv, .txt, .parquet, .arrow or .feather`);
+  if (kind === 'parquet') return readParquet(path, options);
+  return kind === 'arrow' ? readArrow(path, options) : readCsv(path, options as ReadCsvOptions);
+}
+
+/** @internal Which format the name of a file says that it has; null for none of a table. */
+export function tableFormat(path: string): 'csv' | 'parquet' | 'arrow' | null {
+  if (/\.(csv|tsv|txt)$/i.test(path)) return 'csv';
+  if (/\.(parquet|pq)$/i.test(path)) return 'parquet';
+  return /\.(arrow|feather|ipc)$/i.test(path) ? 'arrow' : null;
+}
+
+async function load<T>(what: string, name: string, bring: () => Promise<T>): Promise<T> {
+  try {
+    return await bring();
+  } catch (error) {
+    throw new MissingPackageError(`${what} by the package ${name}, which is not installed: npm install ${name}`, { cause: error });
+  }
+}
+
+async function bytesOf(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(checkPath(path));
+  } catch (error) {
+    if (error instanceof NodegradError) throw error;
+    throw new ArgumentError(`${path} cannot be read: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
+  }
+}
+
+async function tableOf(
+  path: string,
+  options: ReadTableOptions & { readonly badRows: 'error' | 'skip' },
+  open: () => Promise<ColumnFile>,
+): Promise<Table> {
+  const misfits = new Misfits(path, options.badRows, 'row');
+  const bad = new Set<number>();
+  const columns: Column[] = [];
+  try {
+    const file = await open();
+    for (const { name, wanted } of placesOf(file.names, options, path))
+      columns.push(columnOf(path, name, wanted, await file.chunks(name), misfits, bad));
+  } catch (error) {
+    if (error instanceof NodegradError) throw error;
+    throw new FileFormatError(`${path}: ${(error as Error).message}`, { cause: error });
+  }
+  const whole = new Table(columns, basename(path));
+  if (whole.length === 0) throw new FileFormatError(`${path}: has ${columns.length} columns and 0 rows`);
+  if (bad.size === 0) return whole;
+  const good = Array.from({ length: whole.length }, (_, i) => i).filter((row) => !bad.has(row));
+  return new Table(whole.rows(good).columns, whole.name, misfits.rows, bad.size);
+}
+
+function columnOf(path: string, name: string, wanted: ColumnSchema | undefined, chunks: Chunks, misfits: Misfits, bad: Set<number>): Column {
+  const builder = new ColumnBuilder(wanted ?? { name, kind: kindOf(path, name, chunks) });
+  for (const { first, values } of chunks) {
+    let row = first;
+    for (const value of values) {
+      const number = value === null || value === undefined || Number.isNaN(value) ? Number.NaN : numberIn(builder, value);
+      if (typeof number === 'string') {
+        if (!bad.has(row)) misfits.add(row + 1, `, column '${name}': ${number}`);
+        bad.add(row);
+      }
+      builder.add(typeof number === 'string' ? Number.NaN : number);
+      row += 1;
+    }
+  }
+  return builder.finish();
+}
+
+/** What the first value of a column that is there says of it. */
+function kindOf(path: string, name: string, chunks: Chunks): 'number' | 'category' {
+  for (const { values } of chunks) {
+    for (const value of values) {
+      if (value === null || value === undefined) continue;
+      if (typeof value === 'string' || typeof value === 'boolean') return 'category';
+      if (typeof value === 'number' || typeof value === 'bigint' || value instanceof Date) return 'number';
+      throw new FileFormatError(
+        `${path}, column '${name}': is neither numbers nor texts, its first value is ${describe(value)}. Leave it out with columns: { '${name}': 'skip' }`,
+      );
+    }
+  }
+  return 'number'; // no value at all, which whoever uses the column will say
+}
+
+/** A value as the column has it; as text why it does not fit. */
+function numberIn(builder: ColumnBuilder, value: unknown): number | string {
+  if (builder.kind === 'category') return builder.takes(String(value)) ? builder.codeOf(String(value)) : neverSeen(String(value), builder);
+  const number =
+    typeof value === 'bigint' ? Number(value) : value instanceof Date ? value.getTime() : typeof value === 'string' ? numberOf(value) : value;
+  return typeof number === 'number' && Number.isFinite(number) ? number : `expected a number, received ${describe(value)}`;
+}

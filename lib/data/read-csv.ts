@@ -1,0 +1,221 @@
+// Tables from files of comma-separated values: types are found out, and rows that do not fit them are named.
+
+import { basename } from 'node:path';
+import { ArgumentError, FileFormatError, checkChoice, checkFlag, checkObject, checkOptions, describe, expected } from '../errors.js';
+import { detectDelimiter, numberOf, readRecords } from '../io/csv.js';
+import { ColumnBuilder, type ColumnKind, type ColumnSchema, checkSchema, someNames } from './columns.js';
+import { type BadRow, Table } from './table.js';
+
+/** Options of {@link readTable}, for every format. */
+export interface ReadTableOptions {
+  /** Kinds of columns by name, where they are not to be found out, or `'skip'` to leave a column out. */
+  readonly columns?: Readonly<Record<string, ColumnKind | 'skip'>>;
+  /** The columns that the file must have, with the categories of training: others are left out, and another category does not fit. */
+  readonly schema?: readonly ColumnSchema[];
+  /** What becomes of a row that does not fit: an error (default), or it is left out, counted and listed in `table.badRows`. */
+  readonly badRows?: 'error' | 'skip';
+}
+
+/** Options of {@link readCsv}. */
+export interface ReadCsvOptions extends ReadTableOptions {
+  /** What stands between two fields; default: of `,`, `;`, tab and `|` the one that the first line has most of. */
+  readonly delimiter?: string;
+  /** Whether the first line has the names of the columns (default true); without one they are `column 1`, `column 2` and so on. */
+  readonly header?: boolean;
+  /** Fields that stand for a missing value, besides empty ones; default `NA`, `N/A`, `NaN`, `nan`, `null`, `NULL`. */
+  readonly missing?: readonly string[];
+}
+
+const known = ['columns', 'schema', 'badRows', 'delimiter', 'header', 'missing'];
+const usualMissing = ['NA', 'N/A', 'NaN', 'nan', 'null', 'NULL'];
+
+/** Rows that are looked at before the kinds of the columns are decided. */
+const lookedAt = 10_000;
+/** From this share of numbers on, a column is one of numbers, and what is none in it does not fit. */
+const mostlyNumbers = 0.9;
+/** As many bad rows are listed; all are counted. */
+const listed = 1000;
+
+/**
+ * Reads a file of comma-separated values: quoted fields, line ends of every system, a byte order mark. Columns are numbers or categories: a
+ * column of which nine tenths of the values in the first ten thousand rows are numbers is one of numbers; `table.describe()` says what was
+ * found. Empty fields are missing values, never 0; spaces around a field do not count; `0x10` is 16.
+ *
+ * @param path - The file.
+ * @throws {@link FileFormatError} for a row that does not fit, with file, line, column and value, and for a file without a row;
+ *   {@link ArgumentError} for wrong options, or a file that cannot be read.
+ * @example
+ * ```ts
+ * import { readCsv } from 'nodegrad';
+ * const table = await readCsv('houses.csv', { columns: { id: 'skip' }, badRows: 'skip' });
+ * console.log(table.length, table.badRowCount, table.describe());
+ * ```
+ */
+export async function readCsv(path: string, options: ReadCsvOptions = {}): Promise<Table> {
+  const given = checkOptions<ReadCsvOptions>(options, 'options', known);
+  const { delimiter, header = true, missing = usualMissing } = given;
+  checkFlag(header, 'options.header');
+  if (delimiter !== undefined && (typeof delimiter !== 'string' || delimiter.length !== 1 || /["\r\n]/.test(delimiter)))
+    throw new ArgumentError(expected('one character', 'options.delimiter', delimiter));
+  if (!Array.isArray(missing) || !missing.every((field) => typeof field === 'string'))
+    throw new ArgumentError(expected('an array of strings', 'options.missing', missing));
+  const reader = new RowReader(path, checkReadOptions(given), new Set(['', ...missing.map((field: string) => field.trim())]));
+  const detected = await detectDelimiter(path);
+  await readRecords(path, { delimiter: delimiter ?? detected, onRecord: (fields, line) => reader.record(fields, line, header) });
+  return reader.finish();
+}
+
+/** @internal The options of every format, checked. */
+export function checkReadOptions({
+  columns,
+  schema,
+  badRows,
+}: ReadTableOptions): Required<Omit<ReadTableOptions, 'schema'>> & ReadTableOptions {
+  const kinds = checkObject<Record<string, ColumnKind | 'skip'>>(columns, 'options.columns', "names and kinds, such as { age: 'number' }");
+  for (const [name, kind] of Object.entries(kinds)) checkChoice(kind, `options.columns['${name}']`, ['number', 'category', 'skip']);
+  if (schema !== undefined) checkSchema(schema, 'options.schema');
+  if (schema !== undefined && columns !== undefined)
+    throw new ArgumentError('`options.schema` says the kinds of all columns: leave `options.columns` out');
+  return { columns: kinds, schema, badRows: checkChoice(badRows ?? 'error', 'options.badRows', ['error', 'skip']) };
+}
+
+/** @internal Lists what does not fit, or ends the reading with it. */
+export class Misfits {
+  readonly rows: BadRow[] = [];
+  count = 0;
+
+  constructor(
+    readonly path: string,
+    readonly badRows: 'error' | 'skip',
+    readonly unit: 'line' | 'row',
+  ) {}
+
+  add(line: number, reason: string, hint = ''): void {
+    if (this.badRows === 'error') throw new FileFormatError(`${this.path}, ${this.unit} ${line}${reason}${hint === '' ? '' : `. ${hint}`}`);
+    if (this.rows.length < listed) this.rows.push({ line, reason: reason.replace(/^, |^: /, '') });
+    this.count += 1;
+  }
+}
+
+/** @internal The columns of a file that are wanted, by their place in it. */
+export function placesOf(
+  names: readonly string[],
+  { columns, schema }: ReadTableOptions,
+  path: string,
+): { name: string; place: number; wanted?: ColumnSchema }[] {
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  if (twice !== undefined) throw new FileFormatError(`${path}: two columns are called '${twice}'`);
+  if (schema === undefined) {
+    for (const name of Object.keys(columns ?? {}))
+      if (!names.includes(name))
+        throw new ArgumentError(`\`options.columns\` names '${name}', and ${path} has the columns ${someNames(names, 20)}`);
+    return names.flatMap((name, place) => {
+      const kind = columns?.[name];
+      return kind === 'skip' ? [] : [{ name, place, ...(kind && { wanted: { name, kind } }) }];
+    });
+  }
+  return schema.map((wanted) => {
+    const place = names.indexOf(wanted.name);
+    if (place < 0) throw new FileFormatError(`${path}: has no column '${wanted.name}', which is needed; it has ${someNames(names, 20)}`);
+    return { name: wanted.name, place, wanted };
+  });
+}
+
+class RowReader {
+  readonly #misfits: Misfits;
+  #places: { name: string; place: number; wanted?: ColumnSchema }[] | null = null;
+  #width = 0;
+  /** Rows that wait until the kinds are decided; null afterwards. */
+  #waiting: { fields: readonly string[]; line: number }[] | null = [];
+  #columns: { builder: ColumnBuilder; place: number }[] = [];
+  #numbers = new Float64Array(0);
+
+  constructor(
+    readonly path: string,
+    readonly options: ReadTableOptions & { readonly badRows: 'error' | 'skip' },
+    readonly missing: ReadonlySet<string>,
+  ) {
+    this.#misfits = new Misfits(path, options.badRows, 'line');
+  }
+
+  record(fields: readonly string[], line: number, header: boolean): void {
+    if (this.#places === null) {
+      this.#width = fields.length;
+      const names = fields.map((field, i) => (header && field.trim() !== '' ? field.trim() : `column ${i + 1}`));
+      this.#places = placesOf(names, this.options, this.path);
+      if (header) return;
+    }
+    if (this.#waiting === null) this.#take(fields, line);
+    else if (this.#waiting.push({ fields, line }) === lookedAt) this.#decide();
+  }
+
+  /** Decides the kinds of the columns, and takes the rows in that were looked at. */
+  #decide(): void {
+    const rows = this.#waiting ?? [];
+    this.#waiting = null;
+    this.#columns = (this.#places ?? []).map(({ name, place, wanted }) => {
+      const schema = wanted ?? { name, kind: this.#isNumbers(rows, place) ? ('number' as const) : ('category' as const) };
+      return { builder: new ColumnBuilder(schema), place };
+    });
+    this.#numbers = new Float64Array(this.#columns.length);
+    for (const { fields, line } of rows) this.#take(fields, line);
+  }
+
+  #isNumbers(rows: readonly { fields: readonly string[] }[], place: number): boolean {
+    let [present, numbers] = [0, 0];
+    for (const { fields } of rows) {
+      if (fields.length !== this.#width || this.missing.has(fields[place].trim())) continue;
+      present += 1;
+      if (!Number.isNaN(numberOf(fields[place]))) numbers += 1;
+    }
+    return numbers >= mostlyNumbers * present;
+  }
+
+  #take(fields: readonly string[], line: number): void {
+    if (fields.length !== this.#width) {
+      this.#misfits.add(line, `: has ${fields.length} ${fields.length === 1 ? 'field' : 'fields'}, the first line has ${this.#width}`);
+      return;
+    }
+    // The whole row first: what a row that is left out has must not get into any column.
+    for (const [i, { builder, place }] of this.#columns.entries()) {
+      const field = fields[place].trim();
+      this.#numbers[i] = Number.NaN;
+      if (this.missing.has(field)) continue;
+      if (builder.kind === 'number') this.#numbers[i] = numberOf(field);
+      const doesFit = builder.kind === 'number' ? !Number.isNaN(this.#numbers[i]) : builder.takes(field);
+      if (doesFit) continue;
+      this.#misfit(builder, fields[place], line);
+      return;
+    }
+    for (const [i, { builder, place }] of this.#columns.entries()) {
+      const field = fields[place].trim();
+      builder.add(builder.kind === 'number' || this.missing.has(field) ? this.#numbers[i] : builder.codeOf(field));
+    }
+  }
+
+  #misfit(builder: ColumnBuilder, field: string, line: number): void {
+    const { name, kind } = builder;
+    const reason = kind === 'number' ? `expected a number, received ${describe(field)}` : neverSeen(field.trim(), builder);
+    const asText = `Read the column as text with columns: { '${name}': 'category' }, or leave such rows out with badRows: 'skip'`;
+    this.#misfits.add(line, `, column '${name}': ${reason}`, kind === 'number' ? asText : '');
+  }
+
+  finish(): Table {
+    if (this.#places === null) throw new FileFormatError(`${this.path}: is empty`);
+    if (this.#waiting !== null) this.#decide();
+    const columns = this.#columns.map(({ builder }) => builder.finish());
+    const { rows, count } = this.#misfits;
+    const table = new Table(columns, basename(this.path), rows, count);
+    if (table.length > 0) return table;
+    const why =
+      count === 0
+        ? 'has the names of columns and 0 rows'
+        : `has 0 rows that fit, and ${count} that do not: ${rows[0].reason}, in line ${rows[0].line}`;
+    throw new FileFormatError(`${this.path}: ${why}`);
+  }
+}
+
+/** @internal What to say of a category that training did not have. */
+export function neverSeen(category: string, { categories }: ColumnBuilder): string {
+  return `${describe(category)} was never seen in training, where the categories were ${someNames(categories, 8)}`;
+}

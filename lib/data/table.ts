@@ -1,0 +1,203 @@
+// Tables: named columns of numbers and categories, and the data sets that are made of them.
+
+import { ArgumentError, checkInteger, checkList, checkOptions, expected } from '../errors.js';
+import { ours } from '../foreign.js';
+import { keepNames } from '../names.js';
+import { Tensor } from '../tensor.js';
+import { type Column, type ColumnSchema, countPresent, describeColumn, schemaOf, someNames } from './columns.js';
+import { type DatasetSplit, TensorDataset } from './dataset.js';
+
+/** A row of a file that was left out, see `badRows` of {@link ReadCsvOptions}. */
+export interface BadRow {
+  /** Line of the file that it ends on, from 1; of Parquet and Arrow files the row. */
+  readonly line: number;
+  /** What is wrong with it. */
+  readonly reason: string;
+}
+
+/** Options of {@link Table.dataset}. */
+export interface TableDatasetOptions {
+  /** The column that is to be predicted; default: none, and the targets are zeros. */
+  readonly target?: string;
+  /** The columns that it is predicted from; default: all others. */
+  readonly features?: readonly string[];
+  /** Which part of a split it is. */
+  readonly split?: DatasetSplit;
+}
+
+/**
+ * Columns of equal length, by name: numbers, and categories as codes.
+ *
+ * @throws {@link ArgumentError} for columns of different lengths or equal names.
+ * @example
+ * ```ts
+ * import { preprocessingFor, mlp, readCsv } from 'nodegrad';
+ * const table = await readCsv('houses.csv');
+ * console.log(table.describe().join('\n')); // price: numbers from 90000 to 2500000 …
+ * const data = table.dataset({ target: 'price' });
+ * ```
+ */
+export class Table {
+  /** What messages call it. */
+  readonly name: string;
+  /** Columns in their order. */
+  readonly columns: readonly Column[];
+  /** Number of rows. */
+  readonly length: number;
+  /** Rows that were left out when it was read: the first thousand of them. */
+  readonly badRows: readonly BadRow[];
+  /** How many rows were left out. */
+  readonly badRowCount: number;
+
+  constructor(columns: readonly Column[], name = 'table', badRows: readonly BadRow[] = [], badRowCount = badRows.length) {
+    checkList(columns, 'columns', 'an array of columns');
+    this.name = name;
+    this.columns = Object.freeze([...columns]);
+    this.length = columns[0]?.values.length ?? 0;
+    this.badRows = badRows;
+    this.badRowCount = badRowCount;
+    const names = new Set<string>();
+    for (const column of columns) {
+      if (column.values.length !== this.length) {
+        throw new ArgumentError(
+          `column '${column.name}' of ${name} has ${column.values.length} values, column '${columns[0].name}' ${this.length}`,
+        );
+      }
+      if (names.has(column.name)) throw new ArgumentError(`two columns of ${name} are called '${column.name}'`);
+      names.add(column.name);
+    }
+  }
+
+  /** @throws {@link ArgumentError} where there is none of that name. */
+  column(name: string): Column {
+    const found = this.columns.find((column) => column.name === name);
+    if (found !== undefined) return found;
+    const names = this.columns.map((column) => column.name);
+    const near = names.find((one) => one.toLowerCase() === String(name).trim().toLowerCase());
+    throw new ArgumentError(
+      expected(`a column of ${this.name} (${someNames(names, 20)})`, 'column', name, near === undefined ? '' : `'${near}' is one`),
+    );
+  }
+
+  /** The table of these columns alone, in this order. */
+  select(names: readonly string[]): Table {
+    checkList(names, 'names', 'an array of names of columns');
+    return new Table(
+      names.map((name) => this.column(name)),
+      this.name,
+      this.badRows,
+      this.badRowCount,
+    );
+  }
+
+  /** The table of all other columns. */
+  without(names: readonly string[]): Table {
+    checkList(names, 'names', 'an array of names of columns');
+    const out = new Set(names.map((name) => this.column(name)));
+    return new Table(
+      this.columns.filter((column) => !out.has(column)),
+      this.name,
+      this.badRows,
+      this.badRowCount,
+    );
+  }
+
+  /** The rows with these indices, from 0, in this order. */
+  rows(indices: ArrayLike<number>): Table {
+    const wanted = Int32Array.from({ length: indices.length }, (_, i) => checkInteger(indices[i], 'indices', 0, this.length - 1));
+    const pick = (values: Float64Array): Float64Array => Float64Array.from({ length: wanted.length }, (_, i) => values[wanted[i]]);
+    return new Table(
+      this.columns.map((column) => ({ ...column, values: pick(column.values) })),
+      this.name,
+    );
+  }
+
+  /** Names and kinds: what `schema` of {@link readCsv} asks of a new file. */
+  get schema(): readonly ColumnSchema[] {
+    return this.columns.map(schemaOf);
+  }
+
+  /** A line for each column: what its values are, and how many are missing. */
+  describe(): string[] {
+    return this.columns.map(describeColumn);
+  }
+
+  /**
+   * The features as float64 [rows, columns], missing values as NaN and categories as codes, which {@link tablePreprocessing} turns into
+   * numbers for a net.
+   *
+   * Targets of numbers are float32 [rows, 1]; categories are class indices [rows], with their names as `classes`.
+   *
+   * @throws {@link ArgumentError} for a table of 0 rows, a column without any value, and a target that is missing in a row or the same in all.
+   */
+  dataset(options: TableDatasetOptions = {}): TableDataset {
+    const { target, features, split } = checkOptions<TableDatasetOptions>(options, 'options', ['target', 'features', 'split']);
+    if (this.length === 0) throw new ArgumentError(`${this.name} has 0 rows`);
+    const wanted = target === undefined ? undefined : checkTarget(this, this.column(target));
+    const inputs = features === undefined ? this.columns.filter((column) => column !== wanted) : this.select(features).columns;
+    if (inputs.length === 0) throw new ArgumentError(`${this.name} has no column to predict '${target}' from`);
+    if (wanted !== undefined && inputs.includes(wanted))
+      throw new ArgumentError(`'${target}' is the target, and stands among \`options.features\``);
+    for (const column of inputs) {
+      if (countPresent(column) === 0)
+        throw new ArgumentError(
+          `column '${column.name}' of ${this.name} is empty: no row has a value. Leave it out: table.without(['${column.name}'])`,
+        );
+    }
+    return new TableDataset(this, inputs, wanted, split);
+  }
+}
+
+/** @internal Refuses a target that is missing in a row, or the same in all. */
+export function checkTarget({ name, length }: Table, column: Column): Column {
+  const { values } = column;
+  const missing = values.findIndex((value) => Number.isNaN(value));
+  if (missing >= 0) {
+    const count = length - countPresent(column);
+    throw new ArgumentError(
+      `the target column '${column.name}' of ${name} has no value in ${count} of ${length} rows, the first of them row ${missing + 1}: leave them out with rows()`,
+    );
+  }
+  if (values.every((value) => value === values[0])) {
+    const shown = column.categories?.[values[0]] ?? values[0];
+    throw new ArgumentError(`the target column '${column.name}' of ${name} is constant, ${shown} in every row: there is nothing to learn`);
+  }
+  return column;
+}
+
+/**
+ * The rows of a {@link Table} as examples: features as they are, in float64.
+ *
+ * @example
+ * ```ts
+ * import { readCsv, type TableDataset } from 'nodegrad';
+ * const data: TableDataset = (await readCsv('houses.csv')).dataset({ target: 'price' });
+ * console.log(data.features.map(({ name }) => name), data.target?.kind);
+ * ```
+ */
+export class TableDataset extends TensorDataset<'float64', 'float32' | 'int32'> {
+  /** The features, in the order of the inputs. */
+  readonly features: readonly ColumnSchema[];
+  /** The target, where there is one. */
+  readonly target?: ColumnSchema;
+
+  /** @internal {@link Table.dataset} makes one. */
+  constructor({ name, length }: Table, inputs: readonly Column[], target: Column | undefined, split: DatasetSplit | undefined) {
+    const numbers = new Float64Array(length * inputs.length);
+    for (const [j, { values }] of inputs.entries()) for (let i = 0; i < length; i++) numbers[i * inputs.length + j] = values[i];
+    const targets =
+      target?.kind === 'category'
+        ? Tensor.from(Int32Array.from(target.values), [length])
+        : Tensor.from(target === undefined ? new Float32Array(length) : Float32Array.from(target.values), [length, 1]);
+    super(Tensor.from(numbers, [length, inputs.length]) as Tensor<'float64'>, targets as Tensor<'float32' | 'int32'>, {
+      name,
+      classes: target?.categories,
+      split,
+    });
+    this.features = inputs.map(schemaOf);
+    if (target !== undefined) this.target = schemaOf(target);
+  }
+}
+
+keepNames({ Table, TableDataset });
+ours(Table);

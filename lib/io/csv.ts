@@ -1,0 +1,121 @@
+// Comma-separated values, read record by record: the one place that loads `csv-parse`.
+
+import { createReadStream } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import { finished } from 'node:stream/promises';
+import { ArgumentError, FileFormatError, NodegradError } from '../errors.js';
+import { checkPath, notRegular } from './atomic.js';
+
+/** How a file of comma-separated values is written. */
+export interface CsvFormat {
+  /** What stands between two fields, one character. */
+  readonly delimiter: string;
+  /** Called with each record and the number of the line that it ends on, from 1. What it throws ends the reading. */
+  readonly onRecord: (fields: readonly string[], line: number) => void;
+}
+
+/** Longer than any row: what is longer has a quotation mark too many, and would fill the memory. */
+const longestRecord = 2 ** 24;
+const mark = 0xfeff; // the byte order mark that Excel and PowerShell begin files with
+const delimiters = [',', ';', '\t', '|'];
+
+/**
+ * Reads records: quoted fields, quotation marks doubled inside of them, line ends of every system, a byte order mark, empty lines left out.
+ *
+ * @throws {ArgumentError} if the file cannot be read
+ * @throws {FileFormatError} if quotation marks do not match; the message names the line
+ */
+export async function readRecords(path: string, { delimiter, onRecord }: CsvFormat): Promise<void> {
+  const { parse } = await import('csv-parse');
+  const parser = parse({
+    delimiter,
+    bom: true,
+    relax_column_count: true, // whoever reads says which fields are missing
+    skip_empty_lines: true,
+    max_record_size: longestRecord,
+    on_record: (fields: string[], { lines }: { lines: number }) => {
+      onRecord(fields, lines);
+      return null; // nothing is kept
+    },
+  });
+  const file = createReadStream(path);
+  file.on('error', (error) => parser.destroy(error));
+  file.pipe(parser);
+  parser.resume();
+  try {
+    await finished(parser);
+  } catch (error) {
+    file.destroy();
+    if (error instanceof NodegradError) throw error;
+    const { code, lines, message } = error as { code?: string; lines?: number; message: string };
+    if (lines !== undefined) throw new FileFormatError(`${path}, line ${lines}: ${explain(code, message)}`, { cause: error });
+    throw new ArgumentError(`${path} cannot be read: ${code ?? message}`, { cause: error });
+  }
+}
+
+function explain(code: string | undefined, message: string): string {
+  if (code === 'CSV_QUOTE_NOT_CLOSED' || code === 'CSV_MAX_RECORD_SIZE') return 'a quotation mark is opened here or before, and never closed';
+  if (code === 'INVALID_OPENING_QUOTE' || code === 'CSV_INVALID_CLOSING_QUOTE')
+    return 'a quotation mark within a field: the whole field is to be quoted, and the mark doubled ("3 "" pipe")';
+  return message;
+}
+
+/**
+ * The character that stands between fields: of `,`, `;`, tab and `|` the one that the first line has most of outside of quotation marks.
+ *
+ * @throws {ArgumentError} if the file cannot be read
+ * @throws {FileFormatError} if it is empty, or no text in UTF-8
+ */
+export async function detectDelimiter(path: string): Promise<string> {
+  const start = await firstBytes(checkPath(path), 2 ** 16);
+  const [a, b] = start;
+  if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff))
+    throw new FileFormatError(`${path}: is text in UTF-16, UTF-8 was expected: save it as "CSV UTF-8"`);
+  if (start.includes(0)) throw new FileFormatError(`${path}: is no text`);
+  const text = new TextDecoder().decode(start);
+  const line = (text.charCodeAt(0) === mark ? text.slice(1) : text).trimStart().split(/\r\n|\n|\r/, 1)[0];
+  if (line === '') throw new FileFormatError(`${path}: is empty`);
+  const outside = line.replace(/"(?:[^"]|"")*"?/g, '');
+  const counts = delimiters.map((delimiter) => outside.split(delimiter).length);
+  return delimiters[counts.indexOf(Math.max(...counts))];
+}
+
+async function firstBytes(path: string, most: number): Promise<Uint8Array> {
+  try {
+    const status = await stat(path); // before opening: a pipe would wait for ever
+    if (!status.isFile()) throw notRegular('the path of a file that can be read', 'path', path, status);
+    const file = await open(path);
+    try {
+      const bytes = new Uint8Array(Math.min(most, status.size));
+      return bytes.subarray(0, (await file.read(bytes, 0, bytes.length, 0)).bytesRead);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (error instanceof NodegradError) throw error;
+    throw new ArgumentError(`${path} cannot be read: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
+  }
+}
+
+const decimal = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+const hexadecimal = /^([+-]?)(0[xX][0-9a-fA-F]{1,13})$/;
+
+/**
+ * A field as a number; NaN for what is none. Spaces around it do not count, `0x10` is 16, and what JavaScript would take for a number by
+ * accident is none: an empty field (0), `Infinity`, `0b1`, or the `12` of `12 rooms`.
+ */
+export function numberOf(field: string): number {
+  const text = field.trim();
+  if (decimal.test(text)) {
+    const value = Number(text);
+    return Number.isFinite(value) ? value : Number.NaN; // 1e999
+  }
+  const [, sign, digits] = hexadecimal.exec(text) ?? [];
+  return digits === undefined ? Number.NaN : sign === '-' ? -Number(digits) : Number(digits);
+}
+
+/** A field as it stands in a file: quoted where it must be. */
+export function csvField(value: string | number): string {
+  const text = String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

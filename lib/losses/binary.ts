@@ -1,0 +1,163 @@
+// Losses of two classes by one output: binary cross-entropy from logits and from probabilities, and the binary hinge.
+
+import type { FloatDType } from '../dtype.js';
+import { checkFlag, checkNumber, checkOptions } from '../errors.js';
+import { relu } from '../ops/activations.js';
+import { called } from '../ops/called.js';
+import { add, clip, log, mul, neg, requireFloat } from '../ops/elementwise.js';
+import { binaryCrossEntropyOfLogits } from '../ops/softmax.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+import { keepNames } from '../names.js';
+import { ReducedLoss } from './loss.js';
+import { type LossOptions, checkReduction, reduceLoss, requireSameShape } from './reduce.js';
+
+/** Options of {@link binaryCrossEntropy} and {@link BinaryCrossEntropyLoss}. */
+export interface BinaryCrossEntropyOptions extends LossOptions {
+  /**
+   * Whether predictions are logits, before any sigmoid: default true. With false they are probabilities, whose logarithms are cut off at
+   * −100, and where p is 0 or 1 nothing is learned: prefer logits.
+   */
+  readonly fromLogits?: boolean;
+  /** How much a target of 1 counts beside one of 0, such as the number of negatives by that of positives; default 1. */
+  readonly positiveWeight?: number;
+}
+
+/** Options of {@link hingeLoss} and {@link HingeLoss}. */
+export interface HingeLossOptions extends LossOptions {
+  /** By how much a score has to be right; default 1. */
+  readonly margin?: number;
+  /** Whether what is missing is squared; default false. */
+  readonly squared?: boolean;
+}
+
+const checkPositive = (value: unknown = 1): number => checkNumber(value, 'options.positiveWeight', 0);
+const checkFromLogits = (value: unknown = true): boolean => checkFlag(value, 'options.fromLogits');
+export const checkMargin = (value: unknown = 1): number => checkNumber(value, 'options.margin', 0);
+export const checkSquared = (value: unknown = false): boolean => checkFlag(value, 'options.squared');
+
+function pairOf<D extends FloatDType>(name: string, prediction: Tensor<D>, target: Tensor<D>): [Tensor<D>, Tensor<D>] {
+  const x = Tensor.check(prediction, 'prediction') as Tensor<D>;
+  const y = Tensor.check(target, 'target') as Tensor<D>;
+  requireSameShape(name, x, y);
+  requireFloat(name, [x, y]);
+  return [x, y];
+}
+
+/**
+ * Binary cross-entropy `−t·ln p − (1 − t)·ln(1 − p)` of a probability p = σ(x), by default from the logits x, where it is finite and exact
+ * for any of them; by default its mean over all elements. Its gradient by the logits is `σ(x) − t`. Course rows E09, E27.
+ *
+ * @param prediction - Logits, or probabilities with `fromLogits: false`; any shape.
+ * @param target - From 0 to 1, the same shape and dtype.
+ * @param weights - How often each example counts, [examples].
+ * @throws {@link ShapeError} when shapes differ, {@link DTypeError} when dtypes do.
+ * @example
+ * ```ts
+ * import { binaryCrossEntropy, tensor } from 'nodegrad';
+ * binaryCrossEntropy(tensor([2, -2]), tensor([1, 1]), { reduction: 'none' }).toArray(); // [0.1269…, 2.1269…]
+ * ```
+ */
+export function binaryCrossEntropy<D extends FloatDType>(
+  prediction: Tensor<D>,
+  target: Tensor<D>,
+  options: BinaryCrossEntropyOptions = {},
+  weights?: AnyTensor,
+): Tensor<D> {
+  checkOptions(options, 'options', ['reduction', 'fromLogits', 'positiveWeight']);
+  const reduction = checkReduction(options.reduction);
+  const positiveWeight = checkPositive(options.positiveWeight);
+  const fromLogits = checkFromLogits(options.fromLogits);
+  const [x, t] = pairOf('binaryCrossEntropy', prediction, target);
+  return called('binaryCrossEntropy', () => {
+    if (fromLogits) return reduceLoss(binaryCrossEntropyOfLogits(x, t, positiveWeight), reduction, weights);
+    const cut = (p: Tensor<D>): Tensor<D> => clip(log(p), -100, 0);
+    const yes = mul(mul(cut(x), t), positiveWeight);
+    return reduceLoss(neg(add(yes, mul(cut(add(neg(x), 1)), add(neg(t), 1)))), reduction, weights);
+  });
+}
+
+/**
+ * Binary hinge `max(0, margin − t·s)` of a score s beside a target t of −1 or 1, or its square; by default its mean over all elements.
+ * Course rows E21, E27.
+ *
+ * @param prediction - Scores of any shape.
+ * @param target - −1 or 1, the same shape and dtype. Of 0 and 1, `target.mul(2).sub(1)` makes them.
+ * @param weights - How often each example counts, [examples].
+ * @throws {@link ShapeError} when shapes differ, {@link DTypeError} when dtypes do.
+ * @example
+ * ```ts
+ * import { hingeLoss, tensor } from 'nodegrad';
+ * hingeLoss(tensor([0.5, -3]), tensor([1, -1]), { reduction: 'none' }).toArray(); // [0.5, 0]
+ * ```
+ */
+export function hingeLoss<D extends FloatDType>(
+  prediction: Tensor<D>,
+  target: Tensor<D>,
+  options: HingeLossOptions = {},
+  weights?: AnyTensor,
+): Tensor<D> {
+  checkOptions(options, 'options', ['reduction', 'margin', 'squared']);
+  const reduction = checkReduction(options.reduction);
+  const [margin, squared] = [checkMargin(options.margin), checkSquared(options.squared)];
+  const [s, t] = pairOf('hingeLoss', prediction, target);
+  return called('hingeLoss', () => {
+    const missing = relu(add(neg(mul(s, t)), margin));
+    return reduceLoss(squared ? mul(missing, missing) : missing, reduction, weights);
+  });
+}
+
+/**
+ * Binary cross-entropy, the loss of a model with one output for two classes, or of one output for each of several labels; see
+ * {@link binaryCrossEntropy}. Course rows E09, E27.
+ *
+ * @example
+ * ```ts
+ * import { BinaryCrossEntropyLoss, tensor } from 'nodegrad';
+ * new BinaryCrossEntropyLoss().forward(tensor([[0]]), tensor([[1]])).item(); // ln 2
+ * ```
+ */
+export class BinaryCrossEntropyLoss extends ReducedLoss {
+  /** Whether predictions are logits; else they are probabilities. */
+  readonly fromLogits: boolean;
+  /** How much a target of 1 counts beside one of 0. */
+  readonly positiveWeight: number;
+
+  constructor(options: BinaryCrossEntropyOptions = {}) {
+    super(options, ['fromLogits', 'positiveWeight']);
+    this.fromLogits = checkFromLogits(options.fromLogits);
+    this.positiveWeight = checkPositive(options.positiveWeight);
+  }
+
+  forward<D extends FloatDType>(prediction: Tensor<D>, target: Tensor<D>, weights?: AnyTensor): Tensor<D> {
+    const { reduction, fromLogits, positiveWeight } = this;
+    return binaryCrossEntropy(prediction, target, { reduction, fromLogits, positiveWeight }, weights);
+  }
+}
+
+/**
+ * Binary hinge beside targets of −1 or 1; see {@link hingeLoss}. Course rows E21, E27.
+ *
+ * @example
+ * ```ts
+ * import { HingeLoss, tensor } from 'nodegrad';
+ * new HingeLoss({ squared: true }).forward(tensor([0.5]), tensor([-1])).item(); // 2.25
+ * ```
+ */
+export class HingeLoss extends ReducedLoss {
+  /** By how much a score has to be right. */
+  readonly margin: number;
+  /** Whether what is missing is squared. */
+  readonly squared: boolean;
+
+  constructor(options: HingeLossOptions = {}) {
+    super(options, ['margin', 'squared']);
+    this.margin = checkMargin(options.margin);
+    this.squared = checkSquared(options.squared);
+  }
+
+  forward<D extends FloatDType>(prediction: Tensor<D>, target: Tensor<D>, weights?: AnyTensor): Tensor<D> {
+    return hingeLoss(prediction, target, { reduction: this.reduction, margin: this.margin, squared: this.squared }, weights);
+  }
+}
+
+keepNames({ BinaryCrossEntropyLoss, HingeLoss });

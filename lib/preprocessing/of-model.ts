@@ -1,0 +1,34 @@
+// The preprocessing that belongs to a model: every verb of the model that takes data goes through it.
+
+import { whenThere } from '../data/contract.js';
+import type { AnyDataset } from '../data/dataset.js';
+import { ArgumentError, expected } from '../errors.js';
+import { Transform } from './transform.js';
+import { transformed } from './transformed.js';
+
+const transforms = new WeakMap<object, Transform>();
+
+/** @internal `model.preprocessing`. */
+export function preprocessingOf(model: object): Transform | null {
+  return transforms.get(model) ?? null;
+}
+
+/** @internal `model.preprocessing = …`. */
+export function setPreprocessing(model: object, transform: Transform | null): void {
+  if (transform === null) transforms.delete(model);
+  else if (transform instanceof Transform) transforms.set(model, transform);
+  else throw new ArgumentError(expected('a transform, such as new StandardScaler(), or null', 'preprocessing', transform));
+}
+
+/** @internal Fits the preprocessing of a model on its training data, where it has learned nothing yet. */
+export function fitPreprocessing(model: object, data: AnyDataset): void | Promise<void> {
+  const transform = transforms.get(model);
+  if (transform === undefined || transform.isFitted) return;
+  return whenThere(transform.fit(data) as Transform, () => {});
+}
+
+/** @internal A data set as the model sees it. */
+export function preprocessed<D extends AnyDataset>(model: object, data: D): D {
+  const transform = transforms.get(model);
+  return transform === undefined ? data : (transformed(data, transform) as D);
+}

@@ -1,0 +1,88 @@
+// A data set seen through a transform: what it gives in memory is transformed once, other sets batch by batch.
+
+import { checkBatch, checkDataset, memoryOf, whenThere } from '../data/contract.js';
+import { type AnyDataset, type AsyncDataset, type Batch, type Dataset, type EpochKey, isInMemory } from '../data/dataset.js';
+import type { DType } from '../dtype.js';
+import { ArgumentError, expected } from '../errors.js';
+import { allocateShared } from '../native.js';
+import { Tensor } from '../tensor.js';
+import { Transform, type Transformed } from './transform.js';
+
+/**
+ * The examples of `dataset` with transformed inputs. A set that lies in memory is transformed once, when it is first trained on, and takes its
+ * memory once more; of others each batch is transformed when it is fetched.
+ *
+ * @throws {@link ArgumentError} before the transform is fitted.
+ * @example
+ * ```ts
+ * import { Centre, datasets, transformed } from 'nodegrad';
+ * const { train, test } = await datasets.digits({ raw: true });
+ * const centre = new Centre().fit(train);
+ * const [fitted, held] = [transformed(train, centre), transformed(test, centre)];
+ * ```
+ */
+export function transformed<X extends DType, Y extends DType>(dataset: Dataset<X, Y>, transform: Transform): Dataset<Transformed<X>, Y>;
+export function transformed<X extends DType, Y extends DType>(
+  dataset: AsyncDataset<X, Y>,
+  transform: Transform,
+): AsyncDataset<Transformed<X>, Y>;
+export function transformed<X extends DType, Y extends DType>(dataset: AnyDataset<X, Y>, transform: Transform): AnyDataset<Transformed<X>, Y>;
+export function transformed<X extends DType, Y extends DType>(dataset: AnyDataset<X, Y>, transform: Transform): AnyDataset<Transformed<X>, Y> {
+  checkDataset(dataset);
+  if (!(transform instanceof Transform)) throw new ArgumentError(expected('a transform, such as new Centre()', 'transform', transform));
+  return new TransformedDataset(dataset as Dataset<X, Y>, transform);
+}
+
+class TransformedDataset<X extends DType, Y extends DType> implements Dataset<Transformed<X>, Y> {
+  readonly name: string;
+  readonly length: number;
+  readonly inputShape: readonly number[];
+  readonly targetShape: readonly number[];
+  readonly split?: Dataset['split'];
+  readonly classes?: readonly string[];
+  readonly labels?: () => Int32Array;
+  readonly memory?: Dataset<Transformed<X>, Y>['memory'];
+  readonly #data: Dataset<X, Y>;
+  readonly #transform: Transform;
+
+  constructor(data: Dataset<X, Y>, transform: Transform) {
+    this.#data = data;
+    this.#transform = transform;
+    this.name = data.name;
+    this.length = data.length;
+    this.inputShape = transform.outputShape;
+    this.targetShape = data.targetShape;
+    if (data.split !== undefined) this.split = data.split;
+    if (data.classes !== undefined) this.classes = data.classes;
+    if (data.labels !== undefined) this.labels = () => data.labels!();
+    if (isInMemory(data) && 'data' in memoryOf(data).inputs) {
+      let made: ReturnType<NonNullable<typeof this.memory>> | null = null;
+      this.memory = () => (made ??= this.#all());
+    }
+  }
+
+  batch(indices: Int32Array, key?: EpochKey): Batch<Transformed<X>, Y> {
+    const made = whenThere(this.#data.batch(indices, key), (batch) => {
+      const { inputs, targets } = checkBatch(this.#data, batch, indices.length);
+      return { inputs: this.#transform.transform(inputs as Tensor<X>), targets };
+    });
+    return made as Batch<Transformed<X>, Y>; // or a promise, as the set gives
+  }
+
+  /** All examples, in memory that steps read where it lies. */
+  #all(): ReturnType<NonNullable<Dataset<Transformed<X>, Y>['memory']>> {
+    const { inputs, targets, rows } = memoryOf(this.#data);
+    const wanted = rows ?? Int32Array.from({ length: this.length }, (_, i) => i);
+    let whole: Tensor<Transformed<X>> | null = null;
+    const width = this.inputShape.reduce((size, side) => size * side, 1);
+    const step = Math.max(1, Math.floor(2 ** 20 / Math.max(1, width)));
+    for (let start = 0; start < wanted.length; start += step) {
+      const part = (inputs as Tensor<X>).gather(Tensor.from(wanted.slice(start, start + step)) as Tensor<'int32'>);
+      const done = this.#transform.transform(part);
+      whole ??= Tensor.from(allocateShared(wanted.length * width, done.dtype), [wanted.length, ...this.inputShape]) as Tensor<Transformed<X>>;
+      (whole.data as Float32Array).set(done.data as Float32Array, start * width);
+    }
+    const none = (): Tensor<Transformed<X>> => this.#transform.transform((inputs as Tensor<X>).slice(0, 0));
+    return { inputs: whole ?? none(), targets: rows === null ? targets : targets.gather(Tensor.from(rows) as Tensor<'int32'>), rows: null };
+  }
+}

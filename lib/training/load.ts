@@ -1,0 +1,68 @@
+// Models out of files: the architecture is built again, and filled.
+
+import { isFloat } from '../dtype.js';
+import { FileFormatError, describe, describeShape } from '../errors.js';
+import { type Safetensors, decodeSafetensors, readSafetensors } from '../io/safetensors.js';
+import { buildModel } from '../layers/registry.js';
+import type { AnyTensor } from '../tensor.js';
+import { type AnyModel, Model } from './model.js';
+import { apart, build, parse } from './model-file.js';
+
+/**
+ * Builds the model that `model.toBytes()` took down.
+ *
+ * @throws {FileFormatError} when the bytes are no such model; {@link ArgumentError} when a layer class is not registered.
+ * @example
+ * ```ts
+ * import { fromBytes, mlp } from 'nodegrad';
+ * const copy = fromBytes(mlp({ hidden: [64] }).toBytes());
+ * ```
+ */
+export function fromBytes(bytes: Uint8Array): AnyModel {
+  return rebuild(decodeSafetensors(bytes), 'bytes');
+}
+
+/**
+ * Builds the model that `model.save(path)` wrote. Weights alone, from other tools, go into a model that is there with `model.load(path)`.
+ *
+ * @throws {FileFormatError} when the file is no such model; {@link ArgumentError} when it cannot be read, or a layer class is not registered.
+ * @example
+ * ```ts
+ * import { load, mlp } from 'nodegrad';
+ * await mlp().save('digits.safetensors');
+ * const model = await load('digits.safetensors');
+ * ```
+ */
+export async function load(path: string): Promise<AnyModel> {
+  return rebuild(await readSafetensors(path), path);
+}
+
+function rebuild(file: Safetensors, source: string): AnyModel {
+  const architecture = file.metadata.get('architecture');
+  if (architecture === undefined) {
+    throw new FileFormatError(`${source}: holds weights without an architecture: build the model and fill it with model.load(path)`);
+  }
+  const { weights, preprocessing } = apart(file, source);
+  const description = parse(architecture, source, 'architecture');
+  const model = build(source, 'architecture', 'unknown layer class', () => buildModel(description));
+  if (!(model instanceof Model)) throw new FileFormatError(`${source}: holds a ${model.constructor.name}, which is a layer and no Model`);
+  const places = model.namedState();
+  // Before any memory: only what the file has bytes for is ever allocated.
+  for (const [path, place] of places) checkValue(place, weights.get(path), path, source);
+  for (const path of weights.keys())
+    if (!places.has(path)) throw new FileFormatError(`${source}: tensor ${describe(path)} has no place in the architecture`);
+  for (const [path, place] of places) place.convert((weights.get(path) as AnyTensor).dtype);
+  model.loadStateDict(weights);
+  model.preprocessing = preprocessing;
+  return model as AnyModel;
+}
+
+function checkValue(place: AnyTensor, value: AnyTensor | undefined, path: string, source: string): void {
+  if (value === undefined) throw new FileFormatError(`${source}: has no tensor ${describe(path)}, which its architecture asks for`);
+  const fits = isFloat(place.dtype) ? isFloat(value.dtype) : value.dtype === place.dtype;
+  if (!fits || describeShape(value.shape) !== describeShape(place.shape)) {
+    throw new FileFormatError(
+      `${source}: tensor ${describe(path)} is ${value.dtype} ${describeShape(value.shape)}, its architecture asks for ${isFloat(place.dtype) ? 'floats' : place.dtype} of shape ${describeShape(place.shape)}`,
+    );
+  }
+}

@@ -1,0 +1,145 @@
+// A model: a layer that is trained, evaluated, asked for predictions, saved and loaded.
+
+import type { AnyDataset } from '../data/dataset.js';
+import type { DType } from '../dtype.js';
+import { ours } from '../foreign.js';
+import { Layer } from '../layers/layer.js';
+import type { LoadOptions, LoadReport } from '../layers/state.js';
+import { type SummaryOptions, summarize } from '../layers/summary.js';
+import { keepNames } from '../names.js';
+import { preprocessingOf, setPreprocessing } from '../preprocessing/of-model.js';
+import type { Transform } from '../preprocessing/transform.js';
+import { refuseInStep } from '../recording.js';
+import type { AnyTensor, Tensor } from '../tensor.js';
+import type { EvaluateOptions, PredictOptions } from './evaluate.js';
+import { evaluate, fit, predict } from './functions.js';
+import type { FitOptions } from './fit-options.js';
+import type { History, Scores } from './history.js';
+import { loadInto, save, toBytes } from './save.js';
+
+/** A model of any input and output type. */
+// biome-ignore lint/suspicious/noExplicitAny: input and output types of a subclass may be anything.
+export type AnyModel = Model<any, any>;
+
+/**
+ * A layer that is trained and saved as a whole: your network extends it, `Sequential` and all ready networks do.
+ *
+ * What a network is made of are layers, and `forward` says how: see {@link Layer}. The functions `fit`, `evaluate` and `predict` take a layer that
+ * is no model as well.
+ *
+ * @example
+ * ```ts
+ * import { Adam, CrossEntropyLoss, Linear, Model, type Tensor, datasets, relu } from 'nodegrad';
+ * class Net extends Model {
+ *   readonly first = new Linear(784, 64);
+ *   readonly second = new Linear(64, 10);
+ *   forward(x: Tensor): Tensor {
+ *     return this.second.forward(relu(this.first.forward(x.reshape([-1, 784]))));
+ *   }
+ * }
+ * const { train, test } = await datasets.digits();
+ * const net = new Net();
+ * await net.fit(train, { loss: new CrossEntropyLoss(), optimizer: new Adam(net, { lr: 1e-3 }), validation: test });
+ * ```
+ */
+export abstract class Model<In = Tensor, Out = Tensor> extends Layer<In, Out> {
+  /**
+   * What is done to inputs before they reach the model; null for nothing. `fit`, `evaluate` and `predict` then take data as they are, `save` and
+   * `load` keep it, and `forward` does not use it. One that has learned nothing yet is fitted by `fit`, on the training data alone.
+   */
+  get preprocessing(): Transform | null {
+    return preprocessingOf(this);
+  }
+
+  set preprocessing(transform: Transform | null) {
+    setPreprocessing(this, transform);
+  }
+
+  /**
+   * Trains the model: `forward`, loss, `backward` and `step` for every batch, epoch after epoch, with validation, callbacks, progress and
+   * a log. The event loop gets a turn every few milliseconds.
+   *
+   * @param data - What to train on.
+   * @returns A record per epoch.
+   * @throws {@link TrainingNonFiniteError} when the loss becomes NaN or infinite: it names the first layer that did, and what to try;
+   *   {@link TrainingAbortedError} when the signal fired; {@link ArgumentError} for wrong options, or when the optimizer does not hold the
+   *   parameters that the loss depends on; {@link BusyError} when the model is in training already; {@link CheckpointError} when
+   *   checkpoints cannot be written, the one to resume from is of another run, or another run holds their folder.
+   * @example
+   * ```ts
+   * import { Adam, CrossEntropyLoss, datasets, mlp } from 'nodegrad';
+   * const { train, test } = await datasets.digits();
+   * const model = mlp();
+   * const optimizer = new Adam(model, { lr: 1e-3 });
+   * await model.fit(train, { loss: new CrossEntropyLoss(), optimizer, epochs: 5, validation: test });
+   * ```
+   */
+  fit(data: AnyDataset<DType, DType>, options: FitOptions): Promise<History> {
+    return fit(this as AnyModel, data, options);
+  }
+
+  /**
+   * Loss and metrics over a data set, in evaluation mode.
+   *
+   * @throws {@link ArgumentError} for wrong options or an empty data set, {@link AbortedError} when the signal stopped it.
+   */
+  evaluate(data: AnyDataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
+    return evaluate(this as AnyModel, data, options);
+  }
+
+  /**
+   * What the model makes of inputs, in evaluation mode, batch by batch.
+   *
+   * @param inputs - A tensor whose first dimension counts examples, or a data set. A tensor of one axis, which may be one example as well,
+   *   goes through `forward` as it is.
+   * @throws {@link ArgumentError} for wrong options, {@link AbortedError} when the signal stopped it.
+   */
+  predict(inputs: AnyTensor | AnyDataset<DType, DType>, options?: PredictOptions): Promise<AnyTensor> {
+    return predict(this as AnyModel, inputs, options);
+  }
+
+  /**
+   * A table of layers, output shapes and parameters.
+   *
+   * @param options - `inputShape` of one example (without the batch dimension) adds output shapes.
+   */
+  summary(options: SummaryOptions = {}): string {
+    return summarize(this as AnyModel, options);
+  }
+
+  /** A copy with its own memory, and the preprocessing of this model: a snapshot, in the middle of a run one of whole steps. */
+  override clone(): this {
+    const twin = super.clone();
+    twin.preprocessing = this.preprocessing;
+    return twin;
+  }
+
+  /**
+   * Writes weights and architecture to one safetensors file: whole or not at all, readable by other tools.
+   *
+   * @throws {@link ArgumentError} when the file cannot be written, or a layer class is not registered.
+   */
+  save(path: string): Promise<void> {
+    refuseInStep('a model was saved', 'Save it between two steps');
+    return save(this as AnyModel, path);
+  }
+
+  /** The bytes that {@link Model.save} writes, for workers and databases; {@link fromBytes} builds the model again. */
+  toBytes(): Uint8Array {
+    refuseInStep('a model was saved', 'Save it between two steps');
+    return toBytes(this as AnyModel);
+  }
+
+  /**
+   * Fills the parameters from a safetensors file, by path; {@link load} builds a whole model instead.
+   *
+   * @throws {@link ShapeError} or {@link ArgumentError} when the file does not fit the model, which then stays as it was.
+   */
+  load(path: string, options?: LoadOptions): Promise<LoadReport> {
+    refuseInStep('values were loaded into a model', 'Load them between two steps');
+    return loadInto(this as AnyModel, path, options);
+  }
+}
+
+ours(Model);
+keepNames({ Model });

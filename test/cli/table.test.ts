@@ -1,0 +1,161 @@
+// Proves lib/cli on tables as a user meets it: train on a file, see what was done to each column, evaluate and predict another file.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import test, { type ExecutionContext } from 'ava';
+import { type ColumnTransform, load, readCsv } from '../../lib/index.js';
+import { Seeded } from '../helpers/seeded.js';
+
+const main = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url));
+
+function run(folder: string, words: readonly string[]): Promise<{ code: number | null; out: string; error: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [main, ...words], { cwd: folder, env: { ...process.env, NODEGRAD_NUM_THREADS: '1' } });
+    let [out, error] = ['', ''];
+    child.stdout.on('data', (chunk) => {
+      out += chunk;
+    });
+    child.stderr.on('data', (chunk) => {
+      error += chunk;
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, out, error }));
+  });
+}
+
+const factors: Record<string, number> = { Bonn: 1.3, Köln: 1.6, Ulm: 1 };
+
+/** Houses whose price follows from area, rooms, garden and city, with columns that say nothing. */
+function houses(t: ExecutionContext, rows = 400): string {
+  const random = new Seeded(7);
+  const lines = ['id,rooms,area,city,note,garden,country,price'];
+  for (let i = 1; i <= rows; i++) {
+    const rooms = 1 + random.integer(7);
+    const area = rooms * 22 + 10 * random.next();
+    const city = Object.keys(factors)[random.integer(3)];
+    const garden = ['yes', 'no', ''][random.integer(3)];
+    const price = Math.round((2000 * area + 15_000 * rooms + (garden === 'yes' ? 20_000 : 0)) * factors[city]);
+    lines.push(`${i},${random.next() < 0.05 ? '' : rooms},${area.toFixed(1)},${city},"text ${i}, or so",${garden},DE,${price}`);
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'nodegrad-cli-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, 'houses.csv'), `${lines.join('\n')}\n`);
+  return folder;
+}
+
+test('train on a table says what it does to each column, and its model evaluates and predicts files with the same preprocessing', async (t) => {
+  const folder = houses(t);
+  const trained = await run(folder, ['train', '--data', 'houses.csv', '--target', 'price', '--out', 'here', '--epochs', '30']);
+  t.is(trained.code, 0, trained.error);
+  for (const says of [
+    /data +houses\.csv: 320 rows to train on, 80 to test with; 'price' is a number to predict/,
+    /id: numbers from 1 to 400; left out: it only counts the rows/,
+    /rooms: numbers from 1 to 7, \d+ values missing; standardized, missing values become the median/,
+    /city: 3 categories \('Bonn', 'Köln', 'Ulm'\); one-hot\n/,
+    /garden: 2 categories \('no', 'yes'\), \d+ values missing; one-hot, a missing one zeros/,
+    /note: 400 categories .*; left out: names or text, too many different/,
+    /country: 1 category \('DE'\); left out: the same in every row/,
+    /price: numbers from \d+ to \d+; to predict, regression; standardized while training/,
+    /test +off by \d+ on average, root mean square \d+; (9[5-9])\.\d\d % of the variance explained/,
+  ])
+    t.regex(trained.out, says);
+  t.regex(trained.error, /epoch 30\/30/, 'progress');
+  const model = await load(join(folder, 'here/model.safetensors'));
+  t.deepEqual((model.preprocessing as ColumnTransform).target, { name: 'price', kind: 'number' });
+
+  const table = await readCsv(join(folder, 'houses.csv'));
+  const next = readFileSync(join(folder, 'houses.csv'), 'utf8').split('\n').slice(0, 41);
+  writeFileSync(join(folder, 'new.csv'), next.map((line) => line.split(',').slice(0, -1).join(',')).join('\n'));
+  const predicted = await run(folder, ['predict', 'here/model.safetensors', '--data', 'new.csv']);
+  const [head, ...rows] = predicted.out.trimEnd().split('\n');
+  t.is(head, 'price');
+  t.is(rows.length, 40);
+  const prices = table.column('price').values;
+  const off = rows.map((row, i) => Math.abs(Number(row) / prices[i] - 1)).sort((a, b) => a - b);
+  t.true(off[20] < 0.1, `the median is off by ${off[20]}`);
+  const evaluated = await run(folder, ['evaluate', 'here/model.safetensors', '--data', 'houses.csv', '--json']);
+  const { examples, r2, mae } = JSON.parse(evaluated.out) as Record<string, number>;
+  t.is(examples, 400);
+  t.true(r2 > 0.95 && mae < 40_000, evaluated.out);
+  await run(folder, ['predict', 'here/model.safetensors', '--data', 'new.csv', '--out', 'out.csv']);
+  t.is(readFileSync(join(folder, 'out.csv'), 'utf8'), predicted.out);
+});
+
+test('a target of categories is classified, and predictions have the name and its probability', async (t) => {
+  const folder = houses(t);
+  const words = [
+    'train',
+    '--data',
+    'houses.csv',
+    '--target',
+    'garden',
+    '--columns',
+    'id=skip,note=skip',
+    '--epochs',
+    '2',
+    '--out',
+    'here',
+    '--json',
+  ];
+  const trained = await run(folder, words);
+  t.is(trained.code, 0, trained.error);
+  const document = JSON.parse(trained.out) as { test: { accuracy: number; confusion: number[][] }; columns: string[] };
+  t.is(document.test.confusion.length, 2);
+  t.regex(document.columns[0], /^\d+ rows without a value of 'garden' are left out$/);
+  t.regex(document.columns.at(-2) ?? '', /^country:/);
+  const predicted = await run(folder, ['predict', 'here/model.safetensors', '--data', 'houses.csv']);
+  t.is(predicted.code, 0, predicted.error);
+  const [head, first] = predicted.out.split('\n');
+  t.is(head, 'garden,probability');
+  t.regex(first, /^(yes|no),0\.\d+$/);
+  const evaluated = await run(folder, ['evaluate', 'here/model.safetensors', '--data', 'houses.csv']);
+  t.is(evaluated.code, 1);
+  t.regex(evaluated.error, /target column 'garden' of houses\.csv has no value in \d+ of 400 rows/);
+});
+
+test('whole numbers of a few kinds are classes unless --task says otherwise', async (t) => {
+  const folder = houses(t, 60);
+  const kind = async (...more: string[]): Promise<string> =>
+    (await run(folder, ['train', '--data', 'houses.csv', '--target', 'rooms', '--epochs', '1', '--out', `o${more.length}`, ...more])).out;
+  t.regex(await kind(), /rooms: .*; to predict, classification into 7 classes \(--task regression takes them as numbers\)/);
+  t.regex(await kind('--task', 'regression'), /rooms: .*; to predict, regression/);
+});
+
+test('what does not go together is said in words, and nothing is trained', async (t) => {
+  const folder = houses(t, 40);
+  writeFileSync(join(folder, 'empty.csv'), 'a,b\n');
+  writeFileSync(join(folder, 'same.csv'), 'a,b\n1,5\n2,5\n3,5\n');
+  writeFileSync(join(folder, 'bad.csv'), `a,b\n${'1,2\n'.repeat(30)}x,3\n`);
+  const refused: [string[], RegExp][] = [
+    [['--data', 'houses.csv'], /--target <column> says what is to be predicted; houses\.csv has the columns 'id', 'rooms'/],
+    [['--data', 'houses.csv', '--target', 'Price'], /received "Price"\. 'price' is one/],
+    [['--data', 'houses.csv', '--target', 'price', '--model', 'conv'], /--model conv takes images, and houses\.csv is a table/],
+    [['--data', 'houses.csv', '--target', 'city', '--task', 'regression'], /predicts numbers, and 'city' of houses\.csv has the categories/],
+    [['--data', 'empty.csv', '--target', 'b'], /empty\.csv: has the names of columns and 0 rows/],
+    [['--data', 'same.csv', '--target', 'b'], /target column 'b' of same\.csv is constant, 5 in every row: there is nothing to learn/],
+    [['--data', 'bad.csv', '--target', 'b'], /bad\.csv, line 32, column 'a': expected a number, received "x"/],
+    [['--data', 'houses.csv', '--target', 'price', '--columns', 'id=none'], /expected names and kinds/],
+  ];
+  for (const [words, says] of refused) {
+    const { code, error } = await run(folder, ['train', ...words]);
+    t.true(code === 1 || code === 2, words.join(' '));
+    t.regex(error, says);
+  }
+  t.is((await run(folder, ['train', '--data', 'bad.csv', '--target', 'b', '--bad-rows', 'skip'])).code, 1, 'the rest of b is constant');
+});
+
+test('a category that training did not have is named by line and column, or its row is left out', async (t) => {
+  const folder = houses(t, 60);
+  await run(folder, ['train', '--data', 'houses.csv', '--target', 'price', '--epochs', '1', '--out', 'here']);
+  writeFileSync(join(folder, 'new.csv'), 'rooms,area,city,garden\n2,40,Paris,no\n3,60,Ulm,yes\n');
+  const strict = await run(folder, ['predict', 'here/model.safetensors', '--data', 'new.csv']);
+  t.is(strict.code, 1);
+  t.regex(strict.error, /new\.csv, line 2, column 'city': "Paris" was never seen in training, where the categories were 'Bonn', 'Köln', 'Ulm'/);
+  const lenient = await run(folder, ['predict', 'here/model.safetensors', '--data', 'new.csv', '--bad-rows', 'skip']);
+  t.is(lenient.out.trimEnd().split('\n').length, 2);
+  t.regex(lenient.error, /1 rows? do(es)? not fit/);
+  const images = await run(folder, ['evaluate', 'here/model.safetensors']);
+  t.regex(images.error, /was trained on a table: say which one to evaluate it on with --data <path>/);
+});

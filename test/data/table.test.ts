@@ -1,0 +1,123 @@
+// Tables: columns by name, rows, and the data sets that are made of them.
+import test from 'ava';
+import {
+  ArgumentError,
+  Centre,
+  type Column,
+  ColumnTransform,
+  fromBytes,
+  Imputer,
+  Linear,
+  OneHotEncoder,
+  Sequential,
+  Table,
+  tablePreprocessing,
+} from '../../lib/index.js';
+import { identical } from '../helpers/close.js';
+
+const columns: Column[] = [
+  { name: 'rooms', kind: 'number', values: Float64Array.of(3, Number.NaN, 5, 2) },
+  { name: 'city', kind: 'category', categories: ['Bonn', 'Ulm'], values: Float64Array.of(1, 0, Number.NaN, 1) },
+  { name: 'price', kind: 'number', values: Float64Array.of(100, 200, 300, 400) },
+  { name: 'sold', kind: 'category', categories: ['no', 'yes'], values: Float64Array.of(0, 1, 1, 0) },
+];
+const table = new Table(columns, 'houses');
+
+test('columns are found by name, chosen, and left out', (t) => {
+  t.is(table.column('price'), table.columns[2]);
+  t.deepEqual(
+    table.select(['price', 'rooms']).columns.map(({ name }) => name),
+    ['price', 'rooms'],
+  );
+  t.deepEqual(
+    table.without(['price', 'sold']).columns.map(({ name }) => name),
+    ['rooms', 'city'],
+  );
+  t.throws(() => table.column('Price '), {
+    instanceOf: ArgumentError,
+    message: /a column of houses \('rooms', 'city', 'price', 'sold'\).*'price' is one/,
+  });
+  t.throws(() => new Table([columns[0], columns[0]]), { message: /two columns of table are called 'rooms'/ });
+  t.throws(() => new Table([columns[0], { ...columns[2], values: Float64Array.of(1) }]), { message: /has 1 values, column 'rooms' 4/ });
+});
+
+test('rows are chosen by index', (t) => {
+  t.deepEqual([...table.rows([3, 0]).column('price').values], [400, 100]);
+  t.throws(() => table.rows([4]), { instanceOf: ArgumentError, message: /indices/ });
+});
+
+test('numbers to be predicted are float32 [rows, 1], categories class indices with their names', (t) => {
+  const prices = table.dataset({ target: 'price' });
+  t.deepEqual([prices.inputs.dtype, prices.inputs.shape], ['float64', [4, 3]]);
+  t.deepEqual([...prices.inputs.data], [3, 1, 0, Number.NaN, 0, 1, 5, Number.NaN, 1, 2, 1, 0]);
+  t.deepEqual([prices.targets.dtype, prices.targets.shape, [...prices.targets.data]], ['float32', [4, 1], [100, 200, 300, 400]]);
+  const sold = table.dataset({ target: 'sold', features: ['rooms'], split: 'test' });
+  t.deepEqual([sold.targets.dtype, [...sold.targets.data], sold.classes, sold.split], ['int32', [0, 1, 1, 0], ['no', 'yes'], 'test']);
+  t.deepEqual(sold.features, [{ name: 'rooms', kind: 'number' }]);
+  t.deepEqual(sold.target, { name: 'sold', kind: 'category', categories: ['no', 'yes'] });
+  t.deepEqual([...table.dataset().targets.data], [0, 0, 0, 0]);
+});
+
+test('an empty column, a constant or missing target, a table of 0 rows and no feature at all say so in words', (t) => {
+  const empty = new Table([...columns, { name: 'note', kind: 'number', values: new Float64Array(4).fill(Number.NaN) }], 'houses');
+  t.throws(() => empty.dataset({ target: 'price' }), {
+    instanceOf: ArgumentError,
+    message: /column 'note' of houses is empty: no row has a value/,
+  });
+  t.is(empty.describe()[4], 'note: empty, no row has a value');
+  const constant = new Table([columns[0], { name: 'price', kind: 'number', values: new Float64Array(4).fill(7) }], 'houses');
+  t.throws(() => constant.dataset({ target: 'price' }), {
+    message: /target column 'price' of houses is constant, 7 in every row: there is nothing to learn/,
+  });
+  const one = new Table(
+    [columns[0], { name: 'kind', kind: 'category', categories: ['a', 'b'], values: new Float64Array(4).fill(1) }],
+    'houses',
+  );
+  t.throws(() => one.dataset({ target: 'kind' }), { message: /is constant, b in every row/ });
+  t.throws(() => table.dataset({ target: 'rooms' }), { message: /has no value in 1 of 4 rows, the first of them row 2/ });
+  t.throws(() => table.rows([]).dataset({ target: 'price' }), { message: /houses has 0 rows/ });
+  t.throws(() => table.select(['price']).dataset({ target: 'price' }), { message: /no column to predict 'price' from/ });
+  t.throws(() => table.dataset({ target: 'price', features: ['price'] }), { message: /stands among `options.features`/ });
+});
+
+test('the usual preprocessing fills, standardizes and one-hot encodes, and goes into a file with names and target', (t) => {
+  const data = table.dataset({ target: 'price' });
+  const transform = tablePreprocessing(data.features, data.target).fit(data);
+  const made = transform.transform(data.inputs) as unknown as { dtype: string; data: Float32Array };
+  t.is(made.dtype, 'float32');
+  t.deepEqual(transform.outputShape, [5]);
+  const rooms = [3, 3, 5, 2];
+  const std = Math.sqrt(rooms.reduce((sum, value) => sum + (value - 3.25) ** 2, 0) / 4);
+  t.deepEqual(
+    [...made.data],
+    rooms.flatMap((value, i) => [
+      Math.fround((value - 3.25) / std),
+      ...[
+        [0, 1, 1, 0],
+        [1, 0, 0, 1],
+        [0, 0, 0, 1],
+        [0, 1, 1, 0],
+      ][i],
+    ]),
+  );
+  const model = new Sequential([new Linear(5, 1)]);
+  model.preprocessing = transform;
+  const read = fromBytes(model.toBytes()).preprocessing as ColumnTransform;
+  identical(t, read.transform(data.inputs), transform.transform(data.inputs));
+  t.deepEqual(read.columns, data.features);
+  t.deepEqual(read.target, data.target);
+});
+
+test('columns go into groups of one’s own; what does not fit is refused', (t) => {
+  const data = table.dataset({ target: 'price' });
+  const transform = new ColumnTransform(data.features, [
+    { columns: ['city'], transform: new OneHotEncoder({ unknown: 'none' }) },
+    { columns: ['rooms'], transform: new Imputer({ strategy: 'constant', value: -1 }) },
+  ]).fit(data);
+  t.deepEqual([...transform.transform(data.inputs).data], [0, 1, 3, 1, 0, -1, 0, 0, 5, 0, 1, 2]);
+  const make = (groups: unknown) => () => new ColumnTransform(data.features, groups as never);
+  t.throws(make([]), { message: /`groups` is empty/ });
+  t.throws(make([{ columns: ['garden'], transform: new Centre() }]), { message: /groups/ });
+  t.throws(make([{ columns: ['city', 'city'], transform: new Centre() }]), { message: /stands in two groups/ });
+  t.throws(make([{ columns: ['city'], transform: {} }]), { message: /a transform/ });
+});
