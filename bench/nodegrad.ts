@@ -9,6 +9,7 @@ import { network } from './network.js';
 import { epochs, mlp } from './perceptron.js';
 import { sequence } from './sequence.js';
 import { Skip, serve, type Work } from './protocol.js';
+import { transformer } from './transformer.js';
 import type { GemmWork, MapWork, MemoryWork, Setup, TinyWork } from './types.js';
 
 type Timed = Pick<Work, 'check' | 'run'>;
@@ -142,6 +143,7 @@ function prepare({ work, folder, threads, variant }: Setup): Work {
   if (work.kind === 'epoch') return { versions: of, ...epochs(work, folder, variant) };
   if (work.kind === 'network') return { versions: of, ...network(work, folder, variant) };
   if (work.kind === 'sequence') return { versions: of, ...sequence(work, folder, variant) };
+  if (work.kind === 'transformer') return { versions: of, ...transformer(work, folder, variant) };
   if (work.kind === 'convolution') return { versions: of, ...convolution(work, folder, variant) };
   if (work.kind === 'normalization') return { versions: of, ...normalization(work, folder) };
   if (work.kind === 'gemm') return { versions: of, ...gemm(work, folder) };

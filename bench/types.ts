@@ -108,6 +108,21 @@ export interface SequenceWork {
   lr: number;
 }
 
+/** A training step of a causal transformer over characters, blocks with their norms first and four times the features within: cross-entropy, SGD. */
+export interface TransformerWork {
+  kind: 'transformer';
+  layers: number;
+  features: number;
+  heads: number;
+  /** Positions of a sequence. */
+  time: number;
+  batch: number;
+  characters: number;
+  /** Number of distinct batches that the steps rotate through. */
+  batches: number;
+  lr: number;
+}
+
 /** One direction of one convolution without bias: y from x and w, dx from dy and w, or dw from x and dy. */
 export interface ConvolutionWork {
   kind: 'convolution';
@@ -146,6 +161,7 @@ export type WorkDescription =
   | TinyWork
   | NetworkWork
   | SequenceWork
+  | TransformerWork
   | ConvolutionWork
   | NormalizationWork;
 

@@ -2,13 +2,18 @@
 
 import './platform.js'; // what the declarations need of Node's types, so that no project needs those
 
+// ---- Tensors ----
+
 export { type AnyTensor, type NestedNumbers, Tensor, noGrad } from './tensor.js';
 export { type CreateOptions, type NestedValues, full, ones, tensor, zeros } from './create.js';
 export type { DType, DTypeOf, FloatDType, TypedArray, TypedArrayOf } from './dtype.js';
+
+// ---- Operations ----
+
 export { concat, stack } from './ops/shape.js';
 export { type Operand, exp, log, sqrt, where } from './ops/elementwise.js';
-export * from './ops/activations.js'; // addRelu, relu, sigmoid, tanh, leakyRelu …
-export * from './ops/smooth_activations.js'; // elu, gelu, swish …
+export { relu, addRelu, sigmoid, tanh, leakyRelu, prelu, relu6, hardTanh, hardSigmoid, hardSwish, step } from './ops/activations.js';
+export { elu, selu, celu, gelu, swish, mish, softplus, softsign } from './ops/smooth_activations.js';
 export { type ActivationFunction, type ActivationName, type OptionsOf, activation, activationNames } from './ops/activation.js';
 export type { ELUOptions, GELUOptions, HardTanhOptions, LeakyReLUOptions, SoftplusOptions, SwishOptions } from './ops/activation_options.js';
 export type { MatmulOptions } from './ops/matmul.js';
@@ -48,15 +53,16 @@ export { type Pad2dOptions, type PaddingMode, type Upsample2dOptions, pad2d, ups
 export { sequenceMask } from './ops/recurrent.js';
 export { type LocalResponseNormOptions, localResponseNorm } from './ops/local_response_norm.js';
 
+// ---- Layers ----
+
 export { type AnyLayer, Layer } from './layers/layer.js';
+export { Parameter, type ParameterOptions } from './parameter.js';
+export { Buffer, type BufferOptions } from './buffer.js';
 export type { LoadOptions, LoadReport } from './layers/state.js';
 export { type DescribedLayer, type LayerConstructor, type LayerDescription, registerLayer } from './layers/registry.js';
 export type { SummaryOptions } from './layers/summary.js';
 export type { HasTrainingOutputs, ScoredOutput } from './layers/outputs.js';
 export { type CostOptions, multiplyAccumulates, weightLayers } from './layers/costs.js';
-export { Parameter, type ParameterOptions } from './parameter.js';
-export { Buffer, type BufferOptions } from './buffer.js';
-export { Sequential, type SequentialOptions } from './models/sequential.js';
 export { Linear, type LinearOptions } from './layers/linear.js';
 export {
   Conv2d,
@@ -65,10 +71,23 @@ export {
   type ConvTranspose2dOptions,
   type ConvolutionLayerOptions,
 } from './layers/convolution.js';
-export * from './layers/activations.js'; // ReLU, Sigmoid, Tanh, LeakyReLU …
-export * from './layers/smooth-activations.js'; // ELU, GELU, Swish …
+export {
+  ReLU,
+  Sigmoid,
+  Tanh,
+  LeakyReLU,
+  type PReLUOptions,
+  PReLU,
+  ReLU6,
+  HardTanh,
+  HardSigmoid,
+  HardSwish,
+  Step,
+} from './layers/activations.js';
+export { ELU, SELU, CELU, GELU, Swish, Mish, Softplus, Softsign, Identity } from './layers/smooth-activations.js';
 export { Maxout, type MaxoutOptions } from './layers/maxout.js';
-export { Dropout, Flatten } from './layers/shape.js';
+export { AlphaDropout, DropConnect, type DropConnectOptions, Dropout, Dropout1d, Dropout2d, GaussianNoise } from './layers/dropout.js';
+export { Flatten } from './layers/shape.js';
 export { BatchNorm, BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/batch-norm.js';
 export { ExampleNorm, GroupNorm, type GroupNormOptions, InstanceNorm2d, LayerNorm } from './layers/group-norm.js';
 export { LocalResponseNorm } from './layers/local-response-norm.js';
@@ -107,27 +126,41 @@ export {
   TransformerBlock,
   type TransformerBlockOptions,
 } from './layers/transformer.js';
-export * from './layers/pooling.js'; // MaxPool2d, AvgPool2d, GlobalAvgPool2d …
+export { MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, GlobalAvgPool2d, GlobalMaxPool2d } from './layers/pooling.js';
 
-export {
-  Constant,
-  type FanMode,
-  He,
-  Initializer,
-  Normal,
-  type NormalOptions,
-  type ScaledOptions,
-  Uniform,
-  type UniformOptions,
-  Xavier,
-  Zeros,
-} from './initializers/initializer.js';
+// ---- First values ----
+
+export { Initializer } from './initializers/initializer.js';
+export { Constant, Zeros } from './initializers/constant.js';
+export { IdentityMatrix, type IdentityMatrixOptions } from './initializers/identity-matrix.js';
+export { Normal, type NormalOptions, TruncatedNormal } from './initializers/normal.js';
+export { Uniform, type UniformOptions } from './initializers/uniform.js';
+export type { FanMode, InitializerDistribution, ScaledOptions } from './initializers/scaled.js';
+export { Xavier } from './initializers/xavier.js';
+export { He } from './initializers/he.js';
+export { LeCun } from './initializers/lecun.js';
+export { Orthogonal, type OrthogonalOptions } from './initializers/orthogonal.js';
+export { Sparse, type SparseOptions } from './initializers/sparse.js';
+export { type GainName, gainOf } from './initializers/gain.js';
+
+// ---- Losses and metrics ----
 
 export { ClassLoss, Loss, ReducedLoss } from './losses/loss.js';
 export type { LossOptions, Reduction } from './losses/reduce.js';
 export type { LabelOptions, Labels } from './losses/labels.js';
-export * from './losses/regression.js'; // mseLoss, MSELoss, l1Loss, L1Loss, huberLoss …
-export * from './losses/cross-entropy.js'; // crossEntropy, CrossEntropyLoss
+export {
+  type HuberLossOptions,
+  type SmoothL1LossOptions,
+  mseLoss,
+  l1Loss,
+  huberLoss,
+  smoothL1Loss,
+  MSELoss,
+  L1Loss,
+  HuberLoss,
+  SmoothL1Loss,
+} from './losses/regression.js';
+export { type CrossEntropyOptions, crossEntropy, CrossEntropyLoss } from './losses/cross-entropy.js';
 export {
   type BinaryCrossEntropyOptions,
   BinaryCrossEntropyLoss,
@@ -136,26 +169,81 @@ export {
   binaryCrossEntropy,
   hingeLoss,
 } from './losses/binary.js';
-export * from './losses/hinge.js'; // multiclassHingeLoss, MulticlassHingeLoss
-export * from './losses/likelihood.js'; // nllLoss, NLLLoss, klDivergence, KLDivergenceLoss
-export * from './losses/similarity.js'; // cosineEmbeddingLoss, CosineEmbeddingLoss, tripletLoss, TripletLoss
-export { CombinedLoss, type WeightedLoss } from './losses/combined.js';
-export type { TensorTree } from './tree.js';
+export { type MulticlassHingeLossOptions, multiclassHingeLoss, MulticlassHingeLoss } from './losses/hinge.js';
+export { nllLoss, klDivergence, NLLLoss, KLDivergenceLoss } from './losses/likelihood.js';
+export {
+  type CosineEmbeddingLossOptions,
+  type TripletLossOptions,
+  cosineEmbeddingLoss,
+  tripletLoss,
+  CosineEmbeddingLoss,
+  TripletLoss,
+} from './losses/similarity.js';
+export { CombinedLoss, type LossTerm, type WeightedLoss } from './losses/combined.js';
+export type { Structure, TensorTree } from './tree.js';
+export {
+  type ElasticNetOptions,
+  ElasticNetRegularizer,
+  L1Regularizer,
+  L2Regularizer,
+  MaxNormConstraint,
+  type MaxNormOptions,
+  Regularizer,
+  type RegularizerTarget,
+} from './regularizers/regularizer.js';
 export { Accuracy, type AccuracyOptions, type AccuracyState, type MeasuredAccuracy, Metric } from './metrics/metric.js';
+
+// ---- Optimizers and schedules ----
 
 export { Optimizer, type OptimizerState, type Run, type ZeroGradOptions } from './optimizers/optimizer.js';
 export type { OptimizerGroup, OptimizerOptions, OptimizerTarget, ParameterGroup } from './optimizers/groups.js';
 export { SGD, type SGDOptions } from './optimizers/sgd.js';
 export { Adam, type AdamOptions, AdamW } from './optimizers/adam.js';
 export { type ClipGradNormOptions, type ClipTarget, clipGradNorm, clipGradValue } from './optimizers/clip.js';
-export * from './optimizers/adaptive.js';
-export * from './optimizers/moments.js';
+export { type AdagradOptions, Adagrad, type AdadeltaOptions, Adadelta, type RMSpropOptions, RMSprop } from './optimizers/adaptive.js';
+export { type MomentsOptions, Adamax, type NAdamOptions, NAdam, RAdam, type LionOptions, Lion } from './optimizers/moments.js';
+export { ClosureOptimizer, type Evaluation, type Vector } from './optimizers/closure.js';
+export { BFGS, type BFGSOptions, LBFGS, type LBFGSOptions } from './optimizers/quasi-newton.js';
+export { Newton, type NewtonOptions } from './optimizers/newton.js';
+export {
+  type ReestimateOptions,
+  type StatisticsBatches,
+  WeightAverage,
+  type WeightAverageOptions,
+  type WeightAverageState,
+  reestimateStatistics,
+} from './optimizers/weight-average.js';
 export { RuleOptimizer, type RuleOptimizerOptions } from './optimizers/rule.js';
 export { Schedule, type ScheduleJSON, type ScheduleOptions, type Scheduled, type Valued, type Values } from './schedules/schedule.js';
-export * from './schedules/decay.js';
-export * from './schedules/cyclic.js';
-export * from './schedules/sequential.js';
-export * from './schedules/plateau.js';
+export {
+  type ExponentialDecayOptions,
+  ExponentialDecay,
+  type InverseTimeDecayOptions,
+  InverseTimeDecay,
+  type StepDecayOptions,
+  StepDecay,
+  type MultiStepDecayOptions,
+  MultiStepDecay,
+  PiecewiseConstant,
+  type FiniteDecayOptions,
+  type PolynomialDecayOptions,
+  PolynomialDecay,
+  CosineDecay,
+} from './schedules/decay.js';
+export {
+  type LinearWarmupOptions,
+  LinearWarmup,
+  type OneCycleOptions,
+  OneCycle,
+  type TriangularCycleOptions,
+  TriangularCycle,
+  type CosineRestartsOptions,
+  CosineRestarts,
+} from './schedules/cyclic.js';
+export { type SequentialScheduleOptions, SequentialSchedule } from './schedules/sequential.js';
+export { type ReduceOnPlateauOptions, ReduceOnPlateau } from './schedules/plateau.js';
+
+// ---- Data ----
 
 export {
   Augmentation,
@@ -210,6 +298,15 @@ export {
   type ExampleMemory,
   TensorDataset,
   type TensorDatasetOptions,
+  TreeDataset,
+  type MixingOptions,
+  cutmix,
+  mixup,
+  type TreeDatasetParts,
+  type BatchPart,
+  type PartOf,
+  type ShapeOf,
+  type ShapeTree,
   datasets,
   split,
   subset,
@@ -251,20 +348,23 @@ export { Pipeline } from './preprocessing/pipeline.js';
 export { type PreprocessingPreset, preprocessingFor } from './preprocessing/presets.js';
 export { transformed } from './preprocessing/transformed.js';
 
-export { type CifarImages, type CifarOptions, decodeCifar } from './io/cifar.js';
-export { type IdxArray, type IdxContents, type IdxDType, type IdxOptions, readIdx, writeIdx } from './io/idx.js';
+// ---- Models and training ----
 
-export { Random, type RandomState, defaultRandom, getSeed, setSeed } from './random.js';
-export { type CompiledStep, compileStep, type StepArgument } from './program/step.js';
-
-export { type BatchRecord, Callback, type CallbackLike, type StepsRecord, type TrainingRun } from './training/callbacks.js';
-export type { CheckpointOptions } from './training/checkpoint.js';
-export { CheckpointError, type NonFinitePlace, TrainingAbortedError, TrainingNonFiniteError } from './training/errors.js';
-export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
+export { type AnyModel, Model } from './training/model.js';
+export { Sequential, type SequentialOptions } from './models/sequential.js';
+export { type LinearModelOptions, type MlpOptions, linearModel, mlp } from './models/mlp.js';
+export type { Feed, Rows, StepPosition, StepSource } from './program/feed.js';
+export { EarlyStopping, type EarlyStoppingOptions } from './training/early-stopping.js';
 export { evaluate, fit, predict } from './training/functions.js';
 export type { FitOptions } from './training/fit-options.js';
-export { type GradCheckOptions, type GradCheckReport, type ParameterGradCheck, gradCheck } from './training/gradient-check.js';
+export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
 export { type EpochRecord, History, type Scores } from './training/history.js';
+export { fromBytes, load } from './training/load.js';
+export { type BatchRecord, Callback, type CallbackLike, type StepsRecord, type TrainingRun } from './training/callbacks.js';
+export type { ProgressOption, TextStream } from './training/progress.js';
+export type { CheckpointOptions } from './training/checkpoint.js';
+export { CheckpointError, type NonFinitePlace, TrainingAbortedError, TrainingNonFiniteError } from './training/errors.js';
+export { type GradCheckOptions, type GradCheckReport, type ParameterGradCheck, gradCheck } from './training/gradient-check.js';
 export {
   type Distribution,
   type LayerObservation,
@@ -276,18 +376,9 @@ export {
   linearHistogram,
 } from './training/observation.js';
 export { type ObservedNumbers, type ObservedPlace, type ObservedStep, decodeObservation, observed } from './training/observe.js';
-export type { ProgressOption, TextStream } from './training/progress.js';
 export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
-export { fromBytes, load } from './training/load.js';
-export { type AnyModel, Model } from './training/model.js';
-export {
-  type Safetensors,
-  type SafetensorsOptions,
-  decodeSafetensors,
-  encodeSafetensors,
-  readSafetensors,
-  writeSafetensors,
-} from './io/safetensors.js';
+
+// ---- The sitter: what goes wrong while training ----
 
 export {
   type DeadUnits,
@@ -302,15 +393,36 @@ export {
   updateRatio,
 } from './sitter/first.js';
 export { type DeadReluLayer, type DeadReluReport, deadReluFraction } from './sitter/dead-relu.js';
-export { type LinearModelOptions, type MlpOptions, linearModel, mlp } from './models/mlp.js';
+
+// ---- Architectures ----
+
 export { type CharacterTransformerOptions, characterTransformer } from './models/transformer.js';
 export { ImageModel, type ImageModelOptions } from './models/image-model.js';
-export * from './models/blocks.js'; // BasicBlock, Bottleneck, PreActBlock …
-export * from './models/lenet.js';
-export * from './models/alexnet.js';
-export * from './models/vgg.js';
-export * from './models/inception.js';
-export * from './models/googlenet.js';
+export {
+  NamedStack,
+  ZeroPadShortcut,
+  type Shortcut,
+  type BlockOptions,
+  type ResidualBlockOptions,
+  type BottleneckOptions,
+  type PreActBlockOptions,
+  ResidualBlock,
+  BasicBlock,
+  Bottleneck,
+  PreActBlock,
+} from './models/blocks.js';
+export { type Lenet5Options, Subsampling, SparseConvolution, Squash, lenet5, type SmallConvNetOptions, smallConvNet } from './models/lenet.js';
+export { type AlexNetOptions, AlexNet, alexnet } from './models/alexnet.js';
+export { type VggOptions, type VggModelOptions, Vgg, vgg11, vgg13, vgg16, vgg19, type CifarVggOptions, cifarVgg } from './models/vgg.js';
+export {
+  type ConvolutionUnitOptions,
+  ConvolutionUnit,
+  type InceptionOptions,
+  Inception,
+  type AuxiliaryHeadOptions,
+  AuxiliaryHead,
+} from './models/inception.js';
+export { type GoogLeNetOptions, GoogLeNet, googlenet } from './models/googlenet.js';
 export {
   type CifarResNeXtOptions,
   type BottleneckNetOptions,
@@ -329,16 +441,56 @@ export {
   resnext50,
   wideResnet50,
 } from './models/resnet.js';
-export * from './models/preact-resnet.js';
-export * from './models/densenet.js';
+export {
+  type PreActResNetOptions,
+  PreActResNet,
+  type PreActDepthOptions,
+  preactResnet,
+  type WideResNetOptions,
+  cifarWideResnet,
+} from './models/preact-resnet.js';
+export {
+  type DenseLayerOptions,
+  DenseLayer,
+  type DenseNetOptions,
+  DenseNet,
+  densenet121,
+  densenet161,
+  densenet169,
+  densenet201,
+  type CifarDenseNetOptions,
+  cifarDensenet,
+} from './models/densenet.js';
 export { FractalBlock, FractalNet, type FractalNetOptions, type FractalPaths, FractalUnit, fractalnet } from './models/fractalnet.js';
-export * from './models/squeezenet.js';
+export { type FireOptions, Fire, type SqueezeNetOptions, SqueezeNet, squeezenet } from './models/squeezenet.js';
 export { type LoadPyTorchOptions, type PyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
 export { kerasWeights, loadKerasWeights } from './models/recurrent-weights.js';
-export * from './models/nin.js';
+export { type NetworkInNetworkOptions, networkInNetwork } from './models/nin.js';
+
+// ---- Compiled steps, random numbers ----
+
+export { Random, type RandomState, defaultRandom, getSeed, setSeed } from './random.js';
+export { type CompiledStep, compileStep, type StepArgument } from './program/step.js';
+
+// ---- Files of other tools ----
+
+export { type CifarImages, type CifarOptions, decodeCifar } from './io/cifar.js';
+export { type IdxArray, type IdxContents, type IdxDType, type IdxOptions, readIdx, writeIdx } from './io/idx.js';
+export {
+  type Safetensors,
+  type SafetensorsOptions,
+  decodeSafetensors,
+  encodeSafetensors,
+  readSafetensors,
+  writeSafetensors,
+} from './io/safetensors.js';
+
+// ---- The machine ----
 
 export { type Info, getNumThreads, info, setNumThreads, setReproducible } from './runtime.js';
 export type { BlasInfo, CpuInfo, NativeInfo } from './native.js';
+
+// ---- Errors ----
 
 export {
   AbortedError,

@@ -374,7 +374,7 @@ export class Tensor<D extends DType = 'float32'> {
   }
   /**
    * `this ^ other`, broadcasting: repeated multiplication for whole exponents, `e^(other·ln this)` for others; NaN for a negative base
-   * with a broken exponent. Gradients: `dy·other·this^(other−1)`, which is 0 for the exponent 0, and `dy·y·ln this`.
+   * with a fractional exponent. Gradients: `dy·other·this^(other−1)`, which is 0 for the exponent 0, and `dy·y·ln this`.
    *
    * @param other - A tensor of the same dtype, or a number.
    * @throws {@link ShapeError} when the shapes do not broadcast, {@link DTypeError} when the dtypes differ or are not float.

@@ -7,29 +7,57 @@ import { type AnyTensor, Tensor } from './tensor.js';
 /** A tensor, or an array or a plain object of trees: what a batch holds beside a single tensor, such as `{ sequence, lengths }`. */
 export type TensorTree = AnyTensor | readonly TensorTree[] | { readonly [name: string]: TensorTree };
 
-/** Puts values in the places that the leaves of a tree had, in their order. */
-export type Rebuild = (leaves: readonly unknown[]) => unknown;
+/** The branches of a tree, without its leaves. */
+export interface Structure {
+  /** Equal for trees of one structure. */
+  readonly key: string;
+  /** The tree with these leaves, in their order. */
+  rebuild(leaves: readonly unknown[]): unknown;
+}
 
-/** Takes the leaves out of a tree, in order, and gives back what puts others in their places; `leaf` says what is a leaf, and gets its path. */
-export function takeLeaves(tree: unknown, leaf: (value: unknown, path: string) => boolean, path = ''): { leaves: unknown[]; rebuild: Rebuild } {
-  const leaves: unknown[] = [];
-  const walk = (value: unknown, at: string): Rebuild => {
-    if (leaf(value, at)) {
-      const place = leaves.push(value) - 1;
+/** What stands in a tree: leaves in their order, the way to each, and the way back. */
+export interface Leaves<T> {
+  readonly leaves: T[];
+  readonly paths: string[];
+  readonly structure: Structure;
+}
+
+/** Takes a tree apart. `isLeaf` says what is a leaf; what is neither leaf nor branch belongs to the structure as it is. */
+export function leavesOf<T>(
+  tree: unknown,
+  isLeaf: (value: unknown, path: string) => boolean,
+  path = '',
+  namesOf: (branch: Record<string, unknown>) => string[] = Object.keys,
+): Leaves<T> {
+  const leaves: T[] = [];
+  const paths: string[] = [];
+  const keys: string[] = [];
+  const walk = (value: unknown, at: string): Structure['rebuild'] => {
+    if (isLeaf(value, at)) {
+      keys.push('.');
+      paths.push(at);
+      const place = leaves.push(value as T) - 1;
       return (all) => all[place];
     }
     if (Array.isArray(value)) {
+      keys.push('[');
       const items = value.map((item, i) => walk(item, `${at}[${i}]`));
+      keys.push(']');
       return (all) => items.map((item) => item(all));
     }
     if (isPlainObject(value)) {
-      const entries = Object.entries(value).map(([name, item]) => [name, walk(item, at === '' ? name : `${at}.${name}`)] as const);
+      keys.push('{');
+      const entries = namesOf(value).map((name) => {
+        keys.push(JSON.stringify(name));
+        return [name, walk(value[name], at === '' ? name : `${at}.${name}`)] as const;
+      });
+      keys.push('}');
       return (all) => Object.fromEntries(entries.map(([name, item]) => [name, item(all)]));
     }
     return () => value;
   };
   const rebuild = walk(tree, path);
-  return { leaves, rebuild };
+  return { leaves, paths, structure: { key: keys.join(''), rebuild } };
 }
 
 const isTensor = (value: unknown, path: string): boolean => {
@@ -38,8 +66,24 @@ const isTensor = (value: unknown, path: string): boolean => {
   throw new ArgumentError(expected('a tensor, or arrays and plain objects of tensors', path, value));
 };
 
-/** The tensors of a tree in their order, and the way back. */
-export function tensorsOf(tree: TensorTree, argument: string): { leaves: AnyTensor[]; rebuild: (leaves: readonly AnyTensor[]) => TensorTree } {
-  if (tree instanceof Tensor) return { leaves: [tree], rebuild: ([leaf]) => leaf };
-  return takeLeaves(tree, isTensor, argument) as { leaves: AnyTensor[]; rebuild: (leaves: readonly AnyTensor[]) => TensorTree };
+/** Names in an order that does not depend on how an object was made. */
+export const sortedNames = (branch: Record<string, unknown>): string[] => Object.keys(branch).sort();
+
+/** The tensors of a tree, those of an object in the order of their names. */
+export function tensorsOf(tree: TensorTree, argument: string): Leaves<AnyTensor> {
+  return leavesOf(tree, isTensor, argument, sortedNames);
+}
+
+/** The same tree of other tensors. */
+export function mapTensors(tree: TensorTree, argument: string, map: (tensor: AnyTensor) => AnyTensor): TensorTree {
+  if (tree instanceof Tensor) return map(tree);
+  const { leaves, structure } = tensorsOf(tree, argument);
+  return structure.rebuild(leaves.map(map)) as TensorTree;
+}
+
+/** The first tensor of a tree: all tensors of a batch have its number of examples. */
+export function firstTensor(tree: TensorTree, argument: string): AnyTensor {
+  const first = tree instanceof Tensor ? tree : tensorsOf(tree, argument).leaves[0];
+  if (first === undefined) throw new ArgumentError(expected('at least one tensor', argument, tree));
+  return first as AnyTensor;
 }

@@ -21,7 +21,7 @@ function map(operation: string, parameters: number[] = [], rows = 16384, columns
   };
 }
 
-// 16 images of 56×56 pixels with 64 channels: less than 10 % of the time of the 3×3 convolution that gives them. Course rows A06, A33.
+// 16 images of 56×56 pixels with 64 channels: less than 10 % of the time of the 3×3 convolution that gives them. [A06] [A33]
 const besides = [16 * 56 * 56, 64, ', the output of the 3×3 convolution 64 → 64 of 56×56'] as const;
 
 /** One case for each kernel of an activation. */

@@ -9,6 +9,7 @@ import { epochCases, mlpCases, startCases } from './mlp.js';
 import { networkCases } from './networks.js';
 import { sequenceCases } from './sequences.js';
 import { tinyCases } from './tiny.js';
+import { transformerCases } from './transformers.js';
 
 /** Every case the runner knows. */
 export const cases: BenchCase[] = [
@@ -16,6 +17,7 @@ export const cases: BenchCase[] = [
   ...epochCases,
   ...networkCases,
   ...sequenceCases,
+  ...transformerCases,
   ...gemmCases,
   ...memoryCases,
   ...activationCases,

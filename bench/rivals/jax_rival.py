@@ -9,6 +9,7 @@ import optax
 
 import jax_images
 import jax_sequences
+import jax_transformer
 from protocol import Skip, Work, serve
 
 
@@ -240,6 +241,7 @@ def prepare(setup):
     jax.config.update("jax_default_matmul_precision", "highest")
     kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "map": map_of, "tiny": tiny, "network": jax_images.network}
     kinds["sequence"] = jax_sequences.sequence
+    kinds["transformer"] = jax_transformer.transformer
     work = setup["work"]
     if work["kind"] not in kinds:
         raise Skip(f"no {work['kind']} here")

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 import torch_images
 import torch_sequences
+import torch_transformer
 from protocol import Skip, Work, serve
 
 
@@ -211,6 +212,7 @@ def prepare(setup):
     torch.set_float32_matmul_precision("highest")
     kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "map": map_of, "tiny": tiny}
     kinds["sequence"] = torch_sequences.sequence
+    kinds["transformer"] = torch_transformer.transformer
     kinds |= {kind: getattr(torch_images, kind) for kind in ("network", "convolution", "normalization")}
     work = setup["work"]
     if work["kind"] not in kinds:

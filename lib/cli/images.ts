@@ -3,7 +3,7 @@
 import type { AnyDataset, Dataset } from '../data/dataset.js';
 import type { AnyModel } from '../training/model.js';
 import { CrossEntropyLoss } from '../losses/cross-entropy.js';
-import { predict } from '../training/evaluate.js';
+import { predict } from '../training/functions.js';
 import type { Job, Report } from './job.js';
 import { buildModel } from './models.js';
 import { type CommandData, type TrainOptions, isMirrored, loadData } from './options.js';

@@ -16,7 +16,7 @@ import { mlp } from '../models/mlp.js';
 import { ColumnTransform, tablePreprocessing } from '../preprocessing/column-transform.js';
 import { StandardScaler } from '../preprocessing/standard-scaler.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
-import { predict } from '../training/evaluate.js';
+import { predict } from '../training/functions.js';
 import { scores } from './images.js';
 import type { Job, Report } from './job.js';
 import type { TrainOptions } from './options.js';

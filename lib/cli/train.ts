@@ -183,7 +183,7 @@ function conclude(
     ...pairs([
       ['run', `${ends[outcome]}, ${formatDuration(seconds)}`],
       ...(report === null ? [] : [['test', report.text] as const]),
-      ...(beside === null ? [] : [['beside', beside] as const]),
+      ...(beside === null ? [] : [['rival', beside] as const]),
       ...(files.weights === null ? [] : [['weights', shortest(files.weights)] as const]),
       ...(files.checkpoints === null
         ? []

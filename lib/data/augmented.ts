@@ -3,10 +3,20 @@ import type { TypedArrayOf } from '../dtype.js';
 import { ArgumentError, checkList, checkNumber, checkOptions, describeShape, DTypeError, expected, ShapeError } from '../errors.js';
 import { type AugmentationPlan, augment, augmentInto } from '../ops/augment.js';
 import { getSeed, hashStream } from '../random.js';
-import type { DType, Tensor } from '../tensor.js';
+import { Tensor } from '../tensor.js';
 import { Augmentation } from './augmentation.js';
 import { checkBatch, checkDataset, checkIndices, memoryOf, whenThere } from './contract.js';
-import { type AnyDataset, type AsyncDataset, type Batch, type Dataset, type EpochKey, type ExampleMemory, isInMemory } from './dataset.js';
+import {
+  type AnyDataset,
+  type AsyncDataset,
+  type Batch,
+  type BatchPart,
+  type Dataset,
+  type EpochKey,
+  type ExampleMemory,
+  type ShapeOf,
+  isInMemory,
+} from './dataset.js';
 
 /** Options of {@link augmented}. */
 export interface AugmentedOptions {
@@ -42,17 +52,17 @@ const most = 12;
  * const validation = augmented(test, [], { mean, std: 0.25 });
  * ```
  */
-export function augmented<Y extends DType = 'int32'>(
+export function augmented<Y extends BatchPart = 'int32'>(
   dataset: Dataset<'uint8', Y>,
   augmentations: readonly Augmentation[],
   options?: AugmentedOptions,
 ): Dataset<'float32', Y>;
-export function augmented<Y extends DType = 'int32'>(
+export function augmented<Y extends BatchPart = 'int32'>(
   dataset: AsyncDataset<'uint8', Y>,
   augmentations: readonly Augmentation[],
   options?: AugmentedOptions,
 ): AsyncDataset<'float32', Y>;
-export function augmented<Y extends DType>(
+export function augmented<Y extends BatchPart>(
   given: AnyDataset<'uint8', Y>,
   augmentations: readonly Augmentation[],
   options: AugmentedOptions = {},
@@ -86,11 +96,11 @@ function perChannel(value: number | readonly number[], name: string, channels: n
   return list.map((one) => checkNumber(one, `options.${name}`, minimum, 1e3));
 }
 
-class AugmentedDataset<Y extends DType> implements Dataset<'float32', Y> {
+class AugmentedDataset<Y extends BatchPart> implements Dataset<'float32', Y> {
   readonly name: string;
   readonly length: number;
   readonly inputShape: readonly number[];
-  readonly targetShape: readonly number[];
+  readonly targetShape: ShapeOf<Y>;
   readonly classes?: readonly string[];
   readonly split?: Dataset['split'];
   readonly labels?: () => Int32Array;
@@ -110,19 +120,19 @@ class AugmentedDataset<Y extends DType> implements Dataset<'float32', Y> {
     if (images.labels !== undefined) this.labels = () => images.labels!();
     if (!isInMemory(images)) return;
     const memory = memoryOf(images);
-    if (!('data' in memory.inputs)) throw new ArgumentError(`the images of ${images.name} are augmented already`);
+    if (!(memory.inputs instanceof Tensor)) throw new ArgumentError(`the images of ${images.name} are augmented already`);
     const bytes = checkBytes(memory.inputs, images.name);
     this.memory = () => this.#memory(bytes, memory);
   }
 
-  #memory(bytes: Tensor<'uint8'>, { targets, rows }: ExampleMemory<'uint8', Y>): ExampleMemory<'float32', Y> {
+  #memory(bytes: Tensor<'uint8'>, { targets, weights, rows }: ExampleMemory<'uint8', Y>): ExampleMemory<'float32', Y> {
     const inputs = {
       shape: [bytes.shape[0], ...this.inputShape],
       dtype: 'float32' as const,
       into: (to: TypedArrayOf<'float32'>, wanted: Int32Array, key: EpochKey) =>
         augmentInto(to, bytes, wanted, wanted, stateOf(key), this.#plan),
     };
-    return { inputs, targets, rows };
+    return { inputs, targets, ...(weights && { weights }), rows } as ExampleMemory<'float32', Y>;
   }
 
   batch(indices: Int32Array, key: EpochKey = { seed: getSeed(), epoch: 0 }): Batch<'float32', Y> {
@@ -131,8 +141,8 @@ class AugmentedDataset<Y extends DType> implements Dataset<'float32', Y> {
     const map = isInMemory(this.#images) ? this.#images.memory!().rows : null;
     const keys = map === null ? indices.slice() : Int32Array.from(rows, (i) => map[indices[i]]);
     const made = whenThere(this.#images.batch(indices, key), (batch) => {
-      const { inputs, targets } = checkBatch(this.#images, batch, indices.length);
-      return { inputs: augment(checkBytes(inputs, this.name), rows, keys, stateOf(key), this.#plan), targets };
+      const { inputs, ...others } = checkBatch(this.#images, batch, indices.length);
+      return { ...others, inputs: augment(checkBytes(inputs, this.name), rows, keys, stateOf(key), this.#plan) };
     });
     return made as Batch<'float32', Y>; // or a promise, as the images are
   }

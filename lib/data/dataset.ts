@@ -3,15 +3,30 @@ import { ours } from '../foreign.js';
 import { ArgumentError, checkChoice, checkInteger, checkOptions, countFromZero, describeShape, expected, ShapeError } from '../errors.js';
 import type { TypedArrayOf } from '../dtype.js';
 import { type AnyTensor, type DType, Tensor } from '../tensor.js';
+import { type TensorTree, mapTensors, tensorsOf } from '../tree.js';
 import { checkIndices } from './contract.js';
 import { keepNames } from '../names.js';
 
-/** Inputs and targets of some examples; the first dimension of both counts the examples. */
-export interface Batch<X extends DType = 'float32', Y extends DType = 'int32'> {
-  /** One row per example. */
-  readonly inputs: Tensor<X>;
-  /** One row per example, or one class index. */
-  readonly targets: Tensor<Y>;
+/** What a type parameter of data sets may be: the element type of a tensor, as nearly always, or a tree of tensors. */
+export type BatchPart = DType | TensorTree;
+
+/** The inputs or the targets that such a type parameter stands for: `Tensor<'float32'>` for `'float32'`, a tree for itself. */
+export type PartOf<X extends BatchPart> = [X] extends [DType] ? Tensor<X> : Exclude<X, DType>;
+
+/** Shapes in the places of a tree's tensors; of a tensor, its shape. */
+export type ShapeTree = readonly number[] | readonly ShapeTree[] | { readonly [name: string]: ShapeTree };
+
+/** The shapes of one example of such inputs or targets. */
+export type ShapeOf<X extends BatchPart> = [X] extends [DType] ? readonly number[] : ShapeTree;
+
+/** Inputs and targets of some examples; the first dimension of all tensors counts the examples. */
+export interface Batch<X extends BatchPart = 'float32', Y extends BatchPart = 'int32'> {
+  /** One row per example; a tree where a model takes several tensors, such as `{ sequence, lengths }`. */
+  readonly inputs: PartOf<X>;
+  /** One row per example, or one class index; a tree where there are several. */
+  readonly targets: PartOf<Y>;
+  /** How often each example counts in the loss, float [examples]; without them each counts once. */
+  readonly weights?: AnyTensor;
 }
 
 /** The parts that data are split into (course row L01). */
@@ -36,11 +51,13 @@ export interface InputMaker<X extends DType = 'float32'> {
 }
 
 /** Where the examples of a set lie that is wholly in memory: row `rows[i]` of inputs and targets is example `i`. */
-export interface ExampleMemory<X extends DType = 'float32', Y extends DType = 'int32'> {
+export interface ExampleMemory<X extends BatchPart = 'float32', Y extends BatchPart = 'int32'> {
   /** Inputs of all rows, or how they are made. */
-  readonly inputs: Tensor<X> | InputMaker<X>;
+  readonly inputs: PartOf<X> | InputMaker<Extract<X, DType>>;
   /** Targets of all rows. */
-  readonly targets: Tensor<Y>;
+  readonly targets: PartOf<Y>;
+  /** Weights of all rows, where the set has them. */
+  readonly weights?: AnyTensor;
   /** The row of each example; null: row `i` is example `i`. */
   readonly rows: Int32Array | null;
 }
@@ -49,15 +66,15 @@ export interface ExampleMemory<X extends DType = 'float32', Y extends DType = 'i
  * Examples that can be fetched by index. Anything with these members can be trained on: implement `batch` to read from a file, a
  * database or a generator, and only what is asked for is ever in memory.
  */
-export interface Dataset<X extends DType = 'float32', Y extends DType = 'int32'> {
+export interface Dataset<X extends BatchPart = 'float32', Y extends BatchPart = 'int32'> {
   /** What messages and logs call it. */
   readonly name: string;
   /** Number of examples. */
   readonly length: number;
-  /** Shape of one input, for images [height, width, channels]. */
-  readonly inputShape: readonly number[];
+  /** Shape of one input, for images [height, width, channels]; a tree of shapes beside a tree of inputs. */
+  readonly inputShape: ShapeOf<X>;
   /** Shape of one target; [] for class indices. */
-  readonly targetShape: readonly number[];
+  readonly targetShape: ShapeOf<Y>;
   /** Names of the classes in the order of their indices, where the targets are classes. */
   readonly classes?: readonly string[];
   /** Which part of a split it is, where it is one: what preprocessing learns from others than `'train'` would leak. */
@@ -96,7 +113,7 @@ export interface Dataset<X extends DType = 'float32', Y extends DType = 'int32'>
  * };
  * ```
  */
-export interface AsyncDataset<X extends DType = 'float32', Y extends DType = 'int32'>
+export interface AsyncDataset<X extends BatchPart = 'float32', Y extends BatchPart = 'int32'>
   extends Omit<Dataset<X, Y>, 'batch' | 'memory' | 'labels'> {
   /** As the `batch` of a {@link Dataset}, later. */
   batch(indices: Int32Array, key?: EpochKey): Promise<Batch<X, Y>>;
@@ -105,7 +122,7 @@ export interface AsyncDataset<X extends DType = 'float32', Y extends DType = 'in
 }
 
 /** A data set of either kind; without element types, any data set: what a function of your own takes that passes it on to `fit`. */
-export type AnyDataset<X extends DType = DType, Y extends DType = DType> = Dataset<X, Y> | AsyncDataset<X, Y>;
+export type AnyDataset<X extends BatchPart = BatchPart, Y extends BatchPart = BatchPart> = Dataset<X, Y> | AsyncDataset<X, Y>;
 
 /** Options of {@link TensorDataset}. */
 export interface TensorDatasetOptions {
@@ -135,8 +152,8 @@ export interface TensorDatasetOptions {
 export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32'> implements Dataset<X, Y> {
   readonly name: string;
   readonly length: number;
-  readonly inputShape: readonly number[];
-  readonly targetShape: readonly number[];
+  readonly inputShape: ShapeOf<X>;
+  readonly targetShape: ShapeOf<Y>;
   readonly classes?: readonly string[];
   readonly split?: DatasetSplit;
   /** All inputs, shared and not copied. */
@@ -161,8 +178,8 @@ export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32
     this.inputs = inputs;
     this.targets = targets;
     this.length = inputs.shape[0];
-    this.inputShape = Object.freeze(inputs.shape.slice(1));
-    this.targetShape = Object.freeze(targets.shape.slice(1));
+    this.inputShape = Object.freeze(inputs.shape.slice(1)) as ShapeOf<X>;
+    this.targetShape = Object.freeze(targets.shape.slice(1)) as ShapeOf<Y>;
     if (classes !== undefined) this.classes = classNames(classes);
     if (isClassIndices(targets)) {
       checkLabels(targets.data as Int32Array | Uint8Array, this.classes?.length);
@@ -177,17 +194,105 @@ export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32
   batch(indices: Int32Array): Batch<X, Y> {
     checkIndices(indices, this.length);
     const rows = Tensor.from(indices);
-    return { inputs: this.inputs.gather(rows), targets: this.targets.gather(rows) };
+    return { inputs: this.inputs.gather(rows), targets: this.targets.gather(rows) } as Batch<X, Y>;
   }
 
   memory(): ExampleMemory<X, Y> {
-    return { inputs: this.inputs, targets: this.targets, rows: null };
+    return { inputs: this.inputs, targets: this.targets, rows: null } as ExampleMemory<X, Y>;
   }
 
   labels(): Int32Array {
     if (!isClassIndices(this.targets))
       throw new ArgumentError(`the targets of data set ${this.name} are not class indices, int32 or uint8 [N]`);
     return this.targets.to('int32').data;
+  }
+}
+
+/** What a {@link TreeDataset} is made of. */
+export interface TreeDatasetParts<X extends TensorTree = TensorTree, Y extends TensorTree = TensorTree> {
+  /** Inputs: a tensor, or a tree of tensors, such as `{ sequence, lengths }`. */
+  readonly inputs: X;
+  /** Targets: a tensor, or a tree of tensors. */
+  readonly targets: Y;
+  /** How often each example counts in the loss, float [examples]; default: once. */
+  readonly weights?: AnyTensor;
+  /** What messages and logs call it; default `data`. */
+  readonly name?: string;
+}
+
+/**
+ * A data set in memory whose inputs or targets are trees of tensors, or whose examples have weights: row `i` of each tensor belongs to
+ * example `i`. The model's `forward` gets the tree of inputs, the loss the tree of targets and the weights.
+ *
+ * @throws {ArgumentError} if something else than a tensor stands in a tree, {ShapeError} if the tensors have different numbers of rows
+ *
+ * @example
+ * ```ts
+ * import { Tensor, TreeDataset, ones, zeros } from 'nodegrad';
+ * const words = new TreeDataset({
+ *   inputs: { sequence: ones([4, 7, 16]), lengths: Tensor.from(Int32Array.of(7, 3, 5, 1)) },
+ *   targets: Tensor.from(Int32Array.of(0, 1, 1, 0)),
+ *   weights: ones([4]),
+ * });
+ * words.inputShape; // { lengths: [], sequence: [7, 16] }
+ * ```
+ */
+export class TreeDataset<X extends TensorTree = TensorTree, Y extends TensorTree = TensorTree> implements Dataset<X, Y> {
+  readonly name: string;
+  readonly length: number;
+  readonly inputShape: ShapeOf<X>;
+  readonly targetShape: ShapeOf<Y>;
+  /** All inputs, shared and not copied. */
+  readonly inputs: X;
+  /** All targets, shared and not copied. */
+  readonly targets: Y;
+  /** All weights; null where each example counts once. */
+  readonly weights: AnyTensor | null;
+
+  constructor(parts: TreeDatasetParts<X, Y>) {
+    const given = checkOptions<TreeDatasetParts<X, Y>>(parts, 'parts', ['inputs', 'targets', 'weights', 'name']);
+    const { inputs, targets, weights, name = 'data' } = given;
+    if (typeof name !== 'string') throw new ArgumentError(expected('a string', 'parts.name', name));
+    const all = [tensorsOf(inputs, 'parts.inputs'), tensorsOf(targets, 'parts.targets')];
+    if (weights !== undefined) all.push(tensorsOf(Tensor.check(weights, 'parts.weights') as AnyTensor, 'parts.weights'));
+    const [first] = all[0].leaves;
+    if (first === undefined) throw new ArgumentError(expected('at least one tensor', 'parts.inputs', inputs));
+    for (const { leaves, paths } of all)
+      for (const [i, { shape }] of leaves.entries())
+        if (shape.length === 0 || shape[0] !== first.shape[0])
+          throw new ShapeError(
+            `expected one row for each example, as many as \`${all[0].paths[0]}\` ${describeShape(first.shape)} has, in \`${paths[i]}\`, received ${describeShape(shape)}`,
+          );
+    this.name = name;
+    this.length = first.shape[0];
+    this.inputs = inputs;
+    this.targets = targets;
+    this.weights = weights ?? null;
+    const [inputShape, targetShape] = all.map(({ leaves, structure }) =>
+      structure.rebuild(leaves.map(({ shape }) => Object.freeze(shape.slice(1)))),
+    );
+    this.inputShape = inputShape as ShapeOf<X>;
+    this.targetShape = targetShape as ShapeOf<Y>;
+  }
+
+  batch(indices: Int32Array): Batch<X, Y> {
+    checkIndices(indices, this.length);
+    const rows = Tensor.from(indices);
+    const gathered = (tree: TensorTree): TensorTree => mapTensors(tree, 'data', (tensor) => (tensor as Tensor).gather(rows));
+    const { inputs, targets, weights } = this;
+    const batch = { inputs: gathered(inputs), targets: gathered(targets), ...(weights && { weights: gathered(weights) }) };
+    return batch as unknown as Batch<X, Y>;
+  }
+
+  memory(): ExampleMemory<X, Y> {
+    const { inputs, targets, weights } = this;
+    return { inputs, targets, ...(weights && { weights }), rows: null } as unknown as ExampleMemory<X, Y>;
+  }
+
+  labels(): Int32Array {
+    const { targets } = this;
+    if (!isClassIndices(targets)) throw new ArgumentError(`the targets of data set ${this.name} are not class indices, int32 or uint8 [N]`);
+    return targets.to('int32').data;
   }
 }
 
@@ -201,7 +306,9 @@ function classNames(classes: readonly string[] | number): readonly string[] {
 }
 
 /** @internal Whether targets are class indices: whole numbers, one for each example. */
-export function isClassIndices({ dtype, rank }: AnyTensor): boolean {
+export function isClassIndices(targets: TensorTree): targets is Tensor<'int32'> | Tensor<'uint8'> {
+  if (!(targets instanceof Tensor)) return false;
+  const { dtype, rank } = targets as AnyTensor;
   return (dtype === 'int32' || dtype === 'uint8') && rank === 1;
 }
 
@@ -222,11 +329,13 @@ function checkLabels(labels: Int32Array | Uint8Array, classes = Infinity): void 
 }
 
 /** @internal Whether a set's batches are rows of its two tensors: a class of a user's own may make them otherwise. */
-export function isInMemory(dataset: Dataset<DType, DType> | Dataset<never, never>): boolean {
-  if (dataset instanceof TensorDataset && dataset.batch !== TensorDataset.prototype.batch) return false;
-  return typeof dataset.memory === 'function';
+export function isInMemory(dataset: AnyDataset): dataset is Dataset<BatchPart, BatchPart> {
+  for (const Kind of [TensorDataset, TreeDataset])
+    if (dataset instanceof Kind && dataset.batch !== (Kind.prototype.batch as unknown)) return false;
+  return typeof (dataset as Dataset).memory === 'function';
 }
 
-keepNames({ TensorDataset });
+keepNames({ TensorDataset, TreeDataset });
 
 ours(TensorDataset);
+ours(TreeDataset);

@@ -7,67 +7,56 @@ import type { OutputSpecification } from '../ops/define.js';
 import { lostMemory } from '../ops/emit.js';
 import { gatherInto } from '../ops/shape.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
-import { memoryOf } from './contract.js';
-import { type EpochKey, type ExampleMemory, type InputMaker, isInMemory } from './dataset.js';
-import type { DataLoader, Pair } from './loader.js';
-
-/** Where a run of steps takes its arguments from: rows of shared memory by index. */
-export interface Rows {
-  /** One per argument. */
-  readonly sources: readonly TypedArray[];
-  /** Indices into the sources, `batch` for each step. */
-  readonly rows: Int32Array;
-  readonly batch: number;
-}
+import type { Feed, Rows } from '../program/feed.js';
+import { type Leaves, type Structure, type TensorTree, tensorsOf } from '../tree.js';
+import { type Source, isTensor, memoryOf, sourcesOf } from './contract.js';
+import { type BatchPart, type EpochKey, type ExampleMemory, isInMemory } from './dataset.js';
+import type { AnyLoader, AnyPair } from './loader.js';
 
 /** The batches of one epoch. */
-export interface Feed {
-  /** Number of batches. */
-  readonly length: number;
-  /** Examples in a batch: only the last may have fewer. */
-  examples(batch: number): number;
-  /** How many batches from `first` on are there, or can be made without waiting: all, but for a data set that gives promises. */
-  ready(first: number): number | Promise<number>;
-  /** Shapes and dtypes of inputs and targets. */
-  specifications(batch: number): readonly OutputSpecification[];
-  /** Bytes that one batch takes when it has to be copied first; 0 when it is read where it lies. */
-  readonly stagedBytes: number;
-  /** Batches `first` to `first + count` − 1, all of one size. What was prepared in the same `lane` before is overwritten. */
-  prepare(first: number, count: number, lane: number): Rows;
+export interface BatchFeed extends Feed {
   /** A batch that was prepared, as long as its lane holds it. */
-  pair(batch: number): Pair<DType, DType>;
+  pair(batch: number): AnyPair;
 }
 
-type Memory = ExampleMemory<DType, DType>;
-
 /** The batches of one epoch of a loader. */
-export function feedOf(loader: DataLoader<DType, DType>, epoch: number): Feed {
+export function feedOf(loader: AnyLoader, epoch: number): BatchFeed {
   const { dataset } = loader;
   return isInMemory(dataset) ? new MemoryFeed(loader, epoch, memoryOf(dataset)) : new FetchedFeed(loader, epoch);
 }
 
-type Source = AnyTensor | InputMaker<DType>;
-
 const width = ({ shape }: Source): number => shape.slice(1).reduce((size, side) => size * side, 1);
-const isTensor = (source: Source): source is AnyTensor => source instanceof Tensor;
 const isShared = (source: Source): boolean => isTensor(source) && isSharedArrayBuffer((source.data as TypedArray).buffer);
 
-/** The examples lie in two tensors, or are made from what lies in memory: rows are gathered by index. */
-class MemoryFeed implements Feed {
+/** How the tensors make up a batch; null where each is a part of it. */
+const branchesOf = ({ leaves, structure }: Leaves<unknown>): Structure | null =>
+  structure.key === `[${'.'.repeat(leaves.length)}]` ? null : structure;
+
+const ofPair = (pair: AnyPair): Leaves<AnyTensor> => tensorsOf(pair as TensorTree, '');
+
+/** The tensors of a batch, in the order of the arguments' leaves; of the plain case nothing is taken apart. */
+const tensorsOfBatch = (pair: AnyPair): readonly AnyTensor[] =>
+  pair.every((part) => part instanceof Tensor) ? (pair as AnyTensor[]) : ofPair(pair).leaves;
+
+/** The examples lie in tensors, or are made from what lies in memory: rows are gathered by index. */
+class MemoryFeed implements BatchFeed {
   readonly length: number;
   readonly stagedBytes: number;
-  readonly #memory: Memory;
+  readonly structure: Structure | null;
+  readonly #sources: readonly Source[];
   readonly #batchSize: number;
   readonly #rows: Int32Array;
   readonly #staged: boolean;
   readonly #key: EpochKey;
   readonly #lanes: TypedArray[][] = [];
-  readonly #fetch: (batch: number) => Pair<DType, DType>;
+  readonly #fetch: (batch: number) => AnyPair;
 
-  constructor(loader: DataLoader<DType, DType>, epoch: number, memory: Memory) {
+  constructor(loader: AnyLoader, epoch: number, memory: ExampleMemory<BatchPart, BatchPart>) {
     this.length = loader.length;
     this.#batchSize = loader.batchSize;
-    this.#memory = memory;
+    const sources = sourcesOf(memory);
+    this.#sources = sources.leaves;
+    this.structure = branchesOf(sources);
     this.#key = loader.key(epoch);
     const order = loader.order(epoch);
     this.#fetch = (batch) => loader.fetch(order, batch, epoch);
@@ -78,14 +67,10 @@ class MemoryFeed implements Feed {
       const example = order === null ? i : order[i];
       this.#rows[i] = rows === null ? example : rows[example];
     }
-    this.#staged = !isShared(memory.inputs) || !isShared(memory.targets) || width(memory.inputs) === 0 || width(memory.targets) === 0;
+    this.#staged = this.#sources.some((source) => !isShared(source) || width(source) === 0);
     this.stagedBytes = this.#staged
       ? this.#batchSize * this.#sources.reduce((sum, source) => sum + width(source) * bytesOf(source.dtype as DType), 0)
       : 0;
-  }
-
-  get #sources(): readonly Source[] {
-    return [this.#memory.inputs, this.#memory.targets] as Source[];
   }
 
   examples(batch: number): number {
@@ -96,7 +81,7 @@ class MemoryFeed implements Feed {
     return Number.POSITIVE_INFINITY;
   }
 
-  pair(batch: number): Pair<DType, DType> {
+  pair(batch: number): AnyPair {
     return this.#fetch(batch);
   }
 
@@ -119,23 +104,24 @@ class MemoryFeed implements Feed {
 }
 
 /** The data set makes its batches itself: each is fetched, and copied side by side with its neighbours. */
-class FetchedFeed implements Feed {
+class FetchedFeed implements BatchFeed {
   readonly length: number;
   stagedBytes = 0;
-  readonly #loader: DataLoader<DType, DType>;
+  structure: Structure | null = null;
+  readonly #loader: AnyLoader;
   readonly #order: Int32Array | null;
   readonly #epoch: number;
   readonly #lanes: TypedArray[][] = [];
   /** The last batch of a data set that makes its batches at once. */
-  #fetched: { batch: number; pair: Pair<DType, DType> } | null = null;
+  #fetched: { batch: number; pair: AnyPair } | null = null;
   /** Whether batches have to be waited for; null as long as none was asked for. */
   #waits: boolean | null = null;
   /** Of a data set that has to be waited for: batches that are being made, those that are there, and those of each lane. */
-  readonly #coming = new Map<number, Promise<Pair<DType, DType>>>();
-  readonly #there = new Map<number, Pair<DType, DType>>();
-  readonly #kept: Map<number, Pair<DType, DType>>[] = [];
+  readonly #coming = new Map<number, Promise<AnyPair>>();
+  readonly #there = new Map<number, AnyPair>();
+  readonly #kept: Map<number, AnyPair>[] = [];
 
-  constructor(loader: DataLoader<DType, DType>, epoch: number) {
+  constructor(loader: AnyLoader, epoch: number) {
     this.length = loader.length;
     this.#loader = loader;
     this.#order = loader.order(epoch);
@@ -157,7 +143,7 @@ class FetchedFeed implements Feed {
   }
 
   async #await(batch: number): Promise<number> {
-    const coming = this.#coming.get(batch) ?? (this.#loader.make(this.#order, batch, this.#epoch) as Promise<Pair<DType, DType>>);
+    const coming = this.#coming.get(batch) ?? (this.#loader.make(this.#order, batch, this.#epoch) as Promise<AnyPair>);
     this.#there.set(batch, await coming);
     this.#coming.delete(batch);
     // The next one is made while steps run; if it fails, it does so where it is due.
@@ -169,14 +155,14 @@ class FetchedFeed implements Feed {
     return 1;
   }
 
-  #fetch(batch: number): Pair<DType, DType> {
-    if (this.#waits === true) return this.#there.get(batch) as Pair<DType, DType>;
+  #fetch(batch: number): AnyPair {
+    if (this.#waits === true) return this.#there.get(batch) as AnyPair;
     if (this.#fetched?.batch !== batch) this.#fetched = { batch, pair: this.#loader.fetch(this.#order, batch, this.#epoch) };
     return this.#fetched.pair;
   }
 
-  pair(batch: number): Pair<DType, DType> {
-    for (const lane of this.#kept) if (lane?.has(batch)) return lane.get(batch) as Pair<DType, DType>;
+  pair(batch: number): AnyPair {
+    for (const lane of this.#kept) if (lane?.has(batch)) return lane.get(batch) as AnyPair;
     return this.#loader.fetch(this.#order, batch, this.#epoch);
   }
 
@@ -185,19 +171,20 @@ class FetchedFeed implements Feed {
   }
 
   specifications(batch: number): readonly OutputSpecification[] {
-    const pair = this.#fetch(batch);
-    this.stagedBytes = Math.max(1, ...pair.map(({ data }) => (data as TypedArray).byteLength));
-    return pair.map(({ shape, dtype }) => ({ shape, dtype }));
+    const tensors = ofPair(this.#fetch(batch));
+    this.structure = branchesOf(tensors);
+    this.stagedBytes = Math.max(1, ...tensors.leaves.map(({ data }) => (data as TypedArray).byteLength));
+    return tensors.leaves.map(({ shape, dtype }) => ({ shape, dtype: dtype as DType }));
   }
 
   prepare(first: number, count: number, lane: number): Rows {
     const sources: TypedArray[] = [];
-    const kept = this.#waits === true ? new Map<number, Pair<DType, DType>>() : null;
+    const kept = this.#waits === true ? new Map<number, AnyPair>() : null;
     for (let i = 0; i < count; i++) {
       const pair = this.#fetch(first + i);
-      for (const [k, tensor] of pair.entries()) {
+      for (const [k, tensor] of tensorsOfBatch(pair).entries()) {
         if (tensor.data.length !== tensor.size) throw lostMemory(tensor);
-        sources[k] ??= stage((this.#lanes[lane] ??= []), k, count * tensor.size, tensor.dtype);
+        sources[k] ??= stage((this.#lanes[lane] ??= []), k, count * tensor.size, tensor.dtype as DType);
         sources[k].set(tensor.data as never, i * tensor.size);
       }
       kept?.set(first + i, pair);

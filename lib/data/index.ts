@@ -4,6 +4,7 @@ import { digits } from './digits.js';
 import { imageFolder } from './image-folder.js';
 import { mnist } from './mnist.js';
 
+export { cutmix, type MixingOptions, mixup } from './mixing.js';
 export {
   Augmentation,
   type BorderFill,
@@ -42,6 +43,12 @@ export {
   type DatasetSplit,
   TensorDataset,
   type TensorDatasetOptions,
+  TreeDataset,
+  type TreeDatasetParts,
+  type BatchPart,
+  type PartOf,
+  type ShapeOf,
+  type ShapeTree,
   type EpochKey,
   type ExampleMemory,
   type InputMaker,

@@ -5,9 +5,12 @@ import { isPromise, ours } from '../foreign.js';
 import { ArgumentError, checkInteger, checkOptions, describeShape, DTypeError, expected, ShapeError } from '../errors.js';
 import { getSeed, Random } from '../random.js';
 import { refuseInStep } from '../recording.js';
-import type { DType, Tensor } from '../tensor.js';
+import type { Feed, StepSource } from '../program/feed.js';
+import { type AnyTensor, type DType, Tensor } from '../tensor.js';
+import { type TensorTree, tensorsOf } from '../tree.js';
 import { checkBatch, checkDataset, refuseToWait, whenThere } from './contract.js';
-import type { AnyDataset, Dataset, EpochKey } from './dataset.js';
+import type { AnyDataset, Batch, BatchPart, Dataset, EpochKey, PartOf } from './dataset.js';
+import { feedOf } from './feed.js';
 import { keepNames } from '../names.js';
 
 /** Options of {@link DataLoader}. */
@@ -34,11 +37,16 @@ export interface DataLoaderState {
   readonly batch: number;
 }
 
-/** Inputs and targets, as a loader yields them. */
-export type Pair<X extends DType = 'float32', Y extends DType = 'int32'> = [inputs: Tensor<X>, targets: Tensor<Y>];
+/** Inputs and targets, as a loader yields them; of a data set whose examples have weights, these stand third. */
+export type Pair<X extends BatchPart = 'float32', Y extends BatchPart = 'int32'> = [X, Y] extends [DType, DType]
+  ? [inputs: PartOf<X>, targets: PartOf<Y>]
+  : [inputs: PartOf<X>, targets: PartOf<Y>, weights?: AnyTensor];
+
+/** A batch of any data set. */
+export type AnyPair = Pair<BatchPart, BatchPart>;
 
 /** The batches of one epoch; see {@link DataLoader.epoch}. */
-export interface Epoch<X extends DType = 'float32', Y extends DType = 'int32'> extends Iterable<Pair<X, Y>>, AsyncIterable<Pair<X, Y>> {
+export interface Epoch<X extends BatchPart = 'float32', Y extends BatchPart = 'int32'> extends Iterable<Pair<X, Y>>, AsyncIterable<Pair<X, Y>> {
   /** Number of batches. */
   readonly length: number;
 }
@@ -61,7 +69,7 @@ export interface Epoch<X extends DType = 'float32', Y extends DType = 'int32'> e
  * for (const [x, y] of loader) console.log(x.shape, y.shape); // [64, 28, 28, 1] [64], four times
  * ```
  */
-export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> implements Epoch<X, Y> {
+export class DataLoader<X extends BatchPart = 'float32', Y extends BatchPart = 'int32'> implements Epoch<X, Y>, StepSource {
   /** The data set; of an {@link AsyncDataset}, `batch` gives promises. */
   readonly dataset: Dataset<X, Y>;
   /** Examples per batch. */
@@ -80,8 +88,8 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
   /** The batch that the next loop starts at: set by an assigned state, used once. */
   #resume = 0;
 
-  /** Dtypes and shapes of the first batch, which all others have. */
-  #first: readonly { readonly dtype: DType; readonly shape: readonly number[] }[] | null = null;
+  /** Dtypes and shapes of the first batch's tensors, which all others have, and how they make it up. */
+  #first: { readonly key: string; readonly tensors: readonly { readonly dtype: DType; readonly shape: readonly number[] }[] } | null = null;
 
   constructor(dataset: AnyDataset<X, Y>, options: DataLoaderOptions = {}) {
     const known = ['batchSize', 'shuffle', 'seed', 'dropLast', 'prefetch'];
@@ -235,20 +243,28 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
     return made;
   }
 
+  /** @internal The batches of an epoch, as training reads them. */
+  feed(epoch: number): Feed {
+    return feedOf(this as unknown as AnyLoader, epoch);
+  }
+
   /** What differs from batch to batch besides the number of examples would train on something else, or not at all. */
-  #check({ inputs, targets }: { inputs: Tensor<X>; targets: Tensor<Y> }): Pair<X, Y> {
-    const pair: Pair<X, Y> = [inputs, targets];
-    this.#first ??= pair.map(({ dtype, shape }) => ({ dtype, shape })); // not the tensors: they would keep their memory
-    for (let k = 0; k < 2; k++) {
-      const [one, first] = [pair[k], this.#first[k]];
-      if (one.dtype !== first.dtype) throw new DTypeError(`data set '${this.dataset.name}' made batches of ${first.dtype} and of ${one.dtype}`);
+  #check({ inputs, targets, weights }: Batch<X, Y>): Pair<X, Y> {
+    const pair: TensorTree[] = weights === undefined ? [inputs, targets] : [inputs, targets, weights];
+    const { leaves, paths, key } = tensorsOfPair(pair);
+    this.#first ??= { key, tensors: leaves.map(({ dtype, shape }) => ({ dtype, shape })) }; // not the tensors: they would keep their memory
+    const { name } = this.dataset;
+    if (key !== this.#first.key) throw new ArgumentError(`data set '${name}' made batches of other tensors than before`);
+    for (let k = 0; k < leaves.length; k++) {
+      const [one, first] = [leaves[k], this.#first.tensors[k]];
+      if (one.dtype !== first.dtype) throw new DTypeError(`data set '${name}' made batches of ${first.dtype} and of ${one.dtype}`);
       let isSame = one.rank === first.shape.length;
       for (let i = 1; i < one.rank; i++) isSame &&= one.shape[i] === first.shape[i];
       if (isSame) continue;
       const shapes = [first, one].map(({ shape }) => describeShape(shape.slice(1)));
-      throw new ShapeError(`data set '${this.dataset.name}' made ${k === 0 ? 'inputs' : 'targets'} of shapes ${shapes[0]} and ${shapes[1]}`);
+      throw new ShapeError(`data set '${name}' made ${paths[k]} of shapes ${shapes[0]} and ${shapes[1]}`);
     }
-    return pair;
+    return pair as unknown as Pair<X, Y>;
   }
 
   *#iterate(epoch: number, first: number): Generator<Pair<X, Y>, void, undefined> {
@@ -303,6 +319,22 @@ export class DataLoader<X extends DType = 'float32', Y extends DType = 'int32'> 
     }
   }
 }
+
+const partNames = ['inputs', 'targets', 'weights'];
+
+/** The tensors of a batch, and what it is made up of; of the plain case nothing is taken apart. */
+function tensorsOfPair(pair: TensorTree[]): { leaves: readonly AnyTensor[]; paths: readonly string[]; key: string } {
+  if (pair.every((part) => part instanceof Tensor)) return { leaves: pair as AnyTensor[], paths: partNames, key: String(pair.length) };
+  const parts = pair.map((part, i) => tensorsOf(part, partNames[i]));
+  return {
+    leaves: parts.flatMap(({ leaves }) => leaves),
+    paths: parts.flatMap(({ paths }) => paths),
+    key: parts.map(({ structure }) => structure.key).join(),
+  };
+}
+
+/** A loader of any data set. */
+export type AnyLoader = DataLoader<BatchPart, BatchPart>;
 
 keepNames({ DataLoader });
 

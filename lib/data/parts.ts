@@ -2,25 +2,27 @@
 import { types } from 'node:util';
 import { ArgumentError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
 import { getSeed, Random } from '../random.js';
-import type { DType } from '../tensor.js';
 import { isPromise } from '../foreign.js';
+import { Tensor } from '../tensor.js';
 import { batchNow, checkDataset, checkIndices, memoryOf } from './contract.js';
 import {
   type AnyDataset,
   type AsyncDataset,
   type Batch,
+  type BatchPart,
   type Dataset,
   type DatasetSplit,
   type EpochKey,
+  type ShapeOf,
   isClassIndices,
   isInMemory,
 } from './dataset.js';
 
-class Subset<X extends DType, Y extends DType> implements Dataset<X, Y> {
+class Subset<X extends BatchPart, Y extends BatchPart> implements Dataset<X, Y> {
   readonly name: string;
   readonly length: number;
-  readonly inputShape: readonly number[];
-  readonly targetShape: readonly number[];
+  readonly inputShape: ShapeOf<X>;
+  readonly targetShape: ShapeOf<Y>;
   readonly classes?: readonly string[];
   readonly split?: DatasetSplit;
   readonly labels?: () => Int32Array;
@@ -71,12 +73,18 @@ class Subset<X extends DType, Y extends DType> implements Dataset<X, Y> {
  * const few = subset(train, Int32Array.from({ length: 20 }, (_, i) => i)); // small enough to overfit on purpose
  * ```
  */
-export function subset<X extends DType, Y extends DType>(dataset: Dataset<X, Y>, indices: Int32Array | readonly number[]): Dataset<X, Y>;
-export function subset<X extends DType, Y extends DType>(
+export function subset<X extends BatchPart, Y extends BatchPart>(
+  dataset: Dataset<X, Y>,
+  indices: Int32Array | readonly number[],
+): Dataset<X, Y>;
+export function subset<X extends BatchPart, Y extends BatchPart>(
   dataset: AsyncDataset<X, Y>,
   indices: Int32Array | readonly number[],
 ): AsyncDataset<X, Y>;
-export function subset<X extends DType, Y extends DType>(dataset: AnyDataset<X, Y>, indices: Int32Array | readonly number[]): AnyDataset<X, Y> {
+export function subset<X extends BatchPart, Y extends BatchPart>(
+  dataset: AnyDataset<X, Y>,
+  indices: Int32Array | readonly number[],
+): AnyDataset<X, Y> {
   checkDataset(dataset);
   if (!Array.isArray(indices) && !types.isInt32Array(indices)) {
     throw new ArgumentError(expected('an Int32Array or an array of integers', 'indices', indices));
@@ -113,17 +121,17 @@ export interface SplitOptions {
  * const [fit, validation] = split(train, [0.9, 0.1], { seed: 1, stratify: true });
  * ```
  */
-export function split<X extends DType, Y extends DType, const P extends readonly number[]>(
+export function split<X extends BatchPart, Y extends BatchPart, const P extends readonly number[]>(
   dataset: Dataset<X, Y>,
   parts: P,
   options?: SplitOptions,
 ): { -readonly [Part in keyof P]: Dataset<X, Y> };
-export function split<X extends DType, Y extends DType, const P extends readonly number[]>(
+export function split<X extends BatchPart, Y extends BatchPart, const P extends readonly number[]>(
   dataset: AsyncDataset<X, Y>,
   parts: P,
   options?: SplitOptions,
 ): { -readonly [Part in keyof P]: AsyncDataset<X, Y> };
-export function split<X extends DType, Y extends DType>(
+export function split<X extends BatchPart, Y extends BatchPart>(
   given: AnyDataset<X, Y>,
   parts: readonly number[],
   options: SplitOptions = {},
@@ -191,10 +199,10 @@ function dealByClass(order: Int32Array, labels: Int32Array, sizes: number[]): In
   return parts;
 }
 
-function classLabels(dataset: Dataset<DType, DType>): Int32Array {
-  if (dataset.targetShape.length !== 0)
+function classLabels(dataset: Dataset<BatchPart, BatchPart>): Int32Array {
+  if (!Array.isArray(dataset.targetShape) || dataset.targetShape.length !== 0)
     throw new ArgumentError(
-      `\`stratify\` needs class indices, the targets of ${dataset.name} have shape ${describeShape(dataset.targetShape)}`,
+      `\`stratify\` needs class indices, the targets of ${dataset.name} ${Array.isArray(dataset.targetShape) ? `have shape ${describeShape(dataset.targetShape as number[])}` : 'are several'}`,
     );
   if (dataset.labels !== undefined) {
     const labels: unknown = dataset.labels();
@@ -213,7 +221,9 @@ function classLabels(dataset: Dataset<DType, DType>): Int32Array {
     const indices = Int32Array.from({ length: Math.min(1024, dataset.length - start) }, (_, i) => start + i);
     const { targets } = batchNow(dataset, indices, '`stratify` needs labels() with all class indices');
     if (!isClassIndices(targets))
-      throw new ArgumentError(`\`stratify\` needs int32 or uint8 class indices, the targets of ${dataset.name} are ${targets.dtype}`);
+      throw new ArgumentError(
+        `\`stratify\` needs int32 or uint8 class indices, the targets of ${dataset.name} are ${targets instanceof Tensor ? targets.dtype : 'several'}`,
+      );
     labels.set(targets.data as Int32Array, start);
   }
   return labels;

@@ -2,7 +2,7 @@
 
 import type { FloatDType } from '../dtype.js';
 import { checkInteger, checkNumber, checkOptions } from '../errors.js';
-import { Constant } from '../initializers/initializer.js';
+import { Constant } from '../initializers/constant.js';
 import { type HardTanhOptions, type LeakyReLUOptions, hardTanhParameters, leakyReluParameters } from '../ops/activation_options.js';
 import { hardSigmoid, hardSwish, hardTanh, leakyRelu, prelu, relu, relu6, sigmoid, step, tanh } from '../ops/activations.js';
 import { Parameter } from '../parameter.js';

@@ -1,7 +1,7 @@
 // Multi-head attention: who looks at whom in a sequence, or from one sequence into another.
 
 import { ShapeError, checkFlag, checkInteger, checkNumber, checkOptions, describeShape } from '../errors.js';
-import { Xavier } from '../initializers/initializer.js';
+import { Xavier } from '../initializers/xavier.js';
 import { attention } from '../ops/attention.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { Layer } from './layer.js';

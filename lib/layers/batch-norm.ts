@@ -3,7 +3,7 @@
 import { Buffer } from '../buffer.js';
 import type { FloatDType } from '../dtype.js';
 import { ShapeError, checkFlag, checkInteger, checkNumber, checkOptions, describeShape } from '../errors.js';
-import { Constant, Zeros } from '../initializers/initializer.js';
+import { Constant, Zeros } from '../initializers/constant.js';
 import { batchNorm, batchNormRunning, batchNormStatistics } from '../ops/batch_norm.js';
 import { writeState } from '../ops/state.js';
 import { Parameter } from '../parameter.js';

@@ -1,7 +1,10 @@
 // Convolution layers over images [N, H, W, C].
 
 import { ArgumentError, checkChoice, checkInteger, checkOptions, expected } from '../errors.js';
-import { He, Initializer, Xavier, Zeros } from '../initializers/initializer.js';
+import { Zeros } from '../initializers/constant.js';
+import { He } from '../initializers/he.js';
+import { Initializer } from '../initializers/initializer.js';
+import { Xavier } from '../initializers/xavier.js';
 import {
   type ConvolutionAlgorithm,
   type Padding2d,

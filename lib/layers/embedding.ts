@@ -1,7 +1,8 @@
 // Rows of a learned table by index: what words, characters and categories become.
 
 import { ArgumentError, DTypeError, IndexError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
-import { Initializer, Normal } from '../initializers/initializer.js';
+import { Initializer } from '../initializers/initializer.js';
+import { Normal } from '../initializers/normal.js';
 import type { DType } from '../dtype.js';
 import { isTracing } from '../ops/emit.js';
 import { gather } from '../ops/shape.js';

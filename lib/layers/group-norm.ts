@@ -2,7 +2,7 @@
 
 import type { FloatDType } from '../dtype.js';
 import { ArgumentError, ShapeError, checkFlag, checkInteger, checkNumber, checkOptions, describeShape } from '../errors.js';
-import { Constant, Zeros } from '../initializers/initializer.js';
+import { Constant, Zeros } from '../initializers/constant.js';
 import { sizeOf } from '../ops/emit.js';
 import { groupNorm } from '../ops/group_norm.js';
 import { Parameter } from '../parameter.js';

@@ -2,7 +2,10 @@
 
 import type { FloatDType } from '../dtype.js';
 import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
-import { He, Initializer, Xavier, Zeros } from '../initializers/initializer.js';
+import { Zeros } from '../initializers/constant.js';
+import { He } from '../initializers/he.js';
+import { Initializer } from '../initializers/initializer.js';
+import { Xavier } from '../initializers/xavier.js';
 import { checkFeatures, linear, matmul } from '../ops/matmul.js';
 import { reshape } from '../ops/shape.js';
 import { Parameter } from '../parameter.js';

@@ -1,10 +1,11 @@
 // What a training step scores: the prediction, and outputs beside it that count in the loss alone.
 
-import type { AnyTensor, Tensor } from '../tensor.js';
+import type { Tensor } from '../tensor.js';
+import type { TensorTree } from '../tree.js';
 import type { AnyLayer } from './layer.js';
 
-/** An output, and the factor of its loss. */
-export type ScoredOutput = readonly [output: Tensor, factor: number];
+/** An output, a tensor or a tree of them, and the factor of its loss. */
+export type ScoredOutput<T extends TensorTree = Tensor> = readonly [output: T, factor: number];
 
 /**
  * A model with outputs that only training needs, such as auxiliary classifiers: `fit` minimizes `Σ factor·loss(output, target)` and
@@ -29,11 +30,12 @@ export type ScoredOutput = readonly [output: Tensor, factor: number];
  */
 export interface HasTrainingOutputs {
   /** What a training step makes of its inputs; the first output is the prediction. */
-  trainingOutputs(x: Tensor): readonly ScoredOutput[];
+  // biome-ignore lint/suspicious/noExplicitAny: what a model takes is its own to say.
+  trainingOutputs(x: any): readonly ScoredOutput<TensorTree>[];
 }
 
 /** @internal What a training step of `model` scores: `forward(x)` where the model does not say more. */
-export function trainingOutputsOf(model: AnyLayer, x: AnyTensor): readonly ScoredOutput[] {
+export function trainingOutputsOf(model: AnyLayer, x: TensorTree): readonly ScoredOutput<TensorTree>[] {
   const { trainingOutputs } = model as Partial<HasTrainingOutputs>;
-  return typeof trainingOutputs === 'function' ? trainingOutputs.call(model, x as Tensor) : [[model.forward(x as never) as Tensor, 1]];
+  return typeof trainingOutputs === 'function' ? trainingOutputs.call(model, x) : [[model.forward(x as never) as TensorTree, 1]];
 }

@@ -2,7 +2,10 @@
 
 import { ArgumentError, ShapeError, checkChoice, checkFlag, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
 import type { FloatDType } from '../dtype.js';
-import { Initializer, Uniform, Xavier, Zeros } from '../initializers/initializer.js';
+import { Zeros } from '../initializers/constant.js';
+import { Initializer } from '../initializers/initializer.js';
+import { Uniform } from '../initializers/uniform.js';
+import { Xavier } from '../initializers/xavier.js';
 import { keepNames } from '../names.js';
 import { linear, matmul } from '../ops/matmul.js';
 import { type Sequence, type SequenceResult, gru, lstm, rnn } from '../ops/recurrent.js';

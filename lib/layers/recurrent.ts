@@ -31,7 +31,7 @@ import {
   checkState,
 } from './recurrent-cells.js';
 import { registerLayers } from './registry.js';
-import { Dropout } from './shape.js';
+import { Dropout } from './dropout.js';
 
 /** What {@link RNN}, {@link LSTM} and {@link GRU} have in common beside the options of their cells. */
 export interface RecurrentOptions {

@@ -2,7 +2,7 @@
 
 import type { FloatDType } from '../dtype.js';
 import { ShapeError, checkFlag, checkInteger, checkNumber, checkOptions, describeShape } from '../errors.js';
-import { Constant } from '../initializers/initializer.js';
+import { Constant } from '../initializers/constant.js';
 import { groupNorm } from '../ops/group_norm.js';
 import { Parameter } from '../parameter.js';
 import { Tensor } from '../tensor.js';

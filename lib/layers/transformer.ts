@@ -2,19 +2,20 @@
 
 import type { FloatDType } from '../dtype.js';
 import { ArgumentError, ShapeError, checkChoice, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
-import { Initializer, Normal } from '../initializers/initializer.js';
+import { Initializer } from '../initializers/initializer.js';
+import { Normal } from '../initializers/normal.js';
+import { type ActivationName, activation, activationNames } from '../ops/activation.js';
 import { exp, log } from '../ops/elementwise.js';
 import { eagerly, withoutGradients } from '../ops/emit.js';
 import { Parameter } from '../parameter.js';
 import { Tensor } from '../tensor.js';
-import { relu } from '../ops/activations.js';
 import { MultiHeadAttention, type MultiHeadAttentionOptions, type Sequences, checkSequences } from './attention.js';
 import { LayerNorm } from './group-norm.js';
 import { Layer } from './layer.js';
 import { Linear } from './linear.js';
 import { registerLayers } from './registry.js';
 import { RMSNorm } from './rms-norm.js';
-import { Dropout } from './shape.js';
+import { Dropout } from './dropout.js';
 
 /** Options of {@link TransformerBlock}. */
 export interface TransformerBlockOptions extends MultiHeadAttentionOptions {
@@ -22,10 +23,12 @@ export interface TransformerBlockOptions extends MultiHeadAttentionOptions {
   hidden?: number;
   /** Which norm stands before attention and before the hidden layer. Default `'layer'`. */
   norm?: 'layer' | 'rms';
+  /** The activation of the hidden layer. Default `'relu'`. */
+  activation?: ActivationName;
 }
 
 /**
- * `x ← x + attention(norm(x))`, then `x + mlp(norm(x))`, the mlp being linear, ReLU, linear: a block with its norms first. Vaswani et al. 2017; Xiong et
+ * `x ← x + attention(norm(x))`, then `x + mlp(norm(x))`, the mlp being linear, activation, linear: a block with its norms first. Vaswani et al. 2017; Xiong et
  * al. 2020 for the place of the norms.
  *
  * `dropout` drops attention weights and what the two parts add. Input [N, positions, features], or {@link Sequences} with a mask of padding.
@@ -51,6 +54,8 @@ export class TransformerBlock extends Layer<Tensor | Sequences, Tensor> {
   readonly hidden: number;
   /** Which norm it has. */
   readonly norm: 'layer' | 'rms';
+  /** The activation of the hidden layer. */
+  readonly activation: ActivationName;
 
   /**
    * @param features - Size of the last axis.
@@ -62,10 +67,12 @@ export class TransformerBlock extends Layer<Tensor | Sequences, Tensor> {
     const {
       hidden,
       norm = 'layer',
+      activation = 'relu',
       ...attention
-    } = checkOptions<TransformerBlockOptions>(options, 'options', ['causal', 'dropout', 'bias', 'hidden', 'norm']);
+    } = checkOptions<TransformerBlockOptions>(options, 'options', ['causal', 'dropout', 'bias', 'hidden', 'norm', 'activation']);
     this.attention = new MultiHeadAttention(features, heads, attention);
     this.norm = checkChoice(norm, 'options.norm', ['layer', 'rms']);
+    this.activation = checkChoice<ActivationName>(activation, 'options.activation', activationNames);
     this.hidden = checkInteger(hidden ?? 4 * features, 'options.hidden', 1, 2 ** 31 - 1);
     const makeNorm = (): LayerNorm | RMSNorm => (this.norm === 'layer' ? new LayerNorm(features) : new RMSNorm(features));
     this.attentionNorm = makeNorm();
@@ -82,13 +89,13 @@ export class TransformerBlock extends Layer<Tensor | Sequences, Tensor> {
     const normed = this.attentionNorm.forward(x);
     const seen = this.attention.forward(mask === undefined ? normed : { x: normed, mask });
     const y = x.add(this.drop.forward(seen));
-    const hidden = relu(this.mlp.hidden.forward(this.mlpNorm.forward(y)));
+    const hidden = activation(this.activation)(this.mlp.hidden.forward(this.mlpNorm.forward(y)));
     return y.add(this.drop.forward(this.mlp.output.forward(hidden)));
   }
 
   override config(): unknown {
     const { features, heads, causal, dropout, output } = this.attention;
-    return { features, heads, causal, dropout, bias: output.bias !== null, hidden: this.hidden, norm: this.norm };
+    return { features, heads, causal, dropout, bias: output.bias !== null, hidden: this.hidden, norm: this.norm, activation: this.activation };
   }
   /** The block that `config()` describes. */
   static fromConfig({ features, heads, ...options }: TransformerBlockOptions & { features: number; heads: number }): TransformerBlock {

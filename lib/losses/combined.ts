@@ -11,6 +11,16 @@ import { Loss } from './loss.js';
 /** A loss, and how much it counts. */
 export type WeightedLoss = readonly [loss: Loss, weight: number];
 
+/** One loss of a {@link CombinedLoss}. */
+export interface LossTerm {
+  /** Name of the output and the target that it sees; null for all. */
+  readonly name: string | null;
+  /** The loss. */
+  readonly loss: Loss;
+  /** How much it counts. */
+  readonly weight: number;
+}
+
 function checkTerm(given: unknown, argument: string): WeightedLoss {
   const [loss, weight] = given instanceof Loss ? [given, 1] : Array.isArray(given) && given.length === 2 ? given : [];
   if (!(loss instanceof Loss)) throw new ArgumentError(expected('a loss, or [loss, weight]', argument, given));
@@ -31,8 +41,8 @@ function checkTerm(given: unknown, argument: string): WeightedLoss {
  * ```
  */
 export class CombinedLoss extends Loss {
-  /** The losses in their order; `name` is that of the output which a loss sees, null for all. */
-  readonly terms: readonly { readonly name: string | null; readonly loss: Loss; readonly weight: number }[];
+  /** The losses in their order. */
+  readonly terms: readonly LossTerm[];
 
   /** @param terms - Losses, each alone or as `[loss, weight]`; at least one. */
   constructor(terms: readonly (Loss | WeightedLoss)[] | Readonly<Record<string, Loss | WeightedLoss>>) {

@@ -3,7 +3,6 @@
 import { ours } from '../foreign.js';
 import { checkOptions } from '../errors.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
-import type { TensorTree } from '../tree.js';
 import { keepNames } from '../names.js';
 import { type LossOptions, type Reduction, checkReduction, requireSameShape } from './reduce.js';
 
@@ -30,7 +29,8 @@ export abstract class Loss {
    * @param target - The batch's targets.
    * @param weights - How often each example counts, [examples], where the batch has weights.
    */
-  abstract forward(prediction: TensorTree, target: TensorTree, weights?: AnyTensor): AnyTensor;
+  // biome-ignore lint/suspicious/noExplicitAny: what a loss compares is its own to say.
+  abstract forward(prediction: any, target: any, weights?: AnyTensor): AnyTensor;
 
   /**
    * For losses that compare element by element: refuses a target of another shape, which broadcasting would stretch to a loss of every

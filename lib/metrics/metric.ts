@@ -32,13 +32,15 @@ import { keepNames } from '../names.js';
 export abstract class Metric {
   /** Key in histories and logs. */
   abstract readonly name: string;
-  /** Takes in a batch. */
-  abstract update(prediction: AnyTensor, target: AnyTensor): void;
+  /** Takes in a batch: what the model gives, and the targets, each a tensor or a tree of them. */
+  // biome-ignore lint/suspicious/noExplicitAny: what a metric compares is its own to say.
+  abstract update(prediction: any, target: any): void;
   /**
    * What a batch adds, by operations alone: a tensor, or arrays and plain objects of tensors and numbers. With `add`, training measures
    * inside its compiled step; without them, it calls `update` with the batch's prediction.
    */
-  measure?(prediction: AnyTensor, target: AnyTensor): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: as for update.
+  measure?(prediction: any, target: any): unknown;
   /** Takes in what {@link measure} gave. */
   add?(measured: unknown): void;
   /** The value over everything since the last reset; NaN before the first batch. */

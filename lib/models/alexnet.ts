@@ -1,7 +1,10 @@
 // AlexNet: the one-column form, and that of 2012 with groups and response normalization. Assembly only.
 
 import { checkChoice } from '../errors.js';
-import { Constant, He, type Initializer, Normal } from '../initializers/initializer.js';
+import { Constant } from '../initializers/constant.js';
+import { He } from '../initializers/he.js';
+import type { Initializer } from '../initializers/initializer.js';
+import { Normal } from '../initializers/normal.js';
 import { ReLU } from '../layers/activations.js';
 import { Conv2d } from '../layers/convolution.js';
 import type { AnyLayer } from '../layers/layer.js';
@@ -10,7 +13,8 @@ import { LocalResponseNorm } from '../layers/local-response-norm.js';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { registerLayers } from '../layers/registry.js';
 import { Sequential } from './sequential.js';
-import { Dropout, Flatten } from '../layers/shape.js';
+import { Dropout } from '../layers/dropout.js';
+import { Flatten } from '../layers/shape.js';
 import type { Tensor } from '../tensor.js';
 import { ImageModel, type ImageModelOptions, checkHidden, classifier, complete, pooledTo } from './image-model.js';
 

@@ -1,7 +1,7 @@
 // The blocks that architectures are made of. Their fields have torchvision's names, so that weights of PyTorch find their places.
 
 import { ArgumentError, ShapeError, checkChoice, checkInteger, checkObject, expected } from '../errors.js';
-import { Zeros } from '../initializers/initializer.js';
+import { Zeros } from '../initializers/constant.js';
 import { checkLayer } from '../layers/check.js';
 import type { Conv2d } from '../layers/convolution.js';
 import { hintOf, passHints } from '../layers/hints.js';
@@ -9,7 +9,7 @@ import { type AnyLayer, type InitializerHint, Layer } from '../layers/layer.js';
 import { BatchNorm2d } from '../layers/batch-norm.js';
 import { type LayerDescription, buildLayer, describeLayer, registerLayers } from '../layers/registry.js';
 import { Sequential } from './sequential.js';
-import { Dropout } from '../layers/shape.js';
+import { Dropout } from '../layers/dropout.js';
 import { addRelu, relu } from '../ops/activations.js';
 import { avgPool2d } from '../ops/pooling.js';
 import { drawBit } from '../ops/random.js';

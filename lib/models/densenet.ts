@@ -1,7 +1,7 @@
 // DenseNet: every layer of a block reads the outputs of all before it. Assembly only.
 
 import { ArgumentError, checkChoice, checkFlag, checkInteger, checkObject, expected, mergeOptions } from '../errors.js';
-import { He } from '../initializers/initializer.js';
+import { He } from '../initializers/he.js';
 import { Conv2d } from '../layers/convolution.js';
 import { type AnyLayer, Layer } from '../layers/layer.js';
 import type { Linear } from '../layers/linear.js';
@@ -9,7 +9,7 @@ import { BatchNorm2d } from '../layers/batch-norm.js';
 import { AvgPool2d, GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { ReLU } from '../layers/activations.js';
 import { registerLayers } from '../layers/registry.js';
-import { Dropout } from '../layers/shape.js';
+import { Dropout } from '../layers/dropout.js';
 import { relu } from '../ops/activations.js';
 import { concat } from '../ops/shape.js';
 import type { Tensor } from '../tensor.js';

@@ -2,14 +2,15 @@
 
 import type { FloatDType } from '../dtype.js';
 import { checkInteger } from '../errors.js';
-import { Xavier } from '../initializers/initializer.js';
+import { Xavier } from '../initializers/xavier.js';
 import { Conv2d } from '../layers/convolution.js';
 import { Layer } from '../layers/layer.js';
 import type { Linear } from '../layers/linear.js';
 import { BatchNorm2d } from '../layers/batch-norm.js';
 import { MaxPool2d } from '../layers/pooling.js';
 import { registerLayers } from '../layers/registry.js';
-import { Dropout, Flatten } from '../layers/shape.js';
+import { Dropout } from '../layers/dropout.js';
+import { Flatten } from '../layers/shape.js';
 import { relu } from '../ops/activations.js';
 import { liveInput, perStep, withPath } from '../ops/emit.js';
 import { filled } from '../ops/shape.js';

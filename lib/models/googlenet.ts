@@ -6,7 +6,7 @@ import type { HasTrainingOutputs, ScoredOutput } from '../layers/outputs.js';
 import { LocalResponseNorm } from '../layers/local-response-norm.js';
 import { GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { registerLayers } from '../layers/registry.js';
-import { Dropout } from '../layers/shape.js';
+import { Dropout } from '../layers/dropout.js';
 import type { Tensor } from '../tensor.js';
 import { ImageModel, type ImageModelOptions, classifier, complete } from './image-model.js';
 import { AuxiliaryHead, ConvolutionUnit, Inception, type InceptionOptions } from './inception.js';

@@ -1,7 +1,9 @@
 // What the image classifiers of this folder share: options, the shape they were built for, configuration.
 
 import { ArgumentError, checkFlag, checkInteger, checkNumber, checkObject, checkOptions, expected, mergeOptions } from '../errors.js';
-import { He, type Initializer, Normal } from '../initializers/initializer.js';
+import { He } from '../initializers/he.js';
+import type { Initializer } from '../initializers/initializer.js';
+import { Normal } from '../initializers/normal.js';
 import { Conv2d, type Conv2dOptions } from '../layers/convolution.js';
 import { Linear } from '../layers/linear.js';
 import type { AdaptiveAvgPool2d } from '../layers/pooling.js';

@@ -1,7 +1,8 @@
 // What GoogLeNet is made of: convolution units, inception modules, auxiliary classifiers.
 
 import { ArgumentError, checkChoice, checkObject, expected } from '../errors.js';
-import { He, Xavier } from '../initializers/initializer.js';
+import { He } from '../initializers/he.js';
+import { Xavier } from '../initializers/xavier.js';
 import { Conv2d } from '../layers/convolution.js';
 import { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
@@ -9,7 +10,8 @@ import { BatchNorm2d } from '../layers/batch-norm.js';
 import { AdaptiveAvgPool2d, AvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { registerLayers } from '../layers/registry.js';
 import { Sequential } from './sequential.js';
-import { Dropout, Flatten } from '../layers/shape.js';
+import { Dropout } from '../layers/dropout.js';
+import { Flatten } from '../layers/shape.js';
 import { relu } from '../ops/activations.js';
 import { concat } from '../ops/shape.js';
 import type { Tensor } from '../tensor.js';

@@ -1,7 +1,9 @@
 // LeNet-5, for digits of 28×28 or 32×32 pixels: the modern form, that of 1998, and Caffe's; and a small network beside it. Assembly only.
 
 import { ArgumentError, checkChoice, checkInteger, expected } from '../errors.js';
-import { Uniform, Xavier, Zeros } from '../initializers/initializer.js';
+import { Zeros } from '../initializers/constant.js';
+import { Uniform } from '../initializers/uniform.js';
+import { Xavier } from '../initializers/xavier.js';
 import { ReLU } from '../layers/activations.js';
 import { Conv2d } from '../layers/convolution.js';
 import { Layer } from '../layers/layer.js';
@@ -10,7 +12,8 @@ import { BatchNorm2d } from '../layers/batch-norm.js';
 import { MaxPool2d } from '../layers/pooling.js';
 import { registerLayers } from '../layers/registry.js';
 import { Sequential } from './sequential.js';
-import { Dropout, Flatten } from '../layers/shape.js';
+import { Dropout } from '../layers/dropout.js';
+import { Flatten } from '../layers/shape.js';
 import { tanh } from '../ops/activations.js';
 import { avgPool2d } from '../ops/pooling.js';
 import { concat } from '../ops/shape.js';

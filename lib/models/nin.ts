@@ -1,13 +1,13 @@
 // Network in Network: convolutions with 1×1 convolutions behind them, and the mean over all positions as the score. Assembly only.
 
 import { checkInteger } from '../errors.js';
-import { Normal } from '../initializers/initializer.js';
+import { Normal } from '../initializers/normal.js';
 import { ReLU } from '../layers/activations.js';
 import { Conv2d } from '../layers/convolution.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { AvgPool2d, GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { Sequential } from './sequential.js';
-import { Dropout } from '../layers/shape.js';
+import { Dropout } from '../layers/dropout.js';
 import { complete } from './image-model.js';
 
 /** Options of {@link networkInNetwork}. */

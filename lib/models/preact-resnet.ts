@@ -1,7 +1,7 @@
 // Residual networks with the activation before each convolution, and their wide form, for images of 32×32. Assembly only.
 
 import { checkChoice, checkInteger, checkObject } from '../errors.js';
-import { He } from '../initializers/initializer.js';
+import { He } from '../initializers/he.js';
 import type { Conv2d } from '../layers/convolution.js';
 import type { Linear } from '../layers/linear.js';
 import { BatchNorm2d } from '../layers/batch-norm.js';

@@ -1,14 +1,15 @@
 // SqueezeNet: fire modules instead of wide convolutions, and no fully connected layer. Assembly only.
 
 import { checkChoice } from '../errors.js';
-import { He, Normal } from '../initializers/initializer.js';
+import { He } from '../initializers/he.js';
+import { Normal } from '../initializers/normal.js';
 import { ReLU } from '../layers/activations.js';
 import { Conv2d } from '../layers/convolution.js';
 import { Layer } from '../layers/layer.js';
 import { GlobalAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { registerLayers } from '../layers/registry.js';
 import { Sequential } from './sequential.js';
-import { Dropout } from '../layers/shape.js';
+import { Dropout } from '../layers/dropout.js';
 import { relu } from '../ops/activations.js';
 import { concat } from '../ops/shape.js';
 import type { Tensor } from '../tensor.js';

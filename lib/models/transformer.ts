@@ -1,7 +1,7 @@
 // A small transformer that continues texts. Assembly only.
 
 import { checkInteger, checkOptions } from '../errors.js';
-import { Normal } from '../initializers/initializer.js';
+import { Normal } from '../initializers/normal.js';
 import { Embedding } from '../layers/embedding.js';
 import { LayerNorm } from '../layers/group-norm.js';
 import { Linear } from '../layers/linear.js';

@@ -1,7 +1,8 @@
 // VGG: stacks of 3×3 convolutions and pooling, with and without batch norm. Assembly only.
 
 import { ArgumentError, expected } from '../errors.js';
-import { He, Normal } from '../initializers/initializer.js';
+import { He } from '../initializers/he.js';
+import { Normal } from '../initializers/normal.js';
 import { ReLU } from '../layers/activations.js';
 import { Conv2d } from '../layers/convolution.js';
 import type { AnyLayer } from '../layers/layer.js';
@@ -10,7 +11,8 @@ import { BatchNorm2d } from '../layers/batch-norm.js';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../layers/pooling.js';
 import { registerLayers } from '../layers/registry.js';
 import { Sequential } from './sequential.js';
-import { Dropout, Flatten } from '../layers/shape.js';
+import { Dropout } from '../layers/dropout.js';
+import { Flatten } from '../layers/shape.js';
 import type { Tensor } from '../tensor.js';
 import { ImageModel, type ImageModelOptions, checkHidden, classifier, complete, formOf, pooledTo } from './image-model.js';
 

@@ -6,7 +6,7 @@ import { type HardTanhOptions, type LeakyReLUOptions, hardTanhParameters, leakyR
 import { defineBackward, defineBinary, defineMap, defineUnary, minimum, mul, sumTo, type MapParameters, addOp } from './elementwise.js';
 import { type Op, variantOf } from './define.js';
 import { emitOne } from './emit.js';
-import { type Fused, describedBy } from './fused.js';
+import { descriptor } from './fused.js';
 import { filled } from './shape.js';
 
 const reluBackwardOp = defineBackward('relu_backward');
@@ -27,11 +27,11 @@ export function relu<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
   return emitOne(reluOp, [Tensor.check(x, 'x')], undefined);
 }
 
-const withRelu: Fused = { map: reluOp as Op<unknown>, parameters: [] };
+const rectified = descriptor({ map: reluOp as Op<unknown> });
 const addReluOp: Op<undefined> = variantOf(addOp, {
-  shape: (inputs, attributes) => {
-    const plan = addOp.shape(inputs, attributes);
-    return { outputs: plan.outputs, ...describedBy({ op: addOp as Op<unknown>, ints: plan.ints, reals: plan.reals }, withRelu) };
+  shape: (inputs) => {
+    const { outputs, ints } = addOp.shape(inputs, undefined);
+    return { outputs, ints: [...ints, rectified], reals: [0, 0] };
   },
   gradient: ({ inputs, outputs, upstream, needs }) => {
     const gradient = emitOne<MapParameters, 'float32'>(reluBackwardOp, [upstream, outputs[0]], undefined);

@@ -244,7 +244,7 @@ export function emit<A>(op: Op<A>, inputs: readonly AnyTensor[], attributes: A):
   return outputs;
 }
 
-// A shape rule that looks at contents (class indices, rows) cannot where the memory is gone.
+// A shape rule that reads contents (class indices, rows) fails where the memory is gone.
 function planOf<A>(op: Op<A>, inputs: readonly AnyTensor[], attributes: A): Plan {
   try {
     return op.shape(inputs, attributes);

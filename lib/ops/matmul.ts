@@ -42,14 +42,20 @@ const matmulOp = defineOp<Transposes>('matmul', {
     return { outputs: [{ shape: [m, n], dtype }], ints: [m, n, k, transposed.a ? 1 : 0, transposed.b ? 1 : 0], reals: [] };
   },
   // y = A·B: dA = dy·Bᵀ, dB = Aᵀ·dy, each transposed once more where the operand was. Course row G08.
-  gradient: ({ inputs, upstream, attributes, needs }) => {
+  gradient: ({ inputs, upstream, attributes, needs, target }) => {
     const [a, b] = inputs as Tensor[];
     const dy = upstream as Tensor;
     const product = (left: Tensor, leftT: boolean, right: Tensor, rightT: boolean): Tensor =>
       emitOne(matmulOp, [left, right], { a: leftT, b: rightT });
     return [
       !needs[0] ? null : attributes.a ? product(b, attributes.b, dy, true) : product(dy, false, b, !attributes.b),
-      !needs[1] ? null : attributes.b ? product(dy, true, a, attributes.a) : product(a, !attributes.a, dy, false),
+      !needs[1]
+        ? null
+        : attributes.b
+          ? product(dy, true, a, attributes.a)
+          : attributes.a
+            ? product(a, false, dy, false)
+            : weightGradient(a, dy, target(1)),
     ];
   },
 });

@@ -1,12 +1,14 @@
 // Optimizer updates as operations: in place over slabs, hyperparameters as an operand because they change from step to step.
 
 import { type AnyTensor, Tensor } from '../tensor.js';
-import { type Op, defineOp } from './define.js';
+import { type Op, defineOp, definedOp } from './define.js';
 import { emitInPlace } from './emit.js';
 
 /** Binds a rule of native/kernels/optimizers.def. Passes make it clear its gradients (ints: 1) and scale them (one operand more). */
 export function defineUpdate(name: string): Op<undefined> {
-  return defineOp(name, { shape: () => ({ outputs: [], ints: [0], reals: [] }), gradient: 'none' });
+  return (
+    (definedOp(name) as Op<undefined> | undefined) ?? defineOp(name, { shape: () => ({ outputs: [], ints: [0], reals: [] }), gradient: 'none' })
+  );
 }
 
 const none = { float32: Tensor.from(new Float32Array(0)), float64: Tensor.from(new Float64Array(0)) };

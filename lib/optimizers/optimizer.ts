@@ -47,6 +47,8 @@ export interface OptimizerState {
   groups: Record<string, unknown>[];
   /** State tensors by `<parameter path or index>.<name>`. */
   tensors: Map<string, AnyTensor>;
+  /** Numbers that an optimizer with a closure remembers; its vectors are the tensors `memory.<name>`. */
+  memory?: Record<string, number>;
 }
 
 /** A stretch of memory that one native call updates. */

@@ -1,7 +1,7 @@
 // What a transform is fitted on: the examples of a tensor or of a training set, all or a sample, batch by batch.
 
-import { checkDataset, whenThere } from '../data/contract.js';
-import type { AnyDataset, Dataset } from '../data/dataset.js';
+import { checkDataset, isShape, whenThere } from '../data/contract.js';
+import type { AnyDataset, BatchPart, Dataset } from '../data/dataset.js';
 import type { DType } from '../dtype.js';
 import { ArgumentError, ShapeError, checkInteger, checkOptions } from '../errors.js';
 import { isPromise } from '../foreign.js';
@@ -66,6 +66,8 @@ function ofTensor(tensor: AnyTensor): Source {
 
 function ofDataset(data: AnyDataset): Source {
   checkDataset(data, 'data');
+  if (!isShape(data.inputShape))
+    throw new ArgumentError(`the inputs of data set '${data.name}' are several tensors, and preprocessing takes one: transform each before`);
   if (data.split !== undefined && data.split !== 'train') {
     throw new ArgumentError(
       `'${data.name}' is the ${data.split} part of a split: what fit() learned from it would leak into training. Fit on the training part, and transform this one with it`,
@@ -74,8 +76,8 @@ function ofDataset(data: AnyDataset): Source {
   return {
     name: `data set '${data.name}'`,
     length: data.length,
-    shape: data.inputShape,
-    batch: (indices) => whenThere((data as Dataset<DType, DType>).batch(indices), ({ inputs }) => Tensor.check(inputs, 'inputs')),
+    shape: data.inputShape as readonly number[],
+    batch: (indices) => whenThere((data as Dataset<DType, BatchPart>).batch(indices), ({ inputs }) => Tensor.check(inputs, 'inputs')),
   };
 }
 

@@ -2,6 +2,7 @@
 
 import { whenThere } from '../data/contract.js';
 import type { AnyDataset } from '../data/dataset.js';
+import type { DType } from '../dtype.js';
 import { ArgumentError, expected } from '../errors.js';
 import { Transform } from './transform.js';
 import { transformed } from './transformed.js';
@@ -30,5 +31,5 @@ export function fitPreprocessing(model: object, data: AnyDataset): void | Promis
 /** @internal A data set as the model sees it. */
 export function preprocessed<D extends AnyDataset>(model: object, data: D): D {
   const transform = transforms.get(model);
-  return transform === undefined ? data : (transformed(data, transform) as D);
+  return transform === undefined ? data : (transformed(data as AnyDataset<DType>, transform) as unknown as D);
 }

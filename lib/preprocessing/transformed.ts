@@ -1,11 +1,22 @@
 // A data set seen through a transform: what it gives in memory is transformed once, other sets batch by batch.
 
 import { checkBatch, checkDataset, memoryOf, whenThere } from '../data/contract.js';
-import { type AnyDataset, type AsyncDataset, type Batch, type Dataset, type EpochKey, isInMemory } from '../data/dataset.js';
+import {
+  type AnyDataset,
+  type AsyncDataset,
+  type Batch,
+  type BatchPart,
+  type Dataset,
+  type EpochKey,
+  type ExampleMemory,
+  type ShapeOf,
+  isInMemory,
+} from '../data/dataset.js';
 import type { DType } from '../dtype.js';
 import { ArgumentError, expected } from '../errors.js';
 import { allocateShared } from '../native.js';
 import { Tensor } from '../tensor.js';
+import { type TensorTree, mapTensors } from '../tree.js';
 import { Transform, type Transformed } from './transform.js';
 
 /**
@@ -21,23 +32,29 @@ import { Transform, type Transformed } from './transform.js';
  * const [fitted, held] = [transformed(train, centre), transformed(test, centre)];
  * ```
  */
-export function transformed<X extends DType, Y extends DType>(dataset: Dataset<X, Y>, transform: Transform): Dataset<Transformed<X>, Y>;
-export function transformed<X extends DType, Y extends DType>(
+export function transformed<X extends DType, Y extends BatchPart>(dataset: Dataset<X, Y>, transform: Transform): Dataset<Transformed<X>, Y>;
+export function transformed<X extends DType, Y extends BatchPart>(
   dataset: AsyncDataset<X, Y>,
   transform: Transform,
 ): AsyncDataset<Transformed<X>, Y>;
-export function transformed<X extends DType, Y extends DType>(dataset: AnyDataset<X, Y>, transform: Transform): AnyDataset<Transformed<X>, Y>;
-export function transformed<X extends DType, Y extends DType>(dataset: AnyDataset<X, Y>, transform: Transform): AnyDataset<Transformed<X>, Y> {
+export function transformed<X extends DType, Y extends BatchPart>(
+  dataset: AnyDataset<X, Y>,
+  transform: Transform,
+): AnyDataset<Transformed<X>, Y>;
+export function transformed<X extends DType, Y extends BatchPart>(
+  dataset: AnyDataset<X, Y>,
+  transform: Transform,
+): AnyDataset<Transformed<X>, Y> {
   checkDataset(dataset);
   if (!(transform instanceof Transform)) throw new ArgumentError(expected('a transform, such as new Centre()', 'transform', transform));
   return new TransformedDataset(dataset as Dataset<X, Y>, transform);
 }
 
-class TransformedDataset<X extends DType, Y extends DType> implements Dataset<Transformed<X>, Y> {
+class TransformedDataset<X extends DType, Y extends BatchPart> implements Dataset<Transformed<X>, Y> {
   readonly name: string;
   readonly length: number;
   readonly inputShape: readonly number[];
-  readonly targetShape: readonly number[];
+  readonly targetShape: ShapeOf<Y>;
   readonly split?: Dataset['split'];
   readonly classes?: readonly string[];
   readonly labels?: () => Int32Array;
@@ -55,23 +72,23 @@ class TransformedDataset<X extends DType, Y extends DType> implements Dataset<Tr
     if (data.split !== undefined) this.split = data.split;
     if (data.classes !== undefined) this.classes = data.classes;
     if (data.labels !== undefined) this.labels = () => data.labels!();
-    if (isInMemory(data) && 'data' in memoryOf(data).inputs) {
-      let made: ReturnType<NonNullable<typeof this.memory>> | null = null;
+    if (isInMemory(data) && memoryOf(data).inputs instanceof Tensor) {
+      let made: ExampleMemory<Transformed<X>, Y> | null = null;
       this.memory = () => (made ??= this.#all());
     }
   }
 
   batch(indices: Int32Array, key?: EpochKey): Batch<Transformed<X>, Y> {
     const made = whenThere(this.#data.batch(indices, key), (batch) => {
-      const { inputs, targets } = checkBatch(this.#data, batch, indices.length);
-      return { inputs: this.#transform.transform(inputs as Tensor<X>), targets };
+      const { inputs, ...others } = checkBatch(this.#data, batch, indices.length);
+      return { ...others, inputs: this.#transform.transform(inputs as Tensor<X>) };
     });
     return made as Batch<Transformed<X>, Y>; // or a promise, as the set gives
   }
 
   /** All examples, in memory that steps read where it lies. */
-  #all(): ReturnType<NonNullable<Dataset<Transformed<X>, Y>['memory']>> {
-    const { inputs, targets, rows } = memoryOf(this.#data);
+  #all(): ExampleMemory<Transformed<X>, Y> {
+    const { inputs, targets, weights, rows } = memoryOf(this.#data);
     const wanted = rows ?? Int32Array.from({ length: this.length }, (_, i) => i);
     let whole: Tensor<Transformed<X>> | null = null;
     const width = this.inputShape.reduce((size, side) => size * side, 1);
@@ -83,6 +100,13 @@ class TransformedDataset<X extends DType, Y extends DType> implements Dataset<Tr
       (whole.data as Float32Array).set(done.data as Float32Array, start * width);
     }
     const none = (): Tensor<Transformed<X>> => this.#transform.transform((inputs as Tensor<X>).slice(0, 0));
-    return { inputs: whole ?? none(), targets: rows === null ? targets : targets.gather(Tensor.from(rows) as Tensor<'int32'>), rows: null };
+    const picked = <T extends TensorTree>(tree: T): T =>
+      rows === null ? tree : (mapTensors(tree, 'data', (tensor) => tensor.gather(Tensor.from(rows) as Tensor<'int32'>)) as T);
+    return {
+      inputs: whole ?? none(),
+      targets: picked(targets as TensorTree),
+      ...(weights && { weights: picked(weights) }),
+      rows: null,
+    } as ExampleMemory<Transformed<X>, Y>;
   }
 }

@@ -27,13 +27,24 @@ function convolutionWork(name: string, ints: readonly number[], double: boolean)
   };
 }
 
-/** The sizes of an instruction's work; FLOPs are counted for matrix products, 2·m·n·k, and convolutions, 2·pixels·out·kernel·in/groups. */
+// In every step of every example the state by its weights; a projection is one product more, and a backward has as many.
+function recurrentWork(name: string, [batch, time, hidden, , last]: readonly number[]): Work {
+  const [cell] = name.split('_');
+  const projected = cell === 'lstm' && last > 0 ? last : 0;
+  const gates = { rnn: 1, lstm: 4, gru: 3 }[cell] as number;
+  const flops = 2 * batch * time * hidden * (gates * (projected || hidden) + projected);
+  return { shape: `${batch}×${time}×${hidden}${projected === 0 ? '' : `→${projected}`}`, by: 'own', flops };
+}
+
+/** The sizes of an instruction's work; FLOPs are counted for matrix products, 2·m·n·k, and convolutions, 2·pixels·out·kernel·in/groups, and
+ * the products of recurrent states. */
 function workOf({ op, ints, operands }: Instruction, dtype: DType): Work {
   if (op.name === 'matmul') {
     const [m, n, k] = ints;
     return { shape: `${m}×${k}·${k}×${n}`, by: binding.gemmChosen(n, k, dtype === 'float64'), flops: 2 * m * n * k };
   }
   if (op.name.startsWith('conv2d')) return convolutionWork(op.name, ints, dtype === 'float64');
+  if (/^(rnn|lstm|gru)(_backward)?$/.test(op.name)) return recurrentWork(op.name, ints);
   if (op.name === 'sum') return { shape: `[${ints.slice(0, 3).join(', ')}]`, by: '', flops: 0 };
   if (/softmax|cross_entropy/.test(op.name)) return { shape: `${ints[0]}×${ints[1]}`, by: '', flops: 0 };
   return { shape: String(operands[0]?.size ?? ''), by: '', flops: 0 };

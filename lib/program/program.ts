@@ -1,7 +1,6 @@
 // A program: a recording, planned and handed to native code, with the block of memory through which numbers go in and results come out.
 
 import { isPlainObject, isSharedArrayBuffer } from '../foreign.js';
-import type { Rows } from '../data/feed.js';
 import { arrayTypes, bytesOf, type DType, dtypeOf, type TypedArray } from '../dtype.js';
 import { ArgumentError, BusyError, NodegradError, expected } from '../errors.js';
 import { checkAvailable } from '../memory.js';
@@ -10,9 +9,11 @@ import { type Footprint, refuseOverlap } from '../ops/busy.js';
 import type { OutputSpecification } from '../ops/define.js';
 import { touchAll } from '../ops/emit.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
+import { type Structure, leavesOf } from '../tree.js';
 import { describeProgram } from './describe.js';
 import { enqueue, mayRunHere, settleHere, trim } from './driver.js';
 import { encode } from './encode.js';
+import type { Rows } from './feed.js';
 import { fuse } from './fuse.js';
 import { type MemoryPlan, planMemory } from './plan.js';
 import { type Recording, record, refusePromise, type Slot } from './record.js';
@@ -99,31 +100,36 @@ export class Program<R> {
   /** How many steps were prepared. */
   #prepared = 0;
   readonly #results: readonly Result[];
-  readonly #rebuild: (results: AnyTensor[]) => unknown;
+  readonly #form: Structure;
   /** Kept alive for native code. */
   readonly #externals: readonly TypedArray[];
 
   readonly #specifications: readonly OutputSpecification[];
 
+  /** `specifications` and `structure`: the tensors among the arguments, and how they make up these; null where each is one. */
   constructor(
     specifications: readonly OutputSpecification[],
-    body: (...inputs: AnyTensor[]) => unknown,
+    readonly structure: Structure | null,
+    given: (...inputs: never[]) => unknown,
     flights: Flights,
     sibling: Program<R> | undefined,
     keepTranscript: boolean,
   ) {
     this.#flights = flights;
+    const body: (...inputs: AnyTensor[]) => unknown =
+      structure === null ? (given as (...inputs: AnyTensor[]) => unknown) : (...tensors) => given(...(structure.rebuild(tensors) as never[]));
     this.#body = body;
     this.#specifications = specifications.map(({ shape, dtype }) => ({ shape: [...shape], dtype }));
     const { recording: recorded, result, recorder } = record(specifications, body);
     const results: Result[] = [];
     let resultBytes = 0;
-    this.#rebuild = template(result, (tensor) => {
+    const { leaves, structure: form } = leavesOf<AnyTensor>(result, isResult);
+    for (const tensor of leaves) {
       const dtype = tensor.dtype as DType;
       results.push({ slot: recorder.slot(tensor), shape: tensor.shape, dtype, offset: resultBytes });
       resultBytes += padded(tensor.size * bytesOf(dtype));
-      return results.length - 1;
-    });
+    }
+    this.#form = form;
     this.#transcript = keepTranscript ? transcriptOf(recorder, result) : null;
     this.#results = results;
     this.resultBytes = resultBytes;
@@ -163,9 +169,9 @@ export class Program<R> {
   }
 
   /** Whether it serves arguments of these shapes and dtypes, in the modes of layers and with the trainable parameters of now. */
-  fits(specifications: readonly OutputSpecification[]): boolean {
+  fits(specifications: readonly OutputSpecification[], structure: Structure | null): boolean {
     const own = this.#specifications;
-    if (specifications.length !== own.length) return false;
+    if (specifications.length !== own.length || structure?.key !== this.structure?.key) return false;
     for (let i = 0; i < own.length; i++) {
       const { shape, dtype } = specifications[i];
       if (dtype !== own[i].dtype || shape.length !== own[i].shape.length) return false;
@@ -207,7 +213,7 @@ export class Program<R> {
       copy.set(data as never);
       return Tensor.wrap(copy as Float32Array, shape, dtype as 'float32') as AnyTensor;
     });
-    return this.#rebuild(tensors) as R;
+    return this.#form.rebuild(tensors) as R;
   }
 
   #mark(): { restore: () => void; discount: () => void } {
@@ -367,23 +373,10 @@ function footprintOf({ buffers, instructions }: Recording): Footprint {
   return { read, written };
 }
 
-// Takes tensors out of a return value and gives a function that puts results back in.
-function template(value: unknown, take: (tensor: AnyTensor) => number): (results: AnyTensor[]) => unknown {
-  if (value instanceof Tensor) {
-    const at = take(value);
-    return (results) => results[at];
-  }
+// What a step may give back.
+function isResult(value: unknown): boolean {
+  if (value instanceof Tensor) return true;
   refusePromise(value);
-  if (Array.isArray(value)) {
-    const items = value.map((item) => template(item, take));
-    return (results) => items.map((item) => item(results));
-  }
-  if (isPlainObject(value)) {
-    const entries = Object.entries(value).map(([name, item]) => [name, template(item, take)] as const);
-    return (results) => Object.fromEntries(entries.map(([name, item]) => [name, item(results)]));
-  }
-  if (typeof value === 'object' && value !== null) {
-    throw new ArgumentError(expected('a tensor, a number, a string, or arrays and plain objects of them', "the step's result", value));
-  }
-  return () => value;
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || isPlainObject(value)) return false;
+  throw new ArgumentError(expected('a tensor, a number, a string, or arrays and plain objects of them', "the step's result", value));
 }

@@ -1,17 +1,18 @@
 // compileStep: records a step once per shape, then replays it natively, off the main thread or on it.
 
-import { feedOf } from '../data/feed.js';
-import { DataLoader } from '../data/loader.js';
-import type { DType, TypedArray } from '../dtype.js';
+import type { TypedArray } from '../dtype.js';
 import { ArgumentError, BusyError, checkInteger, checkNumber, expected } from '../errors.js';
 import type { OutputSpecification } from '../ops/define.js';
+import { isPlainObject } from '../foreign.js';
 import { isWatched, unrecordable } from '../recording.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
+import { type Structure, type TensorTree, leavesOf, sortedNames } from '../tree.js';
+import type { StepSource } from './feed.js';
 import { type Flights, Program } from './program.js';
 import { runSteps, StepFailure } from './stream.js';
 
-/** An argument of a step: a tensor, or a number for a rank-0 one. */
-export type StepArgument = AnyTensor | number;
+/** An argument of a step: a tensor, a number for a rank-0 one, or a tree of tensors, such as `{ sequence, lengths }`. */
+export type StepArgument = TensorTree | number;
 
 /** A recorded step. */
 export interface CompiledStep<A extends StepArgument[], R> {
@@ -20,11 +21,11 @@ export interface CompiledStep<A extends StepArgument[], R> {
   /** Runs a step on the calling thread: for scripts with tiny nets. */
   sync(...inputs: A): R;
   /**
-   * Runs `steps` steps on the next batches of `loader` (default: one epoch), the arguments being inputs and targets. Batches are gathered
+   * Runs `steps` steps on the next batches of `loader` (default: one epoch), the arguments being inputs, targets and, where the data have
+   * them, weights. Batches are gathered
    * by native code, and JavaScript is entered a few dozen times a second. Resolves to the results of all steps.
    */
-  // biome-ignore lint/suspicious/noExplicitAny: element types of the data set are those of the step's arguments.
-  many(loader: DataLoader<any, any>, steps?: number): Promise<R[]>;
+  many(loader: StepSource, steps?: number): Promise<R[]>;
   /** What was recorded for these arguments: instructions, shapes, memory. */
   describe(...inputs: A): string;
   /** Frees the native memory; a later call records anew. */
@@ -52,23 +53,23 @@ const maxQueued = 64;
 export class StepPrograms<R> {
   readonly #programs: Program<R>[] = [];
   readonly #flights: Flights = { count: 0 };
-  readonly #body: (...inputs: AnyTensor[]) => unknown;
+  readonly #body: (...inputs: never[]) => unknown;
   /** How often what was recorded came into doubt, and in which doubt each program was looked at last. */
   #doubts = 0;
   readonly #checkedIn = new WeakMap<Program<R>, number>();
   #own: OwnCode | null = null;
 
-  constructor(body: (...inputs: AnyTensor[]) => unknown) {
+  constructor(body: (...inputs: never[]) => unknown) {
     this.#body = body;
   }
 
-  /** The program for arguments of these shapes: found, or recorded now. */
-  find(specifications: readonly OutputSpecification[]): Program<R> {
+  /** The program for arguments of these shapes and this structure: found, or recorded now. */
+  find(specifications: readonly OutputSpecification[], structure: Structure | null = null): Program<R> {
     refuseNested();
     const programs = this.#programs;
-    const at = programs.findIndex((program) => program.fits(specifications));
+    const at = programs.findIndex((program) => program.fits(specifications, structure));
     if (at > 0) programs.unshift(...programs.splice(at, 1));
-    else if (at < 0) programs.unshift(this.#make(specifications));
+    else if (at < 0) programs.unshift(this.#make(specifications, structure));
     if (this.#own !== null && this.#checkedIn.get(programs[0]) !== this.#doubts) this.#check(specifications);
     for (const old of programs.splice(maxPrograms)) old.dispose();
     return programs[0];
@@ -87,16 +88,16 @@ export class StepPrograms<R> {
     const programs = this.#programs;
     const [program] = programs;
     if (!program.isAsRecordedNow) {
-      programs[0] = this.#make(specifications);
+      programs[0] = this.#make(specifications, program.structure);
       program.dispose();
     }
     this.#checkedIn.set(programs[0], this.#doubts);
   }
 
   /** A new program. With code of a user's own in it, it is recorded a second time at once: what differs then would differ in every step. */
-  #make(specifications: readonly OutputSpecification[]): Program<R> {
+  #make(specifications: readonly OutputSpecification[], structure: Structure | null): Program<R> {
     const own = this.#own;
-    const program = new Program<R>(specifications, this.#body, this.#flights, this.#programs[0], own !== null);
+    const program = new Program<R>(specifications, structure, this.#body, this.#flights, this.#programs[0], own !== null);
     this.#checkedIn.set(program, this.#doubts);
     if (own === null || own.isEmpty) return program;
     try {
@@ -163,12 +164,12 @@ export function stepPrograms<R>(step: CompiledStep<never, R>): StepPrograms<R> {
  */
 export function compileStep<A extends StepArgument[], R>(fn: (...inputs: A) => R): CompiledStep<A, R> {
   if (typeof fn !== 'function') throw new ArgumentError(expected('a function', 'fn', fn));
-  const programs = new StepPrograms<R>(fn as unknown as (...inputs: AnyTensor[]) => unknown);
+  const programs = new StepPrograms<R>(fn as unknown as (...inputs: never[]) => unknown);
   let queued = 0;
 
   const prepare = (given: readonly StepArgument[]): { program: Program<R>; data: TypedArray[] } => {
-    const inputs = given.map(toTensor);
-    return { program: programs.find(inputs as Specification[]), data: inputs.map((input) => input.data as TypedArray) };
+    const { inputs, structure } = argumentsOf(given);
+    return { program: programs.find(inputs as Specification[], structure), data: inputs.map((input) => input.data as TypedArray) };
   };
 
   const step = (...given: A): Promise<R> => {
@@ -190,11 +191,11 @@ export function compileStep<A extends StepArgument[], R>(fn: (...inputs: A) => R
       const { program, data } = prepare(given);
       return program.run(data);
     },
-    many: (loader: DataLoader<DType, DType>, steps?: number): Promise<R[]> => {
+    many: (loader: StepSource, steps?: number): Promise<R[]> => {
       refuseNested();
       return runMany(programs, loader, steps);
     },
-    describe: (...given: A): string => programs.find(given.map(toTensor) as Specification[]).describe(),
+    describe: (...given: A): string => prepare(given).program.describe(),
     dispose: (): void => programs.dispose(),
     [Symbol.dispose]: (): void => programs.dispose(),
   }) as CompiledStep<A, R>;
@@ -204,13 +205,22 @@ export function compileStep<A extends StepArgument[], R>(fn: (...inputs: A) => R
 
 type Specification = OutputSpecification & AnyTensor;
 
-async function runMany<R>(programs: StepPrograms<R>, loader: DataLoader<DType, DType>, given?: number): Promise<R[]> {
-  if (!(loader instanceof DataLoader)) throw new ArgumentError(expected('a DataLoader', 'loader', loader));
+const isLeaf = (value: unknown): boolean => value instanceof Tensor || !(Array.isArray(value) || isPlainObject(value));
+
+/** The tensors among the arguments of a call, and how they make them up; null, as nearly always, where each is one. */
+function argumentsOf(given: readonly StepArgument[]): { inputs: AnyTensor[]; structure: Structure | null } {
+  if (given.every(isLeaf)) return { inputs: given.map((one, i) => toTensor(one, `inputs[${i}]`)), structure: null };
+  const { leaves, paths, structure } = leavesOf<StepArgument>(given, isLeaf, 'inputs', sortedNames);
+  return { inputs: leaves.map((leaf, i) => toTensor(leaf, paths[i])), structure };
+}
+
+async function runMany<R>(programs: StepPrograms<R>, loader: StepSource, given?: number): Promise<R[]> {
+  if (typeof (loader as Partial<StepSource> | null)?.feed !== 'function') throw new ArgumentError(expected('a DataLoader', 'loader', loader));
   let left = checkInteger(given ?? loader.length, 'steps', 0);
   const results: R[] = [];
   while (left > 0) {
     const { epoch, batch } = loader.state;
-    const feed = feedOf(loader, epoch);
+    const feed = loader.feed(epoch);
     const last = Math.min(feed.length, batch + left);
     try {
       for await (const { count, read } of runSteps(programs, feed, { first: batch, last })) {
@@ -225,12 +235,12 @@ async function runMany<R>(programs: StepPrograms<R>, loader: DataLoader<DType, D
   return results;
 }
 
-function toTensor(given: StepArgument, i: number): AnyTensor {
-  if (typeof given === 'number') return Tensor.from(Float32Array.of(checkNumber(given, `inputs[${i}]`)), []);
-  const tensor = Tensor.check(given, `inputs[${i}]`);
+function toTensor(given: unknown, argument: string): AnyTensor {
+  if (typeof given === 'number') return Tensor.from(Float32Array.of(checkNumber(given, argument)), []);
+  const tensor = Tensor.check(given as AnyTensor, argument);
   if (tensor.requiresGrad) {
     throw new ArgumentError(
-      `\`inputs[${i}]\` requires a gradient, which would not reach it: a compiled step works on a copy. Pass .detach(), and where the step ` +
+      `\`${argument}\` requires a gradient, which would not reach it: a compiled step works on a copy. Pass .detach(), and where the step ` +
         'needs the gradient, set `requiresGrad` on x.detach() inside of it and return that gradient',
     );
   }

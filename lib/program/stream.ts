@@ -1,8 +1,8 @@
 // A stream of steps: many steps per native call, the next call prepared while one is under way.
 
 import { performance } from 'node:perf_hooks';
-import type { Feed } from '../data/feed.js';
 import { NodegradError } from '../errors.js';
+import type { Feed } from './feed.js';
 import { RunMemory, type Stream } from './program.js';
 import type { StepPrograms } from './step.js';
 import { keepNames } from '../names.js';
@@ -69,7 +69,8 @@ export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, option
   const queue = (ready: number): void => {
     const choice = choose?.(next) ?? { programs, count: last - next };
     const examples = feed.examples(next);
-    const program = choice.programs.find(feed.specifications(next));
+    const specifications = feed.specifications(next);
+    const program = choice.programs.find(specifications, feed.structure);
     let most = !program.repeats
       ? 1
       : Math.min(last - next, ready, choice.count, mostSteps, Math.max(1, Math.round(targetMilliseconds / perStep)));

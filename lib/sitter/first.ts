@@ -7,6 +7,7 @@ import { observeForward } from '../layers/forward.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
+import type { TensorTree } from '../tree.js';
 import { Callback, type StepsRecord, type TrainingRun } from '../training/callbacks.js';
 import { predict } from '../training/evaluate.js';
 import type { EpochRecord } from '../training/history.js';
@@ -138,12 +139,12 @@ export function updateRatio(before: AnyTensor, after: AnyTensor): number {
  * deadUnits(mlp(), [zeros([64, 28, 28, 1])]); // [{ path: '2', dead: …, units: 512 }, { path: '4', … }]
  * ```
  */
-export function deadUnits(model: AnyLayer, batches: Iterable<AnyTensor>): DeadUnits[] {
+export function deadUnits(model: AnyLayer, batches: Iterable<TensorTree>): DeadUnits[] {
   return countDead(peaksOf(model, batches));
 }
 
 /** Largest output of each unit of each `ReLU` layer. */
-export function peaksOf(model: AnyLayer, batches: Iterable<AnyTensor>): Peaks {
+export function peaksOf(model: AnyLayer, batches: Iterable<TensorTree>): Peaks {
   checkLayer(model);
   if (typeof (batches as Partial<Iterable<AnyTensor>> | null)?.[Symbol.iterator] !== 'function') {
     throw new ArgumentError(expected('an array of tensors, or what else can be iterated', 'batches', batches));
@@ -156,7 +157,7 @@ export function peaksOf(model: AnyLayer, batches: Iterable<AnyTensor>): Peaks {
 /** Largest output of each unit, by layer. */
 type Peaks = Map<string, Tensor>;
 
-function raisePeaks(peaks: Peaks, model: AnyLayer, inputs: AnyTensor): void {
+function raisePeaks(peaks: Peaks, model: AnyLayer, inputs: TensorTree): void {
   const look = (layer: AnyLayer, path: string, output: unknown): void => {
     if (!(layer instanceof ReLU) || !(output instanceof Tensor) || output.rank === 0) return;
     const highest = (output as Tensor).max(0);
@@ -331,8 +332,8 @@ export class Sitter extends Callback {
 
 /** How many numbers the model puts out for an example. */
 async function scoresOf({ model, data }: TrainingRun): Promise<number> {
-  const { shape } = await predict(model, (await data.batch(Int32Array.of(0))).inputs);
-  return shape[shape.length - 1] ?? 1;
+  const prediction = await predict(model, (await data.batch(Int32Array.of(0))).inputs);
+  return prediction instanceof Tensor ? (prediction.shape.at(-1) ?? 1) : 1;
 }
 
 function* spread(length: number, count: number, batchSize: number): Generator<Int32Array> {

@@ -6,8 +6,8 @@ import type { AnyDataset } from '../data/dataset.js';
 import { ArgumentError, describe, expected } from '../errors.js';
 import type { Loss } from '../losses/loss.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
-import type { DType } from '../dtype.js';
 import type { AnyTensor } from '../tensor.js';
+import type { TensorTree } from '../tree.js';
 import type { EpochRecord, History } from './history.js';
 import type { Observation } from './observation.js';
 import { isBuiltIn, keepNames } from '../names.js';
@@ -21,7 +21,7 @@ export interface TrainingRun {
   /** The loss. */
   readonly loss: Loss;
   /** What it trains on. */
-  readonly data: AnyDataset<DType, DType>;
+  readonly data: AnyDataset;
   /** Epochs to run. */
   readonly epochs: number;
   /** Steps in an epoch. */
@@ -42,8 +42,8 @@ export interface TrainingRun {
   note(text: string): void;
 }
 
-/** One step, after its update. */
-export interface BatchRecord {
+/** One step, after its update; `BatchRecord<TensorTree>` where inputs, targets or predictions are several tensors. */
+export interface BatchRecord<T extends TensorTree = AnyTensor> {
   /** Epoch, from 1. */
   readonly epoch: number;
   /** Batch within the epoch, from 1. */
@@ -53,11 +53,11 @@ export interface BatchRecord {
   /** Loss of the batch, before the update. */
   readonly loss: number;
   /** Inputs of the batch. */
-  readonly inputs: AnyTensor;
+  readonly inputs: T;
   /** Targets of the batch. */
-  readonly targets: AnyTensor;
+  readonly targets: T;
   /** What the model made of the inputs, off the tape. */
-  readonly prediction: AnyTensor;
+  readonly prediction: T;
 }
 
 /** Steps that are done. */
@@ -115,8 +115,10 @@ export abstract class Callback {
   }
   /** Optional, with `loadStateDict`: what a checkpoint is to keep of this callback, as plain data that JSON can hold. */
   stateDict?(): unknown;
-  /** Optional: goes on where `stateDict` was taken; called in a resumed run after `onTrainBegin`. */
-  loadStateDict?(state: unknown): void;
+  /** Optional, beside `stateDict`: tensors that a checkpoint is to keep of this callback, such as the best weights so far. */
+  stateTensors?(): ReadonlyMap<string, AnyTensor>;
+  /** Optional: goes on where `stateDict` and `stateTensors` were taken; called in a resumed run after `onTrainBegin`. */
+  loadStateDict?(state: unknown, tensors: ReadonlyMap<string, AnyTensor>): void;
 }
 
 /** A {@link Callback}, or an object with some of its methods. */

@@ -102,7 +102,8 @@ export class Checkpoints {
   readonly #dir: string;
   readonly #keep: number;
   #description: RunDescription = {};
-  #callbackStates: RunState['callbacks'] | null = null;
+  /** Of a resumed run, what its callbacks have not been given yet. */
+  #resumed: CheckpointContent<RunState> | null = null;
   #writing: Promise<void> = Promise.resolve();
   #lock: FolderLock | null = null;
   /** Of the checkpoints that were tried last, one after the other. */
@@ -154,9 +155,9 @@ export class Checkpoints {
     this.#checkFit(content.state, path);
     await attempt('a folder for checkpoints', this.#dir, () => Promise.all(damaged.map(setAside)));
     restoreRun(this.parts, content);
-    const { position, run, callbacks } = content.state;
+    const { position, run } = content.state;
     this.#description = resumedDescription(run, this.#description);
-    this.#callbackStates = callbacks;
+    this.#resumed = content;
     this.#latest = keyOf(this.parts, position);
     this.tell.note(`resuming from ${path}, after step ${position.step} (${this.parts.history.epochs.length} epochs completed)`);
     return { position, path, damaged };
@@ -164,8 +165,8 @@ export class Checkpoints {
 
   /** Gives the callbacks of a resumed run their state, once. */
   restoreCallbacks(): void {
-    if (this.#callbackStates !== null) restoreCallbacks(this.parts, this.#callbackStates);
-    this.#callbackStates = null;
+    if (this.#resumed !== null) restoreCallbacks(this.parts, this.#resumed);
+    this.#resumed = null;
   }
 
   /** Whether {@link Checkpoints.take} is to be called after this step; also when too many have failed, which it then says. */

@@ -29,7 +29,7 @@ export class TrainingAbortedError extends AbortedError {
 /** Where a run met its first number that is not finite. */
 export interface NonFinitePlace {
   /** What was not finite. */
-  readonly what: 'input' | 'target' | 'parameter' | 'gradient' | 'output' | 'buffer' | 'loss';
+  readonly what: 'input' | 'target' | 'weight' | 'parameter' | 'gradient' | 'output' | 'buffer' | 'loss';
   /** Path of the layer or parameter; '' for inputs, targets and the loss. */
   readonly path: string;
   /** Epoch, from 1. */

@@ -1,12 +1,11 @@
 // Evaluation and prediction: forward passes in evaluation mode, off the tape, the modes as before afterwards.
 
 import { checkDataset } from '../data/contract.js';
-import { isAbortSignal, isPromise } from '../foreign.js';
-import type { AnyDataset, Dataset } from '../data/dataset.js';
+import { isAbortSignal, isPlainObject, isPromise } from '../foreign.js';
+import type { AnyDataset, Batch, BatchPart, Dataset, ExampleMemory, ShapeTree } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
-import { DataLoader } from '../data/loader.js';
-import type { DType } from '../dtype.js';
-import { AbortedError, ArgumentError, ShapeError, checkInteger, checkOptions, expected } from '../errors.js';
+import { type AnyLoader, type AnyPair, DataLoader } from '../data/loader.js';
+import { AbortedError, ArgumentError, ShapeError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { type ClassLoss, Loss } from '../losses/loss.js';
 import { Accuracy, Metric } from '../metrics/metric.js';
@@ -17,6 +16,7 @@ import { StepPrograms } from '../program/step.js';
 import { StepFailure, runSteps } from '../program/stream.js';
 import { UnrecordableError } from '../recording.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
+import { type TensorTree, firstTensor, mapTensors, tensorsOf } from '../tree.js';
 import { type BatchPlace, locate } from './failed-batch.js';
 import type { Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
@@ -47,87 +47,111 @@ export interface PredictOptions {
 const worthCompiling = 4;
 
 /** `model.evaluate(data, options)`: documented there. */
-export async function evaluate(model: AnyLayer, data: AnyDataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
+export async function evaluate(model: AnyLayer, data: AnyDataset, options: EvaluateOptions): Promise<Scores> {
   checkDataset(data, 'data');
   return evaluateSeen(model, preprocessed(model, data), options);
 }
 
 /** The same for data that have gone through the model's preprocessing. */
-export async function evaluateSeen(model: AnyLayer, data: AnyDataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
+export async function evaluateSeen(model: AnyLayer, data: AnyDataset, options: EvaluateOptions): Promise<Scores> {
   checkOptions(options, 'options', ['loss', 'metrics', 'batchSize', 'signal']);
   const loss = checkLoss(options?.loss);
   const metrics = checkMetrics(options.metrics, loss);
   const { batchSize = 256, signal } = options;
-  const loader = new DataLoader<DType, DType>(data, { batchSize });
+  const loader = new DataLoader<BatchPart, BatchPart>(data, { batchSize });
   checkNotEmpty(loader, 'evaluate');
   for (const metric of metrics) metric.reset();
   let sum = 0;
   const keep = needPrediction(metrics);
-  const pass = (inputs: AnyTensor, targets: AnyTensor) => {
-    const prediction = Tensor.check(model.forward(inputs as never) as unknown, "the model's output");
-    const value = checkOneNumber(loss.forward(prediction, targets));
+  const pass = (...[inputs, targets, weights]: AnyPair) => {
+    const prediction = checkOutput(model.forward(inputs as never));
+    const value = lossOf(loss, prediction, targets, weights);
     return { loss: value, measured: measure(metrics, prediction, targets), prediction: keep ? prediction : null };
   };
   await inEvaluation({ model, loss, metrics }, loader, checkSignal(signal), pass, (result, examples, targets) => {
     sum += result.loss.item() * weightOf(loss, examples);
-    addMeasured(metrics, result.measured, () => [result.prediction as AnyTensor, targets()]);
+    addMeasured(metrics, result.measured, () => [result.prediction as TensorTree, targets()]);
   });
   return { loss: sum / data.length, metrics: resultsOf(metrics) };
 }
 
 /** `model.predict(inputs, options)`: documented there. */
-export async function predict(model: AnyLayer, inputs: AnyTensor | AnyDataset<DType, DType>, options: PredictOptions = {}): Promise<AnyTensor> {
+export async function predict(model: AnyLayer, inputs: TensorTree | AnyDataset, options: PredictOptions = {}): Promise<TensorTree> {
   const { batchSize = 256, signal } = checkOptions<PredictOptions>(options, 'options', ['batchSize', 'signal']);
   checkInteger(batchSize, 'options.batchSize', 1);
-  const parts: AnyTensor[] = [];
-  const pass = (rows: AnyTensor): AnyTensor => Tensor.check(model.forward(rows as never) as unknown, "the model's output");
-  const keep = (prediction: AnyTensor): void => {
+  const parts: TensorTree[] = [];
+  const pass = (rows: TensorTree): TensorTree => checkOutput(model.forward(rows as never));
+  const keep = (prediction: TensorTree): void => {
     parts.push(prediction);
   };
   const abort = checkSignal(signal);
-  const isTensor = inputs instanceof Tensor;
-  if (isTensor && Tensor.check(inputs, 'inputs').rank === 0)
-    throw new ShapeError('predict() expects a first dimension that counts examples, received a rank-0 tensor');
-  if (!isTensor && !isPromise(inputs) && typeof (inputs as Partial<Dataset> | null)?.batch !== 'function')
+  if (isPromise(inputs)) throw new ArgumentError(expected('tensors or a data set', 'inputs', inputs, 'Await it'));
+  if (typeof (inputs as Partial<Dataset> | null)?.batch === 'function') {
+    const loader = new DataLoader<BatchPart, BatchPart>(preprocessed(model, inputs as AnyDataset), { batchSize });
+    checkNotEmpty(loader, 'predict');
+    await inEvaluation({ model }, loader, abort, pass, keep);
+    return joined(parts);
+  }
+  if (typeof inputs !== 'object' || inputs === null || !(inputs instanceof Tensor || Array.isArray(inputs) || isPlainObject(inputs)))
     throw new ArgumentError(expected('a tensor or a data set', 'inputs', inputs, 'Numbers and arrays go through tensor()'));
-  const rows = isTensor ? (preprocessingOf(model)?.transform(inputs as Tensor<DType>) ?? inputs.detach()) : null;
-  const data = rows === null ? preprocessed(model, inputs as AnyDataset) : new TensorRows(rows);
-  if (rows !== null && data.length === 0) return inEvaluationMode(model, () => noGrad(() => pass(rows)));
+  const given = mapTensors(inputs as TensorTree, 'inputs', (one) => Tensor.check(one, 'inputs').detach() as AnyTensor);
+  const rows = preprocessingOf(model)?.transform(given as Tensor) ?? given;
+  const data = new TensorRows(rows);
+  if (data.length === 0) return inEvaluationMode(model, () => noGrad(() => pass(rows)));
   // A tensor of one axis may be one example: the model sees it whole, or the result would depend on its length.
-  const loader = new DataLoader<DType, DType>(data, { batchSize: isTensor && inputs.rank === 1 ? data.length : batchSize });
-  checkNotEmpty(loader, 'predict');
-  await inEvaluation({ model }, loader, abort, pass, keep);
-  return parts.length === 1 ? parts[0] : noGrad(() => concat(parts));
+  const isOne = rows instanceof Tensor && rows.rank === 1;
+  await inEvaluation({ model }, new DataLoader<BatchPart, BatchPart>(data, { batchSize: isOne ? data.length : batchSize }), abort, pass, keep);
+  return joined(parts);
 }
 
-/** The rows of a tensor as a data set without targets. */
-class TensorRows implements Dataset<DType, DType> {
+/** The predictions of batches, one after the other. */
+function joined(parts: readonly TensorTree[]): TensorTree {
+  if (parts.length === 1) return parts[0];
+  const all = parts.map((part) => tensorsOf(part, "the model's output"));
+  return noGrad(() =>
+    all[0].structure.rebuild(all[0].leaves.map((_, i) => concat(all.map(({ leaves }) => leaves[i] as Tensor)))),
+  ) as TensorTree;
+}
+
+/** The rows of tensors as a data set without targets. */
+class TensorRows implements Dataset<TensorTree, 'uint8'> {
   readonly name = 'inputs';
   readonly length: number;
-  readonly inputShape: readonly number[];
+  readonly inputShape: ShapeTree;
   readonly targetShape = [];
-  readonly #rows: AnyTensor;
+  readonly #rows: TensorTree;
 
-  constructor(rows: AnyTensor) {
+  constructor(rows: TensorTree) {
     this.#rows = rows;
-    this.length = rows.shape[0];
-    this.inputShape = rows.shape.slice(1);
+    const { leaves, paths, structure } = tensorsOf(rows, 'inputs');
+    for (const [i, { shape }] of leaves.entries()) {
+      if (shape.length === 0) throw new ShapeError('predict() expects a first dimension that counts examples, received a rank-0 tensor');
+      if (shape[0] === leaves[0].shape[0]) continue;
+      const [first, other] = [leaves[0].shape, shape].map(describeShape);
+      throw new ShapeError(
+        `predict() expects one row for each example, received ${first} for \`${paths[0]}\` and ${other} for \`${paths[i]}\``,
+      );
+    }
+    this.length = firstTensor(rows, 'inputs').shape[0];
+    this.inputShape = structure.rebuild(leaves.map(({ shape }) => shape.slice(1))) as ShapeTree;
   }
 
   // Neighbouring rows are a view.
-  batch(indices: Int32Array): { inputs: AnyTensor; targets: AnyTensor } {
-    return { inputs: this.#rows.slice(indices[0], indices[0] + indices.length), targets: this.#labels.slice(0, indices.length) };
+  batch(indices: Int32Array): Batch<TensorTree, 'uint8'> {
+    const [begin, count] = [indices[0], indices.length];
+    const inputs = mapTensors(this.#rows, 'inputs', (tensor) => tensor.slice(begin, begin + count));
+    return { inputs, targets: this.#labels.slice(0, count) };
   }
 
-  memory(): { inputs: AnyTensor; targets: AnyTensor; rows: null } {
+  memory(): ExampleMemory<TensorTree, 'uint8'> {
     return { inputs: this.#rows, targets: this.#labels, rows: null };
   }
 
-  get #labels(): AnyTensor {
+  get #labels(): Tensor<'uint8'> {
     this.#none ??= filled([this.length], 0, 'uint8');
     return this.#none;
   }
-  #none: AnyTensor | null = null;
+  #none: Tensor<'uint8'> | null = null;
 }
 
 function inEvaluationMode<R>(model: AnyLayer, body: () => R): R {
@@ -142,10 +166,10 @@ function inEvaluationMode<R>(model: AnyLayer, body: () => R): R {
 
 async function inEvaluation<R>(
   parts: RecordedParts,
-  loader: DataLoader<DType, DType>,
+  loader: AnyLoader,
   signal: AbortSignal | undefined,
-  pass: (inputs: AnyTensor, targets: AnyTensor) => R,
-  use: (result: R, examples: number, targets: () => AnyTensor) => void,
+  pass: (...batch: AnyPair) => R,
+  use: (result: R, examples: number, targets: () => TensorTree) => void,
 ): Promise<void> {
   const { model } = parts;
   const check = (): void => {
@@ -172,13 +196,13 @@ async function inEvaluation<R>(
   const order = loader.order(0);
   while (progress.batch < loader.length) {
     const made = loader.make(order, progress.batch, 0);
-    const [inputs, targets] = isPromise(made) ? await made : made;
+    const pair = isPromise(made) ? await made : made;
     if (isPromise(made) && usesBusyMemory(model)) return goOnCompiled();
     // For each batch: whoever trains the same model between two turns of the event loop finds it in the mode that it was in.
     try {
-      inEvaluationMode(model, () => noGrad(() => use(pass(inputs, targets), inputs.shape[0], () => targets)));
+      inEvaluationMode(model, () => noGrad(() => use(pass(...pair), firstTensor(pair[0], 'inputs').shape[0], () => pair[1])));
     } catch (error) {
-      throw locate(error, placeOf(loader, progress.batch), [inputs, targets]);
+      throw locate(error, placeOf(loader, progress.batch), pair);
     }
     progress.batch += 1;
     const pause = breather.pause();
@@ -189,7 +213,7 @@ async function inEvaluation<R>(
 }
 
 /** Evaluation takes examples in the order of the data set. */
-const placeOf = (loader: DataLoader<DType, DType>, batch: number): BatchPlace => ({
+const placeOf = (loader: AnyLoader, batch: number): BatchPlace => ({
   data: loader.dataset,
   order: null,
   batchSize: loader.batchSize,
@@ -204,13 +228,13 @@ function usesBusyMemory(model: AnyLayer): boolean {
 
 async function compiled<R>(
   parts: RecordedParts,
-  loader: DataLoader<DType, DType>,
+  loader: AnyLoader,
   progress: { batch: number },
   stopped: () => boolean,
-  pass: (inputs: AnyTensor, targets: AnyTensor) => R,
-  use: (result: R, examples: number, targets: () => AnyTensor) => void,
+  pass: (...batch: AnyPair) => R,
+  use: (result: R, examples: number, targets: () => TensorTree) => void,
 ): Promise<void> {
-  const programs = new StepPrograms<R>((inputs, targets) => noGrad(() => pass(inputs, targets)));
+  const programs = new StepPrograms<R>((...batch: AnyPair) => noGrad(() => pass(...batch)));
   const own = ownCodeOf(parts);
   if (!own.isEmpty) programs.doubt(own);
   const feed = feedOf(loader, 0);
@@ -232,6 +256,24 @@ async function compiled<R>(
   } finally {
     programs.dispose();
   }
+}
+
+/** What a model gives: a tensor, or a tree of them. */
+export function checkOutput(output: unknown): TensorTree {
+  if (output instanceof Tensor || !(Array.isArray(output) || isPlainObject(output)))
+    return Tensor.check(output, "the model's output") as AnyTensor;
+  firstTensor(output as TensorTree, "the model's output");
+  return output as TensorTree;
+}
+
+/** The loss of a batch, one number. Weights go to a loss that takes them: to leave them out would train on something else. */
+export function lossOf(loss: Loss, prediction: TensorTree, targets: TensorTree, weights: AnyTensor | undefined): AnyTensor {
+  if (weights === undefined) return checkOneNumber(loss.forward(prediction, targets));
+  if (loss.forward.length < 3)
+    throw new ArgumentError(
+      `the data set has weights, and ${loss.constructor.name}.forward(prediction, target) does not take them: give it a third parameter`,
+    );
+  return checkOneNumber(loss.forward(prediction, targets, weights));
 }
 
 /** A loss for training is one number. */

@@ -1,14 +1,15 @@
 // What to say of a batch that failed: which example of the data set it was, where the error is about one.
 
 import type { AnyDataset } from '../data/dataset.js';
-import { type DType, isFloat } from '../dtype.js';
+import type { AnyPair } from '../data/loader.js';
+import { isFloat } from '../dtype.js';
 import { IndexError } from '../errors.js';
 import { StepFailure } from '../program/stream.js';
-import type { AnyTensor } from '../tensor.js';
+import { type TensorTree, tensorsOf } from '../tree.js';
 
 /** Where a batch came from. */
 export interface BatchPlace {
-  readonly data: AnyDataset<DType, DType>;
+  readonly data: AnyDataset;
   /** The examples of the pass in their order; null for the order of the data set. */
   readonly order: Int32Array | null;
   /** Examples per batch. */
@@ -30,11 +31,11 @@ export function nameExample({ data, order, batchSize, batch, epoch }: BatchPlace
  * What a user can do something about: why a step was refused, and of an index that is out of range the example that it stands in, where the
  * batch has that number at that place.
  */
-export function locate(error: unknown, place: BatchPlace, batch: readonly AnyTensor[]): unknown {
+export function locate(error: unknown, place: BatchPlace, batch: AnyPair): unknown {
   const cause = error instanceof StepFailure ? error.cause : error;
   if (!(cause instanceof IndexError)) return cause;
   const { value, position } = cause;
-  const holder = batch.find(({ dtype, data }) => !isFloat(dtype) && data[position] === value);
+  const holder = tensorsOf(batch as TensorTree, 'batch').leaves.find(({ dtype, data }) => !isFloat(dtype) && data[position] === value);
   if (holder === undefined) return cause;
   const example = Math.floor(position / (holder.size / holder.shape[0]));
   return new IndexError(`${cause.message}: see ${nameExample(place, example)}`, cause, { cause });

@@ -2,11 +2,11 @@
 
 import { checkDataset } from '../data/contract.js';
 import type { AnyDataset } from '../data/dataset.js';
-import type { DType } from '../dtype.js';
 import { checkOptions } from '../errors.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
+import type { Regularizer } from '../regularizers/regularizer.js';
 import type { CallbackLike } from './callbacks.js';
 import type { CheckpointOptions } from './checkpoint.js';
 import type { ProgressOption } from './progress.js';
@@ -25,8 +25,8 @@ export interface FitOptions {
   /** A new random order in every epoch; default true. */
   readonly shuffle?: boolean;
   /**
-   * Decides the orders; default: the seed of `setSeed`. Epochs are counted by the optimizer's steps, so that a second call goes on with
-   * the orders where the first one stopped: two runs of one epoch give the weights of one run of two.
+   * Decides the orders; default: the seed of `setSeed`. Epochs are counted by the optimizer's steps, so that a second call shuffles
+   * as the next epoch of the first would: two runs of one epoch give the weights of one run of two.
    */
   readonly seed?: number;
   /** Leave out the last batch of an epoch when it is smaller; default false. */
@@ -34,12 +34,17 @@ export interface FitOptions {
   /** Scales the gradients of each step so that their norm is at most this, see {@link clipGradNorm}; default: as they are. */
   readonly maxGradNorm?: number;
   /**
+   * Penalties that are added to the loss, and bounds that hold after each update, such as `[new L2Regularizer(model, 1e-4)]`; default: none. The
+   * losses that are reported are those of the data alone.
+   */
+  readonly regularizers?: readonly Regularizer[];
+  /**
    * Steps from one observed step to the next, for callbacks with `onObserve`: layers and updates of every such step are measured, and of
    * the last step of each epoch. 0 for none. Default 10 where a callback has `onObserve`, else 0.
    */
   readonly observeEvery?: number;
   /** Scored after every epoch. */
-  readonly validation?: AnyDataset<DType, DType>;
+  readonly validation?: AnyDataset;
   /** What is measured beside the loss; default: accuracy with a loss of classes, such as `CrossEntropyLoss`, else nothing. */
   readonly metrics?: readonly Metric[];
   /** Hooks into the run. */
@@ -79,6 +84,7 @@ const fitOptions: readonly (keyof FitOptions)[] = [
   'seed',
   'dropLast',
   'maxGradNorm',
+  'regularizers',
   'observeEvery',
   'validation',
   'metrics',

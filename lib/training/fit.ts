@@ -1,9 +1,8 @@
 // Training: forward, backward, update, epoch after epoch, with everything around the steps that keeps a run observable and stoppable.
 
-import type { AnyDataset, Dataset } from '../data/dataset.js';
+import type { AnyDataset, BatchPart, Dataset } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
-import { DataLoader } from '../data/loader.js';
-import type { DType } from '../dtype.js';
+import { type AnyLoader, type AnyPair, DataLoader } from '../data/loader.js';
 import { ArgumentError, BusyError, NodegradError, checkFlag, checkInteger, checkNumber, expected } from '../errors.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
@@ -15,7 +14,8 @@ import { fitPreprocessing, preprocessed } from '../preprocessing/of-model.js';
 import { type CompiledStep, type StepPrograms, compileStep, stepPrograms } from '../program/step.js';
 import { StepFailure, runSteps } from '../program/stream.js';
 import { getSeed } from '../random.js';
-import type { AnyTensor } from '../tensor.js';
+import { checkRegularizers } from '../regularizers/regularizer.js';
+import { type TensorTree, firstTensor } from '../tree.js';
 import { type BatchRecord, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
 import { type Checkpoints, type Resumption, checkpointsOf } from './checkpoint.js';
 import { TrainingAbortedError, type TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
@@ -32,17 +32,17 @@ import { Progress, milliseconds } from './progress.js';
 import { runEnd, runHeader } from './run-header.js';
 import { type RunLog, openRunLog } from './run-log.js';
 import { type EpochProgress, type RunPosition, stateOfMetrics } from './run-state.js';
-import { NonFiniteLoss, type StepResult, type TrainStep, addMeasured, makeTrainSteps } from './train-step.js';
+import { NonFiniteLoss, type Seen, type StepResult, type TrainStep, addMeasured, makeTrainSteps } from './train-step.js';
 
 const inTraining = new WeakSet<AnyLayer>();
 
 /** `model.fit(data, options)`: documented there. */
-export async function fit(model: AnyLayer, data: AnyDataset<DType, DType>, options: FitOptions): Promise<History> {
+export async function fit(model: AnyLayer, data: AnyDataset, options: FitOptions): Promise<History> {
   const { validation, ...rest } = checkFit(data, options);
   const learning = fitPreprocessing(checkLayer(model), data);
   if (learning !== undefined) await learning;
   const seen = validation && preprocessed(model, validation);
-  const fitting = new Fitting(model, data as Dataset<DType, DType>, { ...rest, validation: seen });
+  const fitting = new Fitting(model, data as Dataset<BatchPart, BatchPart>, { ...rest, validation: seen });
   if (inTraining.has(model)) throw new BusyError('this model is in training: wait for the fit() that is under way, or train a clone()');
   inTraining.add(model);
   const restore = rememberModes(model);
@@ -68,7 +68,7 @@ class Fitting implements TrainingRun {
   readonly #options: FitOptions;
   readonly #metrics: readonly Metric[];
   readonly #parts: Required<RecordedParts>;
-  readonly #loader: DataLoader<DType, DType>;
+  readonly #loader: AnyLoader;
   readonly #callbacks: Callbacks;
   readonly #signal: AbortSignal | undefined;
   readonly #progress: Progress;
@@ -76,7 +76,7 @@ class Fitting implements TrainingRun {
   readonly #breather = new Breather();
   readonly #eager: boolean;
   readonly #steps: readonly [plain: TrainStep, observed: TrainStep];
-  readonly #compiled: readonly CompiledStep<[AnyTensor, AnyTensor], StepResult>[];
+  readonly #compiled: readonly CompiledStep<TensorTree[], StepResult>[];
   readonly #observeEvery: number;
   readonly #checkpoints: Checkpoints | null;
   #log: RunLog | null = null;
@@ -89,7 +89,7 @@ class Fitting implements TrainingRun {
 
   constructor(
     readonly model: AnyLayer,
-    readonly data: Dataset<DType, DType>,
+    readonly data: Dataset<BatchPart, BatchPart>,
     options: FitOptions,
   ) {
     this.#options = options;
@@ -103,7 +103,7 @@ class Fitting implements TrainingRun {
     this.epochs = checkInteger(options.epochs ?? 1, 'options.epochs', 0);
     this.#seed = checkInteger(options.seed ?? getSeed(), 'options.seed');
     const { batchSize, shuffle = true, dropLast = false, validation } = options;
-    this.#loader = new DataLoader<DType, DType>(preprocessed(model, data), { batchSize, shuffle, dropLast, seed: this.#seed });
+    this.#loader = new DataLoader<BatchPart, BatchPart>(preprocessed(model, data), { batchSize, shuffle, dropLast, seed: this.#seed });
     checkNotEmpty(this.#loader, 'train on');
     this.batchSize = this.#loader.batchSize;
     this.stepsPerEpoch = this.#loader.length;
@@ -115,11 +115,12 @@ class Fitting implements TrainingRun {
     const maxGradNorm = options.maxGradNorm === undefined ? undefined : checkNumber(options.maxGradNorm, 'options.maxGradNorm', 0);
     const { wantsBatches: keepPrediction, wantsObservations } = this.#callbacks;
     this.#observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0) * Number(wantsObservations);
-    this.#parts = { model, loss, optimizer, metrics };
-    this.#steps = makeTrainSteps({ model, loss, optimizer, metrics, maxGradNorm, keepPrediction });
-    this.#compiled = this.#steps.map((step) => compileStep(step));
+    const regularizers = checkRegularizers(options.regularizers);
+    this.#parts = { model, loss, optimizer, metrics, regularizers };
+    this.#steps = makeTrainSteps({ ...this.#parts, maxGradNorm, keepPrediction });
+    this.#compiled = this.#steps.map((step) => compileStep(step as (...batch: TensorTree[]) => StepResult));
     const settings = { batchSize: this.batchSize, seed: this.#seed, shuffle, dropLast, maxGradNorm: maxGradNorm ?? 'none' };
-    const parts = { model, optimizer, loss, metrics, callbacks, data, validation, history, epochs, settings };
+    const parts = { ...this.#parts, callbacks, data, validation, history, epochs, settings };
     this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, parts, this);
   }
 
@@ -274,7 +275,7 @@ class Fitting implements TrainingRun {
           const losses: number[] = [];
           for (let i = 0; i < count; i++) {
             const result = read(i);
-            const whole = (): [AnyTensor, AnyTensor] => [result.prediction as AnyTensor, feed.pair(first + i)[1]];
+            const whole = (): Seen => [result.prediction as TensorTree, feed.pair(first + i)[1]];
             losses.push(this.#count(result, feed.examples(first + i), epoch, whole));
           }
           if (failure !== null) continue;
@@ -299,21 +300,22 @@ class Fitting implements TrainingRun {
   async #stepByStep(order: number, progress: EpochProgress): Promise<void> {
     const rows = this.#loader.order(order);
     while (progress.batch < this.stepsPerEpoch) {
-      const [inputs, targets] = await this.#loader.make(rows, progress.batch, order);
+      const pair = await this.#loader.make(rows, progress.batch, order);
+      const [inputs, targets] = pair;
       if (this.#signal?.aborted) throw this.#aborted();
       this.#enterTraining();
       let result: StepResult;
       try {
         const kind = this.#untilObserved(this.step, progress.batch) === 0 ? 1 : 0;
-        result = this.#eager ? this.#steps[kind](inputs, targets) : await this.#compiled[kind](inputs, targets);
+        result = this.#eager ? this.#steps[kind](...pair) : await this.#compiled[kind](...(pair as TensorTree[]));
       } catch (error) {
-        throw this.#explain(error, progress.batch, rows, [inputs, targets]);
+        throw this.#explain(error, progress.batch, rows, pair);
       }
-      const value = this.#count(result, inputs.shape[0], progress, () => [result.prediction as AnyTensor, targets]);
+      const value = this.#count(result, firstTensor(inputs, 'inputs').shape[0], progress, () => [result.prediction as TensorTree, targets]);
       if (this.#callbacks.wantsBatches) {
-        const prediction = result.prediction as AnyTensor;
+        const prediction = result.prediction as TensorTree;
         const { epoch, step } = this;
-        const record: BatchRecord = { epoch, batch: progress.batch, step, loss: value, inputs, targets, prediction };
+        const record: BatchRecord<TensorTree> = { epoch, batch: progress.batch, step, loss: value, inputs, targets, prediction };
         await this.#callbacks.call('onBatchEnd', record, this);
         doubtRecordings(this.#compiled, this.#parts, this.#callbacks.areOwn);
       }
@@ -330,7 +332,7 @@ class Fitting implements TrainingRun {
   }
 
   /** Takes in a step; its loss as a number. */
-  #count(result: StepResult, examples: number, epoch: EpochProgress, whole: () => [AnyTensor, AnyTensor]): number {
+  #count(result: StepResult, examples: number, epoch: EpochProgress, whole: () => Seen): number {
     const value = result.loss.item();
     const weight = weightOf(this.loss, examples);
     epoch.sum += value * weight;
@@ -356,11 +358,11 @@ class Fitting implements TrainingRun {
   }
 
   /** What a user can do something about, for a step that was refused. */
-  #explain(error: unknown, batch: number, order: Int32Array | null, [inputs, targets]: [AnyTensor, AnyTensor]): unknown {
+  #explain(error: unknown, batch: number, order: Int32Array | null, pair: AnyPair): unknown {
     const place = { data: this.#loader.dataset, order, batchSize: this.batchSize, batch, epoch: this.epoch };
     if (error instanceof NonFiniteLoss || (error instanceof NodegradError && error.message.startsWith(notFinite)))
-      return this.#nonFinite(batch + 1, { inputs, targets, place });
-    return locate(error, place, [inputs, targets]);
+      return this.#nonFinite(batch + 1, { pair, place });
+    return locate(error, place, pair);
   }
 
   async #validate(batchSize: number): Promise<Scores | undefined> {
@@ -383,7 +385,7 @@ class Fitting implements TrainingRun {
     return new TrainingAbortedError(what, this.history, this.step, { cause: this.#signal?.reason });
   }
 
-  #nonFinite(batch: number, found: { inputs: AnyTensor; targets: AnyTensor; place: BatchPlace } | null): TrainingNonFiniteError {
+  #nonFinite(batch: number, found: { pair: AnyPair; place: BatchPlace } | null): TrainingNonFiniteError {
     const where = { epoch: this.epoch, batch, step: found === null ? this.step : this.step + 1, lr: this.optimizer.lr };
     return explainNonFinite({ ...this.#parts, batch: found, updates: this.optimizer.steps, where, history: this.history });
   }

@@ -1,11 +1,11 @@
 // Training, evaluation and prediction as functions of any layer; a Model has them as methods.
 
 import type { AnyDataset } from '../data/dataset.js';
-import type { DType } from '../dtype.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { checkLayer } from '../layers/check.js';
 import { refuseInStep } from '../recording.js';
 import type { AnyTensor } from '../tensor.js';
+import type { TensorTree } from '../tree.js';
 import { type EvaluateOptions, type PredictOptions, evaluate as evaluateLayer, predict as predictLayer } from './evaluate.js';
 import type { FitOptions } from './fit-options.js';
 import { fit as fitLayer } from './fit.js';
@@ -23,7 +23,7 @@ import type { History, Scores } from './history.js';
  * await fit(line, data, { loss: new MSELoss(), optimizer: new SGD(line, { lr: 0.1 }), epochs: 100 });
  * ```
  */
-export function fit(model: AnyLayer, data: AnyDataset<DType, DType>, options: FitOptions): Promise<History> {
+export function fit(model: AnyLayer, data: AnyDataset, options: FitOptions): Promise<History> {
   refuseInStep('fit() was called', 'Call it outside of the step');
   return fitLayer(model, data, options);
 }
@@ -39,7 +39,7 @@ export function fit(model: AnyLayer, data: AnyDataset<DType, DType>, options: Fi
  * const { loss } = await evaluate(new Linear(1, 1), data, { loss: new MSELoss() });
  * ```
  */
-export function evaluate(model: AnyLayer, data: AnyDataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
+export function evaluate(model: AnyLayer, data: AnyDataset, options: EvaluateOptions): Promise<Scores> {
   refuseInStep('evaluate() was called', 'Call it between two steps');
   return checked(model, (layer) => evaluateLayer(layer, data, options));
 }
@@ -54,7 +54,9 @@ export function evaluate(model: AnyLayer, data: AnyDataset<DType, DType>, option
  * (await predict(new Linear(3, 2), ones([1000, 3]))).shape; // [1000, 2]
  * ```
  */
-export function predict(model: AnyLayer, inputs: AnyTensor | AnyDataset<DType, DType>, options?: PredictOptions): Promise<AnyTensor> {
+export function predict(model: AnyLayer, inputs: TensorTree | AnyDataset, options?: PredictOptions): Promise<AnyTensor>;
+export function predict<P extends TensorTree>(model: AnyLayer, inputs: TensorTree | AnyDataset, options?: PredictOptions): Promise<P>;
+export function predict(model: AnyLayer, inputs: TensorTree | AnyDataset, options?: PredictOptions): Promise<TensorTree> {
   refuseInStep('predict() was called', 'Call it between two steps, or use forward()');
   return checked(model, (layer) => predictLayer(layer, inputs, options));
 }

@@ -1,7 +1,6 @@
 // A model: a layer that is trained, evaluated, asked for predictions, saved and loaded.
 
 import type { AnyDataset } from '../data/dataset.js';
-import type { DType } from '../dtype.js';
 import { ours } from '../foreign.js';
 import { Layer } from '../layers/layer.js';
 import type { LoadOptions, LoadReport } from '../layers/state.js';
@@ -11,6 +10,7 @@ import { preprocessingOf, setPreprocessing } from '../preprocessing/of-model.js'
 import type { Transform } from '../preprocessing/transform.js';
 import { refuseInStep } from '../recording.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
+import type { TensorTree } from '../tree.js';
 import type { EvaluateOptions, PredictOptions } from './evaluate.js';
 import { evaluate, fit, predict } from './functions.js';
 import type { FitOptions } from './fit-options.js';
@@ -74,7 +74,7 @@ export abstract class Model<In = Tensor, Out = Tensor> extends Layer<In, Out> {
    * await model.fit(train, { loss: new CrossEntropyLoss(), optimizer, epochs: 5, validation: test });
    * ```
    */
-  fit(data: AnyDataset<DType, DType>, options: FitOptions): Promise<History> {
+  fit(data: AnyDataset, options: FitOptions): Promise<History> {
     return fit(this as AnyModel, data, options);
   }
 
@@ -83,19 +83,22 @@ export abstract class Model<In = Tensor, Out = Tensor> extends Layer<In, Out> {
    *
    * @throws {@link ArgumentError} for wrong options or an empty data set, {@link AbortedError} when the signal stopped it.
    */
-  evaluate(data: AnyDataset<DType, DType>, options: EvaluateOptions): Promise<Scores> {
+  evaluate(data: AnyDataset, options: EvaluateOptions): Promise<Scores> {
     return evaluate(this as AnyModel, data, options);
   }
 
   /**
    * What the model makes of inputs, in evaluation mode, batch by batch.
    *
-   * @param inputs - A tensor whose first dimension counts examples, or a data set. A tensor of one axis, which may be one example as well,
-   *   goes through `forward` as it is.
+   * @param inputs - A tensor whose first dimension counts examples, a tree of such tensors for a model that takes one, or a data set. A tensor of
+   *   one axis, which may be one example as well, goes through `forward` as it is.
+   * @returns What the model gives: a tensor, or a tree, whose type you name: `predict<{ kind: Tensor; size: Tensor }>(…)`.
    * @throws {@link ArgumentError} for wrong options, {@link AbortedError} when the signal stopped it.
    */
-  predict(inputs: AnyTensor | AnyDataset<DType, DType>, options?: PredictOptions): Promise<AnyTensor> {
-    return predict(this as AnyModel, inputs, options);
+  predict(inputs: TensorTree | AnyDataset, options?: PredictOptions): Promise<AnyTensor>;
+  predict<P extends TensorTree>(inputs: TensorTree | AnyDataset, options?: PredictOptions): Promise<P>;
+  predict(inputs: TensorTree | AnyDataset, options?: PredictOptions): Promise<TensorTree> {
+    return predict<TensorTree>(this as AnyModel, inputs, options);
   }
 
   /**

@@ -1,5 +1,6 @@
 // Finds where a number that is not finite came from: data, weights, the first layer that put it out, or the loss itself.
 
+import type { AnyPair } from '../data/loader.js';
 import { observeForward } from '../layers/forward.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { trainingOutputsOf } from '../layers/outputs.js';
@@ -9,6 +10,7 @@ import { holdState } from '../ops/state.js';
 import { sumSquares } from '../ops/statistics.js';
 import { part, segmentsOf } from '../optimizers/memory.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
+import { tensorsOf } from '../tree.js';
 import { TrainingNonFiniteError, type NonFinitePlace } from './errors.js';
 import { type BatchPlace, nameExample } from './failed-batch.js';
 import type { History } from './history.js';
@@ -41,7 +43,7 @@ export interface Suspicion {
   model: AnyLayer;
   loss: Loss;
   /** The batch in hand; none after an epoch's last update. */
-  batch: { inputs: AnyTensor; targets: AnyTensor; place: BatchPlace } | null;
+  batch: { pair: AnyPair; place: BatchPlace } | null;
   /** Updates that the optimizer has made. */
   updates: number;
   where: Pick<NonFinitePlace, 'epoch' | 'batch' | 'step' | 'lr'>;
@@ -76,9 +78,9 @@ const large = 100;
 function atFirst({ batch }: Suspicion): string {
   const causes: string[] = [];
   for (const what of ['inputs', 'targets'] as const) {
-    const tensor = batch?.[what];
-    if (tensor === undefined || tensor.size === 0 || !isFloat(tensor.dtype)) continue;
-    const most = largest(tensor);
+    const tree = batch?.pair[what === 'inputs' ? 0 : 1];
+    const tensors = tree === undefined ? [] : tensorsOf(tree, what).leaves.filter(({ size, dtype }) => size > 0 && isFloat(dtype));
+    const most = Math.max(0, ...tensors.map(largest));
     if (most >= large) causes.push(`the ${what} reach ${most.toPrecision(3)}: scale them, for example to mean 0 and deviation 1`);
   }
   return ['Nothing had been learned before, so it is not the learning rate', ...causes, `look for ${corners}`].join('; ');
@@ -86,10 +88,16 @@ function atFirst({ batch }: Suspicion): string {
 
 function inBatch({ batch }: Suspicion): Finding | null {
   if (batch === null) return null;
-  for (const [what, tensor] of [
-    ['input', batch.inputs],
-    ['target', batch.targets],
-  ] as const) {
+  const [inputs, targets, weights] = batch.pair;
+  const parts = [
+    ['input', inputs],
+    ['target', targets],
+    ['weight', weights],
+  ] as const;
+  const all = parts.flatMap(([what, tree]) =>
+    tree === undefined ? [] : tensorsOf(tree, `${what}s`).leaves.map((tensor) => [what, tensor] as const),
+  );
+  for (const [what, tensor] of all) {
     if (allFinite(tensor)) continue;
     const width = Math.max(1, tensor.size / tensor.shape[0]);
     const at = tensor.data.findIndex((value: number) => !Number.isFinite(value));
@@ -157,7 +165,7 @@ function inForward(suspicion: Suspicion): Finding {
     };
   };
   // Looking must not move running statistics.
-  if (batch !== null) observeForward(look as never, () => noGrad(() => holdState(() => trainingOutputsOf(model, batch.inputs))));
+  if (batch !== null) observeForward(look as never, () => noGrad(() => holdState(() => trainingOutputsOf(model, batch.pair[0]))));
   return (
     found ??
     (batch === null ? inBuffers(model) : null) ?? {

@@ -5,6 +5,7 @@ import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import { isBuiltIn } from '../names.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
+import type { Regularizer } from '../regularizers/regularizer.js';
 import { type CompiledStep, type OwnCode, stepPrograms } from '../program/step.js';
 
 /** Things that a step runs. */
@@ -13,15 +14,17 @@ export interface RecordedParts {
   readonly loss?: Loss;
   readonly optimizer?: Optimizer;
   readonly metrics?: readonly Metric[];
+  readonly regularizers?: readonly Regularizer[];
 }
 
 /** The user's own among the parts of a step. */
-export function ownCodeOf({ model, loss, optimizer, metrics = [] }: RecordedParts): OwnCode {
+export function ownCodeOf({ model, loss, optimizer, metrics = [], regularizers = [] }: RecordedParts): OwnCode {
   const parts: [name: string, part: object | undefined][] = [
     ...[...model.namedLayers()].map(([path, layer]): [string, object] => [path === '' ? 'the model' : `layer '${path}'`, layer]),
     ['the loss', loss],
     ['the optimizer', optimizer],
     ...metrics.map((metric): [string, object] => [`metric '${metric.name}'`, metric]),
+    ...regularizers.map((one): [string, object] => ['a regularizer', one]),
   ];
   const own = parts.filter((part): part is [string, object] => part[1] !== undefined && !isBuiltIn(part[1]));
   return {

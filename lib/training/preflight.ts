@@ -1,8 +1,8 @@
 // What can be known of a run before its first step: by the shapes of its data alone, and by a look at class indices that lie in memory.
 
-import { memoryOf } from '../data/contract.js';
-import { type Dataset, type ExampleMemory, isInMemory } from '../data/dataset.js';
-import type { DataLoader } from '../data/loader.js';
+import { memoryOf, sourcesOf } from '../data/contract.js';
+import { type AnyDataset, type BatchPart, type ExampleMemory, isInMemory } from '../data/dataset.js';
+import type { AnyLoader, AnyPair } from '../data/loader.js';
 import type { DType } from '../dtype.js';
 import { DTypeError, IndexError, type NodegradError, ShapeError, countFromZero } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
@@ -13,6 +13,8 @@ import { isBuiltIn } from '../names.js';
 import { trace } from '../ops/trace.js';
 import { defaultRandom } from '../random.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
+import type { TensorTree } from '../tree.js';
+import { checkOutput } from './evaluate.js';
 import { rememberModes } from './modes.js';
 import { randomsOf } from './run-state.js';
 import { measure } from './train-step.js';
@@ -22,11 +24,11 @@ export interface Flight {
   readonly model: AnyLayer;
   readonly loss: Loss;
   readonly metrics: readonly Metric[];
-  readonly loader: DataLoader<DType, DType>;
-  readonly validation: Dataset<DType, DType> | undefined;
+  readonly loader: AnyLoader;
+  readonly validation: AnyDataset | undefined;
 }
 
-type Memory = ExampleMemory<DType, DType>;
+type Memory = ExampleMemory<BatchPart, BatchPart>;
 
 /**
  * Looks for what would end the run later than in its first step: a last batch that is too small for a layer, validation data that do not
@@ -84,16 +86,18 @@ interface Trial {
   readonly width: number | null;
 }
 
-function traced(model: AnyLayer, loss: Loss, metrics: readonly Metric[], { inputs, targets }: Memory, examples: number): Trial {
-  const specifications = [inputs, targets].map(({ shape, dtype }) => ({ shape: [examples, ...shape.slice(1)], dtype: dtype as DType }));
+function traced(model: AnyLayer, loss: Loss, metrics: readonly Metric[], memory: Memory, examples: number): Trial {
+  const { leaves, structure } = sourcesOf(memory);
+  const specifications = leaves.map(({ shape, dtype }) => ({ shape: [examples, ...shape.slice(1)], dtype: dtype as DType }));
   let width: number | null = null;
   try {
-    trace(specifications, { execute() {}, view() {} }, (x, y) => {
+    trace(specifications, { execute() {}, view() {} }, (...tensors) => {
+      const [x, y, weights] = structure.rebuild(tensors) as AnyPair;
       const outputs = model.training ? trainingOutputsOf(model, x) : ([[model.forward(x as never), 1]] as const);
-      for (const [output] of outputs) loss.forward(Tensor.check(output as AnyTensor, "the model's output"), y);
-      const prediction = outputs[0][0] as AnyTensor;
+      for (const [output] of outputs) loss.forward(checkOutput(output), y, weights);
+      const prediction = outputs[0][0] as TensorTree;
       measure(metrics, prediction, y);
-      width = prediction.shape.at(-1) ?? null;
+      width = prediction instanceof Tensor ? (prediction.shape.at(-1) ?? null) : null;
     });
   } catch (error) {
     // Others may come of a layer or a loss that looks at values, of which a trace has none.
@@ -115,7 +119,9 @@ function again(error: NodegradError, where: string, wayOut: string): NodegradErr
 }
 
 /** Class indices that the loss would refuse; a loss of a user's own may know better. */
-function checkLabels(data: Dataset<DType, DType>, { targets, rows }: Memory, used: number, loss: Loss, classes: number | null): void {
+function checkLabels(data: AnyDataset, { targets: given, rows }: Memory, used: number, loss: Loss, classes: number | null): void {
+  if (!(given instanceof Tensor)) return;
+  const targets = given as AnyTensor;
   const isIndex = targets.dtype === 'int32' || targets.dtype === 'uint8';
   if (!isIndex || classes === null || !loss.takesClasses || !isBuiltIn(loss)) return;
   const labels = targets.data as Int32Array;

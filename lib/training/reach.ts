@@ -7,6 +7,7 @@ import type { GradientNode } from '../ops/emit.js';
 import { innerLeaves } from '../ops/sometimes.js';
 import { Parameter } from '../parameter.js';
 import type { AnyTensor } from '../tensor.js';
+import { type TensorTree, tensorsOf } from '../tree.js';
 
 /**
  * Walks the tape behind `loss`.
@@ -17,13 +18,13 @@ import type { AnyTensor } from '../tensor.js';
  */
 export function checkReach(
   loss: AnyTensor,
-  inputs: AnyTensor,
+  inputs: TensorTree,
   model: AnyLayer,
   optimizer: Optimizer,
   skipped: ReadonlySet<string> = new Set(),
 ): void {
   const leaves = leavesOf(loss);
-  leaves.delete(inputs);
+  for (const input of tensorsOf(inputs, 'inputs').leaves) leaves.delete(input);
   const parameters = model.namedParameters();
   const paths = new Map<AnyTensor, string>([...parameters].map(([path, parameter]) => [parameter, path]));
   if (leaves.size === 0) {

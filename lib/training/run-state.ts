@@ -2,15 +2,16 @@
 
 import { createHash } from 'node:crypto';
 import type { AnyDataset } from '../data/dataset.js';
-import type { DType } from '../dtype.js';
 import { describeShape } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
+import { CombinedLoss } from '../losses/combined.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import { touch } from '../ops/emit.js';
 import type { Optimizer, OptimizerState } from '../optimizers/optimizer.js';
 import { Parameter } from '../parameter.js';
 import { type RandomState, defaultRandom } from '../random.js';
+import type { Regularizer } from '../regularizers/regularizer.js';
 import { plainOptions } from '../schedules/schedule.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import type { CallbackLike } from './callbacks.js';
@@ -24,9 +25,10 @@ export interface RunParts {
   readonly optimizer: Optimizer;
   readonly loss: Loss;
   readonly metrics: readonly Metric[];
+  readonly regularizers: readonly Regularizer[];
   readonly callbacks: readonly CallbackLike[];
-  readonly data: AnyDataset<DType, DType>;
-  readonly validation: AnyDataset<DType, DType> | undefined;
+  readonly data: AnyDataset;
+  readonly validation: AnyDataset | undefined;
   readonly history: History;
   readonly epochs: number;
   /** What else decides the numbers: batch size, seed and the like. */
@@ -95,6 +97,7 @@ export function captureRun(parts: RunParts, position: RunPosition, run: RunDescr
   copy('model.', model.stateDict());
   copy('optimizer.', moments);
   copy('extra.', extraParameters(parts));
+  for (const [name, callback] of statefulCallbacks(parts)) copy(`callbacks.${name}.`, callback.stateTensors?.() ?? new Map());
   const state: RunState = {
     position,
     epochs: [...history.epochs],
@@ -127,8 +130,7 @@ export function isStateful({ stateDict, loadStateDict }: Metric): boolean {
 /** Puts everything back but the callbacks' state, see {@link restoreCallbacks}; the description is known to fit. */
 export function restoreRun(parts: RunParts, { tensors, state }: CheckpointContent<RunState>): void {
   const { model, optimizer, metrics, history } = parts;
-  const under = (prefix: string): Map<string, AnyTensor> =>
-    new Map([...tensors].flatMap(([name, tensor]) => (name.startsWith(prefix) ? [[name.slice(prefix.length), tensor] as const] : [])));
+  const under = (prefix: string): Map<string, AnyTensor> => tensorsUnder(tensors, prefix);
   model.loadStateDict(under('model.'));
   const extra = under('extra.');
   for (const [name, parameter] of extraParameters(parts)) {
@@ -148,15 +150,22 @@ export function restoreRun(parts: RunParts, { tensors, state }: CheckpointConten
 }
 
 /** Gives callbacks their state back. */
-export function restoreCallbacks(parts: RunParts, saved: Readonly<Record<string, unknown>>): void {
-  for (const [name, callback] of statefulCallbacks(parts)) if (Object.hasOwn(saved, name)) callback.loadStateDict?.(saved[name]);
+export function restoreCallbacks(parts: RunParts, { state, tensors }: CheckpointContent<RunState>): void {
+  for (const [name, callback] of statefulCallbacks(parts))
+    if (Object.hasOwn(state.callbacks, name)) callback.loadStateDict?.(state.callbacks[name], tensorsUnder(tensors, `callbacks.${name}.`));
+}
+
+/** The tensors whose names begin with `prefix`, by the rest of these. */
+function tensorsUnder(tensors: ReadonlyMap<string, AnyTensor>, prefix: string): Map<string, AnyTensor> {
+  const found = [...tensors].filter(([name]) => name.startsWith(prefix));
+  return new Map(found.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
 
 // ---- compare ----
 
 /** What decides the numbers of a run, as plain data. */
 export async function describeRun(parts: RunParts): Promise<RunDescription> {
-  const { model, optimizer, loss, metrics, data, validation, epochs, settings } = parts;
+  const { model, optimizer, loss, metrics, regularizers, data, validation, epochs, settings } = parts;
   return {
     model: Object.fromEntries(
       [...model.namedLayers()].map(([path, layer]) => [path || 'itself', `${layer.constructor.name}${configOf(layer)}`]),
@@ -164,10 +173,11 @@ export async function describeRun(parts: RunParts): Promise<RunDescription> {
     weights: Object.fromEntries(
       [...model.stateDict(), ...extraParameters(parts)].map(([path, { dtype, shape }]) => [path, `${dtype} ${describeShape(shape)}`]),
     ),
-    loss: kindOf(loss),
+    loss: lossText(loss),
+    regularizers: regularizers.map((one) => ({ ...kindOf(one), parameters: pathsOf(one.parameters) })),
     optimizer: {
       kind: optimizer.constructor.name,
-      parameters: optimizer.groups.map(({ parameters }) => parameters.map((one) => (one instanceof Parameter ? one.path : '')).join(' ')),
+      parameters: optimizer.groups.map(({ parameters }) => pathsOf(parameters)),
       groups: optimizer.groups.map(({ options }) => plainOptions(options)),
     },
     metrics: metrics.map(({ name }) => name),
@@ -230,7 +240,15 @@ function flatten(value: unknown, path = '', found = new Map<string, string>()): 
   return found;
 }
 
-/** Class and plain options of a loss. */
+const pathsOf = (parameters: readonly AnyTensor[]): string => parameters.map((one) => (one instanceof Parameter ? one.path : '')).join(' ');
+
+/** A loss as plain data; of a combined one, its terms. */
+function lossText(loss: Loss): Record<string, unknown> {
+  if (!(loss instanceof CombinedLoss)) return kindOf(loss);
+  return { ...kindOf(loss), terms: loss.terms.map(({ name, weight, loss: one }) => ({ name: name ?? 'all', weight, ...lossText(one) })) };
+}
+
+/** Class and plain options of a loss, a regularizer. */
 function kindOf(thing: object): Record<string, unknown> {
   return { kind: thing.constructor.name, ...plainOf(thing) };
 }

@@ -1,5 +1,6 @@
 // One training step as a function of a batch: what fit compiles, or calls for each batch when it trains eagerly.
 
+import type { AnyPair } from '../data/loader.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { trainingOutputsOf } from '../layers/outputs.js';
 import type { Loss } from '../losses/loss.js';
@@ -10,8 +11,10 @@ import { clipGradNorm } from '../optimizers/clip.js';
 import { noteSkipped } from '../ops/sometimes.js';
 import { holdState } from '../ops/state.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
-import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
-import { checkOneNumber } from './evaluate.js';
+import { type AnyTensor, type Tensor, noGrad } from '../tensor.js';
+import { type TensorTree, mapTensors } from '../tree.js';
+import type { Regularizer } from '../regularizers/regularizer.js';
+import { checkOutput, lossOf } from './evaluate.js';
 import { type ObservedNumbers, observed } from './observe.js';
 import { checkReach } from './reach.js';
 
@@ -22,7 +25,7 @@ export interface StepResult {
   /** What each metric measured; null for those that look at the prediction afterwards. */
   measured: unknown[];
   /** What the model made of the inputs, off the tape, where somebody wants to see it. */
-  prediction: AnyTensor | null;
+  prediction: TensorTree | null;
   /** What an observed step measured of layers and parameters. */
   observation: ObservedNumbers | null;
 }
@@ -35,12 +38,14 @@ export interface StepParts {
   readonly metrics: readonly Metric[];
   /** Largest norm of the gradients; undefined: as they are. */
   readonly maxGradNorm: number | undefined;
+  /** What keeps weights small beside the loss. */
+  readonly regularizers: readonly Regularizer[];
   /** Whether the prediction is wanted. */
   readonly keepPrediction: boolean;
 }
 
 /** One training step. */
-export type TrainStep = (inputs: AnyTensor, targets: AnyTensor) => StepResult;
+export type TrainStep = (inputs: TensorTree, targets: TensorTree, weights?: AnyTensor) => StepResult;
 
 /** Thrown by an eager step before it changes anything: its loss is NaN or infinite. */
 export class NonFiniteLoss extends Error {}
@@ -55,43 +60,48 @@ export function makeTrainSteps({
   optimizer,
   metrics,
   maxGradNorm,
+  regularizers,
   keepPrediction,
 }: StepParts): [plain: TrainStep, observed: TrainStep] {
   const keep = keepPrediction || needPrediction(metrics);
   let checked = false;
-  const gradients = (inputs: AnyTensor, targets: AnyTensor): Omit<StepResult, 'observation'> => {
+  const gradients = (...[inputs, targets, weights]: AnyPair): Omit<StepResult, 'observation'> => {
     const { result: forward, release } = holdState(() =>
       noteSkipped(() => {
         const outputs = trainingOutputsOf(model, inputs);
-        const losses = outputs.map(([output]) => checkOneNumber(loss.forward(Tensor.check(output, "the model's output"), targets)) as Tensor);
+        const losses = outputs.map(([output]) => lossOf(loss, checkOutput(output), targets, weights) as Tensor);
         const terms = losses.map((one, i) => (outputs[i][1] === 1 ? one : one.mul(outputs[i][1])));
         const sum = terms.reduce((before, term) => before.add(term));
         return { prediction: outputs[0][0], loss: losses[0], sum };
       }),
     );
-    const { prediction, loss: result, sum } = forward.result;
-    if (!checked) checkReach(sum, inputs, model, optimizer, forward.skipped);
+    const { prediction, loss: result, sum: ofData } = forward.result;
+    // By the data alone: a penalty reaches parameters that the loss does not depend on.
+    if (!checked) checkReach(ofData, inputs, model, optimizer, forward.skipped);
     checked = true;
+    const penalties = regularizers.map((one) => one.penalty()).filter((penalty) => penalty !== null);
+    const sum = penalties.reduce((before, penalty) => before.add(penalty), ofData);
     if (isRecording()) requireFinite(sum);
     else if (!Number.isFinite(sum.item())) throw new NonFiniteLoss();
     release();
     optimizer.zeroGrad();
     sum.backward();
-    const seen = prediction.detach();
+    const seen = mapTensors(prediction, "the model's output", (one) => one.detach());
     return { loss: result.detach(), measured: noGrad(() => measure(metrics, seen, targets)), prediction: keep ? seen : null };
   };
   const update = (): void => {
     if (maxGradNorm !== undefined) clipGradNorm(model, maxGradNorm);
     optimizer.step();
+    for (const one of regularizers) one.constrain();
   };
   return [
-    (inputs, targets) => {
-      const result = gradients(inputs, targets);
+    (...batch) => {
+      const result = gradients(...batch);
       update();
       return { ...result, observation: null };
     },
-    (inputs, targets) => {
-      const { result, observation } = observed(model, optimizer, () => gradients(inputs, targets), update);
+    (...batch) => {
+      const { result, observation } = observed(model, optimizer, () => gradients(...batch), update);
       return { ...result, observation };
     },
   ];
@@ -105,16 +115,15 @@ export function needPrediction(metrics: readonly Metric[]): boolean {
 }
 
 /** What the metrics that can measure by operations alone make of a batch. */
-export function measure(metrics: readonly Metric[], prediction: AnyTensor, targets: AnyTensor): unknown[] {
+export function measure(metrics: readonly Metric[], prediction: TensorTree, targets: TensorTree): unknown[] {
   return metrics.map((metric) => (measuresAlone(metric) ? metric.measure?.(prediction, targets) : null));
 }
 
+/** What metrics see of a batch. */
+export type Seen = [prediction: TensorTree, targets: TensorTree];
+
 /** Adds what was measured in a batch; `seen` gives prediction and targets to metrics that want to see them. */
-export function addMeasured(
-  metrics: readonly Metric[],
-  measured: readonly unknown[],
-  seen: () => [prediction: AnyTensor, targets: AnyTensor],
-): void {
+export function addMeasured(metrics: readonly Metric[], measured: readonly unknown[], seen: () => Seen): void {
   for (const [i, metric] of metrics.entries()) {
     if (measuresAlone(metric)) metric.add?.(measured[i]);
     else noGrad(() => metric.update(...seen()));

@@ -46,9 +46,9 @@ template <class T> void mapSameBackward(const Call& c, MapBackwardKernel<T> kern
   });
 }
 
-#define MAP(op, kernel, parameters) \
+#define MAP(op, kernel, parameters, ...) \
   void run_##op(const Call& c) { byFloat(c, [&]<class T>() { mapSame<T>(c, kernelsOf<T>().kernel); }); }
-#define MAP_BACKWARD(op, kernel, parameters) \
+#define MAP_BACKWARD(op, kernel, parameters, ...) \
   void run_##op(const Call& c) { byFloat(c, [&]<class T>() { mapSameBackward<T>(c, kernelsOf<T>().kernel); }); }
 #include "../kernels/maps.def"
 #undef MAP
@@ -246,8 +246,8 @@ DEFINE(not_equal, checkBroadcast)
 DEFINE(less, checkBroadcast)
 DEFINE(less_equal, checkBroadcast)
 DEFINE(where, checkBroadcast)
-#define MAP(op, kernel, parameters) DEFINE(op, sameLengths)
-#define MAP_BACKWARD(op, kernel, parameters) DEFINE(op, sameLengths)
+#define MAP(op, kernel, parameters, ...) DEFINE(op, sameLengths)
+#define MAP_BACKWARD(op, kernel, parameters, ...) DEFINE(op, sameLengths)
 #include "../kernels/maps.def"
 #undef MAP
 #undef MAP_BACKWARD

@@ -8,8 +8,8 @@ namespace nodegrad::ops {
 // null: that operation is no map.
 template <class T> MapKernel<T> mapKernel(int64_t code) {
   switch (OpCode(code)) {
-#define MAP(op, kernel, parameters) case OpCode::op: return kernelsOf<T>().kernel;
-#define MAP_BACKWARD(op, kernel, parameters)
+#define MAP(op, kernel, parameters, ...) case OpCode::op: return kernelsOf<T>().kernel;
+#define MAP_BACKWARD(op, kernel, parameters, ...)
 #include "../kernels/maps.def"
 #undef MAP
 #undef MAP_BACKWARD
@@ -19,8 +19,8 @@ template <class T> MapKernel<T> mapKernel(int64_t code) {
 
 template <class T> MapBackwardKernel<T> mapBackwardKernel(int64_t code) {
   switch (OpCode(code)) {
-#define MAP(op, kernel, parameters)
-#define MAP_BACKWARD(op, kernel, parameters) case OpCode::op: return kernelsOf<T>().kernel;
+#define MAP(op, kernel, parameters, ...)
+#define MAP_BACKWARD(op, kernel, parameters, ...) case OpCode::op: return kernelsOf<T>().kernel;
 #include "../kernels/maps.def"
 #undef MAP
 #undef MAP_BACKWARD

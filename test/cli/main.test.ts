@@ -98,7 +98,7 @@ test('[M31] start trains a convolutional net that beats a perceptron, and shows 
     t.regex(out, /dead units: .* % of 12,544 in layer '2'/);
     t.regex(out, /update-to-weight ratio: .* in '0\.weight'/);
     t.regex(out, /For comparison, mlp, 535,818 parameters, trained the same way:/);
-    const [, own, beside] = /test +accuracy ([\d.]+) %.*\n +beside +([\d.]+) % by mlp/.exec(out) ?? [];
+    const [, own, beside] = /test +accuracy ([\d.]+) %.*\n +rival +([\d.]+) % by mlp/.exec(out) ?? [];
     t.true(Number(own) > Number(beside) + 2, `${own} % against ${beside} %`);
     const [, weights] = /weights {2}(\S+)/.exec(out) ?? [];
     t.true(existsSync(join(folder, weights)));
@@ -107,7 +107,7 @@ test('[M31] start trains a convolutional net that beats a perceptron, and shows 
     t.regex(error, /sitter: initial loss/);
     t.notRegex(
       (await run(folder, ['start', '--model', 'linear-model', '--epochs', '1'])).out,
-      /comparison|beside/,
+      /comparison|rival/,
       'who names a model gets that one',
     );
     t.false(out.includes('\x1b'), 'no colours where there is no terminal');

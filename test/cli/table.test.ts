@@ -131,7 +131,10 @@ test('what does not go together is said in words, and nothing is trained', async
   const refused: [string[], RegExp][] = [
     [['--data', 'houses.csv'], /--target <column> says what is to be predicted; houses\.csv has the columns 'id', 'rooms'/],
     [['--data', 'houses.csv', '--target', 'Price'], /received "Price"\. 'price' is one/],
-    [['--data', 'houses.csv', '--target', 'price', '--model', 'conv'], /--model conv takes images, and houses\.csv is a table/],
+    [
+      ['--data', 'houses.csv', '--target', 'price', '--model', 'small-conv-net'],
+      /--model small-conv-net takes images, and houses\.csv is a table/,
+    ],
     [['--data', 'houses.csv', '--target', 'city', '--task', 'regression'], /predicts numbers, and 'city' of houses\.csv has the categories/],
     [['--data', 'empty.csv', '--target', 'b'], /empty\.csv: has the names of columns and 0 rows/],
     [['--data', 'same.csv', '--target', 'b'], /target column 'b' of same\.csv is constant, 5 in every row: there is nothing to learn/],

@@ -21,13 +21,14 @@ import { unitRoundoff } from '../helpers/special.js';
 type Double = Tensor<'float64'>;
 
 /** What an optimizer's test expects of it: see test/helpers/optimizers.ts. */
-export type OptimizerExpectations = Pick<OptimizerRow, 'name' | 'create' | 'options' | 'refuses'>;
+export type OptimizerExpectations = Pick<OptimizerRow, 'name' | 'create' | 'options' | 'refuses' | 'formula'>;
 
 type Make = (target: unknown, options: unknown) => Optimizer;
 
 /** Runs every check. Assertions stop at the first failure; its message begins with the check's name. */
 export async function optimizerContract(t: ExecutionContext, expectations: OptimizerExpectations): Promise<void> {
   goldenTrajectories(t, expectations);
+  followsFormula(t, expectations);
   resumes(t, expectations);
   groups(t, expectations);
   zeroing(t, expectations);
@@ -50,7 +51,7 @@ function goldenTrajectories(t: ExecutionContext, expectations: OptimizerExpectat
   const file = golden('optimizers');
   const cases = file.cases.filter((one) => one.optimizer === expectations.name);
   const long = golden('optimizer-runs').runs.filter((one) => one.optimizer === expectations.name);
-  t.true(cases.length + long.length > 0, 'a golden file has cases of this optimizer');
+  t.true(cases.length + long.length > 0 || expectations.formula !== undefined, 'a golden file has cases of this optimizer, or a formula');
   const [start, gradients] = [values(file.start, 'float64'), values(file.gradients, 'float64')];
   const width = start.length;
   for (const one of cases) {
@@ -80,6 +81,24 @@ function goldenTrajectories(t: ExecutionContext, expectations: OptimizerExpectat
       }
     }
   }
+}
+
+function followsFormula(t: ExecutionContext, { create, options, formula }: OptimizerExpectations): void {
+  if (formula === undefined) return;
+  const random = new Seeded(12);
+  const start = random.uniform(5, -2, 2);
+  const parameter = leaf(f64(start));
+  const optimizer = (create as unknown as Make)([parameter], options);
+  const walks = Array.from(start, () => formula(options as never));
+  const wanted = [...start];
+  for (let step = 0; step < 500; step++) {
+    const gradients = random.uniform(5, -1, 1).map((noise, i) => noise + wanted[i]);
+    for (const [i, walk] of walks.entries()) wanted[i] = walk(wanted[i], gradients[i]);
+    pull(parameter as never, gradients);
+    optimizer.step();
+    optimizer.zeroGrad();
+  }
+  close(t, parameter, wanted, { absolute: 1e-8 }, 'the formula, 500 steps');
 }
 
 /** A small net, its data, and one training step on it. */

@@ -10,6 +10,7 @@ import {
   Normal,
   noGrad,
   ReLU,
+  reestimateStatistics,
   Sequential,
   setSeed,
   SGD,
@@ -106,15 +107,23 @@ test('[D17] two examples are a batch, one is not, and the message says what to d
   t.throws(() => layer.forward(tensor([[1, 2, 3]])), { message: /more than one value per channel .* use a larger batch, or eval\(\)/ });
 });
 
-test('[D18] statistics can be taken again over several batches: their mean, each counting as much', (t) => {
-  const layer = new BatchNorm1d(2, { momentum: null });
-  const random = new Seeded(6);
-  const batches = Array.from({ length: 5 }, () => f32(random.uniform(16), [8, 2]));
-  for (const batch of batches) layer.forward(batch);
-  for (const c of [0, 1]) {
-    const mean = batches.reduce((sum, { data }) => sum + [0, 1, 2, 3, 4, 5, 6, 7].reduce((s, r) => s + data[2 * r + c], 0) / 8, 0) / 5;
-    t.true(Math.abs((layer.runningMean as Tensor).data[c] - mean) < 1e-6);
+test('[D18] statistics can be taken again over k batches: exactly the mean of the means of the batches', async (t) => {
+  const norm = new BatchNorm1d(3);
+  const batches = [1, 2, 3, 4].map((seed) => f32(new Seeded(seed).uniform(3 * 8, -seed, 2 * seed), [8, 3]));
+  norm.forward(f32(new Seeded(9).uniform(24, 50, 60), [8, 3]));
+  for (const k of [4, 2]) {
+    t.is(await reestimateStatistics(norm, batches, { batches: k }), k);
+    const means = batches.slice(0, k).map((batch) => [...batch.mean(0).data]);
+    const wanted = [0, 1, 2].map((channel) => means.reduce((sum, mean) => sum + mean[channel] / k, 0));
+    for (const [i, value] of [...(norm.runningMean as unknown as Tensor).data].entries())
+      t.true(Math.abs(value - wanted[i]) <= 2 ** -21 * Math.max(1, Math.abs(wanted[i])), `${value}, not ${wanted[i]}`);
+    const variances = batches.slice(0, k).map((batch) => [...batch.var(0).data]);
+    for (const [i, value] of [...(norm.runningVar as unknown as Tensor).data].entries()) {
+      const mean = variances.reduce((sum, variance) => sum + variance[i] / k, 0);
+      t.true(Math.abs(value - mean) <= 2 ** -20 * mean);
+    }
   }
+  t.is(norm.momentum, 0.1);
 });
 
 test('[D19] a forward pass leaves the weights before it as they are', (t) => {

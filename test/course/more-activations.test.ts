@@ -156,7 +156,7 @@ test('[A31] outputs of ELU have a mean nearer to zero than those of ReLU', (t) =
   t.true(mean < moments(relu(f64(normal)).data).mean);
 });
 
-test('[A32] far below zero ELU saturates: a state that noise does not change, and a gradient that is almost gone', (t) => {
+test('[A32] [P45] far below zero ELU saturates: a state that noise does not change, and a gradient that is almost gone', (t) => {
   close(t, elu(f64([-10])), [-0.9999546], { absolute: 0.5e-7 });
   close(t, gradientOf(elu, [-10]), [4.54e-5], { absolute: 0.005e-5 });
 });

@@ -1,8 +1,27 @@
 // Course section H: the training loop and the update rules, on functions small enough to follow by hand.
 import test from 'ava';
-import { Adam, crossEntropy, Linear, noGrad, type Optimizer, ReLU, Sequential, SGD, setSeed, type Tensor } from '../../lib/index.js';
+import {
+  Adagrad,
+  Adam,
+  BFGS,
+  crossEntropy,
+  LBFGS,
+  Linear,
+  Newton,
+  noGrad,
+  type Optimizer,
+  ReLU,
+  RMSprop,
+  Sequential,
+  SGD,
+  StepDecay,
+  setSeed,
+  type Tensor,
+  WeightAverage,
+} from '../../lib/index.js';
 import { clear, f64, i32, leaf } from '../helpers/build.js';
 import { close } from '../helpers/close.js';
+import { optimizerRows } from '../helpers/optimizers.js';
 import { Seeded } from '../helpers/seeded.js';
 
 type Double = Tensor<'float64'>;
@@ -150,17 +169,54 @@ test('[H09] the change of variables x += -mu v_old + (1 + mu) v gives the same w
   }
 });
 
-test('[H15] [P18] the first moment of Adam takes (1 - beta1) of the gradient, not (1 + beta1)', (t) => {
-  // Through the corrected first step: lr * (m / 0.1) / (sqrt(v / 0.001) + eps) = lr only for m = 0.1 g; 1.9 g would walk 19 lr.
+test('[H11] AdaGrad: -0.1, -0.170711, -0.228446 under a constant gradient', (t) => {
   const x = leaf(f64([0]));
-  walk(new Adam([x] as never, { lr: 0.1 }), x, slope, 1);
-  close(t, x, [-0.1], { relative: 1e-6 });
+  close(t, walk(new Adagrad([x] as never, { lr: 0.1 }), x, slope, 3).flat(), [-0.1, -0.170711, -0.228446], { absolute: 0.5e-6 });
+  const ball = leaf(f64([1]));
+  close(t, walk(new Adagrad([ball] as never, { lr: 0.1 }), ball, bowl, 3).flat(), [0.9, 0.833104, 0.780456], { absolute: 0.5e-6 });
 });
 
-test('[H16] without bias correction the first step of Adam would be 0.316 for a learning rate of 0.1; with it, it is 0.1', (t) => {
+test('[H12] AdaGrad takes a first step of the learning rate along strong and weak gradients alike', (t) => {
+  const x = leaf(f64([0, 0]));
+  walk(new Adagrad([x] as never, { lr: 0.1 }), x, (p) => p.mul(f64([100, 0.01])).sum() as Double, 1);
+  close(t, x, [-0.1, -0.1], { relative: 1e-4 });
+});
+
+test('[H13] the step of AdaGrad shrinks over the training: lr / sqrt(t) under a constant gradient', (t) => {
   const x = leaf(f64([0]));
-  walk(new Adam([x] as never, { lr: 0.1, betas: [0.9, 0.999] }), x, slope, 1);
-  t.true(Math.abs(x.data[0] + 0.1) < 1e-6 && Math.abs(x.data[0] + 0.316228) > 0.2);
+  const visited = [0, ...walk(new Adagrad([x] as never, { lr: 0.1 }), x, slope, 50).flat()];
+  for (let step = 1; step <= 50; step++) close(t, [visited[step - 1] - visited[step]], [0.1 / Math.sqrt(step)], { relative: 1e-6 });
+});
+
+const rms = (x: Double) => new RMSprop([x] as never, { lr: 0.1, alpha: 0.9, eps: 1e-7 });
+
+test('[H14] [P17] RMSprop: a decayed cache, `=` and not `+=`: 0.878423 after 20 steps, not 41767', (t) => {
+  const x = leaf(f64([0]));
+  const optimizer = rms(x);
+  close(t, walk(optimizer, x, slope, 3).flat(), [-0.316228, -0.545643, -0.737738], { absolute: 0.5e-6 });
+  walk(optimizer, x, slope, 17);
+  const [cache] = [...optimizer.stateDict().tensors.values()];
+  close(t, [cache.data[0]], [0.878423], { absolute: 0.5e-6 });
+  const ball = leaf(f64([1]));
+  close(t, walk(rms(ball), ball, bowl, 3).flat(), [0.683772, 0.498871, 0.369181], { absolute: 0.5e-6 });
+});
+
+const reduced = (x: Double) => new Adam([x] as never, { lr: 0.1, eps: 1e-7, biasCorrection: false });
+
+test('[H15] [P18] the first moment of Adam takes (1 - beta1) of the gradient, not (1 + beta1): 0.1, not 1.9', (t) => {
+  const x = leaf(f64([0]));
+  const optimizer = reduced(x);
+  walk(optimizer, x, slope, 1);
+  const moments = [...optimizer.stateDict().tensors].map(([name, { data }]) => [name.split('.').at(-1), data[0]]);
+  close(t, moments.map(([, value]) => value as number), [0.1, 0.001], { relative: 1e-12 }); // biome-ignore format: one line
+  t.deepEqual(moments.map(([name]) => name), ['m', 'v']); // biome-ignore format: one line
+});
+
+test('[H16] without bias correction the first step of Adam is 0.316228 for a learning rate of 0.1; with it, it is 0.1', (t) => {
+  const x = leaf(f64([0]));
+  close(t, walk(reduced(x), x, slope, 3).flat(), [-0.316228, -0.741185, -1.236208], { absolute: 2e-6 });
+  const corrected = leaf(f64([0]));
+  close(t, walk(new Adam([corrected] as never, { lr: 0.1, eps: 1e-7 }), corrected, slope, 1).flat(), [-0.1], { absolute: 1e-6 });
 });
 
 test('[H17] [P19] Adam counts its steps from 1: -0.1, -0.2, -0.3 under a constant gradient, and no 0/0', (t) => {
@@ -194,19 +250,129 @@ test('[H18] Adam does not fix a rotated valley, only one along the axes: 306 ste
   t.true(turned > 3000 && turned < 3600, `${turned} steps`);
 });
 
-test('[H14] [P17] running averages decay: their weights are d and 1 - d, so they stay of the size of what they average', (t) => {
-  // Adam's second moment is the same recursion: under g = 1 the step stays at lr, where `+=` would shrink it to nothing.
+test("[H19] the eps of AdaGrad is the course's 1e-7, and each eps is an option", (t) => {
   const x = leaf(f64([0]));
-  const visited = walk(new Adam([x] as never, { lr: 0.1, betas: [0, 0.9] }), x, slope, 20).flat();
-  for (const [step, place] of visited.entries()) close(t, [place], [-0.1 * (step + 1)], { relative: 1e-6 }, `step ${step + 1}`);
+  t.is(new Adagrad([x] as never).groups[0].options.eps, 1e-7);
+  for (const [make, usual] of [
+    [RMSprop, 1e-8],
+    [Adam, 1e-8],
+  ] as const) {
+    t.is(new make([x] as never).groups[0].options.eps, usual, 'that of PyTorch');
+    t.is(new make([x] as never, { eps: 1e-7 }).groups[0].options.eps, 1e-7);
+  }
+});
+
+/** A convex quadratic in 5 dimensions: ½(x − m)ᵀA(x − m) with A = I + C·Cᵀ. */
+function quadratic(): { x: Double; minimum: number[]; loss: () => Double } {
+  const random = new Seeded(20);
+  const c = f64(random.uniform(25, -1, 1), [5, 5]);
+  const a = c.matmul(c, { transposeB: true }).add(f64(Array.from({ length: 25 }, (_, i) => (i % 6 === 0 ? 1 : 0)), [5, 5])); // biome-ignore format: one line
+  const minimum = random.uniform(5, -2, 2);
+  const x = leaf(f64([1, 2, 3, 4, 5]));
+  const loss = () => {
+    const d = x.sub(f64(minimum)).reshape([1, 5]);
+    return d.matmul(a).mul(d).sum().mul(0.5) as Double;
+  };
+  return { x, minimum: [...minimum], loss };
+}
+
+/** How often a step of an optimizer calls the loss, and the largest element of the gradient afterwards. */
+function solve(optimizer: Optimizer, { x, loss }: ReturnType<typeof quadratic>): { calls: number; gradient: number } {
+  let calls = 0;
+  optimizer.step(() => {
+    calls += 1;
+    const value = loss();
+    value.backward();
+    return value;
+  });
+  clear([x] as never);
+  loss().backward();
+  return { calls, gradient: Math.max(...[...(x.grad as unknown as Double).data].map(Math.abs)) };
+}
+
+test('[H20] a Newton step needs no learning rate: one reaches the minimum of a quadratic to 1e-10', (t) => {
+  const problem = quadratic();
+  const { calls } = solve(new Newton([problem.x] as never) as unknown as Optimizer, problem);
+  close(t, problem.x, problem.minimum, { absolute: 1e-10 });
+  t.is(calls, 1 + 2 * 5, 'the Hessian takes two gradients a parameter');
+});
+
+test('[H21] [P35] BFGS comes to a gradient below 1e-7 on a quadratic within 20 iterations', (t) => {
+  const problem = quadratic();
+  const options = { maxIterations: 20, toleranceChange: 1e-16 };
+  const { gradient } = solve(new BFGS([problem.x] as never, options) as unknown as Optimizer, problem);
+  t.true(gradient < 1e-7, `${gradient}`);
+});
+
+test('[H22] L-BFGS with a history of 10 does as well on the same quadratic, full batch', (t) => {
+  const problem = quadratic();
+  const options = { history: 10, maxIterations: 20, toleranceChange: 1e-16 };
+  const { gradient } = solve(new LBFGS([problem.x] as never, options) as unknown as Optimizer, problem);
+  t.true(gradient < 1e-7, `${gradient}`);
 });
 
 test('[H23] the update rule is a hyperparameter: all optimizers are made and used alike', (t) => {
-  for (const make of [SGD, Adam]) {
+  const others = [LBFGS, BFGS, Newton].map((make) => (target: never, options: never) => new make(target, options) as unknown as Optimizer);
+  for (const create of [...optimizerRows.map((row) => row.create), ...others]) {
     const x = leaf(f64([1]));
-    const optimizer: Optimizer = new make([x] as never, { lr: 0.1 });
+    const optimizer = create([x] as never, { lr: 0.1 } as never);
+    for (let step = 0; step < 3; step++) {
+      optimizer.step(() => {
+        optimizer.zeroGrad();
+        const loss = bowl(x);
+        loss.backward();
+        return loss;
+      });
+    }
+    t.true(x.data[0] < 1, optimizer.constructor.name);
+    t.is(optimizer.steps, 3);
+  }
+});
+
+test('[H24] the recipes of AlexNet and ResNet: momentum, L2 and a schedule, in one line', (t) => {
+  const recipe = (every: number) => {
+    const x = leaf(f64([1]));
+    const lr = new StepDecay(0.1, { every });
+    return { x, optimizer: new SGD([x] as never, { lr, momentum: 0.9, weightDecay: 5e-4 }) };
+  };
+  const { x, optimizer } = recipe(2);
+  // By hand: v = 0.9 v + (g + 5e-4 w), w -= lr v, a tenth after two epochs of one step.
+  let [w, v] = [1, 0];
+  for (const lr of [0.1, 0.1, 0.01, 0.01, 0.001]) {
+    v = 0.9 * v + (w + 5e-4 * w);
+    w -= lr * v;
     walk(optimizer, x, bowl, 1);
-    t.true(x.data[0] < 1);
+    optimizer.nextEpoch();
+    close(t, x, [w], { relative: 1e-14 });
+  }
+});
+
+test('[P44] velocity is a decayed sum of gradients, no average, unless it is dampened', (t) => {
+  const velocityOf = (dampening: number): number => {
+    const x = leaf(f64([0]));
+    const optimizer = sgd(x, { lr: 0.1, momentum: 0.9, dampening });
+    walk(optimizer, x, slope, 200);
+    return [...optimizer.stateDict().tensors.values()][0].data[0];
+  };
+  close(t, [velocityOf(0)], [10], { relative: 1e-8 });
+  close(t, [velocityOf(0.9)], [1], { relative: 1e-8 });
+});
+
+test('[L09] Polyak averaging: 1, 2, 3 average to 2, with a decay of 0.9 from the first one to 1.29', (t) => {
+  for (const [decay, wanted] of [
+    [undefined, 2],
+    [0.9, 1.29],
+  ] as const) {
+    const model = new Linear(1, 1, { bias: false });
+    const average = new WeightAverage(model, { decay });
+    for (const value of [1, 2, 3]) {
+      model.weight.data[0] = value;
+      average.update();
+    }
+    average.swapIn();
+    close(t, [model.weight.data[0]], [wanted], { relative: 2 ** -23 });
+    average.swapOut();
+    t.is(model.weight.data[0], 3);
   }
 });
 

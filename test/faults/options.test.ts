@@ -69,6 +69,23 @@ const schedule = (make: (options: never) => lib.Schedule): ((options: never) => 
   };
 };
 
+/** Two steps of an optimizer that calls its closure. */
+function closures(make: (target: never, options: never) => lib.Optimizer): (options: never) => unknown {
+  return (options) => {
+    const w = lib.tensor(new Float64Array([1, -2]));
+    w.requiresGrad = true;
+    const optimizer = make([w] as never, options);
+    const losses = [0, 1].map(() =>
+      optimizer.step(() => {
+        const loss = w.mul(w).mul(w).mul(w).sum();
+        loss.backward();
+        return loss.item();
+      }),
+    );
+    return [w, losses];
+  };
+}
+
 /** The options of every optimizer with a native rule. */
 const optimizerTakers: Record<string, Taker[]> = {};
 for (const { name, interface: options, create } of optimizerRows)
@@ -103,6 +120,16 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     { take: (o) => lib.multiclassHingeLoss(x, labels, o), nullable: ['ignoreIndex', 'classWeights'] },
     { take: (o) => new lib.MulticlassHingeLoss(o), nullable: ['ignoreIndex', 'classWeights'] },
   ],
+  EarlyStoppingOptions: { take: (o) => new lib.EarlyStopping(o) },
+  MixingOptions: {
+    take: (o) => {
+      const data = lib.mixup(new lib.TensorDataset(x, labels, { classes: 2 }), o);
+      return data.batch(Int32Array.of(0, 1));
+    },
+  },
+  DropConnectOptions: { take: (o) => new lib.DropConnect(2, 3, o) },
+  ElasticNetOptions: { take: (o) => new lib.ElasticNetRegularizer(model(), o), needs: { l1: 0.1, l2: 0.1 } },
+  MaxNormOptions: { take: (o) => new lib.MaxNormConstraint(model(), 1, o) },
   AccuracyOptions: { take: (o) => new lib.Accuracy(o), nullable: ['ignoreIndex'] },
   HuberLossOptions: [{ take: (o) => lib.huberLoss(x, x.mul(2), o) }, { take: (o) => new lib.HuberLoss(o) }],
   SmoothL1LossOptions: [{ take: (o) => lib.smoothL1Loss(x, x.mul(2), o) }, { take: (o) => new lib.SmoothL1Loss(o) }],
@@ -225,6 +252,11 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   },
   ReduceOnPlateauOptions: { take: schedule((o) => new lib.ReduceOnPlateau(0.1, o)) },
   ...optimizerTakers,
+  LBFGSOptions: { take: closures((target, options) => new lib.LBFGS(target, options) as never), optional: ['lr'] },
+  BFGSOptions: { take: closures((target, options) => new lib.BFGS(target, options) as never), optional: ['lr'] },
+  NewtonOptions: { take: closures((target, options) => new lib.Newton(target, options) as never), optional: ['lr'] },
+  WeightAverageOptions: { take: (o) => new lib.WeightAverage(model(), o).decay },
+  ReestimateOptions: { take: (o) => lib.reestimateStatistics(new lib.BatchNorm1d(2), [x, x], o) },
   OptimizerOptions: { take: steps((target, options) => new lib.SGD(target, options)), needs: { lr: 0.1 } },
   ClipGradNormOptions: {
     take: (o) => {

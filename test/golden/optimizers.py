@@ -2,7 +2,6 @@
 
 The problem has six parameters: g = A·w − b + noise, with A, b and the noise from the generator of make.py (seed 7): A is the identity times
 0.5 plus C·Cᵀ/6, C and b are 36 and 6 values minus 0.5, and each step draws six values, minus 0.5, times 0.2. Start: w = (1, −1, 2, −2, 0.5, 0).
-Lion is not in PyTorch: its lines are those of the paper (Chen et al. 2023).
 
     python test/golden/optimizers.py
 """
@@ -30,22 +29,6 @@ class Lcg:
         return torch.tensor([self.next() - 0.5 for _ in range(n)])
 
 
-class Lion(torch.optim.Optimizer):
-    def __init__(self, parameters, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
-        super().__init__(parameters, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
-
-    @torch.no_grad()
-    def step(self):
-        for group in self.param_groups:
-            for w in group["params"]:
-                state = self.state[w]
-                m = state.setdefault("m", torch.zeros_like(w))
-                w.mul_(1 - group["lr"] * group["weight_decay"])
-                one, two = group["betas"]
-                w.sub_(group["lr"] * torch.sign(one * m + (1 - one) * w.grad))
-                m.mul_(two).add_((1 - two) * w.grad)
-
-
 PYTHON = {"weightDecay": "weight_decay", "initialAccumulator": "initial_accumulator_value", "centred": "centered",
           "momentumDecay": "momentum_decay", "decoupledDecay": "decoupled_weight_decay", "alpha": "alpha"}
 
@@ -56,7 +39,7 @@ def run(name, options, more=None):
     a = 0.5 * torch.eye(6) + c @ c.T / 6
     b = lcg.take(6)
     w = torch.tensor([1.0, -1, 2, -2, 0.5, 0], requires_grad=True)
-    kind = Lion if name == "Lion" else getattr(torch.optim, name)
+    kind = getattr(torch.optim, name)
     python = {PYTHON.get(key, key): tuple(value) if isinstance(value, list) else value for key, value in options.items()}
     optimizer = kind([w], **python, **(more or {}))
     points = []
@@ -87,8 +70,6 @@ runs = [
     run("NAdam", {"lr": 0.01, "momentumDecay": 0.01, "weightDecay": 0.05, "decoupledDecay": True}),
     run("RAdam", {"lr": 0.01}),
     run("RAdam", {"lr": 0.01, "betas": [0.8, 0.95], "weightDecay": 0.05, "decoupledDecay": True}),
-    run("Lion", {"lr": 0.003}),
-    run("Lion", {"lr": 0.003, "betas": [0.95, 0.98], "weightDecay": 0.1}),
 ]
 
 

@@ -18,6 +18,8 @@ export interface OptimizerRow {
   readonly options: Readonly<Record<string, unknown> & { lr: number }>;
   /** Options outside their range, each with what the message must say. */
   readonly refuses: readonly (readonly [Readonly<Record<string, unknown>>, RegExp])[];
+  /** Its formula for one weight, state inside, where no golden file has it. */
+  readonly formula?: (options: Readonly<Record<string, number>>) => (w: number, g: number) => number;
   /** Calls of its native rules. */
   readonly rules: Readonly<Record<string, readonly RuleSample[]>>;
 }
@@ -148,6 +150,14 @@ export const optimizerRows: readonly OptimizerRow[] = [
     create: (target, options) => new Lion(target, options),
     options: { lr: 0.01, ...more },
     refuses: [...badRates, ...badBetas],
+    formula({ lr, weightDecay }) {
+      let m = 0;
+      return (w, g) => {
+        const direction = Math.sign(0.9 * m + 0.1 * g);
+        m = 0.99 * m + 0.01 * g;
+        return w - lr * (weightDecay * w + direction);
+      };
+    },
     rules: { lion: [{ hyper: [0.0001, 0.1, 1, 0.9, 0.99], state: [-1] }] },
   },
 ];

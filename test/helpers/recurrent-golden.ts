@@ -1,4 +1,4 @@
-// PyTorch's recurrent nets, as test/golden/recurrent.py wrote them down.
+// Recurrent nets of PyTorch and Keras, as test/golden/recurrent.py and recurrent-keras.py wrote them down.
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -42,12 +42,31 @@ interface RecurrentFile {
   };
 }
 
-/** Reads the file; a script that has changed since it was written is an error. */
-export function recurrentGolden(): RecurrentFile {
+/** A layer of Keras on one batch, whole and with the lengths of the file. */
+interface KerasCase {
+  readonly kind: 'SimpleRNN' | 'LSTM' | 'GRU' | 'GRU, reset before' | 'Bidirectional GRU';
+  readonly weights: readonly Stored[];
+  readonly output: Stored;
+  readonly masked: Stored;
+}
+
+interface KerasFile {
+  readonly generatorSha256: string;
+  readonly input: Stored;
+  readonly lengths: readonly number[];
+  readonly cases: readonly KerasCase[];
+}
+
+// A script that has changed since its file was written is an error.
+function read<F extends { readonly generatorSha256: string }>(name: string): F {
   const folder = join(root, 'test/golden');
-  const file = JSON.parse(readFileSync(join(folder, 'recurrent.json'), 'utf8')) as RecurrentFile;
-  const script = readFileSync(join(folder, 'recurrent.py'), 'latin1').replaceAll('\r\n', '\n');
-  if (createHash('sha256').update(script, 'latin1').digest('hex') !== file.generatorSha256)
-    throw new Error('run test/golden/recurrent.py again');
+  const file = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as F;
+  const script = readFileSync(join(folder, `${name}.py`), 'latin1').replaceAll('\r\n', '\n');
+  if (createHash('sha256').update(script, 'latin1').digest('hex') !== file.generatorSha256) throw new Error(`run test/golden/${name}.py again`);
   return file;
 }
+
+/** PyTorch's numbers. */
+export const recurrentGolden = (): RecurrentFile => read('recurrent');
+/** Keras's numbers. */
+export const kerasGolden = (): KerasFile => read('recurrent-keras');

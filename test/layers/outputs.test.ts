@@ -70,7 +70,7 @@ test('what training alone needs counts in training alone, and a model without su
   t.is(multiplyAccumulates(model, { inputShape: [3], training: true }), 36);
   const alone = new Linear(3, 2);
   const [[output, factor], ...others] = trainingOutputsOf(alone as never, images);
-  identical(t, output, alone.forward(images));
+  identical(t, output as Tensor, alone.forward(images));
   t.deepEqual([factor, others.length], [1, 0]);
 });
 

@@ -15,7 +15,7 @@ import {
   Tensor,
   compileStep,
   fromBytes,
-  info,
+  getNumThreads,
   mseLoss,
   multiplyAccumulates,
   noGrad,
@@ -137,7 +137,7 @@ for (const [name, make] of nets) {
   });
 
   test(`eager, sync and awaited steps train to the same bits, by one thread and by several: ${name}`, async (t) => {
-    const before = info().numThreads;
+    const before = getNumThreads();
     const train = async (way: 'eager' | 'sync' | 'awaited', threads: number) => {
       setNumThreads(threads);
       setSeed(5);

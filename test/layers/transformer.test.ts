@@ -104,6 +104,10 @@ test('padding behind a sequence changes nothing before it', (t) => {
   const mask = Tensor.from(Uint8Array.of(1, 1, 1, 0), [1, 4]) as Tensor<'uint8'>;
   identical(t, block.forward({ x: longer, mask }).data.subarray(0, 12), block.forward(x), 'the first three positions');
   t.throws(() => block.forward({ x, context: x }), { instanceOf: ArgumentError, message: /without a context/ });
+  const smooth = new TransformerBlock(4, 2, { activation: 'gelu' });
+  t.deepEqual((smooth.config() as { activation: string }).activation, 'gelu');
+  t.notDeepEqual([...smooth.forward(x).data], [...block.forward(x).data]);
+  t.throws(() => new TransformerBlock(4, 2, { activation: 'wave' as never }), { instanceOf: ArgumentError, message: /'gelu'/ });
   t.throws(() => new TransformerBlock(4, 2, { norm: 'batch' as never }), { instanceOf: ArgumentError, message: /'rms'/ });
 });
 

@@ -23,7 +23,7 @@ import {
 import { f32, f64, leaf } from '../helpers/build.js';
 import { close, identical } from '../helpers/close.js';
 import type { Stored } from '../helpers/norms-golden.js';
-import { type RecurrentCase, recurrentGolden } from '../helpers/recurrent-golden.js';
+import { type RecurrentCase, kerasGolden, recurrentGolden } from '../helpers/recurrent-golden.js';
 import { Seeded } from '../helpers/seeded.js';
 
 const build = ({ values, shape }: Stored): Tensor => f64(values, shape) as never;
@@ -130,6 +130,32 @@ test('weights of PyTorch that do not fit are refused, and the model stays as it 
     instanceOf: ArgumentError,
     message: /resetAfter/,
   });
+});
+
+test("with Keras's weights outputs are Keras's, also those of sequences of different length", (t) => {
+  const { input, lengths, cases } = kerasGolden();
+  const makers = {
+    SimpleRNN: () => new RNN(2, 3),
+    LSTM: () => new LSTM(2, 3),
+    GRU: () => new GRU(2, 3),
+    'GRU, reset before': () => new GRU(2, 3, { resetAfter: false }),
+    'Bidirectional GRU': () => new GRU(2, 3, { bidirectional: true }),
+  };
+  const x = f32(input.values, input.shape);
+  for (const { kind, weights, output, masked } of cases) {
+    const net = makers[kind]();
+    loadKerasWeights(
+      net,
+      weights.map(({ values, shape }) => f32(values, shape)),
+    );
+    // Both are in float32: a few units in the last place of numbers below 1.
+    close(t, net.forward(x), numbers(output), { absolute: 1e-6 }, kind);
+    // In padding Keras says its last output again, where we have 0.
+    const width = net.outFeatures;
+    const own = net.forward(x, { lengths });
+    const values = masked.values.map((value, i) => (Math.floor(i / width) % 4 < lengths[Math.floor(i / (4 * width))] ? value : 0));
+    close(t, own, { data: values, shape: masked.shape }, { absolute: 1e-6 }, `${kind}, masked`);
+  }
 });
 
 test("a GRU takes Keras's weights in the order z, r, n, and the recurrent biases of z and r go to the others", (t) => {

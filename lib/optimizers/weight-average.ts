@@ -1,0 +1,199 @@
+// Averages of weights over a training, and batch-norm statistics that fit them.
+
+import { ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
+import { isMap } from '../foreign.js';
+import type { AnyLayer, Layer } from '../layers/layer.js';
+import { BatchNorm } from '../layers/batch-norm.js';
+import { keepNames } from '../names.js';
+import { touch, withoutGradients } from '../ops/emit.js';
+import { Parameter } from '../parameter.js';
+import { refuseInStep } from '../recording.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+import { parametersOf } from './memory.js';
+
+/** Options of {@link WeightAverage}. */
+export interface WeightAverageOptions {
+  /** Weight of the old average, for an exponential one that starts at the first weights. Default: all weights count alike. */
+  decay?: number;
+}
+
+/** What `stateDict` of a weight average gives. */
+export interface WeightAverageState {
+  /** Updates so far. */
+  count: number;
+  /** Averages in float64 by the order of parameters; empty before the first update. */
+  tensors: Map<string, AnyTensor>;
+}
+
+/**
+ * The average of a model's weights over a training (Polyak & Juditsky 1992; Izmailov et al. 2018 as SWA): after each `update()` it is
+ * `a ← a + (w − a)/count`, the mean of all weights seen, or with `decay` `a ← decay·a + (1 − decay)·w`, starting at the first weights. Kept
+ * in float64. Call `update()` after steps, or in `onEpochEnd` of a callback; `swapIn()` puts the average into the model, `swapOut()` brings the
+ * trained weights back. Batch-norm statistics belong to other weights then: see {@link reestimateStatistics}. Course row L09.
+ *
+ * @throws {@link ArgumentError} for a decay outside of 0 … 1.
+ * @example
+ * ```ts
+ * import { Linear, WeightAverage } from 'nodegrad';
+ * const model = new Linear(4, 2);
+ * const average = new WeightAverage(model, { decay: 0.999 });
+ * average.update(); // after each step of the training
+ * average.swapIn();
+ * average.swapOut();
+ * ```
+ */
+export class WeightAverage {
+  /** Weight of the old average; null where all weights count alike. */
+  readonly decay: number | null;
+  readonly #parameters: readonly AnyTensor[];
+  #averages: Tensor<'float64'>[] = [];
+  #trained: Tensor<'float64'>[] | null = null;
+  #count = 0;
+
+  constructor(model: Layer<never, unknown>, options: WeightAverageOptions = {}) {
+    const { decay } = checkOptions<WeightAverageOptions>(options, 'options', ['decay']);
+    this.decay = decay === undefined ? null : checkNumber(decay, 'options.decay', 0, 1);
+    if (typeof (model as Partial<AnyLayer> | null)?.parameters !== 'function') throw new ArgumentError(expected('a model', 'model', model));
+    this.#parameters = parametersOf(model);
+  }
+
+  /** Updates so far. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Whether the model has the average at the moment. */
+  get isSwappedIn(): boolean {
+    return this.#trained !== null;
+  }
+
+  /** Takes the model's weights into the average. */
+  update(): void {
+    refuseInStep('a weight average was updated', 'Call update() between two steps');
+    if (this.#trained !== null) throw new ArgumentError('the model has its average: call swapOut() before update()');
+    const rate = this.#count === 0 ? 1 : this.decay === null ? 1 / (this.#count + 1) : 1 - this.decay;
+    const now = copies(this.#parameters);
+    this.#averages =
+      this.#count === 0 ? now : this.#averages.map((average, i) => average.add(now[i].sub(average).mul(rate)) as Tensor<'float64'>);
+    this.#count += 1;
+  }
+
+  /** Puts the average into the model. */
+  swapIn(): void {
+    refuseInStep('a weight average was swapped in', 'Call swapIn() between two steps');
+    if (this.#count === 0) throw new ArgumentError('there is no average yet: call update() first');
+    if (this.#trained !== null) return;
+    const trained = copies(this.#parameters);
+    write(this.#parameters, this.#averages);
+    this.#trained = trained;
+  }
+
+  /** Brings the trained weights back. */
+  swapOut(): void {
+    refuseInStep('a weight average was swapped out', 'Call swapOut() between two steps');
+    if (this.#trained === null) return;
+    write(this.#parameters, this.#trained);
+    this.#trained = null;
+  }
+
+  /** The average, to be saved beside the model; {@link encodeSafetensors} takes its tensors. */
+  stateDict(): WeightAverageState {
+    return { count: this.#count, tensors: new Map(this.#averages.map((average, i) => [nameOf(this.#parameters[i], i), average.clone()])) };
+  }
+
+  /** Continues where `stateDict` was taken. Nothing changes when it does not fit. */
+  loadStateDict(state: WeightAverageState): void {
+    const count = checkInteger(state?.count, 'state.count', 0);
+    if (!isMap(state.tensors)) throw new ArgumentError(expected('a Map of tensors by name', 'state.tensors', state.tensors));
+    const averages = this.#parameters.map((parameter, i) => {
+      const average = state.tensors.get(nameOf(parameter, i));
+      if (!(average instanceof Tensor) || average.dtype !== 'float64' || String(average.shape) !== String(parameter.shape))
+        throw new ArgumentError(`the state has no fitting tensor '${nameOf(parameter, i)}'`);
+      return average.clone() as Tensor<'float64'>;
+    }); // biome-ignore format: one thing
+    [this.#count, this.#averages] = [count, averages];
+  }
+}
+
+const nameOf = (parameter: AnyTensor, i: number): string =>
+  parameter instanceof Parameter && parameter.path !== '' ? parameter.path : String(i);
+
+function copies(parameters: readonly AnyTensor[]): Tensor<'float64'>[] {
+  return withoutGradients(() => parameters.map((one) => (one as Tensor).clone().to('float64')));
+}
+
+function write(parameters: readonly AnyTensor[], values: readonly Tensor<'float64'>[]): void {
+  for (const [i, parameter] of parameters.entries()) {
+    parameter.data.set(values[i].data as never);
+    touch(parameter);
+  }
+}
+
+/** What {@link reestimateStatistics} goes through: inputs, or pairs of inputs and targets, such as a {@link DataLoader} gives. */
+export type StatisticsBatches = Iterable<unknown> | AsyncIterable<unknown>;
+
+/** Options of {@link reestimateStatistics}. */
+export interface ReestimateOptions {
+  /** How many batches at most. Default: all that there are. */
+  batches?: number;
+}
+
+/**
+ * Computes the running statistics of all batch norms anew, as the plain mean over batches: after weights were averaged, or to use more
+ * examples than the running average remembers. All other layers work as in evaluation; modes, weights and gradients stay as they are. Course
+ * row D18.
+ *
+ * @param model - Whose batch norms are meant.
+ * @param batches - Inputs, or pairs of inputs and targets.
+ * @returns How many batches were used.
+ * @throws {@link ArgumentError} when there is no batch, or one that is no tensor.
+ * @example
+ * ```ts
+ * import { BatchNorm1d, Linear, Sequential, ones, reestimateStatistics } from 'nodegrad';
+ * const model = new Sequential([new Linear(4, 3), new BatchNorm1d(3)]);
+ * await reestimateStatistics(model, [ones([8, 4]), ones([8, 4])]); // 2
+ * ```
+ */
+export async function reestimateStatistics(model: AnyLayer, batches: StatisticsBatches, options: ReestimateOptions = {}): Promise<number> {
+  const { batches: most = Number.MAX_SAFE_INTEGER } = checkOptions<ReestimateOptions>(options, 'options', ['batches']);
+  checkInteger(most, 'options.batches', 1);
+  if (typeof (model as Partial<AnyLayer> | null)?.namedLayers !== 'function') throw new ArgumentError(expected('a model', 'model', model));
+  const isList = typeof batches === 'object' && batches !== null && (Symbol.iterator in batches || Symbol.asyncIterator in batches);
+  if (!isList) throw new ArgumentError(expected('batches to iterate over', 'batches', batches));
+  const layers = [...model.namedLayers().values()];
+  const norms = layers.filter(
+    (layer): layer is BatchNorm & AnyLayer => layer instanceof BatchNorm && layer.runningMean !== null && !layer.frozen,
+  );
+  const modes = layers.map((layer) => [layer, layer.training] as const);
+  const weights = norms.map(({ momentum }) => momentum);
+  const before = norms.map(({ runningMean, runningVar, numBatchesTracked }) =>
+    [runningMean, runningVar, numBatchesTracked].map((one) => (one as AnyTensor).data.slice()),
+  );
+  let count = 0;
+  try {
+    model.eval();
+    for (const norm of norms) {
+      norm.train();
+      Object.assign(norm, { momentum: null });
+      norm.numBatchesTracked?.data.fill(0);
+    }
+    for await (const batch of batches) {
+      const inputs: unknown = Array.isArray(batch) ? batch[0] : batch;
+      if (!(inputs instanceof Tensor)) throw new ArgumentError(expected('a tensor, or a pair that begins with one', `batch ${count}`, batch));
+      withoutGradients(() => model.forward(inputs as never));
+      count += 1;
+      if (count >= most) break;
+    }
+    if (count === 0) throw new ArgumentError(expected('at least one batch', 'batches', batches));
+  } catch (error) {
+    for (const [i, { runningMean, runningVar, numBatchesTracked }] of norms.entries())
+      for (const [j, one] of [runningMean, runningVar, numBatchesTracked].entries()) (one as AnyTensor).data.set(before[i][j] as never);
+    throw error;
+  } finally {
+    for (const [i, norm] of norms.entries()) Object.assign(norm, { momentum: weights[i] });
+    for (const [layer, training] of modes) layer.train(training);
+  }
+  return count;
+}
+
+keepNames({ WeightAverage });

@@ -1,0 +1,110 @@
+// Averages of weights, and statistics of batch norm that are computed anew.
+import test from 'ava';
+import {
+  ArgumentError,
+  BatchNorm1d,
+  compileStep,
+  DataLoader,
+  Dropout,
+  Linear,
+  ReLU,
+  reestimateStatistics,
+  Sequential,
+  SGD,
+  Tensor,
+  TensorDataset,
+  WeightAverage,
+  zeros,
+} from '../../lib/index.js';
+import { Seeded } from '../helpers/seeded.js';
+
+function seen(model: Linear, average: WeightAverage, values: readonly number[]): number {
+  for (const value of values) {
+    model.weight.data.fill(value);
+    average.update();
+  }
+  average.swapIn();
+  const found = model.weight.data[0];
+  average.swapOut();
+  return found;
+}
+
+test('a mean of many weights loses no digits on the way', (t) => {
+  const model = new Linear(1, 1, { bias: false });
+  const average = new WeightAverage(model);
+  t.is(
+    seen(
+      model,
+      average,
+      Array.from({ length: 3000 }, (_, i) => i),
+    ),
+    1499.5,
+  );
+  t.is(average.count, 3000);
+});
+
+test('the average is swapped in and out, and waits for that', (t) => {
+  const model = new Linear(2, 2);
+  const average = new WeightAverage(model, { decay: 0.5 });
+  t.throws(() => average.swapIn(), { instanceOf: ArgumentError, message: /no average yet/ });
+  average.update();
+  const first = [...model.weight.data];
+  model.weight.data.fill(0);
+  average.update();
+  average.swapIn();
+  average.swapIn();
+  t.true(average.isSwappedIn);
+  t.deepEqual([...model.weight.data], first.map((w) => Math.fround(w / 2))); // biome-ignore format: one line
+  t.throws(() => average.update(), { instanceOf: ArgumentError, message: /swapOut/ });
+  average.swapOut();
+  t.deepEqual([...model.weight.data], [0, 0, 0, 0]);
+  t.throws(() => compileStep(() => average.update()).sync(), { message: /between two steps/ });
+  for (const decay of [-1, 2, NaN, '1'])
+    t.throws(() => new WeightAverage(model, { decay: decay as number }), { instanceOf: ArgumentError, message: /options\.decay/ });
+  t.throws(() => new WeightAverage({} as never), { instanceOf: ArgumentError });
+});
+
+test('an average goes on from its state', (t) => {
+  const model = new Linear(2, 1);
+  const [one, other] = [new WeightAverage(model), new WeightAverage(model)];
+  for (const value of [1, 2]) {
+    model.weight.data.fill(value);
+    one.update();
+  }
+  other.loadStateDict(one.stateDict());
+  model.weight.data.fill(6);
+  other.update();
+  other.swapIn();
+  t.deepEqual([...model.weight.data], [3, 3]);
+  const { tensors } = one.stateDict();
+  for (const bad of [null, {}, { count: 1, tensors: new Map() }, { count: -1, tensors }])
+    t.throws(() => one.loadStateDict(bad as never), { instanceOf: ArgumentError });
+});
+
+test('statistics are computed anew with all other layers as in evaluation, and modes stay', async (t) => {
+  const model = new Sequential([new Linear(3, 4), new BatchNorm1d(4), new ReLU(), new Dropout(0.5), new Linear(4, 4), new BatchNorm1d(4)]);
+  const random = new Seeded(3);
+  const x = Tensor.from(Float32Array.from(random.uniform(60, -2, 3)), [20, 3]);
+  model.forward(x);
+  const batches = [x.slice(0, 10), x.slice(10, 20)] as Tensor[];
+  t.is(await reestimateStatistics(model, batches), 2);
+  const once = [...model.stateDict()].map(([path, { data }]) => [path, [...data]]);
+  t.is(await reestimateStatistics(model, new DataLoader(new TensorDataset(x, zeros([20])), { batchSize: 10 })), 2);
+  t.deepEqual(
+    [...model.stateDict()].map(([path, { data }]) => [path, [...data]]),
+    once,
+    'without masks of dropout, and of no other state, twice is once',
+  );
+  t.is(await reestimateStatistics(model, batches, { batches: 1 }), 1);
+  t.true(model.training);
+  model.eval();
+  await reestimateStatistics(model, batches);
+  t.false((model.layers[1] as BatchNorm1d).training);
+  t.is((model.layers[1] as BatchNorm1d).momentum, 0.1);
+  const before = [...model.stateDict()].map(([path, { data }]) => [path, [...data]]);
+  await t.throwsAsync(reestimateStatistics(model, []), { instanceOf: ArgumentError, message: /at least one batch/ });
+  await t.throwsAsync(reestimateStatistics(model, [x, 3]), { instanceOf: ArgumentError, message: /batch 1/ });
+  await t.throwsAsync(reestimateStatistics(model, 3 as never), { instanceOf: ArgumentError, message: /batches/ });
+  t.deepEqual([...model.stateDict()].map(([path, { data }]) => [path, [...data]]), before); // biome-ignore format: one line
+  new SGD(model, { lr: 0.1 });
+});
