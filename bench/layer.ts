@@ -5,7 +5,7 @@ import type { Op } from '../lib/ops/define.js';
 import { descriptor } from '../lib/ops/fused.js';
 import { readFloats } from './data.js';
 import { Skip, type Work } from './protocol.js';
-import type { ConvolutionWork, NormalizationWork } from './types.js';
+import type { ActivationWork, ConvolutionWork, NormalizationWork } from './types.js';
 
 type Timed = Pick<Work, 'check' | 'run'>;
 
@@ -114,6 +114,21 @@ export function normalization(work: NormalizationWork, folder: string): Timed {
     check() {
       run(1);
       return picked(results[0]);
+    },
+    run,
+  };
+}
+
+/** An activation function. */
+export function activation({ name, parameters, sets }: ActivationWork, folder: string): Timed {
+  const x = setsOf(folder, 'x.bin', sets);
+  const y = x.map(({ length }) => allocate(length, 'float32'));
+  const call = operation(name);
+  const run = rotating(sets, (set) => runNative(call, [y[set], x[set]], [], parameters));
+  return {
+    check() {
+      run(1);
+      return picked(y[0]);
     },
     run,
   };

@@ -4,13 +4,13 @@ import { readFileSync } from 'node:fs';
 import { addRelu, getNumThreads, info, relu, Tensor } from '../lib/index.js';
 import { allocate, allocateShared, run as runNative } from '../lib/native.js';
 import { readFloats } from './data.js';
-import { convolution, normalization, operation, picked, withRelu } from './layer.js';
+import { activation, convolution, normalization, operation, picked, withRelu } from './layer.js';
 import { network } from './network.js';
 import { epochs, mlp } from './perceptron.js';
 import { sequence } from './sequence.js';
 import { Skip, serve, type Work } from './protocol.js';
 import { transformer } from './transformer.js';
-import type { GemmWork, MapWork, MemoryWork, Setup, TinyWork } from './types.js';
+import type { GemmWork, MemoryWork, Setup, TinyWork } from './types.js';
 
 type Timed = Pick<Work, 'check' | 'run'>;
 
@@ -89,22 +89,6 @@ function memory(work: MemoryWork, folder: string): Timed {
   };
 }
 
-function map({ operation: name, parameters }: MapWork, folder: string): Timed {
-  const x = readFloats(folder, 'a.bin');
-  const kept = allocate(x.length, 'float32');
-  const call = operation(name);
-  const run = (steps: number): void => {
-    for (let index = 0; index < steps; index++) runNative(call, [kept, x], [], parameters);
-  };
-  return {
-    check() {
-      run(1);
-      return picked(kept);
-    },
-    run,
-  };
-}
-
 function tiny(work: TinyWork, folder: string): Timed {
   const x = Tensor.from(readFloats(folder, 'a.bin'), [work.size]);
   const y = Tensor.from(readFloats(folder, 'b.bin'), [work.size]);
@@ -143,12 +127,12 @@ function prepare({ work, folder, threads, variant }: Setup): Work {
   if (work.kind === 'epoch') return { versions: of, ...epochs(work, folder, variant) };
   if (work.kind === 'network') return { versions: of, ...network(work, folder, variant) };
   if (work.kind === 'sequence') return { versions: of, ...sequence(work, folder, variant) };
+  if (work.kind === 'activation') return { versions: of, ...activation(work, folder) };
   if (work.kind === 'transformer') return { versions: of, ...transformer(work, folder, variant) };
   if (work.kind === 'convolution') return { versions: of, ...convolution(work, folder, variant) };
   if (work.kind === 'normalization') return { versions: of, ...normalization(work, folder) };
   if (work.kind === 'gemm') return { versions: of, ...gemm(work, folder) };
   if (work.kind === 'memory') return { versions: of, ...memory(work, folder) };
-  if (work.kind === 'map') return { versions: of, ...map(work, folder) };
   return { versions: of, ...tiny(work, folder) };
 }
 

@@ -39,13 +39,16 @@ export interface MemoryWork {
   lr: number;
 }
 
-/** y = f(x) over `rows` × `columns` float32 values, far larger than the caches, into kept memory; `operation` is nodegrad's name of the map. */
-export interface MapWork {
-  kind: 'map';
-  operation: string;
+/** y = f(x) over many elements, into kept memory. */
+export interface ActivationWork {
+  kind: 'activation';
+  /** The name of nodegrad's operation. */
+  name: string;
+  /** Those of nodegrad's operation. */
   parameters: number[];
-  rows: number;
-  columns: number;
+  elements: number;
+  /** Number of distinct operands that the calls rotate through. */
+  sets: number;
 }
 
 /** One operation on `size` floats through the public interface, its result allocated each time. */
@@ -157,11 +160,11 @@ export type WorkDescription =
   | EpochWork
   | GemmWork
   | MemoryWork
-  | MapWork
   | TinyWork
   | NetworkWork
   | SequenceWork
   | TransformerWork
+  | ActivationWork
   | ConvolutionWork
   | NormalizationWork;
 

@@ -9,6 +9,9 @@ export type DType = 'float32' | 'float64' | 'int32' | 'uint8';
 /** The floating-point element types: those that arithmetic and gradients work on. */
 export type FloatDType = 'float32' | 'float64';
 
+/** A dtype that must be float: an intersection and not a condition, which functions of a generic dtype could not fulfil. */
+export type FloatOnly<D extends DType> = D & FloatDType;
+
 /** Any typed array that a tensor can hold. */
 export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array;
 

@@ -141,6 +141,7 @@ export { He } from './initializers/he.js';
 export { LeCun } from './initializers/lecun.js';
 export { Orthogonal, type OrthogonalOptions } from './initializers/orthogonal.js';
 export { Sparse, type SparseOptions } from './initializers/sparse.js';
+export { type LsuvLayer, type LsuvOptions, lsuv } from './layers/lsuv.js';
 export { type GainName, gainOf } from './initializers/gain.js';
 
 // ---- Losses and metrics ----
@@ -310,6 +311,11 @@ export {
   datasets,
   split,
   subset,
+  type CrossValidation,
+  type Fold,
+  type FoldsOptions,
+  crossValidate,
+  folds,
   type BadRow,
   type Column,
   type ColumnKind,
@@ -329,6 +335,7 @@ export {
   type TransformConstructor,
   type TransformDescription,
   type TransformFitter,
+  type TransformValue,
   type Transformed,
   registerTransform,
 } from './preprocessing/transform.js';
@@ -376,6 +383,13 @@ export {
   linearHistogram,
 } from './training/observation.js';
 export { type ObservedNumbers, type ObservedPlace, type ObservedStep, decodeObservation, observed } from './training/observe.js';
+export {
+  type ActivationExperiment,
+  type ActivationExperimentOptions,
+  type ActivationLayer,
+  activationExperiment,
+} from './training/activation-experiment.js';
+export { type ActivationPictureOptions, type ActivationPictureRow, activationPicture } from './training/activation-picture.js';
 export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
 
 // ---- The sitter: what goes wrong while training ----

@@ -1,46 +1,58 @@
-// Activation functions over 16 M elements, limited by memory bandwidth, and two of them on the output of a convolution, whose row stands beside.
+// Activation functions over large arrays, into kept memory.
 
 import { Generator, writeParts } from '../data.js';
-import type { BenchCase, MapWork } from '../types.js';
+import type { ActivationWork, BenchCase } from '../types.js';
 
-function map(operation: string, parameters: number[] = [], rows = 16384, columns = 1024, beside = ''): BenchCase {
-  const elements = rows * columns;
-  const work: MapWork = { kind: 'map', operation, parameters, rows, columns };
+function activation(name: string, title: string, work: ActivationWork): BenchCase {
   return {
-    name: `${operation.replaceAll('_', '-')}${beside === '' ? '' : '-beside-conv'}`,
-    title: `y = ${operation}(x) over [${rows}, ${columns}] into kept memory${beside}; 8 bytes an element are counted`,
+    name,
+    title: `${title}; 8 bytes an element are counted`,
     work,
     chunk: 1,
     unit: 'ms',
-    bytes: 8 * elements,
+    bytes: 8 * work.elements,
     limit: 'copy',
+    table: 'Activations',
+    pace: 0.2,
     contestants: ['nodegrad', 'torch eager', 'jax'],
     prepare(folder) {
-      writeParts(folder, 'a.bin', [new Generator(elements).array(elements)]);
+      const generator = new Generator(work.elements);
+      writeParts(
+        folder,
+        'x.bin',
+        Array.from({ length: work.sets }, () => generator.array(work.elements, 2)),
+      );
     },
   };
 }
 
-// 16 images of 56×56 pixels with 64 channels: less than 10 % of the time of the 3×3 convolution that gives them. [A06] [A33]
-const besides = [16 * 56 * 56, 64, ', the output of the 3×3 convolution 64 → 64 of 56×56'] as const;
+const elements = 2 ** 24;
+const large = (name: string, parameters: number[] = []): BenchCase =>
+  activation(`${name}-16m`, `y = ${name}(x), 16 M elements`, { kind: 'activation', name, parameters, elements, sets: 1 });
 
-/** One case for each kernel of an activation. */
+/** The cases of activations. */
 export const activationCases: BenchCase[] = [
-  map('relu'),
-  map('sigmoid'),
-  map('tanh'),
-  map('leaky_relu', [0.01]),
-  map('elu', [1, 1]),
-  map('celu', [2]),
-  map('gelu'),
-  map('gelu_tanh'),
-  map('swish', [1, 1]),
-  map('mish'),
-  map('softplus', [1]),
-  map('softsign'),
-  map('hard_sigmoid'),
-  map('hard_swish'),
-  map('clip', [-1, 1]),
-  map('sigmoid', [], ...besides),
-  map('elu', [1, 1], ...besides),
+  // What an exponential costs beside a comparison: sigmoid, ELU and their like beside ReLU. [A33]
+  large('relu'),
+  large('sigmoid'),
+  large('tanh'),
+  large('leaky_relu', [0.01]),
+  large('elu', [1, 1]),
+  large('celu', [1]),
+  large('gelu'),
+  large('gelu_tanh'),
+  large('swish', [1, 1]),
+  large('mish'),
+  large('softplus', [1]),
+  large('softsign'),
+  large('hard_sigmoid'),
+  large('hard_swish'),
+  // The output of the 3×3 convolution 64 → 64 at 56×56 of the case conv3s1-n16c64h56k64-forward: a tenth of its time at most. [A06]
+  activation('sigmoid-conv', 'sigmoid over the output of a 3×3 convolution, [16, 56, 56, 64]', {
+    kind: 'activation',
+    name: 'sigmoid',
+    parameters: [],
+    elements: 16 * 56 * 56 * 64,
+    sets: 3,
+  }),
 ];

@@ -25,4 +25,5 @@ export const cases: BenchCase[] = [
   ...startCases,
   ...convolutionCases,
   ...normalizationCases,
+  ...activationCases,
 ];

@@ -182,43 +182,6 @@ def memory(work, folder, variant):
     return check, run
 
 
-MAPS = {
-    "relu": jax.nn.relu,
-    "sigmoid": jax.nn.sigmoid,
-    "tanh": jnp.tanh,
-    "leaky_relu": jax.nn.leaky_relu,
-    "elu": lambda x, alpha, scale: jax.nn.elu(x, alpha),
-    "celu": jax.nn.celu,
-    "gelu": lambda x: jax.nn.gelu(x, approximate=False),
-    "gelu_tanh": jax.nn.gelu,
-    "swish": lambda x, beta, scale: jax.nn.swish(x),
-    "mish": jax.nn.mish,
-    "softplus": lambda x, beta: jax.nn.softplus(x),
-    "softsign": jax.nn.soft_sign,
-    "hard_sigmoid": jax.nn.hard_sigmoid,
-    "hard_swish": jax.nn.hard_swish,
-    "clip": jnp.clip,
-}
-
-
-def map_of(work, folder, variant):
-    x, f = jnp.array(read(folder, "a.bin", (work["rows"], work["columns"]))), MAPS[work["operation"]]
-    into = jax.jit(lambda x, out: f(x, *work["parameters"]), donate_argnums=(1,), keep_unused=True)
-    result = jnp.zeros_like(x)
-
-    def run(steps):
-        nonlocal result
-        for _ in range(steps):
-            result = into(x, result)
-        jax.block_until_ready(result)
-
-    def check():
-        run(1)
-        return np.asarray(result).flatten()[:: x.size // 20][:20].tolist()
-
-    return check, run
-
-
 def tiny(work, folder, variant):
     x, y = (jnp.array(read(folder, name, (work["size"],))) for name in ("a.bin", "b.bin"))
     add, relu = jax.jit(lambda x, y: x + y), jax.jit(jax.nn.relu)
@@ -235,11 +198,33 @@ def tiny(work, folder, variant):
     return (lambda: np.asarray(run(1))[:20].tolist()), run
 
 
+def activation(work, folder, variant):
+    x = [jnp.array(one) for one in read(folder, "x.bin", (work["sets"], work["elements"]))]
+    y = [jnp.zeros_like(one) for one in x]
+    known = {"tanh": jnp.tanh, "gelu": lambda x: jax.nn.gelu(x, approximate=False), "gelu_tanh": jax.nn.gelu, "softsign": jax.nn.soft_sign}
+    f = known.get(work["name"]) or getattr(jax.nn, work["name"])
+    into = jax.jit(lambda x, out: f(x), donate_argnums=(1,), keep_unused=True)
+    position = 0
+
+    def run(steps):
+        nonlocal position
+        for _ in range(steps):
+            y[position] = into(x[position], y[position])
+            position = (position + 1) % len(x)
+        jax.block_until_ready(y)
+
+    def check():
+        run(1)
+        return np.asarray(y[0])[:: y[0].size // 20][:20].tolist()
+
+    return check, run
+
+
 def prepare(setup):
     if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) != setup["threads"]:
         raise Skip(f"would run on {len(os.sched_getaffinity(0))} CPUs (needs taskset)")
     jax.config.update("jax_default_matmul_precision", "highest")
-    kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "map": map_of, "tiny": tiny, "network": jax_images.network}
+    kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "tiny": tiny, "activation": activation, "network": jax_images.network}
     kinds["sequence"] = jax_sequences.sequence
     kinds["transformer"] = jax_transformer.transformer
     work = setup["work"]

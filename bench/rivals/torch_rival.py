@@ -153,42 +153,6 @@ def memory(work, folder, variant):
     return check, torch.no_grad()(run)
 
 
-MAPS = {
-    "relu": torch.relu,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-    "leaky_relu": torch.nn.functional.leaky_relu,
-    "elu": lambda x, alpha, scale: torch.nn.functional.elu(x, alpha),
-    "celu": torch.nn.functional.celu,
-    "gelu": torch.nn.functional.gelu,
-    "gelu_tanh": lambda x: torch.nn.functional.gelu(x, approximate="tanh"),
-    "swish": lambda x, beta, scale: torch.nn.functional.silu(x),
-    "mish": torch.nn.functional.mish,
-    "softplus": torch.nn.functional.softplus,
-    "softsign": torch.nn.functional.softsign,
-    "hard_sigmoid": torch.nn.functional.hardsigmoid,
-    "hard_swish": torch.nn.functional.hardswish,
-    "clip": torch.nn.functional.hardtanh,
-}
-
-
-def map_of(work, folder, variant):
-    x, f = read(folder, "a.bin", (work["rows"], work["columns"])), MAPS[work["operation"]]
-    result = None
-
-    def run(steps):
-        nonlocal result
-        for _ in range(steps):
-            result = None
-            result = f(x, *work["parameters"])
-
-    def check():
-        run(1)
-        return result.flatten()[:: x.numel() // 20][:20].tolist()
-
-    return check, torch.no_grad()(run)
-
-
 def tiny(work, folder, variant):
     x, y = read(folder, "a.bin", (work["size"],)), read(folder, "b.bin", (work["size"],))
     if work["operation"] == "add":
@@ -207,10 +171,40 @@ def tiny(work, folder, variant):
     return (lambda: run(1)[:20].tolist()), run
 
 
+# Those that PyTorch has under another name, or only as several operations.
+ACTIVATIONS = {
+    "swish": torch.ops.aten.silu.out,
+    "hard_sigmoid": torch.ops.aten.hardsigmoid.out,
+    "hard_swish": torch.ops.aten.hardswish.out,
+    "gelu_tanh": lambda x, out: torch.ops.aten.gelu.out(x, approximate="tanh", out=out),
+    "softsign": lambda x, out: torch.div(x, x.abs() + 1, out=out),
+}
+
+
+def activation(work, folder, variant):
+    x = list(read(folder, "x.bin", (work["sets"], work["elements"])))
+    y = [torch.empty_like(one) for one in x]
+    call = ACTIVATIONS.get(work["name"]) or getattr(torch.ops.aten, work["name"]).out
+    position = 0
+
+    @torch.no_grad()
+    def run(steps):
+        nonlocal position
+        for _ in range(steps):
+            call(x[position], out=y[position])
+            position = (position + 1) % len(x)
+
+    def check():
+        run(1)
+        return y[0][:: y[0].numel() // 20][:20].tolist()
+
+    return check, run
+
+
 def prepare(setup):
     torch.set_num_threads(setup["threads"])
     torch.set_float32_matmul_precision("highest")
-    kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "map": map_of, "tiny": tiny}
+    kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "tiny": tiny, "activation": activation}
     kinds["sequence"] = torch_sequences.sequence
     kinds["transformer"] = torch_transformer.transformer
     kinds |= {kind: getattr(torch_images, kind) for kind in ("network", "convolution", "normalization")}

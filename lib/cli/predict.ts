@@ -10,7 +10,7 @@ import { type TableChoice, rowsFor, tableOfModel } from './table.js';
 
 /** What `predict` is told. */
 export interface PredictCommandOptions extends TableChoice {
-  out?: string;
+  output?: string;
   json: boolean;
 }
 
@@ -29,8 +29,8 @@ export async function predictCommand(file: string, options: PredictCommandOption
     ? `${JSON.stringify({ file, data: options.data, rows: found.map((row) => Object.fromEntries(names.map((one, i) => [one, row[i]]))) }, null, 2)}\n`
     : `${[names, ...found].map((row) => row.map(csvField).join(',')).join('\n')}\n`;
   if (table.badRowCount > 0) process.stderr.write(`${rowsText(table.badRowCount)} left out, the first in line ${table.badRows[0].line}\n`);
-  if (options.out === undefined) process.stdout.write(text);
-  else await writeFileAtomic(options.out, [Buffer.from(text)]);
+  if (options.output === undefined) process.stdout.write(text);
+  else await writeFileAtomic(options.output, [Buffer.from(text)]);
   return 0;
 }
 

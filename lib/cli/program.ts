@@ -47,7 +47,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
   command('predict', 'what a saved model says of the rows of a table')
     .argument('<file>', 'a model saved by nodegrad (.safetensors) that was trained on a table')
     .requiredOption('--data <path>', 'the table (.csv, .parquet, .arrow); it needs the columns that the model was trained on')
-    .option('--out <file>', 'where the predictions go, as comma-separated values (default: standard output)')
+    .option('--output <file>', 'where the predictions go, as comma-separated values (default: standard output)')
     .addOption(badRowsOption())
     .option('--json', 'give one JSON document instead', false)
     .action(async (file: string, options: PredictCommandOptions) => {

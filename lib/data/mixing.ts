@@ -174,7 +174,7 @@ class MixedDataset implements Mixed {
   constructor(kind: string, data: AnyDataset, options: MixingOptions, usual: number, mix: Mix) {
     checkDataset(data);
     const { alpha = usual, classes } = checkOptions<MixingOptions>(options, 'options', ['alpha', 'classes']);
-    this.#alpha = checkNumber(alpha, 'options.alpha', 2 ** -10, 4);
+    this.#alpha = checkNumber(alpha, 'options.alpha', 1 / 1024, 4);
     this.#data = data as Dataset<BatchPart, BatchPart>;
     this.#kind = kind;
     this.#mix = mix;

@@ -95,6 +95,16 @@ export function subset<X extends BatchPart, Y extends BatchPart>(
   return new Subset(dataset as Dataset<X, Y>, rows, `${dataset.name}[${rows.length}]`);
 }
 
+/** @internal Some rows of a data set, under a name, as a part of a split. */
+export function partOf<X extends BatchPart, Y extends BatchPart>(
+  dataset: Dataset<X, Y>,
+  rows: Int32Array,
+  name: string,
+  part: DatasetSplit,
+): Dataset<X, Y> {
+  return new Subset(dataset, rows, name, part);
+}
+
 /** Options of {@link split}. */
 export interface SplitOptions {
   /** Decides which example goes where; default: the seed of `setSeed`. */

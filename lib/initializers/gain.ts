@@ -2,16 +2,16 @@
 
 import { ArgumentError, checkNumber } from '../errors.js';
 
-const gains = {
+const gains: Readonly<Record<Exclude<GainName, 'leakyRelu'>, number>> = {
   linear: 1,
   sigmoid: 1,
   tanh: 5 / 3,
   relu: Math.SQRT2,
   selu: 3 / 4,
-} as const;
+};
 
 /** Activations whose gain is known. */
-export type GainName = keyof typeof gains | 'leakyRelu';
+export type GainName = 'linear' | 'sigmoid' | 'tanh' | 'relu' | 'selu' | 'leakyRelu';
 
 /**
  * The factor on the standard deviation of the weights before an activation, as PyTorch's `calculate_gain` has it: 1 for `'linear'` and

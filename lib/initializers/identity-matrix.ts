@@ -29,7 +29,7 @@ export class IdentityMatrix extends Initializer {
 
   constructor(options: IdentityMatrixOptions = {}) {
     super();
-    this.gain = checkNumber(checkOptions<IdentityMatrixOptions>(options, 'options', ['gain']).gain ?? 1, 'gain');
+    this.gain = checkNumber(checkOptions<IdentityMatrixOptions>(options, 'options', ['gain']).gain ?? 1, 'options.gain');
   }
 
   values<D extends FloatDType>(shape: readonly number[], dtype: D): Tensor<FloatDType> {

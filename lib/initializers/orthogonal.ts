@@ -33,7 +33,7 @@ export class Orthogonal extends Initializer {
 
   constructor(options: OrthogonalOptions = {}) {
     super();
-    this.gain = checkNumber(checkOptions<OrthogonalOptions>(options, 'options', ['gain']).gain ?? 1, 'gain');
+    this.gain = checkNumber(checkOptions<OrthogonalOptions>(options, 'options', ['gain']).gain ?? 1, 'options.gain');
   }
 
   values<D extends FloatDType>(shape: readonly number[], dtype: D, random: Random): Tensor<FloatDType> {

@@ -43,9 +43,9 @@ export class Sparse extends Initializer {
     super();
     const { inputs, sparsity, std = 0.01 } = checkOptions<SparseOptions>(options, 'options', ['inputs', 'sparsity', 'std']);
     if (inputs !== undefined && sparsity !== undefined) throw new ArgumentError('`inputs` and `sparsity` say the same: give one of them');
-    this.sparsity = sparsity === undefined ? null : checkNumber(sparsity, 'sparsity', 0, 1);
-    this.inputs = sparsity === undefined ? checkInteger(inputs ?? 10, 'inputs', 0) : null;
-    this.std = checkNumber(std, 'std', 0);
+    this.sparsity = sparsity === undefined ? null : checkNumber(sparsity, 'options.sparsity', 0, 1);
+    this.inputs = sparsity === undefined ? checkInteger(inputs ?? 10, 'options.inputs', 0) : null;
+    this.std = checkNumber(std, 'options.std', 0);
   }
 
   values<D extends FloatDType>(shape: readonly number[], dtype: D, random: Random): Tensor<FloatDType> {

@@ -179,7 +179,7 @@ export class DropConnect extends Linear {
    */
   constructor(inFeatures: number, outFeatures: number, options: DropConnectOptions = {}) {
     super(inFeatures, outFeatures, withoutProbability(options));
-    this.p = checkNumber(options.p ?? 0.5, 'options.p', 0, 1);
+    this.p = checkNumber(options.p === undefined ? 0.5 : options.p, 'options.p', 0, 1);
   }
 
   override forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {

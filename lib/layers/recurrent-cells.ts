@@ -101,20 +101,20 @@ export abstract class RecurrentCell extends Layer<Tensor, Tensor[]> {
     this.hiddenFeatures = checkInteger(hiddenFeatures, 'hiddenFeatures', 1, 2 ** 24 - 1);
     for (const name of ['init', 'recurrentInit', 'biasInit'] as const) {
       if (options[name] !== undefined && !(options[name] instanceof Initializer)) {
-        throw new ArgumentError(expected('an Initializer, such as new Xavier()', name, options[name]));
+        throw new ArgumentError(expected('an Initializer, such as new Xavier()', `options.${name}`, options[name]));
       }
     }
     const width = gates * hiddenFeatures;
     const bound = 1 / Math.sqrt(hiddenFeatures);
     this.inputWeight = new Parameter([inFeatures, width], { init: options.init ?? new Xavier() });
     this.recurrentWeight = new Parameter([outFeatures, width], { init: options.recurrentInit ?? new Uniform({ low: -bound, high: bound }) });
-    this.bias = checkFlag(options.bias ?? true, 'bias') ? new Parameter([width], { init: options.biasInit ?? bias }) : null;
+    this.bias = checkFlag(options.bias ?? true, 'options.bias') ? new Parameter([width], { init: options.biasInit ?? bias }) : null;
   }
 
   /** Shapes of one example's states: the output first. */
   abstract get stateFeatures(): readonly number[];
 
-  /** The steps of a whole sequence, from what the input gives to the gates. */
+  /** @internal The steps of a whole sequence, from what the input gives to the gates. */
   protected abstract steps(pre: Tensor, state: readonly (Tensor | null)[], mask: AnyTensor | null, sizes: Sequence): SequenceResult;
 
   /**
@@ -158,14 +158,14 @@ export abstract class RecurrentCell extends Layer<Tensor, Tensor[]> {
 }
 
 /** The states if they are tensors of these shapes. */
-export function checkState(state: readonly Tensor[], shapes: readonly (readonly number[])[]): readonly Tensor[] {
+export function checkState(state: readonly Tensor[], shapes: readonly (readonly number[])[], argument = 'state'): readonly Tensor[] {
   const wanted = `[${shapes.map(describeShape).join(', ')}]`;
   if (!Array.isArray(state) || state.length !== shapes.length)
-    throw new ArgumentError(expected(`a list of ${shapes.length} tensors`, 'state', state));
+    throw new ArgumentError(expected(`a list of ${shapes.length} tensors`, argument, state));
   for (const [i, part] of state.entries()) {
-    const { shape } = Tensor.check(part, `state[${i}]`);
+    const { shape } = Tensor.check(part, `${argument}[${i}]`);
     if (describeShape(shape) !== describeShape(shapes[i])) {
-      throw new ShapeError(`expected states of shapes ${wanted}, received ${describeShape(shape)} as state[${i}]`);
+      throw new ShapeError(`expected states of shapes ${wanted}, received ${describeShape(shape)} as ${argument}[${i}]`);
     }
   }
   return state;
@@ -193,12 +193,13 @@ export class RNNCell extends RecurrentCell {
   constructor(inFeatures: number, hiddenFeatures: number, options: RNNCellOptions = {}) {
     const given = checkOptions<RNNCellOptions>(options, 'options', [...cellOptions, 'activation']);
     super(inFeatures, hiddenFeatures, given, 1, hiddenFeatures, new Zeros());
-    this.activation = checkChoice(given.activation ?? 'tanh', 'activation', ['tanh', 'relu']);
+    this.activation = checkChoice(given.activation ?? 'tanh', 'options.activation', ['tanh', 'relu']);
   }
 
   get stateFeatures(): readonly number[] {
     return [this.hiddenFeatures];
   }
+  /** @internal */
   protected steps(pre: Tensor, state: readonly (Tensor | null)[], mask: AnyTensor | null, sizes: Sequence): SequenceResult {
     return rnn(pre, this.recurrentWeight, state, mask, sizes, this.activation === 'relu');
   }
@@ -235,7 +236,12 @@ export class LSTMCell extends RecurrentCell {
    */
   constructor(inFeatures: number, hiddenFeatures: number, options: LSTMCellOptions = {}) {
     const given = checkOptions<LSTMCellOptions>(options, 'options', [...cellOptions, 'projection']);
-    const projected = checkInteger(given.projection ?? 0, 'projection', 0, checkInteger(hiddenFeatures, 'hiddenFeatures', 1, 2 ** 24 - 1));
+    const projected = checkInteger(
+      given.projection ?? 0,
+      'options.projection',
+      0,
+      checkInteger(hiddenFeatures, 'hiddenFeatures', 1, 2 ** 24 - 1),
+    );
     super(inFeatures, hiddenFeatures, given, 4, projected || hiddenFeatures, new ForgetGateOpen());
     this.projection = projected === 0 ? null : new Parameter([hiddenFeatures, projected], { init: given.init ?? new Xavier() });
   }
@@ -243,6 +249,7 @@ export class LSTMCell extends RecurrentCell {
   get stateFeatures(): readonly number[] {
     return [this.recurrentWeight.shape[0], this.hiddenFeatures];
   }
+  /** @internal */
   protected steps(pre: Tensor, state: readonly (Tensor | null)[], mask: AnyTensor | null, sizes: Sequence): SequenceResult {
     return lstm(pre, this.recurrentWeight, this.projection, state, mask, sizes);
   }
@@ -281,7 +288,7 @@ export class GRUCell extends RecurrentCell {
   constructor(inFeatures: number, hiddenFeatures: number, options: GRUCellOptions = {}) {
     const given = checkOptions<GRUCellOptions>(options, 'options', [...cellOptions, 'resetAfter']);
     super(inFeatures, hiddenFeatures, given, 3, hiddenFeatures, new Zeros());
-    this.resetAfter = checkFlag(given.resetAfter ?? true, 'resetAfter');
+    this.resetAfter = checkFlag(given.resetAfter ?? true, 'options.resetAfter');
     const has = this.bias !== null && this.resetAfter;
     this.recurrentBias = has ? new Parameter([hiddenFeatures], { init: given.biasInit ?? new Zeros() }) : null;
   }
@@ -289,6 +296,7 @@ export class GRUCell extends RecurrentCell {
   get stateFeatures(): readonly number[] {
     return [this.hiddenFeatures];
   }
+  /** @internal */
   protected steps(pre: Tensor, state: readonly (Tensor | null)[], mask: AnyTensor | null, sizes: Sequence): SequenceResult {
     return gru(pre, this.recurrentWeight, this.recurrentBias, state, mask, sizes, this.resetAfter);
   }

@@ -105,11 +105,11 @@ export abstract class Recurrent<C extends RecurrentCell = RecurrentCell> extends
   /** @throws {@link ArgumentError} for wrong options. */
   constructor(inFeatures: number, options: RecurrentOptions, makeCell: (inFeatures: number) => C) {
     super();
-    this.layers = checkInteger(options.layers ?? 1, 'layers', 1, 1024);
-    this.bidirectional = checkFlag(options.bidirectional ?? false, 'bidirectional');
-    this.returns = checkChoice(options.returns ?? 'all', 'returns', ['all', 'last']);
+    this.layers = checkInteger(options.layers ?? 1, 'options.layers', 1, 1024);
+    this.bidirectional = checkFlag(options.bidirectional ?? false, 'options.bidirectional');
+    this.returns = checkChoice(options.returns ?? 'all', 'options.returns', ['all', 'last']);
     this.carries = checkInteger(options.carries ?? 0, 'carries', 0, 2 ** 24);
-    const p = checkNumber(options.dropout ?? 0, 'dropout', 0, 1);
+    const p = checkNumber(options.dropout ?? 0, 'options.dropout', 0, 1);
     if (this.bidirectional && this.carries > 0) {
       throw new ArgumentError('`carries` with `bidirectional`: what reads a sequence from its end has no batch before it');
     }
@@ -191,7 +191,7 @@ export abstract class Recurrent<C extends RecurrentCell = RecurrentCell> extends
     const [batch, time] = shape;
     const mask = maskOf(given, batch, time);
     const shapes = this.#stateShapes(batch);
-    const first = given.state !== undefined ? checkState(given.state, shapes) : this.#carriedStates(batch);
+    const first = given.state !== undefined ? checkState(given.state, shapes, 'options.state') : this.#carriedStates(batch);
     const ends: Tensor[][] = [];
     let output = input;
     for (let layer = 0; layer < this.layers; layer++) {
@@ -236,6 +236,7 @@ export abstract class Recurrent<C extends RecurrentCell = RecurrentCell> extends
     for (const state of this.carried) fillInPlace(state, 0);
   }
 
+  /** @internal What `config` says of all three. */
   protected ownConfig(): object {
     const { inFeatures, hiddenFeatures, layers, bidirectional, returns, carries } = this;
     return {
@@ -283,8 +284,6 @@ function split<T extends RecurrentOptions>(
   return { layer: { layers, bidirectional, dropout, returns, carries }, cell };
 }
 
-type Config<O> = O & { inFeatures: number; hiddenFeatures: number };
-
 /**
  * The vanilla recurrent net: `h = f(x·W + h·R + b)` along time, [batch, time, in] → [batch, time, hidden]; f is tanh or ReLU. Gradients vanish or
  * explode over long spans (Bengio, Simard & Frasconi 1994): clip them, or take {@link LSTM} or {@link GRU}. Elman 1990; course rows N01–N05,
@@ -311,7 +310,7 @@ export class RNN extends Recurrent<RNNCell> {
     return { ...this.ownConfig(), activation: this.cells[0].activation };
   }
   /** The layer that `config()` describes. */
-  static fromConfig({ inFeatures, hiddenFeatures, ...options }: Config<RNNOptions>): RNN {
+  static fromConfig({ inFeatures, hiddenFeatures, ...options }: RNNOptions & { inFeatures: number; hiddenFeatures: number }): RNN {
     return new RNN(inFeatures, hiddenFeatures, options);
   }
 }
@@ -341,7 +340,7 @@ export class LSTM extends Recurrent<LSTMCell> {
     return { ...this.ownConfig(), projection: this.cells[0].projection?.shape[1] ?? 0 };
   }
   /** The layer that `config()` describes. */
-  static fromConfig({ inFeatures, hiddenFeatures, ...options }: Config<LSTMOptions>): LSTM {
+  static fromConfig({ inFeatures, hiddenFeatures, ...options }: LSTMOptions & { inFeatures: number; hiddenFeatures: number }): LSTM {
     return new LSTM(inFeatures, hiddenFeatures, options);
   }
 }
@@ -369,7 +368,7 @@ export class GRU extends Recurrent<GRUCell> {
     return { ...this.ownConfig(), resetAfter: this.cells[0].resetAfter };
   }
   /** The layer that `config()` describes. */
-  static fromConfig({ inFeatures, hiddenFeatures, ...options }: Config<GRUOptions>): GRU {
+  static fromConfig({ inFeatures, hiddenFeatures, ...options }: GRUOptions & { inFeatures: number; hiddenFeatures: number }): GRU {
     return new GRU(inFeatures, hiddenFeatures, options);
   }
 }

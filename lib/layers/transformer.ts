@@ -46,8 +46,13 @@ export class TransformerBlock extends Layer<Tensor | Sequences, Tensor> {
   readonly attention: MultiHeadAttention;
   /** The norm before the hidden layer. */
   readonly mlpNorm: LayerNorm | RMSNorm;
-  /** Into the hidden layer, and out of it. */
-  readonly mlp: { readonly hidden: Linear; readonly output: Linear };
+  /** The two linear layers behind attention. */
+  readonly mlp: {
+    /** Into the hidden layer. */
+    readonly hidden: Linear;
+    /** Out of it. */
+    readonly output: Linear;
+  };
   /** Drops what the two parts add. */
   readonly drop: Dropout;
   /** Units of the hidden layer. */

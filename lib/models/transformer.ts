@@ -1,6 +1,6 @@
 // A small transformer that continues texts. Assembly only.
 
-import { checkInteger, checkOptions } from '../errors.js';
+import { checkInteger, checkNumber, checkOptions } from '../errors.js';
 import { Normal } from '../initializers/normal.js';
 import { Embedding } from '../layers/embedding.js';
 import { LayerNorm } from '../layers/group-norm.js';
@@ -44,11 +44,11 @@ export interface CharacterTransformerOptions {
 export function characterTransformer(options: CharacterTransformerOptions): Model<Tensor<'int32'>, Tensor> {
   const known = ['characters', 'context', 'features', 'heads', 'layers', 'dropout'];
   const given = checkOptions<CharacterTransformerOptions>(options, 'options', known);
-  const { characters, context = 64, features = 64, heads = 4, layers = 2, dropout = 0 } = given;
-  const blocks = Array.from(
-    { length: checkInteger(layers, 'options.layers', 1, 1024) },
-    () => new TransformerBlock(features, heads, { causal: true, dropout }),
-  );
+  const size = (name: 'characters' | 'context' | 'features' | 'heads' | 'layers', otherwise?: number, most = 2 ** 31 - 1): number =>
+    checkInteger(given[name] ?? otherwise, `options.${name}`, 1, most);
+  const [characters, context, features, heads] = [size('characters'), size('context', 64), size('features', 64), size('heads', 4)];
+  const dropout = checkNumber(given.dropout ?? 0, 'options.dropout', 0, 1);
+  const blocks = Array.from({ length: size('layers', 2, 1024) }, () => new TransformerBlock(features, heads, { causal: true, dropout }));
   const init = new Normal({ std: 0.02 });
   const model = new Sequential(
     [

@@ -3,7 +3,7 @@
 import type { FloatDType } from '../dtype.js';
 import { ArgumentError, ShapeError, describeShape } from '../errors.js';
 import { walks } from '../recording.js';
-import type { AnyTensor, Tensor } from '../tensor.js';
+import type { AnyTensor, Tensor } from '../tensor/core.js';
 import { sameShape } from './broadcast.js';
 import { accumulateOp, add } from './elementwise.js';
 import { type GradientNode, emitInPlace, outdatedOf, withOutdated, withPath, withoutGradients } from './emit.js';

@@ -1,7 +1,7 @@
 // Broadcasting: the common shape of several inputs, its collapsed dimensions for the native call, and the way back for gradients.
 
 import { ShapeError, describeShape } from '../errors.js';
-import type { AnyTensor } from '../tensor.js';
+import type { AnyTensor } from '../tensor/core.js';
 import { sizeOf } from './emit.js';
 
 /** The shape that all inputs stretch to: dimensions are aligned at the end, equal or 1 (or absent). */

@@ -3,7 +3,7 @@
 import type { DType } from '../dtype.js';
 import { NativeError } from '../errors.js';
 import { nativeOps } from '../native.js';
-import type { AnyTensor } from '../tensor.js';
+import type { AnyTensor } from '../tensor/core.js';
 
 /** Shape and element type of one output. */
 export interface OutputSpecification {
@@ -88,6 +88,17 @@ export function mapKind({ index, name }: Op<unknown>): 'map' | 'backward' | null
   const { signature, ints, reals } = nativeOps[index];
   if (ints !== 0 || reals > 2 || name === 'accumulate') return null;
   return signature === 'T:T' ? 'map' : signature === 'T:TT' ? 'backward' : null;
+}
+
+/** Whether calls of an operation may carry a descriptor; see lib/ops/fused.ts. */
+export function takesDescriptor({ index }: Op<unknown>): boolean {
+  return index >= 0 && nativeOps[index].signature.includes(';');
+}
+
+/** The operation at a place of the native list, and how many reals it takes. */
+export function operationAt(index: number): { op: Op<unknown>; reals: number } {
+  const { name, reals } = nativeOps[index];
+  return { op: defined.get(name) as unknown as Op<unknown>, reals };
 }
 
 /** The same native operation under another shape rule and gradient rule, such as a matrix product with a bias. */

@@ -3,7 +3,7 @@
 import { called } from './called.js';
 import { type DType, type FloatDType, arrayTypes, checkElement, isFloat, isWholeIn } from '../dtype.js';
 import { DTypeError } from '../errors.js';
-import { type AnyTensor, Tensor } from '../tensor.js';
+import { type AnyTensor, Tensor } from '../tensor/core.js';
 import { broadcastInts, broadcastShape, sameShape, stretchedAxes } from './broadcast.js';
 import { type GradientRule, type Op, type OpDefinition, defineOp } from './define.js';
 import { emitInPlace, emitOne } from './emit.js';

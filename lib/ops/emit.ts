@@ -6,7 +6,7 @@ import { ArgumentError, NativeError } from '../errors.js';
 import { isTypeError } from '../foreign.js';
 import { allocate, run } from '../native.js';
 import { type Watcher, isWatched, unrecordable, watch } from '../recording.js';
-import { type AnyTensor, Tensor } from '../tensor.js';
+import { type AnyTensor, Tensor } from '../tensor/core.js';
 import { refuseBusy, stepsInFlight } from './busy.js';
 import type { Op, OutputSpecification, Plan } from './define.js';
 

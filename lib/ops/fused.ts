@@ -1,7 +1,6 @@
 // What an operation does beside its mathematics before it stores its result: the descriptor of a call, which passes of lib/program fill in.
 
-import { nativeOps } from '../native.js';
-import { type Op, definedOp, mapKind } from './define.js';
+import { type Op, mapKind, operationAt, takesDescriptor } from './define.js';
 
 /** Whether a result is added to what is there, or to zero: 0 + x is x, but for −0, which it makes +0. */
 export type Prior = 'accumulate' | 'overwrite';
@@ -48,7 +47,7 @@ export function descriptor({ prior, sums, mask, bias, residual, divisor, map }: 
 
 /** Whether a call carries a descriptor. */
 function isDescribed({ op, ints }: Attributes): boolean {
-  return ints.length > 0 && ints[ints.length - 1] < 0 && nativeOps[op.index].signature.includes(';');
+  return ints.length > 0 && ints[ints.length - 1] < 0 && takesDescriptor(op);
 }
 
 const none: Fused = {};
@@ -59,7 +58,7 @@ export function fusedOf(call: Attributes): Fused {
   const { ints, reals } = call;
   const bits = -1 - ints[ints.length - 1];
   const place = (bits >> 9) - 1;
-  const map = place < 0 ? undefined : (definedOp(nativeOps[place].name) as unknown as Op<unknown>);
+  const map = place < 0 ? undefined : operationAt(place);
   const [prior, sums, mask] = [priors[bits & 3], priors[(bits >> 2) & 3], masks[(bits >> 4) & 3]];
   return {
     ...(prior === undefined ? {} : { prior }),
@@ -68,7 +67,7 @@ export function fusedOf(call: Attributes): Fused {
     ...((bits & 64) === 0 ? {} : { bias: true }),
     ...((bits & 128) === 0 ? {} : { residual: true }),
     ...((bits & 256) === 0 ? {} : { divisor: reals[reals.length - 2] }),
-    ...(map === undefined ? {} : { map, parameters: reals.slice(-2, reals.length - 2 + nativeOps[place].reals) }),
+    ...(map === undefined ? {} : { map: map.op, parameters: reals.slice(-2, reals.length - 2 + map.reals) }),
   };
 }
 

@@ -2,7 +2,7 @@
 
 import type { FloatDType } from '../dtype.js';
 import { ShapeError, checkOptions, describeShape } from '../errors.js';
-import { type AnyTensor, Tensor } from '../tensor.js';
+import { type AnyTensor, Tensor } from '../tensor/core.js';
 import { defineOp, variantOf } from './define.js';
 import { requireFloat } from './elementwise.js';
 import { emitInPlace, emitOne, sizeOf } from './emit.js';

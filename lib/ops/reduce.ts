@@ -3,7 +3,7 @@
 import { called } from './called.js';
 import type { FloatDType } from '../dtype.js';
 import { ArgumentError, ShapeError, checkInteger, checkNumber, checkOptions, describeShape, expected } from '../errors.js';
-import { Tensor } from '../tensor.js';
+import { Tensor } from '../tensor/core.js';
 import { type Op, defineOp } from './define.js';
 import { div, mul, requireFloat, spreadRoot, sub } from './elementwise.js';
 import { emit, emitOne, sizeOf } from './emit.js';

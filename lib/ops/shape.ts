@@ -1,10 +1,9 @@
 // Operations on shape: views, permutations, slices, padding, joining, rows by index, casts.
 
 import { called } from './called.js';
-import type { DType, TypedArray } from '../dtype.js';
-import { checkElement, isFloat } from '../dtype.js';
+import { type DType, type TypedArray, checkElement, isFloat } from '../dtype.js';
 import { ArgumentError, NativeError, ShapeError, checkInteger, checkNumber, describe, describeShape, expected } from '../errors.js';
-import { type AnyTensor, Tensor, checkShape } from '../tensor.js';
+import { type AnyTensor, Tensor, checkShape } from '../tensor/core.js';
 import { sameShape } from './broadcast.js';
 import { type Op, defineOp, defineView } from './define.js';
 import { requireSame } from './elementwise.js';
@@ -75,10 +74,7 @@ export function transpose<D extends DType>(x: Tensor<D>, order?: readonly number
   if (axes.length !== rank) throw new ShapeError(`expected an order of ${rank} axes, received ${describe(order)}`);
   if (axes.every((axis, i) => axis === i)) return x;
   const strides = stridesOf(x.shape);
-  const inverse: number[] = new Array(rank);
-  axes.forEach((axis, i) => {
-    inverse[axis] = i;
-  });
+  const inverse = axes.map((_, i) => axes.indexOf(i));
   return emitOne(copyStridedOp, [x], {
     shape: axes.map((axis) => x.shape[axis]),
     offset: 0,

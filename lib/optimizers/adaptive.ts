@@ -120,7 +120,8 @@ const rmspropRule: Rule<RMSpropOptions> = {
  * of a, where m is the average of g. The average decays, where AdaGrad's sum only grows. Course rows H14, H19, P17: `=`, not `+=`.
  *
  * The form is PyTorch's. Keras and optax have eps below the root (`epsInside`): with gradients as small as eps their steps are much smaller.
- * In Keras the learning rate goes into the velocity, which is the same while it stays.
+ * In Keras the learning rate goes into the velocity, which is the same while it stays. With `centred`, a gradient that hardly changes has hardly
+ * any variance: the step is up to g/eps. Rounding never brings the variance below 0 here, as it does in PyTorch, which gives NaN then.
  *
  * @throws {@link ArgumentError} for options out of range or unknown.
  * @example

@@ -15,7 +15,9 @@ export type Vector = Tensor<'float64'>;
 
 /** The loss and its gradient at one place. */
 export interface Evaluation {
+  /** The loss. */
   readonly loss: number;
+  /** Its gradient by all parameters. */
   readonly gradient: Vector;
 }
 
@@ -46,8 +48,9 @@ export const plus = (a: Vector, factor: number, b: Vector): Vector => a.add(b.mu
  * ```
  */
 export abstract class ClosureOptimizer<O extends OptimizerOptions> extends Optimizer<O> {
-  /** What is remembered from step to step: numbers and vectors by name. */
+  /** Numbers that are remembered from step to step, by name. */
   protected numbers: Record<string, number> = {};
+  /** Vectors that are, and a matrix. */
   protected vectors: Record<string, Vector> = {};
 
   protected stateNames(): readonly string[] {
@@ -90,17 +93,17 @@ export abstract class ClosureOptimizer<O extends OptimizerOptions> extends Optim
       return { loss, gradient: vectorOf(gradients, parameters) };
     };
     const start = vectorOf(parameters, parameters);
+    const before = { numbers: { ...this.numbers }, vectors: { ...this.vectors } };
     try {
       const at = (place: Vector): Evaluation => {
         write(parameters, place);
         return evaluate();
       };
-      write(
-        parameters,
-        this.minimize(start, at, valuesOf(options, (schedule) => schedule.at(schedule.per === 'step' ? this.steps : this.epoch)) as O),
-      );
+      const values = valuesOf(options, (schedule) => schedule.at(schedule.per === 'step' ? this.steps : this.epoch)) as O;
+      write(parameters, this.minimize(start, at, values));
     } catch (error) {
       write(parameters, start);
+      Object.assign(this, before);
       throw error;
     }
     super.step();

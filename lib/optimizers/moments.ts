@@ -91,14 +91,21 @@ class Momenta {
 }
 
 const nadam = defineUpdate('nadam');
-let momenta = new Momenta(0.9, 0.004);
+const known = new Map<string, Momenta>();
+
+function momentaOf(beta: number, decay: number): Momenta {
+  const key = `${beta} ${decay}`;
+  const momenta = known.get(key) ?? new Momenta(beta, decay);
+  known.set(key, momenta);
+  return momenta;
+}
 
 const nadamRule: Rule<NAdamOptions> = {
   options: { lr: [2e-3, scheduled], betas: [[0.9, 0.999], pairBelowOne], eps: [1e-8, notNegative], momentumDecay: [0.004, notNegative] },
   state: () => ['m', 'v'],
   update: () => nadam,
   numbers({ lr, betas: [beta1, beta2], eps, momentumDecay }, t) {
-    if (momenta.beta !== beta1 || momenta.decay !== momentumDecay) momenta = new Momenta(beta1, momentumDecay);
+    const momenta = momentaOf(beta1, momentumDecay);
     const [now, next, product] = [momenta.at(t), momenta.at(t + 1), momenta.product(t)];
     return [beta1, beta2, eps, (lr * (1 - now)) / (1 - product), (lr * next) / (1 - product * next), 1 / (1 - power(beta2, t))];
   },

@@ -132,8 +132,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   protected abstract stateNames(options: O): readonly string[];
 
   /**
-   * Updates one run by operations. Numbers that change from step to step must be operands: {@link hyperparameters} that are filled with
-   * what {@link now} gives.
+   * Updates one run by operations, with the numbers that {@link now} gives. Those that change from step to step must be operands.
    */
   protected abstract update(run: Run, options: O): void;
 

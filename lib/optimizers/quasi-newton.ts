@@ -66,8 +66,8 @@ abstract class QuasiNewton<O extends BFGSOptions> extends ClosureOptimizer<O> {
       }
       const d = isFirst ? (gradient.neg() as Vector) : this.direction(gradient, options);
       const slope = dot(gradient, d);
-      this.vectors['gradient'] = gradient;
-      this.vectors['step'] = d.mul(0) as Vector;
+      // Without a step there is nothing to learn from.
+      Object.assign(this.vectors, { gradient, step: d.mul(0) });
       if (!(slope <= -toleranceChange)) break;
       const first = isFirst ? Math.min(1, 1 / gradient.abs().sum().item()) * rate : rate;
       const [from, lossBefore] = [place, loss];
@@ -90,10 +90,10 @@ abstract class QuasiNewton<O extends BFGSOptions> extends ClosureOptimizer<O> {
         ({ t, loss, found: gradient } = best);
         place = plus(from, t, d);
       }
-      const step1 = d.mul(t) as Vector;
-      this.vectors['step'] = step1;
+      const moved = d.mul(t) as Vector;
+      this.vectors['step'] = moved;
       if (evaluations >= maxEvaluations || !(largest(gradient) > toleranceGradient)) break;
-      if (largest(step1) <= toleranceChange || Math.abs(loss - lossBefore) < toleranceChange) break;
+      if (largest(moved) <= toleranceChange || Math.abs(loss - lossBefore) < toleranceChange) break;
     }
     return place;
   }

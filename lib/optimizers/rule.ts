@@ -84,6 +84,7 @@ export abstract class RuleOptimizer<O extends RuleOptimizerOptions> extends Opti
   readonly #rule: Rule<O>;
   readonly #sizes = new Map<Op<undefined>, number>();
 
+  /** @hidden */
   protected constructor(target: OptimizerTarget<O>, given: Partial<O>, rule: Rule<O>) {
     const list: Record<string, readonly [unknown, OptionCheck]> = { ...common, ...rule.options };
     const known = Object.keys(list);

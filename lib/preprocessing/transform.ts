@@ -11,6 +11,14 @@ import { type Examples, type TransformFitOptions, examplesOf } from './examples.
 /** Element type after a transform: float64 stays, all others become float32. */
 export type Transformed<D extends DType> = D extends 'float64' ? 'float64' : 'float32';
 
+/** Numbers that a transform learned, as JSON. */
+export interface TransformValue {
+  /** Shape. */
+  readonly shape: readonly number[];
+  /** The numbers, row by row. */
+  readonly data: readonly number[];
+}
+
 /** A transform as JSON: `JSON.stringify(transform)` gives it, {@link Transform.fromJSON} reads it. */
 export interface TransformDescription {
   /** Name that the class is registered under. */
@@ -20,7 +28,7 @@ export interface TransformDescription {
   /** Shape of one example that it was fitted on; null before. */
   readonly inputShape: readonly number[] | null;
   /** What it learned, by name: shapes and float64 numbers. */
-  readonly state: Readonly<Record<string, { readonly shape: readonly number[]; readonly data: readonly number[] }>>;
+  readonly state: Readonly<Record<string, TransformValue>>;
 }
 
 /** A transform class that can be built from its description; see {@link registerTransform}. */

@@ -47,7 +47,7 @@ function houses(t: ExecutionContext, rows = 400): string {
 
 test('train on a table says what it does to each column, and its model evaluates and predicts files with the same preprocessing', async (t) => {
   const folder = houses(t);
-  const trained = await run(folder, ['train', '--data', 'houses.csv', '--target', 'price', '--out', 'here', '--epochs', '30']);
+  const trained = await run(folder, ['train', '--data', 'houses.csv', '--target', 'price', '--run-dir', 'here', '--epochs', '30']);
   t.is(trained.code, 0, trained.error);
   for (const says of [
     /data +houses\.csv: 320 rows to train on, 80 to test with; 'price' is a number to predict/,
@@ -79,7 +79,7 @@ test('train on a table says what it does to each column, and its model evaluates
   const { examples, r2, mae } = JSON.parse(evaluated.out) as Record<string, number>;
   t.is(examples, 400);
   t.true(r2 > 0.95 && mae < 40_000, evaluated.out);
-  await run(folder, ['predict', 'here/model.safetensors', '--data', 'new.csv', '--out', 'out.csv']);
+  await run(folder, ['predict', 'here/model.safetensors', '--data', 'new.csv', '--output', 'out.csv']);
   t.is(readFileSync(join(folder, 'out.csv'), 'utf8'), predicted.out);
 });
 
@@ -95,7 +95,7 @@ test('a target of categories is classified, and predictions have the name and it
     'id=skip,note=skip',
     '--epochs',
     '2',
-    '--out',
+    '--run-dir',
     'here',
     '--json',
   ];
@@ -118,7 +118,7 @@ test('a target of categories is classified, and predictions have the name and it
 test('whole numbers of a few kinds are classes unless --task says otherwise', async (t) => {
   const folder = houses(t, 60);
   const kind = async (...more: string[]): Promise<string> =>
-    (await run(folder, ['train', '--data', 'houses.csv', '--target', 'rooms', '--epochs', '1', '--out', `o${more.length}`, ...more])).out;
+    (await run(folder, ['train', '--data', 'houses.csv', '--target', 'rooms', '--epochs', '1', '--run-dir', `o${more.length}`, ...more])).out;
   t.regex(await kind(), /rooms: .*; to predict, classification into 7 classes \(--task regression takes them as numbers\)/);
   t.regex(await kind('--task', 'regression'), /rooms: .*; to predict, regression/);
 });
@@ -151,7 +151,7 @@ test('what does not go together is said in words, and nothing is trained', async
 
 test('a category that training did not have is named by line and column, or its row is left out', async (t) => {
   const folder = houses(t, 60);
-  await run(folder, ['train', '--data', 'houses.csv', '--target', 'price', '--epochs', '1', '--out', 'here']);
+  await run(folder, ['train', '--data', 'houses.csv', '--target', 'price', '--epochs', '1', '--run-dir', 'here']);
   writeFileSync(join(folder, 'new.csv'), 'rooms,area,city,garden\n2,40,Paris,no\n3,60,Ulm,yes\n');
   const strict = await run(folder, ['predict', 'here/model.safetensors', '--data', 'new.csv']);
   t.is(strict.code, 1);

@@ -1,7 +1,12 @@
 // Course section C: weight initialization, with the mean-field numbers of the ten-layer experiment.
 import test from 'ava';
 import {
+  type ActivationExperimentOptions,
+  activationExperiment,
   Constant,
+  LeCun,
+  lsuv,
+  Orthogonal,
   crossEntropy,
   He,
   type Initializer,
@@ -18,7 +23,7 @@ import {
   Tanh,
   Xavier,
 } from '../../lib/index.js';
-import { f32, i32 } from '../helpers/build.js';
+import { f32, f64, i32 } from '../helpers/build.js';
 import { close } from '../helpers/close.js';
 import { moments, Seeded } from '../helpers/seeded.js';
 
@@ -274,4 +279,68 @@ test('[A24] [A25] [P25] biases start at zero, or at a small constant that keeps 
   t.true(helped.bias?.data.every((value: number) => value === Math.fround(0.01)));
   const active = noGrad(() => helped.forward(f32(new Seeded(24).normal(50 * 200), [200, 50]))).data.filter((value: number) => value > 0).length;
   t.true(active / 400_000 > 0.5, `${active / 400_000}`);
+});
+
+test('[C06] the experiment with 10 layers of 500 units and 1000 inputs is one call, and gives the figures of C08, C14 and C15', (t) => {
+  const of = (options: ActivationExperimentOptions): number[] => activationExperiment(options).layers.map(({ std }) => std);
+  const defaults = activationExperiment();
+  t.deepEqual([defaults.layers.length, defaults.features, defaults.examples, defaults.activation], [10, 500, 1000, 'tanh']);
+  close(t, [defaults.input.mean, defaults.input.std], [0, 1], { absolute: 0.005 });
+  const xavier = [0.6279, 0.4863, 0.4082, 0.3576, 0.3216, 0.2944, 0.2729, 0.2554, 0.2409, 0.2285];
+  close(t, of({}), xavier, { relative: 0.05 }, 'Xavier by inputs is the default before tanh');
+  const small = [0.2135, 0.04764, 0.01065, 2.382e-3, 5.326e-4, 1.191e-4, 2.663e-5, 5.955e-6, 1.331e-6, 2.977e-7];
+  close(t, of({ init: new Normal({ std: 0.01 }) }), small, { relative: 0.05 }, 'std 0.01');
+  const big = activationExperiment({ init: new Normal({ std: 1 }) }).layers;
+  for (const { std, saturated, medianSlope } of big) {
+    close(t, [std], [0.982], { relative: 0.005 });
+    close(t, [saturated], [0.904], { absolute: 0.01 });
+    t.true(medianSlope < 1e-9);
+  }
+  t.true(big[0].gradientRms / big[9].gradientRms > 1e3, 'and yet the gradient grows on its way back');
+  // One seed spreads by about 5 % per layer, because 500 units are not infinitely many.
+  const halving = activationExperiment({ activation: 'relu', init: new LeCun(), seed: 1 }).layers;
+  for (const [layer, std] of [0.5838, 0.4128, 0.2919].entries()) close(t, [halving[layer].std], [std], { relative: 0.25 });
+  close(t, [halving[9].std], [0.0258], { relative: 0.45 });
+  const he = activationExperiment({ activation: 'relu', seed: 1 }).layers;
+  for (const layer of [0, 1, 2]) close(t, [he[layer].rms, he[layer].mean, he[layer].std], [1, 0.5642, 0.8256], { relative: 0.25 });
+  close(t, [he[9].rms], [1], { relative: 0.45 });
+});
+
+test('[C09] [P05] weights of 0.01: under one gradient for all, that of the last layer’s weights is a hundred thousandth of the first’s', (t) => {
+  const { layers } = activationExperiment({ init: new Normal({ std: 0.01 }) });
+  const ratio = layers[9].ownWeightGradientNorm / layers[0].ownWeightGradientNorm;
+  t.true(ratio < 1e-5 && ratio > 1e-7, `${ratio}`);
+  // The weight gradient is upstream times input: it falls as the inputs of the layers do.
+  for (let layer = 1; layer < 10; layer++)
+    close(t, [layers[layer].ownWeightGradientNorm / layers[0].ownWeightGradientNorm], [layers[layer - 1].std], { relative: 0.02 });
+});
+
+test('[C25] orthogonal and layer-sequential initializers keep what goes through ten layers near its size', (t) => {
+  // Directions that are orthonormal hand on lengths exactly where the layers are linear.
+  const orthogonal = activationExperiment({ activation: 'linear', init: new Orthogonal() });
+  for (const { rms } of orthogonal.layers) close(t, [rms], [1], { relative: 0.01 });
+  setSeed(25);
+  const layers = Array.from({ length: 10 }, () => [new Linear(100, 100, { init: new Normal({ std: 0.01 }) }), new Tanh()]).flat();
+  const model = new Sequential(layers);
+  const x = f32(new Seeded(25).normal(500 * 100), [500, 100]);
+  const before = noGrad(() => model.forward(x));
+  t.true(moments(before.data).deviation < 1e-6, 'weights of 0.01 let nothing through');
+  for (const { variance } of lsuv(model, x)) t.true(Math.abs(variance - 1) <= 0.02);
+  close(t, [moments(noGrad(() => model.forward(x)).data).deviation], [0.628], { relative: 0.02 }, 'tanh of variance 1');
+});
+
+test('[C26] the start decides which minimum is reached: of two wells, −1 ends in the left one and 1 in the right', (t) => {
+  const ends = [-1, 1].map((start) => {
+    const x = f64([start]);
+    x.requiresGrad = true;
+    const optimizer = new SGD([x], { lr: 0.01 });
+    for (let step = 0; step < 200; step++) {
+      optimizer.zeroGrad();
+      const distance = x.mul(x).sub(4);
+      distance.mul(distance).sum().backward(); // (x² − 4)², least at −2 and 2
+      optimizer.step();
+    }
+    return x.item();
+  });
+  close(t, ends, [-2, 2], { absolute: 1e-6 });
 });

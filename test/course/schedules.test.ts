@@ -10,6 +10,7 @@ import {
   SGD,
   StepDecay,
 } from '../../lib/index.js';
+import { f64, leaf } from '../helpers/build.js';
 import { close } from '../helpers/close.js';
 
 /** The rates of an optimizer over epochs. */
@@ -57,4 +58,23 @@ test('[I08] the schedule of snapshot ensembles returns to a0 at the start of eac
   close(t, [all[5], all[9]], [0.05, 0.05 * (1 + Math.cos(0.9 * Math.PI))], { relative: 1e-13 });
   t.deepEqual([9, 19, 29].map((epoch) => schedule.endsCycle(epoch)), [true, true, true]); // biome-ignore format: one line
   t.false(schedule.endsCycle(10));
+});
+
+test('[I07] a rate too high explodes, one high bounces, a good one settles, one too low crawls', (t) => {
+  // f = x²/2: each step multiplies x by 1 − lr.
+  const after = (lr: number): number[] => {
+    const x = leaf(f64([1]));
+    const optimizer = new SGD([x] as never, { lr });
+    return Array.from({ length: 20 }, () => {
+      optimizer.zeroGrad();
+      x.mul(x).sum().mul(0.5).backward();
+      optimizer.step();
+      return x.data[0];
+    });
+  };
+  const last = (lr: number): number => Math.abs(after(lr)[19]);
+  t.true(last(2.2) > 30, 'explodes');
+  t.true(after(1.8).every((x, i) => Math.sign(x) === (i % 2 === 0 ? -1 : 1)) && last(1.8) > 1e-2, 'bounces');
+  t.true(last(0.5) < 1e-5, 'settles');
+  t.true(last(0.001) > 0.97, 'crawls');
 });

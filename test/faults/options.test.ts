@@ -206,8 +206,19 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   GRUOptions: { take: (o) => new lib.GRU(2, 3, o) },
   SequenceOptions: { take: (o) => (lib.setSeed(1), new lib.GRU(2, 3).run(x.reshape([1, 2, 2]), o)) },
   NormalOptions: { take: (o) => new lib.Normal(o) },
+  IdentityMatrixOptions: { take: (o) => Object.entries(new lib.IdentityMatrix(o)) },
+  OrthogonalOptions: { take: (o) => Object.entries(new lib.Orthogonal(o)) },
+  SparseOptions: [
+    { take: (o) => Object.entries(new lib.Sparse(o)) },
+    { take: (o) => Object.entries(new lib.Sparse(o)), needs: { sparsity: 0.5 } },
+  ],
+  LsuvOptions: { take: (o) => lib.lsuv(model(), x, o) },
+  ActivationExperimentOptions: { take: (o) => lib.activationExperiment(o), needs: { layers: 2, features: 4, examples: 4 } },
+  ActivationPictureOptions: {
+    take: (o) => lib.activationPicture([{ title: 'x', experiment: lib.activationExperiment({ layers: 1, features: 4, examples: 4 }) }], o),
+  },
   UniformOptions: { take: (o) => new lib.Uniform(o) },
-  ScaledOptions: [{ take: (o) => new lib.Xavier(o) }, { take: (o) => new lib.He(o) }],
+  ScaledOptions: [{ take: (o) => new lib.Xavier(o) }, { take: (o) => new lib.He(o) }, { take: (o) => new lib.LeCun(o) }],
   ReadTableOptions: [
     { take: (o) => lib.readTable(houses('parquet'), o), needs: { columns: { tags: 'skip' } } },
     { take: (o) => lib.readArrow(houses('arrow'), o), needs: { columns: { tags: 'skip' } } },
@@ -295,6 +306,10 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     needs: { train: 3, test: 1 },
   },
   MnistOptions: { take: (o) => lib.datasets.mnist(o), needs: { dir: '/nowhere', download: false } },
+  FoldsOptions: [
+    { take: (o) => lib.folds(pairs, o).map(({ validation }) => validation.batch(Int32Array.of(0)).inputs), needs: { folds: 2 } },
+    { take: (o) => lib.crossValidate(pairs, () => 1, o), needs: { folds: 2 } },
+  ],
   SplitOptions: { take: (o) => lib.split(pairs, [0.5, 0.5], o) },
   TensorDatasetOptions: { take: (o) => new lib.TensorDataset(x, labels, o) },
   CifarOptions: { take: (o) => lib.decodeCifar(new Uint8Array(3073), o) },

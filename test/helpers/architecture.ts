@@ -48,7 +48,7 @@ export function circles(tree: Tree): string[][] {
   const below = new Map([...needed.keys()].map((path) => [path, reached(path)]));
   const groups = [...below].filter(([path, found]) => found.has(path));
   const circleOf = ([path, found]: [string, ReadonlySet<string>]): string[] => [...found].filter((other) => below.get(other)?.has(path)).sort();
-  return [...new Map(groups.map((group) => [circleOf(group).join(), circleOf(group)])).values()];
+  return [...new Map(groups.map((group) => [circleOf(group).join(), circleOf(group)])).values()].sort((a, b) => (a[0] < b[0] ? -1 : 1));
 }
 
 /** Values of one module that are taken by files which may not; names that the table lacks may be taken by all. */

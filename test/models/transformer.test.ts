@@ -61,7 +61,7 @@ test('it learns a text by heart, and what it learned comes back from bytes', (t)
 });
 
 test('sizes that do not fit are refused', (t) => {
-  t.throws(() => characterTransformer({} as never), { instanceOf: ArgumentError, message: /count/ });
+  t.throws(() => characterTransformer({} as never), { instanceOf: ArgumentError, message: /options.characters/ });
   t.throws(() => characterTransformer({ characters: 5, heads: 5 }), { instanceOf: ShapeError, message: /divide/ });
   t.throws(() => characterTransformer({ characters: 5, layers: 0 }), { instanceOf: ArgumentError, message: /layers/ });
 });

@@ -5,16 +5,17 @@ import {
   BFGS,
   compileStep,
   CrossEntropyLoss,
-  fit,
   LBFGS,
   Linear,
   log,
   mseLoss,
   Newton,
-  StepDecay,
-  tensor,
   type Optimizer,
+  Sequential,
+  StepDecay,
   type Tensor,
+  TensorDataset,
+  tensor,
 } from '../../lib/index.js';
 import { f32, f64, i32, leaf } from '../helpers/build.js';
 import { close } from '../helpers/close.js';
@@ -136,8 +137,11 @@ test('a loss that is not finite shortens the step, and an error in the closure l
     if (calls++ === 1) throw new TypeError('from the user');
     return closureOf(() => w.mul(w).sum() as Double)();
   };
-  t.throws(() => new BFGS([w] as never).step(failing), { message: 'from the user' });
+  const bfgs = new BFGS([w] as never);
+  const memory = bfgs.stateDict();
+  t.throws(() => bfgs.step(failing), { message: 'from the user' });
   t.deepEqual([...w.data], before);
+  t.deepEqual([bfgs.stateDict().memory, bfgs.stateDict().tensors.size], [memory.memory, memory.tensors.size]);
 });
 
 test('frozen parameters stay, and those without a gradient have one of zero', (t) => {
@@ -153,7 +157,7 @@ test('frozen parameters stay, and those without a gradient have one of zero', (t
 });
 
 test('they are refused where their closure cannot be called: without one, in compiled steps, in fit, over groups; and for large problems', async (t) => {
-  const model = new Linear(2, 2);
+  const model = new Sequential([new Linear(2, 2)]);
   const makers: ((target: never) => Optimizer)[] = [
     (target) => new LBFGS(target) as unknown as Optimizer,
     (target) => new BFGS(target) as unknown as Optimizer,
@@ -168,8 +172,8 @@ test('they are refused where their closure cannot be called: without one, in com
     const grouped = make([{ parameters: [first] }, { parameters: [second] }] as never);
     t.throws(() => grouped.step(() => 1), { instanceOf: ArgumentError, message: /one group/ });
   }
-  const data = new (await import('../../lib/index.js')).TensorDataset(tensor([[1, 2]]), i32([1]));
-  const fitted = fit(model, data, { loss: new CrossEntropyLoss(), optimizer: makers[0](model as never), log: false, progress: false });
+  const data = new TensorDataset(tensor([[1, 2]]), i32([1]));
+  const fitted = model.fit(data, { loss: new CrossEntropyLoss(), optimizer: makers[0](model as never), log: false, progress: false });
   await t.throwsAsync(fitted, { message: /several times.*fit/ });
   for (const make of makers.slice(1)) t.throws(() => make(new Linear(70, 70) as never), { instanceOf: ArgumentError, message: /at most 4096/ });
   for (const options of [{ maxIterations: 0 }, { history: 0 }, { toleranceGradient: -1 }, { lineSearch: 'armijo' }, { lr: -1 }, { damping: 1 }])

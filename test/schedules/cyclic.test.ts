@@ -1,22 +1,33 @@
 // Schedules that rise, run one after the other, or wait: the contract, and PyTorch's values.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'ava';
 import {
   ArgumentError,
   CosineDecay,
   CosineRestarts,
+  CrossEntropyLoss,
   Linear,
   LinearWarmup,
   OneCycle,
   ReduceOnPlateau,
+  ReLU,
   type Schedule,
+  Sequential,
   SequentialSchedule,
   SGD,
   StepDecay,
+  setSeed,
+  Tensor,
+  TensorDataset,
   TriangularCycle,
 } from '../../lib/index.js';
 import { scheduleContract } from '../contracts/schedule.js';
+import { i32 } from '../helpers/build.js';
 import { close } from '../helpers/close.js';
 import { golden } from '../helpers/golden.js';
+import { Seeded } from '../helpers/seeded.js';
 
 const cases = golden('optimizer-runs').schedules;
 const linear = { length: 20, initial: 0.02, shape: 'linear' } as const;
@@ -77,6 +88,44 @@ test('a plateau may be one of rising scores, and hears nothing where no score is
   const { value, best } = rising.stateDict();
   t.throws(() => rising.loadStateDict({ value: -1, best, waited: 0, cooling: 0 }), { instanceOf: ArgumentError });
   t.is(rising.stateDict()['value'], value);
+});
+
+const trial = (lr: Schedule, momentum?: Schedule) => {
+  setSeed(8);
+  const model = new Sequential([new Linear(3, 4), new ReLU(), new Linear(4, 2)]);
+  const random = new Seeded(4);
+  const x = Tensor.from(Float32Array.from(random.uniform(60)), [20, 3]);
+  const data = new TensorDataset(x, i32(Array.from({ length: 20 }, () => random.integer(2))));
+  const optimizer = new SGD(model, { lr, ...(momentum && { momentum }) });
+  return { model, optimizer, data, options: { loss: new CrossEntropyLoss(), optimizer, batchSize: 5, log: false, progress: false } as const };
+};
+const weightsOf = (model: Sequential): number[] => model.parameters().flatMap(({ data }) => [...data]);
+
+test('rates and momentum change from step to step inside of fit as they do in eager steps', async (t) => {
+  const ends: number[][] = [];
+  for (const eager of [true, false]) {
+    const cycle = { length: 12, per: 'step' } as const;
+    const { model, optimizer, data, options } = trial(new OneCycle(0.5, cycle), new OneCycle(0.85, { ...cycle, initial: 0.95, final: 0.95 }));
+    await model.fit(data, { ...options, epochs: 3, eager });
+    t.deepEqual([optimizer.steps, optimizer.epoch], [12, 3]);
+    ends.push(weightsOf(model));
+  }
+  t.deepEqual(ends[0], ends[1]);
+});
+
+test('fit tells a plateau the validation loss, and a resumed run remembers what it has heard', async (t) => {
+  const make = () => trial(new ReduceOnPlateau(0.5, { patience: 0, threshold: 0.5, factor: 0.5 }));
+  const dir = mkdtempSync(join(tmpdir(), 'nodegrad-plateau-'));
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }));
+  const straight = make();
+  const history = await straight.model.fit(straight.data, { ...straight.options, epochs: 6, validation: straight.data });
+  t.deepEqual(history.epochs.map(({ lr }) => lr).slice(0, 3), [0.5, 0.5, 0.25]);
+  for (const epochs of [2, 3, 6]) {
+    const { model, data, options } = make();
+    const part = await model.fit(data, { ...options, epochs, validation: data, checkpoint: { dir }, resume: true });
+    t.deepEqual(part.epochs.map(({ lr }) => lr), history.epochs.map(({ lr }) => lr).slice(0, epochs)); // biome-ignore format: one line
+    if (epochs === 6) t.deepEqual(weightsOf(model), weightsOf(straight.model));
+  }
 });
 
 test('a cycle of cosines says where it ends', (t) => {

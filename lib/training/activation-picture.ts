@@ -1,0 +1,176 @@
+// The experiment on first weights as a picture: a row of histograms for each setting, in one SVG that needs nothing else.
+
+import { ArgumentError, checkList, checkOptions, expected } from '../errors.js';
+import type { ActivationExperiment, ActivationLayer } from './activation-experiment.js';
+
+/** A row of the picture. */
+export interface ActivationPictureRow {
+  /** The setting, such as `tanh, weights of std 0.01`. */
+  readonly title: string;
+  /** What is to be seen; default: nothing. */
+  readonly remark?: string;
+  /** What was measured. */
+  readonly experiment: ActivationExperiment;
+}
+
+/** Options of {@link activationPicture}. */
+export interface ActivationPictureOptions {
+  /** Heading; default: `What first weights do to 10 layers of 500 units`. */
+  readonly title?: string;
+}
+
+/** Sizes in units of the picture, which is 1600 wide. */
+const width = 1600;
+const left = 300;
+const gap = 12;
+const top = 122;
+const plot = 84;
+const rowHeight = 170;
+const bottom = 44;
+/** A bar that is so many times as high as the next lower one is cut, or the zeros of ReLU would flatten all others. */
+const towering = 3;
+
+const colours = ['#b4473a', '#c98a1b', '#2c7a5b', '#2f6ca8', '#6a4c93', '#4a5568'];
+
+/**
+ * Draws experiments, a row each: histograms of the outputs of each layer, with their standard deviation and the size of the gradient that reaches
+ * the layer's inputs.
+ *
+ * @param rows - At most 12.
+ * @returns An SVG document, 1600 wide, that refers to no other file.
+ * @throws {@link ArgumentError} for anything but rows of one number of layers.
+ * @example
+ * ```ts
+ * import { writeFileSync } from 'node:fs';
+ * import { Normal, activationExperiment, activationPicture } from 'nodegrad';
+ * const small = activationExperiment({ init: new Normal({ std: 0.01 }) });
+ * writeFileSync('weights.svg', activationPicture([{ title: 'tanh, std 0.01', experiment: small }]));
+ * ```
+ */
+export function activationPicture(rows: readonly ActivationPictureRow[], options: ActivationPictureOptions = {}): string {
+  checkList(rows, 'rows', 'an array of titles and experiments');
+  if (rows.length === 0 || rows.length > 12) throw new ArgumentError(expected('1 to 12 rows', 'rows', rows));
+  for (const row of rows) {
+    if (typeof row?.title !== 'string' || !Array.isArray(row.experiment?.layers) || row.experiment.layers.length === 0)
+      throw new ArgumentError(expected('a title and what activationExperiment() gave', 'rows', row));
+  }
+  const [{ experiment }] = rows;
+  const count = experiment.layers.length;
+  if (rows.some((row) => row.experiment.layers.length !== count))
+    throw new ArgumentError('the experiments in `rows` have different numbers of layers');
+  const { title = `What first weights do to ${count} layers of ${experiment.features} units` } = checkOptions<ActivationPictureOptions>(
+    options,
+    'options',
+    ['title'],
+  );
+  if (typeof title !== 'string') throw new ArgumentError(expected('a text', 'options.title', title));
+  const height = top + rows.length * rowHeight + bottom;
+  const panel = (width - left - 40 - (count - 1) * gap) / count;
+  const place = (layer: number): number => left + layer * (panel + gap);
+  const parts = [
+    text(40, 52, title, 30, 'bold'),
+    text(
+      40,
+      82,
+      `${experiment.examples} unit normal inputs: the outputs of each layer as a histogram, and the size of the gradient on its way back`,
+      18,
+      'quiet',
+    ),
+    ...experiment.layers.map((_, layer) => text(place(layer) + panel / 2, top - 8, `layer ${layer + 1}`, 15, 'quiet middle')),
+    ...rows.flatMap((row, i) => drawRow(row, i, place, panel)),
+    text(
+      40,
+      height - 18,
+      "std: standard deviation of the outputs. grad: root mean square of the gradient at the layer's inputs, 1 at the outputs of the last layer. A bar with a lighter end is cut: it towers over the others.",
+      13,
+      'quiet',
+    ),
+  ];
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${escape(title)}">`,
+    '<style>text{font-family:system-ui,-apple-system,"Segoe UI","Helvetica Neue",Arial,"DejaVu Sans",sans-serif;fill:#1d232b}.bold{font-weight:600}.quiet{fill:#5b6572}.middle{text-anchor:middle}.end{text-anchor:end}</style>',
+    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
+    ...parts,
+    '</svg>',
+    '',
+  ].join('\n');
+}
+
+function drawRow(
+  { title, remark = '', experiment }: ActivationPictureRow,
+  i: number,
+  place: (layer: number) => number,
+  panel: number,
+): string[] {
+  const y = top + i * rowHeight;
+  const colour = colours[i % colours.length];
+  const [low, high] = experiment.range;
+  const parts = [
+    i === 0 ? '' : `<line x1="40" x2="${width - 40}" y1="${y - 2}" y2="${y - 2}" stroke="#e3e7ec"/>`,
+    `<rect x="40" y="${y + 14}" width="5" height="${plot - 2}" fill="${colour}"/>`,
+    ...wrap(title, 24).map((line, k) => text(58, y + 32 + 25 * k, line, 20, 'bold')),
+    ...wrap(remark, 30).map((line, k) => text(58, y + 34 + 25 * wrap(title, 24).length + 20 * k, line, 15, 'quiet')),
+    text(left - 12, y + 14 + plot + 34, 'std', 14, 'quiet end'),
+    text(left - 12, y + 14 + plot + 53, 'grad', 14, 'quiet end'),
+  ];
+  for (const [layer, measured] of experiment.layers.entries()) {
+    const x = place(layer);
+    const base = y + 14 + plot;
+    parts.push(
+      ...bars(measured, x, base, panel, colour),
+      `<line x1="${x.toFixed(1)}" x2="${(x + panel).toFixed(1)}" y1="${base}" y2="${base}" stroke="#8a94a0"/>`,
+      text(x, base + 14, number(low), 11, 'quiet'),
+      text(x + panel, base + 14, number(high), 11, 'quiet end'),
+      text(x + panel / 2, base + 34, number(measured.std), 15, 'middle bold'),
+      text(x + panel / 2, base + 53, number(measured.gradientRms), 14, 'middle quiet'),
+    );
+  }
+  return parts.filter((part) => part !== '');
+}
+
+function bars({ histogram }: ActivationLayer, x: number, base: number, panel: number, colour: string): string[] {
+  const [highest, second = 0] = [...histogram].sort((a, b) => b - a);
+  const cut = second > 0 && highest > towering * second ? towering * second : Math.max(1, highest);
+  const step = panel / histogram.length;
+  const [whole, ends]: [string[], string[]] = [[], []];
+  for (const [bin, count] of histogram.entries()) {
+    if (count === 0) continue;
+    const height = Math.max(1, Math.min(1, count / cut) * plot);
+    const bar = (from: number, size: number): string =>
+      `M${short(x + bin * step)} ${short(base - from)}v${short(-size)}h${short(Math.max(1, step - 0.5))}v${short(size)}z`;
+    whole.push(bar(0, count <= cut ? height : height - 10));
+    if (count > cut) ends.push(bar(height - 10, 10));
+  }
+  const path = (shapes: readonly string[], more = ''): string =>
+    shapes.length === 0 ? '' : `<path fill="${colour}"${more} d="${shapes.join('')}"/>`;
+  return [path(whole), path(ends, ' fill-opacity="0.35"')];
+}
+
+const short = (value: number): number => Number(value.toFixed(1));
+
+function text(x: number, y: number, content: string, size: number, classes = ''): string {
+  return `<text x="${Number(x.toFixed(1))}" y="${y}" font-size="${size}"${classes === '' ? '' : ` class="${classes}"`}>${escape(content)}</text>`;
+}
+
+/** Words in lines of at most so many characters. */
+function wrap(content: string, most: number): string[] {
+  const lines: string[] = [];
+  for (const word of content.split(' ').filter((one) => one !== '')) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length < most) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+const escape = (content: string): string =>
+  content.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+
+const superscripts: Record<string, string> = { '-': '⁻', 0: '⁰', 1: '¹', 2: '²', 3: '³', 4: '⁴', 5: '⁵', 6: '⁶', 7: '⁷', 8: '⁸', 9: '⁹' };
+
+/** A number as people write it: 0.214, 12.1, 2.4·10⁻³. */
+function number(value: number): string {
+  if (value === 0 || (Math.abs(value) >= 0.01 && Math.abs(value) < 10_000)) return String(Number(value.toPrecision(3))).replace('-', '−');
+  const [digits, exponent] = value.toExponential(1).split('e');
+  return `${digits.replace('-', '−')}·10${[...String(Number(exponent))].map((sign) => superscripts[sign]).join('')}`;
+}
