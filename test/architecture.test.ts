@@ -347,7 +347,6 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/io/tar-source.ts': { test: 'test/io/tar.test.ts', why: 'a part of reading archives' },
   'lib/io/read-whole.ts': { test: 'test/faults/memory.test.ts', why: 'files that are far too large' },
   'lib/philox.ts': { test: 'test/random.test.ts', why: 'its known answers' },
-  'lib/dtype.ts': { test: 'test/ops/special.test.ts', why: 'names of element types' },
   'lib/recording.ts': { test: 'test/faults/refused-steps.test.ts', why: 'what a step may not do is refused through it' },
   'lib/program/states.ts': { test: 'test/program/random-steps.test.ts', why: 'every kind of state, drawn at random' },
   'lib/ops/define.ts': { test: 'test/ops/gradients.test.ts', why: 'the list that the gradient check walks' },

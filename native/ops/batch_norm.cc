@@ -226,7 +226,7 @@ void run_batch_norm(const Call& c) {
 const char* checkStatisticsAt(const Call& c, int mean) {
   for (int i : {mean, mean + 1}) {
     if (c.length(i) != c.ints[1]) return "a mean and a variance for each channel";
-    if (c.operands[i].dtype != DType::float32 && c.operands[i].dtype != DType::float64) return "expected float32 or float64 statistics";
+    if (!isFloat(c.operands[i].dtype)) return "expected float32 or float64 statistics";
   }
   return nullptr;
 }

@@ -189,20 +189,10 @@ BROADCAST(pow, power)
 BROADCAST(prelu, prelu)
 BROADCAST(prelu_slope, preluSlope)
 
-// Calls body with a value of the operands' element type.
-template <class F> void byAny(DType d, F&& body) {
-  switch (d) {
-    case DType::float32: return body.template operator()<float>();
-    case DType::float64: return body.template operator()<double>();
-    case DType::int32: return body.template operator()<int32_t>();
-    case DType::uint8: return body.template operator()<uint8_t>();
-  }
-}
-
 template <class F> void compare(const Call& c, F f) {
   const Broadcast b = broadcastOf(c);
   const int64_t aStep = b.step(0), bStep = b.step(1);
-  byAny(c.operands[1].dtype, [&]<class T>() {
+  byStorage(c.operands[1].dtype, [&]<class T>() {
     forRuns(b, [&](int64_t out, const int64_t* at, int64_t n) {
       uint8_t* y = c.out<uint8_t>(0) + out;
       const T *p = c.in<T>(1) + at[0], *q = c.in<T>(2) + at[1];
@@ -219,7 +209,7 @@ void run_less_equal(const Call& c) { compare(c, [](auto a, auto b) { return a <=
 void run_where(const Call& c) {
   const Broadcast b = broadcastOf(c);
   const int64_t cStep = b.step(0), aStep = b.step(1), bStep = b.step(2);
-  byAny(c.operands[0].dtype, [&]<class T>() {
+  byStorage(c.operands[0].dtype, [&]<class T>() {
     forRuns(b, [&](int64_t out, const int64_t* at, int64_t n) {
       T* y = c.out<T>(0) + out;
       const uint8_t* m = c.in<uint8_t>(1) + at[0];

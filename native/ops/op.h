@@ -4,15 +4,9 @@
 #include <cstdint>
 
 #include "../kernels/table.h"
+#include "dtype.h"
 
 namespace nodegrad {
-
-enum class DType : int32_t { float32, float64, int32, uint8 };
-constexpr int dtypeCount = 4;
-constexpr int64_t dtypeSize(DType d) { return d == DType::float64 ? 8 : d == DType::uint8 ? 1 : 4; }
-constexpr const char* dtypeName(DType d) {
-  return d == DType::float32 ? "float32" : d == DType::float64 ? "float64" : d == DType::int32 ? "int32" : "uint8";
-}
 
 struct Operand {
   void* data;

@@ -98,7 +98,7 @@ const char* matchOperands(const char* letters, Call& call, DType* typed) {
       const DType d = call.operands[operand].dtype;
       switch (*s) {
         case 'T':
-          if (d != DType::float32 && d != DType::float64) return "expected float32 or float64";
+          if (!isFloat(d)) return "expected float32 or float64";
           if (haveT && d != t) return "operands of different dtypes";
           t = d;
           haveT = true;
