@@ -195,7 +195,7 @@ export { Accuracy, type AccuracyOptions, type AccuracyState, type MeasuredAccura
 
 // ---- Optimizers and schedules ----
 
-export { Optimizer, type OptimizerState, type Run, type ZeroGradOptions } from './optimizers/optimizer.js';
+export { Optimizer, type OptimizerState, type ParameterSlice, type ZeroGradOptions } from './optimizers/optimizer.js';
 export type { OptimizerGroup, OptimizerOptions, OptimizerTarget, ParameterGroup } from './optimizers/groups.js';
 export { SGD, type SGDOptions } from './optimizers/sgd.js';
 export { Adam, type AdamOptions, AdamW } from './optimizers/adam.js';
@@ -481,6 +481,7 @@ export { type NetworkInNetworkOptions, networkInNetwork } from './models/nin.js'
 
 // ---- Compiled steps, random numbers ----
 
+export type { OutputSpecification } from './ops/define.js';
 export { Random, type RandomState, defaultRandom, getSeed, setSeed } from './random.js';
 export { type CompiledStep, compileStep, type StepArgument } from './program/step.js';
 

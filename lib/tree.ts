@@ -66,6 +66,12 @@ const isTensor = (value: unknown, path: string): boolean => {
   throw new ArgumentError(expected('a tensor, or arrays and plain objects of tensors', path, value));
 };
 
+/** Whether something is a tensor, or an array or plain object with one in it: numbers in arrays are no tree. */
+export function isTree(value: unknown): value is TensorTree {
+  if (value instanceof Tensor) return true;
+  return (Array.isArray(value) || isPlainObject(value)) && Object.values(value).some(isTree);
+}
+
 /** Names in an order that does not depend on how an object was made. */
 export const sortedNames = (branch: Record<string, unknown>): string[] => Object.keys(branch).sort();
 

@@ -1,7 +1,7 @@
 // Trees of tensors: what is a leaf, in which order, and the way back.
 import test from 'ava';
 import { ArgumentError } from '../lib/index.js';
-import { firstTensor, leavesOf, mapTensors, tensorsOf } from '../lib/tree.js';
+import { firstTensor, isTree, leavesOf, mapTensors, tensorsOf } from '../lib/tree.js';
 import { f32, i32 } from './helpers/build.js';
 
 const [a, b, c] = [f32([1]), i32([2]), f32([3])];
@@ -30,6 +30,11 @@ test('what is no tensor is named by where it stands', (t) => {
   t.throws(() => tensorsOf([a, null] as never, 'targets'), { instanceOf: ArgumentError, message: /`targets\[1\]`/ });
   t.throws(() => tensorsOf(new Map() as never, 'targets'), { instanceOf: ArgumentError, message: /`targets`/ });
   t.throws(() => firstTensor({ x: [] }, 'inputs'), { instanceOf: ArgumentError, message: /at least one tensor/ });
+});
+
+test('arrays of numbers and empty branches are no tree', (t) => {
+  for (const tree of [a, [a], { x: [1, { y: b }] }]) t.true(isTree(tree));
+  for (const other of [1, null, [], {}, [[1, 2]], { x: 'y' }, new Map([[1, a]])]) t.false(isTree(other));
 });
 
 test('a tree of other tensors has the same branches', (t) => {

@@ -3,7 +3,7 @@ import { types } from 'node:util';
 import { ArgumentError, checkInteger, describeShape, expected, ShapeError } from '../errors.js';
 import { isPlainObject, isPromise } from '../foreign.js';
 import { type AnyTensor, type DType, Tensor } from '../tensor.js';
-import { type Leaves, type TensorTree, leavesOf, sortedNames, tensorsOf } from '../tree.js';
+import { type Leaves, type TensorTree, isTree, leavesOf, sortedNames, tensorsOf } from '../tree.js';
 import type { AnyDataset, Batch, BatchPart, Dataset, ExampleMemory, InputMaker } from './dataset.js';
 
 /** Refuses indices that no example has. */
@@ -63,14 +63,13 @@ type Described = Pick<Dataset<BatchPart, BatchPart>, 'name' | 'inputShape' | 'ta
 
 function checkPart(dataset: Described, part: PartName, tree: TensorTree | undefined, asked: number): void {
   const whose = `of a batch of data set '${dataset.name}'`;
-  if (tree instanceof Tensor || part === 'weights' || typeof tree !== 'object' || tree === null) {
+  if (tree instanceof Tensor || part === 'weights' || !isTree(tree)) {
     const { shape } = Tensor.check(tree as AnyTensor, `${part} ${whose}`) as AnyTensor;
     checkRows(dataset, part, shape, asked);
     checkExamples(dataset, part, [shape]);
     return;
   }
   const { leaves, paths } = tensorsOf(tree, part);
-  if (leaves.length === 0) throw new ArgumentError(expected('at least one tensor', `${part} ${whose}`, tree));
   for (const [i, { shape }] of leaves.entries()) checkRows(dataset, paths[i], shape, asked);
   checkExamples(
     dataset,

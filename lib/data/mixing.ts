@@ -10,7 +10,7 @@ import { type AnyDataset, type AsyncDataset, type Batch, type BatchPart, type Da
 /** Options of {@link mixup} and {@link cutmix}. */
 export interface MixingOptions {
   /**
-   * Shares are drawn from Beta(α, α): 1 is uniform, smaller ones leave most examples nearly as they are. From above 0 to 4; default 0.2 for
+   * Shares are drawn from Beta(α, α): 1 is uniform, smaller ones leave most examples nearly as they are. From 0.001 to 4; default 0.2 for
    * mixup, 1 for cutmix.
    */
   readonly alpha?: number;
@@ -19,7 +19,6 @@ export interface MixingOptions {
 }
 
 /** Targets of mixtures: probabilities. */
-type Mixed = Dataset<'float32', 'float32'>;
 
 /**
  * Mixup (Zhang et al., 2018): each example becomes `λ·x + (1 − λ)·x′` with another one x′ of the set, and its target the same mixture of both, with a
@@ -40,7 +39,10 @@ type Mixed = Dataset<'float32', 'float32'>;
  * await model.evaluate(test, { loss: new CrossEntropyLoss() });
  * ```
  */
-export function mixup<Y extends 'int32' | 'uint8' | 'float32'>(dataset: Dataset<'float32', Y>, options?: MixingOptions): Mixed;
+export function mixup<Y extends 'int32' | 'uint8' | 'float32'>(
+  dataset: Dataset<'float32', Y>,
+  options?: MixingOptions,
+): Dataset<'float32', 'float32'>;
 export function mixup<Y extends 'int32' | 'uint8' | 'float32'>(
   dataset: AsyncDataset<'float32', Y>,
   options?: MixingOptions,
@@ -68,7 +70,10 @@ export function mixup(dataset: AnyDataset, options: MixingOptions = {}): AnyData
  * const mixed = cutmix(augmented(train, [randomFlip()]), { alpha: 1 });
  * ```
  */
-export function cutmix<Y extends 'int32' | 'uint8' | 'float32'>(dataset: Dataset<'float32', Y>, options?: MixingOptions): Mixed;
+export function cutmix<Y extends 'int32' | 'uint8' | 'float32'>(
+  dataset: Dataset<'float32', Y>,
+  options?: MixingOptions,
+): Dataset<'float32', 'float32'>;
 export function cutmix<Y extends 'int32' | 'uint8' | 'float32'>(
   dataset: AsyncDataset<'float32', Y>,
   options?: MixingOptions,
@@ -158,7 +163,7 @@ function drawShare(random: Random, alpha: number): number {
 
 type Mix = (inputs: Tensor, partners: Tensor, draws: readonly Draw[]) => { inputs: Tensor; shares: readonly number[] };
 
-class MixedDataset implements Mixed {
+class MixedDataset implements Dataset<'float32', 'float32'> {
   readonly name: string;
   readonly length: number;
   readonly inputShape: readonly number[];

@@ -192,6 +192,7 @@ export class DropConnect extends Linear {
     return matmul(rows, weight).reshape([...input.shape.slice(0, -1), this.outFeatures]) as unknown as Tensor<D>;
   }
 
+  /** @internal Constructor arguments as JSON. */
   override config(): unknown {
     return { ...(super.config() as object), p: this.p };
   }

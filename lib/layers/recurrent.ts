@@ -108,7 +108,7 @@ export abstract class Recurrent<C extends RecurrentCell = RecurrentCell> extends
     this.layers = checkInteger(options.layers ?? 1, 'options.layers', 1, 1024);
     this.bidirectional = checkFlag(options.bidirectional ?? false, 'options.bidirectional');
     this.returns = checkChoice(options.returns ?? 'all', 'options.returns', ['all', 'last']);
-    this.carries = checkInteger(options.carries ?? 0, 'carries', 0, 2 ** 24);
+    this.carries = checkInteger(options.carries ?? 0, 'options.carries', 0, 2 ** 24);
     const p = checkNumber(options.dropout ?? 0, 'options.dropout', 0, 1);
     if (this.bidirectional && this.carries > 0) {
       throw new ArgumentError('`carries` with `bidirectional`: what reads a sequence from its end has no batch before it');

@@ -7,7 +7,9 @@ import type { AnyTensor } from '../tensor/core.js';
 
 /** Shape and element type of one output. */
 export interface OutputSpecification {
+  /** Its shape. */
   shape: readonly number[];
+  /** Its element type. */
   dtype: DType;
 }
 

@@ -1,4 +1,4 @@
-// The base class of optimizers: groups of parameters, runs of slab memory, state. A subclass says how one run is updated.
+// The base class of optimizers: groups of parameters, slices of slab memory, state. A subclass says how one slice is updated.
 
 import { isMap, ours } from '../foreign.js';
 import type { FloatDType, TypedArrayOf } from '../dtype.js';
@@ -52,7 +52,7 @@ export interface OptimizerState {
 }
 
 /** A stretch of memory that one native call updates. */
-export interface Run {
+export interface ParameterSlice {
   /** Values to update, in place. */
   weights: AnyTensor;
   /** Gradients of the same length. */
@@ -132,9 +132,9 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   protected abstract stateNames(options: O): readonly string[];
 
   /**
-   * Updates one run by operations, with the numbers that {@link now} gives. Those that change from step to step must be operands.
+   * Updates one slice by operations, with the numbers that {@link now} gives. Those that change from step to step must be operands.
    */
-  protected abstract update(run: Run, options: O): void;
+  protected abstract update(slice: ParameterSlice, options: O): void;
 
   /** Options at the step at hand: where a schedule stands, its value. */
   protected now(options: O): Values<O> {
@@ -203,7 +203,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     perStep(counting(() => this.#step, (count) => (this.#step = count))); // biome-ignore format: one line
     withoutGradients(() => {
       this.groups.forEach(({ parameters }, i) => {
-        for (const run of this.#runs(parameters, this.#options[i])) this.update(run, this.#options[i]);
+        for (const slice of this.#slices(parameters, this.#options[i])) this.update(slice, this.#options[i]);
       });
     });
     return result;
@@ -232,8 +232,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     });
   }
 
-  // Neighbours in a slab are updated together; a frozen parameter, or one with another count of steps, interrupts the run.
-  #runs(parameters: readonly AnyTensor[], options: O): Run[] {
+  // Neighbours in a slab are updated together; a frozen parameter, or one with another count of steps, ends the slice.
+  #slices(parameters: readonly AnyTensor[], options: O): ParameterSlice[] {
     const names = this.stateNames(options);
     holdsWhile(() => {
       const now = this.stateNames(options);

@@ -4,7 +4,7 @@ import { ArgumentError, checkFlag, checkNumber, checkOptions, expected } from '.
 import type { Op } from '../ops/define.js';
 import { emitUpdate } from '../ops/update.js';
 import type { OptimizerOptions, OptimizerTarget } from './groups.js';
-import { Optimizer, type Run, hyperparameters } from './optimizer.js';
+import { Optimizer, type ParameterSlice, hyperparameters } from './optimizer.js';
 import { keepNames } from '../names.js';
 import { Schedule, type Scheduled, type Values } from '../schedules/schedule.js';
 
@@ -102,7 +102,7 @@ export abstract class RuleOptimizer<O extends RuleOptimizerOptions> extends Opti
     return this.#rule.state(options as Required<O>).filter((name) => name !== null);
   }
 
-  protected update(run: Run, given: O): void {
+  protected update(slice: ParameterSlice, given: O): void {
     const options = given as Required<O>;
     const rule = this.#rule;
     const update = rule.update(options);
@@ -113,11 +113,11 @@ export abstract class RuleOptimizer<O extends RuleOptimizerOptions> extends Opti
       values[0] = now.lr as number;
       values[1] = now.weightDecay as number;
       values[2] = Number(now.decoupledDecay);
-      const own = rule.numbers(now, run.step);
+      const own = rule.numbers(now, slice.step);
       for (let i = 0; i < own.length; i++) values[3 + i] = Number(own[i]);
     });
-    const { weights, gradients } = run;
-    const state = rule.state(options).map((name) => (name === null ? null : run.state[name]));
+    const { weights, gradients } = slice;
+    const state = rule.state(options).map((name) => (name === null ? null : slice.state[name]));
     emitUpdate(update, { weights, state, gradients }, hyper);
   }
 }

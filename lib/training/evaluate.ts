@@ -1,7 +1,7 @@
 // Evaluation and prediction: forward passes in evaluation mode, off the tape, the modes as before afterwards.
 
 import { checkDataset } from '../data/contract.js';
-import { isAbortSignal, isPlainObject, isPromise } from '../foreign.js';
+import { isAbortSignal, isPromise } from '../foreign.js';
 import type { AnyDataset, Batch, BatchPart, Dataset, ExampleMemory, ShapeTree } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
 import { type AnyLoader, type AnyPair, DataLoader } from '../data/loader.js';
@@ -16,7 +16,7 @@ import { StepPrograms } from '../program/step.js';
 import { StepFailure, runSteps } from '../program/stream.js';
 import { UnrecordableError } from '../recording.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
-import { type TensorTree, firstTensor, mapTensors, tensorsOf } from '../tree.js';
+import { type TensorTree, firstTensor, isTree, mapTensors, tensorsOf } from '../tree.js';
 import { type BatchPlace, locate } from './failed-batch.js';
 import type { Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
@@ -92,9 +92,8 @@ export async function predict(model: AnyLayer, inputs: TensorTree | AnyDataset, 
     await inEvaluation({ model }, loader, abort, pass, keep);
     return joined(parts);
   }
-  if (typeof inputs !== 'object' || inputs === null || !(inputs instanceof Tensor || Array.isArray(inputs) || isPlainObject(inputs)))
-    throw new ArgumentError(expected('a tensor or a data set', 'inputs', inputs, 'Numbers and arrays go through tensor()'));
-  const given = mapTensors(inputs as TensorTree, 'inputs', (one) => Tensor.check(one, 'inputs').detach() as AnyTensor);
+  if (!isTree(inputs)) throw new ArgumentError(expected('a tensor or a data set', 'inputs', inputs, 'Numbers and arrays go through tensor()'));
+  const given = mapTensors(inputs, 'inputs', (one) => Tensor.check(one, 'inputs').detach() as AnyTensor);
   const rows = preprocessingOf(model)?.transform(given as Tensor) ?? given;
   const data = new TensorRows(rows);
   if (data.length === 0) return inEvaluationMode(model, () => noGrad(() => pass(rows)));
@@ -260,10 +259,9 @@ async function compiled<R>(
 
 /** What a model gives: a tensor, or a tree of them. */
 export function checkOutput(output: unknown): TensorTree {
-  if (output instanceof Tensor || !(Array.isArray(output) || isPlainObject(output)))
-    return Tensor.check(output, "the model's output") as AnyTensor;
-  firstTensor(output as TensorTree, "the model's output");
-  return output as TensorTree;
+  if (output instanceof Tensor || !isTree(output)) return Tensor.check(output, "the model's output") as AnyTensor;
+  tensorsOf(output, "the model's output");
+  return output;
 }
 
 /** The loss of a batch, one number. Weights go to a loss that takes them: to leave them out would train on something else. */

@@ -30,7 +30,7 @@ export function wrongImports(tree: Tree, arrows: Readonly<Record<string, readonl
   });
 }
 
-/** Groups of files of lib that need each other's values when they are loaded, each in the order of their names. */
+/** Groups of files of lib that need each other's values when they are loaded, and the files of each, in the order of their names. */
 export function circles(tree: Tree): string[][] {
   const needed = new Map(
     under(tree, /^lib\/.*\.ts$/).map(([path, text]) => {
@@ -48,7 +48,9 @@ export function circles(tree: Tree): string[][] {
   const below = new Map([...needed.keys()].map((path) => [path, reached(path)]));
   const groups = [...below].filter(([path, found]) => found.has(path));
   const circleOf = ([path, found]: [string, ReadonlySet<string>]): string[] => [...found].filter((other) => below.get(other)?.has(path)).sort();
-  return [...new Map(groups.map((group) => [circleOf(group).join(), circleOf(group)])).values()].sort((a, b) => (a[0] < b[0] ? -1 : 1));
+  // In an order of their own: that of the files of a folder changes with every import.
+  const found = new Map(groups.map((group) => [circleOf(group).join(), circleOf(group)]));
+  return [...found.keys()].sort().map((names) => found.get(names) as string[]);
 }
 
 /** Values of one module that are taken by files which may not; names that the table lacks may be taken by all. */

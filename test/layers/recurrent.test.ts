@@ -289,7 +289,7 @@ test('what does not fit is refused in words', (t) => {
   refuse({ mask: ones([2, 5]) }, ArgumentError, /uint8/);
   refuse({ mask: bytes(new Array(10).fill(1), [2, 5]), lengths: [1, 1] }, ArgumentError, /give one of them/);
   refuse({ state: [ones([1, 2, 4])] }, ArgumentError, /a list of 2 tensors/);
-  refuse({ state: [ones([1, 2, 4]), ones([2, 2, 4])] }, ShapeError, /received \[2, 2, 4\] as state\[1\]/);
+  refuse({ state: [ones([1, 2, 4]), ones([2, 2, 4])] }, ShapeError, /received \[2, 2, 4\] as options\.state\[1\]/);
   refuse({ state: [f64(new Float64Array(8), [1, 2, 4]), ones([1, 2, 4])] }, DTypeError, /float/);
   refuse({ states: [] }, ArgumentError, /states/);
   t.throws(() => new LSTM(3, 4, { layers: 0 }), { instanceOf: ArgumentError });
