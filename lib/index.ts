@@ -145,7 +145,8 @@ export { type GainName, gainOf } from './initializers/gain.js';
 
 // ---- Losses and metrics ----
 
-export { ClassLoss, Loss, ReducedLoss } from './losses/loss.js';
+export { Loss } from './losses/loss.js';
+export type { ClassLoss, ReducedLoss } from './losses/loss.js';
 export type { LossOptions, Reduction } from './losses/reduce.js';
 export type { LabelOptions, Labels } from './losses/labels.js';
 export {

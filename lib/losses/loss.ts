@@ -53,17 +53,7 @@ export abstract class Loss {
   }
 }
 
-/**
- * Base class of nodegrad's losses: what they have in common is how losses of examples or elements become one number.
- *
- * @example
- * ```ts
- * import { MSELoss, ReducedLoss } from 'nodegrad';
- * const loss = new MSELoss();
- * loss instanceof ReducedLoss; // true
- * loss.reduction; // 'mean'
- * ```
- */
+/** Base class of nodegrad's losses: what they have in common is how losses of examples or elements become one number. */
 export abstract class ReducedLoss extends Loss {
   /** How the losses become one number. */
   readonly reduction: Reduction;
@@ -79,17 +69,7 @@ export abstract class ReducedLoss extends Loss {
   }
 }
 
-/**
- * Base class of the losses whose targets are class indices from 0 beside scores [..., classes]. Course row E28.
- *
- * @example
- * ```ts
- * import { ClassLoss, MulticlassHingeLoss } from 'nodegrad';
- * const loss = new MulticlassHingeLoss({ ignoreIndex: -1 });
- * loss instanceof ClassLoss; // true
- * loss.ignoreIndex; // -1
- * ```
- */
+/** Base class of the losses whose targets are class indices from 0 beside scores [..., classes]. Course row E28. */
 export abstract class ClassLoss extends ReducedLoss {
   /** The label of examples that do not count; null for none. */
   readonly ignoreIndex: number | null = null;

@@ -64,18 +64,29 @@ export function backward(root: AnyTensor, upstream?: AnyTensor): void {
     const nodes = tapeOf(root);
     const gradients = new Map<AnyTensor, AnyTensor>([[root, seed]]);
     for (const node of nodes) {
-      const upstreams: (AnyTensor | null)[] = [];
-      for (let i = 0; i < (node.op.differentiable ?? 1); i++) {
-        upstreams.push(gradients.get(node.outputs[i]) ?? null);
-        gradients.delete(node.outputs[i]);
-      }
-      if (upstreams.some((dy) => dy !== null)) propagate(node, upstreams, gradients);
+      const upstreams = takeUpstreams(node, gradients);
+      if (upstreams !== null) propagate(node, upstreams, gradients);
       // Lets go of the activations while the walk goes on.
       node.released = true;
       node.inputs = [];
       node.outputs = [];
     }
   });
+}
+
+/** What has come to the outputs of a node; null where nothing has come to any. */
+function takeUpstreams({ op, outputs }: GradientNode, gradients: Map<AnyTensor, AnyTensor>): (AnyTensor | null)[] | null {
+  const count = op.differentiable ?? 1;
+  let found: (AnyTensor | null)[] | null = null;
+  for (let i = 0; i < count; i++) {
+    const dy = gradients.get(outputs[i]);
+    if (dy === undefined) continue;
+    gradients.delete(outputs[i]);
+    if (count === 1) return [dy];
+    found ??= Array.from({ length: count }, () => null);
+    found[i] = dy;
+  }
+  return found;
 }
 
 function propagate(node: GradientNode, upstreams: readonly (AnyTensor | null)[], gradients: Map<AnyTensor, AnyTensor>): void {

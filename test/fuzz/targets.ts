@@ -18,7 +18,7 @@ const internal = new Set([
   'check', 'attachNode', 'moveTo', 'materialize', 'gradientTarget', 'node', 'settle', 'convert', 'place', 'init', 'isSettled',
   'dropStaleGradient', 'enter', 'prepare', 'chooseInitializers', 'ownParameters', 'initializerHint', 'followedBy', 'config', 'fromConfig',
   'random', 'values', 'onTrainBegin', 'onBatchEnd', 'onEpochBegin', 'onEpochEnd', 'onTrainEnd', 'children',
-  'namedLayers', 'serial', 'fallbackPath', 'shape', 'standardDeviation', 'path', 'stage', 'accepts', 'residual',
+  'namedLayers', 'serial', 'fallbackPath', 'shape', 'standardDeviation', 'path', 'stage', 'accepts', 'residual', 'drop',
 ]); // biome-ignore format: a list
 
 // Protected or @internal without any check, by their contract: only the library calls them, with what it has checked.

@@ -101,13 +101,16 @@ test('Dropout1d and Dropout2d drop a channel of an example in all its places, an
   ] as const) {
     const { data } = layer.forward(f32(new Float32Array(16 * 9 * 32).fill(1), shape));
     let dropped = 0;
+    const masks = new Set<string>();
     for (let example = 0; example < 16; example++)
       for (let channel = 0; channel < 32; channel++) {
         const places = Array.from({ length: 9 }, (_, place) => data[(example * 9 + place) * 32 + channel]);
         t.is(new Set(places).size, 1);
         t.true(places[0] === 0 || places[0] === Math.fround(1 / 0.75));
         dropped += Number(places[0] === 0);
+        if (channel === 0) masks.add(String(Array.from({ length: 32 }, (_, c) => Number(data[example * 9 * 32 + c] === 0))));
       }
+    t.is(masks.size, 16, 'each example has its own');
     // 512 channels with 0.25: a deviation of 0.019.
     close(t, [dropped / 512], [0.25], { absolute: 0.08 });
     t.throws(() => layer.forward(f32([1, 2], [1, 2])), { instanceOf: ShapeError, message: new RegExp(layer.constructor.name) });
