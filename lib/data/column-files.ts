@@ -1,5 +1,6 @@
 // Tables from files that hold columns: Parquet and Arrow, by packages that are optional. What is null there is a missing value here.
 
+import { types } from 'node:util';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { ArgumentError, FileFormatError, MissingPackageError, NodegradError, checkOptions, describe } from '../errors.js';
@@ -164,7 +165,7 @@ function kindOf(path: string, name: string, chunks: Chunks): 'number' | 'categor
     for (const value of values) {
       if (value === null || value === undefined) continue;
       if (typeof value === 'string' || typeof value === 'boolean') return 'category';
-      if (typeof value === 'number' || typeof value === 'bigint' || value instanceof Date) return 'number';
+      if (typeof value === 'number' || typeof value === 'bigint' || types.isDate(value)) return 'number';
       throw new FileFormatError(
         `${path}, column '${name}': is neither numbers nor texts, its first value is ${describe(value)}. Leave it out with columns: { '${name}': 'skip' }`,
       );
@@ -177,6 +178,6 @@ function kindOf(path: string, name: string, chunks: Chunks): 'number' | 'categor
 function numberIn(builder: ColumnBuilder, value: unknown): number | string {
   if (builder.kind === 'category') return builder.takes(String(value)) ? builder.codeOf(String(value)) : neverSeen(String(value), builder);
   const number =
-    typeof value === 'bigint' ? Number(value) : value instanceof Date ? value.getTime() : typeof value === 'string' ? numberOf(value) : value;
+    typeof value === 'bigint' ? Number(value) : types.isDate(value) ? value.getTime() : typeof value === 'string' ? numberOf(value) : value;
   return typeof number === 'number' && Number.isFinite(number) ? number : `expected a number, received ${describe(value)}`;
 }

@@ -3,6 +3,7 @@
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
+import { TextDecoder } from 'node:util';
 import { ArgumentError, FileFormatError, NodegradError } from '../errors.js';
 import { checkPath, notRegular } from './atomic.js';
 

@@ -75,7 +75,7 @@ function binary(op: Op<undefined>): <D extends FloatDType>(a: Tensor<D>, b: Oper
   return (a, b) => emitOne(op, [a, operand(b, a, 'other')], undefined);
 }
 
-const addOp = defineBinary('add', (_a, _b, dy) => [() => dy, () => dy]);
+export const addOp = defineBinary('add', (_a, _b, dy) => [() => dy, () => dy]);
 const subOp = defineBinary('sub', (_a, _b, dy) => [() => dy, () => neg(dy)]);
 const mulOp = defineBinary('mul', (a, b, dy) => [() => mul(dy, b), () => mul(dy, a)]);
 const divOp = defineBinary('div', (_a, b, dy, y) => [() => div(dy, b), () => neg(div(mul(dy, y), b))]);

@@ -1,5 +1,6 @@
 // What transforms share that shift and scale each feature: (x − shift) / scale, with numbers that were learned.
 
+import { keepNames } from '../names.js';
 import type { FloatDType } from '../dtype.js';
 import { Tensor } from '../tensor.js';
 import { Transform } from './transform.js';
@@ -43,3 +44,5 @@ export abstract class AffineTransform extends Transform {
 /** Numbers as a tensor. */
 export const tensorOf = (numbers: Float64Array, shape: readonly number[]): Tensor<'float64'> =>
   Tensor.from(numbers, shape) as Tensor<'float64'>;
+
+keepNames({ AffineTransform });

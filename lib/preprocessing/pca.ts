@@ -1,5 +1,6 @@
 // Principal component analysis: the directions along which the training data vary most.
 
+import { keepNames } from '../names.js';
 import type { FloatDType } from '../dtype.js';
 import { ArgumentError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
 import { reshape } from '../ops/shape.js';
@@ -129,3 +130,5 @@ export class PCA extends Principal {
 }
 
 registerTransforms({ PCA });
+
+keepNames({ Principal });

@@ -22,7 +22,7 @@ const internal = new Set([
 ]); // biome-ignore format: a list
 
 // Protected or @internal without any check, by their contract: only the library calls them, with what it has checked.
-const unreachable = new Set(['update', 'stateNames', 'wrap']);
+const unreachable = new Set(['update', 'stateNames', 'now', 'wrap']);
 
 // Kinds of arguments by function or method name.
 const kinds: Record<string, string[]> = {

@@ -63,9 +63,9 @@ test('a NaN reaches the channels whose sums hold it and no others, zeros without
 test('what cannot be normalized is refused with what was expected', (t) => {
   const x = f32([1, 2], [1, 2]);
   t.throws(() => localResponseNorm(x, 0), { instanceOf: ArgumentError, message: /`size`/ });
-  t.throws(() => localResponseNorm(x, 3, { alpha: -1 }), { instanceOf: ArgumentError, message: /`alpha`/ });
-  t.throws(() => localResponseNorm(x, 3, { beta: Infinity }), { instanceOf: ArgumentError, message: /`beta`/ });
-  t.throws(() => new LocalResponseNorm(3, { k: -1 }), { instanceOf: ArgumentError, message: /`k`/ });
+  t.throws(() => localResponseNorm(x, 3, { alpha: -1 }), { instanceOf: ArgumentError, message: /`options\.alpha`/ });
+  t.throws(() => localResponseNorm(x, 3, { beta: Infinity }), { instanceOf: ArgumentError, message: /`options\.beta`/ });
+  t.throws(() => new LocalResponseNorm(3, { k: -1 }), { instanceOf: ArgumentError, message: /`options\.k`/ });
   t.throws(() => new LocalResponseNorm(3, { n: 1 } as never), { instanceOf: ArgumentError, message: /unknown option/ });
   t.throws(() => localResponseNorm(f32([1], [1]), 3), { instanceOf: ShapeError });
 });

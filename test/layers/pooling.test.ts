@@ -126,14 +126,14 @@ test('what cannot be pooled is refused with what was expected', (t) => {
   t.throws(() => maxPool2d(x, 3, { dilation: 2 }), { instanceOf: ShapeError, message: /3 with dilation 2/ });
   t.throws(() => maxPool2d(x, 2, { padding: 2 }), { instanceOf: ArgumentError, message: /half/ });
   t.throws(() => maxPool2d(x, 17), { instanceOf: ArgumentError, message: /256 taps/ });
-  t.throws(() => maxPool2d(x, 0), { instanceOf: ArgumentError, message: /`kernel`/ });
-  t.throws(() => maxPool2d(x, [2, 2, 2] as never), { instanceOf: ArgumentError, message: /`kernel`/ });
-  t.throws(() => maxPool2d(x, 2, { stride: 0 }), { instanceOf: ArgumentError, message: /`stride`/ });
+  t.throws(() => maxPool2d(x, 0), { instanceOf: ArgumentError, message: /`kernelSize`/ });
+  t.throws(() => maxPool2d(x, [2, 2, 2] as never), { instanceOf: ArgumentError, message: /`kernelSize`/ });
+  t.throws(() => maxPool2d(x, 2, { stride: 0 }), { instanceOf: ArgumentError, message: /`options\.stride`/ });
   t.throws(() => maxPool2d(x, 2, { ceil: true } as never), { instanceOf: ArgumentError, message: /unknown option/ });
   t.throws(() => avgPool2d(x, 2, { dilation: 2 } as never), { instanceOf: ArgumentError, message: /unknown option/ });
-  t.throws(() => avgPool2d(x, 2, { divisorOverride: 0 }), { instanceOf: ArgumentError, message: /`divisorOverride`/ });
-  t.throws(() => avgPool2d(x, 2, { countIncludePad: 1 as never }), { instanceOf: ArgumentError, message: /`countIncludePad`/ });
-  t.throws(() => adaptiveAvgPool2d(x, 0), { instanceOf: ArgumentError, message: /`out`/ });
+  t.throws(() => avgPool2d(x, 2, { divisorOverride: 0 }), { instanceOf: ArgumentError, message: /`options\.divisorOverride`/ });
+  t.throws(() => avgPool2d(x, 2, { countIncludePad: 1 as never }), { instanceOf: ArgumentError, message: /`options\.countIncludePad`/ });
+  t.throws(() => adaptiveAvgPool2d(x, 0), { instanceOf: ArgumentError, message: /`outputSize`/ });
   for (const pool of [globalAvgPool2d, globalMaxPool2d])
     t.throws(() => pool(f32([], [1, 0, 3, 2])), { instanceOf: ShapeError, message: /pixel/ });
 });

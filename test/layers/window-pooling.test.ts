@@ -180,7 +180,7 @@ test('of equal numbers the first pixel gets the gradient, and a NaN wins', (t) =
 
 test('what cannot be pooled is refused with what was expected', (t) => {
   const x = f32(new Float32Array(32), [1, 4, 4, 2]);
-  t.throws(() => adaptiveMaxPool2d(x, 0), { instanceOf: ArgumentError, message: /`out`/ });
+  t.throws(() => adaptiveMaxPool2d(x, 0), { instanceOf: ArgumentError, message: /`outputSize`/ });
   t.throws(() => fractionalMaxPool2d(x, 4), { instanceOf: ShapeError, message: /more rows than 4/ });
   t.throws(() => fractionalMaxPool2d(x, [2, 5]), { instanceOf: ShapeError, message: /columns than 5/ });
   t.throws(() => fractionalMaxPool2d(x, 2, { sequence: 'pseudo' as never }), { instanceOf: ArgumentError, message: /sequence/ });
