@@ -1,6 +1,8 @@
 // nodegrad's single layers: the operations themselves, with kept outputs.
 
 import { allocate, nativeOps, run as runNative } from '../lib/native.js';
+import type { Op } from '../lib/ops/define.js';
+import { descriptor } from '../lib/ops/fused.js';
 import { readFloats } from './data.js';
 import { Skip, type Work } from './protocol.js';
 import type { ActivationWork, ConvolutionWork, NormalizationWork } from './types.js';
@@ -13,6 +15,9 @@ export function operation(name: string): number {
   if (index < 0) throw new Skip(`the addon has no operation '${name}'`);
   return index;
 }
+
+/** What a descriptor says of the ReLU behind an operation; its parameters are two reals. */
+export const withRelu = (): number => descriptor({ map: { index: operation('relu') } as Op<unknown> });
 
 /** Twenty values spread over a result, as every contestant picks them. */
 export function picked(values: ArrayLike<number>): number[] {
@@ -78,10 +83,11 @@ export function normalization(work: NormalizationWork, folder: string): Timed {
   const variances = x.map(() => allocate(channels, 'float64'));
   const measure = (set: number): void => runNative(statistics, [means[set], variances[set], x[set]], [rows, channels], []);
   if (direction === 'forward') {
-    const map = operation('batch_norm_relu');
+    const map = operation('batch_norm');
+    const rectified = withRelu();
     const run = rotating(sets, (set) => {
       measure(set);
-      runNative(map, [results[set], x[set], means[set], variances[set], scale, shift], [rows, channels], [eps]);
+      runNative(map, [results[set], x[set], means[set], variances[set], scale, shift], [rows, channels, rectified], [eps, 0, 0]);
     });
     return {
       check() {
@@ -96,12 +102,13 @@ export function normalization(work: NormalizationWork, folder: string): Timed {
   });
   const dy = setsOf(folder, 'dy.bin', sets);
   const [dScale, dShift] = [allocate(channels, 'float32'), allocate(channels, 'float32')];
-  const sums = operation('batch_norm_relu_gradients');
-  const gradient = operation('batch_norm_relu_backward');
+  const sums = operation('batch_norm_gradients');
+  const gradient = operation('batch_norm_backward');
+  const masked = descriptor({ mask: 'recomputed' });
   const run = rotating(sets, (set) => {
-    const known = [x[set], means[set], variances[set], scale, shift];
-    runNative(sums, [dScale, dShift, dy[set], ...known], [rows, channels], [eps]);
-    runNative(gradient, [results[set], dy[set], ...known, dScale, dShift], [rows, channels, 1], [eps]);
+    const known = [dy[set], x[set], means[set], variances[set]];
+    runNative(sums, [dScale, dShift, ...known, scale, shift], [rows, channels, masked], [eps]);
+    runNative(gradient, [results[set], ...known, scale, dScale, dShift, scale, shift], [rows, channels, 1, masked], [eps]);
   });
   return {
     check() {

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { addRelu, getNumThreads, info, relu, Tensor } from '../lib/index.js';
 import { allocate, allocateShared, run as runNative } from '../lib/native.js';
 import { readFloats } from './data.js';
-import { activation, convolution, normalization, operation, picked } from './layer.js';
+import { activation, convolution, normalization, operation, picked, withRelu } from './layer.js';
 import { network } from './network.js';
 import { epochs, mlp } from './perceptron.js';
 import { sequence } from './sequence.js';
@@ -62,14 +62,15 @@ function memory(work: MemoryWork, folder: string): Timed {
   const kept = work.operation === 'bias-relu' ? allocate(a.length, 'float32') : slab(a);
   const gradients = work.operation === 'bias-relu' ? kept : slab(b);
   const [m, v] = work.operation === 'adam' ? [slab(), slab()] : [kept, kept];
-  const call = operation(work.operation === 'bias-relu' ? 'add_relu' : work.operation);
+  const rectified = withRelu();
+  const call = operation(work.operation === 'bias-relu' ? 'add' : work.operation);
   // Learning rate, weight decay, decoupled, then the numbers of native/kernels/optimizers.h.
   const hyper = new Float64Array(work.operation === 'adam' ? [lr, 0, 0, 0.9, 0.999, 1e-8, 0, 0, 0] : [lr, 0, 0, 0, 0, 0, 0]);
   const powers = [1, 1];
   const none = new Float32Array(0);
   const run = (steps: number): void => {
     for (let index = 0; index < steps; index++) {
-      if (work.operation === 'bias-relu') runNative(call, [kept, a, b], [2, rows, columns, columns, 1, 0, 1], []);
+      if (work.operation === 'bias-relu') runNative(call, [kept, a, b], [2, rows, columns, columns, 1, 0, 1, rectified], [0, 0]);
       else if (work.operation === 'sgd') runNative(call, [kept, none, gradients, hyper], [0], []);
       else {
         for (const beta of [0, 1]) powers[beta] *= hyper[3 + beta];

@@ -42,7 +42,8 @@ export interface MemoryWork {
 /** y = f(x) over many elements, into kept memory. */
 export interface ActivationWork {
   kind: 'activation';
-  name: 'relu' | 'sigmoid' | 'tanh' | 'elu' | 'gelu' | 'swish';
+  /** The name of nodegrad's operation. */
+  name: string;
   /** Those of nodegrad's operation. */
   parameters: number[];
   elements: number;

@@ -1,6 +1,6 @@
 // Buffers: state that a layer owns and no optimizer updates, such as running statistics. Their memory is a SharedArrayBuffer.
 
-import { type DType, type TypedArrayOf, checkElement } from './dtype.js';
+import { type DType, type TypedArrayOf, checkElement, dtypes } from './dtype.js';
 import { checkChoice, checkNumber, checkOptions } from './errors.js';
 import { allocateShared } from './native.js';
 import { eagerly, touch, withoutGradients } from './ops/emit.js';
@@ -40,7 +40,7 @@ export class Buffer<D extends DType = 'float32'> extends Tensor<D> {
   /** @throws {@link ArgumentError} for unknown options, {@link ShapeError} for a wrong shape. */
   constructor(shape: readonly number[], options: BufferOptions<D> = {}) {
     const { value = 0, dtype = 'float32' as D } = checkOptions<BufferOptions<D>>(options, 'options', ['value', 'dtype']);
-    super(null, checkShape(shape), checkChoice<DType>(dtype, 'options.dtype', ['float32', 'float64', 'int32', 'uint8']) as D);
+    super(null, checkShape(shape), checkChoice(dtype, 'options.dtype', dtypes) as D);
     this.value = checkElement(checkNumber(value, 'options.value'), this.dtype, 'options.value');
     makes(this, 'a buffer');
   }

@@ -33,9 +33,13 @@ export type DTypeOf<A extends TypedArray> = A extends Float32Array
       ? 'int32'
       : 'uint8';
 
-export const dtypes: readonly DType[] = ['float32', 'float64', 'int32', 'uint8'];
-
+/** The typed array of each element type, in the order of native/ops/dtypes.def. */
 export const arrayTypes = { float32: Float32Array, float64: Float64Array, int32: Int32Array, uint8: Uint8Array } as const;
+
+export const dtypes = Object.keys(arrayTypes) as readonly DType[];
+
+/** Those that arithmetic and gradients work on. */
+export const floatDTypes: readonly FloatDType[] = ['float32', 'float64'];
 
 /** The element type of a typed array of any realm, a Buffer included; null for anything else, a proxy of such an array included. */
 export function arrayDType(data: unknown): DType | null {
@@ -64,7 +68,7 @@ export function bytesOf(dtype: DType): number {
 }
 
 export function isFloat(dtype: DType): dtype is FloatDType {
-  return dtype === 'float32' || dtype === 'float64';
+  return (floatDTypes as readonly DType[]).includes(dtype);
 }
 
 /** Smallest and largest number of an integer type. */

@@ -85,6 +85,7 @@ export {
   Step,
 } from './layers/activations.js';
 export { ELU, SELU, CELU, GELU, Swish, Mish, Softplus, Softsign, Identity } from './layers/smooth-activations.js';
+export { Maxout, type MaxoutOptions } from './layers/maxout.js';
 export { AlphaDropout, DropConnect, type DropConnectOptions, Dropout, Dropout1d, Dropout2d, GaussianNoise } from './layers/dropout.js';
 export { Flatten } from './layers/shape.js';
 export { BatchNorm, BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './layers/batch-norm.js';
@@ -406,6 +407,7 @@ export {
   judgeUpdateRatio,
   updateRatio,
 } from './sitter/first.js';
+export { type DeadReluLayer, type DeadReluReport, deadReluFraction } from './sitter/dead-relu.js';
 
 // ---- Architectures ----
 

@@ -29,6 +29,8 @@ export interface Refusal extends Error {
 interface Binding {
   abi: number;
   ops: NativeOp[];
+  /** The lines of native/ops/dtypes.def. */
+  dtypes: { name: DType; bytes: number }[];
   /** Attributes of the next call: integers first, then reals. */
   attributes: Float64Array;
   run(index: number, ints: number, reals: number, ...operands: TypedArray[]): void;

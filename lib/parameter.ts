@@ -1,7 +1,7 @@
 // Parameters: leaves that a layer owns and an optimizer updates. Their memory is part of a slab on a SharedArrayBuffer.
 
 import type { FloatDType, TypedArrayOf } from './dtype.js';
-import { bytesOf } from './dtype.js';
+import { bytesOf, floatDTypes } from './dtype.js';
 import { ArgumentError, ShapeError, checkChoice, checkOptions, describeShape, expected } from './errors.js';
 import type { Initializer } from './initializers/initializer.js';
 import { allocateShared } from './native.js';
@@ -109,7 +109,7 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
 
   constructor(shape: readonly number[], options: ParameterOptions<D>) {
     const { init, dtype = 'float32' as D } = checkOptions<ParameterOptions<D>>(options, 'options', ['init', 'dtype']);
-    super(null, checkShape(shape), checkChoice<FloatDType>(dtype, 'options.dtype', ['float32', 'float64']) as D);
+    super(null, checkShape(shape), checkChoice(dtype, 'options.dtype', floatDTypes) as D);
     if (!isInitializer(init)) throw new ArgumentError(expected('an Initializer, such as new He()', 'options.init', init));
     this.#init = init;
     this.requiresGrad = true;
@@ -260,7 +260,7 @@ export function materializeAll(parameters: Iterable<AnyTensor>): void {
   waiting.forEach((parameter, i) => {
     if (parameter.path === '') parameter.path = `parameter${i}`;
   });
-  for (const dtype of ['float32', 'float64'] as const) {
+  for (const dtype of floatDTypes) {
     const group = waiting.filter((p) => (p.dtype as FloatDType) === dtype);
     const unit = alignment / bytesOf(dtype);
     const offsets: number[] = [];

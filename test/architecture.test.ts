@@ -237,21 +237,17 @@ test('a kernel header includes nothing: it is compiled once per instruction set,
 /** Operations that lib defines without a gradient, by the reason. */
 const withoutGradient: [RegExp, string][] = [
   [/_(backward|slope)$/, 'a backward is not differentiated again'],
-  [/^conv2d_weight_(gradient|accumulate)$/, 'runs inside backward, and is not differentiated again'],
+  [/^conv2d_weight_gradient$/, 'runs inside backward, and is not differentiated again'],
   [/^(equal|not_equal|less|less_equal|sign|histogram)$/, 'piecewise constant'],
   [/^(sum_squares|sum_squares_difference|statistics)$/, 'reports numbers, off the tape'],
   [/^sequence_mask$/, 'made of lengths'],
   [/^(fill|random_uniform|random_normal|fractional_windows)$/, 'no input to differentiate by'],
-  [
-    /^(?!conv2d_input_gradient$)(linear_map|conv2d_map|elementwise_chain|\w+_(gradient|gradients|overwrite|accumulate))$/,
-    'fused after recording, when the tape is gone',
-  ],
+  [/^(elementwise_chain|gru_weight_accumulate)$/, 'fused after recording, or run inside backward, when the tape is gone'],
   [/^require_finite$/, 'gives no value'],
   [/^batch_norm_statistics$/, 'off the tape: the gradient of batch_norm goes through them'],
   [/^(batch_norm_running|(batch|group)_norm_gradients)$/, 'runs in place or inside backward'],
-  [/^batch_norm_(add_)?relu$/, 'fused after recording, when the tape is gone'],
   [/^augment$/, 'makes batches from bytes, before there is a tape'],
-  [/^(accumulate|scale_by|matmul_accumulate|scatter_add_rows)$/, 'runs inside backward or in place, where no tape is kept'],
+  [/^(accumulate|scale_by|scatter_add_rows)$/, 'runs inside backward or in place, where no tape is kept'],
   [new RegExp(`^(${Object.keys(ruleSamples).join('|')})$`), 'an optimizer updates in place, where no tape is kept'],
 ];
 
@@ -305,29 +301,23 @@ test('a backward stands under its forward, in the same stem of both languages, a
   t.deepEqual(idleKernels(wrong), ['idle']);
 });
 
-test('a new activation costs six files and about fifty lines, its tests and its export included', (t) => {
+test('a new activation costs five files and about fifty lines, its tests and its export included', (t) => {
   // Two that no text of another one mentions; mish is a smooth one with arithmetic of its own in math.h.
   const samples = [/\b(softsign|Softsign)(Backward|_backward|Op|Of|Slope)?\b/, /\b(mish|Mish)(Backward|_backward|Op|Of|Slope)?\b/];
   for (const names of samples) {
     const lines = linesNaming(tree, names);
     // The function's arithmetic, where it is none of those that math.h has already.
     lines.delete('native/kernels/math.h');
-    // LeNet's own squashing function is made of it.
-    lines.delete('lib/models/lenet.ts');
-    // So are the gates of recurrent cells.
-    lines.delete('native/kernels/recurrent.h');
-    lines.delete('lib/layers/recurrent-cells.ts');
     t.deepEqual([...lines.keys()].sort(), [
       'lib/index.ts',
       'lib/layers/smooth-activations.ts',
       'lib/ops/smooth_activations.ts',
-      'native/kernels/elementwise.h',
       'native/kernels/maps.def',
       'test/helpers/activations.ts',
     ]);
     const total = [...lines.values()].reduce((sum, count) => sum + count, 0);
     t.true(total >= 40 && total <= 55, `${names} take ${total} lines`);
-    t.log(`${names}: ${total} lines in 6 files`);
+    t.log(`${names}: ${total} lines in 5 files`);
   }
 });
 
@@ -357,7 +347,6 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/io/tar-source.ts': { test: 'test/io/tar.test.ts', why: 'a part of reading archives' },
   'lib/io/read-whole.ts': { test: 'test/faults/memory.test.ts', why: 'files that are far too large' },
   'lib/philox.ts': { test: 'test/random.test.ts', why: 'its known answers' },
-  'lib/dtype.ts': { test: 'test/ops/special.test.ts', why: 'names of element types' },
   'lib/recording.ts': { test: 'test/faults/refused-steps.test.ts', why: 'what a step may not do is refused through it' },
   'lib/program/states.ts': { test: 'test/program/random-steps.test.ts', why: 'every kind of state, drawn at random' },
   'lib/ops/define.ts': { test: 'test/ops/gradients.test.ts', why: 'the list that the gradient check walks' },
@@ -367,9 +356,9 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
     test: 'test/layers/activations.test.ts',
     why: 'functions and layers from one table, test/helpers/activations.ts',
   },
+  'lib/sitter/dead-relu.ts': { test: 'test/course/more-activations.test.ts', why: 'rows A20 to A23 are its subject' },
   'lib/ops/smooth_activations.ts': { test: 'test/layers/activations.test.ts', why: 'the same table' },
   'lib/ops/activation_options.ts': { test: 'test/layers/activations.test.ts', why: 'what functions and layers refuse alike' },
-  'lib/ops/activation.ts': { test: 'test/layers/activations.test.ts', why: 'every name, with the functions' },
   'lib/layers/smooth-activations.ts': { test: 'test/layers/activations.test.ts', why: 'the same table' },
   'lib/ops/broadcast.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },
   'lib/ops/matmul.ts': { test: 'test/ops/golden.test.ts', why: 'the same table, with the gradient check' },

@@ -50,10 +50,7 @@ for (const isa of ['avx2', 'avx512'] as const) {
       return t.pass();
     }
     const [found, { digests }] = await Promise.all([digest({ NODEGRAD_ISA: isa }, 'default'), scalar]);
-    const products = [
-      ...['matmul', 'matmul_accumulate', 'matmul_overwrite', 'matmul_map_gradient'],
-      ...['linear', 'linear_map', 'linear_gradients', 'products', 'training'],
-    ];
+    const products = [...Object.keys(digests).filter((op) => op.startsWith('matmul')), ...['products', 'training']];
     t.deepEqual(
       Object.keys(digests).filter((op) => digests[op] !== found.digests[op] && !products.includes(op)),
       [],

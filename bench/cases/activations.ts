@@ -27,7 +27,7 @@ function activation(name: string, title: string, work: ActivationWork): BenchCas
 }
 
 const elements = 2 ** 24;
-const large = (name: ActivationWork['name'], parameters: number[] = []): BenchCase =>
+const large = (name: string, parameters: number[] = []): BenchCase =>
   activation(`${name}-16m`, `y = ${name}(x), 16 M elements`, { kind: 'activation', name, parameters, elements, sets: 1 });
 
 /** The cases of activations. */
@@ -36,9 +36,17 @@ export const activationCases: BenchCase[] = [
   large('relu'),
   large('sigmoid'),
   large('tanh'),
+  large('leaky_relu', [0.01]),
   large('elu', [1, 1]),
+  large('celu', [1]),
   large('gelu'),
+  large('gelu_tanh'),
   large('swish', [1, 1]),
+  large('mish'),
+  large('softplus', [1]),
+  large('softsign'),
+  large('hard_sigmoid'),
+  large('hard_swish'),
   // The output of the 3×3 convolution 64 → 64 at 56×56 of the case conv3s1-n16c64h56k64-forward: a tenth of its time at most. [A06]
   activation('sigmoid-conv', 'sigmoid over the output of a 3×3 convolution, [16, 56, 56, 64]', {
     kind: 'activation',

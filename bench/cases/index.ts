@@ -20,6 +20,7 @@ export const cases: BenchCase[] = [
   ...transformerCases,
   ...gemmCases,
   ...memoryCases,
+  ...activationCases,
   ...tinyCases,
   ...startCases,
   ...convolutionCases,

@@ -201,7 +201,8 @@ def tiny(work, folder, variant):
 def activation(work, folder, variant):
     x = [jnp.array(one) for one in read(folder, "x.bin", (work["sets"], work["elements"]))]
     y = [jnp.zeros_like(one) for one in x]
-    f = {"tanh": jnp.tanh, "gelu": lambda x: jax.nn.gelu(x, approximate=False)}.get(work["name"]) or getattr(jax.nn, work["name"])
+    known = {"tanh": jnp.tanh, "gelu": lambda x: jax.nn.gelu(x, approximate=False), "gelu_tanh": jax.nn.gelu, "softsign": jax.nn.soft_sign}
+    f = known.get(work["name"]) or getattr(jax.nn, work["name"])
     into = jax.jit(lambda x, out: f(x), donate_argnums=(1,), keep_unused=True)
     position = 0
 

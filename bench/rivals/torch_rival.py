@@ -171,11 +171,20 @@ def tiny(work, folder, variant):
     return (lambda: run(1)[:20].tolist()), run
 
 
+# Those that PyTorch has under another name, or only as several operations.
+ACTIVATIONS = {
+    "swish": torch.ops.aten.silu.out,
+    "hard_sigmoid": torch.ops.aten.hardsigmoid.out,
+    "hard_swish": torch.ops.aten.hardswish.out,
+    "gelu_tanh": lambda x, out: torch.ops.aten.gelu.out(x, approximate="tanh", out=out),
+    "softsign": lambda x, out: torch.div(x, x.abs() + 1, out=out),
+}
+
+
 def activation(work, folder, variant):
     x = list(read(folder, "x.bin", (work["sets"], work["elements"])))
     y = [torch.empty_like(one) for one in x]
-    name = {"swish": "silu"}.get(work["name"], work["name"])
-    call = getattr(torch.ops.aten, name).out
+    call = ACTIVATIONS.get(work["name"]) or getattr(torch.ops.aten, work["name"]).out
     position = 0
 
     @torch.no_grad()

@@ -1,10 +1,11 @@
 // Tables: named columns of numbers and categories, and the data sets that are made of them.
 
+import { types } from 'node:util';
 import { ArgumentError, checkInteger, checkList, checkOptions, expected } from '../errors.js';
 import { ours } from '../foreign.js';
 import { keepNames } from '../names.js';
 import { Tensor } from '../tensor.js';
-import { type Column, type ColumnSchema, countPresent, describeColumn, schemaOf, someNames } from './columns.js';
+import { type Column, type ColumnSchema, checkSchema, countPresent, describeColumn, schemaOf, someNames } from './columns.js';
 import { type DatasetSplit, TensorDataset } from './dataset.js';
 
 /** A row of a file that was left out, see `badRows` of {@link ReadCsvOptions}. */
@@ -50,8 +51,8 @@ export class Table {
   readonly badRowCount: number;
 
   constructor(columns: readonly Column[], name = 'table', badRows: readonly BadRow[] = [], badRowCount = badRows.length) {
-    checkList(columns, 'columns', 'an array of columns');
-    this.name = name;
+    checkColumns(columns, 'columns');
+    this.name = checkText(name, 'name');
     this.columns = Object.freeze([...columns]);
     this.length = columns[0]?.values.length ?? 0;
     this.badRows = badRows;
@@ -148,6 +149,20 @@ export class Table {
   }
 }
 
+const checkText = (value: unknown, argument: string): string => {
+  if (typeof value !== 'string') throw new ArgumentError(expected('a text', argument, value));
+  return value;
+};
+
+function checkColumns(columns: unknown, argument: string): void {
+  for (const column of checkList<Partial<Column> | null>(columns, argument, 'an array of columns')) {
+    if (typeof column?.name !== 'string' || !types.isFloat64Array(column.values))
+      throw new ArgumentError(expected('columns with name, kind and values (a Float64Array)', argument, column));
+    checkSchema([{ name: column.name, kind: column.kind }], argument);
+    if (column.categories !== undefined) checkList(column.categories, `categories of column '${column.name}'`, 'an array of names');
+  }
+}
+
 /** @internal Refuses a target that is missing in a row, or the same in all. */
 export function checkTarget({ name, length }: Table, column: Column): Column {
   const { values } = column;
@@ -182,7 +197,10 @@ export class TableDataset extends TensorDataset<'float64', 'float32' | 'int32'> 
   readonly target?: ColumnSchema;
 
   /** @internal {@link Table.dataset} makes one. */
-  constructor({ name, length }: Table, inputs: readonly Column[], target: Column | undefined, split: DatasetSplit | undefined) {
+  constructor(table: Table, inputs: readonly Column[], target: Column | undefined, split: DatasetSplit | undefined) {
+    if (!(table instanceof Table)) throw new ArgumentError(expected('a table, such as readCsv() gives,', 'table', table));
+    const { name, length } = table;
+    checkColumns(target === undefined ? inputs : [...inputs, target], 'inputs');
     const numbers = new Float64Array(length * inputs.length);
     for (const [j, { values }] of inputs.entries()) for (let i = 0; i < length; i++) numbers[i * inputs.length + j] = values[i];
     const targets =

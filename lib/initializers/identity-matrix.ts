@@ -1,6 +1,6 @@
 // The identity: what comes in goes out, first.
 
-import type { FloatDType } from '../dtype.js';
+import { type FloatDType, arrayTypes } from '../dtype.js';
 import { ShapeError, checkNumber, checkOptions, describeShape } from '../errors.js';
 import { keepNames } from '../names.js';
 import { Tensor, checkShape } from '../tensor.js';
@@ -39,8 +39,7 @@ export class IdentityMatrix extends Initializer {
         `IdentityMatrix is for matrices [in, out] and kernels [height, width, in, out], received shape ${describeShape(shape)}`,
       );
     const [height, width, inputs, outputs] = shape.length === 4 ? shape : [1, 1, ...shape];
-    const values =
-      dtype === 'float64' ? new Float64Array(height * width * inputs * outputs) : new Float32Array(height * width * inputs * outputs);
+    const values = new arrayTypes[dtype](height * width * inputs * outputs);
     const middle = ((height >> 1) * width + (width >> 1)) * inputs * outputs;
     for (let i = 0; i < Math.min(inputs, outputs); i++) values[middle + i * outputs + i] = this.gain;
     return Tensor.from(values, shape) as Tensor<FloatDType>;

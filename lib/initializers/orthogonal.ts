@@ -1,6 +1,6 @@
 // Orthogonal weights: directions that do not mix, and lengths that stay.
 
-import type { FloatDType } from '../dtype.js';
+import { type FloatDType, arrayTypes } from '../dtype.js';
 import { ShapeError, checkNumber, checkOptions, describeShape } from '../errors.js';
 import { keepNames } from '../names.js';
 import { type Random, normalFromWord } from '../random.js';
@@ -44,7 +44,7 @@ export class Orthogonal extends Initializer {
     const isTall = rows >= columns;
     const [count, length] = isTall ? [columns, rows] : [rows, columns];
     const vectors = orthonormal(count, length, random);
-    const values = dtype === 'float64' ? new Float64Array(rows * columns) : new Float32Array(rows * columns);
+    const values = new arrayTypes[dtype](rows * columns);
     for (let i = 0; i < rows; i++)
       for (let j = 0; j < columns; j++) values[i * columns + j] = this.gain * (isTall ? vectors[j][i] : vectors[i][j]);
     return Tensor.from(values, shape) as Tensor<FloatDType>;

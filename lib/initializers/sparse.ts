@@ -1,6 +1,6 @@
 // Sparse weights: each unit begins with few inputs.
 
-import type { FloatDType } from '../dtype.js';
+import { type FloatDType, arrayTypes } from '../dtype.js';
 import { ArgumentError, ShapeError, checkInteger, checkNumber, checkOptions, describeShape } from '../errors.js';
 import { keepNames } from '../names.js';
 import { type Random, normalFromWord } from '../random.js';
@@ -54,7 +54,7 @@ export class Sparse extends Initializer {
     const units = shape[shape.length - 1];
     const fan = shape.slice(0, -1).reduce((product, dimension) => product * dimension, 1);
     const kept = Math.min(fan, this.inputs ?? fan - Math.ceil((this.sparsity as number) * fan));
-    const values = dtype === 'float64' ? new Float64Array(fan * units) : new Float32Array(fan * units);
+    const values = new arrayTypes[dtype](fan * units);
     for (let unit = 0; unit < units; unit++) {
       for (const input of random.permutation(fan).subarray(0, kept)) values[input * units + unit] = this.std * normalFromWord(random.uint32());
     }

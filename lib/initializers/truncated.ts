@@ -1,6 +1,6 @@
 // Numbers of a normal distribution without its tails, by the inverse of its distribution function.
 
-import type { FloatDType } from '../dtype.js';
+import { type FloatDType, arrayTypes } from '../dtype.js';
 import { type Random, normalFromWord } from '../random.js';
 import { Tensor } from '../tensor.js';
 
@@ -13,7 +13,7 @@ export const truncatedDeviation = 0.87962566103423978;
 /** Numbers around `mean`, at most 2·`std` away. */
 export function truncatedTensor(shape: readonly number[], mean: number, std: number, dtype: FloatDType, random: Random): Tensor<FloatDType> {
   const size = shape.reduce((product, dimension) => product * dimension, 1);
-  const values = dtype === 'float64' ? new Float64Array(size) : new Float32Array(size);
+  const values = new arrayTypes[dtype](size);
   const [low, width] = [tail * 2 ** 32, (1 - 2 * tail) * 2 ** 32];
   // The function takes a word as a place from 0 to 2³², fractions too.
   for (let i = 0; i < size; i++) values[i] = mean + std * normalFromWord(low + width * random.uniform53() - 0.5);

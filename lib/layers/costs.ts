@@ -46,9 +46,8 @@ export function inputShapeOf(model: AnyLayer, given: readonly number[] | undefin
 
 // Every output of these takes as many products as its column of the weight has elements.
 function macsOf({ name }: Op<unknown>, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[]): number {
-  if (name === 'conv2d' || name === 'conv2d_bias') return (outputs[0].size * inputs[1].size) / inputs[1].shape[3];
+  if (name === 'conv2d') return (outputs[0].size * inputs[1].size) / inputs[1].shape[3];
   if (name === 'conv2d_input_gradient') return (inputs[0].size * inputs[1].size) / inputs[1].shape[3];
-  if (name === 'linear') return outputs[0].size * inputs[1].shape[0];
   // In every step of every example the state by its weights, in an LSTM by its projection too.
   if (name === 'rnn' || name === 'gru') return (inputs[0].size / inputs[1].shape[1]) * inputs[1].size;
   if (name === 'lstm') return (inputs[0].size / inputs[1].shape[1]) * (inputs[1].size + inputs[2].size);

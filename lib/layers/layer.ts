@@ -1,7 +1,7 @@
 // The base class of layers: parameters by declaration, paths, modes, state, copies.
 
 import { ours } from '../foreign.js';
-import { type DType, type FloatDType, isFloat } from '../dtype.js';
+import { type DType, type FloatDType, floatDTypes, isFloat } from '../dtype.js';
 import { type ArgumentError, type DTypeError, checkChoice } from '../errors.js';
 import { currentPath, isTracing } from '../ops/emit.js';
 import { Buffer } from '../buffer.js';
@@ -270,7 +270,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   /** Converts all parameters, and buffers of floats, to float32 or float64; make optimizers afterwards. */
   to(dtype: FloatDType): this {
     refuseInStep('a model was converted', 'Convert it before');
-    checkChoice(dtype, 'dtype', ['float32', 'float64']);
+    checkChoice(dtype, 'dtype', floatDTypes);
     if (!this.#ready) this.prepare();
     for (const item of this.namedState().values()) if (isFloat(item.dtype)) item.convert(dtype);
     return this;

@@ -53,7 +53,16 @@ export abstract class Loss {
   }
 }
 
-/** Base class of nodegrad's losses: what they have in common is how losses of examples or elements become one number. */
+/**
+ * Base class of nodegrad's losses: what they have in common is how losses of examples or elements become one number.
+ *
+ * @example
+ * ```ts
+ * import { MSELoss, type ReducedLoss } from 'nodegrad';
+ * const loss: ReducedLoss = new MSELoss();
+ * loss.reduction; // 'mean'
+ * ```
+ */
 export abstract class ReducedLoss extends Loss {
   /** How the losses become one number. */
   readonly reduction: Reduction;
@@ -69,7 +78,16 @@ export abstract class ReducedLoss extends Loss {
   }
 }
 
-/** Base class of the losses whose targets are class indices from 0 beside scores [..., classes]. Course row E28. */
+/**
+ * Base class of the losses whose targets are class indices from 0 beside scores [..., classes]. Course row E28.
+ *
+ * @example
+ * ```ts
+ * import { type ClassLoss, MulticlassHingeLoss } from 'nodegrad';
+ * const loss: ClassLoss = new MulticlassHingeLoss({ ignoreIndex: -1 });
+ * loss.ignoreIndex; // -1
+ * ```
+ */
 export abstract class ClassLoss extends ReducedLoss {
   /** The label of examples that do not count; null for none. */
   readonly ignoreIndex: number | null = null;

@@ -66,7 +66,7 @@ function flattenedFeatures(model: AnyLayer, inputShape: readonly number[]): Map<
       const source = inputs.map((input) => features.get(input)).find((item) => item !== undefined);
       if (source === undefined) return;
       const width = inputs.find((input) => features.has(input))?.shape.at(-1) as number;
-      const isProduct = name === 'linear' || name === 'matmul';
+      const isProduct = name === 'matmul';
       for (const input of inputs) {
         const isWeight = isProduct ? input === inputs[1] : input.shape.length === 1 && input.shape[0] === width;
         if (isWeight && !features.has(input)) found.set(input, source);

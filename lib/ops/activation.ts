@@ -9,7 +9,7 @@ import * as smooth from './smooth_activations.js';
 const { addRelu: _ofTwo, prelu: _learned, ...plain } = straight;
 const functions = { linear: <D extends FloatDType>(x: Tensor<D>): Tensor<D> => x, ...plain, ...smooth };
 
-/** Name of an activation function. Those that learn are layers: {@link PReLU}. */
+/** Name of an activation function. Those that learn are layers: {@link PReLU}, {@link Maxout}. */
 export type ActivationName = keyof typeof functions;
 
 /** Options of the activation function of that name. */

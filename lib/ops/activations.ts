@@ -3,8 +3,10 @@
 import type { FloatDType } from '../dtype.js';
 import { Tensor } from '../tensor.js';
 import { type HardTanhOptions, type LeakyReLUOptions, hardTanhParameters, leakyReluParameters } from './activation_options.js';
-import { defineBackward, defineBinary, defineMap, defineUnary, minimum, mul } from './elementwise.js';
+import { defineBackward, defineBinary, defineMap, defineUnary, minimum, mul, sumTo, type MapParameters, addOp } from './elementwise.js';
+import { type Op, variantOf } from './define.js';
 import { emitOne } from './emit.js';
+import { descriptor } from './fused.js';
 import { filled } from './shape.js';
 
 const reluBackwardOp = defineBackward('relu_backward');
@@ -25,9 +27,16 @@ export function relu<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
   return emitOne(reluOp, [Tensor.check(x, 'x')], undefined);
 }
 
-const addReluOp = defineBinary('add_relu', (_a, _b, dy, y) => {
-  const gradient = emitOne<undefined, 'float32'>(reluBackwardOp, [dy, y], undefined);
-  return [() => gradient, () => gradient];
+const rectified = descriptor({ map: reluOp as Op<unknown> });
+const addReluOp: Op<undefined> = variantOf(addOp, {
+  shape: (inputs) => {
+    const { outputs, ints } = addOp.shape(inputs, undefined);
+    return { outputs, ints: [...ints, rectified], reals: [0, 0] };
+  },
+  gradient: ({ inputs, outputs, upstream, needs }) => {
+    const gradient = emitOne<MapParameters, 'float32'>(reluBackwardOp, [upstream, outputs[0]], undefined);
+    return inputs.map(({ shape }, i) => (needs[i] ? sumTo(gradient, shape) : null));
+  },
 });
 
 /**

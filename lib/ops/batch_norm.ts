@@ -1,7 +1,7 @@
 // Batch normalization over the last axis: statistics of all other positions, running averages, and the map with its gradients.
 
 import { ShapeError, describeShape } from '../errors.js';
-import type { FloatDType } from '../dtype.js';
+import { type FloatDType, arrayTypes } from '../dtype.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type Op, defineOp } from './define.js';
 import { requireFloat } from './elementwise.js';
@@ -104,7 +104,7 @@ const batchNormOp: Op<Normalization> = defineOp<Normalization>('batch_norm', {
 });
 
 const nothing = (dtype: AnyTensor['dtype']): AnyTensor =>
-  Tensor.wrap((dtype === 'float64' ? new Float64Array(0) : new Float32Array(0)) as never, [0], dtype as FloatDType);
+  Tensor.wrap(new arrayTypes[dtype as FloatDType](0) as never, [0], dtype as FloatDType);
 
 /**
  * `y = (x − mean)·(γ / √(variance + eps)) + β` per channel, the last axis.

@@ -8,7 +8,7 @@ export const elementwiseChainOp: Op<unknown> = defineOp<unknown>('elementwise_ch
   gradient: 'none',
 });
 
-const binaries = new Set(['add', 'sub', 'mul', 'div', 'minimum', 'maximum', 'add_relu', 'prelu', 'prelu_slope']);
+const binaries = new Set(['add', 'sub', 'mul', 'div', 'minimum', 'maximum', 'prelu', 'prelu_slope']);
 
 /** How an operation takes part in a chain: how many operands it reads per element, or null where it cannot. */
 export function chainKind(op: Op<unknown>): 'map' | 'backward' | 'binary' | 'dropout' | null {

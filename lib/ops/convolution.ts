@@ -5,9 +5,10 @@ import { variableChoice } from '../environment.js';
 import { ArgumentError, ShapeError, checkChoice, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
 import { type StateKind, reads, writes } from '../recording.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
-import { type Op, defineOp } from './define.js';
+import { type Op, defineOp, variantOf } from './define.js';
 import { add, requireFloat } from './elementwise.js';
 import { emitInPlace, emitOne } from './emit.js';
+import { descriptor } from './fused.js';
 import { imagesHint } from './hints.js';
 import { sum } from './reduce.js';
 import { reshape } from './shape.js';
@@ -110,11 +111,6 @@ function outputOf(x: AnyTensor, w: AnyTensor, geometry: Geometry): readonly numb
   return [x.shape[0], ...geometry.out, w.shape[3]];
 }
 
-const weightAccumulateOp = defineOp<{ ints: readonly number[] }>('conv2d_weight_accumulate', {
-  shape: (_inputs, { ints }) => ({ outputs: [], ints, reals: [] }),
-  gradient: 'none',
-});
-
 // dw from x, dy
 const weightGradientOp = defineOp<Geometry & { kernel: readonly [number, number] }>('conv2d_weight_gradient', {
   shape: ([x, dy], geometry) => {
@@ -125,11 +121,17 @@ const weightGradientOp = defineOp<Geometry & { kernel: readonly [number, number]
   gradient: 'none',
 });
 
+const accumulate = descriptor({ prior: 'accumulate' });
+const weightAccumulateOp = variantOf<Geometry & { kernel: readonly [number, number] }, { ints: readonly number[] }>(weightGradientOp, {
+  shape: (_inputs, { ints }) => ({ outputs: [], ints, reals: [] }),
+  gradient: 'none',
+});
+
 // dw of one convolution, added where it stays when there is a place.
 function weightGradient(x: Tensor, dy: Tensor, w: AnyTensor, geometry: Geometry, into: AnyTensor | null): Tensor | null {
   const kernel = [w.shape[0], w.shape[1]] as const;
   if (into === null) return emitOne(weightGradientOp, [x, dy], { ...geometry, kernel });
-  const ints = [...intsOf(geometry, x.shape[0], x.shape[3], w.shape[3], kernel), 0];
+  const ints = [...intsOf(geometry, x.shape[0], x.shape[3], w.shape[3], kernel), accumulate];
   emitInPlace(weightAccumulateOp, [into], [x, dy], { ints });
   return null;
 }
@@ -172,8 +174,13 @@ const conv2dOp: Op<Geometry> = defineOp<Geometry>('conv2d', {
   },
 });
 
-const conv2dBiasOp = defineOp<Geometry>('conv2d_bias', {
-  shape: shapeOf,
+const withBias = descriptor({ bias: true });
+const conv2dBiasOp = variantOf<Geometry, Geometry>(conv2dOp, {
+  shape: (inputs, geometry) => {
+    const plan = shapeOf(inputs, geometry);
+    plan.ints.push(withBias);
+    return plan;
+  },
   gradient: ({ inputs, upstream, attributes, needs, target }) => {
     const [x, w] = inputs as Tensor[];
     const dy = upstream as Tensor;

@@ -92,6 +92,22 @@ export function mapKind({ index, name }: Op<unknown>): 'map' | 'backward' | null
   return signature === 'T:T' ? 'map' : signature === 'T:TT' ? 'backward' : null;
 }
 
+/** Whether calls of an operation may carry a descriptor; see lib/ops/fused.ts. */
+export function takesDescriptor({ index }: Op<unknown>): boolean {
+  return index >= 0 && nativeOps[index].signature.includes(';');
+}
+
+/** The operation at a place of the native list, and how many reals it takes. */
+export function operationAt(index: number): { op: Op<unknown>; reals: number } {
+  const { name, reals } = nativeOps[index];
+  return { op: defined.get(name) as unknown as Op<unknown>, reals };
+}
+
+/** The same native operation under another shape rule and gradient rule, such as a matrix product with a bias. */
+export function variantOf<A, B>(op: Op<A>, definition: OpDefinition<B>): Op<B> {
+  return { ...definition, name: op.name, index: op.index };
+}
+
 /** An operation without native work: its output shares the memory of its input. */
 export function defineView<A>(name: string, gradient: GradientRule<A>): Op<A> {
   return { name, index: -1, gradient, shape: () => ({ outputs: [], ints: [], reals: [] }) };

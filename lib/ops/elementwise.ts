@@ -16,7 +16,7 @@ export type Operand<D extends FloatDType> = Tensor<D> | number;
 /** Checks that all inputs share one float dtype. */
 export function requireFloat(name: string, inputs: readonly AnyTensor[]): FloatDType {
   const dtype = inputs[0].dtype;
-  if (dtype !== 'float32' && dtype !== 'float64') {
+  if (!isFloat(dtype)) {
     throw new DTypeError(`[${name}] expected float32 or float64, received ${dtype}. Convert with .to('float32')`);
   }
   requireSame(name, inputs);
@@ -40,7 +40,7 @@ export function sumTo(gradient: AnyTensor, shape: readonly number[]): AnyTensor 
 
 /** A number as a rank-0 tensor of the given dtype. */
 export function scalar<D extends FloatDType>(value: number, dtype: D): Tensor<D> {
-  return Tensor.wrap((dtype === 'float64' ? Float64Array.of(value) : Float32Array.of(value)) as never, [], dtype);
+  return Tensor.wrap(arrayTypes[dtype].of(value) as never, [], dtype);
 }
 
 function operand<D extends FloatDType>(value: Operand<D>, beside: Tensor<D>, name: string): Tensor<D> {
@@ -75,7 +75,7 @@ function binary(op: Op<undefined>): <D extends FloatDType>(a: Tensor<D>, b: Oper
   return (a, b) => emitOne(op, [a, operand(b, a, 'other')], undefined);
 }
 
-const addOp = defineBinary('add', (_a, _b, dy) => [() => dy, () => dy]);
+export const addOp = defineBinary('add', (_a, _b, dy) => [() => dy, () => dy]);
 const subOp = defineBinary('sub', (_a, _b, dy) => [() => dy, () => neg(dy)]);
 const mulOp = defineBinary('mul', (a, b, dy) => [() => mul(dy, b), () => mul(dy, a)]);
 const divOp = defineBinary('div', (_a, b, dy, y) => [() => div(dy, b), () => neg(div(mul(dy, y), b))]);

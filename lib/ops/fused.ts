@@ -1,42 +1,109 @@
-// Fused operations: what passes of lib/program put in place of several recorded ones. Nobody emits them, and they have no gradient.
+// What an operation does beside its mathematics before it stores its result: the descriptor of a call, which passes of lib/program fill in.
 
-import { type Op, defineOp } from './define.js';
+import { type Op, mapKind, operationAt, takesDescriptor } from './define.js';
 
-function defineFused(name: string): Op<unknown> {
-  return defineOp<unknown>(name, { shape: () => ({ outputs: [], ints: [], reals: [] }), gradient: 'none' });
+/** Whether a result is added to what is there, or to zero: 0 + x is x, but for −0, which it makes +0. */
+export type Prior = 'accumulate' | 'overwrite';
+
+/**
+ * The descriptor. Which of it an operation takes stands behind the semicolon of its line in ops.def; native/ops/op.h has the order of
+ * arithmetic and of operands: outputs that it asks for stand behind the other outputs, inputs behind the other inputs.
+ */
+export interface Fused {
+  /** What the first output is added to. */
+  readonly prior?: Prior;
+  /** The column sums of the second input are one more output, added to what is there or to zero. */
+  readonly sums?: Prior;
+  /** The upstream gradient goes through a ReLU first: its mask comes from inputs γ and β, or from an input y, and what it lets through is kept. */
+  readonly mask?: 'recomputed' | 'kept';
+  /** A row that is added is one more input. */
+  readonly bias?: boolean;
+  /** A tensor that is added is one more input. */
+  readonly residual?: boolean;
+  /** The first output is summed and divided by this number, the second multiplied by one more input, a factor for each row. */
+  readonly divisor?: number;
+  /** A map f of the result, or the backward of one, with one more input y: f′(y)·result. */
+  readonly map?: Op<unknown>;
+  /** Parameters of the map. */
+  readonly parameters?: readonly number[];
 }
 
-/** `y = f(x·w + b)`; ints: m, n, k, index of the map f. */
-export const linearMapOp = defineFused('linear_map');
-/** `dz = f'(y)·(a·b)`; ints: those of matmul, index of the backward f'. */
-export const matmulMapGradientOp = defineFused('matmul_map_gradient');
-/** `dW += xᵀ·dy`, `db += Σ dy`; ints: m, n, k, and whether dW and db are overwritten instead. */
-export const linearGradientsOp = defineFused('linear_gradients');
-/** `c = 0 + a·b`: an accumulation into zeros. */
-export const matmulOverwriteOp = defineFused('matmul_overwrite');
-/** `y += Σ x`; ints: those of sum, and whether y is overwritten instead. */
-export const sumAccumulateOp = defineFused('sum_accumulate');
-/** The reduced loss and its gradient by the logits, from class indices; reals: smoothing, divisor. */
-export const crossEntropyGradientOp = defineFused('cross_entropy_gradient');
-/** The same from target probabilities. */
-export const crossEntropyDenseGradientOp = defineFused('cross_entropy_dense_gradient');
-/** `y = relu(batch_norm(x))`. */
-export const batchNormReluOp = defineFused('batch_norm_relu');
-/** The gradients by γ and β of that, from the gradient by y: what ReLU lets through is known from x. */
-export const batchNormReluGradientsOp = defineFused('batch_norm_relu_gradients');
-/** The gradient by x of that. */
-export const batchNormReluBackwardOp = defineFused('batch_norm_relu_backward');
-/** `y = relu(batch_norm(x) + other)`. */
-export const batchNormAddReluOp = defineFused('batch_norm_add_relu');
-/** What ReLU lets through of dy by its output y, and the gradients by γ and β of a batch norm before it. */
-export const batchNormAddReluGradientsOp = defineFused('batch_norm_add_relu_gradients');
-/** `y = f(x ∗ w + b)`; ints: those of conv2d, index of the map f. */
-export const conv2dMapOp = defineFused('conv2d_map');
-/** `dx +=` the gradient of a convolution by its input. */
-export const conv2dInputAccumulateOp = defineFused('conv2d_input_accumulate');
-/** `dz = f'(y)·dx`; ints: those of conv2d, index of the backward f'. */
-export const conv2dInputMapGradientOp = defineFused('conv2d_input_map_gradient');
-/** `dz = f'(y)·(dz + dx)`, in place. */
-export const conv2dInputAccumulateMapGradientOp = defineFused('conv2d_input_accumulate_map_gradient');
-/** Back through max pooling and the ReLU before it: dx from dy, the taps and the output of ReLU; ints: those of max_pool2d. */
-export const maxPoolReluGradientOp = defineFused('max_pool2d_relu_gradient');
+/** What a call of native code is made of, beside its operands. */
+interface Attributes {
+  readonly op: Op<unknown>;
+  readonly ints: readonly number[];
+  readonly reals: readonly number[];
+}
+
+const priors = [undefined, 'accumulate', 'overwrite'] as const;
+const masks = [undefined, 'recomputed', 'kept'] as const;
+
+/** The descriptor as the last integer of a call: below zero, where no size is; native/ops/op.h has the bits. */
+export function descriptor({ prior, sums, mask, bias, residual, divisor, map }: Fused): number {
+  const flags = (bias === true ? 64 : 0) + (residual === true ? 128 : 0) + (divisor === undefined ? 0 : 256);
+  const bits = priors.indexOf(prior) + 4 * priors.indexOf(sums) + 16 * masks.indexOf(mask) + flags + 512 * ((map?.index ?? -1) + 1);
+  return -1 - bits;
+}
+
+/** Whether a call carries a descriptor. */
+function isDescribed({ op, ints }: Attributes): boolean {
+  return ints.length > 0 && ints[ints.length - 1] < 0 && takesDescriptor(op);
+}
+
+const none: Fused = {};
+
+/** The descriptor of a call; empty where it has none. */
+export function fusedOf(call: Attributes): Fused {
+  if (!isDescribed(call)) return none;
+  const { ints, reals } = call;
+  const bits = -1 - ints[ints.length - 1];
+  const place = (bits >> 9) - 1;
+  const map = place < 0 ? undefined : operationAt(place);
+  const [prior, sums, mask] = [priors[bits & 3], priors[(bits >> 2) & 3], masks[(bits >> 4) & 3]];
+  return {
+    ...(prior === undefined ? {} : { prior }),
+    ...(sums === undefined ? {} : { sums }),
+    ...(mask === undefined ? {} : { mask }),
+    ...((bits & 64) === 0 ? {} : { bias: true }),
+    ...((bits & 128) === 0 ? {} : { residual: true }),
+    ...((bits & 256) === 0 ? {} : { divisor: reals[reals.length - 2] }),
+    ...(map === undefined ? {} : { map: map.op, parameters: reals.slice(-2, reals.length - 2 + map.reals) }),
+  };
+}
+
+/** The attributes of a call whose descriptor says this, and what it said before, too. */
+export function describedBy(call: Attributes, more: Fused): Attributes {
+  const before = fusedOf(call);
+  const fused = { ...before, ...more };
+  const hasReals = ({ map, divisor }: Fused): boolean => map !== undefined || divisor !== undefined;
+  const ints = isDescribed(call) ? call.ints.slice(0, -1) : call.ints;
+  const reals = hasReals(before) ? call.reals.slice(0, -2) : call.reals;
+  const [alpha = 0, beta = 0] = fused.divisor === undefined ? (fused.parameters ?? []) : [fused.divisor];
+  return { op: call.op, ints: [...ints, descriptor(fused)], reals: hasReals(fused) ? [...reals, alpha, beta] : reals };
+}
+
+/** Whether a call does nothing beside its mathematics, or no more than the parts that are named. */
+export function isPlain(call: Attributes, ...allowed: readonly (keyof Fused)[]): boolean {
+  return Object.keys(fusedOf(call)).every((part) => allowed.includes(part as keyof Fused));
+}
+
+/** A map, or the backward of one, as the part of a descriptor. */
+export function mapOf({ op, reals }: Attributes, kind: 'map' | 'backward'): Fused | null {
+  return mapKind(op) === kind ? { map: op, parameters: reals } : null;
+}
+
+/** An operation's name and what it does besides: `matmul + bias + relu`. */
+export function titleOf(call: Attributes): string {
+  if (call.op.index < 0) return call.op.name;
+  const { prior, sums, mask, bias, residual, divisor, map } = fusedOf(call);
+  const parts = [
+    prior,
+    sums === undefined ? undefined : `sums ${sums}`,
+    mask === undefined ? undefined : `relu_backward ${mask}`,
+    bias && 'bias',
+    residual && 'residual',
+    map?.name,
+    divisor === undefined ? undefined : 'gradient',
+  ];
+  return [call.op.name, ...parts.filter(Boolean)].join(' + ');
+}

@@ -1,6 +1,6 @@
 // Group normalization of [examples, positions, channels]: what layer, group, instance and root mean square norm are made of.
 
-import type { FloatDType } from '../dtype.js';
+import { type FloatDType, arrayTypes } from '../dtype.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type Op, defineOp } from './define.js';
 import { requireFloat } from './elementwise.js';
@@ -48,6 +48,6 @@ const groupNormOp: Op<Groups> = defineOp<Groups>('group_norm', {
 
 /** `y = γ·(x − mean) / √(variance + eps) + β`, mean and variance (of the population) over a group of channels of an example. */
 export function groupNorm<D extends FloatDType>(x: Tensor<D>, gamma: AnyTensor | null, beta: AnyTensor | null, sizes: Groups): Tensor<D> {
-  const nothing = Tensor.wrap((x.dtype === 'float64' ? new Float64Array(0) : new Float32Array(0)) as never, [0], x.dtype);
+  const nothing = Tensor.wrap(new arrayTypes[x.dtype](0) as never, [0], x.dtype);
   return emitOne(groupNormOp, [x, gamma ?? nothing, beta ?? nothing], sizes);
 }

@@ -3,9 +3,10 @@
 import type { FloatDType } from '../dtype.js';
 import { ShapeError, checkOptions, describeShape } from '../errors.js';
 import { type AnyTensor, Tensor } from '../tensor/core.js';
-import { defineOp } from './define.js';
+import { defineOp, variantOf } from './define.js';
 import { requireFloat } from './elementwise.js';
 import { emitInPlace, emitOne, sizeOf } from './emit.js';
+import { descriptor } from './fused.js';
 import { featuresHint } from './hints.js';
 import { sum } from './reduce.js';
 import { reshape } from './shape.js';
@@ -65,7 +66,8 @@ export function matmul<D extends FloatDType>(a: Tensor<D>, b: Tensor<D>, options
 }
 
 // c += a·b, for weight gradients: they are added where they stay.
-const matmulAccumulateOp = defineOp<{ ints: readonly number[] }>('matmul_accumulate', {
+const accumulate = descriptor({ prior: 'accumulate' });
+const matmulAccumulateOp = variantOf<Transposes, { ints: readonly number[] }>(matmulOp, {
   shape: (_inputs, { ints }) => ({ outputs: [], ints, reals: [] }),
   gradient: 'none',
 });
@@ -73,7 +75,7 @@ const matmulAccumulateOp = defineOp<{ ints: readonly number[] }>('matmul_accumul
 /** `xᵀ·dy` of x[rows, in] and dy[rows, out]: added to `into` (then null is returned), or a new tensor where that is null. */
 export function weightGradient(x: AnyTensor, dy: AnyTensor, into: AnyTensor | null): AnyTensor | null {
   if (into === null) return emitOne(matmulOp, [x, dy], { a: true, b: false });
-  emitInPlace(matmulAccumulateOp, [into], [x, dy], { ints: [x.shape[1], dy.shape[1], x.shape[0], 1, 0] });
+  emitInPlace(matmulAccumulateOp, [into], [x, dy], { ints: [x.shape[1], dy.shape[1], x.shape[0], 1, 0, accumulate] });
   return null;
 }
 
@@ -85,7 +87,8 @@ export function checkFeatures({ shape }: AnyTensor, weight: AnyTensor): void {
   throw new ShapeError(`[linear] expected ${features} input features (the last dimension), received shape ${describeShape(shape)}${hint}`);
 }
 
-const linearOp = defineOp('linear', {
+const withBias = descriptor({ bias: true });
+const linearOp = variantOf<Transposes, undefined>(matmulOp, {
   shape: (inputs) => {
     const dtype = requireFloat('linear', inputs);
     const [x, w, b] = inputs;
@@ -97,7 +100,7 @@ const linearOp = defineOp('linear', {
     const [features, n] = w.shape;
     checkFeatures(x, w);
     const outer = x.shape.slice(0, -1);
-    return { outputs: [{ shape: [...outer, n], dtype }], ints: [sizeOf(outer), n, features], reals: [] };
+    return { outputs: [{ shape: [...outer, n], dtype }], ints: [sizeOf(outer), n, features, 0, 0, withBias], reals: [] };
   },
   // dx = dy·Wᵀ, dW = xᵀ·dy, db = Σ dy over the rows. Course row G08.
   gradient: ({ inputs, upstream, needs, target }) => {

@@ -1,6 +1,6 @@
 // Recurrent operations: a whole sequence of RNN, LSTM or GRU in one call, the products of all inputs being made before, and masks from lengths.
 
-import type { DType } from '../dtype.js';
+import { type DType, arrayTypes } from '../dtype.js';
 import { ArgumentError, ShapeError, checkInteger, describeShape, expected } from '../errors.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type GradientContext, type Op, type OutputSpecification, defineOp } from './define.js';
@@ -26,11 +26,7 @@ export interface SequenceResult {
 
 /** What stands for an operand that is absent. */
 function nothing(dtype: DType): AnyTensor {
-  return Tensor.wrap(
-    (dtype === 'uint8' ? new Uint8Array(0) : dtype === 'float64' ? new Float64Array(0) : new Float32Array(0)) as never,
-    [0],
-    dtype,
-  );
+  return Tensor.wrap(new arrayTypes[dtype](0) as never, [0], dtype);
 }
 const orNothing = (tensor: AnyTensor | null, like: AnyTensor): AnyTensor => tensor ?? nothing(like.dtype as DType);
 const maskOrNothing = (mask: AnyTensor | null): AnyTensor => mask ?? nothing('uint8');

@@ -1,6 +1,6 @@
 // Where the values and gradients of parameters lie, and which of them are neighbours that one native call can walk through.
 
-import type { FloatDType, TypedArrayOf } from '../dtype.js';
+import { type FloatDType, type TypedArrayOf, isFloat } from '../dtype.js';
 import { ArgumentError, checkList } from '../errors.js';
 import type { Layer } from '../layers/layer.js';
 import { touch } from '../ops/emit.js';
@@ -123,7 +123,7 @@ export function parametersOf(layer: Layer<never, unknown>): AnyTensor[] {
 export function checkLeaves(list: readonly unknown[]): AnyTensor[] {
   return Array.from(checkList(list, 'parameters', 'an array of parameters'), (item, i) => {
     const leaf = Tensor.check(item, `parameters[${i}]`);
-    if (leaf.node !== null || (leaf.dtype !== 'float32' && leaf.dtype !== 'float64')) {
+    if (leaf.node !== null || !isFloat(leaf.dtype)) {
       throw new ArgumentError(`\`parameters[${i}]\` is not a float leaf: optimizers update parameters, not results`);
     }
     return leaf;

@@ -2,7 +2,7 @@
 
 import { type ColumnSchema, checkSchema } from '../data/columns.js';
 import type { FloatDType } from '../dtype.js';
-import { ArgumentError, checkList, expected } from '../errors.js';
+import { ArgumentError, checkList, checkObject, expected } from '../errors.js';
 import { Tensor } from '../tensor.js';
 import { OneHotEncoder } from './encoders.js';
 import { type Examples, mapExamples } from './examples.js';
@@ -52,7 +52,8 @@ export class ColumnTransform extends Transform {
     if (target !== null) checkSchema([target], 'target');
     this.target = target;
     const taken = new Set<number>();
-    this.#places = this.groups.map(({ columns: names, transform }) => {
+    this.#places = this.groups.map((group) => {
+      const { columns: names, transform } = checkObject<ColumnGroup>(group ?? null, 'groups', 'groups of columns');
       if (!(transform instanceof Transform)) throw new ArgumentError(expected('a transform, such as new Imputer()', 'groups', transform));
       return checkList<string>(names, 'groups', 'names of columns').map((name) => {
         const place = this.columns.findIndex((column) => column.name === name);

@@ -1,6 +1,6 @@
 // Encoders: values that are names of something, as numbers that a net can use.
 
-import type { FloatDType } from '../dtype.js';
+import { type FloatDType, arrayTypes } from '../dtype.js';
 import { ArgumentError, checkChoice, checkInteger, checkOptions } from '../errors.js';
 import { Tensor } from '../tensor.js';
 import { tensorOf } from './affine.js';
@@ -102,7 +102,7 @@ export class OneHotEncoder extends Encoder {
   protected apply(x: Tensor<FloatDType>): Tensor<FloatDType> {
     const starts = this.#starts();
     const width = starts[starts.length - 1];
-    const encoded = x.dtype === 'float64' ? new Float64Array(x.shape[0] * width) : new Float32Array(x.shape[0] * width);
+    const encoded = new arrayTypes[x.dtype](x.shape[0] * width);
     this.codes(x, (code, row, feature) => {
       if (code >= 0) encoded[row * width + starts[feature] + code] = 1;
     });
@@ -113,7 +113,7 @@ export class OneHotEncoder extends Encoder {
     const starts = this.#starts();
     const { categories } = this;
     const width = starts[starts.length - 1];
-    const decoded = y.dtype === 'float64' ? new Float64Array(y.shape[0] * categories.length) : new Float32Array(y.shape[0] * categories.length);
+    const decoded = new arrayTypes[y.dtype](y.shape[0] * categories.length);
     for (let row = 0, at = 0; row < y.shape[0]; row++)
       for (const [feature, values] of categories.entries()) {
         const code = values.findIndex((_, k) => y.data[row * width + starts[feature] + k] === 1);

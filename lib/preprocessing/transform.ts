@@ -2,7 +2,7 @@
 
 import type { AnyDataset, AsyncDataset, Dataset } from '../data/dataset.js';
 import { type DType, type FloatDType, isFloat } from '../dtype.js';
-import { ArgumentError, ShapeError, describe, describeShape, expected } from '../errors.js';
+import { ArgumentError, ShapeError, checkObject, describe, describeShape, expected } from '../errors.js';
 import { ours } from '../foreign.js';
 import { isOurs, keepName, keepNames } from '../names.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
@@ -168,7 +168,9 @@ export abstract class Transform {
   /** What was learned under this name. */
   protected value(name: string): Tensor<'float64'> {
     this.#fitted();
-    return this.#learned.get(name) as Tensor<'float64'>;
+    const value = this.#learned.get(name);
+    if (value === undefined) throw new ArgumentError(`the state of this ${this.constructor.name} has no '${name}'`);
+    return value;
   }
 
   /** What was learned under this name, in an element type. */
@@ -217,11 +219,11 @@ export abstract class Transform {
    * ```
    */
   static fromJSON(description: unknown): Transform {
-    const { state = {}, inputShape } = (description ?? {}) as Partial<TransformDescription>;
+    const { state, inputShape } = (description ?? {}) as Partial<TransformDescription>;
     const transform = buildTransform(description);
     if (inputShape == null) return transform;
     if (!Array.isArray(inputShape)) throw new ArgumentError(expected('an array of dimensions', 'inputShape', inputShape));
-    const tensors = Object.entries(state).map(([name, value]) => {
+    const tensors = Object.entries(checkObject<TransformDescription['state']>(state, 'state', 'names and numbers')).map(([name, value]) => {
       if (!Array.isArray(value?.data) || !Array.isArray(value.shape))
         throw new ArgumentError(expected('shape and data', `state.${name}`, value));
       return [name, Tensor.from(Float64Array.from(value.data), value.shape) as Tensor<'float64'>] as const;

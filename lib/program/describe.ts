@@ -2,18 +2,9 @@
 
 import { bytesOf, type DType } from '../dtype.js';
 import { binding } from '../native.js';
+import { titleOf } from '../ops/fused.js';
 import type { MemoryPlan } from './plan.js';
 import type { Instruction, Recording } from './record.js';
-
-const products = new Set([
-  'matmul',
-  'matmul_accumulate',
-  'matmul_overwrite',
-  'matmul_map_gradient',
-  'linear',
-  'linear_map',
-  'linear_gradients',
-]);
 
 interface Work {
   shape: string;
@@ -48,13 +39,13 @@ function recurrentWork(name: string, [batch, time, hidden, , last]: readonly num
 /** The sizes of an instruction's work; FLOPs are counted for matrix products, 2·m·n·k, and convolutions, 2·pixels·out·kernel·in/groups, and
  * the products of recurrent states. */
 function workOf({ op, ints, operands }: Instruction, dtype: DType): Work {
-  if (products.has(op.name)) {
+  if (op.name === 'matmul') {
     const [m, n, k] = ints;
     return { shape: `${m}×${k}·${k}×${n}`, by: binding.gemmChosen(n, k, dtype === 'float64'), flops: 2 * m * n * k };
   }
   if (op.name.startsWith('conv2d')) return convolutionWork(op.name, ints, dtype === 'float64');
   if (/^(rnn|lstm|gru)(_backward)?$/.test(op.name)) return recurrentWork(op.name, ints);
-  if (op.name.startsWith('sum')) return { shape: `[${ints.slice(0, 3).join(', ')}]`, by: '', flops: 0 };
+  if (op.name === 'sum') return { shape: `[${ints.slice(0, 3).join(', ')}]`, by: '', flops: 0 };
   if (/softmax|cross_entropy/.test(op.name)) return { shape: `${ints[0]}×${ints[1]}`, by: '', flops: 0 };
   return { shape: String(operands[0]?.size ?? ''), by: '', flops: 0 };
 }
@@ -68,7 +59,7 @@ export function describeProgram(recording: Recording, plan: MemoryPlan): string 
   let bytes = 0;
   const table: string[][] = [['', 'operation', 'shape', 'by', 'MFLOP', 'memory', 'writes ← reads']];
   for (const [i, instruction] of instructions.entries()) {
-    const { op, operands, writes, of } = instruction;
+    const { operands, writes, of } = instruction;
     const { dtype } = operands.length > 0 ? buffers[operands[0].buffer] : { dtype: 'float32' as const };
     const work = workOf(instruction, dtype);
     const touched = operands.reduce((sum, { buffer, size }) => sum + size * bytesOf(buffers[buffer].dtype), 0);
@@ -78,7 +69,7 @@ export function describeProgram(recording: Recording, plan: MemoryPlan): string 
     bytes += touched;
     table.push([
       String(i),
-      op.name,
+      titleOf(instruction),
       work.shape,
       work.by,
       work.flops === 0 ? '' : (work.flops / 1e6).toFixed(2),

@@ -140,13 +140,18 @@ export function updateRatio(before: AnyTensor, after: AnyTensor): number {
  * ```
  */
 export function deadUnits(model: AnyLayer, batches: Iterable<TensorTree>): DeadUnits[] {
+  return countDead(peaksOf(model, batches));
+}
+
+/** Largest output of each unit of each `ReLU` layer. */
+export function peaksOf(model: AnyLayer, batches: Iterable<TensorTree>): Peaks {
   checkLayer(model);
   if (typeof (batches as Partial<Iterable<AnyTensor>> | null)?.[Symbol.iterator] !== 'function') {
     throw new ArgumentError(expected('an array of tensors, or what else can be iterated', 'batches', batches));
   }
   const peaks: Peaks = new Map();
   for (const inputs of batches) raisePeaks(peaks, model, inputs);
-  return countDead(peaks);
+  return peaks;
 }
 
 /** Largest output of each unit, by layer. */

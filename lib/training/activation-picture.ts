@@ -51,7 +51,7 @@ export function activationPicture(rows: readonly ActivationPictureRow[], options
   checkList(rows, 'rows', 'an array of titles and experiments');
   if (rows.length === 0 || rows.length > 12) throw new ArgumentError(expected('1 to 12 rows', 'rows', rows));
   for (const row of rows) {
-    if (typeof row?.title !== 'string' || !Array.isArray(row.experiment?.layers) || row.experiment.layers.length === 0)
+    if (typeof row?.title !== 'string' || !isExperiment(row.experiment) || typeof (row.remark ?? '') !== 'string')
       throw new ArgumentError(expected('a title and what activationExperiment() gave', 'rows', row));
   }
   const [{ experiment }] = rows;
@@ -94,6 +94,14 @@ export function activationPicture(rows: readonly ActivationPictureRow[], options
     '</svg>',
     '',
   ].join('\n');
+}
+
+function isExperiment(value: Partial<ActivationExperiment> | null | undefined): boolean {
+  const areNumbers = (list: unknown): boolean => Array.isArray(list) && list.length > 0 && list.every(Number.isFinite);
+  const layers = value?.layers;
+  const isLayer = (layer: Partial<ActivationLayer> | null): boolean =>
+    areNumbers(layer?.histogram) && typeof layer?.std === 'number' && typeof layer.gradientRms === 'number';
+  return areNumbers(value?.range) && Array.isArray(layers) && layers.length > 0 && layers.length <= 1000 && layers.every(isLayer);
 }
 
 function drawRow(

@@ -1,6 +1,7 @@
 // Observed steps: a training step that also says what its layers put out, and how far gradients and updates go against the weights.
 
 import { zeros } from '../create.js';
+import { isFloat } from '../dtype.js';
 import { ArgumentError, checkInteger, expected } from '../errors.js';
 import { observeForward } from '../layers/forward.js';
 import { checkLayer } from '../layers/check.js';
@@ -93,7 +94,7 @@ export function observed<R>(
   const [numbers, counts]: [Tensor<'float64'>[], Tensor<'int32'>[]] = [[], []];
   const seen = new Set<unknown>();
   const look = (layer: object, path: string, output: unknown): void => {
-    if (!(output instanceof Tensor) || !isFloat(output) || seen.has(output)) return;
+    if (!(output instanceof Tensor) || !isFloat(output.dtype) || seen.has(output)) return;
     seen.add(output);
     layers.push({ path, type: layer.constructor.name, shape: output.shape });
     const [some, histogram] = statistics(output);
@@ -130,8 +131,6 @@ function gradientOf(parameter: Parameter): AnyTensor {
   const { home, begin } = homeOf(parameter);
   return part(home.gradients as Float32Array, begin, begin + parameter.size, home.dtype);
 }
-
-const isFloat = ({ dtype }: AnyTensor): boolean => dtype === 'float32' || dtype === 'float64';
 
 /**
  * Reads what {@link observed} measured.

@@ -21,6 +21,18 @@ Napi::Array describeOps(Napi::Env env) {
   return list;
 }
 
+// [{ name, bytes }] in the order of dtypes.def: programs name an element type by its place.
+Napi::Array describeDTypes(Napi::Env env) {
+  Napi::Array list = Napi::Array::New(env, size_t(dtypeCount));
+  for (int i = 0; i < dtypeCount; ++i) {
+    Napi::Object o = Napi::Object::New(env);
+    o.Set("name", dtypeName(DType(i)));
+    o.Set("bytes", double(dtypeSize(DType(i))));
+    list.Set(uint32_t(i), o);
+  }
+  return list;
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   Instance* instance = new Instance();
   env.SetInstanceData<Instance>(instance);
@@ -30,6 +42,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
 
   exports.Set("abi", 2);
   exports.Set("ops", describeOps(env));
+  exports.Set("dtypes", describeDTypes(env));
   exports.Set("attributes", Napi::Float64Array::New(env, maxAttributes, buffer, 0));
   napi_value run;
   napi_create_function(env, "run", NAPI_AUTO_LENGTH, runOp, instance, &run);

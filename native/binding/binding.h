@@ -24,6 +24,22 @@ struct Instance {
   int64_t shared = 0;  // bytes of SharedArrayBuffers that lib has reported
 };
 
+// The memory of a typed array; false where it is none, or of an element type that is not in dtypes.def.
+inline bool operandOf(napi_env env, napi_value value, Operand* operand) {
+  napi_typedarray_type type;
+  size_t length;
+  if (napi_get_typedarray_info(env, value, &type, &length, &operand->data, nullptr, nullptr) != napi_ok) return false;
+  switch (type) {
+#define DTYPE(name, storage, compute, array) \
+  case napi_##array: operand->dtype = DType::name; break;
+#include "../ops/dtypes.def"
+#undef DTYPE
+    default: return false;
+  }
+  operand->length = int64_t(length);
+  return true;
+}
+
 napi_value runOp(napi_env, napi_callback_info); // run.cc
 void exportProgram(Napi::Env, Napi::Object exports); // program.cc
 void exportDriver(Napi::Env, Napi::Object exports); // driver.cc

@@ -94,10 +94,10 @@ Napi::Value setThreadCount(const Napi::CallbackInfo& call) {
 
 // adviseHuge(view), addressOf(view) → bytes past a 64-byte boundary
 bool viewOf(const Napi::CallbackInfo& call, void** data, size_t* bytes) {
-  napi_typedarray_type type;
-  size_t length;
-  if (call.Length() < 1 || napi_get_typedarray_info(call.Env(), call[0], &type, &length, data, nullptr, nullptr) != napi_ok) return false;
-  *bytes = length * (type == napi_float64_array ? 8 : type == napi_uint8_array ? 1 : 4);
+  Operand view;
+  if (call.Length() < 1 || !operandOf(call.Env(), call[0], &view)) return false;
+  *data = view.data;
+  *bytes = size_t(view.length * dtypeSize(view.dtype));
   return true;
 }
 Napi::Value adviseHuge(const Napi::CallbackInfo& call) {

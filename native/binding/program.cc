@@ -32,21 +32,6 @@ napi_value errorOf(napi_env env, const Problem& problem) {
   return error;
 }
 
-bool operandOf(Napi::Env env, napi_value value, Operand* operand) {
-  napi_typedarray_type type;
-  size_t length;
-  if (napi_get_typedarray_info(env, value, &type, &length, &operand->data, nullptr, nullptr) != napi_ok) return false;
-  switch (type) {
-    case napi_float32_array: operand->dtype = DType::float32; break;
-    case napi_float64_array: operand->dtype = DType::float64; break;
-    case napi_int32_array: operand->dtype = DType::int32; break;
-    case napi_uint8_array: operand->dtype = DType::uint8; break;
-    default: return false;
-  }
-  operand->length = int64_t(length);
-  return true;
-}
-
 bool sharedOf(Napi::Env env, napi_value value, Operand* operand) {
   napi_typedarray_type type;
   size_t length;

@@ -17,7 +17,6 @@ Napi::Value fail(Napi::Env, const std::string& problem);
 // An error of these words. A refused index has the fields `value`, `position`, `minimum` and `maximum`.
 napi_value errorOf(napi_env, const Problem&);
 
-bool operandOf(Napi::Env, napi_value, Operand*);
 // Memory that nothing can take away.
 bool sharedOf(Napi::Env, napi_value, Operand*);
 ProgramHandle* handleOf(Napi::Env, const Napi::Value&);

@@ -21,23 +21,6 @@ napi_value fail(napi_env env, const Op* op, const char* problem) {
   return nullptr;
 }
 
-bool readOperand(napi_env env, napi_value value, Operand* operand) {
-  napi_typedarray_type type;
-  size_t length;
-  void* data;
-  if (napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr) != napi_ok) return false;
-  switch (type) {
-    case napi_float32_array: operand->dtype = DType::float32; break;
-    case napi_float64_array: operand->dtype = DType::float64; break;
-    case napi_int32_array: operand->dtype = DType::int32; break;
-    case napi_uint8_array: operand->dtype = DType::uint8; break;
-    default: return false;
-  }
-  operand->data = data;
-  operand->length = int64_t(length);
-  return true;
-}
-
 }  // namespace
 
 napi_value runOp(napi_env env, napi_callback_info info) {
@@ -57,7 +40,7 @@ napi_value runOp(napi_env env, napi_callback_info info) {
   Operand operands[maxOperands];
   const int operandCount = int(count - firstOperand);
   for (int i = 0; i < operandCount; ++i)
-    if (!readOperand(env, arguments[firstOperand + i], operands + i)) return fail(env, &op, "an operand is not a typed array of a known dtype");
+    if (!operandOf(env, arguments[firstOperand + i], operands + i)) return fail(env, &op, "an operand is not a typed array of a known dtype");
 
   const double* attributes = static_cast<Instance*>(data)->attributes;
   int64_t integers[maxAttributes];

@@ -1,7 +1,12 @@
-// Every kernel header, and the table they fill. Included inside the namespace of one instruction set.
+// Every kernel header and the maps of the list, and the table they fill. Included inside the namespace of one instruction set.
 #include "vec.h"
 #include "math.h"
 #include "elementwise.h"
+#define MAP(op, kernel, parameters, formula) UNARY(kernel, formula)
+#define MAP_BACKWARD(op, kernel, parameters, value, formula) BACKWARD_FROM(value, kernel, formula)
+#include "maps.def"
+#undef MAP
+#undef MAP_BACKWARD
 #include "reduce.h"
 #include "statistics.h"
 #include "softmax.h"

@@ -74,86 +74,10 @@ template <class T> INLINE V<T> hardSigmoidOf(V<T> x) {
     [[maybe_unused]] const V<T> alpha = set1(first), beta = set1(second); \
     mapBinary(dx, dy, 1, value, 1, n, streaming, [&](V<T> dy, V<T> value) FORMULA { return formula; }); \
   }
-#define BACKWARD(name, formula) BACKWARD_FROM(y, name, formula)
-#define BACKWARD_BY_INPUT(name, formula) BACKWARD_FROM(x, name, formula)
 #define BINARY(name, formula) \
   template <class T> void name(T* c, const T* a, int aStep, const T* b, int bStep, int64_t n, bool streaming) { \
     mapBinary(c, a, aStep, b, bStep, n, streaming, [](V<T> a, V<T> b) FORMULA { return formula; }); \
   }
-
-UNARY(neg, negate(x))
-UNARY(absolute, abs(x))
-// −1, 0, 1; sign(±0) = ±0, sign(NaN) = NaN.
-UNARY(sign, select(gt(abs(x), zero<T>()), withSign(set1<T>(1), x), x))
-UNARY(exponential, exp(x))
-UNARY(logarithm, log(x))
-UNARY(squareRoot, sqrt(x))
-
-// max(0, x); relu(−0) = +0, relu(NaN) = NaN.
-UNARY(relu, maximum(x, zero<T>()))
-BACKWARD(reluBackward, reluGradient(dy, y))
-
-UNARY(hyperbolicTangent, tanh(x))
-// (1 − y²)·dy, the bracket rounded once.
-BACKWARD(tanhBackward, fnma(y, y, set1<T>(1)) * dy)
-
-UNARY(logistic, sigmoid(x))
-// (y − y²)·dy, the bracket rounded once.
-BACKWARD(sigmoidBackward, fnma(y, y, y) * dy)
-
-// min(max(x, α), β): clipping, the hard tanh, ReLU6.
-UNARY(clip, minimum(maximum(x, alpha), beta))
-// dy where α ≤ x ≤ β, else 0; a NaN of x stays.
-BACKWARD_BY_INPUT(clipBackward, select(ge(x, alpha) & ge(beta, x), dy, select(isNaN(x), x, zero<T>())))
-// The same with 0 at the bounds, as ReLU has it at 0.
-BACKWARD_BY_INPUT(hardTanhBackward, inside(x, alpha, beta, dy))
-
-// max(0, x) + α·min(0, x)
-UNARY(leakyRelu, select(gt(x, zero<T>()), x, alpha * x))
-BACKWARD_BY_INPUT(leakyReluBackward, select(gt(x, zero<T>()), dy, select(isNaN(x), x, alpha * dy)))
-
-// β·x above 0, else α·(e^x − 1): ELU with β = 1, SELU with both.
-UNARY(elu, select(gt(x, zero<T>()), beta * x, alpha * expm1(x)))
-BACKWARD_BY_INPUT(eluBackward, select(gt(x, zero<T>()), beta, alpha * exp(x)) * dy)
-
-// x above 0, else α·(e^(x/α) − 1).
-UNARY(celu, select(gt(x, zero<T>()), x, alpha * expm1(x / alpha)))
-BACKWARD_BY_INPUT(celuBackward, select(gt(x, zero<T>()), set1<T>(1), exp(x / alpha)) * dy)
-
-// x·Φ(x), Φ the distribution function of the standard normal distribution; its slope is Φ(x) + x·φ(x).
-UNARY(gelu, geluOf(x))
-BACKWARD_BY_INPUT(geluBackward, geluSlope(x) * dy)
-
-// x·(1 + tanh(√(2/π)·(x + 0.044715·x³))) / 2, as x·σ(2√(2/π)·…).
-UNARY(geluTanh, geluTanhOf(x))
-BACKWARD_BY_INPUT(geluTanhBackward, geluTanhSlope(x) * dy)
-
-// β·x·σ(α·x); its slope is β·σ·(1 + α·x·(1 − σ)).
-UNARY(swish, beta * swishOf(x, alpha))
-BACKWARD_BY_INPUT(swishBackward, beta * swishSlope(x, alpha) * dy)
-
-// x·tanh(log(1 + e^x))
-UNARY(mish, mishOf(x))
-BACKWARD_BY_INPUT(mishBackward, mishSlope(x) * dy)
-
-// log(1 + e^(α·x)) / α
-UNARY(softplusOf, softplus(alpha * x) / alpha)
-BACKWARD_BY_INPUT(softplusBackward, sigmoid(alpha * x) * dy)
-
-// x / (1 + |x|); its slope is 1 / (1 + |x|)².
-UNARY(softsign, softsignOf(x))
-BACKWARD_BY_INPUT(softsignBackward, softsignSlope(x) * dy)
-
-// min(max(x + 3, 0), 6) / 6
-UNARY(hardSigmoid, hardSigmoidOf(x))
-BACKWARD_BY_INPUT(hardSigmoidBackward, inside(x, set1<T>(-3), set1<T>(3), dy / set1<T>(6)))
-
-// x·hardSigmoid(x)
-UNARY(hardSwish, rawMax(set1<T>(-3), x) * hardSigmoidOf(x))
-BACKWARD_BY_INPUT(hardSwishBackward, select(ge(x, set1<T>(3)), dy, inside(x, set1<T>(-3), set1<T>(3), fma(x, set1<T>(2), set1<T>(3)) / set1<T>(6) * dy)))
-
-// 1 from 0 on, else 0.
-UNARY(step, select(ge(x, zero<T>()), set1<T>(1), select(isNaN(x), x, zero<T>())))
 
 BINARY(add, a + b)
 BINARY(sub, a - b)
@@ -212,8 +136,4 @@ template <class T> void fill(T* y, T value, int64_t n) {
   if (i < n) store(y + i, v, int(n - i));
 }
 
-#undef UNARY
-#undef BACKWARD_FROM
-#undef BACKWARD
-#undef BACKWARD_BY_INPUT
 #undef BINARY

@@ -195,6 +195,12 @@ template <class T> INLINE V<T> log1p(V<T> x) {
 // log(1 + e^x) = max(x, 0) + log1p(e^−|x|); a NaN comes through the maximum.
 template <class T> INLINE V<T> softplus(V<T> x) { return maximum(x, zero<T>()) + log1pFinite(exp(negate(abs(x)))); }
 
+// Derivatives from the output: tanh′ = 1 − y², sigmoid′ = y·(1 − y) = y − y².
+template <class T> INLINE V<T> tanhSlope(V<T> y) { return fnma(y, y, set1<T>(1)); }
+template <class T> INLINE V<T> sigmoidSlope(V<T> y) { return fnma(y, y, y); }
+
+// ---- activations: functions and their slopes; test/helpers/activations.ts has their errors ----
+
 // The tail of the standard normal distribution: Φ(−|x|) = e^(−x²/2)·r with r = p(q) / (t + K), t = |x|, q = (t − K) / (t + K).
 // Float: K = 7/2, degree 9, relative error 2^-27.0. Double: K = 5, degree 21, 2^-56.1.
 INLINE V<float> normalTailPolynomial(V<float> q) {

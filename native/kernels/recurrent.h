@@ -1,10 +1,6 @@
 // Recurrent cells: what a time step does to one example beside its matrix products. `pre` is what the input gives to the gates, `u` what the
 // state gives, each n numbers a gate; `gates` is what the backward reads again.
 
-// Derivatives from the output: tanh′ = 1 − y², sigmoid′ = y − y², each rounded once.
-template <class T> INLINE V<T> tanhSlope(V<T> y) { return fnma(y, y, set1<T>(1)); }
-template <class T> INLINE V<T> sigmoidSlope(V<T> y) { return fnma(y, y, y); }
-
 // h = f(pre + u); f is tanh, or ReLU where `rectified`.
 template <class T> void simpleCell(T* h, const T* pre, const T* u, int64_t n, bool rectified) {
   eachVector(n, [&](int64_t j, auto m) FORMULA {

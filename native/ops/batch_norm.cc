@@ -210,26 +210,23 @@ template <class T, class F> void forWidths(const Call& c, const Columns& columns
   });
 }
 
-void normalize(const Call& c, const Places& at, int other, bool rectified) {
+// With a residual it is added, and ReLU comes behind.
+void run_batch_norm(const Call& c) {
   if (c.length(0) == 0) return;
   const Columns columns(c.ints[0], c.ints[1]);
   byFloat(c, [&]<class T>() {
-    const T* coefficients = fillColumns<T>(c, columns, at, false, c.workspace);
-    const T* second = other < 0 ? nullptr : c.in<T>(other);
+    const T* coefficients = fillColumns<T>(c, columns, {2, 3, 4, 5, -1, -1}, false, c.workspace);
+    const T* second = c.fused.residual < 0 ? nullptr : c.in<T>(c.fused.residual);
     forWidths<T>(c, columns, c.length(0), [&](int64_t i, int64_t n, bool streaming) {
       kernelsOf<T>().normalizeColumns(c.out<T>(0) + i, c.in<T>(1) + i, second ? second + i : nullptr, coefficients, columns.apart,
-                                      columns.width, n, rectified, streaming);
+                                      columns.width, n, c.fused.map >= 0, streaming);
     });
   });
 }
-void run_batch_norm(const Call& c) { normalize(c, {2, 3, 4, 5, -1, -1}, -1, false); }
-void run_batch_norm_relu(const Call& c) { normalize(c, {2, 3, 4, 5, -1, -1}, -1, true); }
-void run_batch_norm_add_relu(const Call& c) { normalize(c, {2, 3, 4, 5, -1, -1}, 6, true); }
-
 const char* checkStatisticsAt(const Call& c, int mean) {
   for (int i : {mean, mean + 1}) {
     if (c.length(i) != c.ints[1]) return "a mean and a variance for each channel";
-    if (c.operands[i].dtype != DType::float32 && c.operands[i].dtype != DType::float64) return "expected float32 or float64 statistics";
+    if (!isFloat(c.operands[i].dtype)) return "expected float32 or float64 statistics";
   }
   return nullptr;
 }
@@ -245,13 +242,13 @@ const char* checkSame(const Call& c, std::initializer_list<int> same) {
   return nullptr;
 }
 const char* checkMap(const Call& c) {
+  if (c.fused.map >= 0 && OpCode(c.fused.map) != OpCode::relu) return "ReLU is the only map behind it";
+  if (c.fused.residual >= 0 && c.fused.map < 0) return "a residual is added before a map";
+  if (c.fused.residual >= 0)
+    if (const char* problem = checkRows(c, c.fused.residual)) return problem;
   if (const char* problem = checkSame(c, {0, 1})) return problem;
   if (const char* problem = checkStatisticsAt(c, 2)) return problem;
   return checkAffine(c, 4, 5);
-}
-const char* checkAddMap(const Call& c) {
-  if (const char* problem = checkRows(c, 6)) return problem;
-  return checkMap(c);
 }
 size_t columnsSpace(const Call& c) {
   return c.ints[0] == 0 || c.ints[1] == 0 ? 0 : Columns(c.ints[0], c.ints[1]).space(dtypeSize(c.dtype));
@@ -259,25 +256,27 @@ size_t columnsSpace(const Call& c) {
 
 // ---- gradients ----
 
-// dγ = Σ g·x̂ and dβ = Σ g over the rows. g is dy (operand `dy`, x behind it), or what ReLU lets through: by x, or by y, and then the first
-// output is g.
-void gradients(const Call& c, int dGamma, int dy, int y, const Places& at, bool rectified) {
+// dγ = Σ g·x̂ and dβ = Σ g over the rows; dy, x, mean, variance. g is dy, or what a ReLU behind the norm lets through of it. Mask recomputed:
+// where γ·x̂ + β is above 0; kept: where y is, and g is one more output.
+void run_batch_norm_gradients(const Call& c) {
   const int64_t rows = c.ints[0], channels = c.ints[1], blocks = blocksOf(rows, channels);
+  const Places at = {c.outputs + 2, c.outputs + 3, c.fused.gamma, c.fused.betaAt, -1, -1};
+  const bool rectified = c.fused.mask == Fused::Mask::recomputed;
   byFloat(c, [&]<class T>() {
     if (rows == 0 || channels == 0) {
-      for (int i : {dGamma, dGamma + 1})
+      for (int i : {0, 1})
         for (int64_t j = 0; j < channels; ++j) c.out<T>(i)[j] = T(0);
       return;
     }
     const Columns columns(rows, channels);
     double *sums = static_cast<double*>(c.workspace), *products = sums + blocks * channels;
     const T* coefficients = fillColumns<T>(c, columns, at, false, products + blocks * channels);
-    const int x = dy + (y < 0 ? 1 : 2);
-    T* g = y < 0 ? nullptr : c.out<T>(0);
+    const T *dy = c.input<T>(0), *x = c.input<T>(1), *y = c.fused.y < 0 ? nullptr : c.in<T>(c.fused.y);
+    T* g = y ? c.out<T>(c.fused.keptAt) : nullptr;
     const bool streaming = g && streamable(g, channels, rows * channels, int64_t(sizeof(T)));
     forStrips(rows, channels, [&](const Strip& s) {
       alignas(64) T found[2 * mostColumns];
-      kernelsOf<T>().columnGradients(found, g ? g + s.from : nullptr, c.in<T>(dy) + s.from, c.in<T>(x) + s.from, g ? c.in<T>(y) + s.from : nullptr,
+      kernelsOf<T>().columnGradients(found, g ? g + s.from : nullptr, dy + s.from, x + s.from, y ? y + s.from : nullptr,
                                      coefficients + s.channel, columns.apart, s.rows, s.last, s.columns, s.stride, rectified, streaming);
       if (streaming) kernelsOf<T>().fence();
       s.fold(found, [&](int64_t j, double sum, double product) {
@@ -292,55 +291,43 @@ void gradients(const Call& c, int dGamma, int dy, int y, const Places& at, bool 
         product += products[b * channels + j];
       }
       const double mean = numberAt(c.operands[at.mean], j), inverse = 1.0 / __builtin_sqrt(numberAt(c.operands[at.variance], j) + c.reals[0]);
-      c.out<T>(dGamma)[j] = T((product - (mean - double(T(mean))) * sum) * inverse);
-      c.out<T>(dGamma + 1)[j] = T(sum);
+      c.out<T>(0)[j] = T((product - (mean - double(T(mean))) * sum) * inverse);
+      c.out<T>(1)[j] = T(sum);
     });
   });
 }
-void run_batch_norm_gradients(const Call& c) { gradients(c, 0, 2, -1, {4, 5, -1, -1, -1, -1}, false); }
-void run_batch_norm_relu_gradients(const Call& c) { gradients(c, 0, 2, -1, {4, 5, 6, 7, -1, -1}, true); }
-void run_batch_norm_add_relu_gradients(const Call& c) { gradients(c, 1, 3, 4, {6, 7, -1, -1, -1, -1}, false); }
 const char* checkSums(const Call& c, int dGamma) {
   return c.length(dGamma) == c.ints[1] && c.length(dGamma + 1) == c.ints[1] ? nullptr : "a gradient by the factor and one by the shift for each channel";
 }
 const char* checkGradients(const Call& c) {
-  if (const char* problem = checkSame(c, {2, 3})) return problem;
-  if (const char* problem = checkStatisticsAt(c, 4)) return problem;
+  if (const char* problem = checkSame(c, {c.outputs, c.outputs + 1})) return problem;
+  if (const char* problem = checkStatisticsAt(c, c.outputs + 2)) return problem;
+  if (c.fused.keptAt >= 0)
+    if (const char* problem = checkSame(c, {c.fused.keptAt, c.fused.y})) return problem;
+  if (c.fused.gamma >= 0)
+    if (const char* problem = checkAffine(c, c.fused.gamma, c.fused.betaAt)) return problem;
   return checkSums(c, 0);
-}
-const char* checkReluGradients(const Call& c) {
-  if (const char* problem = checkAffine(c, 6, 7)) return problem;
-  return checkGradients(c);
-}
-const char* checkAddReluGradients(const Call& c) {
-  if (const char* problem = checkSame(c, {0, 3, 4, 5})) return problem;
-  if (const char* problem = checkStatisticsAt(c, 6)) return problem;
-  return checkSums(c, 1);
 }
 size_t gradientsSpace(const Call& c) { return blockSpace(c.ints[0], c.ints[1]) + columnsSpace(c); }
 
-// dx = γ/σ·(g − dβ/rows − x̂·dγ/rows), or γ/σ·g where mean and variance do not depend on x
-void apply(const Call& c, const Places& at, bool rectified) {
+// dx = γ/σ·(g − dβ/rows − x̂·dγ/rows), or γ/σ·g where mean and variance do not depend on x; dy, x, mean, variance, γ, dγ, dβ
+void run_batch_norm_backward(const Call& c) {
   if (c.length(0) == 0) return;
   const Columns columns(c.ints[0], c.ints[1]);
   byFloat(c, [&]<class T>() {
-    const T* coefficients = fillColumns<T>(c, columns, at, c.ints[2] != 0, c.workspace);
+    const T* coefficients = fillColumns<T>(c, columns, {3, 4, 5, c.fused.betaAt, 6, 7}, c.ints[2] != 0, c.workspace);
     forWidths<T>(c, columns, c.length(0), [&](int64_t i, int64_t n, bool streaming) {
       kernelsOf<T>().normalizeColumnsBackward(c.out<T>(0) + i, c.in<T>(1) + i, c.in<T>(2) + i, coefficients, columns.apart, columns.width, n,
-                                              rectified, streaming);
+                                              c.fused.mask == Fused::Mask::recomputed, streaming);
     });
   });
 }
-void run_batch_norm_backward(const Call& c) { apply(c, {3, 4, 5, -1, 6, 7}, false); }
-void run_batch_norm_relu_backward(const Call& c) { apply(c, {3, 4, 5, 6, 7, 8}, true); }
-const char* checkApply(const Call& c, int dGamma) {
+const char* checkBackward(const Call& c) {
   if (const char* problem = checkSame(c, {0, 1, 2})) return problem;
   if (const char* problem = checkStatisticsAt(c, 3)) return problem;
-  if (const char* problem = checkAffine(c, 5, dGamma - 1)) return problem;
-  return c.ints[2] == 0 ? checkAffine(c, dGamma, dGamma + 1) : checkSums(c, dGamma);
+  if (const char* problem = checkAffine(c, 5, c.fused.betaAt < 0 ? 5 : c.fused.betaAt)) return problem;
+  return c.ints[2] == 0 ? checkAffine(c, 6, 7) : checkSums(c, 6);
 }
-const char* checkBackward(const Call& c) { return checkApply(c, 6); }
-const char* checkReluBackward(const Call& c) { return checkApply(c, 7); }
 
 }  // namespace
 
@@ -349,10 +336,5 @@ extern const OpFunctions op_batch_norm_running = {run_batch_norm_running, checkR
 extern const OpFunctions op_batch_norm = {run_batch_norm, checkMap, columnsSpace};
 extern const OpFunctions op_batch_norm_gradients = {run_batch_norm_gradients, checkGradients, gradientsSpace};
 extern const OpFunctions op_batch_norm_backward = {run_batch_norm_backward, checkBackward, columnsSpace};
-extern const OpFunctions op_batch_norm_relu = {run_batch_norm_relu, checkMap, columnsSpace};
-extern const OpFunctions op_batch_norm_relu_gradients = {run_batch_norm_relu_gradients, checkReluGradients, gradientsSpace};
-extern const OpFunctions op_batch_norm_relu_backward = {run_batch_norm_relu_backward, checkReluBackward, columnsSpace};
-extern const OpFunctions op_batch_norm_add_relu = {run_batch_norm_add_relu, checkAddMap, columnsSpace};
-extern const OpFunctions op_batch_norm_add_relu_gradients = {run_batch_norm_add_relu_gradients, checkAddReluGradients, gradientsSpace};
 
 }  // namespace nodegrad::ops

@@ -6,7 +6,7 @@
 // reals: two for each step: the parameters of a map, the probability of dropout.
 #include "../kernels/table.h"
 #include "../runtime/pool.h"
-#include "maps.h"
+#include "fused.h"
 #include "op.h"
 
 namespace nodegrad::ops {
@@ -39,7 +39,6 @@ template <class T> BinaryKernel<T> binaryKernel(OpCode op) {
     case OpCode::div: return k.div;
     case OpCode::minimum: return k.minimumOf;
     case OpCode::maximum: return k.maximumOf;
-    case OpCode::add_relu: return k.addRelu;
     case OpCode::prelu: return k.prelu;
     case OpCode::prelu_slope: return k.preluSlope;
     default: return nullptr;

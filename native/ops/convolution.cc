@@ -2,7 +2,7 @@
 #include "convolution.h"
 
 #include "convolution_table.h"
-#include "maps.h"
+#include "fused.h"
 #include "op.h"
 
 namespace nodegrad {
@@ -62,75 +62,39 @@ const char* checkLengths(const Call& c, int x, int w, int y) {
   if (checkedProduct(checkedProduct(s.kh, s.kw), checkedProduct(s.c, s.k)) < 0) return "the geometry is too large";
   return nullptr;
 }
-const char* checkForward(const Call& c) { return checkLengths(c, 1, 2, 0); }
-const char* checkBias(const Call& c) {
-  if (const char* problem = checkForward(c)) return problem;
-  return c.length(3) == of(c).k ? nullptr : "the bias does not have an element for each output channel";
+const char* checkForward(const Call& c) {
+  if (const char* problem = checkLengths(c, 1, 2, 0)) return problem;
+  return c.fused.bias < 0 || c.length(c.fused.bias) == of(c).k ? nullptr : "the bias does not have an element for each output channel";
 }
-const char* checkMap(const Call& c) {
-  if (const char* problem = checkBias(c)) return problem;
-  return mapKernel<float>(c.ints[convolutionInts]) ? nullptr : "that operation is no map";
-}
-const char* checkInputGradient(const Call& c) { return checkLengths(c, 0, 2, 1); }
-const char* checkMapGradient(const Call& c) {
-  if (const char* problem = checkInputGradient(c)) return problem;
-  if (c.length(3) != c.length(0)) return "operands of different lengths";
-  return mapBackwardKernel<float>(c.ints[convolutionInts]) ? nullptr : "that operation is no backward of a map";
+const char* checkInputGradient(const Call& c) {
+  if (const char* problem = checkLengths(c, 0, 2, 1)) return problem;
+  return c.fused.y < 0 || c.length(c.fused.y) == c.length(0) ? nullptr : "operands of different lengths";
 }
 const char* checkWeightGradient(const Call& c) { return checkLengths(c, 1, 0, 2); }
 
-template <class T> void forward(const Call& c, const Epilogue<T>& epilogue) {
-  const Convolution s = of(c);
-  if (c.length(0) == 0) return;
-  algorithmFor<T>(s, ConvolutionDirection::forward).forward(s, c.in<T>(1), c.in<T>(2), c.out<T>(0), epilogue, c.workspace);
-}
 void runForward(const Call& c) {
-  byFloat(c, [&]<class T>() { forward<T>(c, {}); });
-}
-void runBias(const Call& c) {
-  byFloat(c, [&]<class T>() {
-    Epilogue<T> epilogue;
-    epilogue.bias = c.in<T>(3);
-    forward<T>(c, epilogue);
-  });
-}
-void runMap(const Call& c) {
-  byFloat(c, [&]<class T>() {
-    Epilogue<T> epilogue;
-    epilogue.bias = c.in<T>(3);
-    if (OpCode(c.ints[convolutionInts]) == OpCode::relu) epilogue.relu = true;
-    else epilogue.map = mapKernel<T>(c.ints[convolutionInts]);
-    forward<T>(c, epilogue);
-  });
-}
-
-template <class T> void inputGradient(const Call& c, Epilogue<T> epilogue, bool masked) {
   const Convolution s = of(c);
   if (c.length(0) == 0) return;
-  if (masked) {
-    epilogue.y = c.in<T>(3);
-    epilogue.yRow = s.c;
-    if (OpCode(c.ints[convolutionInts]) != OpCode::relu_backward) epilogue.mapBackward = mapBackwardKernel<T>(c.ints[convolutionInts]);
-  }
-  algorithmFor<T>(s, ConvolutionDirection::inputGradient).inputGradient(s, c.in<T>(1), c.in<T>(2), c.out<T>(0), epilogue, c.workspace);
-}
-template <Prior prior, bool masked> void runInput(const Call& c) {
   byFloat(c, [&]<class T>() {
-    Epilogue<T> epilogue;
-    epilogue.prior = prior;
-    inputGradient<T>(c, epilogue, masked);
+    algorithmFor<T>(s, ConvolutionDirection::forward).forward(s, c.in<T>(1), c.in<T>(2), c.out<T>(0), epilogueOf<T>(c, s.k), c.workspace);
   });
 }
-void weightGradient(const Call& c, Prior prior) {
+void runInputGradient(const Call& c) {
+  const Convolution s = of(c);
+  if (c.length(0) == 0) return;
   byFloat(c, [&]<class T>() {
-    const Convolution s = of(c);
-    if (c.length(0) == 0) return;
-    algorithmFor<T>(s, ConvolutionDirection::weightGradient).weightGradient(s, c.in<T>(1), c.in<T>(2), c.out<T>(0), prior, c.workspace);
+    algorithmFor<T>(s, ConvolutionDirection::inputGradient)
+        .inputGradient(s, c.in<T>(1), c.in<T>(2), c.out<T>(0), epilogueOf<T>(c, s.c), c.workspace);
   });
 }
-void runWeightGradient(const Call& c) { weightGradient(c, Prior::none); }
-// The last attribute: whether what is there counts as zero.
-void runWeightAccumulate(const Call& c) { weightGradient(c, c.ints[convolutionInts] ? Prior::zero : Prior::old); }
+void runWeightGradient(const Call& c) {
+  const Convolution s = of(c);
+  if (c.length(0) == 0) return;
+  byFloat(c, [&]<class T>() {
+    algorithmFor<T>(s, ConvolutionDirection::weightGradient)
+        .weightGradient(s, c.in<T>(1), c.in<T>(2), c.out<T>(0), c.fused.prior, c.workspace);
+  });
+}
 
 size_t workspaceOf(const Call& c, ConvolutionDirection direction) {
   const Convolution s = of(c);
@@ -151,14 +115,8 @@ size_t weightSpace(const Call& c) { return workspaceOf(c, ConvolutionDirection::
 }  // namespace
 
 extern const OpFunctions op_conv2d = {runForward, checkForward, forwardSpace};
-extern const OpFunctions op_conv2d_bias = {runBias, checkBias, forwardSpace};
-extern const OpFunctions op_conv2d_input_gradient = {runInput<Prior::none, false>, checkInputGradient, inputSpace};
+extern const OpFunctions op_conv2d_input_gradient = {runInputGradient, checkInputGradient, inputSpace};
 extern const OpFunctions op_conv2d_weight_gradient = {runWeightGradient, checkWeightGradient, weightSpace};
-extern const OpFunctions op_conv2d_weight_accumulate = {runWeightAccumulate, checkWeightGradient, weightSpace};
-extern const OpFunctions op_conv2d_map = {runMap, checkMap, forwardSpace};
-extern const OpFunctions op_conv2d_input_accumulate = {runInput<Prior::old, false>, checkInputGradient, inputSpace};
-extern const OpFunctions op_conv2d_input_map_gradient = {runInput<Prior::none, true>, checkMapGradient, inputSpace};
-extern const OpFunctions op_conv2d_input_accumulate_map_gradient = {runInput<Prior::old, true>, checkMapGradient, inputSpace};
 
 }  // namespace ops
 }  // namespace nodegrad

@@ -1,6 +1,7 @@
 // Elementwise operations: same-shape maps, and broadcasting ones over collapsed dimensions.
 #include "../kernels/table.h"
 #include "../runtime/pool.h"
+#include "fused.h"
 #include "op.h"
 
 namespace nodegrad::ops {
@@ -45,9 +46,9 @@ template <class T> void mapSameBackward(const Call& c, MapBackwardKernel<T> kern
   });
 }
 
-#define MAP(op, kernel, parameters) \
+#define MAP(op, kernel, parameters, ...) \
   void run_##op(const Call& c) { byFloat(c, [&]<class T>() { mapSame<T>(c, kernelsOf<T>().kernel); }); }
-#define MAP_BACKWARD(op, kernel, parameters) \
+#define MAP_BACKWARD(op, kernel, parameters, ...) \
   void run_##op(const Call& c) { byFloat(c, [&]<class T>() { mapSameBackward<T>(c, kernelsOf<T>().kernel); }); }
 #include "../kernels/maps.def"
 #undef MAP
@@ -159,34 +160,39 @@ template <class T> void mapBroadcast(const Call& c, void (*kernel)(T*, const T*,
   }, streaming ? kernelsOf<T>().fence : nullptr);
 }
 
+// The map of a sum is applied while its run is in the cache; ReLU has a kernel with the sum.
+void run_add(const Call& c) {
+  byFloat(c, [&]<class T>() {
+    const auto& k = kernelsOf<T>();
+    const Fused& f = c.fused;
+    if (f.map < 0 || OpCode(f.map) == OpCode::relu) return mapBroadcast<T>(c, f.map < 0 ? k.add : k.addRelu);
+    const Broadcast b = broadcastOf(c);
+    const int aStep = int(b.step(0)), bStep = int(b.step(1));
+    const MapKernel<T> map = mapKernel<T>(f.map);
+    forRuns(b, [&](int64_t out, const int64_t* at, int64_t n) {
+      T* const y = c.out<T>(0) + out;
+      k.add(y, c.in<T>(1) + at[0], aStep, c.in<T>(2) + at[1], bStep, n, false);
+      map(y, y, n, false, T(f.alpha), T(f.beta));
+    });
+  });
+}
+
 #define BROADCAST(op, kernel) \
   void run_##op(const Call& c) { byFloat(c, [&]<class T>() { mapBroadcast<T>(c, kernelsOf<T>().kernel); }); }
 
-BROADCAST(add, add)
 BROADCAST(sub, sub)
 BROADCAST(mul, mul)
 BROADCAST(div, div)
 BROADCAST(minimum, minimumOf)
 BROADCAST(maximum, maximumOf)
 BROADCAST(pow, power)
-BROADCAST(add_relu, addRelu)
 BROADCAST(prelu, prelu)
 BROADCAST(prelu_slope, preluSlope)
-
-// Calls body with a value of the operands' element type.
-template <class F> void byAny(DType d, F&& body) {
-  switch (d) {
-    case DType::float32: return body.template operator()<float>();
-    case DType::float64: return body.template operator()<double>();
-    case DType::int32: return body.template operator()<int32_t>();
-    case DType::uint8: return body.template operator()<uint8_t>();
-  }
-}
 
 template <class F> void compare(const Call& c, F f) {
   const Broadcast b = broadcastOf(c);
   const int64_t aStep = b.step(0), bStep = b.step(1);
-  byAny(c.operands[1].dtype, [&]<class T>() {
+  byStorage(c.operands[1].dtype, [&]<class T>() {
     forRuns(b, [&](int64_t out, const int64_t* at, int64_t n) {
       uint8_t* y = c.out<uint8_t>(0) + out;
       const T *p = c.in<T>(1) + at[0], *q = c.in<T>(2) + at[1];
@@ -203,7 +209,7 @@ void run_less_equal(const Call& c) { compare(c, [](auto a, auto b) { return a <=
 void run_where(const Call& c) {
   const Broadcast b = broadcastOf(c);
   const int64_t cStep = b.step(0), aStep = b.step(1), bStep = b.step(2);
-  byAny(c.operands[0].dtype, [&]<class T>() {
+  byStorage(c.operands[0].dtype, [&]<class T>() {
     forRuns(b, [&](int64_t out, const int64_t* at, int64_t n) {
       T* y = c.out<T>(0) + out;
       const uint8_t* m = c.in<uint8_t>(1) + at[0];
@@ -223,7 +229,6 @@ DEFINE(div, checkBroadcast)
 DEFINE(minimum, checkBroadcast)
 DEFINE(maximum, checkBroadcast)
 DEFINE(pow, checkBroadcast)
-DEFINE(add_relu, checkBroadcast)
 DEFINE(prelu, checkBroadcast)
 DEFINE(prelu_slope, checkBroadcast)
 DEFINE(equal, checkBroadcast)
@@ -231,8 +236,8 @@ DEFINE(not_equal, checkBroadcast)
 DEFINE(less, checkBroadcast)
 DEFINE(less_equal, checkBroadcast)
 DEFINE(where, checkBroadcast)
-#define MAP(op, kernel, parameters) DEFINE(op, sameLengths)
-#define MAP_BACKWARD(op, kernel, parameters) DEFINE(op, sameLengths)
+#define MAP(op, kernel, parameters, ...) DEFINE(op, sameLengths)
+#define MAP_BACKWARD(op, kernel, parameters, ...) DEFINE(op, sameLengths)
 #include "../kernels/maps.def"
 #undef MAP
 #undef MAP_BACKWARD

@@ -3,19 +3,28 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace nodegrad {
+#include "../kernels/table.h"
+#include "dtype.h"
 
-enum class DType : int32_t { float32, float64, int32, uint8 };
-constexpr int dtypeCount = 4;
-constexpr int64_t dtypeSize(DType d) { return d == DType::float64 ? 8 : d == DType::uint8 ? 1 : 4; }
-constexpr const char* dtypeName(DType d) {
-  return d == DType::float32 ? "float32" : d == DType::float64 ? "float64" : d == DType::int32 ? "int32" : "uint8";
-}
+namespace nodegrad {
 
 struct Operand {
   void* data;
   int64_t length;  // elements
   DType dtype;
+};
+
+// What an operation does to its result before it stores it, beside its mathematics (oneDNN calls these post-ops). A line of ops.def says
+// which of it the operation takes; a call says what it wants in one more integer, the last, which is below zero: −1 − bits. Operands for it
+// stand behind the others: outputs (sums, kept) behind the outputs, inputs (bias, residual, y, gamma, beta, factor) behind the inputs.
+struct Fused {
+  Prior prior = Prior::none;  // bits 0 and 1: the first output's old value, or zero, is added
+  Prior sums = Prior::none;   // bits 2 and 3: the same for one more output, the column sums of the second input
+  enum class Mask { none, recomputed, kept } mask = Mask::none;  // bits 4 and 5: see batch_norm_gradients
+  int32_t map = -1;           // from bit 9 on: 1 + place of f in this list: f(result), or of f', and then f'(y)·result
+  double alpha = 0, beta = 0; // two more reals where there is a map or a divisor: parameters of f, or the divisor
+  // Places of the operands, −1 for none. Bits 6, 7, 8: bias, residual, factor.
+  int sumsAt = -1, keptAt = -1, bias = -1, residual = -1, y = -1, gamma = -1, betaAt = -1, factor = -1;
 };
 
 // Outputs stand before inputs. An output may be an operand that the op updates in place.
@@ -27,10 +36,13 @@ struct Call {
   int32_t intCount;
   const double* reals;
   int32_t realCount;
-  void* workspace;  // 64-byte aligned, as large as the op's workspace() says
+  void* workspace = nullptr;  // 64-byte aligned, as large as the op's workspace() says
+  int outputs = 0;  // how many operands are outputs
+  Fused fused = {};
 
   template <class T> T* out(int i) const { return static_cast<T*>(operands[i].data); }
   template <class T> const T* in(int i) const { return static_cast<const T*>(operands[i].data); }
+  template <class T> const T* input(int i) const { return in<T>(outputs + i); }
   int64_t length(int i) const { return operands[i].length; }
 };
 
@@ -56,7 +68,8 @@ struct OpFunctions {
 };
 
 // A line of ops.def. Signature: outputs, ':', inputs, one letter each: T float32 or float64 (all T alike), A any dtype (all A alike),
-// X any dtype, I int32, B uint8, D float64; a letter before '*' may repeat. `ints`/`reals`: how many attributes, −1 for "varies".
+// X any dtype, I int32, B uint8, D float64; a letter before '*' may repeat. Behind a ';' stands what the operation takes of Fused: p prior,
+// s sums, b bias, r residual, f map, g backward of a map, m mask recomputed, k mask kept, d divisor. `ints`/`reals`: how many attributes, −1 for "varies".
 struct Op {
   const char* name;
   const char* signature;
@@ -74,8 +87,8 @@ enum class OpCode : int32_t {
 int opCount();
 const Op& opAt(int index);
 
-// Fills `dtype` from the operands and checks counts and dtypes against the signature, then calls the op's own check.
-// Returns nullptr or what is wrong.
+// Fills dtype, outputs and fused, and checks counts and dtypes against the signature, then calls the op's own check. The descriptor and its
+// reals no longer count among the attributes then, so a call is checked once. Returns nullptr or what is wrong.
 const char* checkCall(const Op&, Call&);
 
 // Calls body.template operator()<float>() or <double>() by the call's T.

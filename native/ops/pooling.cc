@@ -59,8 +59,8 @@ const char* checkMaxPool(const Call& c) {
   return checkPool(c, 2, 0);
 }
 
-// `gate`: an image of the input's size, or none.
-void maxPoolBackward(const Call& c, const void* gate) {
+// With the backward of a ReLU before the pooling, dx goes back through it by its output, in the same pass.
+void run_max_pool2d_backward(const Call& c) {
   if (c.length(0) == 0) return;
   const PoolShape s = shapeOf(c);
   const int64_t row = s.columns.in * s.channels, pooled = s.rows.out * s.columns.out * s.channels;
@@ -70,23 +70,17 @@ void maxPoolBackward(const Call& c, const void* gate) {
     forRows(c.ints[0], s.rows.in, row, [&](int64_t n, int64_t i) {
       const int64_t at = (n * s.rows.in + i) * row;
       k.maxPoolBackwardRow(c.out<T>(0) + at, c.in<T>(1) + n * pooled, c.in<uint8_t>(2) + n * pooled,
-                           gate ? static_cast<const T*>(gate) + at : nullptr, s, i, streaming);
+                           c.fused.y < 0 ? nullptr : c.in<T>(c.fused.y) + at, s, i, streaming);
       if (streaming) k.fence();
     });
   });
 }
-void run_max_pool2d_backward(const Call& c) { maxPoolBackward(c, nullptr); }
-// Back through ReLU in the same pass, by its output.
-void run_max_pool2d_relu_gradient(const Call& c) { maxPoolBackward(c, c.operands[3].data); }
 const char* checkMaxPoolBackward(const Call& c) {
   if (const char* problem = checkTaps(c)) return problem;
   if (c.length(1) != c.length(2)) return "gradients and taps of different lengths";
+  if (c.fused.y >= 0 && c.length(c.fused.y) != c.length(0)) return "operands of different lengths";
+  if (c.fused.y >= 0 && OpCode(c.fused.map) != OpCode::relu_backward) return "it goes back through ReLU only";
   return checkPool(c, 0, 1);
-}
-
-const char* checkMaxPoolRelu(const Call& c) {
-  if (c.length(3) != c.length(0)) return "operands of different lengths";
-  return checkMaxPoolBackward(c);
 }
 
 // ---- avg_pool2d ----
@@ -196,7 +190,6 @@ const char* checkAdaptiveAvgPoolBackward(const Call& c) { return checkAdaptive(c
 
 extern const OpFunctions op_max_pool2d = {run_max_pool2d, checkMaxPool};
 extern const OpFunctions op_max_pool2d_backward = {run_max_pool2d_backward, checkMaxPoolBackward};
-extern const OpFunctions op_max_pool2d_relu_gradient = {run_max_pool2d_relu_gradient, checkMaxPoolRelu};
 extern const OpFunctions op_avg_pool2d = {run_avg_pool2d, checkAvgPool};
 extern const OpFunctions op_avg_pool2d_backward = {run_avg_pool2d_backward, checkAvgPoolBackward, sharesWorkspace};
 extern const OpFunctions op_adaptive_avg_pool2d = {run_adaptive_avg_pool2d, checkAdaptiveAvgPool};

@@ -92,32 +92,31 @@ template <class T> void sumColumns(const Call& c, Shape s) {
   }
 }
 
-void run_sum(const Call& c) {
+void sumInto(const Call& c) {
   const Shape s = shapeOf(c);
-  if (c.length(0) == 0) return;
   byFloat(c, [&]<class T>() { s.inner == 1 ? sumRows<T>(c, s) : sumColumns<T>(c, s); });
 }
-// y += Σ x, or y = 0 + Σ x; the sums go to the workspace first. ints: those of sum, overwrite
-void run_sum_accumulate(const Call& c) {
+// y = Σ x; with a prior y += Σ x or y = 0 + Σ x, and the sums go to the workspace first.
+void run_sum(const Call& c) {
   if (c.length(0) == 0) return;
+  if (c.fused.prior == Prior::none) return sumInto(c);
   byFloat(c, [&]<class T>() {
     T* const sums = static_cast<T*>(c.workspace);
     const Operand operands[] = {{sums, c.length(0), c.dtype}, c.operands[1]};
     Call sum = c;
     sum.operands = operands;
     sum.workspace = sums + (c.length(0) + 15) / 16 * 16;
-    run_sum(sum);
-    if (c.ints[3]) kernelsOf<T>().fill(c.out<T>(0), T(0), c.length(0));
+    sumInto(sum);
+    if (c.fused.prior == Prior::zero) kernelsOf<T>().fill(c.out<T>(0), T(0), c.length(0));
     kernelsOf<T>().accumulate(c.out<T>(0), sums, c.length(0));
   });
 }
 size_t sumWorkspace(const Call& c) {
   const Shape s = shapeOf(c);
-  const int64_t size = dtypeSize(c.dtype);
-  if (s.inner == 1) return size_t(tilesOf(s.n, 4096) * size);
-  return size_t(s.outer * tilesOf(s.n, columnBlock) * s.inner * size);
+  const int64_t size = dtypeSize(c.dtype), first = c.fused.prior == Prior::none ? 0 : (c.length(0) + 15) / 16 * 16 * size;
+  if (s.inner == 1) return size_t(first + tilesOf(s.n, 4096) * size);
+  return size_t(first + s.outer * tilesOf(s.n, columnBlock) * s.inner * size);
 }
-size_t sumAccumulateWorkspace(const Call& c) { return size_t((c.length(0) + 15) / 16 * 16 * dtypeSize(c.dtype)) + sumWorkspace(c); }
 
 // ---- max, min ----
 
@@ -213,7 +212,6 @@ Refusal guardRequireFinite(const Call& c) {
 
 extern const OpFunctions op_require_finite = {run_require_finite, checkRequireFinite, nullptr, guardRequireFinite, 0};
 extern const OpFunctions op_sum = {run_sum, checkSum, sumWorkspace};
-extern const OpFunctions op_sum_accumulate = {run_sum_accumulate, checkSum, sumAccumulateWorkspace};
 extern const OpFunctions op_max = {run_max, checkExtreme};
 extern const OpFunctions op_min = {run_min, checkExtreme};
 extern const OpFunctions op_select_backward = {run_select_backward, checkSelectBackward, nullptr, guardSelectBackward, 2};

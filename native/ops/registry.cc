@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "fused.h"
+
 namespace nodegrad {
 
 namespace ops {
@@ -30,20 +32,73 @@ const Op& opAt(int index) {
 
 namespace {
 
-// Walks the signature beside the operands; `typed` collects what T and A stand for.
-const char* matchOperands(const Op& op, const Call& call, DType* typed) {
+constexpr size_t mostLetters = 64;
+
+// Takes the descriptor off the attributes, and writes the signature of this call to `letters`: what is wrong, or nullptr.
+const char* readFused(const Op& op, const char* takes, Call& call, char* letters) {
+  const int64_t bits = -1 - call.ints[--call.intCount], map = (bits >> 9) - 1;
+  const auto mayTake = [&](char letter) { return std::strchr(takes, letter) != nullptr; };
+  Fused f;
+  f.prior = Prior(bits & 3);
+  f.sums = Prior(bits >> 2 & 3);
+  f.mask = Fused::Mask(bits >> 4 & 3);
+  f.map = map >= 0 && map < opCount() ? int32_t(map) : -1;
+  const bool isMap = ops::mapKernel<float>(f.map), isBackward = ops::mapBackwardKernel<float>(f.map);
+  const bool bias = bits >> 6 & 1, residual = bits >> 7 & 1, factor = bits >> 8 & 1;
+  const bool kept = f.mask == Fused::Mask::kept, recomputed = f.mask == Fused::Mask::recomputed;
+  if ((bits & 3) > 2 || (bits >> 2 & 3) > 2 || (bits >> 4 & 3) > 2 || (map >= 0 && !isMap && !isBackward)) return "malformed descriptor";
+  const struct { bool wanted; char letter; } parts[] = {{f.prior != Prior::none, 'p'}, {f.sums != Prior::none, 's'}, {bias, 'b'}, {residual, 'r'},
+                                                        {isMap, 'f'}, {isBackward, 'g'}, {recomputed, 'm'}, {kept, 'k'}, {factor, 'd'}};
+  for (const auto& part : parts)
+    if (part.wanted && !mayTake(part.letter)) return "it does not take all that its descriptor asks for";
+  int at = 0;
+  char* end = letters;
+  const auto place = [&](bool wanted, int& operand) {
+    if (!wanted) return;
+    operand = at++;
+    *end++ = 'T';
+  };
+  const char* s = op.signature;
+  for (; *s != ':'; ++s, ++at) *end++ = *s;
+  place(f.sums != Prior::none, f.sumsAt);
+  place(kept, f.keptAt);
+  *end++ = *s++;
+  for (; *s != ';'; ++s, ++at) *end++ = *s;
+  place(bias, f.bias);
+  place(residual, f.residual);
+  place(isBackward || kept, f.y);
+  place(recomputed, f.gamma);
+  place(recomputed, f.betaAt);
+  place(factor, f.factor);
+  *end = 0;
+  if (f.map >= 0 || factor) {
+    if (call.realCount < 2) return "wrong number of real attributes";
+    call.realCount -= 2;
+    f.alpha = call.reals[call.realCount];
+    f.beta = call.reals[call.realCount + 1];
+  }
+  call.fused = f;
+  return nullptr;
+}
+
+// Walks the letters beside the operands; `typed` collects what T and A stand for.
+const char* matchOperands(const char* letters, Call& call, DType* typed) {
   int operand = 0;
   bool haveT = false, haveA = false;
   DType t = DType::float32, a = DType::float32;
-  for (const char* s = op.signature; *s; ++s) {
-    if (*s == ':') continue;
+  for (const char* s = letters; *s; ++s) {
+    if (*s == ';') break;
+    if (*s == ':') {
+      call.outputs = operand;
+      continue;
+    }
     const bool repeats = s[1] == '*';
     do {
       if (operand >= call.operandCount) return repeats ? nullptr : "too few operands";
       const DType d = call.operands[operand].dtype;
       switch (*s) {
         case 'T':
-          if (d != DType::float32 && d != DType::float64) return "expected float32 or float64";
+          if (!isFloat(d)) return "expected float32 or float64";
           if (haveT && d != t) return "operands of different dtypes";
           t = d;
           haveT = true;
@@ -70,9 +125,17 @@ const char* matchOperands(const Op& op, const Call& call, DType* typed) {
 }  // namespace
 
 const char* checkCall(const Op& op, Call& call) {
+  char letters[mostLetters];
+  const char* signature = op.signature;
+  if (call.intCount > 0 && call.ints[call.intCount - 1] < 0) {
+    if (const char* takes = std::strchr(signature, ';')) {
+      if (const char* problem = readFused(op, takes, call, letters)) return problem;
+      signature = letters;
+    }
+  }
   if (op.ints >= 0 && call.intCount != op.ints) return "wrong number of integer attributes";
   if (op.reals >= 0 && call.realCount != op.reals) return "wrong number of real attributes";
-  if (const char* problem = matchOperands(op, call, &call.dtype)) return problem;
+  if (const char* problem = matchOperands(signature, call, &call.dtype)) return problem;
   for (int i = 0; i < call.operandCount; ++i)
     if (call.operands[i].length > 0 && !call.operands[i].data) return "an operand without memory";
   return op.functions.check(call);

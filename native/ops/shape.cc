@@ -10,14 +10,6 @@ namespace {
 
 constexpr int maxRank = 8;
 
-template <class F> void byAny(DType d, F&& body) {
-  switch (d) {
-    case DType::float32: return body.template operator()<float>();
-    case DType::float64: return body.template operator()<double>();
-    case DType::int32: return body.template operator()<int32_t>();
-    case DType::uint8: return body.template operator()<uint8_t>();
-  }
-}
 // Elements that are only moved need no type but their size.
 template <class F> void bySize(DType d, F&& body) {
   switch (dtypeSize(d)) {
@@ -57,8 +49,8 @@ template <class To, class From> To convert(From x) {
   }
 }
 void run_cast(const Call& c) {
-  byAny(c.operands[0].dtype, [&]<class To>() {
-    byAny(c.operands[1].dtype, [&]<class From>() {
+  byStorage(c.operands[0].dtype, [&]<class To>() {
+    byStorage(c.operands[1].dtype, [&]<class From>() {
       forTiles(c.length(0), [&](int64_t at, int64_t n) {
         To* y = c.out<To>(0) + at;
         const From* x = c.in<From>(1) + at;
@@ -72,8 +64,8 @@ const char* checkCast(const Call& c) { return c.length(0) == c.length(1) ? nullp
 Refusal guardCast(const Call& c) {
   Refusal refusal;
   const DType to = c.operands[0].dtype;
-  if (to == DType::float32 || to == DType::float64) return refusal;
-  byAny(c.operands[1].dtype, [&]<class From>() {
+  if (isFloat(to)) return refusal;
+  byStorage(c.operands[1].dtype, [&]<class From>() {
     if constexpr (From(0.5) != From(0)) {
       const From* x = c.in<From>(1);
       bool found = false;  // no early end, so that the loop goes by vectors
@@ -87,7 +79,7 @@ Refusal guardCast(const Call& c) {
 // ---- fill ----
 
 void run_fill(const Call& c) {
-  byAny(c.operands[0].dtype, [&]<class T>() {
+  byStorage(c.operands[0].dtype, [&]<class T>() {
     const T value = convert<T>(c.reals[0]);
     forTiles(c.length(0), [&](int64_t at, int64_t n) {
       for (int64_t i = 0; i < n; ++i) c.out<T>(0)[at + i] = value;
@@ -161,7 +153,7 @@ const char* checkCopyStrided(const Call& c) {
 void run_embed(const Call& c) {
   const int rank = int(c.ints[0]);
   const int64_t *outer = c.ints + 1, *dims = outer + rank, *begin = dims + rank;
-  byAny(c.operands[0].dtype, [&]<class T>() {
+  byStorage(c.operands[0].dtype, [&]<class T>() {
     const T value = convert<T>(c.reals[0]);
     forTiles(c.length(0), [&](int64_t at, int64_t n) {
       for (int64_t i = 0; i < n; ++i) c.out<T>(0)[at + i] = value;

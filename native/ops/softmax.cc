@@ -40,42 +40,42 @@ ROWS_BACKWARD(softmax_backward, softmaxRowBackward)
 ROWS(log_softmax, logSoftmaxRow)
 ROWS_BACKWARD(log_softmax_backward, logSoftmaxRowBackward)
 
-// losses[rows], difference[rows, columns] = softmax − target; logits[rows, columns], labels[rows]
-void run_cross_entropy(const Call& c) {
+// losses[rows], difference[rows, columns] = softmax − target; logits[rows, columns], and labels[rows] or a row of target probabilities for each.
+// With a factor[rows] and a divisor: the loss Σ losses / divisor, and factor·difference, its gradient by the logits; the losses go to the workspace.
+template <bool dense> void crossEntropy(const Call& c) {
   byFloat(c, [&]<class T>() {
-    const int32_t* labels = c.in<int32_t>(3);
+    const auto& k = kernelsOf<T>();
+    const T* const factor = c.fused.factor < 0 ? nullptr : c.in<T>(c.fused.factor);
+    T* const losses = factor ? static_cast<T*>(c.workspace) : c.out<T>(0);
+    const T smoothing = T(c.reals[0]);
     forRows(c, [&](int64_t r, int64_t at) {
-      c.out<T>(0)[r] = kernelsOf<T>().crossEntropyRow(c.out<T>(1) + at, c.in<T>(2) + at, c.ints[1], indexBelow(labels + r, c.ints[1]), T(c.reals[0]));
+      T* const difference = c.out<T>(1) + at;
+      if constexpr (dense) {
+        losses[r] = k.crossEntropyDenseRow(difference, c.in<T>(2) + at, c.in<T>(3) + at, c.ints[1], smoothing);
+      } else {
+        losses[r] = k.crossEntropyRow(difference, c.in<T>(2) + at, c.ints[1], indexBelow(c.in<int32_t>(3) + r, c.ints[1]), smoothing);
+      }
+      if (factor) k.mul(difference, difference, 1, factor + r, 0, c.ints[1], false);
     });
+    if (factor) *c.out<T>(0) = k.sum(losses, c.ints[0]) / T(c.fused.alpha);
   });
 }
-const char* checkCrossEntropy(const Call& c) {
+void run_cross_entropy(const Call& c) { crossEntropy<false>(c); }
+void run_cross_entropy_dense(const Call& c) { crossEntropy<true>(c); }
+template <bool dense> const char* checkCrossEntropy(const Call& c) {
   const int64_t n = checkedProduct(c.ints[0], c.ints[1]);
   if (c.ints[1] < 1) return "cross-entropy needs at least one class";
-  if (c.length(0) != c.ints[0] || c.length(3) != c.ints[0] || c.length(1) != n || c.length(2) != n) return "rows and classes do not fit the operands";
+  if (c.length(0) != (c.fused.factor < 0 ? c.ints[0] : 1) || c.length(1) != n || c.length(2) != n || c.length(3) != (dense ? n : c.ints[0]) ||
+      (c.fused.factor >= 0 && c.length(c.fused.factor) != c.ints[0]))
+    return "rows and classes do not fit the operands";
   return nullptr;
 }
+size_t crossEntropyWorkspace(const Call& c) { return c.fused.factor < 0 ? 0 : size_t(c.ints[0]) * size_t(dtypeSize(c.dtype)); }
 Refusal guardCrossEntropy(const Call& c) {
   Refusal refusal = refuseOutside("class index", c.in<int32_t>(3), c.ints[0], 0, c.ints[1] - 1);
   refusal.caller = "crossEntropy";
   refusal.place = "row";
   return refusal;
-}
-
-// The same with a row of target probabilities.
-void run_cross_entropy_dense(const Call& c) {
-  byFloat(c, [&]<class T>() {
-    forRows(c, [&](int64_t r, int64_t at) {
-      c.out<T>(0)[r] =
-          kernelsOf<T>().crossEntropyDenseRow(c.out<T>(1) + at, c.in<T>(2) + at, c.in<T>(3) + at, c.ints[1], T(c.reals[0]));
-    });
-  });
-}
-const char* checkCrossEntropyDense(const Call& c) {
-  const int64_t n = checkedProduct(c.ints[0], c.ints[1]);
-  if (c.ints[1] < 1) return "cross-entropy needs at least one class";
-  if (c.length(0) != c.ints[0] || c.length(3) != n || c.length(1) != n || c.length(2) != n) return "rows and classes do not fit the operands";
-  return nullptr;
 }
 
 // dx[rows, columns] = dy[rows]·difference[rows, columns]
@@ -143,51 +143,17 @@ const char* checkBinaryCrossEntropy(const Call& c) {
   return nullptr;
 }
 
-// loss = Σ losses / divisor, dx[rows, columns] = factor[rows]·(softmax − target): the loss, its reduction and its gradient. The
-// losses per row go to the workspace.
-template <bool dense> void runCrossEntropyGradient(const Call& c) {
-  byFloat(c, [&]<class T>() {
-    const auto& k = kernelsOf<T>();
-    T* const losses = static_cast<T*>(c.workspace);
-    const T smoothing = T(c.reals[0]);
-    forRows(c, [&](int64_t r, int64_t at) {
-      T* const dx = c.out<T>(1) + at;
-      if constexpr (dense) {
-        losses[r] = k.crossEntropyDenseRow(dx, c.in<T>(2) + at, c.in<T>(3) + at, c.ints[1], smoothing);
-      } else {
-        losses[r] = k.crossEntropyRow(dx, c.in<T>(2) + at, c.ints[1], indexBelow(c.in<int32_t>(3) + r, c.ints[1]), smoothing);
-      }
-      k.mul(dx, dx, 1, c.in<T>(4) + r, 0, c.ints[1], false);
-    });
-    *c.out<T>(0) = k.sum(losses, c.ints[0]) / T(c.reals[1]);
-  });
-}
-void run_cross_entropy_gradient(const Call& c) { runCrossEntropyGradient<false>(c); }
-void run_cross_entropy_dense_gradient(const Call& c) { runCrossEntropyGradient<true>(c); }
-template <bool dense> const char* checkCrossEntropyGradient(const Call& c) {
-  const int64_t n = checkedProduct(c.ints[0], c.ints[1]);
-  if (c.ints[1] < 1) return "cross-entropy needs at least one class";
-  if (c.length(0) != 1 || c.length(1) != n || c.length(2) != n || c.length(3) != (dense ? n : c.ints[0]) || c.length(4) != c.ints[0])
-    return "rows and classes do not fit the operands";
-  return nullptr;
-}
-size_t crossEntropyWorkspace(const Call& c) { return size_t(c.ints[0]) * size_t(dtypeSize(c.dtype)); }
-
 }  // namespace
 
 extern const OpFunctions op_softmax = {run_softmax, checkRows};
 extern const OpFunctions op_softmax_backward = {run_softmax_backward, checkRows};
 extern const OpFunctions op_log_softmax = {run_log_softmax, checkRows};
 extern const OpFunctions op_log_softmax_backward = {run_log_softmax_backward, checkRows};
-extern const OpFunctions op_cross_entropy = {run_cross_entropy, checkCrossEntropy, nullptr, guardCrossEntropy, 3};
-extern const OpFunctions op_cross_entropy_dense = {run_cross_entropy_dense, checkCrossEntropyDense};
+extern const OpFunctions op_cross_entropy = {run_cross_entropy, checkCrossEntropy<false>, crossEntropyWorkspace, guardCrossEntropy, 3};
+extern const OpFunctions op_cross_entropy_dense = {run_cross_entropy_dense, checkCrossEntropy<true>, crossEntropyWorkspace};
 extern const OpFunctions op_cross_entropy_backward = {run_cross_entropy_backward, checkCrossEntropyBackward};
 extern const OpFunctions op_pick = {run_pick, checkPick, nullptr, guardPick, 2};
 extern const OpFunctions op_pick_backward = {run_pick_backward, checkPickBackward, nullptr, guardPick, 2};
 extern const OpFunctions op_binary_cross_entropy = {run_binary_cross_entropy, checkBinaryCrossEntropy};
-extern const OpFunctions op_cross_entropy_gradient = {run_cross_entropy_gradient, checkCrossEntropyGradient<false>, crossEntropyWorkspace,
-                                                      guardCrossEntropy, 3};
-extern const OpFunctions op_cross_entropy_dense_gradient = {run_cross_entropy_dense_gradient, checkCrossEntropyGradient<true>,
-                                                            crossEntropyWorkspace};
 
 }  // namespace nodegrad::ops

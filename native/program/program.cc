@@ -39,13 +39,6 @@ struct Reader {
   }
 };
 
-// Operands that an operation may write, by its signature; those behind a '*' count as one.
-int64_t outputsOf(const Op& op) {
-  int64_t count = 0;
-  for (const char* s = op.signature; *s && *s != ':'; ++s) ++count;
-  return count;
-}
-
 }  // namespace
 
 std::string textOf(const Op& op, const Refusal& refusal) {
@@ -202,7 +195,6 @@ std::string Program::build(const double* code, size_t length, const std::vector<
       if (!r.good) break;
       const Slot& s = slots_[size_t(slot)];
       if (s.place == Place::argument) {
-        if (k < outputsOf(*in.op)) return "an operation writes into an argument";
         uses_.push_back({operands_.size(), s.argument, s.offset});
         if (in.early && k == in.op->functions.guarded) in.asks = false;
       }
@@ -219,12 +211,15 @@ std::string Program::build(const double* code, size_t length, const std::vector<
   }
   if (!r.good || r.at != r.end) return "malformed code";
   // The vectors no longer grow: pointers into them stay.
+  size_t use = 0;
   for (size_t i = 0; i < instructions_.size(); ++i) {
     Instruction& in = instructions_[i];
     in.call.operands = operands_.data() + first[3 * i];
     in.call.ints = ints_.data() + first[3 * i + 1];
     in.call.reals = reals_.data() + first[3 * i + 2];
     if (const char* problem = checkCall(*in.op, in.call)) return std::string("[") + in.op->name + "] " + problem;
+    for (; use < uses_.size() && uses_[use].operand < first[3 * i] + size_t(in.call.operandCount); ++use)
+      if (uses_[use].operand < first[3 * i] + size_t(in.call.outputs)) return "an operation writes into an argument";
     if (in.early) early_.push_back(i);
   }
   account(int64_t(slots_.size() * sizeof(Slot) + instructions_.size() * sizeof(Instruction) + operands_.size() * sizeof(Operand) +

@@ -281,7 +281,7 @@ test('[A24] [A25] [P25] biases start at zero, or at a small constant that keeps 
   t.true(active / 400_000 > 0.5, `${active / 400_000}`);
 });
 
-test('[C06] the experiment with 10 layers of 500 units and 1000 inputs is one call, and gives the figures of C08, C14 and C15', (t) => {
+test('[C06] [P04] the experiment with 10 layers of 500 units and 1000 inputs is one call, and gives the figures of C08, C14 and C15', (t) => {
   const of = (options: ActivationExperimentOptions): number[] => activationExperiment(options).layers.map(({ std }) => std);
   const defaults = activationExperiment();
   t.deepEqual([defaults.layers.length, defaults.features, defaults.examples, defaults.activation], [10, 500, 1000, 'tanh']);

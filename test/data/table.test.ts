@@ -37,6 +37,8 @@ test('columns are found by name, chosen, and left out', (t) => {
     instanceOf: ArgumentError,
     message: /a column of houses \('rooms', 'city', 'price', 'sold'\).*'price' is one/,
   });
+  t.throws(() => new Table([null as never]), { instanceOf: ArgumentError, message: /columns with name, kind and values/ });
+  t.throws(() => new Table([{ ...columns[0], values: [1] as never }]), { instanceOf: ArgumentError });
   t.throws(() => new Table([columns[0], columns[0]]), { message: /two columns of table are called 'rooms'/ });
   t.throws(() => new Table([columns[0], { ...columns[2], values: Float64Array.of(1) }]), { message: /has 1 values, column 'rooms' 4/ });
 });

@@ -151,6 +151,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   SwishOptions: [{ take: (o) => lib.swish(x, o) }, { take: (o) => new lib.Swish(o).forward(x) }],
   SoftplusOptions: [{ take: (o) => lib.softplus(x, o) }, { take: (o) => new lib.Softplus(o).forward(x) }],
   HardTanhOptions: [{ take: (o) => lib.hardTanh(x, o) }, { take: (o) => new lib.HardTanh(o).forward(x) }],
+  MaxoutOptions: { take: (o) => (lib.setSeed(1), new lib.Maxout(2, 3, o).forward(x)) },
   PReLUOptions: { take: (o) => new lib.PReLU(o) },
   DropoutOptions: { take: (o) => (lib.setSeed(1), lib.dropout(x, 0.5, o)) },
   Conv2dFunctionOptions: { take: (o) => lib.conv2d(images, kernel, null, o) },

@@ -31,7 +31,7 @@ for (const [what, update] of updates) {
     update(model);
     t.throws(() => b.backward(), {
       message:
-        /^backward\(\) of operation 'linear' in layer '2' needs parameter '2\.weight' of shape \[3, 1\].*before the update.*forward pass again/s,
+        /^backward\(\) of operation 'matmul' in layer '2' needs parameter '2\.weight' of shape \[3, 1\].*before the update.*forward pass again/s,
     });
   });
 }

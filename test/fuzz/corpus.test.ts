@@ -234,9 +234,11 @@ test('every native operation refuses dimensions that do not fit its operands, wh
   for (let i = 0; i < 60_000; i++) {
     const index = random.integer(nativeOps.length);
     const { signature, ints, reals } = nativeOps[index];
-    const count = random.integer(20) === 0 ? random.integer(5) : signature.replace(/[:*]/g, '').length;
-    // Mostly of the right dtype, so that the op's own check is reached.
-    const letters = signature.replace(/[:*]/g, '');
+    const [plain, takes] = signature.split(';');
+    const described = takes !== undefined && random.integer(2) === 0;
+    // Mostly of the right dtype, so that the op's own check is reached; a descriptor may ask for some more.
+    const letters = plain.replace(/[:*]/g, '') + (described ? 'T'.repeat(random.integer(3)) : '');
+    const count = random.integer(20) === 0 ? random.integer(5) : letters.length;
     const chosen = Array.from({ length: count }, (_, j) => {
       const fitting =
         letters[j] === 'I'
@@ -251,7 +253,9 @@ test('every native operation refuses dimensions that do not fit its operands, wh
     const integers = Array.from({ length: ints >= 0 ? ints : random.integer(12) }, () =>
       pick(random.integer(3) === 0 ? numbers : numbers.slice(1, 7)),
     );
-    const floats = Array.from({ length: Math.max(0, reals) }, () => pick(numbers));
+    if (described) integers.push(random.integer(3) === 0 ? -1 - random.integer(1 << 18) : -1 - 2 ** random.integer(9));
+    const more = described && random.integer(2) === 0 ? 2 : 0;
+    const floats = Array.from({ length: Math.max(0, reals) + more }, () => pick(numbers));
     try {
       run(index, chosen, integers, floats);
       accepted++;

@@ -1,7 +1,7 @@
 // Convolutions for tests: geometries of every class, as gradient-check cases and as native calls.
 import { type Conv2dFunctionOptions, type ConvTranspose2dFunctionOptions, conv2d, convTranspose2d, type Tensor } from '../../lib/index.js';
 import type { TypedArray } from '../../lib/dtype.js';
-import { apply, columnsOf, type Float, type FusedMaker, indexOf, type Maker, one, type Sample, uniform } from '../native/calls.js';
+import { apply, columnsOf, type Float, type FusedMaker, type Maker, one, type Sample, uniform } from '../native/calls.js';
 import { f64 } from './build.js';
 import type { GradientCase } from './gradients.js';
 import { Seeded } from './seeded.js';
@@ -54,8 +54,7 @@ const direct = ({ image, kernel, channels: [c, k], options }: (typeof forward)[n
 
 /** The gradient-check cases of convolutions, by native op. */
 export const convolutionCases: Record<string, () => GradientCase[]> = {
-  conv2d: () => forward.map((one, i) => direct(one, false, i + 1)),
-  conv2d_bias: () => forward.slice(0, 6).map((one, i) => direct(one, true, i + 1)),
+  conv2d: () => [...forward.map((one, i) => direct(one, false, i + 1)), ...forward.slice(0, 6).map((one, i) => direct(one, true, i + 1))],
   conv2d_input_gradient: () =>
     transposed.map(({ image, kernel, channels: [c, k], options }, i) => ({
       name: `transposed ${image}, ${kernel}, ${c} to ${k} ${JSON.stringify(options)}`,
@@ -72,6 +71,8 @@ const native: readonly (readonly [number, number, number, number, number, number
   [4, 4, 4, 2, 1, 0, 2, 2],
 ];
 
+const accumulates = (op: string): boolean => op.includes('accumulate');
+
 /** Native calls of one direction, the number of outputs of the forward being a multiple of n. */
 export function convolutionMaker(op: string): Maker {
   return (n: number, dtype: Float, random: Seeded): Sample[] =>
@@ -84,13 +85,16 @@ export function convolutionMaker(op: string): Maker {
       const values = (size: number) => uniform(random, dtype, size);
       const parts: Record<string, Pick<Sample, 'outputs' | 'inputs'>> = {
         conv2d: { outputs: one(dtype, y), inputs: [values(x), values(weight)] },
-        conv2d_bias: { outputs: one(dtype, y), inputs: [values(x), values(weight), values(k)] },
+        'conv2d + bias': { outputs: one(dtype, y), inputs: [values(x), values(weight), values(k)] },
         conv2d_input_gradient: { outputs: one(dtype, x), inputs: [values(y), values(weight)] },
         conv2d_weight_gradient: { outputs: one(dtype, weight), inputs: [values(x), values(y)] },
-        conv2d_weight_accumulate: { outputs: [{ dtype, length: weight, initial: values(weight) }], inputs: [values(x), values(y)] },
+        'conv2d_weight_gradient + accumulate': {
+          outputs: [{ dtype, length: weight, initial: values(weight) }],
+          inputs: [values(x), values(y)],
+        },
       };
       const form = `${images} images of ${h}×${w}×${c} to ${k}, kernel ${kernel}, stride ${stride}, dilation ${dilation}, ${groups} groups`;
-      return { op, form, ...parts[op], ints: op === 'conv2d_weight_accumulate' ? [...ints, n % 2] : ints, reals: [] };
+      return { op: accumulates(op) && n % 2 === 1 ? op.replace('accumulate', 'overwrite') : op, form, ...parts[op], ints, reals: [] };
     });
 }
 
@@ -105,15 +109,13 @@ function fused(op: string, of: string, maps: readonly string[], extra: 'bias' | 
         const inputs = [...sample.inputs];
         if (extra === 'y') inputs.push(uniform(random, dtype, length, -1, 1));
         const initial = uniform(random, dtype, length);
-        const accumulates = op.includes('accumulate');
         return {
           sample: {
             ...sample,
-            op,
+            op: map === '' ? op : `${op} + ${map}`,
             form: `${sample.form}, ${map}`,
-            outputs: [{ dtype, length, ...(accumulates ? { initial } : {}) }],
+            outputs: [{ dtype, length, ...(accumulates(op) ? { initial } : {}) }],
             inputs,
-            ints: map === '' ? sample.ints : [...sample.ints, indexOf(map)],
           },
           apart: () => [apart(map)(dtype, inputs, [...sample.ints], initial)],
         };
@@ -131,19 +133,19 @@ const masked =
   (dtype, inputs, ints, initial) =>
     apply(map, dtype, initial.length, [gradient(dtype, inputs, ints, initial), inputs[2]]);
 
-/** The fused operations of convolutions, each with the separate ones. */
+/** Convolutions that do something besides, each with the separate operations. */
 export const fusedConvolutions: Record<string, FusedMaker> = {
-  conv2d_map: fused(
-    'conv2d_map',
-    'conv2d_bias',
+  'conv2d + bias + map': fused(
+    'conv2d + bias',
+    'conv2d + bias',
     ['relu', 'tanh'],
     'bias',
-    (map) => (dtype, inputs, ints, initial) => apply(map, dtype, initial.length, [apply('conv2d_bias', dtype, initial.length, inputs, ints)]),
+    (map) => (dtype, inputs, ints, initial) => apply(map, dtype, initial.length, [apply('conv2d + bias', dtype, initial.length, inputs, ints)]),
   ),
-  conv2d_input_accumulate: fused('conv2d_input_accumulate', 'conv2d_input_gradient', [''], null, () => accumulated),
-  conv2d_input_map_gradient: fused('conv2d_input_map_gradient', 'conv2d_input_gradient', gradients, 'y', masked(inputGradient)),
-  conv2d_input_accumulate_map_gradient: fused(
-    'conv2d_input_accumulate_map_gradient',
+  'conv2d_input_gradient + accumulate': fused('conv2d_input_gradient + accumulate', 'conv2d_input_gradient', [''], null, () => accumulated),
+  'conv2d_input_gradient + map': fused('conv2d_input_gradient', 'conv2d_input_gradient', gradients, 'y', masked(inputGradient)),
+  'conv2d_input_gradient + accumulate + map': fused(
+    'conv2d_input_gradient + accumulate',
     'conv2d_input_gradient',
     gradients,
     'y',

@@ -129,6 +129,20 @@ export interface LargeNet extends Origin {
   readonly runs: readonly Run[];
 }
 
+/** An activation at points off its corners, by PyTorch; `slope` is its gradient for an upstream gradient of 1. */
+export interface ActivationCase {
+  readonly name: string;
+  /** The function's name in lib. */
+  readonly fn: string;
+  readonly options: Readonly<Record<string, never>> | null;
+  readonly x: GoldenArray;
+  readonly y: GoldenArray;
+  readonly slope: GoldenArray;
+  /** PReLU: its slopes, and the gradient by them. */
+  readonly alpha?: GoldenArray;
+  readonly slopeOfAlpha?: GoldenArray;
+}
+
 /** One loss on one set of inputs, and its gradients by them and, where it is asked for, by the target. */
 export interface LossCase {
   readonly name: string;
@@ -149,6 +163,7 @@ interface Files {
   convolution: OpFile;
   pooling: OpFile;
   images: OpFile;
+  activations: Origin & { readonly cases: readonly ActivationCase[] };
   losses: Origin & { readonly cases: readonly LossCase[] };
   optimizers: OptimizerFile;
   'optimizer-runs': OptimizerRuns;
@@ -168,6 +183,7 @@ export const opStems = ['ops', 'convolution', 'pooling', 'images'] as const sati
 /** The stems of all golden files. */
 export const goldenStems: readonly (keyof Files)[] = [
   ...opStems,
+  'activations',
   'losses',
   'optimizers',
   'optimizer-runs',

@@ -205,7 +205,7 @@ const offZero: Range = { kinks: [0] };
 
 /** Cases by native op; several names of the API may stand under the op that carries them out. */
 export const gradientCases: Record<string, () => GradientCase[]> = {
-  add: () => binary((a, b) => a.add(b)),
+  add: () => [...binary((a, b) => a.add(b)), ...apart(addRelu)],
   sub: () => binary((a, b) => a.sub(b)),
   mul: () => binary((a, b) => a.mul(b)),
   div: () => binary((a, b) => a.div(b), {}, { low: 0.5, high: 3 }),
@@ -216,7 +216,6 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
     ...[2, 3, 0.5, -1, 2.5, 1, 0].flatMap((exponent) => unary((x) => x.pow(exponent), positive)),
     ...[2, 3, -1].flatMap((exponent) => unary((x) => x.pow(exponent), offZero)),
   ],
-  add_relu: () => apart(addRelu),
   where: () =>
     pairs.map(([a, b], index) => {
       const random = new Seeded(index + 1);
@@ -335,9 +334,9 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
   ],
   max: () => reduction((x, axes, keepDims) => x.max(axes, { keepDims }), true),
   min: () => reduction((x, axes, keepDims) => x.min(axes, { keepDims }), true),
-  matmul: products,
-  linear: () =>
-    [
+  matmul: () => [
+    ...products(),
+    ...[
       [1, 1, 1],
       [3, 4, 2],
       [2, 17, 5],
@@ -347,6 +346,7 @@ export const gradientCases: Record<string, () => GradientCase[]> = {
       { name: `${m}x${k} to ${n}`, fn: linear, inputs: [point(index + 1, [m, k]), point(index + 21, [k, n]), point(index + 41, [n])] },
       { name: `2x${m}x${k} to ${n}`, fn: linear, inputs: [point(index + 1, [2, m, k]), point(index + 21, [k, n]), point(index + 41, [n])] },
     ]),
+  ],
   softmax: () => normalized(softmax),
   log_softmax: () => normalized(logSoftmax),
   cross_entropy: classLosses,

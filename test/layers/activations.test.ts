@@ -1,20 +1,6 @@
 // Activation layers: the contract, and that they are the functions of the same name.
 import test from 'ava';
-import {
-  activation,
-  activationNames,
-  ArgumentError,
-  CELU,
-  ELU,
-  elu,
-  GELU,
-  HardTanh,
-  Identity,
-  LeakyReLU,
-  PReLU,
-  Softplus,
-  Swish,
-} from '../../lib/index.js';
+import { ArgumentError, CELU, ELU, elu, GELU, HardTanh, Identity, LeakyReLU, PReLU, Softplus, Swish } from '../../lib/index.js';
 import { layerContract } from '../contracts/layer.js';
 import { activations } from '../helpers/activations.js';
 import { f32 } from '../helpers/build.js';
@@ -83,15 +69,4 @@ test('options of activations that make no sense are refused by function and laye
     [() => new PReLU({ channels: 0 }), /options\.channels/],
   ];
   for (const [call, message] of wrong) t.throws(call, { instanceOf: ArgumentError, message });
-});
-
-test('activation() finds every function by its name, with its options, and names them all when one is unknown', (t) => {
-  const x = f32(new Seeded(4).uniform(100, -4, 4));
-  for (const name of activationNames) t.is(activation(name)(x).size, 100, name);
-  t.true(['linear', 'relu', 'softsign', 'gelu', 'step'].every((name) => activationNames.includes(name as 'relu')));
-  t.false(activationNames.includes('prelu' as never));
-  identical(t, activation('elu', { alpha: 0.5 })(x), elu(x, { alpha: 0.5 }));
-  t.is(activation('linear')(x), x);
-  t.throws(() => activation('toString' as never), { instanceOf: ArgumentError, message: /celu.*tanh/ });
-  t.throws(() => activation('elu', { beta: 1 } as never)(x), { instanceOf: ArgumentError, message: /beta.*alpha/ });
 });

@@ -1,88 +1,12 @@
 // How far the kernels of activations lie from their formulas, and what they make of special values; NODEGRAD_EXHAUSTIVE=1 looks at every float32.
 import test from 'ava';
 import { arrayTypes } from '../../lib/dtype.js';
+import { activations } from '../helpers/activations.js';
 import { limits } from '../helpers/special.js';
 import { ulp32 } from '../helpers/ulp.js';
 import { type Float, runInto } from './samples.js';
 
 const exhaustive = process.env['NODEGRAD_EXHAUSTIVE'] === '1';
-
-/** Φ(−t) for t ≥ 0: a series below 2, a continued fraction above; good to some 1e-15 of itself. */
-function tail(t: number): number {
-  const density = Math.exp((-t * t) / 2) / Math.sqrt(2 * Math.PI);
-  if (t < 2) {
-    let [sum, term] = [t, t];
-    for (let k = 3; term > 1e-19 * sum; k += 2) sum += term *= (t * t) / k;
-    return 0.5 - density * sum;
-  }
-  let fraction = t;
-  for (let k = 200; k >= 1; k--) fraction = t + k / fraction;
-  return density / fraction;
-}
-const sigmoid = (x: number): number => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)));
-const cdf = (x: number): number => (x < 0 ? tail(-x) : 1 - tail(x));
-const density = (x: number): number => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
-const root = 2 * Math.sqrt(2 / Math.PI);
-const gated = (x: number): number => root * (x + 0.044715 * x ** 3);
-const rise = (x: number): number => Math.tanh(x > 20 ? x : Math.log1p(Math.exp(x)));
-/** x·f, which is nothing where f is. */
-const times = (x: number, f: number): number => (f === 0 ? 0 : x * f);
-
-interface Row {
-  readonly parameters?: readonly number[];
-  readonly f: (x: number) => number;
-  readonly slope: (x: number) => number;
-  /** How many units in the last place of a float32 the function may be off; measured at every float32, rounded up. */
-  readonly ulps: (x: number) => number;
-}
-
-const rows: Record<string, Row> = {
-  leaky_relu: { parameters: [0.25], f: (x) => (x > 0 ? x : 0.25 * x), slope: (x) => (x > 0 ? 1 : 0.25), ulps: () => 0.5 },
-  elu: { parameters: [1, 1], f: (x) => (x > 0 ? x : Math.expm1(x)), slope: (x) => (x > 0 ? 1 : Math.exp(x)), ulps: () => 1 },
-  celu: { parameters: [0.5], f: (x) => (x > 0 ? x : Math.expm1(2 * x) / 2), slope: (x) => (x > 0 ? 1 : Math.exp(2 * x)), ulps: () => 1 },
-  gelu: { f: (x) => times(x, cdf(x)), slope: (x) => cdf(x) + times(x, density(x)), ulps: (x) => (x < -13 ? 10 : 5.5) },
-  gelu_tanh: {
-    f: (x) => times(x, sigmoid(gated(x))),
-    slope: (x) => sigmoid(gated(x)) + times(x * root * (1 + 3 * 0.044715 * x * x), sigmoid(gated(x)) * sigmoid(-gated(x))),
-    // The argument of the sigmoid has rounding errors in proportion to its size.
-    ulps: (x) => (x < 0 ? 2.5 + 2.5 * Math.abs(gated(x)) : 2),
-  },
-  // The sigmoid of what lies below −87 has few digits, or none: up to half of 2^-149 is missing.
-  swish: {
-    parameters: [1, 1],
-    f: (x) => times(x, sigmoid(x)),
-    slope: (x) => sigmoid(x) * (1 + times(x, sigmoid(-x))),
-    ulps: (x) => (x < -87 ? 2 + Math.abs(x) / 2 : 1.5),
-  },
-  mish: {
-    f: (x) => times(x, rise(x)),
-    slope: (x) => rise(x) + times(x * sigmoid(x), 1 - rise(x) ** 2),
-    ulps: (x) => (x < -87 ? 2 + Math.abs(x) / 2 : 5),
-  },
-  softplus: { parameters: [1], f: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), slope: sigmoid, ulps: () => 1.6 },
-  softsign: { f: (x) => x / (1 + Math.abs(x)), slope: (x) => 1 / (1 + Math.abs(x)) ** 2, ulps: () => 0.51 },
-  hard_sigmoid: { f: (x) => Math.min(6, Math.max(0, x + 3)) / 6, slope: (x) => (Math.abs(x) < 3 ? 1 / 6 : 0), ulps: () => 1.5 },
-  hard_swish: {
-    f: (x) => (x <= -3 ? 0 : x * (Math.min(6, x + 3) / 6)),
-    slope: (x) => (x >= 3 ? 1 : x > -3 ? (2 * x + 3) / 6 : 0),
-    ulps: () => 2,
-  },
-};
-
-/** Where the answer is a limit. */
-const limitsOf: Record<string, readonly [number, number]> = {
-  leaky_relu: [-Infinity, Infinity],
-  elu: [-1, Infinity],
-  celu: [-0.5, Infinity],
-  gelu: [-0, Infinity],
-  gelu_tanh: [-0, Infinity],
-  swish: [-0, Infinity],
-  mish: [-0, Infinity],
-  softplus: [0, Infinity],
-  softsign: [-1, 1],
-  hard_sigmoid: [0, 1],
-  hard_swish: [-0, Infinity],
-};
 
 function evaluate(op: string, dtype: Float, inputs: readonly (Float32Array | Float64Array)[], reals: readonly number[] = []): Float64Array {
   const y = new arrayTypes[dtype](inputs[0].length);
@@ -98,7 +22,9 @@ function* floats(): Generator<Float32Array> {
   }
 }
 
-for (const [op, { parameters, f, slope, ulps }] of Object.entries(rows)) {
+for (const { op, truth } of Object.values(activations)) {
+  if (truth === undefined) continue;
+  const { parameters, f, slope, ulps, limits: ends } = truth;
   test(`${op} of float32 lies within its bound everywhere, and its slope within 2^-19`, (t) => {
     if (exhaustive) t.timeout(3_600_000);
     let [worst, worstShare, at, worstSlope, slopeAt] = [0, 0, NaN, 0, NaN];
@@ -141,7 +67,7 @@ for (const [op, { parameters, f, slope, ulps }] of Object.entries(rows)) {
       const evaluated = evaluate(op, dtype, [build([NaN, -Infinity, Infinity])], parameters);
       t.deepEqual(
         [...evaluated].map((value) => value + 0),
-        [NaN, ...limitsOf[op]].map((value) => value + 0),
+        [NaN, ...ends].map((value) => value + 0),
         dtype,
       );
       const x = build([max, -max, minNormal, -minNormal, 0, -0, 100, -100, 1000, -1000, 1e18, -1e18, -Infinity, Infinity]);

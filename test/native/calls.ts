@@ -2,11 +2,13 @@
 import type { DType, TypedArray } from '../../lib/dtype.js';
 import { arrayTypes } from '../../lib/dtype.js';
 import { nativeOps, run } from '../../lib/native.js';
+import type { Op } from '../../lib/ops/define.js';
+import { describedBy, type Fused as Descriptor, type Prior } from '../../lib/ops/fused.js';
 import type { Seeded } from '../helpers/seeded.js';
 
 export type Float = 'float32' | 'float64';
 
-/** A call as the binding takes it. Outputs that are updated in place start from `initial`. */
+/** A call as the binding takes it, but that `op` may say what it does besides: `matmul + bias + relu`. Outputs that are updated in place start from `initial`. */
 export interface Sample {
   readonly op: string;
   /** What tells this sample from others of its op. */
@@ -28,6 +30,31 @@ export function indexOf(op: string): number {
   return index;
 }
 
+const ops = new Map(nativeOps.map(({ name }, index) => [name, { name, index } as Op<unknown>]));
+const opOf = (name: string): Op<unknown> => ops.get(name) ?? ({ name, index: indexOf(name) } as Op<unknown>);
+
+/** The call that a title such as `matmul + accumulate` is of; parameters of a map, and a divisor, are its last reals. */
+export function callOf(title: string, ints: readonly number[], reals: readonly number[]): ReturnType<typeof describedBy> {
+  const [name, ...parts] = title.split(' + ');
+  const fused: { -readonly [K in keyof Descriptor]: Descriptor[K] } = {};
+  let count = 0;
+  for (const part of parts) {
+    const [word, more] = part.split(' ');
+    if (word === 'accumulate' || word === 'overwrite') fused.prior = word;
+    else if (word === 'sums') fused.sums = more as Prior;
+    else if (more !== undefined) fused.mask = more as 'kept';
+    else if (word === 'bias' || word === 'residual') fused[word] = true;
+    else if (word === 'gradient') fused.divisor = reals[reals.length - (count = 1)];
+    else {
+      fused.map = opOf(word);
+      count = nativeOps[fused.map.index].reals;
+      fused.parameters = reals.slice(reals.length - count);
+    }
+  }
+  const plain = { op: opOf(name), ints, reals: reals.slice(0, reals.length - count) };
+  return parts.length === 0 ? plain : describedBy(plain, fused);
+}
+
 const margin = 64;
 
 /** Runs a sample into outputs of its own, with room around them, so that a kernel that writes too far fails a test and not the process. */
@@ -43,7 +70,8 @@ export function runSample(sample: Sample): TypedArray[] {
 
 /** Runs a sample on given memory. */
 export function runInto(sample: Sample, outputs: readonly TypedArray[], inputs: readonly TypedArray[]): void {
-  run(indexOf(sample.op), [...outputs, ...inputs], sample.ints, sample.reals);
+  const { op, ints, reals } = callOf(sample.op, sample.ints, sample.reals);
+  run(op.index, [...outputs, ...inputs], ints, reals);
 }
 
 export type Maker = (n: number, dtype: Float, random: Seeded) => Sample[];

@@ -51,8 +51,8 @@ export type Operands = ReturnType<typeof operandsOf>;
 export const directions: Record<string, (g: Geometry, o: Operands, dtype: Float, choice: number) => TypedArray> = {
   conv2d: (g, { x, w, dy }, dtype, choice) =>
     runSample({ op: 'conv2d', form: '', outputs: one(dtype, dy.length), inputs: [x, w], ints: intsOf(g, choice), reals: [] })[0],
-  conv2d_bias: (g, { x, w, bias, dy }, dtype, choice) =>
-    runSample({ op: 'conv2d_bias', form: '', outputs: one(dtype, dy.length), inputs: [x, w, bias], ints: intsOf(g, choice), reals: [] })[0],
+  'conv2d + bias': (g, { x, w, bias, dy }, dtype, choice) =>
+    runSample({ op: 'conv2d + bias', form: '', outputs: one(dtype, dy.length), inputs: [x, w, bias], ints: intsOf(g, choice), reals: [] })[0],
   conv2d_input_gradient: (g, { x, w, dy }, dtype, choice) =>
     runSample({ op: 'conv2d_input_gradient', form: '', outputs: one(dtype, x.length), inputs: [dy, w], ints: intsOf(g, choice), reals: [] })[0],
 };
@@ -65,9 +65,8 @@ export function weightGradient(
   initial?: TypedArray,
   first = false,
 ): TypedArray {
-  const op = initial === undefined ? 'conv2d_weight_gradient' : 'conv2d_weight_accumulate';
-  const ints = [...intsOf(g, choice), ...(initial === undefined ? [] : [Number(first)])];
-  return runSample({ op, form: '', outputs: [{ dtype, length: w.length, initial }], inputs: [x, dy], ints, reals: [] })[0];
+  const op = `conv2d_weight_gradient${initial === undefined ? '' : first ? ' + overwrite' : ' + accumulate'}`;
+  return runSample({ op, form: '', outputs: [{ dtype, length: w.length, initial }], inputs: [x, dy], ints: intsOf(g, choice), reals: [] })[0];
 }
 
 export const geometries: Geometry[] = [];

@@ -1,9 +1,11 @@
 // Every fused operation gives the bits of the operations that it stands for, and refuses what does not fit.
 import test from 'ava';
+import '../../lib/index.js';
 import type { TypedArray } from '../../lib/dtype.js';
 import { nativeOps, run } from '../../lib/native.js';
+import { describedBy, fusedOf, isPlain, titleOf } from '../../lib/ops/fused.js';
 import { Seeded } from '../helpers/seeded.js';
-import { type Float, indexOf, runInto, runSample } from './calls.js';
+import { callOf, type Float, indexOf, runInto, runSample } from './calls.js';
 import { fusedMakers } from './fused.js';
 import { bits, firstDifference } from './samples.js';
 
@@ -44,6 +46,30 @@ test('every fused operation takes a NaN where the separate ones take it', (t) =>
   }
 });
 
+test('a descriptor is read as it was written, part by part, and its title says the same', (t) => {
+  const titles = [
+    'matmul + bias + elu',
+    'matmul + accumulate + sums overwrite',
+    'matmul + leaky_relu_backward',
+    'batch_norm + residual + relu',
+    'batch_norm_gradients + relu_backward kept',
+    'batch_norm_backward + relu_backward recomputed',
+    'cross_entropy + gradient',
+    'conv2d_input_gradient + overwrite + swish_backward',
+  ];
+  for (const title of titles) {
+    const call = callOf(title, [3, 4], [0.5, 0.25]);
+    t.is(titleOf(call), title);
+    t.deepEqual(describedBy(call, {}), call, `${title}, said again`);
+  }
+  t.deepEqual(fusedOf(callOf('matmul + bias + elu', [], [9, 0.5, 0.25])).parameters, [0.5, 0.25]);
+  t.deepEqual(callOf('matmul + bias + elu', [1], [9, 0.5, 0.25]).reals, [9, 0.5, 0.25]);
+  t.is(fusedOf(callOf('cross_entropy + gradient', [], [0.1, 32])).divisor, 32);
+  t.true(isPlain(callOf('matmul', [1, 2], [])));
+  t.true(isPlain(callOf('matmul + bias', [1, 2], []), 'bias'));
+  t.false(isPlain(callOf('matmul + bias', [1, 2], []), 'prior'));
+});
+
 test('fused operations refuse operands and attributes that do not fit', (t) => {
   const zeros = (n: number): TypedArray => new Float32Array(n);
   const call =
@@ -51,17 +77,32 @@ test('fused operations refuse operands and attributes that do not fit', (t) => {
     () =>
       runInto({ op, form: '', outputs: [], inputs, ints, reals }, outputs, inputs);
   const [x, w, b] = [zeros(6), zeros(12), zeros(4)];
-  const map = indexOf('relu');
-  t.notThrows(call('linear_map', [zeros(8)], [x, w, b], [2, 4, 3, map]));
-  t.throws(call('linear_map', [zeros(8)], [x, w, b], [2, 4, 3, indexOf('relu_backward')]), { message: /no map/ });
-  t.throws(call('linear_map', [zeros(8)], [x, w, b], [2, 4, 3, -1]), { message: /no map/ });
-  t.throws(call('linear_map', [zeros(8)], [x, w, zeros(3)], [2, 4, 3, map]), { message: /bias/ });
-  t.throws(call('matmul_map_gradient', [zeros(8)], [x, w, zeros(8)], [2, 4, 3, 0, 0, map]), { message: /no backward/ });
-  t.throws(call('matmul_map_gradient', [zeros(8)], [x, w, zeros(7)], [2, 4, 3, 0, 0, indexOf('relu_backward')]), { message: /lengths/ });
-  t.throws(call('linear_gradients', [zeros(3), zeros(1)], [x, zeros(2)], [3, 1, 2, 0, 0]), { message: /another order/ });
-  t.throws(call('linear_gradients', [zeros(12), zeros(3)], [x, zeros(8)], [3, 4, 2, 0, 0]), { message: /fit/ });
-  t.throws(call('cross_entropy_gradient', [zeros(1), x], [x, Int32Array.of(0, 3), zeros(2)], [2, 3], [0, 1]), { message: /class index/ });
-  t.throws(call('cross_entropy_gradient', [zeros(2), x], [x, Int32Array.of(0, 1), zeros(2)], [2, 3], [0, 1]), { message: /fit/ });
+  t.notThrows(call('matmul + bias + relu', [zeros(8)], [x, w, b], [2, 4, 3, 0, 0]));
+  t.throws(call('matmul + bias + relu', [zeros(8)], [x, w, zeros(3)], [2, 4, 3, 0, 0]), { message: /bias/ });
+  t.throws(call('matmul + bias + relu', [zeros(8)], [x, w], [2, 4, 3, 0, 0]), { message: /too few/ });
+  t.throws(call('matmul + bias + sum', [zeros(8)], [x, w, b], [2, 4, 3, 0, 0]), { message: /malformed descriptor/ });
+  t.throws(call('matmul', [zeros(8)], [x, w], [2, 4, 3, 0, 0, -1 - 3]), { message: /malformed descriptor/ });
+  t.throws(call('matmul', [zeros(8)], [x, w], [2, 4, 3, 0, 0, -1 - 512 * 1e6]), { message: /malformed descriptor/ });
+  t.throws(call('matmul + residual', [zeros(8)], [x, w, zeros(8)], [2, 4, 3, 0, 0]), { message: /does not take/ });
+  t.throws(call('conv2d + accumulate', [zeros(8)], [x, w], []), { message: /does not take/ });
+  t.throws(call('mul + relu', [zeros(6)], [x, x], [1, 6, 1, 1]), { message: /wrong number/ });
+  t.throws(call('matmul + relu_backward', [zeros(8)], [x, w, zeros(7)], [2, 4, 3, 0, 0]), { message: /lengths/ });
+  t.throws(call('matmul + sums overwrite', [zeros(3), zeros(1)], [x, zeros(2)], [3, 1, 2, 1, 0]), { message: /another order/ });
+  t.throws(call('matmul + sums overwrite', [zeros(12), zeros(3)], [x, zeros(8)], [3, 4, 2, 1, 0]), { message: /each column/ });
+  t.throws(call('matmul + sums overwrite', [zeros(12), zeros(4)], [x, zeros(8)], [3, 4, 2, 1, 1]), { message: /as it is/ });
+  t.throws(
+    call(
+      'max_pool2d_backward + tanh_backward',
+      [zeros(1)],
+      [zeros(1), new Uint8Array(1), zeros(1)],
+      [1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 0, 1, 1],
+    ),
+    {
+      message: /ReLU only/,
+    },
+  );
+  t.throws(call('cross_entropy + gradient', [zeros(1), x], [x, Int32Array.of(0, 3), zeros(2)], [2, 3], [0, 1]), { message: /class index/ });
+  t.throws(call('cross_entropy + gradient', [zeros(2), x], [x, Int32Array.of(0, 1), zeros(2)], [2, 3], [0, 1]), { message: /fit/ });
   const step = (op: string, operand: number, rowStride: number, columnStride: number): number[] => [
     3,
     indexOf(op),

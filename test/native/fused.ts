@@ -10,6 +10,8 @@ import { poolingMaker } from '../helpers/poolings.js';
 const maps = ['relu', 'tanh', 'sigmoid', 'exp', 'abs'];
 const gradients = ['relu_backward', 'tanh_backward', 'sigmoid_backward'];
 
+const priors = ['accumulate', 'overwrite'];
+
 const linearMap: FusedMaker = (n, dtype, random) => {
   const columns = columnsOf(n);
   const m = n / columns;
@@ -18,14 +20,14 @@ const linearMap: FusedMaker = (n, dtype, random) => {
       const inputs = [uniform(random, dtype, m * k), uniform(random, dtype, k * columns), uniform(random, dtype, columns)];
       return {
         sample: {
-          op: 'linear_map',
+          op: `matmul + bias + ${map}`,
           form: `${map}, ${m}×${k}×${columns}`,
           outputs: one(dtype, n),
           inputs,
-          ints: [m, columns, k, indexOf(map)],
+          ints: [m, columns, k, 0, 0],
           reals: [],
         },
-        apart: () => [apply(map, dtype, n, [apply('linear', dtype, n, inputs, [m, columns, k])])],
+        apart: () => [apply(map, dtype, n, [apply('matmul + bias', dtype, n, inputs, [m, columns, k, 0, 0])])],
       };
     }),
   );
@@ -40,17 +42,27 @@ const mapGradient: FusedMaker = (n, dtype, random) => {
       const [a, b, y] = [uniform(random, dtype, m * 19), uniform(random, dtype, 19 * columns), uniform(random, dtype, n, -1, 1)];
       return {
         sample: {
-          op: 'matmul_map_gradient',
+          op: `matmul + ${map}`,
           form: `${map}, ${ints}`,
           outputs: one(dtype, n),
           inputs: [a, b, y],
-          ints: [...ints, indexOf(map)],
+          ints,
           reals: [],
         },
         apart: () => [apply(map, dtype, n, [apply('matmul', dtype, n, [a, b], ints), y])],
       };
     }),
   );
+};
+
+const sumMap: FusedMaker = (n, dtype, random) => {
+  const columns = columnsOf(n);
+  const [x, row] = [uniform(random, dtype, n), uniform(random, dtype, columns)];
+  const ints = [2, n / columns, columns, columns, 1, 0, 1];
+  return ['relu', 'sigmoid'].map((map) => ({
+    sample: { op: `add + ${map}`, form: `rows of ${columns}`, outputs: one(dtype, n), inputs: [x, row], ints, reals: [] },
+    apart: () => [apply(map, dtype, n, [apply('add', dtype, n, [x, row], ints)])],
+  }));
 };
 
 const overwrite: FusedMaker = (n, dtype, random) => {
@@ -62,14 +74,14 @@ const overwrite: FusedMaker = (n, dtype, random) => {
     const ints = [m, columns, 3, 0, 0];
     return {
       sample: {
-        op: 'matmul_overwrite',
+        op: 'matmul + overwrite',
         form: `${ints} by ${scale}`,
         outputs: [{ dtype, length: n, initial: uniform(random, dtype, n) }],
         inputs: [a, b],
         ints,
         reals: [],
       },
-      apart: () => [apply('matmul_accumulate', dtype, n, [a, b], ints, [], new arrayTypes[dtype](n))],
+      apart: () => [apply('matmul + accumulate', dtype, n, [a, b], ints, [], new arrayTypes[dtype](n))],
     };
   });
 };
@@ -87,18 +99,18 @@ const linearGradients: FusedMaker = (n, dtype, random) => {
         const zeros = (array: TypedArray, zero: number): TypedArray => (zero === 1 ? new arrayTypes[dtype](array.length) : array);
         return {
           sample: {
-            op: 'linear_gradients',
+            op: `matmul + ${priors[overwriteWeight]} + sums ${priors[overwriteBias]}`,
             form: `${m}×${k}×${columns}, ${overwriteWeight}, ${overwriteBias}`,
             outputs: [
               { dtype, length: n, initial: weight },
               { dtype, length: columns, initial: bias },
             ],
             inputs: [x, dy],
-            ints: [m, columns, k, overwriteWeight, overwriteBias],
+            ints: [m, columns, k, 1, 0],
             reals: [],
           },
           apart: () => [
-            apply('matmul_accumulate', dtype, n, [x, dy], [m, columns, k, 1, 0], [], zeros(weight, overwriteWeight)),
+            apply('matmul + accumulate', dtype, n, [x, dy], [m, columns, k, 1, 0], [], zeros(weight, overwriteWeight)),
             apply('accumulate', dtype, columns, [apply('sum', dtype, columns, [dy], [1, k, columns])], [], [], zeros(bias, overwriteBias)),
           ],
         };
@@ -119,11 +131,11 @@ const sumAccumulate: FusedMaker = (n, dtype, random) => {
       const [x, y] = [uniform(random, dtype, n), uniform(random, dtype, size)];
       return {
         sample: {
-          op: 'sum_accumulate',
+          op: `sum + ${priors[zero]}`,
           form: `${ints}, ${zero}`,
           outputs: [{ dtype, length: size, initial: y }],
           inputs: [x],
-          ints: [...ints, zero],
+          ints,
           reals: [],
         },
         apart: () => [
@@ -145,7 +157,7 @@ function crossEntropyGradient(dense: boolean): FusedMaker {
     return [0, 0.1].flatMap((smoothing) =>
       [1, rows].map((divisor) => ({
         sample: {
-          op: dense ? 'cross_entropy_dense_gradient' : 'cross_entropy_gradient',
+          op: `cross_entropy${dense ? '_dense' : ''} + gradient`,
           form: `${rows} rows of ${columns}, ${smoothing}, ${divisor}`,
           outputs: [...one(dtype, 1), ...one(dtype, n)],
           inputs: [logits, target, factor],
@@ -216,7 +228,8 @@ const chain: FusedMaker = (n, dtype, random) => {
     step('sub', 1, 3, [0, 1]),
     step('div', 0, 4, [1, 0]),
     step('clip', 0, 0, whole, [-2, 3]),
-    step('add_relu', 0, 5, [0, 0]),
+    step('add', 0, 5, [0, 0]),
+    step('relu', 0, 0, whole),
     step('dropout', 0, 6, whole, [0.3, 0]),
     step('tanh', 0, 0, whole),
     step('tanh_backward', 1, 2, whole),
@@ -245,7 +258,7 @@ const chain: FusedMaker = (n, dtype, random) => {
         v = apply('sub', dtype, n, [row, v], broadcast([0, 1], true));
         v = apply('div', dtype, n, [v, column], broadcast([1, 0]));
         v = apply('clip', dtype, n, [v], [], [-2, 3]);
-        v = apply('add_relu', dtype, n, [v, number], [1, n, 1, 0]);
+        v = apply('add + relu', dtype, n, [v, number], [1, n, 1, 0]);
         v = apply('dropout', dtype, n, [v, words], [], [0.3]);
         v = apply('tanh', dtype, n, [v]);
         v = apply('tanh_backward', dtype, n, [w, v]);
@@ -262,20 +275,21 @@ const pooledRelu: FusedMaker = (n, dtype, random) =>
     const size = sample.outputs[0].length;
     const y = uniform(random, dtype, size, -1, 1);
     return {
-      sample: { ...sample, op: 'max_pool2d_relu_gradient', inputs: [...sample.inputs, y] },
+      sample: { ...sample, op: 'max_pool2d_backward + relu_backward', inputs: [...sample.inputs, y] },
       apart: () => [apply('relu_backward', dtype, size, [apply(sample.op, dtype, size, [...sample.inputs], [...sample.ints]), y])],
     };
   });
 
 export const fusedMakers: Record<string, FusedMaker> = {
-  linear_map: linearMap,
-  matmul_map_gradient: mapGradient,
-  matmul_overwrite: overwrite,
-  linear_gradients: linearGradients,
-  sum_accumulate: sumAccumulate,
-  max_pool2d_relu_gradient: pooledRelu,
-  cross_entropy_gradient: crossEntropyGradient(false),
-  cross_entropy_dense_gradient: crossEntropyGradient(true),
+  'matmul + bias + map': linearMap,
+  'matmul + map': mapGradient,
+  'matmul + overwrite': overwrite,
+  'matmul + sums': linearGradients,
+  'sum + prior': sumAccumulate,
+  'add + map': sumMap,
+  'max_pool2d_backward + relu_backward': pooledRelu,
+  'cross_entropy + gradient': crossEntropyGradient(false),
+  'cross_entropy_dense + gradient': crossEntropyGradient(true),
   ...Object.fromEntries(Object.keys(ruleSamples).map((op) => [op, update(op)])),
   elementwise_chain: chain,
   ...normFused,

@@ -154,32 +154,32 @@ Object.assign(normMakers, {
 type FusedMaker = (n: number, dtype: Float, random: Seeded) => Fused[];
 
 export const normFused: Record<string, FusedMaker> = {
-  batch_norm_relu: (n, dtype, random) =>
+  'batch_norm + relu': (n, dtype, random) =>
     shapesOf(n).map((shape) => {
       const { x, mean, variance, gamma, beta } = operands(dtype, shape, random);
       const [inputs, ints, outputs] = [[x, mean, variance, gamma, beta], [shape.rows, shape.channels], [{ dtype, length: x.length }]];
       return {
-        sample: { op: 'batch_norm_relu', form: `${ints}`, outputs, inputs, ints, reals: [eps] },
+        sample: { op: 'batch_norm + relu', form: `${ints}`, outputs, inputs, ints, reals: [eps] },
         apart: () => apply('relu', outputs, apply('batch_norm', outputs, inputs, ints, [eps]), [], []),
       };
     }),
-  batch_norm_add_relu: (n, dtype, random) =>
+  'batch_norm + residual + relu': (n, dtype, random) =>
     shapesOf(n).map((shape) => {
       const { x, mean, variance, gamma, beta, other } = operands(dtype, shape, random);
       const [inputs, ints, outputs] = [[x, mean, variance, gamma, beta], [shape.rows, shape.channels], [{ dtype, length: x.length }]];
       return {
-        sample: { op: 'batch_norm_add_relu', form: `${ints}`, outputs, inputs: [...inputs, other], ints, reals: [eps] },
-        apart: () => apply('add_relu', outputs, [...apply('batch_norm', outputs, inputs, ints, [eps]), other], [1, x.length, 1, 1], []),
+        sample: { op: 'batch_norm + residual + relu', form: `${ints}`, outputs, inputs: [...inputs, other], ints, reals: [eps] },
+        apart: () => apply('add + relu', outputs, [...apply('batch_norm', outputs, inputs, ints, [eps]), other], [1, x.length, 1, 1], []),
       };
     }),
-  batch_norm_relu_gradients: (n, dtype, random) =>
+  'batch_norm_gradients + relu_backward recomputed': (n, dtype, random) =>
     shapesOf(n).map((shape) => {
       const { x, dy, mean, variance, gamma, beta } = operands(dtype, shape, random);
       const ints = [shape.rows, shape.channels];
       const [whole, sums] = [[{ dtype, length: x.length }], [shape.channels, shape.channels].map((length) => ({ dtype, length }))];
       return {
         sample: {
-          op: 'batch_norm_relu_gradients',
+          op: 'batch_norm_gradients + relu_backward recomputed',
           form: `${ints}`,
           outputs: sums,
           inputs: [dy, x, mean, variance, gamma, beta],
@@ -187,51 +187,51 @@ export const normFused: Record<string, FusedMaker> = {
           reals: [eps],
         },
         apart: () => {
-          const [y] = apply('batch_norm_relu', whole, [x, mean, variance, gamma, beta], ints, [eps]);
+          const [y] = apply('batch_norm + relu', whole, [x, mean, variance, gamma, beta], ints, [eps]);
           const [g] = apply('relu_backward', whole, [dy, y], [], []);
           return apply('batch_norm_gradients', sums, [g, x, mean, variance], ints, [eps]);
         },
       };
     }),
-  batch_norm_relu_backward: (n, dtype, random) =>
+  'batch_norm_backward + relu_backward recomputed': (n, dtype, random) =>
     shapesOf(n).flatMap((shape) =>
       [0, 1].map((ofInput) => {
         const { x, dy, mean, variance, gamma, beta, dGamma, dBeta } = operands(dtype, shape, random);
         const [ints, whole] = [[shape.rows, shape.channels], [{ dtype, length: x.length }]];
         return {
           sample: {
-            op: 'batch_norm_relu_backward',
+            op: 'batch_norm_backward + relu_backward recomputed',
             form: `${ints}, ${ofInput}`,
             outputs: whole,
-            inputs: [dy, x, mean, variance, gamma, beta, dGamma, dBeta],
+            inputs: [dy, x, mean, variance, gamma, dGamma, dBeta, gamma, beta],
             ints: [...ints, ofInput],
             reals: [eps],
           },
           apart: () => {
-            const [y] = apply('batch_norm_relu', whole, [x, mean, variance, gamma, beta], ints, [eps]);
+            const [y] = apply('batch_norm + relu', whole, [x, mean, variance, gamma, beta], ints, [eps]);
             const [g] = apply('relu_backward', whole, [dy, y], [], []);
             return apply('batch_norm_backward', whole, [g, x, mean, variance, gamma, dGamma, dBeta], [...ints, ofInput], [eps]);
           },
         };
       }),
     ),
-  batch_norm_add_relu_gradients: (n, dtype, random) =>
+  'batch_norm_gradients + relu_backward kept': (n, dtype, random) =>
     shapesOf(n).map((shape) => {
       const { x, dy, other: y, mean, variance } = operands(dtype, shape, random);
       const ints = [shape.rows, shape.channels];
       const [whole, sums] = [[{ dtype, length: x.length }], [shape.channels, shape.channels].map((length) => ({ dtype, length }))];
       return {
         sample: {
-          op: 'batch_norm_add_relu_gradients',
+          op: 'batch_norm_gradients + relu_backward kept',
           form: `${ints}`,
-          outputs: [...whole, ...sums],
-          inputs: [dy, y, x, mean, variance],
+          outputs: [...sums, ...whole],
+          inputs: [dy, x, mean, variance, y],
           ints,
           reals: [eps],
         },
         apart: () => {
           const [g] = apply('relu_backward', whole, [dy, y], [], []);
-          return [g, ...apply('batch_norm_gradients', sums, [g, x, mean, variance], ints, [eps])];
+          return [...apply('batch_norm_gradients', sums, [g, x, mean, variance], ints, [eps]), g];
         },
       };
     }),

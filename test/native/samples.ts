@@ -35,10 +35,6 @@ function backward(op: string, reals: number[] = []): Maker {
   ];
 }
 
-function pair(op: string, reals: number[] = []): Record<string, Maker> {
-  return { [op]: unary(op, -20, 20, reals), [`${op}_backward`]: backward(`${op}_backward`, reals) };
-}
-
 // Every way in which two operands may be stretched: a step of 0 or 1 in a row, and rows repeated.
 function binary(op: string, output: (dtype: Float) => DType = (dtype) => dtype, low = -4): Maker {
   return (n, dtype, random) => {
@@ -111,7 +107,7 @@ function product(op: string, form: 'plain' | 'accumulate' | 'linear'): Maker {
           uniform(random, dtype, k * columns),
           ...(form === 'linear' ? [uniform(random, dtype, columns)] : []),
         ],
-        ints: form === 'linear' ? [m, columns, k] : [m, columns, k, a, b],
+        ints: [m, columns, k, a, b],
         reals: [],
       })),
     );
@@ -170,11 +166,22 @@ function optimizer(op: string): Maker {
     }));
 }
 
+/** Maps of maps.def and their backwards, with as many parameters as they have; those that want other numbers have a row of their own. */
+const maps = Object.fromEntries(
+  nativeOps.flatMap(({ name, signature, ints, reals }): [string, Maker][] => {
+    const parameters = [0.75, 1.25].slice(0, reals);
+    if (ints !== 0 || reals < 0 || reals > 2) return [];
+    if (signature === 'T:T') return [[name, unary(name, -20, 20, parameters)]];
+    return signature === 'T:TT' ? [[name, backward(name, parameters)]] : [];
+  }),
+);
+
 const makers: Record<string, Maker> = {
+  ...maps,
   ...Object.fromEntries(['max_pool2d', 'max_pool2d_backward', 'avg_pool2d', 'avg_pool2d_backward'].map((op) => [op, poolingMaker(op)])),
   ...Object.fromEntries(['adaptive_avg_pool2d', 'adaptive_avg_pool2d_backward'].map((op) => [op, adaptiveMaker(op)])),
   ...Object.fromEntries(
-    ['conv2d', 'conv2d_bias', 'conv2d_input_gradient', 'conv2d_weight_gradient', 'conv2d_weight_accumulate'].map((op) => [
+    ['conv2d', 'conv2d + bias', 'conv2d_input_gradient', 'conv2d_weight_gradient', 'conv2d_weight_gradient + accumulate'].map((op) => [
       op,
       convolutionMaker(op),
     ]),
@@ -193,7 +200,7 @@ const makers: Record<string, Maker> = {
   minimum: binary('minimum'),
   maximum: binary('maximum'),
   pow: binary('pow', (dtype) => dtype, 0),
-  add_relu: binary('add_relu'),
+  'add + relu': binary('add + relu'),
   equal: binary('equal', () => 'uint8'),
   not_equal: binary('not_equal', () => 'uint8'),
   less: binary('less', () => 'uint8'),
@@ -211,33 +218,13 @@ const makers: Record<string, Maker> = {
       },
     ];
   },
-  neg: unary('neg'),
-  abs: unary('abs'),
-  sign: unary('sign'),
   exp: unary('exp', -100, 89),
   log: unary('log', 0, 1000),
   sqrt: unary('sqrt', 0, 1000),
-  relu: unary('relu'),
-  relu_backward: backward('relu_backward'),
   sigmoid: unary('sigmoid', -90, 90),
-  sigmoid_backward: backward('sigmoid_backward'),
   tanh: unary('tanh', -10, 10),
-  tanh_backward: backward('tanh_backward'),
   clip: unary('clip', -4, 4, [-1.5, 2]),
   clip_backward: backward('clip_backward', [-0.5, 0.5]),
-  hard_tanh_backward: backward('hard_tanh_backward', [-0.5, 0.5]),
-  ...pair('leaky_relu', [0.25]),
-  ...pair('elu', [0.5, 1.25]),
-  ...pair('celu', [0.5]),
-  ...pair('gelu'),
-  ...pair('gelu_tanh'),
-  ...pair('swish', [1.5, 2]),
-  ...pair('mish'),
-  ...pair('softplus', [2]),
-  ...pair('softsign'),
-  ...pair('hard_sigmoid'),
-  ...pair('hard_swish'),
-  step: unary('step'),
   prelu: binary('prelu'),
   prelu_slope: binary('prelu_slope'),
   accumulate: (n, dtype, random) => [
@@ -414,8 +401,8 @@ const makers: Record<string, Maker> = {
       reals: [],
     })),
   matmul: product('matmul', 'plain'),
-  matmul_accumulate: product('matmul_accumulate', 'accumulate'),
-  linear: product('linear', 'linear'),
+  'matmul + accumulate': product('matmul + accumulate', 'accumulate'),
+  'matmul + bias': product('matmul + bias', 'linear'),
   softmax: rows('softmax', 1),
   softmax_backward: rows('softmax_backward', 2),
   log_softmax: rows('log_softmax', 1),

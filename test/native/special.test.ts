@@ -88,7 +88,7 @@ const table: readonly Row[] = [
   { op: 'div', inputs: 2, broadcasts: true, truth: (a, b) => a / b },
   { op: 'minimum', inputs: 2, broadcasts: true, truth: nanWins(Math.min) },
   { op: 'maximum', inputs: 2, broadcasts: true, truth: nanWins(Math.max) },
-  { op: 'add_relu', inputs: 2, broadcasts: true, truth: (a, b) => (a + b > 0 || Number.isNaN(a + b) ? a + b : 0) },
+  { op: 'add + relu', inputs: 2, broadcasts: true, truth: (a, b) => (a + b > 0 || Number.isNaN(a + b) ? a + b : 0) },
   { op: 'pow', inputs: 2, broadcasts: true, close: true, truth: power },
   { op: 'equal', inputs: 2, broadcasts: true, output: 'uint8', truth: (a, b) => Number(a === b) },
   { op: 'not_equal', inputs: 2, broadcasts: true, output: 'uint8', truth: (a, b) => Number(a !== b) },

@@ -62,7 +62,14 @@ for (const channels of [3, 67, 80]) {
     const [mean, gamma, beta, dGamma, dBeta] = [1, 2, 3, 4, 5].map(() => numbers(random, channels));
     const variance = numbers(random, channels, 0.1, 2);
     const affine = [mean, variance, gamma, beta];
-    const map = (op: string, full: Float32Array[], each: Float32Array[], last: Float32Array[] = [], ...ints: number[]) =>
+    const map = (
+      op: string,
+      full: Float32Array[],
+      each: Float32Array[],
+      last: Float32Array[] = [],
+      ofInput?: number,
+      mask: Float32Array[] = [],
+    ) =>
       sameInHalves(t, rows, (begin, end) => {
         const part = (array: Float32Array): Float32Array => array.subarray(begin * channels, end * channels);
         // A mean over half of the rows, of half of the sum.
@@ -70,23 +77,28 @@ for (const channels of [3, 67, 80]) {
           ...full.map(part),
           ...each,
           ...last.map(op.endsWith('relu') ? part : (sum) => sum.map((value) => (value * (end - begin)) / rows)),
+          ...mask,
         ];
+        const ints = ofInput === undefined ? [] : [ofInput];
         return { op, outputs: [float32((end - begin) * channels)], inputs, ints: [end - begin, channels, ...ints], reals: [1e-5] };
       });
     map('batch_norm', [x], affine);
-    map('batch_norm_relu', [x], affine);
-    map('batch_norm_add_relu', [x], affine, [other]);
+    map('batch_norm + relu', [x], affine);
+    map('batch_norm + residual + relu', [x], affine, [other]);
     map('batch_norm_backward', [dy, x], [mean, variance, gamma], [dGamma, dBeta], 1);
-    map('batch_norm_relu_backward', [dy, x], affine, [dGamma, dBeta], 1);
+    map('batch_norm_backward + relu_backward recomputed', [dy, x], [mean, variance, gamma], [dGamma, dBeta], 1, [gamma, beta]);
 
     const each = [float32(channels), float32(channels)];
     const [ints, reals] = [[rows, channels], [1e-5]];
-    const inputs = [dy, other, x, mean, variance];
+    const inputs = [dy, x, mean, variance, other];
     const [wanted] = outcome({ op: 'relu_backward', outputs: [float32(x.length)], inputs: [dy, other], ints: [], reals: [] });
     const sums = outcome({ op: 'batch_norm_gradients', outputs: each, inputs: [wanted, x, mean, variance], ints, reals });
     for (const shift of [0, 1]) {
-      const found = outcome({ op: 'batch_norm_add_relu_gradients', outputs: [float32(x.length), ...each], inputs, ints, reals }, shift);
-      for (const [i, array] of [wanted, ...sums].entries()) t.is(firstDifference(found[i], array), -1, `add_relu_gradients, output ${i}`);
+      const found = outcome(
+        { op: 'batch_norm_gradients + relu_backward kept', outputs: [...each, float32(x.length)], inputs, ints, reals },
+        shift,
+      );
+      for (const [i, array] of [...sums, wanted].entries()) t.is(firstDifference(found[i], array), -1, `add_relu_gradients, output ${i}`);
     }
   });
 }
@@ -112,7 +124,7 @@ for (const [side, c, k] of [
         reals: [],
       }));
     work('conv2d', [w], c, k);
-    work('conv2d_bias', [w, bias], c, k);
+    work('conv2d + bias', [w, bias], c, k);
     work('conv2d_input_gradient', [w], k, c);
   });
 }
@@ -141,7 +153,7 @@ for (const [channels, padding] of [
     });
     for (const [op, gates] of [
       ['max_pool2d_backward', []],
-      ['max_pool2d_relu_gradient', [x]],
+      ['max_pool2d_backward + relu_backward', [x]],
     ] as const)
       sameInHalves(t, images, (begin, end) => ({
         op,

@@ -61,7 +61,7 @@ console.log(
     hash: hash.digest('hex'),
     loss: last,
     isa,
-    numThreads: threads,
+    threads,
     gemm,
     blas: blas.available,
     reproducible,

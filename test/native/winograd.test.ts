@@ -87,7 +87,7 @@ test('a bias is added to every output, and a weight gradient to what is there', 
   const plain = convolutionSample('forward', geometry, 'float32', choices.automatic, 4);
   const bias = Float32Array.from(new Seeded(9).uniform(37));
   const y = runSample(plain)[0];
-  const biased = runSample({ ...plain, op: 'conv2d_bias', inputs: [...plain.inputs, bias] })[0];
+  const biased = runSample({ ...plain, op: 'conv2d + bias', inputs: [...plain.inputs, bias] })[0];
   t.is(
     firstDifference(
       biased,
@@ -98,23 +98,18 @@ test('a bias is added to every output, and a weight gradient to what is there', 
   const gradient = convolutionSample('weight gradient', geometry, 'float32', choices.automatic, 4);
   const dw = runSample(gradient)[0];
   const old = Float32Array.from(new Seeded(10).uniform(dw.length));
-  const onto = (zero: number): TypedArray =>
-    runSample({
-      ...gradient,
-      op: 'conv2d_weight_accumulate',
-      outputs: [{ ...gradient.outputs[0], initial: old }],
-      ints: [...gradient.ints, zero],
-    })[0];
+  const onto = (prior: string): TypedArray =>
+    runSample({ ...gradient, op: `conv2d_weight_gradient + ${prior}`, outputs: [{ ...gradient.outputs[0], initial: old }] })[0];
   t.is(
     firstDifference(
-      onto(0),
+      onto('accumulate'),
       dw.map((value, i) => Math.fround(old[i] + value)),
     ),
     -1,
   );
   t.is(
     firstDifference(
-      onto(1),
+      onto('overwrite'),
       dw.map((value) => 0 + value),
     ),
     -1,

@@ -9,29 +9,32 @@ const script = beside(import.meta.url, 'fuse.child.js');
 /** What the fused page must show, and what it must not have any more. */
 const pages: Record<string, { has: RegExp; hasNot?: RegExp }> = {
   'an MLP with ReLU and Adam': {
-    has: /linear_map[\s\S]*cross_entropy_gradient[\s\S]*linear_gradients[\s\S]*matmul_map_gradient[\s\S]*= adam \+ fill/,
-    hasNot: /^ *\d+ {2}(relu|sum|fill|accumulate|matmul) /m,
+    has: /matmul \+ bias \+ relu[\s\S]*cross_entropy \+ gradient[\s\S]*\+ sums[\s\S]*matmul \+ relu_backward[\s\S]*= adam \+ fill/,
+    hasNot: /^ *\d+ {2}(relu|sum|fill|accumulate|matmul) {2}/m,
   },
-  'an MLP with tanh and SGD, zeros first': { has: /linear_map[\s\S]*linear_gradients/, hasNot: /^ *\d+ {2}(tanh|tanh_backward|fill) /m },
+  'an MLP with tanh and SGD, zeros first': {
+    has: /matmul \+ bias \+ (relu|tanh)[\s\S]*matmul \+ \w+ \+ sums/,
+    hasNot: /^ *\d+ {2}(tanh|tanh_backward|fill) /m,
+  },
   'an MLP with sigmoid and AdamW, one example': { has: /= adam \+ fill/ },
   'dropout and label smoothing': { has: /elementwise_chain/ },
   'mean squared error': { has: /= sgd \+ fill/ },
-  'summed losses of probabilities': { has: /cross_entropy_dense_gradient/ },
-  'float64, and more rows than one block of a column sum': { has: /linear_map[\s\S]*linear_gradients/ },
+  'summed losses of probabilities': { has: /cross_entropy_dense \+ gradient/ },
+  'float64, and more rows than one block of a column sum': { has: /matmul \+ bias \+ (relu|tanh)[\s\S]*matmul \+ \w+ \+ sums/ },
   'gradients clipped by their norm': { has: /= scale_by \+ adam \+ fill/, hasNot: /scale_by {2}/ },
-  'two micro-batches a step': { has: /linear_gradients/, hasNot: /^ *\d+ {2}fill /m },
+  'two micro-batches a step': { has: /\+ sums/, hasNot: /^ *\d+ {2}fill /m },
   'gradients that nobody clears': { has: /adam /, hasNot: /adam \+ fill/ },
   'a frozen layer between two': { has: /= sgd \+ fill/ },
   'a frozen layer and zeros first': { has: /fill/ },
-  'a tied weight, products without bias, and a bias that is added': { has: /linear/ },
+  'a tied weight, products without bias, and a bias that is added': { has: /matmul \+ bias/ },
   'batch norm with ReLU, and with an addition between them': {
-    has: /batch_norm_relu [\s\S]*batch_norm_add_relu [\s\S]*matmul_map_gradient[\s\S]*batch_norm_relu_gradients[\s\S]*batch_norm_relu_backward/,
-    hasNot: /^ *\d+ {2}(relu|add_relu|relu_backward) /m,
+    has: /batch_norm \+ relu [\s\S]*batch_norm \+ residual \+ relu [\s\S]*matmul \+ relu_backward[\s\S]*batch_norm_gradients \+ relu_backward recomputed[\s\S]*batch_norm_backward \+ relu_backward recomputed/,
+    hasNot: /^ *\d+ {2}(relu|add \+ relu|relu_backward) {2}/m,
   },
   'elementwise chains with broadcast rows, columns and numbers': { has: /elementwise_chain/ },
   'convolutions with a shortcut': {
-    has: /conv2d_map[\s\S]*conv2d_input_map_gradient[\s\S]*conv2d_input_accumulate_map_gradient/,
-    hasNot: /^ *\d+ {2}(relu|fill|tanh|conv2d_input_gradient) /m,
+    has: /conv2d \+ bias \+ \w+[\s\S]*conv2d_input_gradient \+ \w+_backward[\s\S]*conv2d_input_gradient \+ accumulate \+ \w+_backward/,
+    hasNot: /^ *\d+ {2}(relu|fill|tanh|conv2d_input_gradient) {2}/m,
   },
 };
 
@@ -64,7 +67,7 @@ for (const gemm of ['own', 'openblas']) {
     for (const [name, { has, hasNot }] of Object.entries(pages)) {
       t.regex(run[name].pages.fused, has, name);
       if (hasNot !== undefined) t.notRegex(run[name].pages.fused, hasNot, name);
-      const fused = /linear_map|conv2d_map|_map_gradient|linear_gradients|_and_clear|_chain|_overwrite|cross_entropy\w*_gradient/;
+      const fused = /\+ (tanh|sigmoid|sums|overwrite|residual|gradient)|(bias|norm) \+ relu|_and_clear|_chain/;
       t.notRegex(run[name].pages.recorded, fused, `${name}, with NODEGRAD_FUSE=0`);
     }
   });

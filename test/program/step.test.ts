@@ -267,7 +267,7 @@ test('describe() prints the instructions, and an arena smaller than the tensors 
   const { body } = build(optimizers['Adam']);
   const text = compileStep(body).describe(...batches(1)[0]);
   t.regex(text, /^\d+ instructions for \d+ recorded ones, 2 inputs, 2 values that change/);
-  t.regex(text, /linear_map +8×12·12×16 .* = linear \+ relu$/m);
+  t.regex(text, /matmul \+ bias \+ relu +8×12·12×16 .* = matmul \+ bias \+ relu$/m);
   t.regex(text, /\badam\b/);
   const [, arena, side] = text.match(/arena ([\d.]+) KiB for tensors of ([\d.]+) KiB/) as string[];
   t.true(Number(arena) < Number(side));

@@ -1,24 +1,21 @@
 // The backward of an activation goes into the epilogue of the product or convolution that gives its upstream gradient.
 
-import { mapKind, type Op } from '../../ops/define.js';
-import { conv2dInputAccumulateMapGradientOp, conv2dInputMapGradientOp, matmulMapGradientOp } from '../../ops/fused.js';
+import { describedBy, fusedOf, isPlain, mapOf } from '../../ops/fused.js';
 import type { Instruction } from '../record.js';
 import { type List, merge, rewrite, rewriteInPlace, sameGuard, sameSlot, usesOf } from './list.js';
-
-const withEpilogue: Record<string, Op<unknown>> = { matmul: matmulMapGradientOp, conv2d_input_gradient: conv2dInputMapGradientOp };
 
 export function fuseActivationGradient(list: List): List {
   return intoSums(
     rewrite(list, (uses, at) => {
       const product = uses.list.instructions[at];
-      const op = withEpilogue[product.op.name];
-      if (op === undefined) return null;
+      if (!['matmul', 'conv2d_input_gradient'].includes(product.op.name) || !isPlain(product)) return null;
       const next = uses.soleReader(at, product.operands[0]);
       if (next < 0 || !sameGuard(uses, at, next) || !uses.mayMove(at, next)) return null;
       const backward = uses.list.instructions[next];
-      if (mapKind(backward.op) !== 'backward' || backward.reals.length > 0 || !sameSlot(backward.operands[1], product.operands[0])) return null;
+      const part = mapOf(backward, 'backward');
+      if (part === null || !sameSlot(backward.operands[1], product.operands[0])) return null;
       const operands = [backward.operands[0], ...product.operands.slice(1), backward.operands[2]];
-      return merge(uses, [at, next], next, { op, operands, writes: 1, ints: [...product.ints, backward.op.index], reals: [] });
+      return merge(uses, [at, next], next, { ...describedBy(product, part), operands, writes: 1 });
     }),
   );
 }
@@ -29,21 +26,21 @@ function intoSums(list: List): List {
   const edits = new Map<number, readonly Instruction[]>();
   const renamed = new Map<number, number>();
   for (const [at, product] of list.instructions.entries()) {
-    if (product.op.name !== 'conv2d_input_accumulate') continue;
+    if (product.op.name !== 'conv2d_input_gradient' || fusedOf(product).prior !== 'accumulate' || !isPlain(product, 'prior')) continue;
     const [sum] = product.operands;
     const after = uses.between(sum, at, list.instructions.length);
     if (after.length !== 1 || after[0].operand !== 1) continue;
     const next = after[0].at;
     const backward = list.instructions[next];
     const [out, , y] = backward.operands;
-    if (mapKind(backward.op) !== 'backward' || backward.reals.length > 0 || !sameSlot(backward.operands[1], sum) || edits.has(next)) continue;
+    const part = mapOf(backward, 'backward');
+    if (part === null || !sameSlot(backward.operands[1], sum) || edits.has(next)) continue;
     const { kind, size } = list.buffers[out.buffer];
     if (kind !== 'temporary' || out.size !== size || uses.results.has(out.buffer)) continue;
     if (uses.between(out, -1, next).length > 0 || y.buffer === sum.buffer) continue;
     if (!sameGuard(uses, at, next) || !uses.mayMove(at, next, [next])) continue;
     const operands = [...product.operands, y];
-    const ints = [...product.ints, backward.op.index];
-    const fused = { op: conv2dInputAccumulateMapGradientOp, operands, writes: 1, ints, reals: [] };
+    const fused = { ...describedBy(product, part), operands, writes: 1 };
     for (const [place, instructions] of merge(uses, [at, next], next, fused)) edits.set(place, instructions);
     renamed.set(out.buffer, sum.buffer);
   }

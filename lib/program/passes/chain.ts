@@ -1,6 +1,7 @@
 // Chains of elementwise operations on temporaries become one pass over memory.
 
 import { chainKind, elementwiseChainOp } from '../../ops/chain.js';
+import { fusedOf, isPlain } from '../../ops/fused.js';
 import type { Instruction, Slot } from '../record.js';
 import { type Edit, isWhole, type List, merge, rewrite, sameGuard, sameSlot, type Uses, type Walk, walkOf } from './list.js';
 
@@ -16,7 +17,14 @@ interface Step {
   reals: readonly number[];
 }
 
-/** What `instruction` is as a step whose value comes from input `side`; null where it cannot be one. */
+/** What `instruction` is as steps, with that of its map, whose value comes from input `side`; null where it cannot be any. */
+function stepsOf(instruction: Instruction, side: number): Step[] | null {
+  const step = stepOf(instruction, side);
+  const { map, parameters = [] } = fusedOf(instruction);
+  if (step === null || !isPlain(instruction, 'map', 'parameters')) return null;
+  return map === undefined ? [step] : [step, { op: map, swapped: false, other: null, walk: null, reals: parameters }];
+}
+
 function stepOf(instruction: Instruction, side: number): Step | null {
   const { op, operands, reals } = instruction;
   const kind = chainKind(op);
@@ -32,31 +40,31 @@ function stepOf(instruction: Instruction, side: number): Step | null {
 export function fuseChains(list: List): List {
   return rewrite(list, (uses, at) => {
     const { instructions } = uses.list;
-    const side = [0, 1].find((i) => instructions[at].operands.length > instructions[at].writes + i && firstStep(instructions[at], i) !== null);
+    const side = [0, 1].find((i) => instructions[at].operands.length > instructions[at].writes + i && firstSteps(instructions[at], i) !== null);
     if (side === undefined) return null;
-    const steps = [firstStep(instructions[at], side) as Step];
+    const steps = [...(firstSteps(instructions[at], side) as Step[])];
     const members = [at];
     for (let last = at; steps.length < longest; ) {
       const value = instructions[last].operands[0];
       const next = uses.soleReader(last, value);
       if (next < 0 || !sameGuard(uses, at, next) || !members.every((member) => uses.mayMove(member, next, members))) break;
-      const step = nextStep(instructions[next], value);
-      if (step === null || !oneColumnCount([...steps, step])) break;
-      steps.push(step);
+      const more = nextSteps(instructions[next], value);
+      if (more === null || !oneColumnCount([...steps, ...more])) break;
+      steps.push(...more);
       members.push(next);
       last = next;
     }
-    return steps.length < 2 ? null : fusedChain(uses, members, instructions[at].operands[1 + side], steps);
+    return members.length < 2 ? null : fusedChain(uses, members, instructions[at].operands[1 + side], steps);
   });
 }
 
-function firstStep(instruction: Instruction, side: number): Step | null {
-  return instruction.writes === 1 && chainKind(instruction.op) !== null ? stepOf(instruction, side) : null;
+function firstSteps(instruction: Instruction, side: number): Step[] | null {
+  return instruction.writes === 1 && chainKind(instruction.op) !== null ? stepsOf(instruction, side) : null;
 }
 
-function nextStep(instruction: Instruction, value: Slot): Step | null {
+function nextSteps(instruction: Instruction, value: Slot): Step[] | null {
   if (chainKind(instruction.op) === null) return null;
-  return stepOf(instruction, sameSlot(instruction.operands[1], value) ? 0 : 1);
+  return stepsOf(instruction, sameSlot(instruction.operands[1], value) ? 0 : 1);
 }
 
 // Broadcast operands are walked along the rows of one matrix.

@@ -24,13 +24,13 @@ export function fuseConcatGradient(list: List): List {
     } = list.instructions[slice];
     const whole: Slot = { buffer: buffers.length, offset: 0, size: upstream.size };
     buffers.push({ ...list.buffers[upstream.buffer] });
-    const { op: map } = list.instructions[backward];
+    const { op: map, reals } = list.instructions[backward];
     const made: Instruction = {
       op: map,
       operands: [whole, upstream, y],
       writes: 1,
       ints: [],
-      reals: [],
+      reals,
       ...(guard === undefined ? {} : { guard }),
     };
     for (const cut of cuts) {
@@ -75,6 +75,7 @@ function cutsOf(uses: Uses, at: number, y: Slot, parts: readonly Slot[], [outer,
       sameGuard(uses, first.slice, slice, backward) &&
       sameSlot(instructions[slice].operands[1], dy) &&
       instructions[backward].op === instructions[first.backward].op &&
+      instructions[backward].reals.every((value, i) => value === instructions[first.backward].reals[i]) &&
       // The slice is what its backward gave: nothing may touch that memory before.
       uses.between(instructions[backward].operands[0], -1, backward).length === 0,
   );

@@ -10,7 +10,7 @@ import { type List, usesOf } from './list.js';
 const most = 1 << 14;
 
 /** Which matrix product serves may change between two steps. */
-const products = new Set(['matmul', 'linear']);
+const products = new Set(['matmul']);
 
 export function foldConstants(list: List): List {
   const uses = usesOf(list);

@@ -1,13 +1,8 @@
 // Cross-entropy, its reduction to one number and its gradient become one instruction.
 
 import type { TypedArray } from '../../dtype.js';
-import { crossEntropyDenseGradientOp, crossEntropyGradientOp } from '../../ops/fused.js';
+import { describedBy, isPlain } from '../../ops/fused.js';
 import { type List, merge, rewrite, sameGuard, sameSlot, type Uses } from './list.js';
-
-const fused: Record<string, typeof crossEntropyGradientOp> = {
-  cross_entropy: crossEntropyGradientOp,
-  cross_entropy_dense: crossEntropyDenseGradientOp,
-};
 
 export function fuseCrossEntropy(list: List): List {
   return rewrite(
@@ -15,26 +10,23 @@ export function fuseCrossEntropy(list: List): List {
     (uses, at) => {
       const { instructions } = uses.list;
       const loss = instructions[at];
-      const op = fused[loss.op.name];
-      if (op === undefined) return null;
+      if (!['cross_entropy', 'cross_entropy_dense'].includes(loss.op.name) || !isPlain(loss)) return null;
       const [losses, difference, logits, target] = loss.operands;
       const back = uses.soleReader(at, difference);
       const sum = uses.soleReader(at, losses);
       if (back < 0 || sum < 0) return null;
       const gradient = instructions[back];
       if (gradient.op.name !== 'cross_entropy_backward' || !sameSlot(gradient.operands[2], difference)) return null;
-      if (instructions[sum].op.name !== 'sum' || instructions[sum].operands[0].size !== 1) return null;
+      if (instructions[sum].op.name !== 'sum' || !isPlain(instructions[sum]) || instructions[sum].operands[0].size !== 1) return null;
       const mean = meanOf(uses, sum);
       const members = mean === null ? [at, sum, back] : [at, sum, mean.at, back];
       // At the place of the loss if its gradient's factor is there, else where that is.
       const to = [at, back].find((place) => members.every((member) => member === place || uses.mayMove(member, place, members)));
       if (to === undefined || !sameGuard(uses, ...members)) return null;
       return merge(uses, members, to, {
-        op,
+        ...describedBy(loss, { divisor: mean?.divisor ?? 1 }),
         operands: [instructions[mean?.at ?? sum].operands[0], gradient.operands[0], logits, target, gradient.operands[1]],
         writes: 2,
-        ints: loss.ints,
-        reals: [loss.reals[0], mean?.divisor ?? 1],
       });
     },
     true,

@@ -1,6 +1,6 @@
 // The sum of two gradients that meet at one tensor, new or in place: the convolution that gives the later one adds into the earlier one.
 
-import { conv2dInputAccumulateOp } from '../../ops/fused.js';
+import { describedBy, isPlain } from '../../ops/fused.js';
 import { isWhole, type List, merge, rewriteInPlace, sameGuard, sameSlot, type Uses, usesOf, walkOf } from './list.js';
 import type { Instruction, Slot } from '../record.js';
 
@@ -9,21 +9,16 @@ export function fuseGradientSum(list: List): List {
   const uses = usesOf(list);
   const edits = new Map<number, readonly Instruction[]>();
   const renamed = new Map<number, number>();
-  for (const [at, { op, operands }] of list.instructions.entries()) {
-    if (op.name !== 'conv2d_input_gradient') continue;
+  for (const [at, gradient] of list.instructions.entries()) {
+    const { op, operands } = gradient;
+    if (op.name !== 'conv2d_input_gradient' || !isPlain(gradient)) continue;
     const sum = uses.soleReader(at, operands[0]);
     if (sum < 0 || edits.has(sum) || !sameGuard(uses, at, sum) || !uses.mayMove(at, sum)) continue;
     const accumulates = list.instructions[sum].op.name === 'accumulate';
     const other = accumulates ? list.instructions[sum].operands[0] : otherGradient(uses, at, sum);
     // Nothing of the convolution's own inputs may be the memory that it now updates.
     if (other === null || other.size !== operands[0].size || operands.slice(1).some((slot) => uses.overlap(slot, other))) continue;
-    const fused = {
-      op: conv2dInputAccumulateOp,
-      operands: [other, ...operands.slice(1)],
-      writes: 1,
-      ints: list.instructions[at].ints,
-      reals: [],
-    };
+    const fused = { ...describedBy(gradient, { prior: 'accumulate' }), operands: [other, ...operands.slice(1)], writes: 1 };
     for (const [place, instructions] of merge(uses, [at, sum], sum, fused)) edits.set(place, instructions);
     if (!accumulates) renamed.set(list.instructions[sum].operands[0].buffer, other.buffer);
   }
@@ -34,7 +29,7 @@ export function fuseGradientSum(list: List): List {
 function otherGradient(uses: Uses, at: number, sum: number): Slot | null {
   const { instructions, buffers } = uses.list;
   const { op, operands } = instructions[sum];
-  if (op.name !== 'add') return null;
+  if (op.name !== 'add' || !isPlain(instructions[sum])) return null;
   const [total, a, b] = operands;
   const whole = [walkOf(instructions[sum], 0), walkOf(instructions[sum], 1)].every((walk) => walk !== null && isWhole(walk));
   const other = sameSlot(a, instructions[at].operands[0]) ? b : a;

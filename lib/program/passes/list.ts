@@ -2,6 +2,7 @@
 
 import { bytesOf } from '../../dtype.js';
 import { gradientOperand, guardedOperand } from '../../ops/define.js';
+import { fusedOf, titleOf } from '../../ops/fused.js';
 import { effort } from '../effort.js';
 import type { Buffer, Instruction, Slot } from '../record.js';
 import { readyTemporaries } from './checks.js';
@@ -19,22 +20,13 @@ export interface List {
 export type Pass = (list: List) => List;
 
 /** Operations whose outputs are inputs too: they update what is there. */
-const updating = new Set([
-  'accumulate',
-  'matmul_accumulate',
-  'conv2d_weight_accumulate',
-  'conv2d_input_accumulate',
-  'conv2d_input_accumulate_map_gradient',
-  'linear_gradients',
-  'gru_weight_accumulate',
-  'sum_accumulate',
-  'scale_by',
-  'batch_norm_running',
-]);
+const updating = new Set(['accumulate', 'gru_weight_accumulate', 'scale_by', 'batch_norm_running']);
 
-/** Whether an operation reads what it writes. */
+/** Whether an instruction reads what it writes. */
 export function updates(instruction: Instruction): boolean {
-  return updating.has(instruction.op.name) || gradientOperand(instruction.op) >= 0;
+  if (updating.has(instruction.op.name) || gradientOperand(instruction.op) >= 0) return true;
+  const { prior, sums } = fusedOf(instruction);
+  return prior === 'accumulate' || sums === 'accumulate';
 }
 
 const known = new WeakMap<List, Uses>();
@@ -242,7 +234,7 @@ function clusterOf(edit: Edit): Cluster {
 /** The edit that puts `fused` at place `to` and takes the other `members` away. Its origin is theirs, in their order. */
 export function merge(uses: Uses, members: readonly number[], to: number, fused: Omit<Instruction, 'guard' | 'of'>): Edit {
   const { instructions } = uses.list;
-  const of = [...members].sort((a, b) => a - b).flatMap((at) => instructions[at].of ?? [instructions[at].op.name]);
+  const of = [...members].sort((a, b) => a - b).flatMap((at) => instructions[at].of ?? [titleOf(instructions[at])]);
   const { guard } = instructions[members[0]];
   const made: Instruction = { ...fused, ...(guard === undefined ? {} : { guard }), of };
   return new Map(members.map((at) => [at, at === to ? [made] : []]));

@@ -1,7 +1,8 @@
 // Gradients of a linear layer's parameters: a sum that is added where it stays, and that sum beside the weight's product.
 
-import { linearGradientsOp, sumAccumulateOp } from '../../ops/fused.js';
+import { describedBy, fusedOf, isPlain } from '../../ops/fused.js';
 import { type Edit, type List, merge, rewrite, sameGuard, sameSlot, type Uses } from './list.js';
+import type { Instruction } from '../record.js';
 
 export function fuseParameterGradients(list: List): List {
   return rewrite(rewrite(list, sumThenAccumulate), weightAndBias);
@@ -9,31 +10,31 @@ export function fuseParameterGradients(list: List): List {
 
 function sumThenAccumulate(uses: Uses, at: number): Edit | null {
   const sum = uses.list.instructions[at];
-  if (sum.op.name !== 'sum') return null;
+  if (sum.op.name !== 'sum' || !isPlain(sum)) return null;
   const next = uses.soleReader(at, sum.operands[0]);
   if (next < 0 || !sameGuard(uses, at, next) || !uses.mayMove(at, next)) return null;
   const { op, operands } = uses.list.instructions[next];
   if (op.name !== 'accumulate' || !sameSlot(operands[1], sum.operands[0])) return null;
   return merge(uses, [at, next], next, {
-    op: sumAccumulateOp,
+    ...describedBy(sum, { prior: 'accumulate' }),
     operands: [operands[0], sum.operands[1]],
     writes: 1,
-    ints: [...sum.ints, 0],
-    reals: [],
   });
 }
+
+const accumulates = (instruction: Instruction): boolean => fusedOf(instruction).prior === 'accumulate' && isPlain(instruction, 'prior');
 
 // dW += xᵀ·dy and db += Σ dy over the rows of one dy
 function weightAndBias(uses: Uses, at: number): Edit | null {
   const { instructions } = uses.list;
   const product = instructions[at];
-  const [m, n, k, transposeA, transposeB] = product.ints;
-  if (product.op.name !== 'matmul_accumulate' || transposeA !== 1 || transposeB !== 0 || n < 2) return null;
+  const [, n, k, transposeA, transposeB] = product.ints;
+  if (product.op.name !== 'matmul' || !accumulates(product) || transposeA !== 1 || transposeB !== 0 || n < 2) return null;
   const [weight, x, dy] = product.operands;
   for (const use of uses.between(dy, -1, instructions.length)) {
     const sum = instructions[use.at];
-    const [outer, rows, inner, overwrite] = sum.ints;
-    if (sum.op.name !== 'sum_accumulate' || !sameSlot(sum.operands[1], dy) || overwrite !== 0) continue;
+    const [outer, rows, inner] = sum.ints;
+    if (sum.op.name !== 'sum' || !accumulates(sum) || !sameSlot(sum.operands[1], dy)) continue;
     if (
       outer !== 1 ||
       rows !== k ||
@@ -45,11 +46,9 @@ function weightAndBias(uses: Uses, at: number): Edit | null {
     const [first, last] = at < use.at ? [at, use.at] : [use.at, at];
     if (!uses.mayMove(first, last)) continue;
     return merge(uses, [first, last], last, {
-      op: linearGradientsOp,
+      ...describedBy(product, { sums: 'accumulate' }),
       operands: [weight, sum.operands[0], x, dy],
       writes: 2,
-      ints: [m, n, k, 0, 0],
-      reals: [],
     });
   }
   return null;

@@ -1,7 +1,7 @@
 // Zeroing of gradients: the optimizer writes the zeros behind itself, or the first accumulation after them overwrites instead.
 
 import { gradientOperand } from '../../ops/define.js';
-import { linearGradientsOp, matmulOverwriteOp, sumAccumulateOp } from '../../ops/fused.js';
+import { describedBy, fusedOf, titleOf } from '../../ops/fused.js';
 import { bytesOf } from '../../dtype.js';
 import type { Instruction, Slot } from '../record.js';
 import { type List, merge, rewrite, sameGuard, type Uses } from './list.js';
@@ -28,14 +28,10 @@ export function fuseClear(list: List): List {
   });
 }
 
-/** What an accumulation is when its target is zero: output by output, the attribute that says so. */
-function overwriting(instruction: Instruction, output: number): Pick<Instruction, 'op' | 'ints'> | null {
-  const { op, ints } = instruction;
-  const flag = (place: number): Pick<Instruction, 'op' | 'ints'> | null => (ints[place] === 1 ? null : { op, ints: ints.with(place, 1) });
-  if (op.name === 'matmul_accumulate') return { op: matmulOverwriteOp, ints };
-  if (op.name === 'conv2d_weight_accumulate') return flag(17);
-  if (op === linearGradientsOp) return flag(3 + output);
-  return op === sumAccumulateOp ? flag(3) : null;
+/** What an accumulation is when the target of one of its outputs is zero: that output is overwritten. */
+function overwriting(instruction: Instruction, output: number): Pick<Instruction, 'op' | 'ints' | 'reals'> | null {
+  const part = output === 0 ? 'prior' : 'sums';
+  return fusedOf(instruction)[part] === 'accumulate' ? describedBy(instruction, { [part]: 'overwrite' }) : null;
 }
 
 /** Zeros, then an accumulation into them: the accumulation overwrites, with zero plus its sum, which is what it would have added up to. */
@@ -57,7 +53,7 @@ export function fuseOverwrite(list: List): List {
       const fused = overwriting(instruction, use.operand);
       if (fused === null || !uses.later(target, at, use.at).next().done) continue;
       edit.set(use.at, [
-        { ...instruction, ...fused, of: ['fill', ...(instruction.of ?? [instruction.op.name]).filter((name) => name !== 'fill')] },
+        { ...instruction, ...fused, of: ['fill', ...(instruction.of ?? [titleOf(instruction)]).filter((name) => name !== 'fill')] },
       ]);
       targets.push(target);
     }

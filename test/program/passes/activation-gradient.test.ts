@@ -9,22 +9,22 @@ function backward(map: string, asUpstream = true) {
   const [dy, w, y] = [l.input(15), l.external(20), l.input(12)];
   const [dx, dz] = [l.temporary(12), l.external(12)];
   l.run('matmul', [dx], [dy, w], [3, 4, 5, 0, 1])
-    .run('matmul_accumulate', [l.external(20)], [l.input(12), dy], [4, 5, 3, 1, 0])
-    .run(map, [dz], asUpstream ? [dx, y] : [y, dx]);
+    .run('matmul + accumulate', [l.external(20)], [l.input(12), dy], [4, 5, 3, 1, 0])
+    .run(map, [dz], asUpstream ? [dx, y] : [y, dx], [], map.startsWith('leaky') ? [0.25] : []);
   return { l, dx, w };
 }
 
 test('product and backward become one, past an accumulation between them', (t) => {
-  for (const map of ['relu_backward', 'tanh_backward', 'sigmoid_backward']) {
+  for (const map of ['relu_backward', 'tanh_backward', 'sigmoid_backward', 'leaky_relu_backward']) {
     const list = backward(map).l.list();
     const fused = fuseActivationGradient(list);
-    t.deepEqual(names(fused), ['matmul_accumulate', 'matmul_map_gradient']);
+    t.deepEqual(names(fused), ['matmul + accumulate', `matmul + ${map}`]);
     t.deepEqual(outcome(fused), outcome(list));
   }
 });
 
 test('it is left alone where the product is no upstream gradient, is a result, has another reader, or its weight changes', (t) => {
-  const alone = ['matmul', 'matmul_accumulate', 'relu_backward'];
+  const alone = ['matmul', 'matmul + accumulate', 'relu_backward'];
   t.deepEqual(names(fuseActivationGradient(backward('relu_backward', false).l.list())), alone);
   const { l, dx } = backward('relu_backward');
   t.deepEqual(names(fuseActivationGradient(l.list(dx))), alone);

@@ -28,7 +28,7 @@ test('loss, mean and gradient become one, at the place of the loss', (t) => {
     for (const mean of [false, true]) {
       const { l, value } = loss({ dense, mean });
       const fused = fuseCrossEntropy(l.list(value));
-      t.deepEqual(names(fused), [dense ? 'cross_entropy_dense_gradient' : 'cross_entropy_gradient']);
+      t.deepEqual(names(fused), [dense ? 'cross_entropy_dense + gradient' : 'cross_entropy + gradient']);
       t.deepEqual(outcome(fused), outcome(l.list(value)));
     }
   }
@@ -37,7 +37,7 @@ test('loss, mean and gradient become one, at the place of the loss', (t) => {
 test('a factor that is computed on the way is waited for', (t) => {
   const { l, value } = loss({ factor: 'computed' });
   const fused = fuseCrossEntropy(l.list(value));
-  t.deepEqual(names(fused), ['exp', 'cross_entropy_gradient']);
+  t.deepEqual(names(fused), ['exp', 'cross_entropy + gradient']);
   t.deepEqual(outcome(fused), outcome(l.list(value)));
 });
 

@@ -2,7 +2,7 @@
 
 import test from 'ava';
 import { isWhole, merge, rewrite, Uses, walkOf } from '../../../lib/program/passes/list.js';
-import { Lister, names } from './lists.js';
+import { Lister, names, verify } from './lists.js';
 
 test('memory that stays is compared by address, whatever buffers name it', (t) => {
   const l = new Lister();
@@ -104,4 +104,35 @@ test('walks of broadcast operands', (t) => {
   t.true(isWhole(walk([1, 5, 1, 0], 0) as never));
   t.deepEqual(walk([1, 5, 1, 0], 1), { rows: 1, columns: 5, rowStride: 0, columnStride: 0 });
   t.is(walk([3, 2, 2, 2, 4, 2, 1, 0, 2, 1], 0), null);
+});
+
+test('the verifier of lists finds what a pass may get wrong', (t) => {
+  const make = (change: (l: Lister) => void): (() => void) => {
+    const l = new Lister();
+    const [z, y] = [l.temporary(6), l.external(6)];
+    l.run('matmul + bias', [z], [l.input(6), l.input(9), l.input(3)], [2, 3, 3, 0, 0]).run('relu', [y], [z]);
+    change(l);
+    return () => verify(l.list());
+  };
+  t.notThrows(make(() => {}));
+  t.throws(
+    make((l) => l.instructions.shift()),
+    { message: /nobody has written/ },
+  );
+  t.throws(
+    make((l) => (l.instructions[0] = { ...l.instructions[0], operands: l.instructions[0].operands.slice(0, 3) })),
+    { message: /3 operands/ },
+  );
+  t.throws(
+    make((l) => (l.instructions[1] = { ...l.instructions[1], writes: 2 })),
+    { message: /writes 2/ },
+  );
+  t.throws(
+    make((l) => (l.instructions[0] = { ...l.instructions[0], ints: [2, 3, 3, 0, 0] })),
+    { message: /4 operands/ },
+  );
+  t.throws(
+    make((l) => l.run('neg', [{ ...l.external(6), size: 7 }], [l.input(7)])),
+    { message: /leaves its memory/ },
+  );
 });

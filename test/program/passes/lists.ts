@@ -4,9 +4,11 @@ import type { DType, TypedArray } from '../../../lib/dtype.js';
 import { arrayTypes } from '../../../lib/dtype.js';
 import '../../../lib/index.js';
 import { nativeOps, run } from '../../../lib/native.js';
-import { definedOp, type Op } from '../../../lib/ops/define.js';
-import type { List } from '../../../lib/program/passes/list.js';
+import { definedOp, mapKind, type Op } from '../../../lib/ops/define.js';
+import { fusedOf, titleOf } from '../../../lib/ops/fused.js';
+import { type List, updates } from '../../../lib/program/passes/list.js';
 import type { Buffer, Guard, Instruction, Slot } from '../../../lib/program/record.js';
+import { callOf } from '../../native/calls.js';
 import { Seeded } from '../../helpers/seeded.js';
 
 /** Writes a list down, instruction by instruction. */
@@ -49,13 +51,12 @@ export class Lister {
   }
 
   run(name: string, outputs: Slot[], inputs: Slot[], ints: number[] = [], reals: number[] = [], guard?: Guard): this {
-    const op = (definedOp(name) ?? { name, index: -1 }) as unknown as Op<unknown>;
+    const call =
+      definedOp(name.split(' + ')[0]) === undefined ? { op: { name, index: -1 } as Op<unknown>, ints, reals } : callOf(name, ints, reals);
     this.instructions.push({
-      op,
+      ...call,
       operands: [...outputs, ...inputs],
       writes: outputs.length,
-      ints,
-      reals,
       ...(guard === undefined ? {} : { guard }),
     });
     return this;
@@ -66,11 +67,46 @@ export class Lister {
   }
 }
 
-/** Names of the operations that are left. */
-export const names = ({ instructions }: List): string[] => instructions.map(({ op }) => op.name);
+/** Operations that are left, and what they do besides. */
+export const names = ({ instructions }: List): string[] => instructions.map(titleOf);
+
+/**
+ * Refuses a list that is not well formed: operands as its signature and its descriptor say, slots within their memory, temporaries
+ * written before they are read, results that somebody makes.
+ */
+export function verify({ buffers, instructions, results }: List): void {
+  const written = new Set<number>();
+  const isThere = ({ buffer }: Slot): boolean => buffers[buffer].kind !== 'temporary' || written.has(buffer);
+  for (const [at, instruction] of instructions.entries()) {
+    const { op, operands, writes } = instruction;
+    const title = `${at} ${titleOf(instruction)}`;
+    const signature = nativeOps[op.index]?.signature;
+    if (signature !== undefined && !signature.includes('*')) {
+      const { sums, mask, bias, residual, divisor, map } = fusedOf(instruction);
+      const [outputs, inputs] = signature.split(';')[0].split(':');
+      const reads = map !== undefined && mapKind(map) === 'backward' ? 1 : 0;
+      const more = Number(bias ?? 0) + Number(residual ?? 0) + Number(divisor !== undefined) + reads;
+      const made = outputs.length + Number(sums !== undefined) + Number(mask === 'kept');
+      const masked = mask === 'recomputed' ? 2 : mask === 'kept' ? 1 : 0;
+      if (writes !== made) throw new Error(`${title} writes ${writes} operands instead of ${made}`);
+      if (operands.length !== made + inputs.length + more + masked) throw new Error(`${title} has ${operands.length} operands`);
+    }
+    for (const slot of operands) {
+      const { size } = buffers[slot.buffer];
+      if (slot.offset < 0 || slot.size < 0 || slot.offset + slot.size > size) throw new Error(`${title} leaves its memory`);
+    }
+    for (const slot of updates(instruction) ? operands : operands.slice(writes)) {
+      if (!isThere(slot)) throw new Error(`${title} reads memory ${slot.buffer}, which nobody has written`);
+    }
+    for (const { buffer } of operands.slice(0, writes)) written.add(buffer);
+  }
+  for (const slot of results) if (!isThere(slot)) throw new Error(`nobody makes the result in memory ${slot.buffer}`);
+}
 
 /** All that a list leaves: results, and memory that stays. Inputs are the same in each call; memory that stays is put back. */
-export function outcome({ buffers, instructions, results }: List): number[][] {
+export function outcome(list: List): number[][] {
+  verify(list);
+  const { buffers, instructions, results } = list;
   const random = new Seeded(11);
   const before = buffers.map(({ kind, data }) => (kind === 'external' ? (data as TypedArray).slice() : null));
   const memory = buffers.map(({ kind, dtype, size, data }) => {

@@ -1,0 +1,56 @@
+// Element types: what they are called, how large they are in memory, and code that is written once for all of them.
+#pragma once
+#include <cstdint>
+#include <type_traits>
+
+namespace nodegrad {
+
+enum class DType : int32_t {
+#define DTYPE(name, storage, compute, array) name,
+#include "dtypes.def"
+#undef DTYPE
+};
+
+constexpr int dtypeCount = 0
+#define DTYPE(name, storage, compute, array) +1
+#include "dtypes.def"
+#undef DTYPE
+    ;
+
+// Calls body.template operator()<S>() with the type S of an element in memory.
+template <class F> constexpr auto byStorage(DType d, F&& body) {
+  switch (d) {
+#define DTYPE(name, storage, compute, array) \
+  case DType::name: return body.template operator()<storage>();
+#include "dtypes.def"
+#undef DTYPE
+  }
+  __builtin_unreachable();
+}
+
+constexpr int64_t dtypeSize(DType d) {
+  return byStorage(d, []<class S>() { return int64_t(sizeof(S)); });
+}
+
+constexpr const char* dtypeName(DType d) {
+  switch (d) {
+#define DTYPE(name, storage, compute, array) \
+  case DType::name: return #name;
+#include "dtypes.def"
+#undef DTYPE
+  }
+  __builtin_unreachable();
+}
+
+// Whether arithmetic on it is that of real numbers: what `T` in a signature takes.
+constexpr bool isFloat(DType d) {
+  switch (d) {
+#define DTYPE(name, storage, compute, array) \
+  case DType::name: return std::is_floating_point_v<compute>;
+#include "dtypes.def"
+#undef DTYPE
+  }
+  __builtin_unreachable();
+}
+
+}  // namespace nodegrad
