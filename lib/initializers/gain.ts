@@ -1,6 +1,6 @@
 // How much larger weights must be for what an activation takes away.
 
-import { ArgumentError, checkNumber } from '../errors.js';
+import { ArgumentError, checkChoice, checkNumber } from '../errors.js';
 
 const gains: Readonly<Record<Exclude<GainName, 'leakyRelu'>, number>> = {
   linear: 1,
@@ -32,11 +32,7 @@ export function gainOf(activation: GainName, slope?: number): number {
     const a = checkNumber(slope ?? 0.01, 'slope');
     return Math.sqrt(2 / (1 + a * a));
   }
-  const names = [...Object.keys(gains), 'leakyRelu'];
-  if (!Object.hasOwn(gains, activation))
-    throw new ArgumentError(
-      `expected one of ${names.map((name) => `'${name}'`).join(', ')} for \`activation\`, received '${String(activation)}'`,
-    );
+  checkChoice(activation, 'activation', [...Object.keys(gains), 'leakyRelu']);
   if (slope !== undefined) throw new ArgumentError("`slope` is for 'leakyRelu'");
   return gains[activation];
 }

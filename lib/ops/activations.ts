@@ -4,6 +4,7 @@ import type { FloatDType } from '../dtype.js';
 import { Tensor } from '../tensor.js';
 import { type HardTanhOptions, type LeakyReLUOptions, hardTanhParameters, leakyReluParameters } from './activation_options.js';
 import { defineBackward, defineBinary, defineMap, defineUnary, minimum, mul, sumTo, type MapParameters, addOp } from './elementwise.js';
+import { called } from './called.js';
 import { type Op, variantOf } from './define.js';
 import { emitOne } from './emit.js';
 import { descriptor } from './fused.js';
@@ -55,7 +56,7 @@ const addReluOp: Op<undefined> = variantOf(addOp, {
  * ```
  */
 export function addRelu<D extends FloatDType>(a: Tensor<D>, b: Tensor<D>): Tensor<D> {
-  return emitOne(addReluOp, [Tensor.check(a, 'a'), Tensor.check(b, 'b')], undefined);
+  return called('addRelu', () => emitOne(addReluOp, [Tensor.check(a, 'a'), Tensor.check(b, 'b')], undefined));
 }
 
 const sigmoidOp = defineMap('sigmoid', 'output');
@@ -145,7 +146,7 @@ export function prelu<D extends FloatDType>(x: Tensor<D>, alpha: Tensor<D>): Ten
  * ```
  */
 export function relu6<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
-  return emitOne(hardTanhOp, [Tensor.check(x, 'x')], [0, 6]);
+  return called('relu6', () => emitOne(hardTanhOp, [Tensor.check(x, 'x')], [0, 6]));
 }
 
 const hardTanhOp = defineMap('clip', 'input', 'hard_tanh_backward');
@@ -163,7 +164,7 @@ const hardTanhOp = defineMap('clip', 'input', 'hard_tanh_backward');
  * ```
  */
 export function hardTanh<D extends FloatDType>(x: Tensor<D>, options: HardTanhOptions = {}): Tensor<D> {
-  return emitOne(hardTanhOp, [Tensor.check(x, 'x')], hardTanhParameters(options));
+  return called('hardTanh', () => emitOne(hardTanhOp, [Tensor.check(x, 'x')], hardTanhParameters(options)));
 }
 
 const hardSigmoidOp = defineMap('hard_sigmoid', 'input');

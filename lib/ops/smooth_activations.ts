@@ -13,6 +13,7 @@ import {
   swishParameters,
 } from './activation_options.js';
 import { defineMap } from './elementwise.js';
+import { called } from './called.js';
 import { emitOne } from './emit.js';
 
 const eluOp = defineMap('elu', 'input');
@@ -46,7 +47,7 @@ export function elu<D extends FloatDType>(x: Tensor<D>, options: ELUOptions = {}
  * ```
  */
 export function selu<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
-  return emitOne(eluOp, [Tensor.check(x, 'x')], [1.7580993408473766, 1.0507009873554805]);
+  return called('selu', () => emitOne(eluOp, [Tensor.check(x, 'x')], [1.7580993408473766, 1.0507009873554805]));
 }
 
 const celuOp = defineMap('celu', 'input');
@@ -83,7 +84,7 @@ const geluTanhOp = defineMap('gelu_tanh', 'input');
  * ```
  */
 export function gelu<D extends FloatDType>(x: Tensor<D>, options: GELUOptions = {}): Tensor<D> {
-  return emitOne(approximatesGelu(options) ? geluTanhOp : geluOp, [Tensor.check(x, 'x')], undefined);
+  return called('gelu', () => emitOne(approximatesGelu(options) ? geluTanhOp : geluOp, [Tensor.check(x, 'x')], undefined));
 }
 
 const swishOp = defineMap('swish', 'input');

@@ -1,7 +1,6 @@
 // Element types: what they are called, how large they are in memory, and code that is written once for all of them.
 #pragma once
 #include <cstdint>
-#include <type_traits>
 
 namespace nodegrad {
 
@@ -46,7 +45,7 @@ constexpr const char* dtypeName(DType d) {
 constexpr bool isFloat(DType d) {
   switch (d) {
 #define DTYPE(name, storage, compute, array) \
-  case DType::name: return std::is_floating_point_v<compute>;
+  case DType::name: return compute(0.5) != compute(0);
 #include "dtypes.def"
 #undef DTYPE
   }

@@ -137,7 +137,7 @@ void run_gru_backward(const Call& c) {
             copyRow(da + i * daRow, own, 2 * n);
           }
         }
-        weights.multiplyInto(rows, da, daRow, d, n);
+        s.multiplyLive(weights, begin, rows, t, da, daRow, d, n);
       }
       copyRow(c.out<T>(1) + begin * n, d, rows * n);
     });

@@ -136,7 +136,7 @@ void run_lstm_backward(const Call& c) {
           }
           copyRow(da + i * daRow, own, 4 * n);
         }
-        if (any) weights.multiplyInto(rows, da, daRow, d, p);
+        s.multiplyLive(weights, begin, rows, t, da, daRow, d, p);
       }
       copyRow(c.out<T>(1) + begin * p, d, rows * p);
       copyRow(c.out<T>(2) + begin * n, dc, rows * n);

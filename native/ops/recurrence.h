@@ -86,6 +86,16 @@ struct Sequence {
     return false;
   }
 
+  // c += a·w in the rows of examples that are live at time t: the others keep their bits, the sign of a zero included, whatever block they are in.
+  template <class T>
+  void multiplyLive(const StepWeights<T>& weights, int64_t begin, int64_t rows, int64_t t, const T* a, int64_t aRow, T* c, int64_t cRow) const {
+    for (int64_t i = 0, end; i < rows; i = end) {
+      const bool live = isLive((begin + i) * time + t);
+      for (end = i + 1; end < rows && isLive((begin + end) * time + t) == live;) ++end;
+      if (live) weights.multiplyInto(end - i, a + i * aRow, aRow, c + i * cRow, cRow);
+    }
+  }
+
   // A block for each thread, of 4 to 32 examples: fewer read the weights too often, more leave no room for them in the cache. No bit depends on it.
   int64_t blocks() const { return divideUp(batch, std::clamp<int64_t>(divideUp(batch, threads()), 4, 32)); }
   int64_t blockRows() const { return batch == 0 ? 0 : divideUp(batch, blocks()); }

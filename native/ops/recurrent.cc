@@ -66,16 +66,11 @@ void run_rnn_backward(const Call& c) {
       loadRows(d, optional<T>(c, 3), begin, rows, n);
       for (int64_t step = s.time; step-- > 0;) {
         const int64_t t = s.at(step);
-        if (!s.anyLive(begin, rows, t)) {
-          for (int64_t i = 0; i < rows; ++i) clearRow(c.out<T>(0) + ((begin + i) * s.time + t) * n, n);
-          continue;
-        }
         for (int64_t i = 0; i < rows; ++i) {
           const int64_t row = (begin + i) * s.time + t;
           T* const own = c.out<T>(0) + row * n;
           if (!s.isLive(row)) {
             clearRow(own, n);
-            clearRow(da + i * apart(n), n);
             continue;
           }
           const T* const h = step + 1 < s.time ? c.in<T>(5) + ((begin + i) * s.time + s.at(step + 1)) * n : c.in<T>(6) + (begin + i) * n;
@@ -84,7 +79,7 @@ void run_rnn_backward(const Call& c) {
           copyRow(da + i * apart(n), own, n);
           clearRow(d + i * n, n);
         }
-        weights.multiplyInto(rows, da, apart(n), d, n);
+        s.multiplyLive(weights, begin, rows, t, da, apart(n), d, n);
       }
       copyRow(c.out<T>(1) + begin * n, d, rows * n);
     });

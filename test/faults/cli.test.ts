@@ -131,7 +131,7 @@ test('what a run will write is tried before it begins: the folder of the model, 
     const refused: [string[], RegExp][] = [
       [
         ['--run-dir', 'file/a/b'],
-        /^nodegrad: expected a folder for model and log that can be written for `out`, received "file\/a\/b"\. The system says ENOTDIR about .*file, the nearest/,
+        /^nodegrad: expected a folder for model and log that can be written for `runDir`, received "file\/a\/b"\. The system says ENOTDIR about .*file, the nearest/,
       ],
       [['--run-dir', 'taken'], /^nodegrad: taken\/model\.safetensors is no file/],
       [['--checkpoint-dir', 'file/a'], /^nodegrad: .*`options\.checkpoint\.dir`.*ENOTDIR/m],

@@ -324,14 +324,16 @@ function follow(choice: number, result: unknown, receiver: unknown, args: unknow
   if (choice === 9) {
     // A buffer is transferred away between forward and backward.
     for (const one of [receiver, ...args]) {
-      if (one instanceof Tensor && one.data.buffer instanceof ArrayBuffer && one.data.buffer.byteLength > 0) {
-        try {
-          structuredClone(one.data.buffer, { transfer: [one.data.buffer] });
-        } catch {
-          // Not every buffer can be transferred.
-        }
-        break;
+      if (!(one instanceof Tensor)) continue;
+      try {
+        const { buffer } = one.data;
+        if (!(buffer instanceof ArrayBuffer) || buffer.byteLength === 0) continue;
+        structuredClone(buffer, { transfer: [buffer] });
+      } catch {
+        // Not every buffer can be transferred, and what was made on the prototype has none.
+        continue;
       }
+      break;
     }
   }
   floats.sum().backward();
