@@ -7,7 +7,7 @@ export interface ActivationTruth {
   /** The function and its slope in float64. */
   readonly f: (x: number) => number;
   readonly slope: (x: number) => number;
-  /** How many units in the last place of a float32 the function may be off; measured at every float32, rounded up. */
+  /** How many units in the last place of a float32 the function may be off; measured over a thinned sweep of them, rounded up. */
   readonly ulps: (x: number) => number;
   /** What it gives at −∞ and ∞. */
   readonly limits: readonly [number, number];
