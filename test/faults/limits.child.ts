@@ -85,10 +85,12 @@ switch (mode) {
     break;
   case 'synchronous': {
     const messages: string[] = [];
+    // Made once: else what is left may be too little for the argument, and not for the step.
+    const x = ones([32768, 64]);
     let made = 0;
     for (; made < 60 && messages.length === 0; made++) {
       try {
-        makeStep().sync(ones([32768, 64]));
+        makeStep().sync(x);
       } catch (error) {
         messages.push((error as Error).message);
       }
