@@ -1,8 +1,8 @@
 // The backward of an activation goes into the epilogue of the product or convolution that gives its upstream gradient.
 
 import { describedBy, fusedOf, isPlain, mapOf } from '../../ops/fused.js';
-import type { Instruction } from '../record.js';
-import { type List, merge, rewrite, rewriteInPlace, sameGuard, sameSlot, usesOf } from './list.js';
+import type { Slot } from '../record.js';
+import { type List, merge, rewrite, sameGuard, sameSlot, sweeps } from './list.js';
 
 export function fuseActivationGradient(list: List): List {
   return intoSums(
@@ -22,27 +22,25 @@ export function fuseActivationGradient(list: List): List {
 
 // A convolution that adds into a gradient, and the backward that is the only one to read it: in place, and the result's name is the sum's.
 function intoSums(list: List): List {
-  const uses = usesOf(list);
-  const edits = new Map<number, readonly Instruction[]>();
-  const renamed = new Map<number, number>();
-  for (const [at, product] of list.instructions.entries()) {
-    if (product.op.name !== 'conv2d_input_gradient' || fusedOf(product).prior !== 'accumulate' || !isPlain(product, 'prior')) continue;
-    const [sum] = product.operands;
-    const after = uses.between(sum, at, list.instructions.length);
-    if (after.length !== 1 || after[0].operand !== 1) continue;
-    const next = after[0].at;
-    const backward = list.instructions[next];
-    const [out, , y] = backward.operands;
-    const part = mapOf(backward, 'backward');
-    if (part === null || !sameSlot(backward.operands[1], sum) || edits.has(next)) continue;
-    const { kind, size } = list.buffers[out.buffer];
-    if (kind !== 'temporary' || out.size !== size || uses.results.has(out.buffer)) continue;
-    if (uses.between(out, -1, next).length > 0 || y.buffer === sum.buffer) continue;
-    if (!sameGuard(uses, at, next) || !uses.mayMove(at, next, [next])) continue;
-    const operands = [...product.operands, y];
-    const fused = { ...describedBy(product, part), operands, writes: 1 };
-    for (const [place, instructions] of merge(uses, [at, next], next, fused)) edits.set(place, instructions);
-    renamed.set(out.buffer, sum.buffer);
-  }
-  return rewriteInPlace(list, edits, renamed);
+  return sweeps(list, ({ uses, isFree, edit }) => {
+    const { instructions, buffers } = uses.list;
+    const isOwn = ({ buffer, size }: Slot): boolean =>
+      buffers[buffer].kind === 'temporary' && size === buffers[buffer].size && !uses.results.has(buffer);
+    for (const [at, product] of instructions.entries()) {
+      if (product.op.name !== 'conv2d_input_gradient' || fusedOf(product).prior !== 'accumulate' || !isPlain(product, 'prior')) continue;
+      const [sum] = product.operands;
+      const after = uses.between(sum, at, instructions.length);
+      if (after.length !== 1 || after[0].operand !== 1) continue;
+      const next = after[0].at;
+      const backward = instructions[next];
+      const [out, , y] = backward.operands;
+      const part = mapOf(backward, 'backward');
+      // The sum's memory becomes that of the result: nobody else may see either.
+      if (part === null || !sameSlot(backward.operands[1], sum) || !isFree(at, next) || !isOwn(out) || !isOwn(sum)) continue;
+      if (uses.between(out, -1, next).length > 0 || y.buffer === sum.buffer) continue;
+      if (!sameGuard(uses, at, next) || !uses.mayMove(at, next, [next])) continue;
+      const fused = { ...describedBy(product, part), operands: [...product.operands, y], writes: 1 };
+      edit(merge(uses, [at, next], next, fused), [out.buffer, sum.buffer]);
+    }
+  });
 }

@@ -16,7 +16,7 @@ export function fuseConcatGradient(list: List): List {
     if (op.name !== 'concat') continue;
     const [y, ...parts] = operands;
     const cuts = cutsOf(uses, at, y, parts, ints);
-    if (cuts === null) continue;
+    if (cuts === null || cuts.some(({ slice, backward }) => edits.has(slice) || edits.has(backward))) continue;
     const [{ slice, backward }] = cuts;
     const {
       operands: [, upstream],
@@ -70,9 +70,11 @@ function cutsOf(uses: Uses, at: number, y: Slot, parts: readonly Slot[], [outer,
   cuts.sort((a, b) => a.slice - b.slice);
   const [first] = cuts;
   const dy = instructions[first.slice].operands[1];
+  // y has to be there where it is read instead of its parts: made before, and in the same steps.
+  if (at > first.slice) return null;
   const alike = cuts.every(
     ({ slice, backward }) =>
-      sameGuard(uses, first.slice, slice, backward) &&
+      sameGuard(uses, at, slice, backward) &&
       sameSlot(instructions[slice].operands[1], dy) &&
       instructions[backward].op === instructions[first.backward].op &&
       instructions[backward].reals.every((value, i) => value === instructions[first.backward].reals[i]) &&

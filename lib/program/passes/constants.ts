@@ -9,8 +9,8 @@ import { type List, usesOf } from './list.js';
 /** Larger ones stay instructions: writing them takes no longer than reading them, and the arena has room for many things. */
 const most = 1 << 14;
 
-/** Which matrix product serves may change between two steps. */
-const products = new Set(['matmul']);
+/** Which matrix product serves may change between two steps, for those that are made of it, too. */
+const products = new Set(['matmul', 'conv2d', 'conv2d_input_gradient', 'conv2d_weight_gradient', 'gru_weight_accumulate']);
 
 export function foldConstants(list: List): List {
   const uses = usesOf(list);

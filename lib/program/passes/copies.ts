@@ -1,26 +1,17 @@
 // A copy from one temporary to another goes: both are one memory, where neither changes while the other is still needed.
 
-import type { Guard, Instruction } from '../record.js';
-import { type List, rewriteInPlace, sameSlot, type Uses, usesOf } from './list.js';
+import type { Guard } from '../record.js';
+import { type List, sameSlot, sweeps, type Uses } from './list.js';
 
 /** Copies of whole temporaries; most are from parts of a model that some steps leave out, whose result is then made where it is wanted. */
 export function fuseCopies(list: List): List {
-  for (let current = list; ; ) {
-    const uses = usesOf(current);
-    const edits = new Map<number, readonly Instruction[]>();
-    const renamed = new Map<number, number>();
-    // A memory takes part in one edit of a sweep: the next one sees what has become of it.
-    const taken = new Set<number>();
-    for (const [at, { operands }] of current.instructions.entries()) {
-      if (!isNeedless(uses, at) || operands.some(({ buffer }) => taken.has(buffer))) continue;
+  return sweeps(list, ({ uses, isFree, edit }) => {
+    for (const [at, { operands }] of uses.list.instructions.entries()) {
+      if (!isFree(at) || !isNeedless(uses, at)) continue;
       const [to, from] = operands;
-      edits.set(at, []);
-      renamed.set(from.buffer, to.buffer);
-      taken.add(from.buffer).add(to.buffer);
+      edit(new Map([[at, []]]), [from.buffer, to.buffer]);
     }
-    if (edits.size === 0) return current;
-    current = rewriteInPlace(current, edits, renamed);
-  }
+  });
 }
 
 function isNeedless(uses: Uses, at: number): boolean {

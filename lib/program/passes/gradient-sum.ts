@@ -1,28 +1,26 @@
 // The sum of two gradients that meet at one tensor, new or in place: the convolution that gives the later one adds into the earlier one.
 
 import { describedBy, isPlain } from '../../ops/fused.js';
-import { isWhole, type List, merge, rewriteInPlace, sameGuard, sameSlot, type Uses, usesOf, walkOf } from './list.js';
-import type { Instruction, Slot } from '../record.js';
+import type { Slot } from '../record.js';
+import { isWhole, type List, merge, sameGuard, sameSlot, sweeps, type Uses, walkOf } from './list.js';
 
-/** Every sum of a gradient and a convolution's input gradient, in one sweep; the sum's memory is the earlier gradient's. */
+/** Every sum of a gradient and a convolution's input gradient; the sum's memory is the earlier gradient's. */
 export function fuseGradientSum(list: List): List {
-  const uses = usesOf(list);
-  const edits = new Map<number, readonly Instruction[]>();
-  const renamed = new Map<number, number>();
-  for (const [at, gradient] of list.instructions.entries()) {
-    const { op, operands } = gradient;
-    if (op.name !== 'conv2d_input_gradient' || !isPlain(gradient)) continue;
-    const sum = uses.soleReader(at, operands[0]);
-    if (sum < 0 || edits.has(sum) || !sameGuard(uses, at, sum) || !uses.mayMove(at, sum)) continue;
-    const accumulates = list.instructions[sum].op.name === 'accumulate';
-    const other = accumulates ? list.instructions[sum].operands[0] : otherGradient(uses, at, sum);
-    // Nothing of the convolution's own inputs may be the memory that it now updates.
-    if (other === null || other.size !== operands[0].size || operands.slice(1).some((slot) => uses.overlap(slot, other))) continue;
-    const fused = { ...describedBy(gradient, { prior: 'accumulate' }), operands: [other, ...operands.slice(1)], writes: 1 };
-    for (const [place, instructions] of merge(uses, [at, sum], sum, fused)) edits.set(place, instructions);
-    if (!accumulates) renamed.set(list.instructions[sum].operands[0].buffer, other.buffer);
-  }
-  return rewriteInPlace(list, edits, renamed);
+  return sweeps(list, ({ uses, isFree, edit }) => {
+    for (const [at, gradient] of uses.list.instructions.entries()) {
+      const { op, operands } = gradient;
+      if (op.name !== 'conv2d_input_gradient' || !isPlain(gradient)) continue;
+      const sum = uses.soleReader(at, operands[0]);
+      if (sum < 0 || !isFree(at, sum) || !sameGuard(uses, at, sum) || !uses.mayMove(at, sum)) continue;
+      const accumulates = uses.list.instructions[sum].op.name === 'accumulate';
+      const other = accumulates ? uses.list.instructions[sum].operands[0] : otherGradient(uses, at, sum);
+      // Nothing of the convolution's own inputs may be the memory that it now updates.
+      if (other === null || other.size !== operands[0].size || operands.slice(1).some((slot) => uses.overlap(slot, other))) continue;
+      const fused = { ...describedBy(gradient, { prior: 'accumulate' }), operands: [other, ...operands.slice(1)], writes: 1 };
+      const total = uses.list.instructions[sum].operands[0];
+      edit(merge(uses, [at, sum], sum, fused), accumulates ? null : [total.buffer, other.buffer]);
+    }
+  });
 }
 
 // What is added to the convolution's result, where it is a temporary that the sum is the last to read.

@@ -261,6 +261,42 @@ export function rewriteInPlace(list: List, edits: Edit, renamed: ReadonlyMap<num
   return { ...list, instructions };
 }
 
+/** What a sweep of {@link sweeps} works with. */
+export interface Sweep {
+  readonly uses: Uses;
+  /** Whether no edit of this sweep has touched memory of these instructions: what `uses` says of it still holds. */
+  isFree(...places: readonly number[]): boolean;
+  /** Makes an edit of free instructions at the end of the sweep; `renamed`: from which buffer to which. */
+  edit(edit: Edit, renamed: readonly [from: number, to: number] | null): void;
+}
+
+/**
+ * Sweeps over the list until one makes no edit. A memory takes part in one edit of a sweep: the next one sees what has become of it, so that
+ * two edits which are right each by itself cannot meet.
+ */
+export function sweeps(list: List, sweep: (on: Sweep) => void): List {
+  for (let current = list; ; ) {
+    const uses = usesOf(current);
+    const { instructions } = current;
+    const edits = new Map<number, readonly Instruction[]>();
+    const renamed = new Map<number, number>();
+    const taken = new Set<number>();
+    sweep({
+      uses,
+      isFree: (...places) => places.every((at) => !edits.has(at) && !instructions[at].operands.some(({ buffer }) => taken.has(buffer))),
+      edit: (edit, name) => {
+        for (const [place, made] of edit) {
+          edits.set(place, made);
+          for (const { buffer } of instructions[place].operands) taken.add(buffer);
+        }
+        if (name !== null) renamed.set(...name);
+      },
+    });
+    if (edits.size === 0) return current;
+    current = rewriteInPlace(current, edits, renamed);
+  }
+}
+
 /** Whether all run in the same steps. */
 export function sameGuard(uses: Uses, ...places: readonly number[]): boolean {
   const { instructions } = uses.list;
