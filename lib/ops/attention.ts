@@ -62,7 +62,10 @@ export interface AttentionOptions {
   heads?: number;
   /** Whether a query sees the keys up to its own position only. Default false. */
   causal?: boolean;
-  /** Which keys count, [N, keys]: 1 for those that do, 0 for padding. Default: all. (PyTorch's `key_padding_mask` is the other way round.) */
+  /**
+   * Which keys count, [N, keys]: 1 for those that do, 0 for padding. Default: all. (PyTorch's `key_padding_mask` is the other way round.) What does not count has the weight 0,
+   * as keys behind a causal mask have, and has to be finite: 0·NaN is NaN.
+   */
   mask?: Tensor<'uint8'>;
   /** What scores are multiplied by. Default `1/√depth`, the depth being the features of a head. */
   scale?: number;

@@ -171,6 +171,7 @@ template <class T> void attendBackward(const Call& c, const Head<T>& h, T* work)
 }
 
 void run_attention_backward(const Call& c) {
+  if (c.length(0) == 0 && c.length(1) == 0) return;
   const Sizes s = sizesOf(c);
   byFloat(c, [&]<class T>() {
     parallelFor(s.batch * s.heads, [&](int64_t index, int worker) {

@@ -6,7 +6,11 @@
 namespace nodegrad::ops {
 namespace {
 
+// The place of a row's largest number is an int32.
+constexpr const char* tooLong = "rows of 2^31 numbers or more";
+
 const char* checkRows(const Call& c) {
+  if (c.ints[1] > INT32_MAX) return tooLong;
   const int64_t n = checkedProduct(c.ints[0], c.ints[1]);
   for (int i = 0; i < c.operandCount; ++i)
     if (c.length(i) != n) return "operands do not have rows × columns elements";
@@ -65,6 +69,7 @@ void run_cross_entropy_dense(const Call& c) { crossEntropy<true>(c); }
 template <bool dense> const char* checkCrossEntropy(const Call& c) {
   const int64_t n = checkedProduct(c.ints[0], c.ints[1]);
   if (c.ints[1] < 1) return "cross-entropy needs at least one class";
+  if (c.ints[1] > INT32_MAX) return tooLong;
   if (c.length(0) != (c.fused.factor < 0 ? c.ints[0] : 1) || c.length(1) != n || c.length(2) != n || c.length(3) != (dense ? n : c.ints[0]) ||
       (c.fused.factor >= 0 && c.length(c.fused.factor) != c.ints[0]))
     return "rows and classes do not fit the operands";

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
 
 #include "../ops/gemm.h"
 #include "../runtime/fpstate.h"
@@ -12,6 +13,9 @@
 
 namespace nodegrad {
 namespace {
+
+// Updates of optimizers scale and clear the gradients, which their signature counts among the inputs: 1, else 0.
+int clearsGradients(const Op& op) { return std::string_view(op.signature).ends_with(":TD*") ? 1 : 0; }
 
 constexpr int64_t maxArena = int64_t(1) << 40;
 constexpr int64_t anyInteger = int64_t(1) << 53;
@@ -219,7 +223,7 @@ std::string Program::build(const double* code, size_t length, const std::vector<
     in.call.reals = reals_.data() + first[3 * i + 2];
     if (const char* problem = checkCall(*in.op, in.call)) return std::string("[") + in.op->name + "] " + problem;
     for (; use < uses_.size() && uses_[use].operand < first[3 * i] + size_t(in.call.operandCount); ++use)
-      if (uses_[use].operand < first[3 * i] + size_t(in.call.outputs)) return "an operation writes into an argument";
+      if (uses_[use].operand < first[3 * i] + size_t(in.call.outputs + clearsGradients(*in.op))) return "an operation writes into an argument";
     if (in.early) early_.push_back(i);
   }
   account(int64_t(slots_.size() * sizeof(Slot) + instructions_.size() * sizeof(Instruction) + operands_.size() * sizeof(Operand) +

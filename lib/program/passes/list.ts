@@ -25,6 +25,8 @@ const updating = new Set(['accumulate', 'gru_weight_accumulate', 'scale_by', 'ba
 /** Whether an instruction reads what it writes. */
 export function updates(instruction: Instruction): boolean {
   if (updating.has(instruction.op.name) || gradientOperand(instruction.op) >= 0) return true;
+  // scatter_add_rows may add to what is there.
+  if (instruction.op.name === 'scatter_add_rows' && instruction.ints[2] === 1) return true;
   const { prior, sums } = fusedOf(instruction);
   return prior === 'accumulate' || sums === 'accumulate';
 }
