@@ -14,7 +14,7 @@ const limit = 300_000;
 /** What no output of an installation may say: something was compiled, or wanted to be. */
 const compiling = /node-gyp|gyp ERR|cmake|ignored build scripts/i;
 
-/** What a manager may look for in vain: a newer version of itself, and the optional peer that nobody asked to install. */
+/** What a manager may look for in vain: a newer version of itself, and optional peers that nobody asked to install. */
 const unneeded = /^(npm|pnpm|yarn|bun|sharp|hyparquet|apache-arrow|@pnpm\/exe|@yarnpkg\/cli-dist|-\/.*|)$/;
 
 /**
