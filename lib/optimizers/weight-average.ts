@@ -9,7 +9,7 @@ import { touch, withoutGradients } from '../ops/emit.js';
 import { Parameter } from '../parameter.js';
 import { refuseInStep } from '../recording.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
-import { parametersOf } from './memory.js';
+import { areAveraged, markAveraged, parametersOf } from './memory.js';
 
 /** Options of {@link WeightAverage}. */
 export interface WeightAverageOptions {
@@ -29,7 +29,7 @@ export interface WeightAverageState {
  * The average of a model's weights over a training (Polyak & Juditsky 1992; Izmailov et al. 2018 as SWA): after each `update()` it is
  * `a ← a + (w − a)/count`, the mean of all weights seen, or with `decay` `a ← decay·a + (1 − decay)·w`, starting at the first weights. Kept
  * in float64. Call `update()` after steps, or in `onEpochEnd` of a callback; `swapIn()` puts the average into the model, `swapOut()` brings the
- * trained weights back. Batch-norm statistics belong to other weights then: see {@link reestimateStatistics}. Course row L09.
+ * trained weights back; no optimizer takes a step in between, which would be lost. Batch-norm statistics belong to other weights then: see {@link reestimateStatistics}. Course row L09.
  *
  * @throws {@link ArgumentError} for a decay outside of 0 … 1.
  * @example
@@ -70,7 +70,7 @@ export class WeightAverage {
   /** Takes the model's weights into the average. */
   update(): void {
     refuseInStep('a weight average was updated', 'Call update() between two steps');
-    if (this.#trained !== null) throw new ArgumentError('the model has its average: call swapOut() before update()');
+    if (areAveraged(this.#parameters)) throw new ArgumentError('the model has its average: call swapOut() before update()');
     const rate = this.#count === 0 ? 1 : this.decay === null ? 1 / (this.#count + 1) : 1 - this.decay;
     const now = copies(this.#parameters);
     this.#averages =
@@ -83,9 +83,11 @@ export class WeightAverage {
     refuseInStep('a weight average was swapped in', 'Call swapIn() between two steps');
     if (this.#count === 0) throw new ArgumentError('there is no average yet: call update() first');
     if (this.#trained !== null) return;
+    if (areAveraged(this.#parameters)) throw new ArgumentError('the model has another average: call its swapOut() before swapIn()');
     const trained = copies(this.#parameters);
     write(this.#parameters, this.#averages);
     this.#trained = trained;
+    markAveraged(this.#parameters, true);
   }
 
   /** Brings the trained weights back. */
@@ -94,6 +96,7 @@ export class WeightAverage {
     if (this.#trained === null) return;
     write(this.#parameters, this.#trained);
     this.#trained = null;
+    markAveraged(this.#parameters, false);
   }
 
   /** The average, to be saved beside the model; {@link encodeSafetensors} takes its tensors. */

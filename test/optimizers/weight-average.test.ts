@@ -6,7 +6,12 @@ import {
   compileStep,
   DataLoader,
   Dropout,
+  fit,
+  LBFGS,
   Linear,
+  MSELoss,
+  mseLoss,
+  ones,
   ReLU,
   reestimateStatistics,
   Sequential,
@@ -62,6 +67,43 @@ test('the average is swapped in and out, and waits for that', (t) => {
   for (const decay of [-1, 2, NaN, '1'])
     t.throws(() => new WeightAverage(model, { decay: decay as number }), { instanceOf: ArgumentError, message: /options\.decay/ });
   t.throws(() => new WeightAverage({} as never), { instanceOf: ArgumentError });
+});
+
+test('while an average is swapped in no optimizer takes a step, which swapOut would lose: not in fit, in a loop, or in a step recorded before', async (t) => {
+  const model = new Linear(2, 1);
+  const average = new WeightAverage(model);
+  const [x, y] = [ones([4, 2]), zeros([4, 1])];
+  const optimizer = new SGD(model, { lr: 0.1 });
+  const body = () => {
+    const loss = mseLoss(model.forward(x), y);
+    optimizer.zeroGrad();
+    loss.backward();
+    optimizer.step();
+    return loss;
+  };
+  const step = compileStep(body);
+  step.sync();
+  average.update();
+  step.sync();
+  average.swapIn();
+  const before = [...model.weight.data];
+  const wanted = { instanceOf: ArgumentError, message: /swapOut\(\) before training/ };
+  t.throws(body, wanted);
+  t.throws(() => step.sync(), wanted);
+  t.throws(() => new LBFGS(model).step(() => 0), wanted);
+  for (const eager of [false, true]) {
+    const options = { loss: new MSELoss(), optimizer, progress: false, log: false, eager } as const;
+    await t.throwsAsync(fit(model, new TensorDataset(x, y), options), wanted);
+  }
+  const other = new WeightAverage(model);
+  t.throws(() => other.update(), { instanceOf: ArgumentError, message: /swapOut/ });
+  t.deepEqual([...model.weight.data], before);
+  average.swapOut();
+  step.sync();
+  other.update();
+  body();
+  other.swapIn();
+  t.throws(() => average.swapIn(), { instanceOf: ArgumentError, message: /another average/ });
 });
 
 test('an average goes on from its state', (t) => {
