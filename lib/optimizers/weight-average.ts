@@ -17,18 +17,16 @@ export interface WeightAverageOptions {
   decay?: number;
 }
 
-/** What `stateDict` of a weight average gives. */
+/** What `stateDict` of a weight average gives; `stateTensors` has the averages. */
 export interface WeightAverageState {
   /** Updates so far. */
-  count: number;
-  /** Averages in float64 by the order of parameters; empty before the first update. */
-  tensors: Map<string, AnyTensor>;
+  readonly count: number;
 }
 
 /**
  * The average of a model's weights over a training (Polyak & Juditsky 1992; Izmailov et al. 2018 as SWA): after each `update()` it is
  * `a ← a + (w − a)/count`, the mean of all weights seen, or with `decay` `a ← decay·a + (1 − decay)·w`, starting at the first weights. Kept
- * in float64. Call `update()` after steps, or in `onEpochEnd` of a callback; `swapIn()` puts the average into the model, `swapOut()` brings the
+ * in float64. As a callback of `fit` it takes the weights in after each epoch, and checkpoints keep it; in a loop of your own call `update()`. `swapIn()` puts the average into the model, `swapOut()` brings the
  * trained weights back; no optimizer takes a step in between, which would be lost. Batch-norm statistics belong to other weights then: see {@link reestimateStatistics}. Course row L09.
  *
  * @throws {@link ArgumentError} for a decay outside of 0 … 1.
@@ -67,6 +65,11 @@ export class WeightAverage {
     return this.#trained !== null;
   }
 
+  /** As a callback of `fit`: takes in the weights of each epoch. A run that goes on from a checkpoint has the average of all its epochs. */
+  onEpochEnd(): void {
+    this.update();
+  }
+
   /** Takes the model's weights into the average. */
   update(): void {
     refuseInStep('a weight average was updated', 'Call update() between two steps');
@@ -99,21 +102,26 @@ export class WeightAverage {
     markAveraged(this.#parameters, false);
   }
 
-  /** The average, to be saved beside the model; {@link encodeSafetensors} takes its tensors. */
+  /** How many weights the average has seen, beside {@link stateTensors}. */
   stateDict(): WeightAverageState {
-    return { count: this.#count, tensors: new Map(this.#averages.map((average, i) => [nameOf(this.#parameters[i], i), average.clone()])) };
+    return { count: this.#count };
   }
 
-  /** Continues where `stateDict` was taken. Nothing changes when it does not fit. */
-  loadStateDict(state: WeightAverageState): void {
-    const count = checkInteger(state?.count, 'state.count', 0);
-    if (!isMap(state.tensors)) throw new ArgumentError(expected('a Map of tensors by name', 'state.tensors', state.tensors));
-    const averages = this.#parameters.map((parameter, i) => {
-      const average = state.tensors.get(nameOf(parameter, i));
+  /** The averages in float64 by the paths of parameters; none before the first update. {@link encodeSafetensors} takes them. */
+  stateTensors(): Map<string, AnyTensor> {
+    return new Map(this.#averages.map((average, i) => [nameOf(this.#parameters[i], i), average.clone()]));
+  }
+
+  /** Continues where `stateDict` and `stateTensors` were taken. Nothing changes when they do not fit. */
+  loadStateDict(state: unknown, tensors: ReadonlyMap<string, AnyTensor>): void {
+    const count = checkInteger((state as Partial<WeightAverageState> | null)?.count, 'state.count', 0);
+    if (!isMap(tensors)) throw new ArgumentError(expected('a Map of tensors by name', 'tensors', tensors));
+    const averages = (count === 0 ? [] : this.#parameters).map((parameter, i) => {
+      const average = tensors.get(nameOf(parameter, i));
       if (!(average instanceof Tensor) || average.dtype !== 'float64' || String(average.shape) !== String(parameter.shape))
         throw new ArgumentError(`the state has no fitting tensor '${nameOf(parameter, i)}'`);
       return average.clone() as Tensor<'float64'>;
-    }); // biome-ignore format: one thing
+    });
     [this.#count, this.#averages] = [count, averages];
   }
 }

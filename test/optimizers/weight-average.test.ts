@@ -1,4 +1,7 @@
 // Averages of weights, and statistics of batch norm that are computed anew.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'ava';
 import {
   ArgumentError,
@@ -16,6 +19,7 @@ import {
   reestimateStatistics,
   Sequential,
   SGD,
+  setSeed,
   Tensor,
   TensorDataset,
   WeightAverage,
@@ -113,14 +117,61 @@ test('an average goes on from its state', (t) => {
     model.weight.data.fill(value);
     one.update();
   }
-  other.loadStateDict(one.stateDict());
+  other.loadStateDict(one.stateDict(), one.stateTensors());
   model.weight.data.fill(6);
   other.update();
   other.swapIn();
   t.deepEqual([...model.weight.data], [3, 3]);
-  const { tensors } = one.stateDict();
-  for (const bad of [null, {}, { count: 1, tensors: new Map() }, { count: -1, tensors }])
-    t.throws(() => one.loadStateDict(bad as never), { instanceOf: ArgumentError });
+  const tensors = one.stateTensors();
+  const bad = [
+    [null, tensors],
+    [{}, tensors],
+    [{ count: 1 }, new Map()],
+    [{ count: 1 }, null],
+    [{ count: -1 }, tensors],
+  ] as const;
+  for (const [state, of] of bad) t.throws(() => one.loadStateDict(state, of as never), { instanceOf: ArgumentError });
+  const fresh = new WeightAverage(model);
+  one.loadStateDict(fresh.stateDict(), fresh.stateTensors());
+  t.is(one.count, 0);
+});
+
+test('an average that is a callback of fit takes in each epoch, and a resumed run has that of all its epochs', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'nodegrad-average-'));
+  t.teardown(() => rmSync(dir, { recursive: true }));
+  const random = new Seeded(5);
+  const data = new TensorDataset(
+    Tensor.from(Float32Array.from(random.uniform(48)), [16, 3]),
+    Tensor.from(Float32Array.from(random.uniform(16)), [16, 1]),
+  );
+  const train = async (parts: readonly number[], options: object) => {
+    let [found, count]: [number[], number] = [[], 0];
+    for (const epochs of parts) {
+      setSeed(3);
+      const model = new Linear(3, 1);
+      const average = new WeightAverage(model, options);
+      const checkpoint = parts.length === 1 ? {} : { checkpoint: { dir: join(dir, JSON.stringify(options)) }, resume: true };
+      const optimizer = new SGD(model, { lr: 0.1 });
+      await fit(model, data, {
+        loss: new MSELoss(),
+        optimizer,
+        epochs,
+        seed: 1,
+        callbacks: [average],
+        progress: false,
+        log: false,
+        ...checkpoint,
+      });
+      average.swapIn();
+      [found, count] = [[...model.weight.data], average.count];
+    }
+    return { found, count };
+  };
+  for (const options of [{}, { decay: 0.5 }]) {
+    const whole = await train([5], options);
+    t.is(whole.count, 5);
+    t.deepEqual(await train([2, 5], options), whole);
+  }
 });
 
 test('statistics are computed anew with all other layers as in evaluation, and modes stay', async (t) => {
