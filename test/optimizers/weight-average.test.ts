@@ -1,23 +1,17 @@
-// Averages of weights, and statistics of batch norm that are computed anew.
+// Averages of weights.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import {
   ArgumentError,
-  BatchNorm1d,
   compileStep,
-  DataLoader,
-  Dropout,
   fit,
   LBFGS,
   Linear,
   MSELoss,
   mseLoss,
   ones,
-  ReLU,
-  reestimateStatistics,
-  Sequential,
   SGD,
   setSeed,
   Tensor,
@@ -172,32 +166,4 @@ test('an average that is a callback of fit takes in each epoch, and a resumed ru
     t.is(whole.count, 5);
     t.deepEqual(await train([2, 5], options), whole);
   }
-});
-
-test('statistics are computed anew with all other layers as in evaluation, and modes stay', async (t) => {
-  const model = new Sequential([new Linear(3, 4), new BatchNorm1d(4), new ReLU(), new Dropout(0.5), new Linear(4, 4), new BatchNorm1d(4)]);
-  const random = new Seeded(3);
-  const x = Tensor.from(Float32Array.from(random.uniform(60, -2, 3)), [20, 3]);
-  model.forward(x);
-  const batches = [x.slice(0, 10), x.slice(10, 20)] as Tensor[];
-  t.is(await reestimateStatistics(model, batches), 2);
-  const once = [...model.stateDict()].map(([path, { data }]) => [path, [...data]]);
-  t.is(await reestimateStatistics(model, new DataLoader(new TensorDataset(x, zeros([20])), { batchSize: 10 })), 2);
-  t.deepEqual(
-    [...model.stateDict()].map(([path, { data }]) => [path, [...data]]),
-    once,
-    'without masks of dropout, and of no other state, twice is once',
-  );
-  t.is(await reestimateStatistics(model, batches, { batches: 1 }), 1);
-  t.true(model.training);
-  model.eval();
-  await reestimateStatistics(model, batches);
-  t.false((model.layers[1] as BatchNorm1d).training);
-  t.is((model.layers[1] as BatchNorm1d).momentum, 0.1);
-  const before = [...model.stateDict()].map(([path, { data }]) => [path, [...data]]);
-  await t.throwsAsync(reestimateStatistics(model, []), { instanceOf: ArgumentError, message: /at least one batch/ });
-  await t.throwsAsync(reestimateStatistics(model, [x, 3]), { instanceOf: ArgumentError, message: /batch 1/ });
-  await t.throwsAsync(reestimateStatistics(model, 3 as never), { instanceOf: ArgumentError, message: /batches/ });
-  t.deepEqual([...model.stateDict()].map(([path, { data }]) => [path, [...data]]), before); // biome-ignore format: one line
-  new SGD(model, { lr: 0.1 });
 });
