@@ -207,14 +207,7 @@ export { type MomentsOptions, Adamax, type NAdamOptions, NAdam, RAdam, type Lion
 export { ClosureOptimizer, type Evaluation, type Vector } from './optimizers/closure.js';
 export { BFGS, type BFGSOptions, LBFGS, type LBFGSOptions } from './optimizers/quasi-newton.js';
 export { Newton, type NewtonOptions } from './optimizers/newton.js';
-export {
-  type ReestimateOptions,
-  type StatisticsBatches,
-  WeightAverage,
-  type WeightAverageOptions,
-  type WeightAverageState,
-  reestimateStatistics,
-} from './optimizers/weight-average.js';
+export { WeightAverage, type WeightAverageOptions, type WeightAverageState } from './optimizers/weight-average.js';
 export { RuleOptimizer, type RuleOptimizerOptions } from './optimizers/rule.js';
 export { Schedule, type ScheduleJSON, type ScheduleOptions, type Scheduled, type Valued, type Values } from './schedules/schedule.js';
 export {
@@ -372,6 +365,7 @@ export { type BatchRecord, Callback, type CallbackLike, type StepsRecord, type T
 export type { ProgressOption, TextStream } from './training/progress.js';
 export type { CheckpointOptions } from './training/checkpoint.js';
 export { CheckpointError, type NonFinitePlace, TrainingAbortedError, TrainingNonFiniteError } from './training/errors.js';
+export { type ReestimateOptions, type StatisticsBatches, reestimateStatistics } from './training/reestimate.js';
 export { type GradCheckOptions, type GradCheckReport, type ParameterGradCheck, gradCheck } from './training/gradient-check.js';
 export {
   type Distribution,

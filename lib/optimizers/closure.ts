@@ -80,6 +80,7 @@ export abstract class ClosureOptimizer<O extends OptimizerOptions> extends Optim
       throw new ArgumentError(expected('a function', 'closure', closure, hint));
     }
     if (this.groups.length > 1) throw new ArgumentError(`${name} takes one group of parameters, received ${this.groups.length}`);
+    this.refuseAveraged();
     const [{ options }] = this.groups;
     const parameters = this.groups[0].parameters.filter(({ requiresGrad }) => requiresGrad);
     let first: { result: R } | null = null;

@@ -3,7 +3,7 @@
 import { type FloatDType, type TypedArrayOf, isFloat } from '../dtype.js';
 import { ArgumentError, checkList } from '../errors.js';
 import type { Layer } from '../layers/layer.js';
-import { touch } from '../ops/emit.js';
+import { holdsWhile, touch } from '../ops/emit.js';
 import { Parameter } from '../parameter.js';
 import { isWatched } from '../recording.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
@@ -103,6 +103,25 @@ export function movingOf(parameters: readonly AnyTensor[]): AnyTensor[] {
     if (!parameter.requiresGrad) return false;
     return parameter instanceof Parameter ? parameter.place.slab.hasGradients && !parameter.isWithoutGradient : parameter.grad !== null;
   });
+}
+
+const averaged = new WeakSet<AnyTensor>();
+
+/** Notes that parameters hold an average of their weights, or hold them no more: the trained ones come back later, over whatever stands there. */
+export function markAveraged(parameters: readonly AnyTensor[], isAveraged: boolean): void {
+  for (const parameter of parameters) isAveraged ? averaged.add(parameter) : averaged.delete(parameter);
+}
+
+/** Whether one of the parameters holds an average. */
+export function areAveraged(parameters: readonly AnyTensor[]): boolean {
+  return parameters.some((parameter) => averaged.has(parameter));
+}
+
+/** Refuses to move parameters that hold an average: swapOut() would lose it. A recording holds while they do not. */
+export function refuseAveraged(parameters: readonly AnyTensor[]): void {
+  if (areAveraged(parameters))
+    throw new ArgumentError('the model has the average of a WeightAverage, and swapOut() would lose this step: call swapOut() before training');
+  holdsWhile(() => !areAveraged(parameters));
 }
 
 /** Notes that the gradients of parameters are changed in place. */

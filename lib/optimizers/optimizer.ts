@@ -21,7 +21,7 @@ import {
   mapOptions,
   savedOption,
 } from './groups.js';
-import { type Home, homeOf, movingOf, part, segmentsOf, touchGradients } from './memory.js';
+import { type Home, homeOf, movingOf, part, refuseAveraged, segmentsOf, touchGradients } from './memory.js';
 import { keepNames } from '../names.js';
 
 /** Options of {@link Optimizer.zeroGrad}. */
@@ -196,9 +196,11 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    * Updates all parameters by their gradients.
    *
    * @param closure - Computes the loss and calls `backward()`; run first, its result is returned.
+   * @throws {@link ArgumentError} while a {@link WeightAverage} is swapped in, which would lose the step.
    */
   step<R>(closure?: () => R): R | undefined {
     if (closure !== undefined && typeof closure !== 'function') throw new ArgumentError(expected('a function', 'closure', closure));
+    this.refuseAveraged();
     const result = closure?.();
     perStep(counting(() => this.#step, (count) => (this.#step = count))); // biome-ignore format: one line
     withoutGradients(() => {
@@ -207,6 +209,11 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       });
     });
     return result;
+  }
+
+  /** @internal Refuses a step while the model holds an average of its weights. */
+  protected refuseAveraged(): void {
+    for (const { parameters } of this.groups) refuseAveraged(parameters);
   }
 
   /**

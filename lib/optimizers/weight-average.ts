@@ -1,15 +1,14 @@
-// Averages of weights over a training, and batch-norm statistics that fit them.
+// Averages of weights over a training.
 
 import { ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import { isMap } from '../foreign.js';
 import type { AnyLayer, Layer } from '../layers/layer.js';
-import { BatchNorm } from '../layers/batch-norm.js';
 import { keepNames } from '../names.js';
 import { touch, withoutGradients } from '../ops/emit.js';
 import { Parameter } from '../parameter.js';
 import { refuseInStep } from '../recording.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
-import { parametersOf } from './memory.js';
+import { areAveraged, markAveraged, parametersOf } from './memory.js';
 
 /** Options of {@link WeightAverage}. */
 export interface WeightAverageOptions {
@@ -17,19 +16,17 @@ export interface WeightAverageOptions {
   decay?: number;
 }
 
-/** What `stateDict` of a weight average gives. */
+/** What `stateDict` of a weight average gives; `stateTensors` has the averages. */
 export interface WeightAverageState {
   /** Updates so far. */
-  count: number;
-  /** Averages in float64 by the order of parameters; empty before the first update. */
-  tensors: Map<string, AnyTensor>;
+  readonly count: number;
 }
 
 /**
  * The average of a model's weights over a training (Polyak & Juditsky 1992; Izmailov et al. 2018 as SWA): after each `update()` it is
  * `a ← a + (w − a)/count`, the mean of all weights seen, or with `decay` `a ← decay·a + (1 − decay)·w`, starting at the first weights. Kept
- * in float64. Call `update()` after steps, or in `onEpochEnd` of a callback; `swapIn()` puts the average into the model, `swapOut()` brings the
- * trained weights back. Batch-norm statistics belong to other weights then: see {@link reestimateStatistics}. Course row L09.
+ * in float64. As a callback of `fit` it takes the weights in after each epoch, and checkpoints keep it; in a loop of your own call `update()`. `swapIn()` puts the average into the model, `swapOut()` brings the
+ * trained weights back; no optimizer takes a step in between, which would be lost. Batch-norm statistics belong to other weights then: see {@link reestimateStatistics}. Course row L09.
  *
  * @throws {@link ArgumentError} for a decay outside of 0 … 1.
  * @example
@@ -67,10 +64,15 @@ export class WeightAverage {
     return this.#trained !== null;
   }
 
+  /** As a callback of `fit`: takes in the weights of each epoch. A run that goes on from a checkpoint has the average of all its epochs. */
+  onEpochEnd(): void {
+    this.update();
+  }
+
   /** Takes the model's weights into the average. */
   update(): void {
     refuseInStep('a weight average was updated', 'Call update() between two steps');
-    if (this.#trained !== null) throw new ArgumentError('the model has its average: call swapOut() before update()');
+    if (areAveraged(this.#parameters)) throw new ArgumentError('the model has its average: call swapOut() before update()');
     const rate = this.#count === 0 ? 1 : this.decay === null ? 1 / (this.#count + 1) : 1 - this.decay;
     const now = copies(this.#parameters);
     this.#averages =
@@ -83,9 +85,11 @@ export class WeightAverage {
     refuseInStep('a weight average was swapped in', 'Call swapIn() between two steps');
     if (this.#count === 0) throw new ArgumentError('there is no average yet: call update() first');
     if (this.#trained !== null) return;
+    if (areAveraged(this.#parameters)) throw new ArgumentError('the model has another average: call its swapOut() before swapIn()');
     const trained = copies(this.#parameters);
     write(this.#parameters, this.#averages);
     this.#trained = trained;
+    markAveraged(this.#parameters, true);
   }
 
   /** Brings the trained weights back. */
@@ -94,23 +98,29 @@ export class WeightAverage {
     if (this.#trained === null) return;
     write(this.#parameters, this.#trained);
     this.#trained = null;
+    markAveraged(this.#parameters, false);
   }
 
-  /** The average, to be saved beside the model; {@link encodeSafetensors} takes its tensors. */
+  /** How many weights the average has seen, beside {@link stateTensors}. */
   stateDict(): WeightAverageState {
-    return { count: this.#count, tensors: new Map(this.#averages.map((average, i) => [nameOf(this.#parameters[i], i), average.clone()])) };
+    return { count: this.#count };
   }
 
-  /** Continues where `stateDict` was taken. Nothing changes when it does not fit. */
-  loadStateDict(state: WeightAverageState): void {
-    const count = checkInteger(state?.count, 'state.count', 0);
-    if (!isMap(state.tensors)) throw new ArgumentError(expected('a Map of tensors by name', 'state.tensors', state.tensors));
-    const averages = this.#parameters.map((parameter, i) => {
-      const average = state.tensors.get(nameOf(parameter, i));
+  /** The averages in float64 by the paths of parameters; none before the first update. {@link encodeSafetensors} takes them. */
+  stateTensors(): Map<string, AnyTensor> {
+    return new Map(this.#averages.map((average, i) => [nameOf(this.#parameters[i], i), average.clone()]));
+  }
+
+  /** Continues where `stateDict` and `stateTensors` were taken. Nothing changes when they do not fit. */
+  loadStateDict(state: unknown, tensors: ReadonlyMap<string, AnyTensor>): void {
+    const count = checkInteger((state as Partial<WeightAverageState> | null)?.count, 'state.count', 0);
+    if (!isMap(tensors)) throw new ArgumentError(expected('a Map of tensors by name', 'tensors', tensors));
+    const averages = (count === 0 ? [] : this.#parameters).map((parameter, i) => {
+      const average = tensors.get(nameOf(parameter, i));
       if (!(average instanceof Tensor) || average.dtype !== 'float64' || String(average.shape) !== String(parameter.shape))
         throw new ArgumentError(`the state has no fitting tensor '${nameOf(parameter, i)}'`);
       return average.clone() as Tensor<'float64'>;
-    }); // biome-ignore format: one thing
+    });
     [this.#count, this.#averages] = [count, averages];
   }
 }
@@ -127,73 +137,6 @@ function write(parameters: readonly AnyTensor[], values: readonly Tensor<'float6
     parameter.data.set(values[i].data as never);
     touch(parameter);
   }
-}
-
-/** What {@link reestimateStatistics} goes through: inputs, or pairs of inputs and targets, such as a {@link DataLoader} gives. */
-export type StatisticsBatches = Iterable<unknown> | AsyncIterable<unknown>;
-
-/** Options of {@link reestimateStatistics}. */
-export interface ReestimateOptions {
-  /** How many batches at most. Default: all that there are. */
-  batches?: number;
-}
-
-/**
- * Computes the running statistics of all batch norms anew, as the plain mean over batches: after weights were averaged, or to use more
- * examples than the running average remembers. All other layers work as in evaluation; modes, weights and gradients stay as they are. Course
- * row D18.
- *
- * @param model - Whose batch norms are meant.
- * @param batches - Inputs, or pairs of inputs and targets.
- * @returns How many batches were used.
- * @throws {@link ArgumentError} when there is no batch, or one that is no tensor.
- * @example
- * ```ts
- * import { BatchNorm1d, Linear, Sequential, ones, reestimateStatistics } from 'nodegrad';
- * const model = new Sequential([new Linear(4, 3), new BatchNorm1d(3)]);
- * await reestimateStatistics(model, [ones([8, 4]), ones([8, 4])]); // 2
- * ```
- */
-export async function reestimateStatistics(model: AnyLayer, batches: StatisticsBatches, options: ReestimateOptions = {}): Promise<number> {
-  const { batches: most = Number.MAX_SAFE_INTEGER } = checkOptions<ReestimateOptions>(options, 'options', ['batches']);
-  checkInteger(most, 'options.batches', 1);
-  if (typeof (model as Partial<AnyLayer> | null)?.namedLayers !== 'function') throw new ArgumentError(expected('a model', 'model', model));
-  const isList = typeof batches === 'object' && batches !== null && (Symbol.iterator in batches || Symbol.asyncIterator in batches);
-  if (!isList) throw new ArgumentError(expected('batches to iterate over', 'batches', batches));
-  const layers = [...model.namedLayers().values()];
-  const norms = layers.filter(
-    (layer): layer is BatchNorm & AnyLayer => layer instanceof BatchNorm && layer.runningMean !== null && !layer.frozen,
-  );
-  const modes = layers.map((layer) => [layer, layer.training] as const);
-  const weights = norms.map(({ momentum }) => momentum);
-  const before = norms.map(({ runningMean, runningVar, numBatchesTracked }) =>
-    [runningMean, runningVar, numBatchesTracked].map((one) => (one as AnyTensor).data.slice()),
-  );
-  let count = 0;
-  try {
-    model.eval();
-    for (const norm of norms) {
-      norm.train();
-      Object.assign(norm, { momentum: null });
-      norm.numBatchesTracked?.data.fill(0);
-    }
-    for await (const batch of batches) {
-      const inputs: unknown = Array.isArray(batch) ? batch[0] : batch;
-      if (!(inputs instanceof Tensor)) throw new ArgumentError(expected('a tensor, or a pair that begins with one', `batch ${count}`, batch));
-      withoutGradients(() => model.forward(inputs as never));
-      count += 1;
-      if (count >= most) break;
-    }
-    if (count === 0) throw new ArgumentError(expected('at least one batch', 'batches', batches));
-  } catch (error) {
-    for (const [i, { runningMean, runningVar, numBatchesTracked }] of norms.entries())
-      for (const [j, one] of [runningMean, runningVar, numBatchesTracked].entries()) (one as AnyTensor).data.set(before[i][j] as never);
-    throw error;
-  } finally {
-    for (const [i, norm] of norms.entries()) Object.assign(norm, { momentum: weights[i] });
-    for (const [layer, training] of modes) layer.train(training);
-  }
-  return count;
 }
 
 keepNames({ WeightAverage });

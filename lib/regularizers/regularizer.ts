@@ -49,7 +49,7 @@ export abstract class Regularizer {
     return null;
   }
 
-  /** What is done to the parameters after each update. */
+  /** What is done to the parameters after each update; frozen ones stay as they are. */
   constrain(): void {}
 }
 
@@ -160,7 +160,7 @@ export interface MaxNormOptions {
 
 /**
  * Max-norm: after each update, the weights into each unit are scaled down so that their norm is at most `limit`: `w·min(1, limit/‖w‖)`. Weights
- * within it keep their bits (Srebro, Rennie and Jaakkola, 2004).
+ * within it keep their bits, and so do frozen ones (Srebro, Rennie and Jaakkola, 2004).
  *
  * @example
  * ```ts
@@ -189,6 +189,7 @@ export class MaxNormConstraint extends Regularizer {
   override constrain(): void {
     noGrad(() => {
       for (const parameter of this.parameters) {
+        if (!parameter.requiresGrad) continue;
         const w = parameter as Tensor;
         const axes = this.axes ?? w.shape.slice(1).map((_, axis) => axis);
         const norms = sqrt(sum(mul(w, w), axes, { keepDims: true }));

@@ -27,7 +27,7 @@ export interface DeadReluReport {
  * is no death. A trained net may have 10 to 20 % of them; many more point at a learning rate that was too high. Course rows A19–A23.
  *
  * @param model - A model with `ReLU` layers; it is looked at in evaluation mode.
- * @param batches - Inputs to look at.
+ * @param batches - Inputs to look at, after the model's preprocessing, as for `forward`: `model.preprocessing.transform(x)`.
  * @throws {@link ArgumentError} when `batches` cannot be iterated.
  * @example
  * ```ts

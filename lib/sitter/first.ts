@@ -132,7 +132,7 @@ export function updateRatio(before: AnyTensor, after: AnyTensor): number {
  * Counts the units of each `ReLU` layer that are zero for every example: they get no gradient and stay dead. A zero in one batch is no
  * death, so look at many examples. Course rows A19, J26.
  *
- * @param batches - Inputs to look at.
+ * @param batches - Inputs to look at, after the model's preprocessing, as for `forward`: `model.preprocessing.transform(x)`.
  * @example
  * ```ts
  * import { deadUnits, mlp, zeros } from 'nodegrad';

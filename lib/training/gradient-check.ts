@@ -112,7 +112,7 @@ function inFloat64(model: AnyLayer): AnyLayer {
  * elements are named and left out.
  *
  * @param model - A layer whose class is registered, or one in float64.
- * @param input - A batch; floats become float64.
+ * @param input - A batch, after the model's preprocessing, as for `forward`; floats become float64.
  * @throws {@link ArgumentError} when two passes give different numbers, the loss is not one number, or options are wrong.
  * @example
  * ```ts

@@ -1,16 +1,19 @@
-// Averages of weights, and statistics of batch norm that are computed anew.
+// Averages of weights.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'ava';
 import {
   ArgumentError,
-  BatchNorm1d,
   compileStep,
-  DataLoader,
-  Dropout,
+  fit,
+  LBFGS,
   Linear,
-  ReLU,
-  reestimateStatistics,
-  Sequential,
+  MSELoss,
+  mseLoss,
+  ones,
   SGD,
+  setSeed,
   Tensor,
   TensorDataset,
   WeightAverage,
@@ -64,6 +67,43 @@ test('the average is swapped in and out, and waits for that', (t) => {
   t.throws(() => new WeightAverage({} as never), { instanceOf: ArgumentError });
 });
 
+test('while an average is swapped in no optimizer takes a step, which swapOut would lose: not in fit, in a loop, or in a step recorded before', async (t) => {
+  const model = new Linear(2, 1);
+  const average = new WeightAverage(model);
+  const [x, y] = [ones([4, 2]), zeros([4, 1])];
+  const optimizer = new SGD(model, { lr: 0.1 });
+  const body = () => {
+    const loss = mseLoss(model.forward(x), y);
+    optimizer.zeroGrad();
+    loss.backward();
+    optimizer.step();
+    return loss;
+  };
+  const step = compileStep(body);
+  step.sync();
+  average.update();
+  step.sync();
+  average.swapIn();
+  const before = [...model.weight.data];
+  const wanted = { instanceOf: ArgumentError, message: /swapOut\(\) before training/ };
+  t.throws(body, wanted);
+  t.throws(() => step.sync(), wanted);
+  t.throws(() => new LBFGS(model).step(() => 0), wanted);
+  for (const eager of [false, true]) {
+    const options = { loss: new MSELoss(), optimizer, progress: false, log: false, eager } as const;
+    await t.throwsAsync(fit(model, new TensorDataset(x, y), options), wanted);
+  }
+  const other = new WeightAverage(model);
+  t.throws(() => other.update(), { instanceOf: ArgumentError, message: /swapOut/ });
+  t.deepEqual([...model.weight.data], before);
+  average.swapOut();
+  step.sync();
+  other.update();
+  body();
+  other.swapIn();
+  t.throws(() => average.swapIn(), { instanceOf: ArgumentError, message: /another average/ });
+});
+
 test('an average goes on from its state', (t) => {
   const model = new Linear(2, 1);
   const [one, other] = [new WeightAverage(model), new WeightAverage(model)];
@@ -71,40 +111,59 @@ test('an average goes on from its state', (t) => {
     model.weight.data.fill(value);
     one.update();
   }
-  other.loadStateDict(one.stateDict());
+  other.loadStateDict(one.stateDict(), one.stateTensors());
   model.weight.data.fill(6);
   other.update();
   other.swapIn();
   t.deepEqual([...model.weight.data], [3, 3]);
-  const { tensors } = one.stateDict();
-  for (const bad of [null, {}, { count: 1, tensors: new Map() }, { count: -1, tensors }])
-    t.throws(() => one.loadStateDict(bad as never), { instanceOf: ArgumentError });
+  const tensors = one.stateTensors();
+  const bad = [
+    [null, tensors],
+    [{}, tensors],
+    [{ count: 1 }, new Map()],
+    [{ count: 1 }, null],
+    [{ count: -1 }, tensors],
+  ] as const;
+  for (const [state, of] of bad) t.throws(() => one.loadStateDict(state, of as never), { instanceOf: ArgumentError });
+  const fresh = new WeightAverage(model);
+  one.loadStateDict(fresh.stateDict(), fresh.stateTensors());
+  t.is(one.count, 0);
 });
 
-test('statistics are computed anew with all other layers as in evaluation, and modes stay', async (t) => {
-  const model = new Sequential([new Linear(3, 4), new BatchNorm1d(4), new ReLU(), new Dropout(0.5), new Linear(4, 4), new BatchNorm1d(4)]);
-  const random = new Seeded(3);
-  const x = Tensor.from(Float32Array.from(random.uniform(60, -2, 3)), [20, 3]);
-  model.forward(x);
-  const batches = [x.slice(0, 10), x.slice(10, 20)] as Tensor[];
-  t.is(await reestimateStatistics(model, batches), 2);
-  const once = [...model.stateDict()].map(([path, { data }]) => [path, [...data]]);
-  t.is(await reestimateStatistics(model, new DataLoader(new TensorDataset(x, zeros([20])), { batchSize: 10 })), 2);
-  t.deepEqual(
-    [...model.stateDict()].map(([path, { data }]) => [path, [...data]]),
-    once,
-    'without masks of dropout, and of no other state, twice is once',
+test('an average that is a callback of fit takes in each epoch, and a resumed run has that of all its epochs', async (t) => {
+  const dir = mkdtempSync(join(tmpdir(), 'nodegrad-average-'));
+  t.teardown(() => rmSync(dir, { recursive: true }));
+  const random = new Seeded(5);
+  const data = new TensorDataset(
+    Tensor.from(Float32Array.from(random.uniform(48)), [16, 3]),
+    Tensor.from(Float32Array.from(random.uniform(16)), [16, 1]),
   );
-  t.is(await reestimateStatistics(model, batches, { batches: 1 }), 1);
-  t.true(model.training);
-  model.eval();
-  await reestimateStatistics(model, batches);
-  t.false((model.layers[1] as BatchNorm1d).training);
-  t.is((model.layers[1] as BatchNorm1d).momentum, 0.1);
-  const before = [...model.stateDict()].map(([path, { data }]) => [path, [...data]]);
-  await t.throwsAsync(reestimateStatistics(model, []), { instanceOf: ArgumentError, message: /at least one batch/ });
-  await t.throwsAsync(reestimateStatistics(model, [x, 3]), { instanceOf: ArgumentError, message: /batch 1/ });
-  await t.throwsAsync(reestimateStatistics(model, 3 as never), { instanceOf: ArgumentError, message: /batches/ });
-  t.deepEqual([...model.stateDict()].map(([path, { data }]) => [path, [...data]]), before); // biome-ignore format: one line
-  new SGD(model, { lr: 0.1 });
+  const train = async (parts: readonly number[], options: object) => {
+    let [found, count]: [number[], number] = [[], 0];
+    for (const epochs of parts) {
+      setSeed(3);
+      const model = new Linear(3, 1);
+      const average = new WeightAverage(model, options);
+      const checkpoint = parts.length === 1 ? {} : { checkpoint: { dir: join(dir, JSON.stringify(options)) }, resume: true };
+      const optimizer = new SGD(model, { lr: 0.1 });
+      await fit(model, data, {
+        loss: new MSELoss(),
+        optimizer,
+        epochs,
+        seed: 1,
+        callbacks: [average],
+        progress: false,
+        log: false,
+        ...checkpoint,
+      });
+      average.swapIn();
+      [found, count] = [[...model.weight.data], average.count];
+    }
+    return { found, count };
+  };
+  for (const options of [{}, { decay: 0.5 }]) {
+    const whole = await train([5], options);
+    t.is(whole.count, 5);
+    t.deepEqual(await train([2, 5], options), whole);
+  }
 });

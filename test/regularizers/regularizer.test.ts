@@ -88,6 +88,22 @@ test('max-norm scales down the weights into a unit whose norm is too large, and 
   t.throws(() => new MaxNormConstraint(layer, 1, { axes: [2] }), { message: /options\.axes/ });
 });
 
+test('max-norm leaves the weights of frozen layers alone, in a step that was recorded before they were frozen too', async (t) => {
+  const net = new Sequential([new Linear(2, 2), new Linear(2, 2)]);
+  const [frozen, free] = net.layers as [Linear, Linear];
+  const bound = new MaxNormConstraint(net, 1);
+  const step = compileStep(() => bound.constrain());
+  for (const constrain of [() => bound.constrain(), () => step.sync()]) {
+    net.unfreeze();
+    constrain();
+    frozen.freeze();
+    for (const { weight } of [frozen, free]) weight.data.fill(3);
+    constrain();
+    t.deepEqual([...frozen.weight.data], [3, 3, 3, 3]);
+    t.true(free.weight.data.every((w) => w < 1));
+  }
+});
+
 test('fit takes regularizers, with the same bits eagerly, compiled and in a step of one own, and reports the loss of the data', async (t) => {
   const train = async (eager: boolean) => {
     const net = model();
