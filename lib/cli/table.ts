@@ -201,8 +201,7 @@ export async function rowsFor(
   const schema = withTarget ? [...columns, target as NonNullable<typeof target>] : columns;
   const table = await readTable(data, { schema, badRows });
   const features = columns.map(({ name }) => name);
-  const inputs = new Table(table.columns, table.name, table.badRows, table.badRowCount);
-  return { table: inputs, rows: inputs.dataset({ features, ...(withTarget && { target: target?.name }) }) };
+  return { table, rows: table.dataset({ features, ...(withTarget && { target: target?.name }) }) };
 }
 
 /** What a saved model makes of the rows of a file. */

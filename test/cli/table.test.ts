@@ -162,3 +162,23 @@ test('a category that training did not have is named by line and column, or its 
   const images = await run(folder, ['evaluate', 'here/model.safetensors']);
   t.regex(images.error, /was trained on a table: say which one to evaluate it on with --data <path>/);
 });
+
+test('new rows whose columns are wholly missing are predicted as rows with single gaps are, and a model is not trained on such a file', async (t) => {
+  const folder = houses(t, 80);
+  const trained = await run(folder, ['train', '--data', 'houses.csv', '--target', 'price', '--run-dir', 'here', '--epochs', '2']);
+  t.is(trained.code, 0, trained.error);
+  writeFileSync(join(folder, 'gaps.csv'), 'rooms,area,city,garden\n3,70,Ulm,no\n,70,,\n');
+  writeFileSync(join(folder, 'empty.csv'), 'rooms,area,city,garden\n,70,,\n,70,,\n');
+  const predicted = async (data: string): Promise<string[]> => {
+    const { code, out, error } = await run(folder, ['predict', 'here/model.safetensors', '--data', data]);
+    t.is(code, 0, error);
+    return out.trimEnd().split('\n').slice(1);
+  };
+  const gap = (await predicted('gaps.csv'))[1];
+  t.deepEqual(await predicted('empty.csv'), [gap, gap]);
+  const { columns } = (await load(join(folder, 'here/model.safetensors'))).preprocessing as ColumnTransform;
+  const table = await readCsv(join(folder, 'empty.csv'), { schema: columns });
+  for (const one of [table, table.rows([1, 0]), table.select(['rooms', 'area', 'city', 'garden'])]) t.is(one.dataset().length, 2);
+  const unread = await readCsv(join(folder, 'empty.csv'));
+  t.throws(() => unread.dataset(), { message: /column 'rooms' of empty\.csv is empty/ });
+});
