@@ -111,8 +111,8 @@ test('a target of categories is classified, and predictions have the name and it
   t.is(head, 'garden,probability');
   t.regex(first, /^(yes|no),0\.\d+$/);
   const evaluated = await run(folder, ['evaluate', 'here/model.safetensors', '--data', 'houses.csv']);
-  t.is(evaluated.code, 1);
-  t.regex(evaluated.error, /target column 'garden' of houses\.csv has no value in \d+ of 400 rows/);
+  t.is(evaluated.code, 0, evaluated.error);
+  t.regex(evaluated.out, new RegExp(`\\n +${document.columns[0]}\n`), 'counted as train does');
 });
 
 test('whole numbers of a few kinds are classes unless --task says otherwise', async (t) => {
@@ -181,4 +181,33 @@ test('new rows whose columns are wholly missing are predicted as rows with singl
   for (const one of [table, table.rows([1, 0]), table.select(['rooms', 'area', 'city', 'garden'])]) t.is(one.dataset().length, 2);
   const unread = await readCsv(join(folder, 'empty.csv'));
   t.throws(() => unread.dataset(), { message: /column 'rooms' of empty\.csv is empty/ });
+});
+
+test('evaluate learns nothing: it takes one row and a target that is the same in all, leaves rows without a target out, and refuses none at all', async (t) => {
+  const folder = houses(t, 80);
+  for (const [target, values] of [
+    ['price', ['200000', '210000']],
+    ['city', ['Ulm', 'Bonn']],
+  ] as const) {
+    const trained = await run(folder, ['train', '--data', 'houses.csv', '--target', target, '--run-dir', target, '--epochs', '1']);
+    t.is(trained.code, 0, trained.error);
+    const evaluate = async (rows: string[], ...more: string[]): Promise<{ code: number | null; out: string; error: string }> => {
+      const names = target === 'price' ? 'rooms,area,city,garden,price' : 'rooms,area,garden,price,id,city';
+      const start = target === 'price' ? '3,70,Ulm,no' : '3,70,no,200000,1';
+      writeFileSync(join(folder, 'more.csv'), `${[names, ...rows.map((value) => `${start},${value}`)].join('\n')}\n`);
+      return run(folder, ['evaluate', `${target}/model.safetensors`, '--data', 'more.csv', ...more]);
+    };
+    for (const rows of [[values[0]], [values[0], values[0]], [values[0], '', values[1], '']]) {
+      const { code, out, error } = await evaluate(rows, '--json');
+      t.is(code, 0, error);
+      const { examples, leftOut } = JSON.parse(out) as { examples: number; leftOut: string[] };
+      const count = rows.filter((value) => value !== '').length;
+      t.is(examples, count);
+      t.deepEqual(leftOut, count === rows.length ? [] : [`2 rows without a value of '${target}' are left out`]);
+    }
+    t.regex((await evaluate([values[0], ''])).out, /more\.csv: 1 row, .*\n +1 row without a value of '\w+' is left out\n/);
+    const none = await evaluate(['', '']);
+    t.is(none.code, 1);
+    t.regex(none.error, new RegExp(`no row of more\\.csv has a value of '${target}': there is nothing to evaluate`));
+  }
 });
