@@ -20,6 +20,7 @@ import { predict } from '../training/functions.js';
 import { scores } from './images.js';
 import type { Job, Report } from './job.js';
 import type { TrainOptions } from './options.js';
+import { columnWord } from './flags.js';
 import { formatCount, percent } from './terminal.js';
 
 /** Which table, and what it is used for. */
@@ -148,14 +149,15 @@ function asCategories(column: Column, distinct: readonly number[]): Column {
 }
 
 /** Why a column says nothing about others; null for one that may. */
-function uselessness({ kind, values, categories = [] }: Column): string | null {
+function uselessness({ name, kind, values, categories = [] }: Column): string | null {
   const present = values.filter((value) => !Number.isNaN(value));
   if (present.length === 0) return 'no value';
   if (present.every((value) => value === present[0]) && present.length === values.length) return 'the same in every row';
+  const keeps = `--columns ${columnWord(name, kind)} keeps it`;
   if (kind === 'category')
-    return categories.length > mostCategories || 2 * categories.length > values.length ? 'names or text, too many different' : null;
-  const counts = values.every((value, i) => i === 0 || value === values[i - 1] + 1);
-  return counts && values.length > 2 ? 'it only counts the rows' : null;
+    return categories.length > mostCategories || 2 * categories.length > values.length ? `names or text, too many different; ${keeps}` : null;
+  const counts = Number.isInteger(values[0]) && values.every((value, i) => i === 0 || value === values[i - 1] + 1);
+  return counts && values.length > 2 ? `it only counts the rows; ${keeps}` : null;
 }
 
 function treatment(column: Column): string {

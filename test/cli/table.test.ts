@@ -51,7 +51,7 @@ test('train on a table says what it does to each column, and its model evaluates
   t.is(trained.code, 0, trained.error);
   for (const says of [
     /data +houses\.csv: 320 rows to train on, 80 to test with; 'price' is a number to predict/,
-    /id: numbers from 1 to 400; left out: it only counts the rows/,
+    /id: numbers from 1 to 400; left out: it only counts the rows; --columns id=number keeps it\n/,
     /rooms: numbers from 1 to 7, \d+ values missing; standardized, missing values become the median/,
     /city: 3 categories \('Bonn', 'Köln', 'Ulm'\); one-hot\n/,
     /garden: 2 categories \('no', 'yes'\), \d+ values missing; one-hot, a missing one zeros/,
@@ -210,4 +210,19 @@ test('evaluate learns nothing: it takes one row and a target that is the same in
     t.is(none.code, 1);
     t.regex(none.error, new RegExp(`no row of more\\.csv has a value of '${target}': there is nothing to evaluate`));
   }
+});
+
+test('whole numbers that step by one count the rows, fractions do not, and a column that is left out comes with the flag that keeps it', async (t) => {
+  const folder = houses(t, 5);
+  const rows = Array.from({ length: 30 }, (_, i) => `${i + 3},${i + 0.5},${2 * i},name ${i},${i * i}`);
+  writeFileSync(join(folder, 'rising.csv'), `${['a,half,twice,who am I,y', ...rows].join('\n')}\n`);
+  const words = ['train', '--data', 'rising.csv', '--target', 'y', '--epochs', '1'];
+  const { out } = await run(folder, [...words, '--run-dir', 'one']);
+  t.regex(out, / a: numbers from 3 to 32; left out: it only counts the rows; --columns a=number keeps it\n/);
+  t.regex(out, / half: numbers from 0\.5 to 29\.5; standardized\n/);
+  t.regex(out, / twice: numbers from 0 to 58; standardized\n/);
+  t.regex(out, / who am I: .*; left out: names or text, too many different; --columns "who am I=category" keeps it\n/);
+  const kept = await run(folder, [...words, '--columns', 'a=number', '--columns', 'who am I=category', '--run-dir', 'two']);
+  t.regex(kept.out, / a: numbers from 3 to 32; standardized\n/);
+  t.notRegex(kept.out, /left out/);
 });
