@@ -209,7 +209,7 @@ export async function rowsFor(
 ): Promise<{ table: Table; rows: TableDataset; notes: string[] }> {
   const { columns, target } = transform;
   if (withTarget && target === null)
-    throw new ArgumentError('the model does not say which column it predicts: evaluate it with model.evaluate()');
+    throw new ArgumentError('the model does not say which column it predicts: only a program can judge it, by model.evaluate(data)');
   const wanted = withTarget && target !== null ? [target] : [];
   const table = await readTable(data, { schema: [...columns, ...wanted], badRows });
   const { kept, note } = wanted.length > 0 ? withValues(table, wanted[0].name, 'evaluate') : { kept: table, note: null };

@@ -200,7 +200,9 @@ class RowReader {
     const { name, kind } = builder;
     const reason = kind === 'number' ? `expected a number, received ${describe(field)}` : neverSeen(field.trim(), builder);
     const asText = `Read the column as text with columns: { '${name}': 'category' }, or leave such rows out with badRows: 'skip'`;
-    this.#misfits.add(line, `, column '${name}': ${reason}`, kind === 'number' ? asText : '');
+    // A schema has said what the column is.
+    const hint = this.options.schema === undefined ? asText : "Leave such rows out with badRows: 'skip'";
+    this.#misfits.add(line, `, column '${name}': ${reason}`, kind === 'number' ? hint : '');
   }
 
   finish(): Table {

@@ -130,7 +130,7 @@ test('what does not go together is said in words, and nothing is trained', async
   writeFileSync(join(folder, 'bad.csv'), `a,b\n${'1,2\n'.repeat(30)}x,3\n`);
   const refused: [string[], RegExp][] = [
     [['--data', 'houses.csv'], /--target <column> says what is to be predicted; houses\.csv has the columns 'id', 'rooms'/],
-    [['--data', 'houses.csv', '--target', 'Price'], /received "Price"\. 'price' is one/],
+    [['--data', 'houses.csv', '--target', 'Price'], /for --target, received "Price"\. 'price' is one/],
     [
       ['--data', 'houses.csv', '--target', 'price', '--model', 'small-conv-net'],
       /--model small-conv-net takes images, and houses\.csv is a table/,
@@ -138,7 +138,11 @@ test('what does not go together is said in words, and nothing is trained', async
     [['--data', 'houses.csv', '--target', 'city', '--task', 'regression'], /predicts numbers, and 'city' of houses\.csv has the categories/],
     [['--data', 'empty.csv', '--target', 'b'], /empty\.csv: has the names of columns and 0 rows/],
     [['--data', 'same.csv', '--target', 'b'], /target column 'b' of same\.csv is constant, 5 in every row: there is nothing to learn/],
-    [['--data', 'bad.csv', '--target', 'b'], /bad\.csv, line 32, column 'a': expected a number, received "x"/],
+    [
+      ['--data', 'bad.csv', '--target', 'b'],
+      /line 32, column 'a': expected a number, received "x"\. .*--columns a=category, .*--bad-rows skip \[/,
+    ],
+    [['--data', 'houses.csv', '--target', 'price', '--columns', 'x=skip'], /nodegrad: --columns names 'x', and houses\.csv has/],
     [['--data', 'houses.csv', '--target', 'price', '--columns', 'id=none'], /expected names and kinds/],
   ];
   for (const [words, says] of refused) {
