@@ -1,4 +1,5 @@
 // What the documents say is checked: examples compile, links lead somewhere, variables and commands exist.
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import test from 'ava';
@@ -59,4 +60,27 @@ test('every npm command that the documents name exists', (t) => {
   for (const [path, text] of documents) {
     for (const [, name] of text.matchAll(/\bnpm run (?:--silent )?([\w:]+)/g)) t.true(name in scripts, `${path} names npm run ${name}`);
   }
+});
+
+test('every flag of a nodegrad command in a shell block of README and guides is one that the command has', (t) => {
+  const main = join(root, 'dist/lib/cli/main.js');
+  const flags = new Map<string, Set<string>>();
+  const flagsOf = (command: string): Set<string> => {
+    const help =
+      flags.get(command) ?? new Set(execFileSync(process.execPath, [main, command, '--help'], { encoding: 'utf8' }).match(/--[a-z-]+/g));
+    flags.set(command, help);
+    return help;
+  };
+  let count = 0;
+  for (const [path, text] of documents.filter(([name]) => name === 'README.md' || name.startsWith('docs/'))) {
+    for (const [, block] of text.matchAll(/```sh\n([\s\S]*?)```/g)) {
+      for (const [, command, rest] of block.replaceAll('\\\n', ' ').matchAll(/\bnodegrad ([a-z]+)([^#\n]*)/g)) {
+        for (const [flag] of rest.matchAll(/--[a-z-]+/g)) {
+          t.true(flagsOf(command).has(flag), `${path}: nodegrad ${command} has no ${flag}`);
+          count += 1;
+        }
+      }
+    }
+  }
+  t.true(count > 20, `${count} flags were found`);
 });

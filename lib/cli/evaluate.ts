@@ -53,12 +53,13 @@ async function evaluateTable(
   if (tableFormat(data) === null) throw new ArgumentError(`${file} was trained on a table: say which one to evaluate it on with --data <path>`);
   const report = await judgeTable(model, transform, { data, badRows });
   const terminal = new Terminal();
-  if (json) terminal.print(JSON.stringify({ file, data, examples: report.length, ...report.json }, null, 2));
+  if (json) terminal.print(JSON.stringify({ file, data, examples: report.length, leftOut: report.notes, ...report.json }, null, 2));
   else {
     terminal.print(
       ...pairs([
         ['model', `${file}: ${formatCount(model.parameterCount())} parameters`],
-        ['data', `${data}: ${formatCount(report.length)} rows, '${transform.target?.name}' to predict`],
+        ['data', `${data}: ${formatCount(report.length)} ${report.length === 1 ? 'row' : 'rows'}, '${transform.target?.name}' to predict`],
+        ...report.notes.map((text) => ['', text] as const),
         ['result', report.text],
       ]),
     );

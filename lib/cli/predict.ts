@@ -18,7 +18,8 @@ export interface PredictCommandOptions extends TableChoice {
 export async function predictCommand(file: string, options: PredictCommandOptions): Promise<number> {
   const model = await load(file);
   const transform = tableOfModel(model);
-  if (transform === null) throw new ArgumentError(`${file} was not trained on a table: model.predict(images) is for the others`);
+  if (transform === null)
+    throw new ArgumentError(`${file} was not trained on a table: for the others there is model.predict(images) in a program`);
   const { table, rows } = await rowsFor(transform, options, false);
   const outputs = (await model.predict(rows)) as Tensor;
   const { target } = transform;

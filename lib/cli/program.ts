@@ -4,6 +4,7 @@ import { Argument, Command, CommanderError } from 'commander';
 import { info, variableProblems } from '../runtime.js';
 import { type DataCommandOptions, dataCommand } from './data.js';
 import { type EvaluateCommandOptions, evaluateCommand } from './evaluate.js';
+import { inFlags } from './flags.js';
 import { infoCommand } from './info.js';
 import { type GivenOptions, addDataOptions, addPlaceOptions, addTrainOptions, badRowsOption, dataName, whole } from './options.js';
 import { type PredictCommandOptions, predictCommand } from './predict.js';
@@ -83,5 +84,5 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
 
 function failure(error: unknown): { code: string | null; message: string } {
   const { code, message } = error as { code?: string; message?: string };
-  return { code: code ?? null, message: message ?? String(error) };
+  return { code: code ?? null, message: inFlags(message ?? String(error)) };
 }

@@ -20,6 +20,7 @@ import { predict } from '../training/functions.js';
 import { scores } from './images.js';
 import type { Job, Report } from './job.js';
 import type { TrainOptions } from './options.js';
+import { columnWord } from './flags.js';
 import { formatCount, percent } from './terminal.js';
 
 /** Which table, and what it is used for. */
@@ -92,14 +93,9 @@ function prepare(
   { target: wanted, task, data, columns }: TableChoice & { target: string },
 ): { table: Table; target: Column; isClasses: boolean; notes: string[] } {
   const notes: string[] = [];
-  if (read.badRowCount > 0)
-    notes.push(
-      `${formatCount(read.badRowCount)} rows do not fit and are left out, the first in line ${read.badRows[0].line}: ${read.badRows[0].reason}`,
-    );
-  const missing = read.length - countPresent(read.column(wanted));
-  const rows = Array.from({ length: read.length }, (_, i) => i).filter((i) => !Number.isNaN(read.column(wanted).values[i]));
-  if (missing > 0) notes.push(`${formatCount(missing)} rows without a value of '${wanted}' are left out`);
-  const kept = missing > 0 ? read.rows(rows) : read;
+  if (read.badRowCount > 0) notes.push(badRowsNote(read));
+  const { kept, note } = withValues(read, wanted, 'learn from');
+  if (note !== null) notes.push(note);
   const distinct = [...new Set(kept.column(wanted).values)].sort((a, b) => a - b);
   const found = checkTarget(kept, kept.column(wanted));
   const looksLikeClasses = found.kind === 'category' || (distinct.length <= mostNumberClasses && distinct.every(Number.isInteger));
@@ -127,6 +123,21 @@ function prepare(
   return { table: new Table(used, kept.name), target, isClasses, notes: shown };
 }
 
+function badRowsNote({ badRows: [{ line, reason }], badRowCount: count }: Table): string {
+  return `${formatCount(count)} ${count === 1 ? 'row does not fit and is' : 'rows do not fit and are'} left out, the first in line ${line}: ${reason}`;
+}
+
+/** The rows that have a value of the target, and a line about the others. */
+function withValues(read: Table, target: string, toDo: string): { kept: Table; note: string | null } {
+  const { values } = read.column(target);
+  const rows = Array.from({ length: read.length }, (_, i) => i).filter((i) => !Number.isNaN(values[i]));
+  if (rows.length === read.length) return { kept: read, note: null };
+  if (rows.length === 0) throw new ArgumentError(`no row of ${read.name} has a value of '${target}': there is nothing to ${toDo}`);
+  const missing = read.length - rows.length;
+  const note = `${formatCount(missing)} ${missing === 1 ? 'row' : 'rows'} without a value of '${target}' ${missing === 1 ? 'is' : 'are'} left out`;
+  return { kept: read.rows(rows), note };
+}
+
 function asCategories(column: Column, distinct: readonly number[]): Column {
   const codes = new Map(distinct.map((value, code) => [value, code]));
   return {
@@ -138,14 +149,15 @@ function asCategories(column: Column, distinct: readonly number[]): Column {
 }
 
 /** Why a column says nothing about others; null for one that may. */
-function uselessness({ kind, values, categories = [] }: Column): string | null {
+function uselessness({ name, kind, values, categories = [] }: Column): string | null {
   const present = values.filter((value) => !Number.isNaN(value));
   if (present.length === 0) return 'no value';
   if (present.every((value) => value === present[0]) && present.length === values.length) return 'the same in every row';
+  const keeps = `--columns ${columnWord(name, kind)} keeps it`;
   if (kind === 'category')
-    return categories.length > mostCategories || 2 * categories.length > values.length ? 'names or text, too many different' : null;
-  const counts = values.every((value, i) => i === 0 || value === values[i - 1] + 1);
-  return counts && values.length > 2 ? 'it only counts the rows' : null;
+    return categories.length > mostCategories || 2 * categories.length > values.length ? `names or text, too many different; ${keeps}` : null;
+  const counts = Number.isInteger(values[0]) && values.every((value, i) => i === 0 || value === values[i - 1] + 1);
+  return counts && values.length > 2 ? `it only counts the rows; ${keeps}` : null;
 }
 
 function treatment(column: Column): string {
@@ -189,20 +201,21 @@ export function tableOfModel({ preprocessing }: AnyModel): ColumnTransform | nul
   return preprocessing instanceof ColumnTransform ? preprocessing : null;
 }
 
-/** The rows of a file as a model that was trained on a table takes them; with the target where that is wanted. */
+/** The rows of a file as a model that was trained on a table takes them; with the target, those that have one, and lines about the others. */
 export async function rowsFor(
   transform: ColumnTransform,
   { data, badRows }: TableChoice,
   withTarget: boolean,
-): Promise<{ table: Table; rows: TableDataset }> {
+): Promise<{ table: Table; rows: TableDataset; notes: string[] }> {
   const { columns, target } = transform;
   if (withTarget && target === null)
-    throw new ArgumentError('the model does not say which column it predicts: evaluate it with model.evaluate()');
-  const schema = withTarget ? [...columns, target as NonNullable<typeof target>] : columns;
-  const table = await readTable(data, { schema, badRows });
+    throw new ArgumentError('the model does not say which column it predicts: only a program can judge it, by model.evaluate(data)');
+  const wanted = withTarget && target !== null ? [target] : [];
+  const table = await readTable(data, { schema: [...columns, ...wanted], badRows });
+  const { kept, note } = wanted.length > 0 ? withValues(table, wanted[0].name, 'evaluate') : { kept: table, note: null };
+  const notes = [...(table.badRowCount > 0 ? [badRowsNote(table)] : []), ...(note === null ? [] : [note])];
   const features = columns.map(({ name }) => name);
-  const inputs = new Table(table.columns, table.name, table.badRows, table.badRowCount);
-  return { table: inputs, rows: inputs.dataset({ features, ...(withTarget && { target: target?.name }) }) };
+  return { table, rows: kept.dataset({ features, ...(wanted.length > 0 && { target: wanted[0].name }) }), notes };
 }
 
 /** What a saved model makes of the rows of a file. */
@@ -210,7 +223,7 @@ export async function judgeTable(
   model: AnyModel,
   transform: ColumnTransform,
   choice: TableChoice,
-): Promise<Report & { readonly length: number }> {
-  const { rows } = await rowsFor(transform, choice, true);
-  return { ...(await judge(model, rows, transform.target?.kind === 'category')), length: rows.length };
+): Promise<Report & { readonly length: number; readonly notes: readonly string[] }> {
+  const { rows, notes } = await rowsFor(transform, choice, true);
+  return { ...(await judge(model, rows, transform.target?.kind === 'category')), length: rows.length, notes };
 }

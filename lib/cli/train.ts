@@ -11,6 +11,7 @@ import { Sitter } from '../sitter/first.js';
 import { TrainingNonFiniteError } from '../training/errors.js';
 import type { History } from '../training/history.js';
 import { formatDuration } from '../training/progress.js';
+import { inFlags } from './flags.js';
 import { recipeOf } from './models.js';
 import { RunFolder } from './run-folder.js';
 import { finishUnwatched } from './output.js';
@@ -263,6 +264,6 @@ function stopOnSignals(): { signal: AbortSignal; exitCode: () => number; release
 
 /** An error as the command line shows it: one line for what nodegrad knows, the stack for what it does not. */
 export function errorText(error: unknown): string {
-  if (error instanceof NodegradError) return `${error.message} [${error.code}]`;
+  if (error instanceof NodegradError) return `${inFlags(error.message)} [${error.code}]`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

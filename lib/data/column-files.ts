@@ -8,7 +8,7 @@ import { checkPath } from '../io/atomic.js';
 import { numberOf } from '../io/csv.js';
 import { type Column, ColumnBuilder, type ColumnSchema } from './columns.js';
 import { Misfits, type ReadCsvOptions, type ReadTableOptions, checkReadOptions, neverSeen, placesOf, readCsv } from './read-csv.js';
-import { Table } from './table.js';
+import { Table, markBySchema } from './table.js';
 
 const known = ['columns', 'schema', 'badRows'];
 
@@ -135,11 +135,12 @@ async function tableOf(
     if (error instanceof NodegradError) throw error;
     throw new FileFormatError(`${path}: ${(error as Error).message}`, { cause: error });
   }
-  const whole = new Table(columns, basename(path));
+  const isBySchema = options.schema !== undefined;
+  const whole = markBySchema(new Table(columns, basename(path)), isBySchema);
   if (whole.length === 0) throw new FileFormatError(`${path}: has ${columns.length} columns and 0 rows`);
   if (bad.size === 0) return whole;
   const good = Array.from({ length: whole.length }, (_, i) => i).filter((row) => !bad.has(row));
-  return new Table(whole.rows(good).columns, whole.name, misfits.rows, bad.size);
+  return markBySchema(new Table(whole.rows(good).columns, whole.name, misfits.rows, bad.size), isBySchema);
 }
 
 function columnOf(path: string, name: string, wanted: ColumnSchema | undefined, chunks: Chunks, misfits: Misfits, bad: Set<number>): Column {

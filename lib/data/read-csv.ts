@@ -4,13 +4,16 @@ import { basename } from 'node:path';
 import { ArgumentError, FileFormatError, checkChoice, checkFlag, checkObject, checkOptions, describe, expected } from '../errors.js';
 import { detectDelimiter, numberOf, readRecords } from '../io/csv.js';
 import { ColumnBuilder, type ColumnKind, type ColumnSchema, checkSchema, someNames } from './columns.js';
-import { type BadRow, Table } from './table.js';
+import { type BadRow, Table, markBySchema } from './table.js';
 
 /** Options of {@link readTable}, for every format. */
 export interface ReadTableOptions {
   /** Kinds of columns by name, where they are not to be found out, or `'skip'` to leave a column out. */
   readonly columns?: Readonly<Record<string, ColumnKind | 'skip'>>;
-  /** The columns that the file must have, with the categories of training: others are left out, and another category does not fit. */
+  /**
+   * The columns that the file must have, with the categories of training: others are left out, and another category does not fit. A column may
+   * be empty.
+   */
   readonly schema?: readonly ColumnSchema[];
   /** What becomes of a row that does not fit: an error (default), or it is left out, counted and listed in `table.badRows`. */
   readonly badRows?: 'error' | 'skip';
@@ -197,7 +200,9 @@ class RowReader {
     const { name, kind } = builder;
     const reason = kind === 'number' ? `expected a number, received ${describe(field)}` : neverSeen(field.trim(), builder);
     const asText = `Read the column as text with columns: { '${name}': 'category' }, or leave such rows out with badRows: 'skip'`;
-    this.#misfits.add(line, `, column '${name}': ${reason}`, kind === 'number' ? asText : '');
+    // A schema has said what the column is.
+    const hint = this.options.schema === undefined ? asText : "Leave such rows out with badRows: 'skip'";
+    this.#misfits.add(line, `, column '${name}': ${reason}`, kind === 'number' ? hint : '');
   }
 
   finish(): Table {
@@ -205,7 +210,7 @@ class RowReader {
     if (this.#waiting !== null) this.#decide();
     const columns = this.#columns.map(({ builder }) => builder.finish());
     const { rows, count } = this.#misfits;
-    const table = new Table(columns, basename(this.path), rows, count);
+    const table = markBySchema(new Table(columns, basename(this.path), rows, count), this.options.schema !== undefined);
     if (table.length > 0) return table;
     const why =
       count === 0

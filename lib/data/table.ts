@@ -26,6 +26,15 @@ export interface TableDatasetOptions {
   readonly split?: DatasetSplit;
 }
 
+/** Tables that were read by a schema: what is to be learned of their columns has been learned, of other rows. */
+const bySchema = new WeakSet<Table>();
+
+/** @internal Says that a table was read by the schema of others, or was made of one that was. */
+export function markBySchema(table: Table, isSo = true): Table {
+  if (isSo) bySchema.add(table);
+  return table;
+}
+
 /**
  * Columns of equal length, by name: numbers, and categories as codes.
  *
@@ -83,9 +92,8 @@ export class Table {
   /** The table of these columns alone, in this order. */
   select(names: readonly string[]): Table {
     checkList(names, 'names', 'an array of names of columns');
-    return new Table(
+    return this.#of(
       names.map((name) => this.column(name)),
-      this.name,
       this.badRows,
       this.badRowCount,
     );
@@ -95,9 +103,8 @@ export class Table {
   without(names: readonly string[]): Table {
     checkList(names, 'names', 'an array of names of columns');
     const out = new Set(names.map((name) => this.column(name)));
-    return new Table(
+    return this.#of(
       this.columns.filter((column) => !out.has(column)),
-      this.name,
       this.badRows,
       this.badRowCount,
     );
@@ -107,10 +114,11 @@ export class Table {
   rows(indices: ArrayLike<number>): Table {
     const wanted = Int32Array.from({ length: indices.length }, (_, i) => checkInteger(indices[i], 'indices', 0, this.length - 1));
     const pick = (values: Float64Array): Float64Array => Float64Array.from({ length: wanted.length }, (_, i) => values[wanted[i]]);
-    return new Table(
-      this.columns.map((column) => ({ ...column, values: pick(column.values) })),
-      this.name,
-    );
+    return this.#of(this.columns.map((column) => ({ ...column, values: pick(column.values) })));
+  }
+
+  #of(columns: readonly Column[], badRows: readonly BadRow[] = [], badRowCount = 0): Table {
+    return markBySchema(new Table(columns, this.name, badRows, badRowCount), bySchema.has(this));
   }
 
   /** Names and kinds: what `schema` of {@link readCsv} asks of a new file. */
@@ -130,6 +138,8 @@ export class Table {
    * Targets of numbers are float32 [rows, 1]; categories are class indices [rows], with their names as `classes`.
    *
    * @throws {@link ArgumentError} for a table of 0 rows, a column without any value, and a target that is missing in a row or the same in all.
+   *   Nothing is to be learned of a table that was read by the `schema` of another: its columns may be empty, which the preprocessing of a
+   *   model takes as it does single gaps, and its target the same in all rows.
    */
   dataset(options: TableDatasetOptions = {}): TableDataset {
     const { target, features, split } = checkOptions<TableDatasetOptions>(options, 'options', ['target', 'features', 'split']);
@@ -140,7 +150,7 @@ export class Table {
     if (wanted !== undefined && inputs.includes(wanted))
       throw new ArgumentError(`'${target}' is the target, and stands among \`options.features\``);
     for (const column of inputs) {
-      if (countPresent(column) === 0)
+      if (!bySchema.has(this) && countPresent(column) === 0)
         throw new ArgumentError(
           `column '${column.name}' of ${this.name} is empty: no row has a value. Leave it out: table.without(['${column.name}'])`,
         );
@@ -163,8 +173,9 @@ function checkColumns(columns: unknown, argument: string): void {
   }
 }
 
-/** @internal Refuses a target that is missing in a row, or the same in all. */
-export function checkTarget({ name, length }: Table, column: Column): Column {
+/** @internal Refuses a target that is missing in a row, or, where it is to be learned, the same in all. */
+export function checkTarget(table: Table, column: Column): Column {
+  const { name, length } = table;
   const { values } = column;
   const missing = values.findIndex((value) => Number.isNaN(value));
   if (missing >= 0) {
@@ -173,7 +184,7 @@ export function checkTarget({ name, length }: Table, column: Column): Column {
       `the target column '${column.name}' of ${name} has no value in ${count} of ${length} rows, the first of them row ${missing + 1}: leave them out with rows()`,
     );
   }
-  if (values.every((value) => value === values[0])) {
+  if (!bySchema.has(table) && values.every((value) => value === values[0])) {
     const shown = column.categories?.[values[0]] ?? values[0];
     throw new ArgumentError(`the target column '${column.name}' of ${name} is constant, ${shown} in every row: there is nothing to learn`);
   }

@@ -1,0 +1,27 @@
+// What the library's messages say in options of JavaScript, in flags of the command line.
+
+import { Command } from 'commander';
+import { addTrainOptions } from './options.js';
+
+/** What stands behind `--columns` for one column, quoted where a shell asks for it: `size=category`, `"living area=number"`. */
+export function columnWord(name: string, kind: string): string {
+  const word = `${name}=${kind}`;
+  return /^[\w.=\p{L}-]+$/u.test(word) ? word : `"${word.replace(/["$`\\]/g, '\\$&')}"`;
+}
+
+/** The name of an option as a flag, `checkpoint.dir` as `--checkpoint-dir`; null where there is no such flag. */
+function flagOf(option: string): string | null {
+  const flag = `--${option.replaceAll('.', '-').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  return addTrainOptions(new Command(), 'mlp').options.some(({ long }) => long === flag) ? flag : null;
+}
+
+/** A message of the library as the command line says it: options that have a flag by that flag, calls by what does the same. */
+export function inFlags(message: string): string {
+  return message
+    .replace(/`?\bdamaged: 'skip'`? \(--damaged skip\)/g, '--damaged skip')
+    .replace(/\bcolumns: \{ '(.*?)': '(number|category|skip)' \}/g, (_, name: string, kind: string) => `--columns ${columnWord(name, kind)}`)
+    .replace(/\btable\.without\(\['(.*?)'\]\)/g, (_, name: string) => `--columns ${columnWord(name, 'skip')}`)
+    .replace(/`?\b(badRows|damaged): '(skip|error)'`?/g, (_, name: string, value: string) => `${flagOf(name)} ${value}`)
+    .replace(/`options\.([\w.]+)`/g, (whole, name: string) => flagOf(name) ?? whole)
+    .replace(/ for `column`, received/g, ' for --target, received');
+}

@@ -1,0 +1,26 @@
+// Proves that messages of the library reach the command line in its own words.
+import test from 'ava';
+import { columnWord, inFlags } from '../../lib/cli/flags.js';
+
+test('what a message says in options of JavaScript, the command line says in flags', (t) => {
+  for (const [said, shown] of [
+    [
+      "Read the column as text with columns: { 'size': 'category' }, or leave such rows out with badRows: 'skip'",
+      'Read the column as text with --columns size=category, or leave such rows out with --bad-rows skip',
+    ],
+    ["Leave it out with columns: { 'living area': 'skip' }", 'Leave it out with --columns "living area=skip"'],
+    ["Leave it out: table.without(['note'])", 'Leave it out: --columns note=skip'],
+    ["`damaged: 'skip'` (--damaged skip) leaves out what cannot be read", '--damaged skip leaves out what cannot be read'],
+    ["`options.columns` names 'x'", "--columns names 'x'"],
+    ['`options.epochs` is 2', '--epochs is 2'],
+    ['expected a folder for `options.checkpoint.dir`, received "x"', 'expected a folder for --checkpoint-dir, received "x"'],
+    ['expected a column of a.csv for `column`, received "x"', 'expected a column of a.csv for --target, received "x"'],
+    ['`options.mirrors` stays, which has no flag', '`options.mirrors` stays, which has no flag'],
+  ])
+    t.is(inFlags(said), shown);
+});
+
+test('a column is named in one word of a shell', (t) => {
+  t.is(columnWord('größe', 'number'), 'größe=number');
+  t.is(columnWord('a $b', 'skip'), '"a \\$b=skip"');
+});
