@@ -2,8 +2,10 @@
 
 import { ours } from '../foreign.js';
 import { checkOptions } from '../errors.js';
+import { sum } from '../ops/reduce.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { keepNames } from '../names.js';
+import { countOfLabels } from './labels.js';
 import { type LossOptions, type Reduction, checkReduction, requireSameShape } from './reduce.js';
 
 /**
@@ -42,6 +44,19 @@ export abstract class Loss {
     requireSameShape(this.constructor.name, Tensor.check(prediction, 'prediction'), Tensor.check(target, 'target'));
   }
 
+  /**
+   * What a batch counts for beside others, a rank-0 tensor: what its mean is divided by. `evaluate` and `fit` weigh the losses of batches by
+   * it, so that what they report does not depend on the batches. Default: null, the number of its examples.
+   *
+   * @param _prediction - As for `forward`.
+   * @param _target - As for `forward`.
+   * @param _weights - As for `forward`.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: what a loss compares is its own to say.
+  counted(_prediction: any, _target: any, _weights?: AnyTensor): AnyTensor | null {
+    return null;
+  }
+
   /** The loss of a model that knows nothing, for targets in `classes` classes; null when there is no such figure. Course row J02. */
   chance(_classes: number): number | null {
     return null;
@@ -76,6 +91,12 @@ export abstract class ReducedLoss extends Loss {
     checkOptions(options, 'options', ['reduction', ...known], nullable);
     this.reduction = checkReduction(options?.reduction);
   }
+
+  /** The sum of the weights, for a mean of examples that have some; else null, the number of examples. */
+  // biome-ignore lint/suspicious/noExplicitAny: as in the base class.
+  override counted(_prediction: any, _target: any, weights?: AnyTensor): AnyTensor | null {
+    return weights === undefined || this.reduction !== 'mean' ? null : sum(weights as Tensor);
+  }
 }
 
 /**
@@ -91,6 +112,17 @@ export abstract class ReducedLoss extends Loss {
 export abstract class ClassLoss extends ReducedLoss {
   /** The label of examples that do not count; null for none. */
   readonly ignoreIndex: number | null = null;
+  /** How much each class counts; null where all count alike. */
+  readonly classWeights: readonly number[] | null = null;
+
+  /** The sum of the weights of the labels that are not ignored, for a mean where some are or weigh more. */
+  // biome-ignore lint/suspicious/noExplicitAny: as in the base class.
+  override counted(prediction: any, target: any, weights?: AnyTensor): AnyTensor | null {
+    const labels = target as AnyTensor;
+    const isLabels = labels.dtype === 'int32' || labels.dtype === 'uint8';
+    if (!isLabels || this.reduction !== 'mean') return super.counted(prediction, target, weights);
+    return countOfLabels(prediction as Tensor, labels, this, weights) ?? super.counted(prediction, target, weights);
+  }
 
   override get takesClasses(): boolean {
     return true;
