@@ -8,6 +8,28 @@ import { keepNames } from '../names.js';
 import { countOfLabels } from './labels.js';
 import { type LossOptions, type Reduction, checkReduction, requireSameShape } from './reduce.js';
 
+/** @internal What numbers a loss has a meaning for. */
+export interface TargetDomain {
+  readonly holds: (value: number) => boolean;
+  /** As in 'expects targets …'. */
+  readonly words: string;
+  readonly hint: string;
+}
+
+/** @internal For losses of two kinds of target. */
+export const minusOneOrOne: TargetDomain = Object.freeze({
+  holds: (value: number) => value === -1 || value === 1,
+  words: '−1 or 1',
+  hint: 'Of 0 and 1, target.mul(2).sub(1) makes them',
+});
+
+/** @internal For losses of probabilities, which may be rounded. */
+export const zeroToOne: TargetDomain = Object.freeze({
+  holds: (value: number) => value >= -1e-6 && value <= 1 + 1e-6,
+  words: 'from 0 to 1',
+  hint: 'Of −1 and 1, target.add(1).div(2) makes them',
+});
+
 /**
  * Base class of losses: a rank-0 tensor to call `backward()` on.
  *
@@ -54,6 +76,11 @@ export abstract class Loss {
    */
   // biome-ignore lint/suspicious/noExplicitAny: what a loss compares is its own to say.
   counted(_prediction: any, _target: any, _weights?: AnyTensor): AnyTensor | null {
+    return null;
+  }
+
+  /** @internal What targets may be; null for anything. */
+  get targetDomain(): TargetDomain | null {
     return null;
   }
 
@@ -118,9 +145,10 @@ export abstract class ClassLoss extends ReducedLoss {
   /** The sum of the weights of the labels that are not ignored, for a mean where some are or weigh more. */
   // biome-ignore lint/suspicious/noExplicitAny: as in the base class.
   override counted(prediction: any, target: any, weights?: AnyTensor): AnyTensor | null {
-    const labels = target as AnyTensor;
-    const isLabels = labels.dtype === 'int32' || labels.dtype === 'uint8';
-    if (!isLabels || this.reduction !== 'mean') return super.counted(prediction, target, weights);
+    // A loss of a user's own may take trees.
+    const labels = target instanceof Tensor && prediction instanceof Tensor ? (target as AnyTensor) : null;
+    const isLabels = labels?.dtype === 'int32' || labels?.dtype === 'uint8';
+    if (labels === null || !isLabels || this.reduction !== 'mean') return super.counted(prediction, target, weights);
     return countOfLabels(prediction as Tensor, labels, this, weights) ?? super.counted(prediction, target, weights);
   }
 

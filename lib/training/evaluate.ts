@@ -19,6 +19,7 @@ import { StepFailure, runSteps } from '../program/stream.js';
 import { UnrecordableError } from '../recording.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { type TensorTree, firstTensor, isTree, mapTensors, tensorsOf } from '../tree.js';
+import { checkDomains } from './domains.js';
 import { type BatchPlace, locate } from './failed-batch.js';
 import type { Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
@@ -51,7 +52,9 @@ const worthCompiling = 4;
 /** `model.evaluate(data, options)`: documented there. */
 export async function evaluate(model: AnyLayer, data: AnyDataset, options: EvaluateOptions): Promise<Scores> {
   checkDataset(data, 'data');
-  return evaluateSeen(model, preprocessed(model, data), options);
+  const seen = preprocessed(model, data);
+  if (options?.loss instanceof Loss) checkDomains(options.loss, seen);
+  return evaluateSeen(model, seen, options);
 }
 
 /** The same for data that have gone through the model's preprocessing. */

@@ -18,6 +18,7 @@ import { checkRegularizers } from '../regularizers/regularizer.js';
 import { type TensorTree, firstTensor } from '../tree.js';
 import { type BatchRecord, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
 import { type Checkpoints, type Resumption, checkpointsOf } from './checkpoint.js';
+import { checkDomains } from './domains.js';
 import { TrainingAbortedError, type TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
 import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, evaluateSeen, isSumOf, meanOfBatches, resultsOf } from './evaluate.js';
 import { type BatchPlace, locate } from './failed-batch.js';
@@ -143,6 +144,7 @@ class Fitting implements TrainingRun {
   async run(): Promise<History> {
     const validation = this.#options.validation as typeof this.data;
     if (!this.#eager && this.epochs > 0) preflight({ ...this.#parts, loader: this.#loader, validation });
+    if (this.epochs > 0) checkDomains(this.loss, this.#loader.dataset, validation);
     try {
       return await this.#run();
     } finally {
