@@ -219,7 +219,10 @@ export interface TreeDatasetParts<X extends TensorTree = TensorTree, Y extends T
   readonly inputs: X;
   /** Targets: a tensor, or a tree of tensors. */
   readonly targets: Y;
-  /** How often each example counts in the loss, float [examples]; default: once. */
+  /**
+   * How often each example counts in the loss, float [examples]; default: once. One of weight 0 adds nothing, as long as its numbers are
+   * finite; metrics count it all the same.
+   */
   readonly weights?: AnyTensor;
   /** What messages and logs call it; default `data`. */
   readonly name?: string;

@@ -169,3 +169,19 @@ test('the reported loss is Σ loss / Σ weight over all batches, whatever is ign
   const nothing = new TreeDataset({ inputs, targets: zeros([count], { dtype: 'int32' }) });
   t.is((await model.evaluate(nothing, { loss: new CrossEntropyLoss({ ignoreIndex: 0 }), metrics: [], batchSize: 10 })).loss, 0);
 });
+
+test('an example of weight 0 adds nothing to the loss, however odd its finite numbers; an accuracy counts it', async (t) => {
+  const model = makeModel();
+  const odd = data.inputs.add(0);
+  odd.data.fill(1e6, 3 * 40);
+  const weights = Tensor.from(Float32Array.from({ length: count }, (_, i) => Number(i < 40)));
+  const labels = data.targets;
+  const whole = await model.evaluate(new TreeDataset({ inputs: odd, targets: labels, weights }), { loss, batchSize: 10 });
+  const some = await model.evaluate(new TensorDataset(data.inputs.slice(0, 40), labels.slice(0, 40) as Tensor<'int32'>), {
+    loss,
+    batchSize: 10,
+  });
+  t.true(Math.abs(whole.loss - some.loss) < 1e-6);
+  const { metrics } = await model.evaluate(new TensorDataset(odd, labels), { loss });
+  t.is(whole.metrics.accuracy, metrics.accuracy);
+});
