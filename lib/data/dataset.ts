@@ -132,13 +132,15 @@ export interface TensorDatasetOptions {
   readonly classes?: readonly string[] | number;
   /** Which part of a split it is; default: none, like the whole. */
   readonly split?: DatasetSplit;
+  /** The label of examples that do not count, such as −1: no class index, and the `ignoreIndex` of the loss. Default: none. */
+  readonly ignoreIndex?: number | null;
 }
 
 /**
  * A data set in memory: row `i` of `inputs` and row `i` of `targets` are example `i`. Class targets are int32 or uint8 [N] and count from 0
- * (course row E28).
+ * (course row E28); one label that is no class is `ignoreIndex`, here and in the loss.
  *
- * @throws {ArgumentError} if a class index is negative or not below the number of classes
+ * @throws {ArgumentError} if a class index is negative or not below the number of classes, and not `ignoreIndex`
  * @throws {ShapeError} if the two tensors have different numbers of rows
  *
  * @example
@@ -162,7 +164,10 @@ export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32
   readonly targets: Tensor<Y>;
 
   constructor(inputs: Tensor<X>, targets: Tensor<Y>, options: TensorDatasetOptions = {}) {
-    const { name = 'data', classes, split } = checkOptions<TensorDatasetOptions>(options, 'options', ['name', 'classes', 'split']);
+    const known = ['name', 'classes', 'split', 'ignoreIndex'];
+    const { name = 'data', classes, split, ignoreIndex } = checkOptions<TensorDatasetOptions>(options, 'options', known, ['ignoreIndex']);
+    const ignored =
+      ignoreIndex === undefined || ignoreIndex === null ? null : checkInteger(ignoreIndex, 'options.ignoreIndex', -(2 ** 31), 2 ** 31 - 1);
     if (split !== undefined) this.split = checkChoice<DatasetSplit>(split, 'options.split', ['train', 'validation', 'test']);
     if (typeof name !== 'string') throw new ArgumentError(expected('a string', 'options.name', name));
     for (const [argument, value] of Object.entries({ inputs, targets })) {
@@ -182,7 +187,7 @@ export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32
     this.targetShape = Object.freeze(targets.shape.slice(1)) as ShapeOf<Y>;
     if (classes !== undefined) this.classes = classNames(classes);
     if (isClassIndices(targets)) {
-      checkLabels(targets.data as Int32Array | Uint8Array, this.classes?.length);
+      checkLabels(targets.data as Int32Array | Uint8Array, this.classes?.length, ignored);
     } else if (this.classes !== undefined && !(targets.rank === 2 && targets.shape[1] === this.classes.length)) {
       throw new ShapeError(
         `expected int32 or uint8 class indices [N] or one row of ${this.classes.length} values per example for \`targets\`, ` +
@@ -214,7 +219,10 @@ export interface TreeDatasetParts<X extends TensorTree = TensorTree, Y extends T
   readonly inputs: X;
   /** Targets: a tensor, or a tree of tensors. */
   readonly targets: Y;
-  /** How often each example counts in the loss, float [examples]; default: once. */
+  /**
+   * How often each example counts in the loss, float [examples]; default: once. One of weight 0 adds nothing, as long as its numbers are
+   * finite; metrics count it all the same.
+   */
   readonly weights?: AnyTensor;
   /** What messages and logs call it; default `data`. */
   readonly name?: string;
@@ -312,18 +320,21 @@ export function isClassIndices(targets: TensorTree): targets is Tensor<'int32'> 
   return (dtype === 'int32' || dtype === 'uint8') && rank === 1;
 }
 
-function checkLabels(labels: Int32Array | Uint8Array, classes = Infinity): void {
+function checkLabels(labels: Int32Array | Uint8Array, classes = Infinity, ignored: number | null = null): void {
   let lowest = Infinity;
   let highest = -Infinity;
   for (let i = 0; i < labels.length; i++) {
+    if (labels[i] === ignored) continue;
     if (labels[i] < lowest) lowest = labels[i];
     if (labels[i] > highest) highest = labels[i];
   }
-  if (labels.length === 0 || (lowest >= 0 && highest < classes)) return;
-  const at = labels.findIndex((label) => label < 0 || label >= classes);
+  if (lowest >= 0 && highest < classes) return;
+  const at = labels.findIndex((label) => (label < 0 || label >= classes) && label !== ignored);
   let hint = '';
   if (lowest >= 1 && highest === classes) hint = `; labels count from 0: subtract 1, ${countFromZero('targets')}`;
-  else if (lowest < 0) hint = '; class indices count from 0, and numbers to be fitted are float32';
+  else if (lowest < 0)
+    hint = `; class indices count from 0, numbers to be fitted are float32, and a label that does not count is { ignoreIndex: ${labels[at]} }, here and in the loss`;
+  else if (classes !== Infinity) hint = `; a label that does not count is { ignoreIndex: ${labels[at]} }, here and in the loss`;
   const range = classes === Infinity ? 'of at least 0' : `from 0 to ${classes - 1}`;
   throw new ArgumentError(`expected class indices ${range} for \`targets\`, received ${labels[at]} at row ${at}${hint}`);
 }

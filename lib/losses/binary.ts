@@ -8,7 +8,7 @@ import { add, clip, log, mul, neg, requireFloat } from '../ops/elementwise.js';
 import { binaryCrossEntropyOfLogits } from '../ops/softmax.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { keepNames } from '../names.js';
-import { ReducedLoss } from './loss.js';
+import { ReducedLoss, type TargetDomain, minusOneOrOne, zeroToOne } from './loss.js';
 import { type LossOptions, checkReduction, reduceLoss, requireSameShape } from './reduce.js';
 
 /** Options of {@link binaryCrossEntropy} and {@link BinaryCrossEntropyLoss}. */
@@ -48,7 +48,7 @@ function pairOf<D extends FloatDType>(name: string, prediction: Tensor<D>, targe
  * for any of them; by default its mean over all elements. Its gradient by the logits is `σ(x) − t`. Course rows E09, E27.
  *
  * @param prediction - Logits, or probabilities with `fromLogits: false`; any shape.
- * @param target - From 0 to 1, the same shape and dtype.
+ * @param target - From 0 to 1, the same shape and dtype: `fit` and `evaluate` refuse others.
  * @param weights - How often each example counts, [examples].
  * @throws {@link ShapeError} when shapes differ, {@link DTypeError} when dtypes do.
  * @example
@@ -81,7 +81,7 @@ export function binaryCrossEntropy<D extends FloatDType>(
  * Course rows E21, E27.
  *
  * @param prediction - Scores of any shape.
- * @param target - −1 or 1, the same shape and dtype. Of 0 and 1, `target.mul(2).sub(1)` makes them.
+ * @param target - −1 or 1, the same shape and dtype: `fit` and `evaluate` refuse others. Of 0 and 1, `target.mul(2).sub(1)` makes them.
  * @param weights - How often each example counts, [examples].
  * @throws {@link ShapeError} when shapes differ, {@link DTypeError} when dtypes do.
  * @example
@@ -128,6 +128,11 @@ export class BinaryCrossEntropyLoss extends ReducedLoss {
     this.positiveWeight = checkPositive(options.positiveWeight);
   }
 
+  /** @internal */
+  override get targetDomain(): TargetDomain {
+    return zeroToOne;
+  }
+
   forward<D extends FloatDType>(prediction: Tensor<D>, target: Tensor<D>, weights?: AnyTensor): Tensor<D> {
     const { reduction, fromLogits, positiveWeight } = this;
     return binaryCrossEntropy(prediction, target, { reduction, fromLogits, positiveWeight }, weights);
@@ -153,6 +158,11 @@ export class HingeLoss extends ReducedLoss {
     super(options, ['margin', 'squared']);
     this.margin = checkMargin(options.margin);
     this.squared = checkSquared(options.squared);
+  }
+
+  /** @internal */
+  override get targetDomain(): TargetDomain {
+    return minusOneOrOne;
   }
 
   forward<D extends FloatDType>(prediction: Tensor<D>, target: Tensor<D>, weights?: AnyTensor): Tensor<D> {

@@ -108,8 +108,7 @@ export class CrossEntropyLoss extends ClassLoss {
   /** Share of the target that is spread evenly over all classes. */
   readonly labelSmoothing: number;
   override readonly ignoreIndex: number | null;
-  /** How much each class counts; null where all count alike. */
-  readonly classWeights: readonly number[] | null;
+  override readonly classWeights: readonly number[] | null;
 
   constructor(options: CrossEntropyOptions = {}) {
     super(options, known, labelOptions);

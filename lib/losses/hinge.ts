@@ -76,8 +76,7 @@ export class MulticlassHingeLoss extends ClassLoss {
   /** Whether what is missing is squared. */
   readonly squared: boolean;
   override readonly ignoreIndex: number | null;
-  /** How much each class counts; null where all count alike. */
-  readonly classWeights: readonly number[] | null;
+  override readonly classWeights: readonly number[] | null;
 
   constructor(options: MulticlassHingeLossOptions = {}) {
     super(options, known, labelOptions);

@@ -89,3 +89,22 @@ export function labelledLoss<D extends FloatDType>(
   if (reduction !== 'mean') return reduction === 'sum' ? sum(all) : all;
   return meanOver(sum(all), sum(kept(weights)));
 }
+
+/** The divisor of such a mean: the sum of the weights of the labels that count; null where all do, and alike. */
+export function countOfLabels(
+  scores: Tensor,
+  given: Labels,
+  { ignoreIndex, classWeights }: { readonly ignoreIndex: number | null; readonly classWeights: readonly number[] | null },
+  examples: AnyTensor | undefined,
+): Tensor | null {
+  if (ignoreIndex === null && classWeights === null) return null;
+  const labels = given.to('int32');
+  const counts = ignoreIndex === null ? null : notEqual(labels, ignoreIndex);
+  let weights: Tensor = filled(labels.shape, 1, scores.dtype);
+  if (classWeights !== null) {
+    const table = classTable(classWeights, scores.shape[scores.shape.length - 1], scores.dtype);
+    weights = gather(table, counts === null ? labels : where(counts, labels, 0));
+  }
+  if (counts !== null) weights = where(counts, weights, 0);
+  return sum(examples === undefined ? weights : mul(weights, checkWeights(examples, weights)));
+}

@@ -81,8 +81,7 @@ export function klDivergence<D extends FloatDType>(
  */
 export class NLLLoss extends ClassLoss {
   override readonly ignoreIndex: number | null;
-  /** How much each class counts; null where all count alike. */
-  readonly classWeights: readonly number[] | null;
+  override readonly classWeights: readonly number[] | null;
 
   constructor(options: LabelOptions = {}) {
     super(options, labelOptions, labelOptions);

@@ -9,7 +9,7 @@ import { add, div, greater, mul, neg, requireFloat, sqrt, sub, where } from '../
 import { sum } from '../ops/reduce.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { keepNames } from '../names.js';
-import { ReducedLoss } from './loss.js';
+import { ReducedLoss, type TargetDomain, minusOneOrOne } from './loss.js';
 import { type LossOptions, checkReduction, reduceLoss, requireSameShape } from './reduce.js';
 
 /** Options of {@link cosineEmbeddingLoss} and {@link CosineEmbeddingLoss}: the mean is over the pairs. */
@@ -143,6 +143,11 @@ export class CosineEmbeddingLoss extends ReducedLoss {
   constructor(options: CosineEmbeddingLossOptions = {}) {
     super(options, ['margin']);
     this.margin = checkCosineMargin(options.margin);
+  }
+
+  /** @internal */
+  override get targetDomain(): TargetDomain {
+    return minusOneOrOne;
   }
 
   forward<D extends FloatDType>(prediction: readonly Tensor<D>[], target: Tensor<D>, weights?: AnyTensor): Tensor<D> {

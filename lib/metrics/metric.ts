@@ -79,7 +79,8 @@ export interface AccuracyState {
 }
 
 /**
- * Share of examples whose largest score stands at the target class, of two classes or more.
+ * Share of examples whose largest score stands at the target class, of two classes or more. Each example counts once, whatever its weight in
+ * the loss; what is not to count has the label `ignoreIndex`.
  *
  * @example
  * ```ts

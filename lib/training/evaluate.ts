@@ -7,8 +7,10 @@ import { feedOf } from '../data/feed.js';
 import { type AnyLoader, type AnyPair, DataLoader } from '../data/loader.js';
 import { AbortedError, ArgumentError, ShapeError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
+import { CombinedLoss } from '../losses/combined.js';
 import { type ClassLoss, Loss } from '../losses/loss.js';
 import { Accuracy, Metric } from '../metrics/metric.js';
+import { isBuiltIn } from '../names.js';
 import { isBusy } from '../ops/busy.js';
 import { concat, filled } from '../ops/shape.js';
 import { preprocessed, preprocessingOf } from '../preprocessing/of-model.js';
@@ -17,6 +19,7 @@ import { StepFailure, runSteps } from '../program/stream.js';
 import { UnrecordableError } from '../recording.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { type TensorTree, firstTensor, isTree, mapTensors, tensorsOf } from '../tree.js';
+import { checkDomains } from './domains.js';
 import { type BatchPlace, locate } from './failed-batch.js';
 import type { Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
@@ -49,7 +52,9 @@ const worthCompiling = 4;
 /** `model.evaluate(data, options)`: documented there. */
 export async function evaluate(model: AnyLayer, data: AnyDataset, options: EvaluateOptions): Promise<Scores> {
   checkDataset(data, 'data');
-  return evaluateSeen(model, preprocessed(model, data), options);
+  const seen = preprocessed(model, data);
+  if (options?.loss instanceof Loss) checkDomains(options.loss, seen);
+  return evaluateSeen(model, seen, options);
 }
 
 /** The same for data that have gone through the model's preprocessing. */
@@ -61,18 +66,26 @@ export async function evaluateSeen(model: AnyLayer, data: AnyDataset, options: E
   const loader = new DataLoader<BatchPart, BatchPart>(data, { batchSize });
   checkNotEmpty(loader, 'evaluate');
   for (const metric of metrics) metric.reset();
-  let sum = 0;
+  const [means, factors]: [BatchMean[], number[]] = [[], []];
   const keep = needPrediction(metrics);
   const pass = (...[inputs, targets, weights]: AnyPair) => {
     const prediction = checkOutput(model.forward(inputs as never));
-    const value = lossOf(loss, prediction, targets, weights);
-    return { loss: value, measured: measure(metrics, prediction, targets), prediction: keep ? prediction : null };
+    return {
+      losses: reportedOf(loss, prediction, targets, weights),
+      measured: measure(metrics, prediction, targets),
+      prediction: keep ? prediction : null,
+    };
   };
   await inEvaluation({ model, loss, metrics }, loader, checkSignal(signal), pass, (result, examples, targets) => {
-    sum += result.loss.item() * weightOf(loss, examples);
+    for (const [i, one] of result.losses.entries()) {
+      means[i] ??= new BatchMean();
+      means[i].add(one.loss.item(), one.isSum ? null : (one.counted?.item() ?? examples), examples);
+      factors[i] = one.factor;
+    }
     addMeasured(metrics, result.measured, () => [result.prediction as TensorTree, targets()]);
   });
-  return { loss: sum / data.length, metrics: resultsOf(metrics) };
+  const total = means.reduce((before, mean, i) => before + (factors[i] === 1 ? mean.value : factors[i] * mean.value), 0);
+  return { loss: total, metrics: resultsOf(metrics) };
 }
 
 /** `model.predict(inputs, options)`: documented there. */
@@ -282,10 +295,72 @@ export function checkOneNumber(loss: AnyTensor): AnyTensor {
   return loss;
 }
 
-/** What the loss of a batch counts for in a mean per example: a sum over the batch holds its examples already. */
-export function weightOf(loss: Loss, examples: number): number {
-  return (loss as { reduction?: unknown }).reduction === 'sum' ? 1 : examples;
+/** A loss of a batch as it is reported: with what it counts for, null for its examples, and with its factor in a sum of losses. */
+interface Reported {
+  readonly loss: AnyTensor;
+  readonly counted: AnyTensor | null;
+  readonly isSum: boolean;
+  readonly factor: number;
 }
+
+/** The loss of a batch, or its terms where different things count in them. */
+function reportedOf(loss: Loss, prediction: TensorTree, targets: TensorTree, weights: AnyTensor | undefined): Reported[] {
+  const whole = lossOf(loss, prediction, targets, weights);
+  const isSum = isSumOf(loss);
+  if (!(loss instanceof CombinedLoss)) return [{ loss: whole, counted: countedOf(loss, prediction, targets, weights), isSum, factor: 1 }];
+  const terms = termsOf(loss, prediction, targets, 1);
+  const counts = terms.map((one) => countedOf(one.loss, one.prediction, one.target, weights));
+  if (counts.every((count) => count === null) || !isBuiltIn(loss)) return [{ loss: whole, counted: null, isSum, factor: 1 }];
+  return terms.map((one, i) => ({
+    loss: checkOneNumber(one.loss.forward(one.prediction, one.target, weights)),
+    counted: counts[i],
+    isSum: isSumOf(one.loss),
+    factor: one.factor,
+  }));
+}
+
+interface Term {
+  readonly loss: Loss;
+  readonly prediction: TensorTree;
+  readonly target: TensorTree;
+  readonly factor: number;
+}
+
+function termsOf(loss: Loss, prediction: TensorTree, target: TensorTree, factor: number): Term[] {
+  if (!(loss instanceof CombinedLoss) || !isBuiltIn(loss)) return [{ loss, prediction, target, factor }];
+  return loss.terms.flatMap(({ name, loss: own, weight }) => {
+    const part = (tree: TensorTree): TensorTree => (name === null ? tree : (tree as Record<string, TensorTree>)[name]);
+    return termsOf(own, part(prediction), part(target), factor * weight);
+  });
+}
+
+/** What a batch counts for, one number; null for its examples. */
+export function countedOf(loss: Loss, prediction: TensorTree, targets: TensorTree, weights: AnyTensor | undefined): AnyTensor | null {
+  const counted = loss.counted(prediction, targets, weights);
+  return counted === null ? null : checkOneNumber(counted);
+}
+
+/** Whether a loss is a sum over the batch, which holds its examples already. */
+export const isSumOf = (loss: Loss): boolean => (loss as { reduction?: unknown }).reduction === 'sum';
+
+/** The mean of the losses of batches, each by what counts in it. */
+class BatchMean {
+  #sum = 0;
+  #weight = 0;
+
+  /** A sum over a batch (`counted` null) counts once, and stands for all its examples. */
+  add(loss: number, counted: number | null, examples: number): void {
+    this.#sum += loss * (counted ?? 1);
+    this.#weight += counted ?? examples;
+  }
+
+  get value(): number {
+    return meanOfBatches(this.#sum, this.#weight);
+  }
+}
+
+/** A sum by its weight; where nothing counts, 0, as a loss is. */
+export const meanOfBatches = (sum: number, weight: number): number => (weight === 0 ? 0 : sum / weight);
 
 /** Refuses data without an example. */
 export function checkNotEmpty(

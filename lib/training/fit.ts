@@ -18,8 +18,9 @@ import { checkRegularizers } from '../regularizers/regularizer.js';
 import { type TensorTree, firstTensor } from '../tree.js';
 import { type BatchRecord, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
 import { type Checkpoints, type Resumption, checkpointsOf } from './checkpoint.js';
+import { checkDomains } from './domains.js';
 import { TrainingAbortedError, type TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
-import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, evaluateSeen, resultsOf, weightOf } from './evaluate.js';
+import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, evaluateSeen, isSumOf, meanOfBatches, resultsOf } from './evaluate.js';
 import { type BatchPlace, locate } from './failed-batch.js';
 import { type FitOptions, checkFit } from './fit-options.js';
 import { type EpochRecord, History, type Scores } from './history.js';
@@ -143,6 +144,7 @@ class Fitting implements TrainingRun {
   async run(): Promise<History> {
     const validation = this.#options.validation as typeof this.data;
     if (!this.#eager && this.epochs > 0) preflight({ ...this.#parts, loader: this.#loader, validation });
+    if (this.epochs > 0) checkDomains(this.loss, this.#loader.dataset, validation);
     try {
       return await this.#run();
     } finally {
@@ -226,7 +228,7 @@ class Fitting implements TrainingRun {
     if (epoch.batch < this.stepsPerEpoch) return;
     if (!allStateFinite(model)) throw this.#nonFinite(epoch.batch, null);
     const seconds = (milliseconds() - this.#epochBegan) / 1000;
-    const scores: Scores = { loss: epoch.sum / epoch.weight, metrics: resultsOf(this.#metrics) };
+    const scores: Scores = { loss: meanOfBatches(epoch.sum, epoch.weight), metrics: resultsOf(this.#metrics) };
     // Validation uses the same metrics.
     if (this.#checkpoints !== null) epoch.metrics = stateOfMetrics(this.#metrics);
     const validation = await this.#validate(this.batchSize);
@@ -334,10 +336,10 @@ class Fitting implements TrainingRun {
   /** Takes in a step; its loss as a number. */
   #count(result: StepResult, examples: number, epoch: EpochProgress, whole: () => Seen): number {
     const value = result.loss.item();
-    const weight = weightOf(this.loss, examples);
-    epoch.sum += value * weight;
+    const weight = result.counted?.item() ?? examples;
     // A sum holds its examples already, and still counts for all of them.
-    epoch.weight += examples;
+    epoch.sum += value * (isSumOf(this.loss) ? 1 : weight);
+    epoch.weight += weight;
     epoch.seen += examples;
     epoch.batch += 1;
     this.step += 1;
@@ -354,7 +356,8 @@ class Fitting implements TrainingRun {
   async #tell(losses: readonly number[], epoch: EpochProgress, observation: ObservedNumbers | null): Promise<void> {
     await this.#callbacks.call('onSteps', { epoch: this.epoch, step: this.step - losses.length + 1, losses } satisfies StepsRecord, this);
     if (observation !== null) await this.#callbacks.call('onObserve', decodeObservation(observation, this.step), this);
-    if (this.#progress.isDue) this.#draw(epoch.batch, epoch.sum / epoch.weight, (epoch.seen / (milliseconds() - this.#epochBegan)) * 1000);
+    if (this.#progress.isDue)
+      this.#draw(epoch.batch, meanOfBatches(epoch.sum, epoch.weight), (epoch.seen / (milliseconds() - this.#epochBegan)) * 1000);
   }
 
   /** What a user can do something about, for a step that was refused. */

@@ -14,7 +14,7 @@ import type { Optimizer } from '../optimizers/optimizer.js';
 import { type AnyTensor, type Tensor, noGrad } from '../tensor.js';
 import { type TensorTree, mapTensors } from '../tree.js';
 import type { Regularizer } from '../regularizers/regularizer.js';
-import { checkOutput, lossOf } from './evaluate.js';
+import { checkOutput, countedOf, lossOf } from './evaluate.js';
 import { type ObservedNumbers, observed } from './observe.js';
 import { checkReach } from './reach.js';
 
@@ -22,6 +22,8 @@ import { checkReach } from './reach.js';
 export interface StepResult {
   /** That of the prediction. */
   loss: AnyTensor;
+  /** What the batch counts for; null for its examples. */
+  counted: AnyTensor | null;
   /** What each metric measured; null for those that look at the prediction afterwards. */
   measured: unknown[];
   /** What the model made of the inputs, off the tape, where somebody wants to see it. */
@@ -87,7 +89,8 @@ export function makeTrainSteps({
     optimizer.zeroGrad();
     sum.backward();
     const seen = mapTensors(prediction, "the model's output", (one) => one.detach());
-    return { loss: result.detach(), measured: noGrad(() => measure(metrics, seen, targets)), prediction: keep ? seen : null };
+    const [measured, counted] = noGrad(() => [measure(metrics, seen, targets), countedOf(loss, seen, targets, weights)]);
+    return { loss: result.detach(), counted, measured, prediction: keep ? seen : null };
   };
   const update = (): void => {
     if (maxGradNorm !== undefined) clipGradNorm(model, maxGradNorm);

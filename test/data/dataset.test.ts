@@ -1,6 +1,7 @@
 // Proves lib/data/dataset.ts: rows, class indices, subsets, and splits that are disjoint, complete, repeatable and stratified.
 import test from 'ava';
 import fc from 'fast-check';
+import { Accuracy, CrossEntropyLoss, Linear, SGD, Sequential } from '../../lib/index.js';
 import { type Dataset, TensorDataset } from '../../lib/data/dataset.js';
 import { split, subset } from '../../lib/data/parts.js';
 import { setSeed } from '../../lib/random.js';
@@ -167,4 +168,24 @@ test('wrong arguments are refused by name', (t) => {
   }
   const fitted = new TensorDataset(inputs, inputs);
   t.throws(() => split(fitted, [1], { stratify: true }), { code, message: /stratify/ });
+});
+
+test('a label that does not count goes into a data set that is told of it, and the error about such a label says how', async (t) => {
+  const inputs = Tensor.from(
+    Float32Array.from({ length: 12 }, (_, i) => i / 12),
+    [6, 2],
+  );
+  for (const ignoreIndex of [-1, -100, 255]) {
+    const labels = Tensor.from(Int32Array.of(0, ignoreIndex, 2, 1, ignoreIndex, 0));
+    const error = t.throws(() => new TensorDataset(inputs, labels, { classes: 3 }), { code });
+    t.true(error.message.includes(`ignoreIndex: ${ignoreIndex}`), error.message);
+    const set = new TensorDataset(inputs, labels, { classes: 3, ignoreIndex });
+    const model = new Sequential([new Linear(2, 3)]);
+    const loss = new CrossEntropyLoss({ ignoreIndex });
+    await model.fit(set, { loss, optimizer: new SGD(model, { lr: 0.1 }), batchSize: 2, log: false, progress: false });
+    const { metrics } = await model.evaluate(set, { loss, metrics: [new Accuracy({ ignoreIndex })] });
+    t.is((metrics.accuracy * 4) % 1, 0);
+  }
+  const wrong = Tensor.from(Int32Array.of(0, -1, 2, 1, -2, 0));
+  t.throws(() => new TensorDataset(inputs, wrong, { ignoreIndex: -1 }), { message: /received -2 at row 4/ });
 });

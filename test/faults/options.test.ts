@@ -311,7 +311,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     { take: (o) => lib.crossValidate(pairs, () => 1, o), needs: { folds: 2 } },
   ],
   SplitOptions: { take: (o) => lib.split(pairs, [0.5, 0.5], o) },
-  TensorDatasetOptions: { take: (o) => new lib.TensorDataset(x, labels, o) },
+  TensorDatasetOptions: { take: (o) => new lib.TensorDataset(x, labels, o), nullable: ['ignoreIndex'] },
   CifarOptions: { take: (o) => lib.decodeCifar(new Uint8Array(3073), o) },
   IdxOptions: { take: (o) => lib.readIdx(lib.writeIdx(Uint8Array.of(1, 2), [2]), o) },
   CheckpointOptions: { take: (checkpoint) => trained({ checkpoint }) },

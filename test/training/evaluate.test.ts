@@ -3,6 +3,12 @@
 import test from 'ava';
 import {
   AbortedError,
+  type AnyDataset,
+  CombinedLoss,
+  type Loss,
+  MulticlassHingeLoss,
+  SGD,
+  TreeDataset,
   Accuracy,
   ArgumentError,
   CrossEntropyLoss,
@@ -124,4 +130,58 @@ test('a metric keeps nothing from what it measured before', async (t) => {
   accuracy.update(zeros([5, 4]), Tensor.from(Int32Array.of(3, 3, 3, 3, 3)));
   const { metrics } = await model.evaluate(data, { loss, metrics: [accuracy] });
   t.is(metrics.accuracy, (await model.evaluate(data, { loss })).metrics.accuracy);
+});
+
+test('the reported loss is Σ loss / Σ weight over all batches, whatever is ignored, weighted or combined, and whatever the batches', async (t) => {
+  const model = makeModel();
+  const inputs = data.inputs;
+  // Ignored labels come in blocks: whole batches count nothing.
+  const labels = Tensor.from(Int32Array.from({ length: count }, (_, i) => (i % 30 < 13 ? 0 : i % 4)));
+  const weights = Tensor.from(Float32Array.from({ length: count }, (_, i) => (i % 20 < 9 ? 0 : 1 + (i % 7))));
+  const numbers = Tensor.from(Float32Array.from(new Seeded(4).uniform(count * 4)), [count, 4]);
+  const plain = new TreeDataset({ inputs, targets: labels });
+  const weighted = new TreeDataset({ inputs, targets: labels, weights });
+  const classWeights = [0.1, 1, 3, 7];
+  const cases: [string, Loss, AnyDataset][] = [
+    ['ignored', new CrossEntropyLoss({ ignoreIndex: 0 }), plain],
+    ['class weights', new CrossEntropyLoss({ classWeights }), plain],
+    ['hinge', new MulticlassHingeLoss({ classWeights, ignoreIndex: 1 }), plain],
+    ['weights', new CrossEntropyLoss(), weighted],
+    ['all', new CrossEntropyLoss({ classWeights, ignoreIndex: 0 }), weighted],
+    ['numbers', new MSELoss(), new TreeDataset({ inputs, targets: numbers, weights })],
+    ['combined', new CombinedLoss([[new CrossEntropyLoss({ ignoreIndex: 0 }), 0.3], new MulticlassHingeLoss({ classWeights })]), weighted],
+  ];
+  for (const [name, own, set] of cases) {
+    const whole = (await model.evaluate(set, { loss: own, metrics: [], batchSize: count })).loss;
+    for (const batchSize of [1, 8, 40]) {
+      const { loss: parts } = await model.evaluate(set, { loss: own, metrics: [], batchSize });
+      t.true(Math.abs(parts - whole) < 1e-5 * Math.abs(whole), `${name}, batches of ${batchSize}: ${parts}, ${whole} at once`);
+    }
+    const sgd = new SGD(model, { lr: 0 });
+    const still = new Sequential([model.layers[0], model.layers[1], model.layers[3]]);
+    const options = { loss: own, metrics: [], optimizer: sgd, batchSize: 8, validation: set, shuffle: false, log: false } as const;
+    for (const eager of [false, true]) {
+      const [epoch] = (await still.fit(set, { ...options, eager })).epochs;
+      t.true(Math.abs((epoch.validation?.loss ?? 0) - whole) < 1e-5 * Math.abs(whole), `${name}: validation`);
+      if (name !== 'combined') t.true(Math.abs(epoch.loss - whole) < 1e-5 * Math.abs(whole), `${name}: epoch, ${epoch.loss}, ${whole}`);
+    }
+  }
+  const nothing = new TreeDataset({ inputs, targets: zeros([count], { dtype: 'int32' }) });
+  t.is((await model.evaluate(nothing, { loss: new CrossEntropyLoss({ ignoreIndex: 0 }), metrics: [], batchSize: 10 })).loss, 0);
+});
+
+test('an example of weight 0 adds nothing to the loss, however odd its finite numbers; an accuracy counts it', async (t) => {
+  const model = makeModel();
+  const odd = data.inputs.add(0);
+  odd.data.fill(1e6, 3 * 40);
+  const weights = Tensor.from(Float32Array.from({ length: count }, (_, i) => Number(i < 40)));
+  const labels = data.targets;
+  const whole = await model.evaluate(new TreeDataset({ inputs: odd, targets: labels, weights }), { loss, batchSize: 10 });
+  const some = await model.evaluate(new TensorDataset(data.inputs.slice(0, 40), labels.slice(0, 40) as Tensor<'int32'>), {
+    loss,
+    batchSize: 10,
+  });
+  t.true(Math.abs(whole.loss - some.loss) < 1e-6);
+  const { metrics } = await model.evaluate(new TensorDataset(odd, labels), { loss });
+  t.is(whole.metrics.accuracy, metrics.accuracy);
 });
