@@ -1,6 +1,6 @@
 // The base class of optimizers: groups of parameters, slices of slab memory, state. A subclass says how one slice is updated.
 
-import { isMap, ours } from '../foreign.js';
+import { isMap, isPromise, ours } from '../foreign.js';
 import type { FloatDType, TypedArrayOf } from '../dtype.js';
 import { ArgumentError, BusyError, checkFlag, checkInteger, checkNumber, checkOptions, expected, mergeOptions } from '../errors.js';
 import { allocateShared } from '../native.js';
@@ -131,9 +131,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   /** Names of the state tensors in use, each as long as the parameters. */
   protected abstract stateNames(options: O): readonly string[];
 
-  /**
-   * Updates one slice by operations, with the numbers that {@link now} gives. Those that change from step to step must be operands.
-   */
+  /** Updates one slice by operations, with the numbers that {@link now} gives. Those that change from step to step must be operands. */
   protected abstract update(slice: ParameterSlice, options: O): void;
 
   /** Options at the step at hand: where a schedule stands, its value. */
@@ -196,12 +194,16 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    * Updates all parameters by their gradients.
    *
    * @param closure - Computes the loss and calls `backward()`; run first, its result is returned.
-   * @throws {@link ArgumentError} while a {@link WeightAverage} is swapped in, which would lose the step.
+   * @throws {@link ArgumentError} when the closure gives a promise, and while a {@link WeightAverage} is swapped in, which would lose the step.
    */
   step<R>(closure?: () => R): R | undefined {
     if (closure !== undefined && typeof closure !== 'function') throw new ArgumentError(expected('a function', 'closure', closure));
     this.refuseAveraged();
     const result = closure?.();
+    if (isPromise(result)) {
+      result.catch(() => {});
+      throw new ArgumentError('`closure` gave a promise, for which step() cannot wait: await what it needs before, and call step() then');
+    }
     perStep(counting(() => this.#step, (count) => (this.#step = count))); // biome-ignore format: one line
     withoutGradients(() => {
       this.groups.forEach(({ parameters }, i) => {

@@ -134,7 +134,7 @@ test('what a run will write is tried before it begins: the folder of the model, 
         /^nodegrad: expected a folder for model and log that can be written for `runDir`, received "file\/a\/b"\. The system says ENOTDIR about .*file, the nearest/,
       ],
       [['--run-dir', 'taken'], /^nodegrad: taken\/model\.safetensors is no file/],
-      [['--checkpoint-dir', 'file/a'], /^nodegrad: .*`options\.checkpoint\.dir`.*ENOTDIR/m],
+      [['--checkpoint-dir', 'file/a'], /^nodegrad: .*for --checkpoint-dir,.*ENOTDIR/m],
     ];
     for (const [words, message] of refused) {
       const { code, error } = await run(folder, process.execPath, node(['train', '--epochs', '1', '--hidden', '8', ...words]));
