@@ -7,9 +7,10 @@ import { ReLU, SGD, Sequential, Sigmoid, Tanh, datasets, setSeed, subset } from 
 
 const [images, most] = [Number(process.argv[2] ?? 50_000), Number(process.argv[3] ?? 60)];
 const { train } = await datasets.cifar10();
+// Evenly from the whole set: files may hold one class after the other.
 const data = subset(
   train,
-  Array.from({ length: images }, (_, i) => i),
+  Array.from({ length: images }, (_, i) => Math.floor((i * train.length) / images)),
 );
 
 /** Three convolutions and two linear layers; first weights suit the activation behind them. */

@@ -492,13 +492,13 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
 };
 
 const ceilings = {
-  'lib/index.ts': { most: 640, why: 'one list: every public name' },
+  'lib/index.ts': { most: 560, why: 'one list: every public name' },
   'test/faults/options.test.ts': { most: 480, why: 'one table: a row for every exported interface of options' },
   'test/fuzz/values.ts': { most: 460, why: 'one list: hostile values by kind' },
   'test/native/samples.ts': { most: 520, why: 'one list: a valid call of every operation' },
   'test/native/special.test.ts': { most: 460, why: 'one table: every operation at every special value' },
   'test/program/fuse.child.ts': { most: 460, why: 'one list: a net for every fusion' },
-  'test/architecture.test.ts': { most: 640, why: 'lists of exceptions, which belong together' },
+  'test/architecture.test.ts': { most: 600, why: 'lists of exceptions, which belong together' },
   'test/golden/make.py': { most: 600, why: 'the one script behind all golden files: their hash of it must stay one' },
 };
 
