@@ -137,6 +137,9 @@ function weightGradient(x: Tensor, dy: Tensor, w: AnyTensor, geometry: Geometry,
   return null;
 }
 
+// Every number of y takes as many products as its channel of the weight has elements.
+const productsOf = (y: AnyTensor, w: AnyTensor): number => (y.size * w.size) / w.shape[3];
+
 // dx from dy, w. As an operation of its own it is the transposed convolution, whose gradients are the other two directions.
 const inputGradientOp: Op<Geometry> = defineOp<Geometry>('conv2d_input_gradient', {
   shape: (inputs, geometry) => {
@@ -146,6 +149,7 @@ const inputGradientOp: Op<Geometry> = defineOp<Geometry>('conv2d_input_gradient'
     const shape = [dy.shape[0], ...geometry.image, c];
     return { outputs: [{ shape, dtype }], ints: intsOf(geometry, dy.shape[0], c, w.shape[3], w.shape.slice(0, 2)), reals: [] };
   },
+  products: ([dy, w]) => productsOf(dy, w),
   gradient: ({ inputs, upstream, attributes, needs, target }) => {
     const [x, w] = inputs as Tensor[];
     const dy = upstream as Tensor;
@@ -165,6 +169,7 @@ function shapeOf(inputs: readonly AnyTensor[], geometry: Geometry) {
 
 const conv2dOp: Op<Geometry> = defineOp<Geometry>('conv2d', {
   shape: shapeOf,
+  products: ([, w], [y]) => productsOf(y, w),
   gradient: ({ inputs, upstream, attributes, needs, target }) => {
     const [x, w] = inputs as Tensor[];
     const dy = upstream as Tensor;

@@ -89,7 +89,8 @@ const dropoutOp: Op<{ p: number }> = defineOp<{ p: number }>('dropout', {
     ints: [],
     reals: [p],
   }),
-  // The same counter gives the same mask: nothing is stored.
+  // The same counter gives the same mask.
+  isRemade: true,
   gradient: ({ inputs, upstream, attributes }) => [emitOne(dropoutOp, [upstream, inputs[1]], attributes), null],
 });
 
