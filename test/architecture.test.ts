@@ -34,7 +34,7 @@ const invent = (files: Record<string, string>): Tree => new Map(Object.entries(f
 
 // ---- lib ----
 
-const basics = ['foreign', 'names', 'errors', 'dtype', 'environment', 'recording', 'context'];
+const basics = ['foreign', 'names', 'errors', 'dtype', 'environment', 'recording', 'context', 'options'];
 const tensors = [...basics, 'random', 'seed', 'ops', 'tensor'];
 const models = [...tensors, 'create', 'initializers', 'parameter', 'buffer', 'layers'];
 
@@ -45,6 +45,7 @@ const arrows: Record<string, readonly string[]> = {
   names: [],
   errors: ['foreign', 'names'],
   dtype: ['foreign', 'errors'],
+  options: ['errors'],
   // Types alone: of what each room holds in it.
   context: ['recording', 'ops', 'layers'],
   recording: ['names', 'errors', 'context'],
@@ -445,6 +446,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/optimizers/closure.ts': { test: 'test/optimizers/quasi-newton.test.ts', why: 'abstract: what all methods with a closure share' },
   'lib/optimizers/line-search.ts': { test: 'test/optimizers/quasi-newton.test.ts', why: "beside PyTorch's walk, evaluation by evaluation" },
   'lib/optimizers/newton.ts': { test: 'test/optimizers/quasi-newton.test.ts', why: 'with the other methods of second order' },
+  'lib/optimizers/options.ts': { test: 'test/optimizers/rules.test.ts', why: 'what every row of test/helpers/optimizers.ts refuses' },
   'lib/optimizers/rule.ts': { test: 'test/optimizers/rules.test.ts', why: 'abstract: test/contracts/optimizer.ts is run for every rule' },
   'lib/schedules/schedule.ts': { test: 'test/schedules/decay.test.ts', why: 'abstract: test/contracts/schedule.ts is run for every schedule' },
   'lib/schedules/arithmetic.ts': { test: 'test/schedules/cyclic.test.ts', why: 'values of PyTorch to the last bits' },
