@@ -5,7 +5,7 @@ import { withPath } from '../ops/emit.js';
 import type { AnyLayer, Layer } from './layer.js';
 
 /** Called after each forward of a layer; see {@link observeForward}. */
-export type ForwardObserver = (layer: Layer<never, unknown>, path: string, output: unknown) => void;
+export type ForwardObserver = (layer: Layer<never, unknown>, path: string, output: unknown, inputs: readonly unknown[]) => void;
 
 const observers: ForwardObserver[] = [];
 
@@ -67,7 +67,7 @@ function wrap(owner: object, enter: Enter, owned?: AnyLayer): void {
       active.push(layer);
       try {
         const output = withPath(path, () => forward.apply(layer, inputs));
-        for (const observer of observers) observer(layer, path, output);
+        for (const observer of observers) observer(layer, path, output, inputs);
         return output;
       } catch (error) {
         // The innermost layer says where it happened.
