@@ -53,8 +53,9 @@ const parameterLength = 4;
 /** Options of {@link observed}. */
 export interface ObservedOptions {
   /**
-   * Measure what costs little, as `fit` does: of a tensor with more elements about 65,536 that lie evenly in it, and not the output of a
-   * layer that an activation takes, which a compiled step does not write to memory otherwise. Default false: all of everything.
+   * Measure what costs little, as `fit` does: of a tensor with more than 131,072 elements 65,536 that lie evenly in it, and not the outputs
+   * that a compiled step does not write to memory otherwise: those of normalizations, and of layers that an activation layer follows. Default
+   * false: all of everything.
    */
   readonly isLight?: boolean;
 }
@@ -123,13 +124,16 @@ export function observed<R>(
     latest = null;
     if (!(output instanceof Tensor) || !isFloat(output.dtype) || seen.has(output)) return;
     seen.add(output);
+    if (isLight && isNormalization(layer as AnyLayer)) return;
     latest = { layer, path, output };
   };
   const result = observeForward(look, forwardAndBackward);
   if (latest !== null) measure(latest);
   const moving = movingParameters(model, optimizer);
   const gradients = moving.map(([, parameter]) => sumSquares(take(gradientOf(parameter))));
-  const before = withoutGradients(() => moving.map(([, parameter]) => (isSampled(parameter) && isLight ? sampleOf(parameter) : copy(parameter))));
+  const before = withoutGradients(() =>
+    moving.map(([, parameter]) => (isSampled(parameter) && isLight ? sampleOf(parameter) : copy(parameter))),
+  );
   update();
   moving.forEach(([, parameter], i) => {
     numbers.push(...gradients[i], ...sumSquaresDifference(take(parameter), before[i]));
@@ -147,6 +151,9 @@ interface LayerOutput {
   readonly path: string;
   readonly output: AnyTensor;
 }
+
+/** Whether a layer's output has the mean and the spread that its own parameters say. */
+const isNormalization = (layer: AnyLayer): boolean => layer.initializerHint === 'through' && layer.parameters().length > 0;
 
 /** Whether a layer is an elementwise function, which a product before it takes in. */
 const isActivation = ({ initializerHint: hint }: AnyLayer): boolean => hint !== null && hint !== 'through';
