@@ -71,5 +71,7 @@ function beyond({ low, high, isLog, isWhole }: NumberRange, edge: 'lower' | 'upp
 export function formatValue(value: unknown): string {
   if (value === undefined) return '–';
   if (typeof value !== 'number') return typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
-  return Number.isInteger(value) && Math.abs(value) < 1e6 ? String(value) : String(Number(value.toPrecision(3)));
+  if (value === 0 || (Number.isInteger(value) && Math.abs(value) < 1e6)) return String(value);
+  const [size, neat] = [Math.abs(value), Number(value.toPrecision(3))];
+  return size >= 1e-3 && size < 1e6 ? String(neat) : neat.toExponential();
 }

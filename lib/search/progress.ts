@@ -36,7 +36,7 @@ export class SearchProgress {
 
   /** A trial that ended. */
   ended(trial: TrialRecord, { state, score, reason }: TrialEnd, seconds: number): void {
-    if (!this.#hasBegun) this.#progress.note(this.#line('trial', 'score', '', 'time', this.#names, 'budget'));
+    if (!this.#hasBegun) this.#progress.note(this.#line('trial', 'score', '', 'time', this.#names, trial.budget === null ? '' : 'budget'));
     this.#hasBegun = true;
     const record: TrialRecord = { ...trial, state, score };
     this.#ended.push(record);
