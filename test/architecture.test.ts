@@ -90,7 +90,8 @@ const arrows: Record<string, readonly string[]> = {
     'tree',
   ],
   sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'training', 'tree'],
-  cli: ['*', 'commander'],
+  search: [...tensors, 'native', 'io', 'data', 'sitter', 'training', 'tree', 'pg'],
+  cli: ['*', 'commander', 'yaml'],
   index: ['*'],
 };
 
@@ -106,6 +107,7 @@ const usersOfNative: Record<string, readonly string[]> = {
     'lib/data/images.ts',
     'lib/preprocessing/transformed.ts',
     'lib/program/program.ts',
+    'lib/search/shared-data.ts',
   ],
   nativeOps: ['lib/ops/define.ts'],
   binding: ['lib/runtime.ts', 'lib/program/program.ts', 'lib/program/driver.ts', 'lib/program/describe.ts'],
@@ -471,6 +473,21 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
       ],
     ),
   ),
+  ...Object.fromEntries(
+    ['trial', 'trial-record', 'store', 'progress'].map((stem) => [
+      `lib/search/${stem}.ts`,
+      { test: 'test/search/search.test.ts', why: 'what a search does with its trials' },
+    ]),
+  ),
+  ...Object.fromEntries(
+    ['worker', 'shared-data'].map((stem) => [
+      `lib/search/${stem}.ts`,
+      { test: 'test/search/executor.test.ts', why: 'the other end of what runs trials in threads' },
+    ]),
+  ),
+  'lib/search/fixed.ts': { test: 'test/search/strategy.test.ts', why: 'lists and grids beside random points' },
+  'lib/search/pictures.ts': { test: 'test/search/report.test.ts', why: 'the pictures of its page' },
+  'lib/cli/search-objective.ts': { test: 'test/cli/search.test.ts', why: 'what a trial of the command does' },
   'lib/cli/predict.ts': { test: 'test/cli/table.test.ts', why: 'the command for what `train` makes of a table' },
   'lib/data/folds.ts': { test: course('splits'), why: 'rows L04 and L05 are its specification' },
   'lib/data/columns.ts': { test: 'test/data/table.test.ts', why: 'a table is made of them' },
@@ -492,13 +509,13 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
 };
 
 const ceilings = {
-  'lib/index.ts': { most: 560, why: 'one list: every public name' },
-  'test/faults/options.test.ts': { most: 480, why: 'one table: a row for every exported interface of options' },
+  'lib/index.ts': { most: 620, why: 'one list: every public name' },
+  'test/faults/options.test.ts': { most: 520, why: 'one table: a row for every exported interface of options' },
   'test/fuzz/values.ts': { most: 460, why: 'one list: hostile values by kind' },
   'test/native/samples.ts': { most: 520, why: 'one list: a valid call of every operation' },
   'test/native/special.test.ts': { most: 460, why: 'one table: every operation at every special value' },
   'test/program/fuse.child.ts': { most: 460, why: 'one list: a net for every fusion' },
-  'test/architecture.test.ts': { most: 600, why: 'lists of exceptions, which belong together' },
+  'test/architecture.test.ts': { most: 640, why: 'lists of exceptions, which belong together' },
   'test/golden/make.py': { most: 600, why: 'the one script behind all golden files: their hash of it must stay one' },
 };
 

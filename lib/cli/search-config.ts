@@ -68,7 +68,9 @@ export function wordOf(parameter: string, value: unknown): string {
  * @throws {ArgumentError} for one that is unknown or wrong
  */
 export function optionsOf(words: readonly string[]): GivenOptions {
-  const command = addTrainOptions(new Command('train'), 'mlp').exitOverride().configureOutput({ writeErr: () => {} });
+  const command = addTrainOptions(new Command('train'), 'mlp')
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} });
   try {
     return command.parse(words, { from: 'user' }).opts<GivenOptions>();
   } catch (error) {
@@ -155,11 +157,17 @@ export async function readSearchConfig(path: string): Promise<SearchConfig> {
   const [searchNode, searchKey] = part('search');
   if (searchKey === null) fail(0, "there is nothing to search: 'search' names options of `train` and their ranges");
   const dimensions: Record<string, Dimension> = {};
-  for (const [name, node, key] of entries(searchNode ?? searchKey, "ranges by option, such as lr: { log-uniform: [1e-5, 1e-1] }, below 'search'")) {
+  for (const [name, node, key] of entries(
+    searchNode ?? searchKey,
+    "ranges by option, such as lr: { log-uniform: [1e-5, 1e-1] }, below 'search'",
+  )) {
     if (words.some((word) => word.startsWith(`--${name}=`))) failAt(key, `'${name}' is searched, and has a value of its own above`);
     dimensions[camel(name)] = dimensionOf(name, node, key);
+    // One after the other: what a condition names must stand before it.
+    const condition = isMap(node) ? node.get('when', true) : undefined;
+    at(condition ?? key, () => checkSpace(dimensions));
   }
-  const space = at(searchNode, () => checkSpace(dimensions));
+  const space = checkSpace(dimensions);
 
   const whole = (name: string): number | undefined => {
     const [node, key] = part(name);
@@ -192,7 +200,16 @@ export async function readSearchConfig(path: string): Promise<SearchConfig> {
   const validation = shareKey === null ? defaultValidation : plain(shareNode);
   if (typeof validation !== 'number' || !(validation > 0 && validation < 1))
     return failAt(shareNode ?? shareKey, "expected a share between 0 and 1 for 'validation'");
-  return { words, space, strategy, trials, seed: whole('seed') ?? 1, parallel: whole('parallel') ?? 1, score: score as SearchConfig['score'], validation };
+  return {
+    words,
+    space,
+    strategy,
+    trials,
+    seed: whole('seed') ?? 1,
+    parallel: whole('parallel') ?? 1,
+    score: score as SearchConfig['score'],
+    validation,
+  };
 }
 
 /** The word of an option, after it was read as `train` reads it. */

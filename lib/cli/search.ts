@@ -44,7 +44,9 @@ export async function searchCommand(path: string, given: SearchCommandOptions): 
     const score = config.score ?? (data.loss instanceof CrossEntropyLoss ? 'accuracy' : 'loss');
     const settings: SearchSettings = { words, seed, validation, score };
     // One of each kind is made before the first trial: a model that does not fit the data is no matter of luck.
-    data.another(trialOptions(settings, Object.fromEntries(Object.entries(config.space).map(([name, { inner }]) => [name, inner.at(0)])), null));
+    data.another(
+      trialOptions(settings, Object.fromEntries(Object.entries(config.space).map(([name, { inner }]) => [name, inner.at(0)])), null),
+    );
     const parallel = given.parallel ?? config.parallel;
     const runDir = given.runDir ?? newFolder({ ...fixed, model: 'search' });
     const trials = given.trials ?? config.trials;
@@ -74,9 +76,10 @@ export async function searchCommand(path: string, given: SearchCommandOptions): 
       signal: stopper.signal,
     };
     const module = new URL('./search-objective.js', import.meta.url);
+    const shared = isShareable(data.train) ? { train: data.train, validation: data.validation } : undefined;
     const study = await (parallel === 1
       ? search(config.space, objective as never, options)
-      : search(config.space, { module, export: 'objective' }, { ...options, parallel, data: isShareable(data.train) ? data : undefined })
+      : search(config.space, { module, export: 'objective' }, { ...options, parallel, data: shared })
     ).catch((error: unknown) => {
       if (error instanceof SearchAbortedError) return error.study;
       throw error;

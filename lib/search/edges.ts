@@ -58,12 +58,12 @@ function isNatural({ low, high, isWhole, isLog }: NumberRange, edge: 'lower' | '
 /** The range as wide as this one around its end, without what is no longer of its kind. */
 function beyond({ low, high, isLog, isWhole }: NumberRange, edge: 'lower' | 'upper'): readonly [number, number] {
   const end = edge === 'lower' ? low : high;
-  const [from, to] = isLog
-    ? [end / Math.sqrt(high / low), end * Math.sqrt(high / low)]
-    : [end - (high - low) / 2, end + (high - low) / 2];
+  const [from, to] = isLog ? [end / Math.sqrt(high / low), end * Math.sqrt(high / low)] : [end - (high - low) / 2, end + (high - low) / 2];
   const least = isWhole ? Math.min(1, low) : low >= 0 ? 0 : Number.NEGATIVE_INFINITY;
   const most = !isLog && !isWhole && low >= 0 && high <= 1 ? 1 : Number.POSITIVE_INFINITY;
-  const neat = (value: number): number => (isWhole ? Math.round(value) : Number(value.toPrecision(2)));
+  // What rounding leaves of a zero is one.
+  const neat = (value: number): number =>
+    isWhole ? Math.round(value) : !isLog && Math.abs(value) < 1e-9 * (to - from) ? 0 : Number(value.toPrecision(2));
   return [Math.max(least, neat(from)), Math.min(most, neat(to))];
 }
 

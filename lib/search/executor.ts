@@ -3,7 +3,7 @@
 import { pathToFileURL } from 'node:url';
 import { resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { ArgumentError, checkOptions, expected } from '../errors.js';
+import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
 import { isUrl } from '../foreign.js';
 import { checkPath } from '../io/atomic.js';
 import type { Plain } from './space.js';
@@ -17,6 +17,8 @@ export interface ModuleObjective {
   readonly module: string | URL;
   /** What it is exported as; default `'default'`. */
   readonly export?: string;
+  /** Megabytes of JavaScript heap that each thread may take; default: as Node.js has it. Tensors lie outside of it. */
+  readonly heapSize?: number;
 }
 
 /** What surrounds a trial. */
@@ -64,8 +66,11 @@ export class ThreadExecutor implements Executor {
   readonly #workerData: Readonly<Record<string, unknown>>;
   readonly #idle: Worker[] = [];
 
-  private constructor(workerData: Readonly<Record<string, unknown>>) {
+  readonly #heapSize: number | undefined;
+
+  private constructor(workerData: Readonly<Record<string, unknown>>, heapSize: number | undefined) {
     this.#workerData = workerData;
+    this.#heapSize = heapSize;
   }
 
   /**
@@ -74,10 +79,16 @@ export class ThreadExecutor implements Executor {
    * @throws {ArgumentError} when the module cannot be loaded, or exports no such function: before any trial
    */
   static async start(objective: ModuleObjective, threads: number, data: unknown, settings: Plain): Promise<ThreadExecutor> {
-    const { module, export: name = 'default' } = checkOptions<ModuleObjective>(objective, 'objective', ['module', 'export']);
-    const url = isUrl(module) ? module.href : /^[a-z]+:\/\//.test(checkPath(module, 'objective.module')) ? module : pathToFileURL(resolve(module)).href;
+    const known = ['module', 'export', 'heapSize'];
+    const { module, export: name = 'default', heapSize } = checkOptions<ModuleObjective>(objective, 'objective', known);
+    if (heapSize !== undefined) checkInteger(heapSize, 'objective.heapSize', 16, 1 << 20);
+    const url = isUrl(module)
+      ? module.href
+      : /^[a-z]+:\/\//.test(checkPath(module, 'objective.module'))
+        ? module
+        : pathToFileURL(resolve(module)).href;
     if (typeof name !== 'string') throw new ArgumentError(expected('the name of an export', 'objective.export', name));
-    const executor = new ThreadExecutor({ module: url, name, data: shareData(data), settings });
+    const executor = new ThreadExecutor({ module: url, name, data: shareData(data), settings }, heapSize);
     // All of them, also where the first refuses: none may be left behind.
     const started = await Promise.allSettled(Array.from({ length: threads }, () => executor.#start()));
     for (const one of started) if (one.status === 'fulfilled') executor.#idle.push(one.value);
@@ -88,20 +99,29 @@ export class ThreadExecutor implements Executor {
   }
 
   #start(): Promise<Worker> {
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: this.#workerData });
+    const worker = new Worker(new URL('./worker.js', import.meta.url), {
+      workerData: this.#workerData,
+      ...(this.#heapSize && { resourceLimits: { maxOldGenerationSizeMb: this.#heapSize } }),
+    });
     return new Promise((done, refuse) => {
       const settle = (error?: Error): void => {
         this.#rest(worker);
-        if (error === undefined) return done(worker);
-        void worker.terminate();
-        refuse(error);
+        if (error === undefined) done(worker);
+        else {
+          void worker.terminate();
+          refuse(error);
+        }
       };
       worker.on('message', (answer: WorkerAnswer) => {
         if (answer.type === 'ready') settle();
         else if (answer.type === 'refused') settle(new ArgumentError(answer.reason));
       });
-      worker.on('error', (error) => settle(new ArgumentError(`the module of the objective cannot be loaded: ${reasonOf(error)}`, { cause: error })));
-      worker.on('exit', (code) => settle(new ArgumentError(`the module of the objective ended its thread with code ${code} while it was loaded`)));
+      worker.on('error', (error) =>
+        settle(new ArgumentError(`the module of the objective cannot be loaded: ${reasonOf(error)}`, { cause: error })),
+      );
+      worker.on('exit', (code) =>
+        settle(new ArgumentError(`the module of the objective ended its thread with code ${code} while it was loaded`)),
+      );
     });
   }
 

@@ -59,7 +59,8 @@ export class ManualSearch extends FixedList {
   override check(space: Space): void {
     for (const [i, params] of this.#list.entries()) {
       const unknown = Object.keys(params).find((name) => !(name in space));
-      if (unknown !== undefined) throw new ArgumentError(`list[${i}] has '${unknown}', which is not in the space: ${Object.keys(space).join(', ')}`);
+      if (unknown !== undefined)
+        throw new ArgumentError(`list[${i}] has '${unknown}', which is not in the space: ${Object.keys(space).join(', ')}`);
       for (const [name, dimension] of Object.entries(space)) {
         if (!isActive(dimension, params)) continue;
         const { inner } = dimension;

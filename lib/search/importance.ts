@@ -18,7 +18,7 @@ const mostGroups = 6;
 /**
  * How much each parameter decides by itself, most first; none for fewer than 8 completed trials. Trials are put in groups by the parameter's value
  * (choices by the choice, numbers in up to six stretches with equally many, a missing value by itself), and the measure is ε² of the scores' ranks:
- * `(SSB − (k − 1) · SSW / (n − k)) / SST`, at least 0, with sums of squares between and within the k groups of n trials. Chance adds nothing to it on average, it
+ * `(SSB − (k − 1) · SSW / (n − k)) / SST`, at least 0, with sums of squares between and within the k groups of n trials. Chance adds little to it, it
  * does not ask for a direction, and outliers count little; what two parameters do only together it does not see. Of trials with several budgets, those with
  * the most frequent one count.
  */

@@ -71,7 +71,9 @@ export class LogStore extends MemoryStore {
   #goOn(header: StudyHeader, resume: boolean): void {
     const { header: before, events } = readEvents(this.path);
     if (!resume)
-      throw new ArgumentError(`${this.path} holds a study of ${countTrials(events)} trials: \`options.resume\` goes on with it, or choose another folder`);
+      throw new ArgumentError(
+        `${this.path} holds a study of ${countTrials(events)} trials: \`options.resume\` goes on with it, or choose another folder`,
+      );
     if (definition(before) !== definition(header))
       throw new ArgumentError(`${this.path} holds another study: ${difference(before, header)}. Choose another folder for this one`);
     // A line that a killed process left half stays where it is, as a line of its own.
@@ -127,7 +129,8 @@ function readEvents(path: string): { header: StudyHeader; events: Event[]; path:
       found = candidate;
       break;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EISDIR' || candidate !== path) throw refusal('the log of a study, or its folder', path, error);
+      if ((error as NodeJS.ErrnoException).code !== 'EISDIR' || candidate !== path)
+        throw refusal('the log of a study, or its folder', path, error);
     }
   }
   const lines = (text ?? '').split('\n');
@@ -138,7 +141,8 @@ function readEvents(path: string): { header: StudyHeader; events: Event[]; path:
     const event = parse(line);
     if (event === null) {
       const next = lines.slice(i + 1).find((later) => later !== '');
-      if (next !== undefined && !['resumed', 'study'].includes(String(parse(next)?.type))) throw new FileFormatError(`${found}: line ${i + 1} is not a line of a study`);
+      if (next !== undefined && !['resumed', 'study'].includes(String(parse(next)?.type)))
+        throw new FileFormatError(`${found}: line ${i + 1} is not a line of a study`);
       continue;
     }
     if (header === null) {

@@ -81,7 +81,8 @@ export function parallelCoordinates(space: Space, trials: readonly TrialRecord[]
     body.push(line(at(i), top, at(i), bottom, 'axis'), text(at(i), 16, short(name), 'text-anchor="middle" class="strong"'));
     const inner = space[name]?.inner;
     if (inner instanceof Choice) {
-      for (const value of inner.values) body.push(text(at(i) + 6, height(inner.positionOf(value)) + 4, short(formatValue(value), 14), 'class="tick"'));
+      for (const value of inner.values)
+        body.push(text(at(i) + 6, height(inner.positionOf(value)) + 4, short(formatValue(value), 14), 'class="tick"'));
     } else {
       const [low, high] = inner instanceof NumberRange ? [formatValue(inner.low), formatValue(inner.high)] : [scale.low, scale.high];
       body.push(text(at(i) + 6, bottom + 4, low, 'class="tick"'), text(at(i) + 6, top + 4, high, 'class="tick"'));
@@ -96,7 +97,9 @@ export function parallelCoordinates(space: Space, trials: readonly TrialRecord[]
   const ended = trials.filter(({ state }) => state === 'failed' || state === 'stopped');
   for (const trial of ended) body.push(path(placesOf(trial), trial.state, titleOf(trial)));
   for (const trial of completed)
-    body.push(path([...placesOf(trial), [at(names.length), height(scale.share(trial.score))]], kinds.get(trial.number) ?? 'plain', titleOf(trial)));
+    body.push(
+      path([...placesOf(trial), [at(names.length), height(scale.share(trial.score))]], kinds.get(trial.number) ?? 'plain', titleOf(trial)),
+    );
   return picture(width, 300, 'A line for each trial through the values of its parameters to its score', body);
 }
 
@@ -124,7 +127,14 @@ export function slices(space: Space, trials: readonly TrialRecord[], direction: 
       for (const trial of completed) {
         const share = shareOf(inner, trial.params[name]);
         if (share === null) continue;
-        body.push(dot(x(share), bottom - 6 - scale.share(trial.score) * (bottom - top - 12), kinds.get(trial.number) ?? 'plain', `${titleOf(trial)}, ${name} ${formatValue(trial.params[name])}`));
+        body.push(
+          dot(
+            x(share),
+            bottom - 6 - scale.share(trial.score) * (bottom - top - 12),
+            kinds.get(trial.number) ?? 'plain',
+            `${titleOf(trial)}, ${name} ${formatValue(trial.params[name])}`,
+          ),
+        );
       }
       return picture(310, 190, `Score against ${name}, a point for each trial`, body).replace('min-width:310px', '');
     })
@@ -152,7 +162,10 @@ export function learningCurves(trials: readonly TrialRecord[], direction: Direct
   const x = (epoch: number): number => (last <= 1 ? (left + right) / 2 : left + ((epoch - 1) / (last - 1)) * (right - left - 20) + 10);
   const y = (value: number): number => bottom - 8 - scale.share(value) * (bottom - top - 16);
   const body = [line(left, bottom, right, bottom, 'axis'), line(left, top, left, bottom, 'axis')];
-  body.push(text(left - 6, top + 8, scale.high, 'text-anchor="end" class="tick"'), text(left - 6, bottom, scale.low, 'text-anchor="end" class="tick"'));
+  body.push(
+    text(left - 6, top + 8, scale.high, 'text-anchor="end" class="tick"'),
+    text(left - 6, bottom, scale.low, 'text-anchor="end" class="tick"'),
+  );
   body.push(text(x(1), bottom + 18, '1', 'text-anchor="middle" class="tick"'));
   if (last > 1) body.push(text(x(last), bottom + 18, String(last), 'text-anchor="middle" class="tick"'));
   body.push(text((left + right) / 2, bottom + 18, 'epoch', 'text-anchor="middle" class="strong"'));
@@ -197,16 +210,28 @@ export function besideGrid(space: Space, trials: readonly TrialRecord[], directi
     { points: grid, left: 380, label: `A grid of at most ${trials.length} trials` },
   ].flatMap(({ points, left, label }) => {
     const [right, top, bottom] = [left + 270, 30, 230];
-    const place = ({ x, y }: { x: number; y: number }): [number, number] => [left + 10 + x * (right - left - 20), bottom - 10 - y * (bottom - top - 20)];
+    const place = ({ x, y }: { x: number; y: number }): [number, number] => [
+      left + 10 + x * (right - left - 20),
+      bottom - 10 - y * (bottom - top - 20),
+    ];
     const values = new Set(points.map(({ x }) => px(x * 1000))).size;
     return [
       text((left + right) / 2, 18, label, 'text-anchor="middle" class="strong"'),
       `<rect x="${left}" y="${top}" width="${right - left}" height="${bottom - top}" class="frame"/>`,
       ...points.flatMap((point) => {
         const [x, y] = place(point);
-        return [dot(x, y, point.kind, point.title), line(x, bottom, x, bottom + 8, `rug ${point.kind}`), line(left - 8, y, left, y, `rug ${point.kind}`)];
+        return [
+          dot(x, y, point.kind, point.title),
+          line(x, bottom, x, bottom + 8, `rug ${point.kind}`),
+          line(left - 8, y, left, y, `rug ${point.kind}`),
+        ];
       }),
-      text((left + right) / 2, bottom + 26, `${short(names[0])}: ${values} different ${values === 1 ? 'value' : 'values'}`, 'text-anchor="middle" class="tick"'),
+      text(
+        (left + right) / 2,
+        bottom + 26,
+        `${short(names[0])}: ${values} different ${values === 1 ? 'value' : 'values'}`,
+        'text-anchor="middle" class="tick"',
+      ),
       `<text transform="translate(${left - 14} ${(top + bottom) / 2}) rotate(-90)" text-anchor="middle" class="tick">${escaped(short(names[1]))}</text>`,
     ];
   });

@@ -89,13 +89,17 @@ export class PostgresStore implements Store {
       const { rows } = await pool.query('SELECT header FROM nodegrad_studies WHERE name = $1', [header.name]);
       const before = JSON.parse(rows[0].header as string) as StudyHeader;
       if (definition(before) !== definition(header))
-        throw new ArgumentError(`the database holds another study '${header.name}': ${difference(before, header)}. Choose another name for this one`);
+        throw new ArgumentError(
+          `the database holds another study '${header.name}': ${difference(before, header)}. Choose another name for this one`,
+        );
       return new PostgresStore(pool, header.name, options);
     } catch (error) {
       await pool.end();
       if (error instanceof ArgumentError) throw error;
       // The address may hold a password.
-      throw new ArgumentError(`the database of \`options.database\` cannot be used: ${(error as Error).message || String(error)}`, { cause: error });
+      throw new ArgumentError(`the database of \`options.database\` cannot be used: ${(error as Error).message || String(error)}`, {
+        cause: error,
+      });
     }
   }
 
@@ -205,7 +209,7 @@ async function again<T>(body: () => Promise<T>): Promise<T> {
       // Five letters and digits are the server's: of those, classes 08 and 57 are a connection that ended.
       const isLost = !/^[0-9A-Z]{5}$/.test(code) || /^(08|57)/.test(code);
       if (!isLost || attempt === tries) throw error;
-      await new Promise((done) => setTimeout(done, 100 * 2 ** attempt));
+      await new Promise((done) => setTimeout(done, 100 << attempt));
     }
   }
 }

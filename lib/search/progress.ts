@@ -50,7 +50,15 @@ export class SearchProgress {
   #line(number: string, score: string, mark: string, time: string, values: readonly string[], budget: string, reason = ''): string {
     const cells = values.map((value, i) => (value.length > most ? `${value.slice(0, most - 1)}…` : value).padEnd(this.#widths[i]));
     const [first] = reason.split('\n');
-    return [number.padStart(5), score.padStart(scoreWidth), mark.padEnd(4), time.padStart(7), ...(budget === '' ? [] : [budget.padStart(6)]), ...cells, first]
+    return [
+      number.padStart(5),
+      score.padStart(scoreWidth),
+      mark.padEnd(4),
+      time.padStart(7),
+      ...(budget === '' ? [] : [budget.padStart(6)]),
+      ...cells,
+      first,
+    ]
       .join('  ')
       .trimEnd();
   }

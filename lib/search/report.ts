@@ -86,7 +86,10 @@ function sections(study: Study): string[] {
   const strategy = spaced(String(study.strategy.name)).replace(/^tpe\b/, 'TPE');
   const names = Object.keys(space);
   const tried = `${trials.length} trials by ${strategy} over ${list(names)}, seed ${seed}; a ${direction === 'minimize' ? 'lower' : 'higher'} score is better.`;
-  const page = [`<h1>${escaped(study.name)}</h1>`, `<p class="soft">${escaped(`${tried}${others.length > 0 ? ` Of them, ${list(others)}.` : ''}`)}</p>`];
+  const page = [
+    `<h1>${escaped(study.name)}</h1>`,
+    `<p class="soft">${escaped(`${tried}${others.length > 0 ? ` Of them, ${list(others)}.` : ''}`)}</p>`,
+  ];
   if (best === null) return [...page, '<p class="warning">No trial completed. The table says why.</p>', table(study)];
   page.push(
     `<section class="best-card" aria-label="The best trial"><strong>Best: ${escaped(formatScore(best.score))}</strong>, by trial ${best.number}${best.budget === null ? '' : ` with a budget of ${best.budget}`}`,
@@ -94,7 +97,10 @@ function sections(study: Study): string[] {
   );
   const warnings = study.warnings();
   if (warnings.length > 0)
-    page.push('<h2>What to try next</h2>', ...warnings.map(({ text }) => `<p class="warning">${escaped(`${text[0].toUpperCase()}${text.slice(1)}.`)}</p>`));
+    page.push(
+      '<h2>What to try next</h2>',
+      ...warnings.map(({ text }) => `<p class="warning">${escaped(`${text[0].toUpperCase()}${text.slice(1)}.`)}</p>`),
+    );
   page.push(
     '<h2>Every trial at a glance</h2>',
     '<p>Each line is a trial. Follow the blue ones: where they run close together, the values are good; where they cross the whole axis, the parameter matters little.</p>',
@@ -111,7 +117,11 @@ function sections(study: Study): string[] {
   page.push('<h2>Score against each parameter</h2>', `<div class="slices">${slices(space, trials, direction)}</div>`);
   const curves = learningCurves(trials, direction);
   if (curves !== '')
-    page.push('<h2>Learning curves</h2>', '<p>A line for each trial, epoch by epoch. A best line that still climbs or falls at its end asks for more epochs.</p>', curves);
+    page.push(
+      '<h2>Learning curves</h2>',
+      '<p>A line for each trial, epoch by epoch. A best line that still climbs or falls at its end asks for more epochs.</p>',
+      curves,
+    );
   page.push(...gridSection(study, trials, importance.map(({ parameter }) => parameter)), table(study)); // biome-ignore format: one line
   return page;
 }
@@ -143,7 +153,9 @@ function table(study: Study): string {
   const row = ({ number, state, score, params, budget, seconds, reason }: TrialRecord<Params>): string =>
     `<tr class="${kinds.get(number) ?? state}"><th scope="row">${number}</th>${cell(score === null ? state : formatScore(score))}${names
       .map((name) => cell(formatValue(params[name])))
-      .join('')}${hasBudget ? cell(String(budget ?? '')) : ''}${cell(seconds === null ? '' : formatDuration(seconds))}${hasReason ? cell(reason ?? '', 'reason') : ''}</tr>`;
+      .join(
+        '',
+      )}${hasBudget ? cell(String(budget ?? '')) : ''}${cell(seconds === null ? '' : formatDuration(seconds))}${hasReason ? cell(reason ?? '', 'reason') : ''}</tr>`;
   const heads = ['trial', 'score', ...names, ...(hasBudget ? ['budget'] : []), 'time', ...(hasReason ? ['reason'] : [])];
   return `<h2>All trials</h2><div class="table" tabindex="0" role="region" aria-label="All trials, best first"><table><thead><tr>${heads
     .map((head) => `<th scope="col">${escaped(head)}</th>`)

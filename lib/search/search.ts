@@ -133,7 +133,10 @@ export async function search<const S extends Space, D = unknown>(
     const study = new Study<ParamsOf<S>>(JSON.parse(JSON.stringify(header)), await store.trials(), log);
     if (!signal?.aborted) return study;
     const wayOn = runDir === null ? '' : ': `options.resume` goes on with it';
-    throw new SearchAbortedError(`the search was stopped after ${study.trials.filter(({ state }) => state !== 'running').length} trials${wayOn}`, study as never);
+    throw new SearchAbortedError(
+      `the search was stopped after ${study.trials.filter(({ state }) => state !== 'running').length} trials${wayOn}`,
+      study as never,
+    );
   } finally {
     signal?.removeEventListener('abort', abort);
     await executor?.close();
@@ -149,7 +152,8 @@ function checkSearch(space: unknown, objective: unknown, given: unknown) {
   const options = checkOptions<SearchOptions>(given, 'options', names, ['settings', 'data']);
   const { strategy = new RandomSearch(), direction = 'minimize', seed = getSeed(), parallel = 1, settings = null, heartbeat = 60 } = options;
   const { attempts = 3, resume = false, log = true, data, database, signal, progress, name, runDir } = options;
-  if (!(strategy instanceof Strategy)) throw new ArgumentError(expected('a strategy, such as new RandomSearch(),', 'options.strategy', strategy));
+  if (!(strategy instanceof Strategy))
+    throw new ArgumentError(expected('a strategy, such as new RandomSearch(),', 'options.strategy', strategy));
   strategy.check(checked);
   const most = strategy.trialsIn(checked);
   if (options.trials === undefined && most === null)
@@ -164,13 +168,17 @@ function checkSearch(space: unknown, objective: unknown, given: unknown) {
   if (typeof objective !== 'function' && !isPlainObject(objective))
     throw new ArgumentError(expected('a function, or { module } with the module that exports one,', 'objective', objective));
   if (typeof objective === 'function' && parallel > 1)
-    throw new ArgumentError(`several trials at once run in threads, which load the objective themselves: give \`objective\` as { module: new URL('./objective.js', import.meta.url) }`);
+    throw new ArgumentError(
+      `several trials at once run in threads, which load the objective themselves: give \`objective\` as { module: new URL('./objective.js', import.meta.url) }`,
+    );
   if (signal !== undefined && !isAbortSignal(signal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
   if (name !== undefined && (typeof name !== 'string' || name === '')) throw new ArgumentError(expected('a name', 'options.name', name));
-  if (database !== undefined && name === undefined) throw new ArgumentError(expected('the name of the study in the database', 'options.name', name));
+  if (database !== undefined && name === undefined)
+    throw new ArgumentError(expected('the name of the study in the database', 'options.name', name));
   if (!log && resume) throw new ArgumentError('a study without a log cannot go on: leave out `options.log` or `options.resume`');
   const automatic = defaultLogPath();
-  const folder = runDir !== undefined ? checkPath(runDir, 'options.runDir', 'the path of a folder') : automatic === null ? null : newFolder(automatic);
+  const folder =
+    runDir !== undefined ? checkPath(runDir, 'options.runDir', 'the path of a folder') : automatic === null ? null : newFolder(automatic);
   const dir = log ? folder : null;
   const header = JSON.parse(
     JSON.stringify({

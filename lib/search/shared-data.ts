@@ -65,8 +65,12 @@ export function shareData(data: unknown): SharedData {
 
 function shareOne(mover: Mover, set: AnyDataset, argument: string): SharedDataset {
   const way = 'Threads share sets that lie in memory as tensors; load others in the module of the objective';
-  if (typeof set !== 'object' || set === null || !isInMemory(set)) throw new ArgumentError(expected('a data set in memory', argument, set, way));
-  const { inputs, targets, weights, rows } = memoryOf(set as Dataset<never, never>) as unknown as Record<'inputs' | 'targets' | 'weights', TensorTree> & {
+  if (typeof set !== 'object' || set === null || !isInMemory(set))
+    throw new ArgumentError(expected('a data set in memory', argument, set, way));
+  const { inputs, targets, weights, rows } = memoryOf(set as Dataset<never, never>) as unknown as Record<
+    'inputs' | 'targets' | 'weights',
+    TensorTree
+  > & {
     rows: Int32Array | null;
   };
   if ('into' in inputs) throw new ArgumentError(expected('a data set whose inputs are not made anew in each epoch', argument, set, way));

@@ -37,9 +37,9 @@ const bits = 32;
 
 /** The direction numbers of each dimension, one for each bit of an index, from the lowest. */
 const directions: readonly Uint32Array[] = [
-  Uint32Array.from({ length: bits }, (_, i) => 2 ** (bits - 1 - i)),
+  Uint32Array.from({ length: bits }, (_, i) => 1 << (bits - 1 - i)),
   ...table.map(([degree, coefficients, ...m]) => {
-    const v = Uint32Array.from({ length: bits }, (_, i) => (i < degree ? m[i] * 2 ** (bits - 1 - i) : 0));
+    const v = Uint32Array.from({ length: bits }, (_, i) => (i < degree ? m[i] << (bits - 1 - i) : 0));
     for (let i = degree; i < bits; i++) {
       v[i] = v[i - degree] ^ (v[i - degree] >>> degree);
       for (let k = 1; k < degree; k++) if ((coefficients >> (degree - 1 - k)) & 1) v[i] ^= v[i - k];
@@ -89,7 +89,7 @@ export class SobolSearch extends Sampler {
     const names = Object.keys(space);
     return paramsAt(space, (name) => {
       const key = new Random(seed, `search/sobol/${name}`).uint32();
-      return scrambled(sobolWord(number, names.indexOf(name)), key) / 2 ** bits;
+      return scrambled(sobolWord(number, names.indexOf(name)), key) / 2 ** 32;
     });
   }
 

@@ -304,13 +304,15 @@ export function checkSpace(value: unknown, argument = 'space'): Space {
     if (condition) {
       const parent = before.get(condition.parameter)?.inner;
       if (parent === undefined)
-        throw new ArgumentError(
-          expected('the name of a parameter that stands before it', `${argument}.${name}.when`, condition.parameter),
-        );
+        throw new ArgumentError(expected('the name of a parameter that stands before it', `${argument}.${name}.when`, condition.parameter));
       for (const wanted of condition.values)
         if (parent instanceof Choice && parent.indexOf(wanted) < 0)
           throw new ArgumentError(
-            expected(`one of the choices of '${condition.parameter}', ${parent.values.map(describe).join(', ')},`, `${argument}.${name}.when`, wanted),
+            expected(
+              `one of the choices of '${condition.parameter}', ${parent.values.map(describe).join(', ')},`,
+              `${argument}.${name}.when`,
+              wanted,
+            ),
           );
     }
     before.set(name, dimension);

@@ -1,6 +1,6 @@
 // Coarse to fine: a wide range with little work first, then the region of its best trials with more.
 
-import { ArgumentError, checkInteger, checkList, checkNumber, checkOptions, expected } from '../errors.js';
+import { ArgumentError, checkChoice, checkInteger, checkList, checkNumber, checkOptions, expected } from '../errors.js';
 import { keepNames } from '../names.js';
 import { Choice, Conditional, type Dimension, NumberRange, type Space, checkSpace, isActive, space as make } from './space.js';
 import { type Proposal, RandomSearch, Sampler, Strategy, type StudyView } from './strategy.js';
@@ -31,6 +31,7 @@ export function narrowed<S extends Space>(space: S, trials: readonly TrialRecord
   checkSpace(space);
   const { keep = 0.25, direction = 'minimize' } = checkOptions<NarrowedOptions>(options, 'options', ['keep', 'direction']);
   checkNumber(keep, 'options.keep', 0, 1);
+  checkChoice(direction, 'options.direction', ['minimize', 'maximize']);
   const order = ranked(checkList<TrialRecord>(trials, 'trials', 'an array of trials'), direction);
   if (order.length === 0) throw new ArgumentError('a space is narrowed to where its best trials lie, and none has completed');
   const best = order.slice(0, Math.max(2, Math.ceil(keep * order.length)));

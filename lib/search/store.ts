@@ -121,7 +121,21 @@ export class MemoryStore implements Store {
     const number = event.number as number;
     if (event.type === 'trial') {
       const { params, config, budget, seed, attempt, began } = event as unknown as TrialRecord;
-      this.all[number] = { number, params, config, budget, seed, state: 'running', score: null, reason: null, reports: [], attempt, began, seconds: null };
+      this.#idle.delete(number);
+      this.all[number] = {
+        number,
+        params,
+        config,
+        budget,
+        seed,
+        state: 'running',
+        score: null,
+        reason: null,
+        reports: [],
+        attempt,
+        began,
+        seconds: null,
+      };
       return this.all[number];
     }
     const trial = this.all[number];

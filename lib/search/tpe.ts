@@ -78,8 +78,7 @@ class Parzen {
   #logKernel(centre: Centre, name: string, dimension: Dimension, place: number): number {
     const at = centre[name];
     if (at === undefined) return dimension instanceof Choice ? -logarithm(dimension.values.length) : 0;
-    if (dimension instanceof Choice)
-      return logarithm(this.#shares(dimension, at)[Math.floor(place * dimension.values.length)]);
+    if (dimension instanceof Choice) return logarithm(this.#shares(dimension, at)[Math.floor(place * dimension.values.length)]);
     const z = (place - at) / this.#width;
     const inside = normalDistribution((1 - at) / this.#width) - normalDistribution(-at / this.#width);
     return (-z * z) / 2 - logarithm(inside * this.#width * Math.sqrt(2 * Math.PI));

@@ -1,6 +1,6 @@
 // A trial while it runs, as the objective sees it: its number and seed, the data, and whom it tells how it goes.
 
-import { checkInteger, checkNumber, checkOptions } from '../errors.js';
+import { ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import { keepNames } from '../names.js';
 import { defaultRandom, getSeed, setSeed } from '../random.js';
 import { explodedAt } from '../sitter/first.js';
@@ -92,30 +92,38 @@ export class Trial<D = unknown> {
   report(report: { readonly epoch: number; readonly score?: number; readonly loss?: number }): boolean {
     const { epoch, score, loss } = checkOptions<typeof report>(report, 'report', ['epoch', 'score', 'loss']);
     checkInteger(epoch, 'report.epoch', 0);
-    if (loss !== undefined) this.judge(loss);
+    if (loss !== undefined) {
+      if (Number.isNaN(this.#firstLoss)) this.#firstLoss = loss;
+      else this.judge(this.#firstLoss, loss);
+    }
     const finite = (value: number | undefined): number | null => (Number.isFinite(value) ? checkNumber(value, 'report') : null);
     this.#say({ epoch, score: finite(score), loss: finite(loss) });
     return this.#stopped === null && !this.signal.aborted;
   }
 
-  /** @internal Compares a training loss with the first one; gives whether to go on. */
-  judge(loss: number): boolean {
-    if (Number.isNaN(this.#firstLoss)) this.#firstLoss = loss;
-    else if (explodedAt([this.#firstLoss, loss]) >= 0)
-      this.stop(`the loss exploded: ${formatScore(loss)} is more than three times the first one, ${formatScore(this.#firstLoss)}`);
+  /** @internal Compares a training loss with that of the beginning; gives whether to go on. */
+  judge(first: number, loss: number): boolean {
+    if (explodedAt([first, loss]) >= 0)
+      this.stop(`the loss exploded: ${formatScore(loss)} is more than three times the first one, ${formatScore(first)}`);
     return this.#stopped === null && !this.signal.aborted;
   }
 
   /** A callback for `fit` that reports each epoch, and ends the run when the loss explodes or the search is stopped. */
   watch(options: WatchOptions = {}): Callback {
     const { score = 'loss' } = checkOptions<WatchOptions>(options, 'options', ['score']);
+    if (typeof score !== 'string') throw new ArgumentError(expected("'loss', or the name of a metric", 'options.score', score));
     return new TrialWatch(this, score);
   }
 }
 
+/** Batches are small and their losses vary: the mean of so many of the latest is compared with the highest of the first few. */
+const [latest, first] = [10, 3];
+
 class TrialWatch extends Callback {
   readonly #trial: Trial;
   readonly #score: string;
+  readonly #first: number[] = [];
+  readonly #latest: number[] = [];
 
   constructor(trial: Trial, score: string) {
     super();
@@ -123,7 +131,16 @@ class TrialWatch extends Callback {
   }
 
   override onSteps({ losses }: StepsRecord, run: TrainingRun): void {
-    if (!losses.every((loss) => this.#trial.judge(loss))) run.stop(this.#trial.stopped ?? 'the search was stopped');
+    if (!losses.every((loss) => this.#goesOn(loss))) run.stop(this.#trial.stopped ?? 'the search was stopped');
+  }
+
+  #goesOn(loss: number): boolean {
+    if (this.#latest.push(loss) > latest) this.#latest.shift();
+    if (this.#first.length < first) {
+      this.#first.push(loss);
+      return !this.#trial.signal.aborted;
+    }
+    return this.#trial.judge(Math.max(...this.#first), this.#latest.reduce((sum, value) => sum + value, 0) / this.#latest.length);
   }
 
   override onEpochEnd({ epoch, loss, validation }: EpochRecord): void {
