@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { ArgumentError, checkChoice, checkFlag, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import { isAbortSignal, isPlainObject } from '../foreign.js';
 import { checkPath } from '../io/atomic.js';
-import { getSeed } from '../random.js';
+import { deriveSeed, getSeed } from '../seed.js';
 import { type ProgressOption, milliseconds } from '../training/progress.js';
 import { defaultLogPath } from '../training/run-log.js';
 import { type Executor, LocalExecutor, type ModuleObjective, ThreadExecutor, deferred } from './executor.js';
@@ -14,7 +14,7 @@ import { PostgresStore } from './postgres.js';
 import { SearchProgress } from './progress.js';
 import { type ParamsOf, type Plain, type Space, checkSpace } from './space.js';
 import { MemoryStore, type Propose, type Store, type StudyHeader } from './store.js';
-import { RandomSearch, Strategy, seedOf } from './strategy.js';
+import { RandomSearch, Strategy } from './strategy.js';
 import { SearchAbortedError, Study } from './study.js';
 import type { Trial } from './trial.js';
 import type { Direction, TrialRecord } from './trial-record.js';
@@ -211,7 +211,7 @@ async function runTrials(given: Given, store: Store, executor: Executor, stop: A
   const propose: Propose = (trials) => {
     if (trials.length >= limit) return 'done';
     const proposal = strategy.next({ space, seed, direction, number: trials.length, trials });
-    return typeof proposal === 'string' ? proposal : { ...proposal, seed: seedOf(seed, proposal.config) };
+    return typeof proposal === 'string' ? proposal : { ...proposal, seed: deriveSeed(seed, 'trial', proposal.config) };
   };
   let change = deferred<void>();
   const one = async (record: TrialRecord): Promise<void> => {

@@ -88,9 +88,6 @@ export abstract class Sampler extends Strategy {
 export const randomOf = ({ seed, number }: Pick<StudyView, 'seed' | 'number'>, name: string): Random =>
   new Random(seed, `search/${number}/${name}`);
 
-/** The seed of a trial's own random numbers: a function of the study's seed and the number of the first trial with its parameters. */
-export const seedOf = (seed: number, config: number): number => Math.floor(new Random(seed, `search/${config}`).uniform53() * 2 ** 48);
-
 /**
  * Points at random in the ranges: with one parameter that matters more than the others, every trial tries a new value of it, where a grid
  * tries few (course rows K04, K05; Bergstra & Bengio, JMLR 2012). The default strategy.

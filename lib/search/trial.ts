@@ -2,7 +2,7 @@
 
 import { ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import { keepNames } from '../names.js';
-import { defaultRandom, getSeed, setSeed } from '../random.js';
+import { withSeed } from '../seed.js';
 import { explodedAt } from '../sitter/first.js';
 import { Callback, type StepsRecord, type TrainingRun } from '../training/callbacks.js';
 import type { EpochRecord } from '../training/history.js';
@@ -157,19 +157,14 @@ export function reasonOf(error: unknown): string {
 
 /** Runs an objective under the trial's seed; what it throws is how the trial ended. */
 export async function runTrial(objective: (params: never, trial: Trial) => unknown, params: Params, trial: Trial): Promise<TrialEnd> {
-  const [seed, state] = [getSeed(), defaultRandom().state];
-  setSeed(trial.seed);
   try {
-    const score: unknown = await objective(params as never, trial);
+    const score: unknown = await withSeed(trial.seed, () => objective(params as never, trial));
     if (trial.stopped !== null) return { state: 'stopped', score: null, reason: trial.stopped };
     if (typeof score === 'number' && Number.isFinite(score)) return { state: 'completed', score, reason: null };
     return { state: 'failed', score: null, reason: `the objective gave ${String(score)}, and not a finite number` };
   } catch (error) {
     if (trial.stopped !== null) return { state: 'stopped', score: null, reason: trial.stopped };
     return { state: 'failed', score: null, reason: reasonOf(error) };
-  } finally {
-    setSeed(seed);
-    defaultRandom().state = state;
   }
 }
 

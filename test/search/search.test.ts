@@ -1,7 +1,8 @@
 // Proves lib/search/search.ts: what a trial gets, what becomes of one that fails, what is refused before the first, and stopping.
 import { readdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
-import test from 'ava'; // one after the other: trials in this thread set the seed of the process
+import test from 'ava';
 import {
   Asha,
   CoarseToFine,
@@ -28,37 +29,42 @@ import { loss, makeModel, points, quiet } from '../helpers/training.js';
 
 const of = { x: space.uniform(0, 1) };
 
-test.serial(
-  'a trial runs under the seed of (seed, trial number), and the seed and the numbers of the process go on as if there had been none',
-  async (t) => {
-    const run = async (seed: number): Promise<unknown[]> => {
-      const seen: unknown[] = [];
-      const { trials } = await search(
-        of,
-        (_, { number, seed: own }) => {
-          t.is(getSeed(), own);
-          return seen.push([number, own, defaultRandom().uniform()]);
-        },
-        { ...still, trials: 4, seed },
-      );
-      t.deepEqual(
-        trials.map(({ seed: own }) => own),
-        (seen as number[][]).map(([, own]) => own),
-      );
-      return seen;
-    };
-    setSeed(9);
-    const first = defaultRandom().uniform();
-    setSeed(9);
-    const seen = await run(3);
-    t.is(getSeed(), 9);
-    t.is(defaultRandom().uniform(), first);
-    t.deepEqual(await run(3), seen);
-    t.notDeepEqual(await run(4), seen);
-  },
-);
+test('a trial runs under the seed of (seed, trial number), and the seed and the numbers of the process go on as if there had been none', async (t) => {
+  const run = async (seed: number): Promise<unknown[]> => {
+    const seen: unknown[] = [];
+    const { trials } = await search(
+      of,
+      (_, { number, seed: own }) => {
+        t.is(getSeed(), own);
+        return seen.push([number, own, defaultRandom().uniform()]);
+      },
+      { ...still, trials: 4, seed },
+    );
+    t.deepEqual(
+      trials.map(({ seed: own }) => own),
+      (seen as number[][]).map(([, own]) => own),
+    );
+    return seen;
+  };
+  setSeed(9);
+  const first = defaultRandom().uniform();
+  setSeed(9);
+  const seen = await run(3);
+  t.is(getSeed(), 9);
+  t.is(defaultRandom().uniform(), first);
+  t.deepEqual(await run(3), seen);
+  t.notDeepEqual(await run(4), seen);
+});
 
-test.serial('a trial that throws, or gives no number, is recorded as failed with its reason, and the search goes on', async (t) => {
+test('two searches at once do not disturb each other', async (t) => {
+  const run = (seed: number) =>
+    search(of, async () => (await sleep(3), defaultRandom().uniform()), { ...still, trials: 5, seed }); // biome-ignore format: one line
+  const [alone, other] = [await run(1), await run(2)];
+  const [beside, too] = await Promise.all([run(1), run(2)]);
+  t.deepEqual([outcomeOf(beside), outcomeOf(too)], [outcomeOf(alone), outcomeOf(other)]);
+});
+
+test('a trial that throws, or gives no number, is recorded as failed with its reason, and the search goes on', async (t) => {
   const results: (() => unknown)[] = [
     () => 1,
     () => {
@@ -88,7 +94,7 @@ test.serial('a trial that throws, or gives no number, is recorded as failed with
   t.is(study.best?.number, 6);
 });
 
-test.serial('a rule of the objective may stop a trial, which then has no score', async (t) => {
+test('a rule of the objective may stop a trial, which then has no score', async (t) => {
   const study = await search(
     of,
     (_, trial) => {
@@ -100,28 +106,25 @@ test.serial('a rule of the objective may stop a trial, which then has no score',
   t.like(study.trials[1], { state: 'stopped', score: null, reason: 'the curve is flat' });
 });
 
-test.serial(
-  'a run that explodes is ended by the callback of its trial, in the middle of an epoch; one whose batches vary is not',
-  async (t) => {
-    const study = await search(
-      { lr: space.choice([1e-3, 30]) },
-      async ({ lr }, trial) => {
-        const model = makeModel();
-        const options = { ...quiet, loss, optimizer: new SGD(model, { lr }), epochs: 2, batchSize: 2, callbacks: [trial.watch()] };
-        return (await model.fit(points(400), options)).epochs.at(-1)?.loss ?? 0;
-      },
-      { ...still, strategy: new GridSearch() },
-    );
-    const [calm, exploded] = study.trials;
-    t.is(calm.state, 'completed');
-    t.is(calm.reports.length, 2);
-    t.is(exploded.state, 'stopped');
-    t.regex(exploded.reason ?? '', /the loss exploded: .* is more than three times the first one/);
-    t.true(exploded.reports.length < 2);
-  },
-);
+test('a run that explodes is ended by the callback of its trial, in the middle of an epoch; one whose batches vary is not', async (t) => {
+  const study = await search(
+    { lr: space.choice([1e-3, 30]) },
+    async ({ lr }, trial) => {
+      const model = makeModel();
+      const options = { ...quiet, loss, optimizer: new SGD(model, { lr }), epochs: 2, batchSize: 2, callbacks: [trial.watch()] };
+      return (await model.fit(points(400), options)).epochs.at(-1)?.loss ?? 0;
+    },
+    { ...still, strategy: new GridSearch() },
+  );
+  const [calm, exploded] = study.trials;
+  t.is(calm.state, 'completed');
+  t.is(calm.reports.length, 2);
+  t.is(exploded.state, 'stopped');
+  t.regex(exploded.reason ?? '', /the loss exploded: .* is more than three times the first one/);
+  t.true(exploded.reports.length < 2);
+});
 
-test.serial('what is wrong with a search is said before its first trial', async (t) => {
+test('what is wrong with a search is said before its first trial', async (t) => {
   let calls = 0;
   const objective = (): number => ++calls;
   const wrong: [Record<string, unknown>, RegExp][] = [
@@ -145,7 +148,7 @@ test.serial('what is wrong with a search is said before its first trial', async 
   t.is(calls, 0);
 });
 
-test.serial('a search that is stopped leaves the trials that had ended, and goes on to the same ones', async (t) => {
+test('a search that is stopped leaves the trials that had ended, and goes on to the same ones', async (t) => {
   await inFolder(async (folder) => {
     const strategies: [string, () => Strategy, number | undefined][] = [
       ['random', () => new RandomSearch(), 20],
@@ -182,7 +185,7 @@ test.serial('a search that is stopped leaves the trials that had ended, and goes
   });
 });
 
-test.serial('a study that is done gives its trials at once, and goes on when there may be more', async (t) => {
+test('a study that is done gives its trials at once, and goes on when there may be more', async (t) => {
   await inFolder(async (runDir) => {
     let calls = 0;
     const objective = (params: Parameters<typeof bowl>[0]): number => {
@@ -199,7 +202,7 @@ test.serial('a study that is done gives its trials at once, and goes on when the
   });
 });
 
-test.serial('progress is a line for each trial, with what is best and why one failed', async (t) => {
+test('progress is a line for each trial, with what is best and why one failed', async (t) => {
   const { stream, text } = listener();
   await search(
     wide,
@@ -216,7 +219,7 @@ test.serial('progress is a line for each trial, with what is best and why one fa
   t.regex(lines[3], /failed .* Error: no luck$/);
 });
 
-test.serial('without a word a study goes to a new folder of its own, and the folder of a trial is that of its configuration', async (t) => {
+test('without a word a study goes to a new folder of its own, and the folder of a trial is that of its configuration', async (t) => {
   await inFolder(async (runDir) => {
     const dirs: (string | null)[] = [];
     const study = await search(of, ({ x }, { dir }) => x + 0 * dirs.push(dir), {

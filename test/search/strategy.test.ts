@@ -1,7 +1,7 @@
 // Proves lib/search/strategy.ts and fixed.ts: random points from (seed, trial number), grids and lists.
 import test from 'ava';
 import { GridSearch, ManualSearch, RandomSearch, search, space } from '../../lib/index.js';
-import { randomOf, seedOf } from '../../lib/search/strategy.js';
+import { randomOf } from '../../lib/search/strategy.js';
 import { close } from '../helpers/close.js';
 import { bowl, still, view, wide } from '../helpers/search.js';
 
@@ -23,13 +23,6 @@ test('random points are even in every parameter and independent between paramete
   // Five standard deviations of a count.
   close(t, bins, new Array(10).fill(count / 10), { absolute: 5 * Math.sqrt(count / 10) });
   close(t, both, new Array(16).fill(count / 16), { absolute: 5 * Math.sqrt(count / 16) });
-});
-
-test('seeds of trials differ, and are whole numbers that setSeed takes', (t) => {
-  const seeds = Array.from({ length: 1000 }, (_, config) => seedOf(1, config));
-  t.is(new Set(seeds).size, 1000);
-  t.true(seeds.every((seed) => Number.isSafeInteger(seed) && seed >= 0));
-  t.is(seedOf(1, 3), seeds[3]);
 });
 
 test('a grid multiplies a conditional parameter only where its condition is met', async (t) => {
