@@ -95,8 +95,9 @@ const arrows: Record<string, readonly string[]> = {
     'tree',
   ],
   sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'training', 'tree'],
+  search: [...tensors, 'native', 'io', 'data', 'sitter', 'training', 'tree', 'pg'],
   evaluation: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'program', 'tree', 'training'],
-  cli: ['*', 'commander'],
+  cli: ['*', 'commander', 'yaml'],
   index: ['*'],
 };
 
@@ -112,6 +113,7 @@ const usersOfNative: Record<string, readonly string[]> = {
     'lib/data/images.ts',
     'lib/preprocessing/transformed.ts',
     'lib/program/program.ts',
+    'lib/search/shared-data.ts',
   ],
   nativeOps: ['lib/ops/define.ts'],
   binding: ['lib/runtime.ts', 'lib/program/program.ts', 'lib/program/driver.ts', 'lib/program/describe.ts'],
@@ -198,6 +200,7 @@ const ofTheProcess: Record<string, readonly string[]> = {
     'parameter: prepareOwner',
   ],
   'kept to be used again: what it is changes no result': ['tensor/core: lastShape', 'data/feed: counting'],
+  'the one search of a process or thread': ['cli/search-objective: prepared', 'search/worker: controller'],
   'how the command ends': ['cli/output: mustFinish', 'cli/output: isLost'],
 };
 
@@ -514,6 +517,21 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
       ],
     ),
   ),
+  ...Object.fromEntries(
+    ['trial', 'trial-record', 'store', 'progress'].map((stem) => [
+      `lib/search/${stem}.ts`,
+      { test: 'test/search/search.test.ts', why: 'what a search does with its trials' },
+    ]),
+  ),
+  ...Object.fromEntries(
+    ['worker', 'shared-data'].map((stem) => [
+      `lib/search/${stem}.ts`,
+      { test: 'test/search/executor.test.ts', why: 'the other end of what runs trials in threads' },
+    ]),
+  ),
+  'lib/search/fixed.ts': { test: 'test/search/strategy.test.ts', why: 'lists and grids beside random points' },
+  'lib/search/pictures.ts': { test: 'test/search/report.test.ts', why: 'the pictures of its page' },
+  'lib/cli/search-objective.ts': { test: 'test/cli/search.test.ts', why: 'what a trial of the command does' },
   ...Object.fromEntries(
     ['confusion', 'decisions', 'probabilities', 'ranking', 'regression', 'shares'].map((stem) => [
       `lib/metrics/${stem}.ts`,
