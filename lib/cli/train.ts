@@ -94,7 +94,7 @@ async function run(
   runDir: string,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { epochs, batchSize, seed, maxGradNorm, checkpointDir: dir, checkpointEvery: every, resume } = options;
+  const { epochs, batchSize, seed, maxGradNorm, checkpointDir: dir, checkpointEvery: every, resume, report, watch, tensorboard } = options;
   try {
     const history = await model.fit(train, {
       loss,
@@ -107,6 +107,9 @@ async function run(
       callbacks: [sitter],
       signal,
       runDir,
+      report,
+      watch,
+      tensorboard,
       ...(dir !== undefined && { checkpoint: { dir, every }, resume }),
     });
     return { outcome: sitter.fault === undefined ? 'completed' : 'fault', history, fault: sitter.fault?.text ?? null };
