@@ -487,7 +487,8 @@ export { type NetworkInNetworkOptions, networkInNetwork } from './models/nin.js'
 // ---- Compiled steps, random numbers ----
 
 export type { OutputSpecification } from './ops/define.js';
-export { Random, type RandomState, defaultRandom, getSeed, setSeed } from './random.js';
+export { Random, type RandomState } from './random.js';
+export { defaultRandom, deriveSeed, getSeed, setSeed, withSeed } from './seed.js';
 export { type CompiledStep, compileStep, type StepArgument } from './program/step.js';
 
 // ---- Files of other tools ----

@@ -1,7 +1,8 @@
 // Cross-validation: every example is in the validation part once.
 
 import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
-import { Random, getSeed } from '../random.js';
+import { Random } from '../random.js';
+import { getSeed } from '../seed.js';
 import { checkDataset } from './contract.js';
 import type { BatchPart, Dataset } from './dataset.js';
 import { partOf } from './parts.js';

@@ -79,6 +79,12 @@ export interface OptimizerRun {
   readonly points: readonly (readonly number[])[];
 }
 
+/** 500 steps of optax's optimizers; see test/golden/optax.py. */
+export interface OptaxRuns extends Omit<Origin, 'torch'> {
+  readonly optax: string;
+  readonly runs: readonly OptimizerRun[];
+}
+
 /** The file of long runs of optimizers, and of schedules. */
 export interface OptimizerRuns extends Origin {
   readonly runs: readonly OptimizerRun[];
@@ -167,6 +173,7 @@ interface Files {
   losses: Origin & { readonly cases: readonly LossCase[] };
   optimizers: OptimizerFile;
   'optimizer-runs': OptimizerRuns;
+  'optax-runs': OptaxRuns;
   schedules: Origin & { readonly epochs: number; readonly cases: readonly ScheduleCase[] };
   'mlp-small': SmallNet;
   'mlp-large': LargeNet;
@@ -187,6 +194,7 @@ export const goldenStems: readonly (keyof Files)[] = [
   'losses',
   'optimizers',
   'optimizer-runs',
+  'optax-runs',
   'schedules',
   'mlp-small',
   'mlp-large',
