@@ -385,11 +385,19 @@ export {
   activationExperiment,
 } from './training/activation-experiment.js';
 export { type ActivationPictureOptions, type ActivationPictureRow, activationPicture } from './training/activation-picture.js';
-export { type LoggedLosses, type LoggedObservation, type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
+export {
+  type LoggedHistogram,
+  type LoggedLayer,
+  type LoggedLosses,
+  type LoggedObservation,
+  type LoggedRun,
+  type RunLogContents,
+  readRunLog,
+} from './training/run-log.js';
 
 // ---- Reports and live views ----
 
-export { reportData, runReport } from './report/report.js';
+export { type ReportData, reportData, runReport } from './report/report.js';
 export type { ReportRun, ReportSource } from './report/runs.js';
 export type { Examination, ExaminedExample, ShownInput } from './report/examine.js';
 export { type WatchOptions, type WatchedRuns, watchRuns } from './report/live.js';

@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { writeFileAtomic } from '../io/atomic.js';
 import { watchRuns } from '../report/live.js';
-import { reportData, reportPath, runReport } from '../report/report.js';
+import { reportData, reportFile, runReport } from '../report/report.js';
 import { logsOf } from '../report/runs.js';
 import { plainNumbers } from '../training/run-log.js';
 import { Terminal } from './terminal.js';
@@ -28,7 +28,7 @@ export async function reportCommand(paths: readonly string[], { output, json }: 
   }
   const html = runReport(paths);
   const logs = paths.flatMap(logsOf);
-  const file = resolve(output ?? (logs.length === 1 ? reportPath(logs[0]) : 'report.html'));
+  const file = resolve(output ?? (logs.length === 1 ? reportFile(logs[0]) : 'report.html'));
   await writeFileAtomic(file, [Buffer.from(html)]);
   terminal.print(`report: ${file}`);
   return 0;

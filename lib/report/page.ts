@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { NodegradError } from '../errors.js';
 import { histogramEdges } from '../training/observation.js';
 import { plainNumbers } from '../training/run-log.js';
 import type { ReportRun } from './runs.js';
@@ -61,10 +62,17 @@ const digest = (text: string): string => `sha256-${createHash('sha256').update(t
 
 /** A file of the page. Its modules become one script: what they import stands above them in it. */
 function own(name: string): string {
-  const text = readFileSync(new URL(name, folder), 'utf8');
+  const text = read(() => new URL(name, folder));
   return name.endsWith('.js') ? text.replace(/^import [^;]*;\n/gm, '').replace(/^export /gm, '') : text;
 }
 
-function library(name: string): string {
-  return readFileSync(new URL(name, import.meta.resolve('uplot')), 'utf8');
+const library = (name: string): string => read(() => new URL(name, import.meta.resolve('uplot')));
+
+function read(place: () => URL): string {
+  try {
+    return readFileSync(place(), 'utf8');
+  } catch (error) {
+    const hint = 'a bundle leaves them behind. Keep nodegrad out of the bundle, or make the report later: npx nodegrad report <log>';
+    throw new NodegradError('ERR_REPORT', `the files that a report is made of are not beside this code: ${hint}`, { cause: error });
+  }
 }

@@ -27,6 +27,12 @@ export function runReport(source: ReportSource): string {
   return pageOf(runsOf(source), false).html;
 }
 
+/** What a report shows, as data. */
+export interface ReportData {
+  /** The runs, by their `id`. */
+  readonly runs: readonly ReportRun[];
+}
+
 /**
  * The data behind every picture of {@link runReport}, as plain objects that JSON can hold: runs by their `id`. NaN and infinities are the texts
  * `'NaN'`, `'Infinity'` and `'-Infinity'`, as in the log. Course rows J28, O07.
@@ -39,21 +45,20 @@ export function runReport(source: ReportSource): string {
  * for (const { id, epochs } of reportData('runs').runs) console.log(id, epochs.map(({ validation }) => validation?.loss));
  * ```
  */
-export function reportData(source: ReportSource): { readonly runs: readonly ReportRun[] } {
+export function reportData(source: ReportSource): ReportData {
   return { runs: runsOf(source) };
 }
 
-/** Writes the report of the last run of a log; `to` as in the options of fit. Gives the file. */
-export async function writeReport(log: string, to: string | boolean): Promise<string> {
-  const file = resolve(typeof to === 'string' ? to : reportPath(log));
+/** Writes the report of the last run of a log; `to` as in the options of fit. */
+export async function writeReport(log: string, to: string | boolean): Promise<void> {
   const history = new History();
   history.log = log;
-  await writeFileAtomic(file, [Buffer.from(runReport(history))]);
-  return file;
+  await writeFileAtomic(reportFile(log, to), [Buffer.from(runReport(history))]);
 }
 
-/** Beside a log, `report.html`; where several logs lie in a folder, its name with another ending. */
-export function reportPath(log: string): string {
+/** Where a report goes: beside a log, `report.html`; where several logs lie in a folder, the log's name with another ending. */
+export function reportFile(log: string, to: string | boolean = true): string {
+  if (typeof to === 'string') return resolve(to);
   const name = basename(log);
   return join(dirname(log), name === 'log.jsonl' ? 'report.html' : `${name.replace(/\.jsonl$/, '')}.html`);
 }

@@ -44,7 +44,13 @@ function statusOf(place: string, given: string): { isDirectory(): boolean } {
   }
 }
 
-const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false; // nothing, something below a file, or a folder of somebody else's
+  }
+}
 
 /** What the `index`-th run of a log is called. */
 export function runId(log: string, index: number): string {

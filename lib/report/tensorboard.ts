@@ -1,5 +1,6 @@
 // A callback that writes TensorBoard's event files.
 
+import { randomBytes } from 'node:crypto';
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -13,7 +14,6 @@ import { folderRefusal } from '../training/writable.js';
 import { type TensorBoardHistogram, encodeRecord } from './event-file.js';
 
 const millisecondsBetweenWrites = 1000;
-let files = 0;
 
 /**
  * Writes what TensorBoard shows, in its own format: `loss/step` of each step; `loss/training`, `loss/validation` and the same of every metric, and `lr`,
@@ -50,9 +50,9 @@ export class TensorBoardLog extends Callback {
   }
 
   override onTrainBegin(run: TrainingRun): void {
-    // Files of one folder are told apart by time, process and count, and read in the order of their names.
+    // TensorBoard reads the files of a folder in the order of their names.
     const seconds = String(Math.floor(Date.now() / 1000)).padStart(10, '0');
-    this.#file = join(this.dir, `events.out.tfevents.${seconds}.${hostname()}.${process.pid}.${files++}`);
+    this.#file = join(this.dir, `events.out.tfevents.${seconds}.${hostname()}.${process.pid}.${randomBytes(3).toString('hex')}`);
     this.#due = 0;
     this.#add(run.step, { version: 'brain.Event:2' });
     this.#write();

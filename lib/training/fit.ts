@@ -44,7 +44,7 @@ export async function fit(model: AnyLayer, data: AnyDataset, options: FitOptions
   const learning = fitPreprocessing(checkLayer(model), data);
   if (learning !== undefined) await learning;
   const seen = validation && preprocessed(model, validation);
-  const followers = followersOf(options, validation ?? data);
+  const followers = followersOf(rest, validation ?? data);
   const fitting = new Fitting(model, data as Dataset<BatchPart, BatchPart>, { ...rest, validation: seen }, followers.callbacks);
   if (inTraining.has(model)) throw new BusyError('this model is in training: wait for the fit() that is under way, or train a clone()');
   inTraining.add(model);

@@ -3,7 +3,7 @@
 import { keepNames } from '../names.js';
 import { Callback, type StepsRecord, type TrainingRun } from './callbacks.js';
 import type { Observation } from './observation.js';
-import type { LoggedObservation } from './run-log.js';
+import type { LoggedHistogram, LoggedObservation } from './run-log.js';
 
 /** Numbers of a curve of losses, and observed steps, that a log holds at most; a run has more steps than a picture has pixels. */
 const mostLosses = 2000;
@@ -80,7 +80,7 @@ export function stepsBetweenKept({ epochs, stepsPerEpoch }: Pick<TrainingRun, 'e
 }
 
 /** Counts without the zeros before the first and behind the last that is none. */
-function withoutEnds(histogram: readonly number[]): { first: number; counts: readonly number[] } {
+function withoutEnds(histogram: readonly number[]): LoggedHistogram {
   const first = histogram.findIndex((count) => count > 0);
   const last = histogram.findLastIndex((count) => count > 0);
   return first < 0 ? { first: 0, counts: [] } : { first, counts: histogram.slice(first, last + 1) };

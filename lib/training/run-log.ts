@@ -20,14 +20,26 @@ export interface LoggedLosses {
   readonly losses: readonly number[];
 }
 
+/** Counts by {@link histogramEdges}, without the zeros at the ends. */
+export interface LoggedHistogram {
+  /** The first bin of `counts`. */
+  readonly first: number;
+  /** Counts from there on; those of all other bins are 0. */
+  readonly counts: readonly number[];
+}
+
+/** The output of a layer in an observed step as a log keeps it. */
+export interface LoggedLayer extends Omit<LayerObservation, 'histogram'> {
+  /** How its elements are spread. */
+  readonly histogram: LoggedHistogram;
+}
+
 /** An observed step as a log keeps it: see {@link Observation}. */
 export interface LoggedObservation {
   /** The step within the run, from 1. */
   readonly step: number;
-  /** Layers; of the histogram the counts from bin `first` on, the others are 0. */
-  readonly layers: readonly (Omit<LayerObservation, 'histogram'> & {
-    readonly histogram: { readonly first: number; readonly counts: readonly number[] };
-  })[];
+  /** Layers, in the order of their forwards. */
+  readonly layers: readonly LoggedLayer[];
   /** Parameters. */
   readonly parameters: readonly ParameterObservation[];
 }

@@ -318,6 +318,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   EvaluateOptions: { take: (o) => model().evaluate(pairs, o), needs: { loss: new lib.CrossEntropyLoss() } },
   PredictOptions: { take: (o) => model().predict(x, o) },
   FitOptions: { take: trained, needs: silent },
+  WatchOptions: { take: async (o) => (await lib.watchRuns(root, o)).close() },
   LinearHistogramOptions: {
     take: (o) => {
       const histogram = lib.histogramEdges.slice(1).map((_, i) => Number(i === 140));

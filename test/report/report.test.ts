@@ -6,7 +6,7 @@ import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync, writ
 import { join } from 'node:path';
 import { ArgumentError, FileFormatError, Normal, History, Linear, ReLU, Sequential, reportData, runReport, setSeed } from '../../lib/index.js';
 import { pageOf } from '../../lib/report/page.js';
-import { reportPath } from '../../lib/report/report.js';
+import { reportFile } from '../../lib/report/report.js';
 import { inFolder, observer, train } from '../helpers/reports.js';
 
 test('the data of a report are those of the run: scores, losses, layers, updates, settings and end', async (t) => {
@@ -119,8 +119,8 @@ test('fit writes the report where it was asked to, with single examples, however
     await t.throwsAsync(train(join(folder, 'other'), { report: path, callbacks: [fail] }), { message: 'enough' });
     t.regex(readFileSync(path, 'utf8'), /"outcome":"failed"/);
   });
-  t.is(reportPath('/a/log.jsonl'), '/a/report.html');
-  t.is(reportPath('/a/2026-x.jsonl'), '/a/2026-x.html');
+  t.is(reportFile('/a/log.jsonl'), '/a/report.html');
+  t.is(reportFile('/a/2026-x.jsonl'), '/a/2026-x.html');
 });
 
 test('options that no report can follow are refused before the run', async (t) => {

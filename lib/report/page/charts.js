@@ -3,10 +3,14 @@
 import { colourOf, el, isDark, numbersOf, shown, table } from './dom.js';
 
 /**
+ * @typedef {import('uplot')} UPlot
  * @typedef {{ label: string, x: readonly number[], y: readonly (number | null)[], colour: string, dash?: number[], width?: number, faint?: boolean, points?: boolean }} Line
  * @typedef {{ at: number, text: string, name: string, verdict: string, target: string }} Mark
  * @typedef {{ lines: readonly Line[], marks?: readonly Mark[], isLog?: boolean, guide?: number, hasLegend?: boolean, xName: string }} Curves
  */
+
+/** Stands above in the same page. */
+const uPlot = /** @type {{ uPlot: typeof import('uplot') }} */ (/** @type {unknown} */ (globalThis)).uPlot;
 
 /** A figure with curves; `show` draws other ones into it. */
 export class Chart {
@@ -53,7 +57,7 @@ export class Chart {
 
   /**
    * @param {readonly Line[]} lines
-   * @param {unknown} data
+   * @param {import('uplot').AlignedData} data
    * @param {boolean} isLog
    */
   draw(lines, data, isLog) {

@@ -3,8 +3,8 @@
 import { colourOf, el, isDark, numberOf, percent, shown, table } from './dom.js';
 
 /**
- * @typedef {NonNullable<import('../../training/run-log.js').LoggedRun['observations']>[number]} LoggedObservation
- * @typedef {LoggedObservation['layers'][number]} LoggedLayer
+ * @typedef {import('../../training/run-log.js').LoggedObservation} LoggedObservation
+ * @typedef {import('../../training/run-log.js').LoggedLayer} LoggedLayer
  * @typedef {import('../examine.js').Examination} Examination
  * @typedef {import('../examine.js').ExaminedExample} ExaminedExample
  */
