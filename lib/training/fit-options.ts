@@ -40,12 +40,12 @@ export interface FitOptions {
   readonly regularizers?: readonly Regularizer[];
   /**
    * Steps from one observed step to the next, for callbacks with `onObserve`: layers and updates of every such step are measured, and of
-   * the last step of each epoch. 0 for none. Default 10 where a callback has `onObserve`, else 0.
+   * the last step of each epoch; large tensors by a sample, see {@link ObservedOptions}. 0 for none. Default 10 where a callback has `onObserve`, else 0.
    */
   readonly observeEvery?: number;
   /** Scored after every epoch. */
   readonly validation?: AnyDataset;
-  /** What is measured beside the loss; default: accuracy with a loss of classes, such as `CrossEntropyLoss`, else nothing. */
+  /** What is measured beside the loss; default: accuracy with a loss of classes or of yes and no, such as `CrossEntropyLoss`, else nothing. */
   readonly metrics?: readonly Metric[];
   /** Hooks into the run. */
   readonly callbacks?: readonly CallbackLike[];
