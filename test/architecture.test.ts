@@ -91,9 +91,12 @@ const arrows: Record<string, readonly string[]> = {
     'program',
     'regularizers',
     'runtime',
+    'report',
     'sitter',
     'tree',
   ],
+  // A report is made of logs; for the last look at a trained model it needs what predicts.
+  report: [...basics, 'tensor', 'ops', 'io', 'data', 'layers', 'losses', 'training'],
   sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'training', 'tree'],
   search: [...tensors, 'native', 'io', 'data', 'sitter', 'training', 'tree', 'pg'],
   evaluation: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'program', 'tree', 'training'],
@@ -559,6 +562,13 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/training/load.ts': { test: 'test/training/save.test.ts', why: 'what is saved comes back' },
   'lib/training/model-file.ts': { test: 'test/preprocessing/transform.test.ts', why: 'models keep their preprocessing in files' },
   'lib/training/history.ts': { test: 'test/training/fit.test.ts', why: 'what fit gives' },
+  ...Object.fromEntries(
+    [
+      ['event-file', 'tensorboard'],
+      ['followers', 'report'],
+      ['runs', 'report'],
+    ].map(([stem, other]) => [`lib/report/${stem}.ts`, { test: `test/report/${other}.test.ts`, why: 'a part of it' }]),
+  ),
   ...Object.fromEntries(
     ['data', 'evaluate', 'images', 'info', 'job', 'output', 'program', 'run-folder', 'train'].map((stem) => [
       `lib/cli/${stem}.ts`,
