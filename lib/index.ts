@@ -543,7 +543,8 @@ export { type ChartOptions, type ChartPanel, type ChartSeries, chart, plotText }
 // ---- Compiled steps, random numbers ----
 
 export type { OutputSpecification } from './ops/define.js';
-export { Random, type RandomState, defaultRandom, getSeed, setSeed } from './random.js';
+export { Random, type RandomState } from './random.js';
+export { defaultRandom, deriveSeed, getSeed, setSeed, withSeed } from './seed.js';
 export { type CompiledStep, compileStep, type StepArgument } from './program/step.js';
 
 // ---- Files of other tools ----

@@ -1,7 +1,8 @@
 // Folds of a data set: every example is in the validation part once.
 
 import { ArgumentError, checkFlag, checkInteger, checkOptions } from '../errors.js';
-import { Random, getSeed } from '../random.js';
+import { Random } from '../random.js';
+import { getSeed } from '../seed.js';
 import { checkDataset } from './contract.js';
 import type { BatchPart, Dataset } from './dataset.js';
 import type { Groups } from './groups.js';

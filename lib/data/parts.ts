@@ -1,7 +1,8 @@
 // Parts of data sets: subsets and disjoint splits, of which nothing is copied but the indices.
 import { types } from 'node:util';
 import { ArgumentError, checkFlag, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
-import { getSeed, Random } from '../random.js';
+import { Random } from '../random.js';
+import { getSeed } from '../seed.js';
 import { type Groups, checkGroups, dealByClass, dealByGroup, dealInOrder } from './groups.js';
 import { isPromise } from '../foreign.js';
 import { Tensor } from '../tensor.js';

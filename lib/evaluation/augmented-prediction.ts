@@ -5,7 +5,7 @@ import type { AnyDataset, Batch, BatchPart, Dataset } from '../data/dataset.js';
 import { checkInteger, checkOptions } from '../errors.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
-import { getSeed } from '../random.js';
+import { getSeed } from '../seed.js';
 import { refuseInStep } from '../recording.js';
 import { type Tensor, noGrad } from '../tensor.js';
 import { predict } from '../training/evaluate.js';
