@@ -434,6 +434,9 @@ export type { ReportRun, ReportSource } from './report/runs.js';
 export type { Examination, ExaminedExample, ShownInput } from './report/examine.js';
 export { type WatchOptions, type WatchedRuns, watchRuns } from './report/live.js';
 export { TensorBoardLog } from './report/tensorboard.js';
+} from './experiments/activation-experiment.js';
+export { type ActivationPictureOptions, type ActivationPictureRow, activationPicture } from './experiments/activation-picture.js';
+export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
 
 // ---- Evaluation ----
 
@@ -459,6 +462,16 @@ export {
   type TemperatureCalibration,
   calibrateTemperature,
 } from './evaluation/calibration.js';
+
+// ---- Finders: before a run ----
+
+export {
+  type LearningRateFinderOptions,
+  type LearningRateFinding,
+  learningRateFinder,
+  learningRatePicture,
+} from './finders/learning-rate-finder.js';
+export { type BatchSizeFinderOptions, type GradientNoise, batchSizeFinder } from './finders/batch-size-finder.js';
 
 // ---- The sitter: what goes wrong while training ----
 
@@ -585,6 +598,10 @@ export { type FireOptions, Fire, type SqueezeNetOptions, SqueezeNet, squeezenet 
 export { type LoadPyTorchOptions, type PyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
 export { kerasWeights, loadKerasWeights } from './models/recurrent-weights.js';
 export { type NetworkInNetworkOptions, networkInNetwork } from './models/nin.js';
+
+// ---- Pictures and experiments ----
+
+export { type ChartOptions, type ChartPanel, type ChartSeries, chart, plotText } from './pictures/chart.js';
 
 // ---- Compiled steps, random numbers ----
 
