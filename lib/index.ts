@@ -415,8 +415,8 @@ export {
   type ActivationExperimentOptions,
   type ActivationLayer,
   activationExperiment,
-} from './training/activation-experiment.js';
-export { type ActivationPictureOptions, type ActivationPictureRow, activationPicture } from './training/activation-picture.js';
+} from './experiments/activation-experiment.js';
+export { type ActivationPictureOptions, type ActivationPictureRow, activationPicture } from './experiments/activation-picture.js';
 export {
   type LoggedHistogram,
   type LoggedLayer,
@@ -434,9 +434,6 @@ export type { ReportRun, ReportSource } from './report/runs.js';
 export type { Examination, ExaminedExample, ShownInput } from './report/examine.js';
 export { type WatchOptions, type WatchedRuns, watchRuns } from './report/live.js';
 export { TensorBoardLog } from './report/tensorboard.js';
-} from './experiments/activation-experiment.js';
-export { type ActivationPictureOptions, type ActivationPictureRow, activationPicture } from './experiments/activation-picture.js';
-export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
 
 // ---- Evaluation ----
 
