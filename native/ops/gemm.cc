@@ -71,8 +71,7 @@ template <class T> Plan<T> planOf(const Gemm<T>& g) {
   const bool direct = p.columns.column == 1 || p.n == 1;
   const bool sameSet = p.columns.row * int64_t(sizeof(T)) % 4096 == 0 && k > 64;  // its rows fall on few sets of the cache
   const bool large = k * p.n * int64_t(sizeof(T)) > (2 << 20);
-  const bool pays = sameSet ? p.m >= 64 : large && p.m >= 128;
-  p.pack = direct && !pays ? Pack::none : p.swap ? Pack::shared : Pack::tile;
+  p.pack = direct && !(p.m >= 128 && (sameSet || large)) ? Pack::none : p.swap ? Pack::shared : Pack::tile;
   p.packRows = p.rows.column != 1 && p.rows.column * int64_t(sizeof(T)) % 4096 == 0 && k > 64;
 
   const int vectors = kernels.gemmVectors(p.m, p.n, k);
