@@ -91,12 +91,16 @@ const arrows: Record<string, readonly string[]> = {
     'program',
     'regularizers',
     'runtime',
+    'report',
     'sitter',
     'tree',
   ],
+  // A report is made of logs; for the last look at a trained model it needs what predicts.
+  report: [...basics, 'tensor', 'ops', 'io', 'data', 'layers', 'losses', 'training'],
   sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'training', 'tree'],
+  search: [...tensors, 'native', 'io', 'data', 'sitter', 'training', 'tree', 'pg'],
   evaluation: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'program', 'tree', 'training'],
-  cli: ['*', 'commander'],
+  cli: ['*', 'commander', 'yaml'],
   index: ['*'],
 };
 
@@ -112,6 +116,7 @@ const usersOfNative: Record<string, readonly string[]> = {
     'lib/data/images.ts',
     'lib/preprocessing/transformed.ts',
     'lib/program/program.ts',
+    'lib/search/shared-data.ts',
   ],
   nativeOps: ['lib/ops/define.ts'],
   binding: ['lib/runtime.ts', 'lib/program/program.ts', 'lib/program/driver.ts', 'lib/program/describe.ts'],
@@ -198,6 +203,7 @@ const ofTheProcess: Record<string, readonly string[]> = {
     'parameter: prepareOwner',
   ],
   'kept to be used again: what it is changes no result': ['tensor/core: lastShape', 'data/feed: counting'],
+  'the one search of a process or thread': ['cli/search-objective: prepared', 'search/worker: controller'],
   'how the command ends': ['cli/output: mustFinish', 'cli/output: isLost'],
 };
 
@@ -515,6 +521,21 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
     ),
   ),
   ...Object.fromEntries(
+    ['trial', 'trial-record', 'store', 'progress'].map((stem) => [
+      `lib/search/${stem}.ts`,
+      { test: 'test/search/search.test.ts', why: 'what a search does with its trials' },
+    ]),
+  ),
+  ...Object.fromEntries(
+    ['worker', 'shared-data'].map((stem) => [
+      `lib/search/${stem}.ts`,
+      { test: 'test/search/executor.test.ts', why: 'the other end of what runs trials in threads' },
+    ]),
+  ),
+  'lib/search/fixed.ts': { test: 'test/search/strategy.test.ts', why: 'lists and grids beside random points' },
+  'lib/search/pictures.ts': { test: 'test/search/report.test.ts', why: 'the pictures of its page' },
+  'lib/cli/search-objective.ts': { test: 'test/cli/search.test.ts', why: 'what a trial of the command does' },
+  ...Object.fromEntries(
     ['confusion', 'decisions', 'probabilities', 'ranking', 'regression', 'shares'].map((stem) => [
       `lib/metrics/${stem}.ts`,
       { test: 'test/metrics/golden.test.ts', why: 'the values of scikit-learn, for every metric' },
@@ -541,6 +562,13 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/training/load.ts': { test: 'test/training/save.test.ts', why: 'what is saved comes back' },
   'lib/training/model-file.ts': { test: 'test/preprocessing/transform.test.ts', why: 'models keep their preprocessing in files' },
   'lib/training/history.ts': { test: 'test/training/fit.test.ts', why: 'what fit gives' },
+  ...Object.fromEntries(
+    [
+      ['event-file', 'tensorboard'],
+      ['followers', 'report'],
+      ['runs', 'report'],
+    ].map(([stem, other]) => [`lib/report/${stem}.ts`, { test: `test/report/${other}.test.ts`, why: 'a part of it' }]),
+  ),
   ...Object.fromEntries(
     ['data', 'evaluate', 'images', 'info', 'job', 'output', 'program', 'run-folder', 'train'].map((stem) => [
       `lib/cli/${stem}.ts`,
