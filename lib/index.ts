@@ -464,6 +464,7 @@ export { type DeadReluLayer, type DeadReluReport, deadReluFraction } from './sit
 
 export {
   Choice,
+  type Condition,
   Conditional,
   Dimension,
   type DimensionJSON,
