@@ -415,9 +415,25 @@ export {
   type ActivationExperimentOptions,
   type ActivationLayer,
   activationExperiment,
-} from './training/activation-experiment.js';
-export { type ActivationPictureOptions, type ActivationPictureRow, activationPicture } from './training/activation-picture.js';
-export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
+} from './experiments/activation-experiment.js';
+export { type ActivationPictureOptions, type ActivationPictureRow, activationPicture } from './experiments/activation-picture.js';
+export {
+  type LoggedHistogram,
+  type LoggedLayer,
+  type LoggedLosses,
+  type LoggedObservation,
+  type LoggedRun,
+  type RunLogContents,
+  readRunLog,
+} from './training/run-log.js';
+
+// ---- Reports and live views ----
+
+export { type ReportData, reportData, runReport } from './report/report.js';
+export type { ReportRun, ReportSource } from './report/runs.js';
+export type { Examination, ExaminedExample, ShownInput } from './report/examine.js';
+export { type WatchOptions, type WatchedRuns, watchRuns } from './report/live.js';
+export { TensorBoardLog } from './report/tensorboard.js';
 
 // ---- Evaluation ----
 
@@ -443,6 +459,16 @@ export {
   type TemperatureCalibration,
   calibrateTemperature,
 } from './evaluation/calibration.js';
+
+// ---- Finders: before a run ----
+
+export {
+  type LearningRateFinderOptions,
+  type LearningRateFinding,
+  learningRateFinder,
+  learningRatePicture,
+} from './finders/learning-rate-finder.js';
+export { type BatchSizeFinderOptions, type GradientNoise, batchSizeFinder } from './finders/batch-size-finder.js';
 
 // ---- The sitter: what goes wrong while training ----
 
@@ -477,7 +503,7 @@ export {
 } from './search/space.js';
 export { type Objective, type SearchOptions, search } from './search/search.js';
 export type { ModuleObjective } from './search/executor.js';
-export { Trial, type WatchOptions } from './search/trial.js';
+export { Trial, type TrialWatchOptions } from './search/trial.js';
 export type { Direction, ScoredTrial, TrialRecord, TrialReport } from './search/trial-record.js';
 export { type Proposal, RandomSearch, Sampler, Strategy, type StudyView } from './search/strategy.js';
 export { GridSearch, type GridSearchOptions, ManualSearch } from './search/fixed.js';
@@ -570,6 +596,10 @@ export { type FireOptions, Fire, type SqueezeNetOptions, SqueezeNet, squeezenet 
 export { type LoadPyTorchOptions, type PyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
 export { kerasWeights, loadKerasWeights } from './models/recurrent-weights.js';
 export { type NetworkInNetworkOptions, networkInNetwork } from './models/nin.js';
+
+// ---- Pictures and experiments ----
+
+export { type ChartOptions, type ChartPanel, type ChartSeries, chart, plotText } from './pictures/chart.js';
 
 // ---- Compiled steps, random numbers ----
 

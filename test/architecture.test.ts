@@ -34,7 +34,7 @@ const invent = (files: Record<string, string>): Tree => new Map(Object.entries(f
 
 // ---- lib ----
 
-const basics = ['foreign', 'names', 'errors', 'dtype', 'environment', 'recording', 'context'];
+const basics = ['foreign', 'names', 'errors', 'dtype', 'environment', 'recording', 'context', 'options'];
 const tensors = [...basics, 'random', 'seed', 'ops', 'tensor'];
 const models = [...tensors, 'create', 'initializers', 'parameter', 'buffer', 'layers'];
 
@@ -45,6 +45,7 @@ const arrows: Record<string, readonly string[]> = {
   names: [],
   errors: ['foreign', 'names'],
   dtype: ['foreign', 'errors'],
+  options: ['errors'],
   // Types alone: of what each room holds in it.
   context: ['recording', 'ops', 'layers'],
   recording: ['names', 'errors', 'context'],
@@ -90,9 +91,12 @@ const arrows: Record<string, readonly string[]> = {
     'program',
     'regularizers',
     'runtime',
+    'report',
     'sitter',
     'tree',
   ],
+  // A report is made of logs; for the last look at a trained model it needs what predicts.
+  report: [...basics, 'tensor', 'ops', 'io', 'data', 'layers', 'losses', 'training'],
   sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'training', 'tree'],
   search: [...tensors, 'native', 'io', 'data', 'sitter', 'training', 'tree', 'pg'],
   evaluation: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'program', 'tree', 'training'],
@@ -449,6 +453,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/optimizers/closure.ts': { test: 'test/optimizers/quasi-newton.test.ts', why: 'abstract: what all methods with a closure share' },
   'lib/optimizers/line-search.ts': { test: 'test/optimizers/quasi-newton.test.ts', why: "beside PyTorch's walk, evaluation by evaluation" },
   'lib/optimizers/newton.ts': { test: 'test/optimizers/quasi-newton.test.ts', why: 'with the other methods of second order' },
+  'lib/optimizers/options.ts': { test: 'test/optimizers/rules.test.ts', why: 'what every row of test/helpers/optimizers.ts refuses' },
   'lib/optimizers/rule.ts': { test: 'test/optimizers/rules.test.ts', why: 'abstract: test/contracts/optimizer.ts is run for every rule' },
   'lib/schedules/schedule.ts': { test: 'test/schedules/decay.test.ts', why: 'abstract: test/contracts/schedule.ts is run for every schedule' },
   'lib/schedules/arithmetic.ts': { test: 'test/schedules/cyclic.test.ts', why: 'values of PyTorch to the last bits' },
@@ -557,6 +562,13 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/training/load.ts': { test: 'test/training/save.test.ts', why: 'what is saved comes back' },
   'lib/training/model-file.ts': { test: 'test/preprocessing/transform.test.ts', why: 'models keep their preprocessing in files' },
   'lib/training/history.ts': { test: 'test/training/fit.test.ts', why: 'what fit gives' },
+  ...Object.fromEntries(
+    [
+      ['event-file', 'tensorboard'],
+      ['followers', 'report'],
+      ['runs', 'report'],
+    ].map(([stem, other]) => [`lib/report/${stem}.ts`, { test: `test/report/${other}.test.ts`, why: 'a part of it' }]),
+  ),
   ...Object.fromEntries(
     ['data', 'evaluate', 'images', 'info', 'job', 'output', 'program', 'run-folder', 'train'].map((stem) => [
       `lib/cli/${stem}.ts`,
