@@ -490,6 +490,7 @@ export { type DeadReluLayer, type DeadReluReport, deadReluFraction } from './sit
 
 export {
   Choice,
+  type Condition,
   Conditional,
   Dimension,
   type DimensionJSON,
