@@ -415,8 +415,8 @@ export {
   type ActivationExperimentOptions,
   type ActivationLayer,
   activationExperiment,
-} from './training/activation-experiment.js';
-export { type ActivationPictureOptions, type ActivationPictureRow, activationPicture } from './training/activation-picture.js';
+} from './experiments/activation-experiment.js';
+export { type ActivationPictureOptions, type ActivationPictureRow, activationPicture } from './experiments/activation-picture.js';
 export {
   type LoggedHistogram,
   type LoggedLayer,
@@ -460,6 +460,16 @@ export {
   calibrateTemperature,
 } from './evaluation/calibration.js';
 
+// ---- Finders: before a run ----
+
+export {
+  type LearningRateFinderOptions,
+  type LearningRateFinding,
+  learningRateFinder,
+  learningRatePicture,
+} from './finders/learning-rate-finder.js';
+export { type BatchSizeFinderOptions, type GradientNoise, batchSizeFinder } from './finders/batch-size-finder.js';
+
 // ---- The sitter: what goes wrong while training ----
 
 export {
@@ -492,7 +502,7 @@ export {
 } from './search/space.js';
 export { type Objective, type SearchOptions, search } from './search/search.js';
 export type { ModuleObjective } from './search/executor.js';
-export { Trial, type WatchOptions } from './search/trial.js';
+export { Trial, type TrialWatchOptions } from './search/trial.js';
 export type { Direction, ScoredTrial, TrialRecord, TrialReport } from './search/trial-record.js';
 export { type Proposal, RandomSearch, Sampler, Strategy, type StudyView } from './search/strategy.js';
 export { GridSearch, type GridSearchOptions, ManualSearch } from './search/fixed.js';
@@ -585,6 +595,10 @@ export { type FireOptions, Fire, type SqueezeNetOptions, SqueezeNet, squeezenet 
 export { type LoadPyTorchOptions, type PyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
 export { kerasWeights, loadKerasWeights } from './models/recurrent-weights.js';
 export { type NetworkInNetworkOptions, networkInNetwork } from './models/nin.js';
+
+// ---- Pictures and experiments ----
+
+export { type ChartOptions, type ChartPanel, type ChartSeries, chart, plotText } from './pictures/chart.js';
 
 // ---- Compiled steps, random numbers ----
 

@@ -408,7 +408,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     needs: { trials: 2, ...silent },
     nullable: ['settings', 'data'],
   },
-  WatchOptions: {
+  TrialWatchOptions: {
     take: async (o) => {
       const { trials } = await lib.search({ y: lib.space.uniform(0, 1) }, (_, trial) => Number(trial.watch(o) instanceof lib.Callback), { trials: 1, ...silent }); // biome-ignore format: one line
       // What is wrong is how the trial ended.
