@@ -432,7 +432,7 @@ export {
 export { type ReportData, reportData, runReport } from './report/report.js';
 export type { ReportRun, ReportSource } from './report/runs.js';
 export type { Examination, ExaminedExample, ShownInput } from './report/examine.js';
-export { type WatchOptions, type WatchedRuns, watchRuns } from './report/live.js';
+export { type WatchRunsOptions, type WatchedRuns, watchRuns } from './report/live.js';
 export { TensorBoardLog } from './report/tensorboard.js';
 
 // ---- Evaluation ----

@@ -1,5 +1,6 @@
 // An option that is undefined is an option that was not given, everywhere; the options are read off the declarations, so that none is forgotten.
 import { createHash } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import * as lib from '../../lib/index.js';
@@ -353,7 +354,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   EvaluateOptions: { take: (o) => model().evaluate(pairs, o), needs: { loss: new lib.CrossEntropyLoss() } },
   PredictOptions: { take: (o) => model().predict(x, o) },
   FitOptions: { take: trained, needs: silent },
-  WatchOptions: { take: async (o) => (await lib.watchRuns(root, o)).close() },
+  WatchRunsOptions: { take: async (o) => (await lib.watchRuns(root, o)).close() },
   ObservedOptions: {
     take: (o) => {
       const linear = new lib.Linear(2, 2);
@@ -448,6 +449,9 @@ async function outcome({ take }: Taker, options: Options): Promise<unknown> {
     return { error: error.code, message: error.message };
   }
 }
+
+// Wrong values that are right for an option: a run writes its event files there.
+test.after.always(() => rmSync('nonsense', { recursive: true, force: true }));
 
 const interfaces = declaredOptions();
 const listOf = (name: string): readonly Taker[] => [takers[name] ?? []].flat();
