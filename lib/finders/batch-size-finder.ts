@@ -11,7 +11,7 @@ import { Loss } from '../losses/loss.js';
 import { SGD } from '../optimizers/sgd.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { fitPreprocessing, preprocessed } from '../preprocessing/of-model.js';
-import { getSeed } from '../random.js';
+import { getSeed } from '../seed.js';
 import { refuseInStep } from '../recording.js';
 import { lossOf } from '../training/evaluate.js';
 import { rememberModes } from '../training/modes.js';

@@ -9,13 +9,7 @@ const data = points(256, 7);
 /** A net with everything that a trial moves: statistics, generators, moments. */
 function make(): lib.Sequential {
   lib.setSeed(4);
-  return new lib.Sequential([
-    new lib.Linear(2, 16),
-    new lib.BatchNorm1d(16),
-    new lib.ReLU(),
-    new lib.Dropout(0.2),
-    new lib.Linear(16, 4),
-  ]);
+  return new lib.Sequential([new lib.Linear(2, 16), new lib.BatchNorm1d(16), new lib.ReLU(), new lib.Dropout(0.2), new lib.Linear(16, 4)]);
 }
 
 const optimizers: Record<string, (model: lib.AnyModel) => lib.Optimizer> = {
