@@ -464,7 +464,7 @@ export {
 
 export {
   type LearningRateFinderOptions,
-  type LearningRateFinding,
+  type LearningRateSweep,
   learningRateFinder,
   learningRatePicture,
 } from './finders/learning-rate-finder.js';
@@ -599,7 +599,15 @@ export { type NetworkInNetworkOptions, networkInNetwork } from './models/nin.js'
 
 // ---- Pictures and experiments ----
 
-export { type ChartOptions, type ChartPanel, type ChartSeries, chart, plotText } from './pictures/chart.js';
+export {
+  type ExperimentName,
+  type ExperimentOptions,
+  type ExperimentReport,
+  describeExperiment,
+  experimentNames,
+  runExperiment,
+} from './experiments/index.js';
+export { type ChartMark, type ChartOptions, type ChartPanel, type ChartSeries, chart, plotText } from './pictures/chart.js';
 
 // ---- Compiled steps, random numbers ----
 
