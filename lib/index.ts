@@ -391,16 +391,17 @@ export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-
 
 export {
   type DeadUnits,
-  type Finding,
-  Sitter,
-  type SitterOptions,
-  type SitterState,
+  type Reading,
   deadUnits,
   explodedAt,
   judgeInitialLoss,
   judgeUpdateRatio,
   updateRatio,
-} from './sitter/first.js';
+} from './sitter/readings.js';
+export { Sitter, type SitterOptions, type SitterState } from './sitter/sitter.js';
+export { type PreflightOptions, preflight } from './sitter/preflight.js';
+export { type Change, type Finding, type FindingId, findingIds } from './sitter/finding.js';
+export { type CurveShape, classifyLossCurve, judgeGap } from './sitter/curve.js';
 export { type DeadReluLayer, type DeadReluReport, deadReluFraction } from './sitter/dead-relu.js';
 
 // ---- Architectures ----

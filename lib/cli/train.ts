@@ -7,7 +7,7 @@ import { AbortedError, ArgumentError, NodegradError } from '../errors.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { setSeed } from '../random.js';
 import { getNumThreads, info, setNumThreads } from '../runtime.js';
-import { Sitter } from '../sitter/first.js';
+import { Sitter } from '../sitter/sitter.js';
 import { TrainingNonFiniteError } from '../training/errors.js';
 import type { History } from '../training/history.js';
 import { formatDuration } from '../training/progress.js';

@@ -3,6 +3,7 @@
 import type { AnyLayer } from '../layers/layer.js';
 import { isPromise, ours } from '../foreign.js';
 import type { AnyDataset } from '../data/dataset.js';
+import type { Finding } from '../sitter/finding.js';
 import { ArgumentError, describe, expected } from '../errors.js';
 import type { Loss } from '../losses/loss.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
@@ -22,6 +23,10 @@ export interface TrainingRun {
   readonly loss: Loss;
   /** What it trains on. */
   readonly data: AnyDataset;
+  /** What it is scored on after each epoch, if there is such data; as the model sees them. */
+  readonly validation?: AnyDataset;
+  /** Whether examples come in a new order in each epoch. */
+  readonly shuffle: boolean;
   /** Epochs to run. */
   readonly epochs: number;
   /** Steps in an epoch. */
@@ -40,6 +45,8 @@ export interface TrainingRun {
   stop(reason?: string): void;
   /** Writes a line of its own to where progress goes. */
   note(text: string): void;
+  /** Takes in what a {@link Sitter} found: into the history, the log, and a line of its own. */
+  found(finding: Finding): void;
 }
 
 /** One step, after its update; `BatchRecord<TensorTree>` where inputs, targets or predictions are several tensors. */
@@ -130,6 +137,11 @@ type Event = (typeof events)[number];
 /** The callbacks of a run, asked in their order. */
 export class Callbacks {
   readonly #list: readonly CallbackLike[];
+  /** The callbacks themselves. */
+  get list(): readonly CallbackLike[] {
+    return this.#list;
+  }
+
   /** Whether any callback wants to see batches. */
   readonly wantsBatches: boolean;
   /** Whether any callback wants to see observations. */

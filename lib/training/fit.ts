@@ -16,10 +16,13 @@ import { StepFailure, runSteps } from '../program/stream.js';
 import { getSeed } from '../random.js';
 import { checkRegularizers } from '../regularizers/regularizer.js';
 import { type TensorTree, firstTensor } from '../tree.js';
-import { type BatchRecord, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
+import type { Finding } from '../sitter/finding.js';
+import type { Sitter } from '../sitter/sitter.js';
+import { sitterOf } from '../sitter/of-run.js';
+import { type BatchRecord, type CallbackLike, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
 import { type Checkpoints, type Resumption, checkpointsOf } from './checkpoint.js';
 import { checkDomains } from './domains.js';
-import { TrainingAbortedError, type TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
+import { TrainingAbortedError, TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
 import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, evaluateSeen, isSumOf, meanOfBatches, resultsOf } from './evaluate.js';
 import { type BatchPlace, locate } from './failed-batch.js';
 import { type FitOptions, checkFit } from './fit-options.js';
@@ -62,6 +65,7 @@ class Fitting implements TrainingRun {
   readonly epochs: number;
   readonly stepsPerEpoch: number;
   readonly batchSize: number;
+  readonly shuffle: boolean;
   readonly history = new History();
   epoch = 0;
   step = 0;
@@ -71,6 +75,7 @@ class Fitting implements TrainingRun {
   readonly #parts: Required<RecordedParts>;
   readonly #loader: AnyLoader;
   readonly #callbacks: Callbacks;
+  readonly #sitter: Sitter | null;
   readonly #signal: AbortSignal | undefined;
   readonly #progress: Progress;
   readonly #seed: number;
@@ -100,10 +105,14 @@ class Fitting implements TrainingRun {
     this.optimizer = options.optimizer;
     this.#metrics = checkMetrics(options.metrics, this.loss);
     this.#signal = checkSignal(options.signal);
-    this.#callbacks = new Callbacks(options.callbacks);
+    this.#sitter = sitterOf(options.sitter, options.callbacks);
+    const own: readonly CallbackLike[] = [...new Callbacks(options.callbacks).list];
+    const all = this.#sitter === null || own.includes(this.#sitter) ? own : [...own, this.#sitter];
+    this.#callbacks = new Callbacks(all);
     this.epochs = checkInteger(options.epochs ?? 1, 'options.epochs', 0);
     this.#seed = checkInteger(options.seed ?? getSeed(), 'options.seed');
     const { batchSize, shuffle = true, dropLast = false, validation } = options;
+    this.shuffle = shuffle;
     this.#loader = new DataLoader<BatchPart, BatchPart>(preprocessed(model, data), { batchSize, shuffle, dropLast, seed: this.#seed });
     checkNotEmpty(this.#loader, 'train on');
     this.batchSize = this.#loader.batchSize;
@@ -112,7 +121,7 @@ class Fitting implements TrainingRun {
     this.#progress = new Progress(options.progress, this.epochs, this.stepsPerEpoch);
     this.#eager = checkFlag(options.eager ?? false, 'options.eager');
     const { loss, optimizer, history, epochs } = this;
-    const [metrics, callbacks] = [this.#metrics, options.callbacks ?? []];
+    const metrics = this.#metrics;
     const maxGradNorm = options.maxGradNorm === undefined ? undefined : checkNumber(options.maxGradNorm, 'options.maxGradNorm', 0);
     const { wantsBatches: keepPrediction, wantsObservations } = this.#callbacks;
     this.#observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0) * Number(wantsObservations);
@@ -121,6 +130,8 @@ class Fitting implements TrainingRun {
     this.#steps = makeTrainSteps({ ...this.#parts, maxGradNorm, keepPrediction });
     this.#compiled = this.#steps.map((step) => compileStep(step as (...batch: TensorTree[]) => StepResult));
     const settings = { batchSize: this.batchSize, seed: this.#seed, shuffle, dropLast, maxGradNorm: maxGradNorm ?? 'none' };
+    // What fit brings along itself has nothing that a checkpoint is to keep.
+    const callbacks = options.sitter === this.#sitter ? all : own;
     const parts = { ...this.#parts, callbacks, data, validation, history, epochs, settings };
     this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, parts, this);
   }
@@ -131,6 +142,16 @@ class Fitting implements TrainingRun {
 
   note(text: string): void {
     this.#progress.note(text);
+  }
+
+  get validation(): AnyDataset | undefined {
+    return this.#options.validation;
+  }
+
+  found(finding: Finding): void {
+    this.history.findings.push(finding);
+    this.#log?.write({ type: 'finding', time: new Date(), ...finding });
+    this.note(`sitter: ${finding.text}`);
   }
 
   /** What somebody should look at, though the run goes on. */
@@ -173,6 +194,8 @@ class Fitting implements TrainingRun {
     for (const step of this.#compiled) step.dispose();
     const isWhole = failures.every((failure) => leavesWholeSteps(failure, this.step - first));
     await attempt(() => this.#checkpoints?.finish(isWhole ? () => this.#position() : null));
+    const nonFinite = failures.find((one) => one instanceof TrainingNonFiniteError) as TrainingNonFiniteError | undefined;
+    if (failures.length === 0 || nonFinite !== undefined) this.#sitter?.conclude(this, nonFinite ?? null);
     const failure = failures.find((one) => !(one instanceof TrainingAbortedError)) ?? failures[0];
     this.outcome = failures.length > 0 ? endOf(failure) : this.history.stopped === null ? 'completed' : 'stopped';
     this.#progress.clear();
@@ -191,7 +214,13 @@ class Fitting implements TrainingRun {
       // Before the callbacks, which may then put some layers into another mode. An epoch that is taken up in its middle has begun already.
       this.model.train();
       if (this.#progressed === null) await this.#callbacks.call('onEpochBegin', this);
-      await this.#runEpoch(this.#firstOrder + this.epoch - 1);
+      try {
+        await this.#runEpoch(this.#firstOrder + this.epoch - 1);
+      } catch (error) {
+        if (!(error instanceof TrainingNonFiniteError) || !this.#sitter?.recover(this, error)) throw error;
+        // This epoch is lost: the next one begins where it began.
+        this.#progressed = null;
+      }
     }
   }
 
