@@ -109,7 +109,9 @@ async function run(
       runDir,
       ...(dir !== undefined && { checkpoint: { dir, every }, resume }),
     });
-    return { outcome: sitter.fault === undefined ? 'completed' : 'fault', history, fault: sitter.fault?.text ?? null };
+    // Nobody else stops a run here.
+    const isStopped = history.stopped !== null;
+    return { outcome: isStopped ? 'fault' : 'completed', history, fault: isStopped ? (sitter.fault?.text ?? history.stopped) : null };
   } catch (error) {
     if (error instanceof TrainingNonFiniteError) return { outcome: 'fault', history: error.history, fault: error.message };
     if (error instanceof AbortedError && 'history' in error) return { outcome: 'aborted', history: error.history as History, fault: null };

@@ -69,7 +69,7 @@ export interface Evidence {
   readonly now: Look | null;
   readonly losses: LossCurve | null;
   readonly epochs: readonly EpochRecord[];
-  /** Since the epoch before. */
+  /** Since the first step. */
   readonly movement: Movement | null;
   /** Where a number was not finite, and what the run said of it. */
   readonly failure: { readonly place: NonFinitePlace; readonly message: string } | null;

@@ -266,7 +266,6 @@ export class Sitter extends Callback {
     };
     const known = new Set<FindingId>(this.findings.map(({ id }) => id));
     this.#say(judge(rules, evidence, known), run);
-    if (moment === 'epoch') this.#trace = new Trace(run.model, run.step);
   }
 
   #setup(run: TrainingRun): Setup {

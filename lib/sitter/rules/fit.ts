@@ -9,7 +9,7 @@ export const overfitting = rule({
   ids: ['overfitting', 'nothing-to-learn'],
   needs: ['epochs'],
   source: 'Course rows J22, L03',
-  thresholds: { epochs: 3, since: 2, risen: 1.2, fallen: 0.9, nothing: 0.98, memorized: 0.75, gap: gapThresholds.wide },
+  thresholds: { epochs: 3, since: 2, risen: 1.2, fallen: 0.9, material: 0.1, nothing: 0.98, memorized: 0.75, gap: gapThresholds.wide },
   judge: (evidence, limits) => {
     const { epochs, setup, chance } = evidence;
     const last = epochs[epochs.length - 1];
@@ -28,7 +28,8 @@ export const overfitting = rule({
         confidence: 0.85,
       };
     const hasRisen = last.validation.loss > limits.risen * lowest && last.loss < limits.fallen * epochs[best].loss;
-    if (!hasRisen || epochs.length - 1 - best < limits.since) return null;
+    const isMaterial = !(last.validation.loss < limits.material * baselineOf(evidence));
+    if (!hasRisen || !isMaterial || epochs.length - 1 - best < limits.since) return null;
     const [mine, other] = [last.metrics['accuracy'], last.validation.metrics['accuracy']];
     const gap = mine === undefined || other === undefined ? '' : `; accuracy ${percent(mine)} beside ${percent(other)}`;
     return {

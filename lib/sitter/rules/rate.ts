@@ -83,7 +83,7 @@ export const shortSteps = rule({
   ids: ['learning-rate-too-low'],
   needs: ['losses', 'movement', 'start'],
   source: 'Course rows J07, J16, J24',
-  thresholds: { budget: 0.02, slow: 0.2, fall: 0.3, known: 0.5, good: 1e-3 },
+  thresholds: { budget: 0.02, slow: 0.2, ratio: 3e-4, fall: 0.3, known: 0.5, good: 1e-3 },
   judge: (evidence, limits) => {
     const { setup, losses, movement, start, step } = evidence;
     if (movement.steps === 0 || movement.weights.length === 0 || losses.points.length < 2) return null;
@@ -96,7 +96,7 @@ export const shortSteps = rule({
     const from = Math.min(Math.max(start.loss, losses.first), baselineOf(evidence));
     const fall = Math.max(0, from - losses.latest) / Math.abs(from);
     const expected = fall * (total / Math.max(1, step));
-    if (!(budget < limits.slow) || !(expected < limits.fall)) return null;
+    if (!(budget < limits.slow) || !(perStep < limits.ratio) || !(expected < limits.fall)) return null;
     // Where no gradient comes through, no rate helps.
     if (start.weights.every(({ gradient }) => gradient === 0)) return null;
     let factor = 10;

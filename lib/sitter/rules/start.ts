@@ -14,14 +14,15 @@ export const firstLoss = rule({
   ids: ['initial-loss'],
   needs: ['start'],
   source: 'Course rows J02, J03',
-  thresholds: { classes: 5, numbers: 20 },
+  thresholds: { classes: 5, numbers: 20, scaled: 3 },
   judge: ({ start, chance, setup }, limits) => {
     const limit = start.reading === 'scores of classes' ? limits.classes : limits.numbers;
     if (!setup.isBlank || !(start.loss > limit * chance)) return null;
     return {
       id: 'initial-loss',
       verdict: 'warning',
-      isMild: start.reading !== 'scores of classes',
+      // Of inputs that are not standardized it is the usual thing.
+      isMild: start.reading !== 'scores of classes' || (start.entering?.largest ?? 0) > limits.scaled,
       seen: `the first loss is ${short(start.loss)}, ${short(start.loss / chance)} times that of a model that knows nothing (${short(chance)})`,
       why: 'A fresh model is to be unsure; one that is sure and wrong spends its first steps on unlearning (course row J02)',
       advice: 'Keep the default initializer: Linear and Conv2d choose He or Xavier by what follows',
