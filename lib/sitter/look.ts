@@ -7,9 +7,9 @@ import { trainingOutputsOf } from '../layers/outputs.js';
 import type { Loss } from '../losses/loss.js';
 import { holdState } from '../ops/state.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
-import type { GradientNode } from '../ops/emit.js';
+import type { GradientNode } from '../ops/destination.js';
 import type { Parameter } from '../parameter.js';
-import { defaultRandom } from '../random.js';
+import { defaultRandom } from '../seed.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { rememberModes } from '../training/modes.js';
 import { randomsOf } from '../training/run-state.js';
@@ -189,7 +189,8 @@ function entering({ data, shape, dtype }: AnyTensor): Look['entering'] {
 /** Most numbers of an activation, and of a weight, that a look reads. */
 const mostNumbers = 1 << 16;
 
-function lookAtActivation({ op, path, outputs: [output] }: GradientNode, examples: number): ActivationLook {
+function lookAtActivation({ op, place, outputs: [output] }: GradientNode, examples: number): ActivationLook {
+  const path = place?.path ?? '';
   const { data, shape, size } = output;
   const units = shape.at(-1) ?? 1;
   const rows = Math.max(1, size / units);

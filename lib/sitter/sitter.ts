@@ -276,7 +276,9 @@ export class Sitter extends Callback {
   #say(findings: readonly Finding[], run: TrainingRun): void {
     for (const finding of findings) {
       this.findings.push(finding);
-      run.found(finding);
+      run.history.findings.push(finding);
+      run.record({ type: 'finding', ...finding });
+      run.note(`sitter: ${finding.text}`);
     }
   }
 

@@ -1,6 +1,6 @@
 // What the tape of a forward pass tells: which activation made the prediction, what the loss makes of it, and the activations in between.
 
-import type { GradientNode } from '../ops/emit.js';
+import type { GradientNode } from '../ops/destination.js';
 import type { AnyTensor } from '../tensor.js';
 
 /** Operations that change a tensor's shape or its element type alone, or what dropout leaves of it. */
@@ -34,9 +34,6 @@ const curved: ReadonlySet<string> = new Set([
   ...['lstm', 'gru', 'rnn', 'attention', 'max_pool2d', 'window_max_pool2d', 'abs', 'exp', 'log', 'sqrt', 'batch_norm', 'group_norm'],
 ]);
 
-/** Operations with weights of their own between two activations. */
-const weighted: ReadonlySet<string> = new Set(['matmul', 'linear', 'conv2d', 'lstm', 'gru', 'rnn', 'embed', 'gather_rows']);
-
 /** The nodes that `root` depends on, in the order in which they ran. */
 export function nodesOf(root: AnyTensor): GradientNode[] {
   const seen = new Set<GradientNode>();
@@ -69,7 +66,7 @@ export const isActivation = (node: GradientNode): boolean => activations.has(nod
 export const isCurved = (node: GradientNode): boolean => curved.has(node.op.name);
 
 /** Whether an operation multiplies by weights. */
-export const isWeighted = (node: GradientNode): boolean => weighted.has(node.op.name);
+export const isWeighted = ({ op }: GradientNode): boolean => op.products !== undefined || op.name === 'embed' || op.name === 'gather_rows';
 
 /** What a loss takes predictions for: class scores, binary scores, probabilities, log-probabilities, or plain numbers. */
 export type LossReading = 'scores of classes' | 'scores of yes and no' | 'probabilities' | 'log-probabilities' | 'numbers';

@@ -3,7 +3,6 @@
 import type { AnyLayer } from '../layers/layer.js';
 import { isPromise, ours } from '../foreign.js';
 import type { AnyDataset } from '../data/dataset.js';
-import type { Finding } from '../sitter/finding.js';
 import { ArgumentError, describe, expected } from '../errors.js';
 import type { Loss } from '../losses/loss.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
@@ -45,8 +44,11 @@ export interface TrainingRun {
   stop(reason?: string): void;
   /** Writes a line of its own to where progress goes. */
   note(text: string): void;
-  /** Takes in what a {@link Sitter} found: into the history, the log, and a line of its own. */
-  found(finding: Finding): void;
+  /**
+   * Appends a line of its own to the run's log, if there is one: `type` says of what kind, the rest is plain data that JSON can hold. It need
+   * not be on the disk at once; the end of the epoch brings it there.
+   */
+  record(entry: { readonly type: string; readonly [name: string]: unknown }): void;
 }
 
 /** One step, after its update; `BatchRecord<TensorTree>` where inputs, targets or predictions are several tensors. */

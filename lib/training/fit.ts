@@ -13,10 +13,9 @@ import { Optimizer } from '../optimizers/optimizer.js';
 import { fitPreprocessing, preprocessed } from '../preprocessing/of-model.js';
 import { type CompiledStep, type StepPrograms, compileStep, stepPrograms } from '../program/step.js';
 import { StepFailure, runSteps } from '../program/stream.js';
-import { getSeed } from '../random.js';
+import { getSeed } from '../seed.js';
 import { checkRegularizers } from '../regularizers/regularizer.js';
 import { type TensorTree, firstTensor } from '../tree.js';
-import type { Finding } from '../sitter/finding.js';
 import type { Sitter } from '../sitter/sitter.js';
 import { sitterOf } from '../sitter/of-run.js';
 import { type BatchRecord, type CallbackLike, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
@@ -148,10 +147,8 @@ class Fitting implements TrainingRun {
     return this.#options.validation;
   }
 
-  found(finding: Finding): void {
-    this.history.findings.push(finding);
-    this.#log?.write({ type: 'finding', time: new Date(), ...finding });
-    this.note(`sitter: ${finding.text}`);
+  record(entry: { readonly type: string }): void {
+    this.#log?.write(entry);
   }
 
   /** What somebody should look at, though the run goes on. */

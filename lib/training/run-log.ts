@@ -6,7 +6,6 @@ import { dirname, join, resolve } from 'node:path';
 import { variable } from '../environment.js';
 import { ArgumentError, FileFormatError, expected } from '../errors.js';
 import { checkPath, refusal } from '../io/atomic.js';
-import { type Finding, isFinding } from '../sitter/finding.js';
 import type { EpochRecord } from './history.js';
 import { folderRefusal } from './writable.js';
 
@@ -18,8 +17,8 @@ export interface LoggedRun {
   readonly epochs: readonly EpochRecord[];
   /** What somebody should look at, though the run went on: checkpoints that could not be written. Not there without any. */
   readonly warnings?: readonly string[];
-  /** What the sitter found. Not there without anything. */
-  readonly findings?: readonly Finding[];
+  /** What the sitter found. Not there without any. */
+  readonly findings?: readonly Readonly<Record<string, unknown>>[];
   /** How it ended; null when it is still going, or was killed. */
   readonly end: Readonly<Record<string, unknown>> | null;
 }
@@ -122,7 +121,7 @@ export function readRunLog(path: string): RunLogContents {
   } catch (error) {
     throw refusal('a readable file', path, error);
   }
-  const runs: { header: Record<string, unknown>; epochs: EpochRecord[]; warnings?: string[]; findings?: Finding[]; end: Record<string, unknown> | null }[] = [];
+  const runs: { header: Record<string, unknown>; epochs: EpochRecord[]; warnings?: string[]; findings?: Record<string, unknown>[]; end: Record<string, unknown> | null }[] = [];
   const named = new Map<unknown, (typeof runs)[number]>();
   const lines = text.split('\n');
   let torn = false;
@@ -144,9 +143,8 @@ export function readRunLog(path: string): RunLogContents {
       if (name !== undefined) named.set(name, begun);
     } else if (run === undefined) throw new FileFormatError(`${path}: line ${i + 1} belongs to no run: the first line must have type "run"`);
     else if (type === 'warning') (run.warnings ??= []).push(String(rest.message));
-    else if (type === 'finding') {
-      if (isFinding(rest)) (run.findings ??= []).push(rest);
-    } else if (type === 'epoch') run.epochs.push(rest as unknown as EpochRecord);
+    else if (type === 'finding') (run.findings ??= []).push(rest);
+    else if (type === 'epoch') run.epochs.push(rest as unknown as EpochRecord);
     else if (type === 'end') run.end = rest;
   }
   return { runs, torn };
