@@ -37,7 +37,7 @@ const explains: Partial<Readonly<Record<FindingId, readonly FindingId[]>>> = {
   'validation-differs': ['overfitting', 'nothing-to-learn'],
   'target-leak': ['unscaled-inputs'],
   'nothing-to-learn': ['overfitting'],
-  'not-shuffled': ['oscillation', 'underfitting', 'stopped-too-early'],
+  'not-shuffled': ['oscillation', 'underfitting', 'stopped-too-early', 'learning-rate-too-high', 'loss-exploded', 'overfitting'],
   'symmetric-start': [...stuck, ...units, 'learning-rate-too-low', 'weights-too-small'],
   'weights-too-small': [...stuck, 'vanishing-gradients', 'learning-rate-too-low'],
   'weights-too-large': [...symptoms, 'learning-rate-too-high'],
@@ -68,7 +68,12 @@ const explainsIt = (cause: FindingId, symptom: FindingId): boolean => cause !== 
  * @param suspicions - In the order of the rules, which is that of causes before effects.
  * @param known - What was said before: it explains as well, and is not said again.
  */
-export function findingsOf(suspicions: readonly Suspicion[], epoch: number, step: number, known: ReadonlySet<FindingId> = new Set()): Finding[] {
+export function findingsOf(
+  suspicions: readonly Suspicion[],
+  epoch: number,
+  step: number,
+  known: ReadonlySet<FindingId> = new Set(),
+): Finding[] {
   const strong = new Map<FindingId, Suspicion>();
   const mild = new Map<FindingId, Suspicion>();
   for (const one of suspicions) if (!one.isMild && !strong.has(one.id)) strong.set(one.id, one);

@@ -49,7 +49,7 @@ export function classifyLossCurve(losses: readonly number[]): CurveShape {
   if (until - 1 >= late * (losses.length - 1) && until - 1 >= 2) return 'late';
   const lastStep = losses[losses.length - 2] - last;
   const early = (first - losses[third]) / fall;
-  if (losses.length >= 4 && early >= steep && lastStep <= rest * fall) return 'plateau';
+  if (losses.length >= 4 && early >= steep && Math.abs(lastStep) <= rest * fall) return 'plateau';
   return lastStep > 0 ? 'good' : 'unclear';
 }
 
@@ -120,11 +120,12 @@ export class LossCurve {
     return this.#points;
   }
 
-  /** The curve in at most `count` points, each a mean over as many steps. */
+  /** The curve in at most `count` points, each a mean over about as many steps. */
   means(count: number): number[] {
     const { length } = this.#points;
-    const width = Math.ceil(length / count);
-    return Array.from({ length: width === 0 ? 0 : Math.floor(length / width) }, (_, i) => meanOf(this.#points.slice(i * width, (i + 1) * width)));
+    const parts = Math.min(count, length);
+    const at = (part: number): number => Math.floor((part * length) / parts);
+    return Array.from({ length: parts }, (_, i) => meanOf(this.#points.slice(at(i), at(i + 1))));
   }
 
   /** Mean of the last tenth, of at least one point. */

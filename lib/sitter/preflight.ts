@@ -114,7 +114,10 @@ export async function preflight(model: AnyLayer, data: AnyDataset, options: Pref
   const setup = setupOf(subject, { batchSize, epochs, stepsPerEpoch, shuffle }, optimizer.steps === 0);
   const before = { moment: 'before', epoch: 0, step: 0, setup, ...gathered, now: gathered.start } as const;
   const judged = judge(rules, { ...before, losses: null, epochs: [], movement: null, failure: null } as never);
-  const all = [...judged, ...found.filter(({ id }) => !judged.some((one) => one.id === id || (id === 'targets-against-loss' && one.verdict === 'fault')))];
+  const all = [
+    ...judged,
+    ...found.filter(({ id }) => !judged.some((one) => one.id === id || (id === 'targets-against-loss' && one.verdict === 'fault'))),
+  ];
   if (!full || all.some(({ verdict }) => verdict === 'fault')) return all;
   const tiny = await overfitTiny(model, seen, loss);
   return tiny === null ? all : [...all, tiny];

@@ -56,6 +56,9 @@ export interface SitterState {
   readonly ratios: readonly (readonly [path: string, ratio: number])[];
 }
 
+/** What a lower rate mends. */
+const ofRate: ReadonlySet<FindingId> = new Set(['learning-rate-too-high', 'loss-exploded', 'non-finite', 'oscillation', 'dead-units']);
+
 /** How often a run may be mended. */
 const mostFixes = 4;
 
@@ -91,6 +94,8 @@ export class Sitter extends Callback {
   #trace: Trace | null = null;
   #isBlank = true;
   #fixes = 0;
+  /** Findings before the latest fix. */
+  #mended = 0;
   #back: (() => void) | null = null;
 
   /** @throws {@link ArgumentError} for options out of range or unknown. */
@@ -130,6 +135,7 @@ export class Sitter extends Callback {
     this.#ratios = [];
     this.#losses = new LossCurve();
     this.#fixes = 0;
+    this.#mended = 0;
     this.#isBlank = run.optimizer.steps === 0; // a run that goes on is no blank model
     if (this.#observe) this.#classes = run.data.classes?.length ?? (await scoresOf(run));
     if (run.epochs === 0) return;
@@ -160,7 +166,7 @@ export class Sitter extends Callback {
 
   #epochEnd(record: EpochRecord, run: TrainingRun): void {
     if (this.#ratios.length > 0) this.#read(readUpdateRatios(this.#ratios), run);
-    if (isLookedAt(record.epoch) && record.epoch < run.epochs) this.#judge('epoch', run);
+    if ((this.#fix || isLookedAt(record.epoch)) && record.epoch < run.epochs) this.#judge('epoch', run);
     if (this.#fix) this.#mend(run);
   }
 
@@ -177,7 +183,8 @@ export class Sitter extends Callback {
   /** @internal Whether a run that met a number that is not finite goes on: from where its epoch began, at a tenth of the rate. */
   recover(run: TrainingRun, failure: TrainingNonFiniteError): boolean {
     const { what } = failure.place;
-    if (!this.#fix || this.#back === null || this.#fixes >= mostFixes || what === 'input' || what === 'target' || what === 'weight') return false;
+    if (!this.#fix || this.#back === null || this.#fixes >= mostFixes || what === 'input' || what === 'target' || what === 'weight')
+      return false;
     this.#judge('failure', run, failure);
     this.#lower(run, failure.place.lr / 10, 'non-finite');
     return true;
@@ -264,7 +271,9 @@ export class Sitter extends Callback {
       movement: moment === 'before' ? null : (this.#trace?.since(run.step) ?? null),
       failure: failure === null ? null : { place: failure.place, message: failure.message },
     };
-    const known = new Set<FindingId>(this.findings.map(({ id }) => id));
+    // What a lower rate did not mend is said again.
+    const isSaid = ({ id }: Finding, i: number): boolean => i >= this.#mended || !ofRate.has(id);
+    const known = new Set<FindingId>(this.findings.filter(isSaid).map(({ id }) => id));
     this.#say(judge(rules, evidence, known), run);
   }
 
@@ -296,6 +305,7 @@ export class Sitter extends Callback {
     this.#back?.();
     run.optimizer.lr = lr;
     this.#fixes += 1;
+    this.#mended = this.findings.length;
     this.#losses = new LossCurve();
     const text = `went back to the beginning of epoch ${Math.max(1, run.epoch)}, and lowered the learning rate from ${before} to ${lr} (${id})`;
     run.history.fixes.push(text);

@@ -6,32 +6,11 @@ import type { AnyTensor } from '../tensor.js';
 /** Operations that change a tensor's shape or its element type alone, or what dropout leaves of it. */
 const handedOn: ReadonlySet<string> = new Set(['reshape', 'cast', 'copy_strided', 'slice', 'dropout']);
 
-/** Elementwise activations and softmax, by the names of their operations. */
-const activations: ReadonlySet<string> = new Set([
-  'relu',
-  'sigmoid',
-  'tanh',
-  'softmax',
-  'log_softmax',
-  'leaky_relu',
-  'elu',
-  'celu',
-  'gelu',
-  'gelu_tanh',
-  'swish',
-  'mish',
-  'softplus',
-  'softsign',
-  'clip',
-  'hard_sigmoid',
-  'hard_swish',
-  'step',
-]);
-
-/** Operations that are no straight line in their inputs: with none of them, all layers together are one linear layer. */
-const curved: ReadonlySet<string> = new Set([
-  ...activations,
-  ...['lstm', 'gru', 'rnn', 'attention', 'max_pool2d', 'window_max_pool2d', 'abs', 'exp', 'log', 'sqrt', 'batch_norm', 'group_norm'],
+/** Operations that are straight lines in what passes; any other bends it. */
+const straight: ReadonlySet<string> = new Set([
+  ...handedOn,
+  ...['add', 'sub', 'neg', 'sum', 'concat', 'embed', 'gather_rows', 'scale_by', 'select', 'pad2d', 'interpolate2d'],
+  ...['avg_pool2d', 'adaptive_avg_pool2d'],
 ]);
 
 /** The nodes that `root` depends on, in the order in which they ran. */
@@ -55,15 +34,20 @@ export function makerOf(tensor: AnyTensor): GradientNode | null {
 
 /** The activation that a prediction comes of; null where another operation made it. */
 export function lastActivation(prediction: AnyTensor): string | null {
-  const name = makerOf(prediction)?.op.name ?? '';
-  return activations.has(name) ? name : null;
+  const maker = makerOf(prediction);
+  return maker !== null && isActivation(maker) ? maker.op.name : null;
 }
 
-/** Whether an operation is an activation. */
-export const isActivation = (node: GradientNode): boolean => activations.has(node.op.name);
+/** Whether an operation bends what passes: recurrent layers do, products of weights with what passes do not. */
+export function isCurved({ op, inputs }: GradientNode): boolean {
+  if (['lstm', 'gru', 'rnn'].includes(op.name)) return true;
+  if (op.name === 'mul' || op.name === 'div') return inputs.every(({ node }) => node !== null);
+  return op.products === undefined && !straight.has(op.name);
+}
 
-/** Whether an operation bends what passes. */
-export const isCurved = (node: GradientNode): boolean => curved.has(node.op.name);
+/** Whether an operation is an activation: it bends one tensor, and keeps its size. */
+export const isActivation = (node: GradientNode): boolean =>
+  node.inputs.length === 1 && node.outputs.length === 1 && node.outputs[0].size === node.inputs[0].size && isCurved(node);
 
 /** Whether an operation multiplies by weights. */
 export const isWeighted = ({ op }: GradientNode): boolean => op.products !== undefined || op.name === 'embed' || op.name === 'gather_rows';

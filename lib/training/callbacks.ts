@@ -138,12 +138,7 @@ type Event = (typeof events)[number];
 
 /** The callbacks of a run, asked in their order. */
 export class Callbacks {
-  readonly #list: readonly CallbackLike[];
-  /** The callbacks themselves. */
-  get list(): readonly CallbackLike[] {
-    return this.#list;
-  }
-
+  readonly #list: CallbackLike[];
   /** Whether any callback wants to see batches. */
   readonly wantsBatches: boolean;
   /** Whether any callback wants to see observations. */
@@ -151,11 +146,13 @@ export class Callbacks {
   /** Whether any callback is of a user's own. */
   readonly areOwn: boolean;
 
-  constructor(callbacks: unknown) {
+  /** @param more - Those that fit adds, after the user's. */
+  constructor(callbacks: unknown, more: readonly CallbackLike[] = []) {
     if (callbacks !== undefined && !Array.isArray(callbacks))
       throw new ArgumentError(expected('an array of callbacks', 'options.callbacks', callbacks));
     this.#list = [...((callbacks ?? []) as CallbackLike[])];
     for (const [i, callback] of this.#list.entries()) checkCallback(callback, `options.callbacks[${i}]`);
+    this.#list.push(...more);
     const wants = (event: Event): boolean => this.#list.some((callback) => hears(callback, event));
     this.areOwn = this.#list.some((callback) => !isBuiltIn(callback));
     this.wantsBatches = wants('onBatchEnd');

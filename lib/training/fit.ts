@@ -17,12 +17,12 @@ import { getSeed } from '../seed.js';
 import { checkRegularizers } from '../regularizers/regularizer.js';
 import { type TensorTree, firstTensor } from '../tree.js';
 import type { Sitter } from '../sitter/sitter.js';
-import { sitterOf } from '../sitter/of-run.js';
-import { type BatchRecord, type CallbackLike, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
+import { seatOf } from '../sitter/of-run.js';
+import { type BatchRecord, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
 import { type Checkpoints, type Resumption, checkpointsOf } from './checkpoint.js';
 import { checkDomains } from './domains.js';
 import { TrainingAbortedError, TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
-import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, evaluateSeen, isSumOf, meanOfBatches, resultsOf } from './evaluate.js';
+import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, isSumOf, meanOfBatches, resultsOf } from './evaluate.js';
 import { type BatchPlace, locate } from './failed-batch.js';
 import { type FitOptions, checkFit } from './fit-options.js';
 import { type EpochRecord, History, type Scores } from './history.js';
@@ -30,11 +30,12 @@ import { Breather, rememberModes } from './modes.js';
 import { allStateFinite, explainNonFinite } from './non-finite.js';
 import { type ObservedNumbers, decodeObservation } from './observe.js';
 import { type RecordedParts, doubtRecordings } from './own-code.js';
-import { inValidation, preflight } from './preflight.js';
+import { preflight } from './preflight.js';
 import { Progress, milliseconds } from './progress.js';
 import { runEnd, runHeader } from './run-header.js';
 import { type RunLog, openRunLog } from './run-log.js';
 import { type EpochProgress, type RunPosition, stateOfMetrics } from './run-state.js';
+import { validate } from './validate.js';
 import { NonFiniteLoss, type Seen, type StepResult, type TrainStep, addMeasured, makeTrainSteps } from './train-step.js';
 
 const inTraining = new WeakSet<AnyLayer>();
@@ -65,6 +66,7 @@ class Fitting implements TrainingRun {
   readonly stepsPerEpoch: number;
   readonly batchSize: number;
   readonly shuffle: boolean;
+  readonly validation: AnyDataset | undefined;
   readonly history = new History();
   epoch = 0;
   step = 0;
@@ -104,14 +106,13 @@ class Fitting implements TrainingRun {
     this.optimizer = options.optimizer;
     this.#metrics = checkMetrics(options.metrics, this.loss);
     this.#signal = checkSignal(options.signal);
-    this.#sitter = sitterOf(options.sitter, options.callbacks);
-    const own: readonly CallbackLike[] = [...new Callbacks(options.callbacks).list];
-    const all = this.#sitter === null || own.includes(this.#sitter) ? own : [...own, this.#sitter];
-    this.#callbacks = new Callbacks(all);
+    const { sitter, added, kept } = seatOf(options.sitter, options.callbacks);
+    this.#sitter = sitter;
+    this.#callbacks = new Callbacks(options.callbacks, added);
     this.epochs = checkInteger(options.epochs ?? 1, 'options.epochs', 0);
     this.#seed = checkInteger(options.seed ?? getSeed(), 'options.seed');
     const { batchSize, shuffle = true, dropLast = false, validation } = options;
-    this.shuffle = shuffle;
+    [this.shuffle, this.validation] = [shuffle, validation];
     this.#loader = new DataLoader<BatchPart, BatchPart>(preprocessed(model, data), { batchSize, shuffle, dropLast, seed: this.#seed });
     checkNotEmpty(this.#loader, 'train on');
     this.batchSize = this.#loader.batchSize;
@@ -129,9 +130,7 @@ class Fitting implements TrainingRun {
     this.#steps = makeTrainSteps({ ...this.#parts, maxGradNorm, keepPrediction });
     this.#compiled = this.#steps.map((step) => compileStep(step as (...batch: TensorTree[]) => StepResult));
     const settings = { batchSize: this.batchSize, seed: this.#seed, shuffle, dropLast, maxGradNorm: maxGradNorm ?? 'none' };
-    // What fit brings along itself has nothing that a checkpoint is to keep.
-    const callbacks = options.sitter === this.#sitter ? all : own;
-    const parts = { ...this.#parts, callbacks, data, validation, history, epochs, settings };
+    const parts = { ...this.#parts, callbacks: [...(options.callbacks ?? []), ...kept], data, validation, history, epochs, settings };
     this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, parts, this);
   }
 
@@ -141,10 +140,6 @@ class Fitting implements TrainingRun {
 
   note(text: string): void {
     this.#progress.note(text);
-  }
-
-  get validation(): AnyDataset | undefined {
-    return this.#options.validation;
   }
 
   record(entry: { readonly type: string }): void {
@@ -160,9 +155,8 @@ class Fitting implements TrainingRun {
   }
 
   async run(): Promise<History> {
-    const validation = this.#options.validation as typeof this.data;
-    if (!this.#eager && this.epochs > 0) preflight({ ...this.#parts, loader: this.#loader, validation });
-    if (this.epochs > 0) checkDomains(this.loss, this.#loader.dataset, validation);
+    if (!this.#eager && this.epochs > 0) preflight({ ...this.#parts, loader: this.#loader, validation: this.validation });
+    if (this.epochs > 0) checkDomains(this.loss, this.#loader.dataset, this.validation);
     try {
       return await this.#run();
     } finally {
@@ -257,7 +251,9 @@ class Fitting implements TrainingRun {
     const scores: Scores = { loss: meanOfBatches(epoch.sum, epoch.weight), metrics: resultsOf(this.#metrics) };
     // Validation uses the same metrics.
     if (this.#checkpoints !== null) epoch.metrics = stateOfMetrics(this.#metrics);
-    const validation = await this.#validate(this.batchSize);
+    const { loss, batchSize } = this;
+    const validating = validate(model, this.validation, { loss, metrics: this.#metrics, batchSize, signal: this.#signal });
+    const validation = await validating.catch((error) => Promise.reject(this.#signal?.aborted ? this.#aborted() : error));
     const record: EpochRecord = {
       epoch: this.epoch,
       ...scores,
@@ -392,21 +388,6 @@ class Fitting implements TrainingRun {
     if (error instanceof NonFiniteLoss || (error instanceof NodegradError && error.message.startsWith(notFinite)))
       return this.#nonFinite(batch + 1, { pair, place });
     return locate(error, place, pair);
-  }
-
-  async #validate(batchSize: number): Promise<Scores | undefined> {
-    const { validation } = this.#options;
-    if (validation === undefined) return undefined;
-    try {
-      return await evaluateSeen(this.model, validation, {
-        loss: this.loss,
-        metrics: this.#metrics,
-        batchSize: Math.max(256, batchSize),
-        signal: this.#signal,
-      });
-    } catch (error) {
-      throw this.#signal?.aborted ? this.#aborted() : inValidation(error, validation);
-    }
   }
 
   #aborted(): TrainingAbortedError {

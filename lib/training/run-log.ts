@@ -121,7 +121,13 @@ export function readRunLog(path: string): RunLogContents {
   } catch (error) {
     throw refusal('a readable file', path, error);
   }
-  const runs: { header: Record<string, unknown>; epochs: EpochRecord[]; warnings?: string[]; findings?: Record<string, unknown>[]; end: Record<string, unknown> | null }[] = [];
+  const runs: {
+    header: Record<string, unknown>;
+    epochs: EpochRecord[];
+    warnings?: string[];
+    findings?: Record<string, unknown>[];
+    end: Record<string, unknown> | null;
+  }[] = [];
   const named = new Map<unknown, (typeof runs)[number]>();
   const lines = text.split('\n');
   let torn = false;

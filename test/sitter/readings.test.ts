@@ -168,7 +168,14 @@ test('the state of a sitter holds what it noticed; anything else is refused', as
   other.loadStateDict(JSON.parse(JSON.stringify(sitter.stateDict())));
   t.deepEqual(other.findings, sitter.findings);
   t.deepEqual(other.stateDict(), sitter.stateDict());
-  for (const state of [undefined, null, 1, {}, { findings: [], readings: [], firstLoss: '1', ratios: [] }, { findings: [{}], readings: [], firstLoss: 1, ratios: [] }]) {
+  for (const state of [
+    undefined,
+    null,
+    1,
+    {},
+    { findings: [], readings: [], firstLoss: '1', ratios: [] },
+    { findings: [{}], readings: [], firstLoss: 1, ratios: [] },
+  ]) {
     t.throws(() => other.loadStateDict(state), { code: 'ERR_ARGUMENT' });
   }
   t.deepEqual(other.findings, sitter.findings);

@@ -159,7 +159,10 @@ export const classes = rule({
         verdict: 'warning',
         seen: `of the ${units} classes that the model has scores for, ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ' …' : ''} ${missing.length === 1 ? 'has' : 'have'} no example among ${data.length}`,
         why: 'What is never shown is never predicted; often data were split in the order of their classes, or labels are off by one (course row E28)',
-        advice: missing.length === 1 && missing[0] === 0 ? 'Labels that count from 1: subtract 1' : 'Shuffle before splitting, or give the model fewer outputs',
+        advice:
+          missing.length === 1 && missing[0] === 0
+            ? 'Labels that count from 1: subtract 1'
+            : 'Shuffle before splitting, or give the model fewer outputs',
         change: { kind: 'fixData', what: 'classes' },
         confidence: 0.85,
       });

@@ -2,7 +2,7 @@
 
 import { gapThresholds } from '../curve.js';
 import { type Suspicion, baselineOf, isStuck, percent, rule, short } from '../evidence.js';
-import { isLate } from './rate.js';
+import { isLate } from './lr.js';
 
 /** Training and validation that part. */
 export const overfitting = rule({

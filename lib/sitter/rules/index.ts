@@ -5,10 +5,10 @@ import { classes, columns, leaks, nonFiniteData, order, scaleOfInputs, scaleOfTa
 import { belowZero, fewSteps, overfitting, shortfall } from './fit.js';
 import { dropout, normalization } from './modes.js';
 import { activationAndLoss, outputAndTargets, reach } from './pairing.js';
-import { explosion, lateFall, longSteps, nonFinite, shortSteps, swings } from './rate.js';
+import { explosion, lateFall, longSteps, nonFinite, shortSteps, swings } from './lr.js';
 import { splits } from './splits.js';
 import { firstLoss, heldAndReached, sizeOfWeights, straightness, symmetry } from './start.js';
-import { deadUnits, gradients, saturatedUnits, standstill } from './units.js';
+import { deadUnits, gradients, saturatedUnits, standstill } from './activity.js';
 
 /** All rules. */
 export const rules: readonly Rule[] = Object.freeze([

@@ -71,7 +71,8 @@ export const normalization = rule({
         confidence: 0.9,
         layer: (flat ?? norms[0]).path,
       });
-    const isWorse = now !== null && now !== start && now.evaluated > factor * now.loss && now.evaluated > (Number.isFinite(chance) ? chance : start.loss);
+    const isWorse =
+      now !== null && now !== start && now.evaluated > factor * now.loss && now.evaluated > (Number.isFinite(chance) ? chance : start.loss);
     if (isWorse && step >= steps && frozen === undefined)
       found.push({
         id: 'normalization-mode',

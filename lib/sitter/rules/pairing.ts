@@ -106,7 +106,15 @@ export const outputAndTargets = rule({
     const units = start.shape.at(-1) ?? 1;
     const isBinaryLoss = start.reading === 'scores of yes and no' || start.reading === 'probabilities' || squashing.has(last ?? '');
     const found: (Suspicion | null)[] = [];
-    if (units === 1 && targets.width === 1 && isBinaryLoss && targets.isWhole && targets.min >= 0 && targets.max > 1 && targets.distinct < mostClasses) {
+    if (
+      units === 1 &&
+      targets.width === 1 &&
+      isBinaryLoss &&
+      targets.isWhole &&
+      targets.min >= 0 &&
+      targets.max > 1 &&
+      targets.distinct < mostClasses
+    ) {
       const classes = targets.max + 1;
       found.push({
         id: 'one-output-for-several-classes',
@@ -162,7 +170,6 @@ const ranges: Readonly<Record<string, readonly [number, number]>> = {
   hard_sigmoid: [0, 1],
   softmax: [0, 1],
   tanh: [-1, 1],
-  softsign: [-1, 1],
   relu: [0, Number.POSITIVE_INFINITY],
   softplus: [0, Number.POSITIVE_INFINITY],
   log_softmax: [Number.NEGATIVE_INFINITY, 0],
@@ -182,7 +189,16 @@ export const reach = rule({
     const [low, high] = range;
     if (targets.min >= low - slack && targets.max <= high + slack) return null;
     // Class indices have a rule of their own.
-    if (last !== 'tanh' && last !== 'softmax' && high === 1 && targets.isWhole && targets.min >= 0 && targets.distinct <= 20 && targets.width === 1) return null;
+    if (
+      last !== 'tanh' &&
+      last !== 'softmax' &&
+      high === 1 &&
+      targets.isWhole &&
+      targets.min >= 0 &&
+      targets.distinct <= 20 &&
+      targets.width === 1
+    )
+      return null;
     return {
       id: 'targets-out-of-reach',
       verdict: 'fault',

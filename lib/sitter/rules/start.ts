@@ -153,7 +153,8 @@ export const heldAndReached = rule({
   thresholds: {},
   judge: ({ start }) => {
     const found: Suspicion[] = [];
-    const list = (paths: readonly string[]): string => `'${paths.slice(0, 3).join("', '")}'${paths.length > 3 ? ` and ${paths.length - 3} more` : ''}`;
+    const list = (paths: readonly string[]): string =>
+      `'${paths.slice(0, 3).join("', '")}'${paths.length > 3 ? ` and ${paths.length - 3} more` : ''}`;
     if (start.notHeld.length > 0)
       found.push({
         id: 'parameters-not-held',

@@ -1,7 +1,7 @@
 // Rules of units and gradients: dead, saturated, vanishing, exploding, never moving.
 
 import { type Suspicion, isStuck, percent, rule, short } from '../evidence.js';
-import { relativeGradient } from './rate.js';
+import { relativeGradient } from './lr.js';
 
 /** ReLU units that put out nothing any more. */
 export const deadUnits = rule({
@@ -11,7 +11,9 @@ export const deadUnits = rule({
   thresholds: { dead: 0.9, suspicious: 0.5, units: 8, alive: 0.5 },
   judge: (evidence, limits) => {
     const { now, start, setup } = evidence;
-    const worst = now.activations.filter(({ name }) => name === 'relu').reduce<(typeof now.activations)[number] | null>((a, b) => (a === null || b.dead > a.dead ? b : a), null);
+    const worst = now.activations
+      .filter(({ name }) => name === 'relu')
+      .reduce<(typeof now.activations)[number] | null>((a, b) => (a === null || b.dead > a.dead ? b : a), null);
     if (worst === null || worst.dead < limits.suspicious || (worst.dead < 1 && worst.units < limits.units)) return null;
     const before = start.activations.find(({ path, name }) => path === worst.path && name === worst.name)?.dead ?? 0;
     const byStart = before > limits.alive;
@@ -22,7 +24,9 @@ export const deadUnits = rule({
       isMild: worst.dead < limits.dead || !(isStuck(evidence, 0.9) || worst.dead === 1),
       seen: `${percent(worst.dead)} of the ${worst.units} units behind ReLU '${worst.path}' are 0 for all ${now.examples} examples (${percent(before)} before training)`,
       why: `A unit that is 0 for every example gets no gradient and stays so; ${byStart ? 'these began dead: their first weights and biases lie off the data (course row A20)' : 'these died in training: a step that was too long threw them off the data (course row A21)'}`,
-      advice: byStart ? 'Keep the He initializer and biases of 0, and scale the inputs' : `Lower the learning rate from ${setup.lr} to ${lr}, or take LeakyReLU`,
+      advice: byStart
+        ? 'Keep the He initializer and biases of 0, and scale the inputs'
+        : `Lower the learning rate from ${setup.lr} to ${lr}, or take LeakyReLU`,
       change: byStart ? { kind: 'initializer', name: 'He' } : { kind: 'learningRate', value: lr },
       confidence: 0.85,
       layer: worst.path,
@@ -47,8 +51,14 @@ export const saturatedUnits = rule({
       isMild: worst.saturated < limits.saturated || !isStuck(evidence),
       seen: `${percent(worst.saturated)} of the outputs of '${worst.path}' lie at an end of ${worst.name} (${percent(before)} before training)`,
       why: 'At its ends the slope is near 0, and nearly no gradient comes through (course rows A03, A10)',
-      advice: before > limits.suspicious ? 'Standardize the inputs, and draw the first weights with new Xavier()' : 'Lower the learning rate to a tenth',
-      change: before > limits.suspicious ? { kind: 'initializer', name: 'Xavier' } : { kind: 'learningRate', value: Number((evidence.setup.lr / 10).toPrecision(2)) },
+      advice:
+        before > limits.suspicious
+          ? 'Standardize the inputs, and draw the first weights with new Xavier()'
+          : 'Lower the learning rate to a tenth',
+      change:
+        before > limits.suspicious
+          ? { kind: 'initializer', name: 'Xavier' }
+          : { kind: 'learningRate', value: Number((evidence.setup.lr / 10).toPrecision(2)) },
       confidence: 0.75,
       layer: worst.path,
     };
@@ -76,7 +86,9 @@ export const gradients = rule({
         seen: `the gradient of '${first.path}' is ${short(first.gradient)} beside ${short(last.gradient)} in '${last.path}': it fades from '${at.path}' on`,
         why: 'Layers without a gradient do not learn, and those behind them learn from noise (course row C09)',
         advice: 'Take ReLU with new He(), a batch norm before each activation, or fewer layers',
-        change: now.activations.some(({ name }) => name === 'sigmoid' || name === 'tanh') ? { kind: 'hiddenActivation', name: 'relu' } : { kind: 'normalization', name: 'batchNorm' },
+        change: now.activations.some(({ name }) => name === 'sigmoid' || name === 'tanh')
+          ? { kind: 'hiddenActivation', name: 'relu' }
+          : { kind: 'normalization', name: 'batchNorm' },
         confidence: 0.8,
         layer: at.path,
       });

@@ -101,7 +101,9 @@ export const shortSteps = rule({
     if (start.weights.every(({ gradient }) => gradient === 0)) return null;
     let factor = 10;
     while (perStep > 0 && factor < 1e6 && perStep * factor * 3 < limits.good) factor *= 10;
-    const better = stepsOfOneSize.has(setup.optimizer) ? Math.max(1e-3, setup.lr * 10) : Math.min(0.1, Number((setup.lr * factor).toPrecision(1)));
+    const better = stepsOfOneSize.has(setup.optimizer)
+      ? Math.max(1e-3, setup.lr * 10)
+      : Math.min(0.1, Number((setup.lr * factor).toPrecision(1)));
     const raised = Math.max(better, setup.lr * 10);
     return {
       id: 'learning-rate-too-low',
@@ -159,12 +161,17 @@ export const nonFinite = rule({
       seen: message.replace(/\. [^.]*$/, ''),
       why: 'NaN and infinity spread to every weight with the next step (course row J12)',
       advice: message.replace(/^.*\(epoch[^)]*\)\. /s, ''),
-      change: place.what === 'input' || place.what === 'target' ? { kind: 'fixData', what: 'non-finite numbers' } : { kind: 'learningRate', value: lower(place.lr) },
+      change:
+        place.what === 'input' || place.what === 'target'
+          ? { kind: 'fixData', what: 'non-finite numbers' }
+          : { kind: 'learningRate', value: lower(place.lr) },
       confidence: 0.9,
       layer: place.path === '' ? null : place.path,
     };
     const first = losses?.first ?? start?.loss ?? Number.NaN;
-    const hasGrown = losses !== null && (losses.highest > grown * Math.abs(first) || place.what === 'parameter' || place.what === 'output' || place.what === 'gradient');
+    const hasGrown =
+      losses !== null &&
+      (losses.highest > grown * Math.abs(first) || place.what === 'parameter' || place.what === 'output' || place.what === 'gradient');
     if (!hasGrown || place.step < 2) return [symptom];
     return [
       symptom,
