@@ -402,7 +402,14 @@ export {
   histogramEdges,
   linearHistogram,
 } from './training/observation.js';
-export { type ObservedNumbers, type ObservedPlace, type ObservedStep, decodeObservation, observed } from './training/observe.js';
+export {
+  type ObservedNumbers,
+  type ObservedOptions,
+  type ObservedPlace,
+  type ObservedStep,
+  decodeObservation,
+  observed,
+} from './training/observe.js';
 export {
   type ActivationExperiment,
   type ActivationExperimentOptions,
@@ -454,6 +461,43 @@ export { type Change, type Finding, type FindingId, findingIds } from './sitter/
 export { type Repeatable, type WhatIfOptions, type WhatIfReport, whatIf } from './sitter/what-if.js';
 export { type CurveShape, classifyLossCurve, judgeGap } from './sitter/curve.js';
 export { type DeadReluLayer, type DeadReluReport, deadReluFraction } from './sitter/dead-relu.js';
+
+// ---- Hyperparameter search ----
+
+export {
+  Choice,
+  Conditional,
+  Dimension,
+  type DimensionJSON,
+  NumberRange,
+  type Params,
+  type ParamsOf,
+  type Plain,
+  type Space,
+  space,
+} from './search/space.js';
+export { type Objective, type SearchOptions, search } from './search/search.js';
+export type { ModuleObjective } from './search/executor.js';
+export { Trial, type WatchOptions } from './search/trial.js';
+export type { Direction, ScoredTrial, TrialRecord, TrialReport } from './search/trial-record.js';
+export { type Proposal, RandomSearch, Sampler, Strategy, type StudyView } from './search/strategy.js';
+export { GridSearch, type GridSearchOptions, ManualSearch } from './search/fixed.js';
+export { SobolSearch } from './search/sobol.js';
+export { type CoarseToFineOptions, CoarseToFine, type NarrowedOptions, type Stage, narrowed } from './search/stages.js';
+export {
+  Asha,
+  type AshaOptions,
+  type HalvingOptions,
+  Hyperband,
+  type Rung,
+  SuccessiveHalving,
+  type SuccessiveHalvingOptions,
+} from './search/halving.js';
+export { TpeSearch, type TpeSearchOptions } from './search/tpe.js';
+export { SearchAbortedError, Study, readStudy } from './search/study.js';
+export type { EdgeWarning } from './search/edges.js';
+export type { ParameterImportance } from './search/importance.js';
+export { searchReport } from './search/report.js';
 
 // ---- Architectures ----
 

@@ -8,6 +8,7 @@ import { inFlags } from './flags.js';
 import { infoCommand } from './info.js';
 import { type GivenOptions, addDataOptions, addPlaceOptions, addTrainOptions, badRowsOption, dataName, whole } from './options.js';
 import { type PredictCommandOptions, predictCommand } from './predict.js';
+import { type SearchCommandOptions, searchCommand } from './search.js';
 import { errorText, train } from './train.js';
 
 /** Exit code for a command line that makes no sense. */
@@ -37,6 +38,16 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     const isShow = start.getOptionValueSource('model') === 'default' && !options.json;
     code = await train(options, { detailed: true, rival: isShow ? 'mlp' : undefined });
   });
+  command('search', 'search for the best options of `train`, in ranges that a file gives')
+    .argument('<file>', 'ranges, strategy and number of trials (.yaml); the guide on search has an example')
+    .option('--run-dir <folder>', 'where log and report go (default: a new folder in runs/)')
+    .option('--resume', 'go on with the search in --run-dir, to the same trials that it would have had')
+    .option('--trials <count>', 'how many trials (default: as the file says)', whole(1))
+    .option('--parallel <count>', 'trials at once, each in a thread (default: as the file says, or 1)', whole(1))
+    .option('--json', 'print one JSON document instead of text', false)
+    .action(async (file: string, options: SearchCommandOptions) => {
+      code = await searchCommand(file, options);
+    });
   addDataOptions(
     command('evaluate', 'loss and accuracy of a saved model on a test set').argument('<file>', 'a model saved by nodegrad (.safetensors)'),
   )

@@ -221,12 +221,12 @@ function document(
 }
 
 /** A path as one would type it here. */
-function shortest(path: string): string {
+export function shortest(path: string): string {
   const short = relative(process.cwd(), path);
   return short.startsWith('..') ? path : short;
 }
 
-function newFolder({ data, model }: TrainOptions): string {
+export function newFolder({ data, model }: Pick<TrainOptions, 'data' | 'model'>): string {
   const stamp = new Date().toISOString().slice(0, 19).replaceAll(':', '-');
   return join('runs', `${stamp}-${basename(resolve(data))}-${model}-${randomBytes(2).toString('hex')}`);
 }
@@ -237,7 +237,7 @@ const codes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 const sameWishMilliseconds = 1000;
 
 /** Ctrl-C, a request to end, or the end of the terminal ends the run after the step in hand; another Ctrl-C ends the process. */
-function stopOnSignals(): { signal: AbortSignal; exitCode: () => number; release: () => void } {
+export function stopOnSignals(doing = 'finishing the step'): { signal: AbortSignal; exitCode: () => number; release: () => void } {
   const controller = new AbortController();
   let code: number = codes.SIGINT;
   let first = 0;
@@ -249,7 +249,7 @@ function stopOnSignals(): { signal: AbortSignal; exitCode: () => number; release
       }
       code = codes[name];
       first = performance.now();
-      process.stderr.write('\nfinishing the step; once more ends at once\n');
+      process.stderr.write(`\n${doing}; once more ends at once\n`);
       controller.abort(name);
     };
     process.on(name, handler);

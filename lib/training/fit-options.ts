@@ -41,7 +41,7 @@ export interface FitOptions {
   readonly regularizers?: readonly Regularizer[];
   /**
    * Steps from one observed step to the next, for callbacks with `onObserve`: layers and updates of every such step are measured, and of
-   * the last step of each epoch. 0 for none. Default 10 where a callback has `onObserve`, else 0.
+   * the last step of each epoch; large tensors by a sample, see {@link ObservedOptions}. 0 for none. Default 10 where a callback has `onObserve`, else 0.
    */
   readonly observeEvery?: number;
   /** Scored after every epoch. */

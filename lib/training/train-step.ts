@@ -104,7 +104,7 @@ export function makeTrainSteps({
       return { ...result, observation: null };
     },
     (...batch) => {
-      const { result, observation } = observed(model, optimizer, () => gradients(...batch), update);
+      const { result, observation } = observed(model, optimizer, () => gradients(...batch), update, { isLight: true });
       return { ...result, observation };
     },
   ];
