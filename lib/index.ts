@@ -417,7 +417,23 @@ export {
   activationExperiment,
 } from './training/activation-experiment.js';
 export { type ActivationPictureOptions, type ActivationPictureRow, activationPicture } from './training/activation-picture.js';
-export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
+export {
+  type LoggedHistogram,
+  type LoggedLayer,
+  type LoggedLosses,
+  type LoggedObservation,
+  type LoggedRun,
+  type RunLogContents,
+  readRunLog,
+} from './training/run-log.js';
+
+// ---- Reports and live views ----
+
+export { type ReportData, reportData, runReport } from './report/report.js';
+export type { ReportRun, ReportSource } from './report/runs.js';
+export type { Examination, ExaminedExample, ShownInput } from './report/examine.js';
+export { type WatchOptions, type WatchedRuns, watchRuns } from './report/live.js';
+export { TensorBoardLog } from './report/tensorboard.js';
 
 // ---- Evaluation ----
 
@@ -478,7 +494,7 @@ export {
 } from './search/space.js';
 export { type Objective, type SearchOptions, search } from './search/search.js';
 export type { ModuleObjective } from './search/executor.js';
-export { Trial, type WatchOptions } from './search/trial.js';
+export { Trial, type TrialWatchOptions } from './search/trial.js';
 export type { Direction, ScoredTrial, TrialRecord, TrialReport } from './search/trial-record.js';
 export { type Proposal, RandomSearch, Sampler, Strategy, type StudyView } from './search/strategy.js';
 export { GridSearch, type GridSearchOptions, ManualSearch } from './search/fixed.js';

@@ -5,6 +5,7 @@ import { basename, join, relative, resolve } from 'node:path';
 import { tableFormat } from '../data/column-files.js';
 import { AbortedError, ArgumentError, NodegradError } from '../errors.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
+import { reportFile } from '../report/report.js';
 import { setSeed } from '../seed.js';
 import { getNumThreads, info, setNumThreads } from '../runtime.js';
 import { Sitter } from '../sitter/sitter.js';
@@ -65,7 +66,7 @@ export async function train(given: GivenOptions, { detailed = false, rival }: Sh
     if (isUseful) job.finish(model);
     const weights = isUseful ? await results.save(model) : null;
     const report = isUseful && job.test.length > 0 ? await job.judge(model) : null;
-    const files = { weights, checkpoints: checkpointDir === undefined ? null : resolve(checkpointDir), log: result.history.log };
+    const files = filesOf(options, weights, result.history.log);
     const isComparable = rival !== undefined && report !== null && result.outcome === 'completed';
     const beside = isComparable ? await trainRival(terminal, { ...options, model: rival }, job, stopper.signal) : null;
     const seconds = (performance.now() - began) / 1000;
@@ -94,7 +95,7 @@ async function run(
   runDir: string,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { epochs, batchSize, seed, maxGradNorm, checkpointDir: dir, checkpointEvery: every, resume } = options;
+  const { epochs, batchSize, seed, maxGradNorm, checkpointDir: dir, checkpointEvery: every, resume, report, watch, tensorboard } = options;
   try {
     const history = await model.fit(train, {
       loss,
@@ -107,6 +108,9 @@ async function run(
       callbacks: [sitter],
       signal,
       runDir,
+      report,
+      watch,
+      tensorboard,
       ...(dir !== undefined && { checkpoint: { dir, every }, resume }),
     });
     // Nobody else stops a run here.
@@ -161,6 +165,12 @@ interface Files {
   weights: string | null;
   checkpoints: string | null;
   log: string | null;
+  report: string | null;
+}
+
+function filesOf({ checkpointDir, report = false }: TrainOptions, weights: string | null, log: string | null): Files {
+  const checkpoints = checkpointDir === undefined ? null : resolve(checkpointDir);
+  return { weights, checkpoints, log, report: report === false || log === null ? null : reportFile(log, report) };
 }
 
 function conclude(
@@ -192,6 +202,7 @@ function conclude(
         ? []
         : [['checkpoints', `${shortest(files.checkpoints)}${outcome === 'aborted' ? ': --resume goes on from there' : ''}`] as const]),
       ['log', files.log === null ? 'none' : shortest(files.log)],
+      ...(files.report === null ? [] : [['report', shortest(files.report)] as const]),
     ]),
   );
 }

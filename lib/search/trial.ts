@@ -3,7 +3,7 @@
 import { ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import { keepNames } from '../names.js';
 import { withSeed } from '../seed.js';
-import { explodedAt } from '../sitter/first.js';
+import { explodedAt } from '../sitter/readings.js';
 import { Callback, type StepsRecord, type TrainingRun } from '../training/callbacks.js';
 import type { EpochRecord } from '../training/history.js';
 import { formatScore } from '../training/progress.js';
@@ -11,7 +11,7 @@ import type { Params, Plain } from './space.js';
 import type { TrialEnd, TrialRecord, TrialReport } from './trial-record.js';
 
 /** Options of `trial.watch`. */
-export interface WatchOptions {
+export interface TrialWatchOptions {
   /** What each epoch's score is: `'loss'`, or the name of a metric, on the validation data; default `'loss'`. */
   readonly score?: string;
 }
@@ -109,8 +109,8 @@ export class Trial<D = unknown> {
   }
 
   /** A callback for `fit` that reports each epoch, and ends the run when the loss explodes or the search is stopped. */
-  watch(options: WatchOptions = {}): Callback {
-    const { score = 'loss' } = checkOptions<WatchOptions>(options, 'options', ['score']);
+  watch(options: TrialWatchOptions = {}): Callback {
+    const { score = 'loss' } = checkOptions<TrialWatchOptions>(options, 'options', ['score']);
     if (typeof score !== 'string') throw new ArgumentError(expected("'loss', or the name of a metric", 'options.score', score));
     return new TrialWatch(this, score);
   }

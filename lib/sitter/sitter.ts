@@ -7,7 +7,7 @@ import { keepNames } from '../names.js';
 import { preprocessed } from '../preprocessing/of-model.js';
 import { Tensor } from '../tensor.js';
 import { Callback, type StepsRecord, type TrainingRun } from '../training/callbacks.js';
-import type { TrainingNonFiniteError } from '../training/errors.js';
+import { TrainingNonFiniteError } from '../training/errors.js';
 import { predict } from '../training/evaluate.js';
 import type { EpochRecord } from '../training/history.js';
 import { Breather } from '../training/modes.js';
@@ -171,8 +171,9 @@ export class Sitter extends Callback {
   }
 
   /** @internal What is said at the end of a run, before its log is closed. */
-  conclude(run: TrainingRun, failure: TrainingNonFiniteError | null): void {
-    if (run.step === 0 && failure === null) return;
+  conclude(run: TrainingRun, failures: readonly unknown[]): void {
+    const failure = failures.find((one) => one instanceof TrainingNonFiniteError) ?? null;
+    if (failure === null && (run.step === 0 || failures.length > 0)) return;
     if (failure !== null) this.#judge('failure', run, failure);
     else if (run.history.epochs.length > 0) this.#judge(run.history.epochs.length >= run.epochs ? 'end' : 'epoch', run);
     this.#gathered = null;
@@ -181,7 +182,8 @@ export class Sitter extends Callback {
   }
 
   /** @internal Whether a run that met a number that is not finite goes on: from where its epoch began, at a tenth of the rate. */
-  recover(run: TrainingRun, failure: TrainingNonFiniteError): boolean {
+  recover(run: TrainingRun, failure: unknown): boolean {
+    if (!(failure instanceof TrainingNonFiniteError)) return false;
     const { what } = failure.place;
     if (!this.#fix || this.#back === null || this.#fixes >= mostFixes || what === 'input' || what === 'target' || what === 'weight')
       return false;

@@ -206,7 +206,7 @@ function checkCallback(callback: unknown, argument: string): void {
 }
 
 /** Whether a callback does something at an event. */
-function hears(callback: CallbackLike, event: Event): boolean {
+export function hears(callback: CallbackLike, event: Event): boolean {
   return callback[event] !== undefined && callback[event] !== Callback.prototype[event];
 }
 

@@ -79,6 +79,18 @@ export interface FitOptions {
    * of now. Default false.
    */
   readonly eager?: boolean;
+  /**
+   * Writes a page about the run at its end, however it ended: curves, layers over time, findings, what the model takes for what. True for
+   * `report.html` beside the log (of a log with another name than `log.jsonl`, its name with `.html`), or a path. See {@link runReport}. Default false.
+   */
+  readonly report?: boolean | string;
+  /**
+   * Shows the same page while the run goes on, at an address of this machine alone that is written to where progress goes. It ends with the run.
+   * See {@link watchRuns}. Default false.
+   */
+  readonly watch?: boolean;
+  /** Folder for event files of TensorBoard; see {@link TensorBoardLog}. Default: none. */
+  readonly tensorboard?: string;
 }
 
 /** Their names. */
@@ -104,6 +116,9 @@ const fitOptions: readonly (keyof FitOptions)[] = [
   'checkpoint',
   'resume',
   'eager',
+  'report',
+  'watch',
+  'tensorboard',
 ];
 
 /** The options of a call of fit; what it is to train on comes first, or targets in the place of options would be read as such. */

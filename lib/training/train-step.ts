@@ -132,3 +132,8 @@ export function addMeasured(metrics: readonly Metric[], measured: readonly unkno
     else noGrad(() => metric.update(...seen()));
   }
 }
+
+/** How many steps are plain before the next observed one, after `step` steps of a run; `left` are left in the epoch, whose last one is observed. */
+export function stepsUntilObserved(every: number, step: number, left: number): number {
+  return every === 0 ? Number.POSITIVE_INFINITY : Math.min(every - 1 - (step % every), left - 1);
+}

@@ -370,6 +370,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   EvaluateOptions: { take: (o) => model().evaluate(pairs, o), needs: { loss: new lib.CrossEntropyLoss() } },
   PredictOptions: { take: (o) => model().predict(x, o) },
   FitOptions: { take: trained, needs: silent },
+  WatchOptions: { take: async (o) => (await lib.watchRuns(root, o)).close() },
   ObservedOptions: {
     take: (o) => {
       const linear = new lib.Linear(2, 2);
@@ -438,7 +439,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     needs: { trials: 2, ...silent },
     nullable: ['settings', 'data'],
   },
-  WatchOptions: {
+  TrialWatchOptions: {
     take: async (o) => {
       const { trials } = await lib.search({ y: lib.space.uniform(0, 1) }, (_, trial) => Number(trial.watch(o) instanceof lib.Callback), { trials: 1, ...silent }); // biome-ignore format: one line
       // What is wrong is how the trial ended.
