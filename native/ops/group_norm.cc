@@ -17,6 +17,11 @@ constexpr int64_t blockRows = 256;
 constexpr int64_t most = 256;  // channels that are summed together
 constexpr int64_t apart = most + 16;
 
+// Kernels read whole vectors of coefficients, whose rows are `apart`: zeros behind the last column.
+template <class T> void endRows(T* coefficients, int rows, int64_t columns) {
+  for (int i = 0; i < rows; ++i) std::fill_n(coefficients + i * apart + columns, 16, T(0));
+}
+
 struct Sizes {
   int64_t examples, positions, channels, groups;
   int64_t perGroup() const { return channels / groups; }
@@ -45,7 +50,7 @@ template <class F> void forGroups(const Sizes& s, int64_t channel, int64_t colum
 
 // Mean and Σ (x − mean)² of a group, which grow block by block (Chan, Golub & LeVeque 1979).
 struct Moments {
-  double count = 0, mean = 0, squares = 0;
+  double count, mean, squares;
   void join(double n, double pivot, double sum, double square) {
     const double rest = square - sum * (sum / n), d = pivot + sum / n - mean, all = count + n;
     squares += (rest < 0 ? 0 : rest) + d * d * (count * (n / all));
@@ -58,6 +63,7 @@ template <class T> void moments(const Sizes& s, const T* x, int64_t example, int
   alignas(64) T narrow[2 * most], pivot[most];
   alignas(64) double wide[2 * most];
   Moments found[most];
+  std::fill_n(found, (end - begin) / s.perGroup(), Moments{0, 0, 0});
   struct { double sum, square; } parts[most];
   forBlocks(s, example, begin, end, [&](int64_t from, int64_t rows, int64_t channel, int64_t columns) {
     const auto countOf = [rows](int64_t first, int64_t last) { return double(rows * (last - first)); };
@@ -120,9 +126,10 @@ void run_group_norm(const Call& c) {
         variance[g] += mean[g] * mean[g];
         mean[g] = 0;
       }
-      alignas(64) T coefficients[3 * apart] = {};
+      alignas(64) T coefficients[3 * apart];
       for (int64_t channel = begin; channel < end; channel += most) {
         const int64_t columns = std::min(most, end - channel);
+        endRows(coefficients, 3, columns);
         forGroups(s, channel, columns, [&](int64_t g, int64_t first, int64_t last) {
           const Group group(mean[g], variance[g], c.reals[0]);
           for (int64_t j = first; j < last; ++j) {
@@ -166,10 +173,11 @@ const char* checkGroupNorm(const Call& c) {
 // group have in it, an array of sums each.
 template <class T, class F>
 void sumGradients(const Sizes& s, const T* dy, const T* x, const double* mean, int64_t example, int64_t begin, int64_t end, F take) {
-  alignas(64) T narrow[2 * most], centre[apart] = {};
+  alignas(64) T narrow[2 * most], centre[apart];
   double sums[most], products[most];
   const double* const own = mean + example * s.groups;
   forBlocks(s, example, begin, end, [&](int64_t from, int64_t rows, int64_t channel, int64_t columns) {
+    endRows(centre, 1, columns);
     forGroups(s, channel, columns, [&](int64_t g, int64_t first, int64_t last) { std::fill(centre + first, centre + last, T(own[g])); });
     kernelsOf<T>().columnGradients(narrow, nullptr, dy + from, x + from, nullptr, centre, apart, rows, 0, columns, s.channels, false, false);
     forGroups(s, channel, columns, [&](int64_t g, int64_t first, int64_t last) {
@@ -224,7 +232,9 @@ void run_group_norm_backward(const Call& c) {
     const double *mean = c.in<double>(3), *variance = c.in<double>(4);
     forStrips(s, [&](int64_t example, int64_t begin, int64_t end) {
       const int64_t width = s.perGroup(), at = example * s.groups;
-      double allSums[most] = {}, allProducts[most] = {};
+      double allSums[most], allProducts[most];
+      std::fill_n(allSums, (end - begin) / width, 0.0);
+      std::fill_n(allProducts, (end - begin) / width, 0.0);
       sumGradients(s, dy, x, mean, example, begin, end,
                    [&](int64_t g, int64_t first, int64_t last, const double* sums, const double* products) {
                      double sum = allSums[g - begin / width], product = allProducts[g - begin / width];
@@ -236,9 +246,10 @@ void run_group_norm_backward(const Call& c) {
                      allSums[g - begin / width] = sum;
                      allProducts[g - begin / width] = product;
                    });
-      alignas(64) T coefficients[5 * apart] = {};
+      alignas(64) T coefficients[5 * apart];
       for (int64_t channel = begin; channel < end; channel += most) {
         const int64_t columns = std::min(most, end - channel);
+        endRows(coefficients, 5, columns);
         forGroups(s, channel, columns, [&](int64_t g, int64_t first, int64_t last) {
           const int64_t own = g - begin / width;
           const Group group(mean[at + g], variance[at + g], c.reals[0]);
