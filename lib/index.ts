@@ -194,6 +194,32 @@ export {
   type RegularizerTarget,
 } from './regularizers/regularizer.js';
 export { Accuracy, type AccuracyOptions, type AccuracyState, type MeasuredAccuracy, Metric } from './metrics/metric.js';
+export { SumMetric, type SumMetricState } from './metrics/sums.js';
+export type { ClassMetricOptions, ClassSettings } from './metrics/decisions.js';
+export { BinaryAccuracy, type BinaryAccuracyOptions, TopKAccuracy, type TopKAccuracyOptions } from './metrics/shares.js';
+export {
+  type AveragedClassOptions,
+  BalancedAccuracy,
+  type ClassAverage,
+  CohensKappa,
+  type CohensKappaOptions,
+  ConfusionMatrix,
+  F1,
+  type KappaWeights,
+  MatthewsCorrelation,
+  Precision,
+  Recall,
+} from './metrics/confusion.js';
+export { type CalibrationBin, CalibrationError, type CalibrationErrorOptions, LogLoss } from './metrics/probabilities.js';
+export {
+  AveragePrecision,
+  type MeasuredRanking,
+  RankingMetric,
+  type RankingOptions,
+  type RankingState,
+  RocAuc,
+} from './metrics/ranking.js';
+export { MeanAbsoluteError, R2, RootMeanSquaredError } from './metrics/regression.js';
 
 // ---- Optimizers and schedules ----
 
@@ -305,10 +331,9 @@ export {
   datasets,
   split,
   subset,
-  type CrossValidation,
   type Fold,
   type FoldsOptions,
-  crossValidate,
+  type Groups,
   folds,
   type BadRow,
   type Column,
@@ -377,15 +402,73 @@ export {
   histogramEdges,
   linearHistogram,
 } from './training/observation.js';
-export { type ObservedNumbers, type ObservedPlace, type ObservedStep, decodeObservation, observed } from './training/observe.js';
+export {
+  type ObservedNumbers,
+  type ObservedOptions,
+  type ObservedPlace,
+  type ObservedStep,
+  decodeObservation,
+  observed,
+} from './training/observe.js';
 export {
   type ActivationExperiment,
   type ActivationExperimentOptions,
   type ActivationLayer,
   activationExperiment,
-} from './training/activation-experiment.js';
-export { type ActivationPictureOptions, type ActivationPictureRow, activationPicture } from './training/activation-picture.js';
-export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
+} from './experiments/activation-experiment.js';
+export { type ActivationPictureOptions, type ActivationPictureRow, activationPicture } from './experiments/activation-picture.js';
+export {
+  type LoggedHistogram,
+  type LoggedLayer,
+  type LoggedLosses,
+  type LoggedObservation,
+  type LoggedRun,
+  type RunLogContents,
+  readRunLog,
+} from './training/run-log.js';
+
+// ---- Reports and live views ----
+
+export { type ReportData, reportData, runReport } from './report/report.js';
+export type { ReportRun, ReportSource } from './report/runs.js';
+export type { Examination, ExaminedExample, ShownInput } from './report/examine.js';
+export { type WatchRunsOptions, type WatchedRuns, watchRuns } from './report/live.js';
+export { TensorBoardLog } from './report/tensorboard.js';
+
+// ---- Evaluation ----
+
+export { type CrossValidateOptions, type CrossValidation, type FoldScore, crossValidate } from './evaluation/cross-validation.js';
+export {
+  type BiasAndVariance,
+  type BiasAndVarianceOptions,
+  type ErrorRates,
+  type McnemarTest,
+  type ModelComparison,
+  biasAndVariance,
+  compareModels,
+  mcnemarTest,
+} from './evaluation/comparison.js';
+export type { OutputKind } from './evaluation/averaging.js';
+export { Ensemble, type EnsembleOptions } from './evaluation/ensemble.js';
+export { Snapshots, type SnapshotsOptions, type SnapshotsState } from './evaluation/snapshots.js';
+export { type PredictAugmentedOptions, predictAugmented } from './evaluation/augmented-prediction.js';
+export {
+  type CalibrateTemperatureOptions,
+  type CalibrationFigures,
+  Temperature,
+  type TemperatureCalibration,
+  calibrateTemperature,
+} from './evaluation/calibration.js';
+
+// ---- Finders: before a run ----
+
+export {
+  type LearningRateFinderOptions,
+  type LearningRateSweep,
+  learningRateFinder,
+  learningRatePicture,
+} from './finders/learning-rate-finder.js';
+export { type BatchSizeFinderOptions, type GradientNoise, batchSizeFinder } from './finders/batch-size-finder.js';
 
 // ---- The sitter: what goes wrong while training ----
 
@@ -402,6 +485,44 @@ export {
   updateRatio,
 } from './sitter/first.js';
 export { type DeadReluLayer, type DeadReluReport, deadReluFraction } from './sitter/dead-relu.js';
+
+// ---- Hyperparameter search ----
+
+export {
+  Choice,
+  type Condition,
+  Conditional,
+  Dimension,
+  type DimensionJSON,
+  NumberRange,
+  type Params,
+  type ParamsOf,
+  type Plain,
+  type Space,
+  space,
+} from './search/space.js';
+export { type Objective, type SearchOptions, search } from './search/search.js';
+export type { ModuleObjective } from './search/executor.js';
+export { Trial, type TrialWatchOptions } from './search/trial.js';
+export type { Direction, ScoredTrial, TrialRecord, TrialReport } from './search/trial-record.js';
+export { type Proposal, RandomSearch, Sampler, Strategy, type StudyView } from './search/strategy.js';
+export { GridSearch, type GridSearchOptions, ManualSearch } from './search/fixed.js';
+export { SobolSearch } from './search/sobol.js';
+export { type CoarseToFineOptions, CoarseToFine, type NarrowedOptions, type Stage, narrowed } from './search/stages.js';
+export {
+  Asha,
+  type AshaOptions,
+  type HalvingOptions,
+  Hyperband,
+  type Rung,
+  SuccessiveHalving,
+  type SuccessiveHalvingOptions,
+} from './search/halving.js';
+export { TpeSearch, type TpeSearchOptions } from './search/tpe.js';
+export { SearchAbortedError, Study, readStudy } from './search/study.js';
+export type { EdgeWarning } from './search/edges.js';
+export type { ParameterImportance } from './search/importance.js';
+export { searchReport } from './search/report.js';
 
 // ---- Architectures ----
 
@@ -476,10 +597,23 @@ export { type LoadPyTorchOptions, type PyTorchOptions, loadPyTorch, savePyTorch 
 export { kerasWeights, loadKerasWeights } from './models/recurrent-weights.js';
 export { type NetworkInNetworkOptions, networkInNetwork } from './models/nin.js';
 
+// ---- Pictures and experiments ----
+
+export {
+  type ExperimentName,
+  type ExperimentOptions,
+  type ExperimentReport,
+  describeExperiment,
+  experimentNames,
+  runExperiment,
+} from './experiments/index.js';
+export { type ChartMark, type ChartOptions, type ChartPanel, type ChartSeries, chart, plotText } from './pictures/chart.js';
+
 // ---- Compiled steps, random numbers ----
 
 export type { OutputSpecification } from './ops/define.js';
-export { Random, type RandomState, defaultRandom, getSeed, setSeed } from './random.js';
+export { Random, type RandomState } from './random.js';
+export { defaultRandom, deriveSeed, getSeed, setSeed, withSeed } from './seed.js';
 export { type CompiledStep, compileStep, type StepArgument } from './program/step.js';
 
 // ---- Files of other tools ----

@@ -200,13 +200,37 @@ def activation(work, folder, variant):
     return check, run
 
 
+def update(work, folder, variant):
+    weights, gradient = (jnp.array(read(folder, name, (work["elements"],))) for name in ("a.bin", "b.bin"))
+    optimizer = {"Lion": optax.lion}[work["optimizer"]](work["options"]["lr"], weight_decay=0)
+    state = optimizer.init(weights)
+
+    def step(weights, state, gradient):
+        change, state = optimizer.update(gradient, state, weights)
+        return optax.apply_updates(weights, change), state
+
+    step = jax.jit(step, donate_argnums=(0, 1))
+
+    def run(steps):
+        nonlocal weights, state
+        for _ in range(steps):
+            weights, state = step(weights, state, gradient)
+        jax.block_until_ready(weights)
+
+    def check():
+        run(3)
+        return np.asarray(weights)[:: weights.size // 20][:20].tolist()
+
+    return check, run
+
+
 def prepare(setup):
     if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) != setup["threads"]:
         raise Skip(f"would run on {len(os.sched_getaffinity(0))} CPUs (needs taskset)")
     jax.config.update("jax_default_matmul_precision", "highest")
     kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "tiny": tiny, "activation": activation, "network": jax_images.network}
     kinds["sequence"] = jax_sequences.sequence
-    kinds["transformer"] = jax_transformer.transformer
+    kinds |= {"transformer": jax_transformer.transformer, "update": update}
     work = setup["work"]
     if work["kind"] not in kinds:
         raise Skip(f"no {work['kind']} here")

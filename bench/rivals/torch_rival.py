@@ -179,10 +179,28 @@ def activation(work, folder, variant):
     return check, run
 
 
+def update(work, folder, variant):
+    weights = torch.nn.Parameter(read(folder, "a.bin", (work["elements"],)))
+    weights.grad = read(folder, "b.bin", (work["elements"],))
+    options = {"centered" if name == "centred" else name: value for name, value in work["options"].items()}
+    how = {"foreach": True} if variant == "foreach" else {"fused": True}
+    optimizer = getattr(torch.optim, work["optimizer"])([weights], **options, **how)
+
+    def run(steps):
+        for _ in range(steps):
+            optimizer.step()
+
+    def check():
+        run(3)
+        return weights.detach()[:: weights.numel() // 20][:20].tolist()
+
+    return check, run
+
+
 def prepare(setup):
     torch.set_num_threads(setup["threads"])
     torch.set_float32_matmul_precision("highest")
-    kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "tiny": tiny, "activation": activation}
+    kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "tiny": tiny, "activation": activation, "update": update}
     kinds["sequence"] = torch_sequences.sequence
     kinds["transformer"] = torch_transformer.transformer
     kinds |= {kind: getattr(torch_images, kind) for kind in ("network", "convolution", "normalization")}

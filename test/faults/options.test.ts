@@ -1,5 +1,6 @@
 // An option that is undefined is an option that was not given, everywhere; the options are read off the declarations, so that none is forgotten.
 import { createHash } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import * as lib from '../../lib/index.js';
@@ -27,6 +28,8 @@ const images = lib.ones([2, 6, 6, 2]);
 const kernel = lib.full([3, 3, 2, 2], 0.5);
 const labels = lib.Tensor.from(Int32Array.of(0, 1));
 const pairs = new lib.TensorDataset(x, labels);
+const threes = new lib.TensorDataset(lib.concat([x, x, x]), lib.Tensor.from(Int32Array.of(0, 1, 0, 1, 0, 1)));
+const panel = { title: 'x', xLabel: 'a', yLabel: 'b', series: [] };
 const pictures = new lib.TensorDataset(lib.Tensor.from(new Uint8Array(72).fill(7), [2, 6, 6, 1]), labels);
 const silent = { progress: false, log: false } as const;
 
@@ -130,6 +133,22 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   DropConnectOptions: { take: (o) => new lib.DropConnect(2, 3, o) },
   ElasticNetOptions: { take: (o) => new lib.ElasticNetRegularizer(model(), o), needs: { l1: 0.1, l2: 0.1 } },
   MaxNormOptions: { take: (o) => new lib.MaxNormConstraint(model(), 1, o) },
+  ClassMetricOptions: [lib.ConfusionMatrix, lib.LogLoss, lib.BalancedAccuracy, lib.MatthewsCorrelation].map((Kind) => ({
+    take: (o: never) => Object.entries(new Kind(o)),
+    nullable: ['ignoreIndex'],
+  })),
+  AveragedClassOptions: [lib.Precision, lib.Recall, lib.F1].map((Kind) => ({
+    take: (o: never) => Object.entries(new Kind(o)),
+    nullable: ['ignoreIndex'],
+  })),
+  CohensKappaOptions: { take: (o) => Object.entries(new lib.CohensKappa(o)), nullable: ['ignoreIndex'] },
+  BinaryAccuracyOptions: { take: (o) => Object.entries(new lib.BinaryAccuracy(o)) },
+  TopKAccuracyOptions: { take: (o) => Object.entries(new lib.TopKAccuracy(o)), nullable: ['ignoreIndex'] },
+  CalibrationErrorOptions: { take: (o) => Object.entries(new lib.CalibrationError(o)), nullable: ['ignoreIndex'] },
+  RankingOptions: [lib.RocAuc, lib.AveragePrecision].map((Kind) => ({
+    take: (o: never) => Object.entries(new Kind(o)),
+    nullable: ['ignoreIndex'],
+  })),
   AccuracyOptions: { take: (o) => new lib.Accuracy(o), nullable: ['ignoreIndex'] },
   HuberLossOptions: [{ take: (o) => lib.huberLoss(x, x.mul(2), o) }, { take: (o) => new lib.HuberLoss(o) }],
   SmoothL1LossOptions: [{ take: (o) => lib.smoothL1Loss(x, x.mul(2), o) }, { take: (o) => new lib.SmoothL1Loss(o) }],
@@ -308,8 +327,39 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   MnistOptions: { take: (o) => lib.datasets.mnist(o), needs: { dir: '/nowhere', download: false } },
   FoldsOptions: [
     { take: (o) => lib.folds(pairs, o).map(({ validation }) => validation.batch(Int32Array.of(0)).inputs), needs: { folds: 2 } },
-    { take: (o) => lib.crossValidate(pairs, () => 1, o), needs: { folds: 2 } },
+    { take: (o) => lib.folds(threes, o).map(({ validation }) => validation.batch(Int32Array.of(0)).inputs), needs: { folds: 2 } },
   ],
+  CrossValidateOptions: [
+    { take: (o) => lib.crossValidate(threes, (_, i) => i, o), needs: { folds: 2 } },
+    {
+      take: (o) =>
+        lib.compareModels(
+          threes,
+          (_, i) => i,
+          () => 1,
+          o,
+        ),
+      needs: { folds: 2 },
+    },
+  ],
+  BiasAndVarianceOptions: { take: (o) => lib.biasAndVariance({ train: 0.1, validation: 0.2 }, o) },
+  LearningRateFinderOptions: {
+    take: (o) => {
+      const net = model();
+      return lib.learningRateFinder(net, pairs, { ...(o as Options), optimizer: new lib.SGD(net, { lr: 0.1 }) } as never);
+    },
+    needs: { loss: new lib.CrossEntropyLoss() },
+  },
+  BatchSizeFinderOptions: {
+    take: (o) => lib.batchSizeFinder(model(), threes, o),
+    needs: { loss: new lib.CrossEntropyLoss(), small: 1 },
+  },
+  ChartOptions: { take: (o) => lib.chart([panel], o) },
+  ExperimentOptions: { take: (o) => lib.runExperiment('zigzag', o) },
+  EnsembleOptions: { take: (o) => new lib.Ensemble([model()], o) },
+  SnapshotsOptions: { take: (o) => Object.entries(new lib.Snapshots(model(), o)) },
+  PredictAugmentedOptions: { take: (o) => lib.predictAugmented(model(), pairs, o) },
+  CalibrateTemperatureOptions: { take: (o) => lib.calibrateTemperature(model(), pairs, o) },
   SplitOptions: { take: (o) => lib.split(pairs, [0.5, 0.5], o) },
   TensorDatasetOptions: { take: (o) => new lib.TensorDataset(x, labels, o), nullable: ['ignoreIndex'] },
   CifarOptions: { take: (o) => lib.decodeCifar(new Uint8Array(3073), o) },
@@ -318,6 +368,14 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   EvaluateOptions: { take: (o) => model().evaluate(pairs, o), needs: { loss: new lib.CrossEntropyLoss() } },
   PredictOptions: { take: (o) => model().predict(x, o) },
   FitOptions: { take: trained, needs: silent },
+  WatchRunsOptions: { take: async (o) => (await lib.watchRuns(root, o)).close() },
+  ObservedOptions: {
+    take: (o) => {
+      const linear = new lib.Linear(2, 2);
+      const sgd = new lib.SGD(linear, { lr: 0.1 });
+      return lib.observed(linear, sgd, () => linear.forward(x).sum().backward(), () => sgd.step(), o).observation.layers.length; // biome-ignore format: one line
+    },
+  },
   LinearHistogramOptions: {
     take: (o) => {
       const histogram = lib.histogramEdges.slice(1).map((_, i) => Number(i === 140));
@@ -359,6 +417,26 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   SqueezeNetOptions: { take: (o) => new lib.SqueezeNet(o) },
   LoadPyTorchOptions: { take: (o) => lib.loadPyTorch(lib.mlp(), '/nowhere', o) },
   PyTorchOptions: { take: (o) => lib.savePyTorch(lib.mlp(), '/nowhere/at.all', o) },
+  SearchOptions: {
+    take: async (o) => (await lib.search({ x: lib.space.uniform(0, 1) }, ({ x: y }) => y, o)).trials.map(({ params, seed }) => [params, seed]),
+    needs: { trials: 2, ...silent },
+    nullable: ['settings', 'data'],
+  },
+  TrialWatchOptions: {
+    take: async (o) => {
+      const { trials } = await lib.search({ y: lib.space.uniform(0, 1) }, (_, trial) => Number(trial.watch(o) instanceof lib.Callback), { trials: 1, ...silent }); // biome-ignore format: one line
+      // What is wrong is how the trial ended.
+      if (trials[0].reason !== null) throw new lib.ArgumentError(trials[0].reason);
+      return trials[0].score;
+    },
+  },
+  GridSearchOptions: { take: (o) => new lib.GridSearch(o).toJSON() },
+  NarrowedOptions: { take: (o) => lib.narrowed({ lr: lib.space.uniform(0, 1) }, [0.2, 0.3, 0.9].map((lr, i) => ({ number: i, state: 'completed', score: i, params: { lr } })) as never, o) }, // biome-ignore format: one line
+  CoarseToFineOptions: { take: (o) => new lib.CoarseToFine(o).toJSON(), needs: { stages: [{ trials: 2, budget: 1 }, { trials: 1, budget: 2 }] } }, // biome-ignore format: one line
+  HalvingOptions: { take: (o) => new lib.Hyperband(o).toJSON(), needs: { budget: 9 } },
+  SuccessiveHalvingOptions: { take: (o) => new lib.SuccessiveHalving(o).toJSON(), needs: { budget: 9 } },
+  AshaOptions: { take: (o) => new lib.Asha(o).toJSON(), needs: { budget: 9 } },
+  TpeSearchOptions: { take: (o) => new lib.TpeSearch(o).toJSON() },
   NetworkInNetworkOptions: { take: (o) => lib.networkInNetwork(o) },
 };
 
@@ -385,6 +463,9 @@ async function outcome({ take }: Taker, options: Options): Promise<unknown> {
     return { error: error.code, message: error.message };
   }
 }
+
+// Wrong values that are right for an option: a run writes its event files there.
+test.after.always(() => rmSync('nonsense', { recursive: true, force: true }));
 
 const interfaces = declaredOptions();
 const listOf = (name: string): readonly Taker[] => [takers[name] ?? []].flat();
