@@ -415,8 +415,8 @@ export {
   type ActivationExperimentOptions,
   type ActivationLayer,
   activationExperiment,
-} from './training/activation-experiment.js';
-export { type ActivationPictureOptions, type ActivationPictureRow, activationPicture } from './training/activation-picture.js';
+} from './experiments/activation-experiment.js';
+export { type ActivationPictureOptions, type ActivationPictureRow, activationPicture } from './experiments/activation-picture.js';
 export {
   type LoggedHistogram,
   type LoggedLayer,
@@ -432,7 +432,7 @@ export {
 export { type ReportData, reportData, runReport } from './report/report.js';
 export type { ReportRun, ReportSource } from './report/runs.js';
 export type { Examination, ExaminedExample, ShownInput } from './report/examine.js';
-export { type WatchOptions, type WatchedRuns, watchRuns } from './report/live.js';
+export { type WatchRunsOptions, type WatchedRuns, watchRuns } from './report/live.js';
 export { TensorBoardLog } from './report/tensorboard.js';
 
 // ---- Evaluation ----
@@ -460,6 +460,16 @@ export {
   calibrateTemperature,
 } from './evaluation/calibration.js';
 
+// ---- Finders: before a run ----
+
+export {
+  type LearningRateFinderOptions,
+  type LearningRateSweep,
+  learningRateFinder,
+  learningRatePicture,
+} from './finders/learning-rate-finder.js';
+export { type BatchSizeFinderOptions, type GradientNoise, batchSizeFinder } from './finders/batch-size-finder.js';
+
 // ---- The sitter: what goes wrong while training ----
 
 export {
@@ -482,6 +492,7 @@ export { type DeadReluLayer, type DeadReluReport, deadReluFraction } from './sit
 
 export {
   Choice,
+  type Condition,
   Conditional,
   Dimension,
   type DimensionJSON,
@@ -587,6 +598,18 @@ export { type FireOptions, Fire, type SqueezeNetOptions, SqueezeNet, squeezenet 
 export { type LoadPyTorchOptions, type PyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
 export { kerasWeights, loadKerasWeights } from './models/recurrent-weights.js';
 export { type NetworkInNetworkOptions, networkInNetwork } from './models/nin.js';
+
+// ---- Pictures and experiments ----
+
+export {
+  type ExperimentName,
+  type ExperimentOptions,
+  type ExperimentReport,
+  describeExperiment,
+  experimentNames,
+  runExperiment,
+} from './experiments/index.js';
+export { type ChartMark, type ChartOptions, type ChartPanel, type ChartSeries, chart, plotText } from './pictures/chart.js';
 
 // ---- Compiled steps, random numbers ----
 
