@@ -62,7 +62,10 @@ export const shortfall = rule({
     const isFalling = curve.length >= 3 && before - curve[curve.length - 1] > limits.falling * Math.abs(before);
     const length = data?.length ?? 0;
     const seen = epochs.map(({ validation }) => validation?.loss ?? Number.NaN);
-    if (moment === 'end' && isFalling && epochs.length >= 5 && Math.min(...seen) >= 0.99 * evidence.chance)
+    const best = seen.indexOf(Math.min(...seen));
+    // Validation that still gets better says nothing yet.
+    const isLearnedByHeart = isFalling && losses.latest < limits.stuck * evidence.chance && seen[best] >= 0.99 * evidence.chance;
+    if (moment === 'end' && isLearnedByHeart && epochs.length >= 5 && best < epochs.length - 2)
       return {
         id: 'nothing-to-learn',
         verdict: 'warning',
