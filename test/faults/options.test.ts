@@ -29,13 +29,31 @@ const kernel = lib.full([3, 3, 2, 2], 0.5);
 const labels = lib.Tensor.from(Int32Array.of(0, 1));
 const pairs = new lib.TensorDataset(x, labels);
 const threes = new lib.TensorDataset(lib.concat([x, x, x]), lib.Tensor.from(Int32Array.of(0, 1, 0, 1, 0, 1)));
+const panel = { title: 'x', xLabel: 'a', yLabel: 'b', series: [] };
 const pictures = new lib.TensorDataset(lib.Tensor.from(new Uint8Array(72).fill(7), [2, 6, 6, 1]), labels);
 const silent = { progress: false, log: false } as const;
+
+const finding: lib.Finding = {
+  id: 'learning-rate-too-low',
+  verdict: 'fault',
+  seen: '',
+  why: '',
+  advice: '',
+  change: { kind: 'learningRate', value: 1 },
+  confidence: 1,
+  epoch: 1,
+  step: 1,
+  layer: null,
+  symptoms: [],
+  text: '',
+};
 
 function model(): lib.Sequential {
   lib.setSeed(3);
   return new lib.Sequential([new lib.Linear(2, 3), new lib.ReLU(), new lib.Linear(3, 2)]);
 }
+
+const looked = model();
 
 async function trained(options: Options): Promise<unknown> {
   const net = model();
@@ -342,6 +360,19 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     },
   ],
   BiasAndVarianceOptions: { take: (o) => lib.biasAndVariance({ train: 0.1, validation: 0.2 }, o) },
+  LearningRateFinderOptions: {
+    take: (o) => {
+      const net = model();
+      return lib.learningRateFinder(net, pairs, { ...(o as Options), optimizer: new lib.SGD(net, { lr: 0.1 }) } as never);
+    },
+    needs: { loss: new lib.CrossEntropyLoss() },
+  },
+  BatchSizeFinderOptions: {
+    take: (o) => lib.batchSizeFinder(model(), threes, o),
+    needs: { loss: new lib.CrossEntropyLoss(), small: 1 },
+  },
+  ChartOptions: { take: (o) => lib.chart([panel], o) },
+  ExperimentOptions: { take: (o) => lib.runExperiment('zigzag', o) },
   EnsembleOptions: { take: (o) => new lib.Ensemble([model()], o) },
   SnapshotsOptions: { take: (o) => Object.entries(new lib.Snapshots(model(), o)) },
   PredictAugmentedOptions: { take: (o) => lib.predictAugmented(model(), pairs, o) },
@@ -369,6 +400,21 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     },
   },
   SafetensorsOptions: { take: (o) => lib.decodeSafetensors(lib.encodeSafetensors(new Map([['x', x]])), o) },
+  PreflightOptions: {
+    take: (o) => lib.preflight(looked, pairs, o),
+    needs: { loss: new lib.CrossEntropyLoss(), optimizer: new lib.SGD(looked, { lr: 0.1 }) },
+  },
+  WhatIfOptions: {
+    take: (o) => {
+      const run = {
+        model,
+        optimizer: (net: lib.AnyLayer, lr = 0.1) => new lib.SGD(net, { lr }),
+        loss: new lib.CrossEntropyLoss(),
+        data: pairs,
+      };
+      return lib.whatIf(run, finding, o);
+    },
+  },
   SitterOptions: { take: (o) => Object.entries(new lib.Sitter(o)) },
   LinearModelOptions: { take: (o) => lib.linearModel(o) },
   MlpOptions: { take: (o) => lib.mlp(o) },
