@@ -9,6 +9,7 @@ import { type Proposal, Strategy, type StudyView } from './strategy.js';
 abstract class FixedList extends Strategy {
   readonly #lists = new WeakMap<Space, readonly Params[]>();
 
+  /** @internal The trials' parameters. */
   protected abstract listIn(space: Space): readonly Params[];
 
   /** The list of a space, made once. */
@@ -51,6 +52,7 @@ export class ManualSearch extends FixedList {
     this.#list = list.map((params) => Object.freeze({ ...params }));
   }
 
+  /** @internal */
   protected listIn(): readonly Params[] {
     return this.#list;
   }
@@ -130,6 +132,7 @@ export class GridSearch extends FixedList {
     if (most > mostPoints) throw new ArgumentError(`a grid of ${most} points is too large: at most ${mostPoints}`);
   }
 
+  /** @internal */
   protected listIn(space: Space): readonly Params[] {
     let list: Params[] = [{}];
     for (const [name, dimension] of Object.entries(space)) {

@@ -59,6 +59,7 @@ function budgetsOf(minBudget: number, budget: number, reduction: number): number
 abstract class Brackets extends Strategy {
   /** The brackets in their order, each with its rungs. */
   abstract readonly brackets: readonly (readonly Rung[])[];
+  /** @internal Where new configurations come from. */
   protected abstract readonly sampler: Sampler;
 
   next(view: StudyView): Proposal | 'wait' | 'done' {
@@ -107,6 +108,7 @@ abstract class Brackets extends Strategy {
  */
 export class SuccessiveHalving extends Brackets {
   readonly brackets: readonly (readonly Rung[])[];
+  /** @internal */
   protected readonly sampler: Sampler;
 
   constructor(options: SuccessiveHalvingOptions) {
@@ -146,6 +148,7 @@ function wholePower(base: number, exponent: number): number {
  */
 export class Hyperband extends Brackets {
   readonly brackets: readonly (readonly Rung[])[];
+  /** @internal */
   protected readonly sampler: Sampler;
 
   constructor(options: HalvingOptions) {

@@ -87,7 +87,7 @@ const pollMilliseconds = 500;
  * `resume` to the same trials: with every strategy when one trial runs at a time; with several, with all but {@link TpeSearch} and {@link Asha}, which
  * learn from the trials that happened to end first.
  *
- * @param space - A dimension for each parameter, see {@link space}.
+ * @param space - A dimension for each parameter, made by the functions of `space`.
  * @param objective - A function of parameters and {@link Trial}; for worker threads, the module that exports it.
  * @throws {ArgumentError} for anything wrong with space, objective or options, before the first trial; {SearchAbortedError} after an abort;
  *   {MissingPackageError} for a database without the package `pg`.

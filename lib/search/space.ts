@@ -8,6 +8,14 @@ import { exponential, logarithm } from './numbers.js';
 /** What a choice may be, so that logs and other threads can hold it: text, numbers, truth values, null, and lists and objects of those. */
 export type Plain = string | number | boolean | null | readonly Plain[] | { readonly [name: string]: Plain };
 
+/** When a parameter has a value at all. */
+export interface Condition {
+  /** The parameter that it depends on. */
+  readonly parameter: string;
+  /** The values of that one beside which it counts. */
+  readonly values: readonly Plain[];
+}
+
 /** A {@link Dimension} as it stands in logs. */
 export interface DimensionJSON {
   /** `'uniform'`, `'logUniform'`, `'integer'`, `'logInteger'` or `'choice'`. */
@@ -18,8 +26,8 @@ export interface DimensionJSON {
   readonly high?: number;
   /** What a choice is made from. */
   readonly values?: readonly Plain[];
-  /** When there is a value at all: where that parameter has one of those values. */
-  readonly when?: { readonly parameter: string; readonly values: readonly Plain[] };
+  /** When there is a value at all. */
+  readonly when?: Condition;
 }
 
 /**
@@ -43,7 +51,7 @@ export abstract class Dimension<T = unknown> {
   abstract toJSON(): DimensionJSON;
 
   /** When it has a value; null: always. */
-  get condition(): DimensionJSON['when'] | null {
+  get condition(): Condition | null {
     return null;
   }
 
@@ -176,17 +184,17 @@ export class Choice<T extends Plain = Plain> extends Dimension<T> {
  */
 export class Conditional<T = unknown> extends Dimension<T | undefined> {
   readonly #inner: Dimension<T>;
-  readonly #condition: NonNullable<DimensionJSON['when']>;
+  readonly #condition: Condition;
 
   /** @internal */
-  constructor(condition: NonNullable<DimensionJSON['when']>, inner: Dimension<T>) {
+  constructor(condition: Condition, inner: Dimension<T>) {
     super();
     this.#condition = condition;
     this.#inner = inner;
     Object.freeze(this);
   }
 
-  override get condition(): NonNullable<DimensionJSON['when']> {
+  override get condition(): Condition {
     return this.#condition;
   }
 

@@ -43,8 +43,11 @@ export interface TrialRecord<P = Params> {
   readonly seconds: number | null;
 }
 
-/** A trial that is ended by a score. */
-export type ScoredTrial<P = Params> = TrialRecord<P> & { readonly score: number };
+/** A trial that has completed. */
+export interface ScoredTrial<P = Params> extends TrialRecord<P> {
+  /** What the objective gave. */
+  readonly score: number;
+}
 
 /** How a trial ended. */
 export type TrialEnd = Pick<TrialRecord, 'state' | 'score' | 'reason'>;
