@@ -194,6 +194,32 @@ export {
   type RegularizerTarget,
 } from './regularizers/regularizer.js';
 export { Accuracy, type AccuracyOptions, type AccuracyState, type MeasuredAccuracy, Metric } from './metrics/metric.js';
+export { SumMetric, type SumMetricState } from './metrics/sums.js';
+export type { ClassMetricOptions, ClassSettings } from './metrics/decisions.js';
+export { BinaryAccuracy, type BinaryAccuracyOptions, TopKAccuracy, type TopKAccuracyOptions } from './metrics/shares.js';
+export {
+  type AveragedClassOptions,
+  BalancedAccuracy,
+  type ClassAverage,
+  CohensKappa,
+  type CohensKappaOptions,
+  ConfusionMatrix,
+  F1,
+  type KappaWeights,
+  MatthewsCorrelation,
+  Precision,
+  Recall,
+} from './metrics/confusion.js';
+export { type CalibrationBin, CalibrationError, type CalibrationErrorOptions, LogLoss } from './metrics/probabilities.js';
+export {
+  AveragePrecision,
+  type MeasuredRanking,
+  RankingMetric,
+  type RankingOptions,
+  type RankingState,
+  RocAuc,
+} from './metrics/ranking.js';
+export { MeanAbsoluteError, R2, RootMeanSquaredError } from './metrics/regression.js';
 
 // ---- Optimizers and schedules ----
 
@@ -305,10 +331,9 @@ export {
   datasets,
   split,
   subset,
-  type CrossValidation,
   type Fold,
   type FoldsOptions,
-  crossValidate,
+  type Groups,
   folds,
   type BadRow,
   type Column,
@@ -386,6 +411,31 @@ export {
 } from './training/activation-experiment.js';
 export { type ActivationPictureOptions, type ActivationPictureRow, activationPicture } from './training/activation-picture.js';
 export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
+
+// ---- Evaluation ----
+
+export { type CrossValidateOptions, type CrossValidation, type FoldScore, crossValidate } from './evaluation/cross-validation.js';
+export {
+  type BiasAndVariance,
+  type BiasAndVarianceOptions,
+  type ErrorRates,
+  type McnemarTest,
+  type ModelComparison,
+  biasAndVariance,
+  compareModels,
+  mcnemarTest,
+} from './evaluation/comparison.js';
+export type { OutputKind } from './evaluation/averaging.js';
+export { Ensemble, type EnsembleOptions } from './evaluation/ensemble.js';
+export { Snapshots, type SnapshotsOptions, type SnapshotsState } from './evaluation/snapshots.js';
+export { type PredictAugmentedOptions, predictAugmented } from './evaluation/augmented-prediction.js';
+export {
+  type CalibrateTemperatureOptions,
+  type CalibrationFigures,
+  Temperature,
+  type TemperatureCalibration,
+  calibrateTemperature,
+} from './evaluation/calibration.js';
 
 // ---- The sitter: what goes wrong while training ----
 
@@ -479,7 +529,8 @@ export { type NetworkInNetworkOptions, networkInNetwork } from './models/nin.js'
 // ---- Compiled steps, random numbers ----
 
 export type { OutputSpecification } from './ops/define.js';
-export { Random, type RandomState, defaultRandom, getSeed, setSeed } from './random.js';
+export { Random, type RandomState } from './random.js';
+export { defaultRandom, deriveSeed, getSeed, setSeed, withSeed } from './seed.js';
 export { type CompiledStep, compileStep, type StepArgument } from './program/step.js';
 
 // ---- Files of other tools ----

@@ -1,5 +1,6 @@
 // What a step does beside operations while it is recorded: state that JavaScript holds is noted, and what cannot be written down is refused.
 
+import { context } from './context.js';
 import { ArgumentError } from './errors.js';
 import { keepNames } from './names.js';
 
@@ -37,63 +38,54 @@ export interface Watcher {
   local<T>(owner: object, make: () => T): T;
 }
 
-let watcher: Watcher | null = null;
-
-/** Sets who looks on, and gives who did before. */
-export function watch(next: Watcher | null): Watcher | null {
-  const before = watcher;
-  watcher = next;
-  return before;
-}
-
 /** Whether a step is being recorded. */
 export function isWatched(): boolean {
-  return watcher !== null;
+  return context.watcher !== null;
 }
 
 /** Notes that a state is looked at. */
 export function reads<T extends object>(kind: StateKind<T>, owner: T): void {
-  if (watcher !== null) watcher.reads(kind as unknown as StateKind, owner);
+  context.watcher?.reads(kind as unknown as StateKind, owner);
 }
 
 /** Notes that a state is about to change; `always`: also in steps that skip what runs. */
 export function writes<T extends object>(kind: StateKind<T>, owner: T, always = false): void {
-  if (watcher !== null) watcher.writes(kind as unknown as StateKind, owner, always);
+  context.watcher?.writes(kind as unknown as StateKind, owner, always);
 }
 
 /** Notes that a thing was made. With `what`, a step's function may not: layers may, which keep it. */
 export function makes(thing: object, what?: string): void {
-  if (watcher !== null) watcher.makes(thing, what);
+  context.watcher?.makes(thing, what);
 }
 
 /** Notes that JavaScript reaches for a tensor's memory. */
 export function opens(tensor: object): void {
-  if (watcher !== null) watcher.opens(tensor);
+  context.watcher?.opens(tensor);
 }
 
 /** Notes that the gradient of a tensor that is no parameter is used. */
 export function usesGradient(tensor: object): void {
-  if (watcher !== null) watcher.usesGradient(tensor);
+  context.watcher?.usesGradient(tensor);
 }
 
 /** Notes that backward() goes along an operation: one from before the recording has values of that time. */
 export function walks(id: number): void {
-  if (watcher !== null) watcher.walks(id);
+  context.watcher?.walks(id);
 }
 
 /** A value that lives as long as the recording at hand; null outside of one. */
 export function recordingLocal<T>(owner: object, make: () => T): T | null {
-  return watcher === null ? null : watcher.local(owner, make);
+  return context.watcher?.local(owner, make) ?? null;
 }
 
 /** Ends a recording: says why, for good. */
 export function unrecordable(message: string): never {
   const error = new UnrecordableError(message);
-  watcher?.remembers(error);
+  context.watcher?.remembers(error);
   throw error;
 }
 
 /** Refuses, inside a step that is being recorded, `what` would be done once and not in every step. */
 export function refuseInStep(what: string, wayOut: string): void {
-  if (watcher !== null) unrecordable(`${what} while the step is being recorded: it would happen once, and not in every step. ${wayOut}`);
+  if (isWatched()) unrecordable(`${what} while the step is being recorded: it would happen once, and not in every step. ${wayOut}`);
 }

@@ -4,17 +4,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import { nativeOps, run } from '../lib/native.js';
 import { normalTensor, uniformTensor } from '../lib/ops/random.js';
-import {
-  defaultRandom,
-  getSeed,
-  hashStream,
-  normalFromWord,
-  philox4x32,
-  Random,
-  setSeed,
-  uniform53FromWords,
-  uniformFromWord,
-} from '../lib/random.js';
+import { hashStream, normalFromWord, philox4x32, Random, uniform53FromWords, uniformFromWord } from '../lib/random.js';
 
 // p = (word + 1/2) / 2^32 and its normal quantile, from mpmath at 50 digits, rounded once; 322122547 is where the centre begins.
 const NORMAL_TABLE: [number, number][] = [
@@ -204,18 +194,6 @@ test('reserve hands out whole blocks and never the same word twice', (t) => {
   t.is(random.reserve(0), 16);
   t.is(random.reserve(1), 16);
   t.is(random.state.offset, 17);
-});
-
-test.serial('setSeed is what getSeed returns and restarts the default generator', (t) => {
-  t.is(getSeed(), 0);
-  const first = defaultRandom().uint32();
-  setSeed(9);
-  t.is(getSeed(), 9);
-  t.not(defaultRandom().uint32(), first);
-  setSeed(0);
-  t.is(defaultRandom().uint32(), first);
-  t.throws(() => setSeed(0.5), { code: 'ERR_ARGUMENT', message: /`seed`/ });
-  t.is(getSeed(), 0);
 });
 
 test('wrong arguments are refused by name', (t) => {

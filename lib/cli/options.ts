@@ -12,22 +12,51 @@ import { datasets, type MnistOptions } from '../data/index.js';
 import { leftOutText } from '../data/left-out.js';
 import { ArgumentError } from '../errors.js';
 import { Adam, AdamW } from '../optimizers/adam.js';
+import { Adadelta, Adagrad, RMSprop } from '../optimizers/adaptive.js';
+import { Adamax, Lion, NAdam, RAdam } from '../optimizers/moments.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { SGD } from '../optimizers/sgd.js';
-import { ExponentialDecay, MultiStepDecay, PolynomialDecay, StepDecay } from '../schedules/decay.js';
+import { CosineDecay, ExponentialDecay, MultiStepDecay, PolynomialDecay, StepDecay } from '../schedules/decay.js';
 import type { Scheduled } from '../schedules/schedule.js';
 import { modelNames, recipeOf, tableRecipe } from './models.js';
 
 /** Names of the data sets. */
 export const dataNames = ['digits', 'mnist', 'cifar10'] as const;
-const optimizerNames = ['sgd', 'momentum', 'nesterov', 'adam', 'adamw'] as const;
+/** Names of the optimizers. */
+export const optimizerNames = [
+  'sgd',
+  'momentum',
+  'nesterov',
+  'adam',
+  'adamw',
+  'adamax',
+  'nadam',
+  'radam',
+  'lion',
+  'rmsprop',
+  'adagrad',
+  'adadelta',
+] as const;
 const taskNames = ['classification', 'regression'] as const;
-const scheduleNames = ['constant', 'step', 'late', 'wide', 'linear', 'exponential'] as const;
+const scheduleNames = ['constant', 'step', 'late', 'wide', 'linear', 'exponential', 'cosine'] as const;
 
 type OptimizerName = (typeof optimizerNames)[number];
 
 /** Where a learning rate usually works on these models, by optimizer. */
-const usualRates: Readonly<Record<OptimizerName, number>> = { sgd: 0.1, momentum: 0.03, nesterov: 0.03, adam: 1e-3, adamw: 1e-3 };
+const usualRates: Readonly<Record<OptimizerName, number>> = {
+  sgd: 0.1,
+  momentum: 0.03,
+  nesterov: 0.03,
+  adam: 1e-3,
+  adamw: 1e-3,
+  adamax: 2e-3,
+  nadam: 1e-3,
+  radam: 1e-3,
+  lion: 1e-4,
+  rmsprop: 1e-3,
+  adagrad: 0.01,
+  adadelta: 1,
+};
 
 /** What `train` and `start` are told. */
 export interface TrainOptions {
@@ -177,13 +206,13 @@ export function addTrainOptions(command: Command, model: string): Command {
     .addOption(
       new Option(
         '--lr <rate>',
-        "learning rate (default: that of the model's paper, or 0.001 for adam and adamw, 0.03 with momentum, 0.1 for sgd)",
+        "learning rate (default: that of the model's paper, or the optimizer's: 0.1 for sgd, 0.03 with momentum, 0.001 for adam and adamw)",
       ).argParser(rate),
     )
     .addOption(
       new Option(
         '--schedule <name>',
-        "learning rate over the epochs: step is a tenth after each third, late after half and three quarters, wide a fifth after 30, 60 and 80 %, linear falls to 0, exponential 0.9 an epoch (default: that of the model's paper, or step)",
+        "learning rate over the epochs: step is a tenth after each third, late after half and three quarters, wide a fifth after 30, 60 and 80 %, linear and cosine fall to 0, exponential 0.9 an epoch (default: that of the model's paper, or step)",
       ).choices(scheduleNames),
     )
     .option('--epochs <count>', 'times to go through the data (default: 5, for a table 50)', whole(1))
@@ -199,7 +228,10 @@ export function addTrainOptions(command: Command, model: string): Command {
     .option('--no-augment', 'take training images as they are')
     .option('--seed <number>', 'decides the first weights and the order of the examples', seed, 1)
     .option('--num-threads <count>', 'threads that compute (default: the CPUs of this process)', whole(1))
-    .option('--run-dir <folder>', 'where weights and log go (default: a new folder in runs/)')
+    .option(
+      '--run-dir <folder>',
+      'where weights and log go; the weights of a run before become model.previous.safetensors (default: a new folder in runs/)',
+    )
     .option('--checkpoint-dir <folder>', 'write checkpoints: after each epoch, and when Ctrl-C ends the run')
     .option('--checkpoint-every <steps>', 'write them every so many steps instead', whole(1))
     .option('--resume', 'go on from the newest checkpoint, if there is one; --epochs may be more')
@@ -277,6 +309,19 @@ function download(stream: NodeJS.WritableStream): Pick<MnistOptions, 'onProgress
   };
 }
 
+/** Optimizers that need no other options than their rate. */
+const classes = {
+  adam: Adam,
+  adamw: AdamW,
+  adamax: Adamax,
+  nadam: NAdam,
+  radam: RAdam,
+  lion: Lion,
+  rmsprop: RMSprop,
+  adagrad: Adagrad,
+  adadelta: Adadelta,
+} as const;
+
 /** The optimizer of a run. */
 export function makeOptimizer(given: TrainOptions, model: AnyModel): Optimizer {
   const { optimizer, weightDecay } = given;
@@ -289,10 +334,8 @@ export function makeOptimizer(given: TrainOptions, model: AnyModel): Optimizer {
       return new SGD(model, { ...options, momentum: 0.9 }) as unknown as Optimizer;
     case 'nesterov':
       return new SGD(model, { ...options, momentum: 0.9, nesterov: true }) as unknown as Optimizer;
-    case 'adam':
-      return new Adam(model, options) as unknown as Optimizer;
-    case 'adamw':
-      return new AdamW(model, options) as unknown as Optimizer;
+    default:
+      return new classes[optimizer](model, options) as unknown as Optimizer;
   }
 }
 
@@ -310,6 +353,8 @@ function rateOf({ optimizer, schedule, epochs, lr = usualRates[optimizer] }: Tra
       return new MultiStepDecay(lr, { milestones: parts(0.3, 0.6, 0.8), factor: 0.2 });
     case 'linear':
       return new PolynomialDecay(lr, { length: epochs });
+    case 'cosine':
+      return new CosineDecay(lr, { length: epochs });
     case 'exponential':
       return new ExponentialDecay(lr, { factor: 0.9 });
   }

@@ -1,7 +1,7 @@
 // The folder that a run of the command line leaves its model in: tried and locked before the work begins.
 
 import type { AnyModel } from '../training/model.js';
-import { mkdirSync, rmdirSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, rmdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { ArgumentError, NodegradError } from '../errors.js';
@@ -35,10 +35,15 @@ export class RunFolder {
     }
   }
 
-  /** Saves the model and gives its path. Where that fails, the work is not lost: it goes to the system's folder for temporary files. */
+  /**
+   * Saves the model and gives its path. The model of an earlier run becomes `model.previous.safetensors`. Where saving fails, the work is not
+   * lost: it goes to the system's folder for temporary files.
+   */
   async save(model: AnyModel): Promise<string> {
     const path = resolve(this.#path, 'model.safetensors');
     try {
+      // Copied, not renamed: there is a model at every moment.
+      if (existsSync(path)) copyFileSync(path, resolve(this.#path, 'model.previous.safetensors'));
       await save(model, path);
       return path;
     } catch (error) {

@@ -5,7 +5,7 @@ import { basename, join, relative, resolve } from 'node:path';
 import { tableFormat } from '../data/column-files.js';
 import { AbortedError, ArgumentError, NodegradError } from '../errors.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
-import { setSeed } from '../random.js';
+import { setSeed } from '../seed.js';
 import { getNumThreads, info, setNumThreads } from '../runtime.js';
 import { Sitter } from '../sitter/first.js';
 import { TrainingNonFiniteError } from '../training/errors.js';

@@ -2,7 +2,8 @@
 import type { TypedArrayOf } from '../dtype.js';
 import { ArgumentError, checkList, checkNumber, checkOptions, describeShape, DTypeError, expected, ShapeError } from '../errors.js';
 import { type AugmentationPlan, augment, augmentInto } from '../ops/augment.js';
-import { getSeed, hashStream } from '../random.js';
+import { hashStream } from '../random.js';
+import { getSeed } from '../seed.js';
 import { Tensor } from '../tensor.js';
 import { Augmentation } from './augmentation.js';
 import { checkBatch, checkDataset, checkIndices, memoryOf, whenThere } from './contract.js';

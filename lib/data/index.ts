@@ -56,7 +56,8 @@ export {
 export type { DigitsOptions } from './digits.js';
 export type { DownloadProgress } from './download.js';
 export type { ImageDatasets } from './images.js';
-export { type CrossValidation, type Fold, type FoldsOptions, crossValidate, folds } from './folds.js';
+export { type Fold, type FoldsOptions, folds } from './folds.js';
+export type { Groups } from './groups.js';
 export { type SplitOptions, split, subset } from './parts.js';
 export type { Column, ColumnKind, ColumnSchema } from './columns.js';
 export { readArrow, readParquet, readTable } from './column-files.js';

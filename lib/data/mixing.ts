@@ -2,7 +2,8 @@
 
 import { ArgumentError, checkInteger, checkNumber, checkOptions, expected, ShapeError, describeShape } from '../errors.js';
 import { add, less, lessEqual, mul, pow, requireFloat, where } from '../ops/elementwise.js';
-import { getSeed, Random } from '../random.js';
+import { Random } from '../random.js';
+import { getSeed } from '../seed.js';
 import { Tensor } from '../tensor.js';
 import { checkBatch, checkDataset, checkIndices, whenThere } from './contract.js';
 import { type AnyDataset, type AsyncDataset, type Batch, type BatchPart, type Dataset, type EpochKey, isClassIndices } from './dataset.js';

@@ -1,7 +1,9 @@
 // Parts of data sets: subsets and disjoint splits, of which nothing is copied but the indices.
 import { types } from 'node:util';
-import { ArgumentError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
-import { getSeed, Random } from '../random.js';
+import { ArgumentError, checkFlag, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
+import { Random } from '../random.js';
+import { getSeed } from '../seed.js';
+import { type Groups, checkGroups, dealByClass, dealByGroup, dealInOrder } from './groups.js';
 import { isPromise } from '../foreign.js';
 import { Tensor } from '../tensor.js';
 import { batchNow, checkDataset, checkIndices, memoryOf } from './contract.js';
@@ -111,6 +113,11 @@ export interface SplitOptions {
   readonly seed?: number;
   /** Keep the proportions of the classes in every part; default false. */
   readonly stratify?: boolean;
+  /**
+   * What each example belongs to, such as a patient or a recording: examples of one group go to one part, for what they share would leak. Sizes
+   * and proportions are then met as far as the groups allow. Default: each example stands for itself.
+   */
+  readonly groups?: Groups;
 }
 
 /**
@@ -122,7 +129,8 @@ export interface SplitOptions {
  *
  * @param parts sizes (integers that sum to `dataset.length`) or fractions (that sum to 1; sizes are rounded by largest remainder)
  * @returns one data set per part, in the order of `parts`; the order within a part is random
- * @throws {ArgumentError} if the parts do not add up, or `stratify` is asked for targets that are not class indices, int32 or uint8 [N]
+ * @throws {ArgumentError} if the parts do not add up, `stratify` is asked for targets that are not class indices, int32 or uint8 [N], or there
+ *   are fewer groups than parts
  *
  * @example
  * ```ts
@@ -148,17 +156,35 @@ export function split<X extends BatchPart, Y extends BatchPart>(
 ): AnyDataset<X, Y>[] {
   checkDataset(given);
   const dataset = given as Dataset<X, Y>;
-  const { seed = getSeed(), stratify = false } = checkOptions<SplitOptions>(options, 'options', ['seed', 'stratify']);
-  if (typeof stratify !== 'boolean') throw new ArgumentError(expected('true or false', 'options.stratify', stratify));
+  const { seed = getSeed(), stratify = false, groups } = checkOptions<SplitOptions>(options, 'options', ['seed', 'stratify', 'groups']);
+  checkFlag(stratify, 'options.stratify');
   const sizes = partSizes(parts, dataset.length);
   const random = new Random(checkInteger(seed, 'options.seed'), 'split');
   const order = random.permutation(dataset.length);
-  const rows = stratify ? dealByClass(order, classLabels(dataset), sizes) : dealInOrder(order, sizes);
+  const rows = deal(dataset, order, sizes, stratify, groups);
   const kinds: readonly DatasetSplit[] = sizes.length === 2 || sizes.length === 3 ? ['train', 'validation', 'test'] : [];
   return rows.map((part, i) => {
     const kind = dataset.split === undefined || dataset.split === 'train' ? kinds[i] : dataset.split;
-    return new Subset(dataset, stratify ? random.shuffle(part) : part, `${dataset.name} ${i + 1}/${sizes.length}`, kind);
+    return new Subset(
+      dataset,
+      stratify || groups !== undefined ? random.shuffle(part) : part,
+      `${dataset.name} ${i + 1}/${sizes.length}`,
+      kind,
+    );
   });
+}
+
+/** @internal The rows of each part. */
+export function deal(
+  dataset: Dataset<BatchPart, BatchPart>,
+  order: Int32Array,
+  sizes: readonly number[],
+  stratify: boolean,
+  groups: Groups | undefined,
+): Int32Array[] {
+  const labels = stratify ? classLabels(dataset) : null;
+  if (groups !== undefined) return dealByGroup(order, checkGroups(groups, dataset.length), labels, sizes);
+  return labels === null ? dealInOrder(order, sizes) : dealByClass(order, labels, sizes);
 }
 
 function partSizes(parts: readonly number[], length: number): number[] {
@@ -181,32 +207,6 @@ function partSizes(parts: readonly number[], length: number): number[] {
     missing -= 1;
   }
   return sizes;
-}
-
-function dealInOrder(order: Int32Array, sizes: number[]): Int32Array[] {
-  let start = 0;
-  return sizes.map((size) => order.slice(start, (start += size)));
-}
-
-/** Goes through the classes one after the other and gives each example to the part that is furthest behind its share. */
-function dealByClass(order: Int32Array, labels: Int32Array, sizes: number[]): Int32Array[] {
-  const total = order.length;
-  const byClass = Array.from(order).sort((a, b) => labels[a] - labels[b]); // stable: random within a class
-  const parts = sizes.map((size) => new Int32Array(size));
-  const filled = sizes.map(() => 0);
-  for (const [position, row] of byClass.entries()) {
-    let behind = 0;
-    let most = -Infinity;
-    for (let part = 0; part < sizes.length; part++) {
-      const deficit = sizes[part] * (position + 1) - filled[part] * total;
-      if (deficit > most) {
-        most = deficit;
-        behind = part;
-      }
-    }
-    parts[behind][filled[behind]++] = row;
-  }
-  return parts;
 }
 
 function classLabels(dataset: Dataset<BatchPart, BatchPart>): Int32Array {

@@ -1,6 +1,7 @@
 // Tables from files of comma-separated values: types are found out, and rows that do not fit them are named.
 
 import { basename } from 'node:path';
+import { TextDecoder } from 'node:util';
 import { ArgumentError, FileFormatError, checkChoice, checkFlag, checkObject, checkOptions, describe, expected } from '../errors.js';
 import { detectDelimiter, numberOf, readRecords } from '../io/csv.js';
 import { ColumnBuilder, type ColumnKind, type ColumnSchema, checkSchema, someNames } from './columns.js';
@@ -27,9 +28,11 @@ export interface ReadCsvOptions extends ReadTableOptions {
   readonly header?: boolean;
   /** Fields that stand for a missing value, besides empty ones; default `NA`, `N/A`, `NaN`, `nan`, `null`, `NULL`. */
   readonly missing?: readonly string[];
+  /** How characters are written as bytes: a name of the Encoding Standard, such as `'windows-1252'`. Default `'utf-8'`. */
+  readonly encoding?: string;
 }
 
-const known = ['columns', 'schema', 'badRows', 'delimiter', 'header', 'missing'];
+const known = ['columns', 'schema', 'badRows', 'delimiter', 'header', 'missing', 'encoding'];
 const usualMissing = ['NA', 'N/A', 'NaN', 'nan', 'null', 'NULL'];
 
 /** Rows that are looked at before the kinds of the columns are decided. */
@@ -45,7 +48,8 @@ const listed = 1000;
  * found. Empty fields are missing values, never 0; spaces around a field do not count; `0x10` is 16.
  *
  * @param path - The file.
- * @throws {@link FileFormatError} for a row that does not fit, with file, line, column and value, and for a file without a row;
+ * @throws {@link FileFormatError} for a row that does not fit, with file, line, column and value, for bytes that are no text in the encoding,
+ *   and for a file without a row;
  *   {@link ArgumentError} for wrong options, or a file that cannot be read.
  * @example
  * ```ts
@@ -56,16 +60,26 @@ const listed = 1000;
  */
 export async function readCsv(path: string, options: ReadCsvOptions = {}): Promise<Table> {
   const given = checkOptions<ReadCsvOptions>(options, 'options', known);
-  const { delimiter, header = true, missing = usualMissing } = given;
+  const { delimiter, header = true, missing = usualMissing, encoding = 'utf-8' } = given;
   checkFlag(header, 'options.header');
   if (delimiter !== undefined && (typeof delimiter !== 'string' || delimiter.length !== 1 || /["\r\n]/.test(delimiter)))
     throw new ArgumentError(expected('one character', 'options.delimiter', delimiter));
   if (!Array.isArray(missing) || !missing.every((field) => typeof field === 'string'))
     throw new ArgumentError(expected('an array of strings', 'options.missing', missing));
+  checkEncoding(encoding);
   const reader = new RowReader(path, checkReadOptions(given), new Set(['', ...missing.map((field: string) => field.trim())]));
-  const detected = await detectDelimiter(path);
-  await readRecords(path, { delimiter: delimiter ?? detected, onRecord: (fields, line) => reader.record(fields, line, header) });
+  const detected = await detectDelimiter(path, encoding);
+  await readRecords(path, { delimiter: delimiter ?? detected, encoding, onRecord: (fields, line) => reader.record(fields, line, header) });
   return reader.finish();
+}
+
+function checkEncoding(encoding: unknown): void {
+  try {
+    if (typeof encoding === 'string') return void new TextDecoder(encoding);
+  } catch {
+    // Said below.
+  }
+  throw new ArgumentError(expected("the name of an encoding, such as 'utf-8' or 'windows-1252'", 'options.encoding', encoding));
 }
 
 /** @internal The options of every format, checked. */

@@ -1,8 +1,9 @@
 // Comma-separated values, read record by record: the one place that loads `csv-parse`.
 
+import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
-import { finished } from 'node:stream/promises';
+import { pipeline } from 'node:stream/promises';
 import { TextDecoder } from 'node:util';
 import { ArgumentError, FileFormatError, NodegradError } from '../errors.js';
 import { checkPath, notRegular } from './atomic.js';
@@ -11,6 +12,8 @@ import { checkPath, notRegular } from './atomic.js';
 export interface CsvFormat {
   /** What stands between two fields, one character. */
   readonly delimiter: string;
+  /** How characters are written as bytes: a name of the Encoding Standard. */
+  readonly encoding: string;
   /** Called with each record and the number of the line that it ends on, from 1. What it throws ends the reading. */
   readonly onRecord: (fields: readonly string[], line: number) => void;
 }
@@ -18,15 +21,16 @@ export interface CsvFormat {
 /** Longer than any row: what is longer has a quotation mark too many, and would fill the memory. */
 const longestRecord = 2 ** 24;
 const mark = 0xfeff; // the byte order mark that Excel and PowerShell begin files with
+const lineFeed = 0x0a;
 const delimiters = [',', ';', '\t', '|'];
 
 /**
  * Reads records: quoted fields, quotation marks doubled inside of them, line ends of every system, a byte order mark, empty lines left out.
  *
  * @throws {ArgumentError} if the file cannot be read
- * @throws {FileFormatError} if quotation marks do not match; the message names the line
+ * @throws {FileFormatError} if quotation marks do not match, or bytes are no text in the encoding; the message names the line
  */
-export async function readRecords(path: string, { delimiter, onRecord }: CsvFormat): Promise<void> {
+export async function readRecords(path: string, { delimiter, encoding, onRecord }: CsvFormat): Promise<void> {
   const { parse } = await import('csv-parse');
   const parser = parse({
     delimiter,
@@ -39,19 +43,51 @@ export async function readRecords(path: string, { delimiter, onRecord }: CsvForm
       return null; // nothing is kept
     },
   });
-  const file = createReadStream(path);
-  file.on('error', (error) => parser.destroy(error));
-  file.pipe(parser);
   parser.resume();
   try {
-    await finished(parser);
+    await pipeline(createReadStream(path), (bytes) => decoded(bytes as AsyncIterable<Uint8Array>, path, encoding), parser);
   } catch (error) {
-    file.destroy();
     if (error instanceof NodegradError) throw error;
     const { code, lines, message } = error as { code?: string; lines?: number; message: string };
     if (lines !== undefined) throw new FileFormatError(`${path}, line ${lines}: ${explain(code, message)}`, { cause: error });
     throw new ArgumentError(`${path} cannot be read: ${code ?? message}`, { cause: error });
   }
+}
+
+/** Bytes as text. What is no text would become a replacement character without a word, and two categories one. */
+async function* decoded(file: AsyncIterable<Uint8Array>, path: string, encoding: string): AsyncGenerator<string> {
+  const decoder = new TextDecoder(encoding, { fatal: true, ignoreBOM: true });
+  let lines = 1;
+  for await (const bytes of file) {
+    try {
+      yield decoder.decode(bytes, { stream: true });
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      throw noText(`${path}, line ${lines + lineWithout(bytes)}`, encoding, error);
+    }
+    for (const byte of bytes) if (byte === lineFeed) lines += 1;
+  }
+  try {
+    yield decoder.decode();
+  } catch (error) {
+    throw noText(`${path}, line ${lines}`, encoding, error);
+  }
+}
+
+/** The line of a piece of a file, from 0, that is no UTF-8; its first line may begin within a character. */
+function lineWithout(bytes: Uint8Array): number {
+  let [line, start] = [0, 0];
+  while (start < 3 && (bytes[start] & 0xc0) === 0x80) start += 1;
+  for (;;) {
+    const end = bytes.indexOf(lineFeed, start);
+    if (end < 0 || !isUtf8(bytes.subarray(start, end))) return line;
+    [line, start] = [line + 1, end + 1];
+  }
+}
+
+function noText(where: string, encoding: string, cause: unknown): FileFormatError {
+  const hint = encoding === 'utf-8' ? ". Files of Windows are often in another encoding, which `encoding: 'windows-1252'` reads" : '';
+  return new FileFormatError(`${where}: is no text in ${encoding}${hint}`, { cause });
 }
 
 function explain(code: string | undefined, message: string): string {
@@ -67,13 +103,16 @@ function explain(code: string | undefined, message: string): string {
  * @throws {ArgumentError} if the file cannot be read
  * @throws {FileFormatError} if it is empty, or no text in UTF-8
  */
-export async function detectDelimiter(path: string): Promise<string> {
+export async function detectDelimiter(path: string, encoding = 'utf-8'): Promise<string> {
   const start = await firstBytes(checkPath(path), 2 ** 16);
   const [a, b] = start;
-  if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff))
-    throw new FileFormatError(`${path}: is text in UTF-16, UTF-8 was expected: save it as "CSV UTF-8"`);
-  if (start.includes(0)) throw new FileFormatError(`${path}: is no text`);
-  const text = new TextDecoder().decode(start);
+  const isUtf16 = (a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff);
+  if (isUtf16 && encoding === 'utf-8')
+    throw new FileFormatError(
+      `${path}: is text in UTF-16, UTF-8 was expected: save it as "CSV UTF-8", or read it with \`encoding: 'utf-16${a === 0xff ? 'le' : 'be'}'\``,
+    );
+  if (!isUtf16 && start.includes(0)) throw new FileFormatError(`${path}: is no text`);
+  const text = new TextDecoder(encoding, { ignoreBOM: true }).decode(start);
   const line = (text.charCodeAt(0) === mark ? text.slice(1) : text).trimStart().split(/\r\n|\n|\r/, 1)[0];
   if (line === '') throw new FileFormatError(`${path}: is empty`);
   const outside = line.replace(/"(?:[^"]|"")*"?/g, '');

@@ -26,6 +26,9 @@ export class ReLU extends Layer {
   override get initializerHint(): 'he' {
     return 'he';
   }
+  override get canDie(): true {
+    return true;
+  }
   /** The layer that `config()` describes. */
   static fromConfig(): ReLU {
     return new ReLU();
@@ -175,6 +178,9 @@ export class ReLU6 extends Layer {
   }
   override get initializerHint(): 'he' {
     return 'he';
+  }
+  override get canDie(): true {
+    return true;
   }
   /** The layer that `config()` describes. */
   static fromConfig(): ReLU6 {

@@ -8,7 +8,7 @@ import { batchNorm, batchNormRunning, batchNormStatistics } from '../ops/batch_n
 import { writeState } from '../ops/state.js';
 import { Parameter } from '../parameter.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
-import { Layer } from './layer.js';
+import { Layer, type PyTorchItem } from './layer.js';
 import { registerLayers } from './registry.js';
 import { keepNames } from '../names.js';
 
@@ -107,6 +107,10 @@ export abstract class BatchNorm extends Layer {
 
   override get initializerHint(): 'through' {
     return 'through';
+  }
+  /** @internal */
+  override get pytorchItems(): Readonly<Record<string, PyTorchItem>> {
+    return { runningMean: { name: 'running_mean' }, runningVar: { name: 'running_var' }, numBatchesTracked: { name: 'num_batches_tracked' } };
   }
   override config(): unknown {
     const { features, eps, momentum } = this;

@@ -16,7 +16,7 @@ import {
 } from '../ops/convolution.js';
 import { Parameter } from '../parameter.js';
 import { Tensor } from '../tensor.js';
-import { type InitializerHint, Layer } from './layer.js';
+import { type InitializerHint, Layer, type PyTorchItem } from './layer.js';
 import { registerLayers } from './registry.js';
 
 /** Options that {@link Conv2d} and {@link ConvTranspose2d} share. */
@@ -67,6 +67,9 @@ function checkGroups(groups: number, inChannels: number, outChannels: number): n
   }
   return groups;
 }
+
+// [out, in, height, width] there.
+const kernelItems = { weight: { axes: [3, 2, 0, 1] } };
 
 /**
  * Two-dimensional convolution `y = x ∗ w + b` over images [N, H, W, in] (see {@link conv2d}).
@@ -135,6 +138,11 @@ export class Conv2d extends Layer {
   /** @internal */
   override followedBy(hint: InitializerHint): void {
     if (!this.#chosen && hint === 'xavier') this.weight.init = new Xavier();
+  }
+
+  /** @internal */
+  override get pytorchItems(): Readonly<Record<string, PyTorchItem>> {
+    return kernelItems;
   }
 
   override config(): unknown {
@@ -212,6 +220,11 @@ export class ConvTranspose2d extends Layer {
     const { stride, padding, outputPadding, dilation, groups } = this;
     const options = { stride, padding, outputPadding, dilation, groups, conv: this.#conv };
     return convTranspose2d(Tensor.check(x, 'x') as Tensor, this.weight, this.bias, options);
+  }
+
+  /** @internal */
+  override get pytorchItems(): Readonly<Record<string, PyTorchItem>> {
+    return kernelItems;
   }
 
   override config(): unknown {

@@ -2,7 +2,7 @@
 
 import { type DType, bytesOf } from '../dtype.js';
 import { ArgumentError, checkFlag, checkOptions, expected } from '../errors.js';
-import { type Op, mapKind } from '../ops/define.js';
+import { mapKind } from '../ops/define.js';
 import { currentPath } from '../ops/emit.js';
 import { trace } from '../ops/trace.js';
 import { type AnyTensor, Tensor, checkShape } from '../tensor.js';
@@ -44,17 +44,6 @@ export function inputShapeOf(model: AnyLayer, given: readonly number[] | undefin
   return Array.isArray(own) ? checkShape(own, 'inputShape') : null;
 }
 
-// Every output of these takes as many products as its column of the weight has elements.
-function macsOf({ name }: Op<unknown>, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[]): number {
-  if (name === 'conv2d') return (outputs[0].size * inputs[1].size) / inputs[1].shape[3];
-  if (name === 'conv2d_input_gradient') return (inputs[0].size * inputs[1].size) / inputs[1].shape[3];
-  // In every step of every example the state by its weights, in an LSTM by its projection too.
-  if (name === 'rnn' || name === 'gru') return (inputs[0].size / inputs[1].shape[1]) * inputs[1].size;
-  if (name === 'lstm') return (inputs[0].size / inputs[1].shape[1]) * (inputs[1].size + inputs[2].size);
-  if (name === 'matmul') return Math.sqrt(outputs[0].size * inputs[0].size * inputs[1].size);
-  return 0;
-}
-
 /** @internal Runs `body` with the layers in one mode, and gives each its own back. */
 export function inMode<R>(model: AnyLayer, training: boolean, body: () => R): R {
   const before = new Map([...model.namedLayers().values()].map((layer) => [layer, layer.training]));
@@ -91,11 +80,11 @@ export function costsOf(model: AnyLayer, inputShape: readonly number[], training
           [{ shape: [batch, ...inputShape], dtype }],
           {
             execute(op, outputs, inputs) {
-              const macs = macsOf(op, outputs, inputs) / batch;
+              const macs = (op.products?.(inputs, outputs) ?? 0) / batch;
               const depth = depthOf(inputs) + (macs > 0 ? 1 : 0);
               for (const output of outputs) depths.set(output, Math.max(depth, depthOf([output])));
-              // Maps such as ReLU run in place of their input, and dropout makes its mask again.
-              const isKept = mapKind(op) === null && op.name !== 'dropout';
+              // Maps such as ReLU run in place of their input.
+              const isKept = mapKind(op) === null && op.isRemade !== true;
               const bytes = isKept ? outputs.reduce((sum, output) => sum + (output.size * bytesOf(output.dtype)) / batch, 0) : 0;
               const entry = at(currentPath());
               entry.multiplyAccumulates += macs;

@@ -1,29 +1,21 @@
 // What happens around every `forward`: the layer's path, observers, and errors that say where.
 
+import { context, within } from '../context.js';
 import { NodegradError } from '../errors.js';
-import { withPath } from '../ops/emit.js';
 import type { AnyLayer, Layer } from './layer.js';
 
 /** Called after each forward of a layer; see {@link observeForward}. */
 export type ForwardObserver = (layer: Layer<never, unknown>, path: string, output: unknown) => void;
 
-const observers: ForwardObserver[] = [];
-
 /** @internal Runs `body` while `observer` sees the output of every layer: for summaries, statistics, and finding the first NaN. */
 export function observeForward<R>(observer: ForwardObserver, body: () => R): R {
-  observers.push(observer);
-  try {
-    return body();
-  } finally {
-    observers.splice(observers.lastIndexOf(observer), 1);
-  }
+  return within('observers', [...context.observers, observer], body);
 }
 
 type Forward = (...inputs: unknown[]) => unknown;
 type Enter = (layer: AnyLayer, outermost: AnyLayer | undefined) => string;
 
 const wrapped = new WeakSet<object>();
-const active: AnyLayer[] = [];
 
 /** Warns of a layer with something to train that is called inside of a model which does not hold it: no optimizer of the model updates it. */
 export function warnOfUnknown(layer: AnyLayer, outermost: AnyLayer): void {
@@ -62,21 +54,21 @@ function wrap(owner: object, enter: Enter, owned?: AnyLayer): void {
     writable: true,
     value: function wrappedForward(this: AnyLayer, ...inputs: unknown[]): unknown {
       const layer = owned ?? this;
-      if (active[active.length - 1] === layer) return forward.apply(layer, inputs);
-      const path = enter(layer, active[0]);
-      active.push(layer);
+      const { place } = context;
+      if (place?.layer === layer) return forward.apply(layer, inputs);
+      const path = enter(layer, place?.outermost);
       try {
-        const output = withPath(path, () => forward.apply(layer, inputs));
-        for (const observer of observers) observer(layer, path, output);
-        return output;
+        return within('place', { layer, outermost: place?.outermost ?? layer, path }, () => {
+          const output = forward.apply(layer, inputs);
+          for (const observer of context.observers) observer(layer, path, output);
+          return output;
+        });
       } catch (error) {
         // The innermost layer says where it happened.
         if (path !== '' && error instanceof NodegradError && !error.message.startsWith('in layer ')) {
           error.message = `in layer '${path}': ${error.message}`;
         }
         throw error;
-      } finally {
-        active.pop();
       }
     },
   });

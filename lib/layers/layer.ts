@@ -24,6 +24,14 @@ export type AnyLayer = Layer<any, any>;
 /** What an activation says of the weights before it, and what passes that on: norms, pooling, dropout, containers of such. */
 export type InitializerHint = 'he' | 'xavier' | 'through' | null;
 
+/** How PyTorch stores a parameter or buffer of a layer. */
+export interface PyTorchItem {
+  /** Its name there; as here when left out. */
+  readonly name?: string;
+  /** For each of its axes there, which one it is here; in the same order when left out. */
+  readonly axes?: readonly number[];
+}
+
 // A parameter that is read before its model is used gets the values that it has in it.
 setOwnerPreparation((parameter) => ownerOf(parameter as Parameter)?.prepare());
 
@@ -92,6 +100,16 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   /** @internal Which initializer suits the layer before this activation; `'through'` says that it is for what follows to say. */
   get initializerHint(): InitializerHint {
     return null;
+  }
+
+  /** @internal Whether a unit that is 0 for every example gets no gradient any more, and stays so. */
+  get canDie(): boolean {
+    return false;
+  }
+
+  /** @internal The parameters and buffers of this layer alone that PyTorch stores in another way, by name. */
+  get pytorchItems(): Readonly<Record<string, PyTorchItem>> {
+    return {};
   }
 
   /** Layers inside this one by name, in the order of their fields. */

@@ -2,7 +2,8 @@
 
 import { ArgumentError, expected } from '../errors.js';
 import type { Parameter } from '../parameter.js';
-import { type Birth, Random, noteBirth } from '../random.js';
+import { Random } from '../random.js';
+import { type Birth, noteBirth } from '../seed.js';
 import { join } from './fields.js';
 import type { AnyLayer } from './layer.js';
 

@@ -10,7 +10,7 @@ import { checkFeatures, linear, matmul } from '../ops/matmul.js';
 import { reshape } from '../ops/shape.js';
 import { Parameter } from '../parameter.js';
 import { Tensor } from '../tensor.js';
-import { type InitializerHint, Layer } from './layer.js';
+import { type InitializerHint, Layer, type PyTorchItem } from './layer.js';
 import { registerLayers } from './registry.js';
 
 /** Options of {@link Linear}. */
@@ -78,6 +78,11 @@ export class Linear extends Layer {
   /** @internal */
   override followedBy(hint: InitializerHint): void {
     if (!this.#chosen && hint === 'xavier') this.weight.init = new Xavier();
+  }
+
+  /** @internal [out, in] there. */
+  override get pytorchItems(): Readonly<Record<string, PyTorchItem>> {
+    return { weight: { axes: [1, 0] } };
   }
 
   override config(): unknown {

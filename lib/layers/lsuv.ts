@@ -3,7 +3,9 @@
 import { ArgumentError, ShapeError, checkInteger, checkNumber, checkOptions } from '../errors.js';
 import { Orthogonal } from '../initializers/orthogonal.js';
 import { withoutGradients } from '../ops/emit.js';
-import { Random, getSeed } from '../random.js';
+import type { Parameter } from '../parameter.js';
+import { Random } from '../random.js';
+import { getSeed } from '../seed.js';
 import { refuseInStep } from '../recording.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { checkLayer } from './check.js';
@@ -34,7 +36,8 @@ export interface LsuvLayer {
  * Layer-sequential unit-variance initialization (Mishkin and Matas, "All you need is a good init", 2016; course row C25): weights begin
  * orthonormal, then, layer by layer in the order of the forward pass, they are divided by the standard deviation of the layer's output on
  * `batch`, until its variance is within `tolerance` of 1. Layers with a `weight` of two axes and more are meant: linear and convolutional ones;
- * norms, biases and activations stay. The model is in evaluation mode meanwhile.
+ * norms, biases and activations stay. The model is in evaluation mode meanwhile. Numbers come from streams of
+ * the weights' own, so that two models of one seed begin with different ones.
  *
  * @param model - A model that has not been trained.
  * @param batch - Some examples, as training has them, the more the better; after the model's preprocessing, as for `forward`.
@@ -69,8 +72,10 @@ export function lsuv(model: AnyLayer, batch: AnyTensor, options: LsuvOptions = {
       if (order.length === 0) throw new ArgumentError('the model has no layer with weights for lsuv() to scale');
       if (orthogonal) {
         const init = new Orthogonal();
-        for (const [path, { weight }] of order)
-          set(weight, init.values(weight.shape, weight.dtype as 'float32', new Random(getSeed(), `lsuv/${path}`)).data as Float32Array);
+        for (const [path, { weight }] of order) {
+          const { seed, stream } = (weight as Parameter).origin ?? { seed: getSeed(), stream: path };
+          set(weight, init.values(weight.shape, weight.dtype as 'float32', new Random(seed, `lsuv/${stream}`)).data as Float32Array);
+        }
       }
       return order.map(([path, layer]) => scale(model, batch, path, layer, tolerance, rounds));
     });

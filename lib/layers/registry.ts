@@ -1,5 +1,6 @@
 // Architecture as data: layer classes by name, for save, load and clone. A layer that stands in several places is one layer again.
 
+import { context, within } from '../context.js';
 import { ArgumentError, describe, describeShape, expected } from '../errors.js';
 import { isOurs, keepName, keepNames } from '../names.js';
 import type { AnyTensor } from '../tensor.js';
@@ -128,16 +129,13 @@ export function registerLayers(types: Readonly<Record<string, unknown>>): void {
 
 // ---- describe ----
 
-// The layers of the model that is being described.
-let described: Map<AnyLayer, DescribedLayer> | null = null;
-let shared = 0;
-
 /** @internal The architecture of a layer as JSON, within {@link describeModel}. */
 export function describeLayer(layer: AnyLayer): LayerDescription {
-  if (described === null) return describeModel(layer);
-  const before = described.get(layer);
+  const { describing } = context;
+  if (describing === null) return describeModel(layer);
+  const before = describing.layers.get(layer);
   if (before !== undefined) {
-    before.id ??= shared++;
+    before.id ??= describing.shared++;
     return { same: before.id };
   }
   const type = names.get(layer.constructor);
@@ -148,65 +146,55 @@ export function describeLayer(layer: AnyLayer): LayerDescription {
     );
   }
   const description: DescribedLayer = { type, config: {} };
-  described.set(layer, description);
+  describing.layers.set(layer, description);
   description.config = layer.config() ?? {};
   return description;
 }
 
 /** @internal The architecture of a model as JSON. */
 export function describeModel(model: AnyLayer): ModelDescription {
-  const before = [described, shared] as const;
-  [described, shared] = [new Map(), 0];
-  try {
+  return within('describing', { layers: new Map(), shared: 0 }, () => {
     const description = describeLayer(model);
     const tied = furtherPaths(model, model.namedLayers());
     return tied.size === 0 ? description : { ...description, tied: Object.fromEntries(tied) };
-  } finally {
-    [described, shared] = before;
-  }
+  });
 }
 
 // ---- build ----
 
-// The layers with a number of the model that is being built; null while one of them is.
-let built: Map<number, AnyLayer | null> | null = null;
-
 /** @internal Builds the layer that a description names, within {@link buildModel}. */
 export function buildLayer(description: unknown): AnyLayer {
-  if (built === null) return buildModel(description);
+  const { building } = context;
+  if (building === null) return buildModel(description);
   if (typeof description !== 'object' || description === null)
     throw new ArgumentError(expected('a layer description', 'description', description));
   const { type, config, id, same } = description as Partial<DescribedLayer> & { same?: number };
   if (same !== undefined) {
-    const layer = built.get(same);
+    const layer = building.get(same);
     if (layer == null) throw new ArgumentError(`the architecture refers to layer ${String(same).slice(0, 20)}, which is not there before`);
     return layer;
   }
   const known = typeof type === 'string' ? classes.get(type) : undefined;
   if (known === undefined)
     throw new ArgumentError(`unknown layer class ${JSON.stringify(String(type).slice(0, 60))}: call registerLayer() for it first`);
-  if (id !== undefined) built.set(id, null);
+  if (id !== undefined) building.set(id, null);
   const layer = known.fromConfig(config as never);
   if ((layer as AnyLayer | undefined)?.constructor !== (known as unknown)) {
     const given = (layer as unknown) instanceof Object ? layer.constructor.name : layer;
     throw new ArgumentError(`fromConfig() of layer class '${type}' must return a new ${type}, and returned ${describe(given)}`);
   }
-  if (id !== undefined) built.set(id, layer);
+  if (id !== undefined) building.set(id, layer);
   return layer;
 }
 
 /** @internal Builds the model that a description names. */
 export function buildModel(description: unknown): AnyLayer {
-  const before = built;
-  built = new Map();
-  try {
+  return within('building', new Map(), () => {
     const model = buildLayer(description);
     const { tied } = description as ModelDescription;
     if (typeof tied === 'object' && tied !== null) for (const [path, known] of Object.entries(tied)) tie(model, path, known);
     return model;
-  } finally {
-    built = before;
-  }
+  });
 }
 
 // Puts the item that is known by one path in another place, too.

@@ -4,13 +4,12 @@ import { isMap } from '../foreign.js';
 import { checkPath, writeFileAtomic } from '../io/atomic.js';
 import { encodeSafetensors, readSafetensors } from '../io/safetensors.js';
 import { ArgumentError, ShapeError, checkOptions, describeShape } from '../errors.js';
-import { Conv2d, ConvTranspose2d } from '../layers/convolution.js';
+import { Conv2d } from '../layers/convolution.js';
 import { inMode, inputShapeOf } from '../layers/costs.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import { trainingOutputsOf } from '../layers/outputs.js';
-import { BatchNorm } from '../layers/batch-norm.js';
 import { Flatten } from '../layers/shape.js';
 import { join } from '../layers/fields.js';
 import { type LoadReport, everyPlace, itemsOf } from '../layers/state.js';
@@ -43,11 +42,10 @@ interface Place {
   known: string;
   /** Our shape. */
   shape: readonly number[];
-  kind: 'convolution' | 'matrix' | 'vector';
+  /** For each of PyTorch's axes, which of ours it is; null: they are in one order. */
+  axes: readonly number[] | null;
   flattened: Flattened | null;
 }
-
-const bufferNames = { runningMean: 'running_mean', runningVar: 'running_var', numBatchesTracked: 'num_batches_tracked' } as const;
 
 // By parameter or buffer: the shape of the images that were flattened into the features that it is multiplied with or added to.
 function flattenedFeatures(model: AnyLayer, inputShape: readonly number[]): Map<AnyTensor, Flattened> {
@@ -95,9 +93,7 @@ function placesOf(model: AnyLayer, options: PyTorchOptions): Map<string, Place> 
   const known = new Map<AnyTensor, string>([...model.namedState()].map(([path, value]) => [value, path]));
   for (const [path, layer] of everyPlace(model)) {
     for (const [name, value] of itemsOf(layer)) {
-      const theirs = layer instanceof BatchNorm && name in bufferNames ? bufferNames[name as keyof typeof bufferNames] : name;
-      const isKernel = (layer instanceof Conv2d || layer instanceof ConvTranspose2d) && name === 'weight';
-      const kind = isKernel ? 'convolution' : layer instanceof Linear && name === 'weight' ? 'matrix' : 'vector';
+      const { name: theirs = name, axes = null } = layer.pytorchItems[name] ?? {};
       const order = flattened.get(value) ?? null;
       if (order === 'unknown') {
         throw new ArgumentError(
@@ -105,45 +101,37 @@ function placesOf(model: AnyLayer, options: PyTorchOptions): Map<string, Place> 
             'Permute the rows yourself, from channels, height, width to height, width, channels, and use model.loadStateDict()',
         );
       }
-      places.set(join(path, theirs), { path: join(path, name), known: known.get(value) as string, shape: value.shape, kind, flattened: order });
+      places.set(join(path, theirs), { path: join(path, name), known: known.get(value) as string, shape: value.shape, axes, flattened: order });
     }
   }
   return places;
 }
 
-// PyTorch's [out, in, height, width] is our [height, width, in, out], its [out, in] our [in, out].
-function fromPyTorch(value: AnyTensor, { kind, flattened }: Place): AnyTensor {
-  if (kind === 'convolution') return value.transpose([2, 3, 1, 0]);
-  const turned = kind === 'matrix' ? value.transpose() : value;
-  if (flattened === null) return turned;
+function fromPyTorch(value: AnyTensor, { axes, flattened }: Place): AnyTensor {
+  const ours = axes === null ? value : value.transpose(axes.map((_, axis) => axes.indexOf(axis)));
+  if (flattened === null) return ours;
   const [h, w, c] = flattened as readonly number[];
-  const rest = turned.shape.slice(1);
-  const axes = rest.map((_, i) => i + 3);
-  return turned
+  const rest = ours.shape.slice(1);
+  return ours
     .reshape([c, h, w, ...rest])
-    .transpose([1, 2, 0, ...axes])
-    .reshape(turned.shape);
+    .transpose([1, 2, 0, ...rest.map((_, i) => i + 3)])
+    .reshape(ours.shape);
 }
 
-function toPyTorch(value: AnyTensor, { kind, flattened }: Place): AnyTensor {
-  if (kind === 'convolution') return value.transpose([3, 2, 0, 1]);
-  let turned = value;
+function toPyTorch(value: AnyTensor, { axes, flattened }: Place): AnyTensor {
+  let theirs = value;
   if (flattened !== null) {
     const rest = value.shape.slice(1);
-    const axes = rest.map((_, i) => i + 3);
-    turned = value
+    theirs = value
       .reshape([...(flattened as readonly number[]), ...rest])
-      .transpose([2, 0, 1, ...axes])
+      .transpose([2, 0, 1, ...rest.map((_, i) => i + 3)])
       .reshape(value.shape);
   }
-  return kind === 'matrix' ? turned.transpose() : turned;
+  return axes === null ? theirs : theirs.transpose(axes);
 }
 
 // The shape that a value has in PyTorch.
-function theirShape({ kind, shape }: Place): readonly number[] {
-  if (kind === 'convolution') return [shape[3], shape[2], shape[0], shape[1]];
-  return kind === 'matrix' ? [shape[1], shape[0]] : shape;
-}
+const theirShape = ({ axes, shape }: Place): readonly number[] => axes?.map((axis) => shape[axis]) ?? shape;
 
 /**
  * Fills a model with weights of PyTorch: those that torchvision publishes, for the models of the same name here, or those of a net of your

@@ -12,7 +12,8 @@ import {
   describeShape,
   expected,
 } from '../errors.js';
-import { Random, defaultRandom } from '../random.js';
+import { Random } from '../random.js';
+import { defaultRandom } from '../seed.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { sameShape } from './broadcast.js';
 import { type Op, defineOp } from './define.js';

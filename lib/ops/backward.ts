@@ -1,12 +1,14 @@
 // Reverse-mode differentiation: walks the tape back from a loss and adds gradients to its leaves.
 
+import { within } from '../context.js';
 import type { FloatDType } from '../dtype.js';
 import { ArgumentError, ShapeError, describeShape } from '../errors.js';
 import { walks } from '../recording.js';
 import type { AnyTensor, Tensor } from '../tensor/core.js';
 import { sameShape } from './broadcast.js';
 import { accumulateOp, add } from './elementwise.js';
-import { type GradientNode, emitInPlace, outdatedOf, withOutdated, withPath, withoutGradients } from './emit.js';
+import type { GradientNode } from './destination.js';
+import { emitInPlace, inLayer, outdatedOf, withOutdated, withoutGradients } from './emit.js';
 import { copy, filled } from './shape.js';
 
 type FloatTensor = Tensor<FloatDType>;
@@ -27,7 +29,7 @@ function tapeOf(root: AnyTensor): GradientNode[] {
     walks(node.id);
     if (node.released) {
       throw new ArgumentError(
-        `backward() has already used this part of the tape (operation '${node.op.name}'${node.path === '' ? '' : ` in layer '${node.path}'`}): run the forward pass again`,
+        `backward() has already used this part of the tape (operation '${node.op.name}'${inLayer(node)}): run the forward pass again`,
       );
     }
     for (const input of node.inputs) visit(input);
@@ -99,7 +101,7 @@ function propagate(node: GradientNode, upstreams: readonly (AnyTensor | null)[],
   const upstream = upstreams[0] as AnyTensor;
   const run = (): (AnyTensor | null)[] => rule({ inputs, outputs, attributes, upstream, upstreams, needs, target });
   const outdated = outdatedOf(node);
-  const results = withPath(node.path, outdated === null ? run : () => withOutdated(node, outdated, run));
+  const results = within('place', node.place, outdated === null ? run : () => withOutdated(node, outdated, run));
   for (let i = 0; i < inputs.length; i++) {
     const gradient = results[i];
     if (!needs[i] || gradient === null || gradient === undefined) continue;

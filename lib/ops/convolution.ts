@@ -1,5 +1,6 @@
 // Two-dimensional convolution and its transpose: images are [N, H, W, C], weights [kernel height, kernel width, in / groups, out].
 
+import { type Context, context } from '../context.js';
 import type { FloatDType } from '../dtype.js';
 import { variableChoice } from '../environment.js';
 import { ArgumentError, ShapeError, checkChoice, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
@@ -64,11 +65,11 @@ interface Geometry {
   algorithm: number;
 }
 
-const choice: { algorithm: ConvolutionAlgorithm } = { algorithm: variableChoice('NODEGRAD_CONV', algorithms) ?? 'auto' };
-const choiceKind: StateKind<typeof choice> = {
-  get: ({ algorithm }) => algorithm,
-  set: (all, algorithm) => {
-    all.algorithm = algorithm;
+const preset = variableChoice('NODEGRAD_CONV', algorithms) ?? 'auto';
+const choice: StateKind<Context> = {
+  get: ({ convolution }) => convolution,
+  set: (all, convolution) => {
+    all.convolution = convolution;
   },
 };
 
@@ -89,14 +90,14 @@ const choiceKind: StateKind<typeof choice> = {
  */
 export function setConvolution(algorithm: ConvolutionAlgorithm): void {
   const checked = checkChoice(algorithm, 'algorithm', algorithms);
-  writes(choiceKind, choice);
-  choice.algorithm = checked;
+  writes(choice, context);
+  context.convolution = checked;
 }
 
 /** The number of the algorithm that an option asks for, or everybody. */
 function algorithmOf(conv: ConvolutionAlgorithm | undefined): number {
-  if (conv === undefined) reads(choiceKind, choice);
-  return algorithms.indexOf(checkChoice(conv ?? choice.algorithm, 'options.conv', algorithms));
+  if (conv === undefined) reads(choice, context);
+  return algorithms.indexOf(checkChoice(conv ?? context.convolution ?? preset, 'options.conv', algorithms));
 }
 
 const intsOf = (
@@ -136,6 +137,9 @@ function weightGradient(x: Tensor, dy: Tensor, w: AnyTensor, geometry: Geometry,
   return null;
 }
 
+// Every number of y takes as many products as its channel of the weight has elements.
+const productsOf = (y: AnyTensor, w: AnyTensor): number => (y.size * w.size) / w.shape[3];
+
 // dx from dy, w. As an operation of its own it is the transposed convolution, whose gradients are the other two directions.
 const inputGradientOp: Op<Geometry> = defineOp<Geometry>('conv2d_input_gradient', {
   shape: (inputs, geometry) => {
@@ -145,6 +149,7 @@ const inputGradientOp: Op<Geometry> = defineOp<Geometry>('conv2d_input_gradient'
     const shape = [dy.shape[0], ...geometry.image, c];
     return { outputs: [{ shape, dtype }], ints: intsOf(geometry, dy.shape[0], c, w.shape[3], w.shape.slice(0, 2)), reals: [] };
   },
+  products: ([dy, w]) => productsOf(dy, w),
   gradient: ({ inputs, upstream, attributes, needs, target }) => {
     const [x, w] = inputs as Tensor[];
     const dy = upstream as Tensor;
@@ -164,6 +169,7 @@ function shapeOf(inputs: readonly AnyTensor[], geometry: Geometry) {
 
 const conv2dOp: Op<Geometry> = defineOp<Geometry>('conv2d', {
   shape: shapeOf,
+  products: ([, w], [y]) => productsOf(y, w),
   gradient: ({ inputs, upstream, attributes, needs, target }) => {
     const [x, w] = inputs as Tensor[];
     const dy = upstream as Tensor;

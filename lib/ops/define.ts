@@ -43,6 +43,10 @@ export interface OpDefinition<A> {
   shape: (inputs: readonly AnyTensor[], attributes: A) => Plan;
   /** How many of the outputs, from the first, the loss may depend on. Default 1. */
   differentiable?: number;
+  /** Multiply-accumulates with weights, of those operations that have any. */
+  products?: (inputs: readonly AnyTensor[], outputs: readonly AnyTensor[]) => number;
+  /** Backward makes the output again, so that it is not kept. */
+  isRemade?: boolean;
   /** Only composes operations. `'none'` where the result does not depend smoothly on any input. */
   gradient: GradientRule<A> | 'none';
 }
@@ -105,7 +109,7 @@ export function operationAt(index: number): { op: Op<unknown>; reals: number } {
 
 /** The same native operation under another shape rule and gradient rule, such as a matrix product with a bias. */
 export function variantOf<A, B>(op: Op<A>, definition: OpDefinition<B>): Op<B> {
-  return { ...definition, name: op.name, index: op.index };
+  return { products: op.products, ...definition, name: op.name, index: op.index };
 }
 
 /** An operation without native work: its output shares the memory of its input. */

@@ -41,6 +41,8 @@ const matmulOp = defineOp<Transposes>('matmul', {
     }
     return { outputs: [{ shape: [m, n], dtype }], ints: [m, n, k, transposed.a ? 1 : 0, transposed.b ? 1 : 0], reals: [] };
   },
+  // √(mk·kn·mn), whichever operand is transposed.
+  products: ([a, b], [y]) => Math.sqrt(a.size * b.size * y.size),
   // y = A·B: dA = dy·Bᵀ, dB = Aᵀ·dy, each transposed once more where the operand was. Course row G08.
   gradient: ({ inputs, upstream, attributes, needs, target }) => {
     const [a, b] = inputs as Tensor[];

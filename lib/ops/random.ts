@@ -2,7 +2,8 @@
 
 import type { FloatDType } from '../dtype.js';
 import { ArgumentError, checkNumber, checkOptions, expected } from '../errors.js';
-import { Random, defaultRandom, hashStream } from '../random.js';
+import { Random, hashStream } from '../random.js';
+import { defaultRandom } from '../seed.js';
 import { type AnyTensor, Tensor, checkShape } from '../tensor.js';
 import { type Op, defineOp } from './define.js';
 import { requireFloat } from './elementwise.js';
@@ -88,7 +89,8 @@ const dropoutOp: Op<{ p: number }> = defineOp<{ p: number }>('dropout', {
     ints: [],
     reals: [p],
   }),
-  // The same counter gives the same mask: nothing is stored.
+  // The same counter gives the same mask.
+  isRemade: true,
   gradient: ({ inputs, upstream, attributes }) => [emitOne(dropoutOp, [upstream, inputs[1]], attributes), null],
 });
 

@@ -36,6 +36,8 @@ const each = ({ batch, time }: Sequence, n: number, dtype: DType): OutputSpecifi
 const state = ({ batch }: Sequence, n: number, dtype: DType): OutputSpecification => ({ shape: [batch, n], dtype });
 const none = (dtype: DType): OutputSpecification => ({ shape: [0], dtype });
 const rows = (x: AnyTensor): AnyTensor => reshape(x as Tensor, [x.shape[0] * x.shape[1], x.shape[2]]);
+/** Steps of all examples, each of which multiplies its state by the weights: [batch, time, gates] by [state, gates]. */
+const stepsOf = (pre: AnyTensor, w: AnyTensor): number => pre.size / w.shape[1];
 
 // ---- RNN ----
 
@@ -55,6 +57,7 @@ const rnnOp: Op<Simple> = defineOp<Simple>('rnn', {
     const every = each(s, s.hidden, dtype);
     return { outputs: [every, state(s, s.hidden, dtype), every], ints: intsOf(s, s.rectified ? 1 : 0), reals: [] };
   },
+  products: ([pre, w]) => stepsOf(pre, w) * w.size,
   differentiable: 2,
   // dW = Σ over time of hᵀ·da, h being the state before each step: one product.
   gradient: ({ inputs: [, w, , mask], outputs: [, final, before], attributes, upstreams: [dy, dfinal], needs, target }) => {
@@ -106,6 +109,7 @@ const lstmOp: Op<Projected> = defineOp<Projected>('lstm', {
     const [cells, gates] = [each(s, s.hidden, dtype), each(s, 4 * s.hidden, dtype)];
     return { outputs: [y, h, c, y, cells, gates, s.projected ? cells : none(dtype)], ints: intsOf(s, s.projected), reals: [] };
   },
+  products: ([pre, w, projection]) => stepsOf(pre, w) * (w.size + projection.size),
   differentiable: 3,
   gradient: ({ inputs, outputs, attributes, upstreams: [dy, dh, dc], needs, target }) => {
     const [, w, projection, , , mask] = inputs;
@@ -168,6 +172,7 @@ const gruOp: Op<Resetting> = defineOp<Resetting>('gru', {
       reals: [],
     };
   },
+  products: ([pre, w]) => stepsOf(pre, w) * w.size,
   differentiable: 2,
   gradient: (context) => {
     const { inputs, outputs, attributes, upstreams, needs } = context;

@@ -1,11 +1,13 @@
 // A part of a model that is skipped in some steps, forward and backward: stochastic depth and drop-path save its time.
 
+import { context, within } from '../context.js';
 import { ShapeError, describeShape } from '../errors.js';
 import type { AnyTensor } from '../tensor.js';
 import { backward } from './backward.js';
 import { sameShape } from './broadcast.js';
 import { defineView } from './define.js';
-import { type GradientNode, allocateOutput, currentPath, gradientsAreEnabled, guarded, isRecording, makeNode } from './emit.js';
+import type { GradientNode } from './destination.js';
+import { allocateOutput, currentPath, gradientsAreEnabled, guarded, isRecording, makeNode } from './emit.js';
 import { copyInto, fillInPlace } from './shape.js';
 
 interface Choice {
@@ -34,18 +36,10 @@ export function innerLeaves({ op, attributes }: GradientNode): readonly AnyTenso
   return op === chooseOp ? (attributes as Choice).inner : [];
 }
 
-let skipped: Set<string> | null = null;
-
 /** Runs `body` and gives the paths of the layers in which an eager {@link choose} left one of its two bodies out. */
 export function noteSkipped<R>(body: () => R): { result: R; skipped: ReadonlySet<string> } {
-  const before = skipped;
-  const noted = new Set<string>();
-  skipped = noted;
-  try {
-    return { result: body(), skipped: noted };
-  } finally {
-    skipped = before;
-  }
+  const skipped = new Set<string>();
+  return { result: within('skipped', skipped, body), skipped };
 }
 
 /**
@@ -57,7 +51,7 @@ export function noteSkipped<R>(body: () => R): { result: R; skipped: ReadonlySet
  */
 export function choose<T extends AnyTensor>(x: T, bit: AnyTensor, one: (x: T) => T, other: (x: T) => T): T {
   if (!isRecording()) {
-    skipped?.add(currentPath());
+    context.skipped?.add(currentPath());
     return bit.data[0] === 1 ? one(x) : other(x);
   }
   const needsGradient = x.requiresGrad && gradientsAreEnabled();
@@ -81,7 +75,7 @@ export function choose<T extends AnyTensor>(x: T, bit: AnyTensor, one: (x: T) =>
   const y = allocateOutput({ shape: out[0].shape, dtype: x.dtype }) as T;
   for (const when of [0, 1] as const) guarded(bit, when, () => copyInto(y, out[when]));
   if (gradientsAreEnabled() && (x.requiresGrad || out.some((item) => item.requiresGrad))) {
-    y.attachNode(makeNode(chooseOp, [x, ...out], [y], { bit, inner, out: [out[0], out[1]] } satisfies Choice, currentPath()));
+    y.attachNode(makeNode(chooseOp, [x, ...out], [y], { bit, inner, out: [out[0], out[1]] } satisfies Choice));
   }
   return y;
 }

@@ -1,30 +1,22 @@
 // State that a forward pass changes, such as running statistics: written at once, or kept until a step is known to be sound.
 
+import { context, within } from '../context.js';
 import { guardInForce, guarded } from './emit.js';
-
-let waiting: (() => void)[] | null = null;
 
 /** Runs `write` now, or, within {@link holdState}, when its writes are released. */
 export function writeState(write: () => void): void {
   const guard = guardInForce();
-  if (waiting === null) write();
-  else waiting.push(guard === null ? write : () => guarded(guard.bit, guard.when, write));
+  if (context.held === null) write();
+  else context.held.push(guard === null ? write : () => guarded(guard.bit, guard.when, write));
 }
 
 /** Runs `body` without its writes to state; calling `release` makes them, in their order. */
 export function holdState<R>(body: () => R): { result: R; release: () => void } {
-  const before = waiting;
   const held: (() => void)[] = [];
-  waiting = held;
-  try {
-    const result = body();
-    return {
-      result,
-      release: () => {
-        for (const write of held) write();
-      },
-    };
-  } finally {
-    waiting = before;
-  }
+  return {
+    result: within('held', held, body),
+    release: () => {
+      for (const write of held) write();
+    },
+  };
 }

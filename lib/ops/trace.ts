@@ -3,7 +3,8 @@
 import type { DType } from '../dtype.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import type { Op } from './define.js';
-import { type Destination, withDestination, withoutGradients } from './emit.js';
+import type { Destination } from './destination.js';
+import { withDestination, withoutGradients } from './emit.js';
 
 /** What a trace tells as it goes. */
 export interface TraceObserver {

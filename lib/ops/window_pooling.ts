@@ -2,7 +2,8 @@
 
 import type { FloatDType } from '../dtype.js';
 import { ArgumentError, ShapeError, checkChoice, checkFlag, checkOptions, describeShape, expected } from '../errors.js';
-import { Random, defaultRandom } from '../random.js';
+import { Random } from '../random.js';
+import { defaultRandom } from '../seed.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type Size2d, checkSize2d } from './convolution.js';
 import { defineOp } from './define.js';

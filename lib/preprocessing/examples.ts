@@ -5,7 +5,8 @@ import type { AnyDataset, BatchPart, Dataset } from '../data/dataset.js';
 import type { DType } from '../dtype.js';
 import { ArgumentError, ShapeError, checkInteger, checkOptions } from '../errors.js';
 import { isPromise } from '../foreign.js';
-import { Random, getSeed } from '../random.js';
+import { Random } from '../random.js';
+import { getSeed } from '../seed.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 
 /** Options of `transform.fit`. */

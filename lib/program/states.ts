@@ -1,6 +1,6 @@
 // What a recording saw of state that JavaScript holds: conditions for what it looked at, a hook for what it changed, and the way back.
 
-import type { StepHook } from '../ops/emit.js';
+import type { StepHook } from '../ops/destination.js';
 import { type StateKind, unrecordable } from '../recording.js';
 
 interface State {

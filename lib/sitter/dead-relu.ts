@@ -26,7 +26,7 @@ export interface DeadReluReport {
  * The share of ReLU units that are zero for every example: no gradient reaches them any more. Show it all training data: a zero in one batch
  * is no death. A trained net may have 10 to 20 % of them; many more point at a learning rate that was too high. Course rows A19–A23.
  *
- * @param model - A model with `ReLU` layers; it is looked at in evaluation mode.
+ * @param model - A model with `ReLU` or `ReLU6` layers; it is looked at in evaluation mode.
  * @param batches - Inputs to look at, after the model's preprocessing, as for `forward`: `model.preprocessing.transform(x)`.
  * @throws {@link ArgumentError} when `batches` cannot be iterated.
  * @example

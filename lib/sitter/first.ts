@@ -2,7 +2,6 @@
 
 import { called } from '../ops/called.js';
 import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
-import { ReLU } from '../layers/activations.js';
 import { observeForward } from '../layers/forward.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
@@ -129,7 +128,7 @@ export function updateRatio(before: AnyTensor, after: AnyTensor): number {
 }
 
 /**
- * Counts the units of each `ReLU` layer that are zero for every example: they get no gradient and stay dead. A zero in one batch is no
+ * Counts the units of each `ReLU` and `ReLU6` layer that are zero for every example: they get no gradient and stay dead. A zero in one batch is no
  * death, so look at many examples. Course rows A19, J26.
  *
  * @param batches - Inputs to look at, after the model's preprocessing, as for `forward`: `model.preprocessing.transform(x)`.
@@ -143,7 +142,7 @@ export function deadUnits(model: AnyLayer, batches: Iterable<TensorTree>): DeadU
   return countDead(peaksOf(model, batches));
 }
 
-/** Largest output of each unit of each `ReLU` layer. */
+/** Largest output of each unit of each layer whose units can die. */
 export function peaksOf(model: AnyLayer, batches: Iterable<TensorTree>): Peaks {
   checkLayer(model);
   if (typeof (batches as Partial<Iterable<AnyTensor>> | null)?.[Symbol.iterator] !== 'function') {
@@ -159,7 +158,7 @@ type Peaks = Map<string, Tensor>;
 
 function raisePeaks(peaks: Peaks, model: AnyLayer, inputs: TensorTree): void {
   const look = (layer: AnyLayer, path: string, output: unknown): void => {
-    if (!(layer instanceof ReLU) || !(output instanceof Tensor) || output.rank === 0) return;
+    if (!layer.canDie || !(output instanceof Tensor) || output.rank === 0) return;
     const highest = (output as Tensor).max(0);
     const before = peaks.get(path);
     peaks.set(path, before === undefined ? highest : highest.maximum(before));

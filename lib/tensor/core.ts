@@ -3,7 +3,8 @@
 import { isPromise, ours } from '../foreign.js';
 import { type DType, type TypedArray, type TypedArrayOf, dtypeOf, isFloat } from '../dtype.js';
 import { ArgumentError, DTypeError, ShapeError, describe, describeShape, expected } from '../errors.js';
-import { type GradientNode, type Stamp, sizeOf, withoutGradients } from '../ops/emit.js';
+import type { GradientNode, Stamp } from '../ops/destination.js';
+import { sizeOf, withoutGradients } from '../ops/emit.js';
 import { type StateKind, isWatched, makes, opens, reads, usesGradient, writes } from '../recording.js';
 import { keepNames } from '../names.js';
 

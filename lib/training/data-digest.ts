@@ -7,7 +7,7 @@ import { DataLoader } from '../data/loader.js';
 import { type DType, type TypedArray, arrayTypes, bytesOf } from '../dtype.js';
 import { describeShape } from '../errors.js';
 import { gatherInto } from '../ops/shape.js';
-import { defaultRandom } from '../random.js';
+import { defaultRandom } from '../seed.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type TensorTree, tensorsOf } from '../tree.js';
 

@@ -8,8 +8,8 @@ import { type AnyLoader, type AnyPair, DataLoader } from '../data/loader.js';
 import { AbortedError, ArgumentError, ShapeError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { CombinedLoss } from '../losses/combined.js';
-import { type ClassLoss, Loss } from '../losses/loss.js';
-import { Accuracy, Metric } from '../metrics/metric.js';
+import { Loss } from '../losses/loss.js';
+import type { Metric } from '../metrics/metric.js';
 import { isBuiltIn } from '../names.js';
 import { isBusy } from '../ops/busy.js';
 import { concat, filled } from '../ops/shape.js';
@@ -22,6 +22,7 @@ import { type TensorTree, firstTensor, isTree, mapTensors, tensorsOf } from '../
 import { checkDomains } from './domains.js';
 import { type BatchPlace, locate } from './failed-batch.js';
 import type { Scores } from './history.js';
+import { checkMetrics, resultsOf } from './measured.js';
 import { Breather, rememberModes } from './modes.js';
 import { type RecordedParts, ownCodeOf } from './own-code.js';
 import { addMeasured, measure, needPrediction } from './train-step.js';
@@ -30,7 +31,7 @@ import { addMeasured, measure, needPrediction } from './train-step.js';
 export interface EvaluateOptions {
   /** The loss. */
   readonly loss: Loss;
-  /** Default: accuracy with a loss of classes, such as `CrossEntropyLoss`, else none. */
+  /** Default: accuracy with a loss of classes, such as `CrossEntropyLoss`, or of yes and no, `BinaryCrossEntropyLoss`; else none. */
   readonly metrics?: readonly Metric[];
   /** Examples per forward pass; default 256. It changes no result beyond the rounding of sums over batches. */
   readonly batchSize?: number;
@@ -375,22 +376,9 @@ export function checkLoss(loss: unknown): Loss {
   return loss;
 }
 
-/** The metrics asked for, or the default of a loss. */
-export function checkMetrics(metrics: unknown, loss: Loss): readonly Metric[] {
-  if (metrics === undefined) return loss.takesClasses ? [new Accuracy({ ignoreIndex: (loss as ClassLoss).ignoreIndex })] : [];
-  const form = 'an array of metrics, such as [new Accuracy()],';
-  if (!Array.isArray(metrics)) throw new ArgumentError(expected(form, 'options.metrics', metrics));
-  for (const metric of metrics) if (!(metric instanceof Metric)) throw new ArgumentError(expected(form, 'options.metrics', metric));
-  const twice = metrics.find((metric, i) => metrics.findIndex(({ name }) => name === metric.name) < i);
-  if (twice !== undefined) throw new ArgumentError(`two of \`options.metrics\` are called '${twice.name}': one result would hide the other`);
-  return [...metrics];
-}
-
 export function checkSignal(signal: unknown): AbortSignal | undefined {
   if (signal !== undefined && !isAbortSignal(signal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
   return signal;
 }
 
-export function resultsOf(metrics: readonly Metric[]): Record<string, number> {
-  return Object.fromEntries(metrics.map((metric) => [metric.name, metric.result()]));
-}
+export { checkMetrics, resultsOf };

@@ -45,7 +45,7 @@ export interface FitOptions {
   readonly observeEvery?: number;
   /** Scored after every epoch. */
   readonly validation?: AnyDataset;
-  /** What is measured beside the loss; default: accuracy with a loss of classes, such as `CrossEntropyLoss`, else nothing. */
+  /** What is measured beside the loss; default: accuracy with a loss of classes or of yes and no, such as `CrossEntropyLoss`, else nothing. */
   readonly metrics?: readonly Metric[];
   /** Hooks into the run. */
   readonly callbacks?: readonly CallbackLike[];

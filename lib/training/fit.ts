@@ -13,7 +13,7 @@ import { Optimizer } from '../optimizers/optimizer.js';
 import { fitPreprocessing, preprocessed } from '../preprocessing/of-model.js';
 import { type CompiledStep, type StepPrograms, compileStep, stepPrograms } from '../program/step.js';
 import { StepFailure, runSteps } from '../program/stream.js';
-import { getSeed } from '../random.js';
+import { getSeed } from '../seed.js';
 import { checkRegularizers } from '../regularizers/regularizer.js';
 import { type TensorTree, firstTensor } from '../tree.js';
 import { type BatchRecord, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';

@@ -11,7 +11,7 @@ import type { ClassLoss, Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import { isBuiltIn } from '../names.js';
 import { trace } from '../ops/trace.js';
-import { defaultRandom } from '../random.js';
+import { defaultRandom } from '../seed.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import type { TensorTree } from '../tree.js';
 import { checkOutput } from './evaluate.js';

@@ -3,7 +3,7 @@
 import { ArgumentError } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
-import type { GradientNode } from '../ops/emit.js';
+import type { GradientNode } from '../ops/destination.js';
 import { innerLeaves } from '../ops/sometimes.js';
 import { Parameter } from '../parameter.js';
 import type { AnyTensor } from '../tensor.js';
@@ -68,7 +68,7 @@ function leavesOf(root: AnyTensor): Map<AnyTensor, string> {
     for (const leaf of innerLeaves(node)) inner.add(leaf);
     for (const input of node.inputs) {
       if (input.node !== null) stack.push(input.node);
-      else if (input.requiresGrad && !inner.has(input) && !leaves.has(input)) leaves.set(input, node.path);
+      else if (input.requiresGrad && !inner.has(input) && !leaves.has(input)) leaves.set(input, node.place?.path ?? '');
     }
   }
   return leaves;

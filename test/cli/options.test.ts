@@ -2,7 +2,7 @@
 
 import test from 'ava';
 import { modelNames } from '../../lib/cli/models.js';
-import { type GivenOptions, makeOptimizer, withRecipe } from '../../lib/cli/options.js';
+import { type GivenOptions, makeOptimizer, optimizerNames, withRecipe } from '../../lib/cli/options.js';
 import { Linear, Sequential } from '../../lib/index.js';
 import { close } from '../helpers/close.js';
 
@@ -65,4 +65,27 @@ test('batches and optimizers are those of the paper, and another optimizer has a
   t.deepEqual(of('cifar-wide-resnet16'), ['nesterov', 128, 0.1, 5e-4]);
   t.deepEqual(of('squeezenet'), ['momentum', 512, 0.04, 2e-4]);
   t.deepEqual(of('resnet50', { optimizer: 'adam', batchSize: 32 }), ['adam', 32, undefined, undefined]);
+});
+
+test('each optimizer of the list is made, with its usual rate and with the decay that was said', (t) => {
+  const model = new Sequential([new Linear(2, 2)]);
+  const made = optimizerNames.map((optimizer) =>
+    makeOptimizer(withRecipe(given('mlp', { optimizer, schedule: 'constant', weightDecay: 0.25 })), model),
+  );
+  t.deepEqual(
+    made.map(({ constructor }) => constructor.name),
+    ['SGD', 'SGD', 'SGD', 'Adam', 'AdamW', 'Adamax', 'NAdam', 'RAdam', 'Lion', 'RMSprop', 'Adagrad', 'Adadelta'],
+  );
+  t.deepEqual(
+    made.map(({ lr }) => lr),
+    [0.1, 0.03, 0.03, 0.001, 0.001, 0.002, 0.001, 0.001, 0.0001, 0.001, 0.01, 1],
+  );
+  for (const { groups } of made) t.is((groups[0].options as { weightDecay?: number }).weightDecay, 0.25);
+});
+
+test('the cosine schedule starts at the rate and has half of it after half of the epochs', (t) => {
+  const rates = ratesOf(given('mlp', { optimizer: 'sgd', lr: 0.5, schedule: 'cosine' }));
+  t.is(rates[0], 0.5);
+  t.true(Math.abs(rates[10] - 0.25) < 1e-12);
+  t.true(rates[19] > 0 && rates[19] < 0.01);
 });

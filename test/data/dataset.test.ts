@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { Accuracy, CrossEntropyLoss, Linear, SGD, Sequential } from '../../lib/index.js';
 import { type Dataset, TensorDataset } from '../../lib/data/dataset.js';
 import { split, subset } from '../../lib/data/parts.js';
-import { setSeed } from '../../lib/random.js';
+import { setSeed } from '../../lib/seed.js';
 import { Tensor } from '../../lib/tensor.js';
 
 /** N examples whose input is [i, -i] and whose class is i mod `classes`. */

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import test from 'ava';
 import { digits } from '../../lib/data/digits.js';
-import { setSeed } from '../../lib/random.js';
+import { setSeed } from '../../lib/seed.js';
 
 const sha256 = (data: Uint8Array): string => createHash('sha256').update(data).digest('hex');
 

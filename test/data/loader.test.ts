@@ -3,7 +3,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import type { Dataset } from '../../lib/data/dataset.js';
 import { DataLoader, type DataLoaderOptions, type DataLoaderState } from '../../lib/data/loader.js';
-import { setSeed } from '../../lib/random.js';
+import { setSeed } from '../../lib/seed.js';
 import { Tensor } from '../../lib/tensor.js';
 
 /** A data set that makes its examples on demand: input and target of example i are i. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { ArgumentError, FileFormatError, type ReadCsvOptions, readCsv, type Table } from '../../lib/index.js';
 
-async function read(t: ExecutionContext, contents: string, options?: ReadCsvOptions): Promise<Table> {
+async function read(t: ExecutionContext, contents: string | Uint8Array, options?: ReadCsvOptions): Promise<Table> {
   const folder = await mkdtemp(join(tmpdir(), 'nodegrad-csv-'));
   t.teardown(() => rm(folder, { recursive: true }));
   const path = join(folder, 'houses.csv');
@@ -134,4 +134,29 @@ test('wrong options are refused by name', async (t) => {
   ];
   for (const [options, message] of refused) await t.throwsAsync(read(t, 'a\n1\n', options), { instanceOf: ArgumentError, message });
   await t.throwsAsync(readCsv(5 as never), { instanceOf: ArgumentError });
+});
+
+test('text in another encoding is read when its name is said, and else an error with the line', async (t) => {
+  const latin = Buffer.from('city,price\nBonn,1\nKöln,2\nMünchen,3\n', 'latin1');
+  await t.throwsAsync(read(t, latin), {
+    instanceOf: FileFormatError,
+    message: /houses\.csv, line 3: is no text in utf-8\. .*`encoding: 'windows-1252'`/,
+  });
+  t.deepEqual((await read(t, latin, { encoding: 'windows-1252' })).column('city').categories, ['Bonn', 'Köln', 'München']);
+  const wide = Buffer.from('\ufeffcity,price\nKöln,2\n', 'utf16le');
+  await t.throwsAsync(read(t, wide), { message: /UTF-16, .*`encoding: 'utf-16le'`/ });
+  t.deepEqual((await read(t, wide, { encoding: 'utf-16le' })).column('city').categories, ['Köln']);
+  await t.throwsAsync(read(t, latin, { encoding: 'latin-first' }), {
+    instanceOf: ArgumentError,
+    message: /name of an encoding, .*latin-first/,
+  });
+});
+
+test('the line of a wrong byte is right far into a file, and where a character is cut between two pieces of it', async (t) => {
+  const row = 'Köln,1\n';
+  const lines = 40_000; // several pieces of 64 KiB
+  const good = Buffer.from(`city,price\n${row.repeat(lines)}`);
+  t.is((await read(t, good)).length, lines);
+  const bad = Buffer.concat([good, Buffer.from('Köln,1\n', 'latin1'), Buffer.from(row.repeat(9))]);
+  await t.throwsAsync(read(t, bad), { message: new RegExp(`line ${lines + 2}: is no text`) });
 });

@@ -163,6 +163,7 @@ test('two runs at once into one folder: the second is refused before its data ar
     const model = readFileSync(join(folder, 'out', 'model.safetensors'));
     t.is((await run(folder, process.execPath, node([...brief, '--epochs', '1']))).code, 0, 'one after the other is fine');
     t.notDeepEqual(readFileSync(join(folder, 'out', 'model.safetensors')), model);
+    t.deepEqual(readFileSync(join(folder, 'out', 'model.previous.safetensors')), model, 'the model of the run before is kept');
   });
 });
 

@@ -1,15 +1,18 @@
 // First weights suit the activation that follows, also where norms, pooling and containers stand between: std √(1/fan) before tanh, √(2/fan) before ReLU.
 import test from 'ava';
 import {
+  AlphaDropout,
   AvgPool2d,
   BatchNorm1d,
   Conv2d,
   Dropout,
   Flatten,
   FractionalMaxPool2d,
+  GaussianNoise,
   GlobalMaxPool2d,
   GroupNorm,
   He,
+  Identity,
   InstanceNorm2d,
   type Layer,
   LayerNorm,
@@ -19,6 +22,7 @@ import {
   NamedStack,
   Pad2d,
   ReLU,
+  RMSNorm,
   Sequential,
   Sigmoid,
   setSeed,
@@ -48,7 +52,11 @@ test('norms, pooling, dropout and shapes pass on which activation follows (fault
     BatchNorm1d: () => new BatchNorm1d(400),
     LayerNorm: () => new LayerNorm(400),
     GroupNorm: () => new GroupNorm(4, 400),
+    RMSNorm: () => new RMSNorm(400),
     Dropout: () => new Dropout(0.5),
+    AlphaDropout: () => new AlphaDropout(0.5),
+    GaussianNoise: () => new GaussianNoise(0.1),
+    Identity: () => new Identity(),
     Flatten: () => new Flatten() as unknown as Layer,
   };
   for (const [name, make] of Object.entries(between)) {

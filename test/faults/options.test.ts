@@ -27,6 +27,7 @@ const images = lib.ones([2, 6, 6, 2]);
 const kernel = lib.full([3, 3, 2, 2], 0.5);
 const labels = lib.Tensor.from(Int32Array.of(0, 1));
 const pairs = new lib.TensorDataset(x, labels);
+const threes = new lib.TensorDataset(lib.concat([x, x, x]), lib.Tensor.from(Int32Array.of(0, 1, 0, 1, 0, 1)));
 const pictures = new lib.TensorDataset(lib.Tensor.from(new Uint8Array(72).fill(7), [2, 6, 6, 1]), labels);
 const silent = { progress: false, log: false } as const;
 
@@ -130,6 +131,22 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   DropConnectOptions: { take: (o) => new lib.DropConnect(2, 3, o) },
   ElasticNetOptions: { take: (o) => new lib.ElasticNetRegularizer(model(), o), needs: { l1: 0.1, l2: 0.1 } },
   MaxNormOptions: { take: (o) => new lib.MaxNormConstraint(model(), 1, o) },
+  ClassMetricOptions: [lib.ConfusionMatrix, lib.LogLoss, lib.BalancedAccuracy, lib.MatthewsCorrelation].map((Kind) => ({
+    take: (o: never) => Object.entries(new Kind(o)),
+    nullable: ['ignoreIndex'],
+  })),
+  AveragedClassOptions: [lib.Precision, lib.Recall, lib.F1].map((Kind) => ({
+    take: (o: never) => Object.entries(new Kind(o)),
+    nullable: ['ignoreIndex'],
+  })),
+  CohensKappaOptions: { take: (o) => Object.entries(new lib.CohensKappa(o)), nullable: ['ignoreIndex'] },
+  BinaryAccuracyOptions: { take: (o) => Object.entries(new lib.BinaryAccuracy(o)) },
+  TopKAccuracyOptions: { take: (o) => Object.entries(new lib.TopKAccuracy(o)), nullable: ['ignoreIndex'] },
+  CalibrationErrorOptions: { take: (o) => Object.entries(new lib.CalibrationError(o)), nullable: ['ignoreIndex'] },
+  RankingOptions: [lib.RocAuc, lib.AveragePrecision].map((Kind) => ({
+    take: (o: never) => Object.entries(new Kind(o)),
+    nullable: ['ignoreIndex'],
+  })),
   AccuracyOptions: { take: (o) => new lib.Accuracy(o), nullable: ['ignoreIndex'] },
   HuberLossOptions: [{ take: (o) => lib.huberLoss(x, x.mul(2), o) }, { take: (o) => new lib.HuberLoss(o) }],
   SmoothL1LossOptions: [{ take: (o) => lib.smoothL1Loss(x, x.mul(2), o) }, { take: (o) => new lib.SmoothL1Loss(o) }],
@@ -308,8 +325,26 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   MnistOptions: { take: (o) => lib.datasets.mnist(o), needs: { dir: '/nowhere', download: false } },
   FoldsOptions: [
     { take: (o) => lib.folds(pairs, o).map(({ validation }) => validation.batch(Int32Array.of(0)).inputs), needs: { folds: 2 } },
-    { take: (o) => lib.crossValidate(pairs, () => 1, o), needs: { folds: 2 } },
+    { take: (o) => lib.folds(threes, o).map(({ validation }) => validation.batch(Int32Array.of(0)).inputs), needs: { folds: 2 } },
   ],
+  CrossValidateOptions: [
+    { take: (o) => lib.crossValidate(threes, (_, i) => i, o), needs: { folds: 2 } },
+    {
+      take: (o) =>
+        lib.compareModels(
+          threes,
+          (_, i) => i,
+          () => 1,
+          o,
+        ),
+      needs: { folds: 2 },
+    },
+  ],
+  BiasAndVarianceOptions: { take: (o) => lib.biasAndVariance({ train: 0.1, validation: 0.2 }, o) },
+  EnsembleOptions: { take: (o) => new lib.Ensemble([model()], o) },
+  SnapshotsOptions: { take: (o) => Object.entries(new lib.Snapshots(model(), o)) },
+  PredictAugmentedOptions: { take: (o) => lib.predictAugmented(model(), pairs, o) },
+  CalibrateTemperatureOptions: { take: (o) => lib.calibrateTemperature(model(), pairs, o) },
   SplitOptions: { take: (o) => lib.split(pairs, [0.5, 0.5], o) },
   TensorDatasetOptions: { take: (o) => new lib.TensorDataset(x, labels, o), nullable: ['ignoreIndex'] },
   CifarOptions: { take: (o) => lib.decodeCifar(new Uint8Array(3073), o) },

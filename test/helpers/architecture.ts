@@ -192,6 +192,16 @@ export function bannedCalls(tree: Tree, exceptions: Exceptions): string[] {
   return [...found].filter((name) => !(name in exceptions));
 }
 
+/** Variables at the top of files of lib: state of the whole process. */
+export function moduleState(tree: Tree): string[] {
+  return under(tree, /^lib\/.*\.ts$/).flatMap(([path, text]) =>
+    parse(path, text).statements.flatMap((statement) => {
+      if (!ts.isVariableStatement(statement) || (statement.declarationList.flags & ts.NodeFlags.Let) === 0) return [];
+      return statement.declarationList.declarations.map(({ name }) => `${path}: ${name.getText()}`);
+    }),
+  );
+}
+
 const forbiddenNative: Readonly<Record<string, RegExp>> = {
   'an approximate instruction': /\b_mm\d*_(?:mask_|maskz_)?r(?:sqrt|cp)(?:14|28)?_\w+/,
   OpenMP: /^\s*#\s*pragma\s+omp/m,

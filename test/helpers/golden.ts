@@ -79,6 +79,12 @@ export interface OptimizerRun {
   readonly points: readonly (readonly number[])[];
 }
 
+/** 500 steps of optax's optimizers; see test/golden/optax.py. */
+export interface OptaxRuns extends Omit<Origin, 'torch'> {
+  readonly optax: string;
+  readonly runs: readonly OptimizerRun[];
+}
+
 /** The file of long runs of optimizers, and of schedules. */
 export interface OptimizerRuns extends Origin {
   readonly runs: readonly OptimizerRun[];
@@ -156,6 +162,24 @@ export interface LossCase {
   readonly gradients: readonly GoldenArray[];
 }
 
+/** Metrics of one set of predictions, by class and options; see test/golden/metrics.py. */
+export interface MetricCase {
+  readonly name: string;
+  readonly prediction: GoldenArray;
+  readonly target: GoldenArray;
+  readonly values: Readonly<Record<string, number>>;
+}
+
+/** The file of metrics, and of tests that compare models. */
+export interface MetricFile extends Origin {
+  readonly cases: readonly MetricCase[];
+  readonly statistics: {
+    readonly student: readonly { readonly degrees: number; readonly t: number; readonly p: number }[];
+    readonly quantiles: readonly { readonly degrees: number; readonly confidence: number; readonly t: number }[];
+    readonly signs: readonly { readonly one: number; readonly other: number; readonly p: number }[];
+  };
+}
+
 type OpFile = Origin & { readonly cases: readonly OpCase[] };
 
 interface Files {
@@ -165,8 +189,10 @@ interface Files {
   images: OpFile;
   activations: Origin & { readonly cases: readonly ActivationCase[] };
   losses: Origin & { readonly cases: readonly LossCase[] };
+  metrics: MetricFile;
   optimizers: OptimizerFile;
   'optimizer-runs': OptimizerRuns;
+  'optax-runs': OptaxRuns;
   schedules: Origin & { readonly epochs: number; readonly cases: readonly ScheduleCase[] };
   'mlp-small': SmallNet;
   'mlp-large': LargeNet;
@@ -185,8 +211,10 @@ export const goldenStems: readonly (keyof Files)[] = [
   ...opStems,
   'activations',
   'losses',
+  'metrics',
   'optimizers',
   'optimizer-runs',
+  'optax-runs',
   'schedules',
   'mlp-small',
   'mlp-large',

@@ -16,7 +16,7 @@ async function write(t: ExecutionContext, contents: string | Uint8Array): Promis
 
 async function records(path: string, delimiter = ','): Promise<[line: number, ...fields: string[]][]> {
   const found: [number, ...string[]][] = [];
-  await readRecords(path, { delimiter, onRecord: (fields, line) => found.push([line, ...fields]) });
+  await readRecords(path, { encoding: 'utf-8', delimiter, onRecord: (fields, line) => found.push([line, ...fields]) });
   return found;
 }
 
@@ -60,6 +60,7 @@ test('what an error of the reader throws is thrown, and nothing is read any more
   let seen = 0;
   const reading = readRecords(path, {
     delimiter: ',',
+    encoding: 'utf-8',
     onRecord: () => {
       seen += 1;
       if (seen === 3) throw new ArgumentError('enough');

@@ -43,8 +43,13 @@ function problem(): { a: number[][]; b: number[]; noise: () => number[] } {
   return { a, b, noise: () => take(6) };
 }
 
-for (const { optimizer: name, options, points } of golden('optimizer-runs').runs) {
-  test(`500 steps of ${name} in float64 with ${JSON.stringify(options)} are PyTorch's`, (t) => {
+const runs = [
+  ...golden('optimizer-runs').runs.map((run) => ({ ...run, whose: "PyTorch's" })),
+  ...golden('optax-runs').runs.map((run) => ({ ...run, whose: "optax's" })),
+];
+
+for (const { optimizer: name, options, points, whose } of runs) {
+  test(`500 steps of ${name} in float64 with ${JSON.stringify(options)} are ${whose}`, (t) => {
     const { a, b, noise } = problem();
     const w = leaf(f64([1, -1, 2, -2, 0.5, 0]));
     const { create } = optimizerRows.find((row) => row.name === name) as (typeof optimizerRows)[number];

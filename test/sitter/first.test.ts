@@ -6,12 +6,16 @@ import {
   ArgumentError,
   CrossEntropyLoss,
   Flatten,
+  type Layer,
+  LeakyReLU,
   Linear,
   MSELoss,
   Normal,
   ReLU,
+  ReLU6,
   SGD,
   Sequential,
+  Sigmoid,
   Sitter,
   Tensor,
   TensorDataset,
@@ -117,6 +121,16 @@ test('[A19] a unit with a bias of -1000 is counted as dead, and its gradients ar
   t.is(db.data[3], 0);
   for (let row = 0; row < 4; row++) t.is(dW.data[row * 8 + 3], 0);
   t.true(db.data.some((value) => value !== 0));
+});
+
+test('[J26] every layer whose units can die is looked at, ReLU6 too, and no other one', (t) => {
+  const dead = (activation: Layer): unknown => {
+    const linear = new Linear(2, 3);
+    linear.bias?.data.set([-1000, 1, 1]);
+    return deadUnits(new Sequential([linear, activation]), [zeros([4, 2])]);
+  };
+  for (const activation of [new ReLU(), new ReLU6()]) t.deepEqual(dead(activation), [{ path: '1', dead: 1, units: 3 }]);
+  for (const activation of [new LeakyReLU(), new Sigmoid()]) t.deepEqual(dead(activation), []);
 });
 
 test('[J26] a unit that is zero in one batch and not in another is alive, and the model is looked at in evaluation mode', (t) => {
