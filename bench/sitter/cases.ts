@@ -19,6 +19,8 @@ export interface Case {
   readonly faults: readonly Fault[];
   /** The form that works; null where nothing is known to. */
   readonly healthy: Program | null;
+  /** A program that somebody has published, and not one that was made. */
+  readonly isReal?: true;
   /** Of several faults: the healthy program with each of them alone. */
   readonly parts?: readonly Program[];
   /** How the sickness shows: by wrong answers (default), by a worse loss on the test, or by a validation score that is too good to be true. */

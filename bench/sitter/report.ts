@@ -2,7 +2,7 @@
 
 import type { FindingId } from '../../lib/sitter/finding.js';
 import type { Outcome } from './crew.js';
-import type { Verdict } from './judge.js';
+import type { Judged, Verdict } from './judge.js';
 
 /** A part of the bench, done. */
 export interface PartResults {
@@ -23,13 +23,13 @@ const table = (head: readonly string[], rows: readonly string[][]): string[] => 
 /** Verdicts by what they count for. */
 export function sorted(outcomes: readonly Outcome[]) {
   const verdicts = outcomes.flatMap(({ verdict }) => (verdict === null ? [] : [verdict]));
-  const sick = verdicts.filter(({ truth, isSick }) => truth === 'sick' && isSick);
+  const sick = verdicts.filter(({ truth, isProven }) => truth === 'sick' && isProven);
   return {
     sick,
     singles: sick.filter(({ faults }) => faults.length === 1),
     pairs: sick.filter(({ faults }) => faults.length > 1),
-    healthy: verdicts.filter(({ truth }) => truth === 'healthy'),
-    leftOut: verdicts.filter(({ truth, isSick }) => truth === 'sick' && !isSick),
+    healthy: verdicts.filter(({ truth, isProven }) => truth === 'healthy' && isProven),
+    leftOut: verdicts.filter(({ truth, isProven }) => truth !== 'doubtful' && !isProven),
     doubtful: verdicts.filter(({ truth }) => truth === 'doubtful'),
     failures: outcomes.filter(({ failure }) => failure !== null),
   };
@@ -40,8 +40,10 @@ export function figures(outcomes: readonly Outcome[]): [what: string, figure: st
   const { sick, singles, pairs, healthy } = sorted(outcomes);
   const count = (list: readonly Verdict[], is: (verdict: Verdict) => boolean): number => list.filter(is).length;
   const findings = [...sick, ...healthy].flatMap((verdict) => verdict.findings);
-  const right = sick.flatMap((verdict) => verdict.findings).filter(({ isRight }) => isRight);
-  const advised = right.filter(({ heals }) => heals !== null);
+  const isRight = ({ isRight }: Judged): boolean => isRight;
+  const right = sick.flatMap((verdict) => verdict.findings.filter(isRight));
+  // Of two faults, what is advised against one leaves the other.
+  const advised = singles.flatMap((verdict) => verdict.findings.filter((finding) => finding.isRight && finding.heals !== null));
   const curable = sick.filter(({ healthyScore }) => healthyScore !== null);
   const healing = (verdict: Verdict): boolean => verdict.findings.some(({ heals }) => heals === true);
   const alarms = healthy.flatMap((verdict) => verdict.findings).length;
@@ -73,7 +75,7 @@ export function figures(outcomes: readonly Outcome[]): [what: string, figure: st
     [
       'names the cause where there are several faults',
       percent(
-        count(pairs, ({ named, cause }) => named[cause]),
+        count(pairs, ({ named, causes }) => causes.some((i) => named[i])),
         pairs.length,
       ),
       '≥ 85 %',
@@ -97,7 +99,15 @@ export function figures(outcomes: readonly Outcome[]): [what: string, figure: st
       ),
       '≥ 95 %',
     ],
-    ['advice of right findings that heals as given', percent(advised.filter(({ heals }) => heals).length, advised.length), '≥ 80 %'],
+    ['advice against a single fault that heals as given', percent(advised.filter(({ heals }) => heals).length, advised.length), '≥ 80 %'],
+    [
+      'sick runs that are healed by up to three rounds of advice',
+      percent(
+        count(sick, ({ followed }) => followed?.heals === true),
+        count(sick, ({ followed }) => followed !== null),
+      ),
+      '–',
+    ],
   ];
 }
 
@@ -125,23 +135,21 @@ function confusion(outcomes: readonly Outcome[]): string[] {
 
 const score = (value: number | null): string => (value === null ? '–' : value.toFixed(3));
 
+/** What was not said of a sick run; '' where all was. */
+function missedIn({ faults, causes, named, namedEarly }: Verdict): string {
+  if (faults.length > 1) return causes.some((i) => named[i]) ? '' : `cause not named (${causes.map((i) => faults[i]).join(', ')})`;
+  if (!named[0]) return 'not named';
+  return namedEarly[0] ? '' : 'named late';
+}
+
 /** Every case that was not as it should be: a sick one without its name, a healthy one that was spoken about, a word that was wrong. */
 function misses(outcomes: readonly Outcome[], explanations: Readonly<Record<string, string>>): string[] {
   const { sick, healthy, failures } = sorted(outcomes);
   const rows: string[][] = [];
   for (const verdict of sick) {
-    const { id, named, namedEarly, findings, faults } = verdict;
+    const { id, findings } = verdict;
     const wrong = findings.filter(({ isRight }) => !isRight).map((finding) => finding.id);
-    const isSingle = faults.length === 1;
-    const missed = isSingle
-      ? named[0]
-        ? namedEarly[0]
-          ? ''
-          : 'named late'
-        : 'not named'
-      : named[verdict.cause]
-        ? ''
-        : `cause not named (${faults[verdict.cause]})`;
+    const missed = missedIn(verdict);
     if (missed === '' && wrong.length === 0) continue;
     const what = [missed, wrong.length > 0 ? `wrong: ${wrong.join(', ')}` : ''].filter((part) => part !== '').join('; ');
     rows.push([
@@ -191,7 +199,7 @@ function section({ part, when, outcomes }: PartResults, explanations: Readonly<R
       : [
           '### Left out',
           '',
-          'These faults did no harm: the run does as well as its healthy form, within 5 %, and counts neither as sick nor as healthy.',
+          'Faults that did no harm, within 5 %, and healthy programs to which another rate or other epochs do good by more than that: they count for nothing.',
           '',
           ...leftOut.map(({ id, score: value, healthyScore }) => `- ${id}: ${score(value)} for ${score(healthyScore)}`),
           '',

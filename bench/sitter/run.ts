@@ -14,7 +14,7 @@ const usage = `Usage: npm run bench:sitter -- [options]      (default: the tunin
   --real           the 48 real programs, with the losses that they had, and again with nodegrad's own
   --held-out       the half that no rule may be tuned on: to be run once, at the end
   --only text      runs whose name has this in it; writes nothing
-  --prove          no sitter: only whether sick runs are sick
+  --prove          no sitter: only whether sick runs are sick and healthy ones healthy
   --workers n      processes (default 2)
   --limit s        seconds that a training may take (default 15)`;
 
@@ -60,7 +60,7 @@ function say({ one, verdict, failure }: Outcome, done: number, of: number): void
   const words =
     verdict === null ? `no verdict: ${failure}` : verdict.findings.map((finding) => `${finding.isRight ? '' : '✗ '}${finding.id}`).join(', ');
   const scores = verdict === null ? '' : `${verdict.score.toFixed(3)} / ${verdict.healthyScore?.toFixed(3) ?? '–'}`;
-  const state = verdict === null ? '?' : one.truth === 'sick' ? (verdict.isSick ? 'sick' : 'no harm') : one.truth;
+  const state = verdict === null ? '?' : verdict.isProven ? one.truth : 'left out';
   process.stdout.write(`${String(done).padStart(3)}/${of} ${state.padEnd(8)} ${scores.padEnd(14)} ${one.id}: ${words || '–'}\n`);
 }
 
@@ -75,7 +75,7 @@ for (const [part, file, all] of parts) {
   const { sick, healthy, leftOut } = sorted(outcomes);
   process.stdout.write(`\n${part}: ${sick.length} sick, ${healthy.length} healthy, ${leftOut.length} left out\n`);
   if (values.prove) continue;
-  for (const [what, figure, target] of figures(outcomes)) process.stdout.write(`${what.padEnd(52)} ${figure.padEnd(22)} target ${target}\n`);
+  for (const [what, figure, target] of figures(outcomes)) process.stdout.write(`${what.padEnd(58)} ${figure.padEnd(22)} target ${target}\n`);
   if (values.only !== undefined) continue;
   mkdirSync(folder, { recursive: true });
   writeFileSync(

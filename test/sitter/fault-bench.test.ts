@@ -104,7 +104,7 @@ test('a sick run is sick, a fault that does no harm is none, and both stand on t
   const harmless: Case = { ...sick, id: 'no harm', program: { ...sine, batchSize: 19 } };
   const verdicts = [await judge(sick, small), await judge(harmless, small)];
   t.deepEqual(
-    verdicts.map(({ isSick }) => isSick),
+    verdicts.map(({ isProven }) => isProven),
     [true, false],
   );
   t.deepEqual(verdicts[0].named, [true]);

@@ -24,7 +24,7 @@ export const wrongLoss = (...also: Fault['accepts']): Fault => fault('loss', 'ms
 /** A faulty program, and the fix that worked: what it changes. */
 export function sick(id: string, facts: Omit<Program, 'seed'>, faults: readonly Fault[], fix: Partial<Program> | null): Case {
   const program: Program = { init: 'glorot', ...facts, seed: 1 };
-  return { id, truth: 'sick', program, faults, healthy: fix === null ? null : { ...program, ...fix } };
+  return { id, truth: 'sick', isReal: true, program, faults, healthy: fix === null ? null : { ...program, ...fix } };
 }
 
 export const shownByLoss = (...given: Parameters<typeof sick>): Case => ({ ...sick(...given), shows: 'loss' });
@@ -34,5 +34,5 @@ export const doubtful = (...given: Parameters<typeof sick>): Case => ({ ...sick(
 /** A program that works. */
 export function healthy(id: string, facts: Omit<Program, 'seed'>): Case {
   const program: Program = { init: 'glorot', ...facts, seed: 1 };
-  return { id, truth: 'healthy', program, faults: [], healthy: program };
+  return { id, truth: 'healthy', program, faults: [], healthy: program, isReal: true };
 }
