@@ -402,15 +402,38 @@ export {
   histogramEdges,
   linearHistogram,
 } from './training/observation.js';
-export { type ObservedNumbers, type ObservedPlace, type ObservedStep, decodeObservation, observed } from './training/observe.js';
+export {
+  type ObservedNumbers,
+  type ObservedOptions,
+  type ObservedPlace,
+  type ObservedStep,
+  decodeObservation,
+  observed,
+} from './training/observe.js';
 export {
   type ActivationExperiment,
   type ActivationExperimentOptions,
   type ActivationLayer,
   activationExperiment,
-} from './training/activation-experiment.js';
-export { type ActivationPictureOptions, type ActivationPictureRow, activationPicture } from './training/activation-picture.js';
-export { type LoggedRun, type RunLogContents, readRunLog } from './training/run-log.js';
+} from './experiments/activation-experiment.js';
+export { type ActivationPictureOptions, type ActivationPictureRow, activationPicture } from './experiments/activation-picture.js';
+export {
+  type LoggedHistogram,
+  type LoggedLayer,
+  type LoggedLosses,
+  type LoggedObservation,
+  type LoggedRun,
+  type RunLogContents,
+  readRunLog,
+} from './training/run-log.js';
+
+// ---- Reports and live views ----
+
+export { type ReportData, reportData, runReport } from './report/report.js';
+export type { ReportRun, ReportSource } from './report/runs.js';
+export type { Examination, ExaminedExample, ShownInput } from './report/examine.js';
+export { type WatchRunsOptions, type WatchedRuns, watchRuns } from './report/live.js';
+export { TensorBoardLog } from './report/tensorboard.js';
 
 // ---- Evaluation ----
 
@@ -437,6 +460,16 @@ export {
   calibrateTemperature,
 } from './evaluation/calibration.js';
 
+// ---- Finders: before a run ----
+
+export {
+  type LearningRateFinderOptions,
+  type LearningRateFinding,
+  learningRateFinder,
+  learningRatePicture,
+} from './finders/learning-rate-finder.js';
+export { type BatchSizeFinderOptions, type GradientNoise, batchSizeFinder } from './finders/batch-size-finder.js';
+
 // ---- The sitter: what goes wrong while training ----
 
 export {
@@ -452,6 +485,44 @@ export {
   updateRatio,
 } from './sitter/first.js';
 export { type DeadReluLayer, type DeadReluReport, deadReluFraction } from './sitter/dead-relu.js';
+
+// ---- Hyperparameter search ----
+
+export {
+  Choice,
+  type Condition,
+  Conditional,
+  Dimension,
+  type DimensionJSON,
+  NumberRange,
+  type Params,
+  type ParamsOf,
+  type Plain,
+  type Space,
+  space,
+} from './search/space.js';
+export { type Objective, type SearchOptions, search } from './search/search.js';
+export type { ModuleObjective } from './search/executor.js';
+export { Trial, type TrialWatchOptions } from './search/trial.js';
+export type { Direction, ScoredTrial, TrialRecord, TrialReport } from './search/trial-record.js';
+export { type Proposal, RandomSearch, Sampler, Strategy, type StudyView } from './search/strategy.js';
+export { GridSearch, type GridSearchOptions, ManualSearch } from './search/fixed.js';
+export { SobolSearch } from './search/sobol.js';
+export { type CoarseToFineOptions, CoarseToFine, type NarrowedOptions, type Stage, narrowed } from './search/stages.js';
+export {
+  Asha,
+  type AshaOptions,
+  type HalvingOptions,
+  Hyperband,
+  type Rung,
+  SuccessiveHalving,
+  type SuccessiveHalvingOptions,
+} from './search/halving.js';
+export { TpeSearch, type TpeSearchOptions } from './search/tpe.js';
+export { SearchAbortedError, Study, readStudy } from './search/study.js';
+export type { EdgeWarning } from './search/edges.js';
+export type { ParameterImportance } from './search/importance.js';
+export { searchReport } from './search/report.js';
 
 // ---- Architectures ----
 
@@ -525,6 +596,10 @@ export { type FireOptions, Fire, type SqueezeNetOptions, SqueezeNet, squeezenet 
 export { type LoadPyTorchOptions, type PyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
 export { kerasWeights, loadKerasWeights } from './models/recurrent-weights.js';
 export { type NetworkInNetworkOptions, networkInNetwork } from './models/nin.js';
+
+// ---- Pictures and experiments ----
+
+export { type ChartOptions, type ChartPanel, type ChartSeries, chart, plotText } from './pictures/chart.js';
 
 // ---- Compiled steps, random numbers ----
 

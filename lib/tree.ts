@@ -32,7 +32,15 @@ export function leavesOf<T>(
   const leaves: T[] = [];
   const paths: string[] = [];
   const keys: string[] = [];
+  const above: unknown[] = [];
   const walk = (value: unknown, at: string): Structure['rebuild'] => {
+    if (above.includes(value)) throw new ArgumentError(`\`${at}\` holds itself: a tree has an end`);
+    above.push(value);
+    const made = built(value, at);
+    above.pop();
+    return made;
+  };
+  const built = (value: unknown, at: string): Structure['rebuild'] => {
     if (isLeaf(value, at)) {
       keys.push('.');
       paths.push(at);
@@ -68,8 +76,14 @@ const isTensor = (value: unknown, path: string): boolean => {
 
 /** Whether something is a tensor, or an array or plain object with one in it: numbers in arrays are no tree. */
 export function isTree(value: unknown): value is TensorTree {
+  return holdsTensor(value, []);
+}
+
+/** @param above - What it stands in: an array that holds itself would have no end. */
+function holdsTensor(value: unknown, above: readonly unknown[]): boolean {
   if (value instanceof Tensor) return true;
-  return (Array.isArray(value) || isPlainObject(value)) && Object.values(value).some(isTree);
+  if (!(Array.isArray(value) || isPlainObject(value)) || above.includes(value)) return false;
+  return Object.values(value).some((inner) => holdsTensor(inner, [...above, value]));
 }
 
 /** Names in an order that does not depend on how an object was made. */

@@ -37,6 +37,18 @@ test('arrays of numbers and empty branches are no tree', (t) => {
   for (const other of [1, null, [], {}, [[1, 2]], { x: 'y' }, new Map([[1, a]])]) t.false(isTree(other));
 });
 
+test('what holds itself is no tree, or is refused with the place', (t) => {
+  const round: unknown[] = [1];
+  round.push(round, { round });
+  t.false(isTree(round));
+  round.push(a);
+  t.true(isTree(round));
+  t.throws(() => tensorsOf({ x: round } as never, 'inputs'), { instanceOf: ArgumentError, message: /a tensor/ });
+  round[0] = b;
+  t.throws(() => tensorsOf({ x: round } as never, 'inputs'), { instanceOf: ArgumentError, message: /`inputs\.x\[1\]` holds itself/ });
+  t.is(tensorsOf({ x: [a], y: [a] }, 'inputs').leaves.length, 2, 'twice is not within itself');
+});
+
 test('a tree of other tensors has the same branches', (t) => {
   t.deepEqual(
     mapTensors({ x: [a, c] }, 'inputs', (tensor) => (tensor === a ? b : a)),

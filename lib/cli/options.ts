@@ -88,6 +88,9 @@ export interface TrainOptions {
   checkpointDir?: string;
   checkpointEvery?: number;
   resume?: boolean;
+  report?: boolean | string;
+  watch?: boolean;
+  tensorboard?: string;
   json: boolean;
 }
 
@@ -235,6 +238,9 @@ export function addTrainOptions(command: Command, model: string): Command {
     .option('--checkpoint-dir <folder>', 'write checkpoints: after each epoch, and when Ctrl-C ends the run')
     .option('--checkpoint-every <steps>', 'write them every so many steps instead', whole(1))
     .option('--resume', 'go on from the newest checkpoint, if there is one; --epochs may be more')
+    .option('--report [file]', 'write a page about the run at its end (default: report.html in the folder of the run)')
+    .option('--watch', 'show the same page in a browser of this machine while the run goes on')
+    .option('--tensorboard <folder>', 'write event files of TensorBoard')
     .option('--json', 'print one JSON document instead of text', false);
 }
 

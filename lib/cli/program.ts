@@ -8,6 +8,8 @@ import { inFlags } from './flags.js';
 import { infoCommand } from './info.js';
 import { type GivenOptions, addDataOptions, addPlaceOptions, addTrainOptions, badRowsOption, dataName, whole } from './options.js';
 import { type PredictCommandOptions, predictCommand } from './predict.js';
+import { type ReportCommandOptions, type WatchCommandOptions, reportCommand, watchCommand } from './report.js';
+import { type SearchCommandOptions, searchCommand } from './search.js';
 import { errorText, train } from './train.js';
 
 /** Exit code for a command line that makes no sense. */
@@ -37,6 +39,16 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     const isShow = start.getOptionValueSource('model') === 'default' && !options.json;
     code = await train(options, { detailed: true, rival: isShow ? 'mlp' : undefined });
   });
+  command('search', 'search for the best options of `train`, in ranges that a file gives')
+    .argument('<file>', 'ranges, strategy and number of trials (.yaml); the guide on search has an example')
+    .option('--run-dir <folder>', 'where log and report go (default: a new folder in runs/)')
+    .option('--resume', 'go on with the search in --run-dir, to the same trials that it would have had')
+    .option('--trials <count>', 'how many trials (default: as the file says)', whole(1))
+    .option('--parallel <count>', 'trials at once, each in a thread (default: as the file says, or 1)', whole(1))
+    .option('--json', 'print one JSON document instead of text', false)
+    .action(async (file: string, options: SearchCommandOptions) => {
+      code = await searchCommand(file, options);
+    });
   addDataOptions(
     command('evaluate', 'loss and accuracy of a saved model on a test set').argument('<file>', 'a model saved by nodegrad (.safetensors)'),
   )
@@ -53,6 +65,19 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .option('--json', 'give one JSON document instead', false)
     .action(async (file: string, options: PredictCommandOptions) => {
       code = await predictCommand(file, options);
+    });
+  command('report', 'a page about runs: curves, layers, findings, examples; one HTML file that needs nothing else')
+    .argument('<run...>', 'logs, or folders of runs')
+    .option('--output <file>', 'where it goes (default: beside the log; of several logs report.html)')
+    .option('--json', 'print the data behind the page as one JSON document instead', false)
+    .action(async (paths: string[], options: ReportCommandOptions) => {
+      code = await reportCommand(paths, options);
+    });
+  command('watch', 'the same page in a browser of this machine, while runs go on')
+    .argument('[run]', 'a log, or a folder of runs', 'runs')
+    .option('--port <number>', 'port on 127.0.0.1 (default: one that is free)', whole(0))
+    .action(async (path: string, options: WatchCommandOptions) => {
+      code = await watchCommand(path, options);
     });
   command('info', 'this installation: CPU, libraries, threads; for bug reports')
     .option('--json', 'print one JSON document instead of text', false)

@@ -5,6 +5,7 @@ import { basename, join, relative, resolve } from 'node:path';
 import { tableFormat } from '../data/column-files.js';
 import { AbortedError, ArgumentError, NodegradError } from '../errors.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
+import { reportFile } from '../report/report.js';
 import { setSeed } from '../seed.js';
 import { getNumThreads, info, setNumThreads } from '../runtime.js';
 import { Sitter } from '../sitter/first.js';
@@ -65,7 +66,7 @@ export async function train(given: GivenOptions, { detailed = false, rival }: Sh
     if (isUseful) job.finish(model);
     const weights = isUseful ? await results.save(model) : null;
     const report = isUseful && job.test.length > 0 ? await job.judge(model) : null;
-    const files = { weights, checkpoints: checkpointDir === undefined ? null : resolve(checkpointDir), log: result.history.log };
+    const files = filesOf(options, weights, result.history.log);
     const isComparable = rival !== undefined && report !== null && result.outcome === 'completed';
     const beside = isComparable ? await trainRival(terminal, { ...options, model: rival }, job, stopper.signal) : null;
     const seconds = (performance.now() - began) / 1000;
@@ -94,7 +95,7 @@ async function run(
   runDir: string,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { epochs, batchSize, seed, maxGradNorm, checkpointDir: dir, checkpointEvery: every, resume } = options;
+  const { epochs, batchSize, seed, maxGradNorm, checkpointDir: dir, checkpointEvery: every, resume, report, watch, tensorboard } = options;
   try {
     const history = await model.fit(train, {
       loss,
@@ -107,6 +108,9 @@ async function run(
       callbacks: [sitter],
       signal,
       runDir,
+      report,
+      watch,
+      tensorboard,
       ...(dir !== undefined && { checkpoint: { dir, every }, resume }),
     });
     return { outcome: sitter.fault === undefined ? 'completed' : 'fault', history, fault: sitter.fault?.text ?? null };
@@ -159,6 +163,12 @@ interface Files {
   weights: string | null;
   checkpoints: string | null;
   log: string | null;
+  report: string | null;
+}
+
+function filesOf({ checkpointDir, report = false }: TrainOptions, weights: string | null, log: string | null): Files {
+  const checkpoints = checkpointDir === undefined ? null : resolve(checkpointDir);
+  return { weights, checkpoints, log, report: report === false || log === null ? null : reportFile(log, report) };
 }
 
 function conclude(
@@ -190,6 +200,7 @@ function conclude(
         ? []
         : [['checkpoints', `${shortest(files.checkpoints)}${outcome === 'aborted' ? ': --resume goes on from there' : ''}`] as const]),
       ['log', files.log === null ? 'none' : shortest(files.log)],
+      ...(files.report === null ? [] : [['report', shortest(files.report)] as const]),
     ]),
   );
 }
@@ -219,12 +230,12 @@ function document(
 }
 
 /** A path as one would type it here. */
-function shortest(path: string): string {
+export function shortest(path: string): string {
   const short = relative(process.cwd(), path);
   return short.startsWith('..') ? path : short;
 }
 
-function newFolder({ data, model }: TrainOptions): string {
+export function newFolder({ data, model }: Pick<TrainOptions, 'data' | 'model'>): string {
   const stamp = new Date().toISOString().slice(0, 19).replaceAll(':', '-');
   return join('runs', `${stamp}-${basename(resolve(data))}-${model}-${randomBytes(2).toString('hex')}`);
 }
@@ -235,7 +246,7 @@ const codes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 const sameWishMilliseconds = 1000;
 
 /** Ctrl-C, a request to end, or the end of the terminal ends the run after the step in hand; another Ctrl-C ends the process. */
-function stopOnSignals(): { signal: AbortSignal; exitCode: () => number; release: () => void } {
+export function stopOnSignals(doing = 'finishing the step'): { signal: AbortSignal; exitCode: () => number; release: () => void } {
   const controller = new AbortController();
   let code: number = codes.SIGINT;
   let first = 0;
@@ -247,7 +258,7 @@ function stopOnSignals(): { signal: AbortSignal; exitCode: () => number; release
       }
       code = codes[name];
       first = performance.now();
-      process.stderr.write('\nfinishing the step; once more ends at once\n');
+      process.stderr.write(`\n${doing}; once more ends at once\n`);
       controller.abort(name);
     };
     process.on(name, handler);

@@ -1,10 +1,10 @@
 // Activation layers, the functions of lib/ops/activations.ts, and PReLU with the slope that it learns; every export is public.
 
 import type { FloatDType } from '../dtype.js';
-import { checkInteger, checkNumber, checkOptions } from '../errors.js';
 import { Constant } from '../initializers/constant.js';
 import { type HardTanhOptions, type LeakyReLUOptions, hardTanhParameters, leakyReluParameters } from '../ops/activation_options.js';
 import { hardSigmoid, hardSwish, hardTanh, leakyRelu, prelu, relu, relu6, sigmoid, step, tanh } from '../ops/activations.js';
+import { integer, number, readOptions } from '../options.js';
 import { Parameter } from '../parameter.js';
 import type { Tensor } from '../tensor.js';
 import { Layer } from './layer.js';
@@ -142,10 +142,9 @@ export class PReLU extends Layer {
   /** @throws {@link ArgumentError} for an option out of range or unknown. */
   constructor(options: PReLUOptions = {}) {
     super();
-    checkOptions(options, 'options', ['channels', 'init']);
-    this.channels = checkInteger(options.channels ?? 1, 'options.channels', 1, 2 ** 31 - 1);
-    this.#init = checkNumber(options.init ?? 0.25, 'options.init');
-    this.alpha = new Parameter([this.channels], { init: new Constant(this.#init) });
+    const { channels, init } = readOptions(options, { channels: [1, integer(1, 2 ** 31 - 1)], init: [0.25, number()] });
+    [this.channels, this.#init] = [channels, init];
+    this.alpha = new Parameter([channels], { init: new Constant(init) });
   }
 
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {

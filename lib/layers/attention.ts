@@ -1,8 +1,9 @@
 // Multi-head attention: who looks at whom in a sequence, or from one sequence into another.
 
-import { ShapeError, checkFlag, checkInteger, checkNumber, checkOptions, describeShape } from '../errors.js';
+import { ShapeError, checkInteger, checkOptions, describeShape } from '../errors.js';
 import { Xavier } from '../initializers/xavier.js';
 import { attention } from '../ops/attention.js';
+import { type OptionList, type ReadOptions, flag, probability, readOptions } from '../options.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { Layer } from './layer.js';
 import { Linear } from './linear.js';
@@ -17,6 +18,13 @@ export interface MultiHeadAttentionOptions {
   /** Whether the four linear layers have biases. Default true. */
   bias?: boolean;
 }
+
+/** @internal */
+export const attentionOptions = {
+  causal: [false, flag],
+  dropout: [0, probability],
+  bias: [true, flag],
+} satisfies OptionList<MultiHeadAttentionOptions>;
 
 /** Sequences with what belongs to them: what a layer of attention takes in the place of a tensor. */
 export interface Sequences {
@@ -73,6 +81,7 @@ export class MultiHeadAttention extends Layer<Tensor | Sequences, Tensor> {
   readonly dropout: number;
   /** @internal The stream of masks. */
   readonly masks = this.stream('dropout');
+  readonly #options: ReadOptions<typeof attentionOptions>;
 
   /**
    * @param features - Size of the last axis.
@@ -81,17 +90,13 @@ export class MultiHeadAttention extends Layer<Tensor | Sequences, Tensor> {
    */
   constructor(features: number, heads: number, options: MultiHeadAttentionOptions = {}) {
     super();
-    const {
-      causal = false,
-      dropout = 0,
-      bias = true,
-    } = checkOptions<MultiHeadAttentionOptions>(options, 'options', ['causal', 'dropout', 'bias']);
+    this.#options = readOptions(options, attentionOptions);
+    ({ causal: this.causal, dropout: this.dropout } = this.#options);
     this.features = checkInteger(features, 'features', 1, 2 ** 31 - 1);
     this.heads = checkInteger(heads, 'heads', 1, 2 ** 31 - 1);
     if (features % heads !== 0) throw new ShapeError(`expected \`heads\` to divide \`features\`, received ${heads} and ${features}`);
-    this.causal = checkFlag(causal, 'options.causal');
-    this.dropout = checkNumber(dropout, 'options.dropout', 0, 1);
-    const linear = (): Linear => new Linear(features, features, { bias: checkFlag(bias, 'options.bias'), init: new Xavier() });
+    const { bias } = this.#options;
+    const linear = (): Linear => new Linear(features, features, { bias, init: new Xavier() });
     this.query = linear();
     this.key = linear();
     this.value = linear();
@@ -111,8 +116,7 @@ export class MultiHeadAttention extends Layer<Tensor | Sequences, Tensor> {
   }
 
   override config(): unknown {
-    const { features, heads, causal, dropout } = this;
-    return { features, heads, causal, dropout, bias: this.output.bias !== null };
+    return { features: this.features, heads: this.heads, ...this.#options };
   }
   /** The layer that `config()` describes. */
   static fromConfig({ features, heads, ...options }: MultiHeadAttentionOptions & { features: number; heads: number }): MultiHeadAttention {

@@ -2,10 +2,11 @@
 
 import { Buffer } from '../buffer.js';
 import type { FloatDType } from '../dtype.js';
-import { ShapeError, checkFlag, checkInteger, checkNumber, checkOptions, describeShape } from '../errors.js';
+import { ShapeError, checkInteger, describeShape } from '../errors.js';
 import { Constant, Zeros } from '../initializers/constant.js';
 import { batchNorm, batchNormRunning, batchNormStatistics } from '../ops/batch_norm.js';
 import { writeState } from '../ops/state.js';
+import { type OptionList, type ReadOptions, flag, number, orNull, probability, readOptions } from '../options.js';
 import { Parameter } from '../parameter.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { Layer, type PyTorchItem } from './layer.js';
@@ -24,7 +25,12 @@ export interface BatchNormOptions {
   trackRunningStats?: boolean;
 }
 
-type Config = Required<BatchNormOptions> & { features: number };
+const batchNormOptions = {
+  eps: [1e-5, number(0)],
+  momentum: [0.1, orNull(probability)],
+  affine: [true, flag],
+  trackRunningStats: [true, flag],
+} satisfies OptionList<BatchNormOptions>;
 
 /**
  * What both have in common: only the shapes that they take differ.
@@ -52,6 +58,7 @@ export abstract class BatchNorm extends Layer {
   readonly eps: number;
   /** Weight of a batch in the running statistics; null for the average of all batches. */
   readonly momentum: number | null;
+  readonly #options: ReadOptions<typeof batchNormOptions>;
 
   /**
    * @param features - Size of the last axis.
@@ -59,17 +66,15 @@ export abstract class BatchNorm extends Layer {
    */
   constructor(features: number, options: BatchNormOptions = {}) {
     super();
-    checkOptions(options, 'options', ['eps', 'momentum', 'affine', 'trackRunningStats'], ['momentum']);
+    this.#options = readOptions(options, batchNormOptions);
+    const { affine, trackRunningStats } = this.#options;
+    ({ eps: this.eps, momentum: this.momentum } = this.#options);
     this.features = checkInteger(features, 'features', 1, 2 ** 31 - 1);
-    this.eps = checkNumber(options.eps ?? 1e-5, 'options.eps', 0);
-    this.momentum = options.momentum === null ? null : checkNumber(options.momentum ?? 0.1, 'options.momentum', 0, 1);
-    const affine = checkFlag(options.affine ?? true, 'options.affine');
     this.weight = affine ? new Parameter([features], { init: new Constant(1) }) : null;
     this.bias = affine ? new Parameter([features], { init: new Zeros() }) : null;
-    const tracks = checkFlag(options.trackRunningStats ?? true, 'options.trackRunningStats');
-    this.runningMean = tracks ? new Buffer([features]) : null;
-    this.runningVar = tracks ? new Buffer([features], { value: 1 }) : null;
-    this.numBatchesTracked = tracks ? new Buffer([], { dtype: 'int32' }) : null;
+    this.runningMean = trackRunningStats ? new Buffer([features]) : null;
+    this.runningVar = trackRunningStats ? new Buffer([features], { value: 1 }) : null;
+    this.numBatchesTracked = trackRunningStats ? new Buffer([], { dtype: 'int32' }) : null;
   }
 
   /** Shapes that the layer takes, for messages. */
@@ -113,8 +118,7 @@ export abstract class BatchNorm extends Layer {
     return { runningMean: { name: 'running_mean' }, runningVar: { name: 'running_var' }, numBatchesTracked: { name: 'num_batches_tracked' } };
   }
   override config(): unknown {
-    const { features, eps, momentum } = this;
-    return { features, eps, momentum, affine: this.weight !== null, trackRunningStats: this.runningMean !== null } satisfies Config;
+    return { features: this.features, ...this.#options };
   }
 }
 

@@ -1,9 +1,9 @@
 // Convolution layers over images [N, H, W, C].
 
-import { ArgumentError, checkChoice, checkInteger, checkOptions, expected } from '../errors.js';
+import { ArgumentError, checkInteger } from '../errors.js';
 import { Zeros } from '../initializers/constant.js';
 import { He } from '../initializers/he.js';
-import { Initializer } from '../initializers/initializer.js';
+import { type Initializer, initializer } from '../initializers/initializer.js';
 import { Xavier } from '../initializers/xavier.js';
 import {
   type ConvolutionAlgorithm,
@@ -13,7 +13,9 @@ import {
   checkSize2d,
   conv2d,
   convTranspose2d,
+  convolutionAlgorithms,
 } from '../ops/convolution.js';
+import { type Check, type OptionList, type ReadOptions, choice, flag, integer, readOptions } from '../options.js';
 import { Parameter } from '../parameter.js';
 import { Tensor } from '../tensor.js';
 import { type InitializerHint, Layer, type PyTorchItem } from './layer.js';
@@ -51,21 +53,31 @@ export interface ConvTranspose2dOptions extends ConvolutionLayerOptions {
   outputPadding?: Size2d;
 }
 
-const shared = ['stride', 'padding', 'dilation', 'groups', 'bias', 'init', 'biasInit', 'conv'] as const;
+const size2d =
+  (least: number): Check<readonly [number, number]> =>
+  (value, argument) =>
+    checkSize2d(value, argument, least);
 
-function checkInitializers(options: ConvolutionLayerOptions): void {
-  for (const name of ['init', 'biasInit'] as const) {
-    if (options[name] !== undefined && !(options[name] instanceof Initializer)) {
-      throw new ArgumentError(expected('an Initializer, such as new He()', `options.${name}`, options[name]));
-    }
-  }
-}
+const shared = {
+  stride: [1, size2d(1)],
+  dilation: [1, size2d(1)],
+  groups: [1, integer(1)],
+  bias: [true, flag],
+  init: [undefined, initializer],
+  biasInit: [new Zeros(), initializer],
+  conv: [undefined, choice(convolutionAlgorithms)],
+} satisfies OptionList<ConvolutionLayerOptions>;
+const conv2dOptions = { ...shared, padding: [0, checkPadding2d] } satisfies OptionList<Conv2dOptions>;
+const convTranspose2dOptions = {
+  ...shared,
+  padding: [0, size2d(0)],
+  outputPadding: [0, size2d(0)],
+} satisfies OptionList<ConvTranspose2dOptions>;
 
-function checkGroups(groups: number, inChannels: number, outChannels: number): number {
+function checkGroups(groups: number, inChannels: number, outChannels: number): void {
   if (inChannels % groups !== 0 || outChannels % groups !== 0) {
     throw new ArgumentError(`options.groups must divide the ${inChannels} input and ${outChannels} output channels, received ${groups}`);
   }
-  return groups;
 }
 
 // [out, in, height, width] there.
@@ -102,7 +114,7 @@ export class Conv2d extends Layer {
   readonly dilation: readonly [number, number];
   /** Groups of channels. */
   readonly groups: number;
-  readonly #conv: ConvolutionAlgorithm | undefined;
+  readonly #options: Omit<ReadOptions<typeof conv2dOptions>, 'init' | 'biasInit'>;
   readonly #chosen: boolean;
 
   /**
@@ -113,26 +125,22 @@ export class Conv2d extends Layer {
    */
   constructor(inChannels: number, outChannels: number, kernelSize: Size2d, options: Conv2dOptions = {}) {
     super();
-    checkOptions(options, 'options', [...shared]);
-    checkInitializers(options);
+    const { init, biasInit, ...plain } = readOptions(options, conv2dOptions);
     this.inChannels = checkInteger(inChannels, 'inChannels', 1, 2 ** 31 - 1);
     this.outChannels = checkInteger(outChannels, 'outChannels', 1, 2 ** 31 - 1);
     this.kernelSize = checkSize2d(kernelSize, 'kernelSize', 1);
-    this.stride = checkSize2d(options.stride ?? 1, 'options.stride', 1);
-    this.padding = checkPadding2d(options.padding ?? 0);
-    this.dilation = checkSize2d(options.dilation ?? 1, 'options.dilation', 1);
-    this.groups = checkGroups(checkInteger(options.groups ?? 1, 'options.groups', 1), this.inChannels, this.outChannels);
-    this.#conv =
-      options.conv === undefined ? undefined : checkChoice<ConvolutionAlgorithm>(options.conv, 'options.conv', ['auto', 'direct', 'im2col']);
-    this.#chosen = options.init !== undefined;
+    this.#options = plain;
+    ({ stride: this.stride, padding: this.padding, dilation: this.dilation, groups: this.groups } = plain);
+    checkGroups(this.groups, this.inChannels, this.outChannels);
+    this.#chosen = init !== undefined;
     const shape = [...this.kernelSize, this.inChannels / this.groups, this.outChannels];
-    this.weight = new Parameter(shape, { init: options.init ?? new He() });
-    this.bias = options.bias === false ? null : new Parameter([this.outChannels], { init: options.biasInit ?? new Zeros() });
+    this.weight = new Parameter(shape, { init: init ?? new He() });
+    this.bias = plain.bias ? new Parameter([this.outChannels], { init: biasInit }) : null;
   }
 
   forward(x: Tensor): Tensor {
-    const { stride, padding, dilation, groups } = this;
-    return conv2d(Tensor.check(x, 'x') as Tensor, this.weight, this.bias, { stride, padding, dilation, groups, conv: this.#conv });
+    const { bias: _, ...options } = this.#options;
+    return conv2d(Tensor.check(x, 'x') as Tensor, this.weight, this.bias, options);
   }
 
   /** @internal */
@@ -146,8 +154,8 @@ export class Conv2d extends Layer {
   }
 
   override config(): unknown {
-    const { inChannels, outChannels, kernelSize, stride, padding, dilation, groups } = this;
-    return { inChannels, outChannels, kernelSize, stride, padding, dilation, groups, bias: this.bias !== null, conv: this.#conv };
+    const { inChannels, outChannels, kernelSize } = this;
+    return { inChannels, outChannels, kernelSize, ...this.#options };
   }
 
   /** The layer that `config()` describes. */
@@ -189,7 +197,7 @@ export class ConvTranspose2d extends Layer {
   readonly dilation: readonly [number, number];
   /** Groups of channels. */
   readonly groups: number;
-  readonly #conv: ConvolutionAlgorithm | undefined;
+  readonly #options: Omit<ReadOptions<typeof convTranspose2dOptions>, 'init' | 'biasInit'>;
 
   /**
    * @param inChannels - Channels of the input.
@@ -199,26 +207,20 @@ export class ConvTranspose2d extends Layer {
    */
   constructor(inChannels: number, outChannels: number, kernelSize: Size2d, options: ConvTranspose2dOptions = {}) {
     super();
-    checkOptions(options, 'options', [...shared, 'outputPadding']);
-    checkInitializers(options);
+    const { init = new He({ mode: 'fanOut' }), biasInit, ...plain } = readOptions(options, convTranspose2dOptions);
     this.inChannels = checkInteger(inChannels, 'inChannels', 1, 2 ** 31 - 1);
     this.outChannels = checkInteger(outChannels, 'outChannels', 1, 2 ** 31 - 1);
     this.kernelSize = checkSize2d(kernelSize, 'kernelSize', 1);
-    this.stride = checkSize2d(options.stride ?? 1, 'options.stride', 1);
-    this.padding = checkSize2d(options.padding ?? 0, 'options.padding', 0);
-    this.outputPadding = checkSize2d(options.outputPadding ?? 0, 'options.outputPadding', 0);
-    this.dilation = checkSize2d(options.dilation ?? 1, 'options.dilation', 1);
-    this.groups = checkGroups(checkInteger(options.groups ?? 1, 'options.groups', 1), this.inChannels, this.outChannels);
-    this.#conv =
-      options.conv === undefined ? undefined : checkChoice<ConvolutionAlgorithm>(options.conv, 'options.conv', ['auto', 'direct', 'im2col']);
+    this.#options = plain;
+    ({ stride: this.stride, padding: this.padding, outputPadding: this.outputPadding, dilation: this.dilation, groups: this.groups } = plain);
+    checkGroups(this.groups, this.inChannels, this.outChannels);
     const shape = [...this.kernelSize, this.outChannels / this.groups, this.inChannels];
-    this.weight = new Parameter(shape, { init: options.init ?? new He({ mode: 'fanOut' }) });
-    this.bias = options.bias === false ? null : new Parameter([this.outChannels], { init: options.biasInit ?? new Zeros() });
+    this.weight = new Parameter(shape, { init });
+    this.bias = plain.bias ? new Parameter([this.outChannels], { init: biasInit }) : null;
   }
 
   forward(x: Tensor): Tensor {
-    const { stride, padding, outputPadding, dilation, groups } = this;
-    const options = { stride, padding, outputPadding, dilation, groups, conv: this.#conv };
+    const { bias: _, ...options } = this.#options;
     return convTranspose2d(Tensor.check(x, 'x') as Tensor, this.weight, this.bias, options);
   }
 
@@ -228,19 +230,8 @@ export class ConvTranspose2d extends Layer {
   }
 
   override config(): unknown {
-    const { inChannels, outChannels, kernelSize, stride, padding, outputPadding, dilation, groups } = this;
-    return {
-      inChannels,
-      outChannels,
-      kernelSize,
-      stride,
-      padding,
-      outputPadding,
-      dilation,
-      groups,
-      bias: this.bias !== null,
-      conv: this.#conv,
-    };
+    const { inChannels, outChannels, kernelSize } = this;
+    return { inChannels, outChannels, kernelSize, ...this.#options };
   }
 
   /** The layer that `config()` describes. */

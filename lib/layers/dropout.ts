@@ -7,9 +7,10 @@ import { add, greater, mul, requireFloat, where } from '../ops/elementwise.js';
 import { checkFeatures, linear, matmul } from '../ops/matmul.js';
 import { dropout, normalTensor } from '../ops/random.js';
 import { filled } from '../ops/shape.js';
+import { type OptionList, probability, readOptions } from '../options.js';
 import { Tensor } from '../tensor.js';
 import { Layer } from './layer.js';
-import { Linear, type LinearOptions } from './linear.js';
+import { Linear, type LinearOptions, linearOptions } from './linear.js';
 import { registerLayers } from './registry.js';
 
 /** What dropouts have in common: a probability, a stream of their own, and nothing to do in evaluation. */
@@ -157,6 +158,8 @@ export interface DropConnectOptions extends LinearOptions {
   readonly p?: number;
 }
 
+const dropConnectOptions = { ...linearOptions, p: [0.5, probability] } satisfies OptionList<DropConnectOptions>;
+
 /**
  * A {@link Linear} whose weights are dropped instead of its inputs (Wan et al., 2013): in training, `y = x·(M ⊙ W)/(1−p) + b` with a new mask M for
  * each step, the same for all examples of its batch; in evaluation, all weights as they are. Course row F09.
@@ -178,8 +181,9 @@ export class DropConnect extends Linear {
    * @param outFeatures - Number of units.
    */
   constructor(inFeatures: number, outFeatures: number, options: DropConnectOptions = {}) {
-    super(inFeatures, outFeatures, withoutProbability(options));
-    this.p = checkNumber(options.p === undefined ? 0.5 : options.p, 'options.p', 0, 1);
+    const { p, ...others } = readOptions(options, dropConnectOptions);
+    super(inFeatures, outFeatures, others);
+    this.p = p;
   }
 
   override forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
@@ -200,12 +204,6 @@ export class DropConnect extends Linear {
   static override fromConfig(config: { inFeatures: number; outFeatures: number; bias: boolean; p: number }): DropConnect {
     return new DropConnect(config.inFeatures, config.outFeatures, { bias: config.bias, p: config.p });
   }
-}
-
-function withoutProbability(options: DropConnectOptions): LinearOptions {
-  if (typeof options !== 'object' || options === null) return options;
-  const { p: _, ...others } = options;
-  return others;
 }
 
 /**

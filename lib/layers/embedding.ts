@@ -1,11 +1,12 @@
 // Rows of a learned table by index: what words, characters and categories become.
 
-import { ArgumentError, DTypeError, IndexError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
-import { Initializer } from '../initializers/initializer.js';
+import { DTypeError, IndexError, checkInteger, describeShape } from '../errors.js';
+import { Initializer, initializer } from '../initializers/initializer.js';
 import { Normal } from '../initializers/normal.js';
 import type { DType } from '../dtype.js';
 import { isTracing } from '../ops/emit.js';
 import { gather } from '../ops/shape.js';
+import { integer, readOptions } from '../options.js';
 import { Parameter } from '../parameter.js';
 import type { Random } from '../random.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
@@ -38,7 +39,7 @@ class WithoutRow extends Initializer {
 
 /**
  * `y = W[index]`: a row of a learned table for each index. The gradient of a row is the sum over the places where its index stands, in their
- * order; other rows get none.
+ * order; other rows get none. Optimizers walk the whole table all the same: their momentum and decay move rows without a gradient, too.
  *
  * Indices are int32 or uint8, count from 0, and may have any shape [...]; the output is [..., features].
  *
@@ -66,11 +67,13 @@ export class Embedding extends Layer<Tensor<DType>, Tensor> {
    */
   constructor(count: number, features: number, options: EmbeddingOptions = {}) {
     super();
-    const { init = new Normal({ std: 1 }), paddingIndex } = checkOptions<EmbeddingOptions>(options, 'options', ['init', 'paddingIndex']);
-    if (!(init instanceof Initializer)) throw new ArgumentError(expected('an Initializer, such as new Normal()', 'options.init', init));
     this.count = checkInteger(count, 'count', 1, 2 ** 31 - 1);
     this.features = checkInteger(features, 'features', 1, 2 ** 31 - 1);
-    this.paddingIndex = paddingIndex === undefined ? null : checkInteger(paddingIndex, 'options.paddingIndex', 0, this.count - 1);
+    const { init, paddingIndex = null } = readOptions(options, {
+      init: [new Normal({ std: 1 }), initializer],
+      paddingIndex: [undefined, integer(0, this.count - 1)],
+    });
+    this.paddingIndex = paddingIndex;
     this.weight = new Parameter([this.count, this.features], {
       init: this.paddingIndex === null ? init : new WithoutRow(init, this.paddingIndex),
     });

@@ -5,7 +5,7 @@ import { NodegradError } from '../errors.js';
 import type { AnyLayer, Layer } from './layer.js';
 
 /** Called after each forward of a layer; see {@link observeForward}. */
-export type ForwardObserver = (layer: Layer<never, unknown>, path: string, output: unknown) => void;
+export type ForwardObserver = (layer: Layer<never, unknown>, path: string, output: unknown, inputs: readonly unknown[]) => void;
 
 /** @internal Runs `body` while `observer` sees the output of every layer: for summaries, statistics, and finding the first NaN. */
 export function observeForward<R>(observer: ForwardObserver, body: () => R): R {
@@ -60,7 +60,7 @@ function wrap(owner: object, enter: Enter, owned?: AnyLayer): void {
       try {
         return within('place', { layer, outermost: place?.outermost ?? layer, path }, () => {
           const output = forward.apply(layer, inputs);
-          for (const observer of context.observers) observer(layer, path, output);
+          for (const observer of context.observers) observer(layer, path, output, inputs);
           return output;
         });
       } catch (error) {

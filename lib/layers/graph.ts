@@ -1,9 +1,10 @@
 // Blocks that make graphs of layers: a way around them, and branches side by side.
 
 import type { FloatDType } from '../dtype.js';
-import { ArgumentError, ShapeError, checkInteger, checkList, checkOptions, describeShape, expected } from '../errors.js';
+import { ArgumentError, ShapeError, checkList, describeShape, expected } from '../errors.js';
 import { sameShape } from '../ops/broadcast.js';
 import { concat } from '../ops/shape.js';
+import { integer, readOptions } from '../options.js';
 import { Tensor } from '../tensor.js';
 import { checkLayer } from './check.js';
 import { type AnyLayer, type InitializerHint, Layer } from './layer.js';
@@ -34,9 +35,8 @@ export class Residual extends Layer {
   /** @throws {@link ArgumentError} for anything but layers. */
   constructor(inner: AnyLayer, options: ResidualOptions = {}) {
     super();
-    const { shortcut } = checkOptions<ResidualOptions>(options, 'options', ['shortcut']);
     this.inner = checkLayer(inner, 'inner');
-    this.shortcut = shortcut === undefined ? null : checkLayer(shortcut, 'options.shortcut');
+    this.shortcut = readOptions(options, { shortcut: [undefined, checkLayer] }).shortcut ?? null;
   }
 
   /** @throws {@link ShapeError} when the two ways give different shapes. */
@@ -144,9 +144,8 @@ export class Concat extends Layer {
   /** @throws {@link ArgumentError} for anything but an array of layers, or an axis that is no whole number. */
   constructor(branches: readonly AnyLayer[], options: ConcatOptions = {}) {
     super();
-    const { axis = -1 } = checkOptions<ConcatOptions>(options, 'options', ['axis']);
+    this.axis = readOptions(options, { axis: [-1, integer(-8, 7)] }).axis;
     this.branches = checkBranches(branches);
-    this.axis = checkInteger(axis, 'options.axis', -8, 7);
   }
 
   /** @throws {@link ShapeError} when the outputs differ in another axis. */

@@ -1,10 +1,11 @@
 // Normalization of each example alone: layer, group and instance norm. Training and evaluation are the same.
 
 import type { FloatDType } from '../dtype.js';
-import { ArgumentError, ShapeError, checkFlag, checkInteger, checkNumber, checkOptions, describeShape } from '../errors.js';
+import { ArgumentError, ShapeError, checkInteger, describeShape } from '../errors.js';
 import { Constant, Zeros } from '../initializers/constant.js';
 import { sizeOf } from '../ops/emit.js';
 import { groupNorm } from '../ops/group_norm.js';
+import { flag, number, readOptions } from '../options.js';
 import { Parameter } from '../parameter.js';
 import { Tensor, checkShape } from '../tensor.js';
 import { Layer } from './layer.js';
@@ -39,9 +40,8 @@ export abstract class ExampleNorm extends Layer {
   /** @throws {@link ArgumentError} for wrong options. */
   constructor(shape: readonly number[], options: GroupNormOptions, affineByDefault: boolean) {
     super();
-    const given = checkOptions<GroupNormOptions>(options, 'options', ['eps', 'affine']);
-    this.eps = checkNumber(given.eps ?? 1e-5, 'options.eps', 0);
-    const affine = checkFlag(given.affine ?? affineByDefault, 'options.affine');
+    const { eps, affine } = readOptions(options, { eps: [1e-5, number(0)], affine: [affineByDefault, flag] });
+    this.eps = eps;
     this.weight = affine ? new Parameter(shape, { init: new Constant(1) }) : null;
     this.bias = affine ? new Parameter(shape, { init: new Zeros() }) : null;
   }

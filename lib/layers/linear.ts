@@ -1,13 +1,14 @@
 // The fully connected layer.
 
 import type { FloatDType } from '../dtype.js';
-import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
+import { checkInteger } from '../errors.js';
 import { Zeros } from '../initializers/constant.js';
 import { He } from '../initializers/he.js';
-import { Initializer } from '../initializers/initializer.js';
+import { type Initializer, initializer } from '../initializers/initializer.js';
 import { Xavier } from '../initializers/xavier.js';
 import { checkFeatures, linear, matmul } from '../ops/matmul.js';
 import { reshape } from '../ops/shape.js';
+import { type OptionList, flag, readOptions } from '../options.js';
 import { Parameter } from '../parameter.js';
 import { Tensor } from '../tensor.js';
 import { type InitializerHint, Layer, type PyTorchItem } from './layer.js';
@@ -22,6 +23,13 @@ export interface LinearOptions {
   /** First biases. Default zeros (course row A25). */
   biasInit?: Initializer;
 }
+
+/** @internal */
+export const linearOptions = {
+  bias: [true, flag],
+  init: [undefined, initializer],
+  biasInit: [new Zeros(), initializer],
+} satisfies OptionList<LinearOptions>;
 
 /**
  * `y = x·W + b` over the last dimension (other frameworks: Dense).
@@ -53,17 +61,12 @@ export class Linear extends Layer {
    */
   constructor(inFeatures: number, outFeatures: number, options: LinearOptions = {}) {
     super();
-    checkOptions(options, 'options', ['bias', 'init', 'biasInit']);
+    const { bias, init, biasInit } = readOptions(options, linearOptions);
     this.inFeatures = checkInteger(inFeatures, 'inFeatures', 1, 2 ** 31 - 1);
     this.outFeatures = checkInteger(outFeatures, 'outFeatures', 1, 2 ** 31 - 1);
-    for (const name of ['init', 'biasInit'] as const) {
-      if (options[name] !== undefined && !(options[name] instanceof Initializer)) {
-        throw new ArgumentError(expected('an Initializer, such as new He()', `options.${name}`, options[name]));
-      }
-    }
-    this.#chosen = options.init !== undefined;
-    this.weight = new Parameter([this.inFeatures, this.outFeatures], { init: options.init ?? new He() });
-    this.bias = options.bias === false ? null : new Parameter([this.outFeatures], { init: options.biasInit ?? new Zeros() });
+    this.#chosen = init !== undefined;
+    this.weight = new Parameter([this.inFeatures, this.outFeatures], { init: init ?? new He() });
+    this.bias = bias ? new Parameter([this.outFeatures], { init: biasInit }) : null;
   }
 
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {

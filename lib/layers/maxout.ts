@@ -1,10 +1,11 @@
 // Maxout: the largest of several linear functions, an activation that is learned with the layer.
 
-import { checkInteger, checkOptions } from '../errors.js';
-import type { Initializer } from '../initializers/initializer.js';
+import { checkInteger } from '../errors.js';
+import { type Initializer, initializer } from '../initializers/initializer.js';
 import type { FloatDType } from '../dtype.js';
 import { max } from '../ops/reduce.js';
 import { reshape } from '../ops/shape.js';
+import { integer, readOptions } from '../options.js';
 import type { Tensor } from '../tensor.js';
 import { Layer } from './layer.js';
 import { Linear } from './linear.js';
@@ -48,11 +49,14 @@ export class Maxout extends Layer {
    */
   constructor(inFeatures: number, outFeatures: number, options: MaxoutOptions = {}) {
     super();
-    checkOptions(options, 'options', ['pieces', 'init', 'biasInit']);
-    const { pieces = 2, ...initializers } = options;
+    const { pieces, ...initializers } = readOptions(options, {
+      pieces: [2, integer(1, 2 ** 16)],
+      init: [undefined, initializer],
+      biasInit: [undefined, initializer],
+    });
     this.inFeatures = checkInteger(inFeatures, 'inFeatures', 1, 2 ** 31 - 1);
     this.outFeatures = checkInteger(outFeatures, 'outFeatures', 1, 2 ** 31 - 1);
-    this.pieces = checkInteger(pieces, 'options.pieces', 1, 2 ** 16);
+    this.pieces = pieces;
     this.linear = new Linear(this.inFeatures, this.outFeatures * this.pieces, initializers);
   }
 

@@ -1,15 +1,16 @@
 // Recurrent cells: what one step of an RNN, LSTM or GRU does, and the weights that all steps share.
 
-import { ArgumentError, ShapeError, checkChoice, checkFlag, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
+import { ArgumentError, ShapeError, checkInteger, describeShape, expected } from '../errors.js';
 import type { FloatDType } from '../dtype.js';
 import { Zeros } from '../initializers/constant.js';
-import { Initializer } from '../initializers/initializer.js';
+import { Initializer, initializer } from '../initializers/initializer.js';
 import { Uniform } from '../initializers/uniform.js';
 import { Xavier } from '../initializers/xavier.js';
 import { keepNames } from '../names.js';
 import { linear, matmul } from '../ops/matmul.js';
 import { type Sequence, type SequenceResult, gru, lstm, rnn } from '../ops/recurrent.js';
 import { concat, filled, reshape } from '../ops/shape.js';
+import { type OptionList, choice, flag, integer, readOptions } from '../options.js';
 import { Parameter } from '../parameter.js';
 import type { Random } from '../random.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
@@ -49,8 +50,19 @@ export interface GRUCellOptions extends RecurrentCellOptions {
   resetAfter?: boolean;
 }
 
-/** The names that {@link RecurrentCellOptions} has. */
-export const cellOptions = ['bias', 'init', 'recurrentInit', 'biasInit'] as const;
+const cellOptions = {
+  bias: [true, flag],
+  init: [new Xavier(), initializer],
+  recurrentInit: [undefined, initializer],
+  biasInit: [undefined, initializer],
+} satisfies OptionList<RecurrentCellOptions>;
+
+/** @internal */
+export const rnnCellOptions = { ...cellOptions, activation: ['tanh', choice(['tanh', 'relu'])] } satisfies OptionList<RNNCellOptions>;
+/** @internal */
+export const lstmCellOptions = { ...cellOptions, projection: [0, integer(0)] } satisfies OptionList<LSTMCellOptions>;
+/** @internal */
+export const gruCellOptions = { ...cellOptions, resetAfter: [true, flag] } satisfies OptionList<GRUCellOptions>;
 
 /** Zeros, and 1 for the forget gate: it begins by remembering. Gers, Schmidhuber & Cummins 2000; Jozefowicz, Zaremba & Sutskever 2015. */
 class ForgetGateOpen extends Initializer {
@@ -91,7 +103,7 @@ export abstract class RecurrentCell extends Layer<Tensor, Tensor[]> {
   constructor(
     inFeatures: number,
     hiddenFeatures: number,
-    options: RecurrentCellOptions,
+    options: RecurrentCellOptions & { bias: boolean; init: Initializer },
     gates: number,
     outFeatures: number,
     bias: Initializer,
@@ -99,16 +111,11 @@ export abstract class RecurrentCell extends Layer<Tensor, Tensor[]> {
     super();
     this.inFeatures = checkInteger(inFeatures, 'inFeatures', 1, 2 ** 24 - 1);
     this.hiddenFeatures = checkInteger(hiddenFeatures, 'hiddenFeatures', 1, 2 ** 24 - 1);
-    for (const name of ['init', 'recurrentInit', 'biasInit'] as const) {
-      if (options[name] !== undefined && !(options[name] instanceof Initializer)) {
-        throw new ArgumentError(expected('an Initializer, such as new Xavier()', `options.${name}`, options[name]));
-      }
-    }
     const width = gates * hiddenFeatures;
     const bound = 1 / Math.sqrt(hiddenFeatures);
-    this.inputWeight = new Parameter([inFeatures, width], { init: options.init ?? new Xavier() });
+    this.inputWeight = new Parameter([inFeatures, width], { init: options.init });
     this.recurrentWeight = new Parameter([outFeatures, width], { init: options.recurrentInit ?? new Uniform({ low: -bound, high: bound }) });
-    this.bias = checkFlag(options.bias ?? true, 'options.bias') ? new Parameter([width], { init: options.biasInit ?? bias }) : null;
+    this.bias = options.bias ? new Parameter([width], { init: options.biasInit ?? bias }) : null;
   }
 
   /** Shapes of one example's states: the output first. */
@@ -191,9 +198,9 @@ export class RNNCell extends RecurrentCell {
    * @throws {@link ArgumentError} for sizes below 1 or wrong options.
    */
   constructor(inFeatures: number, hiddenFeatures: number, options: RNNCellOptions = {}) {
-    const given = checkOptions<RNNCellOptions>(options, 'options', [...cellOptions, 'activation']);
+    const given = readOptions(options, rnnCellOptions);
     super(inFeatures, hiddenFeatures, given, 1, hiddenFeatures, new Zeros());
-    this.activation = checkChoice(given.activation ?? 'tanh', 'options.activation', ['tanh', 'relu']);
+    this.activation = given.activation;
   }
 
   get stateFeatures(): readonly number[] {
@@ -235,15 +242,10 @@ export class LSTMCell extends RecurrentCell {
    * @throws {@link ArgumentError} for sizes below 1 or wrong options.
    */
   constructor(inFeatures: number, hiddenFeatures: number, options: LSTMCellOptions = {}) {
-    const given = checkOptions<LSTMCellOptions>(options, 'options', [...cellOptions, 'projection']);
-    const projected = checkInteger(
-      given.projection ?? 0,
-      'options.projection',
-      0,
-      checkInteger(hiddenFeatures, 'hiddenFeatures', 1, 2 ** 24 - 1),
-    );
+    const given = readOptions(options, lstmCellOptions);
+    const projected = checkInteger(given.projection, 'options.projection', 0, checkInteger(hiddenFeatures, 'hiddenFeatures', 1, 2 ** 24 - 1));
     super(inFeatures, hiddenFeatures, given, 4, projected || hiddenFeatures, new ForgetGateOpen());
-    this.projection = projected === 0 ? null : new Parameter([hiddenFeatures, projected], { init: given.init ?? new Xavier() });
+    this.projection = projected === 0 ? null : new Parameter([hiddenFeatures, projected], { init: given.init });
   }
 
   get stateFeatures(): readonly number[] {
@@ -286,9 +288,9 @@ export class GRUCell extends RecurrentCell {
    * @throws {@link ArgumentError} for sizes below 1 or wrong options.
    */
   constructor(inFeatures: number, hiddenFeatures: number, options: GRUCellOptions = {}) {
-    const given = checkOptions<GRUCellOptions>(options, 'options', [...cellOptions, 'resetAfter']);
+    const given = readOptions(options, gruCellOptions);
     super(inFeatures, hiddenFeatures, given, 3, hiddenFeatures, new Zeros());
-    this.resetAfter = checkFlag(given.resetAfter ?? true, 'options.resetAfter');
+    this.resetAfter = given.resetAfter;
     const has = this.bias !== null && this.resetAfter;
     this.recurrentBias = has ? new Parameter([hiddenFeatures], { init: given.biasInit ?? new Zeros() }) : null;
   }

@@ -2,21 +2,12 @@
 
 import { Buffer } from '../buffer.js';
 import type { DType } from '../dtype.js';
-import {
-  ArgumentError,
-  ShapeError,
-  checkChoice,
-  checkFlag,
-  checkInteger,
-  checkNumber,
-  checkOptions,
-  describeShape,
-  expected,
-} from '../errors.js';
+import { ArgumentError, ShapeError, checkOptions, describeShape, expected } from '../errors.js';
 import { keepNames } from '../names.js';
 import { type SequenceResult, sequenceMask } from '../ops/recurrent.js';
 import { concat, copyInto, fillInPlace, reshape, slice, stack } from '../ops/shape.js';
 import { writeState } from '../ops/state.js';
+import { type OptionList, choice, flag, integer, probability, readOptions } from '../options.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { Layer } from './layer.js';
 import {
@@ -27,8 +18,10 @@ import {
   RNNCell,
   type RNNCellOptions,
   type RecurrentCell,
-  cellOptions,
   checkState,
+  gruCellOptions,
+  lstmCellOptions,
+  rnnCellOptions,
 } from './recurrent-cells.js';
 import { registerLayers } from './registry.js';
 import { Dropout } from './dropout.js';
@@ -75,7 +68,13 @@ export interface SequenceOutput {
   state: Tensor[];
 }
 
-const ownOptions = ['layers', 'bidirectional', 'dropout', 'returns', 'carries'] as const;
+const ownOptions = {
+  layers: [1, integer(1, 1024)],
+  bidirectional: [false, flag],
+  dropout: [0, probability],
+  returns: ['all', choice(['all', 'last'])],
+  carries: [0, integer(0, 2 ** 24)],
+} satisfies OptionList<RecurrentOptions>;
 
 /**
  * What {@link RNN}, {@link LSTM} and {@link GRU} have in common: cells along time, over each other, and in both directions.
@@ -103,13 +102,9 @@ export abstract class Recurrent<C extends RecurrentCell = RecurrentCell> extends
   readonly carries: number;
 
   /** @throws {@link ArgumentError} for wrong options. */
-  constructor(inFeatures: number, options: RecurrentOptions, makeCell: (inFeatures: number) => C) {
+  constructor(inFeatures: number, options: Required<RecurrentOptions>, makeCell: (inFeatures: number) => C) {
     super();
-    this.layers = checkInteger(options.layers ?? 1, 'options.layers', 1, 1024);
-    this.bidirectional = checkFlag(options.bidirectional ?? false, 'options.bidirectional');
-    this.returns = checkChoice(options.returns ?? 'all', 'options.returns', ['all', 'last']);
-    this.carries = checkInteger(options.carries ?? 0, 'options.carries', 0, 2 ** 24);
-    const p = checkNumber(options.dropout ?? 0, 'options.dropout', 0, 1);
+    ({ layers: this.layers, bidirectional: this.bidirectional, returns: this.returns, carries: this.carries } = options);
     if (this.bidirectional && this.carries > 0) {
       throw new ArgumentError('`carries` with `bidirectional`: what reads a sequence from its end has no batch before it');
     }
@@ -120,7 +115,7 @@ export abstract class Recurrent<C extends RecurrentCell = RecurrentCell> extends
       }
     }
     this.cells = cells;
-    this.dropout = p > 0 && this.layers > 1 ? new Dropout(p) : null;
+    this.dropout = options.dropout > 0 && this.layers > 1 ? new Dropout(options.dropout) : null;
     this.carried = this.carries === 0 ? [] : this.#stateShapes(this.carries).map((shape) => new Buffer(shape));
   }
 
@@ -274,13 +269,8 @@ function maskOf({ lengths, mask }: SequenceOptions, batch: number, time: number)
   return given;
 }
 
-// The options of the cells out of those of the layer.
-function split<T extends RecurrentOptions>(
-  options: T,
-  own: readonly string[],
-): { layer: RecurrentOptions; cell: Omit<T, keyof RecurrentOptions> } {
-  const given = checkOptions<T>(options, 'options', [...cellOptions, ...ownOptions, ...own] as never) as T;
-  const { layers, bidirectional, dropout, returns, carries, ...cell } = given;
+// The options of the layer, and those of its cells.
+function split<T extends Required<RecurrentOptions>>({ layers, bidirectional, dropout, returns, carries, ...cell }: T) {
   return { layer: { layers, bidirectional, dropout, returns, carries }, cell };
 }
 
@@ -303,7 +293,7 @@ export class RNN extends Recurrent<RNNCell> {
    * @throws {@link ArgumentError} for sizes below 1 or wrong options.
    */
   constructor(inFeatures: number, hiddenFeatures: number, options: RNNOptions = {}) {
-    const { layer, cell } = split(options, ['activation']);
+    const { layer, cell } = split(readOptions(options, { ...ownOptions, ...rnnCellOptions }));
     super(inFeatures, layer, (features) => new RNNCell(features, hiddenFeatures, cell));
   }
   override config(): unknown {
@@ -333,7 +323,7 @@ export class LSTM extends Recurrent<LSTMCell> {
    * @throws {@link ArgumentError} for sizes below 1 or wrong options.
    */
   constructor(inFeatures: number, hiddenFeatures: number, options: LSTMOptions = {}) {
-    const { layer, cell } = split(options, ['projection']);
+    const { layer, cell } = split(readOptions(options, { ...ownOptions, ...lstmCellOptions }));
     super(inFeatures, layer, (features) => new LSTMCell(features, hiddenFeatures, cell));
   }
   override config(): unknown {
@@ -361,7 +351,7 @@ export class GRU extends Recurrent<GRUCell> {
    * @throws {@link ArgumentError} for sizes below 1 or wrong options.
    */
   constructor(inFeatures: number, hiddenFeatures: number, options: GRUOptions = {}) {
-    const { layer, cell } = split(options, ['resetAfter']);
+    const { layer, cell } = split(readOptions(options, { ...ownOptions, ...gruCellOptions }));
     super(inFeatures, layer, (features) => new GRUCell(features, hiddenFeatures, cell));
   }
   override config(): unknown {

@@ -1,9 +1,10 @@
 // Normalization by the root mean square of each example.
 
 import type { FloatDType } from '../dtype.js';
-import { ShapeError, checkFlag, checkInteger, checkNumber, checkOptions, describeShape } from '../errors.js';
+import { ShapeError, checkInteger, describeShape } from '../errors.js';
 import { Constant } from '../initializers/constant.js';
 import { groupNorm } from '../ops/group_norm.js';
+import { flag, number, readOptions } from '../options.js';
 import { Parameter } from '../parameter.js';
 import { Tensor } from '../tensor.js';
 import { Layer } from './layer.js';
@@ -40,10 +41,10 @@ export class RMSNorm extends Layer {
    */
   constructor(features: number, options: RMSNormOptions = {}) {
     super();
-    const { eps = 1e-6, affine = true } = checkOptions<RMSNormOptions>(options, 'options', ['eps', 'affine']);
+    const { eps, affine } = readOptions(options, { eps: [1e-6, number(0)], affine: [true, flag] });
     this.features = checkInteger(features, 'features', 1, 2 ** 31 - 1);
-    this.eps = checkNumber(eps, 'options.eps', 0);
-    this.weight = checkFlag(affine, 'options.affine') ? new Parameter([this.features], { init: new Constant(1) }) : null;
+    this.eps = eps;
+    this.weight = affine ? new Parameter([this.features], { init: new Constant(1) }) : null;
   }
 
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {

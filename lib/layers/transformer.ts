@@ -1,15 +1,16 @@
 // A transformer's block, and what tells it positions.
 
 import type { FloatDType } from '../dtype.js';
-import { ArgumentError, ShapeError, checkChoice, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
-import { Initializer } from '../initializers/initializer.js';
+import { ArgumentError, ShapeError, checkInteger, describeShape, expected } from '../errors.js';
+import { type Initializer, initializer } from '../initializers/initializer.js';
 import { Normal } from '../initializers/normal.js';
 import { type ActivationName, activation, activationNames } from '../ops/activation.js';
 import { exp, log } from '../ops/elementwise.js';
 import { eagerly, withoutGradients } from '../ops/emit.js';
+import { choice, integer, readOptions } from '../options.js';
 import { Parameter } from '../parameter.js';
 import { Tensor } from '../tensor.js';
-import { MultiHeadAttention, type MultiHeadAttentionOptions, type Sequences, checkSequences } from './attention.js';
+import { MultiHeadAttention, type MultiHeadAttentionOptions, type Sequences, attentionOptions, checkSequences } from './attention.js';
 import { LayerNorm } from './group-norm.js';
 import { Layer } from './layer.js';
 import { Linear } from './linear.js';
@@ -69,20 +70,18 @@ export class TransformerBlock extends Layer<Tensor | Sequences, Tensor> {
    */
   constructor(features: number, heads: number, options: TransformerBlockOptions = {}) {
     super();
-    const {
-      hidden,
-      norm = 'layer',
-      activation = 'relu',
-      ...attention
-    } = checkOptions<TransformerBlockOptions>(options, 'options', ['causal', 'dropout', 'bias', 'hidden', 'norm', 'activation']);
+    const { hidden, norm, activation, ...attention } = readOptions(options, {
+      ...attentionOptions,
+      hidden: [4 * features, integer(1, 2 ** 31 - 1)],
+      norm: ['layer', choice(['layer', 'rms'])],
+      activation: ['relu', choice(activationNames)],
+    });
     this.attention = new MultiHeadAttention(features, heads, attention);
-    this.norm = checkChoice(norm, 'options.norm', ['layer', 'rms']);
-    this.activation = checkChoice<ActivationName>(activation, 'options.activation', activationNames);
-    this.hidden = checkInteger(hidden ?? 4 * features, 'options.hidden', 1, 2 ** 31 - 1);
+    [this.norm, this.activation, this.hidden] = [norm, activation, hidden];
     const makeNorm = (): LayerNorm | RMSNorm => (this.norm === 'layer' ? new LayerNorm(features) : new RMSNorm(features));
     this.attentionNorm = makeNorm();
     this.mlpNorm = makeNorm();
-    const bias = attention.bias ?? true;
+    const { bias } = attention;
     this.mlp = { hidden: new Linear(features, this.hidden, { bias }), output: new Linear(this.hidden, features, { bias }) };
     this.drop = new Dropout(this.attention.dropout);
   }
@@ -148,8 +147,7 @@ export class PositionalEmbedding extends Layer {
    */
   constructor(positions: number, features: number, options: PositionalEmbeddingOptions = {}) {
     super();
-    const { init = new Normal({ std: 0.02 }) } = checkOptions<PositionalEmbeddingOptions>(options, 'options', ['init']);
-    if (!(init instanceof Initializer)) throw new ArgumentError(expected('an Initializer, such as new Normal()', 'options.init', init));
+    const { init } = readOptions(options, { init: [new Normal({ std: 0.02 }), initializer] });
     this.positions = checkInteger(positions, 'positions', 1, 2 ** 31 - 1);
     this.features = checkInteger(features, 'features', 1, 2 ** 31 - 1);
     this.weight = new Parameter([this.positions, this.features], { init });

@@ -30,7 +30,8 @@ export type Padding2d = Size2d | readonly [readonly [number, number], readonly [
  */
 export type ConvolutionAlgorithm = 'auto' | 'direct' | 'im2col';
 
-const algorithms: readonly ConvolutionAlgorithm[] = ['auto', 'direct', 'im2col'];
+/** @internal */
+export const convolutionAlgorithms: readonly ConvolutionAlgorithm[] = ['auto', 'direct', 'im2col'];
 
 /** Options of {@link conv2d}. */
 export interface Conv2dFunctionOptions {
@@ -65,7 +66,7 @@ interface Geometry {
   algorithm: number;
 }
 
-const preset = variableChoice('NODEGRAD_CONV', algorithms) ?? 'auto';
+const preset = variableChoice('NODEGRAD_CONV', convolutionAlgorithms) ?? 'auto';
 const choice: StateKind<Context> = {
   get: ({ convolution }) => convolution,
   set: (all, convolution) => {
@@ -89,7 +90,7 @@ const choice: StateKind<Context> = {
  * ```
  */
 export function setConvolution(algorithm: ConvolutionAlgorithm): void {
-  const checked = checkChoice(algorithm, 'algorithm', algorithms);
+  const checked = checkChoice(algorithm, 'algorithm', convolutionAlgorithms);
   writes(choice, context);
   context.convolution = checked;
 }
@@ -97,7 +98,7 @@ export function setConvolution(algorithm: ConvolutionAlgorithm): void {
 /** The number of the algorithm that an option asks for, or everybody. */
 function algorithmOf(conv: ConvolutionAlgorithm | undefined): number {
   if (conv === undefined) reads(choice, context);
-  return algorithms.indexOf(checkChoice(conv ?? context.convolution ?? preset, 'options.conv', algorithms));
+  return convolutionAlgorithms.indexOf(checkChoice(conv ?? context.convolution ?? preset, 'options.conv', convolutionAlgorithms));
 }
 
 const intsOf = (

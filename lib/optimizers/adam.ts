@@ -2,7 +2,9 @@
 
 import { defineUpdate } from '../ops/update.js';
 import type { OptimizerTarget } from './groups.js';
-import { type Rule, RuleOptimizer, type RuleOptimizerOptions, flag, notNegative, pairBelowOne, scheduled } from './rule.js';
+import { flag } from '../options.js';
+import { notNegative, pairBelowOne, scheduled } from './options.js';
+import { type Rule, RuleOptimizer, type RuleOptimizerOptions } from './rule.js';
 import { keepNames } from '../names.js';
 import { power } from '../schedules/arithmetic.js';
 import type { Scheduled } from '../schedules/schedule.js';

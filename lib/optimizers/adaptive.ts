@@ -4,7 +4,9 @@ import { keepNames } from '../names.js';
 import { defineUpdate } from '../ops/update.js';
 import type { Scheduled } from '../schedules/schedule.js';
 import type { OptimizerTarget } from './groups.js';
-import { type Rule, RuleOptimizer, type RuleOptimizerOptions, belowOne, flag, notNegative, orSchedule, scheduled } from './rule.js';
+import { flag } from '../options.js';
+import { belowOne, notNegative, orSchedule, scheduled } from './options.js';
+import { type Rule, RuleOptimizer, type RuleOptimizerOptions } from './rule.js';
 
 /** Options of {@link Adagrad}. */
 export interface AdagradOptions extends RuleOptimizerOptions {

@@ -8,7 +8,9 @@ import { power } from '../schedules/arithmetic.js';
 import type { Scheduled } from '../schedules/schedule.js';
 import { Tensor } from '../tensor.js';
 import type { OptimizerTarget } from './groups.js';
-import { type Rule, RuleOptimizer, type RuleOptimizerOptions, flag, notNegative, pairBelowOne, scheduled } from './rule.js';
+import { flag } from '../options.js';
+import { belowOne, notNegative, orSchedule, pair, pairBelowOne, scheduled } from './options.js';
+import { type Rule, RuleOptimizer, type RuleOptimizerOptions } from './rule.js';
 
 /** Options of {@link Adamax} and {@link RAdam}. */
 export interface MomentsOptions extends RuleOptimizerOptions {
@@ -101,7 +103,12 @@ function momentaOf(beta: number, decay: number): Momenta {
 }
 
 const nadamRule: Rule<NAdamOptions> = {
-  options: { lr: [2e-3, scheduled], betas: [[0.9, 0.999], pairBelowOne], eps: [1e-8, notNegative], momentumDecay: [0.004, notNegative] },
+  options: {
+    lr: [2e-3, scheduled],
+    betas: [[0.9, 0.999], pair(belowOne, orSchedule(belowOne))],
+    eps: [1e-8, notNegative],
+    momentumDecay: [0.004, notNegative],
+  },
   state: () => ['m', 'v'],
   update: () => nadam,
   numbers({ lr, betas: [beta1, beta2], eps, momentumDecay }, t) {

@@ -1,11 +1,12 @@
 // Newton's method for small problems.
 
-import { checkNumber, checkOptions } from '../errors.js';
 import { keepNames } from '../names.js';
-import { Schedule, type Scheduled } from '../schedules/schedule.js';
+import type { OptionList } from '../options.js';
+import type { Scheduled } from '../schedules/schedule.js';
 import { Tensor } from '../tensor.js';
 import { ClosureOptimizer, type Evaluation, type Vector } from './closure.js';
 import type { OptimizerOptions, OptimizerTarget } from './groups.js';
+import { notNegative, optionArguments, scheduled } from './options.js';
 import { checkSmall } from './quasi-newton.js';
 
 /** Options of {@link Newton}. */
@@ -16,7 +17,7 @@ export interface NewtonOptions extends OptimizerOptions {
   damping?: number;
 }
 
-const known = ['lr', 'damping'];
+const newtonOptions = { lr: [1, scheduled], damping: [0, notNegative] } satisfies OptionList<NewtonOptions>;
 
 /**
  * Newton's method: `w −= H⁻¹·g`, to the minimum of a quadratic in one step. The Hessian comes from central differences of the gradient, 2n
@@ -39,12 +40,7 @@ const known = ['lr', 'damping'];
  */
 export class Newton extends ClosureOptimizer<NewtonOptions> {
   constructor(target: OptimizerTarget<NewtonOptions>, options: Partial<NewtonOptions> = {}) {
-    const check = (all: NewtonOptions): void => {
-      const { lr, damping } = checkOptions<NewtonOptions>(all, 'options', known);
-      if (!(lr instanceof Schedule)) checkNumber(lr, 'options.lr', 0);
-      checkNumber(damping, 'options.damping', 0);
-    };
-    super(target, checkOptions<Partial<NewtonOptions>>(options, 'options', known), check, { lr: 1, damping: 0 });
+    super(target, ...optionArguments<NewtonOptions>(options, newtonOptions));
     checkSmall(this.groups[0].parameters.reduce((sum, { size }) => sum + size, 0), 'Newton'); // biome-ignore format: one line
   }
 

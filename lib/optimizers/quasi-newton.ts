@@ -1,12 +1,14 @@
 // Quasi-Newton methods with a strong Wolfe line search: L-BFGS, and BFGS for small problems.
 
-import { ArgumentError, checkChoice, checkInteger, checkNumber, checkOptions } from '../errors.js';
+import { ArgumentError } from '../errors.js';
 import { keepNames } from '../names.js';
-import { Schedule, type Scheduled } from '../schedules/schedule.js';
+import { type OptionList, choice, integer } from '../options.js';
+import type { Scheduled } from '../schedules/schedule.js';
 import { Tensor } from '../tensor.js';
 import { ClosureOptimizer, type Evaluation, type Vector, dot, largest, plus } from './closure.js';
 import type { OptimizerOptions, OptimizerTarget } from './groups.js';
 import { strongWolfe } from './line-search.js';
+import { notNegative, optionArguments, scheduled } from './options.js';
 
 /** Options of {@link BFGS}. */
 export interface BFGSOptions extends OptimizerOptions {
@@ -30,17 +32,15 @@ export interface LBFGSOptions extends BFGSOptions {
   history?: number;
 }
 
-const known = ['lr', 'maxIterations', 'maxEvaluations', 'toleranceGradient', 'toleranceChange', 'lineSearch'];
-
-function check(options: BFGSOptions): void {
-  if (!(options.lr instanceof Schedule)) checkNumber(options.lr, 'options.lr', 0);
-  const { maxIterations = 20, maxEvaluations = 1, toleranceGradient = 0, toleranceChange = 0, lineSearch = 'none' } = options;
-  checkInteger(maxIterations, 'options.maxIterations', 1);
-  checkInteger(maxEvaluations, 'options.maxEvaluations', 1);
-  checkNumber(toleranceGradient, 'options.toleranceGradient', 0);
-  checkNumber(toleranceChange, 'options.toleranceChange', 0);
-  checkChoice(lineSearch, 'options.lineSearch', ['strongWolfe', 'none']);
-}
+const bfgsOptions = {
+  lr: [1, scheduled],
+  maxIterations: [20, integer(1)],
+  maxEvaluations: [undefined, integer(1)],
+  toleranceGradient: [1e-7, notNegative],
+  toleranceChange: [1e-9, notNegative],
+  lineSearch: ['strongWolfe', choice(['strongWolfe', 'none'])],
+} satisfies OptionList<BFGSOptions>;
+const lbfgsOptions = { ...bfgsOptions, history: [100, integer(1)] } satisfies OptionList<LBFGSOptions>;
 
 abstract class QuasiNewton<O extends BFGSOptions> extends ClosureOptimizer<O> {
   /** The direction at a place with this gradient. */
@@ -50,7 +50,7 @@ abstract class QuasiNewton<O extends BFGSOptions> extends ClosureOptimizer<O> {
   protected abstract learn(s: Vector, y: Vector, options: O): void;
 
   protected minimize(start: Vector, at: (place: Vector) => Evaluation, options: O): Vector {
-    const { lr, maxIterations = 20, lineSearch = 'strongWolfe', toleranceGradient = 1e-7, toleranceChange = 1e-9 } = options;
+    const { lr, maxIterations, lineSearch, toleranceGradient, toleranceChange } = options as Required<BFGSOptions>;
     const { maxEvaluations = Math.max(1, Math.floor(maxIterations * 1.25)) } = options;
     const rate = lr as number;
     let place = start;
@@ -122,19 +122,14 @@ abstract class QuasiNewton<O extends BFGSOptions> extends ClosureOptimizer<O> {
  */
 export class LBFGS extends QuasiNewton<LBFGSOptions> {
   constructor(target: OptimizerTarget<LBFGSOptions>, options: Partial<LBFGSOptions> = {}) {
-    const names = [...known, 'history'];
-    const checkAll = (all: LBFGSOptions): void => {
-      check(checkOptions<LBFGSOptions>(all, 'options', names));
-      checkInteger(all.history, 'options.history', 1);
-    };
-    super(target, checkOptions<Partial<LBFGSOptions>>(options, 'options', names), checkAll, { lr: 1, history: 100 });
+    super(target, ...optionArguments<LBFGSOptions>(options, lbfgsOptions));
   }
 
-  protected learn(s: Vector, y: Vector, { history = 100 }: LBFGSOptions): void {
+  protected learn(s: Vector, y: Vector, { history }: LBFGSOptions): void {
     const count = this.numbers['pairs'] ?? 0;
     const pairs = Array.from({ length: count }, (_, i) => [this.vectors[`s${i}`], this.vectors[`y${i}`]]);
     pairs.push([s, y]);
-    while (pairs.length > history) pairs.shift();
+    while (pairs.length > (history as number)) pairs.shift();
     for (const [i, [one, other]] of pairs.entries()) Object.assign(this.vectors, { [`s${i}`]: one, [`y${i}`]: other });
     this.numbers = { pairs: pairs.length, scale: dot(y, s) / dot(y, y) };
   }
@@ -187,8 +182,7 @@ export function checkSmall(size: number, name: string): void {
  */
 export class BFGS extends QuasiNewton<BFGSOptions> {
   constructor(target: OptimizerTarget<BFGSOptions>, options: Partial<BFGSOptions> = {}) {
-    const checkAll = (all: BFGSOptions): void => check(checkOptions<BFGSOptions>(all, 'options', known));
-    super(target, checkOptions<Partial<BFGSOptions>>(options, 'options', known), checkAll, { lr: 1 });
+    super(target, ...optionArguments<BFGSOptions>(options, bfgsOptions));
     checkSmall(this.groups[0].parameters.reduce((sum, { size }) => sum + size, 0), 'BFGS'); // biome-ignore format: one line
   }
 

@@ -1,12 +1,13 @@
 // Optimizers whose update is a native rule: a line of native/kernels/optimizers.def, with the options that it is called by.
 
-import { ArgumentError, checkFlag, checkNumber, checkOptions, expected } from '../errors.js';
 import type { Op } from '../ops/define.js';
 import { emitUpdate } from '../ops/update.js';
 import type { OptimizerOptions, OptimizerTarget } from './groups.js';
 import { Optimizer, type ParameterSlice, hyperparameters } from './optimizer.js';
 import { keepNames } from '../names.js';
-import { Schedule, type Scheduled, type Values } from '../schedules/schedule.js';
+import { type OptionList, flag } from '../options.js';
+import { optionArguments, scheduled } from './options.js';
+import type { Scheduled, Values } from '../schedules/schedule.js';
 
 /** What every optimizer with a native rule has per group. */
 export interface RuleOptimizerOptions extends OptimizerOptions {
@@ -15,44 +16,6 @@ export interface RuleOptimizerOptions extends OptimizerOptions {
   /** Take the decay from the weights instead, beside the update: `w −= lr·weightDecay·w`, as in AdamW. Default false. */
   decoupledDecay?: boolean;
 }
-
-/** Checks one option; throws where it is out of range. */
-export type OptionCheck = (value: unknown, argument: string) => void;
-
-/** A number of at least 0. */
-export const notNegative: OptionCheck = (value, argument) => {
-  checkNumber(value, argument, 0);
-};
-
-/** The same, or a schedule: its values are checked at each step. */
-export const orSchedule =
-  (check: OptionCheck): OptionCheck =>
-  (value, argument) => {
-    if (!(value instanceof Schedule)) check(value, argument);
-  };
-
-/** A rate, or a schedule of it. */
-export const scheduled = orSchedule(notNegative);
-
-/** A number from 0 to below 1: how much of an average stays. */
-export const belowOne: OptionCheck = (value, argument) => {
-  checkNumber(value, argument, 0, 1);
-  if (value === 1) throw new ArgumentError(expected('a number below 1', argument, value));
-};
-
-/** Two of these, or schedules of them. */
-export const pairBelowOne: OptionCheck = (value, argument) => {
-  if (!Array.isArray(value) || value.length !== 2) throw new ArgumentError(expected('a pair of numbers', argument, value));
-  for (const [i, one] of value.entries()) orSchedule(belowOne)(one, `${argument}[${i}]`);
-};
-
-/** true or false. */
-export const flag: OptionCheck = (value, argument) => {
-  checkFlag(value, argument);
-};
-
-/** What an option is when nothing is said, null for one that must be given; and its range. */
-export type OptionList<O> = { readonly [K in keyof Required<O>]: readonly [initial: Required<O>[K] | null, check: OptionCheck] };
 
 /** A rule on this side: which options, which state, which numbers. */
 export interface Rule<O> {
@@ -86,15 +49,7 @@ export abstract class RuleOptimizer<O extends RuleOptimizerOptions> extends Opti
 
   /** @hidden */
   protected constructor(target: OptimizerTarget<O>, given: Partial<O>, rule: Rule<O>) {
-    const list: Record<string, readonly [unknown, OptionCheck]> = { ...common, ...rule.options };
-    const known = Object.keys(list);
-    const defaults = Object.fromEntries(Object.entries(list).flatMap(([name, [initial]]) => (initial === null ? [] : [[name, initial]])));
-    const check = (options: O): void => {
-      const all = checkOptions<Record<string, unknown>>(options, 'options', known);
-      for (const [name, [, checkOption]] of Object.entries(list)) checkOption(all[name], `options.${name}`);
-      rule.together?.(options as Required<O>);
-    };
-    super(target, checkOptions<Partial<O>>(given, 'options', known), check, defaults as Partial<O>);
+    super(target, ...optionArguments(given, { ...common, ...rule.options } as unknown as OptionList<O>, rule.together));
     this.#rule = rule;
   }
 

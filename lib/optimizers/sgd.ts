@@ -1,9 +1,11 @@
 // Stochastic gradient descent with momentum, in both published forms of Nesterov's step.
 
-import { ArgumentError, checkNumber } from '../errors.js';
+import { ArgumentError } from '../errors.js';
 import { defineUpdate } from '../ops/update.js';
 import type { OptimizerTarget } from './groups.js';
-import { type Rule, RuleOptimizer, type RuleOptimizerOptions, flag, scheduled } from './rule.js';
+import { flag, needed, probability } from '../options.js';
+import { scheduled } from './options.js';
+import { type Rule, RuleOptimizer, type RuleOptimizerOptions } from './rule.js';
 import { keepNames } from '../names.js';
 import type { Scheduled } from '../schedules/schedule.js';
 
@@ -26,9 +28,9 @@ const inside = defineUpdate('sgd_velocity');
 
 const rule: Rule<SGDOptions> = {
   options: {
-    lr: [null, scheduled],
+    lr: [needed, scheduled],
     momentum: [0, scheduled],
-    dampening: [0, (value, argument) => void checkNumber(value, argument, 0, 1)],
+    dampening: [0, probability],
     nesterov: [false, flag],
     lrInVelocity: [false, flag],
   },

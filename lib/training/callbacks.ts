@@ -40,6 +40,11 @@ export interface TrainingRun {
   stop(reason?: string): void;
   /** Writes a line of its own to where progress goes. */
   note(text: string): void;
+  /**
+   * Appends a line of its own to the run's log, if there is one: `type` says of what kind, the rest is plain data that JSON can hold. It need
+   * not be on the disk at once; the end of the epoch brings it there.
+   */
+  record(entry: { readonly type: string; readonly [name: string]: unknown }): void;
 }
 
 /** One step, after its update; `BatchRecord<TensorTree>` where inputs, targets or predictions are several tensors. */
@@ -129,7 +134,7 @@ type Event = (typeof events)[number];
 
 /** The callbacks of a run, asked in their order. */
 export class Callbacks {
-  readonly #list: readonly CallbackLike[];
+  readonly #list: CallbackLike[];
   /** Whether any callback wants to see batches. */
   readonly wantsBatches: boolean;
   /** Whether any callback wants to see observations. */
@@ -137,11 +142,13 @@ export class Callbacks {
   /** Whether any callback is of a user's own. */
   readonly areOwn: boolean;
 
-  constructor(callbacks: unknown) {
+  /** @param more - Those that fit adds, after the user's. */
+  constructor(callbacks: unknown, more: readonly CallbackLike[] = []) {
     if (callbacks !== undefined && !Array.isArray(callbacks))
       throw new ArgumentError(expected('an array of callbacks', 'options.callbacks', callbacks));
     this.#list = [...((callbacks ?? []) as CallbackLike[])];
     for (const [i, callback] of this.#list.entries()) checkCallback(callback, `options.callbacks[${i}]`);
+    this.#list.push(...more);
     const wants = (event: Event): boolean => this.#list.some((callback) => hears(callback, event));
     this.areOwn = this.#list.some((callback) => !isBuiltIn(callback));
     this.wantsBatches = wants('onBatchEnd');
@@ -195,7 +202,7 @@ function checkCallback(callback: unknown, argument: string): void {
 }
 
 /** Whether a callback does something at an event. */
-function hears(callback: CallbackLike, event: Event): boolean {
+export function hears(callback: CallbackLike, event: Event): boolean {
   return callback[event] !== undefined && callback[event] !== Callback.prototype[event];
 }
 

@@ -40,7 +40,7 @@ export interface FitOptions {
   readonly regularizers?: readonly Regularizer[];
   /**
    * Steps from one observed step to the next, for callbacks with `onObserve`: layers and updates of every such step are measured, and of
-   * the last step of each epoch. 0 for none. Default 10 where a callback has `onObserve`, else 0.
+   * the last step of each epoch; large tensors by a sample, see {@link ObservedOptions}. 0 for none. Default 10 where a callback has `onObserve`, else 0.
    */
   readonly observeEvery?: number;
   /** Scored after every epoch. */
@@ -72,6 +72,18 @@ export interface FitOptions {
    * of now. Default false.
    */
   readonly eager?: boolean;
+  /**
+   * Writes a page about the run at its end, however it ended: curves, layers over time, findings, what the model takes for what. True for
+   * `report.html` beside the log (of a log with another name than `log.jsonl`, its name with `.html`), or a path. See {@link runReport}. Default false.
+   */
+  readonly report?: boolean | string;
+  /**
+   * Shows the same page while the run goes on, at an address of this machine alone that is written to where progress goes. It ends with the run.
+   * See {@link watchRuns}. Default false.
+   */
+  readonly watch?: boolean;
+  /** Folder for event files of TensorBoard; see {@link TensorBoardLog}. Default: none. */
+  readonly tensorboard?: string;
 }
 
 /** Their names. */
@@ -96,6 +108,9 @@ const fitOptions: readonly (keyof FitOptions)[] = [
   'checkpoint',
   'resume',
   'eager',
+  'report',
+  'watch',
+  'tensorboard',
 ];
 
 /** The options of a call of fit; what it is to train on comes first, or targets in the place of options would be read as such. */

@@ -15,8 +15,9 @@ import { type CompiledStep, type StepPrograms, compileStep, stepPrograms } from 
 import { StepFailure, runSteps } from '../program/stream.js';
 import { getSeed } from '../seed.js';
 import { checkRegularizers } from '../regularizers/regularizer.js';
+import { followersOf } from '../report/followers.js';
 import { type TensorTree, firstTensor } from '../tree.js';
-import { type BatchRecord, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
+import { type BatchRecord, type CallbackLike, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
 import { type Checkpoints, type Resumption, checkpointsOf } from './checkpoint.js';
 import { checkDomains } from './domains.js';
 import { TrainingAbortedError, type TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
@@ -33,7 +34,7 @@ import { Progress, milliseconds } from './progress.js';
 import { runEnd, runHeader } from './run-header.js';
 import { type RunLog, openRunLog } from './run-log.js';
 import { type EpochProgress, type RunPosition, stateOfMetrics } from './run-state.js';
-import { NonFiniteLoss, type Seen, type StepResult, type TrainStep, addMeasured, makeTrainSteps } from './train-step.js';
+import { NonFiniteLoss, type Seen, type StepResult, type TrainStep, addMeasured, makeTrainSteps, stepsUntilObserved } from './train-step.js';
 
 const inTraining = new WeakSet<AnyLayer>();
 
@@ -43,7 +44,8 @@ export async function fit(model: AnyLayer, data: AnyDataset, options: FitOptions
   const learning = fitPreprocessing(checkLayer(model), data);
   if (learning !== undefined) await learning;
   const seen = validation && preprocessed(model, validation);
-  const fitting = new Fitting(model, data as Dataset<BatchPart, BatchPart>, { ...rest, validation: seen });
+  const followers = followersOf(rest, validation ?? data);
+  const fitting = new Fitting(model, data as Dataset<BatchPart, BatchPart>, { ...rest, validation: seen }, followers.callbacks);
   if (inTraining.has(model)) throw new BusyError('this model is in training: wait for the fit() that is under way, or train a clone()');
   inTraining.add(model);
   const restore = rememberModes(model);
@@ -52,6 +54,7 @@ export async function fit(model: AnyLayer, data: AnyDataset, options: FitOptions
   } finally {
     restore();
     inTraining.delete(model);
+    await followers.close(fitting.history);
   }
 }
 
@@ -92,6 +95,7 @@ class Fitting implements TrainingRun {
     readonly model: AnyLayer,
     readonly data: Dataset<BatchPart, BatchPart>,
     options: FitOptions,
+    followers: readonly CallbackLike[],
   ) {
     this.#options = options;
     this.loss = checkLoss(options.loss);
@@ -100,7 +104,7 @@ class Fitting implements TrainingRun {
     this.optimizer = options.optimizer;
     this.#metrics = checkMetrics(options.metrics, this.loss);
     this.#signal = checkSignal(options.signal);
-    this.#callbacks = new Callbacks(options.callbacks);
+    this.#callbacks = new Callbacks(options.callbacks, followers);
     this.epochs = checkInteger(options.epochs ?? 1, 'options.epochs', 0);
     this.#seed = checkInteger(options.seed ?? getSeed(), 'options.seed');
     const { batchSize, shuffle = true, dropLast = false, validation } = options;
@@ -112,16 +116,15 @@ class Fitting implements TrainingRun {
     this.#progress = new Progress(options.progress, this.epochs, this.stepsPerEpoch);
     this.#eager = checkFlag(options.eager ?? false, 'options.eager');
     const { loss, optimizer, history, epochs } = this;
-    const [metrics, callbacks] = [this.#metrics, options.callbacks ?? []];
     const maxGradNorm = options.maxGradNorm === undefined ? undefined : checkNumber(options.maxGradNorm, 'options.maxGradNorm', 0);
     const { wantsBatches: keepPrediction, wantsObservations } = this.#callbacks;
     this.#observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0) * Number(wantsObservations);
     const regularizers = checkRegularizers(options.regularizers);
-    this.#parts = { model, loss, optimizer, metrics, regularizers };
+    this.#parts = { model, loss, optimizer, metrics: this.#metrics, regularizers };
     this.#steps = makeTrainSteps({ ...this.#parts, maxGradNorm, keepPrediction });
     this.#compiled = this.#steps.map((step) => compileStep(step as (...batch: TensorTree[]) => StepResult));
     const settings = { batchSize: this.batchSize, seed: this.#seed, shuffle, dropLast, maxGradNorm: maxGradNorm ?? 'none' };
-    const parts = { ...this.#parts, callbacks, data, validation, history, epochs, settings };
+    const parts = { ...this.#parts, callbacks: options.callbacks ?? [], data, validation, history, epochs, settings };
     this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, parts, this);
   }
 
@@ -131,6 +134,10 @@ class Fitting implements TrainingRun {
 
   note(text: string): void {
     this.#progress.note(text);
+  }
+
+  record(entry: { readonly type: string }): void {
+    this.#log?.write(entry, false);
   }
 
   /** What somebody should look at, though the run goes on. */
@@ -176,9 +183,9 @@ class Fitting implements TrainingRun {
     const failure = failures.find((one) => !(one instanceof TrainingAbortedError)) ?? failures[0];
     this.outcome = failures.length > 0 ? endOf(failure) : this.history.stopped === null ? 'completed' : 'stopped';
     this.#progress.clear();
+    await attempt(() => this.#callbacks.call('onTrainEnd', this));
     this.#log?.write({ type: 'end', ...runEnd(this, (milliseconds() - this.#began) / 1000, failure) });
     this.#log?.close();
-    await attempt(() => this.#callbacks.call('onTrainEnd', this));
     if (failures.length > 0) throw failure ?? failures[0];
     return this.history;
   }
@@ -218,8 +225,7 @@ class Fitting implements TrainingRun {
   async #runEpoch(order: number): Promise<void> {
     const { model, optimizer } = this;
     if (this.#progressed === null) for (const metric of this.#metrics) metric.reset();
-    this.#progressed ??= { batch: 0, sum: 0, weight: 0, seen: 0, lr: optimizer.lr, seconds: 0, metrics: null };
-    const epoch = this.#progressed;
+    const epoch = (this.#progressed ??= { batch: 0, sum: 0, weight: 0, seen: 0, lr: optimizer.lr, seconds: 0, metrics: null });
     epoch.metrics = null; // they hold it themselves, until validation needs them
     this.#epochBegan = milliseconds() - epoch.seconds * 1000;
     doubtRecordings(this.#compiled, this.#parts, this.#callbacks.areOwn);
@@ -257,7 +263,7 @@ class Fitting implements TrainingRun {
     const stopped = (): boolean => failure !== null || this.#signal?.aborted === true || this.history.stopped !== null;
     const [plain, observing] = this.#compiled.map((step) => stepPrograms(step));
     const choose = (at: number): { programs: StepPrograms<StepResult>; count: number } => {
-      const until = this.#untilObserved(this.step + at - epoch.batch, at);
+      const until = stepsUntilObserved(this.#observeEvery, this.step + at - epoch.batch, this.stepsPerEpoch - at);
       return until === 0 ? { programs: observing, count: 1 } : { programs: plain, count: until };
     };
     // A checkpoint wants whole steps and nothing under way: the stream ends there, and another one goes on.
@@ -308,7 +314,7 @@ class Fitting implements TrainingRun {
       this.#enterTraining();
       let result: StepResult;
       try {
-        const kind = this.#untilObserved(this.step, progress.batch) === 0 ? 1 : 0;
+        const kind = stepsUntilObserved(this.#observeEvery, this.step, this.stepsPerEpoch - progress.batch) === 0 ? 1 : 0;
         result = this.#eager ? this.#steps[kind](...pair) : await this.#compiled[kind](...(pair as TensorTree[]));
       } catch (error) {
         throw this.#explain(error, progress.batch, rows, pair);
@@ -345,12 +351,6 @@ class Fitting implements TrainingRun {
     this.step += 1;
     addMeasured(this.#metrics, result.measured, whole);
     return value;
-  }
-
-  /** How many steps are plain before the next observed one, after `step` steps of the run and `batch` of the epoch. */
-  #untilObserved(step: number, batch: number): number {
-    const every = this.#observeEvery;
-    return every === 0 ? Number.POSITIVE_INFINITY : Math.min(every - 1 - (step % every), this.stepsPerEpoch - 1 - batch);
   }
 
   async #tell(losses: readonly number[], epoch: EpochProgress, observation: ObservedNumbers | null): Promise<void> {

@@ -2,14 +2,14 @@
 
 import { zeros } from '../create.js';
 import { isFloat } from '../dtype.js';
-import { ArgumentError, checkInteger, expected } from '../errors.js';
-import { observeForward } from '../layers/forward.js';
+import { ArgumentError, checkFlag, checkInteger, checkOptions, expected } from '../errors.js';
+import { type ForwardObserver, observeForward } from '../layers/forward.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { homeOf, movingOf, part } from '../optimizers/memory.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { sizeOf, withoutGradients } from '../ops/emit.js';
-import { concat, copy } from '../ops/shape.js';
+import { concat, copy, gather, reshape, slice } from '../ops/shape.js';
 import { statistics, statisticsBins, statisticsLength, sumSquares, sumSquaresDifference } from '../ops/statistics.js';
 import type { Parameter } from '../parameter.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
@@ -21,8 +21,10 @@ export interface ObservedPlace {
   readonly path: string;
   /** Class of the layer; `'Parameter'` for parameters. */
   readonly type: string;
-  /** Shape of what was measured. */
+  /** Shape of the output or the parameter. */
   readonly shape: readonly number[];
+  /** How many of its elements were measured: all, or a sample. */
+  readonly measured: number;
 }
 
 /** What {@link observed} gives. */
@@ -48,6 +50,16 @@ export interface ObservedNumbers {
 /** Squared norm of a gradient, its elements that are not finite, squared norms of the update and of the weights. */
 const parameterLength = 4;
 
+/** Options of {@link observed}. */
+export interface ObservedOptions {
+  /**
+   * Measure what costs little, as `fit` does: of a tensor with more than 131,072 elements 65,536 that lie evenly in it, and not the outputs
+   * that a compiled step does not write to memory otherwise: those of normalizations, and of layers that an activation layer follows. Default
+   * false: all of everything.
+   */
+  readonly isLight?: boolean;
+}
+
 /**
  * Runs one training step in two halves and measures it on the way: the output of every layer, the gradient of every parameter after the
  * first half, and how far the second half moves the weights. The step computes what it computes without being observed, bit for bit.
@@ -61,6 +73,7 @@ const parameterLength = 4;
  * @param optimizer - The optimizer that `update` steps.
  * @param forwardAndBackward - Forward, loss and `backward()`; its result is handed on.
  * @param update - `clipGradNorm(…)` if wanted, `optimizer.step()`; gradients are measured before it.
+ * @param options - How much is measured.
  * @throws {@link ArgumentError} for arguments of other kinds, or when the optimizer moves no parameter of the model.
  * @example
  * ```ts
@@ -84,36 +97,81 @@ export function observed<R>(
   optimizer: Optimizer<any>,
   forwardAndBackward: () => R,
   update: () => void,
+  options: ObservedOptions = {},
 ): ObservedStep<R> {
   checkLayer(model);
+  const isLight = checkFlag(checkOptions<ObservedOptions>(options, 'options', ['isLight']).isLight ?? false, 'options.isLight');
   if (!(optimizer instanceof Optimizer)) throw new ArgumentError(expected('an optimizer', 'optimizer', optimizer));
   for (const [argument, value] of Object.entries({ forwardAndBackward, update })) {
     if (typeof value !== 'function') throw new ArgumentError(expected('a function', argument, value));
   }
   const layers: ObservedPlace[] = [];
   const [numbers, counts]: [Tensor<'float64'>[], Tensor<'int32'>[]] = [[], []];
-  const seen = new Set<unknown>();
-  const look = (layer: object, path: string, output: unknown): void => {
-    if (!(output instanceof Tensor) || !isFloat(output.dtype) || seen.has(output)) return;
-    seen.add(output);
-    layers.push({ path, type: layer.constructor.name, shape: output.shape });
-    const [some, histogram] = statistics(output);
+  const take = (x: AnyTensor): AnyTensor => (isLight ? sampleOf(x) : x);
+  const measure = ({ layer, path, output }: LayerOutput): void => {
+    const measured = take(output);
+    layers.push({ path, type: layer.constructor.name, shape: output.shape, measured: measured.size });
+    const [some, histogram] = statistics(measured);
     numbers.push(some);
     counts.push(histogram);
   };
+  const seen = new Set<unknown>();
+  /** The latest output, as long as the layer behind it may be an activation. */
+  let latest: LayerOutput | null = null;
+  const look: ForwardObserver = (layer, path, output, inputs) => {
+    const isTaken = isLight && isActivation(layer as AnyLayer) && inputs[0] === latest?.output;
+    if (latest !== null && !isTaken) measure(latest);
+    latest = null;
+    if (!(output instanceof Tensor) || !isFloat(output.dtype) || seen.has(output)) return;
+    seen.add(output);
+    if (isLight && isNormalization(layer as AnyLayer)) return;
+    latest = { layer, path, output };
+  };
   const result = observeForward(look, forwardAndBackward);
+  if (latest !== null) measure(latest);
   const moving = movingParameters(model, optimizer);
-  const gradients = moving.map(([, parameter]) => sumSquares(gradientOf(parameter)));
-  const before = withoutGradients(() => moving.map(([, parameter]) => copy(parameter)));
+  const gradients = moving.map(([, parameter]) => sumSquares(take(gradientOf(parameter))));
+  const before = withoutGradients(() =>
+    moving.map(([, parameter]) => (isSampled(parameter) && isLight ? sampleOf(parameter) : copy(parameter))),
+  );
   update();
   moving.forEach(([, parameter], i) => {
-    numbers.push(...gradients[i], ...sumSquaresDifference(parameter, before[i]));
+    numbers.push(...gradients[i], ...sumSquaresDifference(take(parameter), before[i]));
   });
-  const parameters = moving.map(([path, { shape }]): ObservedPlace => ({ path, type: 'Parameter', shape }));
+  const parameters = moving.map(([path, { shape }], i): ObservedPlace => ({ path, type: 'Parameter', shape, measured: before[i].size }));
   return {
     result,
     observation: { layers, parameters, numbers: concat(numbers), counts: counts.length > 0 ? concat(counts) : zeros([0], { dtype: 'int32' }) },
   };
+}
+
+/** The output of a layer. */
+interface LayerOutput {
+  readonly layer: object;
+  readonly path: string;
+  readonly output: AnyTensor;
+}
+
+/** Whether a layer's output has the mean and the spread that its own parameters say. */
+const isNormalization = (layer: AnyLayer): boolean => layer.initializerHint === 'through' && layer.parameters().length > 0;
+
+/** Whether a layer is an elementwise function, which a product before it takes in. */
+const isActivation = ({ initializerHint: hint }: AnyLayer): boolean => hint !== null && hint !== 'through';
+
+/** Elements that lie together in a sample, and how many such blocks it has. */
+const [blockLength, blocksTaken] = [1024, 64];
+
+const isSampled = ({ size }: AnyTensor): boolean => size >= 2 * blockLength * blocksTaken;
+
+/** Blocks that lie evenly in a large tensor; a small one as it is. */
+function sampleOf(x: AnyTensor): AnyTensor {
+  if (!isSampled(x)) return x;
+  const blocks = Math.floor(x.size / blockLength);
+  const rows = Array.from({ length: blocksTaken }, (_, i) => Math.floor(((i + 0.5) * blocks) / blocksTaken));
+  return withoutGradients(() => {
+    const flat = slice(reshape(x as Tensor, [x.size]), 0, blocks * blockLength);
+    return gather(reshape(flat, [blocks, blockLength]), rows);
+  });
 }
 
 function movingParameters(model: AnyLayer, optimizer: Optimizer): [string, Parameter][] {
@@ -157,12 +215,14 @@ export function decodeObservation(observation: ObservedNumbers, step: number): O
       const [nonFinite, zeroCount, mean, std, min, max] = numbers.data.subarray(i * statisticsLength, (i + 1) * statisticsLength);
       const histogram = new Array<number>(statisticsBins);
       for (let bin = 0; bin < statisticsBins; bin++) histogram[bin] = all[i * statisticsBins + bin];
-      return { ...layer, mean, std, min, max, zeros: zeroCount / Math.max(1, sizeOf(layer.shape)), nonFinite, histogram };
+      const { path, type, shape, measured } = layer;
+      return { path, type, shape, mean, std, min, max, zeros: zeroCount / Math.max(1, measured), nonFinite, histogram };
     }),
-    parameters: parameters.map(({ path, shape }, i) => {
+    parameters: parameters.map(({ path, shape, measured }, i) => {
+      const share = Math.sqrt(measured / Math.max(1, sizeOf(shape)));
       const at = layers.length * statisticsLength + i * parameterLength;
       const [gradient, gradientNonFinite, update, weights] = numbers.data.subarray(at, at + parameterLength);
-      const [weightNorm, gradientNorm, updateNorm] = [Math.sqrt(weights), Math.sqrt(gradient), Math.sqrt(update)];
+      const [weightNorm, gradientNorm, updateNorm] = [weights, gradient, update].map((sum) => Math.sqrt(sum) / share);
       return { path, shape, weightNorm, gradientNorm, updateNorm, updateRatio: updateNorm / weightNorm, gradientNonFinite };
     }),
   };

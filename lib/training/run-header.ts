@@ -7,7 +7,7 @@ import type { Resumption } from './checkpoint.js';
 
 /** The header of a run. */
 export function runHeader(
-  { model, data, loss, optimizer, epochs, batchSize }: TrainingRun,
+  { model, data, loss, optimizer, epochs, stepsPerEpoch, batchSize }: TrainingRun,
   seed: number,
   resumed: Resumption | null,
 ): Record<string, unknown> {
@@ -23,6 +23,7 @@ export function runHeader(
       groups: optimizer.groups.map(({ options }) => plainOptions(options)),
     },
     epochs,
+    stepsPerEpoch,
     batchSize,
     seed,
     resumed: resumed ? { checkpoint: resumed.path, step: resumed.position.step, damaged: resumed.damaged } : undefined,

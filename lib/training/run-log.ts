@@ -7,7 +7,42 @@ import { variable } from '../environment.js';
 import { ArgumentError, FileFormatError, expected } from '../errors.js';
 import { checkPath, refusal } from '../io/atomic.js';
 import type { EpochRecord } from './history.js';
+import type { LayerObservation, ParameterObservation } from './observation.js';
 import { folderRefusal } from './writable.js';
+
+/** Losses of successive steps as a log keeps them: of a long run means of several steps, so that it has a few thousand numbers at most. */
+export interface LoggedLosses {
+  /** The first of the steps within the run, from 1. */
+  readonly step: number;
+  /** How many steps each number is the mean of. */
+  readonly every: number;
+  /** Losses, before the updates. */
+  readonly losses: readonly number[];
+}
+
+/** Counts by {@link histogramEdges}, without the zeros at the ends. */
+export interface LoggedHistogram {
+  /** The first bin of `counts`. */
+  readonly first: number;
+  /** Counts from there on; those of all other bins are 0. */
+  readonly counts: readonly number[];
+}
+
+/** The output of a layer in an observed step as a log keeps it. */
+export interface LoggedLayer extends Omit<LayerObservation, 'histogram'> {
+  /** How its elements are spread. */
+  readonly histogram: LoggedHistogram;
+}
+
+/** An observed step as a log keeps it: see {@link Observation}. */
+export interface LoggedObservation {
+  /** The step within the run, from 1. */
+  readonly step: number;
+  /** Layers, in the order of their forwards. */
+  readonly layers: readonly LoggedLayer[];
+  /** Parameters. */
+  readonly parameters: readonly ParameterObservation[];
+}
 
 /** A run as its log tells it. */
 export interface LoggedRun {
@@ -17,6 +52,14 @@ export interface LoggedRun {
   readonly epochs: readonly EpochRecord[];
   /** What somebody should look at, though the run went on: checkpoints that could not be written. Not there without any. */
   readonly warnings?: readonly string[];
+  /** Losses step by step. Not there in logs of earlier versions. */
+  readonly losses?: readonly LoggedLosses[];
+  /** Some of the observed steps, evenly spread over the run. Not there where none was observed. */
+  readonly observations?: readonly LoggedObservation[];
+  /** What the sitter found. Not there without any. */
+  readonly findings?: readonly Readonly<Record<string, unknown>>[];
+  /** What the model made of the validation data at the end: see {@link Examination}. Only there for runs with a report. */
+  readonly examination?: Readonly<Record<string, unknown>>;
   /** How it ended; null when it is still going, or was killed. */
   readonly end: Readonly<Record<string, unknown>> | null;
 }
@@ -62,12 +105,15 @@ export class RunLog {
     if (!endsLine(this.#file)) this.#append('\n');
   }
 
-  /** Appends one line and waits until it is on the disk. A log that cannot be written any more (a full disk) warns, and the run goes on. */
-  write(line: Readonly<Record<string, unknown>>): void {
+  /**
+   * Appends one line and waits until it is on the disk, if it `isKept` there. A log that cannot be written any more (a full disk) warns, and the
+   * run goes on.
+   */
+  write(line: Readonly<Record<string, unknown>>, isKept = true): void {
     if (this.#file === null) return;
     try {
       this.#append(`${JSON.stringify({ ...line, run: this.#run }, plainNumbers)}\n`);
-      fsyncSync(this.#file);
+      if (isKept) fsyncSync(this.#file);
     } catch (error) {
       this.close();
       process.emitWarning(`the run is not logged any further: ${(error as Error).message}`, { code: 'NODEGRAD_NO_LOG' });
@@ -96,7 +142,7 @@ function endsLine(file: number): boolean {
 }
 
 /** JSON has no NaN and no infinities: they are written as text. */
-function plainNumbers(_key: string, value: unknown): unknown {
+export function plainNumbers(_key: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }
 
@@ -119,8 +165,8 @@ export function readRunLog(path: string): RunLogContents {
   } catch (error) {
     throw refusal('a readable file', path, error);
   }
-  const runs: { header: Record<string, unknown>; epochs: EpochRecord[]; warnings?: string[]; end: Record<string, unknown> | null }[] = [];
-  const named = new Map<unknown, (typeof runs)[number]>();
+  const runs: LoggedRun[] = [];
+  const named = new Map<unknown, LoggedRun>();
   const lines = text.split('\n');
   let torn = false;
   for (const [i, line] of lines.entries()) {
@@ -133,21 +179,42 @@ export function readRunLog(path: string): RunLogContents {
       torn ||= next === undefined;
       continue;
     }
-    const { type, run: name, ...rest } = entry;
-    const run = named.get(name) ?? runs[runs.length - 1];
-    if (type === 'run') {
-      const begun = { header: rest, epochs: [], end: null };
+    const name = entry.run;
+    if (entry.type === 'run') {
+      const begun = emptyRun();
       runs.push(begun);
       if (name !== undefined) named.set(name, begun);
-    } else if (run === undefined) throw new FileFormatError(`${path}: line ${i + 1} belongs to no run: the first line must have type "run"`);
-    else if (type === 'warning') (run.warnings ??= []).push(String(rest.message));
-    else if (type === 'epoch') run.epochs.push(rest as unknown as EpochRecord);
-    else if (type === 'end') run.end = rest;
+    }
+    const run = named.get(name) ?? runs[runs.length - 1];
+    if (run === undefined) throw new FileFormatError(`${path}: line ${i + 1} belongs to no run: the first line must have type "run"`);
+    takeLine(run, entry);
   }
   return { runs, torn };
 }
 
-function parseLine(line: string): Record<string, unknown> | null {
+/** A run of which nothing is known. */
+export const emptyRun = (): LoggedRun => ({ header: {}, epochs: [], end: null });
+
+/** Takes a line of a log into its run; lines of other kinds are for later versions. */
+export function takeLine(to: LoggedRun, { type, run: _, ...rest }: Readonly<Record<string, unknown>>): void {
+  const run = to as { -readonly [name in keyof LoggedRun]: LoggedRun[name] };
+  const after = <T>(list: readonly T[] | undefined, one: unknown): T[] => {
+    const all = (list ?? []) as T[];
+    all.push(one as T);
+    return all;
+  };
+  if (type === 'run') run.header = rest;
+  else if (type === 'warning') run.warnings = after(run.warnings, String(rest.message));
+  else if (type === 'epoch') run.epochs = after(run.epochs, rest);
+  else if (type === 'losses') run.losses = after(run.losses, rest);
+  else if (type === 'observation') run.observations = after(run.observations, rest);
+  else if (type === 'finding') run.findings = after(run.findings, rest);
+  else if (type === 'examination') run.examination = rest;
+  else if (type === 'end') run.end = rest;
+}
+
+/** A line of a log; null for what is none, or not all of one. */
+export function parseLine(line: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(line);
     return typeof value === 'object' && value !== null && 'type' in value ? (value as Record<string, unknown>) : null;

@@ -104,7 +104,7 @@ export function makeTrainSteps({
       return { ...result, observation: null };
     },
     (...batch) => {
-      const { result, observation } = observed(model, optimizer, () => gradients(...batch), update);
+      const { result, observation } = observed(model, optimizer, () => gradients(...batch), update, { isLight: true });
       return { ...result, observation };
     },
   ];
@@ -131,4 +131,9 @@ export function addMeasured(metrics: readonly Metric[], measured: readonly unkno
     if (measuresAlone(metric)) metric.add?.(measured[i]);
     else noGrad(() => metric.update(...seen()));
   }
+}
+
+/** How many steps are plain before the next observed one, after `step` steps of a run; `left` are left in the epoch, whose last one is observed. */
+export function stepsUntilObserved(every: number, step: number, left: number): number {
+  return every === 0 ? Number.POSITIVE_INFINITY : Math.min(every - 1 - (step % every), left - 1);
 }

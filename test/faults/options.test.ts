@@ -1,5 +1,6 @@
 // An option that is undefined is an option that was not given, everywhere; the options are read off the declarations, so that none is forgotten.
 import { createHash } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import * as lib from '../../lib/index.js';
@@ -353,6 +354,14 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   EvaluateOptions: { take: (o) => model().evaluate(pairs, o), needs: { loss: new lib.CrossEntropyLoss() } },
   PredictOptions: { take: (o) => model().predict(x, o) },
   FitOptions: { take: trained, needs: silent },
+  WatchRunsOptions: { take: async (o) => (await lib.watchRuns(root, o)).close() },
+  ObservedOptions: {
+    take: (o) => {
+      const linear = new lib.Linear(2, 2);
+      const sgd = new lib.SGD(linear, { lr: 0.1 });
+      return lib.observed(linear, sgd, () => linear.forward(x).sum().backward(), () => sgd.step(), o).observation.layers.length; // biome-ignore format: one line
+    },
+  },
   LinearHistogramOptions: {
     take: (o) => {
       const histogram = lib.histogramEdges.slice(1).map((_, i) => Number(i === 140));
@@ -394,6 +403,26 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   SqueezeNetOptions: { take: (o) => new lib.SqueezeNet(o) },
   LoadPyTorchOptions: { take: (o) => lib.loadPyTorch(lib.mlp(), '/nowhere', o) },
   PyTorchOptions: { take: (o) => lib.savePyTorch(lib.mlp(), '/nowhere/at.all', o) },
+  SearchOptions: {
+    take: async (o) => (await lib.search({ x: lib.space.uniform(0, 1) }, ({ x: y }) => y, o)).trials.map(({ params, seed }) => [params, seed]),
+    needs: { trials: 2, ...silent },
+    nullable: ['settings', 'data'],
+  },
+  TrialWatchOptions: {
+    take: async (o) => {
+      const { trials } = await lib.search({ y: lib.space.uniform(0, 1) }, (_, trial) => Number(trial.watch(o) instanceof lib.Callback), { trials: 1, ...silent }); // biome-ignore format: one line
+      // What is wrong is how the trial ended.
+      if (trials[0].reason !== null) throw new lib.ArgumentError(trials[0].reason);
+      return trials[0].score;
+    },
+  },
+  GridSearchOptions: { take: (o) => new lib.GridSearch(o).toJSON() },
+  NarrowedOptions: { take: (o) => lib.narrowed({ lr: lib.space.uniform(0, 1) }, [0.2, 0.3, 0.9].map((lr, i) => ({ number: i, state: 'completed', score: i, params: { lr } })) as never, o) }, // biome-ignore format: one line
+  CoarseToFineOptions: { take: (o) => new lib.CoarseToFine(o).toJSON(), needs: { stages: [{ trials: 2, budget: 1 }, { trials: 1, budget: 2 }] } }, // biome-ignore format: one line
+  HalvingOptions: { take: (o) => new lib.Hyperband(o).toJSON(), needs: { budget: 9 } },
+  SuccessiveHalvingOptions: { take: (o) => new lib.SuccessiveHalving(o).toJSON(), needs: { budget: 9 } },
+  AshaOptions: { take: (o) => new lib.Asha(o).toJSON(), needs: { budget: 9 } },
+  TpeSearchOptions: { take: (o) => new lib.TpeSearch(o).toJSON() },
   NetworkInNetworkOptions: { take: (o) => lib.networkInNetwork(o) },
 };
 
@@ -420,6 +449,9 @@ async function outcome({ take }: Taker, options: Options): Promise<unknown> {
     return { error: error.code, message: error.message };
   }
 }
+
+// Wrong values that are right for an option: a run writes its event files there.
+test.after.always(() => rmSync('nonsense', { recursive: true, force: true }));
 
 const interfaces = declaredOptions();
 const listOf = (name: string): readonly Taker[] => [takers[name] ?? []].flat();

@@ -1,5 +1,5 @@
 // Every optimizer with a native rule, a row each: how it is made, what it refuses, and how its rule is called natively.
-import { Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, type Optimizer, RAdam, RMSprop, SGD } from '../../lib/index.js';
+import { CosineDecay, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, type Optimizer, RAdam, RMSprop, SGD } from '../../lib/index.js';
 
 /** How a rule is called: learning rate, weight decay, decoupled, then its own numbers; for each state the least value, null where it is left out. */
 export interface RuleSample {
@@ -133,7 +133,8 @@ export const optimizerRows: readonly OptimizerRow[] = [
     interface: 'NAdamOptions',
     create: (target, options) => new NAdam(target, options),
     options: { lr: 0.01, ...more },
-    refuses: [...badRates, ...badBetas, badEps, [{ momentumDecay: -1 }, /options\.momentumDecay/]],
+    // Its products of momenta are those of one β₁.
+    refuses: [...badRates, ...badBetas, badEps, [{ momentumDecay: -1 }, /options\.momentumDecay/], [{ betas: [new CosineDecay(0.9, { length: 2 }), 0.999] }, /options\.betas\[0\]/]], // biome-ignore format: a list
     rules: { nadam: [{ hyper: [0.002, 0.01, 0, 0.9, 0.999, 1e-8, 0.01, 0.02, 1000], state: [-1, 0] }] },
   },
   {

@@ -5,6 +5,7 @@ import {
   Adam,
   type AnyLayer,
   ArgumentError,
+  BatchNorm1d,
   clipGradNorm,
   compileStep,
   Constant,
@@ -264,4 +265,41 @@ test('wrong arguments are refused with what was expected', (t) => {
   ])
     t.throws(() => decodeObservation(bad as never, 1), { instanceOf: ArgumentError });
   t.throws(() => decodeObservation(observation, -1), { instanceOf: ArgumentError });
+});
+
+test('a light observation trains the same bits, measures samples of large tensors, and leaves out what is not in memory otherwise', (t) => {
+  const train = (isLight: boolean) => {
+    setSeed(3);
+    const model = new Sequential([new Linear(300, 512), new BatchNorm1d(512), new ReLU(), new Linear(512, 5), new Tanh(), new Linear(5, 3)]);
+    const optimizer = new Adam(model, { lr: 1e-3 });
+    const x = Tensor.from(Float32Array.from(new Seeded(4).uniform(300 * 300)), [300, 300]);
+    const y = Tensor.from(Int32Array.from({ length: 300 }, (_, i) => i % 3));
+    const gradients = () => {
+      optimizer.zeroGrad();
+      crossEntropy(model.forward(x), y).backward();
+    };
+    const step = compileStep(() => observed(model, optimizer, gradients, () => optimizer.step(), { isLight }).observation);
+    const observation = decodeObservation(step.sync(), 1);
+    step.dispose();
+    return { weights: weightsOf(model), ...observation };
+  };
+  const [all, light] = [train(false), train(true)];
+  t.deepEqual(light.weights, all.weights);
+  t.deepEqual(all.layers.map(({ path }) => path), ['0', '1', '2', '3', '4', '5']); // biome-ignore format: one line
+  t.deepEqual(light.layers.map(({ path }) => path), ['0', '2', '4', '5']); // biome-ignore format: one line
+  for (const one of light.layers) {
+    const whole = all.layers.find(({ path }) => path === one.path) as (typeof all.layers)[number];
+    const isLarge = one.shape[1] === 512;
+    const counted = one.histogram.reduce((sum, count) => sum + count, 0);
+    t.is(counted, isLarge ? 65_536 : whole.histogram.reduce((sum, count) => sum + count, 0), one.path);
+    if (!isLarge) t.deepEqual(one, whole);
+    for (const [a, b] of [[one.mean, whole.mean], [one.std, whole.std], [one.zeros, whole.zeros]]) // biome-ignore format: one line
+      t.true(Math.abs(a - b) <= 0.02 * Math.max(0.5, Math.abs(b)), `${one.path}: ${a} of ${b}`);
+  }
+  for (const [i, one] of light.parameters.entries()) {
+    const whole = all.parameters[i];
+    if (one.path !== '0.weight') t.deepEqual(one, whole);
+    for (const key of ['weightNorm', 'gradientNorm', 'updateNorm', 'updateRatio'] as const)
+      t.true(one[key] === whole[key] || Math.abs(one[key] / whole[key] - 1) < 0.03, `${one.path} ${key}: ${one[key]} of ${whole[key]}`);
+  }
 });

@@ -1,6 +1,7 @@
 // The experiment on first weights as a picture: a row of histograms for each setting, in one SVG that needs nothing else.
 
 import { ArgumentError, checkList, checkOptions, expected } from '../errors.js';
+import { colours, number, page, short, text, wrap } from '../pictures/svg.js';
 import type { ActivationExperiment, ActivationLayer } from './activation-experiment.js';
 
 /** A row of the picture. */
@@ -29,8 +30,6 @@ const rowHeight = 170;
 const bottom = 44;
 /** A bar that is so many times as high as the next lower one is cut, or the zeros of ReLU would flatten all others. */
 const towering = 3;
-
-const colours = ['#b4473a', '#c98a1b', '#2c7a5b', '#2f6ca8', '#6a4c93', '#4a5568'];
 
 /**
  * Draws experiments, a row each: histograms of the outputs of each layer, with their standard deviation and the size of the gradient that reaches
@@ -86,14 +85,7 @@ export function activationPicture(rows: readonly ActivationPictureRow[], options
       'quiet',
     ),
   ];
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${escape(title)}">`,
-    '<style>text{font-family:system-ui,-apple-system,"Segoe UI","Helvetica Neue",Arial,"DejaVu Sans",sans-serif;fill:#1d232b}.bold{font-weight:600}.quiet{fill:#5b6572}.middle{text-anchor:middle}.end{text-anchor:end}</style>',
-    `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
-    ...parts,
-    '</svg>',
-    '',
-  ].join('\n');
+  return page(width, height, title, parts);
 }
 
 function isExperiment(value: Partial<ActivationExperiment> | null | undefined): boolean {
@@ -152,33 +144,4 @@ function bars({ histogram }: ActivationLayer, x: number, base: number, panel: nu
   const path = (shapes: readonly string[], more = ''): string =>
     shapes.length === 0 ? '' : `<path fill="${colour}"${more} d="${shapes.join('')}"/>`;
   return [path(whole), path(ends, ' fill-opacity="0.35"')];
-}
-
-const short = (value: number): number => Number(value.toFixed(1));
-
-function text(x: number, y: number, content: string, size: number, classes = ''): string {
-  return `<text x="${Number(x.toFixed(1))}" y="${y}" font-size="${size}"${classes === '' ? '' : ` class="${classes}"`}>${escape(content)}</text>`;
-}
-
-/** Words in lines of at most so many characters. */
-function wrap(content: string, most: number): string[] {
-  const lines: string[] = [];
-  for (const word of content.split(' ').filter((one) => one !== '')) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + word.length < most) lines[lines.length - 1] = `${last} ${word}`;
-    else lines.push(word);
-  }
-  return lines;
-}
-
-const escape = (content: string): string =>
-  content.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
-
-const superscripts: Record<string, string> = { '-': '⁻', 0: '⁰', 1: '¹', 2: '²', 3: '³', 4: '⁴', 5: '⁵', 6: '⁶', 7: '⁷', 8: '⁸', 9: '⁹' };
-
-/** A number as people write it: 0.214, 12.1, 2.4·10⁻³. */
-function number(value: number): string {
-  if (value === 0 || (Math.abs(value) >= 0.01 && Math.abs(value) < 10_000)) return String(Number(value.toPrecision(3))).replace('-', '−');
-  const [digits, exponent] = value.toExponential(1).split('e');
-  return `${digits.replace('-', '−')}·10${[...String(Number(exponent))].map((sign) => superscripts[sign]).join('')}`;
 }
