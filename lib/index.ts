@@ -474,16 +474,18 @@ export { type BatchSizeFinderOptions, type GradientNoise, batchSizeFinder } from
 
 export {
   type DeadUnits,
-  type Finding,
-  Sitter,
-  type SitterOptions,
-  type SitterState,
+  type Reading,
   deadUnits,
   explodedAt,
   judgeInitialLoss,
   judgeUpdateRatio,
   updateRatio,
-} from './sitter/first.js';
+} from './sitter/readings.js';
+export { Sitter, type SitterOptions, type SitterState } from './sitter/sitter.js';
+export { type PreflightOptions, preflight } from './sitter/preflight.js';
+export { type Change, type Finding, type FindingId, findingIds } from './sitter/finding.js';
+export { type Repeatable, type WhatIfOptions, type WhatIfReport, whatIf } from './sitter/what-if.js';
+export { type CurveShape, classifyLossCurve, judgeGap } from './sitter/curve.js';
 export { type DeadReluLayer, type DeadReluReport, deadReluFraction } from './sitter/dead-relu.js';
 
 // ---- Hyperparameter search ----

@@ -403,6 +403,21 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
     test: 'test/layers/activations.test.ts',
     why: 'functions and layers from one table, test/helpers/activations.ts',
   },
+  ...Object.fromEntries(
+    ['data', 'fit', 'index', 'lr', 'modes', 'pairing', 'splits', 'start', 'activity'].map((stem) => [
+      `lib/sitter/rules/${stem}.ts`,
+      { test: 'test/sitter/rules.test.ts', why: 'a sick program for each rule, and healthy ones that none may speak of' },
+    ]),
+  ),
+  ...Object.fromEntries(
+    ['data-facts', 'evidence', 'gather', 'look', 'splits', 'tape'].map((stem) => [
+      `lib/sitter/${stem}.ts`,
+      { test: 'test/sitter/rules.test.ts', why: 'what rules see: each finding has figures that come of it' },
+    ]),
+  ),
+  'lib/sitter/of-run.ts': { test: 'test/sitter/sitter.test.ts', why: 'which sitter a run has' },
+  'lib/sitter/snapshot.ts': { test: 'test/sitter/sitter.test.ts', why: 'where a mended run goes back to' },
+  'lib/sitter/overfit-tiny.ts': { test: 'test/sitter/preflight.test.ts', why: 'a part of the full form of preflight' },
   'lib/sitter/dead-relu.ts': { test: 'test/course/more-activations.test.ts', why: 'rows A20 to A23 are its subject' },
   'lib/ops/smooth_activations.ts': { test: 'test/layers/activations.test.ts', why: 'the same table' },
   'lib/ops/activation_options.ts': { test: 'test/layers/activations.test.ts', why: 'what functions and layers refuse alike' },
@@ -621,7 +636,7 @@ test('the table of contents names what it exports, under headings', (t) => {
 
 test('nothing computes numbers that depend on the engine, the compiler or chance', (t) => {
   const shown = 'a figure in a message: it enters no result';
-  t.deepEqual(bannedCalls(tree, { 'lib/losses/loss.ts: Math.log': shown, 'lib/sitter/first.ts: Math.exp': shown }), []);
+  t.deepEqual(bannedCalls(tree, { 'lib/losses/loss.ts: Math.log': shown, 'lib/sitter/readings.ts: Math.exp': shown }), []);
   t.deepEqual(inexactNative(tree), []);
   const wrong = invent({
     'lib/a.ts': 'const y = Math.exp(x) + x ** 0.5; const limit = 2 ** 31; // Math.sin in a comment',

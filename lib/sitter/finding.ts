@@ -125,7 +125,20 @@ export type Diagnosis = Pick<Finding, 'id' | 'verdict' | 'seen' | 'why' | 'advic
 export function findingOf(diagnosis: Diagnosis, epoch: number, step: number, symptoms: readonly FindingId[] = []): Finding {
   const { id, verdict, seen, why, advice, change, confidence, layer = null } = diagnosis;
   const text = advice === '' ? seen : `${seen}. ${advice}`;
-  return Object.freeze({ id, verdict, seen, why, advice, change, confidence, epoch, step, layer, symptoms: Object.freeze([...symptoms]), text });
+  return Object.freeze({
+    id,
+    verdict,
+    seen,
+    why,
+    advice,
+    change,
+    confidence,
+    epoch,
+    step,
+    layer,
+    symptoms: Object.freeze([...symptoms]),
+    text,
+  });
 }
 
 /** Whether plain data, as a log or a checkpoint holds them, are a finding. */

@@ -32,10 +32,27 @@ const threes = new lib.TensorDataset(lib.concat([x, x, x]), lib.Tensor.from(Int3
 const pictures = new lib.TensorDataset(lib.Tensor.from(new Uint8Array(72).fill(7), [2, 6, 6, 1]), labels);
 const silent = { progress: false, log: false } as const;
 
+const finding: lib.Finding = {
+  id: 'learning-rate-too-low',
+  verdict: 'fault',
+  seen: '',
+  why: '',
+  advice: '',
+  change: { kind: 'learningRate', value: 1 },
+  confidence: 1,
+  epoch: 1,
+  step: 1,
+  layer: null,
+  symptoms: [],
+  text: '',
+};
+
 function model(): lib.Sequential {
   lib.setSeed(3);
   return new lib.Sequential([new lib.Linear(2, 3), new lib.ReLU(), new lib.Linear(3, 2)]);
 }
+
+const looked = model();
 
 async function trained(options: Options): Promise<unknown> {
   const net = model();
@@ -369,6 +386,21 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     },
   },
   SafetensorsOptions: { take: (o) => lib.decodeSafetensors(lib.encodeSafetensors(new Map([['x', x]])), o) },
+  PreflightOptions: {
+    take: (o) => lib.preflight(looked, pairs, o),
+    needs: { loss: new lib.CrossEntropyLoss(), optimizer: new lib.SGD(looked, { lr: 0.1 }) },
+  },
+  WhatIfOptions: {
+    take: (o) => {
+      const run = {
+        model,
+        optimizer: (net: lib.AnyLayer, lr = 0.1) => new lib.SGD(net, { lr }),
+        loss: new lib.CrossEntropyLoss(),
+        data: pairs,
+      };
+      return lib.whatIf(run, finding, o);
+    },
+  },
   SitterOptions: { take: (o) => Object.entries(new lib.Sitter(o)) },
   LinearModelOptions: { take: (o) => lib.linearModel(o) },
   MlpOptions: { take: (o) => lib.mlp(o) },
