@@ -38,7 +38,7 @@ export interface Trial {
  */
 export async function attempt(program: Program, parts: Parts, { watches, limit }: { watches: boolean; limit: number }): Promise<Trial> {
   const begin = performance.now();
-  const findings: Seen[] = [];
+  let findings: readonly Seen[] = [];
   const cpu = process.cpuUsage();
   const isLate = (): boolean => process.cpuUsage(cpu).user > 1000 * limit || performance.now() - begin > 4 * limit;
   let error: string | null = null;
@@ -52,20 +52,17 @@ export async function attempt(program: Program, parts: Parts, { watches, limit }
     built = await build(program, parts);
     const { options } = built;
     const plain: FitOptions = { ...options, callbacks: [...(options.callbacks ?? []), end], progress: false, log: false };
-    findings.push(...(await watched(built.model, built.data.train, plain, watches)));
+    const run = await watched(built.model, built.data.train, plain, watches);
+    findings = run.findings;
+    if (run.error !== null) error = `${run.error.code}: ${run.error.message}`;
+    // What fit refuses is said by its error, too.
+    if (watches && run.error !== null && findings.length === 0)
+      findings = [{ id: idOf(run.error), epoch: 0, change: null, text: error ?? '', symptoms: [] }];
   } catch (thrown) {
+    // Data sets refuse what is no data.
     if (!(thrown instanceof NodegradError)) throw thrown;
     error = `${thrown.code}: ${thrown.message}`;
-    const said = (thrown as { findings?: readonly Seen[] }).findings;
-    if (said !== undefined) findings.push(...said);
-    else if (watches)
-      findings.push({
-        id: idOf(thrown),
-        epoch: thrown instanceof TrainingNonFiniteError ? thrown.place.epoch : 0,
-        change: null,
-        text: error,
-        symptoms: [],
-      });
+    if (watches) findings = [{ id: idOf(thrown), epoch: 0, change: null, text: error, symptoms: [] }];
   }
   const seconds = (performance.now() - begin) / 1000;
   if (built === null) return { score: 0, likelihood: 0, reported: null, findings, error, epochs, seconds };
