@@ -31,8 +31,9 @@ function suiting(draw: Draw, seed: number, ...faults: readonly Kind[]): { name: 
   return { name, program: bases[name].make(seed) };
 }
 
-function sickCase(seed: number, name: string, program: Program, faults: readonly Kind[]): Case {
-  // Wrong pairings first: what follows finds the output layer by its place in the list, and they put something behind it.
+function sickCase(seed: number, name: string, plain: Program, faults: readonly Kind[]): Case {
+  const program = faults.reduce((before, kind) => kind.before?.(before) ?? before, plain);
+  // Wrong pairings last: they put something behind the output layer, which others find by its place in the list.
   const last = (kind: Kind): number => Number(kind.group === 'activation' || kind.group === 'loss');
   const broken = [...faults].sort((a, b) => last(a) - last(b)).reduce((before, kind) => kind.into(before), program);
   const shows = faults.find((kind) => kind.shows !== undefined)?.shows;

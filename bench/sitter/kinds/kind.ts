@@ -30,6 +30,8 @@ export interface Kind {
   readonly count: number;
   readonly accepts: readonly FindingId[];
   readonly suits: (base: Base, name: string) => boolean;
+  /** What the healthy form has, too. */
+  readonly before?: (program: Program) => Program;
   readonly into: (program: Program) => Program;
   readonly shows?: Case['shows'];
 }

@@ -1,5 +1,6 @@
 // How it is trained: learning rates, epochs, optimizers, batches.
 
+import type { LayerSpec } from '../layers.js';
 import { type Kind, tooHigh, atRate, by, named, any, tooLow } from './kind.js';
 
 /** Learning rates off by 10, 10² and 10⁴. */
@@ -36,13 +37,17 @@ export const epochs: readonly Kind[] = [
     group: 'epochs',
     count: 9,
     accepts: ['overfitting'],
-    suits: named('tabular', 'kinds', 'census', 'cars', 'pictures', 'words'),
+    suits: named('tabular', 'kinds', 'census', 'words'),
+    before: (program) => ({ ...program, data: { ...program.data, rows: 240 }, epochs: program.epochs * 2 }),
     into: (program) => ({
       ...program,
-      data: { ...program.data, rows: 120 },
-      layers: program.layers.filter((layer) => typeof layer !== 'object' || !('dropout' in layer)),
+      layers: program.layers.flatMap((layer, i): LayerSpec[] => {
+        if (typeof layer === 'object' && 'dropout' in layer) return [];
+        const isHidden = typeof layer === 'object' && 'linear' in layer && i < program.layers.length - 1;
+        return [isHidden ? { ...layer, linear: layer.linear * 4 } : layer];
+      }),
       optimizer: { ...program.optimizer, weightDecay: 0 },
-      epochs: program.epochs * 12,
+      epochs: program.epochs * 15,
     }),
     shows: 'loss',
   },
