@@ -10,6 +10,7 @@ import { epochs, mlp } from './perceptron.js';
 import { sequence } from './sequence.js';
 import { Skip, serve, type Work } from './protocol.js';
 import { transformer } from './transformer.js';
+import { update } from './update.js';
 import type { GemmWork, MemoryWork, Setup, TinyWork } from './types.js';
 
 type Timed = Pick<Work, 'check' | 'run'>;
@@ -128,6 +129,7 @@ function prepare({ work, folder, threads, variant }: Setup): Work {
   if (work.kind === 'network') return { versions: of, ...network(work, folder, variant) };
   if (work.kind === 'sequence') return { versions: of, ...sequence(work, folder, variant) };
   if (work.kind === 'activation') return { versions: of, ...activation(work, folder) };
+  if (work.kind === 'update') return { versions: of, ...update(work, folder) };
   if (work.kind === 'transformer') return { versions: of, ...transformer(work, folder, variant) };
   if (work.kind === 'convolution') return { versions: of, ...convolution(work, folder, variant) };
   if (work.kind === 'normalization') return { versions: of, ...normalization(work, folder) };

@@ -51,6 +51,16 @@ export interface ActivationWork {
   sets: number;
 }
 
+/** One step of an optimizer over one parameter, from gradients that stay as they are. */
+export interface UpdateWork {
+  kind: 'update';
+  /** Its class, here and in PyTorch. */
+  optimizer: string;
+  /** Its options; the others have the defaults that nodegrad and PyTorch share. */
+  options: { lr: number; momentum?: number; nesterov?: boolean; centred?: boolean; amsgrad?: boolean };
+  elements: number;
+}
+
 /** One operation on `size` floats through the public interface, its result allocated each time. */
 export interface TinyWork {
   kind: 'tiny';
@@ -165,6 +175,7 @@ export type WorkDescription =
   | SequenceWork
   | TransformerWork
   | ActivationWork
+  | UpdateWork
   | ConvolutionWork
   | NormalizationWork;
 

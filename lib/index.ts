@@ -432,7 +432,7 @@ export {
 export { type ReportData, reportData, runReport } from './report/report.js';
 export type { ReportRun, ReportSource } from './report/runs.js';
 export type { Examination, ExaminedExample, ShownInput } from './report/examine.js';
-export { type WatchOptions, type WatchedRuns, watchRuns } from './report/live.js';
+export { type WatchRunsOptions, type WatchedRuns, watchRuns } from './report/live.js';
 export { TensorBoardLog } from './report/tensorboard.js';
 
 // ---- Evaluation ----
@@ -464,7 +464,7 @@ export {
 
 export {
   type LearningRateFinderOptions,
-  type LearningRateFinding,
+  type LearningRateSweep,
   learningRateFinder,
   learningRatePicture,
 } from './finders/learning-rate-finder.js';
@@ -474,16 +474,18 @@ export { type BatchSizeFinderOptions, type GradientNoise, batchSizeFinder } from
 
 export {
   type DeadUnits,
-  type Finding,
-  Sitter,
-  type SitterOptions,
-  type SitterState,
+  type Reading,
   deadUnits,
   explodedAt,
   judgeInitialLoss,
   judgeUpdateRatio,
   updateRatio,
-} from './sitter/first.js';
+} from './sitter/readings.js';
+export { Sitter, type SitterOptions, type SitterState } from './sitter/sitter.js';
+export { type PreflightOptions, preflight } from './sitter/preflight.js';
+export { type Change, type Finding, type FindingId, findingIds } from './sitter/finding.js';
+export { type Repeatable, type WhatIfOptions, type WhatIfReport, whatIf } from './sitter/what-if.js';
+export { type CurveShape, classifyLossCurve, judgeGap } from './sitter/curve.js';
 export { type DeadReluLayer, type DeadReluReport, deadReluFraction } from './sitter/dead-relu.js';
 
 // ---- Hyperparameter search ----
@@ -599,7 +601,15 @@ export { type NetworkInNetworkOptions, networkInNetwork } from './models/nin.js'
 
 // ---- Pictures and experiments ----
 
-export { type ChartOptions, type ChartPanel, type ChartSeries, chart, plotText } from './pictures/chart.js';
+export {
+  type ExperimentName,
+  type ExperimentOptions,
+  type ExperimentReport,
+  describeExperiment,
+  experimentNames,
+  runExperiment,
+} from './experiments/index.js';
+export { type ChartMark, type ChartOptions, type ChartPanel, type ChartSeries, chart, plotText } from './pictures/chart.js';
 
 // ---- Compiled steps, random numbers ----
 

@@ -32,7 +32,10 @@ export type ReadOptions<L> = {
  *
  * @throws {@link ArgumentError} for an unknown option, one out of range, and one that is needed and not there.
  */
-export function readOptions<O extends object, const L extends OptionList<O>>(given: O | undefined, list: L): ReadOptions<L> {
+export function readOptions<O extends object, const L extends OptionList<O>>(
+  given: O | undefined,
+  list: L & Record<Exclude<keyof L, keyof O>, never>,
+): ReadOptions<L> {
   const entries = Object.entries<readonly [unknown, Check<unknown>]>(list);
   const nullable = entries.filter(([, [, check]]) => check.takesNull).map(([name]) => name);
   const options = checkOptions<Record<string, unknown>>(given, 'options', Object.keys(list), nullable);

@@ -61,6 +61,13 @@ test('a list that lacks an option, has one too many, or a default or a check of 
   const wrongDefault = { a: [1, number()], b: [1, flag] } satisfies OptionList<Two>;
   // @ts-expect-error a check of another type
   const wrongCheck = { a: [1, flag], b: [true, flag] } satisfies OptionList<Two>;
+  // @ts-expect-error the same where it is read: c is no option
+  const readMore = () => readOptions({} as Two, more);
+  // @ts-expect-error b is missing
+  const readLess = () => readOptions({} as Two, { a: [1, number()] });
+  // @ts-expect-error b has a default of another type
+  const readWrong = () => readOptions({} as Two, { a: [1, number()], b: [2, flag] });
+  t.is([readMore, readLess, readWrong].length, 3);
   // @ts-expect-error the list of other options
   t.throws(() => readOptions({ b: true } as Two, lacking));
   t.is([lacking, more, wrongDefault, wrongCheck].length, 4);

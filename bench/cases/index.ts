@@ -7,6 +7,7 @@ import { convolutionCases, normalizationCases } from './layers.js';
 import { memoryCases } from './memory.js';
 import { epochCases, mlpCases, startCases } from './mlp.js';
 import { networkCases } from './networks.js';
+import { optimizerCases } from './optimizers.js';
 import { sequenceCases } from './sequences.js';
 import { tinyCases } from './tiny.js';
 import { transformerCases } from './transformers.js';
@@ -20,10 +21,10 @@ export const cases: BenchCase[] = [
   ...transformerCases,
   ...gemmCases,
   ...memoryCases,
-  ...activationCases,
   ...tinyCases,
   ...startCases,
   ...convolutionCases,
   ...normalizationCases,
   ...activationCases,
+  ...optimizerCases,
 ];

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
+from jax_training import training
+
 
 def parameters_of(layers, take):
     """A list with an entry for each layer: its parameters, or the lists of its branches."""
@@ -101,19 +103,4 @@ def network(work, folder, variant):
         running = jax.tree.map(lambda old, new: 0.9 * old + 0.1 * new, running, seen)
         return optax.apply_updates(parameters, updates), running, state, loss
 
-    update = jax.jit(update, donate_argnums=(0, 1, 2))
-    position = 0
-
-    def step():
-        nonlocal parameters, running, state, position
-        parameters, running, state, loss = update(parameters, running, state, inputs[position], targets[position])
-        position = (position + 1) % batches
-        return loss
-
-    def run(steps):
-        for _ in range(steps):
-            loss = step()
-        loss.item()
-        jax.block_until_ready(parameters)
-
-    return (lambda: [step().item() for _ in range(work["checks"])]), run
+    return training(update, [parameters, running, state], inputs, targets, work["checks"])

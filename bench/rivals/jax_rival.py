@@ -10,6 +10,7 @@ import optax
 import jax_images
 import jax_sequences
 import jax_transformer
+from jax_training import training, update_of
 from protocol import Skip, Work, serve
 
 
@@ -32,7 +33,6 @@ def perceptron(work, folder):
         parameters.append((jnp.array(weight), jnp.array(bias)))
         at += (inputs + 1) * outputs
     optimizer = transformation(work["optimizer"]["kind"], work["optimizer"]["lr"])
-    state = optimizer.init(parameters)
 
     def loss_of(parameters, x, y):
         for weight, bias in parameters[:-1]:
@@ -40,12 +40,7 @@ def perceptron(work, folder):
         weight, bias = parameters[-1]
         return optax.softmax_cross_entropy_with_integer_labels(x @ weight + bias, y).mean()
 
-    def update(parameters, state, x, y):
-        loss, gradients = jax.value_and_grad(loss_of)(parameters, x, y)
-        updates, state = optimizer.update(gradients, state, parameters)
-        return optax.apply_updates(parameters, updates), state, loss
-
-    return parameters, state, update
+    return parameters, optimizer.init(parameters), update_of(loss_of, optimizer)
 
 
 def mlp(work, folder, variant):
@@ -53,22 +48,7 @@ def mlp(work, folder, variant):
     parameters, state, update = perceptron(work, folder)
     inputs = [jnp.array(x) for x in read(folder, "inputs.bin", (batches, batch, work["layers"][0]))]
     targets = [jnp.array(y) for y in read(folder, "targets.bin", (batches, batch), np.int32)]
-    update = jax.jit(update, donate_argnums=(0, 1))
-    position = 0
-
-    def step():
-        nonlocal parameters, state, position
-        parameters, state, loss = update(parameters, state, inputs[position], targets[position])
-        position = (position + 1) % batches
-        return loss
-
-    def run(steps):
-        for _ in range(steps):
-            loss = step()
-        loss.item()
-        jax.block_until_ready(parameters)
-
-    return (lambda: [step().item() for _ in range(20)]), run
+    return training(update, [parameters, state], inputs, targets, 20)
 
 
 def epochs(work, folder, variant):
@@ -220,13 +200,37 @@ def activation(work, folder, variant):
     return check, run
 
 
+def update(work, folder, variant):
+    weights, gradient = (jnp.array(read(folder, name, (work["elements"],))) for name in ("a.bin", "b.bin"))
+    optimizer = getattr(optax, work["optimizer"].lower())(work["options"]["lr"], weight_decay=0)
+    state = optimizer.init(weights)
+
+    def step(weights, state, gradient):
+        change, state = optimizer.update(gradient, state, weights)
+        return optax.apply_updates(weights, change), state
+
+    step = jax.jit(step, donate_argnums=(0, 1))
+
+    def run(steps):
+        nonlocal weights, state
+        for _ in range(steps):
+            weights, state = step(weights, state, gradient)
+        jax.block_until_ready(weights)
+
+    def check():
+        run(3)
+        return np.asarray(weights)[:: weights.size // 20][:20].tolist()
+
+    return check, run
+
+
 def prepare(setup):
     if hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) != setup["threads"]:
         raise Skip(f"would run on {len(os.sched_getaffinity(0))} CPUs (needs taskset)")
     jax.config.update("jax_default_matmul_precision", "highest")
     kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "tiny": tiny, "activation": activation, "network": jax_images.network}
     kinds["sequence"] = jax_sequences.sequence
-    kinds["transformer"] = jax_transformer.transformer
+    kinds |= {"transformer": jax_transformer.transformer, "update": update}
     work = setup["work"]
     if work["kind"] not in kinds:
         raise Skip(f"no {work['kind']} here")

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jax_training import training, update_of
+
 
 def rnn(a, h, w):
     h = jnp.tanh(a + h @ w)
@@ -40,7 +42,6 @@ def sequence(work, folder, variant):
         parameters.append(jnp.array(values[at : at + size].reshape(shape)))
         at += size
     optimizer = optax.sgd(work["lr"])
-    state = optimizer.init(parameters)
     # Time first, as scan wants it.
     x = np.fromfile(os.path.join(folder, "inputs.bin"), dtype=np.float32).reshape(batches, batch, time, inputs)
     y = np.fromfile(os.path.join(folder, "targets.bin"), dtype=np.int32).reshape(batches, batch, time)
@@ -53,24 +54,5 @@ def sequence(work, folder, variant):
         _, outputs = jax.lax.scan(lambda carry, a: step_of(a, carry, w_state), first, x @ w_input)
         return optax.softmax_cross_entropy_with_integer_labels(outputs @ w_head + b_head, y).mean()
 
-    def update(parameters, state, x, y):
-        loss, gradients = jax.value_and_grad(loss_of)(parameters, x, y)
-        updates, state = optimizer.update(gradients, state, parameters)
-        return optax.apply_updates(parameters, updates), state, loss
-
-    update = jax.jit(update, donate_argnums=(0, 1))
-    position = 0
-
-    def step():
-        nonlocal parameters, state, position
-        parameters, state, loss = update(parameters, state, x[position], y[position])
-        position = (position + 1) % batches
-        return loss
-
-    def run(steps):
-        for _ in range(steps):
-            loss = step()
-        loss.item()
-        jax.block_until_ready(parameters)
-
-    return (lambda: [step().item() for _ in range(10)]), run
+    update = update_of(loss_of, optimizer)
+    return training(update, [parameters, optimizer.init(parameters)], x, y, 10)

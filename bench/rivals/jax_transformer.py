@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jax_training import training, update_of
+
 
 def norm(x, scale, shift):
     centred = x - x.mean(-1, keepdims=True)
@@ -51,7 +53,6 @@ def transformer(work, folder, variant):
     batches, batch, time = work["batches"], work["batch"], work["time"]
     parameters = read_parameters(work, folder)
     optimizer = optax.sgd(work["lr"])
-    state = optimizer.init(parameters)
     x, y = (
         [jnp.array(one) for one in np.fromfile(os.path.join(folder, name), dtype=np.int32).reshape(batches, batch, time)]
         for name in ("inputs.bin", "targets.bin")
@@ -64,24 +65,5 @@ def transformer(work, folder, variant):
         weight, bias = parameters["head"]
         return optax.softmax_cross_entropy_with_integer_labels(norm(h, *parameters["norm"]) @ weight + bias, y).mean()
 
-    def update(parameters, state, x, y):
-        loss, gradients = jax.value_and_grad(loss_of)(parameters, x, y)
-        updates, state = optimizer.update(gradients, state, parameters)
-        return optax.apply_updates(parameters, updates), state, loss
-
-    update = jax.jit(update, donate_argnums=(0, 1))
-    position = 0
-
-    def step():
-        nonlocal parameters, state, position
-        parameters, state, loss = update(parameters, state, x[position], y[position])
-        position = (position + 1) % batches
-        return loss
-
-    def run(steps):
-        for _ in range(steps):
-            loss = step()
-        loss.item()
-        jax.block_until_ready(parameters)
-
-    return (lambda: [step().item() for _ in range(10)]), run
+    update = update_of(loss_of, optimizer)
+    return training(update, [parameters, optimizer.init(parameters)], x, y, 10)

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from torch_training import step_of, training
+
 
 def values_of(folder, name):
     return torch.from_numpy(np.fromfile(os.path.join(folder, name), dtype=np.float32))
@@ -107,30 +109,12 @@ def network(work, folder, variant):
     optimizer = torch.optim.SGD(model.parameters(), lr=work["lr"], momentum=work["momentum"], fused=True)
     inputs = images(values_of(folder, "inputs.bin"), (batches, batch, *work["image"]), channels_last)
     targets = np.fromfile(os.path.join(folder, "targets.bin"), dtype=np.int32).reshape(batches, batch)
-    pairs = list(zip(inputs, torch.from_numpy(targets).long()))
 
     def loss_of(x, y):
         return F.cross_entropy(model(x), y)
 
-    if variant == "compile_channels_last":
-        loss_of = torch.compile(loss_of, dynamic=False)
-    position = 0
-
-    def step():
-        nonlocal position
-        optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(*pairs[position])
-        loss.backward()
-        optimizer.step()
-        position = (position + 1) % batches
-        return loss
-
-    def run(steps):
-        for _ in range(steps):
-            loss = step()
-        loss.item()
-
-    return (lambda: [step().item() for _ in range(work["checks"])]), run
+    step = step_of(loss_of, optimizer, variant == "compile_channels_last")
+    return training(step, inputs, torch.from_numpy(targets).long(), work["checks"])
 
 
 def picked(result):

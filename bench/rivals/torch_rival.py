@@ -10,6 +10,7 @@ import torch.nn.functional as F
 import torch_images
 import torch_sequences
 import torch_transformer
+from torch_training import step_of, training
 from protocol import Skip, Work, serve
 
 
@@ -44,42 +45,19 @@ def perceptron(work, folder, variant):
     def loss_of(x, y):
         return F.cross_entropy(model(x), y)
 
-    if variant == "compile":
-        loss_of = torch.compile(loss_of, dynamic=False)
-
-    def step(x, y):
-        optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(x, y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
-    return list(zip(inputs, targets)), step
+    return inputs, targets, step_of(loss_of, optimizer, variant == "compile")
 
 
 def mlp(work, folder, variant):
-    pairs, train = perceptron(work, folder, variant)
-    position = 0
-
-    def step():
-        nonlocal position
-        loss = train(*pairs[position])
-        position = (position + 1) % len(pairs)
-        return loss
-
-    def run(steps):
-        for _ in range(steps):
-            loss = step()
-        loss.item()
-
-    return (lambda: [step().item() for _ in range(20)]), run
+    inputs, targets, step = perceptron(work, folder, variant)
+    return training(step, inputs, targets, 20)
 
 
 def epochs(work, folder, variant):
-    pairs, train = perceptron(work, folder, variant)
+    inputs, targets, step = perceptron(work, folder, variant)
 
     def one():
-        return torch.stack([train(x, y).detach() for x, y in pairs]).mean().item()
+        return torch.stack([step(x, y).detach() for x, y in zip(inputs, targets)]).mean().item()
 
     def run(count):
         for _ in range(count):
@@ -201,10 +179,28 @@ def activation(work, folder, variant):
     return check, run
 
 
+def update(work, folder, variant):
+    weights = torch.nn.Parameter(read(folder, "a.bin", (work["elements"],)))
+    weights.grad = read(folder, "b.bin", (work["elements"],))
+    options = {"centered" if name == "centred" else name: value for name, value in work["options"].items()}
+    how = {"foreach": True} if variant == "foreach" else {"fused": True}
+    optimizer = getattr(torch.optim, work["optimizer"])([weights], **options, **how)
+
+    def run(steps):
+        for _ in range(steps):
+            optimizer.step()
+
+    def check():
+        run(3)
+        return weights.detach()[:: weights.numel() // 20][:20].tolist()
+
+    return check, run
+
+
 def prepare(setup):
     torch.set_num_threads(setup["threads"])
     torch.set_float32_matmul_precision("highest")
-    kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "tiny": tiny, "activation": activation}
+    kinds = {"mlp": mlp, "epoch": epochs, "gemm": gemm, "memory": memory, "tiny": tiny, "activation": activation, "update": update}
     kinds["sequence"] = torch_sequences.sequence
     kinds["transformer"] = torch_transformer.transformer
     kinds |= {kind: getattr(torch_images, kind) for kind in ("network", "convolution", "normalization")}

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from torch_training import step_of, training
+
 
 def sequence(work, folder, variant):
     cell, hidden, classes, inputs = work["cell"], work["hidden"], work["classes"], work["inputs"]
@@ -24,26 +26,8 @@ def sequence(work, folder, variant):
     x = list(torch.from_numpy(np.fromfile(os.path.join(folder, "inputs.bin"), dtype=np.float32).reshape(*shape, inputs)))
     y = list(torch.from_numpy(np.fromfile(os.path.join(folder, "targets.bin"), dtype=np.int32).reshape(batches, batch * time)).long())
     optimizer = torch.optim.SGD([*net.parameters(), *head.parameters()], lr=work["lr"], fused=True)
-    position = 0
 
     def loss_of(x, y):
         return F.cross_entropy(head(net(x)[0]).flatten(0, 1), y)
 
-    if variant == "compile":
-        loss_of = torch.compile(loss_of, dynamic=False)
-
-    def step():
-        nonlocal position
-        optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(x[position], y[position])
-        loss.backward()
-        optimizer.step()
-        position = (position + 1) % batches
-        return loss
-
-    def run(steps):
-        for _ in range(steps):
-            loss = step()
-        loss.item()
-
-    return (lambda: [step().item() for _ in range(10)]), run
+    return training(step_of(loss_of, optimizer, variant == "compile"), x, y, 10)

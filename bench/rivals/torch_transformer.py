@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from torch_training import step_of, training
+
 
 class Block(nn.Module):
     def __init__(self, features, heads):
@@ -83,26 +85,8 @@ def transformer(work, folder, variant):
 
     x, y = read("inputs.bin", batch, time), read("targets.bin", batch * time)
     optimizer = torch.optim.SGD(net.parameters(), lr=work["lr"], fused=True)
-    position = 0
 
     def loss_of(x, y):
         return F.cross_entropy(net(x).flatten(0, 1), y)
 
-    if variant == "compile":
-        loss_of = torch.compile(loss_of, dynamic=False)
-
-    def step():
-        nonlocal position
-        optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(x[position], y[position])
-        loss.backward()
-        optimizer.step()
-        position = (position + 1) % batches
-        return loss
-
-    def run(steps):
-        for _ in range(steps):
-            loss = step()
-        loss.item()
-
-    return (lambda: [step().item() for _ in range(10)]), run
+    return training(step_of(loss_of, optimizer, variant == "compile"), x, y, 10)

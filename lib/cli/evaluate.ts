@@ -9,12 +9,15 @@ import { evaluate } from '../training/evaluate.js';
 import type { ColumnTransform } from '../preprocessing/column-transform.js';
 import { load } from '../training/load.js';
 import { type DataChoice, loadData } from './options.js';
+import { measureNamed } from './metrics.js';
 import { judgeTable, tableOfModel } from './table.js';
 import { Terminal, formatCount, pairs, percent } from './terminal.js';
 
 /** What `evaluate` is told. */
 export interface EvaluateCommandOptions extends DataChoice {
   badRows?: 'error' | 'skip';
+  /** Names of metrics. */
+  metrics?: string[];
   json: boolean;
 }
 
@@ -28,32 +31,44 @@ export async function evaluateCommand(file: string, options: EvaluateCommandOpti
   if (test.length === 0)
     throw new ArgumentError(`${test.name} has no images: there is nothing to evaluate. --test 1 takes all but one image of each class`);
   const { loss, metrics } = await evaluate(model, test, { loss: new CrossEntropyLoss(), metrics: [new Accuracy()] });
+  const more = options.metrics === undefined ? null : await measureNamed(model, test, options.metrics, true);
   const terminal = new Terminal();
-  if (options.json)
-    terminal.print(JSON.stringify({ file, data: options.data, examples: test.length, loss, accuracy: metrics.accuracy }, null, 2));
-  else {
+  if (options.json) {
+    const { accuracy } = metrics;
+    terminal.print(
+      JSON.stringify({ file, data: options.data, examples: test.length, loss, accuracy, ...(more && { metrics: more }) }, null, 2),
+    );
+  } else {
     terminal.print(
       ...pairs([
         ['model', `${file}: ${formatCount(model.parameterCount())} parameters`],
         ['data', `${test.name}: ${formatCount(test.length)} images`],
         ['accuracy', percent(metrics.accuracy)],
         ['loss', loss.toFixed(4)],
+        ...lines(more),
       ]),
     );
   }
   return 0;
 }
 
+/** Metrics as lines; accuracy has one already. */
+const lines = (metrics: Record<string, number> | null): [string, string][] =>
+  Object.entries(metrics ?? {}).flatMap(([name, value]) => (name === 'accuracy' ? [] : [[name, value.toFixed(4)]]));
+
 async function evaluateTable(
   file: string,
   model: AnyModel,
   transform: ColumnTransform,
-  { data, badRows, json }: EvaluateCommandOptions,
+  { data, badRows, metrics, json }: EvaluateCommandOptions,
 ): Promise<number> {
   if (tableFormat(data) === null) throw new ArgumentError(`${file} was trained on a table: say which one to evaluate it on with --data <path>`);
   const report = await judgeTable(model, transform, { data, badRows });
+  const isClasses = transform.target?.kind === 'category';
+  const more = metrics === undefined ? null : await measureNamed(model, report.rows, metrics, isClasses);
   const terminal = new Terminal();
-  if (json) terminal.print(JSON.stringify({ file, data, examples: report.length, leftOut: report.notes, ...report.json }, null, 2));
+  const { length: examples, notes: leftOut } = report;
+  if (json) terminal.print(JSON.stringify({ file, data, examples, leftOut, ...report.json, ...(more && { metrics: more }) }, null, 2));
   else {
     terminal.print(
       ...pairs([
@@ -61,6 +76,7 @@ async function evaluateTable(
         ['data', `${data}: ${formatCount(report.length)} ${report.length === 1 ? 'row' : 'rows'}, '${transform.target?.name}' to predict`],
         ...report.notes.map((text) => ['', text] as const),
         ['result', report.text],
+        ...lines(more),
       ]),
     );
   }

@@ -120,7 +120,8 @@ function number(from: number, what: string, isWhole: boolean): (text: string) =>
 /** Reads a whole number of at least `from`. */
 export const whole = (from: number): ((text: string) => number) => number(from, `a whole number of at least ${from}`, true);
 const rate = number(0, 'a number of at least 0', false);
-const seed = number(Number.MIN_SAFE_INTEGER, 'a whole number', true);
+/** Reads a seed. */
+export const seedNumber = number(Number.MIN_SAFE_INTEGER, 'a whole number', true);
 
 function share(text: string): number {
   const value = rate(text);
@@ -229,7 +230,7 @@ export function addTrainOptions(command: Command, model: string): Command {
       'crop training images at random places, and flip those of cifar10 or a folder (default: for cifar10, where the paper of the model does)',
     )
     .option('--no-augment', 'take training images as they are')
-    .option('--seed <number>', 'decides the first weights and the order of the examples', seed, 1)
+    .option('--seed <number>', 'decides the first weights and the order of the examples', seedNumber, 1)
     .option('--num-threads <count>', 'threads that compute (default: the CPUs of this process)', whole(1))
     .option(
       '--run-dir <folder>',

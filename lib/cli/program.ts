@@ -3,10 +3,13 @@
 import { Argument, Command, CommanderError } from 'commander';
 import { info, variableProblems } from '../runtime.js';
 import { type DataCommandOptions, dataCommand } from './data.js';
+import { type ExperimentName, experimentNames } from '../experiments/index.js';
 import { type EvaluateCommandOptions, evaluateCommand } from './evaluate.js';
+import { type ExperimentCommandOptions, experimentCommand } from './experiment.js';
 import { inFlags } from './flags.js';
 import { infoCommand } from './info.js';
-import { type GivenOptions, addDataOptions, addPlaceOptions, addTrainOptions, badRowsOption, dataName, whole } from './options.js';
+import { metricNames, metricsHelp } from './metrics.js';
+import { type GivenOptions, addDataOptions, addPlaceOptions, addTrainOptions, badRowsOption, dataName, seedNumber, whole } from './options.js';
 import { type PredictCommandOptions, predictCommand } from './predict.js';
 import { type ReportCommandOptions, type WatchCommandOptions, reportCommand, watchCommand } from './report.js';
 import { type SearchCommandOptions, searchCommand } from './search.js';
@@ -53,6 +56,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     command('evaluate', 'loss and accuracy of a saved model on a test set').argument('<file>', 'a model saved by nodegrad (.safetensors)'),
   )
     .addOption(badRowsOption())
+    .option('--metrics <names>', metricsHelp, metricNames)
     .option('--json', 'print one JSON document instead of text', false)
     .action(async (file: string, options: EvaluateCommandOptions) => {
       code = await evaluateCommand(file, options);
@@ -65,6 +69,15 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .option('--json', 'give one JSON document instead', false)
     .action(async (file: string, options: PredictCommandOptions) => {
       code = await predictCommand(file, options);
+    });
+  command('experiment', "the course's demonstrations on this machine, with pictures; without a name, the list of them")
+    .addArgument(new Argument('[name]', 'experiment').choices(experimentNames))
+    .option('--output <file>', 'where the picture goes (default: experiment-<name>.svg)')
+    .option('--quick', 'a first look, with fewer examples and epochs', false)
+    .option('--seed <number>', 'decides data, first weights and orders', seedNumber, 1)
+    .option('--json', 'print one JSON document, with the data behind the picture, instead of text', false)
+    .action(async (name: ExperimentName | undefined, options: ExperimentCommandOptions) => {
+      code = await experimentCommand(name, options);
     });
   command('report', 'a page about runs: curves, layers, findings, examples; one HTML file that needs nothing else')
     .argument('<run...>', 'logs, or folders of runs')

@@ -31,7 +31,7 @@ export interface SearchConfig {
 /** Options that may be searched. */
 const searchable = ['model', 'hidden', 'optimizer', 'lr', 'schedule', 'epochs', 'batch-size', 'weight-decay', 'max-grad-norm'];
 /** Options of `train` that make no sense for many runs at once. */
-const unfit = ['run-dir', 'checkpoint-dir', 'checkpoint-every', 'resume', 'json', 'help'];
+const unfit = ['run-dir', 'checkpoint-dir', 'checkpoint-every', 'resume', 'report', 'watch', 'tensorboard', 'json', 'help'];
 const own = ['search', 'strategy', 'trials', 'score', 'validation', 'parallel', 'seed'];
 const kinds = ['uniform', 'log-uniform', 'integer', 'log-integer', 'choice'];
 const defaultValidation = 0.1;

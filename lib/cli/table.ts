@@ -223,7 +223,7 @@ export async function judgeTable(
   model: AnyModel,
   transform: ColumnTransform,
   choice: TableChoice,
-): Promise<Report & { readonly length: number; readonly notes: readonly string[] }> {
+): Promise<Report & { readonly length: number; readonly notes: readonly string[]; readonly rows: TableDataset }> {
   const { rows, notes } = await rowsFor(transform, choice, true);
-  return { ...(await judge(model, rows, transform.target?.kind === 'category')), length: rows.length, notes };
+  return { ...(await judge(model, rows, transform.target?.kind === 'category')), length: rows.length, notes, rows };
 }

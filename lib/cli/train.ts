@@ -8,7 +8,7 @@ import type { Optimizer } from '../optimizers/optimizer.js';
 import { reportFile } from '../report/report.js';
 import { setSeed } from '../seed.js';
 import { getNumThreads, info, setNumThreads } from '../runtime.js';
-import { Sitter } from '../sitter/first.js';
+import { Sitter } from '../sitter/sitter.js';
 import { TrainingNonFiniteError } from '../training/errors.js';
 import type { History } from '../training/history.js';
 import { formatDuration } from '../training/progress.js';
@@ -113,7 +113,9 @@ async function run(
       tensorboard,
       ...(dir !== undefined && { checkpoint: { dir, every }, resume }),
     });
-    return { outcome: sitter.fault === undefined ? 'completed' : 'fault', history, fault: sitter.fault?.text ?? null };
+    // Nobody else stops a run here.
+    const isStopped = history.stopped !== null;
+    return { outcome: isStopped ? 'fault' : 'completed', history, fault: isStopped ? (sitter.fault?.text ?? history.stopped) : null };
   } catch (error) {
     if (error instanceof TrainingNonFiniteError) return { outcome: 'fault', history: error.history, fault: error.message };
     if (error instanceof AbortedError && 'history' in error) return { outcome: 'aborted', history: error.history as History, fault: null };

@@ -2,7 +2,7 @@
 
 import { checkDataset } from '../data/contract.js';
 import type { AnyDataset } from '../data/dataset.js';
-import { ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
+import { ArgumentError, checkInteger, checkNumber, checkObject, checkOptions, expected } from '../errors.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
@@ -46,7 +46,7 @@ export interface LearningRateFinderOptions {
 }
 
 /** What {@link learningRateFinder} found. */
-export interface LearningRateFinding {
+export interface LearningRateSweep {
   /** Rate of each step. */
   readonly rates: readonly number[];
   /** Loss of each step. */
@@ -88,7 +88,7 @@ const known = ['loss', 'optimizer', 'from', 'to', 'steps', 'batchSize', 'explosi
  * const picture = learningRatePicture(found); // an SVG
  * ```
  */
-export async function learningRateFinder(model: AnyLayer, data: AnyDataset, options: LearningRateFinderOptions): Promise<LearningRateFinding> {
+export async function learningRateFinder(model: AnyLayer, data: AnyDataset, options: LearningRateFinderOptions): Promise<LearningRateSweep> {
   refuseInStep('learningRateFinder() was called', 'Call it between two steps');
   checkLayer(model);
   checkDataset(data, 'data');
@@ -102,7 +102,7 @@ export async function learningRateFinder(model: AnyLayer, data: AnyDataset, opti
   checkNumber(explosion, 'options.explosion', 1);
   const sweep = ratesOf(from, to, steps);
   const losses: number[] = [];
-  let ended: LearningRateFinding['ended'] = 'completed';
+  let ended: LearningRateSweep['ended'] = 'completed';
   const choose = (rate: number): void => {
     for (const group of optimizer.groups) group.options.lr = rate;
   };
@@ -131,7 +131,7 @@ export async function learningRateFinder(model: AnyLayer, data: AnyDataset, opti
       ended = 'exploded';
     }
   });
-  return { ...judge(sweep.slice(0, losses.length), losses, explosion), ended };
+  return { ...judge(sweep.slice(0, losses.length), losses), ended };
 }
 
 /** Rates with equal quotients. */
@@ -143,22 +143,29 @@ function ratesOf(from: number, to: number, steps: number): number[] {
   });
 }
 
-/** Smooths without a shift: forward, and back over that. What is above the explosion is cut off first, or it would reach far back. */
-function smoothed(losses: readonly number[], most: number): number[] {
-  const pass = (values: readonly number[]): number[] => {
-    let [average, weight] = [0, 0];
-    return values.map((value) => {
-      average = 0.8 * average + 0.2 * value;
-      weight = 0.8 * weight + 0.2;
-      return average / weight;
-    });
-  };
-  return pass(pass(losses.map((value) => Math.min(value, most))).reverse()).reverse();
+/** An average with a decay of 0.8, corrected for its beginning. */
+function averaged(values: readonly number[]): number[] {
+  let [average, weight] = [0, 0];
+  return values.map((value) => {
+    average = 0.8 * average + 0.2 * value;
+    weight = 0.8 * weight + 0.2;
+    return average / weight;
+  });
 }
 
-function judge(rates: readonly number[], losses: readonly number[], explosion: number): Omit<LearningRateFinding, 'ended'> {
-  const first = losses[0] ?? Number.NaN;
-  const smooth = smoothed(losses, explosion * Math.abs(first));
+/**
+ * Smooths without a shift: forward, and back over that. What explodes, the losses behind the last one that is at most the first ones' mean, is left
+ * out of the way back, on which it would reach far.
+ */
+function smoothed(losses: readonly number[]): number[] {
+  const forward = averaged(losses);
+  const start = forward[Math.min(4, forward.length - 1)];
+  const end = losses.findLastIndex((value) => value <= start) + 1;
+  return [...averaged(averaged(losses.slice(0, end)).reverse()).reverse(), ...forward.slice(end)];
+}
+
+function judge(rates: readonly number[], losses: readonly number[]): Omit<LearningRateSweep, 'ended'> {
+  const smooth = smoothed(losses);
   const at = smooth.indexOf(Math.min(...smooth));
   const start = smooth[0] ?? Number.NaN;
   const hasFallen = smooth.length >= 10 && start - smooth[at] > 0.05 * Math.abs(start);
@@ -174,9 +181,10 @@ function judge(rates: readonly number[], losses: readonly number[], explosion: n
 }
 
 /** @internal The curve as a panel. */
-export function learningRatePanel({ rates, losses, smoothed: smooth, steepest, minimum, suggestion }: LearningRateFinding): ChartPanel {
+export function learningRatePanel({ rates, losses, smoothed: smooth, steepest, minimum, suggestion }: LearningRateSweep): ChartPanel {
   const least = Math.min(...losses);
   const first = losses[0] ?? 1;
+  const span = Math.max(first - least, 1e-3 * Math.abs(first), Number.MIN_VALUE);
   const marks = Object.entries({ suggestion, 'steepest descent': steepest, minimum }).flatMap(([name, x]) =>
     x === null || (name !== 'suggestion' && x === suggestion) ? [] : [{ x, name: `${name} ${number(x)}` }],
   );
@@ -186,7 +194,7 @@ export function learningRatePanel({ rates, losses, smoothed: smooth, steepest, m
     xLabel: 'learning rate',
     yLabel: 'loss',
     xScale: 'log',
-    yMost: first + 0.6 * (first - least) + 1e-12,
+    yRange: [least - 0.05 * span, first + 0.6 * span],
     series: [
       { name: 'each step', x: rates, y: losses, kind: 'points' },
       { name: 'smoothed', x: rates, y: smooth },
@@ -195,6 +203,8 @@ export function learningRatePanel({ rates, losses, smoothed: smooth, steepest, m
   };
 }
 
+const whatIsFound = 'what learningRateFinder() gave';
+
 /**
  * Draws what {@link learningRateFinder} found.
  *
@@ -202,12 +212,14 @@ export function learningRatePanel({ rates, losses, smoothed: smooth, steepest, m
  * @throws {@link ArgumentError} for anything else.
  * @example
  * ```ts
- * import { type LearningRateFinding, learningRatePicture } from 'nodegrad';
- * const draw = (found: LearningRateFinding): string => learningRatePicture(found);
+ * import { type LearningRateSweep, learningRatePicture } from 'nodegrad';
+ * const draw = (found: LearningRateSweep): string => learningRatePicture(found);
  * ```
  */
-export function learningRatePicture(found: LearningRateFinding): string {
-  if (!Array.isArray(found?.rates) || !Array.isArray(found.losses) || !Array.isArray(found.smoothed))
-    throw new ArgumentError(expected('what learningRateFinder() gave', 'found', found));
+export function learningRatePicture(found: LearningRateSweep): string {
+  const { rates, losses, smoothed: smooth, suggestion, steepest, minimum } = checkObject<LearningRateSweep>(found, 'found', whatIsFound);
+  const areNumbers = (list: unknown): boolean => Array.isArray(list) && list.every((one) => typeof one === 'number');
+  const areRates = [suggestion, steepest, minimum].every((rate) => rate === null || Number.isFinite(rate));
+  if (![rates, losses, smooth].every(areNumbers) || !areRates) throw new ArgumentError(expected(whatIsFound, 'found', found));
   return chart([learningRatePanel(found)], { title: 'Learning-rate finder' });
 }

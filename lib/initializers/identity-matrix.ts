@@ -1,8 +1,9 @@
 // The identity: what comes in goes out, first.
 
 import { type FloatDType, arrayTypes } from '../dtype.js';
-import { ShapeError, checkNumber, checkOptions, describeShape } from '../errors.js';
+import { ShapeError, describeShape } from '../errors.js';
 import { keepNames } from '../names.js';
+import { number, readOptions } from '../options.js';
 import { Tensor, checkShape } from '../tensor.js';
 import { Initializer } from './initializer.js';
 
@@ -29,7 +30,7 @@ export class IdentityMatrix extends Initializer {
 
   constructor(options: IdentityMatrixOptions = {}) {
     super();
-    this.gain = checkNumber(checkOptions<IdentityMatrixOptions>(options, 'options', ['gain']).gain ?? 1, 'options.gain');
+    this.gain = readOptions(options, { gain: [1, number()] }).gain;
   }
 
   values<D extends FloatDType>(shape: readonly number[], dtype: D): Tensor<FloatDType> {

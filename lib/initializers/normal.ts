@@ -1,9 +1,9 @@
 // Normal numbers with a standard deviation of one's own, whole or without their tails.
 
 import type { FloatDType } from '../dtype.js';
-import { checkNumber, checkOptions } from '../errors.js';
 import { keepNames } from '../names.js';
 import { normalTensor } from '../ops/random.js';
+import { number, readOptions } from '../options.js';
 import type { Random } from '../random.js';
 import { type Tensor, checkShape } from '../tensor.js';
 import { Initializer } from './initializer.js';
@@ -34,9 +34,7 @@ export class Normal extends Initializer {
 
   constructor(options: NormalOptions = {}) {
     super();
-    checkOptions(options, 'options', ['mean', 'std']);
-    this.mean = checkNumber(options.mean ?? 0, 'options.mean');
-    this.std = checkNumber(options.std ?? 0.01, 'options.std', 0);
+    ({ mean: this.mean, std: this.std } = readOptions(options, { mean: [0, number()], std: [0.01, number(0)] }));
   }
 
   values<D extends FloatDType>(shape: readonly number[], dtype: D, random: Random): Tensor<FloatDType> {

@@ -1,8 +1,9 @@
 // Orthogonal weights: directions that do not mix, and lengths that stay.
 
 import { type FloatDType, arrayTypes } from '../dtype.js';
-import { ShapeError, checkNumber, checkOptions, describeShape } from '../errors.js';
+import { ShapeError, describeShape } from '../errors.js';
 import { keepNames } from '../names.js';
+import { number, readOptions } from '../options.js';
 import { type Random, normalFromWord } from '../random.js';
 import { Tensor, checkShape } from '../tensor.js';
 import { Initializer } from './initializer.js';
@@ -33,7 +34,7 @@ export class Orthogonal extends Initializer {
 
   constructor(options: OrthogonalOptions = {}) {
     super();
-    this.gain = checkNumber(checkOptions<OrthogonalOptions>(options, 'options', ['gain']).gain ?? 1, 'options.gain');
+    this.gain = readOptions(options, { gain: [1, number()] }).gain;
   }
 
   values<D extends FloatDType>(shape: readonly number[], dtype: D, random: Random): Tensor<FloatDType> {

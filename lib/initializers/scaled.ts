@@ -1,8 +1,8 @@
 // What initializers share whose spread follows from the number of connections of a unit.
 
 import type { FloatDType } from '../dtype.js';
-import { checkChoice, checkNumber, checkOptions } from '../errors.js';
 import { normalTensor, uniformTensor } from '../ops/random.js';
+import { choice, number, readOptions } from '../options.js';
 import type { Random } from '../random.js';
 import { type Tensor, checkShape } from '../tensor.js';
 import { Initializer } from './initializer.js';
@@ -52,14 +52,15 @@ export abstract class Scaled extends Initializer {
     private readonly scale: number,
   ) {
     super();
-    checkOptions(options, 'options', ['distribution', 'mode', 'gain']);
-    this.distribution = checkChoice<InitializerDistribution>(options.distribution ?? 'normal', 'options.distribution', [
-      'normal',
-      'uniform',
-      'truncated-normal',
-    ]);
-    this.mode = checkChoice(options.mode ?? mode, 'options.mode', ['fanIn', 'fanOut', 'average']);
-    this.gain = checkNumber(options.gain ?? 1, 'options.gain');
+    ({
+      distribution: this.distribution,
+      mode: this.mode,
+      gain: this.gain,
+    } = readOptions(options, {
+      distribution: ['normal', choice(['normal', 'uniform', 'truncated-normal'])],
+      mode: [mode, choice(['fanIn', 'fanOut', 'average'])],
+      gain: [1, number()],
+    }));
   }
 
   /** Standard deviation for a parameter of this shape. */

@@ -1,9 +1,10 @@
 // Uniform numbers from a range of one's own.
 
 import type { FloatDType } from '../dtype.js';
-import { ArgumentError, checkNumber, checkOptions, expected } from '../errors.js';
+import { ArgumentError, expected } from '../errors.js';
 import { keepNames } from '../names.js';
 import { uniformTensor } from '../ops/random.js';
+import { number, readOptions } from '../options.js';
 import type { Random } from '../random.js';
 import type { Tensor } from '../tensor.js';
 import { Initializer } from './initializer.js';
@@ -33,9 +34,7 @@ export class Uniform extends Initializer {
 
   constructor(options: UniformOptions = {}) {
     super();
-    checkOptions(options, 'options', ['low', 'high']);
-    this.low = checkNumber(options.low ?? -0.05, 'options.low');
-    this.high = checkNumber(options.high ?? 0.05, 'options.high');
+    ({ low: this.low, high: this.high } = readOptions(options, { low: [-0.05, number()], high: [0.05, number()] }));
     if (!(this.low <= this.high))
       throw new ArgumentError(expected(`a number of at least options.low = ${this.low}`, 'options.high', this.high));
   }

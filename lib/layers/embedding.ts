@@ -39,7 +39,7 @@ class WithoutRow extends Initializer {
 
 /**
  * `y = W[index]`: a row of a learned table for each index. The gradient of a row is the sum over the places where its index stands, in their
- * order; other rows get none.
+ * order; other rows get none. Optimizers walk the whole table all the same: their momentum and decay move rows without a gradient, too.
  *
  * Indices are int32 or uint8, count from 0, and may have any shape [...]; the output is [..., features].
  *

@@ -10,7 +10,7 @@ import { keepNames } from '../names.js';
 import { linear, matmul } from '../ops/matmul.js';
 import { type Sequence, type SequenceResult, gru, lstm, rnn } from '../ops/recurrent.js';
 import { concat, filled, reshape } from '../ops/shape.js';
-import { type OptionList, type ReadOptions, choice, flag, integer, readOptions } from '../options.js';
+import { type OptionList, choice, flag, integer, readOptions } from '../options.js';
 import { Parameter } from '../parameter.js';
 import type { Random } from '../random.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
@@ -103,7 +103,7 @@ export abstract class RecurrentCell extends Layer<Tensor, Tensor[]> {
   constructor(
     inFeatures: number,
     hiddenFeatures: number,
-    options: ReadOptions<typeof cellOptions>,
+    options: RecurrentCellOptions & { bias: boolean; init: Initializer },
     gates: number,
     outFeatures: number,
     bias: Initializer,

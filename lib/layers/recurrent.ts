@@ -7,7 +7,7 @@ import { keepNames } from '../names.js';
 import { type SequenceResult, sequenceMask } from '../ops/recurrent.js';
 import { concat, copyInto, fillInPlace, reshape, slice, stack } from '../ops/shape.js';
 import { writeState } from '../ops/state.js';
-import { type OptionList, type ReadOptions, choice, flag, integer, probability, readOptions } from '../options.js';
+import { type OptionList, choice, flag, integer, probability, readOptions } from '../options.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { Layer } from './layer.js';
 import {
@@ -102,7 +102,7 @@ export abstract class Recurrent<C extends RecurrentCell = RecurrentCell> extends
   readonly carries: number;
 
   /** @throws {@link ArgumentError} for wrong options. */
-  constructor(inFeatures: number, options: ReadOptions<typeof ownOptions>, makeCell: (inFeatures: number) => C) {
+  constructor(inFeatures: number, options: Required<RecurrentOptions>, makeCell: (inFeatures: number) => C) {
     super();
     ({ layers: this.layers, bidirectional: this.bidirectional, returns: this.returns, carries: this.carries } = options);
     if (this.bidirectional && this.carries > 0) {
@@ -270,9 +270,8 @@ function maskOf({ lengths, mask }: SequenceOptions, batch: number, time: number)
 }
 
 // The options of the layer, and those of its cells.
-function split<O extends object, L extends OptionList<O> & typeof ownOptions>(options: O, list: L) {
-  const { layers, bidirectional, dropout, returns, carries, ...cell } = readOptions(options, list) as ReadOptions<typeof ownOptions> & O;
-  return { layer: { layers, bidirectional, dropout, returns, carries }, cell: cell as Omit<O, keyof RecurrentOptions> };
+function split<T extends Required<RecurrentOptions>>({ layers, bidirectional, dropout, returns, carries, ...cell }: T) {
+  return { layer: { layers, bidirectional, dropout, returns, carries }, cell };
 }
 
 /**
@@ -294,7 +293,7 @@ export class RNN extends Recurrent<RNNCell> {
    * @throws {@link ArgumentError} for sizes below 1 or wrong options.
    */
   constructor(inFeatures: number, hiddenFeatures: number, options: RNNOptions = {}) {
-    const { layer, cell } = split(options, { ...ownOptions, ...rnnCellOptions });
+    const { layer, cell } = split(readOptions(options, { ...ownOptions, ...rnnCellOptions }));
     super(inFeatures, layer, (features) => new RNNCell(features, hiddenFeatures, cell));
   }
   override config(): unknown {
@@ -324,7 +323,7 @@ export class LSTM extends Recurrent<LSTMCell> {
    * @throws {@link ArgumentError} for sizes below 1 or wrong options.
    */
   constructor(inFeatures: number, hiddenFeatures: number, options: LSTMOptions = {}) {
-    const { layer, cell } = split(options, { ...ownOptions, ...lstmCellOptions });
+    const { layer, cell } = split(readOptions(options, { ...ownOptions, ...lstmCellOptions }));
     super(inFeatures, layer, (features) => new LSTMCell(features, hiddenFeatures, cell));
   }
   override config(): unknown {
@@ -352,7 +351,7 @@ export class GRU extends Recurrent<GRUCell> {
    * @throws {@link ArgumentError} for sizes below 1 or wrong options.
    */
   constructor(inFeatures: number, hiddenFeatures: number, options: GRUOptions = {}) {
-    const { layer, cell } = split(options, { ...ownOptions, ...gruCellOptions });
+    const { layer, cell } = split(readOptions(options, { ...ownOptions, ...gruCellOptions }));
     super(inFeatures, layer, (features) => new GRUCell(features, hiddenFeatures, cell));
   }
   override config(): unknown {

@@ -4,7 +4,7 @@ import type { FloatDType } from '../dtype.js';
 import { checkFlag, checkNumber, checkOptions } from '../errors.js';
 import { relu } from '../ops/activations.js';
 import { called } from '../ops/called.js';
-import { add, clip, log, mul, neg, requireFloat } from '../ops/elementwise.js';
+import { add, clip, equal, log, mul, neg, requireFloat, where } from '../ops/elementwise.js';
 import { binaryCrossEntropyOfLogits } from '../ops/softmax.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { keepNames } from '../names.js';
@@ -70,7 +70,8 @@ export function binaryCrossEntropy<D extends FloatDType>(
   const [x, t] = pairOf('binaryCrossEntropy', prediction, target);
   return called('binaryCrossEntropy', () => {
     if (fromLogits) return reduceLoss(binaryCrossEntropyOfLogits(x, t, positiveWeight), reduction, weights);
-    const cut = (p: Tensor<D>): Tensor<D> => clip(log(p), -100, 0);
+    // Where a probability is 0, log has no slope, and none times infinity would be NaN.
+    const cut = (p: Tensor<D>): Tensor<D> => where<Tensor<D>>(equal(p, 0), -100, clip(log(where<Tensor<D>>(equal(p, 0), 1, p)), -100, 0));
     const yes = mul(mul(cut(x), t), positiveWeight);
     return reduceLoss(neg(add(yes, mul(cut(add(neg(x), 1)), add(neg(t), 1)))), reduction, weights);
   });

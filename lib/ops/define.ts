@@ -49,6 +49,8 @@ export interface OpDefinition<A> {
   isRemade?: boolean;
   /** Only composes operations. `'none'` where the result does not depend smoothly on any input. */
   gradient: GradientRule<A> | 'none';
+  /** Outputs that may lie in the memory of an input of their size: what it reads of that input it reads before it writes there. */
+  overwrites?: readonly { readonly output: number; readonly input: number }[];
 }
 
 export interface Op<A> extends OpDefinition<A> {

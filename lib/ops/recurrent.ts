@@ -31,6 +31,9 @@ function nothing(dtype: DType): AnyTensor {
 const orNothing = (tensor: AnyTensor | null, like: AnyTensor): AnyTensor => tensor ?? nothing(like.dtype as DType);
 const maskOrNothing = (mask: AnyTensor | null): AnyTensor => mask ?? nothing('uint8');
 
+/** A backward, and whether it gives the gradient by the first state: where nobody asks, a product less. */
+type Asked<A> = A & { isStateAsked: boolean };
+
 const intsOf = ({ batch, time, hidden, reversed }: Sequence, last: number): number[] => [batch, time, hidden, reversed ? 1 : 0, last];
 const each = ({ batch, time }: Sequence, n: number, dtype: DType): OutputSpecification => ({ shape: [batch, time, n], dtype });
 const state = ({ batch }: Sequence, n: number, dtype: DType): OutputSpecification => ({ shape: [batch, n], dtype });
@@ -43,11 +46,13 @@ const stepsOf = (pre: AnyTensor, w: AnyTensor): number => pre.size / w.shape[1];
 
 type Simple = Sequence & { rectified: boolean };
 
-const rnnBackwardOp: Op<Simple> = defineOp<Simple>('rnn_backward', {
+const rnnBackwardOp: Op<Asked<Simple>> = defineOp<Asked<Simple>>('rnn_backward', {
   shape: ([, , w], s) => {
     const dtype = w.dtype as DType;
-    return { outputs: [each(s, s.hidden, dtype), state(s, s.hidden, dtype)], ints: intsOf(s, s.rectified ? 1 : 0), reals: [] };
+    const initial = s.isStateAsked ? state(s, s.hidden, dtype) : none(dtype);
+    return { outputs: [each(s, s.hidden, dtype), initial], ints: intsOf(s, s.rectified ? 1 : 0), reals: [] };
   },
+  overwrites: [{ output: 0, input: 0 }],
   gradient: 'none',
 });
 
@@ -60,9 +65,11 @@ const rnnOp: Op<Simple> = defineOp<Simple>('rnn', {
   products: ([pre, w]) => stepsOf(pre, w) * w.size,
   differentiable: 2,
   // dW = Σ over time of hᵀ·da, h being the state before each step: one product.
+  overwrites: [{ output: 0, input: 0 }],
   gradient: ({ inputs: [, w, , mask], outputs: [, final, before], attributes, upstreams: [dy, dfinal], needs, target }) => {
-    const [dpre, dinitial] = emit(rnnBackwardOp, [orNothing(dy, w), orNothing(dfinal, w), w, before, final, mask], attributes);
-    return [dpre, needs[1] ? weightGradient(rows(before), rows(dpre), target(1)) : null, dinitial, null];
+    const upstreams = [orNothing(dy, w), orNothing(dfinal, w)];
+    const [dpre, dinitial] = emit(rnnBackwardOp, [...upstreams, w, before, final, mask], { ...attributes, isStateAsked: needs[2] });
+    return [dpre, needs[1] ? weightGradient(rows(before), rows(dpre), target(1)) : null, needs[2] ? dinitial : null, null];
   },
 });
 
@@ -86,18 +93,19 @@ type Projected = Sequence & {
   projected: number;
 };
 
-const lstmBackwardOp: Op<Projected> = defineOp<Projected>('lstm_backward', {
+const lstmBackwardOp: Op<Asked<Projected>> = defineOp<Asked<Projected>>('lstm_backward', {
   shape: ([, , , w], s) => {
     const dtype = w.dtype as DType;
     const size = s.projected || s.hidden;
     const outputs = [
       each(s, 4 * s.hidden, dtype),
-      state(s, size, dtype),
-      state(s, s.hidden, dtype),
+      s.isStateAsked ? state(s, size, dtype) : none(dtype),
+      s.isStateAsked ? state(s, s.hidden, dtype) : none(dtype),
       s.projected ? each(s, size, dtype) : none(dtype),
     ];
     return { outputs, ints: intsOf(s, s.projected), reals: [] };
   },
+  overwrites: [{ output: 0, input: 5 }],
   gradient: 'none',
 });
 
@@ -111,17 +119,19 @@ const lstmOp: Op<Projected> = defineOp<Projected>('lstm', {
   },
   products: ([pre, w, projection]) => stepsOf(pre, w) * (w.size + projection.size),
   differentiable: 3,
+  overwrites: [{ output: 5, input: 0 }],
   gradient: ({ inputs, outputs, attributes, upstreams: [dy, dh, dc], needs, target }) => {
     const [, w, projection, , , mask] = inputs;
     const [, , , before, cells, gates, raw] = outputs;
     const upstreams = [orNothing(dy, w), orNothing(dh, w), orNothing(dc, w)];
-    const [dpre, dh0, dc0, dout] = emit(lstmBackwardOp, [...upstreams, w, projection, gates, cells, mask], attributes);
+    const asked = { ...attributes, isStateAsked: needs[3] || needs[4] };
+    const [dpre, dh0, dc0, dout] = emit(lstmBackwardOp, [...upstreams, w, projection, gates, cells, mask], asked);
     return [
       dpre,
       needs[1] ? weightGradient(rows(before), rows(dpre), target(1)) : null,
       needs[2] && attributes.projected > 0 ? weightGradient(rows(raw), rows(dout), target(2)) : null,
-      dh0,
-      dc0,
+      needs[3] ? dh0 : null,
+      needs[4] ? dc0 : null,
       null,
     ];
   },
@@ -148,12 +158,20 @@ type Resetting = Sequence & {
   resetAfter: boolean;
 };
 
-const gruBackwardOp: Op<Resetting> = defineOp<Resetting>('gru_backward', {
+const gruBackwardOp: Op<Asked<Resetting>> = defineOp<Asked<Resetting>>('gru_backward', {
   shape: ([, , w], s) => {
     const dtype = w.dtype as DType;
-    const outputs = [each(s, 3 * s.hidden, dtype), state(s, s.hidden, dtype), each(s, s.hidden, dtype)];
-    return { outputs, ints: intsOf(s, s.resetAfter ? 1 : 0), reals: [] };
+    const initial = s.isStateAsked ? state(s, s.hidden, dtype) : none(dtype);
+    return {
+      outputs: [each(s, 3 * s.hidden, dtype), initial, each(s, s.hidden, dtype)],
+      ints: intsOf(s, s.resetAfter ? 1 : 0),
+      reals: [],
+    };
   },
+  overwrites: [
+    { output: 0, input: 4 },
+    { output: 2, input: 0 },
+  ],
   gradient: 'none',
 });
 
@@ -167,21 +185,23 @@ const gruOp: Op<Resetting> = defineOp<Resetting>('gru', {
     const dtype = requireFloat('gru', inputs.slice(0, 4));
     const every = each(s, s.hidden, dtype);
     return {
-      outputs: [every, state(s, s.hidden, dtype), every, each(s, 4 * s.hidden, dtype)],
+      outputs: [every, state(s, s.hidden, dtype), every, each(s, 3 * s.hidden, dtype), every],
       ints: intsOf(s, s.resetAfter ? 1 : 0),
       reals: [],
     };
   },
   products: ([pre, w]) => stepsOf(pre, w) * w.size,
   differentiable: 2,
+  overwrites: [{ output: 3, input: 0 }],
   gradient: (context) => {
     const { inputs, outputs, attributes, upstreams, needs } = context;
     const [, w, , , mask] = inputs;
-    const [, , before, gates] = outputs;
+    const [, , before, gates, q] = outputs;
     const upstream = [orNothing(upstreams[0], w), orNothing(upstreams[1], w)];
-    const [dpre, dinitial, dq] = emit(gruBackwardOp, [...upstream, w, before, gates, mask], attributes);
-    const dw = needs[1] ? gruWeightGradient(context, [before, gates, dpre, dq]) : null;
-    return [dpre, dw, needs[2] && attributes.resetAfter ? sum(rows(dq) as Tensor, 0) : null, dinitial, null];
+    const asked = { ...attributes, isStateAsked: needs[3] };
+    const [dpre, dinitial, dq] = emit(gruBackwardOp, [...upstream, w, before, gates, q, mask], asked);
+    const dw = needs[1] ? gruWeightGradient(context, [before, q, dpre, dq]) : null;
+    return [dpre, dw, needs[2] && attributes.resetAfter ? sum(rows(dq) as Tensor, 0) : null, needs[3] ? dinitial : null, null];
   },
 });
 

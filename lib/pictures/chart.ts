@@ -1,6 +1,6 @@
 // Curves: panels of lines and points in one SVG, and the same panels as text for a terminal.
 
-import { ArgumentError, checkChoice, checkInteger, checkList, checkOptions, expected } from '../errors.js';
+import { ArgumentError, checkChoice, checkInteger, checkList, checkNumber, checkObject, checkOptions, expected } from '../errors.js';
 import { colours, escape, number, page, raised, short, text, wrap } from './svg.js';
 
 /** Curves and points of one panel. */
@@ -13,6 +13,14 @@ export interface ChartSeries {
   readonly y: readonly number[];
   /** A line (default), points, or a line of steps with a point at each. */
   readonly kind?: 'line' | 'points' | 'path';
+}
+
+/** A place on the horizontal axis that is marked by a line with a name. */
+export interface ChartMark {
+  /** Where it stands. */
+  readonly x: number;
+  /** What is written beside it. */
+  readonly name: string;
 }
 
 /** One set of axes. */
@@ -29,12 +37,12 @@ export interface ChartPanel {
   readonly xScale?: 'linear' | 'log';
   /** Default `'linear'`. */
   readonly yScale?: 'linear' | 'log';
-  /** Largest value that is drawn: curves that leave it are cut. Default: the largest one there is. */
-  readonly yMost?: number;
+  /** The values that the vertical axis spans: curves that leave it are cut. Default: those that there are. */
+  readonly yRange?: readonly [low: number, high: number];
   /** Curves and points, at most 12. */
   readonly series: readonly ChartSeries[];
-  /** Places on the horizontal axis that are marked by a line with a name. */
-  readonly marks?: readonly { readonly x: number; readonly name: string }[];
+  /** Marked places; default: none. */
+  readonly marks?: readonly ChartMark[];
 }
 
 /** Options of {@link chart}. */
@@ -52,7 +60,8 @@ const margin = 40;
 const gap = 36;
 const axis = 74;
 const plot = 330;
-const rowHeight = plot + 190;
+/** What stands below a plot: numbers, the axis's name, and up to three lines of legend. */
+const foot = 120;
 
 /**
  * Draws panels of curves as one SVG, 1600 wide, that refers to no other file.
@@ -73,34 +82,56 @@ export function chart(panels: readonly ChartPanel[], options: ChartOptions = {})
     subtitle = '',
     columns = Math.min(3, panels.length),
   } = checkOptions<ChartOptions>(options, 'options', ['title', 'subtitle', 'columns']);
-  for (const [name, value] of Object.entries({ title, subtitle }))
-    if (typeof value !== 'string') throw new ArgumentError(expected('a text', `options.${name}`, value));
+  for (const [name, value] of Object.entries({ title, subtitle })) checkText(value, `options.${name}`);
   checkInteger(columns, 'options.columns', 1, 4);
   const top = title === '' && subtitle === '' ? 20 : subtitle === '' ? 84 : 116;
   const side = (width - 2 * margin - (columns - 1) * gap) / columns;
   const rows = Math.ceil(panels.length / columns);
+  const head = headOf(panels, side);
+  const rowHeight = head + plot + foot;
   const parts = [text(margin, 54, title, 30, 'bold'), text(margin, 86, subtitle, 18, 'quiet')].filter((line) => !line.includes('></text>'));
   for (const [i, panel] of panels.entries())
-    parts.push(...drawPanel(panel, margin + (i % columns) * (side + gap), top + Math.floor(i / columns) * rowHeight, side, i));
+    parts.push(...drawPanel(panel, margin + (i % columns) * (side + gap), top + Math.floor(i / columns) * rowHeight, side, head, i));
   return page(width, top + rows * rowHeight, title === '' ? panels[0].title : title, parts);
 }
 
 function checkPanels(panels: readonly ChartPanel[]): void {
   checkList(panels, 'panels', 'an array of panels');
   if (panels.length === 0 || panels.length > 24) throw new ArgumentError(expected('1 to 24 panels', 'panels', panels));
-  for (const panel of panels) {
-    for (const key of ['title', 'xLabel', 'yLabel'] as const)
-      if (typeof panel?.[key] !== 'string') throw new ArgumentError(expected('a text', `panels.${key}`, panel?.[key]));
+  for (const given of panels) {
+    const panel = checkObject<ChartPanel>(given, 'panels', 'panels');
+    for (const key of ['title', 'xLabel', 'yLabel'] as const) checkText(panel[key], `panels.${key}`);
+    checkText(panel.remark ?? '', 'panels.remark');
     for (const key of ['xScale', 'yScale'] as const) checkChoice(panel[key] ?? 'linear', `panels.${key}`, ['linear', 'log']);
+    const [low, high] = checkNumbers(panel.yRange ?? [0, 1], 'panels.yRange', 2);
+    if (!(low < high)) throw new ArgumentError(expected('two ascending numbers', 'panels.yRange', panel.yRange));
+    for (const mark of checkList(panel.marks ?? [], 'panels.marks', 'an array of marks')) {
+      const { x, name } = checkObject<ChartMark>(mark, 'panels.marks', 'a place and a name');
+      checkNumber(x, 'panels.marks.x');
+      checkText(name, 'panels.marks.name');
+    }
     const list = checkList<ChartSeries>(panel.series, 'panels.series', 'an array of curves');
     if (list.length > 12) throw new ArgumentError(expected('at most 12 curves', 'panels.series', list));
-    for (const { name, x, y } of list) {
-      if (typeof name !== 'string') throw new ArgumentError(expected('a text', 'panels.series.name', name));
-      const [across, up] = [checkList(x, 'panels.series.x', 'numbers'), checkList(y, 'panels.series.y', 'numbers')];
-      if (across.length !== up.length)
-        throw new ArgumentError(`curve '${name.slice(0, 60)}' has ${across.length} places and ${up.length} values`);
+    for (const one of list) {
+      const { name, x, y, kind } = checkObject<ChartSeries>(one, 'panels.series', 'a name, places and values');
+      checkText(name, 'panels.series.name');
+      checkChoice(kind ?? 'line', 'panels.series.kind', ['line', 'points', 'path']);
+      checkNumbers(y, 'panels.series.y', checkNumbers(x, 'panels.series.x').length);
     }
   }
+}
+
+function checkText(value: unknown, argument: string): void {
+  if (typeof value !== 'string') throw new ArgumentError(expected('a text', argument, value));
+}
+
+/** Numbers, which may be NaN or infinite, and as many as asked for. */
+function checkNumbers(value: unknown, argument: string, count?: number): readonly number[] {
+  const list = checkList<number>(value, argument, 'an array of numbers');
+  const wrong = list.find((one) => typeof one !== 'number');
+  if (wrong !== undefined || list.includes(undefined as never)) throw new ArgumentError(expected('numbers', argument, wrong));
+  if (count !== undefined && list.length !== count) throw new ArgumentError(expected(`${count} numbers`, argument, list));
+  return list;
 }
 
 /** One axis: which numbers it spans, where a number stands from 0 to 1, and the numbers that are written beside it. */
@@ -111,9 +142,9 @@ interface Axis {
   readonly ticks: readonly { readonly value: number; readonly label: string }[];
 }
 
-function axisOf(values: readonly number[], scale: 'linear' | 'log', most = Number.POSITIVE_INFINITY, count = 5): Axis {
+function axisOf(values: readonly number[], scale: 'linear' | 'log', counts = false, count = 5): Axis {
   const isLog = scale === 'log';
-  const seen = values.filter((value) => Number.isFinite(value) && (!isLog || value > 0) && value <= most);
+  const seen = values.filter((value) => Number.isFinite(value) && (!isLog || value > 0));
   let low = seen.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   let high = seen.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   if (seen.length === 0) [low, high] = isLog ? [0.1, 1] : [0, 1];
@@ -121,20 +152,23 @@ function axisOf(values: readonly number[], scale: 'linear' | 'log', most = Numbe
   if (isLog) {
     const [from, to] = [Math.log10(low), Math.log10(high)];
     const every = Math.max(1, Math.ceil((to - from) / (count + 2)));
-    const powers: number[] = [];
-    for (let power = Math.ceil(from - 1e-9); power <= to + 1e-9; power += every) powers.push(power);
-    const ticks =
-      powers.length > 1
-        ? powers.map((power) => ({
-            value: Number(`1e${power}`),
-            label: Math.abs(power) > 2 ? `10${raised(power)}` : String(Number(`1e${power}`)),
-          }))
-        : [low, high].map((value) => ({ value, label: number(value) }));
+    // Over less than three decades 2 and 5 help.
+    const factors = to - from < 2.5 ? [1, 2, 5] : [1];
+    const ticks: { value: number; label: string }[] = [];
+    for (let power = Math.floor(from); power <= to; power += every)
+      for (const factor of factors) {
+        const value = Number(`${factor}e${power}`);
+        if (value < low * 0.999 || value > high * 1.001) continue;
+        ticks.push({
+          value,
+          label: factor === 1 && Math.abs(power) > 2 ? `10${raised(power)}` : Math.abs(power) > 2 ? number(value) : String(value),
+        });
+      }
     return { low, high, at: (value) => (Math.log10(value) - from) / (to - from), ticks };
   }
   const rough = (high - low) / count;
   const unit = Number(`1e${Math.floor(Math.log10(rough))}`);
-  const step = unit * ([1, 2, 2.5, 5, 10].find((factor) => factor * unit >= rough) ?? 10);
+  const step = Math.max(counts && seen.every(Number.isInteger) ? 1 : 0, unit * ([1, 2, 5, 10].find((factor) => factor * unit >= rough) ?? 10));
   const ticks: { value: number; label: string }[] = [];
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) {
     const value = Number((k * step).toPrecision(12));
@@ -143,26 +177,26 @@ function axisOf(values: readonly number[], scale: 'linear' | 'log', most = Numbe
   return { low, high, at: (value) => (value - low) / (high - low), ticks };
 }
 
-const axesOf = ({ series, xScale = 'linear', yScale = 'linear', yMost, marks = [] }: ChartPanel): [Axis, Axis] => [
-  axisOf([...series.flatMap(({ x }) => x), ...marks.map(({ x }) => x)], xScale),
-  axisOf(
-    series.flatMap(({ y }) => y),
-    yScale,
-    yMost,
-  ),
+const axesOf = ({ series, xScale = 'linear', yScale = 'linear', yRange, marks = [] }: ChartPanel): [Axis, Axis] => [
+  axisOf([...series.flatMap(({ x }) => x), ...marks.map(({ x }) => x)], xScale, true),
+  axisOf(yRange ?? series.flatMap(({ y }) => y), yScale),
 ];
 
-function drawPanel(panel: ChartPanel, left: number, top: number, side: number, id: number): string[] {
+/** The heading of panels of this width: their titles, and the most lines that one of their remarks takes. */
+const headOf = (panels: readonly ChartPanel[], side: number): number =>
+  56 + 21 * Math.max(0, ...panels.map(({ remark = '' }) => remarkLines(remark, side).length));
+
+const remarkLines = (remark: string, side: number): string[] => wrap(remark, Math.floor(side / 7.6)).slice(0, 2);
+
+function drawPanel(panel: ChartPanel, left: number, top: number, side: number, head: number, id: number): string[] {
   const [across, up] = axesOf(panel);
-  const [from, to, floor, ceiling] = [left + axis, left + side - 8, top + 96 + plot, top + 96];
+  const [from, to, floor, ceiling] = [left + axis, left + side - 8, top + head + plot, top + head];
   const xOf = (value: number): number => from + across.at(value) * (to - from);
   const yOf = (value: number): number => floor - up.at(value) * plot;
   const parts = [
     `<clipPath id="panel${id}"><rect x="${short(from - 5)}" y="${ceiling - 5}" width="${short(to - from + 10)}" height="${plot + 10}"/></clipPath>`,
     text(left, top + 26, panel.title, 21, 'bold'),
-    ...wrap(panel.remark ?? '', Math.floor(side / 7.6))
-      .slice(0, 2)
-      .map((line, k) => text(left, top + 50 + 21 * k, line, 16, 'quiet')),
+    ...remarkLines(panel.remark ?? '', side).map((line, k) => text(left, top + 50 + 21 * k, line, 16, 'quiet')),
     `<g id="axes${id}">`,
     ...up.ticks.flatMap(({ value, label }) => [
       `<line x1="${short(from)}" x2="${short(to)}" y1="${short(yOf(value))}" y2="${short(yOf(value))}" stroke="#e3e7ec"/>`,
@@ -173,22 +207,27 @@ function drawPanel(panel: ChartPanel, left: number, top: number, side: number, i
     text((from + to) / 2, floor + 44, panel.xLabel, 15, 'quiet middle'),
     `<text transform="translate(${short(left + 14)} ${short((floor + ceiling) / 2)}) rotate(-90)" font-size="15" class="quiet middle">${escape(panel.yLabel)}</text>`,
     '</g>',
-    ...(panel.marks ?? []).flatMap(({ x, name }, k) => [
-      `<line x1="${short(xOf(x))}" x2="${short(xOf(x))}" y1="${ceiling}" y2="${floor}" stroke="#5b6572" stroke-dasharray="5 4"/>`,
-      text(xOf(x) + (across.at(x) > 0.6 ? -7 : 7), ceiling + 16 + 20 * k, name, 14, across.at(x) > 0.6 ? 'end' : ''),
-    ]),
+    ...(panel.marks ?? []).map(
+      ({ x }) => `<line x1="${short(xOf(x))}" x2="${short(xOf(x))}" y1="${ceiling}" y2="${floor}" stroke="#5b6572" stroke-dasharray="5 4"/>`,
+    ),
     `<g clip-path="url(#panel${id})">`,
     ...panel.series.flatMap((one, k) => drawSeries(one, xOf, yOf, colours[k % colours.length], k >= colours.length)),
     '</g>',
+    ...(panel.marks ?? []).map(({ x, name }, k) => {
+      const isRight = across.at(x) > 0.6;
+      return text(xOf(x) + (isRight ? -7 : 7), ceiling + 16 + 20 * k, name, 14, isRight ? 'end halo' : 'halo');
+    }),
   ];
   let at = from;
   let line = floor + 70;
-  for (const [k, { name }] of panel.series.entries()) {
+  for (const [k, { name, kind }] of panel.series.entries()) {
     const room = 34 + name.length * 8.2;
     if (at > from && at + room > to + 20) [at, line] = [from, line + 22];
     const dashes = k >= colours.length ? ' stroke-dasharray="7 4"' : '';
     parts.push(
-      `<line x1="${short(at)}" x2="${short(at + 20)}" y1="${line - 5}" y2="${line - 5}" stroke="${colours[k % colours.length]}" stroke-width="4"${dashes}/>`,
+      kind === 'points'
+        ? dot(at + 10, line - 5, colours[k % colours.length], k >= colours.length)
+        : `<line x1="${short(at)}" x2="${short(at + 20)}" y1="${line - 5}" y2="${line - 5}" stroke="${colours[k % colours.length]}" stroke-width="4"${dashes}/>`,
       text(at + 27, line, name, 15),
     );
     at += room + 12;
@@ -217,11 +256,15 @@ function drawSeries(
       `<path d="${path}" fill="none" stroke="${colour}" stroke-width="${kind === 'path' ? 1.6 : 2.6}" stroke-linejoin="round"${dashes}/>`,
     );
   }
-  if (kind !== 'line' || places.length === 1)
-    for (const [a, b] of places.filter(isThere))
-      drawn.push(`<circle cx="${short(a)}" cy="${short(b)}" r="4.2" fill="${colour}" fill-opacity="0.8"/>`);
+  if (kind !== 'line' || places.length === 1) for (const [a, b] of places.filter(isThere)) drawn.push(dot(a, b, colour, isDashed));
   return drawn;
 }
+
+/** A point; hollow where the colours begin anew. */
+const dot = (x: number, y: number, colour: string, isHollow: boolean): string => {
+  const look = isHollow ? `fill="#ffffff" stroke="${colour}" stroke-width="2.4"` : `fill="${colour}" fill-opacity="0.8"`;
+  return `<circle cx="${short(x)}" cy="${short(y)}" r="4.2" ${look}/>`;
+};
 
 const signs = ['●', '○', '+', '×', '◆', '◇', '■', '□', '▲', '△', '*', '·'];
 

@@ -7,7 +7,7 @@ export const colours = ['#b4473a', '#c98a1b', '#2c7a5b', '#2f6ca8', '#6a4c93', '
 export function page(width: number, height: number, label: string, parts: readonly string[]): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${escape(label)}">`,
-    '<style>text{font-family:system-ui,-apple-system,"Segoe UI","Helvetica Neue",Arial,"DejaVu Sans",sans-serif;fill:#1d232b}.bold{font-weight:600}.quiet{fill:#5b6572}.middle{text-anchor:middle}.end{text-anchor:end}</style>',
+    '<style>text{font-family:system-ui,-apple-system,"Segoe UI","Helvetica Neue",Arial,"DejaVu Sans",sans-serif;fill:#1d232b}.bold{font-weight:600}.quiet{fill:#5b6572}.middle{text-anchor:middle}.end{text-anchor:end}.halo{paint-order:stroke;stroke:#ffffff;stroke-width:5px}</style>',
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     ...parts,
     '</svg>',
@@ -18,7 +18,7 @@ export function page(width: number, height: number, label: string, parts: readon
 /** A coordinate to a tenth. */
 export const short = (value: number): number => Number(value.toFixed(1));
 
-/** A line of text; `classes` are `bold`, `quiet`, `middle` (centred at x), `end` (ends at x). */
+/** A line of text; `classes` are `bold`, `quiet`, `middle` (centred at x), `end` (ends at x), `halo` (legible on lines). */
 export function text(x: number, y: number, content: string, size: number, classes = ''): string {
   return `<text x="${short(x)}" y="${short(y)}" font-size="${size}"${classes === '' ? '' : ` class="${classes}"`}>${escape(content)}</text>`;
 }

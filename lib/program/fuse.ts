@@ -14,6 +14,7 @@ import { fuseCrossEntropy } from './passes/cross-entropy.js';
 import { removeDead } from './passes/dead.js';
 import type { List, Pass } from './passes/list.js';
 import { fuseGradientSum } from './passes/gradient-sum.js';
+import { shareMemory } from './passes/overwriting.js';
 import { fuseParameterGradients } from './passes/parameter-gradients.js';
 import { fusePooling } from './passes/pooling.js';
 import { fuseClear, fuseOverwrite } from './passes/zeros.js';
@@ -36,6 +37,7 @@ const passes: readonly Pass[] = [
   fuseOverwrite,
   fuseClipping,
   fuseChains,
+  shareMemory,
 ];
 
 /** The recording after all passes; as it is with `NODEGRAD_FUSE=0`. `results` are what the step gives back. */

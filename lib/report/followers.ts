@@ -36,7 +36,7 @@ export function followersOf(options: FitOptions, judged: AnyDataset): Followers 
     callbacks: [
       new LossRecorder(),
       ...(isObserved ? [new ObservationRecorder()] : []),
-      ...(tensorboard === undefined ? [] : [new TensorBoardLog(tensorboard)]),
+      ...(tensorboard === undefined ? [] : [new TensorBoardLog(checkPath(tensorboard, 'options.tensorboard', 'the path of a folder'))]),
       ...(hasReport ? [new Examiner(judged)] : []),
       ...(live === null ? [] : [live]),
     ],

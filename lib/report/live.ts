@@ -10,7 +10,7 @@ import { logsOf } from './runs.js';
 import { LogTail, type RunNews } from './tail.js';
 
 /** Options of {@link watchRuns}. */
-export interface WatchOptions {
+export interface WatchRunsOptions {
   /** Port on 127.0.0.1; default: one that is free. */
   readonly port?: number;
 }
@@ -45,8 +45,8 @@ const mostWaiting = 32 << 20;
  * process.once('SIGINT', () => view.close());
  * ```
  */
-export async function watchRuns(path: string, options: WatchOptions = {}): Promise<WatchedRuns> {
-  const { port = 0 } = checkOptions<WatchOptions>(options, 'options', ['port']);
+export async function watchRuns(path: string, options: WatchRunsOptions = {}): Promise<WatchedRuns> {
+  const { port = 0 } = checkOptions<WatchRunsOptions>(options, 'options', ['port']);
   checkInteger(port, 'options.port', 0, 65_535);
   logsOf(path);
   const view = new LiveServer(path);

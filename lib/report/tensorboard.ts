@@ -21,7 +21,7 @@ const millisecondsBetweenWrites = 1000;
  * parameter, and `outputs/<path>`, a histogram for each layer. The horizontal axis is the step of the run. `fit({ tensorboard: dir })` is the same.
  *
  * @param dir - Folder of the run, made if it is missing; a folder of its own for each run, below one that `tensorboard --logdir` is given.
- * @throws {@link ArgumentError} when the folder cannot be made.
+ * @throws {@link ArgumentError} for anything but a path; when the folder cannot be made, the run ends with it before its first step.
  * @example
  * ```ts
  * import { Adam, CrossEntropyLoss, TensorBoardLog, datasets, mlp } from 'nodegrad';
@@ -42,14 +42,14 @@ export class TensorBoardLog extends Callback {
   constructor(dir: string) {
     super();
     this.dir = resolve(checkPath(dir, 'dir', 'the path of a folder'));
+  }
+
+  override onTrainBegin(run: TrainingRun): void {
     try {
       mkdirSync(this.dir, { recursive: true });
     } catch (error) {
       throw folderRefusal('a folder that can be made', 'dir', this.dir, error);
     }
-  }
-
-  override onTrainBegin(run: TrainingRun): void {
     // TensorBoard reads the files of a folder in the order of their names.
     const seconds = String(Math.floor(Date.now() / 1000)).padStart(10, '0');
     this.#file = join(this.dir, `events.out.tfevents.${seconds}.${hostname()}.${process.pid}.${randomBytes(3).toString('hex')}`);

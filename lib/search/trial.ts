@@ -3,7 +3,7 @@
 import { ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import { keepNames } from '../names.js';
 import { withSeed } from '../seed.js';
-import { explodedAt } from '../sitter/first.js';
+import { explodedAt } from '../sitter/readings.js';
 import { Callback, type StepsRecord, type TrainingRun } from '../training/callbacks.js';
 import type { EpochRecord } from '../training/history.js';
 import { formatScore } from '../training/progress.js';

@@ -2,7 +2,7 @@
 
 import type { AnyLayer } from '../layers/layer.js';
 import type { AnyTensor } from '../tensor.js';
-import { peaksOf } from './first.js';
+import { peaksOf } from './readings.js';
 
 /** What {@link deadReluFraction} finds in one layer. */
 export interface DeadReluLayer {

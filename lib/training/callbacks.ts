@@ -22,6 +22,10 @@ export interface TrainingRun {
   readonly loss: Loss;
   /** What it trains on. */
   readonly data: AnyDataset;
+  /** What it is scored on after each epoch, if there is such data; as the model sees them. */
+  readonly validation?: AnyDataset;
+  /** Whether examples come in a new order in each epoch. */
+  readonly shuffle: boolean;
   /** Epochs to run. */
   readonly epochs: number;
   /** Steps in an epoch. */

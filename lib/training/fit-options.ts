@@ -8,6 +8,7 @@ import type { Metric } from '../metrics/metric.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import type { Regularizer } from '../regularizers/regularizer.js';
 import type { CallbackLike } from './callbacks.js';
+import type { Sitter } from '../sitter/sitter.js';
 import type { CheckpointOptions } from './checkpoint.js';
 import type { ProgressOption } from './progress.js';
 
@@ -49,6 +50,12 @@ export interface FitOptions {
   readonly metrics?: readonly Metric[];
   /** Hooks into the run. */
   readonly callbacks?: readonly CallbackLike[];
+  /**
+   * Who watches the run. True, the default: findings go to `history.findings`, the log, and a line each beside the progress; it changes nothing in
+   * the run. `'fix'` lowers a learning rate that is too high, from the beginning of the epoch, and writes that down. A {@link Sitter} of your own
+   * takes readings as well. False: nobody.
+   */
+  readonly sitter?: boolean | 'fix' | Sitter;
   /** Ends the run between two steps, with a {@link TrainingAbortedError}. */
   readonly signal?: AbortSignal;
   /** A line on standard error, redrawn on a terminal, one per epoch elsewhere; a stream to write to, or false. Default `'auto'`. */
@@ -101,6 +108,7 @@ const fitOptions: readonly (keyof FitOptions)[] = [
   'validation',
   'metrics',
   'callbacks',
+  'sitter',
   'signal',
   'progress',
   'log',

@@ -17,11 +17,13 @@ import { getSeed } from '../seed.js';
 import { checkRegularizers } from '../regularizers/regularizer.js';
 import { followersOf } from '../report/followers.js';
 import { type TensorTree, firstTensor } from '../tree.js';
+import type { Sitter } from '../sitter/sitter.js';
+import { seatOf } from '../sitter/of-run.js';
 import { type BatchRecord, type CallbackLike, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
 import { type Checkpoints, type Resumption, checkpointsOf } from './checkpoint.js';
 import { checkDomains } from './domains.js';
 import { TrainingAbortedError, type TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
-import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, evaluateSeen, isSumOf, meanOfBatches, resultsOf } from './evaluate.js';
+import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, isSumOf, meanOfBatches, resultsOf } from './evaluate.js';
 import { type BatchPlace, locate } from './failed-batch.js';
 import { type FitOptions, checkFit } from './fit-options.js';
 import { type EpochRecord, History, type Scores } from './history.js';
@@ -29,12 +31,13 @@ import { Breather, rememberModes } from './modes.js';
 import { allStateFinite, explainNonFinite } from './non-finite.js';
 import { type ObservedNumbers, decodeObservation } from './observe.js';
 import { type RecordedParts, doubtRecordings } from './own-code.js';
-import { inValidation, preflight } from './preflight.js';
+import { preflight } from './preflight.js';
 import { Progress, milliseconds } from './progress.js';
 import { runEnd, runHeader } from './run-header.js';
 import { type RunLog, openRunLog } from './run-log.js';
 import { type EpochProgress, type RunPosition, stateOfMetrics } from './run-state.js';
 import { NonFiniteLoss, type Seen, type StepResult, type TrainStep, addMeasured, makeTrainSteps, stepsUntilObserved } from './train-step.js';
+import { validate } from './validate.js';
 
 const inTraining = new WeakSet<AnyLayer>();
 
@@ -65,6 +68,8 @@ class Fitting implements TrainingRun {
   readonly epochs: number;
   readonly stepsPerEpoch: number;
   readonly batchSize: number;
+  readonly shuffle: boolean;
+  readonly validation: AnyDataset | undefined;
   readonly history = new History();
   epoch = 0;
   step = 0;
@@ -74,6 +79,7 @@ class Fitting implements TrainingRun {
   readonly #parts: Required<RecordedParts>;
   readonly #loader: AnyLoader;
   readonly #callbacks: Callbacks;
+  readonly #sitter: Sitter | null;
   readonly #signal: AbortSignal | undefined;
   readonly #progress: Progress;
   readonly #seed: number;
@@ -104,10 +110,13 @@ class Fitting implements TrainingRun {
     this.optimizer = options.optimizer;
     this.#metrics = checkMetrics(options.metrics, this.loss);
     this.#signal = checkSignal(options.signal);
-    this.#callbacks = new Callbacks(options.callbacks, followers);
+    const { sitter, added, kept } = seatOf(options.sitter, options.callbacks);
+    this.#sitter = sitter;
+    this.#callbacks = new Callbacks(options.callbacks, [...added, ...followers]);
     this.epochs = checkInteger(options.epochs ?? 1, 'options.epochs', 0);
     this.#seed = checkInteger(options.seed ?? getSeed(), 'options.seed');
     const { batchSize, shuffle = true, dropLast = false, validation } = options;
+    [this.shuffle, this.validation] = [shuffle, validation];
     this.#loader = new DataLoader<BatchPart, BatchPart>(preprocessed(model, data), { batchSize, shuffle, dropLast, seed: this.#seed });
     checkNotEmpty(this.#loader, 'train on');
     this.batchSize = this.#loader.batchSize;
@@ -124,7 +133,7 @@ class Fitting implements TrainingRun {
     this.#steps = makeTrainSteps({ ...this.#parts, maxGradNorm, keepPrediction });
     this.#compiled = this.#steps.map((step) => compileStep(step as (...batch: TensorTree[]) => StepResult));
     const settings = { batchSize: this.batchSize, seed: this.#seed, shuffle, dropLast, maxGradNorm: maxGradNorm ?? 'none' };
-    const parts = { ...this.#parts, callbacks: options.callbacks ?? [], data, validation, history, epochs, settings };
+    const parts = { ...this.#parts, callbacks: [...(options.callbacks ?? []), ...kept], data, validation, history, epochs, settings };
     this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, parts, this);
   }
 
@@ -149,9 +158,8 @@ class Fitting implements TrainingRun {
   }
 
   async run(): Promise<History> {
-    const validation = this.#options.validation as typeof this.data;
-    if (!this.#eager && this.epochs > 0) preflight({ ...this.#parts, loader: this.#loader, validation });
-    if (this.epochs > 0) checkDomains(this.loss, this.#loader.dataset, validation);
+    if (!this.#eager && this.epochs > 0) preflight({ ...this.#parts, loader: this.#loader, validation: this.validation });
+    if (this.epochs > 0) checkDomains(this.loss, this.#loader.dataset, this.validation);
     try {
       return await this.#run();
     } finally {
@@ -180,6 +188,7 @@ class Fitting implements TrainingRun {
     for (const step of this.#compiled) step.dispose();
     const isWhole = failures.every((failure) => leavesWholeSteps(failure, this.step - first));
     await attempt(() => this.#checkpoints?.finish(isWhole ? () => this.#position() : null));
+    this.#sitter?.conclude(this, failures);
     const failure = failures.find((one) => !(one instanceof TrainingAbortedError)) ?? failures[0];
     this.outcome = failures.length > 0 ? endOf(failure) : this.history.stopped === null ? 'completed' : 'stopped';
     this.#progress.clear();
@@ -198,7 +207,12 @@ class Fitting implements TrainingRun {
       // Before the callbacks, which may then put some layers into another mode. An epoch that is taken up in its middle has begun already.
       this.model.train();
       if (this.#progressed === null) await this.#callbacks.call('onEpochBegin', this);
-      await this.#runEpoch(this.#firstOrder + this.epoch - 1);
+      try {
+        await this.#runEpoch(this.#firstOrder + this.epoch - 1);
+      } catch (error) {
+        if (!this.#sitter?.recover(this, error)) throw error;
+        this.#progressed = null; // this epoch is lost: the next one begins where it began
+      }
     }
   }
 
@@ -237,7 +251,8 @@ class Fitting implements TrainingRun {
     const scores: Scores = { loss: meanOfBatches(epoch.sum, epoch.weight), metrics: resultsOf(this.#metrics) };
     // Validation uses the same metrics.
     if (this.#checkpoints !== null) epoch.metrics = stateOfMetrics(this.#metrics);
-    const validation = await this.#validate(this.batchSize);
+    const scoring = { loss: this.loss, metrics: this.#metrics, batchSize: this.batchSize, signal: this.#signal };
+    const validation = await validate(model, this.validation, scoring, () => this.#aborted());
     const record: EpochRecord = {
       epoch: this.epoch,
       ...scores,
@@ -366,21 +381,6 @@ class Fitting implements TrainingRun {
     if (error instanceof NonFiniteLoss || (error instanceof NodegradError && error.message.startsWith(notFinite)))
       return this.#nonFinite(batch + 1, { pair, place });
     return locate(error, place, pair);
-  }
-
-  async #validate(batchSize: number): Promise<Scores | undefined> {
-    const { validation } = this.#options;
-    if (validation === undefined) return undefined;
-    try {
-      return await evaluateSeen(this.model, validation, {
-        loss: this.loss,
-        metrics: this.#metrics,
-        batchSize: Math.max(256, batchSize),
-        signal: this.#signal,
-      });
-    } catch (error) {
-      throw this.#signal?.aborted ? this.#aborted() : inValidation(error, validation);
-    }
   }
 
   #aborted(): TrainingAbortedError {

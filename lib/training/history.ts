@@ -1,5 +1,6 @@
 // What a run leaves behind: a record per epoch.
 import { keepNames } from '../names.js';
+import type { Finding } from '../sitter/finding.js';
 
 /** Loss and metrics over a data set. */
 export interface Scores {
@@ -41,6 +42,10 @@ export class History {
   stopped: string | null = null;
   /** What somebody should look at, though the run went on: a checkpoint that could not be written. */
   readonly warnings: string[] = [];
+  /** What the sitter found wrong; empty when all is well. */
+  readonly findings: Finding[] = [];
+  /** What `sitter: 'fix'` changed in the run. */
+  readonly fixes: string[] = [];
 
   /** The last completed epoch, if there is one. */
   get last(): EpochRecord | undefined {

@@ -2,11 +2,19 @@
 #include "vec.h"
 #include "math.h"
 #include "elementwise.h"
+// GCC mixes the instructions of neighbouring vectors in maps: one vector alone keeps the processor waiting for its results.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC push_options
+#pragma GCC optimize("schedule-insns", "sched-pressure")
+#endif
 #define MAP(op, kernel, parameters, formula) UNARY(kernel, formula)
 #define MAP_BACKWARD(op, kernel, parameters, value, formula) BACKWARD_FROM(value, kernel, formula)
 #include "maps.def"
 #undef MAP
 #undef MAP_BACKWARD
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
+#endif
 #include "reduce.h"
 #include "statistics.h"
 #include "softmax.h"

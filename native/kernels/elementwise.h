@@ -9,14 +9,28 @@ template <class T> constexpr int64_t ahead = 4096 / sizeof(T);
 // After the last call with `streaming` of a tile: makes its stores visible to other threads.
 template <class T> void fence() { streamFence(); }
 
-// y = f(x) over n elements. With `streaming` the main loop starts at a 64-byte boundary of y and bypasses the cache.
-template <class T, class F> inline void mapUnary(T* y, const T* x, int64_t n, bool streaming, F f) {
+// y = f(x) over n elements, several vectors at a time. With `streaming` these start at a 64-byte boundary of y and bypass the cache.
+template <class T, class F> INLINE void mapUnary(T* y, const T* x, int64_t n, bool streaming, F f) {
+  constexpr int64_t block = neighbours * lanes;
   int64_t i = 0;
   if (streaming) {
     const int64_t head = int64_t((64 - (uintptr_t(y) & 63)) & 63) / int64_t(sizeof(T));
     if (head > 0 && head < n) { store(y, f(load(x, int(head))), int(head)); i = head; }
-    if ((uintptr_t(y + i) & 63) == 0) {
-      for (; i + lanes <= n; i += lanes) { prefetch(x + i + ahead<T>); stream(y + i, f(load(x + i))); }
+    streaming = (uintptr_t(y + i) & 63) == 0;
+  }
+  for (; i + block <= n; i += block) {
+    V<T> v[neighbours];
+#pragma GCC unroll 4
+    for (int j = 0; j < neighbours; ++j) v[j] = f(load(x + i + j * lanes));
+    if (streaming) {
+#pragma GCC unroll 4
+      for (int j = 0; j < neighbours; ++j) {
+        prefetch(x + i + j * lanes + ahead<T>);
+        stream(y + i + j * lanes, v[j]);
+      }
+    } else {
+#pragma GCC unroll 4
+      for (int j = 0; j < neighbours; ++j) store(y + i + j * lanes, v[j]);
     }
   }
   for (; i + lanes <= n; i += lanes) store(y + i, f(load(x + i)));
@@ -24,7 +38,7 @@ template <class T, class F> inline void mapUnary(T* y, const T* x, int64_t n, bo
 }
 
 template <bool AStep, bool BStep, class T, class F>
-inline void mapBinarySteps(T* c, const T* a, const T* b, int64_t n, bool streaming, F f) {
+INLINE void mapBinarySteps(T* c, const T* a, const T* b, int64_t n, bool streaming, F f) {
   const V<T> a0 = n > 0 ? set1(a[0]) : zero<T>(), b0 = n > 0 ? set1(b[0]) : zero<T>();
   const auto at = [&](int64_t i) { return AStep ? load(a + i) : a0; };
   const auto bt = [&](int64_t i) { return BStep ? load(b + i) : b0; };
@@ -45,7 +59,7 @@ inline void mapBinarySteps(T* c, const T* a, const T* b, int64_t n, bool streami
   if (i < n) part(i, int(n - i));
 }
 
-template <class T, class F> inline void mapBinary(T* c, const T* a, int aStep, const T* b, int bStep, int64_t n, bool streaming, F f) {
+template <class T, class F> INLINE void mapBinary(T* c, const T* a, int aStep, const T* b, int bStep, int64_t n, bool streaming, F f) {
   if (aStep && bStep) mapBinarySteps<true, true>(c, a, b, n, streaming, f);
   else if (aStep) mapBinarySteps<true, false>(c, a, b, n, streaming, f);
   else if (bStep) mapBinarySteps<false, true>(c, a, b, n, streaming, f);
@@ -60,6 +74,12 @@ template <class T> INLINE V<T> inside(V<T> x, V<T> low, V<T> high, V<T> dy) {
 }
 template <class T> INLINE V<T> hardSigmoidOf(V<T> x) {
   return minimum(maximum(x + set1<T>(3), zero<T>()), set1<T>(6)) / set1<T>(6);
+}
+// x·(x + 3) / 6 between −3 and 3, the sum, the product and the quotient with what their rounding lost.
+template <class T> INLINE V<T> hardSwishOf(V<T> x) {
+  const V<T> three = set1<T>(3), sixth = set1<T>(1.0 / 6.0), c = rawMax(negate(three), x), h = c + three, hLost = c - (h - three);
+  const V<T> n = c * h, nLost = fma(c, hLost, fma(c, h, negate(n))), y = n * sixth;
+  return select(gt(x, three), x, fma(fnma(y, set1<T>(6), n) + nLost, sixth, y));
 }
 
 // Maps take two parameters, whether or not their formula has them: one type of function for all.

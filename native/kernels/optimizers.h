@@ -98,17 +98,19 @@ template <class T> struct Rmsprop {
 };
 
 // h: beta1, beta2, eps, step, correction, AMSGrad; `step` is lr/(1−beta1^t), `correction` 1/(1−beta2^t)
-// m = b1·m + (1−b1)·g; v = b2·v + (1−b2)·g²; w −= step·m / (√(v·correction) + eps), with AMSGrad of the largest v so far
+// m = b1·m + (1−b1)·g; v = b2·v + (1−b2)·g²; w −= step·m / (√(v·correction) + eps), with AMSGrad of the largest v so far.
+// Without a correction, 0, the root is 0 though v is infinite.
 template <class T> struct Adam {
   V<T> eps, step, correction;
   Average<T> mean, square;
-  bool largest;
+  bool rooted, largest;
   INLINE Adam(double, const double* h)
-      : eps(set1(T(h[2]))), step(set1(T(h[3]))), correction(set1(T(h[4]))), mean(h[0]), square(h[1]), largest(h[5] != 0) {}
+      : eps(set1(T(h[2]))), step(set1(T(h[3]))), correction(set1(T(h[4]))), mean(h[0]), square(h[1]), rooted(h[4] != 0), largest(h[5] != 0) {}
   INLINE V<T> operator()(V<T> w, V<T> g, V<T>* s) const {
     s[0] = mean(s[0], g);
     s[1] = square(s[1], g * g);
     if (largest) s[2] = maximum(s[2], s[1]);
+    if (!rooted) return w - (step * s[0]) / eps;
     return w - (step * s[0]) / (sqrt((largest ? s[2] : s[1]) * correction) + eps);
   }
 };

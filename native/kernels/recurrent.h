@@ -1,5 +1,5 @@
 // Recurrent cells: what a time step does to one example beside its matrix products. `pre` is what the input gives to the gates, `u` what the
-// state gives, each n numbers a gate; `gates` is what the backward reads again.
+// state gives, each n numbers a gate; `gates` is what the backward reads again. Gates may lie where `pre` does, and da where they do.
 
 // h = f(pre + u); f is tanh, or ReLU where `rectified`.
 template <class T> void simpleCell(T* h, const T* pre, const T* u, int64_t n, bool rectified) {
@@ -16,21 +16,23 @@ template <class T> void simpleCellBackward(T* da, const T* d, const T* h, int64_
   });
 }
 
+// gates = f(pre + u). One function at a time: the constants of all would not fit into the registers.
+template <class T> INLINE void sigmoidGates(T* gates, const T* pre, const T* u, int64_t n) {
+  eachVector(n, [&](int64_t j, auto m) FORMULA { store(gates + j, sigmoid(load(pre + j, m) + load(u + j, m)), m); });
+}
+template <class T> INLINE void tanhGates(T* gates, const T* pre, const T* u, int64_t n) {
+  eachVector(n, [&](int64_t j, auto m) FORMULA { store(gates + j, tanh(load(pre + j, m) + load(u + j, m)), m); });
+}
+
 // Gates i, f, g, o: c = f·c + i·g, h = o·tanh(c), where i, f, o are sigmoids and g is a tanh.
 template <class T> void lstmCell(T* h, T* c, T* gates, const T* pre, const T* u, int64_t n) {
+  sigmoidGates(gates, pre, u, 2 * n);
+  tanhGates(gates + 2 * n, pre + 2 * n, u + 2 * n, n);
+  sigmoidGates(gates + 3 * n, pre + 3 * n, u + 3 * n, n);
   eachVector(n, [&](int64_t j, auto m) FORMULA {
-    const auto sum = [&](int64_t gate) FORMULA { return load(pre + gate * n + j, m) + load(u + gate * n + j, m); };
-    const V<T> i = sigmoid(sum(0));
-    store(gates + j, i, m);
-    const V<T> g = tanh(sum(2));
-    store(gates + 2 * n + j, g, m);
-    const V<T> f = sigmoid(sum(1));
-    store(gates + n + j, f, m);
-    const V<T> cell = fma(f, load(c + j, m), i * g);
+    const V<T> cell = fma(load(gates + n + j, m), load(c + j, m), load(gates + j, m) * load(gates + 2 * n + j, m));
     store(c + j, cell, m);
-    const V<T> o = sigmoid(sum(3));
-    store(gates + 3 * n + j, o, m);
-    store(h + j, o * tanh(cell), m);
+    store(h + j, load(gates + 3 * n + j, m) * tanh(cell), m);
   });
 }
 // da of the four gates from d, the gradient by h, and dc, that by the cell; dc becomes the gradient by the cell before, which is `c`.
@@ -48,27 +50,24 @@ template <class T> void lstmCellBackward(T* da, const T* d, T* dc, const T* gate
   });
 }
 
-// Gates r, z, n and q, what r lets through: h = n + z·(h − n). Here q is of the state's product, with `bias` where there is one: n = tanh(pre + r·q).
-template <class T> void gruCell(T* h, T* gates, const T* pre, const T* u, const T* bias, int64_t n) {
+// Gates r, z, n, and q, what r lets through: h = n + z·(h − n). Here q is of the state's product, with `bias` where there is one: n = tanh(pre + r·q).
+template <class T> void gruCell(T* h, T* gates, T* q, const T* pre, const T* u, const T* bias, int64_t n) {
+  sigmoidGates(gates, pre, u, 2 * n);
   eachVector(n, [&](int64_t j, auto m) FORMULA {
-    const V<T> r = sigmoid(load(pre + j, m) + load(u + j, m));
-    store(gates + j, r, m);
-    const V<T> z = sigmoid(load(pre + n + j, m) + load(u + n + j, m));
-    store(gates + n + j, z, m);
-    V<T> q = load(u + 2 * n + j, m);
-    if (bias) q = q + load(bias + j, m);
-    store(gates + 3 * n + j, q, m);
-    const V<T> candidate = tanh(fma(r, q, load(pre + 2 * n + j, m)));
+    V<T> through = load(u + 2 * n + j, m);
+    if (bias) through = through + load(bias + j, m);
+    store(q + j, through, m);
+    const V<T> candidate = tanh(fma(load(gates + j, m), through, load(pre + 2 * n + j, m)));
     store(gates + 2 * n + j, candidate, m);
-    store(h + j, fma(z, load(h + j, m) - candidate, candidate), m);
+    store(h + j, fma(load(gates + n + j, m), load(h + j, m) - candidate, candidate), m);
   });
 }
 // da of r, z and n, dq of what r lets through, and d becomes what goes to the state before, which is `h`, past the product.
-template <class T> void gruCellBackward(T* da, T* dq, T* d, const T* gates, const T* h, int64_t n) {
+template <class T> void gruCellBackward(T* da, T* dq, T* d, const T* gates, const T* q, const T* h, int64_t n) {
   eachVector(n, [&](int64_t j, auto m) FORMULA {
-    const V<T> r = load(gates + j, m), z = load(gates + n + j, m), candidate = load(gates + 2 * n + j, m), q = load(gates + 3 * n + j, m);
+    const V<T> r = load(gates + j, m), z = load(gates + n + j, m), candidate = load(gates + 2 * n + j, m);
     const V<T> dh = load(d + j, m), dn = tanhSlope(candidate) * fnma(dh, z, dh);
-    store(da + j, sigmoidSlope(r) * (dn * q), m);
+    store(da + j, sigmoidSlope(r) * (dn * load(q + j, m)), m);
     store(da + n + j, sigmoidSlope(z) * (dh * (load(h + j, m) - candidate)), m);
     store(da + 2 * n + j, dn, m);
     store(dq + j, dn * r, m);
@@ -77,18 +76,14 @@ template <class T> void gruCellBackward(T* da, T* dq, T* d, const T* gates, cons
 }
 
 // The original form in two parts, for its q = r·h goes through a product: n = tanh(pre + q·W).
-template <class T> void gruReset(T* gates, const T* pre, const T* u, const T* h, int64_t n) {
-  eachVector(n, [&](int64_t j, auto m) FORMULA {
-    const V<T> r = sigmoid(load(pre + j, m) + load(u + j, m));
-    store(gates + j, r, m);
-    store(gates + n + j, sigmoid(load(pre + n + j, m) + load(u + n + j, m)), m);
-    store(gates + 3 * n + j, r * load(h + j, m), m);
-  });
+template <class T> void gruReset(T* gates, T* q, const T* pre, const T* u, const T* h, int64_t n) {
+  sigmoidGates(gates, pre, u, 2 * n);
+  eachVector(n, [&](int64_t j, auto m) FORMULA { store(q + j, load(gates + j, m) * load(h + j, m), m); });
 }
 template <class T> void gruCandidate(T* h, T* gates, const T* pre, const T* u, int64_t n) {
+  tanhGates(gates + 2 * n, pre + 2 * n, u, n);
   eachVector(n, [&](int64_t j, auto m) FORMULA {
-    const V<T> candidate = tanh(load(pre + 2 * n + j, m) + load(u + j, m));
-    store(gates + 2 * n + j, candidate, m);
+    const V<T> candidate = load(gates + 2 * n + j, m);
     store(h + j, fma(load(gates + n + j, m), load(h + j, m) - candidate, candidate), m);
   });
 }

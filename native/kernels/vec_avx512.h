@@ -4,6 +4,7 @@
 #define INLINE inline __attribute__((always_inline))
 
 constexpr int lanes = 16;
+constexpr int neighbours = 4;  // vectors that a map works on at a time
 
 template <class T> struct BitsOf;
 template <> struct BitsOf<float> { using type = int32_t; };

@@ -3,6 +3,7 @@
 #define INLINE inline  // the others insist on it
 
 constexpr int lanes = 16;
+constexpr int neighbours = 1;  // vectors that a map works on at a time
 
 template <class T> struct BitsOf;
 template <> struct BitsOf<float> { using type = int32_t; };

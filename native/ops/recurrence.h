@@ -3,7 +3,8 @@
 // products over all of time (inputs, weight gradients) are operations of their own.
 //
 // Arithmetic: a product of a time step has one accumulator per output, which starts from zero (backward: from what goes past the product) and
-// takes k in order with FMA, whatever k. What the input gives is added behind it.
+// takes k in order with FMA, whatever k. What the input gives is added behind it. Where no state comes in there is no product in the first step,
+// and none backward where nobody asks for the gradient by that state.
 #pragma once
 #include <algorithm>
 #include <cstring>
@@ -24,12 +25,13 @@ template <class T> void loadRows(T* to, const T* from, int64_t begin, int64_t ro
 }
 template <class T> const T* optional(const Call& c, int operand) { return c.length(operand) > 0 ? c.in<T>(operand) : nullptr; }
 
-// Weights[k, n] of a product in every time step: w[i·row + j·column]; one of the strides is 1.
+// Weights[k, n] of a product in every time step: w[i·row + j·column]; one of the strides is 1. Without elements there is no such product.
 template <class T> class StepWeights {
  public:
   StepWeights(const T* w, int64_t row, int64_t column, int64_t k, int64_t n) : w(w), row(row), column(column), k(k), n(n) {}
   // Elements of the workspace that it takes, for blocks of `rows` examples and so many steps of examples.
   size_t plan(int64_t rows, int64_t steps) {
+    if (k == 0 || n == 0) return 0;
     panel = kernelsOf<T>().gemmVectors(rows, n, k) * 16;
     packs = column != 1 || (steps >= 64 && k * n >= 4096);
     return packs ? padded<T>(k * n) : 0;
@@ -48,9 +50,14 @@ template <class T> class StepWeights {
     else for (int64_t index = 0; index < divideUp(n, panel); ++index) tile(index, 0);
     return to + padded<T>(k * n);
   }
-  // c[m, n] = a·w, and c += a·w
-  void multiply(int64_t m, const T* a, int64_t aRow, T* c, int64_t cRow) const { multiplyFrom(nullptr, m, a, aRow, c, cRow); }
-  void multiplyInto(int64_t m, const T* a, int64_t aRow, T* c, int64_t cRow) const { multiplyFrom(c, m, a, aRow, c, cRow); }
+  // c[m, n] = a·w, or c += a·w
+  void multiply(int64_t m, const T* a, int64_t aRow, T* c, int64_t cRow, bool adds = false) const {
+    for (int64_t j = 0; j < n; j += panel) {
+      const int64_t width = std::min(panel, n - j);
+      const T* const b = packed ? packed + j * k : w + j;
+      kernelsOf<T>().gemmPanel(m, width, k, a, aRow, 1, b, packed ? width : row, adds ? c + j : nullptr, cRow, c + j, cRow, {});
+    }
+  }
 
  private:
   const T* w;
@@ -58,14 +65,6 @@ template <class T> class StepWeights {
   int64_t panel = 0;    // columns that one kernel call makes
   bool packs = false;
   T* packed = nullptr;  // [panels][k][columns of the panel]: rows far apart would fall on few sets of the cache
-
-  void multiplyFrom(const T* start, int64_t m, const T* a, int64_t aRow, T* c, int64_t cRow) const {
-    for (int64_t j = 0; j < n; j += panel) {
-      const int64_t width = std::min(panel, n - j);
-      const T* const b = packed ? packed + j * k : w + j;
-      kernelsOf<T>().gemmPanel(m, width, k, a, aRow, 1, b, packed ? width : row, start ? start + j : nullptr, cRow, c + j, cRow, {});
-    }
-  }
 };
 
 struct Sequence {
@@ -86,21 +85,26 @@ struct Sequence {
     return false;
   }
 
-  // c += a·w in the rows of examples that are live at time t: the others keep their bits, the sign of a zero included, whatever block they are in.
+  // c = a·w, or c += a·w, in the rows of examples that are live at time t: the others keep their bits, the sign of a zero included, whatever block
+  // they are in.
   template <class T>
-  void multiplyLive(const StepWeights<T>& weights, int64_t begin, int64_t rows, int64_t t, const T* a, int64_t aRow, T* c, int64_t cRow) const {
+  void multiplyLive(const StepWeights<T>& weights, bool adds, int64_t begin, int64_t rows, int64_t t, const T* a, int64_t aRow, T* c, int64_t cRow) const {
     for (int64_t i = 0, end; i < rows; i = end) {
       const bool live = isLive((begin + i) * time + t);
       for (end = i + 1; end < rows && isLive((begin + end) * time + t) == live;) ++end;
-      if (live) weights.multiplyInto(end - i, a + i * aRow, aRow, c + i * cRow, cRow);
+      if (live) weights.multiply(end - i, a + i * aRow, aRow, c + i * cRow, cRow, adds);
     }
   }
 
   // A block for each thread, of 4 to 32 examples: fewer read the weights too often, more leave no room for them in the cache. No bit depends on it.
   int64_t blocks() const { return divideUp(batch, std::clamp<int64_t>(divideUp(batch, threads()), 4, 32)); }
   int64_t blockRows() const { return batch == 0 ? 0 : divideUp(batch, blocks()); }
-  // Scratch of `size` elements a worker.
-  size_t scratch(size_t size) const { return size * size_t(threads()); }
+  // Bytes of workspace for the weights of all products, and scratch of `size` elements a worker behind them.
+  template <class T> size_t plan(std::initializer_list<StepWeights<T>*> products, size_t size) const {
+    size_t elements = size * size_t(threads());
+    for (StepWeights<T>* product : products) elements += product->plan(blockRows(), batch * time);
+    return elements * sizeof(T) + 64;
+  }
   // body(first example, examples, scratch)
   template <class T, class F> void eachBlock(int64_t products, T* scratch, size_t size, F&& body) const {
     const int64_t count = blocks();
@@ -113,6 +117,13 @@ struct Sequence {
     for (int64_t index = 0; index < count; ++index) tile(index, 0);
   }
 };
+
+// Packs the weights of products that are planned; what is left of the workspace is scratch.
+template <class T> T* packAll(std::initializer_list<StepWeights<T>*> products, void* workspace) {
+  T* at = aligned<T>(workspace);
+  for (StepWeights<T>* product : products) at = product->pack(at);
+  return at;
+}
 
 // Rows of scratch are this far apart: not by a power of two, or they would share sets of the cache.
 constexpr int64_t apart(int64_t n) { return n + 16; }

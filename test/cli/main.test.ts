@@ -75,6 +75,13 @@ test('train gives one JSON document on standard output, progress on standard err
     t.is(evaluated.code, 0);
     t.true(Math.abs(JSON.parse(evaluated.out).loss - result.test.loss) < 1e-5);
     t.is(JSON.parse(evaluated.out).accuracy, result.test.accuracy);
+    const measured = await run(folder, ['evaluate', 'here/model.safetensors', '--metrics', 'f1,roc-auc, top5-accuracy', '--json']);
+    const { metrics } = JSON.parse(measured.out) as { metrics: Record<string, number> };
+    t.deepEqual(Object.keys(metrics), ['f1', 'roc-auc', 'top5-accuracy']);
+    t.true(Object.values(metrics).every((value) => value > 0.5 && value <= 1));
+    t.regex((await run(folder, ['evaluate', 'here/model.safetensors', '--metrics', 'all'])).out, /calibration-error +0\.\d{4}\n/);
+    t.regex((await run(folder, ['evaluate', 'here/model.safetensors', '--metrics', 'r2'])).error, /--metrics r2 is of numbers/);
+    t.is((await run(folder, ['evaluate', 'here/model.safetensors', '--metrics', 'f2'])).code, 2);
     const text = await run(folder, ['evaluate', 'here/model.safetensors']);
     t.regex(text.out, /accuracy {2}\d+\.\d\d %/);
     const again = await run(folder, ['train', ...short, '--seed', '4', '--num-threads', '1', '--run-dir', 'there', '--json']);
@@ -304,5 +311,26 @@ test('bytes of cifar10 are read, augmented and trained on; evaluate finds them t
     t.regex(deep.out, /nesterov, learning rate 0\.001, schedule late, batches of 50/);
     const still = await run(folder, [...depth, '--model', 'cifar-resnet20', '--no-augment', '--json']);
     t.is(JSON.parse(still.out).options.augment, false, still.error);
+  });
+});
+
+test('experiment lists the demonstrations, runs one, writes its picture, and ends by Ctrl-C', async (t) => {
+  await inFolder(async (folder) => {
+    const list = await run(folder, ['experiment']);
+    t.is(list.code, 0);
+    t.regex(list.out, / {2}zigzag +The zigzag of inputs/);
+    const { code, out } = await run(folder, ['experiment', 'zigzag']);
+    t.is(code, 0);
+    t.regex(out, /Inputs all positive[\s\S]*one sign in 100\.0 %[\s\S]*rows A05, B01/);
+    t.regex(readFileSync(join(folder, 'experiment-zigzag.svg'), 'utf8'), /^<svg/);
+    const json = await run(folder, ['experiment', 'lr', '--quick', '--output', 'rates.svg', '--json']);
+    const report = JSON.parse(json.out) as { name: string; picture: string; panels: unknown[] };
+    t.is(report.name, 'lr');
+    t.is(report.panels.length, 2);
+    t.true(existsSync(report.picture));
+    t.is((await run(folder, ['experiment', 'nothing'])).code, 2);
+    const stopped = await run(folder, ['experiment', 'gap'], { on: /400 digits/, signal: 'SIGINT' });
+    t.is(stopped.code, 130, stopped.error);
+    t.false(existsSync(join(folder, 'experiment-gap.svg')));
   });
 });

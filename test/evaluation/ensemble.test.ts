@@ -37,6 +37,16 @@ test('[L06, L10] two models that say (0.6, 0.4) and (0.2, 0.8) say (0.4, 0.6) to
   t.deepEqual(numbers.forward(lib.ones([1, 2])).toArray(), [[2, 4.5]]);
 });
 
+test('[L12] the recipe in one line: a net f of parameters W and b, and SGD', async (t) => {
+  lib.setSeed(1);
+  const f = new lib.Linear(2, 4);
+  t.deepEqual([...f.namedParameters().keys()], ['weight', 'bias']);
+  const before = await lib.evaluate(f, points(60, 7), { loss });
+  await lib.fit(f, points(60, 7), { loss, optimizer: new lib.SGD(f, { lr: 0.5 }), epochs: 20, ...quiet });
+  const after = await lib.evaluate(f, points(60, 7), { loss });
+  t.true(after.loss < before.loss / 2 && after.metrics.accuracy > 0.85, `${before.loss} → ${after.loss}`);
+});
+
 test('averages of scores stay finite where every probability is too small for float32', (t) => {
   const far = new lib.Ensemble([new Fixed([0, 500]), new Fixed([0, 400])]);
   close(t, far.forward(lib.ones([1, 2])), f32([-400 - Math.log(2), 0], [1, 2]), { relative: 1e-5, absolute: 1e-6 }, 'classes');

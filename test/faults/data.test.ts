@@ -120,7 +120,7 @@ test('the sitter waits for a data set that answers later (fault R16)', async (t)
       progress: false,
     };
     await model.fit(data, { ...options, callbacks: [sitter] });
-    return sitter.findings.map(({ text }) => text);
+    return sitter.readings.map(({ text }) => text);
   };
   const findings = await told(slow);
   t.deepEqual(findings, await told(whole));

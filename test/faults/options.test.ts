@@ -1,5 +1,6 @@
 // An option that is undefined is an option that was not given, everywhere; the options are read off the declarations, so that none is forgotten.
 import { createHash } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import * as lib from '../../lib/index.js';
@@ -28,13 +29,31 @@ const kernel = lib.full([3, 3, 2, 2], 0.5);
 const labels = lib.Tensor.from(Int32Array.of(0, 1));
 const pairs = new lib.TensorDataset(x, labels);
 const threes = new lib.TensorDataset(lib.concat([x, x, x]), lib.Tensor.from(Int32Array.of(0, 1, 0, 1, 0, 1)));
+const panel = { title: 'x', xLabel: 'a', yLabel: 'b', series: [] };
 const pictures = new lib.TensorDataset(lib.Tensor.from(new Uint8Array(72).fill(7), [2, 6, 6, 1]), labels);
 const silent = { progress: false, log: false } as const;
+
+const finding: lib.Finding = {
+  id: 'learning-rate-too-low',
+  verdict: 'fault',
+  seen: '',
+  why: '',
+  advice: '',
+  change: { kind: 'learningRate', value: 1 },
+  confidence: 1,
+  epoch: 1,
+  step: 1,
+  layer: null,
+  symptoms: [],
+  text: '',
+};
 
 function model(): lib.Sequential {
   lib.setSeed(3);
   return new lib.Sequential([new lib.Linear(2, 3), new lib.ReLU(), new lib.Linear(3, 2)]);
 }
+
+const looked = model();
 
 async function trained(options: Options): Promise<unknown> {
   const net = model();
@@ -341,6 +360,19 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     },
   ],
   BiasAndVarianceOptions: { take: (o) => lib.biasAndVariance({ train: 0.1, validation: 0.2 }, o) },
+  LearningRateFinderOptions: {
+    take: (o) => {
+      const net = model();
+      return lib.learningRateFinder(net, pairs, { ...(o as Options), optimizer: new lib.SGD(net, { lr: 0.1 }) } as never);
+    },
+    needs: { loss: new lib.CrossEntropyLoss() },
+  },
+  BatchSizeFinderOptions: {
+    take: (o) => lib.batchSizeFinder(model(), threes, o),
+    needs: { loss: new lib.CrossEntropyLoss(), small: 1 },
+  },
+  ChartOptions: { take: (o) => lib.chart([panel], o) },
+  ExperimentOptions: { take: (o) => lib.runExperiment('zigzag', o) },
   EnsembleOptions: { take: (o) => new lib.Ensemble([model()], o) },
   SnapshotsOptions: { take: (o) => Object.entries(new lib.Snapshots(model(), o)) },
   PredictAugmentedOptions: { take: (o) => lib.predictAugmented(model(), pairs, o) },
@@ -353,7 +385,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   EvaluateOptions: { take: (o) => model().evaluate(pairs, o), needs: { loss: new lib.CrossEntropyLoss() } },
   PredictOptions: { take: (o) => model().predict(x, o) },
   FitOptions: { take: trained, needs: silent },
-  WatchOptions: { take: async (o) => (await lib.watchRuns(root, o)).close() },
+  WatchRunsOptions: { take: async (o) => (await lib.watchRuns(root, o)).close() },
   ObservedOptions: {
     take: (o) => {
       const linear = new lib.Linear(2, 2);
@@ -368,6 +400,21 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     },
   },
   SafetensorsOptions: { take: (o) => lib.decodeSafetensors(lib.encodeSafetensors(new Map([['x', x]])), o) },
+  PreflightOptions: {
+    take: (o) => lib.preflight(looked, pairs, o),
+    needs: { loss: new lib.CrossEntropyLoss(), optimizer: new lib.SGD(looked, { lr: 0.1 }) },
+  },
+  WhatIfOptions: {
+    take: (o) => {
+      const run = {
+        model,
+        optimizer: (net: lib.AnyLayer, lr = 0.1) => new lib.SGD(net, { lr }),
+        loss: new lib.CrossEntropyLoss(),
+        data: pairs,
+      };
+      return lib.whatIf(run, finding, o);
+    },
+  },
   SitterOptions: { take: (o) => Object.entries(new lib.Sitter(o)) },
   LinearModelOptions: { take: (o) => lib.linearModel(o) },
   MlpOptions: { take: (o) => lib.mlp(o) },
@@ -448,6 +495,9 @@ async function outcome({ take }: Taker, options: Options): Promise<unknown> {
     return { error: error.code, message: error.message };
   }
 }
+
+// Wrong values that are right for an option: a run writes its event files there.
+test.after.always(() => rmSync('nonsense', { recursive: true, force: true }));
 
 const interfaces = declaredOptions();
 const listOf = (name: string): readonly Taker[] => [takers[name] ?? []].flat();

@@ -86,7 +86,7 @@ export const activations: Readonly<Record<string, ActivationRow>> = {
     layer: () => new lib.HardSigmoid(),
     kinks: [-3, 3],
     wide: 4,
-    truth: { f: (x) => Math.min(6, Math.max(0, x + 3)) / 6, slope: (x) => (Math.abs(x) < 3 ? 1 / 6 : 0), ulps: () => 1.5, limits: [0, 1] },
+    truth: { f: (x) => Math.min(6, Math.max(0, x + 3)) / 6, slope: (x) => (Math.abs(x) < 3 ? 1 / 6 : 0), ulps: () => 1.001, limits: [0, 1] },
   },
   hardSwish: {
     range: [-0.375, Infinity],
@@ -98,7 +98,7 @@ export const activations: Readonly<Record<string, ActivationRow>> = {
     truth: {
       f: (x) => (x <= -3 ? 0 : x * (Math.min(6, x + 3) / 6)),
       slope: (x) => (x >= 3 ? 1 : x > -3 ? (2 * x + 3) / 6 : 0),
-      ulps: () => 2,
+      ulps: () => 0.501,
       limits: [-0, Infinity],
     },
   },
@@ -144,7 +144,7 @@ export const activations: Readonly<Record<string, ActivationRow>> = {
     truth: {
       f: (x) => times(x, cdf(x)),
       slope: (x) => cdf(x) + times(x, density(x)),
-      ulps: (x) => (x < -13 ? 10 : 5.5),
+      ulps: () => 1.4,
       limits: [-0, Infinity],
     },
   },
@@ -156,7 +156,7 @@ export const activations: Readonly<Record<string, ActivationRow>> = {
     truth: {
       f: (x) => times(x, sigmoid(gated(x))),
       slope: (x) => sigmoid(gated(x)) + times(x * root * (1 + 3 * 0.044715 * x * x), sigmoid(gated(x)) * sigmoid(-gated(x))),
-      ulps: (x) => (x < 0 ? 2.5 + 2.5 * Math.abs(gated(x)) : 2),
+      ulps: () => 1.3,
       limits: [-0, Infinity],
     },
   },
@@ -170,7 +170,7 @@ export const activations: Readonly<Record<string, ActivationRow>> = {
       parameters: [1, 1],
       f: (x) => times(x, sigmoid(x)),
       slope: (x) => sigmoid(x) * (1 + times(x, sigmoid(-x))),
-      ulps: (x) => (x < -87 ? 2 + Math.abs(x) / 2 : 1.5),
+      ulps: () => 1.1,
       limits: [-0, Infinity],
     },
   },
@@ -188,7 +188,7 @@ export const activations: Readonly<Record<string, ActivationRow>> = {
     truth: {
       f: (x) => times(x, rise(x)),
       slope: (x) => rise(x) + times(x * sigmoid(x), 1 - rise(x) ** 2),
-      ulps: (x) => (x < -87 ? 2 + Math.abs(x) / 2 : 5),
+      ulps: () => 1.1,
       limits: [-0, Infinity],
     },
   },
@@ -202,7 +202,7 @@ export const activations: Readonly<Record<string, ActivationRow>> = {
       parameters: [1],
       f: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
       slope: sigmoid,
-      ulps: () => 1.6,
+      ulps: () => 1.2,
       limits: [0, Infinity],
     },
   },

@@ -19,7 +19,7 @@ interface Sizes {
   reversed: number;
   /** Rectified, projected or reset after the product. */
   last: number;
-  /** Without it initial states, upstream gradients and the mask are absent. */
+  /** Without it initial states, their gradients, upstream gradients and the mask are absent. */
   whole: boolean;
 }
 
@@ -66,8 +66,8 @@ export const recurrentMakers: Record<string, Maker> = {
     [rows * n, batch * n, rows * n],
     [draw(rows * n), draw(n * n), draw(batch * n, true)],
   ]),
-  rnn_backward: maker('rnn_backward', [0, 1], ({ batch, hidden: n }, rows, draw) => [
-    [rows * n, batch * n],
+  rnn_backward: maker('rnn_backward', [0, 1], ({ batch, hidden: n, whole }, rows, draw) => [
+    [rows * n, whole ? batch * n : 0],
     [draw(rows * n), draw(batch * n, true), draw(n * n), draw(rows * n), draw(batch * n)],
   ]),
   lstm: maker('lstm', [0, 3], ({ batch, hidden: n, last }, rows, draw) => {
@@ -77,26 +77,26 @@ export const recurrentMakers: Record<string, Maker> = {
       [draw(rows * 4 * n), draw(p * 4 * n), draw(last ? n * p : 0), draw(batch * p, true), draw(batch * n, true)],
     ];
   }),
-  lstm_backward: maker('lstm_backward', [0, 3], ({ batch, hidden: n, last }, rows, draw) => {
+  lstm_backward: maker('lstm_backward', [0, 3], ({ batch, hidden: n, last, whole }, rows, draw) => {
     const p = last || n;
     const upstreams = [draw(rows * p, true), draw(batch * p), draw(batch * n, true)];
     return [
-      [rows * 4 * n, batch * p, batch * n, last ? rows * p : 0],
+      [rows * 4 * n, whole ? batch * p : 0, whole ? batch * n : 0, last ? rows * p : 0],
       [...upstreams, draw(p * 4 * n), draw(last ? n * p : 0), draw(rows * 4 * n), draw(rows * n)],
     ];
   }),
   gru: maker('gru', [0, 1], ({ batch, hidden: n }, rows, draw) => [
-    [rows * n, batch * n, rows * n, rows * 4 * n],
+    [rows * n, batch * n, rows * n, rows * 3 * n, rows * n],
     [draw(rows * 3 * n), draw(3 * n * n), draw(n, true), draw(batch * n, true)],
   ]),
-  gru_backward: maker('gru_backward', [0, 1], ({ batch, hidden: n }, rows, draw) => [
-    [rows * 3 * n, batch * n, rows * n],
-    [draw(rows * n), draw(batch * n, true), draw(3 * n * n), draw(rows * n), draw(rows * 4 * n)],
+  gru_backward: maker('gru_backward', [0, 1], ({ batch, hidden: n, whole }, rows, draw) => [
+    [rows * 3 * n, whole ? batch * n : 0, rows * n],
+    [draw(rows * n), draw(batch * n, true), draw(3 * n * n), draw(rows * n), draw(rows * 3 * n), draw(rows * n)],
   ]),
   gru_weight_accumulate: (n, dtype, random) =>
     sizesOf(n, [0, 1]).map((s) => {
       const rows = s.batch * s.time;
-      const inputs = [1, 4, 3, 1].map((gates) => uniform(random, dtype, rows * gates * s.hidden, -1, 1));
+      const inputs = [1, 1, 3, 1].map((gates) => uniform(random, dtype, rows * gates * s.hidden, -1, 1));
       const length = 3 * s.hidden * s.hidden;
       const outputs = [{ dtype, length, initial: uniform(random, dtype, length) }];
       return { op: 'gru_weight_accumulate', form: form(s), outputs, inputs, ints: [rows, s.hidden, s.last], reals: [] };

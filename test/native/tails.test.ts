@@ -2,6 +2,8 @@
 import test from 'ava';
 import type { TypedArray } from '../../lib/dtype.js';
 import { arrayTypes } from '../../lib/dtype.js';
+import '../../lib/index.js';
+import { definedOp } from '../../lib/ops/define.js';
 import { bits, type Float, firstDifference, runInto, runSample, type Sample, sampled, samplesOf, unsampled } from './samples.js';
 
 const lengths = Array.from({ length: 41 }, (_, n) => n);
@@ -108,6 +110,34 @@ for (const op of elementwise) {
       }
     }
     t.pass();
+  });
+}
+
+for (const op of sampled) {
+  const pairs = definedOp(op)?.overwrites ?? [];
+  if (pairs.length === 0) continue;
+  test(`${op} may overwrite the inputs that its definition names`, (t) => {
+    const seen = new Set<number>();
+    const faults = everywhere(op, (sample, at) => {
+      const wanted = runSample(sample);
+      const inputs = sample.inputs.map((input) => fenced(input, 0));
+      const outputs = sample.outputs.map(({ dtype, length, initial }) => fenced(initial ?? new arrayTypes[dtype](length).fill(7), 0));
+      for (const { output, input } of pairs) {
+        if (sample.inputs[input].length !== sample.outputs[output].length) continue;
+        outputs[output] = inputs[input];
+        if (sample.inputs[input].length > 0) seen.add(output);
+      }
+      runInto(
+        sample,
+        outputs.map(({ view }) => view),
+        inputs.map(({ view }) => view),
+      );
+      const found = outputs.map(({ view }) => view);
+      const difference = compare(`${at}, in place`, found, wanted);
+      return difference ?? (outputs.every(({ intact }) => intact()) ? undefined : `${at}, in place: memory outside the outputs was written`);
+    });
+    t.deepEqual(faults, []);
+    t.is(seen.size, pairs.length, 'each pair is met');
   });
 }
 

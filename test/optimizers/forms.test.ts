@@ -1,7 +1,7 @@
 // Where libraries differ for one name: the steps of Keras and PyTorch, and what moves a form from one to the other.
 import test from 'ava';
-import { Adagrad, Adam, type Optimizer, RMSprop, SGD, type Tensor } from '../../lib/index.js';
-import { f64, leaf } from '../helpers/build.js';
+import { Adagrad, Adam, type Optimizer, RAdam, RMSprop, SGD, type Tensor } from '../../lib/index.js';
+import { f32, f64, leaf } from '../helpers/build.js';
 import { close } from '../helpers/close.js';
 
 type Double = Tensor<'float64'>;
@@ -76,4 +76,32 @@ test('the learning rate inside of the velocity walks alike while it stays, and o
     const [cut, kept] = walkOf(options, [0.1, 0.1, 0.01]);
     t.true(Math.abs(cut - kept) > 1e-2, `${cut} and ${kept}`);
   }
+});
+
+test('the first steps of RAdam do without the mean square, so they are right where it overflows float32, as in PyTorch', (t) => {
+  const p = leaf(f32([1, 1]));
+  const optimizer = new RAdam([p] as never, { lr: 1e-3 });
+  const walked: number[][] = [];
+  for (let step = 0; step < 6; step++) {
+    optimizer.zeroGrad();
+    p.mul(f32([1e20, 1]))
+      .sum()
+      .backward();
+    optimizer.step();
+    walked.push([...p.data]);
+  }
+  // m/(1 − β₁ᵗ) is the gradient itself for five steps; in the sixth the infinite mean square stands below.
+  close(
+    t,
+    walked.slice(0, 5).map(([large]) => large),
+    [-1e17, -2e17, -3e17, -4e17, -5e17],
+    { relative: 1e-6 },
+  );
+  close(
+    t,
+    walked.slice(0, 5).map(([, small]) => small),
+    [0.999, 0.998, 0.997, 0.996, 0.995],
+    { relative: 1e-6 },
+  );
+  t.is(walked[5][0], walked[4][0]);
 });

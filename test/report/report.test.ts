@@ -132,7 +132,7 @@ test('options that no report can follow are refused before the run', async (t) =
       [{ report: true, log: false }, /made from the run's log/],
       [{ watch: true, log: false }, /made from the run's log/],
       [{ watch: 1 }, /true or false/],
-      [{ tensorboard: 3 }, /path of a folder/],
+      [{ tensorboard: 3 }, /the path of a folder for `options.tensorboard`/],
     ] as const) {
       writeFileSync(join(folder, 'file'), '');
       await t.throwsAsync(train(join(folder, 'run'), options as never), { instanceOf: ArgumentError, message });

@@ -254,7 +254,7 @@ test('progress goes to a stream: a line per epoch where it is no terminal', asyn
     loss,
     optimizer: new SGD(model, { lr: 0.1 }),
     epochs: 2,
-    validation: points(10),
+    validation: points(10, 2),
   });
   t.is(written.length, 2);
   t.regex(

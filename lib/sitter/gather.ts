@@ -1,0 +1,130 @@
+// Gathers what rules see before the first step: data, splits, layers, a first look, and the loss of knowing nothing.
+
+import { type AnyDataset, isInMemory } from '../data/dataset.js';
+import type { AnyPair } from '../data/loader.js';
+import { BatchNorm } from '../layers/batch-norm.js';
+import type { AnyLayer } from '../layers/layer.js';
+import type { Loss } from '../losses/loss.js';
+import { isBuiltIn } from '../names.js';
+import { log } from '../ops/elementwise.js';
+import { Tensor } from '../tensor.js';
+import { type DataFacts, factsOf, sampleOf } from './data-facts.js';
+import type { Evidence, LayerFacts, Setup } from './evidence.js';
+import { type Look, type Subject, lookAt } from './look.js';
+import { compareSplits, inputsToCompare } from './splits.js';
+
+/** How much is looked at. */
+export interface Limits {
+  /** Examples of each part whose numbers are looked at. */
+  readonly examples: number;
+  /** Numbers of these. */
+  readonly numbers: number;
+  /** Examples that go through the model. */
+  readonly batch: number;
+  /** Whether sets that make their batches themselves, from files or a database, are asked for more than those, and for validation. */
+  readonly readsAll: boolean;
+}
+
+/** At the start of every fit. */
+export const quick: Limits = { examples: 1024, numbers: 1 << 18, batch: 64, readsAll: false };
+/** Where somebody asks. */
+export const thorough: Limits = { examples: 4096, numbers: 1 << 22, batch: 256, readsAll: true };
+
+/** What was gathered. */
+export type Gathered = Pick<Evidence, 'data' | 'validation' | 'splits' | 'start' | 'chance'> & { readonly batch: AnyPair | null };
+
+/** Gathers it; data as the model sees them. What cannot be read is left to the run, which says so better. */
+export async function gather(subject: Subject, data: AnyDataset, validation: AnyDataset | undefined, limits: Limits): Promise<Gathered> {
+  const [mine, other] = [
+    await look(data, isCheap(data, limits) ? limits : { ...limits, examples: limits.batch }),
+    validation === undefined || !isCheap(validation, limits) ? null : await look(validation, limits),
+  ];
+  const batch = mine === null ? null : await sampleOf(data, limits.batch, 1 << 20).catch(() => null);
+  const start = batch === null ? null : lookAt(subject, batch);
+  return {
+    data: mine?.facts ?? null,
+    validation: other?.facts ?? null,
+    splits: mine === null || other === null ? null : compareSplits(mine.facts, other.facts, inputsToCompare(data, mine.sample), other.sample),
+    batch,
+    start,
+    chance: chanceOf(subject.loss, start, mine?.facts ?? null),
+  };
+}
+
+const isCheap = (data: AnyDataset, { readsAll }: Limits): boolean => readsAll || isInMemory(data);
+
+async function look(data: AnyDataset, { examples, numbers }: Limits): Promise<{ facts: DataFacts; sample: AnyPair } | null> {
+  try {
+    if (data.length === 0) return null;
+    const sample = await sampleOf(data, examples, numbers);
+    return { facts: factsOf(data, sample), sample };
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * The loss of the best constant prediction: for classes the entropy of their shares, for a squared error the variance of the targets. NaN
+ * where that is not known.
+ */
+export function chanceOf(loss: Loss, start: Look | null, data: DataFacts | null): number {
+  const targets = data?.targets ?? null;
+  const { reduction } = loss as { reduction?: unknown };
+  if (targets === null || !isBuiltIn(loss) || (reduction !== undefined && reduction !== 'mean')) return Number.NaN;
+  switch (loss.constructor.name) {
+    case 'CrossEntropyLoss':
+    case 'NLLLoss': {
+      const { classWeights } = loss as { classWeights?: unknown };
+      if (data?.counts && classWeights === null) {
+        const entropy = entropyOf([...data.counts.values()]);
+        if (entropy > 0) return entropy;
+      }
+      return logarithm(Math.max(2, start?.shape.at(-1) ?? 2));
+    }
+    case 'BinaryCrossEntropyLoss': {
+      const share = Math.min(1, Math.max(0, targets.mean));
+      const { positiveWeight } = loss as { positiveWeight?: unknown };
+      return positiveWeight === 1 && share > 0 && share < 1 ? entropyOf([share, 1 - share]) : Number.NaN;
+    }
+    case 'MSELoss':
+      return targets.std > 0 ? targets.std * targets.std : Number.NaN;
+    case 'L1Loss':
+      // Of two values alike, it is their deviation; of a normal distribution √(2/π) of it.
+      return targets.std > 0 ? (targets.distinct <= 2 ? 2 * targets.std * targets.std : 0.8 * targets.std) : Number.NaN;
+    default:
+      return Number.NaN;
+  }
+}
+
+function entropyOf(counts: readonly number[]): number {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  return -counts.reduce((sum, count) => sum + (count > 0 ? (count / total) * logarithm(count / total) : 0), 0);
+}
+
+// Not that of the engine, which differs from one to the next.
+const logarithm = (value: number): number => log(Tensor.from(Float64Array.of(value)) as never as Tensor).item();
+
+/** Layers as rules see them. */
+export function layersOf(model: AnyLayer): LayerFacts[] {
+  return [...model.namedLayers()].map(([path, layer]) => {
+    const type = layer.constructor.name;
+    const { p } = layer as unknown as { p?: unknown };
+    return {
+      path,
+      type,
+      dropout: /Dropout/.test(type) && typeof p === 'number' ? p : 0,
+      isFrozenNorm: layer instanceof BatchNorm && layer.frozen && isUntouched(layer),
+    };
+  });
+}
+
+function isUntouched({ runningMean, runningVar }: BatchNorm): boolean {
+  if (runningMean === null || runningVar === null) return false;
+  return runningMean.data.every((mean: number) => mean === 0) && runningVar.data.every((variance: number) => variance === 1);
+}
+
+/** What was asked for, as rules see it. */
+export function setupOf(subject: Subject, asked: Omit<Setup, 'loss' | 'optimizer' | 'lr' | 'isBlank' | 'layers'>, isBlank: boolean): Setup {
+  const { model, loss, optimizer } = subject;
+  return { ...asked, loss: loss.constructor.name, optimizer: optimizer.constructor.name, lr: optimizer.lr, isBlank, layers: layersOf(model) };
+}

@@ -1,0 +1,32 @@
+// Which sitter a run has: the one that is asked for, one among its callbacks, or one that fit brings along.
+
+import { ArgumentError, expected } from '../errors.js';
+import type { CallbackLike } from '../training/callbacks.js';
+import { Sitter } from './sitter.js';
+
+/** The sitter of a run. */
+export interface Seat {
+  /** It, or null for none. */
+  readonly sitter: Sitter | null;
+  /** It, where it does not stand among the callbacks already. */
+  readonly added: readonly CallbackLike[];
+  /** It, where a user gave it beside the callbacks: a checkpoint keeps what it found. */
+  readonly kept: readonly CallbackLike[];
+}
+
+/**
+ * The sitter of a run, by `options.sitter` and `options.callbacks`.
+ *
+ * @throws {ArgumentError} for another option
+ */
+export function seatOf(asked: unknown, callbacks: unknown): Seat {
+  // What is no array, is refused after this.
+  const list: readonly CallbackLike[] = Array.isArray(callbacks) ? callbacks : [];
+  const isGiven = asked instanceof Sitter;
+  if (!isGiven && asked !== undefined && typeof asked !== 'boolean' && asked !== 'fix')
+    throw new ArgumentError(expected("true, false, 'fix' or a Sitter", 'options.sitter', asked));
+  const own = isGiven ? asked : list.find((one) => one instanceof Sitter);
+  const sitter = own ?? (asked === false ? null : new Sitter({ observe: false, stop: false, fix: asked === 'fix' }));
+  const added = sitter === null || list.includes(sitter) ? [] : [sitter];
+  return { sitter, added, kept: isGiven ? added : [] };
+}

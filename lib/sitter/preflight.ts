@@ -1,0 +1,125 @@
+// The sitter before a run: everything that rules can say without training, as findings.
+
+import { checkDataset } from '../data/contract.js';
+import type { AnyDataset, BatchPart, Dataset } from '../data/dataset.js';
+import { DataLoader } from '../data/loader.js';
+import { ArgumentError, DTypeError, IndexError, NodegradError, checkFlag, checkInteger, checkOptions, expected } from '../errors.js';
+import { checkLayer } from '../layers/check.js';
+import type { AnyLayer } from '../layers/layer.js';
+import type { Loss } from '../losses/loss.js';
+import { Optimizer } from '../optimizers/optimizer.js';
+import { preprocessed } from '../preprocessing/of-model.js';
+import { checkDomains } from '../training/domains.js';
+import { checkLoss } from '../training/evaluate.js';
+import { preflight as checkFlight } from '../training/preflight.js';
+import { judge } from './causes.js';
+import { type Finding, type FindingId, findingOf } from './finding.js';
+import { gather, quick, setupOf, thorough } from './gather.js';
+import { overfitTiny } from './overfit-tiny.js';
+import { rules } from './rules/index.js';
+
+/** Options of {@link preflight}. */
+export interface PreflightOptions {
+  /** The loss of the run to come. */
+  readonly loss: Loss;
+  /** Its optimizer, made with the model. */
+  // biome-ignore lint/suspicious/noExplicitAny: options of the optimizer do not matter here.
+  readonly optimizer: Optimizer<any>;
+  /** Its validation data. */
+  readonly validation?: AnyDataset;
+  /** Examples per step; default 32. */
+  readonly batchSize?: number;
+  /** Epochs of the run; default 1. */
+  readonly epochs?: number;
+  /** Whether examples come in a new order in each epoch; default true. */
+  readonly shuffle?: boolean;
+  /** Look at more examples, and let a copy of the model learn 20 of them by heart (course row J05); takes seconds. Default false. */
+  readonly full?: boolean;
+}
+
+/** What `fit` refuses, by what its error speaks of. */
+function refused(error: unknown): Finding {
+  if (!(error instanceof NodegradError)) throw error;
+  const id: FindingId = error instanceof IndexError ? 'labels-out-of-range' : 'targets-against-loss';
+  const { message } = error;
+  return findingOf(
+    {
+      id,
+      verdict: 'fault',
+      seen: message.replace(/\.$/, ''),
+      why:
+        id === 'labels-out-of-range'
+          ? 'A class without a score has no loss (course row E28)'
+          : error instanceof DTypeError
+            ? 'A loss says what its targets are: class indices, probabilities, or numbers'
+            : 'The loss has no meaning for such data, and fit() refuses them',
+      advice: '',
+      // Numbers that are no probabilities are for a loss of numbers.
+      change: /expects targets from 0 to 1/.test(message) ? { kind: 'loss', name: 'MSELoss' } : { kind: 'fixData', what: 'targets' },
+      confidence: 1,
+    },
+    0,
+    0,
+  );
+}
+
+/**
+ * What is wrong with a run before its first step: the last activation beside loss and targets, the data and their parts, the first loss and
+ * the first weights, what the loss reaches and the optimizer holds. An empty list says that nothing was found. What `fit` would refuse is a
+ * finding here. Model, optimizer and random numbers stay as they are. Course rows J01–J05, G09.
+ *
+ * @param model - What is to be trained.
+ * @param data - What it is to be trained on.
+ * @param options - The run to come.
+ * @throws {@link ArgumentError} for arguments of other kinds, or unknown options.
+ * @example
+ * ```ts
+ * import { Adam, CrossEntropyLoss, datasets, mlp, preflight } from 'nodegrad';
+ * const { train, test } = await datasets.digits();
+ * const model = mlp();
+ * const findings = await preflight(model, train, { loss: new CrossEntropyLoss(), optimizer: new Adam(model, { lr: 1e-3 }), validation: test });
+ * for (const { text } of findings) console.log(text);
+ * ```
+ */
+export async function preflight(model: AnyLayer, data: AnyDataset, options: PreflightOptions): Promise<Finding[]> {
+  checkLayer(model);
+  checkDataset(data, 'data');
+  const known = ['loss', 'optimizer', 'validation', 'batchSize', 'epochs', 'shuffle', 'full'];
+  const given = checkOptions<PreflightOptions>(options, 'options', known);
+  const loss = checkLoss(given.loss);
+  const { optimizer, validation } = given;
+  if (!(optimizer instanceof Optimizer))
+    throw new ArgumentError(expected('an optimizer, such as new Adam(model, { lr: 1e-3 })', 'options.optimizer', optimizer));
+  if (validation !== undefined) checkDataset(validation, 'options.validation');
+  const batchSize = checkInteger(given.batchSize ?? 32, 'options.batchSize', 1);
+  const epochs = checkInteger(given.epochs ?? 1, 'options.epochs', 0);
+  const shuffle = checkFlag(given.shuffle ?? true, 'options.shuffle');
+  const full = checkFlag(given.full ?? false, 'options.full');
+  if (data.length === 0) throw new ArgumentError(`the data set ${data.name} is empty: there is nothing to look at`);
+  const seen = preprocessed(model, data);
+  const other = validation === undefined ? undefined : preprocessed(model, validation);
+  const found: Finding[] = [];
+  const attempt = (check: () => void): void => {
+    try {
+      check();
+    } catch (error) {
+      found.push(refused(error));
+    }
+  };
+  const loader = new DataLoader(seen as Dataset<BatchPart, BatchPart>, { batchSize });
+  attempt(() => checkFlight({ model, loss, metrics: [], loader, validation: other }));
+  attempt(() => checkDomains(loss, seen, other));
+  const subject = { model, loss, optimizer };
+  const gathered = await gather(subject, seen, other, full ? thorough : quick);
+  const stepsPerEpoch = Math.ceil(data.length / batchSize);
+  const setup = setupOf(subject, { batchSize, epochs, stepsPerEpoch, shuffle }, optimizer.steps === 0);
+  const before = { moment: 'before', epoch: 0, step: 0, setup, ...gathered, now: gathered.start } as const;
+  const judged = judge(rules, { ...before, losses: null, epochs: [], movement: null, failure: null } as never);
+  const all = [
+    ...judged,
+    ...found.filter(({ id }) => !judged.some((one) => one.id === id || (id === 'targets-against-loss' && one.verdict === 'fault'))),
+  ];
+  if (!full || all.some(({ verdict }) => verdict === 'fault')) return all;
+  const tiny = await overfitTiny(model, seen, loss);
+  return tiny === null ? all : [...all, tiny];
+}

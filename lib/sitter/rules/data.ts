@@ -1,0 +1,237 @@
+// Rules of the data by themselves: numbers, columns, classes, order.
+
+import type { DataFacts } from '../data-facts.js';
+import { type Suspicion, percent, rule, short } from '../evidence.js';
+
+/** NaN and infinities. */
+export const nonFiniteData = rule({
+  ids: ['non-finite-data'],
+  needs: ['data'],
+  source: 'Course row J12',
+  thresholds: {},
+  judge: ({ data }) => {
+    const [x, y] = [data.inputs?.nonFinite ?? 0, data.targets?.nonFinite ?? 0];
+    if (x + y === 0) return null;
+    const column = data.columns.findIndex(({ nonFinite }) => nonFinite > 0);
+    return {
+      id: 'non-finite-data',
+      verdict: 'fault',
+      seen: `${x > 0 ? `${x} of the inputs` : `${y} of the targets`}${x > 0 && column >= 0 ? `, first in column ${column},` : ''} are NaN or infinite, over ${data.looked} examples that were looked at`,
+      why: 'One such number makes the loss, every gradient and then every weight NaN',
+      advice: 'Leave these examples out, or fill the gaps: new Imputer() with the mean of the column',
+      change: { kind: 'fixData', what: 'non-finite numbers' },
+      confidence: 1,
+    };
+  },
+});
+
+/** Columns that say nothing, or the same twice. */
+export const columns = rule({
+  ids: ['constant-feature', 'duplicate-feature'],
+  needs: ['data'],
+  source: 'Course row B01',
+  thresholds: { rows: 20, columns: 64 },
+  judge: ({ data }, limits) => {
+    // Wide tables are words or pixels, where a column without spread is usual.
+    if (data.looked < limits.rows || data.columns.length > limits.columns || data.columns.length < 2) return null;
+    const constant = data.columns.flatMap(({ min, max }, j) => (min === max ? [j] : []));
+    const found: Suspicion[] = [];
+    if (constant.length > 0 && constant.length < data.columns.length)
+      found.push({
+        id: 'constant-feature',
+        verdict: 'warning',
+        seen: `${constant.length === 1 ? `column ${constant[0]} of the inputs is` : `columns ${constant.join(', ')} of the inputs are`} the same number in all ${data.looked} examples that were looked at`,
+        why: 'A column without spread tells no two examples apart; where it should have some, reading or joining the data went wrong',
+        advice: `Leave ${constant.length === 1 ? 'it' : 'them'} out, or look how the data were read`,
+        change: { kind: 'fixData', what: 'constant columns' },
+        confidence: 0.8,
+      });
+    if (data.duplicates.length > 0) {
+      const [[first, second]] = data.duplicates;
+      found.push({
+        id: 'duplicate-feature',
+        verdict: 'warning',
+        seen: `column ${second} of the inputs repeats column ${first}${data.duplicates.length > 1 ? `, and ${data.duplicates.length - 1} more columns repeat others` : ''}`,
+        why: 'A column that stands twice counts twice in the first layer, and says that joining the data may have gone wrong',
+        advice: `Leave column ${second} out`,
+        change: { kind: 'fixData', what: 'duplicate columns' },
+        confidence: 0.85,
+      });
+    }
+    return found;
+  },
+});
+
+/** Inputs far from mean 0 and deviation 1. */
+export const scaleOfInputs = rule({
+  ids: ['unscaled-inputs'],
+  needs: ['start', 'data'],
+  source: 'Course rows B01–B03',
+  thresholds: { large: 100, suspicious: 10, imageMaximum: 200, imageRms: 30, spread: 1000 },
+  judge: ({ start, data }, { large, suspicious, imageMaximum, imageRms, spread }) => {
+    const { entering } = start;
+    if (entering === null || start.isNormalized || data.inputs === null) return null;
+    const isLarge = entering.largest >= large || (entering.max >= imageMaximum && entering.rms >= imageRms);
+    const spreads = data.columns.map(({ std }) => std).filter((std) => std > 0);
+    const ratio = spreads.length > 1 ? Math.max(...spreads) / Math.min(...spreads) : 1;
+    const isMild = entering.largest >= suspicious || ratio >= spread;
+    if (!isLarge && !isMild) return null;
+    const apart = ratio >= spread ? `, and the columns' deviations from ${short(Math.min(...spreads))} to ${short(Math.max(...spreads))}` : '';
+    return {
+      id: 'unscaled-inputs',
+      verdict: isLarge ? 'fault' : 'warning',
+      isMild: !isLarge,
+      seen: `the inputs go from ${short(data.inputs.min)} to ${short(data.inputs.max)}${apart}`,
+      why: 'The step that suits the largest column is far too short for the others, and large inputs saturate or explode the first layer (course rows B01–B03)',
+      advice: 'Standardize the inputs: model.preprocessing = new StandardScaler(), mean 0 and deviation 1, learned from the training data',
+      change: { kind: 'standardizeInputs' },
+      confidence: isLarge ? 0.9 : 0.6,
+    };
+  },
+});
+
+/** Targets whose size the last layer has to grow to. */
+export const scaleOfTargets = rule({
+  ids: ['unscaled-targets'],
+  needs: ['start', 'data'],
+  source: 'Course row B01',
+  thresholds: { large: 200, suspicious: 10 },
+  judge: ({ start, data }, { large, suspicious }) => {
+    const { targets } = data;
+    if (targets === null || targets.areIndices || start.reading !== 'numbers' || targets.rms < suspicious) return null;
+    if (start.lastActivation !== null && start.lastActivation !== 'relu') return null;
+    const isMild = targets.rms < large;
+    return {
+      id: 'unscaled-targets',
+      verdict: isMild ? 'warning' : 'fault',
+      isMild,
+      seen: `the targets go from ${short(targets.min)} to ${short(targets.max)}, and the model begins at ${short(start.outputs.mean)}`,
+      why: 'The gradient of a squared error grows with the targets: either the first steps explode, or the last bias takes thousands of steps to get there',
+      advice: `Train on (target − ${short(targets.mean)}) / ${short(targets.std || 1)}, and undo it in predictions`,
+      change: { kind: 'standardizeTargets' },
+      confidence: isMild ? 0.6 : 0.88,
+    };
+  },
+});
+
+/** Classes that are missing, rare, alone, or not there. */
+export const classes = rule({
+  ids: ['one-class', 'missing-class', 'rare-class', 'labels-out-of-range'],
+  needs: ['data'],
+  source: 'Course row E28',
+  thresholds: { rows: 4, perClass: 10, few: 10, rare: 0.01, rareRows: 200 },
+  judge: ({ data, start }, limits): Suspicion | null | (Suspicion | null)[] => {
+    const { targets, counts } = data;
+    if (targets === null) return null;
+    const units = start?.shape.at(-1) ?? null;
+    const readsIndices = targets.areIndices && start?.reading === 'scores of classes';
+    if (targets.isConstant && data.length >= limits.rows)
+      return {
+        id: 'one-class',
+        verdict: 'fault',
+        seen: `all targets are ${short(targets.min)}${targets.width > 1 ? ' … in every row the same' : ''}, over ${data.looked} examples that were looked at`,
+        why: 'With one class or one value there is nothing to tell apart: any model is right at once, and useless',
+        advice: 'Look how the labels were made: a division, a cast to whole numbers or a filter may have taken the others away',
+        change: { kind: 'fixData', what: 'labels' },
+        confidence: 0.97,
+      };
+    if (counts === null || units === null || !readsIndices) return [rareBinary(data, limits)];
+    const outside = [...counts.keys()].filter((label) => label < 0 || label >= units);
+    const found: Suspicion[] = [];
+    if (outside.length > 0)
+      found.push({
+        id: 'labels-out-of-range',
+        verdict: 'fault',
+        seen: `class ${outside[0]} is among the labels, and the model gives scores for the classes 0 … ${units - 1}`,
+        why: 'A class without a score has no loss (course row E28)',
+        advice: outside.includes(units)
+          ? `Labels that count from 1: subtract 1, or give the model ${units + 1} outputs`
+          : `Give the model ${Math.max(...counts.keys()) + 1} outputs, or mend the labels`,
+        change: outside.every((label) => label > 0)
+          ? { kind: 'outputActivation', name: 'linear', units: Math.max(...counts.keys()) + 1 }
+          : { kind: 'fixData', what: 'labels' },
+        confidence: 0.97,
+      });
+    const missing = Array.from({ length: units }, (_, label) => label).filter((label) => !counts.has(label));
+    if (missing.length > 0 && units <= 100 && data.length >= limits.perClass * units)
+      found.push({
+        id: 'missing-class',
+        verdict: 'warning',
+        seen: `of the ${units} classes that the model has scores for, ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ' …' : ''} ${missing.length === 1 ? 'has' : 'have'} no example among ${data.length}`,
+        why: 'What is never shown is never predicted; often data were split in the order of their classes, or labels are off by one (course row E28)',
+        advice:
+          missing.length === 1 && missing[0] === 0
+            ? 'Labels that count from 1: subtract 1'
+            : 'Shuffle before splitting, or give the model fewer outputs',
+        change: { kind: 'fixData', what: 'classes' },
+        confidence: 0.85,
+      });
+    const present = [...counts].filter(([label]) => label >= 0 && label < units);
+    const rare = present.filter(([, count]) => count < (limits.rare * data.length * 2) / Math.max(2, units));
+    if (rare.length > 0 && units <= limits.few && data.length >= limits.rareRows) found.push(rareClass(rare[0][0], rare[0][1], data.length));
+    return found;
+  },
+});
+
+function rareBinary({ targets, length }: DataFacts, limits: { readonly rare: number; readonly rareRows: number }): Suspicion | null {
+  if (targets === null || targets.width !== 1 || !targets.isBinary || length < limits.rareRows) return null;
+  const label = targets.mean < 0.5 ? 1 : 0;
+  const share = Math.min(targets.mean, 1 - targets.mean);
+  return share > 0 && share < limits.rare ? rareClass(label, Math.round(share * length), length) : null;
+}
+
+function rareClass(label: number, count: number, length: number): Suspicion {
+  return {
+    id: 'rare-class',
+    verdict: 'warning',
+    seen: `class ${label} has about ${count} of ${length} examples (${percent(count / length)})`,
+    why: 'A model that never says this class is right nearly always, and its accuracy hides that',
+    advice: `Weigh the class by ${short(length / Math.max(1, count) / 2)} in the loss, and look at its recall instead of the accuracy`,
+    change: { kind: 'fixData', what: 'class weights' },
+    confidence: 0.75,
+  };
+}
+
+/** A column that is the target in other words. */
+export const leaks = rule({
+  ids: ['target-leak'],
+  needs: ['data'],
+  source: 'Kaufman et al. 2012, Leakage in data mining',
+  thresholds: { rows: 20, explained: 0.995 },
+  judge: ({ data }, { rows, explained }) => {
+    if (data.looked < rows || data.leak === null || data.leak.explained < explained) return null;
+    // A truth table of few rows has such columns by nature, and so has a problem of one number.
+    if (data.columns[data.leak.column].min === data.columns[data.leak.column].max) return null;
+    return {
+      id: 'target-leak',
+      verdict: 'fault',
+      seen: `column ${data.leak.column} of the inputs gives the target away: alone it explains ${percent(data.leak.explained)} of its variance`,
+      why: 'Such a column is usually made from the target, and will not be there when the model is used',
+      advice: `Leave column ${data.leak.column} out and train again; if it is known before the target is, keep it and do without the net`,
+      change: { kind: 'fixData', what: `column ${data.leak.column}` },
+      confidence: 0.9,
+    };
+  },
+});
+
+/** Data in the order of their classes, or of their targets, that nobody shuffles. */
+export const order = rule({
+  ids: ['not-shuffled'],
+  needs: ['data'],
+  source: 'Bengio 2012, Practical recommendations, 3.1',
+  thresholds: { rows: 50, changes: 0.1 },
+  judge: ({ data, setup }, { rows, changes }) => {
+    const { targets } = data;
+    if (setup.shuffle !== false || targets === null || targets.isConstant || data.looked < rows || setup.batchSize >= data.length) return null;
+    if (!targets.isWhole || targets.distinct > 32 || targets.changes > changes) return null;
+    return {
+      id: 'not-shuffled',
+      verdict: 'fault',
+      seen: 'the examples stand in the order of their classes, and `shuffle` is false',
+      why: 'Each batch then teaches one class, and the next batches undo it',
+      advice: 'Leave `shuffle` at true: a new order in every epoch',
+      change: { kind: 'shuffle' },
+      confidence: 0.95,
+    };
+  },
+});

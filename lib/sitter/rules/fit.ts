@@ -1,0 +1,153 @@
+// Rules of the fit: too much, too little, too short, nothing there to learn, and batches of the wrong size.
+
+import { gapThresholds } from '../curve.js';
+import { type Suspicion, baselineOf, isStuck, percent, rule, short } from '../evidence.js';
+import { isLate } from './lr.js';
+
+/** Training and validation that part. */
+export const overfitting = rule({
+  ids: ['overfitting', 'nothing-to-learn'],
+  needs: ['epochs'],
+  source: 'Course rows J22, L03',
+  thresholds: { epochs: 3, since: 2, risen: 1.2, fallen: 0.9, material: 0.2, nothing: 0.98, memorized: 0.75, gap: gapThresholds.wide },
+  judge: (evidence, limits) => {
+    const { epochs, setup, chance } = evidence;
+    const last = epochs[epochs.length - 1];
+    if (epochs.length < limits.epochs || last.validation === undefined) return null;
+    const seen = epochs.map(({ validation }) => validation?.loss ?? Number.NaN);
+    const lowest = Math.min(...seen);
+    const best = seen.indexOf(lowest);
+    if (Number.isFinite(chance) && lowest >= limits.nothing * chance && last.loss < limits.memorized * chance)
+      return {
+        id: 'nothing-to-learn',
+        verdict: 'fault',
+        seen: `training loss fell to ${short(last.loss)}, and validation was never better than knowing nothing: ${short(lowest)} in epoch ${best + 1}, ${short(chance)} by chance`,
+        why: 'The net learns its examples by heart; nothing in them tells of others. Labels that were shuffled or joined wrongly look like this',
+        advice: 'Look at ten examples with their labels by eye before anything else',
+        change: { kind: 'fixData', what: 'labels' },
+        confidence: 0.85,
+      };
+    const hasRisen = last.validation.loss > limits.risen * lowest && last.loss < limits.fallen * epochs[best].loss;
+    const isMaterial = !(last.validation.loss < limits.material * baselineOf(evidence));
+    // Below knowing nothing once, or there was nothing to lose.
+    if (lowest >= chance || !hasRisen || !isMaterial || epochs.length - 1 - best < limits.since) return null;
+    const [mine, other] = [last.metrics['accuracy'], last.validation.metrics['accuracy']];
+    const gap = mine === undefined || other === undefined ? '' : `; accuracy ${percent(mine)} beside ${percent(other)}`;
+    return {
+      id: 'overfitting',
+      verdict: 'warning',
+      seen: `validation loss was lowest in epoch ${best + 1} (${short(lowest)}) and is ${short(last.validation.loss)} in epoch ${last.epoch}, while training loss fell to ${short(last.loss)}${gap}`,
+      why: 'From there on the net learns its examples by heart (course rows J22, L03)',
+      advice: `Stop at epoch ${best + 1}: callbacks: [new EarlyStopping({ patience: ${Math.max(2, Math.round(setup.epochs / 10))} })]; more regularization, such as AdamW with weightDecay 0.01 or Dropout(0.3), or more data push it further`,
+      change: { kind: 'earlyStopping', epoch: best + 1 },
+      confidence: 0.85,
+    };
+  },
+});
+
+/** A run that has learned nothing, or was still at it when it ended. */
+export const shortfall = rule({
+  ids: ['underfitting', 'stopped-too-early', 'batch-too-large', 'nothing-to-learn'],
+  needs: ['losses', 'start'],
+  source: 'Course rows J18, J23',
+  thresholds: { stuck: 0.97, unfinished: 0.8, brief: 0.25, steps: 20, few: 100, falling: 0.02 },
+  judge: (evidence, limits): Suspicion | null => {
+    const { losses, setup, step, epochs, moment, data, start } = evidence;
+    // After one epoch, a fall that goes on says more than a loss that is low.
+    const share = setup.epochs === 1 ? limits.brief : limits.unfinished;
+    if (!isLate(evidence) || !isStuck(evidence, share) || losses.points.length < 2) return null;
+    const isFlat = isStuck(evidence, limits.stuck);
+    const curve = epochs.length >= 5 ? epochs.map(({ loss }) => loss) : losses.means(8);
+    const before = curve[Math.floor(0.8 * (curve.length - 1))];
+    const isFalling = curve.length >= 3 && before - curve[curve.length - 1] > limits.falling * Math.abs(before);
+    const length = data?.length ?? 0;
+    const seen = epochs.map(({ validation }) => validation?.loss ?? Number.NaN);
+    const best = seen.indexOf(Math.min(...seen));
+    // Validation that still gets better says nothing yet.
+    const isLearnedByHeart = isFalling && losses.latest < limits.stuck * evidence.chance && seen[best] >= 0.99 * evidence.chance;
+    if (moment === 'end' && isLearnedByHeart && epochs.length >= 5 && best < epochs.length - 2)
+      return {
+        id: 'nothing-to-learn',
+        verdict: 'warning',
+        seen: `training loss falls to ${short(losses.latest)}, and validation was never better than knowing nothing: ${short(Math.min(...seen))} at best, ${short(evidence.chance)} by chance`,
+        why: 'The net begins to learn its examples by heart. Labels that were shuffled or joined wrongly look like this',
+        advice: 'Look at ten examples with their labels by eye before anything else',
+        change: { kind: 'fixData', what: 'labels' },
+        confidence: 0.6,
+      };
+    if (moment === 'end' && (isFalling || (step < limits.few && isStuck(evidence, limits.unfinished)))) {
+      const isWhole = setup.stepsPerEpoch <= 2 && length >= 128;
+      if (isWhole)
+        return {
+          id: 'batch-too-large',
+          verdict: 'fault',
+          seen: `batches of ${setup.batchSize} of ${length} examples make ${step} steps in ${epochs.length} epochs, and the loss is still ${short(losses.latest)} (${short(baselineOf(evidence))} at knowing nothing)`,
+          why: 'Weights move once a step: few large batches are few steps (Bengio 2012, 3.1)',
+          advice: 'Take batches of 32',
+          change: { kind: 'batchSize', value: 32 },
+          confidence: 0.85,
+        };
+      const more = Math.max(setup.epochs * 10, Math.ceil(1000 / setup.stepsPerEpoch));
+      return {
+        id: 'stopped-too-early',
+        verdict: 'warning',
+        seen: `the run ended after ${step} steps (${epochs.length} epochs) with a loss of ${short(losses.latest)}, ${isFalling ? 'still falling, and' : 'which is'} ${percent(losses.latest / baselineOf(evidence))} of knowing nothing`,
+        why: 'A loss that still falls at the end has not shown what the model can do (course row J18)',
+        advice: `Train for ${more} epochs`,
+        change: { kind: 'epochs', value: more },
+        confidence: isFalling ? 0.75 : 0.6,
+      };
+    }
+    if (!isFlat || step < limits.steps) return null;
+    return {
+      id: 'underfitting',
+      verdict: 'warning',
+      seen: `after ${step} steps the loss is ${short(losses.latest)}, and ${short(baselineOf(evidence))} is that of ${Number.isFinite(evidence.chance) ? 'knowing nothing' : 'the first step'}`,
+      why: 'No gap between training and validation at a poor score asks for more capacity, or for another learning rate (course rows J23, J30)',
+      advice: `Try learning rates of ${Number((setup.lr * 10).toPrecision(1))} and ${Number((setup.lr / 10).toPrecision(1))} first, then twice the width`,
+      change: { kind: 'widen', factor: 2 },
+      confidence: start.activations.length === 0 ? 0.6 : 0.65,
+    };
+  },
+});
+
+/** A run that is over after a few steps. */
+export const fewSteps = rule({
+  ids: ['batch-too-large'],
+  needs: ['data'],
+  source: 'Bengio 2012, Practical recommendations, 3.1',
+  thresholds: { steps: 80, examples: 128, share: 0.5 },
+  judge: ({ data, setup }, { steps, examples, share }) => {
+    const total = setup.epochs * setup.stepsPerEpoch;
+    if (data.length < examples || setup.batchSize < share * data.length || total === 0 || total > steps || setup.epochs < 3) return null;
+    return {
+      id: 'batch-too-large',
+      verdict: 'fault',
+      seen: `batches of ${Math.min(setup.batchSize, data.length)} of ${data.length} examples make ${total} steps in all ${setup.epochs} epochs`,
+      why: 'Weights move once a step: few large batches are few steps (Bengio 2012, 3.1)',
+      advice: 'Take batches of 32',
+      change: { kind: 'batchSize', value: 32 },
+      confidence: 0.85,
+    };
+  },
+});
+
+/** A loss that leaves its range. */
+export const belowZero = rule({
+  ids: ['targets-against-loss'],
+  needs: ['losses', 'start'],
+  source: 'Course row E09',
+  thresholds: { below: -0.1 },
+  judge: ({ losses, start, data }, { below }) => {
+    if (!(losses.latest < below) || start.reading === 'numbers') return null;
+    return {
+      id: 'targets-against-loss',
+      verdict: 'fault',
+      seen: `the loss is ${short(losses.latest)}, below 0${data?.targets ? `; the targets go from ${short(data.targets.min)} to ${short(data.targets.max)}` : ''}`,
+      why: 'A cross-entropy of probabilities is never below 0: the targets are outside of 0 … 1, and it falls without bound (course row E09)',
+      advice: 'Take a loss for numbers, such as MSELoss(), or bring the targets into 0 … 1',
+      change: { kind: 'loss', name: 'MSELoss' },
+      confidence: 0.95,
+    };
+  },
+});

@@ -1,0 +1,331 @@
+// The sitter: a callback that gathers what rules need, asks them before the run, after epochs and at the end, and says what they find.
+
+import type { AnyDataset } from '../data/dataset.js';
+import type { AnyPair } from '../data/loader.js';
+import { ArgumentError, checkFlag, checkInteger, checkOptions, expected } from '../errors.js';
+import { keepNames } from '../names.js';
+import { preprocessed } from '../preprocessing/of-model.js';
+import { Tensor } from '../tensor.js';
+import { Callback, type StepsRecord, type TrainingRun } from '../training/callbacks.js';
+import { TrainingNonFiniteError } from '../training/errors.js';
+import { predict } from '../training/evaluate.js';
+import type { EpochRecord } from '../training/history.js';
+import { Breather } from '../training/modes.js';
+import type { Observation } from '../training/observation.js';
+import { formatScore } from '../training/progress.js';
+import type { AnyLayer } from '../layers/layer.js';
+import { judge } from './causes.js';
+import { LossCurve } from './curve.js';
+import { spreadOver } from './data-facts.js';
+import type { Evidence, Setup } from './evidence.js';
+import { type Finding, type FindingId, findingOf, isFinding } from './finding.js';
+import { type Gathered, gather, quick, setupOf } from './gather.js';
+import { lookAt } from './look.js';
+import { type PreflightOptions, preflight } from './preflight.js';
+import { type Peaks, type Reading, explodedAt, judgeInitialLoss, raisePeaks, readDeadUnits, readUpdateRatios } from './readings.js';
+import { rules } from './rules/index.js';
+import { Trace, keepRun } from './snapshot.js';
+
+/** Options of {@link Sitter}. */
+export interface SitterOptions {
+  /** Training examples to look at for dead units; default 2,048, spread over the data set. */
+  readonly examples?: number;
+  /** End the run when the loss explodes; default true. */
+  readonly stop?: boolean;
+  /**
+   * Take readings, too: dead units and update ratios after each epoch, from observed steps. Default true; the sitter that `fit` brings along
+   * takes none, and looks at the model itself after some epochs.
+   */
+  readonly observe?: boolean;
+  /**
+   * Lower the learning rate and go back to the beginning of the epoch where a finding says that the rate is too high, at most four times. Each is
+   * written down in `history.findings` and as a note. Default false.
+   */
+  readonly fix?: boolean;
+}
+
+/** What `stateDict` of a {@link Sitter} gives. */
+export interface SitterState {
+  /** What it found. */
+  readonly findings: readonly Finding[];
+  /** What it read. */
+  readonly readings: readonly Reading[];
+  /** Loss of the first batch; NaN before it. */
+  readonly firstLoss: number;
+  /** Update-to-weight ratios by path, latest. */
+  readonly ratios: readonly (readonly [path: string, ratio: number])[];
+}
+
+/** What a lower rate mends. */
+const ofRate: ReadonlySet<FindingId> = new Set(['learning-rate-too-high', 'loss-exploded', 'non-finite', 'oscillation', 'dead-units']);
+
+/** How often a run may be mended. */
+const mostFixes = 4;
+
+/**
+ * A callback that watches a run and says in plain words what goes wrong. `fit` brings one along: see its option `sitter`. One of your own
+ * takes readings as well, and ends a run whose loss explodes: at the start whether the loss is that of chance; after each epoch how many
+ * ReLU units are dead and how far a step moves the weights. Course rows J01–J30.
+ *
+ * @example
+ * ```ts
+ * import { Adam, CrossEntropyLoss, Sitter, datasets, mlp } from 'nodegrad';
+ * const { train } = await datasets.digits();
+ * const model = mlp();
+ * const sitter = new Sitter();
+ * await model.fit(train, { loss: new CrossEntropyLoss(), optimizer: new Adam(model, { lr: 1e-3 }), sitter });
+ * console.log(sitter.summary().join('\n'));
+ * ```
+ */
+export class Sitter extends Callback {
+  /** What it found, first to last: nothing when all is well. */
+  readonly findings: Finding[] = [];
+  /** What it read, first to last. */
+  readonly readings: Reading[] = [];
+  readonly #examples: number;
+  readonly #stop: boolean;
+  readonly #observe: boolean;
+  readonly #fix: boolean;
+  #firstLoss = Number.NaN;
+  #classes = 1;
+  #ratios: (readonly [path: string, ratio: number])[] = [];
+  #gathered: Gathered | null = null;
+  #losses = new LossCurve();
+  #trace: Trace | null = null;
+  #isBlank = true;
+  #fixes = 0;
+  /** Findings before the latest fix. */
+  #mended = 0;
+  #back: (() => void) | null = null;
+
+  /** @throws {@link ArgumentError} for options out of range or unknown. */
+  constructor(options: SitterOptions = {}) {
+    super();
+    const known = ['examples', 'stop', 'observe', 'fix'];
+    const { examples = 2048, stop = true, observe = true, fix = false } = checkOptions<SitterOptions>(options, 'options', known);
+    this.#examples = checkInteger(examples, 'options.examples', 1);
+    this.#stop = checkFlag(stop, 'options.stop');
+    this.#observe = checkFlag(observe, 'options.observe');
+    this.#fix = checkFlag(fix, 'options.fix');
+    // Whoever hears of observed steps pays for them.
+    if (!observe) this.onObserve = Callback.prototype.onObserve as never;
+  }
+
+  /** The first fault, if there was one. */
+  get fault(): Finding | undefined {
+    return this.findings.find(({ verdict }) => verdict === 'fault');
+  }
+
+  /** The latest reading about each thing that was looked at, then what was found. */
+  summary(): string[] {
+    return [...new Map(this.readings.map(({ about, text }) => [about, text])).values(), ...this.findings.map(({ text }) => text)];
+  }
+
+  /**
+   * What can be said before the first step: see {@link preflight}.
+   *
+   * @throws what {@link preflight} throws.
+   */
+  preflight(model: AnyLayer, data: AnyDataset, options: PreflightOptions): Promise<Finding[]> {
+    return preflight(model, data, options);
+  }
+
+  override async onTrainBegin(run: TrainingRun): Promise<void> {
+    this.#firstLoss = Number.NaN;
+    this.#ratios = [];
+    this.#losses = new LossCurve();
+    this.#fixes = 0;
+    this.#mended = 0;
+    this.#isBlank = run.optimizer.steps === 0; // a run that goes on is no blank model
+    if (this.#observe) this.#classes = run.data.classes?.length ?? (await scoresOf(run));
+    if (run.epochs === 0) return;
+    const data = preprocessed(run.model, run.data);
+    this.#gathered = await gather(run, data, run.validation, quick);
+    this.#trace = new Trace(run.model, run.step);
+    if (this.#fix) this.#back = keepRun(run.model, run.optimizer);
+    this.#judge('before', run);
+  }
+
+  override onSteps({ losses, step, epoch }: StepsRecord, run: TrainingRun): void {
+    for (const [i, loss] of losses.entries()) {
+      this.#losses.add(loss);
+      if (Number.isNaN(this.#firstLoss)) this.#first(loss, run);
+      else if (this.#stop && explodedAt([this.#firstLoss, loss]) >= 0) this.#exploded(loss, step + i, epoch, run);
+    }
+  }
+
+  override onObserve({ parameters }: Observation): void {
+    // Weights alone: biases begin at zero, and anything is much by that measure.
+    const weights = parameters.filter(({ shape }) => shape.length >= 2);
+    this.#ratios = weights.map(({ path, updateRatio: ratio }) => [path, ratio] as const);
+  }
+
+  override onEpochEnd(record: EpochRecord, run: TrainingRun): Promise<void> | void {
+    return this.#observe ? this.#countDead(run).then(() => this.#epochEnd(record, run)) : this.#epochEnd(record, run);
+  }
+
+  #epochEnd(record: EpochRecord, run: TrainingRun): void {
+    if (this.#ratios.length > 0) this.#read(readUpdateRatios(this.#ratios), run);
+    if ((this.#fix || isLookedAt(record.epoch)) && record.epoch < run.epochs) this.#judge('epoch', run);
+    if (this.#fix) this.#mend(run);
+  }
+
+  /** @internal What is said at the end of a run, before its log is closed. */
+  conclude(run: TrainingRun, failures: readonly unknown[]): void {
+    const failure = failures.find((one) => one instanceof TrainingNonFiniteError) ?? null;
+    if (failure === null && (run.step === 0 || failures.length > 0)) return;
+    if (failure !== null) this.#judge('failure', run, failure);
+    else if (run.history.epochs.length > 0) this.#judge(run.history.epochs.length >= run.epochs ? 'end' : 'epoch', run);
+    this.#gathered = null;
+    this.#trace = null;
+    this.#back = null;
+  }
+
+  /** @internal Whether a run that met a number that is not finite goes on: from where its epoch began, at a tenth of the rate. */
+  recover(run: TrainingRun, failure: unknown): boolean {
+    if (!(failure instanceof TrainingNonFiniteError)) return false;
+    const { what } = failure.place;
+    if (!this.#fix || this.#back === null || this.#fixes >= mostFixes || what === 'input' || what === 'target' || what === 'weight')
+      return false;
+    this.#judge('failure', run, failure);
+    this.#lower(run, failure.place.lr / 10, 'non-finite');
+    return true;
+  }
+
+  /** Findings, readings and first loss, for checkpoints. */
+  override stateDict(): SitterState {
+    return { findings: [...this.findings], readings: [...this.readings], firstLoss: this.#firstLoss, ratios: [...this.#ratios] };
+  }
+
+  /** @throws {@link ArgumentError} for anything but what `stateDict` gives. */
+  override loadStateDict(state: unknown): void {
+    const { findings, readings, firstLoss, ratios } = (state ?? {}) as Partial<SitterState>;
+    const isState = Array.isArray(findings) && findings.every(isFinding) && Array.isArray(readings) && Array.isArray(ratios);
+    if (!isState || typeof firstLoss !== 'number') throw new ArgumentError(expected('the state of a sitter', 'state', state));
+    this.findings.splice(0, this.findings.length, ...(findings as Finding[]));
+    this.readings.splice(0, this.readings.length, ...readings);
+    this.#firstLoss = firstLoss;
+    this.#ratios = [...ratios];
+  }
+
+  #first(loss: number, run: TrainingRun): void {
+    this.#firstLoss = loss;
+    const chance = this.#observe && this.#isBlank ? run.loss.chance(this.#classes) : null;
+    if (chance !== null) this.#read(judgeInitialLoss(loss, chance, this.#classes), run, true);
+  }
+
+  #exploded(loss: number, step: number, epoch: number, run: TrainingRun): void {
+    if (this.fault !== undefined) return;
+    const { lr } = run.optimizer;
+    const lower = Number((lr / 10).toPrecision(2));
+    const finding = findingOf(
+      {
+        id: 'learning-rate-too-high',
+        verdict: 'fault',
+        seen: `learning rate too high: with ${lr}, the loss grew from ${formatScore(this.#firstLoss)} to ${formatScore(loss)} by step ${step}`,
+        why: 'A loss above three times the first does not come back by itself (course row J13)',
+        advice: `Try ${lower}, then ${Number((lr / 100).toPrecision(2))}`,
+        change: { kind: 'learningRate', value: lower },
+        confidence: 0.9,
+      },
+      epoch,
+      step,
+      ['loss-exploded'],
+    );
+    this.#say([finding], run);
+    run.stop('the loss exploded');
+  }
+
+  async #countDead(run: TrainingRun): Promise<void> {
+    const peaks: Peaks = new Map();
+    const breather = new Breather();
+    const seen = preprocessed(run.model, run.data);
+    const count = Math.min(this.#examples, run.data.length);
+    const all = spreadOver(run.data.length, count);
+    for (let start = 0; start < count; start += 256) {
+      // A data set may answer later.
+      raisePeaks(peaks, run.model, (await seen.batch(all.slice(start, start + 256))).inputs);
+      const pause = breather.pause();
+      if (pause !== undefined) await pause;
+    }
+    if (peaks.size > 0) this.#read(readDeadUnits(peaks, count), run);
+  }
+
+  #read(reading: Reading, run: TrainingRun, say = reading.verdict !== 'good'): void {
+    this.readings.push(reading);
+    if (say) run.note(`sitter: ${reading.text}`);
+  }
+
+  /** Asks the rules. */
+  #judge(moment: Evidence['moment'], run: TrainingRun, failure: TrainingNonFiniteError | null = null): void {
+    if (this.#gathered === null) return;
+    const { batch, ...gathered } = this.#gathered;
+    const now = moment === 'before' || batch === null ? gathered.start : lookAt(run, batch as AnyPair);
+    const evidence: Evidence = {
+      moment,
+      epoch: moment === 'failure' ? run.epoch : run.history.epochs.length,
+      step: run.step,
+      setup: this.#setup(run),
+      ...gathered,
+      now,
+      losses: moment === 'before' ? null : this.#losses,
+      epochs: run.history.epochs,
+      movement: moment === 'before' ? null : (this.#trace?.since(run.step) ?? null),
+      failure: failure === null ? null : { place: failure.place, message: failure.message },
+    };
+    // What a lower rate did not mend is said again.
+    const isSaid = ({ id }: Finding, i: number): boolean => i >= this.#mended || !ofRate.has(id);
+    const known = new Set<FindingId>(this.findings.filter(isSaid).map(({ id }) => id));
+    this.#say(judge(rules, evidence, known), run);
+  }
+
+  #setup(run: TrainingRun): Setup {
+    const { batchSize, epochs, stepsPerEpoch, shuffle } = run;
+    return setupOf(run, { batchSize, epochs, stepsPerEpoch, shuffle }, this.#isBlank);
+  }
+
+  #say(findings: readonly Finding[], run: TrainingRun): void {
+    for (const finding of findings) {
+      this.findings.push(finding);
+      run.history.findings.push(finding);
+      run.record({ type: 'finding', ...finding });
+      run.note(`sitter: ${finding.text}`);
+    }
+  }
+
+  /** Goes back to the beginning of the epoch, at a lower rate, where the latest finding asks for one; or keeps where the run stands. */
+  #mend(run: TrainingRun): void {
+    const latest = this.findings.at(-1);
+    const isRate = latest?.change?.kind === 'learningRate' && latest.change.value < run.optimizer.lr && latest.step === run.step;
+    if (isRate && this.#fixes < mostFixes && latest.change?.kind === 'learningRate') this.#lower(run, latest.change.value, latest.id);
+    else this.#back = keepRun(run.model, run.optimizer);
+  }
+
+  #lower(run: TrainingRun, value: number, id: FindingId): void {
+    const before = run.optimizer.lr;
+    const lr = Number(value.toPrecision(2));
+    this.#back?.();
+    run.optimizer.lr = lr;
+    this.#fixes += 1;
+    this.#mended = this.findings.length;
+    this.#losses = new LossCurve();
+    const text = `went back to the beginning of epoch ${Math.max(1, run.epoch)}, and lowered the learning rate from ${before} to ${lr} (${id})`;
+    run.history.fixes.push(text);
+    run.note(`sitter: ${text}`);
+  }
+}
+
+/** Epochs after which the model is looked at: all of the first few, then ever fewer. */
+function isLookedAt(epoch: number): boolean {
+  let next = 1;
+  while (next < epoch) next = Math.max(next + 1, Math.floor(next * 1.25));
+  return next === epoch;
+}
+
+/** How many numbers the model puts out for an example. */
+async function scoresOf({ model, data }: TrainingRun): Promise<number> {
+  const prediction = await predict(model, (await data.batch(Int32Array.of(0))).inputs);
+  return prediction instanceof Tensor ? (prediction.shape.at(-1) ?? 1) : 1;
+}
+
+keepNames({ Sitter });

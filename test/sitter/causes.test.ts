@@ -1,0 +1,51 @@
+// Proves lib/sitter/causes.ts: symptoms go to their cause, mild suspicions speak only for a symptom, and nothing is said twice.
+
+import test from 'ava';
+import type { FindingId } from '../../lib/index.js';
+import { findingsOf } from '../../lib/sitter/causes.js';
+import type { Suspicion } from '../../lib/sitter/evidence.js';
+
+const suspicion = (id: FindingId, more: Partial<Suspicion> = {}): Suspicion => ({
+  id,
+  verdict: 'fault',
+  seen: id,
+  why: 'because',
+  advice: 'change it',
+  change: null,
+  confidence: 0.9,
+  ...more,
+});
+const joined = (list: readonly Suspicion[], known: readonly FindingId[] = []): string[] =>
+  findingsOf(list, 1, 10, new Set(known)).map(({ id, symptoms }) => [id, ...symptoms].join(' '));
+
+test('what a cause explains becomes its symptom, whatever their order', (t) => {
+  const list = [suspicion('loss-exploded'), suspicion('learning-rate-too-high'), suspicion('dead-units')];
+  t.deepEqual(joined(list), ['learning-rate-too-high loss-exploded dead-units']);
+  t.deepEqual(joined([...list].reverse()), ['learning-rate-too-high dead-units loss-exploded']);
+});
+
+test('two causes are two findings', (t) => {
+  t.deepEqual(joined([suspicion('softmax-over-one-unit'), suspicion('duplicate-feature')]), ['softmax-over-one-unit', 'duplicate-feature']);
+});
+
+test('a mild suspicion is said for a symptom that nothing else explains, the surest one, and not otherwise', (t) => {
+  const mild = [
+    suspicion('mse-for-classes', { isMild: true, confidence: 0.5 }),
+    suspicion('unscaled-inputs', { isMild: true, confidence: 0.6 }),
+  ];
+  t.deepEqual(joined(mild), []);
+  t.deepEqual(joined([...mild, suspicion('underfitting')]), ['unscaled-inputs underfitting']);
+  t.deepEqual(joined([...mild, suspicion('underfitting'), suspicion('learning-rate-too-low')]), ['learning-rate-too-low underfitting']);
+});
+
+test('what was said before is not said again, and explains what comes later', (t) => {
+  t.deepEqual(joined([suspicion('learning-rate-too-high'), suspicion('oscillation')], ['learning-rate-too-high']), []);
+  t.deepEqual(joined([suspicion('overfitting')], ['nothing-to-learn']), []);
+  t.deepEqual(joined([suspicion('overfitting')], ['dead-units']), ['overfitting']);
+});
+
+test('a finding has its text in one paragraph, and where it was seen', (t) => {
+  const [finding] = findingsOf([suspicion('dead-units', { layer: '3', seen: 'Half are dead', advice: 'Lower the rate' })], 2, 40);
+  t.like(finding, { text: 'Half are dead. Lower the rate', epoch: 2, step: 40, layer: '3' });
+  t.true(Object.isFrozen(finding));
+});

@@ -1,0 +1,256 @@
+// Proves lib/sitter/rules: small programs that are sick in one known way are named by it, and healthy ones that look sick are left alone.
+
+import test from 'ava';
+import {
+  Adam,
+  BatchNorm1d,
+  BinaryCrossEntropyLoss,
+  Dropout,
+  type FindingId,
+  Layer,
+  Linear,
+  MSELoss,
+  Normal,
+  ReLU,
+  SGD,
+  Sequential,
+  Sigmoid,
+  Tanh,
+  Tensor,
+  TensorDataset,
+  TrainingNonFiniteError,
+  Zeros,
+  dropout,
+  findingIds,
+  setSeed,
+} from '../../lib/index.js';
+import { rules } from '../../lib/sitter/rules/index.js';
+import { Seeded } from '../helpers/seeded.js';
+import { type Program, Softmax, binarySet, cloudSet, clouds, net, normals, program } from '../helpers/sick.js';
+
+const column = (values: Iterable<number>): Tensor => {
+  const data = Float32Array.from(values);
+  return Tensor.from(data, [data.length, 1]);
+};
+const set = (x: Tensor, y: Tensor): TensorDataset<'float32', 'float32'> => new TensorDataset(x, y);
+const sgd = (lr: number) => (model: Sequential) => new SGD(model, { lr });
+const adam = (lr: number) => (model: Sequential) => new Adam(model, { lr });
+
+/** Draws in evaluation, too. */
+class Restless extends Layer {
+  forward(x: Tensor): Tensor {
+    return dropout(x, 0.5);
+  }
+}
+
+const waves = (count: number, scale = 1, offset = 0): TensorDataset<'float32', 'float32'> => {
+  const x = normals(new Seeded(3), count * 5);
+  const y = Array.from({ length: count }, (_, i) => offset + scale * Math.sin(x[5 * i] + 2 * x[5 * i + 1]));
+  return set(Tensor.from(x, [count, 5]), column(y));
+};
+const waveNet = (...end: Layer[]): Sequential => {
+  setSeed(1);
+  return new Sequential([new Linear(5, 32), new Tanh(), new Linear(32, 32), new Tanh(), new Linear(32, 1), ...end]);
+};
+const regression = (changed: Partial<Program>): Program =>
+  program({ model: waveNet(), data: waves(600), validation: undefined, loss: new MSELoss(), ...changed });
+const xor = (): TensorDataset<'float32', 'float32'> => set(Tensor.from(Float32Array.of(0, 0, 0, 1, 1, 0, 1, 1), [4, 2]), column([0, 1, 1, 0]));
+const small = (hidden: number, activation: () => Layer, ...end: Layer[]): Sequential => {
+  setSeed(1);
+  return new Sequential([new Linear(2, hidden), activation(), new Linear(hidden, 1), ...end]);
+};
+
+async function findingsOf({ model, data, optimizer, ...options }: Program): Promise<{ ids: FindingId[]; texts: string[] }> {
+  const history = await model
+    .fit(data as TensorDataset, { ...options, optimizer: optimizer(model) })
+    .catch((error: unknown) => (error instanceof TrainingNonFiniteError ? error.history : Promise.reject(error)));
+  return { ids: history.findings.map(({ id }) => id), texts: history.findings.map(({ text }) => text) };
+}
+
+const probabilities = new BinaryCrossEntropyLoss({ fromLogits: false });
+const binary = (changed: Partial<Program>): Program =>
+  program({ data: binarySet(600), validation: undefined, loss: probabilities, ...changed });
+
+/** Each with the one finding that it is to have. */
+const sick: readonly [title: string, FindingId, () => Program][] = [
+  ['a softmax before cross-entropy', 'softmax-before-cross-entropy-on-logits', () => program({ model: net(4, [new Softmax()]) })],
+  [
+    'a sigmoid before a loss of scores',
+    'sigmoid-before-loss-on-logits',
+    () => binary({ model: net(1, [new Sigmoid()]), loss: new BinaryCrossEntropyLoss() }),
+  ],
+  ['scores in a loss of probabilities', 'scores-into-loss-on-probabilities', () => binary({ model: net(1) })],
+  ['a softmax over one unit', 'softmax-over-one-unit', () => binary({ model: net(1, [new Softmax()]) })],
+  ['a ReLU at the end', 'relu-output', () => program({ model: net(4, [new ReLU()]) })],
+  [
+    'three classes for one output',
+    'one-output-for-several-classes',
+    () => {
+      const { x, labels } = clouds(600, 3);
+      return binary({ model: net(1, [new Sigmoid()]), data: set(Tensor.from(x, [600, 10]), column(labels)), loss: new MSELoss() });
+    },
+  ],
+  [
+    'a softmax for several labels',
+    'softmax-for-several-labels',
+    () => {
+      const { x } = clouds(600, 3);
+      const random = new Seeded(4);
+      const y = Float32Array.from({ length: 1800 }, () => Number(random.next() < 0.5));
+      return binary({ model: net(3, [new Softmax()]), data: set(Tensor.from(x, [600, 10]), Tensor.from(y, [600, 3])), loss: new MSELoss() });
+    },
+  ],
+  ['targets that a sigmoid cannot reach', 'targets-out-of-reach', () => regression({ model: waveNet(new Sigmoid()), data: waves(600, 50) })],
+  ['inputs in the hundreds', 'unscaled-inputs', () => program({ data: cloudSet(600, { scale: 300 }), validation: undefined })],
+  ['targets in the thousands', 'unscaled-targets', () => regression({ data: waves(600, 1000, 5000) })],
+  [
+    'labels that are all the same',
+    'one-class',
+    () => program({ data: new TensorDataset(cloudSet(600).inputs, Tensor.from(new Int32Array(600))), validation: undefined }),
+  ],
+  ['validation on the training data', 'overlap-of-splits', () => program({ validation: cloudSet(600) })],
+  ['validation data of another scale', 'validation-differs', () => program({ validation: cloudSet(200, { seed: 2, scale: 50 }) })],
+  [
+    'the target among the inputs',
+    'target-leak',
+    () => {
+      const { x, labels } = clouds(600);
+      for (const [i, label] of labels.entries()) x[10 * i + 3] = label - 1.5;
+      return program({ data: new TensorDataset(Tensor.from(x, [600, 10]), Tensor.from(labels)), validation: undefined });
+    },
+  ],
+  [
+    'sorted data that are not shuffled',
+    'not-shuffled',
+    () => {
+      const { x, labels } = clouds(600);
+      const order = Array.from(labels.keys()).sort((a, b) => labels[a] - labels[b]);
+      const sorted = Float32Array.from({ length: 6000 }, (_, i) => x[10 * order[Math.floor(i / 10)] + (i % 10)]);
+      const data = new TensorDataset(Tensor.from(sorted, [600, 10]), Tensor.from(Int32Array.from(order, (row) => labels[row])));
+      return program({ data, validation: undefined, shuffle: false });
+    },
+  ],
+  ['weights of zero', 'symmetric-start', () => program({ model: net(4, [], { init: new Zeros() }) })],
+  ['weights near zero', 'weights-too-small', () => program({ model: net(4, [], { init: new Normal({ std: 1e-3 }) }), optimizer: sgd(0.01) })],
+  ['weights far too large', 'weights-too-large', () => program({ model: net(4, [], { init: new Normal({ std: 2 }) }) })],
+  ['no activation anywhere', 'no-nonlinearity', () => program({ model: new Sequential([new Linear(10, 32), new Linear(32, 4)]) })],
+  ['[J09] a rate of a thousand', 'learning-rate-too-high', () => program({ optimizer: sgd(1000) })],
+  ['[J29] a rate a hundred times too high', 'learning-rate-too-high', () => program({ optimizer: adam(0.3) })],
+  ['[J29] a rate of 1e-6', 'learning-rate-too-low', () => program({ optimizer: sgd(1e-6) })],
+  ['[J07] a rate a ten-thousandth of the right one', 'learning-rate-too-low', () => program({ optimizer: adam(3e-7) })],
+  [
+    '[A20] units that are dead from the start',
+    'dead-units',
+    () => {
+      const model = net();
+      model.prepare();
+      (model.layers[0] as Linear).bias?.data.fill(-100);
+      return program({ model });
+    },
+  ],
+  [
+    'nine layers of sigmoid',
+    'vanishing-gradients',
+    () => {
+      setSeed(1);
+      const inner = Array.from({ length: 8 }, () => [new Sigmoid(), new Linear(16, 16)]).flat();
+      return program({ model: new Sequential([new Linear(10, 16), ...inner, new Sigmoid(), new Linear(16, 4)]) });
+    },
+  ],
+  [
+    'labels that have nothing to do with the inputs',
+    'nothing-to-learn',
+    () => {
+      const random = new Seeded(5);
+      const noise = (count: number, seed: number): TensorDataset =>
+        new TensorDataset(cloudSet(count, { seed }).inputs, Tensor.from(Int32Array.from({ length: count }, () => random.integer(4))));
+      return program({ data: noise(150, 1), validation: noise(150, 2), model: net(), epochs: 40 });
+    },
+  ],
+  ['all examples in one batch', 'batch-too-large', () => program({ batchSize: 600, epochs: 10 })],
+  [
+    'batch norm over two examples',
+    'batch-too-small',
+    () => program({ model: new Sequential([new Linear(10, 32), new BatchNorm1d(32), new ReLU(), new Linear(32, 4)]), batchSize: 2, epochs: 1 }),
+  ],
+  ['dropout that goes on in evaluation', 'dropout-in-evaluation', () => program({ model: net(4, [new Restless()]) })],
+  [
+    'dropout of nine tenths',
+    'dropout-too-high',
+    () => program({ model: new Sequential([new Linear(10, 64), new ReLU(), new Dropout(0.9), new Linear(64, 4)]) }),
+  ],
+];
+
+for (const [title, id, make] of sick)
+  test(`${title}: ${id}, and nothing else`, async (t) => {
+    const { ids, texts } = await findingsOf(make());
+    t.deepEqual(ids, [id], texts.join('\n'));
+  });
+
+/** Each is to have no finding, though a simple rule would have one. */
+const healthy: readonly [title: string, () => Program][] = [
+  ['[J01] a plain classifier', () => program()],
+  ['a plain regression', () => regression({ epochs: 15 })],
+  ['no validation data, small batches', () => program({ validation: undefined, batchSize: 8 })],
+  [
+    'validation better than training, under dropout',
+    () => program({ model: new Sequential([new Linear(10, 64), new ReLU(), new Dropout(0.5), new Linear(64, 4)]) }),
+  ],
+  [
+    'inputs of any size behind a batch norm',
+    () =>
+      program({
+        model: new Sequential([new Linear(10, 32), new BatchNorm1d(32), new ReLU(), new Linear(32, 4)]),
+        data: cloudSet(600, { scale: 300 }),
+        validation: undefined,
+      }),
+  ],
+  [
+    'XOR by a squared error, on a plateau for hundreds of epochs',
+    () => regression({ model: small(4, () => new Sigmoid(), new Sigmoid()), data: xor(), optimizer: adam(3e-3), epochs: 4000, batchSize: 4 }),
+  ],
+  [
+    'four rows and a high rate of Adam',
+    () =>
+      regression({
+        model: small(8, () => new Tanh(), new Sigmoid()),
+        data: xor(),
+        loss: probabilities,
+        optimizer: adam(0.02),
+        epochs: 500,
+        batchSize: 4,
+      }),
+  ],
+  [
+    'degrees to Fahrenheit by one weight, with targets up to 100 and a rate of 0.1',
+    () => {
+      const celsius = [-40, -10, 0, 8, 15, 22, 38];
+      const data = set(column(celsius), column(celsius.map((degrees) => 1.8 * degrees + 32)));
+      return regression({ model: new Sequential([new Linear(1, 1)]), data, optimizer: adam(0.1), epochs: 500 });
+    },
+  ],
+  ['a linear model', () => program({ model: new Sequential([new Linear(10, 4)]), optimizer: sgd(0.1) })],
+  [
+    'batch norm and few steps',
+    () => program({ model: new Sequential([new Linear(10, 32), new BatchNorm1d(32), new ReLU(), new Linear(32, 4)]), epochs: 1 }),
+  ],
+];
+
+for (const [title, make] of healthy)
+  test(`${title}: nothing is said`, async (t) => {
+    const { texts } = await findingsOf(make());
+    t.deepEqual(texts, []);
+  });
+
+test('every kind of finding has a rule, every rule a source, numbers with names, and needs', (t) => {
+  const known = new Set(rules.flatMap(({ ids }) => ids));
+  t.deepEqual(
+    findingIds.filter((id) => !known.has(id)),
+    [],
+  );
+  for (const rule of rules) {
+    t.not(rule.source, '');
+    t.true(rule.needs.length > 0);
+    t.true(Object.values(rule.thresholds).every((value) => Number.isFinite(value)));
+  }
+});
