@@ -232,7 +232,7 @@ const healthy: readonly [title: string, () => Program][] = [
   ['a linear model', () => program({ model: new Sequential([new Linear(10, 4)]), optimizer: sgd(0.1) })],
   [
     'batch norm and few steps',
-    () => program({ model: new Sequential([new Linear(10, 32), new BatchNorm1d(32), new ReLU(), new Linear(32, 4)]), epochs: 1 }),
+    () => program({ model: new Sequential([new Linear(10, 32), new BatchNorm1d(32), new ReLU(), new Linear(32, 4)]), epochs: 3 }),
   ],
 ];
 
