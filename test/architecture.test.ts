@@ -607,7 +607,7 @@ const ceilings = {
   'test/native/samples.ts': { most: 520, why: 'one list: a valid call of every operation' },
   'test/native/special.test.ts': { most: 460, why: 'one table: every operation at every special value' },
   'test/program/fuse.child.ts': { most: 460, why: 'one list: a net for every fusion' },
-  'test/architecture.test.ts': { most: 700, why: 'lists of exceptions, which belong together' },
+  'test/architecture.test.ts': { most: 740, why: 'lists of exceptions, which belong together' },
   'test/golden/make.py': { most: 600, why: 'the one script behind all golden files: their hash of it must stay one' },
 };
 

@@ -53,7 +53,7 @@ const parameterLength = 4;
 /** Options of {@link observed}. */
 export interface ObservedOptions {
   /**
-   * Measure what costs little, as `fit` does: of a tensor with more than 131,072 elements 65,536 that lie evenly in it, and not the outputs
+   * Measure what costs little, as `fit` does: of a tensor with more than 131,072 elements 65,536 from all over it, and not the outputs
    * that a compiled step does not write to memory otherwise: those of normalizations, and of layers that an activation layer follows. Default
    * false: all of everything.
    */
@@ -161,13 +161,18 @@ const isActivation = ({ initializerHint: hint }: AnyLayer): boolean => hint !== 
 /** Elements that lie together in a sample, and how many such blocks it has. */
 const [blockLength, blocksTaken] = [1024, 64];
 
+const goldenRatio = (Math.sqrt(5) - 1) / 2;
+
 const isSampled = ({ size }: AnyTensor): boolean => size >= 2 * blockLength * blocksTaken;
 
-/** Blocks that lie evenly in a large tensor; a small one as it is. */
+/**
+ * Blocks from all over a large tensor; a small one as it is. One from each of equal stretches, at places in them that follow the golden ratio: at
+ * equal distances all might lie in the same rows of their images.
+ */
 function sampleOf(x: AnyTensor): AnyTensor {
   if (!isSampled(x)) return x;
   const blocks = Math.floor(x.size / blockLength);
-  const rows = Array.from({ length: blocksTaken }, (_, i) => Math.floor(((i + 0.5) * blocks) / blocksTaken));
+  const rows = Array.from({ length: blocksTaken }, (_, i) => Math.floor(((i + ((i * goldenRatio) % 1)) * blocks) / blocksTaken));
   return withoutGradients(() => {
     const flat = slice(reshape(x as Tensor, [x.size]), 0, blocks * blockLength);
     return gather(reshape(flat, [blocks, blockLength]), rows);
