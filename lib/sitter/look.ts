@@ -5,6 +5,7 @@ import { isFloat } from '../dtype.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { trainingOutputsOf } from '../layers/outputs.js';
 import type { Loss } from '../losses/loss.js';
+import { noteSkipped } from '../ops/sometimes.js';
 import { holdState } from '../ops/state.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import type { GradientNode } from '../ops/destination.js';
@@ -106,6 +107,7 @@ export function lookAt(subject: Subject, [inputs, targets, weights]: AnyPair): L
     for (const [random, state] of generators) random.state = state;
   };
   const restore = rememberModes(model);
+  let skipped: ReadonlySet<string> = new Set();
   try {
     // Without rewinding in between: what draws numbers draws others.
     const outputs = noGrad(() => {
@@ -117,7 +119,9 @@ export function lookAt(subject: Subject, [inputs, targets, weights]: AnyPair): L
     rewind();
     model.train();
     for (const one of parameters) if (one.grad !== null) one.grad.data.fill(0);
-    const { result } = holdState(() => trainingOutputsOf(model, inputs as Tensor));
+    const forward = noteSkipped(() => holdState(() => trainingOutputsOf(model, inputs as Tensor)));
+    const { result } = forward.result;
+    skipped = forward.skipped;
     const [prediction] = result[0];
     if (!(prediction instanceof Tensor)) return null;
     const own = loss.forward(prediction, targets, weights) as Tensor;
@@ -135,7 +139,8 @@ export function lookAt(subject: Subject, [inputs, targets, weights]: AnyPair): L
       examples: inputs.shape[0],
       weights: named.filter(([, { rank }]) => rank >= 2).map(([path, one]) => lookAtWeight(path, one)),
       frozen: [...model.namedParameters()].filter(([, one]) => !one.requiresGrad && one.rank >= 2).map(([path]) => path),
-      unreached: named.filter(([, one]) => !reached.has(one)).map(([path]) => path),
+      // What a part left out may be trained by another step.
+      unreached: skipped.size > 0 ? [] : named.filter(([, one]) => !reached.has(one)).map(([path]) => path),
       notHeld: named.filter(([, one]) => !optimizer.owns(one)).map(([path]) => path),
       evaluated,
       isRandomInEvaluation,
@@ -146,7 +151,9 @@ export function lookAt(subject: Subject, [inputs, targets, weights]: AnyPair): L
   } finally {
     for (const [i, one] of parameters.entries()) {
       const before = gradients[i];
-      if (before === null) one.grad = null;
+      // Where steps skip parts, none and zero must not be told apart while a step is recorded.
+      if (before === null && skipped.size > 0) one.grad?.data.fill(0);
+      else if (before === null) one.grad = null;
       else one.grad?.data.set(before as Float32Array);
     }
     rewind();

@@ -3,7 +3,17 @@
 import { checkDataset } from '../data/contract.js';
 import type { AnyDataset, BatchPart, Dataset } from '../data/dataset.js';
 import { DataLoader } from '../data/loader.js';
-import { ArgumentError, DTypeError, IndexError, NodegradError, checkFlag, checkInteger, checkOptions, expected } from '../errors.js';
+import {
+  ArgumentError,
+  DTypeError,
+  IndexError,
+  NodegradError,
+  ShapeError,
+  checkFlag,
+  checkInteger,
+  checkOptions,
+  expected,
+} from '../errors.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
@@ -39,7 +49,8 @@ export interface PreflightOptions {
 
 /** What `fit` refuses, by what its error speaks of. */
 function refused(error: unknown): Finding {
-  if (!(error instanceof NodegradError)) throw error;
+  const isRefusal = [ArgumentError, ShapeError, DTypeError, IndexError].some((type) => error instanceof type);
+  if (!isRefusal || !(error instanceof NodegradError)) throw error;
   const id: FindingId = error instanceof IndexError ? 'labels-out-of-range' : 'targets-against-loss';
   const { message } = error;
   return findingOf(

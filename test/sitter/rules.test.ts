@@ -91,6 +91,24 @@ const sick: readonly [title: string, FindingId, () => Program][] = [
     },
   ],
   [
+    'three classes for one output by a squared error',
+    'one-output-for-several-classes',
+    () => {
+      const { x, labels } = clouds(600, 3);
+      return binary({ model: net(1), data: set(Tensor.from(x, [600, 10]), column(labels)), loss: new MSELoss() });
+    },
+  ],
+  [
+    'layers that are frozen before they were trained',
+    'parameter-never-changes',
+    () => {
+      const model = net();
+      for (const layer of model.layers.slice(0, 4)) layer.freeze();
+      return program({ model, optimizer: sgd(0.003), epochs: 3, validation: undefined });
+    },
+  ],
+  ['one epoch', 'stopped-too-early', () => program({ epochs: 1, optimizer: adam(1e-3) })],
+  [
     'a softmax for several labels',
     'softmax-for-several-labels',
     () => {
@@ -232,7 +250,7 @@ const healthy: readonly [title: string, () => Program][] = [
   ['a linear model', () => program({ model: new Sequential([new Linear(10, 4)]), optimizer: sgd(0.1) })],
   [
     'batch norm and few steps',
-    () => program({ model: new Sequential([new Linear(10, 32), new BatchNorm1d(32), new ReLU(), new Linear(32, 4)]), epochs: 1 }),
+    () => program({ model: new Sequential([new Linear(10, 32), new BatchNorm1d(32), new ReLU(), new Linear(32, 4)]), epochs: 3 }),
   ],
 ];
 

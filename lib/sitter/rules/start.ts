@@ -149,7 +149,7 @@ export const straightness = rule({
 
 /** Parameters that take no part. */
 export const heldAndReached = rule({
-  ids: ['parameters-not-held', 'parameters-not-reached'],
+  ids: ['parameters-not-held', 'parameters-not-reached', 'parameter-never-changes'],
   needs: ['start'],
   source: 'Course row G10',
   thresholds: {},
@@ -157,7 +157,7 @@ export const heldAndReached = rule({
     const found: Suspicion[] = [];
     if (start.frozen.length > 0 && start.frozen.length >= start.weights.length)
       found.push({
-        id: 'parameters-not-held',
+        id: 'parameter-never-changes',
         verdict: 'warning',
         isMild: true,
         seen: `${start.frozen.length} weights are frozen, from '${start.frozen[0]}' on, and ${start.weights.length} in training`,
