@@ -211,8 +211,7 @@ class Fitting implements TrainingRun {
         await this.#runEpoch(this.#firstOrder + this.epoch - 1);
       } catch (error) {
         if (!this.#sitter?.recover(this, error)) throw error;
-        // This epoch is lost: the next one begins where it began.
-        this.#progressed = null;
+        this.#progressed = null; // this epoch is lost: the next one begins where it began
       }
     }
   }

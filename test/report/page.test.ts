@@ -40,6 +40,7 @@ test.before(async () => {
     { verdict: 'warning', epoch: 2, step: 21 },
   ])
     appendFileSync(log, `${JSON.stringify({ ...finding, ...more })}\n`);
+  appendFileSync(log, `${JSON.stringify({ type: 'fix', run, text: `${evil} lowered the rate` })}\n`);
   const write = (name: string, sources: string): string => {
     const file = join(folder, name);
     writeFileSync(file, runReport(sources));
@@ -103,6 +104,7 @@ inBrowser('what a run says is text: no name, class or finding becomes an element
   const { page, complaints } = await visit(one);
   t.is(await page.locator('img').count(), 0);
   t.true((await page.locator('#finding-1').textContent())?.includes(evil));
+  t.true((await page.locator('#settings').textContent())?.includes(`What was tried1${evil} lowered the rate`));
   t.is(await page.locator('body > script').count(), 2);
   t.deepEqual(complaints, []);
 });
