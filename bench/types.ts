@@ -55,7 +55,7 @@ export interface ActivationWork {
 export interface UpdateWork {
   kind: 'update';
   /** Its class, here and in PyTorch. */
-  optimizer: 'SGD' | 'Adagrad' | 'Adadelta' | 'RMSprop' | 'Adam' | 'Adamax' | 'NAdam' | 'RAdam' | 'Lion';
+  optimizer: string;
   /** Its options; the others have the defaults that nodegrad and PyTorch share. */
   options: { lr: number; momentum?: number; nesterov?: boolean; centred?: boolean; amsgrad?: boolean };
   elements: number;

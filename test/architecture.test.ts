@@ -409,20 +409,14 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
     why: 'functions and layers from one table, test/helpers/activations.ts',
   },
   ...Object.fromEntries(
-    ['data', 'fit', 'index', 'lr', 'modes', 'pairing', 'splits', 'start', 'activity'].map((stem) => [
-      `lib/sitter/rules/${stem}.ts`,
-      { test: 'test/sitter/rules.test.ts', why: 'a sick program for each rule, and healthy ones that none may speak of' },
-    ]),
-  ),
-  ...Object.fromEntries(
-    ['data-facts', 'evidence', 'gather', 'look', 'splits', 'tape'].map((stem) => [
-      `lib/sitter/${stem}.ts`,
-      { test: 'test/sitter/rules.test.ts', why: 'what rules see: each finding has figures that come of it' },
-    ]),
+    'rules/data rules/fit rules/index rules/lr rules/modes rules/pairing rules/splits rules/start rules/activity data-facts evidence gather look splits tape'
+      .split(' ')
+      .map((stem) => [`lib/sitter/${stem}.ts`, { test: 'test/sitter/rules.test.ts', why: 'a sick program for each rule, and healthy ones' }]),
   ),
   'lib/sitter/of-run.ts': { test: 'test/sitter/sitter.test.ts', why: 'which sitter a run has' },
   'lib/sitter/snapshot.ts': { test: 'test/sitter/sitter.test.ts', why: 'where a mended run goes back to' },
   'lib/sitter/overfit-tiny.ts': { test: 'test/sitter/preflight.test.ts', why: 'a part of the full form of preflight' },
+  'lib/training/validate.ts': { test: 'test/training/fit.test.ts', why: 'scores after each epoch' },
   'lib/sitter/dead-relu.ts': { test: 'test/course/more-activations.test.ts', why: 'rows A20 to A23 are its subject' },
   'lib/ops/smooth_activations.ts': { test: 'test/layers/activations.test.ts', why: 'the same table' },
   'lib/ops/activation_options.ts': { test: 'test/layers/activations.test.ts', why: 'what functions and layers refuse alike' },
@@ -613,7 +607,7 @@ const ceilings = {
   'test/native/samples.ts': { most: 520, why: 'one list: a valid call of every operation' },
   'test/native/special.test.ts': { most: 460, why: 'one table: every operation at every special value' },
   'test/program/fuse.child.ts': { most: 460, why: 'one list: a net for every fusion' },
-  'test/architecture.test.ts': { most: 700, why: 'lists of exceptions, which belong together' },
+  'test/architecture.test.ts': { most: 740, why: 'lists of exceptions, which belong together' },
   'test/golden/make.py': { most: 600, why: 'the one script behind all golden files: their hash of it must stay one' },
 };
 

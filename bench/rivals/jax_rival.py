@@ -202,7 +202,7 @@ def activation(work, folder, variant):
 
 def update(work, folder, variant):
     weights, gradient = (jnp.array(read(folder, name, (work["elements"],))) for name in ("a.bin", "b.bin"))
-    optimizer = {"Lion": optax.lion}[work["optimizer"]](work["options"]["lr"], weight_decay=0)
+    optimizer = getattr(optax, work["optimizer"].lower())(work["options"]["lr"], weight_decay=0)
     state = optimizer.init(weights)
 
     def step(weights, state, gradient):

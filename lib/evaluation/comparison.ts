@@ -33,7 +33,7 @@ export interface ModelComparison {
 /**
  * Compares two models on the same folds, by the corrected resampled t-test (Nadeau & Bengio 2003): the t of the mean difference d̄ of J folds is
  * `d̄ / (s·√(1/J + n₂/n₁))`, with n₁ examples of training and n₂ of validation, and J − 1 degrees of freedom. The plain paired t-test, with `s/√J`,
- * finds differences that are none far too often. Ten folds, ten times repeated, tell small differences.
+ * finds differences that are none far too often. Ten folds, ten times repeated, tell small differences. On each fold both have the same seed.
  *
  * @param scoreFirst - Trains the first model on `fold.train` and gives its score on `fold.validation`.
  * @param scoreSecond - The same for the second.
@@ -63,8 +63,8 @@ export async function compareModels<X extends BatchPart, Y extends BatchPart>(
   const parts = folds(dataset, given.folds);
   const [first, second]: [number[], number[]] = [[], []];
   for (const [index, fold] of parts.entries()) {
-    first.push(await scoreOf(scoreFirst, fold, index, 'scoreFirst'));
-    second.push(await scoreOf(scoreSecond, fold, index, 'scoreSecond'));
+    first.push(await scoreOf(scoreFirst, fold, index, given.seed, 'scoreFirst'));
+    second.push(await scoreOf(scoreSecond, fold, index, given.seed, 'scoreSecond'));
   }
   const [ofFirst, ofSecond, ofDifference] = [first, second, first.map((score, i) => score - second[i])].map((scores) =>
     summaryOf(scores, parts, given.confidence),

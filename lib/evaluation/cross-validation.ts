@@ -3,6 +3,7 @@
 import type { BatchPart, Dataset } from '../data/dataset.js';
 import { type Fold, type FoldsOptions, folds } from '../data/folds.js';
 import { ArgumentError, checkNumber, checkOptions, expected } from '../errors.js';
+import { deriveSeed, getSeed, withSeed } from '../seed.js';
 import { studentQuantile } from './student.js';
 
 /** Options of {@link crossValidate} and {@link compareModels}. */
@@ -26,21 +27,23 @@ export interface CrossValidation {
 /** What scores a fold: trains on `fold.train`, from the beginning, and gives one number from `fold.validation`. */
 export type FoldScore<X extends BatchPart, Y extends BatchPart> = (fold: Fold<X, Y>, index: number) => number | Promise<number>;
 
-/** @internal Options of the folds, and the confidence. */
-export function checkCrossValidation(options: CrossValidateOptions): { folds: FoldsOptions; confidence: number } {
+/** @internal Options of the folds, the confidence, and the seed. */
+export function checkCrossValidation(options: CrossValidateOptions): { folds: FoldsOptions; confidence: number; seed: number } {
   const known = ['folds', 'shuffle', 'seed', 'stratify', 'groups', 'repeats', 'confidence'];
   const { confidence = 0.95, ...rest } = checkOptions<CrossValidateOptions>(options, 'options', known);
-  return { folds: rest, confidence: checkNumber(confidence, 'options.confidence', 0, 1 - 1e-9) };
+  const { seed = getSeed() } = rest;
+  return { folds: rest, confidence: checkNumber(confidence, 'options.confidence', 0, 1 - 1e-9), seed };
 }
 
-/** @internal The score of a fold, one number. */
+/** @internal The score of a fold, one number: under a seed of its own, whatever was drawn before. */
 export async function scoreOf<X extends BatchPart, Y extends BatchPart>(
   score: FoldScore<X, Y>,
   fold: Fold<X, Y>,
   index: number,
+  seed: number,
   argument = 'score',
 ): Promise<number> {
-  const value: unknown = await score(fold, index);
+  const value: unknown = await withSeed(deriveSeed(seed, 'fold', index), () => score(fold, index));
   if (typeof value !== 'number') throw new ArgumentError(expected('one number per fold', argument, value));
   return value;
 }
@@ -72,6 +75,9 @@ export function summaryOf<X extends BatchPart, Y extends BatchPart>(
  * Student's distribution with J − 1 degrees of freedom: folds share training examples, and the plain `s/√J` would be far too small (Nadeau
  * & Bengio 2003). No interval from folds of one data set is exact (Bengio & Grandvalet 2004).
  *
+ * Each fold runs in a {@link withSeed} of its own, which follows from the seed and its number: first weights, masks and orders do not depend on
+ * the folds before it.
+ *
  * @param score - Trains on `fold.train`, from the beginning, and gives one number from `fold.validation`.
  * @throws {@link ArgumentError} as {@link folds}, and for a score that is no number.
  * @example
@@ -95,7 +101,7 @@ export async function crossValidate<X extends BatchPart, Y extends BatchPart>(
   const given = checkCrossValidation(options);
   const parts = folds(dataset, given.folds);
   const scores: number[] = [];
-  for (const [index, fold] of parts.entries()) scores.push(await scoreOf(score, fold, index));
+  for (const [index, fold] of parts.entries()) scores.push(await scoreOf(score, fold, index, given.seed));
   const { mean, std, interval } = summaryOf(scores, parts, given.confidence);
   return { scores, mean, std, interval };
 }

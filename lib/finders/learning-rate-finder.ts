@@ -2,7 +2,7 @@
 
 import { checkDataset } from '../data/contract.js';
 import type { AnyDataset } from '../data/dataset.js';
-import { ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
+import { ArgumentError, checkInteger, checkNumber, checkObject, checkOptions, expected } from '../errors.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
@@ -203,6 +203,8 @@ export function learningRatePanel({ rates, losses, smoothed: smooth, steepest, m
   };
 }
 
+const whatIsFound = 'what learningRateFinder() gave';
+
 /**
  * Draws what {@link learningRateFinder} found.
  *
@@ -215,7 +217,9 @@ export function learningRatePanel({ rates, losses, smoothed: smooth, steepest, m
  * ```
  */
 export function learningRatePicture(found: LearningRateSweep): string {
-  if (!Array.isArray(found?.rates) || !Array.isArray(found.losses) || !Array.isArray(found.smoothed))
-    throw new ArgumentError(expected('what learningRateFinder() gave', 'found', found));
+  const { rates, losses, smoothed: smooth, suggestion, steepest, minimum } = checkObject<LearningRateSweep>(found, 'found', whatIsFound);
+  const areNumbers = (list: unknown): boolean => Array.isArray(list) && list.every((one) => typeof one === 'number');
+  const areRates = [suggestion, steepest, minimum].every((rate) => rate === null || Number.isFinite(rate));
+  if (![rates, losses, smooth].every(areNumbers) || !areRates) throw new ArgumentError(expected(whatIsFound, 'found', found));
   return chart([learningRatePanel(found)], { title: 'Learning-rate finder' });
 }

@@ -62,9 +62,13 @@ export class ConfusionMatrix extends SumMetric {
   /** How predictions are read. */
   readonly settings: Readonly<ClassSettings>;
 
-  constructor(options: ClassMetricOptions = {}, more: readonly string[] = []) {
+  /** @internal Names of the options that a class has beside those of all. */
+  static readonly ownOptions: readonly string[] = [];
+
+  constructor(options: ClassMetricOptions = {}) {
     super();
-    const given = checkOptions<ClassMetricOptions>(options, 'options', [...classMetricOptions, ...more], nullableClassMetricOptions);
+    const known = [...classMetricOptions, ...(new.target as typeof ConfusionMatrix).ownOptions];
+    const given = checkOptions<ClassMetricOptions>(options, 'options', known, nullableClassMetricOptions);
     this.settings = Object.freeze(checkClassMetric(given));
   }
 
@@ -124,11 +128,14 @@ function countsOf(matrix: readonly (readonly number[])[]): Counts {
 
 /** Base class of precision, recall and F1, figures of each class that are averaged. */
 abstract class Averaged extends ConfusionMatrix {
+  /** @internal */
+  static override readonly ownOptions: readonly string[] = ['average'];
+
   /** How the figures of classes become one. */
   readonly average: ClassAverage;
 
   constructor(options: AveragedClassOptions = {}) {
-    super(options, ['average']);
+    super(options);
     this.average = checkChoice(options.average ?? 'macro', 'options.average', averages);
   }
 
@@ -301,11 +308,14 @@ export class MatthewsCorrelation extends ConfusionMatrix {
  * ```
  */
 export class CohensKappa extends ConfusionMatrix {
+  /** @internal */
+  static override readonly ownOptions: readonly string[] = ['weights'];
+
   /** What a mistake counts. */
   readonly weights: KappaWeights;
 
   constructor(options: CohensKappaOptions = {}) {
-    super(options, ['weights']);
+    super(options);
     this.weights = checkChoice(options.weights ?? 'none', 'options.weights', ['none', 'linear', 'quadratic']);
   }
 

@@ -115,7 +115,7 @@ const mishOp = defineMap('mish', 'input');
  * @example
  * ```ts
  * import { mish, tensor } from 'nodegrad';
- * mish(tensor([-1, 1])).toArray(); // [-0.3034014403820038, 0.8650984168052673]
+ * mish(tensor([-1, 1])).toArray(); // [-0.30340147018432617, 0.8650983572006226]
  * ```
  */
 export function mish<D extends FloatDType>(x: Tensor<D>): Tensor<D> {

@@ -1,6 +1,6 @@
 // Curves: panels of lines and points in one SVG, and the same panels as text for a terminal.
 
-import { ArgumentError, checkChoice, checkInteger, checkList, checkNumber, checkOptions, expected } from '../errors.js';
+import { ArgumentError, checkChoice, checkInteger, checkList, checkNumber, checkObject, checkOptions, expected } from '../errors.js';
 import { colours, escape, number, page, raised, short, text, wrap } from './svg.js';
 
 /** Curves and points of one panel. */
@@ -82,8 +82,7 @@ export function chart(panels: readonly ChartPanel[], options: ChartOptions = {})
     subtitle = '',
     columns = Math.min(3, panels.length),
   } = checkOptions<ChartOptions>(options, 'options', ['title', 'subtitle', 'columns']);
-  for (const [name, value] of Object.entries({ title, subtitle }))
-    if (typeof value !== 'string') throw new ArgumentError(expected('a text', `options.${name}`, value));
+  for (const [name, value] of Object.entries({ title, subtitle })) checkText(value, `options.${name}`);
   checkInteger(columns, 'options.columns', 1, 4);
   const top = title === '' && subtitle === '' ? 20 : subtitle === '' ? 84 : 116;
   const side = (width - 2 * margin - (columns - 1) * gap) / columns;
@@ -99,22 +98,40 @@ export function chart(panels: readonly ChartPanel[], options: ChartOptions = {})
 function checkPanels(panels: readonly ChartPanel[]): void {
   checkList(panels, 'panels', 'an array of panels');
   if (panels.length === 0 || panels.length > 24) throw new ArgumentError(expected('1 to 24 panels', 'panels', panels));
-  for (const panel of panels) {
-    for (const key of ['title', 'xLabel', 'yLabel'] as const)
-      if (typeof panel?.[key] !== 'string') throw new ArgumentError(expected('a text', `panels.${key}`, panel?.[key]));
+  for (const given of panels) {
+    const panel = checkObject<ChartPanel>(given, 'panels', 'panels');
+    for (const key of ['title', 'xLabel', 'yLabel'] as const) checkText(panel[key], `panels.${key}`);
+    checkText(panel.remark ?? '', 'panels.remark');
     for (const key of ['xScale', 'yScale'] as const) checkChoice(panel[key] ?? 'linear', `panels.${key}`, ['linear', 'log']);
-    const range = panel.yRange === undefined ? [0, 1] : checkList<number>(panel.yRange, 'panels.yRange', 'two ascending numbers');
-    if (range.length !== 2 || !(checkNumber(range[0], 'panels.yRange') < checkNumber(range[1], 'panels.yRange')))
-      throw new ArgumentError(expected('two ascending numbers', 'panels.yRange', range));
+    const [low, high] = checkNumbers(panel.yRange ?? [0, 1], 'panels.yRange', 2);
+    if (!(low < high)) throw new ArgumentError(expected('two ascending numbers', 'panels.yRange', panel.yRange));
+    for (const mark of checkList(panel.marks ?? [], 'panels.marks', 'an array of marks')) {
+      const { x, name } = checkObject<ChartMark>(mark, 'panels.marks', 'a place and a name');
+      checkNumber(x, 'panels.marks.x');
+      checkText(name, 'panels.marks.name');
+    }
     const list = checkList<ChartSeries>(panel.series, 'panels.series', 'an array of curves');
     if (list.length > 12) throw new ArgumentError(expected('at most 12 curves', 'panels.series', list));
-    for (const { name, x, y } of list) {
-      if (typeof name !== 'string') throw new ArgumentError(expected('a text', 'panels.series.name', name));
-      const [across, up] = [checkList(x, 'panels.series.x', 'numbers'), checkList(y, 'panels.series.y', 'numbers')];
-      if (across.length !== up.length)
-        throw new ArgumentError(`curve '${name.slice(0, 60)}' has ${across.length} places and ${up.length} values`);
+    for (const one of list) {
+      const { name, x, y, kind } = checkObject<ChartSeries>(one, 'panels.series', 'a name, places and values');
+      checkText(name, 'panels.series.name');
+      checkChoice(kind ?? 'line', 'panels.series.kind', ['line', 'points', 'path']);
+      checkNumbers(y, 'panels.series.y', checkNumbers(x, 'panels.series.x').length);
     }
   }
+}
+
+function checkText(value: unknown, argument: string): void {
+  if (typeof value !== 'string') throw new ArgumentError(expected('a text', argument, value));
+}
+
+/** Numbers, which may be NaN or infinite, and as many as asked for. */
+function checkNumbers(value: unknown, argument: string, count?: number): readonly number[] {
+  const list = checkList<number>(value, argument, 'an array of numbers');
+  const wrong = list.find((one) => typeof one !== 'number');
+  if (wrong !== undefined || list.includes(undefined as never)) throw new ArgumentError(expected('numbers', argument, wrong));
+  if (count !== undefined && list.length !== count) throw new ArgumentError(expected(`${count} numbers`, argument, list));
+  return list;
 }
 
 /** One axis: which numbers it spans, where a number stands from 0 to 1, and the numbers that are written beside it. */

@@ -10,8 +10,18 @@ const wild: readonly FindingId[] = ['loss-exploded', 'non-finite', 'oscillation'
 const units: readonly FindingId[] = ['dead-units', 'saturated-units', 'vanishing-gradients'];
 
 const symptoms: ReadonlySet<FindingId> = new Set([...stuck, ...wild, ...units, 'initial-loss']);
-const all: readonly FindingId[] = [...symptoms, 'learning-rate-too-low', 'learning-rate-too-high', 'targets-against-loss', 'batch-too-large'];
-const unscaled: readonly FindingId[] = [...symptoms, 'learning-rate-too-high', 'weights-too-large', 'weights-too-small'];
+const all: readonly FindingId[] = [
+  ...symptoms,
+  'learning-rate-too-low',
+  'learning-rate-too-high',
+  'targets-against-loss',
+  'nothing-to-learn',
+  'overfitting',
+];
+const unscaled: readonly FindingId[] = [
+  ...symptoms,
+  ...(['learning-rate-too-high', 'weights-too-large', 'weights-too-small', 'nothing-to-learn', 'overfitting'] as const),
+];
 /** Other things that are said of the same last layer. */
 const outputs: readonly FindingId[] = ['mse-for-classes', 'sigmoid-for-exclusive-classes', 'targets-out-of-reach', 'unscaled-targets'];
 
@@ -39,17 +49,17 @@ const explains: Partial<Readonly<Record<FindingId, readonly FindingId[]>>> = {
   'nothing-to-learn': ['overfitting'],
   'not-shuffled': ['oscillation', 'underfitting', 'stopped-too-early', 'learning-rate-too-high', 'loss-exploded', 'overfitting'],
   'symmetric-start': [...stuck, ...units, 'learning-rate-too-low', 'weights-too-small'],
-  'weights-too-small': [...stuck, 'vanishing-gradients', 'learning-rate-too-low'],
-  'weights-too-large': [...symptoms, 'learning-rate-too-high'],
-  'parameters-not-held': stuck,
+  'weights-too-small': [...stuck, ...units, 'learning-rate-too-low'],
+  'weights-too-large': [...symptoms, 'learning-rate-too-high', 'learning-rate-too-low', 'overfitting', 'nothing-to-learn'],
+  'parameters-not-held': [...stuck, 'learning-rate-too-low'],
   'parameters-not-reached': stuck,
   'dropout-in-evaluation': ['overfitting', 'nothing-to-learn', 'normalization-mode'],
-  'dropout-too-high': stuck,
+  'dropout-too-high': [...stuck, ...wild, 'learning-rate-too-high'],
   'normalization-mode': ['overfitting', 'nothing-to-learn'],
-  'batch-too-small': ['normalization-mode', 'overfitting', 'oscillation', 'nothing-to-learn'],
+  'batch-too-small': ['normalization-mode', 'overfitting', 'nothing-to-learn', ...wild, ...units, ...stuck],
   'learning-rate-too-high': [...stuck, ...wild, ...units, 'normalization-mode', 'batch-too-large', 'overfitting'],
-  'learning-rate-too-low': stuck,
-  'batch-too-large': [...stuck, 'learning-rate-too-low'],
+  'learning-rate-too-low': [...stuck, 'nothing-to-learn'],
+  'batch-too-large': [...stuck, 'learning-rate-too-low', 'nothing-to-learn'],
   'dead-units': [...stuck, 'vanishing-gradients', 'learning-rate-too-low'],
   'vanishing-gradients': [...stuck, 'learning-rate-too-low'],
   'saturated-units': [...stuck, 'vanishing-gradients', 'learning-rate-too-low'],
@@ -57,6 +67,15 @@ const explains: Partial<Readonly<Record<FindingId, readonly FindingId[]>>> = {
   'loss-exploded': ['oscillation'],
   oscillation: ['underfitting', 'stopped-too-early'],
 };
+
+/** What explains also what is seen by itself. */
+const ofStart: ReadonlySet<FindingId> = new Set([
+  'symmetric-start',
+  'softmax-over-one-unit',
+  'vanishing-gradients',
+  'weights-too-small',
+  'dead-units',
+]);
 
 /** Whether `cause` explains `symptom`. */
 const explainsIt = (cause: FindingId, symptom: FindingId): boolean => cause !== symptom && (explains[cause]?.includes(symptom) ?? false);
@@ -78,11 +97,13 @@ export function findingsOf(
   const mild = new Map<FindingId, Suspicion>();
   for (const one of suspicions) if (!one.isMild && !strong.has(one.id)) strong.set(one.id, one);
   for (const one of suspicions) if (one.isMild && !strong.has(one.id) && !mild.has(one.id)) mild.set(one.id, one);
-  const isExplained = (id: FindingId): boolean => [...known, ...strong.keys()].some((cause) => explainsIt(cause, id));
-  const roots = [...strong.values()].filter(({ id }) => !known.has(id) && !isExplained(id));
+  const isExplained = ({ id, isOwn }: Suspicion): boolean =>
+    [...known, ...strong.keys()].some((cause) => explainsIt(cause, id) && (!isOwn || ofStart.has(cause)));
+  const roots = [...strong.values()].filter((one) => !known.has(one.id) && !isExplained(one));
   const said = new Map<FindingId, Suspicion>();
   for (const root of roots) {
-    const causes = symptoms.has(root.id) ? [...mild.values()].filter(({ id }) => explainsIt(id, root.id)) : [];
+    const causes =
+      symptoms.has(root.id) || root.id === 'learning-rate-too-low' ? [...mild.values()].filter(({ id }) => explainsIt(id, root.id)) : [];
     if (causes.some(({ id }) => known.has(id))) continue;
     const [cause] = [...causes].sort((a, b) => b.confidence - a.confidence);
     said.set((cause ?? root).id, cause ?? root);

@@ -85,6 +85,8 @@ export type With<N extends Need> = Evidence & { readonly [K in N]: NonNullable<E
 export interface Suspicion extends Diagnosis {
   /** Often harmless: said only where a symptom shows that it may explain. */
   readonly isMild?: boolean;
+  /** Seen by itself, whatever else is wrong: only a start that makes it so explains it. */
+  readonly isOwn?: boolean;
 }
 
 /** One way in which runs go wrong. */

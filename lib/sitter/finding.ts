@@ -66,27 +66,17 @@ export const findingIds = [
 /** The stable name of a kind of finding. */
 export type FindingId = (typeof findingIds)[number];
 
-/** An advice as data, so that it can be tried. */
+/** An advice as data, so that it can be tried: `{ kind: 'learningRate', value: 0.01 }`. */
 export type Change =
-  | { readonly kind: 'learningRate'; readonly value: number }
-  | { readonly kind: 'epochs'; readonly value: number }
-  | { readonly kind: 'batchSize'; readonly value: number }
-  | { readonly kind: 'optimizer'; readonly name: string; readonly lr: number }
-  | { readonly kind: 'loss'; readonly name: string }
-  | { readonly kind: 'outputActivation'; readonly name: string; readonly units?: number }
-  | { readonly kind: 'hiddenActivation'; readonly name: string }
-  | { readonly kind: 'initializer'; readonly name: string }
-  | { readonly kind: 'standardizeInputs' }
-  | { readonly kind: 'standardizeTargets' }
-  | { readonly kind: 'maxGradNorm'; readonly value: number }
-  | { readonly kind: 'weightDecay'; readonly value: number }
-  | { readonly kind: 'dropout'; readonly value: number }
-  | { readonly kind: 'widen'; readonly factor: number }
-  | { readonly kind: 'depth'; readonly layers: number }
-  | { readonly kind: 'normalization'; readonly name: string }
-  | { readonly kind: 'shuffle' }
-  | { readonly kind: 'earlyStopping'; readonly epoch: number }
-  | { readonly kind: 'fixData'; readonly what: string };
+  | Readonly<Record<'kind', 'learningRate' | 'epochs' | 'batchSize' | 'maxGradNorm' | 'weightDecay' | 'dropout'> & Record<'value', number>>
+  | Readonly<Record<'kind', 'loss' | 'hiddenActivation' | 'initializer' | 'normalization'> & Record<'name', string>>
+  | Readonly<Record<'kind', 'outputActivation'> & Record<'name', string> & Partial<Record<'units', number>>>
+  | Readonly<Record<'kind', 'optimizer'> & Record<'name', string> & Record<'lr', number>>
+  | Readonly<Record<'kind', 'widen'> & Record<'factor', number>>
+  | Readonly<Record<'kind', 'depth'> & Record<'layers', number>>
+  | Readonly<Record<'kind', 'earlyStopping'> & Record<'epoch', number>>
+  | Readonly<Record<'kind', 'fixData'> & Record<'what', string>>
+  | Readonly<Record<'kind', 'standardizeInputs' | 'standardizeTargets' | 'shuffle'>>;
 
 /** Something that the sitter noticed. Several symptoms of one cause are one finding. */
 export interface Finding {

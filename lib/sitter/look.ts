@@ -72,6 +72,8 @@ export interface Look {
   readonly isCurved: boolean;
   /** Weights in the order of the model. */
   readonly weights: readonly WeightLook[];
+  /** Weights that are not in training. */
+  readonly frozen: readonly string[];
   /** Parameters in training that the loss does not depend on. */
   readonly unreached: readonly string[];
   /** Parameters in training that the optimizer does not hold. */
@@ -132,6 +134,7 @@ export function lookAt(subject: Subject, [inputs, targets, weights]: AnyPair): L
       loss: value,
       examples: inputs.shape[0],
       weights: named.filter(([, { rank }]) => rank >= 2).map(([path, one]) => lookAtWeight(path, one)),
+      frozen: [...model.namedParameters()].filter(([, one]) => !one.requiresGrad && one.rank >= 2).map(([path]) => path),
       unreached: named.filter(([, one]) => !reached.has(one)).map(([path]) => path),
       notHeld: named.filter(([, one]) => !optimizer.owns(one)).map(([path]) => path),
       evaluated,

@@ -19,12 +19,14 @@ export interface Seat {
  *
  * @throws {ArgumentError} for another option
  */
-export function seatOf(asked: unknown, callbacks: readonly CallbackLike[] = []): Seat {
+export function seatOf(asked: unknown, callbacks: unknown): Seat {
+  // What is no array, is refused after this.
+  const list: readonly CallbackLike[] = Array.isArray(callbacks) ? callbacks : [];
   const isGiven = asked instanceof Sitter;
   if (!isGiven && asked !== undefined && typeof asked !== 'boolean' && asked !== 'fix')
     throw new ArgumentError(expected("true, false, 'fix' or a Sitter", 'options.sitter', asked));
-  const own = isGiven ? asked : Array.isArray(callbacks) ? callbacks.find((one) => one instanceof Sitter) : undefined;
+  const own = isGiven ? asked : list.find((one) => one instanceof Sitter);
   const sitter = own ?? (asked === false ? null : new Sitter({ observe: false, stop: false, fix: asked === 'fix' }));
-  const added = sitter === null || callbacks.includes(sitter) ? [] : [sitter];
+  const added = sitter === null || list.includes(sitter) ? [] : [sitter];
   return { sitter, added, kept: isGiven ? added : [] };
 }

@@ -54,7 +54,8 @@ function refused(error: unknown): Finding {
             ? 'A loss says what its targets are: class indices, probabilities, or numbers'
             : 'The loss has no meaning for such data, and fit() refuses them',
       advice: '',
-      change: { kind: 'fixData', what: 'targets' },
+      // Numbers that are no probabilities are for a loss of numbers.
+      change: /expects targets from 0 to 1/.test(message) ? { kind: 'loss', name: 'MSELoss' } : { kind: 'fixData', what: 'targets' },
       confidence: 1,
     },
     0,

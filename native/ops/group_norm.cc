@@ -17,6 +17,11 @@ constexpr int64_t blockRows = 256;
 constexpr int64_t most = 256;  // channels that are summed together
 constexpr int64_t apart = most + 16;
 
+// Kernels read whole vectors of coefficients, whose rows are `apart`: zeros behind the last column.
+template <class T> void endRows(T* coefficients, int rows, int64_t columns) {
+  for (int i = 0; i < rows; ++i) std::fill_n(coefficients + i * apart + columns, 16, T(0));
+}
+
 struct Sizes {
   int64_t examples, positions, channels, groups;
   int64_t perGroup() const { return channels / groups; }
@@ -45,7 +50,7 @@ template <class F> void forGroups(const Sizes& s, int64_t channel, int64_t colum
 
 // Mean and Σ (x − mean)² of a group, which grow block by block (Chan, Golub & LeVeque 1979).
 struct Moments {
-  double count = 0, mean = 0, squares = 0;
+  double count, mean, squares;
   void join(double n, double pivot, double sum, double square) {
     const double rest = square - sum * (sum / n), d = pivot + sum / n - mean, all = count + n;
     squares += (rest < 0 ? 0 : rest) + d * d * (count * (n / all));
@@ -58,6 +63,7 @@ template <class T> void moments(const Sizes& s, const T* x, int64_t example, int
   alignas(64) T narrow[2 * most], pivot[most];
   alignas(64) double wide[2 * most];
   Moments found[most];
+  std::fill_n(found, (end - begin) / s.perGroup(), Moments{0, 0, 0});
   struct { double sum, square; } parts[most];
   forBlocks(s, example, begin, end, [&](int64_t from, int64_t rows, int64_t channel, int64_t columns) {
     const auto countOf = [rows](int64_t first, int64_t last) { return double(rows * (last - first)); };
@@ -120,9 +126,10 @@ void run_group_norm(const Call& c) {
         variance[g] += mean[g] * mean[g];
         mean[g] = 0;
       }
-      alignas(64) T coefficients[3 * apart] = {};
+      alignas(64) T coefficients[3 * apart];
       for (int64_t channel = begin; channel < end; channel += most) {
         const int64_t columns = std::min(most, end - channel);
+        endRows(coefficients, 3, columns);
         forGroups(s, channel, columns, [&](int64_t g, int64_t first, int64_t last) {
           const Group group(mean[g], variance[g], c.reals[0]);
           for (int64_t j = first; j < last; ++j) {
@@ -162,37 +169,50 @@ const char* checkGroupNorm(const Call& c) {
 
 // ---- gradients ----
 
-// `take(channel, Σ dy, Σ dy·(x − mean))` for the channels [begin, end) of an example, block by block.
+// `take(group, first, last, Σ dy, Σ dy·(x − mean))` for the channels [begin, end) of an example, block by block: what channels [first, last) of a
+// group have in it, an array of sums each.
 template <class T, class F>
 void sumGradients(const Sizes& s, const T* dy, const T* x, const double* mean, int64_t example, int64_t begin, int64_t end, F take) {
-  alignas(64) T sums[2 * most], centre[apart] = {};
-  const int64_t width = s.perGroup();
+  alignas(64) T narrow[2 * most], centre[apart];
+  double sums[most], products[most];
+  const double* const own = mean + example * s.groups;
   forBlocks(s, example, begin, end, [&](int64_t from, int64_t rows, int64_t channel, int64_t columns) {
-    for (int64_t j = 0; j < columns; ++j) centre[j] = T(mean[example * s.groups + (channel + j) / width]);
-    kernelsOf<T>().columnGradients(sums, nullptr, dy + from, x + from, nullptr, centre, apart, rows, 0, columns, s.channels, false, false);
-    for (int64_t j = 0; j < columns; ++j) {
-      const double m = mean[example * s.groups + (channel + j) / width];
-      take(channel + j, double(sums[j]), double(sums[columns + j]) - (m - double(T(m))) * double(sums[j]));
-    }
+    endRows(centre, 1, columns);
+    forGroups(s, channel, columns, [&](int64_t g, int64_t first, int64_t last) { std::fill(centre + first, centre + last, T(own[g])); });
+    kernelsOf<T>().columnGradients(narrow, nullptr, dy + from, x + from, nullptr, centre, apart, rows, 0, columns, s.channels, false, false);
+    forGroups(s, channel, columns, [&](int64_t g, int64_t first, int64_t last) {
+      const double rest = own[g] - double(T(own[g]));
+      for (int64_t j = first; j < last; ++j) {
+        sums[j] = double(narrow[j]);
+        products[j] = double(narrow[columns + j]) - rest * sums[j];
+      }
+      take(g, channel + first, channel + last, sums + first, products + first);
+    });
   });
 }
 
-// dγ = Σ dy·x̂, dβ = Σ dy over examples and positions
+// dγ = Σ dy·x̂, dβ = Σ dy over examples and positions. Tiles of at least 64 channels, if there are as many: fewer are summed in another order.
 void run_group_norm_gradients(const Call& c) {
   const Sizes s = sizesOf(c);
+  const int64_t tiles = std::max<int64_t>(1, s.channels / 64);
+  const auto borderOf = [&](int64_t tile) { return tile == tiles ? s.channels : s.channels * tile / tiles / 16 * 16; };
   byFloat(c, [&]<class T>() {
-    parallelFor(tilesOf(s.channels, most), [&](int64_t tile, int) {
-      const int64_t begin = tile * most, end = std::min(s.channels, begin + most);
-      double products[most] = {}, sums[most] = {};
+    parallelFor(tiles, [&](int64_t tile, int) {
+      const int64_t begin = borderOf(tile), end = borderOf(tile + 1);
+      double allProducts[most] = {}, allSums[most] = {};
       for (int64_t example = 0; example < s.examples; ++example)
-        sumGradients(s, c.in<T>(2), c.in<T>(3), c.in<double>(4), example, begin, end, [&](int64_t channel, double sum, double product) {
-          const int64_t g = example * s.groups + channel / s.perGroup();
-          sums[channel - begin] += sum;
-          products[channel - begin] += product * Group(c.in<double>(4)[g], c.in<double>(5)[g], c.reals[0]).inverse;
-        });
+        sumGradients(s, c.in<T>(2), c.in<T>(3), c.in<double>(4), example, begin, end,
+                     [&](int64_t g, int64_t first, int64_t last, const double* sums, const double* products) {
+                       const int64_t at = example * s.groups + g;
+                       const double inverse = Group(c.in<double>(4)[at], c.in<double>(5)[at], c.reals[0]).inverse;
+                       for (int64_t j = 0; j < last - first; ++j) {
+                         allSums[first - begin + j] += sums[j];
+                         allProducts[first - begin + j] += products[j] * inverse;
+                       }
+                     });
       for (int64_t channel = begin; channel < end; ++channel) {
-        c.out<T>(0)[channel] = T(products[channel - begin]);
-        c.out<T>(1)[channel] = T(sums[channel - begin]);
+        c.out<T>(0)[channel] = T(allProducts[channel - begin]);
+        c.out<T>(1)[channel] = T(allSums[channel - begin]);
       }
     });
   });
@@ -212,24 +232,34 @@ void run_group_norm_backward(const Call& c) {
     const double *mean = c.in<double>(3), *variance = c.in<double>(4);
     forStrips(s, [&](int64_t example, int64_t begin, int64_t end) {
       const int64_t width = s.perGroup(), at = example * s.groups;
-      double sums[most] = {}, products[most] = {};
-      sumGradients(s, dy, x, mean, example, begin, end, [&](int64_t channel, double sum, double product) {
-        const double factor = gamma ? double(gamma[channel]) : 1.0;
-        sums[(channel - begin) / width] += factor * sum;
-        products[(channel - begin) / width] += factor * product;
-      });
-      alignas(64) T coefficients[5 * apart] = {};
+      double allSums[most], allProducts[most];
+      std::fill_n(allSums, (end - begin) / width, 0.0);
+      std::fill_n(allProducts, (end - begin) / width, 0.0);
+      sumGradients(s, dy, x, mean, example, begin, end,
+                   [&](int64_t g, int64_t first, int64_t last, const double* sums, const double* products) {
+                     double sum = allSums[g - begin / width], product = allProducts[g - begin / width];
+                     for (int64_t j = 0; j < last - first; ++j) {
+                       const double factor = gamma ? double(gamma[first + j]) : 1.0;
+                       sum += factor * sums[j];
+                       product += factor * products[j];
+                     }
+                     allSums[g - begin / width] = sum;
+                     allProducts[g - begin / width] = product;
+                   });
+      alignas(64) T coefficients[5 * apart];
       for (int64_t channel = begin; channel < end; channel += most) {
         const int64_t columns = std::min(most, end - channel);
-        for (int64_t j = 0; j < columns; ++j) {
-          const int64_t g = (channel + j) / width, own = (channel + j - begin) / width;
+        endRows(coefficients, 5, columns);
+        forGroups(s, channel, columns, [&](int64_t g, int64_t first, int64_t last) {
+          const int64_t own = g - begin / width;
           const Group group(mean[at + g], variance[at + g], c.reals[0]);
-          const double share = group.inverse / double(s.positions * width), slope = -(share * group.inverse * group.inverse * products[own]);
-          coefficients[j] = T(group.mean);
-          coefficients[apart + j] = T(group.inverse * (gamma ? double(gamma[channel + j]) : 1.0));
-          coefficients[3 * apart + j] = T(slope);
-          coefficients[4 * apart + j] = T((centred(c) ? -(share * sums[own]) : 0.0) - slope * group.rest<T>());
-        }
+          const double share = group.inverse / double(s.positions * width), slope = -(share * group.inverse * group.inverse * allProducts[own]);
+          const double shift = (centred(c) ? -(share * allSums[own]) : 0.0) - slope * group.rest<T>();
+          std::fill(coefficients + first, coefficients + last, T(group.mean));
+          std::fill(coefficients + 3 * apart + first, coefficients + 3 * apart + last, T(slope));
+          std::fill(coefficients + 4 * apart + first, coefficients + 4 * apart + last, T(shift));
+          for (int64_t j = first; j < last; ++j) coefficients[apart + j] = T(group.inverse * (gamma ? double(gamma[channel + j]) : 1.0));
+        });
         for (int64_t r = 0; r < s.positions; ++r) {
           const int64_t from = (example * s.positions + r) * s.channels + channel;
           kernelsOf<T>().normalizeColumnsBackward(c.out<T>(0) + from, dy + from, x + from, coefficients, apart, apart, columns, false, false);

@@ -1,6 +1,16 @@
 // Comparing models: on the same folds, and on one test set.
 import test from 'ava';
-import { ArgumentError, biasAndVariance, compareModels, crossValidate, mcnemarTest, ShapeError, TensorDataset } from '../../lib/index.js';
+import {
+  ArgumentError,
+  biasAndVariance,
+  compareModels,
+  crossValidate,
+  defaultRandom,
+  mcnemarTest,
+  ShapeError,
+  setSeed,
+  TensorDataset,
+} from '../../lib/index.js';
 import { f32, i32 } from '../helpers/build.js';
 
 const data = new TensorDataset(
@@ -82,6 +92,19 @@ test('the interval of a cross-validation is that of t over folds, corrected', as
     crossValidate(data, () => 1, { confidence: 2 }),
     { message: /options\.confidence/ },
   );
+});
+
+test('every fold runs under a seed of its own, the same for both models, whatever was drawn before', async (t) => {
+  const draw = () => defaultRandom().uniform();
+  setSeed(5);
+  const one = await crossValidate(data, draw, { folds: 3 });
+  t.is(new Set(one.scores).size, 3);
+  setSeed(5);
+  draw();
+  const more = await crossValidate(data, (_, i) => (i === 0 ? draw() + draw() : draw()), { folds: 3 });
+  t.deepEqual(more.scores.slice(1), one.scores.slice(1));
+  t.deepEqual((await compareModels(data, draw, draw, { folds: 3 })).difference.scores, [0, 0, 0]);
+  t.notDeepEqual((await crossValidate(data, draw, { folds: 3, seed: 6 })).scores, one.scores);
 });
 
 test("McNemar's test counts who is right, from classes or scores", (t) => {

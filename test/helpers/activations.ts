@@ -170,7 +170,7 @@ export const activations: Readonly<Record<string, ActivationRow>> = {
       parameters: [1, 1],
       f: (x) => times(x, sigmoid(x)),
       slope: (x) => sigmoid(x) * (1 + times(x, sigmoid(-x))),
-      ulps: () => 1,
+      ulps: () => 1.1,
       limits: [-0, Infinity],
     },
   },

@@ -275,6 +275,17 @@ test('empty batches, no steps and single steps are no special cases', (t) => {
   }
 });
 
+test('without first states the first step has no product with them: weights of the state do not count in it', (t) => {
+  for (const [name, make] of nets) {
+    const net = make();
+    const x = draw([2, 1, 3]);
+    const output = net.forward(x);
+    for (const cell of net.cells) (cell as unknown as { recurrentWeight: Tensor }).recurrentWeight.data.fill(Number.NaN);
+    identical(t, net.forward(x), output, name);
+    t.true([...net.forward(draw([2, 2, 3])).data].some(Number.isNaN), `${name}: but in the second`);
+  }
+});
+
 test('what does not fit is refused in words', (t) => {
   const net = new LSTM(3, 4);
   const x = draw([2, 5, 3]);

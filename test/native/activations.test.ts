@@ -83,3 +83,11 @@ for (const { op, truth } of Object.values(activations)) {
 test('the step function is 0 below zero and 1 from it on, of either sign, and keeps NaN', (t) => {
   t.deepEqual([...evaluate('step', 'float32', [Float32Array.of(-1, -(2 ** -149), -0, 0, Infinity, -Infinity, NaN)])], [0, 0, 1, 1, 1, 0, NaN]);
 });
+
+test('swish with a beta of 0 is half of x, infinities included, and with one below 0 it falls to 0 on the right', (t) => {
+  for (const dtype of ['float32', 'float64'] as const) {
+    const x = arrayTypes[dtype].from([-Infinity, -3, 4, Infinity, NaN]) as Float32Array;
+    t.deepEqual([...evaluate('swish', dtype, [x], [0, 1])], [-Infinity, -1.5, 2, Infinity, NaN], dtype);
+    t.deepEqual([...evaluate('swish', dtype, [x], [-1, 1])].slice(3), [0, NaN], dtype);
+  }
+});

@@ -52,10 +52,16 @@ test('panels that are none are refused', (t) => {
   };
   refused([], /1 to 24 panels/);
   refused(7, /panels/);
-  refused([null], /panels\.title/);
+  refused([null], /panels/);
+  refused([{}], /panels\.title/);
   refused([panel({ xScale: 'cubic' as never })], /panels\.xScale/);
   refused([panel({ yRange: [1, 0] })], /panels\.yRange/);
-  refused([panel({ series: [{ name: 'a', x: [1], y: [1, 2] }] })], /1 places and 2 values/);
+  refused([panel({ series: [{ name: 'a', x: [1], y: [1, 2] }] })], /1 numbers for `panels\.series\.y`/);
+  refused([panel({ series: [null as never] })], /panels\.series/);
+  refused([panel({ series: [{ name: 'a', x: [Symbol() as never], y: [1] }] })], /numbers for `panels\.series\.x`/);
+  refused([panel({ series: [{ name: 'a', x: new Array(1), y: [1] }] })], /numbers for `panels\.series\.x`/);
+  refused([panel({ marks: [null as never] })], /panels\.marks/);
+  refused([panel({ remark: 5 as never })], /panels\.remark/);
   refused([panel({ series: new Array(13).fill({ name: 'a', x: [], y: [] }) })], /at most 12/);
   refused([panel()], /options\.columns/, { columns: 9 });
 });

@@ -4,7 +4,7 @@ import { bytesOf } from '../../dtype.js';
 import { gradientOperand, guardedOperand } from '../../ops/define.js';
 import { fusedOf, titleOf } from '../../ops/fused.js';
 import { effort } from '../effort.js';
-import type { Buffer, Instruction, Slot } from '../record.js';
+import type { Buffer, Guard, Instruction, Slot } from '../record.js';
 import { readyTemporaries } from './checks.js';
 import { Places, type Use } from './places.js';
 
@@ -56,18 +56,20 @@ export class Uses {
 
   #collect(): Map<unknown, Places> {
     const all = new Map<unknown, Places>();
-    for (const [at, instruction] of this.list.instructions.entries()) {
-      const { operands, guard } = instruction;
-      for (const [operand, slot] of (guard === undefined ? operands : [...operands, guard.slot]).entries()) {
-        const { memory, begin, end } = this.#place(slot);
-        const writes = operand < instruction.writes;
-        const use = { at, operand, begin, end, writes, reads: !writes || updates(instruction) };
+    const { instructions } = this.list;
+    for (let at = 0; at < instructions.length; at++) {
+      const { operands, guard, writes: written } = instructions[at];
+      const isUpdate = updates(instructions[at]);
+      const count = guard === undefined ? operands.length : operands.length + 1;
+      for (let operand = 0; operand < count; operand++) {
+        const { memory, begin, end } = this.#place(operand < operands.length ? operands[operand] : (guard as Guard).slot);
+        const writes = operand < written;
         let places = all.get(memory);
         if (places === undefined) all.set(memory, (places = new Places()));
-        places.add(use);
+        places.add({ at, operand, begin, end, writes, reads: !writes || isUpdate });
       }
     }
-    effort.looks += this.list.instructions.length;
+    effort.looks += instructions.length;
     return all;
   }
 

@@ -21,6 +21,7 @@ export const deadUnits = rule({
     return {
       id: 'dead-units',
       verdict: 'fault',
+      isOwn: before === 1,
       isMild: worst.dead < limits.dead || !(isStuck(evidence, 0.9) || worst.dead === 1),
       seen: `${percent(worst.dead)} of the ${worst.units} units behind ReLU '${worst.path}' are 0 for all ${now.examples} examples (${percent(before)} before training)`,
       why: `A unit that is 0 for every example gets no gradient and stays so; ${byStart ? 'these began dead: their first weights and biases lie off the data (course row A20)' : 'these died in training: a step that was too long threw them off the data (course row A21)'}`,

@@ -9,7 +9,7 @@ export const overfitting = rule({
   ids: ['overfitting', 'nothing-to-learn'],
   needs: ['epochs'],
   source: 'Course rows J22, L03',
-  thresholds: { epochs: 3, since: 2, risen: 1.2, fallen: 0.9, material: 0.1, nothing: 0.98, memorized: 0.75, gap: gapThresholds.wide },
+  thresholds: { epochs: 3, since: 2, risen: 1.2, fallen: 0.9, material: 0.2, nothing: 0.98, memorized: 0.75, gap: gapThresholds.wide },
   judge: (evidence, limits) => {
     const { epochs, setup, chance } = evidence;
     const last = epochs[epochs.length - 1];
@@ -29,7 +29,8 @@ export const overfitting = rule({
       };
     const hasRisen = last.validation.loss > limits.risen * lowest && last.loss < limits.fallen * epochs[best].loss;
     const isMaterial = !(last.validation.loss < limits.material * baselineOf(evidence));
-    if (!hasRisen || !isMaterial || epochs.length - 1 - best < limits.since) return null;
+    // Below knowing nothing once, or there was nothing to lose.
+    if (lowest >= chance || !hasRisen || !isMaterial || epochs.length - 1 - best < limits.since) return null;
     const [mine, other] = [last.metrics['accuracy'], last.validation.metrics['accuracy']];
     const gap = mine === undefined || other === undefined ? '' : `; accuracy ${percent(mine)} beside ${percent(other)}`;
     return {
@@ -46,19 +47,35 @@ export const overfitting = rule({
 
 /** A run that has learned nothing, or was still at it when it ended. */
 export const shortfall = rule({
-  ids: ['underfitting', 'stopped-too-early', 'batch-too-large'],
+  ids: ['underfitting', 'stopped-too-early', 'batch-too-large', 'nothing-to-learn'],
   needs: ['losses', 'start'],
   source: 'Course rows J18, J23',
-  thresholds: { stuck: 0.97, unfinished: 0.8, steps: 20, few: 100, falling: 0.02 },
+  thresholds: { stuck: 0.97, unfinished: 0.8, brief: 0.25, steps: 20, few: 100, falling: 0.02 },
   judge: (evidence, limits): Suspicion | null => {
     const { losses, setup, step, epochs, moment, data, start } = evidence;
-    if (!isLate(evidence) || !isStuck(evidence, limits.unfinished) || losses.points.length < 2) return null;
+    // After one epoch, a fall that goes on says more than a loss that is low.
+    const share = setup.epochs === 1 ? limits.brief : limits.unfinished;
+    if (!isLate(evidence) || !isStuck(evidence, share) || losses.points.length < 2) return null;
     const isFlat = isStuck(evidence, limits.stuck);
     const curve = epochs.length >= 5 ? epochs.map(({ loss }) => loss) : losses.means(8);
     const before = curve[Math.floor(0.8 * (curve.length - 1))];
     const isFalling = curve.length >= 3 && before - curve[curve.length - 1] > limits.falling * Math.abs(before);
     const length = data?.length ?? 0;
-    if (moment === 'end' && (isFalling || step < limits.few)) {
+    const seen = epochs.map(({ validation }) => validation?.loss ?? Number.NaN);
+    const best = seen.indexOf(Math.min(...seen));
+    // Validation that still gets better says nothing yet.
+    const isLearnedByHeart = isFalling && losses.latest < limits.stuck * evidence.chance && seen[best] >= 0.99 * evidence.chance;
+    if (moment === 'end' && isLearnedByHeart && epochs.length >= 5 && best < epochs.length - 2)
+      return {
+        id: 'nothing-to-learn',
+        verdict: 'warning',
+        seen: `training loss falls to ${short(losses.latest)}, and validation was never better than knowing nothing: ${short(Math.min(...seen))} at best, ${short(evidence.chance)} by chance`,
+        why: 'The net begins to learn its examples by heart. Labels that were shuffled or joined wrongly look like this',
+        advice: 'Look at ten examples with their labels by eye before anything else',
+        change: { kind: 'fixData', what: 'labels' },
+        confidence: 0.6,
+      };
+    if (moment === 'end' && (isFalling || (step < limits.few && isStuck(evidence, limits.unfinished)))) {
       const isWhole = setup.stepsPerEpoch <= 2 && length >= 128;
       if (isWhole)
         return {
@@ -99,7 +116,7 @@ export const fewSteps = rule({
   ids: ['batch-too-large'],
   needs: ['data'],
   source: 'Bengio 2012, Practical recommendations, 3.1',
-  thresholds: { steps: 50, examples: 128, share: 0.5 },
+  thresholds: { steps: 80, examples: 128, share: 0.5 },
   judge: ({ data, setup }, { steps, examples, share }) => {
     const total = setup.epochs * setup.stepsPerEpoch;
     if (data.length < examples || setup.batchSize < share * data.length || total === 0 || total > steps || setup.epochs < 3) return null;
@@ -128,8 +145,8 @@ export const belowZero = rule({
       verdict: 'fault',
       seen: `the loss is ${short(losses.latest)}, below 0${data?.targets ? `; the targets go from ${short(data.targets.min)} to ${short(data.targets.max)}` : ''}`,
       why: 'A cross-entropy of probabilities is never below 0: the targets are outside of 0 … 1, and it falls without bound (course row E09)',
-      advice: 'Bring the targets into 0 … 1, or take a loss for numbers, such as MSELoss()',
-      change: { kind: 'fixData', what: 'targets' },
+      advice: 'Take a loss for numbers, such as MSELoss(), or bring the targets into 0 … 1',
+      change: { kind: 'loss', name: 'MSELoss' },
       confidence: 0.95,
     };
   },

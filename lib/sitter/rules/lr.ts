@@ -9,18 +9,30 @@ const stepsOfOneSize: ReadonlySet<string> = new Set(['Adam', 'AdamW', 'Adamax', 
 
 const lower = (lr: number, by = 10): number => Number((lr / by).toPrecision(2));
 
+/** Rates that most nets bear, by what a step is like. */
+const usual = { oneSize: 3e-3, gradient: 0.1 } as const;
+
+/** A rate to try in the place of one that is too high: not above what most nets bear. */
+function calmer(optimizer: string, lr: number, by: number): number {
+  const most = stepsOfOneSize.has(optimizer) ? usual.oneSize : usual.gradient;
+  return Math.min(lower(lr, by), lower(lr) > most ? most : Number.POSITIVE_INFINITY);
+}
+
 /** A loss that grows, or jumps about far above chance. */
 export const explosion = rule({
   ids: ['loss-exploded', 'learning-rate-too-high'],
   needs: ['losses'],
   source: 'Course rows J09, J12, J13, J15',
-  thresholds: { exploded: curveThresholds.exploded, steps: 5, unrecovered: 0.9, wild: 1.5, wildSteps: 30, points: 20 },
+  thresholds: { exploded: curveThresholds.exploded, steps: 5, unrecovered: 0.9, wild: 1.5, wildSteps: 30, points: 20, moved: 0.03 },
   judge: (evidence, limits): Suspicion[] => {
     const { losses, setup, step } = evidence;
     const baseline = baselineOf(evidence);
     if (step < limits.steps || losses.points.length < 2) return [];
     const top = Math.max(losses.first, baseline);
     const { latest } = losses;
+    // Where the weights have not gone anywhere, the batches differ, and no step was too long.
+    const moved = evidence.movement === null ? Number.NaN : median(evidence.movement.weights.map(({ ratio }) => ratio));
+    if (moved < limits.moved) return [];
     const found: Suspicion[] = [];
     const isExploded = latest > limits.exploded * top;
     if (isExploded)
@@ -44,8 +56,8 @@ export const explosion = rule({
         verdict: 'fault',
         seen: `learning rate too high: with ${setup.lr}, the loss went from ${short(losses.first)} up to ${short(losses.highest)}, and is ${short(latest)} after step ${step}${Number.isFinite(evidence.chance) ? ` (${short(evidence.chance)} is that of knowing nothing)` : ''}`,
         why: 'Steps that overshoot the valley climb its other side (course rows J09, J15)',
-        advice: `Try ${lower(setup.lr, by)}, then ${lower(setup.lr, by * 10)}`,
-        change: { kind: 'learningRate', value: lower(setup.lr, by) },
+        advice: `Try ${calmer(setup.optimizer, setup.lr, by)}, then ${lower(calmer(setup.optimizer, setup.lr, by))}`,
+        change: { kind: 'learningRate', value: calmer(setup.optimizer, setup.lr, by) },
         confidence: isExploded ? 0.9 : 0.8,
       });
     }
@@ -83,7 +95,7 @@ export const shortSteps = rule({
   ids: ['learning-rate-too-low'],
   needs: ['losses', 'movement', 'start'],
   source: 'Course rows J07, J16, J24',
-  thresholds: { budget: 0.02, slow: 0.2, ratio: 3e-4, fall: 0.3, known: 0.5, good: 1e-3 },
+  thresholds: { budget: 0.02, own: 0.005, slow: 0.2, ratio: 3e-4, fall: 0.3, known: 0.5, good: 1e-3 },
   judge: (evidence, limits) => {
     const { setup, losses, movement, start, step } = evidence;
     if (movement.steps === 0 || movement.weights.length === 0 || losses.points.length < 2) return null;
@@ -100,15 +112,15 @@ export const shortSteps = rule({
     // Where no gradient comes through, no rate helps.
     if (start.weights.every(({ gradient }) => gradient === 0)) return null;
     let factor = 10;
-    while (perStep > 0 && factor < 1e6 && perStep * factor * 3 < limits.good) factor *= 10;
-    const better = stepsOfOneSize.has(setup.optimizer)
-      ? Math.max(1e-3, setup.lr * 10)
-      : Math.min(0.1, Number((setup.lr * factor).toPrecision(1)));
-    const raised = Math.max(better, setup.lr * 10);
+    while (perStep > 0 && factor < 1e6 && perStep * factor < limits.good) factor *= 10;
+    const bearable = stepsOfOneSize.has(setup.optimizer) ? usual.oneSize : usual.gradient / 2;
+    const wanted = setup.optimizer === 'Adadelta' ? 1 : Math.min(bearable, setup.lr * factor * 10);
+    const raised = Math.max(wanted, setup.lr * 10);
     return {
       id: 'learning-rate-too-low',
       verdict: 'fault',
       isMild: budget >= limits.budget,
+      isOwn: budget < limits.own,
       seen: `learning rate too low: with ${setup.lr}, a step moves the weights by ${short(perStep)} of their size, all ${total} steps of the run by ${percent(budget)} at most, and the loss fell by ${percent(fall)} in ${step} steps`,
       why: 'A step is to move weights by about a thousandth of their size; far less, and the run ends where it began (course rows J07, J24)',
       advice: `Try ${Number(raised.toPrecision(1))}`,

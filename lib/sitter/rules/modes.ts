@@ -43,9 +43,23 @@ export const normalization = rule({
   needs: ['start'],
   source: 'Course rows D01–D12',
   thresholds: { batch: 2, factor: 2, steps: 100 },
-  judge: ({ start, now, setup, step, chance }, { batch, factor, steps }) => {
+  judge: ({ start, now, setup, step, chance }, { batch, factor, steps }): Suspicion | null | Suspicion[] => {
+    // Small batches are noisy, and often do well.
+    const single: Suspicion | null =
+      setup.batchSize <= batch && setup.stepsPerEpoch >= steps
+        ? {
+            id: 'batch-too-small',
+            verdict: 'warning',
+            isMild: true,
+            seen: `each step goes by ${setup.batchSize === 1 ? 'one example' : `${setup.batchSize} examples`} alone`,
+            why: 'A step that follows one example may throw away what others taught; at the same learning rate, batches average that out (course row H04)',
+            advice: 'Take batches of 32',
+            change: { kind: 'batchSize', value: 32 },
+            confidence: 0.65,
+          }
+        : null;
     const norms = setup.layers.filter(({ type }) => type.startsWith('BatchNorm'));
-    if (norms.length === 0) return null;
+    if (norms.length === 0) return single;
     const frozen = norms.find(({ isFrozenNorm }) => isFrozenNorm);
     const found: Suspicion[] = [];
     if (frozen !== undefined)

@@ -94,11 +94,17 @@ export const activationAndLoss = rule({
 
 /** Kinds of targets that an output cannot stand for. */
 export const outputAndTargets = rule({
-  ids: ['one-output-for-several-classes', 'softmax-for-several-labels', 'sigmoid-for-exclusive-classes', 'mse-for-classes'],
+  ids: [
+    'one-output-for-several-classes',
+    'labels-out-of-range',
+    'softmax-for-several-labels',
+    'sigmoid-for-exclusive-classes',
+    'mse-for-classes',
+  ],
   needs: ['start', 'data'],
   source: 'Course rows E09, E13, E23',
-  thresholds: { mostClasses: 64, oneHot: 0.95 },
-  judge: (seen, { mostClasses, oneHot }): (Suspicion | null)[] => {
+  thresholds: { mostClasses: 64, oneHot: 0.95, numbered: 20, spread: 0.2 },
+  judge: (seen, { mostClasses, oneHot, numbered, spread }): (Suspicion | null)[] => {
     const { start, setup, data } = seen;
     const { targets } = data;
     if (targets === null) return [];
@@ -126,6 +132,32 @@ export const outputAndTargets = rule({
         confidence: 0.95,
       });
     }
+    const isAlone = units === 1 && targets.width === 1 && targets.isWhole && !targets.areIndices;
+    if (isAlone && isBinaryLoss && targets.min === 1 && targets.max === 2 && targets.distinct === 2) {
+      found.length = 0;
+      found.push({
+        id: 'labels-out-of-range',
+        verdict: 'fault',
+        seen: 'the targets are 1 and 2, and the model has one output between 0 and 1',
+        why: 'Two classes of one output are 0 and 1 (course rows E09, E28)',
+        advice: 'Labels that count from 1: subtract 1',
+        change: { kind: 'fixData', what: 'labels' },
+        confidence: 0.95,
+      });
+    }
+    // Numbers of classes are spread about evenly, those that are counted or rated are not.
+    const even = (targets.distinct * targets.distinct - 1) / 12;
+    const areNumbered = targets.min === 0 && targets.max === targets.distinct - 1 && targets.distinct >= 3 && targets.distinct <= numbered;
+    if (isAlone && !isBinaryLoss && start.reading === 'numbers' && areNumbered && Math.abs(targets.std * targets.std - even) < spread * even)
+      found.push({
+        id: 'one-output-for-several-classes',
+        verdict: 'warning',
+        seen: `the targets are the whole numbers 0 … ${targets.max}, about equally often, and the model has one output that ${setup.loss} draws to them`,
+        why: 'If these are classes, the loss takes class 0 to be nearer to class 1 than to class 2, and puts what is between two of them to a third (course row E13)',
+        advice: `Give the model ${targets.distinct} linear outputs and train it with CrossEntropyLoss() on int32 class indices`,
+        change: { kind: 'outputActivation', name: 'linear', units: targets.distinct },
+        confidence: 0.7,
+      });
     const several = targets.width > 1 && targets.isBinary && targets.oneHot < oneHot && units === targets.width;
     if (several && (last === 'softmax' || start.reading === 'scores of classes'))
       found.push({

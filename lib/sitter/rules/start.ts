@@ -60,7 +60,7 @@ export const sizeOfWeights = rule({
   ids: ['weights-too-small', 'weights-too-large', 'vanishing-gradients'],
   needs: ['start'],
   source: 'Course rows C08–C12',
-  thresholds: { faded: 1e-4, fadedDeep: 1e-3, small: 0.4, large: 3, saturated: 0.5, loss: 3 },
+  thresholds: { faded: 1e-4, fadedDeep: 1e-3, small: 0.4, large: 3, huge: 6, saturated: 0.5, loss: 3, far: 10 },
   judge: ({ start, setup, chance }, limits) => {
     if (!setup.isBlank || start.entering === null) return null;
     const input = start.entering.std;
@@ -101,7 +101,9 @@ export const sizeOfWeights = rule({
       );
     }
     const saturated = start.activations.find((one) => one.saturated > limits.saturated);
-    const isLoud = start.reading === 'scores of classes' && start.loss > limits.loss * chance;
+    const isLoud =
+      (start.reading === 'scores of classes' && start.loss > limits.loss * chance) ||
+      (largest > limits.huge && start.loss > limits.far * chance);
     if (largest > limits.large && (isLoud || saturated !== undefined)) {
       const at = hiddenOf(start)[gains.indexOf(largest)];
       found.push({
@@ -153,6 +155,18 @@ export const heldAndReached = rule({
   thresholds: {},
   judge: ({ start }) => {
     const found: Suspicion[] = [];
+    if (start.frozen.length > 0 && start.frozen.length >= start.weights.length)
+      found.push({
+        id: 'parameters-not-held',
+        verdict: 'warning',
+        isMild: true,
+        seen: `${start.frozen.length} weights are frozen, from '${start.frozen[0]}' on, and ${start.weights.length} in training`,
+        why: 'Frozen layers with first weights that were drawn at random learn nothing; they are meant to be frozen after training',
+        advice: 'Call unfreeze() on the model, or load weights that were trained',
+        change: null,
+        confidence: 0.7,
+        layer: start.frozen[0],
+      });
     const list = (paths: readonly string[]): string =>
       `'${paths.slice(0, 3).join("', '")}'${paths.length > 3 ? ` and ${paths.length - 3} more` : ''}`;
     if (start.notHeld.length > 0)
