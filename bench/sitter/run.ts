@@ -1,5 +1,6 @@
 // `npm run bench:sitter`: tries the sitter on sick and healthy programs and writes bench/RESULTS-sitter.md.
 
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -54,7 +55,14 @@ const parts: readonly [part: string, file: string, cases: readonly Case[]][] = v
     : [['The half that rules were tuned on', 'tuning', casesOf('tuning')]];
 
 const here = (path: string): string => fileURLToPath(new URL(`../../../bench/${path}`, import.meta.url));
+const folderOfBench = here('');
 const folder = here('results');
+
+/** The commit that is tried; a dash where git does not know. */
+function commit(): string {
+  const { stdout } = spawnSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: folderOfBench, encoding: 'utf8' });
+  return stdout?.trim() || '–';
+}
 
 function say({ one, verdict, failure }: Outcome, done: number, of: number): void {
   const words =
@@ -80,7 +88,7 @@ for (const [part, file, all] of parts) {
   mkdirSync(folder, { recursive: true });
   writeFileSync(
     `${folder}/sitter-${file}.json`,
-    JSON.stringify({ part, when: new Date().toISOString().slice(0, 10), outcomes } satisfies PartResults),
+    JSON.stringify({ part, when: `${new Date().toISOString().slice(0, 10)}, with the rules of ${commit()}`, outcomes } satisfies PartResults),
   );
 }
 

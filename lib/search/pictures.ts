@@ -195,9 +195,12 @@ export function importanceBars(list: readonly ParameterImportance[]): string {
 /** Two parameters that matter most: the values that were tried, and those of a grid with as many trials. */
 export function besideGrid(space: Space, trials: readonly TrialRecord[], direction: Direction, names: readonly [string, string]): string {
   const ranges = names.map((name) => space[name].inner) as [Dimension, Dimension];
-  const dimensions = Object.keys(space).length;
+  // A grid takes every choice, and of each range as many points as the trials allow.
+  const all = Object.values(space).map(({ inner }) => inner);
+  const choices = all.reduce((product, inner) => product * (inner instanceof Choice ? inner.values.length : 1), 1);
+  const rest = all.filter((inner) => !(inner instanceof Choice)).length;
   let side = 1;
-  while (power(side + 1, dimensions) <= trials.length) side += 1;
+  while (choices * power(side + 1, rest) <= trials.length) side += 1;
   const axis = Array.from({ length: side }, (_, i) => (side === 1 ? 0.5 : i / (side - 1)));
   const kinds = kindsOf(trials, direction);
   const tried = trials.flatMap((trial) => {

@@ -57,7 +57,7 @@ test('what is wrong is said with its place', async (t) => {
     ['[1e-1, 1e-5]', '[1e-1, -1]', /5:22: expected bounds above 0/],
     ['[64, 32]', '[64, 0]', /9:9: .*'hidden' .*expected a whole number of at least 1/],
     ['[momentum, adam]', '[momentum, adan]', /10:35: .*'optimizer' .*adan.*Allowed choices are/],
-    ['[adam] }', '[lion] }', /11:45: expected one of the choices of 'optimizer', "momentum", "adam"/],
+    ['[adam] }', '[rprop] }', /11:45: expected one of the choices of 'optimizer', "momentum", "adam"/],
     ['optimizer: [adam]', 'model: [mlp]', /11:45: expected the name of a parameter that stands before it/],
     ['[2, 5]', '[0, 5]', /12:23: .*'epochs' .*expected a whole number of at least 1/],
     ['name: tpe', 'name: best', /14:3: expected one of random, grid, sobol, tpe/],

@@ -77,7 +77,7 @@ test('[K02] a list by hand is tried once each, in its order', async (t) => {
   for (const [wrong, message] of [
     [[{ lr: 2, layers: 1, optimizer: 'adam' }], /range from 0\.000001 to 1 for `list\[0\]\.lr`, received 2/],
     [[{ lr: 0.1, layers: 1.5, optimizer: 'adam' }], /`list\[0\]\.layers`, received 1\.5/],
-    [[{ lr: 0.1, layers: 1, optimizer: 'lion' }], /choices "momentum", "adam" for `list\[0\]\.optimizer`, received "lion"/],
+    [[{ lr: 0.1, layers: 1, optimizer: 'rprop' }], /choices "momentum", "adam" for `list\[0\]\.optimizer`, received "rprop"/],
     [[{ lr: 0.1, layers: 1, optimizer: 'adam', width: 3 }], /'width', which is not in the space/],
     [[{ lr: 0.1, optimizer: 'adam' }], /`list\[0\]\.layers`, received undefined/],
   ] as const)

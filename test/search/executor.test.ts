@@ -16,6 +16,7 @@ import {
 } from '../../lib/index.js';
 import { bowl, inFolder, outcomeOf, still, wide } from '../helpers/search.js';
 import { points } from '../helpers/training.js';
+import { sumOfShared } from './objective.js';
 
 const module = new URL('./objective.js', import.meta.url);
 
@@ -64,6 +65,9 @@ test('data sets lie in memory that all threads share: what one writes, all see',
     JSON.stringify(study.trials),
   );
   t.deepEqual([...shared.slice(-8, -4)], [1, 2, 3, 4]);
+  const alone = await search(of, sumOfShared as never, { ...still, trials: 1, data });
+  const copied = await search(of, { module, export: 'sumOfShared' }, { ...still, trials: 1, data });
+  t.is(copied.trials[0].score, alone.trials[0].score, copied.trials[0].reason ?? '');
   await search(of, { module, export: 'onShared' }, { ...still, trials: 1, data });
   t.notDeepEqual([...whole.inputs.data.slice(-8, -7)], [1], 'memory of this thread alone is copied, and not touched');
 });

@@ -61,6 +61,12 @@ export async function onShared({ lr }: Params, { number, data }: Trial<{ train: 
   return (await model.evaluate(validation, { loss })).loss;
 }
 
+/** A number that tells the data of the trial from others. */
+export function sumOfShared(_: Params, { data }: Trial<{ validation: Dataset }>): number {
+  const { inputs, targets } = data.validation.batch(Int32Array.from({ length: data.validation.length }, (_unused, i) => i));
+  return inputs.sum().item() + targets.to('float32').sum().item();
+}
+
 /** Runs until it is told to stop, or for ever. */
 export async function endless(_: Params, { number, signal }: Trial): Promise<number> {
   while (!(signal.aborted && number > 0)) await sleep(5);

@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
-import { RandomSearch, type SearchOptions, SearchAbortedError, TpeSearch, search, space } from '../../lib/index.js';
+import { RandomSearch, type SearchOptions, SearchAbortedError, TpeSearch, type TrialRecord, search, space } from '../../lib/index.js';
+import { PostgresStore } from '../../lib/search/postgres.js';
 import { type Server, startPostgres } from '../helpers/postgres.js';
 import { bowl, outcomeOf, still, wide } from '../helpers/search.js';
 
@@ -100,6 +101,25 @@ check('who was silent for too long loses its trial to the next one, and what it 
   const after = await search(wide, bowl, options('silent', { trials: 1 }));
   t.is(after.trials[0].score, study.trials[0].score);
   t.true((study.trials[0].score ?? 1000) < 1000);
+});
+
+check('while another attempt at a trial runs, what the one before it says and gives is not kept', async (t) => {
+  const header = { name: 'attempts', version: 1, space: {}, direction: 'minimize', seed: 1, strategy: {}, settings: null };
+  const propose = () => ({ params: {}, config: 0, budget: null, seed: 1 });
+  const late = await PostgresStore.open(url, header, { heartbeat: 1000, attempts: 9 });
+  const first = (await late.take(propose)) as TrialRecord;
+  await sleep(300);
+  const next = await PostgresStore.open(url, header, { heartbeat: 0.2, attempts: 9 });
+  const second = (await next.take(propose)) as TrialRecord;
+  t.deepEqual([first.number, first.attempt, second.number, second.attempt], [0, 1, 0, 2]);
+  t.false(await late.report(first, { epoch: 1, score: 9, loss: null }));
+  t.false(await late.finish(first, { state: 'completed', score: 9, reason: null }));
+  t.true(await next.report(second, { epoch: 1, score: 2, loss: null }));
+  t.true(await next.finish(second, { state: 'completed', score: 1, reason: null }));
+  t.false(await next.finish(second, { state: 'completed', score: 3, reason: null }), 'once is enough');
+  const [kept] = await late.trials();
+  t.like(kept, { state: 'completed', score: 1, reports: [{ epoch: 1, score: 2, loss: null }] });
+  await Promise.all([late.close(), next.close()]);
 });
 
 check(

@@ -52,6 +52,7 @@ test('a trial runs under the seed of (seed, trial number), and the seed and the 
   const seen = await run(3);
   t.is(getSeed(), 9);
   t.is(defaultRandom().uniform(), first);
+  t.is(new Set((seen as number[][]).map(([, own]) => own)).size, 4, 'each has a seed of its own');
   t.deepEqual(await run(3), seen);
   t.notDeepEqual(await run(4), seen);
 });
