@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { filesBelow } from './stamps.mjs';
 import { root } from './steps.mjs';
 
-// Tests of files, commands, processes, models, passes, documents and of faults without arithmetic, and those that set the instruction set
+// Tests of files, commands, pages, processes, models, passes, documents and of faults without arithmetic, and those that set the instruction set
 // themselves: the same in every cell, and slow.
 const independent =
-  /\/(cli|course|data|io|models|passes|sitter)\/|\/(allocations|architecture|checkpoint\S*|determinism|direct|docs|folder-lock|fuzz|install|isa|loader|mnist|run-log|progress|schedule|streaming|ulp|winograd|workers)\.test|\/faults\/(?!moments|numbers|outdated|steps)/;
+  /\/(cli|course|data|io|models|passes|report|sitter)\/|\/(allocations|architecture|checkpoint\S*|determinism|direct|docs|folder-lock|fuzz|install|isa|loader|mnist|run-log|progress|schedule|streaming|ulp|winograd|workers)\.test|\/faults\/(?!moments|numbers|outdated|steps)/;
 // Where OpenBLAS could change a result that the other tests do not see.
 const withProducts = /\/(golden|losses|ops|optimizers)\/|\/linear\.test/;
 

@@ -311,6 +311,7 @@ export class Sitter extends Callback {
     this.#losses = new LossCurve();
     const text = `went back to the beginning of epoch ${Math.max(1, run.epoch)}, and lowered the learning rate from ${before} to ${lr} (${id})`;
     run.history.fixes.push(text);
+    run.record({ type: 'fix', text });
     run.note(`sitter: ${text}`);
   }
 }

@@ -58,6 +58,8 @@ export interface LoggedRun {
   readonly observations?: readonly LoggedObservation[];
   /** What the sitter found. Not there without any. */
   readonly findings?: readonly Readonly<Record<string, unknown>>[];
+  /** What `sitter: 'fix'` changed in the run. Not there without any. */
+  readonly fixes?: readonly string[];
   /** What the model made of the validation data at the end: see {@link Examination}. Only there for runs with a report. */
   readonly examination?: Readonly<Record<string, unknown>>;
   /** How it ended; null when it is still going, or was killed. */
@@ -209,6 +211,7 @@ export function takeLine(to: LoggedRun, { type, run: _, ...rest }: Readonly<Reco
   else if (type === 'losses') run.losses = after(run.losses, rest);
   else if (type === 'observation') run.observations = after(run.observations, rest);
   else if (type === 'finding') run.findings = after(run.findings, rest);
+  else if (type === 'fix') run.fixes = after(run.fixes, String(rest.text));
   else if (type === 'examination') run.examination = rest;
   else if (type === 'end') run.end = rest;
 }

@@ -24,10 +24,12 @@ function ask(url: string, options: RequestOptions = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const asked: ClientRequest = request(url, options, (response) => {
       let body = '';
+      // It would not end.
+      if (response.headers['content-type'] === 'text/event-stream') response.destroy();
+      response.on('close', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }));
       response.setEncoding('utf8').on('data', (text: string) => {
         body += text;
       });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }));
     });
     asked.on('error', reject).end();
   });

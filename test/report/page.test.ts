@@ -40,6 +40,18 @@ test.before(async () => {
     { verdict: 'warning', epoch: 2, step: 21 },
   ])
     appendFileSync(log, `${JSON.stringify({ ...finding, ...more })}\n`);
+  // Gradients that have all but vanished: uPlot would look for ticks without an end.
+  const parameters = [1e-30, 1].map((norm, i) => ({
+    path: `p${i}`,
+    shape: [2, 2],
+    weightNorm: 1,
+    gradientNorm: norm,
+    updateNorm: norm,
+    updateRatio: norm,
+    gradientNonFinite: 0,
+  }));
+  appendFileSync(log, `${JSON.stringify({ type: 'observation', run, step: 64, layers: [], parameters })}\n`);
+  appendFileSync(log, `${JSON.stringify({ type: 'fix', run, text: `${evil} lowered the rate` })}\n`);
   const write = (name: string, sources: string): string => {
     const file = join(folder, name);
     writeFileSync(file, runReport(sources));
@@ -103,6 +115,7 @@ inBrowser('what a run says is text: no name, class or finding becomes an element
   const { page, complaints } = await visit(one);
   t.is(await page.locator('img').count(), 0);
   t.true((await page.locator('#finding-1').textContent())?.includes(evil));
+  t.true((await page.locator('#settings').textContent())?.includes(`What was tried1${evil} lowered the rate`));
   t.is(await page.locator('body > script').count(), 2);
   t.deepEqual(complaints, []);
 });

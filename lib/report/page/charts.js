@@ -39,8 +39,8 @@ export class Chart {
     const lines = curves.lines.filter(({ x }) => x.length > 0);
     this.node.hidden = lines.length === 0;
     if (lines.length === 0) return;
-    // No logarithm has zero or less: such points are left out.
-    const kept = (/** @type {number | null} */ y) => (y === null || !Number.isFinite(y) || (isLog && y <= 0) ? null : y);
+    // No logarithm has zero or less, and uPlot finds no ticks for numbers far below 1: such points are left out.
+    const kept = (/** @type {number | null} */ y) => (y === null || !Number.isFinite(y) || (isLog && y < 1e-12) ? null : y);
     const data = uPlot.join(lines.map(({ x, y }) => [[...x], y.map(kept)]));
     const layout = JSON.stringify([
       isDark(),

@@ -436,6 +436,14 @@ export function settingsSection() {
     const groups = entries.filter(([, value]) => typeof value === 'object' && value !== null);
     const more = [
       ...(run.end === null ? [] : [group('End', flat(run.end))]),
+      ...(run.fixes === undefined
+        ? []
+        : [
+            group(
+              'What was tried',
+              run.fixes.map((text, i) => [String(i + 1), text]),
+            ),
+          ]),
       ...(run.warnings === undefined
         ? []
         : [
