@@ -58,20 +58,19 @@ export async function readRecords(path: string, { delimiter, encoding, onRecord 
 async function* decoded(file: AsyncIterable<Uint8Array>, path: string, encoding: string): AsyncGenerator<string> {
   const decoder = new TextDecoder(encoding, { fatal: true, ignoreBOM: true });
   let lines = 1;
-  for await (const bytes of file) {
+  /** Text of the bytes that were read; the end of the file with none. */
+  const decode = (bytes?: Uint8Array): string => {
     try {
-      yield decoder.decode(bytes, { stream: true });
+      return decoder.decode(bytes, { stream: bytes !== undefined });
     } catch (error) {
-      if (!(error instanceof TypeError)) throw error;
-      throw noText(`${path}, line ${lines + lineWithout(bytes)}`, encoding, error);
+      throw noText(`${path}, line ${lines + (bytes === undefined ? 0 : lineWithout(bytes))}`, encoding, error);
     }
+  };
+  for await (const bytes of file) {
+    yield decode(bytes);
     for (const byte of bytes) if (byte === lineFeed) lines += 1;
   }
-  try {
-    yield decoder.decode();
-  } catch (error) {
-    throw noText(`${path}, line ${lines}`, encoding, error);
-  }
+  yield decode();
 }
 
 /** The line of a piece of a file, from 0, that is no UTF-8; its first line may begin within a character. */

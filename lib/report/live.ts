@@ -3,6 +3,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { performance } from 'node:perf_hooks';
 import { ArgumentError, checkInteger, checkOptions } from '../errors.js';
 import { plainNumbers } from '../training/run-log.js';
 import { type Page, pageOf } from './page.js';

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import { checkPath } from '../io/atomic.js';
 import { keepNames } from '../names.js';
 import { Callback, type StepsRecord, type TrainingRun } from '../training/callbacks.js';

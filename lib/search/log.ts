@@ -2,7 +2,7 @@
 
 import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { ArgumentError, FileFormatError } from '../errors.js';
+import { ArgumentError, BusyError, FileFormatError } from '../errors.js';
 import { checkPath, refusal } from '../io/atomic.js';
 import { FolderLock } from '../training/folder-lock.js';
 import { folderRefusal } from '../training/writable.js';
@@ -42,7 +42,7 @@ export class LogStore extends MemoryStore {
       mkdirSync(folder, { recursive: true });
       lock = await FolderLock.take(folder, '.search-lock');
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ERR_BUSY') throw error;
+      if (error instanceof BusyError) throw error;
       throw folderRefusal('a folder that can be written', 'options.runDir', folder, error);
     }
     try {

@@ -1,5 +1,6 @@
 // Where trials are kept while a study runs: in memory here, in a log and in a database elsewhere.
 
+import { performance } from 'node:perf_hooks';
 import type { Params } from './space.js';
 import type { Proposal } from './strategy.js';
 import type { TrialEnd, TrialRecord, TrialReport } from './trial-record.js';

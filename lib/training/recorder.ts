@@ -1,5 +1,6 @@
 // What a run's log keeps beside its epochs: losses by step and some of the observed steps, few enough that a run of days has a log of megabytes.
 
+import { performance } from 'node:perf_hooks';
 import { keepNames } from '../names.js';
 import { Callback, type StepsRecord, type TrainingRun } from './callbacks.js';
 import type { Observation } from './observation.js';
