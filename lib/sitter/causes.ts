@@ -98,8 +98,8 @@ export function findingsOf(
   const mild = new Map<FindingId, Suspicion>();
   for (const one of suspicions) if (!one.isMild && !strong.has(one.id)) strong.set(one.id, one);
   for (const one of suspicions) if (one.isMild && !strong.has(one.id) && !mild.has(one.id)) mild.set(one.id, one);
-  const isExplained = ({ id, isOwn }: Suspicion): boolean =>
-    [...known, ...strong.keys()].some((cause) => explainsIt(cause, id) && (!isOwn || ofStart.has(cause)));
+  const isExplained = ({ id, isOwn, isApart }: Suspicion): boolean =>
+    isApart !== true && [...known, ...strong.keys()].some((cause) => explainsIt(cause, id) && (!isOwn || ofStart.has(cause)));
   const roots = [...strong.values()].filter((one) => !known.has(one.id) && !isExplained(one));
   const said = new Map<FindingId, Suspicion>();
   for (const root of roots) {

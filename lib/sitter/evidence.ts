@@ -16,6 +16,10 @@ export interface Setup {
   readonly optimizer: string;
   /** Learning rate now. */
   readonly lr: number;
+  /** Whether a schedule says what it will be. */
+  readonly isScheduled: boolean;
+  /** Momentum of its gradients; 0 where there is none. */
+  readonly momentum: number;
   /** Examples per step. */
   readonly batchSize: number;
   /** Epochs to run. */
@@ -46,6 +50,8 @@ export interface LayerFacts {
 export interface Movement {
   /** Steps in between. */
   readonly steps: number;
+  /** Learning rate at the first of them. */
+  readonly lr: number;
   /** By weight: how far it went, by its own norm. */
   readonly weights: readonly { readonly path: string; readonly ratio: number }[];
 }
@@ -87,6 +93,8 @@ export interface Suspicion extends Diagnosis {
   readonly isMild?: boolean;
   /** Seen by itself, whatever else is wrong: only a start that makes it so explains it. */
   readonly isOwn?: boolean;
+  /** Seen by itself, and nothing explains it. */
+  readonly isApart?: boolean;
 }
 
 /** One way in which runs go wrong. */

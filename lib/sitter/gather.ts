@@ -7,6 +7,7 @@ import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
 import { isBuiltIn } from '../names.js';
 import { log } from '../ops/elementwise.js';
+import { Schedule } from '../schedules/schedule.js';
 import { Tensor } from '../tensor.js';
 import { type DataFacts, factsOf, sampleOf } from './data-facts.js';
 import type { Evidence, LayerFacts, Setup } from './evidence.js';
@@ -124,7 +125,22 @@ function isUntouched({ runningMean, runningVar }: BatchNorm): boolean {
 }
 
 /** What was asked for, as rules see it. */
-export function setupOf(subject: Subject, asked: Omit<Setup, 'loss' | 'optimizer' | 'lr' | 'isBlank' | 'layers'>, isBlank: boolean): Setup {
+export function setupOf(
+  subject: Subject,
+  asked: Omit<Setup, 'loss' | 'optimizer' | 'lr' | 'isScheduled' | 'momentum' | 'isBlank' | 'layers'>,
+  isBlank: boolean,
+): Setup {
   const { model, loss, optimizer } = subject;
-  return { ...asked, loss: loss.constructor.name, optimizer: optimizer.constructor.name, lr: optimizer.lr, isBlank, layers: layersOf(model) };
+  const { lr, momentum } = (optimizer.groups[0]?.options ?? {}) as { lr?: unknown; momentum?: unknown };
+  return {
+    ...asked,
+    loss: loss.constructor.name,
+    optimizer: optimizer.constructor.name,
+    lr: optimizer.lr,
+    isScheduled: lr instanceof Schedule,
+    // One that changes from step to step is left to whoever set it so.
+    momentum: typeof momentum === 'number' ? momentum : 0,
+    isBlank,
+    layers: layersOf(model),
+  };
 }

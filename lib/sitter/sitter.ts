@@ -141,7 +141,7 @@ export class Sitter extends Callback {
     if (run.epochs === 0) return;
     const data = preprocessed(run.model, run.data);
     this.#gathered = await gather(run, data, run.validation, quick);
-    this.#trace = new Trace(run.model, run.step);
+    this.#trace = new Trace(run.model, run.step, run.optimizer.lr);
     if (this.#fix) this.#back = keepRun(run.model, run.optimizer);
     this.#judge('before', run);
   }

@@ -16,6 +16,7 @@ export class Trace {
   constructor(
     model: AnyLayer,
     readonly step: number,
+    readonly lr: number,
   ) {
     this.#weights = [...model.namedParameters()]
       .filter(([, { requiresGrad, rank }]) => requiresGrad && rank >= 2)
@@ -33,7 +34,7 @@ export class Trace {
       }
       return { path, ratio: moved === 0 ? 0 : Math.sqrt(moved / size) };
     });
-    return { steps: step - this.step, weights };
+    return { steps: step - this.step, lr: this.lr, weights };
   }
 }
 

@@ -28,6 +28,15 @@ test('two causes are two findings', (t) => {
   t.deepEqual(joined([suspicion('softmax-over-one-unit'), suspicion('duplicate-feature')]), ['softmax-over-one-unit', 'duplicate-feature']);
 });
 
+test('what is seen by itself is explained by a start alone, and what stands apart by nothing', (t) => {
+  const [pairing, start] = [suspicion('softmax-before-cross-entropy-on-logits'), suspicion('vanishing-gradients')];
+  const rate = (more: Partial<Suspicion>): Suspicion => suspicion('learning-rate-too-low', more);
+  t.deepEqual(joined([pairing, rate({})]), ['softmax-before-cross-entropy-on-logits learning-rate-too-low']);
+  t.is(joined([pairing, rate({ isOwn: true })]).length, 2);
+  t.deepEqual(joined([start, rate({ isOwn: true })]), ['vanishing-gradients learning-rate-too-low']);
+  t.is(joined([start, rate({ isApart: true })]).length, 2);
+});
+
 test('a mild suspicion is said for a symptom that nothing else explains, the surest one, and not otherwise', (t) => {
   const mild = [
     suspicion('mse-for-classes', { isMild: true, confidence: 0.5 }),

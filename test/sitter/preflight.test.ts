@@ -136,7 +136,7 @@ test('[J05] twenty examples are learned by heart: a loss below 0.05, an accuracy
   t.true(history.last!.loss < 0.05);
   t.is(history.last!.metrics.accuracy, 1);
   setSeed(1);
-  const narrow = new Sequential([new Flatten(), new Linear(3072, 1, { init: new Normal({ std: 1e-4 }) }), new ReLU(), new Linear(1, 10)]);
+  const narrow = new Sequential([new Flatten(), new Linear(3072, 2, { init: new Normal({ std: 1e-4 }) }), new ReLU(), new Linear(2, 10)]);
   (narrow.layers[1] as Linear).bias?.data.fill(-1e3);
   const found = await preflight(narrow, data, { loss, optimizer: new Adam(narrow, { lr: 1e-3 }), full: true });
   t.deepEqual(ids(found), ['dead-units']);

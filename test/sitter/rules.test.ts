@@ -9,10 +9,13 @@ import {
   type FindingId,
   Layer,
   Linear,
+  LinearWarmup,
+  Loss,
   MSELoss,
   Normal,
   ReLU,
   SGD,
+  type Scheduled,
   Sequential,
   Sigmoid,
   Tanh,
@@ -22,8 +25,10 @@ import {
   Zeros,
   dropout,
   findingIds,
+  log,
   setSeed,
 } from '../../lib/index.js';
+import { LossCurve } from '../../lib/sitter/curve.js';
 import { rules } from '../../lib/sitter/rules/index.js';
 import { Seeded } from '../helpers/seeded.js';
 import { type Program, Softmax, binarySet, cloudSet, clouds, net, normals, program } from '../helpers/sick.js';
@@ -33,8 +38,16 @@ const column = (values: Iterable<number>): Tensor => {
   return Tensor.from(data, [data.length, 1]);
 };
 const set = (x: Tensor, y: Tensor): TensorDataset<'float32', 'float32'> => new TensorDataset(x, y);
-const sgd = (lr: number) => (model: Sequential) => new SGD(model, { lr });
+const sgd = (lr: Scheduled) => (model: Sequential) => new SGD(model, { lr });
 const adam = (lr: number) => (model: Sequential) => new Adam(model, { lr });
+
+/** A binary cross-entropy as people write it down. */
+class Logarithms extends Loss {
+  forward(p: Tensor, target: Tensor): Tensor {
+    const no = log(p.neg().add(1)).mul(target.neg().add(1));
+    return log(p).mul(target).add(no).mean().neg();
+  }
+}
 
 /** Draws in evaluation, too. */
 class Restless extends Layer {
@@ -148,6 +161,16 @@ const sick: readonly [title: string, FindingId, () => Program][] = [
       return program({ data, validation: undefined, shuffle: false });
     },
   ],
+  [
+    'one hidden unit',
+    'underfitting',
+    () => program({ model: new Sequential([new Linear(10, 1), new Tanh(), new Linear(1, 4)]), optimizer: adam(0.03) }),
+  ],
+  [
+    'numbers in a loss of probabilities of a user’s own',
+    'targets-against-loss',
+    () => regression({ model: waveNet(new Sigmoid()), loss: new Logarithms(), epochs: 2 }),
+  ],
   ['weights of zero', 'symmetric-start', () => program({ model: net(4, [], { init: new Zeros() }) })],
   ['weights near zero', 'weights-too-small', () => program({ model: net(4, [], { init: new Normal({ std: 1e-3 }) }), optimizer: sgd(0.01) })],
   ['weights far too large', 'weights-too-large', () => program({ model: net(4, [], { init: new Normal({ std: 2 }) }) })],
@@ -259,6 +282,52 @@ for (const [title, make] of healthy)
     const { texts } = await findingsOf(make());
     t.deepEqual(texts, []);
   });
+
+/** The epochs in which a program gets a finding. */
+async function epochsOf(id: FindingId, changed: Partial<Program>): Promise<number[]> {
+  const { model, data, optimizer, ...options } = program(changed);
+  const history = await model.fit(data as TensorDataset, { ...options, optimizer: optimizer(model) });
+  return history.findings.filter((finding) => finding.id === id).map(({ epoch }) => epoch);
+}
+
+test('[J24] a rate that leaves the weights where they are is named in the first epoch, unless it is on its way up', async (t) => {
+  const epochs = (lr: Scheduled): Promise<number[]> => epochsOf('learning-rate-too-low', { optimizer: sgd(lr), epochs: 6 });
+  t.deepEqual(await epochs(1e-4), [1]);
+  t.deepEqual(await epochs(new LinearWarmup(0.1, { length: 3, initial: 1e-4 })), []);
+});
+
+test('[J25] a step as long as the weights is named in the first epoch though the loss falls; a momentum longer than the run before it', async (t) => {
+  t.deepEqual(await epochsOf('learning-rate-too-high', { optimizer: adam(0.15), epochs: 2 }), [1]);
+  const heavy: Program['optimizer'] = (model) => new SGD(model, { lr: 0.1, momentum: 0.999 });
+  t.deepEqual(await epochsOf('learning-rate-too-high', { optimizer: heavy, epochs: 2 }), [0]);
+});
+
+/** What is found at the end of a run with these losses of training and validation by epoch, by one rule. */
+function foundIn(id: FindingId, training: readonly number[], validation: readonly number[], steps = 50): FindingId[] {
+  const losses = new LossCurve();
+  for (const loss of training) for (let step = 0; step < steps; step++) losses.add(loss);
+  const epochs = training.map((loss, i) => ({ epoch: i + 1, loss, metrics: {}, validation: { loss: validation[i], metrics: {} } }));
+  const setup = { epochs: epochs.length, stepsPerEpoch: steps, batchSize: 10, lr: 0.1 };
+  const start = { loss: 1, activations: [] };
+  const evidence = { moment: 'end', epoch: epochs.length, step: steps * epochs.length, setup, chance: 1, data: null, start, losses, epochs };
+  return rules.filter(({ ids }) => ids.includes(id)).flatMap((rule) => rule.judge(evidence as never).map((found) => found.id));
+}
+
+test('[J22] overfitting is a rise that stays, or training that is done where validation is not half way; one bad epoch is neither', (t) => {
+  const falling = [0.9, 0.6, 0.4, 0.3, 0.2, 0.15, 0.1, 0.08];
+  t.deepEqual(foundIn('overfitting', falling, [0.8, 0.5, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8]), ['overfitting']);
+  t.deepEqual(foundIn('overfitting', falling, [0.8, 0.5, 0.4, 0.4, 0.39, 0.8, 0.4, 0.8]), []);
+  const memorized = [0.9, 0.5, 0.2, 0.05, 0.02, 0.01, 0.005, 0.004];
+  t.deepEqual(foundIn('overfitting', memorized, [0.9, 0.8, 0.7, 0.65, 0.6, 0.62, 0.63, 0.64]), ['overfitting']);
+  t.deepEqual(foundIn('overfitting', memorized, [0.9, 0.6, 0.4, 0.35, 0.3, 0.32, 0.33, 0.34]), []);
+});
+
+test('[J18] a run has stopped too early where it still falls by a tenth from a loss that is not low', (t) => {
+  const flat = (losses: readonly number[]): FindingId[] => foundIn('stopped-too-early', losses, losses);
+  t.deepEqual(flat([1, 0.9, 0.8, 0.72, 0.64, 0.58, 0.52, 0.45]), ['stopped-too-early']);
+  t.deepEqual(flat([1, 0.8, 0.6, 0.5, 0.47, 0.46, 0.455, 0.45]), []);
+  t.deepEqual(flat([1, 0.7, 0.5, 0.4, 0.32, 0.26, 0.21, 0.17]), []);
+});
 
 test('every kind of finding has a rule, every rule a source, numbers with names, and needs', (t) => {
   const known = new Set(rules.flatMap(({ ids }) => ids));

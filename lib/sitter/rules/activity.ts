@@ -7,28 +7,34 @@ import { relativeGradient } from './lr.js';
 export const deadUnits = rule({
   ids: ['dead-units'],
   needs: ['now', 'start'],
-  source: 'Course rows A19–A23, J26',
-  thresholds: { dead: 0.9, suspicious: 0.5, units: 8, alive: 0.5 },
+  source: 'Course rows A19–A23, J26; Zhang et al. 2021, AutoTrainer; Lu et al. 2019, Dying ReLU and initialization',
+  thresholds: { dead: 0.9, suspicious: 0.7, units: 8, alive: 0.5, deep: 10 },
   judge: (evidence, limits) => {
     const { now, start, setup } = evidence;
     const worst = now.activations
       .filter(({ name }) => name === 'relu')
       .reduce<(typeof now.activations)[number] | null>((a, b) => (a === null || b.dead > a.dead ? b : a), null);
-    if (worst === null || worst.dead < limits.suspicious || (worst.dead < 1 && worst.units < limits.units)) return null;
+    if (worst === null || (worst.dead < 1 && worst.units < limits.units)) return null;
     const before = start.activations.find(({ path, name }) => path === worst.path && name === worst.name)?.dead ?? 0;
     const byStart = before > limits.alive;
+    // While it trains, half of a net may well go without the other.
+    if (worst.dead < (byStart ? limits.alive : limits.suspicious)) return null;
     const lr = Number((setup.lr / 10).toPrecision(2));
+    // With each layer that a net is deeper, all units of one are more likely dead from the start.
+    const isDeep = byStart && start.activations.length >= limits.deep;
     return {
       id: 'dead-units',
       verdict: 'fault',
-      isOwn: before === 1,
+      isOwn: byStart,
       isMild: worst.dead < limits.dead || !(isStuck(evidence, 0.9) || worst.dead === 1),
       seen: `${percent(worst.dead)} of the ${worst.units} units behind ReLU '${worst.path}' are 0 for all ${now.examples} examples (${percent(before)} before training)`,
       why: `A unit that is 0 for every example gets no gradient and stays so; ${byStart ? 'these began dead: their first weights and biases lie off the data (course row A20)' : 'these died in training: a step that was too long threw them off the data (course row A21)'}`,
-      advice: byStart
-        ? 'Keep the He initializer and biases of 0, and scale the inputs'
-        : `Lower the learning rate from ${setup.lr} to ${lr}, or take LeakyReLU`,
-      change: byStart ? { kind: 'initializer', name: 'He' } : { kind: 'learningRate', value: lr },
+      advice: isDeep
+        ? `Take 3 hidden layers in the place of ${start.activations.length}, or a batch norm before each ReLU`
+        : byStart
+          ? 'Keep the He initializer and biases of 0, and scale the inputs'
+          : `Lower the learning rate from ${setup.lr} to ${lr}, or take LeakyReLU`,
+      change: isDeep ? { kind: 'depth', layers: 3 } : byStart ? { kind: 'initializer', name: 'He' } : { kind: 'learningRate', value: lr },
       confidence: 0.85,
       layer: worst.path,
     };

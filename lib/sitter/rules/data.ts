@@ -99,12 +99,14 @@ export const scaleOfTargets = rule({
   judge: ({ start, data }, { large, suspicious }) => {
     const { targets } = data;
     if (targets === null || targets.areIndices || start.reading !== 'numbers' || targets.rms < suspicious) return null;
-    if (start.lastActivation !== null && start.lastActivation !== 'relu') return null;
     const isMild = targets.rms < large;
+    // What an activation keeps from small targets is the activation's fault alone.
+    if (isMild && start.lastActivation !== null && start.lastActivation !== 'relu') return null;
     return {
       id: 'unscaled-targets',
       verdict: isMild ? 'warning' : 'fault',
       isMild,
+      isOwn: !isMild,
       seen: `the targets go from ${short(targets.min)} to ${short(targets.max)}, and the model begins at ${short(start.outputs.mean)}`,
       why: 'The gradient of a squared error grows with the targets: either the first steps explode, or the last bias takes thousands of steps to get there',
       advice: `Train on (target − ${short(targets.mean)}) / ${short(targets.std || 1)}, and undo it in predictions`,

@@ -1,6 +1,5 @@
 // Rules of the fit: too much, too little, too short, nothing there to learn, and batches of the wrong size.
 
-import { gapThresholds } from '../curve.js';
 import { type Suspicion, baselineOf, isStuck, percent, rule, short } from '../evidence.js';
 import { isLate } from './lr.js';
 
@@ -9,7 +8,7 @@ export const overfitting = rule({
   ids: ['overfitting', 'nothing-to-learn'],
   needs: ['epochs'],
   source: 'Course rows J22, L03',
-  thresholds: { epochs: 3, since: 2, risen: 1.2, fallen: 0.9, material: 0.2, nothing: 0.98, memorized: 0.75, gap: gapThresholds.wide },
+  thresholds: { epochs: 3, since: 2, risen: 1.2, fallen: 0.9, material: 0.2, nothing: 0.98, memorized: 0.75, apart: 0.1, poor: 0.5 },
   judge: (evidence, limits) => {
     const { epochs, setup, chance } = evidence;
     const last = epochs[epochs.length - 1];
@@ -27,10 +26,14 @@ export const overfitting = rule({
         change: { kind: 'fixData', what: 'labels' },
         confidence: 0.85,
       };
-    const hasRisen = last.validation.loss > limits.risen * lowest && last.loss < limits.fallen * epochs[best].loss;
+    // One epoch may be off by chance; the best of the last few is not.
+    const recent = Math.min(...seen.slice(-limits.since - 1));
+    const hasRisen = recent > limits.risen * lowest && last.loss < limits.fallen * epochs[best].loss;
+    // Nothing is left to learn, and validation is not half way there.
+    const isApart = isLate(evidence) && last.loss < limits.apart * last.validation.loss && lowest > limits.poor * baselineOf(evidence);
     const isMaterial = !(last.validation.loss < limits.material * baselineOf(evidence));
     // Below knowing nothing once, or there was nothing to lose.
-    if (lowest >= chance || !hasRisen || !isMaterial || epochs.length - 1 - best < limits.since) return null;
+    if (lowest >= chance || !(hasRisen || isApart) || !isMaterial || epochs.length - 1 - best < limits.since) return null;
     const [mine, other] = [last.metrics['accuracy'], last.validation.metrics['accuracy']];
     const gap = mine === undefined || other === undefined ? '' : `; accuracy ${percent(mine)} beside ${percent(other)}`;
     return {
@@ -50,21 +53,24 @@ export const shortfall = rule({
   ids: ['underfitting', 'stopped-too-early', 'batch-too-large', 'nothing-to-learn'],
   needs: ['losses', 'start'],
   source: 'Course rows J18, J23',
-  thresholds: { stuck: 0.97, unfinished: 0.8, brief: 0.25, steps: 20, few: 100, falling: 0.02 },
+  thresholds: { stuck: 0.97, learned: 0.98, unfinished: 0.8, steep: 0.35, steepFall: 0.1, brief: 0.25, steps: 20, few: 100, falling: 0.02 },
   judge: (evidence, limits): Suspicion | null => {
     const { losses, setup, step, epochs, moment, data, start } = evidence;
-    // After one epoch, a fall that goes on says more than a loss that is low.
-    const share = setup.epochs === 1 ? limits.brief : limits.unfinished;
-    if (!isLate(evidence) || !isStuck(evidence, share) || losses.points.length < 2) return null;
+    if (!isLate(evidence) || losses.points.length < 2) return null;
     const isFlat = isStuck(evidence, limits.stuck);
     const curve = epochs.length >= 5 ? epochs.map(({ loss }) => loss) : losses.means(8);
     const before = curve[Math.floor(0.8 * (curve.length - 1))];
-    const isFalling = curve.length >= 3 && before - curve[curve.length - 1] > limits.falling * Math.abs(before);
+    const fallen = curve.length < 3 ? 0 : (before - curve[curve.length - 1]) / Math.abs(before);
+    const isFalling = fallen > limits.falling;
+    // After one epoch, or where it is steep, a fall that goes on says more than a loss that is low.
+    const brief = step < limits.few && isFalling ? 0 : limits.brief;
+    const share = setup.epochs === 1 ? brief : fallen > limits.steepFall ? limits.steep : limits.unfinished;
+    if (!isStuck(evidence, share)) return null;
     const length = data?.length ?? 0;
     const seen = epochs.map(({ validation }) => validation?.loss ?? Number.NaN);
     const best = seen.indexOf(Math.min(...seen));
     // Validation that still gets better says nothing yet.
-    const isLearnedByHeart = isFalling && losses.latest < limits.stuck * evidence.chance && seen[best] >= 0.99 * evidence.chance;
+    const isLearnedByHeart = losses.latest < limits.learned * evidence.chance && seen[best] >= 0.99 * evidence.chance;
     if (moment === 'end' && isLearnedByHeart && epochs.length >= 5 && best < epochs.length - 2)
       return {
         id: 'nothing-to-learn',
@@ -116,7 +122,7 @@ export const fewSteps = rule({
   ids: ['batch-too-large'],
   needs: ['data'],
   source: 'Bengio 2012, Practical recommendations, 3.1',
-  thresholds: { steps: 80, examples: 128, share: 0.5 },
+  thresholds: { steps: 150, examples: 128, share: 0.5 },
   judge: ({ data, setup }, { steps, examples, share }) => {
     const total = setup.epochs * setup.stepsPerEpoch;
     if (data.length < examples || setup.batchSize < share * data.length || total === 0 || total > steps || setup.epochs < 3) return null;

@@ -4,16 +4,17 @@ import type { Rule } from '../evidence.js';
 import { classes, columns, leaks, nonFiniteData, order, scaleOfInputs, scaleOfTargets } from './data.js';
 import { belowZero, fewSteps, overfitting, shortfall } from './fit.js';
 import { dropout, normalization } from './modes.js';
-import { activationAndLoss, outputAndTargets, reach } from './pairing.js';
-import { explosion, lateFall, longSteps, nonFinite, shortSteps, swings } from './lr.js';
+import { activationAndLoss, numbersAsProbabilities, outputAndTargets, reach } from './pairing.js';
+import { explosion, lateFall, longMemory, longSteps, nonFinite, shortSteps, swings } from './lr.js';
 import { splits } from './splits.js';
-import { firstLoss, heldAndReached, sizeOfWeights, straightness, symmetry } from './start.js';
+import { bottleneck, firstLoss, heldAndReached, sizeOfWeights, straightness, symmetry } from './start.js';
 import { deadUnits, gradients, saturatedUnits, standstill } from './activity.js';
 
 /** All rules. */
 export const rules: readonly Rule[] = Object.freeze([
   activationAndLoss,
   outputAndTargets,
+  numbersAsProbabilities,
   reach,
   nonFiniteData,
   classes,
@@ -27,11 +28,13 @@ export const rules: readonly Rule[] = Object.freeze([
   symmetry,
   sizeOfWeights,
   straightness,
+  bottleneck,
   dropout,
   normalization,
   firstLoss,
   fewSteps,
   explosion,
+  longMemory,
   longSteps,
   shortSteps,
   swings,

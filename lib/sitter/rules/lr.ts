@@ -70,14 +70,15 @@ export const longSteps = rule({
   ids: ['learning-rate-too-high'],
   needs: ['losses', 'start'],
   source: 'Course rows J24, J25',
-  thresholds: { ratio: 0.3, steps: 10, learned: 0.6, elements: 100 },
-  judge: (evidence, { ratio, steps, learned, elements }) => {
+  thresholds: { ratio: 0.3, outright: 0.5, steps: 10, learned: 0.6, elements: 100 },
+  judge: (evidence, { ratio, outright, steps, learned, elements }) => {
     const { setup, start, step } = evidence;
-    if (step < steps || !stepsOfOneSize.has(setup.optimizer) || !isStuck(evidence, learned)) return null;
+    if (step < steps || !stepsOfOneSize.has(setup.optimizer)) return null;
     const large = start.weights.filter(({ rms, shape }) => rms > 0 && shape.reduce((product, side) => product * side, 1) >= elements);
     const ratios = large.map(({ rms }) => setup.lr / rms);
     const middle = median(ratios);
-    if (!(middle > ratio)) return null;
+    // A step of half the weights leaves nothing of what was learned, even where the loss is low for the moment.
+    if (!(middle > (isStuck(evidence, learned) ? ratio : outright))) return null;
     return {
       id: 'learning-rate-too-high',
       verdict: 'fault',
@@ -90,27 +91,58 @@ export const longSteps = rule({
   },
 });
 
+/** Gradients that are remembered for longer than the run goes. */
+export const longMemory = rule({
+  ids: ['learning-rate-too-high'],
+  needs: ['start'],
+  source: 'Sutskever et al. 2013, On the importance of initialization and momentum',
+  thresholds: { momentum: 0.99, reach: 10, memory: 0.1 },
+  judge: ({ setup }, limits) => {
+    const { lr, epochs, stepsPerEpoch } = setup;
+    if (!(setup.momentum > limits.momentum && setup.momentum < 1)) return null;
+    const remembered = 1 / (1 - setup.momentum);
+    if (lr * remembered < limits.reach || remembered < limits.memory * epochs * stepsPerEpoch) return null;
+    return {
+      id: 'learning-rate-too-high',
+      verdict: 'fault',
+      seen: `learning rate too high: a momentum of ${setup.momentum} adds up ${short(remembered)} steps of ${lr}, and the run has ${epochs * stepsPerEpoch}`,
+      why: 'Gradients that point one way take steps of lr / (1 − momentum), and what pushed the weights too far is not forgotten before the run ends',
+      advice: `Take new Adam(model, { lr: ${usual.oneSize} }), or a momentum of 0.9 at ${Number(Math.min(lr, usual.gradient).toPrecision(2))}`,
+      change: { kind: 'optimizer', name: 'Adam', lr: usual.oneSize },
+      confidence: 0.85,
+    };
+  },
+});
+
 /** Weights that will not get anywhere by the end of the run. */
 export const shortSteps = rule({
   ids: ['learning-rate-too-low'],
   needs: ['losses', 'movement', 'start'],
   source: 'Course rows J07, J16, J24',
-  thresholds: { budget: 0.02, own: 0.005, slow: 0.2, ratio: 3e-4, fall: 0.3, known: 0.5, good: 1e-3 },
+  thresholds: { budget: 0.15, own: 0.005, slow: 0.2, ratio: 6e-4, fall: 0.3, known: 0.5, good: 1e-3, adadelta: 0.05 },
   judge: (evidence, limits) => {
     const { setup, losses, movement, start, step } = evidence;
     if (movement.steps === 0 || movement.weights.length === 0 || losses.points.length < 2) return null;
     // Fine-tuning goes in small steps on purpose.
     if (losses.first < limits.known * baselineOf(evidence)) return null;
+    // A rate that is still on its way up says nothing of the steps to come.
+    if ((setup.isScheduled || setup.lr > movement.lr) && !isLate(evidence)) return null;
     const perStep = median(movement.weights.map(({ ratio }) => ratio)) / movement.steps;
     const total = setup.epochs * setup.stepsPerEpoch;
     const budget = perStep * total;
     // What is lost on the way down to knowing nothing is no learning.
     const from = Math.min(Math.max(start.loss, losses.first), baselineOf(evidence));
-    const fall = Math.max(0, from - losses.latest) / Math.abs(from);
+    // Over a third of the steps, so that what the last batches happen to be counts for little.
+    const reached = losses.means(3).at(-1) ?? losses.latest;
+    const fall = Math.max(0, from - reached) / Math.abs(from);
     const expected = fall * (total / Math.max(1, step));
     if (!(budget < limits.slow) || !(perStep < limits.ratio) || !(expected < limits.fall)) return null;
     // Where no gradient comes through, no rate helps.
     if (start.weights.every(({ gradient }) => gradient === 0)) return null;
+    // Such a step is as long as the rate says, whatever the gradient.
+    const nominal = median(start.weights.filter(({ rms }) => rms > 0).map(({ rms }) => setup.lr / rms)) * total;
+    const isShortByItself =
+      (stepsOfOneSize.has(setup.optimizer) && nominal < limits.budget) || (setup.optimizer === 'Adadelta' && setup.lr < limits.adadelta);
     let factor = 10;
     while (perStep > 0 && factor < 1e6 && perStep * factor < limits.good) factor *= 10;
     const bearable = stepsOfOneSize.has(setup.optimizer) ? usual.oneSize : usual.gradient / 2;
@@ -121,6 +153,7 @@ export const shortSteps = rule({
       verdict: 'fault',
       isMild: budget >= limits.budget,
       isOwn: budget < limits.own,
+      isApart: isShortByItself,
       seen: `learning rate too low: with ${setup.lr}, a step moves the weights by ${short(perStep)} of their size, all ${total} steps of the run by ${percent(budget)} at most, and the loss fell by ${percent(fall)} in ${step} steps`,
       why: 'A step is to move weights by about a thousandth of their size; far less, and the run ends where it began (course rows J07, J24)',
       advice: `Try ${Number(raised.toPrecision(1))}`,

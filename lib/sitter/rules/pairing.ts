@@ -18,8 +18,8 @@ export const activationAndLoss = rule({
   ],
   needs: ['start', 'data'],
   source: 'Course rows E13, E14, E27',
-  thresholds: { slack: 1e-6 },
-  judge: (seen, { slack }): Suspicion | null => {
+  thresholds: { slack: 1e-6, oneHot: 0.95 },
+  judge: (seen, { slack, oneHot }): Suspicion | null => {
     const { start, setup, data } = seen;
     const last = start.lastActivation;
     const units = start.shape.at(-1) ?? 1;
@@ -55,6 +55,7 @@ export const activationAndLoss = rule({
       };
     const areLabels = data.targets !== null && (data.targets.areIndices || data.targets.isBinary);
     const isAbove = start.outputs.max > 1 + slack;
+    const areExclusive = units > 1 && data.targets !== null && (data.targets.areIndices || data.targets.oneHot >= oneHot);
     if (last === 'relu' && (readsScores(seen) || (start.reading === 'probabilities' && areLabels)))
       return {
         id: 'relu-output',
@@ -74,8 +75,8 @@ export const activationAndLoss = rule({
         verdict: 'fault',
         seen: `${setup.loss} takes logarithms of what it takes for probabilities, and the model puts out ${short(start.outputs.min)} … ${short(start.outputs.max)}`,
         why: 'Numbers below 0 have no logarithm: the loss cuts them off, where no gradient comes back, or becomes NaN (course row E09)',
-        advice: `End in a ${units === 1 ? 'sigmoid' : 'softmax'} over the ${units === 1 ? 'one unit' : `${units} units`}, or take a loss of scores: ${units === 1 ? 'BinaryCrossEntropyLoss()' : 'CrossEntropyLoss()'}`,
-        change: { kind: 'outputActivation', name: units === 1 ? 'sigmoid' : 'softmax' },
+        advice: `Take a loss of scores: ${areExclusive ? 'CrossEntropyLoss() on class indices' : 'BinaryCrossEntropyLoss()'}; or end in a ${areExclusive ? 'softmax' : 'sigmoid'}`,
+        change: { kind: 'loss', name: areExclusive ? 'CrossEntropyLoss' : 'BinaryCrossEntropyLoss' },
         confidence: 0.95,
       };
     if (start.reading === 'log-probabilities' && (last === 'softmax' || start.outputs.max > slack))
@@ -155,7 +156,7 @@ export const outputAndTargets = rule({
         seen: `the targets are the whole numbers 0 … ${targets.max}, about equally often, and the model has one output that ${setup.loss} draws to them`,
         why: 'If these are classes, the loss takes class 0 to be nearer to class 1 than to class 2, and puts what is between two of them to a third (course row E13)',
         advice: `Give the model ${targets.distinct} linear outputs and train it with CrossEntropyLoss() on int32 class indices`,
-        change: { kind: 'outputActivation', name: 'linear', units: targets.distinct },
+        change: { kind: 'loss', name: 'CrossEntropyLoss' },
         confidence: 0.7,
       });
     const several = targets.width > 1 && targets.isBinary && targets.oneHot < oneHot && units === targets.width;
@@ -206,6 +207,30 @@ const ranges: Readonly<Record<string, readonly [number, number]>> = {
   softplus: [0, Number.POSITIVE_INFINITY],
   log_softmax: [Number.NEGATIVE_INFINITY, 0],
 };
+
+/** Targets that are no probabilities, before a loss that takes them for some. */
+export const numbersAsProbabilities = rule({
+  ids: ['targets-against-loss'],
+  needs: ['start', 'data'],
+  source: 'Course row E09',
+  thresholds: { slack: 0.05 },
+  judge: ({ start, data, setup }, { slack }) => {
+    const { targets } = data;
+    const isOther = start.reading !== 'probabilities' && start.reading !== 'scores of yes and no';
+    // Whole numbers may be classes, which have rules of their own.
+    if (targets === null || targets.areIndices || targets.isWhole || isOther || targets.nonFinite > 0) return null;
+    if (targets.min >= -slack && targets.max <= 1 + slack) return null;
+    return {
+      id: 'targets-against-loss',
+      verdict: 'fault',
+      seen: `the targets go from ${short(targets.min)} to ${short(targets.max)}, and ${setup.loss} takes them for probabilities`,
+      why: 'Beside targets outside of 0 … 1, a cross-entropy falls without bound, and has its least value nowhere (course row E09)',
+      advice: 'Take MSELoss(), and let the last layer be linear',
+      change: { kind: 'loss', name: 'MSELoss' },
+      confidence: 0.95,
+    };
+  },
+});
 
 /** Targets outside of what the last activation can put out. */
 export const reach = rule({

@@ -1,6 +1,6 @@
 // Rules of the model before its first step: first loss, first weights, and what the loss and the optimizer reach.
 
-import { type Suspicion, percent, rule, short } from '../evidence.js';
+import { type Suspicion, isStuck, percent, rule, short } from '../evidence.js';
 import type { Look, WeightLook } from '../look.js';
 
 /** Hidden weights: all but those of the last layer. */
@@ -60,7 +60,7 @@ export const sizeOfWeights = rule({
   ids: ['weights-too-small', 'weights-too-large', 'vanishing-gradients'],
   needs: ['start'],
   source: 'Course rows C08–C12',
-  thresholds: { faded: 1e-4, fadedDeep: 1e-3, small: 0.4, large: 3, huge: 6, saturated: 0.5, loss: 3, far: 10 },
+  thresholds: { faded: 1e-4, fadedDeep: 1e-3, small: 0.4, large: 3, huge: 6, saturated: 0.5, loss: 3, far: 10, deep: 10 },
   judge: ({ start, setup, chance }, limits) => {
     if (!setup.isBlank || start.entering === null) return null;
     const input = start.entering.std;
@@ -92,9 +92,14 @@ export const sizeOfWeights = rule({
               why: `Each ${last.name} takes some of the signal, and some of the gradient on its way back: the first layers hardly learn (course rows C09, C15, D01)`,
               advice:
                 last.name === 'relu'
-                  ? 'Put a batch norm before each ReLU, or take fewer layers'
+                  ? `Take ${start.activations.length >= limits.deep ? '3 hidden layers' : 'fewer layers'}, or put a batch norm before each ReLU`
                   : 'Take ReLU with new He() in the hidden layers, or put a batch norm before each activation',
-              change: last.name === 'relu' ? { kind: 'normalization', name: 'batchNorm' } : { kind: 'hiddenActivation', name: 'relu' },
+              change:
+                last.name !== 'relu'
+                  ? { kind: 'hiddenActivation', name: 'relu' }
+                  : start.activations.length >= limits.deep
+                    ? { kind: 'depth', layers: 3 }
+                    : { kind: 'normalization', name: 'batchNorm' },
               confidence: 0.8,
               layer: last.path,
             },
@@ -147,19 +152,45 @@ export const straightness = rule({
   },
 });
 
+/** A layer that lets one number through. */
+export const bottleneck = rule({
+  ids: ['underfitting'],
+  needs: ['start'],
+  source: 'Course row J23',
+  thresholds: { inputs: 2, widen: 32 },
+  judge: ({ start }, { inputs, widen }) => {
+    const narrow = hiddenOf(start).find((weight) => weight.shape.length === 2 && weight.shape[1] === 1 && fanIn(weight) >= inputs);
+    // A gate of one unit beside others has an activation that lets more through.
+    if (narrow === undefined || !start.activations.some(({ units }) => units === 1)) return null;
+    return {
+      id: 'underfitting',
+      verdict: 'warning',
+      isApart: true,
+      seen: `all that '${narrow.path}' takes from its ${fanIn(narrow)} inputs is one number`,
+      why: 'What is behind one unit sees one weighted sum of the inputs, and can only bend it (course row J23)',
+      advice: `Give the layer ${widen} units`,
+      change: { kind: 'widen', factor: widen },
+      confidence: 0.8,
+      layer: narrow.path,
+    };
+  },
+});
+
 /** Parameters that take no part. */
 export const heldAndReached = rule({
   ids: ['parameters-not-held', 'parameters-not-reached', 'parameter-never-changes'],
   needs: ['start'],
   source: 'Course row G10',
-  thresholds: {},
-  judge: ({ start }) => {
+  thresholds: { steps: 10, stuck: 0.9 },
+  judge: (evidence, { steps, stuck }) => {
+    const { start, step } = evidence;
     const found: Suspicion[] = [];
     if (start.frozen.length > 0 && start.frozen.length >= start.weights.length)
       found.push({
         id: 'parameter-never-changes',
         verdict: 'warning',
-        isMild: true,
+        // Layers that were trained before give the last one something to learn from at once.
+        isMild: step < steps || !isStuck(evidence, stuck),
         seen: `${start.frozen.length} weights are frozen, from '${start.frozen[0]}' on, and ${start.weights.length} in training`,
         why: 'Frozen layers with first weights that were drawn at random learn nothing; they are meant to be frozen after training',
         advice: 'Call unfreeze() on the model, or load weights that were trained',
