@@ -73,10 +73,20 @@ export function spreadOver(length: number, count: number): Int32Array {
 /** Some examples of a data set, evenly over it; fewer where one is large. */
 export async function sampleOf(data: AnyDataset, count: number, mostNumbers = 1 << 20): Promise<AnyPair> {
   const shape: readonly unknown[] = Array.isArray(data.inputShape) ? data.inputShape : [];
-  const size = shape.reduce<number>((product, side) => product * (typeof side === 'number' ? Math.max(1, side) : 1), 1);
+  const size = Math.max(
+    shape.reduce<number>((product, side) => product * (typeof side === 'number' ? Math.max(1, side) : 1), 1),
+    targetWidth(data),
+  );
   const rows = Math.max(1, Math.min(count, Math.floor(mostNumbers / size)));
   const { inputs, targets, weights } = await data.batch(spreadOver(data.length, rows));
   return [inputs, targets, weights] as AnyPair;
+}
+
+/** Numbers of the targets of an example, where that can be seen without making a batch. */
+function targetWidth(data: AnyDataset): number {
+  if (!isInMemory(data)) return 1;
+  const { targets } = memoryOf(data);
+  return targets instanceof Tensor && targets.rank > 0 && targets.shape[0] > 0 ? targets.size / targets.shape[0] : 1;
 }
 
 /** Looks at the examples of a sample. */
@@ -147,7 +157,7 @@ function targetFacts(targets: AnyTensor): TargetFacts | null {
     if (width > 1 && ones === 1 && zeros === width - 1) oneHot += 1;
     if (isOther) changes += 1;
   }
-  const isConstant = Array.from({ length: width }, (_, j) => spreadOf(data, j, width)).every(({ min, max }) => min === max);
+  const isConstant = data.every((value: number, i: number) => value === data[i % width]);
   return {
     ...spreadOf(data, 0, 1),
     areIndices,
@@ -161,8 +171,12 @@ function targetFacts(targets: AnyTensor): TargetFacts | null {
   };
 }
 
+/** Rows of more numbers are taken to differ, each from each. */
+const widestKey = 64;
+
 /** How likely two rows, drawn at random, differ. */
 function chanceOfChange(data: ArrayLike<number>, width: number): number {
+  if (width > widestKey) return 1;
   const counts = new Map<string, number>();
   const rows = data.length / width;
   for (let row = 0; row < rows; row++) {

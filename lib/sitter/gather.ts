@@ -52,6 +52,11 @@ export async function gather(subject: Subject, data: AnyDataset, validation: Any
   };
 }
 
+/** What is known without asking the data for anything. */
+export function gatherNothing({ loss }: Subject): Gathered {
+  return { data: null, validation: null, splits: null, batch: null, start: null, chance: chanceOf(loss, null, null) };
+}
+
 const isCheap = (data: AnyDataset, { readsAll }: Limits): boolean => readsAll || isInMemory(data);
 
 async function look(data: AnyDataset, { examples, numbers }: Limits): Promise<{ facts: DataFacts; sample: AnyPair } | null> {

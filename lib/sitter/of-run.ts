@@ -14,19 +14,27 @@ export interface Seat {
   readonly kept: readonly CallbackLike[];
 }
 
+/** Options of `fit` that say it. */
+type Asked = Readonly<Record<'sitter' | 'callbacks' | 'eager' | 'checkpoint', unknown>>;
+
 /**
- * The sitter of a run, by `options.sitter` and `options.callbacks`.
+ * The sitter of a run. A run that is eager has one when it is asked for: its layers may count in JavaScript, and a look calls them.
  *
- * @throws {ArgumentError} for another option
+ * @throws {ArgumentError} for another option, and for fixes beside checkpoints
  */
-export function seatOf(asked: unknown, callbacks: unknown): Seat {
+export function seatOf({ sitter: asked, callbacks, eager, checkpoint }: Asked): Seat {
   // What is no array, is refused after this.
   const list: readonly CallbackLike[] = Array.isArray(callbacks) ? callbacks : [];
   const isGiven = asked instanceof Sitter;
   if (!isGiven && asked !== undefined && typeof asked !== 'boolean' && asked !== 'fix')
     throw new ArgumentError(expected("true, false, 'fix' or a Sitter", 'options.sitter', asked));
   const own = isGiven ? asked : list.find((one) => one instanceof Sitter);
-  const sitter = own ?? (asked === false ? null : new Sitter({ observe: false, stop: false, fix: asked === 'fix' }));
+  const isWanted = asked ?? eager !== true;
+  const sitter = own ?? (isWanted === false ? null : new Sitter({ observe: false, stop: false, fix: asked === 'fix' }));
+  if (sitter?.isFixing && checkpoint !== undefined)
+    throw new ArgumentError(
+      "`sitter: 'fix'` goes back to the beginning of an epoch from memory, which a resumed run does not have: leave `checkpoint` out, or the fixes",
+    );
   const added = sitter === null || list.includes(sitter) ? [] : [sitter];
   return { sitter, added, kept: isGiven ? added : [] };
 }

@@ -1,9 +1,10 @@
 // The sitter: a callback that gathers what rules need, asks them before the run, after epochs and at the end, and says what they find.
 
-import type { AnyDataset } from '../data/dataset.js';
+import { type AnyDataset, isInMemory } from '../data/dataset.js';
 import type { AnyPair } from '../data/loader.js';
 import { ArgumentError, checkFlag, checkInteger, checkOptions, expected } from '../errors.js';
-import { keepNames } from '../names.js';
+import { isBuiltIn, keepNames } from '../names.js';
+import type { Optimizer } from '../optimizers/optimizer.js';
 import { preprocessed } from '../preprocessing/of-model.js';
 import { Tensor } from '../tensor.js';
 import { Callback, type StepsRecord, type TrainingRun } from '../training/callbacks.js';
@@ -19,7 +20,7 @@ import { LossCurve } from './curve.js';
 import { spreadOver } from './data-facts.js';
 import type { Evidence, Setup } from './evidence.js';
 import { type Finding, type FindingId, findingOf, isFinding } from './finding.js';
-import { type Gathered, gather, quick, setupOf } from './gather.js';
+import { type Gathered, gather, gatherNothing, quick, setupOf } from './gather.js';
 import { lookAt } from './look.js';
 import { type PreflightOptions, preflight } from './preflight.js';
 import { type Peaks, type Reading, explodedAt, judgeInitialLoss, raisePeaks, readDeadUnits, readUpdateRatios } from './readings.js';
@@ -39,7 +40,8 @@ export interface SitterOptions {
   readonly observe?: boolean;
   /**
    * Lower the learning rate and go back to the beginning of the epoch where a finding says that the rate is too high, at most four times. Each is
-   * written down in `history.findings` and as a note. Default false.
+   * written down in `history.fixes` and as a note. Rates of all groups are lowered by one factor; a schedule of rates is refused, and so are
+   * checkpoints beside it. Default false.
    */
   readonly fix?: boolean;
 }
@@ -97,6 +99,8 @@ export class Sitter extends Callback {
   /** Findings before the latest fix. */
   #mended = 0;
   #back: (() => void) | null = null;
+  /** Epochs that were completed there. */
+  #kept = 0;
 
   /** @throws {@link ArgumentError} for options out of range or unknown. */
   constructor(options: SitterOptions = {}) {
@@ -137,12 +141,14 @@ export class Sitter extends Callback {
     this.#fixes = 0;
     this.#mended = 0;
     this.#isBlank = run.optimizer.steps === 0; // a run that goes on is no blank model
+    if (this.#fix) requirePlainRates(run.optimizer);
     if (this.#observe) this.#classes = run.data.classes?.length ?? (await scoresOf(run));
     if (run.epochs === 0) return;
-    const data = preprocessed(run.model, run.data);
-    this.#gathered = await gather(run, data, run.validation, quick);
+    // A set of a user's own may draw or count when it makes a batch: the run would be another one.
+    if (!isInMemory(run.data) && !isBuiltIn(run.data)) this.#gathered = gatherNothing(run);
+    else this.#gathered = await gather(run, preprocessed(run.model, run.data), run.validation, quick);
     this.#trace = new Trace(run.model, run.step, run.optimizer.lr);
-    if (this.#fix) this.#back = keepRun(run.model, run.optimizer);
+    if (this.#fix) this.#keep(run);
     this.#judge('before', run);
   }
 
@@ -167,7 +173,12 @@ export class Sitter extends Callback {
   #epochEnd(record: EpochRecord, run: TrainingRun): void {
     if (this.#ratios.length > 0) this.#read(readUpdateRatios(this.#ratios), run);
     if ((this.#fix || isLookedAt(record.epoch)) && record.epoch < run.epochs) this.#judge('epoch', run);
-    if (this.#fix) this.#mend(run);
+    if (this.#fix) this.#mend(record.loss, run);
+  }
+
+  /** @internal Whether it goes back to the beginning of an epoch. */
+  get isFixing(): boolean {
+    return this.#fix;
   }
 
   /** @internal What is said at the end of a run, before its log is closed. */
@@ -293,27 +304,45 @@ export class Sitter extends Callback {
     }
   }
 
-  /** Goes back to the beginning of the epoch, at a lower rate, where the latest finding asks for one; or keeps where the run stands. */
-  #mend(run: TrainingRun): void {
+  /** Goes back to the last good end of an epoch, at a lower rate, where the latest finding asks for one; or keeps where the run stands. */
+  #mend(loss: number, run: TrainingRun): void {
     const latest = this.findings.at(-1);
     const isRate = latest?.change?.kind === 'learningRate' && latest.change.value < run.optimizer.lr && latest.step === run.step;
     if (isRate && this.#fixes < mostFixes && latest.change?.kind === 'learningRate') this.#lower(run, latest.change.value, latest.id);
-    else this.#back = keepRun(run.model, run.optimizer);
+    // What has exploded is nothing to go back to.
+    else if (explodedAt([this.#firstLoss, loss]) < 0) this.#keep(run);
+  }
+
+  #keep(run: TrainingRun): void {
+    this.#back = keepRun(run.model, run.optimizer);
+    this.#kept = run.history.epochs.length;
   }
 
   #lower(run: TrainingRun, value: number, id: FindingId): void {
-    const before = run.optimizer.lr;
-    const lr = Number(value.toPrecision(2));
+    const { groups } = run.optimizer;
+    const rates = groups.map(({ options }) => options.lr as number);
+    const [before, lr] = [rates[0], Number(value.toPrecision(2))];
     this.#back?.();
-    run.optimizer.lr = lr;
+    // By one factor: groups may have rates of their own.
+    for (const [i, { options }] of groups.entries()) options.lr = i === 0 ? lr : rates[i] * (lr / before);
     this.#fixes += 1;
     this.#mended = this.findings.length;
     this.#losses = new LossCurve();
-    const text = `went back to the beginning of epoch ${Math.max(1, run.epoch)}, and lowered the learning rate from ${before} to ${lr} (${id})`;
+    const text = `went back to the beginning of epoch ${this.#kept + 1}, and lowered the learning rate from ${before} to ${lr} (${id})`;
     run.history.fixes.push(text);
     run.record({ type: 'fix', text });
     run.note(`sitter: ${text}`);
   }
+}
+
+/** @throws {ArgumentError} where a schedule sets the rates, which would go on as before */
+function requirePlainRates({ groups }: Optimizer): void {
+  const schedule = groups.map(({ options }) => options.lr as unknown).find((lr) => typeof lr !== 'number');
+  if (schedule === undefined) return;
+  const name = (schedule as object).constructor.name;
+  throw new ArgumentError(
+    `\`sitter: 'fix'\` lowers learning rates that are numbers, and here a schedule sets them: ${name}. Lower its first value yourself`,
+  );
 }
 
 /** Epochs after which the model is looked at: all of the first few, then ever fewer. */

@@ -52,8 +52,9 @@ export interface FitOptions {
   readonly callbacks?: readonly CallbackLike[];
   /**
    * Who watches the run. True, the default: findings go to `history.findings`, the log, and a line each beside the progress; it changes nothing in
-   * the run. `'fix'` lowers a learning rate that is too high, from the beginning of the epoch, and writes that down. A {@link Sitter} of your own
-   * takes readings as well. False: nobody.
+   * the run. `'fix'` lowers a learning rate that is too high, from the beginning of the epoch, and writes that down in `history.fixes`; not with
+   * checkpoints, nor with a schedule of the rate. A {@link Sitter} of your own takes readings as well. False: nobody; default with `eager: true`,
+   * since a look calls layers, which may count. A data set of your own that is not in memory is not asked for examples.
    */
   readonly sitter?: boolean | 'fix' | Sitter;
   /** Ends the run between two steps, with a {@link TrainingAbortedError}. */

@@ -110,7 +110,7 @@ class Fitting implements TrainingRun {
     this.optimizer = options.optimizer;
     this.#metrics = checkMetrics(options.metrics, this.loss);
     this.#signal = checkSignal(options.signal);
-    const { sitter, added, kept } = seatOf(options.sitter, options.callbacks);
+    const { sitter, added, kept } = seatOf(options as Required<FitOptions>);
     this.#sitter = sitter;
     this.#callbacks = new Callbacks(options.callbacks, [...added, ...followers]);
     this.epochs = checkInteger(options.epochs ?? 1, 'options.epochs', 0);
@@ -211,7 +211,8 @@ class Fitting implements TrainingRun {
         await this.#runEpoch(this.#firstOrder + this.epoch - 1);
       } catch (error) {
         if (!this.#sitter?.recover(this, error)) throw error;
-        this.#progressed = null; // this epoch is lost: the next one begins where it began
+        this.#progressed = null;
+        this.epoch -= 1; // it begins again
       }
     }
   }

@@ -1,0 +1,130 @@
+// What a sitter must leave alone: data sets and layers that count, wide targets, rates of groups, epochs that were asked for.
+
+import test from 'ava';
+import {
+  ArgumentError,
+  ExponentialDecay,
+  Layer,
+  Linear,
+  MSELoss,
+  SGD,
+  Sequential,
+  Sitter,
+  Tensor,
+  TensorDataset,
+  setSeed,
+  tensor,
+} from '../../lib/index.js';
+import { gather, quick } from '../../lib/sitter/gather.js';
+
+const silent = { progress: false, log: false } as const;
+const rows = 16;
+const x = Tensor.from(
+  Float32Array.from({ length: rows * 2 }, (_, i) => ((i * 7) % 11) / 5 - 1),
+  [rows, 2],
+);
+const y = Tensor.from(
+  Float32Array.from({ length: rows }, (_, i) => ((i * 3) % 5) / 2 - 1),
+  [rows, 1],
+);
+const data = new TensorDataset(x, y);
+
+test('a data set of a user that makes its batches is asked for those of the run alone', async (t) => {
+  const asked = async (sitter: boolean): Promise<number[]> => {
+    const lengths: number[] = [];
+    const own = {
+      name: 'own',
+      length: rows,
+      batch: (indices: Int32Array) => {
+        lengths.push(indices.length);
+        return data.batch(indices);
+      },
+    };
+    setSeed(1);
+    const model = new Linear(2, 1);
+    await new Sequential([model]).fit(own as never, {
+      loss: new MSELoss(),
+      optimizer: new SGD(model, { lr: 0.01 }),
+      batchSize: 8,
+      sitter,
+      ...silent,
+    });
+    return lengths;
+  };
+  t.deepEqual(await asked(true), await asked(false));
+});
+
+test('an eager run, whose layers may count in JavaScript, has a sitter when it asks for one', async (t) => {
+  class Counting extends Layer {
+    n = 0;
+    forward(inputs: Tensor): Tensor {
+      this.n += 1;
+      return inputs.mul(1);
+    }
+  }
+  const calls = async (sitter?: boolean): Promise<number> => {
+    const counting = new Counting();
+    const model = new Sequential([new Linear(2, 1), counting]);
+    await model.fit(data, {
+      loss: new MSELoss(),
+      optimizer: new SGD(model, { lr: 0.01 }),
+      batchSize: 8,
+      eager: true,
+      ...(sitter !== undefined && { sitter }),
+      ...silent,
+    });
+    return counting.n;
+  };
+  t.is(await calls(), 2);
+  t.true((await calls(true)) > 2);
+});
+
+test('targets of thousands of numbers are looked at in few rows', async (t) => {
+  const width = 8192;
+  const wide = new TensorDataset(
+    x,
+    Tensor.from(
+      Float32Array.from({ length: rows * width }, (_, i) => i % 7),
+      [rows, width],
+    ),
+  );
+  const model = new Linear(2, width);
+  const { data: facts } = await gather({ model, loss: new MSELoss(), optimizer: new SGD(model, { lr: 0.01 }) }, wide, undefined, {
+    ...quick,
+    numbers: 4 * width,
+  });
+  t.is(facts?.looked, 4);
+  t.is(facts?.targets?.isConstant, false);
+});
+
+test('a fix gives back the epoch that it takes, lowers each group by the same factor, and ends with the error where nothing helps', async (t) => {
+  setSeed(2);
+  const model = new Sequential([new Linear(2, 8), new Linear(8, 1)]);
+  const [first, second] = model.layers as Linear[];
+  const optimizer = new SGD([{ parameters: first.parameters(), lr: 3 }, { parameters: second.parameters(), lr: 0.3 }], { lr: 1 }); // biome-ignore format: one line
+  const big = new TensorDataset(x, tensor(Array.from({ length: rows }, (_, i) => [i])));
+  const history = await model.fit(big, { loss: new MSELoss(), optimizer, epochs: 3, batchSize: 4, sitter: 'fix', ...silent });
+  t.true(history.fixes.length > 0);
+  t.deepEqual(history.epochs.map(({ epoch }) => epoch), [1, 2, 3]); // biome-ignore format: one line
+  const [a, b] = optimizer.groups.map(({ options }) => options.lr as number);
+  t.true(a < 3 && Math.abs(a / b - 10) < 1e-9, `${a} and ${b}`);
+
+  const huge = new TensorDataset(tensor(Array.from({ length: rows }, () => [3e38, 3e38])), y);
+  const hopeless = new Sequential([new Linear(2, 1)]);
+  const never = hopeless.fit(huge, { loss: new MSELoss(), optimizer: new SGD(hopeless, { lr: 0.1 }), epochs: 3, sitter: 'fix', ...silent });
+  await t.throwsAsync(never, { code: 'ERR_NON_FINITE' });
+});
+
+test('fixes are refused beside a schedule of the rate and beside checkpoints, before anything runs', async (t) => {
+  const model = new Sequential([new Linear(2, 1)]);
+  const scheduled = new SGD(model, { lr: new ExponentialDecay(0.1, { factor: 0.5 }) });
+  const refused = { instanceOf: ArgumentError, message: /`sitter: 'fix'`.*ExponentialDecay/ };
+  await t.throwsAsync(model.fit(data, { loss: new MSELoss(), optimizer: scheduled, sitter: 'fix', ...silent }), refused);
+  const plain = new SGD(model, { lr: 0.1 });
+  for (const sitter of ['fix', new Sitter({ fix: true })] as const)
+    await t.throwsAsync(model.fit(data, { loss: new MSELoss(), optimizer: plain, sitter, checkpoint: { dir: '/nowhere/at/all' }, ...silent }), {
+      instanceOf: ArgumentError,
+      message: /leave `checkpoint` out/,
+    });
+  t.is(plain.steps + scheduled.steps, 0);
+});
