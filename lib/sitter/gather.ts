@@ -7,7 +7,6 @@ import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
 import { isBuiltIn } from '../names.js';
 import { log } from '../ops/elementwise.js';
-import { Schedule } from '../schedules/schedule.js';
 import { Tensor } from '../tensor.js';
 import { type DataFacts, factsOf, sampleOf } from './data-facts.js';
 import type { Evidence, LayerFacts, Setup } from './evidence.js';
@@ -142,7 +141,7 @@ export function setupOf(
     loss: loss.constructor.name,
     optimizer: optimizer.constructor.name,
     lr: optimizer.lr,
-    isScheduled: lr instanceof Schedule,
+    isScheduled: typeof lr !== 'number',
     // One that changes from step to step is left to whoever set it so.
     momentum: typeof momentum === 'number' ? momentum : 0,
     isBlank,
