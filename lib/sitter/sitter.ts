@@ -140,13 +140,15 @@ export class Sitter extends Callback {
     this.#losses = new LossCurve();
     this.#fixes = 0;
     this.#mended = 0;
+    // A resumed run has its findings: nothing is said twice.
+    if (this.findings.length === 0) this.findings.push(...run.history.findings);
     this.#isBlank = run.optimizer.steps === 0; // a run that goes on is no blank model
     if (this.#fix) requirePlainRates(run.optimizer);
     if (this.#observe) this.#classes = run.data.classes?.length ?? (await scoresOf(run));
     if (run.epochs === 0) return;
     // A set of a user's own may draw or count when it makes a batch: the run would be another one.
     if (!isInMemory(run.data) && !isBuiltIn(run.data)) this.#gathered = gatherNothing(run);
-    else this.#gathered = await gather(run, preprocessed(run.model, run.data), run.validation, quick);
+    else this.#gathered = await gather(run, preprocessed(run.model, run.data), run.validation, quick, run.batchSize);
     this.#trace = new Trace(run.model, run.step);
     if (this.#fix) this.#keep(run);
     this.#judge('before', run);
@@ -156,7 +158,7 @@ export class Sitter extends Callback {
     for (const [i, loss] of losses.entries()) {
       this.#losses.add(loss);
       if (Number.isNaN(this.#firstLoss)) this.#first(loss, run);
-      else if (this.#stop && explodedAt([this.#firstLoss, loss]) >= 0) this.#exploded(loss, step + i, epoch, run);
+      else if (this.#stop && this.#losses.lowest >= 0 && explodedAt([this.#firstLoss, loss]) >= 0) this.#exploded(loss, step + i, epoch, run);
     }
   }
 
@@ -198,8 +200,13 @@ export class Sitter extends Callback {
     const { what } = failure.place;
     if (!this.#fix || this.#back === null || this.#fixes >= mostFixes || what === 'input' || what === 'target' || what === 'weight')
       return false;
+    const before = this.findings.length;
     this.#judge('failure', run, failure);
-    this.#lower(run, failure.place.lr / 10, 'non-finite');
+    // What it advises, where that is still less.
+    const advised = this.findings
+      .slice(before)
+      .map(({ change }) => (change?.kind === 'learningRate' ? change.value : Number.POSITIVE_INFINITY));
+    this.#lower(run, Math.min(failure.place.lr / 10, ...advised), 'non-finite');
     return true;
   }
 
