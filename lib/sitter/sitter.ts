@@ -96,6 +96,7 @@ export class Sitter extends Callback {
   #trace: Trace | null = null;
   #isBlank = true;
   #fixes = 0;
+  #hasExploded = false;
   /** Findings before the latest fix. */
   #mended = 0;
   #back: (() => void) | null = null;
@@ -140,8 +141,10 @@ export class Sitter extends Callback {
     this.#losses = new LossCurve();
     this.#fixes = 0;
     this.#mended = 0;
-    // A resumed run has its findings: nothing is said twice.
-    if (this.findings.length === 0) this.findings.push(...run.history.findings);
+    this.#hasExploded = false;
+    // Of this run alone; a resumed one has findings already, and nothing is said twice.
+    this.findings.splice(0, this.findings.length, ...run.history.findings);
+    this.readings.length = 0;
     this.#isBlank = run.optimizer.steps === 0; // a run that goes on is no blank model
     if (this.#fix) requirePlainRates(run.optimizer);
     if (this.#observe) this.#classes = run.data.classes?.length ?? (await scoresOf(run));
@@ -233,7 +236,8 @@ export class Sitter extends Callback {
   }
 
   #exploded(loss: number, step: number, epoch: number, run: TrainingRun): void {
-    if (this.fault !== undefined) return;
+    if (this.#hasExploded) return;
+    this.#hasExploded = true;
     const { lr } = run.optimizer;
     const lower = Number((lr / 10).toPrecision(2));
     const finding = findingOf(

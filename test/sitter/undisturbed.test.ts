@@ -178,3 +178,16 @@ test('fixes are refused beside a schedule of the rate and beside checkpoints, be
     });
   t.is(plain.steps + scheduled.steps, 0);
 });
+
+test('one sitter serves several runs, and what it found before an explosion does not keep it from ending the run', async (t) => {
+  const sitter = new Sitter();
+  for (const validation of [data, undefined]) {
+    setSeed(4);
+    const model = new Sequential([new Linear(2, 1)]);
+    const optimizer = new SGD(model, { lr: 10 });
+    const history = await model.fit(data, { loss: new MSELoss(), optimizer, epochs: 5, batchSize: 8, validation, sitter, ...silent });
+    t.is(history.stopped, 'the loss exploded');
+    t.is(sitter.findings.at(-1)?.id, 'learning-rate-too-high');
+    t.is(history.findings.length, sitter.findings.length);
+  }
+});
