@@ -491,12 +491,12 @@ export { type DeadReluLayer, type DeadReluReport, deadReluFraction } from './sit
 // ---- Hyperparameter search ----
 
 export {
-  Choice,
+  type Choice,
   type Condition,
-  Conditional,
-  Dimension,
+  type Conditional,
+  type Dimension,
   type DimensionJSON,
-  NumberRange,
+  type NumberRange,
   type Params,
   type ParamsOf,
   type Plain,
@@ -505,7 +505,7 @@ export {
 } from './search/space.js';
 export { type Objective, type SearchOptions, search } from './search/search.js';
 export type { ModuleObjective } from './search/executor.js';
-export { Trial, type TrialWatchOptions } from './search/trial.js';
+export type { Trial, TrialWatchOptions } from './search/trial.js';
 export type { Direction, ScoredTrial, TrialRecord, TrialReport } from './search/trial-record.js';
 export { type Proposal, RandomSearch, Sampler, Strategy, type StudyView } from './search/strategy.js';
 export { GridSearch, type GridSearchOptions, ManualSearch } from './search/fixed.js';
@@ -521,7 +521,7 @@ export {
   type SuccessiveHalvingOptions,
 } from './search/halving.js';
 export { TpeSearch, type TpeSearchOptions } from './search/tpe.js';
-export { SearchAbortedError, Study, readStudy } from './search/study.js';
+export { SearchAbortedError, type Study, readStudy } from './search/study.js';
 export type { EdgeWarning } from './search/edges.js';
 export type { ParameterImportance } from './search/importance.js';
 export { searchReport } from './search/report.js';

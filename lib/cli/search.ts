@@ -1,7 +1,7 @@
 // `nodegrad search`: trials of `train` over ranges of its options, a table while they run, and a report at the end.
 
 import { join, resolve } from 'node:path';
-import { AbortedError } from '../errors.js';
+import { AbortedError, ArgumentError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import type { Dataset } from '../data/dataset.js';
 import { isInMemory } from '../data/dataset.js';
@@ -31,6 +31,7 @@ export interface SearchCommandOptions {
 
 /** Runs the search of a file and gives the exit code: 0, 1 when no trial completed, that of the signal when it was stopped. */
 export async function searchCommand(path: string, given: SearchCommandOptions): Promise<number> {
+  if (given.resume && given.runDir === undefined) throw new ArgumentError('--resume needs --run-dir, the folder of the search to go on with');
   const config = await readSearchConfig(path);
   const terminal = new Terminal();
   const stopper = stopOnSignals('ending the trials in hand');

@@ -2,7 +2,7 @@
 
 import { Buffer } from '../buffer.js';
 import type { FloatDType } from '../dtype.js';
-import { ShapeError, checkInteger, describeShape } from '../errors.js';
+import { ArgumentError, ShapeError, checkInteger, describeShape } from '../errors.js';
 import { Constant, Zeros } from '../initializers/constant.js';
 import { batchNorm, batchNormRunning, batchNormStatistics } from '../ops/batch_norm.js';
 import { writeState } from '../ops/state.js';
@@ -66,6 +66,8 @@ export abstract class BatchNorm extends Layer {
    */
   constructor(features: number, options: BatchNormOptions = {}) {
     super();
+    if (new.target === BatchNorm)
+      throw new ArgumentError('BatchNorm is what its kinds have in common: make a BatchNorm1d for features, or a BatchNorm2d for images');
     this.#options = readOptions(options, batchNormOptions);
     const { affine, trackRunningStats } = this.#options;
     ({ eps: this.eps, momentum: this.momentum } = this.#options);

@@ -64,7 +64,8 @@ export class LogLoss extends SumMetric {
     const counts = counting(rows, this.settings);
     const labels = where(counts.greater(0), rows.labels, 0) as Tensor<'int32'>;
     const losses = pick(logProbabilities(rows, this.settings), labels);
-    return stack([losses.mul(counts).sum().neg(), counts.sum()]);
+    // What is ignored may be NaN.
+    return stack([where(counts.greater(0), losses.mul(counts), 0).sum().neg(), counts.sum()]);
   }
 
   /** NaN before the first batch. */

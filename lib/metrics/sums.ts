@@ -1,7 +1,7 @@
 // Metrics whose batches add up: a row of float64 sums is all that is kept.
 
 import { ours } from '../foreign.js';
-import { ArgumentError, checkList, checkNumber, expected } from '../errors.js';
+import { ArgumentError, checkList, expected } from '../errors.js';
 import { keepNames } from '../names.js';
 import { refuseInStep } from '../recording.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
@@ -88,9 +88,15 @@ export abstract class SumMetric extends Metric {
   /** @throws {@link ArgumentError} for anything but what `stateDict` gives. */
   override loadStateDict(state: unknown): void {
     const sums = checkList((state as Partial<SumMetricState> | null)?.sums, 'state.sums', 'the sums of a metric');
-    const values = Float64Array.from(sums, (sum) => checkNumber(sum, 'state.sums'));
+    const values = Float64Array.from(sums, checkSum);
     this.#sums = values.length === 0 ? null : values;
   }
+}
+
+/** A sum may be infinite or NaN: the run goes on with it. */
+function checkSum(sum: unknown): number {
+  if (typeof sum !== 'number') throw new ArgumentError(expected('a number', 'state.sums', sum));
+  return sum;
 }
 
 keepNames({ SumMetric });

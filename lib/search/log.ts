@@ -140,7 +140,8 @@ function readEvents(path: string): { header: StudyHeader; events: Event[]; path:
     if (line === '') continue;
     const event = parse(line);
     if (event === null) {
-      const next = lines.slice(i + 1).find((later) => later !== '');
+      // Several, where resuming was killed as well.
+      const next = lines.slice(i + 1).find((later) => later !== '' && parse(later) !== null);
       if (next !== undefined && !['resumed', 'study'].includes(String(parse(next)?.type)))
         throw new FileFormatError(`${found}: line ${i + 1} is not a line of a study`);
       continue;

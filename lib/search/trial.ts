@@ -65,6 +65,7 @@ export class Trial<D = unknown> {
   readonly #say: (report: TrialReport) => void;
   #firstLoss = Number.NaN;
   #stopped: string | null = null;
+  #hasEnded = false;
 
   /** @internal */
   constructor({ number, config, budget, seed }: TrialRecord, { data, settings, dir, signal, say }: TrialParts<D>) {
@@ -97,13 +98,20 @@ export class Trial<D = unknown> {
       else this.judge(this.#firstLoss, loss);
     }
     const finite = (value: number | undefined): number | null => (Number.isFinite(value) ? checkNumber(value, 'report') : null);
-    this.#say({ epoch, score: finite(score), loss: finite(loss) });
+    // What an objective left behind may report later: that is nobody's curve.
+    if (!this.#hasEnded) this.#say({ epoch, score: finite(score), loss: finite(loss) });
     return this.#stopped === null && !this.signal.aborted;
+  }
+
+  /** @internal Nothing that is reported from now on counts. */
+  end(): void {
+    this.#hasEnded = true;
   }
 
   /** @internal Compares a training loss with that of the beginning; gives whether to go on. */
   judge(first: number, loss: number): boolean {
-    if (explodedAt([first, loss]) >= 0)
+    // Three times a loss that is not above zero means nothing.
+    if ((first > 0 || !Number.isFinite(loss)) && explodedAt([first, loss]) >= 0)
       this.stop(`the loss exploded: ${formatScore(loss)} is more than three times the first one, ${formatScore(first)}`);
     return this.#stopped === null && !this.signal.aborted;
   }
@@ -143,6 +151,19 @@ class TrialWatch extends Callback {
     return this.#trial.judge(Math.max(...this.#first), this.#latest.reduce((sum, value) => sum + value, 0) / this.#latest.length);
   }
 
+  /** The first and the latest losses: in a resumed run they are not those of its own first steps. */
+  override stateDict(): { first: readonly number[]; latest: readonly number[] } {
+    return { first: [...this.#first], latest: [...this.#latest] };
+  }
+
+  override loadStateDict(state: unknown): void {
+    const given = (state ?? {}) as Partial<ReturnType<TrialWatch['stateDict']>>;
+    const areNumbers = (list: unknown): list is number[] => Array.isArray(list) && list.every((one) => typeof one === 'number');
+    if (!areNumbers(given.first) || !areNumbers(given.latest)) throw new ArgumentError(expected('the losses of a trial', 'state', state));
+    this.#first.splice(0, first, ...given.first.slice(0, first));
+    this.#latest.splice(0, latest, ...given.latest.slice(-latest));
+  }
+
   override onEpochEnd({ epoch, loss, validation }: EpochRecord): void {
     const score = this.#score === 'loss' ? validation?.loss : validation?.metrics[this.#score];
     this.#trial.report({ epoch, loss, score });
@@ -165,6 +186,8 @@ export async function runTrial(objective: (params: never, trial: Trial) => unkno
   } catch (error) {
     if (trial.stopped !== null) return { state: 'stopped', score: null, reason: trial.stopped };
     return { state: 'failed', score: null, reason: reasonOf(error) };
+  } finally {
+    trial.end();
   }
 }
 

@@ -4,10 +4,15 @@ import { type AnyDataset, isInMemory } from '../data/dataset.js';
 import type { AnyPair } from '../data/loader.js';
 import { BatchNorm } from '../layers/batch-norm.js';
 import type { AnyLayer } from '../layers/layer.js';
+import { trainingOutputsOf } from '../layers/outputs.js';
 import type { Loss } from '../losses/loss.js';
 import { isBuiltIn } from '../names.js';
 import { log } from '../ops/elementwise.js';
-import { Tensor } from '../tensor.js';
+import { trace } from '../ops/trace.js';
+import { defaultRandom } from '../seed.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+import { rememberModes } from '../training/modes.js';
+import { randomsOf } from '../training/run-state.js';
 import { type DataFacts, factsOf, sampleOf } from './data-facts.js';
 import type { Evidence, LayerFacts, Setup } from './evidence.js';
 import { type Look, type Subject, lookAt } from './look.js';
@@ -34,12 +39,19 @@ export const thorough: Limits = { examples: 4096, numbers: 1 << 22, batch: 256, 
 export type Gathered = Pick<Evidence, 'data' | 'validation' | 'splits' | 'start' | 'chance'> & { readonly batch: AnyPair | null };
 
 /** Gathers it; data as the model sees them. What cannot be read is left to the run, which says so better. */
-export async function gather(subject: Subject, data: AnyDataset, validation: AnyDataset | undefined, limits: Limits): Promise<Gathered> {
+export async function gather(
+  subject: Subject,
+  data: AnyDataset,
+  validation: AnyDataset | undefined,
+  limits: Limits,
+  batchSize = limits.batch,
+): Promise<Gathered> {
   const [mine, other] = [
     await look(data, isCheap(data, limits) ? limits : { ...limits, examples: limits.batch }),
     validation === undefined || !isCheap(validation, limits) ? null : await look(validation, limits),
   ];
-  const batch = mine === null ? null : await sampleOf(data, limits.batch, 1 << 20).catch(() => null);
+  const count = mine === null ? 0 : examplesOf(subject, mine.sample, limits.batch, batchSize);
+  const batch = mine === null ? null : await sampleOf(data, count, 1 << 20).catch(() => null);
   const start = batch === null ? null : lookAt(subject, batch);
   return {
     data: mine?.facts ?? null,
@@ -49,6 +61,30 @@ export async function gather(subject: Subject, data: AnyDataset, validation: Any
     start,
     chance: chanceOf(subject.loss, start, mine?.facts ?? null),
   };
+}
+
+/** Numbers that layers may put out in a look: as many as a batch of the run has, up to 256 MB of float32, and 64 MB in any case. */
+const [mostOfBatch, mostAnyway] = [1 << 26, 1 << 24];
+
+/** How many examples a look takes, by what the layers put out for one: a batch size is often chosen by memory. */
+function examplesOf({ model }: Subject, [inputs]: AnyPair, most: number, batchSize: number): number {
+  if (!(inputs instanceof Tensor) || inputs.rank === 0) return most;
+  const { shape, dtype } = inputs as AnyTensor;
+  const restore = rememberModes(model);
+  const generators = [defaultRandom(), ...randomsOf(model).values()].map((random) => [random, random.state] as const);
+  let numbers = 1;
+  try {
+    const execute = (_op: unknown, outputs: readonly AnyTensor[]): void => {
+      for (const { size } of outputs) numbers += size;
+    };
+    trace([{ shape: [1, ...shape.slice(1)], dtype }], { execute, view() {} }, (x) => trainingOutputsOf(model, x));
+  } catch {
+    return Math.min(most, batchSize); // a model that looks at values
+  } finally {
+    for (const [random, state] of generators) random.state = state;
+    restore();
+  }
+  return Math.max(1, Math.min(most, Math.floor(mostOfBatch / numbers), Math.max(batchSize, Math.floor(mostAnyway / numbers))));
 }
 
 /** What is known without asking the data for anything. */

@@ -15,7 +15,7 @@ import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { rememberModes } from '../training/modes.js';
 import { randomsOf } from '../training/run-state.js';
 import { type Spread, spreadOf } from './data-facts.js';
-import { type LossReading, isActivation, isCurved, isWeighted, lastActivation, nodesOf, readingOf } from './tape.js';
+import { type LossReading, isActivation, isCurved, isLookup, isWeighted, lastActivation, nodesOf, readingOf } from './tape.js';
 
 /** What an activation put out for the examples of a look. */
 export interface ActivationLook {
@@ -179,7 +179,7 @@ function ofTape(
     reading: readingOf(loss, prediction),
     shape: prediction.shape,
     outputs: spreadOf(prediction.data, 0, 1),
-    entering: weighted.length === 0 ? null : entering(weighted[0].inputs[0]),
+    entering: weighted.length === 0 || isLookup(weighted[0]) ? null : entering(weighted[0].inputs[0]),
     isNormalized: nodes.some(({ op, id }) => op.name.includes('norm') && id < (weighted[1]?.id ?? Number.POSITIVE_INFINITY)),
     activations: between.filter(isActivation).map((node) => lookAtActivation(node, inputs.shape[0])),
     depth: weighted.length,

@@ -76,8 +76,8 @@ function refused(error: unknown): Finding {
 
 /**
  * What is wrong with a run before its first step: the last activation beside loss and targets, the data and their parts, the first loss and
- * the first weights, what the loss reaches and the optimizer holds. An empty list says that nothing was found. What `fit` would refuse is a
- * finding here. Model, optimizer and random numbers stay as they are. Course rows J01–J05, G09.
+ * the first weights, what the loss reaches and the optimizer holds. An empty list says that nothing was found. Labels,
+ * targets and a last batch that `fit` would refuse are findings here; shapes that do not fit at all are left to its first step. Model, optimizer and random numbers stay as they are. Course rows J01–J05, G09.
  *
  * @param model - What is to be trained.
  * @param data - What it is to be trained on.

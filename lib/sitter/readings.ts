@@ -48,7 +48,9 @@ const deadShare = 0.4;
 export function explodedAt(losses: readonly number[]): number {
   // A little room: 3 · 2.3 is a hair below 6.9 in binary.
   if (!Array.isArray(losses)) throw new ArgumentError(expected('an array of losses', 'losses', losses));
-  return losses.findIndex((loss) => !(loss <= explosionFactor * losses[0] * (1 + 1e-12)));
+  // By its size: a loss that is below zero from the beginning explodes upwards, too.
+  const limit = losses[0] + (explosionFactor - 1) * (1 + 1e-12) * Math.abs(losses[0]);
+  return losses.findIndex((loss) => !(loss <= limit));
 }
 
 /**

@@ -96,6 +96,7 @@ export class Sitter extends Callback {
   #trace: Trace | null = null;
   #isBlank = true;
   #fixes = 0;
+  #hasExploded = false;
   /** Findings before the latest fix. */
   #mended = 0;
   #back: (() => void) | null = null;
@@ -140,13 +141,17 @@ export class Sitter extends Callback {
     this.#losses = new LossCurve();
     this.#fixes = 0;
     this.#mended = 0;
+    this.#hasExploded = false;
+    // Of this run alone; a resumed one has findings already, and nothing is said twice.
+    this.findings.splice(0, this.findings.length, ...run.history.findings);
+    this.readings.length = 0;
     this.#isBlank = run.optimizer.steps === 0; // a run that goes on is no blank model
     if (this.#fix) requirePlainRates(run.optimizer);
     if (this.#observe) this.#classes = run.data.classes?.length ?? (await scoresOf(run));
     if (run.epochs === 0) return;
     // A set of a user's own may draw or count when it makes a batch: the run would be another one.
     if (!isInMemory(run.data) && !isBuiltIn(run.data)) this.#gathered = gatherNothing(run);
-    else this.#gathered = await gather(run, preprocessed(run.model, run.data), run.validation, quick);
+    else this.#gathered = await gather(run, preprocessed(run.model, run.data), run.validation, quick, run.batchSize);
     this.#trace = new Trace(run.model, run.step, run.optimizer.lr);
     if (this.#fix) this.#keep(run);
     this.#judge('before', run);
@@ -156,7 +161,7 @@ export class Sitter extends Callback {
     for (const [i, loss] of losses.entries()) {
       this.#losses.add(loss);
       if (Number.isNaN(this.#firstLoss)) this.#first(loss, run);
-      else if (this.#stop && explodedAt([this.#firstLoss, loss]) >= 0) this.#exploded(loss, step + i, epoch, run);
+      else if (this.#stop && this.#losses.lowest >= 0 && explodedAt([this.#firstLoss, loss]) >= 0) this.#exploded(loss, step + i, epoch, run);
     }
   }
 
@@ -198,8 +203,13 @@ export class Sitter extends Callback {
     const { what } = failure.place;
     if (!this.#fix || this.#back === null || this.#fixes >= mostFixes || what === 'input' || what === 'target' || what === 'weight')
       return false;
+    const before = this.findings.length;
     this.#judge('failure', run, failure);
-    this.#lower(run, failure.place.lr / 10, 'non-finite');
+    // What it advises, where that is still less.
+    const advised = this.findings
+      .slice(before)
+      .map(({ change }) => (change?.kind === 'learningRate' ? change.value : Number.POSITIVE_INFINITY));
+    this.#lower(run, Math.min(failure.place.lr / 10, ...advised), 'non-finite');
     return true;
   }
 
@@ -226,7 +236,8 @@ export class Sitter extends Callback {
   }
 
   #exploded(loss: number, step: number, epoch: number, run: TrainingRun): void {
-    if (this.fault !== undefined) return;
+    if (this.#hasExploded) return;
+    this.#hasExploded = true;
     const { lr } = run.optimizer;
     const lower = Number((lr / 10).toPrecision(2));
     const finding = findingOf(

@@ -50,7 +50,10 @@ export const isActivation = (node: GradientNode): boolean =>
   node.inputs.length === 1 && node.outputs.length === 1 && node.outputs[0].size === node.inputs[0].size && isCurved(node);
 
 /** Whether an operation multiplies by weights. */
-export const isWeighted = ({ op }: GradientNode): boolean => op.products !== undefined || op.name === 'embed' || op.name === 'gather_rows';
+export const isWeighted = (node: GradientNode): boolean => node.op.products !== undefined || isLookup(node);
+
+/** Whether it looks rows of a table up. */
+export const isLookup = ({ op }: GradientNode): boolean => op.name === 'embed' || op.name === 'gather_rows';
 
 /** What a loss takes predictions for: class scores, binary scores, probabilities, log-probabilities, or plain numbers. */
 export type LossReading = 'scores of classes' | 'scores of yes and no' | 'probabilities' | 'log-probabilities' | 'numbers';

@@ -18,6 +18,7 @@ import { type AnyTensor, Tensor } from '../tensor.js';
 import type { CallbackLike } from './callbacks.js';
 import type { CheckpointContent } from './checkpoint-file.js';
 import { describeData } from './data-digest.js';
+import type { Finding } from '../sitter/finding.js';
 import type { EpochRecord, History } from './history.js';
 
 /** What a run is made of. */
@@ -70,6 +71,8 @@ export interface RunPosition {
 export interface RunState {
   readonly position: RunPosition;
   readonly epochs: readonly EpochRecord[];
+  /** Not there in checkpoints of earlier versions. */
+  readonly findings?: readonly Finding[];
   readonly stopped: string | null;
   readonly optimizer: Omit<OptimizerState, 'tensors'>;
   /** Paths of parameters that are not trained. */
@@ -102,6 +105,7 @@ export function captureRun(parts: RunParts, position: RunPosition, run: RunDescr
   const state: RunState = {
     position,
     epochs: [...history.epochs],
+    findings: [...history.findings],
     stopped: history.stopped,
     optimizer: optimizerState,
     frozen: frozenOf(model),
@@ -147,6 +151,7 @@ export function restoreRun(parts: RunParts, { tensors, state }: CheckpointConten
   if (saved) for (const [i, metric] of metrics.entries()) metric.loadStateDict?.(saved[i]);
   history.epochs.length = 0;
   for (const record of state.epochs) history.epochs.push(record);
+  history.findings.splice(0, history.findings.length, ...(state.findings ?? []));
   history.stopped = state.stopped;
 }
 

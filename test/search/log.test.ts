@@ -59,6 +59,16 @@ test('cut off anywhere, a log is read up to its last whole line, and the search 
   });
 });
 
+test('a study that was killed twice in a row, the second time while it resumed, goes on', async (t) => {
+  await inFolder(async (runDir) => {
+    const whole = await run(runDir);
+    const path = join(runDir, 'search.jsonl');
+    writeFileSync(path, `${readFileSync(path, 'utf8')}{"type":"tri\n{"type":"resu`);
+    t.deepEqual(outcomeOf(await run(runDir, { resume: true })), outcomeOf(whole));
+    t.deepEqual(outcomeOf(readStudy(runDir)), outcomeOf(whole));
+  });
+});
+
 test('damage in the middle is no torn line: it is refused, with its line', async (t) => {
   await inFolder(async (runDir) => {
     await run(runDir);

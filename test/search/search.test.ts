@@ -14,7 +14,6 @@ import {
   SearchAbortedError,
   SobolSearch,
   type Strategy,
-  Study,
   TpeSearch,
   defaultRandom,
   getSeed,
@@ -228,7 +227,6 @@ test('without a word a study goes to a new folder of its own, and the folder of 
       progress: false,
       strategy: new Hyperband({ budget: 3 }),
     });
-    t.true(study instanceof Study);
     t.deepEqual(
       dirs.map((dir) => dir?.slice(runDir.length + 1)),
       study.trials.map(({ config }) => `config-00000${config}`),

@@ -3,16 +3,23 @@
 import test from 'ava';
 import {
   ArgumentError,
+  CrossEntropyLoss,
+  Embedding,
   ExponentialDecay,
+  Flatten,
   Layer,
   Linear,
+  Loss,
   MSELoss,
   SGD,
   Sequential,
   Sitter,
   Tensor,
   TensorDataset,
+  explodedAt,
+  preflight,
   setSeed,
+  tanh,
   tensor,
 } from '../../lib/index.js';
 import { gather, quick } from '../../lib/sitter/gather.js';
@@ -97,6 +104,49 @@ test('targets of thousands of numbers are looked at in few rows', async (t) => {
   t.is(facts?.targets?.isConstant, false);
 });
 
+test('a look takes fewer examples where layers put out very much for one, and as many as a batch has where that fits', async (t) => {
+  const looked = async (width: number, batchSize: number): Promise<number | undefined> => {
+    const model = new Sequential([new Linear(2, width), new Linear(width, 1)]);
+    const subject = { model, loss: new MSELoss(), optimizer: new SGD(model, { lr: 0.01 }) };
+    const many = new TensorDataset(Tensor.from(new Float32Array(128).fill(1), [64, 2]), Tensor.from(new Float32Array(64), [64, 1]));
+    return (await gather(subject, many, undefined, quick, batchSize)).start?.examples;
+  };
+  t.is(await looked(100, 1), 64);
+  t.is(await looked(2 ** 20, 1), 15); // 2²⁴ numbers at most
+  t.is(await looked(2 ** 20, 40), 40);
+});
+
+test('a loss below zero is told about by no rule of the curve, and has not exploded while it falls', async (t) => {
+  class Agreement extends Loss {
+    forward(prediction: Tensor, target: Tensor): Tensor {
+      return tanh(prediction).mul(target).mean().neg();
+    }
+  }
+  t.is(explodedAt([-0.3, -0.35, 0.2]), -1);
+  t.is(explodedAt([-0.3, -0.35, 0.4]), 2);
+  setSeed(3);
+  const model = new Linear(2, 1);
+  const sitter = new Sitter();
+  const optimizer = new SGD(model, { lr: 0.5 });
+  const history = await new Sequential([model]).fit(data, { loss: new Agreement(), optimizer, epochs: 20, batchSize: 8, sitter, ...silent });
+  t.is(history.stopped, null);
+  t.true((history.last?.loss ?? 0) < 0);
+  t.deepEqual(history.findings, []);
+});
+
+test('rows that are looked up are no layer: one linear layer behind an embedding is meant', async (t) => {
+  const model = new Sequential([new Embedding(8, 16), new Flatten(), new Linear(48, 8)]);
+  const words = new TensorDataset(
+    Tensor.from(
+      Int32Array.from({ length: rows * 3 }, (_, i) => (i * 5) % 8),
+      [rows, 3],
+    ),
+    Tensor.from(Int32Array.from({ length: rows }, (_, i) => i % 8)),
+  );
+  const found = await preflight(model, words, { loss: new CrossEntropyLoss(), optimizer: new SGD(model, { lr: 0.1 }) });
+  t.false(found.some(({ id }) => id === 'no-nonlinearity'));
+});
+
 test('a fix gives back the epoch that it takes, lowers each group by the same factor, and ends with the error where nothing helps', async (t) => {
   setSeed(2);
   const model = new Sequential([new Linear(2, 8), new Linear(8, 1)]);
@@ -127,4 +177,17 @@ test('fixes are refused beside a schedule of the rate and beside checkpoints, be
       message: /leave `checkpoint` out/,
     });
   t.is(plain.steps + scheduled.steps, 0);
+});
+
+test('one sitter serves several runs, and what it found before an explosion does not keep it from ending the run', async (t) => {
+  const sitter = new Sitter();
+  for (const validation of [data, undefined]) {
+    setSeed(4);
+    const model = new Sequential([new Linear(2, 1)]);
+    const optimizer = new SGD(model, { lr: 10 });
+    const history = await model.fit(data, { loss: new MSELoss(), optimizer, epochs: 5, batchSize: 8, validation, sitter, ...silent });
+    t.is(history.stopped, 'the loss exploded');
+    t.is(sitter.findings.at(-1)?.id, 'learning-rate-too-high');
+    t.is(history.findings.length, sitter.findings.length);
+  }
 });

@@ -137,23 +137,3 @@ export const fewSteps = rule({
     };
   },
 });
-
-/** A loss that leaves its range. */
-export const belowZero = rule({
-  ids: ['targets-against-loss'],
-  needs: ['losses', 'start'],
-  source: 'Course row E09',
-  thresholds: { below: -0.1 },
-  judge: ({ losses, start, data }, { below }) => {
-    if (!(losses.latest < below) || start.reading === 'numbers') return null;
-    return {
-      id: 'targets-against-loss',
-      verdict: 'fault',
-      seen: `the loss is ${short(losses.latest)}, below 0${data?.targets ? `; the targets go from ${short(data.targets.min)} to ${short(data.targets.max)}` : ''}`,
-      why: 'A cross-entropy of probabilities is never below 0: the targets are outside of 0 … 1, and it falls without bound (course row E09)',
-      advice: 'Take a loss for numbers, such as MSELoss(), or bring the targets into 0 … 1',
-      change: { kind: 'loss', name: 'MSELoss' },
-      confidence: 0.95,
-    };
-  },
-});

@@ -2,7 +2,7 @@
 
 import type { Rule } from '../evidence.js';
 import { classes, columns, leaks, nonFiniteData, order, scaleOfInputs, scaleOfTargets } from './data.js';
-import { belowZero, fewSteps, overfitting, shortfall } from './fit.js';
+import { fewSteps, overfitting, shortfall } from './fit.js';
 import { dropout, normalization } from './modes.js';
 import { activationAndLoss, numbersAsProbabilities, outputAndTargets, reach } from './pairing.js';
 import { explosion, lateFall, longMemory, longSteps, nonFinite, shortSteps, swings } from './lr.js';
@@ -44,7 +44,6 @@ export const rules: readonly Rule[] = Object.freeze([
   saturatedUnits,
   gradients,
   standstill,
-  belowZero,
   overfitting,
   shortfall,
 ]);

@@ -146,7 +146,7 @@ export const shortSteps = rule({
     let factor = 10;
     while (perStep > 0 && factor < 1e6 && perStep * factor < limits.good) factor *= 10;
     const bearable = stepsOfOneSize.has(setup.optimizer) ? usual.oneSize : usual.gradient / 2;
-    const wanted = setup.optimizer === 'Adadelta' ? 1 : Math.min(bearable, setup.lr * factor * 10);
+    const wanted = setup.optimizer === 'Adadelta' ? 1 : setup.lr === 0 ? bearable / 3 : Math.min(bearable, setup.lr * factor * 10);
     const raised = Math.max(wanted, setup.lr * 10);
     return {
       id: 'learning-rate-too-low',

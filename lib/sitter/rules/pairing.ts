@@ -213,12 +213,13 @@ export const numbersAsProbabilities = rule({
   ids: ['targets-against-loss'],
   needs: ['start', 'data'],
   source: 'Course row E09',
-  thresholds: { slack: 0.05 },
-  judge: ({ start, data, setup }, { slack }) => {
+  thresholds: { slack: 0.05, mostClasses: 64 },
+  judge: ({ start, data, setup }, { slack, mostClasses }) => {
     const { targets } = data;
     const isOther = start.reading !== 'probabilities' && start.reading !== 'scores of yes and no';
     // Whole numbers may be classes, which have rules of their own.
-    if (targets === null || targets.areIndices || targets.isWhole || isOther || targets.nonFinite > 0) return null;
+    if (targets === null || targets.areIndices || isOther || targets.nonFinite > 0) return null;
+    if (targets.isWhole && targets.min >= 0 && targets.distinct < mostClasses) return null;
     if (targets.min >= -slack && targets.max <= 1 + slack) return null;
     return {
       id: 'targets-against-loss',

@@ -136,7 +136,9 @@ export const straightness = rule({
   thresholds: {},
   judge: ({ start }) => {
     const { weights } = start;
-    if (start.isCurved || start.depth < 2 || weights.length < 2) return null;
+    // Rows that are looked up are no layer: one layer behind them is meant.
+    const depth = start.entering === null ? start.depth - 1 : start.depth;
+    if (start.isCurved || depth < 2 || weights.length < 2) return null;
     const [inputs, outputs] = [fanIn(weights[0]), weights[weights.length - 1].shape.at(-1) ?? 1];
     // A narrow middle is a linear projection, which is meant.
     if (hiddenOf(start).some(({ shape }) => (shape.at(-1) ?? 1) < Math.min(inputs, outputs))) return null;
