@@ -171,6 +171,11 @@ const sick: readonly [title: string, FindingId, () => Program][] = [
     'targets-against-loss',
     () => regression({ model: waveNet(new Sigmoid()), loss: new Logarithms(), epochs: 2 }),
   ],
+  [
+    'a class without an example among classes that have many',
+    'missing-class',
+    () => program({ data: cloudSet(600, { classes: 4 }), model: net(5), validation: undefined }),
+  ],
   ['weights of zero', 'symmetric-start', () => program({ model: net(4, [], { init: new Zeros() }) })],
   ['weights near zero', 'weights-too-small', () => program({ model: net(4, [], { init: new Normal({ std: 1e-3 }) }), optimizer: sgd(0.01) })],
   ['weights far too large', 'weights-too-large', () => program({ model: net(4, [], { init: new Normal({ std: 2 }) }) })],
@@ -268,6 +273,19 @@ const healthy: readonly [title: string, () => Program][] = [
       const celsius = [-40, -10, 0, 8, 15, 22, 38];
       const data = set(column(celsius), column(celsius.map((degrees) => 1.8 * degrees + 32)));
       return regression({ model: new Sequential([new Linear(1, 1)]), data, optimizer: adam(0.1), epochs: 500 });
+    },
+  ],
+  [
+    'classes that hardly have an example, one of which has none',
+    () => {
+      const { x, labels } = clouds(600, 12);
+      const rare = labels.map((label, i) => (label < 10 ? label : i < 20 ? 10 : label % 10));
+      return program({
+        data: new TensorDataset(Tensor.from(x, [600, 10]), Tensor.from(rare)),
+        model: net(12),
+        validation: undefined,
+        epochs: 10,
+      });
     },
   ],
   ['a linear model', () => program({ model: new Sequential([new Linear(10, 4)]), optimizer: sgd(0.1) })],
