@@ -45,6 +45,7 @@ export async function gather(
   validation: AnyDataset | undefined,
   limits: Limits,
   batchSize = limits.batch,
+  onRefusal?: (error: unknown) => void,
 ): Promise<Gathered> {
   const [mine, other] = [
     await look(data, isCheap(data, limits) ? limits : { ...limits, examples: limits.batch }),
@@ -52,7 +53,7 @@ export async function gather(
   ];
   const count = mine === null ? 0 : examplesOf(subject, mine.sample, limits.batch, batchSize);
   const batch = mine === null ? null : await sampleOf(data, count, 1 << 20).catch(() => null);
-  const start = batch === null ? null : lookAt(subject, batch);
+  const start = batch === null ? null : lookAt(subject, batch, onRefusal);
   return {
     data: mine?.facts ?? null,
     validation: other?.facts ?? null,

@@ -96,7 +96,7 @@ export interface Subject {
  * Runs the model over a batch, forward and backward, and gives numbers; null where the model takes several inputs, gives several outputs,
  * or refuses the batch.
  */
-export function lookAt(subject: Subject, [inputs, targets, weights]: AnyPair): Look | null {
+export function lookAt(subject: Subject, [inputs, targets, weights]: AnyPair, onRefusal?: (error: unknown) => void): Look | null {
   const { model, loss, optimizer } = subject;
   if (!(inputs instanceof Tensor)) return null;
   model.prepare();
@@ -145,8 +145,9 @@ export function lookAt(subject: Subject, [inputs, targets, weights]: AnyPair): L
       evaluated,
       isRandomInEvaluation,
     };
-  } catch {
-    // What the first step refuses, it says itself.
+  } catch (error) {
+    // What the first step of a run refuses, it says itself.
+    onRefusal?.(error);
     return null;
   } finally {
     for (const [i, one] of parameters.entries()) {

@@ -61,9 +61,11 @@ function refused(error: unknown): Finding {
       why:
         id === 'labels-out-of-range'
           ? 'A class without a score has no loss (course row E28)'
-          : error instanceof DTypeError
-            ? 'A loss says what its targets are: class indices, probabilities, or numbers'
-            : 'The loss has no meaning for such data, and fit() refuses them',
+          : error instanceof ShapeError
+            ? 'What does not fit together ends the first step of fit()'
+            : error instanceof DTypeError
+              ? 'A loss says what its targets are: class indices, probabilities, or numbers'
+              : 'The loss has no meaning for such data, and fit() refuses them',
       advice: '',
       // Numbers that are no probabilities are for a loss of numbers.
       change: /expects targets from 0 to 1/.test(message) ? { kind: 'loss', name: 'MSELoss' } : { kind: 'fixData', what: 'targets' },
@@ -76,8 +78,8 @@ function refused(error: unknown): Finding {
 
 /**
  * What is wrong with a run before its first step: the last activation beside loss and targets, the data and their parts, the first loss and
- * the first weights, what the loss reaches and the optimizer holds. An empty list says that nothing was found. Labels,
- * targets and a last batch that `fit` would refuse are findings here; shapes that do not fit at all are left to its first step. Model, optimizer and random numbers stay as they are. Course rows J01–J05, G09.
+ * the first weights, what the loss reaches and the optimizer holds. An empty list says that nothing was found. What `fit`
+ * would refuse is a finding here. Model, optimizer and random numbers stay as they are. Course rows J01–J05, G09.
  *
  * @param model - What is to be trained.
  * @param data - What it is to be trained on.
@@ -110,6 +112,8 @@ export async function preflight(model: AnyLayer, data: AnyDataset, options: Pref
   const seen = preprocessed(model, data);
   const other = validation === undefined ? undefined : preprocessed(model, validation);
   const found: Finding[] = [];
+  /** What the first step would refuse, whatever else is wrong. */
+  const first: Finding[] = [];
   const attempt = (check: () => void): void => {
     try {
       check();
@@ -121,12 +125,16 @@ export async function preflight(model: AnyLayer, data: AnyDataset, options: Pref
   attempt(() => checkFlight({ model, loss, metrics: [], loader, validation: other }));
   attempt(() => checkDomains(loss, seen, other));
   const subject = { model, loss, optimizer };
-  const gathered = await gather(subject, seen, other, full ? thorough : quick);
+  const gathered = await gather(subject, seen, other, full ? thorough : quick, undefined, (error) => {
+    // Of a user's own code anything may come.
+    if (error instanceof NodegradError && found.length === 0) first.push(refused(error));
+  });
   const stepsPerEpoch = Math.ceil(data.length / batchSize);
   const setup = setupOf(subject, { batchSize, epochs, stepsPerEpoch, shuffle }, optimizer.steps === 0);
   const before = { moment: 'before', epoch: 0, step: 0, setup, ...gathered, now: gathered.start } as const;
   const judged = judge(rules, { ...before, losses: null, epochs: [], movement: null, failure: null } as never);
   const all = [
+    ...first,
     ...judged,
     ...found.filter(({ id }) => !judged.some((one) => one.id === id || (id === 'targets-against-loss' && one.verdict === 'fault'))),
   ];

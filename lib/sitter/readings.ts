@@ -32,7 +32,8 @@ export interface DeadUnits {
 
 /** Above this share of the first loss, a loss has exploded. Course row J13. */
 const explosionFactor = 3;
-const chanceFactor = 1.5;
+/** First weights as He and Xavier draw them, on wide inputs, begin at up to three times the loss of chance, and train well. */
+const [aboveChance, belowChance] = [5, 1.5];
 const ratioBounds = { small: 1e-5, good: 1e-3, large: 1e-1 } as const;
 const deadShare = 0.4;
 
@@ -72,14 +73,14 @@ export function judgeInitialLoss(loss: number, chance: number, classes: number):
   }
   const about = 'initial loss';
   const against = `initial loss ${formatScore(loss)} against ${formatScore(chance)} by chance (ln ${classes})`;
-  if (loss > chanceFactor * chance) {
+  if (loss > aboveChance * chance) {
     return {
       about,
       verdict: 'warning',
       text: `${against}: ${(loss / chance).toPrecision(2)} times too high. The first weights or the inputs are too large: keep the default initializer, and centre and scale the inputs`,
     };
   }
-  if (loss < chance / chanceFactor) {
+  if (loss < chance / belowChance) {
     return {
       about,
       verdict: 'warning',
@@ -183,9 +184,10 @@ export function readDeadUnits(peaks: Peaks, examples: number): Reading {
 }
 
 /** Update-to-weight ratios by path. */
-export function readUpdateRatios(ratios: readonly (readonly [path: string, ratio: number])[]): Reading {
+export function readUpdateRatios(ratios: readonly (readonly [path: string, ratio: number])[], isLowered = false): Reading {
   const show = ([path, ratio]: readonly [string, number]): string => `${ratio.toExponential(1)} in '${path}'`;
-  const bad = ratios.filter(([, ratio]) => judgeUpdateRatio(ratio) !== 'good');
+  // Small steps are what a schedule lowers the rate for.
+  const bad = ratios.filter(([, ratio]) => !['good', ...(isLowered ? ['too small'] : [])].includes(judgeUpdateRatio(ratio)));
   const text = `update-to-weight ratio: ${ratios.map(show).join(', ')} (good is about ${ratioBounds.good.toExponential(0)})`;
   if (bad.length === 0) return { about: 'update ratio', verdict: 'good', text };
   const kind = bad.some(([, ratio]) => judgeUpdateRatio(ratio) === 'too large') ? 'large: lower' : 'small: raise';

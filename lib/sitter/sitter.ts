@@ -97,6 +97,8 @@ export class Sitter extends Callback {
   #isBlank = true;
   #fixes = 0;
   #hasExploded = false;
+  /** Learning rate at the beginning. */
+  #firstRate = 0;
   /** Findings before the latest fix. */
   #mended = 0;
   #back: (() => void) | null = null;
@@ -142,6 +144,7 @@ export class Sitter extends Callback {
     this.#fixes = 0;
     this.#mended = 0;
     this.#hasExploded = false;
+    this.#firstRate = run.history.epochs[0]?.lr ?? run.optimizer.lr;
     // Of this run alone; a resumed one has findings already, and nothing is said twice.
     this.findings.splice(0, this.findings.length, ...run.history.findings);
     this.readings.length = 0;
@@ -176,7 +179,7 @@ export class Sitter extends Callback {
   }
 
   #epochEnd(record: EpochRecord, run: TrainingRun): void {
-    if (this.#ratios.length > 0) this.#read(readUpdateRatios(this.#ratios), run);
+    if (this.#ratios.length > 0) this.#read(readUpdateRatios(this.#ratios, run.optimizer.lr < this.#firstRate), run);
     if ((this.#fix || isLookedAt(record.epoch)) && record.epoch < run.epochs) this.#judge('epoch', run);
     if (this.#fix) this.#mend(record.loss, run);
   }
@@ -273,9 +276,11 @@ export class Sitter extends Callback {
     if (peaks.size > 0) this.#read(readDeadUnits(peaks, count), run);
   }
 
-  #read(reading: Reading, run: TrainingRun, say = reading.verdict !== 'good'): void {
+  /** A warning is said once, and again when there was none in between. */
+  #read(reading: Reading, run: TrainingRun, say?: boolean): void {
+    const before = this.readings.findLast(({ about }) => about === reading.about);
     this.readings.push(reading);
-    if (say) run.note(`sitter: ${reading.text}`);
+    if (say ?? (reading.verdict !== 'good' && before?.verdict !== reading.verdict)) run.note(`sitter: ${reading.text}`);
   }
 
   /** Asks the rules. */

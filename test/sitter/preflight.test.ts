@@ -2,6 +2,7 @@
 
 import test from 'ava';
 import {
+  type AnyDataset,
   Adam,
   ArgumentError,
   CrossEntropyLoss,
@@ -10,6 +11,8 @@ import {
   HingeLoss,
   L2Regularizer,
   Linear,
+  type Loss,
+  MSELoss,
   Normal,
   ReLU,
   SGD,
@@ -18,6 +21,7 @@ import {
   Tensor,
   TensorDataset,
   defaultRandom,
+  ones,
   preflight,
   setSeed,
 } from '../../lib/index.js';
@@ -185,4 +189,22 @@ test('wrong arguments are refused', async (t) => {
   t.deepEqual(ids(await preflight(twice, cloudSet(60), { loss, optimizer: new Adam(twice, { lr: 1e-3 }) })), [
     'softmax-before-cross-entropy-on-logits',
   ]);
+});
+
+test('shapes that do not fit, which end the first step of fit, are a finding: in a layer, and between prediction and targets', async (t) => {
+  const images = new TensorDataset(ones([8, 4, 4, 1]), Tensor.from(Int32Array.from({ length: 8 }, (_, i) => i % 3)));
+  const unflattened = new Sequential([new Linear(16, 3)]);
+  const wrong = new Sequential([new Linear(2, 3), new Linear(4, 1)]);
+  const columns = new TensorDataset(ones([8, 2]), ones([8, 1]));
+  const cases: [Sequential, AnyDataset, Loss, RegExp][] = [
+    [unflattened, images, new CrossEntropyLoss(), /in layer '0'/],
+    [wrong, columns, new MSELoss(), /in layer '1'/],
+    [new Sequential([new Linear(2, 3)]), columns, new MSELoss(), /\[8, 3\]/],
+  ];
+  for (const [model, set, one, seen] of cases) {
+    const found = await preflight(model, set, { loss: one, optimizer: new SGD(model, { lr: 0.1 }) });
+    const fault = found.find(({ verdict }) => verdict === 'fault');
+    t.regex(fault?.seen ?? 'nothing', seen);
+    await t.throwsAsync(model.fit(set as never, { loss: one, optimizer: new SGD(model, { lr: 0.1 }), progress: false, log: false }));
+  }
 });

@@ -61,12 +61,12 @@ test('[J02] weights near zero give the loss of chance, ln C, for 10, 100 and 100
   }
 });
 
-test('[J02] an initial loss more than 1.5 times off is a warning that says what to do', (t) => {
+test('[J02] an initial loss five times that of chance, or below two thirds of it, is a warning that says what to do', (t) => {
   const high = judgeInitialLoss(20, 2.302585, 10);
   t.is(high.verdict, 'warning');
   t.regex(high.text, /initial loss 20\.0000 against 2\.3026 by chance \(ln 10\): 8\.7 times too high.*initializer/);
   t.is(judgeInitialLoss(1.49 * 2.302585, 2.302585, 10).verdict, 'good');
-  t.is(judgeInitialLoss(1.51 * 2.302585, 2.302585, 10).verdict, 'warning');
+  t.is(judgeInitialLoss(5.01 * 2.302585, 2.302585, 10).verdict, 'warning');
   const low = judgeInitialLoss(0.5, 2.302585, 10);
   t.is(low.verdict, 'warning');
   t.regex(low.text, /lower than knowing nothing allows/);
