@@ -17,8 +17,7 @@ import { getSeed } from '../seed.js';
 import { checkRegularizers } from '../regularizers/regularizer.js';
 import { followersOf } from '../report/followers.js';
 import { type TensorTree, firstTensor } from '../tree.js';
-import type { Sitter } from '../sitter/sitter.js';
-import { seatOf } from '../sitter/of-run.js';
+import { type Seat, seatOf } from '../sitter/of-run.js';
 import { type BatchRecord, type CallbackLike, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
 import { type Checkpoints, type Resumption, checkpointsOf } from './checkpoint.js';
 import { checkDomains } from './domains.js';
@@ -79,7 +78,7 @@ class Fitting implements TrainingRun {
   readonly #parts: Required<RecordedParts>;
   readonly #loader: AnyLoader;
   readonly #callbacks: Callbacks;
-  readonly #sitter: Sitter | null;
+  readonly #sitter: Seat['sitter'];
   readonly #signal: AbortSignal | undefined;
   readonly #progress: Progress;
   readonly #seed: number;

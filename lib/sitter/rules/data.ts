@@ -121,7 +121,7 @@ export const classes = rule({
   ids: ['one-class', 'missing-class', 'rare-class', 'labels-out-of-range'],
   needs: ['data'],
   source: 'Course row E28',
-  thresholds: { rows: 4, perClass: 10, few: 10, rare: 0.01, rareRows: 200 },
+  thresholds: { rows: 4, perClass: 10, rarest: 5, few: 10, rare: 0.01, rareRows: 200 },
   judge: ({ data, start }, limits): Suspicion | null | (Suspicion | null)[] => {
     const { targets, counts } = data;
     if (targets === null) return null;
@@ -155,7 +155,9 @@ export const classes = rule({
         confidence: 0.97,
       });
     const missing = Array.from({ length: units }, (_, label) => label).filter((label) => !counts.has(label));
-    if (missing.length > 0 && units <= 100 && data.length >= limits.perClass * units)
+    // Where other classes have hardly an example either, one has none by chance.
+    const rarest = Math.min(...counts.values());
+    if (missing.length > 0 && units <= 100 && data.length >= limits.perClass * units && rarest >= limits.rarest)
       found.push({
         id: 'missing-class',
         verdict: 'warning',

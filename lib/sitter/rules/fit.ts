@@ -53,7 +53,7 @@ export const shortfall = rule({
   ids: ['underfitting', 'stopped-too-early', 'batch-too-large', 'nothing-to-learn'],
   needs: ['losses', 'start'],
   source: 'Course rows J18, J23',
-  thresholds: { stuck: 0.97, learned: 0.98, unfinished: 0.8, steep: 0.35, steepFall: 0.1, brief: 0.25, steps: 20, few: 100, falling: 0.02 },
+  thresholds: { stuck: 0.97, learned: 0.98, unfinished: 0.8, steep: 0.5, steepFall: 0.1, brief: 0.25, steps: 20, few: 100, falling: 0.02 },
   judge: (evidence, limits): Suspicion | null => {
     const { losses, setup, step, epochs, moment, data, start } = evidence;
     if (!isLate(evidence) || losses.points.length < 2) return null;
