@@ -251,6 +251,7 @@ test('progress goes to a stream: a line per epoch where it is no terminal', asyn
   await model.fit(points(64), {
     log: false,
     progress: stream,
+    sitter: false,
     loss,
     optimizer: new SGD(model, { lr: 0.1 }),
     epochs: 2,
