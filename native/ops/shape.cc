@@ -14,6 +14,7 @@ constexpr int maxRank = 8;
 template <class F> void bySize(DType d, F&& body) {
   switch (dtypeSize(d)) {
     case 1: return body.template operator()<uint8_t>();
+    case 2: return body.template operator()<uint16_t>();
     case 8: return body.template operator()<uint64_t>();
     default: return body.template operator()<uint32_t>();
   }
@@ -40,7 +41,7 @@ template <class F> void forTiles(int64_t n, F body) {
 
 // Float to integer truncates towards zero and saturates; the guard below refuses NaN. uint8 from int32 saturates too.
 template <class To, class From> To convert(From x) {
-  if constexpr (sizeof(To) >= 4 && To(0.5) != To(0)) return To(x);  // to a float type
+  if constexpr (To(0.5) != To(0)) return To(x);  // to a type of real numbers
   else {
     constexpr double low = sizeof(To) == 1 ? 0.0 : -2147483648.0, high = sizeof(To) == 1 ? 255.0 : 2147483647.0;
     const double d = double(x);
@@ -64,7 +65,7 @@ const char* checkCast(const Call& c) { return c.length(0) == c.length(1) ? nullp
 Refusal guardCast(const Call& c) {
   Refusal refusal;
   const DType to = c.operands[0].dtype;
-  if (isFloat(to)) return refusal;
+  if (isReal(to)) return refusal;
   byStorage(c.operands[1].dtype, [&]<class From>() {
     if constexpr (From(0.5) != From(0)) {
       const From* x = c.in<From>(1);
