@@ -92,6 +92,19 @@ template <class F> inline void eachStrip(int64_t rows, int64_t strip, F f) {
   for (int64_t i = 0; i < rows; i += strip) f(i, rows - i < strip ? rows - i : strip);
 }
 
+// Short rows one behind the other: what a store writes behind a row, the next rows overwrite, where there is room for it.
+struct Rows {
+  float* to;
+  int64_t length, room;
+
+  INLINE void add(V<float> a) {
+    if (room >= lanes) store(to, a);
+    else store(to, a, int(length));
+    to += length;
+    room -= length;
+  }
+};
+
 // ---- by FMAs ------------------------------------------------------------------------------------------------------------------
 
 // Rows and vectors of a micro-tile: two chains for each output.
@@ -110,11 +123,9 @@ inline void packFmaRows(const Bfloat16Block& x, int64_t rows, int64_t strip, int
   for (int64_t step = 0; step < steps; ++step) {
     wordsOf<false>(x, step * bfloat16Step, stepNumbers(count, step * bfloat16Step), rows, width, words);
     eachStrip(rows, strip, [&](int64_t i, int64_t m) {
-      // What a store writes behind a row, the next row overwrites.
-      float* out = static_cast<float*>(to) + (i * steps + step * m) * bfloat16Step;
-      for (int64_t pair = 0; pair < wordsOfStep; ++pair, out += m) store(out, evenOf(load(words + pair * width + i)));
-      for (int64_t pair = 0; pair + 1 < wordsOfStep; ++pair, out += m) store(out, oddOf(load(words + pair * width + i)), int(m));
-      store(out, oddOf(load(words + (wordsOfStep - 1) * width + i)), int(m));
+      Rows out = {static_cast<float*>(to) + (i * steps + step * m) * bfloat16Step, m, m * bfloat16Step};
+      for (int64_t pair = 0; pair < wordsOfStep; ++pair) out.add(evenOf(load(words + pair * width + i)));
+      for (int64_t pair = 0; pair < wordsOfStep; ++pair) out.add(oddOf(load(words + pair * width + i)));
     });
   }
 }
@@ -180,15 +191,10 @@ inline void packDotRows(const Bfloat16Block& x, int64_t rows, int64_t strip, int
   for (int64_t step = 0; step < steps; ++step) {
     wordsOf<false>(x, step * bfloat16Step, stepNumbers(count, step * bfloat16Step), rows, width, words);
     eachStrip(rows, strip, [&](int64_t i, int64_t m) {
-      // What a store writes behind a row, the next row overwrites.
-      float* out = static_cast<float*>(to) + (i * steps + step * m) * wordsOfStep;
-      for (int odd = 0; odd < 2; ++odd)
-        for (int64_t pair = 0; pair < wordsOfStep; pair += 2, out += m) {
-          const V<float> first = load(words + pair * width + i), second = load(words + (pair + 1) * width + i);
-          const V<float> word = odd ? oddPair(first, second) : evenPair(first, second);
-          if (odd && pair + 2 == wordsOfStep) store(out, word, int(m));
-          else store(out, word);
-        }
+      Rows out = {static_cast<float*>(to) + (i * steps + step * m) * wordsOfStep, m, m * wordsOfStep};
+      const auto word = [&](int64_t pair) FORMULA { return load(words + pair * width + i); };
+      for (int64_t pair = 0; pair < wordsOfStep; pair += 2) out.add(evenPair(word(pair), word(pair + 1)));
+      for (int64_t pair = 0; pair < wordsOfStep; pair += 2) out.add(oddPair(word(pair), word(pair + 1)));
     });
   }
 }
