@@ -338,7 +338,7 @@ export function gatherInto(to: TypedArray, x: AnyTensor, indices: Int32Array): v
   emitInPlace(gatherIntoOp, [target], [x, Tensor.wrap(indices, [indices.length], 'int32')], undefined);
 }
 
-const castOp = defineOp<{ dtype: DType }>('cast', {
+export const castOp = defineOp<{ dtype: DType }>('cast', {
   shape: (inputs, { dtype }) => ({ outputs: [{ shape: inputs[0].shape, dtype }], ints: [], reals: [] }),
   gradient: ({ inputs, upstream }) => [isFloat(inputs[0].dtype) && isFloat(upstream.dtype) ? cast(upstream, inputs[0].dtype) : null],
 });

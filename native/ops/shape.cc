@@ -50,6 +50,12 @@ template <class To, class From> To convert(From x) {
   }
 }
 void run_cast(const Call& c) {
+  const DType to = c.operands[0].dtype, from = c.operands[1].dtype;
+  const Bfloat16Kernels& k = kernels().bf16;
+  if (to == DType::bfloat16 && from == DType::float32)
+    return forTiles(c.length(0), [&](int64_t at, int64_t n) { k.narrow(c.out<bfloat16>(0) + at, c.in<float>(1) + at, n); });
+  if (to == DType::float32 && from == DType::bfloat16)
+    return forTiles(c.length(0), [&](int64_t at, int64_t n) { k.widen(c.out<float>(0) + at, c.in<bfloat16>(1) + at, n); });
   byStorage(c.operands[0].dtype, [&]<class To>() {
     byStorage(c.operands[1].dtype, [&]<class From>() {
       forTiles(c.length(0), [&](int64_t at, int64_t n) {
