@@ -87,14 +87,23 @@ template <bool byLane> inline void wordsOf(const Bfloat16Block& x, int64_t at, i
 inline int64_t wholeVectors(int64_t n) { return (n + lanes - 1) / lanes * lanes; }
 inline int64_t stepNumbers(int64_t count, int64_t at) { return count - at < bfloat16Step ? count - at : bfloat16Step; }
 
-// Rows of the strips of one step: row(strip rows, step, where the strip begins in words[16][width]).
-template <class F> inline void eachStrip(int64_t rows, int64_t strips, F f) {
-  for (int64_t s = 0, i = 0; s < strips; ++s) {
-    const int64_t end = rows * (s + 1) / strips;
-    f(i, end - i);
-    i = end;
-  }
+// f(first row, rows) for each strip.
+template <class F> inline void eachStrip(int64_t rows, int64_t strip, F f) {
+  for (int64_t i = 0; i < rows; i += strip) f(i, rows - i < strip ? rows - i : strip);
 }
+
+// Short rows one behind the other: what a store writes behind a row, the next rows overwrite, where there is room for it.
+struct Rows {
+  float* to;
+  int64_t length, room;
+
+  INLINE void add(V<float> a) {
+    if (room >= lanes) store(to, a);
+    else store(to, a, int(length));
+    to += length;
+    room -= length;
+  }
+};
 
 // ---- by FMAs ------------------------------------------------------------------------------------------------------------------
 
@@ -108,17 +117,15 @@ constexpr int bfloat16Rows = 2, bfloat16Vectors = 1;
 #endif
 
 // A step of a strip is [even, odd][16][rows] of float32.
-inline void packFmaRows(const Bfloat16Block& x, int64_t rows, int64_t strips, int64_t count, void* to) {
+inline void packFmaRows(const Bfloat16Block& x, int64_t rows, int64_t strip, int64_t count, void* to) {
   alignas(64) float words[wordsOfStep * mostBfloat16Rows + lanes];
   const int64_t width = wholeVectors(rows), steps = (count + bfloat16Step - 1) / bfloat16Step;
   for (int64_t step = 0; step < steps; ++step) {
     wordsOf<false>(x, step * bfloat16Step, stepNumbers(count, step * bfloat16Step), rows, width, words);
-    eachStrip(rows, strips, [&](int64_t i, int64_t m) {
-      // What a store writes behind a row, the next row overwrites.
-      float* out = static_cast<float*>(to) + (i * steps + step * m) * bfloat16Step;
-      for (int64_t pair = 0; pair < wordsOfStep; ++pair, out += m) store(out, evenOf(load(words + pair * width + i)));
-      for (int64_t pair = 0; pair + 1 < wordsOfStep; ++pair, out += m) store(out, oddOf(load(words + pair * width + i)), int(m));
-      store(out, oddOf(load(words + (wordsOfStep - 1) * width + i)), int(m));
+    eachStrip(rows, strip, [&](int64_t i, int64_t m) {
+      Rows out = {static_cast<float*>(to) + (i * steps + step * m) * bfloat16Step, m, m * bfloat16Step};
+      for (int64_t pair = 0; pair < wordsOfStep; ++pair) out.add(evenOf(load(words + pair * width + i)));
+      for (int64_t pair = 0; pair < wordsOfStep; ++pair) out.add(oddOf(load(words + pair * width + i)));
     });
   }
 }
@@ -128,11 +135,11 @@ inline void packFmaColumns(const Bfloat16Block& x, int64_t columns, int64_t widt
 }
 
 template <int MR, int NV>
-__attribute__((noinline)) void multiplyFma(int64_t steps, const float* a, const float* b, float* c, int64_t cRow, bool onward) {
+__attribute__((noinline)) void multiplyFma(int64_t steps, const float* a, const float* b, int64_t bRow, float* c, int64_t cRow, bool onward) {
   for (; steps > 0; --steps, a += MR * wordsOfStep, onward = true) {
     V<float> even[MR][NV], odd[MR][NV];
     UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < NV; ++j) even[i][j] = odd[i][j] = zero<float>();
-    _Pragma("GCC unroll 1") for (int pair = 0; pair < wordsOfStep; ++pair, a += MR, b += NV * lanes) {
+    _Pragma("GCC unroll 1") for (int pair = 0; pair < wordsOfStep; ++pair, a += MR, b += bRow) {
       V<float> y[NV];
       UNROLL for (int j = 0; j < NV; ++j) y[j] = evenOf(load(b + j * lanes));
       UNROLL for (int i = 0; i < MR; ++i) {
@@ -152,9 +159,176 @@ __attribute__((noinline)) void multiplyFma(int64_t steps, const float* a, const 
   }
 }
 
-using Bfloat16Micro = void (*)(int64_t, const float*, const float*, float*, int64_t, bool);
-template <int MR> inline Bfloat16Micro fmaMicro(int64_t rows, bool both) {
+using FmaMicro = void (*)(int64_t, const float*, const float*, int64_t, float*, int64_t, bool);
+template <int MR> inline FmaMicro fmaMicro(int64_t rows, bool both) {
   if (rows == MR) return both ? &multiplyFma<MR, bfloat16Vectors> : &multiplyFma<MR, 1>;
   if constexpr (MR > 1) return fmaMicro<MR - 1>(rows, both);
   else return nullptr;
 }
+inline void multiplyByFma(int64_t rows, int64_t width, int64_t steps, const void* a, const void* b, float* c, int64_t cRow, bool onward) {
+  const int64_t panel = bfloat16Vectors * lanes;
+  for (int64_t j = 0; j < width; j += panel) {
+    const bool both = width - j >= panel;
+    fmaMicro<bfloat16Rows>(rows, both)(steps, static_cast<const float*>(a), static_cast<const float*>(b) + j, width, c + j, cRow, onward);
+  }
+}
+
+constexpr Bfloat16Product bfloat16Fma = {"fma", bfloat16Rows, 1, bfloat16Step * 4, 8, false, packFmaRows, packFmaColumns, multiplyByFma, nullptr, nullptr};
+
+#if defined(__AVX512F__)
+
+// ---- by VDPBF16PS -------------------------------------------------------------------------------------------------------------
+
+// It continues one chain by two links, the upper half of a word first. So words are regrouped: of four neighbours k0 k1 k2 k3, (k2, k0)
+// continues the even chain and (k3, k1) the odd one.
+INLINE V<float> evenPair(V<float> first, V<float> second) { return fromBits<float>(shl<16>(bits(first)) | (bits(second) & setBits<float>(0xffff))); }
+INLINE V<float> oddPair(V<float> first, V<float> second) { return fromBits<float>((bits(first) & upperHalf()) | shr<16>(bits(second))); }
+
+// A step of a strip is [even, odd][8][rows] words.
+inline void packDotRows(const Bfloat16Block& x, int64_t rows, int64_t strip, int64_t count, void* to) {
+  alignas(64) float words[wordsOfStep * mostBfloat16Rows + lanes];
+  const int64_t width = wholeVectors(rows), steps = (count + bfloat16Step - 1) / bfloat16Step;
+  for (int64_t step = 0; step < steps; ++step) {
+    wordsOf<false>(x, step * bfloat16Step, stepNumbers(count, step * bfloat16Step), rows, width, words);
+    eachStrip(rows, strip, [&](int64_t i, int64_t m) {
+      Rows out = {static_cast<float*>(to) + (i * steps + step * m) * wordsOfStep, m, m * wordsOfStep};
+      const auto word = [&](int64_t pair) FORMULA { return load(words + pair * width + i); };
+      for (int64_t pair = 0; pair < wordsOfStep; pair += 2) out.add(evenPair(word(pair), word(pair + 1)));
+      for (int64_t pair = 0; pair < wordsOfStep; pair += 2) out.add(oddPair(word(pair), word(pair + 1)));
+    });
+  }
+}
+// A step of a panel is [even, odd][8][width] words.
+inline void packDotColumns(const Bfloat16Block& x, int64_t columns, int64_t width, int64_t count, void* to) {
+  alignas(64) float words[wordsOfStep * bfloat16Panel];
+  wordsOf<false>(x, 0, count, columns, width, words);
+  float* even = static_cast<float*>(to);
+  float* odd = even + wordsOfStep / 2 * width;
+  for (int64_t pair = 0; pair < wordsOfStep; pair += 2)
+    for (int64_t j = 0; j < width; j += lanes, even += lanes, odd += lanes) {
+      const V<float> first = load(words + pair * width + j), second = load(words + (pair + 1) * width + j);
+      store(even, evenPair(first, second));
+      store(odd, oddPair(first, second));
+    }
+}
+
+template <int MR, int NV>
+__attribute__((noinline, target("avx512bf16"))) void multiplyDot(int64_t steps, const float* a, const float* b, float* c, int64_t cRow, bool onward) {
+  constexpr int quads = wordsOfStep / 2, rest = quads * NV * lanes;
+  for (; steps > 0; --steps, a += quads * MR, b += rest, onward = true) {
+    __m512 even[MR][NV], odd[MR][NV];
+    UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < NV; ++j) even[i][j] = odd[i][j] = _mm512_setzero_ps();
+    _Pragma("GCC unroll 1") for (int quad = 0; quad < quads; ++quad, a += MR, b += NV * lanes) {
+      __m512bh y[NV];
+      UNROLL for (int j = 0; j < NV; ++j) y[j] = (__m512bh)_mm512_loadu_ps(b + j * lanes);
+      UNROLL for (int i = 0; i < MR; ++i) {
+        const __m512bh x = (__m512bh)_mm512_set1_ps(a[i]);
+        UNROLL for (int j = 0; j < NV; ++j) even[i][j] = _mm512_dpbf16_ps(even[i][j], x, y[j]);
+      }
+      UNROLL for (int j = 0; j < NV; ++j) y[j] = (__m512bh)_mm512_loadu_ps(b + rest + j * lanes);
+      UNROLL for (int i = 0; i < MR; ++i) {
+        const __m512bh x = (__m512bh)_mm512_set1_ps(a[quads * MR + i]);
+        UNROLL for (int j = 0; j < NV; ++j) odd[i][j] = _mm512_dpbf16_ps(odd[i][j], x, y[j]);
+      }
+    }
+    UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < NV; ++j) {
+      float* to = c + i * cRow + j * lanes;
+      _mm512_storeu_ps(to, _mm512_add_ps(onward ? _mm512_loadu_ps(to) : _mm512_setzero_ps(), _mm512_add_ps(even[i][j], odd[i][j])));
+    }
+  }
+}
+using DotMicro = void (*)(int64_t, const float*, const float*, float*, int64_t, bool);
+template <int MR> inline DotMicro dotMicro(int64_t rows, bool both) {
+  if (rows == MR) return both ? &multiplyDot<MR, 2> : &multiplyDot<MR, 1>;
+  if constexpr (MR > 1) return dotMicro<MR - 1>(rows, both);
+  else return nullptr;
+}
+inline void multiplyByDot(int64_t rows, int64_t width, int64_t steps, const void* a, const void* b, float* c, int64_t cRow, bool onward) {
+  dotMicro<bfloat16Rows>(rows, width > lanes)(steps, static_cast<const float*>(a), static_cast<const float*>(b), c, cRow, onward);
+}
+
+constexpr Bfloat16Product bfloat16DotProduct = {"avx512_bf16", bfloat16Rows, 1, bfloat16Step * 2, 8, false, packDotRows, packDotColumns, multiplyByDot, nullptr, nullptr};
+constexpr const Bfloat16Product* bfloat16Dot = &bfloat16DotProduct;
+
+// ---- by AMX -------------------------------------------------------------------------------------------------------------------
+
+// Tiles 0 … 3 are sums (16 × 16 each; rows below, columns beside), 4 and 5 rows of A (16 rows × 16 words), 6 and 7 columns of B (16 words ×
+// 16 columns). In assembler: intrinsics of some compilers forget that a tile is loaded from memory.
+constexpr int64_t tileSide = 16;
+template <int T> INLINE void tileZero() { asm volatile("tilezero %%tmm%c0" ::"i"(T)); }
+template <int T> INLINE void tileLoad(const float* p, int64_t row) {
+  asm volatile("tileloadd (%1,%2,1), %%tmm%c0" ::"i"(T), "r"(p), "r"(row * 4) : "memory");
+}
+template <int T> INLINE void tileStore(float* p, int64_t row) {
+  asm volatile("tilestored %%tmm%c0, (%1,%2,1)" ::"i"(T), "r"(p), "r"(row * 4) : "memory");
+}
+template <int C, int A, int B> INLINE void tileMultiply() { asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(C), "i"(A), "i"(B)); }
+
+// A step of a strip is [rows][16] words, the rows padded to 16 or 32.
+inline void packTileRows(const Bfloat16Block& x, int64_t rows, int64_t strip, int64_t count, void* to) {
+  const int64_t steps = (count + bfloat16Step - 1) / bfloat16Step;
+  eachStrip(rows, strip, [&](int64_t i, int64_t m) {
+    const int64_t width = wholeVectors(m), size = x.wide ? 4 : 2;
+    const Bfloat16Block part = {static_cast<const char*>(x.data) + i * x.lane * size, x.lane, x.k, x.wide};
+    for (int64_t step = 0; step < steps; ++step, to = static_cast<float*>(to) + width * wordsOfStep)
+      wordsOf<true>(part, step * bfloat16Step, stepNumbers(count, step * bfloat16Step), m, width, static_cast<float*>(to));
+  });
+}
+
+template <bool tall, bool wide>
+inline void multiplyTiles(int64_t steps, const float* a, const float* b, float* c, int64_t cRow, bool onward) {
+  constexpr int64_t width = wide ? 2 * tileSide : tileSide, tile = tileSide * wordsOfStep;
+  float* const below = c + tileSide * cRow;
+  if (onward) {
+    tileLoad<0>(c, cRow);
+    if (wide) tileLoad<1>(c + tileSide, cRow);
+    if (tall) tileLoad<2>(below, cRow);
+    if (tall && wide) tileLoad<3>(below + tileSide, cRow);
+  } else {
+    tileZero<0>();
+    if (wide) tileZero<1>();
+    if (tall) tileZero<2>();
+    if (tall && wide) tileZero<3>();
+  }
+  for (; steps > 0; --steps, a += tall ? 2 * tile : tile, b += width * wordsOfStep) {
+    tileLoad<4>(a, wordsOfStep);
+    tileLoad<6>(b, width);
+    tileMultiply<0, 4, 6>();
+    if (wide) {
+      tileLoad<7>(b + tileSide, width);
+      tileMultiply<1, 4, 7>();
+    }
+    if (tall) {
+      tileLoad<5>(a + tile, wordsOfStep);
+      tileMultiply<2, 5, 6>();
+      if (wide) tileMultiply<3, 5, 7>();
+    }
+  }
+  tileStore<0>(c, cRow);
+  if (wide) tileStore<1>(c + tileSide, cRow);
+  if (tall) tileStore<2>(below, cRow);
+  if (tall && wide) tileStore<3>(below + tileSide, cRow);
+}
+inline void multiplyByTiles(int64_t rows, int64_t width, int64_t steps, const void* a, const void* b, float* c, int64_t cRow, bool onward) {
+  const bool tall = rows > tileSide, wide = width > tileSide;
+  (tall ? wide ? &multiplyTiles<true, true> : &multiplyTiles<true, false> : wide ? &multiplyTiles<false, true> : &multiplyTiles<false, false>)(
+      steps, static_cast<const float*>(a), static_cast<const float*>(b), c, cRow, onward);
+}
+
+// Palette 1, all eight tiles of 16 rows of 64 bytes.
+inline void enterTiles() {
+  struct alignas(64) { uint8_t palette, start, reserved[14]; uint16_t rowBytes[16]; uint8_t rows[16]; } shape = {};
+  shape.palette = 1;
+  for (int i = 0; i < 8; ++i) { shape.rowBytes[i] = 64; shape.rows[i] = 16; }
+  asm volatile("ldtilecfg %0" ::"m"(shape));
+}
+inline void leaveTiles() { asm volatile("tilerelease"); }
+
+constexpr Bfloat16Product bfloat16TileProduct = {"amx", 2 * tileSide, tileSide, bfloat16Step * 2, 16, true, packTileRows, packFmaColumns, multiplyByTiles, enterTiles, leaveTiles};
+constexpr const Bfloat16Product* bfloat16Tiles = &bfloat16TileProduct;
+
+#else
+constexpr const Bfloat16Product *bfloat16Dot = nullptr, *bfloat16Tiles = nullptr;
+#endif
+
+#undef UNROLL

@@ -90,8 +90,8 @@ struct Bfloat16Product {
   int64_t rowBytes;  // of a step of a packed row; a packed column has 64
   int64_t steps;     // that suit the caches between two visits of the sums
   bool acrossColumns;  // a strip takes all panels before the next strip comes
-  // rows = strips of ⌊rows·(s + 1) / strips⌋ − ⌊rows·s / strips⌋ rows; at most mostBfloat16Rows. `count` steps of k, padded with zeros to 32.
-  void (*packRows)(const Bfloat16Block& x, int64_t rows, int64_t strips, int64_t count, void* to);
+  // At most mostBfloat16Rows, as strips of `strip` rows, the last one of what is left; `count` numbers along k, zeros behind them up to whole steps.
+  void (*packRows)(const Bfloat16Block& x, int64_t rows, int64_t strip, int64_t count, void* to);
   // One step of a panel of `width` columns, 16 or 32, the last of them zeros.
   void (*packColumns)(const Bfloat16Block& x, int64_t columns, int64_t width, int64_t count, void* to);
   // c[rows, width] = (c, or +0) + a·b.
