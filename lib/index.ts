@@ -616,7 +616,8 @@ export { type ChartMark, type ChartOptions, type ChartPanel, type ChartSeries, c
 export type { OutputSpecification } from './ops/define.js';
 export { Random, type RandomState } from './random.js';
 export { defaultRandom, deriveSeed, getSeed, setSeed, withSeed } from './seed.js';
-export { type CompiledStep, compileStep, type StepArgument } from './program/step.js';
+export type { StepPrecision } from './program/fuse.js';
+export { type CompileOptions, type CompiledStep, compileStep, type StepArgument } from './program/step.js';
 
 // ---- Files of other tools ----
 

@@ -15,7 +15,7 @@ import { Adam, AdamW } from '../optimizers/adam.js';
 import { Adadelta, Adagrad, RMSprop } from '../optimizers/adaptive.js';
 import { Adamax, Lion, NAdam, RAdam } from '../optimizers/moments.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
-import { type Precision, precisions } from '../program/fuse.js';
+import { type StepPrecision, stepPrecisions } from '../program/fuse.js';
 import { SGD } from '../optimizers/sgd.js';
 import { CosineDecay, ExponentialDecay, MultiStepDecay, PolynomialDecay, StepDecay } from '../schedules/decay.js';
 import type { Scheduled } from '../schedules/schedule.js';
@@ -83,7 +83,7 @@ export interface TrainOptions {
   batchSize: number;
   weightDecay?: number;
   maxGradNorm?: number;
-  precision?: Precision;
+  precision?: StepPrecision;
   seed: number;
   numThreads?: number;
   runDir?: string;
@@ -229,7 +229,7 @@ export function addTrainOptions(command: Command, model: string): Command {
     .addOption(new Option('--max-grad-norm <norm>', 'scale the gradients of a step down to this norm (default: as they are)').argParser(rate))
     .addOption(
       new Option('--precision <name>', 'how values between products are stored: bfloat16 takes half the memory (default: float32)').choices(
-        precisions,
+        stepPrecisions,
       ),
     )
     .option(

@@ -24,7 +24,7 @@ import { checkDomains } from './domains.js';
 import { TrainingAbortedError, type TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
 import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, isSumOf, meanOfBatches, resultsOf } from './evaluate.js';
 import { type BatchPlace, locate } from './failed-batch.js';
-import { type FitOptions, checkFit, precisionOf } from './fit-options.js';
+import { type FitOptions, checkFit, precisionOf, settingsOf } from './fit-options.js';
 import { type EpochRecord, History, type Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
 import { allStateFinite, explainNonFinite } from './non-finite.js';
@@ -131,14 +131,7 @@ class Fitting implements TrainingRun {
     this.#parts = { model, loss, optimizer, metrics: this.#metrics, regularizers };
     this.#steps = makeTrainSteps({ ...this.#parts, maxGradNorm, keepPrediction });
     this.#compiled = this.#steps.map((step) => compileStep(step as (...batch: TensorTree[]) => StepResult, precisionOf(options)));
-    const settings = {
-      batchSize: this.batchSize,
-      seed: this.#seed,
-      shuffle,
-      dropLast,
-      maxGradNorm: maxGradNorm ?? 'none',
-      ...precisionOf(options),
-    };
+    const settings = settingsOf(options, this.batchSize, this.#seed);
     const parts = { ...this.#parts, callbacks: [...(options.callbacks ?? []), ...kept], data, validation, history, epochs, settings };
     this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, parts, this);
   }

@@ -48,8 +48,8 @@ class Narrowing {
   }
 
   #isTemporary({ buffer }: Slot): boolean {
-    const { kind, dtype } = this.list.buffers[buffer];
-    return kind === 'temporary' && dtype === 'float32';
+    const { kind, dtype, size } = this.list.buffers[buffer];
+    return kind === 'temporary' && dtype === 'float32' && size > 0;
   }
 
   /** Who wants what as bfloat16, from the end: products, and what makes something of it that is wanted. */
