@@ -40,11 +40,10 @@ Plan planOf(const GemmBfloat16& g) {
   // A tile is about a microsecond at least, at most a 32nd of all.
   const double least = double(p.product->rowUnit) * (1 << 18), target = std::max(least, double(g.m) * double(g.n) * double(g.k) / 32);
   const double depth = double(std::max<int64_t>(g.k, 1));
-  const auto rowsFor = [&](int64_t columns) {
-    const int64_t rows = int64_t(std::min(double(mostBfloat16Rows), target / (depth * double(columns))));
-    return std::clamp<int64_t>(divideUp(rows, unit) * unit, unit, mostBfloat16Rows);
-  };
-  p.rowTile = std::min(g.m, rowsFor(std::min(g.n, mostColumns)));
+  const double suited = target / (depth * double(std::min(g.n, mostColumns)));
+  // Where rows of A are neighbours in memory, many of them are read together.
+  const int64_t wanted = g.a.matrix.lane == 1 ? mostBfloat16Rows : int64_t(std::clamp<double>(suited, 1, mostBfloat16Rows));
+  p.rowTile = std::min(g.m, divideUp(wanted, unit) * unit);
   p.group = std::clamp<int64_t>(int64_t(target / (depth * double(p.rowTile) * bfloat16Panel)), 1, std::min(p.panels, mostColumns / bfloat16Panel));
   p.groups = divideUp(p.panels, p.group);
   p.group = divideUp(p.panels, p.groups);
@@ -60,7 +59,7 @@ Plan planOf(const GemmBfloat16& g) {
   p.sumsSize = lines(rows * columns * 4);
   const int64_t gathered = std::max(g.a.gather ? p.rowTile * p.chunk : 0, g.b.gather ? bfloat16Panel : 0) * bfloat16Step;
   p.gatherSize = lines(gathered * 2);
-  p.wideSize = g.wide ? 0 : lines(rows * bfloat16Panel * 4);
+  p.wideSize = lines(rows * bfloat16Panel * 4);
   p.workerSize = p.rowsSize + p.columnsSize + p.sumsSize * size_t(p.levels) + p.gatherSize + 2 * p.wideSize;
   return p;
 }
@@ -169,18 +168,18 @@ struct Run {
     const Kernels<float>& kernels = kernelsOf<float>();
     const Bfloat16Kernels& own = nodegrad::kernels().bf16;
     Epilogue<float> e = g.epilogue.at(i0, j0);
-    if (g.wide) return kernels.gemmFinish(m, n, sums, width, nullptr, 0, static_cast<float*>(g.c) + i0 * g.ldc + j0, g.ldc, e);
-    bfloat16* const c = static_cast<bfloat16*>(g.c) + i0 * g.ldc + j0;
     float* const before = reinterpret_cast<float*>(wide);
     float* const y = reinterpret_cast<float*>(wide + p.wideSize);
-    const bool onOld = e.prior == Prior::old;
-    if (onOld) e.prior = Prior::none;
-    for (int64_t i = 0; onOld && i < m; ++i) own.widen(before + i * width, c + i * g.ldc, n);
     for (int64_t i = 0; g.y && i < m; ++i) own.widen(y + i * width, g.y + (i0 + i) * e.yRow + j0, n);
     if (g.y) {
       e.y = y;
       e.yRow = width;
     }
+    if (g.wide) return kernels.gemmFinish(m, n, sums, width, nullptr, 0, static_cast<float*>(g.c) + i0 * g.ldc + j0, g.ldc, e);
+    bfloat16* const c = static_cast<bfloat16*>(g.c) + i0 * g.ldc + j0;
+    const bool onOld = e.prior == Prior::old;
+    if (onOld) e.prior = Prior::none;
+    for (int64_t i = 0; onOld && i < m; ++i) own.widen(before + i * width, c + i * g.ldc, n);
     kernels.gemmFinish(m, n, sums, width, onOld ? before : nullptr, width, sums, width, e);
     for (int64_t i = 0; i < m; ++i) own.narrow(c + i * g.ldc, sums + i * width, n);
   }

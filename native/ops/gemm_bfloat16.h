@@ -33,8 +33,8 @@ struct GemmBfloat16 {  // C[m, n] = epilogue(A[m, k] · B[k, n])
   void* c;
   int64_t ldc;
   bool wide;  // C is float32, else bfloat16
-  Epilogue<float> epilogue = {};      // its bias and, where C is float32, its y
-  const bfloat16* y = nullptr;        // the y of an epilogue where C is bfloat16; rows of epilogue.yRow
+  Epilogue<float> epilogue = {};
+  const bfloat16* y = nullptr;  // in place of the epilogue's: [m, n], rows of epilogue.yRow
   // Where there is one: the row of C (and of y) that row i of the product goes to.
   int64_t (*rowOf)(const void* context, int64_t i) = nullptr;
   const void* context = nullptr;

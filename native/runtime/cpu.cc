@@ -114,10 +114,15 @@ double cgroupCpus() {
 
 }  // namespace
 
-const CpuFeatures& cpuFeatures() {
-  static const CpuFeatures& f = *new CpuFeatures(probe());  // never destroyed: nothing runs at exit
+namespace {
+CpuFeatures& probed() {
+  static CpuFeatures& f = *new CpuFeatures(probe());  // never destroyed: nothing runs at exit
   return f;
 }
+}  // namespace
+
+const CpuFeatures& cpuFeatures() { return probed(); }
+void assumeTiles() { probed().amx_bf16 = true; }
 
 Isa activeIsa() {
   static const Isa isa = choose();

@@ -24,6 +24,8 @@ const char* isaName(Isa);
 // Asks the system for AMX's tiles, once per process. nullptr: granted; or why not. It changes the process: signal frames grow, and a small
 // alternate signal stack is refused from then on, so ask when they are wanted.
 const char* requestTiles();
+// For tests that carry out tile instructions themselves: the probe says from now on that there are tiles.
+void assumeTiles();
 // CPUs this process may use: affinity mask and cgroup quota (v1 and v2), never below 1.
 int usableCpus();
 
