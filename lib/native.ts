@@ -101,6 +101,14 @@ export interface BlasInfo {
   problem: string | null;
 }
 
+/** How products of bfloat16 are computed; all ways give the same bits. */
+export interface Bfloat16Info {
+  /** `amx` and `avx512_bf16` by the processor's own instructions, `fma` by those of float32; null before the first such product. */
+  products: 'amx' | 'avx512_bf16' | 'fma' | null;
+  /** Why a faster way does not serve; null where there is nothing to say. */
+  problem: string | null;
+}
+
 /** What the native part says about itself; {@link info} adds the rest. */
 export interface NativeInfo {
   /** What the CPU can do, and the system lets it do. */
@@ -115,6 +123,8 @@ export interface NativeInfo {
   usableCpus: number;
   /** Where matrix products come from: `auto` follows the compiled-in table. */
   gemm: 'auto' | 'openblas' | 'own';
+  /** How products of bfloat16 are computed. */
+  bfloat16: Bfloat16Info;
   /** Whether {@link setReproducible} is on. */
   reproducible: boolean;
   /** Environment variables that native code could not follow, and why. */
