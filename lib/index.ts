@@ -634,7 +634,7 @@ export {
 // ---- The machine ----
 
 export { type Info, getNumThreads, info, setNumThreads, setReproducible } from './runtime.js';
-export type { BlasInfo, CpuInfo, NativeInfo } from './native.js';
+export type { BlasInfo, Bfloat16Info, CpuInfo, NativeInfo } from './native.js';
 
 // ---- Errors ----
 
