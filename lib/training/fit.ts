@@ -70,6 +70,7 @@ class Fitting implements TrainingRun {
   readonly shuffle: boolean;
   readonly validation: AnyDataset | undefined;
   readonly history = new History();
+  maxGradNorm: number | undefined;
   epoch = 0;
   step = 0;
   outcome: TrainingRun['outcome'] = null;
@@ -123,13 +124,12 @@ class Fitting implements TrainingRun {
     if (validation !== undefined) checkNotEmpty(new DataLoader(validation), 'validate with. Leave `options.validation` out');
     this.#progress = new Progress(options.progress, this.epochs, this.stepsPerEpoch);
     this.#eager = checkFlag(options.eager ?? false, 'options.eager');
-    const { loss, optimizer, history, epochs } = this;
-    const maxGradNorm = options.maxGradNorm === undefined ? undefined : checkNumber(options.maxGradNorm, 'options.maxGradNorm', 0);
+    this.maxGradNorm = options.maxGradNorm === undefined ? undefined : checkNumber(options.maxGradNorm, 'options.maxGradNorm', 0);
+    const { loss, optimizer, history, epochs, maxGradNorm } = this;
     const { wantsBatches: keepPrediction, wantsObservations } = this.#callbacks;
     this.#observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0) * Number(wantsObservations);
-    const regularizers = checkRegularizers(options.regularizers);
-    this.#parts = { model, loss, optimizer, metrics: this.#metrics, regularizers };
-    this.#steps = makeTrainSteps({ ...this.#parts, maxGradNorm, keepPrediction });
+    this.#parts = { model, loss, optimizer, metrics: this.#metrics, regularizers: checkRegularizers(options.regularizers) };
+    this.#steps = makeTrainSteps({ ...this.#parts, clipping: this, keepPrediction });
     this.#compiled = this.#steps.map((step) => compileStep(step as (...batch: TensorTree[]) => StepResult));
     const settings = { batchSize: this.batchSize, seed: this.#seed, shuffle, dropLast, maxGradNorm: maxGradNorm ?? 'none' };
     const parts = { ...this.#parts, callbacks: [...(options.callbacks ?? []), ...kept], data, validation, history, epochs, settings };
