@@ -17,7 +17,7 @@ import { formatScore } from '../training/progress.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { judge } from './causes.js';
 import { LossCurve } from './curve.js';
-import { spreadOver } from './data-facts.js';
+import { spreadOver } from './measures.js';
 import type { Evidence, Setup } from './evidence.js';
 import { type Finding, type FindingId, findingOf, isFinding } from './finding.js';
 import { type Gathered, gather, gatherNothing, quick, setupOf } from './gather.js';
@@ -287,7 +287,7 @@ export class Sitter extends Callback {
   #judge(moment: Evidence['moment'], run: TrainingRun, failure: TrainingNonFiniteError | null = null): void {
     if (this.#gathered === null) return;
     const { batch, ...gathered } = this.#gathered;
-    const now = moment === 'before' || batch === null ? gathered.start : lookAt(run, batch as AnyPair);
+    const now = moment === 'before' || batch === null ? gathered.start : lookAt(run, batch as AnyPair, gathered.start);
     const evidence: Evidence = {
       moment,
       epoch: moment === 'failure' ? run.epoch : run.history.epochs.length,
@@ -364,7 +364,7 @@ function requirePlainRates({ groups }: Optimizer): void {
 /** Epochs after which the model is looked at: all of the first few, then ever fewer. */
 function isLookedAt(epoch: number): boolean {
   let next = 1;
-  while (next < epoch) next = Math.max(next + 1, Math.floor(next * 1.25));
+  while (next < epoch) next = Math.max(next + 1, Math.floor(next * 1.7));
   return next === epoch;
 }
 

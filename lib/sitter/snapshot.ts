@@ -2,16 +2,14 @@
 
 import type { AnyLayer } from '../layers/layer.js';
 import { touch } from '../ops/emit.js';
+import { sampleOf, sampledCopy, sumSquaresDifference } from '../ops/statistics.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
-import { type AnyTensor, Tensor } from '../tensor.js';
+import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import type { Movement } from './evidence.js';
 
-/** Numbers of each weight that are compared. */
-const mostNumbers = 4096;
-
-/** Some numbers of each weight at a step. */
+/** Weights at a step; of large ones a sample. */
 export class Trace {
-  readonly #weights: readonly { readonly path: string; readonly weight: AnyTensor; readonly numbers: Float64Array }[];
+  readonly #weights: readonly { readonly path: string; readonly weight: AnyTensor; readonly before: AnyTensor }[];
 
   constructor(
     model: AnyLayer,
@@ -20,27 +18,17 @@ export class Trace {
   ) {
     this.#weights = [...model.namedParameters()]
       .filter(([, { requiresGrad, rank }]) => requiresGrad && rank >= 2)
-      .map(([path, weight]) => ({ path, weight, numbers: numbersOf(weight) }));
+      .map(([path, weight]) => ({ path, weight, before: noGrad(() => sampledCopy(weight)) }));
   }
 
   /** How far the weights have gone since, by their norms then. */
   since(step: number): Movement {
-    const weights = this.#weights.map(({ path, weight, numbers }) => {
-      const now = numbersOf(weight);
-      let [moved, size] = [0, 0];
-      for (const [i, before] of numbers.entries()) {
-        moved += (now[i] - before) * (now[i] - before);
-        size += before * before;
-      }
+    const weights = this.#weights.map(({ path, weight, before }) => {
+      const [moved, size] = noGrad(() => sumSquaresDifference(sampleOf(weight), before)).map(({ data }) => data[0]);
       return { path, ratio: moved === 0 ? 0 : Math.sqrt(moved / size) };
     });
     return { steps: step - this.step, lr: this.lr, weights };
   }
-}
-
-function numbersOf({ data, size }: AnyTensor): Float64Array {
-  const count = Math.min(size, mostNumbers);
-  return Float64Array.from({ length: count }, (_, i) => data[Math.floor((i * size) / count)]);
 }
 
 /** Keeps model and optimizer as they are now; calling the result puts them back. */
