@@ -5,8 +5,9 @@ import { ScaledSchedule } from '../schedules/scaled.js';
 import type { Scheduled } from '../schedules/schedule.js';
 import type { AnyTensor } from '../tensor.js';
 import type { TrainingRun } from '../training/callbacks.js';
+import { tensorsUnder } from '../training/run-state.js';
 import type { Finding, FindingId } from './finding.js';
-import { type Snapshot, putBack, snapshotOf } from './snapshot.js';
+import { type Snapshot, prefixed, putBack, snapshotOf } from './snapshot.js';
 
 /** What it can do something about: said again where a change did not help. */
 export const mendable: ReadonlySet<FindingId> = new Set([
@@ -96,17 +97,18 @@ export class Mender {
   /** The tensors beside it. */
   stateTensors(): Map<string, AnyTensor> {
     const { weights = new Map(), optimizer } = this.#kept ?? {};
-    const under = (prefix: string, tensors: ReadonlyMap<string, AnyTensor>) => [...tensors].map(([name, one]) => [prefix + name, one] as const);
-    return new Map([...under('model.', weights), ...under('optimizer.', optimizer?.tensors ?? new Map())]);
+    return new Map([...prefixed('model.', weights), ...prefixed('optimizer.', optimizer?.tensors ?? new Map())]);
   }
 
   /** Goes on where both were taken. */
   loadStateDict({ fixes, epochs, optimizer, maxGradNorm }: MenderState, tensors: ReadonlyMap<string, AnyTensor>, run: TrainingRun): void {
-    const under = (prefix: string): Map<string, AnyTensor> =>
-      new Map([...tensors].filter(([name]) => name.startsWith(prefix)).map(([name, one]) => [name.slice(prefix.length), one]));
     this.#fixes = fixes;
     run.maxGradNorm = maxGradNorm ?? undefined;
-    this.#kept = { weights: under('model.'), optimizer: { ...optimizer, tensors: under('optimizer.') }, epochs };
+    this.#kept = {
+      weights: tensorsUnder(tensors, 'model.'),
+      optimizer: { ...optimizer, tensors: tensorsUnder(tensors, 'optimizer.') },
+      epochs,
+    };
   }
 
   #change(run: TrainingRun, id: FindingId, factor: number | null, maxGradNorm?: number): void {

@@ -13,19 +13,20 @@ import type { EpochRecord } from '../training/history.js';
 import { Breather } from '../training/modes.js';
 import type { Observation } from '../training/observation.js';
 import { formatScore } from '../training/progress.js';
+import { tensorsUnder } from '../training/run-state.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { judge } from './causes.js';
 import { LossCurve, type LossCurveState } from './curve.js';
-import { spreadOver } from './data-facts.js';
 import type { Evidence, Setup } from './evidence.js';
 import { type Finding, type FindingId, findingOf, isFinding } from './finding.js';
 import { type Gathered, gather, gatherNothing, quick, setupOf } from './gather.js';
 import { type Look, lookAt } from './look.js';
+import { spreadOver } from './measures.js';
 import { Mender, type MenderState, mendable } from './mender.js';
 import { type PreflightOptions, preflight } from './preflight.js';
 import { type Peaks, type Reading, explodedAt, judgeInitialLoss, raisePeaks, readDeadUnits, readUpdateRatios } from './readings.js';
 import { rules } from './rules/index.js';
-import { Trace } from './snapshot.js';
+import { Trace, prefixed } from './snapshot.js';
 
 /** Options of {@link Sitter}. */
 export interface SitterOptions {
@@ -235,7 +236,7 @@ export class Sitter extends Callback {
 
   /** Numbers of the first weights, and of a run that is mended the state to go back to. */
   override stateTensors(): Map<string, AnyTensor> {
-    return new Map([...(this.#trace?.stateTensors() ?? []), ...(this.#mender?.stateTensors() ?? [])]);
+    return new Map([...prefixed('trace.', this.#trace?.before ?? new Map()), ...(this.#mender?.stateTensors() ?? [])]);
   }
 
   /** @throws {@link ArgumentError} for anything but what `stateDict` gives. */
@@ -251,7 +252,7 @@ export class Sitter extends Callback {
     const { firstRate, isBlank, start, trace, losses, mended, mender } = course as Course;
     [this.#firstRate, this.#isBlank, this.#mended] = [firstRate, isBlank, mended];
     this.#gathered = { ...this.#gathered, start };
-    this.#trace = this.#trace.from(trace, tensors);
+    this.#trace = new Trace(this.#run.model, trace.step, trace.lr, tensorsUnder(tensors, 'trace.'));
     this.#losses = LossCurve.from(losses);
     if (mender !== null) this.#mender?.loadStateDict(mender, tensors, this.#run);
   }
@@ -311,7 +312,7 @@ export class Sitter extends Callback {
   #judge(moment: Evidence['moment'], run: TrainingRun, failure: TrainingNonFiniteError | null = null): Finding[] {
     if (this.#gathered === null) return [];
     const { batch, ...gathered } = this.#gathered;
-    const now = moment === 'before' || batch === null ? gathered.start : lookAt(run, batch as AnyPair);
+    const now = moment === 'before' || batch === null ? gathered.start : lookAt(run, batch as AnyPair, gathered.start);
     const evidence: Evidence = {
       moment,
       epoch: moment === 'failure' ? run.epoch : run.history.epochs.length,
@@ -356,7 +357,7 @@ export class Sitter extends Callback {
 /** Epochs after which the model is looked at: all of the first few, then ever fewer. */
 function isLookedAt(epoch: number): boolean {
   let next = 1;
-  while (next < epoch) next = Math.max(next + 1, Math.floor(next * 1.25));
+  while (next < epoch) next = Math.max(next + 1, Math.floor(next * 1.7));
   return next === epoch;
 }
 

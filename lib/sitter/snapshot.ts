@@ -2,69 +2,41 @@
 
 import type { AnyLayer } from '../layers/layer.js';
 import { touch } from '../ops/emit.js';
+import { sampleOf, sampledCopy, sumSquaresDifference } from '../ops/statistics.js';
 import type { Optimizer, OptimizerState } from '../optimizers/optimizer.js';
 import { ScaledSchedule } from '../schedules/scaled.js';
-import { type AnyTensor, Tensor } from '../tensor.js';
+import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import type { Movement } from './evidence.js';
 
-/** Numbers of each weight that are compared. */
-const mostNumbers = 4096;
-
-/** Some numbers of each weight at a step. */
+/** Weights at a step; of large ones a sample. */
 export class Trace {
-  readonly #weights: readonly Traced[];
+  readonly #weights: readonly { readonly path: string; readonly weight: AnyTensor; readonly before: AnyTensor }[];
 
-  /** @param of - The model, or what is traced of it. */
+  /** @param before - What was copied of the weights then, by path; default: what they are now. */
   constructor(
-    of: AnyLayer | readonly Traced[],
+    model: AnyLayer,
     readonly step: number,
     readonly lr: number,
+    before: ReadonlyMap<string, AnyTensor> = new Map(),
   ) {
-    this.#weights = Array.isArray(of) ? of : tracedOf(of as AnyLayer);
+    this.#weights = [...model.namedParameters()]
+      .filter(([, { requiresGrad, rank }]) => requiresGrad && rank >= 2)
+      .map(([path, weight]) => ({ path, weight, before: before.get(path) ?? noGrad(() => sampledCopy(weight)) }));
   }
 
-  /** The same from where another one began, whose tensors are given. */
-  from({ step, lr }: { readonly step: number; readonly lr: number }, tensors: ReadonlyMap<string, AnyTensor>): Trace {
-    const weights = this.#weights.map((one) => ({ ...one, numbers: Float64Array.from(tensors.get(`trace.${one.path}`)?.data ?? one.numbers) }));
-    return new Trace(weights, step, lr);
-  }
-
-  /** The numbers, for checkpoints. */
-  stateTensors(): Map<string, AnyTensor> {
-    return new Map(this.#weights.map(({ path, numbers }) => [`trace.${path}`, Tensor.from(numbers) as AnyTensor]));
+  /** What was copied of the weights, by path. */
+  get before(): ReadonlyMap<string, AnyTensor> {
+    return new Map(this.#weights.map(({ path, before }) => [path, before]));
   }
 
   /** How far the weights have gone since, by their norms then. */
   since(step: number): Movement {
-    const weights = this.#weights.map(({ path, weight, numbers }) => {
-      const now = numbersOf(weight);
-      let [moved, size] = [0, 0];
-      for (const [i, before] of numbers.entries()) {
-        moved += (now[i] - before) * (now[i] - before);
-        size += before * before;
-      }
+    const weights = this.#weights.map(({ path, weight, before }) => {
+      const [moved, size] = noGrad(() => sumSquaresDifference(sampleOf(weight), before)).map(({ data }) => data[0]);
       return { path, ratio: moved === 0 ? 0 : Math.sqrt(moved / size) };
     });
     return { steps: step - this.step, lr: this.lr, weights };
   }
-}
-
-/** Some numbers of a weight. */
-interface Traced {
-  readonly path: string;
-  readonly weight: AnyTensor;
-  readonly numbers: Float64Array;
-}
-
-function tracedOf(model: AnyLayer): Traced[] {
-  return [...model.namedParameters()]
-    .filter(([, { requiresGrad, rank }]) => requiresGrad && rank >= 2)
-    .map(([path, weight]) => ({ path, weight, numbers: numbersOf(weight) }));
-}
-
-function numbersOf({ data, size }: AnyTensor): Float64Array {
-  const count = Math.min(size, mostNumbers);
-  return Float64Array.from({ length: count }, (_, i) => data[Math.floor((i * size) / count)]);
 }
 
 /** A copy of model and optimizer as they were between two steps. */
@@ -93,4 +65,9 @@ export function putBack({ weights, optimizer: state }: Snapshot, model: AnyLayer
   model.loadStateDict(weights as Map<string, AnyTensor>);
   optimizer.loadStateDict(state);
   for (const parameter of model.parameters()) touch(parameter);
+}
+
+/** Tensors with `prefix` before their names. */
+export function prefixed(prefix: string, tensors: ReadonlyMap<string, AnyTensor>): [name: string, tensor: AnyTensor][] {
+  return [...tensors].map(([name, one]) => [prefix + name, one]);
 }

@@ -1,7 +1,7 @@
 // Training: forward, backward, update, epoch after epoch, with everything around the steps that keeps a run observable and stoppable.
 
 import type { AnyDataset, BatchPart, Dataset } from '../data/dataset.js';
-import { feedOf } from '../data/feed.js';
+import { Staging, feedOf } from '../data/feed.js';
 import { type AnyLoader, type AnyPair, DataLoader } from '../data/loader.js';
 import { ArgumentError, BusyError, NodegradError, checkFlag, checkInteger, checkNumber, expected } from '../errors.js';
 import { checkLayer } from '../layers/check.js';
@@ -78,6 +78,7 @@ class Fitting implements TrainingRun {
   readonly #metrics: readonly Metric[];
   readonly #parts: Required<RecordedParts>;
   readonly #loader: AnyLoader;
+  readonly #staging = new Staging();
   readonly #callbacks: Callbacks;
   readonly #sitter: Seat['sitter'];
   readonly #signal: AbortSignal | undefined;
@@ -272,7 +273,7 @@ class Fitting implements TrainingRun {
 
   /** Many steps per native call: JavaScript hears of them a few dozen times a second. */
   async #streamed(order: number, epoch: EpochProgress): Promise<void> {
-    const feed = feedOf(this.#loader, order);
+    const feed = feedOf(this.#loader, order, this.#staging);
     /** What a callback threw: steps that were under way are taken in before it ends the run. */
     let failure: { readonly error: unknown } | null = null;
     const stopped = (): boolean => failure !== null || this.#signal?.aborted === true || this.history.stopped !== null;
@@ -336,9 +337,8 @@ class Fitting implements TrainingRun {
       }
       const value = this.#count(result, firstTensor(inputs, 'inputs').shape[0], progress, () => [result.prediction as TensorTree, targets]);
       if (this.#callbacks.wantsBatches) {
-        const prediction = result.prediction as TensorTree;
-        const { epoch, step } = this;
-        const record: BatchRecord<TensorTree> = { epoch, batch: progress.batch, step, loss: value, inputs, targets, prediction };
+        const [{ epoch, step }, { batch }, prediction] = [this, progress, result.prediction as TensorTree];
+        const record: BatchRecord<TensorTree> = { epoch, batch, step, loss: value, inputs, targets, prediction };
         await this.#callbacks.call('onBatchEnd', record, this);
         doubtRecordings(this.#compiled, this.#parts, this.#callbacks.areOwn);
       }

@@ -165,7 +165,7 @@ export function restoreCallbacks(parts: RunParts, { state, tensors }: Checkpoint
 }
 
 /** The tensors whose names begin with `prefix`, by the rest of these. */
-function tensorsUnder(tensors: ReadonlyMap<string, AnyTensor>, prefix: string): Map<string, AnyTensor> {
+export function tensorsUnder(tensors: ReadonlyMap<string, AnyTensor>, prefix: string): Map<string, AnyTensor> {
   const found = [...tensors].filter(([name]) => name.startsWith(prefix));
   return new Map(found.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
