@@ -262,6 +262,7 @@ export {
   CosineRestarts,
 } from './schedules/cyclic.js';
 export { type SequentialScheduleOptions, SequentialSchedule } from './schedules/sequential.js';
+export { ScaledSchedule, type ScaledScheduleOptions } from './schedules/scaled.js';
 export { type ReduceOnPlateauOptions, ReduceOnPlateau } from './schedules/plateau.js';
 
 // ---- Data ----

@@ -85,6 +85,8 @@ export interface CpuInfo {
   avx512bf16: boolean;
   /** Whether AVX-512 has 8-bit integer products. */
   avx512vnni: boolean;
+  /** Whether there are tiles of bfloat16 (AMX). */
+  amxbf16: boolean;
 }
 
 /** The system's OpenBLAS as it was found. */
@@ -103,9 +105,9 @@ export interface BlasInfo {
 
 /** How products of bfloat16 are computed; all ways give the same bits. */
 export interface Bfloat16Info {
-  /** `amx` and `avx512_bf16` by the processor's own instructions, `fma` by those of float32; null before the first such product. */
-  products: 'amx' | 'avx512_bf16' | 'fma' | null;
-  /** Why a faster way does not serve; null where there is nothing to say. */
+  /** By multiplications and additions of float32 (`fma`), by VDPBF16PS (`avx512_bf16`) or by AMX (`amx`); null before the first product. */
+  products: 'fma' | 'avx512_bf16' | 'amx' | null;
+  /** Why a faster way, or that of `NODEGRAD_BFLOAT16`, does not serve; null when all is well. */
   problem: string | null;
 }
 
@@ -123,14 +125,14 @@ export interface NativeInfo {
   usableCpus: number;
   /** Where matrix products come from: `auto` follows the compiled-in table. */
   gemm: 'auto' | 'openblas' | 'own';
-  /** How products of bfloat16 are computed. */
-  bfloat16: Bfloat16Info;
   /** Whether {@link setReproducible} is on. */
   reproducible: boolean;
   /** Environment variables that native code could not follow, and why. */
   refusedVariables: string[];
   /** The system's OpenBLAS as it was found; `problem` says why there is none, or what holds it back. */
   blas: BlasInfo;
+  /** How products of bfloat16 are computed. */
+  bfloat16: Bfloat16Info;
 }
 
 /** The limits of the machine; see native/runtime/calibrate.h. A rate that was not measured is 0. */

@@ -97,7 +97,8 @@ const arrows: Record<string, readonly string[]> = {
   ],
   // A report is made of logs; for the last look at a trained model it needs what predicts.
   report: [...basics, 'tensor', 'ops', 'io', 'data', 'layers', 'losses', 'training'],
-  sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'training', 'tree'],
+  // What mends a run scales its schedules.
+  sitter: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'preprocessing', 'training', 'tree'],
   search: [...tensors, 'native', 'io', 'data', 'sitter', 'training', 'tree', 'pg'],
   evaluation: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'program', 'tree', 'training'],
   // Pictures know no tensor: they draw numbers.

@@ -19,10 +19,30 @@ export interface BatchFeed extends Feed {
   pair(batch: number): AnyPair;
 }
 
-/** The batches of one epoch of a loader. */
-export function feedOf(loader: AnyLoader, epoch: number): BatchFeed {
+/** Shared memory of feeds that follow each other: what each epoch takes anew, the collector has to find. */
+export class Staging {
+  readonly #lanes: TypedArray[][] = [];
+  #rows = new Int32Array(0);
+
+  /** Memory for `size` elements of an argument in a lane, until the lane's next call. */
+  take(lane: number, argument: number, size: number, dtype: DType): TypedArray {
+    const kept = (this.#lanes[lane] ??= [])[argument];
+    if (kept !== undefined && kept.length >= size && arrayDType(kept) === dtype) return kept.subarray(0, size);
+    this.#lanes[lane][argument] = allocateShared(size, dtype);
+    return this.#lanes[lane][argument];
+  }
+
+  /** Memory for the rows of an epoch. */
+  rows(count: number): Int32Array {
+    if (this.#rows.length < count) this.#rows = allocateShared(count, 'int32') as Int32Array<ArrayBuffer>;
+    return this.#rows.subarray(0, count);
+  }
+}
+
+/** The batches of one epoch of a loader; feeds with one staging must follow each other. */
+export function feedOf(loader: AnyLoader, epoch: number, staging = new Staging()): BatchFeed {
   const { dataset } = loader;
-  return isInMemory(dataset) ? new MemoryFeed(loader, epoch, memoryOf(dataset)) : new FetchedFeed(loader, epoch);
+  return isInMemory(dataset) ? new MemoryFeed(loader, epoch, memoryOf(dataset), staging) : new FetchedFeed(loader, epoch, staging);
 }
 
 const width = ({ shape }: Source): number => shape.slice(1).reduce((size, side) => size * side, 1);
@@ -48,10 +68,11 @@ class MemoryFeed implements BatchFeed {
   readonly #rows: Int32Array;
   readonly #staged: boolean;
   readonly #key: EpochKey;
-  readonly #lanes: TypedArray[][] = [];
+  readonly #staging: Staging;
   readonly #fetch: (batch: number) => AnyPair;
 
-  constructor(loader: AnyLoader, epoch: number, memory: ExampleMemory<BatchPart, BatchPart>) {
+  constructor(loader: AnyLoader, epoch: number, memory: ExampleMemory<BatchPart, BatchPart>, staging: Staging) {
+    this.#staging = staging;
     this.length = loader.length;
     this.#batchSize = loader.batchSize;
     const sources = sourcesOf(memory);
@@ -62,7 +83,7 @@ class MemoryFeed implements BatchFeed {
     this.#fetch = (batch) => loader.fetch(order, batch, epoch);
     const total = loader.dataset.length;
     const { rows } = memory;
-    this.#rows = allocateShared(total, 'int32');
+    this.#rows = staging.rows(total);
     for (let i = 0; i < total; i++) {
       const example = order === null ? i : order[i];
       this.#rows[i] = rows === null ? example : rows[example];
@@ -94,7 +115,7 @@ class MemoryFeed implements BatchFeed {
     const rows = this.#rows.subarray(first * this.#batchSize, first * this.#batchSize + count * batch);
     if (!this.#staged) return { sources: this.#sources.map((source) => (source as AnyTensor).data as TypedArray), rows, batch };
     const sources = this.#sources.map((source, i) => {
-      const to = stage((this.#lanes[lane] ??= []), i, rows.length * width(source), source.dtype as DType);
+      const to = this.#staging.take(lane, i, rows.length * width(source), source.dtype as DType);
       if (isTensor(source)) gatherInto(to, source, rows);
       else source.into(to as never, rows, this.#key);
       return to;
@@ -111,7 +132,7 @@ class FetchedFeed implements BatchFeed {
   readonly #loader: AnyLoader;
   readonly #order: Int32Array | null;
   readonly #epoch: number;
-  readonly #lanes: TypedArray[][] = [];
+  readonly #staging: Staging;
   /** The last batch of a data set that makes its batches at once. */
   #fetched: { batch: number; pair: AnyPair } | null = null;
   /** Whether batches have to be waited for; null as long as none was asked for. */
@@ -121,7 +142,8 @@ class FetchedFeed implements BatchFeed {
   readonly #there = new Map<number, AnyPair>();
   readonly #kept: Map<number, AnyPair>[] = [];
 
-  constructor(loader: AnyLoader, epoch: number) {
+  constructor(loader: AnyLoader, epoch: number, staging: Staging) {
+    this.#staging = staging;
     this.length = loader.length;
     this.#loader = loader;
     this.#order = loader.order(epoch);
@@ -184,7 +206,7 @@ class FetchedFeed implements BatchFeed {
       const pair = this.#fetch(first + i);
       for (const [k, tensor] of tensorsOfBatch(pair).entries()) {
         if (tensor.data.length !== tensor.size) throw lostMemory(tensor);
-        sources[k] ??= stage((this.#lanes[lane] ??= []), k, count * tensor.size, tensor.dtype as DType);
+        sources[k] ??= this.#staging.take(lane, k, count * tensor.size, tensor.dtype as DType);
         sources[k].set(tensor.data as never, i * tensor.size);
       }
       kept?.set(first + i, pair);
@@ -194,13 +216,6 @@ class FetchedFeed implements BatchFeed {
     const batch = this.examples(first);
     return { sources, rows: countingTo(count * batch), batch };
   }
-}
-
-/** Shared memory for `size` elements, kept in `lane` for the next time. */
-function stage(lane: TypedArray[], argument: number, size: number, dtype: DType): TypedArray {
-  const kept = lane[argument];
-  if (kept === undefined || kept.length < size || arrayDType(kept) !== dtype) lane[argument] = allocateShared(size, dtype);
-  return lane[argument].subarray(0, size);
 }
 
 let counting = new Int32Array(0);

@@ -1,9 +1,10 @@
-// Norms and statistics, in float64 whatever the input: what clips gradients and what observed steps report. They leave no tape.
+// Norms and statistics, in float64 whatever the input: what clips gradients what observed steps report and samples of large tensors. They leave no tape.
 
 import type { AnyTensor, Tensor } from '../tensor.js';
 import { type Op, defineOp } from './define.js';
 import { requireFloat } from './elementwise.js';
-import { emit } from './emit.js';
+import { emit, withoutGradients } from './emit.js';
+import { copy, gather, reshape, slice } from './shape.js';
 
 type Two = [Tensor<'float64'>, Tensor<'float64'>];
 
@@ -78,4 +79,30 @@ function edges(): number[] {
       .map((end) => -end),
     ...ends,
   ];
+}
+
+/** Elements that lie together in a sample, and how many such blocks it has. */
+const [blockLength, blocksTaken] = [1024, 16];
+
+const goldenRatio = (Math.sqrt(5) - 1) / 2;
+
+const isSampled = ({ size }: AnyTensor): boolean => size >= 2 * blockLength * blocksTaken;
+
+/**
+ * 16,384 elements from all over a tensor with twice as many or more; a smaller one as it is. A block of 1,024 from each of equal stretches, at
+ * places in them that follow the golden ratio: at equal distances all might lie in the same rows of their images.
+ */
+export function sampleOf(x: AnyTensor): AnyTensor {
+  if (!isSampled(x)) return x;
+  const blocks = Math.floor(x.size / blockLength);
+  const rows = Array.from({ length: blocksTaken }, (_, i) => Math.floor(((i + ((i * goldenRatio) % 1)) * blocks) / blocksTaken));
+  return withoutGradients(() => {
+    const flat = slice(reshape(x as Tensor, [x.size]), 0, blocks * blockLength);
+    return gather(reshape(flat, [blocks, blockLength]), rows);
+  });
+}
+
+/** The same as a copy in any case: later writes to the tensor leave it as it is. */
+export function sampledCopy(x: AnyTensor): AnyTensor {
+  return isSampled(x) ? sampleOf(x) : withoutGradients(() => copy(x));
 }

@@ -5,22 +5,7 @@ import { type AnyDataset, isInMemory } from '../data/dataset.js';
 import type { AnyPair } from '../data/loader.js';
 import { isFloat } from '../dtype.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
-
-/** A column of inputs, or all inputs together. */
-export interface Spread {
-  /** Least finite number. */
-  readonly min: number;
-  /** Largest finite number. */
-  readonly max: number;
-  /** Mean. */
-  readonly mean: number;
-  /** Standard deviation. */
-  readonly std: number;
-  /** Root of the mean square. */
-  readonly rms: number;
-  /** How many are NaN or infinite. */
-  readonly nonFinite: number;
-}
+import { type Spread, spreadOf, spreadOfAll, spreadOver } from './measures.js';
 
 /** What is known of targets. */
 export interface TargetFacts extends Spread {
@@ -64,12 +49,6 @@ export interface DataFacts {
   readonly counts: ReadonlyMap<number, number> | null;
 }
 
-/** Indices over a data set, evenly. */
-export function spreadOver(length: number, count: number): Int32Array {
-  const all = Math.min(length, count);
-  return Int32Array.from({ length: all }, (_, i) => Math.floor((i * length) / all));
-}
-
 /** Some examples of a data set, evenly over it; fewer where one is large. */
 export async function sampleOf(data: AnyDataset, count: number, mostNumbers = 1 << 20): Promise<AnyPair> {
   const shape: readonly unknown[] = Array.isArray(data.inputShape) ? data.inputShape : [];
@@ -101,7 +80,7 @@ export function factsOf(data: AnyDataset, [inputs, targets]: AnyPair): DataFacts
     name: data.name,
     length: data.length,
     looked: inputs instanceof Tensor ? (inputs.shape[0] ?? 0) : 0,
-    inputs: x === null ? null : spreadOf(x.data, 0, 1),
+    inputs: x === null ? null : spreadOfAll(x),
     columns,
     duplicates: isTable ? duplicatesOf(x, columns) : [],
     leak: isTable && y !== null && y.width === 1 && columns.length > 1 ? leakOf(x, targets as AnyTensor, y) : null,
@@ -112,28 +91,6 @@ export function factsOf(data: AnyDataset, [inputs, targets]: AnyPair): DataFacts
 
 /** Tables are looked at column by column up to this width. */
 const mostColumns = 256;
-
-/** The spread of every `stride`-th number from `from` on. */
-export function spreadOf(data: ArrayLike<number>, from: number, stride: number): Spread {
-  let [count, sum, squares, min, max, nonFinite] = [0, 0, 0, Infinity, -Infinity, 0];
-  const pivot = Number.isFinite(data[from]) ? data[from] : 0;
-  for (let i = from; i < data.length; i += stride) {
-    const value = data[i];
-    if (!Number.isFinite(value)) {
-      nonFinite += 1;
-      continue;
-    }
-    count += 1;
-    sum += value - pivot;
-    squares += (value - pivot) * (value - pivot);
-    if (value < min) min = value;
-    if (value > max) max = value;
-  }
-  const shift = count === 0 ? 0 : sum / count;
-  const std = count === 0 ? 0 : Math.sqrt(Math.max(0, squares / count - shift * shift));
-  const mean = pivot + shift;
-  return { min, max, mean, std, rms: Math.sqrt(mean * mean + std * std), nonFinite };
-}
 
 function targetFacts(targets: AnyTensor): TargetFacts | null {
   const { shape, data, size } = targets;

@@ -53,7 +53,7 @@ export async function gather(
   ];
   const count = mine === null ? 0 : examplesOf(subject, mine.sample, limits.batch, batchSize);
   const batch = mine === null ? null : await sampleOf(data, count, 1 << 20).catch(() => null);
-  const start = batch === null ? null : lookAt(subject, batch, onRefusal);
+  const start = batch === null ? null : lookAt(subject, batch, null, onRefusal);
   return {
     data: mine?.facts ?? null,
     validation: other?.facts ?? null,

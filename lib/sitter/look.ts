@@ -14,7 +14,7 @@ import { defaultRandom } from '../seed.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { rememberModes } from '../training/modes.js';
 import { randomsOf } from '../training/run-state.js';
-import { type Spread, spreadOf } from './data-facts.js';
+import { type Spread, columnMoments, rootMeanSquare, rowsOf, spreadOf, spreadOfAll } from './measures.js';
 import { type LossReading, isActivation, isCurved, isLookup, isWeighted, lastActivation, nodesOf, readingOf } from './tape.js';
 
 /** What an activation put out for the examples of a look. */
@@ -95,8 +95,15 @@ export interface Subject {
 /**
  * Runs the model over a batch, forward and backward, and gives numbers; null where the model takes several inputs, gives several outputs,
  * or refuses the batch.
+ *
+ * @param earlier - A look at the same model: what stays as it is, is not looked for again.
  */
-export function lookAt(subject: Subject, [inputs, targets, weights]: AnyPair, onRefusal?: (error: unknown) => void): Look | null {
+export function lookAt(
+  subject: Subject,
+  [inputs, targets, weights]: AnyPair,
+  earlier: Look | null = null,
+  onRefusal?: (error: unknown) => void,
+): Look | null {
   const { model, loss, optimizer } = subject;
   if (!(inputs instanceof Tensor)) return null;
   model.prepare();
@@ -112,9 +119,10 @@ export function lookAt(subject: Subject, [inputs, targets, weights]: AnyPair, on
     // Without rewinding in between: what draws numbers draws others.
     const outputs = noGrad(() => {
       model.eval();
-      return [0, 1].map(() => model.forward(inputs as never) as unknown);
+      return (earlier === null ? [0, 1] : [0]).map(() => model.forward(inputs as never) as unknown);
     });
-    const isRandomInEvaluation = outputs.every((one) => one instanceof Tensor) && !isEqual(outputs as AnyTensor[]);
+    const isRandomInEvaluation =
+      earlier?.isRandomInEvaluation ?? (outputs.every((one) => one instanceof Tensor) && !isEqual(outputs as AnyTensor[]));
     const evaluated = noGrad(() => (loss.forward(outputs[0], targets, weights) as Tensor).item());
     rewind();
     model.train();
@@ -179,7 +187,7 @@ function ofTape(
     lastActivation: lastActivation(prediction),
     reading: readingOf(loss, prediction),
     shape: prediction.shape,
-    outputs: spreadOf(prediction.data, 0, 1),
+    outputs: spreadOfAll(prediction),
     entering: weighted.length === 0 || isLookup(weighted[0]) ? null : entering(weighted[0].inputs[0]),
     isNormalized: nodes.some(({ op, id }) => op.name.includes('norm') && id < (weighted[1]?.id ?? Number.POSITIVE_INFINITY)),
     activations: between.filter(isActivation).map((node) => lookAtActivation(node, inputs.shape[0])),
@@ -189,67 +197,61 @@ function ofTape(
 }
 
 /** Inputs of rows and columns have columns of their own sizes; of others, the last dimension stands for channels. */
-function entering({ data, shape, dtype }: AnyTensor): Look['entering'] {
-  if (!isFloat(dtype) || data.length === 0) return null;
+function entering(tensor: AnyTensor): Look['entering'] {
+  const { data, shape, size, dtype } = tensor;
+  if (!isFloat(dtype) || size === 0) return null;
   const width = shape.at(-1) ?? 1;
-  const columns = width <= 4096 ? Array.from({ length: width }, (_, j) => spreadOf(data, j, width).rms) : [];
-  const all = spreadOf(data, 0, 1);
-  return { ...all, largest: Math.max(all.rms, ...columns) };
+  const all = spreadOfAll(tensor);
+  let largest = all.rms;
+  if (width <= 4096) {
+    const { mean, variance } = columnMoments(rowsOf(tensor, width));
+    for (let j = 0; j < width; j++) {
+      const square = mean[j] * mean[j] + variance[j];
+      // What is not finite is left out.
+      largest = Math.max(largest, Number.isFinite(square) ? Math.sqrt(square) : spreadOf(data, j, width).rms);
+    }
+  }
+  return { ...all, largest };
 }
 
-/** Most numbers of an activation, and of a weight, that a look reads. */
+/** Most numbers of an activation of several places, such as pixels, that a look reads. */
 const mostNumbers = 1 << 16;
 
 function lookAtActivation({ op, place, outputs: [output] }: GradientNode, examples: number): ActivationLook {
   const path = place?.path ?? '';
-  const { data, shape, size } = output;
-  const units = shape.at(-1) ?? 1;
-  const rows = Math.max(1, size / units);
-  // Some units of all rows, and of images with many pixels some rows.
-  const stride = Math.max(1, Math.ceil(size / mostNumbers));
-  const unitStride = rows <= examples ? stride : 1;
-  const rowStride = rows <= examples ? 1 : stride;
-  const ends = op.name === 'sigmoid' ? [0.01, 0.99] : op.name === 'tanh' ? [-0.99, 0.99] : [-Infinity, Infinity];
-  let [looked, dead, outside, numbers, signal] = [0, 0, 0, 0, 0];
-  for (let unit = 0; unit < units; unit += unitStride) {
-    let [sum, squares, count, isZero] = [0, 0, 0, true];
-    for (let row = 0; row < rows; row += rowStride) {
-      const value = data[row * units + unit];
-      sum += value;
-      squares += value * value;
-      count += 1;
-      if (value !== 0) isZero = false;
-      if (value < ends[0] || value > ends[1]) outside += 1;
-    }
-    looked += 1;
-    numbers += count;
-    if (isZero) dead += 1;
-    const mean = sum / count;
-    signal += Math.sqrt(Math.max(0, squares / count - mean * mean));
+  const units = output.shape.at(-1) ?? 1;
+  if (output.size === 0) return { path, name: op.name, units, dead: Number.NaN, saturated: Number.NaN, signal: Number.NaN };
+  // All examples; of images and sequences places from all over them.
+  const rows = rowsOf(output, units, output.size / units <= examples ? undefined : mostNumbers);
+  const [high, low] = noGrad(() => [rows.max(0).data, rows.min(0).data]);
+  const { variance } = columnMoments(rows);
+  let [dead, signal] = [0, 0];
+  for (let unit = 0; unit < units; unit++) {
+    if (high[unit] === 0 && low[unit] === 0) dead += 1;
+    signal += Math.sqrt(variance[unit]);
   }
-  return { path, name: op.name, units, dead: dead / looked, saturated: outside / numbers, signal: signal / looked };
+  return { path, name: op.name, units, dead: dead / units, saturated: saturatedOf(op.name, rows.data), signal: signal / units };
+}
+
+/** Share of numbers within 1 % of an end of the range of sigmoid or tanh. */
+function saturatedOf(name: string, values: Float32Array): number {
+  if (name !== 'sigmoid' && name !== 'tanh') return 0;
+  const [low, high] = name === 'sigmoid' ? [0.01, 0.99] : [-0.99, 0.99];
+  let outside = 0;
+  for (let i = 0; i < values.length; i++) if (values[i] < low || values[i] > high) outside += 1;
+  return outside / values.length;
 }
 
 function lookAtWeight(path: string, parameter: Parameter): WeightLook {
   const { shape, size, data } = parameter;
   const gradient = parameter.grad?.data ?? new Float32Array(0);
   const units = shape.at(-1) ?? 1;
-  const rms = (values: { readonly length: number; readonly [index: number]: number }): number => {
-    // An odd stride meets every column.
-    const stride = Math.floor(values.length / mostNumbers) | 1;
-    let [sum, count] = [0, 0];
-    for (let i = 0; i < values.length; i += stride) {
-      sum += values[i] * values[i];
-      count += 1;
-    }
-    return count === 0 ? 0 : Math.sqrt(sum / count);
-  };
   // Sums of equal numbers may differ in their last bits from one register to the next.
   const same = (values: { readonly length: number; readonly [index: number]: number }, room: number): boolean => {
     for (let i = 0; i < values.length; i++) if (!(Math.abs(values[i] - values[i - (i % units)]) <= room)) return false;
     return true;
   };
-  const [weightRms, gradientRms] = [rms(data), rms(gradient)];
+  const [weightRms, gradientRms] = [rootMeanSquare(parameter), rootMeanSquare(parameter.grad)];
   const isSymmetric = units > 1 && size > units && same(data, 0) && same(gradient, 1e-5 * gradientRms);
   return { path, shape, rms: weightRms, gradient: gradientRms, isSymmetric };
 }

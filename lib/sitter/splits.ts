@@ -5,7 +5,8 @@ import { type AnyDataset, isInMemory } from '../data/dataset.js';
 import type { AnyPair } from '../data/loader.js';
 import { isFloat } from '../dtype.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
-import { type DataFacts, spreadOver } from './data-facts.js';
+import type { DataFacts } from './data-facts.js';
+import { spreadOver } from './measures.js';
 
 /** What a comparison gives. */
 export interface SplitFacts {

@@ -53,9 +53,10 @@ export interface FitOptions {
   readonly callbacks?: readonly CallbackLike[];
   /**
    * Who watches the run. True, the default: findings go to `history.findings`, the log, and a line each beside the progress; it changes nothing in
-   * the run. `'fix'` lowers a learning rate that is too high, from the beginning of the epoch, and writes that down in `history.fixes`; not with
-   * checkpoints, nor with a schedule of the rate. A {@link Sitter} of your own takes readings as well. False: nobody; default with `eager: true`,
-   * since a look calls layers, which may count. A data set of your own that is not in memory is not asked for examples.
+   * the run. `'fix'` goes back to the beginning of an epoch that went wrong, lowers the learning rate (of a schedule, all of it) or clips the gradients,
+   * and writes that down in `history.fixes`; checkpoints are larger by a second copy of weights and optimizer then. A {@link Sitter} of your own
+   * takes readings as well. False: nobody; default with `eager: true`, since a look calls layers, which may count. A data set of your own that is
+   * not in memory is not asked for examples.
    */
   readonly sitter?: boolean | 'fix' | Sitter;
   /** Ends the run between two steps, with a {@link TrainingAbortedError}. */

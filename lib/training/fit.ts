@@ -1,7 +1,7 @@
 // Training: forward, backward, update, epoch after epoch, with everything around the steps that keeps a run observable and stoppable.
 
 import type { AnyDataset, BatchPart, Dataset } from '../data/dataset.js';
-import { feedOf } from '../data/feed.js';
+import { Staging, feedOf } from '../data/feed.js';
 import { type AnyLoader, type AnyPair, DataLoader } from '../data/loader.js';
 import { ArgumentError, BusyError, NodegradError, checkFlag, checkInteger, checkNumber, expected } from '../errors.js';
 import { checkLayer } from '../layers/check.js';
@@ -70,6 +70,7 @@ class Fitting implements TrainingRun {
   readonly shuffle: boolean;
   readonly validation: AnyDataset | undefined;
   readonly history = new History();
+  maxGradNorm: number | undefined;
   epoch = 0;
   step = 0;
   outcome: TrainingRun['outcome'] = null;
@@ -77,6 +78,7 @@ class Fitting implements TrainingRun {
   readonly #metrics: readonly Metric[];
   readonly #parts: Required<RecordedParts>;
   readonly #loader: AnyLoader;
+  readonly #staging = new Staging();
   readonly #callbacks: Callbacks;
   readonly #sitter: Seat['sitter'];
   readonly #signal: AbortSignal | undefined;
@@ -123,13 +125,12 @@ class Fitting implements TrainingRun {
     if (validation !== undefined) checkNotEmpty(new DataLoader(validation), 'validate with. Leave `options.validation` out');
     this.#progress = new Progress(options.progress, this.epochs, this.stepsPerEpoch);
     this.#eager = checkFlag(options.eager ?? false, 'options.eager');
+    this.maxGradNorm = options.maxGradNorm === undefined ? undefined : checkNumber(options.maxGradNorm, 'options.maxGradNorm', 0);
     const { loss, optimizer, history, epochs } = this;
-    const maxGradNorm = options.maxGradNorm === undefined ? undefined : checkNumber(options.maxGradNorm, 'options.maxGradNorm', 0);
     const { wantsBatches: keepPrediction, wantsObservations } = this.#callbacks;
     this.#observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0) * Number(wantsObservations);
-    const regularizers = checkRegularizers(options.regularizers);
-    this.#parts = { model, loss, optimizer, metrics: this.#metrics, regularizers };
-    this.#steps = makeTrainSteps({ ...this.#parts, maxGradNorm, keepPrediction });
+    this.#parts = { model, loss, optimizer, metrics: this.#metrics, regularizers: checkRegularizers(options.regularizers) };
+    this.#steps = makeTrainSteps({ ...this.#parts, clipping: this, keepPrediction });
     this.#compiled = this.#steps.map((step) => compileStep(step as (...batch: TensorTree[]) => StepResult, precisionOf(options)));
     const settings = settingsOf(options, this.batchSize, this.#seed);
     const parts = { ...this.#parts, callbacks: [...(options.callbacks ?? []), ...kept], data, validation, history, epochs, settings };
@@ -272,7 +273,7 @@ class Fitting implements TrainingRun {
 
   /** Many steps per native call: JavaScript hears of them a few dozen times a second. */
   async #streamed(order: number, epoch: EpochProgress): Promise<void> {
-    const feed = feedOf(this.#loader, order);
+    const feed = feedOf(this.#loader, order, this.#staging);
     /** What a callback threw: steps that were under way are taken in before it ends the run. */
     let failure: { readonly error: unknown } | null = null;
     const stopped = (): boolean => failure !== null || this.#signal?.aborted === true || this.history.stopped !== null;
@@ -336,9 +337,8 @@ class Fitting implements TrainingRun {
       }
       const value = this.#count(result, firstTensor(inputs, 'inputs').shape[0], progress, () => [result.prediction as TensorTree, targets]);
       if (this.#callbacks.wantsBatches) {
-        const prediction = result.prediction as TensorTree;
-        const { epoch, step } = this;
-        const record: BatchRecord<TensorTree> = { epoch, batch: progress.batch, step, loss: value, inputs, targets, prediction };
+        const [{ epoch, step }, { batch }, prediction] = [this, progress, result.prediction as TensorTree];
+        const record: BatchRecord<TensorTree> = { epoch, batch, step, loss: value, inputs, targets, prediction };
         await this.#callbacks.call('onBatchEnd', record, this);
         doubtRecordings(this.#compiled, this.#parts, this.#callbacks.areOwn);
       }

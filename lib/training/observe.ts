@@ -9,8 +9,8 @@ import type { AnyLayer } from '../layers/layer.js';
 import { homeOf, movingOf, part } from '../optimizers/memory.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { sizeOf, withoutGradients } from '../ops/emit.js';
-import { concat, copy, gather, reshape, slice } from '../ops/shape.js';
-import { statistics, statisticsBins, statisticsLength, sumSquares, sumSquaresDifference } from '../ops/statistics.js';
+import { concat, copy } from '../ops/shape.js';
+import { sampleOf, sampledCopy, statistics, statisticsBins, statisticsLength, sumSquares, sumSquaresDifference } from '../ops/statistics.js';
 import type { Parameter } from '../parameter.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import type { Observation } from './observation.js';
@@ -53,7 +53,7 @@ const parameterLength = 4;
 /** Options of {@link observed}. */
 export interface ObservedOptions {
   /**
-   * Measure what costs little, as `fit` does: of a tensor with more than 131,072 elements 65,536 from all over it, and not the outputs
+   * Measure what costs little, as `fit` does: of a tensor with 32,768 elements or more 16,384 from all over it, and not the outputs
    * that a compiled step does not write to memory otherwise: those of normalizations, and of layers that an activation layer follows. Default
    * false: all of everything.
    */
@@ -131,9 +131,7 @@ export function observed<R>(
   if (latest !== null) measure(latest);
   const moving = movingParameters(model, optimizer);
   const gradients = moving.map(([, parameter]) => sumSquares(take(gradientOf(parameter))));
-  const before = withoutGradients(() =>
-    moving.map(([, parameter]) => (isSampled(parameter) && isLight ? sampleOf(parameter) : copy(parameter))),
-  );
+  const before = withoutGradients(() => moving.map(([, parameter]) => (isLight ? sampledCopy(parameter) : copy(parameter))));
   update();
   moving.forEach(([, parameter], i) => {
     numbers.push(...gradients[i], ...sumSquaresDifference(take(parameter), before[i]));
@@ -157,27 +155,6 @@ const isNormalization = (layer: AnyLayer): boolean => layer.initializerHint === 
 
 /** Whether a layer is an elementwise function, which a product before it takes in. */
 const isActivation = ({ initializerHint: hint }: AnyLayer): boolean => hint !== null && hint !== 'through';
-
-/** Elements that lie together in a sample, and how many such blocks it has. */
-const [blockLength, blocksTaken] = [1024, 64];
-
-const goldenRatio = (Math.sqrt(5) - 1) / 2;
-
-const isSampled = ({ size }: AnyTensor): boolean => size >= 2 * blockLength * blocksTaken;
-
-/**
- * Blocks from all over a large tensor; a small one as it is. One from each of equal stretches, at places in them that follow the golden ratio: at
- * equal distances all might lie in the same rows of their images.
- */
-function sampleOf(x: AnyTensor): AnyTensor {
-  if (!isSampled(x)) return x;
-  const blocks = Math.floor(x.size / blockLength);
-  const rows = Array.from({ length: blocksTaken }, (_, i) => Math.floor(((i + ((i * goldenRatio) % 1)) * blocks) / blocksTaken));
-  return withoutGradients(() => {
-    const flat = slice(reshape(x as Tensor, [x.size]), 0, blocks * blockLength);
-    return gather(reshape(flat, [blocks, blockLength]), rows);
-  });
-}
 
 function movingParameters(model: AnyLayer, optimizer: Optimizer): [string, Parameter][] {
   const owned = [...model.namedParameters()].filter(([, parameter]) => optimizer.owns(parameter));

@@ -141,9 +141,9 @@ const char* requestTiles() {
   constexpr long requestPermission = 0x1023, tileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
   static const int refusal = syscall(SYS_arch_prctl, requestPermission, tileData) == 0 ? 0 : errno;
   if (refusal == 0) return nullptr;
-  return refusal == ENOSPC ? "a thread has an alternate signal stack that is too small for them" : "the system refused them";
+  return refusal == ENOSPC ? "AMX: a thread has an alternate signal stack that is too small for tiles" : "AMX: the system refuses tiles";
 #else
-  return "this system does not offer them";
+  return "AMX: this system offers no tiles";
 #endif
 }
 

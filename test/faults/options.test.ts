@@ -297,6 +297,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     take: schedule((o) => new lib.SequentialSchedule([new lib.PiecewiseConstant({ 0: 0.1 })], o)),
     needs: { milestones: [] },
   },
+  ScaledScheduleOptions: { take: schedule((o) => new lib.ScaledSchedule(new lib.PiecewiseConstant({ 0: 0.1 }), o)), needs: { factor: 0.5 } },
   ReduceOnPlateauOptions: { take: schedule((o) => new lib.ReduceOnPlateau(0.1, o)) },
   ...optimizerTakers,
   LBFGSOptions: { take: closures((target, options) => new lib.LBFGS(target, options) as never), optional: ['lr'] },
