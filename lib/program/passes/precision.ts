@@ -1,11 +1,12 @@
 // Mixed precision: which values of a step are stored as bfloat16, and the casts where an operation wants them otherwise.
 //
-// The letters of ops.def say what an operation takes. Products get bfloat16 operands, always: all of them (P), or one (Q), and round the
-// others themselves. From there it spreads, backwards along
-// the list, to what they are made of: results of products and of elementwise operations (S), of normalizations and pooling (U), of copies
-// (A). All else is float32: what the other operations read and write (T: softmax, losses, sums, statistics, recurrent layers), parameters and
-// their gradients, arguments and results. Only one elementwise operation behind a value, which might as well have computed in
-// the same pass: such a value is not rounded, and whether something else looks at it too, as observed steps do, changes no bit.
+// The letters of ops.def say what an operation takes. Products get bfloat16 operands, always: all of them (P), or one (Q), and then they round the
+// others themselves. From there it spreads backwards along the list, to what those operands are made of: results of products and of elementwise
+// operations (S), of batch norm and maximum pooling (U), of copies (A). All else is float32: what the other operations read and write (T:
+// softmax, losses, sums, statistics, recurrent layers), parameters and their gradients, arguments and results.
+//
+// A value that one elementwise operation alone takes on stays float32: fused, both would be one instruction, with no rounding between them. So
+// it changes no bit whether something else looks at that value too, which keeps the two apart, as an observed step does.
 
 import type { DType } from '../../dtype.js';
 import type { Op } from '../../ops/define.js';
