@@ -41,13 +41,13 @@ const passes: readonly Pass[] = [
 ];
 
 /** How the values of a step are stored that lie between its products: see passes/precision.ts. */
-export type Precision = 'float32' | 'bfloat16';
+export type StepPrecision = 'float32' | 'bfloat16';
 
-/** All precisions. */
-export const precisions: readonly Precision[] = ['float32', 'bfloat16'];
+/** All of them. */
+export const stepPrecisions: readonly StepPrecision[] = ['float32', 'bfloat16'];
 
 /** The recording after all passes; nothing is fused with `NODEGRAD_FUSE=0`. `results` are what the step gives back. */
-export function fuse(recording: Recording, results: readonly Slot[], precision: Precision = 'float32'): Recording {
+export function fuse(recording: Recording, results: readonly Slot[], precision: StepPrecision = 'float32'): Recording {
   const isFused = variableChoice('NODEGRAD_FUSE', ['0', '1']) !== '0';
   const stored: readonly Pass[] = precision === 'bfloat16' ? [storeNarrow] : [];
   const all = isFused ? [...passes, ...stored, shareMemory] : stored;

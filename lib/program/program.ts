@@ -14,7 +14,7 @@ import { describeProgram } from './describe.js';
 import { enqueue, mayRunHere, settleHere, trim } from './driver.js';
 import { encode } from './encode.js';
 import type { Rows } from './feed.js';
-import { fuse, type Precision } from './fuse.js';
+import { fuse, type StepPrecision } from './fuse.js';
 import { type MemoryPlan, planMemory } from './plan.js';
 import { type Recording, record, refusePromise, type Slot } from './record.js';
 import { sameTranscript, type Transcript, transcriptOf } from './transcript.js';
@@ -114,7 +114,7 @@ export class Program<R> {
     flights: Flights,
     sibling: Program<R> | undefined,
     keepTranscript: boolean,
-    precision: Precision,
+    precision: StepPrecision,
   ) {
     this.#flights = flights;
     const body: (...inputs: AnyTensor[]) => unknown =

@@ -8,7 +8,7 @@ import { isWatched, unrecordable } from '../recording.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type Structure, type TensorTree, leavesOf, sortedNames } from '../tree.js';
 import type { StepSource } from './feed.js';
-import { type Precision, precisions } from './fuse.js';
+import { type StepPrecision, stepPrecisions } from './fuse.js';
 import { type Flights, Program } from './program.js';
 import { runSteps, StepFailure } from './stream.js';
 
@@ -41,7 +41,7 @@ export interface CompileOptions {
    * How values between products are stored: `'bfloat16'` halves the memory of activations and their gradients, and products have bfloat16
    * operands. Parameters, their gradients, optimizers, statistics, softmax and losses stay float32. Default `'float32'`.
    */
-  readonly precision?: Precision;
+  readonly precision?: StepPrecision;
 }
 
 /** Code of a user's own that a step runs when it is recorded. */
@@ -71,7 +71,7 @@ export class StepPrograms<R> {
 
   constructor(
     body: (...inputs: never[]) => unknown,
-    readonly precision: Precision = 'float32',
+    readonly precision: StepPrecision = 'float32',
   ) {
     this.#body = body;
   }
@@ -184,7 +184,7 @@ export function compileStep<A extends StepArgument[], R>(fn: (...inputs: A) => R
   const { precision = 'float32' } = checkOptions<CompileOptions>(options, 'options', ['precision']);
   const programs = new StepPrograms<R>(
     fn as unknown as (...inputs: never[]) => unknown,
-    checkChoice(precision, 'options.precision', precisions),
+    checkChoice(precision, 'options.precision', stepPrecisions),
   );
   let queued = 0;
 

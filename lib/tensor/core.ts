@@ -176,6 +176,11 @@ export class Tensor<D extends DType = 'float32'> {
     this.#stamp = value;
   }
 
+  /** @internal Whether arithmetic gets it widened to float32: parameters that are stored as bfloat16. */
+  get isWidened(): boolean {
+    return false;
+  }
+
   /** Number of axes. */
   get rank(): number {
     return this.shape.length;

@@ -17,6 +17,12 @@ inline bool anyNarrow(const Call& c, int first = 0) {
   return false;
 }
 
+// Kernels that read and write what is stored as S.
+template <class S> const auto& storedKernels() {
+  if constexpr (sizeof(S) == 2) return kernels().bf16;
+  else return kernelsOf<S>();
+}
+
 // Elements [at, at + n) as T: where they lie, or widened to `scratch`.
 template <class T> const T* widened(const Operand& o, int64_t at, int64_t n, T* scratch) {
   if (o.dtype != DType::bfloat16) return static_cast<const T*>(o.data) + at;

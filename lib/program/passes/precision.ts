@@ -41,13 +41,15 @@ class Narrowing {
     const { instructions, results } = this.list;
     const ends = this.#rename();
     const made = instructions.flatMap((instruction, at) => this.#withCasts(instruction, at, ends));
-    const last = results.filter(({ buffer }) => ends.has(buffer)).map((slot) => castOf(slot, { ...slot, buffer: ends.get(slot.buffer) as number }));
+    const last = results
+      .filter(({ buffer }) => ends.has(buffer))
+      .map((slot) => castOf(slot, { ...slot, buffer: ends.get(slot.buffer) as number }));
     return { ...this.list, buffers: this.#buffers, instructions: [...made, ...last] };
   }
 
   #isTemporary({ buffer }: Slot): boolean {
-    const { kind, dtype } = this.list.buffers[buffer];
-    return kind === 'temporary' && dtype === 'float32';
+    const { kind, dtype, size } = this.list.buffers[buffer];
+    return kind === 'temporary' && dtype === 'float32' && size > 0;
   }
 
   /** Who wants what as bfloat16, from the end: products, and what makes something of it that is wanted. */
@@ -57,7 +59,9 @@ class Narrowing {
       const { operands, writes } = instructions[at];
       const letters = this.#letters[at];
       const gives = operands.slice(0, writes).some(({ buffer }, i) => 'SUA'.includes(letters[i]) && this.#readers.has(buffer));
-      const wants = operands.filter((slot, i) => i >= writes && this.#isTemporary(slot) && (letters[i] === 'P' || (gives && 'SUA'.includes(letters[i]))));
+      const wants = operands.filter(
+        (slot, i) => i >= writes && this.#isTemporary(slot) && (letters[i] === 'P' || (gives && 'SUA'.includes(letters[i]))),
+      );
       for (const buffer of new Set(wants.map((slot) => slot.buffer))) {
         const isElementwise = !letters.includes('P') && letters[0] === 'S';
         this.#readers.set(buffer, [...(this.#readers.get(buffer) ?? []), isElementwise]);
