@@ -87,7 +87,7 @@ async function run({ kind, body, second, between, way }: Case, compiled: boolean
   }
 }
 
-test(`${runs} random step functions do eagerly and compiled the same to the last bit, or are refused and leave nothing behind (faults F09, F10, F11, F12, F19, F21)`, async (t) => {
+test.serial(`${runs} random step functions do eagerly and compiled the same to the last bit, or are refused and leave nothing behind (faults F09, F10, F11, F12, F19, F21)`, async (t) => {
   t.timeout(60_000 + runs * 100);
   let [equal, refused, failed] = [0, 0, 0];
   const check = async (one: Case): Promise<void> => {
@@ -133,7 +133,7 @@ test(`${runs} random step functions do eagerly and compiled the same to the last
 
 const narrowRuns = Math.ceil(runs / 3);
 
-test(`${narrowRuns} random step functions run in bfloat16 where they run in float32, twice to the same bits, and are refused where those are`, async (t) => {
+test.serial(`${narrowRuns} random step functions run in bfloat16 where they run in float32, twice to the same bits, and are refused where those are`, async (t) => {
   t.timeout(60_000 + runs * 100);
   let ran = 0;
   const check = async (one: Case): Promise<void> => {
