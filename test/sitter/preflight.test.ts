@@ -226,5 +226,5 @@ test('the options of a fit are options of a look ahead, and a misspelt one is re
     sitter: 'fix',
   } as const;
   t.deepEqual(await preflight(model, pictures(40), asFit), []);
-  await t.throwsAsync(preflight(model, pictures(40), { ...asFit, epoch: 3 } as never), { message: /'epoch'/ });
+  await t.throwsAsync(preflight(model, pictures(40), { ...asFit, epoch: 3 } as never), { message: /unknown option `epoch`/ });
 });
