@@ -49,8 +49,10 @@ test.serial('a net learns in bfloat16, parameters and gradients are float32, and
     // Weights between steps have more digits than bfloat16 holds.
     t.true(weightsOf(narrow.model).some((weight) => (new Uint32Array(Float32Array.of(weight).buffer)[0] & 0xffff) !== 0));
     for (const precision of ['float32', 'bfloat16']) {
-      const [header] = readFileSync(join(runDir, precision), 'utf8').split('\n');
+      const lines = readFileSync(join(runDir, precision), 'utf8').trim().split('\n');
+      const [header] = lines;
       t.is(JSON.parse(header).precision, precision);
+      t.regex(JSON.parse(lines.at(-1) ?? '').bfloat16, /^(fma|avx512_bf16|amx)$/, 'by which instructions');
     }
   });
 });
