@@ -430,7 +430,7 @@ export {
 
 // ---- Reports and live views ----
 
-export { type ReportData, reportData, runReport } from './report/report.js';
+export { type ReportData, type ReportOptions, reportData, runReport } from './report/report.js';
 export type { ReportRun, ReportSource } from './report/runs.js';
 export type { Examination, ExaminedExample, ShownInput } from './report/examine.js';
 export { type WatchRunsOptions, type WatchedRuns, watchRuns } from './report/live.js';

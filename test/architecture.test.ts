@@ -34,7 +34,7 @@ const invent = (files: Record<string, string>): Tree => new Map(Object.entries(f
 
 // ---- lib ----
 
-const basics = ['foreign', 'names', 'errors', 'dtype', 'environment', 'recording', 'context', 'options'];
+const basics = ['foreign', 'names', 'words', 'errors', 'dtype', 'environment', 'recording', 'context', 'options'];
 const tensors = [...basics, 'random', 'seed', 'ops', 'tensor'];
 const models = [...tensors, 'create', 'initializers', 'parameter', 'buffer', 'layers'];
 
@@ -43,6 +43,7 @@ const arrows: Record<string, readonly string[]> = {
   environment: [],
   foreign: [],
   names: [],
+  words: [],
   errors: ['foreign', 'names'],
   dtype: ['foreign', 'errors'],
   options: ['errors'],
@@ -96,9 +97,9 @@ const arrows: Record<string, readonly string[]> = {
     'tree',
   ],
   // A report is made of logs; for the last look at a trained model it needs what predicts.
-  report: [...basics, 'tensor', 'ops', 'io', 'data', 'layers', 'losses', 'training'],
+  report: [...basics, 'tensor', 'ops', 'io', 'data', 'layers', 'losses', 'sitter', 'training'],
   // What mends a run scales its schedules.
-  sitter: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'preprocessing', 'training', 'tree'],
+  sitter: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'preprocessing', 'training', 'tree'],
   search: [...tensors, 'native', 'io', 'data', 'sitter', 'training', 'tree', 'pg'],
   evaluation: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'program', 'tree', 'training'],
   // Pictures know no tensor: they draw numbers.

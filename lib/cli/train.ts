@@ -21,6 +21,7 @@ import type { Job, Report } from './job.js';
 import { type GivenOptions, type TrainOptions, makeOptimizer, withRecipe } from './options.js';
 import { tableJob } from './table.js';
 import { Terminal, formatCount, pairs, percent } from './terminal.js';
+import { plural } from '../words.js';
 
 /** How a run ended, for people and for `--json`. */
 interface Outcome {
@@ -201,7 +202,7 @@ function conclude(
   const saved = files.weights === null ? '' : ', what was trained is saved';
   const ends = {
     completed: 'completed',
-    aborted: `stopped after ${history.epochs.length} epochs${saved}`,
+    aborted: `stopped after ${plural(history.epochs.length, 'epoch')}${saved}`,
     fault: 'ended by a fault, nothing is saved',
   };
   terminal.print(

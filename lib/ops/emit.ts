@@ -165,7 +165,7 @@ export function emit<A>(op: Op<A>, given: readonly AnyTensor[], attributes: A): 
 // Parameters that are stored as bfloat16 are float32 for arithmetic, and what they are for whatever only moves or casts them.
 function widened<A>(op: Op<A>, inputs: readonly AnyTensor[]): readonly AnyTensor[] {
   for (let i = 0; i < inputs.length; i++) {
-    if (!inputs[i].isWidened || !/[TSUP]/.test(signatureOf(op as Op<unknown>)[1])) continue;
+    if (!inputs[i].isWidened || !/[TSUPQ]/.test(signatureOf(op as Op<unknown>)[1])) continue;
     const cast = definedOp('cast') as unknown as Op<{ dtype: DType }>;
     return inputs.map((input) => (input.isWidened ? emit(cast, [input], { dtype: 'float32' })[0] : input));
   }

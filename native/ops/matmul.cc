@@ -31,15 +31,18 @@ template <class T> Gemm<T> productOf(const Call& c) {
   return g;
 }
 
-// The same with bfloat16 operands; the result is float32 or bfloat16, and so is the y of an epilogue.
+// The same with bfloat16 operands, of which one may be float32; the result is float32 or bfloat16, and so is the y of an epilogue.
 GemmBfloat16 narrowProductOf(const Call& c) {
   const int64_t m = c.ints[0], n = c.ints[1], k = c.ints[2];
   GemmBfloat16 g{};
   g.m = m;
   g.n = n;
   g.k = k;
-  g.a = narrowMatrix(c.input<bfloat16>(0), c.ints[3] ? 1 : k, c.ints[3] ? m : 1);
-  g.b = narrowMatrix(c.input<bfloat16>(1), c.ints[4] ? k : 1, c.ints[4] ? 1 : n);
+  const auto matrix = [&](int i, int64_t lane, int64_t step) {
+    return c.operands[c.outputs + i].dtype == DType::bfloat16 ? narrowMatrix(c.input<bfloat16>(i), lane, step) : wideMatrix(c.input<float>(i), lane, step);
+  };
+  g.a = matrix(0, c.ints[3] ? 1 : k, c.ints[3] ? m : 1);
+  g.b = matrix(1, c.ints[4] ? k : 1, c.ints[4] ? 1 : n);
   g.c = c.operands[0].data;
   g.ldc = n;
   g.wide = c.operands[0].dtype == DType::float32;
@@ -52,17 +55,20 @@ GemmBfloat16 narrowProductOf(const Call& c) {
 }
 
 // The column sums of b[k, n] in the order of those of float32.
-void sumNarrowColumns(const Call& c) {
+void sumColumnsOf(const Call& c) {
   const int64_t n = c.ints[1], k = c.ints[2];
+  const bool narrow = c.operands[c.outputs + 1].dtype == DType::bfloat16;
+  float* const sums = c.out<float>(c.fused.sumsAt);
   parallelFor(tilesOf(n, sumWidth), [&](int64_t tile, int) {
-    sumTile(c.out<float>(c.fused.sumsAt), c.fused.sums, c.input<bfloat16>(1), k, n, n, tile);
+    if (narrow) sumTile(sums, c.fused.sums, c.input<bfloat16>(1), k, n, n, tile);
+    else sumTile(sums, c.fused.sums, c.input<float>(1), k, n, n, tile);
   });
 }
 
 void run_matmul(const Call& c) {
   if (c.stored == DType::bfloat16) {
     gemmBfloat16(narrowProductOf(c), c.workspace);
-    if (c.fused.sumsAt >= 0) sumNarrowColumns(c);
+    if (c.fused.sumsAt >= 0) sumColumnsOf(c);
     return;
   }
   byFloat(c, [&]<class T>() { gemm(productOf<T>(c), c.workspace); });

@@ -39,7 +39,7 @@ struct Call {
   void* workspace = nullptr;  // 64-byte aligned, as large as the op's workspace() says
   int outputs = 0;  // how many operands are outputs
   Fused fused = {};
-  DType stored = DType::float32;  // what `U` and `P` stand for
+  DType stored = DType::float32;  // what `U` and `P` stand for; bfloat16 where a `Q` is
 
   template <class T> T* out(int i) const { return static_cast<T*>(operands[i].data); }
   template <class T> const T* in(int i) const { return static_cast<const T*>(operands[i].data); }
@@ -69,8 +69,9 @@ struct OpFunctions {
 };
 
 // A line of ops.def. Signature: outputs, ':', inputs, one letter each: T float32 or float64 (all T alike), A any dtype (all A alike),
-// X any dtype, I int32, B uint8, D float64. What is stored as T or, where T is float32, as bfloat16: S each by itself, U all alike, P all
-// alike and operands of a product, which a step in mixed precision always narrows. A letter before '*' may repeat. Behind a ';' stands what the operation takes of Fused: p prior,
+// X any dtype, I int32, B uint8, D float64. What is stored as T or, where T is float32, as bfloat16: S each by itself, U all alike; and operands
+// of a product, which a step in mixed precision narrows: P all of them, Q one of them, and the product rounds the others as it reads them. A
+// letter before '*' may repeat. Behind a ';' stands what the operation takes of Fused: p prior,
 // s sums, b bias, r residual, f map, g backward of a map, m mask recomputed, k mask kept, d divisor. `ints`/`reals`: how many attributes, −1 for "varies".
 struct Op {
   const char* name;

@@ -108,13 +108,19 @@ const char* matchOperands(const char* letters, Call& call, DType* typed) {
         case 'T':
         case 'S':
         case 'U':
-        case 'P': {
+        case 'P':
+        case 'Q': {
           const DType arithmetic = *s != 'T' && d == DType::bfloat16 ? DType::float32 : d;
           if (!isFloat(arithmetic)) return "expected float32 or float64";
           if (haveT && arithmetic != t) return "operands of different dtypes";
           t = arithmetic;
           haveT = true;
           if (*s == 'T' || *s == 'S') break;
+          if (*s == 'Q') {
+            if (!haveStored || d == DType::bfloat16) call.stored = d;
+            haveStored = true;
+            break;
+          }
           if (haveStored && d != call.stored) return "operands that are stored in different types";
           call.stored = d;
           haveStored = true;

@@ -411,6 +411,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     take: (o) => lib.preflight(looked, pairs, o),
     needs: { loss: new lib.CrossEntropyLoss(), optimizer: new lib.SGD(looked, { lr: 0.1 }) },
   },
+  ReportOptions: { take: (o) => lib.runReport(new lib.History(), o) },
   WhatIfOptions: {
     take: (o) => {
       const run = {

@@ -1,10 +1,12 @@
 // Mixed precision: which values of a step are stored as bfloat16, and the casts where an operation wants them otherwise.
 //
-// The letters of ops.def say what an operation takes. Products (P) get bfloat16 operands, always. From there it spreads, backwards along
-// the list, to what they are made of: results of products and of elementwise operations (S), of normalizations and pooling (U), of copies
-// (A). All else is float32: what the other operations read and write (T: softmax, losses, sums, statistics, recurrent layers), parameters and
-// their gradients, arguments and results. Only one elementwise operation behind a value, which might as well have computed in
-// the same pass: such a value is not rounded, and whether something else looks at it too, as observed steps do, changes no bit.
+// The letters of ops.def say what an operation takes. Products get bfloat16 operands, always: all of them (P), or one (Q), and then they round the
+// others themselves. From there it spreads backwards along the list, to what those operands are made of: results of products and of elementwise
+// operations (S), of batch norm and maximum pooling (U), of copies (A). All else is float32: what the other operations read and write (T:
+// softmax, losses, sums, statistics, recurrent layers), parameters and their gradients, arguments and results.
+//
+// A value that one elementwise operation alone takes on stays float32: fused, both would be one instruction, with no rounding between them. So
+// it changes no bit whether something else looks at that value too, which keeps the two apart, as an observed step does.
 
 import type { DType } from '../../dtype.js';
 import type { Op } from '../../ops/define.js';
@@ -18,6 +20,8 @@ export function storeNarrow(list: List): List {
 }
 
 const cast = castOp as unknown as Op<unknown>;
+
+const isOfProduct = (letter: string): boolean => letter === 'P' || letter === 'Q';
 
 class Narrowing {
   readonly #letters: readonly (readonly string[])[];
@@ -60,10 +64,10 @@ class Narrowing {
       const letters = this.#letters[at];
       const gives = operands.slice(0, writes).some(({ buffer }, i) => 'SUA'.includes(letters[i]) && this.#readers.has(buffer));
       const wants = operands.filter(
-        (slot, i) => i >= writes && this.#isTemporary(slot) && (letters[i] === 'P' || (gives && 'SUA'.includes(letters[i]))),
+        (slot, i) => i >= writes && this.#isTemporary(slot) && (isOfProduct(letters[i]) || (gives && 'SUA'.includes(letters[i]))),
       );
       for (const buffer of new Set(wants.map((slot) => slot.buffer))) {
-        const isElementwise = !letters.includes('P') && letters[0] === 'S';
+        const isElementwise = !letters.some(isOfProduct) && letters[0] === 'S';
         this.#readers.set(buffer, [...(this.#readers.get(buffer) ?? []), isElementwise]);
       }
     }
@@ -111,15 +115,19 @@ class Narrowing {
   #withCasts(instruction: Instruction, at: number, ends: ReadonlyMap<number, number>): Instruction[] {
     const { operands, writes, guard } = instruction;
     const letters = this.#letters[at];
-    const group = letters.includes('P') ? 'P' : letters.includes('U') ? 'U' : 'A';
-    const isNarrow = group === 'P' || this.#runsNarrow(instruction, letters, group);
+    const group = letters.find(isOfProduct) ?? (letters.includes('U') ? 'U' : 'A');
+    const isProduct = isOfProduct(group);
+    const isNarrow = isProduct || this.#runsNarrow(instruction, letters, group);
+    const first = operands.findIndex((_, i) => letters[i] === 'Q');
+    const isServed = operands.some(({ buffer }, i) => letters[i] === 'Q' && this.#narrow.has(buffer));
     const casts: Instruction[] = [];
     const final = operands.map((slot, i) => {
       const stored = this.#narrow.has(slot.buffer);
       const own = stored ? { ...slot, buffer: ends.get(slot.buffer) ?? slot.buffer } : slot;
       if (i < writes || (!stored && this.#buffers[slot.buffer].dtype !== 'float32')) return own;
       // Elementwise operations take any; what a product multiplies its result by is stored as that is.
-      if (letters[i] === 'S' && group !== 'P') return own;
+      if (letters[i] === 'S' && !isProduct) return own;
+      if (letters[i] === 'Q' && (isServed || i !== first)) return own;
       const wanted = letters[i] === 'S' ? this.#narrow.has(operands[0].buffer) : letters[i] === group && isNarrow;
       if (wanted === stored) return own;
       return this.#cast(slot, own, wanted ? 'bfloat16' : 'float32', at, guard, casts);
@@ -144,8 +152,8 @@ class Narrowing {
     }
     const to: Slot = { buffer: this.#buffers.push({ dtype, size: slot.size, kind: 'temporary', data: null }) - 1, offset: 0, size: slot.size };
     casts.push(castOf(to, from, guard));
-    // A wide copy that waits for its next reader would take the memory that was saved.
-    if (dtype === 'bfloat16') this.#known.set(key, { to, at, guard });
+    // A wide copy that waits for its next reader would take the memory that was saved, and so would copies of all weights.
+    if (dtype === 'bfloat16' && this.#buffers[slot.buffer].kind !== 'external') this.#known.set(key, { to, at, guard });
     return to;
   }
 }

@@ -14,7 +14,7 @@ const typed = (list: List): string[] =>
     return `${names(list)[i]} ${types.slice(0, writes).join(' ')} ← ${types.slice(writes).join(' ')}`;
   });
 
-test('operands of products are bfloat16: what lies between two of them is stored so, parameters and arguments are cast, logits are float32', (t) => {
+test('operands of products are bfloat16: what lies between two of them is stored so, arguments are cast, parameters are rounded by the product, logits are float32', (t) => {
   const l = new Lister();
   const [x, w1, b1, w2, b2] = [l.input(12), l.external(20), l.external(5), l.external(10), l.external(2)];
   const [h, logits] = [l.temporary(15), l.temporary(6)];
@@ -25,26 +25,34 @@ test('operands of products are bfloat16: what lies between two of them is stored
   verify(list);
   t.deepEqual(typed(list), [
     'cast b16 ← f32',
-    'cast b16 ← f32',
-    'matmul + bias + relu b16 ← b16 b16 f32',
-    'cast b16 ← f32',
-    'matmul + bias f32 ← b16 b16 f32',
+    'matmul + bias + relu b16 ← b16 f32 f32',
+    'matmul + bias f32 ← b16 f32 f32',
     'softmax f32 ← f32',
   ]);
 });
 
-test('a parameter is narrowed once for all products of a step, and again where it was written in between', (t) => {
+test('what comes in as float32 is narrowed once for all products that read it, and again where it was written in between', (t) => {
   const l = new Lister();
-  const [x, w] = [l.temporary(16), l.external(16)];
-  l.run('fill', [x], [], [], [1]);
+  const [x, w] = [l.input(16), l.external(16)];
   const product = (): Lister => l.run('matmul', [l.external(16)], [x, w], [4, 4, 4, 0, 0]);
   product();
   product();
-  l.run('accumulate', [w], [l.input(16)]);
+  l.run('accumulate', [x], [l.input(16)]);
   product();
+  t.deepEqual(names(storeNarrow(l.list())), ['cast', 'matmul', 'matmul', 'accumulate', 'cast', 'matmul']);
+});
+
+test('weights of a convolution are narrowed for each product: copies of all of them would wait for the backward', (t) => {
+  const l = new Lister();
+  const geometry = [1, 4, 4, 2, 4, 4, 3, 1, 1, 1, 1, 0, 0, 1, 1, 1, 0];
+  const [x, w, y, dx] = [l.input(32), l.external(6), l.temporary(48), l.temporary(32)];
+  l.run('conv2d', [y], [x, w], geometry);
+  l.run('conv2d_input_gradient', [dx], [y, w], geometry);
+  l.run('conv2d_weight_gradient', [l.external(6)], [x, y], geometry);
+  l.run('sum', [l.external(1)], [dx], [1, 32, 1]);
   const list = storeNarrow(l.list());
-  t.deepEqual(names(list), ['fill', 'cast', 'matmul', 'matmul', 'accumulate', 'cast', 'matmul']);
-  t.deepEqual(stored(list, x), ['bfloat16']);
+  t.deepEqual(stored(list, y, dx), ['bfloat16', 'float32']);
+  t.deepEqual(names(list), ['cast', 'cast', 'conv2d', 'cast', 'conv2d_input_gradient', 'conv2d_weight_gradient', 'sum']);
 });
 
 test('a value that one elementwise operation takes on is not rounded, whoever looks at it besides', (t) => {
