@@ -10,7 +10,7 @@ import { bitsOfBfloat16, numberOfBfloat16 } from '../helpers/bfloat16.js';
 import { productOfBfloat16 } from '../helpers/bfloat16-products.js';
 import { Seeded } from '../helpers/seeded.js';
 import { directions, drawn, type Kind, kinds, multiply, numbersOf, operandsOf, type Product, termsOf } from './bfloat16.js';
-import { runSample } from './calls.js';
+import { runInto, runSample } from './calls.js';
 import { beside, ending, result } from './child.js';
 import { geometries, nameOf, outputOf } from './convolutions.js';
 
@@ -127,7 +127,9 @@ for (const [name, compute] of Object.entries(directions))
       const operands = operandsOf(g, seed);
       const got = compute(g, operands);
       const terms = termsOf(g, operands)[name];
-      const long = (g.c / (g.groups ?? 1)) * g.kernel[0] * g.kernel[1] * (name === 'conv2d_weight_gradient' ? 40 : 1);
+      const [oh, ow] = outputOf(g);
+      const channels = name === 'conv2d' ? g.c : g.k;
+      const long = name === 'conv2d_weight_gradient' ? g.n * oh * ow : (channels / (g.groups ?? 1)) * g.kernel[0] * g.kernel[1];
       // All outputs of small ones, some of the others.
       const every = Math.max(1, Math.floor((got.length * long) / 60_000)) | 1;
       for (let at = 0; at < got.length; at += every) {
@@ -195,6 +197,37 @@ test('what does not fit is refused', (t) => {
       message: /conv2d/,
     },
   );
+});
+
+// ---- rounding ----
+
+test('float32 becomes the nearest bfloat16, ties to even, a NaN stays one and what is denormal is zero', (t) => {
+  const exhaustive = process.env['NODEGRAD_EXHAUSTIVE'] === '1';
+  t.timeout(1_200_000);
+  const chunk = 1 << 20;
+  const words = new Uint32Array(chunk);
+  const narrow = new Uint16Array(chunk);
+  let wrong = 0;
+  // Every number, or some of each stretch, a third of them beside ties.
+  const count = exhaustive ? chunk : 600;
+  for (let high = 0; high < 4096; high++) {
+    for (let low = 0; low < count; low++) {
+      const some = low % 3 === 0 ? ((low * 2039) & 0xf0000) + 0x7fff + (low % 9) / 3 : (low * 2039) % chunk;
+      words[low] = high * chunk + (exhaustive ? low : some);
+    }
+    runInto(
+      { op: 'cast', form: '', outputs: [], inputs: [], ints: [], reals: [] },
+      [narrow.subarray(0, count)],
+      [new Float32Array(words.buffer, 0, count)],
+    );
+    for (let i = 0; i < count; i++) {
+      const x = words[i];
+      const size = x & 0x7fffffff;
+      const expected = size > 0x7f800000 ? (x >>> 16) | 0x40 : size < 0x00800000 ? (x >>> 16) & 0x8000 : (x + 0x7fff + ((x >>> 16) & 1)) >>> 16;
+      if (narrow[i] !== expected) wrong++;
+    }
+  }
+  t.is(wrong, 0);
 });
 
 // ---- the ways ----
