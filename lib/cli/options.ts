@@ -20,6 +20,7 @@ import { SGD } from '../optimizers/sgd.js';
 import { CosineDecay, ExponentialDecay, MultiStepDecay, PolynomialDecay, StepDecay } from '../schedules/decay.js';
 import type { Scheduled } from '../schedules/schedule.js';
 import { modelNames, recipeOf, tableRecipe } from './models.js';
+import { printable } from '../words.js';
 
 /** Names of the data sets. */
 export const dataNames = ['digits', 'mnist', 'cifar10'] as const;
@@ -306,7 +307,8 @@ async function loadBytes(choice: DataChoice, signal: AbortSignal | undefined, st
   };
   if (data === 'cifar10') return datasets.cifar10({ dir, signal, onProgress, raw });
   const images = await datasets.imageFolder(data, { imageSize, signal, onProgress, raw, test, classes, damaged });
-  for (const one of images.leftOut.slice(0, mostLines)) stream.write(`${one.count === 0 ? 'note' : 'left out'}: ${leftOutText(one)}\n`);
+  for (const one of images.leftOut.slice(0, mostLines))
+    stream.write(`${one.count === 0 ? 'note' : 'left out'}: ${printable(leftOutText(one))}\n`);
   if (images.leftOut.length > mostLines) stream.write(`and ${images.leftOut.length - mostLines} more\n`);
   return images;
 }

@@ -103,7 +103,7 @@ export interface FitOptions {
 }
 
 /** Their names. */
-const fitOptions: readonly (keyof FitOptions)[] = [
+export const fitOptions: readonly (keyof FitOptions)[] = [
   'loss',
   'optimizer',
   'epochs',
