@@ -617,7 +617,8 @@ export { type ChartMark, type ChartOptions, type ChartPanel, type ChartSeries, c
 export type { OutputSpecification } from './ops/define.js';
 export { Random, type RandomState } from './random.js';
 export { defaultRandom, deriveSeed, getSeed, setSeed, withSeed } from './seed.js';
-export { type CompiledStep, compileStep, type StepArgument } from './program/step.js';
+export type { StepPrecision } from './program/fuse.js';
+export { type CompileOptions, type CompiledStep, compileStep, type StepArgument } from './program/step.js';
 
 // ---- Files of other tools ----
 
@@ -635,7 +636,7 @@ export {
 // ---- The machine ----
 
 export { type Info, getNumThreads, info, setNumThreads, setReproducible } from './runtime.js';
-export type { BlasInfo, CpuInfo, NativeInfo } from './native.js';
+export type { Bfloat16Info, BlasInfo, CpuInfo, NativeInfo } from './native.js';
 
 // ---- Errors ----
 

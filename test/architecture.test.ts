@@ -277,7 +277,7 @@ test('native code includes and says only what its room allows', (t) => {
 });
 
 test('a kernel header includes nothing: it is compiled once per instruction set, inside a namespace', (t) => {
-  const outside = ['all.h', 'table.h'];
+  const outside = ['all.h', 'table.h', 'bfloat16.h'];
   const headers = [...tree].filter(([path]) => /^native\/kernels\/.*\.h$/.test(path) && !outside.some((name) => path.endsWith(`/${name}`)));
   t.true(headers.length > 5);
   t.deepEqual(
@@ -332,6 +332,9 @@ test('a backward stands under its forward, in the same stem of both languages, a
   t.deepEqual(
     looseStems(tree, {
       'native/ops/gemm.cc': 'the driver behind matmul.cc: no operation of its own',
+      'native/ops/gemm_bfloat16.cc': 'a driver behind matmul.cc and convolution.cc: no operation of its own',
+      'native/ops/bfloat16_product.cc': 'chooses the kernels of gemm_bfloat16.cc',
+      'native/ops/convolution_bfloat16.cc': 'an algorithm behind convolution.cc',
       'native/ops/depthwise.cc': 'an algorithm behind convolution.cc',
       'native/ops/direct.cc': 'an algorithm behind convolution.cc',
       'native/ops/im2col.cc': 'an algorithm behind convolution.cc',

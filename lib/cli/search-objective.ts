@@ -75,7 +75,7 @@ export async function objective(params: Params, trial: Trial<SearchData | undefi
   const options = trialOptions(settings, params, trial.budget);
   const model = another(options);
   const optimizer = makeOptimizer(options, model);
-  const { epochs, batchSize, maxGradNorm } = options;
+  const { epochs, batchSize, maxGradNorm, precision } = options;
   // Where a strategy gives the same parameters more epochs later, training goes on from there.
   const rungs = trial.budget === null || trial.dir === null ? {} : { checkpoint: { dir: trial.dir, keep: 1 }, resume: true };
   const history = await model.fit(train, {
@@ -84,6 +84,7 @@ export async function objective(params: Params, trial: Trial<SearchData | undefi
     epochs,
     batchSize,
     maxGradNorm,
+    precision,
     validation,
     ...rungs,
     callbacks: [trial.watch({ score })],

@@ -96,7 +96,19 @@ async function run(
   runDir: string,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { epochs, batchSize, seed, maxGradNorm, checkpointDir: dir, checkpointEvery: every, resume, report, watch, tensorboard } = options;
+  const {
+    epochs,
+    batchSize,
+    seed,
+    maxGradNorm,
+    precision,
+    checkpointDir: dir,
+    checkpointEvery: every,
+    resume,
+    report,
+    watch,
+    tensorboard,
+  } = options;
   try {
     const history = await model.fit(train, {
       loss,
@@ -105,6 +117,7 @@ async function run(
       batchSize,
       seed,
       maxGradNorm,
+      precision,
       validation: test.length > 0 ? test : undefined,
       callbacks: [sitter],
       signal,
@@ -126,13 +139,13 @@ async function run(
 
 /** The accuracy of another model after the same recipe, as a line; null when it was stopped. */
 async function trainRival(terminal: Terminal, options: TrainOptions, job: Job, signal: AbortSignal): Promise<string | null> {
-  const { epochs, batchSize, seed, maxGradNorm } = options;
+  const { epochs, batchSize, seed, maxGradNorm, precision } = options;
   const model = job.another(options);
   const optimizer = makeOptimizer(options, model);
   const size = `${options.model}, ${formatCount(model.parameterCount())} parameters`;
   terminal.print('', `For comparison, ${size}, trained the same way:`);
   try {
-    await model.fit(job.train, { loss: job.loss, optimizer, epochs, batchSize, seed, maxGradNorm, signal, log: false });
+    await model.fit(job.train, { loss: job.loss, optimizer, epochs, batchSize, seed, maxGradNorm, precision, signal, log: false });
   } catch (error) {
     if (error instanceof AbortedError || error instanceof TrainingNonFiniteError) return null;
     throw error;

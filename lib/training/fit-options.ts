@@ -2,10 +2,11 @@
 
 import { checkDataset } from '../data/contract.js';
 import type { AnyDataset } from '../data/dataset.js';
-import { checkOptions } from '../errors.js';
+import { ArgumentError, checkChoice, checkOptions } from '../errors.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
+import { type StepPrecision, stepPrecisions } from '../program/fuse.js';
 import type { Regularizer } from '../regularizers/regularizer.js';
 import type { CallbackLike } from './callbacks.js';
 import type { Sitter } from '../sitter/sitter.js';
@@ -82,6 +83,12 @@ export interface FitOptions {
    */
   readonly eager?: boolean;
   /**
+   * How values between products are stored. `'bfloat16'`: activations and their gradients take half the memory, and the operands of products
+   * are rounded to bfloat16; parameters, their gradients, the optimizer, statistics, softmax and losses stay float32, and so do checkpoints.
+   * The weights have the same bits on every processor. Not with `eager`. Validation is computed in float32. Default `'float32'`.
+   */
+  readonly precision?: StepPrecision;
+  /**
    * Writes a page about the run at its end, however it ended: curves, layers over time, findings, what the model takes for what. True for
    * `report.html` beside the log (of a log with another name than `log.jsonl`, its name with `.html`), or a path. See {@link runReport}. Default false.
    */
@@ -118,6 +125,7 @@ export const fitOptions: readonly (keyof FitOptions)[] = [
   'checkpoint',
   'resume',
   'eager',
+  'precision',
   'report',
   'watch',
   'tensorboard',
@@ -129,4 +137,17 @@ export function checkFit(data: unknown, given: unknown): FitOptions {
   const options = checkOptions<FitOptions>(given, 'options', fitOptions);
   if (options.validation !== undefined) checkDataset(options.validation, 'options.validation');
   return options;
+}
+
+/** The precision that is asked for, as an option of compiled steps. */
+export function precisionOf({ precision = 'float32', eager }: FitOptions): { precision: StepPrecision } {
+  if (checkChoice(precision, 'options.precision', stepPrecisions) === 'bfloat16' && eager === true)
+    throw new ArgumentError("precision 'bfloat16' is decided for a compiled step as a whole: leave `options.eager` out, or train in float32");
+  return { precision };
+}
+
+/** What decides the numbers of a run beside its parts: what is compared when it is taken up again. */
+export function settingsOf(options: FitOptions, batchSize: number, seed: number): Readonly<Record<string, unknown>> {
+  const { shuffle = true, dropLast = false, maxGradNorm = 'none' } = options;
+  return { batchSize, seed, shuffle, dropLast, maxGradNorm, ...precisionOf(options) };
 }

@@ -216,7 +216,8 @@ export function resumedDescription(run: RunDescription, now: RunDescription): Ru
  * it had come to, and so may what is frozen.
  */
 export function differences({ run, optimizer, frozen, frozenLayers }: RunState, now: RunDescription): string[] {
-  const [was, is] = [flatten(run), flatten(now)];
+  // Checkpoints of earlier versions do not say how values were stored.
+  const [was, is] = [flatten({ precision: 'float32', ...run }), flatten(now)];
   const reached = flatten({ frozen, frozenLayers, optimizer: { groups: optimizer.groups } });
   const differs = (key: string): boolean => was.get(key) !== is.get(key);
   return [...new Set([...was.keys(), ...is.keys()])]

@@ -188,6 +188,7 @@ test('every optimizer, schedule and model of the options trains', async (t) => {
       ['--model', 'small-conv-net', '--batch-size', '500', '--weight-decay', '1e-4', '--schedule', 'late'],
       ['--optimizer', 'momentum', '--schedule', 'wide'],
       ['--optimizer', 'momentum', '--schedule', 'linear'],
+      ['--precision', 'bfloat16'],
     ];
     for (const words of runs) {
       const { code, out } = await run(folder, ['train', '--hidden', '16', '--epochs', '1', '--json', ...words]);
@@ -209,6 +210,7 @@ test('a command line that makes no sense exits with 2 and says what would', asyn
       [['train', '--lr', '-1'], /expected a number of at least 0/],
       [['train', '--lr', ''], /expected a number/],
       [['train', '--max-grad-norm', 'x'], /expected a number of at least 0/],
+      [['train', '--precision', 'float16'], /Allowed choices are float32, bfloat16/],
       [['train', '--hidden', '5,,3'], /whole number/],
       [['train', '--optimizer', 'sdg'], /Allowed choices are sgd, momentum, nesterov, adam, adamw/],
       [['train', 'digits'], /too many arguments/],

@@ -387,6 +387,12 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   PredictOptions: { take: (o) => model().predict(x, o) },
   FitOptions: { take: trained, needs: silent },
   WatchRunsOptions: { take: async (o) => (await lib.watchRuns(root, o)).close() },
+  CompileOptions: {
+    take: (o) => {
+      const weight = new lib.Parameter([3, 3], { init: new lib.Constant(1 / 3) });
+      return lib.compileStep((input: lib.Tensor) => input.matmul(weight), o).sync(lib.tensor([[0.1, 0.2, 0.3]])).toArray(); // biome-ignore format: one line
+    },
+  },
   ObservedOptions: {
     take: (o) => {
       const linear = new lib.Linear(2, 2);
