@@ -33,6 +33,7 @@ CpuFeatures probe() {
   CpuFeatures f{};
 #ifdef NODEGRAD_X86
   uint32_t a, b, c, d;
+  f.isIntel = __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx && d == signature_INTEL_edx && c == signature_INTEL_ecx;
   if (!__get_cpuid(1, &a, &b, &c, &d)) return f;
   f.family = int((a >> 8) & 15);
   f.model = int((a >> 4) & 15);

@@ -10,6 +10,7 @@ struct CpuFeatures {
   bool avx2, fma, avx512;  // avx512 = F, DQ, BW and VL; all checked against the state that the system saves (XGETBV)
   bool avx512_bf16, avx512_vnni;
   int family, model;
+  bool isIntel;
   std::string brand;
 };
 
