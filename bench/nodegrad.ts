@@ -19,9 +19,15 @@ function gemm(work: GemmWork, folder: string): Timed {
   const { m, n, k, sets } = work;
   const allA = readFloats(folder, 'a.bin');
   const allB = readFloats(folder, 'b.bin');
-  const a = Array.from({ length: sets }, (_, index) => allA.subarray(index * m * k, (index + 1) * m * k));
-  const b = Array.from({ length: sets }, (_, index) => allB.subarray(index * k * n, (index + 1) * k * n));
-  const c = new Float32Array(m * n);
+  const narrow = work.dtype === 'bfloat16';
+  const operands = (all: Float32Array, size: number) =>
+    Array.from({ length: sets }, (_, index) => {
+      const part = all.subarray(index * size, (index + 1) * size);
+      return narrow ? Tensor.from(part, [size]).to('bfloat16').data : part;
+    });
+  const a = operands(allA, m * k);
+  const b = operands(allB, k * n);
+  const c = narrow ? new Uint16Array(m * n) : new Float32Array(m * n);
   const matmul = operation('matmul');
   const ints = [m, n, k, Number(work.transposeA), Number(work.transposeB)];
   let position = 0;
@@ -34,7 +40,7 @@ function gemm(work: GemmWork, folder: string): Timed {
   return {
     check() {
       run(1);
-      return picked(c);
+      return picked(Tensor.from(c, [m * n]).to('float32').data);
     },
     run,
   };
@@ -111,6 +117,12 @@ function tiny(work: TinyWork, folder: string): Timed {
   };
 }
 
+/** The way that computes products of bfloat16, which is chosen at the first one. */
+function multiplierOfBfloat16(): string {
+  runNative(operation('matmul'), [new Uint16Array(1), new Uint16Array(1), new Uint16Array(1)], [1, 1, 1, 0, 0], []);
+  return info().bfloat16.products ?? '?';
+}
+
 /** Versions for the table. `info()` opens OpenBLAS, so where start-up is timed it has to stay out. */
 function versions(work: Setup['work']): Record<string, string> {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
@@ -118,6 +130,7 @@ function versions(work: Setup['work']): Record<string, string> {
   if (work.kind !== 'gemm') return { nodegrad: version };
   const { isa, gemm: choice, blas } = info();
   if (choice === 'openblas' && !blas.available) throw new Skip(blas.problem ?? 'there is no OpenBLAS on this machine');
+  if (work.dtype === 'bfloat16') return { nodegrad: version, kernels: isa, products: multiplierOfBfloat16() };
   return { nodegrad: version, kernels: isa, ...(choice === 'openblas' ? { library: blas.config ?? '?', core: blas.core ?? '?' } : {}) };
 }
 

@@ -24,6 +24,8 @@ export interface GemmWork {
   k: number;
   transposeA: boolean;
   transposeB: boolean;
+  /** Of operands and result; what they are multiplied from is float32, rounded before. */
+  dtype: 'float32' | 'bfloat16';
   /** Number of distinct operand pairs that the calls rotate through. */
   sets: number;
 }

@@ -1,12 +1,12 @@
 // Functions that make tensors: from numbers, or filled with one.
 
 import { types } from 'node:util';
-import { type DType, type DTypeOf, type TypedArray, type TypedArrayOf, checkElement, dtypeOf, dtypes, isFloat } from './dtype.js';
+import { type DType, type DTypeOf, type TypedArray, type TypedArrayOf, checkElement, dtypeOf, dtypes, isReal } from './dtype.js';
 import { ArgumentError, ShapeError, checkChoice, checkNumber, checkOptions, describe, expected } from './errors.js';
 import { allocate } from './native.js';
 import { sizeOf } from './ops/emit.js';
-import { filled } from './ops/shape.js';
-import { Tensor, checkShape, maxRank } from './tensor.js';
+import { cast, filled } from './ops/shape.js';
+import { type AnyTensor, Tensor, checkShape, maxRank } from './tensor.js';
 
 /** Nested arrays of numbers, of which the innermost may be typed arrays. */
 export type NestedValues = number | TypedArray | readonly NestedValues[];
@@ -58,8 +58,12 @@ export function tensor(
   const options = checkOptions<CreateOptions<DType>>(isOptions ? shapeOrOptions : lastOptions, 'options', ['dtype']);
   const wanted = options.dtype === undefined ? undefined : checkChoice(options.dtype, 'options.dtype', dtypes);
   const shape = isOptions ? undefined : (shapeOrOptions as readonly number[] | undefined);
-  const { data, nesting } = ArrayBuffer.isView(values) ? ofTyped(values, wanted) : ofNested(values, wanted ?? 'float32');
-  return Tensor.from(data as Float32Array, shape ?? nesting) as unknown as Tensor<never>;
+  // Numbers that are rounded to bfloat16 come as float64: native code rounds, and once.
+  const isRounded = wanted === 'bfloat16' && !types.isUint16Array(values);
+  const held = isRounded ? 'float64' : wanted;
+  const { data, nesting } = ArrayBuffer.isView(values) ? ofTyped(values, held) : ofNested(values, held ?? 'float32');
+  const made = Tensor.from(data as Float32Array, shape ?? nesting) as AnyTensor;
+  return (isRounded ? cast(made, 'bfloat16') : made) as unknown as Tensor<never>;
 }
 
 interface Numbers {
@@ -79,7 +83,7 @@ function ofNested(values: NestedValues, dtype: DType): Numbers {
   const read = (level: unknown, depth: number): void => {
     if (depth === nesting.length) {
       if (typeof level !== 'number') throw new ArgumentError(expected('numbers', 'values', level));
-      data[at++] = isFloat(dtype) ? level : checkElement(level, dtype, `values${path.map((index) => `[${index}]`).join('')}`);
+      data[at++] = isReal(dtype) ? level : checkElement(level, dtype, `values${path.map((index) => `[${index}]`).join('')}`);
       return;
     }
     if (!isRow(level) || level.length !== nesting[depth]) {
@@ -100,7 +104,7 @@ function ofTyped(values: ArrayBufferView, wanted: DType | undefined): Numbers {
   if (types.isDataView(values) || typeof numbers[0] === 'bigint') throw new ArgumentError(expected('numbers', 'values', values));
   try {
     const data = allocate(numbers.length, dtype);
-    if (!isFloat(dtype)) for (let i = 0; i < numbers.length; i++) checkElement(numbers[i], dtype, `values[${i}]`);
+    if (!isReal(dtype)) for (let i = 0; i < numbers.length; i++) checkElement(numbers[i], dtype, `values[${i}]`);
     data.set(numbers);
     return { data, nesting: [numbers.length] };
   } catch (error) {

@@ -262,6 +262,7 @@ export {
   CosineRestarts,
 } from './schedules/cyclic.js';
 export { type SequentialScheduleOptions, SequentialSchedule } from './schedules/sequential.js';
+export { ScaledSchedule, type ScaledScheduleOptions } from './schedules/scaled.js';
 export { type ReduceOnPlateauOptions, ReduceOnPlateau } from './schedules/plateau.js';
 
 // ---- Data ----
@@ -429,7 +430,7 @@ export {
 
 // ---- Reports and live views ----
 
-export { type ReportData, reportData, runReport } from './report/report.js';
+export { type ReportData, type ReportOptions, reportData, runReport } from './report/report.js';
 export type { ReportRun, ReportSource } from './report/runs.js';
 export type { Examination, ExaminedExample, ShownInput } from './report/examine.js';
 export { type WatchRunsOptions, type WatchedRuns, watchRuns } from './report/live.js';
@@ -616,7 +617,8 @@ export { type ChartMark, type ChartOptions, type ChartPanel, type ChartSeries, c
 export type { OutputSpecification } from './ops/define.js';
 export { Random, type RandomState } from './random.js';
 export { defaultRandom, deriveSeed, getSeed, setSeed, withSeed } from './seed.js';
-export { type CompiledStep, compileStep, type StepArgument } from './program/step.js';
+export type { StepPrecision } from './program/fuse.js';
+export { type CompileOptions, type CompiledStep, compileStep, type StepArgument } from './program/step.js';
 
 // ---- Files of other tools ----
 
@@ -634,7 +636,7 @@ export {
 // ---- The machine ----
 
 export { type Info, getNumThreads, info, setNumThreads, setReproducible } from './runtime.js';
-export type { BlasInfo, CpuInfo, NativeInfo } from './native.js';
+export type { Bfloat16Info, BlasInfo, CpuInfo, NativeInfo } from './native.js';
 
 // ---- Errors ----
 

@@ -85,6 +85,8 @@ export interface CpuInfo {
   avx512bf16: boolean;
   /** Whether AVX-512 has 8-bit integer products. */
   avx512vnni: boolean;
+  /** Whether there are tiles of bfloat16 (AMX). */
+  amxbf16: boolean;
 }
 
 /** The system's OpenBLAS as it was found. */
@@ -98,6 +100,14 @@ export interface BlasInfo {
   /** The CPU whose kernels it uses. */
   core: string;
   /** Why there is none, or what holds it back; null when all is well. */
+  problem: string | null;
+}
+
+/** How products of bfloat16 are computed; all ways give the same bits. */
+export interface Bfloat16Info {
+  /** By multiplications and additions of float32 (`fma`), by VDPBF16PS (`avx512_bf16`) or by AMX (`amx`); null before the first product. */
+  products: 'fma' | 'avx512_bf16' | 'amx' | null;
+  /** Why a faster way, or that of `NODEGRAD_BFLOAT16`, does not serve; null when all is well. */
   problem: string | null;
 }
 
@@ -121,6 +131,8 @@ export interface NativeInfo {
   refusedVariables: string[];
   /** The system's OpenBLAS as it was found; `problem` says why there is none, or what holds it back. */
   blas: BlasInfo;
+  /** How products of bfloat16 are computed. */
+  bfloat16: Bfloat16Info;
 }
 
 /** The limits of the machine; see native/runtime/calibrate.h. A rate that was not measured is 0. */

@@ -1,8 +1,8 @@
 // Parameters: leaves that a layer owns and an optimizer updates. Their memory is part of a slab on a SharedArrayBuffer.
 
-import type { FloatDType, TypedArrayOf } from './dtype.js';
+import type { DType, FloatDType, TypedArrayOf } from './dtype.js';
 import { bytesOf, floatDTypes } from './dtype.js';
-import { ArgumentError, ShapeError, checkChoice, checkOptions, describeShape, expected } from './errors.js';
+import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describeShape, expected } from './errors.js';
 import type { Initializer } from './initializers/initializer.js';
 import { allocateShared } from './native.js';
 import type { Stamp } from './ops/destination.js';
@@ -124,6 +124,7 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
 
   /** @internal The slab that holds this parameter, and where in it. */
   get place(): { slab: Slab; offset: number } {
+    if (this.isWidened) this.refuseTraining();
     if (this.#slab === null) materializeAll([this]);
     return { slab: this.#slab as Slab, offset: this.#offset };
   }
@@ -152,7 +153,17 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
 
   /** @internal */
   get isSettled(): boolean {
-    return this.#slab !== null;
+    return this.#slab !== null || this.isWidened;
+  }
+
+  /** @internal Of a parameter that is stored as bfloat16. */
+  refuseTraining(): never {
+    throw new DTypeError(`parameter '${this.path}' is stored as bfloat16, which is for inference: model.to('float32') before it is trained`);
+  }
+
+  /** @internal */
+  override get isWidened(): boolean {
+    return (this.dtype as DType) === 'bfloat16';
   }
 
   /**
@@ -231,20 +242,24 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
     },
   };
 
-  /** @internal Converts to another element type, in a slab of its own. */
-  convert(dtype: FloatDType): void {
+  /** @internal Converts to another element type, in a slab of its own; for bfloat16 in memory without one, and not trained. */
+  convert(dtype: FloatDType | 'bfloat16'): void {
     refuseInStep('a parameter was converted', 'Convert the model before');
-    if (dtype === (this.dtype as FloatDType)) return;
+    if (dtype === (this.dtype as DType)) return;
+    const [wasStored, isStored] = [this.isWidened, dtype === 'bfloat16'];
+    if (isStored) void this.memory; // its values are drawn in what it was made for
     const before = this.isSettled ? withoutGradients(() => cast(this, dtype)) : null;
-    (this as unknown as { dtype: FloatDType }).dtype = dtype;
+    (this as unknown as { dtype: DType }).dtype = dtype;
     this.#gradient = null;
     this.#isWithout = false;
     this.#slab = null;
-    this.moveTo(null);
+    this.moveTo(isStored ? (allocateShared(this.size, dtype) as unknown as TypedArrayOf<D>) : null);
     if (before !== null) {
-      materializeAll([this as unknown as Parameter]);
+      if (!isStored) materializeAll([this as unknown as Parameter]);
       this.memory.set(before.memory as never);
     }
+    // What is stored as bfloat16 takes no updates.
+    if (wasStored !== isStored) this.requiresGrad = !isStored;
     touch(this);
   }
 }

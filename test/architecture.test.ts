@@ -34,7 +34,7 @@ const invent = (files: Record<string, string>): Tree => new Map(Object.entries(f
 
 // ---- lib ----
 
-const basics = ['foreign', 'names', 'errors', 'dtype', 'environment', 'recording', 'context', 'options'];
+const basics = ['foreign', 'names', 'words', 'errors', 'dtype', 'environment', 'recording', 'context', 'options'];
 const tensors = [...basics, 'random', 'seed', 'ops', 'tensor'];
 const models = [...tensors, 'create', 'initializers', 'parameter', 'buffer', 'layers'];
 
@@ -43,6 +43,7 @@ const arrows: Record<string, readonly string[]> = {
   environment: [],
   foreign: [],
   names: [],
+  words: [],
   errors: ['foreign', 'names'],
   dtype: ['foreign', 'errors'],
   options: ['errors'],
@@ -96,8 +97,9 @@ const arrows: Record<string, readonly string[]> = {
     'tree',
   ],
   // A report is made of logs; for the last look at a trained model it needs what predicts.
-  report: [...basics, 'tensor', 'ops', 'io', 'data', 'layers', 'losses', 'training'],
-  sitter: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'training', 'tree'],
+  report: [...basics, 'tensor', 'ops', 'io', 'data', 'layers', 'losses', 'sitter', 'training'],
+  // What mends a run scales its schedules.
+  sitter: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'preprocessing', 'regularizers', 'training', 'tree'],
   search: [...tensors, 'native', 'io', 'data', 'sitter', 'training', 'tree', 'pg'],
   evaluation: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'program', 'tree', 'training'],
   // Pictures know no tensor: they draw numbers.
@@ -275,7 +277,7 @@ test('native code includes and says only what its room allows', (t) => {
 });
 
 test('a kernel header includes nothing: it is compiled once per instruction set, inside a namespace', (t) => {
-  const outside = ['all.h', 'table.h'];
+  const outside = ['all.h', 'table.h', 'bfloat16.h'];
   const headers = [...tree].filter(([path]) => /^native\/kernels\/.*\.h$/.test(path) && !outside.some((name) => path.endsWith(`/${name}`)));
   t.true(headers.length > 5);
   t.deepEqual(
@@ -330,6 +332,9 @@ test('a backward stands under its forward, in the same stem of both languages, a
   t.deepEqual(
     looseStems(tree, {
       'native/ops/gemm.cc': 'the driver behind matmul.cc: no operation of its own',
+      'native/ops/gemm_bfloat16.cc': 'a driver behind matmul.cc and convolution.cc: no operation of its own',
+      'native/ops/bfloat16_product.cc': 'chooses the kernels of gemm_bfloat16.cc',
+      'native/ops/convolution_bfloat16.cc': 'an algorithm behind convolution.cc',
       'native/ops/depthwise.cc': 'an algorithm behind convolution.cc',
       'native/ops/direct.cc': 'an algorithm behind convolution.cc',
       'native/ops/im2col.cc': 'an algorithm behind convolution.cc',

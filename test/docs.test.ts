@@ -50,7 +50,7 @@ test('links between documents lead to files that exist', (t) => {
 
 test('every environment variable that the code reads stands in the table of CONTRIBUTING.md, and the other way round', (t) => {
   const read = environmentVariables(tree);
-  const table = new Set([...(tree.get('CONTRIBUTING.md') ?? '').matchAll(/^\| `(NODEGRAD_[A-Z_]+)/gm)].map((match) => match[1]));
+  const table = new Set([...(tree.get('CONTRIBUTING.md') ?? '').matchAll(/^\| `(NODEGRAD_[A-Z_0-9]+)/gm)].map((match) => match[1]));
   t.deepEqual([...read.keys()].filter((name) => !table.has(name)).sort(), [], 'read, but not in the table');
   t.deepEqual([...table].filter((name) => !read.has(name)).sort(), [], 'in the table, but not read');
 });

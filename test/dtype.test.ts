@@ -1,7 +1,9 @@
 // Element types: the list of native/ops/dtypes.def beside that of lib/dtype.ts.
 import test from 'ava';
-import { arrayTypes, bytesOf, dtypes, floatDTypes, isFloat } from '../lib/dtype.js';
+import { arrayTypes, bytesOf, dtypes, floatDTypes, isFloat, isReal } from '../lib/dtype.js';
+import { Tensor, decodeSafetensors, encodeSafetensors, full, tensor } from '../lib/index.js';
 import { binding } from '../lib/native.js';
+import { bitsOfBfloat16 } from './helpers/bfloat16.js';
 
 test('both languages have the same element types, in the same order and of the same size', (t) => {
   t.deepEqual(
@@ -16,4 +18,71 @@ test('float types are those whose arrays hold a half', (t) => {
     [...floatDTypes],
   );
   t.true(dtypes.every((dtype) => isFloat(dtype) === (floatDTypes as readonly string[]).includes(dtype)));
+});
+
+const halfway = [1.00390625, 1.01171875, -1.00390625, 1.0039062500000002, 1.00390624999, 3.38953139e38, 3.4e38, -3.4e38, 1e39];
+const odd = [0, -0, 1, -2.5, 0.1, 1 / 3, Number.NaN, Infinity, -Infinity, 1e-38, 1.17549435e-38, 1.1754942e-38, -1e-45, 5e-324, 65280.5];
+
+test('bfloat16 rounds to the nearest, ties to even, once, whatever it comes from; what is denormal becomes zero', (t) => {
+  const values = [...halfway, ...odd, ...Array.from({ length: 3000 }, (_, i) => Math.sin(i) * 2 ** ((i % 250) - 125))];
+  const float64 = Tensor.from(Float64Array.from(values));
+  const float32 = float64.to('float32');
+  const right = (found: ArrayLike<number>, from: readonly number[]): void => {
+    for (const [i, value] of from.entries()) if (found[i] !== bitsOfBfloat16(value)) t.is(found[i], bitsOfBfloat16(value), String(value));
+    t.is(found.length, from.length);
+  };
+  right(float32.to('bfloat16').data, [...float32.data]);
+  right(float64.to('bfloat16').data, values);
+  right(tensor(values, { dtype: 'bfloat16' }).data, values);
+  for (const value of values) t.is(full([], value, { dtype: 'bfloat16' }).data[0], bitsOfBfloat16(value), String(value));
+  const whole = [1, -3, 257, 259, 2 ** 31 - 1];
+  right(tensor(whole, { dtype: 'int32' }).to('bfloat16').data, whole);
+});
+
+test('bfloat16 widens without loss: all 65,536 of them come back as they were, denormals as zero and NaN quiet', (t) => {
+  const every = Uint16Array.from({ length: 65536 }, (_, i) => i);
+  const wide = Tensor.from(every).to('float32');
+  const bits = new Uint32Array(wide.data.buffer, wide.data.byteOffset, 65536);
+  t.deepEqual(
+    [...bits],
+    [...every].map((low) => (low << 16) >>> 0),
+  );
+  const back = [...wide.to('bfloat16').data];
+  t.deepEqual(
+    back,
+    [...every].map((low) => ((low & 0x7f80) === 0 ? low & 0x8000 : (low & 0x7fff) > 0x7f80 ? low | 0x40 : low)),
+  );
+});
+
+test('a tensor of bfloat16 is read, printed and saved as the numbers that it holds, and refuses arithmetic with the way out', (t) => {
+  const x = tensor(
+    [
+      [1, 0.1],
+      [-2.5, 3],
+    ],
+    { dtype: 'bfloat16' },
+  );
+  t.is(x.dtype, 'bfloat16');
+  t.true(x.data instanceof Uint16Array);
+  t.deepEqual(x.toArray(), [
+    [1, 0.10009765625],
+    [-2.5, 3],
+  ]);
+  t.is(tensor([0.1], { dtype: 'bfloat16' }).item(), 0.10009765625);
+  t.regex(
+    String((x as unknown as Record<symbol, () => string>)[Symbol.for('nodejs.util.inspect.custom')]()),
+    /^Tensor\(bfloat16 \[2, 2\]\) \[1, 0\.100098, -2\.5, 3\]$/,
+  );
+  const file = encodeSafetensors(new Map([['x', x]]));
+  const [, saved] = /"x":\{"dtype":"(\w+)"/.exec(Buffer.from(file).toString('latin1')) ?? [];
+  t.is(saved, 'BF16');
+  t.deepEqual(decodeSafetensors(file).tensors.get('x')?.toArray(), x.toArray());
+  t.throws(() => (x as never as Tensor).add(1), { message: /bfloat16.*\.to\('float32'\)/ });
+  t.throws(
+    () => {
+      x.requiresGrad = true;
+    },
+    { message: /received bfloat16/ },
+  );
+  t.true(isReal('bfloat16') && !isFloat('bfloat16'));
 });

@@ -72,7 +72,9 @@ def gemm(work, folder, variant):
     b = list(read(folder, "b.bin", (sets, n, k) if work["transposeB"] else (sets, k, n)))
     a = [value.T for value in a] if work["transposeA"] else a
     b = [value.T for value in b] if work["transposeB"] else b
-    c = torch.empty(m, n)
+    dtype = getattr(torch, work["dtype"])
+    a, b = [value.to(dtype) for value in a], [value.to(dtype) for value in b]
+    c = torch.empty(m, n, dtype=dtype)
     position = 0
 
     def run(steps):
@@ -83,7 +85,7 @@ def gemm(work, folder, variant):
 
     def check():
         run(1)
-        return c.flatten()[:: m * n // 20][:20].tolist()
+        return c.float().flatten()[:: m * n // 20][:20].tolist()
 
     return check, run
 

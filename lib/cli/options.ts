@@ -15,10 +15,12 @@ import { Adam, AdamW } from '../optimizers/adam.js';
 import { Adadelta, Adagrad, RMSprop } from '../optimizers/adaptive.js';
 import { Adamax, Lion, NAdam, RAdam } from '../optimizers/moments.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
+import { type StepPrecision, stepPrecisions } from '../program/fuse.js';
 import { SGD } from '../optimizers/sgd.js';
 import { CosineDecay, ExponentialDecay, MultiStepDecay, PolynomialDecay, StepDecay } from '../schedules/decay.js';
 import type { Scheduled } from '../schedules/schedule.js';
 import { modelNames, recipeOf, tableRecipe } from './models.js';
+import { printable } from '../words.js';
 
 /** Names of the data sets. */
 export const dataNames = ['digits', 'mnist', 'cifar10'] as const;
@@ -82,6 +84,7 @@ export interface TrainOptions {
   batchSize: number;
   weightDecay?: number;
   maxGradNorm?: number;
+  precision?: StepPrecision;
   seed: number;
   numThreads?: number;
   runDir?: string;
@@ -225,6 +228,11 @@ export function addTrainOptions(command: Command, model: string): Command {
       new Option('--weight-decay <factor>', "decay of the weights (default: that of the model's paper, or the optimizer's)").argParser(rate),
     )
     .addOption(new Option('--max-grad-norm <norm>', 'scale the gradients of a step down to this norm (default: as they are)').argParser(rate))
+    .addOption(
+      new Option('--precision <name>', 'how values between products are stored: bfloat16 takes half the memory (default: float32)').choices(
+        stepPrecisions,
+      ),
+    )
     .option(
       '--augment',
       'crop training images at random places, and flip those of cifar10 or a folder (default: for cifar10, where the paper of the model does)',
@@ -299,7 +307,8 @@ async function loadBytes(choice: DataChoice, signal: AbortSignal | undefined, st
   };
   if (data === 'cifar10') return datasets.cifar10({ dir, signal, onProgress, raw });
   const images = await datasets.imageFolder(data, { imageSize, signal, onProgress, raw, test, classes, damaged });
-  for (const one of images.leftOut.slice(0, mostLines)) stream.write(`${one.count === 0 ? 'note' : 'left out'}: ${leftOutText(one)}\n`);
+  for (const one of images.leftOut.slice(0, mostLines))
+    stream.write(`${one.count === 0 ? 'note' : 'left out'}: ${printable(leftOutText(one))}\n`);
   if (images.leftOut.length > mostLines) stream.write(`and ${images.leftOut.length - mostLines} more\n`);
   return images;
 }

@@ -14,6 +14,7 @@ import { type PredictCommandOptions, predictCommand } from './predict.js';
 import { type ReportCommandOptions, type WatchCommandOptions, reportCommand, watchCommand } from './report.js';
 import { type SearchCommandOptions, searchCommand } from './search.js';
 import { errorText, train } from './train.js';
+import { printable } from '../words.js';
 
 /** Exit code for a command line that makes no sense. */
 const usageError = 2;
@@ -114,7 +115,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
   } catch (error) {
     // Commander has said what was wrong, or has shown the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageError;
-    process.stderr.write(`nodegrad: ${errorText(error)}\n`);
+    process.stderr.write(`nodegrad: ${printable(errorText(error))}\n`);
     if (words.includes('--json')) process.stdout.write(`${JSON.stringify({ outcome: 'failed', error: failure(error) }, null, 2)}\n`);
     return 1;
   }

@@ -75,13 +75,14 @@ export async function objective(params: Params, trial: Trial<SearchData | undefi
   const options = trialOptions(settings, params, trial.budget);
   const model = another(options);
   const optimizer = makeOptimizer(options, model);
-  const { epochs, batchSize, maxGradNorm } = options;
+  const { epochs, batchSize, maxGradNorm, precision } = options;
   const history = await model.fit(train, {
     loss,
     optimizer,
     epochs,
     batchSize,
     maxGradNorm,
+    precision,
     validation,
     callbacks: [trial.watch({ score })],
     signal: trial.signal,

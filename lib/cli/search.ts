@@ -19,6 +19,7 @@ import { readSearchConfig, optionsOf, wordOf } from './search-config.js';
 import { type SearchSettings, keepPrepared, objective, prepare, trialOptions } from './search-objective.js';
 import { Terminal, pairs } from './terminal.js';
 import { newFolder, shortest, stopOnSignals } from './train.js';
+import { plural } from '../words.js';
 
 /** What `search` is told. */
 export interface SearchCommandOptions {
@@ -130,7 +131,10 @@ function conclude(terminal: Terminal, study: Study, files: Files, words: readonl
   terminal.print(
     '',
     ...pairs([
-      ['search', `${isStopped ? 'stopped' : 'completed'}, ${formatDuration(seconds)}: ${count('completed')} trials${others.join('')}`],
+      [
+        'search',
+        `${isStopped ? 'stopped' : 'completed'}, ${formatDuration(seconds)}: ${plural(count('completed'), 'trial')}${others.join('')}`,
+      ],
       ...(best === null
         ? [['best', 'none: no trial completed'] as const]
         : [

@@ -3,6 +3,10 @@
 import type { WriteStream } from 'node:tty';
 import { styleText } from 'node:util';
 import { formatCount } from '../training/progress.js';
+import { printable } from '../words.js';
+
+/** A colour, as a terminal is told of it. */
+const colours = /(\u001b\[[0-9;]*m)/;
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -19,15 +23,22 @@ export class Terminal {
     this.depth = depth ?? (isTTY && !process.env.NO_COLOR ? (stream as WriteStream).getColorDepth() : 1);
   }
 
-  /** Writes lines. */
+  /** Writes lines. Colours alone may command the terminal. */
   print(...lines: readonly string[]): void {
-    this.stream.write(`${lines.join('\n')}\n`);
+    this.stream.write(
+      `${lines
+        .join('\n')
+        .split(colours)
+        .map((part, i) => (i % 2 === 0 ? printable(part) : part))
+        .join('')}\n`,
+    );
   }
 
   /** `text` in a style. */
   style(style: Style, text: string): string {
     // Whether there are colours is decided here; newer versions of Node.js would look at standard output once more.
-    return this.depth > 1 ? styleText(style, text, { validateStream: false }) : text;
+    const plain = printable(text);
+    return this.depth > 1 ? styleText(style, plain, { validateStream: false }) : plain;
   }
 
   /** Columns of the terminal; 80 elsewhere. */
@@ -39,7 +50,7 @@ export class Terminal {
 /** Pairs as lines with aligned values. */
 export function pairs(list: readonly (readonly [string, string])[]): string[] {
   const width = Math.max(...list.map(([name]) => name.length));
-  return list.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`);
+  return list.map(([name, value]) => `  ${printable(name).padEnd(width)}  ${printable(value)}`);
 }
 
 /** How often class t was taken for class p: `matrix[t][p]`. */
@@ -50,7 +61,8 @@ export function confusionMatrix(targets: ArrayLike<number>, predictions: ArrayLi
 }
 
 /** A confusion matrix as lines: a row per true class, a column per prediction, the share of hits at the right. */
-export function matrixLines(matrix: readonly (readonly number[])[], names: readonly string[], terminal: Terminal): string[] {
+export function matrixLines(matrix: readonly (readonly number[])[], given: readonly string[], terminal: Terminal): string[] {
+  const names = given.map(printable);
   const label = Math.max(...names.map((name) => name.length), 4);
   const cell = Math.max(...matrix.flat().map((count) => String(count).length), ...names.map((name) => name.length)) + 1;
   const lines = [`${'true'.padStart(label)} ${names.map((name) => name.padStart(cell)).join('')}     hits`];
@@ -104,7 +116,7 @@ export function gallery(images: readonly { lines: readonly string[]; caption: st
   return [
     ...rows,
     shown
-      .map(({ caption }) => caption.padEnd(imageWidth))
+      .map(({ caption }) => printable(caption).padEnd(imageWidth))
       .join('  ')
       .trimEnd(),
   ];

@@ -21,6 +21,7 @@ import type { Job, Report } from './job.js';
 import { type GivenOptions, type TrainOptions, makeOptimizer, withRecipe } from './options.js';
 import { tableJob } from './table.js';
 import { Terminal, formatCount, pairs, percent } from './terminal.js';
+import { plural } from '../words.js';
 
 /** How a run ended, for people and for `--json`. */
 interface Outcome {
@@ -95,7 +96,19 @@ async function run(
   runDir: string,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { epochs, batchSize, seed, maxGradNorm, checkpointDir: dir, checkpointEvery: every, resume, report, watch, tensorboard } = options;
+  const {
+    epochs,
+    batchSize,
+    seed,
+    maxGradNorm,
+    precision,
+    checkpointDir: dir,
+    checkpointEvery: every,
+    resume,
+    report,
+    watch,
+    tensorboard,
+  } = options;
   try {
     const history = await model.fit(train, {
       loss,
@@ -104,6 +117,7 @@ async function run(
       batchSize,
       seed,
       maxGradNorm,
+      precision,
       validation: test.length > 0 ? test : undefined,
       callbacks: [sitter],
       signal,
@@ -125,13 +139,13 @@ async function run(
 
 /** The accuracy of another model after the same recipe, as a line; null when it was stopped. */
 async function trainRival(terminal: Terminal, options: TrainOptions, job: Job, signal: AbortSignal): Promise<string | null> {
-  const { epochs, batchSize, seed, maxGradNorm } = options;
+  const { epochs, batchSize, seed, maxGradNorm, precision } = options;
   const model = job.another(options);
   const optimizer = makeOptimizer(options, model);
   const size = `${options.model}, ${formatCount(model.parameterCount())} parameters`;
   terminal.print('', `For comparison, ${size}, trained the same way:`);
   try {
-    await model.fit(job.train, { loss: job.loss, optimizer, epochs, batchSize, seed, maxGradNorm, signal, log: false });
+    await model.fit(job.train, { loss: job.loss, optimizer, epochs, batchSize, seed, maxGradNorm, precision, signal, log: false });
   } catch (error) {
     if (error instanceof AbortedError || error instanceof TrainingNonFiniteError) return null;
     throw error;
@@ -188,7 +202,7 @@ function conclude(
   const saved = files.weights === null ? '' : ', what was trained is saved';
   const ends = {
     completed: 'completed',
-    aborted: `stopped after ${history.epochs.length} epochs${saved}`,
+    aborted: `stopped after ${plural(history.epochs.length, 'epoch')}${saved}`,
     fault: 'ended by a fault, nothing is saved',
   };
   terminal.print(

@@ -1,5 +1,6 @@
 // Which folders of a tree of images are its parts and which its classes: found where the tree leaves no doubt, refused where it does.
 import { ArgumentError, FileFormatError } from '../errors.js';
+import { plural } from '../words.js';
 import { type LeftOut, LeftOutList } from './left-out.js';
 
 /** A folder of images, and of what is not one. */
@@ -107,7 +108,6 @@ function countIn(folder: Folder): number {
 
 const filled = (folder: Folder): Folder[] => [...folder.folders.values()].filter((one) => countIn(one) > 0).sort(byName);
 const byName = (a: Folder, b: Folder): number => (a.name < b.name ? -1 : 1);
-const plural = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : what.endsWith('ss') ? 'es' : 's'}`;
 
 /** Goes down while a folder holds nothing but one folder, and that one has folders of images itself. */
 function inner(folder: Folder): Folder {

@@ -45,6 +45,9 @@ export async function scoreOf<X extends BatchPart, Y extends BatchPart>(
 ): Promise<number> {
   const value: unknown = await withSeed(deriveSeed(seed, 'fold', index), () => score(fold, index));
   if (typeof value !== 'number') throw new ArgumentError(expected('one number per fold', argument, value));
+  // The scores of the other folds are not to be lost.
+  if (!Number.isFinite(value))
+    process.emitWarning(`\`${argument}\` gave ${value} for fold ${index + 1}: mean and interval say nothing`, { code: 'NODEGRAD_NAN_SCORE' });
   return value;
 }
 
@@ -79,6 +82,8 @@ export function summaryOf<X extends BatchPart, Y extends BatchPart>(
  * the folds before it.
  *
  * @param score - Trains on `fold.train`, from the beginning, and gives one number from `fold.validation`.
+ * A score of NaN or infinity is a warning that names its fold; `scores` has the others.
+ *
  * @throws {@link ArgumentError} as {@link folds}, and for a score that is no number.
  * @example
  * ```ts

@@ -16,6 +16,7 @@ import { refuseInStep } from '../recording.js';
 import { lossOf } from '../training/evaluate.js';
 import { rememberModes } from '../training/modes.js';
 import { keepingState } from './keeping-state.js';
+import { plural } from '../words.js';
 
 /** Options of {@link batchSizeFinder}. */
 export interface BatchSizeFinderOptions {
@@ -70,7 +71,9 @@ export async function batchSizeFinder(model: AnyLayer, data: AnyDataset, options
   const { loss, seed = getSeed(), signal, ...given } = checkOptions<BatchSizeFinderOptions>(options, 'options', known);
   if (!(loss instanceof Loss)) throw new ArgumentError(expected('a Loss, such as new CrossEntropyLoss()', 'options.loss', loss));
   if (signal !== undefined && !isAbortSignal(signal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
-  const small = checkInteger(given.small ?? 8, 'options.small', 1, Math.max(1, Math.floor(data.length / 2)));
+  const half = Math.floor(data.length / 2);
+  if (half === 0) throw new ArgumentError(`gradients of two batches are compared, and '${data.name}' has ${plural(data.length, 'example')}`);
+  const small = checkInteger(given.small ?? Math.min(8, half), 'options.small', 1, half);
   const large = checkInteger(given.large ?? small * Math.min(16, Math.floor(data.length / small)), 'options.large', 2 * small, data.length);
   const draws = checkInteger(given.draws ?? 16, 'options.draws', 1, 100_000);
   if (large % small !== 0) throw new ArgumentError(expected(`a multiple of the small batches' ${small} examples`, 'options.large', large));

@@ -261,7 +261,8 @@ function decode(bytes: Uint8Array, name: string, isOwn: boolean): IdxArray {
  */
 export function writeIdx(data: Uint8Array | Int32Array | Float32Array | Float64Array, shape?: readonly number[]): Uint8Array {
   const dtype = arrayDType(data);
-  if (dtype === null) throw new ArgumentError(expected('a Uint8Array, Int32Array, Float32Array or Float64Array', 'data', data));
+  if (dtype === null || dtype === 'bfloat16')
+    throw new ArgumentError(expected('a Uint8Array, Int32Array, Float32Array or Float64Array', 'data', data));
   const dimensions = shape ?? [data.length];
   if (!Array.isArray(dimensions) || dimensions.length < 1 || dimensions.length > MAX_RANK) {
     throw new ArgumentError(expected(`an array of 1 to ${MAX_RANK} dimensions`, 'shape', dimensions));

@@ -35,6 +35,7 @@ const checksumKey = 'sha256';
 const fileTypes: ReadonlyMap<string, DType> = new Map([
   ['F32', 'float32'],
   ['F64', 'float64'],
+  ['BF16', 'bfloat16'],
   ['I32', 'int32'],
   ['U8', 'uint8'],
 ]);
@@ -47,7 +48,7 @@ const typeNames = new Map([...fileTypes].map(([name, dtype]) => [dtype, name]));
  * tensor is aligned and the same tensors give the same bytes. For each tensor the metadata gets `sha256:<name>`, SHA-256 of its header
  * entry and bytes (the first 16 hexadecimal digits), and `sha256` the same of all other metadata.
  *
- * @param tensors - By name; dtypes float32, float64, int32 and uint8.
+ * @param tensors - By name; any dtype.
  * @param metadata - Free text by key.
  * @returns a copy: later changes of the tensors do not show in it
  * @throws {ArgumentError} for names that a reader could not keep apart or would refuse
@@ -131,7 +132,7 @@ function* encodePieces(tensors: ReadonlyMap<string, AnyTensor>, metadata: Readon
 }
 
 /**
- * Reads the bytes of a safetensors file: F32, F64, I32 and U8. Everything that the header says is checked before a tensor is made: names
+ * Reads the bytes of a safetensors file: F32, F64, BF16, I32 and U8. Everything that the header says is checked before a tensor is made: names
  * are unique, offsets follow each other from 0 to the end without a hole or an overlap, sizes agree with shapes and types.
  *
  * @throws {FileFormatError} if the bytes are not a complete safetensors file, or a checksum differs; the message names the byte or tensor
@@ -378,5 +379,5 @@ function view<D extends DType>(data: Uint8Array, begin: number, end: number, dty
 function littleEndian(bytes: Uint8Array, dtype: DType): Uint8Array {
   if (endianness() === 'LE' || dtype === 'uint8') return bytes;
   const swapped = Buffer.from(bytes);
-  return bytesOf(dtype) === 8 ? swapped.swap64() : swapped.swap32();
+  return bytesOf(dtype) === 8 ? swapped.swap64() : bytesOf(dtype) === 2 ? swapped.swap16() : swapped.swap32();
 }

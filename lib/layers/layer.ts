@@ -1,7 +1,7 @@
 // The base class of layers: parameters by declaration, paths, modes, state, copies.
 
 import { ours } from '../foreign.js';
-import { type DType, type FloatDType, floatDTypes, isFloat } from '../dtype.js';
+import { type DType, type FloatDType, floatDTypes, isFloat, isReal } from '../dtype.js';
 import { type ArgumentError, type DTypeError, checkChoice } from '../errors.js';
 import { currentPath, isTracing } from '../ops/emit.js';
 import { Buffer } from '../buffer.js';
@@ -285,12 +285,18 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     this.#frozen = frozen;
   }
 
-  /** Converts all parameters, and buffers of floats, to float32 or float64; make optimizers afterwards. */
-  to(dtype: FloatDType): this {
+  /**
+   * Converts all parameters, and buffers of floats, to float32 or float64; make optimizers afterwards. `'bfloat16'` is for inference: parameters
+   * are rounded and take half the memory, in files too; buffers stay as they are, and what is computed is float32. Such a model is not
+   * trained; back in float32 it is, without the digits that it lost, frozen layers included.
+   */
+  to(dtype: FloatDType | 'bfloat16'): this {
     refuseInStep('a model was converted', 'Convert it before');
-    checkChoice(dtype, 'dtype', floatDTypes);
+    checkChoice(dtype, 'dtype', [...floatDTypes, 'bfloat16']);
     if (!this.#ready) this.prepare();
-    for (const item of this.namedState().values()) if (isFloat(item.dtype)) item.convert(dtype);
+    for (const item of this.namedState().values()) {
+      if (item instanceof Parameter ? isReal(item.dtype) : isFloat(item.dtype) && dtype !== 'bfloat16') item.convert(dtype);
+    }
     return this;
   }
 

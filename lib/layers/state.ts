@@ -1,6 +1,6 @@
 // A model's state by path: what stands in several places, and how values from elsewhere get in.
 
-import { type DType, isFloat } from '../dtype.js';
+import { type DType, isReal } from '../dtype.js';
 import { ArgumentError, DTypeError, ShapeError, checkOptions, describeShape, expected } from '../errors.js';
 import { isMap } from '../foreign.js';
 import { refuseBusy } from '../ops/busy.js';
@@ -89,7 +89,7 @@ export function loadState(
         `'${path}' expects shape ${describeShape(place.shape)}, received ${describeShape(value.shape)}. Weights of Linear are [in, out]`,
       );
     }
-    if (isFloat(value.dtype) !== isFloat(place.dtype)) throw new DTypeError(`'${path}' expects ${place.dtype}, received ${value.dtype}`);
+    if (isReal(value.dtype) !== isReal(place.dtype)) throw new DTypeError(`'${path}' expects ${place.dtype}, received ${value.dtype}`);
     report.matched.push(path);
   }
   if ((given.strict ?? true) && report.missing.length + report.unexpected.length > 0) {

@@ -157,7 +157,7 @@ export class PositionalEmbedding extends Layer {
   forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
     const input = Tensor.check(x, 'x') as Tensor<D>;
     const count = checkPositions('positionalEmbedding', input, this.features, this.positions);
-    return input.add(this.weight.slice([0, 0], [count, this.features]) as unknown as Tensor<D>);
+    return input.add(this.weight.slice([0, 0], [count, this.features]).to(input.dtype) as unknown as Tensor<D>);
   }
 
   override config(): unknown {

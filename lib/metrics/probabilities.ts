@@ -108,7 +108,8 @@ export class CalibrationError extends SumMetric {
   override measure(prediction: AnyTensor, target: AnyTensor): Tensor<'float64'> {
     const rows = classRows(this.name, prediction, target, this.settings);
     const counts = counting(rows, this.settings).reshape([-1, 1]);
-    const confidence = exp(logProbabilities(rows, this.settings).max(-1)).reshape([-1, 1]);
+    // Of a row that does not count, NaN says nothing.
+    const confidence = where(counts.greater(0), exp(logProbabilities(rows, this.settings).max(-1)).reshape([-1, 1]), 0);
     const edges = (from: number): Tensor<'float64'> =>
       Tensor.from(Float64Array.from({ length: this.bins }, (_, i) => (i + from) / this.bins)) as unknown as Tensor<'float64'>;
     // A bin has its upper end, the last one all above it: rounding may lead past 1.

@@ -95,7 +95,13 @@ export function gradientOperand({ index }: Op<unknown>): number {
 export function mapKind({ index, name }: Op<unknown>): 'map' | 'backward' | null {
   const { signature, ints, reals } = nativeOps[index];
   if (ints !== 0 || reals > 2 || name === 'accumulate') return null;
-  return signature === 'T:T' ? 'map' : signature === 'T:TT' ? 'backward' : null;
+  return signature === 'S:S' ? 'map' : signature === 'S:SS' ? 'backward' : null;
+}
+
+/** The letters of an operation's outputs and of its inputs; see native/ops/op.h. */
+export function signatureOf({ index }: Op<unknown>): readonly [outputs: string, inputs: string] {
+  const [outputs, inputs] = nativeOps[index].signature.split(';')[0].split(':');
+  return [outputs, inputs];
 }
 
 /** Whether calls of an operation may carry a descriptor; see lib/ops/fused.ts. */

@@ -124,6 +124,7 @@ function mirrored(op: Op<undefined>, name: string): (a: AnyTensor, b: AnyTensor 
 function besideNumber(a: AnyTensor, value: number): [AnyTensor, AnyTensor] {
   const dtype = a.dtype as DType;
   if (isFloat(dtype)) return [a, scalar(value, dtype)];
+  if (dtype === 'bfloat16') return [cast(a, 'float32'), scalar(value, 'float32')];
   if (!isWholeIn(value, dtype)) return [cast(a, 'float64'), scalar(value, 'float64')];
   return [a, Tensor.wrap(arrayTypes[dtype].of(value) as never, [], dtype)];
 }

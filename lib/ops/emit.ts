@@ -9,7 +9,7 @@ import { isWatched, unrecordable } from '../recording.js';
 import { type AnyTensor, Tensor } from '../tensor/core.js';
 import { refuseBusy, stepsInFlight } from './busy.js';
 import { underPublicName } from './called.js';
-import type { Op, OutputSpecification, Plan } from './define.js';
+import { type Op, type OutputSpecification, type Plan, definedOp, signatureOf } from './define.js';
 import type { Condition, Destination, GradientNode, Outdated, Stamp, StepHook } from './destination.js';
 
 const eager: Destination = {
@@ -150,7 +150,8 @@ export function nextNode(): number {
 }
 
 /** Runs `op` on `inputs` and returns its outputs, with a node on the tape if a gradient may be asked for. */
-export function emit<A>(op: Op<A>, inputs: readonly AnyTensor[], attributes: A): AnyTensor[] {
+export function emit<A>(op: Op<A>, given: readonly AnyTensor[], attributes: A): AnyTensor[] {
+  const inputs = widened(op, given);
   if (context.outdated !== null) refuseOutdated(context.outdated, inputs);
   const plan = planOf(op, inputs, attributes);
   const outputs: AnyTensor[] = [];
@@ -159,6 +160,16 @@ export function emit<A>(op: Op<A>, inputs: readonly AnyTensor[], attributes: A):
   to.execute(op as Op<unknown>, outputs, inputs, plan);
   attach(op, inputs, outputs, attributes);
   return outputs;
+}
+
+// Parameters that are stored as bfloat16 are float32 for arithmetic, and what they are for whatever only moves or casts them.
+function widened<A>(op: Op<A>, inputs: readonly AnyTensor[]): readonly AnyTensor[] {
+  for (let i = 0; i < inputs.length; i++) {
+    if (!inputs[i].isWidened || !/[TSUPQ]/.test(signatureOf(op as Op<unknown>)[1])) continue;
+    const cast = definedOp('cast') as unknown as Op<{ dtype: DType }>;
+    return inputs.map((input) => (input.isWidened ? emit(cast, [input], { dtype: 'float32' })[0] : input));
+  }
+  return inputs;
 }
 
 // A shape rule that reads contents (class indices, rows) fails where the memory is gone.

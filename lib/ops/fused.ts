@@ -1,6 +1,6 @@
 // What an operation does beside its mathematics before it stores its result: the descriptor of a call, which passes of lib/program fill in.
 
-import { type Op, mapKind, operationAt, takesDescriptor } from './define.js';
+import { type Op, mapKind, operationAt, signatureOf, takesDescriptor } from './define.js';
 
 /** Whether a result is added to what is there, or to zero: 0 + x is x, but for −0, which it makes +0. */
 export type Prior = 'accumulate' | 'overwrite';
@@ -90,6 +90,21 @@ export function isPlain(call: Attributes, ...allowed: readonly (keyof Fused)[]):
 /** A map, or the backward of one, as the part of a descriptor. */
 export function mapOf({ op, reals }: Attributes, kind: 'map' | 'backward'): Fused | null {
   return mapKind(op) === kind ? { map: op, parameters: reals } : null;
+}
+
+/** How each operand of a call is stored, a letter of native/ops/op.h each: outputs, then inputs, those of its descriptor among them. */
+export function lettersOf(call: Attributes, operands: number): readonly string[] {
+  const [outputs, inputs] = signatureOf(call.op);
+  const { sums, mask, bias, residual, divisor, map } = fusedOf(call);
+  const shaped = /[SU]/.exec(outputs + inputs)?.[0] ?? 'T';
+  const isBackward = map !== undefined && mapKind(map) === 'backward';
+  const written = [...outputs, sums && 'T', mask === 'kept' && shaped];
+  const read = [...inputs.replace('*', ''), bias && 'T', residual && shaped, (isBackward || mask === 'kept') && shaped];
+  const last = [...(mask === 'recomputed' ? 'TT' : ''), divisor !== undefined && 'T'];
+  const letters = [...written, ...read, ...last].filter((letter) => typeof letter === 'string');
+  while (letters.length < operands) letters.push(letters[letters.length - 1]);
+  // What a chain reads besides is any of what its steps read by themselves.
+  return call.op.name === 'elementwise_chain' ? letters.map((letter) => (letter === 'X' ? 'S' : letter)) : letters;
 }
 
 /** An operation's name and what it does besides: `matmul + bias + relu`. */

@@ -1,7 +1,7 @@
 // Operations on shape: views, permutations, slices, padding, joining, rows by index, casts.
 
 import { called } from './called.js';
-import { type DType, type TypedArray, checkElement, isFloat } from '../dtype.js';
+import { type DType, type TypedArray, checkElement, isFloat, isReal } from '../dtype.js';
 import { ArgumentError, NativeError, ShapeError, checkInteger, checkNumber, describe, describeShape, expected } from '../errors.js';
 import { type AnyTensor, Tensor, checkShape } from '../tensor/core.js';
 import { sameShape } from './broadcast.js';
@@ -338,7 +338,7 @@ export function gatherInto(to: TypedArray, x: AnyTensor, indices: Int32Array): v
   emitInPlace(gatherIntoOp, [target], [x, Tensor.wrap(indices, [indices.length], 'int32')], undefined);
 }
 
-const castOp = defineOp<{ dtype: DType }>('cast', {
+export const castOp = defineOp<{ dtype: DType }>('cast', {
   shape: (inputs, { dtype }) => ({ outputs: [{ shape: inputs[0].shape, dtype }], ints: [], reals: [] }),
   gradient: ({ inputs, upstream }) => [isFloat(inputs[0].dtype) && isFloat(upstream.dtype) ? cast(upstream, inputs[0].dtype) : null],
 });
@@ -348,7 +348,7 @@ export function cast<D extends DType>(x: AnyTensor, dtype: D): Tensor<D> {
   try {
     return emitOne(castOp, [x], { dtype });
   } catch (error) {
-    const at = isFloat(dtype) ? -1 : x.memory.findIndex((value) => Number.isNaN(value));
+    const at = isReal(dtype) ? -1 : x.memory.findIndex((value) => Number.isNaN(value));
     if (!(error instanceof NativeError) || at < 0) throw error;
     throw new ArgumentError(
       `[to] NaN at position ${at} is no number that ${dtype} holds: give missing values a number first, where(x.equal(x), x, 0), or leave their examples out`,

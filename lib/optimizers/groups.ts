@@ -3,6 +3,7 @@
 import { ArgumentError, checkList, expected } from '../errors.js';
 import { Layer } from '../layers/layer.js';
 import { isWatched, refuseInStep } from '../recording.js';
+import { ScaledSchedule } from '../schedules/scaled.js';
 import { Schedule, type ScheduleJSON, type Scheduled } from '../schedules/schedule.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { checkLeaves, parametersOf } from './memory.js';
@@ -70,7 +71,12 @@ export function mapOptions(options: object, change: (value: unknown, name: strin
 export function savedOption(saved: unknown, own: unknown, name: string, restore: (() => void)[]): unknown {
   if (Array.isArray(saved)) return saved.map((one, i) => savedOption(one, Array.isArray(own) ? own[i] : undefined, name, restore));
   if (typeof saved !== 'object' || saved === null) return saved;
-  const { schedule: kind, state } = saved as Partial<ScheduleJSON>;
+  const { schedule: kind, state, inner, factor } = saved as Partial<ScheduleJSON>;
+  // Scaled as it was, also where that happened in the course of a run.
+  if (kind === 'ScaledSchedule' && own instanceof Schedule) {
+    const schedule = savedOption(inner, own instanceof ScaledSchedule ? own.inner : own, name, restore);
+    return new ScaledSchedule(schedule as Schedule, { factor: factor as number });
+  }
   if (!(own instanceof Schedule) || own.constructor.name !== kind) {
     const here = own instanceof Schedule ? own.constructor.name : String(own);
     const hint = 'Give the optimizer the schedule that it was saved with';

@@ -135,7 +135,9 @@ export function touchGradients(parameters: readonly AnyTensor[]): void {
 /** All parameters of a layer, with places and values. */
 export function parametersOf(layer: Layer<never, unknown>): AnyTensor[] {
   layer.prepare();
-  return layer.parameters();
+  const parameters = layer.parameters();
+  for (const parameter of parameters) if (parameter.isWidened) parameter.refuseTraining();
+  return parameters;
 }
 
 /** Checks that a list holds float leaves only. */

@@ -17,6 +17,7 @@ import { fuseGradientSum } from './passes/gradient-sum.js';
 import { shareMemory } from './passes/overwriting.js';
 import { fuseParameterGradients } from './passes/parameter-gradients.js';
 import { fusePooling } from './passes/pooling.js';
+import { storeNarrow } from './passes/precision.js';
 import { fuseClear, fuseOverwrite } from './passes/zeros.js';
 import type { Recording, Slot } from './record.js';
 
@@ -37,12 +38,19 @@ const passes: readonly Pass[] = [
   fuseOverwrite,
   fuseClipping,
   fuseChains,
-  shareMemory,
 ];
 
-/** The recording after all passes; as it is with `NODEGRAD_FUSE=0`. `results` are what the step gives back. */
-export function fuse(recording: Recording, results: readonly Slot[]): Recording {
-  if (variableChoice('NODEGRAD_FUSE', ['0', '1']) === '0') return askFirst(recording);
-  const { buffers, instructions } = passes.reduce((list, pass) => pass(list), { ...recording, results } as List);
-  return askFirst({ ...recording, buffers, instructions, recorded: recording.instructions.length });
+/** How the values of a step are stored that lie between its products: see passes/precision.ts. */
+export type StepPrecision = 'float32' | 'bfloat16';
+
+/** All of them. */
+export const stepPrecisions: readonly StepPrecision[] = ['float32', 'bfloat16'];
+
+/** The recording after all passes; nothing is fused with `NODEGRAD_FUSE=0`. `results` are what the step gives back. */
+export function fuse(recording: Recording, results: readonly Slot[], precision: StepPrecision = 'float32'): Recording {
+  const isFused = variableChoice('NODEGRAD_FUSE', ['0', '1']) !== '0';
+  const stored: readonly Pass[] = precision === 'bfloat16' ? [storeNarrow] : [];
+  const all = isFused ? [...passes, ...stored, shareMemory] : stored;
+  const { buffers, instructions } = all.reduce((list, pass) => pass(list), { ...recording, results } as List);
+  return askFirst({ ...recording, buffers, instructions, ...(isFused ? { recorded: recording.instructions.length } : {}) });
 }

@@ -14,7 +14,7 @@ import { describeProgram } from './describe.js';
 import { enqueue, mayRunHere, settleHere, trim } from './driver.js';
 import { encode } from './encode.js';
 import type { Rows } from './feed.js';
-import { fuse } from './fuse.js';
+import { fuse, type StepPrecision } from './fuse.js';
 import { type MemoryPlan, planMemory } from './plan.js';
 import { type Recording, record, refusePromise, type Slot } from './record.js';
 import { sameTranscript, type Transcript, transcriptOf } from './transcript.js';
@@ -114,6 +114,7 @@ export class Program<R> {
     flights: Flights,
     sibling: Program<R> | undefined,
     keepTranscript: boolean,
+    precision: StepPrecision,
   ) {
     this.#flights = flights;
     const body: (...inputs: AnyTensor[]) => unknown =
@@ -134,7 +135,7 @@ export class Program<R> {
     this.#results = results;
     this.resultBytes = resultBytes;
     const slots = results.map(({ slot }) => slot);
-    const recording = fuse(recorded, slots);
+    const recording = fuse(recorded, slots, precision);
     this.recording = recording;
     if (recording.mayEnd === true) this.#repeats = false;
     this.plan = planMemory(

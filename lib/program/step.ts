@@ -1,13 +1,14 @@
 // compileStep: records a step once per shape, then replays it natively, off the main thread or on it.
 
 import type { TypedArray } from '../dtype.js';
-import { ArgumentError, BusyError, checkInteger, checkNumber, expected } from '../errors.js';
+import { ArgumentError, BusyError, checkChoice, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import type { OutputSpecification } from '../ops/define.js';
 import { isPlainObject } from '../foreign.js';
 import { isWatched, unrecordable } from '../recording.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type Structure, type TensorTree, leavesOf, sortedNames } from '../tree.js';
 import type { StepSource } from './feed.js';
+import { type StepPrecision, stepPrecisions } from './fuse.js';
 import { type Flights, Program } from './program.js';
 import { runSteps, StepFailure } from './stream.js';
 
@@ -32,6 +33,15 @@ export interface CompiledStep<A extends StepArgument[], R> {
   dispose(): void;
   /** The same as `dispose`, for `using`. */
   [Symbol.dispose](): void;
+}
+
+/** Options of {@link compileStep}. */
+export interface CompileOptions {
+  /**
+   * How values between products are stored: `'bfloat16'` halves the memory of activations and their gradients, and products have bfloat16
+   * operands. Parameters, their gradients, optimizers, statistics, softmax and losses stay float32. Default `'float32'`.
+   */
+  readonly precision?: StepPrecision;
 }
 
 /** Code of a user's own that a step runs when it is recorded. */
@@ -59,7 +69,10 @@ export class StepPrograms<R> {
   readonly #checkedIn = new WeakMap<Program<R>, number>();
   #own: OwnCode | null = null;
 
-  constructor(body: (...inputs: never[]) => unknown) {
+  constructor(
+    body: (...inputs: never[]) => unknown,
+    readonly precision: StepPrecision = 'float32',
+  ) {
     this.#body = body;
   }
 
@@ -97,7 +110,7 @@ export class StepPrograms<R> {
   /** A new program. With code of a user's own in it, it is recorded a second time at once: what differs then would differ in every step. */
   #make(specifications: readonly OutputSpecification[], structure: Structure | null): Program<R> {
     const own = this.#own;
-    const program = new Program<R>(specifications, structure, this.#body, this.#flights, this.#programs[0], own !== null);
+    const program = new Program<R>(specifications, structure, this.#body, this.#flights, this.#programs[0], own !== null, this.precision);
     this.#checkedIn.set(program, this.#doubts);
     if (own === null || own.isEmpty) return program;
     try {
@@ -143,7 +156,11 @@ export function stepPrograms<R>(step: CompiledStep<never, R>): StepPrograms<R> {
  * (`optimizer.nextEpoch()`) is done in every step; what would happen once instead of in every step is refused, and leaves nothing behind. A step's
  * results are copied out of its memory.
  *
+ * With `precision: 'bfloat16'` the numbers are others than those of the eager step, and the same on every processor and with any number of
+ * threads: see the guide to precision.
+ *
  * @param fn - The step: `forward`, loss, `backward()`, `optimizer.step()`, `optimizer.zeroGrad()`; returns a tensor or a structure of them.
+ * @param options - `precision`, default `'float32'`.
  * @throws {@link ArgumentError} when `fn` does what cannot be recorded, such as reading a tensor's values or setting `optimizer.lr`; when a
  *   call's arguments are no tensors, or require a gradient.
  * @example
@@ -162,9 +179,13 @@ export function stepPrograms<R>(step: CompiledStep<never, R>): StepPrograms<R> {
  * loss.item();
  * ```
  */
-export function compileStep<A extends StepArgument[], R>(fn: (...inputs: A) => R): CompiledStep<A, R> {
+export function compileStep<A extends StepArgument[], R>(fn: (...inputs: A) => R, options: CompileOptions = {}): CompiledStep<A, R> {
   if (typeof fn !== 'function') throw new ArgumentError(expected('a function', 'fn', fn));
-  const programs = new StepPrograms<R>(fn as unknown as (...inputs: never[]) => unknown);
+  const { precision = 'float32' } = checkOptions<CompileOptions>(options, 'options', ['precision']);
+  const programs = new StepPrograms<R>(
+    fn as unknown as (...inputs: never[]) => unknown,
+    checkChoice(precision, 'options.precision', stepPrecisions),
+  );
   let queued = 0;
 
   const prepare = (given: readonly StepArgument[]): { program: Program<R>; data: TypedArray[] } => {

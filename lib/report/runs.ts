@@ -4,8 +4,10 @@ import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ArgumentError, FileFormatError, checkList, expected } from '../errors.js';
 import { checkPath, refusal } from '../io/atomic.js';
+import type { WhatIfReport } from '../sitter/what-if.js';
 import { History } from '../training/history.js';
 import { type LoggedRun, emptyRun, readRunLog } from '../training/run-log.js';
+import { goneOn, joined } from './resumed.js';
 
 /** A run as a report shows it. */
 export interface ReportRun extends LoggedRun {
@@ -61,8 +63,18 @@ export function runId(log: string, index: number): string {
 /** What {@link runReport} makes a report of: the path of a log or of a folder with logs, what `fit` gave, or a list of such. */
 export type ReportSource = string | History | readonly (string | History)[];
 
-/** The runs behind a source. */
-export function runsOf(source: ReportSource): ReportRun[] {
+/** The runs behind a source; one run with what was tried of it beside what its log says. */
+export function runsOf(source: ReportSource, tried: readonly WhatIfReport[] = []): ReportRun[] {
+  const runs = allRunsOf(source);
+  if (tried.length === 0) return runs;
+  if (runs.length > 1) {
+    const hint = 'Make a report of that run alone, or let whatIf() write into its log: whatIf(run, finding, { log })';
+    throw new ArgumentError(`what was tried belongs to one run, and there are ${runs.length}. ${hint}`);
+  }
+  return [{ ...runs[0], tried: [...(runs[0].tried ?? []), ...tried] }];
+}
+
+function allRunsOf(source: ReportSource): ReportRun[] {
   const list = typeof source === 'string' || source instanceof History ? [source] : checkList<string | History>(source, 'source', sources);
   const runs = list.flatMap((one): ReportRun[] => {
     if (one instanceof History) return one.log === null ? [ofHistory(one)] : runsOfLog(one.log).slice(-1);
@@ -90,13 +102,15 @@ export function runsOf(source: ReportSource): ReportRun[] {
 
 const sources = 'the path of a log or of a folder of runs, what fit() gave, or an array of such';
 
-function ofHistory({ epochs, warnings, stopped }: History): ReportRun {
+function ofHistory({ epochs, warnings, findings, fixes, stopped }: History): ReportRun {
   return {
     ...emptyRun(),
     id: 'run',
     path: '',
     epochs: [...epochs],
     warnings,
+    ...(findings.length > 0 && { findings: findings as never }),
+    ...(fixes.length > 0 && { fixes }),
     end: { outcome: stopped === null ? 'completed' : 'stopped', stopped },
   };
 }
@@ -105,27 +119,9 @@ function ofHistory({ epochs, warnings, stopped }: History): ReportRun {
 function runsOfLog(path: string): ReportRun[] {
   const runs: LoggedRun[] = [];
   for (const run of readRunLog(path).runs) {
-    const from = (run.header['resumed'] as { step?: unknown } | undefined)?.step;
-    const before = runs.at(-1);
-    if (typeof from === 'number' && before !== undefined) runs[runs.length - 1] = joined(before, run, from);
-    else runs.push(run);
+    const first = goneOn(runs.at(-1), run.header);
+    if (first === null) runs.push(run);
+    else runs[runs.length - 1] = joined(first, run);
   }
   return runs.map((run, i) => ({ ...run, id: runId(path, i), path }));
-}
-
-function joined(before: LoggedRun, run: LoggedRun, step: number): LoggedRun {
-  const firstEpoch = run.epochs[0]?.epoch ?? Infinity;
-  const losses = (before.losses ?? []).map((part) => {
-    const count = Math.max(0, Math.floor((step - part.step + 1) / part.every));
-    return { ...part, losses: part.losses.slice(0, count) };
-  });
-  const until = <T>(list: readonly T[] | undefined, at: (one: T) => number): T[] => (list ?? []).filter((one) => at(one) <= step);
-  return {
-    ...run,
-    epochs: [...before.epochs.filter(({ epoch }) => epoch < firstEpoch), ...run.epochs],
-    losses: [...losses.filter((part) => part.losses.length > 0), ...(run.losses ?? [])],
-    observations: [...until(before.observations, (one) => one.step), ...(run.observations ?? [])],
-    findings: [...until(before.findings, (one) => Number(one['step'] ?? 0)), ...(run.findings ?? [])],
-    warnings: [...(before.warnings ?? []), ...(run.warnings ?? [])],
-  };
 }

@@ -2,6 +2,7 @@
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { type LoggedRun, emptyRun, parseLine, takeLine } from '../training/run-log.js';
+import { goneOn } from './resumed.js';
 import { type ReportRun, runId } from './runs.js';
 
 const chunk = 1 << 20;
@@ -19,7 +20,10 @@ export class LogTail {
 
   constructor(readonly path: string) {}
 
-  /** Reads what was written since; what a run has more than before, or null where the file was made anew: then all of it is new. */
+  /**
+   * Reads what was written since; what a run has more than before, or null where the file was made anew, or a run went on from a checkpoint:
+   * then all of it is new.
+   */
   poll(): RunNews[] | null {
     let file: number;
     try {
@@ -29,7 +33,7 @@ export class LogTail {
     }
     try {
       const { size } = fstatSync(file);
-      const isAnew = size < this.#at;
+      let isAnew = size < this.#at;
       if (isAnew) this.#forget();
       const news = new Map<number, LoggedRun>();
       while (this.#at < size) {
@@ -37,7 +41,7 @@ export class LogTail {
         const read = readSync(file, bytes, 0, bytes.length, this.#at);
         if (read === 0) break;
         this.#at += read;
-        this.#take(bytes.subarray(0, read), news);
+        if (this.#take(bytes.subarray(0, read), news)) isAnew = true;
       }
       return isAnew ? null : [...news].map(([i, fresh]) => ({ ...changed(fresh), id: this.runs[i].id, path: this.path }));
     } finally {
@@ -52,8 +56,9 @@ export class LogTail {
     this.#named.clear();
   }
 
-  /** Takes in whole lines; half a line waits for its other half. */
-  #take(bytes: Buffer, news: Map<number, LoggedRun>): void {
+  /** Takes in whole lines; half a line waits for its other half. Whether one of them took back what had been read. */
+  #take(bytes: Buffer, news: Map<number, LoggedRun>): boolean {
+    let isBack = false;
     const all = Buffer.concat([this.#rest, bytes]);
     const end = all.lastIndexOf(0x0a) + 1;
     this.#rest = all.subarray(end);
@@ -62,8 +67,11 @@ export class LogTail {
       const entry = parseLine(line);
       if (entry === null) continue;
       if (entry['type'] === 'run') {
-        this.#named.set(entry['run'], this.runs.length);
-        this.runs.push({ ...emptyRun(), id: runId(this.path, this.runs.length), path: this.path });
+        const first = goneOn(this.runs.at(-1), entry);
+        isBack ||= first !== null;
+        const at = this.runs.length - (first === null ? 0 : 1);
+        this.#named.set(entry['run'], at);
+        this.runs[at] = { ...(first ?? emptyRun()), id: runId(this.path, at), path: this.path };
       }
       const i = this.#named.get(entry['run']) ?? this.runs.length - 1;
       if (i < 0) continue;
@@ -72,6 +80,7 @@ export class LogTail {
       takeLine(fresh, entry);
       takeLine(this.runs[i], entry);
     }
+    return isBack;
   }
 }
 

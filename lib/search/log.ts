@@ -8,6 +8,7 @@ import { FolderLock } from '../training/folder-lock.js';
 import { folderRefusal } from '../training/writable.js';
 import { MemoryStore, type StudyHeader, definition } from './store.js';
 import type { TrialRecord } from './trial-record.js';
+import { plural } from '../words.js';
 
 /** What the log of a study in a folder is called. */
 const fileName = 'search.jsonl';
@@ -72,7 +73,7 @@ export class LogStore extends MemoryStore {
     const { header: before, events } = readEvents(this.path);
     if (!resume)
       throw new ArgumentError(
-        `${this.path} holds a study of ${countTrials(events)} trials: \`options.resume\` goes on with it, or choose another folder`,
+        `${this.path} holds a study of ${plural(countTrials(events), 'trial')}: \`options.resume\` goes on with it, or choose another folder`,
       );
     if (definition(before) !== definition(header))
       throw new ArgumentError(`${this.path} holds another study: ${difference(before, header)}. Choose another folder for this one`);

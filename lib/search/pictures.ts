@@ -6,6 +6,7 @@ import type { ParameterImportance } from './importance.js';
 import { logarithm } from './numbers.js';
 import { Choice, type Dimension, NumberRange, type Space } from './space.js';
 import { type Direction, type ScoredTrial, type TrialRecord, ranked } from './trial-record.js';
+import { plural } from '../words.js';
 
 /** Text as HTML and SVG may hold it, whatever is in it. */
 export function escaped(text: string): string {
@@ -210,7 +211,7 @@ export function besideGrid(space: Space, trials: readonly TrialRecord[], directi
   const grid = axis.flatMap((x) => axis.map((y) => ({ x, y, kind: 'plain', title: '' })));
   const body = [
     { points: tried, left: 50, label: 'This search' },
-    { points: grid, left: 380, label: `A grid of at most ${trials.length} trials` },
+    { points: grid, left: 380, label: `A grid of at most ${plural(trials.length, 'trial')}` },
   ].flatMap(({ points, left, label }) => {
     const [right, top, bottom] = [left + 270, 30, 230];
     const place = ({ x, y }: { x: number; y: number }): [number, number] => [

@@ -7,6 +7,7 @@ import { besideGrid, escaped, importanceBars, kindsOf, learningCurves, parallelC
 import { NumberRange, type Params } from './space.js';
 import { Study } from './study.js';
 import type { TrialRecord } from './trial-record.js';
+import { plural } from '../words.js';
 
 const style = `
 :root { color-scheme: light dark; --text: #1b1f24; --soft: #5b6570; --line: #c9d0d8; --back: #fff; --card: #f5f7f9; --accent: #0b62c4; --good: #4c97e0; --bad: #b3261e; }
@@ -85,7 +86,7 @@ function sections(study: Study): string[] {
   ];
   const strategy = spaced(String(study.strategy.name)).replace(/^tpe\b/, 'TPE');
   const names = Object.keys(space);
-  const tried = `${trials.length} trials by ${strategy} over ${list(names)}, seed ${seed}; a ${direction === 'minimize' ? 'lower' : 'higher'} score is better.`;
+  const tried = `${plural(trials.length, 'trial')} by ${strategy} over ${list(names)}, seed ${seed}; a ${direction === 'minimize' ? 'lower' : 'higher'} score is better.`;
   const page = [
     `<h1>${escaped(study.name)}</h1>`,
     `<p class="soft">${escaped(`${tried}${others.length > 0 ? ` Of them, ${list(others)}.` : ''}`)}</p>`,

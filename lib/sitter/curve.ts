@@ -85,6 +85,20 @@ export const gapThresholds = Object.freeze({
 /** Most points of a {@link LossCurve}. */
 const mostPoints = 512;
 
+/** A {@link LossCurve} as plain data. */
+export interface LossCurveState {
+  /** Means of whole blocks. */
+  readonly points: readonly number[];
+  /** Steps of a block. */
+  readonly block: number;
+  /** Sum of the losses of the block in progress. */
+  readonly sum: number;
+  /** Steps of the block in progress. */
+  readonly count: number;
+  /** Loss of the first step, largest and least of any. */
+  readonly bounds: readonly [first: number, highest: number, lowest: number];
+}
+
 /** The losses of a run by step, as means over blocks of steps that grow with the run. */
 export class LossCurve {
   readonly #points: number[] = [];
@@ -113,6 +127,26 @@ export class LossCurve {
     for (let i = 0; i < mostPoints / 2; i++) this.#points[i] = (this.#points[2 * i] + this.#points[2 * i + 1]) / 2;
     this.#points.length = mostPoints / 2;
     this.#block *= 2;
+  }
+
+  /** The curve as plain data. */
+  stateDict(): LossCurveState {
+    return {
+      points: [...this.#points],
+      block: this.#block,
+      sum: this.#sum,
+      count: this.#count,
+      bounds: [this.first, this.highest, this.lowest],
+    };
+  }
+
+  /** The curve of which that was taken. */
+  static from({ points, block, sum, count, bounds }: LossCurveState): LossCurve {
+    const curve = new LossCurve();
+    curve.#points.push(...points);
+    [curve.#block, curve.#sum, curve.#count] = [block, sum, count];
+    [curve.first, curve.highest, curve.lowest] = bounds;
+    return curve;
   }
 
   /** Means of whole blocks, first to last. */

@@ -39,6 +39,8 @@ export const findingIds = [
   'no-nonlinearity',
   'parameters-not-held',
   'parameters-not-reached',
+  'wrong-gradient',
+  'regularizer-lowers-loss',
   // The learning rate.
   'learning-rate-too-high',
   'learning-rate-too-low',

@@ -10,19 +10,19 @@ export interface Seat {
   readonly sitter: Sitter | null;
   /** It, where it does not stand among the callbacks already. */
   readonly added: readonly CallbackLike[];
-  /** It, where a user gave it beside the callbacks: a checkpoint keeps what it found. */
+  /** It, where a user gave it beside the callbacks, or it changes the run: a checkpoint keeps what it found and did. */
   readonly kept: readonly CallbackLike[];
 }
 
 /** Options of `fit` that say it. */
-type Asked = Readonly<Record<'sitter' | 'callbacks' | 'eager' | 'checkpoint', unknown>>;
+type Asked = Readonly<Record<'sitter' | 'callbacks' | 'eager', unknown>>;
 
 /**
  * The sitter of a run. A run that is eager has one when it is asked for: its layers may count in JavaScript, and a look calls them.
  *
- * @throws {ArgumentError} for another option, and for fixes beside checkpoints
+ * @throws {ArgumentError} for another option
  */
-export function seatOf({ sitter: asked, callbacks, eager, checkpoint }: Asked): Seat {
+export function seatOf({ sitter: asked, callbacks, eager }: Asked): Seat {
   // What is no array, is refused after this.
   const list: readonly CallbackLike[] = Array.isArray(callbacks) ? callbacks : [];
   const isGiven = asked instanceof Sitter;
@@ -31,10 +31,6 @@ export function seatOf({ sitter: asked, callbacks, eager, checkpoint }: Asked): 
   const own = isGiven ? asked : list.find((one) => one instanceof Sitter);
   const isWanted = asked ?? eager !== true;
   const sitter = own ?? (isWanted === false ? null : new Sitter({ observe: false, stop: false, fix: asked === 'fix' }));
-  if (sitter?.isFixing && checkpoint !== undefined)
-    throw new ArgumentError(
-      "`sitter: 'fix'` goes back to the beginning of an epoch from memory, which a resumed run does not have: leave `checkpoint` out, or the fixes",
-    );
   const added = sitter === null || list.includes(sitter) ? [] : [sitter];
-  return { sitter, added, kept: isGiven ? added : [] };
+  return { sitter, added, kept: isGiven || asked === 'fix' ? added : [] };
 }

@@ -16,36 +16,34 @@ import {
 } from '../errors.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
-import type { Loss } from '../losses/loss.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { preprocessed } from '../preprocessing/of-model.js';
+import { checkRegularizers } from '../regularizers/regularizer.js';
 import { checkDomains } from '../training/domains.js';
-import { checkLoss } from '../training/evaluate.js';
+import { checkLoss, checkMetrics } from '../training/evaluate.js';
+import { type FitOptions, fitOptions } from '../training/fit-options.js';
+import { ownCodeOf } from '../training/own-code.js';
 import { preflight as checkFlight } from '../training/preflight.js';
 import { judge } from './causes.js';
+import { sampleOf } from './data-facts.js';
 import { type Finding, type FindingId, findingOf } from './finding.js';
 import { gather, quick, setupOf, thorough } from './gather.js';
+import { sampleGradients } from './gradient-sample.js';
 import { overfitTiny } from './overfit-tiny.js';
+import { judgeRegularizers } from './regularizer-sign.js';
 import { rules } from './rules/index.js';
 
-/** Options of {@link preflight}. */
-export interface PreflightOptions {
-  /** The loss of the run to come. */
-  readonly loss: Loss;
-  /** Its optimizer, made with the model. */
-  // biome-ignore lint/suspicious/noExplicitAny: options of the optimizer do not matter here.
-  readonly optimizer: Optimizer<any>;
-  /** Its validation data. */
-  readonly validation?: AnyDataset;
-  /** Examples per step; default 32. */
-  readonly batchSize?: number;
-  /** Epochs of the run; default 1. */
-  readonly epochs?: number;
-  /** Whether examples come in a new order in each epoch; default true. */
-  readonly shuffle?: boolean;
-  /** Look at more examples, and let a copy of the model learn 20 of them by heart (course row J05); takes seconds. Default false. */
+/** Options of {@link preflight}: those of the run to come, as `fit` takes them. What says nothing of the model or the data, such as `log`, is left aside. */
+export interface PreflightOptions extends FitOptions {
+  /**
+   * Look at more examples, compare gradients with differences of the loss also where no layer is of your own (course row G09), and let a copy of
+   * the model learn 20 examples by heart (course row J05); takes seconds. Default false.
+   */
   readonly full?: boolean;
 }
+
+/** Examples by which gradients are compared with slopes. */
+const fewExamples = 16;
 
 /** What `fit` refuses, by what its error speaks of. */
 function refused(error: unknown): Finding {
@@ -78,8 +76,8 @@ function refused(error: unknown): Finding {
 
 /**
  * What is wrong with a run before its first step: the last activation beside loss and targets, the data and their parts, the first loss and
- * the first weights, what the loss reaches and the optimizer holds. An empty list says that nothing was found. What `fit`
- * would refuse is a finding here. Model, optimizer and random numbers stay as they are. Course rows J01–J05, G09.
+ * the first weights, what the loss reaches and the optimizer holds, gradients of layers of your own, the sign of regularizers. An empty list says
+ * that nothing was found. What `fit` would refuse is a finding here. Model, optimizer and random numbers stay as they are. Course rows J01–J05, G09.
  *
  * @param model - What is to be trained.
  * @param data - What it is to be trained on.
@@ -97,8 +95,7 @@ function refused(error: unknown): Finding {
 export async function preflight(model: AnyLayer, data: AnyDataset, options: PreflightOptions): Promise<Finding[]> {
   checkLayer(model);
   checkDataset(data, 'data');
-  const known = ['loss', 'optimizer', 'validation', 'batchSize', 'epochs', 'shuffle', 'full'];
-  const given = checkOptions<PreflightOptions>(options, 'options', known);
+  const given = checkOptions<PreflightOptions>(options, 'options', [...fitOptions, 'full']);
   const loss = checkLoss(given.loss);
   const { optimizer, validation } = given;
   if (!(optimizer instanceof Optimizer))
@@ -108,6 +105,8 @@ export async function preflight(model: AnyLayer, data: AnyDataset, options: Pref
   const epochs = checkInteger(given.epochs ?? 1, 'options.epochs', 0);
   const shuffle = checkFlag(given.shuffle ?? true, 'options.shuffle');
   const full = checkFlag(given.full ?? false, 'options.full');
+  const regularizers = checkRegularizers(given.regularizers);
+  const metrics = checkMetrics(given.metrics, loss);
   if (data.length === 0) throw new ArgumentError(`the data set ${data.name} is empty: there is nothing to look at`);
   const seen = preprocessed(model, data);
   const other = validation === undefined ? undefined : preprocessed(model, validation);
@@ -122,7 +121,7 @@ export async function preflight(model: AnyLayer, data: AnyDataset, options: Pref
     }
   };
   const loader = new DataLoader(seen as Dataset<BatchPart, BatchPart>, { batchSize });
-  attempt(() => checkFlight({ model, loss, metrics: [], loader, validation: other }));
+  attempt(() => checkFlight({ model, loss, metrics, loader, validation: other }));
   attempt(() => checkDomains(loss, seen, other));
   const subject = { model, loss, optimizer };
   const gathered = await gather(subject, seen, other, full ? thorough : quick, undefined, (error) => {
@@ -138,6 +137,13 @@ export async function preflight(model: AnyLayer, data: AnyDataset, options: Pref
     ...judged,
     ...found.filter(({ id }) => !judged.some((one) => one.id === id || (id === 'targets-against-loss' && one.verdict === 'fault'))),
   ];
+  const penalty = judgeRegularizers(regularizers);
+  if (penalty !== null) all.push(penalty);
+  // Gradients of layers and losses that are ours are proven; those of others may be anything.
+  if (gathered.start !== null && (full || !ownCodeOf({ model, loss }).isEmpty)) {
+    const gradients = sampleGradients(subject, await sampleOf(seen, fewExamples));
+    if (gradients !== null) all.push(gradients);
+  }
   if (!full || all.some(({ verdict }) => verdict === 'fault')) return all;
   const tiny = await overfitTiny(model, seen, loss);
   return tiny === null ? all : [...all, tiny];

@@ -4,9 +4,8 @@ import { type AnyDataset, isInMemory } from '../data/dataset.js';
 import type { AnyPair } from '../data/loader.js';
 import { ArgumentError, checkFlag, checkInteger, checkOptions, expected } from '../errors.js';
 import { isBuiltIn, keepNames } from '../names.js';
-import type { Optimizer } from '../optimizers/optimizer.js';
 import { preprocessed } from '../preprocessing/of-model.js';
-import { Tensor } from '../tensor.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
 import { Callback, type StepsRecord, type TrainingRun } from '../training/callbacks.js';
 import { TrainingNonFiniteError } from '../training/errors.js';
 import { predict } from '../training/evaluate.js';
@@ -14,24 +13,26 @@ import type { EpochRecord } from '../training/history.js';
 import { Breather } from '../training/modes.js';
 import type { Observation } from '../training/observation.js';
 import { formatScore } from '../training/progress.js';
+import { tensorsUnder } from '../training/run-state.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { judge } from './causes.js';
-import { LossCurve } from './curve.js';
-import { spreadOver } from './measures.js';
+import { LossCurve, type LossCurveState } from './curve.js';
 import type { Evidence, Setup } from './evidence.js';
 import { type Finding, type FindingId, findingOf, isFinding } from './finding.js';
 import { type Gathered, gather, gatherNothing, quick, setupOf } from './gather.js';
-import { lookAt } from './look.js';
+import { type Look, lookAt } from './look.js';
+import { spreadOver } from './measures.js';
+import { Mender, type MenderState, mendable } from './mender.js';
 import { type PreflightOptions, preflight } from './preflight.js';
 import { type Peaks, type Reading, explodedAt, judgeInitialLoss, raisePeaks, readDeadUnits, readUpdateRatios } from './readings.js';
 import { rules } from './rules/index.js';
-import { Trace, keepRun } from './snapshot.js';
+import { Trace, prefixed } from './snapshot.js';
 
 /** Options of {@link Sitter}. */
 export interface SitterOptions {
   /** Training examples to look at for dead units; default 2,048, spread over the data set. */
   readonly examples?: number;
-  /** End the run when the loss explodes; default true. */
+  /** End the run when the loss explodes; default true, with `fix` false. */
   readonly stop?: boolean;
   /**
    * Take readings, too: dead units and update ratios after each epoch, from observed steps. Default true; the sitter that `fit` brings along
@@ -39,9 +40,10 @@ export interface SitterOptions {
    */
   readonly observe?: boolean;
   /**
-   * Lower the learning rate and go back to the beginning of the epoch where a finding says that the rate is too high, at most four times. Each is
-   * written down in `history.fixes` and as a note. Rates of all groups are lowered by one factor; a schedule of rates is refused, and so are
-   * checkpoints beside it. Default false.
+   * Mend the run, at most four times: go back to the end of the last epoch in which nothing had exploded, and lower the learning rate where
+   * a finding says that it is too high, or clip the gradients where it says that they explode. Each change is written down in `history.fixes` and as a
+   * note. Rates of all groups are lowered by one factor, and a schedule as a whole, see {@link ScaledSchedule}. A checkpoint keeps the state to go
+   * back to, so that a resumed run is mended as one that was never stopped. Default false.
    */
   readonly fix?: boolean;
 }
@@ -56,13 +58,27 @@ export interface SitterState {
   readonly firstLoss: number;
   /** Update-to-weight ratios by path, latest. */
   readonly ratios: readonly (readonly [path: string, ratio: number])[];
+  /** What else later findings and fixes follow from; not there before a run, nor in checkpoints of earlier versions. */
+  readonly course?: unknown;
 }
 
-/** What a lower rate mends. */
-const ofRate: ReadonlySet<FindingId> = new Set(['learning-rate-too-high', 'loss-exploded', 'non-finite', 'oscillation', 'dead-units']);
-
-/** How often a run may be mended. */
-const mostFixes = 4;
+/** How far a run is. */
+interface Course {
+  /** Learning rate at the beginning. */
+  readonly firstRate: number;
+  /** Whether no optimizer had moved the model then. */
+  readonly isBlank: boolean;
+  /** What was seen of the model then. */
+  readonly start: Look | null;
+  /** Step and learning rate where weights are measured from. */
+  readonly trace: { readonly step: number; readonly lr: number };
+  /** Losses since the beginning, or the latest fix. */
+  readonly losses: LossCurveState;
+  /** Findings before the latest fix. */
+  readonly mended: number;
+  /** Of a run that is mended: what was done, and where it would go back to. */
+  readonly mender: MenderState | null;
+}
 
 /**
  * A callback that watches a run and says in plain words what goes wrong. `fit` brings one along: see its option `sitter`. One of your own
@@ -87,7 +103,7 @@ export class Sitter extends Callback {
   readonly #examples: number;
   readonly #stop: boolean;
   readonly #observe: boolean;
-  readonly #fix: boolean;
+  readonly #mender: Mender | null;
   #firstLoss = Number.NaN;
   #classes = 1;
   #ratios: (readonly [path: string, ratio: number])[] = [];
@@ -95,25 +111,22 @@ export class Sitter extends Callback {
   #losses = new LossCurve();
   #trace: Trace | null = null;
   #isBlank = true;
-  #fixes = 0;
   #hasExploded = false;
   /** Learning rate at the beginning. */
   #firstRate = 0;
   /** Findings before the latest fix. */
   #mended = 0;
-  #back: (() => void) | null = null;
-  /** Epochs that were completed there. */
-  #kept = 0;
+  #run: TrainingRun | null = null;
 
   /** @throws {@link ArgumentError} for options out of range or unknown. */
   constructor(options: SitterOptions = {}) {
     super();
     const known = ['examples', 'stop', 'observe', 'fix'];
-    const { examples = 2048, stop = true, observe = true, fix = false } = checkOptions<SitterOptions>(options, 'options', known);
+    const { examples = 2048, observe = true, fix = false, stop = !fix } = checkOptions<SitterOptions>(options, 'options', known);
     this.#examples = checkInteger(examples, 'options.examples', 1);
     this.#stop = checkFlag(stop, 'options.stop');
     this.#observe = checkFlag(observe, 'options.observe');
-    this.#fix = checkFlag(fix, 'options.fix');
+    this.#mender = checkFlag(fix, 'options.fix') ? new Mender() : null;
     // Whoever hears of observed steps pays for them.
     if (!observe) this.onObserve = Callback.prototype.onObserve as never;
   }
@@ -141,7 +154,6 @@ export class Sitter extends Callback {
     this.#firstLoss = Number.NaN;
     this.#ratios = [];
     this.#losses = new LossCurve();
-    this.#fixes = 0;
     this.#mended = 0;
     this.#hasExploded = false;
     this.#firstRate = run.history.epochs[0]?.lr ?? run.optimizer.lr;
@@ -149,15 +161,16 @@ export class Sitter extends Callback {
     this.findings.splice(0, this.findings.length, ...run.history.findings);
     this.readings.length = 0;
     this.#isBlank = run.optimizer.steps === 0; // a run that goes on is no blank model
-    if (this.#fix) requirePlainRates(run.optimizer);
     if (this.#observe) this.#classes = run.data.classes?.length ?? (await scoresOf(run));
     if (run.epochs === 0) return;
     // A set of a user's own may draw or count when it makes a batch: the run would be another one.
     if (!isInMemory(run.data) && !isBuiltIn(run.data)) this.#gathered = gatherNothing(run);
     else this.#gathered = await gather(run, preprocessed(run.model, run.data), run.validation, quick, run.batchSize);
     this.#trace = new Trace(run.model, run.step, run.optimizer.lr);
-    if (this.#fix) this.#keep(run);
-    this.#judge('before', run);
+    this.#run = run;
+    this.#mender?.begin(run);
+    // Of a run that goes on, it has been said.
+    if (run.step === 0) this.#judge('before', run);
   }
 
   override onSteps({ losses, step, epoch }: StepsRecord, run: TrainingRun): void {
@@ -180,56 +193,68 @@ export class Sitter extends Callback {
 
   #epochEnd(record: EpochRecord, run: TrainingRun): void {
     if (this.#ratios.length > 0) this.#read(readUpdateRatios(this.#ratios, run.optimizer.lr < this.#firstRate), run);
-    if ((this.#fix || isLookedAt(record.epoch)) && record.epoch < run.epochs) this.#judge('epoch', run);
-    if (this.#fix) this.#mend(record.loss, run);
-  }
-
-  /** @internal Whether it goes back to the beginning of an epoch. */
-  get isFixing(): boolean {
-    return this.#fix;
+    const isLooking = (this.#mender !== null || isLookedAt(record.epoch)) && record.epoch < run.epochs;
+    const found = isLooking ? this.#judge('epoch', run) : [];
+    if (this.#mender?.mend(run, found)) this.#beginAnew();
+    // What has exploded is nothing to go back to.
+    else if (explodedAt([this.#firstLoss, record.loss]) < 0) this.#mender?.keep(run);
   }
 
   /** @internal What is said at the end of a run, before its log is closed. */
   conclude(run: TrainingRun, failures: readonly unknown[]): void {
     const failure = failures.find((one) => one instanceof TrainingNonFiniteError) ?? null;
-    if (failure === null && (run.step === 0 || failures.length > 0)) return;
+    const isWhole = run.step > 0 && failures.length === 0 && run.history.epochs.length > 0;
     if (failure !== null) this.#judge('failure', run, failure);
-    else if (run.history.epochs.length > 0) this.#judge(run.history.epochs.length >= run.epochs ? 'end' : 'epoch', run);
+    else if (isWhole) this.#judge(run.history.epochs.length >= run.epochs ? 'end' : 'epoch', run);
     this.#gathered = null;
     this.#trace = null;
-    this.#back = null;
+    this.#run = null;
+    this.#mender?.end();
   }
 
   /** @internal Whether a run that met a number that is not finite goes on: from where its epoch began, at a tenth of the rate. */
   recover(run: TrainingRun, failure: unknown): boolean {
     if (!(failure instanceof TrainingNonFiniteError)) return false;
     const { what } = failure.place;
-    if (!this.#fix || this.#back === null || this.#fixes >= mostFixes || what === 'input' || what === 'target' || what === 'weight')
-      return false;
-    const before = this.findings.length;
-    this.#judge('failure', run, failure);
-    // What it advises, where that is still less.
-    const advised = this.findings
-      .slice(before)
-      .map(({ change }) => (change?.kind === 'learningRate' ? change.value : Number.POSITIVE_INFINITY));
-    this.#lower(run, Math.min(failure.place.lr / 10, ...advised), 'non-finite');
-    return true;
+    if (!this.#mender?.isReady || what === 'input' || what === 'target' || what === 'weight') return false;
+    const isMended = this.#mender.recover(run, failure.place.lr, this.#judge('failure', run, failure));
+    if (isMended) this.#beginAnew();
+    return isMended;
   }
 
-  /** Findings, readings and first loss, for checkpoints. */
+  /** Findings, readings, and what later ones follow from, for checkpoints. */
   override stateDict(): SitterState {
-    return { findings: [...this.findings], readings: [...this.readings], firstLoss: this.#firstLoss, ratios: [...this.#ratios] };
+    const found = { findings: [...this.findings], readings: [...this.readings], firstLoss: this.#firstLoss, ratios: [...this.#ratios] };
+    if (this.#gathered === null || this.#trace === null || this.#run === null) return found;
+    const { step, lr } = this.#trace;
+    const [firstRate, isBlank, mended] = [this.#firstRate, this.#isBlank, this.#mended];
+    const mender = this.#mender?.stateDict(this.#run) ?? null;
+    const losses = this.#losses.stateDict();
+    const course: Course = { firstRate, isBlank, start: this.#gathered.start, trace: { step, lr }, losses, mended, mender };
+    return { ...found, course };
+  }
+
+  /** Numbers of the first weights, and of a run that is mended the state to go back to. */
+  override stateTensors(): Map<string, AnyTensor> {
+    return new Map([...prefixed('trace.', this.#trace?.before ?? new Map()), ...(this.#mender?.stateTensors() ?? [])]);
   }
 
   /** @throws {@link ArgumentError} for anything but what `stateDict` gives. */
-  override loadStateDict(state: unknown): void {
-    const { findings, readings, firstLoss, ratios } = (state ?? {}) as Partial<SitterState>;
+  override loadStateDict(state: unknown, tensors: ReadonlyMap<string, AnyTensor> = new Map()): void {
+    const { findings, readings, firstLoss, ratios, course } = (state ?? {}) as Partial<SitterState>;
     const isState = Array.isArray(findings) && findings.every(isFinding) && Array.isArray(readings) && Array.isArray(ratios);
     if (!isState || typeof firstLoss !== 'number') throw new ArgumentError(expected('the state of a sitter', 'state', state));
     this.findings.splice(0, this.findings.length, ...(findings as Finding[]));
     this.readings.splice(0, this.readings.length, ...readings);
     this.#firstLoss = firstLoss;
     this.#ratios = [...ratios];
+    if (course === undefined || this.#gathered === null || this.#trace === null || this.#run === null) return;
+    const { firstRate, isBlank, start, trace, losses, mended, mender } = course as Course;
+    [this.#firstRate, this.#isBlank, this.#mended] = [firstRate, isBlank, mended];
+    this.#gathered = { ...this.#gathered, start };
+    this.#trace = new Trace(this.#run.model, trace.step, trace.lr, tensorsUnder(tensors, 'trace.'));
+    this.#losses = LossCurve.from(losses);
+    if (mender !== null) this.#mender?.loadStateDict(mender, tensors, this.#run);
   }
 
   #first(loss: number, run: TrainingRun): void {
@@ -283,9 +308,9 @@ export class Sitter extends Callback {
     if (say ?? (reading.verdict !== 'good' && before?.verdict !== reading.verdict)) run.note(`sitter: ${reading.text}`);
   }
 
-  /** Asks the rules. */
-  #judge(moment: Evidence['moment'], run: TrainingRun, failure: TrainingNonFiniteError | null = null): void {
-    if (this.#gathered === null) return;
+  /** Asks the rules, and says what is new. */
+  #judge(moment: Evidence['moment'], run: TrainingRun, failure: TrainingNonFiniteError | null = null): Finding[] {
+    if (this.#gathered === null) return [];
     const { batch, ...gathered } = this.#gathered;
     const now = moment === 'before' || batch === null ? gathered.start : lookAt(run, batch as AnyPair, gathered.start);
     const evidence: Evidence = {
@@ -300,10 +325,12 @@ export class Sitter extends Callback {
       movement: moment === 'before' ? null : (this.#trace?.since(run.step) ?? null),
       failure: failure === null ? null : { place: failure.place, message: failure.message },
     };
-    // What a lower rate did not mend is said again.
-    const isSaid = ({ id }: Finding, i: number): boolean => i >= this.#mended || !ofRate.has(id);
+    // What a change did not mend is said again.
+    const isSaid = ({ id }: Finding, i: number): boolean => i >= this.#mended || !mendable.has(id);
     const known = new Set<FindingId>(this.findings.filter(isSaid).map(({ id }) => id));
-    this.#say(judge(rules, evidence, known), run);
+    const found = judge(rules, evidence, known);
+    this.#say(found, run);
+    return found;
   }
 
   #setup(run: TrainingRun): Setup {
@@ -320,45 +347,11 @@ export class Sitter extends Callback {
     }
   }
 
-  /** Goes back to the last good end of an epoch, at a lower rate, where the latest finding asks for one; or keeps where the run stands. */
-  #mend(loss: number, run: TrainingRun): void {
-    const latest = this.findings.at(-1);
-    const isRate = latest?.change?.kind === 'learningRate' && latest.change.value < run.optimizer.lr && latest.step === run.step;
-    if (isRate && this.#fixes < mostFixes && latest.change?.kind === 'learningRate') this.#lower(run, latest.change.value, latest.id);
-    // What has exploded is nothing to go back to.
-    else if (explodedAt([this.#firstLoss, loss]) < 0) this.#keep(run);
-  }
-
-  #keep(run: TrainingRun): void {
-    this.#back = keepRun(run.model, run.optimizer);
-    this.#kept = run.history.epochs.length;
-  }
-
-  #lower(run: TrainingRun, value: number, id: FindingId): void {
-    const { groups } = run.optimizer;
-    const rates = groups.map(({ options }) => options.lr as number);
-    const [before, lr] = [rates[0], Number(value.toPrecision(2))];
-    this.#back?.();
-    // By one factor: groups may have rates of their own.
-    for (const [i, { options }] of groups.entries()) options.lr = i === 0 ? lr : rates[i] * (lr / before);
-    this.#fixes += 1;
+  /** After a fix. */
+  #beginAnew(): void {
     this.#mended = this.findings.length;
     this.#losses = new LossCurve();
-    const text = `went back to the beginning of epoch ${this.#kept + 1}, and lowered the learning rate from ${before} to ${lr} (${id})`;
-    run.history.fixes.push(text);
-    run.record({ type: 'fix', text });
-    run.note(`sitter: ${text}`);
   }
-}
-
-/** @throws {ArgumentError} where a schedule sets the rates, which would go on as before */
-function requirePlainRates({ groups }: Optimizer): void {
-  const schedule = groups.map(({ options }) => options.lr as unknown).find((lr) => typeof lr !== 'number');
-  if (schedule === undefined) return;
-  const name = (schedule as object).constructor.name;
-  throw new ArgumentError(
-    `\`sitter: 'fix'\` lowers learning rates that are numbers, and here a schedule sets them: ${name}. Lower its first value yourself`,
-  );
 }
 
 /** Epochs after which the model is looked at: all of the first few, then ever fewer. */

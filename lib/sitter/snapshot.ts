@@ -3,7 +3,8 @@
 import type { AnyLayer } from '../layers/layer.js';
 import { touch } from '../ops/emit.js';
 import { sampleOf, sampledCopy, sumSquaresDifference } from '../ops/statistics.js';
-import type { Optimizer } from '../optimizers/optimizer.js';
+import type { Optimizer, OptimizerState } from '../optimizers/optimizer.js';
+import { ScaledSchedule } from '../schedules/scaled.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import type { Movement } from './evidence.js';
 
@@ -11,14 +12,21 @@ import type { Movement } from './evidence.js';
 export class Trace {
   readonly #weights: readonly { readonly path: string; readonly weight: AnyTensor; readonly before: AnyTensor }[];
 
+  /** @param before - What was copied of the weights then, by path; default: what they are now. */
   constructor(
     model: AnyLayer,
     readonly step: number,
     readonly lr: number,
+    before: ReadonlyMap<string, AnyTensor> = new Map(),
   ) {
     this.#weights = [...model.namedParameters()]
       .filter(([, { requiresGrad, rank }]) => requiresGrad && rank >= 2)
-      .map(([path, weight]) => ({ path, weight, before: noGrad(() => sampledCopy(weight)) }));
+      .map(([path, weight]) => ({ path, weight, before: before.get(path) ?? noGrad(() => sampledCopy(weight)) }));
+  }
+
+  /** What was copied of the weights, by path. */
+  get before(): ReadonlyMap<string, AnyTensor> {
+    return new Map(this.#weights.map(({ path, before }) => [path, before]));
   }
 
   /** How far the weights have gone since, by their norms then. */
@@ -31,16 +39,35 @@ export class Trace {
   }
 }
 
-/** Keeps model and optimizer as they are now; calling the result puts them back. */
-export function keepRun(model: AnyLayer, optimizer: Optimizer): () => void {
+/** A copy of model and optimizer as they were between two steps. */
+export interface Snapshot {
+  /** Weights and buffers, by path. */
+  readonly weights: ReadonlyMap<string, AnyTensor>;
+  /** State of the optimizer. */
+  readonly optimizer: OptimizerState;
+}
+
+/** Takes a copy of model and optimizer as they are now. */
+export function snapshotOf(model: AnyLayer, optimizer: Optimizer): Snapshot {
   const copy = (tensors: ReadonlyMap<string, AnyTensor>): Map<string, AnyTensor> =>
     new Map([...tensors].map(([name, { data, shape }]) => [name, Tensor.from(data.slice() as Float32Array, [...shape])]));
-  const weights = copy(model.stateDict());
   const state = optimizer.stateDict();
-  const tensors = copy(state.tensors);
-  return () => {
-    model.loadStateDict(weights);
-    optimizer.loadStateDict({ ...state, tensors });
-    for (const parameter of model.parameters()) touch(parameter);
-  };
+  return { weights: copy(model.stateDict()), optimizer: { ...state, tensors: copy(state.tensors) } };
+}
+
+/** Puts model and optimizer back to where a copy was taken. */
+export function putBack({ weights, optimizer: state }: Snapshot, model: AnyLayer, optimizer: Optimizer): void {
+  for (const [i, { options }] of optimizer.groups.entries()) {
+    // A schedule that has been scaled since.
+    const was = (state.groups[i]['lr'] as { schedule?: unknown } | number) ?? 0;
+    if (options.lr instanceof ScaledSchedule && typeof was === 'object' && was.schedule !== 'ScaledSchedule') options.lr = options.lr.inner;
+  }
+  model.loadStateDict(weights as Map<string, AnyTensor>);
+  optimizer.loadStateDict(state);
+  for (const parameter of model.parameters()) touch(parameter);
+}
+
+/** Tensors with `prefix` before their names. */
+export function prefixed(prefix: string, tensors: ReadonlyMap<string, AnyTensor>): [name: string, tensor: AnyTensor][] {
+  return [...tensors].map(([name, one]) => [prefix + name, one]);
 }

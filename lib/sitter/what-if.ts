@@ -4,6 +4,8 @@ import { checkDataset } from '../data/contract.js';
 import type { AnyDataset } from '../data/dataset.js';
 import type { DType } from '../dtype.js';
 import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
+import { plural } from '../words.js';
+import { checkPath } from '../io/atomic.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { BinaryCrossEntropyLoss } from '../losses/binary.js';
@@ -13,9 +15,10 @@ import type { Optimizer } from '../optimizers/optimizer.js';
 import { StandardScaler } from '../preprocessing/standard-scaler.js';
 import { checkLoss, evaluate } from '../training/evaluate.js';
 import { fit } from '../training/fit.js';
+import { RunLog, readRunLog } from '../training/run-log.js';
 import { preprocessed } from '../preprocessing/of-model.js';
 import { transformed } from '../preprocessing/transformed.js';
-import { type Change, type Finding, isFinding } from './finding.js';
+import { type Change, type Finding, type FindingId, isFinding } from './finding.js';
 import { short } from './evidence.js';
 
 /** A run that can be made again: what {@link whatIf} trains twice. */
@@ -45,16 +48,22 @@ export interface Repeatable {
 export interface WhatIfOptions {
   /** Steps of each of the two runs, rounded up to whole epochs; default 300. */
   readonly steps?: number;
+  /** The log of the run, `history.log`: what was tried is appended to it, and reports of the run show it beside the finding. Default: none. */
+  readonly log?: string;
 }
 
 /** What {@link whatIf} gives. */
 export interface WhatIfReport {
+  /** The finding. */
+  readonly id: FindingId;
   /** What was changed; null where the change is one that only a person can make. */
   readonly change: Change | null;
   /** Loss after the steps as the run is; NaN where it became no number. */
   readonly before: number;
   /** The same with the change. */
   readonly after: number;
+  /** Steps that were trained, of each: of another batch size, others; fewer where the loss became no number, none where nothing was tried. */
+  readonly steps: readonly [before: number, after: number];
   /** Whether the change helped: the loss is lower by a twentieth or more. Losses of two kinds are not compared: null. */
   readonly helped: boolean | null;
   /** The same in words. */
@@ -90,24 +99,38 @@ export async function whatIf(run: Repeatable, finding: Finding, options: WhatIfO
   checkDataset(given.data, 'run.data');
   checkLoss(given.loss);
   if (!isFinding(finding)) throw new ArgumentError(expected('a finding', 'finding', finding));
-  const { steps = 300 } = checkOptions<WhatIfOptions>(options, 'options', ['steps']);
+  const { steps = 300, log } = checkOptions<WhatIfOptions>(options, 'options', ['steps', 'log']);
   checkInteger(steps, 'options.steps', 1);
+  if (log !== undefined) readRunLog(checkPath(log, 'options.log', 'the path of a log')); // before anything is trained
+  const report = await tryOut(given, finding, steps);
+  if (log !== undefined) {
+    const file = new RunLog(log);
+    file.write({ type: 'tried', ...report });
+    file.close();
+  }
+  return report;
+}
+
+async function tryOut(given: Repeatable, finding: Finding, steps: number): Promise<WhatIfReport> {
+  const { id } = finding;
   const changed = finding.change === null ? null : await changedBy(given, finding.change);
   if (changed === null) {
     const text = `${finding.advice || finding.seen}: this is a change that only a person can make, and nothing was tried`;
-    return { change: null, before: Number.NaN, after: Number.NaN, helped: null, text };
+    return { id, change: null, before: Number.NaN, after: Number.NaN, steps: [0, 0], helped: null, text };
   }
-  const before = await scoreOf(given, steps);
-  const after = await scoreOf(changed, steps);
+  const [{ loss: before, ...one }, { loss: after, ...other }] = [await scoreOf(given, steps), await scoreOf(changed, steps)];
   const isComparable = changed.loss === given.loss;
   const helped = isComparable ? after < before * (1 - better) || (Number.isNaN(before) && !Number.isNaN(after)) : null;
   const words = helped === null ? 'losses of two kinds, which are not compared' : helped ? 'it helped' : 'it did not help';
+  const without = one.steps === other.steps ? 'without' : `after ${one.steps} without`;
   return {
+    id,
     change: finding.change,
     before,
     after,
+    steps: [one.steps, other.steps],
     helped,
-    text: `${finding.advice}: loss ${short(after)} after ${steps} steps, ${short(before)} without: ${words}`,
+    text: `${finding.advice}: loss ${short(after)} after ${plural(other.steps, 'step')}, ${short(before)} ${without}: ${words}`,
   };
 }
 
@@ -141,15 +164,17 @@ async function changedBy(run: Repeatable, change: Change): Promise<Repeatable | 
   }
 }
 
-/** The loss after some steps, over what decides. */
-async function scoreOf(run: Repeatable, steps: number): Promise<number> {
+/** The loss after some steps, over what decides, and how many these were. */
+async function scoreOf(run: Repeatable, steps: number): Promise<{ loss: number; steps: number }> {
   const model = checkLayer(run.model());
   const { batchSize = 32, seed = 0, loss, data, validation, maxGradNorm, shuffle } = run;
   const epochs = Math.ceil(steps / Math.ceil(data.length / batchSize));
+  const optimizer = run.optimizer(model);
+  const taken = optimizer.steps;
   try {
     await fit(model, data, {
       loss,
-      optimizer: run.optimizer(model),
+      optimizer,
       epochs,
       batchSize,
       seed,
@@ -160,9 +185,9 @@ async function scoreOf(run: Repeatable, steps: number): Promise<number> {
       log: false,
     });
     const scored = preprocessed(model, validation ?? data);
-    return (await evaluate(model, scored, { loss })).loss;
+    return { loss: (await evaluate(model, scored, { loss })).loss, steps: optimizer.steps - taken };
   } catch (error) {
-    if ((error as { code?: unknown }).code === 'ERR_NON_FINITE') return Number.NaN;
+    if ((error as { code?: unknown }).code === 'ERR_NON_FINITE') return { loss: Number.NaN, steps: optimizer.steps - taken };
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 // The tensor: a shape over a typed array, row-major and contiguous; `data` is the memory itself.
 
 import { isPromise, ours } from '../foreign.js';
-import { type DType, type TypedArray, type TypedArrayOf, dtypeOf, isFloat } from '../dtype.js';
+import { type DType, type TypedArray, type TypedArrayOf, dtypeOf, elementAt, isFloat } from '../dtype.js';
 import { ArgumentError, DTypeError, ShapeError, describe, describeShape, expected } from '../errors.js';
 import type { GradientNode, Stamp } from '../ops/destination.js';
 import { sizeOf, withoutGradients } from '../ops/emit.js';
@@ -68,7 +68,8 @@ export class Tensor<D extends DType = 'float32'> {
   /**
    * A tensor on the memory of a typed array; nothing is copied.
    *
-   * @param data - Float32Array, Float64Array, Int32Array or Uint8Array on an ArrayBuffer or SharedArrayBuffer of fixed length.
+   * @param data - Float32Array, Float64Array, Int32Array, Uint8Array, or Uint16Array with the bits of bfloat16, on an ArrayBuffer or
+   *   SharedArrayBuffer of fixed length.
    * @param shape - Default `[data.length]`.
    * @throws {@link ArgumentError} for other arrays and resizable buffers, {@link ShapeError} when the shape does not fit the length.
    * @example
@@ -82,6 +83,7 @@ export class Tensor<D extends DType = 'float32'> {
   static from(data: Float64Array, shape?: readonly number[]): Tensor<'float64'>;
   static from(data: Int32Array, shape?: readonly number[]): Tensor<'int32'>;
   static from(data: Uint8Array, shape?: readonly number[]): Tensor<'uint8'>;
+  static from(data: Uint16Array, shape?: readonly number[]): Tensor<'bfloat16'>;
   static from<D extends DType>(data: TypedArrayOf<D>, shape?: readonly number[]): Tensor<D>;
   static from(data: TypedArray, shape?: readonly number[]): AnyTensor {
     const dtype = dtypeOf(data);
@@ -174,6 +176,11 @@ export class Tensor<D extends DType = 'float32'> {
     this.#stamp = value;
   }
 
+  /** @internal Whether arithmetic gets it widened to float32: parameters that are stored as bfloat16. */
+  get isWidened(): boolean {
+    return false;
+  }
+
   /** Number of axes. */
   get rank(): number {
     return this.shape.length;
@@ -219,7 +226,7 @@ export class Tensor<D extends DType = 'float32'> {
    */
   item(): number {
     if (this.size !== 1) throw new ShapeError(`item() needs exactly one element, received shape ${describeShape(this.shape)}`);
-    return this.data[0];
+    return elementAt(this.data, 0, this.dtype);
   }
 
   /**
@@ -240,7 +247,7 @@ export class Tensor<D extends DType = 'float32'> {
     const cells = this.shape.reduce((product, dimension) => product * Math.max(1, dimension), 1);
     if (cells > maxNested) throw new ArgumentError(`toArray() of shape ${describeShape(this.shape)} would fill the memory: read .data instead`);
     const build = (axis: number, at: number): NestedNumbers => {
-      if (axis === this.rank) return this.data[at];
+      if (axis === this.rank) return elementAt(this.data, at, this.dtype);
       const step = sizeOf(this.shape.slice(axis + 1));
       return Array.from({ length: this.shape[axis] }, (_, i) => build(axis + 1, at + i * step));
     };
@@ -266,9 +273,9 @@ Object.defineProperty(Tensor.prototype, Symbol.for('nodejs.util.inspect.custom')
 
 /** A short text: dtype, shape and a few values. */
 function summary(this: AnyTensor): string {
-  const few = Array.from(this.data.subarray(0, 6), (value) => String(Math.fround(value) === value ? Number(value.toPrecision(6)) : value)).join(
-    ', ',
-  );
+  const few = Array.from(this.data.subarray(0, 6), (_, i) => elementAt(this.data, i, this.dtype))
+    .map((value) => String(Math.fround(value) === value ? Number(value.toPrecision(6)) : value))
+    .join(', ');
   const grad = this.requiresGrad ? ', requiresGrad' : '';
   return `Tensor(${this.dtype} ${describeShape(this.shape)}${grad}) [${few}${this.size > 6 ? ', …' : ''}]`;
 }

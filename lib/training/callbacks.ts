@@ -24,6 +24,8 @@ export interface TrainingRun {
   readonly data: AnyDataset;
   /** What it is scored on after each epoch, if there is such data; as the model sees them. */
   readonly validation?: AnyDataset;
+  /** Largest norm of the gradients, undefined for as they are; what a callback sets counts from the next step, and is not kept in checkpoints. */
+  maxGradNorm: number | undefined;
   /** Whether examples come in a new order in each epoch. */
   readonly shuffle: boolean;
   /** Epochs to run. */

@@ -30,6 +30,7 @@ import {
   restoreRun,
   resumedDescription,
 } from './run-state.js';
+import { plural } from '../words.js';
 
 /**
  * Where and how often `fit` writes checkpoints. Each is one file, `step-000000000500.safetensors`, with weights (`model.<path>`), the
@@ -159,7 +160,7 @@ export class Checkpoints {
     this.#description = resumedDescription(run, this.#description);
     this.#resumed = content;
     this.#latest = keyOf(this.parts, position);
-    this.tell.note(`resuming from ${path}, after step ${position.step} (${this.parts.history.epochs.length} epochs completed)`);
+    this.tell.note(`resuming from ${path}, after step ${position.step} (${plural(this.parts.history.epochs.length, 'epoch')} completed)`);
     return { position, path, damaged };
   }
 

@@ -5,6 +5,7 @@ import { keepNames } from '../names.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { Callback, type TrainingRun } from './callbacks.js';
 import type { EpochRecord, Scores } from './history.js';
+import { plural } from '../words.js';
 
 /** Options of {@link EarlyStopping}. */
 export interface EarlyStoppingOptions {
@@ -103,7 +104,7 @@ export class EarlyStopping extends Callback {
       if (this.restoreBest) this.#weights = copiesOf(run.model.stateDict());
     } else if (record.epoch - this.#bestEpoch >= this.patience) {
       const best = this.#bestEpoch === 0 ? 'none was finite' : `the best was epoch ${this.#bestEpoch}`;
-      run.stop(`no better ${this.of} ${this.monitor} in ${this.patience} epochs: ${best}`);
+      run.stop(`no better ${this.of} ${this.monitor} in ${plural(this.patience, 'epoch')}: ${best}`);
     }
   }
 

@@ -235,7 +235,7 @@ const placeOf = (loader: AnyLoader, batch: number): BatchPlace => ({
 
 /** Whether steps in flight write to the model: then only a program may look at it, which runs between them. */
 function usesBusyMemory(model: AnyLayer): boolean {
-  const busy = model.parameters().some((parameter) => parameter.isSettled && isBusy(parameter.place.slab.values.buffer));
+  const busy = model.parameters().some((parameter) => parameter.isSettled && isBusy(parameter.memory.buffer));
   return busy || [...model.namedBuffers().values()].some((buffer) => isBusy(buffer.data.buffer));
 }
 

@@ -2,10 +2,11 @@
 
 import { checkDataset } from '../data/contract.js';
 import type { AnyDataset } from '../data/dataset.js';
-import { checkOptions } from '../errors.js';
+import { ArgumentError, checkChoice, checkOptions } from '../errors.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
+import { type StepPrecision, stepPrecisions } from '../program/fuse.js';
 import type { Regularizer } from '../regularizers/regularizer.js';
 import type { CallbackLike } from './callbacks.js';
 import type { Sitter } from '../sitter/sitter.js';
@@ -52,9 +53,10 @@ export interface FitOptions {
   readonly callbacks?: readonly CallbackLike[];
   /**
    * Who watches the run. True, the default: findings go to `history.findings`, the log, and a line each beside the progress; it changes nothing in
-   * the run. `'fix'` lowers a learning rate that is too high, from the beginning of the epoch, and writes that down in `history.fixes`; not with
-   * checkpoints, nor with a schedule of the rate. A {@link Sitter} of your own takes readings as well. False: nobody; default with `eager: true`,
-   * since a look calls layers, which may count. A data set of your own that is not in memory is not asked for examples.
+   * the run. `'fix'` goes back to the beginning of an epoch that went wrong, lowers the learning rate (of a schedule, all of it) or clips the gradients,
+   * and writes that down in `history.fixes`; checkpoints are larger by a second copy of weights and optimizer then. A {@link Sitter} of your own
+   * takes readings as well. False: nobody; default with `eager: true`, since a look calls layers, which may count. A data set of your own that is
+   * not in memory is not asked for examples.
    */
   readonly sitter?: boolean | 'fix' | Sitter;
   /** Ends the run between two steps, with a {@link TrainingAbortedError}. */
@@ -81,6 +83,12 @@ export interface FitOptions {
    */
   readonly eager?: boolean;
   /**
+   * How values between products are stored. `'bfloat16'`: activations and their gradients take half the memory, and the operands of products
+   * are rounded to bfloat16; parameters, their gradients, the optimizer, statistics, softmax and losses stay float32, and so do checkpoints.
+   * The weights have the same bits on every processor. Not with `eager`. Validation is computed in float32. Default `'float32'`.
+   */
+  readonly precision?: StepPrecision;
+  /**
    * Writes a page about the run at its end, however it ended: curves, layers over time, findings, what the model takes for what. True for
    * `report.html` beside the log (of a log with another name than `log.jsonl`, its name with `.html`), or a path. See {@link runReport}. Default false.
    */
@@ -95,7 +103,7 @@ export interface FitOptions {
 }
 
 /** Their names. */
-const fitOptions: readonly (keyof FitOptions)[] = [
+export const fitOptions: readonly (keyof FitOptions)[] = [
   'loss',
   'optimizer',
   'epochs',
@@ -117,6 +125,7 @@ const fitOptions: readonly (keyof FitOptions)[] = [
   'checkpoint',
   'resume',
   'eager',
+  'precision',
   'report',
   'watch',
   'tensorboard',
@@ -128,4 +137,17 @@ export function checkFit(data: unknown, given: unknown): FitOptions {
   const options = checkOptions<FitOptions>(given, 'options', fitOptions);
   if (options.validation !== undefined) checkDataset(options.validation, 'options.validation');
   return options;
+}
+
+/** The precision that is asked for, as an option of compiled steps. */
+export function precisionOf({ precision = 'float32', eager }: FitOptions): { precision: StepPrecision } {
+  if (checkChoice(precision, 'options.precision', stepPrecisions) === 'bfloat16' && eager === true)
+    throw new ArgumentError("precision 'bfloat16' is decided for a compiled step as a whole: leave `options.eager` out, or train in float32");
+  return { precision };
+}
+
+/** What decides the numbers of a run beside its parts: what is compared when it is taken up again. */
+export function settingsOf(options: FitOptions, batchSize: number, seed: number): Readonly<Record<string, unknown>> {
+  const { shuffle = true, dropLast = false, maxGradNorm = 'none' } = options;
+  return { batchSize, seed, shuffle, dropLast, maxGradNorm, ...precisionOf(options) };
 }

@@ -24,7 +24,7 @@ import { checkDomains } from './domains.js';
 import { TrainingAbortedError, type TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
 import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, isSumOf, meanOfBatches, resultsOf } from './evaluate.js';
 import { type BatchPlace, locate } from './failed-batch.js';
-import { type FitOptions, checkFit } from './fit-options.js';
+import { type FitOptions, checkFit, precisionOf, settingsOf } from './fit-options.js';
 import { type EpochRecord, History, type Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
 import { allStateFinite, explainNonFinite } from './non-finite.js';
@@ -70,6 +70,7 @@ class Fitting implements TrainingRun {
   readonly shuffle: boolean;
   readonly validation: AnyDataset | undefined;
   readonly history = new History();
+  maxGradNorm: number | undefined;
   epoch = 0;
   step = 0;
   outcome: TrainingRun['outcome'] = null;
@@ -124,15 +125,14 @@ class Fitting implements TrainingRun {
     if (validation !== undefined) checkNotEmpty(new DataLoader(validation), 'validate with. Leave `options.validation` out');
     this.#progress = new Progress(options.progress, this.epochs, this.stepsPerEpoch);
     this.#eager = checkFlag(options.eager ?? false, 'options.eager');
+    this.maxGradNorm = options.maxGradNorm === undefined ? undefined : checkNumber(options.maxGradNorm, 'options.maxGradNorm', 0);
     const { loss, optimizer, history, epochs } = this;
-    const maxGradNorm = options.maxGradNorm === undefined ? undefined : checkNumber(options.maxGradNorm, 'options.maxGradNorm', 0);
     const { wantsBatches: keepPrediction, wantsObservations } = this.#callbacks;
     this.#observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0) * Number(wantsObservations);
-    const regularizers = checkRegularizers(options.regularizers);
-    this.#parts = { model, loss, optimizer, metrics: this.#metrics, regularizers };
-    this.#steps = makeTrainSteps({ ...this.#parts, maxGradNorm, keepPrediction });
-    this.#compiled = this.#steps.map((step) => compileStep(step as (...batch: TensorTree[]) => StepResult));
-    const settings = { batchSize: this.batchSize, seed: this.#seed, shuffle, dropLast, maxGradNorm: maxGradNorm ?? 'none' };
+    this.#parts = { model, loss, optimizer, metrics: this.#metrics, regularizers: checkRegularizers(options.regularizers) };
+    this.#steps = makeTrainSteps({ ...this.#parts, clipping: this, keepPrediction });
+    this.#compiled = this.#steps.map((step) => compileStep(step as (...batch: TensorTree[]) => StepResult, precisionOf(options)));
+    const settings = settingsOf(options, this.batchSize, this.#seed);
     const parts = { ...this.#parts, callbacks: [...(options.callbacks ?? []), ...kept], data, validation, history, epochs, settings };
     this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, parts, this);
   }
@@ -175,7 +175,7 @@ class Fitting implements TrainingRun {
     const first = this.step;
     this.#log = openRunLog(this.#options.log, this.#options.runDir);
     this.history.log = this.#log?.path ?? null;
-    this.#log?.write({ type: 'run', ...runHeader(this, this.#seed, resumed) });
+    this.#log?.write({ type: 'run', ...runHeader(this, this.#seed, resumed), ...precisionOf(this.#options) });
     const failures: unknown[] = [];
     const attempt = async (body: () => Promise<void> | undefined): Promise<void> => {
       try {

@@ -1,9 +1,10 @@
 // Models out of files: the architecture is built again, and filled.
 
-import { isFloat } from '../dtype.js';
+import { isFloat, isReal } from '../dtype.js';
 import { FileFormatError, describe, describeShape } from '../errors.js';
 import { type Safetensors, decodeSafetensors, readSafetensors } from '../io/safetensors.js';
 import { buildModel } from '../layers/registry.js';
+import { Parameter } from '../parameter.js';
 import type { AnyTensor } from '../tensor.js';
 import { type AnyModel, Model } from './model.js';
 import { apart, build, parse } from './model-file.js';
@@ -51,7 +52,11 @@ function rebuild(file: Safetensors, source: string): AnyModel {
   for (const [path, place] of places) checkValue(place, weights.get(path), path, source);
   for (const path of weights.keys())
     if (!places.has(path)) throw new FileFormatError(`${source}: tensor ${describe(path)} has no place in the architecture`);
-  for (const [path, place] of places) place.convert((weights.get(path) as AnyTensor).dtype);
+  for (const [path, place] of places) {
+    const { dtype } = weights.get(path) as AnyTensor;
+    // Only parameters are stored as bfloat16.
+    if (place instanceof Parameter || dtype !== 'bfloat16') place.convert(dtype);
+  }
   model.loadStateDict(weights);
   model.preprocessing = preprocessing;
   return model as AnyModel;
@@ -59,7 +64,7 @@ function rebuild(file: Safetensors, source: string): AnyModel {
 
 function checkValue(place: AnyTensor, value: AnyTensor | undefined, path: string, source: string): void {
   if (value === undefined) throw new FileFormatError(`${source}: has no tensor ${describe(path)}, which its architecture asks for`);
-  const fits = isFloat(place.dtype) ? isFloat(value.dtype) : value.dtype === place.dtype;
+  const fits = isFloat(place.dtype) ? isReal(value.dtype) : value.dtype === place.dtype;
   if (!fits || describeShape(value.shape) !== describeShape(place.shape)) {
     throw new FileFormatError(
       `${source}: tensor ${describe(path)} is ${value.dtype} ${describeShape(value.shape)}, its architecture asks for ${isFloat(place.dtype) ? 'floats' : place.dtype} of shape ${describeShape(place.shape)}`,

@@ -3,6 +3,7 @@
 import { performance } from 'node:perf_hooks';
 import type { WriteStream } from 'node:tty';
 import { ArgumentError, expected } from '../errors.js';
+import { printable } from '../words.js';
 import type { EpochRecord, Scores } from './history.js';
 
 /** What progress can be written to: `process.stdout`, any writable stream of Node.js, or an object with a `write` of its own. */
@@ -88,7 +89,7 @@ export class Progress {
   note(text: string): void {
     if (this.#stream === null) return;
     this.clear();
-    this.#write(`${text}\n`);
+    this.#write(`${printable(text)}\n`);
   }
 
   /** Takes the line off the terminal, so that others can write. */
@@ -105,7 +106,7 @@ export class Progress {
   #replace(line: string): void {
     // A line that wraps could not be taken back.
     const width = Math.max(20, ((this.#stream as WriteStream).columns ?? 80) - 1);
-    this.#write(`${lineStart}${line.slice(0, width)}${clearToEnd}`);
+    this.#write(`${lineStart}${printable(line).slice(0, width)}${clearToEnd}`);
     this.#open = true;
   }
 

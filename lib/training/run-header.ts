@@ -4,10 +4,11 @@ import { info } from '../runtime.js';
 import { plainOptions } from '../schedules/schedule.js';
 import type { TrainingRun } from './callbacks.js';
 import type { Resumption } from './checkpoint.js';
+import type { History } from './history.js';
 
 /** The header of a run. */
 export function runHeader(
-  { model, data, loss, optimizer, epochs, stepsPerEpoch, batchSize }: TrainingRun,
+  { model, data, loss, optimizer, epochs, stepsPerEpoch, batchSize, history }: TrainingRun,
   seed: number,
   resumed: Resumption | null,
 ): Record<string, unknown> {
@@ -26,10 +27,13 @@ export function runHeader(
     stepsPerEpoch,
     batchSize,
     seed,
-    resumed: resumed ? { checkpoint: resumed.path, step: resumed.position.step, damaged: resumed.damaged } : undefined,
+    resumed: resumed ? { checkpoint: resumed.path, step: resumed.position.step, ...countsOf(history), damaged: resumed.damaged } : undefined,
     environment: { version, node, platform, cpu: cpu.brand, isa, numThreads },
   };
 }
+
+/** How much a run had written down that is taken up again. */
+const countsOf = ({ epochs, findings, fixes }: History) => ({ epochs: epochs.length, findings: findings.length, fixes: fixes.length });
 
 /** The last line. */
 export function runEnd({ outcome, history, step: steps }: TrainingRun, seconds: number, failure: unknown): Record<string, unknown> {

@@ -6,6 +6,7 @@ import { dirname, join, resolve } from 'node:path';
 import { variable } from '../environment.js';
 import { ArgumentError, FileFormatError, expected } from '../errors.js';
 import { checkPath, refusal } from '../io/atomic.js';
+import type { WhatIfReport } from '../sitter/what-if.js';
 import type { EpochRecord } from './history.js';
 import type { LayerObservation, ParameterObservation } from './observation.js';
 import { folderRefusal } from './writable.js';
@@ -60,6 +61,8 @@ export interface LoggedRun {
   readonly findings?: readonly Readonly<Record<string, unknown>>[];
   /** What `sitter: 'fix'` changed in the run. Not there without any. */
   readonly fixes?: readonly string[];
+  /** What was tried of findings: see {@link WhatIfReport}. Not there without any. */
+  readonly tried?: readonly WhatIfReport[];
   /** What the model made of the validation data at the end: see {@link Examination}. Only there for runs with a report. */
   readonly examination?: Readonly<Record<string, unknown>>;
   /** How it ended; null when it is still going, or was killed. */
@@ -212,6 +215,7 @@ export function takeLine(to: LoggedRun, { type, run: _, ...rest }: Readonly<Reco
   else if (type === 'observation') run.observations = after(run.observations, rest);
   else if (type === 'finding') run.findings = after(run.findings, rest);
   else if (type === 'fix') run.fixes = after(run.fixes, String(rest.text));
+  else if (type === 'tried') run.tried = after(run.tried, rest);
   else if (type === 'examination') run.examination = rest;
   else if (type === 'end') run.end = rest;
 }

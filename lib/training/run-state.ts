@@ -71,8 +71,9 @@ export interface RunPosition {
 export interface RunState {
   readonly position: RunPosition;
   readonly epochs: readonly EpochRecord[];
-  /** Not there in checkpoints of earlier versions. */
+  /** What the sitter found and changed; not there in checkpoints of earlier versions. */
   readonly findings?: readonly Finding[];
+  readonly fixes?: readonly string[];
   readonly stopped: string | null;
   readonly optimizer: Omit<OptimizerState, 'tensors'>;
   /** Paths of parameters that are not trained. */
@@ -106,6 +107,7 @@ export function captureRun(parts: RunParts, position: RunPosition, run: RunDescr
     position,
     epochs: [...history.epochs],
     findings: [...history.findings],
+    fixes: [...history.fixes],
     stopped: history.stopped,
     optimizer: optimizerState,
     frozen: frozenOf(model),
@@ -152,6 +154,7 @@ export function restoreRun(parts: RunParts, { tensors, state }: CheckpointConten
   history.epochs.length = 0;
   for (const record of state.epochs) history.epochs.push(record);
   history.findings.splice(0, history.findings.length, ...(state.findings ?? []));
+  history.fixes.splice(0, history.fixes.length, ...(state.fixes ?? []));
   history.stopped = state.stopped;
 }
 
@@ -162,7 +165,7 @@ export function restoreCallbacks(parts: RunParts, { state, tensors }: Checkpoint
 }
 
 /** The tensors whose names begin with `prefix`, by the rest of these. */
-function tensorsUnder(tensors: ReadonlyMap<string, AnyTensor>, prefix: string): Map<string, AnyTensor> {
+export function tensorsUnder(tensors: ReadonlyMap<string, AnyTensor>, prefix: string): Map<string, AnyTensor> {
   const found = [...tensors].filter(([name]) => name.startsWith(prefix));
   return new Map(found.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
@@ -213,7 +216,8 @@ export function resumedDescription(run: RunDescription, now: RunDescription): Ru
  * it had come to, and so may what is frozen.
  */
 export function differences({ run, optimizer, frozen, frozenLayers }: RunState, now: RunDescription): string[] {
-  const [was, is] = [flatten(run), flatten(now)];
+  // Checkpoints of earlier versions do not say how values were stored.
+  const [was, is] = [flatten({ precision: 'float32', ...run }), flatten(now)];
   const reached = flatten({ frozen, frozenLayers, optimizer: { groups: optimizer.groups } });
   const differs = (key: string): boolean => was.get(key) !== is.get(key);
   return [...new Set([...was.keys(), ...is.keys()])]

@@ -5,7 +5,7 @@ import type { AnyLayer } from '../layers/layer.js';
 import { trainingOutputsOf } from '../layers/outputs.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
-import { isRecording } from '../ops/emit.js';
+import { holdsWhile, isRecording } from '../ops/emit.js';
 import { requireFinite } from '../ops/finite.js';
 import { clipGradNorm } from '../optimizers/clip.js';
 import { noteSkipped } from '../ops/sometimes.js';
@@ -38,8 +38,8 @@ export interface StepParts {
   readonly loss: Loss;
   readonly optimizer: Optimizer;
   readonly metrics: readonly Metric[];
-  /** Largest norm of the gradients; undefined: as they are. */
-  readonly maxGradNorm: number | undefined;
+  /** Where the largest norm of the gradients stands, which may change between two steps; undefined: as they are. */
+  readonly clipping: { readonly maxGradNorm: number | undefined };
   /** What keeps weights small beside the loss. */
   readonly regularizers: readonly Regularizer[];
   /** Whether the prediction is wanted. */
@@ -61,7 +61,7 @@ export function makeTrainSteps({
   loss,
   optimizer,
   metrics,
-  maxGradNorm,
+  clipping,
   regularizers,
   keepPrediction,
 }: StepParts): [plain: TrainStep, observed: TrainStep] {
@@ -93,6 +93,8 @@ export function makeTrainSteps({
     return { loss: result.detach(), counted, measured, prediction: keep ? seen : null };
   };
   const update = (): void => {
+    const { maxGradNorm } = clipping;
+    holdsWhile(() => clipping.maxGradNorm === maxGradNorm);
     if (maxGradNorm !== undefined) clipGradNorm(model, maxGradNorm);
     optimizer.step();
     for (const one of regularizers) one.constrain();

@@ -2,6 +2,7 @@
 #include "../kernels/table.h"
 #include "../ops/convolution.h"
 #include "../ops/gemm.h"
+#include "../ops/gemm_bfloat16.h"
 #include "../runtime/blas.h"
 #include "../runtime/cpu.h"
 #include "../runtime/environment.h"
@@ -24,6 +25,7 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   features.Set("avx512", f.avx512);
   features.Set("avx512bf16", f.avx512_bf16);
   features.Set("avx512vnni", f.avx512_vnni);
+  features.Set("amxbf16", f.amx_bf16);
   Napi::Object o = Napi::Object::New(env);
   o.Set("cpu", features);
   o.Set("isa", kernels().name);
@@ -42,6 +44,12 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   const std::string& problem = found.available() ? found.warning : found.reason;
   b.Set("problem", problem.empty() ? env.Null() : Napi::Value(Napi::String::New(env, problem)));
   o.Set("blas", b);
+  // Nothing is chosen, and the system asked for nothing, before the first product.
+  Napi::Object bfloat16 = Napi::Object::New(env);
+  const char *name = bfloat16ProductName(), *trouble = bfloat16ProductProblem();
+  bfloat16.Set("products", name ? Napi::Value(Napi::String::New(env, name)) : env.Null());
+  bfloat16.Set("problem", trouble ? Napi::Value(Napi::String::New(env, trouble)) : env.Null());
+  o.Set("bfloat16", bfloat16);
   const std::vector<std::string> refused = refusedVariables();
   Napi::Array list = Napi::Array::New(env, refused.size());
   for (size_t i = 0; i < refused.size(); ++i) list.Set(uint32_t(i), Napi::String::New(env, refused[i]));

@@ -3,6 +3,7 @@
 #include <xmmintrin.h>
 #endif
 
+#include "../runtime/cpu.h"
 #include "binding.h"
 
 namespace nodegrad {
@@ -24,8 +25,17 @@ Napi::Value fpState(const Napi::CallbackInfo& call) {
   return state;
 }
 
+// Before the first product of bfloat16; the system is asked for tiles all the same.
+Napi::Value assumeTileInstructions(const Napi::CallbackInfo& call) {
+  assumeTiles();
+  return call.Env().Undefined();
+}
+
 }  // namespace
 
-void exportTesting(Napi::Env env, Napi::Object exports) { exports.Set("fpState", Napi::Function::New(env, fpState, "fpState")); }
+void exportTesting(Napi::Env env, Napi::Object exports) {
+  exports.Set("fpState", Napi::Function::New(env, fpState, "fpState"));
+  exports.Set("assumeTiles", Napi::Function::New(env, assumeTileInstructions, "assumeTiles"));
+}
 
 }  // namespace nodegrad

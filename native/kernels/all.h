@@ -30,6 +30,7 @@
 #include "recurrent.h"
 #include "transpose.h"
 #include "gemm.h"
+#include "gemm_bfloat16.h"
 #include "convolution.h"
 #include "winograd.h"
 
@@ -46,4 +47,12 @@ template <class T> constexpr nodegrad::Kernels<T> table() {
 #include "kernels.def"
 #undef KERNEL
   };
+}
+
+constexpr nodegrad::Bfloat16Kernels bfloat16Table() {
+  return {
+#define KERNEL(name, result, ...) &name,
+#include "bfloat16.def"
+#undef KERNEL
+      bfloat16Fma, bfloat16Dot, bfloat16Tiles};
 }

@@ -16,7 +16,7 @@ namespace {
 }  // namespace avx2
 
 const nodegrad::KernelTable& nodegrad::avx2Kernels() {
-  static const nodegrad::KernelTable table = {"avx2", avx2::table<float>(), avx2::table<double>()};
+  static const nodegrad::KernelTable table = {"avx2", avx2::table<float>(), avx2::table<double>(), avx2::bfloat16Table()};
   return table;
 }
 #else

@@ -16,7 +16,7 @@ namespace {
 }  // namespace avx512
 
 const nodegrad::KernelTable& nodegrad::avx512Kernels() {
-  static const nodegrad::KernelTable table = {"avx512", avx512::table<float>(), avx512::table<double>()};
+  static const nodegrad::KernelTable table = {"avx512", avx512::table<float>(), avx512::table<double>(), avx512::bfloat16Table()};
   return table;
 }
 #else

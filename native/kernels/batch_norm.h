@@ -1,4 +1,7 @@
-// Batch normalization: sums per column of at most 256 rows, and maps whose coefficients differ from column to column.
+// Batch normalization: sums per column of at most 256 rows, and maps whose coefficients differ from column to column. S is how numbers are
+// stored, T what is computed in.
+
+using nodegrad::Arithmetic;
 
 // A vector of two sums in A: the first gets a, the second a·b.
 template <class A> struct Terms { V<A> a, b; };
@@ -56,10 +59,12 @@ template <class A, class F> INLINE void columnSums(A* sums, int64_t rows, int64_
 }
 #undef EACH_VECTOR
 
-template <class T> INLINE V<T> loadPart(const T* p, int k) { return k == lanes ? load(p) : load(p, k); }
+template <class S> INLINE V<Arithmetic<S>> loadPart(const S* p, int k) { return k == lanes ? load(p) : load(p, k); }
 
 // Σ (x − pivot), Σ (x − pivot)²
-template <class T> void columnMoments(T* sums, const T* x, const T* pivot, int64_t rows, int64_t last, int64_t columns, int64_t stride) {
+template <class S>
+void columnMoments(Arithmetic<S>* sums, const S* x, const S* pivot, int64_t rows, int64_t last, int64_t columns, int64_t stride) {
+  using T = Arithmetic<S>;
   columnSums(sums, rows, last, columns, stride, [=](int64_t at, int64_t j, int k, int64_t far) FORMULA {
     prefetch(x + at + far);
     const V<T> v = loadPart(x + at, k) - loadPart(pivot + j, k);
@@ -67,10 +72,10 @@ template <class T> void columnMoments(T* sums, const T* x, const T* pivot, int64
   });
 }
 // The same in float64 throughout, at half the speed: for a pivot far from the mean, and for squares that float32 does not hold.
-template <class T>
-void columnMomentsWide(double* sums, const T* x, const T* pivot, int64_t rows, int64_t last, int64_t columns, int64_t stride) {
+template <class S>
+void columnMomentsWide(double* sums, const S* x, const S* pivot, int64_t rows, int64_t last, int64_t columns, int64_t stride) {
   columnSums(sums, rows, last, columns, stride, [=](int64_t at, int64_t j, int k, int64_t) FORMULA {
-    const V<double> v = widened(x + at, k) - widened(pivot + j, k);
+    const V<double> v = widen(loadPart(x + at, k)) - widen(loadPart(pivot + j, k));
     return Terms<double>{v, v};
   });
 }
@@ -86,7 +91,8 @@ template <class T> struct Column {
 
 // y[n] = f(·): f(i, j, k) gives k elements from i, whose coefficients stand from column j. Columns repeat after `width`, and the first
 // sixteen once more behind them.
-template <class T, class F> INLINE void mapColumns(T* y, int64_t n, int64_t width, bool streaming, F f) {
+template <class S, class F> INLINE void mapColumns(S* y, int64_t n, int64_t width, bool streaming, F f) {
+  constexpr uintptr_t beyond = (sizeof(S) == 2 ? 32 : 64) - 1;  // streams start at such boundaries
   int64_t i = 0, j = 0;
   const auto advance = [&](int64_t by) FORMULA {
     i += by;
@@ -94,9 +100,9 @@ template <class T, class F> INLINE void mapColumns(T* y, int64_t n, int64_t widt
     if (j >= width) j -= width;
   };
   if (streaming) {
-    const int64_t head = int64_t((64 - (uintptr_t(y) & 63)) & 63) / int64_t(sizeof(T));
+    const int64_t head = int64_t(-uintptr_t(y) & beyond) / int64_t(sizeof(S));
     if (head > 0 && head < n) { store(y, f(0, 0, int(head)), int(head)); advance(head); }
-    if ((uintptr_t(y + i) & 63) == 0)
+    if ((uintptr_t(y + i) & beyond) == 0)
       for (; i + lanes <= n; advance(lanes)) stream(y + i, f(i, j, lanes));
   }
   for (; i + lanes <= n; advance(lanes)) store(y + i, f(i, j, lanes));
@@ -104,17 +110,18 @@ template <class T, class F> INLINE void mapColumns(T* y, int64_t n, int64_t widt
 }
 
 // y = normalized x, with `other` added where there is one, then ReLU if asked for
-template <class T>
-void normalizeColumns(T* y, const T* x, const T* other, const T* coefficients, int64_t apart, int64_t width, int64_t n, bool rectified,
-                      bool streaming) {
+template <class S>
+void normalizeColumns(S* y, const S* x, const S* other, const Arithmetic<S>* coefficients, int64_t apart, int64_t width, int64_t n,
+                      bool rectified, bool streaming) {
+  using T = Arithmetic<S>;
   const Column<T> column = {coefficients, apart};
   const auto normalized = [=](int64_t i, int64_t j, int k) FORMULA {
-    prefetch(x + i + ahead<T>);
+    prefetch(x + i + ahead<S>);
     return column.normalized(loadPart(x + i, k), j);
   };
   if (other)
     mapColumns(y, n, width, streaming, [=](int64_t i, int64_t j, int k) FORMULA {
-      prefetch(other + i + ahead<T>);
+      prefetch(other + i + ahead<S>);
       const V<T> sum = normalized(i, j, k) + loadPart(other + i, k);
       return rectified ? maximum(sum, zero<T>()) : sum;
     });
@@ -125,11 +132,12 @@ void normalizeColumns(T* y, const T* x, const T* other, const T* coefficients, i
 
 // Σ g, Σ g·(x − centre), where g is dy, or what ReLU lets through of it: by the normalized x (`rectified`), or by ReLU's output y, and then
 // g is written too.
-template <class T>
-void columnGradients(T* sums, T* g, const T* dy, const T* x, const T* y, const T* coefficients, int64_t apart, int64_t rows, int64_t last,
-                     int64_t columns, int64_t stride, bool rectified, bool streaming) {
+template <class S>
+void columnGradients(Arithmetic<S>* sums, S* g, const S* dy, const S* x, const S* y, const Arithmetic<S>* coefficients, int64_t apart,
+                     int64_t rows, int64_t last, int64_t columns, int64_t stride, bool rectified, bool streaming) {
+  using T = Arithmetic<S>;
   const Column<T> column = {coefficients, apart};
-  const auto read = [](const T* p, int k, int64_t far) FORMULA { prefetch(p + far); return loadPart(p, k); };
+  const auto read = [](const S* p, int k, int64_t far) FORMULA { prefetch(p + far); return loadPart(p, k); };
   if (y)
     columnSums(sums, rows, last, columns, stride, [=](int64_t at, int64_t j, int k, int64_t far) FORMULA {
       const V<T> v = reluGradient(read(dy + at, k, far), read(y + at, k, far));
@@ -149,24 +157,25 @@ void columnGradients(T* sums, T* g, const T* dy, const T* x, const T* y, const T
 }
 
 // dx = scale·g + slope·(x − centre) + offset, where g is dy, or what ReLU lets through of it by the normalized x.
-template <class T>
-void normalizeColumnsBackward(T* dx, const T* dy, const T* x, const T* coefficients, int64_t apart, int64_t width, int64_t n, bool rectified,
-                              bool streaming) {
+template <class S>
+void normalizeColumnsBackward(S* dx, const S* dy, const S* x, const Arithmetic<S>* coefficients, int64_t apart, int64_t width, int64_t n,
+                              bool rectified, bool streaming) {
+  using T = Arithmetic<S>;
   const Column<T> column = {coefficients, apart};
   const auto gradient = [=](V<T> g, V<T> v, V<T> scale, int64_t j) FORMULA {
     return fma(scale, g, fma(column.at(slopeOf, j), v, column.at(offsetOf, j)));
   };
   if (rectified)
     mapColumns(dx, n, width, streaming, [=](int64_t i, int64_t j, int k) FORMULA {
-      prefetch(dy + i + ahead<T>);
-      prefetch(x + i + ahead<T>);
+      prefetch(dy + i + ahead<S>);
+      prefetch(x + i + ahead<S>);
       const V<T> v = loadPart(x + i, k) - column.at(centreOf, j), scale = column.at(scaleOf, j);
       return gradient(reluGradient(loadPart(dy + i, k), fma(v, scale, column.at(shiftOf, j))), v, scale, j);
     });
   else
     mapColumns(dx, n, width, streaming, [=](int64_t i, int64_t j, int k) FORMULA {
-      prefetch(dy + i + ahead<T>);
-      prefetch(x + i + ahead<T>);
+      prefetch(dy + i + ahead<S>);
+      prefetch(x + i + ahead<S>);
       return gradient(loadPart(dy + i, k), loadPart(x + i, k) - column.at(centreOf, j), column.at(scaleOf, j), j);
     });
 }

@@ -5,8 +5,8 @@ using nodegrad::PoolShape;
 
 // Calls body(j, m) for each vector of [0, n) with its m = lanes as a constant, and once for the rest.
 struct Whole { INLINE operator int() const { return lanes; } };
-template <class T> INLINE V<T> load(const T* p, Whole) { return load(p); }
-template <class T> INLINE void store(T* p, V<T> a, Whole) { store(p, a); }
+template <class S> INLINE V<Arithmetic<S>> load(const S* p, Whole) { return load(p); }
+template <class S> INLINE void store(S* p, V<Arithmetic<S>> a, Whole) { store(p, a); }
 template <class T> INLINE B<T> loadBytes(const uint8_t* p, Whole) { return loadBytes<T>(p); }
 template <class T> INLINE void storeBytes(uint8_t* p, B<T> a, Whole) { storeBytes<T>(p, a); }
 template <class F> INLINE void eachVector(int64_t n, F body) {
@@ -33,7 +33,8 @@ template <int KH, int KW, class F> INLINE void eachTap(const Taps& t, F body) {
 }
 
 // Of equal numbers the first tap counts, of several NaN the last, as PyTorch has it. Taps are integers in the lanes.
-template <int KH, int KW, class T> INLINE void maxWindow(T* y, uint8_t* taps, const T* x, const Taps& t, int64_t n) {
+template <int KH, int KW, class S> INLINE void maxWindow(S* y, uint8_t* taps, const S* x, const Taps& t, int64_t n) {
+  using T = Arithmetic<S>;
   eachVector(n, [&](int64_t j, auto m) FORMULA {
     const auto at = [&](int64_t step) FORMULA { return load(x + step + j, m); };
     const V<T> first = at(0), start = fromBits<T>(tapBits<T>(KW ? 0 : t.r * t.width + t.q));
@@ -55,31 +56,31 @@ template <int KH, int KW, class T> INLINE void maxWindow(T* y, uint8_t* taps, co
       });
     }
     store(y + j, best, m);
-    storeBytes(taps + j, bits(place), m);
+    storeBytes<T>(taps + j, bits(place), m);
   });
 }
 
-template <int KH, int KW, class T>
-inline void maxRow2d(T* y, uint8_t* taps, const T* x, const PoolShape& s, int64_t row) {
+template <int KH, int KW, class S>
+inline void maxRow2d(S* y, uint8_t* taps, const S* x, const PoolShape& s, int64_t row) {
   const PoolAxis &down = s.rows, &across = s.columns;
   const int64_t c = s.channels, pitch = across.in * c, reach = (across.kernel - 1) * across.dilation;
   Taps t = {down.firstTap(row), down.endTap(row), 0, 0, across.kernel, down.dilation * pitch, across.dilation * c};
   const bool allRows = t.r == 0 && t.rows == down.kernel;
-  const T* from = x + (down.start(row) + t.r * down.dilation) * pitch;
+  const S* from = x + (down.start(row) + t.r * down.dilation) * pitch;
   for (int64_t o = 0; o < across.out; ++o, y += c, taps += c) {
     const int64_t start = across.start(o);
     const bool whole = start >= 0 && start + reach < across.in;
     t.q = whole ? 0 : across.firstTap(o);
     t.columns = whole ? across.kernel : across.endTap(o);
-    const T* first = from + (start + t.q * across.dilation) * c;
+    const S* first = from + (start + t.q * across.dilation) * c;
     if (KW > 0 && allRows && whole) maxWindow<KH, KW>(y, taps, first, t, c);
     else if (t.r < t.rows && t.q < t.columns) maxWindow<0, 0>(y, taps, first, t, c);
     else
-      for (int64_t j = 0; j < c; ++j) y[j] = T(-__builtin_inf()), taps[j] = 0;  // dilation steps over a whole small image
+      for (int64_t j = 0; j < c; ++j) y[j] = S(-__builtin_inf()), taps[j] = 0;  // dilation steps over a whole small image
   }
 }
 
-template <class T> void maxPoolRow(T* y, uint8_t* taps, const T* x, const PoolShape& s, int64_t row) {
+template <class S> void maxPoolRow(S* y, uint8_t* taps, const S* x, const PoolShape& s, int64_t row) {
   if (s.rows.kernel == 2 && s.columns.kernel == 2) maxRow2d<2, 2>(y, taps, x, s, row);
   else if (s.rows.kernel == 3 && s.columns.kernel == 3) maxRow2d<3, 3>(y, taps, x, s, row);
   else maxRow2d<0, 0>(y, taps, x, s, row);
@@ -101,8 +102,9 @@ template <class T> INLINE V<T> taken(V<T> dy, B<T> place, int64_t tap) { return 
 struct Givers { int64_t at[256], tap[256], count; };
 
 // dx[i] = Σ dy[o] over the windows o that took their maximum at i, in the order of o. In this form no two rows write one place.
-template <bool Gate, bool Streaming, class T>
-inline void maxBackwardRow(T* dx, const T* dy, const uint8_t* taps, const T* gate, const PoolShape& s, int64_t row) {
+template <bool Gate, bool Streaming, class S>
+inline void maxBackwardRow(S* dx, const S* dy, const uint8_t* taps, const S* gate, const PoolShape& s, int64_t row) {
+  using T = Arithmetic<S>;
   const PoolAxis &down = s.rows, &across = s.columns;
   const int64_t c = s.channels, width = across.kernel;
   const auto put = [&](int64_t at, V<T> value, auto m) FORMULA {
@@ -122,7 +124,7 @@ inline void maxBackwardRow(T* dx, const T* dy, const uint8_t* taps, const T* gat
   Givers rows, columns;
   collect(rows, down, down.firstWindow(row), down.endWindow(row), row, across.out * c, width);
   if (rows.count == 1 && across.stride >= width && across.dilation == 1) {  // at most one window for each place: by windows, each read once
-    const T* from = dy + rows.at[0];
+    const S* from = dy + rows.at[0];
     const uint8_t* places = taps + rows.at[0];
     int64_t i = 0;
     const auto blank = [&](int64_t end) FORMULA {
@@ -168,8 +170,8 @@ inline void maxBackwardRow(T* dx, const T* dy, const uint8_t* taps, const T* gat
   }
 }
 
-template <class T>
-void maxPoolBackwardRow(T* dx, const T* dy, const uint8_t* taps, const T* gate, const PoolShape& s, int64_t row, bool streaming) {
+template <class S>
+void maxPoolBackwardRow(S* dx, const S* dy, const uint8_t* taps, const S* gate, const PoolShape& s, int64_t row, bool streaming) {
   const bool aligned = (uintptr_t(dx) & 63) == 0 && s.channels % lanes == 0;
   if (gate && streaming && aligned) maxBackwardRow<true, true>(dx, dy, taps, gate, s, row);
   else if (gate) maxBackwardRow<true, false>(dx, dy, taps, gate, s, row);

@@ -14,7 +14,7 @@ namespace {
 }  // namespace scalar
 
 const nodegrad::KernelTable& nodegrad::scalarKernels() {
-  static const nodegrad::KernelTable table = {"scalar", scalar::table<float>(), scalar::table<double>()};
+  static const nodegrad::KernelTable table = {"scalar", scalar::table<float>(), scalar::table<double>(), scalar::bfloat16Table()};
   return table;
 }
 

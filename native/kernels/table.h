@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "../runtime/cpu.h"
+#include "bfloat16.h"
 
 namespace nodegrad {
 
@@ -81,10 +82,48 @@ template <class T> struct Kernels {
 #undef KERNEL
 };
 
+// A block of an operand of a bfloat16 product: element (lane, step of k) lies at lane·`lane` + k·`k`. One of the two strides is 1.
+struct Bfloat16Block {
+  const void* data;
+  int64_t lane, k;
+  bool wide;  // float32, rounded when it is packed; else bfloat16
+};
+
+// One way to compute a product of bfloat16 numbers, by blocks that it packs: strips of rows, panels of columns, steps of 32 along k. All
+// ways give the same bits (ops/gemm_bfloat16.h). MXCSR must say FTZ and DAZ while `multiply` runs.
+struct Bfloat16Product {
+  const char* name;
+  int64_t rows;      // of a strip, at most
+  int64_t rowUnit;   // rows of a strip are padded to a multiple of it
+  int64_t rowBytes;  // of a step of a packed row; a packed column has 64
+  int64_t steps;     // that suit the caches between two visits of the sums
+  bool acrossColumns;  // a strip takes all panels before the next strip comes
+  // At most mostBfloat16Rows, as strips of `strip` rows, the last one of what is left; `count` numbers along k, zeros behind them up to whole steps.
+  void (*packRows)(const Bfloat16Block& x, int64_t rows, int64_t strip, int64_t count, void* to);
+  // One step of a panel of `width` columns, 16 or 32, the last of them zeros.
+  void (*packColumns)(const Bfloat16Block& x, int64_t columns, int64_t width, int64_t count, void* to);
+  // c[rows, width] = (c, or +0) + a·b.
+  void (*multiply)(int64_t rows, int64_t width, int64_t steps, const void* a, const void* b, float* c, int64_t cRow, bool onward);
+  // Around all calls of `multiply` on a thread; may be null.
+  void (*enter)();
+  void (*leave)();
+};
+constexpr int64_t bfloat16Step = 32, bfloat16Panel = 32, mostBfloat16Rows = 96;
+
+struct Bfloat16Kernels {
+#define KERNEL(name, result, ...) result (*name)(__VA_ARGS__);
+#include "bfloat16.def"
+#undef KERNEL
+  Bfloat16Product fma;            // by multiplications and additions of float32
+  const Bfloat16Product* dot;     // by VDPBF16PS; null: none
+  const Bfloat16Product* tiles;   // by AMX; null: none
+};
+
 struct KernelTable {
   const char* name;
   Kernels<float> f32;
   Kernels<double> f64;
+  Bfloat16Kernels bf16;
 };
 
 const KernelTable& scalarKernels();

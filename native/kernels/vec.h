@@ -28,3 +28,12 @@ template <class T> INLINE T maxLanes(V<T> a) {
   for (int i = 1; i < 16; ++i) best = (best != best) ? best : (best > t[i] ? best : t[i]);
   return best;
 }
+
+// Rounded to bfloat16, which is the upper half of each lane; the lower half is anything. To nearest, ties to even; a NaN stays one and is quiet;
+// a denormal number is a zero of its sign.
+INLINE B<float> roundUpper(V<float> a) {
+  const B<float> u = bits(a), odd = shr<16>(u) & setBits<float>(1);
+  const V<float> nearest = fromBits<float>(u + setBits<float>(0x7fff) + odd);
+  const V<float> normal = select(equal<float>(u & setBits<float>(0x7f800000), setBits<float>(0)), signOf(a), nearest);
+  return bits(select(isNaN(a), fromBits<float>(u | setBits<float>(0x400000)), normal));
+}

@@ -3,6 +3,8 @@
 // GCC leaves longer functions as calls and then passes V through memory, up to ten times slower: what works on V is always inlined.
 #define INLINE inline __attribute__((always_inline))
 
+using nodegrad::bfloat16;
+
 constexpr int lanes = 16;
 constexpr int neighbours = 2;  // vectors that a map works on at a time
 
@@ -174,6 +176,35 @@ INLINE V<double> widen(V<float> a) {
   return r;
 }
 INLINE V<double> widen(V<double> a) { return a; }
+
+// bfloat16 in memory, float32 in registers; see roundUpper in vec.h.
+INLINE B<float> roundUpper(V<float> a);
+INLINE V<float> fromUpper(__m128i low, __m128i high) {
+  return {{_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(low), 16)), _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(high), 16))}};
+}
+INLINE __m256i toUpper(V<float> a) {
+  const B<float> words = shr<16>(roundUpper(a));
+  return _mm256_permute4x64_epi64(_mm256_packus_epi32(words.v[0], words.v[1]), 0xd8);
+}
+INLINE V<float> load(const bfloat16* p) { return fromUpper(_mm_loadu_si128((const __m128i*)p), _mm_loadu_si128((const __m128i*)(p + 8))); }
+INLINE V<float> load(const bfloat16* p, int n) {
+  uint64_t words[4] = {0, 0, 0, 0};
+  int i = 0;
+  for (; i + 4 <= n; i += 4) __builtin_memcpy(words + i / 4, p + i, 8);
+  for (; i < n; ++i) words[i / 4] |= uint64_t(p[i].bits) << (i % 4 * 16);
+  return fromUpper(_mm_set_epi64x(int64_t(words[1]), int64_t(words[0])), _mm_set_epi64x(int64_t(words[3]), int64_t(words[2])));
+}
+INLINE void store(bfloat16* p, V<float> a) { _mm256_storeu_si256((__m256i*)p, toUpper(a)); }
+INLINE void store(bfloat16* p, V<float> a, int n) {
+  const __m256i words = toUpper(a);
+  __m128i part = _mm256_castsi256_si128(words);
+  if (n & 16) return _mm256_storeu_si256((__m256i*)p, words);
+  if (n & 8) { _mm_storeu_si128((__m128i*)p, part); p += 8; part = _mm256_extracti128_si256(words, 1); }
+  if (n & 4) { _mm_storel_epi64((__m128i*)p, part); p += 4; part = _mm_srli_si128(part, 8); }
+  uint64_t rest = uint64_t(_mm_cvtsi128_si64(part));
+  for (int i = 0; i < (n & 3); ++i, rest >>= 16) p[i].bits = uint16_t(rest);
+}
+INLINE void stream(bfloat16* p, V<float> a) { _mm256_stream_si256((__m256i*)p, toUpper(a)); }
 
 // Sixteen bytes as integer lanes, and integer lanes of 0 … 255 as bytes; the forms with n touch n bytes.
 template <class T> INLINE B<T> fromBytes(__m128i b) {

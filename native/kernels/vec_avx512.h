@@ -3,6 +3,8 @@
 // GCC leaves longer functions as calls and then passes V through memory, up to ten times slower: what works on V is always inlined.
 #define INLINE inline __attribute__((always_inline))
 
+using nodegrad::bfloat16;
+
 constexpr int lanes = 16;
 constexpr int neighbours = 4;  // vectors that a map works on at a time
 
@@ -152,6 +154,16 @@ INLINE V<double> widen(V<float> a) {
   return {{_mm512_cvtps_pd(_mm512_castps512_ps256(a.v[0])), _mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v[0], 1))}};
 }
 INLINE V<double> widen(V<double> a) { return a; }
+
+// bfloat16 in memory, float32 in registers; see roundUpper in vec.h.
+INLINE B<float> roundUpper(V<float> a);
+INLINE V<float> fromUpper(__m256i a) { return {{_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(a), 16))}}; }
+INLINE __m256i toUpper(V<float> a) { return _mm512_cvtepi32_epi16(shr<16>(roundUpper(a)).v[0]); }
+INLINE V<float> load(const bfloat16* p) { return fromUpper(_mm256_loadu_si256((const __m256i*)p)); }
+INLINE V<float> load(const bfloat16* p, int n) { return fromUpper(_mm256_maskz_loadu_epi16((__mmask16)((1u << n) - 1u), p)); }
+INLINE void store(bfloat16* p, V<float> a) { _mm256_storeu_si256((__m256i*)p, toUpper(a)); }
+INLINE void store(bfloat16* p, V<float> a, int n) { _mm256_mask_storeu_epi16(p, (__mmask16)((1u << n) - 1u), toUpper(a)); }
+INLINE void stream(bfloat16* p, V<float> a) { _mm256_stream_si256((__m256i*)p, toUpper(a)); }
 
 // Sixteen bytes as integer lanes, and integer lanes of 0 … 255 as bytes; the forms with n touch n bytes.
 template <class T> INLINE B<T> fromBytes(__m128i b) {

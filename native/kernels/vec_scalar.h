@@ -2,6 +2,8 @@
 
 #define INLINE inline  // the others insist on it
 
+using nodegrad::bfloat16;
+
 constexpr int lanes = 16;
 constexpr int neighbours = 1;  // vectors that a map works on at a time
 
@@ -103,6 +105,11 @@ template <class T> inline V<T> timesPowerOfTwo(V<T> a, V<T> k) {
 
 // float → double, exactly; double as it is.
 template <class T> inline V<double> widen(V<T> a) { V<double> r; EACH(i) r.v[i] = double(a.v[i]); return r; }
+
+// bfloat16 in memory, float32 in registers.
+inline V<float> load(const bfloat16* p, int n = lanes) { V<float> r; EACH(i) r.v[i] = i < n ? float(p[i]) : 0.0f; return r; }
+inline void store(bfloat16* p, V<float> a, int n = lanes) { for (int i = 0; i < n; ++i) p[i] = bfloat16(a.v[i]); }
+inline void stream(bfloat16* p, V<float> a) { store(p, a); }
 
 // Sixteen bytes as integer lanes, and integer lanes of 0 … 255 as bytes; the forms with n touch n bytes.
 template <class T> inline B<T> loadBytes(const uint8_t* p, int n = lanes) { B<T> r; EACH(i) r.v[i] = i < n ? p[i] : 0; return r; }

@@ -10,6 +10,7 @@
 #include "../runtime/pool.h"
 #include "moments.h"
 #include "op.h"
+#include "stored.h"
 
 namespace nodegrad::ops {
 namespace {
@@ -83,10 +84,12 @@ void run_batch_norm_statistics(const Call& c) {
   const int64_t rows = c.ints[0], channels = c.ints[1], blocks = blocksOf(rows, channels);
   if (channels == 0) return;
   double *means = static_cast<double*>(c.workspace), *squares = means + blocks * channels;
-  byFloat(c, [&]<class T>() {
+  byStored(c, [&]<class S>() {
+    using T = Arithmetic<S>;
     forStrips(rows, channels, [&](const Strip& s) {
-      alignas(64) T sums[2 * mostColumns], first[mostColumns];
-      const T *x = c.in<T>(2) + s.from, *pivot = x;
+      alignas(64) T sums[2 * mostColumns];
+      alignas(64) S first[mostColumns];
+      const S *x = c.in<S>(2) + s.from, *pivot = x;
       if (s.columns > s.channels) {
         for (int64_t j = 0; j < s.columns; ++j) first[j] = x[j % channels];
         pivot = first;
@@ -98,11 +101,11 @@ void run_batch_norm_statistics(const Call& c) {
         squares[s.block * channels + j] = rest < 0 ? 0 : rest;
         sound = sound && isSound<T>(rest, square);
       };
-      kernelsOf<T>().columnMoments(sums, x, pivot, s.rows, s.last, s.columns, s.stride);
+      storedKernels<S>().columnMoments(sums, x, pivot, s.rows, s.last, s.columns, s.stride);
       s.fold(sums, take);
       if (sound) return;
       alignas(64) double wide[2 * mostColumns];
-      kernelsOf<T>().columnMomentsWide(wide, x, pivot, s.rows, s.last, s.columns, s.stride);
+      storedKernels<S>().columnMomentsWide(wide, x, pivot, s.rows, s.last, s.columns, s.stride);
       s.fold(wide, take);
     });
   });
@@ -201,12 +204,12 @@ template <class T> const T* fillColumns(const Call& c, const Columns& columns, c
 }
 
 // `body(at, n, streaming)` for tiles of whole widths.
-template <class T, class F> void forWidths(const Call& c, const Columns& columns, int64_t elements, F body) {
+template <class S, class F> void forWidths(const Call& c, const Columns& columns, int64_t elements, F body) {
   const int64_t tile = std::max<int64_t>(1, elementTile / columns.width) * columns.width;
-  const bool streaming = c.length(0) * int64_t(sizeof(T)) >= streamingBytes;
+  const bool streaming = c.length(0) * int64_t(sizeof(S)) >= streamingBytes;
   parallelFor(tilesOf(elements, tile), [&](int64_t t, int) {
     body(t * tile, std::min(tile, elements - t * tile), streaming);
-    if (streaming) kernelsOf<T>().fence();
+    if (streaming) kernelsOf<Arithmetic<S>>().fence();
   });
 }
 
@@ -214,11 +217,11 @@ template <class T, class F> void forWidths(const Call& c, const Columns& columns
 void run_batch_norm(const Call& c) {
   if (c.length(0) == 0) return;
   const Columns columns(c.ints[0], c.ints[1]);
-  byFloat(c, [&]<class T>() {
-    const T* coefficients = fillColumns<T>(c, columns, {2, 3, 4, 5, -1, -1}, false, c.workspace);
-    const T* second = c.fused.residual < 0 ? nullptr : c.in<T>(c.fused.residual);
-    forWidths<T>(c, columns, c.length(0), [&](int64_t i, int64_t n, bool streaming) {
-      kernelsOf<T>().normalizeColumns(c.out<T>(0) + i, c.in<T>(1) + i, second ? second + i : nullptr, coefficients, columns.apart,
+  byStored(c, [&]<class S>() {
+    const auto* coefficients = fillColumns<Arithmetic<S>>(c, columns, {2, 3, 4, 5, -1, -1}, false, c.workspace);
+    const S* second = c.fused.residual < 0 ? nullptr : c.in<S>(c.fused.residual);
+    forWidths<S>(c, columns, c.length(0), [&](int64_t i, int64_t n, bool streaming) {
+      storedKernels<S>().normalizeColumns(c.out<S>(0) + i, c.in<S>(1) + i, second ? second + i : nullptr, coefficients, columns.apart,
                                       columns.width, n, c.fused.map >= 0, streaming);
     });
   });
@@ -262,7 +265,8 @@ void run_batch_norm_gradients(const Call& c) {
   const int64_t rows = c.ints[0], channels = c.ints[1], blocks = blocksOf(rows, channels);
   const Places at = {c.outputs + 2, c.outputs + 3, c.fused.gamma, c.fused.betaAt, -1, -1};
   const bool rectified = c.fused.mask == Fused::Mask::recomputed;
-  byFloat(c, [&]<class T>() {
+  byStored(c, [&]<class S>() {
+    using T = Arithmetic<S>;
     if (rows == 0 || channels == 0) {
       for (int i : {0, 1})
         for (int64_t j = 0; j < channels; ++j) c.out<T>(i)[j] = T(0);
@@ -271,12 +275,12 @@ void run_batch_norm_gradients(const Call& c) {
     const Columns columns(rows, channels);
     double *sums = static_cast<double*>(c.workspace), *products = sums + blocks * channels;
     const T* coefficients = fillColumns<T>(c, columns, at, false, products + blocks * channels);
-    const T *dy = c.input<T>(0), *x = c.input<T>(1), *y = c.fused.y < 0 ? nullptr : c.in<T>(c.fused.y);
-    T* g = y ? c.out<T>(c.fused.keptAt) : nullptr;
-    const bool streaming = g && streamable(g, channels, rows * channels, int64_t(sizeof(T)));
+    const S *dy = c.input<S>(0), *x = c.input<S>(1), *y = c.fused.y < 0 ? nullptr : c.in<S>(c.fused.y);
+    S* g = y ? c.out<S>(c.fused.keptAt) : nullptr;
+    const bool streaming = g && streamable(g, channels, rows * channels, int64_t(sizeof(S)));
     forStrips(rows, channels, [&](const Strip& s) {
       alignas(64) T found[2 * mostColumns];
-      kernelsOf<T>().columnGradients(found, g ? g + s.from : nullptr, dy + s.from, x + s.from, y ? y + s.from : nullptr,
+      storedKernels<S>().columnGradients(found, g ? g + s.from : nullptr, dy + s.from, x + s.from, y ? y + s.from : nullptr,
                                      coefficients + s.channel, columns.apart, s.rows, s.last, s.columns, s.stride, rectified, streaming);
       if (streaming) kernelsOf<T>().fence();
       s.fold(found, [&](int64_t j, double sum, double product) {
@@ -314,11 +318,11 @@ size_t gradientsSpace(const Call& c) { return blockSpace(c.ints[0], c.ints[1]) +
 void run_batch_norm_backward(const Call& c) {
   if (c.length(0) == 0) return;
   const Columns columns(c.ints[0], c.ints[1]);
-  byFloat(c, [&]<class T>() {
-    const T* coefficients = fillColumns<T>(c, columns, {3, 4, 5, c.fused.betaAt, 6, 7}, c.ints[2] != 0, c.workspace);
-    forWidths<T>(c, columns, c.length(0), [&](int64_t i, int64_t n, bool streaming) {
-      kernelsOf<T>().normalizeColumnsBackward(c.out<T>(0) + i, c.in<T>(1) + i, c.in<T>(2) + i, coefficients, columns.apart, columns.width, n,
-                                              c.fused.mask == Fused::Mask::recomputed, streaming);
+  byStored(c, [&]<class S>() {
+    const auto* coefficients = fillColumns<Arithmetic<S>>(c, columns, {3, 4, 5, c.fused.betaAt, 6, 7}, c.ints[2] != 0, c.workspace);
+    forWidths<S>(c, columns, c.length(0), [&](int64_t i, int64_t n, bool streaming) {
+      storedKernels<S>().normalizeColumnsBackward(c.out<S>(0) + i, c.in<S>(1) + i, c.in<S>(2) + i, coefficients, columns.apart, columns.width,
+                                                  n, c.fused.mask == Fused::Mask::recomputed, streaming);
     });
   });
 }

@@ -8,11 +8,11 @@
 #include "../runtime/pool.h"
 #include "fused.h"
 #include "op.h"
+#include "stored.h"
 
 namespace nodegrad::ops {
 namespace {
 
-constexpr int64_t block = 2048;
 constexpr int stepInts = 5, stepReals = 2;
 constexpr int64_t stateWords = 6;
 
@@ -45,27 +45,27 @@ template <class T> BinaryKernel<T> binaryKernel(OpCode op) {
   }
 }
 
-// v[n] = step(v or x, other) for elements from `at`.
-template <class T> void apply(const Call& c, const Step& s, T* v, const T* x, int64_t at, int64_t n) {
+// v[n] = step(v or x, other) for elements from `at`. `scratch` has room for a block of the other operand.
+template <class T> void apply(const Call& c, const Step& s, T* v, const T* x, int64_t at, int64_t n, T* scratch) {
   const Kernels<T>& k = kernelsOf<T>();
   if (MapKernel<T> map = mapKernel<T>(int64_t(s.op))) return map(v, x, n, false, T(s.alpha), T(s.beta));
   if (MapBackwardKernel<T> map = mapBackwardKernel<T>(int64_t(s.op))) {
-    const T* other = c.in<T>(int(s.operand)) + at;
+    const T* other = widened(c.operands[s.operand], at, n, scratch);
     return s.swapped ? map(v, other, x, n, false, T(s.alpha), T(s.beta)) : map(v, x, other, n, false, T(s.alpha), T(s.beta));
   }
   if (BinaryKernel<T> binary = binaryKernel<T>(s.op)) {
-    const T* other = c.in<T>(int(s.operand));
+    const Operand& other = c.operands[s.operand];
     const int step = int(s.columnStride);
     const auto part = [&](int64_t j, int64_t count, const T* o) {
       if (s.swapped) binary(v + j, o, step, x + j, 1, count, false);
       else binary(v + j, x + j, 1, o, step, count, false);
     };
     const int64_t columns = c.ints[0];
-    if (s.rowStride == columns && step == 1) return part(0, n, other + at);
-    if (s.rowStride == 0 && step == 0) return part(0, n, other);
+    if (s.rowStride == columns && step == 1) return part(0, n, widened(other, at, n, scratch));
+    if (s.rowStride == 0 && step == 0) return part(0, n, widened(other, 0, 1, scratch));
     for (int64_t j = 0; j < n;) {
       const int64_t row = (at + j) / columns, column = (at + j) % columns, count = columns - column < n - j ? columns - column : n - j;
-      part(j, count, other + row * s.rowStride + column * step);
+      part(j, count, widened(other, row * s.rowStride + column * step, step ? count : 1, scratch));
       j += count;
     }
     return;
@@ -79,11 +79,13 @@ void run_elementwise_chain(const Call& c) {
   byFloat(c, [&]<class T>() {
     parallelFor(tilesOf(c.length(0), elementTile), [&](int64_t tile, int) {
       const int64_t end = tile * elementTile + elementTile < c.length(0) ? tile * elementTile + elementTile : c.length(0);
-      for (int64_t at = tile * elementTile; at < end; at += block) {
-        const int64_t n = end - at < block ? end - at : block;
-        T* const v = c.out<T>(0) + at;
-        for (int64_t i = 0; i < steps; ++i) apply<T>(c, stepOf(c, i), v, i == 0 ? c.in<T>(1) + at : v, at, n);
-      }
+      alignas(64) T parts[2][storedBlock];
+      const Result<T> result{c.operands[0], parts[0]};
+      forBlocks(tile * elementTile, end - tile * elementTile, [&](int64_t at, int64_t n) {
+        T* const v = result.at(at);
+        for (int64_t i = 0; i < steps; ++i) apply<T>(c, stepOf(c, i), v, i == 0 ? widened(c.operands[1], at, n, v) : v, at, n, parts[1]);
+        result.done(at, n);
+      });
     });
   });
 }
@@ -93,7 +95,7 @@ const char* checkElementwiseChain(const Call& c) {
   if (c.intCount < 1 + stepInts || c.intCount != 1 + steps * stepInts || c.realCount != steps * stepReals) return "malformed steps";
   const int64_t columns = c.ints[0];
   if (columns < 1 || n % columns != 0) return "the rows do not fit the output";
-  if (c.operandCount < 2 || c.length(1) != n || c.operands[1].dtype != c.dtype) return "the input does not fit the output";
+  if (c.operandCount < 2 || c.length(1) != n) return "the input does not fit the output";
   for (int64_t i = 0; i < steps; ++i) {
     const Step s = stepOf(c, i);
     if (mapKernel<float>(int64_t(s.op))) continue;
@@ -104,7 +106,7 @@ const char* checkElementwiseChain(const Call& c) {
       if (!(s.alpha >= 0 && s.alpha <= 1)) return "the dropout probability must be from 0 to 1";
       continue;
     }
-    if (other.dtype != c.dtype) return "operands of different dtypes";
+    if (other.dtype != c.dtype && (other.dtype != DType::bfloat16 || c.dtype != DType::float32)) return "operands of different dtypes";
     if (binaryKernel<float>(s.op)) {
       if ((s.columnStride != 0 && s.columnStride != 1) || s.rowStride < 0 || (s.rowStride > 1 && s.rowStride != columns)) return "malformed strides";
       if (n > 0 && (n / columns - 1) * s.rowStride + (columns - 1) * s.columnStride >= other.length) return "an operand is too short for its strides";

@@ -1,6 +1,7 @@
 // Convolutions as operations: forward, gradient by the input, gradient by the weights; a table says which algorithm serves.
 #include "convolution.h"
 
+#include "convolution_bfloat16.h"
 #include "convolution_table.h"
 #include "fused.h"
 #include "op.h"
@@ -54,6 +55,8 @@ Convolution of(const Call& c) { return convolutionOf(c.ints); }
 const char* checkLengths(const Call& c, int x, int w, int y) {
   const Convolution s = of(c);
   if (const char* problem = checkConvolution(s)) return problem;
+  const auto narrow = [&](int i) { return i >= 0 && c.operands[i].dtype == DType::bfloat16; };
+  if (c.stored != DType::bfloat16 && (narrow(0) || narrow(c.fused.y))) return "a result of bfloat16 needs operands of bfloat16";
   const auto volume = [](int64_t a, int64_t b, int64_t d, int64_t e) { return checkedProduct(checkedProduct(a, b), checkedProduct(d, e)); };
   if (volume(s.n, s.h, s.w, s.c) != c.length(x) || volume(s.kh, s.kw, s.inputs(), s.k) != c.length(w) ||
       volume(s.n, s.oh, s.ow, s.k) != c.length(y))
@@ -72,9 +75,14 @@ const char* checkInputGradient(const Call& c) {
 }
 const char* checkWeightGradient(const Call& c) { return checkLengths(c, 1, 0, 2); }
 
+bool isNarrow(const Call& c) { return c.stored == DType::bfloat16; }
+bool isWide(const Call& c) { return c.operands[0].dtype == DType::float32; }
+
 void runForward(const Call& c) {
   const Convolution s = of(c);
   if (c.length(0) == 0) return;
+  if (isNarrow(c))
+    return bfloat16Convolution::forward(s, c.in<bfloat16>(1), c.in<bfloat16>(2), c.operands[0].data, isWide(c), epilogueOf<float>(c, s.k), c.workspace);
   byFloat(c, [&]<class T>() {
     algorithmFor<T>(s, ConvolutionDirection::forward).forward(s, c.in<T>(1), c.in<T>(2), c.out<T>(0), epilogueOf<T>(c, s.k), c.workspace);
   });
@@ -82,6 +90,13 @@ void runForward(const Call& c) {
 void runInputGradient(const Call& c) {
   const Convolution s = of(c);
   if (c.length(0) == 0) return;
+  if (isNarrow(c)) {
+    Epilogue<float> epilogue = epilogueOf<float>(c, s.c);
+    const bool narrowY = c.fused.y >= 0 && c.operands[c.fused.y].dtype == DType::bfloat16;
+    const bfloat16* const y = narrowY ? c.in<bfloat16>(c.fused.y) : nullptr;
+    if (y) epilogue.y = nullptr;
+    return bfloat16Convolution::inputGradient(s, c.in<bfloat16>(1), c.in<bfloat16>(2), c.operands[0].data, isWide(c), epilogue, y, c.workspace);
+  }
   byFloat(c, [&]<class T>() {
     algorithmFor<T>(s, ConvolutionDirection::inputGradient)
         .inputGradient(s, c.in<T>(1), c.in<T>(2), c.out<T>(0), epilogueOf<T>(c, s.c), c.workspace);
@@ -90,6 +105,8 @@ void runInputGradient(const Call& c) {
 void runWeightGradient(const Call& c) {
   const Convolution s = of(c);
   if (c.length(0) == 0) return;
+  if (isNarrow(c))
+    return bfloat16Convolution::weightGradient(s, c.in<bfloat16>(1), c.in<bfloat16>(2), c.out<float>(0), c.fused.prior, c.workspace);
   byFloat(c, [&]<class T>() {
     algorithmFor<T>(s, ConvolutionDirection::weightGradient)
         .weightGradient(s, c.in<T>(1), c.in<T>(2), c.out<T>(0), c.fused.prior, c.workspace);
@@ -100,6 +117,10 @@ size_t workspaceOf(const Call& c, ConvolutionDirection direction) {
   const Convolution s = of(c);
   size_t bytes = 0;
   if (c.length(0) == 0) return 0;
+  if (isNarrow(c))
+    return direction == ConvolutionDirection::forward         ? bfloat16Convolution::forwardWorkspace(s)
+           : direction == ConvolutionDirection::inputGradient ? bfloat16Convolution::inputGradientWorkspace(s)
+                                                              : bfloat16Convolution::weightGradientWorkspace(s);
   byFloat(c, [&]<class T>() {
     const ConvolutionAlgorithm<T>& a = algorithmFor<T>(s, direction);
     bytes = direction == ConvolutionDirection::forward         ? a.forwardWorkspace(s)

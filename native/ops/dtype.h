@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 
+#include "../kernels/bfloat16.h"
+
 namespace nodegrad {
 
 enum class DType : int32_t {
@@ -41,15 +43,12 @@ constexpr const char* dtypeName(DType d) {
   __builtin_unreachable();
 }
 
-// Whether arithmetic on it is that of real numbers: what `T` in a signature takes.
-constexpr bool isFloat(DType d) {
-  switch (d) {
-#define DTYPE(name, storage, compute, array) \
-  case DType::name: return compute(0.5) != compute(0);
-#include "dtypes.def"
-#undef DTYPE
-  }
-  __builtin_unreachable();
+// Whether its elements are real numbers and not integers.
+constexpr bool isReal(DType d) {
+  return byStorage(d, []<class S>() { return S(0.5) != S(0); });
 }
+
+// Whether arithmetic runs in the type that is stored, and is that of real numbers: what `T` in a signature takes.
+constexpr bool isFloat(DType d) { return d == DType::float32 || d == DType::float64; }
 
 }  // namespace nodegrad

@@ -3,6 +3,7 @@
 #include "../runtime/pool.h"
 #include "fused.h"
 #include "op.h"
+#include "stored.h"
 
 namespace nodegrad::ops {
 namespace {
@@ -24,11 +25,26 @@ template <class T, class F> void forTiles(int64_t n, F body) {
 
 template <class T> T parameterOf(const Call& c, int i) { return i < c.realCount ? T(c.reals[i]) : T(0); }
 
+// y = f(x), or dx = f'(·)·dy, block by block where something is stored as bfloat16.
+template <class T, class F> bool mapNarrow(const Call& c, F f) {
+  if (!anyNarrow(c)) return false;
+  forTiles<T>(c.length(0), [&](int64_t begin, int64_t count) {
+    alignas(64) T parts[3][storedBlock];
+    const Result<T> result{c.operands[0], parts[0]};
+    forBlocks(begin, count, [&](int64_t at, int64_t n) {
+      f(result.at(at), widened(c.operands[1], at, n, parts[1]), c.operandCount > 2 ? widened(c.operands[2], at, n, parts[2]) : nullptr, n);
+      result.done(at, n);
+    });
+  });
+  return true;
+}
+
 template <class T> void mapSame(const Call& c, MapKernel<T> kernel) {
+  const T alpha = parameterOf<T>(c, 0), beta = parameterOf<T>(c, 1);
+  if (mapNarrow<T>(c, [=](T* y, const T* x, const T*, int64_t n) { kernel(y, x, n, false, alpha, beta); })) return;
   T* y = c.out<T>(0);
   const T* x = c.in<T>(1);
   const bool streaming = c.length(0) * int64_t(sizeof(T)) >= streamingBytes;
-  const T alpha = parameterOf<T>(c, 0), beta = parameterOf<T>(c, 1);
   forTiles<T>(c.length(0), [=](int64_t at, int64_t n) {
     kernel(y + at, x + at, n, streaming, alpha, beta);
     if (streaming) kernelsOf<T>().fence();
@@ -36,10 +52,11 @@ template <class T> void mapSame(const Call& c, MapKernel<T> kernel) {
 }
 
 template <class T> void mapSameBackward(const Call& c, MapBackwardKernel<T> kernel) {
+  const T alpha = parameterOf<T>(c, 0), beta = parameterOf<T>(c, 1);
+  if (mapNarrow<T>(c, [=](T* dx, const T* dy, const T* y, int64_t n) { kernel(dx, dy, y, n, false, alpha, beta); })) return;
   T* dx = c.out<T>(0);
   const T *dy = c.in<T>(1), *y = c.in<T>(2);
   const bool streaming = c.length(0) * int64_t(sizeof(T)) >= streamingBytes;
-  const T alpha = parameterOf<T>(c, 0), beta = parameterOf<T>(c, 1);
   forTiles<T>(c.length(0), [=](int64_t at, int64_t n) {
     kernel(dx + at, dy + at, y + at, n, streaming, alpha, beta);
     if (streaming) kernelsOf<T>().fence();
@@ -56,6 +73,16 @@ template <class T> void mapSameBackward(const Call& c, MapBackwardKernel<T> kern
 
 void run_accumulate(const Call& c) {
   byFloat(c, [&]<class T>() {
+    if (anyNarrow(c)) {
+      return forTiles<T>(c.length(0), [&](int64_t begin, int64_t count) {
+        alignas(64) T parts[2][storedBlock];
+        forBlocks(begin, count, [&](int64_t at, int64_t n) {
+          const T *y = widened(c.operands[0], at, n, parts[0]), *x = widened(c.operands[1], at, n, parts[1]);
+          kernelsOf<T>().add(parts[0], y, 1, x, 1, n, false);
+          store(c.operands[0], at, n, parts[0]);
+        });
+      });
+    }
     forTiles<T>(c.length(0), [&](int64_t at, int64_t n) { kernelsOf<T>().accumulate(c.out<T>(0) + at, c.in<T>(1) + at, n); });
   });
 }
@@ -151,8 +178,28 @@ template <class F> void forRuns(const Broadcast& b, F body, void (*finish)() = n
   });
 }
 
-template <class T> void mapBroadcast(const Call& c, void (*kernel)(T*, const T*, int, const T*, int, int64_t, bool)) {
+template <class T> using BinaryKernel = void (*)(T*, const T*, int, const T*, int, int64_t, bool);
+
+// A run of c = f(a, b), block by block where something is stored as bfloat16; then the map of the result, if there is one.
+template <class T> void runNarrow(const Call& c, const Broadcast& b, BinaryKernel<T> kernel, MapKernel<T> map) {
+  const int aStep = int(b.step(0)), bStep = int(b.step(1));
+  forRuns(b, [&](int64_t out, const int64_t* at, int64_t count) {
+    alignas(64) T parts[3][storedBlock];
+    const Result<T> result{c.operands[0], parts[0]};
+    forBlocks(0, count, [&](int64_t i, int64_t n) {
+      T* const y = result.at(out + i);
+      const T* p = widened(c.operands[1], at[0] + i * aStep, aStep ? n : 1, parts[1]);
+      const T* q = widened(c.operands[2], at[1] + i * bStep, bStep ? n : 1, parts[2]);
+      kernel(y, p, aStep, q, bStep, n, false);
+      if (map) map(y, y, n, false, T(c.fused.alpha), T(c.fused.beta));
+      result.done(out + i, n);
+    });
+  });
+}
+
+template <class T> void mapBroadcast(const Call& c, BinaryKernel<T> kernel) {
   const Broadcast b = broadcastOf(c);
+  if (anyNarrow(c)) return runNarrow<T>(c, b, kernel, nullptr);
   const bool streaming = c.length(0) * int64_t(sizeof(T)) >= streamingBytes;
   const int aStep = int(b.step(0)), bStep = int(b.step(1));
   forRuns(b, [&](int64_t out, const int64_t* at, int64_t n) {
@@ -169,6 +216,7 @@ void run_add(const Call& c) {
     const Broadcast b = broadcastOf(c);
     const int aStep = int(b.step(0)), bStep = int(b.step(1));
     const MapKernel<T> map = mapKernel<T>(f.map);
+    if (anyNarrow(c)) return runNarrow<T>(c, b, k.add, map);
     forRuns(b, [&](int64_t out, const int64_t* at, int64_t n) {
       T* const y = c.out<T>(0) + out;
       k.add(y, c.in<T>(1) + at[0], aStep, c.in<T>(2) + at[1], bStep, n, false);

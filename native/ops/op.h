@@ -29,7 +29,7 @@ struct Fused {
 
 // Outputs stand before inputs. An output may be an operand that the op updates in place.
 struct Call {
-  DType dtype;  // what `T` stands for in the op's signature
+  DType dtype;  // what `T` stands for in the op's signature: arithmetic runs in it
   const Operand* operands;
   int32_t operandCount;
   const int64_t* ints;
@@ -39,6 +39,7 @@ struct Call {
   void* workspace = nullptr;  // 64-byte aligned, as large as the op's workspace() says
   int outputs = 0;  // how many operands are outputs
   Fused fused = {};
+  DType stored = DType::float32;  // what `U` and `P` stand for; bfloat16 where a `Q` is
 
   template <class T> T* out(int i) const { return static_cast<T*>(operands[i].data); }
   template <class T> const T* in(int i) const { return static_cast<const T*>(operands[i].data); }
@@ -68,7 +69,9 @@ struct OpFunctions {
 };
 
 // A line of ops.def. Signature: outputs, ':', inputs, one letter each: T float32 or float64 (all T alike), A any dtype (all A alike),
-// X any dtype, I int32, B uint8, D float64; a letter before '*' may repeat. Behind a ';' stands what the operation takes of Fused: p prior,
+// X any dtype, I int32, B uint8, D float64. What is stored as T or, where T is float32, as bfloat16: S each by itself, U all alike; and operands
+// of a product, which a step in mixed precision narrows: P all of them, Q one of them, and the product rounds the others as it reads them. A
+// letter before '*' may repeat. Behind a ';' stands what the operation takes of Fused: p prior,
 // s sums, b bias, r residual, f map, g backward of a map, m mask recomputed, k mask kept, d divisor. `ints`/`reals`: how many attributes, −1 for "varies".
 struct Op {
   const char* name;
@@ -95,6 +98,12 @@ const char* checkCall(const Op&, Call&);
 template <class F> void byFloat(const Call& call, F&& body) {
   if (call.dtype == DType::float64) body.template operator()<double>();
   else body.template operator()<float>();
+}
+
+// Calls body.template operator()<S>() by how the call's U or P are stored.
+template <class F> void byStored(const Call& call, F&& body) {
+  if (call.stored == DType::bfloat16) body.template operator()<bfloat16>();
+  else byFloat(call, body);
 }
 
 // Elements of one tile of elementwise work; a multiple of 16, small enough for 16 threads at 256 Ki elements.

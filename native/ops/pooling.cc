@@ -3,6 +3,7 @@
 #include "../runtime/pool.h"
 #include "op.h"
 #include "rows.h"
+#include "stored.h"
 
 namespace nodegrad::ops {
 namespace {
@@ -42,10 +43,10 @@ void run_max_pool2d(const Call& c) {
   if (c.length(0) == 0) return;
   const PoolShape s = shapeOf(c);
   const int64_t image = s.rows.in * s.columns.in * s.channels, pooledRow = s.columns.out * s.channels;
-  byFloat(c, [&]<class T>() {
+  byStored(c, [&]<class S>() {
     forRows(c.ints[0], s.rows.out, image / s.rows.out, [&](int64_t n, int64_t row) {
       const int64_t at = (n * s.rows.out + row) * pooledRow;
-      kernelsOf<T>().maxPoolRow(c.out<T>(0) + at, c.out<uint8_t>(1) + at, c.in<T>(2) + n * image, s, row);
+      storedKernels<S>().maxPoolRow(c.out<S>(0) + at, c.out<uint8_t>(1) + at, c.in<S>(2) + n * image, s, row);
     });
   });
 }
@@ -64,14 +65,13 @@ void run_max_pool2d_backward(const Call& c) {
   if (c.length(0) == 0) return;
   const PoolShape s = shapeOf(c);
   const int64_t row = s.columns.in * s.channels, pooled = s.rows.out * s.columns.out * s.channels;
-  byFloat(c, [&]<class T>() {
-    const bool streaming = c.length(0) * int64_t(sizeof(T)) > streamingBytes;
-    const auto& k = kernelsOf<T>();
+  byStored(c, [&]<class S>() {
+    const bool streaming = c.length(0) * int64_t(sizeof(S)) > streamingBytes;
     forRows(c.ints[0], s.rows.in, row, [&](int64_t n, int64_t i) {
       const int64_t at = (n * s.rows.in + i) * row;
-      k.maxPoolBackwardRow(c.out<T>(0) + at, c.in<T>(1) + n * pooled, c.in<uint8_t>(2) + n * pooled,
-                           c.fused.y < 0 ? nullptr : c.in<T>(c.fused.y) + at, s, i, streaming);
-      if (streaming) k.fence();
+      storedKernels<S>().maxPoolBackwardRow(c.out<S>(0) + at, c.in<S>(1) + n * pooled, c.in<uint8_t>(2) + n * pooled,
+                                            c.fused.y < 0 ? nullptr : c.in<S>(c.fused.y) + at, s, i, streaming);
+      if (streaming) kernelsOf<float>().fence();
     });
   });
 }

@@ -2,6 +2,7 @@
 #include "../kernels/table.h"
 #include "../runtime/pool.h"
 #include "op.h"
+#include "stored.h"
 
 namespace nodegrad::ops {
 namespace {
@@ -21,6 +22,16 @@ template <class F> void forTiles(int64_t n, F body) {
 void run_dropout(const Call& c) {
   const DropoutScale scale = dropoutScale(c.reals[0]);
   byFloat(c, [&]<class T>() {
+    if (anyNarrow(c)) {
+      return forTiles(c.length(0), [&](int64_t begin, int64_t count) {
+        alignas(64) T parts[2][storedBlock];
+        const Result<T> result{c.operands[0], parts[0]};
+        forBlocks(begin, count, [&](int64_t at, int64_t n) {
+          kernelsOf<T>().dropout(result.at(at), widened(c.operands[1], at, n, parts[1]), stateOf(c, 2), uint64_t(at), n, scale.threshold, T(scale.factor));
+          result.done(at, n);
+        });
+      });
+    }
     forTiles(c.length(0), [&](int64_t at, int64_t n) {
       kernelsOf<T>().dropout(c.out<T>(0) + at, c.in<T>(1) + at, stateOf(c, 2), uint64_t(at), n, scale.threshold, T(scale.factor));
     });

@@ -34,6 +34,13 @@ namespace {
 
 constexpr size_t mostLetters = 64;
 
+// How the operands of a descriptor that have the shape of a result are stored: as the operation's own are.
+char storageLetter(const char* signature) {
+  for (const char* s = signature; *s && *s != ';'; ++s)
+    if (*s == 'U' || *s == 'S') return *s;
+  return 'T';
+}
+
 // Takes the descriptor off the attributes, and writes the signature of this call to `letters`: what is wrong, or nullptr.
 const char* readFused(const Op& op, const char* takes, Call& call, char* letters) {
   const int64_t bits = -1 - call.ints[--call.intCount], map = (bits >> 9) - 1;
@@ -53,23 +60,24 @@ const char* readFused(const Op& op, const char* takes, Call& call, char* letters
     if (part.wanted && !mayTake(part.letter)) return "it does not take all that its descriptor asks for";
   int at = 0;
   char* end = letters;
-  const auto place = [&](bool wanted, int& operand) {
+  const char stored = storageLetter(op.signature);
+  const auto place = [&](bool wanted, int& operand, char letter) {
     if (!wanted) return;
     operand = at++;
-    *end++ = 'T';
+    *end++ = letter;
   };
   const char* s = op.signature;
   for (; *s != ':'; ++s, ++at) *end++ = *s;
-  place(f.sums != Prior::none, f.sumsAt);
-  place(kept, f.keptAt);
+  place(f.sums != Prior::none, f.sumsAt, 'T');
+  place(kept, f.keptAt, stored);
   *end++ = *s++;
   for (; *s != ';'; ++s, ++at) *end++ = *s;
-  place(bias, f.bias);
-  place(residual, f.residual);
-  place(isBackward || kept, f.y);
-  place(recomputed, f.gamma);
-  place(recomputed, f.betaAt);
-  place(factor, f.factor);
+  place(bias, f.bias, 'T');
+  place(residual, f.residual, stored);
+  place(isBackward || kept, f.y, stored);
+  place(recomputed, f.gamma, 'T');
+  place(recomputed, f.betaAt, 'T');
+  place(factor, f.factor, 'T');
   *end = 0;
   if (f.map >= 0 || factor) {
     if (call.realCount < 2) return "wrong number of real attributes";
@@ -84,7 +92,7 @@ const char* readFused(const Op& op, const char* takes, Call& call, char* letters
 // Walks the letters beside the operands; `typed` collects what T and A stand for.
 const char* matchOperands(const char* letters, Call& call, DType* typed) {
   int operand = 0;
-  bool haveT = false, haveA = false;
+  bool haveT = false, haveA = false, haveStored = false;
   DType t = DType::float32, a = DType::float32;
   for (const char* s = letters; *s; ++s) {
     if (*s == ';') break;
@@ -98,11 +106,26 @@ const char* matchOperands(const char* letters, Call& call, DType* typed) {
       const DType d = call.operands[operand].dtype;
       switch (*s) {
         case 'T':
-          if (!isFloat(d)) return "expected float32 or float64";
-          if (haveT && d != t) return "operands of different dtypes";
-          t = d;
+        case 'S':
+        case 'U':
+        case 'P':
+        case 'Q': {
+          const DType arithmetic = *s != 'T' && d == DType::bfloat16 ? DType::float32 : d;
+          if (!isFloat(arithmetic)) return "expected float32 or float64";
+          if (haveT && arithmetic != t) return "operands of different dtypes";
+          t = arithmetic;
           haveT = true;
+          if (*s == 'T' || *s == 'S') break;
+          if (*s == 'Q') {
+            if (!haveStored || d == DType::bfloat16) call.stored = d;
+            haveStored = true;
+            break;
+          }
+          if (haveStored && d != call.stored) return "operands that are stored in different types";
+          call.stored = d;
+          haveStored = true;
           break;
+        }
         case 'A':
           if (haveA && d != a) return "operands of different dtypes";
           a = d;

@@ -14,6 +14,7 @@ constexpr int maxRank = 8;
 template <class F> void bySize(DType d, F&& body) {
   switch (dtypeSize(d)) {
     case 1: return body.template operator()<uint8_t>();
+    case 2: return body.template operator()<uint16_t>();
     case 8: return body.template operator()<uint64_t>();
     default: return body.template operator()<uint32_t>();
   }
@@ -40,7 +41,7 @@ template <class F> void forTiles(int64_t n, F body) {
 
 // Float to integer truncates towards zero and saturates; the guard below refuses NaN. uint8 from int32 saturates too.
 template <class To, class From> To convert(From x) {
-  if constexpr (sizeof(To) >= 4 && To(0.5) != To(0)) return To(x);  // to a float type
+  if constexpr (To(0.5) != To(0)) return To(x);  // to a type of real numbers
   else {
     constexpr double low = sizeof(To) == 1 ? 0.0 : -2147483648.0, high = sizeof(To) == 1 ? 255.0 : 2147483647.0;
     const double d = double(x);
@@ -49,6 +50,12 @@ template <class To, class From> To convert(From x) {
   }
 }
 void run_cast(const Call& c) {
+  const DType to = c.operands[0].dtype, from = c.operands[1].dtype;
+  const Bfloat16Kernels& k = kernels().bf16;
+  if (to == DType::bfloat16 && from == DType::float32)
+    return forTiles(c.length(0), [&](int64_t at, int64_t n) { k.narrow(c.out<bfloat16>(0) + at, c.in<float>(1) + at, n); });
+  if (to == DType::float32 && from == DType::bfloat16)
+    return forTiles(c.length(0), [&](int64_t at, int64_t n) { k.widen(c.out<float>(0) + at, c.in<bfloat16>(1) + at, n); });
   byStorage(c.operands[0].dtype, [&]<class To>() {
     byStorage(c.operands[1].dtype, [&]<class From>() {
       forTiles(c.length(0), [&](int64_t at, int64_t n) {
@@ -64,7 +71,7 @@ const char* checkCast(const Call& c) { return c.length(0) == c.length(1) ? nullp
 Refusal guardCast(const Call& c) {
   Refusal refusal;
   const DType to = c.operands[0].dtype;
-  if (isFloat(to)) return refusal;
+  if (isReal(to)) return refusal;
   byStorage(c.operands[1].dtype, [&]<class From>() {
     if constexpr (From(0.5) != From(0)) {
       const From* x = c.in<From>(1);

@@ -9,7 +9,10 @@
 #include <thread>
 
 #if defined(__linux__)
+#include <cerrno>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
@@ -33,7 +36,9 @@ CpuFeatures probe() {
   CpuFeatures f{};
 #ifdef NODEGRAD_X86
   uint32_t a, b, c, d;
-  f.isIntel = __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx && d == signature_INTEL_edx && c == signature_INTEL_ecx;
+  if (!__get_cpuid(0, &a, &b, &c, &d)) return f;
+  f.amd = b == signature_AMD_ebx;
+  f.intel = b == signature_INTEL_ebx;
   if (!__get_cpuid(1, &a, &b, &c, &d)) return f;
   f.family = int((a >> 8) & 15);
   f.model = int((a >> 4) & 15);
@@ -43,13 +48,15 @@ CpuFeatures probe() {
   const uint64_t state = osxsave ? xgetbv0() : 0;
   const bool ymm = (state & 0x6) == 0x6, zmm = (state & 0xe6) == 0xe6;
   f.fma = ymm && (c & (1u << 12));
-  uint32_t b7 = 0, c7 = 0;
-  if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) { b7 = b; c7 = c; }
+  uint32_t b7 = 0, c7 = 0, d7 = 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d)) { b7 = b; c7 = c; d7 = d; }
   f.avx2 = ymm && (b7 & (1u << 5));
   const uint32_t need = (1u << 16) | (1u << 17) | (1u << 30) | (1u << 31);  // F, DQ, BW, VL
   f.avx512 = zmm && f.avx2 && f.fma && (b7 & need) == need;
   f.avx512_vnni = f.avx512 && (c7 & (1u << 11));
   if (f.avx512 && __get_cpuid_count(7, 1, &a, &b, &c, &d)) f.avx512_bf16 = a & (1u << 5);
+  const uint32_t tiles = (1u << 22) | (1u << 24);  // AMX-BF16, AMX-TILE
+  f.amx_bf16 = f.avx512 && (d7 & tiles) == tiles && (state & (3u << 17)) == (3u << 17);
   char brand[49] = {0};
   uint32_t* words = reinterpret_cast<uint32_t*>(brand);
   if (__get_cpuid(0x80000000u, &a, &b, &c, &d) && a >= 0x80000004u) {
@@ -108,10 +115,15 @@ double cgroupCpus() {
 
 }  // namespace
 
-const CpuFeatures& cpuFeatures() {
-  static const CpuFeatures& f = *new CpuFeatures(probe());  // never destroyed: nothing runs at exit
+namespace {
+CpuFeatures& probed() {
+  static CpuFeatures& f = *new CpuFeatures(probe());  // never destroyed: nothing runs at exit
   return f;
 }
+}  // namespace
+
+const CpuFeatures& cpuFeatures() { return probed(); }
+void assumeTiles() { probed().amx_bf16 = true; }
 
 Isa activeIsa() {
   static const Isa isa = choose();
@@ -124,6 +136,17 @@ const char* isaProblem() {
 }
 
 const char* isaName(Isa isa) { return isa == Isa::avx512 ? "avx512" : isa == Isa::avx2 ? "avx2" : "scalar"; }
+
+const char* requestTiles() {
+#if defined(__linux__) && defined(__x86_64__)
+  constexpr long requestPermission = 0x1023, tileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  static const int refusal = syscall(SYS_arch_prctl, requestPermission, tileData) == 0 ? 0 : errno;
+  if (refusal == 0) return nullptr;
+  return refusal == ENOSPC ? "AMX: a thread has an alternate signal stack that is too small for tiles" : "AMX: the system refuses tiles";
+#else
+  return "AMX: this system offers no tiles";
+#endif
+}
 
 int usableCpus() {
   int n = int(std::thread::hardware_concurrency());

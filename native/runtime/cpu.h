@@ -9,8 +9,9 @@ enum class Isa { scalar, avx2, avx512 };
 struct CpuFeatures {
   bool avx2, fma, avx512;  // avx512 = F, DQ, BW and VL; all checked against the state that the system saves (XGETBV)
   bool avx512_bf16, avx512_vnni;
+  bool amx_bf16;  // tiles of bfloat16; a process has to ask for them
+  bool amd, intel;  // maker
   int family, model;
-  bool isIntel;
   std::string brand;
 };
 
@@ -20,6 +21,11 @@ const CpuFeatures& cpuFeatures();
 Isa activeIsa();
 const char* isaProblem();
 const char* isaName(Isa);
+// Asks the system for AMX's tiles, once per process. nullptr: granted; or why not. It changes the process: signal frames grow, and a small
+// alternate signal stack is refused from then on, so ask when they are wanted.
+const char* requestTiles();
+// For tests that carry out tile instructions themselves: the probe says from now on that there are tiles.
+void assumeTiles();
 // CPUs this process may use: affinity mask and cgroup quota (v1 and v2), never below 1.
 int usableCpus();
 

@@ -17,4 +17,16 @@ class FpState {
 #endif
 };
 
+// While one lives, denormal numbers are zero, those that come in and those that go out: what products of bfloat16 are defined by.
+class FlushDenormals {
+ public:
+#if defined(__x86_64__)
+  FlushDenormals() : saved_(_mm_getcsr()) { _mm_setcsr(0x9fc0); }  // FTZ and DAZ
+  ~FlushDenormals() { _mm_setcsr(saved_); }
+
+ private:
+  unsigned saved_;
+#endif
+};
+
 }  // namespace nodegrad

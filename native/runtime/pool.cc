@@ -59,9 +59,11 @@ struct Pool {
   int workers = 0;
   void* context = nullptr;
   TileFunction function = nullptr;
+  Around around;
   Share shares[maxThreads];
 
   void work(int worker) {
+    if (around.enter) around.enter();
     for (int i = 0; i < workers; ++i) {
       Share& share = shares[(worker + i) % workers];
       for (;;) {
@@ -71,6 +73,7 @@ struct Pool {
         function(context, tile, worker);
       }
     }
+    if (around.leave) around.leave();
   }
 
   static uint32_t numberOf(uint64_t word) { return uint32_t(word >> 32); }
@@ -168,12 +171,14 @@ PinnedThreads::~PinnedThreads() { pinnedThreads = 0; }
 
 void setThreads(int count) { pool().wanted.store(count < 1 ? 1 : count > maxThreads ? maxThreads : count); }
 
-void runTiles(int64_t tiles, void* context, TileFunction function) {
+void runTiles(int64_t tiles, void* context, TileFunction function, Around around) {
   Pool& p = pool();
   int workers = threads();
   if (workers > tiles) workers = int(tiles);
   if (workers <= 1 || insideRegion || p.busy.test_and_set(std::memory_order_acquire)) {
+    if (around.enter) around.enter();
     for (int64_t tile = 0; tile < tiles; ++tile) function(context, tile, 0);
+    if (around.leave) around.leave();
     return;
   }
   startHelpers(p, workers);
@@ -182,6 +187,7 @@ void runTiles(int64_t tiles, void* context, TileFunction function) {
   p.workers = workers;
   p.context = context;
   p.function = function;
+  p.around = around;
   for (int i = 0; i < workers; ++i) {
     p.shares[i].next.store(tiles * i / workers, std::memory_order_relaxed);
     p.shares[i].end = tiles * (i + 1) / workers;

@@ -26,14 +26,16 @@ void relax();
 
 using TileFunction = void (*)(void* context, int64_t tile, int worker);
 // Calls `function(context, tile, worker)` once for each tile in [0, tiles), 0 ≤ worker < threads(). Returns when all are done.
+// Each thread that takes part calls around.enter() before its first tile and around.leave() after its last one, where there are such.
 // Whoever finds the pool busy (or is inside a region) runs the tiles alone as worker 0: tiles are cut by shape, never by thread
 // count, so the bits are the same.
-void runTiles(int64_t tiles, void* context, TileFunction function);
+struct Around { void (*enter)() = nullptr; void (*leave)() = nullptr; };
+void runTiles(int64_t tiles, void* context, TileFunction function, Around around = {});
 
 template <class F>
-void parallelFor(int64_t tiles, F&& body) {
+void parallelFor(int64_t tiles, F&& body, Around around = {}) {
   runTiles(tiles, const_cast<void*>(static_cast<const void*>(&body)),
-           [](void* context, int64_t tile, int worker) { (*static_cast<std::remove_reference_t<F>*>(context))(tile, worker); });
+           [](void* context, int64_t tile, int worker) { (*static_cast<std::remove_reference_t<F>*>(context))(tile, worker); }, around);
 }
 
 }  // namespace nodegrad

@@ -147,7 +147,7 @@ test('Ctrl-C finishes the step, saves what was trained, and exits with 130', asy
       });
       t.is(code, expected);
       t.regex(error, /finishing the step/);
-      t.regex(out, /stopped after \d+ epochs, what was trained is saved/);
+      t.regex(out, /stopped after \d+ epochs?, what was trained is saved/);
       t.is((await load(join(folder, signal, 'model.safetensors'))).parameterCount(), 784 * 32 + 32 + 32 * 10 + 10);
       t.is(readRunLog(join(folder, signal, 'log.jsonl')).runs[0].end?.outcome, 'aborted');
       t.deepEqual(readdirSync(join(folder, signal)).sort(), ['log.jsonl', 'model.safetensors']);
@@ -165,7 +165,7 @@ test('a run with checkpoints that Ctrl-C ended goes on with --resume, to the wei
     t.regex(stopped.out, /checkpoints {2}saved: --resume goes on from there/);
     const resumed = await run(folder, [...words, ...saved, '--run-dir', 'first', '--json']);
     t.is(resumed.code, 0);
-    t.regex(resumed.error, /resuming from .*step-\d+\.safetensors, after step \d+ \(\d epochs completed\)/);
+    t.regex(resumed.error, /resuming from .*step-\d+\.safetensors, after step \d+ \(\d epochs? completed\)/);
     t.is(JSON.parse(resumed.out).epochs.length, 4);
     t.is((await run(folder, [...words, '--run-dir', 'second'])).code, 0);
     const weights = (name: string): Buffer => readFileSync(join(folder, name, 'model.safetensors'));
@@ -188,6 +188,7 @@ test('every optimizer, schedule and model of the options trains', async (t) => {
       ['--model', 'small-conv-net', '--batch-size', '500', '--weight-decay', '1e-4', '--schedule', 'late'],
       ['--optimizer', 'momentum', '--schedule', 'wide'],
       ['--optimizer', 'momentum', '--schedule', 'linear'],
+      ['--precision', 'bfloat16'],
     ];
     for (const words of runs) {
       const { code, out } = await run(folder, ['train', '--hidden', '16', '--epochs', '1', '--json', ...words]);
@@ -209,6 +210,7 @@ test('a command line that makes no sense exits with 2 and says what would', asyn
       [['train', '--lr', '-1'], /expected a number of at least 0/],
       [['train', '--lr', ''], /expected a number/],
       [['train', '--max-grad-norm', 'x'], /expected a number of at least 0/],
+      [['train', '--precision', 'float16'], /Allowed choices are float32, bfloat16/],
       [['train', '--hidden', '5,,3'], /whole number/],
       [['train', '--optimizer', 'sdg'], /Allowed choices are sgd, momentum, nesterov, adam, adamw/],
       [['train', 'digits'], /too many arguments/],

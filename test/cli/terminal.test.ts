@@ -73,3 +73,16 @@ test('pairs are aligned', (t) => {
     ['  a     1', '  long  2'],
   );
 });
+
+test('names of classes and data cannot command the terminal; colours of the command can', (t) => {
+  const evil = '\x1b[31mred\x1b[2J';
+  const shown = '\\u001b[31mred\\u001b[2J';
+  t.deepEqual(pairs([['data', evil]]), [`  data  ${shown}`]);
+  t.true(matrixLines([[1]], [evil], plain)[0].includes(shown));
+  t.true(gallery([{ lines: ['x'], caption: evil }], 1, plain)[1].startsWith(shown));
+  t.is(terminal(8).style('bold', evil), `\x1b[1m${shown}\x1b[22m`);
+  let text = '';
+  const stream = new Writable({ write: (chunk, _encoding, done) => (void (text += chunk), done()) });
+  new Terminal(stream, 8).print('\x1b[1mbold\x1b[22m', 'a\x1b[2Jb\rc');
+  t.is(text, '\x1b[1mbold\x1b[22m\na\\u001b[2Jb\\u000dc\n');
+});

@@ -133,3 +133,15 @@ test('[L03] bias says underfitted, variance overfitted, neither appropriate', (t
   t.is(biasAndVariance({ train: 0.1, validation: 0.15 }, { tolerance: 0.2 }).verdict, 'appropriate');
   t.throws(() => biasAndVariance({ train: 5, validation: 8 }), { message: /from 0 to 1 for `errors\.train`/ });
 });
+
+test.serial('a score that is not finite is a warning that names its fold, and the scores of the others are there', async (t) => {
+  const said: string[] = [];
+  const listen = ({ message }: Error): void => void said.push(message);
+  process.on('warning', listen);
+  const { scores, mean } = await crossValidate(data, (_, i) => (i === 2 ? Number.NaN : first[i]), { folds: 5 });
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('warning', listen);
+  t.deepEqual(scores, [0.8, 0.7, Number.NaN, 0.6, 0.75]);
+  t.true(Number.isNaN(mean));
+  t.deepEqual(said, ['`score` gave NaN for fold 3: mean and interval say nothing']);
+});

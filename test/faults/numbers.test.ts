@@ -26,9 +26,9 @@ import {
 const dtypes = ['float32', 'float64', 'int32', 'uint8'] as const;
 const isInteger = (dtype: DType): boolean => dtype === 'int32' || dtype === 'uint8';
 const arrays = { float32: Float32Array, float64: Float64Array, int32: Int32Array, uint8: Uint8Array };
-const of = (dtype: DType, values: readonly number[]): AnyTensor => Tensor.from(arrays[dtype].from(values) as Float32Array);
+const of = (dtype: (typeof dtypes)[number], values: readonly number[]): AnyTensor => Tensor.from(arrays[dtype].from(values) as Float32Array);
 
-const elements: Record<DType, readonly number[]> = {
+const elements: Record<(typeof dtypes)[number], readonly number[]> = {
   float32: [-Infinity, -2.5, -1, -0, 0, Math.fround(1e-45), 1, 1.5, 2, 16777216, 3.4028234663852886e38, Infinity, Number.NaN],
   float64: [-Infinity, -2.5, -1, -0, 0, 5e-324, 1, 1.5, 2, 2 ** 53, 1e308, Infinity, Number.NaN],
   int32: [-(2 ** 31), -2, -1, 0, 1, 2, 255, 2 ** 31 - 1],

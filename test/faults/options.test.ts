@@ -297,6 +297,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     take: schedule((o) => new lib.SequentialSchedule([new lib.PiecewiseConstant({ 0: 0.1 })], o)),
     needs: { milestones: [] },
   },
+  ScaledScheduleOptions: { take: schedule((o) => new lib.ScaledSchedule(new lib.PiecewiseConstant({ 0: 0.1 }), o)), needs: { factor: 0.5 } },
   ReduceOnPlateauOptions: { take: schedule((o) => new lib.ReduceOnPlateau(0.1, o)) },
   ...optimizerTakers,
   LBFGSOptions: { take: closures((target, options) => new lib.LBFGS(target, options) as never), optional: ['lr'] },
@@ -386,6 +387,12 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   PredictOptions: { take: (o) => model().predict(x, o) },
   FitOptions: { take: trained, needs: silent },
   WatchRunsOptions: { take: async (o) => (await lib.watchRuns(root, o)).close() },
+  CompileOptions: {
+    take: (o) => {
+      const weight = new lib.Parameter([3, 3], { init: new lib.Constant(1 / 3) });
+      return lib.compileStep((input: lib.Tensor) => input.matmul(weight), o).sync(lib.tensor([[0.1, 0.2, 0.3]])).toArray(); // biome-ignore format: one line
+    },
+  },
   ObservedOptions: {
     take: (o) => {
       const linear = new lib.Linear(2, 2);
@@ -404,6 +411,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     take: (o) => lib.preflight(looked, pairs, o),
     needs: { loss: new lib.CrossEntropyLoss(), optimizer: new lib.SGD(looked, { lr: 0.1 }) },
   },
+  ReportOptions: { take: (o) => lib.runReport(new lib.History(), o) },
   WhatIfOptions: {
     take: (o) => {
       const run = {

@@ -123,3 +123,17 @@ test('a model at its best point has gradients of noise alone, and sizes that do 
   await t.throwsAsync(lib.batchSizeFinder(model, still, { ...options, signal: AbortSignal.abort() }), { instanceOf: lib.AbortedError });
   await t.throwsAsync(lib.batchSizeFinder(model, still, {} as never), { message: /options\.loss/ });
 });
+
+test('three examples are enough for a batch size, one is not, and the message says why', async (t) => {
+  const few = (count: number): lib.TensorDataset<'float32', 'float32'> => {
+    const values = Float64Array.from({ length: count }, (_, i) => i);
+    return new lib.TensorDataset(f32(values, [count, 1]), f32(values, [count, 1]));
+  };
+  const model = new lib.Sequential([new lib.Linear(1, 1)]);
+  const { noiseScale } = await lib.batchSizeFinder(model, few(3), { loss: new lib.MSELoss(), draws: 4 });
+  t.true(noiseScale >= 0);
+  await t.throwsAsync(lib.batchSizeFinder(model, few(1), { loss: new lib.MSELoss() }), {
+    instanceOf: lib.ArgumentError,
+    message: /two batches are compared.* has 1 example/,
+  });
+});

@@ -137,7 +137,9 @@ export function idleKernels(tree: Tree): string[] {
   const code = under(tree, /^native\/ops\/.*\.cc$/)
     .map(([, text]) => nativeCode(text))
     .join('\n');
-  return kernels.filter((name) => !new RegExp(`\\bk(?:ernels)?(?:Of<\\w+>\\(\\))?\\.${name}\\b|^[A-Z_]+\\(\\w+, ${name}\\)`, 'm').test(code));
+  return kernels.filter(
+    (name) => !new RegExp(`\\b(?:k|kernels|(?:kernelsOf|storedKernels)<\\w+>\\(\\))\\.${name}\\b|^[A-Z_]+\\(\\w+, ${name}\\)`, 'm').test(code),
+  );
 }
 
 /** Families of native/ops without the same stem in lib/ops. */

@@ -41,16 +41,18 @@ export interface Trial {
 }
 
 /** Three epochs of four steps, the last one ragged. */
-export function makeTrial(given: { hidden?: number; examples?: number; epochs?: number; seed?: number; dataSeed?: number } = {}): Trial {
-  const { hidden = 8, examples = 30, epochs = 3, seed = 5, dataSeed = 1 } = given;
+export function makeTrial(
+  given: { hidden?: number; examples?: number; epochs?: number; seed?: number; dataSeed?: number; lr?: number; sitter?: 'fix' } = {},
+): Trial {
+  const { hidden = 8, examples = 30, epochs = 3, seed = 5, dataSeed = 1, lr = 0.02, sitter } = given;
   setSeed(seed);
   const model = new Sequential([new Linear(2, hidden), new ReLU(), new Dropout(0.3), new SharedDropout(), new Linear(hidden, 4)]);
-  const optimizer = new Adam(model, { lr: new StepDecay(0.02, { every: 1, factor: 0.5 }) });
+  const optimizer = new Adam(model, { lr: new StepDecay(lr, { every: 1, factor: 0.5 }) });
   return {
     model,
     optimizer,
     data: points(examples, dataSeed),
-    options: { ...quiet, loss, optimizer, epochs, batchSize: 8, validation: points(20, 2) },
+    options: { ...quiet, loss, optimizer, epochs, batchSize: 8, validation: points(20, 2), sitter },
   };
 }
 
@@ -59,8 +61,8 @@ export function runTrial(trial: Trial, checkpoint?: CheckpointOptions, more: Par
   return fit(trial.model, trial.data, { ...trial.options, checkpoint, ...more });
 }
 
-/** Everything that must come out the same: weights, the optimizer's state, and the history without its times. */
-export function outcomeOf({ model, optimizer }: Trial, history: History): string {
+/** Everything that must come out the same: weights, the optimizer's state, and the history without its times; of a mended run, what was found and done. */
+export function outcomeOf({ model, optimizer, options }: Trial, history: History): string {
   const { tensors, ...state } = optimizer.stateDict();
   const bits = (tensor: { data: NodeJS.TypedArray }): string => createHash('sha256').update(tensor.data).digest('hex').slice(0, 16);
   return JSON.stringify({
@@ -69,6 +71,7 @@ export function outcomeOf({ model, optimizer }: Trial, history: History): string
     state,
     epochs: history.epochs.map(({ seconds: _, samplesPerSecond: __, ...record }) => record),
     stopped: history.stopped,
+    ...(options.sitter === 'fix' && { findings: history.findings, fixes: history.fixes }),
   });
 }
 

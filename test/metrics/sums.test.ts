@@ -25,6 +25,8 @@ test('examples with the label to ignore count for nothing in any metric of class
     const { name } = make();
     const without = after(make(), f64(scores.slice(0, 9), [3, 3]), i32([0, 2, 1]));
     t.is(after(make(), f64(scores, [4, 3]), i32([0, 2, 1, -1])), without, name);
+    const broken = [...scores.slice(0, 9), Number.NaN, 1, 2];
+    t.is(after(make(), f64(broken, [4, 3]), i32([0, 2, 1, -1])), without, `${name}: what a row holds that does not count`);
     t.true(Number.isFinite(without), name);
   }
 });

@@ -26,7 +26,7 @@ export function outputOf(g: Geometry): [number, number] {
   return [size(0, g.h), size(1, g.w)];
 }
 
-function intsOf(g: Geometry, choice: number): number[] {
+export function intsOf(g: Geometry, choice: number): number[] {
   const { stride = [1, 1], pad = [0, 0, 0, 0], dilation = [1, 1], groups = 1 } = g;
   const [oh, ow] = outputOf(g);
   return [g.n, g.h, g.w, g.c, oh, ow, g.k, ...g.kernel, ...stride, pad[0], pad[1], ...dilation, groups, choice];

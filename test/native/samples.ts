@@ -171,8 +171,8 @@ const maps = Object.fromEntries(
   nativeOps.flatMap(({ name, signature, ints, reals }): [string, Maker][] => {
     const parameters = [0.75, 1.25].slice(0, reals);
     if (ints !== 0 || reals < 0 || reals > 2) return [];
-    if (signature === 'T:T') return [[name, unary(name, -20, 20, parameters)]];
-    return signature === 'T:TT' ? [[name, backward(name, parameters)]] : [];
+    if (signature === 'S:S') return [[name, unary(name, -20, 20, parameters)]];
+    return signature === 'S:SS' ? [[name, backward(name, parameters)]] : [];
   }),
 );
 

@@ -3,7 +3,7 @@
 
 import test from 'ava';
 import fc from 'fast-check';
-import { DataLoader, NodegradError, Tensor, TensorDataset, compileStep } from '../../lib/index.js';
+import { DataLoader, NodegradError, type StepPrecision, Tensor, TensorDataset, compileStep } from '../../lib/index.js';
 import { UnrecordableError } from '../../lib/recording.js';
 import { type Case, type Frame, type Statement, World, bits, cases, textOf } from '../helpers/random-steps.js';
 import { Seeded } from '../helpers/seeded.js';
@@ -32,7 +32,7 @@ interface Seen {
   readonly isClean: boolean;
 }
 
-async function run({ kind, body, second, between, way }: Case, compiled: boolean): Promise<Seen> {
+async function run({ kind, body, second, between, way }: Case, compiled: boolean, precision: StepPrecision = 'float32'): Promise<Seen> {
   const world = new World(kind);
   const sizes = sizesOf(way);
   const function_ = (statements: readonly Statement[]) => (x: Tensor, _targets: Tensor) => {
@@ -41,7 +41,7 @@ async function run({ kind, body, second, between, way }: Case, compiled: boolean
     return frame.out;
   };
   const bodies = [body, second].filter((statements, i) => i === 0 || statements.length > 0).map(function_);
-  const steps = bodies.map((one) => compileStep(one));
+  const steps = bodies.map((one) => compileStep(one, { precision }));
   const states: unknown[] = [];
   // Null where something else than one step could fail.
   let before: string | null = null;
@@ -87,7 +87,7 @@ async function run({ kind, body, second, between, way }: Case, compiled: boolean
   }
 }
 
-test(`${runs} random step functions do eagerly and compiled the same to the last bit, or are refused and leave nothing behind (faults F09, F10, F11, F12, F19, F21)`, async (t) => {
+test.serial(`${runs} random step functions do eagerly and compiled the same to the last bit, or are refused and leave nothing behind (faults F09, F10, F11, F12, F19, F21)`, async (t) => {
   t.timeout(60_000 + runs * 100);
   let [equal, refused, failed] = [0, 0, 0];
   const check = async (one: Case): Promise<void> => {
@@ -129,4 +129,22 @@ test(`${runs} random step functions do eagerly and compiled the same to the last
     `${counterexample === null ? '' : textOf(counterexample[0])}\n(path ${counterexamplePath})\n${(errorInstance as Error | null)?.message ?? ''}`,
   );
   t.true(equal > runs / 2, 'most of what is drawn can be recorded');
+});
+
+const narrowRuns = Math.ceil(runs / 3);
+
+test.serial(`${narrowRuns} random step functions run in bfloat16 where they run in float32, twice to the same bits, and are refused where those are`, async (t) => {
+  t.timeout(60_000 + runs * 100);
+  let ran = 0;
+  const check = async (one: Case): Promise<void> => {
+    const [wide, narrow, again] = [await run(one, true), await run(one, true, 'bfloat16'), await run(one, true, 'bfloat16')];
+    if (narrow.error?.name !== wide.error?.name) throw new Error(`bfloat16: ${narrow.error?.stack}\nfloat32: ${wide.error?.stack}`);
+    if (JSON.stringify(narrow.states) !== JSON.stringify(again.states)) throw new Error('twice the same, and other bits');
+    if (narrow.error === null) ran += 1;
+  };
+  const found = await fc.check(fc.asyncProperty(cases, check), { seed, numRuns: narrowRuns, markInterruptAsFailure: true });
+  const { counterexample, counterexamplePath, errorInstance } = found;
+  const what = counterexample === null ? '' : textOf(counterexample[0]);
+  t.false(found.failed, `${what}\n(path ${counterexamplePath})\n${(errorInstance as Error | null)?.message ?? ''}`);
+  t.true(ran > narrowRuns / 2);
 });

@@ -51,6 +51,14 @@ test.before(async () => {
     gradientNonFinite: 0,
   }));
   appendFileSync(log, `${JSON.stringify({ type: 'observation', run, step: 64, layers: [], parameters })}\n`);
+  const change = { kind: 'learningRate', value: 0.1 };
+  const steps = [320, 320];
+  for (const more of [
+    { id: 'learning-rate-too-high', change, before: 'NaN', after: 0.25, steps, helped: true },
+    { id: 'batch-too-large', change: { kind: 'batchSize', value: 32 }, before: 1, after: 0.99, steps: [5, 40], helped: false },
+    { id: evil, change: null, before: 'NaN', after: 'NaN', steps: [0, 0], helped: null },
+  ])
+    appendFileSync(log, `${JSON.stringify({ type: 'tried', text: evil, ...more })}\n`);
   appendFileSync(log, `${JSON.stringify({ type: 'fix', run, text: `${evil} lowered the rate` })}\n`);
   const write = (name: string, sources: string): string => {
     const file = join(folder, name);
@@ -111,11 +119,23 @@ inBrowser('a report draws all its sections, complains of nothing and asks nobody
   t.deepEqual(requests, []);
 });
 
+inBrowser('what was tried stands beside its finding, the loss with and without, and what has no finding below', async (t) => {
+  const { page, complaints } = await visit(one);
+  const rowsIn = (place: string): Promise<string[]> => page.locator(`${place} .scroll tbody tr`).allInnerTexts();
+  t.deepEqual(await rowsIn('#finding-1'), [], 'the sitter said it again');
+  t.deepEqual(await rowsIn('#finding-2'), ['learning rate 0.1\tit helped\t0.25\tno number\t320']);
+  t.deepEqual(await rowsIn('#findings > div'), [
+    'batch size 32\tit did not help\t0.99\t1\t5 and 40',
+    'nothing: only a person can make it\t\t\t\t',
+  ]);
+  t.deepEqual(complaints, []);
+});
+
 inBrowser('what a run says is text: no name, class or finding becomes an element', async (t) => {
   const { page, complaints } = await visit(one);
   t.is(await page.locator('img').count(), 0);
   t.true((await page.locator('#finding-1').textContent())?.includes(evil));
-  t.true((await page.locator('#settings').textContent())?.includes(`What was tried1${evil} lowered the rate`));
+  t.true((await page.locator('#settings').textContent())?.includes(`What the sitter changed1${evil} lowered the rate`));
   t.is(await page.locator('body > script').count(), 2);
   t.deepEqual(complaints, []);
 });

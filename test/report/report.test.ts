@@ -4,10 +4,24 @@ import test from 'ava';
 import { createHash } from 'node:crypto';
 import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ArgumentError, FileFormatError, Normal, History, Linear, ReLU, Sequential, reportData, runReport, setSeed } from '../../lib/index.js';
+import {
+  ArgumentError,
+  FileFormatError,
+  Normal,
+  History,
+  Linear,
+  ReLU,
+  SGD,
+  Sequential,
+  reportData,
+  runReport,
+  setSeed,
+  whatIf,
+} from '../../lib/index.js';
 import { pageOf } from '../../lib/report/page.js';
 import { reportFile } from '../../lib/report/report.js';
 import { inFolder, observer, train } from '../helpers/reports.js';
+import { loss, makeModel, points } from '../helpers/training.js';
 
 test('the data of a report are those of the run: scores, losses, layers, updates, settings and end', async (t) => {
   await inFolder(async (folder) => {
@@ -88,22 +102,30 @@ test('many runs can be compared by their ids, in any order of sources, and each 
   });
 });
 
-test('a run that went on from a checkpoint is one run in the report', async (t) => {
+test('what was tried of a finding is in the report of the run: by an option, or by the log', async (t) => {
   await inFolder(async (folder) => {
-    const checkpoint = { dir: join(folder, 'points') };
-    const runDir = join(folder, 'run');
-    await train(runDir, { epochs: 2, checkpoint });
-    await train(runDir, { epochs: 4, checkpoint, resume: true });
-    const { runs } = reportData(runDir);
-    t.is(runs.length, 1);
-    t.deepEqual(
-      runs[0].epochs.map(({ epoch }) => epoch),
-      [1, 2, 3, 4],
-    );
-    t.deepEqual(
-      runs[0].losses?.flatMap(({ step, losses }) => losses.map((_, i) => step + i)),
-      Array.from({ length: 64 }, (_, i) => i + 1),
-    );
+    const history = await train(folder, { lr: 1e-6 });
+    const log = join(folder, 'log.jsonl');
+    const [finding] = history.findings;
+    t.is(finding.id, 'learning-rate-too-low');
+    const run = {
+      model: () => makeModel(),
+      optimizer: (model: unknown, lr = 1e-6) => new SGD(model as Sequential, { lr }),
+      loss,
+      data: points(512),
+    };
+    const tried = await whatIf(run, finding, { steps: 20, log });
+    t.deepEqual(tried.steps, [32, 32], 'whole epochs');
+    t.true(tried.helped);
+    t.deepEqual(reportData(log).runs[0].tried, [tried]);
+    t.deepEqual(reportData(history, { tried: [tried] }).runs[0].tried, [tried, tried]);
+    t.true(runReport(history).includes(JSON.stringify(tried.text)));
+    const { log: _, ...bare } = history;
+    const unlogged = Object.assign(new History(), { ...bare, log: null });
+    t.like(reportData(unlogged, { tried: [tried] }).runs[0], { tried: [tried], findings: [finding] });
+    t.throws(() => reportData([log, log], { tried: [tried] }), { instanceOf: ArgumentError, message: /belongs to one run, and there are 2/ });
+    t.throws(() => reportData(log, { tried: ['x'] as never }), { instanceOf: ArgumentError, message: /options\.tried/ });
+    await t.throwsAsync(whatIf(run, finding, { log: join(folder, 'none.jsonl') }), { instanceOf: ArgumentError });
   });
 });
 

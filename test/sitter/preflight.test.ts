@@ -208,3 +208,23 @@ test('shapes that do not fit, which end the first step of fit, are a finding: in
     await t.throwsAsync(model.fit(set as never, { loss: one, optimizer: new SGD(model, { lr: 0.1 }), progress: false, log: false }));
   }
 });
+
+test('the options of a fit are options of a look ahead, and a misspelt one is refused', async (t) => {
+  const model = fifty();
+  const asFit = {
+    ...quiet,
+    loss,
+    optimizer: new SGD(model, { lr: 1e-3 }),
+    epochs: 3,
+    batchSize: 8,
+    seed: 1,
+    dropLast: true,
+    maxGradNorm: 1,
+    regularizers: [new L2Regularizer(model, 1e-4)],
+    callbacks: [{ onEpochEnd: () => undefined }],
+    checkpoint: { dir: 'x' },
+    sitter: 'fix',
+  } as const;
+  t.deepEqual(await preflight(model, pictures(40), asFit), []);
+  await t.throwsAsync(preflight(model, pictures(40), { ...asFit, epoch: 3 } as never), { message: /unknown option `epoch`/ });
+});

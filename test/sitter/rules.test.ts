@@ -347,11 +347,11 @@ test('[J18] a run has stopped too early where it still falls by a tenth from a l
   t.deepEqual(flat([1, 0.9, 0.8, 0.72, 0.64, 0.58, 0.5, 0.43]), []);
 });
 
-test('every kind of finding has a rule, every rule a source, numbers with names, and needs', (t) => {
+test('every kind of finding has a rule or is seen before a run alone, every rule a source, numbers with names, and needs', (t) => {
   const known = new Set(rules.flatMap(({ ids }) => ids));
   t.deepEqual(
     findingIds.filter((id) => !known.has(id)),
-    [],
+    ['wrong-gradient', 'regularizer-lowers-loss'],
   );
   for (const rule of rules) {
     t.not(rule.source, '');

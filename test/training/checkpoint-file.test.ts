@@ -33,7 +33,7 @@ test.serial('a file that has changed anywhere is named, set aside, and the one b
       const run = runTrial(trial, { dir, every: 100 }, { resume: true, progress: stream, log, signal: controller.signal });
       await t.throwsAsync(run, { message: /aborted after step 5 / }, what);
       t.true(text().includes(`checkpoint damaged: ${newest}: `), `${what}: ${text()}`);
-      t.regex(text(), /resuming from .*step-000000000005\.safetensors, after step 5 \(1 epochs completed\)/);
+      t.regex(text(), /resuming from .*step-000000000005\.safetensors, after step 5 \(1 epoch completed\)/);
       const { resumed } = readRunLog(log).runs[0].header as { resumed: { step: number; damaged: { path: string }[] } };
       t.is(resumed.step, 5);
       t.is(resumed.damaged[0].path, newest);

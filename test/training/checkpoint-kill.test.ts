@@ -25,9 +25,10 @@ function run(
   report: string,
   delay: number,
   isEarly: boolean,
+  kind: string,
 ): Promise<{ wasKilled: boolean; resumedAt: number | null; error: string }> {
   return new Promise((resolve) => {
-    const process = spawn(globalThis.process.execPath, [child, dir, report], { env: environment });
+    const process = spawn(globalThis.process.execPath, [child, dir, report, kind], { env: environment });
     let [out, error] = ['', ''];
     let timer: NodeJS.Timeout | undefined;
     const arm = (): void => {
@@ -49,13 +50,14 @@ function run(
   });
 }
 
-test(`killed ${wanted} times at random moments, every run ends as the one that was left alone, and no checkpoint is lost`, async (t) => {
+const everyRun = test.macro(async (t, wanted: number, kind: 'plain' | 'mended') => {
   t.timeout(Math.max(60_000, wanted * 4000));
   const folder = mkdtempSync(join(tmpdir(), 'nodegrad-kill-'));
   const report = join(folder, 'report');
   try {
-    spawnSync(process.execPath, [child, '', report], { env: environment });
+    spawnSync(process.execPath, [child, '', report, kind], { env: environment });
     const expected = readFileSync(report, 'utf8');
+    if (kind === 'mended') t.regex(expected, /went back to the beginning of epoch/);
     const seed = Number(process.env['NODEGRAD_SEED'] ?? 1);
     const random = new Random(seed, 'kills');
     let [kills, inWriting, early, resumes, runs] = [0, 0, 0, 0, 0];
@@ -66,7 +68,7 @@ test(`killed ${wanted} times at random moments, every run ends as the one that w
         const isEarly = random.integer(8) === 0;
         // The start of a process takes about this long; steps and writing, much less.
         const delay = kills >= wanted ? 2 ** 30 : random.integer(isEarly ? 250 : 120);
-        const { wasKilled, resumedAt, error } = await run(dir, report, delay, isEarly);
+        const { wasKilled, resumedAt, error } = await run(dir, report, delay, isEarly, kind);
         if (resumedAt !== null) {
           t.is(resumedAt, saved, 'it goes on from the newest checkpoint that was there');
           if (saved > 0) resumes += 1;
@@ -98,3 +100,12 @@ test(`killed ${wanted} times at random moments, every run ends as the one that w
     rmSync(folder, { recursive: true, force: true });
   }
 });
+
+const mended = Math.ceil(wanted / 3);
+test(
+  `killed ${wanted} times at random moments, every run ends as the one that was left alone, and no checkpoint is lost`,
+  everyRun,
+  wanted,
+  'plain',
+);
+test(`so does one that a sitter mends on its way, killed ${mended} times`, everyRun, mended, 'mended');

@@ -128,3 +128,12 @@ test('numbers are written for people', (t) => {
     '?',
   ]);
 });
+
+test('a name or a note cannot command the terminal: what would is shown', (t) => {
+  const screen = new Screen();
+  const progress = new Progress(screen, 10, 100);
+  progress.draw({ ...state, metrics: { '\x1b[2Jacc': 0.5 } });
+  progress.note('class \x1b]0;title\x07 and \x9b31m');
+  t.false(/\x1b\[2J|\x1b\]|[\x07\x9b]/.test(screen.text), JSON.stringify(screen.text));
+  t.true(screen.text.includes('class \\u001b]0;title\\u0007 and \\u009b31m\n'));
+});

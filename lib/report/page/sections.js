@@ -7,6 +7,7 @@ import { confusionTable, exampleList, heatMap } from './pictures.js';
 /**
  * @typedef {import('../runs.js').ReportRun} Run
  * @typedef {import('../examine.js').Examination} Examination
+ * @typedef {import('../../sitter/what-if.js').WhatIfReport} Tried
  * @typedef {import('./charts.js').Line} Line
  * @typedef {import('./charts.js').Mark} Mark
  * @typedef {import('./pictures.js').LoggedObservation} LoggedObservation
@@ -202,24 +203,49 @@ export function curvesSection() {
   });
 }
 
-/** The findings of the chosen run. */
+/** The findings of the chosen run, each with what was tried of it. */
 export function findingsSection() {
   const list = el('ol', { class: 'findings' });
+  const others = el('div');
   let written = '';
-  return section('findings', 'Findings', [list], (_, run) => {
-    const findings = run.findings ?? [];
-    const now = JSON.stringify([run.id, findings]);
-    if (now !== written) fill(list, ...findings.map(findingItem));
+  return section('findings', 'Findings', [list, others], (_, run) => {
+    const [findings, tried] = [run.findings ?? [], run.tried ?? []];
+    const now = JSON.stringify([run.id, findings, tried]);
+    if (now !== written) {
+      // What the sitter says again, after a fix, was tried once.
+      const lastOf = (/** @type {unknown} */ id) => findings.findLastIndex((finding) => finding['id'] === id);
+      const of = (/** @type {number} */ i) => tried.filter(({ id }) => lastOf(id) === i);
+      fill(list, ...findings.map((finding, i) => findingItem(finding, i, of(i))));
+      const left = of(-1);
+      fill(others, ...(left.length === 0 ? [] : [el('h3', {}, 'Also tried'), triedTable(left)]));
+    }
     written = now;
-    return findings.length > 0;
+    return findings.length + tried.length > 0;
   });
+}
+
+/** @param {readonly Tried[]} tried */
+function triedTable(tried) {
+  const lossOf = (/** @type {number} */ loss) => (Number.isNaN(numberOf(loss)) ? 'no number' : shown(numberOf(loss)));
+  const verdictText = (/** @type {boolean | null} */ helped) => (helped === null ? 'not compared' : helped ? 'it helped' : 'it did not help');
+  const rows = tried.map(({ change, before, after, steps, helped }) => {
+    if (!change) return ['nothing: only a person can make it', '', '', '', ''];
+    const { kind, ...values } = change;
+    const what = `${String(kind).replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)} ${flat(values)
+      .map(([, value]) => value)
+      .join(', ')}`;
+    const counts = [...new Set(steps)].join(' and ');
+    return [what, el('span', { class: `tried ${helped === true ? 'good' : ''}` }, verdictText(helped)), lossOf(after), lossOf(before), counts];
+  });
+  return table('What was tried', ['change', 'verdict', 'loss with it', 'as it is', 'steps'], rows);
 }
 
 /**
  * @param {Readonly<Record<string, unknown>>} finding
  * @param {number} i
+ * @param {readonly Tried[]} tried
  */
-function findingItem(finding, i) {
+function findingItem(finding, i, tried) {
   const verdict = verdictOf(finding);
   const heading = el('h3', {}, `${i + 1}. `, el('span', { class: 'verdict' }, verdict), `: ${titleOf(finding)}`);
   const { epoch, step, layer, confidence, symptoms } = finding;
@@ -243,7 +269,14 @@ function findingItem(finding, i) {
   return el(
     'li',
     {},
-    el('article', { id: findingId(i), class: verdict, tabindex: -1, 'aria-label': `Finding ${i + 1}` }, heading, el('dl', {}, ...terms), back),
+    el(
+      'article',
+      { id: findingId(i), class: verdict, tabindex: -1, 'aria-label': `Finding ${i + 1}` },
+      heading,
+      el('dl', {}, ...terms),
+      ...(tried.length === 0 ? [] : [triedTable(tried)]),
+      back,
+    ),
   );
 }
 
@@ -440,7 +473,7 @@ export function settingsSection() {
         ? []
         : [
             group(
-              'What was tried',
+              'What the sitter changed',
               run.fixes.map((text, i) => [String(i + 1), text]),
             ),
           ]),

@@ -1,0 +1,14 @@
+// Words for people: numbers of things, and text that a terminal may be given.
+
+/** `1 epoch`, `3 epochs`, `2 classes`. */
+export function plural(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? '' : thing.endsWith('ss') ? 'es' : 's'}`;
+}
+
+// Control characters but for tab and line feed; and those that turn the direction of writing.
+const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+
+/** Text for a terminal: what would move its cursor, clear it or hide something is shown as `\u001b`. */
+export function printable(text: string): string {
+  return text.replace(controls, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}

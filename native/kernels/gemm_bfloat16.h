@@ -1,0 +1,334 @@
+// Products of bfloat16 numbers, block by block, the same bits in three ways: by FMAs of float32, by VDPBF16PS and by AMX. ops/gemm_bfloat16.h
+// has the definition. A word is two neighbours of k, the even one below; words travel as float, whose bits nobody computes with.
+
+using nodegrad::Bfloat16Block;
+using nodegrad::Bfloat16Product;
+using nodegrad::bfloat16Panel;
+using nodegrad::bfloat16Step;
+using nodegrad::mostBfloat16Rows;
+
+#define UNROLL _Pragma("GCC unroll 16")
+
+constexpr int64_t wordsOfStep = bfloat16Step / 2;
+
+inline void narrow(bfloat16* y, const float* x, int64_t n) {
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) store(y + i, load(x + i));
+  if (i < n) store(y + i, load(x + i, int(n - i)), int(n - i));
+}
+inline void widen(float* y, const bfloat16* x, int64_t n) {
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) store(y + i, load(x + i));
+  if (i < n) store(y + i, load(x + i, int(n - i)), int(n - i));
+}
+
+// ---- packing ------------------------------------------------------------------------------------------------------------------
+
+INLINE B<float> upperHalf() { return setBits<float>(int32_t(0xffff0000u)); }
+INLINE V<float> evenOf(V<float> words) { return fromBits<float>(shl<16>(bits(words))); }
+INLINE V<float> oddOf(V<float> words) { return fromBits<float>(bits(words) & upperHalf()); }
+INLINE B<float> upper(V<float> a, const bfloat16*) { return bits(a); }
+INLINE B<float> upper(V<float> a, const float*) { return roundUpper(a); }
+
+// to[n] = the bits of n numbers of bfloat16, n ≤ 32, and zeros up to 32.
+inline void copyNarrow(const bfloat16* x, int64_t n, float* to) {
+  if (n == bfloat16Step) { __builtin_memcpy(to, x, 64); return; }
+  __builtin_memset(to, 0, 64);
+  __builtin_memcpy(to, x, size_t(n) * 2);
+}
+inline void copyNarrow(const float* x, int64_t n, float* to) {
+  bfloat16 all[bfloat16Step] = {};
+  narrow(all, x, n);
+  __builtin_memcpy(to, all, 64);
+}
+
+// words[lane][16] of one step of k that has `count` numbers; zero lanes up to `width`.
+template <class S> inline void wordRows(const S* x, int64_t lane, int64_t count, int64_t used, int64_t width, float* to) {
+  for (int64_t i = 0; i < used; ++i) copyNarrow(x + i * lane, count, to + i * wordsOfStep);
+  __builtin_memset(to + used * wordsOfStep, 0, size_t((width - used) * wordsOfStep) * 4);
+}
+// words[16][width] of one step, where the lanes of a k are neighbours.
+template <class S> inline void wordColumns(const S* x, int64_t k, int64_t count, int64_t used, int64_t width, float* to) {
+  for (int64_t pair = 0; pair < wordsOfStep; ++pair, to += width) {
+    const bool even = 2 * pair < count, odd = 2 * pair + 1 < count;
+    const S* row = x + 2 * pair * k;
+    const auto words = [&](int64_t j, auto read) FORMULA {
+      V<float> low = zero<float>(), high = zero<float>();
+      if (even) low = fromBits<float>(shr<16>(upper(read(row + j), x)));
+      if (odd) high = fromBits<float>(upper(read(row + k + j), x) & upperHalf());
+      store(to + j, fromBits<float>(bits(low) | bits(high)));
+    };
+    int64_t j = 0;
+    for (; j + lanes <= used; j += lanes) words(j, [](const S* p) FORMULA { return load(p); });
+    if (const int last = int(used - j); last > 0) {
+      words(j, [last](const S* p) FORMULA { return load(p, last); });
+      j += lanes;
+    }
+    for (; j < width; j += lanes) store(to + j, zero<float>());
+  }
+}
+
+// Words of one step, `width` lanes (a multiple of 16) of which `used` are there: as [16][width], or as [width][16].
+template <bool byLane> inline void wordsOf(const Bfloat16Block& x, int64_t at, int64_t count, int64_t used, int64_t width, float* to) {
+  alignas(64) float turned[mostBfloat16Rows * wordsOfStep];
+  const auto typed = [&](auto* data) {
+    if (x.lane == 1) {
+      wordColumns(data + at * x.k, x.k, count, used, width, byLane ? turned : to);
+      if (byLane) transposeBlock<float>(wordsOfStep, width, turned, width, to, wordsOfStep);
+    } else {
+      wordRows(data + at, x.lane, count, used, width, byLane ? to : turned);
+      if (!byLane) transposeBlock<float>(width, wordsOfStep, turned, wordsOfStep, to, width);
+    }
+  };
+  if (x.wide) typed(static_cast<const float*>(x.data));
+  else typed(static_cast<const bfloat16*>(x.data));
+}
+
+inline int64_t wholeVectors(int64_t n) { return (n + lanes - 1) / lanes * lanes; }
+inline int64_t stepNumbers(int64_t count, int64_t at) { return count - at < bfloat16Step ? count - at : bfloat16Step; }
+
+// f(first row, rows) for each strip.
+template <class F> inline void eachStrip(int64_t rows, int64_t strip, F f) {
+  for (int64_t i = 0; i < rows; i += strip) f(i, rows - i < strip ? rows - i : strip);
+}
+
+// Short rows one behind the other: what a store writes behind a row, the next rows overwrite, where there is room for it.
+struct Rows {
+  float* to;
+  int64_t length, room;
+
+  INLINE void add(V<float> a) {
+    if (room >= lanes) store(to, a);
+    else store(to, a, int(length));
+    to += length;
+    room -= length;
+  }
+};
+
+// ---- by FMAs ------------------------------------------------------------------------------------------------------------------
+
+// Rows and vectors of a micro-tile: two chains for each output.
+#if defined(__AVX512F__)
+constexpr int bfloat16Rows = 6, bfloat16Vectors = 2;
+#elif defined(__AVX2__)
+constexpr int bfloat16Rows = 3, bfloat16Vectors = 1;
+#else
+constexpr int bfloat16Rows = 2, bfloat16Vectors = 1;
+#endif
+
+// A step of a strip is [even, odd][16][rows] of float32.
+inline void packFmaRows(const Bfloat16Block& x, int64_t rows, int64_t strip, int64_t count, void* to) {
+  alignas(64) float words[wordsOfStep * mostBfloat16Rows + lanes];
+  const int64_t width = wholeVectors(rows), steps = (count + bfloat16Step - 1) / bfloat16Step;
+  for (int64_t step = 0; step < steps; ++step) {
+    wordsOf<false>(x, step * bfloat16Step, stepNumbers(count, step * bfloat16Step), rows, width, words);
+    eachStrip(rows, strip, [&](int64_t i, int64_t m) {
+      Rows out = {static_cast<float*>(to) + (i * steps + step * m) * bfloat16Step, m, m * bfloat16Step};
+      for (int64_t pair = 0; pair < wordsOfStep; ++pair) out.add(evenOf(load(words + pair * width + i)));
+      for (int64_t pair = 0; pair < wordsOfStep; ++pair) out.add(oddOf(load(words + pair * width + i)));
+    });
+  }
+}
+// A step of a panel is [16][width] words.
+inline void packFmaColumns(const Bfloat16Block& x, int64_t columns, int64_t width, int64_t count, void* to) {
+  wordsOf<false>(x, 0, count, columns, width, static_cast<float*>(to));
+}
+
+template <int MR, int NV>
+__attribute__((noinline)) void multiplyFma(int64_t steps, const float* a, const float* b, int64_t bRow, float* c, int64_t cRow, bool onward) {
+  for (; steps > 0; --steps, a += MR * wordsOfStep, onward = true) {
+    V<float> even[MR][NV], odd[MR][NV];
+    UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < NV; ++j) even[i][j] = odd[i][j] = zero<float>();
+    _Pragma("GCC unroll 1") for (int pair = 0; pair < wordsOfStep; ++pair, a += MR, b += bRow) {
+      V<float> y[NV];
+      UNROLL for (int j = 0; j < NV; ++j) y[j] = evenOf(load(b + j * lanes));
+      UNROLL for (int i = 0; i < MR; ++i) {
+        const V<float> x = set1(a[i]);
+        UNROLL for (int j = 0; j < NV; ++j) even[i][j] = fma(x, y[j], even[i][j]);
+      }
+      UNROLL for (int j = 0; j < NV; ++j) y[j] = oddOf(load(b + j * lanes));
+      UNROLL for (int i = 0; i < MR; ++i) {
+        const V<float> x = set1(a[MR * wordsOfStep + i]);
+        UNROLL for (int j = 0; j < NV; ++j) odd[i][j] = fma(x, y[j], odd[i][j]);
+      }
+    }
+    UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < NV; ++j) {
+      float* to = c + i * cRow + j * lanes;
+      store(to, (onward ? load(to) : zero<float>()) + (even[i][j] + odd[i][j]));
+    }
+  }
+}
+
+using FmaMicro = void (*)(int64_t, const float*, const float*, int64_t, float*, int64_t, bool);
+template <int MR> inline FmaMicro fmaMicro(int64_t rows, bool both) {
+  if (rows == MR) return both ? &multiplyFma<MR, bfloat16Vectors> : &multiplyFma<MR, 1>;
+  if constexpr (MR > 1) return fmaMicro<MR - 1>(rows, both);
+  else return nullptr;
+}
+inline void multiplyByFma(int64_t rows, int64_t width, int64_t steps, const void* a, const void* b, float* c, int64_t cRow, bool onward) {
+  const int64_t panel = bfloat16Vectors * lanes;
+  for (int64_t j = 0; j < width; j += panel) {
+    const bool both = width - j >= panel;
+    fmaMicro<bfloat16Rows>(rows, both)(steps, static_cast<const float*>(a), static_cast<const float*>(b) + j, width, c + j, cRow, onward);
+  }
+}
+
+constexpr Bfloat16Product bfloat16Fma = {"fma", bfloat16Rows, 1, bfloat16Step * 4, 8, false, packFmaRows, packFmaColumns, multiplyByFma, nullptr, nullptr};
+
+#if defined(__AVX512F__)
+
+// ---- by VDPBF16PS -------------------------------------------------------------------------------------------------------------
+
+// It continues one chain by two links, the upper half of a word first. So words are regrouped: of four neighbours k0 k1 k2 k3, (k2, k0)
+// continues the even chain and (k3, k1) the odd one.
+INLINE V<float> evenPair(V<float> first, V<float> second) { return fromBits<float>(shl<16>(bits(first)) | (bits(second) & setBits<float>(0xffff))); }
+INLINE V<float> oddPair(V<float> first, V<float> second) { return fromBits<float>((bits(first) & upperHalf()) | shr<16>(bits(second))); }
+
+// A step of a strip is [even, odd][8][rows] words.
+inline void packDotRows(const Bfloat16Block& x, int64_t rows, int64_t strip, int64_t count, void* to) {
+  alignas(64) float words[wordsOfStep * mostBfloat16Rows + lanes];
+  const int64_t width = wholeVectors(rows), steps = (count + bfloat16Step - 1) / bfloat16Step;
+  for (int64_t step = 0; step < steps; ++step) {
+    wordsOf<false>(x, step * bfloat16Step, stepNumbers(count, step * bfloat16Step), rows, width, words);
+    eachStrip(rows, strip, [&](int64_t i, int64_t m) {
+      Rows out = {static_cast<float*>(to) + (i * steps + step * m) * wordsOfStep, m, m * wordsOfStep};
+      const auto word = [&](int64_t pair) FORMULA { return load(words + pair * width + i); };
+      for (int64_t pair = 0; pair < wordsOfStep; pair += 2) out.add(evenPair(word(pair), word(pair + 1)));
+      for (int64_t pair = 0; pair < wordsOfStep; pair += 2) out.add(oddPair(word(pair), word(pair + 1)));
+    });
+  }
+}
+// A step of a panel is [even, odd][8][width] words.
+inline void packDotColumns(const Bfloat16Block& x, int64_t columns, int64_t width, int64_t count, void* to) {
+  alignas(64) float words[wordsOfStep * bfloat16Panel];
+  wordsOf<false>(x, 0, count, columns, width, words);
+  float* even = static_cast<float*>(to);
+  float* odd = even + wordsOfStep / 2 * width;
+  for (int64_t pair = 0; pair < wordsOfStep; pair += 2)
+    for (int64_t j = 0; j < width; j += lanes, even += lanes, odd += lanes) {
+      const V<float> first = load(words + pair * width + j), second = load(words + (pair + 1) * width + j);
+      store(even, evenPair(first, second));
+      store(odd, oddPair(first, second));
+    }
+}
+
+template <int MR, int NV>
+__attribute__((noinline, target("avx512bf16"))) void multiplyDot(int64_t steps, const float* a, const float* b, float* c, int64_t cRow, bool onward) {
+  constexpr int quads = wordsOfStep / 2, rest = quads * NV * lanes;
+  for (; steps > 0; --steps, a += quads * MR, b += rest, onward = true) {
+    __m512 even[MR][NV], odd[MR][NV];
+    UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < NV; ++j) even[i][j] = odd[i][j] = _mm512_setzero_ps();
+    _Pragma("GCC unroll 1") for (int quad = 0; quad < quads; ++quad, a += MR, b += NV * lanes) {
+      __m512bh y[NV];
+      UNROLL for (int j = 0; j < NV; ++j) y[j] = (__m512bh)_mm512_loadu_ps(b + j * lanes);
+      UNROLL for (int i = 0; i < MR; ++i) {
+        const __m512bh x = (__m512bh)_mm512_set1_ps(a[i]);
+        UNROLL for (int j = 0; j < NV; ++j) even[i][j] = _mm512_dpbf16_ps(even[i][j], x, y[j]);
+      }
+      UNROLL for (int j = 0; j < NV; ++j) y[j] = (__m512bh)_mm512_loadu_ps(b + rest + j * lanes);
+      UNROLL for (int i = 0; i < MR; ++i) {
+        const __m512bh x = (__m512bh)_mm512_set1_ps(a[quads * MR + i]);
+        UNROLL for (int j = 0; j < NV; ++j) odd[i][j] = _mm512_dpbf16_ps(odd[i][j], x, y[j]);
+      }
+    }
+    UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < NV; ++j) {
+      float* to = c + i * cRow + j * lanes;
+      _mm512_storeu_ps(to, _mm512_add_ps(onward ? _mm512_loadu_ps(to) : _mm512_setzero_ps(), _mm512_add_ps(even[i][j], odd[i][j])));
+    }
+  }
+}
+using DotMicro = void (*)(int64_t, const float*, const float*, float*, int64_t, bool);
+template <int MR> inline DotMicro dotMicro(int64_t rows, bool both) {
+  if (rows == MR) return both ? &multiplyDot<MR, 2> : &multiplyDot<MR, 1>;
+  if constexpr (MR > 1) return dotMicro<MR - 1>(rows, both);
+  else return nullptr;
+}
+inline void multiplyByDot(int64_t rows, int64_t width, int64_t steps, const void* a, const void* b, float* c, int64_t cRow, bool onward) {
+  dotMicro<bfloat16Rows>(rows, width > lanes)(steps, static_cast<const float*>(a), static_cast<const float*>(b), c, cRow, onward);
+}
+
+constexpr Bfloat16Product bfloat16DotProduct = {"avx512_bf16", bfloat16Rows, 1, bfloat16Step * 2, 8, false, packDotRows, packDotColumns, multiplyByDot, nullptr, nullptr};
+constexpr const Bfloat16Product* bfloat16Dot = &bfloat16DotProduct;
+
+// ---- by AMX -------------------------------------------------------------------------------------------------------------------
+
+// Tiles 0 … 3 are sums (16 × 16 each; rows below, columns beside), 4 and 5 rows of A (16 rows × 16 words), 6 and 7 columns of B (16 words ×
+// 16 columns). In assembler: intrinsics of some compilers forget that a tile is loaded from memory.
+constexpr int64_t tileSide = 16;
+template <int T> INLINE void tileZero() { asm volatile("tilezero %%tmm%c0" ::"i"(T)); }
+template <int T> INLINE void tileLoad(const float* p, int64_t row) {
+  asm volatile("tileloadd (%1,%2,1), %%tmm%c0" ::"i"(T), "r"(p), "r"(row * 4) : "memory");
+}
+template <int T> INLINE void tileStore(float* p, int64_t row) {
+  asm volatile("tilestored %%tmm%c0, (%1,%2,1)" ::"i"(T), "r"(p), "r"(row * 4) : "memory");
+}
+template <int C, int A, int B> INLINE void tileMultiply() { asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(C), "i"(A), "i"(B)); }
+
+// A step of a strip is [rows][16] words, the rows padded to 16 or 32.
+inline void packTileRows(const Bfloat16Block& x, int64_t rows, int64_t strip, int64_t count, void* to) {
+  const int64_t steps = (count + bfloat16Step - 1) / bfloat16Step;
+  eachStrip(rows, strip, [&](int64_t i, int64_t m) {
+    const int64_t width = wholeVectors(m), size = x.wide ? 4 : 2;
+    const Bfloat16Block part = {static_cast<const char*>(x.data) + i * x.lane * size, x.lane, x.k, x.wide};
+    for (int64_t step = 0; step < steps; ++step, to = static_cast<float*>(to) + width * wordsOfStep)
+      wordsOf<true>(part, step * bfloat16Step, stepNumbers(count, step * bfloat16Step), m, width, static_cast<float*>(to));
+  });
+}
+
+template <bool tall, bool wide>
+inline void multiplyTiles(int64_t steps, const float* a, const float* b, float* c, int64_t cRow, bool onward) {
+  constexpr int64_t width = wide ? 2 * tileSide : tileSide, tile = tileSide * wordsOfStep;
+  float* const below = c + tileSide * cRow;
+  if (onward) {
+    tileLoad<0>(c, cRow);
+    if (wide) tileLoad<1>(c + tileSide, cRow);
+    if (tall) tileLoad<2>(below, cRow);
+    if (tall && wide) tileLoad<3>(below + tileSide, cRow);
+  } else {
+    tileZero<0>();
+    if (wide) tileZero<1>();
+    if (tall) tileZero<2>();
+    if (tall && wide) tileZero<3>();
+  }
+  for (; steps > 0; --steps, a += tall ? 2 * tile : tile, b += width * wordsOfStep) {
+    tileLoad<4>(a, wordsOfStep);
+    tileLoad<6>(b, width);
+    tileMultiply<0, 4, 6>();
+    if (wide) {
+      tileLoad<7>(b + tileSide, width);
+      tileMultiply<1, 4, 7>();
+    }
+    if (tall) {
+      tileLoad<5>(a + tile, wordsOfStep);
+      tileMultiply<2, 5, 6>();
+      if (wide) tileMultiply<3, 5, 7>();
+    }
+  }
+  tileStore<0>(c, cRow);
+  if (wide) tileStore<1>(c + tileSide, cRow);
+  if (tall) tileStore<2>(below, cRow);
+  if (tall && wide) tileStore<3>(below + tileSide, cRow);
+}
+inline void multiplyByTiles(int64_t rows, int64_t width, int64_t steps, const void* a, const void* b, float* c, int64_t cRow, bool onward) {
+  const bool tall = rows > tileSide, wide = width > tileSide;
+  (tall ? wide ? &multiplyTiles<true, true> : &multiplyTiles<true, false> : wide ? &multiplyTiles<false, true> : &multiplyTiles<false, false>)(
+      steps, static_cast<const float*>(a), static_cast<const float*>(b), c, cRow, onward);
+}
+
+// Palette 1, all eight tiles of 16 rows of 64 bytes.
+inline void enterTiles() {
+  struct alignas(64) { uint8_t palette, start, reserved[14]; uint16_t rowBytes[16]; uint8_t rows[16]; } shape = {};
+  shape.palette = 1;
+  for (int i = 0; i < 8; ++i) { shape.rowBytes[i] = 64; shape.rows[i] = 16; }
+  asm volatile("ldtilecfg %0" ::"m"(shape));
+}
+inline void leaveTiles() { asm volatile("tilerelease"); }
+
+constexpr Bfloat16Product bfloat16TileProduct = {"amx", 2 * tileSide, tileSide, bfloat16Step * 2, 16, true, packTileRows, packFmaColumns, multiplyByTiles, enterTiles, leaveTiles};
+constexpr const Bfloat16Product* bfloat16Tiles = &bfloat16TileProduct;
+
+#else
+constexpr const Bfloat16Product *bfloat16Dot = nullptr, *bfloat16Tiles = nullptr;
+#endif
+
+#undef UNROLL

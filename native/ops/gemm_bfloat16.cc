@@ -1,0 +1,205 @@
+// Plans a product of bfloat16 operands by its shape, packs them, and cuts the work into tiles for the pool.
+#include "gemm_bfloat16.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "../runtime/fpstate.h"
+#include "../runtime/pool.h"
+#include "phases.h"
+#include "workspace.h"
+
+namespace nodegrad {
+namespace {
+
+constexpr int64_t mostColumns = 512;  // of a tile
+constexpr int64_t sharedSteps = 8;    // of B, packed at a time
+
+struct Plan {
+  const Bfloat16Product* product;
+  int64_t steps;                   // of k
+  int64_t chunk;                   // steps between two visits of the sums
+  int64_t panels, group, groups;   // of columns; panels of a tile
+  int64_t rowTile, rowTiles, strip;
+  int64_t blocks;                  // of the definition
+  int levels;                      // tiles of partial sums
+  bool shared;                     // B is packed once for all tiles
+  size_t sharedSize, rowsSize, columnsSize, sumsSize, gatherSize, wideSize, workerSize;  // in bytes
+};
+
+int64_t widthOf(int64_t columns) { return columns <= bfloat16Panel / 2 ? bfloat16Panel / 2 : bfloat16Panel; }
+size_t lines(int64_t bytes) { return size_t(divideUp(bytes, 64) * 64); }
+
+Plan planOf(const GemmBfloat16& g) {
+  Plan p;
+  p.product = &bfloat16Product();
+  const int64_t unit = p.product->rows;
+  p.steps = divideUp(g.k, bfloat16Step);
+  p.chunk = std::min<int64_t>(std::max<int64_t>(p.steps, 1), p.product->steps);
+  p.panels = divideUp(g.n, bfloat16Panel);
+  // A tile is about a microsecond at least, at most a 32nd of all.
+  const double least = double(p.product->rowUnit) * (1 << 18), target = std::max(least, double(g.m) * double(g.n) * double(g.k) / 32);
+  const double depth = double(std::max<int64_t>(g.k, 1));
+  const double suited = target / (depth * double(std::min(g.n, mostColumns)));
+  // Where rows of A are neighbours in memory, many of them are read together.
+  const int64_t wanted = g.a.matrix.lane == 1 ? mostBfloat16Rows : int64_t(std::clamp<double>(suited, 1, mostBfloat16Rows));
+  p.rowTile = std::min(g.m, divideUp(wanted, unit) * unit);
+  p.group = std::clamp<int64_t>(int64_t(target / (depth * double(p.rowTile) * bfloat16Panel)), 1, std::min(p.panels, mostColumns / bfloat16Panel));
+  p.groups = divideUp(p.panels, p.group);
+  p.group = divideUp(p.panels, p.groups);
+  p.rowTiles = divideUp(g.m, p.rowTile);
+  p.strip = divideUp(divideUp(p.rowTile, divideUp(p.rowTile, unit)), p.product->rowUnit) * p.product->rowUnit;
+  p.blocks = sumBlocks(g.k);
+  p.levels = sumLevels(p.blocks);
+  p.shared = p.rowTiles > 1;
+  const int64_t rows = divideUp(p.rowTile, p.strip) * p.strip, columns = p.group * bfloat16Panel;
+  p.sharedSize = p.shared ? lines(p.panels * bfloat16Panel * p.steps * 64) : 0;
+  p.rowsSize = lines(rows * p.chunk * p.product->rowBytes + 64);  // the last row is stored as a whole vector
+  p.columnsSize = p.shared ? 0 : lines(columns * p.chunk * 64);
+  p.sumsSize = lines(rows * columns * 4);
+  const int64_t gathered = std::max(g.a.gather ? p.rowTile * p.chunk : 0, g.b.gather ? bfloat16Panel : 0) * bfloat16Step;
+  p.gatherSize = lines(gathered * 2);
+  p.wideSize = lines(rows * bfloat16Panel * 4);
+  p.workerSize = p.rowsSize + p.columnsSize + p.sumsSize * size_t(p.levels) + p.gatherSize + 2 * p.wideSize;
+  return p;
+}
+
+// A block of an operand, where it lies or gathered.
+Bfloat16Block blockOf(const Bfloat16Source& x, int64_t lane, int64_t lanes, int64_t k, int64_t count, bfloat16* scratch) {
+  if (!x.gather) {
+    const int64_t at = (lane * x.matrix.lane + k * x.matrix.k) * (x.matrix.wide ? 4 : 2);
+    return {static_cast<const char*>(x.matrix.data) + at, x.matrix.lane, x.matrix.k, x.matrix.wide};
+  }
+  const bool byLane = x.matrix.lane != 1;
+  const int64_t row = byLane ? count : lanes;
+  x.gather(x.context, lane, lanes, k, count, scratch, row);
+  return {scratch, byLane ? row : 1, byLane ? 1 : row, false};
+}
+
+struct Run {
+  const GemmBfloat16& g;
+  const Plan& p;
+  char* shared;
+  char* workers;
+
+  int64_t columnsOf(int64_t panel) const { return std::min(bfloat16Panel, g.n - panel * bfloat16Panel); }
+
+  // Steps [step, step + steps) of panels [first, last), into step `into` and on of panels of `stride` steps.
+  void packColumns(int64_t first, int64_t last, int64_t step, int64_t steps, char* to, int64_t stride, int64_t into, bfloat16* scratch) const {
+    for (int64_t s = 0; s < steps; ++s)
+      for (int64_t panel = first; panel < last; ++panel) {
+        const int64_t n = columnsOf(panel), width = widthOf(n), k = (step + s) * bfloat16Step, count = std::min(bfloat16Step, g.k - k);
+        const Bfloat16Block block = blockOf(g.b, panel * bfloat16Panel, n, k, count, scratch);
+        p.product->packColumns(block, n, width, count, to + ((panel - first) * bfloat16Panel * stride + (into + s) * width) * 64);
+      }
+  }
+  void packShared() const {
+    const int64_t pieces = divideUp(p.steps, sharedSteps), parts = divideUp(p.panels, mostColumns / bfloat16Panel);
+    parallelFor(pieces * parts, [&](int64_t index, int worker) {
+      const int64_t part = index / pieces, step = index % pieces * sharedSteps;
+      const int64_t first = p.panels * part / parts, last = p.panels * (part + 1) / parts;
+      packColumns(first, last, step, std::min(sharedSteps, p.steps - step), shared + first * bfloat16Panel * p.steps * 64, p.steps, step, gathered(worker));
+    });
+  }
+
+  char* work(int worker) const { return workers + size_t(worker) * p.workerSize; }
+  bfloat16* gathered(int worker) const { return reinterpret_cast<bfloat16*>(work(worker) + p.rowsSize + p.columnsSize + p.sumsSize * size_t(p.levels)); }
+
+  void multiply() const {
+    parallelFor(
+        p.rowTiles * p.groups,
+        [&](int64_t index, int worker) {
+          const int64_t group = index / p.rowTiles, tile = index % p.rowTiles;
+          const int64_t i0 = tile * p.rowTile, m = std::min(p.rowTile, g.m - i0);
+          tileOf(i0, m, group * p.group, std::min(p.panels, (group + 1) * p.group), worker);
+        },
+        {p.product->enter, p.product->leave});
+  }
+
+  void tileOf(int64_t i0, int64_t m, int64_t first, int64_t last, int worker) const {
+    char* const rows = work(worker);
+    char* const columns = rows + p.rowsSize;
+    char* const sums = columns + p.columnsSize;
+    const int64_t all = divideUp(m, p.strip) * p.strip;  // rows of the sums
+    const auto level = [&](int l) { return reinterpret_cast<float*>(sums + size_t(l) * p.sumsSize); };
+    addBlocks(
+        p.blocks,
+        [&](int64_t block, int l) {
+          const int64_t from = block * sumBlock / bfloat16Step;
+          const int64_t to = p.blocks == 1 ? p.steps : std::min(p.steps, from + sumBlock / bfloat16Step);
+          if (from == to) std::memset(level(l), 0, p.sumsSize);
+          for (int64_t step = from; step < to; step += p.chunk) {
+            const int64_t steps = std::min(p.chunk, to - step), k = step * bfloat16Step, count = std::min(steps * bfloat16Step, g.k - k);
+            p.product->packRows(blockOf(g.a, i0, m, k, count, gathered(worker)), m, p.strip, count, rows);
+            if (!p.shared) packColumns(first, last, step, steps, columns, p.chunk, 0, gathered(worker));
+            const char* const b = p.shared ? shared + first * bfloat16Panel * p.steps * 64 : columns;
+            multiplyChunk(m, all, first, last, steps, rows, b, p.shared ? p.steps : p.chunk, p.shared ? step : 0, level(l), step > from);
+          }
+        },
+        [&](int l) {
+          const int64_t count = all * (last - first) * bfloat16Panel;
+          kernelsOf<float>().accumulate(level(l), level(l + 1), count);
+        });
+    for (int64_t panel = first; panel < last; ++panel) {
+      float* const own = level(0) + (panel - first) * all * bfloat16Panel;
+      finish(i0, m, panel, own, work(worker) + p.workerSize - 2 * p.wideSize);
+    }
+  }
+
+  void multiplyChunk(int64_t m, int64_t all, int64_t first, int64_t last, int64_t steps, const char* rows, const char* b, int64_t stride,
+                     int64_t step, float* sums, bool onward) const {
+    const FlushDenormals flush;
+    const int64_t strips = divideUp(m, p.strip), panels = last - first;
+    for (int64_t index = 0; index < strips * panels; ++index) {
+      const int64_t s = p.product->acrossColumns ? index / panels : index % strips, at = p.product->acrossColumns ? index % panels : index / strips;
+      const int64_t width = widthOf(columnsOf(first + at)), i = s * p.strip;
+      p.product->multiply(std::min(p.strip, m - i), width, steps, rows + i * steps * p.product->rowBytes,
+                          b + (at * bfloat16Panel * stride + step * width) * 64, sums + at * all * bfloat16Panel + i * width, width, onward);
+    }
+  }
+
+  // The epilogue and the way to C: of all rows at once, or one by one where they go to other places.
+  void finish(int64_t i0, int64_t m, int64_t panel, float* sums, char* wide) const {
+    const int64_t j0 = panel * bfloat16Panel, n = columnsOf(panel), width = widthOf(n);
+    if (!g.rowOf) return finishRows(i0, m, j0, n, sums, width, wide);
+    for (int64_t i = 0; i < m; ++i) finishRows(g.rowOf(g.context, i0 + i), 1, j0, n, sums + i * width, width, wide);
+  }
+  void finishRows(int64_t i0, int64_t m, int64_t j0, int64_t n, float* sums, int64_t width, char* wide) const {
+    const Kernels<float>& kernels = kernelsOf<float>();
+    const Bfloat16Kernels& own = nodegrad::kernels().bf16;
+    Epilogue<float> e = g.epilogue.at(i0, j0);
+    float* const before = reinterpret_cast<float*>(wide);
+    float* const y = reinterpret_cast<float*>(wide + p.wideSize);
+    for (int64_t i = 0; g.y && i < m; ++i) own.widen(y + i * width, g.y + (i0 + i) * e.yRow + j0, n);
+    if (g.y) {
+      e.y = y;
+      e.yRow = width;
+    }
+    if (g.wide) return kernels.gemmFinish(m, n, sums, width, nullptr, 0, static_cast<float*>(g.c) + i0 * g.ldc + j0, g.ldc, e);
+    bfloat16* const c = static_cast<bfloat16*>(g.c) + i0 * g.ldc + j0;
+    const bool onOld = e.prior == Prior::old;
+    if (onOld) e.prior = Prior::none;
+    for (int64_t i = 0; onOld && i < m; ++i) own.widen(before + i * width, c + i * g.ldc, n);
+    kernels.gemmFinish(m, n, sums, width, onOld ? before : nullptr, width, sums, width, e);
+    for (int64_t i = 0; i < m; ++i) own.narrow(c + i * g.ldc, sums + i * width, n);
+  }
+};
+
+}  // namespace
+
+size_t gemmBfloat16Workspace(const GemmBfloat16& g) {
+  if (g.m == 0 || g.n == 0) return 0;
+  const Plan p = planOf(g);
+  return p.sharedSize + p.workerSize * size_t(threads()) + 64;
+}
+
+void gemmBfloat16(const GemmBfloat16& g, void* workspace) {
+  if (g.m == 0 || g.n == 0) return;
+  const Plan p = planOf(g);
+  char* const base = aligned<char>(workspace);
+  const Run run = {g, p, base, base + p.sharedSize};
+  if (p.shared) run.packShared();
+  run.multiply();
+}
+
+}  // namespace nodegrad

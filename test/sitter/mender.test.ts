@@ -1,0 +1,143 @@
+// Proves lib/sitter/mender.ts: what `sitter: 'fix'` changes in a run, beside schedules and beside checkpoints.
+
+import test from 'ava';
+import {
+  type Finding,
+  type FitOptions,
+  Linear,
+  MSELoss,
+  SGD,
+  ScaledSchedule,
+  Sequential,
+  StepDecay,
+  Tensor,
+  TensorDataset,
+  fit,
+} from '../../lib/index.js';
+import { findingOf } from '../../lib/sitter/finding.js';
+import { Mender } from '../../lib/sitter/mender.js';
+import { inFolder, makeTrial, outcomeOf, runTrial, stepsPerEpoch, stopAfter } from '../helpers/checkpoints.js';
+import { loss, makeModel, points, quiet } from '../helpers/training.js';
+
+test.serial(
+  'a mended run that was stopped after any step and resumed is the one that was never stopped: weights, findings and fixes',
+  async (t) => {
+    t.timeout(120_000);
+    const sick = (): ReturnType<typeof makeTrial> => makeTrial({ lr: 1, epochs: 4, sitter: 'fix' });
+    const whole = sick();
+    const history = await runTrial(whole);
+    t.is(history.fixes.length, 1);
+    t.regex(history.fixes[0], /beginning of epoch 2, and lowered the learning rates of StepDecay to 0\.\d+ of what they were/);
+    const expected = outcomeOf(whole, history);
+    for (let step = 1; step < 4 * stepsPerEpoch; step++)
+      for (const every of step % 5 === 4 ? [1, undefined] : [1])
+        await inFolder(async (dir) => {
+          await t.throwsAsync(runTrial(sick(), { dir, every }, stopAfter(step)), { code: 'ERR_ABORTED' }, `step ${step}`);
+          const resumed = sick();
+          t.is(outcomeOf(resumed, await runTrial(resumed, { dir, every }, { resume: true })), expected, `stopped after step ${step}`);
+        });
+  },
+);
+
+/** A net that a rate of 30 throws away in the middle of its first epochs. */
+function wild(lr: number | StepDecay): { run: (more?: Partial<FitOptions>) => ReturnType<typeof fit>; model: Sequential; optimizer: SGD } {
+  const model = makeModel();
+  const values = Float32Array.from({ length: 64 }, (_, i) => ((i * 37) % 64) / 16 - 2);
+  const x = Tensor.from(values, [32, 2]);
+  const y = Tensor.from(
+    Float32Array.from({ length: 128 }, (_, i) => ((i * 5) % 7) - 3),
+    [32, 4],
+  );
+  const optimizer = new SGD(model, { lr });
+  const options = { ...quiet, loss: new MSELoss(), optimizer, epochs: 6, batchSize: 4, sitter: 'fix' } as const;
+  return { run: (more = {}) => fit(model, new TensorDataset(x, y), { ...options, ...more }), model, optimizer };
+}
+
+test.serial('numbers that are not finite, several times in one run, are mended alike in a resumed run', async (t) => {
+  const seen = (
+    { model, optimizer }: ReturnType<typeof wild>,
+    history: { fixes: readonly string[]; findings: readonly Finding[] },
+  ): unknown => [
+    [...model.stateDict()].map(([path, { data }]) => [path, [...data]]),
+    optimizer.groups.map(({ options }) => options.lr),
+    history.fixes,
+    history.findings,
+  ];
+  const whole = wild(1e6);
+  const history = await whole.run();
+  t.true(history.fixes.length >= 2, history.fixes.join('\n'));
+  t.true(history.fixes.every((text) => /lowered the learning rate from \d+ to/.test(text)));
+  for (const step of [1, 7, 8, 9, 15, 20])
+    await inFolder(async (dir) => {
+      await t.throwsAsync(wild(1e6).run({ checkpoint: { dir, every: 1 }, ...stopAfter(step) }), { code: 'ERR_ABORTED' });
+      const resumed = wild(1e6);
+      t.deepEqual(seen(resumed, await resumed.run({ checkpoint: { dir, every: 1 }, resume: true })), seen(whole, history), `step ${step}`);
+    });
+});
+
+test.serial('a schedule is scaled as a whole and keeps its shape; setting it back needs nothing of the schedule', async (t) => {
+  const schedule = new StepDecay(1e6, { every: 2, factor: 0.5 });
+  const { run, optimizer } = wild(schedule);
+  const history = await run();
+  const [{ options }] = optimizer.groups;
+  t.true(options.lr instanceof ScaledSchedule);
+  const { inner, factor } = options.lr as ScaledSchedule;
+  t.is(inner, schedule);
+  t.true(factor < 1e-4, `${factor}`);
+  t.is((options.lr as ScaledSchedule).at(2), factor * schedule.at(2));
+  t.true(history.fixes.length >= 2, 'factors of several fixes are one');
+  t.true(Number.isFinite(history.last?.loss));
+});
+
+test.serial(
+  'where gradients explode they are clipped, and more so the second time; the step is recorded anew, and the clipping outlives a checkpoint',
+  async (t) => {
+    const explode = findingOf(
+      {
+        id: 'exploding-gradients',
+        verdict: 'fault',
+        seen: 'x',
+        why: 'x',
+        advice: 'x',
+        change: { kind: 'maxGradNorm', value: 0.25 },
+        confidence: 1,
+      },
+      1,
+      4,
+    );
+    const mender = new Mender();
+    const bounds: (number | undefined)[] = [];
+    const model = new Sequential([new Linear(2, 4)]);
+    const weights = (): Float64Array => Float64Array.from(model.parameters().flatMap(({ data }) => [...data]));
+    let before = weights();
+    const moved: number[] = [];
+    await fit(model, points(16), {
+      ...quiet,
+      loss,
+      optimizer: new SGD(model, { lr: 100 }),
+      epochs: 5,
+      batchSize: 16,
+      sitter: false,
+      callbacks: [
+        {
+          onTrainBegin: (run) => mender.begin(run),
+          onEpochBegin: () => (before = weights()),
+          onEpochEnd: ({ epoch }, run) => {
+            moved.push(Math.sqrt(weights().reduce((sum, value, i) => sum + (value - before[i]) * (value - before[i]), 0)) / 100);
+            if (epoch % 2 === 1) t.is(mender.mend(run, [explode]), true);
+            bounds.push(run.maxGradNorm);
+          },
+        },
+      ],
+    });
+    t.deepEqual(bounds, [0.25, 0.25, 0.025, 0.025, 0.0025]);
+    t.true(moved[0] > 0.4, 'before');
+    for (const [i, limit] of [0.25, 0.25, 0.025, 0.025].entries()) t.true(moved[i + 1] <= limit * 1.001, `${moved}`);
+    t.true(moved[1] > 0.24, 'clipped, not stopped');
+
+    const state = JSON.parse(JSON.stringify(mender.stateDict({ maxGradNorm: 0.0025 } as never)));
+    const other = { maxGradNorm: undefined };
+    new Mender().loadStateDict(state, mender.stateTensors(), other as never);
+    t.is(other.maxGradNorm, 0.0025 as never);
+  },
+);

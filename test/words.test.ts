@@ -1,0 +1,15 @@
+// Proves lib/words.ts: one thing is one and none are many; no text commands a terminal.
+import test from 'ava';
+import { plural, printable } from '../lib/words.js';
+
+test('a number of things is written as people write it', (t) => {
+  t.deepEqual([0, 1, 2].map((count) => plural(count, 'epoch')), ['0 epochs', '1 epoch', '2 epochs']); // biome-ignore format: one line
+  t.deepEqual([1, 10].map((count) => plural(count, 'class')), ['1 class', '10 classes']); // biome-ignore format: one line
+});
+
+test('what would command a terminal is shown instead, and every other text stays as it is', (t) => {
+  t.is(printable('a\x1b[2J\x9b5mb\rc\x7f\u202ed'), 'a\\u001b[2J\\u009b5mb\\u000dc\\u007f\\u202ed');
+  const plain = 'Größe\t3\n数字 🙂 \u200d −1';
+  t.is(printable(plain), plain);
+  t.is(JSON.parse(printable(JSON.stringify('\x9b'))), '\x9b', 'JSON says the same');
+});
