@@ -76,22 +76,27 @@ template <class T> Plan<T> planOf(const Gemm<T>& g) {
   p.rows = p.swap ? Operand<T>{b.p, b.column, b.row} : a;
   p.columns = p.swap ? Operand<T>{a.p, a.column, a.row} : b;
   const bool direct = p.columns.column == 1 || p.n == 1;
-  p.pack = direct ? Pack::none : p.swap ? Pack::shared : Pack::tile;
+  const int64_t rowBytes = p.columns.row * int64_t(sizeof(T));
+  const bool before = !direct || packsBefore(p.m, rowBytes, k * p.n * int64_t(sizeof(T)));
+  p.pack = !before ? Pack::none : p.swap ? Pack::shared : Pack::tile;
 
-  const int vectors = kernels.gemmVectors(p.m, p.n, k);
+  // Panels that were packed from where they lay are read in the order of memory: wide ones, then.
+  const int vectors = direct && before && kernels.gemmRows(3) > 0 ? 3 : kernels.gemmVectors(p.m, p.n, k);
   p.panel = vectors * lane;
   const int64_t unit = kernels.gemmRows(vectors);
-  if (p.pack == Pack::none && p.m > unit && k >= 64 && p.columns.row != p.panel && packsBeside(p.columns.row * int64_t(sizeof(T)))) p.pack = Pack::fused;
+  if (p.pack == Pack::none && p.m > unit && k >= 64 && p.columns.row != p.panel && packsBeside(rowBytes)) p.pack = Pack::fused;
   p.panels = divideUp(p.n, p.panel);
   p.sums = k > unblocked ? divideUp(k, sumBlock) : 1;
   p.levels = 1;
   for (int64_t left = p.sums; left > 1; left >>= 1) ++p.levels;
   const int64_t steps = p.sums > 1 ? sumBlock : k;
   // A block of k is as long as moves least: longer ones bring old sums back less often, but then fewer rows stay in the second-level cache,
-  // and panels pass by for each tile of them.
+  // and panels pass by for each tile of them. A panel that a tile packs stays there itself.
   const int64_t nearby = nearBytes() / int64_t(sizeof(T)), least = leastStrips * unit;
   double fewest = 0;
+  p.kBlock = steps <= 768 ? steps : divideUp(steps, divideUp(steps, 512));
   for (const int64_t longest : {2048, 1024, 512}) {
+    if (p.pack == Pack::tile) break;
     const int64_t blocks = divideUp(steps, longest), block = divideUp(steps, blocks);
     const int64_t tall = std::clamp(nearby / block, least, std::max(least, p.m));
     const double moved = double(k) * p.n * divideUp(p.m, tall) + 2.0 * p.m * p.n * (blocks - 1);
@@ -101,13 +106,13 @@ template <class T> Plan<T> planOf(const Gemm<T>& g) {
   }
   // Rows that fall on one set are copied apart, which costs as much as some ten columns of products.
   const bool along = p.rows.column == 1;
-  const bool apart = k > 64 && (along ? p.rows.row : p.rows.column) * int64_t(sizeof(T)) % pageBytes == 0 && (!along || p.n >= copiedColumns);
+  const bool apart = k > 64 && (!along || p.pack != Pack::tile) && (along ? p.rows.row : p.rows.column) * int64_t(sizeof(T)) % pageBytes == 0 && (!along || p.n >= copiedColumns);
   // A tile is at least 2¹⁷ products (about a microsecond) and at most a 64th of all, but some strips high; where its rows come back for each
   // block of k, some panels wide.
-  const bool whole = p.kBlock == steps;
+  const bool whole = p.pack == Pack::tile || p.kBlock == steps;
   const double total = double(p.m) * p.panels * p.panel * k, target = std::max(leastTile, total / 64), perRow = double(p.panel) * k;
   int64_t rowTile = std::max(least, nearby / p.kBlock);
-  if (p.pack == Pack::tile) rowTile = std::max<int64_t>(rowTile, 256);
+  if (p.pack == Pack::tile) rowTile = std::max<int64_t>(256, int64_t(target / perRow));
   else if (whole) rowTile = std::min(rowTile, std::max((p.pack == Pack::fused ? mostStrips : leastStrips) * unit, int64_t(target / perRow)));
   if (p.sums > 1) rowTile = std::min<int64_t>(rowTile, 256);
   rowTile = std::min(p.m, divideUp(rowTile, unit) * unit);

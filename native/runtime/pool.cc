@@ -60,6 +60,7 @@ struct Pool {
   void* context = nullptr;
   TileFunction function = nullptr;
   Around around;
+  unsigned control = 0;  // of floating-point arithmetic: helpers compute as the caller does
   Share shares[maxThreads];
 
   void work(int worker) {
@@ -102,7 +103,7 @@ struct Pool {
       }
       seen = numberOf(word);
       if (worker >= int(word >> 16 & 0xffff) || !enter(word)) continue;
-      FpState guard;
+      FpState guard(control);
       work(worker);
       region.fetch_sub(1, std::memory_order_release);
     }
@@ -188,6 +189,7 @@ void runTiles(int64_t tiles, void* context, TileFunction function, Around around
   p.context = context;
   p.function = function;
   p.around = around;
+  p.control = FpState::control();
   for (int i = 0; i < workers; ++i) {
     p.shares[i].next.store(tiles * i / workers, std::memory_order_relaxed);
     p.shares[i].end = tiles * (i + 1) / workers;
