@@ -59,7 +59,7 @@ export function tensor(
   const wanted = options.dtype === undefined ? undefined : checkChoice(options.dtype, 'options.dtype', dtypes);
   const shape = isOptions ? undefined : (shapeOrOptions as readonly number[] | undefined);
   // Numbers that are rounded to bfloat16 come as float64: native code rounds, and once.
-  const isRounded = wanted === 'bfloat16' && !types.isUint16Array(values);
+  const isRounded = wanted === 'bfloat16';
   const held = isRounded ? 'float64' : wanted;
   const { data, nesting } = ArrayBuffer.isView(values) ? ofTyped(values, held) : ofNested(values, held ?? 'float32');
   const made = Tensor.from(data as Float32Array, shape ?? nesting) as AnyTensor;

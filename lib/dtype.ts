@@ -63,13 +63,16 @@ export function arrayDType(data: unknown): DType | null {
   return types.isUint16Array(data) ? 'bfloat16' : null;
 }
 
-/** The element type of a typed array; an error that names the ways out for any other value. */
-export function dtypeOf(data: unknown, argument = 'data'): DType {
+/**
+ * The element type of a typed array; an error that names the ways out for any other value. A Uint16Array holds bits of bfloat16 where `wanted` says
+ * so: elsewhere it will be pixels or counts.
+ */
+export function dtypeOf(data: unknown, argument = 'data', wanted?: DType): DType {
   const dtype = arrayDType(data);
-  if (dtype !== null) return dtype;
+  if (dtype !== null && (wanted === undefined ? dtype !== 'bfloat16' : dtype === wanted)) return dtype;
   throw new ArgumentError(
     expected(
-      'a Float32Array, Float64Array, Int32Array, Uint8Array or (bfloat16) Uint16Array',
+      wanted === 'bfloat16' ? 'a Uint16Array with bits of bfloat16' : 'a Float32Array, Float64Array, Int32Array or Uint8Array',
       argument,
       data,
       "Numbers and arrays of other types go through tensor(), these with a dtype: tensor(values, { dtype: 'float32' })",

@@ -41,7 +41,7 @@ test('bfloat16 rounds to the nearest, ties to even, once, whatever it comes from
 
 test('bfloat16 widens without loss: all 65,536 of them come back as they were, denormals as zero and NaN quiet', (t) => {
   const every = Uint16Array.from({ length: 65536 }, (_, i) => i);
-  const wide = Tensor.from(every).to('float32');
+  const wide = Tensor.from(every, undefined, { dtype: 'bfloat16' }).to('float32');
   const bits = new Uint32Array(wide.data.buffer, wide.data.byteOffset, 65536);
   t.deepEqual(
     [...bits],
@@ -85,4 +85,8 @@ test('a tensor of bfloat16 is read, printed and saved as the numbers that it hol
     { message: /received bfloat16/ },
   );
   t.true(isReal('bfloat16') && !isFloat('bfloat16'));
+  t.throws(() => Tensor.from(Uint16Array.of(40000) as never), { message: /with a dtype/ }, 'pixels of 16 bits are no bfloat16');
+  t.throws(() => tensor(Uint16Array.of(40000) as never), { message: /with a dtype/ });
+  t.deepEqual(tensor(Uint16Array.of(1, 40000), { dtype: 'bfloat16' }).toArray(), [1, 39936]);
+  t.throws(() => Tensor.from(Float32Array.of(1) as never, [1], { dtype: 'bfloat16' }), { message: /a Uint16Array with bits of bfloat16/ });
 });

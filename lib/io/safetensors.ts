@@ -274,11 +274,14 @@ function decode({ entries, metadata, kinds }: CheckedHeader, data: Uint8Array, n
   for (const [i, entry] of entries.entries()) {
     const { begin, end } = entry;
     const values = entry.dtype === wideIntegers ? narrow(data.subarray(begin, end), entry.name, name) : view(data, begin, end, kinds[i]);
-    tensors.set(entry.name, Tensor.from(values as Int32Array, entry.shape) as unknown as AnyTensor);
+    tensors.set(entry.name, tensorOf(values, entry.shape, kinds[i]));
   }
   for (const key of [...metadata.keys()]) if (isChecksumKey(key)) metadata.delete(key);
   return { tensors, metadata };
 }
+
+const tensorOf = (values: TypedArrayOf<DType>, shape: readonly number[], kind: DType): AnyTensor =>
+  kind === 'bfloat16' ? Tensor.from(values as Uint16Array, shape, { dtype: kind }) : (Tensor.from(values as Int32Array, shape) as AnyTensor);
 
 /** Element types of all entries, after checking that they cover the data exactly once. */
 function checkLayout(entries: readonly HeaderEntry[], size: number, name: string): DType[] {

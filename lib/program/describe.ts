@@ -55,23 +55,26 @@ const bytesText = (value: number): string => (value >= 1 << 20 ? `${(value / (1 
 export function describeProgram(recording: Recording, plan: MemoryPlan): string {
   const { buffers, instructions, inputs, live } = recording;
   const letters = { temporary: 't', input: 'i', external: 'p', constant: 'c' };
+  const suffix = (dtype: DType): string => (dtype === 'bfloat16' ? 'b' : '');
+  const hasNarrow = buffers.some(({ dtype }) => dtype === 'bfloat16');
   let flops = 0;
   let bytes = 0;
   const table: string[][] = [['', 'operation', 'shape', 'by', 'MFLOP', 'memory', 'writes ← reads']];
   for (const [i, instruction] of instructions.entries()) {
     const { operands, writes, of } = instruction;
     const { dtype } = operands.length > 0 ? buffers[operands[0].buffer] : { dtype: 'float32' as const };
+    const isNarrow = operands.some(({ buffer }) => buffers[buffer].dtype === 'bfloat16');
     const work = workOf(instruction, dtype);
     const touched = operands.reduce((sum, { buffer, size }) => sum + size * bytesOf(buffers[buffer].dtype), 0);
     const list = (slots: typeof operands): string =>
-      slots.map(({ buffer, size }) => `${letters[buffers[buffer].kind]}${buffer}:${size}`).join(' ');
+      slots.map(({ buffer, size }) => `${letters[buffers[buffer].kind]}${buffer}:${size}${suffix(buffers[buffer].dtype)}`).join(' ');
     flops += work.flops;
     bytes += touched;
     table.push([
       String(i),
       titleOf(instruction),
       work.shape,
-      work.by,
+      isNarrow && work.by !== '' ? 'bfloat16' : work.by,
       work.flops === 0 ? '' : (work.flops / 1e6).toFixed(2),
       bytesText(touched),
       `${list(operands.slice(0, writes))} ← ${list(operands.slice(writes))}${of === undefined ? '' : `   = ${of.join(' + ')}`}`,
@@ -89,7 +92,7 @@ export function describeProgram(recording: Recording, plan: MemoryPlan): string 
   return [
     `${instructions.length} instructions${recorded}, ${inputs.length} inputs, ${live.length} values that change from step to step`,
     `arena ${bytesText(plan.arenaBytes)} for tensors of ${bytesText(plan.sumBytes)}${share}; matrix products and convolutions ${(flops / 1e6).toFixed(1)} MFLOP; operands ${bytesText(bytes)}`,
-    'operands: t temporary, i input, p parameter or state, c constant; number of the memory, then elements',
+    `operands: t temporary, i input, p parameter or state, c constant; number of the memory, then elements${hasNarrow ? ', b where they are bfloat16' : ''}`,
     ...rows,
   ].join('\n');
 }

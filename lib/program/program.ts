@@ -1,7 +1,7 @@
 // A program: a recording, planned and handed to native code, with the block of memory through which numbers go in and results come out.
 
 import { isPlainObject, isSharedArrayBuffer } from '../foreign.js';
-import { arrayTypes, bytesOf, type DType, dtypeOf, type TypedArray } from '../dtype.js';
+import { arrayDType, arrayTypes, bytesOf, type DType, type TypedArray } from '../dtype.js';
 import { ArgumentError, BusyError, NodegradError, expected } from '../errors.js';
 import { checkAvailable } from '../memory.js';
 import { allocateShared, binding, nativeError, type Refusal } from '../native.js';
@@ -58,7 +58,7 @@ const refusalOf = (error: unknown): NodegradError => (error instanceof NodegradE
 // Native code takes only memory that nothing can take away: constants move there.
 function shared(data: TypedArray): TypedArray {
   if (isSharedArrayBuffer(data.buffer)) return data;
-  const copy = allocateShared(data.length, dtypeOf(data));
+  const copy = allocateShared(data.length, arrayDType(data) as DType);
   copy.set(data as never);
   return copy;
 }

@@ -2,7 +2,7 @@
 
 import { Buffer as NodeBuffer } from 'node:buffer';
 import { isPromise, isSharedArrayBuffer } from '../foreign.js';
-import { type DType, type TypedArray, type TypedArrayOf, dtypeOf } from '../dtype.js';
+import type { DType, TypedArray, TypedArrayOf } from '../dtype.js';
 import { ArgumentError } from '../errors.js';
 import type { Op, OutputSpecification, Plan } from '../ops/define.js';
 import type { Destination, Stamp, StepHook } from '../ops/destination.js';
@@ -329,7 +329,7 @@ export class Recorder implements Destination, Watcher {
     const key = `${data.byteOffset}:${data.length}`;
     let buffer = places.get(key);
     if (buffer === undefined) {
-      buffer = this.#add({ dtype: dtypeOf(data), size: data.length, kind: 'external', data });
+      buffer = this.#add({ dtype: tensor.dtype as DType, size: data.length, kind: 'external', data });
       places.set(key, buffer);
       // to(dtype) moves a parameter to other memory.
       this.holdsWhile(() => tensor.memory === data);

@@ -2,7 +2,7 @@
 
 import { isPromise, ours } from '../foreign.js';
 import { type DType, type TypedArray, type TypedArrayOf, dtypeOf, elementAt, isFloat } from '../dtype.js';
-import { ArgumentError, DTypeError, ShapeError, describe, describeShape, expected } from '../errors.js';
+import { ArgumentError, DTypeError, ShapeError, checkOptions, describe, describeShape, expected } from '../errors.js';
 import type { GradientNode, Stamp } from '../ops/destination.js';
 import { sizeOf, withoutGradients } from '../ops/emit.js';
 import { type StateKind, isWatched, makes, opens, reads, usesGradient, writes } from '../recording.js';
@@ -68,8 +68,8 @@ export class Tensor<D extends DType = 'float32'> {
   /**
    * A tensor on the memory of a typed array; nothing is copied.
    *
-   * @param data - Float32Array, Float64Array, Int32Array, Uint8Array, or Uint16Array with the bits of bfloat16, on an ArrayBuffer or
-   *   SharedArrayBuffer of fixed length.
+   * @param data - Float32Array, Float64Array, Int32Array or Uint8Array on an ArrayBuffer or SharedArrayBuffer of fixed length; or, with
+   *   `{ dtype: 'bfloat16' }` behind the shape, a Uint16Array of the bits of bfloat16.
    * @param shape - Default `[data.length]`.
    * @throws {@link ArgumentError} for other arrays and resizable buffers, {@link ShapeError} when the shape does not fit the length.
    * @example
@@ -83,10 +83,11 @@ export class Tensor<D extends DType = 'float32'> {
   static from(data: Float64Array, shape?: readonly number[]): Tensor<'float64'>;
   static from(data: Int32Array, shape?: readonly number[]): Tensor<'int32'>;
   static from(data: Uint8Array, shape?: readonly number[]): Tensor<'uint8'>;
-  static from(data: Uint16Array, shape?: readonly number[]): Tensor<'bfloat16'>;
+  static from(data: Uint16Array, shape: readonly number[] | undefined, options: { dtype: 'bfloat16' }): Tensor<'bfloat16'>;
   static from<D extends DType>(data: TypedArrayOf<D>, shape?: readonly number[]): Tensor<D>;
-  static from(data: TypedArray, shape?: readonly number[]): AnyTensor {
-    const dtype = dtypeOf(data);
+  static from(data: TypedArray, shape?: readonly number[], options?: { dtype?: 'bfloat16' }): AnyTensor {
+    const wanted = options === undefined ? undefined : checkOptions<{ dtype?: 'bfloat16' }>(options, 'options', ['dtype']).dtype;
+    const dtype = dtypeOf(data, 'data', wanted);
     const buffer = data.buffer as ArrayBuffer & { resizable?: boolean; growable?: boolean };
     if (buffer.resizable === true || buffer.growable === true) {
       throw new ArgumentError('expected a buffer of fixed length for `data`: a resizable buffer could shrink under a running operation');

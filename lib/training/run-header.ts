@@ -38,5 +38,7 @@ const countsOf = ({ epochs, findings, fixes }: History) => ({ epochs: epochs.len
 /** The last line. */
 export function runEnd({ outcome, history, step: steps }: TrainingRun, seconds: number, failure: unknown): Record<string, unknown> {
   const { message, code } = (failure ?? {}) as { message?: string; code?: string };
-  return { time: new Date(), outcome, stopped: history.stopped, steps, seconds, code, message };
+  // By which instructions products of bfloat16 were computed, where there were any.
+  const bfloat16 = info().bfloat16.products ?? undefined;
+  return { time: new Date(), outcome, stopped: history.stopped, steps, seconds, bfloat16, code, message };
 }

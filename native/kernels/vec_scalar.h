@@ -26,6 +26,7 @@ template <class T> inline void store(T* p, V<T> a, int n) { for (int i = 0; i < 
 template <class T> inline void stream(T* p, V<T> a) { store(p, a); }
 inline void streamFence() {}
 inline void prefetch(const void*) {}
+inline void prefetchFar(const void*) {}
 inline void prefetchForWriting(const void*) {}
 
 template <class T> inline V<T> held(V<T> a) { return a; }
@@ -105,9 +106,9 @@ template <class T> inline V<T> timesPowerOfTwo(V<T> a, V<T> k) {
 // float → double, exactly; double as it is.
 template <class T> inline V<double> widen(V<T> a) { V<double> r; EACH(i) r.v[i] = double(a.v[i]); return r; }
 
-// bfloat16 in memory, float32 in registers.
-inline V<float> load(const bfloat16* p, int n = lanes) { V<float> r; EACH(i) r.v[i] = i < n ? float(p[i]) : 0.0f; return r; }
-inline void store(bfloat16* p, V<float> a, int n = lanes) { for (int i = 0; i < n; ++i) p[i] = bfloat16(a.v[i]); }
+// bfloat16 in memory, float32 in registers. As calls: sixteen roundings wherever something is stored are a megabyte of code.
+__attribute__((noinline)) inline V<float> load(const bfloat16* p, int n = lanes) { V<float> r; EACH(i) r.v[i] = i < n ? float(p[i]) : 0.0f; return r; }
+__attribute__((noinline)) inline void store(bfloat16* p, V<float> a, int n = lanes) { for (int i = 0; i < n; ++i) p[i] = bfloat16(a.v[i]); }
 inline void stream(bfloat16* p, V<float> a) { store(p, a); }
 
 // Sixteen bytes as integer lanes, and integer lanes of 0 … 255 as bytes; the forms with n touch n bytes.

@@ -75,7 +75,7 @@ export function compileExamples(examples: readonly Example[], more: ts.CompilerO
   });
 }
 
-const variable = /^NODEGRAD_[A-Z_]+[A-Z]$/;
+const variable = /^NODEGRAD_[A-Z0-9_]+[A-Z0-9]$/;
 
 /** Environment variables of nodegrad that the code reads, by name, with one file that reads each. */
 export function environmentVariables(tree: Tree): Map<string, string> {
@@ -83,7 +83,7 @@ export function environmentVariables(tree: Tree): Map<string, string> {
   const add = (name: string, path: string) => found.set(name, found.get(name) ?? path);
   for (const [path, text] of tree) {
     if (/^(native|test|bench)\/.*\.(cc|h|py)$/.test(path)) {
-      for (const [, name] of text.matchAll(/(?:getenv\(|variable(?:Choice|Number)?\(|environ\.get\(|environ\[)"(NODEGRAD_[A-Z_]+)"/g))
+      for (const [, name] of text.matchAll(/(?:getenv\(|variable(?:Choice|Number)?\(|environ\.get\(|environ\[)"(NODEGRAD_[A-Z0-9_]+)"/g))
         add(name, path);
     }
     if (!/^(lib|test|bench|scripts|examples)\/.*\.(ts|mjs)$/.test(path)) continue;

@@ -32,8 +32,8 @@ export interface Product {
 /** a·b as float32 or bfloat16; `op` may say what else the product does, with more inputs. */
 export function multiply(
   { m, n, k, transposeA, transposeB }: Product,
-  a: Uint16Array,
-  b: Uint16Array,
+  a: Uint16Array | Float32Array,
+  b: Uint16Array | Float32Array,
   dtype: 'float32' | 'bfloat16' = 'float32',
   op = 'matmul',
   more: TypedArray[] = [],

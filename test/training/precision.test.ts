@@ -8,16 +8,24 @@ import {
   type AnyLayer,
   type AnyModel,
   ArgumentError,
-  Linear,
-  type StepPrecision,
-  TensorDataset,
-  Tensor,
+  BatchNorm1d,
   compileStep,
+  crossEntropy,
+  Dropout,
   fit,
   fromBytes,
+  GELU,
   gelu,
+  Linear,
+  observed,
   ones,
+  Sequential,
   setSeed,
+  Sigmoid,
+  type StepPrecision,
+  Tanh,
+  Tensor,
+  TensorDataset,
 } from '../../lib/index.js';
 import { inFolder, makeTrial, outcomeOf, runTrial, stopAfter } from '../helpers/checkpoints.js';
 import { convNet } from '../helpers/conv-net.js';
@@ -49,8 +57,10 @@ test.serial('a net learns in bfloat16, parameters and gradients are float32, and
     // Weights between steps have more digits than bfloat16 holds.
     t.true(weightsOf(narrow.model).some((weight) => (new Uint32Array(Float32Array.of(weight).buffer)[0] & 0xffff) !== 0));
     for (const precision of ['float32', 'bfloat16']) {
-      const [header] = readFileSync(join(runDir, precision), 'utf8').split('\n');
+      const lines = readFileSync(join(runDir, precision), 'utf8').trim().split('\n');
+      const [header] = lines;
       t.is(JSON.parse(header).precision, precision);
+      t.regex(JSON.parse(lines.at(-1) ?? '').bfloat16, /^(fma|avx512_bf16|amx)$/, 'by which instructions');
     }
   });
 });
@@ -79,6 +89,50 @@ test.serial('observed steps have the bits of plain ones in bfloat16 too', async 
   };
   const [plain, watched] = [await train(0), await train(1)];
   t.deepEqual(weightsOf(watched), weightsOf(plain));
+});
+
+test.serial('a step in bfloat16 that measures every layer has the bits of one that measures none, though less of it is fused', (t) => {
+  const train = (isObserved: boolean): { weights: Float32Array; instructions: number } => {
+    setSeed(8);
+    const model = new Sequential([
+      new Linear(12, 40),
+      new Tanh(),
+      new Dropout(0.2),
+      new Linear(40, 32),
+      new BatchNorm1d(32),
+      new Sigmoid(),
+      new Linear(32, 20),
+      new GELU(),
+      new Linear(20, 5),
+    ]);
+    const optimizer = new Adam(model, { lr: 0.01 });
+    const gradients = (x: Tensor, y: Tensor<'int32'>): Tensor => {
+      optimizer.zeroGrad();
+      const result = crossEntropy(model.forward(x) as Tensor, y);
+      result.backward();
+      return result;
+    };
+    const plain = (x: Tensor, y: Tensor<'int32'>): unknown => {
+      gradients(x, y);
+      return optimizer.step();
+    };
+    const watched = (x: Tensor, y: Tensor<'int32'>): unknown => observed(model, optimizer, () => gradients(x, y), () => optimizer.step()); // biome-ignore format: one line
+    const step = compileStep(isObserved ? watched : plain, { precision: 'bfloat16' });
+    const random = new Seeded(6);
+    const batch = (): [Tensor, Tensor<'int32'>] => [
+      Tensor.from(Float32Array.from(random.uniform(16 * 12, -1, 1)), [16, 12]) as Tensor,
+      Tensor.from(Int32Array.from({ length: 16 }, () => random.integer(5))) as unknown as Tensor<'int32'>,
+    ];
+    for (let i = 0; i < 8; i++) step.sync(...batch());
+    const products = step
+      .describe(...batch())
+      .split('\n')
+      .filter((line) => /matmul \+ bias \+ \w+/.test(line));
+    return { weights: weightsOf(model), instructions: products.length };
+  };
+  const [plain, watched] = [train(false), train(true)];
+  t.true(watched.instructions < plain.instructions);
+  t.deepEqual(watched.weights, plain.weights);
 });
 
 test.serial('a run in bfloat16 is resumed with the bits that it would have had, and not as one in float32', async (t) => {
