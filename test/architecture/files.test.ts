@@ -46,6 +46,8 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
       .split(' ')
       .map((stem) => [`lib/sitter/${stem}.ts`, { test: 'test/sitter/rules.test.ts', why: 'a sick program for each rule, and healthy ones' }]),
   ),
+  'lib/sitter/rules/data-and-net.ts': { test: 'test/sitter/first-epoch.test.ts', why: 'what is known in the first epoch' },
+  'lib/sitter/rules/slow.ts': { test: 'test/sitter/first-epoch.test.ts', why: 'what is known in the first epoch' },
   'lib/sitter/of-run.ts': { test: 'test/sitter/sitter.test.ts', why: 'which sitter a run has' },
   'lib/sitter/snapshot.ts': { test: 'test/sitter/sitter.test.ts', why: 'where a mended run goes back to' },
   'lib/sitter/overfit-tiny.ts': { test: 'test/sitter/preflight.test.ts', why: 'a part of the full form of preflight' },
