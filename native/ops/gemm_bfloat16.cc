@@ -14,6 +14,7 @@ namespace {
 
 constexpr int64_t mostColumns = 512;  // of a tile
 constexpr int64_t sharedSteps = 8;    // of B, packed at a time
+constexpr int64_t fewPanels = 4;      // whose products outweigh packing the rows once more
 
 struct Plan {
   const Bfloat16Product* product;
@@ -37,14 +38,15 @@ Plan planOf(const GemmBfloat16& g) {
   p.steps = divideUp(g.k, bfloat16Step);
   p.chunk = std::min<int64_t>(std::max<int64_t>(p.steps, 1), p.product->steps);
   p.panels = divideUp(g.n, bfloat16Panel);
-  // A tile is about a microsecond at least, at most a 32nd of all.
-  const double least = double(p.product->rowUnit) * (1 << 18), target = std::max(least, double(g.m) * double(g.n) * double(g.k) / 32);
+  // A tile is about a microsecond at least, at most a 16th of all.
+  const double least = double(p.product->rowUnit) * (1 << 18), target = std::max(least, double(g.m) * double(g.n) * double(g.k) / 16);
   const double depth = double(std::max<int64_t>(g.k, 1));
   const double suited = target / (depth * double(std::min(g.n, mostColumns)));
-  // Where rows of A are neighbours in memory, many of them are read together.
-  const int64_t wanted = g.a.matrix.lane == 1 ? mostBfloat16Rows : int64_t(std::clamp<double>(suited, 1, mostBfloat16Rows));
+  // Few rows are one tile's, which then packs its columns alone. Where rows of A are neighbours in memory, many of them are read together.
+  const bool few = g.m <= mostBfloat16Rows && g.n >= 2 * fewPanels * bfloat16Panel;
+  const int64_t wanted = few || g.a.matrix.lane == 1 ? mostBfloat16Rows : int64_t(std::clamp<double>(suited, 1, mostBfloat16Rows));
   p.rowTile = std::min(g.m, divideUp(wanted, unit) * unit);
-  p.group = std::clamp<int64_t>(int64_t(target / (depth * double(p.rowTile) * bfloat16Panel)), 1, std::min(p.panels, mostColumns / bfloat16Panel));
+  p.group = std::clamp<int64_t>(int64_t(target / (depth * double(p.rowTile) * bfloat16Panel)), few ? fewPanels : 1, std::min(p.panels, mostColumns / bfloat16Panel));
   p.groups = divideUp(p.panels, p.group);
   p.group = divideUp(p.panels, p.groups);
   p.rowTiles = divideUp(g.m, p.rowTile);
@@ -181,7 +183,13 @@ struct Run {
     if (onOld) e.prior = Prior::none;
     for (int64_t i = 0; onOld && i < m; ++i) own.widen(before + i * width, c + i * g.ldc, n);
     kernels.gemmFinish(m, n, sums, width, onOld ? before : nullptr, width, sums, width, e);
-    for (int64_t i = 0; i < m; ++i) own.narrow(c + i * g.ldc, sums + i * width, n);
+    // Rounded all at once: rows are short.
+    bfloat16* const narrow = reinterpret_cast<bfloat16*>(wide);
+    own.narrow(narrow, sums, m * width);
+    for (int64_t i = 0; i < m; ++i) {
+      if (n == bfloat16Panel) std::memcpy(c + i * g.ldc, narrow + i * bfloat16Panel, bfloat16Panel * 2);
+      else std::memcpy(c + i * g.ldc, narrow + i * width, size_t(n) * 2);
+    }
   }
 };
 

@@ -289,7 +289,7 @@ for (const [isa, way, threads] of [
   ['avx2', 'fma', '2'],
   ['scalar', 'fma', '2'],
 ])
-  test(`products have the same bits by ${isa} ${way} on ${threads} thread${threads === '1' ? '' : 's'}`, async (t) => {
+  test.serial(`products have the same bits by ${isa} ${way} on ${threads} thread${threads === '1' ? '' : 's'}`, async (t) => {
     const { cpu } = binding.info();
     if ((isa !== 'scalar' && !cpu[isa as 'avx2']) || (way === 'avx512_bf16' && !cpu.avx512bf16)) {
       t.log('skipped: this CPU has none');
@@ -303,36 +303,39 @@ for (const [isa, way, threads] of [
   });
 
 for (const threads of ['1', '2'])
-  test(`products have the same bits by AMX on ${threads} thread${threads === '1' ? '' : 's'}: its instructions are carried out for processors that lack them`, async (t) => {
-    if (process.platform !== 'linux' || process.arch !== 'x64' || !binding.info().cpu.avx512) {
-      t.log('skipped: needs AVX-512 on Linux');
-      return t.pass();
-    }
-    const folder = mkdtempSync(join(tmpdir(), 'nodegrad-tiles-'));
-    try {
-      const library = join(folder, 'tiles.so');
-      const source = beside(import.meta.url, '../../../test/native/tiles.c');
-      const built = spawnSync('cc', ['-O2', '-mfma', '-ffp-contract=off', '-shared', '-fPIC', '-o', library, source, '-ldl', '-lpthread'], {
-        encoding: 'utf8',
-      });
-      if (built.error) {
-        t.log('skipped: there is no C compiler');
+  test.serial(
+    `products have the same bits by AMX on ${threads} thread${threads === '1' ? '' : 's'}: its instructions are carried out for processors that lack them`,
+    async (t) => {
+      if (process.platform !== 'linux' || process.arch !== 'x64' || !binding.info().cpu.avx512) {
+        t.log('skipped: needs AVX-512 on Linux');
         return t.pass();
       }
-      t.is(built.status, 0, built.stderr);
-      const env = { LD_PRELOAD: library, NODEGRAD_BFLOAT16: 'amx', NODEGRAD_NUM_THREADS: threads };
-      const { code, stdout, stderr } = await ending(script, { env, args: ['tiles'] });
-      t.is(code, 0, stderr);
-      t.is(stderr, '', 'tiles are configured once and released by each thread');
-      const found = JSON.parse(stdout) as Digests;
-      t.is(found.products, 'amx');
-      t.deepEqual(found.digests, (await reference).digests);
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
-  });
+      const folder = mkdtempSync(join(tmpdir(), 'nodegrad-tiles-'));
+      try {
+        const library = join(folder, 'tiles.so');
+        const source = beside(import.meta.url, '../../../test/native/tiles.c');
+        const built = spawnSync('cc', ['-O2', '-mfma', '-ffp-contract=off', '-shared', '-fPIC', '-o', library, source, '-ldl', '-lpthread'], {
+          encoding: 'utf8',
+        });
+        if (built.error) {
+          t.log('skipped: there is no C compiler');
+          return t.pass();
+        }
+        t.is(built.status, 0, built.stderr);
+        const env = { LD_PRELOAD: library, NODEGRAD_BFLOAT16: 'amx', NODEGRAD_NUM_THREADS: threads };
+        const { code, stdout, stderr } = await ending(script, { env, args: ['tiles'] });
+        t.is(code, 0, stderr);
+        t.is(stderr, '', 'tiles are configured once and released by each thread');
+        const found = JSON.parse(stdout) as Digests;
+        t.is(found.products, 'amx');
+        t.deepEqual(found.digests, (await reference).digests);
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    },
+  );
 
-test('where the system refuses tiles, the next way serves and info says why', async (t) => {
+test.serial('where the system refuses tiles, the next way serves and info says why', async (t) => {
   if (process.arch !== 'x64' || binding.info().cpu.amxbf16) {
     t.log('skipped: this CPU has AMX');
     return t.pass();
@@ -343,7 +346,7 @@ test('where the system refuses tiles, the next way serves and info says why', as
   t.deepEqual(found.digests, (await reference).digests);
 });
 
-test('info names no way before the first product, and then the one that serves', async (t) => {
+test.serial('info names no way before the first product, and then the one that serves', async (t) => {
   const { before } = await result<Digests & { before: unknown }>(script);
   t.deepEqual(before, { products: null, problem: null });
 });
