@@ -635,7 +635,7 @@ export {
 
 // ---- The machine ----
 
-export { type Info, getNumThreads, info, setNumThreads, setReproducible } from './runtime.js';
+export { type Info, getNumThreads, info, setFlushDenormals, setNumThreads, setReproducible } from './runtime.js';
 export type { Bfloat16Info, BlasInfo, CpuInfo, NativeInfo } from './native.js';
 
 // ---- Errors ----

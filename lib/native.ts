@@ -57,6 +57,7 @@ interface Binding {
   trimDriver(driver: object): void;
   reportMemory(change: number): void;
   setReproducible(on: boolean): void;
+  setFlushDenormals(on: boolean): void;
   setGemm(choice: 'auto' | 'openblas' | 'own'): void;
   /** Who serves a product of n columns over k: `own` or `openblas`. */
   gemmChosen(n: number, k: number, double: boolean): string;
@@ -125,6 +126,8 @@ export interface NativeInfo {
   usableCpus: number;
   /** Where matrix products come from: `auto` follows the compiled-in table. */
   gemm: 'auto' | 'openblas' | 'own';
+  /** Whether {@link setFlushDenormals} is on. */
+  flushesDenormals: boolean;
   /** Whether {@link setReproducible} is on. */
   reproducible: boolean;
   /** Environment variables that native code could not follow, and why. */

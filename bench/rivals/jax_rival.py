@@ -22,6 +22,34 @@ def transformation(kind, lr):
     return optax.adam(lr) if kind == "adam" else optax.sgd(lr)
 
 
+def sample(values):
+    """Twenty numbers from all over a result, for the comparison with other contestants."""
+    return np.asarray(values).flatten()[:: values.size // 20][:20].tolist()
+
+
+def updates(optimizer, weights, gradient):
+    """What checks and what runs updates by one and the same gradient."""
+    state = optimizer.init(weights)
+
+    def update(weights, state, gradient):
+        changes, state = optimizer.update(gradient, state, weights)
+        return optax.apply_updates(weights, changes), state
+
+    update = jax.jit(update, donate_argnums=(0, 1))
+
+    def run(steps):
+        nonlocal weights, state
+        for _ in range(steps):
+            weights, state = update(weights, state, gradient)
+        jax.block_until_ready(weights)
+
+    def check():
+        run(3)
+        return sample(weights)
+
+    return check, run
+
+
 def perceptron(work, folder):
     """Parameters, optimizer state and one step of training, not yet jitted."""
     layers = work["layers"]
@@ -113,7 +141,7 @@ def gemm(work, folder, variant):
 
     def check():
         run(1)
-        return np.asarray(c).flatten()[:: m * n // 20][:20].tolist()
+        return sample(c)
 
     return check, run
 
@@ -121,43 +149,27 @@ def gemm(work, folder, variant):
 def memory(work, folder, variant):
     shape, operation = (work["rows"], work["columns"]), work["operation"]
     a = jnp.array(read(folder, "a.bin", shape))
-    if operation == "bias-relu":
-        b = jnp.array(read(folder, "b.bin", (work["columns"],)))
-        result = jnp.zeros(shape)
-        # A donated argument of the result's shape is the kept memory; XLA leaves out the argument itself.
-        into = jax.jit(lambda x, bias, out: jnp.maximum(x + bias, 0), donate_argnums=(2,), keep_unused=True)
-        fresh = jax.jit(lambda x, bias: jnp.maximum(x + bias, 0))
+    if operation != "bias-relu":
+        return updates(transformation(operation, work["lr"]), a, jnp.array(read(folder, "b.bin", shape)))
+    b = jnp.array(read(folder, "b.bin", (work["columns"],)))
+    result = jnp.zeros(shape)
+    # A donated argument of the result's shape is the kept memory; XLA leaves out the argument itself.
+    into = jax.jit(lambda x, bias, out: jnp.maximum(x + bias, 0), donate_argnums=(2,), keep_unused=True)
+    fresh = jax.jit(lambda x, bias: jnp.maximum(x + bias, 0))
 
-        def run(steps):
-            nonlocal result
-            for _ in range(steps):
-                if work["fresh"]:
-                    result = None
-                    result = fresh(a, b)
-                else:
-                    result = into(a, b, result)
-            jax.block_until_ready(result)
-    else:
-        result = a
-        gradient = jnp.array(read(folder, "b.bin", shape))
-        optimizer = transformation(operation, work["lr"])
-        state = optimizer.init(result)
-
-        def update(parameter, state, gradient):
-            updates, state = optimizer.update(gradient, state, parameter)
-            return optax.apply_updates(parameter, updates), state
-
-        update = jax.jit(update, donate_argnums=(0, 1))
-
-        def run(steps):
-            nonlocal result, state
-            for _ in range(steps):
-                result, state = update(result, state, gradient)
-            jax.block_until_ready(result)
+    def run(steps):
+        nonlocal result
+        for _ in range(steps):
+            if work["fresh"]:
+                result = None
+                result = fresh(a, b)
+            else:
+                result = into(a, b, result)
+        jax.block_until_ready(result)
 
     def check():
         run(3)
-        return np.asarray(result).flatten()[:: result.size // 20][:20].tolist()
+        return sample(result)
 
     return check, run
 
@@ -195,7 +207,7 @@ def activation(work, folder, variant):
 
     def check():
         run(1)
-        return np.asarray(y[0])[:: y[0].size // 20][:20].tolist()
+        return sample(y[0])
 
     return check, run
 
@@ -203,25 +215,7 @@ def activation(work, folder, variant):
 def update(work, folder, variant):
     weights, gradient = (jnp.array(read(folder, name, (work["elements"],))) for name in ("a.bin", "b.bin"))
     optimizer = getattr(optax, work["optimizer"].lower())(work["options"]["lr"], weight_decay=0)
-    state = optimizer.init(weights)
-
-    def step(weights, state, gradient):
-        change, state = optimizer.update(gradient, state, weights)
-        return optax.apply_updates(weights, change), state
-
-    step = jax.jit(step, donate_argnums=(0, 1))
-
-    def run(steps):
-        nonlocal weights, state
-        for _ in range(steps):
-            weights, state = step(weights, state, gradient)
-        jax.block_until_ready(weights)
-
-    def check():
-        run(3)
-        return np.asarray(weights)[:: weights.size // 20][:20].tolist()
-
-    return check, run
+    return updates(optimizer, weights, gradient)
 
 
 def prepare(setup):

@@ -154,12 +154,16 @@ export function apply(program: Program, change: Change, classes: number): Progra
       return { ...program, batchSize: change.value };
     case 'optimizer':
       return { ...program, optimizer: { name: named(optimizerNames, change.name), lr: change.lr } };
-    case 'loss':
-      return withLoss(program, named(lossNames, change.name), classes);
+    case 'loss': {
+      const ending =
+        change.outputActivation === undefined ? layers : withOutputActivation(layers, named(activationNames, change.outputActivation));
+      return withLoss({ ...program, layers: ending }, named(lossNames, change.name), classes);
+    }
     case 'outputActivation': {
       const activation = named(activationNames, change.name);
       const sized = change.units === undefined ? layers : withOutputs(layers, change.units);
-      const next: Program = { ...program, layers: withOutputActivation(sized, activation) };
+      const scaling = change.standardizeTargets && { targetScaling: 'standardize' as const };
+      const next: Program = { ...program, ...scaling, layers: withOutputActivation(sized, activation) };
       // Several units for exclusive classes, and scores into a loss that wants probabilities, need the loss that goes with them.
       if (change.units !== undefined && change.units > 1 && classes === change.units && !losses[loss].classes && loss !== 'mse')
         return withLoss(next, 'crossEntropy', classes);

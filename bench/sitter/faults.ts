@@ -48,10 +48,10 @@ function sickCase(seed: number, name: string, plain: Program, faults: readonly K
   };
 }
 
-/** All runs of one half: single faults, pairs of two groups, and healthy programs. */
-export function casesOf(half: Half): Case[] {
+/** All runs of one half of a draw: single faults, pairs of two groups, and healthy programs. */
+export function casesOf(half: Half, drawn = 1): Case[] {
   const cases: Case[] = [];
-  const next = seedsOf(half);
+  const next = seedsOf(half, drawn);
   for (const kind of kinds) {
     for (let i = 0; i < kind.count; i++) {
       const seed = next();
@@ -106,9 +106,9 @@ function varied(program: Program, draw: Draw): Program {
   };
 }
 
-/** Seeds from 1001 on whose hash says this half. */
-function seedsOf(half: Half): () => number {
-  let seed = 1000;
+/** Seeds from 1001 on whose hash says this half; those of the second draw from 101001 on, and so forth. */
+function seedsOf(half: Half, drawn: number): () => number {
+  let seed = 1000 + 100_000 * (drawn - 1);
   return () => {
     do seed++;
     while (halfOf(seed) !== half);

@@ -1,15 +1,20 @@
 // The page of results: shares with the figures to beat beside them, which fault was called what, and every miss.
 
-import type { FindingId } from '../../lib/sitter/finding.js';
+import type { Change, FindingId } from '../../lib/sitter/finding.js';
+import { namesHealing } from './alone.js';
 import type { Outcome } from './crew.js';
 import type { Judged, Verdict } from './judge.js';
 
 /** A part of the bench, done. */
 export interface PartResults {
   readonly part: string;
+  readonly file: string;
   readonly when: string;
   readonly outcomes: readonly Outcome[];
 }
+
+/** By program: the changes that heal it alone. */
+export type Healing = Readonly<Record<string, readonly Change[]>>;
 
 const percent = (count: number, of: number): string => (of === 0 ? '–' : `${((100 * count) / of).toFixed(0)} % (${count} of ${of})`);
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
@@ -36,7 +41,7 @@ export function sorted(outcomes: readonly Outcome[]) {
 }
 
 /** The shares that the sitter is judged by: what, figure, and what it must reach. */
-export function figures(outcomes: readonly Outcome[]): [what: string, figure: string, target: string][] {
+export function figures(outcomes: readonly Outcome[], healing: Healing | null = null): [what: string, figure: string, target: string][] {
   const { sick, singles, pairs, healthy } = sorted(outcomes);
   const count = (list: readonly Verdict[], is: (verdict: Verdict) => boolean): number => list.filter(is).length;
   const findings = [...sick, ...healthy].flatMap((verdict) => verdict.findings);
@@ -45,7 +50,7 @@ export function figures(outcomes: readonly Outcome[]): [what: string, figure: st
   // Of two faults, what is advised against one leaves the other.
   const advised = singles.flatMap((verdict) => verdict.findings.filter((finding) => finding.isRight && finding.heals !== null));
   const curable = sick.filter(({ healthyScore }) => healthyScore !== null);
-  const healing = (verdict: Verdict): boolean => verdict.findings.some(({ heals }) => heals === true);
+  const isHealing = (verdict: Verdict): boolean => verdict.findings.some(({ heals }) => heals === true);
   const alarms = healthy.flatMap((verdict) => verdict.findings).length;
   return [
     [
@@ -88,7 +93,8 @@ export function figures(outcomes: readonly Outcome[]): [what: string, figure: st
       ),
       '–',
     ],
-    ['advises something that heals when changed alone', percent(count(curable, healing), curable.length), '≥ 85 % of the real ones'],
+    ['advises something that heals when changed alone, as given', percent(count(curable, isHealing), curable.length), '–'],
+    ...(healing === null ? [] : ofAlone(curable, healing, isHealing)),
     ['findings that are right', percent(right.length, findings.length), '≥ 0.9'],
     ['findings in healthy runs', `${alarms} in ${healthy.length} runs`, '≤ 2 in 80'],
     [
@@ -109,6 +115,32 @@ export function figures(outcomes: readonly Outcome[]): [what: string, figure: st
       '–',
     ],
   ];
+}
+
+/** Causes that heal when changed alone, by whatever number: of all programs, and of those that any single change heals. */
+function ofAlone(curable: readonly Verdict[], healing: Healing, isHealing: (verdict: Verdict) => boolean): [string, string, string][] {
+  const can = curable.filter((verdict) => isHealing(verdict) || (healing[verdict.id]?.length ?? 0) > 0);
+  const named = can.filter((verdict) => isHealing(verdict) || verdict.findings.some(({ id }) => namesHealing(id, healing[verdict.id] ?? [])));
+  return [
+    ['names a cause that heals when changed alone', percent(named.length, curable.length), '≥ 85 %'],
+    ['the same, of those that some single change heals', percent(named.length, can.length), '–'],
+  ];
+}
+
+/** Programs that no single change heals, and single changes that do, beside what was named. */
+function aloneTable(outcomes: readonly Outcome[], healing: Healing): string[] {
+  const rows = sorted(outcomes).sick.filter(({ healthyScore }) => healthyScore !== null);
+  const words = (changes: readonly Change[]): string =>
+    [...new Set(changes.map(({ kind }) => kind))].join(', ') || 'none of some sixty that were tried';
+  return table(
+    ['program', 'single changes that heal it', 'named', 'as advised'],
+    rows.map(({ id, findings }) => [
+      id,
+      words(healing[id] ?? []),
+      findings.map((finding) => finding.id).join(', ') || 'silence',
+      findings.some(({ heals }) => heals === true) ? 'heals' : '–',
+    ]),
+  );
 }
 
 /** Which fault was called what: runs of each single fault, and in how many of them each finding was made. */
@@ -168,7 +200,7 @@ function misses(outcomes: readonly Outcome[], explanations: Readonly<Record<stri
     : table(['run', 'score, and that of the healthy form', 'what went wrong', 'findings', 'explanation'], rows);
 }
 
-function section({ part, when, outcomes }: PartResults, explanations: Readonly<Record<string, string>>): string[] {
+function section({ part, when, outcomes }: PartResults, explanations: Readonly<Record<string, string>>, healing: Healing | null): string[] {
   const { sick, singles, pairs, healthy, leftOut, doubtful } = sorted(outcomes);
   const groups = [
     `${sick.length} sick runs (${singles.length} with one fault, ${pairs.length} with more)`,
@@ -184,8 +216,9 @@ function section({ part, when, outcomes }: PartResults, explanations: Readonly<R
     '',
     `${when}. ${groups.join(', ')}.`,
     '',
-    ...table(['', 'figure', 'target'], figures(outcomes)),
+    ...table(['', 'figure', 'target'], figures(outcomes, healing)),
     '',
+    ...(healing === null ? [] : ['### What heals alone', '', ...aloneTable(outcomes, healing), '']),
     '### Which fault was called what',
     '',
     ...confusion(outcomes),
@@ -208,12 +241,16 @@ function section({ part, when, outcomes }: PartResults, explanations: Readonly<R
 }
 
 /** The page. */
-export function page(parts: readonly PartResults[], explanations: Readonly<Record<string, string>>): string {
+export function page(
+  parts: readonly PartResults[],
+  explanations: Readonly<Record<string, string>>,
+  healingOf: (file: string) => Healing | null = () => null,
+): string {
   return [
     '# The sitter on sick and healthy runs',
     '',
     'Written by `npm run bench:sitter`; [README.md](sitter/README.md) says how runs are made and judged.',
     '',
-    ...parts.flatMap((part) => section(part, explanations)),
+    ...parts.flatMap((part) => section(part, explanations, healingOf(part.file))),
   ].join('\n');
 }

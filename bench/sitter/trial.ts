@@ -34,13 +34,13 @@ export interface Trial {
 
 /**
  * Trains a program and scores it. A run is over after `limit` milliseconds of the processor's time, so that it ends at the same place on a busy machine,
- * or four times that on the clock, and is then judged as it stands.
+ * or twelve times that on the clock, and is then judged as it stands.
  */
 export async function attempt(program: Program, parts: Parts, { watches, limit }: { watches: boolean; limit: number }): Promise<Trial> {
   const begin = performance.now();
   let findings: readonly Seen[] = [];
   const cpu = process.cpuUsage();
-  const isLate = (): boolean => process.cpuUsage(cpu).user > 1000 * limit || performance.now() - begin > 4 * limit;
+  const isLate = (): boolean => process.cpuUsage(cpu).user > 1000 * limit || performance.now() - begin > 12 * limit;
   let error: string | null = null;
   let epochs = 0;
   let built: Built | null = null;

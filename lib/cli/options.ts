@@ -153,7 +153,9 @@ function kinds(text: string, before: Record<string, ColumnKind | 'skip'> = {}): 
 /** Reads the name of a data set, or the path of a folder or archive of images. */
 export function dataName(text: string): string {
   if (dataNames.some((name) => name === text) || existsSync(text)) return text;
-  throw new InvalidArgumentError(`Allowed choices are ${dataNames.join(', ')}, or the path of a folder or archive of images, or of a table.`);
+  const missing = /[./\\]/.test(text) ? 'There is no such file or folder. ' : '';
+  const choices = `${dataNames.join(', ')}, or the path of a folder or archive of images, or of a table`;
+  throw new InvalidArgumentError(`${missing}Allowed choices are ${choices}.`);
 }
 
 /** The options that say which data a command works on. */

@@ -48,6 +48,9 @@ const strategies: Readonly<Record<string, (options: never) => Strategy>> = {
   manual: ({ list }: { list: never }) => new ManualSearch(list),
 };
 
+/** Those that say how long a trial goes. */
+const hasBudget: ReadonlySet<string> = new Set(['successive-halving', 'hyperband', 'asha']);
+
 const camel = (name: string): string => name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 
 /** The name of a flag as a parameter is called: `batch-size` as `batchSize`. */
@@ -125,7 +128,7 @@ export async function readSearchConfig(path: string): Promise<SearchConfig> {
   const words: string[] = [];
   for (const [name, value, key] of root) {
     if (own.includes(name)) continue;
-    if (!known.has(name)) failAt(key, `'${name}' is no option here; known: ${[...own, ...known].sort().join(', ')}`);
+    if (!known.has(name)) failAt(key, `'${name}' is no option here; known: ${[...new Set([...own, ...known])].sort().join(', ')}`);
     words.push(at(value ?? key, () => checkedWord(name, plain(value))));
   }
   const part = (name: string): [ParsedNode | null, Node | null] => {
@@ -174,7 +177,7 @@ export async function readSearchConfig(path: string): Promise<SearchConfig> {
     if (key === null) return undefined;
     const value = plain(node);
     if (typeof value !== 'number' || !Number.isSafeInteger(value) || (name !== 'seed' && value < 1))
-      return failAt(node ?? key, `expected a whole number for '${name}'`);
+      return failAt(node ?? key, `expected a whole number${name === 'seed' ? '' : ', at least 1,'} for '${name}'`);
     return value;
   };
   const strategyOf = (): Strategy => {
@@ -183,6 +186,10 @@ export async function readSearchConfig(path: string): Promise<SearchConfig> {
     const { name, ...options } = isMap(node) ? (plain(node) as Record<string, unknown>) : { name: plain(node) };
     const create = strategies[String(name)];
     if (create === undefined) return failAt(node ?? key, `expected one of ${Object.keys(strategies).join(', ')} for 'strategy'`);
+    if (hasBudget.has(String(name)) && options['budget'] === undefined) {
+      const example = `strategy: { name: ${name}, budget: 27 }`;
+      return failAt(node ?? key, `'${name}' needs a budget, the epochs that a trial may have at most, such as ${example}`);
+    }
     const inCamel = Object.fromEntries(Object.entries(options).map(([option, value]) => [camel(option), value]));
     return at(node ?? key, () => {
       const strategy = create(inCamel as never);

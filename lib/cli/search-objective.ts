@@ -76,6 +76,8 @@ export async function objective(params: Params, trial: Trial<SearchData | undefi
   const model = another(options);
   const optimizer = makeOptimizer(options, model);
   const { epochs, batchSize, maxGradNorm, precision } = options;
+  // Where a strategy gives the same parameters more epochs later, training goes on from there.
+  const rungs = trial.budget === null || trial.dir === null ? {} : { checkpoint: { dir: trial.dir, keep: 1 }, resume: true };
   const history = await model.fit(train, {
     loss,
     optimizer,
@@ -84,6 +86,7 @@ export async function objective(params: Params, trial: Trial<SearchData | undefi
     maxGradNorm,
     precision,
     validation,
+    ...rungs,
     callbacks: [trial.watch({ score })],
     signal: trial.signal,
     progress: false,

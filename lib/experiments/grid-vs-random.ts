@@ -2,13 +2,13 @@
 
 import { split } from '../data/parts.js';
 import { mlp } from '../models/mlp.js';
-import { exp } from '../ops/elementwise.js';
-import { Random } from '../random.js';
-import { Tensor } from '../tensor.js';
+import { GridSearch } from '../search/fixed.js';
+import { search } from '../search/search.js';
+import { type ParamsOf, space } from '../search/space.js';
+import { RandomSearch } from '../search/strategy.js';
+import type { Study } from '../search/study.js';
+import type { Trial } from '../search/trial.js';
 import { type Experiment, adam, flatDigits, last, percent, train } from './experiment.js';
-
-/** 10^x, the same on every engine. */
-const powerOfTen = (x: number): number => exp(Tensor.from(Float64Array.of(x * Math.LN10)) as unknown as Tensor<'float64'>).item();
 
 /** Grid against random search, where one of two settings matters. */
 export const gridVsRandom: Experiment = {
@@ -20,36 +20,35 @@ export const gridVsRandom: Experiment = {
     const { train: all } = await flatDigits(size(1500, 200), 1, seed);
     const [learned, held] = split(all, [0.7, 0.3], { seed, stratify: true });
     const side = size(3, 2);
-    const random = new Random(seed, 'grid-vs-random');
-    const places = (share: number): number => (share + 0.5) / side;
-    const trials = {
-      grid: Array.from({ length: side * side }, (_, i) => [places(i % side), places(Math.floor(i / side))] as const),
-      random: Array.from({ length: side * side }, () => [random.uniform(), random.uniform()] as const),
-    };
-    const rateAt = (share: number): number => powerOfTen(-4.5 + 4.5 * share);
-    const decayAt = (share: number): number => powerOfTen(-7 + 3 * share);
-    const scores: Record<'grid' | 'random', number[]> = { grid: [], random: [] };
-    for (const kind of ['grid', 'random'] as const)
-      for (const [i, [a, b]] of trials[kind].entries()) {
-        step(`${kind}, trial ${i + 1} of ${side * side}`);
+    const of = { lr: space.logUniform(3e-5, 1), weightDecay: space.logUniform(1e-7, 1e-4) };
+    const studyOf = (kind: 'grid' | 'random'): Promise<Study<ParamsOf<typeof of>>> => {
+      const objective = async ({ lr, weightDecay }: ParamsOf<typeof of>, { number }: Trial): Promise<number> => {
+        step(`${kind}, trial ${number + 1} of ${side * side}`);
         const model = mlp({ hidden: [32] });
-        const curve = await train(
-          bench,
-          model,
-          adam(model, rateAt(a), decayAt(b)),
-          { train: learned, test: held },
-          { epochs: size(6, 2), batchSize: 32 },
-        );
-        scores[kind].push(curve.exploded ? 0.1 : last(curve.validation));
-      }
-    const distinct = (kind: 'grid' | 'random'): number => new Set(trials[kind].map(([a]) => a)).size;
-    const points = (kind: 'grid' | 'random', axis: 0 | 1) => ({
+        const data = { train: learned, test: held };
+        const curve = await train(bench, model, adam(model, lr, weightDecay), data, { epochs: size(6, 2), batchSize: 32 });
+        return curve.exploded ? 0.1 : last(curve.validation);
+      };
+      const strategy = kind === 'grid' ? new GridSearch({ points: side }) : new RandomSearch();
+      return search(of, objective, {
+        strategy,
+        trials: side * side,
+        direction: 'maximize',
+        seed,
+        signal: bench.signal,
+        log: false,
+        progress: false,
+      });
+    };
+    const trials = { grid: (await studyOf('grid')).trials, random: (await studyOf('random')).trials };
+    const distinct = (kind: 'grid' | 'random'): number => new Set(trials[kind].map(({ params }) => params.lr)).size;
+    const points = (kind: 'grid' | 'random', axis: 'lr' | 'weightDecay') => ({
       name: kind,
-      x: trials[kind].map((place) => (axis === 0 ? rateAt(place[0]) : decayAt(place[1]))),
-      y: scores[kind],
+      x: trials[kind].map(({ params }) => params[axis]),
+      y: trials[kind].map(({ score }) => score ?? Number.NaN),
       kind: 'points' as const,
     });
-    const bests = (['grid', 'random'] as const).map((kind) => Math.max(...scores[kind]));
+    const bests = (['grid', 'random'] as const).map((kind) => Math.max(...trials[kind].map(({ score }) => score ?? 0)));
     return {
       lines: [
         `grid: ${distinct('grid')} different learning rates in ${side * side} trials; best accuracy ${percent(bests[0])}`,
@@ -65,8 +64,8 @@ export const gridVsRandom: Experiment = {
           yScale: 'log',
           series: (['grid', 'random'] as const).map((kind) => ({
             name: kind,
-            x: trials[kind].map(([a]) => rateAt(a)),
-            y: trials[kind].map(([, b]) => decayAt(b)),
+            x: trials[kind].map(({ params }) => params.lr),
+            y: trials[kind].map(({ params }) => params.weightDecay),
             kind: 'points' as const,
           })),
         },
@@ -75,14 +74,14 @@ export const gridVsRandom: Experiment = {
           xLabel: 'learning rate',
           yLabel: 'accuracy',
           xScale: 'log',
-          series: [points('grid', 0), points('random', 0)],
+          series: [points('grid', 'lr'), points('random', 'lr')],
         },
         {
           title: 'By weight decay, which does not',
           xLabel: 'weight decay',
           yLabel: 'accuracy',
           xScale: 'log',
-          series: [points('grid', 1), points('random', 1)],
+          series: [points('grid', 'weightDecay'), points('random', 'weightDecay')],
         },
       ],
     };

@@ -76,7 +76,7 @@ const known = ['loss', 'optimizer', 'from', 'to', 'steps', 'batchSize', 'explosi
  * Weights, statistics of batch norm, state and options of the optimizer, and all generators are afterwards as they were, whatever happened;
  * a training that follows has the bits it would have had. Preprocessing that has learned nothing yet learns from `data`, as in `fit`.
  *
- * @throws what {@link Model.fit} throws, but for losses that are not finite.
+ * @throws what {@link Model.fit} throws, but for losses that the rate makes not finite.
  * @example
  * ```ts
  * import { Adam, CrossEntropyLoss, datasets, learningRateFinder, learningRatePicture, mlp } from 'nodegrad';
@@ -127,7 +127,8 @@ export async function learningRateFinder(model: AnyLayer, data: AnyDataset, opti
     try {
       await fit(model, data, { ...rest, optimizer, epochs: steps, callbacks: [watch], metrics: [], progress: false, log: false });
     } catch (error) {
-      if (!(error instanceof TrainingNonFiniteError)) throw error;
+      // Numbers in the data that are not finite say nothing about rates.
+      if (!(error instanceof TrainingNonFiniteError) || ['input', 'target', 'weight'].includes(error.place.what)) throw error;
       ended = 'exploded';
     }
   });

@@ -65,6 +65,8 @@ const graceMilliseconds = 5000;
 export class ThreadExecutor implements Executor {
   readonly #workerData: Readonly<Record<string, unknown>>;
   readonly #idle: Worker[] = [];
+  /** Those that have run a trial. */
+  readonly #used = new WeakSet<Worker>();
 
   readonly #heapSize: number | undefined;
 
@@ -125,17 +127,39 @@ export class ThreadExecutor implements Executor {
     });
   }
 
-  async run(record: TrialRecord, { dir, signal, say }: Surroundings): Promise<TrialEnd> {
-    let worker: Worker;
-    try {
-      worker = this.#idle.pop() ?? (await this.#start());
-    } catch (error) {
-      return { state: 'failed', score: null, reason: reasonOf(error) };
+  async run(record: TrialRecord, surroundings: Surroundings): Promise<TrialEnd> {
+    const { signal, say } = surroundings;
+    let told = 0;
+    for (;;) {
+      let worker: Worker;
+      try {
+        worker = this.#idle.pop() ?? (await this.#start());
+      } catch (error) {
+        return { state: 'failed', score: null, reason: reasonOf(error) };
+      }
+      const wasUsed = this.#used.has(worker);
+      this.#used.add(worker);
+      // What is told a second time is the same.
+      let count = 0;
+      const { end, isDead } = await this.#runIn(worker, record, {
+        ...surroundings,
+        say: (report) => {
+          count += 1;
+          if (count <= told) return;
+          told = count;
+          say(report);
+        },
+      });
+      // What an earlier trial left behind in this thread may have thrown: only a trial that dies in a thread of its own has died of itself.
+      if (!isDead || !wasUsed || signal.aborted) return end;
     }
-    const { promise, settle } = deferred<TrialEnd>();
+  }
+
+  async #runIn(worker: Worker, record: TrialRecord, { dir, signal, say }: Surroundings): Promise<{ end: TrialEnd; isDead: boolean }> {
+    const { promise, settle } = deferred<{ end: TrialEnd; isDead: boolean }>();
     const failed = (reason: string): void => {
       void worker.terminate();
-      settle({ state: 'failed', score: null, reason });
+      settle({ end: { state: 'failed', score: null, reason }, isDead: true });
     };
     let grace: NodeJS.Timeout | undefined;
     const stop = (): void => {
@@ -146,7 +170,7 @@ export class ThreadExecutor implements Executor {
       if (answer.type === 'report') say(answer.report);
       else if (answer.type === 'end') {
         this.#idle.push(worker);
-        settle(answer.end);
+        settle({ end: answer.end, isDead: false });
       }
     });
     worker.on('error', (error) => failed(reasonOf(error)));

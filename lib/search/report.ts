@@ -9,14 +9,16 @@ import { Study } from './study.js';
 import type { TrialRecord } from './trial-record.js';
 import { plural } from '../words.js';
 
+/** In the colours of the report of a run, whose style is lib/report/page/page.css. */
 const style = `
-:root { color-scheme: light dark; --text: #1b1f24; --soft: #5b6570; --line: #c9d0d8; --back: #fff; --card: #f5f7f9; --accent: #0b62c4; --good: #4c97e0; --bad: #b3261e; }
-@media (prefers-color-scheme: dark) { :root { --text: #e7ebf0; --soft: #a3adb8; --line: #454d57; --back: #14171b; --card: #1d2127; --accent: #6db3ff; --good: #3d7fc4; --bad: #ff8a80; } }
+:root { color-scheme: light dark; --text: #1d232b; --soft: #56606c; --line: #dfe4ea; --back: #f6f7f9; --card: #fff; --accent: #1f5f9e; --good: #4c97e0; --bad: #a82a24; }
+@media (prefers-color-scheme: dark) { :root { --text: #e8ecf1; --soft: #a7b1bd; --line: #303a45; --back: #11151a; --card: #191f26; --accent: #86bcf0; --good: #3d7fc4; --bad: #ff958c; } }
 * { box-sizing: border-box; }
-body { margin: 0; background: var(--back); color: var(--text); font: 16px/1.5 system-ui, sans-serif; }
+body { margin: 0; background: var(--back); color: var(--text); font: 16px/1.5 system-ui, -apple-system, "Segoe UI", "Helvetica Neue", Arial, "DejaVu Sans", sans-serif; }
+:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: 4px; }
 main { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; }
-h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .5rem; }
-h2 { font-size: 1.15rem; margin: 2.2rem 0 .3rem; }
+h1 { font-size: 1.75rem; line-height: 1.2; letter-spacing: -.01em; margin: 0 0 .5rem; }
+h2 { font-size: 1.25rem; margin: 2.2rem 0 .3rem; }
 p { margin: .3rem 0 .6rem; max-width: 46rem; }
 .soft { color: var(--soft); }
 .best-card { background: var(--card); border-left: 4px solid var(--accent); border-radius: 4px; padding: .8rem 1rem; margin: 1rem 0; }
@@ -37,6 +39,9 @@ svg text { fill: var(--text); font: 13px system-ui, sans-serif; } svg .tick { fi
 th, td { text-align: left; padding: .25rem .8rem .25rem 0; border-bottom: 1px solid var(--line); white-space: nowrap; } td.reason { white-space: normal; min-width: 16rem; color: var(--bad); }
 tr.best td, tr.best th { color: var(--accent); font-weight: 600; }
 `;
+
+/** The page runs nothing and asks nobody. */
+const policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
 const list = (values: readonly string[]): string =>
   values.length < 2 ? values.join('') : `${values.slice(0, -1).join(', ')} and ${values[values.length - 1]}`;
@@ -63,7 +68,9 @@ export function searchReport<P>(study: Study<P>): string {
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
 <title>${escaped(title)}</title>
 <style>${style}</style>
 </head>

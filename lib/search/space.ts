@@ -93,7 +93,7 @@ export class NumberRange extends Dimension<number> {
   }
 
   at(position: number): number {
-    const place = this.#from + position * (this.#to - this.#from);
+    const place = along(this.#from, this.#to, position);
     const value = this.isLog ? exponential(place) : place;
     return Math.min(this.high, Math.max(this.low, this.isWhole ? Math.floor(value) : value));
   }
@@ -101,13 +101,13 @@ export class NumberRange extends Dimension<number> {
   positionOf(value: unknown): number {
     const number = (value as number) + (this.isWhole ? 0.5 : 0);
     const place = this.isLog ? logarithm(number) : number;
-    return Math.min(1, Math.max(0, (place - this.#from) / (this.#to - this.#from)));
+    return Math.min(1, Math.max(0, shareOf(this.#from, this.#to, place)));
   }
 
   /** How far a value is along the range: 0 at the lower bound and 1 at the upper one, whole numbers included. */
   shareOf(value: number): number {
     const [low, high, at] = this.isLog ? [this.low, this.high, value].map(logarithm) : [this.low, this.high, value];
-    return high === low ? 0.5 : (at - low) / (high - low);
+    return high === low ? 0.5 : shareOf(low, high, at);
   }
 
   points(count: number): number[] {
@@ -116,7 +116,7 @@ export class NumberRange extends Dimension<number> {
     const [from, to] = this.isLog ? [logarithm(this.low), logarithm(this.high)] : [this.low, this.high];
     const values = Array.from({ length: count }, (_, i) => {
       if (i === 0 || i === count - 1) return i === 0 ? this.low : this.high;
-      const place = from + (i / (count - 1)) * (to - from);
+      const place = along(from, to, i / (count - 1));
       const value = this.isLog ? exponential(place) : place;
       return this.isWhole ? Math.round(value) : value;
     });
@@ -127,6 +127,19 @@ export class NumberRange extends Dimension<number> {
     const kind = this.isLog ? (this.isWhole ? 'logInteger' : 'logUniform') : this.isWhole ? 'integer' : 'uniform';
     return { kind, low: this.low, high: this.high };
   }
+}
+
+/** Widths that overflow are halved on the way. */
+const isHuge = (from: number, to: number): boolean => !Number.isFinite(to - from);
+
+/** The number at a share of the way. */
+function along(from: number, to: number, share: number): number {
+  return isHuge(from, to) ? 2 * along(from / 2, to / 2, share) : from + share * (to - from);
+}
+
+/** The share of the way at which a number is. */
+function shareOf(from: number, to: number, place: number): number {
+  return isHuge(from, to) ? shareOf(from / 2, to / 2, place / 2) : (place - from) / (to - from);
 }
 
 /**

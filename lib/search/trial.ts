@@ -138,6 +138,11 @@ class TrialWatch extends Callback {
     [this.#trial, this.#score] = [trial, score];
   }
 
+  /** A run that goes on from a checkpoint begins with the epochs that it has: the curve of a trial is whole. */
+  override onTrainBegin({ history }: TrainingRun): void {
+    for (const record of history.epochs) this.onEpochEnd(record);
+  }
+
   override onSteps({ losses }: StepsRecord, run: TrainingRun): void {
     if (!losses.every((loss) => this.#goesOn(loss))) run.stop(this.#trial.stopped ?? 'the search was stopped');
   }

@@ -46,11 +46,12 @@ const explains: Partial<Readonly<Record<FindingId, readonly FindingId[]>>> = {
   'unscaled-targets': [...unscaled, 'learning-rate-too-low'],
   'validation-differs': ['overfitting', 'nothing-to-learn'],
   'target-leak': ['unscaled-inputs'],
-  'nothing-to-learn': ['overfitting'],
+  'nothing-to-learn': ['overfitting', ...stuck, ...units, 'weights-too-small'],
   'not-shuffled': ['oscillation', 'underfitting', 'stopped-too-early', 'learning-rate-too-high', 'loss-exploded', 'overfitting'],
   'symmetric-start': [...stuck, ...units, 'learning-rate-too-low', 'weights-too-small'],
   'weights-too-small': [...stuck, ...units, 'learning-rate-too-low'],
   'weights-too-large': [...symptoms, 'learning-rate-too-high', 'learning-rate-too-low', 'overfitting', 'nothing-to-learn'],
+  'no-nonlinearity': [...stuck, 'learning-rate-too-low'],
   'parameters-not-held': stuck,
   'parameter-never-changes': ['underfitting', 'stopped-too-early'],
   'parameters-not-reached': stuck,
@@ -67,16 +68,8 @@ const explains: Partial<Readonly<Record<FindingId, readonly FindingId[]>>> = {
   'exploding-gradients': ['loss-exploded', 'non-finite', 'oscillation'],
   'loss-exploded': ['oscillation'],
   oscillation: ['underfitting', 'stopped-too-early'],
+  underfitting: ['vanishing-gradients'],
 };
-
-/** What explains also what is seen by itself. */
-const ofStart: ReadonlySet<FindingId> = new Set([
-  'symmetric-start',
-  'softmax-over-one-unit',
-  'vanishing-gradients',
-  'weights-too-small',
-  'dead-units',
-]);
 
 /** Whether `cause` explains `symptom`. */
 const explainsIt = (cause: FindingId, symptom: FindingId): boolean => cause !== symptom && (explains[cause]?.includes(symptom) ?? false);
@@ -96,17 +89,24 @@ export function findingsOf(
 ): Finding[] {
   const strong = new Map<FindingId, Suspicion>();
   const mild = new Map<FindingId, Suspicion>();
-  for (const one of suspicions) if (!one.isMild && !strong.has(one.id)) strong.set(one.id, one);
+  const mayExplain = (cause: FindingId, { id, onlyBy }: Suspicion): boolean =>
+    explainsIt(cause, id) && (onlyBy === undefined || onlyBy.includes(cause));
+  const causes = new Set([...known, ...suspicions.filter(({ isMild }) => !isMild).map(({ id }) => id)]);
+  const isExplained = (one: Suspicion): boolean => [...causes].some((cause) => mayExplain(cause, one));
+  for (const one of suspicions) {
+    if (one.isMild) continue;
+    // Of two that say the same, one that nothing explains says it by itself.
+    const before = strong.get(one.id);
+    if (before === undefined || (isExplained(before) && !isExplained(one))) strong.set(one.id, one);
+  }
   for (const one of suspicions) if (one.isMild && !strong.has(one.id) && !mild.has(one.id)) mild.set(one.id, one);
-  const isExplained = ({ id, isOwn, isApart }: Suspicion): boolean =>
-    isApart !== true && [...known, ...strong.keys()].some((cause) => explainsIt(cause, id) && (!isOwn || ofStart.has(cause)));
   const roots = [...strong.values()].filter((one) => !known.has(one.id) && !isExplained(one));
   const said = new Map<FindingId, Suspicion>();
   for (const root of roots) {
-    const causes =
-      symptoms.has(root.id) || root.id === 'learning-rate-too-low' ? [...mild.values()].filter(({ id }) => explainsIt(id, root.id)) : [];
-    if (causes.some(({ id }) => known.has(id))) continue;
-    const [cause] = [...causes].sort((a, b) => b.confidence - a.confidence);
+    const milder =
+      symptoms.has(root.id) || root.id === 'learning-rate-too-low' ? [...mild.values()].filter(({ id }) => mayExplain(id, root)) : [];
+    if (milder.some(({ id }) => known.has(id))) continue;
+    const [cause] = [...milder].sort((a, b) => b.confidence - a.confidence);
     said.set((cause ?? root).id, cause ?? root);
   }
   const others = [...strong.keys(), ...mild.keys()];

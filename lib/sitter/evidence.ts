@@ -6,6 +6,7 @@ import type { LossCurve } from './curve.js';
 import type { DataFacts } from './data-facts.js';
 import type { Diagnosis, FindingId } from './finding.js';
 import type { Look } from './look.js';
+import type { Probe } from './probe.js';
 import type { SplitFacts } from './splits.js';
 
 /** What was asked for. */
@@ -28,11 +29,24 @@ export interface Setup {
   readonly stepsPerEpoch: number;
   /** Whether the order of the examples is drawn anew in each epoch; null where nobody said. */
   readonly shuffle: boolean | null;
+  /** Whether something ends the run when validation gets no better. */
+  readonly stopsEarly: boolean;
+  /** Weight decay; 0 for none. */
+  readonly weightDecay: number;
+  /** Whether regularizers keep weights small. */
+  readonly isRegularized: boolean;
+  /** Largest norm that gradients keep; null for any. */
+  readonly maxGradNorm: number | null;
   /** Whether no optimizer has moved the model yet. */
   readonly isBlank: boolean;
+  /** Whether this processor is slow over denormal numbers, and does not take them for 0. */
+  readonly isSlowOverDenormals: boolean;
   /** Layers by path: their classes, and what a rule asks of them. */
   readonly layers: readonly LayerFacts[];
 }
+
+/** What else a run is given that rules want to know. */
+export type Beside = Pick<Setup, 'stopsEarly' | 'isRegularized' | 'maxGradNorm'>;
 
 /** A layer. */
 export interface LayerFacts {
@@ -44,6 +58,8 @@ export interface LayerFacts {
   readonly dropout: number;
   /** Whether it is a batch norm that is frozen on the statistics that it was made with. */
   readonly isFrozenNorm: boolean;
+  /** Whether it has weights that are frozen beside a bias of 0, as layers are made. */
+  readonly isFrozenAsMade: boolean;
 }
 
 /** How far weights went between two moments. */
@@ -52,8 +68,8 @@ export interface Movement {
   readonly steps: number;
   /** Learning rate at the first of them. */
   readonly lr: number;
-  /** By weight: how far it went, by its own norm. */
-  readonly weights: readonly { readonly path: string; readonly ratio: number }[];
+  /** By weight: how far it went, by its own norm, and as the root mean square over its numbers. */
+  readonly weights: readonly { readonly path: string; readonly ratio: number; readonly distance: number }[];
 }
 
 /** A run, or one to come, as rules see it. */
@@ -69,6 +85,8 @@ export interface Evidence {
   readonly data: DataFacts | null;
   readonly validation: DataFacts | null;
   readonly splits: SplitFacts | null;
+  /** What plain learners make of the training data; they are asked when somebody wants to know. Null where they cannot be asked. */
+  readonly probe: () => Probe | null;
   /** Before the first step. */
   readonly start: Look | null;
   /** Now; the same as `start` before the first step. */
@@ -82,7 +100,7 @@ export interface Evidence {
 }
 
 /** What a rule needs: without it, it is not asked. */
-export type Need = 'data' | 'splits' | 'start' | 'now' | 'losses' | 'epochs' | 'movement' | 'failure';
+export type Need = 'data' | 'validation' | 'splits' | 'start' | 'now' | 'losses' | 'epochs' | 'movement' | 'failure';
 
 /** Evidence with what a rule needs. */
 export type With<N extends Need> = Evidence & { readonly [K in N]: NonNullable<Evidence[K]> };
@@ -91,10 +109,8 @@ export type With<N extends Need> = Evidence & { readonly [K in N]: NonNullable<E
 export interface Suspicion extends Diagnosis {
   /** Often harmless: said only where a symptom shows that it may explain. */
   readonly isMild?: boolean;
-  /** Seen by itself, whatever else is wrong: only a start that makes it so explains it. */
-  readonly isOwn?: boolean;
-  /** Seen by itself, and nothing explains it. */
-  readonly isApart?: boolean;
+  /** Seen by itself, whatever else is wrong: these alone explain it. */
+  readonly onlyBy?: readonly FindingId[];
 }
 
 /** One way in which runs go wrong. */

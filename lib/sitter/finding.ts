@@ -52,6 +52,7 @@ export const findingIds = [
   'saturated-units',
   'vanishing-gradients',
   'exploding-gradients',
+  'denormal-numbers',
   // The fit.
   'overfitting',
   'underfitting',
@@ -71,8 +72,11 @@ export type FindingId = (typeof findingIds)[number];
 /** An advice as data, so that it can be tried: `{ kind: 'learningRate', value: 0.01 }`. */
 export type Change =
   | Readonly<Record<'kind', 'learningRate' | 'epochs' | 'batchSize' | 'maxGradNorm' | 'weightDecay' | 'dropout'> & Record<'value', number>>
-  | Readonly<Record<'kind', 'loss' | 'hiddenActivation' | 'initializer' | 'normalization'> & Record<'name', string>>
-  | Readonly<Record<'kind', 'outputActivation'> & Record<'name', string> & Partial<Record<'units', number>>>
+  | Readonly<Record<'kind', 'hiddenActivation' | 'initializer' | 'normalization'> & Record<'name', string>>
+  | Readonly<Record<'kind', 'loss'> & Record<'name', string> & Partial<Record<'outputActivation', string>>>
+  | Readonly<
+      Record<'kind', 'outputActivation'> & Record<'name', string> & Partial<Record<'units', number> & Record<'standardizeTargets', true>>
+    >
   | Readonly<Record<'kind', 'optimizer'> & Record<'name', string> & Record<'lr', number>>
   | Readonly<Record<'kind', 'widen'> & Record<'factor', number>>
   | Readonly<Record<'kind', 'depth'> & Record<'layers', number>>

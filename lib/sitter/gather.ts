@@ -9,13 +9,16 @@ import type { Loss } from '../losses/loss.js';
 import { isBuiltIn } from '../names.js';
 import { log } from '../ops/elementwise.js';
 import { trace } from '../ops/trace.js';
+import { isSlowOverDenormals } from '../runtime.js';
 import { defaultRandom } from '../seed.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
+import { EarlyStopping } from '../training/early-stopping.js';
 import { rememberModes } from '../training/modes.js';
 import { randomsOf } from '../training/run-state.js';
 import { type DataFacts, factsOf, sampleOf } from './data-facts.js';
-import type { Evidence, LayerFacts, Setup } from './evidence.js';
+import type { Beside, Evidence, LayerFacts, Setup } from './evidence.js';
 import { type Look, type Subject, lookAt } from './look.js';
+import { type Probe, probe } from './probe.js';
 import { compareSplits, inputsToCompare } from './splits.js';
 
 /** How much is looked at. */
@@ -36,7 +39,7 @@ export const quick: Limits = { examples: 1024, numbers: 1 << 18, batch: 64, read
 export const thorough: Limits = { examples: 4096, numbers: 1 << 22, batch: 256, readsAll: true };
 
 /** What was gathered. */
-export type Gathered = Pick<Evidence, 'data' | 'validation' | 'splits' | 'start' | 'chance'> & { readonly batch: AnyPair | null };
+export type Gathered = Pick<Evidence, 'data' | 'validation' | 'splits' | 'probe' | 'start' | 'chance'> & { readonly batch: AnyPair | null };
 
 /** Gathers it; data as the model sees them. What cannot be read is left to the run, which says so better. */
 export async function gather(
@@ -58,6 +61,7 @@ export async function gather(
     data: mine?.facts ?? null,
     validation: other?.facts ?? null,
     splits: mine === null || other === null ? null : compareSplits(mine.facts, other.facts, inputsToCompare(data, mine.sample), other.sample),
+    probe: once(() => (mine === null ? null : probe(mine.sample))),
     batch,
     start,
     chance: chanceOf(subject.loss, start, mine?.facts ?? null),
@@ -90,7 +94,16 @@ function examplesOf({ model }: Subject, [inputs]: AnyPair, most: number, batchSi
 
 /** What is known without asking the data for anything. */
 export function gatherNothing({ loss }: Subject): Gathered {
-  return { data: null, validation: null, splits: null, batch: null, start: null, chance: chanceOf(loss, null, null) };
+  return { data: null, validation: null, splits: null, probe: () => null, batch: null, start: null, chance: chanceOf(loss, null, null) };
+}
+
+/** Asks once, when it is first wanted, and keeps the answer. */
+function once(ask: () => Probe | null): () => Probe | null {
+  let answer: Probe | null | undefined;
+  return () => {
+    if (answer === undefined) answer = ask();
+    return answer;
+  };
 }
 
 const isCheap = (data: AnyDataset, { readsAll }: Limits): boolean => readsAll || isInMemory(data);
@@ -156,8 +169,16 @@ export function layersOf(model: AnyLayer): LayerFacts[] {
       type,
       dropout: /Dropout/.test(type) && typeof p === 'number' ? p : 0,
       isFrozenNorm: layer instanceof BatchNorm && layer.frozen && isUntouched(layer),
+      isFrozenAsMade: isFrozenAsMade(layer),
     };
   });
+}
+
+function isFrozenAsMade(layer: AnyLayer): boolean {
+  const own: AnyTensor[] = [...layer.ownParameters().values()];
+  const biases = own.filter(({ rank }) => rank === 1);
+  const isFrozen = biases.length > 0 && own.some(({ rank }) => rank > 1) && own.every(({ requiresGrad }) => !requiresGrad);
+  return isFrozen && biases.every(({ data }) => data.every((value: number) => value === 0));
 }
 
 function isUntouched({ runningMean, runningVar }: BatchNorm): boolean {
@@ -165,16 +186,30 @@ function isUntouched({ runningMean, runningVar }: BatchNorm): boolean {
   return runningMean.data.every((mean: number) => mean === 0) && runningVar.data.every((variance: number) => variance === 1);
 }
 
+/** What else the options of a run say; what is wrong with them, the run says. */
+export function besideOf({
+  callbacks,
+  regularizers,
+  maxGradNorm,
+}: Readonly<Record<'callbacks' | 'regularizers' | 'maxGradNorm', unknown>>): Beside {
+  return {
+    stopsEarly: Array.isArray(callbacks) && callbacks.some((one) => one instanceof EarlyStopping),
+    isRegularized: Array.isArray(regularizers) && regularizers.length > 0,
+    maxGradNorm: typeof maxGradNorm === 'number' ? maxGradNorm : null,
+  };
+}
+
 /** What was asked for, as rules see it. */
 export function setupOf(
   subject: Subject,
-  asked: Omit<Setup, 'loss' | 'optimizer' | 'lr' | 'isScheduled' | 'momentum' | 'isBlank' | 'layers'>,
+  asked: Omit<Setup, 'loss' | 'optimizer' | 'lr' | 'isScheduled' | 'momentum' | 'weightDecay' | 'isBlank' | 'isSlowOverDenormals' | 'layers'>,
   isBlank: boolean,
 ): Setup {
   const { model, loss, optimizer } = subject;
-  const { lr, momentum } = (optimizer.groups[0]?.options ?? {}) as { lr?: unknown; momentum?: unknown };
+  const { lr, momentum, weightDecay } = (optimizer.groups[0]?.options ?? {}) as Partial<Record<'lr' | 'momentum' | 'weightDecay', unknown>>;
   return {
     ...asked,
+    weightDecay: typeof weightDecay === 'number' ? weightDecay : 0,
     loss: loss.constructor.name,
     optimizer: optimizer.constructor.name,
     lr: optimizer.lr,
@@ -182,6 +217,7 @@ export function setupOf(
     // One that changes from step to step is left to whoever set it so.
     momentum: typeof momentum === 'number' ? momentum : 0,
     isBlank,
+    isSlowOverDenormals: isSlowOverDenormals(),
     layers: layersOf(model),
   };
 }

@@ -34,7 +34,7 @@ export interface MenderState {
   readonly maxGradNorm: number | null;
 }
 
-/** The change of one run after another. */
+/** Mends one run after another. */
 export class Mender {
   #fixes = 0;
   #kept: (Snapshot & { readonly epochs: number }) | null = null;
@@ -136,7 +136,8 @@ const rounded = (value: number): number => Number(value.toPrecision(2));
 const sharpened = (rate: Scheduled, factor: number): number => (typeof rate === 'number' ? rounded(rate * factor) / rate : rounded(factor));
 
 function scaled(rate: Scheduled, factor: number): Scheduled {
-  if (typeof rate === 'number') return rate * factor;
+  // Without what rounding adds: 0.03, and not 0.030000000000000002.
+  if (typeof rate === 'number') return Number((rate * factor).toPrecision(15));
   const [inner, before] = rate instanceof ScaledSchedule ? [rate.inner, rate.factor] : [rate, 1];
   return factor === 1 ? rate : new ScaledSchedule(inner, { factor: before * factor });
 }

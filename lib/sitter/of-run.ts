@@ -2,6 +2,7 @@
 
 import { ArgumentError, expected } from '../errors.js';
 import type { CallbackLike } from '../training/callbacks.js';
+import { besideOf } from './gather.js';
 import { Sitter } from './sitter.js';
 
 /** The sitter of a run. */
@@ -15,14 +16,14 @@ export interface Seat {
 }
 
 /** Options of `fit` that say it. */
-type Asked = Readonly<Record<'sitter' | 'callbacks' | 'eager', unknown>>;
+type Asked = Readonly<Record<'sitter' | 'callbacks' | 'eager' | 'regularizers' | 'maxGradNorm', unknown>>;
 
 /**
  * The sitter of a run. A run that is eager has one when it is asked for: its layers may count in JavaScript, and a look calls them.
  *
  * @throws {ArgumentError} for another option
  */
-export function seatOf({ sitter: asked, callbacks, eager }: Asked): Seat {
+export function seatOf({ sitter: asked, callbacks, eager, regularizers, maxGradNorm }: Asked): Seat {
   // What is no array, is refused after this.
   const list: readonly CallbackLike[] = Array.isArray(callbacks) ? callbacks : [];
   const isGiven = asked instanceof Sitter;
@@ -31,6 +32,7 @@ export function seatOf({ sitter: asked, callbacks, eager }: Asked): Seat {
   const own = isGiven ? asked : list.find((one) => one instanceof Sitter);
   const isWanted = asked ?? eager !== true;
   const sitter = own ?? (isWanted === false ? null : new Sitter({ observe: false, stop: false, fix: asked === 'fix' }));
+  sitter?.sit(besideOf({ callbacks, regularizers, maxGradNorm }));
   const added = sitter === null || list.includes(sitter) ? [] : [sitter];
   return { sitter, added, kept: isGiven || asked === 'fix' ? added : [] };
 }

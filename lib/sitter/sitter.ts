@@ -17,7 +17,7 @@ import { tensorsUnder } from '../training/run-state.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { judge } from './causes.js';
 import { LossCurve, type LossCurveState } from './curve.js';
-import type { Evidence, Setup } from './evidence.js';
+import type { Beside, Evidence, Setup } from './evidence.js';
 import { type Finding, type FindingId, findingOf, isFinding } from './finding.js';
 import { type Gathered, gather, gatherNothing, quick, setupOf } from './gather.js';
 import { type Look, lookAt } from './look.js';
@@ -110,6 +110,7 @@ export class Sitter extends Callback {
   #gathered: Gathered | null = null;
   #losses = new LossCurve();
   #trace: Trace | null = null;
+  #beside: Beside = { stopsEarly: false, isRegularized: false, maxGradNorm: null };
   #isBlank = true;
   #hasExploded = false;
   /** Learning rate at the beginning. */
@@ -198,6 +199,11 @@ export class Sitter extends Callback {
     if (this.#mender?.mend(run, found)) this.#beginAnew();
     // What has exploded is nothing to go back to.
     else if (explodedAt([this.#firstLoss, record.loss]) < 0) this.#mender?.keep(run);
+  }
+
+  /** @internal What else the run to come was given. */
+  sit(beside: Beside): void {
+    this.#beside = beside;
   }
 
   /** @internal What is said at the end of a run, before its log is closed. */
@@ -335,7 +341,7 @@ export class Sitter extends Callback {
 
   #setup(run: TrainingRun): Setup {
     const { batchSize, epochs, stepsPerEpoch, shuffle } = run;
-    return setupOf(run, { batchSize, epochs, stepsPerEpoch, shuffle }, this.#isBlank);
+    return setupOf(run, { batchSize, epochs, stepsPerEpoch, shuffle, ...this.#beside }, this.#isBlank);
   }
 
   #say(findings: readonly Finding[], run: TrainingRun): void {

@@ -33,7 +33,7 @@ export class Trace {
   since(step: number): Movement {
     const weights = this.#weights.map(({ path, weight, before }) => {
       const [moved, size] = noGrad(() => sumSquaresDifference(sampleOf(weight), before)).map(({ data }) => data[0]);
-      return { path, ratio: moved === 0 ? 0 : Math.sqrt(moved / size) };
+      return { path, ratio: moved === 0 ? 0 : Math.sqrt(moved / size), distance: Math.sqrt(moved / before.size) };
     });
     return { steps: step - this.step, lr: this.lr, weights };
   }

@@ -68,9 +68,9 @@ export class Tensor<D extends DType = 'float32'> {
   /**
    * A tensor on the memory of a typed array; nothing is copied.
    *
-   * @param data - Float32Array, Float64Array, Int32Array or Uint8Array on an ArrayBuffer or SharedArrayBuffer of fixed length.
+   * @param data - Float32Array, Float64Array, Int32Array or Uint8Array on an ArrayBuffer or SharedArrayBuffer of fixed length; or, with
+   *   `{ dtype: 'bfloat16' }` behind the shape, a Uint16Array of the bits of bfloat16.
    * @param shape - Default `[data.length]`.
-   * @param options - `{ dtype: 'bfloat16' }` takes a Uint16Array, whose numbers are the bits of bfloat16.
    * @throws {@link ArgumentError} for other arrays and resizable buffers, {@link ShapeError} when the shape does not fit the length.
    * @example
    * ```ts

@@ -68,14 +68,13 @@ interface Finding {
   advice: string;
 }
 
-const slower = (lr: number): string => `The learning rate is probably too high: try ${Number((lr / 10).toPrecision(2))}`;
 const corners = 'a logarithm or root of 0, or a division by 0';
 
 /** Numbers from which on inputs and targets are worth a look. */
 const large = 100;
 
-/** What to look at before anything was learned, when a rate has moved nothing yet. */
-function atFirst({ batch }: Suspicion): string {
+/** Inputs and targets of the batch that are too large, in words. */
+function tooLarge({ batch }: Suspicion): string[] {
   const causes: string[] = [];
   for (const what of ['inputs', 'targets'] as const) {
     const tree = batch?.pair[what === 'inputs' ? 0 : 1];
@@ -83,7 +82,19 @@ function atFirst({ batch }: Suspicion): string {
     const most = Math.max(0, ...tensors.map(largest));
     if (most >= large) causes.push(`the ${what} reach ${most.toPrecision(3)}: scale them, for example to mean 0 and deviation 1`);
   }
-  return ['Nothing had been learned before, so it is not the learning rate', ...causes, `look for ${corners}`].join('; ');
+  return causes;
+}
+
+/** What to look at before anything was learned, when a rate has moved nothing yet. */
+const atFirst = (suspicion: Suspicion): string =>
+  ['Nothing had been learned before, so it is not the learning rate', ...tooLarge(suspicion), `look for ${corners}`].join('; ');
+
+/** What to try where the weights went too far: beside large inputs any usual rate is too high. */
+function slower(suspicion: Suspicion): string {
+  const lower = `try ${Number((suspicion.where.lr / 10).toPrecision(2))}`;
+  const [first, ...rest] = tooLarge(suspicion);
+  if (first === undefined) return `The learning rate is probably too high: ${lower}`;
+  return [first.replace('the', 'The'), ...rest, `or a lower learning rate: ${lower}`].join('; ');
 }
 
 function inBatch({ batch }: Suspicion): Finding | null {
@@ -113,7 +124,7 @@ function inBatch({ batch }: Suspicion): Finding | null {
 }
 
 function inParameters(suspicion: Suspicion): Finding | null {
-  const { model, where, updates } = suspicion;
+  const { model, updates } = suspicion;
   for (const [path, parameter] of model.namedParameters()) {
     if (allFinite(parameter)) continue;
     // The update of the step before made it; gradients stay until the next backward pass.
@@ -125,7 +136,7 @@ function inParameters(suspicion: Suspicion): Finding | null {
         ? `the gradient of parameter '${path}' was not finite, and so is the parameter since its last update`
         : `parameter '${path}' is not finite since its last update, though its gradient was`,
       // The update that broke it was the first one: its gradient came from a model that no update had touched.
-      advice: !byGradient ? slower(where.lr) : updates <= 1 ? atFirst(suspicion) : `${slower(where.lr)}; or look for ${corners}`,
+      advice: !byGradient ? slower(suspicion) : updates <= 1 ? atFirst(suspicion) : `${slower(suspicion)}; or look for ${corners}`,
     };
   }
   return null;
@@ -147,8 +158,8 @@ function inBuffers(model: AnyLayer): Finding | null {
 }
 
 function inForward(suspicion: Suspicion): Finding {
-  const { model, loss, batch, where, updates } = suspicion;
-  const advice = updates === 0 ? atFirst(suspicion) : slower(where.lr);
+  const { model, loss, batch, updates } = suspicion;
+  const advice = updates === 0 ? atFirst(suspicion) : slower(suspicion);
   let found: Finding | null = null;
   let before = Number.NaN;
   const look = (layer: AnyLayer, path: string, output: unknown): void => {

@@ -6,6 +6,7 @@
 #include "../runtime/blas.h"
 #include "../runtime/cpu.h"
 #include "../runtime/environment.h"
+#include "../runtime/fpstate.h"
 #include "../runtime/memory.h"
 #include "../runtime/pool.h"
 #include "binding.h"
@@ -35,6 +36,7 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   const GemmChoice choice = gemmChoice();
   o.Set("gemm", choice == GemmChoice::own ? "own" : choice == GemmChoice::openblas ? "openblas" : "auto");
   o.Set("reproducible", reproducible());
+  o.Set("flushesDenormals", denormalsAreZero.load());
   const Blas& found = blas();
   Napi::Object b = Napi::Object::New(env);
   b.Set("available", found.available());
@@ -59,6 +61,10 @@ Napi::Value info(const Napi::CallbackInfo& call) {
 
 Napi::Value setReproducibleMode(const Napi::CallbackInfo& call) {
   setReproducible(call.Length() == 1 && call[0].ToBoolean().Value());
+  return call.Env().Undefined();
+}
+Napi::Value setFlushDenormals(const Napi::CallbackInfo& call) {
+  denormalsAreZero.store(call.Length() == 1 && call[0].ToBoolean().Value());
   return call.Env().Undefined();
 }
 Napi::Value setGemm(const Napi::CallbackInfo& call) {
@@ -146,6 +152,7 @@ void MemoryLedger::report(napi_env env) {
 void exportInfo(Napi::Env env, Napi::Object exports) {
   exports.Set("info", Napi::Function::New(env, info, "info"));
   exports.Set("setThreads", Napi::Function::New(env, setThreadCount, "setThreads"));
+  exports.Set("setFlushDenormals", Napi::Function::New(env, setFlushDenormals, "setFlushDenormals"));
   exports.Set("setReproducible", Napi::Function::New(env, setReproducibleMode, "setReproducible"));
   exports.Set("gemmChosen", Napi::Function::New(env, gemmServing, "gemmChosen"));
   exports.Set("convolutionChosen", Napi::Function::New(env, convolutionServing, "convolutionChosen"));

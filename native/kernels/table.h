@@ -39,6 +39,14 @@ template <class T> struct Epilogue {
 
 // A run of a product's k: from which elements of A and B on.
 struct GemmRun { int64_t a, b; };
+// What is moved beside the products of a panel: see gemmRuns.
+template <class T> struct GemmStream {
+  T* packed = nullptr;             // where the first strip leaves B for the others; null: it does not
+  const GemmRun* dense = nullptr;  // the runs over what it left; null: a single one from the start
+  const T* next = nullptr;         // the panel that is read after this one, rows nextRow apart
+  int64_t nextRow = 0;
+  bool cold = false;               // C is in no near cache: its lines are asked for before the products
+};
 
 // How the windows of a pooling lie along one axis: `out` windows of `kernel` taps, the first tap of window o at o·stride − padding.
 struct PoolAxis {

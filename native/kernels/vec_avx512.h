@@ -87,6 +87,7 @@ template <class T> INLINE void store(T* p, V<T> a, int n) { EACH R<T>::storem(p 
 template <class T> INLINE void stream(T* p, V<T> a) { EACH R<T>::stream(p + i * R<T>::w, a.v[i]); }
 INLINE void streamFence() { _mm_sfence(); }
 INLINE void prefetch(const void* p) { _mm_prefetch((const char*)p, _MM_HINT_T0); }
+INLINE void prefetchFar(const void* p) { _mm_prefetch((const char*)p, _MM_HINT_T1); }
 INLINE void prefetchForWriting(const void* p) { __builtin_prefetch(p, 1); }
 
 // a in a register: GCC would rather load it once more for each of its uses.

@@ -26,6 +26,7 @@ template <class T> inline void store(T* p, V<T> a, int n) { for (int i = 0; i < 
 template <class T> inline void stream(T* p, V<T> a) { store(p, a); }
 inline void streamFence() {}
 inline void prefetch(const void*) {}
+inline void prefetchFar(const void*) {}
 inline void prefetchForWriting(const void*) {}
 
 template <class T> inline V<T> held(V<T> a) { return a; }

@@ -315,10 +315,10 @@ template <class T> struct WinogradStrips {
 
   INLINE WinogradStrips(int64_t m, int vectors, bool at) : m(m), strips((m + GemmRows<T>::of[vectors] - 1) / GemmRows<T>::of[vectors]), low(m / strips) {
     for (int i = 0; i < 2; ++i)
-      micro[i] = vectors == 1   ? gemmPickIn<T, 1>(low + i, at, false)
-                 : vectors == 2 ? gemmPickIn<T, 2>(low + i, at, false)
-                 : vectors == 3 ? gemmPickIn<T, 3>(low + i, at, false)
-                                : gemmPickIn<T, 4>(low + i, at, false);
+      micro[i] = vectors == 1   ? gemmPickIn<T, 1>(low + i, at, false, false)
+                 : vectors == 2 ? gemmPickIn<T, 2>(low + i, at, false, false)
+                 : vectors == 3 ? gemmPickIn<T, 3>(low + i, at, false, false)
+                                : gemmPickIn<T, 4>(low + i, at, false, false);
   }
   INLINE void run(int64_t k, const T* a, int64_t aRow, int64_t aStride, const T* b, int64_t bRow, bool onward, T* c, int64_t cRow, Prior prior) const {
     constexpr GemmRun all = {0, 0};
@@ -327,7 +327,7 @@ template <class T> struct WinogradStrips {
     for (int64_t s = 0, i = 0; s < strips; ++s) {
       const int64_t rows = m * (s + 1) / strips - i;
       T* const to = c + i * cRow;
-      micro[rows - low](&all, 1, k, a + i * aRow, aStride, b, bRow, onward ? to : nullptr, cRow, to, cRow, lanes, epilogue);
+      micro[rows - low](&all, 1, k, a + i * aRow, aStride, b, bRow, onward ? to : nullptr, cRow, to, cRow, lanes, epilogue, {nullptr, nullptr, b, 0, false});
       i += rows;
     }
   }

@@ -37,7 +37,7 @@ void product(int64_t m, int64_t n, int64_t k, const T* a, int64_t aRow, int64_t 
   const Kernels<T>& kernels = kernelsOf<T>();
   const int64_t panel = kernels.gemmVectors(m, n, k) * int64_t(16);
   for (int64_t j = 0; j < n; j += panel)
-    kernels.gemmPanel(m, std::min(panel, n - j), k, a, aRow, aCol, b + j, bRow, onward ? c + j : nullptr, cRow, c + j, cRow, {});
+    kernels.gemmPanel(m, std::min(panel, n - j), k, a, aRow, aCol, b + j, bRow, onward ? c + j : nullptr, cRow, c + j, cRow, {}, {});
 }
 
 // One head of one example: where its operands begin, and what tiles of it are.

@@ -89,7 +89,7 @@ template <class T> struct Product {
   int64_t aRow;
 
   void multiply(T* c, int64_t cRow, const Epilogue<T>& epilogue) const {
-    kernelsOf<T>().gemmRuns(m, n, runs, count, length, a, aRow, 1, b, n, nullptr, 0, c, cRow, epilogue);
+    kernelsOf<T>().gemmRuns(m, n, runs, count, length, a, aRow, 1, b, n, nullptr, 0, c, cRow, epilogue, {});
   }
   // Steps [k0, k1) alone.
   void part(int64_t k0, int64_t k1, T* c) const {
@@ -100,7 +100,7 @@ template <class T> struct Product {
       together = 1;
       if (steps <= 0) continue;
       while (steps == length && i + together < count && at(i + together) + length <= k1) ++together;
-      kernelsOf<T>().gemmRuns(m, n, runs + i, together, steps, a + skip, aRow, 1, b + skip * n, n, onward ? c : nullptr, n, c, n, {});
+      kernelsOf<T>().gemmRuns(m, n, runs + i, together, steps, a + skip, aRow, 1, b + skip * n, n, onward ? c : nullptr, n, c, n, {}, {});
       onward = true;
     }
     if (!onward) clear(c, n, m, n);
@@ -231,7 +231,7 @@ template <class T> GradientPlan<T> gradientPlanOf(const Convolution& s) {
   const int64_t in = s.inputs(), out = s.outputs(), width = s.taps() * in;
   p.source = spanOf(s, false);
   p.wide = s.dilationW == 1 ? s.kw : 1;
-  p.panel = kernels.gemmVectors(std::min<int64_t>(width, 1 << 10), out, unblocked) * lane;
+  p.panel = kernels.gemmVectors(std::min<int64_t>(width, 1 << 10), out, 64) * lane;
   const int64_t panels = divideUp(out, p.panel);
   p.span = divideUp(panels, divideUp(out, 256)) * p.panel;
   p.spans = divideUp(out, p.span);
@@ -260,7 +260,7 @@ template <class T> GradientPlan<T> gradientPlanOf(const Convolution& s) {
   p.parts = divideUp(p.blocks, p.part);
   p.tile = padded<T>(p.rows * p.span);
   p.window = p.copies ? p.line * p.lines : 0;
-  p.worker = p.window + (p.packs ? padded<T>(p.chunk * p.span) : 0) + p.tile * size_t(sumLevels(std::min(p.part, p.blocks)));
+  p.worker = p.window + (p.packs ? padded<T>(p.chunk * p.panel) : 0) + p.tile * size_t(sumLevels(std::min(p.part, p.blocks)));
   return p;
 }
 
@@ -279,12 +279,15 @@ template <class T> struct GradientRun {
     const Phase f = forwardPhase(s);
     T* const packed = window + p.window;
     const int64_t n = piece.n, pixel = p.copies ? p.high * piece.channels : s.c;
-    GemmRun runs[mostRuns];
+    GemmRun runs[mostRuns], dense[mostRuns];  // over dy as it lies, and as the first strip of rows leaves it
     int64_t count = 0, length = 0;
     const auto multiply = [&] {
-      for (int64_t j = 0; j < n && count > 0; j += p.panel)
-        kernels.gemmRuns(p.high * p.wide * piece.channels, std::min(p.panel, n - j), runs, count, length, p.copies ? window : x, 1, f.h.step * pixel,
-                         p.packs ? packed + j * p.chunk : dy + piece.j + j, p.packs ? p.panel : s.k, sum + j, n, sum + j, n, {});
+      for (int64_t j = 0; j < n && count > 0; j += p.panel) {
+        const int64_t columns = std::min(p.panel, n - j), width = divideUp(columns, lane) * lane;
+        for (int64_t i = 0; i < count && p.packs; ++i) dense[i] = {runs[i].a, i * length * width};
+        kernels.gemmRuns(p.high * p.wide * piece.channels, columns, runs, count, length, p.copies ? window : x, 1, f.h.step * pixel, dy + piece.j + j, s.k,
+                         sum + j, n, sum + j, n, {}, p.packs ? GemmStream<T>{packed, dense} : GemmStream<T>());
+      }
       count = 0;
     };
     clear(sum, n, p.high * p.wide * piece.channels, n);
@@ -298,11 +301,8 @@ template <class T> struct GradientRun {
       if (p.copies) clearSides(p.source, f.h.size, line, pixel);
       for (int64_t a = 0; a < p.high && p.copies; ++a)
         copyRow(p.source, f, piece.channels, inside(a) ? x + source(a) : nullptr, line + a * piece.channels, pixel);
-      const T* const rows = dy + (begin + done) * s.k + piece.j;
-      for (int64_t k = 0; k < n && p.packs; k += p.panel)
-        kernels.copyBlock(here, std::min(p.panel, n - k), rows + k, s.k, packed + k * p.chunk + count * length * p.panel, p.panel);
       runs[count] = {p.copies ? count * p.line + (f.h.source(j, piece.b) - p.source.first) * pixel : source(0) + f.h.source(j, piece.b) * pixel,
-                     p.packs ? count * length * p.panel : (begin + done) * s.k};
+                     (begin + done) * s.k};
       ++count;
     });
     multiply();
@@ -316,7 +316,7 @@ template <class T> struct GradientRun {
       const int64_t span = index % p.spans * p.span, slice = index / p.spans % p.slices * p.slice, tap = index % p.pieces / (p.spans * p.slices);
       const Piece piece = {tap / across * p.high, tap % across, g * in + slice, std::min(p.slice, in - slice), g * out + span, std::min(p.span, out - span)};
       T* const window = workers + size_t(worker) * p.worker;
-      T* const tiles = window + p.window + (p.packs ? padded<T>(p.chunk * p.span) : 0);
+      T* const tiles = window + p.window + (p.packs ? padded<T>(p.chunk * p.panel) : 0);
       addBlocks(std::min(p.part, p.blocks - first), [&](int64_t index, int level) {
         const int64_t begin = (first + index) * sumBlock, end = p.blocks == 1 ? pixels : std::min(pixels, begin + sumBlock);
         block(piece, begin, end, tiles + level * p.tile, window);

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
-#include <cstring>
 #include <limits>
 
 #include "../kernels/table.h"
@@ -12,6 +11,7 @@
 #include "../runtime/environment.h"
 #include "../runtime/pool.h"
 #include "column_sums.h"
+#include "gemm_openblas.h"
 #include "gemm_table.h"
 #include "workspace.h"
 
@@ -20,6 +20,10 @@ namespace {
 
 constexpr int64_t lane = 16;
 constexpr double leastTile = 1 << 17;  // products: about a microsecond
+constexpr int64_t leastStrips = 4, mostStrips = 10;  // strips of rows in a tile: the first one may pack for the others
+constexpr int64_t coldBytes = 1 << 20;               // a result of so many bytes is in no near cache
+constexpr int64_t pageBytes = 4096;                  // rows so far apart fall on one set of the first-level cache
+constexpr int64_t copiedColumns = 512;               // columns of a tile for which its rows are copied
 
 std::atomic<int> choice{-1};
 std::atomic<bool> reproducibleMode{false};
@@ -28,8 +32,9 @@ thread_local bool pinnedMode = false;
 
 // ---- our own ------------------------------------------------------------------------------------------------------------------
 
-// Where the operand that is read along its rows comes from: as it lies, packed by each tile, or packed once by all before.
-enum class Pack { none, tile, shared };
+// Where the operand that is read along its rows comes from: as it lies, packed by the first strip of a tile beside its products, packed
+// by each tile before them (it lies transposed), or packed once by all before any tile.
+enum class Pack { none, fused, tile, shared };
 
 template <class T> struct Operand {
   const T* p;
@@ -44,13 +49,15 @@ template <class T> struct Plan {
   Operand<T> rows, columns;
   int64_t panel;       // columns of one gemmPanel
   int64_t group;       // panels of a tile
+  int64_t width;       // columns of a tile
   int64_t rowTile;     // rows of a tile
   int64_t panels, groups, rowTiles;
   int64_t kBlock;      // steps of k per gemmPanel: what keeps a panel of the columns in the second-level cache
   int64_t sums;        // blocks of the definition: 1, or ⌈k / 2048⌉
   int levels;          // tiles of partial sums a worker keeps
   Pack pack;
-  bool packRows;
+  int64_t pitch;       // of the rows of a tile that are copied, along k or across it; 0: they are read as they lie
+  bool cold;           // the result is in no near cache
   size_t sharedSize, packSize, rowsSize, tileSize, workerSize;  // in elements
 };
 
@@ -69,37 +76,59 @@ template <class T> Plan<T> planOf(const Gemm<T>& g) {
   p.rows = p.swap ? Operand<T>{b.p, b.column, b.row} : a;
   p.columns = p.swap ? Operand<T>{a.p, a.column, a.row} : b;
   const bool direct = p.columns.column == 1 || p.n == 1;
-  const bool sameSet = p.columns.row * int64_t(sizeof(T)) % 4096 == 0 && k > 64;  // its rows fall on few sets of the cache
-  const bool large = k * p.n * int64_t(sizeof(T)) > (2 << 20);
-  p.pack = direct && !(p.m >= 128 && (sameSet || large)) ? Pack::none : p.swap ? Pack::shared : Pack::tile;
-  p.packRows = p.rows.column != 1 && p.rows.column * int64_t(sizeof(T)) % 4096 == 0 && k > 64;
+  const int64_t rowBytes = p.columns.row * int64_t(sizeof(T));
+  const bool before = !direct || packsBefore(p.m, rowBytes, k * p.n * int64_t(sizeof(T)));
+  p.pack = !before ? Pack::none : p.swap ? Pack::shared : Pack::tile;
 
-  const int vectors = kernels.gemmVectors(p.m, p.n, k);
+  // Panels that were packed from where they lay are read in the order of memory: wide ones, then.
+  const int vectors = direct && before && kernels.gemmRows(3) > 0 ? 3 : kernels.gemmVectors(p.m, p.n, k);
   p.panel = vectors * lane;
+  const int64_t unit = kernels.gemmRows(vectors);
+  if (p.pack == Pack::none && p.m > unit && k >= 64 && p.columns.row != p.panel && packsBeside(rowBytes)) p.pack = Pack::fused;
   p.panels = divideUp(p.n, p.panel);
   p.sums = k > unblocked ? divideUp(k, sumBlock) : 1;
   p.levels = 1;
   for (int64_t left = p.sums; left > 1; left >>= 1) ++p.levels;
   const int64_t steps = p.sums > 1 ? sumBlock : k;
+  // A block of k is as long as moves least: longer ones bring old sums back less often, but then fewer rows stay in the second-level cache,
+  // and panels pass by for each tile of them. A panel that a tile packs stays there itself.
+  const int64_t nearby = nearBytes() / int64_t(sizeof(T)), least = leastStrips * unit;
+  double fewest = 0;
   p.kBlock = steps <= 768 ? steps : divideUp(steps, divideUp(steps, 512));
-  // A tile is at least 2¹⁷ products (about a microsecond), at most a 64th of all; where it packs, its rows must pay for that.
-  const double total = double(p.m) * p.panels * p.panel * k;
-  const double target = std::max(leastTile, total / 64);
-  const int64_t unit = kernels.gemmRows(vectors);
-  const double perRow = double(p.panel) * k;
-  int64_t rowTile = int64_t(std::min(double(p.m), target / std::max(1.0, perRow)));
-  if (p.pack == Pack::tile) rowTile = std::max<int64_t>(rowTile, 256);
+  for (const int64_t longest : {2048, 1024, 512}) {
+    if (p.pack == Pack::tile) break;
+    const int64_t blocks = divideUp(steps, longest), block = divideUp(steps, blocks);
+    const int64_t tall = std::clamp(nearby / block, least, std::max(least, p.m));
+    const double moved = double(k) * p.n * divideUp(p.m, tall) + 2.0 * p.m * p.n * (blocks - 1);
+    if (fewest > 0 && moved >= fewest) continue;
+    fewest = moved;
+    p.kBlock = block;
+  }
+  // Rows that fall on one set are copied apart, which costs as much as some ten columns of products.
+  const bool along = p.rows.column == 1;
+  const bool apart = k > 64 && (!along || p.pack != Pack::tile) && (along ? p.rows.row : p.rows.column) * int64_t(sizeof(T)) % pageBytes == 0 && (!along || p.n >= copiedColumns);
+  // A tile is at least 2¹⁷ products (about a microsecond) and at most a 64th of all, but some strips high; where its rows come back for each
+  // block of k, some panels wide.
+  const bool whole = p.pack == Pack::tile || p.kBlock == steps;
+  const double total = double(p.m) * p.panels * p.panel * k, target = std::max(leastTile, total / 64), perRow = double(p.panel) * k;
+  int64_t rowTile = std::max(least, nearby / p.kBlock);
+  if (p.pack == Pack::tile) rowTile = std::max<int64_t>(256, int64_t(target / perRow));
+  else if (whole) rowTile = std::min(rowTile, std::max((p.pack == Pack::fused ? mostStrips : leastStrips) * unit, int64_t(target / perRow)));
   if (p.sums > 1) rowTile = std::min<int64_t>(rowTile, 256);
-  rowTile = std::min(p.m, divideUp(std::max<int64_t>(rowTile, 1), unit) * unit);
+  rowTile = std::min(p.m, divideUp(rowTile, unit) * unit);
   p.rowTiles = divideUp(p.m, rowTile);
   p.rowTile = divideUp(p.m, p.rowTiles);
-  p.group = std::clamp<int64_t>(int64_t(target / std::max(1.0, perRow * p.rowTile)), 1, p.panels);
+  p.group = std::clamp<int64_t>(std::max<int64_t>(apart && along ? divideUp(copiedColumns, p.panel) : whole ? 1 : 8, int64_t(target / (perRow * p.rowTile))), 1, p.panels);
   p.groups = divideUp(p.panels, p.group);
+  p.pitch = !apart ? 0 : along ? p.kBlock + lane : p.rowTile;
+  p.width = p.group * p.panel;
+  // Rows that lie along k give the products time to bring such a result; steps of k that lie apart need the buffers themselves.
+  p.cold = !p.swap && double(p.m) * p.n * sizeof(T) >= double(along ? coldBytes : 8 * coldBytes);
 
   p.sharedSize = p.pack == Pack::shared ? padded<T>(p.n * k) : 0;
-  p.packSize = p.pack == Pack::tile ? padded<T>(p.kBlock * p.panel) : 0;
-  p.rowsSize = p.packRows ? padded<T>(p.kBlock * p.rowTile) : 0;
-  p.tileSize = padded<T>(p.rowTile * p.panel);
+  p.packSize = p.pack == Pack::tile || p.pack == Pack::fused ? padded<T>(p.kBlock * p.panel) : 0;
+  p.rowsSize = p.pitch ? padded<T>(p.pitch * (along ? p.rowTile : p.kBlock)) : 0;
+  p.tileSize = padded<T>(p.rowTile * p.width);
   const bool tiles = p.swap || p.sums > 1 || g.epilogue.prior == Prior::old;
   p.workerSize = p.packSize + p.rowsSize + (tiles ? p.tileSize * (p.levels + (p.swap ? 1 : 0)) : 0);
   return p;
@@ -131,10 +160,10 @@ template <class T> struct Run {
     const int64_t products = p.groups * p.rowTiles, tiles = products + sumTiles(g);
     const auto tileAt = [&](int64_t index, int worker) {
       if (index >= products) return sumTile(g, index - products);
-      const int64_t group = index / p.rowTiles, tile = index % p.rowTiles;
+      // Tiles with the same rows follow each other, for a thread's cache; in a result that is turned, those with the same columns, its rows.
+      const int64_t tile = p.swap ? index % p.rowTiles : index / p.groups, group = p.swap ? index / p.rowTiles : index % p.groups;
       const int64_t i0 = p.m * tile / p.rowTiles, i1 = p.m * (tile + 1) / p.rowTiles;
-      const int64_t last = std::min(p.panels, (group + 1) * p.group);
-      for (int64_t panel = group * p.group; panel < last; ++panel) tileOf(i0, i1 - i0, panel, workers + worker * p.workerSize);
+      tileOf(i0, i1 - i0, group * p.group, std::min(p.panels, (group + 1) * p.group), workers + worker * p.workerSize);
     };
     // A helper is not worth its waking for less than a tile.
     if (double(p.m) * p.n * g.k >= leastTile) return parallelFor(tiles, tileAt);
@@ -147,47 +176,55 @@ template <class T> struct Run {
     T* to; int64_t toRow;    // of the last step
     Epilogue<T> epilogue;
   };
-  void steps(int64_t i0, int64_t m, int64_t panel, int64_t k0, int64_t k1, const Target& t, T* packed) const {
+  void steps(int64_t i0, int64_t m, int64_t firstPanel, int64_t endPanel, int64_t k0, int64_t k1, const Target& t, T* packed) const {
     const Kernels<T>& kernels = kernelsOf<T>();
-    const int64_t j0 = panel * p.panel, n = panelWidth(panel);
     for (int64_t at = k0; at < k1; at += p.kBlock) {
       const int64_t count = std::min(p.kBlock, k1 - at);
       const bool first = at == k0, last = at + count == k1;
-      const T* columns = p.columns.at(at, j0);
-      int64_t columnsRow = p.columns.row;
-      if (p.pack == Pack::shared) {
-        columns = shared + j0 * g.k + at * n;
-        columnsRow = n;
-      } else if (p.pack == Pack::tile) {
-        packBlock(p.columns, at, j0, count, n, packed, p.panel);
-        columns = packed;
-        columnsRow = p.panel;
-      }
       const T* rows = p.rows.at(i0, at);
       int64_t rowsRow = p.rows.row, rowsColumn = p.rows.column;
-      if (p.packRows) {
-        T* dense = packed + p.packSize;
-        kernels.copyBlock(count, m, rows, rowsColumn, dense, m);
+      if (p.pitch) {
+        T* const dense = packed + p.packSize;
+        const bool along = rowsColumn == 1;
+        kernels.copyBlock(along ? m : count, along ? count : m, rows, along ? rowsRow : rowsColumn, dense, p.pitch);
         rows = dense;
-        rowsRow = 1;
-        rowsColumn = m;
+        (along ? rowsRow : rowsColumn) = p.pitch;
       }
-      T* to = last ? t.to : t.sum;
-      const int64_t toRow = last ? t.toRow : t.sumRow;
-      kernels.gemmPanel(m, n, count, rows, rowsRow, rowsColumn, columns, columnsRow, first ? nullptr : t.sum, t.sumRow, to, toRow,
-                        last ? t.epilogue : Epilogue<T>());
+      for (int64_t panel = firstPanel; panel < endPanel; ++panel) {
+        const int64_t j0 = panel * p.panel, n = panelWidth(panel), j = j0 - firstPanel * p.panel;
+        const T* columns = p.columns.at(at, j0);
+        int64_t columnsRow = p.columns.row;
+        GemmStream<T> stream;
+        stream.cold = p.cold && last;
+        if (p.pack == Pack::shared) {
+          columns = shared + j0 * g.k + at * n;
+          columnsRow = n;
+        } else if (p.pack == Pack::tile) {
+          packBlock(p.columns, at, j0, count, n, packed, p.panel);
+          columns = packed;
+          columnsRow = p.panel;
+        } else if (p.pack == Pack::fused) {
+          const T* next = panel + 1 < endPanel ? p.columns.at(at, j0 + p.panel) : !last ? p.columns.at(at + count, firstPanel * p.panel)
+                          : endPanel < p.panels ? p.columns.at(0, j0 + p.panel) : nullptr;
+          stream.packed = packed;
+          stream.next = next;
+          stream.nextRow = columnsRow;
+        }
+        kernels.gemmPanel(m, n, count, rows, rowsRow, rowsColumn, columns, columnsRow, first ? nullptr : t.sum + j, t.sumRow,
+                          last ? t.to + j : t.sum + j, last ? t.toRow : t.sumRow, last ? t.epilogue.at(0, j) : Epilogue<T>(), stream);
+      }
     }
   }
 
-  void tileOf(int64_t i0, int64_t m, int64_t panel, T* work) const {
+  void tileOf(int64_t i0, int64_t m, int64_t firstPanel, int64_t endPanel, T* work) const {
     const Kernels<T>& kernels = kernelsOf<T>();
-    const int64_t j0 = panel * p.panel, n = panelWidth(panel);
+    const int64_t j0 = firstPanel * p.panel, n = std::min(p.n, endPanel * p.panel) - j0;
     T* const packed = work;
     T* const tiles = work + p.packSize + p.rowsSize;
     if (p.sums == 1 && !p.swap) {
       T* c = g.c + i0 * g.ldc + j0;
       const bool keep = g.epilogue.prior == Prior::old;  // the old C is needed until the last step
-      steps(i0, m, panel, 0, g.k, {keep ? tiles : c, keep ? p.panel : g.ldc, c, g.ldc, g.epilogue.at(i0, j0)}, packed);
+      steps(i0, m, firstPanel, endPanel, 0, g.k, {keep ? tiles : c, keep ? p.width : g.ldc, c, g.ldc, g.epilogue.at(i0, j0)}, packed);
       return;
     }
     // A stack of partial sums: level l holds 2ˡ neighbouring blocks, like the digits of a binary counter.
@@ -195,22 +232,22 @@ template <class T> struct Run {
     auto merge = [&] {
       --top;
       T* left = tiles + (top - 1) * p.tileSize;
-      kernels.gemmFinish(m, n, left, p.panel, left + p.tileSize, p.panel, left, p.panel, {});
+      kernels.gemmFinish(m, n, left, p.width, left + p.tileSize, p.width, left, p.width, {});
     };
     for (int64_t block = 0; block < p.sums; ++block) {
       T* sum = tiles + top * p.tileSize;
       const int64_t k0 = p.sums == 1 ? 0 : block * sumBlock, k1 = p.sums == 1 ? g.k : std::min(g.k, k0 + sumBlock);
-      steps(i0, m, panel, k0, k1, {sum, p.panel, sum, p.panel, {}}, packed);
+      steps(i0, m, firstPanel, endPanel, k0, k1, {sum, p.width, sum, p.width, {}}, packed);
       ++top;
       for (int64_t bits = block; bits & 1; bits >>= 1) merge();
     }
     while (top > 1) merge();
     if (!p.swap) {
-      kernels.gemmFinish(m, n, tiles, p.panel, nullptr, 0, g.c + i0 * g.ldc + j0, g.ldc, g.epilogue.at(i0, j0));
+      kernels.gemmFinish(m, n, tiles, p.width, nullptr, 0, g.c + i0 * g.ldc + j0, g.ldc, g.epilogue.at(i0, j0));
       return;
     }
     T* turned = tiles + p.levels * p.tileSize;
-    kernels.transposeBlock(m, n, tiles, p.panel, turned, m);
+    kernels.transposeBlock(m, n, tiles, p.width, turned, m);
     kernels.gemmFinish(n, m, turned, m, nullptr, 0, g.c + j0 * g.ldc + i0, g.ldc, g.epilogue.at(j0, i0));
   }
 };
@@ -227,76 +264,6 @@ template <class T> size_t ownWorkspace(const Gemm<T>& g) {
   const Plan<T> p = planOf(g);
   const size_t count = p.sharedSize + p.workerSize * size_t(threads());
   return count ? count * sizeof(T) + 64 : 0;
-}
-
-// ---- OpenBLAS -----------------------------------------------------------------------------------------------------------------
-
-// Every call has the same number of rows, the last tile padded, so that a row's bits do not depend on the batch it is in. That
-// holds only where a core's kernels treat all rows of a call alike: Haswell's and Zen's sum the rows 6–11 of every twelve in
-// another order than the rows 0–5. Eight rows are alike in all cores; sixty-four in those measured.
-int64_t blasTileRows() {
-  static const int64_t rows = [] {
-    for (const char* core : {"Cooperlake", "SkylakeX", "Sandybridge", "Nehalem", "Penryn", "Core2", "Prescott"})
-      if (blas().core == core) return 64;
-    return 8;
-  }();
-  return rows;
-}
-
-template <class T> struct BlasPlan {
-  int64_t rowTiles, columnTiles, width;
-  bool padded;
-  size_t rowsSize, workerSize;  // in elements
-};
-
-template <class T> BlasPlan<T> blasPlanOf(const Gemm<T>& g) {
-  const int64_t blasRows = blasTileRows();
-  BlasPlan<T> p;
-  p.rowTiles = divideUp(g.m, blasRows);
-  p.padded = g.m % blasRows != 0;
-  p.width = divideUp(divideUp(g.n, divideUp(g.n, 256)), 64) * 64;
-  p.columnTiles = divideUp(g.n, p.width);
-  p.rowsSize = p.padded ? padded<T>(blasRows * g.k) : 0;
-  p.workerSize = p.padded || g.epilogue.prior == Prior::old ? padded<T>(blasRows * p.width) : 0;
-  return p;
-}
-
-template <class T> void gemmBlas(const Gemm<T>& g, void* workspace) {
-  const Kernels<T>& kernels = kernelsOf<T>();
-  const BlasPlan<T> p = blasPlanOf(g);
-  const int64_t blasRows = blasTileRows();
-  T* const last = aligned<T>(workspace);
-  T* const workers = last + p.rowsSize;
-  const bool turnA = g.aCol != 1, turnB = g.bCol != 1;
-  // Of a single row any stride will do; the library checks it all the same.
-  const int64_t bRow = turnB ? g.bCol : g.k == 1 ? std::max(g.bRow, g.n) : g.bRow;
-  if (p.padded) {
-    const int64_t i0 = (p.rowTiles - 1) * blasRows, m = g.m - i0;
-    std::memset(last, 0, size_t(blasRows) * g.k * sizeof(T));
-    if (turnA) kernels.copyBlock(g.k, m, g.a + i0, g.aCol, last, blasRows);
-    else kernels.copyBlock(m, g.k, g.a + i0 * g.aRow, g.aRow, last, g.k);
-  }
-  auto tile = [&](int64_t index, int worker) {
-    if (index >= p.rowTiles * p.columnTiles) return sumTile(g, index - p.rowTiles * p.columnTiles);
-    const int64_t i0 = index % p.rowTiles * blasRows, j0 = index / p.rowTiles * p.width;
-    const int64_t m = std::min(blasRows, g.m - i0), n = std::min(p.width, g.n - j0);
-    const bool whole = m == blasRows;
-    const T* a = whole ? g.a + i0 * g.aRow : last;
-    const int64_t lda = !whole ? (turnA ? blasRows : g.k) : turnA ? g.aCol : g.aRow;
-    T* const c = g.c + i0 * g.ldc + j0;
-    const bool direct = whole && g.epilogue.prior != Prior::old;
-    T* const to = direct ? c : workers + worker * p.workerSize;
-    const int64_t toRow = direct ? g.ldc : p.width;
-    blasProduct<T>(turnA, turnB, int(blasRows), int(n), int(g.k), a, int(lda), g.b + j0 * g.bCol, int(bRow), to, int(toRow));
-    if (!direct || g.epilogue.prior != Prior::none || g.epilogue.beyondSums())
-      kernels.gemmFinish(m, n, to, toRow, nullptr, 0, c, g.ldc, g.epilogue.at(i0, j0));
-  };
-  const int64_t tiles = p.rowTiles * p.columnTiles + sumTiles(g);
-  if (blas().serial) {  // its callers take turns: helpers would only wait
-    for (int64_t index = 0; index < tiles; ++index) tile(index, 0);
-  } else {
-    parallelFor(tiles, tile);
-  }
 }
 
 template <class T> bool servedByBlas(int64_t n, int64_t k) {

@@ -55,7 +55,7 @@ template <class T> class StepWeights {
     for (int64_t j = 0; j < n; j += panel) {
       const int64_t width = std::min(panel, n - j);
       const T* const b = packed ? packed + j * k : w + j;
-      kernelsOf<T>().gemmPanel(m, width, k, a, aRow, 1, b, packed ? width : row, adds ? c + j : nullptr, cRow, c + j, cRow, {});
+      kernelsOf<T>().gemmPanel(m, width, k, a, aRow, 1, b, packed ? width : row, adds ? c + j : nullptr, cRow, c + j, cRow, {}, {});
     }
   }
 

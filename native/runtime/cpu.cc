@@ -38,6 +38,7 @@ CpuFeatures probe() {
   uint32_t a, b, c, d;
   if (!__get_cpuid(0, &a, &b, &c, &d)) return f;
   f.amd = b == signature_AMD_ebx;
+  f.intel = b == signature_INTEL_ebx;
   if (!__get_cpuid(1, &a, &b, &c, &d)) return f;
   f.family = int((a >> 8) & 15);
   f.model = int((a >> 4) & 15);

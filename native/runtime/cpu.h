@@ -10,7 +10,7 @@ struct CpuFeatures {
   bool avx2, fma, avx512;  // avx512 = F, DQ, BW and VL; all checked against the state that the system saves (XGETBV)
   bool avx512_bf16, avx512_vnni;
   bool amx_bf16;  // tiles of bfloat16; a process has to ask for them
-  bool amd;       // maker
+  bool amd, intel;  // maker
   int family, model;
   std::string brand;
 };

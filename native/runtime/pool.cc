@@ -47,18 +47,20 @@ struct Pool {
   std::atomic_flag busy = ATOMIC_FLAG_INIT;  // held by the one caller whose region runs
   std::atomic<int> wanted{0};                // worker count asked for
   int started = 1;                           // worker 0 is the caller; guarded by busy
-  // Counts regions in the upper bits; the lower 16 say how many workers take part. In one word, because a helper that a region
-  // leaves out may read it late, when the caller is already at the next one.
-  alignas(128) std::atomic<uint64_t> generation{0};
-  alignas(128) std::atomic<int> running{0};  // helpers that have not finished the region
+  // The region in one word, which a helper may read late: its number in the upper 32 bits, in the next 16 how many workers may take part, a
+  // bit that is set when the caller has found no tile left, and below it how many helpers are inside. Only these are waited for: a helper
+  // that comes later, from its sleep or because its core was busy, stays out.
+  static constexpr uint64_t closed = 1 << 15, inside = closed - 1;
+  alignas(128) std::atomic<uint64_t> region{closed};
   std::atomic<int> parked{0};
   std::mutex mutex;
   std::condition_variable wake;
-  // The region. Written by the caller before `generation` moves.
+  // What is to be done. Written by the caller before `region` changes, and read by those inside.
   int workers = 0;
   void* context = nullptr;
   TileFunction function = nullptr;
   Around around;
+  unsigned control = 0;  // of floating-point arithmetic: helpers compute as the caller does
   Share shares[maxThreads];
 
   void work(int worker) {
@@ -75,26 +77,35 @@ struct Pool {
     if (around.leave) around.leave();
   }
 
+  static uint32_t numberOf(uint64_t word) { return uint32_t(word >> 32); }
+
+  // Goes inside of the region of `word`, unless it is closed or another one has begun.
+  bool enter(uint64_t word) {
+    const uint32_t number = numberOf(word);
+    while (numberOf(word) == number && !(word & closed))
+      if (region.compare_exchange_weak(word, word + 1, std::memory_order_acq_rel, std::memory_order_acquire)) return true;
+    return false;
+  }
+
   void loop(int worker) {
-    uint64_t seen = 0;
+    uint32_t seen = 0;
     const bool oversubscribed = worker >= usableCpus();
     for (;;) {
-      // About 50 µs of spinning keeps a training step's regions hot; a thread without a core of its own parks at once.
+      // Spinning for about 50 µs keeps a training step's regions hot; a thread without a core of its own parks at once.
       int spins = oversubscribed ? 0 : 2000;
-      uint64_t now;
-      while ((now = generation.load(std::memory_order_acquire)) == seen) {
+      uint64_t word;
+      while (numberOf(word = region.load(std::memory_order_acquire)) == seen) {
         if (spins-- > 0) { relax(); continue; }
         std::unique_lock<std::mutex> lock(mutex);
         parked.fetch_add(1);
-        wake.wait(lock, [&] { return generation.load() != seen; });
+        wake.wait(lock, [&] { return numberOf(region.load()) != seen; });
         parked.fetch_sub(1);
       }
-      seen = now;
-      if (worker < int(now & 0xffff)) {
-        FpState guard;
-        work(worker);
-        running.fetch_sub(1, std::memory_order_release);
-      }
+      seen = numberOf(word);
+      if (worker >= int(word >> 16 & 0xffff) || !enter(word)) continue;
+      FpState guard(control);
+      work(worker);
+      region.fetch_sub(1, std::memory_order_release);
     }
   }
 };
@@ -178,18 +189,20 @@ void runTiles(int64_t tiles, void* context, TileFunction function, Around around
   p.context = context;
   p.function = function;
   p.around = around;
+  p.control = FpState::control();
   for (int i = 0; i < workers; ++i) {
     p.shares[i].next.store(tiles * i / workers, std::memory_order_relaxed);
     p.shares[i].end = tiles * (i + 1) / workers;
   }
-  p.running.store(workers - 1, std::memory_order_relaxed);
-  p.generation.store((((p.generation.load(std::memory_order_relaxed) >> 16) + 1) << 16) | uint64_t(workers));  // sequentially consistent: the parked count is read after it
+  const uint64_t number = Pool::numberOf(p.region.load(std::memory_order_relaxed)) + 1;
+  p.region.store(number << 32 | uint64_t(workers) << 16);  // sequentially consistent: the parked count is read after it
   if (p.parked.load() > 0) {
     std::lock_guard<std::mutex> lock(p.mutex);
     p.wake.notify_all();
   }
   p.work(0);
-  for (int spins = 0; p.running.load(std::memory_order_acquire) != 0; ++spins) {
+  uint64_t word = p.region.fetch_or(Pool::closed, std::memory_order_acq_rel);
+  for (int spins = 0; (word & Pool::inside) != 0; ++spins, word = p.region.load(std::memory_order_acquire)) {
     if (spins < 4000) relax();
     else sched_yield();
   }

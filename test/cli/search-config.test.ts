@@ -63,7 +63,7 @@ test('what is wrong is said with its place', async (t) => {
     ['name: tpe', 'name: best', /14:3: expected one of random, grid, sobol, tpe/],
     ['startup-trials: 5', 'startup-trials: 0', /14:3: .*`options\.startupTrials`, received 0/],
     ['startup-trials: 5', 'trials: 5', /14:3: unknown option `trials`/],
-    ['trials: 7', 'trials: many', /16:9: expected a whole number for 'trials'/],
+    ['trials: 7', 'trials: many', /16:9: expected a whole number, at least 1, for 'trials'/],
     ['trials: 7\n', '', /2:1: 'trials' says how many there are to be/],
     ['score: loss', 'score: f1', /17:8: expected accuracy or loss for 'score'/],
     ['validation: 0.2', 'validation: 1', /18:13: expected a share between 0 and 1/],

@@ -105,7 +105,19 @@ parallel: 2
     t.regex(out, /Searching for the best loss/);
     const study = readStudy(join(folder, 'here'));
     t.deepEqual([...new Set(study.trials.map(({ budget }) => budget))], [1, 2, 4]);
-    t.true(study.trials.every(({ budget, reports }) => reports.length === budget));
+    // From rung to rung training goes on: the first epochs of a trial are those of the one before it, to the last bit.
+    const before = new Map<number, readonly unknown[]>();
+    let onward = 0;
+    for (const { config, budget, reports, state } of study.trials) {
+      t.is(state, 'completed');
+      t.deepEqual(reports.map(({ epoch }) => epoch), Array.from({ length: budget! }, (_, i) => i + 1)); // biome-ignore format: one line
+      const earlier = before.get(config) ?? [];
+      t.deepEqual(reports.slice(0, earlier.length), earlier);
+      onward += Number(earlier.length > 0);
+      before.set(config, reports);
+    }
+    t.true(onward >= 3, `${onward} trials went on`);
+    t.true(existsSync(join(folder, 'here', 'config-000000')), 'by checkpoints');
     t.is(study.direction, 'minimize');
   });
 });
@@ -116,6 +128,12 @@ test('what is wrong in the file is said with its line and column, before any dat
     t.is(code, 1);
     t.is(out, '');
     t.is(error, 'nodegrad: search.yaml:6:22: expected bounds above 0, of a logarithmic scale, for `low`, received 0 [ERR_ARGUMENT]\n');
+    const wrong: [change: string, by: string, said: RegExp][] = [
+      ['trials: 6', 'trials: 0', /search\.yaml:10:9: expected a whole number, at least 1, for 'trials'/],
+      ['trials: 6', 'strategy: hyperband', /search\.yaml:10:11: 'hyperband' needs a budget, .*strategy: \{ name: hyperband, budget: 27 \}/],
+      ['epochs: 1', 'epoch: 1', /'epoch' is no option here; known: (?!.*\bseed\b.*\bseed\b)/],
+    ];
+    for (const [change, by, said] of wrong) t.regex((await run(folder, digits.replace(change, by))).error, said);
     const { code: failed, error: why } = await run(folder, digits.replace('data: digits', 'data: digits\nbatch-size: 100000000'), [
       '--run-dir',
       'x',

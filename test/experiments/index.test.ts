@@ -81,6 +81,9 @@ test('an experiment stops, and wrong names and options are refused', async (t) =
   const controller = new AbortController();
   const stopped = lib.runExperiment('lr', { quick: true, signal: controller.signal, onProgress: () => controller.abort() });
   await t.throwsAsync(stopped, { instanceOf: lib.AbortedError });
+  const searching = new AbortController();
+  const search = lib.runExperiment('grid-vs-random', { quick: true, signal: searching.signal, onProgress: () => searching.abort() });
+  await t.throwsAsync(search, { instanceOf: lib.AbortedError }, 'its trials are no failures then');
   await t.throwsAsync(lib.runExperiment('nothing' as never), { message: /one of 'init'/ });
   await t.throwsAsync(lib.runExperiment('zigzag', { quick: 1 as never }), { message: /options\.quick/ });
   await t.throwsAsync(lib.runExperiment('zigzag', { onProgress: 1 as never }), { message: /options\.onProgress/ });

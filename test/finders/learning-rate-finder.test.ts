@@ -57,6 +57,19 @@ test('a training in progress goes on as if the finder had not looked, a failing 
   );
 });
 
+test('a NaN among the data is not a rate that exploded: it is thrown as fit throws it', async (t) => {
+  const x = f32(new Float64Array(64).fill(1), [64, 1]);
+  x.data[40] = Number.NaN;
+  const model = new lib.Sequential([new lib.Linear(1, 1)]);
+  const optimizer = new lib.SGD(model, { lr: 0.1 });
+  const options = { loss: new lib.MSELoss(), optimizer };
+  const error = await t.throwsAsync(lib.learningRateFinder(model, new lib.TensorDataset(x, x), options), {
+    instanceOf: lib.TrainingNonFiniteError,
+  });
+  t.is(error.place.what, 'input');
+  t.is(optimizer.lr, 0.1);
+});
+
 test('on a quadratic bowl the sweep ends where steps explode, and suggests a rate that converges', async (t) => {
   // One weight, mean squared error beside ten times the input: steps above 2/curvature explode.
   const x = f32(new Float64Array(64).fill(1), [64, 1]);

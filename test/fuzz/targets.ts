@@ -244,7 +244,9 @@ function addClass(targets: Target[], name: string, type: new (...args: unknown[]
   targets.push({
     name: `new ${name}`,
     kinds: kinds[name] ?? [],
-    lenient: isError || ['Tensor', 'Optimizer', 'RuleOptimizer', 'ClassLoss', 'ReducedLoss', 'Recurrent', 'RecurrentCell'].includes(name),
+    lenient:
+      isError ||
+      ['Tensor', 'Optimizer', 'RuleOptimizer', 'ClosureOptimizer', 'ClassLoss', 'ReducedLoss', 'Recurrent', 'RecurrentCell'].includes(name),
     call: (_r, args) => new type(...args),
   });
   if (isError) return;

@@ -1,4 +1,4 @@
-// The rules of the house as functions from files to complaints; test/architecture.test.ts holds the rooms, the exceptions and their reasons.
+// The rules of the house as functions from files to complaints; test/architecture holds the rooms, the exceptions and their reasons.
 import ts from 'typescript';
 import { importsOf, includesOf, nativeCode, parse, resolveModule, stemOf, type Tree, walk } from './sources.js';
 

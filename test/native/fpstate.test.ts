@@ -79,6 +79,36 @@ test('denormals are kept, with the host in flush-to-zero mode too, on every thre
   t.not(Number.MIN_VALUE, 0);
 });
 
+test('with setFlushDenormals, denormals are zero on every thread and in compiled steps, and the state is the same after a call', (t) => {
+  if (!x86) return t.pass('not an x86 processor');
+  const { compileStep, info, setFlushDenormals, setNumThreads, tensor } = nodegrad;
+  const twice = compileStep((x: nodegrad.Tensor) => x.mul(2));
+  const sumOf = (n: number): Float32Array => {
+    const [sum, denormals] = [new Float32Array(n), new Float32Array(n).fill(2 ** -140)];
+    runInto({ op: 'add', form: '', outputs: [], inputs: [], ints: [1, n, 1, 1], reals: [] }, [sum], [denormals, denormals]);
+    return sum;
+  };
+  try {
+    setFlushDenormals();
+    t.true(info().flushesDenormals);
+    for (const threads of [1, 4]) {
+      setNumThreads(threads);
+      t.true(
+        sumOf(1 << 20).every((value) => value === 0),
+        `${threads} threads: denormals that come in`,
+      );
+    }
+    t.is(tensor([1e-30]).mul(1e-10).item(), 0, 'a product that is a denormal');
+    t.is(twice.sync(tensor([2 ** -140])).item(), 0);
+    t.is(fpState()[0] & ~flags, untouched);
+  } finally {
+    setFlushDenormals(false);
+  }
+  t.true(sumOf(40).every((value) => value === 2 ** -139));
+  t.is(twice.sync(tensor([2 ** -140])).item(), 2 ** -139);
+  t.false(info().flushesDenormals);
+});
+
 test('a refused call leaves the floating-point state as it was', (t) => {
   if (!x86) return t.pass('not an x86 processor');
   for (const [index, op] of nativeOps.entries()) {

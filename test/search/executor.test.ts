@@ -50,6 +50,13 @@ test('a trial that throws, ends its thread, runs out of memory or throws from no
   t.deepEqual(outcomeOf(study).slice(5), outcomeOf(rest).slice(5));
 });
 
+test('what a trial leaves behind in its thread, and throws while the next one runs, is not the next one’s failure', async (t) => {
+  const study = await search(wide, { module, export: 'lateThrow' }, { ...still, trials: 3, seed: 3 });
+  t.deepEqual(study.trials.map(({ state }) => state), ['completed', 'completed', 'completed']); // biome-ignore format: one line
+  t.deepEqual(study.trials[1].reports.map(({ epoch }) => epoch), [1, 2], 'what it had told is told once'); // biome-ignore format: one line
+  t.is(study.trials[1].score, bowl(study.trials[1].params as never));
+});
+
 test('data sets lie in memory that all threads share: what one writes, all see', async (t) => {
   const whole = points(60);
   const data = Object.fromEntries(['train', 'validation'].map((name, i) => [name, split(whole, [0.6, 0.3, 0.1], { seed: 1 })[i]]));

@@ -47,6 +47,20 @@ export async function fragile(params: Params, { number, settings }: Trial): Prom
   return bowl(params) + (settings as { offset: number }).offset;
 }
 
+/** The first trial leaves something behind that throws while the next one runs, after what that has told. */
+export async function lateThrow(params: Params, trial: Trial): Promise<number> {
+  if (trial.number === 0) {
+    setTimeout(() => {
+      throw new Error('left behind');
+    }, 100);
+    return 1;
+  }
+  trial.report({ epoch: 1, score: trial.number });
+  await sleep(trial.number === 1 ? 400 : 1);
+  trial.report({ epoch: 2, score: trial.number });
+  return bowl(params);
+}
+
 /** Writes into the data that all threads share, and trains on them. */
 export async function onShared({ lr }: Params, { number, data }: Trial<{ train: Dataset; validation: Dataset }>): Promise<number> {
   const { train, validation } = data;

@@ -44,6 +44,7 @@ test('nothing that a user may call things is taken for HTML, and the page asks f
   const page = searchReport(await study());
   t.false(page.includes('<script'));
   t.false(page.includes('<b>large'));
+  t.regex(page, /Content-Security-Policy" content="default-src 'none'/);
   t.true(page.includes('a &lt;script&gt;alert(1)&lt;/script&gt; study'));
   t.true(page.includes('too &lt;b&gt;large&lt;/b&gt; &amp; &quot;wide&quot;'));
   t.notRegex(page, /(src|href|url)\s*[=(]|https?:|NaN|undefined|Infinity/);

@@ -93,3 +93,10 @@ test('what is no space is refused in words, before the first trial', async (t) =
     { message: /for `space`, received null/ },
   );
 });
+
+test('a range as wide as numbers go has its values in it, evenly, and grid points and places as others have', (t) => {
+  const range = space.uniform(-1.7e308, 1.7e308);
+  for (const at of [0, 0.25, 0.5, 0.75, 1]) t.true(Math.abs(range.at(at) / 1.7e308 - (2 * at - 1)) < 1e-15, `${at}`);
+  t.deepEqual(range.points(3), [-1.7e308, 0, 1.7e308]);
+  for (const share of [range.positionOf(8.5e307), range.shareOf(8.5e307)]) t.true(Math.abs(share - 0.75) < 1e-15);
+});

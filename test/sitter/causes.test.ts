@@ -28,13 +28,25 @@ test('two causes are two findings', (t) => {
   t.deepEqual(joined([suspicion('softmax-over-one-unit'), suspicion('duplicate-feature')]), ['softmax-over-one-unit', 'duplicate-feature']);
 });
 
-test('what is seen by itself is explained by a start alone, and what stands apart by nothing', (t) => {
+test('what is seen by itself is explained by what it names alone', (t) => {
   const [pairing, start] = [suspicion('softmax-before-cross-entropy-on-logits'), suspicion('vanishing-gradients')];
   const rate = (more: Partial<Suspicion>): Suspicion => suspicion('learning-rate-too-low', more);
   t.deepEqual(joined([pairing, rate({})]), ['softmax-before-cross-entropy-on-logits learning-rate-too-low']);
-  t.is(joined([pairing, rate({ isOwn: true })]).length, 2);
-  t.deepEqual(joined([start, rate({ isOwn: true })]), ['vanishing-gradients learning-rate-too-low']);
-  t.is(joined([start, rate({ isApart: true })]).length, 2);
+  t.is(joined([pairing, rate({ onlyBy: ['vanishing-gradients'] })]).length, 2);
+  t.deepEqual(joined([start, rate({ onlyBy: ['vanishing-gradients'] })]), ['vanishing-gradients learning-rate-too-low']);
+  t.is(joined([start, rate({ onlyBy: [] })]).length, 2);
+});
+
+test('of two that say the same, the one that nothing explains is said', (t) => {
+  const pairing = suspicion('softmax-before-cross-entropy-on-logits');
+  const [curve, step] = [
+    suspicion('learning-rate-too-high', { seen: 'curve' }),
+    suspicion('learning-rate-too-high', { seen: 'step', onlyBy: [] }),
+  ];
+  const seen = (list: readonly Suspicion[]): string[] => findingsOf(list, 1, 10).map((finding) => finding.seen);
+  t.deepEqual(seen([curve, step]), ['curve'], 'the first, where nothing explains either');
+  t.deepEqual(seen([pairing, curve, step]), [pairing.seen, 'step']);
+  t.deepEqual(seen([pairing, curve]), [pairing.seen]);
 });
 
 test('a mild suspicion is said for a symptom that nothing else explains, the surest one, and not otherwise', (t) => {

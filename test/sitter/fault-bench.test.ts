@@ -8,7 +8,7 @@ import { casesOf, halfOf } from '../../bench/sitter/faults.js';
 import { judge } from '../../bench/sitter/judge.js';
 import { ownForm, type Program } from '../../bench/sitter/program.js';
 import { real } from '../../bench/sitter/real/index.js';
-import { figures, page } from '../../bench/sitter/report.js';
+import { type Healing, figures, page } from '../../bench/sitter/report.js';
 import { attempt } from '../../bench/sitter/trial.js';
 
 setNumThreads(1);
@@ -42,6 +42,13 @@ test('each half has as many runs as it is said to have, no name twice, and no se
     t.true(cases.every(({ program }) => halfOf(program.seed) === (i === 0 ? 'tuning' : 'held-out')));
   }
   t.deepEqual(casesOf('tuning'), halves[0]);
+  const seeds = (cases: readonly Case[]): number[] => cases.map(({ program }) => program.seed);
+  const again = seeds(casesOf('held-out', 2));
+  t.true(again.length === halves[1].length && again.every((seed) => halfOf(seed) === 'held-out'));
+  t.false(
+    seeds(halves[1]).some((seed) => again.includes(seed)),
+    'another draw has other seeds',
+  );
 });
 
 test('the real programs are 48, and each builds, with its own losses and with those of nodegrad', async (t) => {
@@ -86,6 +93,8 @@ test('advice changes what it names, and forces outputs and targets where a loss 
   t.deepEqual([classes.targets, classes.layers], ['classes', [{ linear: 8 }, 'relu', { linear: 3 }]]);
   t.deepEqual(change(several, { kind: 'outputActivation', name: 'none' }).layers, [{ linear: 8 }, 'relu', { linear: 1 }]);
   t.is(change(several, { kind: 'outputActivation', name: 'none' }).loss, 'binaryCrossEntropy');
+  t.is(change(several, { kind: 'outputActivation', name: 'linear', standardizeTargets: true }).targetScaling, 'standardize');
+  t.deepEqual(change(several, { kind: 'loss', name: 'MSELoss', outputActivation: 'linear' }).layers.at(-1), { linear: 1 });
   t.deepEqual(change(sine, { kind: 'widen', factor: 2 }).layers, [{ linear: 32 }, 'tanh', { linear: 1 }]);
   t.deepEqual(change(sine, { kind: 'depth', layers: 2 }).layers, [{ linear: 16 }, 'tanh', { linear: 16 }, 'tanh', { linear: 1 }]);
   t.deepEqual(change(sine, { kind: 'dropout', value: 0.1 }).layers, [{ linear: 16 }, 'tanh', { dropout: 0.1 }, { linear: 1 }]);
@@ -110,5 +119,8 @@ test('a sick run is sick, a fault that does no harm is none, and both stand on t
   t.deepEqual(verdicts[0].named, [true]);
   const outcomes = [sick, harmless].map((one, i) => ({ one, verdict: verdicts[i], failure: null }));
   t.is(figures(outcomes)[0][1], '100 % (1 of 1)');
-  t.regex(page([{ part: 'Two runs', when: '2026-01-01', outcomes }], {}), /- no harm: /);
+  const shareOf = (healing: Healing): string | undefined =>
+    figures(outcomes, healing).find(([what]) => what === 'names a cause that heals when changed alone')?.[1];
+  t.is(shareOf({ 'too fast': [{ kind: 'learningRate', value: 0.1 }] }), '100 % (1 of 1)');
+  t.regex(page([{ part: 'Two runs', file: 'two', when: '2026-01-01', outcomes }], {}), /- no harm: /);
 });

@@ -42,7 +42,7 @@ test.serial(
 /** A net that a rate of 30 throws away in the middle of its first epochs. */
 function wild(lr: number | StepDecay): { run: (more?: Partial<FitOptions>) => ReturnType<typeof fit>; model: Sequential; optimizer: SGD } {
   const model = makeModel();
-  const values = Float32Array.from({ length: 64 }, (_, i) => ((i * 37) % 64) / 16 - 2);
+  const values = Float32Array.from({ length: 64 }, (_, i) => ((i * 37) % 64) / 5 - 6);
   const x = Tensor.from(values, [32, 2]);
   const y = Tensor.from(
     Float32Array.from({ length: 128 }, (_, i) => ((i * 5) % 7) - 3),
@@ -66,7 +66,7 @@ test.serial('numbers that are not finite, several times in one run, are mended a
   const whole = wild(1e6);
   const history = await whole.run();
   t.true(history.fixes.length >= 2, history.fixes.join('\n'));
-  t.true(history.fixes.every((text) => /lowered the learning rate from \d+ to/.test(text)));
+  t.true(history.fixes.every((text) => /lowered the learning rate from [\d.]+ to/.test(text)));
   for (const step of [1, 7, 8, 9, 15, 20])
     await inFolder(async (dir) => {
       await t.throwsAsync(wild(1e6).run({ checkpoint: { dir, every: 1 }, ...stopAfter(step) }), { code: 'ERR_ABORTED' });

@@ -5,6 +5,7 @@ import {
   Adam,
   BatchNorm1d,
   BinaryCrossEntropyLoss,
+  CrossEntropyLoss,
   Dropout,
   type FindingId,
   Layer,
@@ -29,6 +30,8 @@ import {
   setSeed,
 } from '../../lib/index.js';
 import { LossCurve } from '../../lib/sitter/curve.js';
+import { lookAt } from '../../lib/sitter/look.js';
+import { denormals } from '../../lib/sitter/rules/denormals.js';
 import { rules } from '../../lib/sitter/rules/index.js';
 import { Seeded } from '../helpers/seeded.js';
 import { type Program, Softmax, binarySet, cloudSet, clouds, net, normals, program } from '../helpers/sick.js';
@@ -117,7 +120,7 @@ const sick: readonly [title: string, FindingId, () => Program][] = [
     () => {
       const model = net();
       for (const layer of model.layers.slice(0, 4)) layer.freeze();
-      return program({ model, optimizer: sgd(0.003), epochs: 3, validation: undefined });
+      return program({ model, optimizer: adam(1e-3), epochs: 5, validation: undefined });
     },
   ],
   ['one epoch', 'stopped-too-early', () => program({ epochs: 1, optimizer: adam(1e-3) })],
@@ -126,8 +129,7 @@ const sick: readonly [title: string, FindingId, () => Program][] = [
     'softmax-for-several-labels',
     () => {
       const { x } = clouds(600, 3);
-      const random = new Seeded(4);
-      const y = Float32Array.from({ length: 1800 }, () => Number(random.next() < 0.5));
+      const y = Float32Array.from({ length: 1800 }, (_, i) => Number(x[10 * Math.floor(i / 3) + (i % 3)] > 0));
       return binary({ model: net(3, [new Softmax()]), data: set(Tensor.from(x, [600, 10]), Tensor.from(y, [600, 3])), loss: new MSELoss() });
     },
   ],
@@ -177,7 +179,7 @@ const sick: readonly [title: string, FindingId, () => Program][] = [
     () => program({ data: cloudSet(600, { classes: 4 }), model: net(5), validation: undefined }),
   ],
   ['weights of zero', 'symmetric-start', () => program({ model: net(4, [], { init: new Zeros() }) })],
-  ['weights near zero', 'weights-too-small', () => program({ model: net(4, [], { init: new Normal({ std: 1e-3 }) }), optimizer: sgd(0.01) })],
+  ['weights near zero', 'weights-too-small', () => program({ model: net(4, [], { init: new Normal({ std: 1e-3 }) }), optimizer: sgd(0.1) })],
   ['weights far too large', 'weights-too-large', () => program({ model: net(4, [], { init: new Normal({ std: 2 }) }) })],
   ['no activation anywhere', 'no-nonlinearity', () => program({ model: new Sequential([new Linear(10, 32), new Linear(32, 4)]) })],
   ['[J09] a rate of a thousand', 'learning-rate-too-high', () => program({ optimizer: sgd(1000) })],
@@ -321,13 +323,15 @@ test('[J25] a step as long as the weights is named in the first epoch though the
 });
 
 /** What is found at the end of a run with these losses of training and validation by epoch, by one rule. */
-function foundIn(id: FindingId, training: readonly number[], validation: readonly number[], steps = 50): FindingId[] {
+function foundIn(id: FindingId, training: readonly number[], validation: readonly number[], more: object = {}): FindingId[] {
+  const steps = 50;
   const losses = new LossCurve();
   for (const loss of training) for (let step = 0; step < steps; step++) losses.add(loss);
   const epochs = training.map((loss, i) => ({ epoch: i + 1, loss, metrics: {}, validation: { loss: validation[i], metrics: {} } }));
-  const setup = { epochs: epochs.length, stepsPerEpoch: steps, batchSize: 10, lr: 0.1 };
+  const setup = { optimizer: 'SGD', epochs: epochs.length, stepsPerEpoch: steps, batchSize: 10, lr: 0.1, layers: [] };
   const start = { loss: 1, activations: [] };
-  const evidence = { moment: 'end', epoch: epochs.length, step: steps * epochs.length, setup, chance: 1, data: null, start, losses, epochs };
+  const rest = { chance: 1, data: null, validation: null, movement: null, probe: () => null, ...more };
+  const evidence = { moment: 'end', epoch: epochs.length, step: steps * epochs.length, setup, start, losses, epochs, ...rest };
   return rules.filter(({ ids }) => ids.includes(id)).flatMap((rule) => rule.judge(evidence as never).map((found) => found.id));
 }
 
@@ -345,6 +349,27 @@ test('[J18] a run has stopped too early where it still falls by a tenth from a l
   t.deepEqual(flat([1, 0.95, 0.9, 0.85, 0.79, 0.72, 0.65, 0.57]), ['stopped-too-early']);
   t.deepEqual(flat([1, 0.8, 0.7, 0.65, 0.62, 0.6, 0.595, 0.59]), []);
   t.deepEqual(flat([1, 0.9, 0.8, 0.72, 0.64, 0.58, 0.5, 0.43]), []);
+});
+
+test('denormal numbers are named where the processor is slow over them, and where they are', (t) => {
+  const found = (isSlowOverDenormals: boolean, share: number): FindingId[] => {
+    const model = new Sequential([new Linear(4, 8), new ReLU(), new Linear(8, 2)]);
+    const inputs = Tensor.from(
+      Float32Array.from({ length: 80 * 4 }, (_, i) => (i % 100 < share * 100 ? 1e-39 : ((i * 7) % 13) / 6 - 1)),
+      [80, 4],
+    );
+    const targets = Tensor.from(
+      Int32Array.from({ length: 80 }, (_, i) => i % 2),
+      [80],
+    );
+    const subject = { model, loss: new CrossEntropyLoss(), optimizer: new SGD(model, { lr: 0.1 }) };
+    const now = lookAt(subject, [inputs, targets, undefined]);
+    t.is(now?.denormals?.place, share > 0 ? 'the inputs' : undefined);
+    return denormals.judge({ now, setup: { isSlowOverDenormals } } as never).map(({ id }) => id);
+  };
+  t.deepEqual(found(true, 0.05), ['denormal-numbers']);
+  t.deepEqual(found(true, 0), []);
+  t.deepEqual(found(false, 0.05), []);
 });
 
 test('every kind of finding has a rule or is seen before a run alone, every rule a source, numbers with names, and needs', (t) => {

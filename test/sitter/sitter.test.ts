@@ -100,7 +100,7 @@ test('[J12] a number that is not finite is a finding with its cause, and the err
   const [finding] = error.history.findings;
   t.is(finding.id, 'learning-rate-too-high');
   t.true(finding.symptoms.includes('non-finite'));
-  t.deepEqual(finding.change, { kind: 'learningRate', value: 10 });
+  t.deepEqual(finding.change, { kind: 'learningRate', value: 0.1 });
 });
 
 test("sitter: 'fix' goes back and lowers a rate that ends in NaN, until the run trains, and writes down each change", async (t) => {

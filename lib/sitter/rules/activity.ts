@@ -25,7 +25,10 @@ export const deadUnits = rule({
     return {
       id: 'dead-units',
       verdict: 'fault',
-      isOwn: byStart,
+      // Of inputs that are far off, some units are dead at the start; all of them are so by themselves.
+      ...(byStart && {
+        onlyBy: ['symmetric-start', 'weights-too-small', 'nothing-to-learn', ...(before === 1 ? [] : (['unscaled-inputs'] as const))],
+      }),
       isMild: worst.dead < limits.dead || !(isStuck(evidence, 0.9) || worst.dead === 1),
       seen: `${percent(worst.dead)} of the ${worst.units} units behind ReLU '${worst.path}' are 0 for all ${now.examples} examples (${percent(before)} before training)`,
       why: `A unit that is 0 for every example gets no gradient and stays so; ${byStart ? 'these began dead: their first weights and biases lie off the data (course row A20)' : 'these died in training: a step that was too long threw them off the data (course row A21)'}`,

@@ -25,6 +25,29 @@ export const nonFiniteData = rule({
   },
 });
 
+/** Inputs that are the same in every example. */
+export const sameInputs = rule({
+  ids: ['nothing-to-learn'],
+  needs: ['data'],
+  source: 'Course row B01',
+  thresholds: { rows: 4 },
+  judge: ({ data }, { rows }) => {
+    const { inputs, columns: list, targets } = data;
+    const isSame = list.length > 0 ? list.every(({ min, max }) => min === max) : inputs !== null && inputs.min === inputs.max;
+    if (!isSame || inputs === null || inputs.nonFinite > 0 || data.looked < rows || targets === null || targets.isConstant) return null;
+    return {
+      id: 'nothing-to-learn',
+      verdict: 'fault',
+      onlyBy: [],
+      seen: `all ${data.looked} examples that were looked at have the same inputs${inputs.min === inputs.max ? `, ${short(inputs.min)} everywhere` : ''}, and different targets`,
+      why: 'Inputs that do not differ tell no two examples apart: the best that can be learned is one answer for all',
+      advice: 'Look how the inputs were read: a division, a cast to whole numbers or a wrong path may have lost them',
+      change: { kind: 'fixData', what: 'inputs' },
+      confidence: 0.98,
+    };
+  },
+});
+
 /** Columns that say nothing, or the same twice. */
 export const columns = rule({
   ids: ['constant-feature', 'duplicate-feature'],
@@ -98,7 +121,9 @@ export const scaleOfTargets = rule({
   thresholds: { large: 200, suspicious: 10 },
   judge: ({ start, data }, { large, suspicious }) => {
     const { targets } = data;
-    if (targets === null || targets.areIndices || start.reading !== 'numbers' || targets.rms < suspicious) return null;
+    // A loss of probabilities is wrong for such targets, and the one that takes its place has to reach them.
+    const isRead = start.reading === 'numbers' || (targets !== null && !targets.isWhole && targets.rms >= large);
+    if (targets === null || targets.areIndices || !isRead || targets.rms < suspicious) return null;
     const isMild = targets.rms < large;
     // What an activation keeps from small targets is the activation's fault alone.
     if (isMild && start.lastActivation !== null && start.lastActivation !== 'relu') return null;
@@ -106,7 +131,7 @@ export const scaleOfTargets = rule({
       id: 'unscaled-targets',
       verdict: isMild ? 'warning' : 'fault',
       isMild,
-      isOwn: !isMild,
+      ...(!isMild && { onlyBy: [] }),
       seen: `the targets go from ${short(targets.min)} to ${short(targets.max)}, and the model begins at ${short(start.outputs.mean)}`,
       why: 'The gradient of a squared error grows with the targets: either the first steps explode, or the last bias takes thousands of steps to get there',
       advice: `Train on (target − ${short(targets.mean)}) / ${short(targets.std || 1)}, and undo it in predictions`,

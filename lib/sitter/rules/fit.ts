@@ -1,6 +1,7 @@
 // Rules of the fit: too much, too little, too short, nothing there to learn, and batches of the wrong size.
 
 import { type Suspicion, baselineOf, isStuck, percent, rule, short } from '../evidence.js';
+import { areLearnable } from './data-and-net.js';
 import { isLate } from './lr.js';
 
 /** Training and validation that part. */
@@ -8,7 +9,7 @@ export const overfitting = rule({
   ids: ['overfitting', 'nothing-to-learn'],
   needs: ['epochs'],
   source: 'Course rows J22, L03',
-  thresholds: { epochs: 3, since: 2, risen: 1.2, fallen: 0.9, material: 0.2, nothing: 0.98, memorized: 0.75, apart: 0.1, poor: 0.5 },
+  thresholds: { epochs: 3, since: 2, risen: 1.2, fallen: 0.9, material: 0.2, nothing: 0.98, memorized: 0.75, far: 3, apart: 0.1, poor: 0.5 },
   judge: (evidence, limits) => {
     const { epochs, setup, chance } = evidence;
     const last = epochs[epochs.length - 1];
@@ -16,7 +17,9 @@ export const overfitting = rule({
     const seen = epochs.map(({ validation }) => validation?.loss ?? Number.NaN);
     const lowest = Math.min(...seen);
     const best = seen.indexOf(lowest);
-    if (Number.isFinite(chance) && lowest >= limits.nothing * chance && last.loss < limits.memorized * chance)
+    // Validation far above knowing nothing is a net that went wild, and labels that plain learners tell have a meaning.
+    const isNothing = lowest >= limits.nothing * chance && lowest < limits.far * chance && last.loss < limits.memorized * chance;
+    if (Number.isFinite(chance) && isNothing && !areLearnable(evidence.probe()))
       return {
         id: 'nothing-to-learn',
         verdict: 'fault',
@@ -53,7 +56,18 @@ export const shortfall = rule({
   ids: ['underfitting', 'stopped-too-early', 'batch-too-large', 'nothing-to-learn'],
   needs: ['losses', 'start'],
   source: 'Course rows J18, J23',
-  thresholds: { stuck: 0.97, learned: 0.98, unfinished: 0.8, steep: 0.5, steepFall: 0.1, brief: 0.25, steps: 20, few: 100, falling: 0.02 },
+  thresholds: {
+    stuck: 0.97,
+    learned: 0.98,
+    unfinished: 0.8,
+    steep: 0.5,
+    steepFall: 0.1,
+    brief: 0.25,
+    steps: 20,
+    few: 100,
+    falling: 0.02,
+    halves: 0.9,
+  },
   judge: (evidence, limits): Suspicion | null => {
     const { losses, setup, step, epochs, moment, data, start } = evidence;
     if (!isLate(evidence) || losses.points.length < 2) return null;
@@ -61,7 +75,9 @@ export const shortfall = rule({
     const curve = epochs.length >= 5 ? epochs.map(({ loss }) => loss) : losses.means(8);
     const before = curve[Math.floor(0.8 * (curve.length - 1))];
     const fallen = curve.length < 3 ? 0 : (before - curve[curve.length - 1]) / Math.abs(before);
-    const isFalling = fallen > limits.falling;
+    // Of a few steps, halves say more than single ones.
+    const [first, second] = losses.means(2);
+    const isFalling = fallen > limits.falling || (epochs.length === 1 && step < limits.few && second < limits.halves * first);
     // After one epoch, or where it is steep, a fall that goes on says more than a loss that is low.
     const brief = step < limits.few && isFalling ? 0 : limits.brief;
     const share = setup.epochs === 1 ? brief : fallen > limits.steepFall ? limits.steep : limits.unfinished;
@@ -71,7 +87,7 @@ export const shortfall = rule({
     const best = seen.indexOf(Math.min(...seen));
     // Validation that still gets better says nothing yet.
     const isLearnedByHeart = losses.latest < limits.learned * evidence.chance && seen[best] >= 0.99 * evidence.chance;
-    if (moment === 'end' && isLearnedByHeart && epochs.length >= 5 && best < epochs.length - 2)
+    if (moment === 'end' && isLearnedByHeart && epochs.length >= 5 && best < epochs.length - 2 && !areLearnable(evidence.probe()))
       return {
         id: 'nothing-to-learn',
         verdict: 'warning',

@@ -2,15 +2,17 @@
 
 import { classifyLossCurve, curveThresholds, deviationOf, meanOf } from '../curve.js';
 import { type Evidence, type Suspicion, baselineOf, isStuck, percent, rule, short } from '../evidence.js';
+import type { FindingId } from '../finding.js';
 import type { WeightLook } from '../look.js';
+import { fanIn } from './start.js';
 
 /** Optimizers whose step is about as long as the learning rate, whatever the gradient. */
-const stepsOfOneSize: ReadonlySet<string> = new Set(['Adam', 'AdamW', 'Adamax', 'NAdam', 'RAdam', 'RMSprop', 'Lion']);
+export const stepsOfOneSize: ReadonlySet<string> = new Set(['Adam', 'AdamW', 'Adamax', 'NAdam', 'RAdam', 'RMSprop', 'Lion']);
 
 const lower = (lr: number, by = 10): number => Number((lr / by).toPrecision(2));
 
 /** Rates that most nets bear, by what a step is like. */
-const usual = { oneSize: 3e-3, gradient: 0.1 } as const;
+export const usual = { oneSize: 3e-3, gradient: 0.1 } as const;
 
 /** A rate to try in the place of one that is too high: not above what most nets bear. */
 function calmer(optimizer: string, lr: number, by: number): number {
@@ -65,27 +67,67 @@ export const explosion = rule({
   },
 });
 
+/** What makes gradients long, and so the steps of an optimizer that follows their size. */
+const longGradients: readonly FindingId[] = ['weights-too-large', 'unscaled-inputs', 'unscaled-targets', 'targets-out-of-reach'];
+
+/** The size of a first weight; one that begins near 0 is measured by a third of what keeps a signal as it is, 1/√fan-in. */
+export const sizeOf = (weight: WeightLook): number => Math.max(weight.rms, 0.3 / Math.sqrt(fanIn(weight)));
+
+/** Whether a loss says that something was learned; one below zero says nothing. */
+const hasLearned = (evidence: Evidence, share: number): boolean => (evidence.losses?.lowest ?? 0) >= 0 && !isStuck(evidence, share);
+
 /** Steps as long as the weights themselves. */
 export const longSteps = rule({
   ids: ['learning-rate-too-high'],
-  needs: ['losses', 'start'],
+  needs: ['start'],
   source: 'Course rows J24, J25',
   thresholds: { ratio: 0.3, outright: 0.5, steps: 10, learned: 0.6, elements: 100 },
   judge: (evidence, { ratio, outright, steps, learned, elements }) => {
-    const { setup, start, step } = evidence;
-    if (step < steps || !stepsOfOneSize.has(setup.optimizer)) return null;
-    const large = start.weights.filter(({ rms, shape }) => rms > 0 && shape.reduce((product, side) => product * side, 1) >= elements);
-    const ratios = large.map(({ rms }) => setup.lr / rms);
-    const middle = median(ratios);
+    const { setup, start, step, losses, moment } = evidence;
+    if ((step < steps && moment !== 'failure') || !stepsOfOneSize.has(setup.optimizer)) return null;
+    const large = start.weights.filter(({ shape }) => shape.reduce((product, side) => product * side, 1) >= elements);
+    const middle = median(large.map((weight) => setup.lr / sizeOf(weight)));
     // A step of half the weights leaves nothing of what was learned, even where the loss is low for the moment.
-    if (!(middle > (isStuck(evidence, learned) ? ratio : outright))) return null;
+    if (!(middle > (hasLearned(evidence, learned) ? outright : ratio))) return null;
     return {
       id: 'learning-rate-too-high',
       verdict: 'fault',
-      seen: `learning rate too high: a step of ${setup.optimizer} with ${setup.lr} moves each weight by up to ${percent(middle)} of the usual size of the first ones, and the loss is still ${short(evidence.losses.latest)}`,
+      onlyBy: [],
+      seen: `learning rate too high: a step of ${setup.optimizer} with ${setup.lr} moves each weight by up to ${percent(middle)} of the usual size of the first ones, and the loss is still ${short(losses?.latest ?? start.loss)}`,
       why: 'A step is to move weights by about a thousandth of their size (course rows J24, J25)',
       advice: `Try ${Number((setup.lr * (0.01 / middle)).toPrecision(1))}`,
       change: { kind: 'learningRate', value: Number((setup.lr * (0.01 / middle)).toPrecision(1)) },
+      confidence: 0.85,
+    };
+  },
+});
+
+/** Weights that the first epoch threw far away. */
+export const overshoot = rule({
+  ids: ['learning-rate-too-high'],
+  needs: ['start', 'movement'],
+  source: 'Course rows J09, J24',
+  thresholds: { ratio: 5, outright: 10, perStep: 0.02, learned: 0.6 },
+  judge: (evidence, { ratio, outright, perStep, learned }) => {
+    const { setup, movement, epoch, start } = evidence;
+    const first = new Map(start.weights.map((weight) => [weight.path, weight]));
+    const moved = median(
+      movement.weights.map(({ path, ratio: own, distance }) => {
+        const weight = first.get(path);
+        return weight === undefined ? own : distance / sizeOf(weight);
+      }),
+    );
+    if (epoch !== 1 || !setup.isBlank || !(moved > (hasLearned(evidence, learned) ? outright : ratio)) || moved < perStep * movement.steps)
+      return null;
+    const value = calmer(setup.optimizer, setup.lr, moved > 100 ? 100 : 10);
+    return {
+      id: 'learning-rate-too-high',
+      verdict: 'fault',
+      onlyBy: stepsOfOneSize.has(setup.optimizer) ? [] : longGradients,
+      seen: `learning rate too high: with ${setup.lr}, ${movement.steps === 1 ? 'one step' : `${movement.steps} steps`} of the first epoch threw the weights ${short(moved)} times their own size away`,
+      why: 'A healthy epoch moves weights by their own size or less; what they began with, and what they learned, is gone (course rows J09, J24)',
+      advice: `Try ${value}, then ${lower(value)}`,
+      change: { kind: 'learningRate', value },
       confidence: 0.85,
     };
   },
@@ -105,60 +147,12 @@ export const longMemory = rule({
     return {
       id: 'learning-rate-too-high',
       verdict: 'fault',
+      onlyBy: [],
       seen: `learning rate too high: a momentum of ${setup.momentum} adds up ${short(remembered)} steps of ${lr}, and the run has ${epochs * stepsPerEpoch}`,
       why: 'Gradients that point one way take steps of lr / (1 − momentum), and what pushed the weights too far is not forgotten before the run ends',
       advice: `Take new Adam(model, { lr: ${usual.oneSize} }), or a momentum of 0.9 at ${Number(Math.min(lr, usual.gradient).toPrecision(2))}`,
       change: { kind: 'optimizer', name: 'Adam', lr: usual.oneSize },
       confidence: 0.85,
-    };
-  },
-});
-
-/** Weights that will not get anywhere by the end of the run. */
-export const shortSteps = rule({
-  ids: ['learning-rate-too-low'],
-  needs: ['losses', 'movement', 'start'],
-  source: 'Course rows J07, J16, J24',
-  thresholds: { budget: 0.15, own: 0.005, slow: 0.2, ratio: 6e-4, fall: 0.3, known: 0.5, good: 1e-3, adadelta: 0.05 },
-  judge: (evidence, limits) => {
-    const { setup, losses, movement, start, step } = evidence;
-    if (movement.steps === 0 || movement.weights.length === 0 || losses.points.length < 2) return null;
-    // Fine-tuning goes in small steps on purpose.
-    if (losses.first < limits.known * baselineOf(evidence)) return null;
-    // A rate that is still on its way up says nothing of the steps to come.
-    if ((setup.isScheduled || setup.lr > movement.lr) && !isLate(evidence)) return null;
-    const perStep = median(movement.weights.map(({ ratio }) => ratio)) / movement.steps;
-    const total = setup.epochs * setup.stepsPerEpoch;
-    const budget = perStep * total;
-    // What is lost on the way down to knowing nothing is no learning.
-    const from = Math.min(Math.max(start.loss, losses.first), baselineOf(evidence));
-    // Over a third of the steps, so that what the last batches happen to be counts for little.
-    const reached = losses.means(3).at(-1) ?? losses.latest;
-    const fall = Math.max(0, from - reached) / Math.abs(from);
-    const expected = fall * (total / Math.max(1, step));
-    if (!(budget < limits.slow) || !(perStep < limits.ratio) || !(expected < limits.fall)) return null;
-    // Where no gradient comes through, no rate helps.
-    if (start.weights.every(({ gradient }) => gradient === 0)) return null;
-    // Such a step is as long as the rate says, whatever the gradient.
-    const nominal = median(start.weights.filter(({ rms }) => rms > 0).map(({ rms }) => setup.lr / rms)) * total;
-    const isShortByItself =
-      (stepsOfOneSize.has(setup.optimizer) && nominal < limits.budget) || (setup.optimizer === 'Adadelta' && setup.lr < limits.adadelta);
-    let factor = 10;
-    while (perStep > 0 && factor < 1e6 && perStep * factor < limits.good) factor *= 10;
-    const bearable = stepsOfOneSize.has(setup.optimizer) ? usual.oneSize : usual.gradient / 2;
-    const wanted = setup.optimizer === 'Adadelta' ? 1 : setup.lr === 0 ? bearable / 3 : Math.min(bearable, setup.lr * factor * 10);
-    const raised = Math.max(wanted, setup.lr * 10);
-    return {
-      id: 'learning-rate-too-low',
-      verdict: 'fault',
-      isMild: budget >= limits.budget,
-      isOwn: budget < limits.own,
-      isApart: isShortByItself,
-      seen: `learning rate too low: with ${setup.lr}, a step moves the weights by ${short(perStep)} of their size, all ${total} steps of the run by ${percent(budget)} at most, and the loss fell by ${percent(fall)} in ${step} steps`,
-      why: 'A step is to move weights by about a thousandth of their size; far less, and the run ends where it began (course rows J07, J24)',
-      advice: `Try ${Number(raised.toPrecision(1))}`,
-      change: { kind: 'learningRate', value: Number(raised.toPrecision(1)) },
-      confidence: budget >= limits.budget ? 0.6 : 0.9,
     };
   },
 });
@@ -203,7 +197,7 @@ export const nonFinite = rule({
     const symptom: Suspicion = {
       id: 'non-finite',
       verdict: 'fault',
-      seen: message.replace(/\. [^.]*$/, ''),
+      seen: message.replace(/(\(epoch[^)]*\))\. .*$/s, '$1'),
       why: 'NaN and infinity spread to every weight with the next step (course row J12)',
       advice: message.replace(/^.*\(epoch[^)]*\)\. /s, ''),
       change:

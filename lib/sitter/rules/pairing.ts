@@ -227,7 +227,7 @@ export const numbersAsProbabilities = rule({
       seen: `the targets go from ${short(targets.min)} to ${short(targets.max)}, and ${setup.loss} takes them for probabilities`,
       why: 'Beside targets outside of 0 … 1, a cross-entropy falls without bound, and has its least value nowhere (course row E09)',
       advice: 'Take MSELoss(), and let the last layer be linear',
-      change: { kind: 'loss', name: 'MSELoss' },
+      change: { kind: 'loss', name: 'MSELoss', ...(start.lastActivation !== null && { outputActivation: 'linear' }) },
       confidence: 0.95,
     };
   },
@@ -238,8 +238,8 @@ export const reach = rule({
   ids: ['targets-out-of-reach'],
   needs: ['start', 'data'],
   source: 'Course rows A01, A09, A11',
-  thresholds: { slack: 0.05 },
-  judge: ({ start, data, setup }, { slack }) => {
+  thresholds: { slack: 0.05, large: 10 },
+  judge: ({ start, data, setup }, { slack, large }) => {
     const { targets } = data;
     const last = start.lastActivation ?? '';
     const range = ranges[last];
@@ -263,7 +263,8 @@ export const reach = rule({
       seen: `the targets go from ${short(targets.min)} to ${short(targets.max)}, and a ${last} puts out ${low === Number.NEGATIVE_INFINITY ? 'at most' : short(low)} ${high === Number.POSITIVE_INFINITY ? 'and more' : `${low === Number.NEGATIVE_INFINITY ? '' : 'to '}${short(high)}`}`,
       why: `No weights reach such targets: ${setup.loss} pushes the unit to the end of its range, where its gradient is 0 (course rows A03, A10, A12)`,
       advice: 'Let the last layer be linear, and standardize the targets to mean 0 and deviation 1',
-      change: { kind: 'outputActivation', name: 'linear' },
+      // Without that, a linear output begins as far away as the targets are large.
+      change: { kind: 'outputActivation', name: 'linear', ...(targets.rms >= large && { standardizeTargets: true }) },
       confidence: 0.95,
     };
   },

@@ -7,7 +7,7 @@ import type { Look, WeightLook } from '../look.js';
 const hiddenOf = ({ weights }: Look): readonly WeightLook[] => weights.slice(0, -1);
 
 /** Elements that go into one output. */
-const fanIn = ({ shape }: WeightLook): number => shape.slice(0, -1).reduce((product, side) => product * side, 1);
+export const fanIn = ({ shape }: WeightLook): number => shape.slice(0, -1).reduce((product, side) => product * side, 1);
 
 /** The first loss beside that of knowing nothing. */
 export const firstLoss = rule({
@@ -167,7 +167,7 @@ export const bottleneck = rule({
     return {
       id: 'underfitting',
       verdict: 'warning',
-      isApart: true,
+      onlyBy: [],
       seen: `all that '${narrow.path}' takes from its ${fanIn(narrow)} inputs is one number`,
       why: 'What is behind one unit sees one weighted sum of the inputs, and can only bend it (course row J23)',
       advice: `Give the layer ${widen} units`,
@@ -183,16 +183,18 @@ export const heldAndReached = rule({
   ids: ['parameters-not-held', 'parameters-not-reached', 'parameter-never-changes'],
   needs: ['start'],
   source: 'Course row G10',
-  thresholds: { steps: 10, stuck: 0.9 },
-  judge: (evidence, { steps, stuck }) => {
-    const { start, step } = evidence;
+  thresholds: { steps: 10, stuck: 0.9, asMade: 0.5 },
+  judge: (evidence, { steps, stuck, asMade }) => {
+    const { start, step, setup } = evidence;
+    const isAsMade = setup.layers.some((layer) => layer.isFrozenAsMade);
     const found: Suspicion[] = [];
     if (start.frozen.length > 0 && start.frozen.length >= start.weights.length)
       found.push({
         id: 'parameter-never-changes',
         verdict: 'warning',
         // Layers that were trained before give the last one something to learn from at once.
-        isMild: step < steps || !isStuck(evidence, stuck),
+        isMild: step < steps || !isStuck(evidence, isAsMade ? asMade : stuck),
+        ...(isAsMade && { onlyBy: [] }),
         seen: `${start.frozen.length} weights are frozen, from '${start.frozen[0]}' on, and ${start.weights.length} in training`,
         why: 'Frozen layers with first weights that were drawn at random learn nothing; they are meant to be frozen after training',
         advice: 'Call unfreeze() on the model, or load weights that were trained',
