@@ -75,6 +75,12 @@ export function setFlushDenormals(on = true): void {
   binding.setFlushDenormals(on === true);
 }
 
+/** Whether this processor is slow over denormal numbers, and does not take them for 0. Zen 5 takes no longer; other makers than Intel are not known to. */
+export function isSlowOverDenormals(): boolean {
+  const { cpu, flushesDenormals } = binding.info();
+  return !flushesDenormals && /intel/i.test(cpu.brand);
+}
+
 /** What {@link info} gives. */
 export interface Info extends NativeInfo {
   /** Version of nodegrad. */

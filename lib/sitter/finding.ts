@@ -52,6 +52,7 @@ export const findingIds = [
   'saturated-units',
   'vanishing-gradients',
   'exploding-gradients',
+  'denormal-numbers',
   // The fit.
   'overfitting',
   'underfitting',

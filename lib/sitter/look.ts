@@ -14,7 +14,7 @@ import { defaultRandom } from '../seed.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { rememberModes } from '../training/modes.js';
 import { randomsOf } from '../training/run-state.js';
-import { type Spread, columnMoments, rootMeanSquare, rowsOf, spreadOf, spreadOfAll } from './measures.js';
+import { type Spread, columnMoments, rootMeanSquare, rowsOf, shareOfDenormals, spreadOf, spreadOfAll } from './measures.js';
 import { type LossReading, isActivation, isCurved, isLookup, isWeighted, lastActivation, nodesOf, readingOf } from './tape.js';
 
 /** What an activation put out for the examples of a look. */
@@ -79,6 +79,8 @@ export interface Look {
   readonly unreached: readonly string[];
   /** Parameters in training that the optimizer does not hold. */
   readonly notHeld: readonly string[];
+  /** Where most numbers are denormal, by their share; null where none are. */
+  readonly denormals: { readonly place: string; readonly share: number } | null;
   /** The loss of the same examples in evaluation mode. */
   readonly evaluated: number;
   /** Whether two passes in evaluation mode over the same examples differ. */
@@ -150,6 +152,7 @@ export function lookAt(
       // What a part left out may be trained by another step.
       unreached: skipped.size > 0 ? [] : named.filter(([, one]) => !reached.has(one)).map(([path]) => path),
       notHeld: named.filter(([, one]) => !optimizer.owns(one)).map(([path]) => path),
+      denormals: mostDenormals(inputs as Tensor, prediction as Tensor, named),
       evaluated,
       isRandomInEvaluation,
     };
@@ -194,6 +197,18 @@ function ofTape(
     depth: weighted.length,
     isCurved: nodes.some((node) => isCurved(node) && node.id < last),
   };
+}
+
+/** Among the inputs, the outputs of activations and the gradients. */
+function mostDenormals(inputs: AnyTensor, prediction: AnyTensor, parameters: readonly (readonly [string, Parameter])[]): Look['denormals'] {
+  const activations = nodesOf(prediction).filter(isActivation);
+  const places = [
+    { place: 'the inputs', share: shareOfDenormals(inputs) },
+    ...activations.map(({ place, outputs: [output] }) => ({ place: `the output of '${place?.path ?? ''}'`, share: shareOfDenormals(output) })),
+    ...parameters.map(([path, { grad }]) => ({ place: `the gradient of '${path}'`, share: shareOfDenormals(grad) })),
+  ];
+  const worst = places.reduce((a, b) => (b.share > a.share ? b : a));
+  return worst.share === 0 ? null : worst;
 }
 
 /** Inputs of rows and columns have columns of their own sizes; of others, the last dimension stands for channels. */

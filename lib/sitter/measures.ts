@@ -76,3 +76,23 @@ export function columnMoments(rows: Tensor): { readonly mean: Float64Array; read
 export function rootMeanSquare(tensor: AnyTensor | null): number {
   return tensor === null || tensor.size === 0 ? 0 : Math.sqrt(noGrad(() => sumSquares(tensor)[0].data[0]) / tensor.size);
 }
+
+/** Numbers of a tensor that are looked at for denormal ones. */
+const mostLooked = 4096;
+
+/** The least number of float32 that is not denormal. */
+const leastNormal = 1.1754943508222875e-38;
+
+/** Share of the numbers of a float32 tensor that are denormal: smaller than 1.2e-38, and not 0. */
+export function shareOfDenormals(tensor: AnyTensor | null): number {
+  if (tensor === null || tensor.dtype !== 'float32' || tensor.size === 0) return 0;
+  const { data, size } = tensor;
+  // An odd stride meets every column.
+  const stride = Math.floor(size / mostLooked) | 1;
+  let [denormal, looked] = [0, 0];
+  for (let i = 0; i < size; i += stride) {
+    if (data[i] !== 0 && Math.abs(data[i]) < leastNormal) denormal += 1;
+    looked += 1;
+  }
+  return denormal / looked;
+}

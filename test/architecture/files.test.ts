@@ -47,6 +47,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
       .map((stem) => [`lib/sitter/${stem}.ts`, { test: 'test/sitter/rules.test.ts', why: 'a sick program for each rule, and healthy ones' }]),
   ),
   'lib/sitter/rules/data-and-net.ts': { test: 'test/sitter/first-epoch.test.ts', why: 'what is known in the first epoch' },
+  'lib/sitter/rules/denormals.ts': { test: 'test/sitter/rules.test.ts', why: 'one rule' },
   'lib/sitter/rules/slow.ts': { test: 'test/sitter/first-epoch.test.ts', why: 'what is known in the first epoch' },
   'lib/sitter/of-run.ts': { test: 'test/sitter/sitter.test.ts', why: 'which sitter a run has' },
   'lib/sitter/snapshot.ts': { test: 'test/sitter/sitter.test.ts', why: 'where a mended run goes back to' },

@@ -73,7 +73,20 @@ const arrows: Record<string, readonly string[]> = {
   // A report is made of logs; for the last look at a trained model it needs what predicts.
   report: [...basics, 'tensor', 'ops', 'io', 'data', 'layers', 'losses', 'sitter', 'training'],
   // What mends a run scales its schedules.
-  sitter: [...models, 'losses', 'metrics', 'optimizers', 'schedules', 'data', 'io', 'preprocessing', 'regularizers', 'training', 'tree'],
+  sitter: [
+    ...models,
+    'runtime',
+    'losses',
+    'metrics',
+    'optimizers',
+    'schedules',
+    'data',
+    'io',
+    'preprocessing',
+    'regularizers',
+    'training',
+    'tree',
+  ],
   search: [...tensors, 'native', 'io', 'data', 'sitter', 'training', 'tree', 'pg'],
   evaluation: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'program', 'tree', 'training'],
   // Pictures know no tensor: they draw numbers.

@@ -5,6 +5,7 @@ import {
   Adam,
   BatchNorm1d,
   BinaryCrossEntropyLoss,
+  CrossEntropyLoss,
   Dropout,
   type FindingId,
   Layer,
@@ -29,6 +30,8 @@ import {
   setSeed,
 } from '../../lib/index.js';
 import { LossCurve } from '../../lib/sitter/curve.js';
+import { lookAt } from '../../lib/sitter/look.js';
+import { denormals } from '../../lib/sitter/rules/denormals.js';
 import { rules } from '../../lib/sitter/rules/index.js';
 import { Seeded } from '../helpers/seeded.js';
 import { type Program, Softmax, binarySet, cloudSet, clouds, net, normals, program } from '../helpers/sick.js';
@@ -346,6 +349,27 @@ test('[J18] a run has stopped too early where it still falls by a tenth from a l
   t.deepEqual(flat([1, 0.95, 0.9, 0.85, 0.79, 0.72, 0.65, 0.57]), ['stopped-too-early']);
   t.deepEqual(flat([1, 0.8, 0.7, 0.65, 0.62, 0.6, 0.595, 0.59]), []);
   t.deepEqual(flat([1, 0.9, 0.8, 0.72, 0.64, 0.58, 0.5, 0.43]), []);
+});
+
+test('denormal numbers are named where the processor is slow over them, and where they are', (t) => {
+  const found = (isSlowOverDenormals: boolean, share: number): FindingId[] => {
+    const model = new Sequential([new Linear(4, 8), new ReLU(), new Linear(8, 2)]);
+    const inputs = Tensor.from(
+      Float32Array.from({ length: 80 * 4 }, (_, i) => (i % 100 < share * 100 ? 1e-39 : ((i * 7) % 13) / 6 - 1)),
+      [80, 4],
+    );
+    const targets = Tensor.from(
+      Int32Array.from({ length: 80 }, (_, i) => i % 2),
+      [80],
+    );
+    const subject = { model, loss: new CrossEntropyLoss(), optimizer: new SGD(model, { lr: 0.1 }) };
+    const now = lookAt(subject, [inputs, targets, undefined]);
+    t.is(now?.denormals?.place, share > 0 ? 'the inputs' : undefined);
+    return denormals.judge({ now, setup: { isSlowOverDenormals } } as never).map(({ id }) => id);
+  };
+  t.deepEqual(found(true, 0.05), ['denormal-numbers']);
+  t.deepEqual(found(true, 0), []);
+  t.deepEqual(found(false, 0.05), []);
 });
 
 test('every kind of finding has a rule or is seen before a run alone, every rule a source, numbers with names, and needs', (t) => {

@@ -3,6 +3,7 @@
 import type { Rule } from '../evidence.js';
 import { classes, columns, leaks, nonFiniteData, order, sameInputs, scaleOfInputs, scaleOfTargets } from './data.js';
 import { fewSteps, overfitting, shortfall } from './fit.js';
+import { denormals } from './denormals.js';
 import { dropout, normalization } from './modes.js';
 import { activationAndLoss, numbersAsProbabilities, outputAndTargets, reach } from './pairing.js';
 import { memorizing, meaningless } from './data-and-net.js';
@@ -46,6 +47,7 @@ export const rules: readonly Rule[] = Object.freeze([
   shortSteps,
   swings,
   nonFinite,
+  denormals,
   lateFall,
   deadUnits,
   saturatedUnits,
