@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { refusedVariables } from './environment.js';
-import { checkInteger } from './errors.js';
+import { checkFlag, checkInteger } from './errors.js';
 import { type NativeInfo, binaryOrigin, binaryPath, binding } from './native.js';
 import { refuseInStep } from './recording.js';
 
@@ -57,11 +57,11 @@ export function setReproducible(on = true): void {
 
 /**
  * Takes denormal numbers, those of float32 between 0 and 1.2e-38, for zero in all that is computed from then on. Intel's processors take up to two
- * hundred times as long over them; the sitter says where a run meets many. Default off: nothing is flushed but decaying averages, and products
+ * hundred times as long over them; the sitter says where a run meets many. It holds for the process, its workers included. Default off: nothing is flushed but decaying averages, and products
  * of bfloat16. The bits are the same for any instruction set and thread count, on or off.
  *
  * @param on - Default true.
- * @throws {@link ArgumentError} inside of a step that is being recorded.
+ * @throws {@link ArgumentError} for anything but true or false, and inside of a step that is being recorded.
  * @example
  * ```ts
  * import { setFlushDenormals, tensor } from 'nodegrad';
@@ -72,7 +72,7 @@ export function setReproducible(on = true): void {
  */
 export function setFlushDenormals(on = true): void {
   refuseInStep('setFlushDenormals() was called', 'Call it between two steps');
-  binding.setFlushDenormals(on === true);
+  binding.setFlushDenormals(checkFlag(on, 'on'));
 }
 
 /** Whether this processor is slow over denormal numbers, and does not take them for 0. Zen 5 takes no longer; other makers than Intel are not known to. */

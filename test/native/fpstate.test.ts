@@ -109,6 +109,10 @@ test('with setFlushDenormals, denormals are zero on every thread and in compiled
   t.false(info().flushesDenormals);
 });
 
+test('setFlushDenormals takes true and false alone', (t) => {
+  for (const value of [1, 'off', null]) t.throws(() => nodegrad.setFlushDenormals(value as never), { message: /true or false for `on`/ });
+});
+
 test('a refused call leaves the floating-point state as it was', (t) => {
   if (!x86) return t.pass('not an x86 processor');
   for (const [index, op] of nativeOps.entries()) {
