@@ -72,12 +72,17 @@ export function dtypeOf(data: unknown, argument = 'data', wanted?: DType): DType
   if (dtype !== null && (wanted === undefined ? dtype !== 'bfloat16' : dtype === wanted)) return dtype;
   throw new ArgumentError(
     expected(
-      wanted === 'bfloat16' ? 'a Uint16Array with bits of bfloat16' : 'a Float32Array, Float64Array, Int32Array or Uint8Array',
+      wanted === undefined ? 'a Float32Array, Float64Array, Int32Array or Uint8Array' : arrayOf(wanted),
       argument,
       data,
       "Numbers and arrays of other types go through tensor(), these with a dtype: tensor(values, { dtype: 'float32' })",
     ),
   );
+}
+
+function arrayOf(dtype: DType): string {
+  if (dtype === 'bfloat16') return 'a Uint16Array with bits of bfloat16';
+  return `${dtype === 'int32' ? 'an' : 'a'} ${arrayTypes[dtype].name}`;
 }
 
 export function bytesOf(dtype: DType): number {

@@ -103,6 +103,7 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
   #offset = 0;
   #gradient: Tensor<D> | null = null;
   #isWithout = false;
+  #wasTrained = true;
   /** Of all gradients that it has had: they lie in the same memory. */
   readonly #gradientStamp: Stamp = { at: 0 };
   readonly #birth = noteBirth();
@@ -161,9 +162,15 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
     throw new DTypeError(`parameter '${this.path}' is stored as bfloat16, which is for inference: model.to('float32') before it is trained`);
   }
 
+  /** @internal Whether it requires a gradient or, while it is stored as bfloat16, will again in another type. */
+  get isTrained(): boolean {
+    return this.isWidened ? this.#wasTrained : this.requiresGrad;
+  }
+
   /** @internal */
-  override get isWidened(): boolean {
-    return (this.dtype as DType) === 'bfloat16';
+  set isTrained(value: boolean) {
+    if (this.isWidened) this.#wasTrained = value;
+    else this.requiresGrad = value;
   }
 
   /**
@@ -246,10 +253,12 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
   convert(dtype: FloatDType | 'bfloat16'): void {
     refuseInStep('a parameter was converted', 'Convert the model before');
     if (dtype === (this.dtype as DType)) return;
-    const [wasStored, isStored] = [this.isWidened, dtype === 'bfloat16'];
+    const isStored = dtype === 'bfloat16';
+    const { isTrained } = this;
     if (isStored) void this.memory; // its values are drawn in what it was made for
     const before = this.isSettled ? withoutGradients(() => cast(this, dtype)) : null;
     (this as unknown as { dtype: DType }).dtype = dtype;
+    this.isWidened = isStored;
     this.#gradient = null;
     this.#isWithout = false;
     this.#slab = null;
@@ -259,7 +268,8 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
       this.memory.set(before.memory as never);
     }
     // What is stored as bfloat16 takes no updates.
-    if (wasStored !== isStored) this.requiresGrad = !isStored;
+    if (isStored) this.requiresGrad = false;
+    this.isTrained = isTrained;
     touch(this);
   }
 }

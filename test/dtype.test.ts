@@ -1,7 +1,18 @@
 // Element types: the list of native/ops/dtypes.def beside that of lib/dtype.ts.
 import test from 'ava';
 import { arrayTypes, bytesOf, dtypes, floatDTypes, isFloat, isReal } from '../lib/dtype.js';
-import { Tensor, decodeSafetensors, encodeSafetensors, full, tensor } from '../lib/index.js';
+import {
+  ArgumentError,
+  Parameter,
+  Tensor,
+  Zeros,
+  compileStep,
+  concat,
+  decodeSafetensors,
+  encodeSafetensors,
+  full,
+  tensor,
+} from '../lib/index.js';
 import { binding } from '../lib/native.js';
 import { bitsOfBfloat16 } from './helpers/bfloat16.js';
 
@@ -89,4 +100,50 @@ test('a tensor of bfloat16 is read, printed and saved as the numbers that it hol
   t.throws(() => tensor(Uint16Array.of(40000) as never), { message: /with a dtype/ });
   t.deepEqual(tensor(Uint16Array.of(1, 40000), { dtype: 'bfloat16' }).toArray(), [1, 39936]);
   t.throws(() => Tensor.from(Float32Array.of(1) as never, [1], { dtype: 'bfloat16' }), { message: /a Uint16Array with bits of bfloat16/ });
+  t.throws(() => Tensor.from(Float32Array.of(1) as never, [1], { dtype: 'int32' } as never), { message: /an Int32Array.*a Float32Array/ });
+  t.throws(() => Tensor.from(Float32Array.of(1) as never, [1], { dtype: 'half' } as never), { message: /`options\.dtype`/ });
+});
+
+test('a NaN of bfloat16 is no integer, and is named as one of float32 is', (t) => {
+  const x = tensor([1, Number.NaN]);
+  const [wide, stored] = [x, x.to('bfloat16')].map((from) => t.throws(() => from.to('int32'), { instanceOf: ArgumentError }));
+  t.regex(stored?.message ?? '', /NaN at position 1/);
+  t.is(stored?.message, wide?.message);
+});
+
+const paths: Record<string, readonly [gradient: readonly number[], (p: Tensor) => Tensor]> = {
+  'a cast and a product': [[5, 5], (p) => p.mul(3).add(p.to('bfloat16').to('float32').mul(2))],
+  'joined tensors of bfloat16': [[4, 4], (p) => concat([p.to('bfloat16'), p.mul(3).to('bfloat16')]).to('float32')],
+  'one that is read twice': [[2, 2], (p) => [p.to('bfloat16')].map((x) => x.to('float32').add(x.to('float32')))[0]],
+  'rows of one': [[2, 1], (p) => p.to('bfloat16').gather([0, 0, 1]).to('float32')],
+  'a slice of one, by way of float64': [[0, 1], (p) => p.to('bfloat16').slice(1).to('float64').to('float32')],
+  'an integer': [[1, 1], (p) => p.add(p.to('int32').to('float32'))],
+};
+
+for (const [what, [gradient, path]] of Object.entries(paths)) {
+  test(`gradients go straight through the rounding to bfloat16, eagerly and in compiled steps: ${what}`, (t) => {
+    const p = new Parameter([2], { init: new Zeros() });
+    const step = (): Tensor => {
+      const loss = path(p as Tensor).sum();
+      loss.backward();
+      return loss;
+    };
+    for (const [way, run] of Object.entries({
+      eager: step,
+      compiled: compileStep(step).sync,
+      narrow: compileStep(step, { precision: 'bfloat16' }).sync,
+    })) {
+      p.grad = null;
+      run();
+      t.deepEqual((p.grad as Tensor | null)?.toArray(), [...gradient], way);
+    }
+  });
+}
+
+test('a tensor of bfloat16 is where backward() may begin', (t) => {
+  const x = tensor([1, 2]);
+  x.requiresGrad = true;
+  const y = x.mul(3).to('bfloat16');
+  concat([y, y]).backward(tensor([1, 2, 0.5, 1], { dtype: 'bfloat16' }));
+  t.deepEqual(x.grad?.toArray(), [4.5, 9]);
 });

@@ -269,7 +269,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
 
   #setFrozen(frozen: boolean): this {
     for (const layer of this.namedLayers().values()) layer.frozen = frozen;
-    for (const parameter of this.parameters()) parameter.requiresGrad = !frozen;
+    for (const parameter of this.parameters()) parameter.isTrained = !frozen;
     return this;
   }
 
@@ -288,7 +288,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   /**
    * Converts all parameters, and buffers of floats, to float32 or float64; make optimizers afterwards. `'bfloat16'` is for inference: parameters
    * are rounded and take half the memory, in files too; buffers stay as they are, and what is computed is float32. Such a model is not
-   * trained; back in float32 it is, without the digits that it lost, frozen layers included.
+   * trained; back in float32 it is, without the digits that it lost, and what was frozen still is.
    */
   to(dtype: FloatDType | 'bfloat16'): this {
     refuseInStep('a model was converted', 'Convert it before');
@@ -347,7 +347,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
       const original = originals.get(path) as Parameter;
       copy.convert(original.dtype as FloatDType);
       copy.data.set(original.data as Float32Array);
-      copy.requiresGrad = original.requiresGrad;
+      if (copy instanceof Parameter) copy.isTrained = original.isTrained;
     }
     const layers = this.namedLayers();
     for (const [path, layer] of twin.namedLayers()) {

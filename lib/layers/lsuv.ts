@@ -64,6 +64,7 @@ export function lsuv(model: AnyLayer, batch: AnyTensor, options: LsuvOptions = {
   checkInteger(rounds, 'options.rounds', 1);
   if (typeof orthogonal !== 'boolean') throw new ArgumentError('expected true or false for `options.orthogonal`');
   if (Tensor.check(batch, 'batch').rank === 0 || batch.size === 0) throw new ShapeError('lsuv() expects a batch of examples');
+  for (const parameter of model.parameters()) if (parameter.isWidened) parameter.refuseTraining();
   const training = [...model.namedLayers().values()].map((layer) => [layer, layer.training] as const);
   model.eval();
   try {

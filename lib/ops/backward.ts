@@ -1,7 +1,7 @@
 // Reverse-mode differentiation: walks the tape back from a loss and adds gradients to its leaves.
 
 import { within } from '../context.js';
-import type { FloatDType } from '../dtype.js';
+import type { DType, FloatDType } from '../dtype.js';
 import { ArgumentError, ShapeError, describeShape } from '../errors.js';
 import { walks } from '../recording.js';
 import type { AnyTensor, Tensor } from '../tensor/core.js';
@@ -9,7 +9,7 @@ import { sameShape } from './broadcast.js';
 import { accumulateOp, add } from './elementwise.js';
 import type { GradientNode } from './destination.js';
 import { emitInPlace, inLayer, outdatedOf, withOutdated, withoutGradients } from './emit.js';
-import { copy, filled } from './shape.js';
+import { cast, copy, filled } from './shape.js';
 
 type FloatTensor = Tensor<FloatDType>;
 
@@ -61,7 +61,8 @@ export function backward(root: AnyTensor, upstream?: AnyTensor): void {
     );
   }
   withoutGradients(() => {
-    const seed = upstream ?? filled(root.shape, 1, root.dtype);
+    const given = upstream ?? filled(root.shape, 1, root.dtype);
+    const seed = (root.dtype as DType) === 'bfloat16' ? cast(given, 'float32') : given;
     if (root.node === null) return addToLeaf(root, seed);
     const nodes = tapeOf(root);
     const gradients = new Map<AnyTensor, AnyTensor>([[root, seed]]);

@@ -15,20 +15,22 @@ export type Operand<D extends FloatDType> = Tensor<D> | number;
 
 /** Checks that all inputs share one float dtype. */
 export function requireFloat(name: string, inputs: readonly AnyTensor[]): FloatDType {
-  const dtype = inputs[0].dtype;
+  const dtype = arithmeticDType(inputs[0]);
   if (!isFloat(dtype)) {
     throw new DTypeError(`[${name}] expected float32 or float64, received ${dtype}. Convert with .to('float32')`);
   }
-  requireSame(name, inputs);
+  requireSame(name, inputs, arithmeticDType);
   return dtype;
 }
 
+/** The element type that arithmetic gets of a tensor: see {@link Tensor.isWidened}. */
+const arithmeticDType = ({ isWidened, dtype }: AnyTensor): DType => (isWidened ? 'float32' : dtype);
+
 /** Checks that all inputs share one dtype: nothing is promoted silently. */
-export function requireSame(name: string, inputs: readonly AnyTensor[]): void {
+export function requireSame(name: string, inputs: readonly AnyTensor[], dtypeOf: (input: AnyTensor) => DType = ({ dtype }) => dtype): void {
   for (const input of inputs) {
-    if (input.dtype !== inputs[0].dtype) {
-      throw new DTypeError(`[${name}] ${inputs[0].dtype} and ${input.dtype} do not mix. Convert one with .to('${inputs[0].dtype}')`);
-    }
+    const first = dtypeOf(inputs[0]);
+    if (dtypeOf(input) !== first) throw new DTypeError(`[${name}] ${first} and ${dtypeOf(input)} do not mix. Convert one with .to('${first}')`);
   }
 }
 
@@ -44,7 +46,7 @@ export function scalar<D extends FloatDType>(value: number, dtype: D): Tensor<D>
 }
 
 function operand<D extends FloatDType>(value: Operand<D>, beside: Tensor<D>, name: string): Tensor<D> {
-  if (typeof value === 'number') return scalar(value, beside.dtype);
+  if (typeof value === 'number') return scalar(value, arithmeticDType(beside) as D);
   return Tensor.check(value, name) as Tensor<D>;
 }
 

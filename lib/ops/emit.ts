@@ -156,16 +156,21 @@ export function emit<A>(op: Op<A>, given: readonly AnyTensor[], attributes: A): 
   const plan = planOf(op, inputs, attributes);
   const outputs: AnyTensor[] = [];
   const to = destination();
-  for (const output of plan.outputs) outputs.push(to.allocate(output));
+  for (const output of plan.outputs) {
+    const made = to.allocate(output);
+    if (output.dtype === 'bfloat16') made.isWidened = inputs.some((input) => input.isWidened);
+    outputs.push(made);
+  }
   to.execute(op as Op<unknown>, outputs, inputs, plan);
   attach(op, inputs, outputs, attributes);
   return outputs;
 }
 
-// Parameters that are stored as bfloat16 are float32 for arithmetic, and what they are for whatever only moves or casts them.
+// Parameters that are stored as bfloat16 are float32 for arithmetic and beside float32, and what they are for whatever only moves or casts them.
 function widened<A>(op: Op<A>, inputs: readonly AnyTensor[]): readonly AnyTensor[] {
   for (let i = 0; i < inputs.length; i++) {
-    if (!inputs[i].isWidened || !/[TSUPQ]/.test(signatureOf(op as Op<unknown>)[1])) continue;
+    if (!inputs[i].isWidened) continue;
+    if (!/[TSUPQ]/.test(signatureOf(op as Op<unknown>)[1]) && inputs.every(({ dtype }) => (dtype as DType) !== 'float32')) return inputs;
     const cast = definedOp('cast') as unknown as Op<{ dtype: DType }>;
     return inputs.map((input) => (input.isWidened ? emit(cast, [input], { dtype: 'float32' })[0] : input));
   }
@@ -198,6 +203,7 @@ export function emitInPlace<A>(op: Op<A>, targets: readonly AnyTensor[], inputs:
 /** A tensor on the memory of `input` from element `offset`, with a gradient rule of its own. */
 export function emitView<A, D extends DType>(op: Op<A>, input: Tensor<D>, shape: readonly number[], offset: number, attributes: A): Tensor<D> {
   const output = destination().view(input, shape, offset) as unknown as Tensor<D>;
+  output.isWidened = input.isWidened;
   // Only leaves are updated in place.
   if (input.node === null) output.stamp = input.stamp ??= { at: 0 };
   attach(op, [input], [output], attributes);

@@ -1,7 +1,7 @@
 // Operations on shape: views, permutations, slices, padding, joining, rows by index, casts.
 
 import { called } from './called.js';
-import { type DType, type TypedArray, checkElement, isFloat, isReal } from '../dtype.js';
+import { type DType, type TypedArray, checkElement, elementAt, isReal } from '../dtype.js';
 import { ArgumentError, NativeError, ShapeError, checkInteger, checkNumber, describe, describeShape, expected } from '../errors.js';
 import { type AnyTensor, Tensor, checkShape } from '../tensor/core.js';
 import { sameShape } from './broadcast.js';
@@ -324,7 +324,9 @@ export function gather<D extends DType>(x: Tensor<D>, indices: Tensor<'int32'> |
       'int32',
     );
   } else list = Tensor.check(indices, 'indices');
-  return emitOne(gatherRowsOp, [x, list], undefined);
+  const rows: Tensor<D> = emitOne(gatherRowsOp, [x, list], undefined);
+  // What a table stored as bfloat16 gives is for arithmetic.
+  return rows.isWidened ? (cast(rows, 'float32') as unknown as Tensor<D>) : rows;
 }
 
 const gatherIntoOp: Op<undefined> = {
@@ -340,7 +342,10 @@ export function gatherInto(to: TypedArray, x: AnyTensor, indices: Int32Array): v
 
 export const castOp = defineOp<{ dtype: DType }>('cast', {
   shape: (inputs, { dtype }) => ({ outputs: [{ shape: inputs[0].shape, dtype }], ints: [], reals: [] }),
-  gradient: ({ inputs, upstream }) => [isFloat(inputs[0].dtype) && isFloat(upstream.dtype) ? cast(upstream, inputs[0].dtype) : null],
+  // Passed straight through, whatever was rounded. Those by tensors of bfloat16 are float32: they are added up.
+  gradient: ({ inputs: [x], upstream }) => [
+    isReal(x.dtype) && isReal(upstream.dtype) ? cast(upstream, x.dtype === 'bfloat16' ? 'float32' : x.dtype) : null,
+  ],
 });
 
 export function cast<D extends DType>(x: AnyTensor, dtype: D): Tensor<D> {
@@ -348,7 +353,8 @@ export function cast<D extends DType>(x: AnyTensor, dtype: D): Tensor<D> {
   try {
     return emitOne(castOp, [x], { dtype });
   } catch (error) {
-    const at = isReal(dtype) ? -1 : x.memory.findIndex((value) => Number.isNaN(value));
+    const isNaNAt = (i: number): boolean => Number.isNaN(elementAt(x.memory, i, x.dtype));
+    const at = isReal(dtype) ? -1 : x.memory.findIndex((_, i) => isNaNAt(i));
     if (!(error instanceof NativeError) || at < 0) throw error;
     throw new ArgumentError(
       `[to] NaN at position ${at} is no number that ${dtype} holds: give missing values a number first, where(x.equal(x), x, 0), or leave their examples out`,

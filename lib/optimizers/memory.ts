@@ -66,12 +66,17 @@ export function homeOf(parameter: AnyTensor): { home: Home; begin: number } {
   return { home, begin: place?.offset ?? 0 };
 }
 
-/** The parameters as stretches of memory, neighbours merged where `together` allows it. In the order of homes, then of places. */
+/**
+ * The parameters as stretches of memory, neighbours merged where `together` allows it. In the order of homes, then of places. Those that are stored as
+ * bfloat16 are left out: they have no gradient and do not change.
+ */
 export function segmentsOf(parameters: readonly AnyTensor[], together: (left: AnyTensor, right: AnyTensor) => boolean = () => true): Segment[] {
-  const all = parameters.map((parameter): Segment => {
-    const { home, begin } = homeOf(parameter);
-    return { home, begin, end: begin + parameter.size, first: parameter };
-  });
+  const all = parameters
+    .filter(({ isWidened }) => !isWidened)
+    .map((parameter): Segment => {
+      const { home, begin } = homeOf(parameter);
+      return { home, begin, end: begin + parameter.size, first: parameter };
+    });
   const order = new Map<Home, number>();
   for (const { home } of all) if (!order.has(home)) order.set(home, order.size);
   all.sort((a, b) => (order.get(a.home) as number) - (order.get(b.home) as number) || a.begin - b.begin);
@@ -132,12 +137,13 @@ export function touchGradients(parameters: readonly AnyTensor[]): void {
   }
 }
 
-/** All parameters of a layer, with places and values. */
+/** All parameters of a layer but those that are stored as bfloat16, which are not trained, with places and values; an error where all are stored so. */
 export function parametersOf(layer: Layer<never, unknown>): AnyTensor[] {
   layer.prepare();
   const parameters = layer.parameters();
-  for (const parameter of parameters) if (parameter.isWidened) parameter.refuseTraining();
-  return parameters;
+  const trained = parameters.filter(({ isWidened }) => !isWidened);
+  if (trained.length === 0) parameters[0]?.refuseTraining();
+  return trained;
 }
 
 /** Checks that a list holds float leaves only. */

@@ -50,7 +50,7 @@ export interface Snapshot {
 /** Takes a copy of model and optimizer as they are now. */
 export function snapshotOf(model: AnyLayer, optimizer: Optimizer): Snapshot {
   const copy = (tensors: ReadonlyMap<string, AnyTensor>): Map<string, AnyTensor> =>
-    new Map([...tensors].map(([name, { data, shape }]) => [name, Tensor.from(data.slice() as Float32Array, [...shape])]));
+    new Map([...tensors].map(([name, { data, shape, dtype }]) => [name, Tensor.wrap(data.slice() as never, [...shape], dtype)]));
   const state = optimizer.stateDict();
   return { weights: copy(model.stateDict()), optimizer: { ...state, tensors: copy(state.tensors) } };
 }

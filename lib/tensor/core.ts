@@ -1,8 +1,8 @@
 // The tensor: a shape over a typed array, row-major and contiguous; `data` is the memory itself.
 
 import { isPromise, ours } from '../foreign.js';
-import { type DType, type TypedArray, type TypedArrayOf, dtypeOf, elementAt, isFloat } from '../dtype.js';
-import { ArgumentError, DTypeError, ShapeError, checkOptions, describe, describeShape, expected } from '../errors.js';
+import { type DType, type TypedArray, type TypedArrayOf, dtypeOf, dtypes, elementAt, isFloat } from '../dtype.js';
+import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describe, describeShape, expected } from '../errors.js';
 import type { GradientNode, Stamp } from '../ops/destination.js';
 import { sizeOf, withoutGradients } from '../ops/emit.js';
 import { type StateKind, isWatched, makes, opens, reads, usesGradient, writes } from '../recording.js';
@@ -87,7 +87,7 @@ export class Tensor<D extends DType = 'float32'> {
   static from<D extends DType>(data: TypedArrayOf<D>, shape?: readonly number[]): Tensor<D>;
   static from(data: TypedArray, shape?: readonly number[], options?: { dtype?: 'bfloat16' }): AnyTensor {
     const wanted = options === undefined ? undefined : checkOptions<{ dtype?: 'bfloat16' }>(options, 'options', ['dtype']).dtype;
-    const dtype = dtypeOf(data, 'data', wanted);
+    const dtype = dtypeOf(data, 'data', wanted === undefined ? wanted : checkChoice(wanted, 'options.dtype', dtypes));
     const buffer = data.buffer as ArrayBuffer & { resizable?: boolean; growable?: boolean };
     if (buffer.resizable === true || buffer.growable === true) {
       throw new ArgumentError('expected a buffer of fixed length for `data`: a resizable buffer could shrink under a running operation');
@@ -177,10 +177,8 @@ export class Tensor<D extends DType = 'float32'> {
     this.#stamp = value;
   }
 
-  /** @internal Whether arithmetic gets it widened to float32: parameters that are stored as bfloat16. */
-  get isWidened(): boolean {
-    return false;
-  }
+  /** @internal Whether arithmetic gets it widened to float32: parameters that are stored as bfloat16, and what was only moved out of them. */
+  isWidened = false;
 
   /** Number of axes. */
   get rank(): number {

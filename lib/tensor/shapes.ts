@@ -48,7 +48,8 @@ export class TensorShapes<D extends DType> {
 
   /**
    * The same values in another element type; the same tensor when it has it already. Float to integer truncates and saturates;
-   * NaN, which is no integer, is refused. The gradient flows between float32 and float64.
+   * NaN, which is no integer, is refused. The gradient flows between float32, float64 and bfloat16, straight through
+   * the rounding.
    *
    * @throws {@link ArgumentError} for an unknown dtype, or NaN where an integer is asked for.
    * @example

@@ -153,6 +153,6 @@ export class EarlyStopping extends Callback {
 }
 
 const copiesOf = (tensors: ReadonlyMap<string, AnyTensor>): Map<string, AnyTensor> =>
-  new Map([...tensors].map(([name, { data, shape }]) => [name, Tensor.from(data.slice() as Float32Array, [...shape])]));
+  new Map([...tensors].map(([name, { data, shape, dtype }]) => [name, Tensor.wrap(data.slice() as never, [...shape], dtype)]));
 
 keepNames({ EarlyStopping });

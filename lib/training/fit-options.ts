@@ -2,7 +2,9 @@
 
 import { checkDataset } from '../data/contract.js';
 import type { AnyDataset } from '../data/dataset.js';
+import type { DType } from '../dtype.js';
 import { ArgumentError, checkChoice, checkOptions } from '../errors.js';
+import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
@@ -85,7 +87,8 @@ export interface FitOptions {
   /**
    * How values between products are stored. `'bfloat16'`: activations and their gradients take half the memory, and the operands of products
    * are rounded to bfloat16; parameters, their gradients, the optimizer, statistics, softmax and losses stay float32, and so do checkpoints.
-   * The weights have the same bits on every processor. Not with `eager`. Validation is computed in float32. Default `'float32'`.
+   * The weights have the same bits on every processor. Not with `eager`, nor for a model of float64. Validation is computed in float32. Default
+   * `'float32'`.
    */
   readonly precision?: StepPrecision;
   /**
@@ -140,9 +143,11 @@ export function checkFit(data: unknown, given: unknown): FitOptions {
 }
 
 /** The precision that is asked for, as an option of compiled steps. */
-export function precisionOf({ precision = 'float32', eager }: FitOptions): { precision: StepPrecision } {
+export function precisionOf({ precision = 'float32', eager }: FitOptions, model?: AnyLayer): { precision: StepPrecision } {
   if (checkChoice(precision, 'options.precision', stepPrecisions) === 'bfloat16' && eager === true)
     throw new ArgumentError("precision 'bfloat16' is decided for a compiled step as a whole: leave `options.eager` out, or train in float32");
+  if (precision === 'bfloat16' && model?.parameters().every(({ dtype }) => (dtype as DType) === 'float64'))
+    throw new ArgumentError("precision 'bfloat16' is how float32 is stored, and the model is float64: model.to('float32'), or leave it out");
   return { precision };
 }
 

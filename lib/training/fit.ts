@@ -131,7 +131,7 @@ class Fitting implements TrainingRun {
     this.#observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0) * Number(wantsObservations);
     this.#parts = { model, loss, optimizer, metrics: this.#metrics, regularizers: checkRegularizers(options.regularizers) };
     this.#steps = makeTrainSteps({ ...this.#parts, clipping: this, keepPrediction });
-    this.#compiled = this.#steps.map((step) => compileStep(step as (...batch: TensorTree[]) => StepResult, precisionOf(options)));
+    this.#compiled = this.#steps.map((step) => compileStep(step as (...batch: TensorTree[]) => StepResult, precisionOf(options, model)));
     const settings = settingsOf(options, this.batchSize, this.#seed);
     const parts = { ...this.#parts, callbacks: [...(options.callbacks ?? []), ...kept], data, validation, history, epochs, settings };
     this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, parts, this);

@@ -28,6 +28,7 @@ export function checkReach(
   const parameters = model.namedParameters();
   const paths = new Map<AnyTensor, string>([...parameters].map(([path, parameter]) => [parameter, path]));
   if (leaves.size === 0) {
+    for (const parameter of parameters.values()) if (parameter.isWidened) parameter.refuseTraining();
     throw new ArgumentError(
       [...parameters.values()].every((parameter) => !parameter.requiresGrad)
         ? 'there is nothing to train: all parameters are frozen. unfreeze() takes them into training again'

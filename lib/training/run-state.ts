@@ -97,7 +97,7 @@ export function captureRun(parts: RunParts, position: RunPosition, run: RunDescr
   const { tensors: moments, ...optimizerState } = optimizer.stateDict();
   const tensors = new Map<string, AnyTensor>();
   const copy = (prefix: string, source: ReadonlyMap<string, AnyTensor>): void => {
-    for (const [name, tensor] of source) tensors.set(prefix + name, Tensor.from(tensor.data.slice() as Float32Array, tensor.shape));
+    for (const [name, tensor] of source) tensors.set(prefix + name, Tensor.wrap(tensor.data.slice() as never, tensor.shape, tensor.dtype));
   };
   copy('model.', model.stateDict());
   copy('optimizer.', moments);

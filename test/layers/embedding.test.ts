@@ -2,18 +2,24 @@
 import test from 'ava';
 import {
   Adam,
+  type AnyModel,
   ArgumentError,
   compileStep,
   Constant,
   crossEntropy,
   DTypeError,
   Embedding,
+  Flatten,
   fromBytes,
   IndexError,
   Linear,
+  LSTM,
+  PositionalEmbedding,
+  PositionalEncoding,
   Sequential,
   setSeed,
   Tensor,
+  TransformerBlock,
 } from '../../lib/index.js';
 import { f32, i32 } from '../helpers/build.js';
 import { identical } from '../helpers/close.js';
@@ -96,6 +102,26 @@ test('compiled steps train it to the bits of eager ones, and it comes back from 
   const again = fromBytes(eager.model.toBytes()) as Sequential;
   t.is((again.layers[0] as Embedding).paddingIndex, 0);
   identical(t, again.forward(indices([1, 5], [2]) as never), eager.model.forward(indices([1, 5], [2]) as never), 'the copy');
+});
+
+test('rows of a table that is stored as bfloat16 are float32: embeddings, positions and what comes behind them', async (t) => {
+  setSeed(1);
+  const words = i32([3, 1, 0, 2], [2, 2]);
+  const models: readonly AnyModel[] = [
+    new Sequential([new Embedding(5, 4, { paddingIndex: 0 }), new Flatten(), new Linear(8, 2)]),
+    new Sequential([new Embedding(5, 4), new PositionalEmbedding(6, 4), new TransformerBlock(4, 2)]),
+    new Sequential([new Embedding(5, 4), new PositionalEncoding(4)]),
+    new Sequential([new Embedding(5, 4), new LSTM(4, 3)]),
+  ] as never;
+  for (const model of models) {
+    const rounded = model.eval().clone();
+    for (const parameter of rounded.parameters()) parameter.data.set(parameter.detach().to('bfloat16').to('float32').data as Float32Array);
+    const expected = rounded.forward(words as never) as Tensor;
+    const found = model.to('bfloat16').forward(words as never) as Tensor;
+    t.is(found.dtype, 'float32');
+    identical(t, found.data, expected.data);
+    identical(t, ((await model.predict(words as never)) as Tensor).data, ((await rounded.predict(words as never)) as Tensor).data);
+  }
 });
 
 test('what does not fit is refused in words', (t) => {

@@ -69,6 +69,7 @@ test('a layer whose output does not vary, a model without weights and wrong argu
   t.throws(() => lsuv(dead, zeros([8, 4])), { instanceOf: ArgumentError, message: /output of layer '0' has variance 0 on the batch/ });
   t.throws(() => lsuv(new ReLU(), batch([8, 4])), { message: /no layer with weights/ });
   t.throws(() => lsuv(new Linear(4, 4), zeros([0, 4])), { instanceOf: ShapeError });
+  t.throws(() => lsuv(new Linear(4, 4).to('bfloat16'), batch([8, 4])), { message: /stored as bfloat16.*model\.to\('float32'\)/ });
   t.throws(() => lsuv({} as never, batch([8, 4])), { message: /a Layer/ });
   t.throws(() => lsuv(new Linear(4, 4), batch([8, 4]), { tolerance: -1 }), { message: /tolerance/ });
   t.throws(() => lsuv(new Linear(4, 4), batch([8, 4]), { rounds: 0 }), { message: /rounds/ });

@@ -12,6 +12,8 @@ import {
   compileStep,
   crossEntropy,
   Dropout,
+  DTypeError,
+  EarlyStopping,
   fit,
   fromBytes,
   GELU,
@@ -158,6 +160,11 @@ test.serial('an unknown precision is refused, and so is bfloat16 for a run witho
     instanceOf: ArgumentError,
     message: /options\.eager/,
   });
+  const wide = makeModel().to('float64') as unknown as AnyModel;
+  await t.throwsAsync(fit(wide, points(8) as never, { ...quiet, loss, optimizer: new Adam(wide), precision: 'bfloat16' }), {
+    instanceOf: ArgumentError,
+    message: /the model is float64/,
+  });
   t.throws(() => compileStep((x: Tensor) => x, { precision: 'half' as never }), { instanceOf: ArgumentError, message: /options\.precision/ });
 });
 
@@ -209,4 +216,31 @@ test.serial('a model in bfloat16 predicts what one with rounded weights does, ea
   t.deepEqual((wide.forward(images) as Tensor).data, expected.data);
   t.true(wide.parameters().every(({ requiresGrad }) => requiresGrad));
   t.notThrows(() => new Adam(wide));
+});
+
+for (const precision of ['float32', 'bfloat16'] as const) {
+  test.serial(`a head of float32 is trained on a body that is stored as bfloat16, which stays as it is, in ${precision}`, async (t) => {
+    await inFolder(async (dir) => {
+      const model = makeModel();
+      const [body, head] = [model.layers[0] as Linear, model.layers.at(-1) as Linear];
+      body.to('bfloat16');
+      const before = [body, head].map((layer) => layer.weight.data.slice());
+      const optimizer = new Adam(precision === 'float32' ? head : model, { lr: 0.05 });
+      const callbacks = [new EarlyStopping({ patience: 9 })];
+      const more = { sitter: 'fix', observeEvery: 1, maxGradNorm: 1, checkpoint: { dir }, validation: points(32, 2), callbacks } as const;
+      const history = await model.fit(points(64), { ...quiet, loss, optimizer, epochs: 4, precision, ...more });
+      t.true((history.epochs.at(-1)?.loss ?? Infinity) < (history.epochs[0].loss ?? 0));
+      t.deepEqual(body.weight.data, before[0]);
+      t.notDeepEqual(head.weight.data, before[1]);
+      t.is(body.weight.dtype as string, 'bfloat16');
+    });
+  });
+}
+
+test.serial('an optimizer that was made before its model was stored as bfloat16 is refused with the way out', async (t) => {
+  const model = makeModel();
+  const optimizer = new Adam(model);
+  model.to('bfloat16');
+  const run = (): Promise<unknown> => model.fit(points(8), { ...quiet, loss, optimizer });
+  await t.throwsAsync(run, { instanceOf: DTypeError, message: /is stored as bfloat16.*model\.to\('float32'\)/ });
 });
