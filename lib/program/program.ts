@@ -67,7 +67,8 @@ function shared(data: TypedArray): TypedArray {
 const shortStep = 50;
 
 const advice =
-  'A smaller batch needs less. Steps that are no longer used give theirs back with dispose(), or when they are collected, for which a loop has to await something';
+  "A smaller batch needs less; so do precision: 'bfloat16', which stores intermediate results in half the bytes, and recompute: true of residual networks and " +
+  'Sequential, or recompute(layer, x), which keep fewer of them. Steps that are no longer used give theirs back with dispose(), or when they are collected, for which a loop has to await something';
 
 const padded = (bytes: number): number => Math.ceil(bytes / 8) * 8;
 
