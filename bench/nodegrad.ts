@@ -40,7 +40,7 @@ function gemm(work: GemmWork, folder: string): Timed {
   return {
     check() {
       run(1);
-      return picked(Tensor.from(c, [m * n]).to('float32').data);
+      return picked(c instanceof Uint16Array ? Tensor.from(c, [m * n], { dtype: 'bfloat16' }).to('float32').data : c);
     },
     run,
   };

@@ -102,7 +102,10 @@ const char* matchOperands(const char* letters, Call& call, DType* typed) {
     }
     const bool repeats = s[1] == '*';
     do {
-      if (operand >= call.operandCount) return repeats ? nullptr : "too few operands";
+      if (operand >= call.operandCount) {
+        if (repeats) break;  // none of these
+        return "too few operands";
+      }
       const DType d = call.operands[operand].dtype;
       switch (*s) {
         case 'T':

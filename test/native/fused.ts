@@ -267,6 +267,17 @@ const chain: FusedMaker = (n, dtype, random) => {
         return [apply('maximum', dtype, n, [number, v], [1, n, 0, 1])];
       },
     },
+    {
+      sample: {
+        op: 'elementwise_chain',
+        form: 'maps alone: no other operand',
+        outputs: one(dtype, n),
+        inputs: [x],
+        ints: [1, indexOf('clip'), 0, 0, 0, 0, indexOf('tanh'), 0, 0, 0, 0],
+        reals: [-2, 3, 0, 0],
+      },
+      apart: () => [apply('tanh', dtype, n, [apply('clip', dtype, n, [x], [], [-2, 3])])],
+    },
   ];
 };
 

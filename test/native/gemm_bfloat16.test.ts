@@ -310,6 +310,11 @@ for (const threads of ['1', '2'])
         t.log('skipped: needs AVX-512 on Linux');
         return t.pass();
       }
+      if (binding.info().cpu.amxbf16) {
+        const found = await result<Digests>(script, { env: { NODEGRAD_BFLOAT16: 'amx', NODEGRAD_NUM_THREADS: threads } });
+        t.is(found.products, 'amx');
+        return t.deepEqual(found.digests, (await reference).digests);
+      }
       const folder = mkdtempSync(join(tmpdir(), 'nodegrad-tiles-'));
       try {
         const library = join(folder, 'tiles.so');

@@ -2,16 +2,17 @@
 import test from 'ava';
 import type { TypedArray } from '../../lib/dtype.js';
 import { allocateShared } from '../../lib/native.js';
+import { bitsOfBfloat16 } from '../helpers/bfloat16.js';
 import { Seeded } from '../helpers/seeded.js';
 import { firstDifference, runInto, runSample } from './samples.js';
 
 /** Bytes from which on results are streamed: streamingBytes in native/ops/op.h. */
 const limit = 24 * 2 ** 20;
 /** An even number of rows or images of `size` elements, the least that goes beyond the limit. */
-const unitsOf = (size: number): number => 2 * Math.ceil((limit / 4 / size + 1) / 2);
+const unitsOf = (size: number, bytes = 4): number => 2 * Math.ceil((limit / bytes / size + 1) / 2);
 
 interface Output {
-  readonly dtype: 'float32' | 'uint8';
+  readonly dtype: 'float32' | 'bfloat16' | 'uint8';
   readonly length: number;
 }
 interface Work {
@@ -43,9 +44,10 @@ function sameInHalves(
   t: { is(a: unknown, b: unknown, message: string): void },
   units: number,
   work: (begin: number, end: number) => Work,
+  shifts = [0, 1],
 ): void {
   const halves = [outcome(work(0, units / 2)), outcome(work(units / 2, units))];
-  for (const shift of [0, 1]) {
+  for (const shift of shifts) {
     const [whole] = outcome(work(0, units), shift);
     if (whole.byteLength < limit) throw new Error('nothing is streamed');
     const middle = halves[0][0].length;
@@ -100,6 +102,41 @@ for (const channels of [3, 67, 80]) {
       );
       for (const [i, array] of [...sums, wanted].entries()) t.is(firstDifference(found[i], array), -1, `add_relu_gradients, output ${i}`);
     }
+  });
+}
+
+for (const channels of [3, 80]) {
+  test(`batch norm of ${channels} channels writes large results of bfloat16 as it writes small ones`, (t) => {
+    const random = new Seeded(channels);
+    const rows = unitsOf(channels, 2);
+    const narrow = (wide: Float32Array): Uint16Array => Uint16Array.from(wide, bitsOfBfloat16);
+    const repeated = (): Uint16Array => {
+      const period = narrow(numbers(random, 10007));
+      const all = new Uint16Array(rows * channels);
+      for (let i = 0; i < all.length; i += period.length) all.set(period.subarray(0, all.length - i), i);
+      return all;
+    };
+    const [x, dy] = [repeated(), repeated()];
+    const [mean, gamma, beta, dGamma, dBeta] = [1, 2, 3, 4, 5].map(() => numbers(random, channels));
+    const variance = numbers(random, channels, 0.1, 2);
+    const map = (op: string, full: Uint16Array[], each: Float32Array[], more: number[] = []) =>
+      sameInHalves(
+        t,
+        rows,
+        (begin, end) => ({
+          op,
+          outputs: [{ dtype: 'bfloat16', length: (end - begin) * channels }],
+          inputs: [...full.map((array) => array.subarray(begin * channels, end * channels)), ...each],
+          ints: [end - begin, channels, ...more],
+          reals: [1e-5],
+        }),
+        // Streams of bfloat16 begin at 32 bytes.
+        [0, 1, 16],
+      );
+    map('batch_norm', [x], [mean, variance, gamma, beta]);
+    map('batch_norm + relu', [x], [mean, variance, gamma, beta]);
+    // Mean and variance that do not depend on x: the sums over the rows do not count.
+    map('batch_norm_backward', [dy, x], [mean, variance, gamma, dGamma, dBeta], [0]);
   });
 }
 

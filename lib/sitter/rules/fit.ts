@@ -3,6 +3,7 @@
 import { type Suspicion, baselineOf, isStuck, percent, rule, short } from '../evidence.js';
 import { areLearnable } from './data-and-net.js';
 import { isLate } from './lr.js';
+import { plural } from '../../words.js';
 
 /** Training and validation that part. */
 export const overfitting = rule({
@@ -103,7 +104,7 @@ export const shortfall = rule({
         return {
           id: 'batch-too-large',
           verdict: 'fault',
-          seen: `batches of ${setup.batchSize} of ${length} examples make ${step} steps in ${epochs.length} epochs, and the loss is still ${short(losses.latest)} (${short(baselineOf(evidence))} at knowing nothing)`,
+          seen: `batches of ${setup.batchSize} of ${length} examples make ${plural(step, 'step')} in ${plural(epochs.length, 'epoch')}, and the loss is still ${short(losses.latest)} (${short(baselineOf(evidence))} at knowing nothing)`,
           why: 'Weights move once a step: few large batches are few steps (Bengio 2012, 3.1)',
           advice: 'Take batches of 32',
           change: { kind: 'batchSize', value: 32 },
@@ -113,7 +114,7 @@ export const shortfall = rule({
       return {
         id: 'stopped-too-early',
         verdict: 'warning',
-        seen: `the run ended after ${step} steps (${epochs.length} epochs) with a loss of ${short(losses.latest)}, ${isFalling ? 'still falling, and' : 'which is'} ${percent(losses.latest / baselineOf(evidence))} of knowing nothing`,
+        seen: `the run ended after ${plural(step, 'step')} (${plural(epochs.length, 'epoch')}) with a loss of ${short(losses.latest)}, ${isFalling ? 'still falling, and' : 'which is'} ${percent(losses.latest / baselineOf(evidence))} of knowing nothing`,
         why: 'A loss that still falls at the end has not shown what the model can do (course row J18)',
         advice: `Train for ${more} epochs`,
         change: { kind: 'epochs', value: more },
@@ -145,7 +146,7 @@ export const fewSteps = rule({
     return {
       id: 'batch-too-large',
       verdict: 'fault',
-      seen: `batches of ${Math.min(setup.batchSize, data.length)} of ${data.length} examples make ${total} steps in all ${setup.epochs} epochs`,
+      seen: `batches of ${Math.min(setup.batchSize, data.length)} of ${data.length} examples make ${plural(total, 'step')} in ${plural(setup.epochs, 'epoch')} altogether`,
       why: 'Weights move once a step: few large batches are few steps (Bengio 2012, 3.1)',
       advice: 'Take batches of 32',
       change: { kind: 'batchSize', value: 32 },
