@@ -47,11 +47,14 @@ export function leavesOf<T>(
       const place = leaves.push(value as T) - 1;
       return (all) => all[place];
     }
+    const before = leaves.length;
+    // What cannot change, and holds no leaf, is the same every time.
+    const isConstant = (): boolean => leaves.length === before && Object.isFrozen(value);
     if (Array.isArray(value)) {
       keys.push('[');
       const items = value.map((item, i) => walk(item, `${at}[${i}]`));
       keys.push(']');
-      return (all) => items.map((item) => item(all));
+      return isConstant() ? () => value : (all) => items.map((item) => item(all));
     }
     if (isPlainObject(value)) {
       keys.push('{');
@@ -60,7 +63,7 @@ export function leavesOf<T>(
         return [name, walk(value[name], at === '' ? name : `${at}.${name}`)] as const;
       });
       keys.push('}');
-      return (all) => Object.fromEntries(entries.map(([name, item]) => [name, item(all)]));
+      return isConstant() ? () => value : (all) => Object.fromEntries(entries.map(([name, item]) => [name, item(all)]));
     }
     return () => value;
   };

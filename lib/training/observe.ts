@@ -110,7 +110,7 @@ export function observed<R>(
   const take = (x: AnyTensor): AnyTensor => (isLight ? sampleOf(x) : x);
   const measure = ({ layer, path, output }: LayerOutput): void => {
     const measured = take(output);
-    layers.push({ path, type: layer.constructor.name, shape: output.shape, measured: measured.size });
+    layers.push(Object.freeze({ path, type: layer.constructor.name, shape: Object.freeze([...output.shape]), measured: measured.size }));
     const [some, histogram] = statistics(measured);
     numbers.push(some);
     counts.push(histogram);
@@ -136,10 +136,18 @@ export function observed<R>(
   moving.forEach(([, parameter], i) => {
     numbers.push(...gradients[i], ...sumSquaresDifference(take(parameter), before[i]));
   });
-  const parameters = moving.map(([path, { shape }], i): ObservedPlace => ({ path, type: 'Parameter', shape, measured: before[i].size }));
+  const parameters = moving.map(
+    ([path, { shape }], i): ObservedPlace =>
+      Object.freeze({ path, type: 'Parameter', shape: Object.freeze([...shape]), measured: before[i].size }),
+  );
   return {
     result,
-    observation: { layers, parameters, numbers: concat(numbers), counts: counts.length > 0 ? concat(counts) : zeros([0], { dtype: 'int32' }) },
+    observation: {
+      layers: Object.freeze(layers),
+      parameters: Object.freeze(parameters),
+      numbers: concat(numbers),
+      counts: counts.length > 0 ? concat(counts) : zeros([0], { dtype: 'int32' }),
+    },
   };
 }
 

@@ -96,7 +96,13 @@ export const activations: readonly Kind[] = [
     count: 2,
     accepts: ['no-nonlinearity', 'underfitting'],
     suits: named('tabular', 'kinds', 'sine'),
-    into: (program) => hidden(program, (layer) => (isActivation(layer) ? [] : [layer])),
+    into: (program) => {
+      const straight = hidden(program, (layer) => (isActivation(layer) ? [] : [layer]));
+      const last = straight.layers.length - 1;
+      // Layers that are known by their places have others now.
+      const places = { ...(program.frozen && { frozen: [...Array(last).keys()] }), ...(program.held && { held: [last] }) };
+      return { ...straight, ...places };
+    },
   },
   {
     name: 'eight layers of sigmoid',

@@ -50,7 +50,10 @@ export const explosion = rule({
     const isUnrecovered = losses.highest > limits.exploded * top && latest > limits.unrecovered * baseline;
     // One batch may be far off by chance; a twentieth of the run is not.
     const hasPeaked = Math.max(...losses.means(limits.points).slice(1)) > limits.exploded * top;
-    const isWild = step >= limits.wildSteps && latest > limits.wild * baseline && latest > 0.5 * losses.first && losses.highest > 2 * latest;
+    // What comes down from far above, quarter by quarter, is on its way.
+    const hasRisen = losses.means(4).some((mean, i, all) => i > 0 && mean > all[i - 1]);
+    const isWild =
+      hasRisen && step >= limits.wildSteps && latest > limits.wild * baseline && latest > 0.5 * losses.first && losses.highest > 2 * latest;
     if (isExploded || isUnrecovered || hasPeaked || isWild) {
       const by = isExploded || losses.highest > 100 * top ? 100 : 10;
       found.push({

@@ -42,6 +42,7 @@ export const shortReach = rule({
     unfinished: 0.8,
     usual: 0.3,
     low: 0.03,
+    longer: 100,
     few: 200,
     most: 0.01,
     adadelta: 0.05,
@@ -66,7 +67,8 @@ export const shortReach = rule({
     const isUsual = setup.lr >= limits.usual * usual[kind];
     if (isUsual && !(moment === 'end' && isStuck(evidence, limits.unfinished))) return null;
     const value = Number(Math.min(most, setup.lr * (wanted / reach)).toPrecision(1));
-    if (!isUsual && (total >= limits.few || setup.lr < limits.low * usual[kind])) return tooLow(setup.lr, value, seen);
+    const isFar = setup.lr < limits.low * usual[kind] || wanted > limits.longer * reach;
+    if (!isUsual && (total >= limits.few || isFar)) return tooLow(setup.lr, value, seen);
     const epochs = Math.ceil(setup.epochs * (wanted / reach));
     return {
       id: 'stopped-too-early',

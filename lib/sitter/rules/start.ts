@@ -88,6 +88,8 @@ export const sizeOfWeights = rule({
           : {
               id: 'vanishing-gradients',
               verdict: 'warning',
+              // Whatever ends the net: what makes the start so is the start.
+              onlyBy: ['symmetric-start', 'nothing-to-learn', 'dead-units'],
               seen: what,
               why: `Each ${last.name} takes some of the signal, and some of the gradient on its way back: the first layers hardly learn (course rows C09, C15, D01)`,
               advice:
