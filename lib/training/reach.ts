@@ -27,13 +27,7 @@ export function checkReach(
   for (const input of tensorsOf(inputs, 'inputs').leaves) leaves.delete(input);
   const parameters = model.namedParameters();
   const paths = new Map<AnyTensor, string>([...parameters].map(([path, parameter]) => [parameter, path]));
-  if (leaves.size === 0) {
-    throw new ArgumentError(
-      [...parameters.values()].every((parameter) => !parameter.requiresGrad)
-        ? 'there is nothing to train: all parameters are frozen. unfreeze() takes them into training again'
-        : 'the loss depends on no parameter of the model: was it computed under noGrad(), or from detached tensors?',
-    );
-  }
+  if (leaves.size === 0) throw reachesNothing(model);
   for (const [leaf, layer] of leaves) {
     if (optimizer.owns(leaf)) continue;
     const path = paths.get(leaf);
@@ -55,6 +49,18 @@ export function checkReach(
     );
   }
 }
+
+/** What is said of a loss that depends on nothing that is in training. */
+export function reachesNothing(model: AnyLayer): ArgumentError {
+  return new ArgumentError(
+    isFrozen(model)
+      ? 'there is nothing to train: all parameters are frozen. unfreeze() takes them into training again'
+      : 'the loss depends on no parameter of the model: was it computed under noGrad(), or from detached tensors?',
+  );
+}
+
+/** Whether no parameter of a model is in training. */
+export const isFrozen = (model: AnyLayer): boolean => model.parameters().every(({ requiresGrad }) => !requiresGrad);
 
 /** Leaves with a gradient that a result depends on, each with the path of a layer that uses it. */
 function leavesOf(root: AnyTensor): Map<AnyTensor, string> {
