@@ -105,5 +105,5 @@ export function network(work: NetworkWork, folder: string, variant: string): Pic
   const size = batch * image[0] * image[1] * image[2];
   const x = Array.from({ length: batches }, (_, index) => Tensor.from(inputs.subarray(index * size, (index + 1) * size), [batch, ...image]));
   const y = Array.from({ length: batches }, (_, index) => Tensor.from(targets.subarray(index * batch, (index + 1) * batch), [batch]));
-  return stepping(trainingStep(model, new SGD(model, { lr, momentum })), x, y, checks, variant);
+  return stepping(trainingStep(model, new SGD(model, { lr, momentum })), x, y, checks, variant, work.precision);
 }

@@ -60,8 +60,15 @@ function prepared({ layers, optimizer: { kind, lr } }: MlpWork | EpochWork, fold
  * Steps one by one over the batches in turn, of which the first `checks` losses are compared. Variants: `eager`; `sync` and `await` replay a
  * compiled step, on this thread or on the driver's.
  */
-export function stepping(body: Step, x: readonly Tensor[], y: readonly Tensor<'int32'>[], checks: number, variant: string): Timed {
-  const compiled = compileStep(body);
+export function stepping(
+  body: Step,
+  x: readonly Tensor[],
+  y: readonly Tensor<'int32'>[],
+  checks: number,
+  variant: string,
+  precision: 'float32' | 'bfloat16' = 'float32',
+): Timed {
+  const compiled = compileStep(body, { precision });
   let position = 0;
   const next = (): number => {
     const at = position;
@@ -114,7 +121,7 @@ export function mlp(work: MlpWork, folder: string, variant: string): Timed {
   const size = batch * layers[0];
   const x = Array.from({ length: batches }, (_, index) => Tensor.from(inputs.subarray(index * size, (index + 1) * size), [batch, layers[0]]));
   const y = Array.from({ length: batches }, (_, index) => Tensor.from(targets.subarray(index * batch, (index + 1) * batch), [batch]));
-  return stepping(trainingStep(model, optimizer), x, y, 20, variant);
+  return stepping(trainingStep(model, optimizer), x, y, 20, variant, work.precision);
 }
 
 /** A data set in shared memory, as nodegrad's own data sets are: batches are gathered by native code, from where the examples lie. */

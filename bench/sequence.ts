@@ -23,5 +23,5 @@ export function sequence(work: SequenceWork, folder: string, variant: string): P
   const [size, labels] = [batch * time * inputs, batch * time];
   const x = Array.from({ length: batches }, (_, i) => Tensor.from(values.subarray(i * size, (i + 1) * size), [batch, time, inputs]));
   const y = Array.from({ length: batches }, (_, i) => Tensor.from(targets.subarray(i * labels, (i + 1) * labels), [batch, time]));
-  return stepping(trainingStep(model, new SGD(model, { lr })), x, y, 10, variant);
+  return stepping(trainingStep(model, new SGD(model, { lr })), x, y, 10, variant, work.precision);
 }

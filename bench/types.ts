@@ -1,7 +1,13 @@
 // The vocabulary of the bench: what a case is, what is sent to a contestant and what comes back.
 
+/** How a training step computes. */
+export interface Mixed {
+  /** In mixed precision: `compileStep(step, { precision: 'bfloat16' })`, and PyTorch under `autocast`. Default: in float32. */
+  precision?: 'bfloat16';
+}
+
 /** A training step of a multilayer perceptron: ReLU between the layers, softmax cross-entropy, one optimizer. */
-export interface MlpWork {
+export interface MlpWork extends Mixed {
   kind: 'mlp';
   /** Widths, input first: `[784, 512, 256, 10]`. */
   layers: number[];
@@ -95,7 +101,7 @@ export type NetworkLayer =
   | { kind: 'sum' | 'concat'; branches: NetworkLayer[][] };
 
 /** A training step of a network over images: softmax cross-entropy and SGD with momentum. */
-export interface NetworkWork {
+export interface NetworkWork extends Mixed {
   kind: 'network';
   layers: NetworkLayer[];
   /** [height, width, channels]; images are stored [N, H, W, C]. */
@@ -110,7 +116,7 @@ export interface NetworkWork {
 }
 
 /** A training step of one recurrent layer without biases and a linear layer on every step's output: softmax cross-entropy, SGD. */
-export interface SequenceWork {
+export interface SequenceWork extends Mixed {
   kind: 'sequence';
   cell: 'rnn' | 'lstm' | 'gru';
   time: number;

@@ -4,7 +4,7 @@ import type { ForwardObserver } from './layers/forward.js';
 import type { AnyLayer } from './layers/layer.js';
 import type { DescribedLayer } from './layers/registry.js';
 import type { ConvolutionAlgorithm } from './ops/convolution.js';
-import type { Condition, Destination, Outdated } from './ops/destination.js';
+import type { Condition, Destination, Draws, Outdated } from './ops/destination.js';
 import type { Watcher } from './recording.js';
 
 /** A layer that runs. */
@@ -30,6 +30,8 @@ export interface Context {
   outdated: Outdated | null;
   /** Writes to state that wait for their release; null: they are made at once. */
   held: (() => void)[] | null;
+  /** Where a forward that runs twice gets what is drawn anew for each step; null: it is drawn. */
+  draws: Draws | null;
   /** Collects the paths of layers in which an eager `choose` left a body out. */
   skipped: Set<string> | null;
   /** The layer whose forward, or whose part of backward, is running; null outside of layers. */
@@ -52,6 +54,7 @@ export const context: Context = {
   guard: null,
   outdated: null,
   held: null,
+  draws: null,
   skipped: null,
   place: null,
   observers: [],

@@ -62,6 +62,7 @@ export type { LoadOptions, LoadReport } from './layers/state.js';
 export { type DescribedLayer, type LayerConstructor, type LayerDescription, registerLayer } from './layers/registry.js';
 export type { SummaryOptions } from './layers/summary.js';
 export type { HasTrainingOutputs, ScoredOutput } from './layers/outputs.js';
+export { recompute } from './layers/recompute.js';
 export { type CostOptions, multiplyAccumulates, weightLayers } from './layers/costs.js';
 export { Linear, type LinearOptions } from './layers/linear.js';
 export {

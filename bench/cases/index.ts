@@ -5,6 +5,7 @@ import { activationCases } from './activations.js';
 import { gemmCases } from './gemm.js';
 import { convolutionCases, normalizationCases } from './layers.js';
 import { memoryCases } from './memory.js';
+import { mixedCases } from './mixed.js';
 import { epochCases, mlpCases, startCases } from './mlp.js';
 import { networkCases } from './networks.js';
 import { optimizerCases } from './optimizers.js';
@@ -19,6 +20,7 @@ export const cases: BenchCase[] = [
   ...networkCases,
   ...sequenceCases,
   ...transformerCases,
+  ...mixedCases,
   ...gemmCases,
   ...memoryCases,
   ...tinyCases,

@@ -113,7 +113,7 @@ def network(work, folder, variant):
     def loss_of(x, y):
         return F.cross_entropy(model(x), y)
 
-    step = step_of(loss_of, optimizer, variant == "compile_channels_last")
+    step = step_of(loss_of, optimizer, variant == "compile_channels_last", work.get("precision"))
     return training(step, inputs, torch.from_numpy(targets).long(), work["checks"])
 
 

@@ -45,7 +45,7 @@ def perceptron(work, folder, variant):
     def loss_of(x, y):
         return F.cross_entropy(model(x), y)
 
-    return inputs, targets, step_of(loss_of, optimizer, variant == "compile")
+    return inputs, targets, step_of(loss_of, optimizer, variant == "compile", work.get("precision"))
 
 
 def mlp(work, folder, variant):

@@ -30,4 +30,4 @@ def sequence(work, folder, variant):
     def loss_of(x, y):
         return F.cross_entropy(head(net(x)[0]).flatten(0, 1), y)
 
-    return training(step_of(loss_of, optimizer, variant == "compile"), x, y, 10)
+    return training(step_of(loss_of, optimizer, variant == "compile", work.get("precision")), x, y, 10)

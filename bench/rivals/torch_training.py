@@ -3,8 +3,15 @@
 import torch
 
 
-def step_of(loss_of, optimizer, compiled):
-    """One step by `loss_of(x, y)`."""
+def step_of(loss_of, optimizer, compiled, precision=None):
+    """One step by `loss_of(x, y)`, with `precision` "bfloat16" under autocast."""
+    if precision == "bfloat16":
+        wide = loss_of
+
+        def loss_of(x, y):
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                return wide(x, y)
+
     if compiled:
         loss_of = torch.compile(loss_of, dynamic=False)
 

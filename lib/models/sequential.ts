@@ -1,17 +1,20 @@
 // A stack of layers as a model.
 
-import { ArgumentError, checkList, checkOptions, expected } from '../errors.js';
+import { ArgumentError, checkFlag, checkList, checkOptions, expected } from '../errors.js';
 import { type Tensor, checkShape } from '../tensor.js';
 import { Model } from '../training/model.js';
 import { checkLayer } from '../layers/check.js';
 import { hintOf, passHints } from '../layers/hints.js';
 import type { AnyLayer, InitializerHint } from '../layers/layer.js';
+import { recompute } from '../layers/recompute.js';
 import { type LayerDescription, buildLayer, describeLayer, registerLayers } from '../layers/registry.js';
 
 /** Options of {@link Sequential}. */
 export interface SequentialOptions {
   /** Shape of one example, for `summary` and {@link multiplyAccumulates}: [height, width, channels] of an image. */
   inputShape?: readonly number[];
+  /** Whether each of the layers is a block that runs again for its gradient, see {@link recompute}: less memory for more work. Default false. */
+  recompute?: boolean;
 }
 
 /**
@@ -29,18 +32,21 @@ export class Sequential extends Model {
   readonly layers: readonly AnyLayer[];
   /** Shape of one example, where it was said. */
   readonly inputShape: readonly number[] | null;
+  /** Whether each layer runs again for its gradient. */
+  readonly recompute: boolean;
 
   /** @throws {@link ArgumentError} for anything but an array of layers, {@link ShapeError} for an input shape that is none. */
   constructor(layers: readonly AnyLayer[], options: SequentialOptions = {}) {
     super();
-    const { inputShape } = checkOptions<SequentialOptions>(options, 'options', ['inputShape']);
+    const { inputShape, recompute: again = false } = checkOptions<SequentialOptions>(options, 'options', ['inputShape', 'recompute']);
+    this.recompute = checkFlag(again, 'options.recompute');
     this.inputShape = inputShape === undefined ? null : checkShape(inputShape, 'options.inputShape');
     this.layers = Array.from(checkList(layers, 'layers', 'an array of layers'), (layer: unknown, i) => checkLayer(layer, `layers[${i}]`));
   }
 
   forward(x: Tensor): Tensor {
     let value = x;
-    for (const layer of this.layers) value = layer.forward(value) as Tensor;
+    for (const layer of this.layers) value = this.recompute ? recompute(layer, value) : (layer.forward(value) as Tensor);
     return value;
   }
 
@@ -61,12 +67,13 @@ export class Sequential extends Model {
   }
 
   override config(): unknown {
-    return { layers: this.layers.map(describeLayer), ...(this.inputShape !== null && { inputShape: this.inputShape }) };
+    const { inputShape, recompute: again } = this;
+    return { layers: this.layers.map(describeLayer), ...(inputShape !== null && { inputShape }), ...(again && { recompute: true }) };
   }
   /** The stack that `config()` describes. */
-  static fromConfig(config: { layers: LayerDescription[]; inputShape?: readonly number[] }): Sequential {
-    if (!Array.isArray(config.layers)) throw new ArgumentError(expected('an array of layer descriptions', 'layers', config.layers));
-    return new Sequential(config.layers.map(buildLayer), config.inputShape === undefined ? {} : { inputShape: config.inputShape });
+  static fromConfig({ layers, ...options }: { layers: LayerDescription[] } & SequentialOptions): Sequential {
+    if (!Array.isArray(layers)) throw new ArgumentError(expected('an array of layer descriptions', 'layers', layers));
+    return new Sequential(layers.map(buildLayer), options);
   }
 }
 

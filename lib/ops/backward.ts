@@ -13,13 +13,13 @@ import { copy, filled } from './shape.js';
 
 type FloatTensor = Tensor<FloatDType>;
 
-/** All nodes that `root` depends on, latest first. */
-function tapeOf(root: AnyTensor): GradientNode[] {
+/** All nodes from number `since` on that `root` depends on, latest first. */
+function tapeOf(root: AnyTensor, since: number): GradientNode[] {
   const seen = new Set<GradientNode>();
   const stack: GradientNode[] = [];
   const visit = (tensor: AnyTensor): void => {
     const node = tensor.node;
-    if (node !== null && !seen.has(node)) {
+    if (node !== null && node.id >= since && !seen.has(node)) {
       seen.add(node);
       stack.push(node);
     }
@@ -63,17 +63,25 @@ export function backward(root: AnyTensor, upstream?: AnyTensor): void {
   withoutGradients(() => {
     const seed = upstream ?? filled(root.shape, 1, root.dtype);
     if (root.node === null) return addToLeaf(root, seed);
-    const nodes = tapeOf(root);
-    const gradients = new Map<AnyTensor, AnyTensor>([[root, seed]]);
-    for (const node of nodes) {
-      const upstreams = takeUpstreams(node, gradients);
-      if (upstreams !== null) propagate(node, upstreams, gradients);
-      // Lets go of the activations while the walk goes on.
-      node.released = true;
-      node.inputs = [];
-      node.outputs = [];
-    }
+    walk(root, 0, new Map([[root, seed]]));
   });
+}
+
+/** Goes back along the nodes from number `since` on. */
+function walk(root: AnyTensor, since: number, gradients: Map<AnyTensor, AnyTensor>): void {
+  for (const node of tapeOf(root, since)) {
+    const upstreams = takeUpstreams(node, gradients);
+    const { remake } = node.op;
+    if (upstreams !== null && remake !== undefined) {
+      const remade = remake(node);
+      gradients.set(remade.output, upstreams[0] as AnyTensor);
+      walk(remade.output, remade.since, gradients);
+    } else if (upstreams !== null) propagate(node, upstreams, gradients);
+    // Lets go of the activations while the walk goes on.
+    node.released = true;
+    node.inputs = [];
+    node.outputs = [];
+  }
 }
 
 /** What has come to the outputs of a node; null where nothing has come to any. */

@@ -4,6 +4,7 @@ import type { DType } from '../dtype.js';
 import { NativeError } from '../errors.js';
 import { nativeOps } from '../native.js';
 import type { AnyTensor } from '../tensor/core.js';
+import type { GradientNode, Remade } from './destination.js';
 
 /** Shape and element type of one output. */
 export interface OutputSpecification {
@@ -47,6 +48,8 @@ export interface OpDefinition<A> {
   products?: (inputs: readonly AnyTensor[], outputs: readonly AnyTensor[]) => number;
   /** Backward makes the output again, so that it is not kept. */
   isRemade?: boolean;
+  /** Runs what made the output once more: `backward()` goes on along the tape that this leaves. In place of the gradient rule. */
+  remake?: (node: GradientNode) => Remade;
   /** Only composes operations. `'none'` where the result does not depend smoothly on any input. */
   gradient: GradientRule<A> | 'none';
   /** Outputs that may lie in the memory of an input of their size: what it reads of that input it reads before it writes there. */

@@ -20,6 +20,19 @@ export interface GradientNode {
   released: boolean;
 }
 
+/** An output that was made once more, and the first number of the nodes behind it that this left. */
+export interface Remade {
+  readonly output: AnyTensor;
+  readonly since: number;
+}
+
+/** Where operands that are drawn anew for each step come from, while a forward runs that is to run again. */
+export interface Draws {
+  /** Nothing is drawn: the operands are those of the forward before. */
+  readonly isReplay: boolean;
+  take(draw: () => AnyTensor): AnyTensor;
+}
+
 /** When memory was last updated in place, as the number of the first node after it. All tensors on that memory share it. */
 export interface Stamp {
   at: number;
@@ -46,10 +59,10 @@ export interface Condition {
   readonly when: 0 | 1;
 }
 
-/** An operation of which something was updated in place since it ran, and the stamps of what was. */
+/** An operation of which something was updated in place since it ran, and which stamps say so. */
 export interface Outdated {
   readonly node: GradientNode;
-  readonly stamps: readonly Stamp[];
+  isOutdated(stamp: Stamp): boolean;
 }
 
 /** Where operations go: they run now, or a recorder appends them to a step program. Nothing else allocates outputs or runs. */

@@ -54,7 +54,7 @@ export function withDestination<R>(to: Destination, body: () => R): R {
 
 /** Runs `body` now, also inside a recording: for the values that parameters start with. */
 export function eagerly<R>(body: () => R): R {
-  return within('watcher', null, () => within('destination', null, body));
+  return within('watcher', null, () => within('destination', null, () => within('draws', null, body)));
 }
 
 /** Runs an operation now, on memory that is given: for what a program computes once, when it is made. */
@@ -74,12 +74,13 @@ export function isTracing(): boolean {
 
 /** See {@link Destination.perStep}. */
 export function perStep(hook: StepHook): void {
-  destination().perStep(hook);
+  if (context.draws?.isReplay !== true) destination().perStep(hook);
 }
 
 /** See {@link Destination.liveInput}. */
 export function liveInput<D extends DType>(size: number, dtype: D, fill: (data: TypedArrayOf<D>) => void): Tensor<D> {
-  return destination().liveInput(size, dtype, fill);
+  const draw = (): Tensor<D> => destination().liveInput(size, dtype, fill);
+  return context.draws === null ? draw() : (context.draws.take(draw) as Tensor<D>);
 }
 
 /** See {@link Destination.allocate}. */
@@ -114,11 +115,16 @@ export function outdatedOf(node: GradientNode): Stamp[] | null {
 
 /** Runs the gradient rule of `node`, into which nothing with one of these stamps may enter. */
 export function withOutdated<R>(node: GradientNode, stamps: readonly Stamp[], rule: () => R): R {
-  return within('outdated', { node, stamps }, rule);
+  return within('outdated', { node, isOutdated: (stamp) => stamps.includes(stamp) }, rule);
 }
 
-function refuseOutdated({ node, stamps }: Outdated, inputs: readonly AnyTensor[]): void {
-  const changed = inputs.find(({ stamp }) => stamp !== null && stamps.includes(stamp));
+/** Runs once more, from number `since` on, what `node` stands for, which `began` earlier: nothing may enter that was updated in between. */
+export function withUpdatesRefused<R>(node: GradientNode, began: number, since: number, body: () => R): R {
+  return within('outdated', { node, isOutdated: ({ at }) => at > began && at <= since }, body);
+}
+
+function refuseOutdated({ node, isOutdated }: Outdated, inputs: readonly AnyTensor[]): void {
+  const changed = inputs.find(({ stamp }) => stamp !== null && isOutdated(stamp));
   if (changed === undefined) return;
   const known = node.inputs.find(({ stamp }) => stamp === changed.stamp) ?? changed;
   const { path } = known as { path?: string };

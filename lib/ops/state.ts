@@ -6,7 +6,8 @@ import { guardInForce, guarded } from './emit.js';
 /** Runs `write` now, or, within {@link holdState}, when its writes are released. */
 export function writeState(write: () => void): void {
   const guard = guardInForce();
-  if (context.held === null) write();
+  // It runs once, also where the forward around it runs twice: what it draws is its own.
+  if (context.held === null) within('draws', null, write);
   else context.held.push(guard === null ? write : () => guarded(guard.bit, guard.when, write));
 }
 

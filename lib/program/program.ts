@@ -3,7 +3,7 @@
 import { isPlainObject, isSharedArrayBuffer } from '../foreign.js';
 import { arrayDType, arrayTypes, bytesOf, type DType, type TypedArray } from '../dtype.js';
 import { ArgumentError, BusyError, NodegradError, expected } from '../errors.js';
-import { checkAvailable } from '../memory.js';
+import { checkAvailable, formatBytes } from '../memory.js';
 import { allocateShared, binding, nativeError, type Refusal } from '../native.js';
 import { type Footprint, refuseOverlap } from '../ops/busy.js';
 import type { OutputSpecification } from '../ops/define.js';
@@ -66,8 +66,16 @@ function shared(data: TypedArray): TypedArray {
 /** Microseconds below which handing a step to another thread and waking up again would take as long as the step itself. */
 const shortStep = 50;
 
-const advice =
-  'A smaller batch needs less. Steps that are no longer used give theirs back with dispose(), or when they are collected, for which a loop has to await something';
+const lessMemory =
+  "A smaller batch needs less; so do precision: 'bfloat16', which halves what is stored, and recompute: true of residual networks and Sequential, or " +
+  'recompute(layer, x), which store less of it';
+
+const advice = `${lessMemory}. Steps that are no longer used give theirs back with dispose(), or when they are collected, for which a loop has to await something`;
+
+/** What to say of a step that takes much memory; null for one of less than 1 GiB. */
+export function largeArena(arenaBytes: number): string | null {
+  return arenaBytes < 2 ** 30 ? null : `a step takes ${formatBytes(arenaBytes)} for its intermediate results. ${lessMemory}`;
+}
 
 const padded = (bytes: number): number => Math.ceil(bytes / 8) * 8;
 

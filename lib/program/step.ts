@@ -68,6 +68,8 @@ export class StepPrograms<R> {
   #doubts = 0;
   readonly #checkedIn = new WeakMap<Program<R>, number>();
   #own: OwnCode | null = null;
+  /** Hears how large the arena of each new program is, in bytes. */
+  onProgram: ((arenaBytes: number) => void) | null = null;
 
   constructor(
     body: (...inputs: never[]) => unknown,
@@ -111,6 +113,7 @@ export class StepPrograms<R> {
   #make(specifications: readonly OutputSpecification[], structure: Structure | null): Program<R> {
     const own = this.#own;
     const program = new Program<R>(specifications, structure, this.#body, this.#flights, this.#programs[0], own !== null, this.precision);
+    this.onProgram?.(program.plan.arenaBytes);
     this.#checkedIn.set(program, this.#doubts);
     if (own === null || own.isEmpty) return program;
     try {

@@ -39,8 +39,6 @@ export interface Setup {
   readonly maxGradNorm: number | null;
   /** Whether no optimizer has moved the model yet. */
   readonly isBlank: boolean;
-  /** Whether this processor is slow over denormal numbers, and does not take them for 0. */
-  readonly isSlowOverDenormals: boolean;
   /** Layers by path: their classes, and what a rule asks of them. */
   readonly layers: readonly LayerFacts[];
 }

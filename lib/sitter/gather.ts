@@ -9,7 +9,6 @@ import type { Loss } from '../losses/loss.js';
 import { isBuiltIn } from '../names.js';
 import { log } from '../ops/elementwise.js';
 import { trace } from '../ops/trace.js';
-import { isSlowOverDenormals } from '../runtime.js';
 import { defaultRandom } from '../seed.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { EarlyStopping } from '../training/early-stopping.js';
@@ -193,7 +192,7 @@ export function besideOf({
 /** What was asked for, as rules see it. */
 export function setupOf(
   subject: Subject,
-  asked: Omit<Setup, 'loss' | 'optimizer' | 'lr' | 'isScheduled' | 'momentum' | 'weightDecay' | 'isBlank' | 'isSlowOverDenormals' | 'layers'>,
+  asked: Omit<Setup, 'loss' | 'optimizer' | 'lr' | 'isScheduled' | 'momentum' | 'weightDecay' | 'isBlank' | 'layers'>,
   isBlank: boolean,
 ): Setup {
   const { model, loss, optimizer } = subject;
@@ -208,7 +207,6 @@ export function setupOf(
     // One that changes from step to step is left to whoever set it so.
     momentum: typeof momentum === 'number' ? momentum : 0,
     isBlank,
-    isSlowOverDenormals: isSlowOverDenormals(),
     layers: layersOf(model),
   };
 }

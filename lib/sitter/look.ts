@@ -10,6 +10,7 @@ import { holdState } from '../ops/state.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import type { GradientNode } from '../ops/destination.js';
 import type { Parameter } from '../parameter.js';
+import { isSlowOverDenormals } from '../runtime.js';
 import { defaultRandom } from '../seed.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { rememberModes } from '../training/modes.js';
@@ -80,8 +81,8 @@ export interface Look {
   readonly unreached: readonly string[];
   /** Parameters in training that the optimizer does not hold. */
   readonly notHeld: readonly string[];
-  /** Where most numbers are denormal, by their share; null where none are. */
-  readonly denormals: { readonly place: string; readonly share: number } | null;
+  /** Where most numbers are denormal, by their share, and whether this processor is slow over them; null where none are. */
+  readonly denormals: { readonly place: string; readonly share: number; readonly isSlow: boolean } | null;
   /** The loss of the same examples in evaluation mode. */
   readonly evaluated: number;
   /** Whether two passes in evaluation mode over the same examples differ. */
@@ -210,7 +211,7 @@ function mostDenormals(inputs: AnyTensor, prediction: AnyTensor, parameters: rea
     ...parameters.map(([path, { grad }]) => ({ place: `the gradient of '${path}'`, share: shareOfDenormals(grad) })),
   ];
   const worst = places.reduce((a, b) => (b.share > a.share ? b : a));
-  return worst.share === 0 ? null : worst;
+  return worst.share === 0 ? null : { ...worst, isSlow: isSlowOverDenormals() };
 }
 
 /** Inputs of rows and columns have columns of their own sizes; of others, the last dimension stands for channels. */

@@ -213,6 +213,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   ),
   'lib/data/columns.ts': { test: 'test/data/table.test.ts', why: 'a table is made of them' },
   'lib/cli/models.ts': { test: 'test/cli/options.test.ts', why: 'recipes, which the options complete' },
+  'lib/ops/recompute.ts': { test: 'test/layers/recompute.test.ts', why: 'the layer form is what users call' },
   'lib/layers/hints.ts': { test: 'test/faults/hints.test.ts', why: 'what it is for: first weights behind norms and pooling' },
   'lib/layers/state.ts': { test: 'test/faults/state.test.ts', why: 'what it is for: state of layers that stand twice' },
   'lib/names.ts': { test: 'test/faults/names.test.ts', why: 'what it is for: bundles' },

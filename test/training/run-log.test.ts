@@ -5,7 +5,10 @@ import { fork } from 'node:child_process';
 import { appendFileSync, chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CrossEntropyLoss, Linear, SGD, Sequential, TensorDataset, ones, zeros } from '../../lib/index.js';
 import { ArgumentError, FileFormatError } from '../../lib/errors.js';
+import { stepPrograms } from '../../lib/program/step.js';
+import { compileReported } from '../../lib/training/run-header.js';
 import { RunLog, defaultLogPath, openRunLog, readRunLog } from '../../lib/training/run-log.js';
 
 const record = { epoch: 1, loss: 0.5, metrics: { accuracy: 1 }, lr: 0.1, seconds: 1, samplesPerSecond: 2 };
@@ -144,4 +147,30 @@ test('lines of several writers do not mix', async (t) => {
     chmodSync(path, 0o444);
     t.true(readRunLog(path).torn);
   });
+});
+
+test('a compiled run says before its first step how much memory its steps take, in the log, and as a note where it is much', async (t) => {
+  await inFolder(async (path) => {
+    const model = new Sequential([new Linear(4, 2)]);
+    const data = new TensorDataset(ones([8, 4]), zeros([8], { dtype: 'int32' }));
+    const notes: string[] = [];
+    const progress = { write: (text: string) => notes.push(text) };
+    const options = { loss: new CrossEntropyLoss(), optimizer: new SGD(model, { lr: 0.1 }), batchSize: 4, log: path, progress };
+    await model.fit(data, options);
+    const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
+    const kinds = lines.map((line) => JSON.parse(line) as { type: string; arenaBytes?: number });
+    const at = kinds.findIndex(({ type }) => type === 'memory');
+    t.true((kinds[at].arenaBytes ?? 0) > 0);
+    t.true(at < kinds.findIndex(({ type }) => type === 'losses' || type === 'epoch'));
+    t.false(notes.join('').includes('intermediate results'));
+  });
+  const told: unknown[] = [];
+  const run = { record: (entry: unknown) => told.push(entry), note: (text: string) => told.push(text) };
+  const step = compileReported((x) => x as never, {}, run);
+  step.describe(zeros([2]));
+  stepPrograms(step).onProgram?.(1.1e9);
+  step.dispose();
+  t.is(told.length, 3);
+  t.deepEqual(told[1], { type: 'memory', arenaBytes: 1.1e9 });
+  t.regex(String(told[2]), /^a step takes 1\.1 GB for its intermediate results\. .*smaller batch.*precision: 'bfloat16'.*recompute: true/);
 });
