@@ -159,7 +159,12 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
 
   /** @internal Of a parameter that is stored as bfloat16. */
   refuseTraining(): never {
-    throw new DTypeError(`parameter '${this.path}' is stored as bfloat16, which is for inference: model.to('float32') before it is trained`);
+    throw this.untrainable;
+  }
+
+  /** @internal Why it cannot be trained while it is stored as bfloat16. */
+  get untrainable(): DTypeError {
+    return new DTypeError(`parameter '${this.path}' is stored as bfloat16, which is for inference: model.to('float32') before it is trained`);
   }
 
   /** @internal Whether it requires a gradient or, while it is stored as bfloat16, will again in another type. */

@@ -75,18 +75,33 @@ export function factsOf(data: AnyDataset, [inputs, targets]: AnyPair): DataFacts
   const rows = x?.shape[0] ?? 0;
   const width = x === null || rows === 0 ? 0 : x.size / rows;
   const isTable = x !== null && x.rank === 2 && width <= mostColumns;
-  const columns = isTable ? Array.from({ length: width }, (_, j) => spreadOf(x.data, j, width)) : [];
+  // Of validation data nobody asks for these, and of wide tables not for all.
+  const columns = once(() => (isTable ? Array.from({ length: width }, (_, j) => spreadOf(x.data, j, width)) : []));
+  const duplicates = once(() => (isTable ? duplicatesOf(x, columns()) : []));
+  const leak = once(() => (isTable && y !== null && y.width === 1 && width > 1 ? leakOf(x, targets as AnyTensor, y) : null));
   return {
     name: data.name,
     length: data.length,
     looked: inputs instanceof Tensor ? (inputs.shape[0] ?? 0) : 0,
     inputs: x === null ? null : spreadOfAll(x),
-    columns,
-    duplicates: isTable ? duplicatesOf(x, columns) : [],
-    leak: isTable && y !== null && y.width === 1 && columns.length > 1 ? leakOf(x, targets as AnyTensor, y) : null,
+    get columns() {
+      return columns();
+    },
+    get duplicates() {
+      return duplicates();
+    },
+    get leak() {
+      return leak();
+    },
     targets: y,
     counts: countsOf(data),
   };
+}
+
+/** Asks once, when it is first wanted, and keeps the answer. */
+export function once<T>(ask: () => T): () => T {
+  let answer: { readonly value: T } | null = null;
+  return () => (answer ??= { value: ask() }).value;
 }
 
 /** Tables are looked at column by column up to this width. */

@@ -167,5 +167,8 @@ export const short = (value: number): string => {
   return size === 0 || (size >= 1e-3 && size < 1e5) ? String(Number(value.toPrecision(3))) : value.toExponential(1);
 };
 
+/** A learning rate as people write it: what a schedule gives has sixteen digits. */
+export const rateText = (lr: number): string => String(Number(lr.toPrecision(3)));
+
 /** The share as a percentage. */
 export const percent = (share: number): string => `${Number((100 * share).toPrecision(3))} %`;

@@ -14,10 +14,10 @@ import { type AnyTensor, Tensor } from '../tensor.js';
 import { EarlyStopping } from '../training/early-stopping.js';
 import { rememberModes } from '../training/modes.js';
 import { randomsOf } from '../training/run-state.js';
-import { type DataFacts, factsOf, sampleOf } from './data-facts.js';
+import { type DataFacts, factsOf, once, sampleOf } from './data-facts.js';
 import type { Beside, Evidence, LayerFacts, Setup } from './evidence.js';
 import { type Look, type Subject, lookAt } from './look.js';
-import { type Probe, probe } from './probe.js';
+import { probe } from './probe.js';
 import { compareSplits, inputsToCompare } from './splits.js';
 
 /** How much is looked at. */
@@ -94,15 +94,6 @@ function examplesOf({ model }: Subject, [inputs]: AnyPair, most: number, batchSi
 /** What is known without asking the data for anything. */
 export function gatherNothing({ loss }: Subject): Gathered {
   return { data: null, validation: null, splits: null, probe: () => null, batch: null, start: null, chance: chanceOf(loss, null, null) };
-}
-
-/** Asks once, when it is first wanted, and keeps the answer. */
-function once(ask: () => Probe | null): () => Probe | null {
-  let answer: Probe | null | undefined;
-  return () => {
-    if (answer === undefined) answer = ask();
-    return answer;
-  };
 }
 
 const isCheap = (data: AnyDataset, { readsAll }: Limits): boolean => readsAll || isInMemory(data);

@@ -14,6 +14,7 @@ import { isSlowOverDenormals } from '../runtime.js';
 import { defaultRandom } from '../seed.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { rememberModes } from '../training/modes.js';
+import { reachesNothing } from '../training/reach.js';
 import { randomsOf } from '../training/run-state.js';
 import { type Spread, columnMoments, rootMeanSquare, rowsOf, shareOfDenormals, spreadOf, spreadOfAll } from './measures.js';
 import { type LossReading, isActivation, isCurved, isLookup, isWeighted, lastActivation, nodesOf, readingOf } from './tape.js';
@@ -143,6 +144,7 @@ export function lookAt(
     const reached = new Set(nodesOf(total).flatMap((node) => node.inputs.filter((input) => input.node === null)));
     const named = [...model.namedParameters()].filter(([, one]) => one.requiresGrad);
     const value = own.item();
+    if (!total.requiresGrad) throw reachesNothing(model);
     total.backward();
     return {
       ...facts,

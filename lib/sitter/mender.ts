@@ -5,6 +5,7 @@ import { ScaledSchedule } from '../schedules/scaled.js';
 import type { Scheduled } from '../schedules/schedule.js';
 import type { AnyTensor } from '../tensor.js';
 import type { TrainingRun } from '../training/callbacks.js';
+import type { NonFinitePlace } from '../training/errors.js';
 import { tensorsUnder } from '../training/run-state.js';
 import type { Finding, FindingId } from './finding.js';
 import { type Snapshot, prefixed, putBack, snapshotOf } from './snapshot.js';
@@ -60,6 +61,13 @@ export class Mender {
     return this.#kept !== null && this.#fixes < mostFixes;
   }
 
+  /** Whether another rate may help a run that met a number that is not finite: not where no update came before it since the state to go back to. */
+  mayHelp({ optimizer }: TrainingRun, { what }: NonFinitePlace): boolean {
+    if (this.#kept === null || !this.isReady) return false;
+    // A gradient shows after the update that it went into.
+    return what === 'parameter' || optimizer.steps - this.#kept.optimizer.step > Number(what === 'gradient');
+  }
+
   /** Goes back and makes the change that one of these findings asks for; false where none does, or nothing is left to try. */
   mend(run: TrainingRun, findings: readonly Finding[]): boolean {
     if (!this.isReady) return false;
@@ -85,6 +93,11 @@ export class Mender {
     if (!(factor < 1)) return false;
     this.#change(run, 'non-finite', factor);
     return true;
+  }
+
+  /** Leaves a run that cannot be mended where it would go back to, with the rates of then. */
+  giveUp({ model, optimizer }: TrainingRun): void {
+    if (this.#kept !== null) putBack(this.#kept, model, optimizer);
   }
 
   /** What a checkpoint keeps; null where there is nothing to go back to. */

@@ -21,9 +21,10 @@ import { preprocessed } from '../preprocessing/of-model.js';
 import { checkRegularizers } from '../regularizers/regularizer.js';
 import { checkDomains } from '../training/domains.js';
 import { checkLoss, checkMetrics } from '../training/evaluate.js';
-import { type FitOptions, fitOptions } from '../training/fit-options.js';
+import { type FitOptions, fitOptions, precisionOf } from '../training/fit-options.js';
 import { ownCodeOf } from '../training/own-code.js';
 import { preflight as checkFlight } from '../training/preflight.js';
+import { isFrozen, reachesNothing } from '../training/reach.js';
 import { judge } from './causes.js';
 import { sampleOf } from './data-facts.js';
 import { type Finding, type FindingId, findingOf } from './finding.js';
@@ -46,11 +47,12 @@ export interface PreflightOptions extends FitOptions {
 const fewExamples = 16;
 
 /** What `fit` refuses, by what its error speaks of. */
-function refused(error: unknown): Finding {
+function refused(error: unknown, model: AnyLayer): Finding {
   const isRefusal = [ArgumentError, ShapeError, DTypeError, IndexError].some((type) => error instanceof type);
   if (!isRefusal || !(error instanceof NodegradError)) throw error;
-  const id: FindingId = error instanceof IndexError ? 'labels-out-of-range' : 'targets-against-loss';
   const { message } = error;
+  if (message === reachesNothing(model).message) return untrainable(model, message);
+  const id: FindingId = error instanceof IndexError ? 'labels-out-of-range' : 'targets-against-loss';
   return findingOf(
     {
       id,
@@ -74,6 +76,14 @@ function refused(error: unknown): Finding {
   );
 }
 
+/** A model with nothing in training, or a loss that does not depend on it. */
+function untrainable(model: AnyLayer, seen: string): Finding {
+  const isAsleep = isFrozen(model);
+  const id: FindingId = isAsleep ? 'parameter-never-changes' : 'parameters-not-reached';
+  const why = isAsleep ? 'Without a parameter in training a step changes nothing' : 'Without a gradient a step changes nothing';
+  return findingOf({ id, verdict: 'fault', seen, why, advice: '', change: null, confidence: 1 }, 0, 0);
+}
+
 /**
  * What is wrong with a run before its first step: the last activation beside loss and targets, the data and their parts, the first loss and
  * the first weights, what the loss reaches and the optimizer holds, gradients of layers of your own, the sign of regularizers. An empty list says
@@ -82,7 +92,7 @@ function refused(error: unknown): Finding {
  * @param model - What is to be trained.
  * @param data - What it is to be trained on.
  * @param options - The run to come.
- * @throws {@link ArgumentError} for arguments of other kinds, or unknown options.
+ * @throws {@link ArgumentError} for arguments of other kinds, unknown options, and a precision that `fit` does not have, or has not with `eager`.
  * @example
  * ```ts
  * import { Adam, CrossEntropyLoss, datasets, mlp, preflight } from 'nodegrad';
@@ -105,6 +115,7 @@ export async function preflight(model: AnyLayer, data: AnyDataset, options: Pref
   const epochs = checkInteger(given.epochs ?? 1, 'options.epochs', 0);
   const shuffle = checkFlag(given.shuffle ?? true, 'options.shuffle');
   const full = checkFlag(given.full ?? false, 'options.full');
+  precisionOf(given);
   const regularizers = checkRegularizers(given.regularizers);
   const metrics = checkMetrics(given.metrics, loss);
   if (data.length === 0) throw new ArgumentError(`the data set ${data.name} is empty: there is nothing to look at`);
@@ -117,7 +128,7 @@ export async function preflight(model: AnyLayer, data: AnyDataset, options: Pref
     try {
       check();
     } catch (error) {
-      found.push(refused(error));
+      found.push(refused(error, model));
     }
   };
   const loader = new DataLoader(seen as Dataset<BatchPart, BatchPart>, { batchSize });
@@ -126,7 +137,7 @@ export async function preflight(model: AnyLayer, data: AnyDataset, options: Pref
   const subject = { model, loss, optimizer };
   const gathered = await gather(subject, seen, other, full ? thorough : quick, undefined, (error) => {
     // Of a user's own code anything may come.
-    if (error instanceof NodegradError && found.length === 0) first.push(refused(error));
+    if (error instanceof NodegradError && found.length === 0) first.push(refused(error, model));
   });
   const stepsPerEpoch = Math.ceil(data.length / batchSize);
   const setup = setupOf(

@@ -17,7 +17,7 @@ import { tensorsUnder } from '../training/run-state.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { judge } from './causes.js';
 import { LossCurve, type LossCurveState } from './curve.js';
-import type { Beside, Evidence, Setup } from './evidence.js';
+import { type Beside, type Evidence, type Setup, rateText } from './evidence.js';
 import { type Finding, type FindingId, findingOf, isFinding } from './finding.js';
 import { type Gathered, gather, gatherNothing, quick, setupOf } from './gather.js';
 import { type Look, lookAt } from './look.js';
@@ -26,6 +26,7 @@ import { Mender, type MenderState, mendable } from './mender.js';
 import { type PreflightOptions, preflight } from './preflight.js';
 import { type Peaks, type Reading, explodedAt, judgeInitialLoss, raisePeaks, readDeadUnits, readUpdateRatios } from './readings.js';
 import { rules } from './rules/index.js';
+import { explosion, nonFinite } from './rules/lr.js';
 import { Trace, prefixed } from './snapshot.js';
 
 /** Options of {@link Sitter}. */
@@ -42,8 +43,9 @@ export interface SitterOptions {
   /**
    * Mend the run, at most four times: go back to the end of the last epoch in which nothing had exploded, and lower the learning rate where
    * a finding says that it is too high, or clip the gradients where it says that they explode. Each change is written down in `history.fixes` and as a
-   * note. Rates of all groups are lowered by one factor, and a schedule as a whole, see {@link ScaledSchedule}. A checkpoint keeps the state to go
-   * back to, so that a resumed run is mended as one that was never stopped. Default false.
+   * note. Rates of all groups are lowered by one factor, and a schedule as a whole, see {@link ScaledSchedule}. Where a run ends in a number that is
+   * not finite all the same, model and optimizer are left in that state, with the rates of then. A checkpoint keeps it, so that a resumed run is mended
+   * as one that was never stopped. Default false.
    */
   readonly fix?: boolean;
 }
@@ -210,8 +212,10 @@ export class Sitter extends Callback {
   conclude(run: TrainingRun, failures: readonly unknown[]): void {
     const failure = failures.find((one) => one instanceof TrainingNonFiniteError) ?? null;
     const isWhole = run.step > 0 && failures.length === 0 && run.history.epochs.length > 0;
-    if (failure !== null) this.#judge('failure', run, failure);
-    else if (isWhole) this.#judge(run.history.epochs.length >= run.epochs ? 'end' : 'epoch', run);
+    if (failure !== null) {
+      this.#judge('failure', run, failure);
+      if (!isOfData(failure)) this.#mender?.giveUp(run);
+    } else if (isWhole) this.#judge(run.history.epochs.length >= run.epochs ? 'end' : 'epoch', run);
     this.#gathered = null;
     this.#trace = null;
     this.#run = null;
@@ -221,8 +225,7 @@ export class Sitter extends Callback {
   /** @internal Whether a run that met a number that is not finite goes on: from where its epoch began, at a tenth of the rate. */
   recover(run: TrainingRun, failure: unknown): boolean {
     if (!(failure instanceof TrainingNonFiniteError)) return false;
-    const { what } = failure.place;
-    if (!this.#mender?.isReady || what === 'input' || what === 'target' || what === 'weight') return false;
+    if (!this.#mender?.mayHelp(run, failure.place) || isOfData(failure)) return false;
     const isMended = this.#mender.recover(run, failure.place.lr, this.#judge('failure', run, failure));
     if (isMended) this.#beginAnew();
     return isMended;
@@ -278,7 +281,7 @@ export class Sitter extends Callback {
       {
         id: 'learning-rate-too-high',
         verdict: 'fault',
-        seen: `learning rate too high: with ${lr}, the loss grew from ${formatScore(this.#firstLoss)} to ${formatScore(loss)} by step ${step}`,
+        seen: `learning rate too high: with ${rateText(lr)}, the loss grew from ${formatScore(this.#firstLoss)} to ${formatScore(loss)} by step ${step}`,
         why: 'A loss above three times the first does not come back by itself (course row J13)',
         advice: `Try ${lower}, then ${Number((lr / 100).toPrecision(2))}`,
         change: { kind: 'learningRate', value: lower },
@@ -314,7 +317,7 @@ export class Sitter extends Callback {
     if (say ?? (reading.verdict !== 'good' && before?.verdict !== reading.verdict)) run.note(`sitter: ${reading.text}`);
   }
 
-  /** Asks the rules, and says what is new. */
+  /** Asks the rules, and says what is new: this, and what else there is to mend. */
   #judge(moment: Evidence['moment'], run: TrainingRun, failure: TrainingNonFiniteError | null = null): Finding[] {
     if (this.#gathered === null) return [];
     const { batch, ...gathered } = this.#gathered;
@@ -336,7 +339,10 @@ export class Sitter extends Callback {
     const known = new Set<FindingId>(this.findings.filter(isSaid).map(({ id }) => id));
     const found = judge(rules, evidence, known);
     this.#say(found, run);
-    return found;
+    if (this.#mender === null) return found;
+    // What made the loss explode may be said already, and be nothing that can be changed here: a lower rate calms it as well.
+    const wild = judge([explosion, nonFinite], evidence);
+    return [...found, ...wild.filter(({ id, symptoms }) => [id, ...symptoms].some((one) => one === 'loss-exploded' || one === 'non-finite'))];
   }
 
   #setup(run: TrainingRun): Setup {
@@ -366,6 +372,9 @@ function isLookedAt(epoch: number): boolean {
   while (next < epoch) next = Math.max(next + 1, Math.floor(next * 1.7));
   return next === epoch;
 }
+
+/** Whether a number that is not finite came with the data: no change of the run mends it. */
+const isOfData = ({ place: { what } }: TrainingNonFiniteError): boolean => what === 'input' || what === 'target' || what === 'weight';
 
 /** How many numbers the model puts out for an example. */
 async function scoresOf({ model, data }: TrainingRun): Promise<number> {

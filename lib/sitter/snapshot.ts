@@ -58,9 +58,11 @@ export function snapshotOf(model: AnyLayer, optimizer: Optimizer): Snapshot {
 /** Puts model and optimizer back to where a copy was taken. */
 export function putBack({ weights, optimizer: state }: Snapshot, model: AnyLayer, optimizer: Optimizer): void {
   for (const [i, { options }] of optimizer.groups.entries()) {
+    const was = state.groups[i]['lr'] as { readonly schedule: string; readonly factor: number } | number | undefined;
+    if (!(options.lr instanceof ScaledSchedule) || typeof was !== 'object') continue;
     // A schedule that has been scaled since.
-    const was = (state.groups[i]['lr'] as { schedule?: unknown } | number) ?? 0;
-    if (options.lr instanceof ScaledSchedule && typeof was === 'object' && was.schedule !== 'ScaledSchedule') options.lr = options.lr.inner;
+    const { inner } = options.lr;
+    options.lr = was.schedule === 'ScaledSchedule' ? new ScaledSchedule(inner, { factor: was.factor }) : inner;
   }
   model.loadStateDict(weights as Map<string, AnyTensor>);
   optimizer.loadStateDict(state);

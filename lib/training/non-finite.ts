@@ -55,7 +55,7 @@ export function explainNonFinite(suspicion: Suspicion): TrainingNonFiniteError {
   const { what, path, text, advice } = inBatch(suspicion) ?? inParameters(suspicion) ?? inForward(suspicion);
   const { epoch, batch, step, lr } = suspicion.where;
   return new TrainingNonFiniteError(
-    `${text} (epoch ${epoch}, batch ${batch}, step ${step}, learning rate ${lr}). ${advice}`,
+    `${text} (epoch ${epoch}, batch ${batch}, step ${step}, learning rate ${Number(lr.toPrecision(3))}). ${advice}`,
     { what, path, ...suspicion.where },
     suspicion.history,
   );

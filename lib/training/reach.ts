@@ -1,6 +1,6 @@
 // Checks once, on the first loss of a run, that what the loss depends on and what the optimizer updates are the same parameters.
 
-import { ArgumentError } from '../errors.js';
+import { ArgumentError, type NodegradError } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import type { GradientNode } from '../ops/destination.js';
@@ -27,14 +27,7 @@ export function checkReach(
   for (const input of tensorsOf(inputs, 'inputs').leaves) leaves.delete(input);
   const parameters = model.namedParameters();
   const paths = new Map<AnyTensor, string>([...parameters].map(([path, parameter]) => [parameter, path]));
-  if (leaves.size === 0) {
-    for (const parameter of parameters.values()) if (parameter.isWidened) parameter.refuseTraining();
-    throw new ArgumentError(
-      [...parameters.values()].every((parameter) => !parameter.requiresGrad)
-        ? 'there is nothing to train: all parameters are frozen. unfreeze() takes them into training again'
-        : 'the loss depends on no parameter of the model: was it computed under noGrad(), or from detached tensors?',
-    );
-  }
+  if (leaves.size === 0) throw reachesNothing(model);
   for (const [leaf, layer] of leaves) {
     if (optimizer.owns(leaf)) continue;
     const path = paths.get(leaf);
@@ -56,6 +49,20 @@ export function checkReach(
     );
   }
 }
+
+/** What is said of a loss that depends on nothing that is in training. */
+export function reachesNothing(model: AnyLayer): NodegradError {
+  const stored = model.parameters().find(({ isWidened }) => isWidened);
+  if (stored !== undefined) return stored.untrainable;
+  return new ArgumentError(
+    isFrozen(model)
+      ? 'there is nothing to train: all parameters are frozen. unfreeze() takes them into training again'
+      : 'the loss depends on no parameter of the model: was it computed under noGrad(), or from detached tensors?',
+  );
+}
+
+/** Whether no parameter of a model is in training. */
+export const isFrozen = (model: AnyLayer): boolean => model.parameters().every(({ requiresGrad }) => !requiresGrad);
 
 /** Leaves with a gradient that a result depends on, each with the path of a layer that uses it. */
 function leavesOf(root: AnyTensor): Map<AnyTensor, string> {

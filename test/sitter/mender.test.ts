@@ -5,18 +5,25 @@ import {
   type Finding,
   type FitOptions,
   Linear,
+  Loss,
   MSELoss,
+  ReLU,
   SGD,
   ScaledSchedule,
   Sequential,
   StepDecay,
   Tensor,
   TensorDataset,
+  TrainingNonFiniteError,
   fit,
+  full,
+  setSeed,
 } from '../../lib/index.js';
 import { findingOf } from '../../lib/sitter/finding.js';
 import { Mender } from '../../lib/sitter/mender.js';
 import { inFolder, makeTrial, outcomeOf, runTrial, stepsPerEpoch, stopAfter } from '../helpers/checkpoints.js';
+import { Seeded } from '../helpers/seeded.js';
+import { normals } from '../helpers/sick.js';
 import { loss, makeModel, points, quiet } from '../helpers/training.js';
 
 test.serial(
@@ -74,6 +81,70 @@ test.serial('numbers that are not finite, several times in one run, are mended a
       t.deepEqual(seen(resumed, await resumed.run({ checkpoint: { dir, every: 1 }, resume: true })), seen(whole, history), `step ${step}`);
     });
 });
+
+/** A loss that is broken by a factor. */
+class Broken extends Loss {
+  readonly #factor: () => Tensor;
+
+  constructor(factor: () => Tensor) {
+    super();
+    this.#factor = factor;
+  }
+
+  override forward(prediction: Tensor, targets: Tensor): Tensor {
+    return prediction.sub(targets).abs().mean().mul(this.#factor());
+  }
+}
+
+test.serial('a first step that is not finite at any rate is not mended: the rate cannot be its cause', async (t) => {
+  const { run, optimizer } = wild(0.1);
+  const broken = new Broken(() => full([], Number.NaN));
+  const error = await t.throwsAsync(run({ loss: broken }), { instanceOf: TrainingNonFiniteError });
+  t.deepEqual(error.history.fixes, []);
+  t.is(optimizer.lr, 0.1);
+  t.regex(error.message, /learning rate 0\.1\)\. Nothing had been learned before/);
+});
+
+test.serial('where no fix helps, the error is thrown with the rates and the weights of the state to go back to', async (t) => {
+  // Not finite from the second step on: the first one moves the weights, at any rate.
+  for (const given of [0.1, new StepDecay(0.1, { every: 2 }), new ScaledSchedule(new StepDecay(0.2, { every: 2 }), { factor: 0.5 })]) {
+    const { run, model, optimizer } = wild(given as number);
+    model.prepare();
+    const weights = (): number[] => model.parameters().flatMap(({ data }) => [...data]);
+    const before = weights();
+    const [weight] = model.parameters();
+    const start = Tensor.from(Float32Array.from(weight.data), [...weight.shape]);
+    const broken = new Broken(() => weight.detach().sub(start).abs().sum().mul(1e30).mul(1e30).add(1));
+    const error = await t.throwsAsync(run({ loss: broken }), { instanceOf: TrainingNonFiniteError });
+    t.is(error.history.fixes.length, 4);
+    const [{ options }] = optimizer.groups;
+    t.is(optimizer.lr, 0.1);
+    t.is((options.lr as ScaledSchedule).factor, (given as ScaledSchedule).factor);
+    t.deepEqual(weights(), before);
+  }
+});
+
+test.serial(
+  'an exploded loss is mended whatever made it explode, and large inputs are named beside a column that gives the target away',
+  async (t) => {
+    const random = new Seeded(5);
+    const x = normals(random, 6 * 600).map((value) => 5000 + 1000 * value);
+    for (const isLeak of [false, true]) {
+      const y = Float32Array.from({ length: 600 }, (_, i) => (x[6 * i] + (isLeak ? 0 : (x[6 * i + 1] * x[6 * i + 2]) / 3000)) / 1000);
+      setSeed(1);
+      const model = new Sequential([new Linear(6, 32), new ReLU(), new Linear(32, 1)]);
+      const optimizer = new SGD(model, { lr: 0.01 });
+      const data = new TensorDataset(Tensor.from(x, [600, 6]), Tensor.from(y, [600, 1]));
+      const history = await fit(model, data, { ...quiet, loss: new MSELoss(), optimizer, epochs: 6, sitter: 'fix' });
+      t.deepEqual(
+        history.findings.map(({ id }) => id).filter((id) => id !== 'dead-units'),
+        isLeak ? ['unscaled-inputs', 'target-leak'] : ['unscaled-inputs'],
+      );
+      t.true(optimizer.lr < 1e-5, `${optimizer.lr}`);
+      t.true(history.last!.loss < 1e6, `${history.last?.loss}, ${history.fixes.join('; ')}`);
+    }
+  },
+);
 
 test.serial('a schedule is scaled as a whole and keeps its shape; setting it back needs nothing of the schedule', async (t) => {
   const schedule = new StepDecay(1e6, { every: 2, factor: 0.5 });

@@ -77,6 +77,35 @@ test('what fit refuses is a finding, with the same facts: labels without a score
   t.regex(hinge[0].text, /expects targets −1 or 1/);
 });
 
+test('where nothing is in training, frozen or in bfloat16, or the loss hangs on nothing, it says what fit says', async (t) => {
+  class Cut extends Sequential {
+    override forward(x: Tensor): Tensor {
+      return super.forward(x).detach();
+    }
+  }
+  const cut = new Cut([new Linear(10, 4)]);
+  for (const [model, stop, id] of [
+    [net(), (one: Sequential) => one.freeze(), 'parameter-never-changes'],
+    [net(), (one: Sequential) => one.to('bfloat16'), 'parameter-never-changes'],
+    [cut, () => {}, 'parameters-not-reached'],
+  ] as const) {
+    const optimizer = new SGD(model, { lr: 0.1 });
+    stop(model);
+    const [finding, ...others] = await preflight(model, cloudSet(60), { loss, optimizer });
+    t.deepEqual([finding.id, others], [id, []]);
+    await t.throwsAsync(model.fit(cloudSet(60), { ...quiet, loss, optimizer, sitter: false }), { message: finding.text });
+  }
+});
+
+test('a precision that fit refuses is refused before the run, in the same words', async (t) => {
+  const model = net();
+  for (const more of [{ precision: 'fp8' }, { precision: 'bfloat16', eager: true }]) {
+    const options = { loss, optimizer: new SGD(model, { lr: 0.1 }), ...more } as never;
+    const error = await t.throwsAsync(preflight(model, cloudSet(60), options), { instanceOf: ArgumentError, message: /precision/ });
+    await t.throwsAsync(model.fit(cloudSet(60), options), { message: error.message });
+  }
+});
+
 test('parameters that the optimizer does not hold, or the loss does not reach, are named', async (t) => {
   const model = net();
   const optimizer = new Adam(model.layers[4], { lr: 1e-3 });

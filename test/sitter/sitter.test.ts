@@ -13,6 +13,7 @@ import {
   type Finding,
   type History,
   Linear,
+  OneCycle,
   ReLU,
   SGD,
   Sequential,
@@ -101,6 +102,16 @@ test('[J12] a number that is not finite is a finding with its cause, and the err
   t.is(finding.id, 'learning-rate-too-high');
   t.true(finding.symptoms.includes('non-finite'));
   t.deepEqual(finding.change, { kind: 'learningRate', value: 0.1 });
+});
+
+test('the rate of a schedule stands with three digits in findings and errors', async (t) => {
+  const model = net();
+  const optimizer = new SGD(model, { lr: new OneCycle(1e4, { length: 30, per: 'step' }) });
+  const error = await t.throwsAsync(model.fit(cloudSet(300), { ...quiet, loss, optimizer, epochs: 3 }), { instanceOf: TrainingNonFiniteError });
+  t.regex(String(error.place.lr), /\.\d{6}/);
+  const texts = [error.message, ...error.history.findings.map(({ text }) => text)];
+  t.true(texts.length > 1);
+  for (const text of texts) t.notRegex(text, /\d\.\d{6}/);
 });
 
 test("sitter: 'fix' goes back and lowers a rate that ends in NaN, until the run trains, and writes down each change", async (t) => {

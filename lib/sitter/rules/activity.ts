@@ -1,6 +1,6 @@
 // Rules of units and gradients: dead, saturated, vanishing, exploding, never moving.
 
-import { type Suspicion, isStuck, percent, rule, short } from '../evidence.js';
+import { type Suspicion, isStuck, percent, rateText, rule, short } from '../evidence.js';
 import { relativeGradient } from './lr.js';
 
 /** ReLU units that put out nothing any more. */
@@ -36,7 +36,7 @@ export const deadUnits = rule({
         ? `Take 3 hidden layers in the place of ${start.activations.length}, or a batch norm before each ReLU`
         : byStart
           ? 'Keep the He initializer and biases of 0, and scale the inputs'
-          : `Lower the learning rate from ${setup.lr} to ${lr}, or take LeakyReLU`,
+          : `Lower the learning rate from ${rateText(setup.lr)} to ${lr}, or take LeakyReLU`,
       change: isDeep ? { kind: 'depth', layers: 3 } : byStart ? { kind: 'initializer', name: 'He' } : { kind: 'learningRate', value: lr },
       confidence: 0.85,
       layer: worst.path,
@@ -111,7 +111,7 @@ export const gradients = rule({
         isMild: true,
         seen: `the gradient of '${loudest.path}' is ${short(relativeGradient(loudest))} times its weights`,
         why: 'One such step throws away what was learned (Pascanu et al. 2013)',
-        advice: `Clip the gradients: maxGradNorm: 1, and lower the learning rate from ${setup.lr}`,
+        advice: `Clip the gradients: maxGradNorm: 1, and lower the learning rate from ${rateText(setup.lr)}`,
         change: { kind: 'maxGradNorm', value: 1 },
         confidence: 0.7,
         layer: loudest.path,

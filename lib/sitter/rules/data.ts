@@ -99,11 +99,14 @@ export const scaleOfInputs = rule({
     const ratio = spreads.length > 1 ? Math.max(...spreads) / Math.min(...spreads) : 1;
     const isMild = entering.largest >= suspicious || ratio >= spread;
     if (!isLarge && !isMild) return null;
+    // What a column that gives the target away does not excuse: others as large.
+    const isBesideLeak = data.columns.some(({ rms }, column) => rms >= large && column !== data.leak?.column);
     const apart = ratio >= spread ? `, and the columns' deviations from ${short(Math.min(...spreads))} to ${short(Math.max(...spreads))}` : '';
     return {
       id: 'unscaled-inputs',
       verdict: isLarge ? 'fault' : 'warning',
       isMild: !isLarge,
+      ...(isBesideLeak && { onlyBy: ['non-finite-data'] as const }),
       seen: `the inputs go from ${short(data.inputs.min)} to ${short(data.inputs.max)}${apart}`,
       why: 'The step that suits the largest column is far too short for the others, and large inputs saturate or explode the first layer (course rows B01–B03)',
       advice: 'Standardize the inputs: model.preprocessing = new StandardScaler(), mean 0 and deviation 1, learned from the training data',

@@ -1,7 +1,7 @@
 // Rules of the learning rate: by the curve of the losses, and by how far the weights move.
 
 import { classifyLossCurve, curveThresholds, deviationOf, meanOf } from '../curve.js';
-import { type Evidence, type Suspicion, baselineOf, isStuck, percent, rule, short } from '../evidence.js';
+import { type Evidence, type Suspicion, baselineOf, isStuck, percent, rateText, rule, short } from '../evidence.js';
 import type { FindingId } from '../finding.js';
 import type { WeightLook } from '../look.js';
 import { fanIn } from './start.js';
@@ -43,7 +43,7 @@ export const explosion = rule({
         verdict: 'fault',
         seen: `the loss grew from ${short(losses.first)} to ${short(latest)} by step ${step}`,
         why: 'A loss above three times the first does not come back by itself (course row J13)',
-        advice: `Lower the learning rate from ${setup.lr} to ${lower(setup.lr)}`,
+        advice: `Lower the learning rate from ${rateText(setup.lr)} to ${lower(setup.lr)}`,
         change: { kind: 'learningRate', value: lower(setup.lr) },
         confidence: 0.8,
       });
@@ -59,7 +59,7 @@ export const explosion = rule({
       found.push({
         id: 'learning-rate-too-high',
         verdict: 'fault',
-        seen: `learning rate too high: with ${setup.lr}, the loss went from ${short(losses.first)} up to ${short(losses.highest)}, and is ${short(latest)} after step ${step}${Number.isFinite(evidence.chance) ? ` (${short(evidence.chance)} is that of knowing nothing)` : ''}`,
+        seen: `learning rate too high: with ${rateText(setup.lr)}, the loss went from ${short(losses.first)} up to ${short(losses.highest)}, and is ${short(latest)} after step ${step}${Number.isFinite(evidence.chance) ? ` (${short(evidence.chance)} is that of knowing nothing)` : ''}`,
         why: 'Steps that overshoot the valley climb its other side (course rows J09, J15)',
         advice: `Try ${calmer(setup.optimizer, setup.lr, by)}, then ${lower(calmer(setup.optimizer, setup.lr, by))}`,
         change: { kind: 'learningRate', value: calmer(setup.optimizer, setup.lr, by) },
@@ -96,7 +96,7 @@ export const longSteps = rule({
       id: 'learning-rate-too-high',
       verdict: 'fault',
       onlyBy: [],
-      seen: `learning rate too high: a step of ${setup.optimizer} with ${setup.lr} moves each weight by up to ${percent(middle)} of the usual size of the first ones, and the loss is still ${short(losses?.latest ?? start.loss)}`,
+      seen: `learning rate too high: a step of ${setup.optimizer} with ${rateText(setup.lr)} moves each weight by up to ${percent(middle)} of the usual size of the first ones, and the loss is still ${short(losses?.latest ?? start.loss)}`,
       why: 'A step is to move weights by about a thousandth of their size (course rows J24, J25)',
       advice: `Try ${Number((setup.lr * (0.01 / middle)).toPrecision(1))}`,
       change: { kind: 'learningRate', value: Number((setup.lr * (0.01 / middle)).toPrecision(1)) },
@@ -127,7 +127,7 @@ export const overshoot = rule({
       id: 'learning-rate-too-high',
       verdict: 'fault',
       onlyBy: stepsOfOneSize.has(setup.optimizer) ? [] : longGradients,
-      seen: `learning rate too high: with ${setup.lr}, ${movement.steps === 1 ? 'one step' : `${movement.steps} steps`} of the first epoch threw the weights ${short(moved)} times their own size away`,
+      seen: `learning rate too high: with ${rateText(setup.lr)}, ${movement.steps === 1 ? 'one step' : `${movement.steps} steps`} of the first epoch threw the weights ${short(moved)} times their own size away`,
       why: 'A healthy epoch moves weights by their own size or less; what they began with, and what they learned, is gone (course rows J09, J24)',
       advice: `Try ${value}, then ${lower(value)}`,
       change: { kind: 'learningRate', value },
@@ -151,7 +151,7 @@ export const longMemory = rule({
       id: 'learning-rate-too-high',
       verdict: 'fault',
       onlyBy: [],
-      seen: `learning rate too high: a momentum of ${setup.momentum} adds up ${short(remembered)} steps of ${lr}, and the run has ${epochs * stepsPerEpoch}`,
+      seen: `learning rate too high: a momentum of ${setup.momentum} adds up ${short(remembered)} steps of ${rateText(lr)}, and the run has ${epochs * stepsPerEpoch}`,
       why: 'Gradients that point one way take steps of lr / (1 − momentum), and what pushed the weights too far is not forgotten before the run ends',
       advice: `Take new Adam(model, { lr: ${usual.oneSize} }), or a momentum of 0.9 at ${Number(Math.min(lr, usual.gradient).toPrecision(2))}`,
       change: { kind: 'optimizer', name: 'Adam', lr: usual.oneSize },
@@ -181,7 +181,7 @@ export const swings = rule({
       verdict: 'warning',
       seen: `the loss swings by ${percent(width)} about ${short(meanOf(half))} without getting lower`,
       why: 'Steps that are too long jump from one side of the valley to the other (course rows H04, J17)',
-      advice: `Lower the learning rate from ${setup.lr} to ${lower(setup.lr)}${setup.batchSize < 8 ? ', or take batches of 32' : ''}`,
+      advice: `Lower the learning rate from ${rateText(setup.lr)} to ${lower(setup.lr)}${setup.batchSize < 8 ? ', or take batches of 32' : ''}`,
       change: { kind: 'learningRate', value: lower(setup.lr) },
       confidence: 0.75,
     };
@@ -220,7 +220,7 @@ export const nonFinite = rule({
       {
         id: 'learning-rate-too-high',
         verdict: 'fault',
-        seen: `learning rate too high: with ${place.lr}, the loss went from ${short(first)} to a number that is not finite at step ${place.step}`,
+        seen: `learning rate too high: with ${rateText(place.lr)}, the loss went from ${short(first)} to a number that is not finite at step ${place.step}`,
         why: 'NaN in the loss nearly always means a learning rate that is too high (course rows J09, J12)',
         advice: `Try ${lower(setup.lr)}, then ${lower(setup.lr, 100)}`,
         change: { kind: 'learningRate', value: lower(setup.lr, losses.highest > 1e6 * Math.abs(first) ? 100 : 10) },
