@@ -87,64 +87,70 @@ async function run({ kind, body, second, between, way }: Case, compiled: boolean
   }
 }
 
-test.serial(`${runs} random step functions do eagerly and compiled the same to the last bit, or are refused and leave nothing behind (faults F09, F10, F11, F12, F19, F21)`, async (t) => {
-  t.timeout(60_000 + runs * 100);
-  let [equal, refused, failed] = [0, 0, 0];
-  const check = async (one: Case): Promise<void> => {
-    const [eager, compiled] = [await run(one, false), await run(one, true)];
-    const fail = (why: string): never => {
-      throw new Error(why);
+test.serial(
+  `${runs} random step functions do eagerly and compiled the same to the last bit, or are refused and leave nothing behind (faults F09, F10, F11, F12, F19, F21)`,
+  async (t) => {
+    t.timeout(60_000 + runs * 100);
+    let [equal, refused, failed] = [0, 0, 0];
+    const check = async (one: Case): Promise<void> => {
+      const [eager, compiled] = [await run(one, false), await run(one, true)];
+      const fail = (why: string): never => {
+        throw new Error(why);
+      };
+      if (compiled.error !== null) {
+        if (!(compiled.error instanceof NodegradError)) fail(`not an error of the library: ${compiled.error.stack}`);
+        if (eager.error === null && !(compiled.error instanceof UnrecordableError))
+          fail(`only the compiled step failed: ${compiled.error.stack}`);
+        if (!compiled.isClean) fail(`something was left behind by: ${compiled.error.message}`);
+        if (compiled.error instanceof UnrecordableError) refused += 1;
+        else failed += 1;
+      } else if (one.kind.skip && /depends on nothing with `requiresGrad`/.test(eager.error?.message ?? '')) {
+        // An eager step that skips all that is trained has no tape; a recorded one has, and adds nothing to it in that step.
+        failed += 1;
+      } else if (eager.error !== null) fail(`only the eager step failed: ${eager.error.stack}`);
+      else equal += 1;
+      compiled.states.slice(0, eager.error === null ? undefined : eager.states.length).forEach((state, i) => {
+        const [is, should] = [JSON.stringify(state), JSON.stringify(eager.states[i])];
+        if (is !== should) fail(`state ${i} differs:\ncompiled ${is}\neager    ${should}`);
+      });
     };
-    if (compiled.error !== null) {
-      if (!(compiled.error instanceof NodegradError)) fail(`not an error of the library: ${compiled.error.stack}`);
-      if (eager.error === null && !(compiled.error instanceof UnrecordableError))
-        fail(`only the compiled step failed: ${compiled.error.stack}`);
-      if (!compiled.isClean) fail(`something was left behind by: ${compiled.error.message}`);
-      if (compiled.error instanceof UnrecordableError) refused += 1;
-      else failed += 1;
-    } else if (one.kind.skip && /depends on nothing with `requiresGrad`/.test(eager.error?.message ?? '')) {
-      // An eager step that skips all that is trained has no tape; a recorded one has, and adds nothing to it in that step.
-      failed += 1;
-    } else if (eager.error !== null) fail(`only the eager step failed: ${eager.error.stack}`);
-    else equal += 1;
-    compiled.states.slice(0, eager.error === null ? undefined : eager.states.length).forEach((state, i) => {
-      const [is, should] = [JSON.stringify(state), JSON.stringify(eager.states[i])];
-      if (is !== should) fail(`state ${i} differs:\ncompiled ${is}\neager    ${should}`);
+    const {
+      failed: found,
+      counterexample,
+      errorInstance,
+      seed: used,
+      counterexamplePath,
+    } = await fc.check(fc.asyncProperty(cases, check), {
+      seed,
+      numRuns: runs,
+      markInterruptAsFailure: true,
     });
-  };
-  const {
-    failed: found,
-    counterexample,
-    errorInstance,
-    seed: used,
-    counterexamplePath,
-  } = await fc.check(fc.asyncProperty(cases, check), {
-    seed,
-    numRuns: runs,
-    markInterruptAsFailure: true,
-  });
-  t.log(`seed ${used} (NODEGRAD_SEED): ${equal} equal, ${refused} refused, ${failed} failed in both`);
-  t.false(
-    found,
-    `${counterexample === null ? '' : textOf(counterexample[0])}\n(path ${counterexamplePath})\n${(errorInstance as Error | null)?.message ?? ''}`,
-  );
-  t.true(equal > runs / 2, 'most of what is drawn can be recorded');
-});
+    t.log(`seed ${used} (NODEGRAD_SEED): ${equal} equal, ${refused} refused, ${failed} failed in both`);
+    t.false(
+      found,
+      `${counterexample === null ? '' : textOf(counterexample[0])}\n(path ${counterexamplePath})\n${(errorInstance as Error | null)?.message ?? ''}`,
+    );
+    t.true(equal > runs / 2, 'most of what is drawn can be recorded');
+  },
+);
 
 const narrowRuns = Math.ceil(runs / 3);
 
-test.serial(`${narrowRuns} random step functions run in bfloat16 where they run in float32, twice to the same bits, and are refused where those are`, async (t) => {
-  t.timeout(60_000 + runs * 100);
-  let ran = 0;
-  const check = async (one: Case): Promise<void> => {
-    const [wide, narrow, again] = [await run(one, true), await run(one, true, 'bfloat16'), await run(one, true, 'bfloat16')];
-    if (narrow.error?.name !== wide.error?.name) throw new Error(`bfloat16: ${narrow.error?.stack}\nfloat32: ${wide.error?.stack}`);
-    if (JSON.stringify(narrow.states) !== JSON.stringify(again.states)) throw new Error('twice the same, and other bits');
-    if (narrow.error === null) ran += 1;
-  };
-  const found = await fc.check(fc.asyncProperty(cases, check), { seed, numRuns: narrowRuns, markInterruptAsFailure: true });
-  const { counterexample, counterexamplePath, errorInstance } = found;
-  const what = counterexample === null ? '' : textOf(counterexample[0]);
-  t.false(found.failed, `${what}\n(path ${counterexamplePath})\n${(errorInstance as Error | null)?.message ?? ''}`);
-  t.true(ran > narrowRuns / 2);
-});
+test.serial(
+  `${narrowRuns} random step functions run in bfloat16 where they run in float32, twice to the same bits, and are refused where those are`,
+  async (t) => {
+    t.timeout(60_000 + runs * 100);
+    let ran = 0;
+    const check = async (one: Case): Promise<void> => {
+      const [wide, narrow, again] = [await run(one, true), await run(one, true, 'bfloat16'), await run(one, true, 'bfloat16')];
+      if (narrow.error?.name !== wide.error?.name) throw new Error(`bfloat16: ${narrow.error?.stack}\nfloat32: ${wide.error?.stack}`);
+      if (JSON.stringify(narrow.states) !== JSON.stringify(again.states)) throw new Error('twice the same, and other bits');
+      if (narrow.error === null) ran += 1;
+    };
+    const found = await fc.check(fc.asyncProperty(cases, check), { seed, numRuns: narrowRuns, markInterruptAsFailure: true });
+    const { counterexample, counterexamplePath, errorInstance } = found;
+    const what = counterexample === null ? '' : textOf(counterexample[0]);
+    t.false(found.failed, `${what}\n(path ${counterexamplePath})\n${(errorInstance as Error | null)?.message ?? ''}`);
+    t.true(ran > narrowRuns / 2);
+  },
+);
