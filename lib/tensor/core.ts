@@ -49,6 +49,7 @@ export class Tensor<D extends DType = 'float32'> {
   #stamp: Stamp | null = null;
   #data: TypedArrayOf<D> | null;
   #requiresGrad = false;
+  #isWidened = false;
   #grad: Tensor<D> | null = null;
 
   /** @internal Use {@link tensor} or {@link Tensor.from}. */
@@ -178,7 +179,14 @@ export class Tensor<D extends DType = 'float32'> {
   }
 
   /** @internal Whether arithmetic gets it widened to float32: parameters that are stored as bfloat16, and what was only moved out of them. */
-  isWidened = false;
+  get isWidened(): boolean {
+    return this.#isWidened;
+  }
+
+  /** @internal */
+  set isWidened(value: boolean) {
+    this.#isWidened = value;
+  }
 
   /** Number of axes. */
   get rank(): number {
