@@ -152,3 +152,8 @@ export function checkSameState(originals: ReadonlyMap<string, AnyTensor>, copies
     );
   }
 }
+
+/** Copies of tensors by their names, which later updates leave as they are. */
+export function copiesOf(tensors: ReadonlyMap<string, AnyTensor>): Map<string, AnyTensor> {
+  return new Map([...tensors].map(([name, { data, shape, dtype }]) => [name, Tensor.wrap(data.slice() as never, shape, dtype)]));
+}

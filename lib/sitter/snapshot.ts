@@ -1,11 +1,12 @@
 // A run as it was at some step, in memory: to measure how far weights went, and to go back to when it went wrong.
 
 import type { AnyLayer } from '../layers/layer.js';
+import { copiesOf } from '../layers/state.js';
 import { touch } from '../ops/emit.js';
 import { sampleOf, sampledCopy, sumSquaresDifference } from '../ops/statistics.js';
 import type { Optimizer, OptimizerState } from '../optimizers/optimizer.js';
 import { ScaledSchedule } from '../schedules/scaled.js';
-import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
+import { type AnyTensor, noGrad } from '../tensor.js';
 import type { Movement } from './evidence.js';
 
 /** Weights at a step; of large ones a sample. */
@@ -49,10 +50,8 @@ export interface Snapshot {
 
 /** Takes a copy of model and optimizer as they are now. */
 export function snapshotOf(model: AnyLayer, optimizer: Optimizer): Snapshot {
-  const copy = (tensors: ReadonlyMap<string, AnyTensor>): Map<string, AnyTensor> =>
-    new Map([...tensors].map(([name, { data, shape, dtype }]) => [name, Tensor.wrap(data.slice() as never, [...shape], dtype)]));
   const state = optimizer.stateDict();
-  return { weights: copy(model.stateDict()), optimizer: { ...state, tensors: copy(state.tensors) } };
+  return { weights: copiesOf(model.stateDict()), optimizer: { ...state, tensors: copiesOf(state.tensors) } };
 }
 
 /** Puts model and optimizer back to where a copy was taken. */

@@ -1,8 +1,9 @@
 // Early stopping: ends a run that gets no better on validation data, and puts the best weights back.
 
 import { ArgumentError, checkChoice, checkFlag, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
+import { copiesOf } from '../layers/state.js';
 import { keepNames } from '../names.js';
-import { type AnyTensor, Tensor } from '../tensor.js';
+import type { AnyTensor } from '../tensor.js';
 import { Callback, type TrainingRun } from './callbacks.js';
 import type { EpochRecord, Scores } from './history.js';
 import { plural } from '../words.js';
@@ -151,8 +152,5 @@ export class EarlyStopping extends Callback {
     this.#weights = copiesOf(tensors);
   }
 }
-
-const copiesOf = (tensors: ReadonlyMap<string, AnyTensor>): Map<string, AnyTensor> =>
-  new Map([...tensors].map(([name, { data, shape, dtype }]) => [name, Tensor.wrap(data.slice() as never, [...shape], dtype)]));
 
 keepNames({ EarlyStopping });

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import type { AnyDataset } from '../data/dataset.js';
 import { describeShape } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
+import { copiesOf } from '../layers/state.js';
 import { CombinedLoss } from '../losses/combined.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
@@ -97,7 +98,7 @@ export function captureRun(parts: RunParts, position: RunPosition, run: RunDescr
   const { tensors: moments, ...optimizerState } = optimizer.stateDict();
   const tensors = new Map<string, AnyTensor>();
   const copy = (prefix: string, source: ReadonlyMap<string, AnyTensor>): void => {
-    for (const [name, tensor] of source) tensors.set(prefix + name, Tensor.wrap(tensor.data.slice() as never, tensor.shape, tensor.dtype));
+    for (const [name, tensor] of copiesOf(source)) tensors.set(prefix + name, tensor);
   };
   copy('model.', model.stateDict());
   copy('optimizer.', moments);

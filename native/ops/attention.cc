@@ -10,6 +10,7 @@
 // keep [batch, keys] may be empty: all keys count; the random state may be, without dropout. Statistics: maximum and sum of each row.
 #include <algorithm>
 
+#include "gemm_table.h"
 #include "../kernels/table.h"
 #include "../runtime/pool.h"
 #include "op.h"
@@ -35,7 +36,7 @@ Sizes sizesOf(const Call& c) { return {c.ints[0], c.ints[1], c.ints[2], c.ints[3
 template <class T>
 void product(int64_t m, int64_t n, int64_t k, const T* a, int64_t aRow, int64_t aCol, const T* b, int64_t bRow, bool onward, T* c, int64_t cRow) {
   const Kernels<T>& kernels = kernelsOf<T>();
-  const int64_t panel = kernels.gemmVectors(m, n, k) * int64_t(16);
+  const int64_t panel = kernels.gemmVectors(m, n, stepsOfKept(k)) * int64_t(16);
   for (int64_t j = 0; j < n; j += panel)
     kernels.gemmPanel(m, std::min(panel, n - j), k, a, aRow, aCol, b + j, bRow, onward ? c + j : nullptr, cRow, c + j, cRow, {}, {});
 }

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "gemm_table.h"
 #include "../runtime/pool.h"
 #include "convolution.h"
 #include "gemm.h"
@@ -54,7 +55,7 @@ template <class T> Plan<T> planOf(const Convolution& s, bool backward) {
   p.backward = backward;
   p.phases = phasesOf(s, backward);
   p.outputs = backward ? s.inputs() : s.outputs();
-  p.panel = kernelsOf<T>().gemmVectors(1 << 10, p.outputs, s.taps() * phaseOf(s, backward, 0).group) * lane;
+  p.panel = kernelsOf<T>().gemmVectors(1 << 10, p.outputs, stepsOfKept(s.taps() * phaseOf(s, backward, 0).group)) * lane;
   p.span = spanOf(s, backward);
   const Phase f = phaseOf(s, backward, 0);  // has most positions
   p.rows = f.v.positions;

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "gemm_table.h"
 #include "../kernels/table.h"
 #include "../runtime/pool.h"
 #include "op.h"
@@ -32,7 +33,7 @@ template <class T> class StepWeights {
   // Elements of the workspace that it takes, for blocks of `rows` examples and so many steps of examples.
   size_t plan(int64_t rows, int64_t steps) {
     if (k == 0 || n == 0) return 0;
-    panel = kernelsOf<T>().gemmVectors(rows, n, k) * 16;
+    panel = kernelsOf<T>().gemmVectors(rows, n, stepsOfKept(k)) * 16;
     packs = column != 1 || (steps >= 64 && k * n >= 4096);
     return packs ? padded<T>(k * n) : 0;
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "gemm_table.h"
 #include "../runtime/pool.h"
 #include "convolution.h"
 #include "workspace.h"
@@ -87,7 +88,7 @@ template <class T> Plan<T> planOf(const Problem& p) {
   const int64_t positions = plan.tiling.positions();
   plan.tiles = p.n * plan.tiling.image();
   plan.columns = whole(p.k);
-  plan.panel = kernelsOf<T>().gemmVectors(24, plan.columns, std::min<int64_t>(p.c, 128)) * lane;
+  plan.panel = kernelsOf<T>().gemmVectors(24, plan.columns, stepsOfKept(std::min<int64_t>(p.c, 128))) * lane;
   plan.wide = positions * p.c * plan.columns * int64_t(sizeof(T)) > wideWeights && plan.tiles <= 384;
   plan.group = plan.panel * std::max<int64_t>(1, 64 / plan.panel);
   plan.groups = divideUp(plan.columns, plan.group);
