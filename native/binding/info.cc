@@ -136,7 +136,9 @@ Napi::Value reportMemory(const Napi::CallbackInfo& call) {
   if (!(change >= -double(instance->shared) && change <= mostReported - double(instance->shared))) return env.Undefined();
   instance->shared += int64_t(change);
   instance->ledger->bytes += int64_t(change);
-  if (call.Length() == 1 || !call[1].ToBoolean()) instance->ledger->report(env);
+  bool later = false;
+  if (call.Length() == 2) napi_get_value_bool(env, call[1], &later);  // as it was where it is none
+  if (!later) instance->ledger->report(env);
   return env.Undefined();
 }
 
