@@ -38,8 +38,9 @@ function stepOf(instruction: Instruction, side: number): Step | null {
 }
 
 export function fuseChains(list: List): List {
-  return rewrite(list, (uses, at) => {
+  return rewrite(list, null, (uses, at) => {
     const { instructions } = uses.list;
+    if (chainKind(instructions[at].op) === null) return null;
     const side = [0, 1].find((i) => instructions[at].operands.length > instructions[at].writes + i && firstSteps(instructions[at], i) !== null);
     if (side === undefined) return null;
     const steps = [...(firstSteps(instructions[at], side) as Step[])];
@@ -59,7 +60,7 @@ export function fuseChains(list: List): List {
 }
 
 function firstSteps(instruction: Instruction, side: number): Step[] | null {
-  return instruction.writes === 1 && chainKind(instruction.op) !== null ? stepsOf(instruction, side) : null;
+  return instruction.writes === 1 ? stepsOf(instruction, side) : null;
 }
 
 function nextSteps(instruction: Instruction, value: Slot): Step[] | null {
