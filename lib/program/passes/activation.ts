@@ -1,7 +1,8 @@
 // Matrix product or convolution, bias and activation become one product with an epilogue.
 
 import { describedBy, fusedOf, isPlain, mapOf } from '../../ops/fused.js';
-import { type Edit, isWhole, type List, merge, rewrite, sameGuard, sameSlot, type Uses, walkOf } from './list.js';
+import { type Edit, type List, merge, rewrite, sameGuard, sameSlot, type Uses } from './list.js';
+import { isWhole, walkOf } from './walk.js';
 
 export function fuseActivation(list: List): List {
   return rewrite(list, ['matmul', 'conv2d'], (uses, at) => withBias(uses, at) ?? withMap(uses, at));

@@ -2,7 +2,8 @@
 
 import { describedBy, fusedOf, isPlain } from '../../ops/fused.js';
 import type { Instruction, Slot } from '../record.js';
-import { type Edit, isWhole, type List, merge, rewrite, sameGuard, sameSlot, type Uses, walkOf } from './list.js';
+import { type Edit, type List, merge, rewrite, sameGuard, sameSlot, type Uses } from './list.js';
+import { isWhole, walkOf } from './walk.js';
 
 export function fuseBatchNorm(list: List): List {
   return rewrite(rewrite(list, ['batch_norm'], withRelu), ['relu_backward'], withoutMask);

@@ -3,7 +3,8 @@
 import { chainKind, elementwiseChainOp } from '../../ops/chain.js';
 import { fusedOf, isPlain } from '../../ops/fused.js';
 import type { Instruction, Slot } from '../record.js';
-import { type Edit, isWhole, type List, merge, rewrite, sameGuard, sameSlot, type Uses, type Walk, walkOf } from './list.js';
+import { type Edit, type List, merge, rewrite, sameGuard, sameSlot, type Uses } from './list.js';
+import { isWhole, type Walk, walkOf } from './walk.js';
 
 const longest = 16;
 

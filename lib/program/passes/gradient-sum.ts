@@ -2,7 +2,8 @@
 
 import { describedBy, isPlain } from '../../ops/fused.js';
 import type { Slot } from '../record.js';
-import { isWhole, type List, merge, sameGuard, sameSlot, sweeps, type Uses, walkOf } from './list.js';
+import { type List, merge, sameGuard, sameSlot, sweeps, type Uses } from './list.js';
+import { isWhole, walkOf } from './walk.js';
 
 /** Every sum of a gradient and a convolution's input gradient; the sum's memory is the earlier gradient's. */
 export function fuseGradientSum(list: List): List {

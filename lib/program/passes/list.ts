@@ -6,7 +6,7 @@ import { fusedOf, titleOf } from '../../ops/fused.js';
 import { effort } from '../effort.js';
 import type { Buffer, Guard, Instruction, Slot } from '../record.js';
 import { readyTemporaries } from './checks.js';
-import { gone, Places, type Use } from './places.js';
+import { gone, type Place, PlacedUse, Places, type Use } from './places.js';
 
 /** A program on its way through the passes. */
 export interface List {
@@ -46,28 +46,6 @@ export function edited(list: List, edits: Edit, buffers = list.buffers): List {
   const uses = usesOf(list).after(edits, buffers);
   known.set(uses.list, uses);
   return uses.list;
-}
-
-/** A place in the list, which changes with the list, and what is used there. */
-interface Place {
-  at: number;
-  readonly uses: Use[];
-}
-
-/** A use at a place. */
-class PlacedUse implements Use {
-  constructor(
-    readonly place: Place,
-    readonly operand: number,
-    readonly begin: number,
-    readonly end: number,
-    readonly reads: boolean,
-    readonly writes: boolean,
-  ) {}
-
-  get at(): number {
-    return this.place.at;
-  }
 }
 
 /** Uses by memory, and by the instructions' places. */
@@ -400,29 +378,4 @@ export function sameGuard(uses: Uses, ...places: readonly number[]): boolean {
 /** Whether two slots are the same stretch of the same buffer. */
 export function sameSlot(a: Slot, b: Slot): boolean {
   return a.buffer === b.buffer && a.offset === b.offset && a.size === b.size;
-}
-
-/** How an input of a broadcasting operation is walked: rows and columns of the output, and the input's step along each. */
-export interface Walk {
-  rows: number;
-  columns: number;
-  rowStride: number;
-  columnStride: number;
-}
-
-/** The walk of input `i` by the attributes of a broadcasting operation; null where it takes more than rows and columns. */
-export function walkOf({ ints }: Instruction, i: number): Walk | null {
-  const rank = ints[0];
-  if (rank > 2) return null;
-  const dims = ints.slice(1, 1 + rank);
-  const strides = ints.slice(1 + rank * (1 + i), 1 + rank * (2 + i));
-  if (rank === 2) return { rows: dims[0], columns: dims[1], rowStride: strides[0], columnStride: strides[1] };
-  const columns = dims[0] ?? 1;
-  const columnStride = strides[0] ?? 0;
-  return { rows: 1, columns, rowStride: columnStride === 0 ? 0 : columns, columnStride };
-}
-
-/** Whether a walk visits each element of the output's size once, in order. */
-export function isWhole({ rows, columns, rowStride, columnStride }: Walk): boolean {
-  return (columnStride === 1 || columns === 1) && (rowStride === columns || rows === 1);
 }

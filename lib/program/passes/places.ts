@@ -16,6 +16,28 @@ export interface Use {
 /** The place of a use whose instruction is gone. */
 export const gone = -1;
 
+/** A place in the list, which changes with the list, and what is used there. */
+export interface Place {
+  at: number;
+  readonly uses: Use[];
+}
+
+/** A use at a place. */
+export class PlacedUse implements Use {
+  constructor(
+    readonly place: Place,
+    readonly operand: number,
+    readonly begin: number,
+    readonly end: number,
+    readonly reads: boolean,
+    readonly writes: boolean,
+  ) {}
+
+  get at(): number {
+    return this.place.at;
+  }
+}
+
 /** Below this many uses in a stretch of time each is looked at. */
 const few = 32;
 

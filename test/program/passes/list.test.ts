@@ -1,7 +1,7 @@
 // Who reads and writes what in a list, and what may move where.
 
 import test from 'ava';
-import { type Edit, edited, isWhole, merge, rewrite, Uses, usesOf, walkOf } from '../../../lib/program/passes/list.js';
+import { type Edit, edited, merge, rewrite, Uses, usesOf } from '../../../lib/program/passes/list.js';
 import type { Instruction } from '../../../lib/program/record.js';
 import { Seeded } from '../../helpers/seeded.js';
 import { Lister, names, verify } from './lists.js';
@@ -132,16 +132,6 @@ test('who uses what goes along with every edit: the same as worked out anew', (t
       }
     }
   }
-});
-
-test('walks of broadcast operands', (t) => {
-  const walk = (ints: number[], i: number) => walkOf({ ints } as never, i);
-  t.deepEqual(walk([2, 3, 4, 4, 1, 0, 1], 1), { rows: 3, columns: 4, rowStride: 0, columnStride: 1 });
-  t.true(isWhole(walk([2, 3, 4, 4, 1, 0, 1], 0) as never));
-  t.false(isWhole(walk([2, 3, 4, 4, 1, 0, 1], 1) as never));
-  t.true(isWhole(walk([1, 5, 1, 0], 0) as never));
-  t.deepEqual(walk([1, 5, 1, 0], 1), { rows: 1, columns: 5, rowStride: 0, columnStride: 0 });
-  t.is(walk([3, 2, 2, 2, 4, 2, 1, 0, 2, 1], 0), null);
 });
 
 test('the verifier of lists finds what a pass may get wrong', (t) => {
