@@ -3,6 +3,7 @@
 
 using nodegrad::Bfloat16Block;
 using nodegrad::Bfloat16Product;
+using nodegrad::Bfloat16Rows;
 using nodegrad::bfloat16Panel;
 using nodegrad::bfloat16Step;
 using nodegrad::mostBfloat16Rows;
@@ -20,6 +21,17 @@ inline void widen(float* y, const bfloat16* x, int64_t n) {
   int64_t i = 0;
   for (; i + lanes <= n; i += lanes) store(y + i, load(x + i));
   if (i < n) store(y + i, load(x + i, int(n - i)), int(n - i));
+}
+
+inline void narrowRows(bfloat16* y, int64_t yRow, const float* x, int64_t xRow, int64_t rows, int64_t columns) {
+  if (columns == 2 * lanes) {
+    for (int64_t i = 0; i < rows; ++i, y += yRow, x += xRow) {
+      store(y, load(x));
+      store(y + lanes, load(x + lanes));
+    }
+    return;
+  }
+  for (int64_t i = 0; i < rows; ++i) narrow(y + i * yRow, x + i * xRow, columns);
 }
 
 // ---- packing ------------------------------------------------------------------------------------------------------------------
@@ -84,25 +96,68 @@ template <bool byLane> inline void wordsOf(const Bfloat16Block& x, int64_t at, i
   else typed(static_cast<const bfloat16*>(x.data));
 }
 
+// Whole vectors: what one writes behind its piece, the next one overwrites.
+inline void gatherPieces(bfloat16* to, int64_t toRow, const bfloat16* x, int64_t step, int64_t positions, const int64_t* pieces, int64_t count, int64_t length) {
+  for (int64_t p = 0; p < positions; ++p, to += toRow, x += step) {
+    bfloat16* out = to;
+    for (int64_t i = 0; i < count; ++i, out += length)
+      for (int64_t j = 0; j < length; j += bfloat16Step) __builtin_memcpy(out + j, x + pieces[i] + j, 64);
+    __builtin_memset(out, 0, 64);
+  }
+}
+
+// One step of a row.
+template <auto arrange> inline void arrangeWords(const float* words, void* to) {
+  bfloat16 row[bfloat16Step];
+  __builtin_memcpy(row, words, sizeof row);
+  arrange(to, row, bfloat16Step);
+}
+
 inline int64_t wholeVectors(int64_t n) { return (n + lanes - 1) / lanes * lanes; }
 inline int64_t stepNumbers(int64_t count, int64_t at) { return count - at < bfloat16Step ? count - at : bfloat16Step; }
 
-// f(first row, rows) for each strip.
-template <class F> inline void eachStrip(int64_t rows, int64_t strip, F f) {
-  for (int64_t i = 0; i < rows; i += strip) f(i, rows - i < strip ? rows - i : strip);
+// Rows of whole steps; `arrange` is the way's.
+template <auto arrange, int64_t numberBytes> inline void packRowsBy(const Bfloat16Block& x, int64_t rows, int64_t count, void* to) {
+  const int64_t steps = (count + bfloat16Step - 1) / bfloat16Step, whole = count / bfloat16Step * bfloat16Step;
+  const auto place = [&](int64_t i, int64_t step) { return static_cast<char*>(to) + (i * steps + step) * bfloat16Step * numberBytes; };
+  if (x.lane == 1) {
+    alignas(64) float words[wordsOfStep * mostBfloat16Rows];
+    for (int64_t step = 0; step < steps; ++step) {
+      wordsOf<true>(x, step * bfloat16Step, stepNumbers(count, step * bfloat16Step), rows, wholeVectors(rows), words);
+      for (int64_t i = 0; i < rows; ++i) arrangeWords<arrange>(words + i * wordsOfStep, place(i, step));
+    }
+    return;
+  }
+  for (int64_t i = 0; i < rows; ++i) {
+    alignas(64) float words[wordsOfStep];
+    const auto from = [&](const auto* data, int64_t first) {
+      for (int64_t k = first; k < count; k += bfloat16Step) {
+        copyNarrow(data + i * x.lane + k, stepNumbers(count, k), words);
+        arrangeWords<arrange>(words, place(i, k / bfloat16Step));
+      }
+    };
+    if (x.wide) from(static_cast<const float*>(x.data), 0);
+    else {
+      const bfloat16* const data = static_cast<const bfloat16*>(x.data);
+      arrange(place(i, 0), data + i * x.lane, whole);
+      from(data, whole);
+    }
+  }
 }
 
-// Short rows one behind the other: what a store writes behind a row, the next rows overwrite, where there is room for it.
-struct Rows {
-  float* to;
-  int64_t length, room;
+// A half of a step, in six rows at most: two addresses and multiples of the stride, as instructions have them.
+alignas(64) constexpr char noNumbers[64] = {};
+struct HalfStep {
+  const char *first, *fourth;
+  int64_t row;
 
-  INLINE void add(V<float> a) {
-    if (room >= lanes) store(to, a);
-    else store(to, a, int(length));
-    to += length;
-    room -= length;
+  INLINE HalfStep(const Bfloat16Rows& a, int64_t half) {
+    const int64_t at = a.halves[half];
+    first = at < 0 ? noNumbers : a.data + at;
+    row = at < 0 ? 0 : a.row;
+    fourth = first + 3 * row;
   }
+  INLINE const char* of(int i) const { return i < 3 ? first + i * row : fourth + (i - 3) * row; }
 };
 
 // ---- by FMAs ------------------------------------------------------------------------------------------------------------------
@@ -116,40 +171,32 @@ constexpr int bfloat16Rows = 3, bfloat16Vectors = 1;
 constexpr int bfloat16Rows = 2, bfloat16Vectors = 1;
 #endif
 
-// A step of a strip is [even, odd][16][rows] of float32.
-inline void packFmaRows(const Bfloat16Block& x, int64_t rows, int64_t strip, int64_t count, void* to) {
-  alignas(64) float words[wordsOfStep * mostBfloat16Rows + lanes];
-  const int64_t width = wholeVectors(rows), steps = (count + bfloat16Step - 1) / bfloat16Step;
-  for (int64_t step = 0; step < steps; ++step) {
-    wordsOf<false>(x, step * bfloat16Step, stepNumbers(count, step * bfloat16Step), rows, width, words);
-    eachStrip(rows, strip, [&](int64_t i, int64_t m) {
-      Rows out = {static_cast<float*>(to) + (i * steps + step * m) * bfloat16Step, m, m * bfloat16Step};
-      for (int64_t pair = 0; pair < wordsOfStep; ++pair) out.add(evenOf(load(words + pair * width + i)));
-      for (int64_t pair = 0; pair < wordsOfStep; ++pair) out.add(oddOf(load(words + pair * width + i)));
-    });
-  }
-}
+// A row is float32.
+inline void arrangeFma(void* to, const bfloat16* x, int64_t n) { widen(static_cast<float*>(to), x, n); }
 // A step of a panel is [16][width] words.
 inline void packFmaColumns(const Bfloat16Block& x, int64_t columns, int64_t width, int64_t count, void* to) {
   wordsOf<false>(x, 0, count, columns, width, static_cast<float*>(to));
 }
 
 template <int MR, int NV>
-__attribute__((noinline)) void multiplyFma(int64_t steps, const float* a, const float* b, int64_t bRow, float* c, int64_t cRow, bool onward) {
-  for (; steps > 0; --steps, a += MR * wordsOfStep, onward = true) {
+__attribute__((noinline)) void multiplyFma(int64_t steps, const Bfloat16Rows& a, const float* b, int64_t bRow, float* c, int64_t cRow, bool onward) {
+  for (int64_t half = 0; half < 2 * steps; onward = true) {
     V<float> even[MR][NV], odd[MR][NV];
     UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < NV; ++j) even[i][j] = odd[i][j] = zero<float>();
-    _Pragma("GCC unroll 1") for (int pair = 0; pair < wordsOfStep; ++pair, a += MR, b += bRow) {
-      V<float> y[NV];
-      UNROLL for (int j = 0; j < NV; ++j) y[j] = evenOf(load(b + j * lanes));
-      UNROLL for (int i = 0; i < MR; ++i) {
-        const V<float> x = set1(a[i]);
-        UNROLL for (int j = 0; j < NV; ++j) even[i][j] = fma(x, y[j], even[i][j]);
-      }
-      UNROLL for (int j = 0; j < NV; ++j) y[j] = oddOf(load(b + j * lanes));
-      UNROLL for (int i = 0; i < MR; ++i) {
-        const V<float> x = set1(a[MR * wordsOfStep + i]);
-        UNROLL for (int j = 0; j < NV; ++j) odd[i][j] = fma(x, y[j], odd[i][j]);
+    _Pragma("GCC unroll 1") for (int part = 0; part < 2; ++part, ++half) {
+      HalfStep from(a, half);
+      _Pragma("GCC unroll 1") for (int pair = 0; pair < wordsOfStep / 2; ++pair, b += bRow, from.first += 8, from.fourth += 8) {
+        V<float> y[NV];
+        UNROLL for (int j = 0; j < NV; ++j) y[j] = evenOf(load(b + j * lanes));
+        UNROLL for (int i = 0; i < MR; ++i) {
+          const V<float> x = set1(*reinterpret_cast<const float*>(from.of(i)));
+          UNROLL for (int j = 0; j < NV; ++j) even[i][j] = fma(x, y[j], even[i][j]);
+        }
+        UNROLL for (int j = 0; j < NV; ++j) y[j] = oddOf(load(b + j * lanes));
+        UNROLL for (int i = 0; i < MR; ++i) {
+          const V<float> x = set1(*reinterpret_cast<const float*>(from.of(i) + 4));
+          UNROLL for (int j = 0; j < NV; ++j) odd[i][j] = fma(x, y[j], odd[i][j]);
+        }
       }
     }
     UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < NV; ++j) {
@@ -159,21 +206,21 @@ __attribute__((noinline)) void multiplyFma(int64_t steps, const float* a, const 
   }
 }
 
-using FmaMicro = void (*)(int64_t, const float*, const float*, int64_t, float*, int64_t, bool);
+using FmaMicro = void (*)(int64_t, const Bfloat16Rows&, const float*, int64_t, float*, int64_t, bool);
 template <int MR> inline FmaMicro fmaMicro(int64_t rows, bool both) {
   if (rows == MR) return both ? &multiplyFma<MR, bfloat16Vectors> : &multiplyFma<MR, 1>;
   if constexpr (MR > 1) return fmaMicro<MR - 1>(rows, both);
   else return nullptr;
 }
-inline void multiplyByFma(int64_t rows, int64_t width, int64_t steps, const void* a, const void* b, float* c, int64_t cRow, bool onward) {
+inline void multiplyByFma(int64_t rows, int64_t width, int64_t steps, const Bfloat16Rows& a, const void* b, float* c, int64_t cRow, bool onward) {
   const int64_t panel = bfloat16Vectors * lanes;
   for (int64_t j = 0; j < width; j += panel) {
     const bool both = width - j >= panel;
-    fmaMicro<bfloat16Rows>(rows, both)(steps, static_cast<const float*>(a), static_cast<const float*>(b) + j, width, c + j, cRow, onward);
+    fmaMicro<bfloat16Rows>(rows, both)(steps, a, static_cast<const float*>(b) + j, width, c + j, cRow, onward);
   }
 }
 
-constexpr Bfloat16Product bfloat16Fma = {"fma", bfloat16Rows, 1, bfloat16Step * 4, 8, false, packFmaRows, packFmaColumns, multiplyByFma, nullptr, nullptr};
+constexpr Bfloat16Product bfloat16Fma = {"fma", bfloat16Rows, 1, 4, false, 8, false, arrangeFma, packRowsBy<arrangeFma, 4>, packFmaColumns, multiplyByFma, nullptr, nullptr};
 
 #if defined(__AVX512F__)
 
@@ -184,19 +231,12 @@ constexpr Bfloat16Product bfloat16Fma = {"fma", bfloat16Rows, 1, bfloat16Step * 
 INLINE V<float> evenPair(V<float> first, V<float> second) { return fromBits<float>(shl<16>(bits(first)) | (bits(second) & setBits<float>(0xffff))); }
 INLINE V<float> oddPair(V<float> first, V<float> second) { return fromBits<float>((bits(first) & upperHalf()) | shr<16>(bits(second))); }
 
-// A step of a strip is [even, odd][8][rows] words.
-inline void packDotRows(const Bfloat16Block& x, int64_t rows, int64_t strip, int64_t count, void* to) {
-  alignas(64) float words[wordsOfStep * mostBfloat16Rows + lanes];
-  const int64_t width = wholeVectors(rows), steps = (count + bfloat16Step - 1) / bfloat16Step;
-  for (int64_t step = 0; step < steps; ++step) {
-    wordsOf<false>(x, step * bfloat16Step, stepNumbers(count, step * bfloat16Step), rows, width, words);
-    eachStrip(rows, strip, [&](int64_t i, int64_t m) {
-      Rows out = {static_cast<float*>(to) + (i * steps + step * m) * wordsOfStep, m, m * wordsOfStep};
-      const auto word = [&](int64_t pair) FORMULA { return load(words + pair * width + i); };
-      for (int64_t pair = 0; pair < wordsOfStep; pair += 2) out.add(evenPair(word(pair), word(pair + 1)));
-      for (int64_t pair = 0; pair < wordsOfStep; pair += 2) out.add(oddPair(word(pair), word(pair + 1)));
-    });
-  }
+inline void arrangeDot(void* to, const bfloat16* x, int64_t n) {
+  const __m512i order = _mm512_broadcast_i32x4(_mm_setr_epi8(4, 5, 0, 1, 6, 7, 2, 3, 12, 13, 8, 9, 14, 15, 10, 11));
+  char* out = static_cast<char*>(to);
+  int64_t i = 0;
+  for (; i + 32 <= n; i += 32, out += 64) _mm512_storeu_si512(out, _mm512_shuffle_epi8(_mm512_loadu_si512(x + i), order));
+  if (i < n) _mm256_storeu_si256((__m256i*)out, _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i*)(x + i)), _mm512_castsi512_si256(order)));
 }
 // A step of a panel is [even, odd][8][width] words.
 inline void packDotColumns(const Bfloat16Block& x, int64_t columns, int64_t width, int64_t count, void* to) {
@@ -212,23 +252,32 @@ inline void packDotColumns(const Bfloat16Block& x, int64_t columns, int64_t widt
     }
 }
 
+// In assembler: GCC would load words one by one and spread them afterwards.
+INLINE __m512bh everywhere(const char* word) {
+  __m512 x;
+  asm("vbroadcastss %1, %0" : "=v"(x) : "m"(*reinterpret_cast<const float*>(word)));
+  return (__m512bh)x;
+}
 template <int MR, int NV>
-__attribute__((noinline, target("avx512bf16"))) void multiplyDot(int64_t steps, const float* a, const float* b, float* c, int64_t cRow, bool onward) {
+__attribute__((noinline, target("avx512bf16"))) void multiplyDot(int64_t steps, const Bfloat16Rows& a, const float* b, float* c, int64_t cRow, bool onward) {
   constexpr int quads = wordsOfStep / 2, rest = quads * NV * lanes;
-  for (; steps > 0; --steps, a += quads * MR, b += rest, onward = true) {
+  for (int64_t half = 0; half < 2 * steps; b += rest, onward = true) {
     __m512 even[MR][NV], odd[MR][NV];
     UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < NV; ++j) even[i][j] = odd[i][j] = _mm512_setzero_ps();
-    _Pragma("GCC unroll 1") for (int quad = 0; quad < quads; ++quad, a += MR, b += NV * lanes) {
-      __m512bh y[NV];
-      UNROLL for (int j = 0; j < NV; ++j) y[j] = (__m512bh)_mm512_loadu_ps(b + j * lanes);
-      UNROLL for (int i = 0; i < MR; ++i) {
-        const __m512bh x = (__m512bh)_mm512_set1_ps(a[i]);
-        UNROLL for (int j = 0; j < NV; ++j) even[i][j] = _mm512_dpbf16_ps(even[i][j], x, y[j]);
-      }
-      UNROLL for (int j = 0; j < NV; ++j) y[j] = (__m512bh)_mm512_loadu_ps(b + rest + j * lanes);
-      UNROLL for (int i = 0; i < MR; ++i) {
-        const __m512bh x = (__m512bh)_mm512_set1_ps(a[quads * MR + i]);
-        UNROLL for (int j = 0; j < NV; ++j) odd[i][j] = _mm512_dpbf16_ps(odd[i][j], x, y[j]);
+    _Pragma("GCC unroll 1") for (int part = 0; part < 2; ++part, ++half) {
+      const HalfStep from(a, half);
+      UNROLL for (int quad = 0; quad < quads / 2; ++quad, b += NV * lanes) {
+        __m512bh y[NV];
+        UNROLL for (int j = 0; j < NV; ++j) y[j] = (__m512bh)_mm512_loadu_ps(b + j * lanes);
+        UNROLL for (int i = 0; i < MR; ++i) {
+          const __m512bh x = everywhere(from.of(i) + 8 * quad);
+          UNROLL for (int j = 0; j < NV; ++j) even[i][j] = _mm512_dpbf16_ps(even[i][j], x, y[j]);
+        }
+        UNROLL for (int j = 0; j < NV; ++j) y[j] = (__m512bh)_mm512_loadu_ps(b + rest + j * lanes);
+        UNROLL for (int i = 0; i < MR; ++i) {
+          const __m512bh x = everywhere(from.of(i) + 8 * quad + 4);
+          UNROLL for (int j = 0; j < NV; ++j) odd[i][j] = _mm512_dpbf16_ps(odd[i][j], x, y[j]);
+        }
       }
     }
     UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < NV; ++j) {
@@ -237,17 +286,17 @@ __attribute__((noinline, target("avx512bf16"))) void multiplyDot(int64_t steps, 
     }
   }
 }
-using DotMicro = void (*)(int64_t, const float*, const float*, float*, int64_t, bool);
+using DotMicro = void (*)(int64_t, const Bfloat16Rows&, const float*, float*, int64_t, bool);
 template <int MR> inline DotMicro dotMicro(int64_t rows, bool both) {
   if (rows == MR) return both ? &multiplyDot<MR, 2> : &multiplyDot<MR, 1>;
   if constexpr (MR > 1) return dotMicro<MR - 1>(rows, both);
   else return nullptr;
 }
-inline void multiplyByDot(int64_t rows, int64_t width, int64_t steps, const void* a, const void* b, float* c, int64_t cRow, bool onward) {
-  dotMicro<bfloat16Rows>(rows, width > lanes)(steps, static_cast<const float*>(a), static_cast<const float*>(b), c, cRow, onward);
+inline void multiplyByDot(int64_t rows, int64_t width, int64_t steps, const Bfloat16Rows& a, const void* b, float* c, int64_t cRow, bool onward) {
+  dotMicro<bfloat16Rows>(rows, width > lanes)(steps, a, static_cast<const float*>(b), c, cRow, onward);
 }
 
-constexpr Bfloat16Product bfloat16DotProduct = {"avx512_bf16", bfloat16Rows, 1, bfloat16Step * 2, 8, false, packDotRows, packDotColumns, multiplyByDot, nullptr, nullptr};
+constexpr Bfloat16Product bfloat16DotProduct = {"avx512_bf16", bfloat16Rows, 1, 2, false, 8, false, arrangeDot, packRowsBy<arrangeDot, 2>, packDotColumns, multiplyByDot, nullptr, nullptr};
 constexpr const Bfloat16Product* bfloat16Dot = &bfloat16DotProduct;
 
 // ---- by AMX -------------------------------------------------------------------------------------------------------------------
@@ -256,63 +305,56 @@ constexpr const Bfloat16Product* bfloat16Dot = &bfloat16DotProduct;
 // 16 columns). In assembler: intrinsics of some compilers forget that a tile is loaded from memory.
 constexpr int64_t tileSide = 16;
 template <int T> INLINE void tileZero() { asm volatile("tilezero %%tmm%c0" ::"i"(T)); }
-template <int T> INLINE void tileLoad(const float* p, int64_t row) {
-  asm volatile("tileloadd (%1,%2,1), %%tmm%c0" ::"i"(T), "r"(p), "r"(row * 4) : "memory");
+template <int T> INLINE void tileLoad(const void* p, int64_t row) {
+  asm volatile("tileloadd (%1,%2,1), %%tmm%c0" ::"i"(T), "r"(p), "r"(row) : "memory");
 }
-template <int T> INLINE void tileStore(float* p, int64_t row) {
-  asm volatile("tilestored %%tmm%c0, (%1,%2,1)" ::"i"(T), "r"(p), "r"(row * 4) : "memory");
+template <int T> INLINE void tileStore(void* p, int64_t row) {
+  asm volatile("tilestored %%tmm%c0, (%1,%2,1)" ::"i"(T), "r"(p), "r"(row) : "memory");
 }
 template <int C, int A, int B> INLINE void tileMultiply() { asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(C), "i"(A), "i"(B)); }
 
-// A step of a strip is [rows][16] words, the rows padded to 16 or 32.
-inline void packTileRows(const Bfloat16Block& x, int64_t rows, int64_t strip, int64_t count, void* to) {
-  const int64_t steps = (count + bfloat16Step - 1) / bfloat16Step;
-  eachStrip(rows, strip, [&](int64_t i, int64_t m) {
-    const int64_t width = wholeVectors(m), size = x.wide ? 4 : 2;
-    const Bfloat16Block part = {static_cast<const char*>(x.data) + i * x.lane * size, x.lane, x.k, x.wide};
-    for (int64_t step = 0; step < steps; ++step, to = static_cast<float*>(to) + width * wordsOfStep)
-      wordsOf<true>(part, step * bfloat16Step, stepNumbers(count, step * bfloat16Step), m, width, static_cast<float*>(to));
-  });
-}
+// A row is bfloat16 as it is.
+inline void arrangeTiles(void* to, const bfloat16* x, int64_t n) { __builtin_memcpy(to, x, size_t(n) * 2); }
 
 template <bool tall, bool wide>
-inline void multiplyTiles(int64_t steps, const float* a, const float* b, float* c, int64_t cRow, bool onward) {
-  constexpr int64_t width = wide ? 2 * tileSide : tileSide, tile = tileSide * wordsOfStep;
+inline void multiplyTiles(int64_t steps, const Bfloat16Rows& a, const float* b, float* c, int64_t cRow, bool onward) {
+  constexpr int64_t width = wide ? 2 * tileSide : tileSide;
   float* const below = c + tileSide * cRow;
   if (onward) {
-    tileLoad<0>(c, cRow);
-    if (wide) tileLoad<1>(c + tileSide, cRow);
-    if (tall) tileLoad<2>(below, cRow);
-    if (tall && wide) tileLoad<3>(below + tileSide, cRow);
+    tileLoad<0>(c, cRow * 4);
+    if (wide) tileLoad<1>(c + tileSide, cRow * 4);
+    if (tall) tileLoad<2>(below, cRow * 4);
+    if (tall && wide) tileLoad<3>(below + tileSide, cRow * 4);
   } else {
     tileZero<0>();
     if (wide) tileZero<1>();
     if (tall) tileZero<2>();
     if (tall && wide) tileZero<3>();
   }
-  for (; steps > 0; --steps, a += tall ? 2 * tile : tile, b += width * wordsOfStep) {
-    tileLoad<4>(a, wordsOfStep);
-    tileLoad<6>(b, width);
+  for (int64_t step = 0; step < steps; ++step, b += width * wordsOfStep) {
+    const char* const x = a.data + a.halves[2 * step];
+    tileLoad<4>(x, a.row);
+    tileLoad<6>(b, width * 4);
     tileMultiply<0, 4, 6>();
     if (wide) {
-      tileLoad<7>(b + tileSide, width);
+      tileLoad<7>(b + tileSide, width * 4);
       tileMultiply<1, 4, 7>();
     }
     if (tall) {
-      tileLoad<5>(a + tile, wordsOfStep);
+      tileLoad<5>(x + tileSide * a.row, a.row);
       tileMultiply<2, 5, 6>();
       if (wide) tileMultiply<3, 5, 7>();
     }
   }
-  tileStore<0>(c, cRow);
-  if (wide) tileStore<1>(c + tileSide, cRow);
-  if (tall) tileStore<2>(below, cRow);
-  if (tall && wide) tileStore<3>(below + tileSide, cRow);
+  tileStore<0>(c, cRow * 4);
+  if (wide) tileStore<1>(c + tileSide, cRow * 4);
+  if (tall) tileStore<2>(below, cRow * 4);
+  if (tall && wide) tileStore<3>(below + tileSide, cRow * 4);
 }
-inline void multiplyByTiles(int64_t rows, int64_t width, int64_t steps, const void* a, const void* b, float* c, int64_t cRow, bool onward) {
+inline void multiplyByTiles(int64_t rows, int64_t width, int64_t steps, const Bfloat16Rows& a, const void* b, float* c, int64_t cRow, bool onward) {
   const bool tall = rows > tileSide, wide = width > tileSide;
   (tall ? wide ? &multiplyTiles<true, true> : &multiplyTiles<true, false> : wide ? &multiplyTiles<false, true> : &multiplyTiles<false, false>)(
-      steps, static_cast<const float*>(a), static_cast<const float*>(b), c, cRow, onward);
+      steps, a, static_cast<const float*>(b), c, cRow, onward);
 }
 
 // Palette 1, all eight tiles of 16 rows of 64 bytes.
@@ -324,7 +366,7 @@ inline void enterTiles() {
 }
 inline void leaveTiles() { asm volatile("tilerelease"); }
 
-constexpr Bfloat16Product bfloat16TileProduct = {"amx", 2 * tileSide, tileSide, bfloat16Step * 2, 16, true, packTileRows, packFmaColumns, multiplyByTiles, enterTiles, leaveTiles};
+constexpr Bfloat16Product bfloat16TileProduct = {"amx", 2 * tileSide, tileSide, 2, true, 16, true, arrangeTiles, packRowsBy<arrangeTiles, 2>, packFmaColumns, multiplyByTiles, enterTiles, leaveTiles};
 constexpr const Bfloat16Product* bfloat16Tiles = &bfloat16TileProduct;
 
 #else

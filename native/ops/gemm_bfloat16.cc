@@ -14,6 +14,7 @@ namespace {
 
 constexpr int64_t mostColumns = 512;  // of a tile
 constexpr int64_t sharedSteps = 8;    // of B, packed at a time
+constexpr int64_t mostSteps = 16;     // of a chunk
 constexpr int64_t fewPanels = 4;      // whose products outweigh packing the rows once more
 
 struct Plan {
@@ -36,7 +37,7 @@ Plan planOf(const GemmBfloat16& g) {
   p.product = &bfloat16Product();
   const int64_t unit = p.product->rows;
   p.steps = divideUp(g.k, bfloat16Step);
-  p.chunk = std::min<int64_t>(std::max<int64_t>(p.steps, 1), p.product->steps);
+  p.chunk = std::min<int64_t>(std::max<int64_t>(p.steps, 1), std::min(mostSteps, p.product->steps));
   p.panels = divideUp(g.n, bfloat16Panel);
   // A tile is about a microsecond at least, at most a 16th of all.
   const double least = double(p.product->rowUnit) * (1 << 18), target = std::max(least, double(g.m) * double(g.n) * double(g.k) / 16);
@@ -56,7 +57,7 @@ Plan planOf(const GemmBfloat16& g) {
   p.shared = p.rowTiles > 1;
   const int64_t rows = divideUp(p.rowTile, p.strip) * p.strip, columns = p.group * bfloat16Panel;
   p.sharedSize = p.shared ? lines(p.panels * bfloat16Panel * p.steps * 64) : 0;
-  p.rowsSize = lines(rows * p.chunk * p.product->rowBytes + 64);  // the last row is stored as a whole vector
+  p.rowsSize = lines(rows * p.chunk * bfloat16Step * p.product->numberBytes);
   p.columnsSize = p.shared ? 0 : lines(columns * p.chunk * 64);
   p.sumsSize = lines(rows * columns * 4);
   const int64_t gathered = std::max(g.a.gather ? p.rowTile * p.chunk : 0, g.b.gather ? bfloat16Panel : 0) * bfloat16Step;
@@ -83,6 +84,11 @@ struct Run {
   const Plan& p;
   char* shared;
   char* workers;
+  int64_t halves[2 * mostSteps];  // of packed rows
+
+  Run(const GemmBfloat16& g, const Plan& p, char* workspace) : g(g), p(p), shared(workspace), workers(workspace + p.sharedSize) {
+    for (int64_t i = 0; i < 2 * mostSteps; ++i) halves[i] = i * (bfloat16Step / 2) * p.product->numberBytes;
+  }
 
   int64_t columnsOf(int64_t panel) const { return std::min(bfloat16Panel, g.n - panel * bfloat16Panel); }
 
@@ -132,7 +138,7 @@ struct Run {
           if (from == to) std::memset(level(l), 0, p.sumsSize);
           for (int64_t step = from; step < to; step += p.chunk) {
             const int64_t steps = std::min(p.chunk, to - step), k = step * bfloat16Step, count = std::min(steps * bfloat16Step, g.k - k);
-            p.product->packRows(blockOf(g.a, i0, m, k, count, gathered(worker)), m, p.strip, count, rows);
+            p.product->packRows(blockOf(g.a, i0, m, k, count, gathered(worker)), m, count, rows);
             if (!p.shared) packColumns(first, last, step, steps, columns, p.chunk, 0, gathered(worker));
             const char* const b = p.shared ? shared + first * bfloat16Panel * p.steps * 64 : columns;
             multiplyChunk(m, all, first, last, steps, rows, b, p.shared ? p.steps : p.chunk, p.shared ? step : 0, level(l), step > from);
@@ -151,11 +157,11 @@ struct Run {
   void multiplyChunk(int64_t m, int64_t all, int64_t first, int64_t last, int64_t steps, const char* rows, const char* b, int64_t stride,
                      int64_t step, float* sums, bool onward) const {
     const FlushDenormals flush;
-    const int64_t strips = divideUp(m, p.strip), panels = last - first;
+    const int64_t strips = divideUp(m, p.strip), panels = last - first, row = steps * bfloat16Step * p.product->numberBytes;
     for (int64_t index = 0; index < strips * panels; ++index) {
       const int64_t s = p.product->acrossColumns ? index / panels : index % strips, at = p.product->acrossColumns ? index % panels : index / strips;
       const int64_t width = widthOf(columnsOf(first + at)), i = s * p.strip;
-      p.product->multiply(std::min(p.strip, m - i), width, steps, rows + i * steps * p.product->rowBytes,
+      p.product->multiply(std::min(p.strip, m - i), width, steps, {rows + i * row, row, halves},
                           b + (at * bfloat16Panel * stride + step * width) * 64, sums + at * all * bfloat16Panel + i * width, width, onward);
     }
   }
@@ -183,13 +189,7 @@ struct Run {
     if (onOld) e.prior = Prior::none;
     for (int64_t i = 0; onOld && i < m; ++i) own.widen(before + i * width, c + i * g.ldc, n);
     kernels.gemmFinish(m, n, sums, width, onOld ? before : nullptr, width, sums, width, e);
-    // Rounded all at once: rows are short.
-    bfloat16* const narrow = reinterpret_cast<bfloat16*>(wide);
-    own.narrow(narrow, sums, m * width);
-    for (int64_t i = 0; i < m; ++i) {
-      if (n == bfloat16Panel) std::memcpy(c + i * g.ldc, narrow + i * bfloat16Panel, bfloat16Panel * 2);
-      else std::memcpy(c + i * g.ldc, narrow + i * width, size_t(n) * 2);
-    }
+    own.narrowRows(c, g.ldc, sums, width, m, n);
   }
 };
 
@@ -204,8 +204,7 @@ size_t gemmBfloat16Workspace(const GemmBfloat16& g) {
 void gemmBfloat16(const GemmBfloat16& g, void* workspace) {
   if (g.m == 0 || g.n == 0) return;
   const Plan p = planOf(g);
-  char* const base = aligned<char>(workspace);
-  const Run run = {g, p, base, base + p.sharedSize};
+  const Run run(g, p, aligned<char>(workspace));
   if (p.shared) run.packShared();
   run.multiply();
 }
