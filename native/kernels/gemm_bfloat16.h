@@ -59,15 +59,15 @@ template <class S> inline void wordRows(const S* x, int64_t lane, int64_t count,
   for (int64_t i = 0; i < used; ++i) copyNarrow(x + i * lane, count, to + i * wordsOfStep);
   __builtin_memset(to + used * wordsOfStep, 0, size_t((width - used) * wordsOfStep) * 4);
 }
-// words[16][width] of one step, where the lanes of a k are neighbours.
-template <class S> inline void wordColumns(const S* x, int64_t k, int64_t count, int64_t used, int64_t width, float* to) {
+// words[16][width] of one step, where the lanes of a k are neighbours; place(i) is where those of the i-th one are.
+template <class S, class P> inline void wordColumns(const S* x, P place, int64_t count, int64_t used, int64_t width, float* to) {
   for (int64_t pair = 0; pair < wordsOfStep; ++pair, to += width) {
     const bool even = 2 * pair < count, odd = 2 * pair + 1 < count;
-    const S* row = x + 2 * pair * k;
+    const S *const first = x + (even ? place(2 * pair) : 0), *const second = x + (odd ? place(2 * pair + 1) : 0);
     const auto words = [&](int64_t j, auto read) FORMULA {
       V<float> low = zero<float>(), high = zero<float>();
-      if (even) low = fromBits<float>(shr<16>(upper(read(row + j), x)));
-      if (odd) high = fromBits<float>(upper(read(row + k + j), x) & upperHalf());
+      if (even) low = fromBits<float>(shr<16>(upper(read(first + j), x)));
+      if (odd) high = fromBits<float>(upper(read(second + j), x) & upperHalf());
       store(to + j, fromBits<float>(bits(low) | bits(high)));
     };
     int64_t j = 0;
@@ -85,7 +85,9 @@ template <bool byLane> inline void wordsOf(const Bfloat16Block& x, int64_t at, i
   alignas(64) float turned[mostBfloat16Rows * wordsOfStep];
   const auto typed = [&](auto* data) {
     if (x.lane == 1) {
-      wordColumns(data + at * x.k, x.k, count, used, width, byLane ? turned : to);
+      float* const words = byLane ? turned : to;
+      if (x.places) wordColumns(data, [places = x.places + at](int64_t i) FORMULA { return places[i]; }, count, used, width, words);
+      else wordColumns(data + at * x.k, [k = x.k](int64_t i) FORMULA { return i * k; }, count, used, width, words);
       if (byLane) transposeBlock<float>(wordsOfStep, width, turned, width, to, wordsOfStep);
     } else {
       wordRows(data + at, x.lane, count, used, width, byLane ? to : turned);

@@ -46,9 +46,6 @@ struct Patches {
   static void rows(const void* context, int64_t lane, int64_t lanes, int64_t k, int64_t count, bfloat16* to, int64_t row) {
     static_cast<const Patches*>(context)->copy(lane, lanes, k, count, to, row);
   }
-  static void columns(const void* context, int64_t lane, int64_t lanes, int64_t k, int64_t count, bfloat16* to, int64_t row) {
-    static_cast<const Patches*>(context)->copy(k, count, lane, lanes, to, row);
-  }
 };
 
 // For an input gradient: lane is an input channel of the group, k is (tap of the phase, output channel of the group).
@@ -125,21 +122,6 @@ GemmBfloat16 inputProduct(const Convolution& s, const Patches& patches, const Tu
   return g;
 }
 
-GemmBfloat16 weightProduct(const Convolution& s, const Patches& patches, const bfloat16* dy, float* dw, Prior prior) {
-  GemmBfloat16 g{};
-  g.m = s.taps() * s.inputs();
-  g.n = s.outputs();
-  g.k = s.pixels();
-  if (isPointwise(s)) g.a = narrowMatrix(patches.source + patches.first, 1, s.c);
-  else g.a = {{nullptr, 1, g.m, false}, Patches::columns, &patches};
-  g.b = narrowMatrix(dy, 1, s.k);
-  g.c = dw;
-  g.ldc = s.k;
-  g.wide = true;
-  g.epilogue.prior = prior;
-  return g;
-}
-
 void* channelsOf(void* p, bool wide, int64_t first) { return static_cast<char*>(p) + first * (wide ? 4 : 2); }
 
 }  // namespace
@@ -183,17 +165,6 @@ void inputGradient(const Convolution& s, const bfloat16* dy, const bfloat16* w, 
       product.y = y ? y + first : nullptr;
       gemmBfloat16(product, workspace);
     });
-}
-
-size_t weightGradientWorkspace(const Convolution& s) {
-  const Patches none = {forwardPhase(s), nullptr, 0};
-  return gemmBfloat16Workspace(weightProduct(s, none, nullptr, nullptr, Prior::none));
-}
-void weightGradient(const Convolution& s, const bfloat16* x, const bfloat16* dy, float* dw, Prior prior, void* workspace) {
-  for (int64_t g = 0; g < s.groups; ++g) {
-    const Patches patches = {forwardPhase(s), x, g * s.inputs()};
-    gemmBfloat16(weightProduct(s, patches, dy + g * s.outputs(), dw + g * s.outputs(), prior), workspace);
-  }
 }
 
 }  // namespace nodegrad::bfloat16Convolution
