@@ -80,22 +80,27 @@ template <class S, class P> inline void wordColumns(const S* x, P place, int64_t
   }
 }
 
-// Words of one step, `width` lanes (a multiple of 16) of which `used` are there: as [16][width], or as [width][16].
-template <bool byLane> inline void wordsOf(const Bfloat16Block& x, int64_t at, int64_t count, int64_t used, int64_t width, float* to) {
-  alignas(64) float turned[mostBfloat16Rows * wordsOfStep];
-  const auto typed = [&](auto* data) {
-    if (x.lane == 1) {
-      float* const words = byLane ? turned : to;
-      if (x.places) wordColumns(data, [places = x.places + at](int64_t i) FORMULA { return places[i]; }, count, used, width, words);
-      else wordColumns(data + at * x.k, [k = x.k](int64_t i) FORMULA { return i * k; }, count, used, width, words);
-      if (byLane) transposeBlock<float>(wordsOfStep, width, turned, width, to, wordsOfStep);
-    } else {
-      wordRows(data + at, x.lane, count, used, width, byLane ? to : turned);
-      if (!byLane) transposeBlock<float>(width, wordsOfStep, turned, wordsOfStep, to, width);
-    }
+// f(data, place) for a block whose lanes are neighbours, from `at` on.
+template <class F> inline void placesOf(const Bfloat16Block& x, int64_t at, F f) {
+  const auto typed = [&](const auto* data) {
+    if (x.places) f(data, [places = x.places + at](int64_t i) FORMULA { return places[i]; });
+    else f(data + at * x.k, [k = x.k](int64_t i) FORMULA { return i * k; });
   };
   if (x.wide) typed(static_cast<const float*>(x.data));
   else typed(static_cast<const bfloat16*>(x.data));
+}
+
+// Words of one step, `width` lanes (a multiple of 16) of which `used` are there: as [16][width], or as [width][16].
+template <bool byLane> inline void wordsOf(const Bfloat16Block& x, int64_t at, int64_t count, int64_t used, int64_t width, float* to) {
+  alignas(64) float turned[mostBfloat16Rows * wordsOfStep];
+  if (x.lane == 1) {
+    placesOf(x, at, [&](const auto* data, auto place) { wordColumns(data, place, count, used, width, byLane ? turned : to); });
+    if (byLane) transposeBlock<float>(wordsOfStep, width, turned, width, to, wordsOfStep);
+    return;
+  }
+  if (x.wide) wordRows(static_cast<const float*>(x.data) + at, x.lane, count, used, width, byLane ? to : turned);
+  else wordRows(static_cast<const bfloat16*>(x.data) + at, x.lane, count, used, width, byLane ? to : turned);
+  if (!byLane) transposeBlock<float>(width, wordsOfStep, turned, wordsOfStep, to, width);
 }
 
 // Whole vectors: what one writes behind its piece, the next one overwrites.
@@ -240,12 +245,35 @@ inline void arrangeDot(void* to, const bfloat16* x, int64_t n) {
   for (; i + 32 <= n; i += 32, out += 64) _mm512_storeu_si512(out, _mm512_shuffle_epi8(_mm512_loadu_si512(x + i), order));
   if (i < n) _mm256_storeu_si256((__m256i*)out, _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i*)(x + i)), _mm512_castsi512_si256(order)));
 }
+// The same as wordColumns, but as pairs that are regrouped.
+template <class S, class P> inline void pairColumns(const S* x, P place, int64_t count, int64_t used, int64_t width, float* even, float* odd) {
+  for (int64_t k = 0; k < bfloat16Step; k += 4, even += width, odd += width) {
+    const S* row[4];
+    for (int i = 0; i < 4; ++i) row[i] = k + i < count ? x + place(k + i) : nullptr;
+    const auto pairs = [&](int64_t j, auto read) FORMULA {
+      const auto number = [&](int i) FORMULA { return row[i] ? upper(read(row[i] + j), x) & upperHalf() : setBits<float>(0); };
+      store(even + j, fromBits<float>(number(0) | shr<16>(number(2))));
+      store(odd + j, fromBits<float>(number(1) | shr<16>(number(3))));
+    };
+    int64_t j = 0;
+    for (; j + lanes <= used; j += lanes) pairs(j, [](const S* p) FORMULA { return load(p); });
+    if (const int last = int(used - j); last > 0) {
+      pairs(j, [last](const S* p) FORMULA { return load(p, last); });
+      j += lanes;
+    }
+    for (; j < width; j += lanes) {
+      store(even + j, zero<float>());
+      store(odd + j, zero<float>());
+    }
+  }
+}
 // A step of a panel is [even, odd][8][width] words.
 inline void packDotColumns(const Bfloat16Block& x, int64_t columns, int64_t width, int64_t count, void* to) {
-  alignas(64) float words[wordsOfStep * bfloat16Panel];
-  wordsOf<false>(x, 0, count, columns, width, words);
   float* even = static_cast<float*>(to);
   float* odd = even + wordsOfStep / 2 * width;
+  if (x.lane == 1) return placesOf(x, 0, [&](const auto* data, auto place) { pairColumns(data, place, count, columns, width, even, odd); });
+  alignas(64) float words[wordsOfStep * bfloat16Panel];
+  wordsOf<false>(x, 0, count, columns, width, words);
   for (int64_t pair = 0; pair < wordsOfStep; pair += 2)
     for (int64_t j = 0; j < width; j += lanes, even += lanes, odd += lanes) {
       const V<float> first = load(words + pair * width + j), second = load(words + (pair + 1) * width + j);

@@ -1,8 +1,9 @@
 // Weight gradients of convolutions of bfloat16: products whose k is the pixels of all images, dw transposed = dy transposed · patches.
 //
 // A task has rows (output channels), panels of columns (taps and input channels) and blocks of k, which it walks in pieces. Where there is
-// padding, it copies what a piece reads and puts zeros around it, once for all taps: a tap is then a constant offset. Patches are never
-// gathered: the panels are packed from where pixels lie. Numbers of a kernel row are neighbours, and columns of the same panels.
+// padding, it copies what a piece reads and puts zeros around it, once for all taps: a tap is then a constant offset. Patches need not be
+// gathered: the panels are packed from where pixels lie. Numbers of a kernel row are neighbours, and columns of the same panels. Only where
+// a kernel row is too short for that, patches are gathered, chunk by chunk.
 #include <algorithm>
 #include <cstring>
 
@@ -14,9 +15,9 @@
 namespace nodegrad::bfloat16Convolution {
 namespace {
 
-constexpr int64_t wantedTasks = 16;
+constexpr int64_t tasksOfThread = 4;
 constexpr double leastTask = 1 << 21;      // products
-constexpr int64_t mostSums = 72 << 10;     // of a task
+constexpr int64_t mostSums = 128 << 10;     // of a task
 constexpr int64_t mostOutputs = 128;       // of a task, but for what they are rounded up
 constexpr int64_t mostStaged = 64 << 10;   // numbers that a piece reads, about
 constexpr int64_t mostChunk = 16;          // steps of k between two visits of the sums
@@ -41,14 +42,19 @@ struct Places {
   bool inside(int64_t positions) const { return before == 0 && (positions - 1) * stride + (taps - 1) * dilation < size; }
 };
 
-// Without any pixels, k is 0 of a geometry that has some. 1×1 without gaps is one row of one image.
-Convolution plain(Convolution s) {
+bool pointwise(const Convolution& s) {
+  return s.taps() == 1 && s.strideH == 1 && s.strideW == 1 && s.padTop == 0 && s.padLeft == 0 && s.oh == s.h && s.ow == s.w;
+}
+// Without any pixels, k is 0 of a geometry that has some. A pointwise convolution has one row of one image, and x and dy may change places: rows cost
+// more to prepare than columns, so the smaller one has them.
+Convolution plain(Convolution s, bool swapped) {
   if (s.pixels() == 0) {
     s.n = 0;
     s.oh = s.ow = 1;
-  } else if (s.taps() == 1 && s.strideH == 1 && s.strideW == 1 && s.padTop == 0 && s.padLeft == 0 && s.oh == s.h && s.ow == s.w) {
+  } else if (pointwise(s)) {
     s.w = s.ow = s.pixels();
     s.n = s.h = s.oh = 1;
+    if (swapped) std::swap(s.c, s.k);
   }
   return s;
 }
@@ -59,23 +65,27 @@ int64_t partOf(int64_t all, int64_t most, int64_t unit) { return std::min(all, d
 
 struct Plan {
   const Bfloat16Product* product;
+  bool swapped;                            // x and dy
   Convolution s;
   int64_t piece, chunk;                    // of k
   Places v, h;
-  bool staged;                             // there are zeros around images
+  bool staged;                             // what a piece reads is copied, with zeros around images
+  bool patched;                            // kernel rows are gathered one behind the other
   int64_t units, unit;                     // of columns that are neighbours: kernel rows or taps; columns of one
   int64_t panelsOfUnit, panels, group, groups;  // of columns: all, those of a task, tasks
   int64_t outputs, outputParts, strip;     // rows of a task
   int64_t blocks, run, runs;               // of k: all, those of a task, tasks
   int64_t stagedNumbers;
   int levels;
-  size_t sumsSize, stagedSize, placesSize, rowsSize, columnsSize, workerSize;
+  size_t sumsSize, stagedSize, placesSize, rowsSize, columnsSize, patchesSize, workerSize;
 
   explicit Plan(const Convolution&);
   bool partsOfRows() const { return s.ow > piece; }  // each of which is then staged by itself
   int64_t pixel() const { return staged ? s.inputs() : s.c; }  // numbers from one place to the next
+  int64_t patch() const { return divideUp(unit, bfloat16Step) * bfloat16Step; }  // numbers from one patch to the next
   int64_t line() const { return (staged ? h.length(std::min(s.ow, piece)) : s.w) * pixel(); }
   int64_t tasks() const { return s.groups * groups * outputParts * runs; }
+  size_t totalsSize() const { return runs > 1 ? sumsSize * size_t(tasks()) : 0; }
 };
 
 int64_t pieceOf(const Convolution& s, int64_t chunk) {
@@ -85,33 +95,38 @@ int64_t pieceOf(const Convolution& s, int64_t chunk) {
 
 Plan::Plan(const Convolution& whole)
     : product(&bfloat16Product()),
-      s(plain(whole)),
+      swapped(whole.pixels() > 0 && pointwise(whole) && whole.k > whole.c),
+      s(plain(whole, swapped)),
       piece(pieceOf(s, std::min(product->steps, mostChunk) * bfloat16Step)),
       chunk(std::min(product->steps, mostChunk) * bfloat16Step),
       v(std::min(s.oh, divideUp(piece, s.ow) + 1), s.oh, s.kh, s.strideH, s.dilationH, s.padTop, s.h),
       h(std::min(s.ow, piece), s.ow, s.kw, s.strideW, s.dilationW, s.padLeft, s.w),
-      staged(!v.inside(s.oh) || !h.inside(s.ow)) {
+      staged(true) {
+  const auto lanesOf = [](int64_t columns) { return divideUp(columns, bfloat16Panel / 2) * bfloat16Panel / 2; };
+  patched = s.kh > 1 && h.tapStep == 1 && s.kw * s.inputs() < bfloat16Panel && lanesOf(s.taps() * s.inputs()) < s.kh * lanesOf(s.kw * s.inputs());
+  staged = patched || !v.inside(s.oh) || !h.inside(s.ow);
   if (!staged) {
     v.step = s.strideH, v.tapStep = s.dilationH;
     h.step = s.strideW, h.tapStep = s.dilationW;
   }
   const bool together = h.tapStep == 1 && pixel() == s.inputs();
-  units = together ? s.kh : s.taps();
-  unit = together ? s.kw * s.inputs() : s.inputs();
+  units = patched ? 1 : together ? s.kh : s.taps();
+  unit = s.taps() * s.inputs() / units;
   panelsOfUnit = divideUp(unit, bfloat16Panel);
   panels = units * panelsOfUnit;
   blocks = sumBlocks(s.pixels());
 
+  const int64_t wanted = threads() == 1 ? 1 : tasksOfThread * threads();
   outputs = partOf(s.outputs(), mostOutputs, product->rows);
   group = partOf(panels, std::max<int64_t>(1, mostSums / (outputs * bfloat16Panel)), 1);
   for (;;) {
     groups = divideUp(panels, group);
     outputParts = divideUp(s.outputs(), outputs);
     const int64_t ranges = s.groups * groups * outputParts;
-    for (run = 1; run < blocks && ranges * divideUp(blocks, 2 * run) >= wantedTasks;) run *= 2;
+    for (run = 1; run < blocks && ranges * divideUp(blocks, 2 * run) >= wanted;) run *= 2;
     runs = divideUp(blocks, run);
     const double size = double(group * bfloat16Panel) * double(outputs) * double(s.pixels() / runs);
-    if (tasks() >= wantedTasks || size < 2 * leastTask || group == 1) break;
+    if (tasks() >= wanted || size < 2 * leastTask || group == 1) break;
     group = divideUp(group, 2);
   }
 
@@ -121,11 +136,12 @@ Plan::Plan(const Convolution& whole)
   stagedNumbers = staged ? (rowsOfOutputs * v.step + parts * v.length(1)) * line() : 0;
   const int64_t rows = divideUp(outputs, strip) * strip;
   sumsSize = lines(rows * group * bfloat16Panel * 4);
-  stagedSize = lines(stagedNumbers * 2);
+  stagedSize = lines((stagedNumbers + bfloat16Step) * 2);
+  patchesSize = patched ? lines((chunk * patch() + bfloat16Step) * 2) : 0;
   placesSize = lines(piece * 8);
   rowsSize = lines(rows * chunk * product->numberBytes);
   columnsSize = lines(bfloat16Panel * chunk * 2);
-  workerSize = sumsSize * size_t(levels - 1) + stagedSize + placesSize + rowsSize + columnsSize;
+  workerSize = sumsSize * size_t(levels) + stagedSize + placesSize + rowsSize + columnsSize + patchesSize;
 }
 
 struct Gradient {
@@ -139,7 +155,7 @@ struct Gradient {
   int64_t halves[2 * mostChunk];  // of an arranged row: see Bfloat16Rows
 
   Gradient(const Plan& p, const bfloat16* x, const bfloat16* dy, float* dw, Prior prior, char* workspace)
-      : p(p), s(p.s), x(x), dy(dy), dw(dw), prior(prior), totals(workspace), workers(workspace + p.sumsSize * size_t(p.tasks())) {
+      : p(p), s(p.s), x(p.swapped ? dy : x), dy(p.swapped ? x : dy), dw(dw), prior(prior), totals(workspace), workers(workspace + p.totalsSize()) {
     for (int64_t half = 0; half < 2 * mostChunk; ++half) halves[half] = half * bfloat16Step / 2 * p.product->numberBytes;
   }
 
@@ -166,22 +182,24 @@ struct Gradient {
   void compute() const {
     parallelFor(p.tasks(), [&](int64_t index, int worker) { task(index / p.runs, index % p.runs, workers + size_t(worker) * p.workerSize); },
                 {p.product->enter, p.product->leave});
-    parallelFor(p.tasks() / p.runs * p.group, [&](int64_t index, int) { finish(index / p.group, index % p.group); });
+    if (p.runs > 1) parallelFor(p.tasks() / p.runs * p.group, [&](int64_t index, int) { join(index / p.group, index % p.group); });
   }
 
   struct Scratch {
     bfloat16* staged;
     int64_t* places;
     char *rows, *columns;
+    bfloat16* patches;
   };
 
   void task(int64_t range, int64_t run, char* own) const {
     const Range r = rangeOf(range);
-    const auto level = [&](int l) { return l == 0 ? total(range, run) : reinterpret_cast<float*>(own + size_t(l - 1) * p.sumsSize); };
-    char* const staged = own + size_t(p.levels - 1) * p.sumsSize;
+    const auto level = [&](int l) { return l == 0 && p.runs > 1 ? total(range, run) : reinterpret_cast<float*>(own + size_t(l) * p.sumsSize); };
+    char* const staged = own + size_t(p.levels) * p.sumsSize;
     char* const places = staged + p.stagedSize;
     char* const rows = places + p.placesSize;
-    const Scratch c = {reinterpret_cast<bfloat16*>(staged), reinterpret_cast<int64_t*>(places), rows, rows + p.rowsSize};
+    const Scratch c = {reinterpret_cast<bfloat16*>(staged), reinterpret_cast<int64_t*>(places), rows, rows + p.rowsSize,
+                       reinterpret_cast<bfloat16*>(rows + p.rowsSize + p.columnsSize)};
     const int64_t first = run * p.run;
     addBlocks(
         std::min(p.run, p.blocks - first),
@@ -195,6 +213,7 @@ struct Gradient {
           }
         },
         [&](int l) { kernelsOf<float>().accumulate(level(l), level(l + 1), int64_t(p.sumsSize / 4)); });
+    for (int64_t at = 0; p.runs == 1 && at < p.group; ++at) finish(r, at, level(0));
   }
 
   // Adds pixels [k, k + count) to the sums.
@@ -204,12 +223,18 @@ struct Gradient {
       const bfloat16* const from = dy + k * s.k + r.group * s.outputs() + r.output + i;
       p.product->packRows({from, 1, s.k, false}, std::min(mostBfloat16Rows, r.outputs - i), count, c.rows + i * row);
     }
+    if (p.patched) {
+      gather(k, count, data, places, c.patches);
+      data = c.patches;
+      places = nullptr;
+    }
     for (int64_t index = r.first; index < r.last; ++index) {
       const Panel panel = panelOf(index);
       const int64_t a = p.units == s.kh ? panel.unit : panel.unit / s.kw, b = p.units == s.kh ? 0 : panel.unit % s.kw;
       const bfloat16* const from = data + a * p.v.tapStep * p.line() + b * p.h.tapStep * p.pixel() + panel.column;
       for (int64_t step = 0; step < steps; ++step) {
-        const Bfloat16Block block = {from, 1, 0, false, places + step * bfloat16Step};
+        const int64_t at = step * bfloat16Step;
+        const Bfloat16Block block = {places ? from : from + at * p.patch(), 1, p.patch(), false, places ? places + at : nullptr};
         p.product->packColumns(block, panel.count, panel.width, std::min(bfloat16Step, count - step * bfloat16Step), c.columns + step * panel.width * 64);
       }
       const FlushDenormals flush;
@@ -219,19 +244,28 @@ struct Gradient {
     }
   }
 
+  void gather(int64_t k, int64_t count, const bfloat16* data, const int64_t* places, bfloat16* to) const {
+    int64_t pieces[bfloat16Panel];
+    for (int64_t a = 0; a < s.kh; ++a) pieces[a] = a * p.v.tapStep * p.line();
+    for (int64_t at = 0, length; at < count; at += length) {
+      length = std::min(s.ow - (k + at) % s.ow, count - at);
+      kernels().bf16.gatherPieces(to + at * p.patch(), p.patch(), data + places[at], p.h.step * p.pixel(), length, pieces, s.kh, s.kw * s.inputs());
+    }
+  }
+
   // The places of what tap 0 of pixels [k, k + count) reads, from what comes back: x, or what is staged of it.
   const bfloat16* place(const Range& r, int64_t k, int64_t count, const Scratch& c) const {
-    const int64_t channel = r.group * s.inputs(), first = k / (s.oh * s.ow);
+    const int64_t channel = r.group * s.inputs(), first = k / (s.oh * s.ow), step = p.h.step * p.pixel();
     int64_t at = 0;
     for (int64_t done = 0; done < count;) {
       const int64_t position = k + done, image = position / (s.oh * s.ow), i0 = position / s.ow % s.oh;
       const int64_t j0 = p.partsOfRows() ? position % s.ow : 0, columns = p.partsOfRows() ? std::min(s.ow - j0, count - done) : s.ow;
       int64_t i = i0;
       do {
-        const int64_t j = (k + done) % s.ow, length = std::min(s.ow - j, count - done);
-        const int64_t row = p.staged ? at + (i - i0) * p.v.step * p.line() - j0 * p.h.step * p.pixel() : (((image - first) * s.h + i * s.strideH) * s.w) * s.c;
-        for (int64_t q = 0; q < length; ++q) c.places[done + q] = row + (j + q) * p.h.step * p.pixel();
-        done += length;
+        const int64_t j = (k + done) % s.ow;
+        const int64_t row = p.staged ? at + (i - i0) * p.v.step * p.line() - j0 * step : (((image - first) * s.h + i * s.strideH) * s.w) * s.c;
+        int64_t length = std::min(s.ow - j, count - done);
+        for (int64_t at = row + j * step; length > 0; --length, at += step) c.places[done++] = at;
         ++i;
       } while (!p.partsOfRows() && i < s.oh && done < count);
       if (!p.staged) continue;
@@ -270,21 +304,32 @@ struct Gradient {
     }
   }
 
-  // Adds the runs of a panel by the tree of neighbours, and stores what comes out, transposed.
-  void finish(int64_t range, int64_t at) const {
+  // Adds the runs of a panel by the tree of neighbours.
+  void join(int64_t range, int64_t at) const {
     const Range r = rangeOf(range);
     if (r.first + at >= r.last) return;
-    const Panel panel = panelOf(r.first + at);
-    const int64_t rows = rowsOf(r);
-    const auto sums = [&](int64_t run) { return total(range, run) + at * rows * bfloat16Panel; };
+    const int64_t count = rowsOf(r) * bfloat16Panel, first = at * count;
     for (int64_t apart = 1; apart < p.runs; apart *= 2)
-      for (int64_t run = 0; run + apart < p.runs; run += 2 * apart) kernelsOf<float>().accumulate(sums(run), sums(run + apart), rows * panel.width);
-    alignas(64) float turned[bfloat16Panel * (mostOutputs + mostBfloat16Rows)];
-    kernelsOf<float>().transposeBlock(r.outputs, panel.count, sums(0), panel.width, turned, r.outputs);
+      for (int64_t run = 0; run + apart < p.runs; run += 2 * apart)
+        kernelsOf<float>().accumulate(total(range, run) + first, total(range, run + apart) + first, count);
+    finish(r, at, total(range, 0));
+  }
+
+  // Stores the sums of a panel.
+  void finish(const Range& r, int64_t at, const float* sums) const {
+    if (r.first + at >= r.last) return;
+    const Panel panel = panelOf(r.first + at);
+    sums += at * rowsOf(r) * bfloat16Panel;
     Epilogue<float> epilogue;
     epilogue.prior = prior;
-    float* const to = dw + (panel.unit * p.unit + panel.column) * s.k + r.group * s.outputs() + r.output;
-    kernelsOf<float>().gemmFinish(panel.count, r.outputs, turned, r.outputs, nullptr, 0, to, s.k, epilogue);
+    const int64_t output = r.group * s.outputs() + r.output, column = panel.unit * p.unit + panel.column;
+    if (p.swapped) {
+      float* const to = dw + r.output * s.c + r.group * s.inputs() + column;
+      return kernelsOf<float>().gemmFinish(r.outputs, panel.count, sums, panel.width, nullptr, 0, to, s.c, epilogue);
+    }
+    alignas(64) float turned[bfloat16Panel * (mostOutputs + mostBfloat16Rows)];
+    kernelsOf<float>().transposeBlock(r.outputs, panel.count, sums, panel.width, turned, r.outputs);
+    kernelsOf<float>().gemmFinish(panel.count, r.outputs, turned, r.outputs, nullptr, 0, dw + column * s.k + output, s.k, epilogue);
   }
 };
 
@@ -292,7 +337,7 @@ struct Gradient {
 
 size_t weightGradientWorkspace(const Convolution& s) {
   const Plan p(s);
-  return p.sumsSize * size_t(p.tasks()) + p.workerSize * size_t(threads()) + 64;
+  return p.totalsSize() + p.workerSize * size_t(threads()) + 64;
 }
 void weightGradient(const Convolution& s, const bfloat16* x, const bfloat16* dy, float* dw, Prior prior, void* workspace) {
   const Plan p(s);
