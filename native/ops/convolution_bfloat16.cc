@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "bfloat16_stage.h"
 #include "phases.h"
 
 namespace nodegrad::bfloat16Convolution {
@@ -69,19 +70,6 @@ struct TurnedWeights {
   }
 };
 
-// The pixel of dx that a position of a phase is.
-struct Places {
-  const Convolution& s;
-  Phase phase;
-
-  static int64_t of(const void* context, int64_t position) {
-    const auto& [s, f] = *static_cast<const Places*>(context);
-    const int64_t image = position / f.area(), inside = position % f.area();
-    const int64_t i = f.v.toFirst + inside / f.h.positions * f.v.toStep, j = f.h.toFirst + inside % f.h.positions * f.h.toStep;
-    return (image * s.h + i) * s.w + j;
-  }
-};
-
 bool isPointwise(const Convolution& s) {
   return s.taps() == 1 && s.strideH == 1 && s.strideW == 1 && s.padTop == 0 && s.padLeft == 0 && s.oh == s.h && s.ow == s.w;
 }
@@ -92,13 +80,13 @@ template <class F> void eachPhase(const Convolution& s, F f) {
     for (int64_t j = 0; j < std::min(s.strideW, s.w); ++j) f(i * s.strideW + j);
 }
 
-GemmBfloat16 forwardProduct(const Convolution& s, const Patches& patches, const bfloat16* w, void* y, bool wide) {
+GemmBfloat16 forwardProduct(const Convolution& s, const Bfloat16Stage* stage, const bfloat16* x, const bfloat16* w, void* y, bool wide) {
   GemmBfloat16 g{};
   g.m = s.pixels();
   g.n = s.outputs();
   g.k = s.taps() * s.inputs();
-  if (isPointwise(s)) g.a = narrowMatrix(patches.source + patches.first, s.c, 1);
-  else g.a = {{nullptr, g.k, 1, false}, Patches::rows, &patches};
+  g.a = narrowMatrix(x, s.c, 1);
+  g.stage = stage;
   g.b = narrowMatrix(w, 1, s.k);
   g.c = y;
   g.ldc = s.k;
@@ -106,22 +94,18 @@ GemmBfloat16 forwardProduct(const Convolution& s, const Patches& patches, const 
   return g;
 }
 
-GemmBfloat16 inputProduct(const Convolution& s, const Patches& patches, const TurnedWeights& weights, const Places& places, void* dx, bool wide) {
-  const Phase& f = patches.phase;
+GemmBfloat16 inputProduct(const Convolution& s, const Phase& f, const Bfloat16Stage* stage, const bfloat16* dy, const TurnedWeights& weights, void* dx,
+                          bool wide) {
   GemmBfloat16 g{};
   g.m = s.n * f.area();
   g.n = s.inputs();
   g.k = f.width();
-  if (isPointwise(s)) g.a = narrowMatrix(patches.source + patches.first, s.k, 1);
-  else g.a = {{nullptr, std::max<int64_t>(g.k, 2), 1, false}, Patches::rows, &patches};
+  g.a = narrowMatrix(dy, s.k, 1);
+  g.stage = stage;
   g.b = {{nullptr, std::max<int64_t>(g.k, 2), 1, false}, TurnedWeights::rows, &weights};
   g.c = dx;
   g.ldc = s.c;
   g.wide = wide;
-  if (s.strideH > 1 || s.strideW > 1) {
-    g.rowOf = Places::of;
-    g.context = &places;
-  }
   return g;
 }
 
@@ -140,21 +124,25 @@ GemmBfloat16 weightProduct(const Convolution& s, const Patches& patches, const b
   return g;
 }
 
+size_t tableSize(const Phase& f) { return size_t(padded<int64_t>(StagedPhase::tableOf(f))) * 8 + 64; }
 void* channelsOf(void* p, bool wide, int64_t first) { return static_cast<char*>(p) + first * (wide ? 4 : 2); }
 
 }  // namespace
 
 size_t forwardWorkspace(const Convolution& s) {
-  const Patches none = {forwardPhase(s), nullptr, 0};
-  return gemmBfloat16Workspace(forwardProduct(s, none, nullptr, nullptr, false));
+  const Phase f = forwardPhase(s);
+  const Bfloat16Stage stage = StagedPhase(f, s.n, nullptr, 0, nullptr).stage(false);
+  return tableSize(f) + gemmBfloat16Workspace(forwardProduct(s, isPointwise(s) ? nullptr : &stage, nullptr, nullptr, nullptr, false));
 }
 void forward(const Convolution& s, const bfloat16* x, const bfloat16* w, void* y, bool wide, const Epilogue<float>& epilogue, void* workspace) {
+  const Phase f = forwardPhase(s);
   for (int64_t g = 0; g < s.groups; ++g) {
-    const Patches patches = {forwardPhase(s), x, g * s.inputs()};
+    const StagedPhase staged(f, s.n, x, g * s.inputs(), aligned<int64_t>(workspace));
+    const Bfloat16Stage stage = staged.stage(false);
     const int64_t first = g * s.outputs();
-    GemmBfloat16 product = forwardProduct(s, patches, w + first, channelsOf(y, wide, first), wide);
+    GemmBfloat16 product = forwardProduct(s, isPointwise(s) ? nullptr : &stage, x + g * s.inputs(), w + first, channelsOf(y, wide, first), wide);
     product.epilogue = epilogue.at(0, first);
-    gemmBfloat16(product, workspace);
+    gemmBfloat16(product, static_cast<char*>(workspace) + tableSize(f));
   }
 }
 
@@ -162,10 +150,9 @@ size_t inputGradientWorkspace(const Convolution& s) {
   size_t most = 0;
   eachPhase(s, [&](int64_t index) {
     const Phase f = backwardPhase(s, index);
-    const Patches none = {f, nullptr, 0};
+    const Bfloat16Stage stage = StagedPhase(f, s.n, nullptr, 0, nullptr).stage(true);
     const TurnedWeights weights = {s, f, nullptr};
-    const Places places = {s, f};
-    most = std::max(most, gemmBfloat16Workspace(inputProduct(s, none, weights, places, nullptr, false)));
+    most = std::max(most, tableSize(f) + gemmBfloat16Workspace(inputProduct(s, f, isPointwise(s) ? nullptr : &stage, nullptr, weights, nullptr, false)));
   });
   return most;
 }
@@ -174,14 +161,15 @@ void inputGradient(const Convolution& s, const bfloat16* dy, const bfloat16* w, 
   for (int64_t g = 0; g < s.groups; ++g)
     eachPhase(s, [&](int64_t index) {
       const Phase f = backwardPhase(s, index);
-      const Patches patches = {f, dy, g * s.outputs()};
+      const StagedPhase staged(f, s.n, dy, g * s.outputs(), aligned<int64_t>(workspace));
+      const Bfloat16Stage stage = staged.stage(true);
       const TurnedWeights weights = {s, f, w + g * s.outputs()};
-      const Places places = {s, f};
       const int64_t first = g * s.inputs();
-      GemmBfloat16 product = inputProduct(s, patches, weights, places, channelsOf(dx, wide, first), wide);
+      GemmBfloat16 product =
+          inputProduct(s, f, isPointwise(s) ? nullptr : &stage, dy + g * s.outputs(), weights, channelsOf(dx, wide, first), wide);
       product.epilogue = epilogue.at(0, first);
       product.y = y ? y + first : nullptr;
-      gemmBfloat16(product, workspace);
+      gemmBfloat16(product, static_cast<char*>(workspace) + tableSize(f));
     });
 }
 
