@@ -245,9 +245,10 @@ inline void arrangeDot(void* to, const bfloat16* x, int64_t n) {
   for (; i + 32 <= n; i += 32, out += 64) _mm512_storeu_si512(out, _mm512_shuffle_epi8(_mm512_loadu_si512(x + i), order));
   if (i < n) _mm256_storeu_si256((__m256i*)out, _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i*)(x + i)), _mm512_castsi512_si256(order)));
 }
-// The same as wordColumns, but as pairs that are regrouped.
-template <class S, class P> inline void pairColumns(const S* x, P place, int64_t count, int64_t used, int64_t width, float* even, float* odd) {
-  for (int64_t k = 0; k < bfloat16Step; k += 4, even += width, odd += width) {
+// The same as wordColumns, but as pairs that are regrouped, `next` words from those of four k to those of the next four.
+template <class S, class P>
+inline void pairColumns(const S* x, P place, int64_t count, int64_t used, int64_t width, float* even, float* odd, int64_t next) {
+  for (int64_t k = 0; k < bfloat16Step; k += 4, even += next, odd += next) {
     const S* row[4];
     for (int i = 0; i < 4; ++i) row[i] = k + i < count ? x + place(k + i) : nullptr;
     const auto pairs = [&](int64_t j, auto read) FORMULA {
@@ -267,11 +268,29 @@ template <class S, class P> inline void pairColumns(const S* x, P place, int64_t
     }
   }
 }
+inline void packDotRows(const Bfloat16Block& x, int64_t rows, int64_t count, void* to) {
+  if (x.lane != 1) return packRowsBy<arrangeDot, 2>(x, rows, count, to);
+  alignas(64) float pairs[wordsOfStep * mostBfloat16Rows], square[wordsOfStep * lanes];
+  const int64_t width = wholeVectors(rows), steps = (count + bfloat16Step - 1) / bfloat16Step;
+  for (int64_t step = 0; step < steps; ++step) {
+    const int64_t at = step * bfloat16Step;
+    placesOf(x, at, [&](const auto* data, auto place) { pairColumns(data, place, stepNumbers(count, at), rows, width, pairs, pairs + width, 2 * width); });
+    for (int64_t i = 0; i < rows; i += lanes) {
+      float* const out = static_cast<float*>(to) + (i * steps + step) * wordsOfStep;
+      if (rows - i >= lanes) {
+        transposeBlock<float>(wordsOfStep, lanes, pairs + i, width, out, steps * wordsOfStep);
+        continue;
+      }
+      transposeBlock<float>(wordsOfStep, lanes, pairs + i, width, square, wordsOfStep);
+      for (int64_t row = 0; row < rows - i; ++row) __builtin_memcpy(out + row * steps * wordsOfStep, square + row * wordsOfStep, 64);
+    }
+  }
+}
 // A step of a panel is [even, odd][8][width] words.
 inline void packDotColumns(const Bfloat16Block& x, int64_t columns, int64_t width, int64_t count, void* to) {
   float* even = static_cast<float*>(to);
   float* odd = even + wordsOfStep / 2 * width;
-  if (x.lane == 1) return placesOf(x, 0, [&](const auto* data, auto place) { pairColumns(data, place, count, columns, width, even, odd); });
+  if (x.lane == 1) return placesOf(x, 0, [&](const auto* data, auto place) { pairColumns(data, place, count, columns, width, even, odd, width); });
   alignas(64) float words[wordsOfStep * bfloat16Panel];
   wordsOf<false>(x, 0, count, columns, width, words);
   for (int64_t pair = 0; pair < wordsOfStep; pair += 2)
@@ -326,7 +345,7 @@ inline void multiplyByDot(int64_t rows, int64_t width, int64_t steps, const Bflo
   dotMicro<bfloat16Rows>(rows, width > lanes)(steps, a, static_cast<const float*>(b), c, cRow, onward);
 }
 
-constexpr Bfloat16Product bfloat16DotProduct = {"avx512_bf16", bfloat16Rows, 1, 2, false, 8, false, arrangeDot, packRowsBy<arrangeDot, 2>, packDotColumns, multiplyByDot, nullptr, nullptr};
+constexpr Bfloat16Product bfloat16DotProduct = {"avx512_bf16", bfloat16Rows, 1, 2, false, 8, false, arrangeDot, packDotRows, packDotColumns, multiplyByDot, nullptr, nullptr};
 constexpr const Bfloat16Product* bfloat16Dot = &bfloat16DotProduct;
 
 // ---- by AMX -------------------------------------------------------------------------------------------------------------------

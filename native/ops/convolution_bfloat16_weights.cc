@@ -89,6 +89,7 @@ struct Plan {
 };
 
 int64_t pieceOf(const Convolution& s, int64_t chunk) {
+  if (s.taps() == 1 && s.padTop == 0 && s.padLeft == 0) return sumBlock;  // which copies nothing
   const int64_t wide = std::min(s.strideH, s.kh) * std::min(s.strideW, s.kw);
   return std::clamp(mostStaged / (s.inputs() * wide) / chunk * chunk, chunk, sumBlock);
 }
@@ -175,6 +176,11 @@ struct Gradient {
     const int64_t column = index % p.panelsOfUnit * bfloat16Panel, count = std::min(bfloat16Panel, p.unit - column);
     return {index / p.panelsOfUnit, column, count, count <= bfloat16Panel / 2 ? bfloat16Panel / 2 : bfloat16Panel};
   }
+  // From the place of a pixel to what a panel reads of it, unless patches are gathered.
+  int64_t offsetOf(const Panel& panel) const {
+    const int64_t a = p.units == s.kh ? panel.unit : panel.unit / s.kw, b = p.units == s.kh ? 0 : panel.unit % s.kw;
+    return a * p.v.tapStep * p.line() + b * p.h.tapStep * p.pixel() + panel.column;
+  }
   int64_t rowsOf(const Range& r) const { return divideUp(r.outputs, p.strip) * p.strip; }
 
   float* total(int64_t range, int64_t run) const { return reinterpret_cast<float*>(totals + size_t(range * p.runs + run) * p.sumsSize); }
@@ -209,15 +215,15 @@ struct Gradient {
           for (int64_t k = from; k < to; k += p.piece) {
             const int64_t count = std::min(p.piece, to - k);
             const bfloat16* const data = place(r, k, count, c);
-            for (int64_t at = 0; at < count; at += p.chunk) multiply(r, k + at, std::min(p.chunk, count - at), data, c.places + at, c, level(l), k + at > from);
+            for (int64_t at = 0; at < count; at += p.chunk) multiply(r, k + at, std::min(p.chunk, count - at), count - at, data, c.places + at, c, level(l), k + at > from);
           }
         },
         [&](int l) { kernelsOf<float>().accumulate(level(l), level(l + 1), int64_t(p.sumsSize / 4)); });
     for (int64_t at = 0; p.runs == 1 && at < p.group; ++at) finish(r, at, level(0));
   }
 
-  // Adds pixels [k, k + count) to the sums.
-  void multiply(const Range& r, int64_t k, int64_t count, const bfloat16* data, const int64_t* places, const Scratch& c, float* sums, bool onward) const {
+  // Adds pixels [k, k + count) to the sums, of `left` ones that have places.
+  void multiply(const Range& r, int64_t k, int64_t count, int64_t left, const bfloat16* data, const int64_t* places, const Scratch& c, float* sums, bool onward) const {
     const int64_t steps = divideUp(count, bfloat16Step), rows = rowsOf(r), row = steps * bfloat16Step * p.product->numberBytes;
     for (int64_t i = 0; i < r.outputs; i += mostBfloat16Rows) {
       const bfloat16* const from = dy + k * s.k + r.group * s.outputs() + r.output + i;
@@ -230,18 +236,31 @@ struct Gradient {
     }
     for (int64_t index = r.first; index < r.last; ++index) {
       const Panel panel = panelOf(index);
-      const int64_t a = p.units == s.kh ? panel.unit : panel.unit / s.kw, b = p.units == s.kh ? 0 : panel.unit % s.kw;
-      const bfloat16* const from = data + a * p.v.tapStep * p.line() + b * p.h.tapStep * p.pixel() + panel.column;
+      const bfloat16* const from = data + offsetOf(panel);
       for (int64_t step = 0; step < steps; ++step) {
         const int64_t at = step * bfloat16Step;
         const Bfloat16Block block = {places ? from : from + at * p.patch(), 1, p.patch(), false, places ? places + at : nullptr};
         p.product->packColumns(block, panel.count, panel.width, std::min(bfloat16Step, count - step * bfloat16Step), c.columns + step * panel.width * 64);
       }
+      if (!p.staged) ask(r, index, k, count, left, data, places);
       const FlushDenormals flush;
       float* const to = sums + (index - r.first) * rows * bfloat16Panel;
       for (int64_t i = 0; i < r.outputs; i += p.strip)
         p.product->multiply(std::min(p.strip, r.outputs - i), panel.width, steps, {c.rows + i * row, row, halves}, c.columns, to + i * panel.width, panel.width, onward);
     }
+  }
+
+  // Asks for what will be read while the products of a panel are computed: of x the next panel, of dy the next chunk.
+  void ask(const Range& r, int64_t index, int64_t k, int64_t count, int64_t left, const bfloat16* data, const int64_t* places) const {
+    const bool last = index + 1 == r.last;
+    const int64_t end = last ? std::min(left, 2 * count) : count;
+    const bfloat16* const next = data + offsetOf(panelOf(last ? r.first : index + 1));
+    for (int64_t q = last ? count : 0; q < end; ++q) __builtin_prefetch(next + places[q], 0, 2);
+    if (index > r.first) return;
+    constexpr int64_t line = 32;
+    const bfloat16* from = dy + (k + count) * s.k + r.group * s.outputs() + r.output;
+    for (int64_t q = std::min(count, s.pixels() - k - count); q > 0; --q, from += s.k)
+      for (int64_t i = 0; i < r.outputs; i += line) __builtin_prefetch(from + i, 0, 2);
   }
 
   void gather(int64_t k, int64_t count, const bfloat16* data, const int64_t* places, bfloat16* to) const {
