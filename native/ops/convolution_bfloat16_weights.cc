@@ -18,7 +18,7 @@ namespace {
 constexpr int64_t tasksOfThread = 4;
 constexpr double leastTask = 1 << 21;      // products
 constexpr int64_t mostSums = 128 << 10;     // of a task
-constexpr int64_t mostOutputs = 128;       // of a task, but for what they are rounded up
+constexpr int64_t mostOutputs = 128;       // of a task, more where the sums have room
 constexpr int64_t mostStaged = 64 << 10;   // numbers that a piece reads, about
 constexpr int64_t mostChunk = 16;          // steps of k between two visits of the sums
 
@@ -118,7 +118,7 @@ Plan::Plan(const Convolution& whole)
   blocks = sumBlocks(s.pixels());
 
   const int64_t wanted = threads() == 1 ? 1 : tasksOfThread * threads();
-  outputs = partOf(s.outputs(), mostOutputs, product->rows);
+  outputs = partOf(s.outputs(), std::max(mostOutputs, mostSums / (panels * bfloat16Panel)), product->rows);
   group = partOf(panels, std::max<int64_t>(1, mostSums / (outputs * bfloat16Panel)), 1);
   for (;;) {
     groups = divideUp(panels, group);
@@ -215,15 +215,15 @@ struct Gradient {
           for (int64_t k = from; k < to; k += p.piece) {
             const int64_t count = std::min(p.piece, to - k);
             const bfloat16* const data = place(r, k, count, c);
-            for (int64_t at = 0; at < count; at += p.chunk) multiply(r, k + at, std::min(p.chunk, count - at), count - at, data, c.places + at, c, level(l), k + at > from);
+            for (int64_t at = 0; at < count; at += p.chunk) multiply(r, k + at, std::min(p.chunk, count - at), data, c.places + at, c, level(l), k + at > from);
           }
         },
         [&](int l) { kernelsOf<float>().accumulate(level(l), level(l + 1), int64_t(p.sumsSize / 4)); });
     for (int64_t at = 0; p.runs == 1 && at < p.group; ++at) finish(r, at, level(0));
   }
 
-  // Adds pixels [k, k + count) to the sums, of `left` ones that have places.
-  void multiply(const Range& r, int64_t k, int64_t count, int64_t left, const bfloat16* data, const int64_t* places, const Scratch& c, float* sums, bool onward) const {
+  // Adds pixels [k, k + count) to the sums.
+  void multiply(const Range& r, int64_t k, int64_t count, const bfloat16* data, const int64_t* places, const Scratch& c, float* sums, bool onward) const {
     const int64_t steps = divideUp(count, bfloat16Step), rows = rowsOf(r), row = steps * bfloat16Step * p.product->numberBytes;
     for (int64_t i = 0; i < r.outputs; i += mostBfloat16Rows) {
       const bfloat16* const from = dy + k * s.k + r.group * s.outputs() + r.output + i;
@@ -242,25 +242,11 @@ struct Gradient {
         const Bfloat16Block block = {places ? from : from + at * p.patch(), 1, p.patch(), false, places ? places + at : nullptr};
         p.product->packColumns(block, panel.count, panel.width, std::min(bfloat16Step, count - step * bfloat16Step), c.columns + step * panel.width * 64);
       }
-      if (!p.staged) ask(r, index, k, count, left, data, places);
       const FlushDenormals flush;
       float* const to = sums + (index - r.first) * rows * bfloat16Panel;
       for (int64_t i = 0; i < r.outputs; i += p.strip)
         p.product->multiply(std::min(p.strip, r.outputs - i), panel.width, steps, {c.rows + i * row, row, halves}, c.columns, to + i * panel.width, panel.width, onward);
     }
-  }
-
-  // Asks for what will be read while the products of a panel are computed: of x the next panel, of dy the next chunk.
-  void ask(const Range& r, int64_t index, int64_t k, int64_t count, int64_t left, const bfloat16* data, const int64_t* places) const {
-    const bool last = index + 1 == r.last;
-    const int64_t end = last ? std::min(left, 2 * count) : count;
-    const bfloat16* const next = data + offsetOf(panelOf(last ? r.first : index + 1));
-    for (int64_t q = last ? count : 0; q < end; ++q) __builtin_prefetch(next + places[q], 0, 2);
-    if (index > r.first) return;
-    constexpr int64_t line = 32;
-    const bfloat16* from = dy + (k + count) * s.k + r.group * s.outputs() + r.output;
-    for (int64_t q = std::min(count, s.pixels() - k - count); q > 0; --q, from += s.k)
-      for (int64_t i = 0; i < r.outputs; i += line) __builtin_prefetch(from + i, 0, 2);
   }
 
   void gather(int64_t k, int64_t count, const bfloat16* data, const int64_t* places, bfloat16* to) const {
@@ -346,9 +332,12 @@ struct Gradient {
       float* const to = dw + r.output * s.c + r.group * s.inputs() + column;
       return kernelsOf<float>().gemmFinish(r.outputs, panel.count, sums, panel.width, nullptr, 0, to, s.c, epilogue);
     }
-    alignas(64) float turned[bfloat16Panel * (mostOutputs + mostBfloat16Rows)];
-    kernelsOf<float>().transposeBlock(r.outputs, panel.count, sums, panel.width, turned, r.outputs);
-    kernelsOf<float>().gemmFinish(panel.count, r.outputs, turned, r.outputs, nullptr, 0, dw + column * s.k + output, s.k, epilogue);
+    alignas(64) float turned[bfloat16Panel * mostOutputs];
+    for (int64_t i = 0; i < r.outputs; i += mostOutputs) {
+      const int64_t n = std::min(mostOutputs, r.outputs - i);
+      kernelsOf<float>().transposeBlock(n, panel.count, sums + i * panel.width, panel.width, turned, n);
+      kernelsOf<float>().gemmFinish(panel.count, n, turned, n, nullptr, 0, dw + column * s.k + output + i, s.k, epilogue);
+    }
   }
 };
 
