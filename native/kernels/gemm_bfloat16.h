@@ -145,19 +145,25 @@ template <auto arrange, int64_t numberBytes> inline void packRowsBy(const Bfloat
   }
 }
 
-// A half of a step, in six rows at most: two addresses and multiples of the stride, as instructions have them.
+// Where the rows of a half of a step begin.
 alignas(64) constexpr char noNumbers[64] = {};
-struct HalfStep {
-  const char *first, *fourth;
-  int64_t row;
+template <int MR> struct HalfStep {
+  const char* rows[MR];
 
   INLINE HalfStep(const Bfloat16Rows& a, int64_t half) {
-    const int64_t at = a.halves[half];
-    first = at < 0 ? noNumbers : a.data + at;
-    row = at < 0 ? 0 : a.row;
-    fourth = first + 3 * row;
+    const int64_t at = a.halves[half], row = at < 0 ? 0 : a.row;
+    rows[0] = at < 0 ? noNumbers : a.data + at;
+    UNROLL for (int i = 1; i < MR; ++i) {
+      rows[i] = rows[i - 1] + row;
+      keep(rows[i]);
+    }
   }
-  INLINE const char* of(int i) const { return i < 3 ? first + i * row : fourth + (i - 3) * row; }
+  // GCC would make addresses of sums of its own, and spill registers for them.
+  static INLINE void keep([[maybe_unused]] const char*& p) {
+#if defined(__x86_64__)
+    asm("" : "+r"(p));
+#endif
+  }
 };
 
 // ---- by FMAs ------------------------------------------------------------------------------------------------------------------
@@ -184,17 +190,17 @@ __attribute__((noinline)) void multiplyFma(int64_t steps, const Bfloat16Rows& a,
     V<float> even[MR][NV], odd[MR][NV];
     UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < NV; ++j) even[i][j] = odd[i][j] = zero<float>();
     _Pragma("GCC unroll 1") for (int part = 0; part < 2; ++part, ++half) {
-      HalfStep from(a, half);
-      _Pragma("GCC unroll 1") for (int pair = 0; pair < wordsOfStep / 2; ++pair, b += bRow, from.first += 8, from.fourth += 8) {
+      const HalfStep<MR> from(a, half);
+      _Pragma("GCC unroll 1") for (int pair = 0; pair < wordsOfStep / 2; ++pair, b += bRow) {
         V<float> y[NV];
         UNROLL for (int j = 0; j < NV; ++j) y[j] = evenOf(load(b + j * lanes));
         UNROLL for (int i = 0; i < MR; ++i) {
-          const V<float> x = set1(*reinterpret_cast<const float*>(from.of(i)));
+          const V<float> x = set1(*reinterpret_cast<const float*>(from.rows[i] + 8 * pair));
           UNROLL for (int j = 0; j < NV; ++j) even[i][j] = fma(x, y[j], even[i][j]);
         }
         UNROLL for (int j = 0; j < NV; ++j) y[j] = oddOf(load(b + j * lanes));
         UNROLL for (int i = 0; i < MR; ++i) {
-          const V<float> x = set1(*reinterpret_cast<const float*>(from.of(i) + 4));
+          const V<float> x = set1(*reinterpret_cast<const float*>(from.rows[i] + 8 * pair + 4));
           UNROLL for (int j = 0; j < NV; ++j) odd[i][j] = fma(x, y[j], odd[i][j]);
         }
       }
@@ -220,7 +226,7 @@ inline void multiplyByFma(int64_t rows, int64_t width, int64_t steps, const Bflo
   }
 }
 
-constexpr Bfloat16Product bfloat16Fma = {"fma", bfloat16Rows, 1, 4, false, 8, false, arrangeFma, packRowsBy<arrangeFma, 4>, packFmaColumns, multiplyByFma, nullptr, nullptr};
+constexpr Bfloat16Product bfloat16Fma = {"fma", bfloat16Rows, bfloat16Rows, 1, 4, false, 8, false, arrangeFma, packRowsBy<arrangeFma, 4>, packFmaColumns, multiplyByFma, nullptr, nullptr};
 
 #if defined(__AVX512F__)
 
@@ -238,65 +244,75 @@ inline void arrangeDot(void* to, const bfloat16* x, int64_t n) {
   for (; i + 32 <= n; i += 32, out += 64) _mm512_storeu_si512(out, _mm512_shuffle_epi8(_mm512_loadu_si512(x + i), order));
   if (i < n) _mm256_storeu_si256((__m256i*)out, _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i*)(x + i)), _mm512_castsi512_si256(order)));
 }
-// A step of a panel is [even, odd][8][width] words.
+// A step of a panel of 32 columns is [8][even, odd][32] words: a word of A is spread for each chain. One of 16 columns is [8][16] pairs of an even and an odd
+// word, of which one of A is spread for both chains; of four columns the first two lie in one vector, the others in the next, as `vunpcklps` leaves them
+// and `vshufps` parts them again.
 inline void packDotColumns(const Bfloat16Block& x, int64_t columns, int64_t width, int64_t count, void* to) {
   alignas(64) float words[wordsOfStep * bfloat16Panel];
   wordsOf<false>(x, 0, count, columns, width, words);
-  float* even = static_cast<float*>(to);
-  float* odd = even + wordsOfStep / 2 * width;
-  for (int64_t pair = 0; pair < wordsOfStep; pair += 2)
-    for (int64_t j = 0; j < width; j += lanes, even += lanes, odd += lanes) {
+  float* out = static_cast<float*>(to);
+  for (int64_t pair = 0; pair < wordsOfStep; pair += 2, out += 2 * width) {
+    for (int64_t j = 0; j < width; j += lanes) {
       const V<float> first = load(words + pair * width + j), second = load(words + (pair + 1) * width + j);
-      store(even, evenPair(first, second));
-      store(odd, oddPair(first, second));
+      const __m512 even = evenPair(first, second).v[0], odd = oddPair(first, second).v[0];
+      _mm512_storeu_ps(out + j, width == lanes ? _mm512_unpacklo_ps(even, odd) : even);
+      _mm512_storeu_ps(out + width + j, width == lanes ? _mm512_unpackhi_ps(even, odd) : odd);
     }
+  }
 }
 
-// In assembler: GCC would load words one by one and spread them afterwards.
-INLINE __m512bh everywhere(const char* word) {
+// A word to all lanes, or two to all pairs of lanes. In assembler: GCC would load them first and spread them then.
+INLINE __m512bh everywhere(const float* word) {
   __m512 x;
-  asm("vbroadcastss %1, %0" : "=v"(x) : "m"(*reinterpret_cast<const float*>(word)));
+  asm("vbroadcastss %1, %0" : "=v"(x) : "m"(*word));
+  return (__m512bh)x;
+}
+INLINE __m512bh everywhere(const double* words) {
+  __m512 x;
+  asm("vbroadcastsd %1, %0" : "=v"(x) : "m"(*words));
   return (__m512bh)x;
 }
 template <int MR, int NV>
 __attribute__((noinline, target("avx512bf16"))) void multiplyDot(int64_t steps, const Bfloat16Rows& a, const float* b, float* c, int64_t cRow, bool onward) {
-  constexpr int quads = wordsOfStep / 2, rest = quads * NV * lanes;
-  for (int64_t half = 0; half < 2 * steps; b += rest, onward = true) {
-    __m512 even[MR][NV], odd[MR][NV];
-    UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < NV; ++j) even[i][j] = odd[i][j] = _mm512_setzero_ps();
+  constexpr int quads = wordsOfStep / 2, chains = 2 * NV;
+  for (int64_t half = 0; half < 2 * steps; onward = true) {
+    __m512 sums[MR][chains];
+    UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < chains; ++j) sums[i][j] = _mm512_setzero_ps();
     _Pragma("GCC unroll 1") for (int part = 0; part < 2; ++part, ++half) {
-      const HalfStep from(a, half);
-      UNROLL for (int quad = 0; quad < quads / 2; ++quad, b += NV * lanes) {
-        __m512bh y[NV];
-        UNROLL for (int j = 0; j < NV; ++j) y[j] = (__m512bh)_mm512_loadu_ps(b + j * lanes);
-        UNROLL for (int i = 0; i < MR; ++i) {
-          const __m512bh x = everywhere(from.of(i) + 8 * quad);
-          UNROLL for (int j = 0; j < NV; ++j) even[i][j] = _mm512_dpbf16_ps(even[i][j], x, y[j]);
-        }
-        UNROLL for (int j = 0; j < NV; ++j) y[j] = (__m512bh)_mm512_loadu_ps(b + rest + j * lanes);
-        UNROLL for (int i = 0; i < MR; ++i) {
-          const __m512bh x = everywhere(from.of(i) + 8 * quad + 4);
-          UNROLL for (int j = 0; j < NV; ++j) odd[i][j] = _mm512_dpbf16_ps(odd[i][j], x, y[j]);
+      const HalfStep<MR> from(a, half);
+      UNROLL for (int quad = 0; quad < quads / 2; ++quad) {
+        constexpr int together = NV == 1 ? chains : NV;  // of the chains a spread word or pair continues
+        UNROLL for (int first = 0; first < chains; first += together, b += together * lanes) {
+          __m512bh y[together];
+          UNROLL for (int j = 0; j < together; ++j) y[j] = (__m512bh)_mm512_loadu_ps(b + j * lanes);
+          UNROLL for (int i = 0; i < MR; ++i) {
+            const char* const words = from.rows[i] + 8 * quad + 4 * (first / NV);
+            const __m512bh x = NV == 1 ? everywhere(reinterpret_cast<const double*>(words)) : everywhere(reinterpret_cast<const float*>(words));
+            UNROLL for (int j = 0; j < together; ++j) sums[i][first + j] = _mm512_dpbf16_ps(sums[i][first + j], x, y[j]);
+          }
         }
       }
     }
     UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < NV; ++j) {
       float* to = c + i * cRow + j * lanes;
-      _mm512_storeu_ps(to, _mm512_add_ps(onward ? _mm512_loadu_ps(to) : _mm512_setzero_ps(), _mm512_add_ps(even[i][j], odd[i][j])));
+      const __m512 x = sums[i][j], y = sums[i][NV + j];
+      const __m512 even = NV == 1 ? _mm512_shuffle_ps(x, y, 0x88) : x, odd = NV == 1 ? _mm512_shuffle_ps(x, y, 0xdd) : y;
+      _mm512_storeu_ps(to, _mm512_add_ps(onward ? _mm512_loadu_ps(to) : _mm512_setzero_ps(), _mm512_add_ps(even, odd)));
     }
   }
 }
 using DotMicro = void (*)(int64_t, const Bfloat16Rows&, const float*, float*, int64_t, bool);
-template <int MR> inline DotMicro dotMicro(int64_t rows, bool both) {
-  if (rows == MR) return both ? &multiplyDot<MR, 2> : &multiplyDot<MR, 1>;
-  if constexpr (MR > 1) return dotMicro<MR - 1>(rows, both);
+template <int MR, int NV> inline DotMicro dotMicro(int64_t rows) {
+  if (rows == MR) return &multiplyDot<MR, NV>;
+  if constexpr (MR > 1) return dotMicro<MR - 1, NV>(rows);
   else return nullptr;
 }
 inline void multiplyByDot(int64_t rows, int64_t width, int64_t steps, const Bfloat16Rows& a, const void* b, float* c, int64_t cRow, bool onward) {
-  dotMicro<bfloat16Rows>(rows, width > lanes)(steps, a, static_cast<const float*>(b), c, cRow, onward);
+  const DotMicro micro = width > lanes ? dotMicro<bfloat16Rows, 2>(rows) : dotMicro<2 * bfloat16Rows, 1>(rows);
+  micro(steps, a, static_cast<const float*>(b), c, cRow, onward);
 }
 
-constexpr Bfloat16Product bfloat16DotProduct = {"avx512_bf16", bfloat16Rows, 1, 2, false, 8, false, arrangeDot, packRowsBy<arrangeDot, 2>, packDotColumns, multiplyByDot, nullptr, nullptr};
+constexpr Bfloat16Product bfloat16DotProduct = {"avx512_bf16", bfloat16Rows, 9, 1, 2, false, 8, false, arrangeDot, packRowsBy<arrangeDot, 2>, packDotColumns, multiplyByDot, nullptr, nullptr};
 constexpr const Bfloat16Product* bfloat16Dot = &bfloat16DotProduct;
 
 // ---- by AMX -------------------------------------------------------------------------------------------------------------------
@@ -366,7 +382,7 @@ inline void enterTiles() {
 }
 inline void leaveTiles() { asm volatile("tilerelease"); }
 
-constexpr Bfloat16Product bfloat16TileProduct = {"amx", 2 * tileSide, tileSide, 2, true, 16, true, arrangeTiles, packRowsBy<arrangeTiles, 2>, packFmaColumns, multiplyByTiles, enterTiles, leaveTiles};
+constexpr Bfloat16Product bfloat16TileProduct = {"amx", 2 * tileSide, 2 * tileSide, tileSide, 2, true, 16, true, arrangeTiles, packRowsBy<arrangeTiles, 2>, packFmaColumns, multiplyByTiles, enterTiles, leaveTiles};
 constexpr const Bfloat16Product* bfloat16Tiles = &bfloat16TileProduct;
 
 #else
