@@ -152,19 +152,25 @@ template <auto arrange, int64_t numberBytes> inline void packRowsBy(const Bfloat
   }
 }
 
-// A half of a step, in six rows at most: two addresses and multiples of the stride, as instructions have them.
+// Where the rows of a half of a step begin.
 alignas(64) constexpr char noNumbers[64] = {};
-struct HalfStep {
-  const char *first, *fourth;
-  int64_t row;
+template <int MR> struct HalfStep {
+  const char* rows[MR];
 
   INLINE HalfStep(const Bfloat16Rows& a, int64_t half) {
-    const int64_t at = a.halves[half];
-    first = at < 0 ? noNumbers : a.data + at;
-    row = at < 0 ? 0 : a.row;
-    fourth = first + 3 * row;
+    const int64_t at = a.halves[half], row = at < 0 ? 0 : a.row;
+    rows[0] = at < 0 ? noNumbers : a.data + at;
+    UNROLL for (int i = 1; i < MR; ++i) {
+      rows[i] = rows[i - 1] + row;
+      keep(rows[i]);
+    }
   }
-  INLINE const char* of(int i) const { return i < 3 ? first + i * row : fourth + (i - 3) * row; }
+  // GCC would make addresses of sums of its own, and spill registers for them.
+  static INLINE void keep([[maybe_unused]] const char*& p) {
+#if defined(__x86_64__)
+    asm("" : "+r"(p));
+#endif
+  }
 };
 
 // ---- by FMAs ------------------------------------------------------------------------------------------------------------------
@@ -191,17 +197,17 @@ __attribute__((noinline)) void multiplyFma(int64_t steps, const Bfloat16Rows& a,
     V<float> even[MR][NV], odd[MR][NV];
     UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < NV; ++j) even[i][j] = odd[i][j] = zero<float>();
     _Pragma("GCC unroll 1") for (int part = 0; part < 2; ++part, ++half) {
-      HalfStep from(a, half);
-      _Pragma("GCC unroll 1") for (int pair = 0; pair < wordsOfStep / 2; ++pair, b += bRow, from.first += 8, from.fourth += 8) {
+      const HalfStep<MR> from(a, half);
+      _Pragma("GCC unroll 1") for (int pair = 0; pair < wordsOfStep / 2; ++pair, b += bRow) {
         V<float> y[NV];
         UNROLL for (int j = 0; j < NV; ++j) y[j] = evenOf(load(b + j * lanes));
         UNROLL for (int i = 0; i < MR; ++i) {
-          const V<float> x = set1(*reinterpret_cast<const float*>(from.of(i)));
+          const V<float> x = set1(*reinterpret_cast<const float*>(from.rows[i] + 8 * pair));
           UNROLL for (int j = 0; j < NV; ++j) even[i][j] = fma(x, y[j], even[i][j]);
         }
         UNROLL for (int j = 0; j < NV; ++j) y[j] = oddOf(load(b + j * lanes));
         UNROLL for (int i = 0; i < MR; ++i) {
-          const V<float> x = set1(*reinterpret_cast<const float*>(from.of(i) + 4));
+          const V<float> x = set1(*reinterpret_cast<const float*>(from.rows[i] + 8 * pair + 4));
           UNROLL for (int j = 0; j < NV; ++j) odd[i][j] = fma(x, y[j], odd[i][j]);
         }
       }
@@ -227,7 +233,7 @@ inline void multiplyByFma(int64_t rows, int64_t width, int64_t steps, const Bflo
   }
 }
 
-constexpr Bfloat16Product bfloat16Fma = {"fma", bfloat16Rows, 1, 4, false, 8, false, arrangeFma, packRowsBy<arrangeFma, 4>, packFmaColumns, multiplyByFma, nullptr, nullptr};
+constexpr Bfloat16Product bfloat16Fma = {"fma", bfloat16Rows, bfloat16Rows, 1, 4, false, 8, false, arrangeFma, packRowsBy<arrangeFma, 4>, packFmaColumns, multiplyByFma, nullptr, nullptr};
 
 #if defined(__AVX512F__)
 
@@ -245,16 +251,14 @@ inline void arrangeDot(void* to, const bfloat16* x, int64_t n) {
   for (; i + 32 <= n; i += 32, out += 64) _mm512_storeu_si512(out, _mm512_shuffle_epi8(_mm512_loadu_si512(x + i), order));
   if (i < n) _mm256_storeu_si256((__m256i*)out, _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i*)(x + i)), _mm512_castsi512_si256(order)));
 }
-// The same as wordColumns, but as pairs that are regrouped, `next` words from those of four k to those of the next four.
-template <class S, class P>
-inline void pairColumns(const S* x, P place, int64_t count, int64_t used, int64_t width, float* even, float* odd, int64_t next) {
-  for (int64_t k = 0; k < bfloat16Step; k += 4, even += next, odd += next) {
+// The same as wordColumns, but as pairs that are regrouped: put(four k, lane, even, odd).
+template <class S, class P, class F> inline void pairColumns(const S* x, P place, int64_t count, int64_t used, int64_t width, F put) {
+  for (int64_t quad = 0; quad < wordsOfStep / 2; ++quad) {
     const S* row[4];
-    for (int i = 0; i < 4; ++i) row[i] = k + i < count ? x + place(k + i) : nullptr;
+    for (int i = 0; i < 4; ++i) row[i] = 4 * quad + i < count ? x + place(4 * quad + i) : nullptr;
     const auto pairs = [&](int64_t j, auto read) FORMULA {
       const auto number = [&](int i) FORMULA { return row[i] ? upper(read(row[i] + j), x) & upperHalf() : setBits<float>(0); };
-      store(even + j, fromBits<float>(number(0) | shr<16>(number(2))));
-      store(odd + j, fromBits<float>(number(1) | shr<16>(number(3))));
+      put(quad, j, fromBits<float>(number(0) | shr<16>(number(2))), fromBits<float>(number(1) | shr<16>(number(3))));
     };
     int64_t j = 0;
     for (; j + lanes <= used; j += lanes) pairs(j, [](const S* p) FORMULA { return load(p); });
@@ -262,19 +266,20 @@ inline void pairColumns(const S* x, P place, int64_t count, int64_t used, int64_
       pairs(j, [last](const S* p) FORMULA { return load(p, last); });
       j += lanes;
     }
-    for (; j < width; j += lanes) {
-      store(even + j, zero<float>());
-      store(odd + j, zero<float>());
-    }
+    for (; j < width; j += lanes) put(quad, j, zero<float>(), zero<float>());
   }
 }
 inline void packDotRows(const Bfloat16Block& x, int64_t rows, int64_t count, void* to) {
   if (x.lane != 1) return packRowsBy<arrangeDot, 2>(x, rows, count, to);
   alignas(64) float pairs[wordsOfStep * mostBfloat16Rows], square[wordsOfStep * lanes];
   const int64_t width = wholeVectors(rows), steps = (count + bfloat16Step - 1) / bfloat16Step;
+  const auto put = [&](int64_t quad, int64_t j, V<float> even, V<float> odd) FORMULA {
+    store(pairs + 2 * quad * width + j, even);
+    store(pairs + (2 * quad + 1) * width + j, odd);
+  };
   for (int64_t step = 0; step < steps; ++step) {
     const int64_t at = step * bfloat16Step;
-    placesOf(x, at, [&](const auto* data, auto place) { pairColumns(data, place, stepNumbers(count, at), rows, width, pairs, pairs + width, 2 * width); });
+    placesOf(x, at, [&](const auto* data, auto place) { pairColumns(data, place, stepNumbers(count, at), rows, width, put); });
     for (int64_t i = 0; i < rows; i += lanes) {
       float* const out = static_cast<float*>(to) + (i * steps + step) * wordsOfStep;
       if (rows - i >= lanes) {
@@ -286,66 +291,78 @@ inline void packDotRows(const Bfloat16Block& x, int64_t rows, int64_t count, voi
     }
   }
 }
-// A step of a panel is [even, odd][8][width] words.
+// A step of a panel of 32 columns is [8][even, odd][32] words: a word of A is spread for each chain. One of 16 columns is [8][16] pairs of an even and an odd
+// word, of which one of A is spread for both chains; of four columns the first two lie in one vector, the others in the next, as `vunpcklps` leaves them
+// and `vshufps` parts them again.
 inline void packDotColumns(const Bfloat16Block& x, int64_t columns, int64_t width, int64_t count, void* to) {
-  float* even = static_cast<float*>(to);
-  float* odd = even + wordsOfStep / 2 * width;
-  if (x.lane == 1) return placesOf(x, 0, [&](const auto* data, auto place) { pairColumns(data, place, count, columns, width, even, odd, width); });
+  const auto put = [&](int64_t quad, int64_t j, V<float> a, V<float> b) FORMULA {
+    float* const out = static_cast<float*>(to) + 2 * quad * width + j;
+    const __m512 even = a.v[0], odd = b.v[0];
+    _mm512_storeu_ps(out, width == lanes ? _mm512_unpacklo_ps(even, odd) : even);
+    _mm512_storeu_ps(out + width, width == lanes ? _mm512_unpackhi_ps(even, odd) : odd);
+  };
+  if (x.lane == 1) return placesOf(x, 0, [&](const auto* data, auto place) { pairColumns(data, place, count, columns, width, put); });
   alignas(64) float words[wordsOfStep * bfloat16Panel];
   wordsOf<false>(x, 0, count, columns, width, words);
-  for (int64_t pair = 0; pair < wordsOfStep; pair += 2)
-    for (int64_t j = 0; j < width; j += lanes, even += lanes, odd += lanes) {
-      const V<float> first = load(words + pair * width + j), second = load(words + (pair + 1) * width + j);
-      store(even, evenPair(first, second));
-      store(odd, oddPair(first, second));
+  for (int64_t quad = 0; quad < wordsOfStep / 2; ++quad)
+    for (int64_t j = 0; j < width; j += lanes) {
+      const V<float> first = load(words + 2 * quad * width + j), second = load(words + (2 * quad + 1) * width + j);
+      put(quad, j, evenPair(first, second), oddPair(first, second));
     }
 }
 
-// In assembler: GCC would load words one by one and spread them afterwards.
-INLINE __m512bh everywhere(const char* word) {
+// A word to all lanes, or two to all pairs of lanes. In assembler: GCC would load them first and spread them then.
+INLINE __m512bh everywhere(const float* word) {
   __m512 x;
-  asm("vbroadcastss %1, %0" : "=v"(x) : "m"(*reinterpret_cast<const float*>(word)));
+  asm("vbroadcastss %1, %0" : "=v"(x) : "m"(*word));
+  return (__m512bh)x;
+}
+INLINE __m512bh everywhere(const double* words) {
+  __m512 x;
+  asm("vbroadcastsd %1, %0" : "=v"(x) : "m"(*words));
   return (__m512bh)x;
 }
 template <int MR, int NV>
 __attribute__((noinline, target("avx512bf16"))) void multiplyDot(int64_t steps, const Bfloat16Rows& a, const float* b, float* c, int64_t cRow, bool onward) {
-  constexpr int quads = wordsOfStep / 2, rest = quads * NV * lanes;
-  for (int64_t half = 0; half < 2 * steps; b += rest, onward = true) {
-    __m512 even[MR][NV], odd[MR][NV];
-    UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < NV; ++j) even[i][j] = odd[i][j] = _mm512_setzero_ps();
+  constexpr int quads = wordsOfStep / 2, chains = 2 * NV;
+  for (int64_t half = 0; half < 2 * steps; onward = true) {
+    __m512 sums[MR][chains];
+    UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < chains; ++j) sums[i][j] = _mm512_setzero_ps();
     _Pragma("GCC unroll 1") for (int part = 0; part < 2; ++part, ++half) {
-      const HalfStep from(a, half);
-      UNROLL for (int quad = 0; quad < quads / 2; ++quad, b += NV * lanes) {
-        __m512bh y[NV];
-        UNROLL for (int j = 0; j < NV; ++j) y[j] = (__m512bh)_mm512_loadu_ps(b + j * lanes);
-        UNROLL for (int i = 0; i < MR; ++i) {
-          const __m512bh x = everywhere(from.of(i) + 8 * quad);
-          UNROLL for (int j = 0; j < NV; ++j) even[i][j] = _mm512_dpbf16_ps(even[i][j], x, y[j]);
-        }
-        UNROLL for (int j = 0; j < NV; ++j) y[j] = (__m512bh)_mm512_loadu_ps(b + rest + j * lanes);
-        UNROLL for (int i = 0; i < MR; ++i) {
-          const __m512bh x = everywhere(from.of(i) + 8 * quad + 4);
-          UNROLL for (int j = 0; j < NV; ++j) odd[i][j] = _mm512_dpbf16_ps(odd[i][j], x, y[j]);
+      const HalfStep<MR> from(a, half);
+      UNROLL for (int quad = 0; quad < quads / 2; ++quad) {
+        constexpr int together = NV == 1 ? chains : NV;  // of the chains a spread word or pair continues
+        UNROLL for (int first = 0; first < chains; first += together, b += together * lanes) {
+          __m512bh y[together];
+          UNROLL for (int j = 0; j < together; ++j) y[j] = (__m512bh)_mm512_loadu_ps(b + j * lanes);
+          UNROLL for (int i = 0; i < MR; ++i) {
+            const char* const words = from.rows[i] + 8 * quad + 4 * (first / NV);
+            const __m512bh x = NV == 1 ? everywhere(reinterpret_cast<const double*>(words)) : everywhere(reinterpret_cast<const float*>(words));
+            UNROLL for (int j = 0; j < together; ++j) sums[i][first + j] = _mm512_dpbf16_ps(sums[i][first + j], x, y[j]);
+          }
         }
       }
     }
     UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < NV; ++j) {
       float* to = c + i * cRow + j * lanes;
-      _mm512_storeu_ps(to, _mm512_add_ps(onward ? _mm512_loadu_ps(to) : _mm512_setzero_ps(), _mm512_add_ps(even[i][j], odd[i][j])));
+      const __m512 x = sums[i][j], y = sums[i][NV + j];
+      const __m512 even = NV == 1 ? _mm512_shuffle_ps(x, y, 0x88) : x, odd = NV == 1 ? _mm512_shuffle_ps(x, y, 0xdd) : y;
+      _mm512_storeu_ps(to, _mm512_add_ps(onward ? _mm512_loadu_ps(to) : _mm512_setzero_ps(), _mm512_add_ps(even, odd)));
     }
   }
 }
 using DotMicro = void (*)(int64_t, const Bfloat16Rows&, const float*, float*, int64_t, bool);
-template <int MR> inline DotMicro dotMicro(int64_t rows, bool both) {
-  if (rows == MR) return both ? &multiplyDot<MR, 2> : &multiplyDot<MR, 1>;
-  if constexpr (MR > 1) return dotMicro<MR - 1>(rows, both);
+template <int MR, int NV> inline DotMicro dotMicro(int64_t rows) {
+  if (rows == MR) return &multiplyDot<MR, NV>;
+  if constexpr (MR > 1) return dotMicro<MR - 1, NV>(rows);
   else return nullptr;
 }
 inline void multiplyByDot(int64_t rows, int64_t width, int64_t steps, const Bfloat16Rows& a, const void* b, float* c, int64_t cRow, bool onward) {
-  dotMicro<bfloat16Rows>(rows, width > lanes)(steps, a, static_cast<const float*>(b), c, cRow, onward);
+  const DotMicro micro = width > lanes ? dotMicro<bfloat16Rows, 2>(rows) : dotMicro<2 * bfloat16Rows, 1>(rows);
+  micro(steps, a, static_cast<const float*>(b), c, cRow, onward);
 }
 
-constexpr Bfloat16Product bfloat16DotProduct = {"avx512_bf16", bfloat16Rows, 1, 2, false, 8, false, arrangeDot, packDotRows, packDotColumns, multiplyByDot, nullptr, nullptr};
+constexpr Bfloat16Product bfloat16DotProduct = {"avx512_bf16", bfloat16Rows, 9, 1, 2, false, 8, false, arrangeDot, packDotRows, packDotColumns, multiplyByDot, nullptr, nullptr};
 constexpr const Bfloat16Product* bfloat16Dot = &bfloat16DotProduct;
 
 // ---- by AMX -------------------------------------------------------------------------------------------------------------------
@@ -415,7 +432,7 @@ inline void enterTiles() {
 }
 inline void leaveTiles() { asm volatile("tilerelease"); }
 
-constexpr Bfloat16Product bfloat16TileProduct = {"amx", 2 * tileSide, tileSide, 2, true, 16, true, arrangeTiles, packRowsBy<arrangeTiles, 2>, packFmaColumns, multiplyByTiles, enterTiles, leaveTiles};
+constexpr Bfloat16Product bfloat16TileProduct = {"amx", 2 * tileSide, 2 * tileSide, tileSide, 2, true, 16, true, arrangeTiles, packRowsBy<arrangeTiles, 2>, packFmaColumns, multiplyByTiles, enterTiles, leaveTiles};
 constexpr const Bfloat16Product* bfloat16Tiles = &bfloat16TileProduct;
 
 #else

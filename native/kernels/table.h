@@ -103,6 +103,7 @@ struct Bfloat16Rows {
 struct Bfloat16Product {
   const char* name;
   int64_t rows;         // of a strip, at most
+  int64_t narrowRows;   // of one whose panels all have 16 columns
   int64_t rowUnit;      // rows are read, and sums written, up to a multiple of it
   int64_t numberBytes;  // of an arranged number; a step of a packed column has 64 bytes
   bool wholeSteps;      // both halves of a step lie one behind the other, and none is zeros

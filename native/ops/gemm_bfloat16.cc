@@ -28,15 +28,15 @@ struct Plan {
   int64_t blocks;                  // of the definition
   int levels;                      // tiles of partial sums
   bool shared;                     // B is packed once for all tiles
-  size_t sharedSize, rowsSize, columnsSize, sumsSize, gatherSize, wideSize, workerSize;  // in bytes
+  size_t sharedSize, placesSize, rowsSize, columnsSize, sumsSize, gatherSize, wideSize, workerSize;  // in bytes
 };
 
 int64_t widthOf(int64_t columns) { return columns <= bfloat16Panel / 2 ? bfloat16Panel / 2 : bfloat16Panel; }
 size_t lines(int64_t bytes) { return size_t(divideUp(bytes, 64) * 64); }
 
 // Rows of a strip: of equal ones that `length` rows are cut into.
-int64_t stripOf(const Bfloat16Product& product, int64_t length) {
-  const int64_t strips = divideUp(std::max<int64_t>(length, 1), product.rows);
+int64_t stripOf(const Bfloat16Product& product, int64_t length, int64_t columns) {
+  const int64_t strips = divideUp(std::max<int64_t>(length, 1), columns <= bfloat16Panel / 2 ? product.narrowRows : product.rows);
   return divideUp(divideUp(length, strips), product.rowUnit) * product.rowUnit;
 }
 
@@ -48,7 +48,7 @@ void planStage(const GemmBfloat16& g, Plan& p) {
   p.group = divideUp(p.panels, p.groups);
   p.groups = divideUp(p.panels, p.group);
   p.together = 1;
-  p.strip = stripOf(*p.product, s.joined ? p.rowTile : s.length);
+  p.strip = stripOf(*p.product, s.joined ? p.rowTile : s.length, g.n);
 }
 void planMatrix(const GemmBfloat16& g, Plan& p) {
   const int64_t unit = p.product->rows;
@@ -64,7 +64,7 @@ void planMatrix(const GemmBfloat16& g, Plan& p) {
   p.groups = divideUp(p.panels, p.group);
   p.together = p.group = divideUp(p.panels, p.groups);
   p.rowTiles = divideUp(g.m, p.rowTile);
-  p.strip = stripOf(*p.product, p.rowTile);
+  p.strip = stripOf(*p.product, p.rowTile, g.n);
 }
 
 Plan planOf(const GemmBfloat16& g) {
@@ -81,7 +81,8 @@ Plan planOf(const GemmBfloat16& g) {
   const int64_t line = g.stage && !g.stage->joined ? g.stage->length : p.rowTile;
   const int64_t rows = p.rowTile / line * divideUp(line, p.strip) * p.strip, columns = p.together * bfloat16Panel;
   p.sharedSize = p.shared ? lines(p.panels * bfloat16Panel * p.steps * 64) : 0;
-  p.rowsSize = lines(g.stage ? g.stage->size : rows * p.chunk * bfloat16Step * p.product->numberBytes);
+  p.placesSize = g.stage ? lines(g.stage->tile * 8) : 0;
+  p.rowsSize = p.placesSize + lines(g.stage ? g.stage->size : rows * p.chunk * bfloat16Step * p.product->numberBytes);
   p.columnsSize = p.shared ? 0 : lines(columns * p.chunk * 64);
   p.sumsSize = lines(rows * columns * 4);
   const int64_t gathered = std::max(g.a.gather ? p.rowTile * p.chunk : 0, g.b.gather ? bfloat16Panel : 0) * bfloat16Step;
@@ -137,6 +138,9 @@ struct Run {
   char* work(int worker) const { return workers + size_t(worker) * p.workerSize; }
   bfloat16* gathered(int worker) const { return reinterpret_cast<bfloat16*>(work(worker) + p.rowsSize + p.columnsSize + p.sumsSize * size_t(p.levels)); }
 
+  // Where the lines of a staged tile lie.
+  int64_t* placesOf(int worker) const { return reinterpret_cast<int64_t*>(work(worker) + p.rowsSize - p.placesSize); }
+
   void multiply() const {
     parallelFor(
         p.rowTiles * p.groups,
@@ -150,9 +154,11 @@ struct Run {
 
   void tileOf(int64_t i0, int64_t m, int64_t first, int64_t last, int worker) const {
     if (!g.stage) return panelsOf(i0, m, m, first, last, worker);
-    const int64_t line = i0 / g.stage->length;
-    g.stage->fill(g.stage->context, line, m / g.stage->length, work(worker));
-    for (int64_t panel = first; panel < last; ++panel) panelsOf(i0, m, g.stage->joined ? m : g.stage->length, panel, panel + 1, worker);
+    const Bfloat16Stage& s = *g.stage;
+    const int64_t line = i0 / s.length, lines = m / s.length;
+    s.fill(s.context, line, lines, work(worker));
+    for (int64_t i = 0; i < lines; ++i) placesOf(worker)[i] = s.placeOf(s.context, line, line + i);
+    for (int64_t panel = first; panel < last; ++panel) panelsOf(i0, m, s.joined ? m : s.length, panel, panel + 1, worker);
   }
 
   // Rows [i0, i0 + m), lines of `length`, of panels [first, last).
@@ -176,7 +182,7 @@ struct Run {
             const char* const b = p.shared ? shared + first * bfloat16Panel * p.steps * 64 : columns;
             const int64_t row = g.stage ? g.stage->row : steps * bfloat16Step * p.product->numberBytes;
             const Bfloat16Rows a = {rows, row, g.stage ? g.stage->halves + 2 * step : halves};
-            multiplyChunk(i0, m, length, lineRows, first, last, steps, a, b, p.shared ? p.steps : p.chunk, p.shared ? step : 0, level(l), step > from);
+            multiplyChunk(worker, m, length, lineRows, first, last, steps, a, b, p.shared ? p.steps : p.chunk, p.shared ? step : 0, level(l), step > from);
           }
         },
         [&](int l) {
@@ -189,18 +195,22 @@ struct Run {
     }
   }
 
-  void multiplyChunk(int64_t i0, int64_t m, int64_t length, int64_t lineRows, int64_t first, int64_t last, int64_t steps, const Bfloat16Rows& a,
+  void multiplyChunk(int worker, int64_t m, int64_t length, int64_t lineRows, int64_t first, int64_t last, int64_t steps, const Bfloat16Rows& a,
                      const char* b, int64_t stride, int64_t step, float* sums, bool onward) const {
     const FlushDenormals flush;
-    const int64_t lineStrips = divideUp(length, p.strip), strips = m / length * lineStrips, panels = last - first;
-    for (int64_t index = 0; index < strips * panels; ++index) {
-      const int64_t s = p.product->acrossColumns ? index / panels : index % strips, at = p.product->acrossColumns ? index % panels : index / strips;
-      const int64_t width = widthOf(columnsOf(first + at)), line = s / lineStrips, i = s % lineStrips * p.strip;
-      const int64_t place = length == m ? 0 : g.stage->placeOf(g.stage->context, i0 / length, i0 / length + line);
-      p.product->multiply(std::min(p.strip, length - i), width, steps, {a.data + place + i * a.row, a.row, a.halves},
-                          b + (at * bfloat16Panel * stride + step * width) * 64,
-                          sums + at * m / length * lineRows * bfloat16Panel + (line * lineRows + i) * width, width, onward);
-    }
+    const int64_t lines = m / length, panels = last - first;
+    const auto strips = [&](int64_t line, int64_t i, int64_t from, int64_t to) {
+      const char* const data = a.data + (g.stage ? placesOf(worker)[line] : 0) + i * a.row;
+      for (int64_t at = from; at < to; ++at) {
+        const int64_t width = widthOf(columnsOf(first + at));
+        float* const c = sums + at * lines * lineRows * bfloat16Panel + (line * lineRows + i) * width;
+        p.product->multiply(std::min(p.strip, length - i), width, steps, {data, a.row, a.halves}, b + (at * bfloat16Panel * stride + step * width) * 64, c, width, onward);
+      }
+    };
+    const int64_t visits = p.product->acrossColumns ? 1 : panels, each = panels / visits;
+    for (int64_t at = 0; at < panels; at += each)
+      for (int64_t line = 0; line < lines; ++line)
+        for (int64_t i = 0; i < length; i += p.strip) strips(line, i, at, at + each);
   }
 
   // The epilogue and the way to C: of all rows at once, or line by line where they go to other places or leave gaps.
