@@ -73,7 +73,7 @@ struct Plan {
   bool patched;                            // kernel rows are gathered one behind the other
   int64_t units, unit;                     // of columns that are neighbours: kernel rows or taps; columns of one
   int64_t panelsOfUnit, panels, group, groups;  // of columns: all, those of a task, tasks
-  int64_t outputs, outputParts, strip;     // rows of a task
+  int64_t outputs, outputParts, strip, narrowStrip;  // rows of a task, and of them those that are multiplied at once
   int64_t blocks, run, runs;               // of k: all, those of a task, tasks
   int64_t stagedNumbers;
   int levels;
@@ -131,11 +131,13 @@ Plan::Plan(const Convolution& whole)
     group = divideUp(group, 2);
   }
 
-  strip = divideUp(divideUp(outputs, divideUp(outputs, product->rows)), product->rowUnit) * product->rowUnit;
+  const auto stripOf = [&](int64_t most) { return divideUp(divideUp(outputs, divideUp(outputs, most)), product->rowUnit) * product->rowUnit; };
+  strip = stripOf(product->rows);
+  narrowStrip = stripOf(product->narrowRows);
   levels = sumLevels(run);
   const int64_t rowsOfOutputs = divideUp(piece, s.ow) + 1, parts = partsOfRows() ? rowsOfOutputs : divideUp(piece, s.oh * s.ow) + 1;
   stagedNumbers = staged ? (rowsOfOutputs * v.step + parts * v.length(1)) * line() : 0;
-  const int64_t rows = divideUp(outputs, strip) * strip;
+  const int64_t rows = divideUp(outputs, product->rowUnit) * product->rowUnit;
   sumsSize = lines(rows * group * bfloat16Panel * 4);
   stagedSize = lines((stagedNumbers + bfloat16Step) * 2);
   patchesSize = patched ? lines((chunk * patch() + bfloat16Step) * 2) : 0;
@@ -181,7 +183,7 @@ struct Gradient {
     const int64_t a = p.units == s.kh ? panel.unit : panel.unit / s.kw, b = p.units == s.kh ? 0 : panel.unit % s.kw;
     return a * p.v.tapStep * p.line() + b * p.h.tapStep * p.pixel() + panel.column;
   }
-  int64_t rowsOf(const Range& r) const { return divideUp(r.outputs, p.strip) * p.strip; }
+  int64_t rowsOf(const Range& r) const { return divideUp(r.outputs, p.product->rowUnit) * p.product->rowUnit; }
 
   float* total(int64_t range, int64_t run) const { return reinterpret_cast<float*>(totals + size_t(range * p.runs + run) * p.sumsSize); }
 
@@ -244,8 +246,9 @@ struct Gradient {
       }
       const FlushDenormals flush;
       float* const to = sums + (index - r.first) * rows * bfloat16Panel;
-      for (int64_t i = 0; i < r.outputs; i += p.strip)
-        p.product->multiply(std::min(p.strip, r.outputs - i), panel.width, steps, {c.rows + i * row, row, halves}, c.columns, to + i * panel.width, panel.width, onward);
+      const int64_t strip = panel.width < bfloat16Panel ? p.narrowStrip : p.strip;
+      for (int64_t i = 0; i < r.outputs; i += strip)
+        p.product->multiply(std::min(strip, r.outputs - i), panel.width, steps, {c.rows + i * row, row, halves}, c.columns, to + i * panel.width, panel.width, onward);
     }
   }
 
