@@ -75,6 +75,7 @@ struct Plan {
   int64_t panelsOfUnit, panels, group, groups;  // of columns: all, those of a task, tasks
   int64_t outputs, outputParts, strip, narrowStrip;  // rows of a task, and of them those that are multiplied at once
   int64_t blocks, run, runs;               // of k: all, those of a task, tasks
+  int64_t down;                            // steps of k from a kernel row to the next, where panels serve all of them; else 0
   int64_t stagedNumbers;
   int levels;
   size_t sumsSize, stagedSize, placesSize, rowsSize, columnsSize, patchesSize, workerSize;
@@ -131,6 +132,9 @@ Plan::Plan(const Convolution& whole)
     group = divideUp(group, 2);
   }
 
+  // Where outputs of a row are whole steps, what a kernel row reads is what the one above reads, some steps later.
+  const bool alike = units == s.kh && s.kh > 1 && groups == 1 && s.ow % bfloat16Step == 0 && s.oh * s.ow % chunk == 0 && v.tapStep % v.step == 0;
+  down = alike && s.ow <= chunk ? v.tapStep / v.step * s.ow / bfloat16Step : 0;
   const auto stripOf = [&](int64_t most) { return divideUp(divideUp(outputs, divideUp(outputs, most)), product->rowUnit) * product->rowUnit; };
   strip = stripOf(product->rows);
   narrowStrip = stripOf(product->narrowRows);
@@ -143,7 +147,7 @@ Plan::Plan(const Convolution& whole)
   patchesSize = patched ? lines((chunk * patch() + bfloat16Step) * 2) : 0;
   placesSize = lines(piece * 8);
   rowsSize = lines(rows * chunk * product->numberBytes);
-  columnsSize = lines(bfloat16Panel * chunk * 2);
+  columnsSize = lines(bfloat16Panel * (chunk * 2 + down * (s.kh - 1) * 64));
   workerSize = sumsSize * size_t(levels) + stagedSize + placesSize + rowsSize + columnsSize + patchesSize;
 }
 
@@ -236,20 +240,33 @@ struct Gradient {
       data = c.patches;
       places = nullptr;
     }
-    for (int64_t index = r.first; index < r.last; ++index) {
-      const Panel panel = panelOf(index);
-      const bfloat16* const from = data + offsetOf(panel);
-      for (int64_t step = 0; step < steps; ++step) {
-        const int64_t at = step * bfloat16Step;
-        const Bfloat16Block block = {places ? from : from + at * p.patch(), 1, p.patch(), false, places ? places + at : nullptr};
-        p.product->packColumns(block, panel.count, panel.width, std::min(bfloat16Step, count - step * bfloat16Step), c.columns + step * panel.width * 64);
-      }
+    const auto products = [&](int64_t index, int64_t into) {
       const FlushDenormals flush;
-      float* const to = sums + (index - r.first) * rows * bfloat16Panel;
+      const Panel panel = panelOf(index);
       const int64_t strip = panel.width < bfloat16Panel ? p.narrowStrip : p.strip;
+      float* const to = sums + (index - r.first) * rows * bfloat16Panel;
       for (int64_t i = 0; i < r.outputs; i += strip)
-        p.product->multiply(std::min(strip, r.outputs - i), panel.width, steps, {c.rows + i * row, row, halves}, c.columns, to + i * panel.width, panel.width, onward);
+        p.product->multiply(std::min(strip, r.outputs - i), panel.width, steps, {c.rows + i * row, row, halves}, c.columns + into * panel.width * 64,
+                            to + i * panel.width, panel.width, onward);
+    };
+    for (int64_t index = r.first; index < (p.down > 0 ? p.panelsOfUnit : r.last); ++index) {
+      pack(index, count, data, places, c.columns);
+      for (int64_t a = 0; a < (p.down > 0 ? s.kh : 1); ++a) products(index + a * p.panelsOfUnit, a * p.down);
     }
+  }
+
+  // The steps of a panel and, where they serve all kernel rows, those of the lines below.
+  void pack(int64_t index, int64_t count, const bfloat16* data, const int64_t* places, char* to) const {
+    const Panel panel = panelOf(index);
+    const bfloat16* const from = data + offsetOf(panel);
+    const auto step = [&](const Bfloat16Block& block, int64_t numbers) {
+      p.product->packColumns(block, panel.count, panel.width, numbers, to);
+      to += panel.width * 64;
+    };
+    for (int64_t at = 0; at < count; at += bfloat16Step)
+      step({places ? from : from + at * p.patch(), 1, p.patch(), false, places ? places + at : nullptr}, std::min(bfloat16Step, count - at));
+    for (int64_t below = 1; below <= p.down * (s.kh - 1) * bfloat16Step / s.ow; ++below)
+      for (int64_t at = count - s.ow; at < count; at += bfloat16Step) step({from + below * p.v.step * p.line(), 1, 0, false, places + at}, bfloat16Step);
   }
 
   void gather(int64_t k, int64_t count, const bfloat16* data, const int64_t* places, bfloat16* to) const {
