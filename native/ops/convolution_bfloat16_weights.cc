@@ -24,10 +24,10 @@ constexpr int64_t mostChunk = 16;          // steps of k between two visits of t
 
 // One axis of what taps read: tap t of position p is place p·step + t·tapStep. Places are inputs one behind the other or, where most of
 // those would be read by no tap, the inputs of one position behind those of the one before.
-struct Places {
+struct TapAxis {
   int64_t taps, stride, dilation, before, size, step, tapStep;
 
-  Places(int64_t count, int64_t positions, int64_t taps, int64_t stride, int64_t dilation, int64_t before, int64_t size)
+  TapAxis(int64_t count, int64_t positions, int64_t taps, int64_t stride, int64_t dilation, int64_t before, int64_t size)
       : taps(taps), stride(stride), dilation(dilation), before(before), size(size), step(stride), tapStep(dilation) {
     if (length(count) <= 2 * taps * count && length(positions) <= 4 * (size + taps + 8)) return;
     step = taps;
@@ -68,7 +68,7 @@ struct Plan {
   bool swapped;                            // x and dy
   Convolution s;
   int64_t piece, chunk;                    // of k
-  Places v, h;
+  TapAxis v, h;
   bool staged;                             // what a piece reads is copied, with zeros around images
   bool patched;                            // kernel rows are gathered one behind the other
   int64_t units, unit;                     // of columns that are neighbours: kernel rows or taps; columns of one
@@ -105,7 +105,7 @@ Plan::Plan(const Convolution& whole)
       h(std::min(s.ow, piece), s.ow, s.kw, s.strideW, s.dilationW, s.padLeft, s.w),
       staged(true) {
   const auto lanesOf = [](int64_t columns) { return divideUp(columns, bfloat16Panel / 2) * bfloat16Panel / 2; };
-  patched = s.kh > 1 && h.tapStep == 1 && s.kw * s.inputs() < bfloat16Panel && lanesOf(s.taps() * s.inputs()) < s.kh * lanesOf(s.kw * s.inputs());
+  patched = s.kh > 1 && s.kh <= bfloat16Panel && h.tapStep == 1 && s.kw * s.inputs() < bfloat16Panel && lanesOf(s.taps() * s.inputs()) < s.kh * lanesOf(s.kw * s.inputs());
   staged = patched || !v.inside(s.oh) || !h.inside(s.ow);
   if (!staged) {
     v.step = s.strideH, v.tapStep = s.dilationH;
@@ -182,7 +182,7 @@ struct Gradient {
     const int64_t column = index % p.panelsOfUnit * bfloat16Panel, count = std::min(bfloat16Panel, p.unit - column);
     return {index / p.panelsOfUnit, column, count, count <= bfloat16Panel / 2 ? bfloat16Panel / 2 : bfloat16Panel};
   }
-  // From the place of a pixel to what a panel reads of it, unless patches are gathered.
+  // From the place of a pixel, or from its patch, to what a panel reads of it.
   int64_t offsetOf(const Panel& panel) const {
     const int64_t a = p.units == s.kh ? panel.unit : panel.unit / s.kw, b = p.units == s.kh ? 0 : panel.unit % s.kw;
     return a * p.v.tapStep * p.line() + b * p.h.tapStep * p.pixel() + panel.column;
@@ -194,7 +194,11 @@ struct Gradient {
   void compute() const {
     parallelFor(p.tasks(), [&](int64_t index, int worker) { task(index / p.runs, index % p.runs, workers + size_t(worker) * p.workerSize); },
                 {p.product->enter, p.product->leave});
-    if (p.runs > 1) parallelFor(p.tasks() / p.runs * p.group, [&](int64_t index, int) { join(index / p.group, index % p.group); });
+    if (p.runs == 1) return;
+    parallelFor(p.tasks() / p.runs * p.group, [&](int64_t index, int) {
+      const int64_t range = index / p.group;
+      join(range, rangeOf(range).first + index % p.group);
+    });
   }
 
   struct Scratch {
@@ -225,7 +229,7 @@ struct Gradient {
           }
         },
         [&](int l) { kernelsOf<float>().accumulate(level(l), level(l + 1), int64_t(p.sumsSize / 4)); });
-    for (int64_t at = 0; p.runs == 1 && at < p.group; ++at) finish(r, at, level(0));
+    for (int64_t index = r.first; p.runs == 1 && index < r.last; ++index) finish(r, index, level(0));
   }
 
   // Adds pixels [k, k + count) to the sums.
@@ -330,21 +334,20 @@ struct Gradient {
   }
 
   // Adds the runs of a panel by the tree of neighbours.
-  void join(int64_t range, int64_t at) const {
+  void join(int64_t range, int64_t index) const {
     const Range r = rangeOf(range);
-    if (r.first + at >= r.last) return;
-    const int64_t count = rowsOf(r) * bfloat16Panel, first = at * count;
+    if (index >= r.last) return;
+    const int64_t rows = rowsOf(r), first = (index - r.first) * rows * bfloat16Panel, count = rows * panelOf(index).width;
     for (int64_t apart = 1; apart < p.runs; apart *= 2)
       for (int64_t run = 0; run + apart < p.runs; run += 2 * apart)
         kernelsOf<float>().accumulate(total(range, run) + first, total(range, run + apart) + first, count);
-    finish(r, at, total(range, 0));
+    finish(r, index, total(range, 0));
   }
 
   // Stores the sums of a panel.
-  void finish(const Range& r, int64_t at, const float* sums) const {
-    if (r.first + at >= r.last) return;
-    const Panel panel = panelOf(r.first + at);
-    sums += at * rowsOf(r) * bfloat16Panel;
+  void finish(const Range& r, int64_t index, const float* sums) const {
+    const Panel panel = panelOf(index);
+    sums += (index - r.first) * rowsOf(r) * bfloat16Panel;
     Epilogue<float> epilogue;
     epilogue.prior = prior;
     const int64_t output = r.group * s.outputs() + r.output, column = panel.unit * p.unit + panel.column;

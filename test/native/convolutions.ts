@@ -116,6 +116,7 @@ geometries.push(
   { n: 2, h: 5, w: 7, c: 20, k: 150, kernel: [1, 1] },
   { n: 1, h: 6, w: 6, c: 6, k: 40, kernel: [1, 1], groups: 2 },
   { n: 40, h: 1, w: 1, c: 24, k: 20, kernel: [3, 3], pad: [1, 1, 1, 1] },
+  { n: 1, h: 45, w: 5, c: 1, k: 3, kernel: [40, 2] },
   { n: 1, h: 16, w: 32, c: 24, k: 7, kernel: [3, 3], pad: [1, 1, 1, 1] },
   { n: 2, h: 16, w: 32, c: 12, k: 17, kernel: [3, 3], dilation: [2, 1], pad: [2, 1, 2, 1] },
 );
