@@ -10,13 +10,13 @@ import { exp, log } from '../ops/elementwise.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { type ChartPanel, chart } from '../pictures/chart.js';
 import { number } from '../pictures/svg.js';
-import type { StepPrecision } from '../program/fuse.js';
 import { refuseInStep } from '../recording.js';
 import type { Regularizer } from '../regularizers/regularizer.js';
 import { Tensor, noGrad } from '../tensor.js';
 import type { BatchRecord, TrainingRun } from '../training/callbacks.js';
 import { TrainingNonFiniteError } from '../training/errors.js';
 import { fit } from '../training/fit.js';
+import type { FitOptions } from '../training/fit-options.js';
 import { keepingState } from './keeping-state.js';
 
 /** Options of {@link learningRateFinder}. */
@@ -41,7 +41,7 @@ export interface LearningRateFinderOptions {
   /** What keeps weights small, as for `fit`; default: nothing. */
   readonly regularizers?: readonly Regularizer[];
   /** How values between products are stored, as for `fit`; default `'float32'`. */
-  readonly precision?: StepPrecision;
+  readonly precision?: FitOptions['precision'];
   /** Decides the order of the examples; default: the seed of `setSeed`. */
   readonly seed?: number;
   /** Stops between two steps; the state is put back all the same. */

@@ -52,6 +52,6 @@ export function fuse(recording: Recording, results: readonly Slot[], precision: 
   const isFused = variableChoice('NODEGRAD_FUSE', ['0', '1']) !== '0';
   const stored: readonly Pass[] = precision === 'bfloat16' ? [storeNarrow] : [];
   const all: readonly Pass[] = isFused ? [...passes, ...stored, remakeCheap, shareMemory] : stored;
-  const { buffers, instructions } = all.reduce((list, pass) => pass(list), { ...recording, results } as List);
-  return askFirst({ ...recording, buffers, instructions, ...(isFused ? { recorded: recording.instructions.length } : {}) });
+  const list = all.reduce((made, pass) => pass(made), { buffers: recording.buffers, instructions: recording.instructions, results } as List);
+  return { ...recording, buffers: list.buffers, ...askFirst(list), ...(isFused ? { recorded: recording.instructions.length } : {}) };
 }

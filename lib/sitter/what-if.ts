@@ -12,10 +12,10 @@ import { BinaryCrossEntropyLoss } from '../losses/binary.js';
 import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import type { Loss } from '../losses/loss.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
-import type { StepPrecision } from '../program/fuse.js';
 import { StandardScaler } from '../preprocessing/standard-scaler.js';
 import { checkLoss, evaluate } from '../training/evaluate.js';
 import { fit } from '../training/fit.js';
+import type { FitOptions } from '../training/fit-options.js';
 import { RunLog, readRunLog } from '../training/run-log.js';
 import { preprocessed } from '../preprocessing/of-model.js';
 import { transformed } from '../preprocessing/transformed.js';
@@ -40,7 +40,7 @@ export interface Repeatable {
   /** Largest norm of the gradients; default: as they are. */
   readonly maxGradNorm?: number;
   /** How values between products are stored; default `'float32'`. */
-  readonly precision?: StepPrecision;
+  readonly precision?: FitOptions['precision'];
   /** Whether examples come in a new order in each epoch; default true. */
   readonly shuffle?: boolean;
   /** Decides the orders; default 0. */

@@ -4,7 +4,7 @@ import { bytesOf } from '../../dtype.js';
 import { guardedOperand } from '../../ops/define.js';
 import { lettersOf, titleOf } from '../../ops/fused.js';
 import type { Buffer, Instruction, Slot } from '../record.js';
-import { type List, updates, type Uses, usesOf } from './list.js';
+import { edited, type List, updates, type Uses, usesOf } from './list.js';
 
 /** In bytes. */
 export interface Limits {
@@ -28,14 +28,15 @@ export function remakeCheap(list: List, { step, value } = usual): List {
   if (bytes < step) return list;
   const uses = usesOf(list);
   const found: Found = new Map();
-  for (const [made, instruction] of list.instructions.entries()) {
-    if (made >= fullest || !isCheap(uses, made, instruction)) continue;
+  for (let made = 0; made < fullest; made++) {
+    const instruction = list.instructions[made];
     const [to, ...inputs] = instruction.operands;
+    if (instruction.writes !== 1 || bytesIn(list, to) < value) continue;
     const next = uses.between(to, fullest, list.instructions.length)[0];
-    if (next === undefined || bytesIn(list, to) < value) continue;
-    const own = new Map(found);
-    if (inputs.every((slot) => hold(uses, slot, made, next.at, bytesIn(list, to) * smallPart, own))) {
-      for (const [buffer, one] of own) found.set(buffer, one);
+    if (next === undefined || !isCheap(uses, made, instruction)) continue;
+    const more: Found = new Map();
+    if (inputs.every((slot) => hold(uses, slot, made, next.at, bytesIn(list, to) * smallPart, found, more))) {
+      for (const [buffer, one] of more) found.set(buffer, one);
       found.set(to.buffer, { made, again: next.at });
     }
   }
@@ -80,19 +81,19 @@ function isCheap(uses: Uses, made: number, instruction: Instruction): boolean {
     .every(({ at, writes: isWritten }) => isWritten === (at === made) && instructions[at].guard === undefined);
 }
 
-/** Sees to it that what instruction `made` reads as `slot` is there at place `again` too; says whether it can be. `found` gets what is made again for it. */
-function hold(uses: Uses, slot: Slot, made: number, again: number, small: number, found: Found): boolean {
+/** Sees to it that what instruction `made` reads as `slot` is there at place `again` too; says whether it can be. `more` gets what is made again for it beside `found`. */
+function hold(uses: Uses, slot: Slot, made: number, again: number, small: number, found: Found, more: Found): boolean {
   const { buffers, instructions } = uses.list;
   const isWritten = uses.between(slot, made, again).some(({ writes }) => writes);
   if (isWritten) return false;
   if (buffers[slot.buffer].kind !== 'temporary' || uses.results.has(slot.buffer) || bytesIn(uses.list, slot) <= small) return true;
-  const own = found.get(slot.buffer);
+  const own = more.get(slot.buffer) ?? found.get(slot.buffer);
   if (own === undefined && uses.between(slot, again - 1, instructions.length).length > 0) return true;
   if (own !== undefined && own.again <= again) return true;
   const maker = own?.made ?? uses.between(slot, -1, made).find(({ writes }) => writes)?.at;
   if (maker === undefined || (own === undefined && !isCheap(uses, maker, instructions[maker]))) return false;
-  if (!instructions[maker].operands.slice(1).every((input) => hold(uses, input, maker, again, small, found))) return false;
-  found.set(slot.buffer, { made: maker, again });
+  if (!instructions[maker].operands.slice(1).every((input) => hold(uses, input, maker, again, small, found, more))) return false;
+  more.set(slot.buffer, { made: maker, again });
   return true;
 }
 
@@ -110,8 +111,15 @@ function rewritten(list: List, found: Found): List {
     const one = found.get(slot.buffer);
     return one === undefined || at < one.again ? slot : { ...slot, buffer: second.get(slot.buffer) as number };
   };
-  const instructions = list.instructions.flatMap((instruction, at) =>
-    [...(places.get(at) ?? []), instruction].map((one) => ({ ...one, operands: one.operands.map((slot) => named(at, slot)) })),
-  );
-  return { ...list, buffers, instructions };
+  const changed = new Set(places.keys());
+  for (const [buffer, { again }] of found) for (const { at } of usesOf(list).allOf(buffer)) if (at >= again) changed.add(at);
+  const edits = new Map<number, readonly Instruction[]>();
+  for (const at of changed) {
+    const made = [...(places.get(at) ?? []), list.instructions[at]];
+    edits.set(
+      at,
+      made.map((one) => ({ ...one, operands: one.operands.map((slot) => named(at, slot)) })),
+    );
+  }
+  return edited(list, edits, buffers);
 }
