@@ -59,15 +59,15 @@ template <class S> inline void wordRows(const S* x, int64_t lane, int64_t count,
   for (int64_t i = 0; i < used; ++i) copyNarrow(x + i * lane, count, to + i * wordsOfStep);
   __builtin_memset(to + used * wordsOfStep, 0, size_t((width - used) * wordsOfStep) * 4);
 }
-// words[16][width] of one step, where the lanes of a k are neighbours.
-template <class S> inline void wordColumns(const S* x, int64_t k, int64_t count, int64_t used, int64_t width, float* to) {
+// words[16][width] of one step, where the lanes of a k are neighbours; place(i) is where those of the i-th one are.
+template <class S, class P> inline void wordColumns(const S* x, P place, int64_t count, int64_t used, int64_t width, float* to) {
   for (int64_t pair = 0; pair < wordsOfStep; ++pair, to += width) {
     const bool even = 2 * pair < count, odd = 2 * pair + 1 < count;
-    const S* row = x + 2 * pair * k;
+    const S *const first = x + (even ? place(2 * pair) : 0), *const second = x + (odd ? place(2 * pair + 1) : 0);
     const auto words = [&](int64_t j, auto read) FORMULA {
       V<float> low = zero<float>(), high = zero<float>();
-      if (even) low = fromBits<float>(shr<16>(upper(read(row + j), x)));
-      if (odd) high = fromBits<float>(upper(read(row + k + j), x) & upperHalf());
+      if (even) low = fromBits<float>(shr<16>(upper(read(first + j), x)));
+      if (odd) high = fromBits<float>(upper(read(second + j), x) & upperHalf());
       store(to + j, fromBits<float>(bits(low) | bits(high)));
     };
     int64_t j = 0;
@@ -80,20 +80,27 @@ template <class S> inline void wordColumns(const S* x, int64_t k, int64_t count,
   }
 }
 
-// Words of one step, `width` lanes (a multiple of 16) of which `used` are there: as [16][width], or as [width][16].
-template <bool byLane> inline void wordsOf(const Bfloat16Block& x, int64_t at, int64_t count, int64_t used, int64_t width, float* to) {
-  alignas(64) float turned[mostBfloat16Rows * wordsOfStep];
-  const auto typed = [&](auto* data) {
-    if (x.lane == 1) {
-      wordColumns(data + at * x.k, x.k, count, used, width, byLane ? turned : to);
-      if (byLane) transposeBlock<float>(wordsOfStep, width, turned, width, to, wordsOfStep);
-    } else {
-      wordRows(data + at, x.lane, count, used, width, byLane ? to : turned);
-      if (!byLane) transposeBlock<float>(width, wordsOfStep, turned, wordsOfStep, to, width);
-    }
+// f(data, place) for a block whose lanes are neighbours, from `at` on.
+template <class F> inline void placesOf(const Bfloat16Block& x, int64_t at, F f) {
+  const auto typed = [&](const auto* data) {
+    if (x.places) f(data, [places = x.places + at](int64_t i) FORMULA { return places[i]; });
+    else f(data + at * x.k, [k = x.k](int64_t i) FORMULA { return i * k; });
   };
   if (x.wide) typed(static_cast<const float*>(x.data));
   else typed(static_cast<const bfloat16*>(x.data));
+}
+
+// Words of one step, `width` lanes (a multiple of 16) of which `used` are there: as [16][width], or as [width][16].
+template <bool byLane> inline void wordsOf(const Bfloat16Block& x, int64_t at, int64_t count, int64_t used, int64_t width, float* to) {
+  alignas(64) float turned[mostBfloat16Rows * wordsOfStep];
+  if (x.lane == 1) {
+    placesOf(x, at, [&](const auto* data, auto place) { wordColumns(data, place, count, used, width, byLane ? turned : to); });
+    if (byLane) transposeBlock<float>(wordsOfStep, width, turned, width, to, wordsOfStep);
+    return;
+  }
+  if (x.wide) wordRows(static_cast<const float*>(x.data) + at, x.lane, count, used, width, byLane ? to : turned);
+  else wordRows(static_cast<const bfloat16*>(x.data) + at, x.lane, count, used, width, byLane ? to : turned);
+  if (!byLane) transposeBlock<float>(width, wordsOfStep, turned, wordsOfStep, to, width);
 }
 
 // Whole vectors: what one writes behind its piece, the next one overwrites.
@@ -244,21 +251,64 @@ inline void arrangeDot(void* to, const bfloat16* x, int64_t n) {
   for (; i + 32 <= n; i += 32, out += 64) _mm512_storeu_si512(out, _mm512_shuffle_epi8(_mm512_loadu_si512(x + i), order));
   if (i < n) _mm256_storeu_si256((__m256i*)out, _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i*)(x + i)), _mm512_castsi512_si256(order)));
 }
+// The same as wordColumns, but as pairs that are regrouped: put(four k, lane, even, odd).
+template <class S, class P, class F> inline void pairColumns(const S* x, P place, int64_t count, int64_t used, int64_t width, F put) {
+  for (int64_t quad = 0; quad < wordsOfStep / 2; ++quad) {
+    const S* row[4];
+    for (int i = 0; i < 4; ++i) row[i] = 4 * quad + i < count ? x + place(4 * quad + i) : nullptr;
+    const auto pairs = [&](int64_t j, auto read) FORMULA {
+      const auto number = [&](int i) FORMULA { return row[i] ? upper(read(row[i] + j), x) & upperHalf() : setBits<float>(0); };
+      put(quad, j, fromBits<float>(number(0) | shr<16>(number(2))), fromBits<float>(number(1) | shr<16>(number(3))));
+    };
+    int64_t j = 0;
+    for (; j + lanes <= used; j += lanes) pairs(j, [](const S* p) FORMULA { return load(p); });
+    if (const int last = int(used - j); last > 0) {
+      pairs(j, [last](const S* p) FORMULA { return load(p, last); });
+      j += lanes;
+    }
+    for (; j < width; j += lanes) put(quad, j, zero<float>(), zero<float>());
+  }
+}
+inline void packDotRows(const Bfloat16Block& x, int64_t rows, int64_t count, void* to) {
+  if (x.lane != 1) return packRowsBy<arrangeDot, 2>(x, rows, count, to);
+  alignas(64) float pairs[wordsOfStep * mostBfloat16Rows], square[wordsOfStep * lanes];
+  const int64_t width = wholeVectors(rows), steps = (count + bfloat16Step - 1) / bfloat16Step;
+  const auto put = [&](int64_t quad, int64_t j, V<float> even, V<float> odd) FORMULA {
+    store(pairs + 2 * quad * width + j, even);
+    store(pairs + (2 * quad + 1) * width + j, odd);
+  };
+  for (int64_t step = 0; step < steps; ++step) {
+    const int64_t at = step * bfloat16Step;
+    placesOf(x, at, [&](const auto* data, auto place) { pairColumns(data, place, stepNumbers(count, at), rows, width, put); });
+    for (int64_t i = 0; i < rows; i += lanes) {
+      float* const out = static_cast<float*>(to) + (i * steps + step) * wordsOfStep;
+      if (rows - i >= lanes) {
+        transposeBlock<float>(wordsOfStep, lanes, pairs + i, width, out, steps * wordsOfStep);
+        continue;
+      }
+      transposeBlock<float>(wordsOfStep, lanes, pairs + i, width, square, wordsOfStep);
+      for (int64_t row = 0; row < rows - i; ++row) __builtin_memcpy(out + row * steps * wordsOfStep, square + row * wordsOfStep, 64);
+    }
+  }
+}
 // A step of a panel of 32 columns is [8][even, odd][32] words: a word of A is spread for each chain. One of 16 columns is [8][16] pairs of an even and an odd
 // word, of which one of A is spread for both chains; of four columns the first two lie in one vector, the others in the next, as `vunpcklps` leaves them
 // and `vshufps` parts them again.
 inline void packDotColumns(const Bfloat16Block& x, int64_t columns, int64_t width, int64_t count, void* to) {
+  const auto put = [&](int64_t quad, int64_t j, V<float> a, V<float> b) FORMULA {
+    float* const out = static_cast<float*>(to) + 2 * quad * width + j;
+    const __m512 even = a.v[0], odd = b.v[0];
+    _mm512_storeu_ps(out, width == lanes ? _mm512_unpacklo_ps(even, odd) : even);
+    _mm512_storeu_ps(out + width, width == lanes ? _mm512_unpackhi_ps(even, odd) : odd);
+  };
+  if (x.lane == 1) return placesOf(x, 0, [&](const auto* data, auto place) { pairColumns(data, place, count, columns, width, put); });
   alignas(64) float words[wordsOfStep * bfloat16Panel];
   wordsOf<false>(x, 0, count, columns, width, words);
-  float* out = static_cast<float*>(to);
-  for (int64_t pair = 0; pair < wordsOfStep; pair += 2, out += 2 * width) {
+  for (int64_t quad = 0; quad < wordsOfStep / 2; ++quad)
     for (int64_t j = 0; j < width; j += lanes) {
-      const V<float> first = load(words + pair * width + j), second = load(words + (pair + 1) * width + j);
-      const __m512 even = evenPair(first, second).v[0], odd = oddPair(first, second).v[0];
-      _mm512_storeu_ps(out + j, width == lanes ? _mm512_unpacklo_ps(even, odd) : even);
-      _mm512_storeu_ps(out + width + j, width == lanes ? _mm512_unpackhi_ps(even, odd) : odd);
+      const V<float> first = load(words + 2 * quad * width + j), second = load(words + (2 * quad + 1) * width + j);
+      put(quad, j, evenPair(first, second), oddPair(first, second));
     }
-  }
 }
 
 // A word to all lanes, or two to all pairs of lanes. In assembler: GCC would load them first and spread them then.
@@ -312,7 +362,7 @@ inline void multiplyByDot(int64_t rows, int64_t width, int64_t steps, const Bflo
   micro(steps, a, static_cast<const float*>(b), c, cRow, onward);
 }
 
-constexpr Bfloat16Product bfloat16DotProduct = {"avx512_bf16", bfloat16Rows, 9, 1, 2, false, 8, false, arrangeDot, packRowsBy<arrangeDot, 2>, packDotColumns, multiplyByDot, nullptr, nullptr};
+constexpr Bfloat16Product bfloat16DotProduct = {"avx512_bf16", bfloat16Rows, 9, 1, 2, false, 8, false, arrangeDot, packDotRows, packDotColumns, multiplyByDot, nullptr, nullptr};
 constexpr const Bfloat16Product* bfloat16Dot = &bfloat16DotProduct;
 
 // ---- by AMX -------------------------------------------------------------------------------------------------------------------

@@ -87,6 +87,7 @@ struct Bfloat16Block {
   const void* data;
   int64_t lane, k;
   bool wide;  // float32, rounded when it is packed; else bfloat16
+  const int64_t* places = nullptr;  // of columns, where lane is 1: k lies at places[k] instead
 };
 
 // Rows of A as a way reads them: numbers that it has arranged, in halves of steps. A half lies as many bytes behind one row as behind any other, so rows

@@ -1,4 +1,4 @@
-// Gathers patches and turned weights for the products that convolutions of bfloat16 are.
+// The products that convolutions of bfloat16 are, forward and for the input gradient: staged pixels, and turned weights.
 #include "convolution_bfloat16.h"
 
 #include <algorithm>
@@ -9,48 +9,6 @@
 
 namespace nodegrad::bfloat16Convolution {
 namespace {
-
-// What the positions of a phase read, of the channels [first, first + group) of a source.
-struct Patches {
-  Phase phase;
-  const bfloat16* source;
-  int64_t first;
-
-  // Taps of a kernel row lie one behind the other where they are neighbours in the source and the group has all channels.
-  bool rowsTogether() const { return phase.h.tapStep == 1 && phase.group == phase.channels; }
-
-  // Numbers [k, k + count) of the patches of positions [position, position + positions), counted through all images: rows of `row`.
-  void copy(int64_t position, int64_t positions, int64_t k, int64_t count, bfloat16* to, int64_t row) const {
-    const Axis &v = phase.v, &h = phase.h;
-    const bool together = rowsTogether();
-    const int64_t unit = together ? h.taps * phase.group : phase.group, units = together ? 1 : h.taps, channels = phase.channels;
-    const int64_t line = h.size * channels;
-    stretches(phase, position, positions, [&](int64_t image, int64_t i, int64_t j, int64_t length, int64_t done) {
-      bfloat16* const out = to + done * row;
-      int64_t at = k / unit, skip = k % unit;
-      for (int64_t filled = 0, part; filled < count; filled += part, ++at, skip = 0) {
-        part = std::min(unit - skip, count - filled);
-        const int64_t y = v.source(i, at / units);
-        const bfloat16* const from = y < 0 || y >= v.size ? nullptr : source + (image * v.size + y) * line;
-        for (int64_t p = 0; p < length; ++p) {
-          // Of the part, what lies inside of the line.
-          const int64_t begin = h.source(j + p, at % units) * channels + first + skip;
-          const int64_t low = from ? std::clamp<int64_t>(-begin, 0, part) : part, high = from ? std::clamp<int64_t>(line - begin, low, part) : part;
-          bfloat16* const place = out + p * row + filled;
-          if (low > 0) std::memset(place, 0, size_t(low) * 2);
-          if (high > low) std::memcpy(place + low, from + begin + low, size_t(high - low) * 2);
-          if (high < part) std::memset(place + high, 0, size_t(part - high) * 2);
-        }
-      }
-    });
-  }
-  static void rows(const void* context, int64_t lane, int64_t lanes, int64_t k, int64_t count, bfloat16* to, int64_t row) {
-    static_cast<const Patches*>(context)->copy(lane, lanes, k, count, to, row);
-  }
-  static void columns(const void* context, int64_t lane, int64_t lanes, int64_t k, int64_t count, bfloat16* to, int64_t row) {
-    static_cast<const Patches*>(context)->copy(k, count, lane, lanes, to, row);
-  }
-};
 
 // For an input gradient: lane is an input channel of the group, k is (tap of the phase, output channel of the group).
 struct TurnedWeights {
@@ -109,21 +67,6 @@ GemmBfloat16 inputProduct(const Convolution& s, const Phase& f, const Bfloat16St
   return g;
 }
 
-GemmBfloat16 weightProduct(const Convolution& s, const Patches& patches, const bfloat16* dy, float* dw, Prior prior) {
-  GemmBfloat16 g{};
-  g.m = s.taps() * s.inputs();
-  g.n = s.outputs();
-  g.k = s.pixels();
-  if (isPointwise(s)) g.a = narrowMatrix(patches.source + patches.first, 1, s.c);
-  else g.a = {{nullptr, 1, g.m, false}, Patches::columns, &patches};
-  g.b = narrowMatrix(dy, 1, s.k);
-  g.c = dw;
-  g.ldc = s.k;
-  g.wide = true;
-  g.epilogue.prior = prior;
-  return g;
-}
-
 size_t tableSize(const Phase& f) { return size_t(padded<int64_t>(StagedPhase::tableOf(f))) * 8 + 64; }
 void* channelsOf(void* p, bool wide, int64_t first) { return static_cast<char*>(p) + first * (wide ? 4 : 2); }
 
@@ -171,17 +114,6 @@ void inputGradient(const Convolution& s, const bfloat16* dy, const bfloat16* w, 
       product.y = y ? y + first : nullptr;
       gemmBfloat16(product, static_cast<char*>(workspace) + tableSize(f));
     });
-}
-
-size_t weightGradientWorkspace(const Convolution& s) {
-  const Patches none = {forwardPhase(s), nullptr, 0};
-  return gemmBfloat16Workspace(weightProduct(s, none, nullptr, nullptr, Prior::none));
-}
-void weightGradient(const Convolution& s, const bfloat16* x, const bfloat16* dy, float* dw, Prior prior, void* workspace) {
-  for (int64_t g = 0; g < s.groups; ++g) {
-    const Patches patches = {forwardPhase(s), x, g * s.inputs()};
-    gemmBfloat16(weightProduct(s, patches, dy + g * s.outputs(), dw + g * s.outputs(), prior), workspace);
-  }
 }
 
 }  // namespace nodegrad::bfloat16Convolution
