@@ -10,7 +10,8 @@ namespace {
 
 constexpr int64_t half = bfloat16Step / 2;
 constexpr int64_t leastRows = 64, mostRows = 512;  // of a tile
-constexpr int64_t mostBytes = 256 << 10;           // of a stage, so that a near cache holds it beside the weights
+constexpr int64_t mostBytes = 256 << 10;           // of a stage, so that a near cache holds it beside weights
+constexpr int64_t manyWeights = 256 << 10;         // that every tile would fetch from farther away: it has the most rows, and shares them by columns
 constexpr int64_t beyond = 128;                    // what whole vectors read and write behind the last number
 constexpr int64_t gatheredNumbers = 8192;          // at a time
 
@@ -26,13 +27,13 @@ StagedPhase::Side::Side(const Axis& a) {
   step = taps == 1 ? 1 : a.step;
 }
 
-StagedPhase::StagedPhase(const Phase& phase, int64_t images, const bfloat16* source, int64_t first, int64_t* table)
+StagedPhase::StagedPhase(const Phase& phase, int64_t images, const bfloat16* source, int64_t first, int64_t columns, int64_t* table)
     : phase_(phase), images_(images), source_(source), first_(first), product_(bfloat16Product()), v_(phase.v), h_(phase.h),
       pixels_(phase.group % (product_.wholeSteps ? bfloat16Step : half) == 0), numberBytes_(pixels_ ? product_.numberBytes : 2),
       pixel_(phase.group * numberBytes_), line_(h_.size(phase.h.positions) * pixel_), patch_(divideUp(phase.width(), bfloat16Step) * bfloat16Step),
       table_(table) {
   const int64_t length = phase.h.positions, inImage = phase.v.positions, lines = images * inImage;
-  const int64_t rows = std::clamp(lines * length / 16, leastRows, mostRows);
+  const int64_t rows = phase.width() * columns > manyWeights ? mostRows : std::clamp(lines * length / 16, leastRows, mostRows);
   const int64_t bytes = std::max<int64_t>(1, pixels_ ? line_ * v_.step : length * patch_ * product_.numberBytes);
   tile_ = std::clamp<int64_t>(std::min(rows / length, mostBytes / bytes), 1, lines);
   // Whole images, or equal parts of one.

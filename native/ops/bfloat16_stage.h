@@ -11,8 +11,8 @@ namespace nodegrad {
 
 class StagedPhase {
  public:
-  // The channels [first, first + phase.group) of a source; `table` is room for tableOf(phase) numbers, or null where only sizes are asked for.
-  StagedPhase(const Phase& phase, int64_t images, const bfloat16* source, int64_t first, int64_t* table);
+  // The channels [first, first + phase.group) of a source, for a product of so many columns; `table` is room for tableOf(phase) numbers, or null where only sizes are asked for.
+  StagedPhase(const Phase& phase, int64_t images, const bfloat16* source, int64_t first, int64_t columns, int64_t* table);
   static int64_t tableOf(const Phase& phase) { return halvesOf(phase) + phase.v.taps * phase.h.taps; }
 
   // For a product of images·phase.area() rows; it holds on to this object. Lines go one behind the other, or with `places` to those of the phase.

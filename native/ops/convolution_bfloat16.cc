@@ -74,13 +74,13 @@ void* channelsOf(void* p, bool wide, int64_t first) { return static_cast<char*>(
 
 size_t forwardWorkspace(const Convolution& s) {
   const Phase f = forwardPhase(s);
-  const Bfloat16Stage stage = StagedPhase(f, s.n, nullptr, 0, nullptr).stage(false);
+  const Bfloat16Stage stage = StagedPhase(f, s.n, nullptr, 0, s.outputs(), nullptr).stage(false);
   return tableSize(f) + gemmBfloat16Workspace(forwardProduct(s, isPointwise(s) ? nullptr : &stage, nullptr, nullptr, nullptr, false));
 }
 void forward(const Convolution& s, const bfloat16* x, const bfloat16* w, void* y, bool wide, const Epilogue<float>& epilogue, void* workspace) {
   const Phase f = forwardPhase(s);
   for (int64_t g = 0; g < s.groups; ++g) {
-    const StagedPhase staged(f, s.n, x, g * s.inputs(), aligned<int64_t>(workspace));
+    const StagedPhase staged(f, s.n, x, g * s.inputs(), s.outputs(), aligned<int64_t>(workspace));
     const Bfloat16Stage stage = staged.stage(false);
     const int64_t first = g * s.outputs();
     GemmBfloat16 product = forwardProduct(s, isPointwise(s) ? nullptr : &stage, x + g * s.inputs(), w + first, channelsOf(y, wide, first), wide);
@@ -93,7 +93,7 @@ size_t inputGradientWorkspace(const Convolution& s) {
   size_t most = 0;
   eachPhase(s, [&](int64_t index) {
     const Phase f = backwardPhase(s, index);
-    const Bfloat16Stage stage = StagedPhase(f, s.n, nullptr, 0, nullptr).stage(true);
+    const Bfloat16Stage stage = StagedPhase(f, s.n, nullptr, 0, s.inputs(), nullptr).stage(true);
     const TurnedWeights weights = {s, f, nullptr};
     most = std::max(most, tableSize(f) + gemmBfloat16Workspace(inputProduct(s, f, isPointwise(s) ? nullptr : &stage, nullptr, weights, nullptr, false)));
   });
@@ -104,7 +104,7 @@ void inputGradient(const Convolution& s, const bfloat16* dy, const bfloat16* w, 
   for (int64_t g = 0; g < s.groups; ++g)
     eachPhase(s, [&](int64_t index) {
       const Phase f = backwardPhase(s, index);
-      const StagedPhase staged(f, s.n, dy, g * s.outputs(), aligned<int64_t>(workspace));
+      const StagedPhase staged(f, s.n, dy, g * s.outputs(), s.inputs(), aligned<int64_t>(workspace));
       const Bfloat16Stage stage = staged.stage(true);
       const TurnedWeights weights = {s, f, w + g * s.outputs()};
       const int64_t first = g * s.inputs();
