@@ -22,7 +22,7 @@ const machines: Record<string, string>[] = [
   { NODEGRAD_NUM_THREADS: '3' },
 ];
 
-for (const net of ['mlp', 'resnet', 'lstm']) {
+for (const net of ['mlp', 'resnet', 'pooled', 'lstm', 'gru']) {
   test(`a net of the kind ${net} has the same weights in bfloat16 on every instruction set, way of multiplying and number of threads`, async (t) => {
     const usual = await train(net);
     for (const env of machines) {

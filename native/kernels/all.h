@@ -30,6 +30,7 @@
 #include "recurrent.h"
 #include "transpose.h"
 #include "gemm.h"
+#include "pack_bfloat16.h"
 #include "gemm_bfloat16.h"
 #include "convolution.h"
 #include "winograd.h"

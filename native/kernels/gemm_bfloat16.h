@@ -1,107 +1,29 @@
 // Products of bfloat16 numbers, block by block, the same bits in three ways: by FMAs of float32, by VDPBF16PS and by AMX. ops/gemm_bfloat16.h
-// has the definition. A word is two neighbours of k, the even one below; words travel as float, whose bits nobody computes with.
+// has the definition, pack_bfloat16.h the words that they take.
 
-using nodegrad::Bfloat16Block;
 using nodegrad::Bfloat16Product;
-using nodegrad::bfloat16Panel;
-using nodegrad::bfloat16Step;
-using nodegrad::mostBfloat16Rows;
+using nodegrad::Bfloat16Rows;
 
 #define UNROLL _Pragma("GCC unroll 16")
 
-constexpr int64_t wordsOfStep = bfloat16Step / 2;
+// Where the rows of a half of a step begin.
+alignas(64) constexpr char noNumbers[64] = {};
+template <int MR> struct HalfStep {
+  const char* rows[MR];
 
-inline void narrow(bfloat16* y, const float* x, int64_t n) {
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) store(y + i, load(x + i));
-  if (i < n) store(y + i, load(x + i, int(n - i)), int(n - i));
-}
-inline void widen(float* y, const bfloat16* x, int64_t n) {
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) store(y + i, load(x + i));
-  if (i < n) store(y + i, load(x + i, int(n - i)), int(n - i));
-}
-
-// ---- packing ------------------------------------------------------------------------------------------------------------------
-
-INLINE B<float> upperHalf() { return setBits<float>(int32_t(0xffff0000u)); }
-INLINE V<float> evenOf(V<float> words) { return fromBits<float>(shl<16>(bits(words))); }
-INLINE V<float> oddOf(V<float> words) { return fromBits<float>(bits(words) & upperHalf()); }
-INLINE B<float> upper(V<float> a, const bfloat16*) { return bits(a); }
-INLINE B<float> upper(V<float> a, const float*) { return roundUpper(a); }
-
-// to[n] = the bits of n numbers of bfloat16, n ≤ 32, and zeros up to 32.
-inline void copyNarrow(const bfloat16* x, int64_t n, float* to) {
-  if (n == bfloat16Step) { __builtin_memcpy(to, x, 64); return; }
-  __builtin_memset(to, 0, 64);
-  __builtin_memcpy(to, x, size_t(n) * 2);
-}
-inline void copyNarrow(const float* x, int64_t n, float* to) {
-  bfloat16 all[bfloat16Step] = {};
-  narrow(all, x, n);
-  __builtin_memcpy(to, all, 64);
-}
-
-// words[lane][16] of one step of k that has `count` numbers; zero lanes up to `width`.
-template <class S> inline void wordRows(const S* x, int64_t lane, int64_t count, int64_t used, int64_t width, float* to) {
-  for (int64_t i = 0; i < used; ++i) copyNarrow(x + i * lane, count, to + i * wordsOfStep);
-  __builtin_memset(to + used * wordsOfStep, 0, size_t((width - used) * wordsOfStep) * 4);
-}
-// words[16][width] of one step, where the lanes of a k are neighbours.
-template <class S> inline void wordColumns(const S* x, int64_t k, int64_t count, int64_t used, int64_t width, float* to) {
-  for (int64_t pair = 0; pair < wordsOfStep; ++pair, to += width) {
-    const bool even = 2 * pair < count, odd = 2 * pair + 1 < count;
-    const S* row = x + 2 * pair * k;
-    const auto words = [&](int64_t j, auto read) FORMULA {
-      V<float> low = zero<float>(), high = zero<float>();
-      if (even) low = fromBits<float>(shr<16>(upper(read(row + j), x)));
-      if (odd) high = fromBits<float>(upper(read(row + k + j), x) & upperHalf());
-      store(to + j, fromBits<float>(bits(low) | bits(high)));
-    };
-    int64_t j = 0;
-    for (; j + lanes <= used; j += lanes) words(j, [](const S* p) FORMULA { return load(p); });
-    if (const int last = int(used - j); last > 0) {
-      words(j, [last](const S* p) FORMULA { return load(p, last); });
-      j += lanes;
+  INLINE HalfStep(const Bfloat16Rows& a, int64_t half) {
+    const int64_t at = a.halves[half], row = at < 0 ? 0 : a.row;
+    rows[0] = at < 0 ? noNumbers : a.data + at;
+    UNROLL for (int i = 1; i < MR; ++i) {
+      rows[i] = rows[i - 1] + row;
+      keep(rows[i]);
     }
-    for (; j < width; j += lanes) store(to + j, zero<float>());
   }
-}
-
-// Words of one step, `width` lanes (a multiple of 16) of which `used` are there: as [16][width], or as [width][16].
-template <bool byLane> inline void wordsOf(const Bfloat16Block& x, int64_t at, int64_t count, int64_t used, int64_t width, float* to) {
-  alignas(64) float turned[mostBfloat16Rows * wordsOfStep];
-  const auto typed = [&](auto* data) {
-    if (x.lane == 1) {
-      wordColumns(data + at * x.k, x.k, count, used, width, byLane ? turned : to);
-      if (byLane) transposeBlock<float>(wordsOfStep, width, turned, width, to, wordsOfStep);
-    } else {
-      wordRows(data + at, x.lane, count, used, width, byLane ? to : turned);
-      if (!byLane) transposeBlock<float>(width, wordsOfStep, turned, wordsOfStep, to, width);
-    }
-  };
-  if (x.wide) typed(static_cast<const float*>(x.data));
-  else typed(static_cast<const bfloat16*>(x.data));
-}
-
-inline int64_t wholeVectors(int64_t n) { return (n + lanes - 1) / lanes * lanes; }
-inline int64_t stepNumbers(int64_t count, int64_t at) { return count - at < bfloat16Step ? count - at : bfloat16Step; }
-
-// f(first row, rows) for each strip.
-template <class F> inline void eachStrip(int64_t rows, int64_t strip, F f) {
-  for (int64_t i = 0; i < rows; i += strip) f(i, rows - i < strip ? rows - i : strip);
-}
-
-// Short rows one behind the other: what a store writes behind a row, the next rows overwrite, where there is room for it.
-struct Rows {
-  float* to;
-  int64_t length, room;
-
-  INLINE void add(V<float> a) {
-    if (room >= lanes) store(to, a);
-    else store(to, a, int(length));
-    to += length;
-    room -= length;
+  // GCC would make addresses of sums of its own, and spill registers for them.
+  static INLINE void keep([[maybe_unused]] const char*& p) {
+#if defined(__x86_64__)
+    asm("" : "+r"(p));
+#endif
   }
 };
 
@@ -116,40 +38,32 @@ constexpr int bfloat16Rows = 3, bfloat16Vectors = 1;
 constexpr int bfloat16Rows = 2, bfloat16Vectors = 1;
 #endif
 
-// A step of a strip is [even, odd][16][rows] of float32.
-inline void packFmaRows(const Bfloat16Block& x, int64_t rows, int64_t strip, int64_t count, void* to) {
-  alignas(64) float words[wordsOfStep * mostBfloat16Rows + lanes];
-  const int64_t width = wholeVectors(rows), steps = (count + bfloat16Step - 1) / bfloat16Step;
-  for (int64_t step = 0; step < steps; ++step) {
-    wordsOf<false>(x, step * bfloat16Step, stepNumbers(count, step * bfloat16Step), rows, width, words);
-    eachStrip(rows, strip, [&](int64_t i, int64_t m) {
-      Rows out = {static_cast<float*>(to) + (i * steps + step * m) * bfloat16Step, m, m * bfloat16Step};
-      for (int64_t pair = 0; pair < wordsOfStep; ++pair) out.add(evenOf(load(words + pair * width + i)));
-      for (int64_t pair = 0; pair < wordsOfStep; ++pair) out.add(oddOf(load(words + pair * width + i)));
-    });
-  }
-}
+// A row is float32.
+inline void arrangeFma(void* to, const bfloat16* x, int64_t n) { widen(static_cast<float*>(to), x, n); }
 // A step of a panel is [16][width] words.
 inline void packFmaColumns(const Bfloat16Block& x, int64_t columns, int64_t width, int64_t count, void* to) {
   wordsOf<false>(x, 0, count, columns, width, static_cast<float*>(to));
 }
 
 template <int MR, int NV>
-__attribute__((noinline)) void multiplyFma(int64_t steps, const float* a, const float* b, int64_t bRow, float* c, int64_t cRow, bool onward) {
-  for (; steps > 0; --steps, a += MR * wordsOfStep, onward = true) {
+__attribute__((noinline)) void multiplyFma(int64_t steps, const Bfloat16Rows& a, const float* b, int64_t bRow, float* c, int64_t cRow, bool onward) {
+  for (int64_t half = 0; half < 2 * steps; onward = true) {
     V<float> even[MR][NV], odd[MR][NV];
     UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < NV; ++j) even[i][j] = odd[i][j] = zero<float>();
-    _Pragma("GCC unroll 1") for (int pair = 0; pair < wordsOfStep; ++pair, a += MR, b += bRow) {
-      V<float> y[NV];
-      UNROLL for (int j = 0; j < NV; ++j) y[j] = evenOf(load(b + j * lanes));
-      UNROLL for (int i = 0; i < MR; ++i) {
-        const V<float> x = set1(a[i]);
-        UNROLL for (int j = 0; j < NV; ++j) even[i][j] = fma(x, y[j], even[i][j]);
-      }
-      UNROLL for (int j = 0; j < NV; ++j) y[j] = oddOf(load(b + j * lanes));
-      UNROLL for (int i = 0; i < MR; ++i) {
-        const V<float> x = set1(a[MR * wordsOfStep + i]);
-        UNROLL for (int j = 0; j < NV; ++j) odd[i][j] = fma(x, y[j], odd[i][j]);
+    _Pragma("GCC unroll 1") for (int part = 0; part < 2; ++part, ++half) {
+      const HalfStep<MR> from(a, half);
+      _Pragma("GCC unroll 1") for (int pair = 0; pair < wordsOfStep / 2; ++pair, b += bRow) {
+        V<float> y[NV];
+        UNROLL for (int j = 0; j < NV; ++j) y[j] = evenOf(load(b + j * lanes));
+        UNROLL for (int i = 0; i < MR; ++i) {
+          const V<float> x = set1(*reinterpret_cast<const float*>(from.rows[i] + 8 * pair));
+          UNROLL for (int j = 0; j < NV; ++j) even[i][j] = fma(x, y[j], even[i][j]);
+        }
+        UNROLL for (int j = 0; j < NV; ++j) y[j] = oddOf(load(b + j * lanes));
+        UNROLL for (int i = 0; i < MR; ++i) {
+          const V<float> x = set1(*reinterpret_cast<const float*>(from.rows[i] + 8 * pair + 4));
+          UNROLL for (int j = 0; j < NV; ++j) odd[i][j] = fma(x, y[j], odd[i][j]);
+        }
       }
     }
     UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < NV; ++j) {
@@ -159,21 +73,21 @@ __attribute__((noinline)) void multiplyFma(int64_t steps, const float* a, const 
   }
 }
 
-using FmaMicro = void (*)(int64_t, const float*, const float*, int64_t, float*, int64_t, bool);
+using FmaMicro = void (*)(int64_t, const Bfloat16Rows&, const float*, int64_t, float*, int64_t, bool);
 template <int MR> inline FmaMicro fmaMicro(int64_t rows, bool both) {
   if (rows == MR) return both ? &multiplyFma<MR, bfloat16Vectors> : &multiplyFma<MR, 1>;
   if constexpr (MR > 1) return fmaMicro<MR - 1>(rows, both);
   else return nullptr;
 }
-inline void multiplyByFma(int64_t rows, int64_t width, int64_t steps, const void* a, const void* b, float* c, int64_t cRow, bool onward) {
+inline void multiplyByFma(int64_t rows, int64_t width, int64_t steps, const Bfloat16Rows& a, const void* b, float* c, int64_t cRow, bool onward) {
   const int64_t panel = bfloat16Vectors * lanes;
   for (int64_t j = 0; j < width; j += panel) {
     const bool both = width - j >= panel;
-    fmaMicro<bfloat16Rows>(rows, both)(steps, static_cast<const float*>(a), static_cast<const float*>(b) + j, width, c + j, cRow, onward);
+    fmaMicro<bfloat16Rows>(rows, both)(steps, a, static_cast<const float*>(b) + j, width, c + j, cRow, onward);
   }
 }
 
-constexpr Bfloat16Product bfloat16Fma = {"fma", bfloat16Rows, 1, bfloat16Step * 4, 8, false, packFmaRows, packFmaColumns, multiplyByFma, nullptr, nullptr};
+constexpr Bfloat16Product bfloat16Fma = {"fma", bfloat16Rows, bfloat16Rows, 1, 4, false, 8, false, arrangeFma, packRowsBy<arrangeFma, 4>, packFmaColumns, multiplyByFma, nullptr, nullptr};
 
 #if defined(__AVX512F__)
 
@@ -184,70 +98,125 @@ constexpr Bfloat16Product bfloat16Fma = {"fma", bfloat16Rows, 1, bfloat16Step * 
 INLINE V<float> evenPair(V<float> first, V<float> second) { return fromBits<float>(shl<16>(bits(first)) | (bits(second) & setBits<float>(0xffff))); }
 INLINE V<float> oddPair(V<float> first, V<float> second) { return fromBits<float>((bits(first) & upperHalf()) | shr<16>(bits(second))); }
 
-// A step of a strip is [even, odd][8][rows] words.
-inline void packDotRows(const Bfloat16Block& x, int64_t rows, int64_t strip, int64_t count, void* to) {
-  alignas(64) float words[wordsOfStep * mostBfloat16Rows + lanes];
-  const int64_t width = wholeVectors(rows), steps = (count + bfloat16Step - 1) / bfloat16Step;
-  for (int64_t step = 0; step < steps; ++step) {
-    wordsOf<false>(x, step * bfloat16Step, stepNumbers(count, step * bfloat16Step), rows, width, words);
-    eachStrip(rows, strip, [&](int64_t i, int64_t m) {
-      Rows out = {static_cast<float*>(to) + (i * steps + step * m) * wordsOfStep, m, m * wordsOfStep};
-      const auto word = [&](int64_t pair) FORMULA { return load(words + pair * width + i); };
-      for (int64_t pair = 0; pair < wordsOfStep; pair += 2) out.add(evenPair(word(pair), word(pair + 1)));
-      for (int64_t pair = 0; pair < wordsOfStep; pair += 2) out.add(oddPair(word(pair), word(pair + 1)));
-    });
+inline void arrangeDot(void* to, const bfloat16* x, int64_t n) {
+  const __m512i order = _mm512_broadcast_i32x4(_mm_setr_epi8(4, 5, 0, 1, 6, 7, 2, 3, 12, 13, 8, 9, 14, 15, 10, 11));
+  char* out = static_cast<char*>(to);
+  int64_t i = 0;
+  for (; i + 32 <= n; i += 32, out += 64) _mm512_storeu_si512(out, _mm512_shuffle_epi8(_mm512_loadu_si512(x + i), order));
+  if (i < n) _mm256_storeu_si256((__m256i*)out, _mm256_shuffle_epi8(_mm256_loadu_si256((const __m256i*)(x + i)), _mm512_castsi512_si256(order)));
+}
+// The same as wordColumns, but as pairs that are regrouped: put(four k, lane, even, odd).
+template <class S, class P, class F> inline void pairColumns(const S* x, P place, int64_t count, int64_t used, int64_t width, F put) {
+  for (int64_t quad = 0; quad < wordsOfStep / 2; ++quad) {
+    const S* row[4];
+    for (int i = 0; i < 4; ++i) row[i] = 4 * quad + i < count ? x + place(4 * quad + i) : nullptr;
+    const auto pairs = [&](int64_t j, auto read) FORMULA {
+      const auto number = [&](int i) FORMULA { return row[i] ? upper(read(row[i] + j), x) & upperHalf() : setBits<float>(0); };
+      put(quad, j, fromBits<float>(number(0) | shr<16>(number(2))), fromBits<float>(number(1) | shr<16>(number(3))));
+    };
+    int64_t j = 0;
+    for (; j + lanes <= used; j += lanes) pairs(j, [](const S* p) FORMULA { return load(p); });
+    if (const int last = int(used - j); last > 0) {
+      pairs(j, [last](const S* p) FORMULA { return load(p, last); });
+      j += lanes;
+    }
+    for (; j < width; j += lanes) put(quad, j, zero<float>(), zero<float>());
   }
 }
-// A step of a panel is [even, odd][8][width] words.
+inline void packDotRows(const Bfloat16Block& x, int64_t rows, int64_t count, void* to) {
+  if (x.lane != 1) return packRowsBy<arrangeDot, 2>(x, rows, count, to);
+  alignas(64) float pairs[wordsOfStep * mostBfloat16Rows], square[wordsOfStep * lanes];
+  const int64_t width = wholeVectors(rows), steps = (count + bfloat16Step - 1) / bfloat16Step;
+  const auto put = [&](int64_t quad, int64_t j, V<float> even, V<float> odd) FORMULA {
+    store(pairs + 2 * quad * width + j, even);
+    store(pairs + (2 * quad + 1) * width + j, odd);
+  };
+  for (int64_t step = 0; step < steps; ++step) {
+    const int64_t at = step * bfloat16Step;
+    placesOf(x, at, [&](const auto* data, auto place) { pairColumns(data, place, stepNumbers(count, at), rows, width, put); });
+    for (int64_t i = 0; i < rows; i += lanes) {
+      float* const out = static_cast<float*>(to) + (i * steps + step) * wordsOfStep;
+      if (rows - i >= lanes) {
+        transposeBlock<float>(wordsOfStep, lanes, pairs + i, width, out, steps * wordsOfStep);
+        continue;
+      }
+      transposeBlock<float>(wordsOfStep, lanes, pairs + i, width, square, wordsOfStep);
+      for (int64_t row = 0; row < rows - i; ++row) __builtin_memcpy(out + row * steps * wordsOfStep, square + row * wordsOfStep, 64);
+    }
+  }
+}
+// A step of a panel of 32 columns is [8][even, odd][32] words: a word of A is spread for each chain. One of 16 columns is [8][16] pairs of an even and an odd
+// word, of which one of A is spread for both chains; of four columns the first two lie in one vector, the others in the next, as `vunpcklps` leaves them
+// and `vshufps` parts them again.
 inline void packDotColumns(const Bfloat16Block& x, int64_t columns, int64_t width, int64_t count, void* to) {
+  const auto put = [&](int64_t quad, int64_t j, V<float> a, V<float> b) FORMULA {
+    float* const out = static_cast<float*>(to) + 2 * quad * width + j;
+    const __m512 even = a.v[0], odd = b.v[0];
+    _mm512_storeu_ps(out, width == lanes ? _mm512_unpacklo_ps(even, odd) : even);
+    _mm512_storeu_ps(out + width, width == lanes ? _mm512_unpackhi_ps(even, odd) : odd);
+  };
+  if (x.lane == 1) return placesOf(x, 0, [&](const auto* data, auto place) { pairColumns(data, place, count, columns, width, put); });
   alignas(64) float words[wordsOfStep * bfloat16Panel];
   wordsOf<false>(x, 0, count, columns, width, words);
-  float* even = static_cast<float*>(to);
-  float* odd = even + wordsOfStep / 2 * width;
-  for (int64_t pair = 0; pair < wordsOfStep; pair += 2)
-    for (int64_t j = 0; j < width; j += lanes, even += lanes, odd += lanes) {
-      const V<float> first = load(words + pair * width + j), second = load(words + (pair + 1) * width + j);
-      store(even, evenPair(first, second));
-      store(odd, oddPair(first, second));
+  for (int64_t quad = 0; quad < wordsOfStep / 2; ++quad)
+    for (int64_t j = 0; j < width; j += lanes) {
+      const V<float> first = load(words + 2 * quad * width + j), second = load(words + (2 * quad + 1) * width + j);
+      put(quad, j, evenPair(first, second), oddPair(first, second));
     }
 }
 
+// A word to all lanes, or two to all pairs of lanes. In assembler: GCC would load them first and spread them then.
+INLINE __m512bh everywhere(const float* word) {
+  __m512 x;
+  asm("vbroadcastss %1, %0" : "=v"(x) : "m"(*word));
+  return (__m512bh)x;
+}
+INLINE __m512bh everywhere(const double* words) {
+  __m512 x;
+  asm("vbroadcastsd %1, %0" : "=v"(x) : "m"(*words));
+  return (__m512bh)x;
+}
 template <int MR, int NV>
-__attribute__((noinline, target("avx512bf16"))) void multiplyDot(int64_t steps, const float* a, const float* b, float* c, int64_t cRow, bool onward) {
-  constexpr int quads = wordsOfStep / 2, rest = quads * NV * lanes;
-  for (; steps > 0; --steps, a += quads * MR, b += rest, onward = true) {
-    __m512 even[MR][NV], odd[MR][NV];
-    UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < NV; ++j) even[i][j] = odd[i][j] = _mm512_setzero_ps();
-    _Pragma("GCC unroll 1") for (int quad = 0; quad < quads; ++quad, a += MR, b += NV * lanes) {
-      __m512bh y[NV];
-      UNROLL for (int j = 0; j < NV; ++j) y[j] = (__m512bh)_mm512_loadu_ps(b + j * lanes);
-      UNROLL for (int i = 0; i < MR; ++i) {
-        const __m512bh x = (__m512bh)_mm512_set1_ps(a[i]);
-        UNROLL for (int j = 0; j < NV; ++j) even[i][j] = _mm512_dpbf16_ps(even[i][j], x, y[j]);
-      }
-      UNROLL for (int j = 0; j < NV; ++j) y[j] = (__m512bh)_mm512_loadu_ps(b + rest + j * lanes);
-      UNROLL for (int i = 0; i < MR; ++i) {
-        const __m512bh x = (__m512bh)_mm512_set1_ps(a[quads * MR + i]);
-        UNROLL for (int j = 0; j < NV; ++j) odd[i][j] = _mm512_dpbf16_ps(odd[i][j], x, y[j]);
+__attribute__((noinline, target("avx512bf16"))) void multiplyDot(int64_t steps, const Bfloat16Rows& a, const float* b, float* c, int64_t cRow, bool onward) {
+  constexpr int quads = wordsOfStep / 2, chains = 2 * NV;
+  for (int64_t half = 0; half < 2 * steps; onward = true) {
+    __m512 sums[MR][chains];
+    UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < chains; ++j) sums[i][j] = _mm512_setzero_ps();
+    _Pragma("GCC unroll 1") for (int part = 0; part < 2; ++part, ++half) {
+      const HalfStep<MR> from(a, half);
+      UNROLL for (int quad = 0; quad < quads / 2; ++quad) {
+        constexpr int together = NV == 1 ? chains : NV;  // of the chains a spread word or pair continues
+        UNROLL for (int first = 0; first < chains; first += together, b += together * lanes) {
+          __m512bh y[together];
+          UNROLL for (int j = 0; j < together; ++j) y[j] = (__m512bh)_mm512_loadu_ps(b + j * lanes);
+          UNROLL for (int i = 0; i < MR; ++i) {
+            const char* const words = from.rows[i] + 8 * quad + 4 * (first / NV);
+            const __m512bh x = NV == 1 ? everywhere(reinterpret_cast<const double*>(words)) : everywhere(reinterpret_cast<const float*>(words));
+            UNROLL for (int j = 0; j < together; ++j) sums[i][first + j] = _mm512_dpbf16_ps(sums[i][first + j], x, y[j]);
+          }
+        }
       }
     }
     UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < NV; ++j) {
       float* to = c + i * cRow + j * lanes;
-      _mm512_storeu_ps(to, _mm512_add_ps(onward ? _mm512_loadu_ps(to) : _mm512_setzero_ps(), _mm512_add_ps(even[i][j], odd[i][j])));
+      const __m512 x = sums[i][j], y = sums[i][NV + j];
+      const __m512 even = NV == 1 ? _mm512_shuffle_ps(x, y, 0x88) : x, odd = NV == 1 ? _mm512_shuffle_ps(x, y, 0xdd) : y;
+      _mm512_storeu_ps(to, _mm512_add_ps(onward ? _mm512_loadu_ps(to) : _mm512_setzero_ps(), _mm512_add_ps(even, odd)));
     }
   }
 }
-using DotMicro = void (*)(int64_t, const float*, const float*, float*, int64_t, bool);
-template <int MR> inline DotMicro dotMicro(int64_t rows, bool both) {
-  if (rows == MR) return both ? &multiplyDot<MR, 2> : &multiplyDot<MR, 1>;
-  if constexpr (MR > 1) return dotMicro<MR - 1>(rows, both);
+using DotMicro = void (*)(int64_t, const Bfloat16Rows&, const float*, float*, int64_t, bool);
+template <int MR, int NV> inline DotMicro dotMicro(int64_t rows) {
+  if (rows == MR) return &multiplyDot<MR, NV>;
+  if constexpr (MR > 1) return dotMicro<MR - 1, NV>(rows);
   else return nullptr;
 }
-inline void multiplyByDot(int64_t rows, int64_t width, int64_t steps, const void* a, const void* b, float* c, int64_t cRow, bool onward) {
-  dotMicro<bfloat16Rows>(rows, width > lanes)(steps, static_cast<const float*>(a), static_cast<const float*>(b), c, cRow, onward);
+inline void multiplyByDot(int64_t rows, int64_t width, int64_t steps, const Bfloat16Rows& a, const void* b, float* c, int64_t cRow, bool onward) {
+  const DotMicro micro = width > lanes ? dotMicro<bfloat16Rows, 2>(rows) : dotMicro<2 * bfloat16Rows, 1>(rows);
+  micro(steps, a, static_cast<const float*>(b), c, cRow, onward);
 }
 
-constexpr Bfloat16Product bfloat16DotProduct = {"avx512_bf16", bfloat16Rows, 1, bfloat16Step * 2, 8, false, packDotRows, packDotColumns, multiplyByDot, nullptr, nullptr};
+constexpr Bfloat16Product bfloat16DotProduct = {"avx512_bf16", bfloat16Rows, 9, 1, 2, false, 8, false, arrangeDot, packDotRows, packDotColumns, multiplyByDot, nullptr, nullptr};
 constexpr const Bfloat16Product* bfloat16Dot = &bfloat16DotProduct;
 
 // ---- by AMX -------------------------------------------------------------------------------------------------------------------
@@ -256,63 +225,56 @@ constexpr const Bfloat16Product* bfloat16Dot = &bfloat16DotProduct;
 // 16 columns). In assembler: intrinsics of some compilers forget that a tile is loaded from memory.
 constexpr int64_t tileSide = 16;
 template <int T> INLINE void tileZero() { asm volatile("tilezero %%tmm%c0" ::"i"(T)); }
-template <int T> INLINE void tileLoad(const float* p, int64_t row) {
-  asm volatile("tileloadd (%1,%2,1), %%tmm%c0" ::"i"(T), "r"(p), "r"(row * 4) : "memory");
+template <int T> INLINE void tileLoad(const void* p, int64_t row) {
+  asm volatile("tileloadd (%1,%2,1), %%tmm%c0" ::"i"(T), "r"(p), "r"(row) : "memory");
 }
-template <int T> INLINE void tileStore(float* p, int64_t row) {
-  asm volatile("tilestored %%tmm%c0, (%1,%2,1)" ::"i"(T), "r"(p), "r"(row * 4) : "memory");
+template <int T> INLINE void tileStore(void* p, int64_t row) {
+  asm volatile("tilestored %%tmm%c0, (%1,%2,1)" ::"i"(T), "r"(p), "r"(row) : "memory");
 }
 template <int C, int A, int B> INLINE void tileMultiply() { asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(C), "i"(A), "i"(B)); }
 
-// A step of a strip is [rows][16] words, the rows padded to 16 or 32.
-inline void packTileRows(const Bfloat16Block& x, int64_t rows, int64_t strip, int64_t count, void* to) {
-  const int64_t steps = (count + bfloat16Step - 1) / bfloat16Step;
-  eachStrip(rows, strip, [&](int64_t i, int64_t m) {
-    const int64_t width = wholeVectors(m), size = x.wide ? 4 : 2;
-    const Bfloat16Block part = {static_cast<const char*>(x.data) + i * x.lane * size, x.lane, x.k, x.wide};
-    for (int64_t step = 0; step < steps; ++step, to = static_cast<float*>(to) + width * wordsOfStep)
-      wordsOf<true>(part, step * bfloat16Step, stepNumbers(count, step * bfloat16Step), m, width, static_cast<float*>(to));
-  });
-}
+// A row is bfloat16 as it is.
+inline void arrangeTiles(void* to, const bfloat16* x, int64_t n) { __builtin_memcpy(to, x, size_t(n) * 2); }
 
 template <bool tall, bool wide>
-inline void multiplyTiles(int64_t steps, const float* a, const float* b, float* c, int64_t cRow, bool onward) {
-  constexpr int64_t width = wide ? 2 * tileSide : tileSide, tile = tileSide * wordsOfStep;
+inline void multiplyTiles(int64_t steps, const Bfloat16Rows& a, const float* b, float* c, int64_t cRow, bool onward) {
+  constexpr int64_t width = wide ? 2 * tileSide : tileSide;
   float* const below = c + tileSide * cRow;
   if (onward) {
-    tileLoad<0>(c, cRow);
-    if (wide) tileLoad<1>(c + tileSide, cRow);
-    if (tall) tileLoad<2>(below, cRow);
-    if (tall && wide) tileLoad<3>(below + tileSide, cRow);
+    tileLoad<0>(c, cRow * 4);
+    if (wide) tileLoad<1>(c + tileSide, cRow * 4);
+    if (tall) tileLoad<2>(below, cRow * 4);
+    if (tall && wide) tileLoad<3>(below + tileSide, cRow * 4);
   } else {
     tileZero<0>();
     if (wide) tileZero<1>();
     if (tall) tileZero<2>();
     if (tall && wide) tileZero<3>();
   }
-  for (; steps > 0; --steps, a += tall ? 2 * tile : tile, b += width * wordsOfStep) {
-    tileLoad<4>(a, wordsOfStep);
-    tileLoad<6>(b, width);
+  for (int64_t step = 0; step < steps; ++step, b += width * wordsOfStep) {
+    const char* const x = a.data + a.halves[2 * step];
+    tileLoad<4>(x, a.row);
+    tileLoad<6>(b, width * 4);
     tileMultiply<0, 4, 6>();
     if (wide) {
-      tileLoad<7>(b + tileSide, width);
+      tileLoad<7>(b + tileSide, width * 4);
       tileMultiply<1, 4, 7>();
     }
     if (tall) {
-      tileLoad<5>(a + tile, wordsOfStep);
+      tileLoad<5>(x + tileSide * a.row, a.row);
       tileMultiply<2, 5, 6>();
       if (wide) tileMultiply<3, 5, 7>();
     }
   }
-  tileStore<0>(c, cRow);
-  if (wide) tileStore<1>(c + tileSide, cRow);
-  if (tall) tileStore<2>(below, cRow);
-  if (tall && wide) tileStore<3>(below + tileSide, cRow);
+  tileStore<0>(c, cRow * 4);
+  if (wide) tileStore<1>(c + tileSide, cRow * 4);
+  if (tall) tileStore<2>(below, cRow * 4);
+  if (tall && wide) tileStore<3>(below + tileSide, cRow * 4);
 }
-inline void multiplyByTiles(int64_t rows, int64_t width, int64_t steps, const void* a, const void* b, float* c, int64_t cRow, bool onward) {
+inline void multiplyByTiles(int64_t rows, int64_t width, int64_t steps, const Bfloat16Rows& a, const void* b, float* c, int64_t cRow, bool onward) {
   const bool tall = rows > tileSide, wide = width > tileSide;
   (tall ? wide ? &multiplyTiles<true, true> : &multiplyTiles<true, false> : wide ? &multiplyTiles<false, true> : &multiplyTiles<false, false>)(
-      steps, static_cast<const float*>(a), static_cast<const float*>(b), c, cRow, onward);
+      steps, a, static_cast<const float*>(b), c, cRow, onward);
 }
 
 // Palette 1, all eight tiles of 16 rows of 64 bytes.
@@ -324,7 +286,7 @@ inline void enterTiles() {
 }
 inline void leaveTiles() { asm volatile("tilerelease"); }
 
-constexpr Bfloat16Product bfloat16TileProduct = {"amx", 2 * tileSide, tileSide, bfloat16Step * 2, 16, true, packTileRows, packFmaColumns, multiplyByTiles, enterTiles, leaveTiles};
+constexpr Bfloat16Product bfloat16TileProduct = {"amx", 2 * tileSide, 2 * tileSide, tileSide, 2, true, 16, true, arrangeTiles, packRowsBy<arrangeTiles, 2>, packFmaColumns, multiplyByTiles, enterTiles, leaveTiles};
 constexpr const Bfloat16Product* bfloat16Tiles = &bfloat16TileProduct;
 
 #else

@@ -180,12 +180,14 @@ void maxPoolBackwardRow(S* dx, const S* dy, const uint8_t* taps, const S* gate, 
 }
 
 // y = (Σ rows of Σ pixels of a row) / divisor, over n channels; x steps by `step` elements to the next pixel and `pitch` to the next row.
-template <class T> INLINE void sumWindow(T* y, const T* x, int64_t pitch, int64_t step, int64_t rows, int64_t columns, T divisor, int64_t n) {
+template <class Y, class X>
+INLINE void sumWindow(Y* y, const X* x, int64_t pitch, int64_t step, int64_t rows, int64_t columns, Arithmetic<X> divisor, int64_t n) {
+  using T = Arithmetic<X>;
   const V<T> by = set1(divisor);
   eachVector(n, [&](int64_t j, auto m) FORMULA {
     V<T> total = zero<T>();
     for (int64_t a = 0; a < rows; ++a) {
-      const T* from = x + a * pitch + j;
+      const X* from = x + a * pitch + j;
       V<T> sum = columns > 0 ? load(from, m) : zero<T>();
       for (int64_t b = 1; b < columns; ++b) sum = sum + load(from + b * step, m);
       total = a == 0 ? sum : total + sum;
@@ -193,8 +195,14 @@ template <class T> INLINE void sumWindow(T* y, const T* x, int64_t pitch, int64_
     store(y + j, divisor == 1 ? total : total / by, m);
   });
 }
-template <class T> void windowMean(T* y, const T* x, int64_t pitch, int64_t step, int64_t rows, int64_t columns, T divisor, int64_t n) {
+template <class S>
+void windowMean(S* y, const S* x, int64_t pitch, int64_t step, int64_t rows, int64_t columns, Arithmetic<S> divisor, int64_t n) {
   sumWindow(y, x, pitch, step, rows, columns, divisor, n);
+}
+// The two steps of its backward: dy / divisor, and the sum of those of the windows that cover a place.
+template <class S> void windowShare(Arithmetic<S>* y, const S* dy, Arithmetic<S> divisor, int64_t n) { sumWindow(y, dy, 0, 0, 1, 1, divisor, n); }
+template <class S> void windowSum(S* dx, const Arithmetic<S>* shares, int64_t pitch, int64_t step, int64_t rows, int64_t columns, int64_t n) {
+  sumWindow(dx, shares, pitch, step, rows, columns, Arithmetic<S>(1), n);
 }
 
 // What the sum of window (row, column) is divided by: `own`, or where that is 0 how many places it covers, with padding or inside.
@@ -208,27 +216,27 @@ template <class T> INLINE T divisorOf(const PoolShape& s, int64_t row, int64_t c
   return T(covered(s.rows, row) * covered(s.columns, column));
 }
 
-template <class T> void avgPoolRow(T* y, const T* x, const PoolShape& s, int64_t row, bool padded, T own) {
+template <class S> void avgPoolRow(S* y, const S* x, const PoolShape& s, int64_t row, bool padded, Arithmetic<S> own) {
   const int64_t c = s.channels, pitch = s.columns.in * c, r = s.rows.firstTap(row), rows = s.rows.endTap(row) - r;
   for (int64_t o = 0; o < s.columns.out; ++o, y += c) {
     const int64_t q = s.columns.firstTap(o), columns = s.columns.endTap(o) - q;
-    const T* from = x + (s.rows.start(row) + r) * pitch + (s.columns.start(o) + q) * c;
+    const S* from = x + (s.rows.start(row) + r) * pitch + (s.columns.start(o) + q) * c;
     sumWindow(y, from, pitch, c, rows, columns, divisorOf(s, row, o, padded, own), c);
   }
 }
 // The first step of the backward: dy / divisor for one row of windows.
-template <class T> void avgPoolDivideRow(T* y, const T* dy, const PoolShape& s, int64_t row, bool padded, T own) {
+template <class S> void avgPoolDivideRow(Arithmetic<S>* y, const S* dy, const PoolShape& s, int64_t row, bool padded, Arithmetic<S> own) {
   for (int64_t o = 0; o < s.columns.out; ++o) {
-    const V<T> by = set1(divisorOf(s, row, o, padded, own));
+    const auto by = set1(divisorOf(s, row, o, padded, own));
     eachVector(s.channels, [&](int64_t j, auto m) FORMULA { store(y + o * s.channels + j, load(dy + o * s.channels + j, m) / by, m); });
   }
 }
 // The second: dx[i] = Σ over the windows that cover i; `parts` is an image of what the first step left.
-template <class T> void avgPoolBackwardRow(T* dx, const T* parts, const PoolShape& s, int64_t row) {
+template <class S> void avgPoolBackwardRow(S* dx, const Arithmetic<S>* parts, const PoolShape& s, int64_t row) {
   const int64_t c = s.channels, pitch = s.columns.out * c, r = s.rows.firstWindow(row), rows = s.rows.endWindow(row) - r;
   Reaching across;
   for (int64_t i = 0; i < s.columns.in; ++i) {
     across.to(s.columns, i);
-    sumWindow(dx + i * c, parts + r * pitch + across.first * c, pitch, c, rows, across.end - across.first, T(1), c);
+    sumWindow(dx + i * c, parts + r * pitch + across.first * c, pitch, c, rows, across.end - across.first, Arithmetic<S>(1), c);
   }
 }

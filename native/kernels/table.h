@@ -87,23 +87,36 @@ struct Bfloat16Block {
   const void* data;
   int64_t lane, k;
   bool wide;  // float32, rounded when it is packed; else bfloat16
+  const int64_t* places = nullptr;  // of columns, where lane is 1: k lies at places[k] instead
 };
 
-// One way to compute a product of bfloat16 numbers, by blocks that it packs: strips of rows, panels of columns, steps of 32 along k. All
+// Rows of A as a way reads them: numbers that it has arranged, in halves of steps. A half lies as many bytes behind one row as behind any other, so rows
+// may be neighbouring pixels and halves the taps of a kernel.
+struct Bfloat16Rows {
+  const char* data;       // the first row
+  int64_t row;            // bytes from one row to the next
+  const int64_t* halves;  // bytes from a row to its halves of steps, 16 numbers each; negative: 16 zeros
+};
+
+// One way to compute a product of bfloat16 numbers, by blocks: rows of A that it has arranged, panels of B that it has packed, steps of 32 along k. All
 // ways give the same bits (ops/gemm_bfloat16.h). MXCSR must say FTZ and DAZ while `multiply` runs.
 struct Bfloat16Product {
   const char* name;
-  int64_t rows;      // of a strip, at most
-  int64_t rowUnit;   // rows of a strip are padded to a multiple of it
-  int64_t rowBytes;  // of a step of a packed row; a packed column has 64
-  int64_t steps;     // that suit the caches between two visits of the sums
-  bool acrossColumns;  // a strip takes all panels before the next strip comes
-  // At most mostBfloat16Rows, as strips of `strip` rows, the last one of what is left; `count` numbers along k, zeros behind them up to whole steps.
-  void (*packRows)(const Bfloat16Block& x, int64_t rows, int64_t strip, int64_t count, void* to);
+  int64_t rows;         // of a strip, at most
+  int64_t narrowRows;   // of one whose panels all have 16 columns
+  int64_t rowUnit;      // rows are read, and sums written, up to a multiple of it
+  int64_t numberBytes;  // of an arranged number; a step of a packed column has 64 bytes
+  bool wholeSteps;      // both halves of a step lie one behind the other, and none is zeros
+  int64_t steps;        // that suit the caches between two visits of the sums
+  bool acrossColumns;   // a strip takes all panels before the next strip comes
+  // n numbers, a multiple of 16.
+  void (*arrange)(void* to, const bfloat16* x, int64_t n);
+  // At most mostBfloat16Rows, arranged, one behind the other; `count` numbers along k, zeros behind them up to whole steps.
+  void (*packRows)(const Bfloat16Block& x, int64_t rows, int64_t count, void* to);
   // One step of a panel of `width` columns, 16 or 32, the last of them zeros.
   void (*packColumns)(const Bfloat16Block& x, int64_t columns, int64_t width, int64_t count, void* to);
   // c[rows, width] = (c, or +0) + a·b.
-  void (*multiply)(int64_t rows, int64_t width, int64_t steps, const void* a, const void* b, float* c, int64_t cRow, bool onward);
+  void (*multiply)(int64_t rows, int64_t width, int64_t steps, const Bfloat16Rows& a, const void* b, float* c, int64_t cRow, bool onward);
   // Around all calls of `multiply` on a thread; may be null.
   void (*enter)();
   void (*leave)();

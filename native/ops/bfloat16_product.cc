@@ -22,7 +22,8 @@ bool hasBits(const Bfloat16Product& way) {
   const int64_t rows = way.rows;
   Numbers numbers;
   bfloat16 a[mostRows * k], b[k * columns];
-  alignas(64) float packedA[mostRows * k + 16], packedB[k / 2 * columns], sums[2][mostRows * columns];
+  int64_t halves[2 * steps];
+  alignas(64) float packedA[mostRows * k], packedB[k / 2 * columns], sums[2][mostRows * columns];
   for (int block = 0; block < 64; ++block) {
     constexpr uint32_t low[] = {0, 115, 58, 188}, range[] = {256, 20, 12, 6};  // of exponents
     const int kind = block % 4;
@@ -36,13 +37,15 @@ bool hasBits(const Bfloat16Product& way) {
       const Bfloat16Product& product = i == 0 ? definition : way;
       for (int64_t row = 0; row < rows; row += product.rows) {
         const int64_t m = rows - row < product.rows ? rows - row : product.rows;
-        product.packRows({a + row * k, k, 1, false}, m, product.rows, k, packedA);
+        for (int64_t half = 0; half < 2 * steps; ++half) halves[half] = half * (bfloat16Step / 2) * product.numberBytes;
+        product.packRows({a + row * k, k, 1, false}, m, k, packedA);
+        const Bfloat16Rows packed = {reinterpret_cast<const char*>(packedA), k * product.numberBytes, halves};
         for (int64_t step = 0; step < steps; ++step)
           product.packColumns({b + step * bfloat16Step * columns, 1, columns, false}, columns, columns, bfloat16Step, packedB + step * columns * 16);
         const FlushDenormals flush;
         if (product.enter) product.enter();
-        product.multiply(m, columns, steps, packedA, packedB, sums[i] + row * columns, columns, false);
-        product.multiply(m, columns, steps, packedA, packedB, sums[i] + row * columns, columns, true);
+        product.multiply(m, columns, steps, packed, packedB, sums[i] + row * columns, columns, false);
+        product.multiply(m, columns, steps, packed, packedB, sums[i] + row * columns, columns, true);
         if (product.leave) product.leave();
       }
     }

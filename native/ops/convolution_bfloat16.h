@@ -1,4 +1,4 @@
-// Convolutions of bfloat16 operands: matrix products (gemm_bfloat16.h) whose patches are gathered block by block.
+// Convolutions of bfloat16 operands: matrix products (gemm_bfloat16.h) that read pixels where they lie, as far as those are long enough.
 //
 // Forward: k runs over (kernel row, kernel column, input channel of the group), padding is zeros. Input gradient: over (kernel row,
 // kernel column, output channel of the group) of those taps that an input can be seen by at all: with strides, inputs of different

@@ -14,6 +14,8 @@ namespace {
 
 constexpr int64_t mostColumns = 512;  // of a tile
 constexpr int64_t sharedSteps = 8;    // of B, packed at a time
+constexpr int64_t mostSteps = 16;     // of a chunk
+constexpr int64_t fewTiles = 16;      // of a stage, which several share where there are no more
 constexpr int64_t fewPanels = 4;      // whose products outweigh packing the rows once more
 
 struct Plan {
@@ -21,23 +23,35 @@ struct Plan {
   int64_t steps;                   // of k
   int64_t chunk;                   // steps between two visits of the sums
   int64_t panels, group, groups;   // of columns; panels of a tile
+  int64_t together;                // panels whose sums are kept at a time
   int64_t rowTile, rowTiles, strip;
   int64_t blocks;                  // of the definition
   int levels;                      // tiles of partial sums
   bool shared;                     // B is packed once for all tiles
-  size_t sharedSize, rowsSize, columnsSize, sumsSize, gatherSize, wideSize, workerSize;  // in bytes
+  size_t sharedSize, placesSize, rowsSize, columnsSize, sumsSize, gatherSize, wideSize, workerSize;  // in bytes
 };
 
 int64_t widthOf(int64_t columns) { return columns <= bfloat16Panel / 2 ? bfloat16Panel / 2 : bfloat16Panel; }
 size_t lines(int64_t bytes) { return size_t(divideUp(bytes, 64) * 64); }
 
-Plan planOf(const GemmBfloat16& g) {
-  Plan p;
-  p.product = &bfloat16Product();
+// Rows of a strip: of equal ones that `length` rows are cut into.
+int64_t stripOf(const Bfloat16Product& product, int64_t length, int64_t columns) {
+  const int64_t strips = divideUp(std::max<int64_t>(length, 1), columns <= bfloat16Panel / 2 ? product.narrowRows : product.rows);
+  return divideUp(divideUp(length, strips), product.rowUnit) * product.rowUnit;
+}
+
+void planStage(const GemmBfloat16& g, Plan& p) {
+  const Bfloat16Stage& s = *g.stage;
+  p.rowTile = std::min(s.tile, s.lines) * s.length;
+  p.rowTiles = divideUp(s.lines, s.tile);
+  p.groups = std::min(p.panels, divideUp(fewTiles, p.rowTiles));
+  p.group = divideUp(p.panels, p.groups);
+  p.groups = divideUp(p.panels, p.group);
+  p.together = 1;
+  p.strip = stripOf(*p.product, s.joined ? p.rowTile : s.length, g.n);
+}
+void planMatrix(const GemmBfloat16& g, Plan& p) {
   const int64_t unit = p.product->rows;
-  p.steps = divideUp(g.k, bfloat16Step);
-  p.chunk = std::min<int64_t>(std::max<int64_t>(p.steps, 1), p.product->steps);
-  p.panels = divideUp(g.n, bfloat16Panel);
   // A tile is about a microsecond at least, at most a 16th of all.
   const double least = double(p.product->rowUnit) * (1 << 18), target = std::max(least, double(g.m) * double(g.n) * double(g.k) / 16);
   const double depth = double(std::max<int64_t>(g.k, 1));
@@ -48,15 +62,27 @@ Plan planOf(const GemmBfloat16& g) {
   p.rowTile = std::min(g.m, divideUp(wanted, unit) * unit);
   p.group = std::clamp<int64_t>(int64_t(target / (depth * double(p.rowTile) * bfloat16Panel)), few ? fewPanels : 1, std::min(p.panels, mostColumns / bfloat16Panel));
   p.groups = divideUp(p.panels, p.group);
-  p.group = divideUp(p.panels, p.groups);
+  p.together = p.group = divideUp(p.panels, p.groups);
   p.rowTiles = divideUp(g.m, p.rowTile);
-  p.strip = divideUp(divideUp(p.rowTile, divideUp(p.rowTile, unit)), p.product->rowUnit) * p.product->rowUnit;
+  p.strip = stripOf(*p.product, p.rowTile, g.n);
+}
+
+Plan planOf(const GemmBfloat16& g) {
+  Plan p;
+  p.product = &bfloat16Product();
+  p.steps = divideUp(g.k, bfloat16Step);
+  p.chunk = std::min<int64_t>(std::max<int64_t>(p.steps, 1), std::min(mostSteps, p.product->steps));
+  p.panels = divideUp(g.n, bfloat16Panel);
+  if (g.stage) planStage(g, p);
+  else planMatrix(g, p);
   p.blocks = sumBlocks(g.k);
   p.levels = sumLevels(p.blocks);
-  p.shared = p.rowTiles > 1;
-  const int64_t rows = divideUp(p.rowTile, p.strip) * p.strip, columns = p.group * bfloat16Panel;
+  p.shared = g.stage || p.rowTiles > 1;
+  const int64_t line = g.stage && !g.stage->joined ? g.stage->length : p.rowTile;
+  const int64_t rows = p.rowTile / line * divideUp(line, p.strip) * p.strip, columns = p.together * bfloat16Panel;
   p.sharedSize = p.shared ? lines(p.panels * bfloat16Panel * p.steps * 64) : 0;
-  p.rowsSize = lines(rows * p.chunk * p.product->rowBytes + 64);  // the last row is stored as a whole vector
+  p.placesSize = g.stage ? lines(g.stage->tile * 8) : 0;
+  p.rowsSize = p.placesSize + lines(g.stage ? g.stage->size : rows * p.chunk * bfloat16Step * p.product->numberBytes);
   p.columnsSize = p.shared ? 0 : lines(columns * p.chunk * 64);
   p.sumsSize = lines(rows * columns * 4);
   const int64_t gathered = std::max(g.a.gather ? p.rowTile * p.chunk : 0, g.b.gather ? bfloat16Panel : 0) * bfloat16Step;
@@ -83,6 +109,11 @@ struct Run {
   const Plan& p;
   char* shared;
   char* workers;
+  int64_t halves[2 * mostSteps];  // of packed rows
+
+  Run(const GemmBfloat16& g, const Plan& p, char* workspace) : g(g), p(p), shared(workspace), workers(workspace + p.sharedSize) {
+    for (int64_t i = 0; i < 2 * mostSteps; ++i) halves[i] = i * (bfloat16Step / 2) * p.product->numberBytes;
+  }
 
   int64_t columnsOf(int64_t panel) const { return std::min(bfloat16Panel, g.n - panel * bfloat16Panel); }
 
@@ -107,6 +138,9 @@ struct Run {
   char* work(int worker) const { return workers + size_t(worker) * p.workerSize; }
   bfloat16* gathered(int worker) const { return reinterpret_cast<bfloat16*>(work(worker) + p.rowsSize + p.columnsSize + p.sumsSize * size_t(p.levels)); }
 
+  // Where the lines of a staged tile lie.
+  int64_t* placesOf(int worker) const { return reinterpret_cast<int64_t*>(work(worker) + p.rowsSize - p.placesSize); }
+
   void multiply() const {
     parallelFor(
         p.rowTiles * p.groups,
@@ -119,10 +153,21 @@ struct Run {
   }
 
   void tileOf(int64_t i0, int64_t m, int64_t first, int64_t last, int worker) const {
+    if (!g.stage) return panelsOf(i0, m, m, first, last, worker);
+    const Bfloat16Stage& s = *g.stage;
+    const int64_t line = i0 / s.length, lines = m / s.length;
+    s.fill(s.context, line, lines, work(worker));
+    for (int64_t i = 0; i < lines; ++i) placesOf(worker)[i] = s.placeOf(s.context, line, line + i);
+    for (int64_t panel = first; panel < last; ++panel) panelsOf(i0, m, s.joined ? m : s.length, panel, panel + 1, worker);
+  }
+
+  // Rows [i0, i0 + m), lines of `length`, of panels [first, last).
+  void panelsOf(int64_t i0, int64_t m, int64_t length, int64_t first, int64_t last, int worker) const {
     char* const rows = work(worker);
     char* const columns = rows + p.rowsSize;
     char* const sums = columns + p.columnsSize;
-    const int64_t all = divideUp(m, p.strip) * p.strip;  // rows of the sums
+    // Of the sums: where only multiples of a unit of rows are written, a line ends with some that are nobody's.
+    const int64_t lineRows = p.product->rowUnit == 1 ? length : divideUp(length, p.strip) * p.strip, all = m / length * lineRows;
     const auto level = [&](int l) { return reinterpret_cast<float*>(sums + size_t(l) * p.sumsSize); };
     addBlocks(
         p.blocks,
@@ -132,10 +177,12 @@ struct Run {
           if (from == to) std::memset(level(l), 0, p.sumsSize);
           for (int64_t step = from; step < to; step += p.chunk) {
             const int64_t steps = std::min(p.chunk, to - step), k = step * bfloat16Step, count = std::min(steps * bfloat16Step, g.k - k);
-            p.product->packRows(blockOf(g.a, i0, m, k, count, gathered(worker)), m, p.strip, count, rows);
+            if (!g.stage) p.product->packRows(blockOf(g.a, i0, m, k, count, gathered(worker)), m, count, rows);
             if (!p.shared) packColumns(first, last, step, steps, columns, p.chunk, 0, gathered(worker));
             const char* const b = p.shared ? shared + first * bfloat16Panel * p.steps * 64 : columns;
-            multiplyChunk(m, all, first, last, steps, rows, b, p.shared ? p.steps : p.chunk, p.shared ? step : 0, level(l), step > from);
+            const int64_t row = g.stage ? g.stage->row : steps * bfloat16Step * p.product->numberBytes;
+            const Bfloat16Rows a = {rows, row, g.stage ? g.stage->halves + 2 * step : halves};
+            multiplyChunk(worker, m, length, lineRows, first, last, steps, a, b, p.shared ? p.steps : p.chunk, p.shared ? step : 0, level(l), step > from);
           }
         },
         [&](int l) {
@@ -144,52 +191,59 @@ struct Run {
         });
     for (int64_t panel = first; panel < last; ++panel) {
       float* const own = level(0) + (panel - first) * all * bfloat16Panel;
-      finish(i0, m, panel, own, work(worker) + p.workerSize - 2 * p.wideSize);
+      finish(i0, m, length, lineRows, panel, own, work(worker) + p.workerSize - 2 * p.wideSize);
     }
   }
 
-  void multiplyChunk(int64_t m, int64_t all, int64_t first, int64_t last, int64_t steps, const char* rows, const char* b, int64_t stride,
-                     int64_t step, float* sums, bool onward) const {
+  void multiplyChunk(int worker, int64_t m, int64_t length, int64_t lineRows, int64_t first, int64_t last, int64_t steps, const Bfloat16Rows& a,
+                     const char* b, int64_t stride, int64_t step, float* sums, bool onward) const {
     const FlushDenormals flush;
-    const int64_t strips = divideUp(m, p.strip), panels = last - first;
-    for (int64_t index = 0; index < strips * panels; ++index) {
-      const int64_t s = p.product->acrossColumns ? index / panels : index % strips, at = p.product->acrossColumns ? index % panels : index / strips;
-      const int64_t width = widthOf(columnsOf(first + at)), i = s * p.strip;
-      p.product->multiply(std::min(p.strip, m - i), width, steps, rows + i * steps * p.product->rowBytes,
-                          b + (at * bfloat16Panel * stride + step * width) * 64, sums + at * all * bfloat16Panel + i * width, width, onward);
-    }
+    const int64_t lines = m / length, panels = last - first;
+    const auto strips = [&](int64_t line, int64_t i, int64_t from, int64_t to) {
+      const char* const data = a.data + (g.stage ? placesOf(worker)[line] : 0) + i * a.row;
+      for (int64_t at = from; at < to; ++at) {
+        const int64_t width = widthOf(columnsOf(first + at));
+        float* const c = sums + at * lines * lineRows * bfloat16Panel + (line * lineRows + i) * width;
+        p.product->multiply(std::min(p.strip, length - i), width, steps, {data, a.row, a.halves}, b + (at * bfloat16Panel * stride + step * width) * 64, c, width, onward);
+      }
+    };
+    const int64_t visits = p.product->acrossColumns ? 1 : panels, each = panels / visits;
+    for (int64_t at = 0; at < panels; at += each)
+      for (int64_t line = 0; line < lines; ++line)
+        for (int64_t i = 0; i < length; i += p.strip) strips(line, i, at, at + each);
   }
 
-  // The epilogue and the way to C: of all rows at once, or one by one where they go to other places.
-  void finish(int64_t i0, int64_t m, int64_t panel, float* sums, char* wide) const {
+  // The epilogue and the way to C: of all rows at once, or line by line where they go to other places or leave gaps.
+  void finish(int64_t i0, int64_t m, int64_t length, int64_t lineRows, int64_t panel, float* sums, char* wide) const {
     const int64_t j0 = panel * bfloat16Panel, n = columnsOf(panel), width = widthOf(n);
-    if (!g.rowOf) return finishRows(i0, m, j0, n, sums, width, wide);
-    for (int64_t i = 0; i < m; ++i) finishRows(g.rowOf(g.context, i0 + i), 1, j0, n, sums + i * width, width, wide);
+    if ((length == m || length == lineRows) && !(g.stage && g.stage->rowOf)) return finishRows(i0, 1, m, j0, n, sums, width, wide);
+    const Bfloat16Stage& s = *g.stage;
+    for (int64_t line = 0; line < m / s.length; ++line) {
+      const int64_t to = s.rowOf ? s.rowOf(s.context, i0 / s.length + line) : i0 + line * s.length;
+      finishRows(to, s.rowOf ? s.apart : 1, s.length, j0, n, sums + line * (s.joined ? s.length : lineRows) * width, width, wide);
+    }
   }
-  void finishRows(int64_t i0, int64_t m, int64_t j0, int64_t n, float* sums, int64_t width, char* wide) const {
+  // Rows i0, i0 + apart, … of C.
+  void finishRows(int64_t i0, int64_t apart, int64_t m, int64_t j0, int64_t n, float* sums, int64_t width, char* wide) const {
     const Kernels<float>& kernels = kernelsOf<float>();
     const Bfloat16Kernels& own = nodegrad::kernels().bf16;
     Epilogue<float> e = g.epilogue.at(i0, j0);
+    const int64_t cRow = g.ldc * apart;
     float* const before = reinterpret_cast<float*>(wide);
     float* const y = reinterpret_cast<float*>(wide + p.wideSize);
-    for (int64_t i = 0; g.y && i < m; ++i) own.widen(y + i * width, g.y + (i0 + i) * e.yRow + j0, n);
+    e.yRow *= apart;
+    for (int64_t i = 0; g.y && i < m; ++i) own.widen(y + i * width, g.y + i0 * g.epilogue.yRow + i * e.yRow + j0, n);
     if (g.y) {
       e.y = y;
       e.yRow = width;
     }
-    if (g.wide) return kernels.gemmFinish(m, n, sums, width, nullptr, 0, static_cast<float*>(g.c) + i0 * g.ldc + j0, g.ldc, e);
+    if (g.wide) return kernels.gemmFinish(m, n, sums, width, nullptr, 0, static_cast<float*>(g.c) + i0 * g.ldc + j0, cRow, e);
     bfloat16* const c = static_cast<bfloat16*>(g.c) + i0 * g.ldc + j0;
     const bool onOld = e.prior == Prior::old;
     if (onOld) e.prior = Prior::none;
-    for (int64_t i = 0; onOld && i < m; ++i) own.widen(before + i * width, c + i * g.ldc, n);
+    for (int64_t i = 0; onOld && i < m; ++i) own.widen(before + i * width, c + i * cRow, n);
     kernels.gemmFinish(m, n, sums, width, onOld ? before : nullptr, width, sums, width, e);
-    // Rounded all at once: rows are short.
-    bfloat16* const narrow = reinterpret_cast<bfloat16*>(wide);
-    own.narrow(narrow, sums, m * width);
-    for (int64_t i = 0; i < m; ++i) {
-      if (n == bfloat16Panel) std::memcpy(c + i * g.ldc, narrow + i * bfloat16Panel, bfloat16Panel * 2);
-      else std::memcpy(c + i * g.ldc, narrow + i * width, size_t(n) * 2);
-    }
+    own.narrowRows(c, cRow, sums, width, m, n);
   }
 };
 
@@ -204,8 +258,7 @@ size_t gemmBfloat16Workspace(const GemmBfloat16& g) {
 void gemmBfloat16(const GemmBfloat16& g, void* workspace) {
   if (g.m == 0 || g.n == 0) return;
   const Plan p = planOf(g);
-  char* const base = aligned<char>(workspace);
-  const Run run = {g, p, base, base + p.sharedSize};
+  const Run run(g, p, aligned<char>(workspace));
   if (p.shared) run.packShared();
   run.multiply();
 }

@@ -26,6 +26,24 @@ inline Bfloat16Source narrowMatrix(const bfloat16* data, int64_t lane, int64_t k
 // float32, rounded when it is packed.
 inline Bfloat16Source wideMatrix(const float* data, int64_t lane, int64_t k) { return {{data, lane, k, true}}; }
 
+// Rows of A that a function stages as the way reads them: lines of neighbours. A tile is some lines, staged once for all columns.
+struct Bfloat16Stage {
+  int64_t lines, length;  // m = lines·length
+  int64_t tile;           // lines
+  size_t size;            // bytes of a staged tile, with what whole strips read behind their rows
+  int64_t row;            // bytes from one row of a line to the next
+  bool joined;            // all rows of a tile are that far apart
+  const int64_t* halves;  // as in Bfloat16Rows, of all steps
+  const void* context;
+  // Stages lines [line, line + lines).
+  void (*fill)(const void* context, int64_t line, int64_t lines, char* to);
+  // Bytes from the stage that begins with line `first` to a line of it; not asked for where they are joined.
+  int64_t (*placeOf)(const void* context, int64_t first, int64_t line);
+  // Where there is one: the row of C (and of y) that a line begins with; its next rows are `apart` further each.
+  int64_t (*rowOf)(const void* context, int64_t line);
+  int64_t apart;
+};
+
 struct GemmBfloat16 {  // C[m, n] = epilogue(A[m, k] · B[k, n])
   int64_t m, n, k;
   Bfloat16Source a;  // lanes are rows: a.matrix.lane is the stride of a row
@@ -35,9 +53,7 @@ struct GemmBfloat16 {  // C[m, n] = epilogue(A[m, k] · B[k, n])
   bool wide;  // C is float32, else bfloat16
   Epilogue<float> epilogue = {};
   const bfloat16* y = nullptr;  // in place of the epilogue's: [m, n], rows of epilogue.yRow
-  // Where there is one: the row of C (and of y) that row i of the product goes to.
-  int64_t (*rowOf)(const void* context, int64_t i) = nullptr;
-  const void* context = nullptr;
+  const Bfloat16Stage* stage = nullptr;  // in place of A
 };
 
 // Bytes of workspace for the thread count in force.

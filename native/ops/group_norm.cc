@@ -9,6 +9,7 @@
 #include "../runtime/pool.h"
 #include "moments.h"
 #include "op.h"
+#include "stored.h"
 
 namespace nodegrad::ops {
 namespace {
@@ -59,8 +60,10 @@ struct Moments {
   }
 };
 
-template <class T> void moments(const Sizes& s, const T* x, int64_t example, int64_t begin, int64_t end, double* mean, double* variance) {
-  alignas(64) T narrow[2 * most], pivot[most];
+template <class S> void moments(const Sizes& s, const S* x, int64_t example, int64_t begin, int64_t end, double* mean, double* variance) {
+  using T = Arithmetic<S>;
+  alignas(64) T narrow[2 * most];
+  alignas(64) S pivot[most];
   alignas(64) double wide[2 * most];
   Moments found[most];
   std::fill_n(found, (end - begin) / s.perGroup(), Moments{0, 0, 0});
@@ -82,14 +85,14 @@ template <class T> void moments(const Sizes& s, const T* x, int64_t example, int
       });
       return sound;
     };
-    kernelsOf<T>().columnMoments(narrow, x + from, pivot, rows, 0, columns, s.channels);
+    storedKernels<S>().columnMoments(narrow, x + from, pivot, rows, 0, columns, s.channels);
     if (!areSound(narrow)) {
-      kernelsOf<T>().columnMomentsWide(wide, x + from, pivot, rows, 0, columns, s.channels);
+      storedKernels<S>().columnMomentsWide(wide, x + from, pivot, rows, 0, columns, s.channels);
       areSound(wide);
     }
     forGroups(s, channel, columns, [&](int64_t group, int64_t first, int64_t last) {
       const auto [sum, square] = parts[group - begin / s.perGroup()];
-      found[group - begin / s.perGroup()].join(countOf(first, last), double(pivot[first]), sum, square);
+      found[group - begin / s.perGroup()].join(countOf(first, last), double(T(pivot[first])), sum, square);
     });
   });
   for (int64_t g = 0; g < (end - begin) / s.perGroup(); ++g) {
@@ -116,8 +119,10 @@ template <class F> void forStrips(const Sizes& s, F body) {
 void run_group_norm(const Call& c) {
   if (c.length(0) == 0) return;
   const Sizes s = sizesOf(c);
-  byFloat(c, [&]<class T>() {
-    const T *x = c.in<T>(3), *gamma = c.length(4) ? c.in<T>(4) : nullptr, *beta = c.length(5) ? c.in<T>(5) : nullptr;
+  byStored(c, [&]<class S>() {
+    using T = Arithmetic<S>;
+    const S* x = c.in<S>(3);
+    const T *gamma = c.length(4) ? c.in<T>(4) : nullptr, *beta = c.length(5) ? c.in<T>(5) : nullptr;
     forStrips(s, [&](int64_t example, int64_t begin, int64_t end) {
       const int64_t at = example * s.groups, width = s.perGroup();
       double *mean = c.out<double>(1) + at, *variance = c.out<double>(2) + at;
@@ -141,7 +146,7 @@ void run_group_norm(const Call& c) {
         });
         for (int64_t r = 0; r < s.positions; ++r) {
           const int64_t from = (example * s.positions + r) * s.channels + channel;
-          kernelsOf<T>().normalizeColumns(c.out<T>(0) + from, x + from, nullptr, coefficients, apart, apart, columns, false, false);
+          storedKernels<S>().normalizeColumns(c.out<S>(0) + from, x + from, nullptr, coefficients, apart, apart, columns, false, false);
         }
       }
     });
@@ -171,15 +176,16 @@ const char* checkGroupNorm(const Call& c) {
 
 // `take(group, first, last, Σ dy, Σ dy·(x − mean))` for the channels [begin, end) of an example, block by block: what channels [first, last) of a
 // group have in it, an array of sums each.
-template <class T, class F>
-void sumGradients(const Sizes& s, const T* dy, const T* x, const double* mean, int64_t example, int64_t begin, int64_t end, F take) {
+template <class S, class F>
+void sumGradients(const Sizes& s, const S* dy, const S* x, const double* mean, int64_t example, int64_t begin, int64_t end, F take) {
+  using T = Arithmetic<S>;
   alignas(64) T narrow[2 * most], centre[apart];
   double sums[most], products[most];
   const double* const own = mean + example * s.groups;
   forBlocks(s, example, begin, end, [&](int64_t from, int64_t rows, int64_t channel, int64_t columns) {
     endRows(centre, 1, columns);
     forGroups(s, channel, columns, [&](int64_t g, int64_t first, int64_t last) { std::fill(centre + first, centre + last, T(own[g])); });
-    kernelsOf<T>().columnGradients(narrow, nullptr, dy + from, x + from, nullptr, centre, apart, rows, 0, columns, s.channels, false, false);
+    storedKernels<S>().columnGradients(narrow, nullptr, dy + from, x + from, nullptr, centre, apart, rows, 0, columns, s.channels, false, false);
     forGroups(s, channel, columns, [&](int64_t g, int64_t first, int64_t last) {
       const double rest = own[g] - double(T(own[g]));
       for (int64_t j = first; j < last; ++j) {
@@ -196,12 +202,13 @@ void run_group_norm_gradients(const Call& c) {
   const Sizes s = sizesOf(c);
   const int64_t tiles = std::max<int64_t>(1, s.channels / 64);
   const auto borderOf = [&](int64_t tile) { return tile == tiles ? s.channels : s.channels * tile / tiles / 16 * 16; };
-  byFloat(c, [&]<class T>() {
+  byStored(c, [&]<class S>() {
+    using T = Arithmetic<S>;
     parallelFor(tiles, [&](int64_t tile, int) {
       const int64_t begin = borderOf(tile), end = borderOf(tile + 1);
       double allProducts[most] = {}, allSums[most] = {};
       for (int64_t example = 0; example < s.examples; ++example)
-        sumGradients(s, c.in<T>(2), c.in<T>(3), c.in<double>(4), example, begin, end,
+        sumGradients(s, c.in<S>(2), c.in<S>(3), c.in<double>(4), example, begin, end,
                      [&](int64_t g, int64_t first, int64_t last, const double* sums, const double* products) {
                        const int64_t at = example * s.groups + g;
                        const double inverse = Group(c.in<double>(4)[at], c.in<double>(5)[at], c.reals[0]).inverse;
@@ -227,8 +234,10 @@ const char* checkGroupNormGradients(const Call& c) {
 void run_group_norm_backward(const Call& c) {
   if (c.length(0) == 0) return;
   const Sizes s = sizesOf(c);
-  byFloat(c, [&]<class T>() {
-    const T *dy = c.in<T>(1), *x = c.in<T>(2), *gamma = c.length(5) ? c.in<T>(5) : nullptr;
+  byStored(c, [&]<class S>() {
+    using T = Arithmetic<S>;
+    const S *dy = c.in<S>(1), *x = c.in<S>(2);
+    const T* gamma = c.length(5) ? c.in<T>(5) : nullptr;
     const double *mean = c.in<double>(3), *variance = c.in<double>(4);
     forStrips(s, [&](int64_t example, int64_t begin, int64_t end) {
       const int64_t width = s.perGroup(), at = example * s.groups;
@@ -262,7 +271,7 @@ void run_group_norm_backward(const Call& c) {
         });
         for (int64_t r = 0; r < s.positions; ++r) {
           const int64_t from = (example * s.positions + r) * s.channels + channel;
-          kernelsOf<T>().normalizeColumnsBackward(c.out<T>(0) + from, dy + from, x + from, coefficients, apart, apart, columns, false, false);
+          storedKernels<S>().normalizeColumnsBackward(c.out<S>(0) + from, dy + from, x + from, coefficients, apart, apart, columns, false, false);
         }
       }
     });

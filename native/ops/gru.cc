@@ -1,5 +1,6 @@
 // GRU over a whole sequence, forward and backward, with the reset after the product or before it.
 #include "gemm.h"
+#include "gemm_bfloat16.h"
 #include "recurrence.h"
 
 namespace nodegrad::ops {
@@ -166,7 +167,30 @@ template <class T> Gemm<T> gruWeightPart(const Call& c, bool isCandidate) {
   g.epilogue.prior = Prior::old;
   return g;
 }
+// The same in mixed precision: what is float32 among the operands is rounded as it is read.
+GemmBfloat16 narrowGruWeightPart(const Call& c, bool isCandidate) {
+  const int64_t n = c.ints[1];
+  const bool after = c.ints[2] != 0;
+  const auto columns = [&](int i, int64_t row, int64_t first) {
+    return c.operands[i].dtype == DType::bfloat16 ? narrowMatrix(c.in<bfloat16>(i) + first, 1, row) : wideMatrix(c.in<float>(i) + first, 1, row);
+  };
+  GemmBfloat16 g{};
+  g.m = n;
+  g.n = isCandidate ? n : 2 * n;
+  g.k = c.ints[0];
+  g.a = columns(isCandidate && !after ? 2 : 1, n, 0);
+  g.b = isCandidate && after ? columns(4, n, 0) : columns(3, 3 * n, isCandidate ? 2 * n : 0);
+  g.c = c.out<float>(0) + (isCandidate ? 2 * n : 0);
+  g.ldc = 3 * n;
+  g.wide = true;
+  g.epilogue.prior = Prior::old;
+  return g;
+}
 void run_gru_weight_accumulate(const Call& c) {
+  if (c.stored == DType::bfloat16) {
+    for (bool isCandidate : {false, true}) gemmBfloat16(narrowGruWeightPart(c, isCandidate), c.workspace);
+    return;
+  }
   byFloat(c, [&]<class T>() {
     gemm(gruWeightPart<T>(c, false), c.workspace);
     gemm(gruWeightPart<T>(c, true), c.workspace);
@@ -180,6 +204,7 @@ const char* checkGruWeight(const Call& c) {
 }
 size_t gruWeightWorkspace(const Call& c) {
   size_t bytes = 0;
+  if (c.stored == DType::bfloat16) return std::max(gemmBfloat16Workspace(narrowGruWeightPart(c, false)), gemmBfloat16Workspace(narrowGruWeightPart(c, true)));
   byFloat(c, [&]<class T>() { bytes = std::max(gemmWorkspace(gruWeightPart<T>(c, false)), gemmWorkspace(gruWeightPart<T>(c, true))); });
   return bytes;
 }

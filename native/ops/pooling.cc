@@ -89,9 +89,10 @@ void run_avg_pool2d(const Call& c) {
   if (c.length(0) == 0) return;
   const PoolShape s = shapeOf(c);
   const int64_t image = s.rows.in * s.columns.in * s.channels, pooledRow = s.columns.out * s.channels;
-  byFloat(c, [&]<class T>() {
+  byStored(c, [&]<class S>() {
+    using T = Arithmetic<S>;
     forRows(c.ints[0], s.rows.out, image / s.rows.out, [&](int64_t n, int64_t row) {
-      kernelsOf<T>().avgPoolRow(c.out<T>(0) + (n * s.rows.out + row) * pooledRow, c.in<T>(1) + n * image, s, row, c.ints[14] != 0, T(c.reals[0]));
+      storedKernels<S>().avgPoolRow(c.out<S>(0) + (n * s.rows.out + row) * pooledRow, c.in<S>(1) + n * image, s, row, c.ints[14] != 0, T(c.reals[0]));
     });
   });
 }
@@ -106,14 +107,15 @@ void run_avg_pool2d_backward(const Call& c) {
   if (c.length(0) == 0) return;
   const PoolShape s = shapeOf(c);
   const int64_t row = s.columns.in * s.channels, pooledRow = s.columns.out * s.channels;
-  byFloat(c, [&]<class T>() {
+  byStored(c, [&]<class S>() {
+    using T = Arithmetic<S>;
     T* const shares = static_cast<T*>(c.workspace);
     forRows(c.ints[0], s.rows.out, pooledRow, [&](int64_t n, int64_t o) {
       const int64_t at = (n * s.rows.out + o) * pooledRow;
-      kernelsOf<T>().avgPoolDivideRow(shares + at, c.in<T>(1) + at, s, o, c.ints[14] != 0, T(c.reals[0]));
+      storedKernels<S>().avgPoolDivideRow(shares + at, c.in<S>(1) + at, s, o, c.ints[14] != 0, T(c.reals[0]));
     });
     forRows(c.ints[0], s.rows.in, row, [&](int64_t n, int64_t i) {
-      kernelsOf<T>().avgPoolBackwardRow(c.out<T>(0) + (n * s.rows.in + i) * row, shares + n * s.rows.out * pooledRow, s, i);
+      storedKernels<S>().avgPoolBackwardRow(c.out<S>(0) + (n * s.rows.in + i) * row, shares + n * s.rows.out * pooledRow, s, i);
     });
   });
 }
@@ -140,12 +142,12 @@ void run_adaptive_avg_pool2d(const Call& c) {
   if (c.length(0) == 0) return;
   const AdaptiveShape s = adaptiveOf(c);
   const int64_t pitch = s.columns.in * s.channels, parts = tilesOf(s.channels, channelTile);
-  byFloat(c, [&]<class T>() {
+  byStored(c, [&]<class S>() {
     parallelFor(s.n * s.rows.out * s.columns.out * parts, [&](int64_t tile, int) {
       const int64_t j = tile % parts * channelTile, o = tile / parts, q = o % s.columns.out, r = o / s.columns.out % s.rows.out;
       const int64_t top = s.rows.begin(r), left = s.columns.begin(q), rows = s.rows.end(r) - top, columns = s.columns.end(q) - left;
-      const T* x = c.in<T>(1) + (o / s.columns.out / s.rows.out * s.rows.in + top) * pitch + left * s.channels + j;
-      kernelsOf<T>().windowMean(c.out<T>(0) + o * s.channels + j, x, pitch, s.channels, rows, columns, T(rows * columns),
+      const S* x = c.in<S>(1) + (o / s.columns.out / s.rows.out * s.rows.in + top) * pitch + left * s.channels + j;
+      storedKernels<S>().windowMean(c.out<S>(0) + o * s.channels + j, x, pitch, s.channels, rows, columns, Arithmetic<S>(rows * columns),
                                 s.channels - j < channelTile ? s.channels - j : channelTile);
     });
   });
@@ -164,13 +166,14 @@ const char* checkAdaptiveAvgPool(const Call& c) { return checkAdaptive(c, 1, 0);
 void run_adaptive_avg_pool2d_backward(const Call& c) {
   if (c.length(0) == 0) return;
   const AdaptiveShape s = adaptiveOf(c);
-  byFloat(c, [&]<class T>() {
+  byStored(c, [&]<class S>() {
+    using T = Arithmetic<S>;
     T* const shares = static_cast<T*>(c.workspace);
     forRows(s.n, s.rows.out, s.columns.out * s.channels, [&](int64_t n, int64_t r) {
       for (int64_t q = 0; q < s.columns.out; ++q) {
         const int64_t at = ((n * s.rows.out + r) * s.columns.out + q) * s.channels;
         const int64_t covered = (s.rows.end(r) - s.rows.begin(r)) * (s.columns.end(q) - s.columns.begin(q));
-        kernelsOf<T>().windowMean(shares + at, c.in<T>(1) + at, 0, 0, 1, 1, T(covered), s.channels);
+        storedKernels<S>().windowShare(shares + at, c.in<S>(1) + at, T(covered), s.channels);
       }
     });
     const int64_t pitch = s.columns.out * s.channels;
@@ -178,8 +181,8 @@ void run_adaptive_avg_pool2d_backward(const Call& c) {
       const int64_t r = s.rows.first(i), rows = s.rows.last(i) - r;
       for (int64_t j = 0; j < s.columns.in; ++j) {
         const int64_t q = s.columns.first(j), columns = s.columns.last(j) - q;
-        kernelsOf<T>().windowMean(c.out<T>(0) + ((n * s.rows.in + i) * s.columns.in + j) * s.channels,
-                                  shares + (n * s.rows.out + r) * pitch + q * s.channels, pitch, s.channels, rows, columns, T(1), s.channels);
+        storedKernels<S>().windowSum(c.out<S>(0) + ((n * s.rows.in + i) * s.columns.in + j) * s.channels,
+                                     shares + (n * s.rows.out + r) * pitch + q * s.channels, pitch, s.channels, rows, columns, s.channels);
       }
     });
   });

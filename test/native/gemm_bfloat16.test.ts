@@ -194,6 +194,37 @@ for (const [name, compute] of Object.entries(directions))
     t.true(compared > 3000);
   });
 
+test('the weight gradient of a GRU adds products by the definition, with its reset after the product or before it', (t) => {
+  const [rows, n] = [37, 19];
+  const random = new Seeded(8);
+  const [before, q, dpre, dq] = [1, 1, 3, 1].map((gates) => drawn(random, rows * gates * n));
+  const old = Float32Array.from(random.uniform(3 * n * n, -1, 1));
+  const numbers = [before, q, dpre, dq].map(numbersOf);
+  const column = (x: number[], width: number, at: number): number[] => Array.from({ length: rows }, (_, row) => x[row * width + at]);
+  for (const after of [0, 1]) {
+    const wanted = old.map((value, at) => {
+      const [i, j] = [Math.floor(at / (3 * n)), at % (3 * n)];
+      const isOfState = j < 2 * n || after === 1;
+      const a = column(numbers[isOfState ? 0 : 1], n, i);
+      const b = j >= 2 * n && after === 1 ? column(numbers[3], n, j - 2 * n) : column(numbers[2], 3 * n, j);
+      return value + productOfBfloat16(a, b);
+    });
+    // What is float32 is rounded as it is read.
+    for (const inputs of [
+      [before, q, dpre, dq],
+      [before, ...numbers.slice(1).map((x) => Float32Array.from(x))],
+    ]) {
+      const sample = {
+        op: 'gru_weight_accumulate',
+        form: '',
+        outputs: [{ dtype: 'float32' as const, length: 3 * n * n, initial: old }],
+        reals: [],
+      };
+      t.deepEqual(runSample({ ...sample, inputs, ints: [rows, n, after] })[0], wanted, `after ${after}`);
+    }
+  }
+});
+
 test('one image alone has the bits that it has in a batch', (t) => {
   for (const g of geometries.filter((one) => one.n > 1))
     for (const name of ['conv2d', 'conv2d_input_gradient']) {

@@ -1,11 +1,18 @@
-// Trains a small net in bfloat16 and prints the SHA-256 of its weights: arguments are the net (mlp, resnet or lstm) and the precision.
+// Trains a small net in bfloat16 and prints the SHA-256 of its weights: arguments are the net (mlp, resnet, pooled, lstm or gru) and the precision.
 import { createHash } from 'node:crypto';
 import {
   type AnyLayer,
   Adam,
+  AdaptiveAvgPool2d,
+  AvgPool2d,
+  Conv2d,
   Dropout,
   Flatten,
+  GELU,
+  GRU,
+  GroupNorm,
   LSTM,
+  LayerNorm,
   Linear,
   SGD,
   Sequential,
@@ -29,6 +36,24 @@ const nets = {
     steps: 40,
   },
   resnet: { shape: [16, 16, 3], make: () => cifarResnet({ depth: 8 }), steps: 3 },
+  pooled: {
+    shape: [13, 11, 3],
+    make: () =>
+      new Sequential([
+        new Conv2d(3, 24, 3, { padding: 1 }),
+        new GroupNorm(4, 24),
+        new GELU(),
+        new AvgPool2d(2),
+        new Conv2d(24, 40, 3, { groups: 2 }),
+        new GELU(),
+        new AdaptiveAvgPool2d([2, 1]),
+        new Flatten(),
+        new LayerNorm(80),
+        new Linear(80, 10),
+      ]),
+    steps: 8,
+  },
+  gru: { shape: [12, 20], make: () => new Sequential([new GRU(20, 24, { returns: 'last' }), new Linear(24, 10)]), steps: 12 },
   lstm: { shape: [12, 20], make: () => new Sequential([new LSTM(20, 24, { returns: 'last' }), new Linear(24, 10)]), steps: 12 },
 };
 

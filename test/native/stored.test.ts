@@ -42,9 +42,20 @@ const stored = sampled.filter((op) => {
   return /[SU]/.test(outputs + inputs) && !/[PQ]/.test(inputs);
 });
 
-test('all elementwise operations, normalizations by batch and maximum pooling may be stored as bfloat16', (t) => {
+test('all elementwise operations, normalizations and pooling of windows may be stored as bfloat16', (t) => {
   t.true(stored.length > 60);
-  for (const op of ['add', 'relu', 'gelu_backward', 'elementwise_chain', 'dropout', 'batch_norm', 'max_pool2d'])
+  for (const op of [
+    'add',
+    'relu',
+    'gelu_backward',
+    'elementwise_chain',
+    'dropout',
+    'batch_norm',
+    'group_norm_gradients',
+    'max_pool2d',
+    'avg_pool2d_backward',
+    'adaptive_avg_pool2d',
+  ])
     t.true(stored.includes(op), op);
 });
 

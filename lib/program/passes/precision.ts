@@ -2,7 +2,7 @@
 //
 // The letters of ops.def say what an operation takes. Products get bfloat16 operands, always: all of them (P), or one (Q), and then they round the
 // others themselves. From there it spreads backwards along the list, to what those operands are made of: results of products and of elementwise
-// operations (S), of batch norm and maximum pooling (U), of copies (A). All else is float32: what the other operations read and write (T:
+// operations (S), of normalizations and pooling (U), of copies (A). All else is float32: what the other operations read and write (T:
 // softmax, losses, sums, statistics, recurrent layers), parameters and their gradients, arguments and results.
 //
 // A value that one elementwise operation alone takes on stays float32: fused, both would be one instruction, with no rounding between them. So

@@ -116,6 +116,19 @@ test('batch norm and pooling take bfloat16 where all of their large operands are
   t.true(typed(list).includes('batch_norm + relu b16 ← b16 f32 f32 f32 f32'));
 });
 
+test('mean pooling and layer norm between two products read and write bfloat16; their statistics and sums do not', (t) => {
+  const l = new Lister();
+  const [x, pooled, normalized, w] = [l.temporary(32), l.temporary(8), l.temporary(8), l.external(64)];
+  const statistics = [l.external(2), l.external(2)];
+  l.run('matmul', [x], [l.input(32), w], [4, 8, 8, 0, 0]);
+  l.run('adaptive_avg_pool2d', [pooled], [x], [1, 2, 2, 1, 1, 8]);
+  l.run('group_norm', [normalized, ...statistics], [pooled, l.external(8), l.external(8)], [1, 1, 8, 1, 1], [1e-5]);
+  l.run('matmul', [l.external(8)], [normalized, w], [1, 8, 8, 0, 0]);
+  const list = storeNarrow(l.list());
+  t.deepEqual(stored(list, x, pooled, normalized), ['bfloat16', 'bfloat16', 'bfloat16']);
+  t.deepEqual(names(list), ['cast', 'matmul', 'adaptive_avg_pool2d', 'group_norm', 'matmul']);
+});
+
 test('a copy is stored as what it copies: an embedding is not narrowed as a whole, slices of activations are not widened', (t) => {
   const l = new Lister();
   const [rows, h, part, w] = [l.temporary(8), l.temporary(16), l.temporary(8), l.external(16)];
