@@ -48,6 +48,7 @@ const contestants: Contestant[] = [
   ours('nodegrad own', 'ours', 'eager', { NODEGRAD_GEMM: 'own' }),
   ours('nodegrad openblas', 'beside', 'eager', { NODEGRAD_GEMM: 'openblas' }),
   ours('nodegrad bfloat16 fma', 'beside', 'eager', { NODEGRAD_BFLOAT16: 'fma' }),
+  ours('nodegrad recompute', 'beside', 'recompute'),
   ours('nodegrad direct', 'beside', 'direct'),
   { ...ours('nodegrad avx2', 'beside', 'auto', { NODEGRAD_ISA: 'avx2' }), avx2: true },
   { ...ours('nodegrad avx2 direct', 'beside', 'direct', { NODEGRAD_ISA: 'avx2' }), avx2: true },

@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
+import { familyOf } from './families.js';
 
 /**
  * Variables that change the speed of a contestant without a word. A shell may carry them (some machines set `OPENBLAS_CORETYPE` for
@@ -54,6 +55,18 @@ export function busySeconds(): number {
   if (ticks === undefined) return Number.NaN;
   const [user, nice, system, , , interrupt, softInterrupt, steal] = ticks;
   return (user + nice + system + interrupt + softInterrupt + steal) / 100;
+}
+
+/** The family of this machine's processor. */
+export function processorFamily(): string {
+  const cpu = read('/proc/cpuinfo');
+  const field = (name: string): string | undefined => new RegExp(`^${name}\\s*:\\s*(.*)$`, 'm').exec(cpu)?.[1];
+  return familyOf({
+    maker: field('vendor_id') ?? cpus()[0]?.model ?? process.arch,
+    family: Number(field('cpu family')),
+    model: Number(field('model')),
+    flags: (field('flags') ?? '').split(' '),
+  });
 }
 
 /** Pairs of name and value that describe the machine; nothing in them identifies it. */

@@ -38,7 +38,9 @@ function setupOf(benchCase: BenchCase, contestant: Contestant, folder: string, t
 /** Runs one case and returns its figures; contestants that fail are reported, they never end the run. */
 export async function measure(benchCase: BenchCase, plan: Plan): Promise<CaseResult> {
   const folder = mkdtempSync(join(tmpdir(), 'nodegrad-bench-'));
-  const contestants = benchCase.contestants.map(contestantNamed).filter((contestant) => !plan.quick || contestant.quick);
+  const contestants = benchCase.contestants
+    .map(contestantNamed)
+    .filter((contestant) => !plan.quick || (contestant.quick && !benchCase.slow?.includes(contestant.name)));
   const result: CaseResult = {
     name: benchCase.name,
     title: benchCase.title,

@@ -11,6 +11,7 @@ import {
   Linear,
   MaxPool2d,
   ReLU,
+  recompute,
   Sequential,
   SGD,
   Tensor,
@@ -60,8 +61,19 @@ class Branches extends Layer {
   }
 }
 
-function build(layers: readonly NetworkLayer[]): Sequential {
-  return new Sequential(layers.map(layerOf));
+/** A block that runs again for its gradient. */
+class Again extends Layer {
+  constructor(readonly block: AnyLayer) {
+    super();
+  }
+
+  forward(x: Tensor): Tensor {
+    return recompute(this.block, x);
+  }
+}
+
+function build(layers: readonly NetworkLayer[], again = false): Sequential {
+  return new Sequential(layers.map((layer) => (again && layer.kind === 'sum' ? new Again(layerOf(layer)) : layerOf(layer))));
 }
 
 function layerOf(layer: NetworkLayer): AnyLayer {
@@ -85,14 +97,18 @@ function layerOf(layer: NetworkLayer): AnyLayer {
     case 'widen':
       return new Widen(layer.stride, layer.before, layer.after);
     default:
-      return new Branches(layer.kind, layer.branches.map(build));
+      return new Branches(
+        layer.kind,
+        layer.branches.map((branch) => build(branch)),
+      );
   }
 }
 
-/** Steps one by one, awaited or by `sync`. */
+/** Steps one by one, awaited or by `sync`; `recompute`: awaited, and residual blocks run again for their gradients. */
 export function network(work: NetworkWork, folder: string, variant: string): Pick<Work, 'check' | 'run'> {
   const { batch, batches, image, lr, momentum, checks } = work;
-  const model = build(work.layers);
+  const again = variant === 'recompute';
+  const model = build(work.layers, again);
   const weights = readFloats(folder, 'weights.bin');
   let at = 0;
   for (const parameter of model.parameters()) {
@@ -105,5 +121,5 @@ export function network(work: NetworkWork, folder: string, variant: string): Pic
   const size = batch * image[0] * image[1] * image[2];
   const x = Array.from({ length: batches }, (_, index) => Tensor.from(inputs.subarray(index * size, (index + 1) * size), [batch, ...image]));
   const y = Array.from({ length: batches }, (_, index) => Tensor.from(targets.subarray(index * batch, (index + 1) * batch), [batch]));
-  return stepping(trainingStep(model, new SGD(model, { lr, momentum })), x, y, checks, variant, work.precision);
+  return stepping(trainingStep(model, new SGD(model, { lr, momentum })), x, y, checks, again ? 'await' : variant, work.precision);
 }

@@ -3,54 +3,28 @@
 import { parseArgs } from 'node:util';
 import {
   Adam,
-  CrossEntropyLoss,
   type AnyModel,
   type StepPrecision,
   type Tensor,
   compileStep,
   crossEntropy,
-  datasets,
-  evaluate,
   info,
-  lenet5,
   ones,
   resnet18,
   resnet50,
-  setSeed,
   zeros,
 } from '../lib/index.js';
-
-const usage = `Usage: node dist/bench/precision.js [accuracy] [memory] [options]     (default: both)
-  --seeds n     runs of accuracy in each precision (default 3)
-  --epochs n    of LeNet-5 on MNIST (default 5); the files are looked for below $NODEGRAD_DATA`;
+import { accuracy, recipeNames } from './accuracy.js';
 
 const both: readonly StepPrecision[] = ['float32', 'bfloat16'];
-const print = (text: string): boolean => process.stdout.write(`${text}\n`);
+const usage = `Usage: node dist/bench/precision.js [accuracy] [memory] [options]     (default: both)
+  --model name       ${recipeNames.join(', ')}; data sets are looked for below $NODEGRAD_DATA
+  --precision a,b    default ${both.join(',')}
+  --seeds n          runs in each precision (default 3), from --seed (default 1) on
+  --epochs n         default: the recipe's
+  --run-dir folder   checkpoints go there; a run that was ended goes on by the same line`;
 
-/** Test accuracy of LeNet-5 on MNIST, seed by seed, and the CPU seconds of a run. */
-async function accuracy(seeds: number, epochs: number): Promise<void> {
-  const { train, test } = await datasets.mnist();
-  const found = new Map<StepPrecision, number[]>(both.map((precision) => [precision, []]));
-  for (let seed = 1; seed <= seeds; seed++) {
-    for (const precision of both) {
-      setSeed(seed);
-      const model = lenet5() as AnyModel;
-      const before = process.cpuUsage();
-      const options = { loss: new CrossEntropyLoss(), optimizer: new Adam(model, { lr: 1e-3 }), epochs, batchSize: 64, precision, seed };
-      await model.fit(train, { ...options, log: false, progress: false, sitter: false });
-      const { user, system } = process.cpuUsage(before);
-      const { metrics } = await evaluate(model, test, { loss: new CrossEntropyLoss() });
-      found.get(precision)?.push(100 * metrics.accuracy);
-      print(
-        `LeNet-5, MNIST, seed ${seed}, ${epochs} epochs, ${precision.padEnd(8)}  ${(100 * metrics.accuracy).toFixed(2)} %  ${((user + system) / 1e6).toFixed(0)} s of CPU`,
-      );
-    }
-  }
-  const means = both.map((precision) => (found.get(precision) ?? []).reduce((sum, one) => sum + one, 0) / seeds);
-  print(
-    `mean of ${seeds}: float32 ${means[0].toFixed(2)} %, bfloat16 ${means[1].toFixed(2)} %, apart ${(means[1] - means[0]).toFixed(2)} points`,
-  );
-}
+const print = (text: string): void => void process.stdout.write(`${text}\n`);
 
 /** Planned bytes of the arena of a training step. */
 function memory(): void {
@@ -85,14 +59,31 @@ function memory(): void {
 }
 
 const { values, positionals } = parseArgs({
-  options: { seeds: { type: 'string', default: '3' }, epochs: { type: 'string', default: '5' }, help: { type: 'boolean' } },
+  options: {
+    model: { type: 'string', default: recipeNames[0] },
+    precision: { type: 'string', default: both.join(',') },
+    seeds: { type: 'string', default: '3' },
+    seed: { type: 'string', default: '1' },
+    epochs: { type: 'string' },
+    'run-dir': { type: 'string' },
+    help: { type: 'boolean' },
+  },
   allowPositionals: true,
 });
-if (values.help || positionals.some((one) => !['accuracy', 'memory'].includes(one))) print(usage);
+const precisions = values.precision.split(',') as StepPrecision[];
+const known =
+  positionals.every((one) => ['accuracy', 'memory'].includes(one)) &&
+  recipeNames.includes(values.model) &&
+  precisions.every((one) => both.includes(one));
+if (values.help || !known) print(usage);
 else {
   const { cpu, isa, numThreads } = info();
   print(`${cpu.brand}, ${isa}, ${numThreads} threads`);
   const wanted = (what: string): boolean => positionals.length === 0 || positionals.includes(what);
   if (wanted('memory')) memory();
-  if (wanted('accuracy')) await accuracy(Number(values.seeds), Number(values.epochs));
+  if (wanted('accuracy')) {
+    const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => Number(values.seed) + i);
+    const epochs = values.epochs === undefined ? undefined : Number(values.epochs);
+    await accuracy({ model: values.model, precisions, seeds, epochs, runDir: values['run-dir'] }, print);
+  }
 }

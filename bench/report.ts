@@ -1,4 +1,4 @@
-// The tables: on the terminal after every case, and in bench/RESULTS.md after a full run.
+// The tables: on the terminal after every case, and the parts of the pages of results.
 
 import type { Calibration } from '../lib/native.js';
 import { bestRival, type CaseResult, type ContestantResult, isTimed, ours } from './results.js';
@@ -57,7 +57,7 @@ function cells(contestant: ContestantResult, result: CaseResult): string[] {
 function status(result: CaseResult): string {
   const parts: string[] = [];
   if (result.disagreement !== '') parts.push(`NOT TIMED, the contestants disagree: ${result.disagreement}`);
-  else
+  else if (result.rounds > 0)
     parts.push(`${result.rounds} rounds${result.discarded > 0 ? `, ${result.discarded} more discarded (a core was missing or shared)` : ''}`);
   if (result.disturbed) parts.push('DISTURBED: a core was missing or shared in every round, so all rounds are shown');
   if (result.rate !== undefined) parts.push(`limit ${digits(result.rate)} ${result.limit === 'fma' ? 'GFLOP/s' : `GB/s (${result.limit})`}`);
@@ -79,33 +79,34 @@ export function terminalTable(result: CaseResult): string {
   );
 }
 
-const threadsText = (threads: number): string => (threads === 1 ? '1 thread' : `${threads} threads`);
+/** "2 threads". */
+export const threadsText = (threads: number): string => (threads === 1 ? '1 thread' : `${threads} threads`);
 const row = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
-const table = (head: readonly string[], body: readonly (readonly string[])[]): string[] => [
+/** A table in markdown, numbers to the right. */
+export const table = (head: readonly string[], body: readonly (readonly string[])[]): string[] => [
   row(head),
   row(head.map((_, index) => (index === 0 ? '---' : '---:'))),
   ...body.map(row),
 ];
 
-function calibrationLines(record: readonly Calibration[]): string[] {
+/** The rates that calibrations saw, from the lowest to the highest. */
+export function limitRows(record: readonly Calibration[]): [string, string][] {
+  if (record.length === 0) return [];
   const range = (pick: (calibration: Calibration) => number): string => {
     const values = record.map(pick);
     return digits(median(values)) === '0.00' ? '–' : `${digits(Math.min(...values))} … ${digits(Math.max(...values))}`;
   };
-  return table(
-    ['limit', 'seen during the run'],
-    [
-      ['FMA peak AVX2, one thread, GFLOP/s', range((one) => one.fmaPeak.avx2[0])],
-      ['FMA peak AVX2, all threads', range((one) => one.fmaPeak.avx2[1])],
-      ['FMA peak AVX-512, one thread', range((one) => one.fmaPeak.avx512[0])],
-      ['FMA peak AVX-512, all threads', range((one) => one.fmaPeak.avx512[1])],
-      ['copy, GB/s', range((one) => one.copyBandwidth)],
-      ['read', range((one) => one.readBandwidth)],
-      ['triad', range((one) => one.triadBandwidth)],
-      ['in-place update (2 reads, 1 write)', range((one) => one.updateBandwidth)],
-      ['in-place update (4 reads, 3 writes)', range((one) => one.stateBandwidth)],
-    ],
-  );
+  return [
+    ['FMA peak AVX2, one thread, GFLOP/s', range((one) => one.fmaPeak.avx2[0])],
+    ['FMA peak AVX2, all threads', range((one) => one.fmaPeak.avx2[1])],
+    ['FMA peak AVX-512, one thread', range((one) => one.fmaPeak.avx512[0])],
+    ['FMA peak AVX-512, all threads', range((one) => one.fmaPeak.avx512[1])],
+    ['copy, GB/s', range((one) => one.copyBandwidth)],
+    ['read', range((one) => one.readBandwidth)],
+    ['triad', range((one) => one.triadBandwidth)],
+    ['in-place update (2 reads, 1 write)', range((one) => one.updateBandwidth)],
+    ['in-place update (4 reads, 3 writes)', range((one) => one.stateBandwidth)],
+  ];
 }
 
 /** Our figures, the best rivals', how much faster we are, and our share of the limit: each by minimum and by median. */
@@ -113,8 +114,10 @@ function standing(result: CaseResult): string[] {
   const own = ours(result);
   const [byMinimum, byMedian] = [bestRival(result, 'minimum'), bestRival(result, 'median')];
   const name = (rival: ContestantResult | undefined, by: 'minimum' | 'median'): string =>
-    rival === undefined ? '–' : `${rival.name}, ${time(rival[by], result)} ${result.unit}`;
-  const figures = own !== undefined && isTimed(own) ? `${time(own.minimum, result)} / ${time(own.median, result)} ${result.unit}` : 'not timed';
+    rival === undefined ? '–' : Number.isFinite(rival[by]) ? `${rival.name}, ${time(rival[by], result)} ${result.unit}` : rival.name;
+  const which = own === undefined || own.name === 'nodegrad' ? '' : `${own.name.replace('nodegrad ', '')}: `;
+  const known = own !== undefined && Number.isFinite(own.minimum);
+  const figures = known ? `${which}${time(own.minimum, result)} / ${time(own.median, result)} ${result.unit}` : (own?.reason ?? '–');
   const limit = own?.fraction === undefined ? '–' : `${percent(own.fraction.minimum)} / ${percent(own.fraction.median)}`;
   return [
     result.disagreement === '' ? figures : 'contestants disagree',
@@ -126,7 +129,14 @@ function standing(result: CaseResult): string[] {
   ];
 }
 
-function overview(results: readonly CaseResult[]): string[] {
+/** Columns behind the figures of a row. */
+export interface MoreColumns {
+  head: readonly string[];
+  of: (result: CaseResult) => string[];
+}
+
+/** A row a case; `page` is the one that has them in full. */
+export function overview(results: readonly CaseResult[], page: string, more: MoreColumns): string[] {
   return table(
     [
       'case',
@@ -137,13 +147,19 @@ function overview(results: readonly CaseResult[]): string[] {
       'faster by min',
       'by median',
       'of the limit, min / median',
+      ...more.head,
     ],
-    results.map((result) => [`[${result.name}](#${result.name}-${result.threads})`, String(result.threads), ...standing(result)]),
+    results.map((result) => [
+      `[${result.name}](${page}#${result.name}-${result.threads})${result.disturbed ? ', disturbed' : ''}`,
+      String(result.threads),
+      ...standing(result),
+      ...more.of(result),
+    ]),
   );
 }
 
 /** A table whose rows are cases: shares of the limit by contestant, and how nodegrad stands with its best rival. */
-function caseTable(results: readonly CaseResult[]): string[] {
+export function caseTable(results: readonly CaseResult[], more: MoreColumns): string[] {
   const names = [...new Set(results.flatMap((result) => result.contestants.map((contestant) => contestant.name)))];
   const share = (result: CaseResult, name: string): string => {
     const found = result.contestants.find((contestant) => contestant.name === name);
@@ -152,12 +168,18 @@ function caseTable(results: readonly CaseResult[]): string[] {
     return `${percent(found.fraction?.minimum)} / ${percent(found.fraction?.median)}`;
   };
   return table(
-    ['case', ...names, 'nodegrad min / median', 'best rival by min', 'best rival by median', 'faster by min', 'by median'],
-    results.map((result) => [result.name, ...names.map((name) => share(result, name)), ...standing(result).slice(0, 5)]),
+    ['case', ...names, 'nodegrad min / median', 'best rival by min', 'best rival by median', 'faster by min', 'by median', ...more.head],
+    results.map((result) => [
+      `${result.name}${result.disturbed ? ', disturbed' : ''}`,
+      ...names.map((name) => share(result, name)),
+      ...standing(result).slice(0, 5),
+      ...more.of(result),
+    ]),
   );
 }
 
-function versions(results: readonly CaseResult[]): string[] {
+/** Who took part, with versions. */
+export function versions(results: readonly CaseResult[]): string[] {
   const seen = new Map<string, string>();
   for (const contestant of results.flatMap((result) => result.contestants)) {
     const text = Object.entries(contestant.versions).map(([name, version]) => `${name} ${version}`);
@@ -168,70 +190,17 @@ function versions(results: readonly CaseResult[]): string[] {
   return table(['contestant', 'versions'], [...seen]);
 }
 
-/** What the page is made of. */
-export interface Page {
-  machine: [string, string][];
-  calibrations: readonly Calibration[];
-  /** Why there is no calibration, or an empty string. */
-  uncalibrated: string;
-  results: readonly CaseResult[];
-  /** How the run was made: rounds, seconds, pinning. */
-  method: string;
-}
-
-/** The whole results page. */
-export function markdown(page: Page): string {
-  const alone = page.results.filter((result) => result.table === undefined);
-  const rows = page.results.filter((result) => result.table !== undefined);
-  const tables = [...new Set(rows.map((result) => `${result.table}, ${threadsText(result.threads)}`))].flatMap((title) => {
-    const of = rows.filter((result) => `${result.table}, ${threadsText(result.threads)}` === title);
-    const disturbed = of.filter((result) => result.disturbed).map((result) => result.name);
-    return [
-      '',
-      `## ${title}`,
-      '',
-      'Of the limit, by min / by median; for contestants that are held on AVX2, of the AVX2 peak.',
-      ...(disturbed.length > 0 ? [`Disturbed: ${disturbed.join(', ')}.`] : []),
-      '',
-      ...caseTable(of),
-    ];
-  });
-  const details = alone.flatMap((result) => [
+/** One case with all its contestants; `whence` says which run it is of. */
+export function details(result: CaseResult, whence: string): string[] {
+  return [
     '',
     `### ${result.name} <a id="${result.name}-${result.threads}"></a>`,
     '',
-    `${result.title}. ${threadsText(result.threads)}; ${status(result)}.`,
+    `${result.title}. ${threadsText(result.threads)}; ${[status(result), whence].filter((part) => part !== '').join('; ')}.`,
     '',
     ...table(
       header(result),
       result.contestants.map((contestant) => Object.assign(Array<string>(header(result).length).fill(''), cells(contestant, result))),
     ),
-  ]);
-  return [
-    '# Results',
-    '',
-    'Written by `npm run bench`; [README.md](README.md) says how it measures. Rows that nodegrad loses stay in the table.',
-    '"Faster" is the other contestant\'s time over nodegrad\'s: above 1, nodegrad is faster.',
-    'By minimum: the best chunk of all rounds of each; by median: the middle of the ratios of the medians, round by round.',
-    '"Of the limit" is the time that the arithmetic (or the bytes) would take at the rate calibrated around the same turn, over the time taken.',
-    '',
-    ...overview(alone),
-    ...tables,
-    '',
-    '## Machine',
-    '',
-    ...table(['', ''], page.machine),
-    '',
-    page.method,
-    '',
-    ...(page.uncalibrated === '' ? calibrationLines(page.calibrations) : [`Not calibrated: ${page.uncalibrated}.`]),
-    '',
-    '## Contestants',
-    '',
-    ...versions(page.results),
-    '',
-    '## Cases',
-    ...details,
-    '',
-  ].join('\n');
+  ];
 }

@@ -75,14 +75,15 @@ export function emptyResult(contestant: Contestant, reason?: string): Contestant
   };
 }
 
-/** Whether a contestant has figures. */
+/** Whether a contestant has figures; of a run that was noted elsewhere it may be shares of the limit alone. */
 export function isTimed(result: ContestantResult): boolean {
-  return result.turns.length > 0;
+  return Number.isFinite(result.minimum) || result.fraction !== undefined;
 }
 
 /** Fills in every figure that follows from the turns. */
 export function summarize(results: readonly ContestantResult[], benchCase: BenchCase): void {
-  for (const result of results.filter(isTimed)) {
+  const ran = results.filter(({ turns }) => turns.length > 0);
+  for (const result of ran) {
     const samples = result.turns.flatMap((turn) => turn.samples);
     result.minimum = minimum(samples);
     result.median = median(samples);
@@ -96,9 +97,9 @@ export function summarize(results: readonly ContestantResult[], benchCase: Bench
       result.fraction = { minimum: median(fractions(minimum)), median: median(fractions(median)) };
     }
   }
-  const base = results.find((result) => result.role === 'ours' && isTimed(result));
+  const base = ran.find((result) => result.role === 'ours');
   if (base === undefined) return;
-  for (const result of results.filter((other) => other !== base && isTimed(other))) {
+  for (const result of ran.filter((other) => other !== base)) {
     const pairs = result.turns.map((turn, index) => median(turn.samples) / median(base.turns[index].samples));
     result.ratio = { minimum: result.minimum / base.minimum, median: median(pairs) };
   }
@@ -107,7 +108,8 @@ export function summarize(results: readonly ContestantResult[], benchCase: Bench
 /** The rival that is hardest to beat by one of the two measures. */
 export function bestRival(result: CaseResult, by: 'minimum' | 'median'): ContestantResult | undefined {
   const rivals = result.contestants.filter((contestant) => contestant.role === 'rival' && isTimed(contestant));
-  return rivals.sort((a, b) => a[by] - b[by])[0];
+  const known = rivals.filter((rival) => Number.isFinite(rival[by]) || rival.ratio?.[by] !== undefined);
+  return known.sort((a, b) => a[by] - b[by])[0];
 }
 
 /** Our own figures in a case. */

@@ -211,6 +211,8 @@ export interface BenchCase {
   limit?: Limit;
   /** Names of contestants (`contestants.ts`), ours first. */
   contestants: string[];
+  /** Contestants that `--quick` leaves out here although they start fast elsewhere. */
+  slow?: readonly string[];
   /** What the values of `check` may differ by, relative; default 1e-4. */
   tolerance?: number;
   /** The length of its turns and of its warm-up, relative to other cases; default 1. */

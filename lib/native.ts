@@ -1,6 +1,7 @@
 // The binding, typed: the only file that touches the loaded binary.
 
 import { getHeapStatistics } from 'node:v8';
+import { context } from './context.js';
 import type { DType, TypedArray, TypedArrayOf } from './dtype.js';
 import { arrayTypes, bytesOf } from './dtype.js';
 import { ArgumentError, IndexError, NativeError, type NodegradError, countFromZero } from './errors.js';
@@ -55,7 +56,7 @@ interface Binding {
   holdDriver(driver: object): void;
   releaseDriver(driver: object): void;
   trimDriver(driver: object): void;
-  reportMemory(change: number): void;
+  reportMemory(change: number, later?: boolean): void;
   setReproducible(on: boolean): void;
   setFlushDenormals(on: boolean): void;
   setGemm(choice: 'auto' | 'openblas' | 'own'): void;
@@ -195,7 +196,8 @@ const collected = new FinalizationRegistry<number>((bytes) => binding.reportMemo
 
 function makeShared(bytes: number): SharedArrayBuffer {
   const buffer = new SharedArrayBuffer(bytes);
-  binding.reportMemory(bytes);
+  // A step that is being recorded reports all that it takes at once.
+  binding.reportMemory(bytes, context.destination !== null);
   collected.register(buffer, bytes);
   return buffer;
 }

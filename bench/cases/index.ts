@@ -30,3 +30,8 @@ export const cases: BenchCase[] = [
   ...activationCases,
   ...optimizerCases,
 ];
+
+/** Names for several cases at once, as `--only` takes them: beginnings of names. `intel` is what a machine with AMX is to show, ten minutes with `--quick`. */
+export const groups: Readonly<Record<string, readonly string[]>> = {
+  intel: ['mlp', 'lenet5', 'vgg-cifar', 'resnet', 'squeezenet', 'lstm', 'mixed-', 'sgemm', 'bfloat16'],
+};

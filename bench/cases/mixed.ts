@@ -17,7 +17,12 @@ export const mixedCases: BenchCase[] = [...mlpCases, ...networkCases, ...sequenc
     name: `mixed-${one.name}`,
     title: `${one.title}, in bfloat16 (PyTorch: autocast)`,
     work: { ...work, precision: 'bfloat16' },
-    contestants: ['nodegrad', 'nodegrad sync', ...(work.kind === 'network' ? images : ['torch eager'])],
+    contestants: [
+      'nodegrad',
+      'nodegrad sync',
+      ...(work.kind === 'network' ? images : ['torch eager']),
+      ...one.contestants.filter((name) => name === 'nodegrad recompute'),
+    ],
     tolerance: 0.05,
   };
 });

@@ -184,7 +184,8 @@ function network(name: string, { title, chunk, ...description }: Description): B
     unit: 'ms',
     flops: flopsOf(work),
     limit: 'fma',
-    contestants: everybody,
+    contestants: name === 'resnet50' ? [...everybody, 'nodegrad recompute'] : everybody,
+    slow: ['jax'], // It compiles large networks for minutes, and is never the best rival here.
     tolerance: 1e-3,
     memory: true,
     prepare: (folder) => prepare(folder, work),

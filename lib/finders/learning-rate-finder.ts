@@ -16,6 +16,7 @@ import { Tensor, noGrad } from '../tensor.js';
 import type { BatchRecord, TrainingRun } from '../training/callbacks.js';
 import { TrainingNonFiniteError } from '../training/errors.js';
 import { fit } from '../training/fit.js';
+import type { FitOptions } from '../training/fit-options.js';
 import { keepingState } from './keeping-state.js';
 
 /** Options of {@link learningRateFinder}. */
@@ -39,6 +40,8 @@ export interface LearningRateFinderOptions {
   readonly maxGradNorm?: number;
   /** What keeps weights small, as for `fit`; default: nothing. */
   readonly regularizers?: readonly Regularizer[];
+  /** How values between products are stored, as for `fit`; default `'float32'`. */
+  readonly precision?: FitOptions['precision'];
   /** Decides the order of the examples; default: the seed of `setSeed`. */
   readonly seed?: number;
   /** Stops between two steps; the state is put back all the same. */
@@ -63,7 +66,20 @@ export interface LearningRateSweep {
   readonly ended: 'exploded' | 'completed';
 }
 
-const known = ['loss', 'optimizer', 'from', 'to', 'steps', 'batchSize', 'explosion', 'maxGradNorm', 'regularizers', 'seed', 'signal'];
+const known = [
+  'loss',
+  'optimizer',
+  'from',
+  'to',
+  'steps',
+  'batchSize',
+  'explosion',
+  'maxGradNorm',
+  'regularizers',
+  'precision',
+  'seed',
+  'signal',
+];
 
 /**
  * Looks for a learning rate (Smith 2017): trains for some steps while the rate grows exponentially, `from·(to/from)^(i/(steps−1))`, and ends when the
@@ -93,7 +109,7 @@ export async function learningRateFinder(model: AnyLayer, data: AnyDataset, opti
   checkLayer(model);
   checkDataset(data, 'data');
   const given = checkOptions<LearningRateFinderOptions>(options, 'options', known);
-  const { optimizer, explosion = 4, seed, batchSize, loss, maxGradNorm, regularizers, signal } = given;
+  const { optimizer, explosion = 4, seed, batchSize, loss, maxGradNorm, regularizers, precision, signal } = given;
   if (!(optimizer instanceof Optimizer))
     throw new ArgumentError(expected('an optimizer, such as new Adam(model, { lr: 1e-3 })', 'options.optimizer', optimizer));
   const from = checkNumber(given.from ?? 1e-6, 'options.from', Number.MIN_VALUE);
@@ -123,7 +139,7 @@ export async function learningRateFinder(model: AnyLayer, data: AnyDataset, opti
   for (let i = 0; i < steps; i++) powers.push(powers[i] * decay);
   await keepingState(model, optimizer, async () => {
     choose(sweep[0]);
-    const rest = { loss, seed, batchSize, maxGradNorm, regularizers, signal };
+    const rest = { loss, seed, batchSize, maxGradNorm, regularizers, precision, signal };
     try {
       await fit(model, data, { ...rest, optimizer, epochs: steps, callbacks: [watch], metrics: [], progress: false, log: false });
     } catch (error) {

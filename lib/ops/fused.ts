@@ -67,16 +67,19 @@ export function fusedOf(call: Attributes): Fused {
   const place = (bits >> 9) - 1;
   const map = place < 0 ? undefined : operationAt(place);
   const [prior, sums, mask] = [priors[bits & 3], priors[(bits >> 2) & 3], masks[(bits >> 4) & 3]];
-  return {
-    ...(prior === undefined ? {} : { prior }),
-    ...(sums === undefined ? {} : { sums }),
-    ...(mask === undefined ? {} : { mask }),
-    ...((bits & 64) === 0 ? {} : { bias: true }),
-    ...((bits & 128) === 0 ? {} : { residual: true }),
-    ...((bits & 256) === 0 ? {} : { divisor: reals[reals.length - 2] }),
-    ...(row === 0 ? {} : { row }),
-    ...(map === undefined ? {} : { map: map.op, parameters: reals.slice(-2, reals.length - 2 + map.reals) }),
-  };
+  const fused: { -readonly [part in keyof Fused]: Fused[part] } = {};
+  if (prior !== undefined) fused.prior = prior;
+  if (sums !== undefined) fused.sums = sums;
+  if (mask !== undefined) fused.mask = mask;
+  if ((bits & 64) !== 0) fused.bias = true;
+  if ((bits & 128) !== 0) fused.residual = true;
+  if ((bits & 256) !== 0) fused.divisor = reals[reals.length - 2];
+  if (row !== 0) fused.row = row;
+  if (map !== undefined) {
+    fused.map = map.op;
+    fused.parameters = reals.slice(-2, reals.length - 2 + map.reals);
+  }
+  return fused;
 }
 
 /** The attributes of a call whose descriptor says this, and what it said before, too. */

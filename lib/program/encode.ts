@@ -17,26 +17,33 @@ export interface ProgramCode {
 export function encode(recording: Recording, plan: MemoryPlan, results: readonly Slot[]): ProgramCode {
   const { buffers, instructions } = recording;
   const externals: TypedArray[] = [];
-  const numbers = new Map<string, number>();
   const argumentOf = new Map(recording.inputs.map((buffer, i) => [buffer, i]));
   const slots: number[] = [];
-  const slotOf = ({ buffer, offset, size }: Slot): number => {
-    const key = `${buffer}:${offset}:${size}`;
-    let number = numbers.get(key);
-    if (number === undefined) {
-      number = numbers.size;
-      numbers.set(key, number);
-      const { dtype, data } = buffers[buffer];
-      const code = dtypes.indexOf(dtype);
-      const argument = argumentOf.get(buffer);
-      if (argument !== undefined) slots.push(2, code, size, argument, offset * bytesOf(dtype));
-      else if (data === null) slots.push(0, code, size, 0, plan.offsets[buffer] + offset * bytesOf(dtype));
-      else {
-        slots.push(1, code, size, externals.length, 0);
-        externals.push(offset === 0 && size === data.length ? data : data.subarray(offset, offset + size));
-      }
+  let count = 0;
+  // Nearly all slots are whole buffers.
+  const wholes = new Map<number, number>();
+  const parts = new Map<string, number>();
+  const slotOf = (slot: Slot): number => {
+    const { buffer, offset, size } = slot;
+    const isWhole = offset === 0 && size === buffers[buffer].size;
+    const key = isWhole ? '' : `${buffer}:${offset}:${size}`;
+    const known = isWhole ? wholes.get(buffer) : parts.get(key);
+    if (known !== undefined) return known;
+    if (isWhole) wholes.set(buffer, count);
+    else parts.set(key, count);
+    add(slot);
+    return count++;
+  };
+  const add = ({ buffer, offset, size }: Slot): void => {
+    const { dtype, data } = buffers[buffer];
+    const code = dtypes.indexOf(dtype);
+    const argument = argumentOf.get(buffer);
+    if (argument !== undefined) slots.push(2, code, size, argument, offset * bytesOf(dtype));
+    else if (data === null) slots.push(0, code, size, 0, plan.offsets[buffer] + offset * bytesOf(dtype));
+    else {
+      slots.push(1, code, size, externals.length, 0);
+      externals.push(offset === 0 && size === data.length ? data : data.subarray(offset, offset + size));
     }
-    return number;
   };
   const whole = (buffer: number): Slot => ({ buffer, offset: 0, size: buffers[buffer].size });
   const ports = (list: readonly Slot[]): number[] => [list.length, ...list.map(slotOf)];
@@ -58,5 +65,5 @@ export function encode(recording: Recording, plan: MemoryPlan, results: readonly
       ...reals,
     );
   }
-  return { code: Float64Array.from([plan.arenaBytes, numbers.size, ...slots, ...inputs, ...live, ...outputs, ...body]), externals };
+  return { code: Float64Array.from([plan.arenaBytes, count, ...slots, ...inputs, ...live, ...outputs, ...body]), externals };
 }

@@ -19,6 +19,7 @@ import { shareMemory } from './passes/overwriting.js';
 import { fuseParameterGradients } from './passes/parameter-gradients.js';
 import { fusePooling } from './passes/pooling.js';
 import { storeNarrow } from './passes/precision.js';
+import { remakeCheap } from './passes/remake.js';
 import { fuseClear, fuseOverwrite } from './passes/zeros.js';
 import type { Recording, Slot } from './record.js';
 
@@ -51,7 +52,7 @@ export const stepPrecisions: readonly StepPrecision[] = ['float32', 'bfloat16'];
 export function fuse(recording: Recording, results: readonly Slot[], precision: StepPrecision = 'float32'): Recording {
   const isFused = variableChoice('NODEGRAD_FUSE', ['0', '1']) !== '0';
   const stored: readonly Pass[] = precision === 'bfloat16' ? [storeNarrow] : [];
-  const all = isFused ? [...passes, ...stored, fuseConcat, shareMemory] : stored;
-  const { buffers, instructions } = all.reduce((list, pass) => pass(list), { ...recording, results } as List);
-  return askFirst({ ...recording, buffers, instructions, ...(isFused ? { recorded: recording.instructions.length } : {}) });
+  const all: readonly Pass[] = isFused ? [...passes, ...stored, remakeCheap, fuseConcat, shareMemory] : stored;
+  const list = all.reduce((made, pass) => pass(made), { buffers: recording.buffers, instructions: recording.instructions, results } as List);
+  return { ...recording, buffers: list.buffers, ...askFirst(list), ...(isFused ? { recorded: recording.instructions.length } : {}) };
 }

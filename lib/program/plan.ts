@@ -2,7 +2,7 @@
 
 import { bytesOf } from '../dtype.js';
 import { effort } from './effort.js';
-import type { Recording } from './record.js';
+import type { Recording, Slot } from './record.js';
 
 /** Where buffers lie in the arena. */
 export interface MemoryPlan {
@@ -48,8 +48,16 @@ class Taken {
       high = Math.max(high, ends[to]);
     }
     effort.looks += to - from + 1;
-    begins.splice(from, to - from, low);
-    ends.splice(from, to - from, high);
+    if (to === from) {
+      begins.splice(from, 0, low);
+      ends.splice(from, 0, high);
+      return;
+    }
+    begins[from] = low;
+    ends[from] = high;
+    if (to === from + 1) return;
+    begins.splice(from + 1, to - from - 1);
+    ends.splice(from + 1, to - from - 1);
   }
 }
 
@@ -71,47 +79,53 @@ class Timetable {
   /** The lowest offset from which `bytes` are free from time `first` to `last`. */
   place(bytes: number, first: number, last: number): number {
     const asked: Taken[] = [];
-    const ask = (node: number, from: number, to: number): void => {
-      const whole = first <= from && to <= last;
-      const taken = (whole ? this.#any : this.#cover)[node];
-      if (taken !== undefined) asked.push(taken);
-      if (whole) return;
-      const middle = (from + to) >> 1;
-      if (first <= middle) ask(2 * node, from, middle);
-      if (last > middle) ask(2 * node + 1, middle + 1, to);
-    };
-    ask(1, 0, this.#leaves - 1);
+    this.#ask(asked, first, last, 1, 0, this.#leaves - 1);
     const at = asked.map(() => 0);
     let offset = 0;
     for (let moved = true; moved; ) {
       moved = false;
-      for (const [i, { begins, ends }] of asked.entries()) {
+      for (let i = 0; i < asked.length; i++) {
+        const { begins, ends } = asked[i];
         // The stretches behind which the search already is were passed before.
-        if (at[i] < ends.length && ends[at[i]] <= offset) at[i] = asked[i].after(offset);
-        for (; at[i] < begins.length && begins[at[i]] < offset + bytes; at[i]++) {
+        let next = at[i];
+        if (next < ends.length && ends[next] <= offset) next = asked[i].after(offset);
+        for (; next < begins.length && begins[next] < offset + bytes; next++) {
           effort.looks += 1;
-          if (ends[at[i]] <= offset) continue;
-          offset = ends[at[i]];
+          if (ends[next] <= offset) continue;
+          offset = ends[next];
           moved = true;
         }
+        at[i] = next;
       }
       effort.looks += asked.length;
     }
     return offset;
   }
 
+  /** Adds to `asked` what may be taken from `first` to `last`, of the node that stands for the times `from` to `to`. */
+  #ask(asked: Taken[], first: number, last: number, node: number, from: number, to: number): void {
+    const whole = first <= from && to <= last;
+    const taken = (whole ? this.#any : this.#cover)[node];
+    if (taken !== undefined) asked.push(taken);
+    if (whole) return;
+    const middle = (from + to) >> 1;
+    if (first <= middle) this.#ask(asked, first, last, 2 * node, from, middle);
+    if (last > middle) this.#ask(asked, first, last, 2 * node + 1, middle + 1, to);
+  }
+
   take(begin: number, end: number, first: number, last: number): void {
-    const enter = (node: number, from: number, to: number): void => {
-      (this.#any[node] ??= new Taken()).add(begin, end);
-      if (first <= from && to <= last) {
-        (this.#cover[node] ??= new Taken()).add(begin, end);
-        return;
-      }
-      const middle = (from + to) >> 1;
-      if (first <= middle) enter(2 * node, from, middle);
-      if (last > middle) enter(2 * node + 1, middle + 1, to);
-    };
-    enter(1, 0, this.#leaves - 1);
+    this.#enter(begin, end, first, last, 1, 0, this.#leaves - 1);
+  }
+
+  #enter(begin: number, end: number, first: number, last: number, node: number, from: number, to: number): void {
+    (this.#any[node] ??= new Taken()).add(begin, end);
+    if (first <= from && to <= last) {
+      (this.#cover[node] ??= new Taken()).add(begin, end);
+      return;
+    }
+    const middle = (from + to) >> 1;
+    if (first <= middle) this.#enter(begin, end, first, last, 2 * node, from, middle);
+    if (last > middle) this.#enter(begin, end, first, last, 2 * node + 1, middle + 1, to);
   }
 }
 
@@ -133,13 +147,16 @@ export function planMemory(recording: Recording, kept: readonly number[]): Memor
         }
       : null,
   );
-  for (const [at, { operands, guard }] of instructions.entries()) {
-    for (const { buffer } of guard === undefined ? operands : [...operands, guard.slot]) {
-      const life = lifetimes[buffer];
-      if (life === null) continue;
-      life.first = Math.min(life.first, at);
-      life.last = Math.max(life.last, at);
-    }
+  const live = ({ buffer }: Slot, at: number): void => {
+    const life = lifetimes[buffer];
+    if (life === null) return;
+    if (at < life.first) life.first = at;
+    if (at > life.last) life.last = at;
+  };
+  for (let at = 0; at < instructions.length; at++) {
+    const { operands, guard } = instructions[at];
+    for (const slot of operands) live(slot, at);
+    if (guard !== undefined) live(guard.slot, at);
   }
   for (const buffer of kept) {
     const life = lifetimes[buffer];

@@ -15,6 +15,7 @@ import { type TensorTree, tensorsOf } from '../tree.js';
 interface SharedTensor {
   readonly values: TypedArray;
   readonly shape: readonly number[];
+  readonly dtype: DType;
 }
 
 /** A data set as another thread gets it. */
@@ -47,7 +48,9 @@ class Mover {
 
   tree(tree: TensorTree): unknown {
     const { leaves, structure } = tensorsOf(tree, 'data');
-    return structure.rebuild(leaves.map(({ data, shape, dtype }): SharedTensor => ({ values: this.move(data as TypedArray, dtype), shape })));
+    return structure.rebuild(
+      leaves.map(({ data, shape, dtype }): SharedTensor => ({ values: this.move(data as TypedArray, dtype), shape, dtype: dtype as DType })),
+    );
   }
 }
 
@@ -95,7 +98,7 @@ export function openData(shared: SharedData): Record<string, AnyDataset> | undef
 function openOne({ name, classes, split, inputs, targets, weights, rows }: SharedDataset): AnyDataset {
   const open = (tree: unknown): TensorTree => {
     const isShared = (value: unknown): value is SharedTensor => isPlainObject(value) && ArrayBuffer.isView(value.values);
-    if (isShared(tree)) return Tensor.from(tree.values as Float32Array, tree.shape);
+    if (isShared(tree)) return Tensor.from(tree.values as never, tree.shape, { dtype: tree.dtype as 'bfloat16' });
     if (Array.isArray(tree)) return tree.map(open);
     return Object.fromEntries(Object.entries(tree as object).map(([key, value]) => [key, open(value)]));
   };

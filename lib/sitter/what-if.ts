@@ -15,6 +15,7 @@ import type { Optimizer } from '../optimizers/optimizer.js';
 import { StandardScaler } from '../preprocessing/standard-scaler.js';
 import { checkLoss, evaluate } from '../training/evaluate.js';
 import { fit } from '../training/fit.js';
+import type { FitOptions } from '../training/fit-options.js';
 import { RunLog, readRunLog } from '../training/run-log.js';
 import { preprocessed } from '../preprocessing/of-model.js';
 import { transformed } from '../preprocessing/transformed.js';
@@ -38,6 +39,8 @@ export interface Repeatable {
   readonly batchSize?: number;
   /** Largest norm of the gradients; default: as they are. */
   readonly maxGradNorm?: number;
+  /** How values between products are stored; default `'float32'`. */
+  readonly precision?: FitOptions['precision'];
   /** Whether examples come in a new order in each epoch; default true. */
   readonly shuffle?: boolean;
   /** Decides the orders; default 0. */
@@ -72,7 +75,7 @@ export interface WhatIfReport {
 
 /** A lower loss by less than this share may be chance. */
 const better = 0.05;
-const known = ['model', 'optimizer', 'loss', 'data', 'validation', 'batchSize', 'maxGradNorm', 'shuffle', 'seed'];
+const known = ['model', 'optimizer', 'loss', 'data', 'validation', 'batchSize', 'maxGradNorm', 'precision', 'shuffle', 'seed'];
 
 /**
  * Tries a finding's change: trains the run once as it is and once changed, from the same first weights and in the same order, and says whether
@@ -167,7 +170,7 @@ async function changedBy(run: Repeatable, change: Change): Promise<Repeatable | 
 /** The loss after some steps, over what decides, and how many these were. */
 async function scoreOf(run: Repeatable, steps: number): Promise<{ loss: number; steps: number }> {
   const model = checkLayer(run.model());
-  const { batchSize = 32, seed = 0, loss, data, validation, maxGradNorm, shuffle } = run;
+  const { batchSize = 32, seed = 0, loss, data, validation, maxGradNorm, precision, shuffle } = run;
   const epochs = Math.ceil(steps / Math.ceil(data.length / batchSize));
   const optimizer = run.optimizer(model);
   const taken = optimizer.steps;
@@ -179,6 +182,7 @@ async function scoreOf(run: Repeatable, steps: number): Promise<{ loss: number; 
       batchSize,
       seed,
       maxGradNorm,
+      precision,
       shuffle,
       sitter: false,
       progress: false,

@@ -126,16 +126,19 @@ Napi::Value misalignment(const Napi::CallbackInfo& call) {
   return Napi::Number::New(call.Env(), viewOf(call, &data, &bytes) ? double(uintptr_t(data) & 63) : 0);
 }
 
-// reportMemory(change): bytes of SharedArrayBuffers that lib has made, or that have been collected. V8 counts none of them.
+// reportMemory(change, later): bytes of SharedArrayBuffers that lib has made, or that have been collected. V8 counts none of them. `later`: it
+// hears of it with the next report, for which createProgram cares: each report of much memory makes it collect garbage.
 constexpr double mostReported = 1125899906842624;  // V8 ends the process for far more
 Napi::Value reportMemory(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
   Instance* instance = env.GetInstanceData<Instance>();
-  const double change = call.Length() == 1 && call[0].IsNumber() ? call[0].As<Napi::Number>().DoubleValue() : 0;
+  const double change = call.Length() >= 1 && call[0].IsNumber() ? call[0].As<Napi::Number>().DoubleValue() : 0;
   if (!(change >= -double(instance->shared) && change <= mostReported - double(instance->shared))) return env.Undefined();
   instance->shared += int64_t(change);
-  int64_t total;
-  napi_adjust_external_memory(env, int64_t(change), &total);
+  instance->ledger->bytes += int64_t(change);
+  bool later = false;
+  if (call.Length() == 2) napi_get_value_bool(env, call[1], &later);  // as it was where it is none
+  if (!later) instance->ledger->report(env);
   return env.Undefined();
 }
 

@@ -209,7 +209,7 @@ test('what a check looks at is made first where it comes from arguments alone, a
     .run('cross_entropy', [losses, difference], [scores, cast], [4, 3], [0])
     .run('cast', [computed], [losses])
     .run('gather_rows', [l.temporary(4)], [scores, computed], [12, 1]);
-  const { instructions, prelude } = askFirst({ ...l.list(), prelude: 0 });
+  const { instructions, prelude } = askFirst(l.list());
   t.deepEqual(
     instructions.map(({ op, early }) => [op.name, early === true]),
     [

@@ -93,6 +93,16 @@ test('on a quadratic bowl the sweep ends where steps explode, and suggests a rat
   t.notRegex(picture, /NaN|Infinity|undefined/);
 });
 
+test('a sweep in bfloat16 has other losses than one in float32, near to them', async (t) => {
+  const sweep = async (precision: lib.StepPrecision): Promise<readonly number[]> => {
+    const model = make();
+    return (await lib.learningRateFinder(model, data, { loss, optimizer: optimizers.Adam(model), steps: 20, to: 1e-2, precision })).losses;
+  };
+  const [wide, narrow] = [await sweep('float32'), await sweep('bfloat16')];
+  t.notDeepEqual(narrow, wide);
+  for (const [i, value] of narrow.entries()) t.true(Math.abs(value - wide[i]) < 0.05 * wide[i], `step ${i}: ${value} and ${wide[i]}`);
+});
+
 test('where no rate helps there is no suggestion, and wrong options are refused', async (t) => {
   const model = make();
   const optimizer = optimizers.Adam(model);

@@ -75,6 +75,11 @@ test('data sets lie in memory that all threads share: what one writes, all see',
   const alone = await search(of, sumOfShared as never, { ...still, trials: 1, data });
   const copied = await search(of, { module, export: 'sumOfShared' }, { ...still, trials: 1, data });
   t.is(copied.trials[0].score, alone.trials[0].score, copied.trials[0].reason ?? '');
+  const narrow = new TensorDataset(whole.inputs.to('bfloat16') as never, whole.targets, { name: 'narrow' });
+  const [here, there] = [sumOfShared as never, { module, export: 'sumOfShared' }].map((one) =>
+    search(of, one as never, { ...still, trials: 1, data: { validation: narrow } }),
+  );
+  t.is((await there).trials[0].score, (await here).trials[0].score, 'bfloat16 stays bfloat16');
   await search(of, { module, export: 'onShared' }, { ...still, trials: 1, data });
   t.notDeepEqual([...whole.inputs.data.slice(-8, -7)], [1], 'memory of this thread alone is copied, and not touched');
 });

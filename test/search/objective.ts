@@ -78,7 +78,7 @@ export async function onShared({ lr }: Params, { number, data }: Trial<{ train: 
 /** A number that tells the data of the trial from others. */
 export function sumOfShared(_: Params, { data }: Trial<{ validation: Dataset }>): number {
   const { inputs, targets } = data.validation.batch(Int32Array.from({ length: data.validation.length }, (_unused, i) => i));
-  return inputs.sum().item() + targets.to('float32').sum().item();
+  return inputs.to('float32').sum().item() + targets.to('float32').sum().item();
 }
 
 /** Runs until it is told to stop, or for ever. */

@@ -46,6 +46,18 @@ test('the same change gives the same numbers again, and no change gives those of
   t.is(one.helped, false);
 });
 
+test('a run in bfloat16 is tried in bfloat16, whose numbers are others', async (t) => {
+  const change = finding({ kind: 'learningRate', value: 3e-3 });
+  const [wide, narrow] = [
+    await whatIf(run(1e-3), change, { steps: 20 }),
+    await whatIf({ ...run(1e-3), precision: 'bfloat16' }, change, { steps: 20 }),
+  ];
+  for (const side of ['before', 'after'] as const) {
+    t.not(narrow[side], wide[side]);
+    t.true(Math.abs(narrow[side] - wide[side]) < 0.05 * wide[side], `${narrow[side]} and ${wide[side]}`);
+  }
+});
+
 test('inputs are standardized, batches made smaller, gradients clipped', async (t) => {
   const scaled = await whatIf(run(1e-3, 1000), finding({ kind: 'standardizeInputs' }, { id: 'unscaled-inputs' }), { steps: 150 });
   t.is(scaled.helped, true, scaled.text);

@@ -1,16 +1,17 @@
 // Matrix product or convolution, bias and activation become one product with an epilogue.
 
 import { describedBy, fusedOf, isPlain, mapOf } from '../../ops/fused.js';
-import { type Edit, isWhole, type List, merge, rewrite, sameGuard, sameSlot, type Uses, walkOf } from './list.js';
+import { type Edit, type List, merge, rewrite, sameGuard, sameSlot, type Uses } from './list.js';
+import { isWhole, walkOf } from './walk.js';
 
 export function fuseActivation(list: List): List {
-  return rewrite(list, (uses, at) => withBias(uses, at) ?? withMap(uses, at));
+  return rewrite(list, ['matmul', 'conv2d'], (uses, at) => withBias(uses, at) ?? withMap(uses, at));
 }
 
 // a product with bias, then y = f(·)
 function withMap(uses: Uses, at: number): Edit | null {
   const product = uses.list.instructions[at];
-  if (!['matmul', 'conv2d'].includes(product.op.name) || fusedOf(product).bias !== true || !isPlain(product, 'bias')) return null;
+  if (fusedOf(product).bias !== true || !isPlain(product, 'bias')) return null;
   const next = uses.soleReader(at, product.operands[0]);
   if (next < 0 || !sameGuard(uses, at, next) || !uses.mayMove(at, next)) return null;
   const map = uses.list.instructions[next];

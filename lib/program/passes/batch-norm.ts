@@ -2,22 +2,23 @@
 
 import { describedBy, fusedOf, isPlain } from '../../ops/fused.js';
 import type { Instruction, Slot } from '../record.js';
-import { type Edit, isWhole, type List, merge, rewrite, sameGuard, sameSlot, type Uses, walkOf } from './list.js';
+import { type Edit, type List, merge, rewrite, sameGuard, sameSlot, type Uses } from './list.js';
+import { isWhole, walkOf } from './walk.js';
 
 export function fuseBatchNorm(list: List): List {
-  return rewrite(rewrite(list, withRelu), withoutMask);
+  return rewrite(rewrite(list, ['batch_norm'], withRelu), ['relu_backward'], withoutMask);
 }
 
 /** What is left for the sums of the gradients, once convolutions have taken what they can. */
 export function fuseBatchNormMask(list: List): List {
-  return rewrite(list, withMask);
+  return rewrite(list, ['relu_backward'], withMask);
 }
 
 // batch_norm, then relu; or a sum of two tensors of its shape and relu, as one operation or two
 function withRelu(uses: Uses, at: number): Edit | null {
   const { instructions } = uses.list;
   const norm = instructions[at];
-  if (norm.op.name !== 'batch_norm' || !isPlain(norm)) return null;
+  if (!isPlain(norm)) return null;
   const [y, ...inputs] = norm.operands;
   const next = uses.soleReader(at, y);
   if (next < 0 || !sameGuard(uses, at, next) || !uses.mayMove(at, next)) return null;
@@ -49,7 +50,6 @@ const unchanged = (uses: Uses, slots: readonly Slot[], from: number, to: number)
 /** Who reads the masked gradient that relu_backward at `at` makes; null where it is more than a temporary of this step. */
 function readersOf(uses: Uses, at: number): number[] | null {
   const { instructions, buffers } = uses.list;
-  if (instructions[at].op.name !== 'relu_backward') return null;
   const [g] = instructions[at].operands;
   const buffer = buffers[g.buffer];
   if (buffer.kind !== 'temporary' || buffer.size !== g.size || uses.results.has(g.buffer)) return null;

@@ -3,7 +3,8 @@
 import { chainKind, elementwiseChainOp } from '../../ops/chain.js';
 import { fusedOf, isPlain } from '../../ops/fused.js';
 import type { Instruction, Slot } from '../record.js';
-import { type Edit, isWhole, type List, merge, rewrite, sameGuard, sameSlot, type Uses, type Walk, walkOf } from './list.js';
+import { type Edit, type List, merge, rewrite, sameGuard, sameSlot, type Uses } from './list.js';
+import { isWhole, type Walk, walkOf } from './walk.js';
 
 const longest = 16;
 
@@ -38,8 +39,9 @@ function stepOf(instruction: Instruction, side: number): Step | null {
 }
 
 export function fuseChains(list: List): List {
-  return rewrite(list, (uses, at) => {
+  return rewrite(list, null, (uses, at) => {
     const { instructions } = uses.list;
+    if (chainKind(instructions[at].op) === null) return null;
     const side = [0, 1].find((i) => instructions[at].operands.length > instructions[at].writes + i && firstSteps(instructions[at], i) !== null);
     if (side === undefined) return null;
     const steps = [...(firstSteps(instructions[at], side) as Step[])];
@@ -59,7 +61,7 @@ export function fuseChains(list: List): List {
 }
 
 function firstSteps(instruction: Instruction, side: number): Step[] | null {
-  return instruction.writes === 1 && chainKind(instruction.op) !== null ? stepsOf(instruction, side) : null;
+  return instruction.writes === 1 ? stepsOf(instruction, side) : null;
 }
 
 function nextSteps(instruction: Instruction, value: Slot): Step[] | null {

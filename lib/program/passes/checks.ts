@@ -1,32 +1,27 @@
 // What may refuse a step is asked first: class indices and rows by index are looked at before anything is written that stays.
 
 import { guardedOperand } from '../../ops/define.js';
-import type { Instruction, Recording } from '../record.js';
+import type { Instruction, Recording, Slot } from '../record.js';
 import { type List, updates, usesOf } from './list.js';
 
 /**
  * Which temporaries come from arguments and live inputs alone, and the instruction that makes each; a temporary that is written twice, or
  * in some steps only, is none of them. All inputs and constants are ready too.
  */
-export function readyTemporaries({ buffers, instructions }: Pick<List, 'buffers' | 'instructions'>): ReadonlyMap<number, number> {
+export function readyTemporaries({ buffers, instructions }: List): ReadonlyMap<number, number> {
   const writers = new Map<number, number>();
   for (const { operands, writes } of instructions) {
-    for (const { buffer } of operands.slice(0, writes)) writers.set(buffer, (writers.get(buffer) ?? 0) + 1);
+    for (let i = 0; i < writes; i++) writers.set(operands[i].buffer, (writers.get(operands[i].buffer) ?? 0) + 1);
   }
   const makers = new Map<number, number>();
-  const isReady = (buffer: number): boolean => buffers[buffer].kind === 'input' || buffers[buffer].kind === 'constant' || makers.has(buffer);
+  const isReady = ({ buffer }: Slot): boolean => makers.has(buffer) || buffers[buffer].kind === 'input' || buffers[buffer].kind === 'constant';
+  const isOwn = ({ buffer, size }: Slot): boolean =>
+    buffers[buffer].kind === 'temporary' && size === buffers[buffer].size && writers.get(buffer) === 1;
   for (const [at, instruction] of instructions.entries()) {
     const { operands, writes, guard } = instruction;
-    const alone =
-      writes > 0 &&
-      guard === undefined &&
-      !updates(instruction) &&
-      operands.slice(0, writes).every(({ buffer, size }) => {
-        const { kind, size: whole } = buffers[buffer];
-        return kind === 'temporary' && size === whole && writers.get(buffer) === 1;
-      }) &&
-      operands.slice(writes).every(({ buffer }) => isReady(buffer));
-    if (alone) for (const { buffer } of operands.slice(0, writes)) makers.set(buffer, at);
+    if (writes === 0 || guard !== undefined || updates(instruction)) continue;
+    if (!operands.every((slot, i) => (i < writes ? isOwn(slot) : isReady(slot)))) continue;
+    for (let i = 0; i < writes; i++) makers.set(operands[i].buffer, at);
   }
   return makers;
 }
@@ -35,11 +30,11 @@ export function readyTemporaries({ buffers, instructions }: Pick<List, 'buffers'
  * Marks the checks that can be made before all else, and moves to the front what they need for it (the prelude): casts of labels, indices
  * that are computed from arguments. A check of what the step computes by its parameters stays where it is.
  */
-export function askFirst<L extends Pick<Recording, 'buffers' | 'instructions' | 'prelude'>>(recording: L): L {
-  const { buffers, instructions } = recording;
-  if (!instructions.some(({ op, writes }) => writes > 0 && guardedOperand(op) >= 0)) return recording;
-  const makers = readyTemporaries(recording);
-  const uses = usesOf({ buffers, instructions, results: [] });
+export function askFirst(list: List): Pick<Recording, 'instructions' | 'prelude'> {
+  const { buffers, instructions } = list;
+  if (!instructions.some(({ op, writes }) => writes > 0 && guardedOperand(op) >= 0)) return { instructions };
+  const makers = readyTemporaries(list);
+  const uses = usesOf(list);
   const early = new Set<number>();
   const needed = new Set<number>();
   const waiting: number[] = [];
@@ -69,7 +64,6 @@ export function askFirst<L extends Pick<Recording, 'buffers' | 'instructions' | 
     early.has(at) && !needed.has(at) ? { ...instruction, early: true } : instruction;
   const all = instructions.map(marked);
   return {
-    ...recording,
     prelude: needed.size,
     instructions: [...all.filter((_, at) => needed.has(at)), ...all.filter((_, at) => !needed.has(at))],
   };

@@ -4,9 +4,8 @@ import { gradientOperand } from '../../ops/define.js';
 import { type List, merge, rewrite, sameGuard } from './list.js';
 
 export function fuseClipping(list: List): List {
-  return rewrite(list, (uses, at) => {
+  return rewrite(list, ['scale_by'], (uses, at) => {
     const { instructions } = uses.list;
-    if (instructions[at].op.name !== 'scale_by') return null;
     const [target, factor] = instructions[at].operands;
     const next: number | undefined = uses.later(target, at).next().value?.at;
     if (next === undefined) return null;

@@ -2,7 +2,7 @@
 
 import { mapKind } from '../../ops/define.js';
 import type { Buffer, Instruction, Slot } from '../record.js';
-import { type List, rewriteInPlace, sameGuard, sameSlot, type Uses, usesOf } from './list.js';
+import { edited, type List, sameGuard, sameSlot, type Uses, usesOf } from './list.js';
 
 /**
  * y = concat(f(a), f(b), …) gives f′(dy, y) whole what it gives its parts: one pass, which the convolution or the pooling that makes dy
@@ -40,7 +40,7 @@ export function fuseConcatGradient(list: List): List {
       edits.set(cut.backward, []);
     }
   }
-  return rewriteInPlace({ ...list, buffers }, edits, new Map());
+  return edited(list, edits, buffers);
 }
 
 interface Cut {

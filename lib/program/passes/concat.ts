@@ -12,9 +12,8 @@ const groupsAt = 15;
  * operations that nothing else reads.
  */
 export function fuseConcat(list: List): List {
-  return rewrite(list, (uses, at) => {
-    const { op, operands, ints } = uses.list.instructions[at];
-    if (op.name !== 'concat') return null;
+  return rewrite(list, ['concat'], (uses, at) => {
+    const { operands, ints } = uses.list.instructions[at];
     const [y, ...parts] = operands;
     return placed(uses, at, y, parts, ints);
   });

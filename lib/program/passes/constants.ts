@@ -3,8 +3,8 @@
 import { arrayTypes, type TypedArray } from '../../dtype.js';
 import { runNow } from '../../ops/emit.js';
 import { type AnyTensor, Tensor } from '../../tensor.js';
-import type { Buffer, Slot } from '../record.js';
-import { type List, usesOf } from './list.js';
+import type { Buffer, Instruction, Slot } from '../record.js';
+import { edited, type List, usesOf } from './list.js';
 
 /** Larger ones stay instructions: writing them takes no longer than reading them, and the arena has room for many things. */
 const most = 1 << 14;
@@ -21,7 +21,8 @@ export function foldConstants(list: List): List {
     return Tensor.wrap(part as Float32Array, [size], dtype as 'float32') as AnyTensor;
   };
   const end = list.instructions.length;
-  const instructions = list.instructions.filter(({ op, operands, writes, ints, reals, guard }) => {
+  const edits = new Map<number, readonly Instruction[]>();
+  for (const [at, { op, operands, writes, ints, reals, guard }] of list.instructions.entries()) {
     const outputs = operands.slice(0, writes);
     const inputs = operands.slice(writes);
     const foldable =
@@ -34,13 +35,13 @@ export function foldConstants(list: List): List {
         if (kind !== 'temporary' || slot.size !== size || size > most) return false;
         return uses.between(slot, -1, end).filter((use) => use.writes).length === 1;
       });
-    if (!foldable) return true;
+    if (!foldable) continue;
     for (const { buffer } of outputs) {
       const { dtype, size } = buffers[buffer];
       buffers[buffer] = { dtype, size, kind: 'constant', data: new arrayTypes[dtype](size) as TypedArray };
     }
     runNow(op, outputs.map(tensor), inputs.map(tensor), { outputs: [], ints, reals });
-    return false;
-  });
-  return instructions.length === list.instructions.length ? list : { ...list, buffers, instructions };
+    edits.set(at, []);
+  }
+  return edited(list, edits, buffers);
 }

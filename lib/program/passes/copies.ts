@@ -5,19 +5,17 @@ import { type List, sameSlot, sweeps, type Uses } from './list.js';
 
 /** Copies of whole temporaries; most are from parts of a model that some steps leave out, whose result is then made where it is wanted. */
 export function fuseCopies(list: List): List {
-  return sweeps(list, ({ uses, isFree, edit }) => {
-    for (const [at, { operands }] of uses.list.instructions.entries()) {
-      if (!isFree(at) || !isNeedless(uses, at)) continue;
-      const [to, from] = operands;
-      edit(new Map([[at, []]]), [from.buffer, to.buffer]);
-    }
+  return sweeps(list, ['copy_strided'], ({ uses, isFree, edit }, at) => {
+    if (!isFree(at) || !isNeedless(uses, at)) return;
+    const [to, from] = uses.list.instructions[at].operands;
+    edit(new Map([[at, []]]), [from.buffer, to.buffer]);
   });
 }
 
 function isNeedless(uses: Uses, at: number): boolean {
   const { instructions, buffers } = uses.list;
-  const { op, operands, ints, guard } = instructions[at];
-  if (op.name !== 'copy_strided' || !isStraight(ints)) return false;
+  const { operands, ints, guard } = instructions[at];
+  if (!isStraight(ints)) return false;
   const [to, from] = operands;
   for (const { buffer, size } of [to, from]) {
     const { kind, size: whole } = buffers[buffer];

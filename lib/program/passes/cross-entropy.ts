@@ -7,10 +7,11 @@ import { type List, merge, rewrite, sameGuard, sameSlot, type Uses } from './lis
 export function fuseCrossEntropy(list: List): List {
   return rewrite(
     list,
+    ['cross_entropy', 'cross_entropy_dense'],
     (uses, at) => {
       const { instructions } = uses.list;
       const loss = instructions[at];
-      if (!['cross_entropy', 'cross_entropy_dense'].includes(loss.op.name) || !isPlain(loss)) return null;
+      if (!isPlain(loss)) return null;
       const [losses, difference, logits, target] = loss.operands;
       const back = uses.soleReader(at, difference);
       const sum = uses.soleReader(at, losses);

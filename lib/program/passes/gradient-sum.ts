@@ -2,24 +2,24 @@
 
 import { describedBy, isPlain } from '../../ops/fused.js';
 import type { Slot } from '../record.js';
-import { isWhole, type List, merge, sameGuard, sameSlot, sweeps, type Uses, walkOf } from './list.js';
+import { type List, merge, sameGuard, sameSlot, sweeps, type Uses } from './list.js';
+import { isWhole, walkOf } from './walk.js';
 
 /** Every sum of a gradient and a convolution's input gradient; the sum's memory is the earlier gradient's. */
 export function fuseGradientSum(list: List): List {
-  return sweeps(list, ({ uses, isFree, edit }) => {
-    for (const [at, gradient] of uses.list.instructions.entries()) {
-      const { op, operands } = gradient;
-      if (op.name !== 'conv2d_input_gradient' || !isPlain(gradient)) continue;
-      const sum = uses.soleReader(at, operands[0]);
-      if (sum < 0 || !isFree(at, sum) || !sameGuard(uses, at, sum) || !uses.mayMove(at, sum)) continue;
-      const accumulates = uses.list.instructions[sum].op.name === 'accumulate';
-      const other = accumulates ? uses.list.instructions[sum].operands[0] : otherGradient(uses, at, sum);
-      // Nothing of the convolution's own inputs may be the memory that it now updates.
-      if (other === null || other.size !== operands[0].size || operands.slice(1).some((slot) => uses.overlap(slot, other))) continue;
-      const fused = { ...describedBy(gradient, { prior: 'accumulate' }), operands: [other, ...operands.slice(1)], writes: 1 };
-      const total = uses.list.instructions[sum].operands[0];
-      edit(merge(uses, [at, sum], sum, fused), accumulates ? null : [total.buffer, other.buffer]);
-    }
+  return sweeps(list, ['conv2d_input_gradient'], ({ uses, isFree, edit }, at) => {
+    const gradient = uses.list.instructions[at];
+    const { operands } = gradient;
+    if (!isPlain(gradient)) return;
+    const sum = uses.soleReader(at, operands[0]);
+    if (sum < 0 || !isFree(at, sum) || !sameGuard(uses, at, sum) || !uses.mayMove(at, sum)) return;
+    const accumulates = uses.list.instructions[sum].op.name === 'accumulate';
+    const other = accumulates ? uses.list.instructions[sum].operands[0] : otherGradient(uses, at, sum);
+    // Nothing of the convolution's own inputs may be the memory that it now updates.
+    if (other === null || other.size !== operands[0].size || operands.slice(1).some((slot) => uses.overlap(slot, other))) return;
+    const fused = { ...describedBy(gradient, { prior: 'accumulate' }), operands: [other, ...operands.slice(1)], writes: 1 };
+    const total = uses.list.instructions[sum].operands[0];
+    edit(merge(uses, [at, sum], sum, fused), accumulates ? null : [total.buffer, other.buffer]);
   });
 }
 

@@ -6,7 +6,7 @@ import { fusedOf, titleOf } from '../../ops/fused.js';
 import { effort } from '../effort.js';
 import type { Buffer, Guard, Instruction, Slot } from '../record.js';
 import { readyTemporaries } from './checks.js';
-import { Places, type Use } from './places.js';
+import { gone, type Place, PlacedUse, Places, type Use } from './places.js';
 
 /** A program on its way through the passes. */
 export interface List {
@@ -40,37 +40,92 @@ export function usesOf(list: List): Uses {
   return uses;
 }
 
+/** The list after `edits`; `buffers` are those of now, of which none has become longer, and new ones. Who uses what goes along with it. */
+export function edited(list: List, edits: Edit, buffers = list.buffers): List {
+  if (edits.size === 0) return list;
+  const uses = usesOf(list).after(edits, buffers);
+  known.set(uses.list, uses);
+  return uses.list;
+}
+
+/** Uses by memory, and by the instructions' places. */
+interface Index {
+  readonly memories: Map<unknown, Places>;
+  readonly places: readonly Place[];
+}
+
 /** Who reads and writes what. Memory that stays may be named by several buffers: its uses are compared by address. */
 export class Uses {
   /** Buffers of what the step gives back. */
   readonly results: ReadonlySet<number>;
-  #uses: Map<unknown, Places> | null = null;
+  #index: Index | null = null;
 
   constructor(readonly list: List) {
     this.results = new Set(list.results.map(({ buffer }) => buffer));
   }
 
   #placesOf(memory: unknown): Places | undefined {
-    return (this.#uses ??= this.#collect()).get(memory);
+    return (this.#index ??= this.#collect()).memories.get(memory);
   }
 
-  #collect(): Map<unknown, Places> {
-    const all = new Map<unknown, Places>();
-    const { instructions } = this.list;
-    for (let at = 0; at < instructions.length; at++) {
-      const { operands, guard, writes: written } = instructions[at];
-      const isUpdate = updates(instructions[at]);
-      const count = guard === undefined ? operands.length : operands.length + 1;
-      for (let operand = 0; operand < count; operand++) {
-        const { memory, begin, end } = this.#place(operand < operands.length ? operands[operand] : (guard as Guard).slot);
-        const writes = operand < written;
-        let places = all.get(memory);
-        if (places === undefined) all.set(memory, (places = new Places()));
-        places.add({ at, operand, begin, end, writes, reads: !writes || isUpdate });
+  #collect(): Index {
+    const memories = new Map<unknown, Places>();
+    const places = this.list.instructions.map((instruction, at) => this.#enter(memories, instruction, at));
+    effort.looks += places.length;
+    return { memories, places };
+  }
+
+  #enter(memories: Map<unknown, Places>, instruction: Instruction, at: number): Place {
+    const { operands, guard, writes } = instruction;
+    const place: Place = { at, uses: [] };
+    const isUpdate = updates(instruction);
+    const count = guard === undefined ? operands.length : operands.length + 1;
+    for (let operand = 0; operand < count; operand++) {
+      const { memory, begin, end } = this.#place(operand < operands.length ? operands[operand] : (guard as Guard).slot);
+      const use = new PlacedUse(place, operand, begin, end, operand >= writes || isUpdate, operand < writes);
+      let uses = memories.get(memory);
+      if (uses === undefined) memories.set(memory, (uses = new Places()));
+      uses.add(use);
+      place.uses.push(use);
+    }
+    return place;
+  }
+
+  /** The uses of this list after `edits`. They are moved, not copied: asked again, this one would work out its own anew. */
+  after(edits: Edit, buffers: readonly Buffer[]): Uses {
+    const instructions: Instruction[] = [];
+    const after = new Uses({ ...this.list, buffers, instructions });
+    const index = this.#index;
+    this.#index = null;
+    const places: Place[] = [];
+    const changed = new Set<Places>();
+    const change = (memories: Map<unknown, Places>, { operands, guard }: Instruction, uses: Uses): void => {
+      for (const slot of operands) changed.add(memories.get(uses.#place(slot).memory) as Places);
+      if (guard !== undefined) changed.add(memories.get(uses.#place(guard.slot).memory) as Places);
+    };
+    for (let at = 0; at < this.list.instructions.length; at++) {
+      const instruction = this.list.instructions[at];
+      const made = edits.get(at);
+      const place = index?.places[at];
+      if (place !== undefined) place.at = made === undefined ? instructions.length : gone;
+      if (made === undefined) {
+        instructions.push(instruction);
+        if (place !== undefined) places.push(place);
+        continue;
+      }
+      if (index !== null) change(index.memories, instruction, this);
+      for (const one of made) {
+        if (index !== null) {
+          places.push(after.#enter(index.memories, one, instructions.length));
+          change(index.memories, one, after);
+        }
+        instructions.push(one);
       }
     }
-    effort.looks += instructions.length;
-    return all;
+    for (const places of changed) places.settle();
+    effort.looks += this.list.instructions.length;
+    if (index !== null) after.#index = { memories: index.memories, places };
+    return after;
   }
 
   #place({ buffer, offset, size }: Slot): { memory: unknown; begin: number; end: number } {
@@ -79,6 +134,11 @@ export class Uses {
     const stays = kind === 'external' && data !== null;
     const begin = (stays ? data.byteOffset : 0) + offset * width;
     return { memory: stays ? data.buffer : buffer, begin, end: begin + size * width };
+  }
+
+  /** All uses of a temporary. */
+  allOf(buffer: number): readonly Use[] {
+    return this.#placesOf(buffer)?.all ?? [];
   }
 
   /** Uses of any byte of `slot` by instructions after `from` and before `to`. */
@@ -127,7 +187,7 @@ export class Uses {
   /** The one instruction that reads what `at` writes as `slot`, when all of a temporary is meant and nothing else touches it; else −1. */
   soleReader(at: number, slot: Slot): number {
     const buffer = this.list.buffers[slot.buffer];
-    const uses = this.#placesOf(slot.buffer)?.all ?? [];
+    const uses = this.allOf(slot.buffer);
     if (buffer.kind !== 'temporary' || this.results.has(slot.buffer) || slot.size !== buffer.size || uses.length !== 2) return -1;
     const [write, read] = uses;
     if (write.at !== at || write.reads || read.writes || read.end - read.begin !== write.end - write.begin) return -1;
@@ -201,16 +261,19 @@ interface Cluster {
 }
 
 /**
- * Makes the edits that `match` finds, place by place, until it finds none. Edits that do not interleave are made in one sweep; so are, with
- * `nested`, those that do, where all move their instructions the same way: then whatever changes its order with something else was
- * compared with it. They have to come from {@link merge} and use no memory that their members do not use.
+ * Makes the edits that `match` finds at operations of these names (null: at any), place by place, until it finds none. Edits that do not
+ * interleave are made in one sweep; so are, with `nested`, those that do, where all move their instructions the same way: then whatever
+ * changes its order with something else was compared with it. They have to come from {@link merge} and use no memory that their members do
+ * not use.
  */
-export function rewrite(list: List, match: (uses: Uses, at: number) => Edit | null, nested = false): List {
+export function rewrite(list: List, names: readonly string[] | null, match: (uses: Uses, at: number) => Edit | null, nested = false): List {
   for (let current = list; ; ) {
     const uses = usesOf(current);
+    const { instructions } = current;
     const edits = new Map<number, readonly Instruction[]>();
     let cluster: Cluster = { begin: -1, end: -1, way: 0 };
-    for (let at = 0; at < current.instructions.length; at++) {
+    for (let at = 0; at < instructions.length; at++) {
+      if (names !== null && !names.includes(instructions[at].op.name)) continue;
       if (at <= cluster.end && (cluster.way === 0 || edits.has(at))) continue;
       const edit = match(uses, at);
       if (edit === null) continue;
@@ -221,10 +284,10 @@ export function rewrite(list: List, match: (uses: Uses, at: number) => Edit | nu
         if (!fits) continue;
         cluster.end = Math.max(cluster.end, found.end);
       } else cluster = found;
-      for (const [place, instructions] of edit) edits.set(place, instructions);
+      for (const [place, made] of edit) edits.set(place, made);
     }
     if (edits.size === 0) return current;
-    current = { ...current, instructions: current.instructions.flatMap((instruction, i) => edits.get(i) ?? [instruction]) };
+    current = edited(current, edits);
   }
 }
 
@@ -245,24 +308,28 @@ export function merge(uses: Uses, members: readonly number[], to: number, fused:
 }
 
 /** Makes all edits at once. Results that now lie in other memory get its name: `renamed` says from which buffer to which. */
-export function rewriteInPlace(list: List, edits: Edit, renamed: ReadonlyMap<number, number>): List {
-  if (edits.size === 0) return list;
-  const names = new Map(renamed);
-  const final = (buffer: number): number => {
+function editedInPlace(list: List, edits: ReadonlyMap<number, readonly Instruction[]>, renamed: Map<number, number>): List {
+  const all = new Map(edits);
+  const uses = usesOf(list);
+  const named = ({ buffer, ...slot }: Slot): Slot => {
     let name = buffer;
-    for (let next = names.get(name); next !== undefined; next = names.get(name)) name = next;
+    for (let next = renamed.get(name); next !== undefined; next = renamed.get(name)) name = next;
     // A chain of names is followed once.
     for (let at = buffer; at !== name; ) {
-      const next = names.get(at) as number;
-      names.set(at, name);
+      const next = renamed.get(at) as number;
+      renamed.set(at, name);
       at = next;
     }
-    return name;
+    return { ...slot, buffer: name };
   };
-  const instructions = list.instructions
-    .flatMap((instruction, i) => edits.get(i) ?? [instruction])
-    .map((instruction) => ({ ...instruction, operands: instruction.operands.map((slot) => ({ ...slot, buffer: final(slot.buffer) })) }));
-  return { ...list, instructions };
+  const inPlace = (instruction: Instruction): Instruction => ({ ...instruction, operands: instruction.operands.map(named) });
+  for (const buffer of renamed.keys()) {
+    for (const { at } of uses.allOf(buffer)) {
+      if (!all.has(at)) all.set(at, [list.instructions[at]]);
+    }
+  }
+  for (const [at, made] of all) all.set(at, made.map(inPlace));
+  return edited(list, all);
 }
 
 /** What a sweep of {@link sweeps} works with. */
@@ -275,17 +342,17 @@ export interface Sweep {
 }
 
 /**
- * Sweeps over the list until one makes no edit. A memory takes part in one edit of a sweep: the next one sees what has become of it, so that
- * two edits which are right each by itself cannot meet.
+ * Sweeps over the operations of these names (null: over all) until one makes no edit. A memory takes part in one edit of a sweep: the next
+ * one sees what has become of it, so that two edits which are right each by itself cannot meet.
  */
-export function sweeps(list: List, sweep: (on: Sweep) => void): List {
+export function sweeps(list: List, names: readonly string[] | null, look: (sweep: Sweep, at: number) => void): List {
   for (let current = list; ; ) {
     const uses = usesOf(current);
     const { instructions } = current;
     const edits = new Map<number, readonly Instruction[]>();
     const renamed = new Map<number, number>();
     const taken = new Set<number>();
-    sweep({
+    const sweep: Sweep = {
       uses,
       isFree: (...places) => places.every((at) => !edits.has(at) && !instructions[at].operands.some(({ buffer }) => taken.has(buffer))),
       edit: (edit, name) => {
@@ -295,9 +362,10 @@ export function sweeps(list: List, sweep: (on: Sweep) => void): List {
         }
         if (name !== null) renamed.set(...name);
       },
-    });
+    };
+    for (let at = 0; at < instructions.length; at++) if (names === null || names.includes(instructions[at].op.name)) look(sweep, at);
     if (edits.size === 0) return current;
-    current = rewriteInPlace(current, edits, renamed);
+    current = editedInPlace(current, edits, renamed);
   }
 }
 
@@ -310,29 +378,4 @@ export function sameGuard(uses: Uses, ...places: readonly number[]): boolean {
 /** Whether two slots are the same stretch of the same buffer. */
 export function sameSlot(a: Slot, b: Slot): boolean {
   return a.buffer === b.buffer && a.offset === b.offset && a.size === b.size;
-}
-
-/** How an input of a broadcasting operation is walked: rows and columns of the output, and the input's step along each. */
-export interface Walk {
-  rows: number;
-  columns: number;
-  rowStride: number;
-  columnStride: number;
-}
-
-/** The walk of input `i` by the attributes of a broadcasting operation; null where it takes more than rows and columns. */
-export function walkOf({ ints }: Instruction, i: number): Walk | null {
-  const rank = ints[0];
-  if (rank > 2) return null;
-  const dims = ints.slice(1, 1 + rank);
-  const strides = ints.slice(1 + rank * (1 + i), 1 + rank * (2 + i));
-  if (rank === 2) return { rows: dims[0], columns: dims[1], rowStride: strides[0], columnStride: strides[1] };
-  const columns = dims[0] ?? 1;
-  const columnStride = strides[0] ?? 0;
-  return { rows: 1, columns, rowStride: columnStride === 0 ? 0 : columns, columnStride };
-}
-
-/** Whether a walk visits each element of the output's size once, in order. */
-export function isWhole({ rows, columns, rowStride, columnStride }: Walk): boolean {
-  return (columnStride === 1 || columns === 1) && (rowStride === columns || rows === 1);
 }

@@ -4,12 +4,11 @@ import { type List, sweeps, type Uses } from './list.js';
 
 /** The last of the passes: from here on a buffer may be input and output of one instruction. */
 export function shareMemory(list: List): List {
-  return sweeps(list, ({ uses, isFree, edit }) => {
-    for (const [at, instruction] of uses.list.instructions.entries()) {
-      const { op, operands, writes } = instruction;
-      const pair = op.overwrites?.find(({ output, input }) => isFree(at) && mayShare(uses, at, output, writes + input));
-      if (pair !== undefined) edit(new Map([[at, [instruction]]]), [operands[pair.output].buffer, operands[writes + pair.input].buffer]);
-    }
+  return sweeps(list, null, ({ uses, isFree, edit }, at) => {
+    const instruction = uses.list.instructions[at];
+    const { op, operands, writes } = instruction;
+    const pair = op.overwrites?.find(({ output, input }) => isFree(at) && mayShare(uses, at, output, writes + input));
+    if (pair !== undefined) edit(new Map([[at, [instruction]]]), [operands[pair.output].buffer, operands[writes + pair.input].buffer]);
   });
 }
 

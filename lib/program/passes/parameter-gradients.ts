@@ -5,12 +5,12 @@ import { type Edit, type List, merge, rewrite, sameGuard, sameSlot, type Uses } 
 import type { Instruction } from '../record.js';
 
 export function fuseParameterGradients(list: List): List {
-  return rewrite(rewrite(list, sumThenAccumulate), weightAndBias);
+  return rewrite(rewrite(list, ['sum'], sumThenAccumulate), ['matmul'], weightAndBias);
 }
 
 function sumThenAccumulate(uses: Uses, at: number): Edit | null {
   const sum = uses.list.instructions[at];
-  if (sum.op.name !== 'sum' || !isPlain(sum)) return null;
+  if (!isPlain(sum)) return null;
   const next = uses.soleReader(at, sum.operands[0]);
   if (next < 0 || !sameGuard(uses, at, next) || !uses.mayMove(at, next)) return null;
   const { op, operands } = uses.list.instructions[next];
@@ -29,7 +29,7 @@ function weightAndBias(uses: Uses, at: number): Edit | null {
   const { instructions } = uses.list;
   const product = instructions[at];
   const [, n, k, transposeA, transposeB] = product.ints;
-  if (product.op.name !== 'matmul' || !accumulates(product) || transposeA !== 1 || transposeB !== 0 || n < 2) return null;
+  if (!accumulates(product) || transposeA !== 1 || transposeB !== 0 || n < 2) return null;
   const [weight, x, dy] = product.operands;
   for (const use of uses.between(dy, -1, instructions.length)) {
     const sum = instructions[use.at];

@@ -13,6 +13,31 @@ export interface Use {
   writes: boolean;
 }
 
+/** The place of a use whose instruction is gone. */
+export const gone = -1;
+
+/** A place in the list, which changes with the list, and what is used there. */
+export interface Place {
+  at: number;
+  readonly uses: Use[];
+}
+
+/** A use at a place. */
+export class PlacedUse implements Use {
+  constructor(
+    readonly place: Place,
+    readonly operand: number,
+    readonly begin: number,
+    readonly end: number,
+    readonly reads: boolean,
+    readonly writes: boolean,
+  ) {}
+
+  get at(): number {
+    return this.place.at;
+  }
+}
+
 /** Below this many uses in a stretch of time each is looked at. */
 const few = 32;
 
@@ -32,7 +57,7 @@ function firstFrom(uses: readonly Use[], at: number): number {
  * borders between uses answers it: each use stands at the nodes that it covers, and the nodes of the bytes in question are looked at.
  */
 export class Places {
-  readonly #all: Use[] = [];
+  #all: Use[] = [];
   #tree: Tree | null = null;
   #writes: Places | null = null;
 
@@ -53,6 +78,14 @@ export class Places {
   /** Adds a use; they come in the order of time. */
   add(use: Use): void {
     this.#all.push(use);
+  }
+
+  /** Uses are {@link gone}, and others were added out of their order: only what is left counts. */
+  settle(): void {
+    effort.looks += this.#all.length;
+    this.#all = this.#all.filter(({ at }) => at !== gone).sort((a, b) => a.at - b.at);
+    this.#tree = null;
+    this.#writes = null;
   }
 
   /** Uses of any byte from `begin` to `end` by instructions after `from` and before `to`, in their order. */

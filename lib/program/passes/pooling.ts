@@ -4,9 +4,9 @@ import { describedBy, isPlain } from '../../ops/fused.js';
 import { type List, merge, rewrite, sameGuard, sameSlot } from './list.js';
 
 export function fusePooling(list: List): List {
-  return rewrite(list, (uses, at) => {
+  return rewrite(list, ['max_pool2d_backward'], (uses, at) => {
     const pool = uses.list.instructions[at];
-    if (pool.op.name !== 'max_pool2d_backward' || !isPlain(pool)) return null;
+    if (!isPlain(pool)) return null;
     const next = uses.soleReader(at, pool.operands[0]);
     if (next < 0 || !sameGuard(uses, at, next) || !uses.mayMove(at, next)) return null;
     const relu = uses.list.instructions[next];

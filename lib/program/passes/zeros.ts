@@ -10,7 +10,7 @@ const isZeros = ({ op, reals }: Instruction): boolean => op.name === 'fill' && O
 
 /** Optimizer, then zeros into its gradients: one pass over them. */
 export function fuseClear(list: List): List {
-  return rewrite(list, (uses, at) => {
+  return rewrite(list, null, (uses, at) => {
     const { instructions } = uses.list;
     const update = instructions[at];
     const gradientAt = gradientOperand(update.op);
@@ -36,7 +36,7 @@ function overwriting(instruction: Instruction, output: number): Pick<Instruction
 
 /** Zeros, then an accumulation into them: the accumulation overwrites, with zero plus its sum, which is what it would have added up to. */
 export function fuseOverwrite(list: List): List {
-  return rewrite(list, (uses, at) => {
+  return rewrite(list, ['fill'], (uses, at) => {
     const { instructions } = uses.list;
     const fill = instructions[at];
     if (!isZeros(fill)) return null;

@@ -1,7 +1,9 @@
 // Who reads and writes what in a list, and what may move where.
 
 import test from 'ava';
-import { isWhole, merge, rewrite, Uses, walkOf } from '../../../lib/program/passes/list.js';
+import { type Edit, edited, merge, rewrite, Uses, usesOf } from '../../../lib/program/passes/list.js';
+import type { Instruction } from '../../../lib/program/record.js';
+import { Seeded } from '../../helpers/seeded.js';
 import { Lister, names, verify } from './lists.js';
 
 test('memory that stays is compared by address, whatever buffers name it', (t) => {
@@ -82,7 +84,7 @@ test('rewrite makes every edit that it is given, and merged instructions keep gu
   const guard = l.guard();
   const x = l.input(4);
   for (let i = 0; i < 4; i++) l.run('neg', [l.external(4)], [x], [], [], guard);
-  const edited = rewrite(l.list(), (uses, at) => {
+  const edited = rewrite(l.list(), null, (uses, at) => {
     const [a, b] = uses.list.instructions.slice(at);
     return b === undefined || a.op.name === 'abs' ? null : merge(uses, [at, at + 1], at + 1, { ...b, op: { ...b.op, name: 'abs' } });
   });
@@ -96,14 +98,40 @@ test('rewrite makes every edit that it is given, and merged instructions keep gu
   );
 });
 
-test('walks of broadcast operands', (t) => {
-  const walk = (ints: number[], i: number) => walkOf({ ints } as never, i);
-  t.deepEqual(walk([2, 3, 4, 4, 1, 0, 1], 1), { rows: 3, columns: 4, rowStride: 0, columnStride: 1 });
-  t.true(isWhole(walk([2, 3, 4, 4, 1, 0, 1], 0) as never));
-  t.false(isWhole(walk([2, 3, 4, 4, 1, 0, 1], 1) as never));
-  t.true(isWhole(walk([1, 5, 1, 0], 0) as never));
-  t.deepEqual(walk([1, 5, 1, 0], 1), { rows: 1, columns: 5, rowStride: 0, columnStride: 0 });
-  t.is(walk([3, 2, 2, 2, 4, 2, 1, 0, 2, 1], 0), null);
+test('who uses what goes along with every edit: the same as worked out anew', (t) => {
+  const random = new Seeded(7);
+  for (let round = 0; round < 40; round++) {
+    const l = new Lister();
+    const slab = l.slab(64);
+    const slots = [l.input(4), ...Array.from({ length: 5 }, () => l.temporary(4)), l.external(64, slab), l.external(4, slab, 16)];
+    const any = () => slots[random.integer(slots.length)];
+    const one = () => {
+      const name = ['neg', 'accumulate', 'fill'][random.integer(3)];
+      const guard = random.integer(6) === 0 ? l.guard() : undefined;
+      l.run(name, [any()], name === 'fill' ? [] : [any()], [], name === 'fill' ? [0] : [], guard);
+      return l.instructions.pop() as Instruction;
+    };
+    const instructions = Array.from({ length: 1 + random.integer(90) }, one);
+    let list = { ...l.list(), instructions };
+    usesOf(list).between(slots[6], -1, instructions.length);
+    for (let edit = 0; edit < 4; edit++) {
+      const edits: Edit = new Map(
+        list.instructions.map((_, at) => [at, Array.from({ length: random.integer(3) }, one)] as const).filter(() => random.integer(4) === 0),
+      );
+      list = edited(list, edits) as typeof list;
+      const [moved, anew] = [usesOf(list), new Uses(list)];
+      const plain = (uses: Uses, from: number, to: number) =>
+        slots.map((slot) =>
+          uses.between(slot, from, to).map(({ at, operand, begin, end, reads, writes }) => [at, operand, begin, end, reads, writes]),
+        );
+      for (const [from, to] of [
+        [-1, list.instructions.length],
+        [random.integer(20), 20 + random.integer(60)],
+      ]) {
+        t.deepEqual(plain(moved, from, to), plain(anew, from, to));
+      }
+    }
+  }
 });
 
 test('the verifier of lists finds what a pass may get wrong', (t) => {
