@@ -8,8 +8,8 @@ import { type Edit, type List, rewrite, sameGuard, type Uses } from './list.js';
 const groupsAt = 15;
 
 /**
- * Behind the passes that take an instruction for the only one to write its output: concatenations along the channels, all of whose parts are results of such
- * operations that nothing else reads.
+ * Concatenations along the channels, all of whose parts are results of such operations that nothing else reads. Behind the passes that take
+ * an instruction for the only one to write its output.
  */
 export function fuseConcat(list: List): List {
   return rewrite(list, ['concat'], (uses, at) => {

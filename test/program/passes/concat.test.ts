@@ -122,5 +122,8 @@ test('a step of branches side by side has no concatenation, and the bits of its 
   t.deepEqual([...step.sync(images).data], [...body(images).data]);
   const plan = step.describe(images);
   t.regex(plan, /columns of 37/);
+  // Batch norm reads and writes 162 rows of 5, and reads four numbers for each: statistics of float64, two parameters of float32.
+  const bytes = (162 * 5 * 2 + 5 * 2) * 4 + 5 * 2 * 8;
+  t.true(plan.includes(`${(bytes / 1024).toFixed(1)} KiB`));
   t.notRegex(plan, /^\s*\d+\s+concat/m);
 });
