@@ -29,7 +29,9 @@ void* scratch(size_t bytes) {
   std::free(own.data);
   own.data = std::aligned_alloc(page, size);
   own.bytes = own.data ? size : 0;
-  if (own.data) adviseHugePages(own.data, size);
+  if (!own.data) return nullptr;
+  adviseHugePages(own.data, size);
+  touchPages(own.data, size);  // now, and not when a worker first needs its part
   return own.data;
 }
 
