@@ -111,12 +111,4 @@ geometries.push(
   { n: 3, h: 12, w: 7, c: 300, k: 12, kernel: [1, 1] },
   { n: 1, h: 10, w: 11, c: 40, k: 8, kernel: [2, 3], groups: 2, dilation: [1, 3], stride: [1, 2], pad: [1, 3, 0, 2] },
   { n: 1, h: 6, w: 40, c: 3, k: 4, kernel: [2, 20], pad: [0, 9, 0, 10] },
-  { n: 1, h: 6, w: 5, c: 4, k: 7, kernel: [3, 2], dilation: [40, 50], pad: [40, 25, 40, 25] },
-  { n: 2, h: 2, w: 2500, c: 2, k: 3, kernel: [2, 3], pad: [0, 1, 0, 1] },
-  { n: 2, h: 5, w: 7, c: 20, k: 150, kernel: [1, 1] },
-  { n: 1, h: 6, w: 6, c: 6, k: 40, kernel: [1, 1], groups: 2 },
-  { n: 40, h: 1, w: 1, c: 24, k: 20, kernel: [3, 3], pad: [1, 1, 1, 1] },
-  { n: 1, h: 45, w: 5, c: 1, k: 3, kernel: [40, 2] },
-  { n: 1, h: 16, w: 32, c: 24, k: 7, kernel: [3, 3], pad: [1, 1, 1, 1] },
-  { n: 2, h: 16, w: 32, c: 12, k: 17, kernel: [3, 3], dilation: [2, 1], pad: [2, 1, 2, 1] },
 );
