@@ -63,7 +63,7 @@ let lastTurn = 0;
 /** What is settled in the event loop's next turn, in its order; null while no turn is due. */
 let turn: (() => void)[] | null = null;
 
-/** Whether a step that is shorter than a wake-up may run on the calling thread: nothing is under way, and no turn is due. */
+/** Whether a short step may run on the calling thread: nothing is under way, and no turn is due. */
 export function mayRunHere(): boolean {
   return turn === null && !stepsInFlight();
 }

@@ -63,8 +63,8 @@ function shared(data: TypedArray): TypedArray {
   return copy;
 }
 
-/** Microseconds below which handing a step to another thread and waking up again would take as long as the step itself. */
-const shortStep = 50;
+/** Microseconds below which a step runs on the calling thread: handing it over and waking up again takes 20 to 30, and nobody misses a turn of the loop so soon. */
+const shortStep = 200;
 
 const lessMemory =
   "A smaller batch needs less; so do precision: 'bfloat16', which halves what is stored, and recompute: true of residual networks and Sequential, or " +
@@ -269,7 +269,7 @@ export class Program<R> {
     }
   }
 
-  /** One step on the driver thread, or on this one when it is shorter than a wake-up. */
+  /** One step on the driver thread, or on this one when it is short. */
   queue(inputs: TypedArray[], settled: (error: Error | null, result?: R) => void): void {
     if (this.#microseconds < shortStep && mayRunHere()) {
       this.#runHere(inputs, settled);

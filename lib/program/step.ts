@@ -17,7 +17,7 @@ export type StepArgument = TensorTree | number;
 
 /** A recorded step. */
 export interface CompiledStep<A extends StepArgument[], R> {
-  /** Queues a step on the driver thread; the event loop stays free. Steps run in the order of the calls. */
+  /** Queues a step on the driver thread; the event loop stays free, but for steps of less than 200 µs. Steps run in the order of the calls. */
   (...inputs: A): Promise<R>;
   /** Runs a step on the calling thread: for scripts with tiny nets. */
   sync(...inputs: A): R;

@@ -90,7 +90,7 @@ struct Driver::State : Pause {
   Job* take() {
     // Longer than JavaScript takes from one awaited step to the next.
     for (int spins = 0; spins < 4000 && waiting.load(std::memory_order_acquire) == 0 && !stop.load(std::memory_order_relaxed); ++spins)
-      relax();
+      relax(spins);
     std::unique_lock<std::mutex> lock(mutex);
     wake.wait(lock, [&] { return stop.load() || first; });
     Job* job = first;

@@ -19,7 +19,12 @@
 
 namespace nodegrad {
 
-void relax() {
+void relax(int turn) {
+  // Every few microseconds: the event loop, woken by the end of a step, would else wait on this core until the spinning ends.
+  if (turn % 100 == 99) {
+    sched_yield();
+    return;
+  }
 #if defined(__x86_64__)
   _mm_pause();
 #else
@@ -92,10 +97,11 @@ struct Pool {
     const bool oversubscribed = worker >= usableCpus();
     for (;;) {
       // Spinning for about 50 µs keeps a training step's regions hot; a thread without a core of its own parks at once.
-      int spins = oversubscribed ? 0 : 2000;
+      const int most = oversubscribed ? 0 : 2000;
+      int spins = 0;
       uint64_t word;
       while (numberOf(word = region.load(std::memory_order_acquire)) == seen) {
-        if (spins-- > 0) { relax(); continue; }
+        if (spins < most) { relax(spins++); continue; }
         std::unique_lock<std::mutex> lock(mutex);
         parked.fetch_add(1);
         wake.wait(lock, [&] { return numberOf(region.load()) != seen; });
@@ -203,7 +209,7 @@ void runTiles(int64_t tiles, void* context, TileFunction function, Around around
   p.work(0);
   uint64_t word = p.region.fetch_or(Pool::closed, std::memory_order_acq_rel);
   for (int spins = 0; (word & Pool::inside) != 0; ++spins, word = p.region.load(std::memory_order_acquire)) {
-    if (spins < 4000) relax();
+    if (spins < 4000) relax(spins);
     else sched_yield();
   }
   insideRegion = false;

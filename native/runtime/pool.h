@@ -21,8 +21,8 @@ class PinnedThreads {
 // What tools such as top show for the calling thread; at most 15 characters.
 void nameThread(const char* name);
 
-// One turn of a spinning wait.
-void relax();
+// Turn number `turn` of a spinning wait: now and then a thread that waits for this core gets it.
+void relax(int turn);
 
 using TileFunction = void (*)(void* context, int64_t tile, int worker);
 // Calls `function(context, tile, worker)` once for each tile in [0, tiles), 0 ≤ worker < threads(). Returns when all are done.
