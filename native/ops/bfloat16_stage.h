@@ -1,7 +1,8 @@
 // Stages what the positions of a phase read, as rows of A of a bfloat16 product.
 //
-// Where a pixel has a multiple of 16 channels (of 32 for AMX), a band of lines is copied with zeros around it, arranged as the way wants it: a row of A
-// is a pixel, and a half of a step a tap's channels at a constant offset. Else the numbers of each position are gathered, whole kernel rows at a time.
+// Where a pixel has a multiple of 16 channels (of 32 for AMX), a band of lines is copied with zeros around it, arranged as the way wants it: a
+// row of A is a pixel, and a half of a step are channels of a tap, at a constant offset. Else the numbers of each position are gathered, whole
+// kernel rows at a time.
 #pragma once
 #include "convolution.h"
 #include "gemm_bfloat16.h"
@@ -11,7 +12,8 @@ namespace nodegrad {
 
 class StagedPhase {
  public:
-  // The channels [first, first + phase.group) of a source, for a product of so many columns; `table` is room for tableOf(phase) numbers, or null where only sizes are asked for.
+  // The channels [first, first + phase.group) of a source, for a product of so many columns; `table` is room for tableOf(phase) numbers, or
+  // null where only sizes are asked for.
   StagedPhase(const Phase& phase, int64_t images, const bfloat16* source, int64_t first, int64_t columns, int64_t* table);
   static int64_t tableOf(const Phase& phase) { return halvesOf(phase) + phase.v.taps * phase.h.taps; }
 
@@ -33,12 +35,12 @@ class StagedPhase {
   const int64_t first_;
   const Bfloat16Product& product_;
   const Side v_, h_;
-  const bool pixels_;         // rows of A are pixels, else patches
-  const int64_t numberBytes_; // of the band
-  const int64_t pixel_, line_; // bytes of the band
-  const int64_t patch_;       // numbers of a patch, whole steps
-  int64_t tile_;              // lines
-  const int64_t* const table_; // of halves, then of pieces of a patch in the band
+  const bool pixels_;           // rows of A are pixels, else patches
+  const int64_t numberBytes_;   // of the band
+  const int64_t pixel_, line_;  // bytes of the band
+  const int64_t patch_;         // numbers of a patch, whole steps
+  int64_t tile_;                // lines
+  const int64_t* const table_;  // of halves, then of pieces of a patch in the band
 
   static int64_t halvesOf(const Phase& phase) { return 2 * divideUp(phase.width(), bfloat16Step); }
   // A piece of a patch is a kernel row where its taps are neighbours, else a tap.

@@ -204,7 +204,8 @@ struct Run {
       for (int64_t at = from; at < to; ++at) {
         const int64_t width = widthOf(columnsOf(first + at));
         float* const c = sums + at * lines * lineRows * bfloat16Panel + (line * lineRows + i) * width;
-        p.product->multiply(std::min(p.strip, length - i), width, steps, {data, a.row, a.halves}, b + (at * bfloat16Panel * stride + step * width) * 64, c, width, onward);
+        const char* const panel = b + (at * bfloat16Panel * stride + step * width) * 64;
+        p.product->multiply(std::min(p.strip, length - i), width, steps, {data, a.row, a.halves}, panel, c, width, onward);
       }
     };
     const int64_t visits = p.product->acrossColumns ? 1 : panels, each = panels / visits;

@@ -3,7 +3,7 @@ import type { TypedArray } from '../../lib/dtype.js';
 import { bitsOfBfloat16, numberOfBfloat16 } from '../helpers/bfloat16.js';
 import { Seeded } from '../helpers/seeded.js';
 import { runSample } from './calls.js';
-import { type Geometry, intsOf, outputOf } from './convolutions.js';
+import { type Geometry, geometries, intsOf, outputOf } from './convolutions.js';
 
 /** Bits of bfloat16: numbers around 1, any bits at all, and exponents that bring sums to the edges of float32. */
 export const kinds = {
@@ -42,6 +42,26 @@ export function multiply(
   const ints = [m, n, k, transposeA ? 1 : 0, transposeB ? 1 : 0];
   return runSample({ op, form: '', outputs: [{ dtype, length: m * n, initial }], inputs: [a, b, ...more], ints, reals: [] })[0];
 }
+
+/** Those of float32, and what algorithms of bfloat16 tell apart besides: taps far apart, long rows, few channels, rows of whole steps. */
+export const narrowGeometries: readonly Geometry[] = [
+  ...geometries,
+  { n: 1, h: 6, w: 5, c: 4, k: 7, kernel: [3, 2], dilation: [40, 50], pad: [40, 25, 40, 25] },
+  { n: 2, h: 2, w: 2500, c: 2, k: 3, kernel: [2, 3], pad: [0, 1, 0, 1] },
+  { n: 2, h: 5, w: 7, c: 20, k: 150, kernel: [1, 1] },
+  { n: 1, h: 6, w: 6, c: 6, k: 40, kernel: [1, 1], groups: 2 },
+  { n: 40, h: 1, w: 1, c: 24, k: 20, kernel: [3, 3], pad: [1, 1, 1, 1] },
+  { n: 1, h: 45, w: 5, c: 1, k: 3, kernel: [40, 2] },
+  { n: 1, h: 16, w: 32, c: 24, k: 7, kernel: [3, 3], pad: [1, 1, 1, 1] },
+  { n: 2, h: 16, w: 32, c: 12, k: 17, kernel: [3, 3], dilation: [2, 1], pad: [2, 1, 2, 1] },
+  { n: 2, h: 6, w: 7, c: 16, k: 16, kernel: [3, 3], pad: [1, 1, 1, 1] },
+  { n: 3, h: 9, w: 5, c: 16, k: 48, kernel: [5, 3], stride: [2, 3], pad: [2, 1, 2, 0] },
+  { n: 5, h: 7, w: 7, c: 48, k: 32, kernel: [3, 3], pad: [1, 1, 1, 1] },
+  { n: 2, h: 8, w: 9, c: 64, k: 96, kernel: [3, 3], groups: 2, dilation: [2, 1], pad: [2, 1, 2, 1] },
+  { n: 2, h: 23, w: 1, c: 16, k: 24, kernel: [5, 1], stride: [2, 1], pad: [2, 0, 2, 0] },
+  { n: 9, h: 3, w: 1, c: 32, k: 32, kernel: [2, 2], pad: [1, 1, 0, 0] },
+  { n: 2, h: 6, w: 5, c: 1, k: 6, kernel: [1, 1], stride: [2, 2] },
+];
 
 /** x, w, dy of a geometry. */
 export function operandsOf(g: Geometry, seed: number) {
