@@ -46,24 +46,26 @@ export function encode(recording: Recording, plan: MemoryPlan, results: readonly
     }
   };
   const whole = (buffer: number): Slot => ({ buffer, offset: 0, size: buffers[buffer].size });
-  const ports = (list: readonly Slot[]): number[] => [list.length, ...list.map(slotOf)];
-  const inputs = ports(recording.inputs.map(whole));
-  const live = ports(recording.live.map(({ buffer }) => whole(buffer)));
-  const outputs = ports(results);
-  const body: number[] = [instructions.length, recording.prelude ?? 0];
+  const body: number[] = [];
+  const addPorts = (list: readonly Slot[]): void => {
+    body.push(list.length);
+    for (let i = 0; i < list.length; i++) body.push(slotOf(list[i]));
+  };
+  addPorts(recording.inputs.map(whole));
+  addPorts(recording.live.map(({ buffer }) => whole(buffer)));
+  addPorts(results);
+  body.push(instructions.length, recording.prelude ?? 0);
   for (const { op, operands, ints, reals, guard, early } of instructions) {
-    body.push(
-      op.index,
-      guard === undefined ? -1 : slotOf(guard.slot),
-      guard?.when ?? 0,
-      early === true ? 1 : 0,
-      operands.length,
-      ...operands.map(slotOf),
-      ints.length,
-      ...ints,
-      reals.length,
-      ...reals,
-    );
+    body.push(op.index, guard === undefined ? -1 : slotOf(guard.slot), guard?.when ?? 0, early === true ? 1 : 0);
+    addPorts(operands);
+    body.push(ints.length);
+    for (let i = 0; i < ints.length; i++) body.push(ints[i]);
+    body.push(reals.length);
+    for (let i = 0; i < reals.length; i++) body.push(reals[i]);
   }
-  return { code: Float64Array.from([plan.arenaBytes, count, ...slots, ...inputs, ...live, ...outputs, ...body]), externals };
+  const code = new Float64Array(2 + slots.length + body.length);
+  code.set([plan.arenaBytes, count]);
+  code.set(slots, 2);
+  code.set(body, 2 + slots.length);
+  return { code, externals };
 }

@@ -42,22 +42,26 @@ class Taken {
     const { begins, ends } = this;
     const from = this.after(begin - 1);
     let to = from;
-    let [low, high] = [begin, end];
+    let low = begin;
+    let high = end;
     for (; to < begins.length && begins[to] <= end; to++) {
       low = Math.min(low, begins[to]);
       high = Math.max(high, ends[to]);
     }
     effort.looks += to - from + 1;
+    const { length } = begins;
     if (to === from) {
-      begins.splice(from, 0, low);
-      ends.splice(from, 0, high);
-      return;
+      begins.push(0);
+      ends.push(0);
+      begins.copyWithin(from + 1, from, length);
+      ends.copyWithin(from + 1, from, length);
+    } else if (to > from + 1) {
+      begins.copyWithin(from + 1, to);
+      ends.copyWithin(from + 1, to);
+      begins.length = ends.length = length - (to - from - 1);
     }
     begins[from] = low;
     ends[from] = high;
-    if (to === from + 1) return;
-    begins.splice(from + 1, to - from - 1);
-    ends.splice(from + 1, to - from - 1);
   }
 }
 

@@ -374,9 +374,9 @@ export class Program<R> {
 function footprintOf({ buffers, instructions }: Recording): Footprint {
   const [read, written] = [new Set<ArrayBufferLike>(), new Set<ArrayBufferLike>()];
   for (const { operands, writes } of instructions) {
-    for (const [i, { buffer, size }] of operands.entries()) {
-      const { kind, data } = buffers[buffer];
-      if (kind === 'external' && size > 0) (i < writes ? written : read).add((data as TypedArray).buffer);
+    for (let i = 0; i < operands.length; i++) {
+      const { kind, data } = buffers[operands[i].buffer];
+      if (kind === 'external' && operands[i].size > 0) (i < writes ? written : read).add((data as TypedArray).buffer);
     }
   }
   return { read, written };

@@ -291,7 +291,7 @@ test('programs of one step share their memory, and each finds its own values in 
   t.deepEqual(weightsOf(model), weightsOf(eager.model));
 });
 
-test('steps shorter than a wake-up leave the event loop its turns, fail alone, and settle in the order of their calls', async (t) => {
+test('short steps leave the event loop its turns, fail alone, and settle in the order of their calls', async (t) => {
   const step = compileStep((x: Tensor, row: Tensor<'int32'>) => x.gather(row).mul(2));
   const x = tensor([1, 2, 3]);
   const row = (i: number): Tensor<'int32'> => Tensor.from(Int32Array.of(i));
@@ -300,12 +300,11 @@ test('steps shorter than a wake-up leave the event loop its turns, fail alone, a
   const timer = setInterval(() => {
     turns += 1;
   }, 1);
-  const end = performance.now() + 200;
+  // Far more steps than ten turns take, also where others have the cores.
   let steps = 0;
-  for (; performance.now() < end; steps++) t.is((await step(x, row(steps % 3))).item(), 2 * ((steps % 3) + 1));
+  for (; turns <= 10 && steps < 10_000; steps++) t.is((await step(x, row(steps % 3))).item(), 2 * ((steps % 3) + 1));
   clearInterval(timer);
-  t.true(steps > 100, 'the steps are short');
-  t.true(turns > 10, `${turns} turns in 200 ms`);
+  t.true(turns > 10, `${turns} turns in ${steps} steps`);
   for (let i = 0; i < 20; i++) await t.throwsAsync(step(x, row(7)), { instanceOf: IndexError, message: /gather/ });
   t.is((await step(x, row(1))).item(), 4);
   const settled: number[] = [];

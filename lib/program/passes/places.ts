@@ -51,6 +51,17 @@ function firstFrom(uses: readonly Use[], at: number): number {
   return low;
 }
 
+/** Two lists in the order of time, the second from `middle` on, as one; of equal ones those of the first come first. */
+function merged(uses: readonly Use[], middle: number): Use[] {
+  const all: Use[] = [];
+  let [one, two] = [0, middle];
+  while (one < middle || two < uses.length) {
+    const isFirst = one < middle && (two === uses.length || uses[one].at <= uses[two].at);
+    all.push(uses[isFirst ? one++ : two++]);
+  }
+  return all;
+}
+
 /**
  * Slabs of parameters have uses of all their layers, and whole ones by optimizers. Where a question is about a long time, a tree over the
  * borders between uses answers it: each use stands at the nodes that it covers, and the nodes of the bytes in question are looked at.
@@ -79,10 +90,18 @@ export class Places {
     this.#all.push(use);
   }
 
-  /** Uses are {@link gone}, and others were added out of their order: only what is left counts. */
+  /** Uses are {@link gone}, and others, in their order, were added behind those that stayed: what is left is brought into one order. */
   settle(): void {
-    effort.looks += this.#all.length;
-    this.#all = this.#all.filter(({ at }) => at !== gone).sort((a, b) => a.at - b.at);
+    const all = this.#all;
+    effort.looks += all.length;
+    let added = 0;
+    const left: Use[] = [];
+    for (let i = 0; i < all.length; i++) {
+      if (all[i].at === gone) continue;
+      if (added === 0 && left.length > 0 && all[i].at < left[left.length - 1].at) added = left.length;
+      left.push(all[i]);
+    }
+    this.#all = added === 0 ? left : merged(left, added);
     this.#tree = null;
     this.#writes = null;
   }
