@@ -85,6 +85,17 @@ test('fused operations refuse operands and attributes that do not fit', (t) => {
   t.throws(call('matmul', [zeros(8)], [x, w], [2, 4, 3, 0, 0, -1 - 512 * 1e6]), { message: /malformed descriptor/ });
   t.throws(call('matmul + residual', [zeros(8)], [x, w, zeros(8)], [2, 4, 3, 0, 0]), { message: /does not take/ });
   t.throws(call('conv2d + accumulate', [zeros(8)], [x, w], []), { message: /does not take/ });
+  t.throws(call('matmul + columns of 9', [zeros(8)], [x, w], [2, 4, 3, 0, 0]), { message: /does not take/ });
+  const statistics = [new Float64Array(3), new Float64Array(3).fill(1), zeros(0), zeros(0)];
+  t.notThrows(call('batch_norm + columns of 5', [zeros(8)], [x, ...statistics], [2, 3], [1e-5]));
+  t.throws(call('batch_norm + columns of 5', [zeros(10)], [x, ...statistics], [2, 3], [1e-5]), { message: /does not fit/ });
+  t.throws(call('batch_norm + columns of 2', [zeros(5)], [x, ...statistics], [2, 3], [1e-5]), { message: /does not fit/ });
+  const convolution = (outputs: number, groups: number) => [1, 1, 3, 2, 1, 3, outputs, 1, 1, 1, 1, 0, 0, 1, 1, groups, 0];
+  t.notThrows(call('conv2d + columns of 7', [zeros(18)], [x, zeros(8)], convolution(4, 1)));
+  t.throws(call('conv2d + columns of 7', [zeros(12)], [x, zeros(8)], convolution(4, 1)), { message: /fit/ });
+  t.throws(call('conv2d + columns of 7', [zeros(18)], [x, zeros(4)], convolution(4, 2)), { message: /groups/ });
+  const narrow = (n: number) => new Uint16Array(n);
+  t.throws(call('conv2d + columns of 7', [zeros(18)], [narrow(6), narrow(8)], convolution(4, 1)), { message: /bfloat16/ });
   t.throws(call('mul + relu', [zeros(6)], [x, x], [1, 6, 1, 1]), { message: /wrong number/ });
   t.throws(call('matmul + relu_backward', [zeros(8)], [x, w, zeros(7)], [2, 4, 3, 0, 0]), { message: /lengths/ });
   t.throws(call('matmul + sums overwrite', [zeros(3), zeros(1)], [x, zeros(2)], [3, 1, 2, 1, 0]), { message: /another order/ });
