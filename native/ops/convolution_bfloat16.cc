@@ -28,6 +28,18 @@ struct TurnedWeights {
   }
 };
 
+// A column of pixels is a row of them: lines should be long.
+Convolution lying(Convolution s) {
+  if (s.w != 1 || s.ow != 1 || s.kw != 1) return s;
+  std::swap(s.h, s.w);
+  std::swap(s.oh, s.ow);
+  std::swap(s.kh, s.kw);
+  std::swap(s.strideH, s.strideW);
+  std::swap(s.padTop, s.padLeft);
+  std::swap(s.dilationH, s.dilationW);
+  return s;
+}
+
 bool isPointwise(const Convolution& s) {
   return s.taps() == 1 && s.strideH == 1 && s.strideW == 1 && s.padTop == 0 && s.padLeft == 0 && s.oh == s.h && s.ow == s.w;
 }
@@ -72,12 +84,14 @@ void* channelsOf(void* p, bool wide, int64_t first) { return static_cast<char*>(
 
 }  // namespace
 
-size_t forwardWorkspace(const Convolution& s) {
+size_t forwardWorkspace(const Convolution& given) {
+  const Convolution s = lying(given);
   const Phase f = forwardPhase(s);
   const Bfloat16Stage stage = StagedPhase(f, s.n, nullptr, 0, s.outputs(), nullptr).stage(false);
   return tableSize(f) + gemmBfloat16Workspace(forwardProduct(s, isPointwise(s) ? nullptr : &stage, nullptr, nullptr, nullptr, false));
 }
-void forward(const Convolution& s, const bfloat16* x, const bfloat16* w, void* y, bool wide, const Epilogue<float>& epilogue, void* workspace) {
+void forward(const Convolution& given, const bfloat16* x, const bfloat16* w, void* y, bool wide, const Epilogue<float>& epilogue, void* workspace) {
+  const Convolution s = lying(given);
   const Phase f = forwardPhase(s);
   for (int64_t g = 0; g < s.groups; ++g) {
     const StagedPhase staged(f, s.n, x, g * s.inputs(), s.outputs(), aligned<int64_t>(workspace));
@@ -89,7 +103,8 @@ void forward(const Convolution& s, const bfloat16* x, const bfloat16* w, void* y
   }
 }
 
-size_t inputGradientWorkspace(const Convolution& s) {
+size_t inputGradientWorkspace(const Convolution& given) {
+  const Convolution s = lying(given);
   size_t most = 0;
   eachPhase(s, [&](int64_t index) {
     const Phase f = backwardPhase(s, index);
@@ -99,8 +114,9 @@ size_t inputGradientWorkspace(const Convolution& s) {
   });
   return most;
 }
-void inputGradient(const Convolution& s, const bfloat16* dy, const bfloat16* w, void* dx, bool wide, const Epilogue<float>& epilogue,
+void inputGradient(const Convolution& given, const bfloat16* dy, const bfloat16* w, void* dx, bool wide, const Epilogue<float>& epilogue,
                    const bfloat16* y, void* workspace) {
+  const Convolution s = lying(given);
   for (int64_t g = 0; g < s.groups; ++g)
     eachPhase(s, [&](int64_t index) {
       const Phase f = backwardPhase(s, index);

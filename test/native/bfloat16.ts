@@ -54,6 +54,13 @@ export const narrowGeometries: readonly Geometry[] = [
   { n: 1, h: 45, w: 5, c: 1, k: 3, kernel: [40, 2] },
   { n: 1, h: 16, w: 32, c: 24, k: 7, kernel: [3, 3], pad: [1, 1, 1, 1] },
   { n: 2, h: 16, w: 32, c: 12, k: 17, kernel: [3, 3], dilation: [2, 1], pad: [2, 1, 2, 1] },
+  { n: 2, h: 6, w: 7, c: 16, k: 16, kernel: [3, 3], pad: [1, 1, 1, 1] },
+  { n: 3, h: 9, w: 5, c: 16, k: 48, kernel: [5, 3], stride: [2, 3], pad: [2, 1, 2, 0] },
+  { n: 5, h: 7, w: 7, c: 48, k: 32, kernel: [3, 3], pad: [1, 1, 1, 1] },
+  { n: 2, h: 8, w: 9, c: 64, k: 96, kernel: [3, 3], groups: 2, dilation: [2, 1], pad: [2, 1, 2, 1] },
+  { n: 2, h: 23, w: 1, c: 16, k: 24, kernel: [5, 1], stride: [2, 1], pad: [2, 0, 2, 0] },
+  { n: 9, h: 3, w: 1, c: 32, k: 32, kernel: [2, 2], pad: [1, 1, 0, 0] },
+  { n: 2, h: 6, w: 5, c: 1, k: 6, kernel: [1, 1], stride: [2, 2] },
 ];
 
 /** x, w, dy of a geometry. */
