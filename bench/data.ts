@@ -1,6 +1,6 @@
 // Operands for the cases: drawn once by the runner, written as raw little-endian files, read by every contestant.
 
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A small repeatable generator (mulberry32); it needs no quality beyond "no two values alike". */
@@ -56,6 +56,24 @@ export function readFloats(folder: string, name: string): Float32Array {
   const values = new Float32Array(bytes.byteLength / 4);
   new Uint8Array(values.buffer).set(bytes);
   return values;
+}
+
+/** Reads `weights.bin` into parameters, one behind the other; without a copy of the whole file, which would count as memory of the steps. */
+export function readParameters(folder: string, parameters: Iterable<{ readonly data: unknown }>): void {
+  const file = openSync(join(folder, 'weights.bin'), 'r');
+  try {
+    const { size } = fstatSync(file);
+    let wanted = 0;
+    for (const { data } of parameters) {
+      const values = data as Float32Array;
+      const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+      for (let at = 0, got = 1; at < bytes.length && got > 0; at += got) got = readSync(file, bytes, at, bytes.length - at, null);
+      wanted += bytes.length;
+    }
+    if (wanted !== size) throw new Error(`the model has ${wanted / 4} parameters, the case ${size / 4}`);
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** Reads a raw int32 file into memory of its own. */

@@ -16,7 +16,7 @@ import {
   SGD,
   Tensor,
 } from '../lib/index.js';
-import { readFloats, readIntegers } from './data.js';
+import { readFloats, readIntegers, readParameters } from './data.js';
 import { stepping, trainingStep } from './perceptron.js';
 import type { Work } from './protocol.js';
 import type { NetworkLayer, NetworkWork } from './types.js';
@@ -109,13 +109,7 @@ export function network(work: NetworkWork, folder: string, variant: string): Pic
   const { batch, batches, image, lr, momentum, checks } = work;
   const again = variant === 'recompute';
   const model = build(work.layers, again);
-  const weights = readFloats(folder, 'weights.bin');
-  let at = 0;
-  for (const parameter of model.parameters()) {
-    parameter.data.set(weights.subarray(at, at + parameter.size));
-    at += parameter.size;
-  }
-  if (at !== weights.length) throw new Error(`the model has ${at} parameters, the case ${weights.length}`);
+  readParameters(folder, model.parameters());
   const inputs = readFloats(folder, 'inputs.bin');
   const targets = readIntegers(folder, 'targets.bin');
   const size = batch * image[0] * image[1] * image[2];

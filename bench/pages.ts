@@ -45,12 +45,15 @@ export interface Report {
 
 /**
  * The family with the rows of a run in the place of those of the same case and number of threads; all others stay, with their runs. What
- * could not be timed replaces nothing.
+ * could not be timed replaces nothing, and what was disturbed no row that was not.
  */
 export function merged(family: Family, { commit, date, machine, method, calibrations, results }: Report): Family {
   const runs = [...family.runs, { commit, date, machine, method, limits: limitRows(calibrations) }];
   const same = (a: CaseResult, b: CaseResult): boolean => a.name === b.name && a.threads === b.threads;
-  const timed = results.filter((result) => result.disagreement === '' && result.contestants.some(isTimed));
+  const known = (result: CaseResult): boolean => family.rows.some((row) => same(result, row) && !row.disturbed);
+  const timed = results
+    .filter((result) => result.disagreement === '' && result.contestants.some(isTimed))
+    .filter((result) => !(result.disturbed && known(result)));
   const place = ({ name }: Row): number => cases.findIndex((one) => one.name === name);
   const rows = [
     ...family.rows.filter((row) => !timed.some((result) => same(result, row))),

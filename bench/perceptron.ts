@@ -15,7 +15,7 @@ import {
   TensorDataset,
 } from '../lib/index.js';
 import { allocateShared } from '../lib/native.js';
-import { readFloats, readIntegers } from './data.js';
+import { readFloats, readIntegers, readParameters } from './data.js';
 import type { Work } from './protocol.js';
 import type { EpochWork, MlpWork } from './types.js';
 
@@ -46,13 +46,7 @@ export function trainingStep(model: Sequential, optimizer: Optimizer): Step {
 function prepared({ layers, optimizer: { kind, lr } }: MlpWork | EpochWork, folder: string): { model: Sequential; optimizer: Optimizer } {
   const model = perceptron(layers);
   const optimizer: Optimizer = kind === 'adam' ? new Adam(model, { lr }) : new SGD(model, { lr });
-  const weights = readFloats(folder, 'weights.bin');
-  let at = 0;
-  for (const parameter of model.parameters()) {
-    parameter.data.set(weights.subarray(at, at + parameter.size));
-    at += parameter.size;
-  }
-  if (at !== weights.length) throw new Error(`the model has ${at} parameters, the case ${weights.length}`);
+  readParameters(folder, model.parameters());
   return { model, optimizer };
 }
 

@@ -132,6 +132,8 @@ async function main(): Promise<void> {
   process.stdout.write(`every sample: ${file}\n`);
   if (options.write || (!options.quick && options.only === undefined)) {
     process.stdout.write(`wrote ${keep(join(root, 'bench'), report).join(', ')}\n`);
+    const disturbed = results.filter((result) => result.disturbed).map(({ name }) => name);
+    if (disturbed.length > 0) process.stdout.write(`disturbed, and kept only where nothing better was known: ${disturbed.join(', ')}\n`);
   }
 }
 

@@ -1,7 +1,7 @@
 // nodegrad's recurrent nets as contestants: one recurrent layer, and a linear one on every step's output.
 
 import { GRU, LSTM, Linear, RNN, SGD, Sequential, Tensor } from '../lib/index.js';
-import { readFloats, readIntegers } from './data.js';
+import { readFloats, readIntegers, readParameters } from './data.js';
 import { stepping, trainingStep } from './perceptron.js';
 import type { Work } from './protocol.js';
 import type { SequenceWork } from './types.js';
@@ -11,13 +11,7 @@ export function sequence(work: SequenceWork, folder: string, variant: string): P
   const { cell, time, batch, inputs, hidden, classes, batches, lr } = work;
   const Cell = { rnn: RNN, lstm: LSTM, gru: GRU }[cell];
   const model = new Sequential([new Cell(inputs, hidden, { bias: false }), new Linear(hidden, classes)]);
-  const weights = readFloats(folder, 'weights.bin');
-  let at = 0;
-  for (const parameter of model.parameters()) {
-    parameter.data.set(weights.subarray(at, at + parameter.size));
-    at += parameter.size;
-  }
-  if (at !== weights.length) throw new Error(`the model has ${at} parameters, the case ${weights.length}`);
+  readParameters(folder, model.parameters());
   const values = readFloats(folder, 'inputs.bin');
   const targets = readIntegers(folder, 'targets.bin');
   const [size, labels] = [batch * time * inputs, batch * time];

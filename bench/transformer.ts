@@ -1,7 +1,7 @@
 // nodegrad's transformer as a contestant.
 
 import { characterTransformer, crossEntropy, SGD, Tensor } from '../lib/index.js';
-import { readFloats, readIntegers } from './data.js';
+import { readIntegers, readParameters } from './data.js';
 import { stepping } from './perceptron.js';
 import type { Work } from './protocol.js';
 import type { TransformerWork } from './types.js';
@@ -10,13 +10,7 @@ import type { TransformerWork } from './types.js';
 export function transformer(work: TransformerWork, folder: string, variant: string): Pick<Work, 'check' | 'run'> {
   const { layers, features, heads, time, batch, characters, batches, lr } = work;
   const model = characterTransformer({ characters, context: time, features, heads, layers });
-  const weights = readFloats(folder, 'weights.bin');
-  let at = 0;
-  for (const parameter of model.parameters()) {
-    parameter.data.set(weights.subarray(at, at + parameter.size));
-    at += parameter.size;
-  }
-  if (at !== weights.length) throw new Error(`the model has ${at} parameters, the case ${weights.length}`);
+  readParameters(folder, model.parameters());
   const optimizer = new SGD(model, { lr });
   const read = (name: string) => {
     const codes = readIntegers(folder, name);

@@ -7,12 +7,13 @@ import { join } from 'node:path';
 import { filesBelow } from './stamps.mjs';
 import { root } from './steps.mjs';
 
-// Tests of files, commands, pages, processes, models, passes, documents and of faults without arithmetic, and those that set the instruction set
-// themselves: the same in every cell, and slow.
-const independent =
-  /\/(cli|course|data|io|models|passes|report|sitter)\/|\/(allocations|architecture|checkpoint\S*|determinism|direct|docs|folder-lock|fuzz|install|isa|loader|mnist|run-log|progress|schedule|streaming|ulp|winograd|workers)\.test|\/faults\/(?!moments|numbers|outdated|steps)/;
+// With --fast: the tests of what computes, from kernels to layers and fused programs. What is made of them (training, search, commands, files,
+// pages) and tests that set the instruction set themselves are the same in every cell.
+const computes =
+  /\/(golden|initializers|layers|losses|native|ops|optimizers|program)\/[^/]+\.test|\/faults\/(moments|numbers|outdated|steps)\.test|\/random\.test/;
+const independent = /\/(allocations|direct|driver|pinned|streaming|ulp|winograd)\.test/;
 // Where OpenBLAS could change a result that the other tests do not see.
-const withProducts = /\/(golden|losses|ops|optimizers)\/|\/linear\.test/;
+const withProducts = /\/(golden|ops)\/|\/linear\.test/;
 
 const flags = process.platform === 'linux' ? (/^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? '').split(' ') : [];
 const available = {
@@ -66,7 +67,7 @@ for (const path of builds) cells.push({ NODEGRAD_GEMM: 'openblas', NODEGRAD_OPEN
 if (fast && hasOpenBlas && builds.length === 0) cells.push({ NODEGRAD_GEMM: 'openblas' });
 
 const args = process.argv.slice(2).filter((word) => word !== '--fast');
-const files = filesBelow('test', (path) => path.endsWith('.test.ts') && !independent.test(path));
+const files = filesBelow('test', (path) => computes.test(path) && !independent.test(path));
 for (const cell of cells) {
   const name = Object.entries(cell)
     .map(([key, value]) => `${key}=${value}`)

@@ -22,6 +22,8 @@ export interface Fused {
   readonly residual?: boolean;
   /** The first output is summed and divided by this number, the second multiplied by one more input, a factor for each row. */
   readonly divisor?: number;
+  /** Elements from a row of the first output to the next: it lies in the columns of a larger matrix. */
+  readonly row?: number;
   /** A map f of the result, or the backward of one, with one more input y: f′(y)·result. */
   readonly map?: Op<unknown>;
   /** Parameters of the map. */
@@ -38,11 +40,14 @@ interface Attributes {
 const priors = [undefined, 'accumulate', 'overwrite'] as const;
 const masks = [undefined, 'recomputed', 'kept'] as const;
 
+/** What is beyond bit 23 no longer fits the integers of bit operations. */
+const rowFactor = 2 ** 24;
+
 /** The descriptor as the last integer of a call: below zero, where no size is; native/ops/op.h has the bits. */
-export function descriptor({ prior, sums, mask, bias, residual, divisor, map }: Fused): number {
+export function descriptor({ prior, sums, mask, bias, residual, divisor, row, map }: Fused): number {
   const flags = (bias === true ? 64 : 0) + (residual === true ? 128 : 0) + (divisor === undefined ? 0 : 256);
   const bits = priors.indexOf(prior) + 4 * priors.indexOf(sums) + 16 * masks.indexOf(mask) + flags + 512 * ((map?.index ?? -1) + 1);
-  return -1 - bits;
+  return -1 - bits - rowFactor * (row ?? 0);
 }
 
 /** Whether a call carries a descriptor. */
@@ -56,7 +61,9 @@ const none: Fused = {};
 export function fusedOf(call: Attributes): Fused {
   if (!isDescribed(call)) return none;
   const { ints, reals } = call;
-  const bits = -1 - ints[ints.length - 1];
+  const all = -1 - ints[ints.length - 1];
+  const bits = all % rowFactor;
+  const row = Math.floor(all / rowFactor);
   const place = (bits >> 9) - 1;
   const map = place < 0 ? undefined : operationAt(place);
   const [prior, sums, mask] = [priors[bits & 3], priors[(bits >> 2) & 3], masks[(bits >> 4) & 3]];
@@ -67,6 +74,7 @@ export function fusedOf(call: Attributes): Fused {
   if ((bits & 64) !== 0) fused.bias = true;
   if ((bits & 128) !== 0) fused.residual = true;
   if ((bits & 256) !== 0) fused.divisor = reals[reals.length - 2];
+  if (row !== 0) fused.row = row;
   if (map !== undefined) {
     fused.map = map.op;
     fused.parameters = reals.slice(-2, reals.length - 2 + map.reals);
@@ -113,7 +121,7 @@ export function lettersOf(call: Attributes, operands: number): readonly string[]
 /** An operation's name and what it does besides: `matmul + bias + relu`. */
 export function titleOf(call: Attributes): string {
   if (call.op.index < 0) return call.op.name;
-  const { prior, sums, mask, bias, residual, divisor, map } = fusedOf(call);
+  const { prior, sums, mask, bias, residual, divisor, row, map } = fusedOf(call);
   const parts = [
     prior,
     sums === undefined ? undefined : `sums ${sums}`,
@@ -122,6 +130,7 @@ export function titleOf(call: Attributes): string {
     residual && 'residual',
     map?.name,
     divisor === undefined ? undefined : 'gradient',
+    row === undefined ? undefined : `columns of ${row}`,
   ];
   return [call.op.name, ...parts.filter(Boolean)].join(' + ');
 }

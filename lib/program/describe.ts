@@ -2,7 +2,7 @@
 
 import { bytesOf, type DType } from '../dtype.js';
 import { binding } from '../native.js';
-import { titleOf } from '../ops/fused.js';
+import { fusedOf, titleOf } from '../ops/fused.js';
 import type { MemoryPlan } from './plan.js';
 import type { Instruction, Recording } from './record.js';
 
@@ -50,6 +50,15 @@ function workOf({ op, ints, operands }: Instruction, dtype: DType): Work {
   return { shape: String(operands[0]?.size ?? ''), by: '', flops: 0 };
 }
 
+/** Elements that an operand has: a first output that lies in the columns of a larger matrix leaves out what is between its rows. */
+function elementsOf(instruction: Instruction, operand: number): number {
+  const { size } = instruction.operands[operand];
+  const { row } = fusedOf(instruction);
+  if (operand > 0 || row === undefined) return size;
+  const before = Math.floor((size - 1) / row);
+  return (before + 1) * (size - before * row);
+}
+
 const bytesText = (value: number): string => (value >= 1 << 20 ? `${(value / (1 << 20)).toFixed(2)} MiB` : `${(value / 1024).toFixed(1)} KiB`);
 
 export function describeProgram(recording: Recording, plan: MemoryPlan): string {
@@ -65,7 +74,7 @@ export function describeProgram(recording: Recording, plan: MemoryPlan): string 
     const { dtype } = operands.length > 0 ? buffers[operands[0].buffer] : { dtype: 'float32' as const };
     const isNarrow = operands.some(({ buffer }) => buffers[buffer].dtype === 'bfloat16');
     const work = workOf(instruction, dtype);
-    const touched = operands.reduce((sum, { buffer, size }) => sum + size * bytesOf(buffers[buffer].dtype), 0);
+    const touched = operands.reduce((sum, { buffer }, operand) => sum + elementsOf(instruction, operand) * bytesOf(buffers[buffer].dtype), 0);
     const list = (slots: typeof operands): string =>
       slots.map(({ buffer, size }) => `${letters[buffers[buffer].kind]}${buffer}:${size}${suffix(buffers[buffer].dtype)}`).join(' ');
     flops += work.flops;

@@ -6,6 +6,7 @@ import { fuseActivationGradient } from './passes/activation-gradient.js';
 import { fuseBatchNorm, fuseBatchNormMask } from './passes/batch-norm.js';
 import { fuseChains } from './passes/chain.js';
 import { fuseClipping } from './passes/clipping.js';
+import { fuseConcat } from './passes/concat.js';
 import { fuseConcatGradient } from './passes/concat-gradient.js';
 import { fuseCopies } from './passes/copies.js';
 import { askFirst } from './passes/checks.js';
@@ -51,7 +52,7 @@ export const stepPrecisions: readonly StepPrecision[] = ['float32', 'bfloat16'];
 export function fuse(recording: Recording, results: readonly Slot[], precision: StepPrecision = 'float32'): Recording {
   const isFused = variableChoice('NODEGRAD_FUSE', ['0', '1']) !== '0';
   const stored: readonly Pass[] = precision === 'bfloat16' ? [storeNarrow] : [];
-  const all: readonly Pass[] = isFused ? [...passes, ...stored, remakeCheap, shareMemory] : stored;
+  const all: readonly Pass[] = isFused ? [...passes, ...stored, remakeCheap, fuseConcat, shareMemory] : stored;
   const list = all.reduce((made, pass) => pass(made), { buffers: recording.buffers, instructions: recording.instructions, results } as List);
   return { ...recording, buffers: list.buffers, ...askFirst(list), ...(isFused ? { recorded: recording.instructions.length } : {}) };
 }

@@ -8,6 +8,9 @@
 
 namespace nodegrad {
 
+// What sums of columns may span; their tiles have no more.
+constexpr int64_t mostColumns = 1024;
+
 // y = f(x) and dx = f'(·)·dy per element, with as many of the parameters as f has.
 template <class T> using MapKernel = void (*)(T* y, const T* x, int64_t n, bool streaming, T alpha, T beta);
 template <class T> using MapBackwardKernel = void (*)(T* dx, const T* dy, const T* y, int64_t n, bool streaming, T alpha, T beta);

@@ -156,9 +156,17 @@ INLINE V<double> widen(V<float> a) {
 INLINE V<double> widen(V<double> a) { return a; }
 
 // bfloat16 in memory, float32 in registers; see roundUpper in vec.h.
-INLINE B<float> roundUpper(V<float> a);
 INLINE V<float> fromUpper(__m256i a) { return {{_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(a), 16))}}; }
-INLINE __m256i toUpper(V<float> a) { return _mm512_cvtepi32_epi16(shr<16>(roundUpper(a)).v[0]); }
+// By masks and one permutation, half as many instructions as by the formula for all.
+INLINE __m256i toUpper(V<float> a) {
+  const __m512i u = _mm512_castps_si512(a.v[0]), odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(1));
+  const __m512i nearest = _mm512_add_epi32(_mm512_add_epi32(u, _mm512_set1_epi32(0x7fff)), odd);
+  const __m512i numbers = _mm512_mask_or_epi32(nearest, _mm512_cmp_ps_mask(a.v[0], a.v[0], _CMP_UNORD_Q), u, _mm512_set1_epi32(0x400000));
+  const __m512i normal =
+      _mm512_mask_and_epi32(numbers, _mm512_testn_epi32_mask(u, _mm512_set1_epi32(0x7f800000)), u, _mm512_set1_epi32(int32_t(0x80000000u)));
+  const __m512i upper = _mm512_set_epi64(0, 0, 0, 0, 0x001f001d001b0019, 0x0017001500130011, 0x000f000d000b0009, 0x0007000500030001);
+  return _mm512_castsi512_si256(_mm512_permutexvar_epi16(upper, normal));
+}
 INLINE V<float> load(const bfloat16* p) { return fromUpper(_mm256_loadu_si256((const __m256i*)p)); }
 INLINE V<float> load(const bfloat16* p, int n) { return fromUpper(_mm256_maskz_loadu_epi16((__mmask16)((1u << n) - 1u), p)); }
 INLINE void store(bfloat16* p, V<float> a) { _mm256_storeu_si256((__m256i*)p, toUpper(a)); }

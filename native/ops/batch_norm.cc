@@ -16,9 +16,8 @@ namespace nodegrad::ops {
 namespace {
 
 constexpr int64_t blockRows = 256;
-constexpr int64_t columnTile = 256;   // columns of one tile of sums
-constexpr int64_t narrow = 64;        // below, several rows count as one of whole vectors
-constexpr int64_t mostColumns = 1008;  // of those: 63 channels
+constexpr int64_t narrow = 64;  // below, several rows count as one of whole vectors: up to 1008 columns, of 63 channels
+constexpr int64_t wide = 256;   // columns of a map's coefficients, at least: it runs through them without an end of a row
 
 int64_t commonDivisor(int64_t a, int64_t b) { return b == 0 ? a : commonDivisor(b, a % b); }
 // Rows side by side until they fill whole vectors.
@@ -48,7 +47,8 @@ template <class F> void forStrips(int64_t rows, int64_t channels, F body) {
   const int64_t blocks = tilesOf(rows, blockRows);
   const bool several = channels < narrow;
   const int64_t width = several ? wholeWidth(channels) : channels;
-  const int64_t strips = several ? 1 : tilesOf(channels, columnTile);
+  // Memory is read fastest in its order; a single block is cut for the threads.
+  const int64_t columnTile = blocks > 1 ? mostColumns : wide, strips = several ? 1 : tilesOf(channels, columnTile);
   const int64_t perTile = std::max<int64_t>(1, elementTile / (blockRows * channels));
   parallelFor(tilesOf(blocks, perTile) * strips, [&](int64_t tile, int) {
     const int64_t j = tile % strips * columnTile, columns = several ? width : std::min(columnTile, channels - j);
@@ -173,7 +173,8 @@ double numberAt(const Operand& o, int64_t i) {
 // What the kernels want for each column of `width`, and for sixteen more: see Coefficient there. Never longer than the tensor.
 struct Columns {
   int64_t width, apart;
-  Columns(int64_t rows, int64_t channels) : width(wholeWidth(channels)), apart((std::min(width, rows * channels) + 16 + 15) / 16 * 16) {}
+  Columns(int64_t rows, int64_t channels)
+      : width(tilesOf(wide, wholeWidth(channels)) * wholeWidth(channels)), apart((std::min(width, rows * channels) + 16 + 15) / 16 * 16) {}
   size_t space(int64_t size) const { return size_t(5 * apart * size); }
 };
 
@@ -216,10 +217,20 @@ template <class S, class F> void forWidths(const Call& c, const Columns& columns
 // With a residual it is added, and ReLU comes behind.
 void run_batch_norm(const Call& c) {
   if (c.length(0) == 0) return;
-  const Columns columns(c.ints[0], c.ints[1]);
+  const int64_t rows = c.ints[0], channels = c.ints[1], row = c.fused.row;
+  const Columns columns(rows, channels);
   byStored(c, [&]<class S>() {
     const auto* coefficients = fillColumns<Arithmetic<S>>(c, columns, {2, 3, 4, 5, -1, -1}, false, c.workspace);
     const S* second = c.fused.residual < 0 ? nullptr : c.in<S>(c.fused.residual);
+    if (row > 0) {
+      const int64_t perTile = std::max<int64_t>(1, elementTile / channels);
+      parallelFor(tilesOf(rows, perTile), [&](int64_t tile, int) {
+        for (int64_t r = tile * perTile; r < std::min(rows, (tile + 1) * perTile); ++r)
+          storedKernels<S>().normalizeColumns(c.out<S>(0) + r * row, c.in<S>(1) + r * channels, second ? second + r * channels : nullptr,
+                                          coefficients, columns.apart, columns.width, channels, c.fused.map >= 0, false);
+      });
+      return;
+    }
     forWidths<S>(c, columns, c.length(0), [&](int64_t i, int64_t n, bool streaming) {
       storedKernels<S>().normalizeColumns(c.out<S>(0) + i, c.in<S>(1) + i, second ? second + i : nullptr, coefficients, columns.apart,
                                       columns.width, n, c.fused.map >= 0, streaming);
@@ -249,7 +260,8 @@ const char* checkMap(const Call& c) {
   if (c.fused.residual >= 0 && c.fused.map < 0) return "a residual is added before a map";
   if (c.fused.residual >= 0)
     if (const char* problem = checkRows(c, c.fused.residual)) return problem;
-  if (const char* problem = checkSame(c, {0, 1})) return problem;
+  if (c.fused.row > 0 && lengthInColumns(c.ints[0], c.ints[1], c.fused.row) != c.length(0)) return "the output does not fit its columns";
+  if (const char* problem = checkSame(c, {c.fused.row > 0 ? 1 : 0, 1})) return problem;
   if (const char* problem = checkStatisticsAt(c, 2)) return problem;
   return checkAffine(c, 4, 5);
 }

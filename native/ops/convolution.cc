@@ -50,7 +50,11 @@ template const char* convolutionChosen<double>(const Convolution&, ConvolutionDi
 namespace ops {
 namespace {
 
-Convolution of(const Call& c) { return convolutionOf(c.ints); }
+Convolution of(const Call& c) {
+  Convolution s = convolutionOf(c.ints);
+  if (c.fused.row > 0) s.row = c.fused.row;
+  return s;
+}
 
 const char* checkLengths(const Call& c, int x, int w, int y) {
   const Convolution s = of(c);
@@ -58,8 +62,8 @@ const char* checkLengths(const Call& c, int x, int w, int y) {
   const auto narrow = [&](int i) { return i >= 0 && c.operands[i].dtype == DType::bfloat16; };
   if (c.stored != DType::bfloat16 && (narrow(0) || narrow(c.fused.y))) return "a result of bfloat16 needs operands of bfloat16";
   const auto volume = [](int64_t a, int64_t b, int64_t d, int64_t e) { return checkedProduct(checkedProduct(a, b), checkedProduct(d, e)); };
-  if (volume(s.n, s.h, s.w, s.c) != c.length(x) || volume(s.kh, s.kw, s.inputs(), s.k) != c.length(w) ||
-      volume(s.n, s.oh, s.ow, s.k) != c.length(y))
+  const int64_t outputs = c.fused.row > 0 ? lengthInColumns(volume(s.n, s.oh, s.ow, 1), s.k, s.row) : volume(s.n, s.oh, s.ow, s.k);
+  if (volume(s.n, s.h, s.w, s.c) != c.length(x) || volume(s.kh, s.kw, s.inputs(), s.k) != c.length(w) || outputs != c.length(y))
     return "the geometry does not fit the operands";
   // An empty operand says nothing about the other sizes, which multiply in indices and workspaces all the same.
   if (checkedProduct(checkedProduct(s.kh, s.kw), checkedProduct(s.c, s.k)) < 0) return "the geometry is too large";
@@ -67,6 +71,7 @@ const char* checkLengths(const Call& c, int x, int w, int y) {
 }
 const char* checkForward(const Call& c) {
   if (const char* problem = checkLengths(c, 1, 2, 0)) return problem;
+  if (c.fused.row > 0 && (of(c).groups > 1 || c.stored == DType::bfloat16)) return "columns of a larger matrix take neither groups nor bfloat16";
   return c.fused.bias < 0 || c.length(c.fused.bias) == of(c).k ? nullptr : "the bias does not have an element for each output channel";
 }
 const char* checkInputGradient(const Call& c) {

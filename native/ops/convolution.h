@@ -22,21 +22,23 @@ enum class ConvolutionChoice : int64_t { automatic, direct, im2col };
 struct Convolution {
   int64_t n, h, w, c, oh, ow, k, kh, kw, strideH, strideW, padTop, padLeft, dilationH, dilationW, groups;
   ConvolutionChoice choice;
+  int64_t row;  // of y in a forward: elements from a pixel to the next; k, or more where y is columns of a larger matrix
 
   int64_t inputs() const { return c / groups; }   // channels of a group
   int64_t outputs() const { return k / groups; }
   int64_t taps() const { return kh * kw; }
   int64_t pixels() const { return n * oh * ow; }
 };
-constexpr int convolutionInts = 17;  // the fields above, in their order
+constexpr int convolutionInts = 17;  // the fields above, in their order, but row
 inline Convolution convolutionOf(const int64_t* i) {
-  return {i[0], i[1], i[2], i[3], i[4], i[5], i[6], i[7], i[8], i[9], i[10], i[11], i[12], i[13], i[14], i[15], ConvolutionChoice(i[16])};
+  return {i[0], i[1], i[2], i[3], i[4], i[5], i[6], i[7], i[8], i[9], i[10], i[11], i[12], i[13], i[14], i[15], ConvolutionChoice(i[16]), i[6]};
 }
 // What is wrong with the geometry by itself, or nullptr.
 const char* checkConvolution(const Convolution&);
 
 // An algorithm is a namespace with these nine functions for float and double; `serves…` say which geometries it takes. They look at
-// everything but n. Of the epilogue, `y` and what it masks have rows of all channels. `prior` of a weight gradient: see Prior.
+// everything but n. Of the epilogue, `y` and what it masks have rows of all channels. A
+// forward stands `row` elements between the pixels of y: depthwise does not. `prior` of a weight gradient: see Prior.
 // Workspaces are sized for the thread count in force, serve every epilogue, and say nothing about what lies in them before.
 #define NODEGRAD_CONVOLUTION_ALGORITHM(name)                                                                                     \
   namespace name {                                                                                                               \

@@ -187,7 +187,7 @@ template <class T> struct Run {
   }
 
   void rowOf(const Phase& f, const Product<T>& product, int64_t image, int64_t row, int64_t column, T* sums) const {
-    const int64_t channels = p.backward ? s.c : s.k;
+    const int64_t channels = p.backward ? s.c : s.row;
     const int64_t pixel = (image * f.v.toSize + f.v.toFirst + row * f.v.toStep) * f.h.toSize + f.h.toFirst;
     T* const c = to + pixel * channels + column;
     Epilogue<T> part = epilogue.at(pixel, column);

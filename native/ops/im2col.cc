@@ -141,7 +141,7 @@ template <class T> size_t forwardWorkspace(const Convolution& s) {
 }
 template <class T> void forward(const Convolution& s, const T* x, const T* w, T* y, const Epilogue<T>& epilogue, void* workspace) {
   for (int64_t g = 0; g < s.groups; ++g)
-    products(forwardPatches(s, g), x, s.n, w + g * s.outputs(), s.k, s.outputs(), y, s.k, g * s.outputs(), epilogue, workspace);
+    products(forwardPatches(s, g), x, s.n, w + g * s.outputs(), s.k, s.outputs(), y, s.row, g * s.outputs(), epilogue, workspace);
 }
 
 template <class T> bool servesInputGradient(const Convolution&) { return true; }

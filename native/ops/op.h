@@ -21,7 +21,10 @@ struct Fused {
   Prior prior = Prior::none;  // bits 0 and 1: the first output's old value, or zero, is added
   Prior sums = Prior::none;   // bits 2 and 3: the same for one more output, the column sums of the second input
   enum class Mask { none, recomputed, kept } mask = Mask::none;  // bits 4 and 5: see batch_norm_gradients
-  int32_t map = -1;           // from bit 9 on: 1 + place of f in this list: f(result), or of f', and then f'(y)·result
+  int32_t map = -1;           // bits 9 to 23: 1 + place of f in this list: f(result), or of f', and then f'(y)·result
+  // From bit 24 on: elements from a row of the first output to the next, where rows lie in the columns of a larger matrix; 0: one behind the
+  // other. That output is as long as from its first element to its last.
+  int64_t row = 0;
   double alpha = 0, beta = 0; // two more reals where there is a map or a divisor: parameters of f, or the divisor
   // Places of the operands, −1 for none. Bits 6, 7, 8: bias, residual, factor.
   int sumsAt = -1, keptAt = -1, bias = -1, residual = -1, y = -1, gamma = -1, betaAt = -1, factor = -1;
@@ -72,7 +75,7 @@ struct OpFunctions {
 // X any dtype, I int32, B uint8, D float64. What is stored as T or, where T is float32, as bfloat16: S each by itself, U all alike; and operands
 // of a product, which a step in mixed precision narrows: P all of them, Q one of them, and the product rounds the others as it reads them. A
 // letter before '*' may repeat. Behind a ';' stands what the operation takes of Fused: p prior,
-// s sums, b bias, r residual, f map, g backward of a map, m mask recomputed, k mask kept, d divisor. `ints`/`reals`: how many attributes, −1 for "varies".
+// s sums, b bias, r residual, f map, g backward of a map, m mask recomputed, k mask kept, d divisor, c columns of a larger matrix. `ints`/`reals`: how many attributes, −1 for "varies".
 struct Op {
   const char* name;
   const char* signature;
@@ -124,6 +127,13 @@ inline DropoutScale dropoutScale(double p) {
 inline int64_t checkedProduct(int64_t a, int64_t b) {
   int64_t r;
   return a < 0 || b < 0 || __builtin_mul_overflow(a, b, &r) ? -1 : r;
+}
+
+// Elements from the first to the last of `rows` rows of `width`, `row` apart; −1 when there are none, or that does not fit.
+inline int64_t lengthInColumns(int64_t rows, int64_t width, int64_t row) {
+  const int64_t before = rows < 1 || width < 1 || width > row ? -1 : checkedProduct(rows - 1, row);
+  int64_t all;
+  return before < 0 || __builtin_add_overflow(before, width, &all) ? -1 : all;
 }
 
 // The first index outside of low … high.

@@ -11,7 +11,7 @@ bool serves(const Convolution& s) {
 
 // Pixels are rows: y[pixels, k] = x[pixels, c]·w[c, k], and its two gradients.
 template <class T> Gemm<T> forwardProduct(const Convolution& s, const T* x, const T* w, T* y) {
-  return {s.pixels(), s.k, s.c, x, s.c, 1, w, s.k, 1, y, s.k, {}};
+  return {s.pixels(), s.k, s.c, x, s.c, 1, w, s.k, 1, y, s.row, {}};
 }
 template <class T> Gemm<T> inputProduct(const Convolution& s, const T* dy, const T* w, T* dx) {
   return {s.pixels(), s.c, s.k, dy, s.k, 1, w, 1, s.k, dx, s.c, {}};

@@ -43,19 +43,20 @@ char storageLetter(const char* signature) {
 
 // Takes the descriptor off the attributes, and writes the signature of this call to `letters`: what is wrong, or nullptr.
 const char* readFused(const Op& op, const char* takes, Call& call, char* letters) {
-  const int64_t bits = -1 - call.ints[--call.intCount], map = (bits >> 9) - 1;
+  const int64_t bits = -1 - call.ints[--call.intCount], map = (bits >> 9 & 0x7fff) - 1;
   const auto mayTake = [&](char letter) { return std::strchr(takes, letter) != nullptr; };
   Fused f;
   f.prior = Prior(bits & 3);
   f.sums = Prior(bits >> 2 & 3);
   f.mask = Fused::Mask(bits >> 4 & 3);
+  f.row = bits >> 24;
   f.map = map >= 0 && map < opCount() ? int32_t(map) : -1;
   const bool isMap = ops::mapKernel<float>(f.map), isBackward = ops::mapBackwardKernel<float>(f.map);
   const bool bias = bits >> 6 & 1, residual = bits >> 7 & 1, factor = bits >> 8 & 1;
   const bool kept = f.mask == Fused::Mask::kept, recomputed = f.mask == Fused::Mask::recomputed;
   if ((bits & 3) > 2 || (bits >> 2 & 3) > 2 || (bits >> 4 & 3) > 2 || (map >= 0 && !isMap && !isBackward)) return "malformed descriptor";
   const struct { bool wanted; char letter; } parts[] = {{f.prior != Prior::none, 'p'}, {f.sums != Prior::none, 's'}, {bias, 'b'}, {residual, 'r'},
-                                                        {isMap, 'f'}, {isBackward, 'g'}, {recomputed, 'm'}, {kept, 'k'}, {factor, 'd'}};
+                                                        {isMap, 'f'}, {isBackward, 'g'}, {recomputed, 'm'}, {kept, 'k'}, {factor, 'd'}, {f.row > 0, 'c'}};
   for (const auto& part : parts)
     if (part.wanted && !mayTake(part.letter)) return "it does not take all that its descriptor asks for";
   int at = 0;

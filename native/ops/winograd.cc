@@ -60,10 +60,11 @@ bool pays(int64_t oh, int64_t ow) { return 1.25 * std::min(productsOf(oh, ow, 2)
 
 struct Problem {  // source [n, h, w, c] → destination [n, oh, ow, k]
   int64_t n, h, w, c, oh, ow, k, padTop, padLeft;
+  int64_t row;  // elements from a pixel of the destination to the next
   bool turned;  // weights are [3, 3, k, c] and run backwards
 };
-Problem forwardProblem(const Convolution& s) { return {s.n, s.h, s.w, s.c, s.oh, s.ow, s.k, s.padTop, s.padLeft, false}; }
-Problem inputProblem(const Convolution& s) { return {s.n, s.oh, s.ow, s.k, s.h, s.w, s.c, 2 - s.padTop, 2 - s.padLeft, true}; }
+Problem forwardProblem(const Convolution& s) { return {s.n, s.h, s.w, s.c, s.oh, s.ow, s.k, s.padTop, s.padLeft, s.row, false}; }
+Problem inputProblem(const Convolution& s) { return {s.n, s.oh, s.ow, s.k, s.h, s.w, s.c, 2 - s.padTop, 2 - s.padLeft, s.c, true}; }
 
 // Either the weights are transformed once and blocks of tiles take all of them, or, where the weights are many and the tiles few, the
 // tiles are transformed once and panels of weights, never stored, take all of them. The bits are the same.
@@ -156,7 +157,7 @@ template <class T> struct Run {
     plan.tiling.runs(begin, end, [&](int64_t first, int64_t count, int64_t image, int64_t row, int64_t column) {
       const int64_t pixels = p.oh * p.ow;
       kernels.winogradOutput(plan.tiling.m, count, from + first * plan.outputRow, plan.outputRow, plan.outputPosition,
-                             y + image * pixels * p.k + j0, p.oh, p.ow, p.k, channels, row, column, streaming, epilogue.at(image * pixels, j0));
+                             y + image * pixels * p.row + j0, p.oh, p.ow, p.row, channels, row, column, streaming, epilogue.at(image * pixels, j0));
     });
   }
 
@@ -206,7 +207,7 @@ template <class T> void run(const Problem& p, const T* x, const T* w, T* y, cons
   T* const zeros = aligned<T>(workspace);
   T* const shared = zeros + whole(p.c);
   std::memset(zeros, 0, size_t(p.c) * sizeof(T));
-  const bool streaming = p.n * p.oh * p.ow * p.k * int64_t(sizeof(T)) > streamingBytes && p.k * sizeof(T) % 64 == 0 &&
+  const bool streaming = p.n * p.oh * p.ow * p.k * int64_t(sizeof(T)) > streamingBytes && p.row * sizeof(T) % 64 == 0 &&
                          reinterpret_cast<uintptr_t>(y) % 64 == 0 && epilogue.prior != Prior::old && !epilogue.map && !epilogue.mapBackward;
   const Run<T> run = {plan, x, w, y, epilogue, zeros, shared, shared + plan.sharedSize - whole(p.c), streaming};
   if (plan.wide) run.groups();

@@ -151,7 +151,7 @@ std::string Program::build(const double* code, size_t length, const std::vector<
     arena_->ledger = ledger_;
     ledger_->bytes += arena_->bytes;
     adviseHugePages(arena_->data, bytes);
-    std::memset(arena_->data, 0, bytes);  // the pages come now, not in the first step
+    touchPages(arena_->data, bytes);  // now, and not in the first step
   }
   for (Slot& s : slots_)
     if (s.place == Place::arena) s.data = arena_->data + s.offset;

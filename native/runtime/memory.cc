@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -34,7 +35,11 @@ void* scratch(size_t bytes) {
 
 // The sanitizer sees only what comes from malloc.
 #if defined(__SANITIZE_ADDRESS__)
-void* allocatePages(size_t bytes, size_t alignment) { return std::aligned_alloc(alignment, bytes); }
+void* allocatePages(size_t bytes, size_t alignment) {
+  void* const data = std::aligned_alloc(alignment, bytes);
+  if (data) std::memset(data, 0, bytes);
+  return data;
+}
 void freePages(void* data, size_t) { std::free(data); }
 #else
 void* allocatePages(size_t bytes, size_t alignment) {
@@ -50,6 +55,11 @@ void freePages(void* data, size_t bytes) {
   if (data) munmap(data, bytes);
 }
 #endif
+
+void touchPages(void* data, size_t bytes) {
+  volatile unsigned char* const at = static_cast<unsigned char*>(data);
+  for (size_t i = 0; i < bytes; i += 4096) at[i] = 0;
+}
 
 void adviseHugePages(void* data, size_t bytes) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)

@@ -7,9 +7,10 @@ namespace nodegrad {
 // 64-byte aligned, valid until this thread's next call; nullptr when the system has no memory left. Kept, so that repeated calls
 // allocate nothing.
 void* scratch(size_t bytes);
-// Pages straight from the system, and back to it at once: malloc keeps what lies below its last block. `bytes` and `alignment` are multiples
-// of 4096; nullptr when there is no memory.
+// Pages straight from the system, and back to it at once: malloc keeps what lies below its last block. They hold zeros. `bytes` and
+// `alignment` are multiples of 4096; nullptr when there is no memory.
 void* allocatePages(size_t bytes, size_t alignment);
+void touchPages(void* data, size_t bytes);  // those that the system has only promised come now
 void freePages(void* data, size_t bytes);
 // Asks the system for huge pages over the whole pages of [data, data + bytes): a fresh 64 MiB array then fills four times faster.
 void adviseHugePages(void* data, size_t bytes);

@@ -84,6 +84,14 @@ test('a case whose contestants disagree, or that nobody could run, replaces noth
   t.deepEqual(seen(merged(before, report('bbb', [disagreed, nobody]))), ['lenet5 2 aaa']);
 });
 
+test('a disturbed case replaces no row that was not, but is better than none, or than another disturbed one', (t) => {
+  const disturbed = (name: string) => result(name, 1, { disturbed: true });
+  const before = merged(empty('AMD Zen 5'), report('aaa', [result('lenet5', 2)]));
+  const after = merged(before, report('bbb', [disturbed('lenet5'), disturbed('mlp-128')]));
+  t.deepEqual(seen(after), ['mlp-128 2 bbb', 'lenet5 2 aaa']);
+  t.deepEqual(seen(merged(after, report('ccc', [disturbed('mlp-128')]))), ['mlp-128 2 ccc', 'lenet5 2 aaa']);
+});
+
 test('the file of a family has all figures of a row but the samples', (t) => {
   const family = merged(empty('AMD Zen 5'), report('aaa', [result('lenet5', 4 / 3)]));
   const again = decode(encode(family));

@@ -184,11 +184,9 @@ test('every optimizer, schedule and model of the options trains', async (t) => {
       ['--optimizer', 'sgd', '--schedule', 'constant'],
       ['--optimizer', 'momentum', '--schedule', 'step'],
       ['--optimizer', 'nesterov', '--schedule', 'exponential'],
-      ['--optimizer', 'adamw', '--model', 'linear-model', '--batch-size', '500'],
       ['--model', 'small-conv-net', '--batch-size', '500', '--weight-decay', '1e-4', '--schedule', 'late'],
-      ['--optimizer', 'momentum', '--schedule', 'wide'],
-      ['--optimizer', 'momentum', '--schedule', 'linear'],
-      ['--precision', 'bfloat16'],
+      ['--optimizer', 'adamw', '--model', 'linear-model', '--batch-size', '500', '--schedule', 'wide'],
+      ['--schedule', 'linear', '--precision', 'bfloat16'],
     ];
     for (const words of runs) {
       const { code, out } = await run(folder, ['train', '--hidden', '16', '--epochs', '1', '--json', ...words]);

@@ -42,6 +42,7 @@ export function callOf(title: string, ints: readonly number[], reals: readonly n
     const [word, more] = part.split(' ');
     if (word === 'accumulate' || word === 'overwrite') fused.prior = word;
     else if (word === 'sums') fused.sums = more as Prior;
+    else if (word === 'columns') fused.row = Number(part.split(' ')[2]);
     else if (more !== undefined) fused.mask = more as 'kept';
     else if (word === 'bias' || word === 'residual') fused[word] = true;
     else if (word === 'gradient') fused.divisor = reals[reals.length - (count = 1)];

@@ -474,9 +474,12 @@ export function bytesOf(array: TypedArray): Uint8Array {
   return new Uint8Array(copy.buffer, copy.byteOffset, copy.byteLength);
 }
 
+const rawBytes = ({ buffer, byteOffset, byteLength }: TypedArray): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength);
+
 /** The first element at which two arrays differ in bits (any NaN equals any other), or -1. */
 export function firstDifference(a: TypedArray, b: TypedArray): number {
   if (a.length !== b.length) return Math.min(a.length, b.length);
+  if (a.constructor === b.constructor && Buffer.compare(rawBytes(a), rawBytes(b)) === 0) return -1; // as nearly always
   for (let i = 0; i < a.length; i++) if (!Object.is(a[i], b[i])) return i;
   return -1;
 }

@@ -46,8 +46,8 @@ function fenced(array: TypedArray, shift: number): { view: TypedArray; intact: (
   const begin = guard + shift;
   const view = space.subarray(begin, begin + array.length);
   view.set(array);
-  const outside = (value: number, index: number): boolean => (index >= begin && index < begin + array.length) || value === 91;
-  return { view, intact: () => space.every(outside) };
+  const outside = [space.subarray(0, begin), space.subarray(begin + array.length)];
+  return { view, intact: () => outside.every((part) => part.every((value) => value === 91)) };
 }
 
 for (const op of sampled) {

@@ -23,18 +23,15 @@ export function foldConstants(list: List): List {
   const end = list.instructions.length;
   const edits = new Map<number, readonly Instruction[]>();
   for (const [at, { op, operands, writes, ints, reals, guard }] of list.instructions.entries()) {
+    if (writes === 0 || guard !== undefined || products.has(op.name)) continue;
+    if (operands.some(({ buffer }, i) => i >= writes && buffers[buffer].kind !== 'constant')) continue;
     const outputs = operands.slice(0, writes);
     const inputs = operands.slice(writes);
-    const foldable =
-      writes > 0 &&
-      guard === undefined &&
-      !products.has(op.name) &&
-      inputs.every(({ buffer }) => buffers[buffer].kind === 'constant') &&
-      outputs.every((slot) => {
-        const { kind, size } = buffers[slot.buffer];
-        if (kind !== 'temporary' || slot.size !== size || size > most) return false;
-        return uses.between(slot, -1, end).filter((use) => use.writes).length === 1;
-      });
+    const foldable = outputs.every((slot) => {
+      const { kind, size } = buffers[slot.buffer];
+      if (kind !== 'temporary' || slot.size !== size || size > most) return false;
+      return uses.between(slot, -1, end).filter((use) => use.writes).length === 1;
+    });
     if (!foldable) continue;
     for (const { buffer } of outputs) {
       const { dtype, size } = buffers[buffer];

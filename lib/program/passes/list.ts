@@ -77,7 +77,7 @@ export class Uses {
 
   #enter(memories: Map<unknown, Places>, instruction: Instruction, at: number): Place {
     const { operands, guard, writes } = instruction;
-    const place: Place = { at, uses: [] };
+    const place: Place = { at };
     const isUpdate = updates(instruction);
     const count = guard === undefined ? operands.length : operands.length + 1;
     for (let operand = 0; operand < count; operand++) {
@@ -86,7 +86,6 @@ export class Uses {
       let uses = memories.get(memory);
       if (uses === undefined) memories.set(memory, (uses = new Places()));
       uses.add(use);
-      place.uses.push(use);
     }
     return place;
   }

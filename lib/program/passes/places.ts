@@ -16,10 +16,9 @@ export interface Use {
 /** The place of a use whose instruction is gone. */
 export const gone = -1;
 
-/** A place in the list, which changes with the list, and what is used there. */
+/** A place in the list, which changes with the list. */
 export interface Place {
   at: number;
-  readonly uses: Use[];
 }
 
 /** A use at a place. */

@@ -48,20 +48,20 @@ const bytesIn = ({ buffers }: List, { buffer, size }: Slot): number => size * by
 /** Where most bytes of temporaries live, and how many. */
 function mostBytes(list: List): { bytes: number; at: number } {
   const { buffers, instructions, results } = list;
-  const lives = new Map<number, { first: number; last: number }>();
-  for (const [at, { operands }] of instructions.entries()) {
-    for (const { buffer } of operands) {
-      const life = lives.get(buffer);
-      if (life !== undefined) life.last = at;
-      else if (buffers[buffer].kind === 'temporary') lives.set(buffer, { first: at, last: at });
+  const [first, last] = [new Int32Array(buffers.length).fill(-1), new Int32Array(buffers.length)];
+  for (let at = 0; at < instructions.length; at++) {
+    for (const { buffer } of instructions[at].operands) {
+      if (first[buffer] < 0) first[buffer] = at;
+      last[buffer] = at;
     }
   }
-  const kept = new Set(results.map(({ buffer }) => buffer));
+  for (const { buffer } of results) last[buffer] = instructions.length;
   const change = new Float64Array(instructions.length + 2);
-  for (const [buffer, { first, last }] of lives) {
-    const bytes = buffers[buffer].size * bytesOf(buffers[buffer].dtype);
-    change[first] += bytes;
-    change[(kept.has(buffer) ? instructions.length : last) + 1] -= bytes;
+  for (let buffer = 0; buffer < buffers.length; buffer++) {
+    const { kind, size, dtype } = buffers[buffer];
+    if (kind !== 'temporary' || first[buffer] < 0) continue;
+    change[first[buffer]] += size * bytesOf(dtype);
+    change[last[buffer] + 1] -= size * bytesOf(dtype);
   }
   let now = 0;
   return change.reduce((most, one, at) => ((now += one) > most.bytes ? { bytes: now, at } : most), { bytes: 0, at: 0 });
