@@ -10,8 +10,8 @@ import { Seeded } from '../helpers/seeded.js';
 
 const runs = Number(process.env['NODEGRAD_FUZZ'] ?? 300);
 const seed = Number(process.env['NODEGRAD_SEED'] ?? 1);
-// The last batch is smaller: another program serves it. Many steps in one call are more, for a native call that does several of them.
-const sizesOf = (way: Case['way']): number[] => [...new Array<number>(way === 'many' ? 7 : 3).fill(3), 2];
+// The last batches are smaller: other programs serve them. Many steps in one call are more, for a native call that does several of them.
+const sizesOf = (way: Case['way']): number[] => (way === 'many' ? [3, 3, 3, 3, 3, 3, 3, 2] : [3, 3, 3, 2, 1]);
 const width = 3;
 
 const numbers = Float32Array.from(new Seeded(9).uniform(8 * 3 * width));

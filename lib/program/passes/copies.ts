@@ -21,7 +21,8 @@ function isNeedless(uses: Uses, at: number): boolean {
     const { kind, size: whole } = buffers[buffer];
     if (kind !== 'temporary' || size !== whole || uses.results.has(buffer)) return false;
   }
-  if (buffers[to.buffer].dtype !== buffers[from.buffer].dtype || to.buffer === from.buffer) return false;
+  // Of a single row, the first columns lie as in a copy of all of it.
+  if (to.size !== from.size || buffers[to.buffer].dtype !== buffers[from.buffer].dtype || to.buffer === from.buffer) return false;
   const others = (slot: typeof to) => uses.between(slot, -1, instructions.length).filter((use) => use.at !== at);
   const source = others(from);
   const lastRead = Math.max(at, ...source.map((use) => use.at));

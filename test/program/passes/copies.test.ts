@@ -44,6 +44,14 @@ test('a copy goes, also where both are read behind it, or the copy changes after
   }
 });
 
+test('a copy of the first part of a row stays', (t) => {
+  const l = new Lister();
+  const [from, to] = [l.temporary(12), l.temporary(5)];
+  l.run('neg', [from], [l.input(12)]).run('copy_strided', [to], [from], [0, 2, 1, 5, 12, 1]);
+  l.run('abs', [l.external(5)], [to]).run('abs', [l.external(12)], [from]);
+  t.deepEqual(names(fuseCopies(l.list())), names(l.list()));
+});
+
 test('two copies in a row go both', (t) => {
   const list = copied({
     behind: (l, _from, to) => {
