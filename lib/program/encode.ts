@@ -5,6 +5,7 @@
 // guard (slot or −1) and the value for which it runs, whether its check comes first, counted operands (slots), counted integers, counted reals.
 
 import { bytesOf, dtypes, type TypedArray } from '../dtype.js';
+import { NativeError } from '../errors.js';
 import type { MemoryPlan } from './plan.js';
 import type { Recording, Slot } from './record.js';
 
@@ -35,7 +36,8 @@ export function encode(recording: Recording, plan: MemoryPlan, results: readonly
     return count++;
   };
   const add = ({ buffer, offset, size }: Slot): void => {
-    const { dtype, data } = buffers[buffer];
+    const { dtype, data, size: whole } = buffers[buffer];
+    if (offset + size > whole) throw new NativeError(`an instruction uses ${offset + size} elements of memory ${buffer}, which has ${whole}`);
     const code = dtypes.indexOf(dtype);
     const argument = argumentOf.get(buffer);
     if (argument !== undefined) slots.push(2, code, size, argument, offset * bytesOf(dtype));

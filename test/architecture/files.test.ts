@@ -112,7 +112,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/ops/statistics.ts': { test: 'test/native/statistics.test.ts', why: 'names the operations of native/ops/statistics.cc' },
   'lib/optimizers/memory.ts': { test: 'test/optimizers/clip.test.ts', why: 'what optimizers and clipping walk through' },
   ...Object.fromEntries(
-    ['describe', 'encode', 'program', 'record', 'symbolic'].map((stem) => [
+    ['describe', 'program', 'record', 'symbolic'].map((stem) => [
       `lib/program/${stem}.ts`,
       { test: 'test/program/step.test.ts', why: 'parts of one way: a step that was recorded must give the bits of an eager one' },
     ]),
