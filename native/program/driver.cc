@@ -136,6 +136,7 @@ Driver::Driver(Done done, void* context) : state_(new State()) {
   pthread_sigmask(SIG_SETMASK, &all, &before);
   state_->running = pthread_create(&state_->thread, nullptr, [](void* state) -> void* {
     nameThread("nodegrad driver");
+    touchStack();
     static_cast<State*>(state)->loop();
     return nullptr;
   }, state_.get()) == 0;

@@ -63,6 +63,11 @@ void touchPages(void* data, size_t bytes) {
   for (size_t i = 0; i < bytes; i += 4096) at[i] = 0;
 }
 
+__attribute__((noinline)) void touchStack() {
+  unsigned char pages[128 << 10];
+  touchPages(pages, sizeof pages);
+}
+
 void adviseHugePages(void* data, size_t bytes) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
   const uintptr_t begin = (uintptr_t(data) + 4095) & ~uintptr_t(4095), end = (uintptr_t(data) + bytes) & ~uintptr_t(4095);

@@ -11,6 +11,7 @@ void* scratch(size_t bytes);
 // `alignment` are multiples of 4096; nullptr when there is no memory.
 void* allocatePages(size_t bytes, size_t alignment);
 void touchPages(void* data, size_t bytes);  // those that the system has only promised come now
+void touchStack();  // the same of what operations take of the calling thread's stack
 void freePages(void* data, size_t bytes);
 // Asks the system for huge pages over the whole pages of [data, data + bytes): a fresh 64 MiB array then fills four times faster.
 void adviseHugePages(void* data, size_t bytes);

@@ -13,6 +13,7 @@
 #include "cpu.h"
 #include "environment.h"
 #include "fpstate.h"
+#include "memory.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -126,6 +127,7 @@ thread_local int pinnedThreads = 0;  // 0: not pinned
 
 void* threadMain(void* argument) {
   nameThread("nodegrad worker");
+  touchStack();
   insideRegion = true;  // a region started from inside a region runs alone
   pool().loop(int(reinterpret_cast<intptr_t>(argument)));
   return nullptr;
