@@ -38,7 +38,8 @@ const char* checkConvolution(const Convolution&);
 
 // An algorithm is a namespace with these nine functions for float and double; `serves…` say which geometries it takes. They look at
 // everything but n. Of the epilogue, `y` and what it masks have rows of all channels. A
-// forward stands `row` elements between the pixels of y: depthwise does not. `prior` of a weight gradient: see Prior.
+// forward leaves `row` elements from a pixel of y to the next, all but depthwise, which knows no larger matrix. `prior` of a weight gradient:
+// see Prior.
 // Workspaces are sized for the thread count in force, serve every epilogue, and say nothing about what lies in them before.
 #define NODEGRAD_CONVOLUTION_ALGORITHM(name)                                                                                     \
   namespace name {                                                                                                               \

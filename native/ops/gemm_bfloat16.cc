@@ -12,7 +12,7 @@
 namespace nodegrad {
 namespace {
 
-constexpr int64_t mostColumns = 512;  // of a tile
+constexpr int64_t tileColumns = 512;  // of a tile, at most
 constexpr int64_t sharedSteps = 8;    // of B, packed at a time
 constexpr int64_t mostSteps = 16;     // of a chunk
 constexpr int64_t fewTiles = 16;      // of a stage, which several share where there are no more
@@ -55,12 +55,12 @@ void planMatrix(const GemmBfloat16& g, Plan& p) {
   // A tile is about a microsecond at least, at most a 16th of all.
   const double least = double(p.product->rowUnit) * (1 << 18), target = std::max(least, double(g.m) * double(g.n) * double(g.k) / 16);
   const double depth = double(std::max<int64_t>(g.k, 1));
-  const double suited = target / (depth * double(std::min(g.n, mostColumns)));
+  const double suited = target / (depth * double(std::min(g.n, tileColumns)));
   // Few rows are one tile's, which then packs its columns alone. Where rows of A are neighbours in memory, many of them are read together.
   const bool few = g.m <= mostBfloat16Rows && g.n >= 2 * fewPanels * bfloat16Panel;
   const int64_t wanted = few || g.a.matrix.lane == 1 ? mostBfloat16Rows : int64_t(std::clamp<double>(suited, 1, mostBfloat16Rows));
   p.rowTile = std::min(g.m, divideUp(wanted, unit) * unit);
-  p.group = std::clamp<int64_t>(int64_t(target / (depth * double(p.rowTile) * bfloat16Panel)), few ? fewPanels : 1, std::min(p.panels, mostColumns / bfloat16Panel));
+  p.group = std::clamp<int64_t>(int64_t(target / (depth * double(p.rowTile) * bfloat16Panel)), few ? fewPanels : 1, std::min(p.panels, tileColumns / bfloat16Panel));
   p.groups = divideUp(p.panels, p.group);
   p.together = p.group = divideUp(p.panels, p.groups);
   p.rowTiles = divideUp(g.m, p.rowTile);
@@ -127,7 +127,7 @@ struct Run {
       }
   }
   void packShared() const {
-    const int64_t pieces = divideUp(p.steps, sharedSteps), parts = divideUp(p.panels, mostColumns / bfloat16Panel);
+    const int64_t pieces = divideUp(p.steps, sharedSteps), parts = divideUp(p.panels, tileColumns / bfloat16Panel);
     parallelFor(pieces * parts, [&](int64_t index, int worker) {
       const int64_t part = index / pieces, step = index % pieces * sharedSteps;
       const int64_t first = p.panels * part / parts, last = p.panels * (part + 1) / parts;
