@@ -157,7 +157,8 @@ export function int({ attributes }: PlanNode, name: string, otherwise: number): 
 export function ints<T extends readonly number[] | null>({ attributes }: PlanNode, name: string, otherwise: T): readonly number[] | T {
   const value = attributes[name];
   if (value === undefined) return otherwise;
-  if (!Array.isArray(value) || value.some((item) => typeof item !== 'number')) throw new ArgumentError(`attribute '${name}' is no list of numbers`);
+  if (!Array.isArray(value) || value.some((item) => typeof item !== 'number'))
+    throw new ArgumentError(`attribute '${name}' is no list of numbers`);
   return value as readonly number[];
 }
 

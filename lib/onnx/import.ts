@@ -63,7 +63,9 @@ export async function loadOnnx<In = Tensor, Out = Tensor>(path: string, options:
 function locationsOf({ graph }: ModelMessage): Set<string> {
   const inNodes = graph?.node?.flatMap(({ attribute = [] }) => attribute.flatMap(({ t }) => (t === undefined ? [] : [t]))) ?? [];
   const outside = [...(graph?.initializer ?? []), ...inNodes].filter(({ dataLocation }) => dataLocation === 1);
-  return new Set(outside.flatMap(({ externalData = [] }) => externalData.filter(({ key }) => key === 'location').map(({ value = '' }) => value)));
+  return new Set(
+    outside.flatMap(({ externalData = [] }) => externalData.filter(({ key }) => key === 'location').map(({ value = '' }) => value)),
+  );
 }
 
 async function readBeside(location: string, path: string): Promise<Uint8Array> {
@@ -98,12 +100,7 @@ function checked(options: OnnxImportOptions): OnnxImportOptions {
   return given;
 }
 
-function build<In, Out>(
-  message: ModelMessage,
-  source: string,
-  { layout }: OnnxImportOptions,
-  external: External,
-): OnnxModel<In, Out> {
+function build<In, Out>(message: ModelMessage, source: string, { layout }: OnnxImportOptions, external: External): OnnxModel<In, Out> {
   // What we wrote ourselves has them last already.
   const isOurs = message.metadataProps?.some(({ key, value }) => key === 'layout' && value === 'NHWC') === true;
   const { parts, fills, weights, constants } = lower(message, source, external, layout === 'NHWC' && !isOurs);

@@ -15,6 +15,9 @@ import { type External, type Weights, weightsOf } from './weights.js';
 /** More numbers than a plan holds as text; what is more is a constant of its own. */
 const mostInPlan = 4096;
 
+/** Inputs of operators that are numbers to know. */
+const wanted: Readonly<Record<string, readonly number[]>> = { Resize: [1, 2, 3], Upsample: [1], Pad: [2], Clip: [1, 2] };
+
 /** Parts of a model, and what gives them their values once they have memory. */
 export interface Lowered {
   readonly parts: OnnxParts;
@@ -96,7 +99,13 @@ class Lowering {
     const made: PlanNode = { op, name, inputs: input, outputs: output, attributes, layers: [] };
     // Weights that are turned round once, such as those of linear layers.
     const order = attributes.perm as readonly number[] | undefined;
-    if (op === 'Transpose' && given !== undefined && order?.length === given.shape.length && new Set(order).size === order.length && !this.isOutput(output[0])) {
+    if (
+      op === 'Transpose' &&
+      given !== undefined &&
+      order?.length === given.shape.length &&
+      new Set(order).size === order.length &&
+      !this.isOutput(output[0])
+    ) {
       const shape = order.map((axis) => given.shape[axis]);
       if (shape.some((dimension) => dimension === undefined)) this.refuse(made, `has no permutation of ${given.shape.length} axes`);
       const data = permuted({ shape: given.shape, memory: given.data }, order) as Float32Array;
@@ -164,7 +173,15 @@ class Lowering {
     });
     for (const { name = '' } of this.#graph.output ?? [])
       if (!taken.has(name) && !this.#known.has(name)) throw new FileFormatError(`${this.source}: output '${name}' is made by no node`);
-    return { ...this.#parts(version, isLast, Object.fromEntries(metadataProps.map(({ key = '', value = '' }) => [key, value])), layers), fills };
+    return {
+      ...this.#parts(version, isLast, Object.fromEntries(metadataProps.map(({ key = '', value = '' }) => [key, value])), layers),
+      fills,
+    };
+  }
+
+  /** Whether a constant is what operators want to know, such as a factor of sizes, and no weight. */
+  #isNumber(name: string): boolean {
+    return this.readers(name).every(({ op, inputs }) => inputs.every((one, i) => one !== name || wanted[op]?.includes(i) === true));
   }
 
   /** What comes in: older files list weights among their inputs. */
@@ -231,9 +248,10 @@ class Lowering {
       const held = this.constant(name);
       if (held === null) continue;
       const { shape, data, exact, isFixed } = held;
-      if (exact === null && !isFixed && shape.length > 0) weights.set(name, held);
+      if (exact === null && !isFixed && shape.length > 0 && !this.#isNumber(name)) weights.set(name, held);
       else if (data.length > mostInPlan) constants.set(name, held);
-      else numbers[name] = { shape, isReal: exact === null, data: Array.from(exact ?? data, (one) => (Number.isFinite(one) ? one : String(one))) };
+      else
+        numbers[name] = { shape, isReal: exact === null, data: Array.from(exact ?? data, (one) => (Number.isFinite(one) ? one : String(one))) };
     }
     const inputs = this.#inputs().map(({ name = '', type }): PlanInput => {
       const dims = type?.tensorType?.shape?.dim;
@@ -264,10 +282,11 @@ function keyOf({ op, inputs, attributes }: PlanNode): string {
 
 /** What a layer is called: as its weights are, without what they are. */
 function nameOf({ op, name, inputs }: PlanNode): string {
-  const weight = inputs[op === 'Gather' ? 0 : 1] ?? '';
-  const own = weight.replace(/[._]?(weight|kernel|W)$/, '').replace(/[^\w.]+/g, '_');
-  // Numbered names of exporters say less than the node's.
-  return own === '' || op === 'Dropout' || /^(onnx_|val_|_)/.test(own) ? name.replace(/[^\w.]+/g, '_').replace(/^_+|_+$/g, '') || op : own;
+  const own = (op === 'Gather' ? inputs.slice(0, 1) : inputs.slice(1, 3))
+    .map((one) => one.replace(/[._]?(weight|bias|kernel|W|R|B)$/, '').replace(/[^\w.]+/g, '_'))
+    // Numbered names of exporters say less than the node's.
+    .find((one) => one !== '' && !/^(onnx_|val_|_)/.test(one));
+  return (op === 'Dropout' ? null : own) ?? (name.replace(/[^\w.]+/g, '_').replace(/^_+|_+$/g, '') || op);
 }
 
 /** How many axes a node's first output has, as far as that is plain to see. */

@@ -34,7 +34,8 @@ type Maker = (made: Made) => MadeLayer[] | null;
 const pair = (list: readonly number[]): [number, number] => [list[0], list[1]];
 
 /** Numbers of a constant with its axes in another order. */
-const reordered = ({ shape, data }: Weights, order: readonly number[]): Float32Array => permuted({ shape, memory: data }, order) as Float32Array;
+const reordered = ({ shape, data }: Weights, order: readonly number[]): Float32Array =>
+  permuted({ shape, memory: data }, order) as Float32Array;
 
 /** Checks how many numbers a constant has. */
 function sized(weights: Weights | null | undefined, size: number, what: string): Float32Array | null {
@@ -58,7 +59,7 @@ function padding(node: PlanNode): 'same' | [[number, number], [number, number]] 
 
 const imagesOnly = ({ shape }: Weights): void => {
   if (shape.length !== 4)
-    throw new ArgumentError(`a convolution over ${shape.length - 2} axes has no form here: weights ${describeShape(shape)}, those of images have four axes`);
+    throw new ArgumentError(`a convolution by weights ${describeShape(shape)} has no form here: those of images have four axes`);
 };
 
 const conv: Maker = ({ node, weights: [, w, b] }) => {
@@ -83,7 +84,8 @@ const convTranspose: Maker = ({ node, weights: [, w, b] }) => {
   const [channels, each, ...kernel] = w.shape;
   const groups = int(node, 'group', 1);
   const frame = padding(node);
-  if (frame === 'same' || node.attributes.output_shape !== undefined) throw new ArgumentError('a size of the result in place of padding has no form here');
+  if (frame === 'same' || node.attributes.output_shape !== undefined)
+    throw new ArgumentError('a size of the result in place of padding has no form here');
   const more = ints(node, 'output_padding', [0, 0]);
   // Ours takes as much off behind as before, and adds what is too much.
   const outputPadding = pair(frame.map(([before, behind], d) => more[d] + before - behind));
@@ -173,7 +175,8 @@ const recurrent: Maker = ({ node, weights: [, w, r, b] }) => {
   if (w == null || r == null || (b == null && (node.inputs[3] ?? '') !== '')) return null;
   const order = gateOrders[node.op];
   const refused = ['clip', 'input_forget', 'layout'].filter((name) => int(node, name, 0) !== 0);
-  if (refused.length > 0 || (node.inputs[7] ?? '') !== '') throw new ArgumentError(`${refused[0] ?? 'peepholes'} of a recurrent layer has no form here`);
+  if (refused.length > 0 || (node.inputs[7] ?? '') !== '')
+    throw new ArgumentError(`${refused[0] ?? 'peepholes'} of a recurrent layer has no form here`);
   const [directions, width, features] = w.shape;
   const hidden = width / order.length;
   const wanted = [directions, width, hidden].join();
@@ -215,7 +218,8 @@ function activationsOf(node: PlanNode): 'relu' | null {
   const usual: Readonly<Record<string, readonly string[]>> = { RNN: ['tanh'], LSTM: ['sigmoid', 'tanh', 'tanh'], GRU: ['sigmoid', 'tanh'] };
   if (node.op === 'RNN' && names.every((name) => name === 'relu')) return 'relu';
   const own = usual[node.op];
-  if (names.some((name, i) => name !== own[i % own.length])) throw new ArgumentError(`activations ${given.join(', ')} of a recurrent layer have no form here`);
+  if (names.some((name, i) => name !== own[i % own.length]))
+    throw new ArgumentError(`activations ${given.join(', ')} of a recurrent layer have no form here`);
   return null;
 }
 

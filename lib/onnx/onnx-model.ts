@@ -54,6 +54,13 @@ export interface OnnxParts {
 /**
  * A model out of a file of ONNX, which {@link loadOnnx} gives: it is trained, evaluated, saved and printed as any other. Its convolutions, linear
  * layers, normalizations, embeddings and recurrent layers are layers under the names of their weights; other weights are parameters of its own.
+ *
+ * @example
+ * ```ts
+ * import { type OnnxModel, loadOnnx } from 'nodegrad';
+ * const model: OnnxModel = await loadOnnx('resnet18.onnx');
+ * console.log(model.inputNames, model.summary());
+ * ```
  */
 export class OnnxModel<In = Tensor, Out = Tensor> extends Model<In, Out> {
   /** Layers by the names of their weights. */
@@ -190,11 +197,11 @@ function checkPlan(plan: unknown): asserts plan is Plan {
 
 function checkLayers({ nodes }: Plan, layers: ReadonlyMap<string, AnyLayer>): void {
   for (const node of nodes) {
-    for (const name of node.layers) if (!layers.has(name)) throw new ArgumentError(`node '${node.name}' names layer '${name}', which is not there`);
+    for (const name of node.layers)
+      if (!layers.has(name)) throw new ArgumentError(`node '${node.name}' names layer '${name}', which is not there`);
     if (!Object.hasOwn(node.layers.length > 0 ? layerSteps : steps, node.op))
       throw new ArgumentError(`node '${node.name}' (${node.op}) has ${node.layers.length} layers`);
   }
 }
 
 registerLayers({ OnnxModel });
-

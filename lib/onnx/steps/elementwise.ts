@@ -70,6 +70,15 @@ const arithmetic =
     }, operands[0]);
   };
 
+/** A power of numbers that are known; those of tensors are operations. */
+function powerOf(base: number, exponent: number): number {
+  if (exponent === 0.5) return Math.sqrt(base);
+  if (!Number.isInteger(exponent) || Math.abs(exponent) > 64) throw new ArgumentError(`the power ${exponent} of a constant has no form here`);
+  let power = 1;
+  for (let i = 0; i < Math.abs(exponent); i++) power *= base;
+  return exponent < 0 ? 1 / power : power;
+}
+
 /** Comparisons give 0 or 1. */
 const comparison =
   (ofTwo: (a: number, b: number) => boolean, run: (a: Tensor, b: Operand) => AnyTensor): Step =>
@@ -146,27 +155,63 @@ const selu = map((x, context) => {
 
 /** Arithmetic, comparisons, functions of one number. */
 export const elementwiseSteps: Steps = {
-  Add: arithmetic((a, b) => a + b, (a, b) => a.add(b)),
-  Sub: arithmetic((a, b) => a - b, (a, b) => a.sub(b)),
-  Mul: arithmetic((a, b) => a * b, (a, b) => a.mul(b)),
+  Add: arithmetic(
+    (a, b) => a + b,
+    (a, b) => a.add(b),
+  ),
+  Sub: arithmetic(
+    (a, b) => a - b,
+    (a, b) => a.sub(b),
+  ),
+  Mul: arithmetic(
+    (a, b) => a * b,
+    (a, b) => a.mul(b),
+  ),
   Div: (context) => {
     // Whole numbers, such as sizes, are divided as in C.
     const isWhole = context.inputs.every((held) => held?.numbers?.isReal === false);
-    return arithmetic((a, b) => (isWhole ? Math.trunc(a / b) : a / b), (a, b) => a.div(b))(context);
+    return arithmetic(
+      (a, b) => (isWhole ? Math.trunc(a / b) : a / b),
+      (a, b) => a.div(b),
+    )(context);
   },
-  Mod: arithmetic((a, b) => a - b * Math.floor(a / b), () => {
-    throw new ArgumentError('remainders are for shapes alone here');
-  }),
-  Pow: arithmetic((a, b) => (b === 2 ? a * a : Number.NaN), (a, b) => a.pow(b)),
+  Mod: arithmetic(
+    (a, b) => a - b * Math.floor(a / b),
+    () => {
+      throw new ArgumentError('remainders are for shapes alone here');
+    },
+  ),
+  Pow: arithmetic(powerOf, (a, b) => a.pow(b)),
   Min: arithmetic(Math.min, (a, b) => a.minimum(b)),
   Max: arithmetic(Math.max, (a, b) => a.maximum(b)),
-  Equal: comparison((a, b) => a === b, (a, b) => a.equal(b)),
-  Less: comparison((a, b) => a < b, (a, b) => a.less(b)),
-  LessOrEqual: comparison((a, b) => a <= b, (a, b) => a.lessEqual(b)),
-  Greater: comparison((a, b) => a > b, (a, b) => a.greater(b)),
-  GreaterOrEqual: comparison((a, b) => a >= b, (a, b) => a.greaterEqual(b)),
-  And: logical((a, b) => a !== 0 && b !== 0, (a, b) => where(a, b, 0)),
-  Or: logical((a, b) => a !== 0 || b !== 0, (a, b) => where(a, 1, b)),
+  Equal: comparison(
+    (a, b) => a === b,
+    (a, b) => a.equal(b),
+  ),
+  Less: comparison(
+    (a, b) => a < b,
+    (a, b) => a.less(b),
+  ),
+  LessOrEqual: comparison(
+    (a, b) => a <= b,
+    (a, b) => a.lessEqual(b),
+  ),
+  Greater: comparison(
+    (a, b) => a > b,
+    (a, b) => a.greater(b),
+  ),
+  GreaterOrEqual: comparison(
+    (a, b) => a >= b,
+    (a, b) => a.greaterEqual(b),
+  ),
+  And: logical(
+    (a, b) => a !== 0 && b !== 0,
+    (a, b) => where(a, b, 0),
+  ),
+  Or: logical(
+    (a, b) => a !== 0 || b !== 0,
+    (a, b) => where(a, 1, b),
+  ),
   Not: (context) => {
     const held = input(context, 0);
     if (held.numbers !== null) return Held.of({ ...held.numbers, data: held.numbers.data.map((value) => Number(value === 0)) });

@@ -95,7 +95,10 @@ const averagePool: Step = (context) => {
   if (isOwn && windows.dilation.every((size) => size === 1))
     return Held.last(avgPool2d(x, kernelSize, { stride, padding: before, ceilMode, countIncludePad }) as AnyTensor);
   if (windows.dilation.some((size) => size !== 1)) throw new ArgumentError('means over dilated windows have no form here');
-  const sums = avgPool2d(framed(x, windows, 0), kernelSize, { stride, divisorOverride: 1 }).slice([0, 0, 0, 0], [x.shape[0], ...out, x.shape[3]]);
+  const sums = avgPool2d(framed(x, windows, 0), kernelSize, { stride, divisorOverride: 1 }).slice(
+    [0, 0, 0, 0],
+    [x.shape[0], ...out, x.shape[3]],
+  );
   const counts = (d: 0 | 1): number[] =>
     Array.from({ length: out[d] }, (_, o) => {
       const begin = o * stride[d] - before[d];
@@ -110,12 +113,7 @@ const averagePool: Step = (context) => {
 const globalAveragePool: Step = (context) => {
   const held = input(context, 0);
   if (held.shape.length === 4) return Held.last(adaptiveAvgPool2d(held.last as Tensor, 1) as AnyTensor);
-  return Held.plain(
-    held.floats.mean(
-      held.shape.map((_, d) => d).slice(2),
-      { keepDims: true },
-    ),
-  );
+  return Held.plain(held.floats.mean(held.shape.map((_, d) => d).slice(2), { keepDims: true }));
 };
 
 const globalMaxPool: Step = (context) => {
@@ -181,7 +179,8 @@ const alongAxis =
     const held = input(context, 0);
     const rank = held.shape.length;
     const axis = axisOf(int(context.node, 'axis', context.version < 13 ? 1 : -1), rank);
-    if (context.version < 13 && axis !== rank - 1) throw new ArgumentError('a softmax over several axes at once, as before version 13, has no form here');
+    if (context.version < 13 && axis !== rank - 1)
+      throw new ArgumentError('a softmax over several axes at once, as before version 13, has no form here');
     return held.isLast ? Held.last(run(held.last as Tensor, lastAxis(axis)) as AnyTensor) : Held.plain(run(held.floats, axis) as AnyTensor);
   };
 

@@ -72,4 +72,3 @@ export const layerSteps: Readonly<Record<string, LayerStep>> = {
   LSTM: recurrent,
   GRU: recurrent,
 };
-

@@ -2,10 +2,12 @@
 
 import { ArgumentError } from '../../errors.js';
 import { filled, stack, concat as joinTensors } from '../../ops/shape.js';
+import { where } from '../../ops/elementwise.js';
 import { pick } from '../../ops/softmax.js';
-import type { AnyTensor, Tensor } from '../../tensor.js';
+import { type AnyTensor, Tensor } from '../../tensor.js';
 import { channelsFirst, channelsLast } from '../graph.js';
-import { Held, type Numbers, type Step, type StepContext, type Steps, axisOf, input, int, ints, lastAxis, mostNumbers, numbersOf, sizeOf } from '../held.js';
+import { permuted } from '../values.js';
+import { Held, type Numbers, type Step, type Steps, axisOf, input, int, ints, lastAxis, mostNumbers, numbersOf, sizeOf } from '../held.js';
 
 /** A value with other dimensions of the same size. */
 function reshaped(held: Held, shape: readonly number[]): Held {
@@ -56,7 +58,14 @@ const unsqueeze: Step = (context) => {
 const transpose: Step = (context) => {
   const held = input(context, 0);
   const order = ints(context.node, 'perm', null) ?? held.shape.map((_, d) => held.shape.length - 1 - d);
-  if (held.numbers !== null && held.shape.length < 2) return held;
+  if (held.numbers !== null) {
+    const { shape, data } = held.numbers;
+    return Held.of({
+      ...held.numbers,
+      shape: order.map((axis) => shape[axis]),
+      data: Array.from(permuted({ shape, memory: Float64Array.from(data) }, order)),
+    });
+  }
   if (held.isLast && order.join() === channelsLast.join()) return Held.plain(held.last);
   if (held.shape.length === 4 && order.join() === channelsFirst.join()) return Held.last(held.plain);
   return Held.plain(held.plain.transpose(order));
@@ -71,7 +80,9 @@ function picked({ shape, data, isReal }: Numbers, axis: number, places: readonly
 }
 
 const concat: Step = (context) => {
-  const parts = context.inputs.map((_, i) => input(context, i)).filter(({ shape }, _, all) => all.length === 1 || sizeOf(shape) > 0 || shape.length > 1);
+  const parts = context.inputs
+    .map((_, i) => input(context, i))
+    .filter(({ shape }, _, all) => all.length === 1 || sizeOf(shape) > 0 || shape.length > 1);
   const axis = axisOf(int(context.node, 'axis', 0), parts[0].shape.length);
   if (parts.every(({ numbers }) => numbers !== null)) {
     const [{ shape, numbers }] = parts;
@@ -80,9 +91,19 @@ const concat: Step = (context) => {
     return Held.of({ shape: [data.length], data, isReal: (numbers as Numbers).isReal });
   }
   if (parts.some(({ isLast }) => isLast)) {
-    return Held.last(joinTensors(parts.map(({ last }) => last as Tensor), lastAxis(axis)) as AnyTensor);
+    return Held.last(
+      joinTensors(
+        parts.map(({ last }) => last as Tensor),
+        lastAxis(axis),
+      ) as AnyTensor,
+    );
   }
-  return Held.plain(joinTensors(parts.map(({ plain }) => plain as Tensor), axis) as AnyTensor);
+  return Held.plain(
+    joinTensors(
+      parts.map(({ plain }) => plain as Tensor),
+      axis,
+    ) as AnyTensor,
+  );
 };
 
 /** Elements along one axis, in whatever order of axes the tensor stands. */
@@ -98,7 +119,8 @@ const slice: Step = (context) => {
   const stops = numbersOf(context, 2, 'ends') ?? [];
   const axes = (numbersOf(context, 3, 'axes') ?? starts.map((_, i) => i)).map((axis) => axisOf(axis, shape.length));
   const steps = numbersOf(context, 4, 'steps') ?? starts.map(() => 1);
-  const within = (value: number, size: number, low: number, high: number): number => Math.min(Math.max(value < 0 ? value + size : value, low), high);
+  const within = (value: number, size: number, low: number, high: number): number =>
+    Math.min(Math.max(value < 0 ? value + size : value, low), high);
   const [begins, ends] = [shape.map(() => 0), [...shape]];
   let made = held;
   for (const [i, axis] of axes.entries()) {
@@ -118,7 +140,11 @@ const slice: Step = (context) => {
   if (made !== held) for (const [i, axis] of axes.entries()) if (steps[i] !== 1) ends[axis] = made.shape[axis];
   if (made.numbers !== null) {
     const [axis] = axes;
-    return picked(made.numbers, axis, Array.from({ length: ends[axis] - begins[axis] }, (_, i) => begins[axis] + i));
+    return picked(
+      made.numbers,
+      axis,
+      Array.from({ length: ends[axis] - begins[axis] }, (_, i) => begins[axis] + i),
+    );
   }
   return sliced(made, begins, ends);
 };
@@ -166,9 +192,18 @@ const split: Step = (context) => {
   const even = Array.from({ length: count }, (_, i) => Math.min(each, held.shape[axis] - i * each));
   let at = 0;
   return (numbersOf(context, 1, 'split') ?? even).map((size) => {
-    const [begins, ends] = [held.shape.map((_, d) => (d === axis ? at : 0)), held.shape.map((dimension, d) => (d === axis ? at + size : dimension))];
+    const [begins, ends] = [
+      held.shape.map((_, d) => (d === axis ? at : 0)),
+      held.shape.map((dimension, d) => (d === axis ? at + size : dimension)),
+    ];
     at += size;
-    return held.numbers === null ? sliced(held, begins, ends) : picked(held.numbers, axis, Array.from({ length: size }, (_, i) => at - size + i));
+    return held.numbers === null
+      ? sliced(held, begins, ends)
+      : picked(
+          held.numbers,
+          axis,
+          Array.from({ length: size }, (_, i) => at - size + i),
+        );
   });
 };
 
@@ -178,7 +213,12 @@ const pad: Step = (context) => {
   const mode = context.node.attributes.mode ?? 'constant';
   if (mode !== 'constant') throw new ArgumentError(`padding in mode '${String(mode)}' has no form here yet`);
   const pads = numbersOf(context, 1, 'pads') ?? [];
-  const axes = (context.inputs[3] ?? null) === null ? held.shape.map((_, d) => d) : input(context, 3).known('axes').map((axis) => axisOf(axis, rank));
+  const axes =
+    (context.inputs[3] ?? null) === null
+      ? held.shape.map((_, d) => d)
+      : input(context, 3)
+          .known('axes')
+          .map((axis) => axisOf(axis, rank));
   const value = (context.inputs[2] ?? null) === null ? int(context.node, 'value', 0) : input(context, 2).known('the padding')[0];
   const frame = held.shape.map((_, d): [number, number] => {
     const at = axes.indexOf(d);
@@ -234,13 +274,35 @@ const range: Step = (context) => {
   return Held.ints(Array.from({ length: count }, (_, i) => start + i * delta));
 };
 
+/** The upper or lower triangle of matrices, zeros elsewhere. */
+const triangle: Step = (context) => {
+  const held = input(context, 0);
+  const [rows, columns] = held.shape.slice(-2);
+  const above = int(context.node, 'upper', 1) === 1;
+  const from = (context.inputs[1] ?? null) === null ? 0 : input(context, 1).known('the diagonal')[0];
+  const keeps = Array.from({ length: rows * columns }, (_, i) => {
+    const place = (i % columns) - Math.floor(i / columns);
+    return Number(above ? place >= from : place <= from);
+  });
+  if (held.numbers !== null) {
+    return Held.of({ ...held.numbers, data: held.numbers.data.map((value, i) => (keeps[i % keeps.length] === 1 ? value : 0)) });
+  }
+  return Held.plain(where(Tensor.from(Uint8Array.from(keeps), [rows, columns]) as Tensor<'uint8'>, held.floats, 0) as AnyTensor);
+};
+
 /** Products of the last two axes, for each place of the others. */
 const matmul: Step = (context) => {
   const [a, b] = [input(context, 0).floats, input(context, 1).floats];
   const [left, right] = [a.shape, b.shape];
   const [m, k, n] = [left[left.length - 2], left[left.length - 1], right[right.length - 1]];
   if (left.length < 2 || right.length < 2) throw new ArgumentError('products of vectors have no form here');
-  if (right.length === 2) return Held.plain(a.reshape([sizeOf(left.slice(0, -1)), k]).matmul(b).reshape([...left.slice(0, -1), n]));
+  if (right.length === 2)
+    return Held.plain(
+      a
+        .reshape([sizeOf(left.slice(0, -1)), k])
+        .matmul(b)
+        .reshape([...left.slice(0, -1), n]),
+    );
   if (left.length === 2) {
     // (a·b)ᵀ = bᵀ·aᵀ, whose rows are of one matrix.
     const swapped = right.map((_, d) => (d === right.length - 2 ? d + 1 : d === right.length - 1 ? d - 1 : d));
@@ -255,7 +317,12 @@ const matmul: Step = (context) => {
     return full.reshape([sizeOf(outer), rows, columns]);
   };
   const [x, y] = [whole(a, m, k), whole(b, k, n)];
-  const products = Array.from({ length: sizeOf(outer) }, (_, i) => x.slice(i, i + 1).reshape([m, k]).matmul(y.slice(i, i + 1).reshape([k, n])));
+  const products = Array.from({ length: sizeOf(outer) }, (_, i) =>
+    x
+      .slice(i, i + 1)
+      .reshape([m, k])
+      .matmul(y.slice(i, i + 1).reshape([k, n])),
+  );
   return Held.plain(stack(products).reshape([...outer, m, n]));
 };
 
@@ -288,9 +355,7 @@ export const shapeSteps: Steps = {
   Expand: expand,
   ConstantOfShape: constantOfShape,
   Range: range,
+  Trilu: triangle,
   MatMul: matmul,
   Gemm: gemm,
 };
-
-/** For other files of steps. */
-export type { StepContext };
