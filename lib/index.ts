@@ -628,11 +628,14 @@ export { type IdxArray, type IdxContents, type IdxDType, type IdxOptions, readId
 export {
   type Safetensors,
   type SafetensorsOptions,
+  type SafetensorsWriteOptions,
   decodeSafetensors,
   encodeSafetensors,
   readSafetensors,
   writeSafetensors,
 } from './io/safetensors.js';
+export { type NpyOptions, readNpy, writeNpy } from './io/npy.js';
+export { type NpzWriteOptions, readNpz, writeNpz } from './io/npz.js';
 
 // ---- The machine ----
 

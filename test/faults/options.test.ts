@@ -31,6 +31,11 @@ const pairs = new lib.TensorDataset(x, labels);
 const threes = new lib.TensorDataset(lib.concat([x, x, x]), lib.Tensor.from(Int32Array.of(0, 1, 0, 1, 0, 1)));
 const panel = { title: 'x', xLabel: 'a', yLabel: 'b', series: [] };
 const pictures = new lib.TensorDataset(lib.Tensor.from(new Uint8Array(72).fill(7), [2, 6, 6, 1]), labels);
+const npy = Buffer.concat([
+  Buffer.from([0x93]),
+  Buffer.from("NUMPY\x01\0\x34\0{'descr': '<f4', 'fortran_order': False, 'shape': (), }\n"),
+  Buffer.alloc(4),
+]);
 const silent = { progress: false, log: false } as const;
 
 const finding: lib.Finding = {
@@ -406,6 +411,9 @@ const takers: Record<string, Taker | readonly Taker[]> = {
       return lib.linearHistogram({ mean: 1, std: 0, min: 1, max: 1.1, zeros: 0, nonFinite: 0, histogram } as lib.Distribution, o);
     },
   },
+  SafetensorsWriteOptions: { take: (o) => lib.encodeSafetensors(new Map([['x', x]]), undefined, o) },
+  NpyOptions: { take: (o) => lib.readNpy(npy, o) },
+  NpzWriteOptions: { take: (o) => lib.writeNpz('/dev/null/x.npz', { x }, o) },
   SafetensorsOptions: { take: (o) => lib.decodeSafetensors(lib.encodeSafetensors(new Map([['x', x]])), o) },
   PreflightOptions: {
     take: (o) => lib.preflight(looked, pairs, o),
