@@ -52,6 +52,11 @@ function recurrentHalf(cell: RecurrentCell, bias: Tensor): Tensor {
     : concat([filled([2 * cell.hiddenFeatures], 0, bias.dtype), apart.detach() as Tensor]);
 }
 
+/** The names that PyTorch has for the values of a model's cells. */
+export function recurrentNames(model: AnyLayer): string[] {
+  return cellsOf(model).flatMap(({ theirs }) => [...Object.keys(matrices), 'bias_ih', 'bias_hh'].map(theirs));
+}
+
 /** Puts our names and layouts in place of PyTorch's `weight_ih_l0`, `bias_hh_l0` and their kin. */
 export function gatherRecurrent(model: AnyLayer, tensors: Map<string, AnyTensor>): void {
   for (const { cell, path, theirs } of cellsOf(model)) {
