@@ -144,10 +144,15 @@ function kerasCells(layer: Recurrent | RecurrentCell): readonly RecurrentCell[] 
  * ```
  */
 export function loadKerasWeights(layer: Recurrent | RecurrentCell, weights: readonly AnyTensor[]): void {
+  layer.loadStateDict(kerasValues(layer, weights, ''), { strict: false });
+}
+
+/** The values of a recurrent layer by our names, of what {@link loadKerasWeights} takes. Messages begin with `who`. */
+export function kerasValues(layer: Recurrent | RecurrentCell, weights: readonly AnyTensor[], who: string): Map<string, AnyTensor> {
   const cells = kerasCells(layer);
   const each = cells[0].bias === null ? 2 : 3;
   checkList(weights, 'weights', 'a list of tensors');
-  if (weights.length !== cells.length * each) throw new ArgumentError(expected(`${cells.length * each} tensors`, 'weights', weights));
+  if (weights.length !== cells.length * each) throw new ArgumentError(who + expected(`${cells.length * each} tensors`, 'weights', weights));
   const values = new Map<AnyTensor, Tensor>();
   withoutGradients(() => {
     for (const [i, cell] of cells.entries()) {
@@ -155,7 +160,7 @@ export function loadKerasWeights(layer: Recurrent | RecurrentCell, weights: read
         const value = Tensor.check(weights[i * each + place], `weights[${i * each + place}]`) as Tensor;
         if (describeShape(value.shape) === describeShape(shape)) return value;
         throw new ShapeError(
-          `weights[${i * each + place}] expects Keras's shape ${describeShape(shape)}, received ${describeShape(value.shape)}`,
+          `${who}weights[${i * each + place}] expects Keras's shape ${describeShape(shape)}, received ${describeShape(value.shape)}`,
         );
       };
       values.set(cell.inputWeight, swapGates(cell, take(0, cell.inputWeight.shape)));
@@ -172,9 +177,7 @@ export function loadKerasWeights(layer: Recurrent | RecurrentCell, weights: read
       values.set(apart, candidate as Tensor);
     }
   });
-  layer.loadStateDict(new Map([...layer.namedParameters()].map(([path, parameter]) => [path, values.get(parameter) as AnyTensor])), {
-    strict: false,
-  });
+  return new Map([...layer.namedParameters()].map(([path, parameter]) => [path, values.get(parameter) as AnyTensor]));
 }
 
 /**
