@@ -14,6 +14,7 @@ const course = (section: string) => `test/course/${section}.test.ts`;
 const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/index.ts': { test: 'test/architecture/files.test.ts', why: 'a list of exports, which this file reads' },
   'lib/native.ts': { test: 'test/loader.test.ts', why: 'loads at import; what it runs is in every test of an operation' },
+  'lib/help.ts': { test: 'test/errors.test.ts', why: 'the address that every error carries' },
   'lib/platform.ts': { test: 'test/faults/install.test.ts', why: 'types alone, which a project without any compiles' },
   'lib/memory.ts': { test: 'test/faults/limits.test.ts', why: 'containers, and memory that is collected in time' },
   'lib/program/effort.ts': { test: 'test/faults/planning.test.ts', why: 'counts for that test alone' },
@@ -87,7 +88,6 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
     ]),
   ),
   'lib/runtime.ts': { test: 'test/loader.test.ts', why: 'switches of the process: the suite is run under each of them' },
-  'lib/errors.ts': { test: 'test/io/idx.test.ts', why: 'every test of a wrong argument asks for its class and code' },
   'lib/layers/layer.ts': { test: 'test/models/sequential.test.ts', why: 'abstract: test/contracts/layer.ts is run for every layer' },
   'lib/layers/fields.ts': { test: 'test/models/sequential.test.ts', why: 'paths of nested layers' },
   'lib/layers/forward.ts': { test: 'test/models/sequential.test.ts', why: 'wraps every forward: paths and errors of nested layers' },

@@ -16,10 +16,11 @@ const models = [...tensors, 'create', 'initializers', 'parameter', 'buffer', 'la
 const arrows: Record<string, readonly string[]> = {
   environment: [],
   installation: [],
+  help: ['installation'],
   foreign: ['installation'],
   names: [],
   words: [],
-  errors: ['foreign', 'names'],
+  errors: ['foreign', 'help', 'names'],
   dtype: ['foreign', 'errors'],
   options: ['errors'],
   // Types alone: of what each room holds in it.
