@@ -379,6 +379,7 @@ export { transformed } from './preprocessing/transformed.js';
 // ---- Models and training ----
 
 export { type AnyModel, Model } from './training/model.js';
+export type { PlotOptions } from './training/plot.js';
 export { Sequential, type SequentialOptions } from './models/sequential.js';
 export { type LinearModelOptions, type MlpOptions, linearModel, mlp } from './models/mlp.js';
 export type { Feed, Rows, StepPosition, StepSource } from './program/feed.js';

@@ -206,6 +206,14 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
     ]),
   ),
   'lib/evaluation/cross-validation.ts': { test: 'test/evaluation/comparison.test.ts', why: 'the same folds and intervals' },
+  'lib/layers/calls.ts': { test: 'test/layers/architecture.test.ts', why: 'the forward pass that is taken apart' },
+  'lib/layers/chain.ts': { test: 'test/layers/architecture.test.ts', why: 'what is taken apart is put together' },
+  ...Object.fromEntries(
+    ['architecture', 'architecture-pieces'].map((stem) => [
+      `lib/pictures/${stem}.ts`,
+      { test: 'test/training/plot.test.ts', why: 'pictures of models, in a browser' },
+    ]),
+  ),
   'lib/pictures/svg.ts': { test: 'test/pictures/chart.test.ts', why: 'what charts are made of' },
   'lib/finders/keeping-state.ts': { test: 'test/finders/learning-rate-finder.test.ts', why: 'that nothing is left of a trial' },
   'lib/finders/batch-size-finder.ts': { test: 'test/finders/learning-rate-finder.test.ts', why: 'both finders leave no trace' },

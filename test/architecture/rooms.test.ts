@@ -45,7 +45,8 @@ const arrows: Record<string, readonly string[]> = {
   parameter: [...tensors, 'native', 'initializers'],
   buffer: [...tensors, 'native'],
   // A copy of a model in training is taken between two steps. What a model gives may be several tensors.
-  layers: [...models, 'program', 'tree'],
+  // What a picture of an architecture shows, the picture says.
+  layers: [...models, 'program', 'tree', 'pictures'],
   tree: [...basics, 'tensor'],
   losses: [...tensors, 'tree'],
   metrics: tensors,
@@ -71,6 +72,7 @@ const arrows: Record<string, readonly string[]> = {
     'report',
     'sitter',
     'tree',
+    'pictures',
   ],
   // A report is made of logs; for the last look at a trained model it needs what predicts.
   report: [...basics, 'installation', 'tensor', 'ops', 'io', 'data', 'layers', 'losses', 'sitter', 'training'],

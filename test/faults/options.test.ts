@@ -209,6 +209,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   ],
   LocalResponseNormOptions: [{ take: (o) => lib.localResponseNorm(images, 3, o) }, { take: (o) => new lib.LocalResponseNorm(3, o) }],
   LoadOptions: { take: (o) => model().loadStateDict(model().stateDict(), o) },
+  PlotOptions: { take: (o) => lib.mlp().plot(undefined, o) },
   SummaryOptions: { take: (o) => model().summary(o) },
   CostOptions: [{ take: (o) => lib.multiplyAccumulates(lib.mlp(), o) }, { take: (o) => lib.weightLayers(lib.mlp(), o) }],
   ParameterOptions: { take: (o) => new lib.Parameter([2], o), needs: { init: new lib.Zeros() } },
