@@ -624,6 +624,7 @@ export { type CompileOptions, type CompiledStep, compileStep, type StepArgument 
 
 // ---- Files of other tools ----
 
+export { type OnnxExportOptions, encodeOnnx, saveOnnx } from './onnx/export.js';
 export { type CifarImages, type CifarOptions, decodeCifar } from './io/cifar.js';
 export { type IdxArray, type IdxContents, type IdxDType, type IdxOptions, readIdx, writeIdx } from './io/idx.js';
 export {

@@ -36,6 +36,16 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/io/npz.ts': { test: 'test/io/npy.test.ts', why: 'several arrays in one file' },
   'lib/io/safetensors-checksums.ts': { test: 'test/io/safetensors.test.ts', why: 'a part of the format' },
   'lib/io/read-whole.ts': { test: 'test/faults/memory.test.ts', why: 'files that are far too large' },
+  ...Object.fromEntries(
+    ['elementwise', 'images', 'index', 'norms', 'rule', 'sequences', 'shapes'].map((stem) => [
+      `lib/onnx/rules/${stem}.ts`,
+      { test: 'test/onnx/export.test.ts', why: 'what is written; onnxruntime has its say in npm run test:onnx' },
+    ]),
+  ),
+  'lib/onnx/forward.ts': { test: 'test/onnx/export.test.ts', why: 'what is written, and what is refused' },
+  'lib/onnx/graph.ts': { test: 'test/onnx/export.test.ts', why: 'what is written' },
+  'lib/onnx/values.ts': { test: 'test/onnx/export.test.ts', why: 'what is written' },
+  'lib/onnx/schema.ts': { test: 'test/onnx/protobuf.test.ts', why: 'a list of fields' },
   'lib/philox.ts': { test: 'test/random.test.ts', why: 'its known answers' },
   'lib/recording.ts': { test: 'test/faults/refused-steps.test.ts', why: 'what a step may not do is refused through it' },
   'lib/program/states.ts': { test: 'test/program/random-steps.test.ts', why: 'every kind of state, drawn at random' },
