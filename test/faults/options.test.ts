@@ -123,6 +123,7 @@ const small = { classes: 3, imageSize: 32 };
 /** Who takes the options of each exported interface. */
 const takers: Record<string, Taker | readonly Taker[]> = {
   CreateOptions: [{ take: (o) => lib.ones([2], o) }, { take: (o) => lib.zeros([2], o) }, { take: (o) => lib.full([2], 3, o) }],
+  OnnxExportOptions: { take: (o) => lib.encodeOnnx(model(), o), needs: { inputShape: [2] } },
   MatmulOptions: { take: (o) => x.matmul(x, o) },
   HistogramOptions: { take: (o) => lib.histogram(x, o) },
   ReduceOptions: reduces.map((name) => ({ take: (o) => (name.startsWith('arg') ? x[name](0, o) : x[name](0, o)) })),
@@ -209,6 +210,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   ],
   LocalResponseNormOptions: [{ take: (o) => lib.localResponseNorm(images, 3, o) }, { take: (o) => new lib.LocalResponseNorm(3, o) }],
   LoadOptions: { take: (o) => model().loadStateDict(model().stateDict(), o) },
+  PlotOptions: { take: (o) => lib.mlp().plot(undefined, o) },
   SummaryOptions: { take: (o) => model().summary(o) },
   CostOptions: [{ take: (o) => lib.multiplyAccumulates(lib.mlp(), o) }, { take: (o) => lib.weightLayers(lib.mlp(), o) }],
   ParameterOptions: { take: (o) => new lib.Parameter([2], o), needs: { init: new lib.Zeros() } },
