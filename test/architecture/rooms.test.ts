@@ -15,7 +15,8 @@ const models = [...tensors, 'create', 'initializers', 'parameter', 'buffer', 'la
 /** Which rooms of lib, and which packages, each room may import. Everybody may use Node's own modules. */
 const arrows: Record<string, readonly string[]> = {
   environment: [],
-  foreign: [],
+  installation: [],
+  foreign: ['installation'],
   names: [],
   words: [],
   errors: ['foreign', 'names'],
@@ -25,10 +26,10 @@ const arrows: Record<string, readonly string[]> = {
   context: ['recording', 'ops', 'layers'],
   recording: ['names', 'errors', 'context'],
   platform: [],
-  loader: ['errors', 'bindings'],
+  loader: ['errors', 'installation', 'bindings'],
   memory: ['errors'],
   native: [...basics, 'loader', 'memory'],
-  runtime: ['errors', 'environment', 'native', 'recording'],
+  runtime: ['errors', 'environment', 'installation', 'native', 'recording'],
   philox: [],
   random: ['foreign', 'names', 'errors', 'recording', 'philox'],
   seed: ['errors', 'recording', 'random'],
@@ -71,7 +72,7 @@ const arrows: Record<string, readonly string[]> = {
     'tree',
   ],
   // A report is made of logs; for the last look at a trained model it needs what predicts.
-  report: [...basics, 'tensor', 'ops', 'io', 'data', 'layers', 'losses', 'sitter', 'training'],
+  report: [...basics, 'installation', 'tensor', 'ops', 'io', 'data', 'layers', 'losses', 'sitter', 'training'],
   // What mends a run scales its schedules.
   sitter: [
     ...models,
@@ -87,7 +88,7 @@ const arrows: Record<string, readonly string[]> = {
     'training',
     'tree',
   ],
-  search: [...tensors, 'native', 'io', 'data', 'sitter', 'training', 'tree', 'pg'],
+  search: [...tensors, 'installation', 'native', 'io', 'data', 'sitter', 'training', 'tree', 'pg'],
   evaluation: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'program', 'tree', 'training'],
   // Pictures know no tensor: they draw numbers.
   pictures: ['errors', 'foreign', 'names'],
