@@ -16,10 +16,11 @@ const models = [...tensors, 'create', 'initializers', 'parameter', 'buffer', 'la
 const arrows: Record<string, readonly string[]> = {
   environment: [],
   installation: [],
+  help: ['installation'],
   foreign: ['installation'],
   names: [],
   words: [],
-  errors: ['foreign', 'names'],
+  errors: ['foreign', 'help', 'names'],
   dtype: ['foreign', 'errors'],
   options: ['errors'],
   // Types alone: of what each room holds in it.
@@ -44,7 +45,8 @@ const arrows: Record<string, readonly string[]> = {
   parameter: [...tensors, 'native', 'initializers'],
   buffer: [...tensors, 'native'],
   // A copy of a model in training is taken between two steps. What a model gives may be several tensors.
-  layers: [...models, 'program', 'tree'],
+  // What a picture of an architecture shows, the picture says.
+  layers: [...models, 'program', 'tree', 'pictures'],
   tree: [...basics, 'tensor'],
   losses: [...tensors, 'tree'],
   metrics: tensors,
@@ -70,7 +72,10 @@ const arrows: Record<string, readonly string[]> = {
     'report',
     'sitter',
     'tree',
+    'pictures',
   ],
+  // What is done to inputs first may go into the file; the wire format is a package's business.
+  onnx: [...models, 'memory', 'io', 'preprocessing', 'program', 'runtime', 'training', 'tree', '@bufbuild/protobuf/wire'],
   // A report is made of logs; for the last look at a trained model it needs what predicts.
   report: [...basics, 'installation', 'tensor', 'ops', 'io', 'data', 'layers', 'losses', 'sitter', 'training'],
   // What mends a run scales its schedules.
