@@ -342,14 +342,17 @@ export {
   type ColumnKind,
   type ColumnSchema,
   type ReadCsvOptions,
+  type ReadImagesOptions,
   type ReadTableOptions,
   Table,
   TableDataset,
   type TableDatasetOptions,
   readArrow,
   readCsv,
+  readImages,
   readParquet,
   readTable,
+  tableFromRows,
 } from './data/index.js';
 export {
   Transform,

@@ -136,7 +136,15 @@ async function tableOf(
   return markBySchema(new Table(whole.rows(good).columns, whole.name, misfits.rows, bad.size), isBySchema);
 }
 
-function columnOf(path: string, name: string, wanted: ColumnSchema | undefined, chunks: Chunks, misfits: Misfits, bad: Set<number>): Column {
+/** @internal A column of values that come in stretches; rows with one that does not fit are added to `bad`. */
+export function columnOf(
+  path: string,
+  name: string,
+  wanted: ColumnSchema | undefined,
+  chunks: Chunks,
+  misfits: Misfits,
+  bad: Set<number>,
+): Column {
   const builder = new ColumnBuilder(wanted ?? { name, kind: kindOf(path, name, chunks) });
   for (const { first, values } of chunks) {
     let row = first;
