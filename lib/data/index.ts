@@ -60,6 +60,7 @@ export { type Fold, type FoldsOptions, folds } from './folds.js';
 export type { Groups } from './groups.js';
 export { type SplitOptions, split, subset } from './parts.js';
 export type { Column, ColumnKind, ColumnSchema } from './columns.js';
+export { type ReadColumnsOptions, readColumns } from './column-tensors.js';
 export { readArrow, readParquet, readTable } from './column-files.js';
 export { type ReadCsvOptions, type ReadTableOptions, readCsv } from './read-csv.js';
 export { type BadRow, Table, TableDataset, type TableDatasetOptions } from './table.js';
