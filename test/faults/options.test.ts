@@ -468,7 +468,8 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   SqueezeNetOptions: { take: (o) => new lib.SqueezeNet(o) },
   LoadKerasOptions: { take: (o) => lib.loadKeras(lib.mlp(), '/nowhere', o) },
   LoadPyTorchOptions: { take: (o) => lib.loadPyTorch(lib.mlp(), '/nowhere', o) },
-  PyTorchOptions: { take: (o) => lib.savePyTorch(lib.mlp(), '/nowhere/at.all', o) },
+  PyTorchOptions: { take: (o) => lib.loadPyTorch(lib.mlp(), '/nowhere', o) },
+  SavePyTorchOptions: { take: (o) => lib.savePyTorch(lib.mlp(), '/dev/null/x', o) },
   SearchOptions: {
     take: async (o) => (await lib.search({ x: lib.space.uniform(0, 1) }, ({ x: y }) => y, o)).trials.map(({ params, seed }) => [params, seed]),
     needs: { trials: 2, ...silent },
