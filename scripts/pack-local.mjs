@@ -9,6 +9,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync,
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { platformPackageName } from '../dist/lib/loader.js';
+import { bundleInPlace } from './bundle.mjs';
 import { checkRelease } from './check-binary.mjs';
 import { manifestOf, placesOf, platforms, readmeOf, stateOf } from './platforms.mjs';
 import { root } from './steps.mjs';
@@ -70,6 +71,7 @@ function stageMain() {
     if (existsSync(join(root, name))) cpSync(join(root, name), join(folder, name), { recursive: true });
     else console.warn(`${name} is not there yet and is left out`);
   }
+  bundleInPlace(join(folder, 'dist/lib'));
   const { scripts, devDependencies, ava: _, ...rest } = main;
   const pick = (from, names) => Object.fromEntries(names.map((name) => [name, from[name]]));
   const manifest = {

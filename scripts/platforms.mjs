@@ -43,6 +43,7 @@ export function manifestOf(platform, version) {
     os: [os],
     cpu: [cpu],
     ...(libc ? { libc: [libc] } : {}),
+    type: 'commonjs',
     main: 'nodegrad.node',
     files: ['nodegrad.node', 'README.md', 'LICENSE', 'THIRD-PARTY.md'],
     preferUnplugged: true,
