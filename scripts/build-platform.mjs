@@ -33,7 +33,7 @@ set(CMAKE_MODULE_LINKER_FLAGS_INIT "-s${os === 'linux' ? ' -Wl,--print-map' : ''
   const settings = [`-DCMAKE_TOOLCHAIN_FILE=${toolchain}`, '-DCMAKE_BUILD_TYPE=Release'];
   await runStep(`${platform}: preparing (CMake)`, 'cmake', ['-S', source, '-B', cmakeFolder, ...settings]);
   // The linker writes its map when it links, so it must link.
-  rmSync(join(cmakeFolder, 'Release'), { recursive: true, force: true });
+  rmSync(join(cmakeFolder, 'Release/nodegrad.node'), { force: true });
   const before = existingLength(logPath);
   await runStep(`${platform}: compiling`, 'cmake', ['--build', cmakeFolder, '-j', String(availableParallelism())]);
   const said = readFileSync(logPath, 'utf8').slice(before);

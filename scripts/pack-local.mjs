@@ -11,7 +11,7 @@ import { basename, join } from 'node:path';
 import { platformPackageName } from '../dist/lib/loader.js';
 import { bundleInPlace } from './bundle.mjs';
 import { checkRelease } from './check-binary.mjs';
-import { manifestOf, placesOf, platforms, readmeOf, stateOf } from './platforms.mjs';
+import { manifestOf, placesOf, platforms, readmeOf, requireEveryPlatform, stateOf } from './platforms.mjs';
 import { root } from './steps.mjs';
 
 const listOnly = process.argv.includes('--list');
@@ -29,11 +29,7 @@ try {
 
 /** Every platform's release build. */
 function releaseBinaries() {
-  const wrong = Object.keys(platforms).filter((platform) => stateOf(platform) !== 'current');
-  if (wrong.length > 0) {
-    const list = wrong.map((platform) => `${platform} is ${stateOf(platform)}`).join(', ');
-    throw new Error(`a release holds every platform, but ${list}; run npm run build:platform -- ${wrong.join(' ')}`);
-  }
+  requireEveryPlatform();
   for (const platform of Object.keys(platforms)) checkRelease(platform, join(root, placesOf(platform).binary));
   return Object.fromEntries(Object.keys(platforms).map((platform) => [platform, join(root, placesOf(platform).binary)]));
 }

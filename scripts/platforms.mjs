@@ -31,6 +31,14 @@ export function stateOf(platform) {
   return isCurrent(stamp, releaseHash(platform), [binary]) ? 'current' : 'stale';
 }
 
+/** Throws where a platform's release build is not current: what is published names all of them. */
+export function requireEveryPlatform(states = Object.fromEntries(Object.keys(platforms).map((platform) => [platform, stateOf(platform)]))) {
+  const wrong = Object.keys(platforms).filter((platform) => states[platform] !== 'current');
+  if (wrong.length === 0) return;
+  const list = wrong.map((platform) => `${platform} is ${states[platform] ?? 'missing'}`).join(', ');
+  throw new Error(`a release holds every platform, but ${list}; run npm run build:platform -- ${wrong.join(' ')}`);
+}
+
 /** The package.json of a platform package. */
 export function manifestOf(platform, version) {
   const { title, os, cpu, libc } = platforms[platform];

@@ -71,7 +71,7 @@ void runJob(Job& job, const std::atomic<bool>* stop, Pause* pause) {
   }
 }
 
-struct Driver::State : Pause {
+struct Driver::State final : Pause {
   Done done;
   void* context;
   std::mutex mutex;  // of the queue
