@@ -115,7 +115,7 @@ export function info(): Info {
   const native = binding.info();
   const environment: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) if (telling.test(name) && value !== undefined) environment[name] = value;
-  const warnings = [...variableProblems(), ...(native.blas.problem ? [native.blas.problem] : [])];
+  const warnings = [...variableProblems(), ...processorProblems(native), ...(native.blas.problem ? [native.blas.problem] : [])];
   return {
     version: manifestOf(packageRoot()).version,
     node: process.version,
@@ -126,6 +126,13 @@ export function info(): Info {
     environment,
     warnings,
   };
+}
+
+/** What the processor lacks: without AVX2 and FMA every x86-64 trains, by plain loops. */
+export function processorProblems({ cpu }: Pick<NativeInfo, 'cpu'>, architecture: string = process.arch): string[] {
+  if (architecture !== 'x64' || (cpu.avx2 && cpu.fma)) return [];
+  const lacks = [...(cpu.avx2 ? [] : ['AVX2']), ...(cpu.fma ? [] : ['FMA'])].join(' and no ');
+  return [`this processor (${cpu.brand}) has no ${lacks}: plain loops compute, tens of times slower than vector instructions`];
 }
 
 /** What is wrong with environment variables: each is ignored where it cannot be followed. */

@@ -1,5 +1,7 @@
 // One set of bits for all instruction sets: NODEGRAD_ISA takes effect, and every operation gives the same under each.
 import test from 'ava';
+import { info } from '../lib/index.js';
+import { processorProblems } from '../lib/runtime.js';
 import { beside, result } from './native/child.js';
 
 interface Digest {
@@ -63,6 +65,17 @@ test('without NODEGRAD_ISA the best instruction set of the CPU is used', async (
   t.is(found.isa, found.avx512 ? 'avx512' : found.avx2 ? 'avx2' : 'scalar');
   t.is(found.isaProblem, null);
   t.deepEqual(found.digests, (await scalar).digests);
+});
+
+test('a processor without AVX2 or FMA is named in the warnings, with what computes there; other architectures are not blamed', (t) => {
+  const cpu = { ...info().cpu, brand: 'Celeron' };
+  t.regex(
+    processorProblems({ cpu: { ...cpu, avx2: false, fma: false } }, 'x64').join(),
+    /Celeron.* has no AVX2 and no FMA: plain loops compute/,
+  );
+  t.regex(processorProblems({ cpu: { ...cpu, avx2: true, fma: false } }, 'x64').join(), /has no FMA: /);
+  t.deepEqual(processorProblems({ cpu: { ...cpu, avx2: true, fma: true } }, 'x64'), []);
+  t.deepEqual(processorProblems({ cpu: { ...cpu, avx2: false, fma: false } }, 'arm64'), []);
 });
 
 test('a NODEGRAD_ISA that does not exist is reported and the best one used', async (t) => {

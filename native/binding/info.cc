@@ -9,6 +9,7 @@
 #include "../runtime/fpstate.h"
 #include "../runtime/memory.h"
 #include "../runtime/pool.h"
+#include "../runtime/system.h"
 #include "binding.h"
 
 namespace nodegrad {

@@ -1,7 +1,6 @@
-// Measures the FMA peak and the memory bandwidth; depends on nothing else of the addon and needs no compiler flags beyond C++20.
+// Measures the FMA peak and the memory bandwidth; needs no compiler flags beyond C++20.
 #include "calibrate.h"
 
-#include <pthread.h>
 #include <sched.h>
 
 #include <atomic>
@@ -9,11 +8,13 @@
 #include <cstddef>
 #include <initializer_list>
 
-#include <sys/mman.h>
-
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
+
+#include "cpu.h"
+#include "memory.h"
+#include "system.h"
 
 namespace nodegrad {
 namespace {
@@ -84,7 +85,7 @@ double fastestSlice(Slice slice, void* context, int& threads, double seconds) {
   pthread_mutex_lock(&team.gate);
   for (; running < threads; ++running) {
     members[running] = {&team, running};
-    if (pthread_create(&handles[running], nullptr, memberMain, &members[running]) != 0) break;
+    if (!startThread(&handles[running], memberMain, &members[running])) break;
   }
   team.count = running;
   pthread_mutex_unlock(&team.gate);
@@ -321,11 +322,9 @@ template <size_t Forms> double bandwidth(const Slice (&forms)[Forms], Arrays& ar
 void measureBandwidth(Calibration& result, double seconds) {
   constexpr size_t padding = 2 << 20;  // prefetch runs past the end, and huge pages want whole pages
   constexpr size_t bytes = 4 * arrayLength * sizeof(float) + padding;
-  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return;
-#if defined(MADV_HUGEPAGE)
-  madvise(memory, bytes, MADV_HUGEPAGE);
-#endif
+  void* memory = allocatePages(bytes, padding);
+  if (!memory) return;
+  adviseHugePages(memory, bytes);
   float* base = static_cast<float*>(memory);
   constexpr size_t pitch = arrayLength + 65 * blockLength;  // arrays a power of two apart would share cache sets
   Arrays arrays{base, base + pitch, base + 2 * pitch, base + 3 * pitch};
@@ -335,7 +334,7 @@ void measureBandwidth(Calibration& result, double seconds) {
   result.triadBandwidth = bandwidth(triadSlices, arrays, result.threads, seconds / 5, 12);
   result.updateBandwidth = bandwidth(updateSlices, arrays, result.threads, seconds / 5, 12);
   result.stateBandwidth = bandwidth(stateSlices, arrays, result.threads, seconds / 5, 28);
-  munmap(memory, bytes);
+  freePages(memory, bytes);
 }
 
 #if defined(__x86_64__)
@@ -354,8 +353,8 @@ Calibration calibrate(int threads, double seconds) {
   result.threads = threads < 1 ? 1 : threads > maximumThreads ? maximumThreads : threads;
   const bool withBandwidth = seconds >= 0.2;
 #if defined(__x86_64__)
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool avx512 = __builtin_cpu_supports("avx512f");
+  const CpuFeatures& cpu = cpuFeatures();
+  const bool avx2 = cpu.avx2 && cpu.fma, avx512 = cpu.avx512;
   const double share = seconds * (withBandwidth ? 0.4 : 1.0) / (avx2 && avx512 ? 2 : 1);
   if (avx2) measureFma(result.fmaAvx2, fmaAvx2, fmaAvx2Flops, result.threads, share);
   if (avx512) measureFma(result.fmaAvx512, fmaAvx512, fmaAvx512Flops, result.threads, share);

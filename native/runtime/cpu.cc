@@ -10,7 +10,6 @@
 
 #if defined(__linux__)
 #include <cerrno>
-#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
@@ -20,6 +19,7 @@
 #endif
 
 #include "environment.h"
+#include "system.h"
 
 namespace nodegrad {
 namespace {
@@ -83,6 +83,7 @@ Isa choose() {
   return best;
 }
 
+#if defined(__linux__)
 // The first `count` numbers of a file; "max" reads as 0. stdio and not fstream: streams would link a megabyte of libstdc++ into the addon.
 bool readNumbers(const char* path, double* out, int count) {
   std::FILE* file = std::fopen(path, "re");
@@ -112,6 +113,7 @@ double cgroupCpus() {
   }
   return 0;
 }
+#endif
 
 }  // namespace
 
@@ -149,13 +151,12 @@ const char* requestTiles() {
 }
 
 int usableCpus() {
-  int n = int(std::thread::hardware_concurrency());
+  int n = affineCpus();
+  if (n == 0) n = int(std::thread::hardware_concurrency());
 #if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) n = CPU_COUNT(&set);
-#endif
   const double quota = cgroupCpus();
   if (quota > 0) n = n < int(std::ceil(quota)) ? n : int(std::ceil(quota));
+#endif
   return n < 1 ? 1 : n;
 }
 
