@@ -40,7 +40,7 @@ export async function readColumns(path: string, options: ReadColumnsOptions = {}
   if (format !== 'arrow' && format !== 'parquet') throw new ArgumentError(`${path}: columns are read of .arrow, .feather and .parquet files`);
   const bytes = await withFile(path, path, ({ size, read }) => read(0, size));
   try {
-    return await (format === 'arrow' ? arrowColumns(bytes, path, wanted) : parquetColumns(bytes.buffer, path, wanted));
+    return await (format === 'arrow' ? arrowColumns(bytes, path, wanted) : parquetColumns(bytes.buffer as ArrayBuffer, path, wanted));
   } catch (error) {
     if (error instanceof NodegradError) throw error;
     throw new FileFormatError(`${path}: ${(error as Error).message}`, { cause: error });
