@@ -86,17 +86,11 @@ export function decodeElements(type: FileType, bytes: Uint8Array, refuse: (value
 
 /** The smallest float16 above 0: 2^−24. */
 const smallest = 1 / 2 ** 24;
-const everyHalf = 2 ** 16;
 
 /** float16 as float32, every bit pattern: denormal numbers are normal ones there, a NaN keeps its payload. */
 function widen(halves: Uint16Array): Float32Array {
   const values = new Float32Array(halves.length);
   const words = new Uint32Array(values.buffer); // bits are moved as integers: a NaN stays the one that it is
-  if (halves.length > 4 * everyHalf) {
-    const table = new Uint32Array(widen(Uint16Array.from({ length: everyHalf }, (_, bits) => bits)).buffer);
-    for (let i = 0; i < halves.length; i++) words[i] = table[halves[i]];
-    return values;
-  }
   for (let i = 0; i < halves.length; i++) {
     const half = halves[i];
     const sign = (half & 0x8000) << 16;
