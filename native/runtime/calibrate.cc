@@ -23,6 +23,8 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 inline void relax() {
 #if defined(__x86_64__)
   _mm_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("isb");
 #endif
 }
 
