@@ -21,7 +21,7 @@
     {
       'target_name': 'nodegrad',
       'sources': ['<!@(node scripts/sources.mjs common)'],
-      'dependencies': ['nodegrad_avx2', 'nodegrad_avx512'],
+      'dependencies': ['nodegrad_scalar', 'nodegrad_avx2', 'nodegrad_avx512'],
       'conditions': [
         ['OS=="linux"', {
           'libraries': ['-ldl'],
@@ -34,6 +34,13 @@
       ]
     },
     # gyp knows no flags per file, so each instruction set is a library of one file.
+    {
+      'target_name': 'nodegrad_scalar',
+      'type': 'static_library',
+      'sources': ['native/kernels/scalar.cc'],
+      'cflags_cc!': ['-O3'],
+      'cflags_cc': ['-O2']
+    },
     {
       'target_name': 'nodegrad_avx2',
       'type': 'static_library',

@@ -1,9 +1,9 @@
-// Reads drawn digits row by row, from the top, as sequences of 28 steps, and says which digit it was: `node examples/rows.ts`
-// (Node 22.18 or newer). About 96 % of new digits after five epochs. `node examples/rows.ts 100 1`: 100 digits, one epoch.
+// Reads drawn digits row by row, from the top, as sequences of 28 steps, and says which digit it was: an LSTM that classifies. Some 97 of 100 new digits
+// after ten epochs, in four seconds. `node examples/rows.ts`; `node examples/rows.ts 100 1` takes 100 digits, and one epoch.
 
 import { Adam, CrossEntropyLoss, LSTM, Layer, Linear, Sequential, type Tensor, datasets, setSeed } from 'nodegrad';
 
-const [digits, epochs] = [Number(process.argv[2] ?? 6000), Number(process.argv[3] ?? 5)];
+const [digits, epochs] = [Number(process.argv[2] ?? 6000), Number(process.argv[3] ?? 10)];
 
 /** [N, 28, 28, 1] as sequences [N, 28, 28]: row by row, 28 numbers a row. */
 class Rows extends Layer {

@@ -1,9 +1,7 @@
 // What a value is, whatever realm or copy of nodegrad it comes from: there, classes of the same name are other classes.
 
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { types } from 'node:util';
+import { manifestOf, packageRoot } from './installation.js';
 
 // Test runners and node:vm give programs globals of their own: an array made there is no instance of our Float32Array.
 export const { isMap, isSharedArrayBuffer, isUint8Array } = types;
@@ -47,10 +45,10 @@ interface Copy {
 const key = Symbol.for('nodegrad.copy');
 const here: Copy = {
   get version() {
-    return versionAt(this.path);
+    return manifestOf(this.path).version;
   },
   get path() {
-    return rootOf(fileURLToPath(import.meta.url));
+    return packageRoot();
   },
 };
 
@@ -68,21 +66,4 @@ export function otherCopy(value: unknown): string | null {
   } catch {
     return null; // a value that cannot be read
   }
-}
-
-/** The folder with nodegrad's package.json above a file, or the file's own. */
-function rootOf(file: string): string {
-  for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
-    if (nameAndVersion(folder)?.name === 'nodegrad') return folder;
-  }
-  return dirname(file);
-}
-
-function versionAt(folder: string): string {
-  return nameAndVersion(folder)?.version ?? 'unknown';
-}
-
-function nameAndVersion(folder: string): { name?: string; version?: string } | undefined {
-  const file = join(folder, 'package.json');
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as { name?: string; version?: string }) : undefined;
 }

@@ -379,6 +379,7 @@ export { transformed } from './preprocessing/transformed.js';
 // ---- Models and training ----
 
 export { type AnyModel, Model } from './training/model.js';
+export type { PlotOptions } from './training/plot.js';
 export { Sequential, type SequentialOptions } from './models/sequential.js';
 export { type LinearModelOptions, type MlpOptions, linearModel, mlp } from './models/mlp.js';
 export type { Feed, Rows, StepPosition, StepSource } from './program/feed.js';
@@ -623,16 +624,20 @@ export { type CompileOptions, type CompiledStep, compileStep, type StepArgument 
 
 // ---- Files of other tools ----
 
+export { type OnnxExportOptions, encodeOnnx, saveOnnx } from './onnx/export.js';
 export { type CifarImages, type CifarOptions, decodeCifar } from './io/cifar.js';
 export { type IdxArray, type IdxContents, type IdxDType, type IdxOptions, readIdx, writeIdx } from './io/idx.js';
 export {
   type Safetensors,
   type SafetensorsOptions,
+  type SafetensorsWriteOptions,
   decodeSafetensors,
   encodeSafetensors,
   readSafetensors,
   writeSafetensors,
 } from './io/safetensors.js';
+export { type NpyOptions, readNpy, writeNpy } from './io/npy.js';
+export { type NpzWriteOptions, readNpz, writeNpz } from './io/npz.js';
 
 // ---- The machine ----
 

@@ -1,11 +1,11 @@
 // Finds and loads the native addon: NODEGRAD_BINARY, then the platform package, then a local build; a failure says what to do.
 
 import { types } from 'node:util';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join, resolve } from 'node:path';
 import { NativeError } from './errors.js';
+import { manifestOf, packageRoot } from './installation.js';
 
 /** The version of the agreement between lib and the native code that this lib speaks; `binding.abi` must equal it. */
 export const expectedAbi = 2;
@@ -124,7 +124,7 @@ function failureText(root: string, attempts: readonly Attempt[], advice: string)
 /** In a checkout the answer is to build; in an installed package the answer is the prebuilt package, or else to build it there. */
 function fixCommand(root: string): string {
   if (existsSync(join(root, 'scripts', 'bootstrap.mjs'))) return `cd ${quoted(root)} && npm run build`;
-  const { version, optionalDependencies = {} } = manifestOf(root);
+  const { version, optionalDependencies } = manifestOf(root);
   const name = platformPackageName();
   const build = `cd ${quoted(root)} && npm install --include=dev --no-save --no-package-lock && npm run build:native`;
   const needs = 'a C++20 compiler, make and CMake 3.15';
@@ -141,24 +141,6 @@ function fixCommand(root: string): string {
 /** A path as a shell takes it. */
 function quoted(path: string): string {
   return /^[\w@%+=:,./-]+$/.test(path) ? path : `"${path}"`;
-}
-
-/** The folder with nodegrad's package.json: two levels above dist/lib, found by walking so that bundlers' copies work too. */
-function packageRoot(): string {
-  const start = dirname(fileURLToPath(import.meta.url));
-  for (let folder = start; folder !== dirname(folder); folder = dirname(folder)) {
-    const file = join(folder, 'package.json');
-    if (existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { name?: string }).name === 'nodegrad') return folder;
-  }
-  return resolve(start, '..', '..');
-}
-
-function manifestOf(root: string): { version: string; optionalDependencies?: Record<string, string> } {
-  try {
-    return JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-  } catch {
-    return { version: 'of unknown version' };
-  }
 }
 
 /** The running glibc's version, or undefined on musl and outside Linux. */

@@ -1,8 +1,8 @@
 // The switches of the process: threads, reproducibility, and what to paste into a bug report.
 
-import { readFileSync } from 'node:fs';
 import { refusedVariables } from './environment.js';
 import { checkFlag, checkInteger } from './errors.js';
+import { manifestOf, packageRoot } from './installation.js';
 import { type NativeInfo, binaryOrigin, binaryPath, binding } from './native.js';
 import { refuseInStep } from './recording.js';
 
@@ -118,7 +118,7 @@ export function info(): Info {
   for (const [name, value] of Object.entries(process.env)) if (telling.test(name) && value !== undefined) environment[name] = value;
   const warnings = [...variableProblems(), ...(native.blas.problem ? [native.blas.problem] : [])];
   return {
-    version: packageVersion(),
+    version: manifestOf(packageRoot()).version,
     node: process.version,
     platform: `${process.platform} ${process.arch}`,
     libc: libc(),
@@ -132,18 +132,6 @@ export function info(): Info {
 /** What is wrong with environment variables: each is ignored where it cannot be followed. */
 export function variableProblems(): string[] {
   return [...binding.info().refusedVariables, ...refusedVariables()];
-}
-
-function packageVersion(): string {
-  for (const up of ['../../package.json', '../package.json']) {
-    try {
-      const description = JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { name: string; version: string };
-      if (description.name === 'nodegrad') return description.version;
-    } catch {
-      // the next one
-    }
-  }
-  return 'unknown';
 }
 
 function libc(): string {

@@ -7,6 +7,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync,
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { platformPackageName } from '../dist/lib/loader.js';
+import { appendLicences, bundled, bundleInPlace } from './bundle.mjs';
 import { root } from './steps.mjs';
 
 const listOnly = process.argv.includes('--list');
@@ -47,10 +48,13 @@ function stageMain() {
     if (existsSync(join(root, name))) cpSync(join(root, name), join(folder, name), { recursive: true });
     else console.warn(`${name} is not there yet and is left out`);
   }
+  bundleInPlace(join(folder, 'dist/lib'));
+  appendLicences(join(folder, 'THIRD-PARTY.md'));
   const { scripts, devDependencies, ava: _, ...rest } = main;
   const pick = (from, names) => Object.fromEntries(names.map((name) => [name, from[name]]));
   const manifest = {
     ...rest,
+    dependencies: Object.fromEntries(Object.entries(main.dependencies).filter(([name]) => !bundled.includes(name))),
     scripts: pick(scripts, ['build:native']),
     optionalDependencies: { [platformPackageName()]: main.version },
     devDependencies: pick(devDependencies, ['cmake-js', 'node-addon-api', 'node-api-headers']),

@@ -14,6 +14,12 @@ import { manifestOf } from './install-registry.mjs';
 import { fetchPackages, npmCommand, packInto, temporaryFolder } from './install-tools.mjs';
 import { root } from './steps.mjs';
 
+/** What else looks at a package, with the words that make it look at a tarball; esm-only: `require` takes the ES module. */
+const linters = [
+  { specification: 'publint@0.3.25', program: 'src/cli.js', words: ['run', '--strict'] },
+  { specification: '@arethetypeswrong/cli@0.18.5', program: 'dist/index.js', words: ['--profile', 'esm-only', '--no-color'] },
+];
+
 const folder = temporaryFolder();
 const app = join(folder, 'app');
 const vendor = join(folder, 'vendor');
@@ -24,11 +30,13 @@ packInto(vendor);
 await timed('install', install);
 await timed('contents', inspect);
 await timed('train', train);
+await timed('exports', compareExports);
 await timed('lock file', installFromLock);
 await timed('command', useCommand);
 await timed('require', () => run([process.execPath, 'require.cjs']));
 const tools = await timed('tools from the npm registry', fetchTools);
 await timed('types', compile);
+await timed('manifests', lintPackages);
 await timed('package managers', installWithEach);
 console.log('\nThe tarballs install and work on their own.');
 
@@ -59,6 +67,16 @@ function install() {
 
 function train() {
   run([process.execPath, 'train.mjs']);
+}
+
+/** The package is a bundle of what was tested: under each public name stands a thing of the same kind, and classes keep their names. */
+async function compareExports() {
+  const describe = (module) =>
+    Object.entries(module).map(([name, value]) => `${name}: ${typeof value}${typeof value === 'function' ? ` ${value.name}` : ''}`);
+  const tested = describe(await import(join(root, 'dist/lib/index.js')));
+  const list = `console.log(JSON.stringify((${describe})(await import('nodegrad'))))`;
+  assert.deepEqual(JSON.parse(run([process.execPath, '--input-type=module', '-e', list], { capture: true })), tested);
+  console.log(`${tested.length} names`);
 }
 
 /** What a second person does, and a deployment; install scripts are on. */
@@ -104,8 +122,26 @@ function compile() {
   if (checkTypes(app, compilers) > 0) throw new Error('the declarations do not compile everywhere');
 }
 
+function lintPackages() {
+  const [main, ...platforms] = readdirSync(vendor)
+    .filter((file) => file.startsWith('nodegrad-'))
+    .sort((a, b) => a.length - b.length);
+  for (const { specification, program, words } of linters) {
+    for (const file of specification.startsWith('publint') ? [main, ...platforms] : [main]) {
+      const args = [join(tools.get(specification), program), ...words, join(vendor, file)];
+      const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
+      console.log(`${specification} on ${file}\n${stdout.trim().replace(/^/gm, '    ')}`);
+      if (status !== 0 || /suggestion|warning/i.test(stdout)) throw new Error(`${specification} finds fault with ${file}\n${stderr}`);
+    }
+  }
+}
+
 function fetchTools() {
-  const wanted = [...Object.values(managers).map((manager) => manager.package), 'typescript@5.4'];
+  const wanted = [
+    ...Object.values(managers).map((manager) => manager.package),
+    'typescript@5.4',
+    ...linters.map(({ specification }) => specification),
+  ];
   const found = fetchPackages(join(folder, 'tools'), wanted);
   const missing = wanted.filter((specification) => !found.has(specification));
   if (missing.length > 0) throw new Error(`the npm registry did not give ${missing.join(', ')}`);

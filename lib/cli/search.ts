@@ -2,6 +2,7 @@
 
 import { join, resolve } from 'node:path';
 import { AbortedError, ArgumentError } from '../errors.js';
+import { packageFile } from '../installation.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import type { Dataset } from '../data/dataset.js';
 import { isInMemory } from '../data/dataset.js';
@@ -77,7 +78,7 @@ export async function searchCommand(path: string, given: SearchCommandOptions): 
       resume: given.resume,
       signal: stopper.signal,
     };
-    const module = new URL('./search-objective.js', import.meta.url);
+    const module = packageFile('dist/lib/cli/search-objective.js');
     const shared = isShareable(data.train) ? { train: data.train, validation: data.validation } : undefined;
     const study = await (parallel === 1
       ? search(config.space, objective as never, options)

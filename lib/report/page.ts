@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { NodegradError } from '../errors.js';
+import { packageFile } from '../installation.js';
 import { histogramEdges } from '../training/observation.js';
 import { plainNumbers } from '../training/run-log.js';
 import type { ReportRun } from './runs.js';
@@ -14,8 +15,7 @@ export interface Page {
   readonly policy: string;
 }
 
-/** The browser's part, in the order in which it is read: beside the sources, also in the package. */
-const folder = new URL('../../../lib/report/page/', import.meta.url);
+/** The browser's part, in the order in which it is read: beside the sources in lib/report/page, also in the package. */
 const scripts = ['dom.js', 'charts.js', 'pictures.js', 'sections.js', 'page.js'];
 
 /** @param isLive - Whether the page listens for what is new. */
@@ -62,7 +62,7 @@ const digest = (text: string): string => `sha256-${createHash('sha256').update(t
 
 /** A file of the page. Its modules become one script: what they import stands above them in it. */
 function own(name: string): string {
-  const text = read(() => new URL(name, folder));
+  const text = read(() => packageFile(`lib/report/page/${name}`));
   return name.endsWith('.js') ? text.replace(/^import [^;]*;\n/gm, '').replace(/^export /gm, '') : text;
 }
 

@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { ArgumentError, checkInteger, checkOptions, expected } from '../errors.js';
 import { isUrl } from '../foreign.js';
+import { packageFile } from '../installation.js';
 import { checkPath } from '../io/atomic.js';
 import type { Plain } from './space.js';
 import { shareData } from './shared-data.js';
@@ -101,7 +102,7 @@ export class ThreadExecutor implements Executor {
   }
 
   #start(): Promise<Worker> {
-    const worker = new Worker(new URL('./worker.js', import.meta.url), {
+    const worker = new Worker(packageFile('dist/lib/search/worker.js'), {
       workerData: this.#workerData,
       ...(this.#heapSize && { resourceLimits: { maxOldGenerationSizeMb: this.#heapSize } }),
     });

@@ -15,20 +15,22 @@ const models = [...tensors, 'create', 'initializers', 'parameter', 'buffer', 'la
 /** Which rooms of lib, and which packages, each room may import. Everybody may use Node's own modules. */
 const arrows: Record<string, readonly string[]> = {
   environment: [],
-  foreign: [],
+  installation: [],
+  help: ['installation'],
+  foreign: ['installation'],
   names: [],
   words: [],
-  errors: ['foreign', 'names'],
+  errors: ['foreign', 'help', 'names'],
   dtype: ['foreign', 'errors'],
   options: ['errors'],
   // Types alone: of what each room holds in it.
   context: ['recording', 'ops', 'layers'],
   recording: ['names', 'errors', 'context'],
   platform: [],
-  loader: ['errors', 'bindings'],
+  loader: ['errors', 'installation', 'bindings'],
   memory: ['errors'],
   native: [...basics, 'loader', 'memory'],
-  runtime: ['errors', 'environment', 'native', 'recording'],
+  runtime: ['errors', 'environment', 'installation', 'native', 'recording'],
   philox: [],
   random: ['foreign', 'names', 'errors', 'recording', 'philox'],
   seed: ['errors', 'recording', 'random'],
@@ -43,7 +45,8 @@ const arrows: Record<string, readonly string[]> = {
   parameter: [...tensors, 'native', 'initializers'],
   buffer: [...tensors, 'native'],
   // A copy of a model in training is taken between two steps. What a model gives may be several tensors.
-  layers: [...models, 'program', 'tree'],
+  // What a picture of an architecture shows, the picture says.
+  layers: [...models, 'program', 'tree', 'pictures'],
   tree: [...basics, 'tensor'],
   losses: [...tensors, 'tree'],
   metrics: tensors,
@@ -69,9 +72,12 @@ const arrows: Record<string, readonly string[]> = {
     'report',
     'sitter',
     'tree',
+    'pictures',
   ],
+  // What is done to inputs first may go into the file; the wire format is a package's business.
+  onnx: [...models, 'memory', 'io', 'preprocessing', 'program', 'runtime', 'training', 'tree', '@bufbuild/protobuf/wire'],
   // A report is made of logs; for the last look at a trained model it needs what predicts.
-  report: [...basics, 'tensor', 'ops', 'io', 'data', 'layers', 'losses', 'sitter', 'training'],
+  report: [...basics, 'installation', 'tensor', 'ops', 'io', 'data', 'layers', 'losses', 'sitter', 'training'],
   // What mends a run scales its schedules.
   sitter: [
     ...models,
@@ -87,7 +93,7 @@ const arrows: Record<string, readonly string[]> = {
     'training',
     'tree',
   ],
-  search: [...tensors, 'native', 'io', 'data', 'sitter', 'training', 'tree', 'pg'],
+  search: [...tensors, 'installation', 'native', 'io', 'data', 'sitter', 'training', 'tree', 'pg'],
   evaluation: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'program', 'tree', 'training'],
   // Pictures know no tensor: they draw numbers.
   pictures: ['errors', 'foreign', 'names'],

@@ -2,7 +2,7 @@
 // The managers themselves run in scripts/install-matrix.mjs.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -50,6 +50,9 @@ test('no published package makes a package manager compile or run anything, and 
   const named = readFileSync(join(root, 'CMakeLists.txt'), 'utf8').match(/(?<=\$\{CMAKE_SOURCE_DIR\}\/)[\w/]+\.\w+/g) ?? [];
   for (const path of ['CMakeLists.txt', 'native/ops/ops.def', ...named]) t.true(holds.has(path), `the package lacks ${path}`);
   t.is(main.files.filter((path) => path.endsWith('.cc')).length, countSources());
+  // What errors link to, and what `nodegrad explain` prints.
+  for (const name of readdirSync(join(root, 'docs/errors'))) t.true(holds.has(`docs/errors/${name}`), name);
+  t.true(holds.has('docs/guides/findings.md'));
   t.true(existsSync(join(root, 'binding.gyp')), 'a checkout keeps its binding.gyp');
 });
 

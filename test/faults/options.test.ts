@@ -31,6 +31,11 @@ const pairs = new lib.TensorDataset(x, labels);
 const threes = new lib.TensorDataset(lib.concat([x, x, x]), lib.Tensor.from(Int32Array.of(0, 1, 0, 1, 0, 1)));
 const panel = { title: 'x', xLabel: 'a', yLabel: 'b', series: [] };
 const pictures = new lib.TensorDataset(lib.Tensor.from(new Uint8Array(72).fill(7), [2, 6, 6, 1]), labels);
+const npy = Buffer.concat([
+  Buffer.from([0x93]),
+  Buffer.from("NUMPY\x01\0\x34\0{'descr': '<f4', 'fortran_order': False, 'shape': (), }\n"),
+  Buffer.alloc(4),
+]);
 const silent = { progress: false, log: false } as const;
 
 const finding: lib.Finding = {
@@ -118,6 +123,7 @@ const small = { classes: 3, imageSize: 32 };
 /** Who takes the options of each exported interface. */
 const takers: Record<string, Taker | readonly Taker[]> = {
   CreateOptions: [{ take: (o) => lib.ones([2], o) }, { take: (o) => lib.zeros([2], o) }, { take: (o) => lib.full([2], 3, o) }],
+  OnnxExportOptions: { take: (o) => lib.encodeOnnx(model(), o), needs: { inputShape: [2] } },
   MatmulOptions: { take: (o) => x.matmul(x, o) },
   HistogramOptions: { take: (o) => lib.histogram(x, o) },
   ReduceOptions: reduces.map((name) => ({ take: (o) => (name.startsWith('arg') ? x[name](0, o) : x[name](0, o)) })),
@@ -204,6 +210,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   ],
   LocalResponseNormOptions: [{ take: (o) => lib.localResponseNorm(images, 3, o) }, { take: (o) => new lib.LocalResponseNorm(3, o) }],
   LoadOptions: { take: (o) => model().loadStateDict(model().stateDict(), o) },
+  PlotOptions: { take: (o) => lib.mlp().plot(undefined, o) },
   SummaryOptions: { take: (o) => model().summary(o) },
   CostOptions: [{ take: (o) => lib.multiplyAccumulates(lib.mlp(), o) }, { take: (o) => lib.weightLayers(lib.mlp(), o) }],
   ParameterOptions: { take: (o) => new lib.Parameter([2], o), needs: { init: new lib.Zeros() } },
@@ -406,6 +413,9 @@ const takers: Record<string, Taker | readonly Taker[]> = {
       return lib.linearHistogram({ mean: 1, std: 0, min: 1, max: 1.1, zeros: 0, nonFinite: 0, histogram } as lib.Distribution, o);
     },
   },
+  SafetensorsWriteOptions: { take: (o) => lib.encodeSafetensors(new Map([['x', x]]), undefined, o) },
+  NpyOptions: { take: (o) => lib.readNpy(npy, o) },
+  NpzWriteOptions: { take: (o) => lib.writeNpz('/dev/null/x.npz', { x }, o) },
   SafetensorsOptions: { take: (o) => lib.decodeSafetensors(lib.encodeSafetensors(new Map([['x', x]])), o) },
   PreflightOptions: {
     take: (o) => lib.preflight(looked, pairs, o),

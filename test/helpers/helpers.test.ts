@@ -1,6 +1,7 @@
 // The measuring instruments are tested before anything is measured with them: each must reject what it exists to reject.
 import test, { type ExecutionContext } from 'ava';
 import { close, identical, worst } from './close.js';
+import { outputDifference } from './expected-output.js';
 import { generatorSha256, golden, goldenStems, Lcg, largeNet, values } from './golden.js';
 import { specials } from './special.js';
 import { order32, steps32, steps64, ulp32, ulpSize32 } from './ulp.js';
@@ -121,4 +122,24 @@ test('the large net is drawn here exactly as the generator drew it', (t) => {
   const counts = new Array<number>(10).fill(0);
   for (const label of labels) counts[label]++;
   t.deepEqual(counts, [...file.labelCounts]);
+});
+
+test('what a program printed is compared as text, numbers with ± within that, times and paths by their form', (t) => {
+  const expected = 'accuracy 0.93±0.02 after {time}\nsaved {path}, 1,234 weights\n  a  -3±1 {text}\n{lines}\nend of {number}\n';
+  const received = 'accuracy 0.914 after 12.5 s\nsaved /tmp/x.svg, 1,234 weights\na -2 and more\n\nanything\nend of 1e-5\n';
+  t.is(outputDifference(expected, received), null);
+  for (const [right, wrong, place] of [
+    ['0.914', '0.909', 'line 1'],
+    ['0.914', 'NaN', 'line 1'],
+    ['12.5 s', 'soon', 'line 1'],
+    ['1,234', '1,235', 'line 2'],
+    ['/tmp/x.svg', '', 'line 2'],
+    ['-2', '2', 'line 3'],
+    ['a -2 and more\n', '', 'line 3'],
+    ['end of 1e-5\n', '', 'lines from 4'],
+    ['1e-5', '1e-5!', 'lines from 4'],
+    ['1e-5\n', '1e-5\nmore', 'line 7'],
+  ])
+    t.regex(outputDifference(expected, received.replace(right, wrong)) ?? 'equal', new RegExp(`in (the )?${place}`), `${right} → ${wrong}`);
+  t.regex(outputDifference('a.c', 'abc') ?? 'equal', /line 1/); // no pattern: text
 });
