@@ -147,7 +147,7 @@ export interface NativeInfo {
 export interface Calibration {
   threads: number;
   /** GFLOP/s of float32 multiply-adds, [one thread, all threads]. */
-  fmaPeak: { avx2: [number, number]; avx512: [number, number] };
+  fmaPeak: { avx2: [number, number]; avx512: [number, number]; neon: [number, number] };
   /** GB/s with all threads, counting the bytes a loop asks for. */
   copyBandwidth: number;
   readBandwidth: number;
