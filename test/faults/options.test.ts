@@ -265,6 +265,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   ReadTableOptions: [
     { take: (o) => lib.readTable(houses('parquet'), o), needs: { columns: { tags: 'skip' } } },
     { take: (o) => lib.readArrow(houses('arrow'), o), needs: { columns: { tags: 'skip' } } },
+    { take: (o) => lib.tableFromRows([{ area: 1 }, { area: 2 }], o) },
   ],
   ReadCsvOptions: { take: (o) => lib.readCsv(houses('csv'), o) },
   TableDatasetOptions: { take: (o) => lib.readCsv(houses('csv')).then((table) => Object.entries(table.dataset(o))) },
@@ -338,6 +339,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   ColourJitterOptions: { take: (o) => lib.colourJitter(o) },
   CutoutOptions: { take: (o) => lib.cutout(o), needs: { size: 2 } },
   ImageFolderOptions: { take: (o) => lib.datasets.imageFolder('/nowhere', o), needs: { imageSize: 8 } },
+  ReadImagesOptions: { take: (o) => lib.readImages('/nowhere', o) },
   LensDistortionOptions: { take: (o) => lib.lensDistortion(o) },
   PcaColourJitterOptions: { take: (o) => lib.pcaColourJitter(o) },
   RandomAffineOptions: { take: (o) => lib.randomAffine(o) },
@@ -465,6 +467,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   FractalNetOptions: { take: (o) => new lib.FractalNet(o), needs: { widths: [4, 4] } },
   FireOptions: { take: (o) => new lib.Fire(o), needs: { inChannels: 2, squeeze: 2, expand: 2 } },
   SqueezeNetOptions: { take: (o) => new lib.SqueezeNet(o) },
+  LoadKerasOptions: { take: (o) => lib.loadKeras(lib.mlp(), '/nowhere', o) },
   LoadPyTorchOptions: { take: (o) => lib.loadPyTorch(lib.mlp(), '/nowhere', o) },
   PyTorchOptions: { take: (o) => lib.savePyTorch(lib.mlp(), '/nowhere/at.all', o) },
   SearchOptions: {
