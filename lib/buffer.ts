@@ -3,7 +3,7 @@
 import { type DType, type TypedArrayOf, checkElement, dtypes } from './dtype.js';
 import { checkChoice, checkNumber, checkOptions } from './errors.js';
 import { allocateShared } from './native.js';
-import { eagerly, touch, withoutGradients } from './ops/emit.js';
+import { eagerly, isTracing, touch, withoutGradients } from './ops/emit.js';
 import { cast } from './ops/shape.js';
 import { makes, refuseInStep } from './recording.js';
 import { Tensor, checkShape } from './tensor.js';
@@ -43,6 +43,11 @@ export class Buffer<D extends DType = 'float32'> extends Tensor<D> {
     super(null, checkShape(shape), checkChoice(dtype, 'options.dtype', dtypes) as D);
     this.value = checkElement(checkNumber(value, 'options.value'), this.dtype, 'options.value');
     makes(this, 'a buffer');
+  }
+
+  /** @internal Its values are made at first use, which a table is as well. */
+  override get hasValues(): boolean {
+    return !isTracing();
   }
 
   protected override materialize(): TypedArrayOf<D> {

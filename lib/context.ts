@@ -14,6 +14,8 @@ export interface Place {
   readonly outermost: AnyLayer;
   /** Its path in that. */
   readonly path: string;
+  /** Where it was called; null: outside of layers. */
+  readonly outer: Place | null;
 }
 
 /** What is in force. Seeds are not among it: their scopes outlast an `await`, see {@link withSeed}. */

@@ -342,14 +342,19 @@ export {
   type ColumnKind,
   type ColumnSchema,
   type ReadCsvOptions,
+  type ReadImagesOptions,
+  type ReadColumnsOptions,
   type ReadTableOptions,
   Table,
   TableDataset,
   type TableDatasetOptions,
   readArrow,
+  readColumns,
   readCsv,
+  readImages,
   readParquet,
   readTable,
+  tableFromRows,
 } from './data/index.js';
 export {
   Transform,
@@ -379,6 +384,7 @@ export { transformed } from './preprocessing/transformed.js';
 // ---- Models and training ----
 
 export { type AnyModel, Model } from './training/model.js';
+export type { PlotOptions } from './training/plot.js';
 export { Sequential, type SequentialOptions } from './models/sequential.js';
 export { type LinearModelOptions, type MlpOptions, linearModel, mlp } from './models/mlp.js';
 export type { Feed, Rows, StepPosition, StepSource } from './program/feed.js';
@@ -597,7 +603,8 @@ export {
 } from './models/densenet.js';
 export { FractalBlock, FractalNet, type FractalNetOptions, type FractalPaths, FractalUnit, fractalnet } from './models/fractalnet.js';
 export { type FireOptions, Fire, type SqueezeNetOptions, SqueezeNet, squeezenet } from './models/squeezenet.js';
-export { type LoadPyTorchOptions, type PyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
+export { type LoadKerasOptions, loadKeras } from './models/keras.js';
+export { type LoadPyTorchOptions, type PyTorchOptions, type SavePyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
 export { kerasWeights, loadKerasWeights } from './models/recurrent-weights.js';
 export { type NetworkInNetworkOptions, networkInNetwork } from './models/nin.js';
 
@@ -631,11 +638,14 @@ export { type IdxArray, type IdxContents, type IdxDType, type IdxOptions, readId
 export {
   type Safetensors,
   type SafetensorsOptions,
+  type SafetensorsWriteOptions,
   decodeSafetensors,
   encodeSafetensors,
   readSafetensors,
   writeSafetensors,
 } from './io/safetensors.js';
+export { type NpyOptions, readNpy, writeNpy } from './io/npy.js';
+export { type NpzWriteOptions, readNpz, writeNpz } from './io/npz.js';
 
 // ---- The machine ----
 

@@ -6,7 +6,7 @@ import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, descr
 import type { Initializer } from './initializers/initializer.js';
 import { allocateShared } from './native.js';
 import type { Stamp } from './ops/destination.js';
-import { eagerly, touch, withoutGradients } from './ops/emit.js';
+import { eagerly, isTracing, touch, withoutGradients } from './ops/emit.js';
 import { cast, copyInto, fillInPlace } from './ops/shape.js';
 import { Random } from './random.js';
 import { noteBirth } from './seed.js';
@@ -145,6 +145,11 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
     }
     view.set(values.memory as never);
     this.moveTo(view);
+  }
+
+  /** @internal Its values are made at first use, which a table is as well. */
+  override get hasValues(): boolean {
+    return !isTracing();
   }
 
   protected override materialize(): TypedArrayOf<D> {

@@ -12,3 +12,19 @@ const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u
 export function printable(text: string): string {
   return text.replace(controls, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
+
+/**
+ * Says what `console.log` shows of a class. `depth` is how much deeper it goes: below 0, a line is wanted in place of several. The symbol is
+ * `util.inspect.custom`, whose type only projects with Node's types know.
+ */
+export function showAs<T extends object>(type: { readonly prototype: T }, text: (value: T, depth: number) => string): void {
+  const value = function (this: T, depth: number | null | undefined): string {
+    try {
+      return text(this, depth ?? Number.POSITIVE_INFINITY);
+    } catch {
+      // An object that was only made on the prototype, or the prototype itself.
+      return `[${(type as { name?: string }).name}]`;
+    }
+  };
+  Object.defineProperty(type.prototype, Symbol.for('nodejs.util.inspect.custom'), { value, writable: true, configurable: true });
+}

@@ -58,7 +58,7 @@ function wrap(owner: object, enter: Enter, owned?: AnyLayer): void {
       if (place?.layer === layer) return forward.apply(layer, inputs);
       const path = enter(layer, place?.outermost);
       try {
-        return within('place', { layer, outermost: place?.outermost ?? layer, path }, () => {
+        return within('place', { layer, outermost: place?.outermost ?? layer, path, outer: place }, () => {
           const output = forward.apply(layer, inputs);
           for (const observer of context.observers) observer(layer, path, output, inputs);
           return output;

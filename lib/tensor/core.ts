@@ -7,6 +7,8 @@ import type { GradientNode, Stamp } from '../ops/destination.js';
 import { sizeOf, withoutGradients } from '../ops/emit.js';
 import { type StateKind, isWatched, makes, opens, reads, usesGradient, writes } from '../recording.js';
 import { keepNames } from '../names.js';
+import { showAs } from '../words.js';
+import { headOf, tensorText } from './text.js';
 
 /** A tensor of any element type. */
 // biome-ignore lint/suspicious/noExplicitAny: methods are contravariant in D, so `Tensor<DType>` would accept no tensor.
@@ -135,7 +137,9 @@ export class Tensor<D extends DType = 'float32'> {
 
   /** @internal Where the memory of a tensor without any comes from: parameters draw their values at first use. */
   protected materialize(): TypedArrayOf<D> {
-    throw new ArgumentError('this tensor has no memory');
+    throw new ArgumentError(
+      'this tensor has no values: a model is followed by shapes alone here, and its forward() reads values while it computes',
+    );
   }
 
   /** @internal Moves a leaf to other memory, which already holds its values. */
@@ -268,24 +272,37 @@ export class Tensor<D extends DType = 'float32'> {
 
   // ---- conversion to other types of JavaScript ----
 
-  /** A tensor is no number: `a + b` on tensors is always a mistake. */
-  [Symbol.toPrimitive](): never {
-    throw new ArgumentError('a tensor cannot be used as a number or string. Use .item() for one element, .add() and its kin for arithmetic');
+  /**
+   * Element type, shape and a table of the numbers, as `console.log` shows a tensor too: of more than 200 numbers, three from each end of every axis.
+   * Numbers have one form in a table: whole ones as they are, others with four digits behind the point, or as `1.2346e-5` where a small one would be 0.0000.
+   *
+   * @example
+   * ```ts
+   * import { tensor } from 'nodegrad';
+   * console.log(tensor([[1, 2.5], [10, 0.25]]));
+   * // Tensor(float32 [2, 2])
+   * // [[ 1.00,  2.50],
+   * //  [10.00,  0.25]]
+   * ```
+   */
+  toString(): string {
+    return tensorText(this as AnyTensor);
+  }
+
+  /** @internal Whether there are numbers to show: a tensor of a step that is being recorded has none. */
+  get hasValues(): boolean {
+    return this.#data !== null;
+  }
+
+  /** In a text a tensor is its table; a number it is not: `a + b` on tensors is always a mistake. */
+  [Symbol.toPrimitive](hint: string): string {
+    if (hint === 'string') return this.toString();
+    throw new ArgumentError('a tensor cannot be used as a number. Use .item() for one element, .add() and its kin for arithmetic');
   }
 }
 ours(Tensor);
 
-// What console.log shows. The symbol is `util.inspect.custom`, whose type only projects with Node's types know.
-Object.defineProperty(Tensor.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: summary, writable: true, configurable: true });
-
-/** A short text: dtype, shape and a few values. */
-function summary(this: AnyTensor): string {
-  const few = Array.from(this.data.subarray(0, 6), (_, i) => elementAt(this.data, i, this.dtype))
-    .map((value) => String(Math.fround(value) === value ? Number(value.toPrecision(6)) : value))
-    .join(', ');
-  const grad = this.requiresGrad ? ', requiresGrad' : '';
-  return `Tensor(${this.dtype} ${describeShape(this.shape)}${grad}) [${few}${this.size > 6 ? ', …' : ''}]`;
-}
+showAs(Tensor, (tensor: AnyTensor, depth) => (depth < 0 ? headOf(tensor) : tensorText(tensor)));
 
 /** Checks an array of dimensions; a frozen copy. */
 export function checkShape(shape: unknown, argument = 'shape'): readonly number[] {

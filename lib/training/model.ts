@@ -15,6 +15,7 @@ import type { EvaluateOptions, PredictOptions } from './evaluate.js';
 import { evaluate, fit, predict } from './functions.js';
 import type { FitOptions } from './fit-options.js';
 import type { History, Scores } from './history.js';
+import type { PlotOptions } from './plot.js';
 import { loadInto, save, toBytes } from './save.js';
 
 /** A model of any input and output type. */
@@ -108,6 +109,26 @@ export abstract class Model<In = Tensor, Out = Tensor> extends Layer<In, Out> {
    */
   summary(options: SummaryOptions = {}): string {
     return summarize(this as AnyModel, options);
+  }
+
+  /**
+   * The model as a picture in SVG: layers from top to bottom, branches side by side, the shape of an example on the arrows, parameters and
+   * multiply-accumulates in the boxes, equal neighbours drawn once. It follows a forward pass in evaluation mode by shapes alone, so that it shows
+   * models of your own as they compute; nothing is computed and no weights are drawn.
+   *
+   * @param path - A file to write, whole or not at all. Default: none.
+   * @returns The SVG. It refers to no other file, and suits light and dark pages.
+   * @throws {@link ArgumentError} when neither the options nor the model say the shape of an example, for wrong options, or when the file cannot
+   *   be written.
+   * @example
+   * ```ts
+   * import { resnet18 } from 'nodegrad';
+   * await resnet18().plot('resnet18.svg');
+   * ```
+   */
+  async plot(path?: string, options: PlotOptions = {}): Promise<string> {
+    const { plot } = await import('./plot.js');
+    return plot(this as AnyModel, path, options);
   }
 
   /** A copy with its own memory, and the preprocessing of this model: a snapshot, in the middle of a run one of whole steps. */

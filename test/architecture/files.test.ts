@@ -14,6 +14,7 @@ const course = (section: string) => `test/course/${section}.test.ts`;
 const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/index.ts': { test: 'test/architecture/files.test.ts', why: 'a list of exports, which this file reads' },
   'lib/native.ts': { test: 'test/loader.test.ts', why: 'loads at import; what it runs is in every test of an operation' },
+  'lib/help.ts': { test: 'test/errors.test.ts', why: 'the address that every error carries' },
   'lib/platform.ts': { test: 'test/faults/install.test.ts', why: 'types alone, which a project without any compiles' },
   'lib/memory.ts': { test: 'test/faults/limits.test.ts', why: 'containers, and memory that is collected in time' },
   'lib/program/effort.ts': { test: 'test/faults/planning.test.ts', why: 'counts for that test alone' },
@@ -30,6 +31,12 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/io/names.ts': { test: 'test/faults/folders.test.ts', why: 'names that are not UTF-8, on a disk' },
   'lib/io/tar-header.ts': { test: 'test/io/tar.test.ts', why: 'a part of reading archives' },
   'lib/io/tar-source.ts': { test: 'test/io/tar.test.ts', why: 'a part of reading archives' },
+  'lib/io/byte-source.ts': { test: 'test/io/npy.test.ts', why: 'paths and bytes, through what reads NumPy files' },
+  'lib/io/hdf5.ts': { test: 'test/models/keras.test.ts', why: 'files of Keras are what it is for' },
+  'lib/models/keras-file.ts': { test: 'test/models/keras.test.ts', why: 'the first half of reading them' },
+  'lib/io/npy-header.ts': { test: 'test/io/npy.test.ts', why: 'the first half of the format' },
+  'lib/io/npz.ts': { test: 'test/io/npy.test.ts', why: 'several arrays in one file' },
+  'lib/io/safetensors-checksums.ts': { test: 'test/io/safetensors.test.ts', why: 'a part of the format' },
   'lib/io/read-whole.ts': { test: 'test/faults/memory.test.ts', why: 'files that are far too large' },
   ...Object.fromEntries(
     ['elementwise', 'images', 'index', 'norms', 'rule', 'sequences', 'shapes'].map((stem) => [
@@ -115,7 +122,6 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
     ]),
   ),
   'lib/runtime.ts': { test: 'test/loader.test.ts', why: 'switches of the process: the suite is run under each of them' },
-  'lib/errors.ts': { test: 'test/io/idx.test.ts', why: 'every test of a wrong argument asks for its class and code' },
   'lib/layers/layer.ts': { test: 'test/models/sequential.test.ts', why: 'abstract: test/contracts/layer.ts is run for every layer' },
   'lib/layers/fields.ts': { test: 'test/models/sequential.test.ts', why: 'paths of nested layers' },
   'lib/layers/forward.ts': { test: 'test/models/sequential.test.ts', why: 'wraps every forward: paths and errors of nested layers' },
@@ -234,6 +240,14 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
     ]),
   ),
   'lib/evaluation/cross-validation.ts': { test: 'test/evaluation/comparison.test.ts', why: 'the same folds and intervals' },
+  'lib/layers/calls.ts': { test: 'test/layers/architecture.test.ts', why: 'the forward pass that is taken apart' },
+  'lib/layers/chain.ts': { test: 'test/layers/architecture.test.ts', why: 'what is taken apart is put together' },
+  ...Object.fromEntries(
+    ['architecture', 'architecture-pieces'].map((stem) => [
+      `lib/pictures/${stem}.ts`,
+      { test: 'test/training/plot.test.ts', why: 'pictures of models, in a browser' },
+    ]),
+  ),
   'lib/pictures/svg.ts': { test: 'test/pictures/chart.test.ts', why: 'what charts are made of' },
   'lib/finders/keeping-state.ts': { test: 'test/finders/learning-rate-finder.test.ts', why: 'that nothing is left of a trial' },
   'lib/finders/batch-size-finder.ts': { test: 'test/finders/learning-rate-finder.test.ts', why: 'both finders leave no trace' },

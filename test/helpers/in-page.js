@@ -47,3 +47,22 @@ globalThis.faintTexts = () => {
   }
   return faint;
 };
+
+/** Texts of a drawing that cover each other, leave the page, or leave the box that they stand in. */
+globalThis.coveredTexts = () => {
+  const shrunk = ({ left, right, top, bottom }) => ({ left: left + 1, right: right - 1, top: top + 3, bottom: bottom - 3 });
+  const texts = [...document.querySelectorAll('text')].map((node) => ({ said: node.textContent, ...shrunk(node.getBoundingClientRect()) }));
+  const boxes = [...document.querySelectorAll('rect.box')].map((node) => node.getBoundingClientRect());
+  const whole = document.querySelector('rect.page').getBoundingClientRect();
+  return texts.flatMap((one, i) => {
+    const meets = (other) => one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom;
+    const found = texts
+      .slice(i + 1)
+      .filter(meets)
+      .map(({ said }) => `'${one.said}' covers '${said}'`);
+    if (one.left < whole.left || one.right > whole.right || one.bottom > whole.bottom) found.push(`'${one.said}' leaves the page`);
+    const box = boxes.find(meets);
+    if (box !== undefined && (one.left < box.left || one.right > box.right)) found.push(`'${one.said}' leaves its box`);
+    return found;
+  });
+};

@@ -1,0 +1,60 @@
+// A model as a picture: its layers, taken apart by a forward pass over shapes alone, drawn as SVG.
+
+import { ArgumentError, checkFlag, checkInteger, checkOptions, expected } from '../errors.js';
+import { checkPath, writeFileAtomic } from '../io/atomic.js';
+import { architectureOf } from '../layers/architecture.js';
+import { inputShapeOf, multiplyAccumulates, weightLayers } from '../layers/costs.js';
+import type { AnyLayer } from '../layers/layer.js';
+import { drawArchitecture } from '../pictures/architecture.js';
+import { amount } from '../pictures/architecture-pieces.js';
+
+/** Options of {@link Model.plot}. */
+export interface PlotOptions {
+  /** Shape of one example, without the batch dimension. Default: what the model says that it was built for. */
+  readonly inputShape?: readonly number[];
+  /** Heading of the picture. Default: the model's class. */
+  readonly title?: string;
+  /** How deep blocks are opened; 0: none but the model itself. Default: all. */
+  readonly depth?: number;
+  /** Whether equal neighbours are drawn once, with their number (`×3`). Default true. */
+  readonly fold?: boolean;
+  /** Columns that a long picture is cut into. Default: as many as make it about as wide as high. */
+  readonly columns?: number;
+}
+
+/** `model.plot(path, options)`: documented there. */
+export async function plot(model: AnyLayer, path: string | undefined, options: PlotOptions): Promise<string> {
+  const {
+    inputShape,
+    title = model.constructor.name,
+    depth = 1000,
+    fold = true,
+    columns,
+  } = checkOptions<PlotOptions>(options, 'options', ['inputShape', 'title', 'depth', 'fold', 'columns']);
+  if (path !== undefined) checkPath(path);
+  if (typeof title !== 'string') throw new ArgumentError(expected('a string', 'options.title', title));
+  const input = inputShapeOf(model, inputShape);
+  if (input === null)
+    throw new ArgumentError(
+      expected('the shape of one example for plot(): [height, width, channels] of an image', 'options.inputShape', inputShape),
+    );
+  const settings = { depth: checkInteger(depth, 'options.depth', 0), fold: checkFlag(fold, 'options.fold') };
+  const svg = drawArchitecture({
+    title,
+    subtitle: subtitleOf(model, input),
+    input,
+    chain: architectureOf(model, input, settings),
+    columns: columns === undefined ? null : checkInteger(columns, 'options.columns', 1, 100),
+  });
+  if (path !== undefined) await writeFileAtomic(path, [Buffer.from(svg)]);
+  return svg;
+}
+
+function subtitleOf(model: AnyLayer, inputShape: readonly number[]): string {
+  const depth = weightLayers(model, { inputShape });
+  const count = multiplyAccumulates(model, { inputShape });
+  return [
+    `${amount(model.parameterCount())} parameters`,
+    ...(count > 0 ? [`${amount(count)} multiply-accumulates`, `${depth} weight layer${depth === 1 ? '' : 's'}`] : []),
+  ].join(' · ');
+}
