@@ -350,6 +350,17 @@ export {
   readCsv,
   readParquet,
   readTable,
+  type CsvRowsOptions,
+  type Example,
+  type ExampleValues,
+  type IterableDataset,
+  type IterableDatasetOptions,
+  type IterableMaker,
+  type IterationKey,
+  type RowSource,
+  csvRows,
+  iterableDataset,
+  jsonLines,
 } from './data/index.js';
 export {
   Transform,

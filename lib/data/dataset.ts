@@ -304,7 +304,8 @@ export class TreeDataset<X extends TensorTree = TensorTree, Y extends TensorTree
   }
 }
 
-function classNames(classes: readonly string[] | number): readonly string[] {
+/** @internal Names of classes, given as such or as their number. */
+export function classNames(classes: readonly string[] | number): readonly string[] {
   if (typeof classes === 'number')
     return Object.freeze(Array.from({ length: checkInteger(classes, 'options.classes', 1, 1 << 24) }, (_, i) => String(i)));
   if (!Array.isArray(classes) || classes.length === 0 || !classes.every((name) => typeof name === 'string')) {

@@ -62,8 +62,7 @@ export async function readCsv(path: string, options: ReadCsvOptions = {}): Promi
   const given = checkOptions<ReadCsvOptions>(options, 'options', known);
   const { delimiter, header = true, missing = usualMissing, encoding = 'utf-8' } = given;
   checkFlag(header, 'options.header');
-  if (delimiter !== undefined && (typeof delimiter !== 'string' || delimiter.length !== 1 || /["\r\n]/.test(delimiter)))
-    throw new ArgumentError(expected('one character', 'options.delimiter', delimiter));
+  checkDelimiter(delimiter);
   if (!Array.isArray(missing) || !missing.every((field) => typeof field === 'string'))
     throw new ArgumentError(expected('an array of strings', 'options.missing', missing));
   checkEncoding(encoding);
@@ -73,7 +72,15 @@ export async function readCsv(path: string, options: ReadCsvOptions = {}): Promi
   return reader.finish();
 }
 
-function checkEncoding(encoding: unknown): void {
+/** @internal */
+export function checkDelimiter(delimiter: string | undefined): string | undefined {
+  if (delimiter !== undefined && (typeof delimiter !== 'string' || delimiter.length !== 1 || /["\r\n]/.test(delimiter)))
+    throw new ArgumentError(expected('one character', 'options.delimiter', delimiter));
+  return delimiter;
+}
+
+/** @internal */
+export function checkEncoding(encoding: unknown): void {
   try {
     if (typeof encoding === 'string') return void new TextDecoder(encoding);
   } catch {

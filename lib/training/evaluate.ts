@@ -1,6 +1,6 @@
 // Evaluation and prediction: forward passes in evaluation mode, off the tape, the modes as before afterwards.
 
-import { checkDataset } from '../data/contract.js';
+import { checkAnyDataset } from '../data/contract.js';
 import { isAbortSignal, isPromise } from '../foreign.js';
 import type { AnyDataset, Batch, BatchPart, Dataset, ExampleMemory, ShapeTree } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
@@ -25,6 +25,7 @@ import type { Scores } from './history.js';
 import { checkMetrics, resultsOf } from './measured.js';
 import { Breather, rememberModes } from './modes.js';
 import { type RecordedParts, ownCodeOf } from './own-code.js';
+import { reading } from './reading.js';
 import { addMeasured, measure, needPrediction } from './train-step.js';
 
 /** Options of `model.evaluate`. */
@@ -52,7 +53,7 @@ const worthCompiling = 4;
 
 /** `model.evaluate(data, options)`: documented there. */
 export async function evaluate(model: AnyLayer, data: AnyDataset, options: EvaluateOptions): Promise<Scores> {
-  checkDataset(data, 'data');
+  checkAnyDataset(data, 'data');
   const seen = preprocessed(model, data);
   if (options?.loss instanceof Loss) checkDomains(options.loss, seen);
   return evaluateSeen(model, seen, options);
@@ -77,14 +78,16 @@ export async function evaluateSeen(model: AnyLayer, data: AnyDataset, options: E
       prediction: keep ? prediction : null,
     };
   };
-  await inEvaluation({ model, loss, metrics }, loader, checkSignal(signal), pass, (result, examples, targets) => {
+  const use = (result: ReturnType<typeof pass>, examples: number, targets: () => TensorTree): void => {
     for (const [i, one] of result.losses.entries()) {
       means[i] ??= new BatchMean();
       means[i].add(one.loss.item(), one.isSum ? null : (one.counted?.item() ?? examples), examples);
       factors[i] = one.factor;
     }
     addMeasured(metrics, result.measured, () => [result.prediction as TensorTree, targets()]);
-  });
+  };
+  const abort = checkSignal(signal);
+  await reading(loader, abort, () => inEvaluation({ model, loss, metrics }, loader, abort, pass, use));
   const total = means.reduce((before, mean, i) => before + (factors[i] === 1 ? mean.value : factors[i] * mean.value), 0);
   return { loss: total, metrics: resultsOf(metrics) };
 }
@@ -103,7 +106,7 @@ export async function predict(model: AnyLayer, inputs: TensorTree | AnyDataset, 
   if (typeof (inputs as Partial<Dataset> | null)?.batch === 'function') {
     const loader = new DataLoader<BatchPart, BatchPart>(preprocessed(model, inputs as AnyDataset), { batchSize });
     checkNotEmpty(loader, 'predict');
-    await inEvaluation({ model }, loader, abort, pass, keep);
+    await reading(loader, abort, () => inEvaluation({ model }, loader, abort, pass, keep));
     return joined(parts);
   }
   if (!isTree(inputs)) throw new ArgumentError(expected('a tensor or a data set', 'inputs', inputs, 'Numbers and arrays go through tensor()'));
@@ -210,6 +213,8 @@ async function inEvaluation<R>(
   while (progress.batch < loader.length) {
     const made = loader.make(order, progress.batch, 0);
     const pair = isPromise(made) ? await made : made;
+    if (pair === null) check(); // the end of a stream, or its source was closed by the signal
+    if (pair === null) break;
     if (isPromise(made) && usesBusyMemory(model)) return goOnCompiled();
     // For each batch: whoever trains the same model between two turns of the event loop finds it in the mode that it was in.
     try {

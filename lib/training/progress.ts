@@ -63,15 +63,14 @@ export class Progress {
   draw(state: ProgressState): void {
     if (!this.#isTerminal) return;
     this.#drawn = performance.now();
-    const done = state.batch / this.#batches;
-    const filled = Math.round(done * 20);
+    const isKnown = Number.isFinite(this.#batches);
     this.#replace(
       [
         this.#title(state.epoch),
-        `${'━'.repeat(filled)}${'─'.repeat(20 - filled)} ${String(state.batch).padStart(String(this.#batches).length)}/${this.#batches}`,
+        isKnown ? `${bar(state.batch / this.#batches)} ${ofAll(state.batch, this.#batches)}` : `batch ${formatCount(state.batch)}`,
         ...scoresText(state),
         `${formatCount(state.samplesPerSecond)} samples/s`,
-        `ETA ${formatDuration(state.secondsLeft)}`,
+        ...(isKnown ? [`ETA ${formatDuration(state.secondsLeft)}`] : []),
       ].join('  '),
     );
   }
@@ -129,6 +128,14 @@ export class Progress {
     }
   }
 }
+
+/** ━━━━────: a share of 1. */
+export function bar(share: number, width = 20): string {
+  const filled = Math.round(Math.min(1, Math.max(0, share)) * width);
+  return `${'━'.repeat(filled)}${'─'.repeat(width - filled)}`;
+}
+
+const ofAll = (done: number, all: number): string => `${String(done).padStart(String(all).length)}/${all}`;
 
 function streamOf(option: unknown): TextStream | null {
   if (option === false) return null;

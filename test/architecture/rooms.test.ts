@@ -53,7 +53,7 @@ const arrows: Record<string, readonly string[]> = {
   schedules: tensors,
   optimizers: [...models, 'native', 'schedules'],
   // What a feed is, the engine says: it knows no data set.
-  data: [...tensors, 'native', 'io', 'memory', 'sharp', 'hyparquet', 'apache-arrow', 'tree', 'program'],
+  data: [...tensors, 'create', 'native', 'io', 'memory', 'sharp', 'hyparquet', 'apache-arrow', 'tree', 'program'],
   models: [...models, 'io', 'training'],
   program: [...tensors, 'native', 'memory', 'tree'],
   training: [

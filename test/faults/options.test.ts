@@ -260,6 +260,8 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     { take: (o) => lib.readTable(houses('parquet'), o), needs: { columns: { tags: 'skip' } } },
     { take: (o) => lib.readArrow(houses('arrow'), o), needs: { columns: { tags: 'skip' } } },
   ],
+  CsvRowsOptions: { take: (o) => lib.csvRows(houses('csv'), o).next() },
+  IterableDatasetOptions: { take: (o) => lib.iterableDataset(() => [{ inputs: 1, targets: 0 }], o) },
   ReadCsvOptions: { take: (o) => lib.readCsv(houses('csv'), o) },
   TableDatasetOptions: { take: (o) => lib.readCsv(houses('csv')).then((table) => Object.entries(table.dataset(o))) },
   TransformFitOptions: { take: (o) => new lib.Centre().fit(x, o).toJSON() },
