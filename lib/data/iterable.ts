@@ -1,5 +1,6 @@
 // Data sets of examples that come one after the other: from generators, streams of Node.js, databases, the network.
 
+import { types } from 'node:util';
 import type { NestedValues } from '../create.js';
 import type { TypedArray } from '../dtype.js';
 import { ArgumentError, NodegradError, checkInteger, checkOptions, expected } from '../errors.js';
@@ -7,6 +8,7 @@ import { isPlainObject, isPromise, ours } from '../foreign.js';
 import { keepNames } from '../names.js';
 import { Random } from '../random.js';
 import type { AnyTensor } from '../tensor.js';
+import { showAs } from '../words.js';
 import { noNumbers } from './contract.js';
 import type { StreamRequest, Streamed } from './cursor.js';
 import { type AsyncDataset, type Batch, type BatchPart, type EpochKey, type ShapeTree, classNames } from './dataset.js';
@@ -212,7 +214,7 @@ function isIterable(value: unknown): value is AsyncIterable<unknown> | Iterable<
 /** An error with where it happened in front. */
 function located(error: unknown, where: string): unknown {
   if (!(error instanceof NodegradError)) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = types.isNativeError(error) ? error.message : String(error);
     return new ArgumentError(`${where}: ${message}`, { cause: error });
   }
   error.message = `${where}: ${error.message}`;
@@ -245,5 +247,6 @@ export function iterableDataset<Row = Example>(make: IterableMaker<Row>, options
   return new IterableDataset(make, options);
 }
 
+showAs(IterableDataset as unknown as { prototype: IterableDataset }, (data) => `IterableDataset '${data.name}': examples one after the other`);
 keepNames({ IterableDataset });
 ours(IterableDataset);

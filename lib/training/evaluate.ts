@@ -25,7 +25,8 @@ import type { Scores } from './history.js';
 import { checkMetrics, resultsOf } from './measured.js';
 import { Breather, rememberModes } from './modes.js';
 import { type RecordedParts, ownCodeOf } from './own-code.js';
-import { reading } from './reading.js';
+import type { ProgressOption } from '../progress.js';
+import { watched } from './reading.js';
 import { addMeasured, measure, needPrediction } from './train-step.js';
 
 /** Options of `model.evaluate`. */
@@ -36,6 +37,8 @@ export interface EvaluateOptions {
   readonly metrics?: readonly Metric[];
   /** Examples per forward pass; default 256. It changes no result beyond the rounding of sums over batches. */
   readonly batchSize?: number;
+  /** A line on a terminal, where it takes longer than a second: standard error; a stream to write to, or false. Default `'auto'`. */
+  readonly progress?: ProgressOption;
   /** Stops between two batches. */
   readonly signal?: AbortSignal;
 }
@@ -44,6 +47,8 @@ export interface EvaluateOptions {
 export interface PredictOptions {
   /** Examples per forward pass; default 256. It changes no result. */
   readonly batchSize?: number;
+  /** A line on a terminal, where it takes longer than a second: standard error; a stream to write to, or false. Default `'auto'`. */
+  readonly progress?: ProgressOption;
   /** Stops between two batches. */
   readonly signal?: AbortSignal;
 }
@@ -61,10 +66,10 @@ export async function evaluate(model: AnyLayer, data: AnyDataset, options: Evalu
 
 /** The same for data that have gone through the model's preprocessing. */
 export async function evaluateSeen(model: AnyLayer, data: AnyDataset, options: EvaluateOptions): Promise<Scores> {
-  checkOptions(options, 'options', ['loss', 'metrics', 'batchSize', 'signal']);
+  checkOptions(options, 'options', ['loss', 'metrics', 'batchSize', 'progress', 'signal']);
   const loss = checkLoss(options?.loss);
   const metrics = checkMetrics(options.metrics, loss);
-  const { batchSize = 256, signal } = options;
+  const { batchSize = 256, progress, signal } = options;
   const loader = new DataLoader<BatchPart, BatchPart>(data, { batchSize });
   checkNotEmpty(loader, 'evaluate');
   for (const metric of metrics) metric.reset();
@@ -87,14 +92,16 @@ export async function evaluateSeen(model: AnyLayer, data: AnyDataset, options: E
     addMeasured(metrics, result.measured, () => [result.prediction as TensorTree, targets()]);
   };
   const abort = checkSignal(signal);
-  await reading(loader, abort, () => inEvaluation({ model, loss, metrics }, loader, abort, pass, use));
+  await watched(loader, { abort, progress, title: 'evaluating' }, use, (follow) =>
+    inEvaluation({ model, loss, metrics }, loader, abort, pass, follow),
+  );
   const total = means.reduce((before, mean, i) => before + (factors[i] === 1 ? mean.value : factors[i] * mean.value), 0);
   return { loss: total, metrics: resultsOf(metrics) };
 }
 
 /** `model.predict(inputs, options)`: documented there. */
 export async function predict(model: AnyLayer, inputs: TensorTree | AnyDataset, options: PredictOptions = {}): Promise<TensorTree> {
-  const { batchSize = 256, signal } = checkOptions<PredictOptions>(options, 'options', ['batchSize', 'signal']);
+  const { batchSize = 256, progress, signal } = checkOptions<PredictOptions>(options, 'options', ['batchSize', 'progress', 'signal']);
   checkInteger(batchSize, 'options.batchSize', 1);
   const parts: TensorTree[] = [];
   const pass = (rows: TensorTree): TensorTree => checkOutput(model.forward(rows as never));
@@ -102,11 +109,12 @@ export async function predict(model: AnyLayer, inputs: TensorTree | AnyDataset, 
     parts.push(prediction);
   };
   const abort = checkSignal(signal);
+  const watch = { abort, progress, title: 'predicting' };
   if (isPromise(inputs)) throw new ArgumentError(expected('tensors or a data set', 'inputs', inputs, 'Await it'));
   if (typeof (inputs as Partial<Dataset> | null)?.batch === 'function') {
     const loader = new DataLoader<BatchPart, BatchPart>(preprocessed(model, inputs as AnyDataset), { batchSize });
     checkNotEmpty(loader, 'predict');
-    await reading(loader, abort, () => inEvaluation({ model }, loader, abort, pass, keep));
+    await watched(loader, watch, keep, (follow) => inEvaluation({ model }, loader, abort, pass, follow));
     return joined(parts);
   }
   if (!isTree(inputs)) throw new ArgumentError(expected('a tensor or a data set', 'inputs', inputs, 'Numbers and arrays go through tensor()'));
@@ -116,7 +124,8 @@ export async function predict(model: AnyLayer, inputs: TensorTree | AnyDataset, 
   if (data.length === 0) return inEvaluationMode(model, () => noGrad(() => pass(rows)));
   // A tensor of one axis may be one example: the model sees it whole, or the result would depend on its length.
   const isOne = rows instanceof Tensor && rows.rank === 1;
-  await inEvaluation({ model }, new DataLoader<BatchPart, BatchPart>(data, { batchSize: isOne ? data.length : batchSize }), abort, pass, keep);
+  const loader = new DataLoader<BatchPart, BatchPart>(data, { batchSize: isOne ? data.length : batchSize });
+  await watched(loader, watch, keep, (follow) => inEvaluation({ model }, loader, abort, pass, follow));
   return joined(parts);
 }
 

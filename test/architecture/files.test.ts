@@ -206,6 +206,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   ),
   'lib/evaluation/cross-validation.ts': { test: 'test/evaluation/comparison.test.ts', why: 'the same folds and intervals' },
   'lib/layers/calls.ts': { test: 'test/layers/architecture.test.ts', why: 'the forward pass that is taken apart' },
+  'lib/layers/text.ts': { test: 'test/layers/architecture.test.ts', why: 'what a layer looks like on the console' },
   'lib/layers/chain.ts': { test: 'test/layers/architecture.test.ts', why: 'what is taken apart is put together' },
   ...Object.fromEntries(
     ['architecture', 'architecture-pieces'].map((stem) => [

@@ -8,7 +8,7 @@ const invent = (files: Record<string, string>): Tree => new Map(Object.entries(f
 
 // ---- lib ----
 
-const basics = ['foreign', 'names', 'words', 'errors', 'dtype', 'environment', 'recording', 'context', 'options'];
+const basics = ['foreign', 'names', 'words', 'progress', 'errors', 'dtype', 'environment', 'recording', 'context', 'options'];
 const tensors = [...basics, 'random', 'seed', 'ops', 'tensor'];
 const models = [...tensors, 'create', 'initializers', 'parameter', 'buffer', 'layers'];
 
@@ -19,6 +19,7 @@ const arrows: Record<string, readonly string[]> = {
   foreign: ['installation'],
   names: [],
   words: [],
+  progress: ['errors', 'words'],
   errors: ['foreign', 'names'],
   dtype: ['foreign', 'errors'],
   options: ['errors'],

@@ -3,6 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { inspect } from 'node:util';
 import test from 'ava';
 import * as lib from '../../lib/index.js';
 
@@ -280,4 +281,23 @@ test('a Readable of objects is a source, and is destroyed when nobody wants more
   await new Promise((resolve) => setTimeout(resolve, 20));
   t.is(streams.length, 4);
   t.true(streams.every(({ destroyed }) => destroyed));
+});
+
+test('the console shows data sets by name, number and shapes', (t) => {
+  t.is(inspect(inMemory), "TensorDataset 'points': 50 examples, inputs [2], targets [1]");
+  t.is(inspect(lib.subset(inMemory, Int32Array.of(1))), "Subset 'points[1]': 1 example, inputs [2], targets [1]");
+  t.is(inspect(streamed()), "IterableDataset 'points': examples one after the other");
+  const classes = new lib.TensorDataset(lib.ones([2, 3]), lib.Tensor.from(Int32Array.of(0, 1)), { classes: ['a', 'b', 'c', 'd', 'e'] });
+  t.is(inspect(classes), "TensorDataset 'data': 2 examples, inputs [3], 5 classes (a, b, c, d, …)");
+});
+
+test('the console shows a run as a table of its epochs', async (t) => {
+  const { history } = await train(inMemory, { epochs: 13, validation: inMemory });
+  const lines = inspect(history).split('\n');
+  t.is(lines[0], 'History of 13 epochs');
+  t.regex(lines[1], /^ +epoch +loss +val loss +lr +time$/);
+  t.regex(lines[2], /^ +1 +0\.\d{4} +0\.\d{4} +0\.01 +\d+\.\d s$/);
+  t.is(lines[7], '  …');
+  t.regex(lines[12], /^ +13 /);
+  t.is(inspect(new lib.History()), 'History of 0 epochs');
 });
