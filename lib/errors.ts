@@ -1,10 +1,10 @@
 // The error classes and the one grammar of their messages: expected what, for which argument, received what.
+import { otherCopy, ours } from './foreign.js';
+import { helpFor } from './help.js';
 import { keepNames } from './names.js';
 
-import { otherCopy, ours } from './foreign.js';
-
 /**
- * Base class of every error that nodegrad throws on purpose; `code` is stable across versions.
+ * Base class of every error that nodegrad throws on purpose; `code` is stable across versions, and `npx nodegrad explain ERR_SHAPE` prints its page.
  *
  * @example
  * ```ts
@@ -19,9 +19,12 @@ import { otherCopy, ours } from './foreign.js';
 export class NodegradError extends Error {
   /** Stable identifier, for example `ERR_SHAPE`. */
   readonly code: string;
+  /** Address of the page about `code`, in this package: `file:///…/docs/errors/ERR_SHAPE.md`. Undefined for a code that is not nodegrad's. */
+  readonly help: string | undefined;
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(message, options);
     this.code = code;
+    this.help = helpFor(code);
     this.name = new.target.name;
   }
 }

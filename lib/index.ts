@@ -342,12 +342,16 @@ export {
   type ColumnKind,
   type ColumnSchema,
   type ReadCsvOptions,
+  type ReadImagesOptions,
+  type ReadColumnsOptions,
   type ReadTableOptions,
   Table,
   TableDataset,
   type TableDatasetOptions,
   readArrow,
+  readColumns,
   readCsv,
+  readImages,
   readParquet,
   readTable,
   type CsvRowsOptions,
@@ -361,6 +365,7 @@ export {
   csvRows,
   iterableDataset,
   jsonLines,
+  tableFromRows,
 } from './data/index.js';
 export {
   Transform,
@@ -609,7 +614,8 @@ export {
 } from './models/densenet.js';
 export { FractalBlock, FractalNet, type FractalNetOptions, type FractalPaths, FractalUnit, fractalnet } from './models/fractalnet.js';
 export { type FireOptions, Fire, type SqueezeNetOptions, SqueezeNet, squeezenet } from './models/squeezenet.js';
-export { type LoadPyTorchOptions, type PyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
+export { type LoadKerasOptions, loadKeras } from './models/keras.js';
+export { type LoadPyTorchOptions, type PyTorchOptions, type SavePyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
 export { kerasWeights, loadKerasWeights } from './models/recurrent-weights.js';
 export { type NetworkInNetworkOptions, networkInNetwork } from './models/nin.js';
 
@@ -635,16 +641,20 @@ export { type CompileOptions, type CompiledStep, compileStep, type StepArgument 
 
 // ---- Files of other tools ----
 
+export { type OnnxExportOptions, encodeOnnx, saveOnnx } from './onnx/export.js';
 export { type CifarImages, type CifarOptions, decodeCifar } from './io/cifar.js';
 export { type IdxArray, type IdxContents, type IdxDType, type IdxOptions, readIdx, writeIdx } from './io/idx.js';
 export {
   type Safetensors,
   type SafetensorsOptions,
+  type SafetensorsWriteOptions,
   decodeSafetensors,
   encodeSafetensors,
   readSafetensors,
   writeSafetensors,
 } from './io/safetensors.js';
+export { type NpyOptions, readNpy, writeNpy } from './io/npy.js';
+export { type NpzWriteOptions, readNpz, writeNpz } from './io/npz.js';
 
 // ---- The machine ----
 

@@ -1,12 +1,14 @@
 // The command line: commands, options, exit codes.
 
 import { Argument, Command, CommanderError } from 'commander';
+import { NodegradError } from '../errors.js';
 import { info, variableProblems } from '../runtime.js';
 import { type DataCommandOptions, dataCommand } from './data.js';
 import { type ExperimentName, experimentNames } from '../experiments/index.js';
 import { type EvaluateCommandOptions, evaluateCommand } from './evaluate.js';
 import { type ExperimentCommandOptions, experimentCommand } from './experiment.js';
 import { inFlags } from './flags.js';
+import { explainCommand, topicNamed } from './explain.js';
 import { infoCommand } from './info.js';
 import { metricNames, metricsHelp } from './metrics.js';
 import { type GivenOptions, addDataOptions, addPlaceOptions, addTrainOptions, badRowsOption, dataName, seedNumber, whole } from './options.js';
@@ -93,6 +95,11 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .action(async (path: string, options: WatchCommandOptions) => {
       code = await watchCommand(path, options);
     });
+  command('explain', 'what an error code or a finding of the sitter means, and what to do; without a topic, the list of them')
+    .addArgument(new Argument('[topic]', 'ERR_SHAPE, dead-units …').argParser(topicNamed))
+    .action((topic: ReturnType<typeof topicNamed> | undefined) => {
+      code = explainCommand(topic);
+    });
   command('info', 'this installation: CPU, libraries, threads; for bug reports')
     .option('--json', 'print one JSON document instead of text', false)
     .action((options: { json: boolean }) => {
@@ -116,12 +123,13 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     // Commander has said what was wrong, or has shown the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageError;
     process.stderr.write(`nodegrad: ${printable(errorText(error))}\n`);
+    if (error instanceof NodegradError && error.help !== undefined) process.stderr.write(`(npx nodegrad explain ${error.code} says more)\n`);
     if (words.includes('--json')) process.stdout.write(`${JSON.stringify({ outcome: 'failed', error: failure(error) }, null, 2)}\n`);
     return 1;
   }
 }
 
-function failure(error: unknown): { code: string | null; message: string } {
-  const { code, message } = error as { code?: string; message?: string };
-  return { code: code ?? null, message: inFlags(message ?? String(error)) };
+function failure(error: unknown): { code: string | null; message: string; help?: string } {
+  const { code, message, help } = error as { code?: string; message?: string; help?: string };
+  return { code: code ?? null, message: inFlags(message ?? String(error)), help };
 }

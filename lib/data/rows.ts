@@ -1,96 +1,51 @@
-// Rows of files of any size, one after the other: comma-separated values and JSON lines, for data sets that are read as streams.
+// Tables from objects: the rows of a JSON file, of a database, or the one that a request brings.
 
-import { createReadStream } from 'node:fs';
-import { ArgumentError, FileFormatError, checkFlag, checkOptions, describe, expected } from '../errors.js';
-import { checkPath } from '../io/atomic.js';
-import { detectDelimiter, linesOf, recordsOf } from '../io/csv.js';
-import { checkDelimiter, checkEncoding } from './read-csv.js';
+import { ArgumentError, FileFormatError, checkList, checkOptions, expected } from '../errors.js';
+import { columnOf } from './column-files.js';
+import { Misfits, type ReadTableOptions, checkReadOptions, placesOf } from './read-csv.js';
+import { Table, markBySchema } from './table.js';
 
-/** A file, or its bytes or text as they come: a Readable, the body of a response. */
-export type RowSource = string | AsyncIterable<Uint8Array | string>;
-
-/** Options of {@link csvRows}. */
-export interface CsvRowsOptions {
-  /** What stands between two fields; default: of a file what its first line has most of, see {@link readCsv}; of anything else a comma. */
-  readonly delimiter?: string;
-  /** Whether the first line has the names of the columns (default true); without one they are `column 1`, `column 2` and so on. */
-  readonly header?: boolean;
-  /** How characters are written as bytes: a name of the Encoding Standard. Default `'utf-8'`. */
-  readonly encoding?: string;
-}
+const known = ['columns', 'schema', 'badRows'];
 
 /**
- * The rows of comma-separated values one after the other, as objects of texts by the names of the columns: `Number(row.area)` makes a number. Only
- * a few rows are in memory; {@link readCsv} reads a whole table and finds its types.
+ * The table of some objects, whose keys are the names of the columns: what `JSON.parse` or a database gives. Numbers, bigints and dates (as milliseconds
+ * since 1970) become numbers, texts and truth values categories; null, undefined and a key that an object lacks are missing values, never 0.
  *
- * @param source - Path of a file, or a stream of bytes or text.
- * @throws {@link FileFormatError} for a row with more or fewer fields than the first line, and for what {@link readCsv} does not take for a file of
- *   such values; {@link ArgumentError} for wrong options, or what cannot be read. Each comes when the first row is asked for, or where it stands.
+ * With the `schema` of a saved model it takes rows to predict: numbers may be texts then, as a form sends them, and a key that no row has is an error.
+ *
+ * @param rows - At least one object.
+ * @throws {@link ArgumentError} for a value that does not fit, with row, column and value, for a column that is neither numbers nor texts, and for wrong
+ *   options.
  * @example
  * ```ts
- * import { csvRows } from 'nodegrad';
- * let sum = 0;
- * for await (const { price } of csvRows('houses.csv')) sum += Number(price);
- * ```
- */
-export async function* csvRows(source: RowSource, options: CsvRowsOptions = {}): AsyncGenerator<Record<string, string>, void> {
-  const given = checkOptions<CsvRowsOptions>(options, 'options', ['delimiter', 'header', 'encoding']);
-  const { header = true, encoding = 'utf-8' } = given;
-  checkFlag(header, 'options.header');
-  checkEncoding(encoding);
-  const name = nameOf(source);
-  const delimiter = checkDelimiter(given.delimiter) ?? (typeof source === 'string' ? await detectDelimiter(source, encoding) : ',');
-  let names: readonly string[] | null = null;
-  for await (const { fields, line } of recordsOf(bytesOf(source), name, { delimiter, encoding })) {
-    if (names === null) {
-      names = fields.map((field, i) => (header && field.trim() !== '' ? field.trim() : `column ${i + 1}`));
-      const twice = names.find((one, i) => names?.indexOf(one) !== i);
-      if (twice !== undefined) throw new FileFormatError(`${name}: two columns are called '${twice}'`);
-      if (header) continue;
-    }
-    if (fields.length !== names.length)
-      throw new FileFormatError(
-        `${name}, line ${line}: has ${fields.length} ${fields.length === 1 ? 'field' : 'fields'}, the first line has ${names.length}`,
-      );
-    yield Object.fromEntries(names.map((column, i) => [column, fields[i]]));
-  }
-}
-
-/**
- * The values of JSON lines (one value in each line) one after the other; empty lines are left out.
+ * import { ColumnTransform, load, tableFromRows } from 'nodegrad';
+ * const data = tableFromRows([{ area: 95, city: 'Bonn', price: 310 }, { area: 60, city: 'Jena', price: 140 }]).dataset({ target: 'price' });
  *
- * @param source - Path of a file, or a stream of bytes or text.
- * @throws {@link FileFormatError} for a line that is no JSON, with its number, {@link ArgumentError} for what cannot be read.
- * @example
- * ```ts
- * import { iterableDataset, jsonLines } from 'nodegrad';
- * const data = iterableDataset(() => jsonLines<{ x: number[]; label: string }>('examples.jsonl'), {
- *   classes: ['cat', 'dog'],
- *   example: ({ x, label }) => ({ inputs: x, targets: label }),
- * });
+ * const model = await load('prices.safetensors'); // trained on such rows
+ * const { columns } = model.preprocessing as ColumnTransform;
+ * const price = await model.predict(tableFromRows([{ area: 80, city: null }], { schema: columns }).dataset());
  * ```
  */
-// biome-ignore lint/suspicious/noExplicitAny: what stands in a file is for whoever wrote it to say.
-export async function* jsonLines<Row = any>(source: RowSource): AsyncGenerator<Row, void> {
-  const name = nameOf(source);
-  let line = 0;
-  for await (const text of linesOf(bytesOf(source), name)) {
-    line += 1;
-    if (text.trim() === '') continue;
-    let row: Row;
-    try {
-      row = JSON.parse(text) as Row;
-    } catch (error) {
-      throw new FileFormatError(`${name}, line ${line}: is no JSON, ${describe(text.slice(0, 60))}`, { cause: error });
-    }
-    yield row;
+export function tableFromRows(rows: readonly object[], options: ReadTableOptions = {}): Table {
+  checkList(rows, 'rows', 'an array of objects');
+  const stranger = rows.findIndex((row) => typeof row !== 'object' || row === null || Array.isArray(row));
+  if (stranger >= 0) throw new ArgumentError(expected('objects with the columns as keys', `rows[${stranger}]`, rows[stranger]));
+  if (rows.length === 0) throw new ArgumentError('`rows` is empty: a table has at least one row');
+  const given = checkReadOptions(checkOptions<ReadTableOptions>(options, 'options', known));
+  const misfits = new Misfits('rows', given.badRows, 'row');
+  const bad = new Set<number>();
+  try {
+    const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+    const columns = placesOf(names, given, 'rows').map(({ name, wanted }) => {
+      const values = rows.map((row) => (Object.hasOwn(row, name) ? (row as Record<string, unknown>)[name] : null));
+      return columnOf('rows', name, wanted, [{ first: 0, values }], misfits, bad);
+    });
+    const whole = new Table(columns, 'rows');
+    const good = Array.from(rows.keys()).filter((row) => !bad.has(row));
+    if (good.length === 0) throw new ArgumentError(`none of the ${rows.length} rows fits: ${misfits.rows[0].reason}, in row 1`);
+    return markBySchema(new Table(whole.rows(good).columns, 'rows', misfits.rows, bad.size), given.schema !== undefined);
+  } catch (error) {
+    // What is wrong with a file is here wrong with an argument.
+    throw error instanceof FileFormatError ? new ArgumentError(error.message) : error;
   }
-}
-
-const nameOf = (source: RowSource): string => (typeof source === 'string' ? checkPath(source, 'source') : 'the stream');
-
-function bytesOf(source: RowSource): AsyncIterable<Uint8Array | string> {
-  if (typeof source === 'string') return createReadStream(source);
-  if (typeof (source as unknown) === 'object' && source !== null && Symbol.asyncIterator in source) return source;
-  throw new ArgumentError(expected('the path of a file, or a stream of bytes or text', 'source', source));
 }

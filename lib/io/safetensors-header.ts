@@ -1,7 +1,8 @@
 // The JSON header of a safetensors file, read by its own grammar: JSON.parse would keep the last of two equal keys and lose large numbers.
 
 import { TextDecoder } from 'node:util';
-import { describe, FileFormatError } from '../errors.js';
+import { describe, describeShape, FileFormatError } from '../errors.js';
+import { bytesInFile, type FileType } from './elements.js';
 
 /** One tensor of the header; offsets count from the end of the header. */
 export interface HeaderEntry {
@@ -17,6 +18,24 @@ export interface Header {
   readonly entries: HeaderEntry[];
   readonly metadata: Map<string, string>;
 }
+
+/** Element types by their names in the format. */
+export const fileTypes: ReadonlyMap<string, FileType> = new Map([
+  ['F32', 'float32'],
+  ['F64', 'float64'],
+  ['BF16', 'bfloat16'],
+  ['I32', 'int32'],
+  ['U8', 'uint8'],
+  ['F16', 'float16'],
+  ['I64', 'int64'],
+  ['I16', 'int16'],
+  ['I8', 'int8'],
+  ['U64', 'uint64'],
+  ['U32', 'uint32'],
+  ['U16', 'uint16'],
+  ['BOOL', 'bool'],
+]);
+export const typeNames = new Map([...fileTypes].map(([name, type]) => [type, name]));
 
 const maxNameLength = 1024;
 const maxRank = 32;
@@ -168,17 +187,47 @@ class HeaderReader {
   }
 }
 
+/** Checks that all element types are known, and that the entries cover the data exactly once. */
+export function checkLayout(entries: readonly HeaderEntry[], size: number, name: string): void {
+  for (const { name: tensor, dtype, shape, begin, end } of entries) {
+    const type = fileTypes.get(dtype);
+    if (type === undefined) {
+      throw new FileFormatError(
+        `${name}: tensor ${describe(tensor)} has element type ${describe(dtype)}; nodegrad reads ${[...fileTypes.keys()].join(', ')}`,
+      );
+    }
+    let bytes = bytesInFile(type);
+    for (const dimension of shape) bytes *= dimension;
+    // Products of 0 and numbers up to 2^53 are exact; beyond 2^53 they cannot be equal to a length that is there.
+    if (shape.length > 8 || !Number.isSafeInteger(bytes) || bytes !== end - begin) {
+      const needs = shape.length > 8 ? 'more than 8 dimensions' : `${bytes} bytes`;
+      throw new FileFormatError(
+        `${name}: tensor ${describe(tensor)}, ${dtype} ${describeShape(shape)}, needs ${needs}, its offsets are [${begin}, ${end}]`,
+      );
+    }
+  }
+  let at = 0;
+  for (const { name: tensor, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (begin !== at) {
+      const problem = begin > at ? `leaves a hole of ${begin - at} bytes` : `overlaps ${at - begin} bytes`;
+      throw new FileFormatError(`${name}: tensor ${describe(tensor)} ${problem} before byte ${Math.max(begin, at)} of the data`);
+    }
+    at = end;
+  }
+  if (at !== size) {
+    const problem = at > size ? 'the file is cut off' : 'there are trailing bytes';
+    throw new FileFormatError(`${name}: ${problem}: the tensors take ${at} bytes, the file has ${size} after its header`);
+  }
+}
+
 const pyTorch =
   "PyTorch turns its own (torch.save) into one: safetensors.torch.save_file(torch.load('a.pth', weights_only=True), 'a.safetensors')";
 
 /** How files of other libraries begin, what they are, and the way out. */
 const foreignFiles: readonly [begin: readonly number[], what: string][] = [
-  [[0x50, 0x4b, 3, 4], `It is a zip archive, as checkpoints of PyTorch and .keras files are. ${pyTorch}`],
+  [[0x50, 0x4b, 3, 4], `It is a zip archive, as checkpoints of PyTorch and .keras files are. loadKeras() reads the latter. ${pyTorch}`],
   [[0x80], `It may be a pickle, as old checkpoints of PyTorch are. ${pyTorch}`],
-  [
-    [0x89, 0x48, 0x44, 0x46],
-    'It is an HDF5 file, as Keras writes them: read its arrays there, and write them with safetensors.numpy.save_file()',
-  ],
+  [[0x89, 0x48, 0x44, 0x46], 'It is an HDF5 file, as Keras writes them: loadKeras() fills a model from it'],
   [[0x7b], 'It is JSON: tfjs keeps weights in the .bin files beside its model.json'],
 ];
 

@@ -2,19 +2,21 @@
 
 import { setImmediate } from 'node:timers';
 import { isMap, isUint8Array } from '../foreign.js';
-import { createHash } from 'node:crypto';
-import { open, stat } from 'node:fs/promises';
-import { endianness } from 'node:os';
-import { arrayTypes, bytesOf, type DType, type TypedArrayOf } from '../dtype.js';
-import { ArgumentError, checkOptions, describe, describeShape, expected, FileFormatError, NodegradError } from '../errors.js';
+import { type DType, type FloatDType, floatDTypes, isReal } from '../dtype.js';
+import { ArgumentError, checkChoice, checkFlag, checkOptions, describe, expected, FileFormatError } from '../errors.js';
+import { withoutGradients } from '../ops/emit.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
-import { checkPath, notRegular, refusal, writeFileAtomic } from './atomic.js';
-import { checkAvailable, formatBytes } from '../memory.js';
-import { foreignHint, type Header, type HeaderEntry, parseHeader } from './safetensors-header.js';
+import { checkPath, writeFileAtomic } from './atomic.js';
+import { allocateBytes, withFile } from './byte-source.js';
+import { bytesInFile, decodeElements, dtypeInMemory, encodeFloat16, type FileType, littleEndian, swapWhereNeeded } from './elements.js';
+import { checkAvailable } from '../memory.js';
+import { atOnce, checksumInTurns, checksumKeyOf, hasChecksums, isChecksumKey, seal, verifyChecksum } from './safetensors-checksums.js';
+import { checkLayout, fileTypes, foreignHint, type Header, type HeaderEntry, parseHeader, typeNames } from './safetensors-header.js';
+import { readShards } from './safetensors-shards.js';
 
 /** What a safetensors file holds. */
 export interface Safetensors {
-  /** Tensors by name, in the order of the file. They share one buffer where alignment allows. */
+  /** Tensors by name, in the order of the file, each with memory of its own. */
   readonly tensors: Map<string, AnyTensor>;
   /** Free text by key; checksums are not among it. */
   readonly metadata: Map<string, string>;
@@ -26,23 +28,24 @@ export interface SafetensorsOptions {
   readonly verify?: boolean;
   /** What error messages call the source; default: the path, or `bytes`. */
   readonly name?: string;
+  /** Element type of all tensors that hold real numbers; default: that of the file, and float32 for F16. */
+  readonly dtype?: FloatDType;
+}
+
+/** Options of {@link writeSafetensors} and {@link encodeSafetensors}. */
+export interface SafetensorsWriteOptions {
+  /**
+   * Element type in the file of all tensors that hold real numbers, rounded once, to nearest, ties to even; default: their own. Numbers
+   * that `'float16'` does not reach (65520 and above) are an error.
+   */
+  readonly dtype?: FloatDType | 'bfloat16' | 'float16';
+  /** Write int32 as I64, as PyTorch has class indices and counts; default false. */
+  readonly wideIntegers?: boolean;
 }
 
 /** Larger headers are refused, before anything is allocated: 16 MiB describe some 200,000 tensors. */
 export const MAX_HEADER_BYTES = 16 << 20;
 const bytesPerTurn = 4 << 20;
-const checksumKey = 'sha256';
-const fileTypes: ReadonlyMap<string, DType> = new Map([
-  ['F32', 'float32'],
-  ['F64', 'float64'],
-  ['BF16', 'bfloat16'],
-  ['I32', 'int32'],
-  ['U8', 'uint8'],
-]);
-/** Read as int32 where every number fits: PyTorch counts batches in 64 bits. */
-const wideIntegers = 'I64';
-const typeNames = new Map([...fileTypes].map(([name, dtype]) => [dtype, name]));
-
 /**
  * The bytes of a safetensors file. Wider element types come first, then names in order, as in the reference implementation, so that every
  * tensor is aligned and the same tensors give the same bytes. For each tensor the metadata gets `sha256:<name>`, SHA-256 of its header
@@ -51,15 +54,19 @@ const typeNames = new Map([...fileTypes].map(([name, dtype]) => [dtype, name]));
  * @param tensors - By name; any dtype.
  * @param metadata - Free text by key.
  * @returns a copy: later changes of the tensors do not show in it
- * @throws {ArgumentError} for names that a reader could not keep apart or would refuse
+ * @throws {ArgumentError} for names that a reader could not keep apart or would refuse, and numbers that float16 does not reach
  * @example
  * ```ts
  * import { encodeSafetensors, tensor } from 'nodegrad';
  * const bytes = encodeSafetensors(new Map([['w', tensor([1, 2, 3])]]), new Map([['note', 'three numbers']]));
  * ```
  */
-export function encodeSafetensors(tensors: ReadonlyMap<string, AnyTensor>, metadata: ReadonlyMap<string, string> = new Map()): Uint8Array {
-  const pieces = atOnce(encodePieces(tensors, metadata));
+export function encodeSafetensors(
+  tensors: ReadonlyMap<string, AnyTensor>,
+  metadata: ReadonlyMap<string, string> = new Map(),
+  options: SafetensorsWriteOptions = {},
+): Uint8Array {
+  const pieces = atOnce(encodePieces(tensors, metadata, options));
   const file = allocateBytes(
     pieces.reduce((sum, piece) => sum + piece.length, 0),
     'the bytes of these tensors',
@@ -77,7 +84,7 @@ export function encodeSafetensors(tensors: ReadonlyMap<string, AnyTensor>, metad
  * until they are written. The event loop gets a turn after every few megabytes of checksums.
  */
 export async function encodeInTurns(tensors: ReadonlyMap<string, AnyTensor>, metadata: ReadonlyMap<string, string>): Promise<Uint8Array[]> {
-  const work = encodePieces(tensors, metadata);
+  const work = encodePieces(tensors, metadata, {});
   for (let bytes = 0; ; ) {
     const turn = work.next();
     if (turn.done) return turn.value;
@@ -89,16 +96,21 @@ export async function encodeInTurns(tensors: ReadonlyMap<string, AnyTensor>, met
 }
 
 /** The pieces of a file; yields the number of bytes that it has worked on since the last time. */
-function* encodePieces(tensors: ReadonlyMap<string, AnyTensor>, metadata: ReadonlyMap<string, string>): Generator<number, Uint8Array[]> {
+function* encodePieces(
+  tensors: ReadonlyMap<string, AnyTensor>,
+  metadata: ReadonlyMap<string, string>,
+  options: SafetensorsWriteOptions,
+): Generator<number, Uint8Array[]> {
   if (!isMap(tensors)) throw new ArgumentError(expected('a Map of tensors by name', 'tensors', tensors));
   if (!isMap(metadata)) throw new ArgumentError(expected('a Map of texts by key', 'metadata', metadata));
+  const typeInFile = checkWriteOptions(options);
   const names = [...tensors.keys()];
   for (const name of names) {
     checkName(name, 'tensors');
     Tensor.check(tensors.get(name), `tensors['${name}']`);
   }
-  const width = (name: string): number => bytesOf((tensors.get(name) as AnyTensor).dtype);
-  names.sort((a, b) => width(b) - width(a) || (a < b ? -1 : 1));
+  const typeOf = (name: string): FileType => typeInFile((tensors.get(name) as AnyTensor).dtype);
+  names.sort((a, b) => bytesInFile(typeOf(b)) - bytesInFile(typeOf(a)) || (a < b ? -1 : 1));
   const texts = new Map<string, string>();
   for (const [key, text] of metadata) {
     checkName(key, 'metadata');
@@ -110,17 +122,16 @@ function* encodePieces(tensors: ReadonlyMap<string, AnyTensor>, metadata: Readon
   const contents: Uint8Array[] = [];
   let end = 0;
   for (const name of names) {
-    const { data, dtype, shape, size } = tensors.get(name) as AnyTensor;
-    if (data.length !== size)
-      throw new ArgumentError(`tensor ${describe(name)} has lost its memory: its ArrayBuffer was transferred or resized`);
-    const content = littleEndian(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), dtype);
-    const entry = { dtype: typeNames.get(dtype) as string, shape, data_offsets: [end, end + content.length] };
+    const value = tensors.get(name) as AnyTensor;
+    const type = typeOf(name);
+    const content = contentOf(name, value, type);
+    const entry = { dtype: typeNames.get(type) as string, shape: value.shape, data_offsets: [end, end + content.length] };
     end += content.length;
     contents.push(content);
     entries.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
-    texts.set(`${checksumKey}:${name}`, yield* checksumInTurns(describeEntry(name, entry.dtype, shape), content));
+    texts.set(checksumKeyOf(name), yield* checksumInTurns({ name, ...entry }, content));
   }
-  texts.set(checksumKey, checksumOfTexts(texts));
+  seal(texts);
   const pairs = [...texts].map(([key, text]) => `${JSON.stringify(key)}:${JSON.stringify(text)}`);
   const json = Buffer.from(`{"__metadata__":{${pairs.join(',')}}${entries.map((entry) => `,${entry}`).join('')}}`);
   const headerLength = Math.ceil(json.length / 8) * 8;
@@ -131,8 +142,35 @@ function* encodePieces(tensors: ReadonlyMap<string, AnyTensor>, metadata: Readon
   return [header, ...contents];
 }
 
+/** Checks the options; which element type in the file one of ours gets. */
+function checkWriteOptions(options: SafetensorsWriteOptions): (dtype: DType) => FileType {
+  const { dtype, wideIntegers = false } = checkOptions<SafetensorsWriteOptions>(options, 'options', ['dtype', 'wideIntegers']);
+  const real = dtype === undefined ? undefined : checkChoice(dtype, 'options.dtype', ['float32', 'float64', 'bfloat16', 'float16']);
+  const integer = checkFlag(wideIntegers, 'options.wideIntegers') ? 'int64' : 'int32';
+  return (own) => (isReal(own) ? (real ?? own) : own === 'int32' ? integer : own);
+}
+
+/** The bytes of a tensor in the file; its own memory where nothing has to be converted. */
+function contentOf(name: string, value: AnyTensor, type: FileType): Uint8Array {
+  const { data, size } = value;
+  if (data.length !== size) throw new ArgumentError(`tensor ${describe(name)} has lost its memory: its ArrayBuffer was transferred or resized`);
+  const refuse = (number: number): never => {
+    throw new ArgumentError(
+      `tensor ${describe(name)} holds ${number}, and the largest number of float16 is 65504: dtype 'bfloat16' reaches as far as float32`,
+    );
+  };
+  const converted =
+    type === 'float16'
+      ? encodeFloat16((value.dtype === 'bfloat16' ? withoutGradients(() => value.to('float32')) : value).data, refuse)
+      : type === 'int64'
+        ? BigInt64Array.from(data as Int32Array, BigInt)
+        : withoutGradients(() => value.to(type as DType)).data;
+  return littleEndian(new Uint8Array(converted.buffer, converted.byteOffset, converted.byteLength), bytesInFile(type));
+}
+
 /**
- * Reads the bytes of a safetensors file: F32, F64, BF16, I32 and U8. Everything that the header says is checked before a tensor is made: names
+ * Reads the bytes of a safetensors file. F32, F64, BF16, I32 and U8 stay what they are, F16 becomes float32, BOOL uint8, and I8, I16, U16, U32, I64
+ * and U64 become int32 where every number fits: all of it exactly. Everything that the header says is checked before a tensor is made: names
  * are unique, offsets follow each other from 0 to the end without a hole or an overlap, sizes agree with shapes and types.
  *
  * @throws {FileFormatError} if the bytes are not a complete safetensors file, or a checksum differs; the message names the byte or tensor
@@ -144,20 +182,24 @@ function* encodePieces(tensors: ReadonlyMap<string, AnyTensor>, metadata: Readon
  * ```
  */
 export function decodeSafetensors(bytes: Uint8Array, options: SafetensorsOptions = {}): Safetensors {
-  const { verify, name } = checkReadOptions(options, 'bytes');
+  const given = checkReadOptions(options, 'bytes');
   if (!isUint8Array(bytes)) throw new ArgumentError(expected('a Uint8Array', 'bytes', bytes));
-  const headerEnd = 8 + headerLengthOf(bytes.subarray(0, 8), bytes.length, name);
-  const header = readHeader(bytes.subarray(8, headerEnd), bytes.length - headerEnd, name);
-  // A copy: the caller's bytes stay the caller's, and the data starts at an aligned address.
-  const data = allocateBytes(bytes.length - headerEnd, name);
-  data.set(bytes.subarray(headerEnd));
-  return decode(header, data, name, verify);
+  const headerEnd = 8 + headerLengthOf(bytes.subarray(0, 8), bytes.length, given.name);
+  const file = new SafetensorsFile(bytes.subarray(8, headerEnd), bytes.length - headerEnd, given);
+  for (const entry of file.entries) {
+    // A copy: the caller's bytes stay the caller's, and the elements start at an aligned address.
+    const content = allocateBytes(entry.end - entry.begin, given.name);
+    content.set(bytes.subarray(headerEnd + entry.begin, headerEnd + entry.end));
+    file.take(entry, content);
+  }
+  return file.contents;
 }
 
 /**
- * Reads a safetensors file, see {@link decodeSafetensors}.
+ * Reads a safetensors file, see {@link decodeSafetensors}, or a model in several: of an index as Hugging Face writes it
+ * (`model.safetensors.index.json`), all files beside it that it names.
  *
- * @throws {FileFormatError} if it is not a complete safetensors file, or a checksum differs
+ * @throws {FileFormatError} if it is not a complete safetensors file, a checksum differs, or a file lacks a tensor that the index puts into it
  * @throws {ArgumentError} if it cannot be read
  * @example
  * ```ts
@@ -166,32 +208,21 @@ export function decodeSafetensors(bytes: Uint8Array, options: SafetensorsOptions
  * ```
  */
 export async function readSafetensors(path: string, options: SafetensorsOptions = {}): Promise<Safetensors> {
-  const { verify, name } = checkReadOptions(options, checkPath(path));
-  try {
-    const status = await stat(path); // before opening: a pipe would wait for ever, /dev/zero would never end
-    if (!status.isFile()) throw notRegular('the path of a file that can be read', 'path', path, status);
-    const file = await open(path, 'r');
-    try {
-      const read = async (start: number, end: number): Promise<Uint8Array> => {
-        const part = allocateBytes(end - start, name);
-        for (let at = 0; at < part.length; ) {
-          const { bytesRead } = await file.read(part, at, Math.min(part.length - at, 0x4000_0000), start + at);
-          if (bytesRead === 0) throw new FileFormatError(`${name}: the file became shorter while it was read`);
-          at += bytesRead;
-        }
-        return part;
-      };
-      const headerLength = headerLengthOf(await read(0, Math.min(8, status.size)), status.size, name);
-      // A header that does not fit the size of the file is found before that size is taken.
-      const header = readHeader(await read(8, 8 + headerLength), status.size - 8 - headerLength, name);
-      return decode(header, await read(8 + headerLength, status.size), name, verify);
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (error instanceof NodegradError) throw error;
-    throw refusal('a readable file', path, error);
-  }
+  const given = checkReadOptions(options, checkPath(path));
+  if (/\.json$/i.test(path)) return readShards(path, given.name, (shard, name) => readFile(shard, { ...given, name }));
+  return readFile(path, given);
+}
+
+async function readFile(path: string, given: ReadOptions): Promise<Safetensors> {
+  return withFile(path, given.name, async ({ name, size, read }) => {
+    const headerLength = headerLengthOf(await read(0, Math.min(8, size)), size, name);
+    const start = 8 + headerLength;
+    // A header that does not fit the size of the file is found before that size is taken.
+    const file = new SafetensorsFile(await read(8, start), size - start, given);
+    // One after the other: of what is converted, only one tensor is in memory twice.
+    for (const entry of file.entries) file.take(entry, await read(start + entry.begin, start + entry.end));
+    return file.contents;
+  });
 }
 
 /**
@@ -208,25 +239,24 @@ export async function writeSafetensors(
   path: string,
   tensors: ReadonlyMap<string, AnyTensor>,
   metadata?: ReadonlyMap<string, string>,
+  options?: SafetensorsWriteOptions,
 ): Promise<void> {
   checkPath(path);
-  await writeFileAtomic(path, [encodeSafetensors(tensors, metadata)]);
+  await writeFileAtomic(path, [encodeSafetensors(tensors, metadata, options)]);
 }
 
-function allocateBytes(length: number, name: string): Uint8Array<ArrayBuffer> {
-  checkAvailable(length, name);
-  try {
-    return new Uint8Array(length);
-  } catch (error) {
-    throw new ArgumentError(`no memory for ${name}: ${formatBytes(length)} are needed`, { cause: error });
-  }
+/** Options as they are in force. */
+interface ReadOptions {
+  readonly verify: boolean;
+  readonly name: string;
+  readonly dtype: FloatDType | undefined;
 }
 
-function checkReadOptions(options: unknown, defaultName: string): { verify: boolean; name: string } {
-  const { verify = true, name = defaultName } = checkOptions<SafetensorsOptions>(options, 'options', ['verify', 'name']);
-  if (typeof verify !== 'boolean') throw new ArgumentError(expected('true or false', 'options.verify', verify));
+function checkReadOptions(options: unknown, defaultName: string): ReadOptions {
+  const { verify = true, name = defaultName, dtype } = checkOptions<SafetensorsOptions>(options, 'options', ['verify', 'name', 'dtype']);
+  checkFlag(verify, 'options.verify');
   if (typeof name !== 'string') throw new ArgumentError(expected('a string', 'options.name', name));
-  return { verify, name };
+  return { verify, name, dtype: dtype === undefined ? undefined : checkChoice(dtype, 'options.dtype', floatDTypes) };
 }
 
 /** A name must survive JSON in every language, and must not be one that objects treat specially. */
@@ -237,7 +267,6 @@ function checkName(name: unknown, argument: string): void {
   if (name === '__proto__' || name === '__metadata__') throw new ArgumentError(`the name '${name}' cannot be used in \`${argument}\``);
 }
 
-const isChecksumKey = (key: string): boolean => key === checksumKey || key.startsWith(`${checksumKey}:`);
 const isWellFormed = (text: string): boolean => !/\p{Surrogate}/u.test(text);
 
 /** Length of the header, which must fit into what is there. */
@@ -258,129 +287,36 @@ function headerLengthOf(prefix: Uint8Array, size: number, name: string): number 
   return Number(length);
 }
 
-/** A header that agrees with itself and with the number of bytes behind it. */
-interface CheckedHeader extends Header {
-  readonly kinds: readonly DType[];
-}
+/** A file whose header agrees with itself and with the number of bytes behind it: takes in its tensors, one after the other. */
+class SafetensorsFile {
+  readonly contents: Safetensors;
+  readonly entries: readonly HeaderEntry[];
+  readonly #checksums: ReadonlyMap<string, string> | null;
+  readonly #options: ReadOptions;
 
-function readHeader(bytes: Uint8Array, size: number, name: string): CheckedHeader {
-  const header = parseHeader(bytes, name);
-  return { ...header, kinds: checkLayout(header.entries, size, name) };
-}
-
-function decode({ entries, metadata, kinds }: CheckedHeader, data: Uint8Array, name: string, verify: boolean): Safetensors {
-  if (verify) verifyChecksums(entries, metadata, data, name);
-  const tensors = new Map<string, AnyTensor>();
-  for (const [i, entry] of entries.entries()) {
-    const { begin, end } = entry;
-    const values = entry.dtype === wideIntegers ? narrow(data.subarray(begin, end), entry.name, name) : view(data, begin, end, kinds[i]);
-    tensors.set(entry.name, tensorOf(values, entry.shape, kinds[i]));
+  constructor(header: Uint8Array, size: number, options: ReadOptions) {
+    const { name, verify } = options;
+    const { entries, metadata }: Header = parseHeader(header, name);
+    checkLayout(entries, size, name);
+    this.entries = entries;
+    this.#options = options;
+    this.#checksums = verify && hasChecksums(metadata, name) ? metadata : null;
+    this.contents = { tensors: new Map(), metadata: new Map([...metadata].filter(([key]) => !isChecksumKey(key))) };
+    checkAvailable(size, name);
   }
-  for (const key of [...metadata.keys()]) if (isChecksumKey(key)) metadata.delete(key);
-  return { tensors, metadata };
-}
 
-const tensorOf = (values: TypedArrayOf<DType>, shape: readonly number[], kind: DType): AnyTensor =>
-  kind === 'bfloat16' ? Tensor.from(values as Uint16Array, shape, { dtype: kind }) : (Tensor.from(values as Int32Array, shape) as AnyTensor);
-
-/** Element types of all entries, after checking that they cover the data exactly once. */
-function checkLayout(entries: readonly HeaderEntry[], size: number, name: string): DType[] {
-  const kinds = entries.map(({ name: tensor, dtype, shape, begin, end }) => {
-    const kind = dtype === wideIntegers ? 'int32' : fileTypes.get(dtype);
-    if (kind === undefined) {
+  /** Takes in the tensor of an entry; `content` is its own, and aligned. */
+  take(entry: HeaderEntry, content: Uint8Array): void {
+    const { name: file, dtype } = this.#options;
+    if (this.#checksums !== null) verifyChecksum(entry, content, this.#checksums, file);
+    const type = fileTypes.get(entry.dtype) as FileType;
+    const kind = dtypeInMemory(type);
+    const values = decodeElements(type, swapWhereNeeded(content, bytesInFile(type)), (value) => {
       throw new FileFormatError(
-        `${name}: tensor ${describe(tensor)} has element type ${describe(dtype)}; nodegrad reads ${[...fileTypes.keys(), wideIntegers].join(', ')}`,
+        `${file}: tensor ${describe(entry.name)} holds ${value}: integers of more than 32 bits are read where they fit into int32`,
       );
-    }
-    let bytes = dtype === wideIntegers ? 8 : bytesOf(kind);
-    for (const dimension of shape) bytes *= dimension;
-    // Products of 0 and numbers up to 2^53 are exact; beyond 2^53 they cannot be equal to a length that is there.
-    if (shape.length > 8 || !Number.isSafeInteger(bytes) || bytes !== end - begin) {
-      const needs = shape.length > 8 ? 'more than 8 dimensions' : `${bytes} bytes`;
-      throw new FileFormatError(
-        `${name}: tensor ${describe(tensor)}, ${dtype} ${describeShape(shape)}, needs ${needs}, its offsets are [${begin}, ${end}]`,
-      );
-    }
-    return kind;
-  });
-  let at = 0;
-  for (const { name: tensor, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
-    if (begin !== at) {
-      const problem = begin > at ? `leaves a hole of ${begin - at} bytes` : `overlaps ${at - begin} bytes`;
-      throw new FileFormatError(`${name}: tensor ${describe(tensor)} ${problem} before byte ${Math.max(begin, at)} of the data`);
-    }
-    at = end;
+    });
+    const read = Tensor.from(values as Uint16Array, entry.shape, { dtype: kind as 'bfloat16' }) as AnyTensor;
+    this.contents.tensors.set(entry.name, dtype !== undefined && isReal(kind) ? read.to(dtype) : read);
   }
-  if (at !== size) {
-    const problem = at > size ? 'the file is cut off' : 'there are trailing bytes';
-    throw new FileFormatError(`${name}: ${problem}: the tensors take ${at} bytes, the file has ${size} after its header`);
-  }
-  return kinds;
-}
-
-function verifyChecksums(entries: readonly HeaderEntry[], metadata: ReadonlyMap<string, string>, data: Uint8Array, name: string): void {
-  const advice = 'It is damaged, or was changed by a tool that kept the old checksums: `verify: false` reads it all the same';
-  if (![...metadata.keys()].some(isChecksumKey)) return;
-  if (metadata.get(checksumKey) !== checksumOfTexts(metadata))
-    throw new FileFormatError(`${name}: the checksum of the header differs. ${advice}`);
-  for (const { name: tensor, dtype, shape, begin, end } of entries) {
-    if (metadata.get(`${checksumKey}:${tensor}`) !== checksum(describeEntry(tensor, dtype, shape), data.subarray(begin, end))) {
-      throw new FileFormatError(`${name}: the checksum of tensor ${describe(tensor)} differs. ${advice}`);
-    }
-  }
-}
-
-const describeEntry = (name: string, dtype: string, shape: readonly number[]): string => JSON.stringify([name, dtype, shape]);
-
-const checksum = (text: string, content: Uint8Array): string => atOnce(checksumInTurns(text, content));
-
-function* checksumInTurns(text: string, content: Uint8Array): Generator<number, string> {
-  const hash = createHash('sha256').update(text).update('\n');
-  for (let at = 0; at < content.length; at += bytesPerTurn) {
-    const part = content.subarray(at, at + bytesPerTurn);
-    hash.update(part);
-    yield part.length;
-  }
-  return hash.digest('hex').slice(0, 16);
-}
-
-function atOnce<R>(work: Generator<number, R>): R {
-  for (;;) {
-    const turn = work.next();
-    if (turn.done) return turn.value;
-  }
-}
-
-/** Of all metadata but this checksum itself, the tensors' checksums included. */
-function checksumOfTexts(texts: ReadonlyMap<string, string>): string {
-  const pairs = [...texts].filter(([key]) => key !== checksumKey).sort(([a], [b]) => (a < b ? -1 : 1));
-  return checksum(JSON.stringify(pairs), new Uint8Array(0));
-}
-
-/** Integers of 64 bits as int32. */
-function narrow(bytes: Uint8Array, tensor: string, name: string): Int32Array {
-  const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Int32Array.from({ length: bytes.length / 8 }, (_, i) => {
-    const value = words.getBigInt64(8 * i, true);
-    if (value !== BigInt.asIntN(32, value)) {
-      throw new FileFormatError(`${name}: tensor ${describe(tensor)} holds ${value}: integers of 64 bits are read where they fit into 32`);
-    }
-    return Number(value);
-  });
-}
-
-/** A typed array on the data where its address allows it, else on a copy. */
-function view<D extends DType>(data: Uint8Array, begin: number, end: number, dtype: D): TypedArrayOf<D> {
-  const ArrayType = arrayTypes[dtype];
-  const width = bytesOf(dtype);
-  const aligned = (data.byteOffset + begin) % width === 0 && endianness() === 'LE';
-  const bytes = aligned ? data.subarray(begin, end) : littleEndian(new Uint8Array(data.subarray(begin, end)), dtype);
-  return new ArrayType(bytes.buffer as ArrayBuffer, bytes.byteOffset, (end - begin) / width) as TypedArrayOf<D>;
-}
-
-/** The bytes in the file's order; a copy where the machine's order is another. */
-function littleEndian(bytes: Uint8Array, dtype: DType): Uint8Array {
-  if (endianness() === 'LE' || dtype === 'uint8') return bytes;
-  const swapped = Buffer.from(bytes);
-  return bytesOf(dtype) === 8 ? swapped.swap64() : bytesOf(dtype) === 2 ? swapped.swap16() : swapped.swap32();
 }

@@ -127,7 +127,11 @@ test('what is wrong in the file is said with its line and column, before any dat
     const { code, out, error } = await run(folder, digits.replace('[1e-4, 1e-1]', '[0, 1e-1]'));
     t.is(code, 1);
     t.is(out, '');
-    t.is(error, 'nodegrad: search.yaml:6:22: expected bounds above 0, of a logarithmic scale, for `low`, received 0 [ERR_ARGUMENT]\n');
+    t.is(
+      error,
+      'nodegrad: search.yaml:6:22: expected bounds above 0, of a logarithmic scale, for `low`, received 0 [ERR_ARGUMENT]\n' +
+        '(npx nodegrad explain ERR_ARGUMENT says more)\n',
+    );
     const wrong: [change: string, by: string, said: RegExp][] = [
       ['trials: 6', 'trials: 0', /search\.yaml:10:9: expected a whole number, at least 1, for 'trials'/],
       ['trials: 6', 'strategy: hyperband', /search\.yaml:10:11: 'hyperband' needs a budget, .*strategy: \{ name: hyperband, budget: 27 \}/],

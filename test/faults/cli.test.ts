@@ -157,7 +157,10 @@ test('two runs at once into one folder: the second is refused before its data ar
     });
     const refused = await (second as unknown as Promise<End>);
     t.is(refused.code, 1);
-    t.regex(refused.error, /^nodegrad: out is in use by process \d+ on \S+, since .*\[ERR_BUSY\]\n$/);
+    t.regex(
+      refused.error,
+      /^nodegrad: out is in use by process \d+ on \S+, since .*\[ERR_BUSY\]\n\(npx nodegrad explain ERR_BUSY says more\)\n$/,
+    );
     t.is(first.code, 143);
     t.is(readRunLog(join(folder, 'out', 'log.jsonl')).runs.length, 1);
     const model = readFileSync(join(folder, 'out', 'model.safetensors'));

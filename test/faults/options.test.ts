@@ -31,6 +31,11 @@ const pairs = new lib.TensorDataset(x, labels);
 const threes = new lib.TensorDataset(lib.concat([x, x, x]), lib.Tensor.from(Int32Array.of(0, 1, 0, 1, 0, 1)));
 const panel = { title: 'x', xLabel: 'a', yLabel: 'b', series: [] };
 const pictures = new lib.TensorDataset(lib.Tensor.from(new Uint8Array(72).fill(7), [2, 6, 6, 1]), labels);
+const npy = Buffer.concat([
+  Buffer.from([0x93]),
+  Buffer.from("NUMPY\x01\0\x34\0{'descr': '<f4', 'fortran_order': False, 'shape': (), }\n"),
+  Buffer.alloc(4),
+]);
 const silent = { progress: false, log: false } as const;
 
 const finding: lib.Finding = {
@@ -118,6 +123,7 @@ const small = { classes: 3, imageSize: 32 };
 /** Who takes the options of each exported interface. */
 const takers: Record<string, Taker | readonly Taker[]> = {
   CreateOptions: [{ take: (o) => lib.ones([2], o) }, { take: (o) => lib.zeros([2], o) }, { take: (o) => lib.full([2], 3, o) }],
+  OnnxExportOptions: { take: (o) => lib.encodeOnnx(model(), o), needs: { inputShape: [2] } },
   MatmulOptions: { take: (o) => x.matmul(x, o) },
   HistogramOptions: { take: (o) => lib.histogram(x, o) },
   ReduceOptions: reduces.map((name) => ({ take: (o) => (name.startsWith('arg') ? x[name](0, o) : x[name](0, o)) })),
@@ -259,9 +265,11 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   ReadTableOptions: [
     { take: (o) => lib.readTable(houses('parquet'), o), needs: { columns: { tags: 'skip' } } },
     { take: (o) => lib.readArrow(houses('arrow'), o), needs: { columns: { tags: 'skip' } } },
+    { take: (o) => lib.tableFromRows([{ area: 1 }, { area: 2 }], o) },
   ],
   CsvRowsOptions: { take: (o) => lib.csvRows(houses('csv'), o).next() },
   IterableDatasetOptions: { take: (o) => lib.iterableDataset(() => [{ inputs: 1, targets: 0 }], o) },
+  ReadColumnsOptions: { take: (o) => lib.readColumns('/nowhere.arrow', o) },
   ReadCsvOptions: { take: (o) => lib.readCsv(houses('csv'), o) },
   TableDatasetOptions: { take: (o) => lib.readCsv(houses('csv')).then((table) => Object.entries(table.dataset(o))) },
   TransformFitOptions: { take: (o) => new lib.Centre().fit(x, o).toJSON() },
@@ -334,6 +342,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   ColourJitterOptions: { take: (o) => lib.colourJitter(o) },
   CutoutOptions: { take: (o) => lib.cutout(o), needs: { size: 2 } },
   ImageFolderOptions: { take: (o) => lib.datasets.imageFolder('/nowhere', o), needs: { imageSize: 8 } },
+  ReadImagesOptions: { take: (o) => lib.readImages('/nowhere', o) },
   LensDistortionOptions: { take: (o) => lib.lensDistortion(o) },
   PcaColourJitterOptions: { take: (o) => lib.pcaColourJitter(o) },
   RandomAffineOptions: { take: (o) => lib.randomAffine(o) },
@@ -409,6 +418,9 @@ const takers: Record<string, Taker | readonly Taker[]> = {
       return lib.linearHistogram({ mean: 1, std: 0, min: 1, max: 1.1, zeros: 0, nonFinite: 0, histogram } as lib.Distribution, o);
     },
   },
+  SafetensorsWriteOptions: { take: (o) => lib.encodeSafetensors(new Map([['x', x]]), undefined, o) },
+  NpyOptions: { take: (o) => lib.readNpy(npy, o) },
+  NpzWriteOptions: { take: (o) => lib.writeNpz('/dev/null/x.npz', { x }, o) },
   SafetensorsOptions: { take: (o) => lib.decodeSafetensors(lib.encodeSafetensors(new Map([['x', x]])), o) },
   PreflightOptions: {
     take: (o) => lib.preflight(looked, pairs, o),
@@ -458,8 +470,10 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   FractalNetOptions: { take: (o) => new lib.FractalNet(o), needs: { widths: [4, 4] } },
   FireOptions: { take: (o) => new lib.Fire(o), needs: { inChannels: 2, squeeze: 2, expand: 2 } },
   SqueezeNetOptions: { take: (o) => new lib.SqueezeNet(o) },
+  LoadKerasOptions: { take: (o) => lib.loadKeras(lib.mlp(), '/nowhere', o) },
   LoadPyTorchOptions: { take: (o) => lib.loadPyTorch(lib.mlp(), '/nowhere', o) },
-  PyTorchOptions: { take: (o) => lib.savePyTorch(lib.mlp(), '/nowhere/at.all', o) },
+  PyTorchOptions: { take: (o) => lib.loadPyTorch(lib.mlp(), '/nowhere', o) },
+  SavePyTorchOptions: { take: (o) => lib.savePyTorch(lib.mlp(), '/dev/null/x', o) },
   SearchOptions: {
     take: async (o) => (await lib.search({ x: lib.space.uniform(0, 1) }, ({ x: y }) => y, o)).trials.map(({ params, seed }) => [params, seed]),
     needs: { trials: 2, ...silent },

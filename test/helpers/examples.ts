@@ -24,7 +24,7 @@ function blocksOf(path: string, text: string, start: number): Example[] {
 /** All examples of the tree: in doc comments of lib, in the documents at the top, in the guides, and the programs of examples/. */
 export function examplesOf(tree: Tree): Example[] {
   return [...tree].flatMap(([path, text]) => {
-    if (/^([A-Z]+|docs\/guides\/[\w/-]+)\.md$/.test(path)) return blocksOf(path, text, 1);
+    if (/^([A-Z]+|docs\/(guides|errors)\/[\w/-]+)\.md$/.test(path)) return blocksOf(path, text, 1);
     if (/^examples\/.*\.ts$/.test(path)) return [{ path, line: 1, code: text }];
     if (!/^lib\/.*\.ts$/.test(path)) return [];
     const comments = new Map<number, string>();

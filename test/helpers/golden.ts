@@ -227,6 +227,13 @@ export function generatorSha256(generator: string): string {
     .digest('hex');
 }
 
+/** Reads a golden file with a script of its name; one that has changed since is an error. */
+export function generated<F extends { readonly generatorSha256: string }>(name: string): F {
+  const file = JSON.parse(readFileSync(new URL(`${name}.json`, folder), 'utf8')) as F;
+  if (generatorSha256(`${name}.py`) !== file.generatorSha256) throw new Error(`run test/golden/${name}.py again`);
+  return file;
+}
+
 /** The numbers of a golden array, in an array of its own dtype or of the asked one. */
 export function values<D extends keyof ArrayTypes>(array: GoldenArray, dtype: D): ArrayTypes[D] {
   const bytes = Uint8Array.from(Buffer.from(array.data, 'base64'));

@@ -1,9 +1,6 @@
 // Recurrent nets of PyTorch and Keras, as test/golden/recurrent.py and recurrent-keras.py wrote them down.
-import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { generated } from './golden.js';
 import type { Stored } from './norms-golden.js';
-import { root } from './sources.js';
 
 /** A module of torch.nn on one batch. */
 export interface RecurrentCase {
@@ -57,16 +54,7 @@ interface KerasFile {
   readonly cases: readonly KerasCase[];
 }
 
-// A script that has changed since its file was written is an error.
-function read<F extends { readonly generatorSha256: string }>(name: string): F {
-  const folder = join(root, 'test/golden');
-  const file = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as F;
-  const script = readFileSync(join(folder, `${name}.py`), 'latin1').replaceAll('\r\n', '\n');
-  if (createHash('sha256').update(script, 'latin1').digest('hex') !== file.generatorSha256) throw new Error(`run test/golden/${name}.py again`);
-  return file;
-}
-
 /** PyTorch's numbers. */
-export const recurrentGolden = (): RecurrentFile => read('recurrent');
+export const recurrentGolden = (): RecurrentFile => generated('recurrent');
 /** Keras's numbers. */
-export const kerasGolden = (): KerasFile => read('recurrent-keras');
+export const kerasGolden = (): KerasFile => generated('recurrent-keras');

@@ -10,7 +10,7 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', '.
 /** Texts by path (relative to the root, with slashes): the real files, or a small invented tree. */
 export type Tree = ReadonlyMap<string, string>;
 
-const rooms = ['lib', 'native', 'test', 'bench', 'scripts', 'examples', 'docs/guides'];
+const rooms = ['lib', 'native', 'test', 'bench', 'scripts', 'examples', 'docs/guides', 'docs/errors'];
 const skipped = /(^|\/)(node_modules|results|golden\/.*\.json|\.gitignore)(\/|$)|(^|\/)(node_modules|results)\//;
 
 /** All files of the rooms and of the root folder that a person wrote. */

@@ -1,7 +1,6 @@
 // Proves lib/io/safetensors.ts: round trips, the layout byte by byte, every refusal, checksums, mutations, and Python reading and writing the same.
 
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -17,6 +16,7 @@ import {
 } from '../../lib/io/safetensors.js';
 import { tensor } from '../../lib/create.js';
 import { type AnyTensor, Tensor } from '../../lib/tensor.js';
+import { testWithPython } from '../helpers/python.js';
 
 const inFolder = async (use: (folder: string) => Promise<void>): Promise<void> => {
   const folder = mkdtempSync(join(tmpdir(), 'nodegrad-safetensors-'));
@@ -192,8 +192,8 @@ const refusals: [string, Uint8Array, RegExp][] = [
   ['an end before its begin', file({ a: entry([1], [4, 0]) }, 4), /ends \(0\) before it begins \(4\)/],
   [
     'a type that nodegrad has not',
-    file({ a: entry([2], [0, 4], 'F16') }, 4),
-    /tensor "a" has element type "F16"; nodegrad reads F32, F64, BF16, I32, U8/,
+    file({ a: entry([4], [0, 4], 'F8_E4M3') }, 4),
+    /tensor "a" has element type "F8_E4M3"; nodegrad reads F32, F64, BF16, I32, U8, F16, I64/,
   ],
   ['a size that does not fit', file({ a: entry([2], [0, 4]) }, 4), /tensor "a", F32 \[2\], needs 8 bytes, its offsets are \[0, 4\]/],
   ['a product that overflows', file({ a: entry([2 ** 32, 2 ** 32], [0, 4]) }, 4), /needs \d+ bytes/],
@@ -315,6 +315,10 @@ test('wrong arguments are refused with typed errors', (t) => {
     () => encodeSafetensors(w, new Map([['k', 1]]) as never),
     () => encodeSafetensors(w, {} as never),
     () => encodeSafetensors(w, new Map([['k', 'x'.repeat(MAX_HEADER_BYTES)]])),
+    () => encodeSafetensors(w, undefined, { dtype: 'int32' as never }),
+    () => encodeSafetensors(w, undefined, { wideIntegers: 1 as never }),
+    () => encodeSafetensors(w, undefined, { as: 'float16' } as never),
+    () => decodeSafetensors(encodeSafetensors(w), { dtype: 'float16' as never }),
     () => decodeSafetensors('x' as never),
     () => decodeSafetensors(encodeSafetensors(w), { verify: 1 } as never),
     () => decodeSafetensors(encodeSafetensors(w), { verifiy: true } as never),
@@ -328,49 +332,43 @@ test('wrong arguments are refused with typed errors', (t) => {
   t.throws(() => encodeSafetensors(new Map([['w', lost]])), { instanceOf: ArgumentError, message: /lost its memory/ });
 });
 
-const python = [process.env.NODEGRAD_PYTHON, 'python3'].find((command) => {
-  try {
-    if (command === undefined || (command.startsWith('/') && !existsSync(command))) return false;
-    execFileSync(command, ['-c', 'import numpy, safetensors.numpy'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-});
-
-(python === undefined ? test.skip : test)("Python's safetensors reads what nodegrad wrote, and nodegrad reads what it wrote", async (t) => {
-  await inFolder(async (folder) => {
-    const tensors = new Map<string, AnyTensor>([
-      [
-        '0.weight',
-        tensor([
-          [1.5, -2],
-          [3, 4e-40],
-        ]),
-      ],
-      ['über', Tensor.from(Float64Array.of(Math.PI, NaN))],
-      ['i', Tensor.from(Int32Array.of(-(2 ** 31), 5), [2, 1])],
-      ['u', Tensor.from(Uint8Array.of(0, 255, 7))],
-      ['nothing', Tensor.from(new Float32Array(0), [0, 3])],
-      ['scalar', tensor(2.5)],
-    ]);
-    const [ours, theirs] = [join(folder, 'ours.safetensors'), join(folder, 'theirs.safetensors')];
-    await writeSafetensors(ours, tensors, new Map([['note', 'größer']]));
-    const script = [
-      'import sys, json, numpy as np',
-      'from safetensors.numpy import load_file, save_file',
-      'from safetensors import safe_open',
-      'arrays = load_file(sys.argv[1])',
-      'with safe_open(sys.argv[1], "numpy") as f: note = f.metadata()["note"]',
-      'save_file(arrays, sys.argv[2], metadata={"note": note})',
-      'print(json.dumps({k: [str(v.dtype), list(v.shape), v.tobytes().hex()] for k, v in arrays.items()}))',
-    ].join('\n');
-    const seen = JSON.parse(execFileSync(python!, ['-c', script, ours, theirs], { encoding: 'utf8' }));
-    t.deepEqual(Object.keys(seen).sort(), [...tensors.keys()].sort());
-    for (const [title, value] of tensors) t.deepEqual(seen[title], [value.dtype, [...value.shape], bytesOf(value).toString('hex')], title);
-    const back = await readSafetensors(theirs);
-    t.deepEqual([...back.tensors.keys()].sort(), [...tensors.keys()].sort());
-    for (const [title, value] of tensors) t.true(sameTensor(back.tensors.get(title), value), title);
-    t.is(back.metadata.get('note'), 'größer');
-  });
-});
+testWithPython(
+  'numpy, safetensors.numpy',
+  "Python's safetensors reads what nodegrad wrote, and nodegrad reads what it wrote",
+  async (t, python) => {
+    await inFolder(async (folder) => {
+      const tensors = new Map<string, AnyTensor>([
+        [
+          '0.weight',
+          tensor([
+            [1.5, -2],
+            [3, 4e-40],
+          ]),
+        ],
+        ['über', Tensor.from(Float64Array.of(Math.PI, NaN))],
+        ['i', Tensor.from(Int32Array.of(-(2 ** 31), 5), [2, 1])],
+        ['u', Tensor.from(Uint8Array.of(0, 255, 7))],
+        ['nothing', Tensor.from(new Float32Array(0), [0, 3])],
+        ['scalar', tensor(2.5)],
+      ]);
+      const [ours, theirs] = [join(folder, 'ours.safetensors'), join(folder, 'theirs.safetensors')];
+      await writeSafetensors(ours, tensors, new Map([['note', 'größer']]));
+      const script = [
+        'import sys, json, numpy as np',
+        'from safetensors.numpy import load_file, save_file',
+        'from safetensors import safe_open',
+        'arrays = load_file(sys.argv[1])',
+        'with safe_open(sys.argv[1], "numpy") as f: note = f.metadata()["note"]',
+        'save_file(arrays, sys.argv[2], metadata={"note": note})',
+        'print(json.dumps({k: [str(v.dtype), list(v.shape), v.tobytes().hex()] for k, v in arrays.items()}))',
+      ].join('\n');
+      const seen = JSON.parse(python(script, ours, theirs));
+      t.deepEqual(Object.keys(seen).sort(), [...tensors.keys()].sort());
+      for (const [title, value] of tensors) t.deepEqual(seen[title], [value.dtype, [...value.shape], bytesOf(value).toString('hex')], title);
+      const back = await readSafetensors(theirs);
+      t.deepEqual([...back.tensors.keys()].sort(), [...tensors.keys()].sort());
+      for (const [title, value] of tensors) t.true(sameTensor(back.tensors.get(title), value), title);
+      t.is(back.metadata.get('note'), 'größer');
+    });
+  },
+);

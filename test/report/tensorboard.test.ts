@@ -1,11 +1,11 @@
 // Proves lib/report/tensorboard.ts and event-file.ts: records with known checksums, and the numbers that TensorBoard's own reader finds.
 
 import test from 'ava';
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ArgumentError, TensorBoardLog } from '../../lib/index.js';
 import { checksum, encodeRecord } from '../../lib/report/event-file.js';
+import { testWithPython } from '../helpers/python.js';
 import { inFolder, train } from '../helpers/reports.js';
 
 const filesOf = (folder: string): string[] => readdirSync(folder).map((name) => join(folder, name));
@@ -60,25 +60,12 @@ print(json.dumps({
     'histograms': {tag: [[one.step, one.histogram_value.num, one.histogram_value.min, one.histogram_value.max, sum(one.histogram_value.bucket), len(one.histogram_value.bucket_limit)] for one in board.Histograms(tag)] for tag in tags['histograms']},
 }))`;
 
-const python = [process.env.NODEGRAD_PYTHON, 'python3'].find((command) => {
-  try {
-    if (command === undefined || (command.startsWith('/') && !existsSync(command))) return false;
-    execFileSync(command, ['-c', 'import tensorboard'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-});
-if (python === undefined) console.log("TensorBoard's reader is left out: Python has no tensorboard (pip install tensorboard)");
-
-(python === undefined ? test.skip : test)("TensorBoard's own reader finds every loss, score, ratio and histogram", async (t) => {
+testWithPython('tensorboard', "TensorBoard's own reader finds every loss, score, ratio and histogram", async (t, python) => {
   await inFolder(async (folder) => {
     const losses: number[] = [];
     const dir = join(folder, 'board');
     const { epochs } = await train(folder, { tensorboard: dir, callbacks: [{ onSteps: (steps) => losses.push(...steps.losses) }] });
-    const { scalars, histograms } = JSON.parse(
-      execFileSync(python as string, ['-c', reader, dir], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
-    ) as {
+    const { scalars, histograms } = JSON.parse(python(reader, dir)) as {
       scalars: Record<string, [step: number, value: number][]>;
       histograms: Record<string, [step: number, count: number, min: number, max: number, sum: number, bins: number][]>;
     };

@@ -1,0 +1,256 @@
+// Models with an ONNX form: one for every kind of layer and every ready network, with the inputs that they are compared on.
+import * as lib from '../../lib/index.js';
+import { activations } from './activations.js';
+
+const { Model, Sequential, Tensor } = lib;
+
+/** A model, and what it is exported and asked with. */
+export interface OnnxCase {
+  readonly name: string;
+  /** In evaluation mode, with values that hide nothing. */
+  readonly make: () => lib.AnyLayer;
+  /** A tensor, or tensors by name for a model that takes several. */
+  readonly input: lib.AnyTensor | Readonly<Record<string, lib.AnyTensor>>;
+  readonly options?: lib.OnnxExportOptions;
+  /** A ready network: it is compared with onnxruntime alone where it is large. */
+  readonly isLarge?: boolean;
+}
+
+const size = (shape: readonly number[]): number => shape.reduce((product, dimension) => product * dimension, 1);
+
+/** Numbers around 0 that do not repeat. */
+export const wave = (...shape: number[]): lib.Tensor =>
+  Tensor.from(
+    Float32Array.from({ length: size(shape) }, (_, i) => Math.sin(i * 12.9898 + 3) * 1.3),
+    shape,
+  );
+
+const indices = (count: number, ...shape: number[]): lib.Tensor<'int32'> =>
+  Tensor.from(
+    Int32Array.from({ length: size(shape) }, (_, i) => (i * 7919) % count),
+    shape,
+  );
+
+/** Gives running statistics, and γ and β, values that no mistake leaves unseen. */
+function stirred(model: lib.AnyLayer): lib.AnyLayer {
+  for (const [path, item] of model.namedState()) {
+    const { data } = item as lib.Tensor;
+    if (path.endsWith('runningVar')) for (let i = 0; i < data.length; i++) data[i] = 1 + 0.5 * Math.sin(i);
+    if (path.endsWith('runningMean')) for (let i = 0; i < data.length; i++) data[i] = 0.3 * Math.cos(i);
+    if (path.endsWith('bias') && item.dtype === 'float32') for (let i = 0; i < data.length; i++) data[i] = 0.2 * Math.cos(3 * i);
+  }
+  model.eval();
+  return model;
+}
+
+const seeded =
+  (make: () => lib.AnyLayer): OnnxCase['make'] =>
+  () => {
+    lib.setSeed(7);
+    return stirred(make());
+  };
+
+const images = wave(2, 9, 8, 6);
+const rows = wave(4, 7);
+const words = wave(3, 6, 5);
+
+/** A recurrent layer in a model that takes lengths. */
+class Reader extends Model<{ x: lib.Tensor; lengths: lib.Tensor<'int32'> }, lib.Tensor> {
+  constructor(readonly inner: lib.LSTM | lib.GRU | lib.RNN) {
+    super();
+  }
+  forward({ x, lengths }: { x: lib.Tensor; lengths: lib.Tensor<'int32'> }): lib.Tensor {
+    return this.inner.forward(x, { lengths });
+  }
+}
+
+/** All outputs and last states. */
+class States extends Model<lib.Tensor, { output: lib.Tensor; h: lib.Tensor; c: lib.Tensor }> {
+  readonly inner = new lib.LSTM(5, 4);
+  forward(x: lib.Tensor): { output: lib.Tensor; h: lib.Tensor; c: lib.Tensor } {
+    const { output, state } = this.inner.run(x);
+    const [h, c] = this.inner.run(x, { state }).state;
+    return { output, h: h.reshape([-1, 4]), c: c.reshape([-1, 4]) };
+  }
+}
+
+class Attending extends Model<{ x: lib.Tensor; mask: lib.Tensor<'uint8'> }, lib.Tensor> {
+  constructor(readonly causal: boolean) {
+    super();
+  }
+  forward({ x, mask }: { x: lib.Tensor; mask: lib.Tensor<'uint8'> }): lib.Tensor {
+    return lib.attention(x, x, x, { heads: 2, causal: this.causal, mask });
+  }
+}
+
+/** What a forward of somebody's own may do with tensors. */
+class Own extends Model {
+  readonly scale = new lib.Parameter([7], { init: new lib.Constant(0.7) });
+  forward(x: lib.Tensor): lib.Tensor {
+    const centred = x.sub(x.mean(1, { keepDims: true })).div(x.std(1, { keepDims: true }));
+    const clipped = lib.where(centred.less(0.1), centred.mul(this.scale), centred.pow(2)).clip(-1, 1.5);
+    const halves = [clipped.slice([0, 0], [x.shape[0], 3]), clipped.slice([0, 4])];
+    const joined = lib.concat([...halves, lib.ones([x.shape[0], 1])], 1);
+    const largest = joined.maximum(joined.mul(0.3)).max(1, { keepDims: true });
+    const chosen = lib.pick(joined, x.argmax(1).to('float32').minimum(5).to('int32')).reshape([-1, 1]);
+    const both = [joined.add(largest), lib.log(joined.sub(chosen).abs().add(1))];
+    return lib.stack(both, 1).transpose([0, 2, 1]) as lib.Tensor;
+  }
+}
+
+const layer = (name: string, make: () => lib.AnyLayer, input: lib.AnyTensor, options: lib.OnnxExportOptions = {}): OnnxCase => ({
+  name,
+  make: seeded(make),
+  input,
+  options: { inputShape: input.shape.slice(1), ...options },
+});
+
+const named = (options: object): string => (Object.keys(options).length === 0 ? '' : ` ${JSON.stringify(options)}`);
+
+function* each<O extends object>(
+  name: string,
+  list: readonly O[],
+  make: (options: O) => lib.AnyLayer,
+  input: lib.AnyTensor,
+): Iterable<OnnxCase> {
+  for (const options of list) yield layer(`${name}${named(options)}`, () => make(options), input);
+}
+
+function* activationLayers(): Iterable<OnnxCase> {
+  for (const [name, row] of Object.entries(activations)) yield layer(name, row.layer, rows);
+  yield* each('ELU', [{ alpha: 0.5 }], (o) => new lib.ELU(o), rows);
+  yield* each('Swish', [{ beta: 2, scale: 2 }], (o) => new lib.Swish(o), rows);
+  yield* each('Softplus', [{ beta: 3 }], (o) => new lib.Softplus(o), rows);
+  yield layer('PReLU', () => new lib.PReLU(), rows);
+  yield layer('Maxout', () => new lib.Maxout(7, 5, { pieces: 3 }), rows);
+  yield layer('PReLU behind a convolution', () => new Sequential([new lib.Conv2d(6, 4, 3), new lib.PReLU({ channels: 4 })]), images);
+}
+
+function* imageLayers(): Iterable<OnnxCase> {
+  const convolutions = [
+    {},
+    { stride: 2 },
+    { stride: 3 },
+    { padding: 'same' as const },
+    { padding: 'same' as const, stride: 2 },
+    { dilation: 2 },
+    { groups: 2 },
+    { groups: 6 },
+    { padding: [[1, 2], [0, 1]] as const },
+    { bias: false },
+  ]; // biome-ignore format: a line each
+  yield* each('Conv2d', convolutions, (o) => new lib.Conv2d(6, 12, 3, o), images);
+  const transposed = [{}, { stride: 2 }, { padding: 1, stride: 2, outputPadding: 1 }, { dilation: 2 }, { groups: 2 }, { bias: false }];
+  yield* each('ConvTranspose2d', transposed, (o) => new lib.ConvTranspose2d(6, 4, 3, o), images);
+  const pools = [{}, { stride: 1 }, { padding: 1 }, { ceilMode: true }];
+  yield* each('MaxPool2d', [...pools, { dilation: 2, stride: 1 }], (o) => new lib.MaxPool2d(3, o), images);
+  const means = [{ ceilMode: true, padding: 1, stride: 2 }, { padding: 1, countIncludePad: false }, { divisorOverride: 5 }];
+  yield* each('AvgPool2d', [...pools, ...means], (o) => new lib.AvgPool2d(3, o), images);
+  for (const out of [1, [3, 4], [2, 3], [4, 5]] as const) {
+    yield layer(`AdaptiveAvgPool2d ${out}`, () => new lib.AdaptiveAvgPool2d(out), images);
+    yield layer(`AdaptiveMaxPool2d ${out}`, () => new lib.AdaptiveMaxPool2d(out), images);
+  }
+  yield layer('GlobalAvgPool2d', () => new lib.GlobalAvgPool2d(), images);
+  yield layer('GlobalMaxPool2d', () => new lib.GlobalMaxPool2d(), images);
+  yield layer('FractionalMaxPool2d', () => new lib.FractionalMaxPool2d([5, 4]), images);
+  for (const mode of ['constant', 'reflect', 'replicate'] as const) {
+    yield layer(`Pad2d ${mode}`, () => new lib.Pad2d([[1, 2], [0, 3]], mode === 'constant' ? { value: 2 } : { mode }), images); // biome-ignore format: one line
+  }
+  const sizes = [
+    { scaleFactor: 2 },
+    { scaleFactor: 2, mode: 'bilinear' as const },
+    { outputSize: [13, 5] as const, mode: 'bilinear' as const },
+  ];
+  yield* each('Upsample2d', sizes, (o) => new lib.Upsample2d(o), images);
+  yield layer('Upsample2d to a size', () => new lib.Upsample2d({ outputSize: [13, 5] }), images);
+  for (const count of [5, 4]) yield layer(`LocalResponseNorm ${count}`, () => new lib.LocalResponseNorm(count), images);
+  yield layer('Flatten', () => new Sequential([new lib.Conv2d(6, 4, 3), new lib.Flatten(), new lib.Linear(168, 3)]), images);
+  yield layer('Concat', () => new lib.Concat([new lib.Conv2d(6, 3, 3), new lib.Conv2d(6, 2, 3)]), images);
+  yield layer('images in the order of PyTorch', () => new Sequential([new lib.Conv2d(6, 4, 3), new lib.ReLU()]), images);
+}
+
+function* otherLayers(): Iterable<OnnxCase> {
+  yield layer('Linear', () => new lib.Linear(7, 3), rows);
+  yield layer('Linear without a bias', () => new lib.Linear(7, 3, { bias: false }), rows);
+  yield layer('Linear of sequences', () => new lib.Linear(5, 3), words);
+  yield layer('Linear of sequences without a bias', () => new lib.Linear(5, 3, { bias: false }), words);
+  for (const type of [lib.Dropout, lib.AlphaDropout]) yield layer(type.name, () => new type(0.5), rows);
+  yield layer('GaussianNoise', () => new lib.GaussianNoise(0.5), rows);
+  yield layer('Identity', () => new lib.Identity(), rows);
+  yield layer('BatchNorm1d', () => new lib.BatchNorm1d(7), rows);
+  yield layer('BatchNorm1d of sequences', () => new lib.BatchNorm1d(5), words);
+  yield* each('BatchNorm2d', [{}, { affine: false }], (o) => new lib.BatchNorm2d(6, o), images);
+  yield layer('LayerNorm', () => new lib.LayerNorm(5), words);
+  yield layer('LayerNorm of images', () => new lib.LayerNorm(6), images);
+  yield layer('GroupNorm', () => new lib.GroupNorm(3, 6), images);
+  yield layer('InstanceNorm2d', () => new lib.InstanceNorm2d(6), images);
+  yield layer('RMSNorm', () => new lib.RMSNorm(5), words);
+  yield layer('Residual', () => new lib.Residual(new lib.Linear(7, 7)), rows);
+  yield layer('Embedding', () => new lib.Embedding(11, 4), indices(11, 3, 5));
+  yield layer('Embedding with padding', () => new lib.Embedding(11, 4, { paddingIndex: 0 }), indices(11, 3, 5));
+  yield layer('a forward of its own', () => new Own(), rows);
+}
+
+function* sequenceLayers(): Iterable<OnnxCase> {
+  const common = [{}, { layers: 2, bidirectional: true }, { bias: false }, { returns: 'last' as const, bidirectional: true }];
+  yield* each('RNN', [...common, { activation: 'relu' as const }], (o) => new lib.RNN(5, 4, o), words);
+  yield* each('LSTM', [...common, { projection: 3, layers: 2, bidirectional: true }], (o) => new lib.LSTM(5, 4, o), words);
+  yield* each('GRU', [...common, { resetAfter: false }], (o) => new lib.GRU(5, 4, o), words);
+  const lengths = Tensor.from(Int32Array.of(6, 2, 4));
+  for (const type of [lib.RNN, lib.LSTM, lib.GRU]) {
+    for (const returns of ['all', 'last'] as const) {
+      yield {
+        name: `${type.name} with lengths, ${returns}`,
+        make: seeded(() => new Reader(new type(5, 4, { layers: 2, bidirectional: true, returns }))),
+        input: { x: words, lengths },
+        options: { example: { x: words, lengths } },
+      };
+    }
+  }
+  yield layer('LSTM with its states', () => new States(), words);
+  yield layer('MultiHeadAttention', () => new lib.MultiHeadAttention(8, 2), wave(2, 5, 8));
+  yield layer('TransformerBlock', () => new lib.TransformerBlock(8, 2, { causal: true }), wave(2, 5, 8));
+  yield layer('PositionalEncoding', () => new lib.PositionalEncoding(8), wave(2, 5, 8));
+  yield layer('PositionalEmbedding', () => new lib.PositionalEmbedding(10, 8), wave(2, 5, 8));
+  const mask = Tensor.from(Uint8Array.of(1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0), [3, 5]);
+  for (const causal of [false, true]) {
+    const input = { x: wave(3, 5, 8), mask };
+    yield {
+      name: `attention with a mask${causal ? ', causal' : ''}`,
+      make: seeded(() => new Attending(causal)),
+      input,
+      options: { example: input },
+    };
+  }
+  yield layer('characterTransformer', () => lib.characterTransformer({ characters: 30, context: 16, features: 16 }), indices(30, 3, 12));
+}
+
+function* networks(): Iterable<OnnxCase> {
+  yield layer('mlp', () => lib.mlp({ hidden: [32] }), wave(3, 28, 28, 1));
+  yield layer('lenet5', () => lib.lenet5(), wave(3, 28, 28, 1), { softmax: true });
+  yield layer('smallConvNet', () => lib.smallConvNet(), wave(3, 28, 28, 1), { layout: 'NCHW' });
+  const cifar = wave(2, 32, 32, 3);
+  yield layer('cifarResnet', () => lib.cifarResnet(), cifar);
+  const large = {
+    cifarDensenet: () => lib.cifarDensenet(),
+    cifarVgg: () => lib.cifarVgg(),
+    squeezenet: () => lib.squeezenet({ imageSize: 64 }),
+    resnet18: () => lib.resnet18({ imageSize: 64 }),
+    googlenet: () => lib.googlenet({ imageSize: 96 }),
+    alexnet: () => lib.alexnet(),
+    fractalnet: () => lib.fractalnet(),
+  };
+  for (const [name, make] of Object.entries(large)) {
+    const shape = (make() as unknown as { inputShape: readonly number[] }).inputShape;
+    yield { ...layer(name, make, wave(2, ...shape)), isLarge: true };
+  }
+}
+
+/** All cases, those of ready networks last. */
+export function* onnxCases(): Iterable<OnnxCase> {
+  yield* activationLayers();
+  yield* otherLayers();
+  yield* imageLayers();
+  yield* sequenceLayers();
+  yield* networks();
+}

@@ -1,0 +1,188 @@
+// What is written to files of ONNX, without anybody who runs them: onnxruntime does so in scripts/test-onnx.mjs.
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import * as lib from '../../lib/index.js';
+import { decodeModel } from '../../lib/onnx/protobuf.js';
+import type { GraphMessage } from '../../lib/onnx/schema.js';
+
+const { ArgumentError, Linear, Model, Sequential, Tensor, encodeOnnx, saveOnnx, tensor } = lib;
+
+const graphOf = async (model: lib.AnyLayer, options: lib.OnnxExportOptions): Promise<GraphMessage> =>
+  (await decodeModel(await encodeOnnx(model, options), 'bytes')).graph as GraphMessage;
+const types = ({ node = [] }: GraphMessage): (string | undefined)[] => node.map(({ opType }) => opType);
+const dimsOf = (value: { type?: { tensorType?: { shape?: { dim?: { dimValue?: number; dimParam?: string }[] } } } } | undefined) =>
+  value?.type?.tensorType?.shape?.dim?.map(({ dimValue, dimParam }) => dimValue ?? dimParam);
+
+/** A model whose forward is given. */
+class Own extends Model {
+  constructor(readonly body: (x: lib.Tensor) => lib.Tensor) {
+    super();
+  }
+  forward(x: lib.Tensor): lib.Tensor {
+    return this.body(x);
+  }
+}
+
+test('a convolutional net is convolutions, and its images change their order of axes where they must', async (t) => {
+  lib.setSeed(1);
+  const graph = await graphOf(lib.lenet5(), {});
+  t.is(types(graph).filter((type) => type === 'Conv').length, 3);
+  // One channel needs no change at the input; the features of the last convolution are one pixel.
+  t.false(types(graph).includes('Transpose'));
+  t.deepEqual(dimsOf(graph.input?.[0]), ['batch', 28, 28, 1]);
+  t.deepEqual(dimsOf(graph.output?.[0]), ['batch', 10]);
+});
+
+test('weights keep their paths, and are stored in the order that ONNX has', async (t) => {
+  const model = new Sequential([new lib.Conv2d(2, 3, [4, 5]), new lib.ReLU(), new lib.GlobalAvgPool2d(), new Linear(3, 2)]);
+  const graph = await graphOf(model, { inputShape: [8, 8, 2] });
+  const stored = new Map(graph.initializer?.map(({ name, dims }) => [name, dims]));
+  t.deepEqual(stored.get('0.weight'), [3, 2, 4, 5]);
+  t.deepEqual(stored.get('0.bias'), [3]);
+  t.deepEqual(stored.get('3.weight'), [3, 2]);
+  t.deepEqual(types(graph), ['Transpose', 'Conv', 'Relu', 'GlobalAveragePool', 'Reshape', 'Gemm']);
+  t.is(graph.node?.[1].name, '0/Conv');
+});
+
+test('the bytes of a small model are those that they were', async (t) => {
+  const layer = new Linear(2, 2);
+  layer.weight.data.set([1, 2, 3, 4]);
+  const bytes = await encodeOnnx(new Sequential([layer, new lib.ReLU()]), { inputShape: [2], classNames: ['no', 'yes'] });
+  const message = await decodeModel(bytes, 'bytes');
+  t.is(message.irVersion, 8);
+  t.deepEqual(message.opsetImport, [{ domain: '', version: 17 }]);
+  t.is(message.producerName, 'nodegrad');
+  t.deepEqual(message.metadataProps?.[2], { key: 'classNames', value: '["no","yes"]' });
+  const withoutVersion = Buffer.from(bytes).toString('latin1').replaceAll(lib.info().version, '');
+  t.is(createHash('sha256').update(withoutVersion, 'latin1').digest('hex').slice(0, 16), '861c91efa9f91eaf');
+});
+
+test('the number of examples is free, or fixed', async (t) => {
+  const free = await graphOf(new lib.Flatten(), { inputShape: [3, 4] });
+  t.deepEqual(
+    [dimsOf(free.input?.[0]), dimsOf(free.output?.[0])],
+    [
+      ['batch', 3, 4],
+      ['batch', 12],
+    ],
+  );
+  const fixed = await graphOf(new lib.Flatten(), { inputShape: [3, 4], batchSize: 5 });
+  t.deepEqual(
+    [dimsOf(fixed.input?.[0]), dimsOf(fixed.output?.[0])],
+    [
+      [5, 3, 4],
+      [5, 12],
+    ],
+  );
+});
+
+test('what depends on the number of examples is refused, and is no problem for a fixed one', async (t) => {
+  const centred = new Own((x) => x.sub(x.mean(0)));
+  await t.throwsAsync(encodeOnnx(centred, { inputShape: [3] }), { instanceOf: ArgumentError, message: /operation 'div'.*`batchSize`/ });
+  t.deepEqual(types(await graphOf(centred, { inputShape: [3], batchSize: 2 })), ['ReduceSum', 'Div', 'Sub']);
+  const more = new Own((x) => lib.concat([x, lib.ones([1, 3])]));
+  await t.throwsAsync(encodeOnnx(more, { inputShape: [3] }), { message: /beside 1009 examples.*beside 1013/ });
+  const other = new Own((x) => (x.shape[0] > 1010 ? x : x.add(1)));
+  await t.throwsAsync(encodeOnnx(other, { inputShape: [3] }), { message: /other numbers of examples/ });
+});
+
+test('a layer without a form in ONNX is named', async (t) => {
+  const guess = new Own((x) => lib.dropout(x, 0.5));
+  await t.throwsAsync(encodeOnnx(new Sequential([new Linear(3, 3), guess]), { inputShape: [3] }), {
+    instanceOf: ArgumentError,
+    message: /in layer '1'.*random numbers/,
+  });
+  const peek = new Own((x) => (x.data[0] > 0 ? x : x.neg()));
+  await t.throwsAsync(encodeOnnx(peek, { inputShape: [3] }), { instanceOf: ArgumentError, message: /has no values.*where\(\)/ });
+  const batch = new lib.BatchNorm1d(3, { trackRunningStats: false });
+  await t.throwsAsync(encodeOnnx(new Sequential([batch]), { inputShape: [3] }), { message: /in layer '0'.*(statistics|no form)/ });
+});
+
+test('a file is whole or not there', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'nodegrad-onnx-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const path = join(folder, 'model.onnx');
+  await t.throwsAsync(saveOnnx(new Own((x) => (x.item() > 0 ? x : x)), path, { inputShape: [3] }));
+  t.false(existsSync(path));
+  await saveOnnx(new Linear(3, 2), path, { inputShape: [3] });
+  t.deepEqual(types((await decodeModel(readFileSync(path), path)).graph as GraphMessage), ['Gemm']);
+});
+
+test('what it cannot know it asks for', async (t) => {
+  await t.throwsAsync(encodeOnnx(new Linear(3, 2)), { instanceOf: ArgumentError, message: /`options.inputShape`/ });
+  await t.throwsAsync(encodeOnnx(new Linear(3, 2), { example: tensor([[1, 2, 3]]), inputShape: [3] }), { message: /leave out `inputShape`/ });
+  await t.throwsAsync(encodeOnnx(new Linear(3, 2), { inputShape: [3], layout: 'CHWN' as 'NCHW' }), { message: /`options.layout`/ });
+  await t.throwsAsync(encodeOnnx(new Linear(3, 2), { inputShape: [3], classNames: [1] as never }), { message: /`options.classNames`/ });
+  await t.throwsAsync(encodeOnnx({} as never, { inputShape: [3] }), { instanceOf: ArgumentError });
+});
+
+test('what is done to inputs first belongs to the graph, unless it is asked to stay out', async (t) => {
+  const model = new Sequential([new Linear(2, 1)]);
+  model.preprocessing = new lib.StandardScaler().fit(tensor([[1, 5], [3, 9]])); // biome-ignore format: one line
+  t.deepEqual(types(await graphOf(model, {})), ['Sub', 'Div', 'Gemm']);
+  t.deepEqual(types(await graphOf(model, { preprocessing: false, inputShape: [2] })), ['Gemm']);
+});
+
+test('indices come in as int32 where a table is looked up, and bytes where it is said', async (t) => {
+  const model = new Sequential([new lib.Embedding(5, 2)]);
+  t.is((await graphOf(model, { inputShape: [4] })).input?.[0].type?.tensorType?.elemType, 6);
+  t.is((await graphOf(model, { inputShape: [4], dtype: 'uint8' })).input?.[0].type?.tensorType?.elemType, 2);
+});
+
+test('a weight that stands in two places is stored once, and what no output needs is left out', async (t) => {
+  const shared = new Linear(3, 3);
+  const graph = await graphOf(new Sequential([shared, shared]), { inputShape: [3] });
+  t.deepEqual(graph.initializer?.map(({ name }) => name), ['0.weight', '0.bias']); // biome-ignore format: one line
+  const wasteful = new Own((x) => {
+    lib.exp(x);
+    return x.neg();
+  });
+  t.deepEqual(types(await graphOf(wasteful, { inputShape: [3] })), ['Neg']);
+});
+
+test('what does not depend on the input is computed when it is written', async (t) => {
+  const model = new Own((x) => x.mul(lib.exp(tensor([0, 1])).add(lib.full([2], 1))));
+  const graph = await graphOf(model, { inputShape: [2] });
+  t.deepEqual(types(graph), ['Mul']);
+  const [{ rawData }] = graph.initializer ?? [];
+  t.deepEqual(
+    Array.from(new Float32Array((rawData as Uint8Array).slice().buffer)),
+    [2, Math.fround(Math.E + 1)].map((x) => Math.fround(x)),
+  );
+});
+
+test('a model keeps its mode and its values', async (t) => {
+  const model = new Sequential([new Linear(3, 3), new lib.BatchNorm1d(3), new lib.Dropout(0.5)]);
+  model.train();
+  const before = [...model.stateDict()].map(([name, { data }]) => [name, Array.from(data)]);
+  await encodeOnnx(model, { inputShape: [3] });
+  t.true(model.training && model.layers.every((layer) => layer.training));
+  t.deepEqual([...model.stateDict()].map(([name, { data }]) => [name, Array.from(data)]), before); // biome-ignore format: one line
+});
+
+test('an output that is an input, and one that stands twice, have names of their own', async (t) => {
+  const twice = new (class extends Model<lib.Tensor, { a: lib.Tensor; b: lib.Tensor; c: lib.Tensor }> {
+    forward(x: lib.Tensor) {
+      const y = x.neg();
+      return { a: y, b: y, c: x };
+    }
+  })();
+  const graph = await graphOf(twice, { inputShape: [3] });
+  t.deepEqual(graph.output?.map(({ name }) => name), ['a', 'b', 'c']); // biome-ignore format: one line
+  t.deepEqual(types(graph), ['Neg', 'Identity', 'Identity']);
+});
+
+test('a tree of inputs has the names of its tensors', async (t) => {
+  const model = new (class extends Model<{ left: lib.Tensor; right: lib.Tensor }, lib.Tensor> {
+    forward({ left, right }: { left: lib.Tensor; right: lib.Tensor }) {
+      return left.add(right);
+    }
+  })();
+  const graph = await graphOf(model, {
+    example: { left: Tensor.from(new Float32Array(2), [1, 2]), right: Tensor.from(new Float32Array(2), [1, 2]) },
+  });
+  t.deepEqual(graph.input?.map(({ name }) => name), ['left', 'right']); // biome-ignore format: one line
+});
