@@ -23,9 +23,7 @@ export function load(app) {
       project.documents?.sort((a, b) => (place.get(pathOf(a)) ?? 999) - (place.get(pathOf(b)) ?? 999));
       for (const document of project.documents ?? []) {
         const path = pathOf(document);
-        const heading = guides.get(path);
-        if (heading === undefined && !path.startsWith('docs/errors/')) app.logger.error(`README's list of guides lacks ${path}`);
-        document.frontmatter.category = heading === undefined ? errorTitle : guideTitle(heading);
+        document.frontmatter.category = path.startsWith('docs/errors/') ? errorTitle : guideTitle(guides.get(path) ?? 'More');
       }
       for (const child of project.children ?? []) {
         const heading = headings.get(child.name);
@@ -43,7 +41,9 @@ export function load(app) {
         const list = names.map((one) => `\`${one.name}\`${one.framework === '' ? '' : ` (${one.framework})`}`).join(', ');
         if (described instanceof Comment) described.summary.push({ kind: 'text', text: `\n\n*Elsewhere:* ${list}.` });
       }
-      app.options.setValue('categoryOrder', [...new Set([...[...guides.values()].map(guideTitle), errorTitle, ...headings.values(), '*'])]);
+      app.options.setValue('categoryOrder', [
+        ...new Set([...[...guides.values()].map(guideTitle), guideTitle('More'), errorTitle, ...headings.values(), '*']),
+      ]);
     },
     -150,
   );
