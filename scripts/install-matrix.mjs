@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { managers } from './install-managers.mjs';
 import { manifestOf, startRegistry } from './install-registry.mjs';
+import { asDependencies } from './install-tools.mjs';
 import { root } from './steps.mjs';
 
 /** A cell that hangs is red after this long. */
@@ -15,7 +16,7 @@ const limit = 300_000;
 const compiling = /node-gyp|gyp ERR|cmake|ignored build scripts/i;
 
 /** What a manager may look for in vain: a newer version of itself, and optional peers that nobody asked to install. */
-const unneeded = /^(npm|pnpm|yarn|bun|sharp|hyparquet|apache-arrow|pg|@pnpm\/exe|@yarnpkg\/cli-dist|-\/.*|)$/;
+const unneeded = /^(npm|pnpm|yarn|bun|sharp|hyparquet|h5wasm|apache-arrow|pg|@pnpm\/exe|@yarnpkg\/cli-dist|-\/.*|)$/;
 
 /**
  * Fills every cell and prints a line for each, then the table; gives the number of red ones.
@@ -142,17 +143,18 @@ export class Cell {
     this.registry.refused.length = 0;
     const dependencies = this.dependencies();
     const manifest = { name: 'app', version: '1.0.0', private: true, type: 'module', dependencies };
-    const resolutions = this.source === 'files' && this.manager.resolves ? { resolutions: dependencies } : {};
+    const resolutions = this.source === 'files' && this.manager.resolves ? { resolutions: this.everyTarball() } : {};
     const extra = this.manager.configure(this.app, { registry: this.registry.url, scripts: this.settings });
     writeFileSync(join(this.app, 'package.json'), `${JSON.stringify({ ...manifest, ...extra, ...resolutions }, null, 2)}\n`);
   }
 
   dependencies() {
-    const ours = readdirSync(this.vendor)
-      .filter(isOurs)
-      .map((file) => join(this.vendor, file));
-    if (this.source === 'files') return Object.fromEntries(ours.map((file) => [manifestOf(file).name, `file:${file}`]));
-    return { nodegrad: this.registry.latest('nodegrad') };
+    return this.source === 'files' ? asDependencies(this.vendor, isOurs) : { nodegrad: this.registry.latest('nodegrad') };
+  }
+
+  everyTarball() {
+    const files = readdirSync(this.vendor).filter(isOurs);
+    return Object.fromEntries(files.map((file) => [manifestOf(join(this.vendor, file)).name, `file:${join(this.vendor, file)}`]));
   }
 
   /** Removes what was installed and keeps the lock file. */

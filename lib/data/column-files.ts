@@ -3,9 +3,10 @@
 import { types } from 'node:util';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { ArgumentError, FileFormatError, MissingPackageError, NodegradError, checkOptions, describe } from '../errors.js';
+import { ArgumentError, FileFormatError, NodegradError, checkOptions, describe } from '../errors.js';
 import { checkPath } from '../io/atomic.js';
 import { numberOf } from '../io/csv.js';
+import { optionalPackage } from '../io/optional-package.js';
 import { type Column, ColumnBuilder, type ColumnSchema } from './columns.js';
 import { Misfits, type ReadCsvOptions, type ReadTableOptions, checkReadOptions, neverSeen, placesOf, readCsv } from './read-csv.js';
 import { Table, markBySchema } from './table.js';
@@ -19,6 +20,8 @@ type Chunks = readonly { readonly first: number; readonly values: Iterable<unkno
 interface ColumnFile {
   readonly names: readonly string[];
   chunks(name: string): Promise<Chunks>;
+  /** The values of a column that the file has as a table has them: float64, finite and without a gap. */
+  ready?(name: string): Float64Array | null;
 }
 
 /**
@@ -35,7 +38,7 @@ interface ColumnFile {
  */
 export async function readParquet(path: string, options: ReadTableOptions = {}): Promise<Table> {
   const given = checkReadOptions(checkOptions<ReadTableOptions>(options, 'options', known));
-  const library = await load('Parquet files are read', 'hyparquet', () => import('hyparquet'));
+  const library = await optionalPackage('Parquet files are read', 'hyparquet', () => import('hyparquet'));
   const bytes = await bytesOf(path);
   const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
   return tableOf(path, given, async () => {
@@ -55,7 +58,7 @@ export async function readParquet(path: string, options: ReadTableOptions = {}):
 
 /**
  * Reads an Arrow file (Feather version 2, or the streaming format), with the package `apache-arrow` (`npm install apache-arrow`), as
- * {@link readParquet} reads Parquet. Compressed ones are for other tools to unpack.
+ * {@link readParquet} reads Parquet. Compressed ones are for other tools to unpack. Columns of float64 without gaps, in one batch of rows, are not copied.
  *
  * @throws {@link FileFormatError} for a value that does not fit, with file, row, column and value, for a column that is neither, and for a file
  *   without a row; {@link MissingPackageError} without the package; {@link ArgumentError} for wrong options, or a file that cannot be read.
@@ -67,13 +70,22 @@ export async function readParquet(path: string, options: ReadTableOptions = {}):
  */
 export async function readArrow(path: string, options: ReadTableOptions = {}): Promise<Table> {
   const given = checkReadOptions(checkOptions<ReadTableOptions>(options, 'options', known));
-  const library = await load('Arrow files are read', 'apache-arrow', () => import('apache-arrow'));
+  const library = await optionalPackage('Arrow files are read', 'apache-arrow', () => import('apache-arrow'));
   const bytes = await bytesOf(path);
   return tableOf(path, given, async () => {
     const table = library.tableFromIPC(bytes);
     const names = table.schema.fields.map(({ name }) => name as string);
     // By the iterator: toArray() of a column gives 0 for what is null.
-    return { names, chunks: async (name) => [{ first: 0, values: table.getChild(name) as NonNullable<ReturnType<typeof table.getChild>> }] };
+    const column = (name: string): NonNullable<ReturnType<typeof table.getChild>> => table.getChild(name) as never;
+    return {
+      names,
+      chunks: async (name) => [{ first: 0, values: column(name) }],
+      ready(name) {
+        const { data, nullCount } = column(name);
+        const values: unknown = data.length === 1 && nullCount === 0 ? data[0].values : null;
+        return types.isFloat64Array(values) && values.every(Number.isFinite) ? values : null;
+      },
+    };
   });
 }
 
@@ -102,14 +114,6 @@ export function tableFormat(path: string): 'csv' | 'parquet' | 'arrow' | null {
   return /\.(arrow|feather|ipc)$/i.test(path) ? 'arrow' : null;
 }
 
-async function load<T>(what: string, name: string, bring: () => Promise<T>): Promise<T> {
-  try {
-    return await bring();
-  } catch (error) {
-    throw new MissingPackageError(`${what} by the package ${name}, which is not installed: npm install ${name}`, { cause: error });
-  }
-}
-
 async function bytesOf(path: string): Promise<Uint8Array> {
   try {
     return await readFile(checkPath(path));
@@ -129,8 +133,11 @@ async function tableOf(
   const columns: Column[] = [];
   try {
     const file = await open();
-    for (const { name, wanted } of placesOf(file.names, options, path))
-      columns.push(columnOf(path, name, wanted, await file.chunks(name), misfits, bad));
+    for (const { name, wanted } of placesOf(file.names, options, path)) {
+      const values = wanted === undefined || wanted.kind === 'number' ? (file.ready?.(name) ?? null) : null;
+      if (values !== null) columns.push({ name, kind: 'number', values });
+      else columns.push(columnOf(path, name, wanted, await file.chunks(name), misfits, bad));
+    }
   } catch (error) {
     if (error instanceof NodegradError) throw error;
     throw new FileFormatError(`${path}: ${(error as Error).message}`, { cause: error });
@@ -143,7 +150,15 @@ async function tableOf(
   return markBySchema(new Table(whole.rows(good).columns, whole.name, misfits.rows, bad.size), isBySchema);
 }
 
-function columnOf(path: string, name: string, wanted: ColumnSchema | undefined, chunks: Chunks, misfits: Misfits, bad: Set<number>): Column {
+/** @internal A column of values that come in stretches; rows with one that does not fit are added to `bad`. */
+export function columnOf(
+  path: string,
+  name: string,
+  wanted: ColumnSchema | undefined,
+  chunks: Chunks,
+  misfits: Misfits,
+  bad: Set<number>,
+): Column {
   const builder = new ColumnBuilder(wanted ?? { name, kind: kindOf(path, name, chunks) });
   for (const { first, values } of chunks) {
     let row = first;
