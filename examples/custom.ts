@@ -1,5 +1,5 @@
 // A layer and a loss of your own, their gradients checked, then used: a forecast that knows how sure it is. The loss asks for quantiles, so that one output has
-// 10 % of what comes below it, one half, and one 90 %. Noise grows with x, and so does the distance between the three. Two seconds. `node examples/custom.ts`.
+// 10 % of what comes below it, one half, and one 90 %. Noise grows with x, and so does the distance between the three. `node examples/custom.ts` takes two seconds.
 
 import {
   Adam,
