@@ -27,8 +27,8 @@
           'libraries': ['-ldl'],
           'ldflags!': ['-rdynamic'],
           'ldflags': [
-            '-pthread', '-static-libstdc++', '-static-libgcc', '-Wl,-z,nodelete', '-Wl,-z,relro', '-Wl,-z,now', '-Wl,-Bsymbolic',
-            '-Wl,--exclude-libs,ALL', '-Wl,--gc-sections'
+            '-pthread', '-static-libstdc++', '-static-libgcc', '-Wl,-z,nodelete', '-Wl,-z,relro', '-Wl,-z,now', '-Wl,--gc-sections',
+            '-Wl,--version-script=<(module_root_dir)/native/binding/exports.map'
           ]
         }]
       ]

@@ -58,7 +58,8 @@ export function setReproducible(on = true): void {
 /**
  * Takes denormal numbers, those of float32 between 0 and 1.2e-38, for zero in all that is computed from then on. Intel's processors take up to two
  * hundred times as long over them; the sitter says where a run meets many. It holds for the process, its workers included. Default off: nothing is flushed but decaying averages, and products
- * of bfloat16. The bits are the same for any instruction set and thread count, on or off.
+ * of bfloat16. The bits are the same for any thread count, and on x86-64 for any instruction set, on or off; on arm64, when it is on, numbers at the border of the
+ * denormal ones may be others.
  *
  * @param on - Default true.
  * @throws {@link ArgumentError} for anything but true or false, and inside of a step that is being recorded.
@@ -115,7 +116,7 @@ export function info(): Info {
   const native = binding.info();
   const environment: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) if (telling.test(name) && value !== undefined) environment[name] = value;
-  const warnings = [...variableProblems(), ...(native.blas.problem ? [native.blas.problem] : [])];
+  const warnings = [...variableProblems(), ...processorProblems(native), ...(native.blas.problem ? [native.blas.problem] : [])];
   return {
     version: manifestOf(packageRoot()).version,
     node: process.version,
@@ -126,6 +127,13 @@ export function info(): Info {
     environment,
     warnings,
   };
+}
+
+/** What the processor lacks: without AVX2 and FMA every x86-64 trains, by plain loops. */
+export function processorProblems({ cpu }: Pick<NativeInfo, 'cpu'>, architecture: string = process.arch): string[] {
+  if (architecture !== 'x64' || (cpu.avx2 && cpu.fma)) return [];
+  const lacks = [...(cpu.avx2 ? [] : ['AVX2']), ...(cpu.fma ? [] : ['FMA'])].join(' and no ');
+  return [`this processor (${cpu.brand}) has no ${lacks}: plain loops compute, tens of times slower than vector instructions`];
 }
 
 /** What is wrong with environment variables: each is ignored where it cannot be followed. */

@@ -1,43 +1,89 @@
-// Checks what a built addon asks of the machine it will be loaded on: glibc version, libraries, and no transcendental from libm.
-// `node scripts/check-binary.mjs <file>` does it by hand.
+// Checks what a built addon asks of the machine it will be loaded on: glibc version, libraries, and no transcendental from libm. A release
+// build must also be small, show the entries of Node-API alone, and be read-only where it can be.
+// `node scripts/check-binary.mjs <file> [<platform>]` does it by hand.
 
 import { execFileSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { platforms } from './platforms.mjs';
 
-const highestGlibc = [2, 35];
+const localGlibc = [2, 35];
+/** What the Node.js project's own builds need. */
+const releaseGlibc = [2, 28];
+const mostBytes = 8e6;
 const allowedLibraries = /^(libc|libm|libdl|libpthread|librt|ld-linux-x86-64|ld-linux-aarch64)\.so/;
 // Their last bits differ between C libraries; nodegrad's own are part of its arithmetic. fma, rint and the like are exact.
 const transcendental =
   /^(exp|exp2|exp10|expm1|log|log2|log10|log1p|pow|sin|cos|tan|sincos|asin|acos|atan|atan2|sinh|cosh|tanh|asinh|acosh|atanh|erf|erfc|tgamma|lgamma|cbrt|hypot)(f|l)?(_finite)?$/;
+const entries = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
 
 /** Throws when `path` needs more than is allowed; gives what it needs. */
-export function checkBinary(path) {
-  const tool = (command, args) => execFileSync(command, [...args, path], { encoding: 'utf8', maxBuffer: 64 << 20 });
-  const symbols = tool('nm', ['-D', '-u'])
+export function checkBinary(path, highestGlibc = localGlibc) {
+  const { symbols, libraries, faults } = readElf(path, highestGlibc);
+  report(path, faults);
+  return { glibc: newestGlibc(symbols), libraries };
+}
+
+/** The same for a release build, and what else is asked of one; gives what it needs, in words. */
+export function checkRelease(platform, path) {
+  const { os, libc } = platforms[platform];
+  const bytes = statSync(path).size;
+  const faults = bytes > mostBytes ? [`${(bytes / 1e6).toFixed(2)} MB, at most ${mostBytes / 1e6} are allowed`] : [];
+  if (os !== 'linux') {
+    report(path, faults);
+    return `${platforms[platform].title}`;
+  }
+  const elf = readElf(path, libc === 'glibc' ? releaseGlibc : [0, 0]);
+  faults.push(...elf.faults);
+  if (elf.exported.join() !== entries.join()) faults.push(`it shows ${elf.exported.join(', ')}`);
+  for (const [what, pattern] of Object.entries({ RELRO: /GNU_RELRO/, BIND_NOW: /BIND_NOW|Flags:.*NOW/, NODELETE: /NODELETE/ }))
+    if (!pattern.test(elf.headers)) faults.push(`it lacks ${what}`);
+  // Zig's own fma rounds denormal results wrongly, and its memcpy is slow: the C library's must serve.
+  const map = join(dirname(path), 'nodegrad.map');
+  if (existsSync(map) && /compiler_rt[^:]*:\(\.text/.test(readFileSync(map, 'utf8'))) faults.push("parts of Zig's compiler_rt are in it");
+  report(path, faults);
+  return libc === 'glibc' ? `glibc ${newestGlibc(elf.symbols)}` : elf.libraries.join(', ');
+}
+
+function readElf(path, highestGlibc) {
+  const readelf = (...args) => execFileSync('readelf', [...args, '-W', path], { encoding: 'utf8', maxBuffer: 64 << 20 });
+  const table = readelf('--dyn-syms')
     .split('\n')
-    .map((line) => line.trim().split(/\s+/).at(-1))
-    .filter((symbol) => symbol);
-  const libraries = [...tool('readelf', ['-d', '-W']).matchAll(/\(NEEDED\).*\[(.*)\]/g)].map((match) => match[1]);
-  const versions = symbols.flatMap((symbol) =>
-    [...symbol.matchAll(/@GLIBC_(\d+)\.(\d+)/g)].map(([, major, minor]) => [Number(major), Number(minor)]),
-  );
-  const highest = versions.sort(([a, b], [c, d]) => a - c || b - d).at(-1) ?? [2, 0];
-  const names = symbols.map((symbol) => symbol.split('@')[0]);
+    .map((line) => line.trim().split(/\s+/))
+    .filter((words) => /^\d+:$/.test(words[0]) && words.length >= 8);
+  const symbols = table.filter((words) => words[6] === 'UND').map((words) => words[7]);
+  const exported = table.filter((words) => words[6] !== 'UND' && words[4] !== 'LOCAL').map((words) => words[7].split('@')[0]);
+  const headers = readelf('-d', '-l');
+  const libraries = [...headers.matchAll(/\(NEEDED\).*\[(.*)\]/g)].map((match) => match[1]);
   const faults = [];
-  const tooNew = symbols.filter((symbol) => {
-    const version = /@GLIBC_(\d+)\.(\d+)/.exec(symbol);
-    return version && (Number(version[1]) > highestGlibc[0] || Number(version[2]) > highestGlibc[1]);
-  });
+  const tooNew = symbols.filter((symbol) => versionsOf(symbol).some((version) => compare(version, highestGlibc) > 0));
   if (tooNew.length > 0) faults.push(`symbols newer than glibc ${highestGlibc.join('.')}: ${tooNew.join(', ')}`);
-  const fromLibm = names.filter((name) => transcendental.test(name));
+  const fromLibm = symbols.map((symbol) => symbol.split('@')[0]).filter((name) => transcendental.test(name));
   if (fromLibm.length > 0) faults.push(`transcendental functions from libm: ${fromLibm.join(', ')}`);
   const foreign = libraries.filter((library) => !allowedLibraries.test(library));
   if (foreign.length > 0) faults.push(`libraries that a plain system may lack: ${foreign.join(', ')}`);
-  if (faults.length > 0) throw new Error(`${path} is not self-contained:\n  ${faults.join('\n  ')}`);
-  return { glibc: highest.join('.'), libraries };
+  return { symbols, exported: exported.sort(), headers, libraries, faults };
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { glibc, libraries } = checkBinary(process.argv[2]);
-  console.log(`${process.argv[2]} needs glibc ${glibc} or newer and ${libraries.join(', ')}`);
+const compare = ([a, b], [c, d]) => a - c || b - d;
+
+function versionsOf(symbol) {
+  return [...symbol.matchAll(/@GLIBC_(\d+)\.(\d+)/g)].map(([, major, minor]) => [Number(major), Number(minor)]);
+}
+
+function newestGlibc(symbols) {
+  return (symbols.flatMap(versionsOf).sort(compare).at(-1) ?? [2, 0]).join('.');
+}
+
+function report(path, faults) {
+  if (faults.length > 0) throw new Error(`${path} cannot be given to others:\n  ${faults.join('\n  ')}`);
+}
+
+if (process.argv[1] === resolve(import.meta.filename)) {
+  const [path, platform] = process.argv.slice(2);
+  if (platform) console.log(`${path} needs ${checkRelease(platform, path)}`);
+  else {
+    const { glibc, libraries } = checkBinary(path);
+    console.log(`${path} needs glibc ${glibc} or newer and ${libraries.join(', ')}`);
+  }
 }

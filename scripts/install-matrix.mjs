@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { managers } from './install-managers.mjs';
 import { manifestOf, startRegistry } from './install-registry.mjs';
+import { asDependencies } from './install-tools.mjs';
 import { root } from './steps.mjs';
 
 /** A cell that hangs is red after this long. */
@@ -142,17 +143,18 @@ export class Cell {
     this.registry.refused.length = 0;
     const dependencies = this.dependencies();
     const manifest = { name: 'app', version: '1.0.0', private: true, type: 'module', dependencies };
-    const resolutions = this.source === 'files' && this.manager.resolves ? { resolutions: dependencies } : {};
+    const resolutions = this.source === 'files' && this.manager.resolves ? { resolutions: this.everyTarball() } : {};
     const extra = this.manager.configure(this.app, { registry: this.registry.url, scripts: this.settings });
     writeFileSync(join(this.app, 'package.json'), `${JSON.stringify({ ...manifest, ...extra, ...resolutions }, null, 2)}\n`);
   }
 
   dependencies() {
-    const ours = readdirSync(this.vendor)
-      .filter(isOurs)
-      .map((file) => join(this.vendor, file));
-    if (this.source === 'files') return Object.fromEntries(ours.map((file) => [manifestOf(file).name, `file:${file}`]));
-    return { nodegrad: this.registry.latest('nodegrad') };
+    return this.source === 'files' ? asDependencies(this.vendor, isOurs) : { nodegrad: this.registry.latest('nodegrad') };
+  }
+
+  everyTarball() {
+    const files = readdirSync(this.vendor).filter(isOurs);
+    return Object.fromEntries(files.map((file) => [manifestOf(join(this.vendor, file)).name, `file:${join(this.vendor, file)}`]));
   }
 
   /** Removes what was installed and keeps the lock file. */

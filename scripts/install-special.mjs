@@ -5,8 +5,8 @@ import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, wri
 import { join } from 'node:path';
 import { managers } from './install-managers.mjs';
 import { Cell, CannotRun } from './install-matrix.mjs';
-import { manifestOf, startRegistry } from './install-registry.mjs';
-import { npmCommand, withoutNpmVariables } from './install-tools.mjs';
+import { startRegistry } from './install-registry.mjs';
+import { asDependencies, npmCommand, withoutNpmVariables } from './install-tools.mjs';
 import { root } from './steps.mjs';
 
 const older = '0.0.9';
@@ -14,8 +14,7 @@ const older = '0.0.9';
 /** Installs nodegrad from the files with this machine's npm, without its registry; gives the folder. */
 export function installPlainly({ folder, vendor }) {
   mkdirSync(folder, { recursive: true });
-  const files = readdirSync(vendor).map((file) => join(vendor, file));
-  const dependencies = Object.fromEntries(files.map((file) => [manifestOf(file).name, `file:${file}`]));
+  const dependencies = asDependencies(vendor);
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'app', version: '1.0.0', private: true, type: 'module', dependencies }));
   const [npm, ...before] = npmCommand();
   const args = [...before, 'install', '--offline', '--ignore-scripts', '--no-audit', '--no-fund'];

@@ -4,6 +4,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { platformPackageName } from '../dist/lib/loader.js';
+import { manifestOf } from './install-registry.mjs';
 import { root } from './steps.mjs';
 
 /** npm as a script for node, for environments whose PATH holds nothing else. */
@@ -41,6 +43,15 @@ export function packInto(vendor) {
       env: withoutNpmVariables(),
     });
   }
+}
+
+/** The tarballs of `folder` as a project's dependencies, without the compiled parts of other platforms. */
+export function asDependencies(folder, keep = () => true) {
+  const files = readdirSync(folder)
+    .filter(keep)
+    .map((file) => join(folder, file));
+  const here = (name) => !name.startsWith('@nodegrad/') || name === platformPackageName();
+  return Object.fromEntries(files.map((file) => [manifestOf(file).name, `file:${file}`]).filter(([name]) => here(name)));
 }
 
 /** Installs packages of the npm registry below `folder`; gives the folder of each by what was asked for, without those that do not exist. */

@@ -1,6 +1,8 @@
-// `npm run pack:local`: dist-packages/ gets the tarballs of nodegrad and of the prebuilt package for this machine.
-// The main package names the platform packages only in the packed copy: a checkout must not ask the registry for them.
+// `npm run pack:local`: dist-packages/ gets the tarballs of nodegrad and of every platform whose release build is current, and of this machine's
+// platform in any case: from build/, where there is no release build of it. The main package names the platform packages only in the
+// packed copy: a checkout must not ask the registry for them.
 // `-- --list` writes nothing and prints as JSON what each tarball would hold: its manifest and its files.
+// `-- --release` wants a current release build of every platform, and refuses otherwise: what is published names all of them.
 
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,32 +10,49 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { platformPackageName } from '../dist/lib/loader.js';
 import { appendLicences, bundled, bundleInPlace } from './bundle.mjs';
+import { checkRelease } from './check-binary.mjs';
+import { manifestOf, placesOf, platforms, readmeOf, requireEveryPlatform, stateOf } from './platforms.mjs';
 import { root } from './steps.mjs';
 
 const listOnly = process.argv.includes('--list');
 const target = join(root, 'dist-packages');
 const main = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-const platform = platformPackageName().replace('@nodegrad/', '');
-const platformFolder = join(root, 'npm', platform);
-const binary = join(root, 'build/Release/nodegrad.node');
-if (!existsSync(platformFolder)) throw new Error(`there is no platform package for ${platform} in npm/`);
-if (!existsSync(binary)) throw new Error(`${binary} is not built; run npm run build first`);
+const binaries = process.argv.includes('--release') ? releaseBinaries() : localBinaries();
 
 const stage = mkdtempSync(join(tmpdir(), 'nodegrad-pack-'));
 try {
-  const packed = [stagePlatform(), stageMain()].map(pack);
+  const packed = [...Object.keys(binaries).map(stagePlatform), stageMain()].map(pack);
   if (listOnly) console.log(JSON.stringify(packed));
 } finally {
   rmSync(stage, { recursive: true, force: true });
 }
 
-function stagePlatform() {
+/** Every platform's release build. */
+function releaseBinaries() {
+  requireEveryPlatform();
+  for (const platform of Object.keys(platforms)) checkRelease(platform, join(root, placesOf(platform).binary));
+  return Object.fromEntries(Object.keys(platforms).map((platform) => [platform, join(root, placesOf(platform).binary)]));
+}
+
+/** The release builds that are current, and this machine's platform. */
+function localBinaries() {
+  const own = platformPackageName().replace('@nodegrad/', '');
+  const found = Object.keys(platforms).filter((platform) => stateOf(platform) === 'current');
+  const list = Object.fromEntries(found.map((platform) => [platform, join(root, placesOf(platform).binary)]));
+  if (own in list) return list;
+  const local = join(root, 'build/Release/nodegrad.node');
+  if (!(own in platforms)) throw new Error(`there is no platform package for ${own} in npm/platforms.json`);
+  if (!existsSync(local)) throw new Error(`${local} is not built; run npm run build first`);
+  return { ...list, [own]: local };
+}
+
+function stagePlatform(platform) {
   const folder = join(stage, platform);
-  cpSync(platformFolder, folder, { recursive: true });
+  mkdirSync(folder);
   for (const name of ['LICENSE', 'THIRD-PARTY.md']) copyFileSync(join(root, name), join(folder, name));
-  copyFileSync(binary, join(folder, 'nodegrad.node'));
-  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-  if (manifest.version !== main.version) throw new Error(`npm/${platform} has version ${manifest.version}, nodegrad has ${main.version}`);
+  copyFileSync(binaries[platform], join(folder, 'nodegrad.node'));
+  writeFileSync(join(folder, 'README.md'), readmeOf(platform));
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifestOf(platform, main.version), null, 2)}\n`);
   return folder;
 }
 
@@ -57,7 +76,7 @@ function stageMain() {
     ...rest,
     dependencies: Object.fromEntries(Object.entries(main.dependencies).filter(([name]) => !bundled.includes(name))),
     scripts: pick(scripts, ['build:native']),
-    optionalDependencies: { [platformPackageName()]: main.version },
+    optionalDependencies: Object.fromEntries(Object.keys(binaries).map((platform) => [`@nodegrad/${platform}`, main.version])),
     devDependencies: pick(devDependencies, ['cmake-js', 'node-addon-api', 'node-api-headers']),
   };
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);

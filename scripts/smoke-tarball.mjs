@@ -12,8 +12,7 @@ import { checkBinary } from './check-binary.mjs';
 import { checkTypes } from './check-types.mjs';
 import { managers } from './install-managers.mjs';
 import { runMatrix } from './install-matrix.mjs';
-import { manifestOf } from './install-registry.mjs';
-import { fetchPackages, npmCommand, packInto, temporaryFolder } from './install-tools.mjs';
+import { asDependencies, fetchPackages, npmCommand, packInto, temporaryFolder } from './install-tools.mjs';
 import { root } from './steps.mjs';
 
 /** What else looks at a package, with the words that make it look at a tarball; esm-only: `require` takes the ES module. */
@@ -62,7 +61,7 @@ function cleanEnvironment() {
 
 function install() {
   mkdirSync(app);
-  const dependencies = Object.fromEntries(readdirSync(vendor).map((file) => [manifestOf(join(vendor, file)).name, `file:../vendor/${file}`]));
+  const dependencies = asDependencies(vendor);
   writeFileSync(join(app, 'package.json'), JSON.stringify({ name: 'app', version: '1.0.0', private: true, type: 'module', dependencies }));
   run([...npm, 'install', ...offline]);
   for (const name of ['train.mjs', 'require.cjs']) copyFileSync(join(root, 'scripts', `smoke-${name}`), join(app, name));
@@ -122,7 +121,7 @@ function inspect() {
   if (strays.length > 0) throw new Error(`the main tarball holds ${strays.join(', ')}`);
   const found = readdirSync(join(modules, '@nodegrad'));
   const { glibc, libraries } = checkBinary(join(modules, '@nodegrad', found[0], 'nodegrad.node'));
-  console.log(`nodegrad.node needs glibc ${glibc} or newer (release builds aim at 2.28) and ${libraries.join(', ')}`);
+  console.log(`nodegrad.node needs glibc ${glibc} or newer (a release build 2.28 at most) and ${libraries.join(', ')}`);
 }
 
 /** `nodegrad` as npx and as the file in .bin find it. */

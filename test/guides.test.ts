@@ -3,6 +3,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import sharp from 'sharp';
+import { Tensor } from '../lib/index.js';
+import { encodeNpy } from '../lib/io/npy.js';
+import { encodeSafetensors } from '../lib/io/safetensors.js';
 import { blocksToRun, runBlocks } from './helpers/run-examples.js';
 import { readTree } from './helpers/sources.js';
 
@@ -19,7 +22,7 @@ async function photograph(hue: number): Promise<Buffer> {
 
 const photographs = await Promise.all([0, 1].map(photograph));
 
-/** What the guides read: a table of houses, and a folder of images of two classes. */
+/** What the guides read: a table of houses, arrays, and a folder of images of two classes. */
 function furnish(folder: string): void {
   const rows = Array.from(
     { length: 60 },
@@ -29,6 +32,11 @@ function furnish(folder: string): void {
   writeFileSync(join(folder, 'new.csv'), 'id,size,side\n1,70,north\n2,90,south\n');
   const flowers = rows.map((_, i) => `${i % 7},${(i * 3) % 11},${i % 7 > 3 ? 'iris' : 'rose'}`);
   writeFileSync(join(folder, 'flowers.csv'), `width,height,kind\n${flowers.join('\n')}\n`);
+  const x = Tensor.from(Float32Array.from({ length: 40 }, (_, i) => i / 40)).reshape([10, 4]);
+  const y = Tensor.from(Int32Array.from({ length: 10 }, (_, i) => i % 2));
+  writeFileSync(join(folder, 'x.npy'), Buffer.concat(encodeNpy(x, 'x')));
+  writeFileSync(join(folder, 'y.npy'), Buffer.concat(encodeNpy(y, 'y')));
+  writeFileSync(join(folder, 'model.safetensors'), encodeSafetensors(new Map([['weight', x]])));
   for (const [i, name] of ['cat', 'dog'].entries()) {
     mkdirSync(join(folder, 'photos', name), { recursive: true });
     for (let n = 0; n < 10; n++) writeFileSync(join(folder, 'photos', name, `${n}.png`), photographs[i]);

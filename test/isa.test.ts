@@ -1,5 +1,7 @@
 // One set of bits for all instruction sets: NODEGRAD_ISA takes effect, and every operation gives the same under each.
 import test from 'ava';
+import { info } from '../lib/index.js';
+import { processorProblems } from '../lib/runtime.js';
 import { beside, result } from './native/child.js';
 
 interface Digest {
@@ -8,6 +10,7 @@ interface Digest {
   readonly warnings: readonly string[];
   readonly avx2: boolean;
   readonly avx512: boolean;
+  readonly neon: boolean;
   readonly digests: Record<string, string>;
 }
 
@@ -17,7 +20,7 @@ const digest = (env: Record<string, string>, mode = 'reproducible'): Promise<Dig
 const [scalar, usual] = [digest({ NODEGRAD_ISA: 'scalar' }), digest({})];
 
 // Why an instruction set cannot be tried on this machine, or undefined.
-async function obstacle(isa: 'avx2' | 'avx512'): Promise<string | undefined> {
+async function obstacle(isa: 'avx2' | 'avx512' | 'neon'): Promise<string | undefined> {
   return (await scalar)[isa] ? undefined : `this CPU has no ${isa}: NODEGRAD_ISA=${isa} cannot be tried here`;
 }
 
@@ -27,7 +30,7 @@ test('NODEGRAD_ISA=scalar takes effect', async (t) => {
   t.is(isaProblem, null);
 });
 
-for (const isa of ['avx2', 'avx512'] as const) {
+for (const isa of ['avx2', 'avx512', 'neon'] as const) {
   test(`NODEGRAD_ISA=${isa} takes effect, and every operation has the bits of the scalar kernels in reproducible mode`, async (t) => {
     const reason = await obstacle(isa);
     if (reason !== undefined) {
@@ -60,9 +63,20 @@ for (const isa of ['avx2', 'avx512'] as const) {
 
 test('without NODEGRAD_ISA the best instruction set of the CPU is used', async (t) => {
   const found = await usual;
-  t.is(found.isa, found.avx512 ? 'avx512' : found.avx2 ? 'avx2' : 'scalar');
+  t.is(found.isa, found.neon ? 'neon' : found.avx512 ? 'avx512' : found.avx2 ? 'avx2' : 'scalar');
   t.is(found.isaProblem, null);
   t.deepEqual(found.digests, (await scalar).digests);
+});
+
+test('a processor without AVX2 or FMA is named in the warnings, with what computes there; other architectures are not blamed', (t) => {
+  const cpu = { ...info().cpu, brand: 'Celeron' };
+  t.regex(
+    processorProblems({ cpu: { ...cpu, avx2: false, fma: false } }, 'x64').join(),
+    /Celeron.* has no AVX2 and no FMA: plain loops compute/,
+  );
+  t.regex(processorProblems({ cpu: { ...cpu, avx2: true, fma: false } }, 'x64').join(), /has no FMA: /);
+  t.deepEqual(processorProblems({ cpu: { ...cpu, avx2: true, fma: true } }, 'x64'), []);
+  t.deepEqual(processorProblems({ cpu: { ...cpu, avx2: false, fma: false } }, 'arm64'), []);
 });
 
 test('a NODEGRAD_ISA that does not exist is reported and the best one used', async (t) => {

@@ -1,9 +1,7 @@
 // The driver thread: spins briefly while steps keep coming, then parks.
 #include "driver.h"
 
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -13,6 +11,7 @@
 
 #include "../runtime/memory.h"
 #include "../runtime/pool.h"
+#include "../runtime/system.h"
 
 namespace nodegrad {
 
@@ -72,7 +71,7 @@ void runJob(Job& job, const std::atomic<bool>* stop, Pause* pause) {
   }
 }
 
-struct Driver::State : Pause {
+struct Driver::State final : Pause {
   Done done;
   void* context;
   std::mutex mutex;  // of the queue
@@ -130,17 +129,13 @@ struct Driver::State : Pause {
 Driver::Driver(Done done, void* context) : state_(new State()) {
   state_->done = done;
   state_->context = context;
-  // Signals belong to Node.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  state_->running = pthread_create(&state_->thread, nullptr, [](void* state) -> void* {
+  const auto main = [](void* state) -> void* {
     nameThread("nodegrad driver");
     touchStack();
     static_cast<State*>(state)->loop();
     return nullptr;
-  }, state_.get()) == 0;
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  };
+  state_->running = startThread(&state_->thread, main, state_.get());
 }
 
 Driver::~Driver() {

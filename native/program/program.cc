@@ -10,6 +10,7 @@
 #include "../runtime/fpstate.h"
 #include "../runtime/memory.h"
 #include "../runtime/pool.h"
+#include "../runtime/system.h"
 
 namespace nodegrad {
 namespace {
@@ -59,7 +60,7 @@ Arena::~Arena() {
 }
 
 Program::~Program() {
-  std::free(ownArguments_);
+  freePages(ownArguments_, ownBytes_);
   account(-accounted_);
 }
 
@@ -104,11 +105,9 @@ bool Program::reserveArguments() {
     port.offset = int64_t(total);
     total += (size_t(port.bytes) + 63) & ~size_t(63);
   }
-  ownArguments_ = static_cast<unsigned char*>(std::aligned_alloc(4096, (total + 4095) & ~size_t(4095)));
-  if (ownArguments_) {
-    std::memset(ownArguments_, 0, total);
-    account(int64_t(total));
-  }
+  ownBytes_ = (total + 4095) & ~size_t(4095);
+  ownArguments_ = static_cast<unsigned char*>(allocatePages(ownBytes_, 4096));
+  if (ownArguments_) account(int64_t(total));
   return ownArguments_ != nullptr;
 }
 

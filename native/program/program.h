@@ -122,6 +122,7 @@ class Program {
   std::vector<Use> uses_;
   std::vector<const unsigned char*> bound_;
   unsigned char* ownArguments_ = nullptr;
+  size_t ownBytes_ = 0;
   std::shared_ptr<Arena> arena_;
   std::shared_ptr<Ledger> ledger_;
   int64_t accounted_ = 0;

@@ -1,7 +1,5 @@
-// Opens OpenBLAS with dlopen and keeps it to one thread.
+// Opens OpenBLAS and keeps it to one thread.
 #include "blas.h"
-
-#include <dlfcn.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -9,6 +7,7 @@
 
 #include "cpu.h"
 #include "environment.h"
+#include "system.h"
 
 namespace nodegrad {
 namespace {
@@ -21,12 +20,9 @@ class OneThreadEnvironment {
   OneThreadEnvironment() {
     const char* old = std::getenv(name_);
     if ((was_ = old != nullptr)) value_ = old;
-    setenv(name_, "1", 1);
+    setVariable(name_, "1");
   }
-  ~OneThreadEnvironment() {
-    if (was_) setenv(name_, value_.c_str(), 1);
-    else unsetenv(name_);
-  }
+  ~OneThreadEnvironment() { setVariable(name_, was_ ? value_.c_str() : nullptr); }
 
  private:
   static constexpr const char* name_ = "OPENBLAS_NUM_THREADS";
@@ -35,7 +31,7 @@ class OneThreadEnvironment {
 };
 
 template <class F> bool find(void* library, const char* name, F& to) {
-  to = reinterpret_cast<F>(dlsym(library, name));
+  to = reinterpret_cast<F>(findSymbol(library, name));
   return to != nullptr;
 }
 
@@ -44,10 +40,10 @@ bool open(const char* name, Blas& b) {
   void* library;
   {
     OneThreadEnvironment environment;
-    library = dlopen(name, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+    library = openLibrary(name);
   }
   if (!library) {
-    const char* why = dlerror();
+    const char* why = libraryProblem();
     b.reason = why ? why : std::string(name) + " cannot be opened";
     return false;
   }
@@ -60,8 +56,8 @@ bool open(const char* name, Blas& b) {
     b.reason = std::string(name) + " is not an OpenBLAS with a C interface";
     return false;
   }
-  Dl_info info;
-  found.path = dladdr(reinterpret_cast<void*>(found.sgemm), &info) && info.dli_fname ? info.dli_fname : name;
+  const char* path = libraryOf(reinterpret_cast<void*>(found.sgemm));
+  found.path = path ? path : name;
   found.config = config();
   found.core = core();
   found.serial = found.config.find("SINGLE_THREADED") != std::string::npos;
@@ -90,6 +86,8 @@ Blas& load() {
 #if defined(__APPLE__)
     const char* names[] = {"libopenblas.0.dylib", "libopenblas.dylib", "/opt/homebrew/opt/openblas/lib/libopenblas.dylib",
                            "/usr/local/opt/openblas/lib/libopenblas.dylib"};
+#elif defined(_WIN32)
+    const char* names[] = {"libopenblas.dll", "openblas.dll"};
 #else
     const char* names[] = {"libopenblas.so.0", "libopenblas.so", "libopenblasp.so.0", "libopenblaso.so.0"};
 #endif

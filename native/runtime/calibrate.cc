@@ -1,7 +1,6 @@
-// Measures the FMA peak and the memory bandwidth; depends on nothing else of the addon and needs no compiler flags beyond C++20.
+// Measures the FMA peak and the memory bandwidth; needs no compiler flags beyond C++20.
 #include "calibrate.h"
 
-#include <pthread.h>
 #include <sched.h>
 
 #include <atomic>
@@ -9,11 +8,15 @@
 #include <cstddef>
 #include <initializer_list>
 
-#include <sys/mman.h>
-
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
+
+#include "cpu.h"
+#include "memory.h"
+#include "system.h"
 
 namespace nodegrad {
 namespace {
@@ -23,6 +26,8 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 inline void relax() {
 #if defined(__x86_64__)
   _mm_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("isb");
 #endif
 }
 
@@ -84,7 +89,7 @@ double fastestSlice(Slice slice, void* context, int& threads, double seconds) {
   pthread_mutex_lock(&team.gate);
   for (; running < threads; ++running) {
     members[running] = {&team, running};
-    if (pthread_create(&handles[running], nullptr, memberMain, &members[running]) != 0) break;
+    if (!startThread(&handles[running], memberMain, &members[running])) break;
   }
   team.count = running;
   pthread_mutex_unlock(&team.gate);
@@ -107,9 +112,9 @@ double fastestSlice(Slice slice, void* context, int& threads, double seconds) {
 
 volatile float sink;  // keeps the results alive
 
-#if defined(__x86_64__)
-
 constexpr long fmaIterations = 400'000;  // under a millisecond a slice: long against a barrier, short against a time slice of the host
+
+#if defined(__x86_64__)
 
 // Twelve independent chains: two FMA units with a latency of four cycles need eight, and 12 + 2 fit in 16 registers.
 __attribute__((target("avx2,fma"))) void fmaAvx2(void*, int, int) {
@@ -137,6 +142,22 @@ __attribute__((target("avx512f"))) void fmaAvx512(void*, int, int) {
   sink = _mm512_cvtss_f32(chain[0]);
 }
 constexpr double fmaAvx512Flops = 2.0 * 16 * 16 * fmaIterations;
+
+#elif defined(__aarch64__)
+
+// Four FMA units with a latency of four cycles need sixteen chains; 24 + 2 fit in 32 registers.
+void fmaNeon(void*, int, int) {
+  const float32x4_t factor = vdupq_n_f32(0.999f), term = vdupq_n_f32(0.001f);
+  float32x4_t chain[24];
+  for (float32x4_t& value : chain) value = vdupq_n_f32(0.5f);
+  for (long iteration = 0; iteration < fmaIterations; ++iteration) {
+#pragma GCC unroll 24
+    for (int index = 0; index < 24; ++index) chain[index] = vfmaq_f32(chain[index], factor, term);
+  }
+  for (int index = 1; index < 24; ++index) chain[0] = vaddq_f32(chain[0], chain[index]);
+  sink = vgetq_lane_f32(chain[0], 0);
+}
+constexpr double fmaNeonFlops = 2.0 * 4 * 24 * fmaIterations;
 
 #endif
 
@@ -321,11 +342,9 @@ template <size_t Forms> double bandwidth(const Slice (&forms)[Forms], Arrays& ar
 void measureBandwidth(Calibration& result, double seconds) {
   constexpr size_t padding = 2 << 20;  // prefetch runs past the end, and huge pages want whole pages
   constexpr size_t bytes = 4 * arrayLength * sizeof(float) + padding;
-  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return;
-#if defined(MADV_HUGEPAGE)
-  madvise(memory, bytes, MADV_HUGEPAGE);
-#endif
+  void* memory = allocatePages(bytes, padding);
+  if (!memory) return;
+  adviseHugePages(memory, bytes);
   float* base = static_cast<float*>(memory);
   constexpr size_t pitch = arrayLength + 65 * blockLength;  // arrays a power of two apart would share cache sets
   Arrays arrays{base, base + pitch, base + 2 * pitch, base + 3 * pitch};
@@ -335,10 +354,10 @@ void measureBandwidth(Calibration& result, double seconds) {
   result.triadBandwidth = bandwidth(triadSlices, arrays, result.threads, seconds / 5, 12);
   result.updateBandwidth = bandwidth(updateSlices, arrays, result.threads, seconds / 5, 12);
   result.stateBandwidth = bandwidth(stateSlices, arrays, result.threads, seconds / 5, 28);
-  munmap(memory, bytes);
+  freePages(memory, bytes);
 }
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
 void measureFma(double (&rates)[2], Slice slice, double flops, int& threads, double seconds) {
   int one = 1;
   rates[0] = flops / fastestSlice(slice, nullptr, one, seconds * 0.4) * 1e-9;
@@ -354,11 +373,13 @@ Calibration calibrate(int threads, double seconds) {
   result.threads = threads < 1 ? 1 : threads > maximumThreads ? maximumThreads : threads;
   const bool withBandwidth = seconds >= 0.2;
 #if defined(__x86_64__)
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool avx512 = __builtin_cpu_supports("avx512f");
+  const CpuFeatures& cpu = cpuFeatures();
+  const bool avx2 = cpu.avx2 && cpu.fma, avx512 = cpu.avx512;
   const double share = seconds * (withBandwidth ? 0.4 : 1.0) / (avx2 && avx512 ? 2 : 1);
   if (avx2) measureFma(result.fmaAvx2, fmaAvx2, fmaAvx2Flops, result.threads, share);
   if (avx512) measureFma(result.fmaAvx512, fmaAvx512, fmaAvx512Flops, result.threads, share);
+#elif defined(__aarch64__)
+  measureFma(result.fmaNeon, fmaNeon, fmaNeonFlops, result.threads, seconds * (withBandwidth ? 0.4 : 1.0));
 #endif
   if (withBandwidth) measureBandwidth(result, seconds * 0.6);
   return result;

@@ -5,8 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include <sys/mman.h>
-#include <unistd.h>
+#include "system.h"
 
 namespace nodegrad {
 namespace {
@@ -15,7 +14,7 @@ namespace {
 struct Scratch {
   void* data = nullptr;
   size_t bytes = 0;
-  ~Scratch() { std::free(data); }
+  ~Scratch() { freePages(data, bytes); }
 };
 thread_local Scratch own;
 
@@ -26,8 +25,8 @@ void* scratch(size_t bytes) {
   const size_t page = bytes >= (size_t(4) << 20) ? size_t(2) << 20 : 4096;
   if (bytes > SIZE_MAX - page) return nullptr;
   const size_t size = (bytes + page) / page * page;
-  std::free(own.data);
-  own.data = std::aligned_alloc(page, size);
+  freePages(own.data, own.bytes);
+  own.data = allocatePages(size, page);
   own.bytes = own.data ? size : 0;
   if (!own.data) return nullptr;
   adviseHugePages(own.data, size);
@@ -44,17 +43,9 @@ void* allocatePages(size_t bytes, size_t alignment) {
 }
 void freePages(void* data, size_t) { std::free(data); }
 #else
-void* allocatePages(size_t bytes, size_t alignment) {
-  if (bytes > SIZE_MAX - alignment) return nullptr;
-  void* const whole = mmap(nullptr, bytes + alignment, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (whole == MAP_FAILED) return nullptr;
-  const uintptr_t begin = uintptr_t(whole), data = (begin + alignment - 1) / alignment * alignment;
-  if (data > begin) munmap(whole, data - begin);
-  munmap(reinterpret_cast<void*>(data + bytes), begin + alignment - data);
-  return reinterpret_cast<void*>(data);
-}
+void* allocatePages(size_t bytes, size_t alignment) { return mapPages(bytes, alignment); }
 void freePages(void* data, size_t bytes) {
-  if (data) munmap(data, bytes);
+  if (data) unmapPages(data, bytes);
 }
 #endif
 
@@ -67,17 +58,5 @@ __attribute__((noinline)) void touchStack() {
   unsigned char pages[128 << 10];
   touchPages(pages, sizeof pages);
 }
-
-void adviseHugePages(void* data, size_t bytes) {
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-  const uintptr_t begin = (uintptr_t(data) + 4095) & ~uintptr_t(4095), end = (uintptr_t(data) + bytes) & ~uintptr_t(4095);
-  if (end > begin && bytes >= (size_t(2) << 20)) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
-#else
-  (void)data;
-  (void)bytes;
-#endif
-}
-
-size_t physicalMemory() { return size_t(sysconf(_SC_PHYS_PAGES)) * size_t(sysconf(_SC_PAGESIZE)); }
 
 }  // namespace nodegrad

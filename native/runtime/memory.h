@@ -1,4 +1,4 @@
-// Memory of the native side: one growing scratch buffer per thread, and advice about huge pages.
+// Memory of the native side: one growing scratch buffer per thread, and pages of the system.
 #pragma once
 #include <cstddef>
 
@@ -13,8 +13,5 @@ void* allocatePages(size_t bytes, size_t alignment);
 void touchPages(void* data, size_t bytes);  // those that the system has only promised come now
 void touchStack();  // the same of what operations take of the calling thread's stack
 void freePages(void* data, size_t bytes);
-// Asks the system for huge pages over the whole pages of [data, data + bytes): a fresh 64 MiB array then fills four times faster.
-void adviseHugePages(void* data, size_t bytes);
-size_t physicalMemory();  // bytes of the machine
 
 }  // namespace nodegrad

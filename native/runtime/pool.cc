@@ -1,8 +1,6 @@
 // Thread pool: plain threads that spin briefly, then park. Never destroyed: process exit and worker termination touch nothing.
 #include "pool.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <sched.h>
 
 #include <atomic>
@@ -14,6 +12,7 @@
 #include "environment.h"
 #include "fpstate.h"
 #include "memory.h"
+#include "system.h"
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -28,16 +27,10 @@ void relax(int turn) {
   }
 #if defined(__x86_64__)
   _mm_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("isb");  // YIELD does nothing on most cores; this takes about as long as PAUSE
 #else
   sched_yield();
-#endif
-}
-
-void nameThread(const char* name) {
-#if defined(__linux__)
-  pthread_setname_np(pthread_self(), name);
-#else
-  (void)name;
 #endif
 }
 
@@ -137,27 +130,18 @@ void* threadMain(void* argument) {
 void afterForkInChild() { pool().busy.test_and_set(); }
 
 int defaultThreads() {
-  static const int hooked = pthread_atfork(nullptr, nullptr, afterForkInChild);
+  static const bool hooked = (afterFork(afterForkInChild), true);
   (void)hooked;
   const int n = variableNumber("NODEGRAD_NUM_THREADS", 1, maxThreads);
   return n >= 1 ? n : usableCpus();
 }
 
 void startHelpers(Pool& p, int workers) {
-  // Helpers never take the process's signals: those belong to Node.
   for (; p.started < workers; ++p.started) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, 1 << 20);
     pthread_t thread;
-    const int failed = pthread_create(&thread, &attributes, threadMain, reinterpret_cast<void*>(intptr_t(p.started)));
-    pthread_attr_destroy(&attributes);
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    if (failed) break;  // out of threads: work with what there is
+    // Out of threads: work with what there is.
+    if (!startThread(&thread, threadMain, reinterpret_cast<void*>(intptr_t(p.started)), 1 << 20)) break;
+    pthread_detach(thread);
   }
 }
 

@@ -18,9 +18,6 @@ class PinnedThreads {
   ~PinnedThreads();
 };
 
-// What tools such as top show for the calling thread; at most 15 characters.
-void nameThread(const char* name);
-
 // Turn number `turn` of a spinning wait: now and then a thread that waits for this core gets it.
 void relax(int turn);
 

@@ -1,0 +1,91 @@
+// `npm run build:platform -- linux-x64-gnu …`: the release build of the addon for a platform, on any machine, into build-platforms/<platform>/.
+// `--all` builds every platform, `--list` says which there are and which builds are current, `--force` builds what is current once more.
+
+import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { checkRelease } from './check-binary.mjs';
+import { placesOf, platforms, releaseHash, stateOf } from './platforms.mjs';
+import { logPath, root, runStep, StepError, say } from './steps.mjs';
+import { writeStamp } from './stamps.mjs';
+import { ensureZig } from './zig.mjs';
+
+const systems = { linux: 'Linux', darwin: 'Darwin', win32: 'Windows' };
+
+/** Builds one platform into `folder`; gives the path of the addon. Sources are taken from `source`. */
+export async function buildPlatform(platform, { folder = join(root, placesOf(platform).folder), source = root } = {}) {
+  const zig = await ensureZig();
+  const { os, target } = platforms[platform];
+  const cmakeFolder = join(folder, 'cmake');
+  mkdirSync(cmakeFolder, { recursive: true });
+  const toolchain = join(folder, 'toolchain.cmake');
+  writeFileSync(
+    toolchain,
+    `set(CMAKE_SYSTEM_NAME ${systems[os]})
+set(CMAKE_SYSTEM_PROCESSOR ${target.split('-')[0]})
+set(CMAKE_CXX_COMPILER ${JSON.stringify(zig)} c++ -target ${target})
+# No path of this machine, no debug information, no time: two builds are the same file.
+set(CMAKE_CXX_FLAGS_INIT "-ffile-prefix-map=${source}=. -g0")
+set(CMAKE_MODULE_LINKER_FLAGS_INIT "-s${os === 'linux' ? ' -Wl,--print-map' : ''}")
+`,
+  );
+  const settings = [`-DCMAKE_TOOLCHAIN_FILE=${toolchain}`, '-DCMAKE_BUILD_TYPE=Release'];
+  await runStep(`${platform}: preparing (CMake)`, 'cmake', ['-S', source, '-B', cmakeFolder, ...settings]);
+  // The linker writes its map when it links, so it must link.
+  rmSync(join(cmakeFolder, 'Release/nodegrad.node'), { force: true });
+  const before = existingLength(logPath);
+  await runStep(`${platform}: compiling`, 'cmake', ['--build', cmakeFolder, '-j', String(availableParallelism())]);
+  const said = readFileSync(logPath, 'utf8').slice(before);
+  const map = said.slice(said.search(/^ +VMA +LMA /m)).replace(/^\[.*$/gm, '');
+  writeFileSync(join(folder, 'nodegrad.map'), os === 'linux' ? map : '');
+  const binary = join(folder, 'nodegrad.node');
+  copyFileSync(join(cmakeFolder, 'Release/nodegrad.node'), binary);
+  return binary;
+}
+
+const existingLength = (path) => {
+  try {
+    return readFileSync(path, 'utf8').length;
+  } catch {
+    return 0;
+  }
+};
+
+async function main() {
+  const options = { all: { type: 'boolean' }, list: { type: 'boolean' }, force: { type: 'boolean' } };
+  const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  if (values.list) {
+    for (const [name, { title }] of Object.entries(platforms)) console.log(`${name.padEnd(18)} ${stateOf(name).padEnd(8)} ${title}`);
+    return;
+  }
+  const wanted = values.all ? Object.keys(platforms) : positionals;
+  const unknown = wanted.filter((name) => !(name in platforms));
+  if (wanted.length === 0 || unknown.length > 0) {
+    const problem = unknown.length > 0 ? `there is no platform ${unknown.join(', ')}; ` : '';
+    throw new StepError(`${problem}say which: ${Object.keys(platforms).join(', ')}, or --all`);
+  }
+  for (const platform of wanted) {
+    const { stamp } = placesOf(platform);
+    if (!values.force && stateOf(platform) === 'current') {
+      say(`${platform}: current`);
+      continue;
+    }
+    rmSync(join(root, stamp), { force: true });
+    const hash = releaseHash(platform); // of what is there now: sources may change meanwhile
+    const binary = await buildPlatform(platform);
+    const needs = checkRelease(platform, binary);
+    writeStamp(stamp, hash);
+    say(`${platform}: ${binary}, ${(statSync(binary).size / 1e6).toFixed(2)} MB, needs ${needs}`);
+  }
+}
+
+if (process.argv[1] === resolve(import.meta.filename)) {
+  try {
+    await main();
+  } catch (error) {
+    if (!(error instanceof StepError)) throw error;
+    say(error.message);
+    process.exitCode = 1;
+  }
+}
