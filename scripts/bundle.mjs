@@ -1,9 +1,14 @@
 // What is published of dist/lib: a few files of JavaScript in the place of more than four hundred. Node.js takes half a millisecond for
-// each file that it imports, which was most of the time before a program's first training step.
+// each file that it imports, which was most of the time before a program's first training step. Of packages that we use a small part of, that
+// part goes into the bundle: installed, they are larger than nodegrad.
 
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { buildSync } from 'esbuild';
+import { root } from './steps.mjs';
+
+/** Dependencies of a checkout that are none of the package's: what is used of them is inside. */
+export const bundled = ['@bufbuild/protobuf', 'commander', 'csv-parse', 'yaml'];
 
 /** Files that somebody asks for by name: the package's exports, its command, and what worker threads begin with. */
 const entries = ['index.js', 'cli/main.js', 'cli/search-objective.js', 'search/worker.js'];
@@ -21,7 +26,10 @@ export function bundleInPlace(folder) {
     format: 'esm',
     platform: 'node',
     target: 'node20.19',
-    packages: 'external',
+    external: outside(),
+    nodePaths: [join(root, 'node_modules')],
+    // commander and yaml are CommonJS, and ask for modules of Node.js by a function that no ES module has.
+    banner: { js: "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);" },
     keepNames: true, // of two functions with one name the bundle renames one
     chunkNames: 'chunks/[name]-[hash]',
     write: false,
@@ -31,5 +39,20 @@ export function bundleInPlace(folder) {
   for (const { path, contents } of outputFiles) {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, contents);
+  }
+}
+
+function outside() {
+  const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  return Object.keys({ ...dependencies, ...peerDependencies }).filter((name) => !bundled.includes(name));
+}
+
+/** Adds to a list of licences those of what is inside of the bundle. */
+export function appendLicences(path) {
+  for (const name of bundled) {
+    const folder = join(root, 'node_modules', name);
+    const { version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const text = existsSync(join(folder, 'LICENSE')) ? readFileSync(join(folder, 'LICENSE'), 'utf8').trim() : 'Its licences are above.';
+    appendFileSync(path, `\n## ${name} ${version}: ${license}\n\n${text.replace(/^/gm, '> ').replace(/ +$/gm, '')}\n`);
   }
 }

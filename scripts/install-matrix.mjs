@@ -16,7 +16,7 @@ const limit = 300_000;
 const compiling = /node-gyp|gyp ERR|cmake|ignored build scripts/i;
 
 /** What a manager may look for in vain: a newer version of itself, and optional peers that nobody asked to install. */
-const unneeded = /^(npm|pnpm|yarn|bun|sharp|hyparquet|apache-arrow|pg|@pnpm\/exe|@yarnpkg\/cli-dist|-\/.*|)$/;
+const unneeded = /^(npm|pnpm|yarn|bun|sharp|hyparquet|h5wasm|apache-arrow|pg|@pnpm\/exe|@yarnpkg\/cli-dist|-\/.*|)$/;
 
 /**
  * Fills every cell and prints a line for each, then the table; gives the number of red ones.

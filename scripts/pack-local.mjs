@@ -9,7 +9,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync,
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { platformPackageName } from '../dist/lib/loader.js';
-import { bundleInPlace } from './bundle.mjs';
+import { appendLicences, bundled, bundleInPlace } from './bundle.mjs';
 import { checkRelease } from './check-binary.mjs';
 import { manifestOf, placesOf, platforms, readmeOf, requireEveryPlatform, stateOf } from './platforms.mjs';
 import { root } from './steps.mjs';
@@ -68,10 +68,12 @@ function stageMain() {
     else console.warn(`${name} is not there yet and is left out`);
   }
   bundleInPlace(join(folder, 'dist/lib'));
+  appendLicences(join(folder, 'THIRD-PARTY.md'));
   const { scripts, devDependencies, ava: _, ...rest } = main;
   const pick = (from, names) => Object.fromEntries(names.map((name) => [name, from[name]]));
   const manifest = {
     ...rest,
+    dependencies: Object.fromEntries(Object.entries(main.dependencies).filter(([name]) => !bundled.includes(name))),
     scripts: pick(scripts, ['build:native']),
     optionalDependencies: Object.fromEntries(Object.keys(binaries).map((platform) => [`@nodegrad/${platform}`, main.version])),
     devDependencies: pick(devDependencies, ['cmake-js', 'node-addon-api', 'node-api-headers']),

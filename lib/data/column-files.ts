@@ -3,9 +3,10 @@
 import { types } from 'node:util';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { ArgumentError, FileFormatError, MissingPackageError, NodegradError, checkOptions, describe } from '../errors.js';
+import { ArgumentError, FileFormatError, NodegradError, checkOptions, describe } from '../errors.js';
 import { checkPath } from '../io/atomic.js';
 import { numberOf } from '../io/csv.js';
+import { optionalPackage } from '../io/optional-package.js';
 import { type Column, ColumnBuilder, type ColumnSchema } from './columns.js';
 import { Misfits, type ReadCsvOptions, type ReadTableOptions, checkReadOptions, neverSeen, placesOf, readCsv } from './read-csv.js';
 import { Table, markBySchema } from './table.js';
@@ -35,7 +36,7 @@ interface ColumnFile {
  */
 export async function readParquet(path: string, options: ReadTableOptions = {}): Promise<Table> {
   const given = checkReadOptions(checkOptions<ReadTableOptions>(options, 'options', known));
-  const library = await load('Parquet files are read', 'hyparquet', () => import('hyparquet'));
+  const library = await optionalPackage('Parquet files are read', 'hyparquet', () => import('hyparquet'));
   const bytes = await bytesOf(path);
   const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
   return tableOf(path, given, async () => {
@@ -67,7 +68,7 @@ export async function readParquet(path: string, options: ReadTableOptions = {}):
  */
 export async function readArrow(path: string, options: ReadTableOptions = {}): Promise<Table> {
   const given = checkReadOptions(checkOptions<ReadTableOptions>(options, 'options', known));
-  const library = await load('Arrow files are read', 'apache-arrow', () => import('apache-arrow'));
+  const library = await optionalPackage('Arrow files are read', 'apache-arrow', () => import('apache-arrow'));
   const bytes = await bytesOf(path);
   return tableOf(path, given, async () => {
     const table = library.tableFromIPC(bytes);
@@ -100,14 +101,6 @@ export function tableFormat(path: string): 'csv' | 'parquet' | 'arrow' | null {
   if (/\.(csv|tsv|txt)$/i.test(path)) return 'csv';
   if (/\.(parquet|pq)$/i.test(path)) return 'parquet';
   return /\.(arrow|feather|ipc)$/i.test(path) ? 'arrow' : null;
-}
-
-async function load<T>(what: string, name: string, bring: () => Promise<T>): Promise<T> {
-  try {
-    return await bring();
-  } catch (error) {
-    throw new MissingPackageError(`${what} by the package ${name}, which is not installed: npm install ${name}`, { cause: error });
-  }
 }
 
 async function bytesOf(path: string): Promise<Uint8Array> {

@@ -13,7 +13,7 @@ export interface ByteSource {
   /** Number of bytes. */
   readonly size: number;
   /** The bytes from `start` up to `end`, which must be there: memory of their own, at an address that fits every element type. */
-  read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
+  read(start: number, end: number): Promise<Uint8Array>;
 }
 
 /**
@@ -68,7 +68,7 @@ export async function withFile<T>(path: string, name: string, use: (bytes: ByteS
 }
 
 /** Bytes that are nobody else's, in place of a source that copies: what is read from them lies in their memory where the address allows it. */
-export function ownSource(bytes: Uint8Array<ArrayBuffer>, name: string): ByteSource {
+export function ownSource(bytes: Uint8Array, name: string): ByteSource {
   return {
     name,
     size: bytes.length,
@@ -77,7 +77,7 @@ export function ownSource(bytes: Uint8Array<ArrayBuffer>, name: string): ByteSou
 }
 
 /** Memory for a number of bytes of a file. */
-export function allocateBytes(length: number, name: string): Uint8Array<ArrayBuffer> {
+export function allocateBytes(length: number, name: string): Uint8Array {
   checkAvailable(length, name);
   try {
     return new Uint8Array(length);

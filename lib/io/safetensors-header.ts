@@ -225,12 +225,9 @@ const pyTorch =
 
 /** How files of other libraries begin, what they are, and the way out. */
 const foreignFiles: readonly [begin: readonly number[], what: string][] = [
-  [[0x50, 0x4b, 3, 4], `It is a zip archive, as checkpoints of PyTorch and .keras files are. ${pyTorch}`],
+  [[0x50, 0x4b, 3, 4], `It is a zip archive, as checkpoints of PyTorch and .keras files are. loadKeras() reads the latter. ${pyTorch}`],
   [[0x80], `It may be a pickle, as old checkpoints of PyTorch are. ${pyTorch}`],
-  [
-    [0x89, 0x48, 0x44, 0x46],
-    'It is an HDF5 file, as Keras writes them: read its arrays there, and write them with safetensors.numpy.save_file()',
-  ],
+  [[0x89, 0x48, 0x44, 0x46], 'It is an HDF5 file, as Keras writes them: loadKeras() fills a model from it'],
   [[0x7b], 'It is JSON: tfjs keeps weights in the .bin files beside its model.json'],
 ];
 

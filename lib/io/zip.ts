@@ -123,7 +123,7 @@ const view = ({ buffer, byteOffset, byteLength }: Uint8Array): DataView => new D
  *
  * @throws {FileFormatError} if it is damaged
  */
-export async function readMember({ name: archive, size: all, read }: ByteSource, member: ZipMember): Promise<Uint8Array<ArrayBuffer>> {
+export async function readMember({ name: archive, size: all, read }: ByteSource, member: ZipMember): Promise<Uint8Array> {
   const { name, isDeflated, checksum, packed, size, offset } = member;
   const fail = (problem: string, cause?: unknown): never => {
     throw new FileFormatError(`${archive}: the member ${describe(name)} of the zip archive ${problem}`, { cause });
@@ -138,7 +138,7 @@ export async function readMember({ name: archive, size: all, read }: ByteSource,
   if (isDeflated) {
     checkAvailable(size, archive);
     try {
-      bytes = (await promisify(inflateRaw)(content, { maxOutputLength: Math.max(size, 1) })) as Uint8Array<ArrayBuffer>;
+      bytes = (await promisify(inflateRaw)(content, { maxOutputLength: Math.max(size, 1) })) as Uint8Array;
     } catch (error) {
       fail(`cannot be unpacked: ${(error as Error).message}`, error);
     }

@@ -1,7 +1,7 @@
 // A model's state by path: what stands in several places, and how values from elsewhere get in.
 
 import { type DType, isReal } from '../dtype.js';
-import { ArgumentError, DTypeError, ShapeError, checkOptions, describeShape, expected } from '../errors.js';
+import { ArgumentError, DTypeError, ShapeError, checkChoice, checkOptions, describeShape, expected } from '../errors.js';
 import { isMap } from '../foreign.js';
 import { refuseBusy } from '../ops/busy.js';
 import { touch, withoutGradients } from '../ops/emit.js';
@@ -17,6 +17,8 @@ export interface LoadReport {
   missing: string[];
   /** Values without a parameter or buffer. */
   unexpected: string[];
+  /** Parameters and buffers that stayed as they were, with `otherShapes: 'skip'`: their value in the source has another shape. */
+  skipped: string[];
 }
 
 /** Options of {@link Layer.loadStateDict}. */
@@ -25,6 +27,8 @@ export interface LoadOptions {
   strict?: boolean;
   /** Only values whose name begins with this are used, and it is taken off. Default ''. */
   prefix?: string;
+  /** What happens with values of another shape, as those of a head for other classes: `'skip'` leaves their places as they are. Default `'error'`. */
+  otherShapes?: 'error' | 'skip';
 }
 
 /** A layer's own parameters and buffers by name. */
@@ -67,7 +71,8 @@ export function loadState(
   options: LoadOptions,
   prepare: () => void,
 ): LoadReport {
-  const given = checkOptions<LoadOptions>(options, 'options', ['strict', 'prefix']);
+  const given = checkOptions<LoadOptions>(options, 'options', ['strict', 'prefix', 'otherShapes']);
+  const otherShapes = checkChoice(given.otherShapes ?? 'error', 'options.otherShapes', ['error', 'skip']);
   if (typeof state !== 'object' || state === null) throw new ArgumentError(expected('a map of tensors by path', 'state', state));
   const prefix: unknown = given.prefix ?? '';
   if (typeof prefix !== 'string') throw new ArgumentError(expected('a string', 'options.prefix', prefix));
@@ -77,7 +82,7 @@ export function loadState(
   }
   const places = model.namedState();
   if ([...source.keys()].some((name) => !places.has(name))) takeFurtherNames(model, source);
-  const report: LoadReport = { matched: [], missing: [], unexpected: [...source.keys()].filter((name) => !places.has(name)) };
+  const report: LoadReport = { matched: [], missing: [], unexpected: [...source.keys()].filter((name) => !places.has(name)), skipped: [] };
   for (const [path, place] of places) {
     const value = source.get(path);
     if (value === undefined) {
@@ -85,6 +90,10 @@ export function loadState(
       continue;
     }
     if (value.shape.length !== place.shape.length || value.shape.some((dimension, d) => dimension !== place.shape[d])) {
+      if (otherShapes === 'skip') {
+        report.skipped.push(path);
+        continue;
+      }
       throw new ShapeError(
         `'${path}' expects shape ${describeShape(place.shape)}, received ${describeShape(value.shape)}. Weights of Linear are [in, out]`,
       );

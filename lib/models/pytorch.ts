@@ -3,7 +3,7 @@
 import { isMap } from '../foreign.js';
 import { checkPath, writeFileAtomic } from '../io/atomic.js';
 import { encodeSafetensors, readSafetensors } from '../io/safetensors.js';
-import { ArgumentError, ShapeError, checkOptions, describeShape } from '../errors.js';
+import { ArgumentError, ShapeError, checkChoice, checkOptions, describeShape } from '../errors.js';
 import { Conv2d } from '../layers/convolution.js';
 import { inMode, inputShapeOf } from '../layers/costs.js';
 import { checkLayer } from '../layers/check.js';
@@ -12,11 +12,12 @@ import { Linear } from '../layers/linear.js';
 import { trainingOutputsOf } from '../layers/outputs.js';
 import { Flatten } from '../layers/shape.js';
 import { join } from '../layers/fields.js';
+import { inTorchvisionNames } from './foreign-names.js';
 import { type LoadReport, everyPlace, itemsOf } from '../layers/state.js';
 import { sizeOf, withoutGradients } from '../ops/emit.js';
 import { trace } from '../ops/trace.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
-import { gatherRecurrent, spreadRecurrent } from './recurrent-weights.js';
+import { gatherRecurrent, recurrentNames, spreadRecurrent } from './recurrent-weights.js';
 
 /** Options of {@link loadPyTorch} and {@link savePyTorch}. */
 export interface PyTorchOptions {
@@ -30,6 +31,8 @@ export interface LoadPyTorchOptions extends PyTorchOptions {
   strict?: boolean;
   /** Only values whose name begins with this are used, and it is taken off. Default ''. */
   prefix?: string;
+  /** What happens with values of another shape, as those of a head for other classes: `'skip'` leaves their places as they are. Default `'error'`. */
+  otherShapes?: 'error' | 'skip';
 }
 
 /** A shape that was flattened, height, width, channels: features are in this order here, and channels first in PyTorch. */
@@ -137,6 +140,9 @@ const theirShape = ({ axes, shape }: Place): readonly number[] => axes?.map((axi
  * Fills a model with weights of PyTorch: those that torchvision publishes, for the models of the same name here, or those of a net of your
  * own whose layers have the same names (`0.weight` of a `Sequential`, `encoder.conv1.weight` of fields).
  *
+ * Names of the same models in `transformers` (ResNet) and `timm` (VGG; its other models are called as in torchvision) are known too, and so is what `DataParallel`,
+ * `torch.compile`, Lightning and `TimmWrapper` put before all names: whatever the file has, if no name in it is one of the model's.
+ *
  * Kernels are turned from [out, in, height, width] to [height, width, in, out], matrices from [out, in] to [in, out], `running_mean` and
  * its kin are found, the gates of recurrent nets and their two biases too; a weight that stands in several places may come under any of its names, or all. Where images are flattened before a `Linear`, its rows are put from PyTorch's order (channels, height, width) into
  * ours (height, width, channels); the shape of the images follows from a forward pass by shapes, which computes nothing.
@@ -145,7 +151,7 @@ const theirShape = ({ axes, shape }: Place): readonly number[] => axes?.map((axi
  * or `strict: false` to leave them out; and its weights expect what torchvision does there with `transform_input`: with images
  * normalized by mean and deviation of ImageNet, channel c times `std[c] / 0.5`, plus `(mean[c] − 0.5) / 0.5`.
  *
- * @param source - A safetensors file, or the tensors of `readSafetensors` in PyTorch's names and layouts.
+ * @param source - A safetensors file, or the index of several (`model.safetensors.index.json`); or the tensors of `readSafetensors` in PyTorch's names and layouts.
  * @throws {@link ArgumentError} for missing or unexpected names, or when the order of flattened features is not known;
  *   {@link ShapeError} when a value does not fit. The model then stays as it was.
  * @example
@@ -159,11 +165,17 @@ export async function loadPyTorch(
   source: string | Map<string, AnyTensor>,
   options: LoadPyTorchOptions = {},
 ): Promise<LoadReport> {
-  const { strict = true, prefix = '' } = checkOptions<LoadPyTorchOptions>(options, 'options', ['inputShape', 'strict', 'prefix']);
+  const {
+    strict = true,
+    prefix = '',
+    otherShapes,
+  } = checkOptions<LoadPyTorchOptions>(options, 'options', ['inputShape', 'strict', 'prefix', 'otherShapes']);
+  const others = checkChoice(otherShapes ?? 'error', 'options.otherShapes', ['error', 'skip']);
   const places = placesOf(model, options);
   const tensors = isMap(source) ? source : (await readSafetensors(source)).tensors;
-  const named = new Map<string, AnyTensor>();
-  for (const [name, value] of tensors) if (name.startsWith(prefix)) named.set(name.slice(prefix.length), value);
+  const given = new Map<string, AnyTensor>();
+  for (const [name, value] of tensors) if (name.startsWith(prefix)) given.set(name.slice(prefix.length), value);
+  const named = inTorchvisionNames(given, new Set([...places.keys(), ...recurrentNames(model)]));
   gatherRecurrent(model, named);
   const state = new Map<string, AnyTensor>();
   for (const [name, value] of named) {
@@ -174,6 +186,10 @@ export async function loadPyTorch(
     }
     const wanted = theirShape(place);
     if (describeShape(Tensor.check(value, name).shape) !== describeShape(wanted)) {
+      if (others === 'skip') {
+        state.set(place.path, value);
+        continue;
+      }
       throw new ShapeError(`'${name}' expects PyTorch's shape ${describeShape(wanted)}, received ${describeShape(value.shape)}`);
     }
     // PyTorch counts batches in 64 bits.
@@ -182,11 +198,11 @@ export async function loadPyTorch(
       withoutGradients(() => fromPyTorch(value, place)),
     );
   }
-  const given = new Set([...places.values()].flatMap(({ path, known }) => (state.has(path) ? [known] : [])));
+  const found = new Set([...places.values()].flatMap(({ path, known }) => (state.has(path) ? [known] : [])));
   for (const [name, { known }] of places) {
-    if (!given.has(known) && name.endsWith('num_batches_tracked')) state.set(known, Tensor.from(Int32Array.of(0), []));
+    if (!found.has(known) && name.endsWith('num_batches_tracked')) state.set(known, Tensor.from(Int32Array.of(0), []));
   }
-  return model.loadStateDict(state, { strict });
+  return model.loadStateDict(state, { strict, otherShapes: others });
 }
 
 /**

@@ -52,6 +52,11 @@ function recurrentHalf(cell: RecurrentCell, bias: Tensor): Tensor {
     : concat([filled([2 * cell.hiddenFeatures], 0, bias.dtype), apart.detach() as Tensor]);
 }
 
+/** The names that PyTorch has for the values of a model's cells. */
+export function recurrentNames(model: AnyLayer): string[] {
+  return cellsOf(model).flatMap(({ theirs }) => [...Object.keys(matrices), 'bias_ih', 'bias_hh'].map(theirs));
+}
+
 /** Puts our names and layouts in place of PyTorch's `weight_ih_l0`, `bias_hh_l0` and their kin. */
 export function gatherRecurrent(model: AnyLayer, tensors: Map<string, AnyTensor>): void {
   for (const { cell, path, theirs } of cellsOf(model)) {
@@ -139,10 +144,15 @@ function kerasCells(layer: Recurrent | RecurrentCell): readonly RecurrentCell[] 
  * ```
  */
 export function loadKerasWeights(layer: Recurrent | RecurrentCell, weights: readonly AnyTensor[]): void {
+  layer.loadStateDict(kerasValues(layer, weights, ''), { strict: false });
+}
+
+/** The values of a recurrent layer by our names, of what {@link loadKerasWeights} takes. Messages begin with `who`. */
+export function kerasValues(layer: Recurrent | RecurrentCell, weights: readonly AnyTensor[], who: string): Map<string, AnyTensor> {
   const cells = kerasCells(layer);
   const each = cells[0].bias === null ? 2 : 3;
   checkList(weights, 'weights', 'a list of tensors');
-  if (weights.length !== cells.length * each) throw new ArgumentError(expected(`${cells.length * each} tensors`, 'weights', weights));
+  if (weights.length !== cells.length * each) throw new ArgumentError(who + expected(`${cells.length * each} tensors`, 'weights', weights));
   const values = new Map<AnyTensor, Tensor>();
   withoutGradients(() => {
     for (const [i, cell] of cells.entries()) {
@@ -150,7 +160,7 @@ export function loadKerasWeights(layer: Recurrent | RecurrentCell, weights: read
         const value = Tensor.check(weights[i * each + place], `weights[${i * each + place}]`) as Tensor;
         if (describeShape(value.shape) === describeShape(shape)) return value;
         throw new ShapeError(
-          `weights[${i * each + place}] expects Keras's shape ${describeShape(shape)}, received ${describeShape(value.shape)}`,
+          `${who}weights[${i * each + place}] expects Keras's shape ${describeShape(shape)}, received ${describeShape(value.shape)}`,
         );
       };
       values.set(cell.inputWeight, swapGates(cell, take(0, cell.inputWeight.shape)));
@@ -167,9 +177,7 @@ export function loadKerasWeights(layer: Recurrent | RecurrentCell, weights: read
       values.set(apart, candidate as Tensor);
     }
   });
-  layer.loadStateDict(new Map([...layer.namedParameters()].map(([path, parameter]) => [path, values.get(parameter) as AnyTensor])), {
-    strict: false,
-  });
+  return new Map([...layer.namedParameters()].map(([path, parameter]) => [path, values.get(parameter) as AnyTensor]));
 }
 
 /**

@@ -39,7 +39,7 @@ const arrows: Record<string, readonly string[]> = {
   create: [...tensors, 'native'],
   ops: [...tensors, 'native'],
   // What a file is going to take is compared with the memory that there is.
-  io: [...tensors, 'memory', 'csv-parse'],
+  io: [...tensors, 'memory', 'csv-parse', 'h5wasm'],
   initializers: tensors,
   preprocessing: [...tensors, 'native', 'data', 'tree'],
   parameter: [...tensors, 'native', 'initializers'],

@@ -138,6 +138,7 @@ const kinds: Record<string, string[]> = {
   multiplyAccumulates: ['model', 'options'],
   weightLayers: ['model', 'options'],
   loadPyTorch: ['model', 'path', 'options'],
+  loadKeras: ['model', 'path', 'options'],
   savePyTorch: ['model', 'path', 'options'],
   conv2d: ['images', 'kernel', 'options'],
   convTranspose2d: ['images', 'kernel', 'options'],

@@ -17,7 +17,7 @@ import {
   ReLU,
   Sequential,
   ShapeError,
-  Tensor,
+  type Tensor,
   alexnet,
   densenet121,
   concat,
@@ -35,47 +35,10 @@ import {
   vgg11,
   Layer as Base,
 } from '../../lib/index.js';
+import { type ModelCase, agreesWith, imagesOf, valueOf, weightsOf } from '../helpers/formula-weights.js';
 
-interface Case {
-  size: number;
-  names: string[];
-  shapes: number[][];
-  logits: number[][];
-}
 const file = new URL('../../../test/golden/models.json', import.meta.url);
-const { cases } = JSON.parse(readFileSync(file, 'utf8')) as { cases: Record<string, Case> };
-
-/** The weights' formula of test/golden/models.py: element i is a hash of (name, i), in [−1, 1). */
-function noise(name: string, count: number): Float64Array {
-  let seed = 2166136261;
-  for (const byte of new TextEncoder().encode(name)) seed = Math.imul(seed ^ byte, 16777619) >>> 0;
-  return Float64Array.from({ length: count }, (_, i) => {
-    let x = (Math.imul(i, 2654435761) + seed) >>> 0;
-    x = (x ^ (x >>> 16)) >>> 0;
-    x = Math.imul(x, 73244475) >>> 0;
-    x = (x ^ (x >>> 16)) >>> 0;
-    return x / 2 ** 31 - 1;
-  });
-}
-
-function valueOf(name: string, shape: readonly number[]): Tensor {
-  const count = shape.reduce((product, dimension) => product * dimension, 1);
-  const scale = Math.sqrt(6 / (count / shape[0]));
-  const one = (u: number): number => {
-    if (name.endsWith('running_var')) return 1 + 0.5 * u;
-    if (shape.length > 1) return u * scale;
-    return name.endsWith('weight') ? 1 + 0.2 * u : 0.1 * u;
-  };
-  return Tensor.from(Float32Array.from(noise(name, count), one), shape);
-}
-
-const weightsOf = ({ names, shapes }: Case): Map<string, AnyTensor> =>
-  new Map(names.map((name, i) => [name, valueOf(name, shapes[i]) as unknown as AnyTensor]));
-
-function imagesOf({ size }: Case): Tensor {
-  const x = Tensor.from(Float32Array.from(noise('images', 2 * 3 * size * size)), [2, 3, size, size]);
-  return x.transpose([0, 2, 3, 1]);
-}
+const { cases } = JSON.parse(readFileSync(file, 'utf8')) as { cases: Record<string, ModelCase> };
 
 async function agrees(t: ExecutionContext, name: string, model: AnyLayer, inputShape?: readonly number[]): Promise<void> {
   const golden = cases[name];
@@ -86,12 +49,7 @@ async function agrees(t: ExecutionContext, name: string, model: AnyLayer, inputS
     const net = (model as Layer).eval();
     return net instanceof GoogLeNet ? concat(net.heads(images), 0) : net.forward(images);
   });
-  const expected = golden.logits.flat();
-  const largest = Math.max(...expected.map(Math.abs));
-  expected.forEach((value, i) => {
-    const difference = Math.abs(logits.data[i] - value);
-    t.true(difference < 2e-5 * largest, `${name}: logit ${i} is ${logits.data[i]}, torchvision's is ${value}`);
-  });
+  agreesWith(t, name, logits, golden.logits);
 }
 
 const own = (): Sequential =>

@@ -1,0 +1,82 @@
+// HDF5 files, by the package h5wasm: groups, arrays of numbers, texts. It works in memory of its own, and sees no other file.
+
+import { randomUUID } from 'node:crypto';
+import type { Dataset, Group } from 'h5wasm';
+import { arrayDType } from '../dtype.js';
+import { FileFormatError, NodegradError, describe } from '../errors.js';
+import { checkAvailable } from '../memory.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+import { optionalPackage } from './optional-package.js';
+
+const signature = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
+/** Deflate expands at most 1032 times. */
+const maxRatio = 1040;
+
+/** Whether bytes begin as an HDF5 file does. */
+export const isHdf5 = (bytes: Uint8Array): boolean => signature.every((byte, i) => bytes[i] === byte);
+
+/** An open file. */
+export interface Hdf5File {
+  /** Names in a group; null where there is no group. */
+  names(path: string): string[] | null;
+  /** An array as a tensor; null where there is none. */
+  array(path: string): AnyTensor | null;
+  /** An attribute that is a text, or a list of such; null where there is none. */
+  texts(path: string, attribute: string): readonly string[] | null;
+}
+
+/**
+ * Opens the bytes of a file for as long as `use` runs.
+ *
+ * @throws {FileFormatError} if it is no complete HDF5 file; {MissingPackageError} without h5wasm
+ */
+export async function withHdf5<T>(bytes: Uint8Array, name: string, use: (file: Hdf5File) => T): Promise<T> {
+  if (!isHdf5(bytes)) throw new FileFormatError(`${name}: not an HDF5 file: it does not begin with \\x89HDF`);
+  const { File, ready } = await optionalPackage('HDF5 files are read', 'h5wasm', () => import('h5wasm'));
+  const { FS } = await ready;
+  const path = `/${randomUUID()}.h5`;
+  try {
+    checkAvailable(bytes.length, name);
+    FS.writeFile(path, bytes);
+    const file = new File(path, 'r');
+    try {
+      return use(contentsOf(file, name, bytes.length));
+    } finally {
+      file.close();
+    }
+  } catch (error) {
+    if (error instanceof NodegradError) throw error;
+    throw new FileFormatError(`${name}: not a complete HDF5 file: ${(error as Error).message}`, { cause: error });
+  } finally {
+    if (FS.analyzePath(path, false).exists) FS.unlink(path);
+  }
+}
+
+function contentsOf(file: Group, name: string, fileBytes: number): Hdf5File {
+  const find = (path: string): Partial<Group & Dataset> | null => (path === '' ? file : (file.get(path) as Partial<Group & Dataset> | null));
+  return {
+    names: (path) => find(path)?.keys?.() ?? null,
+    array(path) {
+      const found = find(path);
+      if (found?.metadata === undefined || !Array.isArray(found.shape)) return null;
+      const { shape, metadata } = found as Dataset;
+      // Sizes are declared, and cost nothing in a file: what could not be in it is not taken.
+      const bytes = (shape as number[]).reduce((product, dimension) => product * dimension, metadata.size);
+      if (!(bytes <= maxRatio * fileBytes))
+        throw new FileFormatError(`${name}: ${describe(path)} is said to have ${bytes} bytes, in a file of ${fileBytes}`);
+      checkAvailable(bytes, name);
+      const value = found.value;
+      const dtype = arrayDType(value);
+      if (dtype === null || dtype === 'bfloat16')
+        throw new FileFormatError(
+          `${name}: ${describe(path)} has elements of ${String(found.dtype)}; float32, float64, int32 and uint8 are read`,
+        );
+      return Tensor.from((value as Float32Array).slice(), shape as number[]) as AnyTensor;
+    },
+    texts(path, attribute) {
+      const value = find(path)?.attrs?.[attribute]?.value;
+      const list = Array.isArray(value) ? value : [value];
+      return list.every((item) => typeof item === 'string') ? list : null;
+    },
+  };
+}

@@ -1,0 +1,210 @@
+// Weights of Keras in models of ours: which layer is which, and how its arrays become ours.
+
+import {
+  ArgumentError,
+  FileFormatError,
+  ShapeError,
+  checkChoice,
+  checkFlag,
+  checkObject,
+  checkOptions,
+  describe,
+  describeShape,
+} from '../errors.js';
+import { checkLayer } from '../layers/check.js';
+import { MultiHeadAttention } from '../layers/attention.js';
+import { BatchNorm } from '../layers/batch-norm.js';
+import { Conv2d, ConvTranspose2d } from '../layers/convolution.js';
+import { Embedding } from '../layers/embedding.js';
+import { join } from '../layers/fields.js';
+import { GroupNorm, LayerNorm } from '../layers/group-norm.js';
+import type { AnyLayer } from '../layers/layer.js';
+import { Linear } from '../layers/linear.js';
+import { Recurrent } from '../layers/recurrent.js';
+import { GRUCell, LSTMCell, RecurrentCell } from '../layers/recurrent-cells.js';
+import { RMSNorm } from '../layers/rms-norm.js';
+import { type LoadReport, itemsOf } from '../layers/state.js';
+import { withoutGradients } from '../ops/emit.js';
+import type { AnyTensor } from '../tensor.js';
+import { type KerasLayer, readKeras } from './keras-file.js';
+import { kerasValues } from './recurrent-weights.js';
+
+/** Options of {@link loadKeras}. */
+export interface LoadKerasOptions {
+  /** Which layer of Keras fills which of ours: its name by our path. Default: those of one kind in their order. */
+  layers?: Readonly<Record<string, string>>;
+  /** Whether layers without a counterpart, on either side, are an error. Default true. */
+  strict?: boolean;
+  /** What happens with weights of another shape, as those of a head for other classes: `'skip'` leaves their places as they are. Default `'error'`. */
+  otherShapes?: 'error' | 'skip';
+}
+
+/** A layer of ours that Keras has too: the kind there, and our names of its weights in Keras's order. */
+interface Counterpart {
+  readonly kind: string;
+  readonly items: readonly string[];
+}
+
+/** What a layer is in Keras; null for one without weights, and for one that is made of others. */
+function counterpartOf(layer: AnyLayer): Counterpart | null {
+  const own = itemsOf(layer);
+  const present = (...names: string[]): string[] => names.filter((name) => own.has(name));
+  if (layer instanceof Linear) return { kind: 'dense', items: present('weight', 'bias') };
+  if (layer instanceof Conv2d) {
+    const isDepthwise = layer.groups > 1 && layer.weight.shape[2] === 1;
+    return { kind: isDepthwise ? 'depthwise_conv2d' : 'conv2d', items: present('weight', 'bias') };
+  }
+  if (layer instanceof ConvTranspose2d) return { kind: 'conv2d_transpose', items: present('weight', 'bias') };
+  if (layer instanceof BatchNorm) return { kind: 'batch_normalization', items: present('weight', 'bias', 'runningMean', 'runningVar') };
+  if (layer instanceof LayerNorm) return { kind: 'layer_normalization', items: present('weight', 'bias') };
+  if (layer instanceof GroupNorm) return { kind: 'group_normalization', items: present('weight', 'bias') };
+  if (layer instanceof RMSNorm) return { kind: 'rms_normalization', items: present('weight') };
+  if (layer instanceof Embedding) return { kind: 'embedding', items: ['weight'] };
+  if (layer instanceof Recurrent) return { kind: layer.bidirectional ? 'bidirectional' : kindOfCell(layer.cells[0]), items: [] };
+  if (layer instanceof RecurrentCell) return { kind: kindOfCell(layer), items: [] };
+  if (!(layer instanceof MultiHeadAttention)) return null;
+  const linear = (name: string): string[] => (layer.query.bias === null ? [`${name}.weight`] : [`${name}.weight`, `${name}.bias`]);
+  return { kind: 'multi_head_attention', items: ['query', 'key', 'value', 'output'].flatMap(linear) };
+}
+
+const kindOfCell = (cell: RecurrentCell): string => (cell instanceof LSTMCell ? 'lstm' : cell instanceof GRUCell ? 'gru' : 'simple_rnn');
+
+/**
+ * Fills a model with weights of Keras: of a `.keras` or `.weights.h5` file of Keras 3, or an `.h5` file of Keras 2 or 3, with the package `h5wasm`
+ * (`npm install h5wasm`). Layers of one kind are taken in their order: the first `Dense` fills the first `Linear`, the second the second. `layers` says it
+ * where the order is another.
+ *
+ * Dense, Conv2D, DepthwiseConv2D, SeparableConv2D (two layers here, the depthwise one and the one of 1×1), Conv2DTranspose, BatchNormalization, LayerNormalization,
+ * GroupNormalization, RMSNormalization, Embedding, MultiHeadAttention, SimpleRNN, LSTM, GRU, and these in `Bidirectional`. Layouts are one; gates of a GRU change places.
+ * Keras's norms add 1e-3 to the variance where ours add 1e-5: a `.keras` file says so, and a model that would compute something else is refused.
+ *
+ * @param source - The path of the file, or its bytes.
+ * @returns our paths that were filled, and those that were not; names of Keras's layers that nothing took
+ * @throws {@link ArgumentError} for layers without a counterpart, or another `eps`; {@link ShapeError} when a weight does not fit: it names both layers;
+ *   {@link FileFormatError} if it is no file of Keras; {@link MissingPackageError} without the package. The model then stays as it was.
+ * @example
+ * ```ts
+ * import { BatchNorm1d, Linear, ReLU, Sequential, loadKeras } from 'nodegrad';
+ * const model = new Sequential([new Linear(784, 64), new BatchNorm1d(64, { eps: 1e-3 }), new ReLU(), new Linear(64, 10)]);
+ * await loadKeras(model, 'digits.keras');
+ * ```
+ */
+export async function loadKeras(model: AnyLayer, source: string | Uint8Array, options: LoadKerasOptions = {}): Promise<LoadReport> {
+  checkLayer(model);
+  const {
+    layers = {},
+    strict = true,
+    otherShapes = 'error',
+  } = checkOptions<LoadKerasOptions>(options, 'options', ['layers', 'strict', 'otherShapes']);
+  checkFlag(strict, 'options.strict');
+  checkChoice(otherShapes, 'options.otherShapes', ['error', 'skip']);
+  const named = checkObject<Record<string, string>>(layers, 'options.layers', 'an object of names by path');
+  const { pairs, missing, unexpected } = pair(model, await readKerasLayers(source), named);
+  if (strict && missing.length + unexpected.length > 0) {
+    const list = (items: readonly string[]): string => (items.length === 0 ? 'nothing' : items.slice(0, 8).join(', '));
+    throw new ArgumentError(
+      `the file does not fit the model: without weights ${list(missing)}; left over ${list(unexpected)}. options.layers says which is which, and { strict: false } takes what fits`,
+    );
+  }
+  const state = new Map<string, AnyTensor>();
+  const skipped: string[] = [];
+  for (const [path, layer, theirs] of pairs) {
+    try {
+      for (const [name, value] of withoutGradients(() => valuesOf(path, layer, theirs))) state.set(join(path, name), value);
+    } catch (error) {
+      if (!(error instanceof ShapeError) || otherShapes !== 'skip') throw error;
+      skipped.push(...[...layer.namedState().keys()].map((name) => join(path, name)));
+    }
+  }
+  const { matched } = model.loadStateDict(state, { strict: false });
+  const isLeft = (path: string): boolean => !matched.includes(path) && !skipped.includes(path) && !path.endsWith('numBatchesTracked');
+  return { matched, missing: [...model.namedState().keys()].filter(isLeft), unexpected: [...unexpected], skipped };
+}
+
+async function readKerasLayers(source: string | Uint8Array): Promise<readonly KerasLayer[]> {
+  const { layers, isOrdered } = await readKeras(source);
+  const kinds = new Set(layers.map(({ kind }) => kind));
+  if (!isOrdered && kinds.has('separable_conv2d'))
+    throw new FileFormatError(
+      `${typeof source === 'string' ? source : 'bytes'}: SeparableConv2D is a convolution among others here, and a .weights.h5 file has no order of them: save the model as .keras`,
+    );
+  return layers;
+}
+
+interface Pairs {
+  readonly pairs: readonly (readonly [path: string, layer: AnyLayer, theirs: KerasLayer])[];
+  /** Our paths without a layer of theirs. */
+  readonly missing: readonly string[];
+  /** Theirs that nothing took. */
+  readonly unexpected: readonly string[];
+}
+
+function pair(model: AnyLayer, theirs: readonly KerasLayer[], named: Readonly<Record<string, string>>): Pairs {
+  const left = new Set(theirs);
+  const take = (layer: KerasLayer | undefined): KerasLayer | undefined => {
+    if (layer !== undefined) left.delete(layer);
+    return layer;
+  };
+  const ours: [string, AnyLayer, Counterpart][] = [];
+  const inside = new Set<AnyLayer>();
+  for (const [path, layer] of model.namedLayers()) {
+    const counterpart = inside.has(layer) ? null : counterpartOf(layer);
+    if (counterpart === null) continue;
+    ours.push([path, layer, counterpart]);
+    for (const part of layer.namedLayers().values()) inside.add(part);
+  }
+  for (const [path, name] of Object.entries(named)) {
+    if (!ours.some(([at]) => at === path))
+      throw new ArgumentError(`options.layers: the model has no layer with weights of Keras at ${describe(path)}`);
+    if (!theirs.some((layer) => layer.name === name))
+      throw new ArgumentError(
+        `options.layers: the file has no layer ${describe(name)}; it has ${theirs.map((layer) => layer.name).join(', ')}`,
+      );
+  }
+  const choose = (path: string, kind: string): KerasLayer | undefined => {
+    const candidates = theirs.filter((layer) => Object.hasOwn(named, path) && layer.name === named[path]);
+    return candidates.find((layer) => layer.kind === kind) ?? candidates[0];
+  };
+  const chosen = new Map(ours.map(([path, , { kind }]) => [path, choose(path, kind)]));
+  for (const layer of chosen.values()) take(layer);
+  const pairs: [string, AnyLayer, KerasLayer][] = [];
+  const missing: string[] = [];
+  for (const [path, layer, { kind, items }] of ours) {
+    const found = chosen.get(path) ?? take([...left].find((candidate) => candidate.kind === kind));
+    if (found !== undefined) pairs.push([path, layer, found]);
+    // A norm without factor, shift and statistics has no weights in Keras either.
+    else if (items.length > 0 || layer instanceof Recurrent || layer instanceof RecurrentCell) missing.push(path === '' ? 'the model' : path);
+  }
+  return { pairs, missing, unexpected: [...left].map(({ name }) => name) };
+}
+
+/** The values of a layer by our names. */
+function valuesOf(path: string, layer: AnyLayer, theirs: KerasLayer): Map<string, AnyTensor> {
+  const who = `Keras's layer ${describe(theirs.name)} (${theirs.kind})`;
+  const { eps } = layer as { eps?: number };
+  if (theirs.epsilon !== null && eps !== undefined && eps !== theirs.epsilon)
+    throw new ArgumentError(`${who} adds ${theirs.epsilon} to the variance, and '${path}' ${eps}: make it with { eps: ${theirs.epsilon} }`);
+  if (layer instanceof Recurrent || layer instanceof RecurrentCell) return kerasValues(layer, theirs.weights, `'${path}' and ${who}: `);
+  const { items } = counterpartOf(layer) as Counterpart;
+  const places = layer.namedState();
+  if (theirs.weights.length !== items.length)
+    throw new ShapeError(`'${path}' has ${items.join(', ') || 'no weights'}, and ${who} ${theirs.weights.length} weights of other number`);
+  return new Map(
+    items.map((name, i) => {
+      const [wanted, value] = [(places.get(name) as AnyTensor).shape, theirs.weights[i]];
+      const shaped = reshaped(value, wanted, layer);
+      if (shaped !== null) return [name, shaped];
+      throw new ShapeError(`'${join(path, name)}' expects shape ${describeShape(wanted)}, ${who} has ${describeShape(value.shape)}`);
+    }),
+  );
+}
+
+/** Keras keeps heads, and the channels of a depthwise convolution, on axes of their own: [h, w, in, multiplier] is [h, w, 1, in·multiplier]. */
+function reshaped(value: AnyTensor, wanted: readonly number[], layer: AnyLayer): AnyTensor | null {
+  if (describeShape(value.shape) === describeShape(wanted)) return value;
+  const hasOwnAxes = layer instanceof MultiHeadAttention || (layer instanceof Conv2d && layer.groups > 1);
+  if (!hasOwnAxes || value.size !== wanted.reduce((product, dimension) => product * dimension, 1)) return null;
+  const kernel = layer instanceof Conv2d && value.rank === 4 && value.shape[0] === wanted[0] && value.shape[1] === wanted[1];
+  const heads = layer instanceof MultiHeadAttention && value.shape.includes(layer.heads);
+  return kernel || heads ? value.reshape(wanted) : null;
+}

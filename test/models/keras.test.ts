@@ -1,0 +1,211 @@
+// Proves lib/models/keras.ts: files of Keras in each of its formats give Keras's numbers, and what does not fit is refused by both names.
+
+import test, { type ExecutionContext } from 'ava';
+import { gunzipSync } from 'node:zlib';
+import {
+  type AnyLayer,
+  type AnyTensor,
+  ArgumentError,
+  BatchNorm1d,
+  BatchNorm2d,
+  Conv2d,
+  ConvTranspose2d,
+  Embedding,
+  FileFormatError,
+  Flatten,
+  GRU,
+  GroupNorm,
+  LSTM,
+  Layer,
+  LayerNorm,
+  Linear,
+  MultiHeadAttention,
+  NodegradError,
+  RNN,
+  ReLU,
+  Sequential,
+  ShapeError,
+  Tanh,
+  type Tensor,
+  loadKeras,
+  noGrad,
+  tensor,
+} from '../../lib/index.js';
+import { generated } from '../helpers/golden.js';
+import { inFolder } from '../helpers/reports.js';
+import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
+
+interface Case {
+  readonly files: Readonly<Record<string, string>>;
+  readonly inputs: never;
+  readonly outputs: number[][];
+}
+const { cases } = generated<{ generatorSha256: string; cases: Record<string, Case> }>('keras-models');
+const fileOf = (name: string, ending: string): Buffer => gunzipSync(Buffer.from(cases[name].files[ending], 'base64'));
+
+const eps = 1e-3;
+const convolutional = (): Sequential =>
+  new Sequential([
+    new Conv2d(3, 4, 3, { padding: 1, bias: false }),
+    new BatchNorm2d(4, { eps }),
+    new ReLU(),
+    new Conv2d(4, 8, 3, { groups: 4 }),
+    new Conv2d(8, 8, 3, { groups: 8, padding: 1, bias: false }),
+    new Conv2d(8, 5, 1),
+    new Conv2d(5, 6, 3),
+    new ReLU(),
+    new GroupNorm(3, 6, { eps }),
+    new ConvTranspose2d(6, 4, 2, { stride: 2 }),
+    new Flatten(),
+    new Linear(8 * 8 * 4, 6),
+    new ReLU(),
+    new Linear(6, 3),
+  ]);
+const plain = (outputs = 2): Sequential =>
+  new Sequential([new Linear(5, 7), new Tanh(), new BatchNorm1d(7), new Linear(7, 4), new Linear(4, outputs, { bias: false })]);
+
+/** Layers that give sequences, as Keras has them with return_sequences. */
+class Recurrent extends Layer<Tensor<'int32'>, Tensor> {
+  readonly embedding = new Embedding(10, 4);
+  readonly both = new GRU(4, 5, { bidirectional: true });
+  readonly plain = new RNN(10, 4);
+  readonly lstm = new LSTM(4, 3);
+  readonly norm = new LayerNorm(3, { eps });
+  readonly head = new Linear(3, 2);
+  forward(x: Tensor<'int32'>): Tensor {
+    const sequences = [this.both, this.plain, this.lstm].reduce(
+      (value, layer) => layer.forward(value) as Tensor,
+      this.embedding.forward(x) as Tensor,
+    );
+    return this.head.forward(this.norm.forward(sequences));
+  }
+}
+const functional = (): Sequential =>
+  new Sequential([new MultiHeadAttention(8, 2), new LayerNorm(8), new Linear(8, 3), new Linear(3, 4), new Linear(4, 2), new Linear(2, 5)]);
+const models: Record<string, () => AnyLayer> = { convolutional, plain, recurrent: () => new Recurrent(), functional };
+
+function agrees(t: ExecutionContext, model: AnyLayer, name: string, what: string): void {
+  const { inputs, outputs } = cases[name];
+  const given = tensor(inputs, { dtype: name === 'recurrent' ? 'int32' : 'float32' });
+  const ours = noGrad(() => (model.eval() as Layer<AnyTensor, Tensor>).forward(given));
+  const wanted = tensor(outputs);
+  t.deepEqual(ours.shape, wanted.shape, what);
+  const largest = Math.max(...wanted.data.map(Math.abs));
+  const worst = Math.max(...ours.data.map((value, i) => Math.abs(value - wanted.data[i])));
+  t.true(worst < 1e-5 * largest, `${what}: ${worst} of ${largest}`);
+}
+
+/** What a format cannot say: the places of convolutions among each other, and layers of a model inside the model. */
+const unsaid: Record<string, RegExp> = {
+  'convolutional.weights.h5': /SeparableConv2D is a convolution among others here, .*save the model as \.keras/,
+  'functional.h5': /is a model inside the model.*save it as \.keras/,
+};
+
+test('files of Keras 3 in each of its formats give the numbers of Keras', async (t) => {
+  for (const [name, make] of Object.entries(models)) {
+    for (const ending of Object.keys(cases[name].files)) {
+      const what = name + ending;
+      const model = make();
+      if (what in unsaid)
+        await t.throwsAsync(loadKeras(model, fileOf(name, ending)), { instanceOf: FileFormatError, message: unsaid[what] }, what);
+      else if (what === 'functional.weights.h5') {
+        // Layers of a model inside the model come behind those of their kind here.
+        const layers = { '2': 'time_distributed/layer', '3': 'sequential/layers/dense', '4': 'sequential/layers/dense_1', '5': 'dense' };
+        await loadKeras(model, fileOf(name, ending), { layers });
+        agrees(t, model, name, what);
+      } else {
+        const report = await loadKeras(model, fileOf(name, ending));
+        t.deepEqual([report.missing, report.unexpected, report.skipped], [[], [], []], what);
+        agrees(t, model, name, what);
+      }
+    }
+  }
+});
+
+test('a path is read as bytes are', async (t) => {
+  await inFolder(async (folder) => {
+    const path = join(folder, 'model.keras');
+    writeFileSync(path, fileOf('plain', '.keras'));
+    const model = plain();
+    await loadKeras(model, path);
+    agrees(t, model, 'plain', 'a path');
+    await t.throwsAsync(loadKeras(model, join(folder, 'none.keras')), { instanceOf: ArgumentError, message: /ENOENT/ });
+  });
+});
+
+test('what does not fit is refused by the names of both layers, and the model stays as it was', async (t) => {
+  const file = fileOf('plain', '.keras');
+  const refused = async (
+    model: AnyLayer,
+    message: RegExp,
+    options = {},
+    instanceOf: typeof ArgumentError | typeof ShapeError = ArgumentError,
+    source: Uint8Array = file,
+  ) => {
+    const before = [...model.stateDict().values()].map(({ data }) => [...data]);
+    await t.throwsAsync(loadKeras(model, source, options), { instanceOf, message });
+    t.deepEqual(
+      [...model.stateDict().values()].map(({ data }) => [...data]),
+      before,
+    );
+  };
+  await refused(plain(3), /'4\.weight' expects shape \[4, 3\], Keras's layer "dense[_\d]*" \(dense\) has \[4, 2\]/, {}, ShapeError);
+  await refused(
+    new Sequential([new Linear(5, 7), new BatchNorm1d(7, { eps }), new Linear(7, 4), new Linear(4, 2, { bias: false })]),
+    /"batch_normalization[_\d]*" .* adds 0\.00001 to the variance, and '1' 0\.001: make it with \{ eps: 0\.00001 \}/,
+  );
+  await refused(new Sequential([new Linear(5, 7), new Linear(7, 4)]), /left over batch_normalization[_\d]*, dense/);
+  await refused(
+    new Sequential([new Linear(5, 7), new BatchNorm1d(7), new Linear(7, 4), new Linear(4, 2), new LayerNorm(2)]),
+    /without weights 4/,
+  );
+  await refused(
+    new Sequential([new Linear(5, 7, { bias: false }), new BatchNorm1d(7), new Linear(7, 4), new Linear(4, 2, { bias: false })]),
+    /'0' has weight, and Keras's layer .* 2 weights/,
+    {},
+    ShapeError,
+  );
+  await refused(plain(), /no layer with weights of Keras at "1"/, { layers: { '1': 'dense' } });
+  await refused(plain(), /the file has no layer "nothing"; it has dense/, { layers: { '0': 'nothing' } });
+  await refused(plain(), /options\.strict/, { strict: 1 });
+  await refused(plain(), /unknown option/, { prefix: '' });
+  await refused(new Recurrent(), /left over/, {}, ArgumentError, fileOf('functional', '.keras'));
+});
+
+test('fine-tuning: a head for other outputs is left out on request, and named', async (t) => {
+  const model = plain(3);
+  const head = [...(model.layers[4] as Linear).weight.data];
+  const { skipped, matched } = await loadKeras(model, fileOf('plain', '.keras'), { otherShapes: 'skip' });
+  t.deepEqual(skipped, ['4.weight']);
+  t.is(matched.length, 8);
+  t.deepEqual([...(model.layers[4] as Linear).weight.data], head);
+  const half = new Sequential([new Linear(5, 7)]);
+  const report = await loadKeras(half, fileOf('plain', '.keras'), { strict: false });
+  t.deepEqual(report.matched, ['0.weight', '0.bias']);
+  t.is(report.unexpected.length, 3);
+});
+
+test('files that are damaged, or no file of Keras, are refused with a typed error', async (t) => {
+  const refused = async (bytes: Uint8Array, message?: RegExp) =>
+    t.throwsAsync(loadKeras(plain(), bytes), { instanceOf: NodegradError, ...(message && { message }) });
+  await refused(new Uint8Array(0), /not an HDF5 file/);
+  await refused(Buffer.from('hello, hello'), /not an HDF5 file/);
+  for (const ending of ['.keras', '.h5', '.weights.h5']) {
+    const file = fileOf('plain', ending);
+    await refused(file.subarray(0, file.length >> 1));
+    for (let at = 0; at < file.length; at += Math.ceil(file.length / 40)) {
+      const damaged = Buffer.from(file);
+      damaged.fill(0xff, at, at + 24);
+      // A damaged weight is a weight: HDF5 has no checksums by default. Nothing but our errors may come out.
+      await loadKeras(plain(), damaged).catch((error: unknown) => t.true(error instanceof NodegradError, `${ending} ${at}: ${error}`));
+    }
+  }
+  agrees(t, await filled(), 'plain', 'the library is as good as new');
+});
+
+async function filled(): Promise<AnyLayer> {
+  const model = plain();
+  await loadKeras(model, fileOf('plain', '.h5'));
+  return model;
+}
