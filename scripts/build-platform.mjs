@@ -25,8 +25,10 @@ export async function buildPlatform(platform, { folder = join(root, placesOf(pla
     `set(CMAKE_SYSTEM_NAME ${systems[os]})
 set(CMAKE_SYSTEM_PROCESSOR ${target.split('-')[0]})
 set(CMAKE_CXX_COMPILER ${JSON.stringify(zig)} c++ -target ${target})
-# No path of this machine, no debug information, no time: two builds are the same file.
-set(CMAKE_CXX_FLAGS_INIT "-ffile-prefix-map=${source}=. -g0")
+# No path of this machine, no debug information, no time: two builds are the same file. -O3 here too, because Zig builds its C++ runtime anew for
+# other settings, of CMake's own trials for example.
+set(CMAKE_CXX_FLAGS_INIT "-ffile-prefix-map=${source}=. -g0 -O3 -fPIC")
+set(CMAKE_EXE_LINKER_FLAGS_INIT "-s")
 set(CMAKE_MODULE_LINKER_FLAGS_INIT "-s${os === 'linux' ? ' -Wl,--print-map' : ''}")
 `,
   );

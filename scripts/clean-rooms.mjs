@@ -80,8 +80,8 @@ function isForeign(path, platform) {
 
 /** Runs a command in the room's folder as nobody, without network. */
 function runIn(room, words) {
-  const inside = `mount -t proc proc "$1/proc" && exec chroot --userspec=${nobody} "$1" /bin/sh -c 'cd "$0" && exec "$@"' "/$2" "\${@:3}"`;
-  const env = { PATH: '/usr/bin:/bin', HOME: `/${place}`, LANG: 'C.UTF-8', NO_UPDATE_NOTIFIER: '1' };
+  const inside = `mount -t proc proc "$1/proc" && exec chroot --userspec=${nobody} "$1" /bin/sh -c 'PATH=/usr/bin:/bin && cd "$0" && exec "$@"' "/$2" "\${@:3}"`;
+  const env = { HOME: `/${place}`, LANG: 'C.UTF-8', NO_UPDATE_NOTIFIER: '1' };
   const args = ['-mnpf', 'bash', '-c', inside, 'bash', room, place, ...words];
   const { status, signal, stdout, stderr } = spawnSync('unshare', args, {
     env: { ...process.env, ...env },
