@@ -342,14 +342,19 @@ export {
   type ColumnKind,
   type ColumnSchema,
   type ReadCsvOptions,
+  type ReadImagesOptions,
+  type ReadColumnsOptions,
   type ReadTableOptions,
   Table,
   TableDataset,
   type TableDatasetOptions,
   readArrow,
+  readColumns,
   readCsv,
+  readImages,
   readParquet,
   readTable,
+  tableFromRows,
 } from './data/index.js';
 export {
   Transform,
@@ -599,7 +604,7 @@ export {
 export { FractalBlock, FractalNet, type FractalNetOptions, type FractalPaths, FractalUnit, fractalnet } from './models/fractalnet.js';
 export { type FireOptions, Fire, type SqueezeNetOptions, SqueezeNet, squeezenet } from './models/squeezenet.js';
 export { type LoadKerasOptions, loadKeras } from './models/keras.js';
-export { type LoadPyTorchOptions, type PyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
+export { type LoadPyTorchOptions, type PyTorchOptions, type SavePyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
 export { kerasWeights, loadKerasWeights } from './models/recurrent-weights.js';
 export { type NetworkInNetworkOptions, networkInNetwork } from './models/nin.js';
 

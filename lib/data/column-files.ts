@@ -20,6 +20,8 @@ type Chunks = readonly { readonly first: number; readonly values: Iterable<unkno
 interface ColumnFile {
   readonly names: readonly string[];
   chunks(name: string): Promise<Chunks>;
+  /** The values of a column that the file has as a table has them: float64, finite and without a gap. */
+  ready?(name: string): Float64Array | null;
 }
 
 /**
@@ -56,7 +58,7 @@ export async function readParquet(path: string, options: ReadTableOptions = {}):
 
 /**
  * Reads an Arrow file (Feather version 2, or the streaming format), with the package `apache-arrow` (`npm install apache-arrow`), as
- * {@link readParquet} reads Parquet. Compressed ones are for other tools to unpack.
+ * {@link readParquet} reads Parquet. Compressed ones are for other tools to unpack. Columns of float64 without gaps, in one batch of rows, are not copied.
  *
  * @throws {@link FileFormatError} for a value that does not fit, with file, row, column and value, for a column that is neither, and for a file
  *   without a row; {@link MissingPackageError} without the package; {@link ArgumentError} for wrong options, or a file that cannot be read.
@@ -74,7 +76,16 @@ export async function readArrow(path: string, options: ReadTableOptions = {}): P
     const table = library.tableFromIPC(bytes);
     const names = table.schema.fields.map(({ name }) => name as string);
     // By the iterator: toArray() of a column gives 0 for what is null.
-    return { names, chunks: async (name) => [{ first: 0, values: table.getChild(name) as NonNullable<ReturnType<typeof table.getChild>> }] };
+    const column = (name: string): NonNullable<ReturnType<typeof table.getChild>> => table.getChild(name) as never;
+    return {
+      names,
+      chunks: async (name) => [{ first: 0, values: column(name) }],
+      ready(name) {
+        const { data, nullCount } = column(name);
+        const values: unknown = data.length === 1 && nullCount === 0 ? data[0].values : null;
+        return types.isFloat64Array(values) && values.every(Number.isFinite) ? values : null;
+      },
+    };
   });
 }
 
@@ -122,8 +133,11 @@ async function tableOf(
   const columns: Column[] = [];
   try {
     const file = await open();
-    for (const { name, wanted } of placesOf(file.names, options, path))
-      columns.push(columnOf(path, name, wanted, await file.chunks(name), misfits, bad));
+    for (const { name, wanted } of placesOf(file.names, options, path)) {
+      const values = wanted === undefined || wanted.kind === 'number' ? (file.ready?.(name) ?? null) : null;
+      if (values !== null) columns.push({ name, kind: 'number', values });
+      else columns.push(columnOf(path, name, wanted, await file.chunks(name), misfits, bad));
+    }
   } catch (error) {
     if (error instanceof NodegradError) throw error;
     throw new FileFormatError(`${path}: ${(error as Error).message}`, { cause: error });
@@ -136,7 +150,15 @@ async function tableOf(
   return markBySchema(new Table(whole.rows(good).columns, whole.name, misfits.rows, bad.size), isBySchema);
 }
 
-function columnOf(path: string, name: string, wanted: ColumnSchema | undefined, chunks: Chunks, misfits: Misfits, bad: Set<number>): Column {
+/** @internal A column of values that come in stretches; rows with one that does not fit are added to `bad`. */
+export function columnOf(
+  path: string,
+  name: string,
+  wanted: ColumnSchema | undefined,
+  chunks: Chunks,
+  misfits: Misfits,
+  bad: Set<number>,
+): Column {
   const builder = new ColumnBuilder(wanted ?? { name, kind: kindOf(path, name, chunks) });
   for (const { first, values } of chunks) {
     let row = first;

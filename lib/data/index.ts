@@ -33,6 +33,7 @@ export { type AugmentedOptions, augmented } from './augmented.js';
 export type { CifarDatasetOptions } from './cifar.js';
 export { type ColourComponentsOptions, colourComponents } from './colours.js';
 export type { ImageFolder, ImageFolderOptions } from './image-folder.js';
+export { type ReadImagesOptions, readImages } from './read-images.js';
 export type { LeftOut } from './left-out.js';
 export type { DecodeProgress } from './decode.js';
 export {
@@ -60,8 +61,10 @@ export { type Fold, type FoldsOptions, folds } from './folds.js';
 export type { Groups } from './groups.js';
 export { type SplitOptions, split, subset } from './parts.js';
 export type { Column, ColumnKind, ColumnSchema } from './columns.js';
+export { type ReadColumnsOptions, readColumns } from './column-tensors.js';
 export { readArrow, readParquet, readTable } from './column-files.js';
 export { type ReadCsvOptions, type ReadTableOptions, readCsv } from './read-csv.js';
+export { tableFromRows } from './rows.js';
 export { type BadRow, Table, TableDataset, type TableDatasetOptions } from './table.js';
 export { DataLoader, type DataLoaderOptions, type DataLoaderState, type Epoch, type Pair } from './loader.js';
 export { MNIST_MIRRORS, type MnistOptions } from './mnist.js';

@@ -1,8 +1,8 @@
 // Weights of PyTorch: names and layouts of torch.nn, in and out.
 
 import { isMap } from '../foreign.js';
-import { checkPath, writeFileAtomic } from '../io/atomic.js';
-import { encodeSafetensors, readSafetensors } from '../io/safetensors.js';
+import { checkPath } from '../io/atomic.js';
+import { type SafetensorsWriteOptions, readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { ArgumentError, ShapeError, checkChoice, checkOptions, describeShape } from '../errors.js';
 import { Conv2d } from '../layers/convolution.js';
 import { inMode, inputShapeOf } from '../layers/costs.js';
@@ -19,7 +19,7 @@ import { trace } from '../ops/trace.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { gatherRecurrent, recurrentNames, spreadRecurrent } from './recurrent-weights.js';
 
-/** Options of {@link loadPyTorch} and {@link savePyTorch}. */
+/** What {@link loadPyTorch} and {@link savePyTorch} want to know of a model. */
 export interface PyTorchOptions {
   /** Shape of one example, [height, width, channels]; needed for a net that flattens images, unless the model says it by itself. */
   inputShape?: readonly number[];
@@ -33,6 +33,12 @@ export interface LoadPyTorchOptions extends PyTorchOptions {
   prefix?: string;
   /** What happens with values of another shape, as those of a head for other classes: `'skip'` leaves their places as they are. Default `'error'`. */
   otherShapes?: 'error' | 'skip';
+}
+
+/** Options of {@link savePyTorch}. */
+export interface SavePyTorchOptions extends PyTorchOptions {
+  /** Element type of all real numbers in the file, see {@link SafetensorsWriteOptions}. Default: that of the model. */
+  dtype?: SafetensorsWriteOptions['dtype'];
 }
 
 /** A shape that was flattened, height, width, channels: features are in this order here, and channels first in PyTorch. */
@@ -192,7 +198,6 @@ export async function loadPyTorch(
       }
       throw new ShapeError(`'${name}' expects PyTorch's shape ${describeShape(wanted)}, received ${describeShape(value.shape)}`);
     }
-    // PyTorch counts batches in 64 bits.
     state.set(
       place.path,
       withoutGradients(() => fromPyTorch(value, place)),
@@ -216,9 +221,9 @@ export async function loadPyTorch(
  * await savePyTorch(squeezenet(), 'squeezenet1_1.safetensors');
  * ```
  */
-export async function savePyTorch(model: AnyLayer, path: string, options: PyTorchOptions = {}): Promise<void> {
+export async function savePyTorch(model: AnyLayer, path: string, options: SavePyTorchOptions = {}): Promise<void> {
   checkPath(path);
-  checkOptions(options, 'options', ['inputShape']);
+  const { dtype } = checkOptions<SavePyTorchOptions>(options, 'options', ['inputShape', 'dtype']);
   const places = placesOf(model, options);
   const state = model.stateDict();
   const tensors = new Map<string, AnyTensor>();
@@ -232,5 +237,6 @@ export async function savePyTorch(model: AnyLayer, path: string, options: PyTorc
     }
   }
   spreadRecurrent(model, tensors);
-  await writeFileAtomic(path, [encodeSafetensors(tensors, new Map([['format', 'pt']]))]);
+  // PyTorch counts batches in 64 bits.
+  await writeSafetensors(path, tensors, new Map([['format', 'pt']]), { wideIntegers: true, ...(dtype !== undefined && { dtype }) });
 }

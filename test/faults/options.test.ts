@@ -265,7 +265,9 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   ReadTableOptions: [
     { take: (o) => lib.readTable(houses('parquet'), o), needs: { columns: { tags: 'skip' } } },
     { take: (o) => lib.readArrow(houses('arrow'), o), needs: { columns: { tags: 'skip' } } },
+    { take: (o) => lib.tableFromRows([{ area: 1 }, { area: 2 }], o) },
   ],
+  ReadColumnsOptions: { take: (o) => lib.readColumns('/nowhere.arrow', o) },
   ReadCsvOptions: { take: (o) => lib.readCsv(houses('csv'), o) },
   TableDatasetOptions: { take: (o) => lib.readCsv(houses('csv')).then((table) => Object.entries(table.dataset(o))) },
   TransformFitOptions: { take: (o) => new lib.Centre().fit(x, o).toJSON() },
@@ -338,6 +340,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   ColourJitterOptions: { take: (o) => lib.colourJitter(o) },
   CutoutOptions: { take: (o) => lib.cutout(o), needs: { size: 2 } },
   ImageFolderOptions: { take: (o) => lib.datasets.imageFolder('/nowhere', o), needs: { imageSize: 8 } },
+  ReadImagesOptions: { take: (o) => lib.readImages('/nowhere', o) },
   LensDistortionOptions: { take: (o) => lib.lensDistortion(o) },
   PcaColourJitterOptions: { take: (o) => lib.pcaColourJitter(o) },
   RandomAffineOptions: { take: (o) => lib.randomAffine(o) },
@@ -467,7 +470,8 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   SqueezeNetOptions: { take: (o) => new lib.SqueezeNet(o) },
   LoadKerasOptions: { take: (o) => lib.loadKeras(lib.mlp(), '/nowhere', o) },
   LoadPyTorchOptions: { take: (o) => lib.loadPyTorch(lib.mlp(), '/nowhere', o) },
-  PyTorchOptions: { take: (o) => lib.savePyTorch(lib.mlp(), '/nowhere/at.all', o) },
+  PyTorchOptions: { take: (o) => lib.loadPyTorch(lib.mlp(), '/nowhere', o) },
+  SavePyTorchOptions: { take: (o) => lib.savePyTorch(lib.mlp(), '/dev/null/x', o) },
   SearchOptions: {
     take: async (o) => (await lib.search({ x: lib.space.uniform(0, 1) }, ({ x: y }) => y, o)).trials.map(({ params, seed }) => [params, seed]),
     needs: { trials: 2, ...silent },

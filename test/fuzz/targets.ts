@@ -52,6 +52,7 @@ const kinds: Record<string, string[]> = {
   encodeSafetensors: ['tensorMap', 'stringMap', 'options'],
   readSafetensors: ['path', 'options'],
   writeSafetensors: ['path', 'tensorMap', 'stringMap', 'options'],
+  readColumns: ['path', 'options'],
   readNpy: ['path', 'options'],
   writeNpy: ['path', 'tensor'],
   readNpz: ['path', 'options'],

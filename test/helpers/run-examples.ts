@@ -58,10 +58,16 @@ const child = `
   process.exit(0);
 `;
 
-/** Runs the blocks of a document in an empty folder that `furnish` may put files into; gives a line for each that does not do what it should. */
-export function runBlocks(path: string, blocks: readonly Block[], furnish: (folder: string) => void = () => undefined): string[] {
+/** What the blocks of a document did: a line for each that does not do what it should, and all that they printed. */
+export interface PageRun {
+  readonly problems: string[];
+  readonly printed: string;
+}
+
+/** Runs the blocks of a document in an empty folder that `furnish` may put files into. */
+export function runBlocks(path: string, blocks: readonly Block[], furnish: (folder: string) => void = () => undefined): PageRun {
   const run = blocks.filter(({ notRun }) => notRun === null);
-  if (run.length === 0) return [];
+  if (run.length === 0) return { problems: [], printed: '' };
   // Inside of the repository, where the package finds itself by its name.
   const programs = join(root, 'dist', 'documents', path.replace(/\W+/g, '-'));
   mkdirSync(programs, { recursive: true });
@@ -78,9 +84,10 @@ export function runBlocks(path: string, blocks: readonly Block[], furnish: (fold
     writeFileSync(main, child);
     const done = spawnSync(process.execPath, [main, JSON.stringify(urls)], { cwd: folder, encoding: 'utf8', maxBuffer: 1 << 26 });
     const at = done.stderr.indexOf('\u0000');
-    if (at < 0) return [`${path}: the blocks ended early (${done.signal ?? done.status}): ${done.stderr.slice(-2000)}`];
+    const printed = done.stdout;
+    if (at < 0) return { problems: [`${path}: the blocks ended early (${done.signal ?? done.status}): ${done.stderr.slice(-2000)}`], printed };
     const outcomes = JSON.parse(done.stderr.slice(at + 1)) as (Outcome | null)[];
-    return run.flatMap((block, i) => problemOf(`${path}:${block.line}`, block, outcomes[i], folder));
+    return { problems: run.flatMap((block, i) => problemOf(`${path}:${block.line}`, block, outcomes[i], folder)), printed };
   } finally {
     rmSync(folder, { recursive: true, force: true });
     rmSync(programs, { recursive: true, force: true });

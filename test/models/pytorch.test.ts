@@ -35,6 +35,7 @@ import {
   vgg11,
   Layer as Base,
 } from '../../lib/index.js';
+import { inFolder } from '../helpers/reports.js';
 import { type ModelCase, agreesWith, imagesOf, valueOf, weightsOf } from '../helpers/formula-weights.js';
 
 const file = new URL('../../../test/golden/models.json', import.meta.url);
@@ -129,4 +130,17 @@ test('features of unknown order, wrong shapes and wrong names are refused, and t
   less.delete('7.bias');
   await t.throwsAsync(loadPyTorch(model, less, { inputShape: [12, 12, 3] }), { instanceOf: ArgumentError, message: /7\.bias/ });
   t.deepEqual([...model.layers[5].parameters()[0].data], before);
+});
+
+test('counts of batches are written in 64 bits, as PyTorch has them, and real numbers in another element type on request', async (t) => {
+  await inFolder(async (folder) => {
+    const path = join(folder, 'half.safetensors');
+    const model = new Sequential([new Linear(2, 3), new BatchNorm1d(3)]);
+    await savePyTorch(model, path, { dtype: 'float16' });
+    const bytes = readFileSync(path);
+    const header = JSON.parse(bytes.subarray(8, 8 + Number(bytes.readBigUInt64LE())).toString()) as Record<string, { dtype: string }>;
+    t.is(header['1.num_batches_tracked'].dtype, 'I64');
+    t.is(header['0.weight'].dtype, 'F16');
+    t.deepEqual((await loadPyTorch(model, path)).missing, []);
+  });
 });

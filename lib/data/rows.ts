@@ -1,0 +1,51 @@
+// Tables from objects: the rows of a JSON file, of a database, or the one that a request brings.
+
+import { ArgumentError, FileFormatError, checkList, checkOptions, expected } from '../errors.js';
+import { columnOf } from './column-files.js';
+import { Misfits, type ReadTableOptions, checkReadOptions, placesOf } from './read-csv.js';
+import { Table, markBySchema } from './table.js';
+
+const known = ['columns', 'schema', 'badRows'];
+
+/**
+ * The table of some objects, whose keys are the names of the columns: what `JSON.parse` or a database gives. Numbers, bigints and dates (as milliseconds
+ * since 1970) become numbers, texts and truth values categories; null, undefined and a key that an object lacks are missing values, never 0.
+ *
+ * With the `schema` of a saved model it takes rows to predict: numbers may be texts then, as a form sends them, and a key that no row has is an error.
+ *
+ * @param rows - At least one object.
+ * @throws {@link ArgumentError} for a value that does not fit, with row, column and value, for a column that is neither numbers nor texts, and for wrong
+ *   options.
+ * @example
+ * ```ts
+ * import { ColumnTransform, load, tableFromRows } from 'nodegrad';
+ * const data = tableFromRows([{ area: 95, city: 'Bonn', price: 310 }, { area: 60, city: 'Jena', price: 140 }]).dataset({ target: 'price' });
+ *
+ * const model = await load('prices.safetensors'); // trained on such rows
+ * const { columns } = model.preprocessing as ColumnTransform;
+ * const price = await model.predict(tableFromRows([{ area: 80, city: null }], { schema: columns }).dataset());
+ * ```
+ */
+export function tableFromRows(rows: readonly object[], options: ReadTableOptions = {}): Table {
+  checkList(rows, 'rows', 'an array of objects');
+  const stranger = rows.findIndex((row) => typeof row !== 'object' || row === null || Array.isArray(row));
+  if (stranger >= 0) throw new ArgumentError(expected('objects with the columns as keys', `rows[${stranger}]`, rows[stranger]));
+  if (rows.length === 0) throw new ArgumentError('`rows` is empty: a table has at least one row');
+  const given = checkReadOptions(checkOptions<ReadTableOptions>(options, 'options', known));
+  const misfits = new Misfits('rows', given.badRows, 'row');
+  const bad = new Set<number>();
+  try {
+    const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+    const columns = placesOf(names, given, 'rows').map(({ name, wanted }) => {
+      const values = rows.map((row) => (Object.hasOwn(row, name) ? (row as Record<string, unknown>)[name] : null));
+      return columnOf('rows', name, wanted, [{ first: 0, values }], misfits, bad);
+    });
+    const whole = new Table(columns, 'rows');
+    const good = Array.from(rows.keys()).filter((row) => !bad.has(row));
+    if (good.length === 0) throw new ArgumentError(`none of the ${rows.length} rows fits: ${misfits.rows[0].reason}, in row 1`);
+    return markBySchema(new Table(whole.rows(good).columns, 'rows', misfits.rows, bad.size), given.schema !== undefined);
+  } catch (error) {
+    // What is wrong with a file is here wrong with an argument.
+    throw error instanceof FileFormatError ? new ArgumentError(error.message) : error;
+  }
+}

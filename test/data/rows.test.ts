@@ -1,0 +1,74 @@
+// Tables from objects: kinds by their values, gaps, what does not fit, and rows for a saved model.
+import test from 'ava';
+import {
+  Adam,
+  ArgumentError,
+  type ColumnTransform,
+  MSELoss,
+  fromBytes,
+  mlp,
+  setSeed,
+  tableFromRows,
+  tablePreprocessing,
+} from '../../lib/index.js';
+
+const houses = [
+  { area: 95, city: 'Ulm', isNew: true, sold: new Date(86_400_000) },
+  { area: 60n, city: 'Bonn', isNew: false },
+  { area: null, isNew: undefined, city: 'Ulm', sold: new Date(0) },
+];
+
+test('numbers, dates, texts and truth values become columns, and what is null or not there is missing', (t) => {
+  const table = tableFromRows(houses);
+  t.deepEqual(table.describe(), [
+    'area: numbers from 60 to 95, 1 value missing',
+    "city: 2 categories ('Bonn', 'Ulm')",
+    "isNew: 2 categories ('false', 'true'), 1 value missing",
+    'sold: numbers from 0 to 86400000, 1 value missing',
+  ]);
+  t.deepEqual([...table.column('area').values], [95, 60, Number.NaN]);
+  t.deepEqual([...table.column('city').values], [1, 0, 1]);
+  t.deepEqual(
+    tableFromRows(houses, { columns: { sold: 'skip', area: 'category' } }).schema.map(({ name, kind }) => [name, kind]),
+    [
+      ['area', 'category'],
+      ['city', 'category'],
+      ['isNew', 'category'],
+    ],
+  );
+});
+
+test('a value that does not fit is an error with row, column and value, or its row is left out and counted', (t) => {
+  const rows = [{ area: 95 }, { area: 'large' }, { area: 60 }];
+  const error = t.throws(() => tableFromRows(rows), { instanceOf: ArgumentError });
+  t.regex(error.message, /row 2, column 'area': expected a number, received "large"/);
+  const table = tableFromRows(rows, { badRows: 'skip' });
+  t.deepEqual([table.length, table.badRowCount, table.badRows[0].line], [2, 1, 2]);
+  t.throws(() => tableFromRows([{ area: { square: 95 } }]), { instanceOf: ArgumentError, message: /'area': is neither numbers nor texts/ });
+  const schema = [{ name: 'area', kind: 'number' }] as const;
+  t.throws(() => tableFromRows(rows.slice(1, 2), { schema, badRows: 'skip' }), { message: /none of the 1 rows fits/ });
+});
+
+test('what is no list of objects is refused', (t) => {
+  for (const rows of [null, undefined, {}, 'area', [1], [null], [['area', 95]], []])
+    t.throws(() => tableFromRows(rows as object[]), { instanceOf: ArgumentError }, String(rows));
+});
+
+test('a saved model predicts rows that arrive as objects: by its columns in any order, with gaps, with numbers as texts', async (t) => {
+  setSeed(1);
+  const rows = Array.from({ length: 40 }, (_, i) => ({ area: 40 + i, city: i % 2 === 0 ? 'Ulm' : 'Bonn', price: 2 * i }));
+  const data = tableFromRows(rows).dataset({ target: 'price' });
+  const preprocessing = tablePreprocessing(data.features, data.target).fit(data);
+  const model = mlp({ inputShape: preprocessing.outputShape, hidden: [8], classes: 1 });
+  model.preprocessing = preprocessing;
+  await model.fit(data, { loss: new MSELoss(), optimizer: new Adam(model), log: false, progress: false });
+  const loaded = await fromBytes(await model.toBytes());
+  const { columns } = loaded.preprocessing as ColumnTransform;
+  const price = async (row: object) => (await loaded.predict(tableFromRows([row], { schema: columns }).dataset())).item();
+  const wanted = (await model.predict(data)).data[10];
+  t.is(await price({ area: 50, city: 'Ulm' }), wanted);
+  t.is(await price({ note: 'left out', city: 'Ulm', area: '50' }), wanted);
+  t.true(Number.isFinite(await price({ area: null, city: 'Ulm' })));
+  t.throws(() => tableFromRows([{ city: 'Ulm' }], { schema: columns }), { message: /has no column 'area', which is needed/ });
+  t.throws(() => tableFromRows([{ area: 50, city: 'Rom' }], { schema: columns }), { message: /"Rom" was never seen in training/ });
+});
