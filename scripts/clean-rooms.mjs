@@ -91,9 +91,12 @@ function runIn(room, words) {
   if (status !== 0) throw new Error(`${words.join(' ')} ended with ${signal ?? status}\n${stdout}\n${stderr}`);
 }
 
+/** What is included is what Node.js itself needs. */
 function makeDebian(room, nodes) {
   if (!existsSync(join(room, 'bin')))
-    execFileSync('debootstrap', ['--variant=minbase', 'bookworm', room], { stdio: ['ignore', 'ignore', 'inherit'] });
+    execFileSync('debootstrap', ['--variant=minbase', '--include=libstdc++6,libatomic1', 'bookworm', room], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
   mkdirSync(join(room, 'opt'), { recursive: true });
   return Object.fromEntries(
     Object.entries(nodes).map(([version, program]) => {
