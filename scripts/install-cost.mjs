@@ -1,14 +1,17 @@
 // `npm run bench:install`: what an installation costs, in seconds and megabytes: nodegrad beside onnxruntime-node, TensorFlow.js and PyTorch, each into an
 // empty folder with an empty cache, in one run; writes bench/INSTALL.md. nodegrad comes from a registry on loopback, the others over the network.
+// `-- --skip PyTorch` leaves out whose name has this word: its packages are gigabytes.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { startRegistry } from './install-registry.mjs';
 import { npmCommand, packInto, temporaryFolder, withoutNpmVariables } from './install-tools.mjs';
 import { root } from './steps.mjs';
 
+const { values } = parseArgs({ options: { skip: { type: 'string' } } });
 const folder = temporaryFolder();
 const vendor = join(folder, 'vendor');
 packInto(vendor);
@@ -24,6 +27,10 @@ const contestants = {
 
 const rows = [];
 for (const [name, command] of Object.entries(contestants)) {
+  if (values.skip && name.includes(values.skip)) {
+    rows.push([name, '', '', 'left out of this run']);
+    continue;
+  }
   const place = join(folder, 'place');
   for (const path of [place, join(folder, 'cache')]) rmSync(path, { recursive: true, force: true });
   mkdirSync(place);
