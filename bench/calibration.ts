@@ -23,7 +23,7 @@ export async function loadCalibrate(): Promise<{ calibrate?: Calibrate; reason: 
 }
 
 function peak(calibration: Calibration): number {
-  return Math.max(calibration.fmaPeak.avx2[1], calibration.fmaPeak.avx512[1]);
+  return Math.max(...Object.values(calibration.fmaPeak).map(([, all]) => all));
 }
 
 /** Probes with a fixed number of threads and remembers the best rate seen. */

@@ -73,9 +73,9 @@ interface Binding {
 export interface CpuInfo {
   /** The maker's name of the CPU. */
   brand: string;
-  /** Family by CPUID. */
+  /** Family by CPUID; on arm64 the maker's code of MIDR_EL1, 0 where the system keeps it to itself. */
   family: number;
-  /** Model by CPUID. */
+  /** Model by CPUID; on arm64 the part number of MIDR_EL1. */
   model: number;
   /** Whether AVX2 can be used. */
   avx2: boolean;
@@ -89,6 +89,10 @@ export interface CpuInfo {
   avx512vnni: boolean;
   /** Whether there are tiles of bfloat16 (AMX). */
   amxbf16: boolean;
+  /** Whether there is NEON: on every arm64 processor. */
+  neon: boolean;
+  /** Whether NEON multiplies bfloat16 into float32 (BFMLALB and BFMLALT). */
+  neonbf16: boolean;
 }
 
 /** The system's OpenBLAS as it was found. */
@@ -107,8 +111,8 @@ export interface BlasInfo {
 
 /** How products of bfloat16 are computed; all ways give the same bits. */
 export interface Bfloat16Info {
-  /** By multiplications and additions of float32 (`fma`), by VDPBF16PS (`avx512_bf16`) or by AMX (`amx`); null before the first product. */
-  products: 'fma' | 'avx512_bf16' | 'amx' | null;
+  /** By multiplications and additions of float32 (`fma`), by VDPBF16PS (`avx512_bf16`), by AMX (`amx`) or by BFMLAL (`neon_bf16`); null before the first product. */
+  products: 'fma' | 'avx512_bf16' | 'amx' | 'neon_bf16' | null;
   /** Why a faster way, or that of `NODEGRAD_BFLOAT16`, does not serve; null when all is well. */
   problem: string | null;
 }
@@ -118,7 +122,7 @@ export interface NativeInfo {
   /** What the CPU can do, and the system lets it do. */
   cpu: CpuInfo;
   /** The instruction set in use: the best one, or that of `NODEGRAD_ISA`. */
-  isa: 'scalar' | 'avx2' | 'avx512';
+  isa: 'scalar' | 'avx2' | 'avx512' | 'neon';
   /** Why `NODEGRAD_ISA` was not followed; null when it was, or is not set. */
   isaProblem: string | null;
   /** Threads that compute, see {@link setNumThreads}. */
@@ -143,7 +147,7 @@ export interface NativeInfo {
 export interface Calibration {
   threads: number;
   /** GFLOP/s of float32 multiply-adds, [one thread, all threads]. */
-  fmaPeak: { avx2: [number, number]; avx512: [number, number] };
+  fmaPeak: { avx2: [number, number]; avx512: [number, number]; neon: [number, number] };
   /** GB/s with all threads, counting the bytes a loop asks for. */
   copyBandwidth: number;
   readBandwidth: number;

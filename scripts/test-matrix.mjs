@@ -4,14 +4,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { filesBelow } from './stamps.mjs';
+import { computingTests } from './computing-tests.mjs';
 import { root } from './steps.mjs';
 
-// With --fast: the tests of what computes, from kernels to layers and fused programs. What is made of them (training, search, commands, files,
-// pages) and tests that set the instruction set themselves are the same in every cell.
-const computes =
-  /\/(golden|initializers|layers|losses|native|ops|optimizers|program)\/[^/]+\.test|\/faults\/(moments|numbers|outdated|steps)\.test|\/random\.test/;
-const independent = /\/(allocations|direct|driver|pinned|streaming|ulp|winograd)\.test/;
 // Where OpenBLAS could change a result that the other tests do not see.
 const withProducts = /\/(golden|ops)\/|\/linear\.test/;
 
@@ -20,6 +15,7 @@ const available = {
   scalar: true,
   avx2: ['avx2', 'fma', 'bmi2'].every((flag) => flags.includes(flag)),
   avx512: ['avx512f', 'avx512dq', 'avx512bw', 'avx512vl'].every((flag) => flags.includes(flag)),
+  neon: process.arch === 'arm64',
 };
 
 /** Other builds of OpenBLAS on this machine (Debian keeps them side by side). */
@@ -58,7 +54,7 @@ const hasOpenBlas = builds.length > 0 || facts({ ...process.env, NODEGRAD_GEMM: 
 const results = hasOpenBlas ? [] : ['skipped (no OpenBLAS here)  NODEGRAD_GEMM=openblas'];
 const cells = [];
 const usual = facts(process.env).isa; // `npm test` has run it
-for (const isa of ['scalar', 'avx2', 'avx512']) {
+for (const isa of ['scalar', 'avx2', 'avx512', 'neon']) {
   if (fast && isa === usual) continue;
   cells.push({ NODEGRAD_ISA: isa, NODEGRAD_GEMM: 'own' });
   if (!fast && hasOpenBlas) cells.push({ NODEGRAD_ISA: isa, NODEGRAD_GEMM: 'openblas' });
@@ -67,7 +63,7 @@ for (const path of builds) cells.push({ NODEGRAD_GEMM: 'openblas', NODEGRAD_OPEN
 if (fast && hasOpenBlas && builds.length === 0) cells.push({ NODEGRAD_GEMM: 'openblas' });
 
 const args = process.argv.slice(2).filter((word) => word !== '--fast');
-const files = filesBelow('test', (path) => computes.test(path) && !independent.test(path));
+const files = computingTests();
 for (const cell of cells) {
   const name = Object.entries(cell)
     .map(([key, value]) => `${key}=${value}`)

@@ -10,6 +10,7 @@ interface Digest {
   readonly warnings: readonly string[];
   readonly avx2: boolean;
   readonly avx512: boolean;
+  readonly neon: boolean;
   readonly digests: Record<string, string>;
 }
 
@@ -19,7 +20,7 @@ const digest = (env: Record<string, string>, mode = 'reproducible'): Promise<Dig
 const [scalar, usual] = [digest({ NODEGRAD_ISA: 'scalar' }), digest({})];
 
 // Why an instruction set cannot be tried on this machine, or undefined.
-async function obstacle(isa: 'avx2' | 'avx512'): Promise<string | undefined> {
+async function obstacle(isa: 'avx2' | 'avx512' | 'neon'): Promise<string | undefined> {
   return (await scalar)[isa] ? undefined : `this CPU has no ${isa}: NODEGRAD_ISA=${isa} cannot be tried here`;
 }
 
@@ -29,7 +30,7 @@ test('NODEGRAD_ISA=scalar takes effect', async (t) => {
   t.is(isaProblem, null);
 });
 
-for (const isa of ['avx2', 'avx512'] as const) {
+for (const isa of ['avx2', 'avx512', 'neon'] as const) {
   test(`NODEGRAD_ISA=${isa} takes effect, and every operation has the bits of the scalar kernels in reproducible mode`, async (t) => {
     const reason = await obstacle(isa);
     if (reason !== undefined) {
@@ -62,7 +63,7 @@ for (const isa of ['avx2', 'avx512'] as const) {
 
 test('without NODEGRAD_ISA the best instruction set of the CPU is used', async (t) => {
   const found = await usual;
-  t.is(found.isa, found.avx512 ? 'avx512' : found.avx2 ? 'avx2' : 'scalar');
+  t.is(found.isa, found.neon ? 'neon' : found.avx512 ? 'avx512' : found.avx2 ? 'avx2' : 'scalar');
   t.is(found.isaProblem, null);
   t.deepEqual(found.digests, (await scalar).digests);
 });

@@ -22,6 +22,7 @@ Napi::Value calibrateNow(const Napi::CallbackInfo& call) {
   Napi::Object peak = Napi::Object::New(env);
   peak.Set("avx2", pair(env, measured.fmaAvx2));
   peak.Set("avx512", pair(env, measured.fmaAvx512));
+  peak.Set("neon", pair(env, measured.fmaNeon));
   Napi::Object result = Napi::Object::New(env);
   result.Set("threads", measured.threads);
   result.Set("fmaPeak", peak);

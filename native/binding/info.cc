@@ -28,6 +28,8 @@ Napi::Value info(const Napi::CallbackInfo& call) {
   features.Set("avx512bf16", f.avx512_bf16);
   features.Set("avx512vnni", f.avx512_vnni);
   features.Set("amxbf16", f.amx_bf16);
+  features.Set("neon", f.neon);
+  features.Set("neonbf16", f.neon_bf16);
   Napi::Object o = Napi::Object::New(env);
   o.Set("cpu", features);
   o.Set("isa", kernels().name);

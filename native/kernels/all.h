@@ -31,6 +31,7 @@
 #include "transpose.h"
 #include "gemm.h"
 #include "pack_bfloat16.h"
+#include "underflow.h"
 #include "gemm_bfloat16.h"
 #include "convolution.h"
 #include "winograd.h"

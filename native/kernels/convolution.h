@@ -5,6 +5,8 @@
 constexpr size_t depthwiseRegisters = 24 * 64;
 #elif defined(__AVX2__)
 constexpr size_t depthwiseRegisters = 12 * 32;
+#elif defined(NODEGRAD_NEON)
+constexpr size_t depthwiseRegisters = 24 * 16;
 #else
 constexpr size_t depthwiseRegisters = 16 * 16;
 #endif

@@ -1,13 +1,11 @@
-// Products of bfloat16 numbers, block by block, the same bits in three ways: by FMAs of float32, by VDPBF16PS and by AMX. ops/gemm_bfloat16.h
+// Products of bfloat16 numbers, block by block, the same bits in four ways: by FMAs of float32, by VDPBF16PS, by AMX and by BFMLAL. ops/gemm_bfloat16.h
 // has the definition, pack_bfloat16.h the words that they take.
 
 using nodegrad::Bfloat16Product;
-using nodegrad::Bfloat16Rows;
 
 #define UNROLL _Pragma("GCC unroll 16")
 
 // Where the rows of a half of a step begin.
-alignas(64) constexpr char noNumbers[64] = {};
 template <int MR> struct HalfStep {
   const char* rows[MR];
 
@@ -32,7 +30,7 @@ template <int MR> struct HalfStep {
 // Rows and vectors of a micro-tile: two chains for each output.
 #if defined(__AVX512F__)
 constexpr int bfloat16Rows = 6, bfloat16Vectors = 2;
-#elif defined(__AVX2__)
+#elif defined(__AVX2__) || defined(NODEGRAD_NEON)
 constexpr int bfloat16Rows = 3, bfloat16Vectors = 1;
 #else
 constexpr int bfloat16Rows = 2, bfloat16Vectors = 1;
@@ -58,11 +56,13 @@ __attribute__((noinline)) void multiplyFma(int64_t steps, const Bfloat16Rows& a,
         UNROLL for (int i = 0; i < MR; ++i) {
           const V<float> x = set1(*reinterpret_cast<const float*>(from.rows[i] + 8 * pair));
           UNROLL for (int j = 0; j < NV; ++j) even[i][j] = fma(x, y[j], even[i][j]);
+          readInOrder();
         }
         UNROLL for (int j = 0; j < NV; ++j) y[j] = oddOf(load(b + j * lanes));
         UNROLL for (int i = 0; i < MR; ++i) {
           const V<float> x = set1(*reinterpret_cast<const float*>(from.rows[i] + 8 * pair + 4));
           UNROLL for (int j = 0; j < NV; ++j) odd[i][j] = fma(x, y[j], odd[i][j]);
+          readInOrder();
         }
       }
     }
@@ -79,13 +79,21 @@ template <int MR> inline FmaMicro fmaMicro(int64_t rows, bool both) {
   if constexpr (MR > 1) return fmaMicro<MR - 1>(rows, both);
   else return nullptr;
 }
-inline void multiplyByFma(int64_t rows, int64_t width, int64_t steps, const Bfloat16Rows& a, const void* b, float* c, int64_t cRow, bool onward) {
+inline void multiplyPanels(int64_t rows, int64_t width, int64_t steps, const Bfloat16Rows& a, const void* b, float* c, int64_t cRow, bool onward) {
   const int64_t panel = bfloat16Vectors * lanes;
   for (int64_t j = 0; j < width; j += panel) {
     const bool both = width - j >= panel;
     fmaMicro<bfloat16Rows>(rows, both)(steps, a, static_cast<const float*>(b) + j, width, c + j, cRow, onward);
   }
 }
+
+#if defined(__aarch64__)
+inline void multiplyByFma(int64_t rows, int64_t width, int64_t steps, const Bfloat16Rows& a, const void* b, float* c, int64_t cRow, bool onward) {
+  afterRounding<float, bfloat16Rows>(multiplyPanels, rows, width, steps, a, b, c, cRow, onward);
+}
+#else
+constexpr auto multiplyByFma = multiplyPanels;
+#endif
 
 constexpr Bfloat16Product bfloat16Fma = {"fma", bfloat16Rows, bfloat16Rows, 1, 4, false, 8, false, arrangeFma, packRowsBy<arrangeFma, 4>, packFmaColumns, multiplyByFma, nullptr, nullptr};
 
@@ -288,6 +296,55 @@ inline void leaveTiles() { asm volatile("tilerelease"); }
 
 constexpr Bfloat16Product bfloat16TileProduct = {"amx", 2 * tileSide, 2 * tileSide, tileSide, 2, true, 16, true, arrangeTiles, packRowsBy<arrangeTiles, 2>, packFmaColumns, multiplyByTiles, enterTiles, leaveTiles};
 constexpr const Bfloat16Product* bfloat16Tiles = &bfloat16TileProduct;
+
+#elif defined(NODEGRAD_NEON)
+
+// ---- by BFMLALB and BFMLALT ---------------------------------------------------------------------------------------------------
+
+// They continue a chain by the lower or the upper halves of words: FMAs that take bfloat16 as it lies. BFDOT and BFMMLA round otherwise than the definition.
+inline void arrangeLong(void* to, const bfloat16* x, int64_t n) { __builtin_memcpy(to, x, size_t(n) * 2); }
+
+template <int MR>
+__attribute__((noinline, target("arch=armv8.2-a+bf16"))) void multiplyLong(int64_t steps, const Bfloat16Rows& a, const float* b, int64_t bRow, float* c,
+                                                                           int64_t cRow, bool onward) {
+  constexpr int registers = lanes / 4;
+  for (int64_t half = 0; half < 2 * steps; onward = true) {
+    float32x4_t even[MR][registers], odd[MR][registers];
+    UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < registers; ++j) even[i][j] = odd[i][j] = vdupq_n_f32(0);
+    _Pragma("GCC unroll 1") for (int part = 0; part < 2; ++part, ++half) {
+      const HalfStep<MR> from(a, half);
+      _Pragma("GCC unroll 1") for (int pair = 0; pair < wordsOfStep / 2; ++pair, b += bRow) {
+        bfloat16x8_t y[registers];
+        UNROLL for (int j = 0; j < registers; ++j) y[j] = vreinterpretq_bf16_f32(vld1q_f32(b + 4 * j));
+        UNROLL for (int i = 0; i < MR; ++i) {
+          const bfloat16x8_t x = vreinterpretq_bf16_f32(vld1q_dup_f32(reinterpret_cast<const float*>(from.rows[i] + 4 * pair)));
+          UNROLL for (int j = 0; j < registers; ++j) {
+            even[i][j] = vbfmlalbq_f32(even[i][j], y[j], x);
+            odd[i][j] = vbfmlaltq_f32(odd[i][j], y[j], x);
+          }
+        }
+      }
+    }
+    UNROLL for (int i = 0; i < MR; ++i) UNROLL for (int j = 0; j < registers; ++j) {
+      float* to = c + i * cRow + j * 4;
+      vst1q_f32(to, vaddq_f32(onward ? vld1q_f32(to) : vdupq_n_f32(0), vaddq_f32(even[i][j], odd[i][j])));
+    }
+  }
+}
+template <int MR> inline FmaMicro longMicro(int64_t rows) {
+  if (rows == MR) return &multiplyLong<MR>;
+  if constexpr (MR > 1) return longMicro<MR - 1>(rows);
+  else return nullptr;
+}
+inline void multiplyLongPanels(int64_t rows, int64_t width, int64_t steps, const Bfloat16Rows& a, const void* b, float* c, int64_t cRow, bool onward) {
+  for (int64_t j = 0; j < width; j += lanes) longMicro<bfloat16Rows>(rows)(steps, a, static_cast<const float*>(b) + j, width, c + j, cRow, onward);
+}
+inline void multiplyByLong(int64_t rows, int64_t width, int64_t steps, const Bfloat16Rows& a, const void* b, float* c, int64_t cRow, bool onward) {
+  afterRounding<bfloat16, bfloat16Rows>(multiplyLongPanels, rows, width, steps, a, b, c, cRow, onward);
+}
+
+constexpr Bfloat16Product bfloat16LongProduct = {"neon_bf16", bfloat16Rows, bfloat16Rows, 1, 2, false, 8, false, arrangeLong, packRowsBy<arrangeLong, 2>, packFmaColumns, multiplyByLong, nullptr, nullptr};
+constexpr const Bfloat16Product *bfloat16Dot = &bfloat16LongProduct, *bfloat16Tiles = nullptr;
 
 #else
 constexpr const Bfloat16Product *bfloat16Dot = nullptr, *bfloat16Tiles = nullptr;

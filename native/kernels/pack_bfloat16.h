@@ -3,10 +3,12 @@
 
 using nodegrad::Bfloat16Block;
 using nodegrad::bfloat16Panel;
+using nodegrad::Bfloat16Rows;
 using nodegrad::bfloat16Step;
 using nodegrad::mostBfloat16Rows;
 
 constexpr int64_t wordsOfStep = bfloat16Step / 2;
+alignas(64) constexpr char noNumbers[64] = {};  // what a row has in a half of a step that is zeros
 
 inline void narrow(bfloat16* y, const float* x, int64_t n) {
   int64_t i = 0;

@@ -7,6 +7,7 @@ const KernelTable& kernelsFor(Isa isa) {
   switch (isa) {
     case Isa::avx512: return avx512Kernels();
     case Isa::avx2: return avx2Kernels();
+    case Isa::neon: return neonKernels();
     default: return scalarKernels();
   }
 }

@@ -102,7 +102,7 @@ struct Bfloat16Rows {
 };
 
 // One way to compute a product of bfloat16 numbers, by blocks: rows of A that it has arranged, panels of B that it has packed, steps of 32 along k. All
-// ways give the same bits (ops/gemm_bfloat16.h). MXCSR must say FTZ and DAZ while `multiply` runs.
+// ways give the same bits (ops/gemm_bfloat16.h). MXCSR must say FTZ and DAZ, FPCR FZ, while `multiply` runs.
 struct Bfloat16Product {
   const char* name;
   int64_t rows;         // of a strip, at most
@@ -131,7 +131,7 @@ struct Bfloat16Kernels {
 #include "bfloat16.def"
 #undef KERNEL
   Bfloat16Product fma;            // by multiplications and additions of float32
-  const Bfloat16Product* dot;     // by VDPBF16PS; null: none
+  const Bfloat16Product* dot;     // by VDPBF16PS or BFMLAL; null: none
   const Bfloat16Product* tiles;   // by AMX; null: none
 };
 
@@ -145,6 +145,7 @@ struct KernelTable {
 const KernelTable& scalarKernels();
 const KernelTable& avx2Kernels();
 const KernelTable& avx512Kernels();
+const KernelTable& neonKernels();
 const KernelTable& kernelsFor(Isa);
 const KernelTable& kernels();  // of activeIsa()
 

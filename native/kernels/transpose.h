@@ -91,6 +91,25 @@ inline void transposeSquare(const double* from, int64_t fromRow, double* to, int
   }
 }
 #undef UNROLL
+#elif defined(NODEGRAD_NEON)
+template <class T> struct Square;
+template <> struct Square<float> { static constexpr int side = 4; };
+template <> struct Square<double> { static constexpr int side = 2; };
+inline void transposeSquare(const float* from, int64_t fromRow, float* to, int64_t toRow) {
+  const float32x4_t a = vld1q_f32(from), b = vld1q_f32(from + fromRow), c = vld1q_f32(from + 2 * fromRow), d = vld1q_f32(from + 3 * fromRow);
+  const auto pairs = [](float32x4_t x) { return vreinterpretq_f64_f32(x); };
+  const float64x2_t evenAB = pairs(vtrn1q_f32(a, b)), oddAB = pairs(vtrn2q_f32(a, b)), evenCD = pairs(vtrn1q_f32(c, d)), oddCD = pairs(vtrn2q_f32(c, d));
+  const auto put = [=](int row, float64x2_t x) { vst1q_f32(to + row * toRow, vreinterpretq_f32_f64(x)); };
+  put(0, vtrn1q_f64(evenAB, evenCD));
+  put(1, vtrn1q_f64(oddAB, oddCD));
+  put(2, vtrn2q_f64(evenAB, evenCD));
+  put(3, vtrn2q_f64(oddAB, oddCD));
+}
+inline void transposeSquare(const double* from, int64_t fromRow, double* to, int64_t toRow) {
+  const float64x2_t a = vld1q_f64(from), b = vld1q_f64(from + fromRow);
+  vst1q_f64(to, vtrn1q_f64(a, b));
+  vst1q_f64(to + toRow, vtrn2q_f64(a, b));
+}
 #else
 template <class T> struct Square { static constexpr int side = 1; };
 template <class T> inline void transposeSquare(const T* from, int64_t, T* to, int64_t) { *to = *from; }

@@ -111,6 +111,7 @@ INLINE void prefetchFar(const void* p) { _mm_prefetch((const char*)p, _MM_HINT_T
 INLINE void prefetchForWriting(const void* p) { __builtin_prefetch(p, 1); }
 
 template <class T> INLINE V<T> held(V<T> a) { return a; }
+INLINE void readInOrder() {}
 
 template <class T> INLINE V<T> operator+(V<T> a, V<T> b) { EACH a.v[i] = R<T>::add(a.v[i], b.v[i]); return a; }
 template <class T> INLINE V<T> operator-(V<T> a, V<T> b) { EACH a.v[i] = R<T>::sub(a.v[i], b.v[i]); return a; }

@@ -92,6 +92,7 @@ INLINE void prefetchForWriting(const void* p) { __builtin_prefetch(p, 1); }
 
 // a in a register: GCC would rather load it once more for each of its uses.
 template <class T> INLINE V<T> held(V<T> a) { EACH asm("" : "+v"(a.v[i])); return a; }
+INLINE void readInOrder() {}
 
 template <class T> INLINE V<T> operator+(V<T> a, V<T> b) { EACH a.v[i] = R<T>::add(a.v[i], b.v[i]); return a; }
 template <class T> INLINE V<T> operator-(V<T> a, V<T> b) { EACH a.v[i] = R<T>::sub(a.v[i], b.v[i]); return a; }

@@ -30,6 +30,7 @@ inline void prefetchFar(const void*) {}
 inline void prefetchForWriting(const void*) {}
 
 template <class T> inline V<T> held(V<T> a) { return a; }
+inline void readInOrder() {}
 
 template <class T> inline V<T> operator+(V<T> a, V<T> b) { V<T> r; EACH(i) r.v[i] = a.v[i] + b.v[i]; return r; }
 template <class T> inline V<T> operator-(V<T> a, V<T> b) { V<T> r; EACH(i) r.v[i] = a.v[i] - b.v[i]; return r; }

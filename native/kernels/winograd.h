@@ -4,7 +4,7 @@
 // elementwise product ∘, summed over input channels, is a matrix product per position of the tile. Its transpose gives the gradient of
 // the kernel, dw = Gᵀ[Σ_tiles (A·dy·Aᵀ) ∘ (Bᵀ·d·B)]G. A transform goes along the columns of a tile first, then along its rows.
 
-#if defined(__AVX2__)
+#if defined(__AVX2__) || defined(NODEGRAD_NEON)
 #define UNROLL _Pragma("GCC unroll 16")
 #else
 #define UNROLL

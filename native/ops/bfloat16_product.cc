@@ -60,8 +60,8 @@ bool hasBits(const Bfloat16Product& way) {
 const Bfloat16Product& choose() {
   const Bfloat16Kernels& own = kernels().bf16;
   const CpuFeatures& cpu = cpuFeatures();
-  enum { automatic, fma, dot, tiles };
-  const int named = variableChoice("NODEGRAD_BFLOAT16", {"auto", "fma", "avx512_bf16", "amx"});
+  enum { automatic, fma, dot, tiles, longFma };
+  const int named = variableChoice("NODEGRAD_BFLOAT16", {"auto", "fma", "avx512_bf16", "amx", "neon_bf16"});
   const int wanted = named < 0 ? automatic : named;
   if (own.tiles && cpu.amx_bf16 && (wanted == automatic || wanted == tiles)) {
     const char* const refused = requestTiles();
@@ -72,6 +72,10 @@ const Bfloat16Product& choose() {
   if (own.dot && cpu.avx512_bf16 && (wanted == dot || (wanted == automatic && cpu.amd))) {
     if (hasBits(*own.dot)) return *own.dot;
     problem = "VDPBF16PS does not compute what is documented";
+  }
+  if (own.dot && cpu.neon_bf16 && (wanted == automatic || wanted == longFma)) {
+    if (hasBits(*own.dot)) return *own.dot;
+    problem = "BFMLAL does not compute what is documented";
   }
   if (wanted > fma && !problem) problem = "NODEGRAD_BFLOAT16 asks for what this CPU does not have";
   if (wanted > fma) refuseVariable(problem);

@@ -60,7 +60,7 @@ struct GemmBfloat16 {  // C[m, n] = epilogue(A[m, k] · B[k, n])
 size_t gemmBfloat16Workspace(const GemmBfloat16&);
 void gemmBfloat16(const GemmBfloat16&, void* workspace);
 
-// The way that computes them, chosen when it is first asked for: NODEGRAD_BFLOAT16=auto|fma|avx512_bf16|amx. VDPBF16PS and AMX serve only
+// The way that computes them, chosen when it is first asked for: NODEGRAD_BFLOAT16=auto|fma|avx512_bf16|amx|neon_bf16. All but FMAs serve only
 // if 64 random blocks have the bits of the scalar definition.
 const Bfloat16Product& bfloat16Product();
 // Its name, and why a better one does not serve; null before the choice, or where there is nothing to say.

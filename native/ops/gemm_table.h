@@ -28,6 +28,7 @@ inline bool gemmTableSaysOpenBlas(Isa isa, int bytes, int64_t n, int64_t k) {
 // the peak as it lies, 95 where the first strip of rows packs it beside its products (Granite Rapids, [128, 784]·[784, 512]). AMD's follow one,
 // unless its rows fall on few sets of the cache, of a long k some more (Zen 5: 88 and 95 %; 98 and 96 where they do not, 528 columns). For many
 // rows and a matrix larger than a share of the second-level cache, a pass before the products is ahead by 5 % (1024³).
+// Other makers' processors, those of arm64 among them, have not been measured: they are taken for AMD's, here and below.
 inline bool packsBeside(int64_t rowBytes, int64_t k) { return cpuFeatures().intel || rowBytes % (k > 512 ? 1024 : 2048) == 0; }
 inline bool packsBefore(int64_t m, int64_t rowBytes, int64_t bytes) {
   return !cpuFeatures().intel && m >= 128 && (rowBytes % 4096 == 0 || bytes > (2 << 20));

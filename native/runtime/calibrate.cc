@@ -10,6 +10,8 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #include "cpu.h"
@@ -24,6 +26,8 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 inline void relax() {
 #if defined(__x86_64__)
   _mm_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("isb");
 #endif
 }
 
@@ -108,9 +112,9 @@ double fastestSlice(Slice slice, void* context, int& threads, double seconds) {
 
 volatile float sink;  // keeps the results alive
 
-#if defined(__x86_64__)
-
 constexpr long fmaIterations = 400'000;  // under a millisecond a slice: long against a barrier, short against a time slice of the host
+
+#if defined(__x86_64__)
 
 // Twelve independent chains: two FMA units with a latency of four cycles need eight, and 12 + 2 fit in 16 registers.
 __attribute__((target("avx2,fma"))) void fmaAvx2(void*, int, int) {
@@ -138,6 +142,22 @@ __attribute__((target("avx512f"))) void fmaAvx512(void*, int, int) {
   sink = _mm512_cvtss_f32(chain[0]);
 }
 constexpr double fmaAvx512Flops = 2.0 * 16 * 16 * fmaIterations;
+
+#elif defined(__aarch64__)
+
+// Four FMA units with a latency of four cycles need sixteen chains; 24 + 2 fit in 32 registers.
+void fmaNeon(void*, int, int) {
+  const float32x4_t factor = vdupq_n_f32(0.999f), term = vdupq_n_f32(0.001f);
+  float32x4_t chain[24];
+  for (float32x4_t& value : chain) value = vdupq_n_f32(0.5f);
+  for (long iteration = 0; iteration < fmaIterations; ++iteration) {
+#pragma GCC unroll 24
+    for (int index = 0; index < 24; ++index) chain[index] = vfmaq_f32(chain[index], factor, term);
+  }
+  for (int index = 1; index < 24; ++index) chain[0] = vaddq_f32(chain[0], chain[index]);
+  sink = vgetq_lane_f32(chain[0], 0);
+}
+constexpr double fmaNeonFlops = 2.0 * 4 * 24 * fmaIterations;
 
 #endif
 
@@ -337,7 +357,7 @@ void measureBandwidth(Calibration& result, double seconds) {
   freePages(memory, bytes);
 }
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
 void measureFma(double (&rates)[2], Slice slice, double flops, int& threads, double seconds) {
   int one = 1;
   rates[0] = flops / fastestSlice(slice, nullptr, one, seconds * 0.4) * 1e-9;
@@ -358,6 +378,8 @@ Calibration calibrate(int threads, double seconds) {
   const double share = seconds * (withBandwidth ? 0.4 : 1.0) / (avx2 && avx512 ? 2 : 1);
   if (avx2) measureFma(result.fmaAvx2, fmaAvx2, fmaAvx2Flops, result.threads, share);
   if (avx512) measureFma(result.fmaAvx512, fmaAvx512, fmaAvx512Flops, result.threads, share);
+#elif defined(__aarch64__)
+  measureFma(result.fmaNeon, fmaNeon, fmaNeonFlops, result.threads, seconds * (withBandwidth ? 0.4 : 1.0));
 #endif
   if (withBandwidth) measureBandwidth(result, seconds * 0.6);
   return result;

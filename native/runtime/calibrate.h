@@ -9,6 +9,7 @@ struct Calibration {
   int threads = 0;             // threads that took part; fewer than asked for when they could not be started
   double fmaAvx2[2] = {};      // float32 multiply-adds in registers: [one thread, all threads]
   double fmaAvx512[2] = {};
+  double fmaNeon[2] = {};
   double copyBandwidth = 0;    // b[i] = a[i]            8 bytes an element, all threads, as are those below
   double readBandwidth = 0;    // sum += a[i]            4
   double triadBandwidth = 0;   // c[i] = a[i] + s·b[i]  12

@@ -1,4 +1,4 @@
-// CPU probe: CPUID, XGETBV, affinity and cgroup quota.
+// CPU probe: CPUID and XGETBV or what the system says of an AArch64 processor, affinity and cgroup quota.
 #include "cpu.h"
 
 #include <cmath>
@@ -16,6 +16,10 @@
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
 #define NODEGRAD_X86 1
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
 #endif
 
 #include "environment.h"
@@ -32,8 +36,38 @@ uint64_t xgetbv0() {
 }
 #endif
 
+#if defined(__aarch64__) && defined(__linux__)
+void probeArm(CpuFeatures& f) {
+  constexpr unsigned long idRegisters = 1 << 11, bf16 = 1 << 14;  // of HWCAP; of HWCAP2
+  f.neon_bf16 = (getauxval(AT_HWCAP2) & bf16) != 0;
+  if ((getauxval(AT_HWCAP) & idRegisters) == 0) return;
+  uint64_t id;
+  __asm__("mrs %0, midr_el1" : "=r"(id));  // the system answers in the processor's place
+  f.family = int(id >> 24 & 0xff);
+  f.model = int(id >> 4 & 0xfff);
+  char brand[64];
+  std::snprintf(brand, sizeof brand, "AArch64 implementer 0x%02x part 0x%03x", unsigned(f.family), unsigned(f.model));
+  f.brand = brand;
+}
+#elif defined(__aarch64__) && defined(__APPLE__)
+void probeArm(CpuFeatures& f) {
+  int has = 0;
+  size_t size = sizeof has;
+  f.neon_bf16 = sysctlbyname("hw.optional.arm.FEAT_BF16", &has, &size, nullptr, 0) == 0 && has != 0;
+  char brand[64] = {};
+  size = sizeof brand - 1;
+  if (sysctlbyname("machdep.cpu.brand_string", brand, &size, nullptr, 0) == 0) f.brand = brand;
+}
+#elif defined(__aarch64__)
+void probeArm(CpuFeatures&) {}
+#endif
+
 CpuFeatures probe() {
   CpuFeatures f{};
+#if defined(__aarch64__)
+  f.neon = true;
+  probeArm(f);
+#endif
 #ifdef NODEGRAD_X86
   uint32_t a, b, c, d;
   if (!__get_cpuid(0, &a, &b, &c, &d)) return f;
@@ -73,12 +107,14 @@ std::string& problem = *new std::string();  // never destroyed
 
 Isa choose() {
   const CpuFeatures& f = cpuFeatures();
-  const Isa best = f.avx512 ? Isa::avx512 : (f.avx2 && f.fma) ? Isa::avx2 : Isa::scalar;
-  const Isa known[] = {Isa::scalar, Isa::avx2, Isa::avx512};
-  const int forced = variableChoice("NODEGRAD_ISA", {isaName(known[0]), isaName(known[1]), isaName(known[2])});
-  if (forced >= 0 && known[forced] <= best) return known[forced];
+  const bool avx2 = f.avx2 && f.fma;
+  const Isa best = f.neon ? Isa::neon : f.avx512 ? Isa::avx512 : avx2 ? Isa::avx2 : Isa::scalar;
+  const Isa known[] = {Isa::scalar, Isa::avx2, Isa::avx512, Isa::neon};
+  const bool offered[] = {true, avx2, f.avx512, f.neon};
+  const int forced = variableChoice("NODEGRAD_ISA", {isaName(known[0]), isaName(known[1]), isaName(known[2]), isaName(known[3])});
+  if (forced >= 0 && offered[forced]) return known[forced];
   if (forced >= 0) problem = std::string("NODEGRAD_ISA=") + isaName(known[forced]) + " is ignored: this CPU offers only " + isaName(best);
-  else if (variable("NODEGRAD_ISA")) problem = "NODEGRAD_ISA must be scalar, avx2 or avx512";
+  else if (variable("NODEGRAD_ISA")) problem = "NODEGRAD_ISA must be scalar, avx2, avx512 or neon";
   if (forced >= 0) refuseVariable(problem);
   return best;
 }
@@ -137,7 +173,10 @@ const char* isaProblem() {
   return problem.empty() ? nullptr : problem.c_str();
 }
 
-const char* isaName(Isa isa) { return isa == Isa::avx512 ? "avx512" : isa == Isa::avx2 ? "avx2" : "scalar"; }
+const char* isaName(Isa isa) {
+  constexpr const char* names[] = {"scalar", "avx2", "avx512", "neon"};
+  return names[int(isa)];
+}
 
 const char* requestTiles() {
 #if defined(__linux__) && defined(__x86_64__)

@@ -4,19 +4,20 @@
 
 namespace nodegrad {
 
-enum class Isa { scalar, avx2, avx512 };
+enum class Isa { scalar, avx2, avx512, neon };
 
 struct CpuFeatures {
   bool avx2, fma, avx512;  // avx512 = F, DQ, BW and VL; all checked against the state that the system saves (XGETBV)
   bool avx512_bf16, avx512_vnni;
   bool amx_bf16;  // tiles of bfloat16; a process has to ask for them
+  bool neon, neon_bf16;  // every AArch64 processor has NEON; BFMLALB and BFMLALT are an extension
   bool amd, intel;  // maker
-  int family, model;
+  int family, model;  // AArch64: the maker and the part of MIDR_EL1, 0 where the system does not tell
   std::string brand;
 };
 
 const CpuFeatures& cpuFeatures();
-// The best set this CPU has, or the one forced by NODEGRAD_ISA=scalar|avx2|avx512. A forced set that the CPU lacks is refused:
+// The best set this CPU has, or the one forced by NODEGRAD_ISA=scalar|avx2|avx512|neon. A forced set that the CPU lacks is refused:
 // `isaProblem()` then says so, and the best one that works is used.
 Isa activeIsa();
 const char* isaProblem();

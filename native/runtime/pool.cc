@@ -27,6 +27,8 @@ void relax(int turn) {
   }
 #if defined(__x86_64__)
   _mm_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("isb");  // YIELD does nothing on most cores; this takes about as long as PAUSE
 #else
   sched_yield();
 #endif

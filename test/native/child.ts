@@ -2,6 +2,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
+// By how much longer children may take than on a machine that is not emulated.
+const patience = Number(process.env['NODEGRAD_PATIENCE'] ?? 1);
+
 /** How a child process ended. */
 export interface Ending {
   readonly code: number | null;
@@ -18,7 +21,7 @@ export interface ChildOptions {
   /** The Node.js to run. Default: this one. */
   readonly node?: string;
   readonly cwd?: string;
-  /** Killed after this many milliseconds; the ending then has the signal SIGKILL. */
+  /** Killed after this many milliseconds, by default two minutes, times `NODEGRAD_PATIENCE`; the ending then has the signal SIGKILL. */
   readonly limit?: number;
 }
 
@@ -48,7 +51,7 @@ export function ending(script: string, options: ChildOptions = {}): Promise<Endi
     child.stderr?.on('data', (data: Buffer) => {
       stderr += String(data);
     });
-    const timer = setTimeout(() => child.kill('SIGKILL'), options.limit ?? 120_000);
+    const timer = setTimeout(() => child.kill('SIGKILL'), (options.limit ?? 120_000) * patience);
     child.on('error', reject);
     child.on('close', (code, signal) => {
       clearTimeout(timer);

@@ -140,6 +140,7 @@ console.log(
     warnings,
     avx2: cpu.avx2 && cpu.fma,
     avx512: cpu.avx512,
+    neon: cpu.neon,
     node: process.version,
     digests,
   }),

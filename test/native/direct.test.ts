@@ -59,6 +59,6 @@ test('convolutions have the same bits for every number of threads and every inst
   t.is(first.threads, 1);
   for (const threads of ['2', '5', '16'])
     t.deepEqual((await result<Digests>(script, { env: { NODEGRAD_NUM_THREADS: threads } })).digests, first.digests, `${threads} threads`);
-  for (const isa of ['scalar', 'avx2', 'avx512'])
+  for (const isa of ['scalar', 'avx2', 'avx512', 'neon'])
     t.deepEqual((await result<Digests>(script, { env: { NODEGRAD_ISA: isa } })).digests, first.digests, isa);
 });

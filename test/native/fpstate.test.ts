@@ -8,15 +8,23 @@ import { binaryPath, binding, nativeOps, run } from '../../lib/native.js';
 import { beside, result } from './child.js';
 import { bytesOf, runInto, runSample, sampled, samplesOf } from './samples.js';
 
-const fpState = (binding as unknown as { fpState(mxcsr?: number): [mxcsr: number, x87: number] }).fpState;
+const fpState = (binding as unknown as { fpState(control?: number): [control: number, x87: number] }).fpState;
 const x86 = process.arch === 'x64' || process.arch === 'ia32';
-const untouched = 0x1f80; // round to nearest, denormals kept, exceptions masked, no flags
-const flags = 0x3f;
-// Flush denormals to zero, take them for zero, round towards infinity; and the x86 default.
-const disturbances = [0x1f80 | 0x8000, 0x1f80 | 0x40, 0x1f80 | 0x4000, 0x1f80 | 0x8000 | 0x40 | 0x2000, 0x1f80];
+const known = x86 || process.arch === 'arm64';
+// MXCSR or FPCR. Untouched: round to nearest, denormals kept, exceptions masked, no flags. Flushing: denormals are zero, those that come in and those that
+// go out. Disturbances: flush denormals to zero, take them for zero, round towards infinity, default NaNs; and the processor's default.
+const { untouched, flags, flushing, disturbances } = x86
+  ? {
+      untouched: 0x1f80,
+      flags: 0x3f,
+      flushing: 0x9fc0,
+      disturbances: [0x8000, 0x40, 0x4000, 0x8000 | 0x40 | 0x2000, 0].map((bits) => 0x1f80 | bits),
+    }
+  : { untouched: 0, flags: 0, flushing: 1 << 24, disturbances: [1 << 24, 1 << 25, 1 << 22, (1 << 24) | (1 << 25) | (1 << 23), 0] };
+const x87Control = x86 ? 0x37f : 0;
 
-function withState<R>(mxcsr: number, body: () => R): R {
-  fpState(mxcsr);
+function withState<R>(control: number, body: () => R): R {
+  fpState(control);
   try {
     return body();
   } finally {
@@ -25,13 +33,13 @@ function withState<R>(mxcsr: number, body: () => R): R {
 }
 
 test('the probe sees and sets the state', (t) => {
-  if (!x86) return t.pass('not an x86 processor');
-  const [mxcsr, x87] = fpState();
-  t.is(mxcsr & ~flags, untouched, 'rounding and denormals are as Node.js has them');
-  t.is(x87, 0x37f, 'the x87 unit computes in extended precision, exceptions masked');
+  if (!known) return t.pass('no state of this processor is known');
+  const [control, x87] = fpState();
+  t.is(control & ~flags, untouched, 'rounding and denormals are as Node.js has them');
+  t.is(x87, x87Control, 'the x87 unit computes in extended precision, exceptions masked');
   t.is(
-    withState(0x9fc0, () => fpState()[0] & ~flags),
-    0x9fc0,
+    withState(flushing, () => fpState()[0] & ~flags),
+    flushing,
   );
   t.is(fpState()[0] & ~flags, untouched);
 });
@@ -43,12 +51,13 @@ test('every operation leaves the floating-point state as it was, whatever it was
       for (const n of [1, 37, 40000]) {
         for (const sample of samplesOf(op, n, dtype)) {
           const wanted = runSample(sample);
-          for (const mxcsr of disturbances) {
-            const [found, after] = withState(mxcsr, () => [runSample(sample), fpState()]);
+          for (const control of disturbances) {
+            const [found, after] = withState(control, () => [runSample(sample), fpState()]);
             // The sticky flags may come from V8's own arithmetic between the calls.
-            if (x86 && ((after[0] & ~flags) !== mxcsr || after[1] !== 0x37f)) faults.push(`${op} leaves ${after[0].toString(16)} behind`);
+            if (known && ((after[0] & ~flags) !== control || after[1] !== x87Control))
+              faults.push(`${op} leaves ${after[0].toString(16)} behind`);
             if (found.some((array, i) => Buffer.compare(bytesOf(array), bytesOf(wanted[i])) !== 0)) {
-              faults.push(`${op} ${dtype} of ${n}, ${sample.form}: other bits under ${mxcsr.toString(16)}`);
+              faults.push(`${op} ${dtype} of ${n}, ${sample.form}: other bits under ${control.toString(16)}`);
             }
           }
         }
@@ -66,9 +75,9 @@ test('denormals are kept, with the host in flush-to-zero mode too, on every thre
   ]) {
     nodegrad.setNumThreads(threads);
     const denormals = new Float32Array(n).fill(2 ** -140);
-    for (const mxcsr of [untouched, 0x9fc0]) {
+    for (const control of [untouched, flushing]) {
       const sum = new Float32Array(n);
-      withState(mxcsr, () =>
+      withState(control, () =>
         runInto({ op: 'add', form: '', outputs: [], inputs: [], ints: [1, n, 1, 1], reals: [] }, [sum], [denormals, denormals]),
       );
       t.true(sum.every((value) => value === 2 ** -139));
@@ -80,7 +89,7 @@ test('denormals are kept, with the host in flush-to-zero mode too, on every thre
 });
 
 test('with setFlushDenormals, denormals are zero on every thread and in compiled steps, and the state is the same after a call', (t) => {
-  if (!x86) return t.pass('not an x86 processor');
+  if (!known) return t.pass('no state of this processor is known');
   const { compileStep, info, setFlushDenormals, setNumThreads, tensor } = nodegrad;
   const twice = compileStep((x: nodegrad.Tensor) => x.mul(2));
   const sumOf = (n: number): Float32Array => {
@@ -114,16 +123,16 @@ test('setFlushDenormals takes true and false alone', (t) => {
 });
 
 test('a refused call leaves the floating-point state as it was', (t) => {
-  if (!x86) return t.pass('not an x86 processor');
+  if (!known) return t.pass('no state of this processor is known');
   for (const [index, op] of nativeOps.entries()) {
-    for (const mxcsr of disturbances) {
+    for (const control of disturbances) {
       const wrong: (() => void)[] = [
         () => run(index, [], [], []),
         () => run(index, [new Float32Array(3), new Float64Array(2)], [], []),
         () => run(index, [new Float32Array(3), new Float32Array(2), new Int32Array(5)], new Array(Math.max(0, op.ints)).fill(-1), []),
       ];
       for (const call of wrong) {
-        const state = withState(mxcsr, () => {
+        const state = withState(control, () => {
           try {
             call();
           } catch {
@@ -131,15 +140,15 @@ test('a refused call leaves the floating-point state as it was', (t) => {
           }
           return fpState();
         });
-        t.is(state[0] & ~flags, mxcsr, op.name);
-        t.is(state[1], 0x37f, op.name);
+        t.is(state[0] & ~flags, control, op.name);
+        t.is(state[1], x87Control, op.name);
       }
     }
   }
 });
 
 test('the public API, training, and its errors leave the floating-point state as it was', (t) => {
-  if (!x86) return t.pass('not an x86 processor');
+  if (!known) return t.pass('no state of this processor is known');
   const { Adam, crossEntropy, info, Linear, Sequential, ReLU, Tensor, tensor, zeros } = nodegrad;
   const model = new Sequential([new Linear(8, 16), new ReLU(), new Linear(16, 3)]);
   const optimizer = new Adam(model);
@@ -165,18 +174,18 @@ test('the public API, training, and its errors leave the floating-point state as
       t.true(error instanceof nodegrad.NodegradError);
     }
     t.is(fpState()[0] & ~flags, untouched);
-    t.is(fpState()[1], 0x37f);
+    t.is(fpState()[1], x87Control);
   }
 });
 
 test('loading the addon in a worker thread, computing there and failing there leaves its floating-point state as it was', async (t) => {
-  if (!x86) return t.pass('not an x86 processor');
+  if (!known) return t.pass('no state of this processor is known');
   const states = await new Promise<number[]>((resolve, reject) => {
     const worker = new Worker(new URL('fpstate.worker.js', import.meta.url));
     worker.on('message', resolve);
     worker.on('error', reject);
   });
-  t.deepEqual(states, [untouched, 0x37f, untouched, 0x37f, untouched, 0x37f, 2 * Number.MIN_VALUE]);
+  t.deepEqual(states, [untouched, x87Control, untouched, x87Control, untouched, x87Control, 2 * Number.MIN_VALUE]);
 });
 
 test('a fresh process computes with denormals after loading the addon and OpenBLAS', async (t) => {
@@ -220,15 +229,15 @@ test('the units compiled for AVX share no code with others: they define no weak 
     return t.pass();
   }
   t.true(
-    lines.some((line) => /avx512::/.test(line)),
+    lines.some((line) => /avx512::|neon::/.test(line)),
     'the kernels are in the list',
   );
   t.deepEqual(
-    lines.filter((line) => /^[0-9a-f]+ [WVu] /.test(line) && /avx2|avx512|scalar::/.test(line)),
+    lines.filter((line) => /^[0-9a-f]+ [WVu] /.test(line) && /avx2|avx512|neon::|scalar::/.test(line)),
     [],
   );
   // Only the tables are visible between translation units.
-  const global = lines.filter((line) => /^[0-9a-f]+ [TDBR] /.test(line) && /avx2::|avx512::|scalar::/.test(line));
+  const global = lines.filter((line) => /^[0-9a-f]+ [TDBR] /.test(line) && /avx2::|avx512::|neon::|scalar::/.test(line));
   t.deepEqual(
     global.filter((line) => !/(table|kernels)/i.test(line)),
     [],

@@ -319,10 +319,12 @@ for (const [isa, way, threads] of [
   ['avx2', 'fma', '1'],
   ['avx2', 'fma', '2'],
   ['scalar', 'fma', '2'],
+  ['neon', 'fma', '2'],
+  ['neon', 'neon_bf16', '1'],
 ])
   test.serial(`products have the same bits by ${isa} ${way} on ${threads} thread${threads === '1' ? '' : 's'}`, async (t) => {
     const { cpu } = binding.info();
-    if ((isa !== 'scalar' && !cpu[isa as 'avx2']) || (way === 'avx512_bf16' && !cpu.avx512bf16)) {
+    if ((isa !== 'scalar' && !cpu[isa as 'avx2']) || (way === 'avx512_bf16' && !cpu.avx512bf16) || (way === 'neon_bf16' && !cpu.neonbf16)) {
       t.log('skipped: this CPU has none');
       return t.pass();
     }

@@ -116,7 +116,7 @@ test('a bias is added to every output, and a weight gradient to what is there', 
   );
 });
 
-test('the bits are the same for scalar, AVX2 and AVX-512 kernels and for any number of threads', async (t) => {
+test('the bits are the same for scalar, AVX2, AVX-512 and NEON kernels and for any number of threads', async (t) => {
   const script = beside(import.meta.url, 'winograd.child.js');
   const runs = [];
   for (const [isa, count] of [
@@ -125,6 +125,7 @@ test('the bits are the same for scalar, AVX2 and AVX-512 kernels and for any num
     ['avx512', '1'],
     ['avx512', '2'],
     ['avx512', '3'],
+    ['neon', '2'],
   ])
     runs.push(await result<{ hash: string; isa: string }>(script, { env: { NODEGRAD_ISA: isa, NODEGRAD_NUM_THREADS: count } }));
   for (const run of runs) t.is(run.hash, runs[0].hash, run.isa);

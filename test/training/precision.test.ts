@@ -62,7 +62,7 @@ test.serial('a net learns in bfloat16, parameters and gradients are float32, and
       const lines = readFileSync(join(runDir, precision), 'utf8').trim().split('\n');
       const [header] = lines;
       t.is(JSON.parse(header).precision, precision);
-      t.regex(JSON.parse(lines.at(-1) ?? '').bfloat16, /^(fma|avx512_bf16|amx)$/, 'by which instructions');
+      t.regex(JSON.parse(lines.at(-1) ?? '').bfloat16, /^(fma|avx512_bf16|amx|neon_bf16)$/, 'by which instructions');
     }
   });
 });
