@@ -31,23 +31,17 @@ for (const [name, command] of Object.entries(contestants)) {
     rows.push([name, '', '', 'left out of this run']);
     continue;
   }
-  const place = join(folder, 'place');
-  for (const path of [place, join(folder, 'cache')]) rmSync(path, { recursive: true, force: true });
-  mkdirSync(place);
-  writeFileSync(join(place, 'package.json'), '{ "private": true }');
-  const started = performance.now();
-  const { code, said } = await run(command, place);
-  const seconds = (performance.now() - started) / 1000;
-  const bytes = Number(spawnSync('du', ['-sb', place], { encoding: 'utf8' }).stdout.split('\t')[0]);
-  const why = said
-    .split('\n')
-    .findLast((line) => /error|refused|not found|failed/i.test(line))
-    ?.trim();
-  rows.push(
-    code === 0
-      ? [name, seconds.toFixed(1), (bytes / 1e6).toFixed(1), '']
-      : [name, '', '', `not installed here: ${why?.slice(0, 120) ?? `code ${code}`}`],
-  );
+  let { code, seconds, megabytes, said } = await installation(command);
+  let remark = '';
+  if (code !== 0) {
+    const why = said.split('\n').find((line) => /error/i.test(line) && /ENOTFOUND|EAI_AGAIN|ECONN|status|refused|failed/i.test(line));
+    remark = `not installed here: ${why?.trim().slice(0, 120) ?? `code ${code}`}`;
+    if (command.includes('install') && command[0] !== 'python3') {
+      ({ code, seconds, megabytes } = await installation([...command, '--ignore-scripts']));
+      remark = `without its install script, which fails here (it loads from another host): ${why?.trim().slice(0, 120) ?? ''}`;
+    }
+  }
+  rows.push(code === 0 ? [name, seconds.toFixed(1), megabytes.toFixed(1), remark] : [name, '', '', remark]);
   console.log(rows.at(-1).join('  '));
 }
 registry.close();
@@ -63,6 +57,18 @@ without tidying up after it. nodegrad comes from a registry on the same machine,
 ${table}
 `,
 );
+
+async function installation(command) {
+  const place = join(folder, 'place');
+  for (const path of [place, join(folder, 'cache')]) rmSync(path, { recursive: true, force: true });
+  mkdirSync(place);
+  writeFileSync(join(place, 'package.json'), '{ "private": true }');
+  const started = performance.now();
+  const { code, said } = await run(command, place);
+  const seconds = (performance.now() - started) / 1000;
+  const megabytes = Number(spawnSync('du', ['-sb', place], { encoding: 'utf8' }).stdout.split('\t')[0]) / 1e6;
+  return { code, said, seconds, megabytes };
+}
 
 function run([command, ...args], cwd) {
   return new Promise((resolve) => {
