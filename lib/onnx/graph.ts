@@ -1,5 +1,6 @@
 // The graph of a file while it is written: nodes, constants, and values that may stand in it in several orders of axes.
 
+import { TextEncoder } from 'node:util';
 import type { DType } from '../dtype.js';
 import { ArgumentError } from '../errors.js';
 import type { AnyTensor } from '../tensor.js';

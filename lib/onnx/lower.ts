@@ -1,5 +1,6 @@
 // From the graph of a file to a plan that runs here: constants are told apart from weights, operators with weights become layers.
 
+import { TextDecoder } from 'node:util';
 import { ArgumentError, FileFormatError } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import type { PlanAttributes, PlanNode } from './held.js';
