@@ -54,6 +54,11 @@ test('no published package makes a package manager compile or run anything, and 
   // What errors link to, and what `nodegrad explain` prints.
   for (const name of readdirSync(join(root, 'docs/errors'))) t.true(holds.has(`docs/errors/${name}`), name);
   t.true(holds.has('docs/guides/findings.md'));
+  t.true(holds.has('examples/digits.ts') && holds.has('examples/README.md'));
+  t.deepEqual(
+    main.files.filter((path) => path.startsWith('examples/expected')),
+    [],
+  );
   t.true(existsSync(join(root, 'binding.gyp')), 'a checkout keeps its binding.gyp');
 });
 
