@@ -40,10 +40,10 @@ const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '
 if (pictures !== undefined) mkdirSync(pictures, { recursive: true });
 
 for (const [colorScheme, width] of [
-  ['light', 1280],
-  ['dark', 1280],
   ['light', 390],
   ['dark', 390],
+  ['dark', 1280],
+  ['light', 1280],
 ]) {
   const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 } });
   const page = await context.newPage();
@@ -59,7 +59,10 @@ for (const [colorScheme, width] of [
     expect(tooWide <= 0, `${place(name)}: ${tooWide} pixels wider than the window`);
     if (pictures !== undefined) await page.screenshot({ path: join(pictures, `${name}-${colorScheme}-${width}.png`) });
   }
-  if (width !== 1280) continue;
+  if (width !== 1280 || colorScheme !== 'light') {
+    await context.close();
+    continue;
+  }
   for (const [word, wanted] of Object.entries(searches)) {
     await page.goto(pathToFileURL(join(site, 'index.html')).href);
     await page.locator('#tsd-search-trigger').click();
