@@ -354,6 +354,17 @@ export {
   readImages,
   readParquet,
   readTable,
+  type CsvRowsOptions,
+  type Example,
+  type ExampleValues,
+  type IterableDataset,
+  type IterableDatasetOptions,
+  type IterableMaker,
+  type IterationKey,
+  type RowSource,
+  csvRows,
+  iterableDataset,
+  jsonLines,
   tableFromRows,
 } from './data/index.js';
 export {
@@ -395,7 +406,7 @@ export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
 export { type EpochRecord, History, type Scores } from './training/history.js';
 export { fromBytes, load } from './training/load.js';
 export { type BatchRecord, Callback, type CallbackLike, type StepsRecord, type TrainingRun } from './training/callbacks.js';
-export type { ProgressOption, TextStream } from './training/progress.js';
+export type { ProgressOption, TextStream } from './progress.js';
 export type { CheckpointOptions } from './training/checkpoint.js';
 export { CheckpointError, type NonFinitePlace, TrainingAbortedError, TrainingNonFiniteError } from './training/errors.js';
 export { type ReestimateOptions, type StatisticsBatches, reestimateStatistics } from './training/reestimate.js';
@@ -631,6 +642,8 @@ export { type CompileOptions, type CompiledStep, compileStep, type StepArgument 
 // ---- Files of other tools ----
 
 export { type OnnxExportOptions, encodeOnnx, saveOnnx } from './onnx/export.js';
+export { type OnnxImportOptions, decodeOnnx, loadOnnx } from './onnx/import.js';
+export type { OnnxModel } from './onnx/onnx-model.js';
 export { type CifarImages, type CifarOptions, decodeCifar } from './io/cifar.js';
 export { type IdxArray, type IdxContents, type IdxDType, type IdxOptions, readIdx, writeIdx } from './io/idx.js';
 export {

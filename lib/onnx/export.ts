@@ -222,7 +222,15 @@ function placed(model: AnyLayer, forward: Forward, inputs: Inputs, marker: numbe
     if (value === undefined) {
       const constant = forward.inputs.includes(tensor) ? null : (forward.constants.get(tensor) ?? (forward.made.has(tensor) ? null : tensor));
       const { shape, dtype } = tensor;
-      value = { shape, dtype: dtype as DType, constant, path: paths.get(tensor) ?? null, plain: null, first: null, truth: null };
+      value = {
+        shape,
+        dtype: dtype as DType,
+        constant,
+        path: paths.get(forward.origins.get(tensor) ?? tensor) ?? null,
+        plain: null,
+        first: null,
+        truth: null,
+      };
       values.set(tensor, value);
     }
     return value;

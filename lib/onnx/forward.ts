@@ -32,6 +32,8 @@ export interface Forward {
   readonly output: TensorTree;
   /** The values of tensors that do not depend on the inputs. */
   readonly constants: ReadonlyMap<AnyTensor, AnyTensor>;
+  /** Of such a value that was made of a parameter or buffer, which: a weight, too. */
+  readonly origins: ReadonlyMap<AnyTensor, AnyTensor>;
   /** What the steps make. */
   readonly made: ReadonlySet<AnyTensor>;
 }
@@ -58,6 +60,11 @@ export function traceForward(
   const steps: Step[] = [];
   const made = new Set<AnyTensor>();
   const constants = new Map<AnyTensor, AnyTensor>();
+  const origins = new Map<AnyTensor, AnyTensor>([...model.namedState().values()].map((item) => [item as AnyTensor, item as AnyTensor]));
+  const derive = (output: AnyTensor, inputs: readonly AnyTensor[]): void => {
+    const from = inputs.find((input) => origins.has(input));
+    if (from !== undefined) origins.set(output, origins.get(from) as AnyTensor);
+  };
   let given: readonly AnyTensor[] = [];
   const valueOf = (tensor: AnyTensor): AnyTensor | undefined => (isHollow(tensor) ? constants.get(tensor) : tensor);
   const isFree = ({ shape }: AnyTensor): boolean => marker > 0 && shape.some((dimension) => dimension > 0 && dimension % marker === 0);
@@ -70,7 +77,10 @@ export function traceForward(
     if (known.every((tensor) => tensor !== undefined) && !outputs.some(isFree)) {
       const results = outputs.map(({ shape, dtype, size }) => Tensor.wrap(new arrayTypes[dtype as DType](size) as never, shape, dtype));
       runNow(op, results as AnyTensor[], known as AnyTensor[], { outputs: [], ints, reals });
-      for (const [i, output] of outputs.entries()) constants.set(output, results[i] as AnyTensor);
+      for (const [i, output] of outputs.entries()) {
+        constants.set(output, results[i] as AnyTensor);
+        derive(output, inputs);
+      }
       return;
     }
     for (const output of outputs) made.add(output);
@@ -86,6 +96,7 @@ export function traceForward(
     }
     const memory = output.size === known.size ? known.memory : known.memory.subarray(offset, offset + output.size);
     constants.set(output, Tensor.wrap(memory as never, output.shape, output.dtype) as AnyTensor);
+    derive(output, [input]);
   };
   const draws = (): void => refuse('the forward pass draws random numbers, also in evaluation mode, and a file has none');
   const output = inMode(model, false, () =>
@@ -94,7 +105,7 @@ export function traceForward(
       return run.forward(structure.rebuild(tensors));
     }),
   );
-  return { steps, inputs: given, output: output as TensorTree, constants, made };
+  return { steps, inputs: given, output: output as TensorTree, constants, origins, made };
 }
 
 function refuse(what: string): never {

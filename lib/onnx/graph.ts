@@ -1,5 +1,6 @@
 // The graph of a file while it is written: nodes, constants, and values that may stand in it in several orders of axes.
 
+import { TextEncoder } from 'node:util';
 import type { DType } from '../dtype.js';
 import { ArgumentError } from '../errors.js';
 import type { AnyTensor } from '../tensor.js';
@@ -81,7 +82,15 @@ export class Graph {
     return output;
   }
 
-  /** A constant of the graph. */
+  /** Numbers that are not trained: a node of their own, by which {@link loadOnnx} tells them from weights. */
+  fixed(wanted: string, elementType: ElementType, dims: readonly number[], rawData: Uint8Array): string {
+    const name = this.name(wanted);
+    const t = { dims: [...dims], dataType: elementTypes[elementType], rawData };
+    this.nodes.push({ output: [name], name, opType: 'Constant', attribute: [{ name: 'value', t, type: attributeTypes.tensor }] });
+    return name;
+  }
+
+  /** A weight. */
   initializer(wanted: string, elementType: ElementType, dims: readonly number[], rawData: Uint8Array): string {
     const name = this.name(wanted);
     this.initializers.push({ dims: [...dims], dataType: elementTypes[elementType], name, rawData });
@@ -91,16 +100,16 @@ export class Graph {
   /** Whole numbers as a constant, the same for the same numbers. */
   ints(values: readonly number[], dims: readonly number[] = [values.length]): string {
     const raw = new BigInt64Array(values.map((value) => BigInt(value)));
-    return this.#once(`int64:${dims}:${values}`, () =>
-      this.initializer('constant', 'int64', dims, new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength)),
+    return this.once(`int64:${dims}:${values}`, () =>
+      this.fixed('constant', 'int64', dims, new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength)),
     );
   }
 
   /** Numbers as a constant, the same for the same numbers. */
   reals(values: readonly number[], dtype: DType, dims: readonly number[] = [values.length]): string {
     const data = dtype === 'float64' ? Float64Array.from(values) : Float32Array.from(values);
-    return this.#once(`${dtype}:${dims}:${values}`, () =>
-      this.initializer('constant', dtype as ElementType, dims, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+    return this.once(`${dtype}:${dims}:${values}`, () =>
+      this.fixed('constant', dtype as ElementType, dims, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
     );
   }
 
@@ -109,7 +118,8 @@ export class Graph {
     return this.reals([value], dtype, []);
   }
 
-  #once(key: string, make: () => string): string {
+  /** What `make` gives, made once for each key. */
+  once(key: string, make: () => string): string {
     let name = this.#known.get(key);
     if (name === undefined) this.#known.set(key, (name = make()));
     return name;
@@ -187,20 +197,17 @@ export class Graph {
   /** A constant tensor, its axes in another order, or its numbers as another shape. */
   constant(value: Value, order?: readonly number[], dims?: readonly number[]): string {
     const tensor = value.constant as AnyTensor;
-    const shape = order === undefined ? tensor.shape : order.map((axis) => tensor.shape[axis]);
+    const shape = dims ?? (order === undefined ? tensor.shape : order.map((axis) => tensor.shape[axis]));
     const wanted = value.path ?? (this.path === '' ? 'constant' : `${this.path}/constant`);
-    return this.#once(`${wanted}:${this.#identity(tensor)}:${order ?? ''}:${dims ?? ''}`, () =>
-      this.initializer(
-        wanted,
-        tensor.dtype as ElementType,
-        dims ?? shape,
-        rawBytes(order === undefined ? tensor.memory : permuted(tensor, order)),
-      ),
-    );
+    return this.once(`${wanted}:${this.identity(tensor)}:${order ?? ''}:${dims ?? ''}`, () => {
+      const bytes = rawBytes(order === undefined ? tensor.memory : permuted(tensor, order));
+      const type = tensor.dtype as ElementType;
+      return value.path === null ? this.fixed(wanted, type, shape, bytes) : this.initializer(wanted, type, shape, bytes);
+    });
   }
 
   /** A number for each array of numbers. */
-  #identity({ memory }: AnyTensor): number {
+  identity({ memory }: Pick<AnyTensor, 'memory'>): number {
     const known = this.#identities.get(memory) ?? this.#identities.size;
     this.#identities.set(memory, known);
     return known;

@@ -124,6 +124,7 @@ const small = { classes: 3, imageSize: 32 };
 const takers: Record<string, Taker | readonly Taker[]> = {
   CreateOptions: [{ take: (o) => lib.ones([2], o) }, { take: (o) => lib.zeros([2], o) }, { take: (o) => lib.full([2], 3, o) }],
   OnnxExportOptions: { take: (o) => lib.encodeOnnx(model(), o), needs: { inputShape: [2] } },
+  OnnxImportOptions: { take: async (o) => (await lib.decodeOnnx(await lib.encodeOnnx(model(), { inputShape: [2] }), o)).forward(x) },
   MatmulOptions: { take: (o) => x.matmul(x, o) },
   HistogramOptions: { take: (o) => lib.histogram(x, o) },
   ReduceOptions: reduces.map((name) => ({ take: (o) => (name.startsWith('arg') ? x[name](0, o) : x[name](0, o)) })),
@@ -267,6 +268,8 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     { take: (o) => lib.readArrow(houses('arrow'), o), needs: { columns: { tags: 'skip' } } },
     { take: (o) => lib.tableFromRows([{ area: 1 }, { area: 2 }], o) },
   ],
+  CsvRowsOptions: { take: (o) => lib.csvRows(houses('csv'), o).next() },
+  IterableDatasetOptions: { take: (o) => lib.iterableDataset(() => [{ inputs: 1, targets: 0 }], o) },
   ReadColumnsOptions: { take: (o) => lib.readColumns('/nowhere.arrow', o) },
   ReadCsvOptions: { take: (o) => lib.readCsv(houses('csv'), o) },
   TableDatasetOptions: { take: (o) => lib.readCsv(houses('csv')).then((table) => Object.entries(table.dataset(o))) },

@@ -12,7 +12,7 @@ const { ArgumentError, Linear, Model, Sequential, Tensor, encodeOnnx, saveOnnx, 
 
 const graphOf = async (model: lib.AnyLayer, options: lib.OnnxExportOptions): Promise<GraphMessage> =>
   (await decodeModel(await encodeOnnx(model, options), 'bytes')).graph as GraphMessage;
-const types = ({ node = [] }: GraphMessage): (string | undefined)[] => node.map(({ opType }) => opType);
+const types = ({ node = [] }: GraphMessage): (string | undefined)[] => node.map(({ opType }) => opType).filter((type) => type !== 'Constant');
 const dimsOf = (value: { type?: { tensorType?: { shape?: { dim?: { dimValue?: number; dimParam?: string }[] } } } } | undefined) =>
   value?.type?.tensorType?.shape?.dim?.map(({ dimValue, dimParam }) => dimValue ?? dimParam);
 
@@ -44,7 +44,7 @@ test('weights keep their paths, and are stored in the order that ONNX has', asyn
   t.deepEqual(stored.get('0.bias'), [3]);
   t.deepEqual(stored.get('3.weight'), [3, 2]);
   t.deepEqual(types(graph), ['Transpose', 'Conv', 'Relu', 'GlobalAveragePool', 'Reshape', 'Gemm']);
-  t.is(graph.node?.[1].name, '0/Conv');
+  t.true(graph.node?.some(({ name }) => name === '0/Conv'));
 });
 
 test('the bytes of a small model are those that they were', async (t) => {
@@ -147,7 +147,7 @@ test('what does not depend on the input is computed when it is written', async (
   const model = new Own((x) => x.mul(lib.exp(tensor([0, 1])).add(lib.full([2], 1))));
   const graph = await graphOf(model, { inputShape: [2] });
   t.deepEqual(types(graph), ['Mul']);
-  const [{ rawData }] = graph.initializer ?? [];
+  const rawData = graph.node?.[0].attribute?.[0].t?.rawData;
   t.deepEqual(
     Array.from(new Float32Array((rawData as Uint8Array).slice().buffer)),
     [2, Math.fround(Math.E + 1)].map((x) => Math.fround(x)),

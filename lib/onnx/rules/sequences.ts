@@ -29,7 +29,7 @@ function maskOf(graph: Graph, { inputs: [, , , keep], ints: [, queries, keys, , 
   const given = sizeOf(keep.shape) === 0 ? '' : graph.node('Unsqueeze', [graph.truth(keep), graph.ints([1, 2])]);
   if (causal === 0) return given;
   const sees = Uint8Array.from({ length: queries * keys }, (_, i) => (i % keys <= Math.floor(i / keys) ? 1 : 0));
-  const past = graph.initializer(path === '' ? 'causal' : `${path}/causal`, 'bool', [queries, keys], sees);
+  const past = graph.fixed(path === '' ? 'causal' : `${path}/causal`, 'bool', [queries, keys], sees);
   return given === '' ? past : graph.node('And', [given, past]);
 }
 
@@ -80,22 +80,28 @@ function weightsOf(graph: Graph, call: Call, order: readonly number[], recurrent
   const [pre] = call.inputs;
   const hidden = call.ints[2];
   const width = order.length * hidden;
-  const path = call.path === '' ? '' : `${call.path}.`;
   const made = inputProduct(call);
   const features = made === null ? width : made.weight.shape[0];
+  const inputWeight = made?.weight.constant?.memory as TypedArray | undefined;
+  const bias = made?.bias?.constant?.memory as TypedArray | undefined;
+  const path = call.path === '' ? '' : `${call.path}.`;
+  // One cell may run in several places.
+  const parts = [inputWeight, recurrent, bias, recurrentBias].map((memory) => (memory == null ? '' : graph.identity({ memory })));
+  const weight = (name: string, dims: readonly number[], numbers: () => Float32Array): string =>
+    graph.once(`${path}${name}:${parts}`, () => graph.initializer(`${path}${name}`, 'float32', dims, bytesOf(numbers())));
   const identity = (): Float32Array => Float32Array.from({ length: width * width }, (_, i) => (i % (width + 1) === 0 ? 1 : 0));
-  const w = gatesFirst(made === null ? identity() : (made.weight.constant?.memory as TypedArray), features, hidden, order);
-  const r = gatesFirst(recurrent, hidden, hidden, order);
-  const b = new Float32Array(2 * width);
-  const own = made?.bias?.constant?.memory as TypedArray | undefined;
-  if (own !== undefined) b.set(gatesFirst(own, 1, hidden, order));
-  // That of the candidate alone: the last of the gates, in both orders.
-  if (recurrentBias !== null) b.set(recurrentBias as Float32Array, 2 * width - hidden);
+  const biases = (): Float32Array => {
+    const b = new Float32Array(2 * width);
+    if (bias !== undefined) b.set(gatesFirst(bias, 1, hidden, order));
+    // That of the candidate alone: the last of the gates, in both orders.
+    if (recurrentBias !== null) b.set(recurrentBias as Float32Array, 2 * width - hidden);
+    return b;
+  };
   return {
     x: made === null ? graph.plain(pre) : made.x,
-    w: graph.initializer(`${path}W`, 'float32', [1, width, features], bytesOf(w)),
-    r: graph.initializer(`${path}R`, 'float32', [1, width, hidden], bytesOf(r)),
-    b: graph.initializer(`${path}B`, 'float32', [1, 2 * width], bytesOf(b)),
+    w: weight('W', [1, width, features], () => gatesFirst(inputWeight ?? identity(), features, hidden, order)),
+    r: weight('R', [1, width, hidden], () => gatesFirst(recurrent, hidden, hidden, order)),
+    b: bias === undefined && recurrentBias === null ? '' : weight('B', [1, 2 * width], biases),
   };
 
   function inputProduct(of: Call): { x: string; weight: Value; bias: Value | null } | null {
@@ -186,7 +192,7 @@ const sequenceMask: Rule = (graph, call) => {
   const [[lengths], [y]] = [call.inputs, call.outputs];
   const [, time] = call.ints;
   const steps = new Int32Array(time).map((_, i) => i);
-  const range = graph.initializer('steps', 'int32', [1, time], new Uint8Array(steps.buffer));
+  const range = graph.fixed('steps', 'int32', [1, time], new Uint8Array(steps.buffer));
   y.truth = graph.node('Less', [range, graph.node('Unsqueeze', [graph.plain(lengths), graph.ints([1])])]);
   y.plain = graph.node('Cast', [y.truth], { to: elementTypes.uint8 });
 };

@@ -1,0 +1,114 @@
+// Models out of files of ONNX, for predictions and for further training.
+
+import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
+import { arrayDType } from '../dtype.js';
+import { ArgumentError, FileFormatError, checkChoice, checkOptions, expected } from '../errors.js';
+import { checkPath } from '../io/atomic.js';
+import { readWhole } from '../io/read-whole.js';
+import type { Tensor } from '../tensor.js';
+import { lower } from './lower.js';
+import { OnnxModel } from './onnx-model.js';
+import { decodeModel } from './protobuf.js';
+import type { ModelMessage } from './schema.js';
+import type { External } from './weights.js';
+
+/** Options of {@link loadOnnx} and {@link decodeOnnx}. */
+export interface OnnxImportOptions {
+  /**
+   * `'NHWC'`: images come in and go out with their channels last, as nodegrad's data sets have them, although the file has them first. Default: axes in the
+   * order of the file.
+   */
+  layout?: 'NHWC';
+}
+
+/** Lengths on the wire have 31 bits. */
+const mostBytes = 2 ** 31;
+
+/**
+ * Reads a model from a file of ONNX: what PyTorch, Keras and others exported, or {@link saveOnnx} wrote. It runs here as any model does; it can be trained
+ * further, saved as safetensors, printed, and exported again.
+ *
+ * Weights become those of layers (`Conv2d`, `Linear`, `BatchNorm2d`, `LayerNorm`, `Embedding`, recurrent cells) under their names in the file, others parameters of the
+ * model; `Constant` nodes are not trained. float16, bfloat16 and float64 are read as float32. Weights in other files beside it (`model.onnx.data`) are read, too.
+ * Images have the order of axes of the file, [N, C, H, W] for most: `layout: 'NHWC'` takes them as nodegrad's data sets have them.
+ *
+ * @param path - The file.
+ * @throws {@link FileFormatError} when it is no such file, is damaged, or has an operator that nodegrad has no form for: the message names the node;
+ *   {@link ArgumentError} when it cannot be read, or an option is wrong.
+ * @example
+ * ```ts
+ * import { Adam, CrossEntropyLoss, datasets, loadOnnx } from 'nodegrad';
+ * const { train } = await datasets.cifar10();
+ * const model = await loadOnnx('resnet18.onnx', { layout: 'NHWC' });
+ * console.log(model.summary());
+ * await model.fit(train, { loss: new CrossEntropyLoss(), optimizer: new Adam(model, { lr: 1e-4 }) });
+ * ```
+ */
+export async function loadOnnx<In = Tensor, Out = Tensor>(path: string, options: OnnxImportOptions = {}): Promise<OnnxModel<In, Out>> {
+  checkPath(path);
+  const given = checked(options);
+  const bytes = await readWhole(path, mostBytes);
+  const message = await decodeModel(bytes, path);
+  const files = new Map<string, Uint8Array>();
+  for (const location of locationsOf(message)) files.set(location, await readBeside(location, path));
+  return build(message, path, given, (location, offset, length) => {
+    const file = files.get(location) as Uint8Array;
+    if (offset + length > file.length)
+      throw new FileFormatError(`${path}: has weights in '${location}' up to byte ${offset + length}, and that has ${file.length}`);
+    return file.subarray(offset, offset + length);
+  });
+}
+
+/** The files beside a model that weights are in. */
+function locationsOf({ graph }: ModelMessage): Set<string> {
+  const inNodes = graph?.node?.flatMap(({ attribute = [] }) => attribute.flatMap(({ t }) => (t === undefined ? [] : [t]))) ?? [];
+  const outside = [...(graph?.initializer ?? []), ...inNodes].filter(({ dataLocation }) => dataLocation === 1);
+  return new Set(
+    outside.flatMap(({ externalData = [] }) => externalData.filter(({ key }) => key === 'location').map(({ value = '' }) => value)),
+  );
+}
+
+async function readBeside(location: string, path: string): Promise<Uint8Array> {
+  const inner = normalize(location);
+  // A model says what is read in its folder, and nothing else.
+  if (isAbsolute(location) || inner === '..' || inner.startsWith(`..${sep}`) || location.includes('\0'))
+    throw new FileFormatError(`${path}: has weights in '${location}', outside of its folder`);
+  return readWhole(join(dirname(path), inner), Number.MAX_SAFE_INTEGER);
+}
+
+/**
+ * Builds the model that bytes of ONNX describe; weights in other files cannot be reached.
+ *
+ * @throws {@link FileFormatError} and {@link ArgumentError} as {@link loadOnnx}.
+ * @example
+ * ```ts
+ * import { decodeOnnx, encodeOnnx, mlp } from 'nodegrad';
+ * const model = await decodeOnnx(await encodeOnnx(mlp(), { inputShape: [28, 28, 1] }));
+ * ```
+ */
+export async function decodeOnnx<In = Tensor, Out = Tensor>(bytes: Uint8Array, options: OnnxImportOptions = {}): Promise<OnnxModel<In, Out>> {
+  if (arrayDType(bytes) !== 'uint8') throw new ArgumentError(expected('a Uint8Array', 'bytes', bytes));
+  const given = checked(options);
+  return build(await decodeModel(bytes, 'bytes'), 'bytes', given, (location) => {
+    throw new FileFormatError(`bytes: have weights in another file, '${location}': read the model with loadOnnx()`);
+  });
+}
+
+function checked(options: OnnxImportOptions): OnnxImportOptions {
+  const given = checkOptions<OnnxImportOptions>(options, 'options', ['layout']);
+  if (given.layout !== undefined) checkChoice(given.layout, 'options.layout', ['NHWC']);
+  return given;
+}
+
+function build<In, Out>(message: ModelMessage, source: string, { layout }: OnnxImportOptions, external: External): OnnxModel<In, Out> {
+  // What we wrote ourselves has them last already.
+  const isOurs = message.metadataProps?.some(({ key, value }) => key === 'layout' && value === 'NHWC') === true;
+  const { parts, fills, weights, constants } = lower(message, source, external, layout === 'NHWC' && !isOurs);
+  const model = new OnnxModel<In, Out>(parts);
+  model.prepare();
+  for (const fill of fills) fill();
+  for (const [name, { data }] of weights) model.weights.get(name)?.data.set(data);
+  for (const [name, { data }] of constants) model.constants.get(name)?.data.set(data as never);
+  model.eval();
+  return model;
+}

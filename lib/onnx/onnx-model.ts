@@ -1,0 +1,207 @@
+// A model that runs a graph of ONNX: its operators with weights are layers, the others operations.
+
+import { Buffer } from '../buffer.js';
+import type { DType } from '../dtype.js';
+import { ArgumentError, FileFormatError, NodegradError, checkObject, expected } from '../errors.js';
+import { Zeros } from '../initializers/constant.js';
+import type { AnyLayer } from '../layers/layer.js';
+import { type LayerDescription, buildLayer, describeLayer, registerLayers } from '../layers/registry.js';
+import { Parameter } from '../parameter.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+import { Model } from '../training/model.js';
+import type { TensorTree } from '../tree.js';
+import { Held, type PlanNode, type StepContext } from './held.js';
+import { layerSteps } from './steps/layers.js';
+import { steps } from './steps/index.js';
+
+/** Numbers of a plan as JSON: what it does not hold (∞, NaN) is text. */
+export interface PlanNumbers {
+  readonly shape: readonly number[];
+  readonly data: readonly (number | string)[];
+  readonly isReal: boolean;
+}
+
+/** A tensor that comes in. A free dimension is null. */
+export interface PlanInput {
+  readonly name: string;
+  readonly shape: readonly (number | null)[] | null;
+}
+
+/** A graph that can run, as JSON. */
+export interface Plan {
+  /** Version of the set of operators. */
+  readonly version: number;
+  readonly inputs: readonly PlanInput[];
+  readonly outputs: readonly string[];
+  readonly nodes: readonly PlanNode[];
+  readonly numbers: Readonly<Record<string, PlanNumbers>>;
+  /** Whether images come in and go out with their channels last, where the file has them first. */
+  readonly isLast: boolean;
+  /** What the file says of itself. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** What an {@link OnnxModel} is made of. */
+export interface OnnxParts {
+  readonly plan: Plan;
+  readonly layers: ReadonlyMap<string, AnyLayer>;
+  /** Shapes of weights that stand in no layer, and are trained, too. */
+  readonly weights: Readonly<Record<string, readonly number[]>>;
+  /** Shapes and element types of constants. */
+  readonly constants: Readonly<Record<string, { readonly shape: readonly number[]; readonly dtype: DType }>>;
+}
+
+/**
+ * A model out of a file of ONNX, which {@link loadOnnx} gives: it is trained, evaluated, saved and printed as any other. Its convolutions, linear
+ * layers, normalizations, embeddings and recurrent layers are layers under the names of their weights; other weights are parameters of its own.
+ *
+ * @example
+ * ```ts
+ * import { type OnnxModel, loadOnnx } from 'nodegrad';
+ * const model: OnnxModel = await loadOnnx('resnet18.onnx');
+ * console.log(model.inputNames, model.summary());
+ * ```
+ */
+export class OnnxModel<In = Tensor, Out = Tensor> extends Model<In, Out> {
+  /** Layers by the names of their weights. */
+  readonly layers: ReadonlyMap<string, AnyLayer>;
+  /** Weights in no layer. */
+  readonly weights: ReadonlyMap<string, Parameter>;
+  /** Constants, which are not trained. */
+  readonly constants: ReadonlyMap<string, Buffer<DType>>;
+  readonly #plan: Plan;
+  readonly #parts: OnnxParts;
+
+  /** @internal */
+  constructor(parts: OnnxParts) {
+    super();
+    this.#parts = parts;
+    this.#plan = parts.plan;
+    this.layers = new Map(parts.layers);
+    const made = <T>(shapes: Readonly<Record<string, T>>) => Object.entries(shapes);
+    this.weights = new Map(made(parts.weights).map(([name, shape]) => [name, new Parameter(shape, { init: new Zeros() })]));
+    this.constants = new Map(made(parts.constants).map(([name, { shape, dtype }]) => [name, new Buffer(shape, { dtype })]));
+  }
+
+  /** Names of the inputs. */
+  get inputNames(): readonly string[] {
+    return this.#plan.inputs.map(({ name }) => name);
+  }
+
+  /** Names of the outputs. */
+  get outputNames(): readonly string[] {
+    return this.#plan.outputs;
+  }
+
+  /** What the file said of itself, such as `classNames`. */
+  get metadata(): Readonly<Record<string, string>> {
+    return this.#plan.metadata;
+  }
+
+  /** Shape of one example, where the file says all of it and the model has one input. */
+  get inputShape(): readonly number[] | null {
+    const { inputs, isLast } = this.#plan;
+    const shape = inputs.length === 1 ? (inputs[0].shape?.slice(1) ?? null) : null;
+    if (shape === null || shape.some((dimension) => dimension === null)) return null;
+    const known = shape as readonly number[];
+    return isLast && known.length === 3 ? [known[1], known[2], known[0]] : known;
+  }
+
+  override children(): Map<string, AnyLayer> {
+    return new Map(this.layers);
+  }
+
+  /** @throws {@link ArgumentError} when inputs are missing, {@link ShapeError} and others as the operations of the graph do, with the node's name. */
+  forward(given: In): Out {
+    const values = new Map<string, Held>();
+    const { inputs, outputs, nodes, numbers, isLast } = this.#plan;
+    for (const [i, { name }] of inputs.entries()) {
+      const tensor = Tensor.check(this.#given(given, name, i), name) as AnyTensor;
+      values.set(name, isLast && tensor.shape.length === 4 ? Held.last(tensor) : Held.plain(tensor));
+    }
+    for (const [name, { data, ...rest }] of Object.entries(numbers)) values.set(name, Held.of({ ...rest, data: data.map(Number) }));
+    for (const [name, parameter] of this.weights) values.set(name, Held.plain(parameter as AnyTensor));
+    for (const [name, buffer] of this.constants) values.set(name, Held.plain(buffer as AnyTensor));
+    for (const node of nodes) this.#run(node, values);
+    const made = outputs.map((name) => {
+      const held = values.get(name);
+      if (held === undefined) throw new FileFormatError(`the graph makes no output '${name}'`);
+      return isLast && held.shape.length === 4 ? held.last : held.plain;
+    });
+    return (made.length === 1 ? made[0] : Object.fromEntries(outputs.map((name, i) => [name, made[i]]))) as Out;
+  }
+
+  #given(given: In, name: string, i: number): unknown {
+    if (given instanceof Tensor && this.#plan.inputs.length === 1) return given;
+    if (Array.isArray(given)) return given[i];
+    if (typeof given === 'object' && given !== null && Object.hasOwn(given, name)) return (given as Record<string, unknown>)[name];
+    throw new ArgumentError(expected(`a tensor for each of the inputs ${this.inputNames.join(', ')}`, 'input', given));
+  }
+
+  #run(node: PlanNode, values: Map<string, Held>): void {
+    const inputs = node.inputs.map((name) => (name === '' ? null : (values.get(name) ?? null)));
+    const context: StepContext = { node, version: this.#plan.version, inputs };
+    try {
+      const layers = node.layers.map((name) => this.layers.get(name) as AnyLayer);
+      const made = layers.length > 0 ? layerSteps[node.op](context, layers) : steps[node.op](context);
+      for (const [i, held] of (Array.isArray(made) ? made : [made]).entries()) {
+        const name = node.outputs[i] ?? '';
+        if (name !== '') values.set(name, held as Held);
+      }
+    } catch (error) {
+      const where = `in node '${node.name}' (${node.op})`;
+      // What a damaged graph leads to is no fault of the program.
+      if (!(error instanceof NodegradError)) throw new FileFormatError(`${where}: ${(error as Error).message}`, { cause: error });
+      if (!error.message.includes('in node ')) error.message = `${where}: ${error.message}`;
+      throw error;
+    }
+  }
+
+  override config(): unknown {
+    const { plan, weights, constants } = this.#parts;
+    return { plan, weights, constants, layers: [...this.layers].map(([name, layer]) => [name, describeLayer(layer)]) };
+  }
+
+  /** The model that `config()` describes. */
+  static fromConfig(config: unknown): OnnxModel<TensorTree, TensorTree> {
+    const { plan, weights, constants, layers } = checkObject<Record<string, unknown>>(config, 'config', 'the parts of a graph');
+    checkPlan(plan);
+    if (!Array.isArray(layers)) throw new ArgumentError(expected('a list of names and layers', 'layers', layers));
+    const built = layers.map(([name, description]: [string, LayerDescription]) => [String(name), buildLayer(description)] as const);
+    const parts = {
+      plan,
+      layers: new Map(built),
+      weights: checkObject<OnnxParts['weights']>(weights, 'weights', 'shapes by name'),
+      constants: checkObject<OnnxParts['constants']>(constants, 'constants', 'shapes by name'),
+    };
+    checkLayers(plan, parts.layers);
+    return new OnnxModel(parts);
+  }
+}
+
+/** Checks what the forward pass takes for granted: everything else, an operation checks. */
+function checkPlan(plan: unknown): asserts plan is Plan {
+  const { inputs, outputs, nodes, numbers, metadata } = checkObject<Partial<Plan>>(plan, 'plan', 'a graph');
+  for (const [name, list] of Object.entries({ inputs, outputs, nodes }))
+    if (!Array.isArray(list)) throw new ArgumentError(expected('a list', `plan.${name}`, list));
+  checkObject(numbers, 'plan.numbers', 'numbers by name');
+  checkObject(metadata, 'plan.metadata', 'texts by name');
+  for (const node of nodes ?? []) {
+    const { op, name, inputs: from, outputs: to, attributes, layers } = checkObject<Partial<PlanNode>>(node, 'plan.nodes', 'a node');
+    const isKnown = typeof op === 'string' && (Object.hasOwn(steps, op) || Object.hasOwn(layerSteps, op));
+    if (!isKnown) throw new ArgumentError(expected('an operator that nodegrad has', 'op', op));
+    if (typeof name !== 'string' || ![from, to, layers].every(Array.isArray) || typeof attributes !== 'object')
+      throw new ArgumentError(expected('a node', 'plan.nodes', node));
+  }
+}
+
+function checkLayers({ nodes }: Plan, layers: ReadonlyMap<string, AnyLayer>): void {
+  for (const node of nodes) {
+    for (const name of node.layers)
+      if (!layers.has(name)) throw new ArgumentError(`node '${node.name}' names layer '${name}', which is not there`);
+    if (!Object.hasOwn(node.layers.length > 0 ? layerSteps : steps, node.op))
+      throw new ArgumentError(`node '${node.name}' (${node.op}) has ${node.layers.length} layers`);
+  }
+}
+
+registerLayers({ OnnxModel });

@@ -1,0 +1,9 @@
+// The one list of operators of ONNX that run here.
+
+import type { Steps } from '../held.js';
+import { elementwiseSteps } from './elementwise.js';
+import { imageSteps } from './images.js';
+import { shapeSteps } from './shapes.js';
+
+/** What runs an operator, by its name; those with weights in layers are in layers.ts. */
+export const steps: Steps = { ...elementwiseSteps, ...imageSteps, ...shapeSteps };
