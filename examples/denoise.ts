@@ -1,5 +1,5 @@
 // An autoencoder cleans images: it sees drawn digits under noise, and learns to draw them without. What it makes of eight new ones stands in denoise.svg, above
-// them what it saw, below what they were. Some ten seconds. `node examples/denoise.ts`; `node examples/denoise.ts 500 1` takes 500 digits, and one epoch.
+// them what it saw, below what they were. Two seconds. `node examples/denoise.ts`; `node examples/denoise.ts 500 1` takes 500 digits, and one epoch.
 
 import { writeFileSync } from 'node:fs';
 import { Adam, Conv2d, ConvTranspose2d, MSELoss, Random, ReLU, Sequential, Tensor, TensorDataset, datasets, setSeed } from 'nodegrad';

@@ -1,6 +1,6 @@
 // Fine-tuning: a ResNet-18 that has learned one thing learns another from a hundred images. `node examples/finetune.ts resnet18.safetensors` begins with weights
 // of torchvision, saved in Python by `safetensors.torch.save_file(torchvision.models.resnet18(weights='DEFAULT').state_dict(), 'resnet18.safetensors')`. Without a
-// file it makes one, from digits 0 to 4; the new task is to tell 5 to 9 apart. Half a minute. `node examples/finetune.ts - 1`: one epoch of each.
+// file it makes one, from digits 0 to 4; the new task is to tell 5 to 9 apart. Ten seconds. `node examples/finetune.ts - 1`: one epoch of each.
 
 import { existsSync } from 'node:fs';
 import { Adam, BatchNorm2d, CrossEntropyLoss, type ResNet, Tensor, TensorDataset, concat, datasets } from 'nodegrad';

@@ -1,4 +1,4 @@
-// Draws what first weights do to ten layers of 500 units: `node examples/first-weights.ts picture.svg` (Node 22.18 or newer).
+// Draws what first weights do to ten layers of 500 units, in a second: `node examples/first-weights.ts picture.svg`.
 
 import { writeFileSync } from 'node:fs';
 import { type ActivationExperimentOptions, activationExperiment, activationPicture, LeCun, Normal } from 'nodegrad';

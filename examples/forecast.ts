@@ -1,5 +1,5 @@
 // Forecasts a series with two seasons and noise by an LSTM: one hour ahead, then a whole day by itself. It ends near the noise, which nobody can foresee,
-// after three seconds. `node examples/forecast.ts`; `node examples/forecast.ts 1` makes one epoch.
+// after a second. `node examples/forecast.ts`; `node examples/forecast.ts 1` makes one epoch.
 
 import { Adam, LSTM, Linear, MSELoss, Random, Sequential, Tensor, TensorDataset, noGrad, setSeed } from 'nodegrad';
 

@@ -1,5 +1,5 @@
 // Classification from a CSV file: which fruit is it, by its weight, length and colour? Shows how sure the model is, which fruits it takes for which, and what
-// it says of one that you describe. `node examples/fruit.ts` trains, for two seconds. Afterwards `node examples/fruit.ts weight=120 colour=yellow` answers
+// it says of one that you describe. `node examples/fruit.ts` trains, for a second. Afterwards `node examples/fruit.ts weight=120 colour=yellow` answers
 // at once; what you leave out is unknown.
 
 import { existsSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
 // Regression from a CSV file: learns what flats cost, and says it for one that you describe. The model is saved with its preprocessing, so that new rows are
-// filled, scaled and encoded as those of training were. `node examples/houses.ts` trains, for four seconds. Afterwards
+// filled, scaled and encoded as those of training were. `node examples/houses.ts` trains, for a second. Afterwards
 // `node examples/houses.ts area=95 rooms=4 built=1970 district=harbour` predicts at once; what you leave out is unknown.
 
 import { existsSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 // Images of your own: `node examples/images.ts photos` learns from a folder that has a folder for each class (photos/cat/1.jpg, photos/dog/1.jpg), and
 // `node examples/images.ts photos rex.jpg` asks the saved model what an image shows. Without a folder it draws one, of shapes, and learns to tell them apart,
-// in ten seconds. Images are decoded by a package of their own: `npm install sharp`.
+// in four seconds. Images are decoded by a package of their own: `npm install sharp`.
 
 import { existsSync, mkdirSync } from 'node:fs';
 import {

@@ -1,6 +1,6 @@
-// How many epochs the same small net takes to a training error of 25 %, with ReLU, with tanh and with sigmoid: `node examples/relu-and-tanh.ts`
-// (Node 22.18 or newer). Krizhevsky et al. 2012 found six times as many for tanh as for ReLU, on CIFAR-10 with a larger net. [A14]
-// `node examples/relu-and-tanh.ts 2000 30` takes 2000 images, and at most 30 epochs. It looks for CIFAR-10 in $NODEGRAD_DATA/cifar10, or loads it.
+// How many epochs the same small net takes to a training error of 25 %, with ReLU, with tanh and with sigmoid, which takes long: `node
+// examples/relu-and-tanh.ts`. Krizhevsky et al. 2012 found six times as many for tanh as for ReLU, on CIFAR-10 with a larger net. [A14]
+// `node examples/relu-and-tanh.ts 2000 30` takes 2000 images, and at most 30 epochs. It looks for CIFAR-10 in $NODEGRAD_DATA/cifar10 alone.
 
 import { Conv2d, CrossEntropyLoss, type EpochRecord, Flatten, type Layer, Linear, MaxPool2d, type TrainingRun } from 'nodegrad';
 import { ReLU, SGD, Sequential, Sigmoid, Tanh, datasets, setSeed, subset } from 'nodegrad';

@@ -1,5 +1,5 @@
 // A script that reads like a notebook and leaves a page behind: each section computes something and writes down, as text, table or picture, what came of it. The
-// question here is how many examples a network needs. Ten seconds. `node examples/report.ts` writes report.html; `node examples/report.ts 1` makes one epoch.
+// question here is how many examples a network needs. Three seconds. `node examples/report.ts` writes report.html; `node examples/report.ts 1` makes one epoch.
 
 import { writeFileSync } from 'node:fs';
 import { Adam, CrossEntropyLoss, chart, datasets, info, plotText, setSeed, smallConvNet, subset } from 'nodegrad';

@@ -1,5 +1,5 @@
 // Reads drawn digits row by row, from the top, as sequences of 28 steps, and says which digit it was: an LSTM that classifies. Some 97 of 100 new digits
-// after ten epochs, in four seconds. `node examples/rows.ts`; `node examples/rows.ts 100 1` takes 100 digits, and one epoch.
+// after ten epochs, in three seconds. `node examples/rows.ts`; `node examples/rows.ts 100 1` takes 100 digits, and one epoch.
 
 import { Adam, CrossEntropyLoss, LSTM, Layer, Linear, Sequential, type Tensor, datasets, setSeed } from 'nodegrad';
 

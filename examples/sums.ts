@@ -1,4 +1,4 @@
-// A small transformer learns to add from written sums: `node examples/sums.ts` (Node 22.18 or newer). It sees nine sums of ten as text, `47+85=231` for
+// A small transformer learns to add from written sums: `node examples/sums.ts`. It sees nine sums of ten as text, `47+85=231` for
 // 132, the last digit first, and is asked for the tenth ones. `node examples/sums.ts 5` makes five steps.
 
 import { AdamW, CosineDecay, Random, Tensor, characterTransformer, clipGradNorm, compileStep, crossEntropy, noGrad, setSeed } from 'nodegrad';

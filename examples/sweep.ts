@@ -1,5 +1,5 @@
 // Searches for good hyperparameters: twenty short trainings at random rates, sizes and kinds of update, which are logged one by one, so that a search that was
-// interrupted goes on. It says which were best, which parameter decides, and whether a range ends too early; sweep/report.html shows all of it. Ten seconds.
+// interrupted goes on. It says which were best, which parameter decides, and whether a range ends too early; sweep/report.html shows all of it. Two seconds.
 // `node examples/sweep.ts 4` makes four trials.
 
 import { writeFileSync } from 'node:fs';

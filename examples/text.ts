@@ -1,4 +1,4 @@
-// Learns to write, letter by letter, from sentences of a small grammar: `node examples/text.ts` (Node 22.18 or newer). The loss falls from 3.3 to
+// Learns to write, letter by letter, from sentences of a small grammar: `node examples/text.ts`. The loss falls from 3.3 to
 // 0.33 in 600 steps; what cannot be known (which noun, which verb) remains. `node examples/text.ts 5` makes five steps.
 
 import { Adam, LSTM, Layer, Linear, Random, Tensor, clipGradNorm, compileStep, crossEntropy, noGrad, setSeed, softmax } from 'nodegrad';

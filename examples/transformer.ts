@@ -1,12 +1,12 @@
 // A small transformer learns a text, character by character, and goes on writing. Without a file it learns to count in words: lines such as
-// `ninety-nine, one hundred`, of nine numbers in ten; then it is asked what follows the others. It knows after half a minute.
+// `ninety-nine, one hundred`, of nine numbers in ten; then it is asked what follows the others. After half a minute it knows most of them.
 // `node examples/transformer.ts 1000`: so many steps. `node examples/transformer.ts 1000 poems.txt "Once upon"`: a text and a beginning of yours.
 
 import { readFileSync } from 'node:fs';
 import { AdamW, OneCycle, Random, Tensor, characterTransformer, clipGradNorm } from 'nodegrad';
 import { compileStep, crossEntropy, noGrad, setSeed, softmax } from 'nodegrad';
 
-const [, , given = '600', file, beginning = '\n'] = process.argv;
+const [, , given = '800', file, beginning = '\n'] = process.argv;
 const steps = Number(given);
 const [batch, context] = [32, 64];
 
@@ -34,7 +34,7 @@ const characters = [...new Set(text)].sort();
 const codes = Int32Array.from(text, (character) => characters.indexOf(character));
 console.log(`${text.length.toLocaleString('en')} characters, ${characters.length} different ones`);
 
-const model = characterTransformer({ characters: characters.length, context, features: 64, heads: 4, layers: 2 });
+const model = characterTransformer({ characters: characters.length, context, features: 96, heads: 4, layers: 2 });
 const lr = new OneCycle(3e-3, { length: Math.max(2, steps), per: 'step' }); // up, and down to almost nothing
 const optimizer = new AdamW(model, { lr, weightDecay: 0.01 });
 const step = compileStep((x: Tensor<'int32'>, y: Tensor<'int32'>) => {

@@ -354,6 +354,17 @@ export {
   readImages,
   readParquet,
   readTable,
+  type CsvRowsOptions,
+  type Example,
+  type ExampleValues,
+  type IterableDataset,
+  type IterableDatasetOptions,
+  type IterableMaker,
+  type IterationKey,
+  type RowSource,
+  csvRows,
+  iterableDataset,
+  jsonLines,
   tableFromRows,
 } from './data/index.js';
 export {
@@ -395,7 +406,7 @@ export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
 export { type EpochRecord, History, type Scores } from './training/history.js';
 export { fromBytes, load } from './training/load.js';
 export { type BatchRecord, Callback, type CallbackLike, type StepsRecord, type TrainingRun } from './training/callbacks.js';
-export type { ProgressOption, TextStream } from './training/progress.js';
+export type { ProgressOption, TextStream } from './progress.js';
 export type { CheckpointOptions } from './training/checkpoint.js';
 export { CheckpointError, type NonFinitePlace, TrainingAbortedError, TrainingNonFiniteError } from './training/errors.js';
 export { type ReestimateOptions, type StatisticsBatches, reestimateStatistics } from './training/reestimate.js';

@@ -1,7 +1,9 @@
 // `npm run build:platform -- linux-x64-gnu …`: the release build of the addon for a platform, on any machine, into build-platforms/<platform>/.
 // `--all` builds every platform, `--list` says which there are and which builds are current, `--force` builds what is current once more.
 
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -25,12 +27,15 @@ export async function buildPlatform(platform, { folder = join(root, placesOf(pla
     `set(CMAKE_SYSTEM_NAME ${systems[os]})
 set(CMAKE_SYSTEM_PROCESSOR ${target.split('-')[0]})
 set(CMAKE_CXX_COMPILER ${JSON.stringify(zig)} c++ -target ${target})
-# No path of this machine, no debug information, no time: two builds are the same file.
-set(CMAKE_CXX_FLAGS_INIT "-ffile-prefix-map=${source}=. -g0")
+# No path of this machine, no debug information, no time: two builds are the same file. -O3 here too, because Zig builds its C++ runtime anew for
+# other settings, of CMake's own trials for example.
+${os === 'win32' ? `set(CMAKE_RC_COMPILER ${JSON.stringify(zig)} rc)\n` : ''}set(CMAKE_CXX_FLAGS_INIT "-ffile-prefix-map=${source}=. -g0 -O3 -fPIC")
+set(CMAKE_EXE_LINKER_FLAGS_INIT "-s")
 set(CMAKE_MODULE_LINKER_FLAGS_INIT "-s${os === 'linux' ? ' -Wl,--print-map' : ''}")
 `,
   );
   const settings = [`-DCMAKE_TOOLCHAIN_FILE=${toolchain}`, '-DCMAKE_BUILD_TYPE=Release'];
+  if (os === 'win32') settings.push(`-DCMAKE_JS_LIB=${importLibrary(zig, folder)}`);
   await runStep(`${platform}: preparing (CMake)`, 'cmake', ['-S', source, '-B', cmakeFolder, ...settings]);
   // The linker writes its map when it links, so it must link.
   rmSync(join(cmakeFolder, 'Release/nodegrad.node'), { force: true });
@@ -42,6 +47,16 @@ set(CMAKE_MODULE_LINKER_FLAGS_INIT "-s${os === 'linux' ? ' -Wl,--print-map' : ''
   const binary = join(folder, 'nodegrad.node');
   copyFileSync(join(cmakeFolder, 'Release/nodegrad.node'), binary);
   return binary;
+}
+
+/** On Windows an addon takes Node-API from node.exe by name; node-api-headers has the list. */
+function importLibrary(zig, folder) {
+  const { def_paths: definitions } = createRequire(import.meta.url)('node-api-headers');
+  const names = Object.values(definitions).flatMap((path) => readFileSync(path, 'utf8').match(/^(napi|node_api)_\w+$/gm));
+  const [definition, library] = ['node.def', 'node.lib'].map((name) => join(folder, name));
+  writeFileSync(definition, `NAME node.exe\nEXPORTS\n${[...new Set(names)].join('\n')}\n`);
+  execFileSync(zig, ['dlltool', '-m', 'i386:x86-64', '-d', definition, '-l', library]);
+  return library;
 }
 
 const existingLength = (path) => {

@@ -63,7 +63,8 @@ function stagePlatform(platform) {
 function stageMain() {
   const folder = join(stage, 'nodegrad');
   mkdirSync(folder);
-  for (const name of main.files) {
+  // What begins with ! is for npm, which leaves it out of the staged folder.
+  for (const name of main.files.filter((one) => !one.startsWith('!'))) {
     if (existsSync(join(root, name))) cpSync(join(root, name), join(folder, name), { recursive: true });
     else console.warn(`${name} is not there yet and is left out`);
   }

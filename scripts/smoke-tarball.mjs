@@ -3,9 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import ts from 'typescript';
+import { outputDifference } from '../dist/test/helpers/expected-output.js';
 import { checkBinary } from './check-binary.mjs';
 import { checkTypes } from './check-types.mjs';
 import { managers } from './install-managers.mjs';
@@ -30,6 +32,7 @@ await timed('install', install);
 await timed('contents', inspect);
 await timed('train', train);
 await timed('exports', compareExports);
+await timed('examples', runExamples);
 await timed('lock file', installFromLock);
 await timed('command', useCommand);
 await timed('require', () => run([process.execPath, 'require.cjs']));
@@ -76,6 +79,26 @@ async function compareExports() {
   const list = `console.log(JSON.stringify((${describe})(await import('nodegrad'))))`;
   assert.deepEqual(JSON.parse(run([process.execPath, '--input-type=module', '-e', list], { capture: true })), tested);
   console.log(`${tested.length} names`);
+}
+
+/** The programs of the package, from where a user copies them to, print what they should. */
+function runExamples() {
+  cpSync(join(app, 'node_modules/nodegrad/examples'), join(app, 'examples'), { recursive: true });
+  for (const [name, times] of Object.entries({ digits: [['1200', '2']], custom: [[]], fruit: [[], ['length=18']] })) {
+    const program = runnable(join(app, 'examples', name));
+    const printed = times.map((given) => run([process.execPath, program, ...given], { capture: true })).join('');
+    const difference = outputDifference(readFileSync(join(root, 'examples/expected', `${name}.txt`), 'utf8'), printed);
+    if (difference !== null) throw new Error(`examples/${name}.ts: ${difference}`);
+    console.log(`examples/${name}.ts prints what it should`);
+  }
+}
+
+/** A program as this Node.js reads it: with its types where it takes them off by itself, else without. */
+function runnable(path) {
+  if (process.features.typescript) return `${path}.ts`;
+  const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022, verbatimModuleSyntax: true };
+  writeFileSync(`${path}.mjs`, ts.transpileModule(readFileSync(`${path}.ts`, 'utf8'), { compilerOptions }).outputText);
+  return `${path}.mjs`;
 }
 
 /** What a second person does, and a deployment; install scripts are on. */

@@ -1,11 +1,13 @@
 // `npm run test:install`: every package manager × setting of install scripts × Node.js version that people have, the types under every
 // TypeScript, two versions side by side, and the way out that the error without a compiled part names. It takes a while; `npm run smoke`
-// has one row of each manager. `-- --only 'yarn 4'` fills the rows whose name has these words, `--node 22` one column.
+// has one row of each manager. `-- --only 'yarn 4'` fills the rows whose name has these words, `--only rooms` is the clean rooms alone, `--node 22`
+// one column.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { checkTypes } from './check-types.mjs';
+import { checkRooms } from './clean-rooms.mjs';
 import { managers } from './install-managers.mjs';
 import { nameOf, rowsOf, runMatrix } from './install-matrix.mjs';
 import { checkNeighbours, checkWaysOut, installPlainly } from './install-special.mjs';
@@ -20,9 +22,10 @@ const folder = temporaryFolder();
 const vendor = join(folder, 'vendor');
 packInto(vendor);
 const nodePackage = (major) => `node-${process.platform}-${process.arch}@${major}`;
-const rows = rowsOf().filter((row) => nameOf(row).includes(values.only));
-if (rows.length === 0) throw new Error(`no row has "${values.only}" in its name, such as "${nameOf(rowsOf()[0])}"`);
-const wanted = rows.map(({ manager }) => managers[manager].package);
+const roomsAlone = values.only === 'rooms';
+const rows = roomsAlone ? [] : rowsOf().filter((row) => nameOf(row).includes(values.only));
+if (rows.length === 0 && !roomsAlone) throw new Error(`no row has "${values.only}" in its name, such as "${nameOf(rowsOf()[0])}"`);
+const wanted = roomsAlone ? ['npm@11'] : rows.map(({ manager }) => managers[manager].package);
 const specifications = [...wanted, ...majors.map(nodePackage), ...compilers.map((version) => `typescript@${version}`)];
 console.log(`\nGetting ${new Set(specifications).size} tools from the npm registry …`);
 const tools = fetchPackages(join(folder, 'tools'), specifications);
@@ -37,8 +40,14 @@ const nodes = Object.fromEntries(
 );
 const home = (name) => tools.get(managers[name].package);
 const wants = (row) => tools.has(managers[row.manager].package) && nameOf(row).includes(values.only);
-console.log('\n== installing and training');
-red += await runMatrix({ folder, vendor, nodes, home, wants });
+if (!roomsAlone) {
+  console.log('\n== installing and training');
+  red += await runMatrix({ folder, vendor, nodes, home, wants });
+}
+if (whole || roomsAlone) {
+  console.log('\n== in rooms that hold nothing');
+  red += checkRooms({ folder: join(folder, 'rooms'), vendor, nodes, npm: tools.get('npm@11') });
+}
 
 if (whole) {
   console.log('\n== two versions side by side');

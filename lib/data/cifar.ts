@@ -6,6 +6,7 @@ import { ArgumentError, checkFlag, checkOptions, expected, FileFormatError } fro
 import { type CifarImages, decodeCifar } from '../io/cifar.js';
 import { readWhole } from '../io/read-whole.js';
 import { readTar } from '../io/tar.js';
+import type { ProgressOption } from '../progress.js';
 import type { DecodeProgress } from './decode.js';
 import { dataFolders } from './folders.js';
 import { checkImageOptions, type LoadedImages, loadImages } from './image-folder.js';
@@ -19,6 +20,8 @@ export interface CifarDatasetOptions {
   readonly raw?: boolean;
   /** Keep decoded image files in the cache folder, and read them from there; default true. */
   readonly cache?: boolean;
+  /** A line on a terminal, where it takes longer than a second: standard error; a stream to write to, or false. Default `'auto'`. */
+  readonly progress?: ProgressOption;
   /** Called now and then while image files are decoded. */
   readonly onProgress?: (progress: DecodeProgress) => void;
   /** Stops it. */
@@ -111,7 +114,7 @@ export async function cifar100(options: CifarDatasetOptions = {}): Promise<Image
 }
 
 async function cifar(kind: Kind, options: CifarDatasetOptions): Promise<ImageDatasets<'float32' | 'uint8'>> {
-  checkOptions<CifarDatasetOptions>(options, 'options', ['dir', 'raw', 'cache', 'onProgress', 'signal']);
+  checkOptions<CifarDatasetOptions>(options, 'options', ['dir', 'raw', 'cache', 'progress', 'onProgress', 'signal']);
   const { dir, raw = false } = options;
   checkImageOptions(options);
   checkFlag(raw, 'options.raw');
@@ -146,7 +149,7 @@ async function look(kind: Kind, folder: string, options: CifarDatasetOptions): P
   if (present.has(kind.archive)) return readArchive(kind, join(folder, kind.archive));
   if (![...present].some((name) => /^train(\.tar|\.tar\.gz|\.tgz)?$/.test(name))) return null;
   const loaded = await loadImages(folder, {
-    ...{ cache: options.cache, onProgress: options.onProgress, signal: options.signal, raw: options.raw ?? false },
+    ...{ cache: options.cache, progress: options.progress, onProgress: options.onProgress, signal: options.signal, raw: options.raw ?? false },
     ...{ size: [32, 32], channels: 3, damaged: 'error', layout: { share: 0 } },
   });
   const classes = typeof kind.classes === 'number' ? kind.classes : kind.classes.length;

@@ -4,6 +4,7 @@ import { ArgumentError, checkInteger, describeShape, expected, ShapeError } from
 import { isPlainObject, isPromise } from '../foreign.js';
 import { type AnyTensor, type DType, Tensor } from '../tensor.js';
 import { type Leaves, type TensorTree, isTree, leavesOf, sortedNames, tensorsOf } from '../tree.js';
+import { isStreamed } from './cursor.js';
 import type { AnyDataset, Batch, BatchPart, Dataset, ExampleMemory, InputMaker } from './dataset.js';
 
 /** Refuses indices that no example has. */
@@ -16,8 +17,14 @@ export function checkIndices(indices: unknown, length: number): asserts indices 
   }
 }
 
-/** Refuses what is no data set. */
+/** Refuses what is no data set, and a stream where examples are to be fetched by number. */
 export function checkDataset(dataset: unknown, argument = 'dataset'): void {
+  checkAnyDataset(dataset, argument);
+  if (isStreamed(dataset)) throw new ArgumentError(noNumbers(dataset.name));
+}
+
+/** Refuses what is no data set; a stream is one. */
+export function checkAnyDataset(dataset: unknown, argument = 'dataset'): void {
   const { length, batch } = (typeof dataset === 'object' && dataset !== null ? dataset : {}) as Partial<Dataset>;
   if (typeof batch !== 'function') {
     const hint = isPromise(dataset)
@@ -25,8 +32,12 @@ export function checkDataset(dataset: unknown, argument = 'dataset'): void {
       : 'Arrays and tensors go through one: new TensorDataset(tensor(x), tensor(y)), class indices as int32';
     throw new ArgumentError(expected('a data set (an object with length and batch)', argument, dataset, hint));
   }
-  checkInteger(length, `${argument}.length`, 0, 0x7fffffff);
+  if (!isStreamed(dataset)) checkInteger(length, `${argument}.length`, 0, 0x7fffffff);
 }
+
+/** What to say where somebody wants examples of a stream by number. */
+export const noNumbers = (name: string): string =>
+  `data set '${name}' is read as a stream, from its beginning to its end: it has no examples by number. fit(), evaluate(), predict() and DataLoader go through it`;
 
 /** Calls `use` with a value now, or when it is there. */
 export function whenThere<T, R>(value: T | Promise<T>, use: (value: T) => R): R | Promise<R> {

@@ -6,6 +6,8 @@ import { type AnyTensor, type DType, Tensor } from '../tensor.js';
 import { type TensorTree, mapTensors, tensorsOf } from '../tree.js';
 import { checkIndices } from './contract.js';
 import { keepNames } from '../names.js';
+import { formatCount } from '../progress.js';
+import { showAs } from '../words.js';
 
 /** What a type parameter of data sets may be: the element type of a tensor, as nearly always, or a tree of tensors. */
 export type BatchPart = DType | TensorTree;
@@ -304,7 +306,8 @@ export class TreeDataset<X extends TensorTree = TensorTree, Y extends TensorTree
   }
 }
 
-function classNames(classes: readonly string[] | number): readonly string[] {
+/** @internal Names of classes, given as such or as their number. */
+export function classNames(classes: readonly string[] | number): readonly string[] {
   if (typeof classes === 'number')
     return Object.freeze(Array.from({ length: checkInteger(classes, 'options.classes', 1, 1 << 24) }, (_, i) => String(i)));
   if (!Array.isArray(classes) || classes.length === 0 || !classes.every((name) => typeof name === 'string')) {
@@ -346,6 +349,21 @@ export function isInMemory(dataset: AnyDataset): dataset is Dataset<BatchPart, B
   return typeof (dataset as Dataset).memory === 'function';
 }
 
+/** @internal What `console.log` shows of a data set: its name, how many examples of which shape, and its classes. */
+export function datasetText(data: AnyDataset): string {
+  const { name, length, inputShape, targetShape, classes } = data;
+  const shapeOf = (shape: ShapeTree): string => (isPlainShape(shape) ? describeShape(shape) : JSON.stringify(shape));
+  const examples = Number.isFinite(length) ? `${formatCount(length)} example${length === 1 ? '' : 's'}` : 'examples one after the other';
+  const shown =
+    classes === undefined ? '' : `, ${classes.length} classes (${classes.slice(0, 4).join(', ')}${classes.length > 4 ? ', …' : ''})`;
+  const targets = classes === undefined ? `, targets ${shapeOf(targetShape)}` : shown;
+  return `${data.constructor.name} '${name}': ${examples}, inputs ${shapeOf(inputShape)}${targets}`;
+}
+
+const isPlainShape = (shape: ShapeTree): shape is readonly number[] => Array.isArray(shape) && shape.every((side) => typeof side === 'number');
+
+showAs(TensorDataset, datasetText as (data: TensorDataset) => string);
+showAs(TreeDataset, datasetText as (data: TreeDataset) => string);
 keepNames({ TensorDataset, TreeDataset });
 
 ours(TensorDataset);

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { AbortedError, ArgumentError, expected, NetworkError } from '../errors.js';
 import { syncFile } from '../io/atomic.js';
+import { ProgressBar, type ProgressOption, formatBytes } from '../progress.js';
 
 /** A file on the mirrors, known by what it unpacks to. */
 export interface RemoteFile {
@@ -31,6 +32,8 @@ export interface DownloadProgress {
 
 /** Options of a download. */
 export interface DownloadOptions {
+  /** A bar on a terminal. */
+  readonly progress?: ProgressOption;
   /** Called for every piece that arrives. */
   readonly onProgress?: (progress: DownloadProgress) => void;
   /** Stops the download; the promise is rejected with an `AbortedError`. */
@@ -66,7 +69,8 @@ export async function download(file: RemoteFile, mirrors: readonly string[], fol
 
 /** The body, or what went wrong in words. */
 async function receive(url: URL, file: RemoteFile, options: DownloadOptions): Promise<Uint8Array | string> {
-  const { onProgress, signal, stallTimeout = 30_000 } = options;
+  const { progress, onProgress, signal, stallTimeout = 30_000 } = options;
+  const bar = new ProgressBar(progress, `downloading ${file.name}`, null, formatBytes);
   const stall = new AbortController();
   // Not AbortSignal.any: it refuses signals of other realms.
   const follow = (): void => stall.abort();
@@ -91,6 +95,8 @@ async function receive(url: URL, file: RemoteFile, options: DownloadOptions): Pr
       timer = setTimeout(() => stall.abort(), stallTimeout);
       pieces.push(piece);
       received += piece.length;
+      bar.total = total;
+      bar.update(received);
       if (received > limit) return `the server sent more than ${limit} bytes, the file has ${file.size}`;
       if (onProgress !== undefined) {
         listenerFailed = true;
@@ -106,6 +112,7 @@ async function receive(url: URL, file: RemoteFile, options: DownloadOptions): Pr
     const { message, cause } = error as Error & { cause?: { code?: string; message?: string } };
     return `${cause?.code ?? cause?.message ?? message}${received > 0 ? ` after ${received} bytes` : ''}`;
   } finally {
+    bar.end();
     clearTimeout(timer);
     signal?.removeEventListener('abort', follow);
   }

@@ -8,10 +8,10 @@ import { lostMemory } from '../ops/emit.js';
 import { gatherInto } from '../ops/shape.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import type { Feed, Rows } from '../program/feed.js';
-import { type Leaves, type Structure, type TensorTree, tensorsOf } from '../tree.js';
+import { type Leaves, type Structure, type TensorTree, firstTensor, tensorsOf } from '../tree.js';
 import { type Source, isTensor, memoryOf, sourcesOf } from './contract.js';
 import { type BatchPart, type EpochKey, type ExampleMemory, isInMemory } from './dataset.js';
-import type { AnyLoader, AnyPair } from './loader.js';
+import type { AnyLoader, AnyPair, Order } from './loader.js';
 
 /** The batches of one epoch. */
 export interface BatchFeed extends Feed {
@@ -79,7 +79,7 @@ class MemoryFeed implements BatchFeed {
     this.#sources = sources.leaves;
     this.structure = branchesOf(sources);
     this.#key = loader.key(epoch);
-    const order = loader.order(epoch);
+    const order = loader.order(epoch) as Int32Array | null;
     this.#fetch = (batch) => loader.fetch(order, batch, epoch);
     const total = loader.dataset.length;
     const { rows } = memory;
@@ -130,7 +130,7 @@ class FetchedFeed implements BatchFeed {
   stagedBytes = 0;
   structure: Structure | null = null;
   readonly #loader: AnyLoader;
-  readonly #order: Int32Array | null;
+  readonly #order: Order;
   readonly #epoch: number;
   readonly #staging: Staging;
   /** The last batch of a data set that makes its batches at once. */
@@ -138,15 +138,15 @@ class FetchedFeed implements BatchFeed {
   /** Whether batches have to be waited for; null as long as none was asked for. */
   #waits: boolean | null = null;
   /** Of a data set that has to be waited for: batches that are being made, those that are there, and those of each lane. */
-  readonly #coming = new Map<number, Promise<AnyPair>>();
+  readonly #coming = new Map<number, Promise<AnyPair | null>>();
   readonly #there = new Map<number, AnyPair>();
   readonly #kept: Map<number, AnyPair>[] = [];
 
   constructor(loader: AnyLoader, epoch: number, staging: Staging) {
     this.#staging = staging;
-    this.length = loader.length;
     this.#loader = loader;
     this.#order = loader.order(epoch);
+    this.length = loader.length; // of a stream, as it is at the beginning of an epoch
     this.#epoch = epoch;
   }
 
@@ -165,11 +165,12 @@ class FetchedFeed implements BatchFeed {
   }
 
   async #await(batch: number): Promise<number> {
-    const coming = this.#coming.get(batch) ?? (this.#loader.make(this.#order, batch, this.#epoch) as Promise<AnyPair>);
-    this.#there.set(batch, await coming);
+    const pair = this.#there.get(batch) ?? (await (this.#coming.get(batch) ?? this.#loader.make(this.#order, batch, this.#epoch)));
     this.#coming.delete(batch);
+    if (pair === null) return 0;
+    this.#there.set(batch, pair);
     // The next one is made while steps run; if it fails, it does so where it is due.
-    if (batch + 1 < this.length && !this.#there.has(batch + 1)) {
+    if (batch + 1 < this.length && !this.#there.has(batch + 1) && !this.#coming.has(batch + 1)) {
       const next = Promise.resolve(this.#loader.make(this.#order, batch + 1, this.#epoch));
       next.catch(() => {});
       this.#coming.set(batch + 1, next);
@@ -189,6 +190,8 @@ class FetchedFeed implements BatchFeed {
   }
 
   examples(batch: number): number {
+    // Of a stream, nobody else knows.
+    if (!Number.isFinite(this.length)) return firstTensor((this.#there.get(batch) ?? this.pair(batch))[0] as TensorTree, 'inputs').shape[0];
     return Math.min(this.#loader.batchSize, this.#loader.dataset.length - batch * this.#loader.batchSize);
   }
 

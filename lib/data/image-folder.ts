@@ -17,6 +17,7 @@ import {
 import { checkPath, writeFileAtomic } from '../io/atomic.js';
 import { encodeInTurns, readSafetensors } from '../io/safetensors.js';
 import { checkAvailable } from '../memory.js';
+import { ProgressBar, type ProgressOption, streamOf } from '../progress.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { sizeOf } from './augmentation.js';
 import { type DecodedImage, type DecodeProgress, decodeImages } from './decode.js';
@@ -54,6 +55,8 @@ export interface ImageFolderOptions {
   readonly damaged?: 'error' | 'skip';
   /** Keep the decoded images in the cache folder, and read them from there; default true. */
   readonly cache?: boolean;
+  /** A line on a terminal, where it takes longer than a second: standard error; a stream to write to, or false. Default `'auto'`. */
+  readonly progress?: ProgressOption;
   /** Called now and then while images are decoded. */
   readonly onProgress?: (progress: DecodeProgress) => void;
   /** Stops it. */
@@ -96,16 +99,16 @@ export async function imageFolder(path: string, options: ImageFolderOptions & { 
 export async function imageFolder(path: string, options?: ImageFolderOptions & { readonly raw?: false }): Promise<ImageFolder<'float32'>>;
 export async function imageFolder(path: string, options: ImageFolderOptions = {}): Promise<ImageFolder<'float32' | 'uint8'>> {
   checkPath(path, 'path', 'the path of a folder or archive');
-  const known = ['imageSize', 'grey', 'raw', 'test', 'classes', 'parts', 'damaged', 'cache', 'onProgress', 'signal'];
+  const known = ['imageSize', 'grey', 'raw', 'test', 'classes', 'parts', 'damaged', 'cache', 'progress', 'onProgress', 'signal'];
   const { imageSize, grey = false, raw = false, test = 0.1, damaged = 'error' } = checkOptions<ImageFolderOptions>(options, 'options', known);
   checkImageOptions(options);
   checkFlag(grey, 'options.grey');
   checkFlag(raw, 'options.raw');
   checkNumber(test, 'options.test', 0, 1);
   checkChoice(damaged, 'options.damaged', ['error', 'skip']);
-  const { cache, onProgress, signal } = options;
+  const { cache, progress, onProgress, signal } = options;
   const images = await loadImages(resolve(path), {
-    ...{ cache, onProgress, signal, raw, damaged },
+    ...{ cache, progress, onProgress, signal, raw, damaged },
     size: imageSize === undefined ? undefined : sizeOf(imageSize, 'options.imageSize'),
     channels: grey ? 1 : 3,
     layout: { share: test, classes: checkNames(options.classes), parts: checkParts(options.parts) },
@@ -136,8 +139,11 @@ function checkParts(parts: unknown): LayoutOptions['parts'] {
   return { train: paths(train, 'train'), test: paths(test, 'test') };
 }
 
+type SharedOptions = Pick<ImageFolderOptions, 'cache' | 'progress' | 'onProgress' | 'signal'>;
+
 /** Checks the options that all readers of images share. */
-export function checkImageOptions({ cache, onProgress, signal }: Pick<ImageFolderOptions, 'cache' | 'onProgress' | 'signal'>): void {
+export function checkImageOptions({ cache, progress, onProgress, signal }: SharedOptions): void {
+  streamOf(progress);
   if (cache !== undefined) checkFlag(cache, 'options.cache');
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw new ArgumentError(expected('a function', 'options.onProgress', onProgress));
@@ -155,7 +161,7 @@ export interface LoadedImages {
 }
 
 /** What {@link loadImages} is told; the options are checked. */
-export interface LoadOptions extends Pick<ImageFolderOptions, 'cache' | 'onProgress' | 'signal'> {
+export interface LoadOptions extends SharedOptions {
   readonly size?: readonly [height: number, width: number];
   readonly channels: 1 | 3;
   /** Whether they stay bytes. */
@@ -207,9 +213,11 @@ async function decodeInto(
   const rows = new Rows(path, layout, paths, options);
   const wanted = [...layout.train, ...layout.test].map(({ image }) => images[image]);
   let decoded = 0;
+  const bar = new ProgressBar(options.progress, `decoding ${basename(path)}`, wanted.length);
   const use = (image: DecodedImage): void => {
     rows.put(image);
     decoded += 1;
+    bar.update(decoded);
     if (decoded % 1000 === 0) options.onProgress?.({ source: path, decoded });
   };
   const refuse = (name: string, problem: Error): void => {
@@ -217,7 +225,11 @@ async function decodeInto(
       throw new FileFormatError(`${path}: ${name}: this image cannot be decoded: ${problem.message}. ${skipHint}`, { cause: problem });
     leftOut.add(name, `cannot be decoded: ${problem.message}`);
   };
-  await decodeImages(encodedImages(path, wanted, options.signal), options, use, refuse);
+  try {
+    await decodeImages(encodedImages(path, wanted, options.signal), options, use, refuse);
+  } finally {
+    bar.end();
+  }
   options.onProgress?.({ source: path, decoded });
   const { classes } = layout;
   return { ...rows.parts(), classes, leftOut: leftOut.list };

@@ -55,6 +55,16 @@ export {
   type InputMaker,
 } from './dataset.js';
 export type { DigitsOptions } from './digits.js';
+export {
+  type Example,
+  type ExampleValues,
+  type IterableDataset,
+  type IterableDatasetOptions,
+  type IterableMaker,
+  type IterationKey,
+  iterableDataset,
+} from './iterable.js';
+export { type CsvRowsOptions, type RowSource, csvRows, jsonLines } from './text-rows.js';
 export type { DownloadProgress } from './download.js';
 export type { ImageDatasets } from './images.js';
 export { type Fold, type FoldsOptions, folds } from './folds.js';

@@ -9,7 +9,8 @@ import { refuseInStep } from '../recording.js';
 import type { Feed, StepSource } from '../program/feed.js';
 import { type AnyTensor, type DType, Tensor } from '../tensor.js';
 import { type TensorTree, tensorsOf } from '../tree.js';
-import { checkBatch, checkDataset, refuseToWait, whenThere } from './contract.js';
+import { checkAnyDataset, checkBatch, refuseToWait, whenThere } from './contract.js';
+import { Cursor, isStreamed } from './cursor.js';
 import type { AnyDataset, Batch, BatchPart, Dataset, EpochKey, PartOf } from './dataset.js';
 import { feedOf } from './feed.js';
 import { keepNames } from '../names.js';
@@ -42,6 +43,9 @@ export interface DataLoaderState {
 export type Pair<X extends BatchPart = 'float32', Y extends BatchPart = 'int32'> = [X, Y] extends [DType, DType]
   ? [inputs: PartOf<X>, targets: PartOf<Y>]
   : [inputs: PartOf<X>, targets: PartOf<Y>, weights?: AnyTensor];
+
+/** The examples of an epoch in their order; null: that of the data set; or a place in a stream. */
+export type Order = Int32Array | Cursor | null;
 
 /** A batch of any data set. */
 export type AnyPair = Pair<BatchPart, BatchPart>;
@@ -81,13 +85,15 @@ export class DataLoader<X extends BatchPart = 'float32', Y extends BatchPart = '
   readonly dropLast: boolean;
   /** Batches made ahead in `for await` loops. */
   readonly prefetch: number;
-  /** Batches in an epoch. */
-  readonly length: number;
+  #length: number;
   #seed: number;
   #epoch = 0;
   #batch = 0;
   /** The batch that the next loop starts at: set by an assigned state, used once. */
   #resume = 0;
+
+  /** Places in a stream that somebody may still read from. */
+  readonly #cursors = new Set<Cursor>();
 
   /** Dtypes and shapes of the first batch's tensors, which all others have, and how they make it up. */
   #first: { readonly key: string; readonly tensors: readonly { readonly dtype: DType; readonly shape: readonly number[] }[] } | null = null;
@@ -101,7 +107,7 @@ export class DataLoader<X extends BatchPart = 'float32', Y extends BatchPart = '
       dropLast = false,
       prefetch = 2,
     } = checkOptions<DataLoaderOptions>(options, 'options', known);
-    checkDataset(dataset);
+    checkAnyDataset(dataset);
     for (const [name, value] of Object.entries({ shuffle, dropLast })) {
       if (typeof value !== 'boolean') throw new ArgumentError(expected('true or false', `options.${name}`, value));
     }
@@ -111,10 +117,15 @@ export class DataLoader<X extends BatchPart = 'float32', Y extends BatchPart = '
     this.dropLast = dropLast;
     this.prefetch = checkInteger(prefetch, 'options.prefetch', 0, 1024);
     this.#seed = checkInteger(seed, 'options.seed');
-    this.length = dropLast ? Math.floor(dataset.length / batchSize) : Math.ceil(dataset.length / batchSize);
+    this.#length = dropLast ? Math.floor(dataset.length / batchSize) : Math.ceil(dataset.length / batchSize);
     if (this.length === 0 && dataset.length > 0) {
       throw new ArgumentError(`\`dropLast\` leaves no batch: the data set has ${dataset.length} examples, a batch ${batchSize}`);
     }
+  }
+
+  /** Batches in an epoch. Of a data set that is read as a stream, Infinity until the epoch that is being read has come to its end. */
+  get length(): number {
+    return this.#length;
   }
 
   /** Seed, epoch and batches handed out; to resume a run, assign what was saved (course row L11: a position, no data). */
@@ -216,9 +227,16 @@ export class DataLoader<X extends BatchPart = 'float32', Y extends BatchPart = '
     return indices;
   }
 
-  /** @internal The examples of an epoch in their order; null for the order of the data set. */
-  order(epoch: number): Int32Array | null {
+  /** @internal The examples of an epoch in their order; null for the order of the data set; of a stream a place in it, at its beginning. */
+  order(epoch: number): Order {
     checkInteger(epoch, 'epoch', 0);
+    const { dataset, batchSize, dropLast, shuffle } = this;
+    if (isStreamed(dataset)) {
+      const cursor = new Cursor(dataset, { batchSize, dropLast, shuffle, seed: this.#seed, epoch });
+      this.#cursors.add(cursor);
+      this.#length = Number.POSITIVE_INFINITY;
+      return cursor;
+    }
     return this.shuffle ? new Random(this.#seed, `loader/${epoch}`).permutation(this.dataset.length) : null;
   }
 
@@ -227,9 +245,10 @@ export class DataLoader<X extends BatchPart = 'float32', Y extends BatchPart = '
     return { seed: this.#seed, epoch: checkInteger(epoch, 'epoch', 0) };
   }
 
-  /** @internal One batch of an epoch with that order; a promise where the data set gives one. */
-  make(order: Int32Array | null, batch: number, epoch: number): Pair<X, Y> | Promise<Pair<X, Y>> {
+  /** @internal One batch of an epoch with that order; a promise where the data set gives one, of null where a stream has come to its end. */
+  make(order: Order, batch: number, epoch: number): Pair<X, Y> | Promise<Pair<X, Y> | null> {
     refuseInStep('a batch was fetched', 'Pass batches to the step as arguments');
+    if (order instanceof Cursor) return this.#read(order, batch);
     if (order !== null && !types.isInt32Array(order)) throw new ArgumentError(expected('an Int32Array or null', 'order', order));
     checkInteger(batch, 'batch', 0, this.length - 1);
     const indices = this.#indices(order, batch);
@@ -237,9 +256,27 @@ export class DataLoader<X extends BatchPart = 'float32', Y extends BatchPart = '
     return whenThere(made, (one) => this.#check(checkBatch(this.dataset, one, indices.length)));
   }
 
+  async #read(cursor: Cursor, batch: number): Promise<Pair<X, Y> | null> {
+    const read = await cursor.batch(batch);
+    if (read === 'end') this.#length = batch;
+    if (read === 'end' || read === null) return null;
+    return this.#check(read as unknown as Batch<X, Y>);
+  }
+
+  /** Ends the reading of a data set that is read as a stream: its source is closed. Loops that are under way end. Of other sets there is nothing to close. */
+  close(): void {
+    for (const cursor of this.#cursors) cursor.close();
+    this.#cursors.clear();
+  }
+
+  /** The same as `close`, for `using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
   /** @internal As {@link make}, where nothing can be waited for. */
-  fetch(order: Int32Array | null, batch: number, epoch: number): Pair<X, Y> {
-    const made: Pair<X, Y> | Promise<Pair<X, Y>> = this.make(order, batch, epoch);
+  fetch(order: Order, batch: number, epoch: number): Pair<X, Y> {
+    const made: Pair<X, Y> | Promise<Pair<X, Y> | null> = this.make(order, batch, epoch);
     refuseToWait(this.dataset, made, '`for await` loops, fit(), evaluate() and predict() wait for them');
     return made;
   }
@@ -270,17 +307,21 @@ export class DataLoader<X extends BatchPart = 'float32', Y extends BatchPart = '
 
   *#iterate(epoch: number, first: number): Generator<Pair<X, Y>, void, undefined> {
     const order = this.order(epoch);
-    for (let batch = first; batch < this.length; batch++) yield this.fetch(order, batch, epoch);
+    try {
+      for (let batch = first; batch < this.length; batch++) yield this.fetch(order, batch, epoch);
+    } finally {
+      if (order instanceof Cursor) order.close();
+    }
   }
 
   async *#iterateAhead(epoch: number, first: number): AsyncGenerator<Pair<X, Y>, void, undefined> {
     const order = this.order(epoch);
-    const ready: (Pair<X, Y> | Promise<Pair<X, Y>>)[] = [];
+    const ready: (Pair<X, Y> | Promise<Pair<X, Y> | null>)[] = [];
     let timer: NodeJS.Immediate | undefined;
     let isMaking = false;
     let isOver = false;
     let next = first; // the batch that is asked for next, by whoever asks
-    const ask = (): Pair<X, Y> | Promise<Pair<X, Y>> => {
+    const ask = (): Pair<X, Y> | Promise<Pair<X, Y> | null> => {
       const made = this.make(order, next, epoch);
       next += 1;
       if (isPromise(made)) {
@@ -311,11 +352,13 @@ export class DataLoader<X extends BatchPart = 'float32', Y extends BatchPart = '
       for (let batch = first; batch < this.length; batch++) {
         const made = ready.shift() ?? ask();
         const pair = isPromise(made) ? await made : made;
+        if (pair === null) return;
         schedule();
         yield pair;
       }
     } finally {
       isOver = true;
+      if (order instanceof Cursor) order.close();
       if (timer !== undefined) clearImmediate(timer);
     }
   }

@@ -5,6 +5,7 @@ import { isAbortSignal } from '../foreign.js';
 import { join, resolve } from 'node:path';
 import { AbortedError, ArgumentError, checkOptions, describeShape, expected, FileFormatError, NetworkError } from '../errors.js';
 import { readIdx } from '../io/idx.js';
+import { type ProgressOption, streamOf } from '../progress.js';
 import { type DownloadProgress, download, type RemoteFile } from './download.js';
 import { dataFolders } from './folders.js';
 import { type ImageDatasets, imageData, type RawImages } from './images.js';
@@ -52,6 +53,8 @@ export interface MnistOptions {
   readonly raw?: boolean;
   /** Base URLs to download from, in this order; default {@link MNIST_MIRRORS}. */
   readonly mirrors?: readonly string[];
+  /** A line on a terminal, where it takes longer than a second: standard error; a stream to write to, or false. Default `'auto'`. */
+  readonly progress?: ProgressOption;
   /** Called for every piece of a download that arrives. */
   readonly onProgress?: (progress: DownloadProgress) => void;
   /** Stops the download. */
@@ -107,13 +110,14 @@ export async function mnist(options: MnistOptions = {}): Promise<ImageDatasets<'
 }
 
 function checkMnistOptions(options: MnistOptions): void {
-  checkOptions<MnistOptions>(options, 'options', ['dir', 'download', 'raw', 'mirrors', 'onProgress', 'signal']);
+  checkOptions<MnistOptions>(options, 'options', ['dir', 'download', 'raw', 'mirrors', 'progress', 'onProgress', 'signal']);
   const { dir, download: allowed, raw, mirrors, onProgress, signal } = options;
   if (dir !== undefined && (typeof dir !== 'string' || dir === ''))
     throw new ArgumentError(expected('the path of a folder', 'options.dir', dir));
   for (const [name, value] of Object.entries({ download: allowed, raw })) {
     if (value !== undefined && typeof value !== 'boolean') throw new ArgumentError(expected('true or false', `options.${name}`, value));
   }
+  streamOf(options.progress); // checked, also where nothing is downloaded
   if (onProgress !== undefined && typeof onProgress !== 'function')
     throw new ArgumentError(expected('a function', 'options.onProgress', onProgress));
   if (signal !== undefined && !isAbortSignal(signal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
@@ -150,11 +154,11 @@ async function locate(folder: string): Promise<Partial<Record<Role, string>>> {
 
 async function fetchMissing(paths: Partial<Record<Role, string>>, folders: string[], options: MnistOptions): Promise<Record<Role, string>> {
   const all: Partial<Record<Role, string>> = { ...paths };
-  const { mirrors = MNIST_MIRRORS, onProgress, signal } = options;
+  const { mirrors = MNIST_MIRRORS, progress, onProgress, signal } = options;
   for (const role of ROLES) {
     if (all[role] !== undefined) continue;
     try {
-      all[role] = await download(FILES[role], mirrors, folders[folders.length - 1], { onProgress, signal });
+      all[role] = await download(FILES[role], mirrors, folders[folders.length - 1], { progress, onProgress, signal });
     } catch (error) {
       if (!(error instanceof NetworkError)) throw error;
       throw new NetworkError(`MNIST is not in ${folders.join(' or in ')}, and ${error.message}\n${advice(folders)}`, { cause: error });

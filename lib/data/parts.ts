@@ -6,6 +6,7 @@ import { getSeed } from '../seed.js';
 import { type Groups, checkGroups, dealByClass, dealByGroup, dealInOrder } from './groups.js';
 import { isPromise } from '../foreign.js';
 import { Tensor } from '../tensor.js';
+import { showAs } from '../words.js';
 import { batchNow, checkDataset, checkIndices, memoryOf } from './contract.js';
 import {
   type AnyDataset,
@@ -17,6 +18,7 @@ import {
   type EpochKey,
   type ShapeOf,
   isClassIndices,
+  datasetText,
   isInMemory,
 } from './dataset.js';
 
@@ -96,6 +98,8 @@ export function subset<X extends BatchPart, Y extends BatchPart>(
   checkIndices(rows, dataset.length);
   return new Subset(dataset as Dataset<X, Y>, rows, `${dataset.name}[${rows.length}]`);
 }
+
+showAs(Subset as unknown as { prototype: AnyDataset }, datasetText);
 
 /** @internal Some rows of a data set, under a name, as a part of a split. */
 export function partOf<X extends BatchPart, Y extends BatchPart>(

@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { TextDecoder } from 'node:util';
 import { ArgumentError, FileFormatError, checkChoice, checkFlag, checkObject, checkOptions, describe, expected } from '../errors.js';
 import { detectDelimiter, numberOf, readRecords } from '../io/csv.js';
+import { ProgressBar, type ProgressOption } from '../progress.js';
 import { ColumnBuilder, type ColumnKind, type ColumnSchema, checkSchema, someNames } from './columns.js';
 import { type BadRow, Table, markBySchema } from './table.js';
 
@@ -30,9 +31,11 @@ export interface ReadCsvOptions extends ReadTableOptions {
   readonly missing?: readonly string[];
   /** How characters are written as bytes: a name of the Encoding Standard, such as `'windows-1252'`. Default `'utf-8'`. */
   readonly encoding?: string;
+  /** A line on a terminal, where it takes longer than a second: standard error; a stream to write to, or false. Default `'auto'`. */
+  readonly progress?: ProgressOption;
 }
 
-const known = ['columns', 'schema', 'badRows', 'delimiter', 'header', 'missing', 'encoding'];
+const known = ['columns', 'schema', 'badRows', 'delimiter', 'header', 'missing', 'encoding', 'progress'];
 const usualMissing = ['NA', 'N/A', 'NaN', 'nan', 'null', 'NULL'];
 
 /** Rows that are looked at before the kinds of the columns are decided. */
@@ -60,20 +63,36 @@ const listed = 1000;
  */
 export async function readCsv(path: string, options: ReadCsvOptions = {}): Promise<Table> {
   const given = checkOptions<ReadCsvOptions>(options, 'options', known);
-  const { delimiter, header = true, missing = usualMissing, encoding = 'utf-8' } = given;
+  const { delimiter, header = true, missing = usualMissing, encoding = 'utf-8', progress } = given;
   checkFlag(header, 'options.header');
-  if (delimiter !== undefined && (typeof delimiter !== 'string' || delimiter.length !== 1 || /["\r\n]/.test(delimiter)))
-    throw new ArgumentError(expected('one character', 'options.delimiter', delimiter));
+  checkDelimiter(delimiter);
   if (!Array.isArray(missing) || !missing.every((field) => typeof field === 'string'))
     throw new ArgumentError(expected('an array of strings', 'options.missing', missing));
   checkEncoding(encoding);
   const reader = new RowReader(path, checkReadOptions(given), new Set(['', ...missing.map((field: string) => field.trim())]));
+  const bar = new ProgressBar(progress, `reading ${basename(path)}, lines:`, null);
   const detected = await detectDelimiter(path, encoding);
-  await readRecords(path, { delimiter: delimiter ?? detected, encoding, onRecord: (fields, line) => reader.record(fields, line, header) });
+  const onRecord = (fields: readonly string[], line: number): void => {
+    reader.record(fields, line, header);
+    if (line % 1024 === 0) bar.update(line);
+  };
+  try {
+    await readRecords(path, { delimiter: delimiter ?? detected, encoding, onRecord });
+  } finally {
+    bar.end();
+  }
   return reader.finish();
 }
 
-function checkEncoding(encoding: unknown): void {
+/** @internal */
+export function checkDelimiter(delimiter: string | undefined): string | undefined {
+  if (delimiter !== undefined && (typeof delimiter !== 'string' || delimiter.length !== 1 || /["\r\n]/.test(delimiter)))
+    throw new ArgumentError(expected('one character', 'options.delimiter', delimiter));
+  return delimiter;
+}
+
+/** @internal */
+export function checkEncoding(encoding: unknown): void {
   try {
     if (typeof encoding === 'string') return void new TextDecoder(encoding);
   } catch {

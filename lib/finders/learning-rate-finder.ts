@@ -10,6 +10,7 @@ import { exp, log } from '../ops/elementwise.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { type ChartPanel, chart } from '../pictures/chart.js';
 import { number } from '../pictures/svg.js';
+import { ProgressBar, type ProgressOption } from '../progress.js';
 import { refuseInStep } from '../recording.js';
 import type { Regularizer } from '../regularizers/regularizer.js';
 import { Tensor, noGrad } from '../tensor.js';
@@ -44,6 +45,8 @@ export interface LearningRateFinderOptions {
   readonly precision?: FitOptions['precision'];
   /** Decides the order of the examples; default: the seed of `setSeed`. */
   readonly seed?: number;
+  /** A line on a terminal, where it takes longer than a second: standard error; a stream to write to, or false. Default `'auto'`. */
+  readonly progress?: ProgressOption;
   /** Stops between two steps; the state is put back all the same. */
   readonly signal?: AbortSignal;
 }
@@ -67,6 +70,7 @@ export interface LearningRateSweep {
 }
 
 const known = [
+  'progress',
   'loss',
   'optimizer',
   'from',
@@ -109,7 +113,7 @@ export async function learningRateFinder(model: AnyLayer, data: AnyDataset, opti
   checkLayer(model);
   checkDataset(data, 'data');
   const given = checkOptions<LearningRateFinderOptions>(options, 'options', known);
-  const { optimizer, explosion = 4, seed, batchSize, loss, maxGradNorm, regularizers, precision, signal } = given;
+  const { optimizer, explosion = 4, seed, batchSize, loss, maxGradNorm, regularizers, precision, progress, signal } = given;
   if (!(optimizer instanceof Optimizer))
     throw new ArgumentError(expected('an optimizer, such as new Adam(model, { lr: 1e-3 })', 'options.optimizer', optimizer));
   const from = checkNumber(given.from ?? 1e-6, 'options.from', Number.MIN_VALUE);
@@ -126,6 +130,7 @@ export async function learningRateFinder(model: AnyLayer, data: AnyDataset, opti
   const watch = {
     onBatchEnd: ({ loss: value }: BatchRecord<never>, run: TrainingRun): void => {
       losses.push(value);
+      bar.update(losses.length);
       average = decay * average + (1 - decay) * value;
       const smooth = average / (1 - powers[losses.length]);
       least = Math.min(least, smooth);
@@ -134,6 +139,7 @@ export async function learningRateFinder(model: AnyLayer, data: AnyDataset, opti
       else choose(sweep[losses.length]);
     },
   };
+  const bar = new ProgressBar(progress, 'trying learning rates', steps);
   const decay = 0.8;
   const powers = [1];
   for (let i = 0; i < steps; i++) powers.push(powers[i] * decay);
@@ -146,6 +152,8 @@ export async function learningRateFinder(model: AnyLayer, data: AnyDataset, opti
       // Numbers in the data that are not finite say nothing about rates.
       if (!(error instanceof TrainingNonFiniteError) || ['input', 'target', 'weight'].includes(error.place.what)) throw error;
       ended = 'exploded';
+    } finally {
+      bar.end();
     }
   });
   return { ...judge(sweep.slice(0, losses.length), losses), ended };

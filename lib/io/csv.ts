@@ -5,6 +5,7 @@ import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { TextDecoder } from 'node:util';
+import type { Options, Parser } from 'csv-parse';
 import { ArgumentError, FileFormatError, NodegradError } from '../errors.js';
 import { checkPath, notRegular } from './atomic.js';
 
@@ -31,13 +32,7 @@ const delimiters = [',', ';', '\t', '|'];
  * @throws {FileFormatError} if quotation marks do not match, or bytes are no text in the encoding; the message names the line
  */
 export async function readRecords(path: string, { delimiter, encoding, onRecord }: CsvFormat): Promise<void> {
-  const { parse } = await import('csv-parse');
-  const parser = parse({
-    delimiter,
-    bom: true,
-    relax_column_count: true, // whoever reads says which fields are missing
-    skip_empty_lines: true,
-    max_record_size: longestRecord,
+  const parser = await newParser(delimiter, {
     on_record: (fields: string[], { lines }: { lines: number }) => {
       onRecord(fields, lines);
       return null; // nothing is kept
@@ -47,15 +42,67 @@ export async function readRecords(path: string, { delimiter, encoding, onRecord 
   try {
     await pipeline(createReadStream(path), (bytes) => decoded(bytes as AsyncIterable<Uint8Array>, path, encoding), parser);
   } catch (error) {
-    if (error instanceof NodegradError) throw error;
-    const { code, lines, message } = error as { code?: string; lines?: number; message: string };
-    if (lines !== undefined) throw new FileFormatError(`${path}, line ${lines}: ${explain(code, message)}`, { cause: error });
-    throw new ArgumentError(`${path} cannot be read: ${code ?? message}`, { cause: error });
+    throw refused(error, path);
   }
 }
 
+/** The same as they come, no faster than they are taken; `name` is what messages call the source. */
+export async function* recordsOf(
+  source: AsyncIterable<Uint8Array | string>,
+  name: string,
+  { delimiter, encoding }: Omit<CsvFormat, 'onRecord'>,
+): AsyncGenerator<{ readonly fields: readonly string[]; readonly line: number }, void> {
+  const parser = await newParser(delimiter, { info: true });
+  const feeding = pipeline(source, (bytes) => decoded(bytes as AsyncIterable<Uint8Array>, name, encoding), parser);
+  feeding.catch(() => {}); // the parser has the same error
+  try {
+    for await (const { record, info } of parser as AsyncIterable<{ record: string[]; info: { lines: number } }>) {
+      yield { fields: record, line: info.lines };
+    }
+  } catch (error) {
+    throw refused(error, name);
+  } finally {
+    parser.destroy();
+  }
+}
+
+async function newParser(delimiter: string, options: Options): Promise<Parser> {
+  const { parse } = await import('csv-parse');
+  return parse({
+    delimiter,
+    bom: true,
+    relax_column_count: true, // whoever reads says which fields are missing
+    skip_empty_lines: true,
+    max_record_size: longestRecord,
+    ...options,
+  });
+}
+
+function refused(error: unknown, name: string): unknown {
+  if (error instanceof NodegradError) return error;
+  const { code, lines, message } = error as { code?: string; lines?: number; message: string };
+  if (lines !== undefined) return new FileFormatError(`${name}, line ${lines}: ${explain(code, message)}`, { cause: error });
+  return new ArgumentError(`${name} cannot be read: ${code ?? message}`, { cause: error });
+}
+
+/** Lines of text as they come, without their ends; the last one also where it has none. */
+export async function* linesOf(source: AsyncIterable<Uint8Array | string>, name: string): AsyncGenerator<string, void> {
+  let rest = '';
+  try {
+    for await (const text of decoded(source, name, 'utf-8')) {
+      const lines = (rest + text).split(/\r\n|\n/);
+      rest = lines.pop() ?? '';
+      if (rest.length > longestRecord) throw new FileFormatError(`${name}: has a line of more than ${longestRecord} characters`);
+      yield* lines;
+    }
+  } catch (error) {
+    throw refused(error, name);
+  }
+  if (rest !== '') yield rest;
+}
+
 /** Bytes as text. What is no text would become a replacement character without a word, and two categories one. */
-async function* decoded(file: AsyncIterable<Uint8Array>, path: string, encoding: string): AsyncGenerator<string> {
+async function* decoded(file: AsyncIterable<Uint8Array | string>, path: string, encoding: string): AsyncGenerator<string> {
   const decoder = new TextDecoder(encoding, { fatal: true, ignoreBOM: true });
   let lines = 1;
   /** Text of the bytes that were read; the end of the file with none. */
@@ -67,6 +114,10 @@ async function* decoded(file: AsyncIterable<Uint8Array>, path: string, encoding:
     }
   };
   for await (const bytes of file) {
+    if (typeof bytes === 'string') {
+      yield bytes;
+      continue;
+    }
     yield decode(bytes);
     for (const byte of bytes) if (byte === lineFeed) lines += 1;
   }

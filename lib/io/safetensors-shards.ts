@@ -1,6 +1,7 @@
 // A model in several safetensors files, as Hugging Face writes large ones: an index in JSON says which file has which tensor.
 
 import { basename, dirname, join } from 'node:path';
+import { TextDecoder } from 'node:util';
 import { describe, FileFormatError } from '../errors.js';
 import { isPlainObject } from '../foreign.js';
 import type { AnyTensor } from '../tensor.js';

@@ -1,7 +1,7 @@
 // Zip archives: the list of members at the end, members that are stored or deflated, sizes of 64 bits. Read without trusting any of it.
 
 import { promisify } from 'node:util';
-import { crc32, deflateRaw, inflateRaw } from 'node:zlib';
+import zlib from 'node:zlib';
 import { ArgumentError, FileFormatError, describe } from '../errors.js';
 import { checkAvailable } from '../memory.js';
 import type { ByteSource } from './byte-source.js';
@@ -138,13 +138,13 @@ export async function readMember({ name: archive, size: all, read }: ByteSource,
   if (isDeflated) {
     checkAvailable(size, archive);
     try {
-      bytes = (await promisify(inflateRaw)(content, { maxOutputLength: Math.max(size, 1) })) as Uint8Array;
+      bytes = (await promisify(zlib.inflateRaw)(content, { maxOutputLength: Math.max(size, 1) })) as Uint8Array;
     } catch (error) {
       fail(`cannot be unpacked: ${(error as Error).message}`, error);
     }
   }
   if (bytes.length !== size) fail(`has ${bytes.length} bytes, its list says ${size}`);
-  if (crc32(bytes) !== checksum) fail('is damaged: its checksum differs');
+  if (checksumAfter(0, bytes) !== checksum) fail('is damaged: its checksum differs');
   return bytes;
 }
 
@@ -160,9 +160,8 @@ export async function zipPieces(members: ReadonlyMap<string, readonly Uint8Array
   let offset = 0;
   for (const [name, parts] of members) {
     const size = parts.reduce((sum, part) => sum + part.length, 0);
-    // Of no bytes, Node.js begins anew: crc32(empty, value) is 0.
-    const checksum = parts.reduce((value, part) => (part.length === 0 ? value : crc32(part, value)), 0);
-    const deflated = compress ? await promisify(deflateRaw)(Buffer.concat(parts)) : null;
+    const checksum = parts.reduce(checksumAfter, 0);
+    const deflated = compress ? await promisify(zlib.deflateRaw)(Buffer.concat(parts)) : null;
     const content = deflated !== null && deflated.length < size ? [deflated] : parts;
     const packed = content === parts ? size : (deflated as Buffer).length;
     if (offset + size > limit32) throw new ArgumentError('a zip archive of more than 4 GiB: writeSafetensors() has no such limit');
@@ -194,6 +193,15 @@ export async function zipPieces(members: ReadonlyMap<string, readonly Uint8Array
   end.writeUInt32LE(length, 12);
   end.writeUInt32LE(offset, 16);
   return [...pieces, ...list, end];
+}
+
+/** The CRC-32 of bytes behind others, whose own is `value`. */
+function checksumAfter(value: number, bytes: Uint8Array): number {
+  // Not by name: Node.js 21, 22.0 and 22.1 lack it, and would not import this file.
+  if (typeof zlib.crc32 !== 'function')
+    throw new ArgumentError(`Node.js ${process.versions.node} has no CRC-32, which zip archives need: 22.2 has`);
+  // Of no bytes, Node.js begins anew: crc32(empty, value) is 0.
+  return bytes.length === 0 ? value : zlib.crc32(bytes, value);
 }
 
 function word(value: number): Buffer {

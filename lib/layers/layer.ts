@@ -10,12 +10,14 @@ import { Parameter, materializeAll, setOwnerPreparation } from '../parameter.js'
 import { Random } from '../random.js';
 import { type StateKind, reads, refuseInStep, writes } from '../recording.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
+import { showAs } from '../words.js';
 import { betweenSteps } from '../program/driver.js';
 import { collect, join, named } from './fields.js';
 import { warnOfUnknown, wrapForward, wrapOwnForward } from './forward.js';
 import { claim, modelOf, noteLayer, ownerOf, streamOf } from './lineage.js';
 import { buildModel, describeModel, setNoConfig } from './registry.js';
 import { type LoadOptions, type LoadReport, checkSameState, loadState } from './state.js';
+import { layerText } from './text.js';
 
 /** A layer of any input and output type. */
 // biome-ignore lint/suspicious/noExplicitAny: input and output types of a subclass may be anything.
@@ -358,6 +360,8 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     return twin;
   }
 }
+
+showAs(Layer as unknown as { prototype: AnyLayer }, layerText);
 
 setNoConfig(Layer.prototype.config);
 // Not in a static block: the compiler gives the class another name in there, which has no value yet.

@@ -188,7 +188,7 @@ function valuesOf(path: string, layer: AnyLayer, theirs: KerasLayer): Map<string
   const { items } = counterpartOf(layer) as Counterpart;
   const places = layer.namedState();
   if (theirs.weights.length !== items.length)
-    throw new ShapeError(`'${path}' has ${items.join(', ') || 'no weights'}, and ${who} ${theirs.weights.length} weights of other number`);
+    throw new ShapeError(`'${path}' has ${items.length} (${items.join(', ')}), and ${who} has ${theirs.weights.length} weights`);
   return new Map(
     items.map((name, i) => {
       const [wanted, value] = [(places.get(name) as AnyTensor).shape, theirs.weights[i]];

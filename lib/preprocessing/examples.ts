@@ -1,6 +1,7 @@
 // What a transform is fitted on: the examples of a tensor or of a training set, all or a sample, batch by batch.
 
 import { checkDataset, isShape, whenThere } from '../data/contract.js';
+import { isStreamed } from '../data/cursor.js';
 import type { AnyDataset, BatchPart, Dataset } from '../data/dataset.js';
 import type { DType } from '../dtype.js';
 import { ArgumentError, ShapeError, checkInteger, checkOptions } from '../errors.js';
@@ -66,6 +67,10 @@ function ofTensor(tensor: AnyTensor): Source {
 }
 
 function ofDataset(data: AnyDataset): Source {
+  if (isStreamed(data))
+    throw new ArgumentError(
+      `data set '${data.name}' is read as a stream, and what preprocessing learns from is gone through several times: fit the transform on a tensor or a table of some examples before`,
+    );
   checkDataset(data, 'data');
   if (!isShape(data.inputShape))
     throw new ArgumentError(`the inputs of data set '${data.name}' are several tensors, and preprocessing takes one: transform each before`);

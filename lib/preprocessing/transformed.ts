@@ -1,6 +1,7 @@
 // A data set seen through a transform: what it gives in memory is transformed once, other sets batch by batch.
 
-import { checkBatch, checkDataset, memoryOf, whenThere } from '../data/contract.js';
+import { checkAnyDataset, checkBatch, memoryOf, whenThere } from '../data/contract.js';
+import { type Streamed, isStreamed } from '../data/cursor.js';
 import {
   type AnyDataset,
   type AsyncDataset,
@@ -45,7 +46,7 @@ export function transformed<X extends DType, Y extends BatchPart>(
   dataset: AnyDataset<X, Y>,
   transform: Transform,
 ): AnyDataset<Transformed<X>, Y> {
-  checkDataset(dataset);
+  checkAnyDataset(dataset);
   if (!(transform instanceof Transform)) throw new ArgumentError(expected('a transform, such as new Centre()', 'transform', transform));
   return new TransformedDataset(dataset as Dataset<X, Y>, transform);
 }
@@ -59,6 +60,8 @@ class TransformedDataset<X extends DType, Y extends BatchPart> implements Datase
   readonly classes?: readonly string[];
   readonly labels?: () => Int32Array;
   readonly memory?: Dataset<Transformed<X>, Y>['memory'];
+  /** Of a set that is read as a stream, its batches, transformed. */
+  readonly stream?: Streamed['stream'];
   readonly #data: Dataset<X, Y>;
   readonly #transform: Transform;
 
@@ -72,6 +75,7 @@ class TransformedDataset<X extends DType, Y extends BatchPart> implements Datase
     if (data.split !== undefined) this.split = data.split;
     if (data.classes !== undefined) this.classes = data.classes;
     if (data.labels !== undefined) this.labels = () => data.labels!();
+    if (isStreamed(data)) this.stream = (request) => this.#streamed(data.stream(request));
     if (isInMemory(data) && memoryOf(data).inputs instanceof Tensor) {
       let made: ExampleMemory<Transformed<X>, Y> | null = null;
       this.memory = () => (made ??= this.#all());
@@ -84,6 +88,12 @@ class TransformedDataset<X extends DType, Y extends BatchPart> implements Datase
       return { ...others, inputs: this.#transform.transform(inputs as Tensor<X>) };
     });
     return made as Batch<Transformed<X>, Y>; // or a promise, as the set gives
+  }
+
+  async *#streamed(batches: ReturnType<Streamed['stream']>): ReturnType<Streamed['stream']> {
+    for await (const batch of { [Symbol.asyncIterator]: () => batches }) {
+      yield { ...batch, inputs: this.#transform.transform(batch.inputs as unknown as Tensor<X>) as unknown as TensorTree };
+    }
   }
 
   /** All examples, in memory that steps read where it lies. */

@@ -16,11 +16,11 @@ export interface Rows {
 
 /** Batches by number. */
 export interface Feed {
-  /** Number of batches. */
+  /** Number of batches; Infinity where nobody knows. */
   readonly length: number;
   /** Examples in a batch: only the last may have fewer. */
   examples(batch: number): number;
-  /** How many batches from `first` on are there, or can be made without waiting: all, but for a data set that gives promises. */
+  /** How many batches from `first` on are there, or can be made without waiting: all, but for a data set that gives promises; 0: the data are at their end. */
   ready(first: number): number | Promise<number>;
   /** Shapes and dtypes of the tensors among a step's arguments. */
   specifications(batch: number): readonly OutputSpecification[];
@@ -50,4 +50,6 @@ export interface StepSource {
   state: StepPosition;
   /** @internal The batches of an epoch. */
   feed(epoch: number): Feed;
+  /** Ends the reading of data that are read as a stream. */
+  close?(): void;
 }

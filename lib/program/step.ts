@@ -240,21 +240,26 @@ function argumentsOf(given: readonly StepArgument[]): { inputs: AnyTensor[]; str
 
 async function runMany<R>(programs: StepPrograms<R>, loader: StepSource, given?: number): Promise<R[]> {
   if (typeof (loader as Partial<StepSource> | null)?.feed !== 'function') throw new ArgumentError(expected('a DataLoader', 'loader', loader));
-  let left = checkInteger(given ?? loader.length, 'steps', 0);
+  let left = given === undefined ? loader.length : checkInteger(given, 'steps', 0);
   const results: R[] = [];
   while (left > 0) {
     const { epoch, batch } = loader.state;
     const feed = loader.feed(epoch);
     const last = Math.min(feed.length, batch + left);
+    let done = 0;
     try {
       for await (const { count, read } of runSteps(programs, feed, { first: batch, last })) {
         for (let i = 0; i < count; i++) results.push(read(i));
-        loader.state = { ...loader.state, epoch, batch: loader.state.batch + count };
+        done += count;
+        loader.state = { ...loader.state, epoch, batch: batch + done };
       }
     } catch (error) {
       throw error instanceof StepFailure ? error.cause : error;
+    } finally {
+      loader.close?.();
     }
-    left -= last - batch;
+    // Of a stream, whose length nobody knows, one epoch.
+    left = Number.isFinite(left) ? left - done : 0;
   }
   return results;
 }

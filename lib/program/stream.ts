@@ -106,6 +106,10 @@ export async function* runSteps<R>(programs: StepPrograms<R>, feed: Feed, option
         try {
           const ready = feed.ready(next);
           const count = typeof ready === 'number' ? ready : await ready;
+          if (count === 0) {
+            next = last; // a stream has come to its end
+            break;
+          }
           within(() => queue(count));
         } catch (error) {
           // A data set that cannot make a batch: what is under way is taken in first, so that whoever counts steps misses none.

@@ -1,5 +1,6 @@
 // What a trained model makes of a data set, example by example: what it takes for what, where it is wrong, and where it is least sure.
 
+import { isStreamed } from '../data/cursor.js';
 import type { AnyDataset, Batch } from '../data/dataset.js';
 import { subset } from '../data/parts.js';
 import { BinaryCrossEntropyLoss } from '../losses/binary.js';
@@ -80,8 +81,9 @@ interface Judged {
   readonly size: number;
 }
 
-/** Examines a model; null where its predictions are neither classes nor one number an example. */
+/** Examines a model; null where its predictions are neither classes nor one number an example, and for data that are read as a stream. */
 export async function examine(model: AnyLayer, data: AnyDataset, loss: Loss): Promise<Examination | null> {
+  if (isStreamed(data)) return null;
   const { length } = data;
   const examples = Math.min(length, mostExamples);
   const indices = Int32Array.from({ length: examples }, (_, i) => Math.floor((i * length) / examples));

@@ -1,5 +1,6 @@
 // The sitter: a callback that gathers what rules need, asks them before the run, after epochs and at the end, and says what they find.
 
+import { isStreamed } from '../data/cursor.js';
 import { type AnyDataset, isInMemory } from '../data/dataset.js';
 import type { AnyPair } from '../data/loader.js';
 import { ArgumentError, checkFlag, checkInteger, checkOptions, expected } from '../errors.js';
@@ -167,7 +168,7 @@ export class Sitter extends Callback {
     if (this.#observe) this.#classes = run.data.classes?.length ?? (await scoresOf(run));
     if (run.epochs === 0) return;
     // A set of a user's own may draw or count when it makes a batch: the run would be another one.
-    if (!isInMemory(run.data) && !isBuiltIn(run.data)) this.#gathered = gatherNothing(run);
+    if (isStreamed(run.data) || (!isInMemory(run.data) && !isBuiltIn(run.data))) this.#gathered = gatherNothing(run);
     else this.#gathered = await gather(run, preprocessed(run.model, run.data), run.validation, quick, run.batchSize);
     this.#trace = new Trace(run.model, run.step, run.optimizer.lr);
     this.#run = run;

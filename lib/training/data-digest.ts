@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { type Source, isShape, memoryOf, sourcesIn } from '../data/contract.js';
 import { type AnyDataset, type BatchPart, type Dataset, type EpochKey, isInMemory } from '../data/dataset.js';
+import { isStreamed } from '../data/cursor.js';
 import { DataLoader } from '../data/loader.js';
 import { type DType, type TypedArray, arrayTypes, bytesOf } from '../dtype.js';
 import { describeShape } from '../errors.js';
@@ -30,6 +31,8 @@ const key: EpochKey = { seed: 0, epoch: 0 };
  */
 export async function describeData(given: AnyDataset): Promise<Record<string, unknown>> {
   const data = given as Dataset<BatchPart, BatchPart>;
+  // To read it once more might not give the same, or not be possible.
+  if (isStreamed(given)) return { name: data.name, examples: 'a stream', digest: 'none: it is read as a stream' };
   return {
     name: data.name,
     examples: data.length,

@@ -1,6 +1,6 @@
 // Evaluation and prediction: forward passes in evaluation mode, off the tape, the modes as before afterwards.
 
-import { checkDataset } from '../data/contract.js';
+import { checkAnyDataset } from '../data/contract.js';
 import { isAbortSignal, isPromise } from '../foreign.js';
 import type { AnyDataset, Batch, BatchPart, Dataset, ExampleMemory, ShapeTree } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
@@ -25,6 +25,8 @@ import type { Scores } from './history.js';
 import { checkMetrics, resultsOf } from './measured.js';
 import { Breather, rememberModes } from './modes.js';
 import { type RecordedParts, ownCodeOf } from './own-code.js';
+import type { ProgressOption } from '../progress.js';
+import { watched } from './reading.js';
 import { addMeasured, measure, needPrediction } from './train-step.js';
 
 /** Options of `model.evaluate`. */
@@ -35,6 +37,8 @@ export interface EvaluateOptions {
   readonly metrics?: readonly Metric[];
   /** Examples per forward pass; default 256. It changes no result beyond the rounding of sums over batches. */
   readonly batchSize?: number;
+  /** A line on a terminal, where it takes longer than a second: standard error; a stream to write to, or false. Default `'auto'`. */
+  readonly progress?: ProgressOption;
   /** Stops between two batches. */
   readonly signal?: AbortSignal;
 }
@@ -43,6 +47,8 @@ export interface EvaluateOptions {
 export interface PredictOptions {
   /** Examples per forward pass; default 256. It changes no result. */
   readonly batchSize?: number;
+  /** A line on a terminal, where it takes longer than a second: standard error; a stream to write to, or false. Default `'auto'`. */
+  readonly progress?: ProgressOption;
   /** Stops between two batches. */
   readonly signal?: AbortSignal;
 }
@@ -52,7 +58,7 @@ const worthCompiling = 4;
 
 /** `model.evaluate(data, options)`: documented there. */
 export async function evaluate(model: AnyLayer, data: AnyDataset, options: EvaluateOptions): Promise<Scores> {
-  checkDataset(data, 'data');
+  checkAnyDataset(data, 'data');
   const seen = preprocessed(model, data);
   if (options?.loss instanceof Loss) checkDomains(options.loss, seen);
   return evaluateSeen(model, seen, options);
@@ -60,10 +66,10 @@ export async function evaluate(model: AnyLayer, data: AnyDataset, options: Evalu
 
 /** The same for data that have gone through the model's preprocessing. */
 export async function evaluateSeen(model: AnyLayer, data: AnyDataset, options: EvaluateOptions): Promise<Scores> {
-  checkOptions(options, 'options', ['loss', 'metrics', 'batchSize', 'signal']);
+  checkOptions(options, 'options', ['loss', 'metrics', 'batchSize', 'progress', 'signal']);
   const loss = checkLoss(options?.loss);
   const metrics = checkMetrics(options.metrics, loss);
-  const { batchSize = 256, signal } = options;
+  const { batchSize = 256, progress, signal } = options;
   const loader = new DataLoader<BatchPart, BatchPart>(data, { batchSize });
   checkNotEmpty(loader, 'evaluate');
   for (const metric of metrics) metric.reset();
@@ -77,21 +83,25 @@ export async function evaluateSeen(model: AnyLayer, data: AnyDataset, options: E
       prediction: keep ? prediction : null,
     };
   };
-  await inEvaluation({ model, loss, metrics }, loader, checkSignal(signal), pass, (result, examples, targets) => {
+  const use = (result: ReturnType<typeof pass>, examples: number, targets: () => TensorTree): void => {
     for (const [i, one] of result.losses.entries()) {
       means[i] ??= new BatchMean();
       means[i].add(one.loss.item(), one.isSum ? null : (one.counted?.item() ?? examples), examples);
       factors[i] = one.factor;
     }
     addMeasured(metrics, result.measured, () => [result.prediction as TensorTree, targets()]);
-  });
+  };
+  const abort = checkSignal(signal);
+  await watched(loader, { abort, progress, title: 'evaluating' }, use, (follow) =>
+    inEvaluation({ model, loss, metrics }, loader, abort, pass, follow),
+  );
   const total = means.reduce((before, mean, i) => before + (factors[i] === 1 ? mean.value : factors[i] * mean.value), 0);
   return { loss: total, metrics: resultsOf(metrics) };
 }
 
 /** `model.predict(inputs, options)`: documented there. */
 export async function predict(model: AnyLayer, inputs: TensorTree | AnyDataset, options: PredictOptions = {}): Promise<TensorTree> {
-  const { batchSize = 256, signal } = checkOptions<PredictOptions>(options, 'options', ['batchSize', 'signal']);
+  const { batchSize = 256, progress, signal } = checkOptions<PredictOptions>(options, 'options', ['batchSize', 'progress', 'signal']);
   checkInteger(batchSize, 'options.batchSize', 1);
   const parts: TensorTree[] = [];
   const pass = (rows: TensorTree): TensorTree => checkOutput(model.forward(rows as never));
@@ -99,11 +109,12 @@ export async function predict(model: AnyLayer, inputs: TensorTree | AnyDataset, 
     parts.push(prediction);
   };
   const abort = checkSignal(signal);
+  const watch = { abort, progress, title: 'predicting' };
   if (isPromise(inputs)) throw new ArgumentError(expected('tensors or a data set', 'inputs', inputs, 'Await it'));
   if (typeof (inputs as Partial<Dataset> | null)?.batch === 'function') {
     const loader = new DataLoader<BatchPart, BatchPart>(preprocessed(model, inputs as AnyDataset), { batchSize });
     checkNotEmpty(loader, 'predict');
-    await inEvaluation({ model }, loader, abort, pass, keep);
+    await watched(loader, watch, keep, (follow) => inEvaluation({ model }, loader, abort, pass, follow));
     return joined(parts);
   }
   if (!isTree(inputs)) throw new ArgumentError(expected('a tensor or a data set', 'inputs', inputs, 'Numbers and arrays go through tensor()'));
@@ -113,7 +124,8 @@ export async function predict(model: AnyLayer, inputs: TensorTree | AnyDataset, 
   if (data.length === 0) return inEvaluationMode(model, () => noGrad(() => pass(rows)));
   // A tensor of one axis may be one example: the model sees it whole, or the result would depend on its length.
   const isOne = rows instanceof Tensor && rows.rank === 1;
-  await inEvaluation({ model }, new DataLoader<BatchPart, BatchPart>(data, { batchSize: isOne ? data.length : batchSize }), abort, pass, keep);
+  const loader = new DataLoader<BatchPart, BatchPart>(data, { batchSize: isOne ? data.length : batchSize });
+  await watched(loader, watch, keep, (follow) => inEvaluation({ model }, loader, abort, pass, follow));
   return joined(parts);
 }
 
@@ -210,6 +222,8 @@ async function inEvaluation<R>(
   while (progress.batch < loader.length) {
     const made = loader.make(order, progress.batch, 0);
     const pair = isPromise(made) ? await made : made;
+    if (pair === null) check(); // the end of a stream, or its source was closed by the signal
+    if (pair === null) break;
     if (isPromise(made) && usesBusyMemory(model)) return goOnCompiled();
     // For each batch: whoever trains the same model between two turns of the event loop finds it in the mode that it was in.
     try {

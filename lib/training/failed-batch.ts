@@ -1,7 +1,8 @@
 // What to say of a batch that failed: which example of the data set it was, where the error is about one.
 
+import { Cursor } from '../data/cursor.js';
 import type { AnyDataset } from '../data/dataset.js';
-import type { AnyPair } from '../data/loader.js';
+import type { AnyPair, Order } from '../data/loader.js';
 import { isFloat } from '../dtype.js';
 import { IndexError } from '../errors.js';
 import { StepFailure } from '../program/stream.js';
@@ -10,8 +11,8 @@ import { type TensorTree, tensorsOf } from '../tree.js';
 /** Where a batch came from. */
 export interface BatchPlace {
   readonly data: AnyDataset;
-  /** The examples of the pass in their order; null for the order of the data set. */
-  readonly order: Int32Array | null;
+  /** The examples of the pass in their order. */
+  readonly order: Order;
   /** Examples per batch. */
   readonly batchSize: number;
   /** Which batch, from 0. */
@@ -24,6 +25,8 @@ export interface BatchPlace {
 export function nameExample({ data, order, batchSize, batch, epoch }: BatchPlace, example: number): string {
   const at = batch * batchSize + example;
   const when = epoch === undefined ? '' : ` of epoch ${epoch}`;
+  // A stream has been mixed in its buffer, and has no rows.
+  if (order instanceof Cursor) return `example ${example} of batch ${batch + 1}${when} of data set '${data.name}' (examples count from 0)`;
   return `row ${order === null ? at : order[at]} of data set '${data.name}' (rows count from 0; batch ${batch + 1}${when})`;
 }
 

@@ -1,6 +1,6 @@
 // What fit can be asked for.
 
-import { checkDataset } from '../data/contract.js';
+import { checkAnyDataset } from '../data/contract.js';
 import type { AnyDataset } from '../data/dataset.js';
 import type { DType } from '../dtype.js';
 import { ArgumentError, checkChoice, checkOptions } from '../errors.js';
@@ -136,9 +136,9 @@ export const fitOptions: readonly (keyof FitOptions)[] = [
 
 /** The options of a call of fit; what it is to train on comes first, or targets in the place of options would be read as such. */
 export function checkFit(data: unknown, given: unknown): FitOptions {
-  checkDataset(data, 'data');
+  checkAnyDataset(data, 'data');
   const options = checkOptions<FitOptions>(given, 'options', fitOptions);
-  if (options.validation !== undefined) checkDataset(options.validation, 'options.validation');
+  if (options.validation !== undefined) checkAnyDataset(options.validation, 'options.validation');
   return options;
 }
 

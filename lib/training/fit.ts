@@ -2,7 +2,7 @@
 
 import type { AnyDataset, BatchPart, Dataset } from '../data/dataset.js';
 import { Staging, feedOf } from '../data/feed.js';
-import { type AnyLoader, type AnyPair, DataLoader } from '../data/loader.js';
+import { type AnyLoader, type AnyPair, DataLoader, type Order } from '../data/loader.js';
 import { ArgumentError, BusyError, NodegradError, checkFlag, checkInteger, checkNumber, expected } from '../errors.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
@@ -33,6 +33,7 @@ import { type RecordedParts, doubtRecordings } from './own-code.js';
 import { preflight } from './preflight.js';
 import { Progress, milliseconds } from './progress.js';
 import { compileReported, runEnd, runHeader } from './run-header.js';
+import { reading } from './reading.js';
 import { type RunLog, openRunLog } from './run-log.js';
 import { type EpochProgress, type RunPosition, stateOfMetrics } from './run-state.js';
 import { NonFiniteLoss, type Seen, type StepResult, type TrainStep, addMeasured, makeTrainSteps, stepsUntilObserved } from './train-step.js';
@@ -65,7 +66,6 @@ class Fitting implements TrainingRun {
   readonly optimizer: Optimizer;
   readonly loss: Loss;
   readonly epochs: number;
-  readonly stepsPerEpoch: number;
   readonly batchSize: number;
   readonly shuffle: boolean;
   readonly validation: AnyDataset | undefined;
@@ -121,7 +121,6 @@ class Fitting implements TrainingRun {
     this.#loader = new DataLoader<BatchPart, BatchPart>(preprocessed(model, data), { batchSize, shuffle, dropLast, seed: this.#seed });
     checkNotEmpty(this.#loader, 'train on');
     this.batchSize = this.#loader.batchSize;
-    this.stepsPerEpoch = this.#loader.length;
     if (validation !== undefined) checkNotEmpty(new DataLoader(validation), 'validate with. Leave `options.validation` out');
     this.#progress = new Progress(options.progress, this.epochs, this.stepsPerEpoch);
     this.#eager = checkFlag(options.eager ?? false, 'options.eager');
@@ -135,6 +134,10 @@ class Fitting implements TrainingRun {
     const settings = settingsOf(options, this.batchSize, this.#seed);
     const parts = { ...this.#parts, callbacks: [...(options.callbacks ?? []), ...kept], data, validation, history, epochs, settings };
     this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, parts, this);
+  }
+
+  get stepsPerEpoch(): number {
+    return this.#loader.length;
   }
 
   stop(reason = 'stopped by a callback'): void {
@@ -161,7 +164,7 @@ class Fitting implements TrainingRun {
     if (!this.#eager && this.epochs > 0) preflight({ ...this.#parts, loader: this.#loader, validation: this.validation });
     if (this.epochs > 0) checkDomains(this.loss, this.#loader.dataset, this.validation);
     try {
-      return await this.#run();
+      return await reading(this.#loader, this.#signal, () => this.#run());
     } finally {
       await this.#checkpoints?.close();
     }
@@ -254,14 +257,8 @@ class Fitting implements TrainingRun {
     if (this.#checkpoints !== null) epoch.metrics = stateOfMetrics(this.#metrics);
     const scoring = { loss: this.loss, metrics: this.#metrics, batchSize: this.batchSize, signal: this.#signal };
     const validation = await validate(model, this.validation, scoring, () => this.#aborted());
-    const record: EpochRecord = {
-      epoch: this.epoch,
-      ...scores,
-      ...(validation && { validation }),
-      lr: epoch.lr,
-      seconds,
-      samplesPerSecond: epoch.seen / seconds,
-    };
+    const speed = { lr: epoch.lr, seconds, samplesPerSecond: epoch.seen / seconds };
+    const record: EpochRecord = { epoch: this.epoch, ...scores, ...(validation && { validation }), ...speed };
     this.#progressed = null;
     this.history.epochs.push(record);
     this.#log?.write({ type: 'epoch', ...record });
@@ -325,8 +322,9 @@ class Fitting implements TrainingRun {
     const rows = this.#loader.order(order);
     while (progress.batch < this.stepsPerEpoch) {
       const pair = await this.#loader.make(rows, progress.batch, order);
-      const [inputs, targets] = pair;
       if (this.#signal?.aborted) throw this.#aborted();
+      if (pair === null) continue;
+      const [inputs, targets] = pair;
       this.#enterTraining();
       let result: StepResult;
       try {
@@ -376,7 +374,7 @@ class Fitting implements TrainingRun {
   }
 
   /** What a user can do something about, for a step that was refused. */
-  #explain(error: unknown, batch: number, order: Int32Array | null, pair: AnyPair): unknown {
+  #explain(error: unknown, batch: number, order: Order, pair: AnyPair): unknown {
     const place = { data: this.#loader.dataset, order, batchSize: this.batchSize, batch, epoch: this.epoch };
     if (error instanceof NonFiniteLoss || (error instanceof NodegradError && error.message.startsWith(notFinite)))
       return this.#nonFinite(batch + 1, { pair, place });

@@ -1,5 +1,7 @@
 // What a run leaves behind: a record per epoch.
 import { keepNames } from '../names.js';
+import { plural, printable, showAs } from '../words.js';
+import { formatDuration, formatScore } from './progress.js';
 import type { Finding } from '../sitter/finding.js';
 
 /** Loss and metrics over a data set. */
@@ -53,4 +55,35 @@ export class History {
   }
 }
 
+/** Epochs of each end that a table of many has. */
+const shownAtEnd = 5;
+
+/** What `console.log` shows of a run: a table of its epochs, why it stopped, and what somebody should look at. */
+function historyText({ epochs, stopped, warnings, findings, fixes }: History): string {
+  const columns = (scores: Scores, prefix: string): [string, string][] => [
+    [`${prefix}loss`, formatScore(scores.loss)],
+    ...Object.entries(scores.metrics).map(([name, value]): [string, string] => [`${prefix}${name}`, formatScore(value)]),
+  ];
+  const rowOf = (record: EpochRecord): [string, string][] => [
+    ['epoch', String(record.epoch)],
+    ...columns(record, ''),
+    ...(record.validation === undefined ? [] : columns(record.validation, 'val ')),
+    ['lr', String(Number(record.lr.toPrecision(4)))],
+    ['time', formatDuration(record.seconds)],
+  ];
+  const rows = epochs.map(rowOf);
+  const head = rows[0]?.map(([name]) => name) ?? [];
+  const cells = [head, ...rows.map((row) => row.map(([, value]) => value))];
+  const widths = head.map((_, i) => Math.max(...cells.map((row) => row[i]?.length ?? 0)));
+  const lines = cells.map((row) => `  ${row.map((cell, i) => cell.padStart(widths[i])).join('  ')}`);
+  const isLong = epochs.length > 2 * shownAtEnd + 1;
+  if (isLong) lines.splice(1 + shownAtEnd, epochs.length - 2 * shownAtEnd, '  …');
+  return [
+    `History of ${plural(epochs.length, 'epoch')}${stopped === null ? '' : `, stopped: ${stopped}`}`,
+    ...(epochs.length === 0 ? [] : lines),
+    ...[...findings.map(({ text }) => text), ...fixes, ...warnings].map((text) => `  ! ${printable(text)}`),
+  ].join('\n');
+}
+
+showAs(History, historyText);
 keepNames({ History });

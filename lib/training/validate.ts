@@ -15,7 +15,7 @@ export async function validate(
 ): Promise<Scores | undefined> {
   if (validation === undefined) return undefined;
   try {
-    return await evaluateSeen(model, validation, { ...options, batchSize: Math.max(256, options.batchSize ?? 0) });
+    return await evaluateSeen(model, validation, { ...options, batchSize: Math.max(256, options.batchSize ?? 0), progress: false });
   } catch (error) {
     throw options.signal?.aborted ? aborted() : inValidation(error, validation);
   }

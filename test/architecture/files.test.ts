@@ -22,6 +22,9 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/create.ts': { test: 'test/ops/special.test.ts', why: 'nearly every test makes tensors with it' },
   'lib/foreign.ts': { test: 'test/faults/realms.test.ts', why: 'other realms and copies are its one subject' },
   'lib/data/contract.ts': { test: 'test/faults/data.test.ts', why: 'every breach of it, with fit, evaluate and predict' },
+  'lib/data/example-rows.ts': { test: 'test/data/iterable.test.ts', why: 'examples of every form' },
+  'lib/data/cursor.ts': { test: 'test/data/iterable.test.ts', why: 'a place in a stream' },
+  'lib/training/reading.ts': { test: 'test/data/iterable.test.ts', why: 'sources that are let go' },
   'lib/data/parts.ts': { test: 'test/data/dataset.test.ts', why: 'subsets and splits are data sets' },
   'lib/data/folder-files.ts': { test: 'test/faults/folders.test.ts', why: 'links, loops and names, through datasets.imageFolder' },
   'lib/data/image-files.ts': { test: 'test/faults/folders.test.ts', why: 'what is an image, through datasets.imageFolder' },
@@ -242,6 +245,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   ),
   'lib/evaluation/cross-validation.ts': { test: 'test/evaluation/comparison.test.ts', why: 'the same folds and intervals' },
   'lib/layers/calls.ts': { test: 'test/layers/architecture.test.ts', why: 'the forward pass that is taken apart' },
+  'lib/layers/text.ts': { test: 'test/layers/architecture.test.ts', why: 'what a layer looks like on the console' },
   'lib/layers/chain.ts': { test: 'test/layers/architecture.test.ts', why: 'what is taken apart is put together' },
   ...Object.fromEntries(
     ['architecture', 'architecture-pieces'].map((stem) => [

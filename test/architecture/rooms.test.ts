@@ -8,7 +8,7 @@ const invent = (files: Record<string, string>): Tree => new Map(Object.entries(f
 
 // ---- lib ----
 
-const basics = ['foreign', 'names', 'words', 'errors', 'dtype', 'environment', 'recording', 'context', 'options'];
+const basics = ['foreign', 'names', 'words', 'progress', 'errors', 'dtype', 'environment', 'recording', 'context', 'options'];
 const tensors = [...basics, 'random', 'seed', 'ops', 'tensor'];
 const models = [...tensors, 'create', 'initializers', 'parameter', 'buffer', 'layers'];
 
@@ -20,6 +20,7 @@ const arrows: Record<string, readonly string[]> = {
   foreign: ['installation'],
   names: [],
   words: [],
+  progress: ['errors', 'words'],
   errors: ['foreign', 'help', 'names'],
   dtype: ['foreign', 'errors'],
   options: ['errors'],
@@ -54,7 +55,7 @@ const arrows: Record<string, readonly string[]> = {
   schedules: tensors,
   optimizers: [...models, 'native', 'schedules'],
   // What a feed is, the engine says: it knows no data set.
-  data: [...tensors, 'native', 'io', 'memory', 'sharp', 'hyparquet', 'apache-arrow', 'tree', 'program'],
+  data: [...tensors, 'create', 'native', 'io', 'memory', 'sharp', 'hyparquet', 'apache-arrow', 'tree', 'program'],
   models: [...models, 'io', 'training'],
   program: [...tensors, 'native', 'memory', 'tree'],
   training: [

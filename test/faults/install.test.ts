@@ -54,6 +54,11 @@ test('no published package makes a package manager compile or run anything, and 
   // What errors link to, and what `nodegrad explain` prints.
   for (const name of readdirSync(join(root, 'docs/errors'))) t.true(holds.has(`docs/errors/${name}`), name);
   t.true(holds.has('docs/guides/findings.md'));
+  t.true(holds.has('examples/digits.ts') && holds.has('examples/README.md'));
+  t.deepEqual(
+    main.files.filter((path) => path.startsWith('examples/expected')),
+    [],
+  );
   t.true(existsSync(join(root, 'binding.gyp')), 'a checkout keeps its binding.gyp');
 });
 
@@ -98,6 +103,46 @@ test('nothing is published while a platform is missing or was built from other s
   const { message = '' } = t.throws(() => requireEveryPlatform({ ...all, 'linux-x64-musl': 'missing', 'darwin-arm64': 'stale' })) ?? {};
   t.regex(message, /linux-x64-musl is missing, darwin-arm64 is stale; run npm run build:platform -- linux-x64-musl darwin-arm64/);
   t.throws(() => requireEveryPlatform({}), { message: /linux-x64-gnu is missing/ });
+});
+
+interface Publish {
+  orderOf(packages: { manifest: Record<string, unknown> }[], version: string): { manifest: Record<string, unknown> }[];
+}
+
+test('tarballs are published with the main package last, and only when every platform is there in the version that it names', async (t) => {
+  const { orderOf } = (await import(pathToFileURL(join(root, 'scripts/publish.mjs')).href)) as Publish;
+  const { platforms, manifestOf } = await platformsModule;
+  const names = Object.keys(platforms);
+  const optionalDependencies = Object.fromEntries(names.map((name) => [`@nodegrad/${name}`, '1.2.3']));
+  const main = { manifest: { name: 'nodegrad', version: '1.2.3', optionalDependencies } };
+  const all = [main, ...names.map((name) => ({ manifest: manifestOf(name, '1.2.3') }))];
+  t.deepEqual(
+    orderOf(all, '1.2.3').map(({ manifest }) => manifest['name']),
+    [...names.map((name) => `@nodegrad/${name}`), 'nodegrad'],
+  );
+  t.throws(() => orderOf(all.slice(0, -1), '1.2.3'), { message: /nothing is published, because there is no tarball of @nodegrad\// });
+  t.throws(() => orderOf(all, '1.2.4'), { message: /because of nodegrad 1\.2\.3/ });
+  const loose = { manifest: { ...main.manifest, optionalDependencies: { ...optionalDependencies, [`@nodegrad/${names[0]}`]: '^1.2.3' } } };
+  t.throws(() => orderOf([loose, ...all.slice(1)], '1.2.3'), { message: /does not name @nodegrad\/\S+ in version 1\.2\.3/ });
+});
+
+interface ThirdParty {
+  linkedParts(map: string): string[];
+  problemsOf(parts: readonly string[], text: string): string[];
+}
+
+test("what the linker's map says is inside of a compiled part must stand in THIRD-PARTY.md, and nothing unknown may be inside", async (t) => {
+  const { linkedParts, problemsOf } = (await import(pathToFileURL(join(root, 'scripts/third-party.mjs')).href)) as ThirdParty;
+  const map = [
+    '   4afb0    4afb0        b    16         CMakeFiles/nodegrad.dir/native/binding/addon.cc.o:(.text.init)',
+    '   4b000    4b000       20    16         /cache/o/12/libc++.a(/cache/o/34/string.o):(.text.f)',
+    '   4b020    4b020       20    16         /cache/o/56/libsurprise.a(/cache/o/78/s.o):(.text.g)',
+  ].join('\n');
+  const parts = linkedParts(map);
+  t.deepEqual(parts, ['libc++.a', 'libsurprise.a']);
+  const text = readFileSync(join(root, 'THIRD-PARTY.md'), 'utf8');
+  t.deepEqual(problemsOf(parts, text), ['libsurprise.a is linked in, and nobody has looked at its licence']);
+  t.deepEqual(problemsOf(['libc++.a'], 'nothing'), ['libc++ is linked in, and THIRD-PARTY.md does not name it']);
 });
 
 test.serial("a model is saved where file handles cannot sync, as under Yarn's Plug'n'Play (fault F01)", async (t) => {

@@ -268,6 +268,8 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     { take: (o) => lib.readArrow(houses('arrow'), o), needs: { columns: { tags: 'skip' } } },
     { take: (o) => lib.tableFromRows([{ area: 1 }, { area: 2 }], o) },
   ],
+  CsvRowsOptions: { take: (o) => lib.csvRows(houses('csv'), o).next() },
+  IterableDatasetOptions: { take: (o) => lib.iterableDataset(() => [{ inputs: 1, targets: 0 }], o) },
   ReadColumnsOptions: { take: (o) => lib.readColumns('/nowhere.arrow', o) },
   ReadCsvOptions: { take: (o) => lib.readCsv(houses('csv'), o) },
   TableDatasetOptions: { take: (o) => lib.readCsv(houses('csv')).then((table) => Object.entries(table.dataset(o))) },

@@ -1,4 +1,5 @@
 // How models are taken apart for a picture: series, branches, blocks and repetitions, read off a forward pass.
+import { inspect } from 'node:util';
 import test from 'ava';
 import * as lib from '../../lib/index.js';
 import { architectureOf } from '../../lib/layers/architecture.js';
@@ -134,4 +135,25 @@ test('taking a model apart draws no weights, and leaves its modes', (t) => {
     [true, false, true],
   );
   t.false((model.layers[0] as lib.Linear).weight.isSettled);
+});
+
+test('the console shows a layer with what is in it, equal neighbours in one line, and no deeper than it is asked', (t) => {
+  t.is(inspect(new lib.Linear(2, 3)), 'Linear(inFeatures: 2, outFeatures: 3, bias: true)');
+  const model = new lib.Sequential([new lib.Residual(new lib.Sequential([linear(), new lib.ReLU()])), linear(), linear()]);
+  t.is(
+    inspect(model, { depth: 4 }),
+    `Sequential(
+  0: Residual(
+    inner: Sequential(
+      0: Linear(inFeatures: 4, outFeatures: 4, bias: true)
+      1: ReLU()
+    )
+  )
+  1 … 2: 2 × Linear(inFeatures: 4, outFeatures: 4, bias: true)
+) 60 parameters`,
+  );
+  t.regex(inspect(model, { depth: 1 }), /0: Residual\(…\)/);
+  t.regex(inspect({ a: { b: { model } } }, { depth: 1 }), /\[Object\]/);
+  t.is(inspect(new Own({}, (x) => x)), 'Own()');
+  t.false((model.layers[1] as lib.Linear).weight.isSettled, 'a look draws no weights');
 });

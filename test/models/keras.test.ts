@@ -162,7 +162,7 @@ test('what does not fit is refused by the names of both layers, and the model st
   );
   await refused(
     new Sequential([new Linear(5, 7, { bias: false }), new BatchNorm1d(7), new Linear(7, 4), new Linear(4, 2, { bias: false })]),
-    /'0' has weight, and Keras's layer .* 2 weights/,
+    /'0' has 1 \(weight\), and Keras's layer .* has 2 weights/,
     {},
     ShapeError,
   );

@@ -1,37 +1,10 @@
 // Proves lib/training/progress.ts: one line on a terminal, redrawn in place and never wrapped; plain lines elsewhere; numbers for people.
 
-import test from 'ava';
 import { Writable } from 'node:stream';
+import test from 'ava';
 import { ArgumentError } from '../../lib/errors.js';
+import { Screen } from '../helpers/screen.js';
 import { Progress, formatCount, formatDuration, formatScore } from '../../lib/training/progress.js';
-
-class Screen extends Writable {
-  readonly isTTY = true;
-  columns = 120;
-  text = '';
-  override _write(chunk: unknown, _encoding: string, done: () => void): void {
-    this.text += String(chunk);
-    done();
-  }
-  /** What a terminal would show: carriage moves and line clearing carried out. */
-  get lines(): string[] {
-    const lines = [''];
-    let column = 0;
-    for (const [part, , move, clear] of this.text.matchAll(/(\x1b\[(\d+)G|\x1b\[([012])K)|[^\x1b]/gu)) {
-      const at = lines.length - 1;
-      if (move !== undefined) column = Number(move) - 1;
-      else if (clear !== undefined) lines[at] = clear === '0' ? lines[at].slice(0, column) : '';
-      else if (part === '\n') {
-        lines.push('');
-        column = 0;
-      } else {
-        lines[at] = lines[at].padEnd(column).slice(0, column) + part + lines[at].slice(column + 1);
-        column += 1;
-      }
-    }
-    return lines;
-  }
-}
 
 const state = { epoch: 2, batch: 30, loss: 0.25, metrics: { accuracy: 0.9 }, samplesPerSecond: 45_120.4, secondsLeft: 75 };
 const record = { ...state, lr: 0.1, seconds: 1.34, validation: { loss: 0.5, metrics: { accuracy: 0.8 } } };

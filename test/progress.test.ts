@@ -1,0 +1,91 @@
+// Bars of what takes long: on a terminal alone, after a second, gone at the end; and all who show one.
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import test from 'ava';
+import * as lib from '../lib/index.js';
+import { ProgressBar, formatBytes } from '../lib/progress.js';
+import { Screen } from './helpers/screen.js';
+
+/** Time goes by half a second with every look at the clock. */
+async function hurried<R>(body: () => R | Promise<R>): Promise<R> {
+  const { now } = performance;
+  let time = 0;
+  performance.now = () => (time += 500);
+  try {
+    return await body();
+  } finally {
+    performance.now = now;
+  }
+}
+
+/** All that a screen was told, each drawing a line. */
+const drawn = (screen: Screen): string[] => screen.text.split('\x1b[1G').map((line) => line.replace('\x1b[0K', ''));
+
+test.serial('a bar comes after a second, says how far it is and how long it takes, and goes', async (t) => {
+  const screen = new Screen();
+  await hurried(() => {
+    const bar = new ProgressBar(screen, 'reading', 40);
+    bar.update(1);
+    t.is(screen.text, '', 'nothing before a second');
+    for (const done of [10, 20]) bar.update(done);
+    t.regex(screen.lines[0], /^reading {2}━{10}─{10} 20 of 40 {2}ETA \d\.\d s$/);
+    bar.total = null;
+    bar.update(1234567);
+    t.regex(screen.lines[0], /^reading {2}1,234,567 {2}\d\.\d s$/);
+    bar.end();
+    t.deepEqual(screen.lines, ['']);
+  });
+  t.is(formatBytes(9_912_422), '9.9 MB');
+  t.is(formatBytes(28_881), '29 kB');
+});
+
+test.serial('elsewhere than on a terminal nothing is written', async (t) => {
+  let text = '';
+  const stream = { write: (part: string) => (text += part) };
+  await hurried(() => {
+    const bar = new ProgressBar(stream, 'reading', 40);
+    for (let done = 0; done < 40; done++) bar.update(done);
+    bar.end();
+  });
+  t.is(text, '');
+});
+
+const folder = mkdtempSync(join(tmpdir(), 'nodegrad-progress-'));
+const csv = join(folder, 'rows.csv');
+writeFileSync(csv, `a,b\n${'1,2\n3,4\n'.repeat(4000)}`);
+const data = new lib.TensorDataset(lib.ones([3000, 2]), lib.zeros([3000, 1]), { name: 'points' });
+const model = (): lib.Sequential => new lib.Sequential([new lib.Linear(2, 1)]);
+const loss = new lib.MSELoss();
+
+const long: Readonly<Record<string, readonly [RegExp, (progress: lib.ProgressOption) => Promise<unknown>]>> = {
+  evaluate: [/^evaluating points {2}[━─]{20} [\d,]+ of 3,000/, (progress) => model().evaluate(data, { loss, progress })],
+  predict: [/^predicting points {2}[━─]{20} [\d,]+ of 3,000/, (progress) => model().predict(data, { progress })],
+  readCsv: [/^reading rows\.csv, lines: {2}[\d,]+/, (progress) => lib.readCsv(csv, { progress })],
+  learningRateFinder: [
+    /^trying learning rates {2}[━─]{20} \d+ of 12/,
+    (progress) => {
+      const one = model();
+      return lib.learningRateFinder(one, data, { loss, optimizer: new lib.SGD(one, { lr: 0.1 }), steps: 12, progress });
+    },
+  ],
+};
+
+for (const [name, [line, run]] of Object.entries(long)) {
+  test.serial(`${name} shows how far it is, takes the line away, and is silent where nobody asks`, async (t) => {
+    const screen = new Screen();
+    await hurried(() => run(screen));
+    t.true(
+      drawn(screen).some((one) => line.test(one)),
+      drawn(screen).slice(0, 5).join('\n'),
+    );
+    t.is(screen.lines.at(-1), '');
+    const silent = new Screen();
+    silent.isTTY = false;
+    await hurried(() => run(silent));
+    await hurried(() => run(false));
+    t.is(silent.text, '');
+    await t.throwsAsync(async () => run(7 as never), { instanceOf: lib.ArgumentError, message: /options\.progress/ });
+  });
+}
