@@ -22,7 +22,7 @@ const searches = {
   Conv2D: 'Conv2d',
   BatchNormalization: 'BatchNorm',
   ReduceLROnPlateau: 'ReduceOnPlateau',
-  state_dict: 'Layer.', // stateDict, or loadStateDict
+  state_dict: 'Layer.stateDict',
   ERR_SHAPE: 'ERR_SHAPE',
   LSTM: 'LSTM',
 };
