@@ -341,6 +341,7 @@ export {
   type Column,
   type ColumnKind,
   type ColumnSchema,
+  type KnownColumns,
   type ReadCsvOptions,
   type ReadImagesOptions,
   type ReadColumnsOptions,
