@@ -5,18 +5,14 @@ import { type Column, type ColumnKind, countPresent, describeColumn, someNames }
 import type { AnyDataset, Dataset } from '../data/dataset.js';
 import { split } from '../data/parts.js';
 import { Table, type TableDataset, checkTarget } from '../data/table.js';
-import { TensorDataset } from '../data/dataset.js';
 import { ArgumentError } from '../errors.js';
 import type { AnyModel } from '../training/model.js';
-import type { Linear } from '../layers/linear.js';
-import type { Sequential } from '../models/sequential.js';
 import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import { MSELoss } from '../losses/regression.js';
 import { mlp } from '../models/mlp.js';
 import { ColumnTransform, tablePreprocessing } from '../preprocessing/column-transform.js';
-import { StandardScaler } from '../preprocessing/standard-scaler.js';
-import type { AnyTensor, Tensor } from '../tensor.js';
 import { predict } from '../training/functions.js';
+import { TargetScaler } from '../training/target-scaler.js';
 import { scores } from './images.js';
 import type { Job, Report } from './job.js';
 import type { TrainOptions } from './options.js';
@@ -74,16 +70,13 @@ export async function tableJob(options: TrainOptions): Promise<Job> {
   };
   if (isClasses) return { ...about, train, test, loss: new CrossEntropyLoss(), finish: () => {} };
   // The net learns a target of mean 0 and deviation 1; afterwards its last layer takes over the units of the column.
-  const rows = Int32Array.from({ length: train.length }, (_, i) => i);
-  const scaler = new StandardScaler().fit(train.batch(rows).targets as Tensor);
-  const scaled = new TensorDataset(whole.inputs, scaler.transform(whole.targets as Tensor), { name: whole.name });
-  const [scaledTrain, scaledTest] = split(scaled, shares, { seed });
+  const scaler = new TargetScaler().fit(train);
   return {
     ...about,
-    train: scaledTrain,
-    test: scaledTest,
+    train: scaler.scaled(train),
+    test: scaler.scaled(test),
     loss: new MSELoss(),
-    finish: (one) => takeUnits(one as Sequential, scaler),
+    finish: (one) => scaler.foldInto(one),
   };
 }
 
@@ -164,15 +157,6 @@ function treatment(column: Column): string {
   const gaps = countPresent(column) < column.values.length;
   if (column.kind === 'category') return `one-hot${gaps ? ', a missing one zeros' : ''}`;
   return `standardized${gaps ? ', missing values become the median' : ''}`;
-}
-
-/** Makes the last layer of a net that predicts a standardized number predict the number itself. */
-function takeUnits({ layers }: Sequential, scaler: StandardScaler): void {
-  const last = layers[layers.length - 1] as Linear;
-  const [mean, std] = [scaler.shift.item(), scaler.scale.item()];
-  const [weights, bias] = [last.weight.data, (last.bias as AnyTensor).data as Float32Array];
-  for (let i = 0; i < weights.length; i++) weights[i] *= std;
-  bias[0] = bias[0] * std + mean;
 }
 
 async function judge(model: AnyModel, test: AnyDataset, isClasses: boolean): Promise<Report> {

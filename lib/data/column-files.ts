@@ -8,7 +8,16 @@ import { checkPath } from '../io/atomic.js';
 import { numberOf } from '../io/csv.js';
 import { optionalPackage } from '../io/optional-package.js';
 import { type Column, ColumnBuilder, type ColumnSchema } from './columns.js';
-import { Misfits, type ReadCsvOptions, type ReadTableOptions, checkReadOptions, neverSeen, placesOf, readCsv } from './read-csv.js';
+import {
+  type CheckedReadOptions,
+  Misfits,
+  type ReadCsvOptions,
+  type ReadTableOptions,
+  checkReadOptions,
+  neverSeen,
+  placesOf,
+  readCsv,
+} from './read-csv.js';
 import { Table, markBySchema } from './table.js';
 
 const known = ['columns', 'schema', 'badRows'];
@@ -123,11 +132,7 @@ async function bytesOf(path: string): Promise<Uint8Array> {
   }
 }
 
-async function tableOf(
-  path: string,
-  options: ReadTableOptions & { readonly badRows: 'error' | 'skip' },
-  open: () => Promise<ColumnFile>,
-): Promise<Table> {
+async function tableOf(path: string, options: CheckedReadOptions, open: () => Promise<ColumnFile>): Promise<Table> {
   const misfits = new Misfits(path, options.badRows, 'row');
   const bad = new Set<number>();
   const columns: Column[] = [];

@@ -15,6 +15,14 @@ export interface ColumnSchema {
   readonly categories?: readonly string[];
 }
 
+/** What knows the columns of a table, such as `model.preprocessing` of a model that was trained on one. */
+export interface KnownColumns {
+  /** The columns that it needs; null where it knows of none. */
+  readonly columns: readonly ColumnSchema[] | null;
+  /** What is predicted from them: read where a file has it, and not asked for. */
+  readonly target?: ColumnSchema | null;
+}
+
 /** A column of a {@link Table}. */
 export interface Column extends ColumnSchema {
   /** One number for each row: the value, or the code of the category, from 0. NaN where the value is missing. */

@@ -18,12 +18,11 @@ const known = ['columns', 'schema', 'badRows'];
  *   options.
  * @example
  * ```ts
- * import { ColumnTransform, load, tableFromRows } from 'nodegrad';
+ * import { load, tableFromRows } from 'nodegrad';
  * const data = tableFromRows([{ area: 95, city: 'Bonn', price: 310 }, { area: 60, city: 'Jena', price: 140 }]).dataset({ target: 'price' });
  *
  * const model = await load('prices.safetensors'); // trained on such rows
- * const { columns } = model.preprocessing as ColumnTransform;
- * const price = await model.predict(tableFromRows([{ area: 80, city: null }], { schema: columns }).dataset());
+ * const price = await model.predict(tableFromRows([{ area: 80, city: null }], { schema: model.preprocessing }).dataset());
  * ```
  */
 export function tableFromRows(rows: readonly object[], options: ReadTableOptions = {}): Table {

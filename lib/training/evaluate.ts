@@ -112,7 +112,7 @@ export async function predict(model: AnyLayer, inputs: TensorTree | AnyDataset, 
   const watch = { abort, progress, title: 'predicting' };
   if (isPromise(inputs)) throw new ArgumentError(expected('tensors or a data set', 'inputs', inputs, 'Await it'));
   if (typeof (inputs as Partial<Dataset> | null)?.batch === 'function') {
-    const loader = new DataLoader<BatchPart, BatchPart>(preprocessed(model, inputs as AnyDataset), { batchSize });
+    const loader = new DataLoader<BatchPart, BatchPart>(preprocessed(model, inputs as AnyDataset, false), { batchSize });
     checkNotEmpty(loader, 'predict');
     await watched(loader, watch, keep, (follow) => inEvaluation({ model }, loader, abort, pass, follow));
     return joined(parts);
