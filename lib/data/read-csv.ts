@@ -3,6 +3,7 @@
 import { basename } from 'node:path';
 import { TextDecoder } from 'node:util';
 import { ArgumentError, FileFormatError, checkChoice, checkFlag, checkObject, checkOptions, describe, expected } from '../errors.js';
+import { checkPath } from '../io/atomic.js';
 import { detectDelimiter, numberOf, readRecords } from '../io/csv.js';
 import { ProgressBar, type ProgressOption } from '../progress.js';
 import { ColumnBuilder, type ColumnKind, type ColumnSchema, checkSchema, someNames } from './columns.js';
@@ -62,6 +63,7 @@ const listed = 1000;
  * ```
  */
 export async function readCsv(path: string, options: ReadCsvOptions = {}): Promise<Table> {
+  checkPath(path);
   const given = checkOptions<ReadCsvOptions>(options, 'options', known);
   const { delimiter, header = true, missing = usualMissing, encoding = 'utf-8', progress } = given;
   checkFlag(header, 'options.header');
