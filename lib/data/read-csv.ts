@@ -63,6 +63,7 @@ const listed = 1000;
  * ```
  */
 export async function readCsv(path: string, options: ReadCsvOptions = {}): Promise<Table> {
+  checkPath(path);
   const given = checkOptions<ReadCsvOptions>(options, 'options', known);
   const { delimiter, header = true, missing = usualMissing, encoding = 'utf-8', progress } = given;
   checkFlag(header, 'options.header');

@@ -160,3 +160,7 @@ test('the line of a wrong byte is right far into a file, and where a character i
   const bad = Buffer.concat([good, Buffer.from('Köln,1\n', 'latin1'), Buffer.from(row.repeat(9))]);
   await t.throwsAsync(read(t, bad), { message: new RegExp(`line ${lines + 2}: is no text`) });
 });
+
+test('what is no path is refused', async (t) => {
+  for (const path of [undefined, 3, '', {}]) await t.throwsAsync(readCsv(path as string), { instanceOf: ArgumentError, message: /path/ });
+});
