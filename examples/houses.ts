@@ -10,7 +10,7 @@ const asked = process.argv.slice(2).filter((word) => word.includes('='));
 const epochs = Number(process.argv[2] ?? 120) || 120;
 const [file, saved] = ['houses.csv', 'houses.safetensors'];
 
-/** A file to try it with, where there is none: what a flat costs, in thousands, and a seller's mood that nobody can foresee. Some years are not known. */
+/** A file to try it with, where there is none: what a flat costs, in thousands, and a seller's mood that nobody can foresee. Some years and districts are not known. */
 function writeFile(): void {
   const random = new Random(3);
   const between = (low: number, high: number): number => low + Math.floor((high - low + 1) * random.uniform());
@@ -21,7 +21,8 @@ function writeFile(): void {
     const [district, price] = Object.entries(districts)[between(0, 3)];
     const worn = built > 1945 ? 1 - 0.004 * (2024 - built) : 0.85; // old buildings are in demand again
     const cost = area * price * worn + 6 * rooms + 12 * random.normal();
-    return [area, rooms, random.uniform() < 0.05 ? '' : built, district, cost.toFixed(1)].join(',');
+    const told = (value: number | string) => (random.uniform() < 0.05 ? '' : value); // what has no gaps in training cannot be left out later
+    return [area, rooms, told(built), told(district), cost.toFixed(1)].join(',');
   });
   writeFileSync(file, `area,rooms,built,district,price\n${lines.join('\n')}\n`);
 }

@@ -1,5 +1,5 @@
 // The few names of the platform that nodegrad's declarations say, for projects that have neither Node's types nor the DOM's.
-// Where those are, these merge with them and add nothing; a stream is described by what is called on it (training/progress.ts).
+// Where those are, these merge with them and add nothing; a stream is described by what is called on it (progress.ts).
 
 declare global {
   interface AbortSignal {
@@ -15,9 +15,10 @@ declare global {
     cause?: unknown;
   }
 
-  // Node.js has had the symbol since 18.18; TypeScript's libraries have it from ESNext.Disposable on.
+  // Node.js has had the symbols since 18.18; TypeScript's libraries have them from ESNext.Disposable on.
   interface SymbolConstructor {
     readonly dispose: unique symbol;
+    readonly asyncDispose: unique symbol;
   }
 }
 

@@ -4,7 +4,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startRegistry } from './install-registry.mjs';
@@ -25,6 +25,7 @@ const contestants = {
   'PyTorch (torch, pip)': ['python3', '-m', 'pip', 'install', '--quiet', '--no-cache-dir', '--target', 'site', 'torch'],
 };
 
+const busy = loadavg()[0].toFixed(1);
 const rows = [];
 for (const [name, command] of Object.entries(contestants)) {
   if (values.skip && name.includes(values.skip)) {
@@ -38,7 +39,7 @@ for (const [name, command] of Object.entries(contestants)) {
     remark = `not installed here: ${why?.trim().slice(0, 120) ?? `code ${code}`}`;
     if (command.includes('install') && command[0] !== 'python3') {
       ({ code, seconds, megabytes } = await installation([...command, '--ignore-scripts']));
-      remark = `without its install script, which fails here (it loads from another host): ${why?.trim().slice(0, 120) ?? ''}`;
+      remark = `without its install script, which fails here (it downloads from another host): ${why?.trim().slice(0, 120) ?? ''}`;
     }
   }
   rows.push(code === 0 ? [name, seconds.toFixed(1), megabytes.toFixed(1), remark] : [name, '', '', remark]);
@@ -52,7 +53,7 @@ writeFileSync(
 
 One run of \`npm run bench:install\` on ${cpus()[0]?.model ?? 'this machine'}, Node.js ${process.version}, ${new Date().toISOString().slice(0, 10)}: each into an empty folder with an empty cache,
 without tidying up after it. nodegrad comes from a registry on the same machine, so that its seconds hold no network; those of the others do, and depend on it. Megabytes are
-10^6 bytes of files with all dependencies.
+10^6 bytes of files with all dependencies. Others' work on the machine when it began: a load of ${busy} on ${cpus().length} CPUs.
 
 ${table}
 `,

@@ -1,4 +1,4 @@
-// `npm run test:reproducible-build -- linux-x64-gnu …`: a platform's release build once more, from a copy of the sources in another folder and with
+// `npm run test:reproducible -- linux-x64-gnu …`: a platform's release build once more, from a copy of the sources in another folder and with
 // an empty compiler cache; its hash must be that of the build in build-platforms/, which must be current.
 
 import { createHash } from 'node:crypto';

@@ -8,21 +8,21 @@ const read = (path) => readFileSync(new URL(`../${path}`, import.meta.url), 'utf
 const guideTitle = (heading) => `Guides: ${heading}`;
 const errorTitle = guideTitle('Error codes');
 
+/** The path of a document in the repository. */
+const pathOf = (project, document) =>
+  project.files
+    .getReflectionPath(document)
+    ?.replaceAll('\\', '/')
+    .replace(/^.*\/(?=docs\/)/, '') ?? '';
+
 export function load(app) {
   const [headings, guides, aliases] = [headingsOf(read('lib/index.ts')), guidesOf(read('README.md')), aliasesOf(read('docs/aliases.json'))];
 
   app.converter.on(
     Converter.EVENT_RESOLVE_END,
     ({ project }) => {
-      const place = new Map([...guides.keys()].map((path, i) => [path, i]));
-      const pathOf = (document) =>
-        project.files
-          .getReflectionPath(document)
-          ?.replaceAll('\\', '/')
-          .replace(/^.*\/(?=docs\/)/, '') ?? '';
-      project.documents?.sort((a, b) => (place.get(pathOf(a)) ?? 999) - (place.get(pathOf(b)) ?? 999));
       for (const document of project.documents ?? []) {
-        const path = pathOf(document);
+        const path = pathOf(project, document);
         document.frontmatter.category = path.startsWith('docs/errors/') ? errorTitle : guideTitle(guides.get(path) ?? 'More');
       }
       for (const child of project.children ?? []) {
@@ -48,9 +48,20 @@ export function load(app) {
     -150,
   );
 
+  // Behind TypeDoc's own sorting into categories: guides stand in the order of README, names in that of lib/index.ts.
+  app.converter.on(
+    Converter.EVENT_RESOLVE_END,
+    ({ project }) => {
+      const order = new Map([...guides.keys(), ...headings.keys()].map((name, i) => [name, i]));
+      const place = (child) => order.get(child.isDocument() ? pathOf(project, child) : child.name) ?? order.size;
+      for (const { children } of project.categories ?? []) children.sort((a, b) => place(a) - place(b));
+    },
+    -300,
+  );
+
   app.renderer.on(IndexEvent.PREPARE_INDEX, (event) => {
     const words = new Map([...aliases].map(([name, names]) => [name, wordsOf(names)]));
-    event.searchFieldWeights.aliases = 100;
+    event.searchFieldWeights.aliases = 1000; // above names that begin alike: Dense is Linear before it is DenseNet
     event.searchResults.forEach((reflection, i) => {
       const found = words.get(reflection.getFullName());
       if (found !== undefined) event.searchFields[i] = { aliases: found };

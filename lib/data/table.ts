@@ -5,6 +5,7 @@ import { ArgumentError, checkInteger, checkList, checkOptions, expected } from '
 import { ours } from '../foreign.js';
 import { keepNames } from '../names.js';
 import { Tensor } from '../tensor.js';
+import { plural, showAs } from '../words.js';
 import { type Column, type ColumnSchema, checkSchema, countPresent, describeColumn, schemaOf, someNames, whyNoCategories } from './columns.js';
 import { type DatasetSplit, TensorDataset } from './dataset.js';
 
@@ -243,5 +244,8 @@ export class TableDataset extends TensorDataset<'float64', 'float32' | 'int32'> 
   }
 }
 
+showAs(Table, (table, depth) =>
+  [`Table '${table.name}': ${plural(table.length, 'row')}`, ...(depth < 0 ? [] : table.describe().map((line) => `  ${line}`))].join('\n'),
+);
 keepNames({ Table, TableDataset });
 ours(Table);

@@ -6,9 +6,7 @@ import { ArgumentError, FileFormatError, checkChoice, checkOptions, expected } f
 import { checkPath } from '../io/atomic.js';
 import { readWhole } from '../io/read-whole.js';
 import type { Tensor } from '../tensor.js';
-import { lower } from './lower.js';
 import { OnnxModel } from './onnx-model.js';
-import { decodeModel } from './protobuf.js';
 import type { ModelMessage } from './schema.js';
 import type { External } from './weights.js';
 
@@ -48,7 +46,7 @@ export async function loadOnnx<In = Tensor, Out = Tensor>(path: string, options:
   checkPath(path);
   const given = checked(options);
   const bytes = await readWhole(path, mostBytes);
-  const message = await decodeModel(bytes, path);
+  const message = await decoded(bytes, path);
   const files = new Map<string, Uint8Array>();
   for (const location of locationsOf(message)) files.set(location, await readBeside(location, path));
   return build(message, path, given, (location, offset, length) => {
@@ -89,7 +87,7 @@ async function readBeside(location: string, path: string): Promise<Uint8Array> {
 export async function decodeOnnx<In = Tensor, Out = Tensor>(bytes: Uint8Array, options: OnnxImportOptions = {}): Promise<OnnxModel<In, Out>> {
   if (arrayDType(bytes) !== 'uint8') throw new ArgumentError(expected('a Uint8Array', 'bytes', bytes));
   const given = checked(options);
-  return build(await decodeModel(bytes, 'bytes'), 'bytes', given, (location) => {
+  return build(await decoded(bytes, 'bytes'), 'bytes', given, (location) => {
     throw new FileFormatError(`bytes: have weights in another file, '${location}': read the model with loadOnnx()`);
   });
 }
@@ -100,7 +98,15 @@ function checked(options: OnnxImportOptions): OnnxImportOptions {
   return given;
 }
 
-function build<In, Out>(message: ModelMessage, source: string, { layout }: OnnxImportOptions, external: External): OnnxModel<In, Out> {
+const decoded = async (bytes: Uint8Array, source: string): Promise<ModelMessage> => (await import('./protobuf.js')).decodeModel(bytes, source);
+
+async function build<In, Out>(
+  message: ModelMessage,
+  source: string,
+  { layout }: OnnxImportOptions,
+  external: External,
+): Promise<OnnxModel<In, Out>> {
+  const { lower } = await import('./lower.js');
   // What we wrote ourselves has them last already.
   const isOurs = message.metadataProps?.some(({ key, value }) => key === 'layout' && value === 'NHWC') === true;
   const { parts, fills, weights, constants } = lower(message, source, external, layout === 'NHWC' && !isOurs);

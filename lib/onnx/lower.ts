@@ -132,7 +132,9 @@ class Lowering {
     const tensor = attribute.find((one) => one.name === 'value')?.t;
     if (tensor === undefined) return { value: 0, isReal: 1 };
     const { data, exact } = weightsOf(tensor, `${this.source}: constant '${name}'`, external, true);
-    return { value: data[0] ?? 0, isReal: exact === null ? 1 : 0 };
+    const [value = 0] = data;
+    // JSON has no ∞.
+    return { value: Number.isFinite(value) ? value : String(value), isReal: exact === null ? 1 : 0 };
   }
 
   #attributes({ attribute = [], opType: op = '' }: NodeMessage, name: string): PlanAttributes {

@@ -22,6 +22,8 @@ export interface WatchedRuns {
   readonly url: string;
   /** Tells all pages that this was the end, and closes the view; once is enough. */
   close(): Promise<void>;
+  /** The same as `close`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 const host = '127.0.0.1';
@@ -100,6 +102,10 @@ class LiveServer implements WatchedRuns {
     this.#server.closeIdleConnections();
     await closed;
     clearTimeout(late);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {

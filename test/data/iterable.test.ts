@@ -141,6 +141,13 @@ test('no more is read than training takes, and a run that ends early closes the 
     loader.close();
   }
   t.deepEqual(from.log.slice(4), ['open 4', 'close 4']);
+  {
+    using scoped = new lib.DataLoader(data, { batchSize: 8 });
+    const batches = scoped[Symbol.asyncIterator]();
+    await batches.next();
+  }
+  await new Promise(setImmediate);
+  t.deepEqual(from.log.slice(6), ['open 0', 'close 0']);
 });
 
 test('a source that is silent for ever holds no abort up', async (t) => {
@@ -286,6 +293,8 @@ test('a Readable of objects is a source, and is destroyed when nobody wants more
 test('the console shows data sets by name, number and shapes', (t) => {
   t.is(inspect(inMemory), "TensorDataset 'points': 50 examples, inputs [2], targets [1]");
   t.is(inspect(lib.subset(inMemory, Int32Array.of(1))), "Subset 'points[1]': 1 example, inputs [2], targets [1]");
+  const table = new lib.Table([{ name: 'area', kind: 'number', values: Float64Array.of(1, 2) }], 'houses');
+  t.regex(inspect(table), /^Table 'houses': 2 rows\n {2}area: numbers from 1 to 2/);
   t.is(inspect(streamed()), "IterableDataset 'points': examples one after the other");
   const classes = new lib.TensorDataset(lib.ones([2, 3]), lib.Tensor.from(Int32Array.of(0, 1)), { classes: ['a', 'b', 'c', 'd', 'e'] });
   t.is(inspect(classes), "TensorDataset 'data': 2 examples, inputs [3], 5 classes (a, b, c, d, …)");

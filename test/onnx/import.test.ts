@@ -43,6 +43,9 @@ for (const { file, shape, input, output, outputShape, gradient } of rows) {
     const y = model.forward(x);
     t.deepEqual(y.shape, outputShape);
     t.true(close(y.data, output), 'outputs');
+    const saved = lib.fromBytes(model.toBytes());
+    saved.eval();
+    t.deepEqual(Array.from(saved.forward(x).data), Array.from(y.data), 'saved and loaded');
     const leaf = isWords ? (model.parameters().find(({ shape: [count] }) => count === 11) as lib.Parameter) : x;
     leaf.requiresGrad = true;
     const again = model.forward(x);

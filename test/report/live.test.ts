@@ -190,6 +190,19 @@ test('a port in use, and a place where nothing is, are errors that say so', asyn
   });
 });
 
+test('a live view is closed where `await using` ends', async (t) => {
+  await inFolder(async (folder) => {
+    await train(folder);
+    let url: string;
+    {
+      await using view = await watchRuns(folder);
+      url = view.url;
+      t.is((await ask(url)).status, 200);
+    }
+    await t.throwsAsync(ask(url), { message: /ECONNREFUSED|hang up/ });
+  });
+});
+
 test('fit shows itself while it trains, tells the end, and the process ends with it', async (t) => {
   await inFolder(async (folder) => {
     const notes: string[] = [];

@@ -261,7 +261,7 @@ const expand: Step = (context) => {
 
 const constantOfShape: Step = (context) => {
   const shape = input(context, 0).known('the shape');
-  const value = int(context.node, 'value', 0);
+  const value = Number(context.node.attributes.value ?? 0);
   const isReal = int(context.node, 'isReal', 1) === 1;
   if (sizeOf(shape) <= mostNumbers) return Held.of({ shape, data: new Array<number>(sizeOf(shape)).fill(value), isReal });
   return Held.plain(filled(shape, value, isReal ? 'float32' : 'int32') as AnyTensor);

@@ -1,0 +1,209 @@
+// The message of a file of ONNX out of a model: its forward pass, operation by operation. Loaded when the first file is written.
+
+import type { DType } from '../dtype.js';
+import { ArgumentError, checkChoice, checkFlag, checkInteger, checkList, expected } from '../errors.js';
+import { inputShapeOf } from '../layers/costs.js';
+import type { AnyLayer } from '../layers/layer.js';
+import { preprocessingOf } from '../preprocessing/of-model.js';
+import { info } from '../runtime.js';
+import type { AnyTensor, Tensor } from '../tensor.js';
+import { type Structure, tensorsOf } from '../tree.js';
+import type { OnnxExportOptions } from './export.js';
+import { type Forward, type Incoming, checkAnyNumber, outputsOf, traceForward } from './forward.js';
+import { Graph, type Value } from './graph.js';
+import { rules } from './rules/index.js';
+import { type Call, refuse } from './rules/rule.js';
+import { type ElementType, type ModelMessage, type ValueMessage, elementTypes } from './schema.js';
+
+/** The lowest set of operators that has all that we write (LayerNormalization is its latest), and the version of the format that came with it. */
+const operatorSet = 17;
+const irVersion = 8;
+
+/** Two numbers that stand for any number of examples: no dimension of the model is a multiple of either. */
+function markersFor(model: AnyLayer, inputs: readonly Incoming[]): [number, number] {
+  const dimensions = [...model.namedState().values(), ...inputs].flatMap(({ shape }) => [...shape]);
+  const primes = [1009, 1013, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069, 1087, 1091, 1093, 1097];
+  const free = primes.filter((prime) => dimensions.every((dimension) => dimension === 0 || dimension % prime !== 0));
+  return [free[0] ?? 7919, free[1] ?? 7927];
+}
+
+interface Inputs {
+  names: string[];
+  /** Shapes of one example. */
+  given: Incoming[];
+  structure: Structure;
+}
+
+function inputsOf(model: AnyLayer, { example, inputShape, dtype }: OnnxExportOptions, own: readonly number[] | null): Inputs {
+  if (example === undefined) {
+    const shape = inputShape === undefined && own !== null ? own : inputShapeOf(model, inputShape);
+    if (shape === null) throw new ArgumentError(expected('the shape of one example, or an example', 'options.inputShape', inputShape));
+    return { names: ['input'], given: [{ shape, dtype: dtype ?? 'float32' }], structure: { key: '.', rebuild: ([x]) => x } };
+  }
+  const argument = 'options.example';
+  const { leaves, paths, structure } = tensorsOf(example, argument);
+  if (inputShape !== undefined || dtype !== undefined)
+    throw new ArgumentError('`options.example` says shapes and element types: leave out `inputShape` and `dtype`');
+  for (const leaf of leaves) if (leaf.shape.length === 0) throw new ArgumentError(expected('tensors with a batch dimension', argument, leaf));
+  if (leaves.length === 0) throw new ArgumentError(expected('at least one tensor', argument, example));
+  const names = paths
+    .map((path) => path.slice(argument.length).replace(/^\./, ''))
+    .map((path) => (/^(\[|$)/.test(path) ? `input${path}` : path));
+  return { names, given: leaves.map(({ shape, dtype: type }) => ({ shape: shape.slice(1), dtype: type as DType })), structure };
+}
+
+/** The model as a message. */
+export function modelMessage(model: AnyLayer, options: OnnxExportOptions): ModelMessage {
+  const layout = checkChoice(options.layout ?? 'NHWC', 'options.layout', ['NHWC', 'NCHW']);
+  const softmax = checkFlag(options.softmax ?? false, 'options.softmax');
+  const batchSize = options.batchSize === undefined ? null : checkInteger(options.batchSize, 'options.batchSize', 1, 2 ** 31 - 1);
+  if (options.dtype !== undefined) checkChoice(options.dtype, 'options.dtype', ['float32', 'float64', 'int32', 'uint8']);
+  const transform = checkFlag(options.preprocessing ?? true, 'options.preprocessing') ? preprocessingOf(model) : null;
+  if (transform !== null && options.example !== undefined)
+    throw new ArgumentError('preprocessing is for a model of one input: give `inputShape` in place of `example`, or `preprocessing: false`');
+  const inputs = inputsOf(model, options, transform?.inputShape ?? null);
+  const run = { forward: (x: unknown) => model.forward((transform === null ? x : transform.transform(x as Tensor)) as never) };
+  model.prepare();
+  const forward = forwardOf(model, run, inputs, batchSize, options.dtype === undefined && options.example === undefined);
+  const { graph, values, stepValues } = placed(model, forward.one, inputs, batchSize === null ? forward.markers[0] : 0, layout);
+  for (const [i, step] of forward.one.steps.entries()) {
+    const call = stepValues[i];
+    const rule = rules[step.op];
+    graph.path = step.path;
+    if (rule === undefined) refuse(call, 'has no form in ONNX: leave it out of forward() in evaluation mode');
+    rule(graph, call);
+  }
+  graph.path = '';
+  const outputs = outputsIn(graph, values, forward.one, softmax, layout);
+  graph.prune(outputs.map(({ name }) => name as string));
+  return {
+    irVersion,
+    producerName: 'nodegrad',
+    producerVersion: info().version,
+    graph: {
+      node: graph.nodes,
+      name: model.constructor.name,
+      initializer: graph.initializers,
+      input: inputs.names.map((name, i) => valueMessage(graph, name, inFileOrder(forward.one.inputs[i], layout))),
+      output: outputs,
+    },
+    opsetImport: [{ domain: '', version: operatorSet }],
+    metadataProps: metadataOf(options, layout, transform === null ? null : transform.constructor.name),
+  };
+}
+
+function metadataOf({ classNames }: OnnxExportOptions, layout: string, preprocessing: string | null) {
+  const entries = [
+    { key: 'nodegrad', value: info().version },
+    { key: 'layout', value: layout },
+  ];
+  if (preprocessing !== null)
+    entries.push({ key: 'preprocessing', value: `${preprocessing}, part of the graph: inputs are as the training data were` });
+  if (classNames !== undefined) {
+    const names = checkList<string>(classNames, 'options.classNames', 'an array of texts');
+    const wrong = names.find((name) => typeof name !== 'string');
+    if (wrong !== undefined) throw new ArgumentError(expected('an array of texts', 'options.classNames', classNames));
+    entries.push({ key: 'classNames', value: JSON.stringify(names) });
+  }
+  return entries;
+}
+
+interface Runs {
+  forward(x: unknown): unknown;
+}
+
+/** The forward pass, and the numbers of examples that it was traced with. */
+function forwardOf(
+  model: AnyLayer,
+  run: Runs,
+  inputs: Inputs,
+  batchSize: number | null,
+  mayBeIndices: boolean,
+): { one: Forward; markers: [number, number] } {
+  const markers = markersFor(model, inputs.given);
+  const pass = (examples: number): Forward => {
+    const shapes = inputs.given.map(({ shape, dtype }) => ({ shape: [examples, ...shape], dtype }));
+    return traceForward(model, run, shapes, inputs.structure, batchSize === null ? examples : 0);
+  };
+  const attempt = (): Forward => pass(batchSize ?? markers[0]);
+  let one = attempt();
+  // What is only looked up in a table is indices.
+  const readers = one.steps.filter((step) => step.inputs.includes(one.inputs[0]));
+  if (mayBeIndices && readers.length > 0 && readers.every(({ op, outputs }) => op === 'cast' && (outputs[0].dtype as DType) === 'int32')) {
+    inputs.given[0] = { ...inputs.given[0], dtype: 'int32' };
+    one = attempt();
+  }
+  if (batchSize === null) checkAnyNumber(one, pass(markers[1]), markers);
+  return { one, markers };
+}
+
+/** The graph with its inputs, and the operations with their places in it. */
+function placed(model: AnyLayer, forward: Forward, inputs: Inputs, marker: number, layout: string) {
+  const graph = new Graph(marker);
+  const paths = new Map<AnyTensor, string>();
+  for (const [path, item] of model.namedState()) paths.set(item as AnyTensor, path);
+  const values = new Map<AnyTensor, Value>();
+  const makers = new Map<Value, Call>();
+  const valueOf = (tensor: AnyTensor): Value => {
+    let value = values.get(tensor);
+    if (value === undefined) {
+      const constant = forward.inputs.includes(tensor) ? null : (forward.constants.get(tensor) ?? (forward.made.has(tensor) ? null : tensor));
+      const { shape, dtype } = tensor;
+      value = {
+        shape,
+        dtype: dtype as DType,
+        constant,
+        path: paths.get(forward.origins.get(tensor) ?? tensor) ?? null,
+        plain: null,
+        first: null,
+        truth: null,
+      };
+      values.set(tensor, value);
+    }
+    return value;
+  };
+  for (const [i, name] of inputs.names.entries()) {
+    graph.name(name);
+    const value = valueOf(forward.inputs[i]);
+    if (layout === 'NCHW' && value.shape.length === 4) value.first = name;
+    else value.plain = name;
+  }
+  graph.input = inputs.names[0];
+  const stepValues = forward.steps.map((step): Call => {
+    const call = {
+      ...step,
+      inputs: step.inputs.map(valueOf),
+      outputs: step.outputs.map(valueOf),
+      maker: (value: Value) => makers.get(value) ?? null,
+    };
+    for (const output of call.outputs) makers.set(output, call);
+    return call;
+  });
+  return { graph, values: valueOf, stepValues };
+}
+
+const inFileOrder = ({ shape, dtype }: AnyTensor, layout: string): Incoming => ({
+  shape: layout === 'NCHW' && shape.length === 4 ? [shape[0], shape[3], shape[1], shape[2]] : shape,
+  dtype: dtype as DType,
+});
+
+function outputsIn(graph: Graph, values: (tensor: AnyTensor) => Value, forward: Forward, softmax: boolean, layout: string): ValueMessage[] {
+  const { tensors, paths } = outputsOf(forward.output);
+  return tensors.map((tensor, i) => {
+    const value = values(tensor);
+    let name: string;
+    if (softmax) {
+      name = graph.node('Softmax', [graph.plain(value)], { axis: -1 });
+      if (layout === 'NCHW' && value.shape.length === 4) name = graph.transpose(name, [0, 3, 1, 2]);
+    } else name = layout === 'NCHW' && value.shape.length === 4 ? graph.first(value) : graph.plain(value);
+    return valueMessage(graph, graph.rename(name, paths[i] === '' ? 'output' : paths[i]), inFileOrder(tensor, layout));
+  });
+}
+
+function valueMessage(graph: Graph, name: string, { shape, dtype }: Incoming): ValueMessage {
+  const dim = shape.map((dimension) => {
+    const times = graph.timesExamples(dimension);
+    return times === 0 ? { dimValue: dimension } : { dimParam: times === 1 ? 'batch' : `${times}*batch` };
+  });
+  return { name, type: { tensorType: { elemType: elementTypes[dtype as ElementType], shape: { dim } } } };
+}
