@@ -103,6 +103,20 @@ export function checkSchema(schema: unknown, argument: string): readonly ColumnS
 /** The schema of a column, without its values. */
 export const schemaOf = ({ name, kind, categories }: ColumnSchema): ColumnSchema => ({ name, kind, ...(categories && { categories }) });
 
+/** A column with more categories than this, or, from ten on, with more than half as many as rows, is names or text. */
+const mostCategories = 100;
+const fewCategories = 10;
+/** A day, or a time on a day: 2024-05-31, 31.5.2024, 5/31/24 10:30. */
+const date = /^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{2}|\d{4}))([T ].*)?$/;
+
+/** Why the categories of a column say nothing about other rows; null where they may, and for numbers. */
+export function whyNoCategories({ kind, categories = [], values }: Column): string | null {
+  if (kind === 'number' || categories.length === 0) return null;
+  if (categories.every((category) => date.test(category))) return 'dates as text';
+  const areTooMany = categories.length > mostCategories || (categories.length >= fewCategories && 2 * categories.length > values.length);
+  return areTooMany ? 'names or text, too many different' : null;
+}
+
 /** How many values of a column are there. */
 export function countPresent({ values }: Column): number {
   let count = 0;
