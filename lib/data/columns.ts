@@ -38,13 +38,15 @@ export class ColumnBuilder {
   /** Codes by category, in the order of their appearance. */
   readonly #codes: Map<string, number>;
   readonly #isClosed: boolean;
+  readonly #othersAreMissing: boolean;
 
-  /** With categories in the schema, no others are taken. */
-  constructor({ name, kind, categories }: ColumnSchema) {
+  /** With categories in the schema, no others are taken, or taken for missing values. */
+  constructor({ name, kind, categories }: ColumnSchema, othersAreMissing = false) {
     this.name = name;
     this.kind = kind;
     this.#codes = new Map(categories?.map((category, code) => [category, code]));
     this.#isClosed = categories !== undefined;
+    this.#othersAreMissing = othersAreMissing;
   }
 
   /** Adds a number, NaN for a missing value. */
@@ -59,11 +61,12 @@ export class ColumnBuilder {
 
   /** Whether a category may be. */
   takes(category: string): boolean {
-    return !this.#isClosed || this.#codes.has(category);
+    return !this.#isClosed || this.#othersAreMissing || this.#codes.has(category);
   }
 
-  /** The code of a category that may be. */
+  /** The code of a category that may be; NaN for one that counts as missing. */
   codeOf(category: string): number {
+    if (this.#isClosed && !this.#codes.has(category)) return Number.NaN;
     const code = this.#codes.get(category) ?? this.#codes.size;
     if (code === this.#codes.size) this.#codes.set(category, code);
     return code;

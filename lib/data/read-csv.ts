@@ -18,6 +18,8 @@ export interface ReadTableOptions {
    * be empty. `model.preprocessing` of a model that was trained on a table knows them, and takes the target in where the file has it.
    */
   readonly schema?: readonly ColumnSchema[] | KnownColumns | null;
+  /** Whether a category that the `schema` does not have makes its row one that does not fit (default), or is taken for a missing value. */
+  readonly unknownCategories?: 'error' | 'missing';
   /** What becomes of a row that does not fit: an error (default), or it is left out, counted and listed in `table.badRows`. */
   readonly badRows?: 'error' | 'skip';
 }
@@ -36,7 +38,7 @@ export interface ReadCsvOptions extends ReadTableOptions {
   readonly progress?: ProgressOption;
 }
 
-const known = ['columns', 'schema', 'badRows', 'delimiter', 'header', 'missing', 'encoding', 'progress'];
+const known = ['columns', 'schema', 'unknownCategories', 'badRows', 'delimiter', 'header', 'missing', 'encoding', 'progress'];
 const usualMissing = ['NA', 'N/A', 'NaN', 'nan', 'null', 'NULL'];
 
 /** Rows that are looked at before the kinds of the columns are decided. */
@@ -109,17 +111,23 @@ export interface CheckedReadOptions {
   readonly schema?: readonly ColumnSchema[];
   /** A column that is read by its schema where it is there. */
   readonly target?: ColumnSchema;
+  readonly unknownCategories: 'error' | 'missing';
   readonly badRows: 'error' | 'skip';
 }
 
 /** @internal Checks them. */
-export function checkReadOptions({ columns, schema, badRows }: ReadTableOptions): CheckedReadOptions {
+export function checkReadOptions({ columns, schema, unknownCategories, badRows }: ReadTableOptions): CheckedReadOptions {
   const kinds = checkObject<Record<string, ColumnKind | 'skip'>>(columns, 'options.columns', "names and kinds, such as { age: 'number' }");
   for (const [name, kind] of Object.entries(kinds)) checkChoice(kind, `options.columns['${name}']`, ['number', 'category', 'skip']);
   const asked = schema === undefined ? {} : schemaAndTarget(schema);
   if (schema !== undefined && columns !== undefined)
     throw new ArgumentError('`options.schema` says the kinds of all columns: leave `options.columns` out');
-  return { columns: kinds, ...asked, badRows: checkChoice(badRows ?? 'error', 'options.badRows', ['error', 'skip']) };
+  return {
+    columns: kinds,
+    ...asked,
+    unknownCategories: checkChoice(unknownCategories ?? 'error', 'options.unknownCategories', ['error', 'missing']),
+    badRows: checkChoice(badRows ?? 'error', 'options.badRows', ['error', 'skip']),
+  };
 }
 
 function schemaAndTarget(given: NonNullable<ReadTableOptions['schema']> | null): Pick<CheckedReadOptions, 'schema' | 'target'> {
@@ -210,7 +218,7 @@ class RowReader {
     this.#waiting = null;
     this.#columns = (this.#places ?? []).map(({ name, place, wanted }) => {
       const schema = wanted ?? { name, kind: this.#isNumbers(rows, place) ? ('number' as const) : ('category' as const) };
-      return { builder: new ColumnBuilder(schema), place };
+      return { builder: new ColumnBuilder(schema, this.options.unknownCategories === 'missing'), place };
     });
     this.#numbers = new Float64Array(this.#columns.length);
     for (const { fields, line } of rows) this.#take(fields, line);

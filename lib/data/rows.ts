@@ -5,7 +5,7 @@ import { columnOf } from './column-files.js';
 import { Misfits, type ReadTableOptions, checkReadOptions, placesOf } from './read-csv.js';
 import { Table, markBySchema } from './table.js';
 
-const known = ['columns', 'schema', 'badRows'];
+const known = ['columns', 'schema', 'unknownCategories', 'badRows'];
 
 /**
  * The table of some objects, whose keys are the names of the columns: what `JSON.parse` or a database gives. Numbers, bigints and dates (as milliseconds
@@ -39,7 +39,7 @@ export function tableFromRows(rows: readonly object[], options: ReadTableOptions
     const columns = placesOf(names, given, 'rows').map(({ name, wanted }) => {
       if (given.schema !== undefined && wanted !== given.target) refuseGaps(rows, name);
       const values = rows.map((row) => (Object.hasOwn(row, name) ? (row as Record<string, unknown>)[name] : null));
-      return columnOf('rows', name, wanted, [{ first: 0, values }], misfits, bad);
+      return columnOf('rows', name, wanted, [{ first: 0, values }], misfits, bad, given);
     });
     const whole = new Table(columns, 'rows');
     const good = Array.from(rows.keys()).filter((row) => !bad.has(row));
