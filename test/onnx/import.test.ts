@@ -205,6 +205,8 @@ test('what goes wrong while a graph runs is said with the node', async (t) => {
   const model = await decodeOnnx(await encodeModel(file([{ ...node('Reshape', ['x', 's'], ['y']), name: 'there' }], [whole('s', [7, 7])])));
   t.throws(() => model.forward(matrix), { instanceOf: lib.ShapeError, message: /^in node 'there' \(Reshape\): / });
   t.throws(() => model.forward(undefined as never), { instanceOf: lib.ArgumentError, message: /each of the inputs x/ });
+  const rest = await decodeOnnx(await encodeModel(file([node('Reshape', ['x', 's'], ['y'])], [whole('s', [-1, 7])])));
+  t.throws(() => rest.forward(matrix), { instanceOf: lib.ShapeError, message: /does not fit into \[-1, 7\]/ });
 });
 
 test('whatever is changed in a file, it is read, or refused by an error of ours', async (t) => {
