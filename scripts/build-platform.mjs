@@ -18,7 +18,7 @@ const systems = { linux: 'Linux', darwin: 'Darwin', win32: 'Windows' };
 /** Builds one platform into `folder`; gives the path of the addon. Sources are taken from `source`. */
 export async function buildPlatform(platform, { folder = join(root, placesOf(platform).folder), source = root } = {}) {
   const zig = await ensureZig();
-  const { os, target } = platforms[platform];
+  const { os, target, compiler } = platforms[platform];
   const cmakeFolder = join(folder, 'cmake');
   mkdirSync(cmakeFolder, { recursive: true });
   const toolchain = join(folder, 'toolchain.cmake');
@@ -26,15 +26,16 @@ export async function buildPlatform(platform, { folder = join(root, placesOf(pla
     toolchain,
     `set(CMAKE_SYSTEM_NAME ${systems[os]})
 set(CMAKE_SYSTEM_PROCESSOR ${target.split('-')[0]})
-set(CMAKE_CXX_COMPILER ${JSON.stringify(zig)} c++ -target ${target})
+${compiler ? compiledBy(compiler, zig, target, folder) : `set(CMAKE_CXX_COMPILER ${JSON.stringify(zig)} c++ -target ${target})`}
 # No path of this machine, no debug information, no time: two builds are the same file. -O3 here too, because Zig builds its C++ runtime anew for
 # other settings, of CMake's own trials for example.
-${os === 'win32' ? `set(CMAKE_RC_COMPILER ${JSON.stringify(zig)} rc)\n` : ''}set(CMAKE_CXX_FLAGS_INIT "-ffile-prefix-map=${source}=. -g0 -O3 -fPIC")
+${os === 'win32' ? `set(CMAKE_RC_COMPILER ${JSON.stringify(zig)} rc)\n` : ''}set(CMAKE_CXX_FLAGS_INIT "\\"-ffile-prefix-map=${source}=.\\" -g0 -O3 -fPIC")
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-s")
 set(CMAKE_MODULE_LINKER_FLAGS_INIT "-s${os === 'linux' ? ' -Wl,--print-map' : ''}")
 `,
   );
   const settings = [`-DCMAKE_TOOLCHAIN_FILE=${toolchain}`, '-DCMAKE_BUILD_TYPE=Release'];
+  if (compiler) settings.push('-DNODEGRAD_SMALL_SCALAR=ON');
   if (os === 'win32') settings.push(`-DCMAKE_JS_LIB=${importLibrary(zig, folder)}`);
   await runStep(`${platform}: preparing (CMake)`, 'cmake', ['-S', source, '-B', cmakeFolder, ...settings]);
   // The linker writes its map when it links, so it must link.
@@ -47,6 +48,19 @@ set(CMAKE_MODULE_LINKER_FLAGS_INIT "-s${os === 'linux' ? ' -Wl,--print-map' : ''
   const binary = join(folder, 'nodegrad.node');
   copyFileSync(join(cmakeFolder, 'Release/nodegrad.node'), binary);
   return binary;
+}
+
+/** GCC compiles, and Zig links against its copy of the old glibc: the symbols of the system's own glibc would be the newest ones. */
+function compiledBy(compiler, zig, target, folder) {
+  const archive = (name) => execFileSync(compiler, [`-print-file-name=${name}`], { encoding: 'utf8' }).trim();
+  // What libstdc++ asks a newer glibc: whether the process has one thread. It has several, so atomic instructions count references.
+  const threads = join(folder, 'single_threaded.c');
+  writeFileSync(threads, 'char __libc_single_threaded = 0;\n');
+  // libunwind stands in for libgcc_eh, whose unwinder needs glibc 2.35.
+  const quoted = (path) => `\\"${path}\\"`;
+  const parts = [quoted(threads), '<OBJECTS>', quoted(archive('libstdc++.a')), quoted(archive('libgcc.a')), '-lunwind', '<LINK_LIBRARIES>'];
+  return `set(CMAKE_CXX_COMPILER ${compiler})
+set(CMAKE_CXX_CREATE_SHARED_MODULE "${quoted(zig)} cc -target ${target} -shared <LINK_FLAGS> -o <TARGET> ${parts.join(' ')}")`;
 }
 
 /** On Windows an addon takes Node-API from node.exe by name; node-api-headers has the list. */

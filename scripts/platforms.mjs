@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { contentHash, filesBelow, isCurrent } from './stamps.mjs';
 import { root } from './steps.mjs';
 
-/** By name: `title`, the `os`, `cpu` and `libc` of npm, and the `target` of Zig, which holds the oldest system that serves. */
+/** By name: `title`, the `os`, `cpu` and `libc` of npm, and the `target` of Zig, which holds the oldest system that serves. A `compiler` beside
+ * it compiles, where Zig's clang makes slower kernels, and Zig links. */
 export const platforms = JSON.parse(readFileSync(join(root, 'npm/platforms.json'), 'utf8'));
 
-/** The compiler of release builds. */
+/** The compiler of release builds, and the linker of all of them. */
 export const zigVersion = '0.17.1';
 
 /** Where a release build lies: the addon, the linker's map, and the stamp of what it was built from; relative to the root. */

@@ -6,13 +6,19 @@ import { placesOf, platforms } from './platforms.mjs';
 import { root } from './steps.mjs';
 
 /** Archives of the run-time libraries, and the words for them in THIRD-PARTY.md. */
-const known = { 'libc++.a': 'libc++', 'libc++abi.a': 'libc++abi', 'libunwind.a': 'libunwind' };
+const known = {
+  'libc++.a': 'libc++',
+  'libc++abi.a': 'libc++abi',
+  'libunwind.a': 'libunwind',
+  'libstdc++.a': 'libstdc++',
+  'libgcc.a': 'libgcc',
+};
 
 /** The archives and foreign objects in a map of lld. */
 export function linkedParts(map) {
   const parts = new Set();
   for (const [, path] of map.matchAll(/\s(\S+?\.(?:a|o|lib|obj))(?:\([^)]*\))?:\(/g)) {
-    if (!path.startsWith('CMakeFiles/nodegrad.dir/')) parts.add(path.split('/').at(-1));
+    if (!path.startsWith('CMakeFiles/nodegrad.dir/') && !path.endsWith('/single_threaded.o')) parts.add(path.split('/').at(-1));
   }
   return [...parts].sort();
 }
