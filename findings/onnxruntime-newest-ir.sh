@@ -7,7 +7,7 @@
 # Seen, Linux x86-64, Node.js 20.20.2, Python 3.11, onnx 1.23.2, onnxruntime-node 1.30.0 (installed without scripts):
 #   default: IR 14, opset 28, refused: Unsupported model IR version: 14, max supported IR version: 13     asked for: IR 8, opset 17, loads
 #
-# Exit code 0: as described. 1: the behaviour changed. Python with onnx in $PYTHON; onnxruntime-node is installed in a folder of its own (290 MB).
+# Exit code 0: as described. 1: the behaviour changed. Both packages are installed in a temporary folder (onnxruntime-node: 290 MB).
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -18,7 +18,12 @@ else
   echo '{ "private": true }' >package.json
   npm install --ignore-scripts --no-audit --no-fund --loglevel=error onnxruntime-node@1.30.0 >/dev/null
 fi
-${PYTHON:-python3} - <<'PY'
+if [ -z "${PYTHON:-}" ]; then
+  python3 -m venv "$folder/venv"
+  PYTHON=$folder/venv/bin/python
+  "$PYTHON" -m pip install --quiet onnx==1.23.2
+fi
+"$PYTHON" - <<'PY'
 import onnx
 from onnx import TensorProto, helper
 
