@@ -341,6 +341,7 @@ export {
   type Column,
   type ColumnKind,
   type ColumnSchema,
+  type KnownColumns,
   type ReadCsvOptions,
   type ReadImagesOptions,
   type ReadColumnsOptions,
@@ -400,6 +401,7 @@ export { Sequential, type SequentialOptions } from './models/sequential.js';
 export { type LinearModelOptions, type MlpOptions, linearModel, mlp } from './models/mlp.js';
 export type { Feed, Rows, StepPosition, StepSource } from './program/feed.js';
 export { EarlyStopping, type EarlyStoppingOptions } from './training/early-stopping.js';
+export { TargetScaler } from './training/target-scaler.js';
 export { evaluate, fit, predict } from './training/functions.js';
 export type { FitOptions } from './training/fit-options.js';
 export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';

@@ -27,8 +27,11 @@ function topics(documents = join(packageRoot(), 'docs')): Topic[] {
       return { name: file.slice(0, -3), title: /^# \S+: (.*)$/m.exec(text)?.[1] ?? '', text };
     });
   const sections = [...readFileSync(findings, 'utf8').matchAll(/^### ([a-z-]+)\n([\s\S]*?)(?=^#|$(?![\s\S]))/gm)];
-  return [...pages, ...sections.map(([text, name]) => ({ name, title: /\*\*Seen\*\*: (.*)$/m.exec(text)?.[1] ?? '', text }))];
+  return [...pages, ...sections.map(([text, name]) => ({ name, title: seenIn(text), text }))];
 }
+
+/** What a finding sees: a point of a list, which may go on over several lines. */
+const seenIn = (text: string): string => (/\*\*Seen\*\*: (.*(?:\n {2}.*)*)/.exec(text)?.[1] ?? '').replace(/\s+/g, ' ');
 
 /** The topic that is meant, in upper or lower case, `ERR_` left out or not. */
 export function topicNamed(word: string): Topic {

@@ -225,7 +225,7 @@ export function addTrainOptions(command: Command, model: string): Command {
       ).choices(scheduleNames),
     )
     .option('--epochs <count>', 'times to go through the data (default: 5, for a table 50)', whole(1))
-    .option('--batch-size <count>', "examples per step (default: that of the model's paper, or 128)", whole(1))
+    .option('--batch-size <count>', "examples per step (default: that of the model's paper, or 128; 32 for tables)", whole(1))
     .addOption(
       new Option('--weight-decay <factor>', "decay of the weights (default: that of the model's paper, or the optimizer's)").argParser(rate),
     )

@@ -1,22 +1,18 @@
 // Runs on tables: which columns a model gets and what is done to them, what it predicts, and how far off it is.
 
 import { readTable } from '../data/column-files.js';
-import { type Column, type ColumnKind, countPresent, describeColumn, someNames } from '../data/columns.js';
+import { type Column, type ColumnKind, countPresent, describeColumn, someNames, whyNoCategories } from '../data/columns.js';
 import type { AnyDataset, Dataset } from '../data/dataset.js';
 import { split } from '../data/parts.js';
 import { Table, type TableDataset, checkTarget } from '../data/table.js';
-import { TensorDataset } from '../data/dataset.js';
 import { ArgumentError } from '../errors.js';
 import type { AnyModel } from '../training/model.js';
-import type { Linear } from '../layers/linear.js';
-import type { Sequential } from '../models/sequential.js';
 import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import { MSELoss } from '../losses/regression.js';
 import { mlp } from '../models/mlp.js';
 import { ColumnTransform, tablePreprocessing } from '../preprocessing/column-transform.js';
-import { StandardScaler } from '../preprocessing/standard-scaler.js';
-import type { AnyTensor, Tensor } from '../tensor.js';
 import { predict } from '../training/functions.js';
+import { TargetScaler } from '../training/target-scaler.js';
 import { scores } from './images.js';
 import type { Job, Report } from './job.js';
 import type { TrainOptions } from './options.js';
@@ -34,16 +30,14 @@ export interface TableChoice {
 
 /** As many different whole numbers may be classes. */
 const mostNumberClasses = 10;
-/** A column with more categories than this, or than half of the rows, is names or text. */
-const mostCategories = 100;
 /** Columns that are shown one by one. */
 const mostShown = 40;
 
 /** The job of training a model on a table. */
 export async function tableJob(options: TrainOptions): Promise<Job> {
   const { data: path, columns, badRows, model, seed, test: share = 0.2 } = options;
-  if (model !== 'mlp' && model !== 'linear')
-    throw new ArgumentError(`--model ${model} takes images, and ${path} is a table: mlp and linear take those`);
+  if (model !== 'mlp' && model !== 'linear-model')
+    throw new ArgumentError(`--model ${model} takes images, and ${path} is a table: mlp and linear-model take those`);
   const read = await readTable(path, { columns, badRows });
   if (options.target === undefined)
     throw new ArgumentError(
@@ -53,14 +47,15 @@ export async function tableJob(options: TrainOptions): Promise<Job> {
       )}`,
     );
   const { table, target, isClasses, notes } = prepare(read, options as TableChoice & { target: string });
-  const whole = table.dataset({ target: target.name });
+  const features = table.columns.flatMap(({ name }) => (name === target.name ? [] : [name]));
+  const whole = table.dataset({ target: target.name, features });
   const shares = [1 - share, share] as const;
   const [train, test] = split(whole, shares, { seed, stratify: isClasses });
   if (train.length === 0) throw new ArgumentError(`${path} has ${whole.length} rows: none is left to train on. --test 0 takes all`);
   const preprocessing = tablePreprocessing(whole.features, whole.target).fit(train);
   const outputs = target.categories?.length ?? 1;
   const another = ({ hidden, model: name }: TrainOptions): AnyModel => {
-    const made = mlp({ inputShape: preprocessing.outputShape, hidden: name === 'linear' ? [] : hidden, classes: outputs });
+    const made = mlp({ inputShape: preprocessing.outputShape, hidden: name === 'linear-model' ? [] : hidden, classes: outputs });
     made.preprocessing = preprocessing;
     return made;
   };
@@ -74,16 +69,13 @@ export async function tableJob(options: TrainOptions): Promise<Job> {
   };
   if (isClasses) return { ...about, train, test, loss: new CrossEntropyLoss(), finish: () => {} };
   // The net learns a target of mean 0 and deviation 1; afterwards its last layer takes over the units of the column.
-  const rows = Int32Array.from({ length: train.length }, (_, i) => i);
-  const scaler = new StandardScaler().fit(train.batch(rows).targets as Tensor);
-  const scaled = new TensorDataset(whole.inputs, scaler.transform(whole.targets as Tensor), { name: whole.name });
-  const [scaledTrain, scaledTest] = split(scaled, shares, { seed });
+  const scaler = new TargetScaler().fit(train);
   return {
     ...about,
-    train: scaledTrain,
-    test: scaledTest,
+    train: scaler.scaled(train),
+    test: scaler.scaled(test),
     loss: new MSELoss(),
-    finish: (one) => takeUnits(one as Sequential, scaler),
+    finish: (one) => scaler.foldInto(one),
   };
 }
 
@@ -149,13 +141,14 @@ function asCategories(column: Column, distinct: readonly number[]): Column {
 }
 
 /** Why a column says nothing about others; null for one that may. */
-function uselessness({ name, kind, values, categories = [] }: Column): string | null {
+function uselessness(column: Column): string | null {
+  const { name, kind, values } = column;
+  const whyNot = whyNoCategories(column);
   const present = values.filter((value) => !Number.isNaN(value));
   if (present.length === 0) return 'no value';
   if (present.every((value) => value === present[0]) && present.length === values.length) return 'the same in every row';
   const keeps = `--columns ${columnWord(name, kind)} keeps it`;
-  if (kind === 'category')
-    return categories.length > mostCategories || 2 * categories.length > values.length ? `names or text, too many different; ${keeps}` : null;
+  if (kind === 'category') return whyNot === null ? null : `${whyNot}; ${keeps}`;
   const counts = Number.isInteger(values[0]) && values.every((value, i) => i === 0 || value === values[i - 1] + 1);
   return counts && values.length > 2 ? `it only counts the rows; ${keeps}` : null;
 }
@@ -164,15 +157,6 @@ function treatment(column: Column): string {
   const gaps = countPresent(column) < column.values.length;
   if (column.kind === 'category') return `one-hot${gaps ? ', a missing one zeros' : ''}`;
   return `standardized${gaps ? ', missing values become the median' : ''}`;
-}
-
-/** Makes the last layer of a net that predicts a standardized number predict the number itself. */
-function takeUnits({ layers }: Sequential, scaler: StandardScaler): void {
-  const last = layers[layers.length - 1] as Linear;
-  const [mean, std] = [scaler.shift.item(), scaler.scale.item()];
-  const [weights, bias] = [last.weight.data, (last.bias as AnyTensor).data as Float32Array];
-  for (let i = 0; i < weights.length; i++) weights[i] *= std;
-  bias[0] = bias[0] * std + mean;
 }
 
 async function judge(model: AnyModel, test: AnyDataset, isClasses: boolean): Promise<Report> {

@@ -8,10 +8,19 @@ import { checkPath } from '../io/atomic.js';
 import { numberOf } from '../io/csv.js';
 import { optionalPackage } from '../io/optional-package.js';
 import { type Column, ColumnBuilder, type ColumnSchema } from './columns.js';
-import { Misfits, type ReadCsvOptions, type ReadTableOptions, checkReadOptions, neverSeen, placesOf, readCsv } from './read-csv.js';
+import {
+  type CheckedReadOptions,
+  Misfits,
+  type ReadCsvOptions,
+  type ReadTableOptions,
+  checkReadOptions,
+  neverSeen,
+  placesOf,
+  readCsv,
+} from './read-csv.js';
 import { Table, markBySchema } from './table.js';
 
-const known = ['columns', 'schema', 'badRows'];
+const known = ['columns', 'schema', 'unknownCategories', 'badRows'];
 
 /** The values of a column in stretches, each with its first row. */
 type Chunks = readonly { readonly first: number; readonly values: Iterable<unknown> & { readonly length: number } }[];
@@ -123,11 +132,7 @@ async function bytesOf(path: string): Promise<Uint8Array> {
   }
 }
 
-async function tableOf(
-  path: string,
-  options: ReadTableOptions & { readonly badRows: 'error' | 'skip' },
-  open: () => Promise<ColumnFile>,
-): Promise<Table> {
+async function tableOf(path: string, options: CheckedReadOptions, open: () => Promise<ColumnFile>): Promise<Table> {
   const misfits = new Misfits(path, options.badRows, 'row');
   const bad = new Set<number>();
   const columns: Column[] = [];
@@ -136,7 +141,7 @@ async function tableOf(
     for (const { name, wanted } of placesOf(file.names, options, path)) {
       const values = wanted === undefined || wanted.kind === 'number' ? (file.ready?.(name) ?? null) : null;
       if (values !== null) columns.push({ name, kind: 'number', values });
-      else columns.push(columnOf(path, name, wanted, await file.chunks(name), misfits, bad));
+      else columns.push(columnOf(path, name, wanted, await file.chunks(name), misfits, bad, options));
     }
   } catch (error) {
     if (error instanceof NodegradError) throw error;
@@ -158,8 +163,9 @@ export function columnOf(
   chunks: Chunks,
   misfits: Misfits,
   bad: Set<number>,
+  { unknownCategories }: CheckedReadOptions,
 ): Column {
-  const builder = new ColumnBuilder(wanted ?? { name, kind: kindOf(path, name, chunks) });
+  const builder = new ColumnBuilder(wanted ?? { name, kind: kindOf(path, name, chunks) }, unknownCategories === 'missing');
   for (const { first, values } of chunks) {
     let row = first;
     for (const value of values) {

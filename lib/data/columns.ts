@@ -15,6 +15,14 @@ export interface ColumnSchema {
   readonly categories?: readonly string[];
 }
 
+/** What knows the columns of a table, such as `model.preprocessing` of a model that was trained on one. */
+export interface KnownColumns {
+  /** The columns that it needs; null where it knows of none. */
+  readonly columns: readonly ColumnSchema[] | null;
+  /** What is predicted from them: read where a file has it, and not asked for. */
+  readonly target?: ColumnSchema | null;
+}
+
 /** A column of a {@link Table}. */
 export interface Column extends ColumnSchema {
   /** One number for each row: the value, or the code of the category, from 0. NaN where the value is missing. */
@@ -30,13 +38,15 @@ export class ColumnBuilder {
   /** Codes by category, in the order of their appearance. */
   readonly #codes: Map<string, number>;
   readonly #isClosed: boolean;
+  readonly #othersAreMissing: boolean;
 
-  /** With categories in the schema, no others are taken. */
-  constructor({ name, kind, categories }: ColumnSchema) {
+  /** With categories in the schema, no others are taken, or taken for missing values. */
+  constructor({ name, kind, categories }: ColumnSchema, othersAreMissing = false) {
     this.name = name;
     this.kind = kind;
     this.#codes = new Map(categories?.map((category, code) => [category, code]));
     this.#isClosed = categories !== undefined;
+    this.#othersAreMissing = othersAreMissing;
   }
 
   /** Adds a number, NaN for a missing value. */
@@ -51,11 +61,12 @@ export class ColumnBuilder {
 
   /** Whether a category may be. */
   takes(category: string): boolean {
-    return !this.#isClosed || this.#codes.has(category);
+    return !this.#isClosed || this.#othersAreMissing || this.#codes.has(category);
   }
 
-  /** The code of a category that may be. */
+  /** The code of a category that may be; NaN for one that counts as missing. */
   codeOf(category: string): number {
+    if (this.#isClosed && !this.#codes.has(category)) return Number.NaN;
     const code = this.#codes.get(category) ?? this.#codes.size;
     if (code === this.#codes.size) this.#codes.set(category, code);
     return code;
@@ -94,6 +105,20 @@ export function checkSchema(schema: unknown, argument: string): readonly ColumnS
 
 /** The schema of a column, without its values. */
 export const schemaOf = ({ name, kind, categories }: ColumnSchema): ColumnSchema => ({ name, kind, ...(categories && { categories }) });
+
+/** A column with more categories than this, or, from ten on, with more than half as many as rows, is names or text. */
+const mostCategories = 100;
+const fewCategories = 10;
+/** A day, or a time on a day: 2024-05-31, 31.5.2024, 5/31/24 10:30. */
+const date = /^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{2}|\d{4}))([T ].*)?$/;
+
+/** Why the categories of a column say nothing about other rows; null where they may, and for numbers. */
+export function whyNoCategories({ kind, categories = [], values }: Column): string | null {
+  if (kind === 'number' || categories.length === 0) return null;
+  if (categories.every((category) => date.test(category))) return 'dates as text';
+  const areTooMany = categories.length > mostCategories || (categories.length >= fewCategories && 2 * categories.length > values.length);
+  return areTooMany ? 'names or text, too many different' : null;
+}
 
 /** How many values of a column are there. */
 export function countPresent({ values }: Column): number {

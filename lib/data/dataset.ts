@@ -1,6 +1,7 @@
 // What a data set is, and the one that lives in two tensors.
 import { ours } from '../foreign.js';
 import { ArgumentError, checkChoice, checkInteger, checkOptions, countFromZero, describeShape, expected, ShapeError } from '../errors.js';
+import type { ColumnSchema } from './columns.js';
 import type { TypedArrayOf } from '../dtype.js';
 import { type AnyTensor, type DType, Tensor } from '../tensor.js';
 import { type TensorTree, mapTensors, tensorsOf } from '../tree.js';
@@ -79,6 +80,10 @@ export interface Dataset<X extends BatchPart = 'float32', Y extends BatchPart = 
   readonly targetShape: ShapeOf<Y>;
   /** Names of the classes in the order of their indices, where the targets are classes. */
   readonly classes?: readonly string[];
+  /** The columns of a table that the inputs are, in their order, where they are: a model that knows columns finds them by their names. */
+  readonly features?: readonly ColumnSchema[];
+  /** The column of a table that the targets are, where they are one. */
+  readonly target?: ColumnSchema;
   /** Which part of a split it is, where it is one: what preprocessing learns from others than `'train'` would leak. */
   readonly split?: DatasetSplit;
   /**

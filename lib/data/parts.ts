@@ -7,6 +7,7 @@ import { type Groups, checkGroups, dealByClass, dealByGroup, dealInOrder } from 
 import { isPromise } from '../foreign.js';
 import { Tensor } from '../tensor.js';
 import { showAs } from '../words.js';
+import type { ColumnSchema } from './columns.js';
 import { batchNow, checkDataset, checkIndices, memoryOf } from './contract.js';
 import {
   type AnyDataset,
@@ -28,6 +29,8 @@ class Subset<X extends BatchPart, Y extends BatchPart> implements Dataset<X, Y> 
   readonly inputShape: ShapeOf<X>;
   readonly targetShape: ShapeOf<Y>;
   readonly classes?: readonly string[];
+  readonly features?: readonly ColumnSchema[];
+  readonly target?: ColumnSchema;
   readonly split?: DatasetSplit;
   readonly labels?: () => Int32Array;
   readonly memory?: Dataset<X, Y>['memory'];
@@ -43,6 +46,8 @@ class Subset<X extends BatchPart, Y extends BatchPart> implements Dataset<X, Y> 
     this.inputShape = whole.inputShape;
     this.targetShape = whole.targetShape;
     if (whole.classes !== undefined) this.classes = whole.classes;
+    if (whole.features !== undefined) this.features = whole.features;
+    if (whole.target !== undefined) this.target = whole.target;
     if (part !== undefined) this.split = part;
     if (whole.labels !== undefined) this.labels = () => this.#pick(whole.labels!(), rows);
     if (isInMemory(whole)) {

@@ -3,9 +3,10 @@
 import { basename } from 'node:path';
 import { TextDecoder } from 'node:util';
 import { ArgumentError, FileFormatError, checkChoice, checkFlag, checkObject, checkOptions, describe, expected } from '../errors.js';
+import { checkPath } from '../io/atomic.js';
 import { detectDelimiter, numberOf, readRecords } from '../io/csv.js';
 import { ProgressBar, type ProgressOption } from '../progress.js';
-import { ColumnBuilder, type ColumnKind, type ColumnSchema, checkSchema, someNames } from './columns.js';
+import { ColumnBuilder, type ColumnKind, type ColumnSchema, type KnownColumns, checkSchema, someNames } from './columns.js';
 import { type BadRow, Table, markBySchema } from './table.js';
 
 /** Options of {@link readTable}, for every format. */
@@ -14,9 +15,11 @@ export interface ReadTableOptions {
   readonly columns?: Readonly<Record<string, ColumnKind | 'skip'>>;
   /**
    * The columns that the file must have, with the categories of training: others are left out, and another category does not fit. A column may
-   * be empty.
+   * be empty. `model.preprocessing` of a model that was trained on a table knows them, and takes the target in where the file has it.
    */
-  readonly schema?: readonly ColumnSchema[];
+  readonly schema?: readonly ColumnSchema[] | KnownColumns | null;
+  /** Whether a category that the `schema` does not have makes its row one that does not fit (default), or is taken for a missing value. */
+  readonly unknownCategories?: 'error' | 'missing';
   /** What becomes of a row that does not fit: an error (default), or it is left out, counted and listed in `table.badRows`. */
   readonly badRows?: 'error' | 'skip';
 }
@@ -35,7 +38,7 @@ export interface ReadCsvOptions extends ReadTableOptions {
   readonly progress?: ProgressOption;
 }
 
-const known = ['columns', 'schema', 'badRows', 'delimiter', 'header', 'missing', 'encoding', 'progress'];
+const known = ['columns', 'schema', 'unknownCategories', 'badRows', 'delimiter', 'header', 'missing', 'encoding', 'progress'];
 const usualMissing = ['NA', 'N/A', 'NaN', 'nan', 'null', 'NULL'];
 
 /** Rows that are looked at before the kinds of the columns are decided. */
@@ -62,6 +65,7 @@ const listed = 1000;
  * ```
  */
 export async function readCsv(path: string, options: ReadCsvOptions = {}): Promise<Table> {
+  checkPath(path);
   const given = checkOptions<ReadCsvOptions>(options, 'options', known);
   const { delimiter, header = true, missing = usualMissing, encoding = 'utf-8', progress } = given;
   checkFlag(header, 'options.header');
@@ -70,7 +74,7 @@ export async function readCsv(path: string, options: ReadCsvOptions = {}): Promi
     throw new ArgumentError(expected('an array of strings', 'options.missing', missing));
   checkEncoding(encoding);
   const reader = new RowReader(path, checkReadOptions(given), new Set(['', ...missing.map((field: string) => field.trim())]));
-  const bar = new ProgressBar(progress, `reading ${basename(path)}, lines:`, null);
+  const bar = new ProgressBar(progress, `reading ${basename(checkPath(path))}, lines:`, null);
   const detected = await detectDelimiter(path, encoding);
   const onRecord = (fields: readonly string[], line: number): void => {
     reader.record(fields, line, header);
@@ -102,17 +106,39 @@ export function checkEncoding(encoding: unknown): void {
 }
 
 /** @internal The options of every format, checked. */
-export function checkReadOptions({
-  columns,
-  schema,
-  badRows,
-}: ReadTableOptions): Required<Omit<ReadTableOptions, 'schema'>> & ReadTableOptions {
+export interface CheckedReadOptions {
+  readonly columns: Readonly<Record<string, ColumnKind | 'skip'>>;
+  readonly schema?: readonly ColumnSchema[];
+  /** A column that is read by its schema where it is there. */
+  readonly target?: ColumnSchema;
+  readonly unknownCategories: 'error' | 'missing';
+  readonly badRows: 'error' | 'skip';
+}
+
+/** @internal Checks them. */
+export function checkReadOptions({ columns, schema, unknownCategories, badRows }: ReadTableOptions): CheckedReadOptions {
   const kinds = checkObject<Record<string, ColumnKind | 'skip'>>(columns, 'options.columns', "names and kinds, such as { age: 'number' }");
   for (const [name, kind] of Object.entries(kinds)) checkChoice(kind, `options.columns['${name}']`, ['number', 'category', 'skip']);
-  if (schema !== undefined) checkSchema(schema, 'options.schema');
+  const asked = schema === undefined ? {} : schemaAndTarget(schema);
   if (schema !== undefined && columns !== undefined)
     throw new ArgumentError('`options.schema` says the kinds of all columns: leave `options.columns` out');
-  return { columns: kinds, schema, badRows: checkChoice(badRows ?? 'error', 'options.badRows', ['error', 'skip']) };
+  return {
+    columns: kinds,
+    ...asked,
+    unknownCategories: checkChoice(unknownCategories ?? 'error', 'options.unknownCategories', ['error', 'missing']),
+    badRows: checkChoice(badRows ?? 'error', 'options.badRows', ['error', 'skip']),
+  };
+}
+
+function schemaAndTarget(given: NonNullable<ReadTableOptions['schema']> | null): Pick<CheckedReadOptions, 'schema' | 'target'> {
+  const { columns, target = null } = (
+    typeof given === 'object' && given !== null && !Array.isArray(given) ? given : {}
+  ) as Partial<KnownColumns>;
+  if (given === null || columns === null)
+    throw new ArgumentError(expected('columns, or the preprocessing of a model that was trained on a table', 'options.schema', given));
+  const schema = checkSchema(columns ?? given, 'options.schema');
+  if (target !== null) checkSchema([target], 'options.schema');
+  return target === null || schema.some(({ name }) => name === target.name) ? { schema } : { schema, target };
 }
 
 /** @internal Lists what does not fit, or ends the reading with it. */
@@ -136,7 +162,7 @@ export class Misfits {
 /** @internal The columns of a file that are wanted, by their place in it. */
 export function placesOf(
   names: readonly string[],
-  { columns, schema }: ReadTableOptions,
+  { columns, schema, target }: CheckedReadOptions,
   path: string,
 ): { name: string; place: number; wanted?: ColumnSchema }[] {
   const twice = names.find((name, i) => names.indexOf(name) < i);
@@ -150,7 +176,8 @@ export function placesOf(
       return kind === 'skip' ? [] : [{ name, place, ...(kind && { wanted: { name, kind } }) }];
     });
   }
-  return schema.map((wanted) => {
+  const wantedOnes = target !== undefined && names.includes(target.name) ? [...schema, target] : schema;
+  return wantedOnes.map((wanted) => {
     const place = names.indexOf(wanted.name);
     if (place < 0) throw new FileFormatError(`${path}: has no column '${wanted.name}', which is needed; it has ${someNames(names, 20)}`);
     return { name: wanted.name, place, wanted };
@@ -168,7 +195,7 @@ class RowReader {
 
   constructor(
     readonly path: string,
-    readonly options: ReadTableOptions & { readonly badRows: 'error' | 'skip' },
+    readonly options: CheckedReadOptions,
     readonly missing: ReadonlySet<string>,
   ) {
     this.#misfits = new Misfits(path, options.badRows, 'line');
@@ -191,7 +218,7 @@ class RowReader {
     this.#waiting = null;
     this.#columns = (this.#places ?? []).map(({ name, place, wanted }) => {
       const schema = wanted ?? { name, kind: this.#isNumbers(rows, place) ? ('number' as const) : ('category' as const) };
-      return { builder: new ColumnBuilder(schema), place };
+      return { builder: new ColumnBuilder(schema, this.options.unknownCategories === 'missing'), place };
     });
     this.#numbers = new Float64Array(this.#columns.length);
     for (const { fields, line } of rows) this.#take(fields, line);

@@ -5,25 +5,25 @@ import { columnOf } from './column-files.js';
 import { Misfits, type ReadTableOptions, checkReadOptions, placesOf } from './read-csv.js';
 import { Table, markBySchema } from './table.js';
 
-const known = ['columns', 'schema', 'badRows'];
+const known = ['columns', 'schema', 'unknownCategories', 'badRows'];
 
 /**
  * The table of some objects, whose keys are the names of the columns: what `JSON.parse` or a database gives. Numbers, bigints and dates (as milliseconds
  * since 1970) become numbers, texts and truth values categories; null, undefined and a key that an object lacks are missing values, never 0.
  *
- * With the `schema` of a saved model it takes rows to predict: numbers may be texts then, as a form sends them, and a key that no row has is an error.
+ * With the `schema` of a saved model it takes rows to predict: numbers may be texts then, as a form sends them, and a key that a row lacks is an error;
+ * null says that a value is missing.
  *
  * @param rows - At least one object.
  * @throws {@link ArgumentError} for a value that does not fit, with row, column and value, for a column that is neither numbers nor texts, and for wrong
  *   options.
  * @example
  * ```ts
- * import { ColumnTransform, load, tableFromRows } from 'nodegrad';
+ * import { load, tableFromRows } from 'nodegrad';
  * const data = tableFromRows([{ area: 95, city: 'Bonn', price: 310 }, { area: 60, city: 'Jena', price: 140 }]).dataset({ target: 'price' });
  *
  * const model = await load('prices.safetensors'); // trained on such rows
- * const { columns } = model.preprocessing as ColumnTransform;
- * const price = await model.predict(tableFromRows([{ area: 80, city: null }], { schema: columns }).dataset());
+ * const price = await model.predict(tableFromRows([{ area: 80, city: null }], { schema: model.preprocessing }).dataset());
  * ```
  */
 export function tableFromRows(rows: readonly object[], options: ReadTableOptions = {}): Table {
@@ -37,8 +37,9 @@ export function tableFromRows(rows: readonly object[], options: ReadTableOptions
   try {
     const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
     const columns = placesOf(names, given, 'rows').map(({ name, wanted }) => {
+      if (given.schema !== undefined && wanted !== given.target) refuseGaps(rows, name);
       const values = rows.map((row) => (Object.hasOwn(row, name) ? (row as Record<string, unknown>)[name] : null));
-      return columnOf('rows', name, wanted, [{ first: 0, values }], misfits, bad);
+      return columnOf('rows', name, wanted, [{ first: 0, values }], misfits, bad, given);
     });
     const whole = new Table(columns, 'rows');
     const good = Array.from(rows.keys()).filter((row) => !bad.has(row));
@@ -48,4 +49,11 @@ export function tableFromRows(rows: readonly object[], options: ReadTableOptions
     // What is wrong with a file is here wrong with an argument.
     throw error instanceof FileFormatError ? new ArgumentError(error.message) : error;
   }
+}
+
+/** Refuses a row without a column's key: it may be a slip of the pen. */
+function refuseGaps(rows: readonly object[], name: string): void {
+  const row = rows.findIndex((one) => !Object.hasOwn(one, name));
+  if (row < 0) return;
+  throw new ArgumentError(`rows, row ${row + 1}: has no column '${name}', which is needed; null stands for a missing value`);
 }

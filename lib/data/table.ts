@@ -6,7 +6,7 @@ import { ours } from '../foreign.js';
 import { keepNames } from '../names.js';
 import { Tensor } from '../tensor.js';
 import { plural, showAs } from '../words.js';
-import { type Column, type ColumnSchema, checkSchema, countPresent, describeColumn, schemaOf, someNames } from './columns.js';
+import { type Column, type ColumnSchema, checkSchema, countPresent, describeColumn, schemaOf, someNames, whyNoCategories } from './columns.js';
 import { type DatasetSplit, TensorDataset } from './dataset.js';
 
 /** A row of a file that was left out, see `badRows` of {@link ReadCsvOptions}. */
@@ -21,7 +21,7 @@ export interface BadRow {
 export interface TableDatasetOptions {
   /** The column that is to be predicted; default: none, and the targets are zeros. */
   readonly target?: string;
-  /** The columns that it is predicted from; default: all others. */
+  /** The columns that it is predicted from; default: all others. A column of names, texts or dates is taken only where it is named here. */
   readonly features?: readonly string[];
   /** Which part of a split it is. */
   readonly split?: DatasetSplit;
@@ -111,6 +111,14 @@ export class Table {
     );
   }
 
+  /** The table with this column in the place of the one of its name, or behind all others. */
+  with(column: Column): Table {
+    checkColumns([column], 'column');
+    const isThere = this.columns.some(({ name }) => name === column.name);
+    const columns = isThere ? this.columns.map((one) => (one.name === column.name ? column : one)) : [...this.columns, column];
+    return this.#of(columns, this.badRows, this.badRowCount);
+  }
+
   /** The rows with these indices, from 0, in this order. */
   rows(indices: ArrayLike<number>): Table {
     const wanted = Int32Array.from({ length: indices.length }, (_, i) => checkInteger(indices[i], 'indices', 0, this.length - 1));
@@ -138,7 +146,8 @@ export class Table {
    *
    * Targets of numbers are float32 [rows, 1]; categories are class indices [rows], with their names as `classes`.
    *
-   * @throws {@link ArgumentError} for a table of 0 rows, a column without any value, and a target that is missing in a row or the same in all.
+   * @throws {@link ArgumentError} for a table of 0 rows, a column without any value, a target that is missing in a row or the same in all, and,
+   *   where there is a target, a column of texts that nearly all differ, or of dates.
    *   Nothing is to be learned of a table that was read by the `schema` of another: its columns may be empty, which the preprocessing of a
    *   model takes as it does single gaps, and its target the same in all rows.
    */
@@ -154,6 +163,12 @@ export class Table {
       if (!bySchema.has(this) && countPresent(column) === 0)
         throw new ArgumentError(
           `column '${column.name}' of ${this.name} is empty: no row has a value. Leave it out: table.without(['${column.name}'])`,
+        );
+      const reason = bySchema.has(this) || target === undefined || features !== undefined ? null : whyNoCategories(column);
+      if (reason !== null)
+        throw new ArgumentError(
+          `column '${column.name}' of ${this.name} holds ${reason} (${describeColumn(column)}): one of them says nothing about others. ` +
+            `Leave it out: table.without(['${column.name}']), or make numbers of it; \`options.features\` may name it all the same`,
         );
     }
     return new TableDataset(this, inputs, wanted, split);

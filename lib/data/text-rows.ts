@@ -76,10 +76,12 @@ export async function* jsonLines<Row = any>(source: RowSource): AsyncGenerator<R
   let line = 0;
   for await (const text of linesOf(bytesOf(source), name)) {
     line += 1;
-    if (text.trim() === '') continue;
+    // trim() takes a byte order mark along, which some editors begin a file with.
+    const json = text.trim();
+    if (json === '') continue;
     let row: Row;
     try {
-      row = JSON.parse(text) as Row;
+      row = JSON.parse(json) as Row;
     } catch (error) {
       throw new FileFormatError(`${name}, line ${line}: is no JSON, ${describe(text.slice(0, 60))}`, { cause: error });
     }

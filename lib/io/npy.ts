@@ -94,7 +94,7 @@ const hintOf = (prefix: Uint8Array): string =>
   prefix[0] === 0x50 && prefix[1] === 0x4b ? '. It is a zip archive, as .npz files are: readNpz() reads those' : '';
 
 /**
- * Writes a tensor as an NPY file, byte for byte what `np.save` writes: `np.load` reads it. bfloat16, which NumPy lacks, is widened to float32. The file
+ * Writes a tensor as it is now into an NPY file, byte for byte what `np.save` writes: `np.load` reads it. bfloat16, which NumPy lacks, is widened to float32. The file
  * appears under its name complete, or not at all.
  *
  * @throws {@link ArgumentError} if it cannot be written
@@ -109,7 +109,7 @@ export async function writeNpy(path: string, value: AnyTensor): Promise<void> {
   await writeFileAtomic(path, encodeNpy(Tensor.check(value, 'value'), 'the tensor'));
 }
 
-/** The bytes of an NPY file: its header, and the elements, which are the tensor's own memory where they can be. */
+/** The bytes of an NPY file: its header, and a copy of the elements: the tensor may change while they are written. */
 export function encodeNpy(value: AnyTensor, what: string): [header: Uint8Array, content: Uint8Array] {
   const { data, dtype, shape } = value.dtype === 'bfloat16' ? withoutGradients(() => value.to('float32')) : value;
   if (data.length !== value.size) throw new ArgumentError(`${what} has lost its memory: its ArrayBuffer was transferred or resized`);
@@ -120,6 +120,6 @@ export function encodeNpy(value: AnyTensor, what: string): [header: Uint8Array, 
   const length = Math.ceil((10 + dictionary.length + 1) / 64) * 64;
   const header = Buffer.from(`${magic}\x01\0\0\0${dictionary.padEnd(length - 11)}\n`, 'latin1');
   header.writeUInt16LE(length - 10, 8);
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
   return [header, littleEndian(bytes, bytesInFile(dtype))];
 }

@@ -43,7 +43,7 @@ export async function readNpz(source: string | Uint8Array, options: NpyOptions =
 }
 
 /**
- * Writes tensors as an NPZ file, which `np.load` reads: each as {@link writeNpy} writes it. The file appears under its name complete, or not at all, and
+ * Writes tensors as they are now into an NPZ file, which `np.load` reads: each as {@link writeNpy} writes it. The file appears under its name complete, or not at all, and
  * has at most 4 GiB.
  *
  * @param tensors - By name, in a Map or a plain object.

@@ -72,7 +72,7 @@ export class TransformerBlock extends Layer<Tensor | Sequences, Tensor> {
     super();
     const { hidden, norm, activation, ...attention } = readOptions(options, {
       ...attentionOptions,
-      hidden: [4 * features, integer(1, 2 ** 31 - 1)],
+      hidden: [4 * checkInteger(features, 'features', 1, 2 ** 29 - 1), integer(1, 2 ** 31 - 1)],
       norm: ['layer', choice(['layer', 'rms'])],
       activation: ['relu', choice(activationNames)],
     });

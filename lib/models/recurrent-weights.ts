@@ -144,7 +144,8 @@ function kerasCells(layer: Recurrent | RecurrentCell): readonly RecurrentCell[] 
  * ```
  */
 export function loadKerasWeights(layer: Recurrent | RecurrentCell, weights: readonly AnyTensor[]): void {
-  layer.loadStateDict(kerasValues(layer, weights, ''), { strict: false });
+  const values = kerasValues(layer, weights, ''); // checks the layer
+  layer.loadStateDict(values, { strict: false });
 }
 
 /** The values of a recurrent layer by our names, of what {@link loadKerasWeights} takes. Messages begin with `who`. */

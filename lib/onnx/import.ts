@@ -13,10 +13,10 @@ import type { External } from './weights.js';
 /** Options of {@link loadOnnx} and {@link decodeOnnx}. */
 export interface OnnxImportOptions {
   /**
-   * `'NHWC'`: images come in and go out with their channels last, as nodegrad's data sets have them, although the file has them first. Default: axes in the
-   * order of the file.
+   * `'NHWC'`: images come in and go out with their channels last, as nodegrad's data sets have them, although the file has them first. Default `'NCHW'`: axes in
+   * the order of the file.
    */
-  layout?: 'NHWC';
+  layout?: 'NHWC' | 'NCHW';
 }
 
 /** Lengths on the wire have 31 bits. */
@@ -94,7 +94,7 @@ export async function decodeOnnx<In = Tensor, Out = Tensor>(bytes: Uint8Array, o
 
 function checked(options: OnnxImportOptions): OnnxImportOptions {
   const given = checkOptions<OnnxImportOptions>(options, 'options', ['layout']);
-  if (given.layout !== undefined) checkChoice(given.layout, 'options.layout', ['NHWC']);
+  if (given.layout !== undefined) checkChoice(given.layout, 'options.layout', ['NHWC', 'NCHW']);
   return given;
 }
 

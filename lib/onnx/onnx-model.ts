@@ -2,7 +2,7 @@
 
 import { Buffer } from '../buffer.js';
 import type { DType } from '../dtype.js';
-import { ArgumentError, FileFormatError, NodegradError, checkObject, expected } from '../errors.js';
+import { ArgumentError, FileFormatError, NodegradError, ShapeError, checkObject, describeShape, expected } from '../errors.js';
 import { Zeros } from '../initializers/constant.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { type LayerDescription, buildLayer, describeLayer, registerLayers } from '../layers/registry.js';
@@ -115,8 +115,10 @@ export class OnnxModel<In = Tensor, Out = Tensor> extends Model<In, Out> {
   forward(given: In): Out {
     const values = new Map<string, Held>();
     const { inputs, outputs, nodes, numbers, isLast } = this.#plan;
-    for (const [i, { name }] of inputs.entries()) {
+    for (const [i, input] of inputs.entries()) {
+      const { name } = input;
       const tensor = Tensor.check(this.#given(given, name, i), name) as AnyTensor;
+      checkShape(input, tensor.shape, isLast);
       values.set(name, isLast && tensor.shape.length === 4 ? Held.last(tensor) : Held.plain(tensor));
     }
     for (const [name, { data, ...rest }] of Object.entries(numbers)) values.set(name, Held.of({ ...rest, data: data.map(Number) }));
@@ -177,6 +179,20 @@ export class OnnxModel<In = Tensor, Out = Tensor> extends Model<In, Out> {
     checkLayers(plan, parts.layers);
     return new OnnxModel(parts);
   }
+}
+
+/**
+ * Checks an input against what the file says of it: a graph may reshape by numbers that were right for that shape alone, and mix examples. The first
+ * dimension is the batch, which exporters leave fixed where it need not be.
+ */
+function checkShape({ name, shape }: PlanInput, given: readonly number[], isLast: boolean): void {
+  if (shape === null) return;
+  const wanted = isLast && shape.length === 4 ? [shape[0], shape[2], shape[3], shape[1]] : shape;
+  if (given.length === wanted.length && wanted.every((size, i) => i === 0 || size === null || size === given[i])) return;
+  const free = wanted.map((size, i) => (i === 0 ? 'N' : size === null ? '*' : String(size)));
+  const turned = shape.length === 4 && given.length === 4 && !isLast && shape[1] !== null && given[3] === shape[1] && given[1] !== shape[1];
+  const hint = turned ? ". These are images with their channels last: loadOnnx(path, { layout: 'NHWC' }) takes them" : '';
+  throw new ShapeError(`the file wants [${free.join(', ')}] for '${name}' (N examples), received ${describeShape(given)}${hint}`);
 }
 
 /** Checks what the forward pass takes for granted: everything else, an operation checks. */

@@ -17,7 +17,9 @@ export type Operand<D extends FloatDType> = Tensor<D> | number;
 export function requireFloat(name: string, inputs: readonly AnyTensor[]): FloatDType {
   const dtype = arithmeticDType(inputs[0]);
   if (!isFloat(dtype)) {
-    throw new DTypeError(`[${name}] expected float32 or float64, received ${dtype}. Convert with .to('float32')`);
+    throw new DTypeError(
+      `[${name}] expected float32 or float64, received ${dtype}. Convert with .to('float32')${dtype === 'uint8' ? '; bytes of images must then be scaled as those were that the model learned from' : ''}`,
+    );
   }
   requireSame(name, inputs, arithmeticDType);
   return dtype;

@@ -34,9 +34,12 @@ export function wrap(content: string, most: number): string[] {
   return lines;
 }
 
+/** What XML has no form for: a picture with it would not open. */
+const unfit = /[\p{Surrogate}\uFFFE\uFFFF]|(?![\t\n\r])\p{Control}/gu;
+
 /** What a text is in an attribute or between tags. */
 export const escape = (content: string): string =>
-  content.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+  content.replaceAll(unfit, '\uFFFD').replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 const superscripts: Record<string, string> = { '-': '⁻', 0: '⁰', 1: '¹', 2: '²', 3: '³', 4: '⁴', 5: '⁵', 6: '⁶', 7: '⁷', 8: '⁸', 9: '⁹' };
 

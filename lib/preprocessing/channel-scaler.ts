@@ -1,9 +1,11 @@
 // Centring images by channel: three numbers for a whole data set of photos.
 
+import type { DType } from '../dtype.js';
 import { ArgumentError, ShapeError, checkFlag, checkOptions, describeShape, expected } from '../errors.js';
+import type { Tensor } from '../tensor.js';
 import { AffineTransform } from './affine.js';
 import { Moments } from './moments.js';
-import { type TransformFitter, registerTransforms } from './transform.js';
+import { type Transformed, type TransformFitter, registerTransforms } from './transform.js';
 
 /** Order of the axes of images: N examples, height, width, channels. */
 export type ImageLayout = 'NHWC';
@@ -44,6 +46,15 @@ export class ChannelScaler extends AffineTransform {
     }
     this.layout = layout;
     this.divide = checkFlag(divide, 'options.divide');
+  }
+
+  /** @throws {@link ArgumentError} for bytes, where it learned from images that were scaled to 0 … 1 before: all of them would look white. */
+  override transform<D extends DType>(x: Tensor<D>): Tensor<Transformed<D>> {
+    if (this.isFitted && x.dtype === 'uint8' && this.shift.data.every((mean) => mean <= 1))
+      throw new ArgumentError(
+        'these are bytes, and the ChannelScaler learned from images scaled to 0 … 1, as augmented() gives them: give it such images, or fit it on bytes',
+      );
+    return super.transform(x);
   }
 
   protected fitter(shape: readonly number[]): TransformFitter {

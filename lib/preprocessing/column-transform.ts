@@ -1,14 +1,17 @@
 // A transform for each group of columns of a table, and what becomes of them side by side.
 
 import { type ColumnSchema, checkSchema } from '../data/columns.js';
-import type { FloatDType } from '../dtype.js';
+import type { AnyDataset } from '../data/dataset.js';
+import type { DType, FloatDType } from '../dtype.js';
 import { ArgumentError, checkList, checkObject, expected } from '../errors.js';
 import { Tensor } from '../tensor.js';
+import { byName, checkSameClasses } from './by-name.js';
 import { OneHotEncoder } from './encoders.js';
 import { type Examples, mapExamples } from './examples.js';
 import { stateBelow } from './pipeline.js';
 import { preprocessingFor } from './presets.js';
 import { Transform, type TransformDescription, type TransformFitter, buildTransform, registerTransforms } from './transform.js';
+import { transformed } from './transformed.js';
 
 /** Some columns of a table, and what is done to them together. */
 export interface ColumnGroup {
@@ -22,7 +25,8 @@ export interface ColumnGroup {
  * Gives each group of columns of a table to a transform of its own, and puts what comes out side by side, in the order of the groups, as
  * float32. Columns that stand in no group are left out. {@link tablePreprocessing} makes the usual one.
  *
- * It carries the names, kinds and categories of the columns, and of the target: a model that is saved with it knows what to ask of a new file.
+ * It carries the names, kinds and categories of the columns, and of the target: a model that is saved with it knows what to ask of a new file,
+ * as `schema: model.preprocessing`. The columns of any other table, and of its parts, are found by their names.
  *
  * @throws {@link ArgumentError} for columns that the table does not have, or that stand in two groups.
  * @example
@@ -36,17 +40,16 @@ export interface ColumnGroup {
  * ```
  */
 export class ColumnTransform extends Transform {
-  /** The columns of the inputs, in their order. */
-  readonly columns: readonly ColumnSchema[];
   /** The groups. */
   readonly groups: readonly ColumnGroup[];
   /** What is predicted from them; null where that was not said. */
   readonly target: ColumnSchema | null;
+  readonly #columns: readonly ColumnSchema[];
   readonly #places: readonly (readonly number[])[];
 
   constructor(columns: readonly ColumnSchema[], groups: readonly ColumnGroup[], target: ColumnSchema | null = null) {
     super();
-    this.columns = Object.freeze([...checkSchema(columns, 'columns')]);
+    this.#columns = Object.freeze([...checkSchema(columns, 'columns')]);
     this.groups = Object.freeze([...checkList<ColumnGroup>(groups, 'groups', 'an array of groups of columns')]);
     if (this.groups.length === 0) throw new ArgumentError('`groups` is empty: no column would be left');
     if (target !== null) checkSchema([target], 'target');
@@ -63,6 +66,21 @@ export class ColumnTransform extends Transform {
         return place;
       });
     });
+  }
+
+  /** The columns of the inputs, in their order. */
+  override get columns(): readonly ColumnSchema[] {
+    return this.#columns;
+  }
+
+  override adapted<D extends AnyDataset>(data: D): D {
+    const { features } = (data as AnyDataset | null) ?? {};
+    const change = Array.isArray(features) ? byName(data.name, features, this.columns) : null;
+    return change === null ? data : (transformed(data as AnyDataset<DType>, change) as unknown as D);
+  }
+
+  override checkTarget({ name, target }: AnyDataset): void {
+    checkSameClasses(name, target, this.target);
   }
 
   override learn(examples: Examples): void | Promise<void> {

@@ -28,8 +28,9 @@ export function fitPreprocessing(model: object, data: AnyDataset): void | Promis
   return whenThere(transform.fit(data) as Transform, () => {});
 }
 
-/** @internal A data set as the model sees it. */
-export function preprocessed<D extends AnyDataset>(model: object, data: D): D {
+/** @internal A data set as the model sees it; where its targets count, they must be of the classes that the model was trained on. */
+export function preprocessed<D extends AnyDataset>(model: object, data: D, doTargetsCount = true): D {
   const transform = transforms.get(model);
+  if (doTargetsCount) transform?.checkTarget(data);
   return transform === undefined ? data : (transformed(data as AnyDataset<DType>, transform) as unknown as D);
 }

@@ -1,5 +1,7 @@
 // Transforms one after the other, as one.
 
+import type { ColumnSchema } from '../data/columns.js';
+import type { AnyDataset } from '../data/dataset.js';
 import type { FloatDType } from '../dtype.js';
 import { ArgumentError, checkList, expected } from '../errors.js';
 import type { Tensor } from '../tensor.js';
@@ -28,6 +30,18 @@ export class Pipeline extends Transform {
     this.steps = Object.freeze([...steps]);
     if (new Set(this.steps).size < this.steps.length)
       throw new ArgumentError('a transform stands in `steps` twice: what it learns the first time would be lost');
+  }
+
+  override get columns(): readonly ColumnSchema[] | null {
+    return this.steps[0]?.columns ?? null;
+  }
+
+  override adapted<D extends AnyDataset>(data: D): D {
+    return this.steps[0]?.adapted(data) ?? data;
+  }
+
+  override checkTarget(data: AnyDataset): void {
+    this.steps[0]?.checkTarget(data);
   }
 
   override learn(examples: Examples): void | Promise<void> {

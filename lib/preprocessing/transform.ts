@@ -1,5 +1,6 @@
 // The base class of preprocessing: what is learned from training data once, and done to all data afterwards.
 
+import type { ColumnSchema } from '../data/columns.js';
 import type { AnyDataset, AsyncDataset, Dataset } from '../data/dataset.js';
 import { type DType, type FloatDType, isFloat } from '../dtype.js';
 import { ArgumentError, ShapeError, checkObject, describe, describeShape, expected } from '../errors.js';
@@ -74,6 +75,19 @@ export abstract class Transform {
     return this.#inputShape !== null;
   }
 
+  /** The columns of a table that it takes, as `schema` of {@link readCsv} takes them; null where it knows of none. */
+  get columns(): readonly ColumnSchema[] | null {
+    return null;
+  }
+
+  /** @internal A data set as it takes it: one whose columns have names is taken by them. */
+  adapted<D extends AnyDataset>(data: D): D {
+    return data;
+  }
+
+  /** @internal Refuses class indices that count other classes than those it says are predicted. */
+  checkTarget(_data: AnyDataset): void {}
+
   /** Shape of one example after `transform`. */
   get outputShape(): readonly number[] {
     return this.outputOf(this.#fitted());
@@ -90,7 +104,7 @@ export abstract class Transform {
   fit(data: AnyTensor | Dataset<DType, DType>, options?: TransformFitOptions): this;
   fit(data: AnyTensor | AnyDataset, options?: TransformFitOptions): this | Promise<this>;
   fit(data: AnyTensor | AnyDataset, options?: TransformFitOptions): this | Promise<this> {
-    const learning = this.learn(examplesOf(data, options));
+    const learning = this.learn(examplesOf(data instanceof Tensor ? data : this.adapted(data as AnyDataset), options));
     return learning === undefined ? this : learning.then(() => this);
   }
 

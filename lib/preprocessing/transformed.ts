@@ -24,7 +24,9 @@ import { Transform, type Transformed } from './transform.js';
  * The examples of `dataset` with transformed inputs. A set that lies in memory is transformed once, when it is first trained on, and takes its
  * memory once more; of others each batch is transformed when it is fetched.
  *
- * @throws {@link ArgumentError} before the transform is fitted.
+ * The columns of a table are found by their names, for a {@link ColumnTransform}.
+ *
+ * @throws {@link ArgumentError} before the transform is fitted, and for a table whose columns are not those of the transform.
  * @example
  * ```ts
  * import { Centre, datasets, transformed } from 'nodegrad';
@@ -48,7 +50,7 @@ export function transformed<X extends DType, Y extends BatchPart>(
 ): AnyDataset<Transformed<X>, Y> {
   checkAnyDataset(dataset);
   if (!(transform instanceof Transform)) throw new ArgumentError(expected('a transform, such as new Centre()', 'transform', transform));
-  return new TransformedDataset(dataset as Dataset<X, Y>, transform);
+  return new TransformedDataset(transform.adapted(dataset) as Dataset<X, Y>, transform);
 }
 
 class TransformedDataset<X extends DType, Y extends BatchPart> implements Dataset<Transformed<X>, Y> {

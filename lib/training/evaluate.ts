@@ -20,7 +20,7 @@ import { UnrecordableError } from '../recording.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { type TensorTree, firstTensor, isTree, mapTensors, tensorsOf } from '../tree.js';
 import { checkDomains } from './domains.js';
-import { type BatchPlace, locate } from './failed-batch.js';
+import { type BatchPlace, explainColumns, locate } from './failed-batch.js';
 import type { Scores } from './history.js';
 import { checkMetrics, resultsOf } from './measured.js';
 import { Breather, rememberModes } from './modes.js';
@@ -112,7 +112,7 @@ export async function predict(model: AnyLayer, inputs: TensorTree | AnyDataset, 
   const watch = { abort, progress, title: 'predicting' };
   if (isPromise(inputs)) throw new ArgumentError(expected('tensors or a data set', 'inputs', inputs, 'Await it'));
   if (typeof (inputs as Partial<Dataset> | null)?.batch === 'function') {
-    const loader = new DataLoader<BatchPart, BatchPart>(preprocessed(model, inputs as AnyDataset), { batchSize });
+    const loader = new DataLoader<BatchPart, BatchPart>(preprocessed(model, inputs as AnyDataset, false), { batchSize });
     checkNotEmpty(loader, 'predict');
     await watched(loader, watch, keep, (follow) => inEvaluation({ model }, loader, abort, pass, follow));
     return joined(parts);
@@ -279,7 +279,9 @@ async function compiled<R>(
       progress.batch = first + count;
     }
   } catch (error) {
-    throw error instanceof StepFailure ? locate(error, placeOf(loader, error.batch), feed.pair(error.batch)) : error;
+    throw error instanceof StepFailure
+      ? locate(error, placeOf(loader, error.batch), feed.pair(error.batch))
+      : explainColumns(error, loader.dataset);
   } finally {
     programs.dispose();
   }

@@ -4,9 +4,18 @@ import { Cursor } from '../data/cursor.js';
 import type { AnyDataset } from '../data/dataset.js';
 import type { AnyPair, Order } from '../data/loader.js';
 import { isFloat } from '../dtype.js';
-import { IndexError } from '../errors.js';
+import { DTypeError, IndexError } from '../errors.js';
 import { StepFailure } from '../program/stream.js';
 import { type TensorTree, tensorsOf } from '../tree.js';
+
+const usual = 'Set model.preprocessing = tablePreprocessing(data.features).fit(train), which scales and encodes them for a net';
+
+/** Of element types that do not mix, where the inputs are a table's columns as they are: what makes numbers for a net of them. */
+export function explainColumns(error: unknown, { features }: AnyDataset): unknown {
+  // What came through a preprocessing has no columns any more.
+  if (!(error instanceof DTypeError) || features === undefined) return error;
+  return new DTypeError(`${error.message}, or better: the inputs are columns of a table as they are. ${usual}`, { cause: error });
+}
 
 /** Where a batch came from. */
 export interface BatchPlace {
@@ -36,7 +45,7 @@ export function nameExample({ data, order, batchSize, batch, epoch }: BatchPlace
  */
 export function locate(error: unknown, place: BatchPlace, batch: AnyPair): unknown {
   const cause = error instanceof StepFailure ? error.cause : error;
-  if (!(cause instanceof IndexError)) return cause;
+  if (!(cause instanceof IndexError)) return explainColumns(cause, place.data);
   const { value, position } = cause;
   const holder = tensorsOf(batch as TensorTree, 'batch').leaves.find(({ dtype, data }) => !isFloat(dtype) && data[position] === value);
   if (holder === undefined) return cause;

@@ -23,7 +23,7 @@ import { type Checkpoints, type Resumption, checkpointsOf } from './checkpoint.j
 import { checkDomains } from './domains.js';
 import { TrainingAbortedError, type TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
 import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, isSumOf, meanOfBatches, resultsOf } from './evaluate.js';
-import { type BatchPlace, locate } from './failed-batch.js';
+import { type BatchPlace, explainColumns, locate } from './failed-batch.js';
 import { type FitOptions, checkFit, precisionOf, settingsOf } from './fit-options.js';
 import { type EpochRecord, History, type Scores } from './history.js';
 import { Breather, rememberModes } from './modes.js';
@@ -307,9 +307,9 @@ class Fitting implements TrainingRun {
           }
         }
       } catch (error) {
-        failure ??= {
-          error: error instanceof StepFailure ? this.#explain(error, error.batch, this.#loader.order(order), feed.pair(error.batch)) : error,
-        };
+        failure ??= { error: explainColumns(error, this.#loader.dataset) };
+        if (failure.error instanceof StepFailure)
+          failure = { error: this.#explain(error, failure.error.batch, this.#loader.order(order), feed.pair(failure.error.batch)) };
       }
       if (failure !== null) throw failure.error;
       if (this.#checkpoints?.isDue(this.step)) await this.#checkpoints.take(() => this.#position());

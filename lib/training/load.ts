@@ -41,7 +41,9 @@ export async function load(path: string): Promise<AnyModel> {
 function rebuild(file: Safetensors, source: string): AnyModel {
   const architecture = file.metadata.get('architecture');
   if (architecture === undefined) {
-    throw new FileFormatError(`${source}: holds weights without an architecture: build the model and fill it with model.load(path)`);
+    throw new FileFormatError(
+      `${source}: holds weights without an architecture: build the model and fill it with model.load(path), or loadPyTorch(model, path) if PyTorch wrote it`,
+    );
   }
   const { weights, preprocessing } = apart(file, source);
   const description = parse(architecture, source, 'architecture');

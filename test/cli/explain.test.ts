@@ -31,6 +31,7 @@ test('without a topic, explain lists every page and every finding with a line', 
   const codes = [...tree.keys()].flatMap((path) => /^docs\/errors\/(.*)\.md$/.exec(path)?.[1] ?? []);
   t.true(ids.length > 40 && codes.length > 10);
   for (const name of [...codes, ...ids]) t.regex(stdout, new RegExp(`^  ${name} +\\S`, 'm'));
+  t.notRegex(stdout, /; or$/m, 'a sentence goes on to its end');
 });
 
 test('a word that has no page ends with exit code 2 and the way to the list', (t) => {

@@ -123,6 +123,21 @@ test('whole numbers of a few kinds are classes unless --task says otherwise', as
   t.regex(await kind('--task', 'regression'), /rooms: .*; to predict, regression/);
 });
 
+test('dates are left out, and the model that a refusal names trains', async (t) => {
+  const folder = houses(t, 5);
+  const rows = Array.from({ length: 60 }, (_, i) => `${i % 9},2024-05-${10 + (i % 14)},${3 * (i % 9)}`);
+  writeFileSync(join(folder, 'dated.csv'), `${['a,since,y', ...rows].join('\n')}\n`);
+  const words = ['train', '--data', 'dated.csv', '--target', 'y', '--task', 'regression', '--epochs', '40', '--model', 'linear-model'];
+  const { code, out, error } = await run(folder, [...words, '--run-dir', 'one']);
+  t.is(code, 0, error);
+  t.regex(out, / since: 14 categories .*; left out: dates as text; --columns since=category keeps it\n/);
+  t.regex(out, /model\s+linear-model: 2 parameters/);
+  t.regex(
+    error + (await run(folder, ['train', '--data', 'dated.csv', '--target', 'y', '--model', 'lenet5'])).error,
+    /mlp and linear-model take those/,
+  );
+});
+
 test('what does not go together is said in words, and nothing is trained', async (t) => {
   const folder = houses(t, 40);
   writeFileSync(join(folder, 'empty.csv'), 'a,b\n');

@@ -104,6 +104,23 @@ test('a schema asks for its columns, in its order, with its categories; a catego
   await t.throwsAsync(read(t, 'id\n1\n', { schema }), { message: /has no column 'rooms', which is needed; it has 'id'/ });
 });
 
+test('a category that the schema does not have is a missing value where that is asked for', async (t) => {
+  const path = join(await mkdtemp(join(tmpdir(), 'nodegrad-csv-')), 'new.csv');
+  t.teardown(() => rm(join(path, '..'), { recursive: true, force: true }));
+  await writeFile(path, 'city,n\nUlm,1\nRome,2\nBonn,3\n');
+  const schema = [{ name: 'city', kind: 'category', categories: ['Bonn', 'Ulm'] }] as const;
+  const { values, categories } = (await readCsv(path, { schema, unknownCategories: 'missing' })).column('city');
+  t.deepEqual(
+    [[...values], categories],
+    [
+      [1, Number.NaN, 0],
+      ['Bonn', 'Ulm'],
+    ],
+  );
+  await t.throwsAsync(readCsv(path, { schema }), { message: /"Rome" was never seen in training/ });
+  await t.throwsAsync(readCsv(path, { schema, unknownCategories: 'none' as never }), { message: /options\.unknownCategories/ });
+});
+
 test('a file of 0 rows, an empty one, and names that stand twice say so', async (t) => {
   await t.throwsAsync(read(t, 'a,b\n'), { instanceOf: FileFormatError, message: /has the names of columns and 0 rows/ });
   await t.throwsAsync(read(t, 'a,b\n1\n', { badRows: 'skip' }), { message: /has 0 rows that fit, and 1 that do not: has 1 field.*in line 2/ });
@@ -159,4 +176,8 @@ test('the line of a wrong byte is right far into a file, and where a character i
   t.is((await read(t, good)).length, lines);
   const bad = Buffer.concat([good, Buffer.from('Köln,1\n', 'latin1'), Buffer.from(row.repeat(9))]);
   await t.throwsAsync(read(t, bad), { message: new RegExp(`line ${lines + 2}: is no text`) });
+});
+
+test('what is no path is refused', async (t) => {
+  for (const path of [undefined, 3, '', {}]) await t.throwsAsync(readCsv(path as string), { instanceOf: ArgumentError, message: /path/ });
 });

@@ -70,5 +70,17 @@ test('a saved model predicts rows that arrive as objects: by its columns in any 
   t.is(await price({ note: 'left out', city: 'Ulm', area: '50' }), wanted);
   t.true(Number.isFinite(await price({ area: null, city: 'Ulm' })));
   t.throws(() => tableFromRows([{ city: 'Ulm' }], { schema: columns }), { message: /has no column 'area', which is needed/ });
+  t.throws(() => tableFromRows([{ area: 50, city: 'Ulm' }, { city: 'Ulm' }], { schema: columns }), {
+    instanceOf: ArgumentError,
+    message: /row 2: has no column 'area', which is needed; null stands for a missing value/,
+  });
+  const unknown = tableFromRows(
+    [
+      { area: 50, city: 'Rom' },
+      { area: 50, city: 'Ulm' },
+    ],
+    { schema: columns, unknownCategories: 'missing' },
+  );
+  t.deepEqual([...unknown.column('city').values], [Number.NaN, 1]);
   t.throws(() => tableFromRows([{ area: 50, city: 'Rom' }], { schema: columns }), { message: /"Rom" was never seen in training/ });
 });

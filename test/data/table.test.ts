@@ -1,8 +1,12 @@
 // Tables: columns by name, rows, and the data sets that are made of them.
 import test from 'ava';
 import {
+  Adam,
   ArgumentError,
   Centre,
+  DTypeError,
+  MSELoss,
+  tableFromRows,
   type Column,
   ColumnTransform,
   fromBytes,
@@ -41,6 +45,74 @@ test('columns are found by name, chosen, and left out', (t) => {
   t.throws(() => new Table([{ ...columns[0], values: [1] as never }]), { instanceOf: ArgumentError });
   t.throws(() => new Table([columns[0], columns[0]]), { message: /two columns of table are called 'rooms'/ });
   t.throws(() => new Table([columns[0], { ...columns[2], values: Float64Array.of(1) }]), { message: /has 1 values, column 'rooms' 4/ });
+});
+
+test('a column takes the place of the one of its name, or stands behind all others', (t) => {
+  const { values } = table.column('price');
+  const logs = table.with({ name: 'price', kind: 'number', values: values.map(Math.log) });
+  t.deepEqual([...logs.column('price').values], [...values].map(Math.log));
+  t.deepEqual(
+    logs.columns.map(({ name }) => name),
+    ['rooms', 'city', 'price', 'sold'],
+  );
+  const more = table.with({ name: 'half', kind: 'number', values: values.map((value) => value / 2) });
+  t.is(more.columns[4].name, 'half');
+  t.is(table.columns.length, 4);
+  t.throws(() => table.with({ name: 'half', kind: 'number', values: Float64Array.of(1) }), { instanceOf: ArgumentError });
+  t.throws(() => table.with(null as never), { instanceOf: ArgumentError, message: /columns with name, kind and values/ });
+});
+
+test('names, texts and dates are no categories to learn from, unless they are asked for by name', (t) => {
+  const of = (make: (i: number) => string, count = 300): Table => {
+    const rows = Array.from({ length: count }, (_, i) => ({ text: make(i), size: i, price: i % 7 }));
+    return tableFromRows(rows);
+  };
+  const refused = (one: Table, message: RegExp): void => {
+    const error = t.throws(() => one.dataset({ target: 'price' }), { instanceOf: ArgumentError, message });
+    t.regex(error.message, /table\.without\(\['text'\]\)/);
+    t.is(one.dataset({ target: 'price', features: ['text', 'size'] }).features.length, 2);
+    t.is(one.without(['text']).dataset({ target: 'price' }).features.length, 1);
+    t.is(one.dataset().features.length, 3, 'rows to predict may have such columns beside those of the model');
+  };
+  refused(
+    of((i) => `customer ${i}`),
+    /column 'text' of rows holds names or text, too many different \(text: 300 categories/,
+  );
+  refused(
+    of((i) => `street ${i % 101}`),
+    /too many different/,
+  );
+  refused(
+    of((i) => `name ${i % 12}`, 20),
+    /too many different/,
+  );
+  const day = (i: number): string => `${1 + (i % 14)}`.padStart(2, '0');
+  for (const make of [
+    (i: number) => `2024-05-${day(i)}`,
+    (i: number) => `${day(i)}.05.2024`,
+    (i: number) => `5/${day(i)}/24 10:30`,
+    (i: number) => `2024-05-${day(i)}T10:30:00Z`,
+  ])
+    refused(of(make), /column 'text' of rows holds dates as text/);
+  for (const make of [
+    (i: number) => `street ${i % 100}`,
+    (i: number) => `5/${i % 9}`,
+    (i: number) => `2024-05-${day(i)} or ${i % 3}`.slice(0, 7),
+  ])
+    t.is(of(make).dataset({ target: 'price' }).features.length, 2);
+  t.is(of((i) => `name ${i}`, 9).dataset({ target: 'price' }).features.length, 2, 'of a few rows nobody can tell');
+});
+
+test('a table without its preprocessing says what is missing, in fit, evaluate and predict', async (t) => {
+  const data = table.select(['city', 'rooms', 'price']).dataset({ target: 'price' });
+  const model = new Sequential([new Linear(2, 1)]);
+  const [loss, optimizer] = [new MSELoss(), new Adam(model)];
+  for (const use of [
+    () => model.fit(data, { loss, optimizer, log: false, progress: false }),
+    () => model.evaluate(data, { loss }),
+    () => model.predict(data),
+  ])
+    await t.throwsAsync(use, { instanceOf: DTypeError, message: /Set model\.preprocessing = tablePreprocessing\(data\.features\)/ });
 });
 
 test('rows are chosen by index', (t) => {

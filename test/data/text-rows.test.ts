@@ -56,6 +56,7 @@ test('what does not fit is refused with its line', async (t) => {
 test('JSON lines are values, whatever the ends of their lines', async (t) => {
   const content = '{"x":[1,2]}\r\n\n  \n"ü"\n3';
   t.deepEqual(await all(lib.jsonLines(file(content))), [{ x: [1, 2] }, 'ü', 3]);
+  t.deepEqual(await all(lib.jsonLines(file(`\uFEFF${content}`))), [{ x: [1, 2] }, 'ü', 3]);
   const bytes = [...Buffer.from(content)].map((byte) => Uint8Array.of(byte));
   t.deepEqual(await all(lib.jsonLines(Readable.from(bytes))), [{ x: [1, 2] }, 'ü', 3]);
   await t.throwsAsync(all(lib.jsonLines(file('1\n\n{x}\n'))), { instanceOf: lib.FileFormatError, message: /line 3: is no JSON.*\{x\}/ });

@@ -229,3 +229,14 @@ testWithPython('numpy, ml_dtypes', 'NumPy reads what nodegrad wrote', async (t, 
     }
   });
 });
+
+test('a tensor that changes while it is written is written as it was', async (t) => {
+  await inFolder(async (folder) => {
+    const [npy, npz] = [join(folder, 'x.npy'), join(folder, 'x.npz')];
+    const x = tensor(new Float32Array(100_000));
+    const written = [writeNpy(npy, x), writeNpz(npz, { x })];
+    x.data.fill(7);
+    await Promise.all(written);
+    for (const read of [await readNpy(npy), (await readNpz(npz)).get('x')]) t.true(read?.data.every((value) => value === 0));
+  });
+});

@@ -107,6 +107,8 @@ test('padding behind a sequence changes nothing before it', (t) => {
   const smooth = new TransformerBlock(4, 2, { activation: 'gelu' });
   t.deepEqual((smooth.config() as { activation: string }).activation, 'gelu');
   t.notDeepEqual([...smooth.forward(x).data], [...block.forward(x).data]);
+  for (const features of [4n, Symbol('4'), null, 0])
+    t.throws(() => new TransformerBlock(features as never, 2), { instanceOf: ArgumentError, message: /`features`/ });
   t.throws(() => new TransformerBlock(4, 2, { activation: 'wave' as never }), { instanceOf: ArgumentError, message: /'gelu'/ });
   t.throws(() => new TransformerBlock(4, 2, { norm: 'batch' as never }), { instanceOf: ArgumentError, message: /'rms'/ });
 });

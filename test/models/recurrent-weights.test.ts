@@ -189,5 +189,5 @@ test("Keras's weights go in and out of all layers alike, and others are refused"
     t.throws(() => loadKerasWeights(twin, [weights[1], ...weights.slice(1)]), { instanceOf: ShapeError });
   }
   t.throws(() => kerasWeights(new LSTM(2, 3, { projection: 2 })), { instanceOf: ArgumentError, message: /projection/ });
-  t.throws(() => loadKerasWeights(new Linear(2, 3) as never, []), { instanceOf: ArgumentError });
+  for (const layer of [new Linear(2, 3), undefined]) t.throws(() => loadKerasWeights(layer as never, []), { instanceOf: ArgumentError });
 });

@@ -195,7 +195,7 @@ test('what cannot be read is refused with the node', async (t) => {
   await refused(t, {}, /it has no graph/);
   await t.throwsAsync(decodeOnnx('model.onnx' as never), { instanceOf: lib.ArgumentError, message: /`bytes`/ });
   await t.throwsAsync(loadOnnx('/nowhere/model.onnx'), { instanceOf: lib.ArgumentError, message: /ENOENT/ });
-  await t.throwsAsync(decodeOnnx(new Uint8Array(4), { layout: 'NCHW' as 'NHWC' }), {
+  await t.throwsAsync(decodeOnnx(new Uint8Array(4), { layout: 'HWC' as 'NHWC' }), {
     instanceOf: lib.ArgumentError,
     message: /options\.layout/,
   });
@@ -205,6 +205,8 @@ test('what goes wrong while a graph runs is said with the node', async (t) => {
   const model = await decodeOnnx(await encodeModel(file([{ ...node('Reshape', ['x', 's'], ['y']), name: 'there' }], [whole('s', [7, 7])])));
   t.throws(() => model.forward(matrix), { instanceOf: lib.ShapeError, message: /^in node 'there' \(Reshape\): / });
   t.throws(() => model.forward(undefined as never), { instanceOf: lib.ArgumentError, message: /each of the inputs x/ });
+  const rest = await decodeOnnx(await encodeModel(file([node('Reshape', ['x', 's'], ['y'])], [whole('s', [-1, 7])])));
+  t.throws(() => rest.forward(matrix), { instanceOf: lib.ShapeError, message: /does not fit into \[-1, 7\]/ });
 });
 
 test('whatever is changed in a file, it is read, or refused by an error of ours', async (t) => {
@@ -260,4 +262,20 @@ test('weights lie beside the file where it says so, and nowhere else', async (t)
   await t.throwsAsync(loadOnnx(path), { instanceOf: FileFormatError, message: /up to byte 20, and that has 16/ });
   await write('m.data', 4, 8);
   await t.throwsAsync(loadOnnx(path), { instanceOf: FileFormatError, message: /12 were expected/ });
+});
+
+test('an input of another shape than the file says is refused by name; the batch is free', async (t) => {
+  const net = new lib.Sequential([new lib.Flatten(), new lib.Linear(12, 3)]);
+  const model = await decodeOnnx(await lib.encodeOnnx(net, { inputShape: [2, 2, 3] }));
+  t.deepEqual(model.forward(lib.zeros([5, 2, 2, 3])).shape, [5, 3]);
+  // Both would give a row too many or too few to a Flatten that counts.
+  for (const shape of [
+    [4, 4, 3, 1],
+    [4, 2, 2, 6],
+    [4, 12],
+  ])
+    t.throws(() => model.forward(lib.zeros(shape)), {
+      instanceOf: lib.ShapeError,
+      message: /the file wants \[N, 2, 2, 3\] for 'input' \(N examples\)/,
+    });
 });

@@ -44,6 +44,8 @@ test('texts are escaped, and marks and remarks stand in the picture', (t) => {
   t.regex(svg, /here &gt; there/);
   t.regex(svg, /a &lt; b/);
   t.is(svg.match(/<svg/g)?.length, 1);
+  const odd = chart([panel({ title: 'a\0b\x1Bc\uD800d\uFFFFe' })]);
+  t.true(odd.includes('a\uFFFDb\uFFFDc\uFFFDd\uFFFDe'));
 });
 
 test('panels that are none are refused', (t) => {

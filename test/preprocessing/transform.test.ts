@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import test from 'ava';
 import {
+  Tensor,
   Adam,
   ArgumentError,
   type AsyncDataset,
@@ -298,4 +299,15 @@ test('a wrong argument is refused by name', (t) => {
   ];
   for (const [call, says] of refused) t.throws(call, { message: says });
   t.throws(() => new ChannelScaler({ layout: 'NHWC' }).fit(plain), { instanceOf: ShapeError });
+});
+
+test('bytes are refused by a ChannelScaler that learned from images scaled to 0 … 1, and taken by one that learned from bytes', (t) => {
+  const bytes = Tensor.from(
+    Uint8Array.from({ length: 2 * 4 * 4 * 3 }, (_, i) => (i * 37) % 256),
+    [2, 4, 4, 3],
+  );
+  const scaled = new ChannelScaler({ layout: 'NHWC', divide: true }).fit(bytes.to('float32').div(255));
+  t.throws(() => scaled.transform(bytes), { instanceOf: ArgumentError, message: /learned from images scaled to 0 … 1/ });
+  const raw = new ChannelScaler({ layout: 'NHWC', divide: true }).fit(bytes);
+  t.true(raw.transform(bytes).abs().max().item() < 3);
 });

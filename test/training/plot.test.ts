@@ -49,7 +49,10 @@ test('what no picture can be made of is refused, and nothing is written', async 
       return x.sum().item() > 0 ? x : x.neg();
     }
   }
-  await t.throwsAsync(new Looking().plot(undefined, { inputShape: [2] }), { instanceOf: lib.ArgumentError, message: /reads values/ });
+  await t.throwsAsync(new Looking().plot(undefined, { inputShape: [2] }), {
+    instanceOf: lib.ArgumentError,
+    message: /a tensor was read .* has no values/,
+  });
 });
 
 const pictures: Readonly<Record<string, () => Promise<string>>> = {

@@ -1,6 +1,6 @@
 // Operators of ONNX on shapes: what moves numbers and computes none, also among the numbers that shapes are computed from.
 
-import { ArgumentError } from '../../errors.js';
+import { ArgumentError, ShapeError, describeShape } from '../../errors.js';
 import { filled, stack, concat as joinTensors } from '../../ops/shape.js';
 import { where } from '../../ops/elementwise.js';
 import { pick } from '../../ops/softmax.js';
@@ -21,6 +21,8 @@ const reshape: Step = (context) => {
   const isZeroSize = int(context.node, 'allowzero', 0) === 1;
   const shape = wanted.map((dimension, d) => (dimension === 0 && !isZeroSize ? held.shape[d] : dimension));
   const rest = sizeOf(shape.filter((dimension) => dimension !== -1));
+  if (shape.includes(-1) && !Number.isInteger(sizeOf(held.shape) / rest))
+    throw new ShapeError(`${describeShape(held.shape)} does not fit into ${describeShape(shape)}, where -1 stands for what is left`);
   return reshaped(
     held,
     shape.map((dimension) => (dimension === -1 ? sizeOf(held.shape) / rest : dimension)),

@@ -137,7 +137,7 @@ export const scaleOfTargets = rule({
       ...(!isMild && { onlyBy: [] }),
       seen: `the targets go from ${short(targets.min)} to ${short(targets.max)}, and the model begins at ${short(start.outputs.mean)}`,
       why: 'The gradient of a squared error grows with the targets: either the first steps explode, or the last bias takes thousands of steps to get there',
-      advice: `Train on (target − ${short(targets.mean)}) / ${short(targets.std || 1)}, and undo it in predictions`,
+      advice: `Train on (target − ${short(targets.mean)}) / ${short(targets.std || 1)}: new TargetScaler().fit(train) makes such data, and foldInto(model) undoes it in predictions`,
       change: { kind: 'standardizeTargets' },
       confidence: isMild ? 0.6 : 0.88,
     };
