@@ -12,6 +12,7 @@ const known = {
   'libunwind.a': 'libunwind',
   'libstdc++.a': 'libstdc++',
   'libgcc.a': 'libgcc',
+  'libc_nonshared.a': 'libc_nonshared',
 };
 
 /** The archives and foreign objects in a map of lld. */
