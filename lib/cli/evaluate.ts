@@ -27,7 +27,7 @@ export async function evaluateCommand(file: string, options: EvaluateCommandOpti
   const transform = tableOfModel(model);
   if (transform !== null) return evaluateTable(file, model, transform, options);
   if (tableFormat(options.data) !== null) throw new ArgumentError(`${file} was not trained on a table, and ${options.data} is one`);
-  const { test } = await loadData(options, undefined, process.stderr);
+  const { test } = await loadData(options, undefined, process.stderr, model.preprocessing !== null);
   if (test.length === 0)
     throw new ArgumentError(`${test.name} has no images: there is nothing to evaluate. --test 1 takes all but one image of each class`);
   const { loss, metrics } = await evaluate(model, test, { loss: new CrossEntropyLoss(), metrics: [new Accuracy()] });

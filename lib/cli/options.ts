@@ -283,14 +283,23 @@ const mostLines = 12;
 /** Whether augmentation mirrors the images of a data set: a mirrored digit is none. */
 export const isMirrored = (data: string): boolean => data !== 'digits' && data !== 'mnist';
 
-/** Loads a data set; `stream` is told of downloads and decoding. Bytes that are augmented, or would take much as numbers, stay bytes. */
-export async function loadData(choice: DataChoice, signal: AbortSignal | undefined, stream: NodeJS.WritableStream): Promise<CommandData> {
+/**
+ * Loads a data set; `stream` is told of downloads and decoding. Bytes that are augmented, or would take much as numbers, stay bytes. With `asBytes` photographs come as they
+ * are, for a model that brings its own preprocessing.
+ */
+export async function loadData(
+  choice: DataChoice,
+  signal: AbortSignal | undefined,
+  stream: NodeJS.WritableStream,
+  asBytes = false,
+): Promise<CommandData> {
   const { data, augment = false } = choice;
   if (dataNames.some((name) => name === data) && (choice.test ?? choice.classes ?? choice.damaged) !== undefined)
     throw new ArgumentError(`--test, --classes and --damaged are for folders of images, and --data is ${data}`);
   if ((data === 'digits' || data === 'mnist') && !augment)
     return data === 'digits' ? datasets.digits() : datasets.mnist({ ...download(stream), dir: choice.dataDir, signal });
   const { train, test, mean } = await loadBytes(choice, signal, stream);
+  if (asBytes) return { train, test, mean } as unknown as CommandData; // the model's preprocessing takes bytes
   const padding = Math.max(1, Math.round(Math.min(...train.inputShape.slice(0, 2)) / 8));
   const list = augment ? [randomCrop({ padding }), ...(isMirrored(data) ? [randomFlip()] : [])] : [];
   return { train: augmented(train, list, { mean }), test: augmented(test, [], { mean }), mean };

@@ -2,11 +2,25 @@
 
 import test from 'ava';
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Linear, Sequential, full, lenet5, load, loadOnnx, readRunLog } from '../../lib/index.js';
+import sharp from 'sharp';
+import {
+  Adam,
+  ChannelScaler,
+  CrossEntropyLoss,
+  Flatten,
+  Linear,
+  Sequential,
+  datasets,
+  full,
+  lenet5,
+  load,
+  loadOnnx,
+  readRunLog,
+} from '../../lib/index.js';
 
 const main = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url));
 
@@ -356,4 +370,27 @@ test('experiment lists the demonstrations, runs one, writes its picture, and end
     t.is(stopped.code, 130, stopped.error);
     t.false(existsSync(join(folder, 'experiment-gap.svg')));
   });
+});
+
+test('evaluate gives bytes of photographs to a model with preprocessing of its own, as programs do', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'nodegrad-evaluate-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  for (const [hue, name] of ['red', 'green'].entries()) {
+    mkdirSync(join(folder, 'photos', name), { recursive: true });
+    for (let n = 0; n < 6; n++) {
+      const pixels = Uint8Array.from({ length: 8 * 8 * 3 }, (_, i) => (i % 3 === hue ? 90 + 5 * n : (i * 7 + n) % 80));
+      const image = sharp(pixels, { raw: { width: 8, height: 8, channels: 3 } });
+      writeFileSync(join(folder, 'photos', name, `${n}.png`), await image.png().toBuffer());
+    }
+  }
+  const { train, test: held } = await datasets.imageFolder(join(folder, 'photos'), { imageSize: 8, raw: true, test: 0.5 });
+  const model = new Sequential([new Flatten(), new Linear(192, 2)]);
+  model.preprocessing = new ChannelScaler({ layout: 'NHWC', divide: true }).fit(train);
+  const loss = new CrossEntropyLoss();
+  await model.fit(train, { loss, optimizer: new Adam(model, { lr: 1e-2 }), epochs: 3, batchSize: 2, log: false, progress: false });
+  await model.save(join(folder, 'photos.safetensors'));
+  const expected = await model.evaluate(held, { loss });
+  const words = ['evaluate', 'photos.safetensors', '--data', 'photos', '--image-size', '8', '--test', '0.5', '--json'];
+  const { out, error } = await run(folder, words);
+  t.true(Math.abs((JSON.parse(out) as { loss: number }).loss - expected.loss) < 1e-5, error);
 });
