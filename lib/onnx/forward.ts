@@ -11,12 +11,12 @@ import { isHollow, trace } from '../ops/trace.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type Structure, type TensorTree, leavesOf } from '../tree.js';
 
-/** One operation of a forward pass. */
-export interface Step {
+/** One operation of a forward pass, over tensors or over what stands for them. */
+export interface Step<T = AnyTensor> {
   /** Name of the operation; `view` for a tensor on the memory of another. */
   readonly op: string;
-  readonly inputs: readonly AnyTensor[];
-  readonly outputs: readonly AnyTensor[];
+  readonly inputs: readonly T[];
+  readonly outputs: readonly T[];
   readonly ints: readonly number[];
   readonly reals: readonly number[];
   /** What it does besides: a bias, a map. */

@@ -137,9 +137,7 @@ export class Tensor<D extends DType = 'float32'> {
 
   /** @internal Where the memory of a tensor without any comes from: parameters draw their values at first use. */
   protected materialize(): TypedArrayOf<D> {
-    throw new ArgumentError(
-      'this tensor has no values: a model is followed by shapes alone here, and its forward() reads values while it computes',
-    );
+    throw new ArgumentError('this tensor has no values');
   }
 
   /** @internal Moves a leaf to other memory, which already holds its values. */

@@ -1,18 +1,11 @@
 // What a rule is: how one operation of a forward pass becomes nodes of a graph.
 
 import { ArgumentError } from '../../errors.js';
-import type { Fused } from '../../ops/fused.js';
+import type { Step } from '../forward.js';
 import { type Attributes, type Graph, type Value, channelsFirst } from '../graph.js';
 
 /** One operation whose tensors have their places in the graph. */
-export interface Call {
-  readonly op: string;
-  readonly inputs: readonly Value[];
-  readonly outputs: readonly Value[];
-  readonly ints: readonly number[];
-  readonly reals: readonly number[];
-  readonly fused: Fused;
-  readonly path: string;
+export interface Call extends Step<Value> {
   /** The operation that made a tensor: for what ONNX has as one operator. */
   readonly maker: (value: Value) => Call | null;
 }
