@@ -258,7 +258,8 @@ class Lowering {
     }
     const inputs = this.#inputs().map(({ name = '', type }): PlanInput => {
       const dims = type?.tensorType?.shape?.dim;
-      return { name, shape: dims?.map(({ dimValue, dimParam }) => (dimParam === undefined ? (dimValue ?? null) : null)) ?? null };
+      const shape = dims?.map(({ dimValue, dimParam }) => (dimParam === undefined ? (dimValue ?? null) : null)) ?? null;
+      return { name, shape, ...(isWhole(type?.tensorType?.elemType) && { isWhole: true }) };
     });
     const shapes = (of: ReadonlyMap<string, Weights>) => Object.fromEntries([...of].map(([name, { shape }]) => [name, shape]));
     const kinds = Object.fromEntries(
@@ -270,6 +271,9 @@ class Lowering {
 }
 
 export type { Lowering };
+
+/** Whether an element type of ONNX is one of whole numbers or truth values: uint8 to int64, bool, uint32, uint64. */
+const isWhole = (type: number | undefined): boolean => type !== undefined && [2, 3, 4, 5, 6, 7, 9, 12, 13].includes(type);
 
 /** Inputs of a layer's operator that its layers do not hold. */
 function layerInputs({ op, inputs }: PlanNode): readonly string[] {
