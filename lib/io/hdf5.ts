@@ -6,6 +6,7 @@ import { arrayDType } from '../dtype.js';
 import { FileFormatError, NodegradError, describe } from '../errors.js';
 import { checkAvailable } from '../memory.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
+import { otherKind } from './file-kinds.js';
 import { optionalPackage } from './optional-package.js';
 
 const signature = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
@@ -31,7 +32,7 @@ export interface Hdf5File {
  * @throws {FileFormatError} if it is no complete HDF5 file; {MissingPackageError} without h5wasm
  */
 export async function withHdf5<T>(bytes: Uint8Array, name: string, use: (file: Hdf5File) => T): Promise<T> {
-  if (!isHdf5(bytes)) throw new FileFormatError(`${name}: not an HDF5 file: it does not begin with \\x89HDF`);
+  if (!isHdf5(bytes)) throw new FileFormatError(`${name}: not an HDF5 file: it does not begin with \\x89HDF${otherKind(bytes)}`);
   const { File, ready } = await optionalPackage('HDF5 files are read', 'h5wasm', () => import('h5wasm'));
   const { FS } = await ready;
   const path = `/${randomUUID()}.h5`;
