@@ -1,5 +1,5 @@
 // Files of every kind in the place of every other: the message says what the file is, and the way from there.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -110,6 +110,9 @@ test('each reader says what a file of another kind is, and which function reads 
     writeFileSync(join(folder, name), begin);
     files.push(['', join(folder, name), parts]);
   }
+  // Descriptors of this process, and the one that counts them.
+  const open = (): number => (existsSync('/proc/self/fd') ? readdirSync('/proc/self/fd').length : 0);
+  const before = open();
   for (const [reader, read, kinds] of readers) {
     for (const [kind, path, parts] of files) {
       // gzip is unpacked there; an index is read by its ending.
@@ -122,6 +125,7 @@ test('each reader says what a file of another kind is, and which function reads 
       if (!path.endsWith('nothing')) for (const part of parts) t.true(error.message.includes(part), `${reader} ${path}: ${error.message}`);
     }
   }
+  t.true(open() <= before, 'no file stays open');
 });
 
 test('bytes are told as files are, and a workbook where text is read', async (t) => {
@@ -138,7 +142,7 @@ test('of what nobody knows, and of the kind that is wanted, nothing is said', as
   t.is(otherKind(Buffer.from('a,b\n1,2\n')), '');
   t.is(otherKind(new Uint8Array(40).fill(7)), '');
   for (const [kind, path] of await own()) {
-    const begin = (await import('node:fs')).readFileSync(path).subarray(0, kindBytes);
+    const begin = readFileSync(path).subarray(0, kindBytes);
     t.is(otherKind(begin, kind as 'npy'), '', kind);
     t.not(otherKind(begin), '', kind);
   }
