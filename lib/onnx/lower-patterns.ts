@@ -66,7 +66,7 @@ function geluOf(lowering: Lowering, erf: PlanNode): { x: string; last: PlanNode 
 }
 
 /**
- * softmax(q·k·scale, masked)·v: what exporters write for attention, one node with the inputs q, k, v and the mask, if there is one. Whether it can run as attention
+ * softmax(q·k·scale, masked)·v: what exporters write for attention, one node with the inputs q, k, v a mask and a factor, if there are any. Whether it can run as attention
  * of nodegrad shows when shapes are known; else it runs as it was written.
  */
 export function fuseAttention(lowering: Lowering): void {
@@ -82,12 +82,12 @@ export function fuseAttention(lowering: Lowering): void {
       scores === null
     )
       continue;
-    const { product, parts, scale, mask, form, fill } = scores;
+    const { product, parts, scale, factor, factorOp, mask, form, fill } = scores;
     const constant = mask === '' ? null : lowering.constant(mask);
     const isCausal = constant !== null && isCausalMask(constant.shape, constant.data, form);
-    const inputs = [...product.inputs, last.inputs[1], ...(mask === '' || isCausal ? [] : [mask])];
+    const inputs = [...product.inputs, last.inputs[1], isCausal ? '' : mask, factor];
     for (const part of [...parts, softmax]) lowering.nodes.remove(part);
-    const attributes = { scale, form, fill: Number.isFinite(fill) ? fill : String(fill), causal: Number(isCausal) };
+    const attributes = { scale, factorOp, form, fill: Number.isFinite(fill) ? fill : String(fill), causal: Number(isCausal) };
     lowering.nodes.replace(last, { ...last, op: attentionName, inputs, attributes });
   }
 }
@@ -97,6 +97,9 @@ interface Scores {
   /** All nodes that make the scores. */
   readonly parts: readonly PlanNode[];
   readonly scale: number;
+  /** What they are multiplied with or divided by that is computed, as out of a shape; '' for nothing. */
+  readonly factor: string;
+  readonly factorOp: 'Mul' | 'Div';
   readonly mask: string;
   readonly form: MaskForm;
   /** What stands where a truth value is 0. */
@@ -115,12 +118,18 @@ function scoresOf(lowering: Lowering, name: string, isMasked = false): Scores | 
   const over = (scores: Scores | null, more: Partial<Scores>): Scores | null =>
     scores === null ? null : { ...scores, ...more, parts: [...scores.parts, node] };
   if (node.op === 'MatMul' && node.inputs.length === 2 && node.inputs.every((one) => lowering.constant(one) === null))
-    return { product: node, parts: [node], scale: 1, mask: '', form: 'add', fill: 0 };
+    return { product: node, parts: [node], scale: 1, factor: '', factorOp: 'Mul', mask: '', form: 'add', fill: 0 };
   const at = [0, 1].find((i) => single(i) !== null);
   if ((node.op === 'Mul' && at !== undefined) || (node.op === 'Div' && at === 1)) {
     const factor = single(at as number) as number;
     const scores = below(1 - (at as number), true);
     return over(scores, { scale: (scores?.scale ?? 1) * (node.op === 'Mul' ? factor : 1 / factor) });
+  }
+  if (node.op === 'Mul' || node.op === 'Div') {
+    for (const i of node.op === 'Mul' ? [0, 1] : [0]) {
+      const scores = below(i, true);
+      if (scores?.factor === '') return over(scores, { factor: node.inputs[1 - i], factorOp: node.op });
+    }
   }
   // A product of scores and numbers behind the mask would scale the mask, too.
   if (isMasked) return null;

@@ -1,4 +1,4 @@
-// Attention in files: found in every form in which it is written, and run as one operation, or as it was written where it is none of ours.
+// Attention in files: found in every form in which it is written, and run as one operation, or as it was written where its shapes or mask do not allow that.
 import { join } from 'node:path';
 import test from 'ava';
 import * as lib from '../../../lib/index.js';
