@@ -550,6 +550,7 @@ export { searchReport } from './search/report.js';
 // ---- Architectures ----
 
 export { type CharacterTransformerOptions, characterTransformer } from './models/transformer.js';
+export { type Gpt2, type Gpt2Options, gpt2 } from './models/gpt2.js';
 export { ImageModel, type ImageModelOptions } from './models/image-model.js';
 export {
   NamedStack,
