@@ -50,7 +50,7 @@ export function rowsOfShard(rows: number, count: number, index: number): [begin:
  */
 export function addInTree<T>(begin: number, end: number, leaf: (index: number) => T | null, add: (left: T, right: T) => T): T | null {
   if (end - begin === 1) return leaf(begin);
-  const middle = begin + 2 ** Math.floor(Math.log2(end - begin - 1));
+  const middle = begin + (1 << (31 - Math.clz32(end - begin - 1)));
   const left = addInTree(begin, middle, leaf, add);
   const right = addInTree(middle, end, leaf, add);
   return left === null || right === null ? (left ?? right) : add(left, right);

@@ -23,16 +23,13 @@ import {
   SGD,
   Tensor,
   BatchNorm1d,
-  Dropout,
   Sequential,
   TensorDataset,
   fit,
   fractalnet,
-  ones,
   setSeed,
 } from '../../lib/index.js';
 import { addInTree, rowsOfShard } from '../../lib/training/shards.js';
-import { withinShard } from '../../lib/ops/shards.js';
 import { inFolder, makeTrial, outcomeOf, runTrial, stopAfter } from '../helpers/checkpoints.js';
 import { close, identical } from '../helpers/close.js';
 import { convNet } from '../helpers/conv-net.js';
@@ -222,20 +219,6 @@ test('the rows of the parts are all rows, in their order', (t) => {
     const sizes = cuts.map(([begin, end]) => end - begin);
     t.true(Math.max(...sizes) - Math.min(...sizes) <= 1);
   }
-});
-
-test('parts draw masks of their own, which do not depend on the parts that were computed before', (t) => {
-  const masks = (indices: readonly number[]): Map<number, string> => {
-    setSeed(4);
-    const drop = new Dropout(0.5);
-    const step = { drawn: new Map() };
-    return new Map(
-      indices.map((index) => [index, withinShard(step, index, new Map(), () => String(drop.forward(ones([3 + index, 8])).data.slice(0, 24)))]),
-    );
-  };
-  const all = masks([0, 1, 2, 3]);
-  t.is(new Set(all.values()).size, 4);
-  t.is(masks([2, 3]).get(3), all.get(3));
 });
 
 test.serial('a run in parts that was interrupted goes on with its bits, and one of other parts is refused', async (t) => {
