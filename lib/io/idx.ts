@@ -5,7 +5,7 @@ import { isUint8Array, isUrl } from '../foreign.js';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { ArgumentError, checkInteger, checkOptions, describeShape, expected, FileFormatError, NodegradError } from '../errors.js';
-import { notRegular } from './atomic.js';
+import { notRegular, systemReason } from './atomic.js';
 import { checkAvailable } from '../memory.js';
 
 /** Element types that {@link readIdx} returns. */
@@ -105,8 +105,7 @@ function readBytes(source: unknown, name: string, maxBytes: number): Uint8Array 
     }
   } catch (error) {
     if (error instanceof NodegradError) throw error;
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-    throw new ArgumentError(expected('a readable file', 'source', String(source), `The system says ${code}`), { cause: error });
+    throw new ArgumentError(expected('a readable file', 'source', String(source), `The system says ${systemReason(error)}`), { cause: error });
   }
 }
 
