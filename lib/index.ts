@@ -343,6 +343,7 @@ export {
   type ColumnKind,
   type ColumnSchema,
   type KnownColumns,
+  type DecimalMark,
   type ReadCsvOptions,
   type ReadImagesOptions,
   type ReadColumnsOptions,
@@ -459,6 +460,7 @@ export { TensorBoardLog } from './report/tensorboard.js';
 
 // ---- Evaluation ----
 
+export { type Baseline, baseline } from './evaluation/baseline.js';
 export { type CrossValidateOptions, type CrossValidation, type FoldScore, crossValidate } from './evaluation/cross-validation.js';
 export {
   type BiasAndVariance,

@@ -1,6 +1,7 @@
 // `nodegrad evaluate <file>`: what a saved model makes of a test set.
 
 import { tableFormat } from '../data/column-files.js';
+import type { DecimalMark } from '../data/decimals.js';
 import { ArgumentError } from '../errors.js';
 import type { AnyModel } from '../training/model.js';
 import { CrossEntropyLoss } from '../losses/cross-entropy.js';
@@ -16,6 +17,7 @@ import { Terminal, formatCount, pairs, percent } from './terminal.js';
 /** What `evaluate` is told. */
 export interface EvaluateCommandOptions extends DataChoice {
   badRows?: 'error' | 'skip';
+  decimal?: DecimalMark;
   /** Names of metrics. */
   metrics?: string[];
   json: boolean;
@@ -60,10 +62,10 @@ async function evaluateTable(
   file: string,
   model: AnyModel,
   transform: ColumnTransform,
-  { data, badRows, metrics, json }: EvaluateCommandOptions,
+  { data, badRows, decimal, metrics, json }: EvaluateCommandOptions,
 ): Promise<number> {
   if (tableFormat(data) === null) throw new ArgumentError(`${file} was trained on a table: say which one to evaluate it on with --data <path>`);
-  const report = await judgeTable(model, transform, { data, badRows });
+  const report = await judgeTable(model, transform, { data, badRows, decimal });
   const isClasses = transform.target?.kind === 'category';
   const more = metrics === undefined ? null : await measureNamed(model, report.rows, metrics, isClasses);
   const terminal = new Terminal();

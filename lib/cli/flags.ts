@@ -5,8 +5,12 @@ import { addTrainOptions } from './options.js';
 
 /** What stands behind `--columns` for one column, quoted where a shell asks for it: `size=category`, `"living area=number"`. */
 export function columnWord(name: string, kind: string): string {
-  const word = `${name}=${kind}`;
-  return /^[\w.=\p{L}-]+$/u.test(word) ? word : `"${word.replace(/["$`\\]/g, '\\$&')}"`;
+  return shellWord(`${name}=${kind}`);
+}
+
+/** A path or a value as one word of a shell. */
+export function shellWord(text: string): string {
+  return /^[\w./=:,@%+\p{L}-]+$/u.test(text) ? text : `"${text.replace(/["$`\\]/g, '\\$&')}"`;
 }
 
 /** The name of an option as a flag, `checkpoint.dir` as `--checkpoint-dir`; null where there is no such flag. */
@@ -21,7 +25,8 @@ export function inFlags(message: string): string {
     .replace(/`?\bdamaged: 'skip'`? \(--damaged skip\)/g, '--damaged skip')
     .replace(/\bcolumns: \{ '(.*?)': '(number|category|skip)' \}/g, (_, name: string, kind: string) => `--columns ${columnWord(name, kind)}`)
     .replace(/\btable\.without\(\['(.*?)'\]\)/g, (_, name: string) => `--columns ${columnWord(name, 'skip')}`)
-    .replace(/`?\b(badRows|damaged): '(skip|error)'`?/g, (_, name: string, value: string) => `${flagOf(name)} ${value}`)
+    .replace(/`?\b(badRows|damaged|decimal): '(skip|error|[.,])'`?/g, (_, name: string, value: string) => `${flagOf(name)} ${value}`)
     .replace(/`options\.([\w.]+)`/g, (whole, name: string) => flagOf(name) ?? whole)
-    .replace(/ for `column`, received/g, ' for --target, received');
+    .replace(/ for `column`, received/g, ' for --target, received')
+    .replace(/ for `path`, received/g, ', received');
 }

@@ -1,6 +1,7 @@
 // What a run of the command line works on: images or a table, with a model for them and a judgement at the end.
 
 import type { AnyDataset } from '../data/dataset.js';
+import type { Baseline } from '../evaluation/baseline.js';
 import type { AnyModel } from '../training/model.js';
 import type { Loss } from '../losses/loss.js';
 import type { TrainOptions } from './options.js';
@@ -10,6 +11,8 @@ import type { Terminal } from './terminal.js';
 export interface Report {
   /** In a line. */
   readonly text: string;
+  /** What is reached without a look at the inputs; of a table. */
+  readonly baseline?: Baseline;
   /** For `--json`. */
   readonly json: Record<string, unknown>;
   /** Shows more. */

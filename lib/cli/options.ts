@@ -7,6 +7,7 @@ import { augmented } from '../data/augmented.js';
 import { randomCrop, randomFlip } from '../data/augmentation.js';
 import { tableFormat } from '../data/column-files.js';
 import type { ColumnKind } from '../data/columns.js';
+import type { DecimalMark } from '../data/decimals.js';
 import type { Dataset } from '../data/dataset.js';
 import { datasets, type MnistOptions } from '../data/index.js';
 import { leftOutText } from '../data/left-out.js';
@@ -74,6 +75,7 @@ export interface TrainOptions {
   task?: (typeof taskNames)[number];
   columns?: Record<string, ColumnKind | 'skip'>;
   badRows?: 'error' | 'skip';
+  decimal?: DecimalMark;
   augment: boolean;
   model: string;
   hidden: number[];
@@ -81,6 +83,7 @@ export interface TrainOptions {
   lr?: number;
   schedule: (typeof scheduleNames)[number];
   epochs: number;
+  patience?: number;
   batchSize: number;
   weightDecay?: number;
   maxGradNorm?: number;
@@ -198,6 +201,10 @@ export const badRowsOption = (): Option =>
     'rows of a table that do not fit: an error, or skip to leave them out and count them (default: error)',
   ).choices(['error', 'skip']);
 
+/** How the numbers of a text file are written. */
+export const decimalOption = (): Option =>
+  new Option('--decimal <mark>', 'what stands before the decimals of numbers in a .csv (default: what the file has)').choices(['.', ',']);
+
 /** The options of a run, and the model that it trains when nothing is said. */
 export function addTrainOptions(command: Command, model: string): Command {
   return addDataOptions(command)
@@ -210,6 +217,7 @@ export function addTrainOptions(command: Command, model: string): Command {
     )
     .addOption(new Option('--columns <kinds>', 'kinds of columns, such as id=skip,zip=category (default: as they look)').argParser(kinds))
     .addOption(badRowsOption())
+    .addOption(decimalOption())
     .addOption(new Option('--hidden <sizes>', 'units of the hidden layers of mlp (default: 512,256, for a table 64,64)').argParser(sizes))
     .addOption(new Option('--optimizer <name>', "optimizer (default: that of the model's paper, or adam)").choices(optimizerNames))
     .addOption(
@@ -225,6 +233,11 @@ export function addTrainOptions(command: Command, model: string): Command {
       ).choices(scheduleNames),
     )
     .option('--epochs <count>', 'times to go through the data (default: 5, for a table 50)', whole(1))
+    .option(
+      '--patience <epochs>',
+      'end when so many epochs were no better on the test data, with the weights of the best one (default: all epochs)',
+      whole(1),
+    )
     .option('--batch-size <count>', "examples per step (default: that of the model's paper, or 128; 32 for tables)", whole(1))
     .addOption(
       new Option('--weight-decay <factor>', "decay of the weights (default: that of the model's paper, or the optimizer's)").argParser(rate),

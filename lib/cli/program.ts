@@ -12,7 +12,17 @@ import { inFlags } from './flags.js';
 import { explainCommand, topicNamed } from './explain.js';
 import { infoCommand } from './info.js';
 import { metricNames, metricsHelp } from './metrics.js';
-import { type GivenOptions, addDataOptions, addPlaceOptions, addTrainOptions, badRowsOption, dataName, seedNumber, whole } from './options.js';
+import {
+  type GivenOptions,
+  addDataOptions,
+  addPlaceOptions,
+  addTrainOptions,
+  badRowsOption,
+  dataName,
+  decimalOption,
+  seedNumber,
+  whole,
+} from './options.js';
 import { type PredictCommandOptions, predictCommand } from './predict.js';
 import { type ReportCommandOptions, type WatchCommandOptions, reportCommand, watchCommand } from './report.js';
 import { type SearchCommandOptions, searchCommand } from './search.js';
@@ -60,6 +70,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     command('evaluate', 'loss and accuracy of a saved model on a test set').argument('<file>', 'a model saved by nodegrad (.safetensors)'),
   )
     .addOption(badRowsOption())
+    .addOption(decimalOption())
     .option('--metrics <names>', metricsHelp, metricNames)
     .option('--json', 'print one JSON document instead of text', false)
     .action(async (file: string, options: EvaluateCommandOptions) => {
@@ -70,6 +81,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .requiredOption('--data <path>', 'the table (.csv, .parquet, .arrow); it needs the columns that the model was trained on')
     .option('--output <file>', 'where the predictions go, as comma-separated values (default: standard output)')
     .addOption(badRowsOption())
+    .addOption(decimalOption())
     .option('--json', 'give one JSON document instead', false)
     .action(async (file: string, options: PredictCommandOptions) => {
       code = await predictCommand(file, options);

@@ -1,11 +1,14 @@
 // Runs on tables: which columns a model gets and what is done to them, what it predicts, and how far off it is.
 
-import { readTable } from '../data/column-files.js';
+import { readTable, tableFormat } from '../data/column-files.js';
 import { type Column, type ColumnKind, countPresent, describeColumn, someNames, whyNoCategories } from '../data/columns.js';
 import type { AnyDataset, Dataset } from '../data/dataset.js';
+import type { DecimalMark } from '../data/decimals.js';
 import { split } from '../data/parts.js';
+import type { ReadTableOptions } from '../data/read-csv.js';
 import { Table, type TableDataset, checkTarget } from '../data/table.js';
 import { ArgumentError } from '../errors.js';
+import { baseline } from '../evaluation/baseline.js';
 import type { AnyModel } from '../training/model.js';
 import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import { MSELoss } from '../losses/regression.js';
@@ -26,6 +29,7 @@ export interface TableChoice {
   task?: 'classification' | 'regression';
   columns?: Record<string, ColumnKind | 'skip'>;
   badRows?: 'error' | 'skip';
+  decimal?: DecimalMark;
 }
 
 /** As many different whole numbers may be classes. */
@@ -35,10 +39,10 @@ const mostShown = 40;
 
 /** The job of training a model on a table. */
 export async function tableJob(options: TrainOptions): Promise<Job> {
-  const { data: path, columns, badRows, model, seed, test: share = 0.2 } = options;
+  const { data: path, columns, badRows, decimal, model, seed, test: share = 0.2 } = options;
   if (model !== 'mlp' && model !== 'linear-model')
     throw new ArgumentError(`--model ${model} takes images, and ${path} is a table: mlp and linear-model take those`);
-  const read = await readTable(path, { columns, badRows });
+  const read = await readFile(path, decimal, { columns, badRows });
   if (options.target === undefined)
     throw new ArgumentError(
       `--target <column> says what is to be predicted; ${path} has the columns ${someNames(
@@ -65,7 +69,7 @@ export async function tableJob(options: TrainOptions): Promise<Job> {
     notes,
     model: another(options),
     another,
-    judge: (one: AnyModel) => judge(one, test, isClasses),
+    judge: async (one: AnyModel) => ({ ...(await judge(one, test, isClasses)), baseline: await baseline(train, test) }),
   };
   if (isClasses) return { ...about, train, test, loss: new CrossEntropyLoss(), finish: () => {} };
   // The net learns a target of mean 0 and deviation 1; afterwards its last layer takes over the units of the column.
@@ -77,6 +81,13 @@ export async function tableJob(options: TrainOptions): Promise<Job> {
     loss: new MSELoss(),
     finish: (one) => scaler.foldInto(one),
   };
+}
+
+/** Reads a table of any format. */
+function readFile(path: string, decimal: DecimalMark | undefined, options: ReadTableOptions): Promise<Table> {
+  if (decimal !== undefined && tableFormat(path) !== 'csv')
+    throw new ArgumentError(`--decimal is for numbers that are written as text, and ${path} is no text`);
+  return readTable(path, { ...options, ...(decimal !== undefined && { decimal }) });
 }
 
 /** The columns that are used, the target as it is used, and a line about each. */
@@ -96,6 +107,13 @@ function prepare(
       `--task regression predicts numbers, and '${wanted}' of ${data} has the categories ${someNames(found.categories ?? [])}`,
     );
   const isClasses = task === undefined ? looksLikeClasses : task === 'classification';
+  // Every row a class of its own is no task: such a column is text, a date, or numbers that were not read as such.
+  const whyNot = task === undefined ? whyNoCategories(found) : null;
+  if (whyNot !== null)
+    throw new ArgumentError(
+      `'${wanted}' of ${data} has ${distinct.length} categories (${someNames(found.categories ?? [], 4)}): ${whyNot}. ` +
+        'To learn them as classes all the same: --task classification',
+    );
   const target = isClasses && found.kind === 'number' ? asCategories(found, distinct) : found;
   const how = isClasses
     ? `to predict, classification into ${target.categories?.length} classes${found.kind === 'number' && task === undefined ? ' (--task regression takes them as numbers)' : ''}`
@@ -188,14 +206,14 @@ export function tableOfModel({ preprocessing }: AnyModel): ColumnTransform | nul
 /** The rows of a file as a model that was trained on a table takes them; with the target, those that have one, and lines about the others. */
 export async function rowsFor(
   transform: ColumnTransform,
-  { data, badRows }: TableChoice,
+  { data, badRows, decimal }: TableChoice,
   withTarget: boolean,
 ): Promise<{ table: Table; rows: TableDataset; notes: string[] }> {
   const { columns, target } = transform;
   if (withTarget && target === null)
     throw new ArgumentError('the model does not say which column it predicts: only a program can judge it, by model.evaluate(data)');
   const wanted = withTarget && target !== null ? [target] : [];
-  const table = await readTable(data, { schema: [...columns, ...wanted], badRows });
+  const table = await readFile(data, decimal, { schema: [...columns, ...wanted], badRows });
   const { kept, note } = wanted.length > 0 ? withValues(table, wanted[0].name, 'evaluate') : { kept: table, note: null };
   const notes = [...(table.badRowCount > 0 ? [badRowsNote(table)] : []), ...(note === null ? [] : [note])];
   const features = columns.map(({ name }) => name);

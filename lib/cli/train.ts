@@ -10,9 +10,11 @@ import { setSeed } from '../seed.js';
 import { getNumThreads, info, setNumThreads } from '../runtime.js';
 import { Sitter } from '../sitter/sitter.js';
 import { TrainingNonFiniteError } from '../training/errors.js';
+import { EarlyStopping } from '../training/early-stopping.js';
 import type { History } from '../training/history.js';
 import { formatDuration } from '../training/progress.js';
-import { inFlags } from './flags.js';
+import { inCommands } from './advice.js';
+import { inFlags, shellWord } from './flags.js';
 import { recipeOf } from './models.js';
 import { RunFolder } from './run-folder.js';
 import { finishUnwatched } from './output.js';
@@ -41,7 +43,7 @@ interface Show {
 /** Runs the job and gives the exit code. */
 export async function train(given: GivenOptions, { detailed = false, rival }: Show = {}): Promise<number> {
   const options = withRecipe(given);
-  const { checkpointDir, checkpointEvery, resume } = options;
+  const { checkpointDir, checkpointEvery, resume, patience } = options;
   if (checkpointDir === undefined && (checkpointEvery !== undefined || resume)) {
     throw new ArgumentError('--checkpoint-every and --resume need --checkpoint-dir <folder>');
   }
@@ -58,9 +60,11 @@ export async function train(given: GivenOptions, { detailed = false, rival }: Sh
     if (options.numThreads !== undefined) setNumThreads(options.numThreads);
     const job = await (tableFormat(options.data) === null ? imageJob(options, stopper.signal) : tableJob(options));
     const { model } = job;
+    if (patience !== undefined && job.test.length === 0) throw new ArgumentError('--patience watches the test data, and --test 0 leaves none');
     const optimizer = makeOptimizer(options, model);
     if (!options.json) announce(terminal, options, job, optimizer);
     const sitter = new Sitter();
+    sitter.words = (finding) => inCommands(finding, options);
     const result = await run(options, job, optimizer, sitter, folder, stopper.signal);
     // A model that exploded is of no use to anyone.
     const isUseful = result.outcome !== 'fault';
@@ -74,7 +78,7 @@ export async function train(given: GivenOptions, { detailed = false, rival }: Sh
     if (options.json) terminal.print(document(options, job, result, report, sitter, files, seconds));
     else {
       if (detailed && report !== null && result.outcome === 'completed') report.details?.(terminal);
-      conclude(terminal, result, sitter, report, beside, files, seconds);
+      conclude(terminal, options, result, sitter, report, beside, files, seconds);
     }
     return result.outcome === 'aborted' ? stopper.exitCode() : result.outcome === 'fault' ? 1 : 0;
   } catch (error) {
@@ -108,7 +112,9 @@ async function run(
     report,
     watch,
     tensorboard,
+    patience,
   } = options;
+  const stopping = patience === undefined ? null : new EarlyStopping({ patience });
   try {
     const history = await model.fit(train, {
       loss,
@@ -119,7 +125,7 @@ async function run(
       maxGradNorm,
       precision,
       validation: test.length > 0 ? test : undefined,
-      callbacks: [sitter],
+      callbacks: stopping === null ? [sitter] : [sitter, stopping],
       signal,
       runDir,
       report,
@@ -127,8 +133,9 @@ async function run(
       tensorboard,
       ...(dir !== undefined && { checkpoint: { dir, every }, resume }),
     });
-    // Nobody else stops a run here.
-    const isStopped = history.stopped !== null;
+    // Nobody but the two stops a run here.
+    const isEarly = stopping !== null && history.epochs.length - stopping.bestEpoch >= stopping.patience;
+    const isStopped = history.stopped !== null && !isEarly;
     return { outcome: isStopped ? 'fault' : 'completed', history, fault: isStopped ? (sitter.fault?.text ?? history.stopped) : null };
   } catch (error) {
     if (error instanceof TrainingNonFiniteError) return { outcome: 'fault', history: error.history, fault: error.message };
@@ -189,6 +196,7 @@ function filesOf({ checkpointDir, report = false }: TrainOptions, weights: strin
 
 function conclude(
   terminal: Terminal,
+  options: TrainOptions,
   { outcome, fault, history }: Outcome,
   sitter: Sitter,
   report: Report | null,
@@ -201,7 +209,7 @@ function conclude(
   if (fault !== null) terminal.print(`  ${terminal.style(['red', 'bold'], fault)}`);
   const saved = files.weights === null ? '' : ', what was trained is saved';
   const ends = {
-    completed: 'completed',
+    completed: history.stopped === null ? 'completed' : `completed after ${plural(history.epochs.length, 'epoch')}, ${history.stopped}`,
     aborted: `stopped after ${plural(history.epochs.length, 'epoch')}${saved}`,
     fault: 'ended by a fault, nothing is saved',
   };
@@ -210,6 +218,7 @@ function conclude(
     ...pairs([
       ['run', `${ends[outcome]}, ${formatDuration(seconds)}`],
       ...(report === null ? [] : [['test', report.text] as const]),
+      ...(report?.baseline === undefined ? [] : [['baseline', report.baseline.text] as const]),
       ...(beside === null ? [] : [['rival', beside] as const]),
       ...(files.weights === null ? [] : [['weights', shortest(files.weights)] as const]),
       ...(files.checkpoints === null
@@ -218,7 +227,21 @@ function conclude(
       ['log', files.log === null ? 'none' : shortest(files.log)],
       ...(files.report === null ? [] : [['report', shortest(files.report)] as const]),
     ]),
+    ...nextCommands(options, files),
   );
+}
+
+/** What can be done with what lies there now, as commands. */
+function nextCommands({ data, dataDir, target }: TrainOptions, { weights, log, report }: Files): string[] {
+  const lines: [string, string][] = [];
+  if (weights !== null) {
+    const [model, where] = [shellWord(shortest(weights)), `--data ${shellWord(data)}`];
+    const folder = dataDir === undefined ? '' : ` --data-dir ${shellWord(dataDir)}`;
+    lines.push(['evaluate', `nodegrad evaluate ${model} ${where}${folder}`]);
+    if (target !== undefined) lines.push(['predict', `nodegrad predict ${model} ${where} --output predictions.csv`]);
+  }
+  if (log !== null && report === null) lines.push(['report', `nodegrad report ${shellWord(shortest(log))}`]);
+  return lines.length === 0 ? [] : ['', 'Next', ...pairs(lines)];
 }
 
 function document(
@@ -239,6 +262,7 @@ function document(
     ...columns,
     epochs: history.epochs,
     test: report?.json ?? null,
+    ...(report?.baseline && { baseline: report.baseline }),
     sitter: sitter.findings,
     files,
     seconds,

@@ -4,7 +4,7 @@ import { types } from 'node:util';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { ArgumentError, FileFormatError, NodegradError, checkOptions, describe } from '../errors.js';
-import { checkPath } from '../io/atomic.js';
+import { checkPath, systemReason } from '../io/atomic.js';
 import { numberOf } from '../io/csv.js';
 import { isOtherKind, otherKind } from '../io/file-kinds.js';
 import { optionalPackage } from '../io/optional-package.js';
@@ -131,7 +131,7 @@ async function bytesOf(path: string, kind: 'arrow' | 'parquet'): Promise<Uint8Ar
     return bytes;
   } catch (error) {
     if (error instanceof NodegradError) throw error;
-    throw new ArgumentError(`${path} cannot be read: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
+    throw new ArgumentError(`${path} cannot be read: ${systemReason(error)}`, { cause: error });
   }
 }
 

@@ -73,6 +73,7 @@ export { type SplitOptions, split, subset } from './parts.js';
 export type { Column, ColumnKind, ColumnSchema, KnownColumns } from './columns.js';
 export { type ReadColumnsOptions, readColumns } from './column-tensors.js';
 export { readArrow, readParquet, readTable } from './column-files.js';
+export type { DecimalMark } from './decimals.js';
 export { type ReadCsvOptions, type ReadTableOptions, readCsv } from './read-csv.js';
 export { tableFromRows } from './rows.js';
 export { type BadRow, Table, TableDataset, type TableDatasetOptions } from './table.js';

@@ -4,9 +4,10 @@ import { basename } from 'node:path';
 import { TextDecoder } from 'node:util';
 import { ArgumentError, FileFormatError, checkChoice, checkFlag, checkObject, checkOptions, describe, expected } from '../errors.js';
 import { checkPath } from '../io/atomic.js';
-import { detectDelimiter, numberOf, readRecords } from '../io/csv.js';
+import { detectDelimiter, readRecords } from '../io/csv.js';
 import { ProgressBar, type ProgressOption } from '../progress.js';
 import { ColumnBuilder, type ColumnKind, type ColumnSchema, type KnownColumns, checkSchema, someNames } from './columns.js';
+import { type DecimalMark, type NumberReader, checkDecimal, decimalOf, numberReader } from './decimals.js';
 import { type BadRow, Table, markBySchema } from './table.js';
 
 /** Options of {@link readTable}, for every format. */
@@ -28,6 +29,11 @@ export interface ReadTableOptions {
 export interface ReadCsvOptions extends ReadTableOptions {
   /** What stands between two fields; default: of `,`, `;`, tab and `|` the one that the first line has most of. */
   readonly delimiter?: string;
+  /**
+   * What stands before the decimals of a number: `'.'` for 1,234.5, `','` for 1.234,5. Default: what the columns of the first ten thousand rows have;
+   * where they have both, or nobody can tell, an error.
+   */
+  readonly decimal?: DecimalMark;
   /** Whether the first line has the names of the columns (default true); without one they are `column 1`, `column 2` and so on. */
   readonly header?: boolean;
   /** Fields that stand for a missing value, besides empty ones; default `NA`, `N/A`, `NaN`, `nan`, `null`, `NULL`. */
@@ -38,7 +44,7 @@ export interface ReadCsvOptions extends ReadTableOptions {
   readonly progress?: ProgressOption;
 }
 
-const known = ['columns', 'schema', 'unknownCategories', 'badRows', 'delimiter', 'header', 'missing', 'encoding', 'progress'];
+const known = ['columns', 'schema', 'unknownCategories', 'badRows', 'delimiter', 'decimal', 'header', 'missing', 'encoding', 'progress'];
 const usualMissing = ['NA', 'N/A', 'NaN', 'nan', 'null', 'NULL'];
 
 /** Rows that are looked at before the kinds of the columns are decided. */
@@ -51,11 +57,12 @@ const listed = 1000;
 /**
  * Reads a file of comma-separated values: quoted fields, line ends of every system, a byte order mark. Columns are numbers or categories: a
  * column of which nine tenths of the values in the first ten thousand rows are numbers is one of numbers; `table.describe()` says what was
- * found. Empty fields are missing values, never 0; spaces around a field do not count; `0x10` is 16.
+ * found. Empty fields are missing values, never 0; spaces around a field do not count; `0x10` is 16, `1,234.5` and `1.234,5` are numbers by
+ * the `decimal` of the file.
  *
  * @param path - The file.
- * @throws {@link FileFormatError} for a row that does not fit, with file, line, column and value, for bytes that are no text in the encoding,
- *   and for a file without a row;
+ * @throws {@link FileFormatError} for a row that does not fit, with file, line, column and value, for decimal points and decimal commas in one file, for
+ *   bytes that are no text in the encoding, and for a file without a row;
  *   {@link ArgumentError} for wrong options, or a file that cannot be read.
  * @example
  * ```ts
@@ -73,15 +80,18 @@ export async function readCsv(path: string, options: ReadCsvOptions = {}): Promi
   if (!Array.isArray(missing) || !missing.every((field) => typeof field === 'string'))
     throw new ArgumentError(expected('an array of strings', 'options.missing', missing));
   checkEncoding(encoding);
-  const reader = new RowReader(path, checkReadOptions(given), new Set(['', ...missing.map((field: string) => field.trim())]));
+  const decimal = checkDecimal(given.decimal);
+  const asked = checkReadOptions(given);
   const bar = new ProgressBar(progress, `reading ${basename(checkPath(path))}, lines:`, null);
   const detected = await detectDelimiter(path, encoding);
+  const format = { delimiter: delimiter ?? detected, decimal };
+  const reader = new RowReader(path, asked, new Set(['', ...missing.map((field: string) => field.trim())]), format);
   const onRecord = (fields: readonly string[], line: number): void => {
     reader.record(fields, line, header);
     if (line % 1024 === 0) bar.update(line);
   };
   try {
-    await readRecords(path, { delimiter: delimiter ?? detected, encoding, onRecord });
+    await readRecords(path, { delimiter: format.delimiter, encoding, onRecord });
   } finally {
     bar.end();
   }
@@ -192,11 +202,13 @@ class RowReader {
   #waiting: { fields: readonly string[]; line: number }[] | null = [];
   #columns: { builder: ColumnBuilder; place: number }[] = [];
   #numbers = new Float64Array(0);
+  #numberOf: NumberReader = numberReader('.');
 
   constructor(
     readonly path: string,
     readonly options: CheckedReadOptions,
     readonly missing: ReadonlySet<string>,
+    readonly format: { readonly delimiter: string; readonly decimal?: DecimalMark },
   ) {
     this.#misfits = new Misfits(path, options.badRows, 'line');
   }
@@ -216,6 +228,7 @@ class RowReader {
   #decide(): void {
     const rows = this.#waiting ?? [];
     this.#waiting = null;
+    this.#numberOf = numberReader(this.format.decimal ?? this.#decimal(rows));
     this.#columns = (this.#places ?? []).map(({ name, place, wanted }) => {
       const schema = wanted ?? { name, kind: this.#isNumbers(rows, place) ? ('number' as const) : ('category' as const) };
       return { builder: new ColumnBuilder(schema, this.options.unknownCategories === 'missing'), place };
@@ -224,14 +237,25 @@ class RowReader {
     for (const { fields, line } of rows) this.#take(fields, line);
   }
 
+  #decimal(rows: readonly { fields: readonly string[] }[]): DecimalMark {
+    const columns = (this.#places ?? []).flatMap(({ name, place, wanted }) =>
+      wanted?.kind === 'category' ? [] : [{ name, isNumbers: wanted !== undefined, fields: this.#present(rows, place) }],
+    );
+    return decimalOf(columns, this.format.delimiter, mostlyNumbers, this.path);
+  }
+
+  /** The fields of a column that are there, without spaces around them. */
+  #present(rows: readonly { fields: readonly string[] }[], place: number): string[] {
+    return rows.flatMap(({ fields }) => {
+      const field = fields.length === this.#width ? fields[place].trim() : '';
+      return this.missing.has(field) ? [] : [field];
+    });
+  }
+
   #isNumbers(rows: readonly { fields: readonly string[] }[], place: number): boolean {
-    let [present, numbers] = [0, 0];
-    for (const { fields } of rows) {
-      if (fields.length !== this.#width || this.missing.has(fields[place].trim())) continue;
-      present += 1;
-      if (!Number.isNaN(numberOf(fields[place]))) numbers += 1;
-    }
-    return numbers >= mostlyNumbers * present;
+    const present = this.#present(rows, place);
+    const numbers = present.filter((field) => !Number.isNaN(this.#numberOf(field))).length;
+    return numbers >= mostlyNumbers * present.length;
   }
 
   #take(fields: readonly string[], line: number): void {
@@ -244,7 +268,7 @@ class RowReader {
       const field = fields[place].trim();
       this.#numbers[i] = Number.NaN;
       if (this.missing.has(field)) continue;
-      if (builder.kind === 'number') this.#numbers[i] = numberOf(field);
+      if (builder.kind === 'number') this.#numbers[i] = this.#numberOf(field);
       const doesFit = builder.kind === 'number' ? !Number.isNaN(this.#numbers[i]) : builder.takes(field);
       if (doesFit) continue;
       this.#misfit(builder, fields[place], line);

@@ -85,10 +85,25 @@ export function checkPath(path: unknown, argument = 'path', what = 'the path of 
   return path;
 }
 
+/** What systems answer most often, in words. */
+const words: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  EACCES: 'this user may not do that',
+  EISDIR: 'it is a folder',
+  ENOTDIR: 'a part of the path is a file, and no folder',
+  ENOSPC: 'the disk is full',
+};
+
+/** Why a system refused: its code, and what that means. */
+export function systemReason(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === undefined) return message ?? describe(error);
+  return Object.hasOwn(words, code) ? `${code}: ${words[code]}` : code;
+}
+
 /** A system's refusal in the grammar of our errors. */
 export function refusal(what: string, path: string, error: unknown): ArgumentError {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return new ArgumentError(expected(what, 'path', path, `The system says ${code ?? message ?? describe(error)}`), { cause: error });
+  return new ArgumentError(expected(what, 'path', path, `The system says ${systemReason(error)}`), { cause: error });
 }
 
 /** The refusal of something that has a name in the file system and is no regular file: reading it might never end, writing would replace it. */

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { TextDecoder } from 'node:util';
 import type { Options, Parser } from 'csv-parse';
 import { ArgumentError, FileFormatError, NodegradError } from '../errors.js';
-import { checkPath, notRegular } from './atomic.js';
+import { checkPath, notRegular, systemReason } from './atomic.js';
 import { otherKind } from './file-kinds.js';
 
 /** How a file of comma-separated values is written. */
@@ -83,7 +83,7 @@ function refused(error: unknown, name: string): unknown {
   if (error instanceof NodegradError) return error;
   const { code, lines, message } = error as { code?: string; lines?: number; message: string };
   if (lines !== undefined) return new FileFormatError(`${name}, line ${lines}: ${explain(code, message)}`, { cause: error });
-  return new ArgumentError(`${name} cannot be read: ${code ?? message}`, { cause: error });
+  return new ArgumentError(`${name} cannot be read: ${systemReason(error)}`, { cause: error });
 }
 
 /** Lines of text as they come, without their ends; the last one also where it has none. */
@@ -184,7 +184,7 @@ async function firstBytes(path: string, most: number): Promise<Uint8Array> {
     }
   } catch (error) {
     if (error instanceof NodegradError) throw error;
-    throw new ArgumentError(`${path} cannot be read: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
+    throw new ArgumentError(`${path} cannot be read: ${systemReason(error)}`, { cause: error });
   }
 }
 

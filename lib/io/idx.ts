@@ -5,7 +5,7 @@ import { isUint8Array, isUrl } from '../foreign.js';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { ArgumentError, checkInteger, checkOptions, describeShape, expected, FileFormatError, NodegradError } from '../errors.js';
-import { notRegular } from './atomic.js';
+import { notRegular, systemReason } from './atomic.js';
 import { kindBytes, otherKind } from './file-kinds.js';
 import { checkAvailable } from '../memory.js';
 
@@ -106,8 +106,7 @@ function readBytes(source: unknown, name: string, maxBytes: number): Uint8Array 
     }
   } catch (error) {
     if (error instanceof NodegradError) throw error;
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-    throw new ArgumentError(expected('a readable file', 'source', String(source), `The system says ${code}`), { cause: error });
+    throw new ArgumentError(expected('a readable file', 'source', String(source), `The system says ${systemReason(error)}`), { cause: error });
   }
 }
 

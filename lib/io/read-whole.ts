@@ -2,7 +2,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { ArgumentError, FileFormatError, NodegradError } from '../errors.js';
 import { checkAvailable, formatBytes } from '../memory.js';
-import { notRegular } from './atomic.js';
+import { notRegular, systemReason } from './atomic.js';
 
 /**
  * The bytes of a file that is known to be small.
@@ -19,6 +19,6 @@ export async function readWhole(path: string, most: number): Promise<Uint8Array>
     return await readFile(path);
   } catch (error) {
     if (error instanceof NodegradError) throw error;
-    throw new ArgumentError(`${path} cannot be read: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
+    throw new ArgumentError(`${path} cannot be read: ${systemReason(error)}`, { cause: error });
   }
 }

@@ -1,8 +1,9 @@
 // What a trained model makes of a data set, example by example: what it takes for what, where it is wrong, and where it is least sure.
 
 import { isStreamed } from '../data/cursor.js';
-import type { AnyDataset, Batch } from '../data/dataset.js';
+import { type AnyDataset, type Batch, isInMemory } from '../data/dataset.js';
 import { subset } from '../data/parts.js';
+import { baseline, targetsOf } from '../evaluation/baseline.js';
 import { BinaryCrossEntropyLoss } from '../losses/binary.js';
 import type { Loss } from '../losses/loss.js';
 import type { AnyLayer } from '../layers/layer.js';
@@ -54,6 +55,8 @@ export interface Examination {
   readonly examples: number;
   /** Names of the classes; null where the targets are numbers. */
   readonly classes: readonly string[] | null;
+  /** What always saying the commonest class, or the mean, of the training data is worth on it: see {@link Baseline}. Not in logs of earlier versions. */
+  readonly baseline?: string;
   /** How often class t was taken for class p, `confusion[t][p]`; null where the targets are numbers. */
   readonly confusion: readonly (readonly number[])[] | null;
   /** How many are wrong; null where the targets are numbers. */
@@ -82,14 +85,14 @@ interface Judged {
 }
 
 /** Examines a model; null where its predictions are neither classes nor one number an example, and for data that are read as a stream. */
-export async function examine(model: AnyLayer, data: AnyDataset, loss: Loss): Promise<Examination | null> {
+export async function examine(model: AnyLayer, data: AnyDataset, loss: Loss, train: AnyDataset = data): Promise<Examination | null> {
   if (isStreamed(data)) return null;
   const { length } = data;
   const examples = Math.min(length, mostExamples);
   const indices = Int32Array.from({ length: examples }, (_, i) => Math.floor((i * length) / examples));
   const shown = subset(data as never, indices) as unknown as AnyDataset;
   const output = await predict(model, shown);
-  const targets = await targetsOf(shown);
+  const targets = (await targetsOf(shown))?.values ?? null;
   if (!(output instanceof Tensor) || targets === null) return null;
   const scored = output as Tensor;
   const judged = loss.takesClasses ? judgeClasses(scored, targets) : judgeOne(scored, targets, loss);
@@ -111,24 +114,14 @@ export async function examine(model: AnyLayer, data: AnyDataset, loss: Loss): Pr
   return {
     data: data.name,
     examples,
+    // Nothing is read for it that is not there.
+    ...((isInMemory(train) || train.labels !== undefined) && { baseline: (await baseline(train, shown)).text }),
     classes: classes === null ? null : (data.classes ?? Array.from({ length: classes }, (_, i) => String(i))),
     confusion: classes === null ? null : confusionOf(list, classes),
     wrong: classes === null ? null : wrong.length,
     worst: await full(worst),
     leastSure: await full(leastSure),
   };
-}
-
-/** One number an example; null for more. */
-async function targetsOf(data: AnyDataset): Promise<Float64Array | null> {
-  const all = new Float64Array(data.length);
-  for (let from = 0; from < data.length; from += 256) {
-    const rows = Int32Array.from({ length: Math.min(256, data.length - from) }, (_, i) => from + i);
-    const { targets } = (await data.batch(rows)) as { targets: unknown };
-    if (!(targets instanceof Tensor) || targets.size !== rows.length) return null;
-    all.set(targets.data, from);
-  }
-  return all;
 }
 
 function judgeClasses(scores: Tensor, targets: Float64Array): { list: Judged[]; classes: number } | null {

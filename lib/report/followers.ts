@@ -58,7 +58,7 @@ class Examiner extends Callback {
     if (run.outcome === 'failed' || run.step === 0) return;
     await orWarn('the report says nothing about single examples', async () => {
       const { examine } = await import('./examine.js');
-      const examination = await examine(run.model, this.data, run.loss);
+      const examination = await examine(run.model, this.data, run.loss, run.data);
       if (examination !== null) run.record({ type: 'examination', ...examination });
     });
   }

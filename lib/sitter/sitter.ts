@@ -103,6 +103,8 @@ export class Sitter extends Callback {
   readonly findings: Finding[] = [];
   /** What it read, first to last. */
   readonly readings: Reading[] = [];
+  /** @internal How a finding is told: the command line names its flags. */
+  words = ({ text }: Finding): string => text;
   readonly #examples: number;
   readonly #stop: boolean;
   readonly #observe: boolean;
@@ -142,7 +144,7 @@ export class Sitter extends Callback {
 
   /** The latest reading about each thing that was looked at, then what was found. */
   summary(): string[] {
-    return [...new Map(this.readings.map(({ about, text }) => [about, text])).values(), ...this.findings.map(({ text }) => text)];
+    return [...new Map(this.readings.map(({ about, text }) => [about, text])).values(), ...this.findings.map((finding) => this.words(finding))];
   }
 
   /**
@@ -356,7 +358,7 @@ export class Sitter extends Callback {
       this.findings.push(finding);
       run.history.findings.push(finding);
       run.record({ type: 'finding', ...finding });
-      run.note(`sitter: ${finding.text}`);
+      run.note(`sitter: ${this.words(finding)}`);
     }
   }
 

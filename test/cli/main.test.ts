@@ -271,7 +271,10 @@ test('what fails exits with 1 and one line, in JSON as well', async (t) => {
     writeFileSync(join(folder, 'broken'), 'not a model, but long enough to be one');
     const missing = await run(folder, ['evaluate', 'missing.safetensors']);
     t.is(missing.code, 1);
-    t.regex(missing.error, /^nodegrad: expected a readable file.*ENOENT \[ERR_ARGUMENT\]\n\(npx nodegrad explain ERR_ARGUMENT says more\)\n$/);
+    t.regex(
+      missing.error,
+      /^nodegrad: expected a readable file.*ENOENT: there is no such file or folder \[ERR_ARGUMENT\]\n\(npx nodegrad explain ERR_ARGUMENT says more\)\n$/,
+    );
     const broken = await run(folder, ['evaluate', 'broken', '--json']);
     t.is(broken.code, 1);
     t.is(JSON.parse(broken.out).error.code, 'ERR_FILE_FORMAT');

@@ -53,7 +53,7 @@ test('report writes a page beside one log, for several runs where it is told, an
     t.deepEqual((JSON.parse(out) as ReportData).runs.map(({ id }) => id).sort(), ['a', 'b']);
     const none = await run(folder, ['report', 'nothing']);
     t.is(none.code, 1);
-    t.regex(none.error, /expected the path of a log, or of a folder of runs .* ENOENT/);
+    t.regex(none.error, /expected the path of a log, or of a folder of runs, received "nothing"\. .*ENOENT/);
   });
 });
 

@@ -389,7 +389,7 @@ export function examplesSection() {
     if (now === written) return examination !== undefined;
     written = now;
     if (examination === undefined) return false;
-    const { data, examples, classes, confusion, wrong, worst, leastSure } = examination;
+    const { data, examples, baseline, classes, confusion, wrong, worst, leastSure } = examination;
     const counted =
       classes === null
         ? `${examples} examples of ${data}`
@@ -398,7 +398,8 @@ export function examplesSection() {
     const title = classes === null ? 'Farthest off' : 'Wrong, the surest first';
     if (worst.length > 0) parts.push(el('h3', {}, title), exampleList(worst, classes, title));
     if (leastSure.length > 0) parts.push(el('h3', {}, 'Right, but least sure'), exampleList(leastSure, classes, 'Right, but least sure'));
-    fill(place, el('p', { class: 'note quiet' }, counted), ...parts);
+    const beside = baseline === undefined ? [] : [el('p', { class: 'note quiet' }, `Without a look at the inputs: ${baseline}.`)];
+    fill(place, el('p', { class: 'note quiet' }, counted), ...beside, ...parts);
     return true;
   });
 }
