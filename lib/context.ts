@@ -5,6 +5,8 @@ import type { AnyLayer } from './layers/layer.js';
 import type { DescribedLayer } from './layers/registry.js';
 import type { ConvolutionAlgorithm } from './ops/convolution.js';
 import type { Condition, Destination, Draws, Outdated } from './ops/destination.js';
+import type { LeafGradients, Shard } from './ops/shards.js';
+import type { StateWrite } from './ops/state.js';
 import type { Watcher } from './recording.js';
 
 /** A layer that runs. */
@@ -31,7 +33,11 @@ export interface Context {
   /** The gradient rule that is running, where it has values that changed since its operation ran. */
   outdated: Outdated | null;
   /** Writes to state that wait for their release; null: they are made at once. */
-  held: (() => void)[] | null;
+  held: StateWrite[] | null;
+  /** The part of a batch that is being computed; null: all of it. */
+  shard: Shard | null;
+  /** Where the gradients of leaves are added up; null, and for those that are not in it: at the leaves. */
+  leafGradients: LeafGradients | null;
   /** Where a forward that runs twice gets what is drawn anew for each step; null: it is drawn. */
   draws: Draws | null;
   /** Collects the paths of layers in which an eager `choose` left a body out. */
@@ -56,6 +62,8 @@ export const context: Context = {
   guard: null,
   outdated: null,
   held: null,
+  shard: null,
+  leafGradients: null,
   draws: null,
   skipped: null,
   place: null,

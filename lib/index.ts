@@ -271,6 +271,7 @@ export { type ReduceOnPlateauOptions, ReduceOnPlateau } from './schedules/platea
 export {
   Augmentation,
   type AugmentedOptions,
+  type ChannelStatistics,
   type AnyDataset,
   type AsyncDataset,
   type Batch,
@@ -384,7 +385,7 @@ export { Centre } from './preprocessing/centre.js';
 export { StandardScaler } from './preprocessing/standard-scaler.js';
 export { MinMaxScaler, type MinMaxScalerOptions } from './preprocessing/min-max-scaler.js';
 export { RobustScaler } from './preprocessing/robust-scaler.js';
-export { ChannelScaler, type ChannelScalerOptions, type ImageLayout } from './preprocessing/channel-scaler.js';
+export { ChannelScaler, type ChannelScalerOptions, type ImageLayout, imagenetStatistics } from './preprocessing/channel-scaler.js';
 export { PCA, type PCAOptions, Principal } from './preprocessing/pca.js';
 export { Whitening, type WhiteningOptions, ZCA, type ZCAOptions } from './preprocessing/whitening.js';
 export { Imputer, type ImputerOptions, type ImputerStrategy } from './preprocessing/imputer.js';
@@ -552,6 +553,7 @@ export { searchReport } from './search/report.js';
 // ---- Architectures ----
 
 export { type CharacterTransformerOptions, characterTransformer } from './models/transformer.js';
+export { type Gpt2, type Gpt2Options, gpt2 } from './models/gpt2.js';
 export { ImageModel, type ImageModelOptions } from './models/image-model.js';
 export {
   NamedStack,

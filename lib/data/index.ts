@@ -29,7 +29,7 @@ export {
   randomFlip,
   randomResizedCrop,
 } from './augmentation.js';
-export { type AugmentedOptions, augmented } from './augmented.js';
+export { type AugmentedOptions, type ChannelStatistics, augmented } from './augmented.js';
 export type { CifarDatasetOptions } from './cifar.js';
 export { type ColourComponentsOptions, colourComponents } from './colours.js';
 export type { ImageFolder, ImageFolderOptions } from './image-folder.js';

@@ -5,6 +5,7 @@ import { add, less, lessEqual, mul, pow, requireFloat, where } from '../ops/elem
 import { Random } from '../random.js';
 import { getSeed } from '../seed.js';
 import { Tensor } from '../tensor.js';
+import { type Rescalable, isRescalable } from './augmented.js';
 import { checkBatch, checkDataset, checkIndices, whenThere } from './contract.js';
 import { type AnyDataset, type AsyncDataset, type Batch, type BatchPart, type Dataset, type EpochKey, isClassIndices } from './dataset.js';
 
@@ -171,6 +172,8 @@ class MixedDataset implements Dataset<'float32', 'float32'> {
   readonly targetShape: readonly number[];
   readonly classes?: readonly string[];
   readonly labels?: () => Int32Array;
+  /** @internal Of images that may be scaled otherwise. */
+  readonly rescaled?: Rescalable['rescaled'];
   readonly #data: Dataset<BatchPart, BatchPart>;
   readonly #kind: string;
   readonly #alpha: number;
@@ -193,6 +196,12 @@ class MixedDataset implements Dataset<'float32', 'float32'> {
     this.targetShape = target.length === 0 && named !== undefined ? [named] : target;
     if (data.classes !== undefined) this.classes = data.classes;
     if (data.labels !== undefined) this.labels = () => data.labels!();
+    // Figures are learned from what is not mixed: the mean is the same, the deviation is not.
+    if (isRescalable(data))
+      this.rescaled = (statistics) => {
+        const images = data.rescaled(statistics);
+        return statistics === null ? images : new MixedDataset(kind, images, options, usual, mix);
+      };
   }
 
   batch(indices: Int32Array, key: EpochKey = { seed: getSeed(), epoch: 0 }): Batch<'float32', 'float32'> {

@@ -7,6 +7,7 @@ import { type Groups, checkGroups, dealByClass, dealByGroup, dealInOrder } from 
 import { isPromise } from '../foreign.js';
 import { Tensor } from '../tensor.js';
 import { showAs } from '../words.js';
+import { type Rescalable, isRescalable } from './augmented.js';
 import type { ColumnSchema } from './columns.js';
 import { batchNow, checkDataset, checkIndices, memoryOf } from './contract.js';
 import {
@@ -34,6 +35,8 @@ class Subset<X extends BatchPart, Y extends BatchPart> implements Dataset<X, Y> 
   readonly split?: DatasetSplit;
   readonly labels?: () => Int32Array;
   readonly memory?: Dataset<X, Y>['memory'];
+  /** @internal Of images that may be scaled otherwise. */
+  readonly rescaled?: Rescalable['rescaled'];
   readonly #whole: Dataset<X, Y>;
   readonly #rows: Int32Array;
 
@@ -50,6 +53,7 @@ class Subset<X extends BatchPart, Y extends BatchPart> implements Dataset<X, Y> 
     if (whole.target !== undefined) this.target = whole.target;
     if (part !== undefined) this.split = part;
     if (whole.labels !== undefined) this.labels = () => this.#pick(whole.labels!(), rows);
+    if (isRescalable(whole)) this.rescaled = (statistics) => new Subset(whole.rescaled(statistics) as Dataset<X, Y>, rows, name, part);
     if (isInMemory(whole)) {
       this.memory = () => {
         const memory = memoryOf(whole);

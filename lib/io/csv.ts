@@ -8,6 +8,7 @@ import { TextDecoder } from 'node:util';
 import type { Options, Parser } from 'csv-parse';
 import { ArgumentError, FileFormatError, NodegradError } from '../errors.js';
 import { checkPath, notRegular, systemReason } from './atomic.js';
+import { otherKind } from './file-kinds.js';
 
 /** How a file of comma-separated values is written. */
 export interface CsvFormat {
@@ -161,7 +162,7 @@ export async function detectDelimiter(path: string, encoding = 'utf-8'): Promise
     throw new FileFormatError(
       `${path}: is text in UTF-16, UTF-8 was expected: save it as "CSV UTF-8", or read it with \`encoding: 'utf-16${a === 0xff ? 'le' : 'be'}'\``,
     );
-  if (!isUtf16 && start.includes(0)) throw new FileFormatError(`${path}: is no text`);
+  if (!isUtf16 && start.includes(0)) throw new FileFormatError(`${path}: is no text${otherKind(start)}`);
   const text = new TextDecoder(encoding, { ignoreBOM: true }).decode(start);
   const line = (text.charCodeAt(0) === mark ? text.slice(1) : text).trimStart().split(/\r\n|\n|\r/, 1)[0];
   if (line === '') throw new FileFormatError(`${path}: is empty`);

@@ -1,14 +1,18 @@
 // HDF5 files, by the package h5wasm: groups, arrays of numbers, texts. It works in memory of its own, and sees no other file.
 
+import { Buffer } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import type { Dataset, Group } from 'h5wasm';
 import { arrayDType } from '../dtype.js';
 import { FileFormatError, NodegradError, describe } from '../errors.js';
 import { checkAvailable } from '../memory.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
+import { otherKind } from './file-kinds.js';
 import { optionalPackage } from './optional-package.js';
 
 const signature = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
+/** More than a stack of errors takes. */
+const mostPrinted = 1 << 16;
 /** Deflate expands at most 1032 times. */
 const maxRatio = 1040;
 
@@ -31,10 +35,11 @@ export interface Hdf5File {
  * @throws {FileFormatError} if it is no complete HDF5 file; {MissingPackageError} without h5wasm
  */
 export async function withHdf5<T>(bytes: Uint8Array, name: string, use: (file: Hdf5File) => T): Promise<T> {
-  if (!isHdf5(bytes)) throw new FileFormatError(`${name}: not an HDF5 file: it does not begin with \\x89HDF`);
+  if (!isHdf5(bytes)) throw new FileFormatError(`${name}: not an HDF5 file: it does not begin with \\x89HDF${otherKind(bytes)}`);
   const { File, ready } = await optionalPackage('HDF5 files are read', 'h5wasm', () => import('h5wasm'));
   const { FS } = await ready;
   const path = `/${randomUUID()}.h5`;
+  const { reason, restore } = listen(FS);
   try {
     checkAvailable(bytes.length, name);
     FS.writeFile(path, bytes);
@@ -45,11 +50,41 @@ export async function withHdf5<T>(bytes: Uint8Array, name: string, use: (file: H
       file.close();
     }
   } catch (error) {
+    if (error instanceof FileFormatError) error.message += reason();
     if (error instanceof NodegradError) throw error;
-    throw new FileFormatError(`${name}: not a complete HDF5 file: ${(error as Error).message}`, { cause: error });
+    throw new FileFormatError(`${name}: not a complete HDF5 file: ${(error as Error).message}${reason()}`, { cause: error });
   } finally {
+    restore();
     if (FS.analyzePath(path, false).exists) FS.unlink(path);
   }
+}
+
+/** The standard error of the package's own file system, which its library writes to. */
+interface Stream {
+  stream_ops: { write(stream: unknown, bytes: Int8Array, offset: number, length: number): number };
+}
+
+/**
+ * Keeps what the library prints about a damaged file from the terminal. `reason` is the innermost cause of the first error, to stand behind a message; '' where nothing
+ * was printed.
+ */
+function listen(files: unknown): { reason(): string; restore(): void } {
+  const stream = (files as { getStream(descriptor: number): Stream | null }).getStream(2);
+  if (stream === null) return { reason: () => '', restore() {} };
+  const own = stream.stream_ops;
+  let printed = '';
+  const write: typeof own.write = (_stream, bytes, offset, length) => {
+    if (printed.length < mostPrinted) printed += Buffer.from(bytes.subarray(offset, offset + length)).toString();
+    return length;
+  };
+  stream.stream_ops = { ...own, write };
+  const reason = (): string => {
+    const [, first = ''] = printed.split('HDF5-DIAG', 2);
+    // `#003: … in H5F_open(): unable to read superblock`, the outermost function first.
+    const cause = [...first.matchAll(/^ *#\d+: .*\(\): (.*)$/gm)].pop()?.[1];
+    return cause === undefined ? '' : ` (HDF5: ${cause})`;
+  };
+  return { reason, restore: () => void (stream.stream_ops = own) };
 }
 
 function contentsOf(file: Group, name: string, fileBytes: number): Hdf5File {

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { ArgumentError, checkInteger, checkOptions, describeShape, expected, FileFormatError, NodegradError } from '../errors.js';
 import { notRegular, systemReason } from './atomic.js';
+import { kindBytes, otherKind } from './file-kinds.js';
 import { checkAvailable } from '../memory.js';
 
 /** Element types that {@link readIdx} returns. */
@@ -95,7 +96,7 @@ function readBytes(source: unknown, name: string, maxBytes: number): Uint8Array 
     if (status.size > maxBytes) throw new ArgumentError(`${path} has ${status.size} bytes, more than \`options.maxBytes\` (${maxBytes})`);
     const file = openSync(path, 'r');
     try {
-      const head = readUpTo(file, new Uint8Array(Math.min(status.size, 4 + 4 * MAX_RANK)), 0);
+      const head = readUpTo(file, new Uint8Array(Math.min(status.size, kindBytes)), 0);
       // A header that does not fit the size of the file is found before that size is taken.
       if (!isPacked(head)) checkTotal(readHeader(head, name), status.size, name);
       checkAvailable(status.size, path);
@@ -179,7 +180,9 @@ function readHeader(bytes: Uint8Array, name: string): Header {
     throw new FileFormatError(`${name}: expected an IDX header of at least 4 bytes at byte 0, the file has ${bytes.length}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes[0] !== 0 || bytes[1] !== 0) {
-    throw new FileFormatError(`${name}: not an IDX file: expected the two bytes 00 00 at byte 0, found ${hex(bytes[0])} ${hex(bytes[1])}`);
+    throw new FileFormatError(
+      `${name}: not an IDX file: expected the two bytes 00 00 at byte 0, found ${hex(bytes[0])} ${hex(bytes[1])}${otherKind(bytes, 'idx')}`,
+    );
   }
   const code = bytes[2];
   const type = TYPES.get(code);

@@ -7,6 +7,7 @@ import { type AnyTensor, Tensor } from '../tensor.js';
 import { checkPath, writeFileAtomic } from './atomic.js';
 import { type ByteSource, withSource } from './byte-source.js';
 import { bytesInFile, decodeElements, dtypeInMemory, littleEndian, swapWhereNeeded } from './elements.js';
+import { kindBytes, otherKind } from './file-kinds.js';
 import { type NpyHeader, npyTypes, parseNpyHeader } from './npy-header.js';
 
 /** Options of {@link readNpy} and {@link readNpz}. */
@@ -51,10 +52,10 @@ export function checkNpyOptions(options: unknown): NpyOptions {
 
 /** The array of a file, or of a part of an archive. */
 export async function decodeNpy({ name, size, read }: ByteSource, dtype: DType | undefined): Promise<AnyTensor> {
-  const prefix = await read(0, Math.min(size, 12));
+  const prefix = await read(0, Math.min(size, kindBytes));
   if (prefix.length < 10 || Buffer.from(prefix.subarray(0, 6)).toString('latin1') !== magic)
     throw new FileFormatError(
-      `${name}: not an NPY file: it does not begin with \\x93NUMPY, a version and the length of a header${hintOf(prefix)}`,
+      `${name}: not an NPY file: it does not begin with \\x93NUMPY, a version and the length of a header${otherKind(prefix, 'npy')}`,
     );
   const [version, view] = [prefix[6], new DataView(prefix.buffer)];
   if (version < 1 || version > 3) throw new FileFormatError(`${name}: version ${version} of the NPY format; versions 1 to 3 are read`);
@@ -89,9 +90,6 @@ function arrayOf(content: Uint8Array, { type, shape, isLittle, isFortran }: NpyH
   const made = Tensor.from(values as Uint16Array, isFortran ? [...shape].reverse() : shape, { dtype: dtypeInMemory(type) as 'bfloat16' });
   return isFortran ? withoutGradients(() => made.transpose()) : made;
 }
-
-const hintOf = (prefix: Uint8Array): string =>
-  prefix[0] === 0x50 && prefix[1] === 0x4b ? '. It is a zip archive, as .npz files are: readNpz() reads those' : '';
 
 /**
  * Writes a tensor as it is now into an NPY file, byte for byte what `np.save` writes: `np.load` reads it. bfloat16, which NumPy lacks, is widened to float32. The file

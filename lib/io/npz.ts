@@ -6,6 +6,7 @@ import { isMap, isPlainObject } from '../foreign.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { checkPath, writeFileAtomic } from './atomic.js';
 import { ownSource, withSource } from './byte-source.js';
+import { isOtherKind, kindBytes, otherKind } from './file-kinds.js';
 import { type NpyOptions, checkNpyOptions, decodeNpy, encodeNpy } from './npy.js';
 import { readMember, zipMembers, zipPieces } from './zip.js';
 
@@ -32,6 +33,8 @@ export async function readNpz(source: string | Uint8Array, options: NpyOptions =
   const { name, dtype } = checkNpyOptions(options);
   return withSource(source, name, async (archive) => {
     const arrays = new Map<string, AnyTensor>();
+    const begin = await archive.read(0, Math.min(archive.size, kindBytes));
+    if (isOtherKind(begin, 'npz')) throw new FileFormatError(`${archive.name}: not an NPZ file${otherKind(begin)}`);
     for (const member of await zipMembers(archive)) {
       if (!member.name.endsWith('.npy'))
         throw new FileFormatError(`${archive.name}: not an NPZ file: its member ${describe(member.name)} is no .npy`);

@@ -219,20 +219,3 @@ export function checkLayout(entries: readonly HeaderEntry[], size: number, name:
     throw new FileFormatError(`${name}: ${problem}: the tensors take ${at} bytes, the file has ${size} after its header`);
   }
 }
-
-const pyTorch =
-  "PyTorch turns its own (torch.save) into one: safetensors.torch.save_file(torch.load('a.pth', weights_only=True), 'a.safetensors')";
-
-/** How files of other libraries begin, what they are, and the way out. */
-const foreignFiles: readonly [begin: readonly number[], what: string][] = [
-  [[0x50, 0x4b, 3, 4], `It is a zip archive, as checkpoints of PyTorch and .keras files are. loadKeras() reads the latter. ${pyTorch}`],
-  [[0x80], `It may be a pickle, as old checkpoints of PyTorch are. ${pyTorch}`],
-  [[0x89, 0x48, 0x44, 0x46], 'It is an HDF5 file, as Keras writes them: loadKeras() fills a model from it'],
-  [[0x7b], 'It is JSON: tfjs keeps weights in the .bin files beside its model.json'],
-];
-
-/** What a file is that is no safetensors file, where its first bytes say so. */
-export function foreignHint(prefix: Uint8Array): string {
-  const found = foreignFiles.find(([begin]) => begin.every((byte, i) => prefix[i] === byte));
-  return found === undefined ? '' : `. ${found[1]}`;
-}

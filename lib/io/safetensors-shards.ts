@@ -41,6 +41,7 @@ function filesOf(bytes: Uint8Array, name: string): Map<string, string[]> {
   }
   if (!isPlainObject(weightMap))
     throw new FileFormatError(`${name}: not an index of safetensors files: it has no weight_map of files by tensor`);
+  if (Object.keys(weightMap).length === 0) throw new FileFormatError(`${name}: its weight_map is empty: it names no file of weights`);
   const namesOf = new Map<string, string[]>();
   for (const [tensor, file] of Object.entries(weightMap)) {
     // A name with a path in it could lead anywhere.

@@ -10,8 +10,9 @@ import { checkPath, writeFileAtomic } from './atomic.js';
 import { allocateBytes, withFile } from './byte-source.js';
 import { bytesInFile, decodeElements, dtypeInMemory, encodeFloat16, type FileType, littleEndian, swapWhereNeeded } from './elements.js';
 import { checkAvailable } from '../memory.js';
+import { kindBytes, otherKind } from './file-kinds.js';
 import { atOnce, checksumInTurns, checksumKeyOf, hasChecksums, isChecksumKey, seal, verifyChecksum } from './safetensors-checksums.js';
-import { checkLayout, fileTypes, foreignHint, type Header, type HeaderEntry, parseHeader, typeNames } from './safetensors-header.js';
+import { checkLayout, fileTypes, type Header, type HeaderEntry, parseHeader, typeNames } from './safetensors-header.js';
 import { readShards } from './safetensors-shards.js';
 
 /** What a safetensors file holds. */
@@ -184,7 +185,7 @@ function contentOf(name: string, value: AnyTensor, type: FileType): Uint8Array {
 export function decodeSafetensors(bytes: Uint8Array, options: SafetensorsOptions = {}): Safetensors {
   const given = checkReadOptions(options, 'bytes');
   if (!isUint8Array(bytes)) throw new ArgumentError(expected('a Uint8Array', 'bytes', bytes));
-  const headerEnd = 8 + headerLengthOf(bytes.subarray(0, 8), bytes.length, given.name);
+  const headerEnd = 8 + headerLengthOf(bytes.subarray(0, kindBytes), bytes.length, given.name);
   const file = new SafetensorsFile(bytes.subarray(8, headerEnd), bytes.length - headerEnd, given);
   for (const entry of file.entries) {
     // A copy: the caller's bytes stay the caller's, and the elements start at an aligned address.
@@ -215,7 +216,7 @@ export async function readSafetensors(path: string, options: SafetensorsOptions 
 
 async function readFile(path: string, given: ReadOptions): Promise<Safetensors> {
   return withFile(path, given.name, async ({ name, size, read }) => {
-    const headerLength = headerLengthOf(await read(0, Math.min(8, size)), size, name);
+    const headerLength = headerLengthOf(await read(0, Math.min(kindBytes, size)), size, name);
     const start = 8 + headerLength;
     // A header that does not fit the size of the file is found before that size is taken.
     const file = new SafetensorsFile(await read(8, start), size - start, given);
@@ -271,17 +272,18 @@ const isWellFormed = (text: string): boolean => !/\p{Surrogate}/u.test(text);
 
 /** Length of the header, which must fit into what is there. */
 function headerLengthOf(prefix: Uint8Array, size: number, name: string): number {
+  const hint = otherKind(prefix, 'safetensors', 'model');
   if (prefix.length < 8)
-    throw new FileFormatError(`${name}: ${size} bytes are too few for a safetensors file (its first 8 hold the header's length)`);
+    throw new FileFormatError(`${name}: ${size} bytes are too few for a safetensors file (its first 8 hold the header's length)${hint}`);
   const length = new DataView(prefix.buffer, prefix.byteOffset, 8).getBigUint64(0, true);
   if (length > BigInt(MAX_HEADER_BYTES)) {
     throw new FileFormatError(
-      `${name}: not a safetensors file: a header of ${length} bytes is declared at byte 0, at most ${MAX_HEADER_BYTES} are allowed${foreignHint(prefix)}`,
+      `${name}: not a safetensors file: a header of ${length} bytes is declared at byte 0, at most ${MAX_HEADER_BYTES} are allowed${hint}`,
     );
   }
   if (Number(length) > size - 8) {
     throw new FileFormatError(
-      `${name}: the file ends at byte ${size}, inside its header of ${length} bytes: it is cut off, or not a safetensors file`,
+      `${name}: the file ends at byte ${size}, inside its header of ${length} bytes: it is cut off, or not a safetensors file${hint}`,
     );
   }
   return Number(length);

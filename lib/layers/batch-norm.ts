@@ -103,7 +103,7 @@ export abstract class BatchNorm extends Layer {
       );
     }
     const statistics = batchNormStatistics(input);
-    if (running !== null) writeState(() => batchNormRunning(running, statistics, rows, () => this.momentum));
+    if (running !== null) writeState(statistics, (values) => batchNormRunning(running, values, rows, () => this.momentum));
     return batchNorm(input, statistics, this.weight, this.bias, { eps: this.eps, ofInput: true });
   }
 

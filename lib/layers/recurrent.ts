@@ -208,8 +208,8 @@ export abstract class Recurrent<C extends RecurrentCell = RecurrentCell> extends
     }
     const state = shapes.map((shape, i) => (ends.length === 1 ? reshape(ends[0][i], shape) : stack(ends.map((end) => end[i]))));
     if (this.carries > 0 && this.training && !this.frozen) {
-      writeState(() => {
-        for (const [i, end] of state.entries()) copyInto(this.carried[i], end);
+      writeState(state, (ends) => {
+        for (const [i, end] of ends.entries()) copyInto(this.carried[i], end);
       });
     }
     return { output, state };

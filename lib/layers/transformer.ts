@@ -7,6 +7,7 @@ import { Normal } from '../initializers/normal.js';
 import { type ActivationName, activation, activationNames } from '../ops/activation.js';
 import { exp, log } from '../ops/elementwise.js';
 import { eagerly, withoutGradients } from '../ops/emit.js';
+import { gelu } from '../ops/smooth_activations.js';
 import { choice, integer, readOptions } from '../options.js';
 import { Parameter } from '../parameter.js';
 import { Tensor } from '../tensor.js';
@@ -24,8 +25,8 @@ export interface TransformerBlockOptions extends MultiHeadAttentionOptions {
   hidden?: number;
   /** Which norm stands before attention and before the hidden layer. Default `'layer'`. */
   norm?: 'layer' | 'rms';
-  /** The activation of the hidden layer. Default `'relu'`. */
-  activation?: ActivationName;
+  /** The activation of the hidden layer; `'geluTanh'` is `gelu` by its formula with tanh, as GPT-2 has it. Default `'relu'`. */
+  activation?: ActivationName | 'geluTanh';
 }
 
 /**
@@ -61,7 +62,7 @@ export class TransformerBlock extends Layer<Tensor | Sequences, Tensor> {
   /** Which norm it has. */
   readonly norm: 'layer' | 'rms';
   /** The activation of the hidden layer. */
-  readonly activation: ActivationName;
+  readonly activation: ActivationName | 'geluTanh';
 
   /**
    * @param features - Size of the last axis.
@@ -74,7 +75,7 @@ export class TransformerBlock extends Layer<Tensor | Sequences, Tensor> {
       ...attentionOptions,
       hidden: [4 * checkInteger(features, 'features', 1, 2 ** 29 - 1), integer(1, 2 ** 31 - 1)],
       norm: ['layer', choice(['layer', 'rms'])],
-      activation: ['relu', choice(activationNames)],
+      activation: ['relu', choice([...activationNames, 'geluTanh'])],
     });
     this.attention = new MultiHeadAttention(features, heads, attention);
     [this.norm, this.activation, this.hidden] = [norm, activation, hidden];
@@ -93,7 +94,8 @@ export class TransformerBlock extends Layer<Tensor | Sequences, Tensor> {
     const normed = this.attentionNorm.forward(x);
     const seen = this.attention.forward(mask === undefined ? normed : { x: normed, mask });
     const y = x.add(this.drop.forward(seen));
-    const hidden = activation(this.activation)(this.mlp.hidden.forward(this.mlpNorm.forward(y)));
+    const wide = this.mlp.hidden.forward(this.mlpNorm.forward(y));
+    const hidden = this.activation === 'geluTanh' ? gelu(wide, { approximate: 'tanh' }) : activation(this.activation)(wide);
     return y.add(this.drop.forward(this.mlp.output.forward(hidden)));
   }
 

@@ -9,6 +9,8 @@ const wrappers = ['module.', '_orig_mod.', 'model.', 'timm_model.'];
 interface Naming {
   readonly sign: RegExp;
   rename(name: string): string;
+  /** The tensors that one becomes, where they are several, or of another shape; null for none. */
+  convert?(name: string, value: AnyTensor): readonly (readonly [string, AnyTensor])[] | null;
 }
 
 const namings: readonly Naming[] = [
@@ -24,6 +26,35 @@ const namings: readonly Naming[] = [
         .replace(/\.layer\.(\d+)\.(convolution|normalization)\./, (_, at: string, kind: string) => `.${item(kind)}${Number(at) + 1}.`)
         .replace(/\.shortcut\.(convolution|normalization)\./, (_, kind: string) => `.downsample.${kind === 'convolution' ? 0 : 1}.`)
         .replace(/^classifier\.1\./, 'fc.');
+    },
+  },
+  {
+    // transformers: GPT2LMHeadModel and GPT2Model, whose matrices are [in, out], and one is those of queries, keys and values
+    sign: /^(?:transformer\.)?wte\.weight$/,
+    rename: (name) =>
+      name
+        .replace(/^transformer\./, '')
+        .replace(/^wte\./, 'embedding.')
+        .replace(/^wpe\./, 'positions.')
+        .replace(/^ln_f\./, 'norm.')
+        .replace(/^h\.(\d+)\./, 'blocks.$1.')
+        .replace('.ln_1.', '.attentionNorm.')
+        .replace('.ln_2.', '.mlpNorm.')
+        .replace('.attn.c_proj.', '.attention.output.')
+        .replace('.mlp.c_fc.', '.mlp.hidden.')
+        .replace('.mlp.c_proj.', '.mlp.output.'),
+    convert(name, value) {
+      // Masks that older files have, and the head, which is the table of tokens once more.
+      if (/\.attn\.(masked_)?bias$/.test(name) || name === 'lm_head.weight') return null;
+      const turned = (matrix: AnyTensor): AnyTensor => (matrix.rank === 2 ? matrix.transpose() : matrix);
+      const joined = /^(blocks\.\d+)\.attn\.c_attn\.(weight|bias)$/.exec(name);
+      if (joined === null) return [[name, /\.(output|hidden)\.weight$/.test(name) ? turned(value) : value]];
+      const width = Math.floor(value.shape[value.rank - 1] / 3);
+      return ['query', 'key', 'value'].map((part, i) => {
+        const begin = value.shape.map((_, d) => (d === value.rank - 1 ? i * width : 0));
+        const end = value.shape.map((size, d) => (d === value.rank - 1 ? (i + 1) * width : size));
+        return [`${joined[1]}.attention.${part}.${joined[2]}`, turned(value.slice(begin, end) as AnyTensor)];
+      });
     },
   },
   {
@@ -47,9 +78,9 @@ export function inTorchvisionNames(tensors: Map<string, AnyTensor>, known: Reado
   const naming = namings.find(({ sign }) => [...bare.keys()].some((name) => sign.test(name) && !known.has(name)));
   if (naming === undefined) return bare;
   return new Map(
-    [...bare].map(([theirs, value]) => {
+    [...bare].flatMap(([theirs, value]) => {
       const name = naming.rename(theirs);
-      return [name, asMatrix(name, value)];
+      return naming.convert === undefined ? [[name, asMatrix(name, value)] as const] : (naming.convert(name, value) ?? []);
     }),
   );
 }

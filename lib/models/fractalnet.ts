@@ -12,7 +12,8 @@ import { registerLayers } from '../layers/registry.js';
 import { Dropout } from '../layers/dropout.js';
 import { Flatten } from '../layers/shape.js';
 import { relu } from '../ops/activations.js';
-import { liveInput, perStep, withPath } from '../ops/emit.js';
+import { liveInput, withPath } from '../ops/emit.js';
+import { drawnPerStep } from '../ops/shards.js';
 import { filled } from '../ops/shape.js';
 import { choose } from '../ops/sometimes.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
@@ -272,23 +273,11 @@ export class FractalNet extends ImageModel<Required<FractalNetOptions>> {
   }
 
   #operands(dtype: FloatDType): { units: AnyTensor; joins: Tensor }[] {
-    let drawn: FractalPaths[] = [];
-    perStep({
-      advance: () => {
-        drawn = this.#draw();
-      },
-      mark: () => {
-        const random = this.paths;
-        const { state } = random;
-        return () => {
-          random.state = state;
-        };
-      },
-    });
+    const drawn = drawnPerStep(this.paths, () => this.#draw());
     const { columns } = this.config();
     return this.blocks.map((_, i) => ({
-      units: liveInput((1 << columns) - 1, 'int32', (bits) => bits.set(drawn[i].units.flat())),
-      joins: liveInput((1 << (columns - 1)) * columns, dtype, (shares) => shares.set(drawn[i].joins.flat())) as unknown as Tensor,
+      units: liveInput((1 << columns) - 1, 'int32', (bits) => bits.set(drawn()[i].units.flat())),
+      joins: liveInput((1 << (columns - 1)) * columns, dtype, (shares) => shares.set(drawn()[i].joins.flat())) as unknown as Tensor,
     }));
   }
 

@@ -4,6 +4,7 @@ import { Buffer } from 'node:buffer';
 import { FileFormatError, describe } from '../errors.js';
 import { isPlainObject } from '../foreign.js';
 import { type ByteSource, withSource } from '../io/byte-source.js';
+import { isOtherKind, kindBytes, otherKind } from '../io/file-kinds.js';
 import { type Hdf5File, withHdf5 } from '../io/hdf5.js';
 import { readMember, zipMembers } from '../io/zip.js';
 import type { AnyTensor } from '../tensor.js';
@@ -46,7 +47,8 @@ interface Config {
  */
 export function readKeras(source: string | Uint8Array, name?: string): Promise<KerasFile> {
   return withSource(source, name, async (bytes) => {
-    const start = await bytes.read(0, Math.min(4, bytes.size));
+    const start = await bytes.read(0, Math.min(kindBytes, bytes.size));
+    if (isOtherKind(start, 'keras', 'hdf5')) throw new FileFormatError(`${bytes.name}: not a file of Keras${otherKind(start)}`);
     if (start[0] === 0x50 && start[1] === 0x4b) return readArchive(bytes);
     return withHdf5(await bytes.read(0, bytes.size), bytes.name, (file) => layersOf(file, bytes.name));
   });

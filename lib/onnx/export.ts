@@ -19,8 +19,11 @@ export interface OnnxExportOptions {
   inputShape?: readonly number[];
   /** Inputs in place of `inputShape`, for a model that takes several: a batch, whose tensors say names, shapes and element types. */
   example?: TensorTree;
-  /** Element type of the input. Default: int32 where the model looks up indices (`Embedding`), else float32. */
-  dtype?: DType;
+  /**
+   * Element type of the input; with an `example`, of its int32 tensors alone: `'int32'` or `'int64'`. Default: int64, which tokenizers and PyTorch give, where the model
+   * looks up indices (`Embedding`) and for int32 tensors of an example; else float32.
+   */
+  dtype?: DType | 'int64';
   /** A fixed number of examples. Default: any number, a free dimension `batch`. */
   batchSize?: number;
   /** Order of the axes of images that come in and go out: `'NHWC'` as here, or `'NCHW'` as in PyTorch. Default `'NHWC'`. */

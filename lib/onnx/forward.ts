@@ -144,7 +144,10 @@ export function checkAnyNumber(one: Forward, two: Forward, [a, b]: readonly [num
       for (const [k, tensor] of list.entries()) {
         const { shape } = others[k];
         if (tensor.shape.length !== shape.length || tensor.shape.some((dimension, d) => !same(dimension, shape[d])))
-          differs(step, `has a tensor ${describeShape(tensor.shape)} beside ${a} examples, and ${describeShape(shape)} beside ${b}`);
+          differs(
+            step,
+            `has a tensor ${inNumber(describeShape(tensor.shape), a)}, and that shape is another one for other numbers of examples N`,
+          );
         const [x, y] = [one.constants.get(tensor) ?? tensor, two.constants.get(others[k]) ?? others[k]];
         if (!isHollow(x) && !sameNumbers(x, y)) differs(step, 'takes numbers that depend on how many examples there are');
       }
@@ -153,6 +156,18 @@ export function checkAnyNumber(one: Forward, two: Forward, [a, b]: readonly [num
     pairs(step.outputs, other.outputs);
     if (step.reals.some((value, k) => !Object.is(value, other.reals[k]))) differs(step, 'depends on how many examples there are');
   }
+}
+
+/** A message without the number that stands for any number of examples: N in its place, 3·N for three times as many, N + 1 for one more. */
+export function inNumber(message: string, marker: number): string {
+  return message.replace(/\d+/g, (digits) => {
+    const times = Math.round(Number(digits) / marker);
+    const rest = Number(digits) - times * marker;
+    // Other numbers of that size are those of weights.
+    if (times < 1 || Math.abs(rest) > 16) return digits;
+    const product = times === 1 ? 'N' : `${times}·N`;
+    return rest === 0 ? product : `${product} ${rest < 0 ? '−' : '+'} ${Math.abs(rest)}`;
+  });
 }
 
 function sameNumbers(x: AnyTensor, y: AnyTensor): boolean {

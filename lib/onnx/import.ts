@@ -4,6 +4,7 @@ import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
 import { arrayDType } from '../dtype.js';
 import { ArgumentError, FileFormatError, checkChoice, checkOptions, expected } from '../errors.js';
 import { checkPath } from '../io/atomic.js';
+import { isOtherKind, otherKind } from '../io/file-kinds.js';
 import { readWhole } from '../io/read-whole.js';
 import type { Tensor } from '../tensor.js';
 import { OnnxModel } from './onnx-model.js';
@@ -98,7 +99,10 @@ function checked(options: OnnxImportOptions): OnnxImportOptions {
   return given;
 }
 
-const decoded = async (bytes: Uint8Array, source: string): Promise<ModelMessage> => (await import('./protobuf.js')).decodeModel(bytes, source);
+async function decoded(bytes: Uint8Array, source: string): Promise<ModelMessage> {
+  if (isOtherKind(bytes, 'onnx')) throw new FileFormatError(`${source}: is no ONNX model${otherKind(bytes)}`);
+  return (await import('./protobuf.js')).decodeModel(bytes, source);
+}
 
 async function build<In, Out>(
   message: ModelMessage,

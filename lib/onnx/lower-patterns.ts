@@ -1,55 +1,52 @@
-// Several operators of ONNX that are one here: a product with a bias, and GELU out of the error function.
+// Several operators of ONNX that are one here: a product with a bias, GELU out of the error function, and attention.
 
 import type { PlanNode } from './held.js';
 import type { Lowering } from './lower.js';
+import { type MaskForm, attentionName, isCausalMask } from './steps/attention.js';
 
 /** The one node that reads a value, if it is one and nobody else sees the value. */
 function soleReader(lowering: Lowering, name: string): PlanNode | null {
-  const readers = lowering.readers(name);
+  const readers = lowering.nodes.readers(name);
   return readers.length === 1 && !lowering.isOutput(name) ? readers[0] : null;
 }
 
 /** MatMul by weights, and an addition of a row behind it: one node with the row as its third input. */
 export function fuseLinear(lowering: Lowering): void {
-  for (const node of lowering.nodes) {
+  for (const node of lowering.nodes.all) {
     const weight = lowering.constant(node.inputs[1] ?? '');
     if (node.op !== 'MatMul' || weight?.shape.length !== 2 || lowering.constant(node.inputs[0]) !== null) continue;
     const add = soleReader(lowering, node.outputs[0]);
     const other = add?.inputs.find((name) => name !== node.outputs[0]) ?? '';
     const row = lowering.constant(other);
     if (add?.op !== 'Add' || row === null || row.isFixed || row.shape.length !== 1 || row.shape[0] !== weight.shape[1]) continue;
-    if (lowering.readers(other).length > 1 || lowering.readers(node.inputs[1]).length > 1) continue;
-    replace(lowering, add, null);
-    replace(lowering, node, { ...node, inputs: [node.inputs[0], node.inputs[1], other], outputs: add.outputs });
+    if (lowering.nodes.readers(other).length > 1 || lowering.nodes.readers(node.inputs[1]).length > 1) continue;
+    lowering.nodes.remove(add);
+    lowering.nodes.replace(node, { ...node, inputs: [node.inputs[0], node.inputs[1], other], outputs: add.outputs });
   }
-}
-
-function replace(lowering: Lowering, node: PlanNode, other: PlanNode | null): void {
-  lowering.nodes = lowering.nodes.flatMap((one) => (one === node ? (other === null ? [] : [other]) : [one]));
 }
 
 /** x·(1 + erf(x/√2))/2 in any order of its products: what exporters write for GELU. What is left of it is read by nobody. */
 export function fuseGelu(lowering: Lowering): void {
-  for (const erf of lowering.nodes.filter(({ op }) => op === 'Erf')) {
+  for (const erf of lowering.nodes.all.filter(({ op }) => op === 'Erf')) {
     const found = geluOf(lowering, erf);
     if (found === null) lowering.refuse(erf, 'is the error function, which nodegrad has in GELU alone: x·(1 + erf(x/√2))/2');
     const { x, last } = found;
-    replace(lowering, last, { ...last, op: 'Gelu', inputs: [x], attributes: {} });
+    lowering.nodes.replace(last, { ...last, op: 'Gelu', inputs: [x], attributes: {} });
   }
-  lowering.nodes = lowering.nodes.filter(({ op, outputs }) => op !== 'Erf' || lowering.readers(outputs[0]).length === 0);
+}
+
+/** The other operand of a product, or sum, with one. */
+function beside(node: PlanNode | null | undefined, op: string, is: (name: string) => boolean): string | null {
+  if (node?.op !== op || node.inputs.length !== 2) return null;
+  const at = node.inputs.findIndex(is);
+  return at < 0 ? null : node.inputs[1 - at];
 }
 
 function geluOf(lowering: Lowering, erf: PlanNode): { x: string; last: PlanNode } | null {
-  const maker = (name: string): PlanNode | undefined => lowering.nodes.find(({ outputs }) => outputs.includes(name));
+  const maker = (name: string): PlanNode | null => lowering.nodes.maker(name);
   const near = (name: string, value: number): boolean => {
     const held = lowering.constant(name);
     return held?.data.length === 1 && Math.abs(held.data[0] - value) < 1e-6;
-  };
-  /** The other operand of a product, or sum, with one. */
-  const beside = (node: PlanNode | null | undefined, op: string, is: (name: string) => boolean): string | null => {
-    if (node?.op !== op || node.inputs.length !== 2) return null;
-    const at = node.inputs.findIndex(is);
-    return at < 0 ? null : node.inputs[1 - at];
   };
   const half = (name: string): boolean => near(name, 0.5);
   const scaled = maker(erf.inputs[0]);
@@ -66,4 +63,82 @@ function geluOf(lowering: Lowering, erf: PlanNode): { x: string; last: PlanNode 
   const rest = beside(two, 'Mul', isOwn);
   if (two === null || rest === null) return null;
   return (other === x && half(rest)) || (half(other) && rest === x) ? { x, last: two } : null;
+}
+
+/**
+ * softmax(q·k·scale, masked)·v: what exporters write for attention, one node with the inputs q, k, v a mask and a factor, if there are any. Whether it can run as attention
+ * of nodegrad shows when shapes are known; else it runs as it was written.
+ */
+export function fuseAttention(lowering: Lowering): void {
+  for (const softmax of lowering.nodes.all.filter(({ op }) => op === 'Softmax')) {
+    const last = soleReader(lowering, softmax.outputs[0]);
+    const scores = scoresOf(lowering, softmax.inputs[0]);
+    const isLastAxis = [-1, 3].includes(Number(softmax.attributes.axis ?? -1));
+    if (
+      last?.op !== 'MatMul' ||
+      last.inputs[0] !== softmax.outputs[0] ||
+      last.inputs[1] === softmax.outputs[0] ||
+      !isLastAxis ||
+      scores === null
+    )
+      continue;
+    const { product, parts, scale, factor, factorOp, mask, form, fill } = scores;
+    const constant = mask === '' ? null : lowering.constant(mask);
+    const isCausal = constant !== null && isCausalMask(constant.shape, constant.data, form);
+    const inputs = [...product.inputs, last.inputs[1], isCausal ? '' : mask, factor];
+    for (const part of [...parts, softmax]) lowering.nodes.remove(part);
+    const attributes = { scale, factorOp, form, fill: Number.isFinite(fill) ? fill : String(fill), causal: Number(isCausal) };
+    lowering.nodes.replace(last, { ...last, op: attentionName, inputs, attributes });
+  }
+}
+
+interface Scores {
+  readonly product: PlanNode;
+  /** All nodes that make the scores. */
+  readonly parts: readonly PlanNode[];
+  readonly scale: number;
+  /** What they are multiplied with or divided by that is computed, as out of a shape; '' for nothing. */
+  readonly factor: string;
+  readonly factorOp: 'Mul' | 'Div';
+  readonly mask: string;
+  readonly form: MaskForm;
+  /** What stands where a truth value is 0. */
+  readonly fill: number;
+}
+
+/** A product of two tensors that are computed, a number that it is multiplied with, and a mask; null for anything else. */
+function scoresOf(lowering: Lowering, name: string, isMasked = false): Scores | null {
+  const node = lowering.nodes.maker(name);
+  if (node === null || soleReader(lowering, name) === null) return null;
+  const single = (at: number): number | null => {
+    const held = lowering.constant(node.inputs[at] ?? '');
+    return held?.data.length === 1 && held.exact === null ? held.data[0] : null;
+  };
+  const below = (at: number, masked: boolean): Scores | null => scoresOf(lowering, node.inputs[at], masked);
+  const over = (scores: Scores | null, more: Partial<Scores>): Scores | null =>
+    scores === null ? null : { ...scores, ...more, parts: [...scores.parts, node] };
+  if (node.op === 'MatMul' && node.inputs.length === 2 && node.inputs.every((one) => lowering.constant(one) === null))
+    return { product: node, parts: [node], scale: 1, factor: '', factorOp: 'Mul', mask: '', form: 'add', fill: 0 };
+  const at = [0, 1].find((i) => single(i) !== null);
+  if ((node.op === 'Mul' && at !== undefined) || (node.op === 'Div' && at === 1)) {
+    const factor = single(at as number) as number;
+    const scores = below(1 - (at as number), true);
+    return over(scores, { scale: (scores?.scale ?? 1) * (node.op === 'Mul' ? factor : 1 / factor) });
+  }
+  if (node.op === 'Mul' || node.op === 'Div') {
+    for (const i of node.op === 'Mul' ? [0, 1] : [0]) {
+      const scores = below(i, true);
+      if (scores?.factor === '') return over(scores, { factor: node.inputs[1 - i], factorOp: node.op });
+    }
+  }
+  // A product of scores and numbers behind the mask would scale the mask, too.
+  if (isMasked) return null;
+  if (node.op === 'Add') {
+    for (const i of [0, 1]) {
+      const scores = over(below(i, true), { mask: node.inputs[1 - i], form: 'add' });
+      if (scores !== null) return scores;
+    }
+  }
+  const fill = node.op === 'Where' ? single(2) : null;
+  return fill === null ? null : over(below(1, true), { mask: node.inputs[0], form: 'where', fill });
 }

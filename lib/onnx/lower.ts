@@ -4,9 +4,10 @@ import { TextDecoder } from 'node:util';
 import { ArgumentError, FileFormatError } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import type { PlanAttributes, PlanNode } from './held.js';
-import { fuseGelu, fuseLinear } from './lower-patterns.js';
+import { fuseAttention, fuseGelu, fuseLinear } from './lower-patterns.js';
 import { makers } from './made-layers.js';
 import type { OnnxParts, PlanInput, PlanNumbers } from './onnx-model.js';
+import { PlanNodes } from './plan-nodes.js';
 import type { AttributeMessage, GraphMessage, ModelMessage, NodeMessage, ValueMessage } from './schema.js';
 import { steps } from './steps/index.js';
 import { layerSteps } from './steps/layers.js';
@@ -49,7 +50,7 @@ class Lowering {
   readonly source: string;
   readonly #graph: GraphMessage;
   readonly #known = new Map<string, Weights>();
-  nodes: PlanNode[] = [];
+  readonly nodes = new PlanNodes();
 
   constructor(graph: GraphMessage, source: string, external: External) {
     this.#graph = graph;
@@ -69,11 +70,6 @@ class Lowering {
   /** The numbers of a constant or weight; null for what is computed. */
   constant(name: string): Weights | null {
     return this.#known.get(name) ?? null;
-  }
-
-  /** Nodes that read a value. */
-  readers(name: string): PlanNode[] {
-    return this.nodes.filter(({ inputs }) => inputs.includes(name));
   }
 
   isOutput(name: string): boolean {
@@ -155,6 +151,7 @@ class Lowering {
   run(version: number, isLast: boolean, { metadataProps = [] }: ModelMessage): Lowered {
     fuseGelu(this);
     fuseLinear(this);
+    fuseAttention(this);
     this.#prune();
     const layers = new Map<string, AnyLayer>();
     const fills: (() => void)[] = [];
@@ -166,7 +163,7 @@ class Lowering {
     const byKey = new Map<string, readonly string[]>();
     const taken = new Set<string>(ranks.keys());
     for (const { name } of this.#inputs()) taken.add(name ?? '');
-    this.nodes = this.nodes.map((node) => {
+    const nodes = this.nodes.all.map((node) => {
       for (const from of node.inputs)
         if (from !== '' && !taken.has(from) && !this.#known.has(from)) this.refuse(node, `reads '${from}' before anything makes it`);
       for (const to of node.outputs) taken.add(to);
@@ -177,14 +174,14 @@ class Lowering {
     for (const { name = '' } of this.#graph.output ?? [])
       if (!taken.has(name) && !this.#known.has(name)) throw new FileFormatError(`${this.source}: output '${name}' is made by no node`);
     return {
-      ...this.#parts(version, isLast, Object.fromEntries(metadataProps.map(({ key = '', value = '' }) => [key, value])), layers),
+      ...this.#parts(nodes, version, isLast, Object.fromEntries(metadataProps.map(({ key = '', value = '' }) => [key, value])), layers),
       fills,
     };
   }
 
   /** Whether a constant is what operators want to know, such as a factor of sizes, and no weight. */
   #isNumber(name: string): boolean {
-    return this.readers(name).every(({ op, inputs }) => inputs.every((one, i) => one !== name || wanted[op]?.includes(i) === true));
+    return this.nodes.readers(name).every(({ op, inputs }) => inputs.every((one, i) => one !== name || wanted[op]?.includes(i) === true));
   }
 
   /** What comes in: older files list weights among their inputs. */
@@ -194,13 +191,10 @@ class Lowering {
 
   #prune(): void {
     const needed = new Set((this.#graph.output ?? []).map(({ name = '' }) => name));
-    const kept: PlanNode[] = [];
-    for (const node of this.nodes.toReversed()) {
-      if (!node.outputs.some((name) => needed.has(name))) continue;
-      kept.push(node);
-      for (const name of node.inputs) needed.add(name);
+    for (const node of this.nodes.all.reverse()) {
+      if (!node.outputs.some((name) => needed.has(name))) this.nodes.remove(node);
+      else for (const name of node.inputs) needed.add(name);
     }
-    this.nodes = kept.reverse();
   }
 
   /** The node with its layers, where its weights are its own. */
@@ -218,7 +212,9 @@ class Lowering {
     if (before !== undefined) return { ...node, layers: before };
     const weights = node.inputs.map((name) => (name === '' ? null : this.constant(name)));
     // What others use in another way is a weight of the model.
-    const isShared = node.inputs.some((name, i) => weights[i]?.isFixed === false && this.readers(name).some((reader) => keyOf(reader) !== key));
+    const isShared = node.inputs.some(
+      (name, i) => weights[i]?.isFixed === false && this.nodes.readers(name).some((reader) => keyOf(reader) !== key),
+    );
     let made = null;
     try {
       made = isShared && Object.hasOwn(steps, node.op) ? null : maker({ node, weights, rank });
@@ -242,11 +238,17 @@ class Lowering {
     return { ...node, layers: names };
   }
 
-  #parts(version: number, isLast: boolean, metadata: Record<string, string>, layers: ReadonlyMap<string, AnyLayer>): Omit<Lowered, 'fills'> {
+  #parts(
+    nodes: readonly PlanNode[],
+    version: number,
+    isLast: boolean,
+    metadata: Record<string, string>,
+    layers: ReadonlyMap<string, AnyLayer>,
+  ): Omit<Lowered, 'fills'> {
     const numbers: Record<string, PlanNumbers> = {};
     const [weights, constants] = [new Map<string, Weights>(), new Map<string, Weights>()];
     const outputs = (this.#graph.output ?? []).map(({ name = '' }) => name);
-    const read = new Set([...this.nodes.flatMap((node) => (node.layers.length > 0 ? layerInputs(node) : node.inputs)), ...outputs]);
+    const read = new Set([...nodes.flatMap((node) => (node.layers.length > 0 ? layerInputs(node) : node.inputs)), ...outputs]);
     for (const name of read) {
       const held = this.constant(name);
       if (held === null) continue;
@@ -258,18 +260,22 @@ class Lowering {
     }
     const inputs = this.#inputs().map(({ name = '', type }): PlanInput => {
       const dims = type?.tensorType?.shape?.dim;
-      return { name, shape: dims?.map(({ dimValue, dimParam }) => (dimParam === undefined ? (dimValue ?? null) : null)) ?? null };
+      const shape = dims?.map(({ dimValue, dimParam }) => (dimParam === undefined ? (dimValue ?? null) : null)) ?? null;
+      return { name, shape, ...(isWhole(type?.tensorType?.elemType) && { isWhole: true }) };
     });
     const shapes = (of: ReadonlyMap<string, Weights>) => Object.fromEntries([...of].map(([name, { shape }]) => [name, shape]));
     const kinds = Object.fromEntries(
       [...constants].map(([name, { shape, exact }]) => [name, { shape, dtype: exact === null ? ('float32' as const) : ('int32' as const) }]),
     );
-    const plan = { version, inputs, outputs, nodes: this.nodes, numbers, isLast, metadata };
+    const plan = { version, inputs, outputs, nodes, numbers, isLast, metadata };
     return { parts: { plan, layers, weights: shapes(weights), constants: kinds }, weights, constants };
   }
 }
 
 export type { Lowering };
+
+/** Whether an element type of ONNX is one of whole numbers or truth values: uint8 to int64, bool, uint32, uint64. */
+const isWhole = (type: number | undefined): boolean => type !== undefined && [2, 3, 4, 5, 6, 7, 9, 12, 13].includes(type);
 
 /** Inputs of a layer's operator that its layers do not hold. */
 function layerInputs({ op, inputs }: PlanNode): readonly string[] {

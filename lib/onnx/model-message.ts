@@ -1,7 +1,7 @@
 // The message of a file of ONNX out of a model: its forward pass, operation by operation. Loaded when the first file is written.
 
 import type { DType } from '../dtype.js';
-import { ArgumentError, checkChoice, checkFlag, checkInteger, checkList, expected } from '../errors.js';
+import { ArgumentError, NodegradError, checkChoice, checkFlag, checkInteger, checkList, expected } from '../errors.js';
 import { inputShapeOf } from '../layers/costs.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { preprocessingOf } from '../preprocessing/of-model.js';
@@ -9,7 +9,7 @@ import { info } from '../runtime.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
 import { type Structure, tensorsOf } from '../tree.js';
 import type { OnnxExportOptions } from './export.js';
-import { type Forward, type Incoming, checkAnyNumber, outputsOf, traceForward } from './forward.js';
+import { type Forward, type Incoming, checkAnyNumber, inNumber, outputsOf, traceForward } from './forward.js';
 import { Graph, type Value } from './graph.js';
 import { rules } from './rules/index.js';
 import { type Call, refuse } from './rules/rule.js';
@@ -31,25 +31,32 @@ interface Inputs {
   names: string[];
   /** Shapes of one example. */
   given: Incoming[];
+  /** Element type in the file of what is int32 here. */
+  whole: 'int32' | 'int64';
   structure: Structure;
 }
 
-function inputsOf(model: AnyLayer, { example, inputShape, dtype }: OnnxExportOptions, own: readonly number[] | null): Inputs {
+function inputsOf(model: AnyLayer, { example, inputShape, dtype }: OnnxExportOptions, ownShape: readonly number[] | null): Inputs {
+  const whole = dtype === 'int32' ? 'int32' : 'int64';
   if (example === undefined) {
-    const shape = inputShape === undefined && own !== null ? own : inputShapeOf(model, inputShape);
+    const shape = inputShape === undefined && ownShape !== null ? ownShape : inputShapeOf(model, inputShape);
     if (shape === null) throw new ArgumentError(expected('the shape of one example, or an example', 'options.inputShape', inputShape));
-    return { names: ['input'], given: [{ shape, dtype: dtype ?? 'float32' }], structure: { key: '.', rebuild: ([x]) => x } };
+    const own = dtype === undefined ? 'float32' : dtype === 'int64' ? 'int32' : dtype;
+    return { names: ['input'], given: [{ shape, dtype: own }], whole, structure: { key: '.', rebuild: ([x]) => x } };
   }
   const argument = 'options.example';
+  if (dtype !== undefined && !['int32', 'int64'].includes(dtype))
+    throw new ArgumentError(
+      `\`options.example\` says element types: \`dtype\` is 'int32' or 'int64' beside it, what int32 tensors are in the file`,
+    );
   const { leaves, paths, structure } = tensorsOf(example, argument);
-  if (inputShape !== undefined || dtype !== undefined)
-    throw new ArgumentError('`options.example` says shapes and element types: leave out `inputShape` and `dtype`');
+  if (inputShape !== undefined) throw new ArgumentError('`options.example` says shapes: leave out `inputShape`');
   for (const leaf of leaves) if (leaf.shape.length === 0) throw new ArgumentError(expected('tensors with a batch dimension', argument, leaf));
   if (leaves.length === 0) throw new ArgumentError(expected('at least one tensor', argument, example));
   const names = paths
     .map((path) => path.slice(argument.length).replace(/^\./, ''))
     .map((path) => (/^(\[|$)/.test(path) ? `input${path}` : path));
-  return { names, given: leaves.map(({ shape, dtype: type }) => ({ shape: shape.slice(1), dtype: type as DType })), structure };
+  return { names, given: leaves.map(({ shape, dtype: type }) => ({ shape: shape.slice(1), dtype: type as DType })), whole, structure };
 }
 
 /** The model as a message. */
@@ -57,7 +64,7 @@ export function modelMessage(model: AnyLayer, options: OnnxExportOptions): Model
   const layout = checkChoice(options.layout ?? 'NHWC', 'options.layout', ['NHWC', 'NCHW']);
   const softmax = checkFlag(options.softmax ?? false, 'options.softmax');
   const batchSize = options.batchSize === undefined ? null : checkInteger(options.batchSize, 'options.batchSize', 1, 2 ** 31 - 1);
-  if (options.dtype !== undefined) checkChoice(options.dtype, 'options.dtype', ['float32', 'float64', 'int32', 'uint8']);
+  if (options.dtype !== undefined) checkChoice(options.dtype, 'options.dtype', ['float32', 'float64', 'int32', 'int64', 'uint8']);
   const transform = checkFlag(options.preprocessing ?? true, 'options.preprocessing') ? preprocessingOf(model) : null;
   if (transform !== null && options.example !== undefined)
     throw new ArgumentError('preprocessing is for a model of one input: give `inputShape` in place of `example`, or `preprocessing: false`');
@@ -84,7 +91,10 @@ export function modelMessage(model: AnyLayer, options: OnnxExportOptions): Model
       node: graph.nodes,
       name: model.constructor.name,
       initializer: graph.initializers,
-      input: inputs.names.map((name, i) => valueMessage(graph, name, inFileOrder(forward.one.inputs[i], layout))),
+      input: inputs.names.map((name, i) => {
+        const incoming = inFileOrder(forward.one.inputs[i], layout);
+        return valueMessage(graph, name, incoming, incoming.dtype === 'int32' ? inputs.whole : incoming.dtype);
+      }),
       output: outputs,
     },
     opsetImport: [{ domain: '', version: operatorSet }],
@@ -123,7 +133,14 @@ function forwardOf(
   const markers = markersFor(model, inputs.given);
   const pass = (examples: number): Forward => {
     const shapes = inputs.given.map(({ shape, dtype }) => ({ shape: [examples, ...shape], dtype }));
-    return traceForward(model, run, shapes, inputs.structure, batchSize === null ? examples : 0);
+    try {
+      return traceForward(model, run, shapes, inputs.structure, batchSize === null ? examples : 0);
+    } catch (error) {
+      if (batchSize !== null || !(error instanceof NodegradError)) throw error;
+      const message = inNumber(error.message, examples);
+      if (message !== error.message) error.message = `${message} (N examples: \`batchSize\` exports the model for a fixed number)`;
+      throw error;
+    }
   };
   const attempt = (): Forward => pass(batchSize ?? markers[0]);
   let one = attempt();
@@ -165,8 +182,9 @@ function placed(model: AnyLayer, forward: Forward, inputs: Inputs, marker: numbe
   for (const [i, name] of inputs.names.entries()) {
     graph.name(name);
     const value = valueOf(forward.inputs[i]);
-    if (layout === 'NCHW' && value.shape.length === 4) value.first = name;
-    else value.plain = name;
+    const isWide = value.dtype === 'int32' && inputs.whole === 'int64';
+    const own = isWide ? graph.node('Cast', [name], { to: elementTypes.int32 }) : name;
+    value[layout === 'NCHW' && value.shape.length === 4 ? 'first' : 'plain'] = own;
   }
   graph.input = inputs.names[0];
   const stepValues = forward.steps.map((step): Call => {
@@ -200,10 +218,10 @@ function outputsIn(graph: Graph, values: (tensor: AnyTensor) => Value, forward: 
   });
 }
 
-function valueMessage(graph: Graph, name: string, { shape, dtype }: Incoming): ValueMessage {
+function valueMessage(graph: Graph, name: string, { shape, dtype }: Incoming, type: ElementType | DType = dtype): ValueMessage {
   const dim = shape.map((dimension) => {
     const times = graph.timesExamples(dimension);
     return times === 0 ? { dimValue: dimension } : { dimParam: times === 1 ? 'batch' : `${times}*batch` };
   });
-  return { name, type: { tensorType: { elemType: elementTypes[dtype as ElementType], shape: { dim } } } };
+  return { name, type: { tensorType: { elemType: elementTypes[type as ElementType], shape: { dim } } } };
 }

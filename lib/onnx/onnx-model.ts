@@ -1,11 +1,12 @@
 // A model that runs a graph of ONNX: its operators with weights are layers, the others operations.
 
 import { Buffer } from '../buffer.js';
-import type { DType } from '../dtype.js';
-import { ArgumentError, FileFormatError, NodegradError, ShapeError, checkObject, describeShape, expected } from '../errors.js';
+import { type DType, isReal } from '../dtype.js';
+import { ArgumentError, DTypeError, FileFormatError, NodegradError, ShapeError, checkObject, describeShape, expected } from '../errors.js';
 import { Zeros } from '../initializers/constant.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { type LayerDescription, buildLayer, describeLayer, registerLayers } from '../layers/registry.js';
+import { isTracing } from '../ops/emit.js';
 import { Parameter } from '../parameter.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { Model } from '../training/model.js';
@@ -25,6 +26,8 @@ export interface PlanNumbers {
 export interface PlanInput {
   readonly name: string;
   readonly shape: readonly (number | null)[] | null;
+  /** Whether the file has whole numbers or truth values there; left out by models that were saved before this was kept. */
+  readonly isWhole?: boolean;
 }
 
 /** A graph that can run, as JSON. */
@@ -111,13 +114,18 @@ export class OnnxModel<In = Tensor, Out = Tensor> extends Model<In, Out> {
     return new Map(this.layers);
   }
 
-  /** @throws {@link ArgumentError} when inputs are missing, {@link ShapeError} and others as the operations of the graph do, with the node's name. */
+  /**
+   * Takes a tensor, where the file has one input, whatever its name; else tensors by the names of the inputs, or in their order.
+   *
+   * @throws {@link ArgumentError} when inputs are missing, {@link DTypeError} for real numbers where the file has whole ones, {@link ShapeError} and others as the
+   *   operations of the graph do, with the node's name.
+   */
   forward(given: In): Out {
     const values = new Map<string, Held>();
     const { inputs, outputs, nodes, numbers, isLast } = this.#plan;
     for (const [i, input] of inputs.entries()) {
       const { name } = input;
-      const tensor = Tensor.check(this.#given(given, name, i), name) as AnyTensor;
+      const tensor = checkNumbers(input, Tensor.check(this.#given(given, name, i), name) as AnyTensor);
       checkShape(input, tensor.shape, isLast);
       values.set(name, isLast && tensor.shape.length === 4 ? Held.last(tensor) : Held.plain(tensor));
     }
@@ -193,6 +201,14 @@ function checkShape({ name, shape }: PlanInput, given: readonly number[], isLast
   const turned = shape.length === 4 && given.length === 4 && !isLast && shape[1] !== null && given[3] === shape[1] && given[1] !== shape[1];
   const hint = turned ? ". These are images with their channels last: loadOnnx(path, { layout: 'NHWC' }) takes them" : '';
   throw new ShapeError(`the file wants [${free.join(', ')}] for '${name}' (N examples), received ${describeShape(given)}${hint}`);
+}
+
+/** Checks the element type of an input: indices with a fraction would lose it where a table is looked up. */
+function checkNumbers({ name, isWhole = false }: PlanInput, tensor: AnyTensor): AnyTensor {
+  if (!isWhole || !isReal(tensor.dtype as DType)) return tensor;
+  // By shapes alone, a model is asked with inputs of its parameters' type.
+  if (isTracing()) return tensor.to('int32') as AnyTensor;
+  throw new DTypeError(`the file wants whole numbers for '${name}', received ${tensor.dtype}: x.to('int32')`);
 }
 
 /** Checks what the forward pass takes for granted: everything else, an operation checks. */

@@ -1,6 +1,6 @@
 // Reverse-mode differentiation: walks the tape back from a loss and adds gradients to its leaves.
 
-import { within } from '../context.js';
+import { context, within } from '../context.js';
 import type { DType, FloatDType } from '../dtype.js';
 import { ArgumentError, ShapeError, describeShape } from '../errors.js';
 import { walks } from '../recording.js';
@@ -37,9 +37,12 @@ function tapeOf(root: AnyTensor, since: number): GradientNode[] {
   return [...seen].sort((a, b) => b.id - a.id);
 }
 
+/** Where the gradient of a leaf is added up; null where it has none yet. */
+const targetOf = (leaf: AnyTensor): AnyTensor | null => context.leafGradients?.get(leaf) ?? leaf.gradientTarget();
+
 /** Adds to the gradient of a leaf, in place when it has one. */
 function addToLeaf(leaf: AnyTensor, gradient: AnyTensor): void {
-  const target = leaf.gradientTarget();
+  const target = targetOf(leaf);
   if (target === null) leaf.grad = copy(gradient);
   else emitInPlace(accumulateOp, [target], [gradient], undefined);
 }
@@ -106,7 +109,7 @@ function propagate(node: GradientNode, upstreams: readonly (AnyTensor | null)[],
   const needs = inputs.map((input) => input.requiresGrad);
   const rule = op.gradient;
   // A rule may add straight into a leaf's gradient; it then returns null for that input.
-  const target = (i: number): AnyTensor | null => (inputs[i].node === null ? inputs[i].gradientTarget() : null);
+  const target = (i: number): AnyTensor | null => (inputs[i].node === null ? targetOf(inputs[i]) : null);
   const upstream = upstreams[0] as AnyTensor;
   const run = (): (AnyTensor | null)[] => rule({ inputs, outputs, attributes, upstream, upstreams, needs, target });
   const outdated = outdatedOf(node);

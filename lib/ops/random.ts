@@ -1,5 +1,6 @@
 // Random tensors and dropout: the counter is an operand, so that a mask comes back in backward and after resume.
 
+import { context } from '../context.js';
 import type { FloatDType } from '../dtype.js';
 import { ArgumentError, checkNumber, checkOptions, expected } from '../errors.js';
 import { Random, hashStream } from '../random.js';
@@ -7,50 +8,30 @@ import { defaultRandom } from '../seed.js';
 import { type AnyTensor, Tensor, checkShape } from '../tensor.js';
 import { type Op, defineOp } from './define.js';
 import { requireFloat } from './elementwise.js';
-import { emitOne, liveInput, perStep, sizeOf } from './emit.js';
+import { emitOne, liveInput, sizeOf } from './emit.js';
+import { drawnPerStep } from './shards.js';
 
 const two32 = 4294967296;
 
 /** Sets `count` numbers of `random` aside and says where they start, as native code wants it: key, block, stream (two words each). */
 export function reserveState(random: Random, count: number): AnyTensor {
-  let start = 0;
-  perStep({
-    of: [random],
-    advance: () => {
-      start = random.reserve(count);
-    },
-    mark: () => {
-      const { state } = random;
-      return () => {
-        random.state = state;
-      };
-    },
-  });
+  const { shard } = context;
+  // Shards differ in their sizes, and a generator goes on alike for each of them: one number names a stream of the shard's own.
+  const start = drawnPerStep(random, () => random.reserve(shard === null ? count : 1));
   return liveInput(6, 'int32', (words) => {
     const { seed, stream } = random.state;
-    const block = start / 4;
-    const [low, high] = typeof stream === 'string' ? hashStream(stream) : [stream >>> 0, Math.floor(stream / two32) >>> 0];
+    const block = shard === null ? start() / 4 : 0;
+    const name = shard === null ? stream : `${stream}/${start()}/shard ${shard.index}`;
+    const [low, high] = typeof name === 'string' ? hashStream(name) : [name >>> 0, Math.floor(name / two32) >>> 0];
     words.set([seed, Math.floor(seed / two32), block, Math.floor(block / two32), low, high]);
   });
 }
 
 /** A bit that is 1 with probability `p`, drawn anew for each step: int32 [1]. */
 export function drawBit(random: Random, p: number): Tensor<'int32'> {
-  let bit = 0;
-  perStep({
-    of: [random, p],
-    advance: () => {
-      bit = random.uniform() < p ? 1 : 0;
-    },
-    mark: () => {
-      const { state } = random;
-      return () => {
-        random.state = state;
-      };
-    },
-  });
+  const bit = drawnPerStep(random, () => (random.uniform() < p ? 1 : 0), [random, p]);
   return liveInput(1, 'int32', (bits) => {
-    bits[0] = bit;
+    bits[0] = bit();
   });
 }
 

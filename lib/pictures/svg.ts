@@ -3,11 +3,11 @@
 /** Colours of rows and lines, in their order; they differ in brightness too. */
 export const colours = ['#b4473a', '#c98a1b', '#2c7a5b', '#2f6ca8', '#6a4c93', '#4a5568'];
 
-/** A document of this size on a white page. */
+/** A document of this size on a white page; in a dark surrounding on a dark one, with the same hues. Photographs in it stay as they are. */
 export function page(width: number, height: number, label: string, parts: readonly string[]): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${escape(label)}">`,
-    '<style>text{font-family:system-ui,-apple-system,"Segoe UI","Helvetica Neue",Arial,"DejaVu Sans",sans-serif;fill:#1d232b}.bold{font-weight:600}.quiet{fill:#5b6572}.middle{text-anchor:middle}.end{text-anchor:end}.halo{paint-order:stroke;stroke:#ffffff;stroke-width:5px}</style>',
+    '<style>text{font-family:system-ui,-apple-system,"Segoe UI","Helvetica Neue",Arial,"DejaVu Sans",sans-serif;fill:#1d232b}.bold{font-weight:600}.quiet{fill:#5b6572}.middle{text-anchor:middle}.end{text-anchor:end}.halo{paint-order:stroke;stroke:#ffffff;stroke-width:5px}@media(prefers-color-scheme:dark){svg{filter:invert(.9) hue-rotate(180deg)}image{filter:hue-rotate(180deg) invert(1)}}</style>',
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     ...parts,
     '</svg>',

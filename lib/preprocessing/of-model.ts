@@ -21,10 +21,10 @@ export function setPreprocessing(model: object, transform: Transform | null): vo
   else throw new ArgumentError(expected('a transform, such as new StandardScaler(), or null', 'preprocessing', transform));
 }
 
-/** @internal Fits the preprocessing of a model on its training data, where it has learned nothing yet. */
+/** @internal Fits the preprocessing of a model on its training data, where it has not seen any yet. */
 export function fitPreprocessing(model: object, data: AnyDataset): void | Promise<void> {
   const transform = transforms.get(model);
-  if (transform === undefined || transform.isFitted) return;
+  if (transform === undefined || transform.inputShape !== null) return;
   return whenThere(transform.fit(data) as Transform, () => {});
 }
 

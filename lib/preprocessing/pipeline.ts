@@ -36,8 +36,8 @@ export class Pipeline extends Transform {
     return this.steps[0]?.columns ?? null;
   }
 
-  override adapted<D extends AnyDataset>(data: D): D {
-    return this.steps[0]?.adapted(data) ?? data;
+  override adapted<D extends AnyDataset>(data: D, toLearn?: boolean): D {
+    return this.steps[0]?.adapted(data, toLearn) ?? data;
   }
 
   override checkTarget(data: AnyDataset): void {

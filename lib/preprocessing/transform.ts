@@ -80,9 +80,14 @@ export abstract class Transform {
     return null;
   }
 
-  /** @internal A data set as it takes it: one whose columns have names is taken by them. */
-  adapted<D extends AnyDataset>(data: D): D {
+  /** @internal A data set as it takes it: one whose columns have names is taken by them. To learn from, it may be another. */
+  adapted<D extends AnyDataset>(data: D, _toLearn = false): D {
     return data;
+  }
+
+  /** @internal A data set that does by itself what the transform does; null where there is none. */
+  within(_data: AnyDataset): AnyDataset | null {
+    return null;
   }
 
   /** @internal Refuses class indices that count other classes than those it says are predicted. */
@@ -91,6 +96,16 @@ export abstract class Transform {
   /** Shape of one example after `transform`. */
   get outputShape(): readonly number[] {
     return this.outputOf(this.#fitted());
+  }
+
+  /** @internal Shape that examples of this shape get. */
+  outputFor(shape: readonly number[]): readonly number[] {
+    return this.outputOf(this.taken(shape));
+  }
+
+  /** The shape that examples must have, where these come: the one that it was fitted on. */
+  protected taken(_shape: readonly number[]): readonly number[] {
+    return this.#fitted();
   }
 
   /**
@@ -104,7 +119,7 @@ export abstract class Transform {
   fit(data: AnyTensor | Dataset<DType, DType>, options?: TransformFitOptions): this;
   fit(data: AnyTensor | AnyDataset, options?: TransformFitOptions): this | Promise<this>;
   fit(data: AnyTensor | AnyDataset, options?: TransformFitOptions): this | Promise<this> {
-    const learning = this.learn(examplesOf(data instanceof Tensor ? data : this.adapted(data as AnyDataset), options));
+    const learning = this.learn(examplesOf(data instanceof Tensor ? data : this.adapted(data as AnyDataset, true), options));
     return learning === undefined ? this : learning.then(() => this);
   }
 
@@ -129,7 +144,12 @@ export abstract class Transform {
    * @throws {@link ArgumentError} before `fit`; {@link ShapeError} for examples of another shape.
    */
   transform<D extends DType>(x: Tensor<D>): Tensor<Transformed<D>> {
-    return this.#run(x, this.#fitted(), 'transform', (floats) => this.apply(floats));
+    return this.#run(
+      x,
+      (shape) => this.taken(shape),
+      'transform',
+      (floats) => this.apply(floats),
+    );
   }
 
   /**
@@ -139,16 +159,22 @@ export abstract class Transform {
    * @throws {@link ArgumentError} before `fit`, or where there is no way back; {@link ShapeError} for examples of another shape.
    */
   inverse<D extends DType>(y: Tensor<D>): Tensor<Transformed<D>> {
-    return this.#run(y, this.outputShape, 'inverse', (floats) => this.revert(floats));
+    return this.#run(
+      y,
+      (shape) => this.outputFor(shape),
+      'inverse',
+      (floats) => this.revert(floats),
+    );
   }
 
   #run<D extends DType>(
     x: Tensor<D>,
-    shape: readonly number[],
+    wanted: (shape: readonly number[]) => readonly number[],
     method: string,
     body: (floats: Tensor<FloatDType>) => Tensor<FloatDType>,
   ): Tensor<Transformed<D>> {
     const given = Tensor.check(x, method === 'inverse' ? 'y' : 'x');
+    const shape = wanted(given.shape.slice(1));
     if (describeShape(given.shape.slice(1)) !== describeShape(shape) || given.rank === 0) {
       const what = ['n', ...shape].join(', ');
       throw new ShapeError(

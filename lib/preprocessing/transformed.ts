@@ -50,7 +50,8 @@ export function transformed<X extends DType, Y extends BatchPart>(
 ): AnyDataset<Transformed<X>, Y> {
   checkAnyDataset(dataset);
   if (!(transform instanceof Transform)) throw new ArgumentError(expected('a transform, such as new Centre()', 'transform', transform));
-  return new TransformedDataset(transform.adapted(dataset) as Dataset<X, Y>, transform);
+  const own = transform.within(dataset as AnyDataset) as unknown as AnyDataset<Transformed<X>, Y> | null;
+  return own ?? new TransformedDataset(transform.adapted(dataset) as Dataset<X, Y>, transform);
 }
 
 class TransformedDataset<X extends DType, Y extends BatchPart> implements Dataset<Transformed<X>, Y> {
@@ -72,7 +73,7 @@ class TransformedDataset<X extends DType, Y extends BatchPart> implements Datase
     this.#transform = transform;
     this.name = data.name;
     this.length = data.length;
-    this.inputShape = transform.outputShape;
+    this.inputShape = transform.outputFor(data.inputShape as readonly number[]);
     this.targetShape = data.targetShape;
     if (data.split !== undefined) this.split = data.split;
     if (data.classes !== undefined) this.classes = data.classes;

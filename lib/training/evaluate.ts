@@ -89,7 +89,7 @@ export async function evaluateSeen(model: AnyLayer, data: AnyDataset, options: E
       means[i].add(one.loss.item(), one.isSum ? null : (one.counted?.item() ?? examples), examples);
       factors[i] = one.factor;
     }
-    addMeasured(metrics, result.measured, () => [result.prediction as TensorTree, targets()]);
+    addMeasured(metrics, [result.measured], () => [result.prediction as TensorTree, targets()]);
   };
   const abort = checkSignal(signal);
   await watched(loader, { abort, progress, title: 'evaluating' }, use, (follow) =>

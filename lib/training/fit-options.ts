@@ -26,6 +26,12 @@ export interface FitOptions {
   readonly epochs?: number;
   /** Examples per step; default 32. */
   readonly batchSize?: number;
+  /**
+   * Parts that each batch is computed in, one after the other; default 1. It takes the memory of one part. Gradients are added along one fixed tree,
+   * and the weights depend on `shards` alone, not on what computes them. Batch normalization sees one part at a time, and its running statistics follow
+   * the mean of the parts.
+   */
+  readonly shards?: number;
   /** A new random order in every epoch; default true. */
   readonly shuffle?: boolean;
   /**
@@ -111,6 +117,7 @@ export const fitOptions: readonly (keyof FitOptions)[] = [
   'optimizer',
   'epochs',
   'batchSize',
+  'shards',
   'shuffle',
   'seed',
   'dropLast',
@@ -153,6 +160,6 @@ export function precisionOf({ precision = 'float32', eager }: FitOptions, model?
 
 /** What decides the numbers of a run beside its parts: what is compared when it is taken up again. */
 export function settingsOf(options: FitOptions, batchSize: number, seed: number): Readonly<Record<string, unknown>> {
-  const { shuffle = true, dropLast = false, maxGradNorm = 'none' } = options;
-  return { batchSize, seed, shuffle, dropLast, maxGradNorm, ...precisionOf(options) };
+  const { shuffle = true, dropLast = false, maxGradNorm = 'none', shards = 1 } = options;
+  return { batchSize, seed, ...(shards > 1 && { shards }), shuffle, dropLast, maxGradNorm, ...precisionOf(options) };
 }

@@ -9,14 +9,15 @@ import { holdsWhile, isRecording } from '../ops/emit.js';
 import { requireFinite } from '../ops/finite.js';
 import { clipGradNorm } from '../optimizers/clip.js';
 import { noteSkipped } from '../ops/sometimes.js';
-import { holdState } from '../ops/state.js';
+import { type StateWrite, holdState, release } from '../ops/state.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { type AnyTensor, type Tensor, noGrad } from '../tensor.js';
 import { type TensorTree, mapTensors } from '../tree.js';
 import type { Regularizer } from '../regularizers/regularizer.js';
-import { checkOutput, countedOf, lossOf } from './evaluate.js';
+import { checkOutput, countedOf, isSumOf, lossOf } from './evaluate.js';
 import { type ObservedNumbers, observed } from './observe.js';
 import { checkReach } from './reach.js';
+import { joinShards, overShards } from './shards.js';
 
 /** What a step gives back. */
 export interface StepResult {
@@ -24,8 +25,8 @@ export interface StepResult {
   loss: AnyTensor;
   /** What the batch counts for; null for its examples. */
   counted: AnyTensor | null;
-  /** What each metric measured; null for those that look at the prediction afterwards. */
-  measured: unknown[];
+  /** What each metric measured in each shard; null for those that look at the prediction afterwards. */
+  measured: unknown[][];
   /** What the model made of the inputs, off the tape, where somebody wants to see it. */
   prediction: TensorTree | null;
   /** What an observed step measured of layers and parameters. */
@@ -44,6 +45,30 @@ export interface StepParts {
   readonly regularizers: readonly Regularizer[];
   /** Whether the prediction is wanted. */
   readonly keepPrediction: boolean;
+  /** How many parts a batch is computed in. */
+  readonly shards: number;
+}
+
+/** What a forward pass leaves. */
+interface Forward {
+  readonly prediction: TensorTree;
+  readonly loss: Tensor;
+  /** The loss with those of outputs beside the prediction. */
+  readonly sum: Tensor;
+  readonly held: readonly StateWrite[];
+}
+
+/** What is made of a prediction. */
+interface Measured {
+  readonly counted: AnyTensor | null;
+  readonly measured: unknown[];
+  /** Null where nobody wants it. */
+  readonly prediction: TensorTree | null;
+}
+
+function refuseNonFinite(sum: Tensor): void {
+  if (isRecording()) requireFinite(sum);
+  else if (!Number.isFinite(sum.item())) throw new NonFiniteLoss();
 }
 
 /** One training step. */
@@ -64,11 +89,12 @@ export function makeTrainSteps({
   clipping,
   regularizers,
   keepPrediction,
+  shards,
 }: StepParts): [plain: TrainStep, observed: TrainStep] {
   const keep = keepPrediction || needPrediction(metrics);
   let checked = false;
-  const gradients = (...[inputs, targets, weights]: AnyPair): Omit<StepResult, 'observation'> => {
-    const { result: forward, release } = holdState(() =>
+  const forward = (...[inputs, targets, weights]: AnyPair): Forward => {
+    const { result, held } = holdState(() =>
       noteSkipped(() => {
         const outputs = trainingOutputsOf(model, inputs);
         const losses = outputs.map(([output]) => lossOf(loss, checkOutput(output), targets, weights) as Tensor);
@@ -77,21 +103,56 @@ export function makeTrainSteps({
         return { prediction: outputs[0][0], loss: losses[0], sum };
       }),
     );
-    const { prediction, loss: result, sum: ofData } = forward.result;
     // By the data alone: a penalty reaches parameters that the loss does not depend on.
-    if (!checked) checkReach(ofData, inputs, model, optimizer, forward.skipped);
+    if (!checked) checkReach(result.result.sum, inputs, model, optimizer, result.skipped);
     checked = true;
-    const penalties = regularizers.map((one) => one.penalty()).filter((penalty) => penalty !== null);
-    const sum = penalties.reduce((before, penalty) => before.add(penalty), ofData);
-    if (isRecording()) requireFinite(sum);
-    else if (!Number.isFinite(sum.item())) throw new NonFiniteLoss();
-    release();
+    return { ...result.result, held };
+  };
+  const measured = (prediction: TensorTree, ...[, targets, weights]: AnyPair): Measured => {
+    const seen = mapTensors(prediction, "the model's output", (one) => one.detach());
+    return noGrad(() => ({
+      counted: countedOf(loss, seen, targets, weights),
+      measured: measure(metrics, seen, targets),
+      prediction: keep ? seen : null,
+    }));
+  };
+  const penaltiesOf = (): Tensor[] => regularizers.map((one) => one.penalty()).filter((one) => one !== null);
+  const whole = (...batch: AnyPair): Omit<StepResult, 'observation'> => {
+    const { prediction, loss: result, sum: ofData, held } = forward(...batch);
+    const sum = penaltiesOf().reduce((before, one) => before.add(one), ofData);
+    refuseNonFinite(sum);
+    release(held);
     optimizer.zeroGrad();
     sum.backward();
-    const seen = mapTensors(prediction, "the model's output", (one) => one.detach());
-    const [measured, counted] = noGrad(() => [measure(metrics, seen, targets), countedOf(loss, seen, targets, weights)]);
-    return { loss: result.detach(), counted, measured, prediction: keep ? seen : null };
+    const seen = measured(prediction, ...batch);
+    return { loss: result.detach(), ...seen, measured: [seen.measured] };
   };
+  const sharded = (...batch: AnyPair): Omit<StepResult, 'observation'> => {
+    const leaves = model.parameters().filter(({ requiresGrad }) => requiresGrad);
+    const made = overShards(
+      batch.filter((tree) => tree !== undefined),
+      shards,
+      { leaves, isSum: isSumOf(loss) },
+      (part) => {
+        const result = forward(...(part as AnyPair));
+        return { ...result, ...measured(result.prediction, ...(part as AnyPair)) };
+      },
+    );
+    const sum = penaltiesOf().reduce((before, one) => before.add(one), made.loss);
+    refuseNonFinite(sum);
+    made.writeState();
+    optimizer.zeroGrad();
+    made.writeGradients();
+    if (sum !== made.loss) sum.backward();
+    const predictions = made.parts.map(({ prediction }) => prediction as TensorTree);
+    return {
+      loss: made.loss,
+      counted: made.counted,
+      measured: made.parts.map((part) => part.measured),
+      prediction: keep ? noGrad(() => joinShards(predictions, "the model's output")) : null,
+    };
+  };
+  const gradients = shards === 1 ? whole : sharded;
   const update = (): void => {
     const { maxGradNorm } = clipping;
     holdsWhile(() => clipping.maxGradNorm === maxGradNorm);
@@ -128,9 +189,9 @@ export function measure(metrics: readonly Metric[], prediction: TensorTree, targ
 export type Seen = [prediction: TensorTree, targets: TensorTree];
 
 /** Adds what was measured in a batch; `seen` gives prediction and targets to metrics that want to see them. */
-export function addMeasured(metrics: readonly Metric[], measured: readonly unknown[], seen: () => Seen): void {
+export function addMeasured(metrics: readonly Metric[], measured: readonly unknown[][], seen: () => Seen): void {
   for (const [i, metric] of metrics.entries()) {
-    if (measuresAlone(metric)) metric.add?.(measured[i]);
+    if (measuresAlone(metric)) for (const part of measured) metric.add?.(part[i]);
     else noGrad(() => metric.update(...seen()));
   }
 }

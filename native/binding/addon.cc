@@ -1,5 +1,6 @@
 // Module entry: hands the export list to Node, nothing else.
 #include "../ops/op.h"
+#include "../runtime/system.h"
 #include "binding.h"
 
 namespace nodegrad {
@@ -34,6 +35,7 @@ Napi::Array describeDTypes(Napi::Env env) {
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  stayLoaded();
   Instance* instance = new Instance();
   env.SetInstanceData<Instance>(instance);
   Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, maxAttributes * sizeof(double));

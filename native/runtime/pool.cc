@@ -140,7 +140,7 @@ void startHelpers(Pool& p, int workers) {
   for (; p.started < workers; ++p.started) {
     pthread_t thread;
     // Out of threads: work with what there is.
-    if (!startThread(&thread, threadMain, reinterpret_cast<void*>(intptr_t(p.started)), 1 << 20)) break;
+    if (!startThread(&thread, threadMain, reinterpret_cast<void*>(intptr_t(p.started)))) break;
     pthread_detach(thread);
   }
 }

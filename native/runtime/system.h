@@ -6,8 +6,9 @@
 
 namespace nodegrad {
 
-// Starts a thread that takes none of the process's signals: those belong to Node. False where no thread can be had. 0 bytes: the usual stack.
-bool startThread(pthread_t* thread, void* (*main)(void*), void* argument, size_t stackBytes = 0);
+constexpr size_t threadStack = 1 << 20;  // bytes; left to itself, musl takes 128 KiB and macOS 512
+// Starts a thread that takes none of the process's signals: those belong to Node. False where no thread can be had.
+bool startThread(pthread_t* thread, void* (*main)(void*), void* argument);
 void nameThread(const char* name);  // what tools such as top show for the calling one; at most 15 characters
 void afterFork(void (*inChild)());  // where there is a fork
 
@@ -17,6 +18,9 @@ void unmapPages(void* data, size_t bytes);
 // Asks for huge pages over the whole pages of [data, data + bytes): a fresh 64 MiB array then fills four times faster.
 void adviseHugePages(void* data, size_t bytes);
 size_t physicalMemory();  // bytes of the machine
+
+// Threads and an OpenBLAS outlive every environment of Node, so the addon must never be unloaded. On Linux its linker sees to that.
+void stayLoaded();
 
 int affineCpus();  // that this process may run on; 0 where the system does not say
 

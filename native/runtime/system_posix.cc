@@ -13,13 +13,13 @@
 
 namespace nodegrad {
 
-bool startThread(pthread_t* thread, void* (*main)(void*), void* argument, size_t stackBytes) {
+bool startThread(pthread_t* thread, void* (*main)(void*), void* argument) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
-  if (stackBytes) pthread_attr_setstacksize(&attributes, stackBytes);
+  pthread_attr_setstacksize(&attributes, threadStack);
   const bool started = pthread_create(thread, &attributes, main, argument) == 0;
   pthread_attr_destroy(&attributes);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
@@ -37,12 +37,15 @@ void nameThread(const char* name) {
 void afterFork(void (*inChild)()) { pthread_atfork(nullptr, nullptr, inChild); }
 
 void* mapPages(size_t bytes, size_t alignment) {
-  if (bytes > SIZE_MAX - alignment) return nullptr;
-  void* const whole = mmap(nullptr, bytes + alignment, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  // The system's pages have 16 KiB on Apple silicon, and up to 64 KiB on arm64 under Linux; it takes nothing back but whole ones.
+  const size_t page = size_t(sysconf(_SC_PAGESIZE)), unit = alignment > page ? alignment : page;
+  if (bytes > SIZE_MAX - 2 * unit) return nullptr;
+  const size_t size = (bytes + page - 1) / page * page;
+  void* const whole = mmap(nullptr, size + unit, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (whole == MAP_FAILED) return nullptr;
-  const uintptr_t begin = uintptr_t(whole), data = (begin + alignment - 1) / alignment * alignment;
+  const uintptr_t begin = uintptr_t(whole), data = (begin + unit - 1) / unit * unit;
   if (data > begin) munmap(whole, data - begin);
-  munmap(reinterpret_cast<void*>(data + bytes), begin + alignment - data);
+  munmap(reinterpret_cast<void*>(data + size), begin + unit - data);
   return reinterpret_cast<void*>(data);
 }
 
@@ -59,6 +62,12 @@ void adviseHugePages(void* data, size_t bytes) {
 }
 
 size_t physicalMemory() { return size_t(sysconf(_SC_PHYS_PAGES)) * size_t(sysconf(_SC_PAGESIZE)); }
+
+void stayLoaded() {
+#if defined(__APPLE__)
+  if (const char* const self = libraryOf(reinterpret_cast<void*>(stayLoaded))) openLibrary(self);
+#endif
+}
 
 int affineCpus() {
 #if defined(__linux__)

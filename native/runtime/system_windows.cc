@@ -11,10 +11,10 @@
 
 namespace nodegrad {
 
-bool startThread(pthread_t* thread, void* (*main)(void*), void* argument, size_t stackBytes) {
+bool startThread(pthread_t* thread, void* (*main)(void*), void* argument) {
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
-  if (stackBytes) pthread_attr_setstacksize(&attributes, stackBytes);
+  pthread_attr_setstacksize(&attributes, threadStack);
   const bool started = pthread_create(thread, &attributes, main, argument) == 0;
   pthread_attr_destroy(&attributes);
   return started;
@@ -48,13 +48,31 @@ size_t physicalMemory() {
   return GlobalMemoryStatusEx(&status) ? size_t(status.ullTotalPhys) : 0;
 }
 
+void stayLoaded() {
+  HMODULE self;
+  GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN, reinterpret_cast<LPCSTR>(stayLoaded), &self);
+}
+
 int affineCpus() {
   DWORD_PTR process, system;
   if (!GetProcessAffinityMask(GetCurrentProcess(), &process, &system)) return 0;
   return __builtin_popcountll(process);
 }
 
-void* openLibrary(const char* name) { return reinterpret_cast<void*>(LoadLibraryA(name)); }
+// A name alone is looked for in PATH, and not in the working folder, where LoadLibrary looks too: anybody may have written there.
+void* openLibrary(const char* name) {
+  char found[MAX_PATH];
+  const bool alone = std::string(name).find_first_of("\\/") == std::string::npos;
+  if (alone) {
+    const char* const path = std::getenv("PATH");
+    const DWORD length = path ? SearchPathA(path, name, nullptr, MAX_PATH, found, nullptr) : 0;
+    if (length == 0 || length >= MAX_PATH) {
+      SetLastError(ERROR_MOD_NOT_FOUND);
+      return nullptr;
+    }
+  }
+  return reinterpret_cast<void*>(LoadLibraryExA(alone ? found : name, nullptr, LOAD_WITH_ALTERED_SEARCH_PATH));
+}
 
 const char* libraryProblem() {
   static thread_local char text[32];

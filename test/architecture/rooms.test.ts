@@ -40,7 +40,7 @@ const arrows: Record<string, readonly string[]> = {
   create: [...tensors, 'native'],
   ops: [...tensors, 'native'],
   // What a file is going to take is compared with the memory that there is.
-  io: [...tensors, 'memory', 'csv-parse', 'h5wasm'],
+  io: [...tensors, 'memory', 'native', 'csv-parse', 'h5wasm'],
   initializers: tensors,
   preprocessing: [...tensors, 'native', 'data', 'tree'],
   parameter: [...tensors, 'native', 'initializers'],
@@ -108,7 +108,7 @@ const arrows: Record<string, readonly string[]> = {
 /** Who may take what from the one file that holds the binary. */
 const usersOfNative: Record<string, readonly string[]> = {
   run: ['lib/ops/emit.ts'],
-  allocate: ['lib/ops/emit.ts', 'lib/create.ts'],
+  allocate: ['lib/ops/emit.ts', 'lib/create.ts', 'lib/io/byte-source.ts'],
   allocateShared: [
     'lib/parameter.ts',
     'lib/buffer.ts',

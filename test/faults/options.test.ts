@@ -226,6 +226,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   MultiHeadAttentionOptions: { take: (o) => new lib.MultiHeadAttention(4, 2, o) },
   TransformerBlockOptions: { take: (o) => new lib.TransformerBlock(4, 2, o) },
   PositionalEmbeddingOptions: { take: (o) => new lib.PositionalEmbedding(3, 2, o) },
+  Gpt2Options: { take: (o) => lib.gpt2(o), needs: { layers: 1, features: 12, tokens: 5, context: 4 } },
   CharacterTransformerOptions: { take: (o) => lib.characterTransformer(o), needs: { characters: 5 } },
   LinearOptions: { take: (o) => new lib.Linear(2, 3, o) },
   ConvolutionLayerOptions: { take: (o) => new lib.Conv2d(2, 2, 3, o) },

@@ -71,6 +71,19 @@ test('a tensor is written byte for byte as np.save does, and read again, from a 
   });
 });
 
+test('a tensor lies in the memory that its file was read into, where the types are one', async (t) => {
+  await inFolder(async (folder) => {
+    const path = join(folder, 'x.npy');
+    for (const size of [3, 3 << 20]) {
+      const data = Float32Array.from({ length: size }, (_, i) => i);
+      await writeNpy(path, Tensor.from(data));
+      const read = await readNpy(path, { dtype: 'float32' });
+      t.is(read.data.buffer.byteLength, read.data.byteLength);
+      t.deepEqual(Buffer.compare(Buffer.from(read.data.buffer as ArrayBuffer), Buffer.from(data.buffer)), 0);
+    }
+  });
+});
+
 test('an element type can be asked for; integers that real numbers would become are refused', async (t) => {
   const file = await fileOf(tensor([1, 2], { dtype: 'int32' }));
   const dtype: 'float32' = (await readNpy(file, { dtype: 'float32' })).dtype;

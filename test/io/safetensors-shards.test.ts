@@ -43,6 +43,7 @@ test('an index that leads elsewhere, or says what is not so, is refused', async 
     await refused('null', /no weight_map/);
     await refused({}, /no weight_map/);
     await refused({ weight_map: [first] }, /no weight_map/);
+    await refused({ metadata: {}, weight_map: {} }, /its weight_map is empty/);
     await refused({ weight_map: { a: 1 } }, /tensor "a" stands in 1/);
     for (const file of ['../x.safetensors', '/etc/passwd', 'a/b.safetensors', 'a\\b.safetensors', 'x.bin', '.safetensors/..'])
       await refused({ weight_map: { a: file } }, /expected the name of a safetensors file/);

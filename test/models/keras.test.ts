@@ -186,7 +186,16 @@ test('fine-tuning: a head for other outputs is left out on request, and named', 
   t.is(report.unexpected.length, 3);
 });
 
-test('files that are damaged, or no file of Keras, are refused with a typed error', async (t) => {
+test('files that are damaged, or no file of Keras, are refused with a typed error, and nothing is printed', async (t) => {
+  const { write } = process.stderr;
+  let printed = '';
+  process.stderr.write = ((text: string | Uint8Array, ...rest: never[]) => {
+    if (!String(text).includes('HDF5-DIAG')) return write.call(process.stderr, text, ...rest);
+    printed += text;
+    return true;
+  }) as typeof write;
+  t.teardown(() => (process.stderr.write = write));
+  let reasons = 0;
   const refused = async (bytes: Uint8Array, message?: RegExp) =>
     t.throwsAsync(loadKeras(plain(), bytes), { instanceOf: NodegradError, ...(message && { message }) });
   await refused(new Uint8Array(0), /not an HDF5 file/);
@@ -198,10 +207,16 @@ test('files that are damaged, or no file of Keras, are refused with a typed erro
       const damaged = Buffer.from(file);
       damaged.fill(0xff, at, at + 24);
       // A damaged weight is a weight: HDF5 has no checksums by default. Nothing but our errors may come out.
-      await loadKeras(plain(), damaged).catch((error: unknown) => t.true(error instanceof NodegradError, `${ending} ${at}: ${error}`));
+      await loadKeras(plain(), damaged).catch((error: unknown) => {
+        t.true(error instanceof NodegradError, `${ending} ${at}: ${error}`);
+        if (/ \(HDF5: [^()\n]+/.test((error as Error).message)) reasons++;
+      });
     }
   }
+  t.true(reasons > 2, `${reasons} errors say what HDF5 found`);
   agrees(t, await filled(), 'plain', 'the library is as good as new');
+  await new Promise((resolve) => setImmediate(resolve));
+  t.is(printed, '');
 });
 
 async function filled(): Promise<AnyLayer> {

@@ -84,9 +84,18 @@ test('what depends on the number of examples is refused, and is no problem for a
   await t.throwsAsync(encodeOnnx(centred, { inputShape: [3] }), { instanceOf: ArgumentError, message: /operation 'div'.*`batchSize`/ });
   t.deepEqual(types(await graphOf(centred, { inputShape: [3], batchSize: 2 })), ['ReduceSum', 'Div', 'Sub']);
   const more = new Own((x) => lib.concat([x, lib.ones([1, 3])]));
-  await t.throwsAsync(encodeOnnx(more, { inputShape: [3] }), { message: /beside 1009 examples.*beside 1013/ });
+  await t.throwsAsync(encodeOnnx(more, { inputShape: [3] }), {
+    message: /operation 'concat' has a tensor \[N \+ 1, 3\].*other numbers of examples N/,
+  });
   const other = new Own((x) => (x.shape[0] > 1010 ? x : x.add(1)));
   await t.throwsAsync(encodeOnnx(other, { inputShape: [3] }), { message: /other numbers of examples/ });
+});
+
+test('the number that stands for any number of examples shows in no message', async (t) => {
+  const halves = new Own((x) => x.reshape([-1, 2, 3]));
+  await t.throwsAsync(encodeOnnx(halves, { inputShape: [3] }), { instanceOf: lib.ShapeError, message: /N.*`batchSize`/ });
+  await t.throwsAsync(encodeOnnx(halves, { inputShape: [3] }), { message: /^(?!.*\d{4})/s });
+  await t.notThrowsAsync(encodeOnnx(halves, { inputShape: [3], batchSize: 4 }));
 });
 
 test('a layer without a form in ONNX is named', async (t) => {
@@ -126,10 +135,18 @@ test('what is done to inputs first belongs to the graph, unless it is asked to s
   t.deepEqual(types(await graphOf(model, { preprocessing: false, inputShape: [2] })), ['Gemm']);
 });
 
-test('indices come in as int32 where a table is looked up, and bytes where it is said', async (t) => {
+test('indices come in as int64 where a table is looked up, as int32 or bytes where it is said', async (t) => {
   const model = new Sequential([new lib.Embedding(5, 2)]);
-  t.is((await graphOf(model, { inputShape: [4] })).input?.[0].type?.tensorType?.elemType, 6);
-  t.is((await graphOf(model, { inputShape: [4], dtype: 'uint8' })).input?.[0].type?.tensorType?.elemType, 2);
+  const typesOf = async (options: lib.OnnxExportOptions) =>
+    (await graphOf(model, options)).input?.map(({ type }) => type?.tensorType?.elemType);
+  t.deepEqual(await typesOf({ inputShape: [4] }), [7]);
+  t.deepEqual(await typesOf({ inputShape: [4], dtype: 'int32' }), [6]);
+  t.deepEqual(await typesOf({ inputShape: [4], dtype: 'uint8' }), [2]);
+  const example = Tensor.from(new Int32Array(4), [1, 4]);
+  t.deepEqual(await typesOf({ example }), [7]);
+  t.deepEqual(await typesOf({ example, dtype: 'int32' }), [6]);
+  t.deepEqual(await typesOf({ example: example.to('uint8') }), [2]);
+  await t.throwsAsync(encodeOnnx(model, { example, dtype: 'uint8' }), { instanceOf: ArgumentError, message: /'int32' or 'int64'/ });
 });
 
 test('a weight that stands in two places is stored once, and what no output needs is left out', async (t) => {

@@ -279,3 +279,30 @@ test('an input of another shape than the file says is refused by name; the batch
       message: /the file wants \[N, 2, 2, 3\] for 'input' \(N examples\)/,
     });
 });
+
+test('real numbers in the place of indices are refused by name, where they would lose their fractions', async (t) => {
+  const words = new lib.Sequential([new lib.Embedding(11, 4)]);
+  for (const dtype of ['int64', 'int32', 'uint8'] as const) {
+    const bytes = await lib.encodeOnnx(words, { inputShape: [3], dtype });
+    const model = await decodeOnnx<lib.AnyTensor>(bytes);
+    const indices = Tensor.from(Int32Array.of(1, 5, 10), [1, 3]);
+    const wanted = Array.from(words.forward(indices as never).data);
+    for (const x of [indices, indices.to('uint8')]) t.deepEqual(Array.from(model.forward(x).data), wanted);
+    const saved = lib.fromBytes(model.toBytes()) as typeof model;
+    for (const one of [model, saved])
+      t.throws(() => one.forward(lib.tensor([[1, 5.7, 10]])), {
+        instanceOf: lib.DTypeError,
+        message: "the file wants whole numbers for 'input', received float32: x.to('int32')",
+      });
+    await t.throwsAsync(model.predict(lib.tensor([[1, 5, 10]]) as never), { instanceOf: lib.DTypeError });
+    t.regex(model.summary(), /Embedding/);
+  }
+});
+
+test('a model of one input takes a tensor whatever the input is called, or by its name, or first of a list', async (t) => {
+  const message = file([node('Relu', ['pixel_values'], ['y'])]);
+  const graph = { ...message.graph, input: [{ name: 'pixel_values' }] };
+  const model = await decodeOnnx<unknown>(await encodeModel({ ...message, graph }));
+  for (const given of [matrix, { pixel_values: matrix }, [matrix]]) t.deepEqual(Array.from(model.forward(given).data), [1, 0, 3, 4, 5, 0]);
+  t.throws(() => model.forward({ x: matrix }), { instanceOf: lib.ArgumentError, message: /pixel_values/ });
+});

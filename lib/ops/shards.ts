@@ -1,0 +1,68 @@
+// Shards: parts of a batch that a step computes one after the other. What is drawn for a step is drawn once for all of them.
+
+import { context, within } from '../context.js';
+import type { Random } from '../random.js';
+import type { AnyTensor } from '../tensor/core.js';
+import { perStep } from './emit.js';
+
+/** What the shards of one step have in common. */
+export interface Shards {
+  /** Per generator, what the first of them drew, in its order. */
+  readonly drawn: Map<Random, (() => unknown)[]>;
+}
+
+/** The part of a batch that is being computed. */
+export interface Shard {
+  /** Which part it is, from 0. */
+  readonly index: number;
+  readonly step: Shards;
+  /** Per generator, how many of its draws this part has taken. */
+  readonly taken: Map<Random, number>;
+}
+
+/** Where gradients of leaves are added up in the place of the leaves' own; undefined for a leaf that is none of these. */
+export interface LeafGradients {
+  get(leaf: AnyTensor): AnyTensor | undefined;
+}
+
+/** Runs forward and backward of one part of a batch. */
+export function withinShard<R>(step: Shards, index: number, gradients: LeafGradients, body: () => R): R {
+  return within('shard', { index, step, taken: new Map() }, () => within('leafGradients', gradients, body));
+}
+
+/**
+ * What `draw` takes from `random`, anew for each step and once for all of its shards: the part that runs first draws, and the parts behind it get
+ * the same, in the same order.
+ *
+ * @returns Gives what was drawn for the step.
+ */
+export function drawnPerStep<T>(random: Random, draw: () => T, of: readonly unknown[] = [random]): () => T {
+  const { shard, draws } = context;
+  const isReplay = draws?.isReplay === true;
+  if (shard !== null && !isReplay) {
+    const at = shard.taken.get(random) ?? 0;
+    shard.taken.set(random, at + 1);
+    const before = shard.step.drawn.get(random)?.[at];
+    if (before !== undefined) return before as () => T;
+  }
+  let drawn: T;
+  perStep({
+    of,
+    advance: () => {
+      drawn = draw();
+    },
+    mark: () => {
+      const { state } = random;
+      return () => {
+        random.state = state;
+      };
+    },
+  });
+  const take = (): T => drawn;
+  if (shard !== null && !isReplay) {
+    const all = shard.step.drawn.get(random);
+    if (all === undefined) shard.step.drawn.set(random, [take]);
+    else all.push(take);
+  }
+  return take;
+}

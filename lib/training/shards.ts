@@ -1,0 +1,193 @@
+// A batch in shards: a fixed number of parts that are computed one after the other, whose gradients are added along one fixed tree.
+
+import { context, within } from '../context.js';
+import { ShapeError } from '../errors.js';
+import { accumulateOp, div, greater, mul, scalar, scaleBy, where } from '../ops/elementwise.js';
+import { emitInPlace, withoutGradients } from '../ops/emit.js';
+import { cast, concat, copyInto, filled } from '../ops/shape.js';
+import { type LeafGradients, type Shards, withinShard } from '../ops/shards.js';
+import { type StateWrite, whereWritten } from '../ops/state.js';
+import type { AnyTensor, Tensor } from '../tensor.js';
+import { type TensorTree, firstTensor, mapTensors, tensorsOf } from '../tree.js';
+
+/** What a step makes of a part of a batch. */
+export interface PartResult {
+  /** Its loss, as it is reported. */
+  readonly loss: AnyTensor;
+  /** What is minimized, a tensor of one element. */
+  readonly sum: AnyTensor;
+  /** What the part counts for; null for its examples. */
+  readonly counted: AnyTensor | null;
+  /** Writes to state that wait. */
+  readonly held: readonly StateWrite[];
+}
+
+/** What {@link overShards} gives. */
+export interface ShardsResult<R> {
+  /** The loss of the batch. */
+  readonly loss: Tensor;
+  /** What the batch counts for; null for its examples. */
+  readonly counted: Tensor | null;
+  /** What the forward pass of each part made, in their order. */
+  readonly parts: readonly R[];
+  /** Writes the gradients where the optimizer looks for them. */
+  readonly writeGradients: () => void;
+  /** Makes the writes to state. */
+  readonly writeState: () => void;
+}
+
+/** The rows of one of `count` shards: ⌊index·rows/count⌋ up to the next one's first. None where there are more shards than rows. */
+export function rowsOfShard(rows: number, count: number, index: number): [begin: number, end: number] {
+  return [Math.floor((index * rows) / count), Math.floor(((index + 1) * rows) / count)];
+}
+
+/**
+ * Adds what the shards `begin` to `end` − 1 give, along a tree that depends on `begin` and `end` alone: the first part of a range is the largest power
+ * of two below its length. Whoever computes a whole branch gets the sum that everybody gets.
+ *
+ * @param leaf - What a shard gives; null for nothing.
+ * @param add - The sum of two; it may reuse the left one.
+ */
+export function addInTree<T>(begin: number, end: number, leaf: (index: number) => T | null, add: (left: T, right: T) => T): T | null {
+  if (end - begin === 1) return leaf(begin);
+  const middle = begin + (1 << (31 - Math.clz32(end - begin - 1)));
+  const left = addInTree(begin, middle, leaf, add);
+  const right = addInTree(middle, end, leaf, add);
+  return left === null || right === null ? (left ?? right) : add(left, right);
+}
+
+/** Gradients of one part of a batch, by leaf; it knows which leaves were asked for. */
+class ShardGradients implements LeafGradients {
+  readonly #all: ReadonlyMap<AnyTensor, AnyTensor>;
+
+  constructor(
+    leaves: readonly AnyTensor[],
+    readonly reached: Set<AnyTensor>,
+  ) {
+    this.#all = new Map(leaves.map((leaf) => [leaf, filled(leaf.shape, 0, leaf.dtype as 'float32')]));
+  }
+
+  get(leaf: AnyTensor): AnyTensor | undefined {
+    const found = this.#all.get(leaf);
+    if (found !== undefined) this.reached.add(leaf);
+    return found;
+  }
+
+  list(): AnyTensor[] {
+    return [...this.#all.values()];
+  }
+}
+
+/** What is added over shards. */
+interface Contribution {
+  /** Gradients, loss, and what counts. */
+  readonly tensors: readonly AnyTensor[];
+  readonly states: readonly { readonly write: StateWrite; readonly values: readonly AnyTensor[] }[];
+}
+
+const addInto = (target: AnyTensor, addend: AnyTensor): void => emitInPlace(accumulateOp, [target], [addend], undefined);
+
+function addContribution(left: Contribution, right: Contribution): Contribution {
+  for (const [i, tensor] of left.tensors.entries()) addInto(tensor, right.tensors[i]);
+  for (const [i, { write, values }] of left.states.entries())
+    whereWritten(write, () => {
+      for (const [k, value] of values.entries()) addInto(value, right.states[i].values[k]);
+    });
+  return left;
+}
+
+/** A scalar of a step's loss, whatever its rank. */
+const oneNumber = (x: AnyTensor): Tensor => x.detach().reshape([]) as Tensor;
+
+/**
+ * Computes a batch in `count` shards: forward and backward of one after the other, each with gradients of its own. The loss is the mean over all that
+ * counts; state follows the mean of what the shards make of it.
+ *
+ * @param batch - Inputs, targets and weights.
+ * @param leaves - The parameters that are trained.
+ * @param isSum - Whether losses are sums over their examples.
+ * @param pass - The forward pass of a shard.
+ */
+export function overShards<R extends PartResult>(
+  batch: readonly TensorTree[],
+  count: number,
+  { leaves, isSum }: { readonly leaves: readonly AnyTensor[]; readonly isSum: boolean },
+  pass: (batch: readonly TensorTree[]) => R,
+): ShardsResult<R> {
+  const rows = firstTensor(batch[0], 'inputs').shape[0];
+  const step: Shards = { drawn: new Map() };
+  const reached = new Set<AnyTensor>();
+  const parts: R[] = [];
+  let counts = false;
+  const leaf = (index: number): Contribution | null => {
+    const [begin, end] = rowsOfShard(rows, count, index);
+    if (begin === end) return null;
+    const part = batch.map((tree) => mapTensors(tree, 'batch', (tensor) => rowsOf(tensor, rows, begin, end)));
+    const gradients = withoutGradients(() => new ShardGradients(leaves, reached));
+    const share = (end - begin) / rows;
+    const result = withinShard(step, index, gradients, () => {
+      // Who sees layers sees the first part: a layer that is called for each would look like several.
+      const made = within('observers', begin === 0 ? context.observers : [], () => pass(part));
+      const { sum, counted } = made;
+      withoutGradients(() => {
+        const factor = isSum ? filled(sum.shape, 1, sum.dtype as 'float32') : (counted ?? filled(sum.shape, share, sum.dtype as 'float32'));
+        sum.backward(cast(factor.detach().reshape(sum.shape), sum.dtype as 'float32'));
+      });
+      return made;
+    });
+    counts = result.counted !== null && !isSum;
+    parts.push(result);
+    return withoutGradients(() => {
+      const loss = oneNumber(result.loss);
+      const counted = result.counted === null ? null : cast(oneNumber(result.counted), loss.dtype);
+      const weighted = isSum ? mul(loss, 1) : mul(loss, counted ?? share);
+      const states = result.held.map((write) => {
+        let values: AnyTensor[] = [];
+        whereWritten(write, () => {
+          values = write.values.map((value) => mul(value as Tensor, share));
+        });
+        return { write, values };
+      });
+      return { tensors: [...gradients.list(), weighted, ...(counted === null ? [] : [mul(counted, 1)])], states };
+    });
+  };
+  const { tensors, states } = addInTree(0, count, leaf, addContribution) as Contribution;
+  return withoutGradients(() => {
+    const counted = (tensors[leaves.length + 1] as Tensor | undefined) ?? null;
+    // Where nothing counts, the loss is 0.
+    const inverse = counts && counted !== null ? (where(greater(counted, 0), div(scalar(1, counted.dtype), counted), 0) as Tensor) : null;
+    const sum = tensors[leaves.length] as Tensor;
+    return {
+      loss: inverse === null ? sum : mul(sum, inverse),
+      counted,
+      parts,
+      writeGradients: () =>
+        withoutGradients(() => {
+          for (const [i, parameter] of leaves.entries()) {
+            if (!reached.has(parameter)) continue;
+            const target = parameter.gradientTarget() as AnyTensor;
+            copyInto(target, tensors[i]);
+            if (inverse !== null) scaleBy(target, cast(inverse, 'float64'));
+          }
+        }),
+      writeState: () => {
+        for (const { write, values } of states) whereWritten(write, () => write.write(values));
+      },
+    };
+  });
+}
+
+function rowsOf(tensor: AnyTensor, rows: number, begin: number, end: number): AnyTensor {
+  if (tensor.shape[0] !== rows)
+    throw new ShapeError(
+      `shards are rows of a batch, and a tensor of shape [${tensor.shape.join(', ')}] has not the ${rows} rows of the others`,
+    );
+  return tensor.slice(begin, end);
+}
+
+/** The batch's tree of the shards' trees. */
+export function joinShards(trees: readonly TensorTree[], argument: string): TensorTree {
+  const all = trees.map((tree) => tensorsOf(tree, argument));
+  const joined = all[0].leaves.map((_, i) => concat(all.map(({ leaves }) => leaves[i] as Tensor)));
+  return all[0].structure.rebuild(joined) as TensorTree;
+}

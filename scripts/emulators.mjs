@@ -1,0 +1,96 @@
+// What starts a Node.js of another platform on this machine, x86-64 Linux: QEMU for arm64, musl's own loader for musl, Wine for Windows. macOS has none.
+
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeMuslRoot } from './musl.mjs';
+import { placesOf } from './platforms.mjs';
+import { root, runStep, say, StepError } from './steps.mjs';
+
+const out = join(root, 'build-platforms/nodes');
+const crossLibraries = '/usr/aarch64-linux-gnu'; // of Debian's packages for cross compilers
+
+/** By platform: the commands and files that are needed with the Debian packages that have them, and `words`, which gives the words that start Node.js. */
+const emulators = {
+  'linux-x64-gnu': { needs: {}, words: async () => [process.execPath] },
+  'linux-x64-musl': { needs: {}, words: async () => muslWords('x64') },
+  'linux-arm64-gnu': {
+    needs: { 'qemu-aarch64-static': 'qemu-user-static', [`${crossLibraries}/lib/libstdc++.so.6`]: 'libstdc++6-arm64-cross' },
+    words: async () => ['qemu-aarch64-static', '-L', crossLibraries, await npmNode('linux-arm64', 'bin/node')],
+  },
+  'linux-arm64-musl': {
+    needs: { 'qemu-aarch64-static': 'qemu-user-static' },
+    words: async () => ['qemu-aarch64-static', ...muslWords('arm64')],
+  },
+  'win32-x64': { needs: { wine: 'wine64' }, words: async () => ['wine', await npmNode('win-x64', 'bin/node.exe')] },
+};
+
+/** The path of a program that behaves as the platform's Node.js with the release build of the addon. */
+export async function launcherOf(platform) {
+  if (!(platform in emulators)) throw new StepError(`nothing here can run ${platform}; ${Object.keys(emulators).join(', ')} can be run`);
+  const { needs, words } = emulators[platform];
+  await install(needs);
+  mkdirSync(out, { recursive: true });
+  const preload = join(out, `${platform}.cjs`);
+  const launcher = join(out, platform);
+  // What such a process starts is started the same way: the system cannot run the binary by itself.
+  writeFileSync(preload, `process.execPath = ${JSON.stringify(launcher)};\n`);
+  const command = [...(await words()), '--require', preload].map((word) => `'${word}'`).join(' ');
+  const environment = `NODEGRAD_BINARY='${join(root, placesOf(platform).binary)}'`;
+  writeFileSync(
+    launcher,
+    `#!/bin/sh\n${platform === 'win32-x64' ? underWine(environment, command) : `${environment} exec ${command} "$@"\n`}`,
+    { mode: 0o755 },
+  );
+  return launcher;
+}
+
+/** Under Wine Node.js cannot write into pipes, only into files; and Wine must say to be a Windows 10. */
+function underWine(environment, command) {
+  const prefix = join(out, 'wine');
+  const wine = { env: { ...process.env, WINEPREFIX: prefix, WINEDEBUG: '-all' }, stdio: 'ignore' };
+  if (!existsSync(prefix)) execFileSync('wine', ['winecfg', '-v', 'win10'], wine);
+  return `export WINEPREFIX='${prefix}' WINEDEBUG=-all
+said=$(mktemp -d)
+${environment} ${command} "$@" >"$said/out" 2>"$said/error" </dev/null
+code=$?
+cat "$said/out"
+cat "$said/error" >&2
+rm -r "$said"
+exit $code
+`;
+}
+
+function muslWords(cpu) {
+  const room = join(out, `musl-${cpu}`);
+  const loader = join(room, `lib/ld-musl-${cpu === 'x64' ? 'x86_64' : 'aarch64'}.so.1`);
+  if (!existsSync(join(room, 'opt/node'))) makeMuslRoot(room, cpu);
+  return [loader, '--library-path', join(room, 'lib'), join(room, 'opt/node')];
+}
+
+/** A Node.js of this one's version that is built for another system; gives the path of a file in its package. */
+async function npmNode(name, path) {
+  const folder = join(out, `node_modules/node-${name}`);
+  const held = existsSync(folder) ? JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version : '';
+  if (held !== process.versions.node) {
+    if (!existsSync(join(out, 'package.json'))) writeFileSync(join(out, 'package.json'), '{ "private": true }\n');
+    const quiet = ['--force', '--no-audit', '--no-fund', '--ignore-scripts']; // --force: it is for another processor
+    const words = ['install', ...quiet, '--prefix', out, `node-${name}@${process.versions.node}`];
+    await runStep(`Getting Node.js for ${name}`, 'npm', words);
+  }
+  return join(folder, path);
+}
+
+async function install(needs) {
+  const there = (name) => (name.startsWith('/') ? existsSync(name) : spawnSync(name, ['--version']).error === undefined);
+  const packages = Object.keys(needs)
+    .filter((name) => !there(name))
+    .map((name) => needs[name]);
+  if (packages.length === 0) return;
+  const words = ['apt-get', 'install', '--yes', '--no-install-recommends', ...packages];
+  if (process.getuid?.() !== 0) {
+    say(`Missing: ${packages.join(', ')}. On Debian and Ubuntu: sudo ${words.join(' ')}`);
+    throw new StepError('tools');
+  }
+  await runStep(`Installing ${packages.join(', ')}`, words[0], words.slice(1));
+}
