@@ -233,11 +233,7 @@ export function addTrainOptions(command: Command, model: string): Command {
       ).choices(scheduleNames),
     )
     .option('--epochs <count>', 'times to go through the data (default: 5, for a table 50)', whole(1))
-    .option(
-      '--patience <epochs>',
-      'end when so many epochs were no better on the test data, with the weights of the best one (default: all epochs)',
-      whole(1),
-    )
+    .option('--patience <epochs>', 'end after so many epochs without a better one on the test data, and keep the best', whole(1))
     .option('--batch-size <count>', "examples per step (default: that of the model's paper, or 128; 32 for tables)", whole(1))
     .addOption(
       new Option('--weight-decay <factor>', "decay of the weights (default: that of the model's paper, or the optimizer's)").argParser(rate),

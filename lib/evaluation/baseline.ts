@@ -5,7 +5,8 @@ import { isStreamed } from '../data/cursor.js';
 import { type AnyDataset, isInMemory } from '../data/dataset.js';
 import { ArgumentError } from '../errors.js';
 import { isFloat } from '../dtype.js';
-import { type AnyTensor, Tensor } from '../tensor.js';
+import { log } from '../ops/elementwise.js';
+import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 
 /** What {@link baseline} found. */
 export interface Baseline {
@@ -14,8 +15,8 @@ export interface Baseline {
   /** Name of that class; null where the targets are numbers. */
   readonly className: string | null;
   /**
-   * What that is worth on the other data: of classes `accuracy`, and `logLoss` of always saying their shares; of numbers `mae` (mean absolute error), `rmse` (root of the
-   * mean squared error) and `r2` (share of the variance explained; NaN where there is none).
+   * What that is worth on the other data: of classes `accuracy`, and `logLoss` of always saying their shares; of numbers `mae` (mean absolute error),
+   * `rmse` (root of the mean squared error) and `r2` (share of the variance explained; NaN where there is none).
    */
   readonly scores: Readonly<Record<string, number>>;
   /** The same in words. */
@@ -91,12 +92,15 @@ function ofClasses(train: Float64Array, test: Float64Array, names: readonly stri
   for (const value of train) counts.set(value, (counts.get(value) ?? 0) + 1);
   // Of equally common ones the first.
   const [always] = [...counts].reduce((best, one) => (one[1] > best[1] || (one[1] === best[1] && one[0] < best[0]) ? one : best));
-  let [hits, logs] = [0, 0];
+  const shares = Float64Array.from(counts.values(), (count) => count / train.length);
+  const logs = noGrad(() => log(Tensor.from(shares, [shares.length]))).data;
+  const logOf = new Map([...counts.keys()].map((value, i) => [value, logs[i]]));
+  let [hits, sum] = [0, 0];
   for (const value of test) {
     if (value === always) hits += 1;
-    logs -= Math.log((counts.get(value) ?? 0) / train.length);
+    sum -= logOf.get(value) ?? Number.NEGATIVE_INFINITY;
   }
-  const [accuracy, logLoss] = [hits / test.length, logs / test.length];
+  const [accuracy, logLoss] = [hits / test.length, sum / test.length];
   const className = names?.[always] ?? String(always);
   const text = `always '${className}': accuracy ${(100 * accuracy).toFixed(2)} %, log loss ${logLoss.toFixed(4)}`;
   return { always, className, scores: { accuracy, logLoss }, text };
@@ -108,8 +112,8 @@ function ofNumbers(train: Float64Array, test: Float64Array): Baseline {
   let [off, squares, spread] = [0, 0, 0];
   for (const value of test) {
     off += Math.abs(value - always);
-    squares += (value - always) ** 2;
-    spread += (value - middle) ** 2;
+    squares += (value - always) * (value - always);
+    spread += (value - middle) * (value - middle);
   }
   const [mae, rmse] = [off / test.length, Math.sqrt(squares / test.length)];
   const r2 = spread === 0 ? Number.NaN : 1 - squares / spread;

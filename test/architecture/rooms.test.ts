@@ -77,8 +77,8 @@ const arrows: Record<string, readonly string[]> = {
   ],
   // What is done to inputs first may go into the file; the wire format is a package's business.
   onnx: [...models, 'memory', 'io', 'preprocessing', 'program', 'runtime', 'training', 'tree', '@bufbuild/protobuf/wire'],
-  // A report is made of logs; for the last look at a trained model it needs what predicts.
-  report: [...basics, 'installation', 'tensor', 'ops', 'io', 'data', 'layers', 'losses', 'sitter', 'training'],
+  // A report is made of logs; for the last look at a trained model it needs what predicts, and what that is compared with.
+  report: [...basics, 'installation', 'tensor', 'ops', 'io', 'data', 'layers', 'losses', 'sitter', 'training', 'evaluation'],
   // What mends a run scales its schedules.
   sitter: [
     ...models,

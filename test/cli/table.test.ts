@@ -83,6 +83,48 @@ test('train on a table says what it does to each column, and its model evaluates
   t.is(readFileSync(join(folder, 'out.csv'), 'utf8'), predicted.out);
 });
 
+test('a file of semicolons and decimal commas is trained on as numbers, beside what the mean is worth, and the next commands work as they stand', async (t) => {
+  const folder = houses(t);
+  const lines = readFileSync(join(folder, 'houses.csv'), 'utf8').trimEnd().split('\n');
+  const german = lines.map((line) => line.replace(', or so', '').replaceAll('"', '').replaceAll(',', ';').replaceAll('.', ','));
+  writeFileSync(join(folder, 'my häuser.csv'), `${german.join('\r\n')}\r\n`);
+  const words = ['train', '--data', 'my häuser.csv', '--target', 'price', '--run-dir', 'here', '--epochs', '40', '--patience', '2'];
+  const { code, out, error } = await run(folder, words);
+  t.is(code, 0, error);
+  t.regex(out, / area: numbers from \d+(\.\d)? to \d+(\.\d)?; standardized\n/);
+  t.regex(out, /\n {2}baseline +always the mean, \d+: off by \d+ on average, .*; -?\d\.\d\d % of the variance explained\n/);
+  t.regex(out, /\n {2}run +completed/);
+  const next = [...out.matchAll(/^ {2}(evaluate|predict|report) +nodegrad (.*)$/gm)];
+  t.is(next.length, 3, out);
+  for (const [, , command] of next) {
+    const asked = [...command.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain);
+    const done = await run(folder, asked);
+    t.is(done.code, 0, `${command}: ${done.error}`);
+  }
+  t.is(readFileSync(join(folder, 'predictions.csv'), 'utf8').trimEnd().split('\n').length, 401);
+});
+
+test('--patience ends a run that gets no better, with the weights of its best epoch', async (t) => {
+  const folder = houses(t, 60);
+  const words = ['train', '--data', 'houses.csv', '--target', 'garden', '--columns', 'id=skip,note=skip', '--lr', '0.005', '--epochs', '60'];
+  const { code, out, error } = await run(folder, [...words, '--patience', '2', '--run-dir', 'here', '--schedule', 'constant']);
+  t.is(code, 0, error);
+  t.regex(out, /run +completed after \d+ epochs, no better validation loss in 2 epochs: the best was epoch \d+/);
+  t.regex(out, /baseline +always '(yes|no)': accuracy \d+\.\d\d %, log loss/);
+  const none = await run(folder, [...words, '--patience', '2', '--test', '0']);
+  t.is(none.code, 1);
+  t.regex(none.error, /--patience watches the test data, and --test 0 leaves none/);
+});
+
+test('a target of dates or of texts that all differ is no task until it is called one', async (t) => {
+  const folder = houses(t, 60);
+  const words = ['train', '--data', 'houses.csv', '--target', 'note', '--epochs', '1', '--run-dir', 'here'];
+  const refused = await run(folder, words);
+  t.is(refused.code, 1);
+  t.regex(refused.error, /'note' of houses\.csv has 60 categories .*: names or text, too many different\. .*--task classification/);
+  t.is((await run(folder, [...words, '--task', 'classification'])).code, 0);
+});
+
 test('a target of categories is classified, and predictions have the name and its probability', async (t) => {
   const folder = houses(t);
   const words = [
