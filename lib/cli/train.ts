@@ -237,10 +237,10 @@ function nextCommands({ data, dataDir, target }: TrainOptions, { weights, log, r
   if (weights !== null) {
     const [model, where] = [shellWord(shortest(weights)), `--data ${shellWord(data)}`];
     const folder = dataDir === undefined ? '' : ` --data-dir ${shellWord(dataDir)}`;
-    lines.push(['evaluate', `nodegrad evaluate ${model} ${where}${folder}`]);
-    if (target !== undefined) lines.push(['predict', `nodegrad predict ${model} ${where} --output predictions.csv`]);
+    lines.push(['evaluate', `npx nodegrad evaluate ${model} ${where}${folder}`]);
+    if (target !== undefined) lines.push(['predict', `npx nodegrad predict ${model} ${where} --output predictions.csv`]);
   }
-  if (log !== null && report === null) lines.push(['report', `nodegrad report ${shellWord(shortest(log))}`]);
+  if (log !== null && report === null) lines.push(['report', `npx nodegrad report ${shellWord(shortest(log))}`]);
   return lines.length === 0 ? [] : ['', 'Next', ...pairs(lines)];
 }
 

@@ -94,7 +94,7 @@ test('a file of semicolons and decimal commas is trained on as numbers, beside w
   t.regex(out, / area: numbers from \d+(\.\d)? to \d+(\.\d)?; standardized\n/);
   t.regex(out, /\n {2}baseline +always the mean, \d+: off by \d+ on average, .*; -?\d\.\d\d % of the variance explained\n/);
   t.regex(out, /\n {2}run +completed/);
-  const next = [...out.matchAll(/^ {2}(evaluate|predict|report) +nodegrad (.*)$/gm)];
+  const next = [...out.matchAll(/^ {2}(evaluate|predict|report) +npx nodegrad (.*)$/gm)];
   t.is(next.length, 3, out);
   for (const [, , command] of next) {
     const asked = [...command.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain);
