@@ -34,7 +34,7 @@ export interface Context {
   outdated: Outdated | null;
   /** Writes to state that wait for their release; null: they are made at once. */
   held: StateWrite[] | null;
-  /** The part of a batch that is being computed; null: all of it. */
+  /** The shard of a batch that is being computed; null: all of it. */
   shard: Shard | null;
   /** Where the gradients of leaves are added up; null, and for those that are not in it: at the leaves. */
   leafGradients: LeafGradients | null;

@@ -9,7 +9,7 @@ export function inCommands({ seen, advice, change, id, text }: Finding, options:
   const flags = change === null ? null : flagsOf(change, options);
   if (flags !== null) return `${seen}. Try ${flags}`;
   // Advice about data holds for everybody, that about code does not.
-  return /[`(:{]|\bnew \b/.test(advice) || isOfCode(change) ? `${seen}. \`nodegrad explain ${id}\` says more` : text;
+  return /[`(:{]|\bnew \b/.test(advice) || isOfCode(change) ? `${seen}. \`npx nodegrad explain ${id}\` says more` : text;
 }
 
 /** A change as flags; null where there are none. */

@@ -1,5 +1,6 @@
 // Names that other libraries give to the weights of models which we have under torchvision's names: transformers, timm, and what wraps a model.
 
+import { Buffer } from 'node:buffer';
 import type { AnyTensor } from '../tensor.js';
 
 /** What stands before every name when a model was saved inside something. */
@@ -9,8 +10,8 @@ const wrappers = ['module.', '_orig_mod.', 'model.', 'timm_model.'];
 interface Naming {
   readonly sign: RegExp;
   rename(name: string): string;
-  /** The tensors that one becomes, where they are several, or of another shape; null for none. */
-  convert?(name: string, value: AnyTensor): readonly (readonly [string, AnyTensor])[] | null;
+  /** The tensors that one becomes, where they are several, or of another shape; null for none. `all`: the file's, by their own names. */
+  convert?(name: string, value: AnyTensor, all: ReadonlyMap<string, AnyTensor>): readonly (readonly [string, AnyTensor])[] | null;
 }
 
 const namings: readonly Naming[] = [
@@ -43,9 +44,11 @@ const namings: readonly Naming[] = [
         .replace('.attn.c_proj.', '.attention.output.')
         .replace('.mlp.c_fc.', '.mlp.hidden.')
         .replace('.mlp.c_proj.', '.mlp.output.'),
-    convert(name, value) {
-      // Masks that older files have, and the head, which is the table of tokens once more.
-      if (/\.attn\.(masked_)?bias$/.test(name) || name === 'lm_head.weight') return null;
+    convert(name, value, all) {
+      // Masks that older files have, and the head where it is the table of tokens once more; one of its own has no place in the model, and is left to be refused.
+      if (/\.attn\.(masked_)?bias$/.test(name)) return null;
+      if (name === 'lm_head.weight')
+        return sameBytes(value, all.get('transformer.wte.weight') ?? all.get('wte.weight')) ? null : [[name, value]];
       const turned = (matrix: AnyTensor): AnyTensor => (matrix.rank === 2 ? matrix.transpose() : matrix);
       const joined = /^(blocks\.\d+)\.attn\.c_attn\.(weight|bias)$/.exec(name);
       if (joined === null) return [[name, /\.(output|hidden)\.weight$/.test(name) ? turned(value) : value]];
@@ -80,9 +83,15 @@ export function inTorchvisionNames(tensors: Map<string, AnyTensor>, known: Reado
   return new Map(
     [...bare].flatMap(([theirs, value]) => {
       const name = naming.rename(theirs);
-      return naming.convert === undefined ? [[name, asMatrix(name, value)] as const] : (naming.convert(name, value) ?? []);
+      return naming.convert === undefined ? [[name, asMatrix(name, value)] as const] : (naming.convert(name, value, bare) ?? []);
     }),
   );
+}
+
+/** Whether two tensors hold the same bytes. */
+function sameBytes(a: AnyTensor, b: AnyTensor | undefined): boolean {
+  const bytes = ({ memory }: AnyTensor): Uint8Array => new Uint8Array(memory.buffer as ArrayBuffer, memory.byteOffset, memory.byteLength);
+  return b !== undefined && a.dtype === b.dtype && Buffer.compare(bytes(a), bytes(b)) === 0;
 }
 
 /** Without what wraps all names alike, if something known comes to light. */

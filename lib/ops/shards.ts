@@ -11,12 +11,12 @@ export interface Shards {
   readonly drawn: Map<Random, (() => unknown)[]>;
 }
 
-/** The part of a batch that is being computed. */
+/** The shard that is being computed. */
 export interface Shard {
-  /** Which part it is, from 0. */
+  /** Which it is, from 0. */
   readonly index: number;
   readonly step: Shards;
-  /** Per generator, how many of its draws this part has taken. */
+  /** Per generator, how many of its draws it has taken. */
   readonly taken: Map<Random, number>;
 }
 
@@ -25,13 +25,13 @@ export interface LeafGradients {
   get(leaf: AnyTensor): AnyTensor | undefined;
 }
 
-/** Runs forward and backward of one part of a batch. */
+/** Runs forward and backward of one shard. */
 export function withinShard<R>(step: Shards, index: number, gradients: LeafGradients, body: () => R): R {
   return within('shard', { index, step, taken: new Map() }, () => within('leafGradients', gradients, body));
 }
 
 /**
- * What `draw` takes from `random`, anew for each step and once for all of its shards: the part that runs first draws, and the parts behind it get
+ * What `draw` takes from `random`, anew for each step and once for all of its shards: the one that runs first draws, and those behind it get
  * the same, in the same order.
  *
  * @returns Gives what was drawn for the step.

@@ -1,22 +1,21 @@
 // A batch in shards: a fixed number of parts that are computed one after the other, whose gradients are added along one fixed tree.
 
 import { context, within } from '../context.js';
-import { ShapeError } from '../errors.js';
 import { accumulateOp, div, greater, mul, scalar, scaleBy, where } from '../ops/elementwise.js';
 import { emitInPlace, withoutGradients } from '../ops/emit.js';
-import { cast, concat, copyInto, filled } from '../ops/shape.js';
+import { cast, concat, copy, copyInto, filled } from '../ops/shape.js';
 import { type LeafGradients, type Shards, withinShard } from '../ops/shards.js';
 import { type StateWrite, whereWritten } from '../ops/state.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
 import { type TensorTree, firstTensor, mapTensors, tensorsOf } from '../tree.js';
 
-/** What a step makes of a part of a batch. */
-export interface PartResult {
+/** What the forward pass makes of a shard. */
+export interface ShardResult {
   /** Its loss, as it is reported. */
   readonly loss: AnyTensor;
   /** What is minimized, a tensor of one element. */
   readonly sum: AnyTensor;
-  /** What the part counts for; null for its examples. */
+  /** What the shard counts for; null for its examples. */
   readonly counted: AnyTensor | null;
   /** Writes to state that wait. */
   readonly held: readonly StateWrite[];
@@ -28,8 +27,8 @@ export interface ShardsResult<R> {
   readonly loss: Tensor;
   /** What the batch counts for; null for its examples. */
   readonly counted: Tensor | null;
-  /** What the forward pass of each part made, in their order. */
-  readonly parts: readonly R[];
+  /** What the forward pass of each shard made, in their order. */
+  readonly results: readonly R[];
   /** Writes the gradients where the optimizer looks for them. */
   readonly writeGradients: () => void;
   /** Makes the writes to state. */
@@ -56,7 +55,7 @@ export function addInTree<T>(begin: number, end: number, leaf: (index: number) =
   return left === null || right === null ? (left ?? right) : add(left, right);
 }
 
-/** Gradients of one part of a batch, by leaf; it knows which leaves were asked for. */
+/** Gradients of one shard, by leaf; it knows which leaves were asked for. */
 class ShardGradients implements LeafGradients {
   readonly #all: ReadonlyMap<AnyTensor, AnyTensor>;
 
@@ -108,7 +107,7 @@ const oneNumber = (x: AnyTensor): Tensor => x.detach().reshape([]) as Tensor;
  * @param isSum - Whether losses are sums over their examples.
  * @param pass - The forward pass of a shard.
  */
-export function overShards<R extends PartResult>(
+export function overShards<R extends ShardResult>(
   batch: readonly TensorTree[],
   count: number,
   { leaves, isSum }: { readonly leaves: readonly AnyTensor[]; readonly isSum: boolean },
@@ -117,16 +116,16 @@ export function overShards<R extends PartResult>(
   const rows = firstTensor(batch[0], 'inputs').shape[0];
   const step: Shards = { drawn: new Map() };
   const reached = new Set<AnyTensor>();
-  const parts: R[] = [];
+  const results: R[] = [];
   let counts = false;
   const leaf = (index: number): Contribution | null => {
     const [begin, end] = rowsOfShard(rows, count, index);
     if (begin === end) return null;
-    const part = batch.map((tree) => mapTensors(tree, 'batch', (tensor) => rowsOf(tensor, rows, begin, end)));
+    const part = batch.map((tree) => mapTensors(tree, 'batch', (tensor) => tensor.slice(begin, end)));
     const gradients = withoutGradients(() => new ShardGradients(leaves, reached));
     const share = (end - begin) / rows;
     const result = withinShard(step, index, gradients, () => {
-      // Who sees layers sees the first part: a layer that is called for each would look like several.
+      // Who sees layers sees the first shard: a layer that is called for each would look like several.
       const made = within('observers', begin === 0 ? context.observers : [], () => pass(part));
       const { sum, counted } = made;
       withoutGradients(() => {
@@ -136,11 +135,11 @@ export function overShards<R extends PartResult>(
       return made;
     });
     counts = result.counted !== null && !isSum;
-    parts.push(result);
+    results.push(result);
     return withoutGradients(() => {
       const loss = oneNumber(result.loss);
       const counted = result.counted === null ? null : cast(oneNumber(result.counted), loss.dtype);
-      const weighted = isSum ? mul(loss, 1) : mul(loss, counted ?? share);
+      const weighted = isSum ? copy(loss) : mul(loss, counted ?? share);
       const states = result.held.map((write) => {
         let values: AnyTensor[] = [];
         whereWritten(write, () => {
@@ -148,7 +147,7 @@ export function overShards<R extends PartResult>(
         });
         return { write, values };
       });
-      return { tensors: [...gradients.list(), weighted, ...(counted === null ? [] : [mul(counted, 1)])], states };
+      return { tensors: [...gradients.list(), weighted, ...(counted === null ? [] : [copy(counted)])], states };
     });
   };
   const { tensors, states } = addInTree(0, count, leaf, addContribution) as Contribution;
@@ -160,7 +159,7 @@ export function overShards<R extends PartResult>(
     return {
       loss: inverse === null ? sum : mul(sum, inverse),
       counted,
-      parts,
+      results,
       writeGradients: () =>
         withoutGradients(() => {
           for (const [i, parameter] of leaves.entries()) {
@@ -175,14 +174,6 @@ export function overShards<R extends PartResult>(
       },
     };
   });
-}
-
-function rowsOf(tensor: AnyTensor, rows: number, begin: number, end: number): AnyTensor {
-  if (tensor.shape[0] !== rows)
-    throw new ShapeError(
-      `shards are rows of a batch, and a tensor of shape [${tensor.shape.join(', ')}] has not the ${rows} rows of the others`,
-    );
-  return tensor.slice(begin, end);
 }
 
 /** The batch's tree of the shards' trees. */

@@ -45,7 +45,7 @@ export interface StepParts {
   readonly regularizers: readonly Regularizer[];
   /** Whether the prediction is wanted. */
   readonly keepPrediction: boolean;
-  /** How many parts a batch is computed in. */
+  /** How many shards a batch is computed in. */
   readonly shards: number;
 }
 
@@ -144,11 +144,11 @@ export function makeTrainSteps({
     optimizer.zeroGrad();
     made.writeGradients();
     if (sum !== made.loss) sum.backward();
-    const predictions = made.parts.map(({ prediction }) => prediction as TensorTree);
+    const predictions = made.results.map(({ prediction }) => prediction as TensorTree);
     return {
       loss: made.loss,
       counted: made.counted,
-      measured: made.parts.map((part) => part.measured),
+      measured: made.results.map(({ measured: ofShard }) => ofShard),
       prediction: keep ? noGrad(() => joinShards(predictions, "the model's output")) : null,
     };
   };

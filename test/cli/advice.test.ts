@@ -26,7 +26,7 @@ test('a change that flags can make is told by them', (t) => {
 });
 
 test('advice about code becomes a page to read, advice about data stays, and none is none', (t) => {
-  const page = 'it is so. `nodegrad explain underfitting` says more';
+  const page = 'it is so. `npx nodegrad explain underfitting` says more';
   t.is(told('Keep the default initializer', { kind: 'initializer', name: 'He' }), page);
   t.is(told('Give the layer 20 units', { kind: 'widen', factor: 2 }, 'lenet5'), page);
   t.is(told('Leave these out, or fill the gaps: new Imputer()', { kind: 'fixData', what: 'inputs' }), page);

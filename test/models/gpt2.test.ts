@@ -31,6 +31,13 @@ test('weights of transformers give its logits, with and without the prefix, the 
   }
 });
 
+test('a head of its own, which is not the table of tokens, is refused instead of left out', async (t) => {
+  const { weights } = await golden();
+  const table = weights.get('transformer.wte.weight') as lib.Tensor;
+  const untied = new Map([...weights, ['lm_head.weight', table.mul(2)]]) as Map<string, lib.AnyTensor>;
+  await t.throwsAsync(lib.loadPyTorch(lib.gpt2(sizes), untied), { instanceOf: lib.ArgumentError, message: /lm_head\.weight/ });
+});
+
 test('the smallest published size has 124 million parameters', (t) => {
   const model = lib.gpt2();
   t.is(model.parameterCount(), 124_439_808);

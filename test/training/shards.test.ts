@@ -265,7 +265,7 @@ test.serial('bfloat16, and a run that is observed, train in parts', async (t) =>
   t.is(observations[0], whole[0]); // the first part alone
 });
 
-test.serial('what shards may be, and that every tensor of a batch has its rows', async (t) => {
+test.serial('shards are a whole number from 1 to the size of a batch', async (t) => {
   for (const shards of [0, 1.5, 17, '4'])
     await t.throwsAsync(train(cases['an MLP'], { shards: shards as number }), { instanceOf: ArgumentError, message: /shards/ });
 });
