@@ -461,6 +461,7 @@ export { TensorBoardLog } from './report/tensorboard.js';
 // ---- Evaluation ----
 
 export { type Baseline, baseline } from './evaluation/baseline.js';
+export { type Mistake, type MistakesOptions, mistakes } from './evaluation/mistakes.js';
 export { type CrossValidateOptions, type CrossValidation, type FoldScore, crossValidate } from './evaluation/cross-validation.js';
 export {
   type BiasAndVariance,
