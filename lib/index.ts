@@ -648,7 +648,7 @@ export { type CompileOptions, type CompiledStep, compileStep, type StepArgument 
 
 // ---- Files of other tools ----
 
-export { type OnnxExportOptions, encodeOnnx, saveOnnx } from './onnx/export.js';
+export { type DynamicAxes, type OnnxExportOptions, encodeOnnx, saveOnnx } from './onnx/export.js';
 export { type OnnxImportOptions, decodeOnnx, loadOnnx } from './onnx/import.js';
 export type { OnnxModel } from './onnx/onnx-model.js';
 export { type CifarImages, type CifarOptions, decodeCifar } from './io/cifar.js';

@@ -71,6 +71,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/cli/export.ts': { test: 'test/cli/main.test.ts', why: 'commands are run there' },
   'lib/onnx/forward.ts': { test: 'test/onnx/export.test.ts', why: 'what is written, and what is refused' },
   'lib/onnx/model-message.ts': { test: 'test/onnx/export.test.ts', why: 'what is written' },
+  'lib/onnx/free-axes.ts': { test: 'test/onnx/export.test.ts', why: 'sizes that stay free, and what is refused' },
   'lib/onnx/graph.ts': { test: 'test/onnx/export.test.ts', why: 'what is written' },
   'lib/onnx/values.ts': { test: 'test/onnx/export.test.ts', why: 'what is written' },
   'lib/onnx/schema.ts': { test: 'test/onnx/protobuf.test.ts', why: 'a list of fields' },
