@@ -32,7 +32,7 @@ export interface OnnxExportOptions {
   softmax?: boolean;
   /** Whether what `model.preprocessing` does to inputs belongs to the file. Default true, where the model has any. */
   preprocessing?: boolean;
-  /** Names of the classes, for the file's metadata (`classNames`, a JSON array). */
+  /** Names of the classes, for the file's metadata (`classNames`, a JSON array), one for each score. Default: {@link Model.classNames}. */
   classNames?: readonly string[];
 }
 

@@ -1,12 +1,13 @@
 // The message of a file of ONNX out of a model: its forward pass, operation by operation. Loaded when the first file is written.
 
 import type { DType } from '../dtype.js';
-import { ArgumentError, NodegradError, checkChoice, checkFlag, checkInteger, checkList, expected } from '../errors.js';
+import { ArgumentError, NodegradError, checkChoice, checkFlag, checkInteger, expected } from '../errors.js';
 import { inputShapeOf } from '../layers/costs.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { preprocessingOf } from '../preprocessing/of-model.js';
 import { info } from '../runtime.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
+import { checkClassCount, checkClassNames, classNamesOf } from '../training/class-names.js';
 import { type Structure, tensorsOf } from '../tree.js';
 import type { OnnxExportOptions } from './export.js';
 import { type Forward, type Incoming, checkAnyNumber, inNumber, outputsOf, traceForward } from './forward.js';
@@ -98,23 +99,27 @@ export function modelMessage(model: AnyLayer, options: OnnxExportOptions): Model
       output: outputs,
     },
     opsetImport: [{ domain: '', version: operatorSet }],
-    metadataProps: metadataOf(options, layout, transform === null ? null : transform.constructor.name),
+    metadataProps: metadataOf(namesFor(model, options, forward.one), layout, transform === null ? null : transform.constructor.name),
   };
 }
 
-function metadataOf({ classNames }: OnnxExportOptions, layout: string, preprocessing: string | null) {
+/** One name for each score, where there are names. */
+function namesFor(model: AnyLayer, { classNames }: OnnxExportOptions, { output }: Forward): readonly string[] | null {
+  const names = classNames === undefined ? classNamesOf(model) : checkClassNames(classNames, 'options.classNames');
+  const { tensors } = outputsOf(output);
+  const scores = tensors.length === 1 ? (tensors[0].shape.at(-1) ?? null) : null;
+  if (names !== null) checkClassCount(names, scores, classNames === undefined ? 'model.classNames' : 'options.classNames');
+  return names;
+}
+
+function metadataOf(classNames: readonly string[] | null, layout: string, preprocessing: string | null) {
   const entries = [
     { key: 'nodegrad', value: info().version },
     { key: 'layout', value: layout },
   ];
   if (preprocessing !== null)
     entries.push({ key: 'preprocessing', value: `${preprocessing}, part of the graph: inputs are as the training data were` });
-  if (classNames !== undefined) {
-    const names = checkList<string>(classNames, 'options.classNames', 'an array of texts');
-    const wrong = names.find((name) => typeof name !== 'string');
-    if (wrong !== undefined) throw new ArgumentError(expected('an array of texts', 'options.classNames', classNames));
-    entries.push({ key: 'classNames', value: JSON.stringify(names) });
-  }
+  if (classNames !== null) entries.push({ key: 'classNames', value: JSON.stringify(classNames) });
   return entries;
 }
 

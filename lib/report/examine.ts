@@ -10,6 +10,7 @@ import type { AnyLayer } from '../layers/layer.js';
 import { sigmoid } from '../ops/activations.js';
 import { softmax } from '../ops/softmax.js';
 import { Tensor, noGrad } from '../tensor.js';
+import { classNamesOf } from '../training/class-names.js';
 import { predict } from '../training/evaluate.js';
 
 /** The input of an example as it is shown. */
@@ -116,7 +117,7 @@ export async function examine(model: AnyLayer, data: AnyDataset, loss: Loss, tra
     examples,
     // Nothing is read for it that is not there.
     ...((isInMemory(train) || train.labels !== undefined) && { baseline: (await baseline(train, shown)).text }),
-    classes: classes === null ? null : (data.classes ?? Array.from({ length: classes }, (_, i) => String(i))),
+    classes: classes === null ? null : (classNamesOf(model) ?? data.classes ?? Array.from({ length: classes }, (_, i) => String(i))),
     confusion: classes === null ? null : confusionOf(list, classes),
     wrong: classes === null ? null : wrong.length,
     worst: await full(worst),

@@ -95,6 +95,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/sitter/of-run.ts': { test: 'test/sitter/sitter.test.ts', why: 'which sitter a run has' },
   'lib/sitter/snapshot.ts': { test: 'test/sitter/sitter.test.ts', why: 'where a mended run goes back to' },
   'lib/sitter/overfit-tiny.ts': { test: 'test/sitter/preflight.test.ts', why: 'a part of the full form of preflight' },
+  'lib/training/tensor-rows.ts': { test: 'test/training/evaluate.test.ts', why: 'what predict goes through' },
   'lib/training/validate.ts': { test: 'test/training/fit.test.ts', why: 'scores after each epoch' },
   'lib/sitter/dead-relu.ts': { test: 'test/course/more-activations.test.ts', why: 'rows A20 to A23 are its subject' },
   'lib/ops/smooth_activations.ts': { test: 'test/layers/activations.test.ts', why: 'the same table' },
