@@ -452,6 +452,7 @@ export {
 
 // ---- Several processes ----
 
+export { type ProcessEnvironment, processEnvironment } from './distributed/environment.js';
 export type { Store, StoreGetOptions } from './distributed/store.js';
 export { type OpenStoreOptions, openStore } from './distributed/open-store.js';
 export { type ServeStoreOptions, type ServedStore, serveStore } from './distributed/store-server.js';
@@ -693,4 +694,4 @@ export {
   type RefusedIndex,
   ShapeError,
 } from './errors.js';
-export { StoreFullError, TimeoutError, TokenError } from './distributed/errors.js';
+export { EnvironmentError, StoreFullError, TimeoutError, TokenError } from './distributed/errors.js';
