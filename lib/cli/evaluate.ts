@@ -11,7 +11,7 @@ import type { ColumnTransform } from '../preprocessing/column-transform.js';
 import { load } from '../training/load.js';
 import { type DataChoice, loadData } from './options.js';
 import { measureNamed } from './metrics.js';
-import { judgeTable, tableOfModel } from './table.js';
+import { judgeTable, tableOfModel, withScores } from './table.js';
 import { Terminal, formatCount, pairs, percent } from './terminal.js';
 
 /** What `evaluate` is told. */
@@ -27,7 +27,7 @@ export interface EvaluateCommandOptions extends DataChoice {
 export async function evaluateCommand(file: string, options: EvaluateCommandOptions): Promise<number> {
   const model = await load(file);
   const transform = tableOfModel(model);
-  if (transform !== null) return evaluateTable(file, model, transform, options);
+  if (transform !== null) return evaluateTable(file, withScores(model, transform), transform, options);
   if (tableFormat(options.data) !== null) throw new ArgumentError(`${file} was not trained on a table, and ${options.data} is one`);
   const { test } = await loadData(options, undefined, process.stderr, model.preprocessing !== null);
   if (test.length === 0)

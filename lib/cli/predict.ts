@@ -6,7 +6,7 @@ import { writeFileAtomic } from '../io/atomic.js';
 import { csvField } from '../io/csv.js';
 import type { Tensor } from '../tensor.js';
 import { load } from '../training/load.js';
-import { type TableChoice, rowsFor, tableOfModel } from './table.js';
+import { type TableChoice, rowsFor, tableOfModel, withScores } from './table.js';
 
 /** What `predict` is told. */
 export interface PredictCommandOptions extends TableChoice {
@@ -21,7 +21,7 @@ export async function predictCommand(file: string, options: PredictCommandOption
   if (transform === null)
     throw new ArgumentError(`${file} was not trained on a table: for the others there is model.predict(images) in a program`);
   const { table, rows } = await rowsFor(transform, options, false);
-  const outputs = (await model.predict(rows)) as Tensor;
+  const outputs = (await withScores(model, transform).predict(rows)) as Tensor;
   const { target } = transform;
   const name = target?.name ?? 'prediction';
   const names = target?.kind === 'category' ? [name, 'probability'] : [name];
