@@ -686,3 +686,4 @@ export {
   type RefusedIndex,
   ShapeError,
 } from './errors.js';
+export { openStore } from './distributed/open-store.js'; export { ProcessGroup } from './distributed/process-group.js'; export { GroupError } from './distributed/errors.js';

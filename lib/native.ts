@@ -67,6 +67,9 @@ interface Binding {
   adviseHugePages(view: TypedArray): void;
   misalignment(view: TypedArray): number;
   calibrate(threads: number, seconds: number): Calibration;
+  /** A number for the transport of a second addon, which operations over a group name. */
+  openChannel(transport: object): number;
+  closeChannel(channel: number): void;
 }
 
 /** The CPU as the native part sees it. */

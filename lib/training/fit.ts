@@ -129,8 +129,8 @@ class Fitting implements TrainingRun {
     const { wantsBatches: keepPrediction, wantsObservations } = this.#callbacks;
     this.#observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0) * Number(wantsObservations);
     this.#parts = { model, loss, optimizer, metrics: this.#metrics, regularizers: checkRegularizers(options.regularizers) };
-    const shards = checkInteger(options.shards ?? 1, 'options.shards', 1, this.batchSize);
-    this.#steps = makeTrainSteps({ ...this.#parts, clipping: this, keepPrediction, shards });
+    const shards = checkInteger(options.shards ?? (options.group === undefined ? 1 : 16), 'options.shards', options.group?.size ?? 1, this.batchSize);
+    this.#steps = makeTrainSteps({ ...this.#parts, clipping: this, keepPrediction, shards, channel: options.group?.channel ?? null });
     this.#compiled = this.#steps.map((step) => compileReported(step, precisionOf(options, model), this));
     const settings = settingsOf(options, this.batchSize, this.#seed);
     const parts = { ...this.#parts, callbacks: [...(options.callbacks ?? []), ...kept], data, validation, history, epochs, settings };
