@@ -686,4 +686,6 @@ export {
   type RefusedIndex,
   ShapeError,
 } from './errors.js';
-export { openStore } from './distributed/open-store.js'; export { ProcessGroup } from './distributed/process-group.js'; export { GroupError } from './distributed/errors.js';
+export { openStore } from './distributed/open-store.js';
+export { ProcessGroup } from './distributed/process-group.js';
+export { GroupError } from './distributed/errors.js';

@@ -42,7 +42,10 @@ function load(): DistributedBinding {
   const name = distributedPackageName();
   const places =
     forced === undefined || forced === ''
-      ? [`${name}/nodegrad_distributed.node`, ...['Release', 'Debug'].map((kind) => join(packageRoot(), 'build', kind, 'nodegrad_distributed.node'))]
+      ? [
+          `${name}/nodegrad_distributed.node`,
+          ...['Release', 'Debug'].map((kind) => join(packageRoot(), 'build', kind, 'nodegrad_distributed.node')),
+        ]
       : [resolve(forced)];
   const attempts: string[] = [];
   for (const place of places) {

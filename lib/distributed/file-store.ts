@@ -64,7 +64,10 @@ export class FileStore extends BaseStore {
       if (value !== null || left <= 0) return value;
       await pause(Math.min(ms, left), undefined, { signal: stop });
       // NFS believes for up to a minute that a file is not there; who opens the folder makes it ask.
-      await opendir(this.folder).then((folder) => folder.close(), () => {});
+      await opendir(this.folder).then(
+        (folder) => folder.close(),
+        () => {},
+      );
     }
   }
 

@@ -84,13 +84,15 @@ export class HttpStore extends BaseStore {
 
   #understood(key: string, answer: Answer): Answer {
     const { status } = answer;
-    if (status === 401) throw new TokenError(`the store at ${this.address} has another token: NODEGRAD_TOKEN must be the same for all processes of a group`);
+    if (status === 401)
+      throw new TokenError(`the store at ${this.address} has another token: NODEGRAD_TOKEN must be the same for all processes of a group`);
     if (status === 507)
       throw new StoreFullError(
         `the store at ${this.address} has no room for '${key}': it holds ${storeLimits.keys} keys and ${storeLimits.bytes / 2 ** 20} MiB at most`,
       );
     if (status === 503) throw new Unreachable('it is being closed');
-    if (![200, 201, 204, 404, 412].includes(status)) throw new NetworkError(`the store at ${this.address} gave an answer that is not known: status ${status}`);
+    if (![200, 201, 204, 404, 412].includes(status))
+      throw new NetworkError(`the store at ${this.address} gave an answer that is not known: status ${status}`);
     return answer;
   }
 

@@ -90,7 +90,8 @@ export class ProcessGroup {
     const size = checkInteger(given.size, 'options.size', 1, 4096);
     const rank = checkInteger(given.rank, 'options.rank', 0, size - 1);
     checkNumber(timeout, 'options.timeout', 1, 2 ** 31 - 1);
-    if (typeof (store as Partial<Store> | undefined)?.get !== 'function') throw new ArgumentError(expected('a store, as openStore() gives it', 'options.store', store));
+    if (typeof (store as Partial<Store> | undefined)?.get !== 'function')
+      throw new ArgumentError(expected('a store, as openStore() gives it', 'options.store', store));
     if (typeof host !== 'string' || host === '') throw new ArgumentError(expected('a host', 'options.host', host));
     if (signal !== undefined && !isAbortSignal(signal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
     if (signal?.aborted) throw new AbortedError('the group was not opened: its signal is aborted', { cause: signal.reason });
@@ -103,7 +104,10 @@ export class ProcessGroup {
         open.addresses.map(async (own, other) => {
           if (other === rank) return own;
           const theirs = decode(await store.get(`${name}/address/${other}`, { timeout, ...(signal && { signal }) })) as Partial<typeof ours>;
-          if (theirs.size !== size) throw new GroupError(`process ${other} says that the group '${name}' has ${theirs.size} processes, and process ${rank} that it has ${size}`);
+          if (theirs.size !== size)
+            throw new GroupError(
+              `process ${other} says that the group '${name}' has ${theirs.size} processes, and process ${rank} that it has ${size}`,
+            );
           return Buffer.from(String(theirs.addresses?.[rank]), 'base64');
         }),
       );
@@ -234,7 +238,7 @@ function asGroupError<R>(body: () => R): R {
 export function groupErrorOf(error: unknown): GroupError | null {
   if (error instanceof GroupError) return error;
   const { message, code } = error as Partial<NodeJS.ErrnoException>;
-  const found = /\[group_(?:sum|share)\] ([^]*)/.exec(message ?? '');
+  const found = /\[group_(?:sum|share)\] (.*)/s.exec(message ?? '');
   if (found === null && code !== 'ERR_DISTRIBUTED') return null;
   return new GroupError(`the process group failed: ${found?.[1] ?? message}`, { cause: error });
 }

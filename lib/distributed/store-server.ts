@@ -114,7 +114,9 @@ export class StoreServer implements ServedStore {
           EADDRNOTAVAIL: 'is no address of this machine',
           ENOTFOUND: 'is not known here',
         };
-        reject(new ArgumentError(`${joined(host, port)} ${why[error.code ?? ''] ?? `cannot be listened on: ${error.message}`}`, { cause: error }));
+        reject(
+          new ArgumentError(`${joined(host, port)} ${why[error.code ?? ''] ?? `cannot be listened on: ${error.message}`}`, { cause: error }),
+        );
       });
       this.#server.listen(port, host, resolve);
     });

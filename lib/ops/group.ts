@@ -46,6 +46,22 @@ export function branchesOf({ rank, size }: Omit<Channel, 'number'>, count: numbe
   return collect(0, count);
 }
 
+/** The rows that a process computes of a batch of so many; those of the first shard that has any, where it has none of its own. */
+export function rowsOfProcess({ rank, size }: Omit<Channel, 'number'>, count: number, rows: number): [begin: number, end: number] {
+  const own: [number, number] = [
+    rowsOfShard(rows, count, Math.floor((rank * count) / size))[0],
+    rowsOfShard(rows, count, Math.floor(((rank + 1) * count) / size))[0],
+  ];
+  return own[0] < own[1] ? own : rowsOfShard(rows, count, shardWithRows(count, rows));
+}
+
+/** The first shard that has rows. */
+export function shardWithRows(count: number, rows: number): number {
+  let index = 0;
+  while (rowsOfShard(rows, count, index)[1] === 0) index += 1;
+  return index;
+}
+
 interface SumAttributes {
   readonly channel: Channel;
   readonly tensors: number;
@@ -93,8 +109,10 @@ function byDType<T>(items: readonly T[], tensorOf: (item: T) => AnyTensor): T[][
  * result. Where it has none, one tensor whose contents do not count.
  */
 export function groupSum(channel: Channel, sums: readonly (readonly AnyTensor[])[], shards: number, rows: number): void {
+  // All processes cut what they add up alike, whatever each of them has of it.
+  const most = Math.max(...Array.from({ length: channel.size }, (_, rank) => branchesOf({ rank, size: channel.size }, shards, rows).length));
   for (const kind of byDType(sums, ([first]) => first))
-    inParts(kind, kind[0].length, (part) => emitInPlace(groupSumOp, part.flat(), [], { channel, tensors: part.length, shards, rows }));
+    inParts(kind, most, (part) => emitInPlace(groupSumOp, part.flat(), [], { channel, tensors: part.length, shards, rows }));
 }
 
 /** Gives all processes each of `tensors` as the process has it that `owners` names. */

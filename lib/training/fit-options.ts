@@ -166,7 +166,7 @@ export function precisionOf({ precision = 'float32', eager }: FitOptions, model?
 }
 
 /** What decides the numbers of a run beside its parts: what is compared when it is taken up again. */
-export function settingsOf(options: FitOptions, batchSize: number, seed: number): Readonly<Record<string, unknown>> {
-  const { shuffle = true, dropLast = false, maxGradNorm = 'none', shards = 1 } = options;
+export function settingsOf(options: FitOptions, shards: number, batchSize: number, seed: number): Readonly<Record<string, unknown>> {
+  const { shuffle = true, dropLast = false, maxGradNorm = 'none' } = options;
   return { batchSize, seed, ...(shards > 1 && { shards }), shuffle, dropLast, maxGradNorm, ...precisionOf(options) };
 }

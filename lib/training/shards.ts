@@ -4,7 +4,7 @@ import { context, within } from '../context.js';
 import { accumulateOp, div, greater, mul, scalar, scaleBy, where } from '../ops/elementwise.js';
 import { emitInPlace, isRecording, withoutGradients } from '../ops/emit.js';
 import { cast, concat, copy, copyInto, filled } from '../ops/shape.js';
-import { type Branch, branchesOf, type Channel, groupShare, groupSum, middleOf, ownerOf, rowsOfShard } from '../ops/group.js';
+import { type Branch, branchesOf, type Channel, groupShare, groupSum, middleOf, ownerOf, rowsOfShard, shardWithRows } from '../ops/group.js';
 import { type LeafGradients, type Shards, withinShard } from '../ops/shards.js';
 import { type StateWrite, whereWritten } from '../ops/state.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
@@ -166,7 +166,8 @@ export function overShards<R extends ShardResult>(
     if (channel === null || channel.size === 1) return addInTree(0, count, leaf, addContribution) as Contribution;
     const branches = branchesOf(channel, count, rows);
     // Who has no rows computes a shard of another once more: for what it is made of, and so that all draw the same.
-    const parts = branches.length > 0 ? branches : [shardWithRows(count, rows)];
+    const spare = shardWithRows(count, rows);
+    const parts: readonly Branch[] = branches.length > 0 ? branches : [[spare, spare + 1]];
     const own = parts.map(([begin, end]) => addInTree(begin, end, leaf, addContribution) as Contribution);
     return withoutGradients(() => {
       const sum = addOverGroup(channel, own, count, rows);
@@ -213,7 +214,9 @@ function shareReached({ size, rank, ...channel }: Channel, leaves: readonly AnyT
 export function withRows(tree: TensorTree, rows: number): TensorTree {
   return mapTensors(tree, 'batch', (tensor) => {
     const { [0]: have } = tensor.shape;
-    return rows <= have ? tensor.slice(0, rows) : concat([tensor as Tensor, ...Array.from({ length: rows - have }, () => tensor.slice(0, 1) as Tensor)]);
+    return rows <= have
+      ? tensor.slice(0, rows)
+      : concat([tensor as Tensor, ...Array.from({ length: rows - have }, () => tensor.slice(0, 1) as Tensor)]);
   });
 }
 
@@ -224,7 +227,12 @@ const isTensor = (value: unknown): boolean => value instanceof Tensor;
  *
  * @param valueOf - Of a shard of this process, what was made of it; of a number of rows, what would be, for its shapes and numbers.
  */
-export function shareShards<T>(channel: Channel, count: number, rows: number, valueOf: (shard: { index: number; rows: number; isOwn: boolean }) => T): T[] {
+export function shareShards<T>(
+  channel: Channel,
+  count: number,
+  rows: number,
+  valueOf: (shard: { index: number; rows: number; isOwn: boolean }) => T,
+): T[] {
   const shards = Array.from({ length: count }, (_, index) => {
     const [begin, end] = rowsOfShard(rows, count, index);
     return { index, rows: end - begin, owner: ownerOf(index, count, channel.size) };
@@ -242,12 +250,6 @@ export function shareShards<T>(channel: Channel, count: number, rows: number, va
       all.map(([, owner]) => owner),
     );
   return trees.map(({ leaves, structure }) => structure.rebuild(leaves) as T);
-}
-
-/** The first shard that has rows. */
-function shardWithRows(count: number, rows: number): Branch {
-  const index = Array.from({ length: count }, (_, i) => i).findIndex((i) => rowsOfShard(rows, count, i)[1] > 0);
-  return [index, index + 1];
 }
 
 /** The batch's tree of the shards' trees. */

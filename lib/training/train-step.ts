@@ -175,7 +175,14 @@ export function makeTrainSteps({
       loss: made.loss,
       counted: made.counted,
       measured: shown.map(({ measured: ofShard }) => ofShard),
-      prediction: keep ? noGrad(() => joinShards(shown.map(({ prediction }) => prediction as TensorTree), "the model's output")) : null,
+      prediction: keep
+        ? noGrad(() =>
+            joinShards(
+              shown.map(({ prediction }) => prediction as TensorTree),
+              "the model's output",
+            ),
+          )
+        : null,
     };
   };
   const gradients = shards === 1 ? whole : sharded;

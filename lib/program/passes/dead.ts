@@ -12,7 +12,10 @@ export function removeDead(list: List): List {
     const instruction = list.instructions[at];
     const outputs = instruction.operands.slice(0, instruction.writes);
     // An instruction without outputs is there for what it checks; other processes wait for those of a group.
-    const needed = outputs.length === 0 || isOfGroup(instruction.op.name) || outputs.some(({ buffer }) => buffers[buffer].kind !== 'temporary' || live.has(buffer));
+    const needed =
+      outputs.length === 0 ||
+      isOfGroup(instruction.op.name) ||
+      outputs.some(({ buffer }) => buffers[buffer].kind !== 'temporary' || live.has(buffer));
     if (!needed) {
       edits.set(at, []);
       continue;
