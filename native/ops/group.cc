@@ -1,6 +1,7 @@
 // Operations over all processes of a group: sums along the fixed tree of a step's shards, and tensors that one process has and all want.
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ Refusal outcome(const Call&) { return failure.empty() ? Refusal{} : Refusal{fail
 
 // Below this many bytes everybody sends everything to everybody: one journey, and no second one for the sum.
 constexpr int64_t wholeBelow = 32768;
+constexpr int64_t pieceBytes = 1 << 20;
 constexpr int64_t leastAlignment = 16;  // elements, of where chunks begin
 
 // A number that two messages share only when they are the same one: the operation, which part of it, and how long it is.
@@ -143,36 +145,57 @@ class GroupSum {
   void run(Channel& channel) {
     if (size_ == 1 || elements_ == 0) return;
     const uint64_t operation = channel.nextOperation();
+    const int64_t begin = chunkBegin(rank_), own = chunkEnd(rank_) - begin, others = int64_t(shards_.branches.size()) - mine_;
     unsigned char* const packed = static_cast<unsigned char*>(call_.workspace);
     unsigned char* const received = packed + partials_ * elements_ * width_;
-    const int64_t begin = chunkBegin(rank_), own = chunkEnd(rank_) - begin;
-    {
-      Messages receives(channel, operation), sends(channel, operation);
-      unsigned char* at = received;
-      for (size_t i = 0; i < shards_.branches.size(); ++i) {
-        const Branch& branch = shards_.branches[i];
-        places_.push_back(branch.rank == rank_ ? nullptr : at);
-        if (branch.rank == rank_) continue;
-        receives.receive(branch.rank, i, at, own * width_);
-        at += own * width_;
-      }
-      sendBranches(sends, packed);
-      const bool come = receives.wait();
-      if (come) sumChunk(begin, begin + own);
-      if (!sends.wait() || !come) return;
+    unsigned char* const result = received + others * own * width_;
+    unsigned char* at = received;
+    for (const Branch& branch : shards_.branches) {
+      places_.push_back(branch.rank == rank_ ? nullptr : at);
+      if (branch.rank != rank_) at += own * width_;
     }
-    if (everywhere_) return;
-    unsigned char* const result = received + (int64_t(shards_.branches.size()) - mine_) * own * width_;
-    Messages messages(channel, operation);
-    const uint64_t part = shards_.branches.size();
+    // Piece by piece: one is added up while the next ones travel, and its sum goes out at once.
+    const int64_t pieces = piecesOf(rank_);
+    std::vector<std::unique_ptr<Messages>> receives, sends;
+    Messages results(channel, operation);
+    for (int64_t piece = 0; piece < pieces; ++piece) {
+      receives.push_back(std::make_unique<Messages>(channel, operation));
+      const Range range = pieceOf(rank_, piece);
+      for (size_t i = 0; i < shards_.branches.size(); ++i)
+        if (shards_.branches[i].rank != rank_)
+          receives.back()->receive(shards_.branches[i].rank, partOf(i, piece), places_[i] + (range.begin - begin) * width_, bytesOf(range));
+    }
+    int64_t most = pieces;
+    for (int peer = 0; peer < size_; ++peer) most = std::max(most, piecesOf(peer));
+    for (int64_t piece = 0; piece < most; ++piece) {
+      sends.push_back(std::make_unique<Messages>(channel, operation));
+      sendPiece(*sends.back(), piece, packed);
+    }
+    for (int64_t piece = 0; piece < most; ++piece) {
+      if (piece < pieces) {
+        const Range range = pieceOf(rank_, piece);
+        if (!receives[size_t(piece)]->wait()) return;
+        // What is sent from there has to be gone before the sum takes its place: of the own chunk, nothing is.
+        sumRange(range, range.begin - begin);
+        if (!everywhere_) {
+          void* const sum = gathered(0, range, result + (range.begin - begin) * width_);
+          for (int peer = 0; peer < size_; ++peer)
+            if (peer != rank_) results.send(peer, partOf(shards_.branches.size() + size_t(rank_), piece), sum, bytesOf(range));
+        }
+      }
+      if (everywhere_) continue;
+      if (!sends[size_t(piece)]->wait()) return;
+      for (int peer = 0; peer < size_; ++peer) {
+        if (peer == rank_ || piece >= piecesOf(peer)) continue;
+        const Range range = pieceOf(peer, piece);
+        results.receive(peer, partOf(shards_.branches.size() + size_t(peer), piece), receivedAt(range, packed), bytesOf(range));
+      }
+    }
+    if (everywhere_) return void(sends[0]->wait());
+    if (!results.wait()) return;
     for (int peer = 0; peer < size_; ++peer)
-      if (peer != rank_) messages.receive(peer, part + uint64_t(peer), receivedAt(peer, packed), chunkBytes(peer));
-    void* const sum = packChunk(0, begin, begin + own, result);
-    for (int peer = 0; peer < size_; ++peer)
-      if (peer != rank_) messages.send(peer, part + uint64_t(rank_), sum, own * width_);
-    if (!messages.wait()) return;
-    for (int peer = 0; peer < size_; ++peer)
-      if (peer != rank_) unpackChunk(peer, packed);
+      if (peer != rank_)
+        for (int64_t piece = 0; piece < piecesOf(peer); ++piece) unpack(pieceOf(peer, piece), packed);
   }
 
  private:
@@ -183,7 +206,6 @@ class GroupSum {
   // Which elements a process adds up, of all tensors one behind the other.
   int64_t chunkBegin(int rank) const { return everywhere_ ? 0 : rank * elements_ / size_ / leastAlignment * leastAlignment; }
   int64_t chunkEnd(int rank) const { return everywhere_ || rank == size_ - 1 ? elements_ : chunkBegin(rank + 1); }
-  int64_t chunkBytes(int rank) const { return (chunkEnd(rank) - chunkBegin(rank)) * width_; }
 
   std::vector<Segment> segmentsOf(int64_t begin, int64_t end) const {
     std::vector<Segment> segments;
@@ -196,9 +218,22 @@ class GroupSum {
     return segments;
   }
 
+  // A chunk in pieces that stay in the caches while they are added up.
+  struct Range {
+    int64_t begin, end;
+  };
+  int64_t bytesOf(const Range& range) const { return (range.end - range.begin) * width_; }
+  int64_t perPiece() const { return everywhere_ ? std::max<int64_t>(elements_, 1) : pieceBytes / width_; }
+  int64_t piecesOf(int rank) const { return tilesOf(chunkEnd(rank) - chunkBegin(rank), perPiece()); }
+  Range pieceOf(int rank, int64_t piece) const {
+    const int64_t begin = chunkBegin(rank) + piece * perPiece();
+    return {begin, std::min(begin + perPiece(), chunkEnd(rank))};
+  }
+  static uint64_t partOf(size_t what, int64_t piece) { return uint64_t(piece) << 32 | what; }
+
   // Elements of one of the sums in one stretch: where they lie, or copied to `room`.
-  void* packChunk(int64_t partial, int64_t begin, int64_t end, unsigned char* room) const {
-    const std::vector<Segment> segments = segmentsOf(begin, end);
+  void* gathered(int64_t partial, const Range& range, unsigned char* room) const {
+    const std::vector<Segment> segments = segmentsOf(range.begin, range.end);
     if (segments.size() == 1) return bytesAt(segments[0].tensor, partial, segments[0].offset);
     unsigned char* at = room;
     for (const Segment& s : segments) {
@@ -207,37 +242,36 @@ class GroupSum {
     }
     return room;
   }
-  void sendBranches(Messages& sends, unsigned char* room) const {
+  void sendPiece(Messages& sends, int64_t piece, unsigned char* room) const {
     for (size_t i = 0; i < shards_.branches.size(); ++i) {
       const Branch& branch = shards_.branches[i];
       if (branch.rank != rank_) continue;
       void* data = nullptr;
       for (int peer = 0; peer < size_; ++peer) {
-        if (peer == rank_) continue;
-        const int64_t begin = chunkBegin(peer);
-        if (!everywhere_ || !data) data = packChunk(branch.place, begin, chunkEnd(peer), room + (branch.place * elements_ + begin) * width_);
-        sends.send(peer, i, data, chunkBytes(peer));
+        if (peer == rank_ || piece >= piecesOf(peer)) continue;
+        const Range range = pieceOf(peer, piece);
+        if (!everywhere_ || !data) data = gathered(branch.place, range, room + (branch.place * elements_ + range.begin) * width_);
+        sends.send(peer, partOf(i, piece), data, bytesOf(range));
       }
     }
   }
-  void* receivedAt(int peer, unsigned char* room) const {
-    const std::vector<Segment> segments = segmentsOf(chunkBegin(peer), chunkEnd(peer));
+  void* receivedAt(const Range& range, unsigned char* room) const {
+    const std::vector<Segment> segments = segmentsOf(range.begin, range.end);
     if (segments.size() == 1) return bytesAt(segments[0].tensor, 0, segments[0].offset);
-    return room + chunkBegin(peer) * width_;
+    return room + range.begin * width_;
   }
-  void unpackChunk(int peer, unsigned char* room) const {
-    const std::vector<Segment> segments = segmentsOf(chunkBegin(peer), chunkEnd(peer));
+  void unpack(const Range& range, unsigned char* room) const {
+    const std::vector<Segment> segments = segmentsOf(range.begin, range.end);
     if (segments.size() == 1) return;
-    const unsigned char* at = room + chunkBegin(peer) * width_;
+    const unsigned char* at = room + range.begin * width_;
     for (const Segment& s : segments) {
       std::memcpy(bytesAt(s.tensor, 0, s.offset), at, size_t(s.count * width_));
       at += s.count * width_;
     }
   }
 
-  void sumChunk(int64_t begin, int64_t end) const {
-    int64_t done = 0;
-    for (const Segment& segment : segmentsOf(begin, end)) {
+  void sumRange(const Range& range, int64_t done) const {
+    for (const Segment& segment : segmentsOf(range.begin, range.end)) {
       unsigned char* const sum = sumTree(0, shards_.count, segment, done);
       unsigned char* const to = bytesAt(segment.tensor, 0, segment.offset);
       if (sum != to) std::memcpy(to, sum, size_t(segment.count * width_));
