@@ -242,6 +242,16 @@ export function allocateShared<D extends DType>(size: number, dtype: D): TypedAr
   }
 }
 
+/** A number that operations name a group of processes by, of the transport that a second addon brings. */
+export function openChannel(transport: object): number {
+  return binding.openChannel(transport);
+}
+
+/** What still runs over it fails. */
+export function closeChannel(channel: number): void {
+  binding.closeChannel(channel);
+}
+
 /** Measures the machine's limits for about `seconds`; under 0.2 s only the FMA peaks. Blocks the event loop: for benchmarks. */
 export function calibrate(threads: number, seconds: number): Calibration {
   return binding.calibrate(threads, seconds);

@@ -56,15 +56,13 @@ export class StoreFullError extends NodegradError {
   }
 }
 
-keepNames({ TimeoutError, TokenError, StoreFullError });
-
 /**
- * A process of a group is gone, does not answer, or does something else than the others.
+ * A process of a group is gone, does not answer, or does something else than the others. The group stays broken: open another one.
  *
  * @example
  * ```ts
  * import { GroupError } from 'nodegrad';
- * const isAlone = (error: unknown) => error instanceof GroupError; // what the others did, the message says
+ * const isAlone = (error: unknown) => error instanceof GroupError; // what happened to which process, the message says
  * ```
  */
 export class GroupError extends NodegradError {
@@ -73,4 +71,4 @@ export class GroupError extends NodegradError {
   }
 }
 
-keepNames({ GroupError });
+keepNames({ TimeoutError, TokenError, StoreFullError, GroupError });

@@ -12,7 +12,7 @@ import { BaseStore, storeLimits } from './store.js';
 import { claimHeader, longestWait, storeHeader } from './store-server.js';
 
 /** Milliseconds after which an answer that should be there is given up; the least is for the last try before the end of a time-out. */
-const [patience, leastPatience] = [10_000, 500];
+const [patience, leastPatience] = [10_000, 2000];
 
 /** Between two tries, in milliseconds. */
 const [firstPause, longestPause] = [50, 1000];
@@ -32,7 +32,7 @@ interface Question {
 
 /** A store at an address. */
 export class HttpStore extends BaseStore {
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 });
+  readonly #agent = new Agent({ keepAlive: true });
   readonly #token: string;
 
   constructor(address: string, timeout: number, token: string) {
@@ -125,7 +125,8 @@ export class HttpStore extends BaseStore {
           }
         },
       );
-      const late = setTimeout(() => asked.destroy(new Error('no answer')), milliseconds);
+      // After a long calculation an answer may lie there: it is read before the time is called over.
+      const late = setTimeout(() => setImmediate(() => asked.destroy(new Error('no answer'))), milliseconds);
       asked.on('error', lost);
       asked.end(body);
     });

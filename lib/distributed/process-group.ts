@@ -3,13 +3,13 @@
 import { AbortedError, ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import { isAbortSignal } from '../foreign.js';
 import { keepNames } from '../names.js';
-import { binding } from '../native.js';
+import { closeChannel, openChannel } from '../native.js';
 import { type Channel, groupShare, groupSum } from '../ops/group.js';
 
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { distributedBinding, type DistributedBinding, type OpenMesh } from './addon.js';
 import { GroupError } from './errors.js';
-import type { Store } from './store.js';
+import { type Store, keyForm } from './store.js';
 
 /** Options of {@link ProcessGroup.open}. */
 export interface ProcessGroupOptions {
@@ -92,6 +92,8 @@ export class ProcessGroup {
     checkNumber(timeout, 'options.timeout', 1, 2 ** 31 - 1);
     if (typeof (store as Partial<Store> | undefined)?.get !== 'function')
       throw new ArgumentError(expected('a store, as openStore() gives it', 'options.store', store));
+    if (typeof name !== 'string' || !keyForm.test(name))
+      throw new ArgumentError(expected("a name of lower-case letters, digits, '.', '_', '-' and '/'", 'options.name', name));
     if (typeof host !== 'string' || host === '') throw new ArgumentError(expected('a host', 'options.host', host));
     if (signal !== undefined && !isAbortSignal(signal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
     if (signal?.aborted) throw new AbortedError('the group was not opened: its signal is aborted', { cause: signal.reason });
@@ -118,7 +120,7 @@ export class ProcessGroup {
       native.closeMesh(open.mesh, 'the group was not opened');
       throw error;
     }
-    const channel = { number: binding.openChannel(open.transport), rank, size };
+    const channel = { number: openChannel(open.transport), rank, size };
     return new ProcessGroup(channel, timeout, { binding: native, open, store, name, signal });
   }
 
@@ -217,7 +219,7 @@ export class ProcessGroup {
     this.#isClosed = true;
     this.#stopListening();
     this.#binding.closeMesh(this.#open.mesh, why);
-    binding.closeChannel(this.channel.number);
+    closeChannel(this.channel.number);
   }
 
   #together<R>(body: () => R): R {

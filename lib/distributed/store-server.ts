@@ -26,16 +26,20 @@ export interface ServedStore {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** How patient a server is, in milliseconds, and with how many. */
+/** How patient a server is, in milliseconds, and how much it takes. */
 export interface ServerLimits {
   /** Until a request has come, its body included. */
   readonly request: number;
   /** Of a connection on which nothing is asked. */
   readonly idle: number;
   readonly connections: number;
+  readonly keys: number;
+  /** Of all values. */
+  readonly bytes: number;
 }
 
-const usualLimits: ServerLimits = { request: 30_000, idle: 60_000, connections: 8192 };
+const { keys, bytes } = storeLimits;
+export const usualLimits: ServerLimits = { request: 30_000, idle: 60_000, connections: 8192, keys, bytes };
 
 /** The longest that a request may wait for a key, in milliseconds; who wants to wait longer asks again. */
 export const longestWait = 20_000;
@@ -79,6 +83,7 @@ interface Entry {
 /** The server behind {@link serveStore}. */
 export class StoreServer implements ServedStore {
   readonly #token: string;
+  readonly #limits: ServerLimits;
   readonly #server: Server;
   readonly #entries = new Map<string, Entry>();
   /** Requests that wait, by key. */
@@ -89,7 +94,7 @@ export class StoreServer implements ServedStore {
   address = '';
 
   constructor(token: string, limits: ServerLimits = usualLimits) {
-    this.#token = token;
+    [this.#token, this.#limits] = [token, limits];
     const { request, idle, connections } = limits;
     this.#server = createServer(
       {
@@ -195,8 +200,8 @@ export class StoreServer implements ServedStore {
   }
 
   async #put(key: string, length: number, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const isFull = (): boolean =>
-      this.#bytes + length > storeLimits.bytes || (!this.#entries.has(key) && this.#entries.size >= storeLimits.keys);
+    const { keys, bytes } = this.#limits;
+    const isFull = (): boolean => this.#bytes + length > bytes || (!this.#entries.has(key) && this.#entries.size >= keys);
     if (isFull()) {
       await ended(request.resume());
       return respond(response, 507);

@@ -10,7 +10,7 @@ import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import { notFinite } from '../ops/finite.js';
 import { Optimizer } from '../optimizers/optimizer.js';
-import { fitPreprocessing, preprocessed } from '../preprocessing/of-model.js';
+import { preprocessed } from '../preprocessing/of-model.js';
 import { type CompiledStep, type StepPrograms, stepPrograms } from '../program/step.js';
 import { StepFailure, runSteps } from '../program/stream.js';
 import { getSeed } from '../seed.js';
@@ -20,6 +20,7 @@ import { type TensorTree, firstTensor } from '../tree.js';
 import { type Seat, seatOf } from '../sitter/of-run.js';
 import { type BatchRecord, type CallbackLike, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
 import { type Checkpoints, checkpointsOf } from './checkpoint.js';
+import { takeFromData } from './class-names.js';
 import { checkDomains } from './domains.js';
 import { TrainingAbortedError, type TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
 import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, isSumOf, meanOfBatches, resultsOf } from './evaluate.js';
@@ -46,7 +47,7 @@ const inTraining = new WeakSet<AnyLayer>();
 /** `model.fit(data, options)`: documented there. */
 export async function fit(model: AnyLayer, data: AnyDataset, options: FitOptions): Promise<History> {
   const { validation, ...rest } = optionsInGroup(checkFit(data, options));
-  const learning = fitPreprocessing(checkLayer(model), data);
+  const learning = takeFromData(checkLayer(model), data, validation);
   if (learning !== undefined) await learning;
   const seen = validation && preprocessed(model, validation);
   const followers = followersOf(rest, validation ?? data);
@@ -177,23 +178,15 @@ class Fitting implements TrainingRun {
     this.#firstOrder = Math.floor(this.optimizer.steps / this.stepsPerEpoch);
     this.#began = milliseconds();
     const resumed = (await this.#checkpoints?.open()) ?? null;
-    if (resumed !== null) this.#goOn(resumed.position);
-    this.#meeting = await meet(this.#options.group, this.#runParts, this.#checkpoints?.resumed ?? null, {
-      position: () => this.#position(),
-      keepsPredictions: this.#callbacks.wantsBatches,
-    });
-    if (this.#meeting.position !== null) this.#goOn(this.#meeting.position);
+    this.#meeting = await meet(this.#options.group, this.#runParts, this.#checkpoints, this.#callbacks, () => this.#position());
+    this.#goOn(this.#meeting.position ?? resumed?.position);
     const first = this.step;
     this.#log = openRunLog(this.#options.log, this.#options.runDir);
     this.history.log = this.#log?.path ?? null;
     this.#log?.write({ type: 'run', ...runHeader(this, this.#seed, resumed), ...precisionOf(this.#options) });
     const failures: unknown[] = [];
     const attempt = async (body: () => Promise<void> | undefined): Promise<void> => {
-      try {
-        await body();
-      } catch (error) {
-        failures.push(error);
-      }
+      await (async () => body())().catch((error) => failures.push(error));
     };
     await attempt(() => this.#runEpochs());
     for (const step of this.#compiled) step.dispose();
@@ -231,7 +224,8 @@ class Fitting implements TrainingRun {
   }
 
   /** Takes over where a checkpoint was made; model, optimizer and history are as they were. */
-  #goOn(position: RunPosition): void {
+  #goOn(position: RunPosition | undefined): void {
+    if (position === undefined) return;
     this.step = position.step;
     this.epoch = this.history.epochs.length;
     this.#firstOrder = position.firstOrder;

@@ -7,6 +7,8 @@ import { filled } from '../ops/shape.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import type { DType } from '../dtype.js';
 import { type CheckpointContent, decodeState, encodeState } from './checkpoint-file.js';
+import type { Callbacks } from './callbacks.js';
+import type { Checkpoints } from './checkpoint.js';
 import type { FitOptions } from './fit-options.js';
 import type { History } from './history.js';
 import {
@@ -42,26 +44,27 @@ export interface Meeting {
 }
 
 /**
- * Puts all processes where the process of rank 0 stands, whose run goes on from `resumed` or begins at `position`.
+ * Puts all processes where the process of rank 0 stands, whose run goes on from a checkpoint or begins at `position`.
  *
  * @throws {ArgumentError} when this process was called with something else than rank 0.
  */
 export async function meet(
   group: ProcessGroup | undefined,
   parts: RunParts,
-  resumed: CheckpointContent<RunState> | null,
-  { position, keepsPredictions }: { readonly position: () => RunPosition; readonly keepsPredictions: boolean },
+  checkpoints: Checkpoints | null,
+  { wantsBatches }: Callbacks,
+  position: () => RunPosition,
 ): Promise<Meeting> {
   const stays: Meeting = { position: null, restoreCallbacks() {} };
   if (group === undefined || group.size === 1) return stays;
   const description = await describeRun(parts);
   if (group.rank === 0) {
-    send(group, resumed ?? captureRun(parts, position(), description), keepsPredictions);
+    send(group, checkpoints?.resumed ?? captureRun(parts, position(), description), wantsBatches);
     return stays;
   }
   const { keepsPredictions: areKept, ...content } = receive(group);
   const list = differences(content.state, description);
-  if (areKept !== keepsPredictions)
+  if (areKept !== wantsBatches)
     list.push(`a callback with onBatchEnd was ${areKept ? 'there' : 'not there'}, is ${areKept ? 'not' : ''} there`);
   if (list.length > 0)
     throw new ArgumentError(

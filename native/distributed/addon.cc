@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "../runtime/transport.h"
+#include "../group/transport.h"
 
 namespace nodegrad::distributed {
 namespace {

@@ -1,5 +1,5 @@
 // Transports across the border: what another addon hands over becomes a channel that operations name by its number.
-#include "../runtime/transport.h"
+#include "../group/transport.h"
 
 #include "binding.h"
 #include "program.h"
@@ -27,7 +27,7 @@ Napi::Value closeChannel(const Napi::CallbackInfo& call) {
 
 }  // namespace
 
-void exportTransport(Napi::Env env, Napi::Object exports) {
+void exportGroup(Napi::Env env, Napi::Object exports) {
   exports.Set("openChannel", Napi::Function::New(env, openChannel, "openChannel"));
   exports.Set("closeChannel", Napi::Function::New(env, closeChannel, "closeChannel"));
 }
