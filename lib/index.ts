@@ -454,7 +454,7 @@ export {
 
 export type { Store, StoreGetOptions } from './distributed/store.js';
 export { type OpenStoreOptions, openStore } from './distributed/open-store.js';
-export { ProcessGroup, type ProcessGroupOptions } from './distributed/process-group.js';
+export { type BrokenGroup, ProcessGroup, type ProcessGroupOptions } from './distributed/process-group.js';
 export { type ServeStoreOptions, type ServedStore, serveStore } from './distributed/store-server.js';
 
 // ---- Reports and live views ----
