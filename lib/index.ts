@@ -455,6 +455,7 @@ export {
 export { type ProcessEnvironment, processEnvironment } from './distributed/environment.js';
 export type { Store, StoreGetOptions } from './distributed/store.js';
 export { type OpenStoreOptions, openStore } from './distributed/open-store.js';
+export { type BrokenGroup, ProcessGroup, type ProcessGroupOptions } from './distributed/process-group.js';
 export { type ServeStoreOptions, type ServedStore, serveStore } from './distributed/store-server.js';
 
 // ---- Reports and live views ----
@@ -694,4 +695,4 @@ export {
   type RefusedIndex,
   ShapeError,
 } from './errors.js';
-export { EnvironmentError, StoreFullError, TimeoutError, TokenError } from './distributed/errors.js';
+export { EnvironmentError, GroupError, StoreFullError, TimeoutError, TokenError } from './distributed/errors.js';
