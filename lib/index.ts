@@ -468,6 +468,7 @@ export { TensorBoardLog } from './report/tensorboard.js';
 // ---- Evaluation ----
 
 export { type Baseline, baseline } from './evaluation/baseline.js';
+export { type Mistake, type MistakesOptions, mistakes } from './evaluation/mistakes.js';
 export { type CrossValidateOptions, type CrossValidation, type FoldScore, crossValidate } from './evaluation/cross-validation.js';
 export {
   type BiasAndVariance,
@@ -654,7 +655,7 @@ export { type CompileOptions, type CompiledStep, compileStep, type StepArgument 
 
 // ---- Files of other tools ----
 
-export { type OnnxExportOptions, encodeOnnx, saveOnnx } from './onnx/export.js';
+export { type DynamicAxes, type OnnxExportOptions, encodeOnnx, saveOnnx } from './onnx/export.js';
 export { type OnnxImportOptions, decodeOnnx, loadOnnx } from './onnx/import.js';
 export type { OnnxModel } from './onnx/onnx-model.js';
 export { type CifarImages, type CifarOptions, decodeCifar } from './io/cifar.js';

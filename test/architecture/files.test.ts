@@ -71,6 +71,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/cli/export.ts': { test: 'test/cli/main.test.ts', why: 'commands are run there' },
   'lib/onnx/forward.ts': { test: 'test/onnx/export.test.ts', why: 'what is written, and what is refused' },
   'lib/onnx/model-message.ts': { test: 'test/onnx/export.test.ts', why: 'what is written' },
+  'lib/onnx/free-axes.ts': { test: 'test/onnx/export.test.ts', why: 'sizes that stay free, and what is refused' },
   'lib/onnx/graph.ts': { test: 'test/onnx/export.test.ts', why: 'what is written' },
   'lib/onnx/values.ts': { test: 'test/onnx/export.test.ts', why: 'what is written' },
   'lib/onnx/schema.ts': { test: 'test/onnx/protobuf.test.ts', why: 'a list of fields' },
@@ -236,6 +237,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   ),
   'lib/training/measured.ts': { test: 'test/metrics/sums.test.ts', why: 'which metrics are measured without being asked for' },
   'lib/cli/predict.ts': { test: 'test/cli/table.test.ts', why: 'the command for what `train` makes of a table' },
+  'lib/evaluation/judged.ts': { test: 'test/evaluation/mistakes.test.ts', why: 'what is said of each example' },
   'lib/data/folds.ts': { test: course('splits'), why: 'rows L04 and L05 are its specification' },
   'lib/data/groups.ts': { test: course('splits'), why: 'how examples are dealt to parts and folds' },
   ...Object.fromEntries(

@@ -391,6 +391,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   ExperimentOptions: { take: (o) => lib.runExperiment('zigzag', o) },
   EnsembleOptions: { take: (o) => new lib.Ensemble([model()], o) },
   SnapshotsOptions: { take: (o) => Object.entries(new lib.Snapshots(model(), o)) },
+  MistakesOptions: { take: (o) => lib.mistakes(model(), pairs, o) },
   PredictAugmentedOptions: { take: (o) => lib.predictAugmented(model(), pairs, o) },
   CalibrateTemperatureOptions: { take: (o) => lib.calibrateTemperature(model(), pairs, o) },
   SplitOptions: { take: (o) => lib.split(pairs, [0.5, 0.5], o) },
