@@ -83,11 +83,13 @@ test.serial('threads and processes of a script live as they would without a laun
     `
     import { fork } from 'node:child_process';
     import { Worker } from 'node:worker_threads';
-    if (process.argv[2] === 'forked') process.send('forked', () => process.disconnect());
+    if (process.argv[2] === 'forked') process.on('message', (text) => process.send(text, () => process.disconnect()));
     else {
       const thread = new Worker('require("node:worker_threads").parentPort.postMessage("thread")', { eval: true, workerData: { a: 1 } });
       thread.on('message', (text) => console.log(text));
-      fork(process.argv[1], ['forked']).on('message', (text) => console.log(text)).on('exit', (code) => console.log('ended', code));
+      const other = fork(process.argv[1], ['forked']);
+      other.send('forked');
+      other.on('message', (text) => console.log(text)).on('exit', (code) => console.log('ended', code));
     }`,
     ['--processes', '1'],
   );
