@@ -50,8 +50,8 @@ interface Member {
   readonly rank: number;
   readonly child: ChildProcess;
   readonly lines: string[];
-  /** On the clock of all processes of the machine, when it said that it failed. */
-  failed: bigint | null;
+  /** What it said itself before it ended: a launcher that is busy sees the ends of several at once. */
+  told: Pick<Ending, 'code' | 'at'> | null;
   ended: Ending | null;
 }
 
@@ -60,9 +60,8 @@ interface Ending {
   readonly signal: NodeJS.Signals | null;
   /** Why it could not be started. */
   readonly refused: string | null;
+  /** On the clock that all processes of the machine share. */
   readonly at: bigint;
-  /** Whether it was told to end before. */
-  readonly wasTold: boolean;
 }
 
 /**
@@ -85,7 +84,8 @@ class Group {
   readonly #members: Member[] = [];
   #wish: StopSignal | null = null;
   #wished = Number.NEGATIVE_INFINITY;
-  #wasTold = false;
+  /** When they were told to end. */
+  #stopped: bigint | null = null;
   #isFailing = false;
   #killing: NodeJS.Timeout | undefined;
 
@@ -129,26 +129,23 @@ class Group {
       // A group of its own: what it starts ends with it, and Ctrl-C comes from here alone.
       detached: process.platform !== 'win32',
     });
-    const member: Member = { rank, child, lines: [], failed: null, ended: null };
+    const member: Member = { rank, child, lines: [], told: null, ended: null };
     this.#members.push(member);
     const [, out, error, lifeline] = child.stdio as Readable[];
-    lifeline
-      ?.on('error', () => {})
-      .on('data', (piece: Uint8Array) => {
-        member.failed ??= BigInt(/^\d{1,20}/.exec(String(piece))?.[0] ?? process.hrtime.bigint());
-      });
-    const outputs = [this.#forward(member, out, 'out'), this.#forward(member, error, 'error')];
-    member.ended = await this.#end(child);
+    const outputs = [this.#forward(member, out, 'out'), this.#forward(member, error, 'error'), this.#listen(member, lifeline)];
+    const ended = await this.#end(child);
+    member.ended = ended;
     this.#send(member, 'SIGKILL'); // what it has left behind
     // Whoever went away to be on its own may still hold the other end.
     await Promise.race([Promise.all(outputs), pause(outputPatience, undefined, { ref: false })]);
+    if (member.told !== null) member.ended = { ...ended, ...member.told, signal: null };
     if (isFailure(member.ended) && this.#wish === null) await this.#fail(member);
   }
 
   #end(child: ChildProcess): Promise<Ending> {
     return new Promise((done) => {
       const over = (code: number | null, signal: NodeJS.Signals | null, refused: string | null): void =>
-        done({ code, signal, refused, at: process.hrtime.bigint(), wasTold: this.#wasTold });
+        done({ code, signal, refused, at: process.hrtime.bigint() });
       child.once('exit', (code, signal) => over(code, signal, null));
       child.once('error', (error: NodeJS.ErrnoException) => {
         if (child.pid === undefined) over(null, null, `could not be started: ${error.code ?? error.message}`);
@@ -167,6 +164,18 @@ class Group {
       // Half an output is what there is.
     }
     await this.output[to].write(lines.end());
+  }
+
+  /** What a process says when it has failed: when, and with which exit code. */
+  #listen(member: Member, lifeline: Readable | null): Promise<void> {
+    return new Promise((done) => {
+      if (lifeline === null) return done();
+      lifeline.on('error', () => {}).on('close', done);
+      lifeline.on('data', (piece: Uint8Array) => {
+        const [, at, code] = /^(\d{1,19}) (\d{1,3})\n/.exec(String(piece)) ?? [];
+        if (at !== undefined) member.told ??= { at: BigInt(at), code: Number(code) };
+      });
+    });
   }
 
   /** One has failed: the others are told to end, and then made to. */
@@ -199,7 +208,7 @@ class Group {
   }
 
   #tell(signal: NodeJS.Signals): void {
-    this.#wasTold = true;
+    this.#stopped ??= process.hrtime.bigint();
     for (const member of this.#running()) this.#send(member, signal);
   }
 
@@ -214,17 +223,18 @@ class Group {
     }
   }
 
-  /** Who failed first. A crash comes before errors of others, which it may be the cause of; then the clock counts. */
+  /** Who failed first, of those who were not told to end. A crash comes before errors of others, which it may be the cause of; then the clock counts. */
   #culprit(): Member | null {
-    const failed = this.#members.filter(({ ended }) => ended !== null && isFailure(ended));
-    const order = (member: Member): [number, number, bigint] => {
-      const { signal, wasTold, at } = member.ended as Ending;
-      return [Number(wasTold), Number(signal === null), member.failed ?? at];
+    const order = ({ ended }: Member): [number, number, bigint] => {
+      const { at, signal } = ended as Ending;
+      return [Number(this.#stopped !== null && at >= this.#stopped), Number(signal === null), at];
     };
-    const [first] = failed.sort((a, b) => {
-      const [x, y] = [order(a), order(b)];
-      return x[0] - y[0] || x[1] - y[1] || Number(x[2] - y[2]);
-    });
+    const [first] = this.#members
+      .filter(({ ended }) => ended !== null && isFailure(ended))
+      .sort((one, other) => {
+        const [a, b] = [order(one), order(other)];
+        return a[0] - b[0] || a[1] - b[1] || Number(a[2] - b[2]);
+      });
     return first ?? null;
   }
 }

@@ -19,7 +19,7 @@ function hold(pipe: string | undefined): void {
   process.on('exit', (code) => {
     try {
       // Of several that fail, the launcher names the one that was first.
-      if (code !== 0) writeSync(Number(pipe), `${process.hrtime.bigint()}\n`);
+      if (code !== 0) writeSync(Number(pipe), `${process.hrtime.bigint()} ${code}\n`);
     } catch {
       // The launcher is gone.
     }

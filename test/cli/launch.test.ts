@@ -83,11 +83,13 @@ test.serial('threads and processes of a script live as they would without a laun
     `
     import { fork } from 'node:child_process';
     import { Worker } from 'node:worker_threads';
-    if (process.argv[2] === 'forked') process.send('forked', () => process.disconnect());
+    if (process.argv[2] === 'forked') process.on('message', (i) => process.send(i, () => i === 100 && process.disconnect()));
     else {
       const thread = new Worker('require("node:worker_threads").parentPort.postMessage("thread")', { eval: true, workerData: { a: 1 } });
       thread.on('message', (text) => console.log(text));
-      fork(process.argv[1], ['forked']).on('message', (text) => console.log(text)).on('exit', (code) => console.log('ended', code));
+      const other = fork(process.argv[1], ['forked']);
+      other.send(0);
+      other.on('message', (i) => i < 100 ? other.send(i + 1) : console.log('forked')).on('exit', (code) => console.log('ended', code));
     }`,
     ['--processes', '1'],
   );

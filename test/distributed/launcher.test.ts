@@ -1,10 +1,10 @@
 // Proves lib/distributed/launcher and lifeline: a group ends together, by the first that fails, by signals, and when its launcher is killed.
 
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import test from 'ava';
-import { allGone, isGone, pidsOf, start, until } from '../helpers/launched.js';
+import test, { type ExecutionContext } from 'ava';
+import { type Running, allGone, isGone, pidsOf, start, until } from '../helpers/launched.js';
 
 test.serial('when one fails the others are ended, and its last lines come last, with its exit code', async (t) => {
   const running = start(
@@ -29,35 +29,36 @@ test.serial('when one fails the others are ended, and its last lines come last, 
   await allGone(t, running, 3);
 });
 
+/** Runs a group whose launcher sees nothing until all have ended, and then everything at once. */
+async function unseen(t: ExecutionContext, script: string): Promise<Running> {
+  const running = start(t, `say('here' + rank); await heard('go');${script}`, ['--processes', '3']);
+  await until(t, 'all are there', () => [0, 1, 2].every((rank) => existsSync(join(running.folder, `here${rank}`))));
+  running.child.kill('SIGSTOP');
+  writeFileSync(join(running.folder, 'go'), '');
+  await allGone(t, running, 3);
+  running.child.kill('SIGCONT');
+  await running.ended;
+  return running;
+}
+
 test.serial('of several that fail, the one that was first is named, whatever its rank', async (t) => {
-  const first = start(
+  const thrown = await unseen(
     t,
     `
-    await Promise.all([0, 1, 2].map(async (one) => { say('here' + rank); await heard('here' + one); }));
     process.on('exit', () => say('end' + rank));
     if (rank === 2) throw new Error('the cause');
     while (!existsSync('end2'));
-    throw new Error('what came of it');`,
-    ['--processes', '3'],
+    process.exit(5);`,
   );
-  t.is(await first.ended, 1);
+  t.is(thrown.child.exitCode, 1);
   t.regex(
-    first.error.split('\nnodegrad launch: ').at(-1) ?? '',
+    thrown.error.split('\nnodegrad launch: ').at(-1) ?? '',
     /^the process of rank 2 failed with exit code 1\. Its last lines:\n(\[2\].*\n)+$/,
   );
-  t.regex(first.error, /\[2\] Error: the cause\n/);
-  const crash = start(
-    t,
-    `
-    say('here' + rank);
-    await heard('here0'); await heard('here1');
-    if (rank === 1) process.kill(process.pid, 'SIGSEGV');
-    await new Promise((next) => setTimeout(next, 20));
-    process.exit(5);`,
-    ['--processes', '2'],
-  );
-  t.is(await crash.ended, 128 + 11);
-  t.regex(crash.error, /the process of rank 1 was ended by SIGSEGV; it had written nothing\n/);
+  t.regex(thrown.error, /\[2\] Error: the cause\n/);
+  const crashed = await unseen(t, "if (rank === 2) process.kill(process.pid, 'SIGSEGV'); else process.exit(5);");
+  t.is(crashed.child.exitCode, 128 + 11);
+  t.regex(crashed.error, /the process of rank 2 was ended by SIGSEGV; it had written nothing\n/);
 });
 
 test.serial('who ignores SIGTERM is killed after the grace, with what it has started', async (t) => {
