@@ -5,6 +5,7 @@ import { ArgumentError, NodegradError, checkChoice, checkFlag, checkInteger, exp
 import { inputShapeOf } from '../layers/costs.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { preprocessingOf } from '../preprocessing/of-model.js';
+import type { Transform } from '../preprocessing/transform.js';
 import { info } from '../runtime.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
 import { checkClassCount, checkClassNames, classNamesOf } from '../training/class-names.js';
@@ -62,6 +63,21 @@ function inputsOf(model: AnyLayer, { example, inputShape, dtype }: OnnxExportOpt
   return { names, given: leaves.map(({ shape, dtype: type }) => ({ shape: shape.slice(1), dtype: type as DType })), whole, structure };
 }
 
+/** What a transform makes of an input that has no values; what looks at them, as that of a table does to find its gaps and categories, is none of operations. */
+function byOperations(transform: Transform, x: Tensor): Tensor {
+  try {
+    return transform.transform(x);
+  } catch (error) {
+    if (!(error instanceof ArgumentError)) throw error;
+    const { outputShape, constructor } = transform;
+    throw new ArgumentError(
+      `${constructor.name}, the preprocessing of the model, has no form in ONNX: it looks at values. \`preprocessing: false\` exports the ` +
+        `network behind it, whose input is what \`model.preprocessing.transform(rows)\` gives in a program: [${outputShape.join(', ')}] for each example`,
+      { cause: error },
+    );
+  }
+}
+
 /** The model as a message. */
 export function modelMessage(model: AnyLayer, options: OnnxExportOptions): ModelMessage {
   const layout = checkChoice(options.layout ?? 'NHWC', 'options.layout', ['NHWC', 'NCHW']);
@@ -72,7 +88,7 @@ export function modelMessage(model: AnyLayer, options: OnnxExportOptions): Model
   if (transform !== null && options.example !== undefined)
     throw new ArgumentError('preprocessing is for a model of one input: give `inputShape` in place of `example`, or `preprocessing: false`');
   const inputs = inputsOf(model, options, transform?.inputShape ?? null);
-  const run = { forward: (x: unknown) => model.forward((transform === null ? x : transform.transform(x as Tensor)) as never) };
+  const run = { forward: (x: unknown) => model.forward((transform === null ? x : byOperations(transform, x as Tensor)) as never) };
   model.prepare();
   const { one, markers, trace } = forwardOf(model, run, inputs, batchSize, options.dtype === undefined && options.example === undefined);
   const free = freeAxesOf(options.dynamicAxes, inputs);

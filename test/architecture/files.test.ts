@@ -237,6 +237,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   ),
   'lib/training/measured.ts': { test: 'test/metrics/sums.test.ts', why: 'which metrics are measured without being asked for' },
   'lib/cli/predict.ts': { test: 'test/cli/table.test.ts', why: 'the command for what `train` makes of a table' },
+  'lib/evaluation/judged.ts': { test: 'test/evaluation/mistakes.test.ts', why: 'what is said of each example' },
   'lib/data/folds.ts': { test: course('splits'), why: 'rows L04 and L05 are its specification' },
   'lib/data/groups.ts': { test: course('splits'), why: 'how examples are dealt to parts and folds' },
   ...Object.fromEntries(
@@ -264,6 +265,13 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
       { test: 'test/experiments/index.test.ts', why: 'each experiment is run there' },
     ]),
   ),
+  ...Object.fromEntries(
+    ['errors', 'file-store', 'open-store'].map((stem) => [
+      `lib/distributed/${stem}.ts`,
+      { test: 'test/distributed/store.test.ts', why: 'one contract for stores of every kind, and how they are opened' },
+    ]),
+  ),
+  'lib/distributed/token.ts': { test: 'test/distributed/store-server.test.ts', why: 'who is let in' },
   'lib/data/columns.ts': { test: 'test/data/table.test.ts', why: 'a table is made of them' },
   'lib/cli/models.ts': { test: 'test/cli/options.test.ts', why: 'recipes, which the options complete' },
   'lib/ops/recompute.ts': { test: 'test/layers/recompute.test.ts', why: 'the layer form is what users call' },

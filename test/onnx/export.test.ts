@@ -208,6 +208,19 @@ test('what is done to inputs first belongs to the graph, unless it is asked to s
   t.deepEqual(types(await graphOf(model, { preprocessing: false, inputShape: [2] })), ['Gemm']);
 });
 
+test('preprocessing that looks at values, as that of a table does, is refused with what can be exported in its place', async (t) => {
+  const model = new Sequential([new Linear(3, 1)]);
+  const rows = lib.tableFromRows([{ size: 1, side: 'north', price: 2 }, { size: 3, side: 'south', price: 4 }]); // biome-ignore format: one line
+  const data = rows.dataset({ target: 'price' });
+  model.preprocessing = lib.tablePreprocessing(data.features).fit(data);
+  await t.throwsAsync(graphOf(model, {}), {
+    instanceOf: ArgumentError,
+    message:
+      /^ColumnTransform, .* has no form in ONNX: it looks at values\. `preprocessing: false` exports the network behind it, .*: \[3\] for each/,
+  });
+  t.deepEqual(types(await graphOf(model, { preprocessing: false, inputShape: [3] })), ['Gemm']);
+});
+
 test('indices come in as int64 where a table is looked up, as int32 or bytes where it is said', async (t) => {
   const model = new Sequential([new lib.Embedding(5, 2)]);
   const typesOf = async (options: lib.OnnxExportOptions) =>
