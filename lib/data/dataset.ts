@@ -179,13 +179,8 @@ export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32
 
   constructor(inputs: Tensor<X>, targets: Tensor<Y>, options: TensorDatasetOptions = {}) {
     const known = ['name', 'classes', 'split', 'ignoreIndex', 'files'];
-    const {
-      name = 'data',
-      classes,
-      split,
-      ignoreIndex,
-      files,
-    } = checkOptions<TensorDatasetOptions>(options, 'options', known, ['ignoreIndex']);
+    const given = checkOptions<TensorDatasetOptions>(options, 'options', known, ['ignoreIndex']);
+    const { name = 'data', classes, split, ignoreIndex, files } = given;
     const ignored =
       ignoreIndex === undefined || ignoreIndex === null ? null : checkInteger(ignoreIndex, 'options.ignoreIndex', -(2 ** 31), 2 ** 31 - 1);
     if (split !== undefined) this.split = checkChoice<DatasetSplit>(split, 'options.split', ['train', 'validation', 'test']);

@@ -85,6 +85,19 @@ export const gapThresholds = Object.freeze({
 /** A batch that is smaller than this share of the others is not compared with them by itself. */
 export const tellingShare = 0.5;
 
+/** How large the batch of a step is beside the others: the last one of an epoch may have a few examples. */
+export function shareOf(
+  step: number,
+  {
+    stepsPerEpoch,
+    batchSize,
+    data,
+  }: { readonly stepsPerEpoch: number; readonly batchSize: number; readonly data: { readonly length: number } },
+): number {
+  const rest = data.length - (stepsPerEpoch - 1) * batchSize;
+  return stepsPerEpoch > 1 && step % stepsPerEpoch === 0 && rest > 0 && rest < batchSize ? rest / batchSize : 1;
+}
+
 /** Most points of a {@link LossCurve}. */
 const mostPoints = 512;
 

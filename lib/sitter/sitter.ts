@@ -17,7 +17,7 @@ import { formatScore } from '../training/progress.js';
 import { tensorsUnder } from '../training/run-state.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { judge } from './causes.js';
-import { LossCurve, type LossCurveState, tellingShare } from './curve.js';
+import { LossCurve, type LossCurveState, shareOf, tellingShare } from './curve.js';
 import { type Beside, type Evidence, type Setup, rateText } from './evidence.js';
 import { type Finding, type FindingId, findingOf, isFinding } from './finding.js';
 import { type Gathered, gather, gatherNothing, isTuned, quick, setupOf } from './gather.js';
@@ -374,12 +374,6 @@ export class Sitter extends Callback {
     this.#mended = this.findings.length;
     this.#losses = new LossCurve();
   }
-}
-
-/** How large the batch of a step is beside the others: the last one of an epoch may have a few examples. */
-function shareOf(step: number, { stepsPerEpoch, batchSize, data }: TrainingRun): number {
-  const rest = data.length - (stepsPerEpoch - 1) * batchSize;
-  return stepsPerEpoch > 1 && step % stepsPerEpoch === 0 && rest > 0 && rest < batchSize ? rest / batchSize : 1;
 }
 
 /** Epochs after which the model is looked at: all of the first few, then ever fewer. */

@@ -71,6 +71,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/cli/export.ts': { test: 'test/cli/main.test.ts', why: 'commands are run there' },
   'lib/onnx/forward.ts': { test: 'test/onnx/export.test.ts', why: 'what is written, and what is refused' },
   'lib/onnx/model-message.ts': { test: 'test/onnx/export.test.ts', why: 'what is written' },
+  'lib/onnx/free-axes.ts': { test: 'test/onnx/export.test.ts', why: 'sizes that stay free, and what is refused' },
   'lib/onnx/graph.ts': { test: 'test/onnx/export.test.ts', why: 'what is written' },
   'lib/onnx/values.ts': { test: 'test/onnx/export.test.ts', why: 'what is written' },
   'lib/onnx/schema.ts': { test: 'test/onnx/protobuf.test.ts', why: 'a list of fields' },
@@ -266,6 +267,13 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
       { test: 'test/experiments/index.test.ts', why: 'each experiment is run there' },
     ]),
   ),
+  ...Object.fromEntries(
+    ['errors', 'file-store', 'open-store'].map((stem) => [
+      `lib/distributed/${stem}.ts`,
+      { test: 'test/distributed/store.test.ts', why: 'one contract for stores of every kind, and how they are opened' },
+    ]),
+  ),
+  'lib/distributed/token.ts': { test: 'test/distributed/store-server.test.ts', why: 'who is let in' },
   'lib/data/columns.ts': { test: 'test/data/table.test.ts', why: 'a table is made of them' },
   'lib/cli/models.ts': { test: 'test/cli/options.test.ts', why: 'recipes, which the options complete' },
   'lib/ops/recompute.ts': { test: 'test/layers/recompute.test.ts', why: 'the layer form is what users call' },
