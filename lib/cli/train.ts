@@ -234,15 +234,20 @@ function conclude(
 }
 
 /** What can be done with what lies there now, as commands. */
-function nextCommands({ data, dataDir, target, test, classes }: TrainOptions, { weights, log, report }: Files, example?: string): string[] {
+function nextCommands(
+  { data, dataDir, target, test, classes, damaged }: TrainOptions,
+  { weights, log, report }: Files,
+  example?: string,
+): string[] {
   const lines: [string, string][] = [];
   if (weights !== null) {
     const [model, where] = [shellWord(shortest(weights)), `--data ${shellWord(data)}`];
     const folder = dataDir === undefined ? '' : ` --data-dir ${shellWord(dataDir)}`;
     // Other shares and classes would be other test images, of which some were trained on.
-    const isShared = example !== undefined && test !== undefined;
-    const parts = `${isShared ? ` --test ${test}` : ''}${classes === undefined ? '' : ` --classes ${shellWord(classes.join(','))}`}`;
-    lines.push(['evaluate', `npx nodegrad evaluate ${model} ${where}${folder}${parts}${example === undefined ? '' : ' --wrong 10'}`]);
+    const same = { test, classes: classes && shellWord(classes.join(',')), damaged };
+    const given = Object.entries(same).map(([flag, value]) => (value === undefined ? '' : ` --${flag} ${value}`));
+    const images = example === undefined ? '' : `${given.join('')} --wrong 10`;
+    lines.push(['evaluate', `npx nodegrad evaluate ${model} ${where}${folder}${images}`]);
     if (example !== undefined) lines.push(['predict', `npx nodegrad predict ${model} ${shellWord(example)}`]);
     if (target !== undefined) lines.push(['predict', `npx nodegrad predict ${model} ${where} --output predictions.csv`]);
   }
