@@ -1,5 +1,6 @@
 // Which process of a group this one is: as `nodegrad launch`, Slurm, Kubernetes or torchrun say in environment variables.
 
+import { checkObject } from '../errors.js';
 import { EnvironmentError } from './errors.js';
 import { storeAddress } from './open-store.js';
 
@@ -41,7 +42,7 @@ const mostProcesses = 65_536;
  * ```
  */
 export function processEnvironment(variables: Variables = process.env): ProcessEnvironment | null {
-  const from = new Reader(variables);
+  const from = new Reader(checkObject<Variables>(variables, 'variables', 'an object of variables'));
   const environment = fromLauncher(from) ?? fromSlurm(from) ?? fromKubernetes(from) ?? fromTorchrun(from);
   if (environment === null && from.has('NODEGRAD_WORLD_SIZE')) from.text('NODEGRAD_RANK', 'NODEGRAD_WORLD_SIZE is');
   return environment;
@@ -52,7 +53,8 @@ class Reader {
   constructor(readonly variables: Variables) {}
 
   has(name: string): boolean {
-    return (this.variables[name] ?? '') !== '';
+    const value: unknown = this.variables[name];
+    return typeof value === 'string' && value !== '';
   }
 
   optional(name: string): string | null {

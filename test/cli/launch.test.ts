@@ -110,9 +110,10 @@ test.serial('a syntax error, a script that is not there, and a reader that has s
 });
 
 const meet = `
-  const [{ openStore }, { processEnvironment }] = await Promise.all(['open-store', 'environment'].map((stem) => import('${room}' + stem + '.js')));
-  const { rendezvous, worldSize, nodeRank } = processEnvironment();
-  const store = await openStore(rendezvous, { token: process.env.NODEGRAD_TOKEN, timeout: 30_000 });
+  const [{ openRendezvous }, { processEnvironment }] = await Promise.all(['rendezvous', 'environment'].map((stem) => import('${room}' + stem + '.js')));
+  const environment = processEnvironment();
+  const { worldSize, nodeRank } = environment;
+  const store = await openRendezvous(environment, { timeout: 30_000 });
   await store.set('rank/' + rank, Uint8Array.of(nodeRank));
   const all = [];
   for (let other = 0; other < worldSize; other++) all.push((await store.get('rank/' + other))[0]);

@@ -1,7 +1,7 @@
 // Proves lib/distributed/environment: who this process is by the variables of every launcher, and which variable is wrong.
 
 import test from 'ava';
-import { EnvironmentError, processEnvironment } from '../../lib/index.js';
+import { ArgumentError, EnvironmentError, processEnvironment } from '../../lib/index.js';
 import { firstHost } from '../../lib/distributed/environment.js';
 
 type Variables = Record<string, string>;
@@ -156,6 +156,12 @@ test('a variable that is missing, wrong or contradicts another is named', (t) =>
     t.is(error?.variable, variable);
     t.is(error?.code, 'ERR_ENVIRONMENT');
   }
+});
+
+test('what is no object of variables is refused', (t) => {
+  for (const wrong of [null, 7, 'RANK=1', []] as never[])
+    t.throws(() => processEnvironment(wrong), { instanceOf: ArgumentError, message: /an object of variables for `variables`/ });
+  t.is(processEnvironment({ RANK: 1, WORLD_SIZE: 2 } as never), null, 'numbers are no variables');
 });
 
 test('the first host of a list of Slurm is found in every form of it', (t) => {
