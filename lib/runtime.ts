@@ -57,9 +57,12 @@ export function setReproducible(on = true): void {
 
 /**
  * Takes denormal numbers, those of float32 between 0 and 1.2e-38, for zero in all that is computed from then on. Intel's processors take up to two
- * hundred times as long over them; the sitter says where a run meets many. It holds for the process, its workers included. Default off: nothing is flushed but decaying averages, and products
- * of bfloat16. The bits are the same for any thread count, and on x86-64 for any instruction set, on or off; on arm64, when it is on, numbers at the border of the
- * denormal ones may be others.
+ * hundred times as long over them; the sitter says where a run meets many. It holds for the process, its workers included. Default off: nothing is flushed but
+ * decaying averages, and products of bfloat16.
+ *
+ * On or off, the bits are the same for any thread count. When it is on, they are the same for all instruction sets of x86-64, and those of arm64 differ in two
+ * places: a product, quotient or fused multiply-add that is below the smallest normal number, 2⁻¹²⁶, and rounds up to it, is 0 there, and 2⁻¹²⁶ on x86-64; and
+ * what takes one of two numbers as it is (maximum, minimum, ReLU, max pooling, copies) hands a denormal number on there. Products of bfloat16 do not differ.
  *
  * @param on - Default true.
  * @throws {@link ArgumentError} for anything but true or false, and inside of a step that is being recorded.

@@ -15,10 +15,10 @@ const known = {
   'libc_nonshared.a': 'libc_nonshared',
 };
 
-/** The archives and foreign objects in a map of lld. */
+/** The archives and foreign objects in a map of lld: of ELF a line for each section with its file, of Mach-O a list of files. */
 export function linkedParts(map) {
   const parts = new Set();
-  for (const [, path] of map.matchAll(/\s(\S+?\.(?:a|o|lib|obj))(?:\([^)]*\))?:\(/g)) {
+  for (const [, path] of map.matchAll(/(?:\s|^\[ *\d+\] )(\S+?\.(?:a|o|lib|obj))(?:\([^)\n]*\)$|(?:\([^)]*\))?:\(|$)/gm)) {
     if (!path.startsWith('CMakeFiles/nodegrad.dir/') && !path.endsWith('/single_threaded.o')) parts.add(path.split('/').at(-1));
   }
   return [...parts].sort();
