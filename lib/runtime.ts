@@ -60,9 +60,9 @@ export function setReproducible(on = true): void {
  * hundred times as long over them; the sitter says where a run meets many. It holds for the process, its workers included. Default off: nothing is flushed but
  * decaying averages, and products of bfloat16.
  *
- * On or off, the bits are the same for any thread count. When it is on, they are the same for all instruction sets of x86-64, and those of arm64 differ in two
- * places: a product, quotient or fused multiply-add that is below the smallest normal number, 2⁻¹²⁶, and rounds up to it, is 0 there, and 2⁻¹²⁶ on x86-64; and
- * what takes one of two numbers as it is (maximum, minimum, ReLU, max pooling, copies) hands a denormal number on there. Products of bfloat16 do not differ.
+ * On or off, the bits are the same for any thread count. When it is on, all instruction sets of x86-64 have the same bits, and arm64 has others in three places: a
+ * product, quotient or fused multiply-add below 2⁻¹²⁶, the smallest normal number, that rounds up to it is 0 there, and 2⁻¹²⁶ on x86-64; `maximum`, `minimum` and
+ * `clip` hand a denormal number on; and `log` of one is −104.7, not −∞. Products of bfloat16 are the same everywhere.
  *
  * @param on - Default true.
  * @throws {@link ArgumentError} for anything but true or false, and inside of a step that is being recorded.

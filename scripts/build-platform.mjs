@@ -48,14 +48,24 @@ set(CMAKE_MODULE_LINKER_FLAGS_INIT "-s${os === 'linux' ? ' -Wl,--print-map' : ''
   // The linker writes its map when it links, so it must link.
   rmSync(join(cmakeFolder, 'Release/nodegrad.node'), { force: true });
   const before = existingLength(logPath);
-  await runStep(`${platform}: compiling`, 'cmake', ['--build', cmakeFolder, '-j', String(availableParallelism())]);
-  if (os === 'linux') {
-    const said = readFileSync(logPath, 'utf8').slice(before);
-    writeFileSync(join(folder, 'nodegrad.map'), said.slice(said.search(/^ +VMA +LMA /m)).replace(/^\[.*$/gm, ''));
-  }
+  const env = { ...process.env, ZIG_VERBOSE_LINK: '1' };
+  await runStep(`${platform}: compiling`, 'cmake', ['--build', cmakeFolder, '-j', String(availableParallelism())], { env });
+  const said = readFileSync(logPath, 'utf8').slice(before);
+  const map = { linux: mapOf, win32: linkedIn, darwin: () => undefined }[os](said);
+  if (map !== undefined) writeFileSync(join(folder, 'nodegrad.map'), map);
   const binary = join(folder, 'nodegrad.node');
   copyFileSync(join(cmakeFolder, 'Release/nodegrad.node'), binary);
   return binary;
+}
+
+/** The map that LLVM's linker printed. */
+const mapOf = (said) => said.slice(said.search(/^ +VMA +LMA /m)).replace(/^\[.*$/gm, '');
+
+/** For Windows Zig lets it write none: what it was given, in the form of a map for macOS. */
+function linkedIn(said) {
+  const words = /^lld-link .*$/m.exec(said)[0].split(' ');
+  const files = words.filter((word) => /^[^-].*\.(lib|obj|a)$/.test(word));
+  return files.map((file, index) => `[${String(index).padStart(3)}] ${file}\n`).join('');
 }
 
 /** GCC compiles, and Zig links against its copy of the old glibc: the symbols of the system's own glibc would be the newest ones. */

@@ -9,7 +9,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync,
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { platformPackageName } from '../dist/lib/loader.js';
-import { appendLicences, bundled, bundleInPlace } from './bundle.mjs';
+import { addUPlot, appendLicences, bundled, bundleInPlace } from './bundle.mjs';
 import { checkRelease } from './check-binary.mjs';
 import { manifestOf, placesOf, platforms, readmeOf, requireEveryPlatform, stateOf } from './platforms.mjs';
 import { root } from './steps.mjs';
@@ -69,6 +69,7 @@ function stageMain() {
     else console.warn(`${name} is not there yet and is left out`);
   }
   bundleInPlace(join(folder, 'dist/lib'));
+  addUPlot(join(folder, 'lib/report/page'));
   appendLicences(join(folder, 'THIRD-PARTY.md'));
   const { scripts, devDependencies, ava: _, ...rest } = main;
   const pick = (from, names) => Object.fromEntries(names.map((name) => [name, from[name]]));
