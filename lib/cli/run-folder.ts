@@ -1,10 +1,11 @@
 // The folder that a run of the command line leaves its model in: tried and locked before the work begins.
 
 import type { AnyModel } from '../training/model.js';
-import { copyFileSync, existsSync, mkdirSync, rmdirSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, rmdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { ArgumentError, NodegradError } from '../errors.js';
+import { makeFolder } from '../io/folders.js';
 import { FolderLock } from '../training/folder-lock.js';
 import { save } from '../training/save.js';
 import { folderRefusal } from '../training/writable.js';
@@ -25,13 +26,13 @@ export class RunFolder {
   static async open(path: string): Promise<RunFolder> {
     const what = 'a folder for model and log that can be written';
     try {
-      const isNew = mkdirSync(path, { recursive: true }) !== undefined;
+      const isNew = makeFolder(path);
       const model = join(path, 'model.safetensors');
       if (statSync(model, { throwIfNoEntry: false })?.isFile() === false) throw new ArgumentError(`${model} is no file: the model goes there`);
       // A name of its own: checkpoints may lie in the same folder.
       return new RunFolder(path, await FolderLock.take(path, '.run-lock'), isNew);
     } catch (error) {
-      throw error instanceof NodegradError ? error : folderRefusal(what, 'runDir', path, error);
+      throw error instanceof NodegradError ? error : folderRefusal(what, 'options.runDir', path, error);
     }
   }
 

@@ -17,11 +17,25 @@ const grouped = {
 } as const;
 const marks = { '.': /[,'’ \u00a0\u202f]/g, ',': /[.'’ \u00a0\u202f]/g } as const;
 
-/** @internal The reader of numbers with a mark. */
-export function numberReader(decimal: DecimalMark): NumberReader {
+/** What is made of digits, and perhaps of spaces between them. */
+const digitsAndSpaces = /^[+-]?\d[\d \u00a0\u202f]*(?:[.,]\d*)?$/;
+/** One of them as a column of numbers has it: each that needs spaces has them between all thousands. */
+const spaced = /^[+-]?(?:0|[1-9]\d{0,2}(?:[ \u00a0\u202f]\d{3})*)(?:[.,]\d*)?$/;
+
+/**
+ * @internal Whether spaces in the fields of a column stand between thousands: 950 and 1 234. Beside 1234, 044 555 or 555 1234 they do not:
+ * such columns hold telephone numbers and the like, and are text.
+ */
+export function areThousands(fields: readonly string[]): boolean {
+  return fields.every((field) => !digitsAndSpaces.test(field) || spaced.test(field));
+}
+
+/** @internal The reader of numbers with a mark; with spaces between thousands, or without. */
+export function numberReader(decimal: DecimalMark, hasSpaces = true): NumberReader {
   return (field) => {
     const text = field.trim();
-    if (grouped[decimal].test(text)) return Number(text.replace(marks[decimal], '').replace(',', '.'));
+    if (grouped[decimal].test(text))
+      return !hasSpaces && /\s/.test(text) ? Number.NaN : Number(text.replace(marks[decimal], '').replace(',', '.'));
     if (decimal === '.') return numberOf(text);
     return withComma.test(text) ? numberOf(text.replace(',', '.')) : text.includes('.') ? Number.NaN : numberOf(text);
   };

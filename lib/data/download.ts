@@ -1,11 +1,12 @@
 // Fetching a file whose content is known: mirrors in turn, a size cap, a SHA-256 of what it unpacks to, and an atomic rename.
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, rename, unlink } from 'node:fs/promises';
+import { open, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { AbortedError, ArgumentError, expected, NetworkError } from '../errors.js';
 import { syncFile } from '../io/atomic.js';
+import { makeFolder } from '../io/folders.js';
 import { ProgressBar, type ProgressOption, formatBytes } from '../progress.js';
 
 /** A file on the mirrors, known by what it unpacks to. */
@@ -139,7 +140,7 @@ async function store(name: string, bytes: Uint8Array, folder: string): Promise<s
   const path = join(folder, name);
   const temporary = `${path}.${randomUUID()}.part`;
   try {
-    await mkdir(folder, { recursive: true });
+    makeFolder(folder);
     const handle = await open(temporary, 'wx');
     try {
       await handle.writeFile(bytes);

@@ -7,7 +7,7 @@ import { checkPath } from '../io/atomic.js';
 import { detectDelimiter, readRecords } from '../io/csv.js';
 import { ProgressBar, type ProgressOption } from '../progress.js';
 import { ColumnBuilder, type ColumnKind, type ColumnSchema, type KnownColumns, checkSchema, someNames } from './columns.js';
-import { type DecimalMark, type NumberReader, checkDecimal, decimalOf, numberReader } from './decimals.js';
+import { type DecimalMark, type NumberReader, areThousands, checkDecimal, decimalOf, numberReader } from './decimals.js';
 import { type BadRow, Table, markBySchema } from './table.js';
 
 /** Options of {@link readTable}, for every format. */
@@ -58,7 +58,8 @@ const listed = 1000;
  * Reads a file of comma-separated values: quoted fields, line ends of every system, a byte order mark. Columns are numbers or categories: a
  * column of which nine tenths of the values in the first ten thousand rows are numbers is one of numbers; `table.describe()` says what was
  * found. Empty fields are missing values, never 0; spaces around a field do not count; `0x10` is 16, `1,234.5` and `1.234,5` are numbers by
- * the `decimal` of the file.
+ * the `decimal` of the file. Spaces stand between thousands where all digits of a column fit that, as 950 and 1 234 do: a column that has
+ * `555 123` and `555 1234`, or 1 234 and 1234, is text unless `columns` says that it is one of numbers.
  *
  * @param path - The file.
  * @throws {@link FileFormatError} for a row that does not fit, with file, line, column and value, for decimal points and decimal commas in one file, for
@@ -194,15 +195,17 @@ export function placesOf(
   });
 }
 
+const areNumbers = (present: readonly string[], numberOf: NumberReader): boolean =>
+  present.filter((field) => !Number.isNaN(numberOf(field))).length >= mostlyNumbers * present.length;
+
 class RowReader {
   readonly #misfits: Misfits;
   #places: { name: string; place: number; wanted?: ColumnSchema }[] | null = null;
   #width = 0;
   /** Rows that wait until the kinds are decided; null afterwards. */
   #waiting: { fields: readonly string[]; line: number }[] | null = [];
-  #columns: { builder: ColumnBuilder; place: number }[] = [];
+  #columns: { builder: ColumnBuilder; place: number; numberOf: NumberReader }[] = [];
   #numbers = new Float64Array(0);
-  #numberOf: NumberReader = numberReader('.');
 
   constructor(
     readonly path: string,
@@ -228,10 +231,13 @@ class RowReader {
   #decide(): void {
     const rows = this.#waiting ?? [];
     this.#waiting = null;
-    this.#numberOf = numberReader(this.format.decimal ?? this.#decimal(rows));
+    const decimal = this.format.decimal ?? this.#decimal(rows);
     this.#columns = (this.#places ?? []).map(({ name, place, wanted }) => {
-      const schema = wanted ?? { name, kind: this.#isNumbers(rows, place) ? ('number' as const) : ('category' as const) };
-      return { builder: new ColumnBuilder(schema, this.options.unknownCategories === 'missing'), place };
+      const present = this.#present(rows, place);
+      // Whoever says that a column is one of numbers knows what its spaces are.
+      const numberOf = numberReader(decimal, wanted !== undefined || areThousands(present));
+      const schema = wanted ?? { name, kind: areNumbers(present, numberOf) ? ('number' as const) : ('category' as const) };
+      return { builder: new ColumnBuilder(schema, this.options.unknownCategories === 'missing'), place, numberOf };
     });
     this.#numbers = new Float64Array(this.#columns.length);
     for (const { fields, line } of rows) this.#take(fields, line);
@@ -252,23 +258,17 @@ class RowReader {
     });
   }
 
-  #isNumbers(rows: readonly { fields: readonly string[] }[], place: number): boolean {
-    const present = this.#present(rows, place);
-    const numbers = present.filter((field) => !Number.isNaN(this.#numberOf(field))).length;
-    return numbers >= mostlyNumbers * present.length;
-  }
-
   #take(fields: readonly string[], line: number): void {
     if (fields.length !== this.#width) {
       this.#misfits.add(line, `: has ${fields.length} ${fields.length === 1 ? 'field' : 'fields'}, the first line has ${this.#width}`);
       return;
     }
     // The whole row first: what a row that is left out has must not get into any column.
-    for (const [i, { builder, place }] of this.#columns.entries()) {
+    for (const [i, { builder, place, numberOf }] of this.#columns.entries()) {
       const field = fields[place].trim();
       this.#numbers[i] = Number.NaN;
       if (this.missing.has(field)) continue;
-      if (builder.kind === 'number') this.#numbers[i] = this.#numberOf(field);
+      if (builder.kind === 'number') this.#numbers[i] = numberOf(field);
       const doesFit = builder.kind === 'number' ? !Number.isNaN(this.#numbers[i]) : builder.takes(field);
       if (doesFit) continue;
       this.#misfit(builder, fields[place], line);

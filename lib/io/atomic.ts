@@ -2,10 +2,11 @@
 
 import { randomUUID } from 'node:crypto';
 import { constants, fsync, type Stats } from 'node:fs';
-import { access, type FileHandle, mkdir, open, readlink, realpath, rename, stat, unlink } from 'node:fs/promises';
+import { access, type FileHandle, open, readlink, realpath, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { promisify } from 'node:util';
 import { ArgumentError, describe, expected, NodegradError } from '../errors.js';
+import { makeFolder } from './folders.js';
 
 /** The system calls of a save, in one table, so that a test can let each of them fail in turn. */
 export interface FileCalls {
@@ -32,7 +33,7 @@ export function syncFile(file: FileHandle): Promise<void> {
 
 /** The system's own. */
 export const system: FileCalls = {
-  mkdir: (folder) => mkdir(folder, { recursive: true }),
+  mkdir: async (folder) => makeFolder(folder),
   stat: (path) => stat(path),
   access: (path) => access(path, constants.W_OK),
   realpath: (path) => realpath(path),

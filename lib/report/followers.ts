@@ -1,10 +1,11 @@
 // What fit adds to a run's callbacks: what its log keeps, the report at its end, the live view, event files of TensorBoard.
 
-import { mkdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { AnyDataset } from '../data/dataset.js';
 import { ArgumentError, checkFlag, expected } from '../errors.js';
 import { checkPath } from '../io/atomic.js';
+import { makeFolder } from '../io/folders.js';
 import { keepNames } from '../names.js';
 import { Callback, type CallbackLike, type TrainingRun, hears } from '../training/callbacks.js';
 import type { FitOptions } from '../training/fit-options.js';
@@ -96,7 +97,7 @@ function checkReportPath(path: unknown): void {
   const what = 'true, false, or the path of a file';
   const file = resolve(checkPath(path, 'options.report', what));
   try {
-    mkdirSync(dirname(file), { recursive: true });
+    makeFolder(dirname(file));
   } catch (error) {
     throw folderRefusal('a file in a folder that can be made', 'options.report', dirname(file), error);
   }

@@ -1,11 +1,12 @@
 // A callback that writes TensorBoard's event files.
 
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, mkdirSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { checkPath } from '../io/atomic.js';
+import { makeFolder } from '../io/folders.js';
 import { keepNames } from '../names.js';
 import { Callback, type StepsRecord, type TrainingRun } from '../training/callbacks.js';
 import type { EpochRecord } from '../training/history.js';
@@ -47,7 +48,7 @@ export class TensorBoardLog extends Callback {
 
   override onTrainBegin(run: TrainingRun): void {
     try {
-      mkdirSync(this.dir, { recursive: true });
+      makeFolder(this.dir);
     } catch (error) {
       throw folderRefusal('a folder that can be made', 'dir', this.dir, error);
     }

@@ -1,9 +1,10 @@
 // The log of a study: one JSON document per line, appended whole and on the disk before the work goes on.
 
-import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ArgumentError, BusyError, FileFormatError } from '../errors.js';
 import { checkPath, refusal } from '../io/atomic.js';
+import { makeFolder } from '../io/folders.js';
 import { FolderLock } from '../training/folder-lock.js';
 import { folderRefusal } from '../training/writable.js';
 import { MemoryStore, type StudyHeader, definition } from './store.js';
@@ -40,7 +41,7 @@ export class LogStore extends MemoryStore {
     let lock: FolderLock;
     let file: number;
     try {
-      mkdirSync(folder, { recursive: true });
+      makeFolder(folder);
       lock = await FolderLock.take(folder, '.search-lock');
     } catch (error) {
       if (error instanceof BusyError) throw error;

@@ -2,10 +2,11 @@
 
 import { randomUUID } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
-import { link, mkdir, open, readFile, readdir, stat, unlink, writeFile } from 'node:fs/promises';
+import { link, open, readFile, readdir, stat, unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { BusyError } from '../errors.js';
+import { makeFolder } from '../io/folders.js';
 
 /**
  * Who holds a folder. Two processes that find the same dead owner must not both win, so a lock is never replaced: it is a chain. The
@@ -51,7 +52,7 @@ export class FolderLock {
    * @throws {BusyError} when another run holds it; what the system refuses is thrown as it is
    */
   static async take(dir: string, name = '.lock'): Promise<FolderLock> {
-    await mkdir(dir, { recursive: true });
+    makeFolder(dir);
     const owner = myself();
     const path = await claim(dir, name, owner);
     await sweep(dir, name);

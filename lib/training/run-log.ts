@@ -1,11 +1,12 @@
 // The log of runs: one JSON document per line, appended whole and synced once an epoch, so that a crash costs at most the line in hand.
 
 import { randomBytes } from 'node:crypto';
-import { closeSync, fstatSync, fsyncSync, mkdirSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { variable } from '../environment.js';
 import { ArgumentError, FileFormatError, expected } from '../errors.js';
 import { checkPath, refusal } from '../io/atomic.js';
+import { makeFolder } from '../io/folders.js';
 import type { WhatIfReport } from '../sitter/what-if.js';
 import type { EpochRecord } from './history.js';
 import type { LayerObservation, ParameterObservation } from './observation.js';
@@ -97,7 +98,7 @@ export class RunLog {
     this.path = resolve(checkPath(path, 'options.log'));
     const folder = dirname(this.path);
     try {
-      mkdirSync(folder, { recursive: true });
+      makeFolder(folder);
     } catch (error) {
       throw folderRefusal('a file in a folder that can be made', 'options.log', folder, error);
     }

@@ -12,6 +12,7 @@ test('what a message says in options of JavaScript, the command line says in fla
     ["Leave it out: table.without(['note'])", 'Leave it out: --columns note=skip'],
     ["`damaged: 'skip'` (--damaged skip) leaves out what cannot be read", '--damaged skip leaves out what cannot be read'],
     ["`options.columns` names 'x'", "--columns names 'x'"],
+    ['`preprocessing: false` exports the network', '--no-preprocessing exports the network'],
     ['`options.epochs` is 2', '--epochs is 2'],
     ['expected a folder for `options.checkpoint.dir`, received "x"', 'expected a folder for --checkpoint-dir, received "x"'],
     ['expected a column of a.csv for `column`, received "x"', 'expected a column of a.csv for --target, received "x"'],

@@ -62,6 +62,28 @@ test('a file of decimal points stays as it was, and its quoted thousands are num
   t.deepEqual(valuesOf(await read(t, 'a;b\n1.234;2\n5.678;3\n')), { 'a: number': [1.234, 5.678], 'b: number': [2, 3] });
 });
 
+test('spaces stand between thousands where all digits of a column fit that; telephone numbers and the like are text', async (t) => {
+  const kindOf = async (fields: readonly string[], options?: ReadCsvOptions) =>
+    (await read(t, `a;b\n${fields.join(';1\n')};1\n`, options)).column('a');
+  t.deepEqual([...(await kindOf(['950', '1 234', '1 234 567', '0', '-12 345'])).values], [950, 1234, 1_234_567, 0, -12345]);
+  t.deepEqual([...(await kindOf(['950 000', '1 250 000,5', '12,25'])).values], [950_000, 1_250_000.5, 12.25]);
+  t.deepEqual([...(await kindOf(['450\u202f000', '451\u00a0000'])).values], [450_000, 451_000]);
+  for (const fields of [
+    ['555 123', '555 1234'],
+    ['555 123', '044 555'],
+    ['1 234', '1234'],
+    ['12 34', '12 345'],
+    ['555 123', '007'],
+  ])
+    t.is((await kindOf(fields)).kind, 'category', fields.join());
+  // Nine tenths of numbers are numbers still, and the one of another kind is named.
+  const prices = Array.from({ length: 20 }, (_, i) => `${i + 1} 000`);
+  await t.throwsAsync(kindOf([...prices, 'on request']), { message: /line 22, column 'a': expected a number, received "on request"/ });
+  const whole = Array.from({ length: 20 }, (_, i) => `${i + 1000}`);
+  await t.throwsAsync(kindOf([...whole, '1 234']), { message: /line 22, column 'a': expected a number, received "1 234"/ });
+  t.deepEqual([...(await kindOf(['1 234', '1234'], { columns: { a: 'number' } })).values], [1234, 1234]);
+});
+
 test('one comma among many whole numbers says what the mark is, and a slip among points is one', async (t) => {
   const whole = Array.from({ length: 30 }, (_, i) => `${i};${i}`).join('\n');
   t.is((await read(t, `a;b\n${whole}\n2,5;3\n`)).column('a').values[30], 2.5);

@@ -131,8 +131,11 @@ test('what a run will write is tried before it begins: the folder of the model, 
     const refused: [string[], RegExp][] = [
       [
         ['--run-dir', 'file/a/b'],
-        /^nodegrad: expected a folder for model and log that can be written for `runDir`, received "file\/a\/b"\. The system says ENOTDIR about .*file, the nearest/,
+        /^nodegrad: expected a folder for model and log that can be written for --run-dir, received "file\/a\/b"\. The system says ENOTDIR about .*file, the nearest/,
       ],
+      ...(process.platform === 'linux'
+        ? [[['--run-dir', '/proc/x'], /received "\/proc\/x"\. The system says ENOENT about \/proc, the/] satisfies [string[], RegExp]]
+        : []),
       [['--run-dir', 'taken'], /^nodegrad: taken\/model\.safetensors is no file/],
       [['--checkpoint-dir', 'file/a'], /^nodegrad: .*for --checkpoint-dir,.*ENOTDIR/m],
     ];

@@ -1,5 +1,6 @@
 // Rules of the model before its first step: first loss, first weights, and what the loss and the optimizer reach.
 
+import { CrossEntropyLoss } from '../../losses/cross-entropy.js';
 import { type Suspicion, isStuck, percent, rule, short } from '../evidence.js';
 import type { Look, WeightLook } from '../look.js';
 
@@ -9,6 +10,12 @@ const hiddenOf = ({ weights }: Look): readonly WeightLook[] => weights.slice(0, 
 /** Elements that go into one output. */
 export const fanIn = ({ shape }: WeightLook): number => shape.slice(0, -1).reduce((product, side) => product * side, 1);
 
+/** The loss of a model that knows nothing: one that is unsure. Where one class is common, knowing how common is worth more than that. */
+function ignorance({ reading, shape }: Look, chance: number): number {
+  const classes = reading === 'scores of classes' ? shape.at(-1) : reading === 'scores of yes and no' ? 2 : undefined;
+  return classes === undefined ? chance : Math.max(chance, new CrossEntropyLoss().chance(classes) ?? 0);
+}
+
 /** The first loss beside that of knowing nothing. */
 export const firstLoss = rule({
   ids: ['initial-loss'],
@@ -17,13 +24,14 @@ export const firstLoss = rule({
   thresholds: { classes: 5, numbers: 20, scaled: 3 },
   judge: ({ start, chance, setup }, limits) => {
     const limit = start.reading === 'scores of classes' ? limits.classes : limits.numbers;
-    if (!setup.isBlank || !(start.loss > limit * chance)) return null;
+    const ignorant = ignorance(start, chance);
+    if (!setup.isBlank || !(start.loss > limit * ignorant)) return null;
     return {
       id: 'initial-loss',
       verdict: 'warning',
       // Of inputs that are not standardized it is the usual thing.
       isMild: start.reading !== 'scores of classes' || (start.entering?.largest ?? 0) > limits.scaled,
-      seen: `the first loss is ${short(start.loss)}, ${short(start.loss / chance)} times that of a model that knows nothing (${short(chance)})`,
+      seen: `the first loss is ${short(start.loss)}, ${short(start.loss / ignorant)} times that of a model that knows nothing (${short(ignorant)})`,
       why: 'A fresh model is to be unsure; one that is sure and wrong spends its first steps on unlearning (course row J02)',
       advice: 'Keep the default initializer: Linear and Conv2d choose He or Xavier by what follows',
       change: { kind: 'initializer', name: 'He' },
