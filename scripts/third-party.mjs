@@ -22,7 +22,8 @@ const known = {
   'zigc.lib': 'zigc',
 };
 /** Objects that build-platform.mjs writes, and lists of what Windows has. */
-const nothing = /^(single_threaded\.o|node_api\.obj|(api-ms-win-crt-[a-z]+-l1-1-0|advapi32|kernel32|ntdll|shell32|user32)\.lib)$/;
+const nothing =
+  /^(single_threaded\.o|node_api\.obj|(api-ms-win-crt-[a-z]+-l1-1-0|advapi32|comdlg32|gdi32|kernel32|ntdll|ole32|oleaut32|shell32|user32|winspool)\.lib)$/;
 
 /** The archives and foreign objects in a map of lld: of ELF a line for each section with its file, else a list of files. */
 export function linkedParts(map) {
