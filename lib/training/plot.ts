@@ -33,6 +33,7 @@ export async function plot(model: AnyLayer, path: string | undefined, options: P
   } = checkOptions<PlotOptions>(options, 'options', ['inputShape', 'title', 'depth', 'fold', 'columns']);
   if (path !== undefined) checkPath(path);
   if (typeof title !== 'string') throw new ArgumentError(expected('a string', 'options.title', title));
+  checkNesting(model);
   const input = inputShapeOf(model, inputShape);
   if (input === null)
     throw new ArgumentError(
@@ -48,6 +49,21 @@ export async function plot(model: AnyLayer, path: string | undefined, options: P
   });
   if (path !== undefined) await writeFileAtomic(path, [Buffer.from(svg)]);
   return svg;
+}
+
+/** Layers inside of so many others are followed. */
+const deepest = 250;
+
+function checkNesting(model: AnyLayer): void {
+  // Level by level, each layer once in it: what is shared would be met again and again.
+  let level: ReadonlySet<AnyLayer> = new Set([model]);
+  for (let depth = 0; level.size > 0; depth++) {
+    if (depth > deepest)
+      throw new ArgumentError(
+        `a model of layers inside of more than ${deepest} others cannot be drawn: a picture has no room for so many frames. Draw a part of it, such as \`model.layers[0]\``,
+      );
+    level = new Set([...level].flatMap((layer) => [...layer.children().values()]));
+  }
 }
 
 function subtitleOf(model: AnyLayer, inputShape: readonly number[]): string {
