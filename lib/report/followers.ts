@@ -8,6 +8,7 @@ import { checkPath } from '../io/atomic.js';
 import { makeFolder } from '../io/folders.js';
 import { keepNames } from '../names.js';
 import { Callback, type CallbackLike, type TrainingRun, hears } from '../training/callbacks.js';
+import { preprocessingOf } from '../preprocessing/of-model.js';
 import type { FitOptions } from '../training/fit-options.js';
 import type { History } from '../training/history.js';
 import { LossRecorder, ObservationRecorder } from '../training/recorder.js';
@@ -38,6 +39,7 @@ export function followersOf(options: FitOptions, judged: AnyDataset): Followers 
       new LossRecorder(),
       ...(isObserved ? [new ObservationRecorder()] : []),
       ...(tensorboard === undefined ? [] : [new TensorBoardLog(checkPath(tensorboard, 'options.tensorboard', 'the path of a folder'))]),
+      ...(hasReport || isWatched ? [new Draughtsman()] : []),
       ...(hasReport ? [new Examiner(judged)] : []),
       ...(live === null ? [] : [live]),
     ],
@@ -46,6 +48,19 @@ export function followersOf(options: FitOptions, judged: AnyDataset): Followers 
       await orWarn('the live view did not close', async () => live?.close());
     },
   };
+}
+
+/** Draws the layers of the model into the log. */
+class Draughtsman extends Callback {
+  override async onTrainBegin(run: TrainingRun): Promise<void> {
+    const { model, data } = run;
+    const own = (model as { inputShape?: unknown }).inputShape ?? preprocessingOf(model)?.outputShape ?? data.inputShape;
+    // A model that takes a tree, or looks at numbers, has no picture: its run has a report all the same.
+    const svg = await import('../training/plot.js')
+      .then(({ plot }) => plot(model, undefined, { inputShape: own as number[] }))
+      .catch(() => null);
+    if (svg !== null) run.record({ type: 'architecture', svg });
+  }
 }
 
 /** Looks at the trained model, for the report: into the log, so that the report can be made again from it. */
@@ -112,4 +127,4 @@ function checkHasLog({ log, runDir }: FitOptions, option: string): void {
     );
 }
 
-keepNames({ Examiner, LiveView });
+keepNames({ Draughtsman, Examiner, LiveView });
