@@ -450,6 +450,12 @@ export {
   readRunLog,
 } from './training/run-log.js';
 
+// ---- Several processes ----
+
+export type { Store, StoreGetOptions } from './distributed/store.js';
+export { type OpenStoreOptions, openStore } from './distributed/open-store.js';
+export { type ServeStoreOptions, type ServedStore, serveStore } from './distributed/store-server.js';
+
 // ---- Reports and live views ----
 
 export { type ReportData, type ReportOptions, reportData, runReport } from './report/report.js';
@@ -461,6 +467,7 @@ export { TensorBoardLog } from './report/tensorboard.js';
 // ---- Evaluation ----
 
 export { type Baseline, baseline } from './evaluation/baseline.js';
+export { type Mistake, type MistakesOptions, mistakes } from './evaluation/mistakes.js';
 export { type CrossValidateOptions, type CrossValidation, type FoldScore, crossValidate } from './evaluation/cross-validation.js';
 export {
   type BiasAndVariance,
@@ -647,7 +654,7 @@ export { type CompileOptions, type CompiledStep, compileStep, type StepArgument 
 
 // ---- Files of other tools ----
 
-export { type OnnxExportOptions, encodeOnnx, saveOnnx } from './onnx/export.js';
+export { type DynamicAxes, type OnnxExportOptions, encodeOnnx, saveOnnx } from './onnx/export.js';
 export { type OnnxImportOptions, decodeOnnx, loadOnnx } from './onnx/import.js';
 export type { OnnxModel } from './onnx/onnx-model.js';
 export { type CifarImages, type CifarOptions, decodeCifar } from './io/cifar.js';
@@ -686,3 +693,4 @@ export {
   type RefusedIndex,
   ShapeError,
 } from './errors.js';
+export { StoreFullError, TimeoutError, TokenError } from './distributed/errors.js';

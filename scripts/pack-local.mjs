@@ -11,6 +11,7 @@ import { basename, join } from 'node:path';
 import { platformPackageName } from '../dist/lib/loader.js';
 import { appendLicences, bundled, bundleInPlace } from './bundle.mjs';
 import { checkRelease } from './check-binary.mjs';
+import { mendDocuments } from './packed-documents.mjs';
 import { manifestOf, placesOf, platforms, readmeOf, requireEveryPlatform, stateOf } from './platforms.mjs';
 import { root } from './steps.mjs';
 
@@ -70,6 +71,7 @@ function stageMain() {
   }
   bundleInPlace(join(folder, 'dist/lib'));
   appendLicences(join(folder, 'THIRD-PARTY.md'));
+  mendDocuments(folder);
   const { scripts, devDependencies, ava: _, ...rest } = main;
   const pick = (from, names) => Object.fromEntries(names.map((name) => [name, from[name]]));
   const manifest = {

@@ -1,4 +1,4 @@
-// What the site, its search and the guide on other frameworks are made of: the headings of lib/index.ts and README, and docs/aliases.json.
+// What the site, its search and the guide on other frameworks are made of: the headings of lib/index.ts and README, docs/aliases.json, docs/defaults.json.
 
 /** Heading of each exported name, in the order of lib/index.ts. */
 export function headingsOf(contents) {
@@ -54,17 +54,62 @@ export function namesTable(text, headings) {
   return lines.join('\n');
 }
 
-/** The table of defaults that stands there, too. */
-export function defaultsTable(text) {
-  const rows = JSON.parse(text).map((row) => `| ${[`\`${row.default}\``, row.pytorch, row.keras, row.tfjs, `**${row.here}**`].join(' | ')} |`);
-  return ['| | PyTorch | Keras | tfjs | nodegrad |', '|---|---|---|---|---|', ...rows].join('\n');
+/** The columns of docs/defaults.json that are not ours, and what they are called. */
+export const frameworks = { pytorch: 'PyTorch', keras: 'Keras', tfjs: 'tfjs', jax: 'JAX, optax', sklearn: 'scikit-learn' };
+
+const literals = { None: 'null', True: 'true', False: 'false' };
+
+/**
+ * What a cell says. `keras.optimizers.Adam(epsilon=1e-7)` is an option with its default; without `=` it has none and must be given; words behind the
+ * call say it better than the value. A cell that is no call is words alone.
+ */
+export function cellOf(text) {
+  const call = text.match(/^([\w.]+)\((\w+)(?:=(.+?))?\)(?: (.+))?$/);
+  if (call === null) return { shown: text };
+  const [, path, option, literal, words] = call;
+  const value = literal === undefined ? undefined : JSON.parse((literals[literal] ?? literal).replace(/^\((.*)\)$/, '[$1]'));
+  return { path, option, value, shown: words ?? (literal === undefined ? 'required' : typeof value === 'number' ? literal : String(value)) };
+}
+
+const number = (shown) => (/^-?[\d.]+(e-?\d+)?$/.test(shown) ? String(Number(shown)) : shown);
+
+/** Where an option with a default has another name than here, as far as it is not plain: `rho`, but not `learning_rate` or `epsilon`. */
+function nameOf({ option, value }, here) {
+  const plain = { learningRate: 'lr', epsilon: 'eps', rate: 'p' };
+  const name = option?.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
+  return value === undefined || name === here || plain[name] === here ? '' : ` (\`${option}\`)`;
+}
+
+/** The tables of defaults of which one differs, under the headings of lib/index.ts; a framework that has none of the options has no column. */
+export function defaultsTable(text, headings) {
+  const rows = JSON.parse(text).map(({ default: name, here, ...others }) => {
+    const cells = Object.fromEntries(Object.entries(others).map(([key, cell]) => [key, cellOf(cell)]));
+    const values = new Set([here, ...Object.values(cells).map(({ shown }) => shown)].map(number));
+    return { name, here, cells, differs: values.size > 1 };
+  });
+  return [...new Set(headings.values())]
+    .map((heading) => {
+      const those = rows.filter(({ name, differs }) => differs && headings.get(name.split(' ')[0]) === heading);
+      const keys = Object.keys(frameworks).filter((key) => those.some(({ cells }) => cells[key] !== undefined));
+      const cellsOf = ({ name, here, cells }) => [
+        `\`${name}\``,
+        ...keys.map((key) => (cells[key] === undefined ? '' : cells[key].shown + nameOf(cells[key], name.split(' ')[1]))),
+        `**${here}**`,
+      ];
+      const line = (cells) => `| ${cells.join(' | ')} |`;
+      const heads = [heading, ...keys.map((key) => frameworks[key]), 'nodegrad'];
+      return those.length === 0 ? '' : [line(heads), `|${'---|'.repeat(heads.length)}`, ...those.map((row) => line(cellsOf(row)))].join('\n');
+    })
+    .filter((table) => table !== '')
+    .join('\n\n');
 }
 
 /** The guide on other frameworks with both tables made anew; `read` gives a file of the repository. */
 export function comingFrom(read) {
+  const headings = headingsOf(read('lib/index.ts'));
   const tables = {
-    defaults: defaultsTable(read('docs/defaults.json')),
-    names: namesTable(read('docs/aliases.json'), headingsOf(read('lib/index.ts'))),
+    defaults: defaultsTable(read('docs/defaults.json'), headings),
+    names: namesTable(read('docs/aliases.json'), headings),
   };
   return Object.entries(tables).reduce(
     (page, [name, table]) =>

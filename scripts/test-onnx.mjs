@@ -29,7 +29,7 @@ install();
 const ort = createRequire(join(folder, 'package.json'))('onnxruntime-node');
 const from = (path) => import(pathToFileURL(join(root, 'dist', path)).href);
 const { Tensor, decodeOnnx, encodeOnnx, softmax } = await from('lib/index.js');
-const { onnxCases } = await from('test/helpers/onnx-cases.js');
+const { freeCases, onnxCases } = await from('test/helpers/onnx-cases.js');
 
 const failures = [];
 let passed = 0;
@@ -67,23 +67,9 @@ function difference({ dims, data }, wanted) {
 }
 
 const written = [];
-for (const { name, make, input, options = {} } of onnxCases()) {
-  const model = make();
-  try {
-    const bytes = await encodeOnnx(model, options);
-    if (bytes.length < 2 ** 20) written.push([name, bytes]);
-    const isTensor = input instanceof Tensor;
-    const isFirst = options.layout === 'NCHW';
-    const given = isTensor ? { input: isFirst ? moved(input, [0, 3, 1, 2]) : input } : input;
-    const outputs = await run(bytes, given);
-    let own = model.forward(input);
-    if (options.softmax) own = softmax(own);
-    const wanted = own instanceof Tensor ? { output: isFirst ? moved(own, [0, 3, 1, 2]) : own } : own;
-    for (const [key, tensor] of Object.entries(wanted)) say(`${name} ${key}`, difference(outputs[key], tensor));
-  } catch (error) {
-    say(name, error.message);
-  }
-}
+for (const { name, make, input, options = {} } of onnxCases()) await check(name, make, options, [input]);
+// One file for several lengths, or sizes of images.
+for (const { name, make, inputs, options } of freeCases()) await check(name, make, options, inputs);
 const exported = passed;
 await readOthers();
 console.log(`${exported} outputs of exported models equal in onnxruntime ${version}`);
@@ -92,6 +78,26 @@ checkWithOnnx();
 for (const failure of failures) console.log(`✘ ${failure}`);
 console.log(`${passed} passed, ${failures.length} failed`);
 process.exitCode = failures.length > 0 ? 1 : 0;
+
+/** Exports a model, and compares what it gives for each of several inputs. */
+async function check(name, make, options, inputs) {
+  const model = make();
+  try {
+    const bytes = await encodeOnnx(model, options);
+    if (bytes.length < 2 ** 20) written.push([name, bytes]);
+    for (const input of inputs) {
+      const isFirst = options.layout === 'NCHW';
+      const given = input instanceof Tensor ? { input: isFirst ? moved(input, [0, 3, 1, 2]) : input } : input;
+      const outputs = await run(bytes, given);
+      let own = model.forward(input);
+      if (options.softmax) own = softmax(own);
+      const wanted = own instanceof Tensor ? { output: isFirst ? moved(own, [0, 3, 1, 2]) : own } : own;
+      for (const [key, tensor] of Object.entries(wanted)) say(`${name} ${key} [${tensor.shape}]`, difference(outputs[key], tensor));
+    }
+  } catch (error) {
+    say(name, error.message);
+  }
+}
 
 /** Files of PyTorch, here and in onnxruntime. */
 async function readOthers() {

@@ -1,21 +1,6 @@
-// What the documents say of other frameworks: each foreign name leads to something that is exported, and our defaults are what the table says.
+// What the site is made of: each foreign name leads to something that is exported, each guide and each public name stands under a heading.
 import test from 'ava';
 import * as nodegrad from '../lib/index.js';
-import {
-  Adadelta,
-  Adagrad,
-  Adam,
-  AdamW,
-  Adamax,
-  BatchNorm2d,
-  Dropout,
-  EarlyStopping,
-  GroupNorm,
-  LSTM,
-  LayerNorm,
-  LeakyReLU,
-} from '../lib/index.js';
-import { Linear, NAdam, RMSprop, SGD } from '../lib/index.js';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -72,38 +57,4 @@ test('lib/index.ts puts every exported name under a heading, and README lists ev
 
 test('the tables of the guide on other frameworks are those of docs/aliases.json and docs/defaults.json', (t) => {
   t.is(comingFrom(read), read('docs/guides/coming-from.md'), 'npm run names writes them anew');
-});
-
-const settings = (make: new (target: Linear) => { readonly groups: readonly { readonly options: object }[] }) =>
-  new make(new Linear(1, 1)).groups[0].options as Record<string, unknown>;
-
-/** Our defaults, as the code has them: the first word of a row is a class, the second its option. */
-const ofClass: Record<string, () => Record<string, unknown>> = {
-  RMSprop: () => settings(RMSprop),
-  Adagrad: () => settings(Adagrad),
-  Adadelta: () => settings(Adadelta),
-  Adam: () => settings(Adam),
-  AdamW: () => settings(AdamW),
-  Adamax: () => settings(Adamax),
-  NAdam: () => settings(NAdam),
-  BatchNorm2d: () => new BatchNorm2d(2).config() as Record<string, unknown>,
-  LayerNorm: () => new LayerNorm(2).config() as Record<string, unknown>,
-  GroupNorm: () => new GroupNorm(1, 2).config() as Record<string, unknown>,
-  LeakyReLU: () => new LeakyReLU().config() as Record<string, unknown>,
-  Dropout: () => new Dropout().config() as Record<string, unknown>,
-  EarlyStopping: () => ({ ...new EarlyStopping() }),
-};
-
-test('our column of the table of defaults is what the code does', (t) => {
-  for (const { default: name, here } of JSON.parse(read('docs/defaults.json')) as { default: string; here: string }[]) {
-    const [type, option] = name.split(' ');
-    if (name === 'SGD lr') {
-      t.is(here, 'required');
-      // @ts-expect-error the rate is required
-      t.throws(() => new SGD(new Linear(1, 1), {}), { code: 'ERR_ARGUMENT' });
-    } else if (name === 'LSTM bias of the forget gate') {
-      const bias = [...new LSTM(2, 3).parameters()].find(({ shape }) => shape.length === 1);
-      t.deepEqual([...(bias?.data ?? [])].slice(3, 6), [1, 1, 1], 'input, forget, cell, output');
-    } else t.is(String(ofClass[type]?.()[option]), String(here === 'true' ? here : Number(here)), name);
-  }
 });

@@ -135,6 +135,7 @@ class AugmentedDataset<Y extends BatchPart> implements Dataset<'float32', Y>, Re
   readonly classes?: readonly string[];
   readonly split?: Dataset['split'];
   readonly labels?: () => Int32Array;
+  readonly fileOf?: (index: number) => string;
   readonly memory?: Dataset<'float32', Y>['memory'];
   readonly #images: Dataset<'uint8', Y>;
   readonly #plan: AugmentationPlan;
@@ -152,6 +153,7 @@ class AugmentedDataset<Y extends BatchPart> implements Dataset<'float32', Y>, Re
     if (images.classes !== undefined) this.classes = images.classes;
     if (images.split !== undefined) this.split = images.split;
     if (images.labels !== undefined) this.labels = () => images.labels!();
+    if (images.fileOf !== undefined) this.fileOf = (index) => images.fileOf!(index);
     if (!isInMemory(images)) return;
     const memory = memoryOf(images);
     if (!(memory.inputs instanceof Tensor)) throw new ArgumentError(`the images of ${images.name} are augmented already`);
@@ -168,8 +170,8 @@ class AugmentedDataset<Y extends BatchPart> implements Dataset<'float32', Y>, Re
     // What a crop fills in is no image: figures are learned from the images as they are, if these have the right size.
     if (statistics === null && shape.join() === this.#images.inputShape.join()) return this.#images;
     const { mean, std } = statistics ?? { mean: [0], std: [1 / 255] };
-    const perChannel = (numbers: readonly number[]): number[] => before.map((_, channel) => numbers[channel] ?? numbers[0]);
-    return new AugmentedDataset(this.#images, { ...this.#plan, mean: perChannel(mean), std: perChannel(std) }, true);
+    const ofEach = (numbers: readonly number[]): number[] => before.map((_, channel) => numbers[channel] ?? numbers[0]);
+    return new AugmentedDataset(this.#images, { ...this.#plan, mean: ofEach(mean), std: ofEach(std) }, true);
   }
 
   #memory(bytes: Tensor<'uint8'>, { targets, weights, rows }: ExampleMemory<'uint8', Y>): ExampleMemory<'float32', Y> {

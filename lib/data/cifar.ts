@@ -9,7 +9,7 @@ import { readTar } from '../io/tar.js';
 import type { ProgressOption } from '../progress.js';
 import type { DecodeProgress } from './decode.js';
 import { dataFolders } from './folders.js';
-import { checkImageOptions, type LoadedImages, loadImages } from './image-folder.js';
+import { checkImageOptions, filesBelow, type LoadedImages, loadImages } from './image-folder.js';
 import { type ImageDatasets, imageData } from './images.js';
 
 /** Options of `datasets.cifar10` and `datasets.cifar100`. */
@@ -155,7 +155,7 @@ async function look(kind: Kind, folder: string, options: CifarDatasetOptions): P
   const classes = typeof kind.classes === 'number' ? kind.classes : kind.classes.length;
   if (loaded.classes.length !== classes)
     throw new FileFormatError(`${folder}: expected folders of ${classes} classes, found ${loaded.classes.length}`);
-  return loaded;
+  return { ...loaded, train: filesBelow(folder, loaded.train), test: filesBelow(folder, loaded.test) };
 }
 
 async function readFiles(kind: Kind, folder: string, present: ReadonlySet<string>): Promise<LoadedImages> {

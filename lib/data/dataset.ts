@@ -1,6 +1,16 @@
 // What a data set is, and the one that lives in two tensors.
 import { ours } from '../foreign.js';
-import { ArgumentError, checkChoice, checkInteger, checkOptions, countFromZero, describeShape, expected, ShapeError } from '../errors.js';
+import {
+  ArgumentError,
+  checkChoice,
+  checkInteger,
+  checkList,
+  checkOptions,
+  countFromZero,
+  describeShape,
+  expected,
+  ShapeError,
+} from '../errors.js';
 import type { ColumnSchema } from './columns.js';
 import type { TypedArrayOf } from '../dtype.js';
 import { type AnyTensor, type DType, Tensor } from '../tensor.js';
@@ -98,6 +108,8 @@ export interface Dataset<X extends BatchPart = 'float32', Y extends BatchPart = 
   memory?(): ExampleMemory<X, Y>;
   /** All class indices without their inputs, where that is cheaper than fetching batches; stratified splits ask for it. */
   labels?(): Int32Array;
+  /** The file that the example of an index was read from, where each was read from one: {@link mistakes} names it. */
+  fileOf?(index: number): string;
 }
 
 /**
@@ -141,6 +153,8 @@ export interface TensorDatasetOptions {
   readonly split?: DatasetSplit;
   /** The label of examples that do not count, such as −1: no class index, and the `ignoreIndex` of the loss. Default: none. */
   readonly ignoreIndex?: number | null;
+  /** The file that each example was read from, so that it can be named. Default: none. */
+  readonly files?: readonly string[];
 }
 
 /**
@@ -169,10 +183,13 @@ export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32
   readonly inputs: Tensor<X>;
   /** All targets, shared and not copied. */
   readonly targets: Tensor<Y>;
+  /** The file that an example was read from, where that was said. */
+  readonly fileOf?: (index: number) => string;
 
   constructor(inputs: Tensor<X>, targets: Tensor<Y>, options: TensorDatasetOptions = {}) {
-    const known = ['name', 'classes', 'split', 'ignoreIndex'];
-    const { name = 'data', classes, split, ignoreIndex } = checkOptions<TensorDatasetOptions>(options, 'options', known, ['ignoreIndex']);
+    const known = ['name', 'classes', 'split', 'ignoreIndex', 'files'];
+    const given = checkOptions<TensorDatasetOptions>(options, 'options', known, ['ignoreIndex']);
+    const { name = 'data', classes, split, ignoreIndex, files } = given;
     const ignored =
       ignoreIndex === undefined || ignoreIndex === null ? null : checkInteger(ignoreIndex, 'options.ignoreIndex', -(2 ** 31), 2 ** 31 - 1);
     if (split !== undefined) this.split = checkChoice<DatasetSplit>(split, 'options.split', ['train', 'validation', 'test']);
@@ -193,6 +210,12 @@ export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32
     this.inputShape = Object.freeze(inputs.shape.slice(1)) as ShapeOf<X>;
     this.targetShape = Object.freeze(targets.shape.slice(1)) as ShapeOf<Y>;
     if (classes !== undefined) this.classes = classNames(classes);
+    if (files !== undefined) {
+      if (checkList<string>(files, 'options.files', 'an array of paths').length !== this.length)
+        throw new ArgumentError(`\`options.files\` names ${files.length} files, and there are ${this.length} examples`);
+      const own = [...files];
+      this.fileOf = (index) => own[checkInteger(index, 'index', 0, own.length - 1)];
+    }
     if (isClassIndices(targets)) {
       checkLabels(targets.data as Int32Array | Uint8Array, this.classes?.length, ignored);
     } else if (this.classes !== undefined && !(targets.rank === 2 && targets.shape[1] === this.classes.length)) {

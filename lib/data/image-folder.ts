@@ -1,6 +1,7 @@
 // Images in folders or tar archives, one folder per class: decoded once, then read from a cache.
 import { isAbortSignal } from '../foreign.js';
 import { createHash } from 'node:crypto';
+import { TextDecoder, TextEncoder } from 'node:util';
 import { basename, join, resolve } from 'node:path';
 import {
   AbortedError,
@@ -113,8 +114,14 @@ export async function imageFolder(path: string, options: ImageFolderOptions = {}
     channels: grey ? 1 : 3,
     layout: { share: test, classes: checkNames(options.classes), parts: checkParts(options.parts) },
   });
-  const parts = imageData(basename(resolve(path)), images.train, images.test, images.shape, raw, images.classes);
+  const [train, held] = [images.train, images.test].map((part) => filesBelow(path, part));
+  const parts = imageData(basename(resolve(path)), train, held, images.shape, raw, images.classes);
   return { ...parts, leftOut: images.leftOut };
+}
+
+/** Images with the paths of their files as somebody would type them who named the folder so. */
+export function filesBelow(folder: string, part: Required<RawImages>): RawImages {
+  return { ...part, files: part.files.map((file) => join(folder, file)) };
 }
 
 function checkNames(classes: unknown): readonly string[] | undefined {
@@ -152,9 +159,9 @@ export function checkImageOptions({ cache, progress, onProgress, signal }: Share
 }
 
 /** Both parts of a set of images, and the names of its classes. */
-export interface LoadedImages {
-  readonly train: RawImages;
-  readonly test: RawImages;
+export interface LoadedImages<Part extends RawImages = RawImages> {
+  readonly train: Part;
+  readonly test: Part;
   readonly shape: readonly number[];
   readonly classes: readonly string[];
   readonly leftOut: readonly LeftOut[];
@@ -170,14 +177,17 @@ export interface LoadOptions extends SharedOptions {
   readonly layout: LayoutOptions;
 }
 
+/** Images of which each has a file, by its path below the folder. */
+type FiledImages = LoadedImages<Required<RawImages>>;
+
 /** The images below `path`, from the cache where they are in it. */
-export async function loadImages(path: string, options: LoadOptions): Promise<LoadedImages> {
+export async function loadImages(path: string, options: LoadOptions): Promise<FiledImages> {
   const { cache = true, size, channels, damaged, layout } = options;
   const found = await listFiles(path, options.signal);
   if (found.files.length === 1 && found.files[0].path === '' && !isArchive(path))
     throw new ArgumentError(expected('the path of a folder or of a .tar, .tar.gz or .tgz', 'path', path));
   const files = found.files.map(({ path: name, bytes, changed }) => [name, bytes, changed]);
-  const settings = [2, path, files, found.folders, found.passedOver, found.unreadable, size ?? null, channels, damaged, layout];
+  const settings = [3, path, files, found.folders, found.passedOver, found.unreadable, size ?? null, channels, damaged, layout];
   const digest = createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 16);
   const cached = join(cacheFolder(), 'images', `${basename(path)}-${digest}.safetensors`);
   const kept = cache ? await readCache(cached) : null;
@@ -201,12 +211,7 @@ const skipHint = "`damaged: 'skip'` (--damaged skip) leaves out what cannot be r
 /** Bytes that a pixel's channel takes: one, or beside it the float32 that it becomes. */
 const bytesPerValue = (raw: boolean): number => (raw ? 1 : 5);
 
-async function decodeInto(
-  path: string,
-  { images, others, folders }: Images,
-  options: LoadOptions,
-  leftOut: LeftOutList,
-): Promise<LoadedImages> {
+async function decodeInto(path: string, { images, others, folders }: Images, options: LoadOptions, leftOut: LeftOutList): Promise<FiledImages> {
   const paths = images.map((image) => image.path);
   const layout = layOut(path, folderTree(paths, others, folders), paths, options.layout);
   for (const one of layout.leftOut) leftOut.take(one);
@@ -246,7 +251,7 @@ class Rows {
   constructor(
     readonly path: string,
     readonly layout: Layout,
-    paths: readonly string[],
+    readonly paths: readonly string[],
     readonly options: LoadOptions,
   ) {
     const parts = [layout.train, layout.test];
@@ -281,15 +286,19 @@ class Rows {
     for (const isThere of this.#isThere) this.#pixels.push(new Uint8Array(isThere.length * size));
   }
 
-  parts(): Pick<LoadedImages, 'train' | 'test' | 'shape'> {
+  parts(): Pick<FiledImages, 'train' | 'test' | 'shape'> {
     if (this.#shape === null) throw new FileFormatError(`${this.path}: none of its ${this.#rows.size} images can be decoded`);
     const size = this.#shape.reduce((product, side) => product * side, 1);
-    const [train, test] = [this.layout.train, this.layout.test].map((placed, part): RawImages => {
+    const [train, test] = [this.layout.train, this.layout.test].map((placed, part): Required<RawImages> => {
       const rows = placed.flatMap((_, row) => (this.#isThere[part][row] === 1 ? [row] : []));
       const pixels = this.#pixels[part];
       // Rows move up where images were left out.
       for (const [to, from] of rows.entries()) if (to !== from) pixels.copyWithin(to * size, from * size, (from + 1) * size);
-      return { images: pixels.subarray(0, rows.length * size), labels: Int32Array.from(rows, (row) => placed[row].label) };
+      return {
+        images: pixels.subarray(0, rows.length * size),
+        labels: Int32Array.from(rows, (row) => placed[row].label),
+        files: rows.map((row) => this.paths[placed[row].image]),
+      };
     });
     const bare = this.layout.classes.find((_, label) => !train.labels.includes(label));
     if (bare !== undefined) throw new FileFormatError(`${this.path}: none of the training images of class ${bare} can be decoded`);
@@ -299,15 +308,19 @@ class Rows {
 
 // ---- the cache ----
 
-async function readCache(path: string): Promise<LoadedImages | null> {
+/** The one character that no path has stands between two. */
+const namesIn = (bytes: Uint8Array): string[] => (bytes.length === 0 ? [] : new TextDecoder().decode(bytes).split('\0'));
+
+async function readCache(path: string): Promise<FiledImages | null> {
   try {
     const { tensors, metadata } = await readSafetensors(path, { verify: false }); // written whole or not at all
     const shape = tensors.get('train.images')!.shape.slice(1);
     const classes = JSON.parse(metadata.get('classes') as string) as string[];
     const leftOut = JSON.parse(metadata.get('leftOut') as string) as LeftOut[];
-    const part = (name: string): RawImages => ({
+    const part = (name: string): Required<RawImages> => ({
       images: tensors.get(`${name}.images`)!.data as Uint8Array,
       labels: tensors.get(`${name}.labels`)!.data as Int32Array,
+      files: namesIn(tensors.get(`${name}.files`)!.data as Uint8Array),
     });
     return { train: part('train'), test: part('test'), shape, classes, leftOut };
   } catch {
@@ -315,11 +328,12 @@ async function readCache(path: string): Promise<LoadedImages | null> {
   }
 }
 
-async function writeCache(path: string, { train, test, shape, classes, leftOut }: LoadedImages): Promise<void> {
+async function writeCache(path: string, { train, test, shape, classes, leftOut }: FiledImages): Promise<void> {
   const tensors = new Map<string, AnyTensor>();
-  for (const [name, { images, labels }] of Object.entries({ train, test })) {
+  for (const [name, { images, labels, files }] of Object.entries({ train, test })) {
     tensors.set(`${name}.images`, Tensor.from(images, [labels.length, ...shape]) as unknown as AnyTensor);
     tensors.set(`${name}.labels`, Tensor.from(labels) as unknown as AnyTensor);
+    tensors.set(`${name}.files`, Tensor.from(new TextEncoder().encode(files.join('\0'))) as unknown as AnyTensor);
   }
   const texts = new Map(Object.entries({ classes, leftOut }).map(([key, value]) => [key, JSON.stringify(value)]));
   try {

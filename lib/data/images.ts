@@ -18,6 +18,8 @@ export interface ImageDatasets<X extends 'float32' | 'uint8' = 'float32'> {
 export interface RawImages {
   readonly images: Uint8Array;
   readonly labels: Int32Array;
+  /** The file of each, where each has one. */
+  readonly files?: readonly string[];
 }
 
 /**
@@ -60,7 +62,7 @@ export function imageData(
 ): ImageDatasets<'float32' | 'uint8'> {
   checkFlag(raw, 'options.raw');
   const mean = channelMeans(train.images, shape[2]);
-  const part = (which: 'train' | 'test', { images, labels }: RawImages): TensorDataset<'float32' | 'uint8'> => {
+  const part = (which: 'train' | 'test', { images, labels, files }: RawImages): TensorDataset<'float32' | 'uint8'> => {
     const full = [labels.length, ...shape];
     const indices = allocateShared(labels.length, 'int32');
     indices.set(labels);
@@ -69,6 +71,7 @@ export function imageData(
       name: `${name} ${which}`,
       classes,
       split: which,
+      ...(files && { files }),
     });
   };
   return { train: part('train', train), test: part('test', test), mean };

@@ -34,6 +34,7 @@ class Subset<X extends BatchPart, Y extends BatchPart> implements Dataset<X, Y> 
   readonly target?: ColumnSchema;
   readonly split?: DatasetSplit;
   readonly labels?: () => Int32Array;
+  readonly fileOf?: (index: number) => string;
   readonly memory?: Dataset<X, Y>['memory'];
   /** @internal Of images that may be scaled otherwise. */
   readonly rescaled?: Rescalable['rescaled'];
@@ -53,6 +54,7 @@ class Subset<X extends BatchPart, Y extends BatchPart> implements Dataset<X, Y> 
     if (whole.target !== undefined) this.target = whole.target;
     if (part !== undefined) this.split = part;
     if (whole.labels !== undefined) this.labels = () => this.#pick(whole.labels!(), rows);
+    if (whole.fileOf !== undefined) this.fileOf = (index) => whole.fileOf!(rows[checkInteger(index, 'index', 0, rows.length - 1)]);
     if (isRescalable(whole)) this.rescaled = (statistics) => new Subset(whole.rescaled(statistics) as Dataset<X, Y>, rows, name, part);
     if (isInMemory(whole)) {
       this.memory = () => {

@@ -6,6 +6,7 @@ import type { AnyLayer } from '../layers/layer.js';
 import { type LayerDescription, buildLayer, describeLayer, registerLayers } from '../layers/registry.js';
 import { preprocessingOf } from '../preprocessing/of-model.js';
 import type { Tensor } from '../tensor.js';
+import { classNamesOf } from '../training/class-names.js';
 import { Model } from '../training/model.js';
 import { type OutputKind, averageOf, checkOutputKind } from './averaging.js';
 
@@ -26,7 +27,7 @@ export interface EnsembleOptions {
  * Members stay the models that they are. Trained as a whole, they would learn one averaged prediction; train them apart, from different
  * seeds.
  *
- * @throws {@link ArgumentError} without members, and for members with different preprocessing.
+ * @throws {@link ArgumentError} without members, and for members with different preprocessing or class names.
  * @example
  * ```ts
  * import { Ensemble, mlp, setSeed } from 'nodegrad';
@@ -55,6 +56,10 @@ export class Ensemble extends Model {
     if (described.some((text) => text !== described[0]))
       throw new ArgumentError('the members have different preprocessing: give them the same, and fit it once on all training data');
     if (transforms[0] !== null) this.preprocessing = transforms[0];
+    const names = this.members.map(classNamesOf);
+    if (names.some((list) => JSON.stringify(list) !== JSON.stringify(names[0])))
+      throw new ArgumentError('the members have different class names: their scores are of different things');
+    this.classNames = names[0];
   }
 
   forward(x: Tensor): Tensor {

@@ -2,6 +2,7 @@
 
 import { bytesOf } from '../dtype.js';
 import { checkOptions } from '../errors.js';
+import type { Parameter } from '../parameter.js';
 import { type Costs, costsOf, inputShapeOf } from './costs.js';
 import type { AnyLayer } from './layer.js';
 
@@ -15,17 +16,19 @@ export function summarize(model: AnyLayer, options: SummaryOptions): string {
   checkOptions(options, 'options', ['inputShape']);
   const shape = inputShapeOf(model, options.inputShape);
   const costs = shape === null ? null : costsOf(model, shape);
-  const rows: string[][] = [['layer', 'type', ...(costs ? ['output', 'mult-adds', 'memory'] : []), 'parameters']];
-  for (const [path, layer] of model.namedLayers()) {
-    if (path === '') continue;
-    let count = 0;
-    for (const parameter of layer.ownParameters().values()) count += parameter.size;
-    rows.push([path, layer.constructor.name, ...(costs ? cellsOf(costs, path) : []), count === 0 ? '' : group(count)]);
-  }
   const parameters = model.parameters();
   const trained = parameters.filter((parameter) => parameter.requiresGrad).reduce((sum, parameter) => sum + parameter.size, 0);
+  const hasFrozen = parameters.some((parameter) => !parameter.isTrained);
+  const rows: string[][] = [['layer', 'type', ...(costs ? ['output', 'mult-adds', 'memory'] : []), 'parameters', ...(hasFrozen ? [''] : [])]];
+  for (const [path, layer] of model.namedLayers()) {
+    if (path === '') continue;
+    const own = [...layer.ownParameters().values()];
+    const count = own.reduce((sum, { size }) => sum + size, 0);
+    const state = hasFrozen ? [stateOf(own)] : [];
+    rows.push([path, layer.constructor.name, ...(costs ? cellsOf(costs, path) : []), count === 0 ? '' : group(count), ...state]);
+  }
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  const isNumber = (i: number): boolean => i === widths.length - 1 || (costs !== null && i > 2);
+  const isNumber = (i: number): boolean => rows[0][i] === 'parameters' || (costs !== null && i > 2);
   const lines = rows.map((row) =>
     row
       .map((cell, i) => (isNumber(i) ? cell.padStart(widths[i]) : cell.padEnd(widths[i])))
@@ -42,6 +45,12 @@ export function summarize(model: AnyLayer, options: SummaryOptions): string {
     );
   }
   return lines.join('\n');
+}
+
+/** Whether the parameters of a layer are out of training. */
+function stateOf(own: readonly Parameter[]): string {
+  const frozen = own.filter(({ isTrained }) => !isTrained).length;
+  return frozen === 0 ? '' : frozen === own.length ? 'frozen' : 'partly frozen';
 }
 
 function cellsOf(costs: Costs, path: string): [string, string, string] {

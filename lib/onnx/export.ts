@@ -13,6 +13,12 @@ import type { TensorTree } from '../tree.js';
 /** Lengths on the wire have 31 bits; the rest is for all that is not weights. */
 const mostBytes = 2 ** 31 - 2 ** 24;
 
+/**
+ * Axes whose size stays free: `['time']` is axis 1 of sequences [N, time] and [N, time, features], `['height', 'width']` are axes 1 and 2 of images; or
+ * names by axis for each input, `{ source: { 1: 'from' }, target: { 1: 'to' } }`.
+ */
+export type DynamicAxes = readonly ('time' | 'height' | 'width')[] | Readonly<Record<string, Readonly<Record<number, string>>>>;
+
 /** Options of {@link saveOnnx} and {@link encodeOnnx}. */
 export interface OnnxExportOptions {
   /** Shape of one example, without the batch dimension. Default: what the model or its preprocessing says that it was made for. */
@@ -26,17 +32,22 @@ export interface OnnxExportOptions {
   dtype?: DType | 'int64';
   /** A fixed number of examples. Default: any number, a free dimension `batch`. */
   batchSize?: number;
+  /**
+   * Axes whose size stays free besides: `['time']`, or `['height', 'width']`; see {@link DynamicAxes}. `inputShape` then has one size of many; where positions
+   * are looked up in a table, the largest. Default: none.
+   */
+  dynamicAxes?: DynamicAxes;
   /** Order of the axes of images that come in and go out: `'NHWC'` as here, or `'NCHW'` as in PyTorch. Default `'NHWC'`. */
   layout?: 'NHWC' | 'NCHW';
   /** Give probabilities: a softmax over the last axis of each output. Default false: what `forward` gives. */
   softmax?: boolean;
   /** Whether what `model.preprocessing` does to inputs belongs to the file. Default true, where the model has any. */
   preprocessing?: boolean;
-  /** Names of the classes, for the file's metadata (`classNames`, a JSON array). */
+  /** Names of the classes, for the file's metadata (`classNames`, a JSON array), one for each score. Default: {@link Model.classNames}. */
   classNames?: readonly string[];
 }
 
-const known = ['inputShape', 'example', 'dtype', 'batchSize', 'layout', 'softmax', 'preprocessing', 'classNames'];
+const known = ['inputShape', 'example', 'dtype', 'batchSize', 'dynamicAxes', 'layout', 'softmax', 'preprocessing', 'classNames'];
 
 /**
  * Writes a model in evaluation mode to a file of ONNX: whole or not at all. onnxruntime, browsers, and other tools run it; {@link loadOnnx} reads it.

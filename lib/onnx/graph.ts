@@ -55,9 +55,19 @@ export class Graph {
   readonly #outputs = new Set<string>();
   /** Name of the first input, whose first axis counts examples. */
   input = '';
+  /**
+   * Whether this is one of several graphs, which are the same but for sizes: each number has a constant of its own then, as two of them may be equal in
+   * one and differ in another.
+   */
+  readonly isOneOfSeveral: boolean;
+  /** Shapes of what operations of the forward pass made, by name. */
+  readonly shapes = new Map<string, readonly number[]>();
+  /** Paths of the layers that constants were made for. */
+  readonly paths = new Map<string, string>();
 
-  constructor(marker: number) {
+  constructor(marker: number, isOneOfSeveral = false) {
     this.marker = marker;
+    this.isOneOfSeveral = isOneOfSeveral;
   }
 
   /** A name that nothing else has. */
@@ -86,6 +96,7 @@ export class Graph {
   fixed(wanted: string, elementType: ElementType, dims: readonly number[], rawData: Uint8Array): string {
     const name = this.name(wanted);
     const t = { dims: [...dims], dataType: elementTypes[elementType], rawData };
+    this.paths.set(name, this.path);
     this.nodes.push({ output: [name], name, opType: 'Constant', attribute: [{ name: 'value', t, type: attributeTypes.tensor }] });
     return name;
   }
@@ -100,7 +111,7 @@ export class Graph {
   /** Whole numbers as a constant, the same for the same numbers. */
   ints(values: readonly number[], dims: readonly number[] = [values.length]): string {
     const raw = new BigInt64Array(values.map((value) => BigInt(value)));
-    return this.once(`int64:${dims}:${values}`, () =>
+    return this.#number(`int64:${dims}:${values}`, () =>
       this.fixed('constant', 'int64', dims, new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength)),
     );
   }
@@ -108,7 +119,7 @@ export class Graph {
   /** Numbers as a constant, the same for the same numbers. */
   reals(values: readonly number[], dtype: DType, dims: readonly number[] = [values.length]): string {
     const data = dtype === 'float64' ? Float64Array.from(values) : Float32Array.from(values);
-    return this.once(`${dtype}:${dims}:${values}`, () =>
+    return this.#number(`${dtype}:${dims}:${values}`, () =>
       this.fixed('constant', dtype as ElementType, dims, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
     );
   }
@@ -116,6 +127,10 @@ export class Graph {
   /** One number of the type of a value, without axes. */
   scalar(value: number, { dtype }: { readonly dtype: DType }): string {
     return this.reals([value], dtype, []);
+  }
+
+  #number(key: string, make: () => string): string {
+    return this.isOneOfSeveral ? make() : this.once(key, make);
   }
 
   /** What `make` gives, made once for each key. */
@@ -146,6 +161,11 @@ export class Graph {
   #countExamples(): string {
     this.#examples ??= this.node('Gather', [this.node('Shape', [this.input]), this.ints([0])], { axis: 0 });
     return this.#examples;
+  }
+
+  /** 0 … count − 1, int64. */
+  range(count: number): string {
+    return this.node('Range', [this.ints([0], []), this.ints([count], []), this.ints([1], [])]);
   }
 
   reshape(name: string, shape: readonly number[]): string {
@@ -213,6 +233,12 @@ export class Graph {
     return known;
   }
 
+  /** Remembers the shape of a value under its names. */
+  note({ plain, first, truth, shape }: Value): void {
+    for (const name of [plain, truth]) if (name !== null) this.shapes.set(name, shape);
+    if (first !== null) this.shapes.set(first, shapeFirst(shape));
+  }
+
   /** Gives what a node makes the name of an output; what no node makes, or is an output already, is copied. */
   rename(name: string, wanted: string): string {
     const node = this.nodes.find(({ output }) => output?.includes(name));
@@ -224,6 +250,8 @@ export class Graph {
         for (const list of [input, output]) for (const [i, one] of (list ?? []).entries()) if (one === name) (list as string[])[i] = known;
     }
     this.#outputs.add(known);
+    const shape = this.shapes.get(name);
+    if (shape !== undefined) this.shapes.set(known, shape);
     return known;
   }
 

@@ -7,6 +7,7 @@ import { checkPath } from '../io/atomic.js';
 import { isOtherKind, otherKind } from '../io/file-kinds.js';
 import { readWhole } from '../io/read-whole.js';
 import type { Tensor } from '../tensor.js';
+import { checkClassNames } from '../training/class-names.js';
 import { OnnxModel } from './onnx-model.js';
 import type { ModelMessage } from './schema.js';
 import type { External } from './weights.js';
@@ -27,7 +28,7 @@ const mostBytes = 2 ** 31;
  * Reads a model from a file of ONNX: what PyTorch, Keras and others exported, or {@link saveOnnx} wrote. It runs here as any model does; it can be trained
  * further, saved as safetensors, printed, and exported again.
  *
- * Weights become those of layers (`Conv2d`, `Linear`, `BatchNorm2d`, `LayerNorm`, `Embedding`, recurrent cells) under their names in the file, others parameters of the
+ * Class names that {@link saveOnnx} wrote are its {@link Model.classNames}. Weights become those of layers (`Conv2d`, `Linear`, `BatchNorm2d`, `LayerNorm`, `Embedding`, recurrent cells) under their names in the file, others parameters of the
  * model; `Constant` nodes are not trained. float16, bfloat16 and float64 are read as float32. Weights in other files beside it (`model.onnx.data`) are read, too.
  * Images have the order of axes of the file, [N, C, H, W] for most: `layout: 'NHWC'` takes them as nodegrad's data sets have them.
  *
@@ -104,6 +105,16 @@ async function decoded(bytes: Uint8Array, source: string): Promise<ModelMessage>
   return (await import('./protobuf.js')).decodeModel(bytes, source);
 }
 
+/** The names of the classes that a file carries, as {@link saveOnnx} writes them; null where it carries none. */
+function namesIn({ metadataProps }: ModelMessage): readonly string[] | null {
+  const text = metadataProps?.find(({ key }) => key === 'classNames')?.value;
+  try {
+    return text === undefined ? null : checkClassNames(JSON.parse(text), 'classNames');
+  } catch {
+    return null; // it means something else by that word
+  }
+}
+
 async function build<In, Out>(
   message: ModelMessage,
   source: string,
@@ -119,6 +130,7 @@ async function build<In, Out>(
   for (const fill of fills) fill();
   for (const [name, { data }] of weights) model.weights.get(name)?.data.set(data);
   for (const [name, { data }] of constants) model.constants.get(name)?.data.set(data as never);
+  model.classNames = namesIn(message);
   model.eval();
   return model;
 }

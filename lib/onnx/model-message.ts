@@ -1,17 +1,20 @@
 // The message of a file of ONNX out of a model: its forward pass, operation by operation. Loaded when the first file is written.
 
 import type { DType } from '../dtype.js';
-import { ArgumentError, NodegradError, checkChoice, checkFlag, checkInteger, checkList, expected } from '../errors.js';
+import { ArgumentError, NodegradError, checkChoice, checkFlag, checkInteger, expected } from '../errors.js';
 import { inputShapeOf } from '../layers/costs.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { preprocessingOf } from '../preprocessing/of-model.js';
 import type { Transform } from '../preprocessing/transform.js';
 import { info } from '../runtime.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
+import { checkClassCount, checkClassNames, classNamesOf } from '../training/class-names.js';
 import { type Structure, tensorsOf } from '../tree.js';
 import type { OnnxExportOptions } from './export.js';
 import { type Forward, type Incoming, checkAnyNumber, inNumber, outputsOf, traceForward } from './forward.js';
+import { freeAxesOf, passesOf } from './free-axes.js';
 import { Graph, type Value } from './graph.js';
+import { type Written, merge } from './merge.js';
 import { rules } from './rules/index.js';
 import { type Call, refuse } from './rules/rule.js';
 import { type ElementType, type ModelMessage, type ValueMessage, elementTypes } from './schema.js';
@@ -87,50 +90,67 @@ export function modelMessage(model: AnyLayer, options: OnnxExportOptions): Model
   const inputs = inputsOf(model, options, transform?.inputShape ?? null);
   const run = { forward: (x: unknown) => model.forward((transform === null ? x : byOperations(transform, x as Tensor)) as never) };
   model.prepare();
-  const forward = forwardOf(model, run, inputs, batchSize, options.dtype === undefined && options.example === undefined);
-  const { graph, values, stepValues } = placed(model, forward.one, inputs, batchSize === null ? forward.markers[0] : 0, layout);
-  for (const [i, step] of forward.one.steps.entries()) {
-    const call = stepValues[i];
-    const rule = rules[step.op];
-    graph.path = step.path;
-    if (rule === undefined) refuse(call, 'has no form in ONNX: leave it out of forward() in evaluation mode');
-    rule(graph, call);
-  }
-  graph.path = '';
-  const outputs = outputsIn(graph, values, forward.one, softmax, layout);
+  const { one, markers, trace } = forwardOf(model, run, inputs, batchSize, options.dtype === undefined && options.example === undefined);
+  const free = freeAxesOf(options.dynamicAxes, inputs);
+  const { passes, axes } = free.length === 0 ? { passes: [one], axes: free } : passesOf(one, free, inputs.given, trace, markers);
+  const marker = batchSize === null ? markers[0] : 0;
+  const written = passes.map((_, pass) => graphOf(model, passes, pass, inputs, marker, { layout, softmax }));
+  const { graph, inputs: incoming, outputs } = axes.length === 0 ? written[0] : merge(written, axes, layout);
   graph.prune(outputs.map(({ name }) => name as string));
   return {
     irVersion,
     producerName: 'nodegrad',
     producerVersion: info().version,
-    graph: {
-      node: graph.nodes,
-      name: model.constructor.name,
-      initializer: graph.initializers,
-      input: inputs.names.map((name, i) => {
-        const incoming = inFileOrder(forward.one.inputs[i], layout);
-        return valueMessage(graph, name, incoming, incoming.dtype === 'int32' ? inputs.whole : incoming.dtype);
-      }),
-      output: outputs,
-    },
+    graph: { node: graph.nodes, name: model.constructor.name, initializer: graph.initializers, input: [...incoming], output: [...outputs] },
     opsetImport: [{ domain: '', version: operatorSet }],
-    metadataProps: metadataOf(options, layout, transform === null ? null : transform.constructor.name),
+    metadataProps: metadataOf(namesFor(model, options, one), layout, transform === null ? null : transform.constructor.name),
   };
 }
 
-function metadataOf({ classNames }: OnnxExportOptions, layout: string, preprocessing: string | null) {
+/** The graph of one of several passes. */
+function graphOf(
+  model: AnyLayer,
+  passes: readonly Forward[],
+  pass: number,
+  inputs: Inputs,
+  marker: number,
+  { layout, softmax }: { layout: string; softmax: boolean },
+): Written {
+  const forward = passes[pass];
+  const { graph, values, stepValues } = placed(model, passes, pass, inputs, marker, layout);
+  for (const call of stepValues) {
+    const rule = rules[call.op];
+    graph.path = call.path;
+    if (rule === undefined) refuse(call, 'has no form in ONNX: leave it out of forward() in evaluation mode');
+    rule(graph, call);
+    for (const output of call.outputs) graph.note(output);
+  }
+  graph.path = '';
+  const outputs = outputsIn(graph, values, forward, softmax, layout);
+  const incoming = inputs.names.map((name, i) => {
+    const value = inFileOrder(forward.inputs[i], layout);
+    return valueMessage(graph, name, value, value.dtype === 'int32' ? inputs.whole : value.dtype);
+  });
+  return { graph, inputs: incoming, outputs };
+}
+
+/** One name for each score, where there are names. */
+function namesFor(model: AnyLayer, { classNames }: OnnxExportOptions, { output }: Forward): readonly string[] | null {
+  const names = classNames === undefined ? classNamesOf(model) : checkClassNames(classNames, 'options.classNames');
+  const { tensors } = outputsOf(output);
+  const scores = tensors.length === 1 ? (tensors[0].shape.at(-1) ?? null) : null;
+  if (names !== null) checkClassCount(names, scores, classNames === undefined ? 'model.classNames' : 'options.classNames');
+  return names;
+}
+
+function metadataOf(classNames: readonly string[] | null, layout: string, preprocessing: string | null) {
   const entries = [
     { key: 'nodegrad', value: info().version },
     { key: 'layout', value: layout },
   ];
   if (preprocessing !== null)
     entries.push({ key: 'preprocessing', value: `${preprocessing}, part of the graph: inputs are as the training data were` });
-  if (classNames !== undefined) {
-    const names = checkList<string>(classNames, 'options.classNames', 'an array of texts');
-    const wrong = names.find((name) => typeof name !== 'string');
-    if (wrong !== undefined) throw new ArgumentError(expected('an array of texts', 'options.classNames', classNames));
-    entries.push({ key: 'classNames', value: JSON.stringify(names) });
-  }
+  if (classNames !== null) entries.push({ key: 'classNames', value: JSON.stringify(classNames) });
   return entries;
 }
 
@@ -145,16 +165,17 @@ function forwardOf(
   inputs: Inputs,
   batchSize: number | null,
   mayBeIndices: boolean,
-): { one: Forward; markers: [number, number] } {
+): { one: Forward; markers: [number, number]; trace: (given: readonly Incoming[]) => Forward } {
   const markers = markersFor(model, inputs.given);
-  const pass = (examples: number): Forward => {
-    const shapes = inputs.given.map(({ shape, dtype }) => ({ shape: [examples, ...shape], dtype }));
+  const pass = (examples: number, given: readonly Incoming[] = inputs.given): Forward => {
+    const shapes = given.map(({ shape, dtype }) => ({ shape: [examples, ...shape], dtype }));
     try {
       return traceForward(model, run, shapes, inputs.structure, batchSize === null ? examples : 0);
     } catch (error) {
       if (batchSize !== null || !(error instanceof NodegradError)) throw error;
       const message = inNumber(error.message, examples);
-      if (message !== error.message) error.message = `${message} (N examples: \`batchSize\` exports the model for a fixed number)`;
+      if (message !== error.message)
+        error.message = given !== inputs.given ? message : `${message} (N examples: \`batchSize\` exports the model for a fixed number)`;
       throw error;
     }
   };
@@ -167,12 +188,13 @@ function forwardOf(
     one = attempt();
   }
   if (batchSize === null) checkAnyNumber(one, pass(markers[1]), markers);
-  return { one, markers };
+  return { one, markers, trace: (given) => pass(batchSize ?? markers[0], given) };
 }
 
 /** The graph with its inputs, and the operations with their places in it. */
-function placed(model: AnyLayer, forward: Forward, inputs: Inputs, marker: number, layout: string) {
-  const graph = new Graph(marker);
+function placed(model: AnyLayer, passes: readonly Forward[], pass: number, inputs: Inputs, marker: number, layout: string) {
+  const forward = passes[pass];
+  const graph = new Graph(marker, passes.length > 1);
   const paths = new Map<AnyTensor, string>();
   for (const [path, item] of model.namedState()) paths.set(item as AnyTensor, path);
   const values = new Map<AnyTensor, Value>();
@@ -203,9 +225,10 @@ function placed(model: AnyLayer, forward: Forward, inputs: Inputs, marker: numbe
     value[layout === 'NCHW' && value.shape.length === 4 ? 'first' : 'plain'] = own;
   }
   graph.input = inputs.names[0];
-  const stepValues = forward.steps.map((step): Call => {
+  const stepValues = forward.steps.map((step, i): Call => {
     const call = {
       ...step,
+      intsOfAll: passes.map(({ steps }) => steps[i].ints),
       inputs: step.inputs.map(valueOf),
       outputs: step.outputs.map(valueOf),
       maker: (value: Value) => makers.get(value) ?? null,

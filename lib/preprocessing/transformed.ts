@@ -62,6 +62,7 @@ class TransformedDataset<X extends DType, Y extends BatchPart> implements Datase
   readonly split?: Dataset['split'];
   readonly classes?: readonly string[];
   readonly labels?: () => Int32Array;
+  readonly fileOf?: (index: number) => string;
   readonly memory?: Dataset<Transformed<X>, Y>['memory'];
   /** Of a set that is read as a stream, its batches, transformed. */
   readonly stream?: Streamed['stream'];
@@ -78,6 +79,7 @@ class TransformedDataset<X extends DType, Y extends BatchPart> implements Datase
     if (data.split !== undefined) this.split = data.split;
     if (data.classes !== undefined) this.classes = data.classes;
     if (data.labels !== undefined) this.labels = () => data.labels!();
+    if (data.fileOf !== undefined) this.fileOf = (index) => data.fileOf!(index);
     if (isStreamed(data)) this.stream = (request) => this.#streamed(data.stream(request));
     if (isInMemory(data) && memoryOf(data).inputs instanceof Tensor) {
       let made: ExampleMemory<Transformed<X>, Y> | null = null;

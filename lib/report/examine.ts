@@ -4,12 +4,12 @@ import { isStreamed } from '../data/cursor.js';
 import { type AnyDataset, type Batch, isInMemory } from '../data/dataset.js';
 import { subset } from '../data/parts.js';
 import { baseline, targetsOf } from '../evaluation/baseline.js';
+import { type Judged, judgeAnswers, judgeScores } from '../evaluation/judged.js';
 import { BinaryCrossEntropyLoss } from '../losses/binary.js';
 import type { Loss } from '../losses/loss.js';
 import type { AnyLayer } from '../layers/layer.js';
-import { sigmoid } from '../ops/activations.js';
-import { softmax } from '../ops/softmax.js';
-import { Tensor, noGrad } from '../tensor.js';
+import { Tensor } from '../tensor.js';
+import { classNamesOf } from '../training/class-names.js';
 import { predict } from '../training/evaluate.js';
 
 /** The input of an example as it is shown. */
@@ -37,6 +37,8 @@ export type ShownInput =
 export interface ExaminedExample {
   /** Where it stands in the data set. */
   readonly index: number;
+  /** The file that it was read from; left out where the data set does not know. */
+  readonly file?: string;
   /** What it is: a class, or a number. */
   readonly target: number;
   /** What the model says. */
@@ -74,16 +76,6 @@ const mostColumns = 16;
 /** Larger images are shown at every second, third … pixel. */
 const largestSide = 96;
 
-/** A prediction of one example. */
-interface Judged {
-  readonly at: number;
-  readonly target: number;
-  readonly prediction: number;
-  readonly share: number | null;
-  /** How sure, or how far off. */
-  readonly size: number;
-}
-
 /** Examines a model; null where its predictions are neither classes nor one number an example, and for data that are read as a stream. */
 export async function examine(model: AnyLayer, data: AnyDataset, loss: Loss, train: AnyDataset = data): Promise<Examination | null> {
   if (isStreamed(data)) return null;
@@ -105,6 +97,7 @@ export async function examine(model: AnyLayer, data: AnyDataset, loss: Loss, tra
     Promise.all(
       all.map(async ({ at, target, prediction, share }) => ({
         index: indices[at],
+        ...(data.fileOf && { file: data.fileOf(indices[at]) }),
         target,
         prediction,
         share,
@@ -116,7 +109,7 @@ export async function examine(model: AnyLayer, data: AnyDataset, loss: Loss, tra
     examples,
     // Nothing is read for it that is not there.
     ...((isInMemory(train) || train.labels !== undefined) && { baseline: (await baseline(train, shown)).text }),
-    classes: classes === null ? null : (data.classes ?? Array.from({ length: classes }, (_, i) => String(i))),
+    classes: classes === null ? null : (classNamesOf(model) ?? data.classes ?? Array.from({ length: classes }, (_, i) => String(i))),
     confusion: classes === null ? null : confusionOf(list, classes),
     wrong: classes === null ? null : wrong.length,
     worst: await full(worst),
@@ -126,22 +119,7 @@ export async function examine(model: AnyLayer, data: AnyDataset, loss: Loss, tra
 
 function judgeClasses(scores: Tensor, targets: Float64Array): { list: Judged[]; classes: number } | null {
   if (scores.rank !== 2 || scores.shape[1] > mostClasses) return null;
-  const classes = scores.shape[1];
-  const shares = noGrad(() => softmax(scores.detach())).data;
-  const list: Judged[] = [];
-  for (const [at, target] of targets.entries()) {
-    // A label that is not to count is no class.
-    if (!Number.isInteger(target) || target < 0 || target >= classes) continue;
-    let [prediction, second] = [0, -1];
-    for (let c = 1; c < classes; c++) {
-      const share = shares[at * classes + c];
-      if (share > shares[at * classes + prediction]) [prediction, second] = [c, prediction];
-      else if (second < 0 || share > shares[at * classes + second]) second = c;
-    }
-    const share = shares[at * classes + prediction];
-    list.push({ at, target, prediction, share, size: share - (second < 0 ? 0 : shares[at * classes + second]) });
-  }
-  return { list, classes };
+  return { list: judgeScores(scores, targets), classes: scores.shape[1] };
 }
 
 /** Two classes by one probability, or one number. */
@@ -155,13 +133,7 @@ function judgeOne(given: Tensor, targets: Float64Array, loss: Loss): { list: Jud
     return { list, classes: null };
   }
   if (targets.some((target) => target !== 0 && target !== 1)) return null;
-  const { data } = loss.fromLogits ? noGrad(() => sigmoid(given.detach())) : given;
-  const list = Array.from(targets, (target, at) => {
-    const prediction = Number(data[at] > 0.5);
-    const share = prediction === 1 ? data[at] : 1 - data[at];
-    return { at, target, prediction, share, size: share };
-  });
-  return { list, classes: 2 };
+  return { list: judgeAnswers(given, targets, loss.fromLogits), classes: 2 };
 }
 
 function confusionOf(list: readonly Judged[], classes: number): number[][] {

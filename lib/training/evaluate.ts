@@ -2,23 +2,24 @@
 
 import { checkAnyDataset } from '../data/contract.js';
 import { isAbortSignal, isPromise } from '../foreign.js';
-import type { AnyDataset, Batch, BatchPart, Dataset, ExampleMemory, ShapeTree } from '../data/dataset.js';
+import type { AnyDataset, BatchPart, Dataset } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
 import { type AnyLoader, type AnyPair, DataLoader } from '../data/loader.js';
-import { AbortedError, ArgumentError, ShapeError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
+import { AbortedError, ArgumentError, ShapeError, checkInteger, checkOptions, expected } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { CombinedLoss } from '../losses/combined.js';
 import { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import { isBuiltIn } from '../names.js';
 import { isBusy } from '../ops/busy.js';
-import { concat, filled } from '../ops/shape.js';
+import { concat } from '../ops/shape.js';
 import { preprocessed, preprocessingOf } from '../preprocessing/of-model.js';
 import { StepPrograms } from '../program/step.js';
 import { StepFailure, runSteps } from '../program/stream.js';
 import { UnrecordableError } from '../recording.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { type TensorTree, firstTensor, isTree, mapTensors, tensorsOf } from '../tree.js';
+import { checkClasses } from './class-names.js';
 import { checkDomains } from './domains.js';
 import { type BatchPlace, explainColumns, locate } from './failed-batch.js';
 import type { Scores } from './history.js';
@@ -27,6 +28,7 @@ import { Breather, rememberModes } from './modes.js';
 import { type RecordedParts, ownCodeOf } from './own-code.js';
 import type { ProgressOption } from '../progress.js';
 import { watched } from './reading.js';
+import { TensorRows } from './tensor-rows.js';
 import { addMeasured, measure, needPrediction } from './train-step.js';
 
 /** Options of `model.evaluate`. */
@@ -59,6 +61,7 @@ const worthCompiling = 4;
 /** `model.evaluate(data, options)`: documented there. */
 export async function evaluate(model: AnyLayer, data: AnyDataset, options: EvaluateOptions): Promise<Scores> {
   checkAnyDataset(data, 'data');
+  checkClasses(model, data);
   const seen = preprocessed(model, data);
   if (options?.loss instanceof Loss) checkDomains(options.loss, seen);
   return evaluateSeen(model, seen, options);
@@ -136,47 +139,6 @@ function joined(parts: readonly TensorTree[]): TensorTree {
   return noGrad(() =>
     all[0].structure.rebuild(all[0].leaves.map((_, i) => concat(all.map(({ leaves }) => leaves[i] as Tensor)))),
   ) as TensorTree;
-}
-
-/** The rows of tensors as a data set without targets. */
-class TensorRows implements Dataset<TensorTree, 'uint8'> {
-  readonly name = 'inputs';
-  readonly length: number;
-  readonly inputShape: ShapeTree;
-  readonly targetShape = [];
-  readonly #rows: TensorTree;
-
-  constructor(rows: TensorTree) {
-    this.#rows = rows;
-    const { leaves, paths, structure } = tensorsOf(rows, 'inputs');
-    for (const [i, { shape }] of leaves.entries()) {
-      if (shape.length === 0) throw new ShapeError('predict() expects a first dimension that counts examples, received a rank-0 tensor');
-      if (shape[0] === leaves[0].shape[0]) continue;
-      const [first, other] = [leaves[0].shape, shape].map(describeShape);
-      throw new ShapeError(
-        `predict() expects one row for each example, received ${first} for \`${paths[0]}\` and ${other} for \`${paths[i]}\``,
-      );
-    }
-    this.length = firstTensor(rows, 'inputs').shape[0];
-    this.inputShape = structure.rebuild(leaves.map(({ shape }) => shape.slice(1))) as ShapeTree;
-  }
-
-  // Neighbouring rows are a view.
-  batch(indices: Int32Array): Batch<TensorTree, 'uint8'> {
-    const [begin, count] = [indices[0], indices.length];
-    const inputs = mapTensors(this.#rows, 'inputs', (tensor) => tensor.slice(begin, begin + count));
-    return { inputs, targets: this.#labels.slice(0, count) };
-  }
-
-  memory(): ExampleMemory<TensorTree, 'uint8'> {
-    return { inputs: this.#rows, targets: this.#labels, rows: null };
-  }
-
-  get #labels(): Tensor<'uint8'> {
-    this.#none ??= filled([this.length], 0, 'uint8');
-    return this.#none;
-  }
-  #none: Tensor<'uint8'> | null = null;
 }
 
 function inEvaluationMode<R>(model: AnyLayer, body: () => R): R {

@@ -10,7 +10,7 @@ import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import { notFinite } from '../ops/finite.js';
 import { Optimizer } from '../optimizers/optimizer.js';
-import { fitPreprocessing, preprocessed } from '../preprocessing/of-model.js';
+import { preprocessed } from '../preprocessing/of-model.js';
 import { type CompiledStep, type StepPrograms, stepPrograms } from '../program/step.js';
 import { StepFailure, runSteps } from '../program/stream.js';
 import { getSeed } from '../seed.js';
@@ -20,6 +20,7 @@ import { type TensorTree, firstTensor } from '../tree.js';
 import { type Seat, seatOf } from '../sitter/of-run.js';
 import { type BatchRecord, type CallbackLike, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
 import { type Checkpoints, type Resumption, checkpointsOf } from './checkpoint.js';
+import { takeFromData } from './class-names.js';
 import { checkDomains } from './domains.js';
 import { TrainingAbortedError, type TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
 import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, isSumOf, meanOfBatches, resultsOf } from './evaluate.js';
@@ -44,7 +45,7 @@ const inTraining = new WeakSet<AnyLayer>();
 /** `model.fit(data, options)`: documented there. */
 export async function fit(model: AnyLayer, data: AnyDataset, options: FitOptions): Promise<History> {
   const { validation, ...rest } = checkFit(data, options);
-  const learning = fitPreprocessing(checkLayer(model), data);
+  const learning = takeFromData(checkLayer(model), data, validation);
   if (learning !== undefined) await learning;
   const seen = validation && preprocessed(model, validation);
   const followers = followersOf(rest, validation ?? data);

@@ -7,7 +7,8 @@ import { buildModel } from '../layers/registry.js';
 import { Parameter } from '../parameter.js';
 import type { AnyTensor } from '../tensor.js';
 import { type AnyModel, Model } from './model.js';
-import { apart, build, parse } from './model-file.js';
+import { restoreFrozen } from './frozen.js';
+import { apart, build, frozenIn, parse } from './model-file.js';
 
 /**
  * Builds the model that `model.toBytes()` took down.
@@ -24,7 +25,8 @@ export function fromBytes(bytes: Uint8Array): AnyModel {
 }
 
 /**
- * Builds the model that `model.save(path)` wrote. Weights alone, from other tools, go into a model that is there with `model.load(path)`.
+ * Builds the model that `model.save(path)` wrote, with its preprocessing and class names; what was frozen is frozen. Weights alone, from other tools, go into a model
+ * that is there with `model.load(path)`.
  *
  * @throws {FileFormatError} when the file is no such model; {@link ArgumentError} when it cannot be read, or a layer class is not registered.
  * @example
@@ -45,9 +47,10 @@ function rebuild(file: Safetensors, source: string): AnyModel {
       `${source}: holds weights without an architecture: build the model and fill it with model.load(path), or loadPyTorch(model, path) if PyTorch wrote it`,
     );
   }
-  const { weights, preprocessing } = apart(file, source);
+  const { weights, preprocessing, classNames } = apart(file, source);
+  const frozen = frozenIn(file, source);
   const description = parse(architecture, source, 'architecture');
-  const model = build(source, 'architecture', 'unknown layer class', () => buildModel(description));
+  const model = build(source, 'architecture', () => buildModel(description));
   if (!(model instanceof Model)) throw new FileFormatError(`${source}: holds a ${model.constructor.name}, which is a layer and no Model`);
   const places = model.namedState();
   // Before any memory: only what the file has bytes for is ever allocated.
@@ -61,6 +64,8 @@ function rebuild(file: Safetensors, source: string): AnyModel {
   }
   model.loadStateDict(weights);
   model.preprocessing = preprocessing;
+  model.classNames = classNames;
+  if (frozen !== null) restoreFrozen(model, frozen);
   return model as AnyModel;
 }
 

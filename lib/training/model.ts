@@ -11,6 +11,7 @@ import type { Transform } from '../preprocessing/transform.js';
 import { refuseInStep } from '../recording.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
 import type { TensorTree } from '../tree.js';
+import { classNamesOf, setClassNames } from './class-names.js';
 import type { EvaluateOptions, PredictOptions } from './evaluate.js';
 import { evaluate, fit, predict } from './functions.js';
 import type { FitOptions } from './fit-options.js';
@@ -57,6 +58,28 @@ export abstract class Model<In = Tensor, Out = Tensor> extends Layer<In, Out> {
   }
 
   /**
+   * Names of the classes in the order of the model's scores; null where nobody said. `fit` takes those of its training data where there is a score for each (or one
+   * score for two); `save`, `load`, {@link saveOnnx} and {@link loadOnnx} keep them. Data whose class indices mean other classes are refused by `fit` and `evaluate`.
+   *
+   * Setting them throws an {@link ArgumentError} for anything but an array of texts.
+   *
+   * @example
+   * ```ts
+   * import { load, readImages } from 'nodegrad';
+   * const model = await load('pets.safetensors');
+   * const scores = await model.predict(await readImages('rex.jpg', { imageSize: 64 }));
+   * console.log(model.classNames?.[Number(scores.argmax(-1).item())]); // dog
+   * ```
+   */
+  get classNames(): readonly string[] | null {
+    return classNamesOf(this);
+  }
+
+  set classNames(names: readonly string[] | null) {
+    setClassNames(this, names);
+  }
+
+  /**
    * Trains the model: `forward`, loss, `backward` and `step` for every batch, epoch after epoch, with validation, callbacks, progress and
    * a log. The event loop gets a turn every few milliseconds.
    *
@@ -82,7 +105,7 @@ export abstract class Model<In = Tensor, Out = Tensor> extends Layer<In, Out> {
   /**
    * Loss and metrics over a data set, in evaluation mode.
    *
-   * @throws {@link ArgumentError} for wrong options or an empty data set, {@link AbortedError} when the signal stopped it.
+   * @throws {@link ArgumentError} for wrong options, an empty data set, or one of other classes than {@link Model.classNames}, {@link AbortedError} when the signal stopped it.
    */
   evaluate(data: AnyDataset, options: EvaluateOptions): Promise<Scores> {
     return evaluate(this as AnyModel, data, options);
@@ -131,17 +154,20 @@ export abstract class Model<In = Tensor, Out = Tensor> extends Layer<In, Out> {
     return plot(this as AnyModel, path, options);
   }
 
-  /** A copy with its own memory, and the preprocessing of this model: a snapshot, in the middle of a run one of whole steps. */
+  /** A copy with its own memory, and the preprocessing and class names of this model: a snapshot, in the middle of a run one of whole steps. */
   override clone(): this {
     const twin = super.clone();
     twin.preprocessing = this.preprocessing;
+    twin.classNames = this.classNames;
     return twin;
   }
 
   /**
-   * Writes weights and architecture to one safetensors file: whole or not at all, readable by other tools.
+   * Writes weights and architecture to one safetensors file: whole or not at all, readable by other tools. Preprocessing, class names, and which parameters and layers
+   * are frozen are in it, too.
    *
-   * @throws {@link ArgumentError} when the file cannot be written, or a layer class is not registered.
+   * @throws {@link ArgumentError} when the file cannot be written, a layer class is not registered, or {@link Model.classNames} are not as many as the model's
+   *   scores.
    */
   save(path: string): Promise<void> {
     refuseInStep('a model was saved', 'Save it between two steps');
@@ -155,7 +181,8 @@ export abstract class Model<In = Tensor, Out = Tensor> extends Layer<In, Out> {
   }
 
   /**
-   * Fills the parameters from a safetensors file, by path; {@link load} builds a whole model instead.
+   * Fills the parameters from a safetensors file, by path; {@link load} builds a whole model instead. Preprocessing and class names come along where the file has
+   * them; what is frozen here stays frozen, whatever the file says.
    *
    * @throws {@link ShapeError} or {@link ArgumentError} when the file does not fit the model, which then stays as it was.
    */

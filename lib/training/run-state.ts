@@ -20,6 +20,7 @@ import type { CallbackLike } from './callbacks.js';
 import type { CheckpointContent } from './checkpoint-file.js';
 import { describeData } from './data-digest.js';
 import type { Finding } from '../sitter/finding.js';
+import { type Frozen, frozenOf, restoreFrozen } from './frozen.js';
 import type { EpochRecord, History } from './history.js';
 
 /** What a run is made of. */
@@ -69,7 +70,7 @@ export interface RunPosition {
 }
 
 /** What a checkpoint holds beside tensors. */
-export interface RunState {
+export interface RunState extends Frozen {
   readonly position: RunPosition;
   readonly epochs: readonly EpochRecord[];
   /** What the sitter found and changed; not there in checkpoints of earlier versions. */
@@ -77,10 +78,6 @@ export interface RunState {
   readonly fixes?: readonly string[];
   readonly stopped: string | null;
   readonly optimizer: Omit<OptimizerState, 'tensors'>;
-  /** Paths of parameters that are not trained. */
-  readonly frozen: readonly string[];
-  /** Paths of layers that are frozen as a whole. */
-  readonly frozenLayers: readonly string[];
   /** Generators: the process's own, and those of layers by path and name. */
   readonly random: { readonly shared: RandomState; readonly layers: Readonly<Record<string, RandomState>> };
   readonly callbacks: Readonly<Record<string, unknown>>;
@@ -111,8 +108,7 @@ export function captureRun(parts: RunParts, position: RunPosition, run: RunDescr
     fixes: [...history.fixes],
     stopped: history.stopped,
     optimizer: optimizerState,
-    frozen: frozenOf(model),
-    frozenLayers: frozenLayersOf(model),
+    ...frozenOf(model),
     random: {
       shared: defaultRandom().state,
       layers: Object.fromEntries([...randomsOf(model)].map(([name, random]) => [name, random.state])),
@@ -146,8 +142,7 @@ export function restoreRun(parts: RunParts, { tensors, state }: CheckpointConten
     touch(parameter);
   }
   optimizer.loadStateDict({ ...state.optimizer, tensors: under('optimizer.') });
-  for (const [path, parameter] of model.namedParameters()) parameter.requiresGrad = !state.frozen.includes(path);
-  for (const [path, layer] of model.namedLayers()) layer.frozen = state.frozenLayers.includes(path);
+  restoreFrozen(model, state);
   defaultRandom().state = state.random.shared;
   for (const [name, random] of randomsOf(model)) if (name in state.random.layers) random.state = state.random.layers[name];
   const saved = state.position.progress?.metrics;
@@ -191,8 +186,7 @@ export async function describeRun(parts: RunParts): Promise<RunDescription> {
       groups: optimizer.groups.map(({ options }) => plainOptions(options)),
     },
     metrics: metrics.map(({ name }) => name),
-    frozen: frozenOf(model),
-    frozenLayers: frozenLayersOf(model),
+    ...frozenOf(model),
     data: await describeData(data),
     validation: validation === undefined ? {} : await describeData(validation),
     ...settings,
@@ -301,16 +295,6 @@ function extraParameters({ model, optimizer }: RunParts): Map<string, AnyTensor>
   const own = new Set<AnyTensor>(model.parameters());
   const all = optimizer.groups.flatMap(({ parameters }) => parameters);
   return new Map(all.filter((parameter) => !own.has(parameter)).map((parameter, i) => [String(i), parameter]));
-}
-
-/** Paths of parameters that are not trained. */
-function frozenOf(model: AnyLayer): string[] {
-  return [...model.namedParameters()].filter(([, { requiresGrad }]) => !requiresGrad).map(([path]) => path);
-}
-
-/** Paths of layers that {@link Layer.freeze} was called on. */
-function frozenLayersOf(model: AnyLayer): string[] {
-  return [...model.namedLayers()].filter(([, { frozen }]) => frozen).map(([path]) => path);
 }
 
 /** Generators of layers, by path and name. */

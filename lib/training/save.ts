@@ -9,10 +9,9 @@ import { preprocessingOf, setPreprocessing } from '../preprocessing/of-model.js'
 import { betweenSteps } from '../program/driver.js';
 import { info } from '../runtime.js';
 import type { AnyTensor } from '../tensor.js';
-import { apart, learnedBelow } from './model-file.js';
-
-/** Names what wrote a file, in its metadata. */
-const format = 'nodegrad';
+import { checkClassCount, classNamesOf, scoresOf, setClassNames } from './class-names.js';
+import { frozenOf } from './frozen.js';
+import { apart, format, learnedBelow } from './model-file.js';
 
 /** `model.toBytes()`: weights by path, and the architecture as JSON under `architecture` in the metadata. */
 export function toBytes(model: AnyLayer): Uint8Array {
@@ -21,6 +20,13 @@ export function toBytes(model: AnyLayer): Uint8Array {
     ['nodegrad', info().version],
     ['architecture', JSON.stringify(describeModel(model))],
   ]);
+  const names = classNamesOf(model);
+  if (names !== null) {
+    checkClassCount(names, scoresOf(model), 'classNames');
+    metadata.set('classNames', JSON.stringify(names));
+  }
+  const frozen = frozenOf(model);
+  if (frozen.frozen.length + frozen.frozenLayers.length > 0) metadata.set('frozen', JSON.stringify(frozen));
   const preprocessing = preprocessingOf(model);
   if (preprocessing !== null)
     metadata.set('preprocessing', JSON.stringify({ ...preprocessing.describe(), inputShape: preprocessing.inputShape }));
@@ -37,8 +43,10 @@ export async function save(model: AnyLayer, path: string): Promise<void> {
 
 /** `model.load(path, options)`: documented there. */
 export async function loadInto(model: AnyLayer, path: string, options: LoadOptions = {}): Promise<LoadReport> {
-  const { weights, preprocessing } = apart(await readSafetensors(path), path);
+  const { weights, preprocessing, classNames } = apart(await readSafetensors(path), path);
   const report = model.loadStateDict(weights, options);
   if (preprocessing !== null) setPreprocessing(model, preprocessing);
+  // Of a part of the model, or of another last layer, they would be wrong.
+  if (classNames !== null && report.missing.length + report.skipped.length === 0) setClassNames(model, classNames);
   return report;
 }

@@ -71,6 +71,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/cli/export.ts': { test: 'test/cli/main.test.ts', why: 'commands are run there' },
   'lib/onnx/forward.ts': { test: 'test/onnx/export.test.ts', why: 'what is written, and what is refused' },
   'lib/onnx/model-message.ts': { test: 'test/onnx/export.test.ts', why: 'what is written' },
+  'lib/onnx/free-axes.ts': { test: 'test/onnx/export.test.ts', why: 'sizes that stay free, and what is refused' },
   'lib/onnx/graph.ts': { test: 'test/onnx/export.test.ts', why: 'what is written' },
   'lib/onnx/values.ts': { test: 'test/onnx/export.test.ts', why: 'what is written' },
   'lib/onnx/schema.ts': { test: 'test/onnx/protobuf.test.ts', why: 'a list of fields' },
@@ -95,6 +96,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/sitter/of-run.ts': { test: 'test/sitter/sitter.test.ts', why: 'which sitter a run has' },
   'lib/sitter/snapshot.ts': { test: 'test/sitter/sitter.test.ts', why: 'where a mended run goes back to' },
   'lib/sitter/overfit-tiny.ts': { test: 'test/sitter/preflight.test.ts', why: 'a part of the full form of preflight' },
+  'lib/training/tensor-rows.ts': { test: 'test/training/evaluate.test.ts', why: 'what predict goes through' },
   'lib/training/validate.ts': { test: 'test/training/fit.test.ts', why: 'scores after each epoch' },
   'lib/sitter/dead-relu.ts': { test: 'test/course/more-activations.test.ts', why: 'rows A20 to A23 are its subject' },
   'lib/ops/smooth_activations.ts': { test: 'test/layers/activations.test.ts', why: 'the same table' },
@@ -235,6 +237,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   ),
   'lib/training/measured.ts': { test: 'test/metrics/sums.test.ts', why: 'which metrics are measured without being asked for' },
   'lib/cli/predict.ts': { test: 'test/cli/table.test.ts', why: 'the command for what `train` makes of a table' },
+  'lib/evaluation/judged.ts': { test: 'test/evaluation/mistakes.test.ts', why: 'what is said of each example' },
   'lib/data/folds.ts': { test: course('splits'), why: 'rows L04 and L05 are its specification' },
   'lib/data/groups.ts': { test: course('splits'), why: 'how examples are dealt to parts and folds' },
   ...Object.fromEntries(
@@ -262,6 +265,13 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
       { test: 'test/experiments/index.test.ts', why: 'each experiment is run there' },
     ]),
   ),
+  ...Object.fromEntries(
+    ['errors', 'file-store', 'open-store'].map((stem) => [
+      `lib/distributed/${stem}.ts`,
+      { test: 'test/distributed/store.test.ts', why: 'one contract for stores of every kind, and how they are opened' },
+    ]),
+  ),
+  'lib/distributed/token.ts': { test: 'test/distributed/store-server.test.ts', why: 'who is let in' },
   'lib/data/columns.ts': { test: 'test/data/table.test.ts', why: 'a table is made of them' },
   'lib/cli/models.ts': { test: 'test/cli/options.test.ts', why: 'recipes, which the options complete' },
   'lib/ops/recompute.ts': { test: 'test/layers/recompute.test.ts', why: 'the layer form is what users call' },

@@ -95,6 +95,8 @@ const arrows: Record<string, readonly string[]> = {
     'tree',
   ],
   search: [...tensors, 'installation', 'native', 'io', 'data', 'sitter', 'training', 'tree', 'pg'],
+  // Files are written and refusals worded as everywhere.
+  distributed: [...basics, 'io'],
   evaluation: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'program', 'tree', 'training'],
   // Pictures know no tensor: they draw numbers.
   pictures: ['errors', 'foreign', 'names'],

@@ -71,6 +71,13 @@ decoding('classes are the folders by name, images are in the order of their path
   t.deepEqual([...train.inputs.data.subarray(0, 3)], [200, 0, 0]);
   t.deepEqual([...held.inputs.data.subarray(48, 51)], [11, 20, 30]);
   t.true(Math.abs(mean[0] - (200 + 10) / 2 / 255) < 1e-12);
+  for (const again of [train, (await raw(join(folder, 'pets'), { test: 0.5 })).train])
+    t.deepEqual(
+      [0, 1].map((i) => again.fileOf?.(i)),
+      ['cat/1.png', 'dog/1.png'].map((file) => join(folder, 'pets', file)),
+      'read, and read from the cache',
+    );
+  t.is(held.fileOf?.(1), join(folder, 'pets', 'dog/2.png'));
 });
 
 decoding('parts are found as folders, as archives and inside of one archive: all give the same', async (t) => {

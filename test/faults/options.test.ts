@@ -1,6 +1,7 @@
 // An option that is undefined is an option that was not given, everywhere; the options are read off the declarations, so that none is forgotten.
 import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import * as lib from '../../lib/index.js';
@@ -390,6 +391,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   ExperimentOptions: { take: (o) => lib.runExperiment('zigzag', o) },
   EnsembleOptions: { take: (o) => new lib.Ensemble([model()], o) },
   SnapshotsOptions: { take: (o) => Object.entries(new lib.Snapshots(model(), o)) },
+  MistakesOptions: { take: (o) => lib.mistakes(model(), pairs, o) },
   PredictAugmentedOptions: { take: (o) => lib.predictAugmented(model(), pairs, o) },
   CalibrateTemperatureOptions: { take: (o) => lib.calibrateTemperature(model(), pairs, o) },
   SplitOptions: { take: (o) => lib.split(pairs, [0.5, 0.5], o) },
@@ -400,6 +402,18 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   EvaluateOptions: { take: (o) => model().evaluate(pairs, o), needs: { loss: new lib.CrossEntropyLoss() } },
   PredictOptions: { take: (o) => model().predict(x, o) },
   FitOptions: { take: trained, needs: silent },
+  OpenStoreOptions: [
+    { take: async (o) => (await lib.openStore('http://127.0.0.1:1', o)).address, needs: { token: 'x'.repeat(16) } },
+    { take: async (o) => (await lib.openStore(`file://${tmpdir()}/nodegrad-options`, o)).address },
+  ],
+  StoreGetOptions: {
+    take: async (o) => {
+      await using store = await lib.openStore(`file://${tmpdir()}/nodegrad-options`);
+      await store.set('a', Uint8Array.of(1));
+      return store.get('a', o);
+    },
+  },
+  ServeStoreOptions: { take: async (o) => (await lib.serveStore(o)).close(), needs: { token: 'x'.repeat(16) } },
   WatchRunsOptions: { take: async (o) => (await lib.watchRuns(root, o)).close() },
   CompileOptions: {
     take: (o) => {
@@ -524,7 +538,9 @@ async function outcome({ take }: Taker, options: Options): Promise<unknown> {
 }
 
 // Wrong values that are right for an option: a run writes its event files there.
-test.after.always(() => rmSync('nonsense', { recursive: true, force: true }));
+test.after.always(() => {
+  for (const folder of ['nonsense', join(tmpdir(), 'nodegrad-options')]) rmSync(folder, { recursive: true, force: true });
+});
 
 const interfaces = declaredOptions();
 const listOf = (name: string): readonly Taker[] => [takers[name] ?? []].flat();

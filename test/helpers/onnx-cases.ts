@@ -254,3 +254,124 @@ export function* onnxCases(): Iterable<OnnxCase> {
   yield* sequenceLayers();
   yield* networks();
 }
+
+/** A model whose sizes stay free, and inputs of several sizes. */
+export interface FreeCase {
+  readonly name: string;
+  readonly make: () => lib.AnyLayer;
+  readonly options: lib.OnnxExportOptions;
+  readonly inputs: readonly (lib.AnyTensor | Readonly<Record<string, lib.AnyTensor>>)[];
+}
+
+/** Cross-attention: who asks and what is looked into have lengths of their own. */
+class Crossing extends Model<{ x: lib.Tensor; context: lib.Tensor; mask: lib.Tensor<'uint8'> }, lib.Tensor> {
+  readonly attention = new lib.MultiHeadAttention(8, 2);
+  forward(input: { x: lib.Tensor; context: lib.Tensor; mask: lib.Tensor<'uint8'> }): lib.Tensor {
+    return this.attention.forward(input);
+  }
+}
+
+/** What a forward of somebody's own may do with a length. */
+class OwnLengths extends Model {
+  readonly places = new lib.PositionalEncoding(4);
+  forward(x: lib.Tensor): lib.Tensor {
+    const [count, time] = x.shape;
+    const centred = x.sub(x.mean(1, { keepDims: true })).div(x.std(1, { keepDims: true }).add(1));
+    const shifted = lib.concat([lib.zeros([count, 1, 4]), centred.slice([0, 0], [count, time - 1])], 1);
+    const places = Tensor.from(Float32Array.from({ length: time }, (_, i) => i / 7)).reshape([1, time, 1]);
+    const pairs = this.places
+      .forward(shifted)
+      .mul(places)
+      .reshape([count, time * 2, 2]);
+    return lib.stack([pairs.sum(1), pairs.max(1)], 1) as lib.Tensor;
+  }
+}
+
+/** Down by convolutions with a stride and up again, joined with what was there. */
+class Unet extends Model {
+  readonly down = new lib.Conv2d(3, 4, 3, { padding: 'same', stride: 2 });
+  readonly deep = new lib.Conv2d(4, 6, 3, { padding: 1, stride: 2 });
+  readonly up = new lib.Upsample2d({ scaleFactor: 2, mode: 'bilinear' });
+  readonly wider = new lib.ConvTranspose2d(10, 3, 2, { stride: 2 });
+  forward(x: lib.Tensor): lib.Tensor {
+    const once = lib.relu(this.down.forward(x));
+    const twice = this.up.forward(lib.relu(this.deep.forward(once)));
+    return lib.concat([x, this.wider.forward(lib.concat([once, twice], 3))], 3);
+  }
+}
+
+/** Models of free lengths and sizes: `options` has one size, and inputs have others, too. */
+export function* freeCases(): Iterable<FreeCase> {
+  const free = (name: string, make: () => lib.AnyLayer, options: lib.OnnxExportOptions, ...inputs: FreeCase['inputs']): FreeCase => ({
+    name: `${name}, free`,
+    make: seeded(make),
+    options,
+    inputs,
+  });
+  const time: lib.OnnxExportOptions = { dynamicAxes: ['time'] };
+  const sequences = [wave(2, 9, 5), wave(3, 2, 5), wave(1, 40, 5)];
+  for (const type of [lib.LSTM, lib.GRU, lib.RNN]) {
+    const classifier = () => new Sequential([new type(5, 4, { layers: 2, bidirectional: true, returns: 'last' }), new lib.Linear(8, 3)]);
+    yield free(`${type.name} classifier`, classifier, { ...time, inputShape: [12, 5] }, ...sequences);
+    const read = (count: number, length: number) => ({
+      x: wave(count, length, 5),
+      lengths: Tensor.from(Int32Array.from({ length: count }, (_, i) => Math.max(1, length - 2 * i))),
+    });
+    const reader = () => new Reader(new type(5, 4, { bidirectional: true, returns: 'all' }));
+    yield free(`${type.name} with lengths`, reader, { ...time, example: read(2, 6) }, read(2, 6), read(3, 2), read(1, 31));
+  }
+  const block = (causal: boolean) => () => new Sequential([new lib.PositionalEncoding(8), new lib.TransformerBlock(8, 2, { causal })]);
+  for (const causal of [false, true]) {
+    const inputs = [wave(2, 5, 8), wave(1, 1, 8), wave(3, 33, 8)];
+    yield free(`TransformerBlock${causal ? ', causal' : ''}`, block(causal), { ...time, inputShape: [20, 8] }, ...inputs);
+  }
+  const masked = (count: number, length: number) => ({
+    x: wave(count, length, 8),
+    mask: Tensor.from(
+      Uint8Array.from({ length: count * length }, (_, i) => Number(i % length <= 2 + Math.floor(i / length))),
+      [count, length],
+    ),
+  });
+  yield free('attention with a mask', () => new Attending(true), { ...time, example: masked(2, 6) }, masked(2, 6), masked(3, 11), masked(1, 1));
+  const crossing = (count: number, asked: number, length: number) => ({ context: masked(count, length).x, mask: masked(count, length).mask, x: wave(count, asked, 8) }); // biome-ignore format: one line
+  yield free(
+    'cross-attention',
+    () => new Crossing(),
+    { dynamicAxes: { x: { 1: 'asked' }, context: { 1: 'length' }, mask: { 1: 'length' } }, example: crossing(2, 7, 6) },
+    crossing(2, 7, 6), crossing(1, 2, 9), crossing(3, 12, 3),
+  ); // biome-ignore format: a line of inputs
+  const small = { context: 16, features: 16, heads: 2, layers: 2 };
+  const texts = [indices(30, 2, 16), indices(30, 1, 1), indices(30, 3, 7)];
+  yield free('gpt2', () => lib.gpt2({ tokens: 30, ...small }), time, ...texts);
+  yield free('characterTransformer', () => lib.characterTransformer({ characters: 30, ...small }), time, ...texts);
+  const own = () => new OwnLengths();
+  yield free('lengths in a forward of its own', own, { ...time, inputShape: [10, 4] }, wave(2, 10, 4), wave(1, 3, 4), wave(3, 50, 4));
+
+  const area: lib.OnnxExportOptions = { dynamicAxes: ['height', 'width'] };
+  const pictures = [wave(2, 32, 32, 3), wave(1, 40, 24, 3), wave(1, 17, 51, 3)];
+  yield free('cifarResnet', () => lib.cifarResnet({ depth: 8 }), area, ...pictures);
+  const nchw = { ...area, layout: 'NCHW' as const };
+  yield free('cifarResnet as in PyTorch', () => lib.cifarResnet({ depth: 8 }), nchw, ...pictures);
+  const fully = () =>
+    new Sequential(
+      [
+        new lib.Conv2d(3, 6, 3, { padding: 'same', stride: 2 }),
+        new lib.GroupNorm(2, 6),
+        new lib.MaxPool2d(3, { stride: 2, ceilMode: true }),
+        new lib.Pad2d(1, { mode: 'reflect' }),
+        new lib.Conv2d(6, 4, 3),
+        new lib.AvgPool2d(2, { stride: 2, ceilMode: true }),
+        new lib.LocalResponseNorm(4),
+        new lib.LayerNorm(4),
+        new lib.GlobalMaxPool2d(),
+        new lib.Linear(4, 2),
+      ],
+      { inputShape: [32, 32, 3] },
+    );
+  yield free('fully convolutional', fully, area, ...pictures);
+  yield free('height alone', fully, { dynamicAxes: ['height'] }, wave(2, 32, 32, 3), wave(1, 45, 32, 3), wave(2, 19, 32, 3));
+  const segments = [wave(2, 32, 32, 3), wave(1, 24, 40, 3), wave(1, 8, 12, 3)];
+  yield free('a network that goes down and up', () => new Unet(), { ...area, inputShape: [32, 32, 3] }, ...segments);
+  const larger = () => new Sequential([new lib.Upsample2d({ scaleFactor: 3 }), new lib.Upsample2d({ scaleFactor: 2, mode: 'bilinear', alignCorners: true }), new lib.Pad2d([[1, 2], [0, 3]], { mode: 'replicate' }), new lib.InstanceNorm2d(3)]); // biome-ignore format: one line
+  yield free('other sizes', larger, { ...area, inputShape: [8, 8, 3] }, wave(2, 8, 8, 3), wave(1, 5, 9, 3), wave(1, 2, 3, 3));
+}

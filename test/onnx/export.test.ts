@@ -98,6 +98,79 @@ test('the number that stands for any number of examples shows in no message', as
   await t.notThrowsAsync(encodeOnnx(halves, { inputShape: [3], batchSize: 4 }));
 });
 
+test('sizes that are free have names, and what depends on them is computed', async (t) => {
+  const graph = await graphOf(lib.cifarResnet({ depth: 8 }), { dynamicAxes: ['height', 'width'] });
+  t.deepEqual(dimsOf(graph.input?.[0]), ['batch', 'height', 'width', 3]);
+  t.deepEqual(dimsOf(graph.output?.[0]), ['batch', 10]);
+  const first = await graphOf(new lib.Conv2d(3, 4, 3), { dynamicAxes: ['width'], inputShape: [8, 8, 3], layout: 'NCHW' });
+  t.deepEqual(dimsOf(first.output?.[0]), ['batch', 4, 6, 'width - 2']);
+  t.deepEqual(types(first), ['Conv']);
+  const strided = await graphOf(new lib.Conv2d(3, 4, 3, { stride: 2 }), { dynamicAxes: ['height'], inputShape: [8, 8, 3], layout: 'NCHW' });
+  t.deepEqual(dimsOf(strided.output?.[0]), ['batch', 4, 'output_2', 3]);
+  const example = { x: lib.ones([1, 6, 2]), mask: Tensor.from(new Uint8Array(6), [1, 6]) };
+  const two = new (class extends Model<typeof example, lib.Tensor> {
+    forward({ x, mask }: typeof example): lib.Tensor {
+      return x.mul(mask.to('float32').reshape([-1, mask.shape[1], 1]));
+    }
+  })();
+  const masked = await graphOf(two, { dynamicAxes: ['time'], example });
+  t.deepEqual(masked.input?.map(dimsOf), [
+    ['batch', 'time'],
+    ['batch', 'time', 2],
+  ]);
+  t.deepEqual(types(masked).filter((type) => type === 'Shape').length, 1);
+});
+
+test('without free sizes nothing is computed from shapes', async (t) => {
+  t.false(types(await graphOf(lib.cifarResnet({ depth: 8 }), {})).includes('Shape'));
+  const [none, empty] = [await encodeOnnx(lib.lenet5(), {}), await encodeOnnx(lib.lenet5(), { dynamicAxes: [] })];
+  t.is(none.length, empty.length);
+});
+
+test('a layer that takes one size alone is named, where sizes were to be free', async (t) => {
+  const area = { dynamicAxes: ['height', 'width'], inputShape: [8, 8, 3] } as const;
+  const time = { dynamicAxes: ['time'], inputShape: [8, 3] } as const;
+  const refused = async (layer: lib.AnyLayer | ((x: lib.Tensor) => lib.Tensor), options: lib.OnnxExportOptions, message: RegExp) => {
+    const inner = typeof layer === 'function' ? new Own(layer) : layer;
+    await t.throwsAsync(encodeOnnx(new Sequential([new lib.Identity(), inner]), options), { instanceOf: ArgumentError, message });
+  };
+  await refused(
+    new Sequential([new lib.Flatten(), new Linear(192, 2)]),
+    area,
+    /free 'height' and 'width': in layer '1.1': \[linear\] expected 192/,
+  );
+  await refused(new lib.AdaptiveAvgPool2d(2), area, /in layer '1' operator \w+ would be another one/);
+  await refused(new lib.AdaptiveAvgPool2d(3), area, /in layer '1'/);
+  await refused(new lib.Upsample2d({ outputSize: 16 }), area, /in layer '1' constants are others/);
+  await refused(new lib.PositionalEmbedding(2, 3), { ...time, inputShape: [2, 3] }, /in layer '1': .*at most 2 positions/);
+  await refused((x) => x.mul(1 / x.shape[1]), time, /in layer '1' a number depends on sizes in a way that has no formula: 0.125/);
+  await refused((x) => x.mul(Tensor.from(Float32Array.from({ length: x.shape[1] }, (_, i) => i / x.shape[1])).reshape([1, -1, 1])), time, /in layer '1' constants/); // biome-ignore format: one line
+  const unrolled = (x: lib.Tensor): lib.Tensor => {
+    let sum = x.slice([0, 0], [x.shape[0], 1]);
+    for (let i = 1; i < x.shape[1]; i++) sum = sum.add(x.slice([0, i], [x.shape[0], i + 1]));
+    return sum;
+  };
+  await refused(unrolled, time, /layer '1' does other operations for other sizes/);
+});
+
+test('axes that do not exist are refused, and so are names that fit none', async (t) => {
+  const refused = async (dynamicAxes: unknown, message: RegExp, inputShape: readonly number[] = [5, 3]) =>
+    t.throwsAsync(encodeOnnx(new Linear(3, 3), { dynamicAxes: dynamicAxes as lib.DynamicAxes, inputShape }), {
+      instanceOf: ArgumentError,
+      message,
+    });
+  await refused(['depth'], /'time', 'height' or 'width', or axes by input for `options.dynamicAxes`/);
+  await refused(['height'], /an input of images, \[height, width, channels\] for `options.dynamicAxes: "height"`/);
+  await refused(['time'], /an input of sequences/, [2, 2, 3]);
+  await refused({ x: { 1: 'time' } }, /no input "x", but "input"/);
+  await refused({ input: { 0: 'count' } }, /axis 0 counts examples/);
+  await refused({ input: { 3: 'a' } }, /an axis from 1 to 2/);
+  await refused({ input: { 1: 'batch' } }, /other than 'batch'/);
+  await refused({ input: { 1: 'a', 2: 'a' } }, /axes of one size under one name/);
+  await refused({ input: 3 }, /names by axis/);
+  await refused('time', /a list of names, or axes by input/);
+});
+
 test('a layer without a form in ONNX is named', async (t) => {
   const guess = new Own((x) => lib.dropout(x, 0.5));
   await t.throwsAsync(encodeOnnx(new Sequential([new Linear(3, 3), guess]), { inputShape: [3] }), {

@@ -1,7 +1,7 @@
 // What we write comes back with the same numbers, for every kind of layer, and is a model as any other.
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import * as lib from '../../lib/index.js';
-import { onnxCases, wave } from '../helpers/onnx-cases.js';
+import { freeCases, onnxCases, wave } from '../helpers/onnx-cases.js';
 
 const { Tensor } = lib;
 
@@ -12,22 +12,36 @@ const count = (model: lib.AnyLayer): number => model.parameters().reduce((sum, {
 const tensorsOf = (output: unknown): lib.Tensor[] =>
   output instanceof Tensor ? [output] : Object.values(output as Record<string, lib.Tensor>);
 
+/** Compares a model with what came back of it. */
+function same(t: ExecutionContext, model: lib.AnyLayer, back: lib.OnnxModel<unknown, unknown>, input: unknown, isSoftmax = false): void {
+  const own = model.forward(input as never) as lib.Tensor;
+  const wanted = tensorsOf(isSoftmax ? lib.softmax(own) : own);
+  const got = tensorsOf(back.forward(input));
+  for (const [i, one] of wanted.entries()) {
+    t.deepEqual(got[i].shape, one.shape);
+    const largest = one.data.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
+    const worst = one.data.reduce((most, value, k) => Math.max(most, Math.abs(value - got[i].data[k])), 0);
+    t.true(worst <= 2e-6 * largest, `differs by ${worst}`);
+  }
+}
+
 for (const { name, make, input, options, isLarge } of onnxCases()) {
   if (isLarge) continue;
   test(`${name}: out and in again`, async (t) => {
     const model = make();
     const bytes = await lib.encodeOnnx(model, options);
     const back = await lib.decodeOnnx<unknown, unknown>(bytes, options?.layout === 'NCHW' ? { layout: 'NHWC' } : {});
-    const own = model.forward(input as never) as lib.Tensor;
-    const wanted = tensorsOf(options?.softmax ? lib.softmax(own) : own);
-    const got = tensorsOf(back.forward(input));
-    for (const [i, one] of wanted.entries()) {
-      t.deepEqual(got[i].shape, one.shape);
-      const largest = one.data.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
-      const worst = one.data.reduce((most, value, k) => Math.max(most, Math.abs(value - got[i].data[k])), 0);
-      t.true(worst <= 2e-6 * largest, `differs by ${worst}`);
-    }
+    same(t, model, back, input, options?.softmax);
     if (!others.some((pattern) => pattern.test(name))) t.is(count(back), count(model), 'as many parameters');
+  });
+}
+
+for (const { name, make, inputs, options } of freeCases()) {
+  test(`${name}: out once, and in again for several sizes`, async (t) => {
+    const model = make();
+    const bytes = await lib.encodeOnnx(model, options);
+    const back = await lib.decodeOnnx<unknown, unknown>(bytes, options.layout === 'NCHW' ? { layout: 'NHWC' } : {});
+    for (const input of inputs) same(t, model, back, input);
   });
 }
 

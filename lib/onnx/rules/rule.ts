@@ -8,6 +8,8 @@ import { type Attributes, type Graph, type Value, channelsFirst } from '../graph
 export interface Call extends Step<Value> {
   /** The operation that made a tensor: for what ONNX has as one operator. */
   readonly maker: (value: Value) => Call | null;
+  /** The integers of the same operation in each of several passes; its own alone where no axis but that of the examples is free. */
+  readonly intsOfAll: readonly (readonly number[])[];
 }
 
 /** Writes the nodes of an operation, and names its outputs. */

@@ -28,9 +28,18 @@ const attention: Rule = (graph, call) => {
 function maskOf(graph: Graph, { inputs: [, , , keep], ints: [, queries, keys, , , causal], path }: Call): string {
   const given = sizeOf(keep.shape) === 0 ? '' : graph.node('Unsqueeze', [graph.truth(keep), graph.ints([1, 2])]);
   if (causal === 0) return given;
-  const sees = Uint8Array.from({ length: queries * keys }, (_, i) => (i % keys <= Math.floor(i / keys) ? 1 : 0));
-  const past = graph.fixed(path === '' ? 'causal' : `${path}/causal`, 'bool', [queries, keys], sees);
+  const past = pastOf(graph, queries, keys, path);
   return given === '' ? past : graph.node('And', [given, past]);
+}
+
+/** Which keys stand at a query's place or before it, [queries, keys]: as a constant, or computed where their number is free. */
+function pastOf(graph: Graph, queries: number, keys: number, path: string): string {
+  if (graph.isOneOfSeveral) {
+    const rows = graph.node('Unsqueeze', [graph.range(queries), graph.ints([1])]);
+    return graph.node('LessOrEqual', [graph.range(keys), rows]);
+  }
+  const sees = Uint8Array.from({ length: queries * keys }, (_, i) => (i % keys <= Math.floor(i / keys) ? 1 : 0));
+  return graph.fixed(path === '' ? 'causal' : `${path}/causal`, 'bool', [queries, keys], sees);
 }
 
 /** The weights of one direction in the order of ONNX: [1, gates · hidden, in], [1, gates · hidden, hidden], [1, 2 · gates · hidden]. */
@@ -191,11 +200,16 @@ const gru: Rule = (graph, call) => {
 const sequenceMask: Rule = (graph, call) => {
   const [[lengths], [y]] = [call.inputs, call.outputs];
   const [, time] = call.ints;
-  const steps = new Int32Array(time).map((_, i) => i);
-  const range = graph.fixed('steps', 'int32', [1, time], new Uint8Array(steps.buffer));
+  const range = graph.isOneOfSeveral ? graph.node('Cast', [graph.range(time)], { to: elementTypes.int32 }) : stepsOf(graph, time);
   y.truth = graph.node('Less', [range, graph.node('Unsqueeze', [graph.plain(lengths), graph.ints([1])])]);
   y.plain = graph.node('Cast', [y.truth], { to: elementTypes.uint8 });
 };
+
+/** 0 … time − 1 as a constant, [1, time]. */
+function stepsOf(graph: Graph, time: number): string {
+  const steps = new Int32Array(time).map((_, i) => i);
+  return graph.fixed('steps', 'int32', [1, time], new Uint8Array(steps.buffer));
+}
 
 /** Sequences. */
 export const sequenceRules: Rules = { attention, rnn, lstm, gru, sequence_mask: sequenceMask };

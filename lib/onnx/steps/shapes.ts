@@ -1,6 +1,7 @@
 // Operators of ONNX on shapes: what moves numbers and computes none, also among the numbers that shapes are computed from.
 
 import { ArgumentError, ShapeError, describeShape } from '../../errors.js';
+import { pad2d } from '../../ops/resample.js';
 import { filled, stack, concat as joinTensors } from '../../ops/shape.js';
 import { where } from '../../ops/elementwise.js';
 import { pick } from '../../ops/softmax.js';
@@ -209,11 +210,14 @@ const split: Step = (context) => {
   });
 };
 
+type Pair = [number, number];
+
 const pad: Step = (context) => {
   const held = input(context, 0);
   const rank = held.shape.length;
   const mode = context.node.attributes.mode ?? 'constant';
-  if (mode !== 'constant') throw new ArgumentError(`padding in mode '${String(mode)}' has no form here yet`);
+  if (mode !== 'constant' && mode !== 'reflect' && mode !== 'edge')
+    throw new ArgumentError(`padding in mode '${String(mode)}' has no form here yet`);
   const pads = numbersOf(context, 1, 'pads') ?? [];
   const axes =
     (context.inputs[3] ?? null) === null
@@ -227,6 +231,12 @@ const pad: Step = (context) => {
     return at < 0 ? [0, 0] : [pads[at], pads[at + axes.length]];
   });
   if (frame.some(([before, behind]) => before < 0 || behind < 0)) throw new ArgumentError('negative padding has no form here');
+  if (mode !== 'constant') {
+    const [examples, channels, ...padding] = frame;
+    if (padding.length !== 2 || [...examples, ...channels].some((width) => width !== 0))
+      throw new ArgumentError(`padding in mode '${mode}' is for rows and columns of images alone here`);
+    return Held.last(pad2d(held.last as Tensor, padding as [Pair, Pair], { mode: mode === 'edge' ? 'replicate' : mode }) as AnyTensor);
+  }
   if (!held.isLast) return Held.plain(held.plain.pad(frame, value));
   return Held.last(
     held.last.pad(

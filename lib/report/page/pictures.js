@@ -195,13 +195,13 @@ export function exampleList(list, classes, title) {
         one.input?.kind === 'row'
           ? one.input.values.map(([, value]) => (typeof value === 'string' ? value : shown(value)))
           : names.map(() => '');
-      return [String(one.index), name(one.target), name(one.prediction), ...(classes === null ? [] : [sure(one)]), ...values];
+      return [one.file ?? String(one.index), name(one.target), name(one.prediction), ...(classes === null ? [] : [sure(one)]), ...values];
     });
     return table(title, ['example', 'is', 'taken for', ...(classes === null ? [] : ['share']), ...names], rows);
   }
   const cards = list.map((one) => {
     const says = one.target === one.prediction ? `${name(one.target)}` : `${name(one.target)} taken for ${name(one.prediction)}`;
-    const caption = el('figcaption', {}, el('strong', {}, says), el('br'), `${sure(one)} · no. ${one.index}`);
+    const caption = el('figcaption', {}, el('strong', {}, says), el('br'), `${sure(one)} · ${one.file ?? `no. ${one.index}`}`);
     return el('figure', {}, exampleImage(one, `example ${one.index}: ${says}`), caption);
   });
   return el('div', { class: 'examples' }, ...cards);

@@ -1,0 +1,59 @@
+// What goes wrong between processes: others that do not come, tokens that are not the same, stores that are full.
+
+import { NodegradError } from '../errors.js';
+import { keepNames } from '../names.js';
+
+/**
+ * What other processes should have done did not happen within the time-out; the message says what was waited for, and how long.
+ *
+ * @example
+ * ```ts
+ * import { type Store, TimeoutError } from 'nodegrad';
+ * async function isThere(store: Store): Promise<boolean> {
+ *   try {
+ *     await store.get('ready', { timeout: 10_000 });
+ *     return true;
+ *   } catch (error) {
+ *     if (error instanceof TimeoutError) return false;
+ *     throw error;
+ *   }
+ * }
+ * ```
+ */
+export class TimeoutError extends NodegradError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_TIMEOUT', message, options);
+  }
+}
+
+/**
+ * A store has another token, or has been asked with none.
+ *
+ * @example
+ * ```ts
+ * import { TokenError } from 'nodegrad';
+ * const isStranger = (error: unknown) => error instanceof TokenError; // NODEGRAD_TOKEN differs between the processes
+ * ```
+ */
+export class TokenError extends NodegradError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_TOKEN', message, options);
+  }
+}
+
+/**
+ * A store has no room for another key or value.
+ *
+ * @example
+ * ```ts
+ * import { StoreFullError } from 'nodegrad';
+ * const isFull = (error: unknown) => error instanceof StoreFullError; // delete() what nobody needs any more
+ * ```
+ */
+export class StoreFullError extends NodegradError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_STORE_FULL', message, options);
+  }
+}
+
+keepNames({ TimeoutError, TokenError, StoreFullError });

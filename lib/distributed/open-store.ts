@@ -1,0 +1,48 @@
+// Opens a store by its address.
+
+import { ArgumentError, checkOptions, expected } from '../errors.js';
+import { isUrl } from '../foreign.js';
+import { FileStore } from './file-store.js';
+import { HttpStore } from './http-store.js';
+import { type Store, checkTimeout, defaultTimeout } from './store.js';
+import { checkToken } from './token.js';
+
+/** Options of {@link openStore}. */
+export interface OpenStoreOptions {
+  /** The token of a store that is served. A folder asks for none: who may read it is the system's business. */
+  readonly token?: string;
+  /** Milliseconds that `get` waits, and that an address which does not answer is tried; default 300,000. */
+  readonly timeout?: number;
+}
+
+/**
+ * Opens a store: `http://host:port` is one that another process serves ({@link serveStore}, `nodegrad launch`); `file:///folder` is a folder that all processes see, which
+ * is made where it is missing. Nothing is asked yet: whether the other side is there shows with the first key. A folder keeps what is in it:
+ * every run takes one of its own.
+ *
+ * @throws {@link ArgumentError} when it is no such address, or the folder cannot be used.
+ * @example
+ * ```ts
+ * import { openStore } from 'nodegrad';
+ * await using store = await openStore('file:///tmp/run-17');
+ * if (await store.create('leader', new Uint8Array([1]))) console.log('this process was first');
+ * ```
+ */
+export async function openStore(address: string | URL, options: OpenStoreOptions = {}): Promise<Store> {
+  const { token, timeout = defaultTimeout } = checkOptions<OpenStoreOptions>(options, 'options', ['token', 'timeout']);
+  checkTimeout(timeout, 'options.timeout');
+  const url = checkAddress(address, 'address');
+  return url.protocol === 'file:' ? FileStore.open(url, timeout) : new HttpStore(url.origin, timeout, checkToken(token, 'options.token'));
+}
+
+/** Checks the address of a store. */
+export function checkAddress(address: unknown, argument: string): URL {
+  const text = isUrl(address) ? address.href : address;
+  const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : null;
+  const isPlain = url !== null && url.username === '' && url.password === '' && url.search === '' && url.hash === '';
+  if (url !== null && isPlain) {
+    if (url.protocol === 'http:' && url.pathname === '/') return url;
+    if (url.protocol === 'file:' && url.pathname.length > 1) return url; // on Windows it may have a host
+  }
+  throw new ArgumentError(expected("'http://host:port' or 'file:///folder'", argument, text));
+}
