@@ -8,7 +8,6 @@ import { checkPath } from '../io/atomic.js';
 import { makeFolder } from '../io/folders.js';
 import { keepNames } from '../names.js';
 import { Callback, type CallbackLike, type TrainingRun, hears } from '../training/callbacks.js';
-import { preprocessingOf } from '../preprocessing/of-model.js';
 import type { FitOptions } from '../training/fit-options.js';
 import type { History } from '../training/history.js';
 import { LossRecorder, ObservationRecorder } from '../training/recorder.js';
@@ -53,12 +52,8 @@ export function followersOf(options: FitOptions, judged: AnyDataset): Followers 
 /** Draws the layers of the model into the log. */
 class Draughtsman extends Callback {
   override async onTrainBegin(run: TrainingRun): Promise<void> {
-    const { model, data } = run;
-    const own = (model as { inputShape?: unknown }).inputShape ?? preprocessingOf(model)?.outputShape ?? data.inputShape;
-    // A model that takes a tree, or looks at numbers, has no picture: its run has a report all the same.
-    const svg = await import('../training/plot.js')
-      .then(({ plot }) => plot(model, undefined, { inputShape: own as number[] }))
-      .catch(() => null);
+    const { pictureOf } = await import('../training/plot.js');
+    const svg = await pictureOf(run.model, run.data);
     if (svg !== null) run.record({ type: 'architecture', svg });
   }
 }

@@ -1,5 +1,6 @@
 // A model as a picture: its layers, taken apart by a forward pass over shapes alone, drawn as SVG.
 
+import type { AnyDataset } from '../data/dataset.js';
 import { ArgumentError, checkFlag, checkInteger, checkOptions, expected } from '../errors.js';
 import { checkPath, writeFileAtomic } from '../io/atomic.js';
 import { architectureOf } from '../layers/architecture.js';
@@ -7,6 +8,7 @@ import { inputShapeOf, multiplyAccumulates, weightLayers } from '../layers/costs
 import type { AnyLayer } from '../layers/layer.js';
 import { drawArchitecture } from '../pictures/architecture.js';
 import { amount } from '../pictures/architecture-pieces.js';
+import { preprocessingOf } from '../preprocessing/of-model.js';
 
 /** Options of {@link Model.plot}. */
 export interface PlotOptions {
@@ -49,6 +51,13 @@ export async function plot(model: AnyLayer, path: string | undefined, options: P
   });
   if (path !== undefined) await writeFileAtomic(path, [Buffer.from(svg)]);
   return svg;
+}
+
+/** The picture of a model that is trained on these data; null for one that takes a tree, or looks at numbers, and has none. */
+export async function pictureOf(model: AnyLayer, data: AnyDataset): Promise<string | null> {
+  const { inputShape: own } = model as { inputShape?: unknown };
+  const inputShape = (own ?? preprocessingOf(model)?.outputShape ?? data.inputShape) as readonly number[];
+  return plot(model, undefined, { inputShape }).catch(() => null);
 }
 
 /** Layers inside of so many others are followed. */

@@ -14,7 +14,6 @@ import {
   Flatten,
   Linear,
   Sequential,
-  StandardScaler,
   datasets,
   full,
   lenet5,
@@ -69,28 +68,6 @@ async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
 }
 
 const short = ['--hidden', '32', '--epochs', '1'];
-
-test('plot draws a saved model as SVG, to standard output or a file, and says what it needs', async (t) => {
-  await inFolder(async (folder) => {
-    const file = join(folder, 'model.safetensors');
-    const model = lenet5();
-    await model.save(file);
-    const plain = await run(folder, ['plot', file]);
-    t.is(plain.code, 0, plain.error);
-    t.is(plain.out, await model.plot());
-    t.is((await run(folder, ['plot', file, '--output', 'lenet.svg', '--title', 'Le <Net>', '--depth', '0'])).out, '');
-    t.is(readFileSync(join(folder, 'lenet.svg'), 'utf8'), await model.plot(undefined, { title: 'Le <Net>', depth: 0 }));
-    const flat = new Sequential([new Linear(3, 2)]);
-    await flat.save(file);
-    const unknown = await run(folder, ['plot', file]);
-    t.is(unknown.code, 1);
-    t.regex(unknown.error, /does not say the shape of one example: --input-shape 28,28,1 does/);
-    t.is((await run(folder, ['plot', file, '--input-shape', '3'])).out, await flat.plot(undefined, { inputShape: [3] }));
-    flat.preprocessing = new StandardScaler().fit(full([2, 3], 1));
-    await flat.save(file);
-    t.is((await run(folder, ['plot', file])).out, await flat.plot(undefined, { inputShape: [3] }), 'what preprocessing puts out');
-  });
-});
 
 test('export writes a saved model as a file of ONNX that gives the same numbers, and says what it needs', async (t) => {
   await inFolder(async (folder) => {
