@@ -8,12 +8,42 @@ import { pick } from '../../ops/softmax.js';
 import { type AnyTensor, Tensor } from '../../tensor.js';
 import { channelsFirst, channelsLast } from '../graph.js';
 import { permuted } from '../values.js';
-import { Held, type Numbers, type Step, type Steps, axisOf, input, int, ints, lastAxis, mostNumbers, numbersOf, sizeOf } from '../held.js';
+import {
+  Held,
+  type Numbers,
+  type Sees,
+  seesOf,
+  type Step,
+  type Steps,
+  axisOf,
+  input,
+  int,
+  ints,
+  lastAxis,
+  mostNumbers,
+  numbersOf,
+  sizeOf,
+  stretched,
+} from '../held.js';
 
 /** A value with other dimensions of the same size. */
 function reshaped(held: Held, shape: readonly number[]): Held {
   if (held.numbers !== null) return Held.of({ ...held.numbers, shape });
-  return Held.plain(held.plain.reshape(shape));
+  if (shape.join() === held.shape.join()) return held;
+  const made = (): Held => Held.plain(held.plain.reshape(shape));
+  const sees = reshapedMask(held, shape);
+  return sees === null ? made() : Held.later(shape, held.dtype, made, { sees });
+}
+
+/** What a mask leaves with other dimensions; null where that is no longer known. */
+function reshapedMask({ facts: { sees }, shape: before }: Held, shape: readonly number[]): Sees | null {
+  if (sees === undefined) return null;
+  const { keep, isCausal } = sees;
+  if (keep !== null && !isCausal && keep.shape.join() === before.join()) return { keep: reshaped(keep, shape), isCausal };
+  // Queries and keys stay; heads, whose masks are one for each example, stand beside the examples or are counted with them.
+  const hasEnds = shape.length >= 2 && shape.slice(-2).join() === before.slice(-2).join();
+  const isOfExamples = keep === null || (keep.shape.length === 4 && keep.shape[1] * keep.shape[2] === 1);
+  return hasEnds && isOfExamples ? sees : null;
 }
 
 const reshape: Step = (context) => {
@@ -252,13 +282,6 @@ const shapeOf: Step = (context) => {
   return Held.ints(shape.slice(int(context.node, 'start', 0), end));
 };
 
-/** A shape that is broadcast to another. */
-function stretched(a: readonly number[], b: readonly number[]): number[] {
-  const rank = Math.max(a.length, b.length);
-  const [left, right] = [a, b].map((shape) => [...new Array<number>(rank - shape.length).fill(1), ...shape]);
-  return left.map((dimension, d) => (dimension === 1 ? right[d] : dimension));
-}
-
 const expand: Step = (context) => {
   const held = input(context, 0);
   const shape = stretched(held.shape, input(context, 1).known('the shape'));
@@ -266,10 +289,15 @@ const expand: Step = (context) => {
     return Held.of({ ...held.numbers, shape, data: new Array<number>(sizeOf(shape)).fill(held.numbers.data[0]) });
   }
   if (shape.join() === held.shape.join()) return held;
-  const dtype = held.dtype;
+  const sees = seesOf(held);
+  return sees === null ? stretchedTo(held, shape) : Held.later(shape, held.dtype, () => stretchedTo(held, shape), { sees });
+};
+
+function stretchedTo(held: Held, shape: readonly number[]): Held {
+  const { dtype } = held;
   const made = held.floats.mul(filled(shape, 1, 'float32'));
   return Held.plain(dtype === 'float32' ? made : made.to(dtype));
-};
+}
 
 const constantOfShape: Step = (context) => {
   const shape = input(context, 0).known('the shape');
