@@ -1,5 +1,7 @@
 // A process group: the processes that compute one training together, and what they do in common.
 
+import { randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
 import { AbortedError, ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import { isAbortSignal } from '../foreign.js';
 import { keepNames } from '../names.js';
@@ -7,7 +9,7 @@ import { closeChannel, openChannel } from '../native.js';
 import { type Channel, groupShare, groupSum } from '../ops/group.js';
 
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
-import { distributedBinding, type DistributedBinding, type OpenMesh } from './addon.js';
+import { distributedBinding, type DistributedBinding, type OpenMesh, type Place } from './addon.js';
 import { GroupError } from './errors.js';
 import { type Store, keyForm } from './store.js';
 
@@ -34,6 +36,24 @@ export interface ProcessGroupOptions {
 
 const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 const decode = (bytes: Uint8Array): unknown => JSON.parse(new TextDecoder().decode(bytes)) as unknown;
+
+/** Where another process is reached, as the store has it: anybody may have written there. */
+function placeIn(value: Uint8Array, { name, size, rank, other }: { name: string; size: number; rank: number; other: number }): Place {
+  let said: Partial<Record<'size' | 'host' | 'port' | 'key', unknown>> = {};
+  try {
+    said = (decode(value) ?? {}) as typeof said;
+  } catch {
+    // It is no address, as said below.
+  }
+  const { size: theirs, host, port, key } = said;
+  const isPlace = typeof host === 'string' && isIP(host) > 0 && Number.isInteger(port) && Number(port) > 0 && Number(port) < 65_536;
+  const bytes = Buffer.from(typeof key === 'string' ? key : '', 'base64');
+  if (!isPlace || bytes.length !== 32)
+    throw new GroupError(`what the store has at '${name}/address/${other}' is no address of a process: another program may use the same store`);
+  if (theirs !== size)
+    throw new GroupError(`process ${other} says that the group '${name}' has ${theirs} processes, and process ${rank} that it has ${size}`);
+  return { host, port: Number(port), key: bytes };
+}
 
 /**
  * Processes that train one model together: `model.fit(data, { group })`. Each of them runs the same program with its own rank.
@@ -98,22 +118,17 @@ export class ProcessGroup {
     if (signal !== undefined && !isAbortSignal(signal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
     if (signal?.aborted) throw new AbortedError('the group was not opened: its signal is aborted', { cause: signal.reason });
     const native = distributedBinding();
-    const open = asGroupError(() => native.openMesh(rank, size, host, Math.ceil(timeout)));
+    const key = randomBytes(32);
+    const open = asGroupError(() => native.openMesh(rank, size, host, key, Math.ceil(timeout)));
     try {
-      const ours = { size, addresses: open.addresses.map((address) => address.toString('base64')) };
-      await store.set(`${name}/address/${rank}`, encode(ours));
-      const addresses = await Promise.all(
-        open.addresses.map(async (own, other) => {
-          if (other === rank) return own;
-          const theirs = decode(await store.get(`${name}/address/${other}`, { timeout, ...(signal && { signal }) })) as Partial<typeof ours>;
-          if (theirs.size !== size)
-            throw new GroupError(
-              `process ${other} says that the group '${name}' has ${theirs.size} processes, and process ${rank} that it has ${size}`,
-            );
-          return Buffer.from(String(theirs.addresses?.[rank]), 'base64');
+      await store.set(`${name}/address/${rank}`, encode({ size, host: open.host, port: open.port, key: key.toString('base64') }));
+      const places = await Promise.all(
+        Array.from({ length: size }, async (_, other): Promise<Place> => {
+          if (other === rank) return { host: open.host, port: open.port, key };
+          return placeIn(await store.get(`${name}/address/${other}`, { timeout, ...(signal && { signal }) }), { name, size, rank, other });
         }),
       );
-      await native.connectMesh(open.mesh, addresses).catch((error: Error) => {
+      await native.connectMesh(open.mesh, places).catch((error: Error) => {
         throw new GroupError(error.message, { cause: error });
       });
     } catch (error) {
