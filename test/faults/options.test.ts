@@ -419,8 +419,8 @@ const takers: Record<string, Taker | readonly Taker[]> = {
       await using store = await lib.openStore(`file://${tmpdir()}/nodegrad-options`);
       const opened = lib.ProcessGroup.open(Object.assign({ store }, o) as lib.ProcessGroupOptions);
       return opened.then(
-        (group) => {
-          group.close();
+        async (group) => {
+          await group.close();
           return 'as far as it goes';
         },
         (error) => {
