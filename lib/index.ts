@@ -452,8 +452,11 @@ export {
 
 // ---- Several processes ----
 
+export { type ProcessEnvironment, processEnvironment } from './distributed/environment.js';
 export type { Store, StoreGetOptions } from './distributed/store.js';
+export { openRendezvous } from './distributed/rendezvous.js';
 export { type OpenStoreOptions, openStore } from './distributed/open-store.js';
+export { type BrokenGroup, ProcessGroup, type ProcessGroupOptions } from './distributed/process-group.js';
 export { type ServeStoreOptions, type ServedStore, serveStore } from './distributed/store-server.js';
 
 // ---- Reports and live views ----
@@ -693,4 +696,4 @@ export {
   type RefusedIndex,
   ShapeError,
 } from './errors.js';
-export { StoreFullError, TimeoutError, TokenError } from './distributed/errors.js';
+export { EnvironmentError, GroupError, StoreFullError, TimeoutError, TokenError } from './distributed/errors.js';
