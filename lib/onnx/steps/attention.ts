@@ -5,6 +5,7 @@ import type { AnyTensor, Tensor } from '../../tensor.js';
 import { Held, type Sees, type Step, type StepContext, type Steps, input, int, seesOf, sizeOf, text } from '../held.js';
 import { elementwiseSteps } from './elementwise.js';
 import { imageSteps } from './images.js';
+import { productSteps } from './products.js';
 import { shapeSteps } from './shapes.js';
 
 /** The name of attention in plans: no operator of ONNX has it. */
@@ -63,7 +64,7 @@ const isDivided = ({ node }: StepContext): boolean => text(node, 'factorOp', 'Mu
 
 /** One operator after the other. */
 function asWritten(context: StepContext, [q, k, v]: readonly Held[], mask: Held | null, factor: Held | null, causal: boolean): Held {
-  const steps: Steps = { ...elementwiseSteps, ...imageSteps, ...shapeSteps };
+  const steps: Steps = { ...elementwiseSteps, ...imageSteps, ...productSteps, ...shapeSteps };
   const run = (op: string, inputs: readonly Held[], attributes = {}): Held =>
     steps[op]({ ...context, inputs, node: { ...context.node, op, attributes } }) as Held;
   const number = (value: number): Held => Held.of({ shape: [], data: [value], isReal: true });
