@@ -17,8 +17,21 @@ import { processEnvironment } from './environment.js';
 import { openRendezvous } from './rendezvous.js';
 import { type Store, keyForm } from './store.js';
 
+/** Options of {@link ProcessGroup.fromEnvironment}. */
+export interface GroupEnvironmentOptions {
+  /**
+   * The address or name of this machine that the others reach it at. Default of `open`: `'127.0.0.1'`, where only processes of this machine do; of
+   * `fromEnvironment`: its address on the way to where the group meets.
+   */
+  readonly host?: string;
+  /** Milliseconds that another process may keep this one waiting; default 60,000. */
+  readonly timeout?: number;
+  /** Gives up opening the group, and breaks it later. */
+  readonly signal?: AbortSignal;
+}
+
 /** Options of {@link ProcessGroup.open}. */
-export interface ProcessGroupOptions {
+export interface ProcessGroupOptions extends GroupEnvironmentOptions {
   /** Which process this one is, from 0. */
   readonly rank: number;
   /** How many there are. */
@@ -27,15 +40,6 @@ export interface ProcessGroupOptions {
   readonly store: Store;
   /** What the group is called in the store; default `'group'`. */
   readonly name?: string;
-  /**
-   * The address or name of this machine that the others reach it at; default `'127.0.0.1'`, where only processes of this machine do.
-   * Whoever reaches it is trusted: see the guide to training in several processes.
-   */
-  readonly host?: string;
-  /** Milliseconds that another process may keep this one waiting; default 60,000. */
-  readonly timeout?: number;
-  /** Gives up opening the group, and breaks it later. */
-  readonly signal?: AbortSignal;
 }
 
 /** What a process says that breaks its group. */
@@ -45,9 +49,6 @@ export interface BrokenGroup {
   /** Its error. */
   readonly why: string;
 }
-
-/** Options of {@link ProcessGroup.fromEnvironment}. */
-export type GroupEnvironmentOptions = Pick<ProcessGroupOptions, 'host' | 'timeout' | 'signal'>;
 
 const shared = ['host', 'timeout', 'signal'] as const;
 

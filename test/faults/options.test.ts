@@ -431,6 +431,13 @@ const takers: Record<string, Taker | readonly Taker[]> = {
     },
     needs: { rank: 0, size: 1 },
   },
+  GroupEnvironmentOptions: {
+    take: async (o) => {
+      const group = await lib.ProcessGroup.fromEnvironment(o);
+      await group.close();
+      return group.size;
+    },
+  },
   ServeStoreOptions: { take: async (o) => (await lib.serveStore(o)).close(), needs: { token: 'x'.repeat(16) } },
   WatchRunsOptions: { take: async (o) => (await lib.watchRuns(root, o)).close() },
   CompileOptions: {
