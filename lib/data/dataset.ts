@@ -124,11 +124,13 @@ export interface Dataset<X extends BatchPart = 'float32', Y extends BatchPart = 
  * ```
  */
 export interface AsyncDataset<X extends BatchPart = 'float32', Y extends BatchPart = 'int32'>
-  extends Omit<Dataset<X, Y>, 'batch' | 'memory' | 'labels'> {
+  extends Omit<Dataset<X, Y>, 'batch' | 'memory' | 'labels' | 'fileOf'> {
   /** As the `batch` of a {@link Dataset}, later. */
   batch(indices: Int32Array, key?: EpochKey): Promise<Batch<X, Y>>;
   /** As the `labels` of a {@link Dataset}: at once, without waiting. */
   labels?(): Int32Array;
+  /** As the `fileOf` of a {@link Dataset}. */
+  fileOf?(index: number): string;
 }
 
 /** A data set of either kind; without element types, any data set: what a function of your own takes that passes it on to `fit`. */
