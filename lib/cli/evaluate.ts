@@ -13,7 +13,7 @@ import { type DataChoice, imageSizeOf, loadNumbers, loadPixels } from './image-d
 import { scores } from './images.js';
 import { measureNamed } from './metrics.js';
 import { dataNames } from './options.js';
-import { judgeTable, tableOfModel } from './table.js';
+import { judgeTable, tableOfModel, withScores } from './table.js';
 import { Terminal, formatCount, matrixLines, pairs, percent } from './terminal.js';
 
 /** What `evaluate` is told. */
@@ -34,7 +34,7 @@ const mostClasses = 20;
 export async function evaluateCommand(file: string, options: EvaluateCommandOptions): Promise<number> {
   const model = await load(file);
   const transform = tableOfModel(model);
-  if (transform !== null) return evaluateTable(file, model, transform, options);
+  if (transform !== null) return evaluateTable(file, withScores(model, transform), transform, options);
   if (tableFormat(options.data) !== null) throw new ArgumentError(`${file} was not trained on a table, and ${options.data} is one`);
   const test = await imagesFor(model, options);
   if (test.length === 0)

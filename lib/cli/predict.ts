@@ -11,7 +11,7 @@ import type { Tensor } from '../tensor.js';
 import { load } from '../training/load.js';
 import type { AnyModel } from '../training/model.js';
 import { shapeOf } from './image-data.js';
-import { type TableChoice, rowsFor, tableOfModel } from './table.js';
+import { type TableChoice, rowsFor, tableOfModel, withScores } from './table.js';
 
 /** What `predict` is told. */
 export interface PredictCommandOptions extends Omit<TableChoice, 'data'> {
@@ -54,7 +54,7 @@ async function ofTable(
 ): Promise<Predictions> {
   if (data === undefined) throw new ArgumentError(`${file} was trained on a table: say which one it is asked about with --data <path>`);
   const { table, rows } = await rowsFor(transform, { ...options, data }, false);
-  const outputs = (await model.predict(rows)) as Tensor;
+  const outputs = (await withScores(model, transform).predict(rows)) as Tensor;
   if (table.badRowCount > 0) process.stderr.write(`${rowsText(table.badRowCount)} left out, the first in line ${table.badRows[0].line}\n`);
   const { target } = transform;
   const name = target?.name ?? 'prediction';

@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { basename, join, relative, resolve } from 'node:path';
+import { sameWishMilliseconds } from '../distributed/launcher.js';
 import { tableFormat } from '../data/column-files.js';
 import { AbortedError, ArgumentError, NodegradError } from '../errors.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
@@ -292,8 +293,6 @@ export function newFolder({ data, model }: Pick<TrainOptions, 'data' | 'model'>)
 
 /** Signals that end a run, with the exit code of each. */
 const codes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
-/** What comes again so soon is the same wish: npm passes Ctrl-C on that the terminal has sent already, a shell the end of its terminal. */
-const sameWishMilliseconds = 1000;
 
 /** Ctrl-C, a request to end, or the end of the terminal ends the run after the step in hand; another Ctrl-C ends the process. */
 export function stopOnSignals(doing = 'finishing the step'): { signal: AbortSignal; exitCode: () => number; release: () => void } {

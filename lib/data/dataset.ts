@@ -100,7 +100,7 @@ export interface Dataset<X extends BatchPart = 'float32', Y extends BatchPart = 
   /** All class indices without their inputs, where that is cheaper than fetching batches; stratified splits ask for it. */
   labels?(): Int32Array;
   /** The file that the example of an index was read from, where each was read from one: {@link mistakes} names it. */
-  fileOf?(index: number): string;
+  readonly fileOf?: (index: number) => string;
 }
 
 /**
