@@ -11,6 +11,7 @@ import { trace } from '../ops/trace.js';
 import { fitPreprocessing, preprocessingOf } from '../preprocessing/of-model.js';
 import { Tensor } from '../tensor.js';
 import { plural } from '../words.js';
+import { rememberRandoms } from './run-state.js';
 
 const namesOf = new WeakMap<object, readonly string[]>();
 /** Shapes of the examples that models were trained on, as they reach the model. */
@@ -95,6 +96,15 @@ export function scoresOf(model: AnyLayer): number | null {
   const transform = preprocessingOf(model);
   const shape = shapes.get(model) ?? inputShapeOf(model, undefined) ?? (transform?.inputShape == null ? null : transform.outputShape);
   if (shape === null) return null;
+  const restoreRandoms = rememberRandoms(model);
+  try {
+    return scoresFor(model, shape);
+  } finally {
+    restoreRandoms();
+  }
+}
+
+function scoresFor(model: AnyLayer, shape: readonly number[]): number | null {
   // Indices are for models that look something up.
   const own = model.parameters()[0]?.dtype as DType | undefined;
   for (const dtype of [own === 'float64' ? own : 'float32', 'int32'] as const) {
