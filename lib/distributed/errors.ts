@@ -1,4 +1,4 @@
-// What goes wrong between processes: others that do not come, tokens that are not the same, stores that are full.
+// What goes wrong between processes: others that do not come, tokens that are not the same, stores that are full, variables that contradict each other.
 
 import { NodegradError } from '../errors.js';
 import { keepNames } from '../names.js';
@@ -57,6 +57,29 @@ export class StoreFullError extends NodegradError {
 }
 
 /**
+ * Environment variables that should say which process of a group this one is are missing, wrong, or contradict each other.
+ *
+ * @example
+ * ```ts
+ * import { EnvironmentError, processEnvironment } from 'nodegrad';
+ * try {
+ *   processEnvironment();
+ * } catch (error) {
+ *   if (error instanceof EnvironmentError) console.log(error.variable); // NODEGRAD_WORLD_SIZE
+ * }
+ * ```
+ */
+export class EnvironmentError extends NodegradError {
+  /** The variable. */
+  readonly variable: string;
+
+  constructor(message: string, variable: string, options?: ErrorOptions) {
+    super('ERR_ENVIRONMENT', message, options);
+    this.variable = variable;
+  }
+}
+
+/**
  * A process of a group is gone, does not answer, or does something else than the others. The group stays broken: open another one.
  *
  * @example
@@ -71,4 +94,4 @@ export class GroupError extends NodegradError {
   }
 }
 
-keepNames({ TimeoutError, TokenError, StoreFullError, GroupError });
+keepNames({ EnvironmentError, GroupError, StoreFullError, TimeoutError, TokenError });

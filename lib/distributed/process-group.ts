@@ -1,6 +1,7 @@
 // A process group: the processes that compute one training together, and what they do in common.
 
 import { randomBytes } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { AbortedError, ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import { isAbortSignal } from '../foreign.js';
@@ -24,7 +25,7 @@ export interface ProcessGroupOptions {
   /** What the group is called in the store; default `'group'`. */
   readonly name?: string;
   /**
-   * The address or name of the network interface's host that others reach this process at; default `'127.0.0.1'`, which only processes of this machine do.
+   * The address or name of this machine that the others reach it at; default `'127.0.0.1'`, where only processes of this machine do.
    * Whoever reaches it is trusted: see the guide to training in several processes.
    */
   readonly host?: string;
@@ -32,6 +33,14 @@ export interface ProcessGroupOptions {
   readonly timeout?: number;
   /** Gives up opening the group, and breaks it later. */
   readonly signal?: AbortSignal;
+}
+
+/** What a process says that breaks its group. */
+export interface BrokenGroup {
+  /** Which process it is. */
+  readonly rank: number;
+  /** Its error. */
+  readonly why: string;
 }
 
 const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
@@ -82,7 +91,7 @@ export class ProcessGroup {
   #isClosed = false;
 
   private constructor(
-    /** For operations. */
+    /** @internal For operations. */
     readonly channel: Channel,
     /** Milliseconds that another process may keep this one waiting. */
     readonly timeout: number,
@@ -118,8 +127,9 @@ export class ProcessGroup {
     if (signal !== undefined && !isAbortSignal(signal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
     if (signal?.aborted) throw new AbortedError('the group was not opened: its signal is aborted', { cause: signal.reason });
     const native = distributedBinding();
+    const address = await addressOf(host);
     const key = randomBytes(32);
-    const open = asGroupError(() => native.openMesh(rank, size, host, key, Math.ceil(timeout)));
+    const open = asGroupError(() => native.openMesh(rank, size, address, key, Math.ceil(timeout)));
     try {
       await store.set(`${name}/address/${rank}`, encode({ size, host: open.host, port: open.port, key: key.toString('base64') }));
       const places = await Promise.all(
@@ -209,9 +219,9 @@ export class ProcessGroup {
   }
 
   /** Why the group broke, as the process that broke it says; null where nobody says anything. */
-  async whyBroken(): Promise<{ readonly rank: number; readonly why: string } | null> {
+  async whyBroken(): Promise<BrokenGroup | null> {
     const said = await this.#store.peek(`${this.#name}/broken`).catch(() => null);
-    return said && (decode(said) as { rank: number; why: string });
+    return said && (decode(said) as BrokenGroup);
   }
 
   /** Leaves the group. Others that still wait for this process are told that it is gone. */
@@ -240,6 +250,20 @@ export class ProcessGroup {
   #together<R>(body: () => R): R {
     if (this.#isClosed) throw new GroupError('this process has left the group');
     return asGroupError(() => noGrad(body));
+  }
+}
+
+/** The address of a host: Gloo 0.5.0 ends the process where it finds none itself. */
+async function addressOf(host: string): Promise<string> {
+  try {
+    return (await lookup(host)).address;
+  } catch (error) {
+    throw new GroupError(
+      `the host '${host}' has no address: ${(error as NodeJS.ErrnoException).code ?? String(error)}. It is this machine's own, as the others reach it`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
