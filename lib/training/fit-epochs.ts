@@ -13,6 +13,7 @@ import type { EpochRecord, History } from './history.js';
 export interface FitEpochs extends AsyncIterable<EpochRecord> {
   /** The history of the run, which grows with it; null before the first epoch is asked for. */
   readonly history: History | null;
+  /** The epochs, each when it is over. */
   [Symbol.asyncIterator](): AsyncGenerator<EpochRecord, void>;
 }
 
