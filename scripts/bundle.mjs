@@ -10,8 +10,8 @@ import { root } from './steps.mjs';
 /** Dependencies of a checkout that are none of the package's: what is used of them is inside. */
 export const bundled = ['@bufbuild/protobuf', 'commander', 'csv-parse', 'yaml'];
 
-/** Files that somebody asks for by name: the package's exports, its command, and what worker threads begin with. */
-const entries = ['index.js', 'cli/main.js', 'cli/search-objective.js', 'search/worker.js'];
+/** Files that somebody asks for by name: the package's exports, its command, and what worker threads and processes begin with. */
+const entries = ['index.js', 'cli/main.js', 'cli/search-objective.js', 'search/worker.js', 'distributed/lifeline.js'];
 
 /** Puts bundles in the place of the JavaScript of `folder`, a copy of dist/lib; declarations stay. Entries keep their places, and share what they share. */
 export function bundleInPlace(folder) {
