@@ -10,6 +10,7 @@ import type { AnyLayer } from '../layers/layer.js';
 import { trace } from '../ops/trace.js';
 import { fitPreprocessing, preprocessingOf } from '../preprocessing/of-model.js';
 import { Tensor } from '../tensor.js';
+import type { FitOptions } from './fit-options.js';
 import { plural } from '../words.js';
 import { rememberRandoms } from './run-state.js';
 
@@ -38,8 +39,12 @@ export function checkClassNames(names: unknown, argument: string): readonly stri
  * What a model takes from its training data before the first step: what its preprocessing learns, and the names of the classes where it gives a score for each.
  * Validation data must have the same classes.
  */
-export function takeFromData(model: AnyLayer, data: AnyDataset, validation: AnyDataset | undefined): void | Promise<void> {
-  return whenThere(fitPreprocessing(model, data), () => {
+export function takeFromData(
+  model: AnyLayer,
+  data: AnyDataset,
+  { validation, progress }: Pick<FitOptions, 'validation' | 'progress'>,
+): void | Promise<void> {
+  return whenThere(fitPreprocessing(model, data, progress), () => {
     const { inputShape, classes } = data;
     const shape = isShape(inputShape) ? (inputShape as readonly number[]) : null;
     const seen = shape === null ? null : (preprocessingOf(model)?.outputFor(shape) ?? shape);
