@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { checkRelease } from './check-binary.mjs';
+import { linkedByLld } from './link-mac.mjs';
 import { placesOf, platforms, releaseHash, stateOf } from './platforms.mjs';
 import { logPath, root, runStep, StepError, say } from './steps.mjs';
 import { writeStamp } from './stamps.mjs';
@@ -27,9 +28,10 @@ export async function buildPlatform(platform, { folder = join(root, placesOf(pla
     `set(CMAKE_SYSTEM_NAME ${systems[os]})
 set(CMAKE_SYSTEM_PROCESSOR ${target.split('-')[0]})
 ${compiler ? compiledBy(compiler, zig, target, folder) : `set(CMAKE_CXX_COMPILER ${JSON.stringify(zig)} c++ -target ${target})`}
+${os === 'darwin' ? await linkedByLld(zig, target, join(folder, 'lld'), join(folder, 'nodegrad.map')) : ''}
 # No path of this machine, no debug information, no time: two builds are the same file. -O3 here too, because Zig builds its C++ runtime anew for
 # other settings, of CMake's own trials for example.
-${os === 'win32' ? `set(CMAKE_RC_COMPILER ${JSON.stringify(zig)} rc)\n` : ''}set(CMAKE_CXX_FLAGS_INIT "\\"-ffile-prefix-map=${source}=.\\" -g0 -O3 -fPIC")
+${os === 'win32' ? `set(CMAKE_RC_COMPILER ${JSON.stringify(zig)}) # asked for, not called: there are no resources\n` : ''}set(CMAKE_CXX_FLAGS_INIT "\\"-ffile-prefix-map=${source}=.\\" -g0 -O3 -fPIC")
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-s")
 set(CMAKE_MODULE_LINKER_FLAGS_INIT "-s${os === 'linux' ? ' -Wl,--print-map' : ''}")
 `,
@@ -42,9 +44,10 @@ set(CMAKE_MODULE_LINKER_FLAGS_INIT "-s${os === 'linux' ? ' -Wl,--print-map' : ''
   rmSync(join(cmakeFolder, 'Release/nodegrad.node'), { force: true });
   const before = existingLength(logPath);
   await runStep(`${platform}: compiling`, 'cmake', ['--build', cmakeFolder, '-j', String(availableParallelism())]);
-  const said = readFileSync(logPath, 'utf8').slice(before);
-  const map = said.slice(said.search(/^ +VMA +LMA /m)).replace(/^\[.*$/gm, '');
-  writeFileSync(join(folder, 'nodegrad.map'), os === 'linux' ? map : '');
+  if (os === 'linux') {
+    const said = readFileSync(logPath, 'utf8').slice(before);
+    writeFileSync(join(folder, 'nodegrad.map'), said.slice(said.search(/^ +VMA +LMA /m)).replace(/^\[.*$/gm, ''));
+  }
   const binary = join(folder, 'nodegrad.node');
   copyFileSync(join(cmakeFolder, 'Release/nodegrad.node'), binary);
   return binary;

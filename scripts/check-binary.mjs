@@ -18,7 +18,8 @@ const windowsLibraries = /^(kernel32\.dll|ntdll\.dll|api-ms-win-crt-[a-z]+-l1-1-
 // Their last bits differ between C libraries; nodegrad's own are part of its arithmetic. fma, rint and the like are exact.
 const transcendental =
   /^(exp|exp2|exp10|expm1|log|log2|log10|log1p|pow|sin|cos|tan|sincos|asin|acos|atan|atan2|sinh|cosh|tanh|asinh|acosh|atanh|erf|erfc|tgamma|lgamma|cbrt|hypot)(f|l)?(_finite)?$/;
-const entries = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
+/** What an addon shows, sorted. */
+export const entries = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
 
 /** Throws when `path` needs more than is allowed; gives what it needs. */
 export function checkBinary(path, highestGlibc = localGlibc) {

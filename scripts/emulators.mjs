@@ -1,11 +1,12 @@
 // What starts a Node.js of another platform on this machine, x86-64 Linux: QEMU for arm64, musl's own loader for musl, Wine for Windows. macOS has none.
 
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ensureDebian } from './debian.mjs';
 import { makeMuslRoot } from './musl.mjs';
 import { placesOf } from './platforms.mjs';
-import { root, runStep, say, StepError } from './steps.mjs';
+import { root, runStep, StepError } from './steps.mjs';
 
 const out = join(root, 'build-platforms/nodes');
 const crossLibraries = '/usr/aarch64-linux-gnu'; // of Debian's packages for cross compilers
@@ -29,7 +30,7 @@ const emulators = {
 export async function launcherOf(platform) {
   if (!(platform in emulators)) throw new StepError(`nothing here can run ${platform}; ${Object.keys(emulators).join(', ')} can be run`);
   const { needs, words } = emulators[platform];
-  await install(needs);
+  await ensureDebian(needs);
   mkdirSync(out, { recursive: true });
   const preload = join(out, `${platform}.cjs`);
   const launcher = join(out, platform);
@@ -79,18 +80,4 @@ async function npmNode(name, path) {
     await runStep(`Getting Node.js for ${name}`, 'npm', words);
   }
   return join(folder, path);
-}
-
-async function install(needs) {
-  const there = (name) => (name.startsWith('/') ? existsSync(name) : spawnSync(name, ['--version']).error === undefined);
-  const packages = Object.keys(needs)
-    .filter((name) => !there(name))
-    .map((name) => needs[name]);
-  if (packages.length === 0) return;
-  const words = ['apt-get', 'install', '--yes', '--no-install-recommends', ...packages];
-  if (process.getuid?.() !== 0) {
-    say(`Missing: ${packages.join(', ')}. On Debian and Ubuntu: sudo ${words.join(' ')}`);
-    throw new StepError('tools');
-  }
-  await runStep(`Installing ${packages.join(', ')}`, words[0], words.slice(1));
 }

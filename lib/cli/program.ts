@@ -86,19 +86,21 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .addOption(badRowsOption())
     .addOption(decimalOption())
     .option('--metrics <names>', metricsHelp, metricNames)
+    .option('--wrong <count>', 'list so many images that are taken for something else, the surest first', whole(0))
     .option('--json', 'print one JSON document instead of text', false)
     .action(async (file: string, options: EvaluateCommandOptions) => {
       code = await evaluateCommand(file, options);
     });
-  command('predict', 'what a saved model says of the rows of a table')
-    .argument('<file>', 'a model saved by nodegrad (.safetensors) that was trained on a table')
-    .requiredOption('--data <path>', 'the table (.csv, .parquet, .arrow); it needs the columns that the model was trained on')
+  command('predict', 'what a saved model says of images, or of the rows of a table')
+    .argument('<file>', 'a model saved by nodegrad (.safetensors) that was trained on images or on a table')
+    .argument('[images...]', 'files of images')
+    .option('--data <path>', 'the table (.csv, .parquet, .arrow); it needs the columns that the model was trained on')
     .option('--output <file>', 'where the predictions go, as comma-separated values (default: standard output)')
     .addOption(badRowsOption())
     .addOption(decimalOption())
     .option('--json', 'give one JSON document instead', false)
-    .action(async (file: string, options: PredictCommandOptions) => {
-      code = await predictCommand(file, options);
+    .action(async (file: string, images: string[], options: PredictCommandOptions) => {
+      code = await predictCommand(file, images, options);
     });
   command('export', 'a saved model as a file of ONNX, which other tools run')
     .argument('<file>', 'a model saved by nodegrad (.safetensors)')

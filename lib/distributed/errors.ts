@@ -79,4 +79,19 @@ export class EnvironmentError extends NodegradError {
   }
 }
 
-keepNames({ EnvironmentError, TimeoutError, TokenError, StoreFullError });
+/**
+ * A process of a group is gone, does not answer, or does something else than the others. The group stays broken: open another one.
+ *
+ * @example
+ * ```ts
+ * import { GroupError } from 'nodegrad';
+ * const isAlone = (error: unknown) => error instanceof GroupError; // what happened to which process, the message says
+ * ```
+ */
+export class GroupError extends NodegradError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_GROUP', message, options);
+  }
+}
+
+keepNames({ EnvironmentError, GroupError, StoreFullError, TimeoutError, TokenError });
