@@ -63,7 +63,8 @@ const mapOf = (said) => said.slice(said.search(/^ +VMA +LMA /m)).replace(/^\[.*$
 
 /** For Windows Zig lets it write none: what it was given, in the form of a map for macOS. */
 function linkedIn(said) {
-  const words = /^lld-link .*$/m.exec(said)[0].split(' ');
+  const words = /^lld-link .*$/m.exec(said)?.[0].split(' ');
+  if (words === undefined) throw new StepError('Zig does not say what it links');
   const files = words.filter((word) => /^[^-].*\.(lib|obj|a)$/.test(word));
   return files.map((file, index) => `[${String(index).padStart(3)}] ${file}\n`).join('');
 }
