@@ -452,8 +452,11 @@ export {
 
 // ---- Several processes ----
 
+export { type ProcessEnvironment, processEnvironment } from './distributed/environment.js';
 export type { Store, StoreGetOptions } from './distributed/store.js';
+export { openRendezvous } from './distributed/rendezvous.js';
 export { type OpenStoreOptions, openStore } from './distributed/open-store.js';
+export { type BrokenGroup, ProcessGroup, type ProcessGroupOptions } from './distributed/process-group.js';
 export { type ServeStoreOptions, type ServedStore, serveStore } from './distributed/store-server.js';
 
 // ---- Reports and live views ----
@@ -627,7 +630,7 @@ export {
 } from './models/densenet.js';
 export { FractalBlock, FractalNet, type FractalNetOptions, type FractalPaths, FractalUnit, fractalnet } from './models/fractalnet.js';
 export { type FireOptions, Fire, type SqueezeNetOptions, SqueezeNet, squeezenet } from './models/squeezenet.js';
-export { type LoadKerasOptions, loadKeras } from './models/keras.js';
+export { type LoadKerasOptions, loadKeras, saveKeras } from './models/keras.js';
 export { type LoadPyTorchOptions, type PyTorchOptions, type SavePyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
 export { kerasWeights, loadKerasWeights } from './models/recurrent-weights.js';
 export { type NetworkInNetworkOptions, networkInNetwork } from './models/nin.js';
@@ -693,4 +696,4 @@ export {
   type RefusedIndex,
   ShapeError,
 } from './errors.js';
-export { StoreFullError, TimeoutError, TokenError } from './distributed/errors.js';
+export { EnvironmentError, GroupError, StoreFullError, TimeoutError, TokenError } from './distributed/errors.js';

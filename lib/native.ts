@@ -67,6 +67,9 @@ interface Binding {
   adviseHugePages(view: TypedArray): void;
   misalignment(view: TypedArray): number;
   calibrate(threads: number, seconds: number): Calibration;
+  /** A number for the transport of a second addon, which operations over a group name. */
+  openChannel(transport: object): number;
+  closeChannel(channel: number): void;
 }
 
 /** The CPU as the native part sees it. */
@@ -237,6 +240,16 @@ export function allocateShared<D extends DType>(size: number, dtype: D): TypedAr
     if (error instanceof ArgumentError) throw error;
     throw new ArgumentError(`no memory for ${size} ${dtype} elements of shared memory`, { cause: error });
   }
+}
+
+/** A number that operations name a group of processes by, of the transport that a second addon brings. */
+export function openChannel(transport: object): number {
+  return binding.openChannel(transport);
+}
+
+/** What still runs over it fails. */
+export function closeChannel(channel: number): void {
+  binding.closeChannel(channel);
 }
 
 /** Measures the machine's limits for about `seconds`; under 0.2 s only the FMA peaks. Blocks the event loop: for benchmarks. */

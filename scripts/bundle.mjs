@@ -13,8 +13,8 @@ export const bundled = ['@bufbuild/protobuf', 'commander', 'csv-parse', 'uplot',
 /** What reports take of uPlot: a tenth of it. */
 const ofUPlot = ['LICENSE', 'dist/uPlot.iife.min.js', 'dist/uPlot.min.css'];
 
-/** Files that somebody asks for by name: the package's exports, its command, and what worker threads begin with. */
-const entries = ['index.js', 'cli/main.js', 'cli/search-objective.js', 'search/worker.js'];
+/** Files that somebody asks for by name: the package's exports, its command, and what worker threads and processes begin with. */
+const entries = ['index.js', 'cli/main.js', 'cli/search-objective.js', 'search/worker.js', 'distributed/lifeline.js'];
 
 /** Puts bundles in the place of the JavaScript of `folder`, a copy of dist/lib; declarations stay. Entries keep their places, and share what they share. */
 export function bundleInPlace(folder) {

@@ -93,11 +93,11 @@ export function defaultsTable(text, headings) {
       const keys = Object.keys(frameworks).filter((key) => those.some(({ cells }) => cells[key] !== undefined));
       const cellsOf = ({ name, here, cells }) => [
         `\`${name}\``,
-        ...keys.map((key) => (cells[key] === undefined ? '' : cells[key].shown + nameOf(cells[key], name.split(' ')[1]))),
         `**${here}**`,
+        ...keys.map((key) => (cells[key] === undefined ? '' : cells[key].shown + nameOf(cells[key], name.split(' ')[1]))),
       ];
       const line = (cells) => `| ${cells.join(' | ')} |`;
-      const heads = [heading, ...keys.map((key) => frameworks[key]), 'nodegrad'];
+      const heads = [heading, 'nodegrad', ...keys.map((key) => frameworks[key])];
       return those.length === 0 ? '' : [line(heads), `|${'---|'.repeat(heads.length)}`, ...those.map((row) => line(cellsOf(row)))].join('\n');
     })
     .filter((table) => table !== '')

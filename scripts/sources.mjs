@@ -8,7 +8,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const special = ['scalar', 'avx2', 'avx512'].map((name) => `native/kernels/${name}.cc`);
 
 const all = readdirSync(join(root, 'native'), { recursive: true, withFileTypes: true })
-  .filter((entry) => entry.isFile() && entry.name.endsWith('.cc'))
+  .filter((entry) => entry.isFile() && entry.name.endsWith('.cc') && !entry.parentPath?.endsWith('distributed'))
   .map((entry) => relative(root, join(entry.parentPath ?? entry.path, entry.name)).replaceAll('\\', '/'))
   .sort();
 const wanted = process.argv[2] === 'common' ? all.filter((path) => !special.includes(path)) : all;

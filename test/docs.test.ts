@@ -38,13 +38,59 @@ test('an example that does not compile is named with its place', (t) => {
   t.regex(problems[1], /^README\.md:4: .*no exported member 'nothing'/);
 });
 
-test('links between documents lead to files that exist', (t) => {
-  for (const [path, text] of documents) {
-    for (const [, target] of text.matchAll(/\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)/g)) {
-      const file = normalize(join(dirname(path), target));
-      t.true(existsSync(join(root, file)), `${path} links to ${target}`);
+/** What a link may name behind #: the headings of a document, as forges and the site write them. */
+function anchorsOf(text: string): Set<string> {
+  const seen = new Map<string, number>();
+  const prose = text.replace(/```[\s\S]*?```/g, '');
+  const own = [...prose.matchAll(/<a id="([^"]+)">/g)].map(([, id]) => id);
+  return new Set([
+    ...own,
+    ...[...prose.matchAll(/^#{1,6} (.*)$/gm)].map(([, heading]) => {
+      const words = heading.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1').replaceAll('`', '');
+      const name = words
+        .trim()
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+        .replace(/\s/g, '-');
+      const count = seen.get(name) ?? 0;
+      seen.set(name, count + 1);
+      return count === 0 ? name : `${name}-${count}`;
+    }),
+  ]);
+}
+
+/** Links of documents that lead to no file, or to no heading of it. */
+function deadLinks(files: Tree, isThere: (path: string) => boolean): string[] {
+  const dead: string[] = [];
+  for (const [path, text] of files) {
+    const prose = text.replace(/```[\s\S]*?```|`[^`\n]*`/g, '');
+    for (const [, target, anchor] of prose.matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g)) {
+      const file = target === '' ? path : normalize(join(dirname(path), target)).replaceAll('\\', '/');
+      const page = files.get(file);
+      if (page === undefined ? !isThere(file) : anchor !== undefined && !anchorsOf(page).has(anchor))
+        dead.push(`${path} links to ${target}${anchor === undefined ? '' : `#${anchor}`}`);
     }
   }
+  return dead;
+}
+
+test('links between documents lead to files that exist, and to headings that they have', (t) => {
+  t.deepEqual(
+    deadLinks(new Map(documents), (path) => existsSync(join(root, path))),
+    [],
+  );
+});
+
+test('a link that leads nowhere is named with its document', (t) => {
+  const files = invent({
+    'a.md': '# A `b` [c](d.md)?\n\n[one](b.md#two) [two](b.md#to) [three](#a-b-c) [four](c.md) [five](x.png) [six](y.png#part)\n',
+    'b.md': '# Two\n\n```sh\n# to\n```\n',
+    'd.md': '',
+  });
+  t.deepEqual(
+    deadLinks(files, (path) => path === 'x.png'),
+    ['a.md links to b.md#to', 'a.md links to c.md', 'a.md links to y.png#part'],
+  );
 });
 
 test('the pictures of the guides are what npm run pictures draws, each is shown with a text that says what one sees, and all are small', (t) => {

@@ -47,13 +47,13 @@ test('the table has the rows in which one differs, under headings, with columns 
   t.is(
     defaultsTable(text, headings),
     [
-      '| Optimizers | PyTorch | JAX, optax | nodegrad |',
+      '| Optimizers | nodegrad | PyTorch | JAX, optax |',
       '|---|---|---|---|',
-      '| `Adam beta` | 0.9 | 0.8 (`b1`) | **0.9** |',
+      '| `Adam beta` | **0.9** | 0.9 | 0.8 (`b1`) |',
       '',
-      '| Layers | Keras | nodegrad |',
+      '| Layers | nodegrad | Keras |',
       '|---|---|---|',
-      '| `Dropout p` | required | **0.5** |',
+      '| `Dropout p` | **0.5** | required |',
     ].join('\n'),
   );
 });

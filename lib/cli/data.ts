@@ -5,11 +5,12 @@ import { dataFolders } from '../data/folders.js';
 import { datasets } from '../data/index.js';
 import type { Dataset } from '../data/dataset.js';
 import { ArgumentError } from '../errors.js';
-import { type CommandData, type DataChoice, dataNames, loadData } from './options.js';
+import { type CommandImages, type DataChoice, loadNumbers } from './image-data.js';
+import { dataNames } from './options.js';
 import { Terminal, formatCount, gallery, greyOf, imageLines, pairs } from './terminal.js';
 
 /** What `data` is told. */
-export interface DataCommandOptions extends Omit<DataChoice, 'data' | 'augment'> {
+export interface DataCommandOptions extends Omit<DataChoice, 'data'> {
   samples: number;
   json: boolean;
 }
@@ -18,7 +19,7 @@ export interface DataCommandOptions extends Omit<DataChoice, 'data' | 'augment'>
 export async function dataCommand(name: string | undefined, options: DataCommandOptions): Promise<number> {
   const terminal = new Terminal();
   if (name === undefined) return list(terminal, options);
-  const data = await loadData({ ...options, data: name }, undefined, process.stderr);
+  const data = await loadNumbers({ ...options, data: name }, undefined, process.stderr);
   if (options.json) terminal.print(JSON.stringify({ name, train: describe(data.train), test: describe(data.test), mean: data.mean }, null, 2));
   else show(terminal, data, options.samples);
   return 0;
@@ -74,7 +75,7 @@ function countClasses(labels: Int32Array, classes: number): number[] {
   return counts;
 }
 
-function show(terminal: Terminal, { train, test, mean }: CommandData, samples: number): void {
+function show(terminal: Terminal, { train, test, mean }: CommandImages<'float32'>, samples: number): void {
   for (const part of [train, test]) {
     const { perClass } = describe(part) as { perClass: number[] };
     const [fewest, most] = [Math.min(...perClass), Math.max(...perClass)].map(formatCount);

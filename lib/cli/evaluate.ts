@@ -1,18 +1,20 @@
 // `nodegrad evaluate <file>`: what a saved model makes of a test set.
 
 import { tableFormat } from '../data/column-files.js';
+import type { AnyDataset } from '../data/dataset.js';
 import type { DecimalMark } from '../data/decimals.js';
 import { ArgumentError } from '../errors.js';
-import type { AnyModel } from '../training/model.js';
-import { CrossEntropyLoss } from '../losses/cross-entropy.js';
-import { Accuracy } from '../metrics/metric.js';
-import { evaluate } from '../training/evaluate.js';
+import { type Mistake, mistakes } from '../evaluation/mistakes.js';
 import type { ColumnTransform } from '../preprocessing/column-transform.js';
+import { checkClasses } from '../training/class-names.js';
 import { load } from '../training/load.js';
-import { type DataChoice, loadData } from './options.js';
+import type { AnyModel } from '../training/model.js';
+import { type DataChoice, imageSizeOf, loadNumbers, loadPixels } from './image-data.js';
+import { scores } from './images.js';
 import { measureNamed } from './metrics.js';
-import { judgeTable, tableOfModel } from './table.js';
-import { Terminal, formatCount, pairs, percent } from './terminal.js';
+import { dataNames } from './options.js';
+import { judgeTable, tableOfModel, withScores } from './table.js';
+import { Terminal, formatCount, matrixLines, pairs, percent } from './terminal.js';
 
 /** What `evaluate` is told. */
 export interface EvaluateCommandOptions extends DataChoice {
@@ -20,38 +22,63 @@ export interface EvaluateCommandOptions extends DataChoice {
   decimal?: DecimalMark;
   /** Names of metrics. */
   metrics?: string[];
+  /** Wrong images to list. */
+  wrong?: number;
   json: boolean;
 }
+
+/** Larger confusion matrices are for `--json`. */
+const mostClasses = 20;
 
 /** Prints loss and accuracy of the model in `file`. */
 export async function evaluateCommand(file: string, options: EvaluateCommandOptions): Promise<number> {
   const model = await load(file);
   const transform = tableOfModel(model);
-  if (transform !== null) return evaluateTable(file, model, transform, options);
+  if (transform !== null) return evaluateTable(file, withScores(model, transform), transform, options);
   if (tableFormat(options.data) !== null) throw new ArgumentError(`${file} was not trained on a table, and ${options.data} is one`);
-  const { test } = await loadData(options, undefined, process.stderr, model.preprocessing !== null);
+  const test = await imagesFor(model, options);
   if (test.length === 0)
     throw new ArgumentError(`${test.name} has no images: there is nothing to evaluate. --test 1 takes all but one image of each class`);
-  const { loss, metrics } = await evaluate(model, test, { loss: new CrossEntropyLoss(), metrics: [new Accuracy()] });
+  checkClasses(model, test);
+  const { accuracy, loss, confusion, classes } = (await scores(model, test)).json;
   const more = options.metrics === undefined ? null : await measureNamed(model, test, options.metrics, true);
+  const wrong = options.wrong === undefined ? null : await mistakes(model, test, { most: options.wrong });
   const terminal = new Terminal();
   if (options.json) {
-    const { accuracy } = metrics;
-    terminal.print(
-      JSON.stringify({ file, data: options.data, examples: test.length, loss, accuracy, ...(more && { metrics: more }) }, null, 2),
-    );
+    const found = { loss, accuracy, classes, confusion, ...(wrong && { wrong }), ...(more && { metrics: more }) };
+    terminal.print(JSON.stringify({ file, data: options.data, examples: test.length, ...found }, null, 2));
   } else {
     terminal.print(
       ...pairs([
         ['model', `${file}: ${formatCount(model.parameterCount())} parameters`],
         ['data', `${test.name}: ${formatCount(test.length)} images`],
-        ['accuracy', percent(metrics.accuracy)],
+        ['accuracy', percent(accuracy)],
         ['loss', loss.toFixed(4)],
         ...lines(more),
       ]),
     );
+    if (classes.length <= mostClasses) terminal.print('', 'What they were taken for', ...matrixLines(confusion, classes, terminal));
+    if (wrong !== null) terminal.print('', ...wrongLines(wrong));
   }
   return 0;
+}
+
+/** The test images as the model takes them: as bytes where it scales them itself, and of its own size where nothing else is said. */
+async function imagesFor(model: AnyModel, options: EvaluateCommandOptions): Promise<AnyDataset> {
+  const isFolder = !dataNames.some((name) => name === options.data);
+  const choice = { ...options, imageSize: options.imageSize ?? (isFolder ? imageSizeOf(model) : undefined) };
+  const load = model.preprocessing === null ? loadNumbers : loadPixels;
+  return (await load(choice, undefined, process.stderr)).test as AnyDataset;
+}
+
+/** The wrong images by file, or by their place in a data set without files. */
+function wrongLines(wrong: readonly Mistake[]): string[] {
+  if (wrong.length === 0) return ['None is wrong'];
+  const says = wrong.map(({ index, file, label, prediction, probability }): [string, string] => [
+    file ?? `no. ${index}`,
+    `${label}, taken for ${prediction} (${percent(probability)})`,
+  ]);
+  return ['Wrong, the surest first', ...pairs(says)];
 }
 
 /** Metrics as lines; accuracy has one already. */

@@ -28,6 +28,8 @@ export interface Job {
   readonly loss: Loss;
   /** The data in a line. */
   readonly data: string;
+  /** A file that the trained model can be asked about; of a folder of images. */
+  readonly example?: string;
   /** What was done to them, line by line. */
   readonly notes: readonly string[];
   /** Another model for the same data. */

@@ -3,15 +3,9 @@
 import type { AnyModel } from '../training/model.js';
 import { existsSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { augmented } from '../data/augmented.js';
-import { randomCrop, randomFlip } from '../data/augmentation.js';
 import { tableFormat } from '../data/column-files.js';
 import type { ColumnKind } from '../data/columns.js';
 import type { DecimalMark } from '../data/decimals.js';
-import type { Dataset } from '../data/dataset.js';
-import { datasets, type MnistOptions } from '../data/index.js';
-import { leftOutText } from '../data/left-out.js';
-import { ArgumentError } from '../errors.js';
 import { Adam, AdamW } from '../optimizers/adam.js';
 import { Adadelta, Adagrad, RMSprop } from '../optimizers/adaptive.js';
 import { Adamax, Lion, NAdam, RAdam } from '../optimizers/moments.js';
@@ -21,7 +15,6 @@ import { SGD } from '../optimizers/sgd.js';
 import { CosineDecay, ExponentialDecay, MultiStepDecay, PolynomialDecay, StepDecay } from '../schedules/decay.js';
 import type { Scheduled } from '../schedules/schedule.js';
 import { modelNames, recipeOf, tableRecipe } from './models.js';
-import { printable } from '../words.js';
 
 /** Names of the data sets. */
 export const dataNames = ['digits', 'mnist', 'cifar10'] as const;
@@ -262,87 +255,6 @@ export function addTrainOptions(command: Command, model: string): Command {
     .option('--watch', 'show the same page in a browser of this machine while the run goes on')
     .option('--tensorboard <folder>', 'write event files of TensorBoard')
     .option('--json', 'print one JSON document instead of text', false);
-}
-
-/** What a command works on. */
-export interface CommandData {
-  train: Dataset;
-  test: Dataset;
-  /** What was subtracted from each channel. */
-  mean: readonly number[];
-}
-
-/** Which data, from where, and whether training images are augmented. */
-export interface DataChoice {
-  data: string;
-  dataDir?: string;
-  imageSize?: number;
-  /** Share of each class of a folder that is for testing. */
-  test?: number;
-  /** Folders that are classes. */
-  classes?: string[];
-  /** What becomes of images that cannot be decoded. */
-  damaged?: 'error' | 'skip';
-  augment?: boolean;
-}
-
-/** Lines about what is left out. */
-const mostLines = 12;
-
-/** Whether augmentation mirrors the images of a data set: a mirrored digit is none. */
-export const isMirrored = (data: string): boolean => data !== 'digits' && data !== 'mnist';
-
-/**
- * Loads a data set; `stream` is told of downloads and decoding. Bytes that are augmented, or would take much as numbers, stay bytes. With `asBytes` photographs come as they
- * are, for a model that brings its own preprocessing.
- */
-export async function loadData(
-  choice: DataChoice,
-  signal: AbortSignal | undefined,
-  stream: NodeJS.WritableStream,
-  asBytes = false,
-): Promise<CommandData> {
-  const { data, augment = false } = choice;
-  if (dataNames.some((name) => name === data) && (choice.test ?? choice.classes ?? choice.damaged) !== undefined)
-    throw new ArgumentError(`--test, --classes and --damaged are for folders of images, and --data is ${data}`);
-  if ((data === 'digits' || data === 'mnist') && !augment)
-    return data === 'digits' ? datasets.digits() : datasets.mnist({ ...download(stream), dir: choice.dataDir, signal });
-  const { train, test, mean } = await loadBytes(choice, signal, stream);
-  if (asBytes) return { train, test, mean } as unknown as CommandData; // the model's preprocessing takes bytes
-  const padding = Math.max(1, Math.round(Math.min(...train.inputShape.slice(0, 2)) / 8));
-  const list = augment ? [randomCrop({ padding }), ...(isMirrored(data) ? [randomFlip()] : [])] : [];
-  return { train: augmented(train, list, { mean }), test: augmented(test, [], { mean }), mean };
-}
-
-async function loadBytes(choice: DataChoice, signal: AbortSignal | undefined, stream: NodeJS.WritableStream) {
-  const { data, dataDir: dir, imageSize, test, classes, damaged } = choice;
-  const raw = true as const;
-  if (data === 'digits') return datasets.digits({ raw });
-  if (data === 'mnist') return datasets.mnist({ ...download(stream), dir, signal, raw });
-  let said = 0;
-  const onProgress = ({ decoded }: { decoded: number }): void => {
-    if (decoded < said + 10_000) return;
-    said = decoded;
-    stream.write(`decoding images: ${decoded}\n`);
-  };
-  if (data === 'cifar10') return datasets.cifar10({ dir, signal, onProgress, raw });
-  const images = await datasets.imageFolder(data, { imageSize, signal, onProgress, raw, test, classes, damaged });
-  for (const one of images.leftOut.slice(0, mostLines))
-    stream.write(`${one.count === 0 ? 'note' : 'left out'}: ${printable(leftOutText(one))}\n`);
-  if (images.leftOut.length > mostLines) stream.write(`and ${images.leftOut.length - mostLines} more\n`);
-  return images;
-}
-
-function download(stream: NodeJS.WritableStream): Pick<MnistOptions, 'onProgress'> {
-  let last = '';
-  return {
-    onProgress: ({ file, received, total }) => {
-      const step = total === null ? '' : ` ${Math.floor((10 * received) / total) * 10} %`;
-      if (`${file}${step}` === last) return;
-      last = `${file}${step}`;
-      stream.write(`downloading ${last}\n`);
-    },
-  };
 }
 
 /** Optimizers that need no other options than their rate. */

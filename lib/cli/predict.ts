@@ -1,43 +1,96 @@
-// `nodegrad predict <file>`: what a saved model says of the rows of a table, as comma-separated values.
+// `nodegrad predict <file>`: what a saved model says of images, or of the rows of a table, as comma-separated values.
 
-import { softmax } from '../ops/softmax.js';
+import { readImages } from '../data/read-images.js';
 import { ArgumentError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { csvField } from '../io/csv.js';
+import { sigmoid } from '../ops/activations.js';
+import { softmax } from '../ops/softmax.js';
+import type { ColumnTransform } from '../preprocessing/column-transform.js';
 import type { Tensor } from '../tensor.js';
 import { load } from '../training/load.js';
-import { type TableChoice, rowsFor, tableOfModel } from './table.js';
+import type { AnyModel } from '../training/model.js';
+import { shapeOf } from './image-data.js';
+import { type TableChoice, rowsFor, tableOfModel, withScores } from './table.js';
 
 /** What `predict` is told. */
-export interface PredictCommandOptions extends TableChoice {
+export interface PredictCommandOptions extends Omit<TableChoice, 'data'> {
+  data?: string;
   output?: string;
   json: boolean;
 }
 
-/** Prints a line for each row of the table: the prediction, and of a class its probability. */
-export async function predictCommand(file: string, options: PredictCommandOptions): Promise<number> {
+/** A prediction, by the names of the columns that it is printed in. */
+type Row = readonly (string | number)[];
+
+/** Prints a line for each image or row of the table: the prediction, and of a class its probability. */
+export async function predictCommand(file: string, images: readonly string[], options: PredictCommandOptions): Promise<number> {
   const model = await load(file);
   const transform = tableOfModel(model);
-  if (transform === null)
-    throw new ArgumentError(`${file} was not trained on a table: for the others there is model.predict(images) in a program`);
-  const { table, rows } = await rowsFor(transform, options, false);
-  const outputs = (await model.predict(rows)) as Tensor;
-  const { target } = transform;
-  const name = target?.name ?? 'prediction';
-  const names = target?.kind === 'category' ? [name, 'probability'] : [name];
-  const found = target?.kind === 'category' ? classesOf(outputs, target.categories ?? []) : Array.from(outputs.data, (value) => [value]);
+  const { data } = options;
+  if (transform !== null && images.length > 0)
+    throw new ArgumentError(`${file} was trained on a table: say which one it is asked about with --data <path>`);
+  if (transform === null && data !== undefined)
+    throw new ArgumentError(`${file} was not trained on a table: name files of images, nodegrad predict ${file} photo.jpg`);
+  const { names, found } = transform === null ? await ofImages(file, model, images) : await ofTable(file, model, transform, options);
   const text = options.json
-    ? `${JSON.stringify({ file, data: options.data, rows: found.map((row) => Object.fromEntries(names.map((one, i) => [one, row[i]]))) }, null, 2)}\n`
+    ? `${JSON.stringify({ file, ...(data !== undefined && { data }), rows: found.map((row) => Object.fromEntries(names.map((one, i) => [one, row[i]]))) }, null, 2)}\n`
     : `${[names, ...found].map((row) => row.map(csvField).join(',')).join('\n')}\n`;
-  if (table.badRowCount > 0) process.stderr.write(`${rowsText(table.badRowCount)} left out, the first in line ${table.badRows[0].line}\n`);
   if (options.output === undefined) process.stdout.write(text);
   else await writeFileAtomic(options.output, [Buffer.from(text)]);
   return 0;
 }
 
+interface Predictions {
+  readonly names: readonly string[];
+  readonly found: readonly Row[];
+}
+
+async function ofTable(
+  file: string,
+  model: AnyModel,
+  transform: ColumnTransform,
+  { data, ...options }: PredictCommandOptions,
+): Promise<Predictions> {
+  if (data === undefined) throw new ArgumentError(`${file} was trained on a table: say which one it is asked about with --data <path>`);
+  const { table, rows } = await rowsFor(transform, { ...options, data }, false);
+  const outputs = (await withScores(model, transform).predict(rows)) as Tensor;
+  if (table.badRowCount > 0) process.stderr.write(`${rowsText(table.badRowCount)} left out, the first in line ${table.badRows[0].line}\n`);
+  const { target } = transform;
+  const name = target?.name ?? 'prediction';
+  if (target?.kind !== 'category') return { names: [name], found: Array.from(outputs.data, (value) => [value]) };
+  return { names: [name, 'probability'], found: classesOf(outputs, target.categories ?? []) };
+}
+
 const rowsText = (count: number): string => (count === 1 ? '1 row does not fit and is' : `${count} rows do not fit and are`);
 
-function classesOf(logits: Tensor, categories: readonly string[]): (string | number)[][] {
-  const [classes, probabilities] = [logits.argmax(-1).data, softmax(logits, -1).data];
-  return Array.from(classes, (code, row) => [categories[code], probabilities[row * categories.length + code]]);
+/** Images that are decoded at a time. */
+const atOnce = 256;
+
+async function ofImages(file: string, model: AnyModel, images: readonly string[]): Promise<Predictions> {
+  if (images.length === 0) throw new ArgumentError(`name the images that ${file} is asked about: nodegrad predict ${file} photo.jpg`);
+  const shape = shapeOf(model);
+  if (model.preprocessing === null || shape === null)
+    throw new ArgumentError(
+      `${file} does not say ${shape === null ? 'how large its images are' : 'how its pixels are scaled'}: it was trained on numbers. A program that knows scales them for model.predict()`,
+    );
+  const [height, width, channels] = shape;
+  const found: Row[] = [];
+  for (let from = 0; from < images.length; from += atOnce) {
+    const some = images.slice(from, from + atOnce);
+    const pixels = await readImages(some, { imageSize: [height, width], grey: channels === 1 });
+    const classes = classesOf((await model.predict(pixels)) as Tensor, model.classNames ?? []);
+    found.push(...classes.map((row, i) => [some[i], ...row]));
+  }
+  return { names: ['file', 'prediction', 'probability'], found };
+}
+
+/** The likeliest class of each row of scores, by name, and its probability; one score is of yes or no. */
+function classesOf(scores: Tensor, names: readonly string[]): [string, number][] {
+  const nameOf = (code: number): string => names[code] ?? String(code);
+  if (scores.shape.at(-1) === 1)
+    return Array.from(sigmoid(scores).data, (yes): [string, number] => (yes > 0.5 ? [nameOf(1), yes] : [nameOf(0), 1 - yes]));
+  const [classes, probabilities] = [scores.argmax(-1).data, softmax(scores, -1).data];
+  const width = scores.shape.at(-1) as number;
+  return Array.from(classes, (code, row) => [nameOf(code), probabilities[row * width + code]]);
 }

@@ -11,6 +11,7 @@ import { type ExperimentCommandOptions, experimentCommand } from './experiment.j
 import { inFlags } from './flags.js';
 import { explainCommand, topicNamed } from './explain.js';
 import { infoCommand } from './info.js';
+import { type LaunchCommandOptions, launchCommand, rendezvousAddress } from './launch.js';
 import { metricNames, metricsHelp } from './metrics.js';
 import {
   type GivenOptions,
@@ -46,6 +47,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
   program
     .description("Trains neural networks at the machine's full speed, and says what is going wrong while they train.")
     .version(info().version)
+    .enablePositionalOptions() // what stands behind a script is the script's
     .exitOverride()
     .showHelpAfterError('(nodegrad --help lists the commands)');
   addTrainOptions(command('train', 'train a model and save it'), 'mlp').action(async (options: GivenOptions) => {
@@ -66,25 +68,39 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .action(async (file: string, options: SearchCommandOptions) => {
       code = await searchCommand(file, options);
     });
+  command('launch', 'run a script in several processes, each of which knows its rank')
+    .argument('<script>', 'a program of JavaScript or TypeScript')
+    .argument('[arguments...]', 'what it is given')
+    .requiredOption('--processes <count>', 'processes on this machine', whole(1))
+    .option('--nodes <count>', 'machines that run this command at the same time', whole(1), 1)
+    .option('--node-rank <number>', 'which of them this is, from 0', whole(0), 0)
+    .option('--rendezvous <host:port>', 'where node 0 is found, the same on all nodes; or file:///folder, one that all see', rendezvousAddress)
+    .option('--token-file <file>', 'the secret of all nodes (default: NODEGRAD_TOKEN; a random one on one machine)')
+    .passThroughOptions()
+    .action(async (script: string, words: string[], options: LaunchCommandOptions) => {
+      code = await launchCommand(script, words, options);
+    });
   addDataOptions(
     command('evaluate', 'loss and accuracy of a saved model on a test set').argument('<file>', 'a model saved by nodegrad (.safetensors)'),
   )
     .addOption(badRowsOption())
     .addOption(decimalOption())
     .option('--metrics <names>', metricsHelp, metricNames)
+    .option('--wrong <count>', 'list so many images that are taken for something else, the surest first', whole(0))
     .option('--json', 'print one JSON document instead of text', false)
     .action(async (file: string, options: EvaluateCommandOptions) => {
       code = await evaluateCommand(file, options);
     });
-  command('predict', 'what a saved model says of the rows of a table')
-    .argument('<file>', 'a model saved by nodegrad (.safetensors) that was trained on a table')
-    .requiredOption('--data <path>', 'the table (.csv, .parquet, .arrow); it needs the columns that the model was trained on')
+  command('predict', 'what a saved model says of images, or of the rows of a table')
+    .argument('<file>', 'a model saved by nodegrad (.safetensors) that was trained on images or on a table')
+    .argument('[images...]', 'files of images')
+    .option('--data <path>', 'the table (.csv, .parquet, .arrow); it needs the columns that the model was trained on')
     .option('--output <file>', 'where the predictions go, as comma-separated values (default: standard output)')
     .addOption(badRowsOption())
     .addOption(decimalOption())
     .option('--json', 'give one JSON document instead', false)
-    .action(async (file: string, options: PredictCommandOptions) => {
-      code = await predictCommand(file, options);
+    .action(async (file: string, images: string[], options: PredictCommandOptions) => {
+      code = await predictCommand(file, images, options);
     });
   command('export', 'a saved model as a file of ONNX, which other tools run')
     .argument('<file>', 'a model saved by nodegrad (.safetensors)')

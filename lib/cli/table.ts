@@ -9,12 +9,17 @@ import type { ReadTableOptions } from '../data/read-csv.js';
 import { Table, type TableDataset, checkTarget } from '../data/table.js';
 import { ArgumentError } from '../errors.js';
 import { baseline } from '../evaluation/baseline.js';
-import type { AnyModel } from '../training/model.js';
+import { Sigmoid } from '../layers/activations.js';
 import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import { MSELoss } from '../losses/regression.js';
+import { zeros } from '../create.js';
 import { mlp } from '../models/mlp.js';
+import { clip, log } from '../ops/elementwise.js';
+import { concat } from '../ops/shape.js';
 import { ColumnTransform, tablePreprocessing } from '../preprocessing/column-transform.js';
+import { type AnyTensor, type Tensor, noGrad } from '../tensor.js';
 import { predict } from '../training/functions.js';
+import { type AnyModel, Model } from '../training/model.js';
 import { TargetScaler } from '../training/target-scaler.js';
 import { scores } from './images.js';
 import type { Job, Report } from './job.js';
@@ -201,6 +206,36 @@ const digits = (value: number): string => String(Number(value.toPrecision(4)));
 /** What a saved model asks of a table; null for a model of something else. */
 export function tableOfModel({ preprocessing }: AnyModel): ColumnTransform | null {
   return preprocessing instanceof ColumnTransform ? preprocessing : null;
+}
+
+/**
+ * A model of one output for yes and no as one of a score for each, and any other as it is: softmax of (0, x) is (1 − σ(x), σ(x)), and its
+ * cross-entropy the binary one of x. Where the output is a probability already, x is ln p − ln(1 − p).
+ */
+export function withScores(model: AnyModel, { target, outputShape }: ColumnTransform): AnyModel {
+  if (target?.kind !== 'category' || target.categories?.length !== 2) return model;
+  model.eval();
+  const { shape } = noGrad(() => model.forward(zeros([1, ...outputShape]) as never)) as AnyTensor;
+  if (shape.at(-1) !== 1) return model;
+  const scores = new YesAndNo(model, [...model.children().values()].at(-1) instanceof Sigmoid);
+  scores.preprocessing = model.preprocessing;
+  return scores;
+}
+
+class YesAndNo extends Model {
+  constructor(
+    readonly one: AnyModel,
+    readonly isProbability: boolean,
+  ) {
+    super();
+  }
+
+  forward(x: Tensor): Tensor {
+    const given = this.one.forward(x as never) as Tensor;
+    const p = clip(given, 1e-7, 1 - 1e-7);
+    const score = this.isProbability ? log(p).sub(log(p.neg().add(1))) : given;
+    return concat([score.mul(0), score], -1);
+  }
 }
 
 /** The rows of a file as a model that was trained on a table takes them; with the target, those that have one, and lines about the others. */

@@ -2,6 +2,7 @@
 
 import type { WriteStream } from 'node:tty';
 import { styleText } from 'node:util';
+import { confusionLines } from '../metrics/confusion-text.js';
 import { formatCount } from '../training/progress.js';
 import { printable } from '../words.js';
 
@@ -60,22 +61,10 @@ export function confusionMatrix(targets: ArrayLike<number>, predictions: ArrayLi
   return matrix;
 }
 
-/** A confusion matrix as lines: a row per true class, a column per prediction, the share of hits at the right. */
-export function matrixLines(matrix: readonly (readonly number[])[], given: readonly string[], terminal: Terminal): string[] {
-  const names = given.map(printable);
-  const label = Math.max(...names.map((name) => name.length), 4);
-  const cell = Math.max(...matrix.flat().map((count) => String(count).length), ...names.map((name) => name.length)) + 1;
-  const lines = [`${'true'.padStart(label)} ${names.map((name) => name.padStart(cell)).join('')}     hits`];
-  for (const [t, row] of matrix.entries()) {
-    const cells = row.map((count, p) => {
-      const text = (count === 0 ? '·' : String(count)).padStart(cell);
-      return terminal.style(t === p ? ['green', 'bold'] : count === 0 ? 'dim' : 'red', text);
-    });
-    const total = row.reduce((sum, count) => sum + count, 0);
-    const hits = total === 0 ? '-' : `${((100 * row[t]) / total).toFixed(1)} %`;
-    lines.push(`${names[t].padStart(label)} ${cells.join('')} ${hits.padStart(8)}`);
-  }
-  return lines;
+/** A confusion matrix as lines, in colours: a row per true class, a column per prediction, the share of hits at the right. */
+export function matrixLines(matrix: readonly (readonly number[])[], names: readonly string[], terminal: Terminal): string[] {
+  const styles = { hit: ['green', 'bold'], none: 'dim', miss: 'red' } as const;
+  return confusionLines(matrix, names, (cell, kind) => terminal.style(styles[kind] as Style, cell));
 }
 
 /** Images as grey values in 0..1: the mean of the channels, after what was subtracted from each is added again. */

@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { basename, join, relative, resolve } from 'node:path';
+import { sameWishMilliseconds } from '../distributed/launcher.js';
 import { tableFormat } from '../data/column-files.js';
 import { AbortedError, ArgumentError, NodegradError } from '../errors.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
@@ -78,7 +79,7 @@ export async function train(given: GivenOptions, { detailed = false, rival }: Sh
     if (options.json) terminal.print(document(options, job, result, report, sitter, files, seconds));
     else {
       if (detailed && report !== null && result.outcome === 'completed') report.details?.(terminal);
-      conclude(terminal, options, result, sitter, report, beside, files, seconds);
+      conclude(terminal, options, job, result, sitter, report, beside, files, seconds);
     }
     return result.outcome === 'aborted' ? stopper.exitCode() : result.outcome === 'fault' ? 1 : 0;
   } catch (error) {
@@ -197,6 +198,7 @@ function filesOf({ checkpointDir, report = false }: TrainOptions, weights: strin
 function conclude(
   terminal: Terminal,
   options: TrainOptions,
+  { example }: Job,
   { outcome, fault, history }: Outcome,
   sitter: Sitter,
   report: Report | null,
@@ -227,17 +229,26 @@ function conclude(
       ['log', files.log === null ? 'none' : shortest(files.log)],
       ...(files.report === null ? [] : [['report', shortest(files.report)] as const]),
     ]),
-    ...nextCommands(options, files),
+    ...nextCommands(options, files, example),
   );
 }
 
 /** What can be done with what lies there now, as commands. */
-function nextCommands({ data, dataDir, target }: TrainOptions, { weights, log, report }: Files): string[] {
+function nextCommands(
+  { data, dataDir, target, test, classes, damaged }: TrainOptions,
+  { weights, log, report }: Files,
+  example?: string,
+): string[] {
   const lines: [string, string][] = [];
   if (weights !== null) {
     const [model, where] = [shellWord(shortest(weights)), `--data ${shellWord(data)}`];
     const folder = dataDir === undefined ? '' : ` --data-dir ${shellWord(dataDir)}`;
-    lines.push(['evaluate', `npx nodegrad evaluate ${model} ${where}${folder}`]);
+    // Other shares and classes would be other test images, of which some were trained on.
+    const same = { test, classes: classes && shellWord(classes.join(',')), damaged };
+    const given = Object.entries(same).map(([flag, value]) => (value === undefined ? '' : ` --${flag} ${value}`));
+    const images = example === undefined ? '' : `${given.join('')} --wrong 10`;
+    lines.push(['evaluate', `npx nodegrad evaluate ${model} ${where}${folder}${images}`]);
+    if (example !== undefined) lines.push(['predict', `npx nodegrad predict ${model} ${shellWord(example)}`]);
     if (target !== undefined) lines.push(['predict', `npx nodegrad predict ${model} ${where} --output predictions.csv`]);
   }
   if (log !== null && report === null) lines.push(['report', `npx nodegrad report ${shellWord(shortest(log))}`]);
@@ -282,8 +293,6 @@ export function newFolder({ data, model }: Pick<TrainOptions, 'data' | 'model'>)
 
 /** Signals that end a run, with the exit code of each. */
 const codes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
-/** What comes again so soon is the same wish: npm passes Ctrl-C on that the terminal has sent already, a shell the end of its terminal. */
-const sameWishMilliseconds = 1000;
 
 /** Ctrl-C, a request to end, or the end of the terminal ends the run after the step in hand; another Ctrl-C ends the process. */
 export function stopOnSignals(doing = 'finishing the step'): { signal: AbortSignal; exitCode: () => number; release: () => void } {

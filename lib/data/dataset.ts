@@ -1,20 +1,11 @@
 // What a data set is, and the one that lives in two tensors.
 import { ours } from '../foreign.js';
-import {
-  ArgumentError,
-  checkChoice,
-  checkInteger,
-  checkList,
-  checkOptions,
-  countFromZero,
-  describeShape,
-  expected,
-  ShapeError,
-} from '../errors.js';
+import { ArgumentError, checkChoice, checkInteger, checkList, checkOptions, describeShape, expected, ShapeError } from '../errors.js';
 import type { ColumnSchema } from './columns.js';
 import type { TypedArrayOf } from '../dtype.js';
 import { type AnyTensor, type DType, Tensor } from '../tensor.js';
 import { type TensorTree, mapTensors, tensorsOf } from '../tree.js';
+import { checkLabels, classNames, isClassIndices } from './class-indices.js';
 import { checkIndices } from './contract.js';
 import { keepNames } from '../names.js';
 import { formatCount } from '../progress.js';
@@ -109,7 +100,7 @@ export interface Dataset<X extends BatchPart = 'float32', Y extends BatchPart = 
   /** All class indices without their inputs, where that is cheaper than fetching batches; stratified splits ask for it. */
   labels?(): Int32Array;
   /** The file that the example of an index was read from, where each was read from one: {@link mistakes} names it. */
-  fileOf?(index: number): string;
+  readonly fileOf?: (index: number) => string;
 }
 
 /**
@@ -133,11 +124,13 @@ export interface Dataset<X extends BatchPart = 'float32', Y extends BatchPart = 
  * ```
  */
 export interface AsyncDataset<X extends BatchPart = 'float32', Y extends BatchPart = 'int32'>
-  extends Omit<Dataset<X, Y>, 'batch' | 'memory' | 'labels'> {
+  extends Omit<Dataset<X, Y>, 'batch' | 'memory' | 'labels' | 'fileOf'> {
   /** As the `batch` of a {@link Dataset}, later. */
   batch(indices: Int32Array, key?: EpochKey): Promise<Batch<X, Y>>;
   /** As the `labels` of a {@link Dataset}: at once, without waiting. */
   labels?(): Int32Array;
+  /** As the `fileOf` of a {@link Dataset}. */
+  fileOf?(index: number): string;
 }
 
 /** A data set of either kind; without element types, any data set: what a function of your own takes that passes it on to `fit`. */
@@ -332,42 +325,6 @@ export class TreeDataset<X extends TensorTree = TensorTree, Y extends TensorTree
     if (!isClassIndices(targets)) throw new ArgumentError(`the targets of data set ${this.name} are not class indices, int32 or uint8 [N]`);
     return targets.to('int32').data;
   }
-}
-
-/** @internal Names of classes, given as such or as their number. */
-export function classNames(classes: readonly string[] | number): readonly string[] {
-  if (typeof classes === 'number')
-    return Object.freeze(Array.from({ length: checkInteger(classes, 'options.classes', 1, 1 << 24) }, (_, i) => String(i)));
-  if (!Array.isArray(classes) || classes.length === 0 || !classes.every((name) => typeof name === 'string')) {
-    throw new ArgumentError(expected('a number of classes or an array of names', 'options.classes', classes));
-  }
-  return Object.freeze([...classes]);
-}
-
-/** @internal Whether targets are class indices: whole numbers, one for each example. */
-export function isClassIndices(targets: TensorTree): targets is Tensor<'int32'> | Tensor<'uint8'> {
-  if (!(targets instanceof Tensor)) return false;
-  const { dtype, rank } = targets as AnyTensor;
-  return (dtype === 'int32' || dtype === 'uint8') && rank === 1;
-}
-
-function checkLabels(labels: Int32Array | Uint8Array, classes = Infinity, ignored: number | null = null): void {
-  let lowest = Infinity;
-  let highest = -Infinity;
-  for (let i = 0; i < labels.length; i++) {
-    if (labels[i] === ignored) continue;
-    if (labels[i] < lowest) lowest = labels[i];
-    if (labels[i] > highest) highest = labels[i];
-  }
-  if (lowest >= 0 && highest < classes) return;
-  const at = labels.findIndex((label) => (label < 0 || label >= classes) && label !== ignored);
-  let hint = '';
-  if (lowest >= 1 && highest === classes) hint = `; labels count from 0: subtract 1, ${countFromZero('targets')}`;
-  else if (lowest < 0)
-    hint = `; class indices count from 0, numbers to be fitted are float32, and a label that does not count is { ignoreIndex: ${labels[at]} }, here and in the loss`;
-  else if (classes !== Infinity) hint = `; a label that does not count is { ignoreIndex: ${labels[at]} }, here and in the loss`;
-  const range = classes === Infinity ? 'of at least 0' : `from 0 to ${classes - 1}`;
-  throw new ArgumentError(`expected class indices ${range} for \`targets\`, received ${labels[at]} at row ${at}${hint}`);
 }
 
 /** @internal Whether a set's batches are rows of its two tensors: a class of a user's own may make them otherwise. */

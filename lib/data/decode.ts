@@ -114,7 +114,9 @@ async function decodeImage(
     if (info.channels !== channels) throw new Error(`it has ${info.channels} channels, not ${channels}`);
     return { path: image.path, pixels: data, shape: [info.height, info.width, channels] };
   } catch (error) {
-    return error as Error;
+    // What libvips has to say of one image is lost where it reads others at the same time.
+    const isNamed = (error as Error).message !== 'Unknown error';
+    return isNamed ? (error as Error) : new Error('it is damaged, or not whole', { cause: error });
   } finally {
     budget.give(taken);
   }

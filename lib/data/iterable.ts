@@ -11,7 +11,8 @@ import type { AnyTensor } from '../tensor.js';
 import { showAs } from '../words.js';
 import { noNumbers } from './contract.js';
 import type { StreamRequest, Streamed } from './cursor.js';
-import { type AsyncDataset, type Batch, type BatchPart, type EpochKey, type ShapeTree, classNames } from './dataset.js';
+import { classNames } from './class-indices.js';
+import type { AsyncDataset, Batch, BatchPart, EpochKey, ShapeTree } from './dataset.js';
 import { type ExampleParts, ExampleRows, checkAlike, integerPart, partOf, shapesOf } from './example-rows.js';
 
 /** What an example is made of: a number, nested arrays of numbers, a typed array or a tensor; or a plain object of such. */

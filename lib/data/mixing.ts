@@ -7,7 +7,8 @@ import { getSeed } from '../seed.js';
 import { Tensor } from '../tensor.js';
 import { type Rescalable, isRescalable } from './augmented.js';
 import { checkBatch, checkDataset, checkIndices, whenThere } from './contract.js';
-import { type AnyDataset, type AsyncDataset, type Batch, type BatchPart, type Dataset, type EpochKey, isClassIndices } from './dataset.js';
+import { isClassIndices } from './class-indices.js';
+import type { AnyDataset, AsyncDataset, Batch, BatchPart, Dataset, EpochKey } from './dataset.js';
 
 /** Options of {@link mixup} and {@link cutmix}. */
 export interface MixingOptions {

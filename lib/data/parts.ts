@@ -8,6 +8,7 @@ import { isPromise } from '../foreign.js';
 import { Tensor } from '../tensor.js';
 import { showAs } from '../words.js';
 import { type Rescalable, isRescalable } from './augmented.js';
+import { isClassIndices } from './class-indices.js';
 import type { ColumnSchema } from './columns.js';
 import { batchNow, checkDataset, checkIndices, memoryOf } from './contract.js';
 import {
@@ -19,7 +20,6 @@ import {
   type DatasetSplit,
   type EpochKey,
   type ShapeOf,
-  isClassIndices,
   datasetText,
   isInMemory,
 } from './dataset.js';

@@ -1,4 +1,4 @@
-// What goes wrong between processes: others that do not come, tokens that are not the same, stores that are full.
+// What goes wrong between processes: others that do not come, tokens that are not the same, stores that are full, variables that contradict each other.
 
 import { NodegradError } from '../errors.js';
 import { keepNames } from '../names.js';
@@ -56,4 +56,42 @@ export class StoreFullError extends NodegradError {
   }
 }
 
-keepNames({ TimeoutError, TokenError, StoreFullError });
+/**
+ * Environment variables that should say which process of a group this one is are missing, wrong, or contradict each other.
+ *
+ * @example
+ * ```ts
+ * import { EnvironmentError, processEnvironment } from 'nodegrad';
+ * try {
+ *   processEnvironment();
+ * } catch (error) {
+ *   if (error instanceof EnvironmentError) console.log(error.variable); // NODEGRAD_WORLD_SIZE
+ * }
+ * ```
+ */
+export class EnvironmentError extends NodegradError {
+  /** The variable. */
+  readonly variable: string;
+
+  constructor(message: string, variable: string, options?: ErrorOptions) {
+    super('ERR_ENVIRONMENT', message, options);
+    this.variable = variable;
+  }
+}
+
+/**
+ * A process of a group is gone, does not answer, or does something else than the others. The group stays broken: open another one.
+ *
+ * @example
+ * ```ts
+ * import { GroupError } from 'nodegrad';
+ * const isAlone = (error: unknown) => error instanceof GroupError; // what happened to which process, the message says
+ * ```
+ */
+export class GroupError extends NodegradError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_GROUP', message, options);
+  }
+}
+
+keepNames({ EnvironmentError, GroupError, StoreFullError, TimeoutError, TokenError });

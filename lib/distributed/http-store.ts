@@ -9,7 +9,7 @@ import { NetworkError } from '../errors.js';
 import { formatDuration } from '../progress.js';
 import { StoreFullError, TokenError } from './errors.js';
 import { BaseStore, storeLimits } from './store.js';
-import { claimHeader, longestWait, storeHeader } from './store-server.js';
+import { type ServedStore, claimHeader, longestWait, storeHeader } from './store-server.js';
 
 /** Milliseconds after which an answer that should be there is given up; the least is for the last try before the end of a time-out. */
 const [patience, leastPatience] = [10_000, 2000];
@@ -35,9 +35,12 @@ export class HttpStore extends BaseStore {
   readonly #agent = new Agent({ keepAlive: true });
   readonly #token: string;
 
-  constructor(address: string, timeout: number, token: string) {
+  readonly #served: ServedStore | null;
+
+  /** @param served - The store itself, where this process serves it: it ends with this one. */
+  constructor(address: string, timeout: number, token: string, served: ServedStore | null = null) {
     super(address, timeout);
-    this.#token = token;
+    [this.#token, this.#served] = [token, served];
   }
 
   protected async write(key: string, value: Uint8Array, isNew: boolean, stop: AbortSignal): Promise<boolean> {
@@ -58,6 +61,7 @@ export class HttpStore extends BaseStore {
 
   protected async release(): Promise<void> {
     this.#agent.destroy();
+    await this.#served?.close();
   }
 
   /** Asks until there is an answer, or for so many milliseconds. */

@@ -31,18 +31,15 @@ export interface OpenStoreOptions {
 export async function openStore(address: string | URL, options: OpenStoreOptions = {}): Promise<Store> {
   const { token, timeout = defaultTimeout } = checkOptions<OpenStoreOptions>(options, 'options', ['token', 'timeout']);
   checkTimeout(timeout, 'options.timeout');
-  const url = checkAddress(address, 'address');
+  const text = isUrl(address) ? address.href : address;
+  const url = storeAddress(text);
+  if (url === null) throw new ArgumentError(expected("'http://host:port' or 'file:///folder'", 'address', text));
   return url.protocol === 'file:' ? FileStore.open(url, timeout) : new HttpStore(url.origin, timeout, checkToken(token, 'options.token'));
 }
 
-/** Checks the address of a store. */
-export function checkAddress(address: unknown, argument: string): URL {
-  const text = isUrl(address) ? address.href : address;
+/** The address of a store: `http://host:port` or `file:///folder`; null for anything else. */
+export function storeAddress(text: unknown): URL | null {
   const url = typeof text === 'string' && URL.canParse(text) ? new URL(text) : null;
-  const isPlain = url !== null && url.username === '' && url.password === '' && url.search === '' && url.hash === '';
-  if (url !== null && isPlain) {
-    if (url.protocol === 'http:' && url.pathname === '/') return url;
-    if (url.protocol === 'file:' && url.pathname.length > 1) return url; // on Windows it may have a host
-  }
-  throw new ArgumentError(expected("'http://host:port' or 'file:///folder'", argument, text));
+  if (url === null || url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') return null;
+  return (url.protocol === 'http:' && url.pathname === '/') || (url.protocol === 'file:' && url.pathname.length > 1) ? url : null;
 }

@@ -111,7 +111,8 @@ export class StoreServer implements ServedStore {
     this.#server.maxHeadersCount = 32;
   }
 
-  async open(host: string, port: number): Promise<void> {
+  /** @param host - Undefined for all addresses of this machine. */
+  async open(host: string | undefined, port: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', (error: NodeJS.ErrnoException) => {
         const why: Record<string, string> = {
@@ -120,12 +121,14 @@ export class StoreServer implements ServedStore {
           ENOTFOUND: 'is not known here',
         };
         reject(
-          new ArgumentError(`${joined(host, port)} ${why[error.code ?? ''] ?? `cannot be listened on: ${error.message}`}`, { cause: error }),
+          new ArgumentError(`${joined(host ?? '*', port)} ${why[error.code ?? ''] ?? `cannot be listened on: ${error.message}`}`, {
+            cause: error,
+          }),
         );
       });
       this.#server.listen(port, host, resolve);
     });
-    this.address = `http://${joined(host, (this.#server.address() as AddressInfo).port)}`;
+    this.address = `http://${joined(host ?? '127.0.0.1', (this.#server.address() as AddressInfo).port)}`;
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-// HDF5 files, by the package h5wasm: groups, arrays of numbers, texts. It works in memory of its own, and sees no other file.
+// HDF5 files, by the package h5wasm: groups, arrays of numbers, texts, read; arrays written. It works in memory of its own, and sees no other file.
 
 import { Buffer } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
@@ -55,6 +55,46 @@ export async function withHdf5<T>(bytes: Uint8Array, name: string, use: (file: H
     throw new FileFormatError(`${name}: not a complete HDF5 file: ${(error as Error).message}${reason()}`, { cause: error });
   } finally {
     restore();
+    if (FS.analyzePath(path, false).exists) FS.unlink(path);
+  }
+}
+
+/**
+ * The bytes of a file with arrays by their paths, in groups that the paths name.
+ *
+ * @throws {MissingPackageError} without h5wasm
+ */
+export async function hdf5Bytes(arrays: ReadonlyMap<string, AnyTensor>): Promise<Uint8Array> {
+  const { File, ready } = await optionalPackage('HDF5 files are written', 'h5wasm', () => import('h5wasm'));
+  const { FS } = await ready;
+  const path = `/${randomUUID()}.h5`;
+  try {
+    const file = new File(path, 'w');
+    try {
+      const groups = new Map<string, Group>([['', file]]);
+      const groupAt = (at: string): Group => {
+        let group = groups.get(at);
+        if (group === undefined) {
+          const cut = at.lastIndexOf('/');
+          group = groupAt(at.slice(0, Math.max(0, cut))).create_group(at.slice(cut + 1));
+          groups.set(at, group);
+        }
+        return group;
+      };
+      for (const [at, { data, shape }] of arrays) {
+        const cut = at.lastIndexOf('/');
+        // A copy: the library reads the whole of an array's buffer.
+        groupAt(at.slice(0, Math.max(0, cut))).create_dataset({
+          name: at.slice(cut + 1),
+          data: (data as Float32Array).slice(),
+          shape: [...shape],
+        });
+      }
+    } finally {
+      file.close();
+    }
+    return FS.readFile(path);
+  } finally {
     if (FS.analyzePath(path, false).exists) FS.unlink(path);
   }
 }

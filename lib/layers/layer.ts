@@ -16,7 +16,7 @@ import { collect, join, named } from './fields.js';
 import { warnOfUnknown, wrapForward, wrapOwnForward } from './forward.js';
 import { claim, modelOf, noteLayer, ownerOf, streamOf } from './lineage.js';
 import { buildModel, describeModel, setNoConfig } from './registry.js';
-import { type LoadOptions, type LoadReport, checkSameState, loadState } from './state.js';
+import { type LoadOptions, type LoadReport, checkSameState, isLoaded, loadState, noteLoaded } from './state.js';
 import { layerText } from './text.js';
 
 /** A layer of any input and output type. */
@@ -317,9 +317,11 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    */
   loadStateDict(state: Map<string, AnyTensor> | Record<string, AnyTensor>, options: LoadOptions = {}): LoadReport {
     refuseInStep('values were loaded into a model', 'Load them between two steps');
-    return loadState(this as AnyLayer, state, options, () => {
+    const report = loadState(this as AnyLayer, state, options, () => {
       if (!this.#ready) this.prepare();
     });
+    noteLoaded(this as AnyLayer, report.matched);
+    return report;
   }
 
   /** Number of trained scalars. */
@@ -351,6 +353,10 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
       copy.data.set(original.data as Float32Array);
       if (copy instanceof Parameter) copy.isTrained = original.isTrained;
     }
+    noteLoaded(
+      twin as unknown as AnyLayer,
+      [...originals].filter(([, original]) => isLoaded(original)).map(([path]) => path),
+    );
     const layers = this.namedLayers();
     for (const [path, layer] of twin.namedLayers()) {
       const original = layers.get(path) as Layer;

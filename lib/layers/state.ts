@@ -64,6 +64,20 @@ export function furtherPaths(model: AnyLayer, places: Iterable<readonly [string,
   return further;
 }
 
+const loaded = new WeakSet<AnyTensor>();
+
+/** Notes that the values at these paths came from elsewhere, and are not those that were drawn. */
+export function noteLoaded(model: AnyLayer, paths: Iterable<string>): void {
+  const places = model.namedState();
+  for (const path of paths) {
+    const place = places.get(path);
+    if (place !== undefined) loaded.add(place);
+  }
+}
+
+/** Whether the values of a parameter or buffer came from elsewhere. */
+export const isLoaded = (place: AnyTensor): boolean => loaded.has(place);
+
 /** `model.loadStateDict(state, options)`: documented there. `prepare` gives the model its memory, once all checks are done. */
 export function loadState(
   model: AnyLayer,

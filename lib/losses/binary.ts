@@ -1,13 +1,15 @@
 // Losses of two classes by one output: binary cross-entropy from logits and from probabilities, and the binary hinge.
 
 import type { FloatDType } from '../dtype.js';
-import { checkFlag, checkNumber, checkOptions } from '../errors.js';
+import { ShapeError, checkFlag, checkNumber, checkOptions, describeShape } from '../errors.js';
 import { relu } from '../ops/activations.js';
 import { called } from '../ops/called.js';
+import { sameShape } from '../ops/broadcast.js';
 import { add, clip, equal, log, mul, neg, requireFloat, where } from '../ops/elementwise.js';
-import { binaryCrossEntropyOfLogits } from '../ops/softmax.js';
+import { binaryCrossEntropyOfLogits, yesAndNo } from '../ops/softmax.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { keepNames } from '../names.js';
+import type { Labels } from './labels.js';
 import { ReducedLoss, type TargetDomain, minusOneOrOne, zeroToOne } from './loss.js';
 import { type LossOptions, checkReduction, reduceLoss, requireSameShape } from './reduce.js';
 
@@ -43,12 +45,24 @@ function pairOf<D extends FloatDType>(name: string, prediction: Tensor<D>, targe
   return [x, y];
 }
 
+/** Class indices beside a score for each class, which is what another loss takes. */
+function refuseClasses({ shape }: AnyTensor, target: AnyTensor): void {
+  const isLabel = target.dtype === 'int32' || target.dtype === 'uint8';
+  if (!isLabel || !sameShape(shape.slice(0, -1), target.shape)) return;
+  const classes = shape[shape.length - 1];
+  throw new ShapeError(
+    `[binaryCrossEntropy] expected one output for yes or no beside class indices, received ${classes} in a prediction of shape ${describeShape(shape)}. ` +
+      `Let the model end in one output, or take CrossEntropyLoss, which ${classes} scores are for`,
+  );
+}
+
 /**
  * Binary cross-entropy `−t·ln p − (1 − t)·ln(1 − p)` of a probability p = σ(x), by default from the logits x, where it is finite and exact
  * for any of them; by default its mean over all elements. Its gradient by the logits is `σ(x) − t`. Course rows E09, E27.
  *
  * @param prediction - Logits, or probabilities with `fromLogits: false`; any shape.
- * @param target - From 0 to 1, the same shape and dtype: `fit` and `evaluate` refuse others.
+ * @param target - From 0 to 1, the same shape and dtype; or class indices 0 and 1, int32 or uint8, of that shape or, beside one output, without its
+ *   last axis. `fit` and `evaluate` refuse others.
  * @param weights - How often each example counts, [examples].
  * @throws {@link ShapeError} when shapes differ, {@link DTypeError} when dtypes do.
  * @example
@@ -59,7 +73,7 @@ function pairOf<D extends FloatDType>(name: string, prediction: Tensor<D>, targe
  */
 export function binaryCrossEntropy<D extends FloatDType>(
   prediction: Tensor<D>,
-  target: Tensor<D>,
+  target: Tensor<D> | Labels,
   options: BinaryCrossEntropyOptions = {},
   weights?: AnyTensor,
 ): Tensor<D> {
@@ -67,7 +81,10 @@ export function binaryCrossEntropy<D extends FloatDType>(
   const reduction = checkReduction(options.reduction);
   const positiveWeight = checkPositive(options.positiveWeight);
   const fromLogits = checkFromLogits(options.fromLogits);
-  const [x, t] = pairOf('binaryCrossEntropy', prediction, target);
+  const outputs = Tensor.check(prediction, 'prediction') as Tensor<D>;
+  const wanted = yesAndNo(outputs, Tensor.check(target, 'target') as Tensor<D> | Labels);
+  refuseClasses(outputs, wanted);
+  const [x, t] = pairOf('binaryCrossEntropy', outputs, wanted);
   return called('binaryCrossEntropy', () => {
     if (fromLogits) return reduceLoss(binaryCrossEntropyOfLogits(x, t, positiveWeight), reduction, weights);
     // Where a probability is 0, log has no slope, and none times infinity would be NaN.
@@ -134,7 +151,7 @@ export class BinaryCrossEntropyLoss extends ReducedLoss {
     return zeroToOne;
   }
 
-  forward<D extends FloatDType>(prediction: Tensor<D>, target: Tensor<D>, weights?: AnyTensor): Tensor<D> {
+  forward<D extends FloatDType>(prediction: Tensor<D>, target: Tensor<D> | Labels, weights?: AnyTensor): Tensor<D> {
     const { reduction, fromLogits, positiveWeight } = this;
     return binaryCrossEntropy(prediction, target, { reduction, fromLogits, positiveWeight }, weights);
   }

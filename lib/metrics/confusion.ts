@@ -1,6 +1,6 @@
 // Metrics that follow from how often each class was taken for which: precision, recall, F1, balanced accuracy, Matthews, kappa.
 
-import { ArgumentError, checkChoice, checkOptions } from '../errors.js';
+import { ArgumentError, checkChoice, checkOptions, expected } from '../errors.js';
 import { keepNames } from '../names.js';
 import { concat } from '../ops/shape.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
@@ -15,6 +15,7 @@ import {
   nullableClassMetricOptions,
   oneHot,
 } from './decisions.js';
+import { confusionLines } from './confusion-text.js';
 import { SumMetric } from './sums.js';
 
 /** How figures of classes become one: the mean over classes, over examples, by the examples of each class, or that of class 1 of two. */
@@ -100,6 +101,28 @@ export class ConfusionMatrix extends SumMetric {
     const cells = this.sums ?? new Float64Array(1);
     const classes = Math.sqrt(cells.length - 1);
     return Array.from({ length: classes }, (_, t) => [...cells.slice(t * classes, (t + 1) * classes)]);
+  }
+
+  /**
+   * The matrix as text, with the share of hits of each class: its accuracy.
+   *
+   * @param classNames - Names of the classes, such as {@link Model.classNames}; default: their numbers.
+   * @throws {@link ArgumentError} for names that are not as many as the classes.
+   * @example
+   * ```ts
+   * import { ConfusionMatrix, CrossEntropyLoss, datasets, mlp } from 'nodegrad';
+   * const { test } = await datasets.digits({ train: 1, test: 200 });
+   * const [model, confusion] = [mlp(), new ConfusionMatrix()];
+   * await model.evaluate(test, { loss: new CrossEntropyLoss(), metrics: [confusion] });
+   * console.log(confusion.text(model.classNames ?? test.classes));
+   * ```
+   */
+  text(classNames: readonly string[] | null = null): string {
+    const { matrix } = this;
+    const names = classNames ?? matrix.map((_, i) => String(i));
+    if (!Array.isArray(names) || (names.length !== matrix.length && matrix.length > 0))
+      throw new ArgumentError(expected(`an array of ${matrix.length} names`, 'classNames', classNames));
+    return confusionLines(matrix, names).join('\n');
   }
 
   /** NaN before the first batch. */

@@ -5,7 +5,7 @@ import { keepNames } from '../names.js';
 import { sigmoid } from '../ops/activations.js';
 import { sameShape } from '../ops/broadcast.js';
 import { filled, stack } from '../ops/shape.js';
-import { pick } from '../ops/softmax.js';
+import { pick, yesAndNo } from '../ops/softmax.js';
 import { where } from '../ops/elementwise.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import {
@@ -63,7 +63,7 @@ export class BinaryAccuracy extends SumMetric {
 
   override measure(prediction: AnyTensor, target: AnyTensor): Tensor<'float64'> {
     const given = Tensor.check(prediction, 'prediction') as Tensor;
-    const wanted = Tensor.check(target, 'target') as AnyTensor;
+    const wanted = yesAndNo(given, Tensor.check(target, 'target') as Tensor) as AnyTensor;
     if (!sameShape(given.shape, wanted.shape))
       throw new ShapeError(
         `${this.name} expects predictions and targets of one shape, received ${describeShape(given.shape)} and ${describeShape(wanted.shape)}. Of scores of several classes, take Accuracy`,

@@ -10,7 +10,10 @@ import {
   checkOptions,
   describe,
   describeShape,
+  expected,
 } from '../errors.js';
+import { checkPath, writeFileAtomic } from '../io/atomic.js';
+import { hdf5Bytes } from '../io/hdf5.js';
 import { checkLayer } from '../layers/check.js';
 import { MultiHeadAttention } from '../layers/attention.js';
 import { BatchNorm } from '../layers/batch-norm.js';
@@ -25,9 +28,10 @@ import { GRUCell, LSTMCell, RecurrentCell } from '../layers/recurrent-cells.js';
 import { RMSNorm } from '../layers/rms-norm.js';
 import { type LoadReport, itemsOf } from '../layers/state.js';
 import { withoutGradients } from '../ops/emit.js';
+import { refuseInStep } from '../recording.js';
 import type { AnyTensor } from '../tensor.js';
 import { type KerasLayer, readKeras } from './keras-file.js';
-import { kerasValues } from './recurrent-weights.js';
+import { kerasValues, kerasWeights } from './recurrent-weights.js';
 
 /** Options of {@link loadKeras}. */
 export interface LoadKerasOptions {
@@ -139,12 +143,8 @@ interface Pairs {
   readonly unexpected: readonly string[];
 }
 
-function pair(model: AnyLayer, theirs: readonly KerasLayer[], named: Readonly<Record<string, string>>): Pairs {
-  const left = new Set(theirs);
-  const take = (layer: KerasLayer | undefined): KerasLayer | undefined => {
-    if (layer !== undefined) left.delete(layer);
-    return layer;
-  };
+/** The layers of a model that Keras has, too, outermost ones alone. */
+function counterpartsIn(model: AnyLayer): [path: string, layer: AnyLayer, counterpart: Counterpart][] {
   const ours: [string, AnyLayer, Counterpart][] = [];
   const inside = new Set<AnyLayer>();
   for (const [path, layer] of model.namedLayers()) {
@@ -153,6 +153,16 @@ function pair(model: AnyLayer, theirs: readonly KerasLayer[], named: Readonly<Re
     ours.push([path, layer, counterpart]);
     for (const part of layer.namedLayers().values()) inside.add(part);
   }
+  return ours;
+}
+
+function pair(model: AnyLayer, theirs: readonly KerasLayer[], named: Readonly<Record<string, string>>): Pairs {
+  const left = new Set(theirs);
+  const take = (layer: KerasLayer | undefined): KerasLayer | undefined => {
+    if (layer !== undefined) left.delete(layer);
+    return layer;
+  };
+  const ours = counterpartsIn(model);
   for (const [path, name] of Object.entries(named)) {
     if (!ours.some(([at]) => at === path))
       throw new ArgumentError(`options.layers: the model has no layer with weights of Keras at ${describe(path)}`);
@@ -171,7 +181,11 @@ function pair(model: AnyLayer, theirs: readonly KerasLayer[], named: Readonly<Re
   const missing: string[] = [];
   for (const [path, layer, { kind, items }] of ours) {
     const found = chosen.get(path) ?? take([...left].find((candidate) => candidate.kind === kind));
-    if (found !== undefined) pairs.push([path, layer, found]);
+    // A recurrent layer of several is as many in Keras.
+    const more = layer instanceof Recurrent ? layer.cells.length / (layer.bidirectional ? 2 : 1) - 1 : 0;
+    const others = found === undefined ? [] : [...left].filter((candidate) => candidate.kind === found.kind).slice(0, more);
+    for (const other of others) take(other);
+    if (found !== undefined) pairs.push([path, layer, { ...found, weights: [found, ...others].flatMap(({ weights }) => weights) }]);
     // A norm without factor, shift and statistics has no weights in Keras either.
     else if (items.length > 0 || layer instanceof Recurrent || layer instanceof RecurrentCell) missing.push(path === '' ? 'the model' : path);
   }
@@ -207,4 +221,101 @@ function reshaped(value: AnyTensor, wanted: readonly number[], layer: AnyLayer):
   const kernel = layer instanceof Conv2d && value.rank === 4 && value.shape[0] === wanted[0] && value.shape[1] === wanted[1];
   const heads = layer instanceof MultiHeadAttention && value.shape.includes(layer.heads);
   return kernel || heads ? value.reshape(wanted) : null;
+}
+
+/**
+ * Writes a model's weights for Keras 3: a `.weights.h5` file, which `model.load_weights()` takes there, with the package `h5wasm` (`npm install h5wasm`). The inverse
+ * of {@link loadKeras}.
+ *
+ * Keras finds weights by the classes of its layers and their order: the second `Linear` becomes `dense_1`. Layers inside of others stand in one row, in the order of
+ * `namedLayers()`, as a `Sequential` or functional model of Keras has them; an LSTM of two layers is two LSTMs. Optimizer state is left out. The file does not say
+ * what norms add to the variance: Keras's layers need `epsilon` as ours have it, which is 1e-5 where nothing was said.
+ *
+ * @param model - Any model of layers that {@link loadKeras} knows, and of such without weights.
+ * @param path - Where the file goes; Keras wants `.weights.h5` at its end.
+ * @throws {@link ArgumentError} for a layer with weights that Keras has no counterpart of: it is named; or another end of the path, or when the file cannot be written;
+ *   {@link MissingPackageError} without the package.
+ * @example
+ * ```ts
+ * import { Linear, ReLU, Sequential, saveKeras } from 'nodegrad';
+ * const model = new Sequential([new Linear(784, 64), new ReLU(), new Linear(64, 10)]);
+ * await saveKeras(model, 'digits.weights.h5'); // Dense(64, activation='relu'), then Dense(10)
+ * ```
+ */
+export async function saveKeras(model: AnyLayer, path: string): Promise<void> {
+  checkPath(path);
+  checkLayer(model);
+  if (!path.endsWith('.weights.h5')) throw new ArgumentError(expected(`a path that ends with '.weights.h5', as Keras wants it`, 'path', path));
+  refuseInStep('a model was saved', 'Save it between two steps');
+  model.prepare();
+  await writeFileAtomic(path, [await hdf5Bytes(withoutGradients(() => arraysOf(model)))]);
+}
+
+/** Weights of a layer of Keras by the groups that they stand in. */
+type Parts = readonly (readonly [place: string, values: readonly AnyTensor[]])[];
+
+/** All weights by the paths that they have in a file of Keras. */
+function arraysOf(model: AnyLayer): Map<string, AnyTensor> {
+  const arrays = new Map<string, AnyTensor>();
+  const counts = new Map<string, number>();
+  const left = new Set([...model.namedState().keys()].filter((path) => !path.endsWith('numBatchesTracked')));
+  const put = (kind: string, parts: Parts): void => {
+    const count = counts.get(kind) ?? 0;
+    counts.set(kind, count + 1);
+    const group = `layers/${kind}${count === 0 ? '' : `_${count}`}`;
+    for (const [place, values] of parts)
+      for (const [i, value] of values.entries()) arrays.set(`${group}/${place === '' ? '' : `${place}/`}vars/${i}`, value);
+  };
+  for (const [path, layer, counterpart] of counterpartsIn(model)) {
+    for (const name of layer.namedState().keys()) left.delete(join(path, name));
+    if (layer instanceof Recurrent || layer instanceof RecurrentCell) {
+      for (const parts of recurrentParts(layer)) put(counterpart.kind, parts);
+    } else put(counterpart.kind, partsOf(layer, counterpart));
+  }
+  if (left.size > 0)
+    throw new ArgumentError(`Keras has no counterpart of ${[...left].slice(0, 8).join(', ')}: save these weights with writeSafetensors()`);
+  return arrays;
+}
+
+/** What each layer of Keras gets of a recurrent layer: those of its cell, for both directions where there are two. */
+function recurrentParts(layer: Recurrent | RecurrentCell): Parts[] {
+  const weights = kerasWeights(layer) as readonly AnyTensor[];
+  if (layer instanceof RecurrentCell) return [[['', weights]]];
+  const each = weights.length / layer.cells.length;
+  const cell = (i: number): readonly AnyTensor[] => weights.slice(i * each, (i + 1) * each);
+  if (!layer.bidirectional) return layer.cells.map((_, i) => [['cell', cell(i)]]);
+  const pairs = Array.from({ length: layer.cells.length / 2 }, (_, i) => 2 * i);
+  return pairs.map((i): Parts => [['forward_layer/cell', cell(i)], ['backward_layer/cell', cell(i + 1)]]); // biome-ignore format: one line
+}
+
+/** The weights of a layer with the shapes that Keras has; see {@link reshaped}. */
+function partsOf(layer: AnyLayer, { items }: Counterpart): Parts {
+  const places = layer.namedState();
+  const value = (name: string): AnyTensor => {
+    const own = (places.get(name) as AnyTensor).detach();
+    return (own.dtype === 'bfloat16' ? own.to('float32') : own) as AnyTensor;
+  };
+  if (layer instanceof MultiHeadAttention) {
+    const { features, heads } = layer;
+    const depth = features / heads;
+    return (['query', 'key', 'value', 'output'] as const).map((part): readonly [string, readonly AnyTensor[]] => {
+      const [weight, bias] =
+        part === 'output'
+          ? [[heads, depth, features], [features]]
+          : [
+              [features, heads, depth],
+              [heads, depth],
+            ];
+      const shapes: Readonly<Record<string, readonly number[]>> = { [`${part}.weight`]: weight, [`${part}.bias`]: bias };
+      return [`${part}_dense`, items.flatMap((name) => (shapes[name] === undefined ? [] : [value(name).reshape(shapes[name])]))];
+    });
+  }
+  const isDepthwise = layer instanceof Conv2d && layer.groups > 1 && layer.weight.shape[2] === 1;
+  const shaped = (name: string): AnyTensor => {
+    const own = value(name);
+    const [rows, columns, , channels] = own.shape;
+    const { groups } = layer as Conv2d;
+    return isDepthwise && name === 'weight' ? own.reshape([rows, columns, groups, channels / groups]) : own;
+  };
+  return [['', items.map(shaped)]];
 }

@@ -6,6 +6,7 @@ import { ArgumentError, FileFormatError, checkChoice, checkOptions, expected } f
 import { checkPath } from '../io/atomic.js';
 import { isOtherKind, otherKind } from '../io/file-kinds.js';
 import { readWhole } from '../io/read-whole.js';
+import { noteLoaded } from '../layers/state.js';
 import type { Tensor } from '../tensor.js';
 import { checkClassNames } from '../training/class-names.js';
 import { OnnxModel } from './onnx-model.js';
@@ -130,6 +131,7 @@ async function build<In, Out>(
   for (const fill of fills) fill();
   for (const [name, { data }] of weights) model.weights.get(name)?.data.set(data);
   for (const [name, { data }] of constants) model.constants.get(name)?.data.set(data as never);
+  noteLoaded(model, model.namedState().keys());
   model.classNames = namesIn(message);
   model.eval();
   return model;

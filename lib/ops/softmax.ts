@@ -193,3 +193,10 @@ const pickOp = defineOp('pick', {
 export function pick<D extends FloatDType>(x: Tensor<D>, index: Tensor<'int32'>): Tensor<D> {
   return emitOne(pickOp, [Tensor.check(x, 'x'), Tensor.check(index, 'index')], undefined);
 }
+
+/** Class indices of two classes, 0 for no and 1 for yes, beside one output each: as numbers of the outputs' shape. Any other target stays as it is. */
+export function yesAndNo<D extends FloatDType>({ shape, dtype }: Tensor<D>, target: Tensor<D> | Tensor<'int32'> | Tensor<'uint8'>): Tensor<D> {
+  const isLabel = target.dtype === 'int32' || target.dtype === 'uint8';
+  const fits = isLabel && (sameShape(shape, target.shape) || sameShape(shape, [...target.shape, 1]));
+  return fits ? ((target as Tensor<'int32'>).to(dtype).reshape(shape) as unknown as Tensor<D>) : (target as Tensor<D>);
+}

@@ -82,6 +82,22 @@ export const gapThresholds = Object.freeze({
   aboveChance: 0.2,
 });
 
+/** A batch that is smaller than this share of the others is not compared with them by itself. */
+export const tellingShare = 0.5;
+
+/** How large the batch of a step is beside the others: the last one of an epoch may have a few examples. */
+export function shareOf(
+  step: number,
+  {
+    stepsPerEpoch,
+    batchSize,
+    data,
+  }: { readonly stepsPerEpoch: number; readonly batchSize: number; readonly data: { readonly length: number } },
+): number {
+  const rest = data.length - (stepsPerEpoch - 1) * batchSize;
+  return stepsPerEpoch > 1 && step % stepsPerEpoch === 0 && rest > 0 && rest < batchSize ? rest / batchSize : 1;
+}
+
 /** Most points of a {@link LossCurve}. */
 const mostPoints = 512;
 
@@ -91,9 +107,9 @@ export interface LossCurveState {
   readonly points: readonly number[];
   /** Steps of a block. */
   readonly block: number;
-  /** Sum of the losses of the block in progress. */
+  /** Sum of the losses of the block in progress, each by the share of its batch. */
   readonly sum: number;
-  /** Steps of the block in progress. */
+  /** Steps of the block in progress, a smaller batch as a part of one. */
   readonly count: number;
   /** Loss of the first step, largest and least of any. */
   readonly bounds: readonly [first: number, highest: number, lowest: number];
@@ -112,15 +128,15 @@ export class LossCurve {
   /** Least loss of any step. */
   lowest = Number.POSITIVE_INFINITY;
 
-  /** Takes in a step. */
-  add(loss: number): void {
+  /** Takes in a step; `share` says how large its batch is beside the others: the loss of a few left over says little. */
+  add(loss: number, share = 1): void {
     if (Number.isNaN(this.first)) this.first = loss;
-    if (loss > this.highest) this.highest = loss;
+    if (loss > this.highest && (share >= tellingShare || loss === Number.POSITIVE_INFINITY)) this.highest = loss;
     if (loss < this.lowest) this.lowest = loss;
-    this.#sum += loss;
-    this.#count += 1;
+    this.#sum += loss * share;
+    this.#count += share;
     if (this.#count < this.#block) return;
-    this.#points.push(this.#sum / this.#block);
+    this.#points.push(this.#sum / this.#count);
     this.#sum = 0;
     this.#count = 0;
     if (this.#points.length < mostPoints) return;

@@ -39,6 +39,8 @@ export interface Setup {
   readonly maxGradNorm: number | null;
   /** Whether no optimizer has moved the model yet. */
   readonly isBlank: boolean;
+  /** Whether most weights in training were loaded, and not drawn: fine-tuning goes in small steps on purpose. */
+  readonly isTuned: boolean;
   /** Layers by path: their classes, and what a rule asks of them. */
   readonly layers: readonly LayerFacts[];
 }

@@ -5,6 +5,7 @@ import type { AnyPair } from '../data/loader.js';
 import { BatchNorm } from '../layers/batch-norm.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { trainingOutputsOf } from '../layers/outputs.js';
+import { isLoaded } from '../layers/state.js';
 import type { Loss } from '../losses/loss.js';
 import { isBuiltIn } from '../names.js';
 import { log } from '../ops/elementwise.js';
@@ -189,11 +190,16 @@ export function besideOf({
   };
 }
 
+/** Whether most weights in training were loaded; the last layer that is made anew is one of many. */
+export function isTuned(model: AnyLayer): boolean {
+  const weights = model.parameters().filter(({ rank, requiresGrad }) => rank > 1 && requiresGrad);
+  return weights.filter(isLoaded).length > weights.length / 2;
+}
+
 /** What was asked for, as rules see it. */
 export function setupOf(
   subject: Subject,
-  asked: Omit<Setup, 'loss' | 'optimizer' | 'lr' | 'isScheduled' | 'momentum' | 'weightDecay' | 'isBlank' | 'layers'>,
-  isBlank: boolean,
+  asked: Omit<Setup, 'loss' | 'optimizer' | 'lr' | 'isScheduled' | 'momentum' | 'weightDecay' | 'layers'>,
 ): Setup {
   const { model, loss, optimizer } = subject;
   const { lr, momentum, weightDecay } = (optimizer.groups[0]?.options ?? {}) as Partial<Record<'lr' | 'momentum' | 'weightDecay', unknown>>;
@@ -206,7 +212,6 @@ export function setupOf(
     isScheduled: typeof lr !== 'number',
     // One that changes from step to step is left to whoever set it so.
     momentum: typeof momentum === 'number' ? momentum : 0,
-    isBlank,
     layers: layersOf(model),
   };
 }

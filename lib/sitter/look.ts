@@ -4,6 +4,7 @@ import type { AnyPair } from '../data/loader.js';
 import { isFloat } from '../dtype.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { trainingOutputsOf } from '../layers/outputs.js';
+import { isLoaded } from '../layers/state.js';
 import type { Loss } from '../losses/loss.js';
 import { noteSkipped } from '../ops/sometimes.js';
 import { holdState } from '../ops/state.js';
@@ -75,7 +76,7 @@ export interface Look {
   readonly isCurved: boolean;
   /** Weights in the order of the model. */
   readonly weights: readonly WeightLook[];
-  /** Weights that are not in training. */
+  /** Weights that are not in training, and were not loaded either: these are meant to stay as they are. */
   readonly frozen: readonly string[];
   /** Parameters in training that the loss does not depend on. */
   readonly unreached: readonly string[];
@@ -151,7 +152,7 @@ export function lookAt(
       loss: value,
       examples: inputs.shape[0],
       weights: named.filter(([, { rank }]) => rank >= 2).map(([path, one]) => lookAtWeight(path, one)),
-      frozen: [...model.namedParameters()].filter(([, one]) => !one.requiresGrad && one.rank >= 2).map(([path]) => path),
+      frozen: [...model.namedParameters()].filter(([, one]) => !one.requiresGrad && one.rank >= 2 && !isLoaded(one)).map(([path]) => path),
       // What a part left out may be trained by another step.
       unreached: skipped.size > 0 ? [] : named.filter(([, one]) => !reached.has(one)).map(([path]) => path),
       notHeld: named.filter(([, one]) => !optimizer.owns(one)).map(([path]) => path),

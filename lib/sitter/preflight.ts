@@ -28,7 +28,7 @@ import { isFrozen, reachesNothing } from '../training/reach.js';
 import { judge } from './causes.js';
 import { sampleOf } from './data-facts.js';
 import { type Finding, type FindingId, findingOf } from './finding.js';
-import { besideOf, gather, quick, setupOf, thorough } from './gather.js';
+import { besideOf, gather, isTuned, quick, setupOf, thorough } from './gather.js';
 import { sampleGradients } from './gradient-sample.js';
 import { overfitTiny } from './overfit-tiny.js';
 import { judgeRegularizers } from './regularizer-sign.js';
@@ -140,11 +140,15 @@ export async function preflight(model: AnyLayer, data: AnyDataset, options: Pref
     if (error instanceof NodegradError && found.length === 0) first.push(refused(error, model));
   });
   const stepsPerEpoch = Math.ceil(data.length / batchSize);
-  const setup = setupOf(
-    subject,
-    { batchSize, epochs, stepsPerEpoch, shuffle, ...besideOf(given as Required<FitOptions>) },
-    optimizer.steps === 0,
-  );
+  const setup = setupOf(subject, {
+    batchSize,
+    epochs,
+    stepsPerEpoch,
+    shuffle,
+    ...besideOf(given as Required<FitOptions>),
+    isBlank: optimizer.steps === 0,
+    isTuned: isTuned(model),
+  });
   const before = { moment: 'before', epoch: 0, step: 0, setup, ...gathered, now: gathered.start } as const;
   const judged = judge(rules, { ...before, losses: null, epochs: [], movement: null, failure: null } as never);
   const all = [

@@ -17,10 +17,10 @@ import { formatScore } from '../training/progress.js';
 import { tensorsUnder } from '../training/run-state.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { judge } from './causes.js';
-import { LossCurve, type LossCurveState } from './curve.js';
+import { LossCurve, type LossCurveState, shareOf, tellingShare } from './curve.js';
 import { type Beside, type Evidence, type Setup, rateText } from './evidence.js';
 import { type Finding, type FindingId, findingOf, isFinding } from './finding.js';
-import { type Gathered, gather, gatherNothing, quick, setupOf } from './gather.js';
+import { type Gathered, gather, gatherNothing, isTuned, quick, setupOf } from './gather.js';
 import { type Look, lookAt } from './look.js';
 import { spreadOver } from './measures.js';
 import { Mender, type MenderState, mendable } from './mender.js';
@@ -71,6 +71,8 @@ interface Course {
   readonly firstRate: number;
   /** Whether no optimizer had moved the model then. */
   readonly isBlank: boolean;
+  /** Whether most weights were loaded; not there in checkpoints of earlier versions. */
+  readonly isTuned?: boolean;
   /** What was seen of the model then. */
   readonly start: Look | null;
   /** Step and learning rate where weights are measured from. */
@@ -117,6 +119,7 @@ export class Sitter extends Callback {
   #trace: Trace | null = null;
   #beside: Beside = { stopsEarly: false, isRegularized: false, maxGradNorm: null };
   #isBlank = true;
+  #isTuned = false;
   #hasExploded = false;
   /** Learning rate at the beginning. */
   #firstRate = 0;
@@ -167,6 +170,7 @@ export class Sitter extends Callback {
     this.findings.splice(0, this.findings.length, ...run.history.findings);
     this.readings.length = 0;
     this.#isBlank = run.optimizer.steps === 0; // a run that goes on is no blank model
+    this.#isTuned = isTuned(run.model);
     if (this.#observe) this.#classes = run.data.classes?.length ?? (await scoresOf(run));
     if (run.epochs === 0) return;
     // A set of a user's own may draw or count when it makes a batch: the run would be another one.
@@ -181,9 +185,11 @@ export class Sitter extends Callback {
 
   override onSteps({ losses, step, epoch }: StepsRecord, run: TrainingRun): void {
     for (const [i, loss] of losses.entries()) {
-      this.#losses.add(loss);
+      const share = shareOf(step + i, run);
+      this.#losses.add(loss, share);
       if (Number.isNaN(this.#firstLoss)) this.#first(loss, run);
-      else if (this.#stop && this.#losses.lowest >= 0 && explodedAt([this.#firstLoss, loss]) >= 0) this.#exploded(loss, step + i, epoch, run);
+      else if (this.#stop && share >= tellingShare && this.#losses.lowest >= 0 && explodedAt([this.#firstLoss, loss]) >= 0)
+        this.#exploded(loss, step + i, epoch, run);
     }
   }
 
@@ -239,10 +245,10 @@ export class Sitter extends Callback {
     const found = { findings: [...this.findings], readings: [...this.readings], firstLoss: this.#firstLoss, ratios: [...this.#ratios] };
     if (this.#gathered === null || this.#trace === null || this.#run === null) return found;
     const { step, lr } = this.#trace;
-    const [firstRate, isBlank, mended] = [this.#firstRate, this.#isBlank, this.#mended];
+    const [firstRate, isBlank, isTuned, mended] = [this.#firstRate, this.#isBlank, this.#isTuned, this.#mended];
     const mender = this.#mender?.stateDict(this.#run) ?? null;
     const losses = this.#losses.stateDict();
-    const course: Course = { firstRate, isBlank, start: this.#gathered.start, trace: { step, lr }, losses, mended, mender };
+    const course: Course = { firstRate, isBlank, isTuned, start: this.#gathered.start, trace: { step, lr }, losses, mended, mender };
     return { ...found, course };
   }
 
@@ -261,8 +267,8 @@ export class Sitter extends Callback {
     this.#firstLoss = firstLoss;
     this.#ratios = [...ratios];
     if (course === undefined || this.#gathered === null || this.#trace === null || this.#run === null) return;
-    const { firstRate, isBlank, start, trace, losses, mended, mender } = course as Course;
-    [this.#firstRate, this.#isBlank, this.#mended] = [firstRate, isBlank, mended];
+    const { firstRate, isBlank, isTuned = false, start, trace, losses, mended, mender } = course as Course;
+    [this.#firstRate, this.#isBlank, this.#isTuned, this.#mended] = [firstRate, isBlank, isTuned, mended];
     this.#gathered = { ...this.#gathered, start };
     this.#trace = new Trace(this.#run.model, trace.step, trace.lr, tensorsUnder(tensors, 'trace.'));
     this.#losses = LossCurve.from(losses);
@@ -350,7 +356,8 @@ export class Sitter extends Callback {
 
   #setup(run: TrainingRun): Setup {
     const { batchSize, epochs, stepsPerEpoch, shuffle } = run;
-    return setupOf(run, { batchSize, epochs, stepsPerEpoch, shuffle, ...this.#beside }, this.#isBlank);
+    const [isBlank, isTuned] = [this.#isBlank, this.#isTuned];
+    return setupOf(run, { batchSize, epochs, stepsPerEpoch, shuffle, ...this.#beside, isBlank, isTuned });
   }
 
   #say(findings: readonly Finding[], run: TrainingRun): void {

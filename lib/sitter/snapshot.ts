@@ -1,7 +1,7 @@
 // A run as it was at some step, in memory: to measure how far weights went, and to go back to when it went wrong.
 
 import type { AnyLayer } from '../layers/layer.js';
-import { copiesOf } from '../layers/state.js';
+import { copiesOf, loadState } from '../layers/state.js';
 import { touch } from '../ops/emit.js';
 import { sampleOf, sampledCopy, sumSquaresDifference } from '../ops/statistics.js';
 import type { Optimizer, OptimizerState } from '../optimizers/optimizer.js';
@@ -63,7 +63,7 @@ export function putBack({ weights, optimizer: state }: Snapshot, model: AnyLayer
     const { inner } = options.lr;
     options.lr = was.schedule === 'ScaledSchedule' ? new ScaledSchedule(inner, { factor: was.factor }) : inner;
   }
-  model.loadStateDict(weights as Map<string, AnyTensor>);
+  loadState(model, weights as Map<string, AnyTensor>, {}, () => {}); // they are the model's own
   optimizer.loadStateDict(state);
   for (const parameter of model.parameters()) touch(parameter);
 }

@@ -57,7 +57,7 @@ export async function writeCheckpoint(dir: string, { step, tensors, state }: Che
     ['format', format],
     ['version', version],
     ['nodegrad', info().version],
-    ['state', stringify({ step, state })],
+    ['state', encodeState({ step, state })],
   ]);
   await writeFileAtomic(path, await encodeInTurns(tensors, metadata));
 }
@@ -127,19 +127,24 @@ async function unlinkIfThere(path: string): Promise<void> {
 }
 
 /** JSON has no NaN, no infinities and no −0: they are written as `{"$number": "NaN"}`. */
-function stringify(value: unknown): string {
+export function encodeState(value: unknown): string {
   return JSON.stringify(value, (_key, item) => {
     if (typeof item !== 'number' || (Number.isFinite(item) && !Object.is(item, -0))) return item;
     return { $number: Object.is(item, -0) ? '-0' : String(item) };
   });
 }
 
+/** The value behind {@link encodeState}. */
+export function decodeState(text: string): unknown {
+  return JSON.parse(text, (key, item) => {
+    if (key === '__proto__') throw new Error('the key __proto__ is not allowed');
+    return typeof item?.$number === 'string' ? Number(item.$number) : item;
+  });
+}
+
 function parse(text: string, path: string): unknown {
   try {
-    return JSON.parse(text, (key, item) => {
-      if (key === '__proto__') throw new Error('the key __proto__ is not allowed');
-      return typeof item?.$number === 'string' ? Number(item.$number) : item;
-    });
+    return decodeState(text);
   } catch (error) {
     throw new FileFormatError(`${path}: its state is not JSON: ${(error as Error).message}`, { cause: error });
   }

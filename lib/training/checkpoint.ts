@@ -164,6 +164,11 @@ export class Checkpoints {
     return { position, path, damaged };
   }
 
+  /** What a run goes on from whose callbacks have not been given their state yet. */
+  get resumed(): CheckpointContent<RunState> | null {
+    return this.#resumed;
+  }
+
   /** Gives the callbacks of a resumed run their state, once. */
   restoreCallbacks(): void {
     if (this.#resumed !== null) restoreCallbacks(this.parts, this.#resumed);

@@ -4,6 +4,7 @@ import { memoryOf } from '../data/contract.js';
 import { type AnyDataset, type BatchPart, type ExampleMemory, isInMemory } from '../data/dataset.js';
 import { isFloat } from '../dtype.js';
 import { ArgumentError } from '../errors.js';
+import { BinaryCrossEntropyLoss } from '../losses/binary.js';
 import { CombinedLoss } from '../losses/combined.js';
 import type { Loss } from '../losses/loss.js';
 import { isBuiltIn } from '../names.js';
@@ -46,7 +47,7 @@ function checkTerm(name: string, memory: Memory, targets: TensorTree, loss: Loss
         );
     }
   const { targetDomain: domain } = loss;
-  const values = numbersOf(targets);
+  const values = numbersOf(targets) ?? (loss instanceof BinaryCrossEntropyLoss ? labelsOf(targets) : null);
   if (domain === null || values === null) return;
   const isWrong = (value: number): boolean => !Number.isNaN(value) && !domain.holds(value);
   // Of a part of a set, only its own rows count; most sets have no wrong target at all.
@@ -62,6 +63,13 @@ function checkTerm(name: string, memory: Memory, targets: TensorTree, loss: Loss
       `${loss.constructor.name} expects targets ${domain.words}, received ${wrong} in row ${example} of data set '${name}'. ${domain.hint}`,
     );
   }
+}
+
+/** Class indices, where a loss takes them for numbers. */
+function labelsOf(tensor: unknown): Int32Array | null {
+  if (!(tensor instanceof Tensor)) return null;
+  const { dtype, data, size, rank } = tensor as AnyTensor;
+  return (dtype === 'int32' || dtype === 'uint8') && rank > 0 && size > 0 && data.length === size ? (data as Int32Array) : null;
 }
 
 /** The numbers of a float tensor with a first axis; null for anything else, and for memory that went elsewhere. */

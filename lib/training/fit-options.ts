@@ -10,6 +10,7 @@ import type { Metric } from '../metrics/metric.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { type StepPrecision, stepPrecisions } from '../program/fuse.js';
 import type { Regularizer } from '../regularizers/regularizer.js';
+import type { ProcessGroup } from '../distributed/process-group.js';
 import type { CallbackLike } from './callbacks.js';
 import type { Sitter } from '../sitter/sitter.js';
 import type { CheckpointOptions } from './checkpoint.js';
@@ -32,6 +33,11 @@ export interface FitOptions {
    * the mean of the parts.
    */
   readonly shards?: number;
+  /**
+   * The processes that train this model together, each of which calls `fit` with the same model, data and options: see {@link ProcessGroup}. Each computes
+   * its share of the `shards` (default 16 here), and all have the same weights after each step: those of one process alone with as many shards, bit for bit.
+   */
+  readonly group?: ProcessGroup;
   /** A new random order in every epoch; default true. */
   readonly shuffle?: boolean;
   /**
@@ -118,6 +124,7 @@ export const fitOptions: readonly (keyof FitOptions)[] = [
   'epochs',
   'batchSize',
   'shards',
+  'group',
   'shuffle',
   'seed',
   'dropLast',
@@ -159,7 +166,7 @@ export function precisionOf({ precision = 'float32', eager }: FitOptions, model?
 }
 
 /** What decides the numbers of a run beside its parts: what is compared when it is taken up again. */
-export function settingsOf(options: FitOptions, batchSize: number, seed: number): Readonly<Record<string, unknown>> {
-  const { shuffle = true, dropLast = false, maxGradNorm = 'none', shards = 1 } = options;
+export function settingsOf(options: FitOptions, shards: number, batchSize: number, seed: number): Readonly<Record<string, unknown>> {
+  const { shuffle = true, dropLast = false, maxGradNorm = 'none' } = options;
   return { batchSize, seed, ...(shards > 1 && { shards }), shuffle, dropLast, maxGradNorm, ...precisionOf(options) };
 }

@@ -19,7 +19,7 @@ import { followersOf } from '../report/followers.js';
 import { type TensorTree, firstTensor } from '../tree.js';
 import { type Seat, seatOf } from '../sitter/of-run.js';
 import { type BatchRecord, type CallbackLike, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
-import { type Checkpoints, type Resumption, checkpointsOf } from './checkpoint.js';
+import { type Checkpoints, checkpointsOf } from './checkpoint.js';
 import { takeFromData } from './class-names.js';
 import { checkDomains } from './domains.js';
 import { TrainingAbortedError, type TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
@@ -27,6 +27,7 @@ import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, isSumOf, meanOfBat
 import { type BatchPlace, explainColumns, locate } from './failed-batch.js';
 import { type FitOptions, checkFit, precisionOf, settingsOf } from './fit-options.js';
 import { type EpochRecord, History, type Scores } from './history.js';
+import { type Meeting, endsBetweenSteps, failTogether, meet, optionsInGroup, stopTogether } from './in-group.js';
 import { Breather, rememberModes } from './modes.js';
 import { allStateFinite, explainNonFinite } from './non-finite.js';
 import { type ObservedNumbers, decodeObservation } from './observe.js';
@@ -35,8 +36,9 @@ import { preflight } from './preflight.js';
 import { Progress, milliseconds } from './progress.js';
 import { compileReported, runEnd, runHeader } from './run-header.js';
 import { reading } from './reading.js';
+import { runData } from './run-data.js';
 import { type RunLog, openRunLog } from './run-log.js';
-import { type EpochProgress, type RunPosition, stateOfMetrics } from './run-state.js';
+import { type EpochProgress, type RunParts, type RunPosition, positionOf, stateOfMetrics } from './run-state.js';
 import { NonFiniteLoss, type Seen, type StepResult, type TrainStep, addMeasured, makeTrainSteps, stepsUntilObserved } from './train-step.js';
 import { validate } from './validate.js';
 
@@ -44,7 +46,7 @@ const inTraining = new WeakSet<AnyLayer>();
 
 /** `model.fit(data, options)`: documented there. */
 export async function fit(model: AnyLayer, data: AnyDataset, options: FitOptions): Promise<History> {
-  const { validation, ...rest } = checkFit(data, options);
+  const { validation, ...rest } = optionsInGroup(checkFit(data, options));
   const learning = takeFromData(checkLayer(model), data, validation);
   if (learning !== undefined) await learning;
   const seen = validation && preprocessed(model, validation);
@@ -54,7 +56,7 @@ export async function fit(model: AnyLayer, data: AnyDataset, options: FitOptions
   inTraining.add(model);
   const restore = rememberModes(model);
   try {
-    return await fitting.run();
+    return await failTogether(rest.group, () => fitting.run());
   } finally {
     restore();
     inTraining.delete(model);
@@ -91,6 +93,8 @@ class Fitting implements TrainingRun {
   readonly #compiled: readonly CompiledStep<TensorTree[], StepResult>[];
   readonly #observeEvery: number;
   readonly #checkpoints: Checkpoints | null;
+  readonly #runParts: RunParts;
+  #meeting: Meeting | null = null;
   #log: RunLog | null = null;
   #began = 0;
   /** The order of the first epoch: where the optimizer stands says which epochs have been, see `seed`. */
@@ -117,11 +121,10 @@ class Fitting implements TrainingRun {
     this.#callbacks = new Callbacks(options.callbacks, [...added, ...followers]);
     this.epochs = checkInteger(options.epochs ?? 1, 'options.epochs', 0);
     this.#seed = checkInteger(options.seed ?? getSeed(), 'options.seed');
-    const { batchSize, shuffle = true, dropLast = false, validation } = options;
+    const { shuffle = true, validation } = options;
     [this.shuffle, this.validation] = [shuffle, validation];
-    this.#loader = new DataLoader<BatchPart, BatchPart>(preprocessed(model, data), { batchSize, shuffle, dropLast, seed: this.#seed });
-    checkNotEmpty(this.#loader, 'train on');
-    this.batchSize = this.#loader.batchSize;
+    const { loader, shards } = runData(preprocessed(model, data), options, this.#seed);
+    [this.#loader, this.batchSize] = [loader, loader.batchSize];
     if (validation !== undefined) checkNotEmpty(new DataLoader(validation), 'validate with. Leave `options.validation` out');
     this.#progress = new Progress(options.progress, this.epochs, this.stepsPerEpoch);
     this.#eager = checkFlag(options.eager ?? false, 'options.eager');
@@ -130,12 +133,11 @@ class Fitting implements TrainingRun {
     const { wantsBatches: keepPrediction, wantsObservations } = this.#callbacks;
     this.#observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0) * Number(wantsObservations);
     this.#parts = { model, loss, optimizer, metrics: this.#metrics, regularizers: checkRegularizers(options.regularizers) };
-    const shards = checkInteger(options.shards ?? 1, 'options.shards', 1, this.batchSize);
-    this.#steps = makeTrainSteps({ ...this.#parts, clipping: this, keepPrediction, shards });
+    this.#steps = makeTrainSteps({ ...this.#parts, clipping: this, keepPrediction, shards, channel: options.group?.channel ?? null });
     this.#compiled = this.#steps.map((step) => compileReported(step, precisionOf(options, model), this));
-    const settings = settingsOf(options, this.batchSize, this.#seed);
-    const parts = { ...this.#parts, callbacks: [...(options.callbacks ?? []), ...kept], data, validation, history, epochs, settings };
-    this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, parts, this);
+    const settings = settingsOf(options, shards, this.batchSize, this.#seed);
+    this.#runParts = { ...this.#parts, callbacks: [...(options.callbacks ?? []), ...kept], data, validation, history, epochs, settings };
+    this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, this.#runParts, this);
   }
 
   get stepsPerEpoch(): number {
@@ -176,18 +178,15 @@ class Fitting implements TrainingRun {
     this.#firstOrder = Math.floor(this.optimizer.steps / this.stepsPerEpoch);
     this.#began = milliseconds();
     const resumed = (await this.#checkpoints?.open()) ?? null;
-    if (resumed !== null) this.#goOn(resumed);
+    this.#meeting = await meet(this.#options.group, this.#runParts, this.#checkpoints, this.#callbacks, () => this.#position());
+    this.#goOn(this.#meeting.position ?? resumed?.position);
     const first = this.step;
     this.#log = openRunLog(this.#options.log, this.#options.runDir);
     this.history.log = this.#log?.path ?? null;
     this.#log?.write({ type: 'run', ...runHeader(this, this.#seed, resumed), ...precisionOf(this.#options) });
     const failures: unknown[] = [];
     const attempt = async (body: () => Promise<void> | undefined): Promise<void> => {
-      try {
-        await body();
-      } catch (error) {
-        failures.push(error);
-      }
+      await (async () => body())().catch((error) => failures.push(error));
     };
     await attempt(() => this.#runEpochs());
     for (const step of this.#compiled) step.dispose();
@@ -207,6 +206,7 @@ class Fitting implements TrainingRun {
   async #runEpochs(): Promise<void> {
     await this.#callbacks.call('onTrainBegin', this);
     this.#checkpoints?.restoreCallbacks();
+    this.#meeting?.restoreCallbacks();
     while (this.epoch < this.epochs && this.history.stopped === null) {
       this.epoch += 1;
       // Before the callbacks, which may then put some layers into another mode. An epoch that is taken up in its middle has begun already.
@@ -214,6 +214,7 @@ class Fitting implements TrainingRun {
       if (this.#progressed === null) await this.#callbacks.call('onEpochBegin', this);
       try {
         await this.#runEpoch(this.#firstOrder + this.epoch - 1);
+        if (this.#options.group !== undefined) stopTogether(this.#options.group, this.history);
       } catch (error) {
         if (!this.#sitter?.recover(this, error)) throw error;
         this.#progressed = null;
@@ -223,7 +224,8 @@ class Fitting implements TrainingRun {
   }
 
   /** Takes over where a checkpoint was made; model, optimizer and history are as they were. */
-  #goOn({ position }: Resumption): void {
+  #goOn(position: RunPosition | undefined): void {
+    if (position === undefined) return;
     this.step = position.step;
     this.epoch = this.history.epochs.length;
     this.#firstOrder = position.firstOrder;
@@ -234,12 +236,7 @@ class Fitting implements TrainingRun {
 
   /** Where the run stands, between two steps. */
   #position(): RunPosition {
-    const progress = this.#progressed && {
-      ...this.#progressed,
-      seconds: (milliseconds() - this.#epochBegan) / 1000,
-      metrics: this.#progressed.metrics ?? stateOfMetrics(this.#metrics),
-    };
-    return { step: this.step, firstOrder: this.#firstOrder, seconds: (milliseconds() - this.#began) / 1000, progress };
+    return positionOf(this.step, this.#firstOrder, this.#began, this.#progressed, this.#epochBegan, this.#metrics);
   }
 
   async #runEpoch(order: number): Promise<void> {
@@ -275,7 +272,7 @@ class Fitting implements TrainingRun {
     const feed = feedOf(this.#loader, order, this.#staging);
     /** What a callback threw: steps that were under way are taken in before it ends the run. */
     let failure: { readonly error: unknown } | null = null;
-    const stopped = (): boolean => failure !== null || this.#signal?.aborted === true || this.history.stopped !== null;
+    const stopped = (): boolean => failure !== null || this.#signal?.aborted === true || endsBetweenSteps(this.#options.group, this.history);
     const [plain, observing] = this.#compiled.map((step) => stepPrograms(step));
     const choose = (at: number): { programs: StepPrograms<StepResult>; count: number } => {
       const until = stepsUntilObserved(this.#observeEvery, this.step + at - epoch.batch, this.stepsPerEpoch - at);
@@ -343,7 +340,7 @@ class Fitting implements TrainingRun {
         doubtRecordings(this.#compiled, this.#parts, this.#callbacks.areOwn);
       }
       await this.#tell([value], progress, result.observation);
-      if (this.history.stopped !== null) break;
+      if (endsBetweenSteps(this.#options.group, this.history)) break;
       if (this.#checkpoints?.isDue(this.step)) await this.#checkpoints.take(() => this.#position());
       if (this.#eager) await this.#breather.pause();
     }

@@ -20,6 +20,7 @@ import type { CallbackLike } from './callbacks.js';
 import type { CheckpointContent } from './checkpoint-file.js';
 import { describeData } from './data-digest.js';
 import type { Finding } from '../sitter/finding.js';
+import { milliseconds } from './progress.js';
 import { type Frozen, frozenOf, restoreFrozen } from './frozen.js';
 import type { EpochRecord, History } from './history.js';
 
@@ -117,6 +118,20 @@ export function captureRun(parts: RunParts, position: RunPosition, run: RunDescr
     run,
   };
   return { step: position.step, tensors, state };
+}
+
+/** Where a run stands that `began` at a time, and its epoch in progress at another. */
+export function positionOf(
+  step: number,
+  firstOrder: number,
+  began: number,
+  progress: EpochProgress | null,
+  epochBegan: number,
+  metrics: readonly Metric[],
+): RunPosition {
+  const seconds = (since: number): number => (milliseconds() - since) / 1000;
+  const held = progress && { ...progress, seconds: seconds(epochBegan), metrics: progress.metrics ?? stateOfMetrics(metrics) };
+  return { step, firstOrder, seconds: seconds(began), progress: held };
 }
 
 /** State of all metrics by their order; null when one of them cannot tell it. */

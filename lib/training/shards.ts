@@ -2,12 +2,13 @@
 
 import { context, within } from '../context.js';
 import { accumulateOp, div, greater, mul, scalar, scaleBy, where } from '../ops/elementwise.js';
-import { emitInPlace, withoutGradients } from '../ops/emit.js';
+import { emitInPlace, isRecording, withoutGradients } from '../ops/emit.js';
 import { cast, concat, copy, copyInto, filled } from '../ops/shape.js';
+import { type Branch, branchesOf, type Channel, groupShare, groupSum, middleOf, ownerOf, rowsOfShard, shardWithRows } from '../ops/group.js';
 import { type LeafGradients, type Shards, withinShard } from '../ops/shards.js';
 import { type StateWrite, whereWritten } from '../ops/state.js';
-import type { AnyTensor, Tensor } from '../tensor.js';
-import { type TensorTree, firstTensor, mapTensors, tensorsOf } from '../tree.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+import { type TensorTree, firstTensor, leavesOf, mapTensors, tensorsOf } from '../tree.js';
 
 /** What the forward pass makes of a shard. */
 export interface ShardResult {
@@ -21,23 +22,25 @@ export interface ShardResult {
   readonly held: readonly StateWrite[];
 }
 
+/** A shard and what its forward pass made. */
+export interface ComputedShard<R> {
+  readonly index: number;
+  readonly rows: number;
+  readonly result: R;
+}
+
 /** What {@link overShards} gives. */
 export interface ShardsResult<R> {
   /** The loss of the batch. */
   readonly loss: Tensor;
   /** What the batch counts for; null for its examples. */
   readonly counted: Tensor | null;
-  /** What the forward pass of each shard made, in their order. */
-  readonly results: readonly R[];
+  /** What the forward pass of each shard made that this process has computed, in their order. */
+  readonly results: readonly ComputedShard<R>[];
   /** Writes the gradients where the optimizer looks for them. */
   readonly writeGradients: () => void;
   /** Makes the writes to state. */
   readonly writeState: () => void;
-}
-
-/** The rows of one of `count` shards: ⌊index·rows/count⌋ up to the next one's first. None where there are more shards than rows. */
-export function rowsOfShard(rows: number, count: number, index: number): [begin: number, end: number] {
-  return [Math.floor((index * rows) / count), Math.floor(((index + 1) * rows) / count)];
 }
 
 /**
@@ -49,7 +52,7 @@ export function rowsOfShard(rows: number, count: number, index: number): [begin:
  */
 export function addInTree<T>(begin: number, end: number, leaf: (index: number) => T | null, add: (left: T, right: T) => T): T | null {
   if (end - begin === 1) return leaf(begin);
-  const middle = begin + (1 << (31 - Math.clz32(end - begin - 1)));
+  const middle = middleOf(begin, end);
   const left = addInTree(begin, middle, leaf, add);
   const right = addInTree(middle, end, leaf, add);
   return left === null || right === null ? (left ?? right) : add(left, right);
@@ -95,6 +98,14 @@ function addContribution(left: Contribution, right: Contribution): Contribution 
   return left;
 }
 
+/** The sum over all processes, of which this one has the parts `own`. */
+function addOverGroup(channel: Channel, own: readonly Contribution[], count: number, rows: number): Contribution {
+  const flat = own.map(({ tensors, states }) => [...tensors, ...states.flatMap(({ values }) => values)]);
+  const sums = flat[0].map((_, i) => flat.map((tensors) => tensors[i]));
+  groupSum(channel, sums, count, rows);
+  return own[0];
+}
+
 /** A scalar of a step's loss, whatever its rank. */
 const oneNumber = (x: AnyTensor): Tensor => x.detach().reshape([]) as Tensor;
 
@@ -105,18 +116,19 @@ const oneNumber = (x: AnyTensor): Tensor => x.detach().reshape([]) as Tensor;
  * @param batch - Inputs, targets and weights.
  * @param leaves - The parameters that are trained.
  * @param isSum - Whether losses are sums over their examples.
+ * @param channel - The processes that compute them together; null for this one alone.
  * @param pass - The forward pass of a shard.
  */
 export function overShards<R extends ShardResult>(
   batch: readonly TensorTree[],
   count: number,
-  { leaves, isSum }: { readonly leaves: readonly AnyTensor[]; readonly isSum: boolean },
+  { leaves, isSum, channel }: { readonly leaves: readonly AnyTensor[]; readonly isSum: boolean; readonly channel: Channel | null },
   pass: (batch: readonly TensorTree[]) => R,
 ): ShardsResult<R> {
   const rows = firstTensor(batch[0], 'inputs').shape[0];
   const step: Shards = { drawn: new Map() };
   const reached = new Set<AnyTensor>();
-  const results: R[] = [];
+  const results: ComputedShard<R>[] = [];
   let counts = false;
   const leaf = (index: number): Contribution | null => {
     const [begin, end] = rowsOfShard(rows, count, index);
@@ -135,7 +147,7 @@ export function overShards<R extends ShardResult>(
       return made;
     });
     counts = result.counted !== null && !isSum;
-    results.push(result);
+    results.push({ index, rows: end - begin, result });
     return withoutGradients(() => {
       const loss = oneNumber(result.loss);
       const counted = result.counted === null ? null : cast(oneNumber(result.counted), loss.dtype);
@@ -150,7 +162,20 @@ export function overShards<R extends ShardResult>(
       return { tensors: [...gradients.list(), weighted, ...(counted === null ? [] : [copy(counted)])], states };
     });
   };
-  const { tensors, states } = addInTree(0, count, leaf, addContribution) as Contribution;
+  const computed = (): Contribution => {
+    if (channel === null || channel.size === 1) return addInTree(0, count, leaf, addContribution) as Contribution;
+    const branches = branchesOf(channel, count, rows);
+    // Who has no rows computes a shard of another once more: for what it is made of, and so that all draw the same.
+    const spare = shardWithRows(count, rows);
+    const parts: readonly Branch[] = branches.length > 0 ? branches : [[spare, spare + 1]];
+    const own = parts.map(([begin, end]) => addInTree(begin, end, leaf, addContribution) as Contribution);
+    return withoutGradients(() => {
+      const sum = addOverGroup(channel, own, count, rows);
+      shareReached(channel, leaves, reached);
+      return sum;
+    });
+  };
+  const { tensors, states } = computed();
   return withoutGradients(() => {
     const counted = (tensors[leaves.length + 1] as Tensor | undefined) ?? null;
     // Where nothing counts, the loss is 0.
@@ -174,6 +199,57 @@ export function overShards<R extends ShardResult>(
       },
     };
   });
+}
+
+/** A leaf that a shard of another process reached is reached. Code of a model's own may decide it anew in each eager step; a recorded one has decided. */
+function shareReached({ size, rank, ...channel }: Channel, leaves: readonly AnyTensor[], reached: Set<AnyTensor>): void {
+  if (isRecording()) return;
+  const flags = Array.from({ length: size }, () => filled([leaves.length], 0, 'int32'));
+  for (const [i, leaf] of leaves.entries()) (flags[rank].memory as Int32Array)[i] = Number(reached.has(leaf));
+  groupShare({ size, rank, ...channel }, flags, [...flags.keys()]);
+  for (const [i, leaf] of leaves.entries()) if (flags.some(({ memory }) => memory[i] === 1)) reached.add(leaf);
+}
+
+/** A tree with the first `rows` rows; where there are fewer, with the first one again. */
+export function withRows(tree: TensorTree, rows: number): TensorTree {
+  return mapTensors(tree, 'batch', (tensor) => {
+    const { [0]: have } = tensor.shape;
+    return rows <= have
+      ? tensor.slice(0, rows)
+      : concat([tensor as Tensor, ...Array.from({ length: rows - have }, () => tensor.slice(0, 1) as Tensor)]);
+  });
+}
+
+const isTensor = (value: unknown): boolean => value instanceof Tensor;
+
+/**
+ * What was made of each shard that has rows, by whichever process computed it: trees of tensors and numbers, in the order of the shards.
+ *
+ * @param valueOf - Of a shard of this process, what was made of it; of a number of rows, what would be, for its shapes and numbers.
+ */
+export function shareShards<T>(
+  channel: Channel,
+  count: number,
+  rows: number,
+  valueOf: (shard: { index: number; rows: number; isOwn: boolean }) => T,
+): T[] {
+  const shards = Array.from({ length: count }, (_, index) => {
+    const [begin, end] = rowsOfShard(rows, count, index);
+    return { index, rows: end - begin, owner: ownerOf(index, count, channel.size) };
+  }).filter((shard) => shard.rows > 0);
+  const trees = shards.map(({ index, rows: ofShard, owner }) => {
+    const isOwn = owner === channel.rank;
+    const { leaves, structure } = leavesOf<AnyTensor>(valueOf({ index, rows: ofShard, isOwn }), isTensor);
+    return { leaves: leaves.map((leaf) => (isOwn ? copy(leaf as Tensor) : filled(leaf.shape, 0, leaf.dtype as 'float32'))), structure, owner };
+  });
+  const all = trees.flatMap(({ leaves, owner }) => leaves.map((leaf) => [leaf, owner] as const));
+  if (all.length > 0)
+    groupShare(
+      channel,
+      all.map(([leaf]) => leaf),
+      all.map(([, owner]) => owner),
+    );
+  return trees.map(({ leaves, structure }) => structure.rebuild(leaves) as T);
 }
 
 /** The batch's tree of the shards' trees. */

@@ -1,6 +1,7 @@
 // Targets of regression that are scaled while a model trains, and what gives the trained model their units.
 
 import { checkDataset, memoryOf, whenThere } from '../data/contract.js';
+import { isClassIndices } from '../data/class-indices.js';
 import {
   type AnyDataset,
   type AsyncDataset,
@@ -11,7 +12,6 @@ import {
   type EpochKey,
   type ExampleMemory,
   type ShapeOf,
-  isClassIndices,
   isInMemory,
 } from '../data/dataset.js';
 import type { ColumnSchema } from '../data/columns.js';

@@ -6,18 +6,19 @@ import { trainingOutputsOf } from '../layers/outputs.js';
 import type { Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import { holdsWhile, isRecording } from '../ops/emit.js';
+import type { Channel } from '../ops/group.js';
 import { requireFinite } from '../ops/finite.js';
 import { clipGradNorm } from '../optimizers/clip.js';
 import { noteSkipped } from '../ops/sometimes.js';
 import { type StateWrite, holdState, release } from '../ops/state.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { type AnyTensor, type Tensor, noGrad } from '../tensor.js';
-import { type TensorTree, mapTensors } from '../tree.js';
+import { type TensorTree, firstTensor, mapTensors } from '../tree.js';
 import type { Regularizer } from '../regularizers/regularizer.js';
 import { checkOutput, countedOf, isSumOf, lossOf } from './evaluate.js';
 import { type ObservedNumbers, observed } from './observe.js';
 import { checkReach } from './reach.js';
-import { joinShards, overShards } from './shards.js';
+import { type ComputedShard, joinShards, overShards, shareShards, withRows } from './shards.js';
 
 /** What a step gives back. */
 export interface StepResult {
@@ -47,6 +48,8 @@ export interface StepParts {
   readonly keepPrediction: boolean;
   /** How many shards a batch is computed in. */
   readonly shards: number;
+  /** The processes that compute them together; null for this one alone. */
+  readonly channel: Channel | null;
 }
 
 /** What a forward pass leaves. */
@@ -58,12 +61,22 @@ interface Forward {
   readonly held: readonly StateWrite[];
 }
 
-/** What is made of a prediction. */
-interface Measured {
-  readonly counted: AnyTensor | null;
+/** What others may want to see of a prediction. */
+interface Shown {
   readonly measured: unknown[];
   /** Null where nobody wants it. */
   readonly prediction: TensorTree | null;
+}
+
+/** What a shard's forward pass worked on and made. */
+interface Seeable {
+  readonly part: AnyPair;
+  readonly whole: TensorTree;
+}
+
+/** What is made of a prediction. */
+interface Measured extends Shown {
+  readonly counted: AnyTensor | null;
 }
 
 function refuseNonFinite(sum: Tensor): void {
@@ -90,6 +103,7 @@ export function makeTrainSteps({
   regularizers,
   keepPrediction,
   shards,
+  channel,
 }: StepParts): [plain: TrainStep, observed: TrainStep] {
   const keep = keepPrediction || needPrediction(metrics);
   let checked = false;
@@ -127,15 +141,27 @@ export function makeTrainSteps({
     const seen = measured(prediction, ...batch);
     return { loss: result.detach(), ...seen, measured: [seen.measured] };
   };
+  /** What is shown of each shard, of those of other processes too. */
+  const shownOf = (results: readonly ComputedShard<Measured & Seeable>[], rows: number): Shown[] => {
+    if (channel === null || channel.size === 1) return results.map(({ result }) => result);
+    return shareShards(channel, shards, rows, ({ index, rows: ofShard, isOwn }): Shown => {
+      const alike = results.find((one) => (isOwn ? one.index === index : one.rows === ofShard));
+      if (alike !== undefined) return { measured: alike.result.measured, prediction: alike.result.prediction };
+      const { result } = results[0];
+      const [inputs, targets, weights] = result.part.map((tree) => tree && withRows(tree, ofShard)) as unknown as AnyPair;
+      const { measured: made, prediction } = measured(withRows(result.whole, ofShard), inputs, targets, weights);
+      return { measured: made, prediction };
+    });
+  };
   const sharded = (...batch: AnyPair): Omit<StepResult, 'observation'> => {
     const leaves = model.parameters().filter(({ requiresGrad }) => requiresGrad);
     const made = overShards(
       batch.filter((tree) => tree !== undefined),
       shards,
-      { leaves, isSum: isSumOf(loss) },
+      { leaves, isSum: isSumOf(loss), channel },
       (part) => {
         const result = forward(...(part as AnyPair));
-        return { ...result, ...measured(result.prediction, ...(part as AnyPair)) };
+        return { ...result, ...measured(result.prediction, ...(part as AnyPair)), whole: result.prediction, part: part as AnyPair };
       },
     );
     const sum = penaltiesOf().reduce((before, one) => before.add(one), made.loss);
@@ -144,12 +170,19 @@ export function makeTrainSteps({
     optimizer.zeroGrad();
     made.writeGradients();
     if (sum !== made.loss) sum.backward();
-    const predictions = made.results.map(({ prediction }) => prediction as TensorTree);
+    const shown = noGrad(() => shownOf(made.results, firstTensor(batch[0], 'inputs').shape[0]));
     return {
       loss: made.loss,
       counted: made.counted,
-      measured: made.results.map(({ measured: ofShard }) => ofShard),
-      prediction: keep ? noGrad(() => joinShards(predictions, "the model's output")) : null,
+      measured: shown.map(({ measured: ofShard }) => ofShard),
+      prediction: keep
+        ? noGrad(() =>
+            joinShards(
+              shown.map(({ prediction }) => prediction as TensorTree),
+              "the model's output",
+            ),
+          )
+        : null,
     };
   };
   const gradients = shards === 1 ? whole : sharded;

@@ -53,6 +53,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exportProgram(env, exports);
   exportDriver(env, exports);
   exportCalibrate(env, exports);
+  exportGroup(env, exports);
   exportTesting(env, exports);
   return exports;
 }

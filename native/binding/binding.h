@@ -45,6 +45,7 @@ void exportProgram(Napi::Env, Napi::Object exports); // program.cc
 void exportDriver(Napi::Env, Napi::Object exports); // driver.cc
 void exportInfo(Napi::Env, Napi::Object exports); // info.cc
 void exportCalibrate(Napi::Env, Napi::Object exports); // calibrate.cc
+void exportGroup(Napi::Env, Napi::Object exports); // group.cc
 void exportTesting(Napi::Env, Napi::Object exports); // testing.cc
 
 }  // namespace nodegrad

@@ -69,6 +69,10 @@ napi_value runOp(napi_env env, napi_callback_info info) {
     if (bytes > 0 && !(call.workspace = scratch(bytes))) return fail(env, &op, "no memory for the workspace");
   }
   op.functions.run(call);
+  if (op.functions.outcome) {
+    const Refusal refusal = op.functions.outcome(call);
+    if (refusal.what) napi_throw(env, errorOf(env, {textOf(op, refusal), refusal}));
+  }
   return nullptr;
 }
 

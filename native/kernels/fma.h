@@ -1,6 +1,8 @@
 // a·b + c, rounded once, where no instruction does it: the same bits as the instruction's, NaN's payload aside, in the mode that flushes denormal numbers
 // too. C libraries and compilers have functions for it that round twice where the result is denormal (musl's fmaf, the fma of compiler_rt), so it is our own.
 
+#if defined(__x86_64__) && !defined(__FMA__)
+
 // In double the product is exact. The sum is rounded to odd: what was lost is kept in its last bit, so that rounding to float once more is right.
 inline float fmaLane(float a, float b, float c) {
   const double product = double(a) * double(b), addend = c, sum = product + addend, part = sum - product;
@@ -61,3 +63,10 @@ __attribute__((noinline)) inline double fmaLane(double a, double b, double c) {
   if (__builtin_ia32_stmxcsr() & 0x8000) return withSign(power == -1023 && rounded(53) >> 53 ? 1ull << 52 : 0);  // FTZ: tininess after rounding
   return withSign(rounded(53 + power + 1022));
 }
+
+#else
+
+inline float fmaLane(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+inline double fmaLane(double a, double b, double c) { return __builtin_fma(a, b, c); }
+
+#endif

@@ -5,9 +5,9 @@
 
 #include "table.h"
 
-
 namespace scalar {
 namespace {
+#include "fma.h"
 #include "vec_scalar.h"
 #include "all.h"
 }  // namespace

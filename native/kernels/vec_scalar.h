@@ -37,12 +37,6 @@ template <class T> inline V<T> operator-(V<T> a, V<T> b) { V<T> r; EACH(i) r.v[i
 template <class T> inline V<T> operator*(V<T> a, V<T> b) { V<T> r; EACH(i) r.v[i] = a.v[i] * b.v[i]; return r; }
 template <class T> inline V<T> operator/(V<T> a, V<T> b) { V<T> r; EACH(i) r.v[i] = a.v[i] / b.v[i]; return r; }
 
-#if defined(__x86_64__) && !defined(__FMA__)
-#include "fma.h"
-#else
-inline float fmaLane(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
-inline double fmaLane(double a, double b, double c) { return __builtin_fma(a, b, c); }
-#endif
 template <class T> inline V<T> fma(V<T> a, V<T> b, V<T> c) { V<T> r; EACH(i) r.v[i] = fmaLane(a.v[i], b.v[i], c.v[i]); return r; }   // a·b + c
 template <class T> inline V<T> fnma(V<T> a, V<T> b, V<T> c) { V<T> r; EACH(i) r.v[i] = fmaLane(-a.v[i], b.v[i], c.v[i]); return r; }  // c − a·b
 

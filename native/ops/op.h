@@ -69,6 +69,8 @@ struct OpFunctions {
   // program calls `check` only once.
   Refusal (*guard)(const Call&) = nullptr;
   int guarded = -1;
+  // What went wrong during the run just now, of an operation that depends on others than this process; none when absent.
+  Refusal (*outcome)(const Call&) = nullptr;
 };
 
 // A line of ops.def. Signature: outputs, ':', inputs, one letter each: T float32 or float64 (all T alike), A any dtype (all A alike),

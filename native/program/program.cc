@@ -20,7 +20,7 @@ int clearsGradients(const Op& op) { return std::string_view(op.signature).ends_w
 
 constexpr int64_t maxArena = int64_t(1) << 40;
 constexpr int64_t anyInteger = int64_t(1) << 53;
-constexpr int64_t maxOperands = 64, maxAttributes = 256;
+constexpr int64_t maxOperands = 65536, maxAttributes = 65536;
 
 // Reads whole numbers off the code; the first that is none, or out of range, ends the reading.
 struct Reader {
@@ -282,6 +282,11 @@ Problem Program::run(const std::atomic<bool>* stop) {
     if (in.asks && refuses(in, &problem)) return problem;
     in.call.workspace = workspace;
     in.op->functions.run(in.call);
+    if (!in.op->functions.outcome) continue;
+    const Refusal refusal = in.op->functions.outcome(in.call);
+    if (!refusal.what) continue;
+    problem = {textOf(*in.op, refusal), refusal};
+    return problem;
   }
   const auto taken = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - begin).count();
   duration_.store(duration() == 0 ? int64_t(taken) : (duration() + int64_t(taken)) / 2, std::memory_order_relaxed);

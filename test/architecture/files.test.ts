@@ -237,6 +237,11 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   ),
   'lib/training/measured.ts': { test: 'test/metrics/sums.test.ts', why: 'which metrics are measured without being asked for' },
   'lib/cli/predict.ts': { test: 'test/cli/table.test.ts', why: 'the command for what `train` makes of a table' },
+  'lib/data/class-indices.ts': { test: 'test/data/dataset.test.ts', why: 'targets of data sets' },
+  'lib/cli/image-data.ts': { test: 'test/cli/images.test.ts', why: 'what the commands work on' },
+  'lib/distributed/addon.ts': { test: 'test/distributed/process-group.test.ts', why: 'loaded by every test there' },
+  'lib/training/in-group.ts': { test: 'test/distributed/process-group.test.ts', why: 'a run in several processes' },
+  'lib/training/run-data.ts': { test: 'test/distributed/process-group.test.ts', why: 'what each process makes of a batch' },
   'lib/evaluation/judged.ts': { test: 'test/evaluation/mistakes.test.ts', why: 'what is said of each example' },
   'lib/data/folds.ts': { test: course('splits'), why: 'rows L04 and L05 are its specification' },
   'lib/data/groups.ts': { test: course('splits'), why: 'how examples are dealt to parts and folds' },
@@ -271,6 +276,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
       { test: 'test/distributed/store.test.ts', why: 'one contract for stores of every kind, and how they are opened' },
     ]),
   ),
+  'lib/distributed/lifeline.ts': { test: 'test/distributed/launcher.test.ts', why: 'processes whose launcher is killed' },
   'lib/distributed/token.ts': { test: 'test/distributed/store-server.test.ts', why: 'who is let in' },
   'lib/data/columns.ts': { test: 'test/data/table.test.ts', why: 'a table is made of them' },
   'lib/cli/models.ts': { test: 'test/cli/options.test.ts', why: 'recipes, which the options complete' },
@@ -291,7 +297,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
     ].map(([stem, other]) => [`lib/report/${stem}.ts`, { test: `test/report/${other}.test.ts`, why: 'a part of it' }]),
   ),
   ...Object.fromEntries(
-    ['data', 'evaluate', 'experiment', 'images', 'info', 'job', 'metrics', 'output', 'program', 'run-folder', 'train'].map((stem) => [
+    ['data', 'evaluate', 'experiment', 'info', 'job', 'metrics', 'output', 'program', 'run-folder', 'train'].map((stem) => [
       `lib/cli/${stem}.ts`,
       { test: 'test/cli/main.test.ts', why: 'commands are tested as the user runs them' },
     ]),
@@ -300,7 +306,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
 
 const ceilings = {
   'lib/index.ts': { most: 720, why: 'one list: every public name' },
-  'test/faults/options.test.ts': { most: 620, why: 'one table: a row for every exported interface of options' },
+  'test/faults/options.test.ts': { most: 640, why: 'one table: a row for every exported interface of options' },
   'test/fuzz/values.ts': { most: 460, why: 'one list: hostile values by kind' },
   'test/native/samples.ts': { most: 520, why: 'one list: a valid call of every operation' },
   'test/native/special.test.ts': { most: 460, why: 'one table: every operation at every special value' },

@@ -23,6 +23,7 @@ const withoutGradient: [RegExp, string][] = [
   [/^require_finite$/, 'gives no value'],
   [/^batch_norm_statistics$/, 'off the tape: the gradient of batch_norm goes through them'],
   [/^(batch_norm_running|(batch|group)_norm_gradients)$/, 'runs in place or inside backward'],
+  [/^group_(sum|share)$/, 'runs in place, behind the backward pass of all shards'],
   [/^augment$/, 'makes batches from bytes, before there is a tape'],
   [/^(accumulate|scale_by|scatter_add_rows)$/, 'runs inside backward or in place, where no tape is kept'],
   [new RegExp(`^(${Object.keys(ruleSamples).join('|')})$`), 'an optimizer updates in place, where no tape is kept'],

@@ -60,6 +60,7 @@ const arrows: Record<string, readonly string[]> = {
   program: [...tensors, 'native', 'memory', 'tree'],
   training: [
     ...models,
+    'distributed',
     'losses',
     'metrics',
     'optimizers',
@@ -95,8 +96,8 @@ const arrows: Record<string, readonly string[]> = {
     'tree',
   ],
   search: [...tensors, 'installation', 'native', 'io', 'data', 'sitter', 'training', 'tree', 'pg'],
-  // Files are written and refusals worded as everywhere.
-  distributed: [...basics, 'io'],
+  // Files are written and refusals worded as everywhere; what is started begins with a file of the package.
+  distributed: [...tensors, 'io', 'native', 'loader', 'installation'],
   evaluation: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'program', 'tree', 'training'],
   // Pictures know no tensor: they draw numbers.
   pictures: ['errors', 'foreign', 'names'],
@@ -172,7 +173,8 @@ test('the binary is loaded in one file, held in one, and every operation passes 
   const loads = [...tree].filter(([path, text]) => /^lib\/.*\.ts$/.test(path) && /\b(createRequire|dlopen)\b/.test(text));
   t.deepEqual(
     loads.map(([path]) => path),
-    ['lib/loader.ts'],
+    // The second addon is another binary.
+    ['lib/distributed/addon.ts', 'lib/loader.ts'],
   );
   const wrong = invent({ 'lib/layers/a.ts': "import { run, type NativeOp } from '../native.js';\nimport * as all from '../native.js';" });
   t.deepEqual(wrongUsers(wrong, 'lib/native.ts', usersOfNative), [
@@ -206,6 +208,7 @@ const ofTheProcess: Record<string, readonly string[]> = {
     'parameter: prepareOwner',
   ],
   'kept to be used again: what it is changes no result': ['tensor/core: lastShape', 'data/feed: counting'],
+  'the second addon': ['distributed/addon: loaded'],
   'the one search of a process or thread': ['cli/search-objective: prepared', 'search/worker: controller'],
   'how the command ends': ['cli/output: mustFinish', 'cli/output: isLost'],
 };
@@ -232,7 +235,7 @@ const nativeRooms: Record<string, NativeRoom> = {
     banned: { 'mentions Node-API': nodeApi, 'starts or meets threads': threads, allocates: allocation, throws },
   },
   ops: {
-    rooms: ['kernels', 'runtime'],
+    rooms: ['kernels', 'runtime', 'group'],
     system: /^(algorithm|atomic|cstddef|cstdint|cstdlib|cstring|limits)$/,
     banned: { 'mentions Node-API': nodeApi, 'holds an intrinsic': intrinsics, throws, allocates: allocation },
   },
@@ -242,8 +245,20 @@ const nativeRooms: Record<string, NativeRoom> = {
     banned: { 'mentions Node-API': nodeApi, 'holds an intrinsic': intrinsics, throws },
   },
   runtime: { rooms: [], system: /./, banned: { 'mentions Node-API': nodeApi, throws } },
+  group: {
+    rooms: [],
+    system: /./,
+    banned: {
+      'mentions Node-API': nodeApi,
+      'holds an intrinsic': intrinsics,
+      throws,
+      'starts threads': /\bstd::(?:thread|async)\b|\bpthread_\w+/,
+    },
+  },
+  // An addon of its own, on a library that throws.
+  distributed: { rooms: ['group'], system: /./, banned: { 'holds an intrinsic': intrinsics } },
   binding: {
-    rooms: ['ops', 'program', 'runtime', 'kernels'],
+    rooms: ['ops', 'program', 'runtime', 'kernels', 'group'],
     system: /./,
     banned: { 'holds an intrinsic': intrinsics, throws, 'starts threads': threads },
   },

@@ -5,7 +5,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import { type ColumnTransform, load, readCsv } from '../../lib/index.js';
+import {
+  Adam,
+  BinaryCrossEntropyLoss,
+  type ColumnTransform,
+  Linear,
+  Sequential,
+  Sigmoid,
+  type Tensor,
+  load,
+  readCsv,
+  setSeed,
+  tablePreprocessing,
+} from '../../lib/index.js';
 import { Seeded } from '../helpers/seeded.js';
 
 const main = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url));
@@ -155,6 +167,36 @@ test('a target of categories is classified, and predictions have the name and it
   const evaluated = await run(folder, ['evaluate', 'here/model.safetensors', '--data', 'houses.csv']);
   t.is(evaluated.code, 0, evaluated.error);
   t.regex(evaluated.out, new RegExp(`\\n +${document.columns[0]}\n`), 'counted as train does');
+});
+
+test('a model of one output for yes and no is evaluated and predicts as one of two does, from logits and from probabilities', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'nodegrad-cli-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  const rows = Array.from({ length: 60 }, (_, i) => `${i / 10},${i < 20 ? 'stays' : 'leaves'}`);
+  writeFileSync(join(folder, 'a.csv'), `x,what\n${rows.join('\n')}\n`);
+  const data = (await readCsv(join(folder, 'a.csv'))).dataset({ target: 'what' });
+  for (const end of [[], [new Sigmoid()]]) {
+    setSeed(1);
+    const model = new Sequential([new Linear(1, 1), ...end]);
+    model.preprocessing = tablePreprocessing(data.features, data.target);
+    const loss = new BinaryCrossEntropyLoss({ fromLogits: end.length === 0 });
+    await model.fit(data, { loss, optimizer: new Adam(model, { lr: 0.1 }), epochs: 30, log: false, progress: false });
+    const { loss: wanted, metrics } = await model.evaluate(data, { loss });
+    await model.save(join(folder, 'one.safetensors'));
+    const evaluated = await run(folder, ['evaluate', 'one.safetensors', '--data', 'a.csv', '--metrics', 'log-loss', '--json']);
+    t.is(evaluated.code, 0, evaluated.error);
+    const report = JSON.parse(evaluated.out) as { loss: number; accuracy: number; metrics: Record<string, number> };
+    t.is(report.accuracy, metrics.accuracy);
+    for (const value of [report.loss, report.metrics['log-loss']]) t.true(Math.abs(value - wanted) < 1e-5, `${value} for ${wanted}`);
+    const predicted = await run(folder, ['predict', 'one.safetensors', '--data', 'a.csv', '--json']);
+    const found = (JSON.parse(predicted.out) as { rows: { what: string; probability: number }[] }).rows;
+    const outputs = (await model.predict(data)) as Tensor;
+    for (const [i, { what, probability }] of found.entries()) {
+      const p = end.length === 0 ? 1 / (1 + Math.exp(-outputs.data[i])) : outputs.data[i]; // of 'stays', which comes second
+      t.is(what, p > 0.5 ? 'stays' : 'leaves');
+      t.true(Math.abs(probability - Math.max(p, 1 - p)) < 1e-5);
+    }
+  }
 });
 
 test('whole numbers of a few kinds are classes unless --task says otherwise', async (t) => {

@@ -413,6 +413,24 @@ const takers: Record<string, Taker | readonly Taker[]> = {
       return store.get('a', o);
     },
   },
+  ProcessGroupOptions: {
+    // Without the second native part it goes as far as that.
+    take: async (o) => {
+      await using store = await lib.openStore(`file://${tmpdir()}/nodegrad-options`);
+      const opened = lib.ProcessGroup.open(Object.assign({ store }, o) as lib.ProcessGroupOptions);
+      return opened.then(
+        (group) => {
+          group.close();
+          return 'as far as it goes';
+        },
+        (error) => {
+          if (!(error instanceof lib.NativeError)) throw error;
+          return 'as far as it goes';
+        },
+      );
+    },
+    needs: { rank: 0, size: 1 },
+  },
   ServeStoreOptions: { take: async (o) => (await lib.serveStore(o)).close(), needs: { token: 'x'.repeat(16) } },
   WatchRunsOptions: { take: async (o) => (await lib.watchRuns(root, o)).close() },
   CompileOptions: {

@@ -141,6 +141,7 @@ const kinds: Record<string, string[]> = {
   loadPyTorch: ['model', 'path', 'options'],
   loadKeras: ['model', 'path', 'options'],
   savePyTorch: ['model', 'path', 'options'],
+  saveKeras: ['model', 'path'],
   conv2d: ['images', 'kernel', 'options'],
   convTranspose2d: ['images', 'kernel', 'options'],
   maxPool2d: ['images', 'small', 'options'],

@@ -88,8 +88,8 @@ export function environmentVariables(tree: Tree): Map<string, string> {
     }
     if (!/^(lib|test|bench|scripts|examples)\/.*\.(ts|mjs)$/.test(path)) continue;
     walk(parse(path, text), (node) => {
-      // variable('NAME'), variableChoice('NAME', …)
-      if (ts.isCallExpression(node) && /^variable(Choice)?$/.test(node.expression.getText())) {
+      // variable('NAME'), variableChoice('NAME', …), and of a set of variables from.whole('NAME', …)
+      if (ts.isCallExpression(node) && /^(variable(Choice)?|from\.\w+)$/.test(node.expression.getText())) {
         const [name] = node.arguments;
         if (name !== undefined && ts.isStringLiteral(name) && variable.test(name.text)) add(name.text, path);
       }

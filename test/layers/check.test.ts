@@ -12,6 +12,7 @@ test('whatever takes a model says so when it gets something else', async (t) => 
     weightLayers: (model) => lib.weightLayers(model),
     loadPyTorch: (model) => lib.loadPyTorch(model, new Map()),
     savePyTorch: (model) => lib.savePyTorch(model, 'nowhere.safetensors'),
+    saveKeras: (model) => lib.saveKeras(model, 'nowhere.weights.h5'),
     deadUnits: (model) => lib.deadUnits(model, []),
     Sequential: (model) => new lib.Sequential([model]),
     NamedStack: (model) => new lib.NamedStack({ first: model }),

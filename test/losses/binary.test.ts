@@ -1,6 +1,15 @@
 // Losses of one output for two classes: stable from any logit, and equal to what their formulas say.
 import test from 'ava';
-import { BinaryCrossEntropyLoss, binaryCrossEntropy, HingeLoss, hingeLoss, ShapeError, sigmoid } from '../../lib/index.js';
+import {
+  BinaryAccuracy,
+  BinaryCrossEntropyLoss,
+  binaryCrossEntropy,
+  HingeLoss,
+  hingeLoss,
+  ShapeError,
+  Tensor,
+  sigmoid,
+} from '../../lib/index.js';
 import { lossContract } from '../contracts/loss.js';
 import { f32, f64, gradientOf } from '../helpers/build.js';
 import { close } from '../helpers/close.js';
@@ -46,6 +55,27 @@ test('the gradient by the logits is the probability minus the target, and target
   close(t, slopes, sigmoid(f64(logits)).sub(target), { absolute: 1e-15 });
   const weighted = binaryCrossEntropy(f64([-2, 2]), f64([1, 0]), { positiveWeight: 3, reduction: 'none' }).data;
   close(t, [weighted[0] / weighted[1]], [3], { relative: 1e-15 });
+});
+
+test('class indices of yes and no are numbers beside one output, with the same bits; beside two outputs the loss for those is named', (t) => {
+  const logits = Tensor.from(Float32Array.of(0.5, -1, 3), [3, 1]);
+  const loss = new BinaryCrossEntropyLoss({ positiveWeight: 2 });
+  const wanted = loss.forward(logits, Tensor.from(Float32Array.of(1, 0, 0), [3, 1])).item();
+  const labels = Tensor.from(Int32Array.of(1, 0, 0));
+  for (const target of [labels, labels.reshape([3, 1]), labels.to('uint8')]) {
+    t.is(loss.forward(logits, target as Tensor<'int32'>).item(), wanted);
+    const accuracy = new BinaryAccuracy();
+    accuracy.update(logits, target as Tensor<'int32'>);
+    t.is(accuracy.result(), 2 / 3);
+  }
+  t.throws(() => loss.forward(Tensor.from(new Float32Array(6), [3, 2]), labels), {
+    code: 'ERR_SHAPE',
+    message: /one output for yes or no beside class indices, received 2 .* take CrossEntropyLoss/,
+  });
+  t.throws(() => loss.forward(Tensor.from(new Float32Array(4), [4, 1]), labels), {
+    code: 'ERR_SHAPE',
+    message: /shape \[4, 1\], received \[3\]/,
+  });
 });
 
 test('a column of predictions beside a row of targets is refused with the line that helps', (t) => {

@@ -10,6 +10,7 @@ import {
   BatchNorm2d,
   Conv2d,
   ConvTranspose2d,
+  Dropout,
   Embedding,
   FileFormatError,
   Flatten,
@@ -21,6 +22,8 @@ import {
   Linear,
   MultiHeadAttention,
   NodegradError,
+  PReLU,
+  RMSNorm,
   RNN,
   ReLU,
   Sequential,
@@ -28,13 +31,22 @@ import {
   Tanh,
   type Tensor,
   loadKeras,
+  saveKeras,
   noGrad,
+  setSeed,
+  writeNpy,
   tensor,
 } from '../../lib/index.js';
 import { generated } from '../helpers/golden.js';
 import { inFolder } from '../helpers/reports.js';
 import { join } from 'node:path';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { withHdf5 } from '../../lib/io/hdf5.js';
+import { wave } from '../helpers/onnx-cases.js';
+import { testWithPython } from '../helpers/python.js';
+
+// Keras asks which library computes when it is imported.
+process.env.KERAS_BACKEND ??= 'torch';
 
 interface Case {
   readonly files: Readonly<Record<string, string>>;
@@ -224,3 +236,140 @@ async function filled(): Promise<AnyLayer> {
   await loadKeras(model, fileOf('plain', '.h5'));
   return model;
 }
+
+// ---- writing ----
+
+/** Every array of a file of weights by its path, but for what Keras keeps beside layers. */
+async function arraysIn(bytes: Uint8Array): Promise<Map<string, AnyTensor>> {
+  const found = new Map<string, AnyTensor>();
+  await withHdf5(bytes, 'bytes', (file) => {
+    const walk = (path: string): void => {
+      const array = file.array(path);
+      if (array !== null) found.set(path, array);
+      else for (const name of file.names(path) ?? []) walk(path === '' ? name : `${path}/${name}`);
+    };
+    walk('layers');
+  });
+  return found;
+}
+
+const written = (model: AnyLayer): Promise<Uint8Array> =>
+  inFolder(async (folder) => {
+    const path = join(folder, 'model.weights.h5');
+    await saveKeras(model, path);
+    return readFileSync(path);
+  });
+
+test('what is written is what Keras writes: the same paths, shapes and numbers', async (t) => {
+  for (const name of ['plain', 'recurrent']) {
+    const model = models[name]();
+    await loadKeras(model, fileOf(name, '.keras'));
+    const [ours, theirs] = [await arraysIn(await written(model)), await arraysIn(fileOf(name, '.weights.h5'))];
+    t.deepEqual([...ours.keys()].sort(), [...theirs.keys()].sort(), name);
+    for (const [path, { shape, data }] of theirs) {
+      const { shape: own, data: values } = ours.get(path) as AnyTensor;
+      t.deepEqual(own, shape, path);
+      // The two biases of a GRU's gates are one here: their sum counts, and the candidate's stay apart.
+      const isGruBias = /_layer\/cell\/vars\/2$/.test(path);
+      const sums = (list: ArrayLike<number>): number[] =>
+        Array.from({ length: shape[1] }, (_, i) => (i < (2 * shape[1]) / 3 ? Math.fround(list[i] + list[shape[1] + i]) : list[i]));
+      t.deepEqual(isGruBias ? sums(values) : [...values], isGruBias ? sums(data) : [...data], path);
+    }
+  }
+});
+
+/** Layers of every kind that Keras has, of several layers and in both directions. */
+const everyKind: Record<string, { model: () => Sequential; input: AnyTensor; keras: string }> = {
+  images: {
+    model: () =>
+      new Sequential([
+        new Conv2d(3, 4, 3, { padding: 1, bias: false }),
+        new BatchNorm2d(4),
+        new ReLU(),
+        new Conv2d(4, 8, 3, { groups: 4 }),
+        new Conv2d(8, 6, 3, { groups: 2 }),
+        new GroupNorm(3, 6),
+        new ConvTranspose2d(6, 4, 2, { stride: 2 }),
+        new Flatten(),
+        new Linear(256, 6),
+        new Dropout(0.5),
+        new Linear(6, 3),
+      ]),
+    input: wave(2, 8, 8, 3),
+    keras:
+      'keras.Input((8, 8, 3)), L.Conv2D(4, 3, padding="same", use_bias=False), L.BatchNormalization(epsilon=e), L.ReLU(), L.DepthwiseConv2D(3, depth_multiplier=2), ' +
+      'L.Conv2D(6, 3, groups=2), L.GroupNormalization(3, epsilon=e), L.Conv2DTranspose(4, 2, strides=2), L.Flatten(), L.Dense(6), L.Dropout(0.5), L.Dense(3)',
+  },
+  sequences: {
+    model: () =>
+      new Sequential([
+        new LSTM(5, 4, { bidirectional: true, layers: 2 }),
+        new GRU(8, 6, { layers: 2 }),
+        new LayerNorm(6),
+        new RNN(6, 3, { returns: 'last' }),
+        new Linear(3, 2),
+      ]),
+    input: wave(2, 7, 5),
+    keras:
+      'keras.Input((7, 5)), *[L.Bidirectional(L.LSTM(4, return_sequences=True)) for _ in range(2)], *[L.GRU(6, return_sequences=True) for _ in range(2)], ' +
+      'L.LayerNormalization(epsilon=e), L.SimpleRNN(3), L.Dense(2)',
+  },
+};
+
+/** Norms that multiply by other numbers than 1, and biases other than 0. */
+function stirred(model: Sequential): Sequential {
+  setSeed(3);
+  model.prepare();
+  for (const [path, { data, rank }] of model.stateDict())
+    if (rank === 1 && !path.endsWith('numBatchesTracked')) for (let i = 0; i < data.length; i++) data[i] = (path.endsWith('weight') || path.endsWith('Var') ? 1 : 0) + 0.3 * Math.cos(3 * i); // biome-ignore format: one line
+  return model.eval() as Sequential;
+}
+
+test('what is written comes back, layers of several layers and both directions, too', async (t) => {
+  for (const [name, { model, input }] of Object.entries(everyKind)) {
+    const one = stirred(model());
+    const other = model().eval();
+    await loadKeras(other, await written(one));
+    t.deepEqual([...(other.forward(input as never) as Tensor).data], [...(one.forward(input as never) as Tensor).data], name);
+  }
+  const attention = stirred(new Sequential([new MultiHeadAttention(8, 2), new RMSNorm(8), new Embedding(9, 8)]));
+  const back = new Sequential([new MultiHeadAttention(8, 2), new RMSNorm(8), new Embedding(9, 8)]);
+  await loadKeras(back, await written(attention));
+  for (const [path, { data }] of attention.stateDict()) t.deepEqual([...(back.stateDict().get(path) as AnyTensor).data], [...data], path);
+});
+
+testWithPython('keras, torch', 'Keras reads what is written, and gives the same numbers', async (t, python) => {
+  await inFolder(async (folder) => {
+    for (const [name, { model, input, keras }] of Object.entries(everyKind)) {
+      const one = stirred(model());
+      await saveKeras(one, join(folder, `${name}.weights.h5`));
+      await writeNpy(join(folder, `${name}.npy`), input);
+      const printed = python(
+        `import keras, json, numpy as np
+from keras import layers as L
+e = 1e-5
+model = keras.Sequential([${keras}])
+model.load_weights(r"${join(folder, `${name}.weights.h5`)}")
+print(json.dumps(model(np.load(r"${join(folder, `${name}.npy`)}"), training=False).detach().cpu().numpy().ravel().tolist()))`,
+      );
+      const theirs = JSON.parse(printed.trim().split('\n').pop() as string) as number[];
+      const ours = (one.forward(input as never) as Tensor).data;
+      const largest = Math.max(...ours.map(Math.abs));
+      t.is(theirs.length, ours.length);
+      for (const [i, value] of theirs.entries()) t.true(Math.abs(value - ours[i]) < 1e-5 * largest, `${name}: ${value} and ${ours[i]}`);
+    }
+  });
+});
+
+test('weights that Keras has no place for are named, and so is another end of the path', async (t) => {
+  await inFolder(async (folder) => {
+    const path = join(folder, 'model.weights.h5');
+    const refused = (model: AnyLayer, message: RegExp, where = path) =>
+      t.throwsAsync(saveKeras(model, where), { instanceOf: ArgumentError, message });
+    await refused(new Sequential([new Linear(2, 2), new PReLU()]), /no counterpart of 1\./);
+    await refused(new Sequential([new LSTM(2, 3, { projection: 2 })]), /no LSTM with a projection/);
+    await refused(new Linear(2, 2), /ends with '\.weights\.h5'/, join(folder, 'model.keras'));
+    await refused({} as never, /./);
+    t.deepEqual(readdirSync(folder), []);
+  });
+});

@@ -47,6 +47,26 @@ test('[J23] training at 0.52 and validation at 0.51 asks for capacity', (t) => {
   t.throws(() => judgeGap('1' as never, 0.5), { instanceOf: ArgumentError });
 });
 
+test('the few examples of a last batch weigh what they are, and are no peak; what is not finite is one', (t) => {
+  const curve = new LossCurve();
+  for (const [loss, share] of [
+    [1, 1],
+    [2, 1],
+    [50, 1 / 16],
+    [3, 1],
+    [4, 1],
+    [60, 1 / 16],
+  ])
+    curve.add(loss, share);
+  t.is(curve.highest, 4);
+  t.deepEqual(curve.points, [1, 2, (50 / 16 + 3) / (17 / 16), 4], 'it waits for the next step');
+  const again = LossCurve.from(curve.stateDict());
+  again.add(5);
+  t.is(again.points.at(-1), (60 / 16 + 5) / (17 / 16));
+  curve.add(Number.POSITIVE_INFINITY, 1 / 16);
+  t.is(curve.highest, Number.POSITIVE_INFINITY);
+});
+
 test('a curve of a hundred thousand losses keeps its means in a few hundred points', (t) => {
   const curve = new LossCurve();
   for (let i = 0; i < 100_000; i++) curve.add(i < 50_000 ? 2 : 1);

@@ -32,6 +32,7 @@ test('targets outside the domain of a loss are refused before the first step, by
   const cases: [Loss, Tensor, RegExp][] = [
     [new HingeLoss(), zeroOne, /targets −1 or 1, received 0 in row 0 .*mul\(2\)\.sub\(1\)/],
     [new BinaryCrossEntropyLoss(), column(0, 1, 1, 2, 1, 0), /from 0 to 1, received 2 in row 3/],
+    [new BinaryCrossEntropyLoss(), Tensor.from(Int32Array.of(0, 1, 1, 0, 2, 0)) as unknown as Tensor, /from 0 to 1, received 2 in row 4/],
     [new BinaryCrossEntropyLoss({ fromLogits: false }), column(1, -1, 1, -1, 1, 1), /received -1 in row 1/],
     [new CombinedLoss([new MSELoss(), new HingeLoss()]), zeroOne, /HingeLoss/],
   ];

@@ -29,7 +29,8 @@ import {
   fractalnet,
   setSeed,
 } from '../../lib/index.js';
-import { addInTree, rowsOfShard } from '../../lib/training/shards.js';
+import { rowsOfShard } from '../../lib/ops/group.js';
+import { addInTree } from '../../lib/training/shards.js';
 import { inFolder, makeTrial, outcomeOf, runTrial, stopAfter } from '../helpers/checkpoints.js';
 import { close, identical } from '../helpers/close.js';
 import { convNet } from '../helpers/conv-net.js';

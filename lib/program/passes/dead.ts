@@ -1,5 +1,6 @@
 // Dead instructions: what computes only what nobody reads goes.
 
+import { isOfGroup } from '../../ops/group.js';
 import type { Instruction } from '../record.js';
 import { edited, type List, updates } from './list.js';
 
@@ -10,8 +11,11 @@ export function removeDead(list: List): List {
   for (let at = list.instructions.length - 1; at >= 0; at--) {
     const instruction = list.instructions[at];
     const outputs = instruction.operands.slice(0, instruction.writes);
-    // An instruction without outputs is there for what it checks.
-    const needed = outputs.length === 0 || outputs.some(({ buffer }) => buffers[buffer].kind !== 'temporary' || live.has(buffer));
+    // An instruction without outputs is there for what it checks; other processes wait for those of a group.
+    const needed =
+      outputs.length === 0 ||
+      isOfGroup(instruction.op.name) ||
+      outputs.some(({ buffer }) => buffers[buffer].kind !== 'temporary' || live.has(buffer));
     if (!needed) {
       edits.set(at, []);
       continue;

@@ -24,8 +24,9 @@ function reachOf({ setup, data, chance }: Evidence, start: Look): { readonly rea
   return { reach: (setup.lr / (1 - setup.momentum)) * total, kind: 'gradient' };
 }
 
-/** Fine-tuning goes in small steps on purpose: a loss that is low from the beginning. */
-const isTuning = (evidence: Evidence, known: number): boolean => (evidence.losses?.first ?? Number.NaN) < known * baselineOf(evidence);
+/** Fine-tuning goes in small steps on purpose: weights that were loaded, or a loss that is low from the beginning. */
+const isTuning = (evidence: Evidence, known: number): boolean =>
+  evidence.setup.isTuned || (evidence.losses?.first ?? Number.NaN) < known * baselineOf(evidence);
 
 /** A run whose steps, all together, do not go far enough. */
 export const shortReach = rule({
@@ -215,7 +216,7 @@ export const onTheWay = rule({
     const left = last.validation.loss / baselineOf(evidence);
     const gain = left * (1 - (1 - falls) * (1 - falls) * (1 - falls));
     if (!(falls >= limits.falls) || !(left >= limits.loss) || !(gain >= limits.gain)) return null;
-    const isLow = setup.lr <= limits.low * (stepsOfOneSize.has(setup.optimizer) ? usual.oneSize : usual.gradient);
+    const isLow = !setup.isTuned && setup.lr <= limits.low * (stepsOfOneSize.has(setup.optimizer) ? usual.oneSize : usual.gradient);
     const seen = `validation loss fell by ${percent(1 - last.validation.loss / before.validation.loss)} in the last third of the run, to ${short(last.validation.loss)}, and the weights moved by ${percent(moved)} of their size`;
     if (isLow)
       return {

@@ -1,0 +1,126 @@
+// A run in a process group: all begin where the process of rank 0 stands, that one alone writes and shows, and all end together.
+
+import { groupErrorOf, type ProcessGroup } from '../distributed/process-group.js';
+import { GroupError } from '../distributed/errors.js';
+import { ArgumentError, expected } from '../errors.js';
+import { filled } from '../ops/shape.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+import type { DType } from '../dtype.js';
+import { type CheckpointContent, decodeState, encodeState } from './checkpoint-file.js';
+import type { Callbacks } from './callbacks.js';
+import type { Checkpoints } from './checkpoint.js';
+import type { FitOptions } from './fit-options.js';
+import type { History } from './history.js';
+import {
+  type RunParts,
+  type RunPosition,
+  type RunState,
+  captureRun,
+  describeRun,
+  differences,
+  restoreCallbacks,
+  restoreRun,
+} from './run-state.js';
+
+/** The options of this process: only rank 0 writes files, shows progress and is watched. */
+export function optionsInGroup(options: FitOptions): FitOptions {
+  const { group } = options;
+  if (group === undefined) return options;
+  if (typeof group !== 'object' || group === null || typeof group.channel !== 'object')
+    throw new ArgumentError(expected('a ProcessGroup', 'options.group', group));
+  if (group.size > 1 && options.sitter === 'fix')
+    throw new ArgumentError("`options.sitter: 'fix'` changes the run by what one process sees: with a group it can only watch. Leave it out");
+  if (group.rank === 0) return options;
+  const { runDir, checkpoint, resume, report, watch, tensorboard, ...rest } = options;
+  return { ...rest, progress: false, log: false, sitter: false };
+}
+
+/** What the processes of a run agree upon before its first step. */
+export interface Meeting {
+  /** Where the run goes on in this process; null where it stands there already. */
+  readonly position: RunPosition | null;
+  /** Gives callbacks the state that they have in the process of rank 0. */
+  restoreCallbacks(): void;
+}
+
+/**
+ * Puts all processes where the process of rank 0 stands, whose run goes on from a checkpoint or begins at `position`.
+ *
+ * @throws {ArgumentError} when this process was called with something else than rank 0.
+ */
+export async function meet(
+  group: ProcessGroup | undefined,
+  parts: RunParts,
+  checkpoints: Checkpoints | null,
+  { wantsBatches }: Callbacks,
+  position: () => RunPosition,
+): Promise<Meeting> {
+  const stays: Meeting = { position: null, restoreCallbacks() {} };
+  if (group === undefined || group.size === 1) return stays;
+  const description = await describeRun(parts);
+  if (group.rank === 0) {
+    send(group, checkpoints?.resumed ?? captureRun(parts, position(), description), wantsBatches);
+    return stays;
+  }
+  const { keepsPredictions: areKept, ...content } = receive(group);
+  const list = differences(content.state, description);
+  if (areKept !== wantsBatches)
+    list.push(`a callback with onBatchEnd was ${areKept ? 'there' : 'not there'}, is ${areKept ? 'not' : ''} there`);
+  if (list.length > 0)
+    throw new ArgumentError(
+      `all processes of a group call fit() alike, and process ${group.rank} differs from process 0: ${list.slice(0, 4).join('; ')}`,
+    );
+  restoreRun(parts, content);
+  return { position: content.state.position, restoreCallbacks: () => restoreCallbacks(parts, content) };
+}
+
+type Told = {
+  readonly keepsPredictions: boolean;
+  readonly state: RunState;
+  readonly tensors: readonly (readonly [name: string, dtype: DType, shape: readonly number[]])[];
+};
+
+function send(group: ProcessGroup, { state, tensors }: CheckpointContent<RunState>, keepsPredictions: boolean): void {
+  const told: Told = { keepsPredictions, state, tensors: [...tensors].map(([name, { dtype, shape }]) => [name, dtype, shape]) };
+  const text = new TextEncoder().encode(encodeState(told));
+  group.broadcast(Tensor.from(Float64Array.of(text.length)));
+  group.broadcast(Tensor.from(text));
+  group.broadcastAll([...tensors.values()]);
+}
+
+function receive(group: ProcessGroup): CheckpointContent<RunState> & Pick<Told, 'keepsPredictions'> {
+  const length = Tensor.from(new Float64Array(1));
+  group.broadcast(length);
+  const text = filled([length.item()], 0, 'uint8');
+  group.broadcast(text);
+  const { keepsPredictions, state, tensors } = decodeState(new TextDecoder().decode(text.data)) as Told;
+  const found = new Map<string, AnyTensor>(tensors.map(([name, dtype, shape]) => [name, filled(shape, 0, dtype)]));
+  group.broadcastAll([...found.values()]);
+  return { keepsPredictions, step: state.position.step, tensors: found, state };
+}
+
+/** Whether a run that was stopped ends between two steps; in a group, where all have to take the same ones, it ends after the epoch. */
+export function endsBetweenSteps(group: ProcessGroup | undefined, { stopped }: History): boolean {
+  return stopped !== null && (group === undefined || group.size === 1);
+}
+
+/** Ends the run in all processes where it has been stopped in one. */
+export function stopTogether(group: ProcessGroup, history: History): void {
+  const flags = group.allGather(Tensor.from(Uint8Array.of(history.stopped === null ? 0 : 1)));
+  const stopped = flags.findIndex((flag) => flag.item() === 1);
+  if (stopped >= 0) history.stopped ??= `stopped by process ${stopped}`;
+}
+
+/** Runs `body`; a failure breaks the group, and of one that another process began, it is said which. */
+export async function failTogether<R>(group: ProcessGroup | undefined, body: () => Promise<R>): Promise<R> {
+  if (group === undefined) return body();
+  try {
+    return await body();
+  } catch (error) {
+    const own = groupErrorOf(error);
+    await group.break((error as Error).message);
+    const first = await group.whyBroken();
+    if (own === null || first === null || first.rank === group.rank) throw own ?? error;
+    throw new GroupError(`process ${first.rank} failed first: ${first.why}`, { cause: own });
+  }
+}

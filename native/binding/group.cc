@@ -1,0 +1,35 @@
+// Transports across the border: what another addon hands over becomes a channel that operations name by its number.
+#include "../group/transport.h"
+
+#include "binding.h"
+#include "program.h"
+
+namespace nodegrad {
+namespace {
+
+constexpr napi_type_tag transportTag = {transportTagLow, transportTagHigh};
+
+// openChannel(transport) → number.
+Napi::Value openChannel(const Napi::CallbackInfo& call) {
+  Napi::Env env = call.Env();
+  bool fits = false;
+  if (call.Length() != 1 || !call[0].IsExternal() || napi_check_object_type_tag(env, call[0], &transportTag, &fits) != napi_ok || !fits)
+    return fail(env, "[group] expected a transport");
+  const Transport* transport = call[0].As<Napi::External<Transport>>().Data();
+  if (transport->version != Transport::currentVersion) return fail(env, "[group] the transport is of another version of nodegrad");
+  return Napi::Number::New(env, double(addChannel(*transport)));
+}
+
+Napi::Value closeChannel(const Napi::CallbackInfo& call) {
+  if (call.Length() == 1 && call[0].IsNumber()) removeChannel(call[0].As<Napi::Number>().Int64Value());
+  return call.Env().Undefined();
+}
+
+}  // namespace
+
+void exportGroup(Napi::Env env, Napi::Object exports) {
+  exports.Set("openChannel", Napi::Function::New(env, openChannel, "openChannel"));
+  exports.Set("closeChannel", Napi::Function::New(env, closeChannel, "closeChannel"));
+}
+
+}  // namespace nodegrad

@@ -1,0 +1,136 @@
+// Proves lib/cli/images.ts as a user meets it: train on a folder of photographs, and in other processes evaluate the model and ask it about a file.
+
+import test, { type ExecutionContext } from 'ava';
+import { spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
+import { ChannelScaler, datasets, load, mlp, readImages, type Tensor } from '../../lib/index.js';
+
+const main = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url));
+
+function run(folder: string, words: readonly string[]): Promise<{ code: number | null; out: string; error: string }> {
+  return new Promise((resolve, reject) => {
+    const env = { ...process.env, XDG_CACHE_HOME: folder, NODEGRAD_NUM_THREADS: '1' };
+    const child = spawn(process.execPath, [main, ...words], { cwd: folder, env });
+    let [out, error] = ['', ''];
+    child.stdout.on('data', (chunk) => {
+      out += chunk;
+    });
+    child.stderr.on('data', (chunk) => {
+      error += chunk;
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, out, error }));
+  });
+}
+
+const hues = { green: 1, red: 0 };
+
+/** Photographs that one colour tells apart, of several sizes. */
+async function photographs(t: ExecutionContext, perClass = 20): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'nodegrad-photos-'));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  for (const [name, hue] of Object.entries(hues)) {
+    mkdirSync(join(folder, 'photos', name), { recursive: true });
+    for (let n = 0; n < perClass; n++) {
+      const [width, height] = [12 + (n % 5), 12 + (n % 3)];
+      const pixels = Uint8Array.from({ length: width * height * 3 }, (_, i) => (i % 3 === hue ? 120 + 5 * n : (i * 7 + n * 13) % 90));
+      await sharp(pixels, { raw: { width, height, channels: 3 } })
+        .jpeg({ quality: 95 })
+        .toFile(join(folder, 'photos', name, `${n}.jpg`));
+    }
+  }
+  return folder;
+}
+
+const words = [
+  'train',
+  '--data',
+  'photos',
+  '--image-size',
+  '12',
+  '--model',
+  'linear-model',
+  '--epochs',
+  '20',
+  '--batch-size',
+  '8',
+  '--lr',
+  '0.01',
+  '--run-dir',
+  'here',
+];
+const model = join('here', 'model.safetensors');
+
+for (const augment of ['--augment', '--no-augment'])
+  test(`a model that was trained on photographs (${augment}) is right about files, in a process that knows nothing else`, async (t) => {
+    const folder = await photographs(t);
+    const trained = await run(folder, [...words, augment, '--json']);
+    t.is(trained.code, 0, trained.error);
+    const result = JSON.parse(trained.out) as { test: { accuracy: number; loss: number; classes: string[] } };
+    t.is(result.test.accuracy, 1);
+    t.deepEqual(result.test.classes, ['green', 'red']);
+    const saved = await load(join(folder, model));
+    t.true(saved.preprocessing instanceof ChannelScaler, 'it takes pixels');
+    t.deepEqual(saved.classNames, ['green', 'red']);
+    const asked = await run(folder, ['predict', model, 'photos/red/3.jpg', 'photos/green/4.jpg']);
+    t.regex(asked.out, /^file,prediction,probability\nphotos\/red\/3\.jpg,red,0\.\d+\nphotos\/green\/4\.jpg,green,0\.\d+\n$/, asked.error);
+    const scores = await saved.predict<Tensor>(await readImages(join(folder, 'photos/red/3.jpg'), { imageSize: 12 }));
+    t.is(scores.argmax(-1).item(), 1, 'and to a program');
+    const evaluated = JSON.parse((await run(folder, ['evaluate', model, '--data', 'photos', '--json'])).out) as typeof result.test;
+    t.true(Math.abs(evaluated.loss - result.test.loss) < 1e-5);
+    t.is(evaluated.accuracy, 1);
+    t.regex((await run(folder, ['evaluate', model, '--data', 'photos', '--wrong', '5'])).out, /None is wrong\n/);
+  });
+
+test('a run on photographs says what to type next, and that works: accuracy of each class, the confusion matrix, the wrong files', async (t) => {
+  const folder = await photographs(t);
+  // Two that lie in the wrong folder: the last of each class are the test images.
+  for (const name of ['green', 'red']) renameSync(join(folder, 'photos', name, '9.jpg'), join(folder, 'photos', `${name}.jpg`));
+  renameSync(join(folder, 'photos', 'green.jpg'), join(folder, 'photos', 'red', '9.jpg'));
+  renameSync(join(folder, 'photos', 'red.jpg'), join(folder, 'photos', 'green', '9.jpg'));
+  const { code, out, error } = await run(folder, [...words, '--test', '0.2']);
+  t.is(code, 0, error);
+  const next = /Next\n +evaluate +npx nodegrad (.*)\n +predict +npx nodegrad (.*)\n/.exec(out);
+  t.truthy(next, out);
+  const evaluated = await run(folder, next![1].split(' '));
+  t.regex(evaluated.out, /photos test: 8 images\n/, evaluated.error);
+  t.regex(evaluated.out, /true +green +red +hits\ngreen +3 +1 +75\.0 %\n +red +1 +3 +75\.0 %\n/);
+  t.regex(
+    evaluated.out,
+    /Wrong, the surest first\n +photos\/(green|red)\/9\.jpg +(green|red), taken for (red|green) \(\d+\.\d\d %\)\n.*photos\/(green|red)\/9\.jpg/,
+  );
+  t.regex((await run(folder, next![2].split(' '))).out, /\nphotos\/green\/\d+\.jpg,(green|red),0\.\d+\n/);
+  const listed = JSON.parse((await run(folder, [...next![1].split(' '), '--json'])).out) as { wrong: { file: string; label: string }[] };
+  t.deepEqual(listed.wrong.map(({ file }) => file).sort(), ['photos/green/9.jpg', 'photos/red/9.jpg']);
+  const swapped = await run(folder, ['evaluate', model, '--data', 'photos', '--classes', 'red,green']);
+  t.is(swapped.code, 1);
+  t.regex(swapped.error, /has the classes 'red', 'green', the model 'green', 'red'.*\(--classes, with commas between\) \[ERR_ARGUMENT\]/);
+});
+
+test('what a model cannot be asked is said, with what can be done', async (t) => {
+  const folder = await photographs(t, 3);
+  const plain = mlp({ inputShape: [12, 12, 3], hidden: [4], classes: 2 });
+  await plain.save(join(folder, 'plain.safetensors'));
+  const says = async (given: string[], message: RegExp) => {
+    const { code, error } = await run(folder, ['predict', ...given]);
+    t.is(code, 1);
+    t.regex(error, message);
+  };
+  await says(['plain.safetensors', 'photos/red/0.jpg'], /does not say how its pixels are scaled/);
+  await says(['plain.safetensors'], /name the images that plain\.safetensors is asked about: nodegrad predict plain\.safetensors photo\.jpg/);
+  await says(['plain.safetensors', '--data', 'photos'], /was not trained on a table/);
+  const { train } = await datasets.imageFolder(join(folder, 'photos'), { imageSize: 12, raw: true, cache: false });
+  plain.preprocessing = new ChannelScaler({ layout: 'NHWC', mean: 0.5 }).fit(train);
+  await plain.save(join(folder, 'plain.safetensors'));
+  await says(['plain.safetensors', 'gone.jpg'], /gone\.jpg cannot be read: ENOENT/);
+  await says(['plain.safetensors', 'photos'], /photos cannot be read: EISDIR/);
+  writeFileSync(join(folder, 'text.jpg'), 'no image');
+  await says(['plain.safetensors', 'text.jpg'], /text\.jpg: this image cannot be decoded/);
+  const written = await run(folder, ['predict', 'plain.safetensors', 'photos/red/0.jpg', '--output', 'said.csv']);
+  t.is(written.out, '');
+  t.regex(readFileSync(join(folder, 'said.csv'), 'utf8'), /photos\/red\/0\.jpg,[01],0\.\d+/, 'numbers, where nobody named the classes');
+});

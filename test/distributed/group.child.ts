@@ -1,0 +1,159 @@
+// A process of a group, for the tests: trains models of its own accord, and prints what came out as one line of JSON.
+
+import { createHash } from 'node:crypto';
+import {
+  Adam,
+  type AnyLayer,
+  CrossEntropyLoss,
+  type Dataset,
+  type FitOptions,
+  LSTM,
+  Layer,
+  Linear,
+  ProcessGroup,
+  SGD,
+  Tensor,
+  TensorDataset,
+  augmented,
+  fit,
+  openStore,
+  randomCrop,
+  randomFlip,
+  setNumThreads,
+  setReproducible,
+  setSeed,
+} from '../../lib/index.js';
+import { convNet } from '../helpers/conv-net.js';
+import { Seeded } from '../helpers/seeded.js';
+import { makeModel, points } from '../helpers/training.js';
+
+/** What a process of a group is asked to do. */
+export interface Errand {
+  readonly rank: number;
+  /** 0: alone, without a group. */
+  readonly size: number;
+  readonly store: string;
+  readonly timeout?: number;
+  readonly kinds: readonly string[];
+  readonly options?: Partial<FitOptions>;
+  readonly threads?: number;
+  readonly reproducible?: boolean;
+  /** What goes wrong in this process: it throws, kills itself or stops answering in this step of a run. */
+  readonly fault?: { readonly step: number; readonly kind: 'throws' | 'dies' | 'hangs' | 'stops' };
+}
+
+/** What came out of a training. */
+export interface Outcome {
+  readonly digest: string;
+  readonly losses: readonly number[];
+  readonly metrics: unknown;
+  readonly stopped: string | null;
+}
+
+class LastState extends Layer {
+  readonly lstm = new LSTM(3, 8);
+  readonly head = new Linear(8, 4);
+  forward(x: Tensor): Tensor {
+    return this.head.forward(this.lstm.forward(x).slice([0, 4], [x.shape[0], 5]).reshape([-1, 8]));
+  }
+}
+
+const labels = (count: number, classes: number): Tensor<'int32'> => Tensor.from(Int32Array.from({ length: count }, (_, i) => i % classes));
+
+const uniform = (shape: readonly number[]): Tensor =>
+  Tensor.from(Float32Array.from(new Seeded(7).uniform(shape.reduce((size, side) => size * side, 1))), shape);
+
+/** Data that cannot be gathered natively: batches are made when they are asked for, and only for these rows. */
+export function counted(count: number): Dataset & { readonly asked: number[] } {
+  const data = points(count);
+  const asked: number[] = [];
+  return {
+    name: 'counted',
+    length: data.length,
+    inputShape: data.inputShape,
+    targetShape: data.targetShape,
+    asked,
+    batch(indices) {
+      asked.push(...indices);
+      return data.batch(indices);
+    },
+  };
+}
+
+// Numbers of examples that leave a last batch with fewer rows than there are shards, and processes.
+const kinds: Readonly<Record<string, { make: () => AnyLayer; data: () => Dataset; adam?: boolean }>> = {
+  mlp: { make: makeModel, data: () => points(70) },
+  counted: { make: makeModel, data: () => counted(70) },
+  'conv-net': {
+    make: () => convNet(8),
+    data: () => new TensorDataset(uniform([70, 16, 16, 3]), labels(70, 10), { name: 'noise', classes: 10 }),
+    adam: true,
+  },
+  augmented: {
+    make: () => convNet(8),
+    data: () => {
+      const bytes = Uint8Array.from(new Seeded(3).uniform(70 * 16 * 16 * 3), (value) => 255 * value);
+      const data = new TensorDataset(Tensor.from(bytes, [70, 16, 16, 3]), labels(70, 10), { name: 'bytes', classes: 10 });
+      return augmented(data as unknown as Dataset<'uint8'>, [randomCrop({ padding: 2 }), randomFlip()], { mean: [127, 127, 127] });
+    },
+  },
+  lstm: { make: () => new LastState(), data: () => new TensorDataset(uniform([70, 5, 3]), labels(70, 4), { classes: 4 }) },
+};
+
+async function train(kind: string, group: ProcessGroup | undefined, { rank, fault, options }: Errand): Promise<Outcome> {
+  const { make, data, adam = false } = kinds[kind];
+  setSeed(11);
+  const model = make();
+  model.prepare();
+  // Whatever the others begin with, they go on with what rank 0 has.
+  if (rank > 0) for (const parameter of model.parameters()) parameter.data.fill(rank);
+  const faults = {
+    onBatchEnd(_: unknown, run: { step: number; stop(reason: string): void }): void {
+      if (run.step !== fault?.step) return;
+      if (fault.kind === 'throws') throw new Error(`step ${fault.step} went wrong`);
+      if (fault.kind === 'dies') process.kill(process.pid, 'SIGKILL');
+      if (fault.kind === 'stops') run.stop('enough');
+      if (fault.kind === 'hangs') process.kill(process.pid, 'SIGSTOP');
+    },
+  };
+  const history = await fit(model, data(), {
+    loss: new CrossEntropyLoss(),
+    optimizer: adam ? new Adam(model, { lr: 0.01 }) : new SGD(model, { lr: 0.05, momentum: 0.9 }),
+    epochs: 2,
+    batchSize: 32,
+    shards: 16,
+    progress: false,
+    log: false,
+    ...(group && { group }),
+    ...(options?.checkpoint === undefined && fault === undefined ? {} : { callbacks: [faults] }),
+    ...options,
+  });
+  const hash = createHash('sha256');
+  for (const [path, { data: numbers }] of model.stateDict())
+    hash.update(path).update(new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength));
+  const last = history.epochs.at(-1);
+  return {
+    digest: hash.digest('hex').slice(0, 16),
+    losses: history.epochs.map(({ loss }) => loss),
+    metrics: last?.metrics,
+    stopped: history.stopped,
+  };
+}
+
+async function main(errand: Errand): Promise<void> {
+  const { rank, size, timeout = 20_000, threads, reproducible = false } = errand;
+  setReproducible(reproducible);
+  if (threads !== undefined) setNumThreads(threads);
+  const group = size === 0 ? undefined : await ProcessGroup.open({ rank, size, store: await openStore(errand.store), timeout });
+  const outcomes: Record<string, Outcome> = {};
+  for (const kind of errand.kinds) outcomes[kind] = await train(kind, group, errand);
+  group?.close();
+  console.log(JSON.stringify(outcomes));
+}
+
+if (process.argv[2] !== undefined) {
+  await main(JSON.parse(process.argv[2]) as Errand).catch((error: Error & { code?: string }) => {
+    console.log(JSON.stringify({ error: error.message, code: error.code }));
+    process.exitCode = 1;
+  });
+}

@@ -1,0 +1,94 @@
+// Training in several processes: the weights are those of one, bit for bit, and what goes wrong in one of them all hear of.
+
+import test from 'ava';
+import { hasGroups, runGroup, type Said } from '../helpers/groups.js';
+
+const inGroups = hasGroups ? test.serial : test.serial.skip;
+const every = ['mlp', 'counted', 'conv-net', 'augmented', 'lstm'];
+
+let alone: Said | undefined;
+const expected = async (): Promise<Said['outcomes']> => (alone ??= (await runGroup(0, { kinds: every }))[0]).outcomes;
+
+for (const size of [1, 2, 3, 4, 16]) {
+  inGroups(`${size} processes train to the bits of one, whose batches have as many shards`, async (t) => {
+    t.timeout(120_000);
+    const wanted = await expected();
+    for (const { outcomes, error } of await runGroup(size, { kinds: every })) {
+      t.is(error, null);
+      t.deepEqual(outcomes, wanted);
+    }
+  });
+}
+
+inGroups('neither eager steps, nor threads, nor instructions change the bits of a group', async (t) => {
+  t.timeout(120_000);
+  const kinds = ['mlp', 'conv-net'];
+  const [{ outcomes: wanted }] = await runGroup(0, { kinds, reproducible: true });
+  const ways = [{ options: { eager: true } }, { threads: 3 }, { env: { NODEGRAD_ISA: 'avx2' } }, { env: { NODEGRAD_ISA: 'scalar' } }];
+  for (const { env, ...errand } of ways as { env?: NodeJS.ProcessEnv }[]) {
+    for (const { outcomes, error } of await runGroup(3, { kinds, reproducible: true, ...errand }, env === undefined ? {} : { env })) {
+      t.is(error, null);
+      for (const kind of kinds) t.is(outcomes[kind].digest, wanted[kind].digest);
+    }
+  }
+});
+
+inGroups('an error in one process ends the run in all, and the others say whose it was', async (t) => {
+  const said = await runGroup(
+    3,
+    { kinds: ['mlp'], fault: { step: 3, kind: 'throws' } },
+    { of: (rank) => (rank === 1 ? {} : { fault: { step: -1, kind: 'throws' } }) },
+  );
+  t.is(said[1].error, 'step 3 went wrong');
+  for (const rank of [0, 2]) {
+    t.is(said[rank].error, 'process 1 failed first: step 3 went wrong');
+    t.is(said[rank].code, 'ERR_GROUP');
+  }
+});
+
+inGroups('a process that is killed is noticed at once', async (t) => {
+  const said = await runGroup(
+    3,
+    { kinds: ['mlp'], fault: { step: 3, kind: 'dies' } },
+    { of: (rank) => (rank === 2 ? {} : { fault: { step: -1, kind: 'dies' } }) },
+  );
+  t.is(said[2].signal, 'SIGKILL');
+  for (const rank of [0, 1]) {
+    t.regex(said[rank].error ?? '', /process/);
+    t.is(said[rank].code, 'ERR_GROUP');
+    t.true(said[rank].seconds < 15);
+  }
+});
+
+inGroups('a process that does not answer is noticed after the time-out', async (t) => {
+  const said = await runGroup(
+    2,
+    { kinds: ['mlp'], timeout: 1500, fault: { step: 3, kind: 'hangs' } },
+    {
+      of: (rank) => (rank === 1 ? {} : { fault: { step: -1, kind: 'hangs' } }),
+      started: ([other, stopped]) => other.on('exit', () => stopped.kill('SIGKILL')),
+    },
+  );
+  t.regex(said[0].error ?? '', /process 1/);
+  t.true(said[0].seconds < 15);
+});
+
+inGroups('who is called with something else than process 0 is refused', async (t) => {
+  const said = await runGroup(2, { kinds: ['mlp'] }, { of: (rank) => (rank === 1 ? { options: { batchSize: 48, maxGradNorm: 3 } } : {}) });
+  t.regex(said[1].error ?? '', /process 1 differs from process 0: batchSize was 32, is 48; maxGradNorm was none, is 3/);
+  t.regex(said[0].error ?? '', /process 1 failed first: all processes of a group call fit\(\) alike/);
+});
+
+inGroups('who stops a run stops it in all processes, after the same epoch', async (t) => {
+  const said = await runGroup(
+    3,
+    { kinds: ['mlp'], fault: { step: 1, kind: 'stops' } },
+    { of: (rank) => (rank === 1 ? {} : { fault: { step: -1, kind: 'stops' } }) },
+  );
+  t.deepEqual(
+    said.map(({ outcomes }) => outcomes['mlp'].stopped),
+    ['stopped by process 1', 'enough', 'stopped by process 1'],
+  );
+  t.is(new Set(said.map(({ outcomes }) => JSON.stringify(outcomes['mlp'].losses))).size, 1);
+  t.is(said[0].outcomes['mlp'].losses.length, 1);
+});
