@@ -2,7 +2,7 @@
 // `--all` builds every platform, `--list` says which there are and which builds are current, `--force` builds what is current once more.
 
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -49,12 +49,14 @@ set(CMAKE_MODULE_LINKER_FLAGS_INIT "-s${os === 'linux' ? ' -Wl,--print-map' : ''
   rmSync(join(cmakeFolder, 'Release/nodegrad.node'), { force: true });
   const before = existingLength(logPath);
   const env = { ...process.env, ZIG_VERBOSE_LINK: '1' };
-  await runStep(`${platform}: compiling`, 'cmake', ['--build', cmakeFolder, '-j', String(availableParallelism())], { env });
+  await runStep(`${platform}: compiling`, 'cmake', ['--build', cmakeFolder, '--target', 'nodegrad', '-j', String(availableParallelism())], {
+    env,
+  });
   const said = readFileSync(logPath, 'utf8').slice(before);
   const map = { linux: mapOf, win32: linkedIn, darwin: () => undefined }[os](said);
   if (map !== undefined) writeFileSync(join(folder, 'nodegrad.map'), map);
   const binary = join(folder, 'nodegrad.node');
-  copyFileSync(join(cmakeFolder, 'Release/nodegrad.node'), binary);
+  renameSync(join(cmakeFolder, 'Release/nodegrad.node'), binary);
   return binary;
 }
 
