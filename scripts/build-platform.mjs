@@ -53,7 +53,9 @@ set(CMAKE_MODULE_LINKER_FLAGS_INIT "-s${os === 'linux' ? ' -Wl,--print-map' : ''
   const before = existingLength(logPath);
   const env = { ...process.env, ZIG_VERBOSE_LINK: '1' };
   const targets = names.map((name) => name.replace('.node', ''));
-  await runStep(`${platform}: compiling`, 'cmake', ['--build', cmakeFolder, '--target', ...targets, '-j', String(availableParallelism())], { env });
+  await runStep(`${platform}: compiling`, 'cmake', ['--build', cmakeFolder, '--target', ...targets, '-j', String(availableParallelism())], {
+    env,
+  });
   const said = readFileSync(logPath, 'utf8').slice(before);
   const map = { linux: mapOf, win32: linkedIn, darwin: () => undefined }[os](said);
   if (map !== undefined) writeFileSync(join(folder, 'nodegrad.map'), map);
