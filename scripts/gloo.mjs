@@ -25,8 +25,11 @@ export function ensureGloo() {
   execFileSync('apt-get', [...options, '-qq', 'update'], quiet);
   execFileSync('apt-get', [...options, '-qq', 'source', '--tar-only', 'gloo'], quiet);
   const archive = readdirSync(stage).find((name) => name.endsWith('.orig.tar.xz'));
-  const sha256 = createHash('sha256').update(readFileSync(join(stage, archive))).digest('hex');
-  if (sha256 !== gloo.sha256) throw new StepError(`${archive} is not the source of Gloo that scripts/platforms.mjs names: its SHA-256 is ${sha256}`);
+  const sha256 = createHash('sha256')
+    .update(readFileSync(join(stage, archive)))
+    .digest('hex');
+  if (sha256 !== gloo.sha256)
+    throw new StepError(`${archive} is not the source of Gloo that scripts/platforms.mjs names: its SHA-256 is ${sha256}`);
   execFileSync('tar', ['-xJf', archive, '-C', 'source'], quiet);
   renameSync(join(stage, 'source'), folder);
   rmSync(stage, { recursive: true });

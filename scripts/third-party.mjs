@@ -19,7 +19,8 @@ const known = {
 export function linkedParts(map) {
   const parts = new Set();
   for (const [, path] of map.matchAll(/\s(\S+?\.(?:a|o|lib|obj))(?:\([^)]*\))?:\(/g)) {
-    if (!path.startsWith('CMakeFiles/nodegrad.dir/') && !path.endsWith('/single_threaded.o')) parts.add(path.split('/').at(-1));
+    if (!/^CMakeFiles\/nodegrad(_distributed|_gloo)?\.dir\//.test(path) && !path.endsWith('/single_threaded.o'))
+      parts.add(path.split('/').at(-1));
   }
   return [...parts].sort();
 }
