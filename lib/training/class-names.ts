@@ -50,8 +50,8 @@ export function takeFromData(
     const seen = shape === null ? null : (preprocessingOf(model)?.outputFor(shape) ?? shape);
     if (seen !== null) shapes.set(model, seen);
     const own = classNamesOf(model);
-    if (own !== null && scoreEach(model, own.length)) checkClasses(model, data);
-    else if (classes !== undefined && scoreEach(model, classes.length, false)) setClassNames(model, classes);
+    if (own !== null && !onlyCount(own) && scoreEach(model, own.length)) checkClasses(model, data);
+    else if (Array.isArray(classes) && scoreEach(model, classes.length, false)) setClassNames(model, classes);
     if (validation !== undefined) checkClasses(model, validation);
   });
 }
@@ -65,7 +65,7 @@ export function checkClasses(model: AnyLayer, data: AnyDataset): void {
   preprocessingOf(model)?.checkTarget(data); // of a table it says how to read it
   const { name, classes } = data;
   const own = classNamesOf(model);
-  if (own === null || classes === undefined || onlyCount(own) || onlyCount(classes)) return;
+  if (own === null || !Array.isArray(classes) || onlyCount(own) || onlyCount(classes)) return;
   if (classes.every((one, i) => one === own[i])) return;
   throw new ArgumentError(
     `data set '${name}' has the classes ${someNames(classes)}, the model ${someNames(own)}: a class index would mean another class. ` +

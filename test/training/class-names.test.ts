@@ -64,6 +64,8 @@ test('fit takes the names of the classes of its data where there is a score for 
   const own = net();
   own.classNames = ['a', 'b', 'c'];
   t.deepEqual((await fitted(own, data(undefined))).classNames, ['a', 'b', 'c'], 'its own stay');
+  own.classNames = ['0', '1', '2'];
+  t.deepEqual((await fitted(own, data(animals))).classNames, animals, 'numbers are no names');
   const words = new Sequential([new Embedding(9, 4), new Flatten(), new Linear(8, 3)]);
   const indices = Tensor.from(
     Int32Array.from({ length: 2 * rows }, (_, i) => i % 9),
