@@ -63,7 +63,7 @@ export async function withHdf5<T>(bytes: Uint8Array, name: string, use: (file: H
 }
 
 /**
- * Checks the places where texts are kept: libhdf5 runs without end over one whose sizes add up to more than it has, and what runs in WebAssembly nobody can stop.
+ * Checks the places where texts are kept: libhdf5 runs without end over one whose sizes lead out of it or nowhere, and what runs in WebAssembly nobody can stop.
  *
  * `GCOL`, version, 3 reserved bytes, size of all; then objects of index, count, 4 reserved bytes, size, and so many bytes, in steps of 8. Index 0 is what is free.
  */
@@ -73,12 +73,13 @@ function checkHeaps(bytes: Uint8Array, name: string): void {
     const end = at + Number(at + 16 <= file.length ? file.readBigUInt64LE(at + 8) : 0);
     // What is no heap, but looks like one among weights, would have no such size.
     if (end > file.length || end < at + 16) continue;
-    for (let object = at + 16, isFree = false; object + 16 <= end && !isFree; ) {
+    for (let object = at + 16; object + 16 <= end; ) {
       const size = Number(file.readBigUInt64LE(object + 8));
-      isFree = file.readUInt16LE(object) === 0;
-      object += isFree ? size : 16 + 8 * Math.ceil(size / 8);
-      if (object > end)
-        throw new FileFormatError(`${name}: not a complete HDF5 file: texts at byte ${at} are said to be longer than their place`);
+      // The size of what is free counts all of it.
+      const step = file.readUInt16LE(object) === 0 ? size : 16 + 8 * Math.ceil(size / 8);
+      if (step < 16 || object + step > end)
+        throw new FileFormatError(`${name}: not a complete HDF5 file: texts at byte ${at} are said to have other sizes than their place`);
+      object += step;
     }
   }
 }
