@@ -7,7 +7,13 @@ import { join } from 'node:path';
 import { root } from './steps.mjs';
 
 const environment = { NODEGRAD_HOSTILE: '1', NODEGRAD_LONG: '1', NODEGRAD_KILLS: '200' };
-const files = ['test/faults', 'test/training/checkpoint-kill.test.ts', 'test/training/folder-lock.test.ts', 'test/search/kill.test.ts'];
+const files = [
+  'test/faults',
+  'test/training/checkpoint-kill.test.ts',
+  'test/distributed/restarts.test.ts',
+  'test/training/folder-lock.test.ts',
+  'test/search/kill.test.ts',
+];
 const words = process.argv.slice(2);
 const child = spawn(process.execPath, [join(root, 'scripts/test.mjs'), ...(words.length > 0 ? words : files), '--timeout', '60m'], {
   cwd: root,

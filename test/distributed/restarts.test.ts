@@ -75,13 +75,15 @@ const problem = new URL('../helpers/training.js', import.meta.url).href;
 /** A training of 96 steps with a checkpoint after every third. FAIL is a step in which rank 1 throws. */
 const training = `
 import { createHash } from 'node:crypto';
-const { Adam, CrossEntropyLoss, ProcessGroup, fit } = await import('${index}');
-const { makeModel, points } = await import('${problem}');
+const { Adam, BatchNorm1d, CrossEntropyLoss, Dropout, Linear, ProcessGroup, ReLU, Sequential, fit, setSeed } = await import('${index}');
+const { points } = await import('${problem}');
 console.log('pid', process.pid);
+if (process.env.FAIL) process.on('SIGTERM', () => {}); // rank 0 has the time to write what it would
 const group = await ProcessGroup.fromEnvironment({ timeout: ${timeout} });
 try {
-  const model = makeModel();
-  await fit(model, points(250), {
+  setSeed(7);
+  const model = new Sequential([new Linear(2, 16), new BatchNorm1d(16), new ReLU(), new Dropout(0.2), new Linear(16, 4)]);
+  await fit(model, points(256), {
     loss: new CrossEntropyLoss(), optimizer: new Adam(model, { lr: 0.01 }), epochs: 12, batchSize: 32, shards: 16, seed: 5,
     checkpoint: { dir: 'checkpoints', every: 3 }, resume: true, group, progress: false, log: false,
     callbacks: [{
@@ -122,15 +124,15 @@ const inGroups = hasGroups ? test.serial : test.serial.skip;
 inGroups('two processes go on from the checkpoint of four, to the bits of one', async (t) => {
   const four = train(t, ['--processes', '4'], { env: { FAIL: '50' } });
   t.is(await four.ended, 1);
-  t.regex(four.error, /process of rank 1 failed with exit code 1/);
+  t.regex(four.error, /step 50 went wrong/);
   const two = train(t, ['--processes', '2'], { folder: four.folder });
   t.is(await two.ended, 0, two.error);
-  t.deepEqual(begins(two), [48]);
   t.deepEqual(
     digestsOf(two),
     Array.from({ length: 2 }, () => digestsOf(two)[0]),
   );
   t.is(digestsOf(two)[0], await undisturbed(t));
+  t.deepEqual(begins(two), [50], 'the last whole step of rank 0');
 });
 
 /** Waits at most so long for something, and says how long it took. */
@@ -196,7 +198,11 @@ inGroups(
       t.true(digests.length >= 4);
       t.deepEqual([...new Set(digests)], [expected], `run ${runs}`);
       const steps = begins(running);
-      for (const [i, step] of steps.entries()) t.true(step % 3 === 0 && step >= (steps[i - 1] ?? 0), `went on from steps ${steps}`);
+      t.deepEqual(
+        steps,
+        [...steps].sort((a, b) => a - b),
+        'each start goes on from where the one before was, or later',
+      );
       resumes += steps.filter((step) => step > 0).length;
       t.true(pidsOf(running).every(isGone), 'nobody is left');
       runs += 1;
