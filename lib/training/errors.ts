@@ -1,5 +1,6 @@
 // What a run throws when it ends early: the general errors, with what is known about the run.
 
+import { groupErrorOf } from '../distributed/process-group.js';
 import { AbortedError, NodegradError, NonFiniteError } from '../errors.js';
 import type { History } from './history.js';
 import { keepNames } from '../names.js';
@@ -91,11 +92,13 @@ export function endOf(failure: unknown): 'aborted' | 'failed' {
 
 /**
  * Whether a run that threw this stands between two whole steps, from where it can go on: after an abort, and after what a callback or a
- * data set threw. Numbers that are not finite send it back to an earlier checkpoint, and what failed before a step was done has none to save.
+ * data set threw. Numbers that are not finite send it back to an earlier checkpoint, what failed before a step was done has none to save, and a group
+ * fails within steps that have moved some of the state already.
  */
 export function leavesWholeSteps(failure: unknown, steps: number): boolean {
   if (failure instanceof TrainingAbortedError) return true;
-  return steps > 0 && !(failure instanceof TrainingNonFiniteError || failure instanceof CheckpointError);
+  if (failure instanceof TrainingNonFiniteError || failure instanceof CheckpointError) return false;
+  return steps > 0 && groupErrorOf(failure) === null;
 }
 
 keepNames({ TrainingAbortedError, TrainingNonFiniteError, CheckpointError });
