@@ -17,16 +17,46 @@ export const mostNumbers = 65536;
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, dimension) => product * dimension, 1);
 
+/** What is known of a tensor from how it was made, which its numbers would have to be looked at for. */
+export interface Facts {
+  /** It is a mask of attention: 1 or 0 (as truth values), or 0 and so little that nothing is left behind a softmax (as numbers to add). */
+  readonly sees?: Sees;
+  /** It is 1 − this. */
+  readonly complementOf?: Held;
+}
+
+/** Who sees whom: keys that are kept, all where there is no `keep`, and under a causal mask those up to the query's own place. */
+export interface Sees {
+  /** Truth values, stretched to the mask's shape. */
+  readonly keep: Held | null;
+  readonly isCausal: boolean;
+}
+
 /** A value of a graph, whose axes are in the order of the file. */
 export class Held {
   #plain: AnyTensor | null;
   #last: AnyTensor | null;
+  #later: { readonly shape: readonly number[]; readonly dtype: DType; make(): AnyTensor } | null = null;
   readonly numbers: Numbers | null;
+  readonly facts: Facts;
 
-  private constructor(plain: AnyTensor | null, last: AnyTensor | null, numbers: Numbers | null) {
+  private constructor(plain: AnyTensor | null, last: AnyTensor | null, numbers: Numbers | null, facts: Facts = {}) {
     this.#plain = plain;
     this.#last = last;
     this.numbers = numbers;
+    this.facts = facts;
+  }
+
+  /** What is made when somebody asks for its numbers: whoever knows what to make of its facts does not. */
+  static later(shape: readonly number[], dtype: DType, make: () => Held, facts: Facts): Held {
+    const held = new Held(null, null, null, facts);
+    held.#later = { shape, dtype, make: () => make().plain };
+    return held;
+  }
+
+  /** The same with facts, of a tensor in the order of the file. */
+  knowing(facts: Facts): Held {
+    return this.numbers !== null || this.isLast ? this : new Held(this.plain, null, null, facts);
   }
 
   /** A tensor in the order of the file. */
@@ -56,18 +86,20 @@ export class Held {
   get shape(): readonly number[] {
     if (this.#plain !== null) return this.#plain.shape;
     if (this.#last !== null) return channelsFirst.map((axis) => (this.#last as AnyTensor).shape[axis]);
+    if (this.#later !== null) return this.#later.shape;
     return (this.numbers as Numbers).shape;
   }
 
   /** The element type of a tensor; of numbers that are known, that of one of them. */
   get dtype(): DType {
-    return (this.#plain ?? this.#last)?.dtype ?? ((this.numbers as Numbers).isReal ? 'float32' : 'int32');
+    return (this.#plain ?? this.#last ?? this.#later)?.dtype ?? ((this.numbers as Numbers).isReal ? 'float32' : 'int32');
   }
 
   /** The tensor in the order of the file. */
   get plain(): AnyTensor {
     if (this.#plain !== null) return this.#plain;
     if (this.#last !== null) return (this.#plain = movedTo(this.#last, channelsFirst));
+    if (this.#later !== null) return (this.#plain = this.#later.make());
     const { data, shape, isReal } = this.numbers as Numbers;
     return (this.#plain = Tensor.from(isReal ? Float32Array.from(data) : Int32Array.from(data), shape) as AnyTensor);
   }
@@ -101,6 +133,42 @@ export class Held {
     if (this.numbers === null) throw new ArgumentError(`${what} depends on the values of the inputs, which nodegrad has no form for`);
     return this.numbers.data;
   }
+}
+
+/** A shape that is broadcast to another. */
+export function stretched(a: readonly number[], b: readonly number[]): number[] {
+  const rank = Math.max(a.length, b.length);
+  const [left, right] = [a, b].map((shape) => [...new Array<number>(rank - shape.length).fill(1), ...shape]);
+  return left.map((dimension, d) => (dimension === 1 ? right[d] : dimension));
+}
+
+/** Behind a softmax nothing is left of a score that this much was added to. */
+export const almostNothing = -1e4;
+
+/** Whether a mask [queries, keys], alone or behind axes of 1, leaves each query the keys up to its own place. */
+export function isCausalMask(shape: readonly number[], data: ArrayLike<number>, form: 'add' | 'truth'): boolean {
+  const [queries, keys] = shape.slice(-2);
+  if (shape.length < 2 || data.length !== queries * keys || data.length === 0) return false;
+  for (let i = 0; i < data.length; i++) {
+    const sees = i % keys <= Math.floor(i / keys);
+    if (form === 'truth' ? (data[i] !== 0) !== sees : sees ? data[i] !== 0 : !(data[i] <= almostNothing)) return false;
+  }
+  return true;
+}
+
+/** What a value is as a mask; null where that is not known. Truth values are one, whatever made them. */
+export function seesOf(held: Held): Sees | null {
+  const { facts, numbers, dtype } = held;
+  if (facts.sees !== undefined) return facts.sees;
+  if (numbers === null) return dtype === 'uint8' ? { keep: held, isCausal: false } : null;
+  const isTruth = !numbers.isReal;
+  return isCausalMask(numbers.shape, numbers.data, isTruth ? 'truth' : 'add') ? { keep: null, isCausal: true } : null;
+}
+
+/** What two masks leave together; null where that is neither of them. */
+export function bothSee(one: Sees | null, other: Sees | null): Sees | null {
+  if (one === null || other === null || (one.keep !== null && other.keep !== null)) return null;
+  return { keep: one.keep ?? other.keep, isCausal: one.isCausal || other.isCausal };
 }
 
 // One pixel, or one channel: the numbers lie in the same order.

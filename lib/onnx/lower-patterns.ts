@@ -1,8 +1,8 @@
 // Several operators of ONNX that are one here: a product with a bias, GELU out of the error function, and attention.
 
-import type { PlanNode } from './held.js';
+import { type PlanNode, almostNothing, isCausalMask } from './held.js';
 import type { Lowering } from './lower.js';
-import { type MaskForm, attentionName, isCausalMask } from './steps/attention.js';
+import { type MaskForm, attentionName } from './steps/attention.js';
 
 /** The one node that reads a value, if it is one and nobody else sees the value. */
 function soleReader(lowering: Lowering, name: string): PlanNode | null {
@@ -71,25 +71,78 @@ function geluOf(lowering: Lowering, erf: PlanNode): { x: string; last: PlanNode 
  */
 export function fuseAttention(lowering: Lowering): void {
   for (const softmax of lowering.nodes.all.filter(({ op }) => op === 'Softmax')) {
-    const last = soleReader(lowering, softmax.outputs[0]);
     const scores = scoresOf(lowering, softmax.inputs[0]);
+    const guard = scores === null ? null : guardOf(lowering, softmax, scores.mask);
+    const weights = guard === null ? softmax.outputs[0] : guard.output;
+    const last = soleReader(lowering, weights);
     const isLastAxis = [-1, 3].includes(Number(softmax.attributes.axis ?? -1));
-    if (
-      last?.op !== 'MatMul' ||
-      last.inputs[0] !== softmax.outputs[0] ||
-      last.inputs[1] === softmax.outputs[0] ||
-      !isLastAxis ||
-      scores === null
-    )
-      continue;
-    const { product, parts, scale, factor, factorOp, mask, form, fill } = scores;
-    const constant = mask === '' ? null : lowering.constant(mask);
-    const isCausal = constant !== null && isCausalMask(constant.shape, constant.data, form);
-    const inputs = [...product.inputs, last.inputs[1], isCausal ? '' : mask, factor];
-    for (const part of [...parts, softmax]) lowering.nodes.remove(part);
-    const attributes = { scale, factorOp, form, fill: Number.isFinite(fill) ? fill : String(fill), causal: Number(isCausal) };
+    if (last?.op !== 'MatMul' || last.inputs[0] !== weights || last.inputs[1] === weights || !isLastAxis || scores === null) continue;
+    const { product, parts, scale, factor, factorOp, form, fill } = scores;
+    // A score that something is left of counts behind a softmax.
+    if (form !== 'add' && !(fill <= almostNothing)) continue;
+    const { mask, isCausal } = withoutPast(lowering, scores.mask, form);
+    const inputs = [...product.inputs, last.inputs[1], mask, factor];
+    for (const part of [...parts, softmax, ...(guard?.parts ?? [])]) lowering.nodes.remove(part);
+    const attributes = {
+      scale,
+      factorOp,
+      form,
+      fill: Number.isFinite(fill) ? fill : String(fill),
+      causal: Number(isCausal),
+      guard: guard?.kind ?? '',
+    };
     lowering.nodes.replace(last, { ...last, op: attentionName, inputs, attributes });
   }
+}
+
+/** A mask without its causal part, whether that is all of it or one of two. */
+function withoutPast(lowering: Lowering, mask: string, form: MaskForm): { mask: string; isCausal: boolean } {
+  const isPast = (name: string): boolean => {
+    const constant = lowering.constant(name);
+    if (constant !== null) return isCausalMask(constant.shape, constant.data, form === 'add' ? 'add' : 'truth');
+    return form === 'where' && isPlaceMask(lowering, name);
+  };
+  if (mask === '' || form === 'unless') return { mask, isCausal: false };
+  if (isPast(mask)) return { mask: '', isCausal: true };
+  const both = lowering.nodes.maker(mask);
+  const at = both?.op === (form === 'add' ? 'Add' : 'And') ? both.inputs.findIndex(isPast) : -1;
+  return at < 0 ? { mask, isCausal: false } : { mask: (both as PlanNode).inputs[1 - at], isCausal: true };
+}
+
+interface Guard {
+  /** `'nan'`: what is NaN becomes 0. `'mask'`: what is masked does. */
+  readonly kind: 'nan' | 'mask';
+  readonly parts: readonly PlanNode[];
+  readonly output: string;
+}
+
+/** What gives zeros to a query whose keys are all masked, Where(IsNaN(weights), 0, weights) or Where(mask, weights, 0), if nobody else reads the weights. */
+function guardOf(lowering: Lowering, softmax: PlanNode, mask: string): Guard | null {
+  const [weights] = softmax.outputs;
+  const readers = lowering.nodes.readers(weights);
+  const where = readers.find((node) => node.op === 'Where');
+  const isZero = (name: string): boolean => {
+    const held = lowering.constant(name);
+    return held?.data.length === 1 && held.data[0] === 0;
+  };
+  if (where === undefined || lowering.isOutput(weights)) return null;
+  const [condition, one, other] = where.inputs;
+  const [output] = where.outputs;
+  if (readers.length === 1 && condition === mask && one === weights && isZero(other)) return { kind: 'mask', parts: [where], output };
+  const isNaN = readers.find((node) => node.op === 'IsNaN');
+  if (readers.length !== 2 || isNaN === undefined || soleReader(lowering, isNaN.outputs[0]) !== where) return null;
+  return condition === isNaN.outputs[0] && isZero(one) && other === weights ? { kind: 'nan', parts: [isNaN, where], output } : null;
+}
+
+/** Places of keys up to those of queries, of any number: what {@link saveOnnx} writes for a causal mask where a length is free. */
+function isPlaceMask(lowering: Lowering, name: string): boolean {
+  const compared = lowering.nodes.maker(name);
+  if (compared?.op !== 'LessOrEqual') return false;
+  const numbered = (node: PlanNode | null): boolean =>
+    node?.op === 'Range' && [0, 1].every((value) => lowering.constant(node.inputs[2 * value])?.data[0] === value);
+  const column = lowering.nodes.maker(compared.inputs[1]);
+  const isColumn = column?.op === 'Unsqueeze' && lowering.constant(column.inputs[1])?.data.join() === '1';
+  return isColumn && numbered(lowering.nodes.maker(column.inputs[0])) && numbered(lowering.nodes.maker(compared.inputs[0]));
 }
 
 interface Scores {
@@ -139,6 +192,8 @@ function scoresOf(lowering: Lowering, name: string, isMasked = false): Scores | 
       if (scores !== null) return scores;
     }
   }
-  const fill = node.op === 'Where' ? single(2) : null;
-  return fill === null ? null : over(below(1, true), { mask: node.inputs[0], form: 'where', fill });
+  if (node.op !== 'Where') return null;
+  const [kept, masked] = [single(2), single(1)];
+  if (kept !== null) return over(below(1, true), { mask: node.inputs[0], form: 'where', fill: kept });
+  return masked === null ? null : over(below(2, true), { mask: node.inputs[0], form: 'unless', fill: masked });
 }

@@ -3,7 +3,7 @@
 import { TextDecoder } from 'node:util';
 import { ArgumentError, FileFormatError } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
-import type { PlanAttributes, PlanNode } from './held.js';
+import { type PlanAttributes, type PlanNode, isCausalMask } from './held.js';
 import { fuseAttention, fuseGelu, fuseLinear } from './lower-patterns.js';
 import { makers } from './made-layers.js';
 import type { OnnxParts, PlanInput, PlanNumbers } from './onnx-model.js';
@@ -109,7 +109,27 @@ class Lowering {
       this.#known.set(output[0], { ...given, shape, data, exact: given.exact === null ? null : Array.from(data) });
       return;
     }
+    if (op === 'Trilu' && given !== undefined && given.shape.length >= 2 && !this.#isOutputOf(node)) {
+      this.#known.set(output[0], this.#triangle(made, given));
+      return;
+    }
     this.nodes.push(made);
+  }
+
+  #isOutputOf({ output = [] }: NodeMessage): boolean {
+    return output.some((name) => this.isOutput(name));
+  }
+
+  /** A triangle of a constant, which masks are made of. */
+  #triangle({ attributes, inputs }: PlanNode, given: Weights): Weights {
+    const [rows, columns] = given.shape.slice(-2);
+    const from = this.constant(inputs[1] ?? '')?.data[0] ?? 0;
+    const keeps = (i: number): boolean => {
+      const place = (i % columns) - (Math.floor(i / columns) % rows);
+      return attributes.upper === 0 ? place <= from : place >= from;
+    };
+    const data = given.data.map((value: number, i: number) => (keeps(i) ? value : 0));
+    return { ...given, data, exact: given.exact === null ? null : Array.from(data) };
   }
 
   #constantOf({ attribute = [] }: NodeMessage, name: string, external: External): Weights {
@@ -253,7 +273,9 @@ class Lowering {
       const held = this.constant(name);
       if (held === null) continue;
       const { shape, data, exact, isFixed } = held;
-      if (exact === null && !isFixed && shape.length > 0 && !this.#isNumber(name)) weights.set(name, held);
+      // A causal mask is no weight, whatever exporters make of it.
+      const isTrained = exact === null && !isFixed && shape.length > 0 && !isCausalMask(shape, data, 'add');
+      if (isTrained && !this.#isNumber(name)) weights.set(name, held);
       else if (data.length > mostInPlan) constants.set(name, held);
       else
         numbers[name] = { shape, isReal: exact === null, data: Array.from(exact ?? data, (one) => (Number.isFinite(one) ? one : String(one))) };
@@ -265,7 +287,10 @@ class Lowering {
     });
     const shapes = (of: ReadonlyMap<string, Weights>) => Object.fromEntries([...of].map(([name, { shape }]) => [name, shape]));
     const kinds = Object.fromEntries(
-      [...constants].map(([name, { shape, exact }]) => [name, { shape, dtype: exact === null ? ('float32' as const) : ('int32' as const) }]),
+      [...constants].map(([name, { shape, exact, data }]) => {
+        const [dtype, form] = exact === null ? (['float32', 'add'] as const) : (['int32', 'truth'] as const);
+        return [name, { shape, dtype, ...(isCausalMask(shape, data, form) && { isCausal: true }) }];
+      }),
     );
     const plan = { version, inputs, outputs, nodes, numbers, isLast, metadata };
     return { parts: { plan, layers, weights: shapes(weights), constants: kinds }, weights, constants };

@@ -50,8 +50,8 @@ export interface OnnxParts {
   readonly layers: ReadonlyMap<string, AnyLayer>;
   /** Shapes of weights that stand in no layer, and are trained, too. */
   readonly weights: Readonly<Record<string, readonly number[]>>;
-  /** Shapes and element types of constants. */
-  readonly constants: Readonly<Record<string, { readonly shape: readonly number[]; readonly dtype: DType }>>;
+  /** Shapes and element types of constants, and which of them are causal masks. */
+  readonly constants: Readonly<Record<string, { readonly shape: readonly number[]; readonly dtype: DType; readonly isCausal?: boolean }>>;
 }
 
 /**
@@ -131,7 +131,10 @@ export class OnnxModel<In = Tensor, Out = Tensor> extends Model<In, Out> {
     }
     for (const [name, { data, ...rest }] of Object.entries(numbers)) values.set(name, Held.of({ ...rest, data: data.map(Number) }));
     for (const [name, parameter] of this.weights) values.set(name, Held.plain(parameter as AnyTensor));
-    for (const [name, buffer] of this.constants) values.set(name, Held.plain(buffer as AnyTensor));
+    for (const [name, buffer] of this.constants) {
+      const facts = this.#parts.constants[name].isCausal === true ? { sees: { keep: null, isCausal: true } } : {};
+      values.set(name, Held.plain(buffer as AnyTensor).knowing(facts));
+    }
     for (const node of nodes) this.#run(node, values);
     const made = outputs.map((name) => {
       const held = values.get(name);

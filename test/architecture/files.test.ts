@@ -53,6 +53,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
       'steps/images',
       'steps/index',
       'steps/layers',
+      'steps/products',
       'steps/shapes',
       'held',
       'lower',

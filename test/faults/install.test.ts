@@ -72,14 +72,17 @@ function countSources(): number {
 
 interface Platforms {
   readonly platforms: Record<string, { os: string; cpu: string; libc?: string }>;
+  readonly distributedPlatforms: readonly string[];
   manifestOf(platform: string, version: string): Record<string, unknown>;
+  distributedManifestOf(platform: string, version: string): Record<string, unknown>;
   requireEveryPlatform(states?: Record<string, string>): void;
 }
 const platformsModule = import(pathToFileURL(join(root, 'scripts/platforms.mjs')).href) as Promise<Platforms>;
 
 test("compiled parts stay outside of Yarn's archives, name the systems that they are for, and the main package names them in its own version (fault F01)", async (t) => {
   const { platforms, manifestOf } = await platformsModule;
-  const parts = packed().filter(({ manifest }) => manifest['name'] !== 'nodegrad');
+  const isExtra = (name: unknown): boolean => String(name).startsWith('@nodegrad/dist-');
+  const parts = packed().filter(({ manifest }) => manifest['name'] !== 'nodegrad' && !isExtra(manifest['name']));
   const main = packed().find(({ manifest }) => manifest['name'] === 'nodegrad');
   for (const { manifest, files } of parts) {
     const platform = String(manifest['name']).replace('@nodegrad/', '');
@@ -113,14 +116,20 @@ interface Publish {
 
 test('tarballs are published with the main package last, and only when every platform is there in the version that it names', async (t) => {
   const { orderOf } = (await import(pathToFileURL(join(root, 'scripts/publish.mjs')).href)) as Publish;
-  const { platforms, manifestOf } = await platformsModule;
+  const { platforms, manifestOf, distributedPlatforms, distributedManifestOf } = await platformsModule;
   const names = Object.keys(platforms);
   const optionalDependencies = Object.fromEntries(names.map((name) => [`@nodegrad/${name}`, '1.2.3']));
   const main = { manifest: { name: 'nodegrad', version: '1.2.3', optionalDependencies } };
-  const all = [main, ...names.map((name) => ({ manifest: manifestOf(name, '1.2.3') }))];
+  const extra = distributedPlatforms.map((name) => ({ manifest: distributedManifestOf(name, '1.2.3') }));
+  const all = [main, ...extra, ...names.map((name) => ({ manifest: manifestOf(name, '1.2.3') }))];
   t.deepEqual(
     orderOf(all, '1.2.3').map(({ manifest }) => manifest['name']),
-    [...names.map((name) => `@nodegrad/${name}`), 'nodegrad'],
+    [...names.map((name) => `@nodegrad/${name}`), '@nodegrad/dist-linux-x64-gnu', 'nodegrad'],
+  );
+  const { name, main: entry, os, cpu, libc } = extra[0].manifest;
+  t.deepEqual(
+    { name, entry, os, cpu, libc },
+    { name: '@nodegrad/dist-linux-x64-gnu', entry: 'nodegrad_distributed.node', os: ['linux'], cpu: ['x64'], libc: ['glibc'] },
   );
   t.throws(() => orderOf(all.slice(0, -1), '1.2.3'), { message: /nothing is published, because there is no tarball of @nodegrad\// });
   t.throws(() => orderOf(all, '1.2.4'), { message: /because of nodegrad 1\.2\.3/ });

@@ -265,10 +265,10 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   },
   UniformOptions: { take: (o) => new lib.Uniform(o) },
   ScaledOptions: [{ take: (o) => new lib.Xavier(o) }, { take: (o) => new lib.He(o) }, { take: (o) => new lib.LeCun(o) }],
-  ReadTableOptions: [
+  ReadTableOptions: [{ take: (o) => lib.tableFromRows([{ area: 1 }, { area: 2 }], o) }],
+  ReadFileOptions: [
     { take: (o) => lib.readTable(houses('parquet'), o), needs: { columns: { tags: 'skip' } } },
     { take: (o) => lib.readArrow(houses('arrow'), o), needs: { columns: { tags: 'skip' } } },
-    { take: (o) => lib.tableFromRows([{ area: 1 }, { area: 2 }], o) },
   ],
   CsvRowsOptions: { take: (o) => lib.csvRows(houses('csv'), o).next() },
   IterableDatasetOptions: { take: (o) => lib.iterableDataset(() => [{ inputs: 1, targets: 0 }], o) },
@@ -419,8 +419,8 @@ const takers: Record<string, Taker | readonly Taker[]> = {
       await using store = await lib.openStore(`file://${tmpdir()}/nodegrad-options`);
       const opened = lib.ProcessGroup.open(Object.assign({ store }, o) as lib.ProcessGroupOptions);
       return opened.then(
-        (group) => {
-          group.close();
+        async (group) => {
+          await group.close();
           return 'as far as it goes';
         },
         (error) => {
@@ -430,6 +430,13 @@ const takers: Record<string, Taker | readonly Taker[]> = {
       );
     },
     needs: { rank: 0, size: 1 },
+  },
+  GroupEnvironmentOptions: {
+    take: async (o) => {
+      const group = await lib.ProcessGroup.fromEnvironment(o);
+      await group.close();
+      return group.size;
+    },
   },
   ServeStoreOptions: { take: async (o) => (await lib.serveStore(o)).close(), needs: { token: 'x'.repeat(16) } },
   WatchRunsOptions: { take: async (o) => (await lib.watchRuns(root, o)).close() },

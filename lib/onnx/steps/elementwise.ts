@@ -5,7 +5,23 @@ import { hardSigmoid, hardSwish, leakyRelu, prelu, relu, sigmoid, tanh } from '.
 import { exp, log, sqrt, where } from '../../ops/elementwise.js';
 import { celu, elu, gelu, mish, softplus, softsign } from '../../ops/smooth_activations.js';
 import type { AnyTensor, Tensor } from '../../tensor.js';
-import { Held, type Numbers, type Step, type StepContext, type Steps, castTypes, input, int, sizeOf, text } from '../held.js';
+import {
+  Held,
+  type Numbers,
+  type Sees,
+  type Step,
+  type StepContext,
+  type Steps,
+  almostNothing,
+  bothSee,
+  castTypes,
+  input,
+  int,
+  seesOf,
+  sizeOf,
+  stretched,
+  text,
+} from '../held.js';
 import { channelsLast } from '../graph.js';
 
 /** A tensor beside images whose channels are last. */
@@ -70,6 +86,19 @@ const arithmetic =
     }, operands[0]);
   };
 
+const plainSum = arithmetic(
+  (a, b) => a + b,
+  (a, b) => a.add(b),
+);
+const plainDifference = arithmetic(
+  (a, b) => a - b,
+  (a, b) => a.sub(b),
+);
+const plainProduct = arithmetic(
+  (a, b) => a * b,
+  (a, b) => a.mul(b),
+);
+
 /** A power of numbers that are known; those of tensors are operations. */
 function powerOf(base: number, exponent: number): number {
   if (exponent === 0.5) return Math.sqrt(base);
@@ -100,7 +129,60 @@ const logical =
     return aligned([a, b], ([x, y]) => run(truth(x), truth(y)));
   };
 
+const bothTrue = logical(
+  (a, b) => a !== 0 && b !== 0,
+  (a, b) => where(a, b, 0),
+);
+
+const and: Step = (context) => {
+  const [a, b] = [input(context, 0), input(context, 1)];
+  const sees = bothSee(seesOf(a), seesOf(b));
+  if (sees === null || (a.numbers !== null && b.numbers !== null)) return bothTrue(context);
+  return Held.later(stretched(a.shape, b.shape), 'uint8', () => bothTrue(context) as Held, { sees });
+};
+
+/** Sums; those of two masks are one. */
+const add: Step = (context) => {
+  const sum = (): Held => plainSum(context) as Held;
+  const [a, b] = [input(context, 0), input(context, 1)];
+  const isMask = (held: Held): boolean => held.facts.sees !== undefined || held.numbers?.isReal === true;
+  const sees = isMask(a) && isMask(b) && (a.numbers === null || b.numbers === null) ? bothSee(seesOf(a), seesOf(b)) : null;
+  return sees === null ? sum() : Held.later(stretched(a.shape, b.shape), 'float32', sum, { sees });
+};
+
+/** Differences; 1 − x is told. */
+const subtract: Step = (context) => {
+  const made = plainDifference(context) as Held;
+  return input(context, 0).single === 1 ? made.knowing({ complementOf: input(context, 1) }) : made;
+};
+
+/** Products; (1 − x) times a number far below 0 is a mask. */
+const multiply: Step = (context) => {
+  const made = plainProduct(context) as Held;
+  const [a, b] = [input(context, 0), input(context, 1)];
+  const kept = a.facts.complementOf ?? b.facts.complementOf;
+  if (kept === undefined || !((a.single ?? b.single ?? 0) <= almostNothing)) return made;
+  return made.knowing({ sees: { keep: Held.plain(kept.floats.greaterEqual(1) as AnyTensor), isCausal: false } });
+};
+
 const choose: Step = (context) => {
+  const [condition, a, b] = [input(context, 0), input(context, 1), input(context, 2)];
+  const sees = condition.numbers === null ? maskChosen(condition, a, b) : null;
+  if (sees === null) return chosen(context);
+  return Held.later(stretched(stretched(condition.shape, a.shape), b.shape), 'float32', () => chosen(context), { sees });
+};
+
+/** What a mask of 0 and numbers far below it leaves, where a condition chooses between these two. */
+function maskChosen(condition: Held, a: Held, b: Held): Sees | null {
+  const isZero = ({ numbers }: Held): boolean => numbers?.data.every((value) => value === 0) === true;
+  const isNothing = ({ single }: Held): boolean => single !== null && single <= almostNothing;
+  const sees = seesOf(condition);
+  if (isZero(a) && isNothing(b)) return sees;
+  if (!isNothing(a) || !isZero(b) || sees?.keep == null || sees.isCausal) return null;
+  return { keep: Held.plain(sees.keep.plain.equal(0) as AnyTensor), isCausal: false };
+}
+
+function chosen(context: StepContext): Held {
   const [condition, a, b] = [input(context, 0), input(context, 1), input(context, 2)];
   if (condition.numbers !== null && a.numbers !== null && b.numbers !== null) {
     const picked = ofNumbers(condition.numbers, a.numbers, (c, x) => (c === 0 ? Number.NaN : x)).numbers as Numbers;
@@ -114,7 +196,7 @@ const choose: Step = (context) => {
     const [x, y] = [side(a), side(b)];
     return where(truth(c), x as Tensor, y as Tensor);
   });
-};
+}
 
 const clip: Step = (context) => {
   const bound = (at: number, name: string): Operand | null => {
@@ -155,18 +237,9 @@ const selu = map((x, context) => {
 
 /** Arithmetic, comparisons, functions of one number. */
 export const elementwiseSteps: Steps = {
-  Add: arithmetic(
-    (a, b) => a + b,
-    (a, b) => a.add(b),
-  ),
-  Sub: arithmetic(
-    (a, b) => a - b,
-    (a, b) => a.sub(b),
-  ),
-  Mul: arithmetic(
-    (a, b) => a * b,
-    (a, b) => a.mul(b),
-  ),
+  Add: add,
+  Sub: subtract,
+  Mul: multiply,
   Div: (context) => {
     // Whole numbers, such as sizes, are divided as in C.
     const isWhole = context.inputs.every((held) => held?.numbers?.isReal === false);
@@ -204,10 +277,7 @@ export const elementwiseSteps: Steps = {
     (a, b) => a >= b,
     (a, b) => a.greaterEqual(b),
   ),
-  And: logical(
-    (a, b) => a !== 0 && b !== 0,
-    (a, b) => where(a, b, 0),
-  ),
+  And: and,
   Or: logical(
     (a, b) => a !== 0 || b !== 0,
     (a, b) => where(a, 1, b),
@@ -217,6 +287,8 @@ export const elementwiseSteps: Steps = {
     if (held.numbers !== null) return Held.of({ ...held.numbers, data: held.numbers.data.map((value) => Number(value === 0)) });
     return aligned([held], ([x]) => x.equal(0));
   },
+  // The one number that is not itself.
+  IsNaN: (context) => aligned([input(context, 0)], ([x]) => floats(x).notEqual(floats(x)) as AnyTensor),
   Where: choose,
   Clip: clip,
   Cast: cast,

@@ -2,18 +2,48 @@
 
 import { ArgumentError, ShapeError, describeShape } from '../../errors.js';
 import { pad2d } from '../../ops/resample.js';
-import { filled, stack, concat as joinTensors } from '../../ops/shape.js';
+import { filled, concat as joinTensors } from '../../ops/shape.js';
 import { where } from '../../ops/elementwise.js';
 import { pick } from '../../ops/softmax.js';
 import { type AnyTensor, Tensor } from '../../tensor.js';
 import { channelsFirst, channelsLast } from '../graph.js';
 import { permuted } from '../values.js';
-import { Held, type Numbers, type Step, type Steps, axisOf, input, int, ints, lastAxis, mostNumbers, numbersOf, sizeOf } from '../held.js';
+import {
+  Held,
+  type Numbers,
+  type Sees,
+  seesOf,
+  type Step,
+  type Steps,
+  axisOf,
+  input,
+  int,
+  ints,
+  lastAxis,
+  mostNumbers,
+  numbersOf,
+  sizeOf,
+  stretched,
+} from '../held.js';
 
 /** A value with other dimensions of the same size. */
 function reshaped(held: Held, shape: readonly number[]): Held {
   if (held.numbers !== null) return Held.of({ ...held.numbers, shape });
-  return Held.plain(held.plain.reshape(shape));
+  if (shape.join() === held.shape.join()) return held;
+  const made = (): Held => Held.plain(held.plain.reshape(shape));
+  const sees = reshapedMask(held, shape);
+  return sees === null ? made() : Held.later(shape, held.dtype, made, { sees });
+}
+
+/** What a mask leaves with other dimensions; null where that is no longer known. */
+function reshapedMask({ facts: { sees }, shape: before }: Held, shape: readonly number[]): Sees | null {
+  if (sees === undefined) return null;
+  const { keep, isCausal } = sees;
+  if (keep !== null && !isCausal && keep.shape.join() === before.join()) return { keep: reshaped(keep, shape), isCausal };
+  // Queries and keys stay; heads, whose masks are one for each example, stand beside the examples or are counted with them.
+  const hasEnds = shape.length >= 2 && shape.slice(-2).join() === before.slice(-2).join();
+  const isOfExamples = keep === null || (keep.shape.length === 4 && keep.shape[1] * keep.shape[2] === 1);
+  return hasEnds && isOfExamples ? sees : null;
 }
 
 const reshape: Step = (context) => {
@@ -252,13 +282,6 @@ const shapeOf: Step = (context) => {
   return Held.ints(shape.slice(int(context.node, 'start', 0), end));
 };
 
-/** A shape that is broadcast to another. */
-function stretched(a: readonly number[], b: readonly number[]): number[] {
-  const rank = Math.max(a.length, b.length);
-  const [left, right] = [a, b].map((shape) => [...new Array<number>(rank - shape.length).fill(1), ...shape]);
-  return left.map((dimension, d) => (dimension === 1 ? right[d] : dimension));
-}
-
 const expand: Step = (context) => {
   const held = input(context, 0);
   const shape = stretched(held.shape, input(context, 1).known('the shape'));
@@ -266,10 +289,15 @@ const expand: Step = (context) => {
     return Held.of({ ...held.numbers, shape, data: new Array<number>(sizeOf(shape)).fill(held.numbers.data[0]) });
   }
   if (shape.join() === held.shape.join()) return held;
-  const dtype = held.dtype;
+  const sees = seesOf(held);
+  return sees === null ? stretchedTo(held, shape) : Held.later(shape, held.dtype, () => stretchedTo(held, shape), { sees });
+};
+
+function stretchedTo(held: Held, shape: readonly number[]): Held {
+  const { dtype } = held;
   const made = held.floats.mul(filled(shape, 1, 'float32'));
   return Held.plain(dtype === 'float32' ? made : made.to(dtype));
-};
+}
 
 const constantOfShape: Step = (context) => {
   const shape = input(context, 0).known('the shape');
@@ -302,54 +330,7 @@ const triangle: Step = (context) => {
   return Held.plain(where(Tensor.from(Uint8Array.from(keeps), [rows, columns]) as Tensor<'uint8'>, held.floats, 0) as AnyTensor);
 };
 
-/** Products of the last two axes, for each place of the others. */
-const matmul: Step = (context) => {
-  const [a, b] = [input(context, 0).floats, input(context, 1).floats];
-  const [left, right] = [a.shape, b.shape];
-  const [m, k, n] = [left[left.length - 2], left[left.length - 1], right[right.length - 1]];
-  if (left.length < 2 || right.length < 2) throw new ArgumentError('products of vectors have no form here');
-  if (right.length === 2)
-    return Held.plain(
-      a
-        .reshape([sizeOf(left.slice(0, -1)), k])
-        .matmul(b)
-        .reshape([...left.slice(0, -1), n]),
-    );
-  if (left.length === 2) {
-    // (a·b)ᵀ = bᵀ·aᵀ, whose rows are of one matrix.
-    const swapped = right.map((_, d) => (d === right.length - 2 ? d + 1 : d === right.length - 1 ? d - 1 : d));
-    const rows = b.transpose(swapped);
-    const made = rows.reshape([sizeOf(right.slice(0, -2)) * n, k]).matmul(a, { transposeB: true });
-    return Held.plain(made.reshape([...right.slice(0, -2), n, m]).transpose(swapped));
-  }
-  const outer = stretched(left.slice(0, -2), right.slice(0, -2));
-  const whole = (x: Tensor, rows: number, columns: number): Tensor => {
-    const shape = [...outer, rows, columns];
-    const full = x.shape.join() === shape.join() ? x : x.mul(filled(shape, 1, 'float32') as Tensor);
-    return full.reshape([sizeOf(outer), rows, columns]);
-  };
-  const [x, y] = [whole(a, m, k), whole(b, k, n)];
-  const products = Array.from({ length: sizeOf(outer) }, (_, i) =>
-    x
-      .slice(i, i + 1)
-      .reshape([m, k])
-      .matmul(y.slice(i, i + 1).reshape([k, n])),
-  );
-  return Held.plain(stack(products).reshape([...outer, m, n]));
-};
-
-const gemm: Step = (context) => {
-  const { node } = context;
-  const [a, b] = [input(context, 0).floats, input(context, 1).floats];
-  const product = a.matmul(b, { transposeA: int(node, 'transA', 0) === 1, transposeB: int(node, 'transB', 0) === 1 });
-  const [alpha, beta] = [int(node, 'alpha', 1), int(node, 'beta', 1)];
-  const scaled = alpha === 1 ? product : product.mul(alpha);
-  const added = context.inputs[2]?.floats;
-  if (added === undefined) return Held.plain(scaled);
-  return Held.plain(scaled.add(beta === 1 ? added : added.mul(beta)));
-};
-
-/** Shapes, and products of matrices. */
+/** Shapes. */
 export const shapeSteps: Steps = {
   Reshape: reshape,
   Flatten: flatten,
@@ -368,6 +349,4 @@ export const shapeSteps: Steps = {
   ConstantOfShape: constantOfShape,
   Range: range,
   Trilu: triangle,
-  MatMul: matmul,
-  Gemm: gemm,
 };

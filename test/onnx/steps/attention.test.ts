@@ -1,9 +1,12 @@
 // Attention in files: found in every form in which it is written, and run as one operation, or as it was written where its shapes or mask do not allow that.
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import test from 'ava';
 import * as lib from '../../../lib/index.js';
 import { encodeModel } from '../../../lib/onnx/protobuf.js';
 import { type NodeMessage, type TensorMessage, attributeTypes } from '../../../lib/onnx/schema.js';
+import { trace } from '../../../lib/ops/trace.js';
+import { generated } from '../../helpers/golden.js';
 import { wave } from '../../helpers/onnx-cases.js';
 import { root } from '../../helpers/sources.js';
 
@@ -101,6 +104,75 @@ test('a transformer that comes in computes its attention at once, learns, and go
     const again = await decodeOnnx(await encodeOnnx(back, { inputShape: [6, 8] }));
     t.true(close(again.forward(wave(5, 6, 8)), block.forward(wave(5, 6, 8)) as lib.Tensor));
   }
+});
+
+/** Names of the operations that a model runs, by shapes alone. */
+function operationsOf(model: lib.OnnxModel<Record<string, lib.AnyTensor>>, inputs: Readonly<Record<string, lib.AnyTensor>>): Set<string> {
+  const names = new Set<string>();
+  const given = Object.entries(inputs).map(([name, { shape, dtype }]) => ({ name, shape, dtype }));
+  const observer = { execute: (op: { name: string }) => void names.add(op.name), view() {} };
+  trace(given, observer, (...tensors) => model.forward(Object.fromEntries(given.map(({ name }, i) => [name, tensors[i]]))));
+  return names;
+}
+
+interface Masks {
+  readonly generatorSha256: string;
+  readonly x: number[];
+  readonly mask: number[];
+  readonly rows: readonly { readonly name: string; readonly file: string; readonly output: number[] }[];
+}
+
+test('masks of padding in files of both exporters are masks here, and no products of one head after the other', async (t) => {
+  const { x, mask, rows } = generated<Masks>('onnx-masks');
+  const inputs = { x: Tensor.from(Float32Array.from(x), [3, 5, 8]), mask: Tensor.from(Int32Array.from(mask), [3, 5]) };
+  t.is(rows.length, 12);
+  for (const { name, file, output } of rows) {
+    const model = await decodeOnnx<Record<string, lib.AnyTensor>>(gunzipSync(Buffer.from(file, 'base64')));
+    t.true(close(model.forward(inputs), Tensor.from(Float32Array.from(output), [3, 5, 8])), name);
+    const operations = operationsOf(model, inputs);
+    t.true(operations.has('attention'), name);
+    t.false(operations.has('softmax'), name);
+    const saved = lib.fromBytes(model.toBytes()) as unknown as typeof model;
+    t.true(close(saved.eval().forward(inputs), model.forward(inputs)), `${name}, saved and loaded`);
+  }
+});
+
+/** Attention of ours, for a length that is free or not. */
+class Masked extends lib.Model<{ x: lib.Tensor; mask: lib.Tensor<'uint8'> }, lib.Tensor> {
+  constructor(readonly causal: boolean) {
+    super();
+  }
+  forward({ x, mask }: { x: lib.Tensor; mask: lib.Tensor<'uint8'> }): lib.Tensor {
+    return lib.attention(x, x, x, { heads: 2, causal: this.causal, mask });
+  }
+}
+
+test('our own masks come back as masks, long causal ones and those of free lengths, too', async (t) => {
+  for (const causal of [false, true]) {
+    for (const options of [{}, { dynamicAxes: ['time'] }] as const) {
+      const input = (time: number) => ({
+        x: wave(2, time, 8),
+        mask: Tensor.from(
+          Uint8Array.from({ length: 2 * time }, (_, i) => Number(i % 3 > 0 || i === 0)),
+          [2, time],
+        ) as lib.Tensor<'uint8'>,
+      });
+      const model = new Masked(causal);
+      const back = await decodeOnnx<Record<string, lib.AnyTensor>>(await encodeOnnx(model, { example: input(80), ...options }));
+      const operations = operationsOf(back, input(80));
+      t.true(operations.has('attention') && !operations.has('softmax'), `${causal} ${JSON.stringify(options)}`);
+      t.true(close(back.forward(input(80)), model.forward(input(80))));
+      if ('dynamicAxes' in options) t.true(close(back.forward(input(7)), model.forward(input(7))));
+    }
+  }
+});
+
+test('a query whose keys are all masked: zeros where the file says so', async (t) => {
+  const model = new Masked(false);
+  const input = { x: wave(2, 5, 8), mask: Tensor.from(Uint8Array.of(1, 1, 0, 0, 0, 0, 0, 0, 0, 0), [2, 5]) as lib.Tensor<'uint8'> };
+  const back = await decodeOnnx<Record<string, lib.AnyTensor>>(await encodeOnnx(model, { example: input }));
+  t.true(close(back.forward(input), model.forward(input)));
+  t.is(back.forward(input).slice(1, 2).abs().max().item(), 0);
 });
 
 test('attention of both exporters of PyTorch is found', async (t) => {
