@@ -57,9 +57,12 @@ export function setReproducible(on = true): void {
 
 /**
  * Takes denormal numbers, those of float32 between 0 and 1.2e-38, for zero in all that is computed from then on. Intel's processors take up to two
- * hundred times as long over them; the sitter says where a run meets many. It holds for the process, its workers included. Default off: nothing is flushed but decaying averages, and products
- * of bfloat16. The bits are the same for any thread count, and on x86-64 for any instruction set, on or off; on arm64, when it is on, numbers at the border of the
- * denormal ones may be others.
+ * hundred times as long over them; the sitter says where a run meets many. It holds for the process, its workers included. Default off: nothing is flushed but
+ * decaying averages, and products of bfloat16.
+ *
+ * On or off, the bits are the same for any thread count. When it is on, all instruction sets of x86-64 have the same bits, and arm64 has others in three places: a
+ * product, quotient or fused multiply-add below 2⁻¹²⁶, the smallest normal number, that rounds up to it is 0 there, and 2⁻¹²⁶ on x86-64; `maximum`, `minimum` and
+ * `clip` hand a denormal number on; and `log` of one is −104.7, not −∞. Products of bfloat16 are the same everywhere.
  *
  * @param on - Default true.
  * @throws {@link ArgumentError} for anything but true or false, and inside of a step that is being recorded.

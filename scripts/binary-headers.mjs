@@ -68,8 +68,7 @@ export function readMachO(bytes) {
     const name = text(symbols.names + bytes.readUInt32LE(at)).replace(/^_/, '');
     const library = bytes[at + 7];
     if ((kind & 0x0e) !== 0) exported.push(name);
-    else if (library === 0xfe) ofLoader.push(name);
-    else imports[libraries[library - 1]].push(name);
+    else (imports[libraries[library - 1]] ?? ofLoader).push(name); // 0, 0xfe and 0xff name no library
   }
   return { processor: bytes.readUInt32LE(4), imports, ofLoader, exported, system, signed };
 

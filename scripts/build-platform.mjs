@@ -28,7 +28,6 @@ export async function buildPlatform(platform, { folder = join(root, placesOf(pla
     `set(CMAKE_SYSTEM_NAME ${systems[os]})
 set(CMAKE_SYSTEM_PROCESSOR ${target.split('-')[0]})
 ${compiler ? compiledBy(compiler, zig, target, folder) : `set(CMAKE_CXX_COMPILER ${JSON.stringify(zig)} c++ -target ${target})`}
-${os === 'darwin' ? await linkedByLld(zig, target, join(folder, 'lld'), join(folder, 'nodegrad.map')) : ''}
 # No path of this machine, no debug information, no time: two builds are the same file. -O3 here too, because Zig builds its C++ runtime anew for
 # other settings, of CMake's own trials for example.
 ${os === 'win32' ? `set(CMAKE_RC_COMPILER ${JSON.stringify(zig)}) # asked for, not called: there are no resources\n` : ''}set(CMAKE_CXX_FLAGS_INIT "\\"-ffile-prefix-map=${source}=.\\" -g0 -O3 -fPIC")
@@ -39,18 +38,34 @@ set(CMAKE_MODULE_LINKER_FLAGS_INIT "-s${os === 'linux' ? ' -Wl,--print-map' : ''
   const settings = [`-DCMAKE_TOOLCHAIN_FILE=${toolchain}`, '-DCMAKE_BUILD_TYPE=Release'];
   if (compiler) settings.push('-DNODEGRAD_SMALL_SCALAR=ON');
   if (os === 'win32') settings.push(`-DCMAKE_JS_LIB=${nodeApiOfHost(zig, target, folder)}`);
+  if (os === 'darwin') {
+    // After CMake's own rules for macOS, which a toolchain file comes before.
+    const rules = join(folder, 'rules.cmake');
+    writeFileSync(rules, await linkedByLld(zig, target, join(folder, 'lld'), join(folder, 'nodegrad.map')));
+    settings.push(`-DCMAKE_PROJECT_INCLUDE=${rules}`);
+  }
   await runStep(`${platform}: preparing (CMake)`, 'cmake', ['-S', source, '-B', cmakeFolder, ...settings]);
   // The linker writes its map when it links, so it must link.
   rmSync(join(cmakeFolder, 'Release/nodegrad.node'), { force: true });
   const before = existingLength(logPath);
-  await runStep(`${platform}: compiling`, 'cmake', ['--build', cmakeFolder, '-j', String(availableParallelism())]);
-  if (os === 'linux') {
-    const said = readFileSync(logPath, 'utf8').slice(before);
-    writeFileSync(join(folder, 'nodegrad.map'), said.slice(said.search(/^ +VMA +LMA /m)).replace(/^\[.*$/gm, ''));
-  }
+  const env = { ...process.env, ZIG_VERBOSE_LINK: '1' };
+  await runStep(`${platform}: compiling`, 'cmake', ['--build', cmakeFolder, '-j', String(availableParallelism())], { env });
+  const said = readFileSync(logPath, 'utf8').slice(before);
+  const map = { linux: mapOf, win32: linkedIn, darwin: () => undefined }[os](said);
+  if (map !== undefined) writeFileSync(join(folder, 'nodegrad.map'), map);
   const binary = join(folder, 'nodegrad.node');
   copyFileSync(join(cmakeFolder, 'Release/nodegrad.node'), binary);
   return binary;
+}
+
+/** The map that LLVM's linker printed. */
+const mapOf = (said) => said.slice(said.search(/^ +VMA +LMA /m)).replace(/^\[.*$/gm, '');
+
+/** For Windows Zig lets it write none: what it was given, in the form of a map for macOS. */
+function linkedIn(said) {
+  const words = /^lld-link .*$/m.exec(said)[0].split(' ');
+  const files = words.filter((word) => /^[^-].*\.(lib|obj|a)$/.test(word));
+  return files.map((file, index) => `[${String(index).padStart(3)}] ${file}\n`).join('');
 }
 
 /** GCC compiles, and Zig links against its copy of the old glibc: the symbols of the system's own glibc would be the newest ones. */

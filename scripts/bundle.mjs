@@ -2,13 +2,16 @@
 // each file that it imports, which was most of the time before a program's first training step. Of packages that we use a small part of, that
 // part goes into the bundle: installed, they are larger than nodegrad.
 
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { buildSync } from 'esbuild';
 import { root } from './steps.mjs';
 
 /** Dependencies of a checkout that are none of the package's: what is used of them is inside. */
-export const bundled = ['@bufbuild/protobuf', 'commander', 'csv-parse', 'yaml'];
+export const bundled = ['@bufbuild/protobuf', 'commander', 'csv-parse', 'uplot', 'yaml'];
+
+/** What reports take of uPlot: a tenth of it. */
+const ofUPlot = ['LICENSE', 'dist/uPlot.iife.min.js', 'dist/uPlot.min.css'];
 
 /** Files that somebody asks for by name: the package's exports, its command, and what worker threads and processes begin with. */
 const entries = ['index.js', 'cli/main.js', 'cli/search-objective.js', 'search/worker.js', 'distributed/lifeline.js'];
@@ -40,6 +43,11 @@ export function bundleInPlace(folder) {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, contents);
   }
+}
+
+/** Puts what reports take of uPlot into `folder`, a copy of lib/report/page. */
+export function addUPlot(folder) {
+  for (const name of ofUPlot) cpSync(join(root, 'node_modules/uplot', name), join(folder, 'uplot', name));
 }
 
 function outside() {

@@ -1,4 +1,4 @@
-// Checks what a built addon asks of the machine it will be loaded on: glibc version, libraries, and no transcendental from libm. A release
+// Checks what a built addon asks of the machine it will be loaded on: glibc version, libraries, and no transcendental or fma from libm. A release
 // build must also be small, show the entries of Node-API alone, and be read-only where it can be.
 // `node scripts/check-binary.mjs <file> [<platform>]` does it by hand.
 
@@ -15,9 +15,10 @@ const mostBytes = 8e6;
 const allowedLibraries = /^(libc|libm|libdl|libpthread|librt|ld-linux-x86-64|ld-linux-aarch64)\.so/;
 /** Of Windows 10: the system, and the C library that is part of it. */
 const windowsLibraries = /^(kernel32\.dll|ntdll\.dll|api-ms-win-crt-[a-z]+-l1-1-0\.dll)$/i;
-// Their last bits differ between C libraries; nodegrad's own are part of its arithmetic. fma, rint and the like are exact.
+// Their last bits differ between C libraries; nodegrad's own are part of its arithmetic. fma should be exact, and is not in all of them; rint and the
+// like are.
 const transcendental =
-  /^(exp|exp2|exp10|expm1|log|log2|log10|log1p|pow|sin|cos|tan|sincos|asin|acos|atan|atan2|sinh|cosh|tanh|asinh|acosh|atanh|erf|erfc|tgamma|lgamma|cbrt|hypot)(f|l)?(_finite)?$/;
+  /^(fma|exp|exp2|exp10|expm1|log|log2|log10|log1p|pow|sin|cos|tan|sincos|asin|acos|atan|atan2|sinh|cosh|tanh|asinh|acosh|atanh|erf|erfc|tgamma|lgamma|cbrt|hypot)(f|l)?(_finite)?$/;
 /** What an addon shows, sorted. */
 export const entries = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
 
@@ -48,7 +49,7 @@ function checkLinux(platform, path) {
   if (!elf.headers.includes(cpu === 'arm64' ? 'AArch64' : 'X86-64')) faults.push(`it is not for ${cpu}`);
   // A kernel of arm64 may have pages of 64 KiB, and loads nothing whose parts do not begin with one.
   if (cpu === 'arm64' && / LOAD .* 0x[0-9a-f]{1,4}$/m.test(elf.headers)) faults.push('it cannot be loaded where pages have 64 KiB');
-  // One symbol of it brings its fma and memcpy too, which then hide the C library's. A build with them had other bits of GELU at denormal float64.
+  // One symbol of it brings its memcpy and mathematics too, which then hide the C library's.
   const map = join(dirname(path), 'nodegrad.map');
   if (existsSync(map) && /compiler_rt[^:]*:\(\.text/.test(readFileSync(map, 'utf8'))) faults.push("parts of Zig's compiler_rt are in it");
   return { faults, exported: elf.exported, needs: libc === 'glibc' ? `glibc ${newestGlibc(elf.symbols)}` : elf.libraries.join(', ') };
@@ -87,7 +88,7 @@ function wrongNames(ofLoader, ofSystem) {
   ];
   return [
     ...(strange.length > 0 ? [`names that Node.js may lack: ${strange.join(', ')}`] : []),
-    ...(fromLibm.length > 0 ? [`transcendental functions of the system: ${fromLibm.join(', ')}`] : []),
+    ...(fromLibm.length > 0 ? [`transcendental functions or fma of the system: ${fromLibm.join(', ')}`] : []),
   ];
 }
 
@@ -105,7 +106,7 @@ function readElf(path, highestGlibc) {
   const tooNew = symbols.filter((symbol) => versionsOf(symbol).some((version) => compare(version, highestGlibc) > 0));
   if (tooNew.length > 0) faults.push(`symbols newer than glibc ${highestGlibc.join('.')}: ${tooNew.join(', ')}`);
   const fromLibm = symbols.map((symbol) => symbol.split('@')[0]).filter((name) => transcendental.test(name));
-  if (fromLibm.length > 0) faults.push(`transcendental functions from libm: ${fromLibm.join(', ')}`);
+  if (fromLibm.length > 0) faults.push(`transcendental functions or fma from libm: ${fromLibm.join(', ')}`);
   const foreign = libraries.filter((library) => !allowedLibraries.test(library));
   if (foreign.length > 0) faults.push(`libraries that a plain system may lack: ${foreign.join(', ')}`);
   return { symbols, exported: exported.sort(), headers, libraries, faults };

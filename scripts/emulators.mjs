@@ -32,34 +32,43 @@ export async function launcherOf(platform) {
   const { needs, words } = emulators[platform];
   await ensureDebian(needs);
   mkdirSync(out, { recursive: true });
-  const preload = join(out, `${platform}.cjs`);
-  const launcher = join(out, platform);
-  // What such a process starts is started the same way: the system cannot run the binary by itself.
-  writeFileSync(preload, `process.execPath = ${JSON.stringify(launcher)};\n`);
-  const command = [...(await words()), '--require', preload].map((word) => `'${word}'`).join(' ');
-  const environment = `NODEGRAD_BINARY='${join(root, placesOf(platform).binary)}'`;
-  writeFileSync(
-    launcher,
-    `#!/bin/sh\n${platform === 'win32-x64' ? underWine(environment, command) : `${environment} exec ${command} "$@"\n`}`,
-    { mode: 0o755 },
-  );
-  return launcher;
+  return writeLauncher(join(out, platform), await words(), {
+    binary: join(root, placesOf(platform).binary),
+    wine: platform === 'win32-x64' ? winePrefix() : undefined,
+  });
 }
 
-/** Under Wine Node.js cannot write into pipes, only into files; and Wine must say to be a Windows 10. */
-function underWine(environment, command) {
+/** Writes the program `path`, which starts Node.js by `words` with the addon `binary`, below Wine with the folder `wine` as its system. */
+export function writeLauncher(path, words, { binary, wine }) {
+  // What such a process starts is started the same way: the system cannot run the binary by itself.
+  writeFileSync(`${path}.cjs`, `process.execPath = ${JSON.stringify(path)};\n`);
+  const command = `${[...words, '--require', `${path}.cjs`].map(quoted).join(' ')} "$@"`;
+  // Under Wine Node.js cannot write into pipes, only into files.
+  const lines = wine
+    ? [
+        `export WINEPREFIX=${quoted(wine)} WINEDEBUG=-all`,
+        'said=$(mktemp -d)',
+        `${command} >"$said/out" 2>"$said/error" </dev/null`,
+        'code=$?',
+        'cat "$said/out"',
+        'cat "$said/error" >&2',
+        'rm -r "$said"',
+        'exit $code',
+      ]
+    : [`exec ${command}`];
+  writeFileSync(path, `#!/bin/sh\nexport NODEGRAD_BINARY=${quoted(binary)}\n${lines.join('\n')}\n`, { mode: 0o755 });
+  return path;
+}
+
+/** As a word of a shell. */
+const quoted = (word) => `'${word.replaceAll("'", `'\\''`)}'`;
+
+/** A folder that is Wine's system; it must say to be a Windows 10. */
+function winePrefix() {
   const prefix = join(out, 'wine');
-  const wine = { env: { ...process.env, WINEPREFIX: prefix, WINEDEBUG: '-all' }, stdio: 'ignore' };
-  if (!existsSync(prefix)) execFileSync('wine', ['winecfg', '-v', 'win10'], wine);
-  return `export WINEPREFIX='${prefix}' WINEDEBUG=-all
-said=$(mktemp -d)
-${environment} ${command} "$@" >"$said/out" 2>"$said/error" </dev/null
-code=$?
-cat "$said/out"
-cat "$said/error" >&2
-rm -r "$said"
-exit $code
-`;
+  const environment = { ...process.env, WINEPREFIX: prefix, WINEDEBUG: '-all' };
+  if (!existsSync(prefix)) execFileSync('wine', ['winecfg', '-v', 'win10'], { env: environment, stdio: 'ignore' });
+  return prefix;
 }
 
 function muslWords(cpu) {

@@ -37,7 +37,7 @@ export function packInto(vendor) {
   mkdirSync(vendor, { recursive: true });
   for (const file of readdirSync(packages)) copyFileSync(join(packages, file), join(vendor, file));
   const [npm, ...before] = npmCommand();
-  for (const name of ['bindings', 'file-uri-to-path', 'uplot']) {
+  for (const name of ['bindings', 'file-uri-to-path']) {
     execFileSync(npm, [...before, 'pack', '--ignore-scripts', '--silent', '--pack-destination', vendor], {
       cwd: join(root, 'node_modules', name),
       env: withoutNpmVariables(),

@@ -11,7 +11,7 @@ import { StepError } from './steps.mjs';
 /** Debian's package is called lld-19. */
 const linker = 'ld64.lld-19';
 
-/** The line of a CMake toolchain file that links for `target` of Zig, with what it needs in `folder`, and writes the linker's map to `map`. */
+/** CMake's rule that links for `target` of Zig, with what it needs in `folder`, and writes the linker's map to `map`. */
 export async function linkedByLld(zig, target, folder, map) {
   await ensureDebian({ [linker]: 'lld-19' });
   mkdirSync(folder, { recursive: true });
@@ -26,7 +26,7 @@ export async function linkedByLld(zig, target, folder, map) {
     ...entries.flatMap((name) => ['-exported_symbol', `_${name}`]),
     ...['-dead_strip', '-x', '-map', quoted(map), '-o', '<TARGET>', '<OBJECTS>', ...archives.map(quoted), quoted(system)],
   ];
-  return `set(CMAKE_CXX_CREATE_SHARED_MODULE "${words.join(' ')}")`;
+  return `set(CMAKE_CXX_CREATE_SHARED_MODULE "${words.join(' ')}")\n`;
 }
 
 const quoted = (path) => `\\"${path}\\"`;

@@ -9,7 +9,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync,
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { platformPackageName } from '../dist/lib/loader.js';
-import { appendLicences, bundled, bundleInPlace } from './bundle.mjs';
+import { addUPlot, appendLicences, bundled, bundleInPlace } from './bundle.mjs';
 import { checkRelease } from './check-binary.mjs';
 import { mendDocuments } from './packed-documents.mjs';
 import { manifestOf, placesOf, platforms, readmeOf, requireEveryPlatform, stateOf } from './platforms.mjs';
@@ -70,6 +70,7 @@ function stageMain() {
     else console.warn(`${name} is not there yet and is left out`);
   }
   bundleInPlace(join(folder, 'dist/lib'));
+  addUPlot(join(folder, 'lib/report/page'));
   appendLicences(join(folder, 'THIRD-PARTY.md'));
   mendDocuments(folder);
   const { scripts, devDependencies, ava: _, ...rest } = main;

@@ -13,13 +13,24 @@ const known = {
   'libstdc++.a': 'libstdc++',
   'libgcc.a': 'libgcc',
   'libc_nonshared.a': 'libc_nonshared',
+  'c++.lib': 'libc++',
+  'c++abi.lib': 'libc++abi',
+  'unwind.lib': 'libunwind',
+  'dllcrt2.obj': 'mingw-w64',
+  'libmingw32.lib': 'mingw-w64',
+  'compiler_rt.lib': 'compiler_rt',
+  'zigc.lib': 'zigc',
 };
+/** Objects that build-platform.mjs writes, and lists of what Windows has. */
+const nothing =
+  /^(single_threaded\.o|node_api\.obj|(api-ms-win-crt-[a-z]+-l1-1-0|advapi32|comdlg32|gdi32|kernel32|ntdll|ole32|oleaut32|shell32|user32|winspool)\.lib)$/;
 
-/** The archives and foreign objects in a map of lld. */
+/** The archives and foreign objects in a map of lld: of ELF a line for each section with its file, else a list of files. */
 export function linkedParts(map) {
   const parts = new Set();
-  for (const [, path] of map.matchAll(/\s(\S+?\.(?:a|o|lib|obj))(?:\([^)]*\))?:\(/g)) {
-    if (!path.startsWith('CMakeFiles/nodegrad.dir/') && !path.endsWith('/single_threaded.o')) parts.add(path.split('/').at(-1));
+  for (const [, path] of map.matchAll(/(?:\s|^\[ *\d+\] )(\S+?\.(?:a|o|lib|obj))(?:\([^)\n]*\)$|(?:\([^)]*\))?:\(|$)/gm)) {
+    const name = path.split('/').at(-1);
+    if (!path.startsWith('CMakeFiles/nodegrad.dir/') && !nothing.test(name)) parts.add(name);
   }
   return [...parts].sort();
 }

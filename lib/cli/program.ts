@@ -24,6 +24,7 @@ import {
   seedNumber,
   whole,
 } from './options.js';
+import { type PlotCommandOptions, plotCommand } from './plot.js';
 import { type PredictCommandOptions, predictCommand } from './predict.js';
 import { type ReportCommandOptions, type WatchCommandOptions, reportCommand, watchCommand } from './report.js';
 import { type SearchCommandOptions, searchCommand } from './search.js';
@@ -113,6 +114,15 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .option('--json', 'print one JSON document instead of text', false)
     .action(async (file: string, output: string, options: ExportCommandOptions) => {
       code = await exportCommand(file, output, options);
+    });
+  command('plot', 'the architecture of a saved model as a picture, in SVG')
+    .argument('<file>', 'a model saved by nodegrad (.safetensors)')
+    .option('--output <file>', 'where it goes (default: standard output)')
+    .option('--input-shape <dimensions>', 'shape of one example, such as 28,28,1 (default: as the model says)', dimensions)
+    .option('--depth <levels>', 'how deep blocks are opened; 0: none (default: all)', whole(0))
+    .option('--title <text>', "heading of the picture (default: the model's class)")
+    .action(async (file: string, options: PlotCommandOptions) => {
+      code = await plotCommand(file, options);
     });
   command('experiment', "the course's demonstrations on this machine, with pictures; without a name, the list of them")
     .addArgument(new Argument('[name]', 'experiment').choices(experimentNames))

@@ -185,7 +185,10 @@ export async function loadImages(path: string, options: LoadOptions): Promise<Fi
   const { cache = true, size, channels, damaged, layout } = options;
   const found = await listFiles(path, options.signal);
   if (found.files.length === 1 && found.files[0].path === '' && !isArchive(path))
-    throw new ArgumentError(expected('the path of a folder or of a .tar, .tar.gz or .tgz', 'path', path));
+    throw new ArgumentError(
+      `${expected('the path of a folder or of a .tar, .tar.gz or .tgz', 'path', path)}. Tables end in .csv, .tsv, .txt, .parquet, .arrow or .feather; ` +
+        'JSON is read in a program, by tableFromRows(JSON.parse(text))',
+    );
   const files = found.files.map(({ path: name, bytes, changed }) => [name, bytes, changed]);
   const settings = [3, path, files, found.folders, found.passedOver, found.unreadable, size ?? null, channels, damaged, layout];
   const digest = createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 16);

@@ -3,7 +3,7 @@
 import { types } from 'node:util';
 import type { NestedValues } from '../create.js';
 import type { TypedArray } from '../dtype.js';
-import { ArgumentError, NodegradError, checkInteger, checkOptions, expected } from '../errors.js';
+import { ArgumentError, NodegradError, checkInteger, checkNumber, checkOptions, describe, expected } from '../errors.js';
 import { isPlainObject, isPromise, ours } from '../foreign.js';
 import { keepNames } from '../names.js';
 import { Random } from '../random.js';
@@ -24,7 +24,7 @@ export interface Example {
   readonly inputs: ExampleValues;
   /** What it is to give: numbers, or with `classes` a class index or the name of a class. */
   readonly targets: ExampleValues | string;
-  /** How often it counts in the loss; default: no weights. All examples have one, or none. */
+  /** How often it counts in the loss, at least 0; default: no weights. All examples have one, or none. */
   readonly weight?: number;
 }
 
@@ -185,7 +185,7 @@ export class IterableDataset<Row = Example> implements AsyncDataset<BatchPart, B
   #partsOf(example: unknown): ExampleParts {
     if (!isPlainObject(example)) throw new ArgumentError(expected('an example, { inputs, targets },', 'example', example));
     const { inputs, targets, weight } = checkOptions<Example>(example, 'example', names);
-    if (weight !== undefined && typeof weight !== 'number') throw new ArgumentError(expected('a number', 'example.weight', weight));
+    if (weight !== undefined) checkNumber(weight, 'example.weight', 0);
     const { classes } = this;
     // What has more than one number is left as it is: a label for each position.
     const isClass = classes !== undefined && (typeof targets === 'number' || typeof targets === 'string');
@@ -214,11 +214,9 @@ function isIterable(value: unknown): value is AsyncIterable<unknown> | Iterable<
 
 /** An error with where it happened in front. */
 function located(error: unknown, where: string): unknown {
-  if (!(error instanceof NodegradError)) {
-    const message = types.isNativeError(error) ? error.message : String(error);
-    return new ArgumentError(`${where}: ${message}`, { cause: error });
-  }
-  error.message = `${where}: ${error.message}`;
+  const message = types.isNativeError(error) ? error.message : typeof error === 'string' ? error : describe(error);
+  const text = `${where}: ${message}`;
+  if (!(error instanceof NodegradError) || !Reflect.set(error, 'message', text)) return new ArgumentError(text, { cause: error });
   return error;
 }
 

@@ -12,14 +12,23 @@ export interface OpenMesh {
   readonly mesh: object;
   /** What the first addon takes: `openChannel`. */
   readonly transport: object;
-  /** Where each of the others reaches this process. */
-  readonly addresses: readonly Buffer[];
+  /** Where the others reach this process. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where a process is reached, and what one has to show there. */
+export interface Place {
+  readonly host: string;
+  readonly port: number;
+  /** 32 bytes. */
+  readonly key: Buffer;
 }
 
 /** The second addon. */
 export interface DistributedBinding {
-  openMesh(rank: number, size: number, host: string, milliseconds: number): OpenMesh;
-  connectMesh(mesh: object, addresses: readonly Buffer[]): Promise<void>;
+  openMesh(rank: number, size: number, host: string, key: Buffer, milliseconds: number): OpenMesh;
+  connectMesh(mesh: object, places: readonly Place[]): Promise<void>;
   closeMesh(mesh: object, why: string): void;
 }
 

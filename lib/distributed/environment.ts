@@ -41,7 +41,7 @@ const mostProcesses = 65_536;
  * if (rank === 0) console.log(`${worldSize} processes`);
  * ```
  */
-export function processEnvironment(variables: Variables = process.env): ProcessEnvironment | null {
+export function processEnvironment(variables: Readonly<Record<string, string | undefined>> = process.env): ProcessEnvironment | null {
   const from = new Reader(checkObject<Variables>(variables, 'variables', 'an object of variables'));
   const environment = fromLauncher(from) ?? fromSlurm(from) ?? fromKubernetes(from) ?? fromTorchrun(from);
   if (environment === null && from.has('NODEGRAD_WORLD_SIZE')) from.text('NODEGRAD_RANK', 'NODEGRAD_WORLD_SIZE is');

@@ -1,6 +1,9 @@
 // A process group: the processes that compute one training together, and what they do in common.
 
+import { randomBytes } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
+import { isIP, isIPv6 } from 'node:net';
 import { AbortedError, ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import { isAbortSignal } from '../foreign.js';
 import { keepNames } from '../names.js';
@@ -8,12 +11,27 @@ import { closeChannel, openChannel } from '../native.js';
 import { type Channel, groupShare, groupSum } from '../ops/group.js';
 
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
-import { distributedBinding, type DistributedBinding, type OpenMesh } from './addon.js';
+import { type Place, distributedBinding } from './addon.js';
 import { GroupError } from './errors.js';
+import { processEnvironment } from './environment.js';
+import { openRendezvous } from './rendezvous.js';
 import { type Store, keyForm } from './store.js';
 
+/** Options of {@link ProcessGroup.fromEnvironment}. */
+export interface GroupEnvironmentOptions {
+  /**
+   * The address or name of this machine that the others reach it at. Default of `open`: `'127.0.0.1'`, where only processes of this machine do; of
+   * `fromEnvironment`: its address on the way to where the group meets.
+   */
+  readonly host?: string;
+  /** Milliseconds that another process may keep this one waiting; default 60,000. */
+  readonly timeout?: number;
+  /** Gives up opening the group, and breaks it later. */
+  readonly signal?: AbortSignal;
+}
+
 /** Options of {@link ProcessGroup.open}. */
-export interface ProcessGroupOptions {
+export interface ProcessGroupOptions extends GroupEnvironmentOptions {
   /** Which process this one is, from 0. */
   readonly rank: number;
   /** How many there are. */
@@ -22,15 +40,6 @@ export interface ProcessGroupOptions {
   readonly store: Store;
   /** What the group is called in the store; default `'group'`. */
   readonly name?: string;
-  /**
-   * The address or name of this machine that the others reach it at; default `'127.0.0.1'`, where only processes of this machine do.
-   * Whoever reaches it is trusted: see the guide to training in several processes.
-   */
-  readonly host?: string;
-  /** Milliseconds that another process may keep this one waiting; default 60,000. */
-  readonly timeout?: number;
-  /** Gives up opening the group, and breaks it later. */
-  readonly signal?: AbortSignal;
 }
 
 /** What a process says that breaks its group. */
@@ -41,8 +50,52 @@ export interface BrokenGroup {
   readonly why: string;
 }
 
+const shared = ['host', 'timeout', 'signal'] as const;
+
+/** What both ways to open a group are told. */
+interface Shared {
+  readonly host: string;
+  readonly timeout: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+function checkShared({ host = '127.0.0.1', timeout = 60_000, signal }: GroupEnvironmentOptions): Shared {
+  checkNumber(timeout, 'options.timeout', 1, 2 ** 31 - 1);
+  if (typeof host !== 'string' || host === '') throw new ArgumentError(expected('a host', 'options.host', host));
+  if (signal !== undefined && !isAbortSignal(signal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
+  return { host, timeout, signal };
+}
+
+/** Connections to the other processes. */
+interface Mesh {
+  /** What operations name it by. */
+  readonly channel: number;
+  close(why: string): void;
+}
+
+/** A group of one meets nobody. */
+const noStore = { create: async () => true, peek: async () => null, close: async () => {} } as unknown as Store;
+
 const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 const decode = (bytes: Uint8Array): unknown => JSON.parse(new TextDecoder().decode(bytes)) as unknown;
+
+/** Where another process is reached, as the store has it: anybody may have written there. */
+function placeIn(value: Uint8Array, { name, size, rank, other }: { name: string; size: number; rank: number; other: number }): Place {
+  let said: Partial<Record<'size' | 'host' | 'port' | 'key', unknown>> = {};
+  try {
+    said = (decode(value) ?? {}) as typeof said;
+  } catch {
+    // It is no address, as said below.
+  }
+  const { size: theirs, host, port, key } = said;
+  const isPlace = typeof host === 'string' && isIP(host) > 0 && Number.isInteger(port) && Number(port) > 0 && Number(port) < 65_536;
+  const bytes = Buffer.from(typeof key === 'string' ? key : '', 'base64');
+  if (!isPlace || bytes.length !== 32)
+    throw new GroupError(`what the store has at '${name}/address/${other}' is no address of a process: another program may use the same store`);
+  if (theirs !== size)
+    throw new GroupError(`process ${other} says that the group '${name}' has ${theirs} processes, and process ${rank} that it has ${size}`);
+  return { host, port: Number(port), key: bytes };
+}
 
 /**
  * Processes that train one model together: `model.fit(data, { group })`. Each of them runs the same program with its own rank.
@@ -63,10 +116,10 @@ const decode = (bytes: Uint8Array): unknown => JSON.parse(new TextDecoder().deco
  * ```
  */
 export class ProcessGroup {
-  readonly #binding: DistributedBinding;
-  readonly #open: OpenMesh;
+  readonly #mesh: Mesh | null;
   readonly #store: Store;
   readonly #name: string;
+  readonly #ownsStore: boolean;
   readonly #stopListening: () => void;
   #isClosed = false;
 
@@ -75,12 +128,12 @@ export class ProcessGroup {
     readonly channel: Channel,
     /** Milliseconds that another process may keep this one waiting. */
     readonly timeout: number,
-    parts: { binding: DistributedBinding; open: OpenMesh; store: Store; name: string; signal: AbortSignal | undefined },
+    parts: { mesh: Mesh | null; store: Store; name: string; ownsStore: boolean; signal: AbortSignal | undefined },
   ) {
-    this.#binding = parts.binding;
-    this.#open = parts.open;
+    this.#mesh = parts.mesh;
     this.#store = parts.store;
     this.#name = parts.name;
+    this.#ownsStore = parts.ownsStore;
     const abort = (): void => void this.break('its signal was aborted');
     parts.signal?.addEventListener('abort', abort);
     this.#stopListening = () => parts.signal?.removeEventListener('abort', abort);
@@ -94,35 +147,70 @@ export class ProcessGroup {
    * @throws {@link NativeError} when the second native part is not installed.
    */
   static async open(options: ProcessGroupOptions): Promise<ProcessGroup> {
-    const given = checkOptions<ProcessGroupOptions>(options, 'options', ['rank', 'size', 'store', 'name', 'host', 'timeout', 'signal']);
-    const { store, name = 'group', host = '127.0.0.1', timeout = 60_000, signal } = given;
+    const given = checkOptions<ProcessGroupOptions>(options, 'options', ['rank', 'size', 'store', ...shared, 'name']);
+    const { store, name = 'group' } = given;
     const size = checkInteger(given.size, 'options.size', 1, 4096);
     const rank = checkInteger(given.rank, 'options.rank', 0, size - 1);
-    checkNumber(timeout, 'options.timeout', 1, 2 ** 31 - 1);
     if (typeof (store as Partial<Store> | undefined)?.get !== 'function')
       throw new ArgumentError(expected('a store, as openStore() gives it', 'options.store', store));
     if (typeof name !== 'string' || !keyForm.test(name))
       throw new ArgumentError(expected("a name of lower-case letters, digits, '.', '_', '-' and '/'", 'options.name', name));
-    if (typeof host !== 'string' || host === '') throw new ArgumentError(expected('a host', 'options.host', host));
-    if (signal !== undefined && !isAbortSignal(signal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
+    return ProcessGroup.#open({ rank, size, store, name, ownsStore: false }, checkShared(given));
+  }
+
+  /**
+   * Opens the group that this process was started for, by `nodegrad launch`, Slurm, Kubernetes or torchrun: see {@link processEnvironment}. A process that was
+   * started alone is a group of one, which needs neither a store nor the second native part: one program serves both.
+   *
+   * @throws {@link EnvironmentError} when environment variables are missing or contradict each other.
+   * @throws as {@link ProcessGroup.open}.
+   * @example
+   * ```ts
+   * import { Adam, CrossEntropyLoss, datasets, mlp, ProcessGroup } from 'nodegrad';
+   * await using group = await ProcessGroup.fromEnvironment();
+   * const { train } = await datasets.digits();
+   * const model = mlp();
+   * await model.fit(train, { loss: new CrossEntropyLoss(), optimizer: new Adam(model), batchSize: 64, group });
+   * if (group.rank === 0) await model.save('digits.safetensors');
+   * ```
+   */
+  static async fromEnvironment(options: GroupEnvironmentOptions = {}): Promise<ProcessGroup> {
+    const { host, ...checked } = checkShared(checkOptions<GroupEnvironmentOptions>(options, 'options', [...shared]));
+    const environment = processEnvironment();
+    if (environment === null || environment.rendezvous === null) {
+      const alone = { mesh: null, store: noStore, name: 'group', ownsStore: false, signal: undefined };
+      return new ProcessGroup({ number: 0, rank: 0, size: 1 }, checked.timeout, alone);
+    }
+    const { rank, worldSize: size, rendezvous } = environment;
+    const store = await openRendezvous(environment, { timeout: checked.timeout });
+    try {
+      const own = options.host === undefined ? await hostFor(rendezvous) : host;
+      return await ProcessGroup.#open({ rank, size, store, name: 'group', ownsStore: true }, { ...checked, host: own });
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  static async #open(
+    { rank, size, store, name, ownsStore }: { rank: number; size: number; store: Store; name: string; ownsStore: boolean },
+    { host, timeout, signal }: Shared,
+  ): Promise<ProcessGroup> {
     if (signal?.aborted) throw new AbortedError('the group was not opened: its signal is aborted', { cause: signal.reason });
+    if (size === 1) return new ProcessGroup({ number: 0, rank, size }, timeout, { mesh: null, store, name, ownsStore, signal });
     const native = distributedBinding();
     const address = await addressOf(host);
-    const open = asGroupError(() => native.openMesh(rank, size, address, Math.ceil(timeout)));
+    const key = randomBytes(32);
+    const open = asGroupError(() => native.openMesh(rank, size, address, key, Math.ceil(timeout)));
     try {
-      const ours = { size, addresses: open.addresses.map((address) => address.toString('base64')) };
-      await store.set(`${name}/address/${rank}`, encode(ours));
-      const addresses = await Promise.all(
-        open.addresses.map(async (own, other) => {
-          if (other === rank) return own;
-          const theirs = decode(await store.get(`${name}/address/${other}`, { timeout, ...(signal && { signal }) })) as Partial<typeof ours>;
-          if (theirs.size !== size)
-            throw new GroupError(
-              `process ${other} says that the group '${name}' has ${theirs.size} processes, and process ${rank} that it has ${size}`,
-            );
-          return Buffer.from(String(theirs.addresses?.[rank]), 'base64');
-        }),
-      );
+      await store.set(`${name}/address/${rank}`, encode({ size, host: open.host, port: open.port, key: key.toString('base64') }));
+      const addresses: Place[] = [];
+      // One after the other: a store that is served has a connection for each that waits.
+      for (let other = 0; other < size; other++) {
+        const wait = { timeout, ...(signal && { signal }) };
+        if (other === rank) addresses.push({ host: open.host, port: open.port, key });
+        else addresses.push(placeIn(await store.get(`${name}/address/${other}`, wait), { name, size, rank, other }));
+      }
       await native.connectMesh(open.mesh, addresses).catch((error: Error) => {
         throw new GroupError(error.message, { cause: error });
       });
@@ -130,8 +218,8 @@ export class ProcessGroup {
       native.closeMesh(open.mesh, 'the group was not opened');
       throw error;
     }
-    const channel = { number: openChannel(open.transport), rank, size };
-    return new ProcessGroup(channel, timeout, { binding: native, open, store, name, signal });
+    const mesh = { close: (why: string) => native.closeMesh(open.mesh, why), channel: openChannel(open.transport) };
+    return new ProcessGroup({ number: mesh.channel, rank, size }, timeout, { mesh, store, name, ownsStore, signal });
   }
 
   /** Which process this one is, from 0. */
@@ -210,35 +298,62 @@ export class ProcessGroup {
   }
 
   /** Leaves the group. Others that still wait for this process are told that it is gone. */
-  close(): void {
+  async close(): Promise<void> {
+    const isFirst = !this.#isClosed;
     this.#end('the group was closed');
+    if (!isFirst || !this.#ownsStore) return;
+    // The process that serves the store leaves it last, or the others would find it gone.
+    await this.#store.set(`${this.#name}/left/${this.rank}`, new Uint8Array()).catch(() => {});
+    if (this.rank === 0)
+      for (let other = 1; other < this.size; other++)
+        await this.#store.get(`${this.#name}/left/${other}`, { timeout: lastWait }).catch(() => {});
+    await this.#store.close();
   }
 
   /** The same as `close`, for `await using`. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.close();
-  }
-
-  /** The same as `close`, for `using`. */
-  [Symbol.dispose](): void {
-    this.close();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   #end(why: string): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#stopListening();
-    this.#binding.closeMesh(this.#open.mesh, why);
-    closeChannel(this.channel.number);
+    this.#mesh?.close(why);
+    if (this.#mesh !== null) closeChannel(this.#mesh.channel);
   }
 
-  #together<R>(body: () => R): R {
+  #together(body: () => void): void {
     if (this.#isClosed) throw new GroupError('this process has left the group');
-    return asGroupError(() => noGrad(body));
+    if (this.size > 1) asGroupError(() => noGrad(body));
   }
 }
 
-/** The address of a host: Gloo 0.5.0 ends the process where it finds none itself. */
+/** Milliseconds that the last one waits for the others to leave. */
+const lastWait = 5000;
+
+/** This machine's address as it is seen from where the group meets. */
+async function hostFor(rendezvous: string): Promise<string> {
+  const { protocol, hostname } = new URL(rendezvous);
+  if (protocol === 'file:') return '127.0.0.1';
+  // Nothing is sent: the system says by which of its addresses it would be.
+  const socket = createSocket(isIPv6(hostname.replace(/^\[|\]$/g, '')) ? 'udp6' : 'udp4');
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject);
+      socket.connect(9, hostname.replace(/^\[|\]$/g, ''), () => resolve());
+    });
+    return socket.address().address;
+  } catch (error) {
+    throw new GroupError(`the store's host '${hostname}' cannot be reached: ${(error as NodeJS.ErrnoException).code ?? String(error)}`, {
+      cause: error,
+    });
+  } finally {
+    socket.close();
+  }
+}
+
+/** The address of a host: Gloo 0.5.0 may end the process where it finds none itself. */
 async function addressOf(host: string): Promise<string> {
   try {
     return (await lookup(host)).address;

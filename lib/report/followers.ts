@@ -38,6 +38,7 @@ export function followersOf(options: FitOptions, judged: AnyDataset): Followers 
       new LossRecorder(),
       ...(isObserved ? [new ObservationRecorder()] : []),
       ...(tensorboard === undefined ? [] : [new TensorBoardLog(checkPath(tensorboard, 'options.tensorboard', 'the path of a folder'))]),
+      ...(hasReport || isWatched ? [new Draughtsman()] : []),
       ...(hasReport ? [new Examiner(judged)] : []),
       ...(live === null ? [] : [live]),
     ],
@@ -46,6 +47,15 @@ export function followersOf(options: FitOptions, judged: AnyDataset): Followers 
       await orWarn('the live view did not close', async () => live?.close());
     },
   };
+}
+
+/** Draws the layers of the model into the log. */
+class Draughtsman extends Callback {
+  override async onTrainBegin(run: TrainingRun): Promise<void> {
+    const { pictureOf } = await import('../training/plot.js');
+    const svg = await pictureOf(run.model, run.data);
+    if (svg !== null) run.record({ type: 'architecture', svg });
+  }
 }
 
 /** Looks at the trained model, for the report: into the log, so that the report can be made again from it. */
@@ -112,4 +122,4 @@ function checkHasLog({ log, runDir }: FitOptions, option: string): void {
     );
 }
 
-keepNames({ Examiner, LiveView });
+keepNames({ Draughtsman, Examiner, LiveView });

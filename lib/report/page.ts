@@ -1,7 +1,7 @@
 // A page about runs: one HTML document with everything in it, which may run no script but its own and ask nobody for anything.
 
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { NodegradError } from '../errors.js';
 import { packageFile } from '../installation.js';
 import { histogramEdges } from '../training/observation.js';
@@ -20,9 +20,9 @@ const scripts = ['dom.js', 'charts.js', 'pictures.js', 'sections.js', 'page.js']
 
 /** @param isLive - Whether the page listens for what is new. */
 export function pageOf(runs: readonly ReportRun[], isLive: boolean): Page {
-  const style = `${library('uPlot.min.css')}\n${own('page.css')}`;
-  const notice = `uPlot is\n${library('../LICENSE').trim()}`;
-  const script = `/*!\n${notice}\n*/\n${library('uPlot.iife.min.js')}\n(() => {\n'use strict';\n${scripts.map(own).join('\n')}})();\n`;
+  const style = `${library('dist/uPlot.min.css')}\n${own('page.css')}`;
+  const notice = `uPlot is\n${library('LICENSE').trim()}`;
+  const script = `/*!\n${notice}\n*/\n${library('dist/uPlot.iife.min.js')}\n(() => {\n'use strict';\n${scripts.map(own).join('\n')}})();\n`;
   const policy = [
     "default-src 'none'",
     `script-src '${digest(script)}'`,
@@ -66,7 +66,12 @@ function own(name: string): string {
   return name.endsWith('.js') ? text.replace(/^import [^;]*;\n/gm, '').replace(/^export /gm, '') : text;
 }
 
-const library = (name: string): string => read(() => new URL(name, import.meta.resolve('uplot')));
+/** A file of uPlot. The published package holds those that are read, instead of depending on ten times as much. */
+const library = (name: string): string =>
+  read(() => {
+    const held = packageFile(`lib/report/page/uplot/${name}`);
+    return existsSync(held) ? held : new URL(`../${name}`, import.meta.resolve('uplot'));
+  });
 
 function read(place: () => URL): string {
   try {

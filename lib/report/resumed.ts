@@ -39,12 +39,13 @@ export function goneOn(before: LoggedRun | undefined, header: LoggedRun['header'
 export function joined(first: LoggedRun, rest: LoggedRun): LoggedRun {
   const lists = ['warnings', 'losses', 'observations', 'findings', 'fixes', 'tried'] as const;
   const both = lists.map((name) => [name, [...(first[name] ?? []), ...(rest[name] ?? [])]] as const);
-  const { header, end, examination } = rest;
+  const { header, end, examination, architecture } = rest;
   return {
     header,
     end,
     epochs: [...first.epochs, ...rest.epochs],
     ...Object.fromEntries(both.filter(([, list]) => list.length > 0)),
     ...(examination && { examination }),
+    ...(architecture && { architecture }),
   };
 }

@@ -1,5 +1,6 @@
 // A model as a picture: its layers, taken apart by a forward pass over shapes alone, drawn as SVG.
 
+import type { AnyDataset } from '../data/dataset.js';
 import { ArgumentError, checkFlag, checkInteger, checkOptions, expected } from '../errors.js';
 import { checkPath, writeFileAtomic } from '../io/atomic.js';
 import { architectureOf } from '../layers/architecture.js';
@@ -7,6 +8,7 @@ import { inputShapeOf, multiplyAccumulates, weightLayers } from '../layers/costs
 import type { AnyLayer } from '../layers/layer.js';
 import { drawArchitecture } from '../pictures/architecture.js';
 import { amount } from '../pictures/architecture-pieces.js';
+import { preprocessingOf } from '../preprocessing/of-model.js';
 
 /** Options of {@link Model.plot}. */
 export interface PlotOptions {
@@ -33,6 +35,7 @@ export async function plot(model: AnyLayer, path: string | undefined, options: P
   } = checkOptions<PlotOptions>(options, 'options', ['inputShape', 'title', 'depth', 'fold', 'columns']);
   if (path !== undefined) checkPath(path);
   if (typeof title !== 'string') throw new ArgumentError(expected('a string', 'options.title', title));
+  checkNesting(model);
   const input = inputShapeOf(model, inputShape);
   if (input === null)
     throw new ArgumentError(
@@ -48,6 +51,28 @@ export async function plot(model: AnyLayer, path: string | undefined, options: P
   });
   if (path !== undefined) await writeFileAtomic(path, [Buffer.from(svg)]);
   return svg;
+}
+
+/** The picture of a model that is trained on these data; null for one that takes a tree, or looks at numbers, and has none. */
+export async function pictureOf(model: AnyLayer, data: AnyDataset): Promise<string | null> {
+  const { inputShape: own } = model as { inputShape?: unknown };
+  const inputShape = (own ?? preprocessingOf(model)?.outputShape ?? data.inputShape) as readonly number[];
+  return plot(model, undefined, { inputShape }).catch(() => null);
+}
+
+/** Layers inside of so many others are followed. */
+const deepest = 250;
+
+function checkNesting(model: AnyLayer): void {
+  // Level by level, each layer once in it: what is shared would be met again and again.
+  let level: ReadonlySet<AnyLayer> = new Set([model]);
+  for (let depth = 0; level.size > 0; depth++) {
+    if (depth > deepest)
+      throw new ArgumentError(
+        `a model of layers inside of more than ${deepest} others cannot be drawn: a picture has no room for so many frames. Draw a part of it, such as \`model.layers[0]\``,
+      );
+    level = new Set([...level].flatMap((layer) => [...layer.children().values()]));
+  }
 }
 
 function subtitleOf(model: AnyLayer, inputShape: readonly number[]): string {

@@ -64,6 +64,8 @@ export interface LoggedRun {
   readonly fixes?: readonly string[];
   /** What was tried of findings: see {@link WhatIfReport}. Not there without any. */
   readonly tried?: readonly WhatIfReport[];
+  /** The layers of the model as a picture, SVG: see {@link Model.plot}. Only there for runs with a report or a live view, of models that can be drawn. */
+  readonly architecture?: string;
   /** What the model made of the validation data at the end: see {@link Examination}. Only there for runs with a report. */
   readonly examination?: Readonly<Record<string, unknown>>;
   /** How it ended; null when it is still going, or was killed. */
@@ -217,6 +219,7 @@ export function takeLine(to: LoggedRun, { type, run: _, ...rest }: Readonly<Reco
   else if (type === 'finding') run.findings = after(run.findings, rest);
   else if (type === 'fix') run.fixes = after(run.fixes, String(rest.text));
   else if (type === 'tried') run.tried = after(run.tried, rest);
+  else if (type === 'architecture') run.architecture = String(rest.svg);
   else if (type === 'examination') run.examination = rest;
   else if (type === 'end') run.end = rest;
 }

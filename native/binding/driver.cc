@@ -1,6 +1,7 @@
 // Programs on a driver thread: single steps and runs of several are queued, and JavaScript hears of each when it is done.
 #include <cstring>
 
+#include "../group/transport.h"
 #include "program.h"
 
 namespace nodegrad {
@@ -58,7 +59,11 @@ struct ProgramRuntime {
     delete this;
   }
 
-  static void atExit(void* self) { static_cast<ProgramRuntime*>(self)->stop(); }
+  static void atExit(void* self) {
+    ProgramRuntime* runtime = static_cast<ProgramRuntime*>(self);
+    endChannels(runtime->env);  // the thread may wait for another process
+    runtime->stop();
+  }
   void stop() {
     if (held) driver->release();
     held = false;

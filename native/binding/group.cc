@@ -1,6 +1,8 @@
 // Transports across the border: what another addon hands over becomes a channel that operations name by its number.
 #include "../group/transport.h"
 
+#include <memory>
+
 #include "binding.h"
 #include "program.h"
 
@@ -8,6 +10,11 @@ namespace nodegrad {
 namespace {
 
 constexpr napi_type_tag transportTag = {transportTagLow, transportTagHigh};
+
+void endChannelsAtExit(void* data) {
+  const std::unique_ptr<const napi_env> env(static_cast<const napi_env*>(data));
+  endChannels(*env);
+}
 
 // openChannel(transport) → number.
 Napi::Value openChannel(const Napi::CallbackInfo& call) {
@@ -17,7 +24,7 @@ Napi::Value openChannel(const Napi::CallbackInfo& call) {
     return fail(env, "[group] expected a transport");
   const Transport* transport = call[0].As<Napi::External<Transport>>().Data();
   if (transport->version != Transport::currentVersion) return fail(env, "[group] the transport is of another version of nodegrad");
-  return Napi::Number::New(env, double(addChannel(*transport)));
+  return Napi::Number::New(env, double(addChannel(*transport, napi_env(env))));
 }
 
 Napi::Value closeChannel(const Napi::CallbackInfo& call) {
@@ -28,6 +35,8 @@ Napi::Value closeChannel(const Napi::CallbackInfo& call) {
 }  // namespace
 
 void exportGroup(Napi::Env env, Napi::Object exports) {
+  // The addon may be loaded again in an environment, and a hook may not be the same as another.
+  napi_add_env_cleanup_hook(env, endChannelsAtExit, new napi_env(env));
   exports.Set("openChannel", Napi::Function::New(env, openChannel, "openChannel"));
   exports.Set("closeChannel", Napi::Function::New(env, closeChannel, "closeChannel"));
 }

@@ -18,6 +18,8 @@ struct Transport {
   void* (*receive)(void* context, int32_t peer, uint64_t tag, void* data, size_t bytes);
   // Until the message is through, or has failed: false. Nothing touches its memory any more then.
   bool (*wait)(void* context, void* message);
+  // Fails what is under way, and what begins later. From any thread.
+  void (*close)(void* context, const char* why);
   // What failed, to `text`, with a zero at its end.
   void (*problem)(void* context, char* text, size_t room);
   // One more, and one fewer, that use the context: with the last it goes.
@@ -46,9 +48,11 @@ class Channel {
   uint64_t operations_ = 0;
 };
 
-// Operations name a channel by its number, from 1.
-int64_t addChannel(const Transport&);
+// Operations name a channel by its number, from 1. It belongs to an environment of Node.js, whose threads may wait in it.
+int64_t addChannel(const Transport&, const void* environment);
 void removeChannel(int64_t number);
+// Closes and removes those of an environment that ends.
+void endChannels(const void* environment);
 // null: it has been removed, or never was.
 std::shared_ptr<Channel> channelAt(int64_t number);
 

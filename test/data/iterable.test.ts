@@ -182,6 +182,21 @@ test('what goes wrong is said with its row: errors of the source, examples of an
     { instanceOf: lib.ArgumentError, message: /'rows', after row 0 \(.*epoch 1\): lost connection/ },
   );
   t.is(lost.cause, cause);
+  for (const thrown of [
+    Object.freeze(new lib.ShapeError('no such shape')),
+    Object.freeze({ at: 3 }),
+    Object.create(null),
+    'no more',
+    Symbol('x'),
+  ]) {
+    const error = await t.throwsAsync(
+      failing(() => {
+        throw thrown;
+      }),
+      { instanceOf: lib.ArgumentError, message: /'rows', before its first row \(.*epoch 1\): ./ },
+    );
+    t.is(error.cause, thrown);
+  }
   const row =
     (second: unknown): (() => unknown[]) =>
     () => [{ inputs: [1, 2], targets: [1] }, second];
@@ -191,6 +206,8 @@ test('what goes wrong is said with its row: errors of the source, examples of an
     /'rows', row 1 .*inputs like those of the first example, float32 \[2\], received float32 \[3\]/,
   );
   await refused({ inputs: [1, 2], targets: [1], weight: 2 }, /row 1 .*a weight for each example/);
+  for (const weight of [-1, Number.NaN, '2'])
+    await refused({ inputs: [1, 2], targets: [1], weight }, /row 1 .*at least 0 for `example\.weight`/);
   await refused({ inputs: [1, 'x'], targets: [1] }, /row 1 .*numbers/);
   await refused({ inputs: [1, 2], target: [1] }, /row 1 .*unknown option `target`/);
   await refused(7, /row 1 .*an example, \{ inputs, targets \}/);

@@ -147,7 +147,7 @@ async function main(errand: Errand): Promise<void> {
   const group = size === 0 ? undefined : await ProcessGroup.open({ rank, size, store: await openStore(errand.store), timeout });
   const outcomes: Record<string, Outcome> = {};
   for (const kind of errand.kinds) outcomes[kind] = await train(kind, group, errand);
-  group?.close();
+  await group?.close();
   console.log(JSON.stringify(outcomes));
 }
 

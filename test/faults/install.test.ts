@@ -140,6 +140,11 @@ test("what the linker's map says is inside of a compiled part must stand in THIR
   ].join('\n');
   const parts = linkedParts(map);
   t.deepEqual(parts, ['libc++.a', 'libsurprise.a']);
+  const list = ['[  0] linker synthesized', '[  1] CMakeFiles/nodegrad.dir/native/binding/addon.cc.o', '[  2] /cache/o/12/libc++.a(string.o)'];
+  t.deepEqual(linkedParts([...list, '[ 13] /cache/o/34/c++abi.lib', '[104] /cache/o/5/kernel32.lib', '# Sections:'].join('\n')), [
+    'c++abi.lib',
+    'libc++.a',
+  ]);
   const text = readFileSync(join(root, 'THIRD-PARTY.md'), 'utf8');
   t.deepEqual(problemsOf(parts, text), ['libsurprise.a is linked in, and nobody has looked at its licence']);
   t.deepEqual(problemsOf(['libc++.a'], 'nothing'), ['libc++ is linked in, and THIRD-PARTY.md does not name it']);

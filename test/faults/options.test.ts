@@ -419,8 +419,8 @@ const takers: Record<string, Taker | readonly Taker[]> = {
       await using store = await lib.openStore(`file://${tmpdir()}/nodegrad-options`);
       const opened = lib.ProcessGroup.open(Object.assign({ store }, o) as lib.ProcessGroupOptions);
       return opened.then(
-        (group) => {
-          group.close();
+        async (group) => {
+          await group.close();
           return 'as far as it goes';
         },
         (error) => {
@@ -430,6 +430,13 @@ const takers: Record<string, Taker | readonly Taker[]> = {
       );
     },
     needs: { rank: 0, size: 1 },
+  },
+  GroupEnvironmentOptions: {
+    take: async (o) => {
+      const group = await lib.ProcessGroup.fromEnvironment(o);
+      await group.close();
+      return group.size;
+    },
   },
   ServeStoreOptions: { take: async (o) => (await lib.serveStore(o)).close(), needs: { token: 'x'.repeat(16) } },
   WatchRunsOptions: { take: async (o) => (await lib.watchRuns(root, o)).close() },

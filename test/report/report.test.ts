@@ -136,6 +136,7 @@ test('fit writes the report where it was asked to, with single examples, however
     const [{ examination, observations }] = reportData(folder).runs;
     t.is((examination as { examples: number }).examples, 128);
     t.true((observations?.length ?? 0) > 0, 'what a report shows is observed for it');
+    t.is(reportData(folder).runs[0].architecture, await makeModel().plot(undefined, { inputShape: [2] }));
     const path = join(folder, 'deep', 'page.html');
     const fail = { onEpochEnd: () => Promise.reject(new Error('enough')) };
     await t.throwsAsync(train(join(folder, 'other'), { report: path, callbacks: [fail] }), { message: 'enough' });

@@ -37,6 +37,12 @@ test('a picture says layers, shapes, parameters and multiply-accumulates, and is
 
 test('what no picture can be made of is refused, and nothing is written', async (t) => {
   const path = join(folder, 'none.svg');
+  let nested: lib.AnyLayer = new lib.Linear(4, 4);
+  for (let i = 0; i < 5000; i++) nested = new lib.Sequential([nested]);
+  await t.throwsAsync((nested as lib.Sequential).plot(path, { inputShape: [4] }), {
+    instanceOf: lib.ArgumentError,
+    message: /inside of more than 250 others/,
+  });
   await t.throwsAsync(new lib.Sequential([new lib.Conv2d(1, 2, 3)]).plot(path), { instanceOf: lib.ArgumentError, message: /inputShape/ });
   await t.throwsAsync(small().plot(path, { inputShape: [5] }), { instanceOf: lib.ShapeError, message: /layer '0'/ });
   await t.throwsAsync(small().plot(path, { depth: -1 }), { instanceOf: lib.ArgumentError, message: /options\.depth/ });

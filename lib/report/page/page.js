@@ -2,6 +2,7 @@
 
 import { el, fill, numberOf, shown } from './dom.js';
 import {
+  architectureSection,
   bestEpoch,
   curvesSection,
   examplesSection,
@@ -47,7 +48,16 @@ const state = {
 const statusLine = el('p', { class: 'quiet', role: 'status' });
 const heading = el('h1');
 const tiles = el('dl', { class: 'tiles' });
-const sections = [runsSection(), curvesSection(), findingsSection(), layersSection(), ratiosSection(), examplesSection(), settingsSection()];
+const sections = [
+  runsSection(),
+  curvesSection(),
+  findingsSection(),
+  layersSection(),
+  ratiosSection(),
+  examplesSection(),
+  architectureSection(),
+  settingsSection(),
+];
 const links = el('ul');
 
 const themes = /** @type {const} */ (['system', 'light', 'dark']);

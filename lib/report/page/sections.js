@@ -404,6 +404,24 @@ export function examplesSection() {
   });
 }
 
+/** The layers of the model. As an image, the picture may neither run anything nor ask anybody. */
+export function architectureSection() {
+  const place = el('figure', { class: 'architecture', tabindex: 0, role: 'group', 'aria-label': 'The layers of the model' });
+  let written = '';
+  return section('architecture', 'The model', [place], (_, { architecture }) => {
+    if (architecture === undefined || architecture === written) return architecture !== undefined;
+    written = architecture;
+    fill(
+      place,
+      el('img', {
+        src: `data:image/svg+xml,${encodeURIComponent(architecture)}`,
+        alt: 'Layers from input to output, with shapes and numbers of parameters',
+      }),
+    );
+    return true;
+  });
+}
+
 /** All runs, side by side. */
 export function runsSection() {
   const place = el('div');

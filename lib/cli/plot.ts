@@ -1,0 +1,26 @@
+// `nodegrad plot <model>`: the architecture of a saved model as a picture.
+
+import { ArgumentError } from '../errors.js';
+import { writeFileAtomic } from '../io/atomic.js';
+import { inputShapeOf } from '../layers/costs.js';
+import { load } from '../training/load.js';
+
+/** What `plot` is told. */
+export interface PlotCommandOptions {
+  output?: string;
+  inputShape?: readonly number[];
+  depth?: number;
+  title?: string;
+}
+
+/** Draws the model in a file: as SVG, on standard output or in another file. */
+export async function plotCommand(file: string, { output, inputShape: given, ...options }: PlotCommandOptions): Promise<number> {
+  const model = await load(file);
+  // A network behind preprocessing gets what that puts out.
+  const inputShape = given ?? inputShapeOf(model, undefined) ?? model.preprocessing?.outputShape;
+  if (inputShape === undefined) throw new ArgumentError(`${file} does not say the shape of one example: --input-shape 28,28,1 does`);
+  const svg = await model.plot(undefined, { ...options, inputShape });
+  if (output === undefined) process.stdout.write(svg);
+  else await writeFileAtomic(output, [Buffer.from(svg)]);
+  return 0;
+}
