@@ -2,12 +2,13 @@
 // `--all` builds every platform, `--list` says which there are and which builds are current, `--force` builds what is current once more.
 
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { checkRelease } from './check-binary.mjs';
+import { ensureGloo } from './gloo.mjs';
 import { linkedByLld } from './link-mac.mjs';
 import { placesOf, platforms, releaseHash, stateOf } from './platforms.mjs';
 import { logPath, root, runStep, StepError, say } from './steps.mjs';
@@ -19,7 +20,7 @@ const systems = { linux: 'Linux', darwin: 'Darwin', win32: 'Windows' };
 /** Builds one platform into `folder`; gives the path of the addon. Sources are taken from `source`. */
 export async function buildPlatform(platform, { folder = join(root, placesOf(platform).folder), source = root } = {}) {
   const zig = await ensureZig();
-  const { os, target, compiler } = platforms[platform];
+  const { os, target, compiler, distributed } = platforms[platform];
   const cmakeFolder = join(folder, 'cmake');
   mkdirSync(cmakeFolder, { recursive: true });
   const toolchain = join(folder, 'toolchain.cmake');
@@ -37,6 +38,7 @@ set(CMAKE_MODULE_LINKER_FLAGS_INIT "-s${os === 'linux' ? ' -Wl,--print-map' : ''
   );
   const settings = [`-DCMAKE_TOOLCHAIN_FILE=${toolchain}`, '-DCMAKE_BUILD_TYPE=Release'];
   if (compiler) settings.push('-DNODEGRAD_SMALL_SCALAR=ON');
+  settings.push(`-DNODEGRAD_GLOO=${distributed ? ensureGloo() : 'none'}`);
   if (os === 'win32') settings.push(`-DCMAKE_JS_LIB=${nodeApiOfHost(zig, target, folder)}`);
   if (os === 'darwin') {
     // After CMake's own rules for macOS, which a toolchain file comes before.
@@ -46,16 +48,19 @@ set(CMAKE_MODULE_LINKER_FLAGS_INIT "-s${os === 'linux' ? ' -Wl,--print-map' : ''
   }
   await runStep(`${platform}: preparing (CMake)`, 'cmake', ['-S', source, '-B', cmakeFolder, ...settings]);
   // The linker writes its map when it links, so it must link.
-  rmSync(join(cmakeFolder, 'Release/nodegrad.node'), { force: true });
+  const names = ['nodegrad.node', ...(distributed ? ['nodegrad_distributed.node'] : [])];
+  for (const name of names) rmSync(join(cmakeFolder, 'Release', name), { force: true });
   const before = existingLength(logPath);
   const env = { ...process.env, ZIG_VERBOSE_LINK: '1' };
-  await runStep(`${platform}: compiling`, 'cmake', ['--build', cmakeFolder, '-j', String(availableParallelism())], { env });
+  const targets = names.map((name) => name.replace('.node', ''));
+  await runStep(`${platform}: compiling`, 'cmake', ['--build', cmakeFolder, '--target', ...targets, '-j', String(availableParallelism())], {
+    env,
+  });
   const said = readFileSync(logPath, 'utf8').slice(before);
   const map = { linux: mapOf, win32: linkedIn, darwin: () => undefined }[os](said);
   if (map !== undefined) writeFileSync(join(folder, 'nodegrad.map'), map);
-  const binary = join(folder, 'nodegrad.node');
-  copyFileSync(join(cmakeFolder, 'Release/nodegrad.node'), binary);
-  return binary;
+  for (const name of names) renameSync(join(cmakeFolder, 'Release', name), join(folder, name));
+  return join(folder, 'nodegrad.node');
 }
 
 /** The map that LLVM's linker printed. */
@@ -63,7 +68,8 @@ const mapOf = (said) => said.slice(said.search(/^ +VMA +LMA /m)).replace(/^\[.*$
 
 /** For Windows Zig lets it write none: what it was given, in the form of a map for macOS. */
 function linkedIn(said) {
-  const words = /^lld-link .*$/m.exec(said)[0].split(' ');
+  const words = /^lld-link .*$/m.exec(said)?.[0].split(' ');
+  if (words === undefined) throw new StepError('Zig does not say what it links');
   const files = words.filter((word) => /^[^-].*\.(lib|obj|a)$/.test(word));
   return files.map((file, index) => `[${String(index).padStart(3)}] ${file}\n`).join('');
 }
@@ -139,9 +145,10 @@ async function main() {
     rmSync(join(root, stamp), { force: true });
     const hash = releaseHash(platform); // of what is there now: sources may change meanwhile
     const binary = await buildPlatform(platform);
-    const needs = checkRelease(platform, binary);
+    const built = [binary, ...(platforms[platform].distributed ? [join(root, placesOf(platform).distributed)] : [])];
+    const needs = built.map((path) => checkRelease(platform, path));
     writeStamp(stamp, hash);
-    say(`${platform}: ${binary}, ${(statSync(binary).size / 1e6).toFixed(2)} MB, needs ${needs}`);
+    for (const [i, path] of built.entries()) say(`${platform}: ${path}, ${(statSync(path).size / 1e6).toFixed(2)} MB, needs ${needs[i]}`);
   }
 }
 

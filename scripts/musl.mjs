@@ -17,7 +17,7 @@ export function makeMuslRoot(room, cpu = process.arch) {
   const stage = join(room, 'stage');
   for (const name of ['state/lists/partial', 'cache/archives/partial']) mkdirSync(join(stage, name), { recursive: true });
   // Debian 12 has musl 1.2.3, which does not know the compact relocations of this Node.js.
-  writeFileSync(join(stage, 'sources'), `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${mirror()} trixie main\n`);
+  writeFileSync(join(stage, 'sources'), `deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${debianMirror()} trixie main\n`);
   const paths = { 'Dir::Etc::SourceList': `${stage}/sources`, 'Dir::Etc::SourceParts': '/dev/null', 'Dir::State': `${stage}/state` };
   const settings = {
     ...paths,
@@ -48,7 +48,7 @@ export function makeMuslRoot(room, cpu = process.arch) {
 }
 
 /** Where this machine's packages come from. */
-function mirror() {
+export function debianMirror() {
   const folder = '/etc/apt/sources.list.d';
   const files = ['/etc/apt/sources.list', ...readdirSync(folder).map((name) => join(folder, name))].filter((path) => existsSync(path));
   return /https?:\/\/\S+\/debian\b/.exec(files.map((path) => readFileSync(path, 'utf8').replace(/^#.*$/gm, '')).join('\n'))[0];

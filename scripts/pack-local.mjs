@@ -12,7 +12,17 @@ import { platformPackageName } from '../dist/lib/loader.js';
 import { addUPlot, appendLicences, bundled, bundleInPlace } from './bundle.mjs';
 import { checkRelease } from './check-binary.mjs';
 import { mendDocuments } from './packed-documents.mjs';
-import { manifestOf, placesOf, platforms, readmeOf, requireEveryPlatform, stateOf } from './platforms.mjs';
+import {
+  distributedManifestOf,
+  distributedPlatforms,
+  distributedReadmeOf,
+  manifestOf,
+  placesOf,
+  platforms,
+  readmeOf,
+  requireEveryPlatform,
+  stateOf,
+} from './platforms.mjs';
 import { root } from './steps.mjs';
 
 const listOnly = process.argv.includes('--list');
@@ -22,7 +32,9 @@ const binaries = process.argv.includes('--release') ? releaseBinaries() : localB
 
 const stage = mkdtempSync(join(tmpdir(), 'nodegrad-pack-'));
 try {
-  const packed = [...Object.keys(binaries).map(stagePlatform), stageMain()].map(pack);
+  // A local build needs the Gloo of this machine: it is no package.
+  const distributed = distributedPlatforms.filter((platform) => stateOf(platform) === 'current');
+  const packed = [...Object.keys(binaries).map(stagePlatform), ...distributed.map(stageDistributed), stageMain()].map(pack);
   if (listOnly) console.log(JSON.stringify(packed));
 } finally {
   rmSync(stage, { recursive: true, force: true });
@@ -32,6 +44,7 @@ try {
 function releaseBinaries() {
   requireEveryPlatform();
   for (const platform of Object.keys(platforms)) checkRelease(platform, join(root, placesOf(platform).binary));
+  for (const platform of distributedPlatforms) checkRelease(platform, join(root, placesOf(platform).distributed));
   return Object.fromEntries(Object.keys(platforms).map((platform) => [platform, join(root, placesOf(platform).binary)]));
 }
 
@@ -48,12 +61,22 @@ function localBinaries() {
 }
 
 function stagePlatform(platform) {
-  const folder = join(stage, platform);
+  return stageCompiled(platform, binaries[platform], readmeOf(platform), manifestOf(platform, main.version));
+}
+
+/** What is installed beside nodegrad by who trains in several processes. */
+function stageDistributed(platform) {
+  const binary = join(root, placesOf(platform).distributed);
+  return stageCompiled(`dist-${platform}`, binary, distributedReadmeOf(platform), distributedManifestOf(platform, main.version));
+}
+
+function stageCompiled(name, binary, readme, manifest) {
+  const folder = join(stage, name);
   mkdirSync(folder);
-  for (const name of ['LICENSE', 'THIRD-PARTY.md']) copyFileSync(join(root, name), join(folder, name));
-  copyFileSync(binaries[platform], join(folder, 'nodegrad.node'));
-  writeFileSync(join(folder, 'README.md'), readmeOf(platform));
-  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifestOf(platform, main.version), null, 2)}\n`);
+  for (const text of ['LICENSE', 'THIRD-PARTY.md']) copyFileSync(join(root, text), join(folder, text));
+  copyFileSync(binary, join(folder, manifest.main));
+  writeFileSync(join(folder, 'README.md'), readme);
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   return folder;
 }
 

@@ -6,23 +6,27 @@ import { contentHash, filesBelow, isCurrent } from './stamps.mjs';
 import { root } from './steps.mjs';
 
 /** By name: `title`, the `os`, `cpu` and `libc` of npm, and the `target` of Zig, which holds the oldest system that serves. A `compiler` beside
- * it compiles, where Zig's clang makes slower kernels, and Zig links. */
+ * it compiles, where Zig's clang makes slower kernels, and Zig links. `distributed`: there is a second addon, for training in several processes. */
 export const platforms = JSON.parse(readFileSync(join(root, 'npm/platforms.json'), 'utf8'));
 
 /** The compiler of release builds, and the linker of all of them. */
 export const zigVersion = '0.17.1';
 
-/** Where a release build lies: the addon, the linker's map, and the stamp of what it was built from; relative to the root. */
+/** The version of Gloo in the second addon, as Debian 13 has its source. */
+export const gloo = { version: '0.0~git20231202.5354032', sha256: '66d6fadb7b07cfcff08f74ae2acfab504e780d6b7536ee74d2011718cda25030' };
+
+/** Where a release build lies: the addon, the second one, the linker's map, and the stamp of what it was built from; relative to the root. */
 export function placesOf(platform) {
   const folder = `build-platforms/${platform}`;
-  return { folder, binary: `${folder}/nodegrad.node`, map: `${folder}/nodegrad.map`, stamp: `${folder}/.stamp` };
+  const [binary, distributed, map] = ['nodegrad.node', 'nodegrad_distributed.node', 'nodegrad.map'].map((name) => `${folder}/${name}`);
+  return { folder, binary, distributed, map, stamp: `${folder}/.stamp` };
 }
 
 /** What a release build depends on. */
 export function releaseHash(platform) {
   const versionOf = (name) => JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8')).version;
   const headers = ['node-addon-api', 'node-api-headers'].map(versionOf);
-  return contentHash([...filesBelow('native'), 'CMakeLists.txt'], [zigVersion, JSON.stringify(platforms[platform]), ...headers]);
+  return contentHash([...filesBelow('native'), 'CMakeLists.txt'], [zigVersion, gloo.version, JSON.stringify(platforms[platform]), ...headers]);
 }
 
 /** `current`, `stale` (of other sources) or `missing`. */
@@ -57,6 +61,29 @@ export function manifestOf(platform, version) {
     files: ['nodegrad.node', 'README.md', 'LICENSE', 'THIRD-PARTY.md'],
     preferUnplugged: true,
   };
+}
+
+/** The platforms that have a second addon. */
+export const distributedPlatforms = Object.keys(platforms).filter((platform) => platforms[platform].distributed);
+
+/** The package.json of the package that brings the second addon. */
+export function distributedManifestOf(platform, version) {
+  return {
+    ...manifestOf(platform, version),
+    name: `@nodegrad/dist-${platform}`,
+    description: `Training in several processes with nodegrad, on ${platforms[platform].title}; installed beside nodegrad.`,
+    main: 'nodegrad_distributed.node',
+    files: ['nodegrad_distributed.node', 'README.md', 'LICENSE', 'THIRD-PARTY.md'],
+  };
+}
+
+/** Its README.md. */
+export function distributedReadmeOf(platform) {
+  return `# @nodegrad/dist-${platform}
+
+What [nodegrad](https://www.npmjs.com/package/nodegrad) needs to train one model in several processes, on one machine or many, on ${platforms[platform].title}:
+connections over TCP by Gloo, which is linked in. Install it beside nodegrad, in the same version; nodegrad finds it by itself.
+`;
 }
 
 /** The README.md of a platform package. */

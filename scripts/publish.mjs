@@ -8,12 +8,13 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { manifestOf } from './install-registry.mjs';
 import { npmCommand } from './install-tools.mjs';
-import { platforms } from './platforms.mjs';
+import { distributedPlatforms, platforms } from './platforms.mjs';
 import { root } from './steps.mjs';
 
 /** The tarballs in the order of publishing; throws where one is missing, too many, or of another version. */
 export function orderOf(packages, version) {
-  const wanted = [...Object.keys(platforms).map((platform) => `@nodegrad/${platform}`), 'nodegrad'];
+  const parts = Object.keys(platforms).map((platform) => `@nodegrad/${platform}`);
+  const wanted = [...parts, ...distributedPlatforms.map((platform) => `@nodegrad/dist-${platform}`), 'nodegrad'];
   const found = new Map(packages.map((entry) => [entry.manifest.name, entry]));
   const missing = wanted.filter((name) => !found.has(name));
   if (missing.length > 0) throw new Error(`nothing is published, because there is no tarball of ${missing.join(', ')}`);
@@ -21,7 +22,7 @@ export function orderOf(packages, version) {
   if (strange.length > 0)
     throw new Error(`nothing is published, because of ${strange.map(({ manifest }) => `${manifest.name} ${manifest.version}`).join(', ')}`);
   const pinned = found.get('nodegrad').manifest.optionalDependencies ?? {};
-  const loose = wanted.slice(0, -1).filter((name) => pinned[name] !== version);
+  const loose = parts.filter((name) => pinned[name] !== version);
   if (loose.length > 0) throw new Error(`nothing is published, because nodegrad does not name ${loose.join(', ')} in version ${version}`);
   return wanted.map((name) => found.get(name));
 }

@@ -7,6 +7,7 @@ import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ts from 'typescript';
+import { distributedPackageName } from '../dist/lib/distributed/addon.js';
 import { outputDifference } from '../dist/test/helpers/expected-output.js';
 import { checkBinary } from './check-binary.mjs';
 import { checkTypes } from './check-types.mjs';
@@ -36,6 +37,7 @@ await timed('examples', runExamples);
 await timed('lock file', installFromLock);
 await timed('command', useCommand);
 await timed('require', () => run([process.execPath, 'require.cjs']));
+await timed('several processes', trainInGroup);
 const tools = await timed('tools from the npm registry', fetchTools);
 await timed('types', compile);
 await timed('manifests', lintPackages);
@@ -122,6 +124,17 @@ function inspect() {
   const found = readdirSync(join(modules, '@nodegrad'));
   const { glibc, libraries } = checkBinary(join(modules, '@nodegrad', found[0], 'nodegrad.node'));
   console.log(`nodegrad.node needs glibc ${glibc} or newer (a release build 2.28 at most) and ${libraries.join(', ')}`);
+}
+
+/** Beside nodegrad, the package for training in several processes; it is packed from a release build. */
+function trainInGroup() {
+  const tarball = readdirSync(vendor).find((name) => name.startsWith(distributedPackageName().replace('@', '').replace('/', '-')));
+  if (tarball === undefined) return console.log(`left out: build:platform has not made ${distributedPackageName()}`);
+  run([...npm, 'install', ...offline, join(vendor, tarball)]);
+  copyFileSync(join(root, 'scripts/smoke-group.mjs'), join(app, 'group.mjs'));
+  // Not by run(): where it can, it takes the loopback network away as well.
+  const { status } = spawnSync(process.execPath, ['group.mjs'], { cwd: app, env: environment, stdio: 'inherit' });
+  if (status !== 0) throw new Error('two processes could not train together');
 }
 
 /** `nodegrad` as npx and as the file in .bin find it. */

@@ -51,7 +51,8 @@ export function nativeHash() {
   });
   const environment = ['CXX', 'CXXFLAGS', 'LDFLAGS'].map((name) => process.env[name] ?? '');
   const machine = [process.platform, process.arch, process.version];
-  return contentHash([...filesBelow('native'), 'CMakeLists.txt'], [...machine, ...versions, ...environment]);
+  const gloo = existsSync('/usr/include/gloo/transport/tcp/pair.h') ? 'gloo' : 'no gloo'; // with it there is a second addon
+  return contentHash([...filesBelow('native'), 'CMakeLists.txt'], [...machine, ...versions, ...environment, gloo]);
 }
 
 /** TypeScript sources of the one `tsc` build. */

@@ -30,7 +30,7 @@ export function linkedParts(map) {
   const parts = new Set();
   for (const [, path] of map.matchAll(/(?:\s|^\[ *\d+\] )(\S+?\.(?:a|o|lib|obj))(?:\([^)\n]*\)$|(?:\([^)]*\))?:\(|$)/gm)) {
     const name = path.split('/').at(-1);
-    if (!path.startsWith('CMakeFiles/nodegrad.dir/') && !nothing.test(name)) parts.add(name);
+    if (!/^CMakeFiles\/nodegrad(_distributed|_gloo)?\.dir\//.test(path) && !nothing.test(name)) parts.add(name);
   }
   return [...parts].sort();
 }

@@ -46,6 +46,7 @@ test('no published package makes a package manager compile or run anything, and 
   const main = packages.find(({ manifest }) => manifest['name'] === 'nodegrad');
   if (main === undefined) return t.fail('the main package is not packed');
   t.deepEqual(main.manifest['scripts'], { 'build:native': 'cmake-js build' });
+  t.deepEqual(Object.keys(main.manifest['dependencies'] as object), ['bindings']);
   t.deepEqual(Object.keys(main.manifest['devDependencies'] as object), ['cmake-js', 'node-addon-api', 'node-api-headers']);
   const holds = new Set(main.files);
   const named = readFileSync(join(root, 'CMakeLists.txt'), 'utf8').match(/(?<=\$\{CMAKE_SOURCE_DIR\}\/)[\w/]+\.\w+/g) ?? [];
@@ -54,6 +55,7 @@ test('no published package makes a package manager compile or run anything, and 
   // What errors link to, and what `nodegrad explain` prints.
   for (const name of readdirSync(join(root, 'docs/errors'))) t.true(holds.has(`docs/errors/${name}`), name);
   t.true(holds.has('docs/guides/findings.md'));
+  t.true(holds.has('lib/report/page/uplot/dist/uPlot.iife.min.js') && holds.has('lib/report/page/uplot/LICENSE'));
   t.true(holds.has('examples/digits.ts') && holds.has('examples/README.md'));
   t.deepEqual(
     main.files.filter((path) => path.startsWith('examples/expected')),
@@ -70,14 +72,17 @@ function countSources(): number {
 
 interface Platforms {
   readonly platforms: Record<string, { os: string; cpu: string; libc?: string }>;
+  readonly distributedPlatforms: readonly string[];
   manifestOf(platform: string, version: string): Record<string, unknown>;
+  distributedManifestOf(platform: string, version: string): Record<string, unknown>;
   requireEveryPlatform(states?: Record<string, string>): void;
 }
 const platformsModule = import(pathToFileURL(join(root, 'scripts/platforms.mjs')).href) as Promise<Platforms>;
 
 test("compiled parts stay outside of Yarn's archives, name the systems that they are for, and the main package names them in its own version (fault F01)", async (t) => {
   const { platforms, manifestOf } = await platformsModule;
-  const parts = packed().filter(({ manifest }) => manifest['name'] !== 'nodegrad');
+  const isExtra = (name: unknown): boolean => String(name).startsWith('@nodegrad/dist-');
+  const parts = packed().filter(({ manifest }) => manifest['name'] !== 'nodegrad' && !isExtra(manifest['name']));
   const main = packed().find(({ manifest }) => manifest['name'] === 'nodegrad');
   for (const { manifest, files } of parts) {
     const platform = String(manifest['name']).replace('@nodegrad/', '');
@@ -111,14 +116,20 @@ interface Publish {
 
 test('tarballs are published with the main package last, and only when every platform is there in the version that it names', async (t) => {
   const { orderOf } = (await import(pathToFileURL(join(root, 'scripts/publish.mjs')).href)) as Publish;
-  const { platforms, manifestOf } = await platformsModule;
+  const { platforms, manifestOf, distributedPlatforms, distributedManifestOf } = await platformsModule;
   const names = Object.keys(platforms);
   const optionalDependencies = Object.fromEntries(names.map((name) => [`@nodegrad/${name}`, '1.2.3']));
   const main = { manifest: { name: 'nodegrad', version: '1.2.3', optionalDependencies } };
-  const all = [main, ...names.map((name) => ({ manifest: manifestOf(name, '1.2.3') }))];
+  const extra = distributedPlatforms.map((name) => ({ manifest: distributedManifestOf(name, '1.2.3') }));
+  const all = [main, ...extra, ...names.map((name) => ({ manifest: manifestOf(name, '1.2.3') }))];
   t.deepEqual(
     orderOf(all, '1.2.3').map(({ manifest }) => manifest['name']),
-    [...names.map((name) => `@nodegrad/${name}`), 'nodegrad'],
+    [...names.map((name) => `@nodegrad/${name}`), '@nodegrad/dist-linux-x64-gnu', 'nodegrad'],
+  );
+  const { name, main: entry, os, cpu, libc } = extra[0].manifest;
+  t.deepEqual(
+    { name, entry, os, cpu, libc },
+    { name: '@nodegrad/dist-linux-x64-gnu', entry: 'nodegrad_distributed.node', os: ['linux'], cpu: ['x64'], libc: ['glibc'] },
   );
   t.throws(() => orderOf(all.slice(0, -1), '1.2.3'), { message: /nothing is published, because there is no tarball of @nodegrad\// });
   t.throws(() => orderOf(all, '1.2.4'), { message: /because of nodegrad 1\.2\.3/ });
