@@ -353,7 +353,7 @@ async function hostFor(rendezvous: string): Promise<string> {
   }
 }
 
-/** The address of a host: Gloo 0.5.0 may end the process where it finds none itself. */
+/** The address of a host; it is looked up here, where nobody waits for it. */
 async function addressOf(host: string): Promise<string> {
   try {
     return (await lookup(host)).address;
