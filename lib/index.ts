@@ -347,6 +347,7 @@ export {
   type ReadCsvOptions,
   type ReadImagesOptions,
   type ReadColumnsOptions,
+  type ReadFileOptions,
   type ReadTableOptions,
   Table,
   TableDataset,
@@ -405,6 +406,7 @@ export type { Feed, Rows, StepPosition, StepSource } from './program/feed.js';
 export { EarlyStopping, type EarlyStoppingOptions } from './training/early-stopping.js';
 export { TargetScaler } from './training/target-scaler.js';
 export { evaluate, fit, predict } from './training/functions.js';
+export { type FitEpochs, fitEpochs } from './training/fit-epochs.js';
 export type { FitOptions } from './training/fit-options.js';
 export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
 export { type EpochRecord, History, type Scores } from './training/history.js';

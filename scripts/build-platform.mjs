@@ -2,7 +2,7 @@
 // `--all` builds every platform, `--list` says which there are and which builds are current, `--force` builds what is current once more.
 
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -52,11 +52,14 @@ set(CMAKE_MODULE_LINKER_FLAGS_INIT "-s${os === 'linux' ? ' -Wl,--print-map' : ''
   for (const name of names) rmSync(join(cmakeFolder, 'Release', name), { force: true });
   const before = existingLength(logPath);
   const env = { ...process.env, ZIG_VERBOSE_LINK: '1' };
-  await runStep(`${platform}: compiling`, 'cmake', ['--build', cmakeFolder, '-j', String(availableParallelism())], { env });
+  const targets = names.map((name) => name.replace('.node', ''));
+  await runStep(`${platform}: compiling`, 'cmake', ['--build', cmakeFolder, '--target', ...targets, '-j', String(availableParallelism())], {
+    env,
+  });
   const said = readFileSync(logPath, 'utf8').slice(before);
   const map = { linux: mapOf, win32: linkedIn, darwin: () => undefined }[os](said);
   if (map !== undefined) writeFileSync(join(folder, 'nodegrad.map'), map);
-  for (const name of names) copyFileSync(join(cmakeFolder, 'Release', name), join(folder, name));
+  for (const name of names) renameSync(join(cmakeFolder, 'Release', name), join(folder, name));
   return join(folder, 'nodegrad.node');
 }
 
@@ -65,7 +68,8 @@ const mapOf = (said) => said.slice(said.search(/^ +VMA +LMA /m)).replace(/^\[.*$
 
 /** For Windows Zig lets it write none: what it was given, in the form of a map for macOS. */
 function linkedIn(said) {
-  const words = /^lld-link .*$/m.exec(said)[0].split(' ');
+  const words = /^lld-link .*$/m.exec(said)?.[0].split(' ');
+  if (words === undefined) throw new StepError('Zig does not say what it links');
   const files = words.filter((word) => /^[^-].*\.(lib|obj|a)$/.test(word));
   return files.map((file, index) => `[${String(index).padStart(3)}] ${file}\n`).join('');
 }

@@ -1,4 +1,5 @@
-// What starts a Node.js of another platform on this machine, x86-64 Linux: QEMU for arm64, musl's own loader for musl, Wine for Windows. macOS has none.
+// What starts a Node.js of another platform on this machine, x86-64 Linux: QEMU for arm64, musl's own loader for musl, Wine for Windows. For macOS there is no
+// Node.js: a loader (mac-loader.c) takes its addon into one of Linux.
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -7,39 +8,45 @@ import { ensureDebian } from './debian.mjs';
 import { makeMuslRoot } from './musl.mjs';
 import { placesOf } from './platforms.mjs';
 import { root, runStep, StepError } from './steps.mjs';
+import { ensureZig } from './zig.mjs';
 
 const out = join(root, 'build-platforms/nodes');
 const crossLibraries = '/usr/aarch64-linux-gnu'; // of Debian's packages for cross compilers
+
+const linuxArm64 = {
+  needs: { 'qemu-aarch64-static': 'qemu-user-static', [`${crossLibraries}/lib/libstdc++.so.6`]: 'libstdc++6-arm64-cross' },
+  words: async () => ['qemu-aarch64-static', '-L', crossLibraries, await npmNode('linux-arm64', 'bin/node')],
+};
 
 /** By platform: the commands and files that are needed with the Debian packages that have them, and `words`, which gives the words that start Node.js. */
 const emulators = {
   'linux-x64-gnu': { needs: {}, words: async () => [process.execPath] },
   'linux-x64-musl': { needs: {}, words: async () => muslWords('x64') },
-  'linux-arm64-gnu': {
-    needs: { 'qemu-aarch64-static': 'qemu-user-static', [`${crossLibraries}/lib/libstdc++.so.6`]: 'libstdc++6-arm64-cross' },
-    words: async () => ['qemu-aarch64-static', '-L', crossLibraries, await npmNode('linux-arm64', 'bin/node')],
-  },
+  'linux-arm64-gnu': linuxArm64,
   'linux-arm64-musl': {
     needs: { 'qemu-aarch64-static': 'qemu-user-static' },
     words: async () => ['qemu-aarch64-static', ...muslWords('arm64')],
   },
+  'darwin-x64': { needs: {}, words: async () => [process.execPath], loader: 'x86_64-linux-gnu' },
+  'darwin-arm64': { ...linuxArm64, loader: 'aarch64-linux-gnu' },
   'win32-x64': { needs: { wine: 'wine64' }, words: async () => ['wine', await npmNode('win-x64', 'bin/node.exe')] },
 };
 
 /** The path of a program that behaves as the platform's Node.js with the release build of the addon. */
 export async function launcherOf(platform) {
   if (!(platform in emulators)) throw new StepError(`nothing here can run ${platform}; ${Object.keys(emulators).join(', ')} can be run`);
-  const { needs, words } = emulators[platform];
+  const { needs, words, loader } = emulators[platform];
   await ensureDebian(needs);
   mkdirSync(out, { recursive: true });
+  const addon = join(root, placesOf(platform).binary);
   return writeLauncher(join(out, platform), await words(), {
-    binary: join(root, placesOf(platform).binary),
+    environment: loader ? { NODEGRAD_BINARY: await macLoader(loader), MAC_ADDON: addon } : { NODEGRAD_BINARY: addon },
     wine: platform === 'win32-x64' ? winePrefix() : undefined,
   });
 }
 
-/** Writes the program `path`, which starts Node.js by `words` with the addon `binary`, below Wine with the folder `wine` as its system. */
-export function writeLauncher(path, words, { binary, wine }) {
+/** Writes the program `path`, which starts Node.js by `words` with more in its `environment`, below Wine with the folder `wine` as its system. */
+export function writeLauncher(path, words, { environment, wine }) {
   // What such a process starts is started the same way: the system cannot run the binary by itself.
   writeFileSync(`${path}.cjs`, `process.execPath = ${JSON.stringify(path)};\n`);
   const command = `${[...words, '--require', `${path}.cjs`].map(quoted).join(' ')} "$@"`;
@@ -56,7 +63,8 @@ export function writeLauncher(path, words, { binary, wine }) {
         'exit $code',
       ]
     : [`exec ${command}`];
-  writeFileSync(path, `#!/bin/sh\nexport NODEGRAD_BINARY=${quoted(binary)}\n${lines.join('\n')}\n`, { mode: 0o755 });
+  const variables = Object.entries(environment).map(([name, value]) => `export ${name}=${quoted(value)}`);
+  writeFileSync(path, `#!/bin/sh\n${[...variables, ...lines].join('\n')}\n`, { mode: 0o755 });
   return path;
 }
 
@@ -69,6 +77,14 @@ function winePrefix() {
   const environment = { ...process.env, WINEPREFIX: prefix, WINEDEBUG: '-all' };
   if (!existsSync(prefix)) execFileSync('wine', ['winecfg', '-v', 'win10'], { env: environment, stdio: 'ignore' });
   return prefix;
+}
+
+/** The addon of Linux, of Zig's `target`, that loads one for macOS. */
+async function macLoader(target) {
+  const path = join(out, `mac-loader-${target}.node`);
+  const words = ['cc', '-target', `${target}.2.34`, '-O2', '-shared', '-fPIC', '-fvisibility=hidden', '-o', path];
+  await runStep('Compiling the loader for macOS', await ensureZig(), [...words, join(root, 'scripts/mac-loader.c')]);
+  return path;
 }
 
 function muslWords(cpu) {

@@ -7,6 +7,7 @@ import test from 'ava';
 import * as lib from '../lib/index.js';
 import { ProgressBar, formatBytes } from '../lib/progress.js';
 import { Screen } from './helpers/screen.js';
+import { root } from './helpers/sources.js';
 
 /** Time goes by half a second with every look at the clock. */
 async function hurried<R>(body: () => R | Promise<R>): Promise<R> {
@@ -56,6 +57,7 @@ const folder = mkdtempSync(join(tmpdir(), 'nodegrad-progress-'));
 const csv = join(folder, 'rows.csv');
 writeFileSync(csv, `a,b\n${'1,2\n3,4\n'.repeat(4000)}`);
 const data = new lib.TensorDataset(lib.ones([3000, 2]), lib.zeros([3000, 1]), { name: 'points' });
+const wide = new lib.TensorDataset(lib.ones([3000, 500]), lib.zeros([3000, 1]), { name: 'wide' });
 const model = (): lib.Sequential => new lib.Sequential([new lib.Linear(2, 1)]);
 const loss = new lib.MSELoss();
 
@@ -63,6 +65,30 @@ const long: Readonly<Record<string, readonly [RegExp, (progress: lib.ProgressOpt
   evaluate: [/^evaluating points {2}[━─]{20} [\d,]+ of 3,000/, (progress) => model().evaluate(data, { loss, progress })],
   predict: [/^predicting points {2}[━─]{20} [\d,]+ of 3,000/, (progress) => model().predict(data, { progress })],
   readCsv: [/^reading rows\.csv, lines: {2}[\d,]+/, (progress) => lib.readCsv(csv, { progress })],
+  'fit of a transform': [
+    /^learning from data set 'wide' {2}[━─]{20} [\d,]+ of 3,000/,
+    async (progress) => new lib.StandardScaler().fit(wide, { progress }).outputShape,
+  ],
+  readParquet: [
+    /^reading houses\.parquet, columns: {2}[━─]{20} \d of \d/,
+    (progress) => lib.readTable(join(root, 'test/golden/houses.parquet'), { columns: { tags: 'skip' }, progress }),
+  ],
+  batchSizeFinder: [
+    /^measuring gradients {2}[━─]{20} \d+ of 64/,
+    (progress) => lib.batchSizeFinder(model(), data, { loss, draws: 4, progress }),
+  ],
+  whatIf: [
+    /^trying what to do about learning-rate-too-low, steps: {2}\d+/,
+    (progress) => {
+      const optimizer = (one: lib.AnyLayer, lr = 0.1): lib.SGD => new lib.SGD(one, { lr });
+      const change = { kind: 'learningRate', value: 0.01 } as const;
+      const finding = { id: 'learning-rate-too-low', verdict: 'warning', seen: 'x', why: 'x', advice: 'x', change, text: 'x', confidence: 1 };
+      return lib.whatIf({ model, optimizer, loss, data, batchSize: 8 }, { ...finding, epoch: 1, step: 1, layer: null, symptoms: [] } as never, {
+        steps: 2000,
+        progress,
+      });
+    },
+  ],
   learningRateFinder: [
     /^trying learning rates {2}[━─]{20} \d+ of 12/,
     (progress) => {

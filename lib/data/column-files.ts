@@ -13,15 +13,16 @@ import {
   type CheckedReadOptions,
   Misfits,
   type ReadCsvOptions,
-  type ReadTableOptions,
+  type ReadFileOptions,
   checkReadOptions,
   neverSeen,
   placesOf,
   readCsv,
 } from './read-csv.js';
 import { Table, markBySchema } from './table.js';
+import { ProgressBar, type ProgressOption } from '../progress.js';
 
-const known = ['columns', 'schema', 'unknownCategories', 'badRows'];
+const known = ['columns', 'schema', 'unknownCategories', 'badRows', 'progress'];
 
 /** The values of a column in stretches, each with its first row. */
 type Chunks = readonly { readonly first: number; readonly values: Iterable<unknown> & { readonly length: number } }[];
@@ -46,12 +47,13 @@ interface ColumnFile {
  * const data = (await readParquet('houses.parquet')).dataset({ target: 'price' });
  * ```
  */
-export async function readParquet(path: string, options: ReadTableOptions = {}): Promise<Table> {
-  const given = checkReadOptions(checkOptions<ReadTableOptions>(options, 'options', known));
+export async function readParquet(path: string, options: ReadFileOptions = {}): Promise<Table> {
+  const { progress, ...rest } = checkOptions<ReadFileOptions>(options, 'options', known);
+  const given = checkReadOptions(rest);
   const library = await optionalPackage('Parquet files are read', 'hyparquet', () => import('hyparquet'));
   const bytes = await bytesOf(path, 'parquet');
   const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
-  return tableOf(path, given, async () => {
+  return tableOf(path, given, progress, async () => {
     const metadata = library.parquetMetadata(file);
     const names = library.parquetSchema(metadata).children.map(({ element }) => element.name);
     const chunks = async (name: string): Promise<Chunks> => {
@@ -78,11 +80,12 @@ export async function readParquet(path: string, options: ReadTableOptions = {}):
  * const data = (await readArrow('houses.arrow')).dataset({ target: 'price' });
  * ```
  */
-export async function readArrow(path: string, options: ReadTableOptions = {}): Promise<Table> {
-  const given = checkReadOptions(checkOptions<ReadTableOptions>(options, 'options', known));
+export async function readArrow(path: string, options: ReadFileOptions = {}): Promise<Table> {
+  const { progress, ...rest } = checkOptions<ReadFileOptions>(options, 'options', known);
+  const given = checkReadOptions(rest);
   const library = await optionalPackage('Arrow files are read', 'apache-arrow', () => import('apache-arrow'));
   const bytes = await bytesOf(path, 'arrow');
-  return tableOf(path, given, async () => {
+  return tableOf(path, given, progress, async () => {
     const table = library.tableFromIPC(bytes);
     const names = table.schema.fields.map(({ name }) => name as string);
     // By the iterator: toArray() of a column gives 0 for what is null.
@@ -110,7 +113,7 @@ export async function readArrow(path: string, options: ReadTableOptions = {}): P
  * const table = await readTable('houses.csv');
  * ```
  */
-export async function readTable(path: string, options: ReadTableOptions = {}): Promise<Table> {
+export async function readTable(path: string, options: ReadFileOptions = {}): Promise<Table> {
   const kind = tableFormat(checkPath(path));
   if (kind === null) throw new ArgumentError(`${path}: tables end in .csv, .tsv, .txt, .parquet, .arrow or .feather`);
   if (kind === 'parquet') return readParquet(path, options);
@@ -135,13 +138,22 @@ async function bytesOf(path: string, kind: 'arrow' | 'parquet'): Promise<Uint8Ar
   }
 }
 
-async function tableOf(path: string, options: CheckedReadOptions, open: () => Promise<ColumnFile>): Promise<Table> {
+async function tableOf(
+  path: string,
+  options: CheckedReadOptions,
+  progress: ProgressOption | undefined,
+  open: () => Promise<ColumnFile>,
+): Promise<Table> {
+  const bar = new ProgressBar(progress, `reading ${basename(path)}, columns:`, null);
   const misfits = new Misfits(path, options.badRows, 'row');
   const bad = new Set<number>();
   const columns: Column[] = [];
   try {
     const file = await open();
-    for (const { name, wanted } of placesOf(file.names, options, path)) {
+    const places = placesOf(file.names, options, path);
+    bar.total = places.length;
+    for (const [i, { name, wanted }] of places.entries()) {
+      bar.update(i);
       const values = wanted === undefined || wanted.kind === 'number' ? (file.ready?.(name) ?? null) : null;
       if (values !== null) columns.push({ name, kind: 'number', values });
       else columns.push(columnOf(path, name, wanted, await file.chunks(name), misfits, bad, options));
@@ -149,6 +161,8 @@ async function tableOf(path: string, options: CheckedReadOptions, open: () => Pr
   } catch (error) {
     if (error instanceof NodegradError) throw error;
     throw new FileFormatError(`${path}: ${(error as Error).message}`, { cause: error });
+  } finally {
+    bar.end();
   }
   const isBySchema = options.schema !== undefined;
   const whole = markBySchema(new Table(columns, basename(path)), isBySchema);

@@ -74,7 +74,7 @@ export type { Column, ColumnKind, ColumnSchema, KnownColumns } from './columns.j
 export { type ReadColumnsOptions, readColumns } from './column-tensors.js';
 export { readArrow, readParquet, readTable } from './column-files.js';
 export type { DecimalMark } from './decimals.js';
-export { type ReadCsvOptions, type ReadTableOptions, readCsv } from './read-csv.js';
+export { type ReadCsvOptions, type ReadFileOptions, type ReadTableOptions, readCsv } from './read-csv.js';
 export { tableFromRows } from './rows.js';
 export { type BadRow, Table, TableDataset, type TableDatasetOptions } from './table.js';
 export { DataLoader, type DataLoaderOptions, type DataLoaderState, type Epoch, type Pair } from './loader.js';

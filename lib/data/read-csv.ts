@@ -10,7 +10,7 @@ import { ColumnBuilder, type ColumnKind, type ColumnSchema, type KnownColumns, c
 import { type DecimalMark, type NumberReader, areThousands, checkDecimal, decimalOf, numberReader } from './decimals.js';
 import { type BadRow, Table, markBySchema } from './table.js';
 
-/** Options of {@link readTable}, for every format. */
+/** Options of {@link tableFromRows}, and of every reader of tables. */
 export interface ReadTableOptions {
   /** Kinds of columns by name, where they are not to be found out, or `'skip'` to leave a column out. */
   readonly columns?: Readonly<Record<string, ColumnKind | 'skip'>>;
@@ -25,8 +25,14 @@ export interface ReadTableOptions {
   readonly badRows?: 'error' | 'skip';
 }
 
+/** Options of {@link readTable}, for every format. */
+export interface ReadFileOptions extends ReadTableOptions {
+  /** A line on a terminal, where it takes longer than a second: standard error; a stream to write to, or false. Default `'auto'`. */
+  readonly progress?: ProgressOption;
+}
+
 /** Options of {@link readCsv}. */
-export interface ReadCsvOptions extends ReadTableOptions {
+export interface ReadCsvOptions extends ReadFileOptions {
   /** What stands between two fields; default: of `,`, `;`, tab and `|` the one that the first line has most of. */
   readonly delimiter?: string;
   /**
@@ -40,8 +46,6 @@ export interface ReadCsvOptions extends ReadTableOptions {
   readonly missing?: readonly string[];
   /** How characters are written as bytes: a name of the Encoding Standard, such as `'windows-1252'`. Default `'utf-8'`. */
   readonly encoding?: string;
-  /** A line on a terminal, where it takes longer than a second: standard error; a stream to write to, or false. Default `'auto'`. */
-  readonly progress?: ProgressOption;
 }
 
 const known = ['columns', 'schema', 'unknownCategories', 'badRows', 'delimiter', 'decimal', 'header', 'missing', 'encoding', 'progress'];

@@ -36,8 +36,8 @@ export function tableFromRows(rows: readonly object[], options: ReadTableOptions
   const bad = new Set<number>();
   try {
     const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+    for (const { name } of given.schema ?? []) refuseGaps(rows, name);
     const columns = placesOf(names, given, 'rows').map(({ name, wanted }) => {
-      if (given.schema !== undefined && wanted !== given.target) refuseGaps(rows, name);
       const values = rows.map((row) => (Object.hasOwn(row, name) ? (row as Record<string, unknown>)[name] : null));
       return columnOf('rows', name, wanted, [{ first: 0, values }], misfits, bad, given);
     });

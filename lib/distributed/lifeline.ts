@@ -14,7 +14,7 @@ else if (typeof workerData === 'object' && workerData !== null && key in workerD
 function hold(pipe: string | undefined): void {
   // A process that this one starts has another pipe there, or none.
   delete process.env.NODEGRAD_LIFELINE;
-  if (pipe === undefined) return;
+  if (!/^\d+$/.test(pipe ?? '')) return;
   new Worker(new URL(import.meta.url), { workerData: { [key]: pipe }, execArgv: [] }).unref();
   process.on('exit', (code) => {
     try {

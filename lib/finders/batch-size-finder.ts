@@ -11,6 +11,7 @@ import { Loss } from '../losses/loss.js';
 import { SGD } from '../optimizers/sgd.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { fitPreprocessing, preprocessed } from '../preprocessing/of-model.js';
+import { ProgressBar, type ProgressOption } from '../progress.js';
 import { getSeed } from '../seed.js';
 import { refuseInStep } from '../recording.js';
 import { lossOf } from '../training/evaluate.js';
@@ -32,6 +33,8 @@ export interface BatchSizeFinderOptions {
   readonly seed?: number;
   /** Stops between two batches; the state is put back all the same. */
   readonly signal?: AbortSignal;
+  /** A bar on a terminal, where it takes longer than a second: standard error; a stream to write to, or false. Default `'auto'`. */
+  readonly progress?: ProgressOption;
 }
 
 /** What {@link batchSizeFinder} found. */
@@ -67,8 +70,8 @@ export async function batchSizeFinder(model: AnyLayer, data: AnyDataset, options
   refuseInStep('batchSizeFinder() was called', 'Call it between two steps');
   checkLayer(model);
   checkDataset(data, 'data');
-  const known = ['loss', 'small', 'large', 'draws', 'seed', 'signal'];
-  const { loss, seed = getSeed(), signal, ...given } = checkOptions<BatchSizeFinderOptions>(options, 'options', known);
+  const known = ['loss', 'small', 'large', 'draws', 'seed', 'signal', 'progress'];
+  const { loss, seed = getSeed(), signal, progress, ...given } = checkOptions<BatchSizeFinderOptions>(options, 'options', known);
   if (!(loss instanceof Loss)) throw new ArgumentError(expected('a Loss, such as new CrossEntropyLoss()', 'options.loss', loss));
   if (signal !== undefined && !isAbortSignal(signal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
   const half = Math.floor(data.length / 2);
@@ -77,7 +80,8 @@ export async function batchSizeFinder(model: AnyLayer, data: AnyDataset, options
   const large = checkInteger(given.large ?? small * Math.min(16, Math.floor(data.length / small)), 'options.large', 2 * small, data.length);
   const draws = checkInteger(given.draws ?? 16, 'options.draws', 1, 100_000);
   if (large % small !== 0) throw new ArgumentError(expected(`a multiple of the small batches' ${small} examples`, 'options.large', large));
-  await fitPreprocessing(model, data);
+  const bar = new ProgressBar(progress, 'measuring gradients', draws * (large / small));
+  await fitPreprocessing(model, data, progress);
   const loader = new DataLoader<BatchPart, BatchPart>(preprocessed(model, data), { batchSize: small, shuffle: true, dropLast: true, seed });
   const optimizer = new SGD(model, { lr: 0 }) as unknown as Optimizer;
   const restore = rememberModes(model);
@@ -92,6 +96,7 @@ export async function batchSizeFinder(model: AnyLayer, data: AnyDataset, options
           const gradient = gradientOf(model, optimizer, loss, batch as unknown as AnyPair);
           ofSmall += squaredNorm(gradient);
           batches += 1;
+          bar.update(batches);
           sum = sum === null ? gradient : add(sum, gradient);
           inLarge += 1;
           if (inLarge * small < large) continue;
@@ -102,6 +107,7 @@ export async function batchSizeFinder(model: AnyLayer, data: AnyDataset, options
         }
     });
   } finally {
+    bar.end();
     restore();
   }
   return noiseOf(ofSmall / batches, ofLarge / draws, small, large, data.length);

@@ -11,6 +11,8 @@ import { otherKind } from './file-kinds.js';
 import { optionalPackage } from './optional-package.js';
 
 const signature = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
+/** How a place for texts begins: its name, and version 1. */
+const heapStart = Buffer.from('GCOL\x01\0\0\0', 'latin1');
 /** More than a stack of errors takes. */
 const mostPrinted = 1 << 16;
 /** Deflate expands at most 1032 times. */
@@ -36,6 +38,7 @@ export interface Hdf5File {
  */
 export async function withHdf5<T>(bytes: Uint8Array, name: string, use: (file: Hdf5File) => T): Promise<T> {
   if (!isHdf5(bytes)) throw new FileFormatError(`${name}: not an HDF5 file: it does not begin with \\x89HDF${otherKind(bytes)}`);
+  checkHeaps(bytes, name);
   const { File, ready } = await optionalPackage('HDF5 files are read', 'h5wasm', () => import('h5wasm'));
   const { FS } = await ready;
   const path = `/${randomUUID()}.h5`;
@@ -56,6 +59,28 @@ export async function withHdf5<T>(bytes: Uint8Array, name: string, use: (file: H
   } finally {
     restore();
     if (FS.analyzePath(path, false).exists) FS.unlink(path);
+  }
+}
+
+/**
+ * Checks the places where texts are kept: libhdf5 runs without end over one whose sizes lead out of it or nowhere, and what runs in WebAssembly nobody can stop.
+ *
+ * `GCOL`, version, 3 reserved bytes, size of all; then objects of index, count, 4 reserved bytes, size, and so many bytes, in steps of 8. Index 0 is what is free.
+ */
+function checkHeaps(bytes: Uint8Array, name: string): void {
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = file.indexOf(heapStart); at >= 0; at = file.indexOf(heapStart, at + 1)) {
+    const end = at + Number(at + 16 <= file.length ? file.readBigUInt64LE(at + 8) : 0);
+    // What is no heap, but looks like one among weights, would have no such size.
+    if (end > file.length || end < at + 16) continue;
+    for (let object = at + 16; object + 16 <= end; ) {
+      const size = Number(file.readBigUInt64LE(object + 8));
+      // The size of what is free counts all of it.
+      const step = file.readUInt16LE(object) === 0 ? size : 16 + 8 * Math.ceil(size / 8);
+      if (step < 16 || object + step > end)
+        throw new FileFormatError(`${name}: not a complete HDF5 file: texts at byte ${at} are said to have other sizes than their place`);
+      object += step;
+    }
   }
 }
 

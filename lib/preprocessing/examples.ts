@@ -6,6 +6,7 @@ import type { AnyDataset, BatchPart, Dataset } from '../data/dataset.js';
 import type { DType } from '../dtype.js';
 import { ArgumentError, ShapeError, checkInteger, checkOptions } from '../errors.js';
 import { isPromise } from '../foreign.js';
+import { ProgressBar, type ProgressOption, streamOf } from '../progress.js';
 import { Random } from '../random.js';
 import { getSeed } from '../seed.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
@@ -16,6 +17,8 @@ export interface TransformFitOptions {
   readonly sampleSize?: number;
   /** Decides the sample; default: the seed of `setSeed`. */
   readonly seed?: number;
+  /** A bar on a terminal, where it takes longer than a second: standard error; a stream to write to, or false. Default `'auto'`. */
+  readonly progress?: ProgressOption;
 }
 
 /** Examples that can be gone through several times. */
@@ -34,13 +37,14 @@ const numbersPerBatch = 2 ** 18;
 
 /** @internal The examples that a transform learns from; a validation or test set is refused. */
 export function examplesOf(data: AnyTensor | AnyDataset, given: TransformFitOptions | undefined): Examples {
-  const { sampleSize, seed = getSeed() } = checkOptions<TransformFitOptions>(given, 'options', ['sampleSize', 'seed']);
+  const { sampleSize, seed = getSeed(), progress } = checkOptions<TransformFitOptions>(given, 'options', ['sampleSize', 'seed', 'progress']);
+  streamOf(progress);
   if (sampleSize !== undefined) checkInteger(sampleSize, 'options.sampleSize', 1);
   checkInteger(seed, 'options.seed');
   const all = data instanceof Tensor ? ofTensor(data) : ofDataset(data as AnyDataset);
   if (all.length === 0) throw new ArgumentError(`${all.name} has 0 examples: there is nothing to fit on`);
-  if (sampleSize === undefined || sampleSize >= all.length) return walk(all, null);
-  return walk(all, new Random(seed, 'preprocessing/sample').permutation(all.length).slice(0, sampleSize).sort());
+  if (sampleSize === undefined || sampleSize >= all.length) return walk(all, null, progress);
+  return walk(all, new Random(seed, 'preprocessing/sample').permutation(all.length).slice(0, sampleSize).sort(), progress);
 }
 
 /** @internal The same examples after a transform, made when they are asked for. */
@@ -87,7 +91,7 @@ function ofDataset(data: AnyDataset): Source {
   };
 }
 
-function walk(source: Source, rows: Int32Array | null): Examples {
+function walk(source: Source, rows: Int32Array | null, progress: ProgressOption | undefined): Examples {
   const { name, shape } = source;
   const length = rows?.length ?? source.length;
   const size = Math.max(
@@ -106,11 +110,20 @@ function walk(source: Source, rows: Int32Array | null): Examples {
     name,
     length,
     shape,
-    each(use) {
-      for (let first = 0; first < length; first += size) {
-        const batch = source.batch(indices(first));
-        if (isPromise(batch)) return goOn(first, batch);
-        use(batch, first);
+    each(consume) {
+      const bar = new ProgressBar(progress, `learning from ${name}`, length);
+      const use = (batch: AnyTensor, first: number): void => {
+        consume(batch, first);
+        bar.update(first + batch.shape[0]);
+      };
+      try {
+        for (let first = 0; first < length; first += size) {
+          const batch = source.batch(indices(first));
+          if (isPromise(batch)) return goOn(first, batch).finally(() => bar.end());
+          use(batch, first);
+        }
+      } finally {
+        bar.end();
       }
       async function goOn(first: number, coming: Promise<AnyTensor>): Promise<void> {
         use(await coming, first);

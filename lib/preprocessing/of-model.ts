@@ -4,6 +4,7 @@ import { whenThere } from '../data/contract.js';
 import type { AnyDataset } from '../data/dataset.js';
 import type { DType } from '../dtype.js';
 import { ArgumentError, expected } from '../errors.js';
+import type { ProgressOption } from '../progress.js';
 import { Transform } from './transform.js';
 import { transformed } from './transformed.js';
 
@@ -22,10 +23,10 @@ export function setPreprocessing(model: object, transform: Transform | null): vo
 }
 
 /** @internal Fits the preprocessing of a model on its training data, where it has not seen any yet. */
-export function fitPreprocessing(model: object, data: AnyDataset): void | Promise<void> {
+export function fitPreprocessing(model: object, data: AnyDataset, progress?: ProgressOption): void | Promise<void> {
   const transform = transforms.get(model);
   if (transform === undefined || transform.inputShape !== null) return;
-  return whenThere(transform.fit(data) as Transform, () => {});
+  return whenThere(transform.fit(data, { progress }) as Transform, () => {});
 }
 
 /** @internal A data set as the model sees it; where its targets count, they must be of the classes that the model was trained on. */

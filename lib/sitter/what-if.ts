@@ -13,7 +13,9 @@ import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import type { Loss } from '../losses/loss.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { StandardScaler } from '../preprocessing/standard-scaler.js';
+import { ProgressBar, type ProgressOption } from '../progress.js';
 import { checkLoss, evaluate } from '../training/evaluate.js';
+import type { StepsRecord } from '../training/callbacks.js';
 import { fit } from '../training/fit.js';
 import type { FitOptions } from '../training/fit-options.js';
 import { RunLog, readRunLog } from '../training/run-log.js';
@@ -53,6 +55,8 @@ export interface WhatIfOptions {
   readonly steps?: number;
   /** The log of the run, `history.log`: what was tried is appended to it, and reports of the run show it beside the finding. Default: none. */
   readonly log?: string;
+  /** A bar on a terminal, where it takes longer than a second: standard error; a stream to write to, or false. Default `'auto'`. */
+  readonly progress?: ProgressOption;
 }
 
 /** What {@link whatIf} gives. */
@@ -102,10 +106,12 @@ export async function whatIf(run: Repeatable, finding: Finding, options: WhatIfO
   checkDataset(given.data, 'run.data');
   checkLoss(given.loss);
   if (!isFinding(finding)) throw new ArgumentError(expected('a finding', 'finding', finding));
-  const { steps = 300, log } = checkOptions<WhatIfOptions>(options, 'options', ['steps', 'log']);
+  const { steps = 300, log, progress } = checkOptions<WhatIfOptions>(options, 'options', ['steps', 'log', 'progress']);
   checkInteger(steps, 'options.steps', 1);
   if (log !== undefined) readRunLog(checkPath(log, 'options.log', 'the path of a log')); // before anything is trained
-  const report = await tryOut(given, finding, steps);
+  // Of another batch size the second run may have more steps, or fewer.
+  const bar = new ProgressBar(progress, `trying what to do about ${finding.id}, steps:`, null);
+  const report = await tryOut(given, finding, steps, bar).finally(() => bar.end());
   if (log !== undefined) {
     const file = new RunLog(log);
     file.write({ type: 'tried', ...report });
@@ -114,14 +120,14 @@ export async function whatIf(run: Repeatable, finding: Finding, options: WhatIfO
   return report;
 }
 
-async function tryOut(given: Repeatable, finding: Finding, steps: number): Promise<WhatIfReport> {
+async function tryOut(given: Repeatable, finding: Finding, steps: number, bar: ProgressBar): Promise<WhatIfReport> {
   const { id } = finding;
   const changed = finding.change === null ? null : await changedBy(given, finding.change);
   if (changed === null) {
     const text = `${finding.advice || finding.seen}: this is a change that only a person can make, and nothing was tried`;
     return { id, change: null, before: Number.NaN, after: Number.NaN, steps: [0, 0], helped: null, text };
   }
-  const [{ loss: before, ...one }, { loss: after, ...other }] = [await scoreOf(given, steps), await scoreOf(changed, steps)];
+  const [{ loss: before, ...one }, { loss: after, ...other }] = [await scoreOf(given, steps, bar), await scoreOf(changed, steps, bar)];
   const isComparable = changed.loss === given.loss;
   const helped = isComparable ? after < before * (1 - better) || (Number.isNaN(before) && !Number.isNaN(after)) : null;
   const words = helped === null ? 'losses of two kinds, which are not compared' : helped ? 'it helped' : 'it did not help';
@@ -168,7 +174,7 @@ async function changedBy(run: Repeatable, change: Change): Promise<Repeatable | 
 }
 
 /** The loss after some steps, over what decides, and how many these were. */
-async function scoreOf(run: Repeatable, steps: number): Promise<{ loss: number; steps: number }> {
+async function scoreOf(run: Repeatable, steps: number, bar: ProgressBar): Promise<{ loss: number; steps: number }> {
   const model = checkLayer(run.model());
   const { batchSize = 32, seed = 0, loss, data, validation, maxGradNorm, precision, shuffle } = run;
   const epochs = Math.ceil(steps / Math.ceil(data.length / batchSize));
@@ -184,12 +190,13 @@ async function scoreOf(run: Repeatable, steps: number): Promise<{ loss: number; 
       maxGradNorm,
       precision,
       shuffle,
+      callbacks: [{ onSteps: ({ step, losses }: StepsRecord) => bar.update(step + losses.length - 1) }],
       sitter: false,
       progress: false,
       log: false,
     });
     const scored = preprocessed(model, validation ?? data);
-    return { loss: (await evaluate(model, scored, { loss })).loss, steps: optimizer.steps - taken };
+    return { loss: (await evaluate(model, scored, { loss, progress: false })).loss, steps: optimizer.steps - taken };
   } catch (error) {
     if ((error as { code?: unknown }).code === 'ERR_NON_FINITE') return { loss: Number.NaN, steps: optimizer.steps - taken };
     throw error;

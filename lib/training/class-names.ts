@@ -10,7 +10,9 @@ import type { AnyLayer } from '../layers/layer.js';
 import { trace } from '../ops/trace.js';
 import { fitPreprocessing, preprocessingOf } from '../preprocessing/of-model.js';
 import { Tensor } from '../tensor.js';
+import type { FitOptions } from './fit-options.js';
 import { plural } from '../words.js';
+import { rememberRandoms } from './run-state.js';
 
 const namesOf = new WeakMap<object, readonly string[]>();
 /** Shapes of the examples that models were trained on, as they reach the model. */
@@ -37,15 +39,19 @@ export function checkClassNames(names: unknown, argument: string): readonly stri
  * What a model takes from its training data before the first step: what its preprocessing learns, and the names of the classes where it gives a score for each.
  * Validation data must have the same classes.
  */
-export function takeFromData(model: AnyLayer, data: AnyDataset, validation: AnyDataset | undefined): void | Promise<void> {
-  return whenThere(fitPreprocessing(model, data), () => {
+export function takeFromData(
+  model: AnyLayer,
+  data: AnyDataset,
+  { validation, progress }: Pick<FitOptions, 'validation' | 'progress'>,
+): void | Promise<void> {
+  return whenThere(fitPreprocessing(model, data, progress), () => {
     const { inputShape, classes } = data;
     const shape = isShape(inputShape) ? (inputShape as readonly number[]) : null;
     const seen = shape === null ? null : (preprocessingOf(model)?.outputFor(shape) ?? shape);
     if (seen !== null) shapes.set(model, seen);
     const own = classNamesOf(model);
-    if (own !== null && scoreEach(model, own.length)) checkClasses(model, data);
-    else if (classes !== undefined && scoreEach(model, classes.length, false)) setClassNames(model, classes);
+    if (own !== null && !onlyCount(own) && scoreEach(model, own.length)) checkClasses(model, data);
+    else if (Array.isArray(classes) && scoreEach(model, classes.length, false)) setClassNames(model, classes);
     if (validation !== undefined) checkClasses(model, validation);
   });
 }
@@ -59,7 +65,7 @@ export function checkClasses(model: AnyLayer, data: AnyDataset): void {
   preprocessingOf(model)?.checkTarget(data); // of a table it says how to read it
   const { name, classes } = data;
   const own = classNamesOf(model);
-  if (own === null || classes === undefined || onlyCount(own) || onlyCount(classes)) return;
+  if (own === null || !Array.isArray(classes) || onlyCount(own) || onlyCount(classes)) return;
   if (classes.every((one, i) => one === own[i])) return;
   throw new ArgumentError(
     `data set '${name}' has the classes ${someNames(classes)}, the model ${someNames(own)}: a class index would mean another class. ` +
@@ -95,6 +101,15 @@ export function scoresOf(model: AnyLayer): number | null {
   const transform = preprocessingOf(model);
   const shape = shapes.get(model) ?? inputShapeOf(model, undefined) ?? (transform?.inputShape == null ? null : transform.outputShape);
   if (shape === null) return null;
+  const restoreRandoms = rememberRandoms(model);
+  try {
+    return scoresFor(model, shape);
+  } finally {
+    restoreRandoms();
+  }
+}
+
+function scoresFor(model: AnyLayer, shape: readonly number[]): number | null {
   // Indices are for models that look something up.
   const own = model.parameters()[0]?.dtype as DType | undefined;
   for (const dtype of [own === 'float64' ? own : 'float32', 'int32'] as const) {

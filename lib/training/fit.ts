@@ -47,7 +47,7 @@ const inTraining = new WeakSet<AnyLayer>();
 /** `model.fit(data, options)`: documented there. */
 export async function fit(model: AnyLayer, data: AnyDataset, options: FitOptions): Promise<History> {
   const { validation, ...rest } = optionsInGroup(checkFit(data, options));
-  const learning = takeFromData(checkLayer(model), data, validation);
+  const learning = takeFromData(checkLayer(model), data, { validation, progress: rest.progress });
   if (learning !== undefined) await learning;
   const seen = validation && preprocessed(model, validation);
   const followers = followersOf(rest, validation ?? data);

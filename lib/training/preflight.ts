@@ -11,12 +11,11 @@ import type { ClassLoss, Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import { isBuiltIn } from '../names.js';
 import { trace } from '../ops/trace.js';
-import { defaultRandom } from '../seed.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import type { TensorTree } from '../tree.js';
 import { checkOutput } from './evaluate.js';
 import { rememberModes } from './modes.js';
-import { randomsOf } from './run-state.js';
+import { rememberRandoms } from './run-state.js';
 import { measure } from './train-step.js';
 
 /** A run to come. */
@@ -41,7 +40,7 @@ export function preflight({ model, loss, metrics, loader, validation }: Flight):
   const { dataset, batchSize } = loader;
   const restore = rememberModes(model);
   // A layer may draw numbers in its forward: a look must change nothing in the run.
-  const generators = [defaultRandom(), ...randomsOf(model).values()].map((random) => [random, random.state] as const);
+  const restoreRandoms = rememberRandoms(model);
   const tryBatch = (memory: Memory, examples: number, training: boolean): Trial => {
     model.train(training);
     return traced(model, loss, metrics, memory, examples);
@@ -74,7 +73,7 @@ export function preflight({ model, loss, metrics, loader, validation }: Flight):
       throw inValidation(error, validation);
     }
   } finally {
-    for (const [random, state] of generators) random.state = state;
+    restoreRandoms();
     restore();
   }
 }

@@ -318,6 +318,14 @@ export function randomsOf(model: AnyLayer): Map<string, { state: RandomState }> 
   return new Map(layers.flatMap(([path, layer]) => [...layer.ownRandoms()].map(([name, random]) => [`${path}:${name}`, random] as const)));
 }
 
+/** Remembers where all generators stand that a forward pass may draw from; what it gives puts them back. */
+export function rememberRandoms(model: AnyLayer): () => void {
+  const generators = [defaultRandom(), ...randomsOf(model).values()].map((random) => [random, random.state] as const);
+  return () => {
+    for (const [random, state] of generators) random.state = state;
+  };
+}
+
 /** Callbacks with state, by class and place among those of their class. */
 function statefulCallbacks({ callbacks }: RunParts): Map<string, CallbackLike> {
   const counts = new Map<string, number>();

@@ -69,7 +69,9 @@ test('a saved model predicts rows that arrive as objects: by its columns in any 
   t.is(await price({ area: 50, city: 'Ulm' }), wanted);
   t.is(await price({ note: 'left out', city: 'Ulm', area: '50' }), wanted);
   t.true(Number.isFinite(await price({ area: null, city: 'Ulm' })));
-  t.throws(() => tableFromRows([{ city: 'Ulm' }], { schema: columns }), { message: /has no column 'area', which is needed/ });
+  t.throws(() => tableFromRows([{ city: 'Ulm' }], { schema: columns }), {
+    message: /has no column 'area', which is needed; null stands for a missing value/,
+  });
   t.throws(() => tableFromRows([{ area: 50, city: 'Ulm' }, { city: 'Ulm' }], { schema: columns }), {
     instanceOf: ArgumentError,
     message: /row 2: has no column 'area', which is needed; null stands for a missing value/,

@@ -46,6 +46,7 @@ test('no published package makes a package manager compile or run anything, and 
   const main = packages.find(({ manifest }) => manifest['name'] === 'nodegrad');
   if (main === undefined) return t.fail('the main package is not packed');
   t.deepEqual(main.manifest['scripts'], { 'build:native': 'cmake-js build' });
+  t.deepEqual(Object.keys(main.manifest['dependencies'] as object), ['bindings']);
   t.deepEqual(Object.keys(main.manifest['devDependencies'] as object), ['cmake-js', 'node-addon-api', 'node-api-headers']);
   const holds = new Set(main.files);
   const named = readFileSync(join(root, 'CMakeLists.txt'), 'utf8').match(/(?<=\$\{CMAKE_SOURCE_DIR\}\/)[\w/]+\.\w+/g) ?? [];
@@ -54,6 +55,7 @@ test('no published package makes a package manager compile or run anything, and 
   // What errors link to, and what `nodegrad explain` prints.
   for (const name of readdirSync(join(root, 'docs/errors'))) t.true(holds.has(`docs/errors/${name}`), name);
   t.true(holds.has('docs/guides/findings.md'));
+  t.true(holds.has('lib/report/page/uplot/dist/uPlot.iife.min.js') && holds.has('lib/report/page/uplot/LICENSE'));
   t.true(holds.has('examples/digits.ts') && holds.has('examples/README.md'));
   t.deepEqual(
     main.files.filter((path) => path.startsWith('examples/expected')),

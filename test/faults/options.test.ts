@@ -265,10 +265,10 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   },
   UniformOptions: { take: (o) => new lib.Uniform(o) },
   ScaledOptions: [{ take: (o) => new lib.Xavier(o) }, { take: (o) => new lib.He(o) }, { take: (o) => new lib.LeCun(o) }],
-  ReadTableOptions: [
+  ReadTableOptions: [{ take: (o) => lib.tableFromRows([{ area: 1 }, { area: 2 }], o) }],
+  ReadFileOptions: [
     { take: (o) => lib.readTable(houses('parquet'), o), needs: { columns: { tags: 'skip' } } },
     { take: (o) => lib.readArrow(houses('arrow'), o), needs: { columns: { tags: 'skip' } } },
-    { take: (o) => lib.tableFromRows([{ area: 1 }, { area: 2 }], o) },
   ],
   CsvRowsOptions: { take: (o) => lib.csvRows(houses('csv'), o).next() },
   IterableDatasetOptions: { take: (o) => lib.iterableDataset(() => [{ inputs: 1, targets: 0 }], o) },

@@ -231,6 +231,28 @@ test('files that are damaged, or no file of Keras, are refused with a typed erro
   t.is(printed, '');
 });
 
+test('texts whose sizes lead out of their place, or nowhere, are refused: the library would read them without end', async (t) => {
+  for (const ending of ['.h5', '.weights.h5']) {
+    const file = Buffer.from(fileOf('plain', ending));
+    const heap = file.indexOf('GCOL');
+    if (ending === '.h5') t.true(heap > 0);
+    if (heap < 0) continue;
+    const end = heap + Number(file.readBigUInt64LE(heap + 8));
+    let object = heap + 16;
+    while (file.readUInt16LE(object) !== 0) {
+      const damaged = Buffer.from(file);
+      damaged[object + 15] = 0x48;
+      await t.throwsAsync(loadKeras(plain(), damaged), { instanceOf: FileFormatError, message: /other sizes than their place/ });
+      object += 16 + 8 * Math.ceil(Number(file.readBigUInt64LE(object + 8)) / 8);
+    }
+    t.true(object < end);
+    for (const size of [0n, 1n << 62n]) {
+      file.writeBigUInt64LE(size, object + 8); // of what is free
+      await t.throwsAsync(loadKeras(plain(), file), { instanceOf: FileFormatError, message: /other sizes than their place/ });
+    }
+  }
+});
+
 async function filled(): Promise<AnyLayer> {
   const model = plain();
   await loadKeras(model, fileOf('plain', '.h5'));

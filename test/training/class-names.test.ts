@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   type AnyModel,
+  type CallbackLike,
   ArgumentError,
   BinaryCrossEntropyLoss,
   CrossEntropyLoss,
@@ -14,6 +15,7 @@ import {
   Ensemble,
   FileFormatError,
   Flatten,
+  Layer,
   Linear,
   SGD,
   Sequential,
@@ -27,6 +29,8 @@ import {
   fromBytes,
   load,
   mlp,
+  registerLayer,
+  setSeed,
   split,
   decodeSafetensors,
 } from '../../lib/index.js';
@@ -60,6 +64,8 @@ test('fit takes the names of the classes of its data where there is a score for 
   const own = net();
   own.classNames = ['a', 'b', 'c'];
   t.deepEqual((await fitted(own, data(undefined))).classNames, ['a', 'b', 'c'], 'its own stay');
+  own.classNames = ['0', '1', '2'];
+  t.deepEqual((await fitted(own, data(animals))).classNames, animals, 'numbers are no names');
   const words = new Sequential([new Embedding(9, 4), new Flatten(), new Linear(8, 3)]);
   const indices = Tensor.from(
     Int32Array.from({ length: 2 * rows }, (_, i) => i % 9),
@@ -107,6 +113,49 @@ test('data whose indices mean other classes are refused by evaluate, fit and val
   await t.notThrowsAsync(model.predict(other), 'targets do not count there');
   model.classNames = null;
   t.deepEqual((await fitted(model, other)).classNames, ['bird', 'cat', 'dog'], 'a last layer that begins anew');
+});
+
+test('to look for names, and to save them in mid-run, changes nothing of a run whose forward pass draws, in evaluation too', async (t) => {
+  /** Draws a number itself, always. */
+  class Restless extends Layer {
+    readonly masks = this.stream('masks');
+    forward(x: Tensor): Tensor {
+      return x.mul(0.5 + this.masks.uniform());
+    }
+    override config(): unknown {
+      return {};
+    }
+    static fromConfig(): Restless {
+      return new Restless();
+    }
+  }
+  registerLayer(Restless, 'Restless');
+  const weightsAfter = async (classes: string[] | undefined, callbacks: CallbackLike[]): Promise<number[]> => {
+    setSeed(4);
+    const model = new Sequential([new Linear(2, 4), new Restless(), new Linear(4, 3)]);
+    const optimizer = new SGD(model, { lr: 0.1 });
+    await model.fit(data(classes), {
+      loss: new CrossEntropyLoss(),
+      optimizer,
+      epochs: 3,
+      batchSize: 4,
+      eager: true,
+      callbacks,
+      log: false,
+      progress: false,
+    });
+    return model.parameters().flatMap(({ data: numbers }) => [...numbers]);
+  };
+  const plain = await weightsAfter(undefined, []);
+  t.deepEqual(await weightsAfter(animals, []), plain);
+  let saved = 0;
+  const saving: CallbackLike = {
+    onEpochEnd(_record, run) {
+      saved = (run.model as Sequential).toBytes().length;
+    },
+  };
+  t.deepEqual(await weightsAfter(animals, [saving]), plain);
+  t.true(saved > 0);
 });
 
 test('a last layer for other classes takes the new names', async (t) => {
