@@ -330,7 +330,7 @@ export class ProcessGroup {
 /** Milliseconds that the last one waits for the others to leave. */
 const lastWait = 5000;
 
-/** The address of a host: Gloo 0.5.0 may end the process where it finds none itself. */
+/** The address of a host; it is looked up here, where nobody waits for it. */
 async function addressOf(host: string): Promise<string> {
   try {
     return (await lookup(host)).address;
