@@ -4,9 +4,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { Sink } from '../distributed/labelled-lines.js';
-import { launch } from '../distributed/launcher.js';
+import { type LaunchOutcome, type LaunchOutput, launch, tellFailure } from '../distributed/launcher.js';
 import { storeAddress } from '../distributed/open-store.js';
 import { serveAt } from '../distributed/rendezvous.js';
+import { launchAgain } from '../distributed/restarts.js';
 import { type ServedStore, serveStore } from '../distributed/store-server.js';
 import { checkToken, randomToken } from '../distributed/token.js';
 import { variable } from '../environment.js';
@@ -21,20 +22,40 @@ export interface LaunchCommandOptions {
   processes: number;
   nodes: number;
   nodeRank: number;
+  restarts: number;
   rendezvous?: URL;
   tokenFile?: string;
 }
 
-/** Starts `processes` of a script, each with its rank, and ends when all have. */
+/** Starts `processes` of a script, each with its rank, and ends when all have; when one fails, all are started again, `restarts` times. */
 export async function launchCommand(script: string, words: readonly string[], options: LaunchCommandOptions): Promise<number> {
-  const { processes, nodes, nodeRank } = options;
+  const { processes, nodes, nodeRank, restarts } = options;
   const worldSize = processes * nodes;
   if (worldSize > 65_536) throw new ArgumentError(`--processes ${processes} on --nodes ${nodes} are more than 65536 processes`);
   if (nodeRank >= nodes) throw new ArgumentError(`--node-rank ${nodeRank} is none of --nodes ${nodes}: they count from 0`);
   if (nodes > 1 && options.rendezvous === undefined)
     throw new ArgumentError('--nodes needs --rendezvous <host:port>: where node 0 is found by the others, the same on all');
+  if (restarts > 0 && (nodes > 1 || options.rendezvous !== undefined))
+    throw new ArgumentError(
+      '--restarts is for the processes of one machine, which meet in a new store each time: leave out --nodes and --rendezvous',
+    );
   checkScript(script);
   finishUnwatched();
+  const output = outputOf(worldSize);
+  const { code, failure } = await launchAgain((restart) => launchOnce(script, words, options, restart, output), restarts, output.say);
+  if (failure !== null) await tellFailure(failure, output);
+  return code;
+}
+
+/** One start of them all: nothing of an earlier one is in its store. */
+async function launchOnce(
+  script: string,
+  words: readonly string[],
+  options: LaunchCommandOptions,
+  restart: number,
+  output: LaunchOutput,
+): Promise<LaunchOutcome> {
+  const { processes, nodes, nodeRank } = options;
   const { address, token, served } = await meeting(options);
   try {
     const numThreads = variable('NODEGRAD_NUM_THREADS') ?? String(Math.max(1, Math.floor(getNumThreads() / processes)));
@@ -42,16 +63,17 @@ export async function launchCommand(script: string, words: readonly string[], op
       rank: nodeRank * processes + localRank,
       variables: {
         NODEGRAD_RANK: String(nodeRank * processes + localRank),
-        NODEGRAD_WORLD_SIZE: String(worldSize),
+        NODEGRAD_WORLD_SIZE: String(processes * nodes),
         NODEGRAD_LOCAL_RANK: String(localRank),
         NODEGRAD_LOCAL_WORLD_SIZE: String(processes),
         NODEGRAD_NODE_RANK: String(nodeRank),
         NODEGRAD_RENDEZVOUS: address,
         NODEGRAD_NUM_THREADS: numThreads,
+        NODEGRAD_RESTART: String(restart),
         ...(token !== null && { NODEGRAD_TOKEN: token }),
       },
     }));
-    return await launch({ script, words, processes: plan }, outputOf(worldSize));
+    return await launch({ script, words, processes: plan }, output);
   } finally {
     await served?.close();
   }
@@ -103,7 +125,7 @@ const colours = ['cyan', 'yellow', 'green', 'magenta', 'blue', 'white'] as const
 export function outputOf(
   worldSize: number,
   terminals = { out: new Terminal(process.stdout), error: new Terminal(process.stderr) },
-): Parameters<typeof launch>[1] {
+): LaunchOutput {
   const width = String(worldSize - 1).length;
   return {
     out: new Sink(terminals.out.stream),

@@ -76,6 +76,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .option('--nodes <count>', 'machines that run this command at the same time', whole(1), 1)
     .option('--node-rank <number>', 'which of them this is, from 0', whole(0), 0)
     .option('--rendezvous <host:port>', 'where node 0 is found, the same on all nodes; or file:///folder, one that all see', rendezvousAddress)
+    .option('--restarts <count>', 'how often all processes are started again when one fails, on one machine', whole(0), 0)
     .option('--token-file <file>', 'the secret of all nodes (default: NODEGRAD_TOKEN; a random one on one machine)')
     .passThroughOptions()
     .action(async (script: string, words: string[], options: LaunchCommandOptions) => {

@@ -42,8 +42,26 @@ export const sameWishMilliseconds = 1000;
 /** How many last lines of a process are shown again. */
 const lastLines = 20;
 
-const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-type StopSignal = (typeof signals)[number];
+/** What ends a launcher, and all that it has started. */
+export const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+export type StopSignal = (typeof signals)[number];
+
+/** How the processes of a plan ended. */
+export interface LaunchOutcome {
+  /** 0, that of the process that failed first, or 128 + the number of the signal that ended it or the launcher. */
+  readonly code: number;
+  /** What failed first; null where all went well, and where a signal ended the launcher. */
+  readonly failure: LaunchFailure | null;
+}
+
+/** How the process ended that failed first. */
+export interface LaunchFailure {
+  readonly rank: number;
+  /** Such as `failed with exit code 1`. */
+  readonly how: string;
+  /** Its last lines, as they came. */
+  readonly lines: readonly string[];
+}
 
 /** One of the processes. */
 interface Member {
@@ -67,10 +85,8 @@ interface Ending {
 /**
  * Runs the processes of a plan to their end, and hands on SIGINT, SIGTERM and SIGHUP; a second one kills. When one fails, the others are told to end and are
  * killed after five seconds.
- *
- * @returns The exit code: 0, that of the process that failed first, or 128 + the number of the signal that ended it or the launcher.
  */
-export async function launch(plan: LaunchPlan, output: LaunchOutput): Promise<number> {
+export async function launch(plan: LaunchPlan, output: LaunchOutput): Promise<LaunchOutcome> {
   const group = new Group(plan, output);
   const release = group.listen();
   try {
@@ -78,6 +94,13 @@ export async function launch(plan: LaunchPlan, output: LaunchOutput): Promise<nu
   } finally {
     release();
   }
+}
+
+/** Says which process failed, and shows its last lines again. */
+export async function tellFailure({ rank, how, lines }: LaunchFailure, { say, label, error }: LaunchOutput): Promise<void> {
+  say(`the process of rank ${rank} ${how}${lines.length === 0 ? '; it had written nothing' : '. Its last lines:'}`);
+  const again = new LabelledLines(label(rank, 'error'));
+  for (const line of lines) await error.write(again.push(Buffer.from(`${line}\n`, 'latin1')));
 }
 
 class Group {
@@ -103,20 +126,18 @@ class Group {
     };
   }
 
-  async run(): Promise<number> {
+  async run(): Promise<LaunchOutcome> {
     await Promise.all(this.plan.processes.map((one) => this.#follow(one.rank, one.variables)));
     clearTimeout(this.#killing);
     const culprit = this.#culprit();
-    if (this.#wish !== null) return 128 + constants.signals[this.#wish];
-    if (culprit === null) return 0;
+    if (this.#wish !== null) return { code: 128 + constants.signals[this.#wish], failure: null };
+    if (culprit === null) return { code: 0, failure: null };
     const { code, signal, refused } = culprit.ended as Ending;
-    const { say, label, error } = this.output;
     const how = refused ?? (signal === null ? `failed with exit code ${code}` : `was ended by ${signal}`);
-    const last = culprit.lines.length === 0 ? '; it had written nothing' : '. Its last lines:';
-    say(`the process of rank ${culprit.rank} ${how}${last}`);
-    const again = new LabelledLines(label(culprit.rank, 'error'));
-    for (const line of culprit.lines) await error.write(again.push(Buffer.from(`${line}\n`, 'latin1')));
-    return signal === null ? (code ?? 1) : 128 + constants.signals[signal];
+    return {
+      code: signal === null ? (code ?? 1) : 128 + constants.signals[signal],
+      failure: { rank: culprit.rank, how, lines: culprit.lines },
+    };
   }
 
   /** Starts a process and follows it to its end. */

@@ -37,6 +37,7 @@ test.serial('16 processes know who they are, and get the words behind the script
       NODEGRAD_LOCAL_RANK: row.rank,
       NODEGRAD_LOCAL_WORLD_SIZE: '16',
       NODEGRAD_NODE_RANK: '0',
+      NODEGRAD_RESTART: '0',
       NODEGRAD_TOKEN: rows[0].NODEGRAD_TOKEN,
       NODEGRAD_RENDEZVOUS: rows[0].NODEGRAD_RENDEZVOUS,
       words: ['--epochs', '3', '--processes', '2', '-h'],
@@ -163,10 +164,12 @@ test.serial('a command line that makes no sense says what would, before anything
   }
   const script = join(folder, 'script.mjs');
   const missing = join(folder, 'missing');
-  const one = { processes: 1, nodes: 1, nodeRank: 0 };
+  const one = { processes: 1, nodes: 1, nodeRank: 0, restarts: 0 };
   const rows: [string, LaunchCommandOptions, RegExp][] = [
     [script, { ...one, processes: 40_000, nodes: 2 }, /are more than 65536 processes/],
     [script, { ...one, nodes: 2, nodeRank: 2 }, /--node-rank 2 is none of --nodes 2: they count from 0/],
+    [script, { ...one, nodes: 2, restarts: 1, rendezvous: new URL('http://localhost:1') }, /--restarts is for the processes of one machine/],
+    [script, { ...one, restarts: 1, rendezvous: new URL('file:///shared/run') }, /leave out --nodes and --rendezvous/],
     [script, { ...one, nodes: 2 }, /--nodes needs --rendezvous <host:port>/],
     [script, { ...one, nodes: 2, rendezvous: new URL('http://localhost:1') }, /several nodes need a secret, the same on all: NODEGRAD_TOKEN/],
     [script, { ...one, tokenFile: missing }, /a file with a token.*ENOENT/],
