@@ -30,20 +30,22 @@ export interface Work {
 async function main({ rank, size, threads, store: address, kind, count, repeats, shards }: Work): Promise<number[]> {
   setNumThreads(threads);
   const group = size === 1 ? undefined : await ProcessGroup.open({ rank, size, store: await openStore(address) });
-  const times = group !== undefined && kind === 'sum' ? sums(group, count, repeats) : await steps(group, kind, count, repeats, shards);
+  const times = group !== undefined && kind === 'sum' ? await sums(group, count, repeats) : await steps(group, kind, count, repeats, shards);
   await group?.close();
   return times;
 }
 
 /** Milliseconds of each sum. */
-function sums(group: ProcessGroup, count: number, repeats: number): number[] {
+async function sums(group: ProcessGroup, count: number, repeats: number): Promise<number[]> {
   const x = Tensor.from(new Float32Array(count).fill(1e-3));
-  return Array.from({ length: repeats }, () => {
-    group.barrier();
+  const times: number[] = [];
+  for (let i = 0; i < repeats; i++) {
+    await group.barrier();
     const start = performance.now();
     group.allReduce(x);
-    return performance.now() - start;
-  });
+    times.push(performance.now() - start);
+  }
+  return times;
 }
 
 /** Milliseconds of a step, by epoch; the first one compiles. */

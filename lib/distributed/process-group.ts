@@ -8,6 +8,8 @@ import { isAbortSignal } from '../foreign.js';
 import { keepNames } from '../names.js';
 import { closeChannel, openChannel } from '../native.js';
 import { type Channel, groupShare, groupSum } from '../ops/group.js';
+import { copy } from '../ops/shape.js';
+import { type CompiledStep, compileStep } from '../program/step.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { type Place, distributedBinding } from './addon.js';
 import { GroupError } from './errors.js';
@@ -120,6 +122,7 @@ export class ProcessGroup {
   readonly #ownsStore: boolean;
   readonly #stopListening: () => void;
   #isClosed = false;
+  #gathering: CompiledStep<[Tensor<'float64'>], Tensor<'float64'>[]> | null = null;
 
   private constructor(
     /** @internal For operations. */
@@ -274,12 +277,28 @@ export class ProcessGroup {
   }
 
   /**
-   * Waits until all processes have come here.
+   * Waits until all processes have come here. Nothing else is held up meanwhile.
    *
    * @throws {@link GroupError} as {@link allReduce}.
    */
-  barrier(): void {
-    this.allGather(Tensor.from(new Uint8Array(1)));
+  async barrier(): Promise<void> {
+    await this.numbers(0);
+  }
+
+  /** @internal The numbers of all processes, by rank: on the driver's thread, so that this one goes on. */
+  async numbers(own: number): Promise<number[]> {
+    if (this.#isClosed) throw new GroupError('this process has left the group');
+    if (this.size === 1) return [own];
+    this.#gathering ??= compileStep((x: Tensor<'float64'>) => {
+      const all = Array.from({ length: this.size }, () => copy(x));
+      groupShare(this.channel, all, [...all.keys()]);
+      return all;
+    });
+    try {
+      return (await this.#gathering(Tensor.from(Float64Array.of(own)))).map((one) => one.item());
+    } catch (error) {
+      throw groupErrorOf(error) ?? error;
+    }
   }
 
   /** Breaks the group: what is under way fails, here and in the other processes, which are told why. */
@@ -317,6 +336,7 @@ export class ProcessGroup {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#stopListening();
+    this.#gathering?.dispose();
     this.#mesh?.close(why);
     if (this.#mesh !== null) closeChannel(this.#mesh.channel);
   }
