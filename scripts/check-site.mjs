@@ -46,6 +46,7 @@ for (const [colorScheme, width] of [
   ['light', 1280],
 ]) {
   const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 } });
+  context.setDefaultTimeout(180_000); // a busy machine takes its time
   const page = await context.newPage();
   const place = (name) => `${name}, ${colorScheme}, ${width} pixels`;
   // From file://, icons that are linked are refused; TypeDoc's icons.js puts them into the page there.

@@ -36,7 +36,7 @@ for (const [name, command] of Object.entries(contestants)) {
   let remark = '';
   if (code !== 0) {
     const why = said.split('\n').find((line) => /error/i.test(line) && /ENOTFOUND|EAI_AGAIN|ECONN|status|refused|failed/i.test(line));
-    remark = `not installed here: ${why?.trim().slice(0, 120) ?? `code ${code}`}`;
+    remark = code === null ? 'not there after ten minutes' : `not installed here: ${why?.trim().slice(0, 120) ?? `code ${code}`}`;
     if (command.includes('install') && command[0] !== 'python3') {
       ({ code, seconds, megabytes } = await installation([...command, '--ignore-scripts']));
       remark = `without its install script, which fails here (it downloads from another host): ${why?.trim().slice(0, 120) ?? ''}`;

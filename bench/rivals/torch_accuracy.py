@@ -150,4 +150,5 @@ def main():
     print(f"{label}, {given.epochs} epochs: {time.process_time() - begin:.0f} s of CPU", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,20 +1,20 @@
 // A process group: the processes that compute one training together, and what they do in common.
 
 import { randomBytes } from 'node:crypto';
-import { createSocket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
-import { isIP, isIPv6 } from 'node:net';
+import { isIP } from 'node:net';
 import { AbortedError, ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import { isAbortSignal } from '../foreign.js';
 import { keepNames } from '../names.js';
 import { closeChannel, openChannel } from '../native.js';
 import { type Channel, groupShare, groupSum } from '../ops/group.js';
-
+import { copy } from '../ops/shape.js';
+import { type CompiledStep, compileStep } from '../program/step.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { type Place, distributedBinding } from './addon.js';
 import { GroupError } from './errors.js';
 import { processEnvironment } from './environment.js';
-import { openRendezvous } from './rendezvous.js';
+import { hostOf, openRendezvous } from './rendezvous.js';
 import { type Store, keyForm } from './store.js';
 
 /** Options of {@link ProcessGroup.fromEnvironment}. */
@@ -122,6 +122,7 @@ export class ProcessGroup {
   readonly #ownsStore: boolean;
   readonly #stopListening: () => void;
   #isClosed = false;
+  #gathering: CompiledStep<[Tensor<'float64'>], Tensor<'float64'>[]> | null = null;
 
   private constructor(
     /** @internal For operations. */
@@ -181,10 +182,10 @@ export class ProcessGroup {
       const alone = { mesh: null, store: noStore, name: 'group', ownsStore: false, signal: undefined };
       return new ProcessGroup({ number: 0, rank: 0, size: 1 }, checked.timeout, alone);
     }
-    const { rank, worldSize: size, rendezvous } = environment;
+    const { rank, worldSize: size } = environment;
     const store = await openRendezvous(environment, { timeout: checked.timeout });
     try {
-      const own = options.host === undefined ? await hostFor(rendezvous) : host;
+      const own = options.host === undefined ? await hostOf(environment, checked.timeout) : host;
       return await ProcessGroup.#open({ rank, size, store, name: 'group', ownsStore: true }, { ...checked, host: own });
     } catch (error) {
       await store.close();
@@ -276,12 +277,28 @@ export class ProcessGroup {
   }
 
   /**
-   * Waits until all processes have come here.
+   * Waits until all processes have come here. Nothing else is held up meanwhile.
    *
    * @throws {@link GroupError} as {@link allReduce}.
    */
-  barrier(): void {
-    this.allGather(Tensor.from(new Uint8Array(1)));
+  async barrier(): Promise<void> {
+    await this.numbers(0);
+  }
+
+  /** @internal The numbers of all processes, by rank: on the driver's thread, so that this one goes on. */
+  async numbers(own: number): Promise<number[]> {
+    if (this.#isClosed) throw new GroupError('this process has left the group');
+    if (this.size === 1) return [own];
+    this.#gathering ??= compileStep((x: Tensor<'float64'>) => {
+      const all = Array.from({ length: this.size }, () => copy(x));
+      groupShare(this.channel, all, [...all.keys()]);
+      return all;
+    });
+    try {
+      return (await this.#gathering(Tensor.from(Float64Array.of(own)))).map((one) => one.item());
+    } catch (error) {
+      throw groupErrorOf(error) ?? error;
+    }
   }
 
   /** Breaks the group: what is under way fails, here and in the other processes, which are told why. */
@@ -319,6 +336,7 @@ export class ProcessGroup {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#stopListening();
+    this.#gathering?.dispose();
     this.#mesh?.close(why);
     if (this.#mesh !== null) closeChannel(this.#mesh.channel);
   }
@@ -332,28 +350,7 @@ export class ProcessGroup {
 /** Milliseconds that the last one waits for the others to leave. */
 const lastWait = 5000;
 
-/** This machine's address as it is seen from where the group meets. */
-async function hostFor(rendezvous: string): Promise<string> {
-  const { protocol, hostname } = new URL(rendezvous);
-  if (protocol === 'file:') return '127.0.0.1';
-  // Nothing is sent: the system says by which of its addresses it would be.
-  const socket = createSocket(isIPv6(hostname.replace(/^\[|\]$/g, '')) ? 'udp6' : 'udp4');
-  try {
-    await new Promise<void>((resolve, reject) => {
-      socket.once('error', reject);
-      socket.connect(9, hostname.replace(/^\[|\]$/g, ''), () => resolve());
-    });
-    return socket.address().address;
-  } catch (error) {
-    throw new GroupError(`the store's host '${hostname}' cannot be reached: ${(error as NodeJS.ErrnoException).code ?? String(error)}`, {
-      cause: error,
-    });
-  } finally {
-    socket.close();
-  }
-}
-
-/** The address of a host: Gloo 0.5.0 may end the process where it finds none itself. */
+/** The address of a host; it is looked up here, where nobody waits for it. */
 async function addressOf(host: string): Promise<string> {
   try {
     return (await lookup(host)).address;

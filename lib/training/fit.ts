@@ -214,7 +214,7 @@ class Fitting implements TrainingRun {
       if (this.#progressed === null) await this.#callbacks.call('onEpochBegin', this);
       try {
         await this.#runEpoch(this.#firstOrder + this.epoch - 1);
-        if (this.#options.group !== undefined) stopTogether(this.#options.group, this.history);
+        if (this.#options.group !== undefined) await stopTogether(this.#options.group, this.history);
       } catch (error) {
         if (!this.#sitter?.recover(this, error)) throw error;
         this.#progressed = null;

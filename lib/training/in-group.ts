@@ -58,6 +58,7 @@ export async function meet(
   const stays: Meeting = { position: null, restoreCallbacks() {} };
   if (group === undefined || group.size === 1) return stays;
   const description = await describeRun(parts);
+  await group.barrier(); // what follows holds up this thread, and all are there
   if (group.rank === 0) {
     send(group, checkpoints?.resumed ?? captureRun(parts, position(), description), wantsBatches);
     return stays;
@@ -105,9 +106,8 @@ export function endsBetweenSteps(group: ProcessGroup | undefined, { stopped }: H
 }
 
 /** Ends the run in all processes where it has been stopped in one. */
-export function stopTogether(group: ProcessGroup, history: History): void {
-  const flags = group.allGather(Tensor.from(Uint8Array.of(history.stopped === null ? 0 : 1)));
-  const stopped = flags.findIndex((flag) => flag.item() === 1);
+export async function stopTogether(group: ProcessGroup, history: History): Promise<void> {
+  const stopped = (await group.numbers(history.stopped === null ? 0 : 1)).indexOf(1);
   if (stopped >= 0) history.stopped ??= `stopped by process ${stopped}`;
 }
 

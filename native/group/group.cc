@@ -102,7 +102,8 @@ class GroupSum {
       if (piece < pieces) {
         const Range range = pieceOf(rank_, piece);
         if (!receives[size_t(piece)]->wait()) return;
-        // What is sent from there has to be gone before the sum takes its place: of the own chunk, nothing is.
+        // What is sent from where the sum will stand has to be gone: of the own chunk nothing is, but where it is everything.
+        if (everywhere_ && !sends[0]->wait()) return;
         sumRange(range, range.begin - begin);
         if (!everywhere_) {
           void* const sum = gathered(0, range, result + (range.begin - begin) * width_);
@@ -118,8 +119,7 @@ class GroupSum {
         results.receive(peer, partOf(shards_.branches.size() + size_t(peer), piece), receivedAt(range, packed), bytesOf(range));
       }
     }
-    if (everywhere_) return void(sends[0]->wait());
-    if (!results.wait()) return;
+    if (everywhere_ || !results.wait()) return;
     for (int peer = 0; peer < size_; ++peer)
       if (peer != rank_)
         for (int64_t piece = 0; piece < piecesOf(peer); ++piece) unpack(pieceOf(peer, piece), packed);

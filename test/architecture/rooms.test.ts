@@ -97,7 +97,7 @@ const arrows: Record<string, readonly string[]> = {
   ],
   search: [...tensors, 'installation', 'native', 'io', 'data', 'sitter', 'training', 'tree', 'pg'],
   // Files are written and refusals worded as everywhere; what is started begins with a file of the package.
-  distributed: [...tensors, 'io', 'native', 'loader', 'installation'],
+  distributed: [...tensors, 'io', 'native', 'loader', 'installation', 'program'],
   evaluation: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'program', 'tree', 'training'],
   // Pictures know no tensor: they draw numbers.
   pictures: ['errors', 'foreign', 'names'],

@@ -7,6 +7,7 @@ import {
   CrossEntropyLoss,
   type Dataset,
   type FitOptions,
+  L2Regularizer,
   LSTM,
   Layer,
   Linear,
@@ -81,7 +82,9 @@ export function counted(count: number): Dataset & { readonly asked: number[] } {
 }
 
 // Numbers of examples that leave a last batch with fewer rows than there are shards, and processes.
-const kinds: Readonly<Record<string, { make: () => AnyLayer; data: () => Dataset; adam?: boolean }>> = {
+const kinds: Readonly<
+  Record<string, { make: () => AnyLayer; data: () => Dataset; adam?: boolean; options?: (model: AnyLayer) => Partial<FitOptions> }>
+> = {
   mlp: { make: makeModel, data: () => points(70) },
   counted: { make: makeModel, data: () => counted(70) },
   'conv-net': {
@@ -98,10 +101,27 @@ const kinds: Readonly<Record<string, { make: () => AnyLayer; data: () => Dataset
     },
   },
   lstm: { make: () => new LastState(), data: () => new TensorDataset(uniform([70, 5, 3]), labels(70, 4), { classes: 4 }) },
+  // Whole shards that do not count, sums of other sizes than those of the weights, and what looks at gradients and rows.
+  ignored: {
+    make: makeModel,
+    data: () =>
+      new TensorDataset(uniform([70, 2]), Tensor.from(Int32Array.from({ length: 70 }, (_, i) => (i % 8 < 5 ? -100 : i % 4))), {
+        classes: 4,
+        ignoreIndex: -100,
+      }),
+    options: (model) => ({
+      loss: new CrossEntropyLoss({ ignoreIndex: -100, classWeights: [1, 2, 0.5, 3] }),
+      maxGradNorm: 0.1,
+      regularizers: [new L2Regularizer(model, 0.01)],
+      metrics: [],
+      dropLast: true,
+    }),
+  },
+  bfloat16: { make: makeModel, data: () => points(70), options: () => ({ precision: 'bfloat16', validation: points(21) }) },
 };
 
 async function train(kind: string, group: ProcessGroup | undefined, { rank, fault, options }: Errand): Promise<Outcome> {
-  const { make, data, adam = false } = kinds[kind];
+  const { make, data, adam = false, options: own } = kinds[kind];
   setSeed(11);
   const model = make();
   model.prepare();
@@ -126,6 +146,7 @@ async function train(kind: string, group: ProcessGroup | undefined, { rank, faul
     log: false,
     ...(group && { group }),
     ...(options?.checkpoint === undefined && fault === undefined ? {} : { callbacks: [faults] }),
+    ...own?.(model),
     ...options,
   });
   const hash = createHash('sha256');
