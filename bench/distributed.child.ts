@@ -20,6 +20,8 @@ export interface Work {
   readonly size: number;
   readonly threads: number;
   readonly store: string;
+  /** Where the others reach this process; default: on this machine. */
+  readonly host?: string;
   readonly kind: 'sum' | 'resnet20' | 'resnet18';
   /** Floats of a sum, or examples of a batch. */
   readonly count: number;
@@ -27,9 +29,9 @@ export interface Work {
   readonly shards: number;
 }
 
-async function main({ rank, size, threads, store: address, kind, count, repeats, shards }: Work): Promise<number[]> {
+async function main({ rank, size, threads, store: address, host, kind, count, repeats, shards }: Work): Promise<number[]> {
   setNumThreads(threads);
-  const group = size === 1 ? undefined : await ProcessGroup.open({ rank, size, store: await openStore(address) });
+  const group = size === 1 ? undefined : await ProcessGroup.open({ rank, size, store: await openStore(address), ...(host && { host }) });
   const times = group !== undefined && kind === 'sum' ? await sums(group, count, repeats) : await steps(group, kind, count, repeats, shards);
   await group?.close();
   return times;
