@@ -1,8 +1,7 @@
 // A process group: the processes that compute one training together, and what they do in common.
 
 import { randomBytes } from 'node:crypto';
-import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { AbortedError, ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import { isAbortSignal } from '../foreign.js';
 import { keepNames } from '../names.js';
@@ -14,6 +13,7 @@ import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { type Place, distributedBinding } from './addon.js';
 import { GroupError } from './errors.js';
 import { processEnvironment } from './environment.js';
+import { addressOf, decode, encode, placeIn } from './places.js';
 import { hostOf, openRendezvous } from './rendezvous.js';
 import { type Store, keyForm } from './store.js';
 
@@ -75,27 +75,6 @@ interface Mesh {
 
 /** A group of one meets nobody. */
 const noStore = { create: async () => true, peek: async () => null, close: async () => {} } as unknown as Store;
-
-const encode = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
-const decode = (bytes: Uint8Array): unknown => JSON.parse(new TextDecoder().decode(bytes)) as unknown;
-
-/** Where another process is reached, as the store has it: anybody may have written there. */
-function placeIn(value: Uint8Array, { name, size, rank, other }: { name: string; size: number; rank: number; other: number }): Place {
-  let said: Partial<Record<'size' | 'host' | 'port' | 'key', unknown>> = {};
-  try {
-    said = (decode(value) ?? {}) as typeof said;
-  } catch {
-    // It is no address, as said below.
-  }
-  const { size: theirs, host, port, key } = said;
-  const isPlace = typeof host === 'string' && isIP(host) > 0 && Number.isInteger(port) && Number(port) > 0 && Number(port) < 65_536;
-  const bytes = Buffer.from(typeof key === 'string' ? key : '', 'base64');
-  if (!isPlace || bytes.length !== 32)
-    throw new GroupError(`what the store has at '${name}/address/${other}' is no address of a process: another program may use the same store`);
-  if (theirs !== size)
-    throw new GroupError(`process ${other} says that the group '${name}' has ${theirs} processes, and process ${rank} that it has ${size}`);
-  return { host, port: Number(port), key: bytes };
-}
 
 /**
  * Processes that train one model together: `model.fit(data, { group })`. Each of them runs the same program with its own rank.
@@ -193,6 +172,13 @@ export class ProcessGroup {
     }
   }
 
+  /** @internal Whether this process has a group of several open. */
+  static get isOpen(): boolean {
+    return ProcessGroup.#opened > 0;
+  }
+
+  static #opened = 0;
+
   static async #open(
     { rank, size, store, name, ownsStore }: { rank: number; size: number; store: Store; name: string; ownsStore: boolean },
     { host, timeout, signal }: Shared,
@@ -219,6 +205,7 @@ export class ProcessGroup {
       native.closeMesh(open.mesh, 'the group was not opened');
       throw error;
     }
+    ProcessGroup.#opened += 1;
     const mesh = { close: (why: string) => native.closeMesh(open.mesh, why), channel: openChannel(open.transport) };
     return new ProcessGroup({ number: mesh.channel, rank, size }, timeout, { mesh, store, name, ownsStore, signal });
   }
@@ -304,13 +291,13 @@ export class ProcessGroup {
   /** Breaks the group: what is under way fails, here and in the other processes, which are told why. */
   async break(why: string): Promise<void> {
     if (this.#isClosed) return;
-    await this.#store.create(`${this.#name}/broken`, encode({ rank: this.rank, why })).catch(() => {}); // it may be gone as well
+    await shortly(this.#store.create(`${this.#name}/broken`, encode({ rank: this.rank, why })));
     this.#end(why);
   }
 
   /** Why the group broke, as the process that broke it says; null where nobody says anything. */
   async whyBroken(): Promise<BrokenGroup | null> {
-    const said = await this.#store.peek(`${this.#name}/broken`).catch(() => null);
+    const said = await shortly(this.#store.peek(`${this.#name}/broken`));
     return said && (decode(said) as BrokenGroup);
   }
 
@@ -338,7 +325,9 @@ export class ProcessGroup {
     this.#stopListening();
     this.#gathering?.dispose();
     this.#mesh?.close(why);
-    if (this.#mesh !== null) closeChannel(this.#mesh.channel);
+    if (this.#mesh === null) return;
+    closeChannel(this.#mesh.channel);
+    ProcessGroup.#opened -= 1;
   }
 
   #together(body: () => void): void {
@@ -347,21 +336,16 @@ export class ProcessGroup {
   }
 }
 
-/** Milliseconds that the last one waits for the others to leave. */
+/** Milliseconds that the last one waits for the others to leave, and that a store is asked which may be gone as well. */
 const lastWait = 5000;
 
-/** The address of a host; it is looked up here, where nobody waits for it. */
-async function addressOf(host: string): Promise<string> {
-  try {
-    return (await lookup(host)).address;
-  } catch (error) {
-    throw new GroupError(
-      `the host '${host}' has no address: ${(error as NodeJS.ErrnoException).code ?? String(error)}. It is this machine's own, as the others reach it`,
-      {
-        cause: error,
-      },
-    );
-  }
+/** What a store answers soon; null where it does not. */
+async function shortly<T>(answer: Promise<T>): Promise<T | null> {
+  const late = new AbortController();
+  const none = pause(lastWait, null, { signal: late.signal }).catch(() => null);
+  const first = await Promise.race([answer.catch(() => null), none]);
+  late.abort();
+  return first;
 }
 
 function asGroupError<R>(body: () => R): R {

@@ -1,6 +1,7 @@
 // A run in a process group: all begin where the process of rank 0 stands, that one alone writes and shows, and all end together.
 
-import { groupErrorOf, type ProcessGroup } from '../distributed/process-group.js';
+import { setTimeout as pause } from 'node:timers/promises';
+import { groupErrorOf, ProcessGroup } from '../distributed/process-group.js';
 import { GroupError } from '../distributed/errors.js';
 import { ArgumentError, expected } from '../errors.js';
 import { filled } from '../ops/shape.js';
@@ -25,6 +26,10 @@ import {
 /** The options of this process: only rank 0 writes files, shows progress and is watched. */
 export function optionsInGroup(options: FitOptions): FitOptions {
   const { group } = options;
+  if (group === undefined && ProcessGroup.isOpen)
+    process.emitWarning('this process has a ProcessGroup open, and fit() was not given it: it trains alone. Pass `group`', {
+      code: 'NODEGRAD_GROUP',
+    });
   if (group === undefined) return options;
   if (typeof group !== 'object' || group === null || typeof group.channel !== 'object')
     throw new ArgumentError(expected('a ProcessGroup', 'options.group', group));
@@ -111,6 +116,9 @@ export async function stopTogether(group: ProcessGroup, history: History): Promi
   if (stopped >= 0) history.stopped ??= `stopped by process ${stopped}`;
 }
 
+/** Milliseconds that a process waits which fails because another one did. */
+const consequence = 500;
+
 /** Runs `body`; a failure breaks the group, and of one that another process began, it is said which. */
 export async function failTogether<R>(group: ProcessGroup | undefined, body: () => Promise<R>): Promise<R> {
   if (group === undefined) return body();
@@ -120,7 +128,9 @@ export async function failTogether<R>(group: ProcessGroup | undefined, body: () 
     const own = groupErrorOf(error);
     await group.break((error as Error).message);
     const first = await group.whyBroken();
-    if (own === null || first === null || first.rank === group.rank) throw own ?? error;
-    throw new GroupError(`process ${first.rank} failed first: ${first.why}`, { cause: own });
+    if (own === null) throw error;
+    // The one that failed first is to end first: who started the processes names it.
+    await pause(consequence);
+    throw first === null || first.rank === group.rank ? own : new GroupError(`process ${first.rank} failed first: ${first.why}`);
   }
 }

@@ -3,7 +3,7 @@
 import type { AnyDataset, BatchPart, Dataset } from '../data/dataset.js';
 import { type AnyLoader, DataLoader } from '../data/loader.js';
 import { withOwnRows } from '../data/own-rows.js';
-import { checkInteger } from '../errors.js';
+import { ArgumentError, checkInteger } from '../errors.js';
 import { rowsOfProcess } from '../ops/group.js';
 import { checkNotEmpty } from './evaluate.js';
 import type { FitOptions } from './fit-options.js';
@@ -15,7 +15,11 @@ const shardsOfGroup = 16;
 export function runData(data: AnyDataset, options: FitOptions, seed: number): { readonly loader: AnyLoader; readonly shards: number } {
   const { shuffle = true, dropLast = false, group } = options;
   const batchSize = checkInteger(options.batchSize ?? 32, 'options.batchSize', 1, 0x7fffffff);
-  const shards = checkInteger(options.shards ?? (group === undefined ? 1 : shardsOfGroup), 'options.shards', group?.size ?? 1, batchSize);
+  const shards = checkInteger(options.shards ?? (group === undefined ? 1 : shardsOfGroup), 'options.shards', 1, batchSize);
+  if (group !== undefined && group.size > shards)
+    throw new ArgumentError(
+      `${group.size} processes share ${shards} shards: give \`options.shards\`, ${group.size} or more, here and in every run that is to have the same bits`,
+    );
   const isAlone = group === undefined || group.size === 1;
   const own = isAlone ? data : withOwnRows(data, batchSize, (rows) => rowsOfProcess(group.channel, shards, rows));
   const loader = new DataLoader<BatchPart, BatchPart>(own as Dataset<BatchPart, BatchPart>, { batchSize, shuffle, dropLast, seed });

@@ -240,6 +240,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/cli/predict.ts': { test: 'test/cli/table.test.ts', why: 'the command for what `train` makes of a table' },
   'lib/data/class-indices.ts': { test: 'test/data/dataset.test.ts', why: 'targets of data sets' },
   'lib/cli/image-data.ts': { test: 'test/cli/images.test.ts', why: 'what the commands work on' },
+  'lib/distributed/places.ts': { test: 'test/distributed/hostile.test.ts', why: 'what stands in a store for a process is no address' },
   'lib/distributed/addon.ts': { test: 'test/distributed/process-group.test.ts', why: 'loaded by every test there' },
   'lib/training/in-group.ts': { test: 'test/distributed/process-group.test.ts', why: 'a run in several processes' },
   'lib/training/run-data.ts': { test: 'test/distributed/process-group.test.ts', why: 'what each process makes of a batch' },
