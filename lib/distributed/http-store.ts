@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
+import { setImmediate } from 'node:timers';
 import { NetworkError } from '../errors.js';
 import { formatDuration } from '../progress.js';
 import { StoreFullError, TokenError } from './errors.js';

@@ -2,6 +2,7 @@
 
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { TextDecoder, TextEncoder } from 'node:util';
 import type { Place } from './addon.js';
 import { GroupError } from './errors.js';
 

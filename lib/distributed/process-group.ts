@@ -73,6 +73,19 @@ interface Mesh {
   close(why: string): void;
 }
 
+/** Marks what a group is made of: programs have no other way to one than to open it. */
+const opened = Symbol('an open group');
+
+/** What a group is made of. */
+interface Parts {
+  readonly [opened]: true;
+  readonly mesh: Mesh | null;
+  readonly store: Store;
+  readonly name: string;
+  readonly ownsStore: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** A group of one meets nobody. */
 const noStore = { create: async () => true, peek: async () => null, close: async () => {} } as unknown as Store;
 
@@ -108,8 +121,10 @@ export class ProcessGroup {
     readonly channel: Channel,
     /** Milliseconds that another process may keep this one waiting. */
     readonly timeout: number,
-    parts: { mesh: Mesh | null; store: Store; name: string; ownsStore: boolean; signal: AbortSignal | undefined },
+    parts: Parts,
   ) {
+    if (parts?.[opened] !== true)
+      throw new ArgumentError('a ProcessGroup is opened: await ProcessGroup.open({ rank, size, store }), or ProcessGroup.fromEnvironment()');
     this.#mesh = parts.mesh;
     this.#store = parts.store;
     this.#name = parts.name;
@@ -158,7 +173,7 @@ export class ProcessGroup {
     const { host, ...checked } = checkShared(checkOptions<GroupEnvironmentOptions>(options, 'options', [...shared]));
     const environment = processEnvironment();
     if (environment === null || environment.rendezvous === null) {
-      const alone = { mesh: null, store: noStore, name: 'group', ownsStore: false, signal: undefined };
+      const alone = { [opened]: true, mesh: null, store: noStore, name: 'group', ownsStore: false, signal: undefined } as const;
       return new ProcessGroup({ number: 0, rank: 0, size: 1 }, checked.timeout, alone);
     }
     const { rank, worldSize: size } = environment;
@@ -184,7 +199,7 @@ export class ProcessGroup {
     { host, timeout, signal }: Shared,
   ): Promise<ProcessGroup> {
     if (signal?.aborted) throw new AbortedError('the group was not opened: its signal is aborted', { cause: signal.reason });
-    if (size === 1) return new ProcessGroup({ number: 0, rank, size }, timeout, { mesh: null, store, name, ownsStore, signal });
+    if (size === 1) return new ProcessGroup({ number: 0, rank, size }, timeout, { [opened]: true, mesh: null, store, name, ownsStore, signal });
     const native = distributedBinding();
     const address = await addressOf(host);
     const key = randomBytes(32);
@@ -207,7 +222,7 @@ export class ProcessGroup {
     }
     ProcessGroup.#opened += 1;
     const mesh = { close: (why: string) => native.closeMesh(open.mesh, why), channel: openChannel(open.transport) };
-    return new ProcessGroup({ number: mesh.channel, rank, size }, timeout, { mesh, store, name, ownsStore, signal });
+    return new ProcessGroup({ number: mesh.channel, rank, size }, timeout, { [opened]: true, mesh, store, name, ownsStore, signal });
   }
 
   /** Which process this one is, from 0. */

@@ -1,6 +1,7 @@
 // A run in a process group: all begin where the process of rank 0 stands, that one alone writes and shows, and all end together.
 
 import { setTimeout as pause } from 'node:timers/promises';
+import { TextDecoder, TextEncoder } from 'node:util';
 import { groupErrorOf, ProcessGroup } from '../distributed/process-group.js';
 import { GroupError } from '../distributed/errors.js';
 import { ArgumentError, expected } from '../errors.js';
@@ -70,8 +71,10 @@ export async function meet(
   }
   const { keepsPredictions: areKept, ...content } = receive(group);
   const list = differences(content.state, description);
-  if (areKept !== wantsBatches)
-    list.push(`a callback with onBatchEnd was ${areKept ? 'there' : 'not there'}, is ${areKept ? 'not' : ''} there`);
+  const isThere = (is: boolean): string => (is ? 'there' : 'not there');
+  if (areKept !== wantsBatches) list.push(`a callback with onBatchEnd was ${isThere(areKept)}, is ${isThere(wantsBatches)}`);
+  const [validates, validatesHere] = [content.state.run, description].map(({ validation }) => Object.keys(validation as object).length > 0);
+  if (validates !== validatesHere) list.push(`validation was ${isThere(validates)}, is ${isThere(validatesHere)}`);
   if (list.length > 0)
     throw new ArgumentError(
       `all processes of a group call fit() alike, and process ${group.rank} differs from process 0: ${list.slice(0, 4).join('; ')}`,
