@@ -5,7 +5,8 @@ import { dataFolders } from '../data/folders.js';
 import { datasets } from '../data/index.js';
 import type { Dataset } from '../data/dataset.js';
 import { ArgumentError } from '../errors.js';
-import { type CommandImages, type DataChoice, loadNumbers } from './image-data.js';
+import { type CommandImages, loadNumbers } from './image-data.js';
+import type { DataChoice } from './options.js';
 import { dataNames } from './options.js';
 import { Terminal, formatCount, gallery, greyOf, imageLines, pairs } from './terminal.js';
 

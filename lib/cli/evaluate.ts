@@ -9,10 +9,10 @@ import type { ColumnTransform } from '../preprocessing/column-transform.js';
 import { checkClasses } from '../training/class-names.js';
 import { load } from '../training/load.js';
 import type { AnyModel } from '../training/model.js';
-import { type DataChoice, imageSizeOf, loadNumbers, loadPixels } from './image-data.js';
+import { imageSizeOf, loadNumbers, loadPixels } from './image-data.js';
 import { scores } from './images.js';
 import { measureNamed } from './metrics.js';
-import { dataNames } from './options.js';
+import { type DataChoice, dataNames } from './options.js';
 import { judgeTable, tableOfModel, withScores } from './table.js';
 import { Terminal, formatCount, matrixLines, pairs, percent } from './terminal.js';
 

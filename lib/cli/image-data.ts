@@ -8,7 +8,7 @@ import { ArgumentError } from '../errors.js';
 import { inputShapeOf } from '../layers/costs.js';
 import type { AnyModel } from '../training/model.js';
 import { printable } from '../words.js';
-import { dataNames } from './options.js';
+import { type DataChoice, dataNames } from './options.js';
 
 /** Images to train on and to test with. */
 export interface CommandImages<X extends 'float32' | 'uint8'> {
@@ -16,19 +16,6 @@ export interface CommandImages<X extends 'float32' | 'uint8'> {
   readonly test: Dataset<X>;
   /** Mean of each channel over the training images, in 0..1. */
   readonly mean: readonly number[];
-}
-
-/** Which images, and from where. */
-export interface DataChoice {
-  data: string;
-  dataDir?: string;
-  imageSize?: number;
-  /** Share of each class of a folder that is for testing. */
-  test?: number;
-  /** Folders that are classes. */
-  classes?: string[];
-  /** What becomes of images that cannot be decoded. */
-  damaged?: 'error' | 'skip';
 }
 
 /** Lines about what is left out. */

@@ -54,15 +54,22 @@ const usualRates: Readonly<Record<OptimizerName, number>> = {
   adadelta: 1,
 };
 
-/** What `train` and `start` are told. */
-export interface TrainOptions {
+/** Which data, and from where. */
+export interface DataChoice {
   /** A name, or the path of a folder or archive of images. */
   data: string;
   dataDir?: string;
   imageSize?: number;
+  /** Share of each class of a folder that is for testing. */
   test?: number;
+  /** Folders that are classes. */
   classes?: string[];
+  /** What becomes of images that cannot be decoded. */
   damaged?: 'error' | 'skip';
+}
+
+/** What `train` and `start` are told. */
+export interface TrainOptions extends DataChoice {
   /** Column of a table that is to be predicted. */
   target?: string;
   task?: (typeof taskNames)[number];

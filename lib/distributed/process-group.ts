@@ -86,6 +86,9 @@ interface Parts {
   readonly signal: AbortSignal | undefined;
 }
 
+const notOpened = ({ reason }: AbortSignal): AbortedError =>
+  new AbortedError('the group was not opened: its signal is aborted', { cause: reason });
+
 /** A group of one meets nobody. */
 const noStore = { create: async () => true, peek: async () => null, close: async () => {} } as unknown as Store;
 
@@ -129,6 +132,7 @@ export class ProcessGroup {
     this.#store = parts.store;
     this.#name = parts.name;
     this.#ownsStore = parts.ownsStore;
+    if (parts.mesh !== null) ProcessGroup.#opened += 1;
     const abort = (): void => void this.break('its signal was aborted');
     parts.signal?.addEventListener('abort', abort);
     this.#stopListening = () => parts.signal?.removeEventListener('abort', abort);
@@ -180,7 +184,9 @@ export class ProcessGroup {
     const store = await openRendezvous(environment, { timeout: checked.timeout });
     try {
       const own = options.host === undefined ? await hostOf(environment, checked.timeout) : host;
-      return await ProcessGroup.#open({ rank, size, store, name: 'group', ownsStore: true }, { ...checked, host: own });
+      // All processes open their groups in the same order.
+      const name = `group-${ProcessGroup.#ofEnvironment++}`;
+      return await ProcessGroup.#open({ rank, size, store, name, ownsStore: true }, { ...checked, host: own });
     } catch (error) {
       await store.close();
       throw error;
@@ -193,12 +199,13 @@ export class ProcessGroup {
   }
 
   static #opened = 0;
+  static #ofEnvironment = 0;
 
   static async #open(
     { rank, size, store, name, ownsStore }: { rank: number; size: number; store: Store; name: string; ownsStore: boolean },
     { host, timeout, signal }: Shared,
   ): Promise<ProcessGroup> {
-    if (signal?.aborted) throw new AbortedError('the group was not opened: its signal is aborted', { cause: signal.reason });
+    if (signal?.aborted) throw notOpened(signal);
     if (size === 1) return new ProcessGroup({ number: 0, rank, size }, timeout, { [opened]: true, mesh: null, store, name, ownsStore, signal });
     const native = distributedBinding();
     const address = await addressOf(host);
@@ -216,13 +223,13 @@ export class ProcessGroup {
       await native.connectMesh(open.mesh, addresses).catch((error: Error) => {
         throw new GroupError(error.message, { cause: error });
       });
+      if (signal?.aborted) throw notOpened(signal);
+      const mesh = { close: (why: string) => native.closeMesh(open.mesh, why), channel: openChannel(open.transport) };
+      return new ProcessGroup({ number: mesh.channel, rank, size }, timeout, { [opened]: true, mesh, store, name, ownsStore, signal });
     } catch (error) {
       native.closeMesh(open.mesh, 'the group was not opened');
       throw error;
     }
-    ProcessGroup.#opened += 1;
-    const mesh = { close: (why: string) => native.closeMesh(open.mesh, why), channel: openChannel(open.transport) };
-    return new ProcessGroup({ number: mesh.channel, rank, size }, timeout, { [opened]: true, mesh, store, name, ownsStore, signal });
   }
 
   /** Which process this one is, from 0. */
@@ -312,8 +319,8 @@ export class ProcessGroup {
 
   /** Why the group broke, as the process that broke it says; null where nobody says anything. */
   async whyBroken(): Promise<BrokenGroup | null> {
-    const said = await shortly(this.#store.peek(`${this.#name}/broken`));
-    return said && (decode(said) as BrokenGroup);
+    // What is no JSON, nobody of the group has written.
+    return shortly(this.#store.peek(`${this.#name}/broken`).then((said) => said && (decode(said) as BrokenGroup)));
   }
 
   /** Leaves the group. Others that still wait for this process are told that it is gone. */

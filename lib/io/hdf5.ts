@@ -67,7 +67,7 @@ export async function withHdf5<T>(bytes: Uint8Array, name: string, use: (file: H
  *
  * `GCOL`, version, 3 reserved bytes, size of all; then objects of index, count, 4 reserved bytes, size, and so many bytes, in steps of 8. Index 0 is what is free.
  */
-function checkHeaps(bytes: Uint8Array, name: string): void {
+export function checkHeaps(bytes: Uint8Array, name: string): void {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = file.indexOf(heapStart); at >= 0; at = file.indexOf(heapStart, at + 1)) {
     const end = at + Number(at + 16 <= file.length ? file.readBigUInt64LE(at + 8) : 0);

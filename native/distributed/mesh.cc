@@ -147,14 +147,14 @@ Mesh::Message* Mesh::begin(int peer, uint64_t tag, void* data, size_t bytes, boo
 bool Mesh::wait(Message* given) {
   const std::unique_ptr<Message> message(given);
   Mesh& mesh = *message->mesh;
-  const std::string what = (message->sends ? "nothing could be sent to process " : "nothing came from process ") + std::to_string(message->peer);
+  const auto what = [&] { return (message->sends ? "nothing could be sent to process " : "nothing came from process ") + std::to_string(message->peer); };
   try {
     const bool whole = message->sends ? message->buffer->waitSend(mesh.timeout_) : message->buffer->waitRecv(mesh.timeout_);
     if (whole) return !mesh.hasFailed();
-    mesh.close(what + ": the connection ended");
+    mesh.close(what() + ": the connection ended");
   } catch (const std::exception& error) {
     // What it has begun is not waited for: the memory is another's from now on.
-    mesh.close(what + ": " + wordsOf(error));
+    mesh.close(what() + ": " + wordsOf(error));
   }
   return false;
 }

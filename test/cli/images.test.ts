@@ -1,31 +1,14 @@
 // Proves lib/cli/images.ts as a user meets it: train on a folder of photographs, and in other processes evaluate the model and ask it about a file.
 
 import test, { type ExecutionContext } from 'ava';
-import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { ChannelScaler, datasets, load, mlp, readImages, type Tensor } from '../../lib/index.js';
+import { type CommandOutcome, runCommand } from '../helpers/command.js';
 
-const main = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url));
-
-function run(folder: string, words: readonly string[]): Promise<{ code: number | null; out: string; error: string }> {
-  return new Promise((resolve, reject) => {
-    const env = { ...process.env, XDG_CACHE_HOME: folder, NODEGRAD_NUM_THREADS: '1' };
-    const child = spawn(process.execPath, [main, ...words], { cwd: folder, env });
-    let [out, error] = ['', ''];
-    child.stdout.on('data', (chunk) => {
-      out += chunk;
-    });
-    child.stderr.on('data', (chunk) => {
-      error += chunk;
-    });
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code, out, error }));
-  });
-}
+const run = (folder: string, words: readonly string[]): Promise<CommandOutcome> => runCommand(folder, words, { XDG_CACHE_HOME: folder });
 
 const hues = { green: 1, red: 0 };
 

@@ -1,9 +1,7 @@
 // Proves lib/cli on tables as a user meets it: train on a file, see what was done to each column, evaluate and predict another file.
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import {
   Adam,
@@ -18,24 +16,8 @@ import {
   setSeed,
   tablePreprocessing,
 } from '../../lib/index.js';
+import { runCommand as run } from '../helpers/command.js';
 import { Seeded } from '../helpers/seeded.js';
-
-const main = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url));
-
-function run(folder: string, words: readonly string[]): Promise<{ code: number | null; out: string; error: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [main, ...words], { cwd: folder, env: { ...process.env, NODEGRAD_NUM_THREADS: '1' } });
-    let [out, error] = ['', ''];
-    child.stdout.on('data', (chunk) => {
-      out += chunk;
-    });
-    child.stderr.on('data', (chunk) => {
-      error += chunk;
-    });
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code, out, error }));
-  });
-}
 
 const factors: Record<string, number> = { Bonn: 1.3, Köln: 1.6, Ulm: 1 };
 

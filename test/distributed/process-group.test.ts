@@ -1,7 +1,11 @@
 // Training in several processes: the weights are those of one, bit for bit, and what goes wrong in one of them all hear of.
 
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test from 'ava';
+import { runCommand } from '../helpers/command.js';
 import { hasGroups, runGroup, type Said } from '../helpers/groups.js';
+import { inFolder } from '../helpers/reports.js';
 
 const inGroups = hasGroups ? test.serial : test.serial.skip;
 const every = ['mlp', 'counted', 'conv-net', 'augmented', 'lstm', 'ignored', 'bfloat16'];
@@ -91,4 +95,24 @@ inGroups('who stops a run stops it in all processes, after the same epoch', asyn
   );
   t.is(new Set(said.map(({ outcomes }) => JSON.stringify(outcomes['mlp'].losses))).size, 1);
   t.is(said[0].outcomes['mlp'].losses.length, 1);
+});
+
+inGroups('a program may open one group of its environment after another', async (t) => {
+  await inFolder(async (folder) => {
+    const script = join(folder, 'twice.mjs');
+    const lines = [
+      `import { ProcessGroup, Tensor } from ${JSON.stringify(new URL('../../lib/index.js', import.meta.url).href)};`,
+      'for (const factor of [1, 10]) {',
+      '  const group = await ProcessGroup.fromEnvironment();',
+      '  const sum = Tensor.from(Float32Array.of(factor * (group.rank + 1)));',
+      '  group.allReduce(sum);',
+      '  await group.close();',
+      '  console.log(sum.item());',
+      '}',
+    ];
+    writeFileSync(script, lines.join('\n'));
+    const { code, out, error } = await runCommand(folder, ['launch', '--processes', '2', script]);
+    t.is(code, 0, error);
+    t.deepEqual(out.trim().split('\n').sort(), ['[0] 3', '[0] 30', '[1] 3', '[1] 30']);
+  });
 });
