@@ -103,11 +103,12 @@ inGroups('a program may open one group of its environment after another', async 
     const lines = [
       `import { ProcessGroup, Tensor } from ${JSON.stringify(new URL('../../lib/index.js', import.meta.url).href)};`,
       'for (const factor of [1, 10]) {',
-      '  const group = await ProcessGroup.fromEnvironment();',
+      '  const group = await ProcessGroup.fromEnvironment({ timeout: 10_000 });',
       '  const sum = Tensor.from(Float32Array.of(factor * (group.rank + 1)));',
       '  group.allReduce(sum);',
       '  await group.close();',
       '  console.log(sum.item());',
+      '  if (group.rank === 1) await new Promise((resolve) => setTimeout(resolve, 500)); // the others look for it meanwhile',
       '}',
     ];
     writeFileSync(script, lines.join('\n'));
