@@ -2,14 +2,14 @@
 
 import { isMap, isPromise, ours } from '../foreign.js';
 import type { FloatDType, TypedArrayOf } from '../dtype.js';
-import { ArgumentError, BusyError, checkFlag, checkInteger, checkNumber, checkOptions, expected, mergeOptions } from '../errors.js';
+import { ArgumentError, checkFlag, checkInteger, checkNumber, checkOptions, expected, mergeOptions } from '../errors.js';
 import type { StepHook } from '../ops/destination.js';
 import { holdsWhile, liveInput, perStep, touch, withoutGradients } from '../ops/emit.js';
 import { fillInPlace } from '../ops/shape.js';
 import { Parameter, materializeAll } from '../parameter.js';
 import { makes, recordingLocal, refuseInStep } from '../recording.js';
 import { type Values, plainOptions, schedulesOf, valuesOf } from '../schedules/schedule.js';
-import { type AnyTensor, Tensor } from '../tensor.js';
+import type { AnyTensor, Tensor } from '../tensor.js';
 import {
   type OptimizerGroup,
   type OptimizerOptions,
@@ -364,17 +364,10 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     });
     for (const one of options) this.#check(one);
     const own = this.#stateKeys(options);
-    for (const { key, parameter } of own) {
-      const value = state.tensors.get(key);
-      if (!(value instanceof Tensor) || value.size !== parameter.size || value.dtype !== parameter.dtype) {
-        throw new ArgumentError(`the state has no fitting tensor '${key}'`);
-      }
-    }
-    if (this.stateMemory.isBusy) throw new BusyError('steps of this optimizer are in flight: await them first');
-    this.stateMemory.regain();
+    this.stateMemory.check(own, state.tensors);
     for (const schedule of restore) schedule();
     for (const [i, own] of this.#options.entries()) Object.assign(own, options[i]);
-    for (const one of own) this.stateMemory.load(one, state.tensors.get(one.key) as AnyTensor);
+    this.stateMemory.load(own, state.tensors);
     for (const [parameter, count] of counts) this.#counts.set(parameter, count);
     this.#step = state.step;
     this.#epoch = state.epoch;

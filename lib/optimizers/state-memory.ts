@@ -1,7 +1,7 @@
 // Memory of an optimizer's state: all of it, or the part that one process of a group keeps while it trains.
 
 import type { FloatDType, TypedArrayOf } from '../dtype.js';
-import { ArgumentError } from '../errors.js';
+import { ArgumentError, BusyError } from '../errors.js';
 import { allocateShared } from '../native.js';
 import { isBusy } from '../ops/busy.js';
 import { holdsWhile, withoutGradients } from '../ops/emit.js';
@@ -36,6 +36,8 @@ export class StateMemory {
   #channel: Channel | null = null;
   /** Whether what this process had was a part, and is gone. */
   #isLost = false;
+  /** Whether process 0 is about to give this one its part. */
+  #isComing = false;
   /** All of it, in process 0, until it is released. */
   #gathered: Arrays | null = null;
   #version = 0;
@@ -121,56 +123,74 @@ export class StateMemory {
     return Tensor.wrap(data, parameter.shape, parameter.dtype as 'float32');
   }
 
-  /** Takes in the state of a parameter: what is kept of it here. */
-  load({ parameter, name }: StateKey, value: AnyTensor): void {
-    const { home, begin } = homeOf(parameter);
-    for (const own of this.ownOf([{ home, first: parameter, begin, end: begin + parameter.size }]))
-      this.of(own, name).data.set(value.data.subarray(own.begin - begin, own.end - begin) as never);
+  /** Refuses what {@link load} could not take in. */
+  check(keys: readonly StateKey[], tensors: ReadonlyMap<string, AnyTensor>): void {
+    for (const { key, parameter } of this.#isComing ? [] : keys) {
+      const value = tensors.get(key);
+      if (!(value instanceof Tensor) || value.size !== parameter.size || value.dtype !== parameter.dtype)
+        throw new ArgumentError(`the state has no fitting tensor '${key}'`);
+    }
+    if (this.isBusy) throw new BusyError('steps of this optimizer are in flight: await them first');
   }
 
-  /** Whoever loads a state has all of it again. */
-  regain(): void {
-    if (!this.#isLost) return;
+  /** Takes in what is kept here of the state: all of it, where there was none any more. */
+  load(keys: readonly StateKey[], tensors: ReadonlyMap<string, AnyTensor>): void {
+    if (this.#isComing) return;
+    if (this.#isLost) this.#replace(new Map());
     this.#isLost = false;
+    for (const { key, parameter, name } of keys) {
+      const { home, begin } = homeOf(parameter);
+      const { data } = tensors.get(key) as AnyTensor;
+      for (const own of this.ownOf([{ home, first: parameter, begin, end: begin + parameter.size }]))
+        this.of(own, name).data.set(data.subarray(own.begin - begin, own.end - begin) as never);
+    }
+  }
+
+  /** Does without tensors in what is loaded, which {@link shareOut} brings. */
+  expect(): void {
+    this.#isComing = true;
     this.#replace(new Map());
   }
 
-  /** Shares the state out over processes: this one keeps what belongs to the weights that it updates from now on. */
+  /**
+   * Shares the state that process 0 has out over processes: each keeps what belongs to the weights that it updates from now on. All processes do it at the
+   * same step.
+   */
   shareOut(channel: Channel): void {
     const whole = this.#arrays;
     this.#channel = channel;
+    this.#isLost = this.#isComing = false;
     this.#replace(new Map());
-    for (const [home, named] of whole) {
+    this.#travel('first', (home, name, [from, to], owner) => {
+      const own = owner === channel.rank ? this.#arrayOf(home, name) : null;
+      if (channel.rank > 0) return own;
       const [first] = this.#extentOf(home);
-      const [from, to] = this.#rangeOf(home);
-      for (const [name, array] of named) this.#arrayOf(home, name).set(array.subarray(from - first, to - first) as never);
-    }
+      // What no step has made yet is zero.
+      const piece = whole
+        .get(home)
+        ?.get(name)
+        ?.subarray(from - first, to - first) as TypedArrayOf<FloatDType> | undefined;
+      if (piece !== undefined) own?.set(piece as never);
+      return piece ?? null;
+    });
   }
 
   /** Brings all of it to process 0, which holds it beside its part until {@link release}. All processes do it at the same step. */
   gather(): void {
-    const channel = this.#channel;
-    if (channel === null) return;
     const gathered: Arrays = new Map();
-    for (const { parameter, name } of this.keys()) {
-      const { home } = homeOf(parameter);
+    this.#travel('each', (home, name, [from, to], owner) => {
+      const own = owner === this.#channel?.rank ? this.#arrayOf(home, name) : null;
+      if (this.#channel?.rank !== 0) return own;
+      const [first, last] = this.#extentOf(home);
       const named = gathered.get(home) ?? new Map<string, TypedArrayOf<FloatDType>>();
       gathered.set(home, named);
-      if (named.has(name)) continue;
-      const [first, last] = this.#extentOf(home);
-      const isFirst = channel.rank === 0;
-      const whole = allocateShared(isFirst ? last - first : 0, home.dtype);
+      const whole = named.get(name) ?? allocateShared(last - first, home.dtype);
       named.set(name, whole);
-      for (let owner = 0; owner < channel.size; owner++) {
-        const [from, to] = this.#rangeOf(home, owner);
-        if (from === to) continue;
-        const own = owner === channel.rank ? this.#arrayOf(home, name) : null;
-        if (isFirst && own !== null) whole.set(own as never, from - first);
-        const room = isFirst ? whole.subarray(from - first, to - first) : (own ?? allocateShared(to - from, home.dtype));
-        withoutGradients(() => groupShare(channel, [part(room as TypedArrayOf<FloatDType>, 0, to - from, home.dtype)], [owner]));
-      }
-    }
-    if (channel.rank === 0) this.#gathered = gathered;
+      const piece = whole.subarray(from - first, to - first) as TypedArrayOf<FloatDType>;
+      if (own !== null) piece.set(own as never);
+      return piece;
+    });
+    if (this.#channel?.rank === 0) this.#gathered = gathered;
   }
 
   /** Lets go what was gathered. */
@@ -180,11 +200,39 @@ export class StateMemory {
 
   /** Ends the sharing: process 0 has all of it where it was gathered, and everybody else nothing. */
   end(): void {
-    if (this.#channel === null) return;
+    if (this.#channel === null && !this.#isComing) return;
     this.#channel = null;
+    this.#isComing = false;
     this.#isLost = this.#gathered === null && [...this.keys()].length > 0;
     this.#replace(this.#gathered ?? new Map());
     this.#gathered = null;
+  }
+
+  /**
+   * Gives all processes every part of the state, one after the other: none has room for more than one that is not its own.
+   *
+   * @param from - Who has the parts: process 0, or each its own.
+   * @param memoryOf - Where this process has a part or wants it; null for nowhere.
+   */
+  #travel(from: 'first' | 'each', memoryOf: (home: Home, name: string, range: Range, owner: number) => TypedArrayOf<FloatDType> | null): void {
+    const channel = this.#channel;
+    if (channel === null) return;
+    const done = new Map<Home, Set<string>>();
+    for (const { parameter, name } of this.keys()) {
+      const { home } = homeOf(parameter);
+      const names = done.get(home) ?? new Set();
+      done.set(home, names);
+      if (names.has(name)) continue;
+      names.add(name);
+      for (let owner = 0; owner < channel.size; owner++) {
+        const [begin, end] = this.#rangeOf(home, owner);
+        if (begin === end) continue;
+        const memory = memoryOf(home, name, [begin, end], owner);
+        if (owner === 0) continue; // it comes from process 0, or goes there
+        const room = memory ?? allocateShared(end - begin, home.dtype);
+        withoutGradients(() => groupShare(channel, [part(room, 0, end - begin, home.dtype)], [from === 'first' ? 0 : owner]));
+      }
+    }
   }
 
   #replace(arrays: Arrays): void {

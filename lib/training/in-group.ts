@@ -67,7 +67,8 @@ export async function meet(
   const sharding = parts.sharding ? `there, with ${checkpointsText(checkpoints)}` : 'not there';
   if (group.rank === 0) {
     const { state, tensors } = checkpoints?.resumed ?? captureRun(parts, position(), description);
-    tell(group, { keepsPredictions: wantsBatches, sharding, state, tensors: [...tensors] } satisfies Told);
+    const sent = [...tensors].filter(([name]) => !parts.sharding || !name.startsWith('optimizer.')); // the rest is shared out
+    tell(group, { keepsPredictions: wantsBatches, sharding, state, tensors: sent } satisfies Told);
     parts.sharding?.begin();
     return stays;
   }
@@ -83,6 +84,7 @@ export async function meet(
     throw new ArgumentError(
       `all processes of a group call fit() alike, and process ${group.rank} differs from process 0: ${list.slice(0, 4).join('; ')}`,
     );
+  parts.sharding?.expect();
   restoreRun(parts, content);
   parts.sharding?.begin();
   return { position: content.state.position, restoreCallbacks: () => restoreCallbacks(parts, content) };

@@ -27,7 +27,12 @@ export class OptimizerSharding {
     readonly optimizer: Optimizer,
   ) {}
 
-  /** From here on each process keeps its part; all of them have the whole state. */
+  /** Does without the state in what process 0 tells this one, which has its part from {@link begin}. */
+  expect(): void {
+    this.optimizer.stateMemory.expect();
+  }
+
+  /** From here on each process keeps its part of the state that process 0 has. */
   begin(): void {
     this.optimizer.stateMemory.shareOut(this.group.channel);
     this.#isOpen = true;

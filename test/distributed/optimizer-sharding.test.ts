@@ -54,6 +54,16 @@ inGroups('each of four processes keeps a fourth of the state', async (t) => {
   for (const part of parts) t.true(Math.abs(part - bytes / 4) <= 2 * 64, `${part} of ${bytes}`);
 });
 
+inGroups('after the run process 0 has the whole state, and the others say so', async (t) => {
+  const kinds = ['afterwards'];
+  const [{ outcomes }] = await runGroup(0, { kinds });
+  const said = await runGroup(3, { kinds, options: sharded });
+  t.deepEqual(
+    said.map(({ outcomes: own }) => own['afterwards'].count),
+    [outcomes['afterwards'].count, -1, -1],
+  );
+});
+
 inGroups('a checkpoint is whole: the run goes on with fewer processes, and without a group', async (t) => {
   t.timeout(120_000);
   await inFolder(async (dir) => {
