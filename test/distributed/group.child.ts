@@ -23,6 +23,7 @@ import {
   TensorDataset,
   type TrainingRun,
   augmented,
+  cifarResnet,
   fit,
   mlp,
   openStore,
@@ -143,6 +144,10 @@ const kinds: Readonly<Record<string, Kind>> = {
       const data = new TensorDataset(Tensor.from(bytes, [70, 16, 16, 3]), labels(70, 10), { name: 'bytes', classes: 10 });
       return augmented(data as unknown as Dataset<'uint8'>, [randomCrop({ padding: 2 }), randomFlip()], { mean: [127, 127, 127] });
     },
+  },
+  'resnet-20': {
+    make: () => cifarResnet({ depth: 20 }),
+    data: () => new TensorDataset(uniform([70, 32, 32, 3]), labels(70, 10), { name: 'noise', classes: 10 }),
   },
   lstm: { make: () => new LastState(), data: () => new TensorDataset(uniform([70, 5, 3]), labels(70, 4), { classes: 4 }) },
   // Whole shards that do not count, sums of other sizes than those of the weights, and what looks at gradients and rows.
