@@ -17,6 +17,7 @@ import { CheckpointError } from './errors.js';
 import { FolderLock } from './folder-lock.js';
 import { folderRefusal } from './writable.js';
 import { allStateFinite } from './non-finite.js';
+import { FollowedCheckpoints } from './optimizer-sharding.js';
 import {
   type RunDescription,
   type RunParts,
@@ -75,14 +76,21 @@ export interface Resumption {
 }
 
 /** The checkpoints that options ask for; null for none. */
-export function checkpointsOf(checkpoint: unknown, resume: unknown, parts: RunParts, tell: Tell): Checkpoints | null {
+export function checkpointsOf(checkpoint: unknown, resume: unknown, parts: RunParts, tell: Tell): CheckpointRounds | null {
   if (resume !== undefined && typeof resume !== 'boolean') throw new ArgumentError(expected('true or false', 'options.resume', resume));
   if (checkpoint === undefined) {
     if (resume) throw new ArgumentError('`options.resume` needs `options.checkpoint`: the folder to resume from');
     return null;
   }
+  if ((parts.sharding?.group.rank ?? 0) > 0) return new FollowedCheckpoints(checkpoint, parts);
   return new Checkpoints(checkpoint, resume === true, parts, tell);
 }
+
+/** What a run asks of its checkpoints. */
+export type CheckpointRounds = Pick<
+  Checkpoints,
+  'every' | 'open' | 'resumed' | 'restoreCallbacks' | 'isDue' | 'stepsUntilDue' | 'isDueAfterEpoch' | 'take' | 'finish' | 'close'
+>;
 
 /** How a run is told of its checkpoints. */
 export interface Tell {
@@ -205,9 +213,12 @@ export class Checkpoints {
     const at = position();
     // Weights that are not finite end the run in its next step; to resume from them would help nobody.
     if (!allStateFinite(this.parts.model)) return;
-    const content = captureRun(this.parts, at, this.#description);
-    this.#latest = keyOf(this.parts, at);
-    this.#writing = this.#write(content);
+    const capture = (): void => {
+      const content = captureRun(this.parts, at, this.#description);
+      this.#latest = keyOf(this.parts, at);
+      this.#writing = this.#write(content);
+    };
+    await (this.parts.sharding?.gathered(capture) ?? capture());
   }
 
   /**

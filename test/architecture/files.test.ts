@@ -245,6 +245,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/training/in-group.ts': { test: 'test/distributed/process-group.test.ts', why: 'a run in several processes' },
   'lib/training/evaluation-parts.ts': { test: 'test/distributed/process-group.test.ts', why: 'validation by several processes' },
   'lib/training/shared-trees.ts': { test: 'test/distributed/process-group.test.ts', why: 'what processes tell each other' },
+  'lib/training/optimizer-sharding.ts': { test: 'test/distributed/optimizer-sharding.test.ts', why: 'state that processes share' },
   'lib/training/run-data.ts': { test: 'test/distributed/process-group.test.ts', why: 'what each process makes of a batch' },
   'lib/evaluation/judged.ts': { test: 'test/evaluation/mistakes.test.ts', why: 'what is said of each example' },
   'lib/data/folds.ts': { test: course('splits'), why: 'rows L04 and L05 are its specification' },
