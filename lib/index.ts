@@ -338,6 +338,7 @@ export {
   type FoldsOptions,
   type Groups,
   folds,
+  classWeights,
   type BadRow,
   type Column,
   type ColumnKind,

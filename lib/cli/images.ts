@@ -10,7 +10,7 @@ import { classNamesOf } from '../training/class-names.js';
 import { predict } from '../training/functions.js';
 import type { AnyModel } from '../training/model.js';
 import { type CommandImages, isMirrored, isSmall, loadNumbers, loadPixels } from './image-data.js';
-import type { Job, Report } from './job.js';
+import { type Job, type Report, classLoss } from './job.js';
 import { buildModel } from './models.js';
 import type { TrainOptions } from './options.js';
 import { type Terminal, confusionMatrix, formatCount, gallery, greyOf, imageLines, matrixLines, percent } from './terminal.js';
@@ -47,7 +47,7 @@ export async function imageJob(options: TrainOptions, signal: AbortSignal): Prom
     train,
     test,
     model: another(options),
-    loss: new CrossEntropyLoss(),
+    loss: classLoss(train, options),
     data: `${options.data}: ${counts}, ${train.inputShape.join('×')}${options.augment ? `; training images are ${augmentation}` : ''}`,
     example: (test.length > 0 ? test : train).fileOf?.(0),
     notes: [],

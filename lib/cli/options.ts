@@ -77,6 +77,8 @@ export interface TrainOptions extends DataChoice {
   badRows?: 'error' | 'skip';
   decimal?: DecimalMark;
   encoding?: string;
+  /** How much each class counts in the loss. */
+  classWeights?: 'balanced';
   augment: boolean;
   model: string;
   hidden: number[];
@@ -230,6 +232,11 @@ export function addTrainOptions(command: Command, model: string): Command {
     .addOption(badRowsOption())
     .addOption(decimalOption())
     .addOption(encodingOption())
+    .addOption(
+      new Option('--class-weights <how>', 'balanced: rare classes count as much as common ones (default: each example counts alike)').choices([
+        'balanced',
+      ]),
+    )
     .addOption(new Option('--hidden <sizes>', 'units of the hidden layers of mlp (default: 512,256, for a table 64,64)').argParser(sizes))
     .addOption(new Option('--optimizer <name>', "optimizer (default: that of the model's paper, or adam)").choices(optimizerNames))
     .addOption(

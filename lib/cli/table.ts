@@ -10,7 +10,6 @@ import { Table, type TableDataset, checkTarget } from '../data/table.js';
 import { ArgumentError } from '../errors.js';
 import { baseline } from '../evaluation/baseline.js';
 import { Sigmoid } from '../layers/activations.js';
-import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import { MSELoss } from '../losses/regression.js';
 import { zeros } from '../create.js';
 import { mlp } from '../models/mlp.js';
@@ -22,7 +21,7 @@ import { predict } from '../training/functions.js';
 import { type AnyModel, Model } from '../training/model.js';
 import { TargetScaler } from '../training/target-scaler.js';
 import { scores } from './images.js';
-import type { Job, Report } from './job.js';
+import { type Job, type Report, classLoss } from './job.js';
 import type { TrainOptions } from './options.js';
 import { columnWord } from './flags.js';
 import { formatCount, percent } from './terminal.js';
@@ -78,7 +77,14 @@ export async function tableJob(options: TrainOptions): Promise<Job> {
     another,
     judge: async (one: AnyModel) => ({ ...(await judge(one, test, isClasses)), baseline: await baseline(train, test) }),
   };
-  if (isClasses) return { ...about, train, test, loss: new CrossEntropyLoss(), finish: () => {} };
+  if (isClasses) {
+    const loss = classLoss(train, options);
+    if (loss.classWeights !== null)
+      notes.push(`classes weigh ${target.categories?.map((name, i) => `${digits(loss.classWeights?.[i] ?? 1)} ('${name}')`).join(', ')}`);
+    return { ...about, train, test, loss, finish: () => {} };
+  }
+  if (options.classWeights !== undefined)
+    throw new ArgumentError(`--class-weights is for classes, and '${target.name}' is a number to predict`);
   // The net learns a target of mean 0 and deviation 1; afterwards its last layer takes over the units of the column.
   const scaler = new TargetScaler().fit(train);
   return {

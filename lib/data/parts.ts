@@ -224,10 +224,11 @@ function partSizes(parts: readonly number[], length: number): number[] {
   return sizes;
 }
 
-function classLabels(dataset: Dataset<BatchPart, BatchPart>): Int32Array {
+/** @internal All class indices of a data set; `who` asks for them. */
+export function classLabels(dataset: Dataset<BatchPart, BatchPart>, who = '`stratify`'): Int32Array {
   if (!Array.isArray(dataset.targetShape) || dataset.targetShape.length !== 0)
     throw new ArgumentError(
-      `\`stratify\` needs class indices, the targets of ${dataset.name} ${Array.isArray(dataset.targetShape) ? `have shape ${describeShape(dataset.targetShape as number[])}` : 'are several'}`,
+      `${who} needs class indices, the targets of ${dataset.name} ${Array.isArray(dataset.targetShape) ? `have shape ${describeShape(dataset.targetShape as number[])}` : 'are several'}`,
     );
   if (dataset.labels !== undefined) {
     const labels: unknown = dataset.labels();
@@ -244,10 +245,10 @@ function classLabels(dataset: Dataset<BatchPart, BatchPart>): Int32Array {
   const labels = new Int32Array(dataset.length);
   for (let start = 0; start < dataset.length; start += 1024) {
     const indices = Int32Array.from({ length: Math.min(1024, dataset.length - start) }, (_, i) => start + i);
-    const { targets } = batchNow(dataset, indices, '`stratify` needs labels() with all class indices');
+    const { targets } = batchNow(dataset, indices, `${who} needs labels() with all class indices`);
     if (!isClassIndices(targets))
       throw new ArgumentError(
-        `\`stratify\` needs int32 or uint8 class indices, the targets of ${dataset.name} are ${targets instanceof Tensor ? targets.dtype : 'several'}`,
+        `${who} needs int32 or uint8 class indices, the targets of ${dataset.name} are ${targets instanceof Tensor ? targets.dtype : 'several'}`,
       );
     labels.set(targets.data as Int32Array, start);
   }

@@ -411,3 +411,34 @@ test('files of another encoding are read by its name, and categories that are ne
     t.is(taken.out.replace('new.csv', 'gap.csv'), missing.out);
   }
 });
+
+test('--class-weights balanced lets a rare class count, and says by how much', async (t) => {
+  const folder = houses(t, 5);
+  const random = new Seeded(3);
+  const lines = Array.from({ length: 300 }, () => random.integer(30)).map((x) => `${x},${x < 15 && random.next() < 0.25 ? 'yes' : 'no'}`);
+  writeFileSync(join(folder, 'rare.csv'), `x,leaves\n${lines.join('\n')}\n`);
+  const words = ['train', '--data', 'rare.csv', '--target', 'leaves', '--epochs', '20', '--lr', '0.01'];
+  const balanced = await run(folder, [...words, '--class-weights', 'balanced', '--run-dir', 'a']);
+  t.is(balanced.code, 0, balanced.error);
+  t.regex(balanced.out, /\n +classes weigh 0\.5\d* \('no'\), [3-6](\.\d+)? \('yes'\)\n/);
+  const saying = async (dir: string): Promise<number> => {
+    const { out } = await run(folder, ['predict', `${dir}/model.safetensors`, '--data', 'rare.csv']);
+    return out.split('\n').filter((line) => line.startsWith('yes')).length;
+  };
+  await run(folder, [...words, '--run-dir', 'b']);
+  t.is(await saying('b'), 0, 'otherwise the rare class is never said');
+  t.true((await saying('a')) > 0);
+  t.regex((await run(folder, [...words, '--class-weights', 'x'])).error, /Allowed choices are balanced/);
+  const numbers = await run(folder, [
+    'train',
+    '--data',
+    'houses.csv',
+    '--target',
+    'price',
+    '--task',
+    'regression',
+    '--class-weights',
+    'balanced',
+  ]);
+  t.regex(numbers.error, /--class-weights is for classes, and 'price' is a number to predict/);
+});
