@@ -37,7 +37,7 @@ const mostClasses = 20;
 /** Prints loss and accuracy of the model in `file`. */
 export async function evaluateCommand(file: string, options: EvaluateCommandOptions): Promise<number> {
   const model = await savedModel(file);
-  const transform = tableOfModel(model);
+  const transform = tableOfModel(model, file);
   if (transform !== null) {
     const judged = withTarget(transform, model, options.target);
     return evaluateTable(file, withScores(model, judged), judged, options);

@@ -26,7 +26,7 @@ type Row = readonly (string | number)[];
 /** Prints a line for each image or row of the table: the prediction, and of a class its probability. */
 export async function predictCommand(file: string, images: readonly string[], options: PredictCommandOptions): Promise<number> {
   const model = await savedModel(file);
-  const transform = tableOfModel(model);
+  const transform = tableOfModel(model, file);
   const { data } = options;
   if (transform !== null && images.length > 0)
     throw new ArgumentError(`${file} was trained on a table: say which one it is asked about with --data <path>`);

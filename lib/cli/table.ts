@@ -20,6 +20,7 @@ import { type AnyTensor, type Tensor, noGrad } from '../tensor.js';
 import { predict } from '../training/functions.js';
 import { type AnyModel, Model } from '../training/model.js';
 import { TargetScaler } from '../training/target-scaler.js';
+import { refuseScaled } from '../training/target-units.js';
 import { scores } from './images.js';
 import { type Job, type Report, classLoss } from './job.js';
 import type { TrainOptions } from './options.js';
@@ -212,9 +213,12 @@ async function judge(model: AnyModel, test: AnyDataset, isClasses: boolean): Pro
 /** A number with four digits. */
 const digits = (value: number): string => String(Number(value.toPrecision(4)));
 
-/** What a saved model asks of a table; null for a model of something else. */
-export function tableOfModel({ preprocessing }: AnyModel): ColumnTransform | null {
-  return preprocessing instanceof ColumnTransform ? preprocessing : null;
+/** What a saved model asks of a table; null for a model of something else. One that predicts scaled numbers is of no use here. */
+export function tableOfModel(model: AnyModel, file: string): ColumnTransform | null {
+  const { preprocessing } = model;
+  if (!(preprocessing instanceof ColumnTransform)) return null;
+  refuseScaled(model, file);
+  return preprocessing;
 }
 
 /** The same, and which column is predicted where the model does not say it itself: its classes, or a number. */

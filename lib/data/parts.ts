@@ -7,6 +7,7 @@ import { type Groups, checkGroups, dealByClass, dealByGroup, dealInOrder } from 
 import { isPromise } from '../foreign.js';
 import { Tensor } from '../tensor.js';
 import { showAs } from '../words.js';
+import { handOn } from './about.js';
 import { type Rescalable, isRescalable } from './augmented.js';
 import { isClassIndices } from './class-indices.js';
 import type { ColumnSchema } from './columns.js';
@@ -55,6 +56,7 @@ class Subset<X extends BatchPart, Y extends BatchPart> implements Dataset<X, Y> 
     if (part !== undefined) this.split = part;
     if (whole.labels !== undefined) this.labels = () => this.#pick(whole.labels!(), rows);
     if (whole.fileOf !== undefined) this.fileOf = (index) => whole.fileOf!(rows[checkInteger(index, 'index', 0, rows.length - 1)]);
+    handOn(this, whole);
     if (isRescalable(whole)) this.rescaled = (statistics) => new Subset(whole.rescaled(statistics) as Dataset<X, Y>, rows, name, part);
     if (isInMemory(whole)) {
       this.memory = () => {

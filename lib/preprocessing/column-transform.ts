@@ -83,6 +83,18 @@ export class ColumnTransform extends Transform {
     checkSameClasses(name, target, this.target);
   }
 
+  override namesAfter(): readonly string[] | null {
+    const parts = this.groups.map(({ columns, transform }) => this.#categoriesOf(columns, transform) ?? transform.namesAfter(columns));
+    return parts.some((names) => names === null) ? null : parts.flatMap((names) => names ?? []);
+  }
+
+  /** Of a column of categories that has one of its own for each: `city = Bonn`. */
+  #categoriesOf([name, ...more]: readonly string[], transform: Transform): readonly string[] | null {
+    const { categories } = this.columns.find((column) => column.name === name) ?? {};
+    if (!(transform instanceof OneHotEncoder) || more.length > 0 || transform.outputShape[0] !== categories?.length) return null;
+    return categories.map((category) => `${name} = ${category}`);
+  }
+
   override withTarget(target: ColumnSchema): Transform {
     if (this.target !== null) return this;
     const twin = new ColumnTransform(this.columns, this.groups, target);

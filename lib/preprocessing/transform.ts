@@ -98,6 +98,11 @@ export abstract class Transform {
     return this;
   }
 
+  /** @internal What the columns are called that it makes of some; null where they are no longer columns. */
+  namesAfter(_columns: readonly string[] | null): readonly string[] | null {
+    return null;
+  }
+
   /** Shape of one example after `transform`. */
   get outputShape(): readonly number[] {
     return this.outputOf(this.#fitted());
