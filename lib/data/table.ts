@@ -6,6 +6,7 @@ import { ours } from '../foreign.js';
 import { keepNames } from '../names.js';
 import { Tensor } from '../tensor.js';
 import { plural, showAs } from '../words.js';
+import { note } from './about.js';
 import { type Column, type ColumnSchema, checkSchema, countPresent, describeColumn, schemaOf, someNames, whyNoCategories } from './columns.js';
 import { type DatasetSplit, TensorDataset } from './dataset.js';
 
@@ -240,6 +241,7 @@ export class TableDataset extends TensorDataset<'float64', 'float32' | 'int32'> 
       split,
     });
     this.features = inputs.map(schemaOf);
+    note(this, { columns: inputs.map((column) => column.name), isWithoutTarget: target === undefined });
     if (target !== undefined) this.target = schemaOf(target);
   }
 }

@@ -40,6 +40,7 @@ import { reading } from './reading.js';
 import { runData } from './run-data.js';
 import { type RunLog, openRunLog } from './run-log.js';
 import { type EpochProgress, type RunParts, type RunPosition, positionOf, stateOfMetrics } from './run-state.js';
+import { learnUnits } from './target-units.js';
 import { NonFiniteLoss, type Seen, type StepResult, type TrainStep, addMeasured, makeTrainSteps, stepsUntilObserved } from './train-step.js';
 import { validate } from './validate.js';
 
@@ -48,13 +49,14 @@ const inTraining = new WeakSet<AnyLayer>();
 /** `model.fit(data, options)`: documented there. */
 export async function fit(model: AnyLayer, data: AnyDataset, options: FitOptions): Promise<History> {
   const { validation, ...rest } = optionsInGroup(checkFit(data, options));
-  const learning = takeFromData(checkLayer(model), data, { validation, progress: rest.progress });
+  const learning = takeFromData(checkLayer(model), data, { ...rest, validation });
   if (learning !== undefined) await learning;
   const seen = validation && preprocessed(model, validation);
   const followers = followersOf(rest, validation ?? data);
   const fitting = new Fitting(model, data as Dataset<BatchPart, BatchPart>, { ...rest, validation: seen }, followers.callbacks);
   if (inTraining.has(model)) throw new BusyError('this model is in training: wait for the fit() that is under way, or train a clone()');
   inTraining.add(model);
+  learnUnits(model, data);
   const restore = rememberModes(model);
   try {
     return await failTogether(rest.group, () => fitting.run());

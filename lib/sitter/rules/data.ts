@@ -218,7 +218,7 @@ function rareClass(label: number, count: number, length: number): Suspicion {
     verdict: 'warning',
     seen: `class ${label} has about ${count} of ${length} examples (${percent(count / length)})`,
     why: 'A model that never says this class is right nearly always, and its accuracy hides that',
-    advice: `Weigh the class by ${short(length / Math.max(1, count) / 2)} in the loss, and look at its recall instead of the accuracy`,
+    advice: `Weigh the classes in the loss, { classWeights: classWeights(train) } (this one by ${short(length / Math.max(1, count) / 2)}), and look at its recall instead of the accuracy`,
     change: { kind: 'fixData', what: 'class weights' },
     confidence: 0.75,
   };
