@@ -124,23 +124,21 @@ class Fitting implements TrainingRun {
     this.#callbacks = new Callbacks(options.callbacks, [...added, ...followers]);
     this.epochs = checkInteger(options.epochs ?? 1, 'options.epochs', 0);
     this.#seed = checkInteger(options.seed ?? getSeed(), 'options.seed');
-    const { shuffle = true, validation } = options;
-    [this.shuffle, this.validation] = [shuffle, validation];
+    ({ shuffle: this.shuffle = true, validation: this.validation } = options);
     const { loader, shards } = runData(preprocessed(model, data), options, this.#seed);
     [this.#loader, this.batchSize] = [loader, loader.batchSize];
-    if (validation !== undefined) checkNotEmpty(new DataLoader(validation), 'validate with. Leave `options.validation` out');
+    if (this.validation !== undefined) checkNotEmpty(new DataLoader(this.validation), 'validate with. Leave `options.validation` out');
     this.#progress = new Progress(options.progress, this.epochs, this.stepsPerEpoch);
     this.#eager = checkFlag(options.eager ?? false, 'options.eager');
     this.maxGradNorm = options.maxGradNorm === undefined ? undefined : checkNumber(options.maxGradNorm, 'options.maxGradNorm', 0);
-    const { loss, optimizer, history, epochs } = this;
+    const { loss, optimizer, history, epochs, validation } = this;
     const { wantsBatches: keepPrediction, wantsObservations } = this.#callbacks;
     this.#observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0) * Number(wantsObservations);
     this.#parts = { model, loss, optimizer, metrics: this.#metrics, regularizers: checkRegularizers(options.regularizers) };
     this.#steps = makeTrainSteps({ ...this.#parts, clipping: this, keepPrediction, shards, channel: options.group?.channel ?? null });
     this.#compiled = this.#steps.map((step) => compileReported(step, precisionOf(options, model), this));
-    const settings = settingsOf(options, shards, this.batchSize, this.#seed);
-    const run = { data, validation, history, epochs, settings, sharding: shardingOf(options) };
-    this.#runParts = { ...this.#parts, callbacks: [...(options.callbacks ?? []), ...kept], ...run };
+    const run = { data, validation, history, epochs, sharding: shardingOf(options), callbacks: [...(options.callbacks ?? []), ...kept] };
+    this.#runParts = { ...this.#parts, ...run, settings: settingsOf(options, shards, this.batchSize, this.#seed) };
     this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, this.#runParts, this);
   }
 
