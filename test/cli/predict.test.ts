@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
-import { mlp, readCsv, tablePreprocessing } from '../../lib/index.js';
+import { Adam, MSELoss, TargetScaler, mlp, readCsv, tablePreprocessing } from '../../lib/index.js';
 import { runCommand as run } from '../helpers/command.js';
 import { houses } from '../helpers/houses.js';
 
@@ -99,4 +99,31 @@ test('files of another encoding are read by its name, and categories that are ne
     const missing = await run(folder, [command, 'here/model.safetensors', '--data', 'gap.csv', '--json']);
     t.is(taken.out.replace('new.csv', 'gap.csv'), missing.out);
   }
+});
+
+test('a model that predicts scaled numbers is not asked, and one that learned logarithms answers in prices', async (t) => {
+  const folder = houses(t, 200);
+  const data = (await readCsv(join(folder, 'houses.csv'))).select(['rooms', 'area', 'price']).dataset({ target: 'price' });
+  const model = mlp({ inputShape: [2], hidden: [16], classes: 1 });
+  model.preprocessing = tablePreprocessing(data.features).fit(data);
+  const scaler = new TargetScaler({ log: true }).fit(data);
+  const options = { loss: new MSELoss(), optimizer: new Adam(model, { lr: 1e-2 }), epochs: 30, log: false, progress: false } as const;
+  await model.fit(scaler.scaled(data), options);
+  const file = join(folder, 'model.safetensors');
+  writeFileSync(file, model.toBytes());
+  for (const command of ['predict', 'evaluate'])
+    t.regex(
+      (await run(folder, [command, file, '--data', 'houses.csv'])).error,
+      /predicts targets as a TargetScaler scaled them .*scaler\.foldInto\(model\) before/,
+    );
+  scaler.foldInto(model);
+  await model.save(file);
+  const judged = await run(folder, ['evaluate', file, '--data', 'houses.csv', '--json']);
+  t.is(judged.code, 0, judged.error);
+  const { r2 } = JSON.parse(judged.out) as { r2: number };
+  t.true(r2 > 0.5, `R2 ${r2}`);
+  const predicted = await run(folder, ['predict', file, '--data', 'houses.csv']);
+  const [head, ...rows] = predicted.out.trimEnd().split('\n');
+  t.is(head, 'price');
+  t.true(rows.every((row) => Number(row) > 10_000));
 });
