@@ -137,7 +137,7 @@ class Fitting implements TrainingRun {
     this.#compiled = this.#steps.map((step) => compileReported(step, precisionOf(options, model), this));
     const settings = settingsOf(options, shards, this.batchSize, this.#seed);
     this.#runParts = { ...this.#parts, callbacks: [...(options.callbacks ?? []), ...kept], data, validation, history, epochs, settings };
-    this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, this.#runParts, this);
+    this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, this.#runParts, this, options.group);
   }
 
   get stepsPerEpoch(): number {
