@@ -10,6 +10,7 @@ const environment = { NODEGRAD_HOSTILE: '1', NODEGRAD_LONG: '1', NODEGRAD_KILLS:
 const files = [
   'test/faults',
   'test/training/checkpoint-kill.test.ts',
+  'test/distributed/process-group.test.ts',
   'test/distributed/restarts.test.ts',
   'test/training/folder-lock.test.ts',
   'test/search/kill.test.ts',

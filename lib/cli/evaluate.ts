@@ -7,7 +7,7 @@ import { ArgumentError } from '../errors.js';
 import { type Mistake, mistakes } from '../evaluation/mistakes.js';
 import type { ColumnTransform } from '../preprocessing/column-transform.js';
 import { checkClasses } from '../training/class-names.js';
-import { load } from '../training/load.js';
+import { savedModel } from './saved.js';
 import type { AnyModel } from '../training/model.js';
 import { imageSizeOf, loadNumbers, loadPixels } from './image-data.js';
 import { scores } from './images.js';
@@ -32,7 +32,7 @@ const mostClasses = 20;
 
 /** Prints loss and accuracy of the model in `file`. */
 export async function evaluateCommand(file: string, options: EvaluateCommandOptions): Promise<number> {
-  const model = await load(file);
+  const model = await savedModel(file);
   const transform = tableOfModel(model);
   if (transform !== null) return evaluateTable(file, withScores(model, transform), transform, options);
   if (tableFormat(options.data) !== null) throw new ArgumentError(`${file} was not trained on a table, and ${options.data} is one`);

@@ -1,17 +1,22 @@
 // `nodegrad export <model> <file>`: a saved model as a file of ONNX.
 
-import { InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { ArgumentError } from '../errors.js';
 import { inputShapeOf } from '../layers/costs.js';
 import { saveOnnx } from '../onnx/export.js';
-import { load } from '../training/load.js';
+import { savedModel } from './saved.js';
 import { printable } from '../words.js';
+import { whole } from './options.js';
+
+const freeAxisNames = ['time', 'height', 'width'] as const;
+type FreeAxisName = (typeof freeAxisNames)[number];
 
 /** What `export` is told. */
 export interface ExportCommandOptions {
   inputShape?: readonly number[];
   layout: 'NHWC' | 'NCHW';
   batchSize?: number;
+  dynamicAxes?: readonly FreeAxisName[];
   softmax: boolean;
   preprocessing: boolean;
   json: boolean;
@@ -25,9 +30,29 @@ export function dimensions(text: string): readonly number[] {
   return shape;
 }
 
+function axes(text: string): readonly FreeAxisName[] {
+  return text.split(',').map((part) => {
+    const name = freeAxisNames.find((one) => one === part.trim());
+    if (name === undefined) throw new InvalidArgumentError(`expected ${freeAxisNames.join(', ')}, with commas between`);
+    return name;
+  });
+}
+
+/** The options of `export`. */
+export function addExportOptions(command: Command): Command {
+  return command
+    .option('--input-shape <dimensions>', 'shape of one example, such as 28,28,1 (default: as the model says)', dimensions)
+    .addOption(new Option('--layout <axes>', 'order of the axes of images').choices(['NHWC', 'NCHW']).default('NHWC'))
+    .option('--batch-size <count>', 'a fixed number of examples (default: any)', whole(1))
+    .option('--dynamic-axes <names>', 'sizes that stay free: time of sequences, or height,width of images (default: none)', axes)
+    .option('--softmax', 'give probabilities', false)
+    .option('--no-preprocessing', 'leave out what is done to inputs first')
+    .option('--json', 'print one JSON document instead of text', false);
+}
+
 /** Writes the model that was saved in `from` to `to`. */
 export async function exportCommand(from: string, to: string, { json, ...options }: ExportCommandOptions): Promise<number> {
-  const model = await load(from);
+  const model = await savedModel(from);
   if ((options.inputShape ?? inputShapeOf(model, undefined) ?? model.preprocessing?.inputShape ?? null) === null)
     throw new ArgumentError(`${from} does not say the shape of one example: --input-shape 28,28,1 does`);
   await saveOnnx(model, to, options);

@@ -1,6 +1,7 @@
 // What the library's messages say in options of JavaScript, in flags of the command line.
 
 import { Command } from 'commander';
+import { addExportOptions } from './export.js';
 import { addTrainOptions } from './options.js';
 
 /** What stands behind `--columns` for one column, quoted where a shell asks for it: `size=category`, `"living area=number"`. */
@@ -16,7 +17,11 @@ export function shellWord(text: string): string {
 /** The name of an option as a flag, `checkpoint.dir` as `--checkpoint-dir`; null where there is no such flag. */
 function flagOf(option: string): string | null {
   const flag = `--${option.replaceAll('.', '-').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  return addTrainOptions(new Command(), 'mlp').options.some(({ long }) => long === flag) ? flag : null;
+  return [addTrainOptions(new Command(), 'mlp'), addExportOptions(new Command())].some(({ options }) =>
+    options.some(({ long }) => long === flag),
+  )
+    ? flag
+    : null;
 }
 
 /** A message of the library as the command line says it: options that have a flag by that flag, calls by what does the same. */
@@ -28,7 +33,10 @@ export function inFlags(message: string): string {
     .replace(/`?\b(badRows|damaged|decimal): '(skip|error|[.,])'`?/g, (_, name: string, value: string) => `${flagOf(name)} ${value}`)
     .replace(/\(`classes: model\.classNames` of imageFolder\); where .*$/, '(--classes, with commas between)')
     .replace(/`preprocessing: false`/g, '--no-preprocessing')
-    .replace(/`options\.([\w.]+)`/g, (whole, name: string) => flagOf(name) ?? whole)
+    .replace(/`options\.([\w.]+)(?:: "(\w+)")?`/g, (whole, name: string, value?: string) => {
+      const flag = flagOf(name);
+      return flag === null || value === undefined ? (flag ?? whole) : `${flag} ${value}`;
+    })
     .replace(/ for `column`, received/g, ' for --target, received')
     .replace(/ for `path`, received/g, ', received');
 }

@@ -3,7 +3,7 @@
 import { ArgumentError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { inputShapeOf } from '../layers/costs.js';
-import { load } from '../training/load.js';
+import { savedModel } from './saved.js';
 
 /** What `plot` is told. */
 export interface PlotCommandOptions {
@@ -15,7 +15,7 @@ export interface PlotCommandOptions {
 
 /** Draws the model in a file: as SVG, on standard output or in another file. */
 export async function plotCommand(file: string, { output, inputShape: given, ...options }: PlotCommandOptions): Promise<number> {
-  const model = await load(file);
+  const model = await savedModel(file);
   // A network behind preprocessing gets what that puts out.
   const inputShape = given ?? inputShapeOf(model, undefined) ?? model.preprocessing?.outputShape;
   if (inputShape === undefined) throw new ArgumentError(`${file} does not say the shape of one example: --input-shape 28,28,1 does`);

@@ -8,7 +8,7 @@ import { sigmoid } from '../ops/activations.js';
 import { softmax } from '../ops/softmax.js';
 import type { ColumnTransform } from '../preprocessing/column-transform.js';
 import type { Tensor } from '../tensor.js';
-import { load } from '../training/load.js';
+import { savedModel } from './saved.js';
 import type { AnyModel } from '../training/model.js';
 import { shapeOf } from './image-data.js';
 import { type TableChoice, rowsFor, tableOfModel, withScores } from './table.js';
@@ -25,7 +25,7 @@ type Row = readonly (string | number)[];
 
 /** Prints a line for each image or row of the table: the prediction, and of a class its probability. */
 export async function predictCommand(file: string, images: readonly string[], options: PredictCommandOptions): Promise<number> {
-  const model = await load(file);
+  const model = await savedModel(file);
   const transform = tableOfModel(model);
   const { data } = options;
   if (transform !== null && images.length > 0)

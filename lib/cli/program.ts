@@ -1,12 +1,12 @@
 // The command line: commands, options, exit codes.
 
-import { Argument, Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError } from 'commander';
 import { NodegradError } from '../errors.js';
 import { info, variableProblems } from '../runtime.js';
 import { type DataCommandOptions, dataCommand } from './data.js';
 import { type ExperimentName, experimentNames } from '../experiments/index.js';
 import { type EvaluateCommandOptions, evaluateCommand } from './evaluate.js';
-import { type ExportCommandOptions, dimensions, exportCommand } from './export.js';
+import { type ExportCommandOptions, addExportOptions, dimensions, exportCommand } from './export.js';
 import { type ExperimentCommandOptions, experimentCommand } from './experiment.js';
 import { inFlags } from './flags.js';
 import { explainCommand, topicNamed } from './explain.js';
@@ -109,18 +109,13 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .action(async (file: string, images: string[], options: PredictCommandOptions) => {
       code = await predictCommand(file, images, options);
     });
-  command('export', 'a saved model as a file of ONNX, which other tools run')
-    .argument('<file>', 'a model saved by nodegrad (.safetensors)')
-    .argument('<output>', 'where it goes (.onnx)')
-    .option('--input-shape <dimensions>', 'shape of one example, such as 28,28,1 (default: as the model says)', dimensions)
-    .addOption(new Option('--layout <axes>', 'order of the axes of images').choices(['NHWC', 'NCHW']).default('NHWC'))
-    .option('--batch-size <count>', 'a fixed number of examples (default: any)', whole(1))
-    .option('--softmax', 'give probabilities', false)
-    .option('--no-preprocessing', 'leave out what is done to inputs first')
-    .option('--json', 'print one JSON document instead of text', false)
-    .action(async (file: string, output: string, options: ExportCommandOptions) => {
-      code = await exportCommand(file, output, options);
-    });
+  addExportOptions(
+    command('export', 'a saved model as a file of ONNX, which other tools run')
+      .argument('<file>', 'a model saved by nodegrad (.safetensors)')
+      .argument('<output>', 'where it goes (.onnx)'),
+  ).action(async (file: string, output: string, options: ExportCommandOptions) => {
+    code = await exportCommand(file, output, options);
+  });
   command('plot', 'the architecture of a saved model as a picture, in SVG')
     .argument('<file>', 'a model saved by nodegrad (.safetensors)')
     .option('--output <file>', 'where it goes (default: standard output)')

@@ -5,6 +5,7 @@ import type { FloatDType } from '../dtype.js';
 import { ArgumentError, ShapeError, checkInteger, describeShape } from '../errors.js';
 import { Constant, Zeros } from '../initializers/constant.js';
 import { batchNorm, batchNormRunning, batchNormStatistics } from '../ops/batch_norm.js';
+import { mul } from '../ops/elementwise.js';
 import { writeState } from '../ops/state.js';
 import { type OptionList, type ReadOptions, flag, number, orNull, probability, readOptions } from '../options.js';
 import { Parameter } from '../parameter.js';
@@ -103,7 +104,14 @@ export abstract class BatchNorm extends Layer {
       );
     }
     const statistics = batchNormStatistics(input);
-    if (running !== null) writeState(statistics, (values) => batchNormRunning(running, values, rows, () => this.momentum));
+    if (running !== null) {
+      const follow = (values: typeof statistics, from: number | null): void => batchNormRunning(running, values, from, () => this.momentum);
+      // Shards may have different numbers of values.
+      writeState(statistics, (values) => follow(values, rows), {
+        values: () => [statistics[0], mul(statistics[1] as Tensor<'float64'>, rows / (rows - 1))],
+        write: (values) => follow(values as typeof statistics, null),
+      });
+    }
     return batchNorm(input, statistics, this.weight, this.bias, { eps: this.eps, ofInput: true });
   }
 

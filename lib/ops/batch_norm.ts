@@ -37,20 +37,20 @@ export interface RunningStatistics {
   batches: AnyTensor;
 }
 
-const runningOp: Op<{ rows: number }> = defineOp<{ rows: number }>('batch_norm_running', {
-  shape: (_all, { rows }) => ({ outputs: [], ints: [rows], reals: [] }),
+const runningOp: Op<{ rows: number | null }> = defineOp<{ rows: number | null }>('batch_norm_running', {
+  shape: (_all, { rows }) => ({ outputs: [], ints: [rows ?? 0], reals: [] }),
   gradient: 'none',
 });
 
 /**
  * `running ← (1 − momentum)·running + momentum·value` in place, the variance unbiased; a momentum of null gives the average of all batches.
  *
- * @param rows - How many values mean and variance come from.
+ * @param rows - How many values mean and variance come from; null for a variance that is unbiased already.
  */
 export function batchNormRunning(
   running: RunningStatistics,
   [mean, variance]: readonly [AnyTensor, AnyTensor],
-  rows: number,
+  rows: number | null,
   momentum: () => number | null,
 ): void {
   const weight = liveInput(1, 'float64', (data) => {

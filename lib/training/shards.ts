@@ -155,7 +155,7 @@ export function overShards<R extends ShardResult>(
       const states = result.held.map((write) => {
         let values: AnyTensor[] = [];
         whereWritten(write, () => {
-          values = write.values.map((value) => mul(value as Tensor, share));
+          values = (write.average?.values() ?? write.values).map((value) => mul(value as Tensor, share));
         });
         return { write, values };
       });
@@ -195,7 +195,7 @@ export function overShards<R extends ShardResult>(
           }
         }),
       writeState: () => {
-        for (const { write, values } of states) whereWritten(write, () => write.write(values));
+        for (const { write, values } of states) whereWritten(write, () => (write.average ?? write).write(values));
       },
     };
   });

@@ -141,12 +141,12 @@ template <class T> T settled(double average) {
 }
 
 // Running mean and variance, and how many batches they have seen; mean, variance, momentum: the weight of the new value, or −1 for the
-// average of all. The running variance is the unbiased one.
+// average of all. The running variance is the unbiased one, of so many values; 0 where it is so already.
 void run_batch_norm_running(const Call& c) {
   int32_t* const batches = c.out<int32_t>(2);
   *batches = *batches < INT32_MAX ? *batches + 1 : INT32_MAX;
   const double momentum = *c.in<double>(5), weight = momentum >= 0 ? momentum : 1.0 / double(*batches);
-  const double unbiased = double(c.ints[0]) / double(c.ints[0] - 1);
+  const double unbiased = c.ints[0] == 0 ? 1.0 : double(c.ints[0]) / double(c.ints[0] - 1);
   byFloat(c, [&]<class T>() {
     for (int64_t j = 0; j < c.length(0); ++j) {
       T &mean = c.out<T>(0)[j], &variance = c.out<T>(1)[j];
@@ -156,7 +156,7 @@ void run_batch_norm_running(const Call& c) {
   });
 }
 const char* checkRunning(const Call& c) {
-  if (c.ints[0] < 2) return "one value has no unbiased variance";
+  if (c.ints[0] < 2 && c.ints[0] != 0) return "one value has no unbiased variance";
   if (c.length(2) != 1 || c.length(5) != 1) return "one count of batches, and one momentum";
   for (int i : {1, 3, 4})
     if (c.length(i) != c.length(0)) return "statistics of different lengths";

@@ -14,6 +14,7 @@ test('what a message says in options of JavaScript, the command line says in fla
     ["`options.columns` names 'x'", "--columns names 'x'"],
     ['`preprocessing: false` exports the network', '--no-preprocessing exports the network'],
     ['`options.epochs` is 2', '--epochs is 2'],
+    ['expected images for `options.dynamicAxes: "height"`, received [20, 8]', 'expected images for --dynamic-axes height, received [20, 8]'],
     ['expected a folder for `options.checkpoint.dir`, received "x"', 'expected a folder for --checkpoint-dir, received "x"'],
     ['expected a column of a.csv for `column`, received "x"', 'expected a column of a.csv for --target, received "x"'],
     ['`options.mirrors` stays, which has no flag', '`options.mirrors` stays, which has no flag'],

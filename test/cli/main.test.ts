@@ -7,20 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
-import {
-  Adam,
-  ChannelScaler,
-  CrossEntropyLoss,
-  Flatten,
-  Linear,
-  Sequential,
-  datasets,
-  full,
-  lenet5,
-  load,
-  loadOnnx,
-  readRunLog,
-} from '../../lib/index.js';
+import { Adam, ChannelScaler, CrossEntropyLoss, Flatten, Linear, Sequential, datasets, load, readRunLog } from '../../lib/index.js';
 
 const main = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url));
 
@@ -68,29 +55,6 @@ async function inFolder(use: (folder: string) => Promise<void>): Promise<void> {
 }
 
 const short = ['--hidden', '32', '--epochs', '1'];
-
-test('export writes a saved model as a file of ONNX that gives the same numbers, and says what it needs', async (t) => {
-  await inFolder(async (folder) => {
-    const file = join(folder, 'model.safetensors');
-    const model = lenet5();
-    model.eval();
-    await model.save(file);
-    const { code, out, error } = await run(folder, ['export', file, 'lenet.onnx', '--softmax']);
-    t.is(code, 0, error);
-    t.is(out, `lenet.onnx: Sequential, ${model.parameterCount().toLocaleString('en-US')} parameters\n`);
-    const x = full([2, 28, 28, 1], 0.5);
-    const back = await loadOnnx(join(folder, 'lenet.onnx'));
-    t.deepEqual(back.forward(x).argmax(-1).toArray(), model.forward(x).argmax(-1).toArray());
-    t.true(Math.abs(back.forward(x).sum().item() - 2) < 1e-5);
-    await new Sequential([new Linear(3, 2)]).save(file);
-    const unknown = await run(folder, ['export', file, 'linear.onnx']);
-    t.is(unknown.code, 1);
-    t.regex(unknown.error, /^nodegrad: .*does not say the shape of one example: --input-shape 28,28,1 does/);
-    t.is((await run(folder, ['export', file, 'linear.onnx', '--input-shape', '3,x'])).code, 2);
-    t.is((await run(folder, ['export', file, 'linear.onnx', '--input-shape', '3', '--json'])).code, 0);
-    t.deepEqual((await loadOnnx(join(folder, 'linear.onnx'))).inputShape, [3]);
-  });
-});
 
 test('train gives one JSON document on standard output, progress on standard error, a model and a log; evaluate agrees', async (t) => {
   await inFolder(async (folder) => {
