@@ -7,6 +7,7 @@ import { performance } from 'node:perf_hooks';
 import type { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { packageFile } from '../installation.js';
+import { Guardian } from './guardian.js';
 import { LabelledLines, type Sink } from './labelled-lines.js';
 
 /** What is started. */
@@ -101,6 +102,7 @@ export async function launch(plan: LaunchPlan, output: LaunchOutput, control: La
     return await group.run();
   } finally {
     release();
+    group.guardian.release();
   }
 }
 
@@ -112,6 +114,7 @@ export async function tellFailure({ rank, how, lines }: LaunchFailure, { say, la
 }
 
 class Group {
+  readonly guardian = new Guardian();
   readonly #members: Member[] = [];
   #wish: StopSignal | null = null;
   #wished = Number.NEGATIVE_INFINITY;
@@ -160,6 +163,7 @@ class Group {
       // A group of its own: what it starts ends with it, and Ctrl-C comes from here alone.
       detached: process.platform !== 'win32',
     });
+    if (child.pid !== undefined) this.guardian.watch(child.pid);
     const member: Member = { rank, child, lines: [], told: null, ended: null };
     this.#members.push(member);
     const [, out, error, lifeline] = child.stdio as Readable[];
@@ -167,6 +171,7 @@ class Group {
     const ended = await this.#end(child);
     member.ended = ended;
     this.#send(member, 'SIGKILL'); // what it has left behind
+    if (child.pid !== undefined) this.guardian.forget(child.pid);
     // Whoever went away to be on its own may still hold the other end.
     await Promise.race([Promise.all(outputs), pause(outputPatience, undefined, { ref: false })]);
     if (member.told !== null) member.ended = { ...ended, ...member.told, signal: null };
