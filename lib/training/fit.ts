@@ -139,7 +139,7 @@ class Fitting implements TrainingRun {
     this.#compiled = this.#steps.map((step) => compileReported(step, precisionOf(options, model), this));
     const run = { data, validation, history, epochs, sharding: shardingOf(options), callbacks: [...(options.callbacks ?? []), ...kept] };
     this.#runParts = { ...this.#parts, ...run, settings: settingsOf(options, shards, this.batchSize, this.#seed) };
-    this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, this.#runParts, this);
+    this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, this.#runParts, this, options.group);
   }
 
   get stepsPerEpoch(): number {
