@@ -6,6 +6,7 @@ import type { AnyDataset, BatchPart, Dataset } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
 import { type AnyLoader, type AnyPair, DataLoader } from '../data/loader.js';
 import { AbortedError, ArgumentError, ShapeError, checkInteger, checkOptions, expected } from '../errors.js';
+import type { ProcessGroup } from '../distributed/process-group.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { CombinedLoss } from '../losses/combined.js';
 import { Loss } from '../losses/loss.js';
@@ -24,12 +25,13 @@ import { checkDomains } from './domains.js';
 import { type BatchPlace, explainColumns, locate } from './failed-batch.js';
 import type { Scores } from './history.js';
 import { checkMetrics, resultsOf } from './measured.js';
+import { type BatchRange, type BatchScores, batchesInGroup } from './evaluation-parts.js';
 import { Breather, rememberModes } from './modes.js';
 import { type RecordedParts, ownCodeOf } from './own-code.js';
 import type { ProgressOption } from '../progress.js';
 import { watched } from './reading.js';
 import { TensorRows } from './tensor-rows.js';
-import { addMeasured, measure, needPrediction } from './train-step.js';
+import { type Seen, addMeasured, measure, needPrediction } from './train-step.js';
 
 /** Options of `model.evaluate`. */
 export interface EvaluateOptions {
@@ -67,8 +69,12 @@ export async function evaluate(model: AnyLayer, data: AnyDataset, options: Evalu
   return evaluateSeen(model, seen, options);
 }
 
-/** The same for data that have gone through the model's preprocessing. */
-export async function evaluateSeen(model: AnyLayer, data: AnyDataset, options: EvaluateOptions): Promise<Scores> {
+/**
+ * The same for data that have gone through the model's preprocessing.
+ *
+ * @param group - The processes that share the batches out; each of them hears of all, in their order.
+ */
+export async function evaluateSeen(model: AnyLayer, data: AnyDataset, options: EvaluateOptions, group?: ProcessGroup): Promise<Scores> {
   checkOptions(options, 'options', ['loss', 'metrics', 'batchSize', 'progress', 'signal']);
   const loss = checkLoss(options?.loss);
   const metrics = checkMetrics(options.metrics, loss);
@@ -86,18 +92,24 @@ export async function evaluateSeen(model: AnyLayer, data: AnyDataset, options: E
       prediction: keep ? prediction : null,
     };
   };
-  const use = (result: ReturnType<typeof pass>, examples: number, targets: () => TensorTree): void => {
-    for (const [i, one] of result.losses.entries()) {
+  const add = ({ losses, measured, examples, seen }: BatchScores): void => {
+    for (const [i, one] of losses.entries()) {
       means[i] ??= new BatchMean();
-      means[i].add(one.loss.item(), one.isSum ? null : (one.counted?.item() ?? examples), examples);
+      means[i].add(one.loss, one.isSum ? null : (one.counted ?? examples), examples);
       factors[i] = one.factor;
     }
-    addMeasured(metrics, [result.measured], () => [result.prediction as TensorTree, targets()]);
+    addMeasured(metrics, [measured], () => seen as Seen);
+  };
+  const { range, take, finish } = batchesInGroup(group, loader, keep, add);
+  const use = ({ losses, measured, prediction }: ReturnType<typeof pass>, examples: number, targets: () => TensorTree): void => {
+    const numbers = losses.map((one) => ({ ...one, loss: one.loss.item(), counted: one.counted?.item() ?? null }));
+    take({ losses: numbers, measured, examples, seen: prediction && [prediction, targets()] });
   };
   const abort = checkSignal(signal);
   await watched(loader, { abort, progress, title: 'evaluating' }, use, (follow) =>
-    inEvaluation({ model, loss, metrics }, loader, abort, pass, follow),
+    inEvaluation({ model, loss, metrics }, loader, abort, pass, follow, range),
   );
+  await finish();
   const total = means.reduce((before, mean, i) => before + (factors[i] === 1 ? mean.value : factors[i] * mean.value), 0);
   return { loss: total, metrics: resultsOf(metrics) };
 }
@@ -157,21 +169,24 @@ async function inEvaluation<R>(
   signal: AbortSignal | undefined,
   pass: (...batch: AnyPair) => R,
   use: (result: R, examples: number, targets: () => TensorTree) => void,
+  range: BatchRange = [0, Number.POSITIVE_INFINITY],
 ): Promise<void> {
   const { model } = parts;
   const check = (): void => {
     if (signal?.aborted) throw new AbortedError('the evaluation was stopped', { cause: signal.reason });
   };
-  const progress = { batch: 0 };
+  const progress = { batch: range[0] };
+  // The length of a stream is known where it ends.
+  const end = (): number => Math.min(range[1], loader.length);
   const goOnCompiled = async (): Promise<void> => {
     try {
-      await compiled(parts, loader, progress, () => signal?.aborted === true, pass, use);
+      await compiled(parts, loader, progress, range[1], () => signal?.aborted === true, pass, use);
     } finally {
       check();
     }
   };
   const busy = usesBusyMemory(model);
-  if (busy || loader.length >= worthCompiling) {
+  if (busy || end() - range[0] >= worthCompiling) {
     try {
       return await goOnCompiled();
     } catch (error) {
@@ -181,7 +196,7 @@ async function inEvaluation<R>(
   }
   const breather = new Breather();
   const order = loader.order(0);
-  while (progress.batch < loader.length) {
+  while (progress.batch < end()) {
     const made = loader.make(order, progress.batch, 0);
     const pair = isPromise(made) ? await made : made;
     if (pair === null) check(); // the end of a stream, or its source was closed by the signal
@@ -219,6 +234,7 @@ async function compiled<R>(
   parts: RecordedParts,
   loader: AnyLoader,
   progress: { batch: number },
+  end: number,
   stopped: () => boolean,
   pass: (...batch: AnyPair) => R,
   use: (result: R, examples: number, targets: () => TensorTree) => void,
@@ -230,7 +246,7 @@ async function compiled<R>(
   try {
     const chunks = runSteps(programs, feed, {
       first: progress.batch,
-      last: feed.length,
+      last: Math.min(end, feed.length),
       stopped,
       within: (body) => inEvaluationMode(parts.model, body),
     });

@@ -255,7 +255,7 @@ class Fitting implements TrainingRun {
     // Validation uses the same metrics.
     if (this.#checkpoints !== null) epoch.metrics = stateOfMetrics(this.#metrics);
     const scoring = { loss: this.loss, metrics: this.#metrics, batchSize: this.batchSize, signal: this.#signal };
-    const validation = await validate(model, this.validation, scoring, () => this.#aborted());
+    const validation = await validate(model, this.validation, scoring, this.#options.group, () => this.#aborted());
     const speed = { lr: epoch.lr, seconds, samplesPerSecond: epoch.seen / seconds };
     const record: EpochRecord = { epoch: this.epoch, ...scores, ...(validation && { validation }), ...speed };
     this.#progressed = null;

@@ -1,14 +1,11 @@
 // A run in a process group: all begin where the process of rank 0 stands, that one alone writes and shows, and all end together.
 
 import { setTimeout as pause } from 'node:timers/promises';
-import { TextDecoder, TextEncoder } from 'node:util';
 import { groupErrorOf, ProcessGroup } from '../distributed/process-group.js';
 import { GroupError } from '../distributed/errors.js';
 import { ArgumentError, expected } from '../errors.js';
-import { filled } from '../ops/shape.js';
-import { type AnyTensor, Tensor } from '../tensor.js';
-import type { DType } from '../dtype.js';
-import { type CheckpointContent, decodeState, encodeState } from './checkpoint-file.js';
+import type { AnyTensor } from '../tensor.js';
+import type { CheckpointContent } from './checkpoint-file.js';
 import type { Callbacks } from './callbacks.js';
 import type { Checkpoints } from './checkpoint.js';
 import type { FitOptions } from './fit-options.js';
@@ -23,6 +20,7 @@ import {
   restoreCallbacks,
   restoreRun,
 } from './run-state.js';
+import { hear, tell } from './shared-trees.js';
 
 /** The options of this process: only rank 0 writes files, shows progress and is watched. */
 export function optionsInGroup(options: FitOptions): FitOptions {
@@ -66,10 +64,12 @@ export async function meet(
   const description = await describeRun(parts);
   await group.barrier(); // what follows holds up this thread, and all are there
   if (group.rank === 0) {
-    send(group, checkpoints?.resumed ?? captureRun(parts, position(), description), wantsBatches);
+    const { state, tensors } = checkpoints?.resumed ?? captureRun(parts, position(), description);
+    tell(group, { keepsPredictions: wantsBatches, state, tensors: [...tensors] } satisfies Told);
     return stays;
   }
-  const { keepsPredictions: areKept, ...content } = receive(group);
+  const { keepsPredictions: areKept, state, tensors } = hear<Told>(group, 0);
+  const content: CheckpointContent<RunState> = { step: state.position.step, tensors: new Map(tensors), state };
   const list = differences(content.state, description);
   const isThere = (is: boolean): string => (is ? 'there' : 'not there');
   if (areKept !== wantsBatches) list.push(`a callback with onBatchEnd was ${isThere(areKept)}, is ${isThere(wantsBatches)}`);
@@ -83,29 +83,11 @@ export async function meet(
   return { position: content.state.position, restoreCallbacks: () => restoreCallbacks(parts, content) };
 }
 
-type Told = {
+/** What rank 0 tells the others; names of tensors are pairs' first parts, for JSON keeps no Map. */
+interface Told {
   readonly keepsPredictions: boolean;
   readonly state: RunState;
-  readonly tensors: readonly (readonly [name: string, dtype: DType, shape: readonly number[]])[];
-};
-
-function send(group: ProcessGroup, { state, tensors }: CheckpointContent<RunState>, keepsPredictions: boolean): void {
-  const told: Told = { keepsPredictions, state, tensors: [...tensors].map(([name, { dtype, shape }]) => [name, dtype, shape]) };
-  const text = new TextEncoder().encode(encodeState(told));
-  group.broadcast(Tensor.from(Float64Array.of(text.length)));
-  group.broadcast(Tensor.from(text));
-  group.broadcastAll([...tensors.values()]);
-}
-
-function receive(group: ProcessGroup): CheckpointContent<RunState> & Pick<Told, 'keepsPredictions'> {
-  const length = Tensor.from(new Float64Array(1));
-  group.broadcast(length);
-  const text = filled([length.item()], 0, 'uint8');
-  group.broadcast(text);
-  const { keepsPredictions, state, tensors } = decodeState(new TextDecoder().decode(text.data)) as Told;
-  const found = new Map<string, AnyTensor>(tensors.map(([name, dtype, shape]) => [name, filled(shape, 0, dtype)]));
-  group.broadcastAll([...found.values()]);
-  return { keepsPredictions, step: state.position.step, tensors: found, state };
+  readonly tensors: readonly (readonly [name: string, tensor: AnyTensor])[];
 }
 
 /** Whether a run that was stopped ends between two steps; in a group, where all have to take the same ones, it ends after the epoch. */

@@ -243,6 +243,8 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/distributed/places.ts': { test: 'test/distributed/hostile.test.ts', why: 'what stands in a store for a process is no address' },
   'lib/distributed/addon.ts': { test: 'test/distributed/process-group.test.ts', why: 'loaded by every test there' },
   'lib/training/in-group.ts': { test: 'test/distributed/process-group.test.ts', why: 'a run in several processes' },
+  'lib/training/evaluation-parts.ts': { test: 'test/distributed/process-group.test.ts', why: 'validation by several processes' },
+  'lib/training/shared-trees.ts': { test: 'test/distributed/process-group.test.ts', why: 'what processes tell each other' },
   'lib/training/run-data.ts': { test: 'test/distributed/process-group.test.ts', why: 'what each process makes of a batch' },
   'lib/evaluation/judged.ts': { test: 'test/evaluation/mistakes.test.ts', why: 'what is said of each example' },
   'lib/data/folds.ts': { test: course('splits'), why: 'rows L04 and L05 are its specification' },

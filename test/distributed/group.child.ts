@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import {
+  Accuracy,
   Adam,
   type AnyLayer,
   CrossEntropyLoss,
@@ -11,7 +12,10 @@ import {
   LSTM,
   Layer,
   Linear,
+  LogLoss,
+  Metric,
   ProcessGroup,
+  RocAuc,
   SGD,
   Tensor,
   TensorDataset,
@@ -49,7 +53,10 @@ export interface Outcome {
   readonly digest: string;
   readonly losses: readonly number[];
   readonly metrics: unknown;
+  readonly validation: unknown;
   readonly stopped: string | null;
+  /** Examples of validation data that were asked for, where somebody counts them. */
+  readonly asked?: number;
 }
 
 class LastState extends Layer {
@@ -60,14 +67,29 @@ class LastState extends Layer {
   }
 }
 
+/** A number that depends on all predictions and targets, and on their order. */
+class InOrder extends Metric {
+  readonly name = 'inOrder';
+  #sum = 0;
+  update(prediction: Tensor, target: Tensor<'int32'>): void {
+    for (const [i, score] of prediction.data.entries()) this.#sum = (this.#sum * 1.01 + score * (1 + target.data[Math.floor(i / 4)])) % 1000;
+  }
+  result(): number {
+    return this.#sum;
+  }
+  reset(): void {
+    this.#sum = 0;
+  }
+}
+
 const labels = (count: number, classes: number): Tensor<'int32'> => Tensor.from(Int32Array.from({ length: count }, (_, i) => i % classes));
 
 const uniform = (shape: readonly number[]): Tensor =>
   Tensor.from(Float32Array.from(new Seeded(7).uniform(shape.reduce((size, side) => size * side, 1))), shape);
 
 /** Data that cannot be gathered natively: batches are made when they are asked for, and only for these rows. */
-export function counted(count: number): Dataset & { readonly asked: number[] } {
-  const data = points(count);
+export function counted(count: number, seed = 1): Dataset & { readonly asked: number[] } {
+  const data = points(count, seed);
   const asked: number[] = [];
   return {
     name: 'counted',
@@ -84,7 +106,16 @@ export function counted(count: number): Dataset & { readonly asked: number[] } {
 
 // Numbers of examples that leave a last batch with fewer rows than there are shards, and processes.
 const kinds: Readonly<
-  Record<string, { make: () => AnyLayer; data: () => Dataset; adam?: boolean; options?: (model: AnyLayer) => Partial<FitOptions> }>
+  Record<
+    string,
+    {
+      make: () => AnyLayer;
+      data: () => Dataset;
+      adam?: boolean;
+      options?: (model: AnyLayer) => Partial<FitOptions>;
+      countsAsked?: boolean;
+    }
+  >
 > = {
   mlp: { make: makeModel, data: () => points(70) },
   counted: { make: makeModel, data: () => counted(70) },
@@ -122,11 +153,19 @@ const kinds: Readonly<
       dropLast: true,
     }),
   },
+  // Five batches of validation data, the last one smaller; one metric measures in its pass, and one looks at predictions in their order.
+  validated: {
+    make: makeModel,
+    data: () => points(70),
+    options: () => ({ validation: points(1100, 2), metrics: [new Accuracy(), new LogLoss(), new RocAuc()] }),
+  },
+  asked: { make: makeModel, data: () => points(70), options: () => ({ validation: counted(1100, 2) }), countsAsked: true },
+  'looked-at': { make: makeModel, data: () => points(70), options: () => ({ validation: counted(1100, 2), metrics: [new InOrder()] }) },
   bfloat16: { make: makeModel, data: () => points(70), options: () => ({ precision: 'bfloat16', validation: points(21) }) },
 };
 
 async function train(kind: string, group: ProcessGroup | undefined, { rank, fault, options }: Errand): Promise<Outcome> {
-  const { make, data, adam = false, options: own } = kinds[kind];
+  const { make, data, adam = false, options: own, countsAsked = false } = kinds[kind];
   setSeed(11);
   const model = make();
   model.prepare();
@@ -141,6 +180,7 @@ async function train(kind: string, group: ProcessGroup | undefined, { rank, faul
       if (fault.kind === 'hangs') process.kill(process.pid, 'SIGSTOP');
     },
   };
+  const special = own?.(model);
   const history = await fit(model, data(), {
     loss: new CrossEntropyLoss(),
     optimizer: adam ? new Adam(model, { lr: 0.01 }) : new SGD(model, { lr: 0.05, momentum: 0.9 }),
@@ -151,7 +191,7 @@ async function train(kind: string, group: ProcessGroup | undefined, { rank, faul
     log: false,
     ...(group && { group }),
     ...(options?.checkpoint === undefined && fault === undefined ? {} : { callbacks: [faults] }),
-    ...own?.(model),
+    ...special,
     ...options,
   });
   const hash = createHash('sha256');
@@ -162,7 +202,9 @@ async function train(kind: string, group: ProcessGroup | undefined, { rank, faul
     digest: hash.digest('hex').slice(0, 16),
     losses: history.epochs.map(({ loss }) => loss),
     metrics: last?.metrics,
+    validation: last?.validation,
     stopped: history.stopped,
+    ...(countsAsked && { asked: (special as { validation: ReturnType<typeof counted> }).validation.asked.length }),
   };
 }
 

@@ -10,7 +10,7 @@ import { inFolder } from '../helpers/reports.js';
 import type { Errand } from './group.child.js';
 
 const inGroups = hasGroups ? test.serial : test.serial.skip;
-const every = ['mlp', 'counted', 'conv-net', 'augmented', 'lstm', 'ignored', 'bfloat16'];
+const every = ['mlp', 'counted', 'conv-net', 'augmented', 'lstm', 'ignored', 'validated', 'looked-at', 'bfloat16'];
 
 let alone: Said | undefined;
 const expected = async (): Promise<Said['outcomes']> => (alone ??= (await runGroup(0, { kinds: every }))[0]).outcomes;
@@ -64,6 +64,19 @@ for (const kind of ['mlp', 'lstm', 'resnet-20'])
         t.log(`${size} processes, ${way}: ${wanted}`);
       }
   });
+
+inGroups('each process makes and computes its own batches of validation data', async (t) => {
+  const kinds = ['asked'];
+  const [{ outcomes }] = await runGroup(0, { kinds });
+  const said = await runGroup(3, { kinds });
+  const asked = said.map(({ outcomes: own }) => own['asked'].asked as number);
+  // Everybody looks at as many for the digest of the data and their domains; the batches are 256, 512 and 332 examples, in each of two epochs.
+  t.deepEqual(
+    asked.map((count) => count - asked[0]),
+    [0, 2 * (512 - 256), 2 * (332 - 256)],
+  );
+  t.true(asked[1] < (outcomes['asked'].asked as number));
+});
 
 inGroups('an error in one process ends the run in all, and the others say whose it was', async (t) => {
   const said = await runGroup(
