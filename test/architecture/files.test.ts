@@ -21,7 +21,6 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/program/passes/checks.ts': { test: 'test/faults/refused.test.ts', why: 'what a refused step leaves behind' },
   'lib/create.ts': { test: 'test/ops/special.test.ts', why: 'nearly every test makes tensors with it' },
   'lib/foreign.ts': { test: 'test/faults/realms.test.ts', why: 'other realms and copies are its one subject' },
-  'lib/data/about.ts': { test: 'test/training/target-units.test.ts', why: 'what data know of their targets, through fit' },
   'lib/data/contract.ts': { test: 'test/faults/data.test.ts', why: 'every breach of it, with fit, evaluate and predict' },
   'lib/data/example-rows.ts': { test: 'test/data/iterable.test.ts', why: 'examples of every form' },
   'lib/data/cursor.ts': { test: 'test/data/iterable.test.ts', why: 'a place in a stream' },
