@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import test from 'ava';
+import sharp from 'sharp';
 import * as lib from '../lib/index.js';
 import { ProgressBar, formatBytes } from '../lib/progress.js';
 import { Screen } from './helpers/screen.js';
@@ -56,6 +57,16 @@ test.serial('elsewhere than on a terminal nothing is written', async (t) => {
 const folder = mkdtempSync(join(tmpdir(), 'nodegrad-progress-'));
 const csv = join(folder, 'rows.csv');
 writeFileSync(csv, `a,b\n${'1,2\n3,4\n'.repeat(4000)}`);
+for (const [part, count] of [
+  ['train', 20],
+  ['t10k', 10],
+] as const) {
+  writeFileSync(join(folder, `${part}-images-idx3-ubyte`), lib.writeIdx(new Uint8Array(count * 64), [count, 8, 8]));
+  writeFileSync(join(folder, `${part}-labels-idx1-ubyte`), lib.writeIdx(new Uint8Array(count)));
+}
+const photo = sharp(new Uint8Array(192), { raw: { width: 8, height: 8, channels: 3 } })
+  .png()
+  .toBuffer();
 const data = new lib.TensorDataset(lib.ones([3000, 2]), lib.zeros([3000, 1]), { name: 'points' });
 const wide = new lib.TensorDataset(lib.ones([3000, 500]), lib.zeros([3000, 1]), { name: 'wide' });
 const model = (): lib.Sequential => new lib.Sequential([new lib.Linear(2, 1)]);
@@ -68,6 +79,22 @@ const long: Readonly<Record<string, readonly [RegExp, (progress: lib.ProgressOpt
   'fit of a transform': [
     /^learning from data set 'wide' {2}[━─]{20} [\d,]+ of 3,000/,
     async (progress) => new lib.StandardScaler().fit(wide, { progress }).outputShape,
+  ],
+  'datasets.digits': [/^drawing digits {2}[━─]{20} [\d,]+ of 2,010/, (progress) => lib.datasets.digits({ train: 2000, test: 10, progress })],
+  'datasets.mnist': [/^reading MNIST, files: {2}[━─]{20} 4 of 4/, (progress) => lib.datasets.mnist({ dir: folder, progress })],
+  readImages: [/^decoding images {2}[━─]{20} \d of 8/, async (progress) => lib.readImages(new Array(8).fill(await photo), { progress })],
+  reestimateStatistics: [
+    /^estimating statistics, batches: {2}[━─]{20} \d of 8/,
+    (progress) => lib.reestimateStatistics(new lib.BatchNorm1d(2), new Array(8).fill(lib.ones([4, 2])), { progress }),
+  ],
+  preflight: [
+    /^learning 20 examples by heart, steps: {2}[━─]{20} \d+ of 300/,
+    (progress) => {
+      const [one, noise] = [new lib.Sequential([new lib.Linear(2, 2)]), lib.tensor(Array.from({ length: 64 }, (_, i) => (i * 7) % 5 % 2), { dtype: 'int32' })]; // biome-ignore format: one line
+      const points = lib.tensor(Array.from({ length: 64 }, (_, i) => [(i * 13) % 29, (i * 17) % 31]));
+      const optimizer = new lib.Adam(one, { lr: 1e-3 });
+      return lib.preflight(one, new lib.TensorDataset(points, noise), { loss: new lib.CrossEntropyLoss(), optimizer, full: true, progress });
+    },
   ],
   readParquet: [
     /^reading houses\.parquet, columns: {2}[━─]{20} \d of \d/,

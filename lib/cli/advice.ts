@@ -7,6 +7,9 @@ import { type TrainOptions, optimizerNames } from './options.js';
 export function inCommands({ seen, advice, change, id, text }: Finding, options: TrainOptions): string {
   if (advice === '') return text;
   const flags = change === null ? null : flagsOf(change, options);
+  // Few images spoil the statistics of weights that have seen many.
+  if (id === 'normalization-mode' && options.weights !== undefined && !options.freeze?.includes('norms'))
+    return `${seen}. Try --freeze ${[...(options.freeze ?? []), 'norms'].join(',')}`;
   if (flags !== null) return `${seen}. Try ${flags}`;
   // Advice about data holds for everybody, that about code does not.
   return /[`(:{]|\bnew \b/.test(advice) || isOfCode(change) ? `${seen}. \`npx nodegrad explain ${id}\` says more` : text;

@@ -3,55 +3,62 @@
 import { randomCrop, randomFlip } from '../data/augmentation.js';
 import { augmented } from '../data/augmented.js';
 import type { AnyDataset, Dataset } from '../data/dataset.js';
+import { ArgumentError } from '../errors.js';
 import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import { ChannelScaler } from '../preprocessing/channel-scaler.js';
 import { Tensor } from '../tensor.js';
 import { classNamesOf } from '../training/class-names.js';
 import { predict } from '../training/functions.js';
 import type { AnyModel } from '../training/model.js';
-import { type CommandImages, isMirrored, isSmall, loadNumbers, loadPixels } from './image-data.js';
+import { type CommandImages, isMirrored, loadPixels } from './image-data.js';
 import type { Job, Report } from './job.js';
 import { buildModel } from './models.js';
-import type { TrainOptions } from './options.js';
+import { type TrainOptions, dataNames } from './options.js';
+import { type Pretrained, begin, readPretrained } from './pretrained.js';
 import { type Terminal, confusionMatrix, formatCount, gallery, greyOf, imageLines, matrixLines, percent } from './terminal.js';
 
 /** Images as a run takes them. */
 interface Prepared extends CommandImages<'float32'> {
-  /** What the models of the run do to pixels; null where the images are numbers already. */
-  readonly scaler: (() => ChannelScaler) | null;
+  /** What a model does to pixels. The scale is the model's, and saved with it: it takes images as they are, from whoever asks it later. */
+  scaler(): ChannelScaler;
 }
 
-async function prepared(options: TrainOptions, signal: AbortSignal): Promise<Prepared> {
+async function prepared(options: TrainOptions, pretrained: Pretrained | null, signal: AbortSignal): Promise<Prepared> {
   const { data, augment } = options;
-  if (isSmall(data) && !augment) return { ...(await loadNumbers(options, signal, process.stderr)), scaler: null };
-  const { train, test, mean } = await loadPixels(options, signal, process.stderr);
+  const isFolder = !dataNames.some((name) => name === data);
+  const imageSize = options.imageSize ?? (isFolder ? pretrained?.imageSize : undefined);
+  const { train, test, mean } = await loadPixels({ ...options, imageSize }, signal, process.stderr);
   const padding = Math.max(1, Math.round(Math.min(...train.inputShape.slice(0, 2)) / 8));
   const list = augment ? [randomCrop({ padding }), ...(isMirrored(data) ? [randomFlip()] : [])] : [];
-  // The scale is the model's, and saved with it: it takes images as they are, from whoever asks it later.
-  const scaler = (): ChannelScaler => new ChannelScaler({ layout: 'NHWC', mean, std: 1 });
+  // Weights go on with the scale that they were trained with.
+  const own = pretrained?.statistics?.mean.length === mean.length ? pretrained.statistics : { mean, std: 1 };
+  const scaler = (): ChannelScaler => new ChannelScaler({ layout: 'NHWC', ...own });
   return { train: augmented(train, list), test: augmented(test, []), mean: mean.map(() => 0), scaler };
 }
 
 /** The job of training a model on images. */
 export async function imageJob(options: TrainOptions, signal: AbortSignal): Promise<Job> {
-  const data = await prepared(options, signal);
+  if (options.weights === undefined && options.freeze !== undefined)
+    throw new ArgumentError('--freeze keeps layers as they are, and needs trained ones: --weights <file>');
+  const pretrained = options.weights === undefined ? null : await readPretrained(options.weights);
+  const data = await prepared(options, pretrained, signal);
   const { train, test, scaler } = data;
-  const another = ({ model: name, hidden }: TrainOptions): AnyModel => {
-    const model = buildModel(name, train.inputShape, train.classes?.length ?? 10, hidden);
-    if (scaler !== null) model.preprocessing = scaler();
-    return model;
+  const made = async (given: TrainOptions): Promise<{ model: AnyModel; weights?: string }> => {
+    const model = buildModel(given.model, train.inputShape, train.classes?.length ?? 10, given.hidden);
+    model.preprocessing = scaler();
+    return { model, ...(pretrained !== null && { weights: await begin(model, given, pretrained) }) };
   };
   const augmentation = isMirrored(options.data) ? 'cropped at random places and mirrored' : 'cropped at random places';
   const counts = `${formatCount(train.length)} images to train on, ${formatCount(test.length)} to test with`;
   return {
     train,
     test,
-    model: another(options),
+    ...(await made(options)),
     loss: new CrossEntropyLoss(),
     data: `${options.data}: ${counts}, ${train.inputShape.join('×')}${options.augment ? `; training images are ${augmentation}` : ''}`,
     example: (test.length > 0 ? test : train).fileOf?.(0),
     notes: [],
-    another,
+    another: async (given) => (await made(given)).model,
     finish: () => {},
     judge: (model) => judge(model, data),
   };

@@ -25,6 +25,8 @@ export interface Job {
   /** What training is compared with; of length 0 for nothing. */
   readonly test: AnyDataset;
   readonly model: AnyModel;
+  /** What weights the model begins with, and how much of it is trained, in a line; of fine-tuning. */
+  readonly weights?: string;
   readonly loss: Loss;
   /** The data in a line. */
   readonly data: string;
@@ -33,7 +35,7 @@ export interface Job {
   /** What was done to them, line by line. */
   readonly notes: readonly string[];
   /** Another model for the same data. */
-  another(options: TrainOptions): AnyModel;
+  another(options: TrainOptions): Promise<AnyModel>;
   /** Makes a trained model one that can be used. */
   finish(model: AnyModel): void;
   /** What a model that is finished makes of the test data. */

@@ -7,7 +7,7 @@ import { lenet5, smallConvNet } from '../models/lenet.js';
 import { linearModel, mlp } from '../models/mlp.js';
 import { networkInNetwork } from '../models/nin.js';
 import { cifarWideResnet } from '../models/preact-resnet.js';
-import { cifarResnet, resnet18, resnet50 } from '../models/resnet.js';
+import { cifarResnet, resnet18, resnet34, resnet50 } from '../models/resnet.js';
 import { squeezenet } from '../models/squeezenet.js';
 import { cifarVgg } from '../models/vgg.js';
 
@@ -29,6 +29,16 @@ export interface Recipe {
 
 /** The recipe for tables: small nets, many passes over few rows. */
 export const tableRecipe: Recipe = { optimizer: 'adam', schedule: 'step', batchSize: 32, hidden: [64, 64], epochs: 50 };
+
+/** The recipe for weights that were trained before: small steps, fewer where the last layer alone is new. */
+export const fineTuning = (isHeadAlone: boolean): Recipe => ({
+  optimizer: 'adam',
+  lr: isHeadAlone ? 1e-3 : 1e-4,
+  schedule: 'linear',
+  batchSize: 32,
+  epochs: 10,
+  augment: true,
+});
 
 interface Images {
   imageSize: number;
@@ -60,6 +70,7 @@ const networks: Readonly<Record<string, { readonly make: (images: Images) => Any
   'cifar-densenet40': { make: (images) => cifarDensenet({ ...images, depth: 40, compress: false }), recipe: dense },
   'network-in-network': { make: networkInNetwork, recipe: common },
   resnet18: { make: resnet18, recipe: large },
+  resnet34: { make: resnet34, recipe: large },
   resnet50: { make: resnet50, recipe: large },
   squeezenet: { make: squeezenet, recipe: { ...large, lr: 0.04, weightDecay: 2e-4, schedule: 'linear', batchSize: 512 } },
 };

@@ -14,7 +14,7 @@ import { type StepPrecision, stepPrecisions } from '../program/fuse.js';
 import { SGD } from '../optimizers/sgd.js';
 import { CosineDecay, ExponentialDecay, MultiStepDecay, PolynomialDecay, StepDecay } from '../schedules/decay.js';
 import type { Scheduled } from '../schedules/schedule.js';
-import { modelNames, recipeOf, tableRecipe } from './models.js';
+import { type Recipe, fineTuning, modelNames, recipeOf, tableRecipe } from './models.js';
 
 /** Names of the data sets. */
 export const dataNames = ['digits', 'mnist', 'cifar10'] as const;
@@ -78,6 +78,10 @@ export interface TrainOptions extends DataChoice {
   decimal?: DecimalMark;
   augment: boolean;
   model: string;
+  /** File of the weights to begin with. */
+  weights?: string;
+  /** Layers that are not trained: paths, `body` for all but the last, `norms` for batch normalizations. */
+  freeze?: string[];
   hidden: number[];
   optimizer: OptimizerName;
   lr?: number;
@@ -104,13 +108,22 @@ export interface TrainOptions extends DataChoice {
 type Recipes = 'optimizer' | 'schedule' | 'batchSize' | 'augment' | 'hidden' | 'epochs';
 export type GivenOptions = Omit<TrainOptions, Recipes> & Partial<Pick<TrainOptions, Recipes>>;
 
+function recipeFor({ data, model, weights, freeze }: GivenOptions): Recipe {
+  if (tableFormat(data) !== null) return tableRecipe;
+  return weights === undefined ? recipeOf(model) : fineTuning(freeze?.includes('body') === true);
+}
+
+/** Whether photographs are augmented where nobody says: few ones that trained weights go on with, and CIFAR's. */
+const areAugmented = ({ data, weights }: GivenOptions): boolean =>
+  data === 'cifar10' || (weights !== undefined && !dataNames.some((name) => name === data));
+
 /** What was said, completed by the recipe of the model's paper. Another optimizer has a rate and a decay of its own. */
 export function withRecipe(given: GivenOptions): TrainOptions {
-  const recipe = tableFormat(given.data) === null ? recipeOf(given.model) : tableRecipe;
+  const recipe = recipeFor(given);
   const { optimizer = recipe.optimizer, schedule = recipe.schedule, batchSize = recipe.batchSize } = given;
   const { hidden = [...(recipe.hidden ?? [512, 256])], epochs = recipe.epochs ?? 5 } = given;
   const own = optimizer === recipe.optimizer ? recipe : undefined;
-  const { lr = own?.lr, weightDecay = own?.weightDecay, augment = recipe.augment === true && given.data === 'cifar10' } = given;
+  const { lr = own?.lr, weightDecay = own?.weightDecay, augment = recipe.augment === true && areAugmented(given) } = given;
   return { ...given, optimizer, schedule, batchSize, weightDecay, lr, augment, hidden, epochs };
 }
 
@@ -179,7 +192,11 @@ export function addDataOptions(command: Command): Command {
 export function addPlaceOptions(command: Command): Command {
   return command
     .option('--data-dir <folder>', 'where the files of mnist or cifar10 are (default: below $NODEGRAD_DATA, the cache, or a download)')
-    .option('--image-size <side>', 'scale and crop the images of a folder to squares', whole(1))
+    .option(
+      '--image-size <side>',
+      'scale and crop the images of a folder to squares (default: as they are; with --weights 224, or what a saved model takes)',
+      whole(1),
+    )
     .option(
       '--test <share>',
       'share of each class of a folder that is for testing, where no folder is, or of the rows of a table; 0 for none (default: 0.1, of a table 0.2)',
@@ -209,6 +226,13 @@ export const decimalOption = (): Option =>
 export function addTrainOptions(command: Command, model: string): Command {
   return addDataOptions(command)
     .addOption(new Option('--model <name>', 'model preset').choices(modelNames).default(model))
+    .option('--weights <file>', "fine-tune weights of --model: torchvision's or timm's, or a model saved by nodegrad (.safetensors)")
+    .addOption(
+      new Option(
+        '--freeze <layers>',
+        'do not train these of --weights: layers by name, body for all but the last one, norms for batch normalizations (default: train all)',
+      ).argParser(names),
+    )
     .option('--target <column>', 'column of a table that is to be predicted')
     .addOption(
       new Option('--task <kind>', 'what the target of a table is (default: categories and up to 10 whole numbers are classes)').choices(
@@ -232,9 +256,13 @@ export function addTrainOptions(command: Command, model: string): Command {
         "learning rate over the epochs: step is a tenth after each third, late after half and three quarters, wide a fifth after 30, 60 and 80 %, linear and cosine fall to 0, exponential 0.9 an epoch (default: that of the model's paper, or step)",
       ).choices(scheduleNames),
     )
-    .option('--epochs <count>', 'times to go through the data (default: 5, for a table 50)', whole(1))
+    .option('--epochs <count>', 'times to go through the data (default: 5, with --weights 10, for a table 50)', whole(1))
     .option('--patience <epochs>', 'end after so many epochs without a better one on the test data, and keep the best', whole(1))
-    .option('--batch-size <count>', "examples per step (default: that of the model's paper, or 128; 32 for tables)", whole(1))
+    .option(
+      '--batch-size <count>',
+      "examples per step (default: that of the model's paper, or 128; 32 for tables and with --weights)",
+      whole(1),
+    )
     .addOption(
       new Option('--weight-decay <factor>', "decay of the weights (default: that of the model's paper, or the optimizer's)").argParser(rate),
     )
@@ -246,7 +274,7 @@ export function addTrainOptions(command: Command, model: string): Command {
     )
     .option(
       '--augment',
-      'crop training images at random places, and flip those of cifar10 or a folder (default: for cifar10, where the paper of the model does)',
+      'crop training images at random places, and flip those of cifar10 or a folder (default: for cifar10, where the paper of the model does; for a folder with --weights)',
     )
     .option('--no-augment', 'take training images as they are')
     .option('--seed <number>', 'decides the first weights and the order of the examples', seedNumber, 1)

@@ -7,6 +7,7 @@ import { csvField } from '../io/csv.js';
 import { sigmoid } from '../ops/activations.js';
 import { softmax } from '../ops/softmax.js';
 import type { ColumnTransform } from '../preprocessing/column-transform.js';
+import { ProgressBar } from '../progress.js';
 import type { Tensor } from '../tensor.js';
 import { savedModel } from './saved.js';
 import type { AnyModel } from '../training/model.js';
@@ -76,11 +77,17 @@ async function ofImages(file: string, model: AnyModel, images: readonly string[]
     );
   const [height, width, channels] = shape;
   const found: Row[] = [];
-  for (let from = 0; from < images.length; from += atOnce) {
-    const some = images.slice(from, from + atOnce);
-    const pixels = await readImages(some, { imageSize: [height, width], grey: channels === 1 });
-    const classes = classesOf((await model.predict(pixels)) as Tensor, model.classNames ?? []);
-    found.push(...classes.map((row, i) => [some[i], ...row]));
+  const bar = new ProgressBar('auto', 'predicting images', images.length);
+  try {
+    for (let from = 0; from < images.length; from += atOnce) {
+      const some = images.slice(from, from + atOnce);
+      const pixels = await readImages(some, { imageSize: [height, width], grey: channels === 1, progress: false });
+      const classes = classesOf((await model.predict(pixels, { progress: false })) as Tensor, model.classNames ?? []);
+      found.push(...classes.map((row, i) => [some[i], ...row]));
+      bar.update(found.length);
+    }
+  } finally {
+    bar.end();
   }
   return { names: ['file', 'prediction', 'probability'], found };
 }

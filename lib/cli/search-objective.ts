@@ -7,9 +7,9 @@ import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import type { Loss } from '../losses/loss.js';
 import type { Params } from '../search/space.js';
 import type { Trial } from '../search/trial.js';
+import { withSeed } from '../seed.js';
 import type { AnyModel } from '../training/model.js';
 import { imageJob } from './images.js';
-import { buildModel } from './models.js';
 import { type TrainOptions, makeOptimizer, withRecipe } from './options.js';
 import { optionsOf, wordOf } from './search-config.js';
 import { tableJob } from './table.js';
@@ -22,18 +22,14 @@ export interface SearchSettings {
   readonly score: 'accuracy' | 'loss';
 }
 
-/** The data of a search. */
-export interface SearchData {
+/** Data, models and loss. */
+interface Prepared {
   readonly train: AnyDataset;
   readonly validation: AnyDataset;
-}
-
-/** Data, models and loss. */
-interface Prepared extends SearchData {
   readonly loss: Loss;
   /** The data in a line. */
   readonly about: string;
-  another(options: TrainOptions): AnyModel;
+  another(options: TrainOptions): Promise<AnyModel>;
 }
 
 /** Loads the data, and keeps a part of the training data to judge the trials: the test data are not touched (course row K15). */
@@ -44,13 +40,6 @@ export async function prepare({ words, seed, validation }: Omit<SearchSettings, 
   const [train, judge] = split(job.train as Dataset, [1 - validation, validation], { seed, stratify });
   const about = `${job.data.split(';')[0]}; ${judge.length} of the ${job.train.length} judge the trials`;
   return { train: train as unknown as AnyDataset, validation: judge as unknown as AnyDataset, loss: job.loss, about, another: job.another };
-}
-
-/** With data that are shared between threads, only the model is left to make. */
-function preparedFrom({ train, validation }: SearchData): Prepared {
-  const { inputShape, classes } = train as Dataset;
-  const another = ({ model, hidden }: TrainOptions): AnyModel => buildModel(model, inputShape, classes?.length ?? 10, hidden);
-  return { train, validation, loss: new CrossEntropyLoss(), about: '', another };
 }
 
 let prepared: Promise<Prepared> | null = null;
@@ -67,13 +56,14 @@ export function trialOptions({ words, seed }: Pick<SearchSettings, 'words' | 'se
 }
 
 /** Trains, and gives the score. */
-export async function objective(params: Params, trial: Trial<SearchData | undefined>): Promise<number> {
+export async function objective(params: Params, trial: Trial): Promise<number> {
   const settings = trial.settings as unknown as SearchSettings;
   const { score } = settings;
-  prepared ??= trial.data === undefined ? prepare(settings) : Promise.resolve(preparedFrom(trial.data));
+  // In a scope of its own: the model that is made with the data would change what the first trial of a thread draws.
+  prepared ??= withSeed(settings.seed, () => prepare(settings));
   const { train, validation, loss, another } = await prepared;
   const options = trialOptions(settings, params, trial.budget);
-  const model = another(options);
+  const model = await another(options);
   const optimizer = makeOptimizer(options, model);
   const { epochs, batchSize, maxGradNorm, precision } = options;
   // Where a strategy gives the same parameters more epochs later, training goes on from there.

@@ -4,9 +4,6 @@ import { join, resolve } from 'node:path';
 import { AbortedError, ArgumentError } from '../errors.js';
 import { packageFile } from '../installation.js';
 import { writeFileAtomic } from '../io/atomic.js';
-import type { Dataset } from '../data/dataset.js';
-import { isInMemory } from '../data/dataset.js';
-import { memoryOf } from '../data/contract.js';
 import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import { setNumThreads } from '../runtime.js';
 import { formatValue } from '../search/edges.js';
@@ -47,7 +44,7 @@ export async function searchCommand(path: string, given: SearchCommandOptions): 
     const score = config.score ?? (data.loss instanceof CrossEntropyLoss ? 'accuracy' : 'loss');
     const settings: SearchSettings = { words, seed, validation, score };
     // One of each kind is made before the first trial: a model that does not fit the data is no matter of luck.
-    data.another(
+    await data.another(
       trialOptions(settings, Object.fromEntries(Object.entries(config.space).map(([name, { inner }]) => [name, inner.at(0)])), null),
     );
     const parallel = given.parallel ?? config.parallel;
@@ -79,10 +76,9 @@ export async function searchCommand(path: string, given: SearchCommandOptions): 
       signal: stopper.signal,
     };
     const module = packageFile('dist/lib/cli/search-objective.js');
-    const shared = isShareable(data.train) ? { train: data.train, validation: data.validation } : undefined;
     const study = await (parallel === 1
       ? search(config.space, objective as never, options)
-      : search(config.space, { module, export: 'objective' }, { ...options, parallel, data: shared })
+      : search(config.space, { module, export: 'objective' }, { ...options, parallel })
     ).catch((error: unknown) => {
       if (error instanceof SearchAbortedError) return error.study;
       throw error;
@@ -98,12 +94,6 @@ export async function searchCommand(path: string, given: SearchCommandOptions): 
   } finally {
     stopper.release();
   }
-}
-
-/** Whether threads can share a data set: tensors in memory, of images as they are. */
-function isShareable(train: unknown): boolean {
-  const set = train as Dataset;
-  return isInMemory(set as never) && !('into' in memoryOf(set).inputs) && set.classes !== undefined && set.inputShape.length === 3;
 }
 
 const rangeText = ({ kind, low, high, values }: { kind: string; low?: number; high?: number; values?: readonly unknown[] }): string =>

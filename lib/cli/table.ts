@@ -47,6 +47,8 @@ export async function tableJob(options: TrainOptions): Promise<Job> {
   const { data: path, columns, badRows, decimal, model, seed, test: share = 0.2 } = options;
   if (model !== 'mlp' && model !== 'linear-model')
     throw new ArgumentError(`--model ${model} takes images, and ${path} is a table: mlp and linear-model take those`);
+  if ((options.weights ?? options.freeze) !== undefined)
+    throw new ArgumentError(`--weights and --freeze are for images, and ${path} is a table`);
   const read = await readFile(path, decimal, { columns, badRows });
   if (options.target === undefined)
     throw new ArgumentError(
@@ -63,7 +65,7 @@ export async function tableJob(options: TrainOptions): Promise<Job> {
   if (train.length === 0) throw new ArgumentError(`${path} has ${whole.length} rows: none is left to train on. --test 0 takes all`);
   const preprocessing = tablePreprocessing(whole.features, whole.target).fit(train);
   const outputs = target.categories?.length ?? 1;
-  const another = ({ hidden, model: name }: TrainOptions): AnyModel => {
+  const another = async ({ hidden, model: name }: TrainOptions): Promise<AnyModel> => {
     const made = mlp({ inputShape: preprocessing.outputShape, hidden: name === 'linear-model' ? [] : hidden, classes: outputs });
     made.preprocessing = preprocessing;
     return made;
@@ -72,7 +74,7 @@ export async function tableJob(options: TrainOptions): Promise<Job> {
   const about = {
     data: `${path}: ${formatCount(train.length)} rows to train on, ${formatCount(test.length)} to test with; '${target.name}' is ${kinds} to predict`,
     notes,
-    model: another(options),
+    model: await another(options),
     another,
     judge: async (one: AnyModel) => ({ ...(await judge(one, test, isClasses)), baseline: await baseline(train, test) }),
   };

@@ -148,7 +148,7 @@ async function run(
 /** The accuracy of another model after the same recipe, as a line; null when it was stopped. */
 async function trainRival(terminal: Terminal, options: TrainOptions, job: Job, signal: AbortSignal): Promise<string | null> {
   const { epochs, batchSize, seed, maxGradNorm, precision } = options;
-  const model = job.another(options);
+  const model = await job.another(options);
   const optimizer = makeOptimizer(options, model);
   const size = `${options.model}, ${formatCount(model.parameterCount())} parameters`;
   terminal.print('', `For comparison, ${size}, trained the same way:`);
@@ -162,7 +162,7 @@ async function trainRival(terminal: Terminal, options: TrainOptions, job: Job, s
   return `${percent((await job.judge(model)).json.accuracy as number)} by ${size}`;
 }
 
-function announce(terminal: Terminal, options: TrainOptions, { data, notes, model }: Job, optimizer: Optimizer): void {
+function announce(terminal: Terminal, options: TrainOptions, { data, notes, model, weights }: Job, optimizer: Optimizer): void {
   const { version, cpu, isa, blas } = info();
   const { note } = recipeOf(options.model);
   const library = blas.available ? 'OpenBLAS and own matrix kernels' : 'own matrix kernels';
@@ -172,6 +172,7 @@ function announce(terminal: Terminal, options: TrainOptions, { data, notes, mode
       ['data', data],
       ...notes.map((text, i) => [i === 0 ? 'columns' : '', text] as const),
       ['model', `${options.model}: ${formatCount(model.parameterCount())} parameters`],
+      ...(weights === undefined ? [] : [['weights', weights] as const]),
       [
         'optimizer',
         `${options.optimizer}, learning rate ${optimizer.lr}, schedule ${options.schedule}, batches of ${options.batchSize}, seed ${options.seed}`,

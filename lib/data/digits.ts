@@ -1,5 +1,6 @@
 // A data set made on the spot: handwritten-like digits, drawn by a seeded pen, the same bytes on every machine.
 import { checkInteger, checkOptions } from '../errors.js';
+import { ProgressBar, type ProgressOption } from '../progress.js';
 import { Random } from '../random.js';
 import { type ImageDatasets, imageData } from './images.js';
 import { GLYPHS, type Glyph } from './strokes.js';
@@ -201,7 +202,7 @@ function pick(glyphs: readonly Glyph[], random: Random): Glyph {
 }
 
 /** Images and labels of one part: image i depends on (seed, part, i) only, labels are ten different ones in every ten. */
-function drawPart(part: string, count: number, seed: number, size: number): { images: Uint8Array; labels: Int32Array } {
+function drawPart(part: string, count: number, seed: number, size: number, follow: () => void): { images: Uint8Array; labels: Int32Array } {
   const images = new Uint8Array(count * size * size);
   const labels = new Int32Array(count);
   const order = new Random(seed, `digits/${part}/order`);
@@ -211,6 +212,7 @@ function drawPart(part: string, count: number, seed: number, size: number): { im
     if (i % 10 === 0) ten = order.permutation(10);
     labels[i] = ten[i % 10];
     pen.draw(labels[i], new Random(seed, `digits/${part}/${i}`), images.subarray(i * size * size, (i + 1) * size * size));
+    follow();
   }
   return { images, labels };
 }
@@ -227,6 +229,8 @@ export interface DigitsOptions {
   readonly imageSize?: number;
   /** Images as uint8 0..255 instead of centred float32; default false. */
   readonly raw?: boolean;
+  /** A bar on a terminal, where it takes longer than a second: standard error; a stream to write to, or false. Default `'auto'`. */
+  readonly progress?: ProgressOption;
 }
 
 /**
@@ -246,17 +250,19 @@ export interface DigitsOptions {
 export async function digits(options: DigitsOptions & { raw: true }): Promise<ImageDatasets<'uint8'>>;
 export async function digits(options?: DigitsOptions & { raw?: false }): Promise<ImageDatasets<'float32'>>;
 export async function digits(options: DigitsOptions = {}): Promise<ImageDatasets<'float32' | 'uint8'>> {
-  const known = ['train', 'test', 'seed', 'imageSize', 'raw'];
-  const { train = 10_000, test = 2_000, seed = 0, imageSize = 28, raw = false } = checkOptions<DigitsOptions>(options, 'options', known);
+  const known = ['train', 'test', 'seed', 'imageSize', 'raw', 'progress'];
+  const { progress, ...given } = checkOptions<DigitsOptions>(options, 'options', known);
+  const { train = 10_000, test = 2_000, seed = 0, imageSize = 28, raw = false } = given;
   checkInteger(train, 'options.train', 1, 10_000_000);
   checkInteger(test, 'options.test', 0, 10_000_000);
   checkInteger(seed, 'options.seed');
   checkInteger(imageSize, 'options.imageSize', 8, 256);
-  return imageData(
-    'digits',
-    drawPart('train', train, seed, imageSize),
-    drawPart('test', test, seed, imageSize),
-    [imageSize, imageSize, 1],
-    raw,
-  );
+  const bar = new ProgressBar(progress, 'drawing digits', train + test);
+  let drawn = 0;
+  const follow = (): void => {
+    if (++drawn % 256 === 0) bar.update(drawn);
+  };
+  const parts = [drawPart('train', train, seed, imageSize, follow), drawPart('test', test, seed, imageSize, follow)] as const;
+  bar.end();
+  return imageData('digits', ...parts, [imageSize, imageSize, 1], raw);
 }

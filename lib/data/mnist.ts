@@ -5,7 +5,7 @@ import { isAbortSignal } from '../foreign.js';
 import { join, resolve } from 'node:path';
 import { AbortedError, ArgumentError, checkOptions, describeShape, expected, FileFormatError, NetworkError } from '../errors.js';
 import { readIdx } from '../io/idx.js';
-import { type ProgressOption, streamOf } from '../progress.js';
+import { ProgressBar, type ProgressOption, streamOf } from '../progress.js';
 import { type DownloadProgress, download, type RemoteFile } from './download.js';
 import { dataFolders } from './folders.js';
 import { type ImageDatasets, imageData, type RawImages } from './images.js';
@@ -97,16 +97,23 @@ export async function mnist(options: MnistOptions = {}): Promise<ImageDatasets<'
     if (!allowed) throw new ArgumentError(`MNIST was not found in ${folders.join(' or in ')}. ${advice(folders)}`);
     paths = await fetchMissing(paths, folders, options);
   }
-  const train = await readPart(paths.trainImages!, paths.trainLabels!);
-  checkSignal(signal);
-  const test = await readPart(paths.testImages!, paths.testLabels!);
-  checkSignal(signal);
-  if (train.shape.join() !== test.shape.join()) {
-    throw new FileFormatError(
-      `${paths.testImages}: images of ${describeShape(test.shape)}, the training images have ${describeShape(train.shape)}`,
-    );
+  const bar = new ProgressBar(options.progress, 'reading MNIST, files:', ROLES.length);
+  try {
+    const train = await readPart(paths.trainImages!, paths.trainLabels!);
+    checkSignal(signal);
+    bar.update(2);
+    const test = await readPart(paths.testImages!, paths.testLabels!);
+    checkSignal(signal);
+    if (train.shape.join() !== test.shape.join()) {
+      throw new FileFormatError(
+        `${paths.testImages}: images of ${describeShape(test.shape)}, the training images have ${describeShape(train.shape)}`,
+      );
+    }
+    bar.update(4);
+    return imageData('mnist', train, test, train.shape, raw);
+  } finally {
+    bar.end();
   }
-  return imageData('mnist', train, test, train.shape, raw);
 }
 
 function checkMnistOptions(options: MnistOptions): void {

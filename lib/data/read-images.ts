@@ -5,6 +5,7 @@ import { types } from 'node:util';
 import { ArgumentError, FileFormatError, checkFlag, checkOptions, describeShape, expected } from '../errors.js';
 import { isAbortSignal } from '../foreign.js';
 import { checkAvailable } from '../memory.js';
+import { ProgressBar, type ProgressOption } from '../progress.js';
 import { Tensor } from '../tensor.js';
 import { sizeOf } from './augmentation.js';
 import { type DecodedImage, type EncodedImage, decodeImages } from './decode.js';
@@ -15,6 +16,8 @@ export interface ReadImagesOptions {
   readonly imageSize?: number | readonly [height: number, width: number];
   /** One grey channel instead of red, green and blue; default false. */
   readonly grey?: boolean;
+  /** A bar on a terminal, where it takes longer than a second: standard error; a stream to write to, or false. Default `'auto'`. */
+  readonly progress?: ProgressOption;
   /** Stops it. */
   readonly signal?: AbortSignal;
 }
@@ -37,7 +40,12 @@ export async function readImages(
   images: string | Uint8Array | readonly (string | Uint8Array)[],
   options: ReadImagesOptions = {},
 ): Promise<Tensor<'uint8'>> {
-  const { imageSize, grey, signal } = checkOptions<ReadImagesOptions>(options, 'options', ['imageSize', 'grey', 'signal']);
+  const { imageSize, grey, progress, signal } = checkOptions<ReadImagesOptions>(options, 'options', [
+    'imageSize',
+    'grey',
+    'progress',
+    'signal',
+  ]);
   if (signal !== undefined && !isAbortSignal(signal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
   const size = imageSize === undefined ? undefined : sizeOf(imageSize as number, 'options.imageSize');
   const channels = checkFlag(grey ?? false, 'options.grey') ? 1 : 3;
@@ -45,6 +53,8 @@ export async function readImages(
   if (list.length === 0) throw new ArgumentError('`images` is empty: a batch has at least one');
   const names = list.map((image, i) => nameOf(image, Array.isArray(images) ? `images[${i}]` : 'images'));
 
+  const bar = new ProgressBar(progress, 'decoding images', list.length);
+  let decoded = 0;
   let pixels = new Uint8Array(0);
   let first: DecodedImage | null = null;
   const use = (image: DecodedImage): void => {
@@ -58,6 +68,7 @@ export async function readImages(
       throw new ArgumentError(`the images are of several sizes (${one}, ${other}): say which with \`imageSize\``);
     }
     pixels.set(image.pixels, Number(image.path) * image.pixels.length);
+    bar.update(++decoded);
   };
   const refuse = (place: string, problem: Error): never => {
     const name = names[Number(place)];
@@ -65,7 +76,7 @@ export async function readImages(
     if (typeof code === 'string') throw new ArgumentError(`${name} cannot be read: ${code}`, { cause: problem });
     throw new FileFormatError(`${name}: this image cannot be decoded: ${problem.message}`, { cause: problem });
   };
-  await decodeImages(encodedOf(list), { size, channels, signal }, use, refuse);
+  await decodeImages(encodedOf(list), { size, channels, signal }, use, refuse).finally(() => bar.end());
   return Tensor.from<'uint8'>(pixels, [list.length, ...(first as unknown as DecodedImage).shape]);
 }
 

@@ -16,9 +16,11 @@ export function permuted({ memory, shape }: Pick<AnyTensor, 'memory' | 'shape'>,
   const sizes = order.map((axis) => shape[axis]);
   const steps = order.map((axis) => strides[axis]);
   const at = sizes.map(() => 0);
-  for (let i = 0, source = 0; i < to.length; i++) {
-    to[i] = from[source];
-    for (let d = sizes.length - 1; d >= 0; d--) {
+  const last = sizes.length - 1;
+  const [run, step] = [sizes[last] ?? 1, steps[last] ?? 1];
+  for (let i = 0, source = 0; i < to.length; ) {
+    for (let end = i + run, place = source; i < end; place += step) to[i++] = from[place];
+    for (let d = last - 1; d >= 0; d--) {
       source += steps[d];
       if (++at[d] < sizes[d]) break;
       source -= steps[d] * sizes[d];

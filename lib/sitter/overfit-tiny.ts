@@ -5,6 +5,7 @@ import type { AnyLayer } from '../layers/layer.js';
 import { trainingOutputsOf } from '../layers/outputs.js';
 import type { Loss } from '../losses/loss.js';
 import { Adam } from '../optimizers/adam.js';
+import { ProgressBar, type ProgressOption } from '../progress.js';
 import { getSeed, withSeed } from '../seed.js';
 import { Tensor } from '../tensor.js';
 import { Breather } from '../training/modes.js';
@@ -17,10 +18,16 @@ import { short } from './evidence.js';
 const tiny = { examples: 20, steps: 300, learned: 0.1, stuck: 0.8, lr: 1e-2 } as const;
 
 /** Trains a copy of the model on twenty examples; a finding where their loss hardly falls, else null. */
-export async function overfitTiny(model: AnyLayer, data: AnyDataset, loss: Loss): Promise<Finding | null> {
+export async function overfitTiny(
+  model: AnyLayer,
+  data: AnyDataset,
+  loss: Loss,
+  progress: ProgressOption | undefined,
+): Promise<Finding | null> {
   const pair = await sampleOf(data, tiny.examples);
   const [inputs, targets, weights] = pair;
   const breather = new Breather();
+  const bar = new ProgressBar(progress, `learning ${tiny.examples} examples by heart, steps:`, tiny.steps);
   try {
     // In a scope of its own: what is made after it gets the numbers that it would have had.
     const copy = withSeed(getSeed(), () => model.clone());
@@ -36,6 +43,7 @@ export async function overfitTiny(model: AnyLayer, data: AnyDataset, loss: Loss)
       if (latest < tiny.learned * first) return null;
       value.backward();
       optimizer.step();
+      bar.update(step + 1);
       const pause = breather.pause();
       if (pause !== undefined) await pause;
     }
@@ -58,5 +66,7 @@ export async function overfitTiny(model: AnyLayer, data: AnyDataset, loss: Loss)
   } catch {
     // A model that cannot be copied is left alone.
     return null;
+  } finally {
+    bar.end();
   }
 }

@@ -18,6 +18,7 @@ import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { preprocessed } from '../preprocessing/of-model.js';
+import { type ProgressOption, streamOf } from '../progress.js';
 import { checkRegularizers } from '../regularizers/regularizer.js';
 import { checkDomains } from '../training/domains.js';
 import { checkLoss, checkMetrics } from '../training/evaluate.js';
@@ -116,6 +117,7 @@ export async function preflight(model: AnyLayer, data: AnyDataset, options: Pref
   const shuffle = checkFlag(given.shuffle ?? true, 'options.shuffle');
   const full = checkFlag(given.full ?? false, 'options.full');
   precisionOf(given);
+  streamOf(given.progress);
   const regularizers = checkRegularizers(given.regularizers);
   const metrics = checkMetrics(given.metrics, loss);
   if (data.length === 0) throw new ArgumentError(`the data set ${data.name} is empty: there is nothing to look at`);
@@ -164,6 +166,6 @@ export async function preflight(model: AnyLayer, data: AnyDataset, options: Pref
     if (gradients !== null) all.push(gradients);
   }
   if (!full || all.some(({ verdict }) => verdict === 'fault')) return all;
-  const tiny = await overfitTiny(model, seen, loss);
+  const tiny = await overfitTiny(model, seen, loss, given.progress as ProgressOption | undefined);
   return tiny === null ? all : [...all, tiny];
 }

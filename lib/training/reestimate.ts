@@ -5,6 +5,7 @@ import { BatchNorm } from '../layers/batch-norm.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { withoutGradients } from '../ops/emit.js';
 import { preprocessingOf } from '../preprocessing/of-model.js';
+import { ProgressBar, type ProgressOption } from '../progress.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 
 /** What {@link reestimateStatistics} goes through: inputs, or pairs of inputs and targets, such as a {@link DataLoader} gives. */
@@ -14,6 +15,8 @@ export type StatisticsBatches = Iterable<unknown> | AsyncIterable<unknown>;
 export interface ReestimateOptions {
   /** How many batches at most. Default: all that there are. */
   batches?: number;
+  /** A bar on a terminal, where it takes longer than a second: standard error; a stream to write to, or false. Default `'auto'`. */
+  progress?: ProgressOption;
 }
 
 /**
@@ -35,7 +38,7 @@ export interface ReestimateOptions {
  * ```
  */
 export async function reestimateStatistics(model: AnyLayer, batches: StatisticsBatches, options: ReestimateOptions = {}): Promise<number> {
-  const { batches: most = Number.MAX_SAFE_INTEGER } = checkOptions<ReestimateOptions>(options, 'options', ['batches']);
+  const { batches: most = Number.MAX_SAFE_INTEGER, progress } = checkOptions<ReestimateOptions>(options, 'options', ['batches', 'progress']);
   checkInteger(most, 'options.batches', 1);
   if (typeof (model as Partial<AnyLayer> | null)?.namedLayers !== 'function') throw new ArgumentError(expected('a model', 'model', model));
   const isList = typeof batches === 'object' && batches !== null && (Symbol.iterator in batches || Symbol.asyncIterator in batches);
@@ -50,6 +53,8 @@ export async function reestimateStatistics(model: AnyLayer, batches: StatisticsB
   const before = norms.map(({ runningMean, runningVar, numBatchesTracked }) =>
     [runningMean, runningVar, numBatchesTracked].map((one) => (one as AnyTensor).data.slice()),
   );
+  const length = (batches as { length?: unknown }).length;
+  const bar = new ProgressBar(progress, 'estimating statistics, batches:', typeof length === 'number' ? Math.min(length, most) : null);
   let count = 0;
   try {
     model.eval();
@@ -63,7 +68,7 @@ export async function reestimateStatistics(model: AnyLayer, batches: StatisticsB
       if (!(inputs instanceof Tensor)) throw new ArgumentError(expected('a tensor, or a pair that begins with one', `batch ${count}`, batch));
       const seen = preprocessing === null ? inputs : preprocessing.transform(inputs);
       withoutGradients(() => model.forward(seen as never));
-      count += 1;
+      bar.update(++count);
       if (count >= most) break;
     }
     if (count === 0) throw new ArgumentError(expected('at least one batch', 'batches', batches));
@@ -72,6 +77,7 @@ export async function reestimateStatistics(model: AnyLayer, batches: StatisticsB
       for (const [j, one] of [runningMean, runningVar, numBatchesTracked].entries()) (one as AnyTensor).data.set(before[i][j] as never);
     throw error;
   } finally {
+    bar.end();
     for (const [i, norm] of norms.entries()) Object.assign(norm, { momentum: weights[i] });
     for (const [layer, training] of modes) layer.train(training);
   }

@@ -25,6 +25,14 @@ test('a change that flags can make is told by them', (t) => {
   for (const [change, flags] of rows) t.is(told('Take new Something()', change), `it is so. Try ${flags}`);
 });
 
+test('fine-tuning with few images keeps the statistics of the weights', (t) => {
+  const seen = findingOf({ id: 'normalization-mode', verdict: 'warning', seen: 'it is so', why: '', advice: 'Take batches of 32', change: { kind: 'batchSize', value: 32 }, confidence: 1 }, 1, 1); // biome-ignore format: one line
+  const says = (freeze?: string[]): string => inCommands(seen, { ...options, weights: 'a.safetensors', freeze });
+  t.is(says(), 'it is so. Try --freeze norms');
+  t.is(says(['conv1', 'layer1']), 'it is so. Try --freeze conv1,layer1,norms');
+  t.is(says(['norms']), 'it is so. Try --batch-size 32');
+});
+
 test('advice about code becomes a page to read, advice about data stays, and none is none', (t) => {
   const page = 'it is so. `npx nodegrad explain underfitting` says more';
   t.is(told('Keep the default initializer', { kind: 'initializer', name: 'He' }), page);

@@ -1,33 +1,14 @@
 // Proves lib/cli/images.ts as a user meets it: train on a folder of photographs, and in other processes evaluate the model and ask it about a file.
 
-import test, { type ExecutionContext } from 'ava';
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import test from 'ava';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { ChannelScaler, datasets, load, mlp, readImages, type Tensor } from '../../lib/index.js';
 import { type CommandOutcome, runCommand } from '../helpers/command.js';
+import { photographs } from '../helpers/photographs.js';
 
 const run = (folder: string, words: readonly string[]): Promise<CommandOutcome> => runCommand(folder, words, { XDG_CACHE_HOME: folder });
-
-const hues = { green: 1, red: 0 };
-
-/** Photographs that one colour tells apart, of several sizes. */
-async function photographs(t: ExecutionContext, perClass = 20): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'nodegrad-photos-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  for (const [name, hue] of Object.entries(hues)) {
-    mkdirSync(join(folder, 'photos', name), { recursive: true });
-    for (let n = 0; n < perClass; n++) {
-      const [width, height] = [12 + (n % 5), 12 + (n % 3)];
-      const pixels = Uint8Array.from({ length: width * height * 3 }, (_, i) => (i % 3 === hue ? 120 + 5 * n : (i * 7 + n * 13) % 90));
-      await sharp(pixels, { raw: { width, height, channels: 3 } })
-        .jpeg({ quality: 95 })
-        .toFile(join(folder, 'photos', name, `${n}.jpg`));
-    }
-  }
-  return folder;
-}
 
 const words = [
   'train',
@@ -92,6 +73,22 @@ test('a run on photographs says what to type next, and that works: accuracy of e
   const swapped = await run(folder, ['evaluate', model, '--data', 'photos', '--classes', 'red,green']);
   t.is(swapped.code, 1);
   t.regex(swapped.error, /has the classes 'red', 'green', the model 'green', 'red'.*\(--classes, with commas between\) \[ERR_ARGUMENT\]/);
+});
+
+test('a model that was trained on digits, as they are, is right about an image file in a process that knows nothing else', async (t) => {
+  const folder = await photographs(t, 1);
+  const trained = await run(folder, ['train', '--hidden', '32', '--epochs', '1', '--run-dir', 'here', '--json']);
+  t.is(trained.code, 0, trained.error);
+  const { test: digits } = await datasets.digits({ train: 1, test: 20, seed: 5, raw: true });
+  const files = Array.from({ length: digits.length }, (_, i) => `${i}.png`);
+  const { inputs, targets } = digits.batch(Int32Array.from(files.keys()));
+  for (const [i, file] of files.entries())
+    await sharp(inputs.data.subarray(784 * i, 784 * (i + 1)), { raw: { width: 28, height: 28, channels: 1 } }).toFile(join(folder, file));
+  const { out, error } = await run(folder, ['predict', model, ...files]);
+  const lines = out.trim().split('\n').slice(1);
+  t.is(lines.length, files.length, error);
+  const hits = lines.filter((line, i) => line.startsWith(`${i}.png,${targets.data[i]},`));
+  t.true(hits.length >= 15, out);
 });
 
 test('what a model cannot be asked is said, with what can be done', async (t) => {

@@ -48,11 +48,20 @@ test('images of cifar10 are augmented where the paper of the model does, unless 
   const augmented = modelNames.filter((model) => withRecipe(given(model)).augment);
   t.deepEqual(
     augmented,
-    ['cifar-resnet20', 'cifar-resnet32', 'cifar-resnet44', 'cifar-resnet56', 'cifar-resnet110', 'cifar-resnet110-drop-path', 'cifar-wide-resnet16', 'cifar-densenet40', 'resnet18', 'resnet50', 'squeezenet'],
+    ['cifar-resnet20', 'cifar-resnet32', 'cifar-resnet44', 'cifar-resnet56', 'cifar-resnet110', 'cifar-resnet110-drop-path', 'cifar-wide-resnet16', 'cifar-densenet40', 'resnet18', 'resnet34', 'resnet50', 'squeezenet'],
   ); // biome-ignore format: one line
   t.false(withRecipe(given('cifar-resnet20', { augment: false })).augment);
   t.true(withRecipe(given('mlp', { augment: true })).augment);
   t.false(withRecipe(given('cifar-resnet20', { data: 'digits' })).augment);
+});
+
+test('weights that were trained go on in small steps, and photographs are augmented', (t) => {
+  const tuned = (more: Partial<GivenOptions>) =>
+    withRecipe(given('resnet18', { data: 'photos', weights: 'a.safetensors', epochs: undefined, ...more }));
+  t.like(tuned({}), { optimizer: 'adam', lr: 1e-4, schedule: 'linear', batchSize: 32, epochs: 10, augment: true, weightDecay: undefined });
+  t.is(tuned({ freeze: ['body'] }).lr, 1e-3);
+  t.is(tuned({ freeze: ['layer1', 'norms'] }).lr, 1e-4);
+  t.false(tuned({ data: 'digits' }).augment);
 });
 
 test('batches and optimizers are those of the paper, and another optimizer has a rate and a decay of its own', (t) => {
