@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import { ArgumentError, BusyError, NodegradError, checkInteger, checkOptions, expected } from '../errors.js';
+import type { ProcessGroup } from '../distributed/process-group.js';
 import { checkPath } from '../io/atomic.js';
 import {
   type CheckpointContent,
@@ -76,14 +77,20 @@ export interface Resumption {
 }
 
 /** The checkpoints that options ask for; null for none. */
-export function checkpointsOf(checkpoint: unknown, resume: unknown, parts: RunParts, tell: Tell): CheckpointRounds | null {
+export function checkpointsOf(
+  checkpoint: unknown,
+  resume: unknown,
+  parts: RunParts,
+  tell: Tell,
+  group: ProcessGroup | undefined,
+): CheckpointRounds | null {
   if (resume !== undefined && typeof resume !== 'boolean') throw new ArgumentError(expected('true or false', 'options.resume', resume));
   if (checkpoint === undefined) {
     if (resume) throw new ArgumentError('`options.resume` needs `options.checkpoint`: the folder to resume from');
     return null;
   }
   if ((parts.sharding?.group.rank ?? 0) > 0) return new FollowedCheckpoints(checkpoint, parts);
-  return new Checkpoints(checkpoint, resume === true, parts, tell);
+  return new Checkpoints(checkpoint, resume === true, parts, tell, group);
 }
 
 /** What a run asks of its checkpoints. */
@@ -125,6 +132,7 @@ export class Checkpoints {
     readonly resume: boolean,
     readonly parts: RunParts,
     readonly tell: Tell,
+    readonly group: ProcessGroup | undefined,
   ) {
     const options = checkOptions<CheckpointOptions>(given, 'options.checkpoint', ['dir', 'every', 'keep']);
     this.#dir = resolve(checkPath(options.dir, 'options.checkpoint.dir', 'the path of a folder'));
@@ -259,6 +267,7 @@ export class Checkpoints {
       await this.#hold();
       await writeCheckpoint(this.#dir, content);
       this.#failures = [];
+      void this.group?.hasCheckpoint();
     } catch (error) {
       const message = `the checkpoint of step ${content.step} could not be written: ${(error as Error).message}`;
       this.#failures.push(this.#error(message, error));

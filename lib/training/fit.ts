@@ -40,6 +40,7 @@ import { reading } from './reading.js';
 import { runData } from './run-data.js';
 import { type RunLog, openRunLog } from './run-log.js';
 import { type EpochProgress, type RunParts, type RunPosition, positionOf, stateOfMetrics } from './run-state.js';
+import { learnUnits } from './target-units.js';
 import { NonFiniteLoss, type Seen, type StepResult, type TrainStep, addMeasured, makeTrainSteps, stepsUntilObserved } from './train-step.js';
 import { validate } from './validate.js';
 
@@ -48,13 +49,14 @@ const inTraining = new WeakSet<AnyLayer>();
 /** `model.fit(data, options)`: documented there. */
 export async function fit(model: AnyLayer, data: AnyDataset, options: FitOptions): Promise<History> {
   const { validation, ...rest } = optionsInGroup(checkFit(data, options));
-  const learning = takeFromData(checkLayer(model), data, { validation, progress: rest.progress });
+  const learning = takeFromData(checkLayer(model), data, { ...rest, validation });
   if (learning !== undefined) await learning;
   const seen = validation && preprocessed(model, validation);
   const followers = followersOf(rest, validation ?? data);
   const fitting = new Fitting(model, data as Dataset<BatchPart, BatchPart>, { ...rest, validation: seen }, followers.callbacks);
   if (inTraining.has(model)) throw new BusyError('this model is in training: wait for the fit() that is under way, or train a clone()');
   inTraining.add(model);
+  learnUnits(model, data);
   const restore = rememberModes(model);
   try {
     return await failTogether(rest.group, () => fitting.run());
@@ -122,24 +124,22 @@ class Fitting implements TrainingRun {
     this.#callbacks = new Callbacks(options.callbacks, [...added, ...followers]);
     this.epochs = checkInteger(options.epochs ?? 1, 'options.epochs', 0);
     this.#seed = checkInteger(options.seed ?? getSeed(), 'options.seed');
-    const { shuffle = true, validation } = options;
-    [this.shuffle, this.validation] = [shuffle, validation];
+    ({ shuffle: this.shuffle = true, validation: this.validation } = options);
     const { loader, shards } = runData(preprocessed(model, data), options, this.#seed);
     [this.#loader, this.batchSize] = [loader, loader.batchSize];
-    if (validation !== undefined) checkNotEmpty(new DataLoader(validation), 'validate with. Leave `options.validation` out');
+    if (this.validation !== undefined) checkNotEmpty(new DataLoader(this.validation), 'validate with. Leave `options.validation` out');
     this.#progress = new Progress(options.progress, this.epochs, this.stepsPerEpoch);
     this.#eager = checkFlag(options.eager ?? false, 'options.eager');
     this.maxGradNorm = options.maxGradNorm === undefined ? undefined : checkNumber(options.maxGradNorm, 'options.maxGradNorm', 0);
-    const { loss, optimizer, history, epochs } = this;
+    const { loss, optimizer, history, epochs, validation } = this;
     const { wantsBatches: keepPrediction, wantsObservations } = this.#callbacks;
     this.#observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0) * Number(wantsObservations);
     this.#parts = { model, loss, optimizer, metrics: this.#metrics, regularizers: checkRegularizers(options.regularizers) };
     this.#steps = makeTrainSteps({ ...this.#parts, clipping: this, keepPrediction, shards, ...togetherOf(options) });
     this.#compiled = this.#steps.map((step) => compileReported(step, precisionOf(options, model), this));
-    const settings = settingsOf(options, shards, this.batchSize, this.#seed);
-    const run = { data, validation, history, epochs, settings, sharding: shardingOf(options) };
-    this.#runParts = { ...this.#parts, callbacks: [...(options.callbacks ?? []), ...kept], ...run };
-    this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, this.#runParts, this);
+    const run = { data, validation, history, epochs, sharding: shardingOf(options), callbacks: [...(options.callbacks ?? []), ...kept] };
+    this.#runParts = { ...this.#parts, ...run, settings: settingsOf(options, shards, this.batchSize, this.#seed) };
+    this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, this.#runParts, this, options.group);
   }
 
   get stepsPerEpoch(): number {
