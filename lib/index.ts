@@ -408,7 +408,7 @@ export { EarlyStopping, type EarlyStoppingOptions } from './training/early-stopp
 export { TargetScaler, type TargetScalerOptions } from './training/target-scaler.js';
 export { evaluate, fit, predict } from './training/functions.js';
 export { type FitEpochs, fitEpochs } from './training/fit-epochs.js';
-export type { FitOptions } from './training/fit-options.js';
+export type { FitOptions, ShardedBatchNorm } from './training/fit-options.js';
 export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
 export { type EpochRecord, History, type Scores } from './training/history.js';
 export { fromBytes, load } from './training/load.js';

@@ -10,7 +10,7 @@ import { inFolder } from '../helpers/reports.js';
 import type { Errand } from './group.child.js';
 
 const inGroups = hasGroups ? test.serial : test.serial.skip;
-const every = ['mlp', 'wide', 'counted', 'conv-net', 'augmented', 'lstm', 'ignored', 'validated', 'looked-at', 'bfloat16'];
+const every = ['mlp', 'wide', 'counted', 'conv-net', 'augmented', 'lstm', 'ignored', 'validated', 'looked-at', 'synchronized', 'bfloat16'];
 
 let alone: Said | undefined;
 const expected = async (): Promise<Said['outcomes']> => (alone ??= (await runGroup(0, { kinds: every }))[0]).outcomes;
@@ -49,6 +49,14 @@ inGroups('neither eager steps, nor threads, nor instructions change the bits of 
     for (const [way, asked] of Object.entries(ways))
       t.deepEqual(new Set(await digests(3, kind, asked, 1)), new Set([wanted]), `${kind}, ${way}`);
   }
+});
+
+inGroups('batch normalization over the whole batch has one digest too, whatever is fused', async (t) => {
+  t.timeout(120_000);
+  const [wanted] = await digests(0, 'synchronized', {}, 1);
+  const compiled = Object.entries(ways).filter(([way]) => way !== 'eager steps');
+  for (const [way, asked] of [...compiled, ['nothing fused', { env: { NODEGRAD_FUSE: '0' } }] as const])
+    t.deepEqual(new Set(await digests(3, 'synchronized', asked, 1)), new Set([wanted]), way);
 });
 
 // A step of ResNet-20 has 2 or 3 images a shard, and there are two steps in an epoch.
