@@ -21,7 +21,9 @@ import {
   badRowsOption,
   dataName,
   decimalOption,
+  encodingOption,
   seedNumber,
+  unknownCategoriesOption,
   whole,
 } from './options.js';
 import { type PlotCommandOptions, plotCommand } from './plot.js';
@@ -90,8 +92,11 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
   addDataOptions(
     command('evaluate', 'loss and accuracy of a saved model on a test set').argument('<file>', 'a model saved by nodegrad (.safetensors)'),
   )
+    .option('--target <column>', 'column of a table that is predicted, of a model that does not say it')
     .addOption(badRowsOption())
+    .addOption(unknownCategoriesOption())
     .addOption(decimalOption())
+    .addOption(encodingOption())
     .option('--metrics <names>', metricsHelp, metricNames)
     .option('--wrong <count>', 'list so many images that are taken for something else, the surest first', whole(0))
     .option('--json', 'print one JSON document instead of text', false)
@@ -104,7 +109,9 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .option('--data <path>', 'the table (.csv, .parquet, .arrow); it needs the columns that the model was trained on')
     .option('--output <file>', 'where the predictions go, as comma-separated values (default: standard output)')
     .addOption(badRowsOption())
+    .addOption(unknownCategoriesOption())
     .addOption(decimalOption())
+    .addOption(encodingOption())
     .option('--json', 'give one JSON document instead', false)
     .action(async (file: string, images: string[], options: PredictCommandOptions) => {
       code = await predictCommand(file, images, options);

@@ -18,6 +18,7 @@ import { CheckpointError } from './errors.js';
 import { FolderLock } from './folder-lock.js';
 import { folderRefusal } from './writable.js';
 import { allStateFinite } from './non-finite.js';
+import { FollowedCheckpoints } from './optimizer-sharding.js';
 import {
   type RunDescription,
   type RunParts,
@@ -82,14 +83,21 @@ export function checkpointsOf(
   parts: RunParts,
   tell: Tell,
   group: ProcessGroup | undefined,
-): Checkpoints | null {
+): CheckpointRounds | null {
   if (resume !== undefined && typeof resume !== 'boolean') throw new ArgumentError(expected('true or false', 'options.resume', resume));
   if (checkpoint === undefined) {
     if (resume) throw new ArgumentError('`options.resume` needs `options.checkpoint`: the folder to resume from');
     return null;
   }
+  if ((parts.sharding?.group.rank ?? 0) > 0) return new FollowedCheckpoints(checkpoint, parts);
   return new Checkpoints(checkpoint, resume === true, parts, tell, group);
 }
+
+/** What a run asks of its checkpoints. */
+export type CheckpointRounds = Pick<
+  Checkpoints,
+  'every' | 'open' | 'resumed' | 'restoreCallbacks' | 'isDue' | 'stepsUntilDue' | 'isDueAfterEpoch' | 'take' | 'finish' | 'close'
+>;
 
 /** How a run is told of its checkpoints. */
 export interface Tell {
@@ -213,9 +221,12 @@ export class Checkpoints {
     const at = position();
     // Weights that are not finite end the run in its next step; to resume from them would help nobody.
     if (!allStateFinite(this.parts.model)) return;
-    const content = captureRun(this.parts, at, this.#description);
-    this.#latest = keyOf(this.parts, at);
-    this.#writing = this.#write(content);
+    const capture = (): void => {
+      const content = captureRun(this.parts, at, this.#description);
+      this.#latest = keyOf(this.parts, at);
+      this.#writing = this.#write(content);
+    };
+    await (this.parts.sharding?.gathered(capture) ?? capture());
   }
 
   /**

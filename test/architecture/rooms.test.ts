@@ -116,7 +116,7 @@ const usersOfNative: Record<string, readonly string[]> = {
   allocateShared: [
     'lib/parameter.ts',
     'lib/buffer.ts',
-    'lib/optimizers/optimizer.ts',
+    'lib/optimizers/state-memory.ts',
     'lib/data/feed.ts',
     'lib/data/images.ts',
     'lib/preprocessing/transformed.ts',
