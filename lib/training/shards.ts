@@ -113,10 +113,9 @@ const bytesAtOnce = 4 << 20;
  */
 function addOverGroup(channel: Channel, own: readonly (readonly AnyTensor[])[], gradients: number, count: number, rows: number): void {
   const sums = own[0].map((_, i) => own.map((tensors) => tensors[i]));
-  if (!isRecording()) return groupSum(channel, sums, count, rows);
   let waiting: (typeof sums)[number][] = [];
   let bytes = 0;
-  for (let i = gradients - 1; i >= 0; i--) {
+  for (let i = gradients - 1; i >= 0 && isRecording(); i--) {
     waiting.push(sums[i]);
     bytes += sums[i][0].size * bytesOf(sums[i][0].dtype as 'float32');
     if (bytes < bytesAtOnce || i === 0) continue;
@@ -124,7 +123,7 @@ function addOverGroup(channel: Channel, own: readonly (readonly AnyTensor[])[], 
     waiting = [];
     bytes = 0;
   }
-  groupSum(channel, [...waiting, ...sums.slice(gradients)], count, rows);
+  groupSum(channel, isRecording() ? [...waiting, ...sums.slice(gradients)] : sums, count, rows);
 }
 
 /** Adds up along the tree what the shards of `parts` have brought that have any share, in place. */

@@ -107,7 +107,8 @@ inGroups('a process that is killed is noticed at once', async (t) => {
   );
   t.is(said[2].signal, 'SIGKILL');
   for (const rank of [0, 1]) {
-    t.regex(said[rank].error ?? '', /process/);
+    // Nobody is accused who only noticed it, too.
+    t.regex(said[rank].error ?? '', /^(process [01] )?lost the connection to process 2, which may have failed, or left/);
     t.is(said[rank].code, 'ERR_GROUP');
     t.true(said[rank].seconds < 15);
   }
@@ -122,8 +123,17 @@ inGroups('a process that does not answer is noticed after the time-out', async (
       started: ([other, stopped]) => other.on('exit', () => stopped.kill('SIGKILL')),
     },
   );
-  t.regex(said[0].error ?? '', /process 1/);
+  t.regex(said[0].error ?? '', /^waited for process 1 in vain, which may be stuck/);
   t.true(said[0].seconds < 15);
+});
+
+inGroups('where only some processes call fit(), the others hear that one has left', async (t) => {
+  const said = await runGroup(3, { kinds: ['mlp'] }, { of: (rank) => (rank === 1 ? { kinds: [] } : {}) });
+  t.is(said[1].error, null);
+  for (const rank of [0, 2]) {
+    t.regex(said[rank].error ?? '', new RegExp(`^process 1 has left the group, which it closed while process ${rank} was in fit\\(\\)`));
+    t.is(said[rank].code, 'ERR_GROUP');
+  }
 });
 
 inGroups('who is called with something else than process 0 is refused', async (t) => {
