@@ -85,7 +85,7 @@ export {
   HardSwish,
   Step,
 } from './layers/activations.js';
-export { ELU, SELU, CELU, GELU, Swish, Mish, Softplus, Softsign, Identity } from './layers/smooth-activations.js';
+export { ELU, SELU, CELU, GELU, Swish, Mish, Softplus, Softsign, Identity, Exp } from './layers/smooth-activations.js';
 export { Maxout, type MaxoutOptions } from './layers/maxout.js';
 export { AlphaDropout, DropConnect, type DropConnectOptions, Dropout, Dropout1d, Dropout2d, GaussianNoise } from './layers/dropout.js';
 export { Flatten } from './layers/shape.js';
@@ -338,6 +338,7 @@ export {
   type FoldsOptions,
   type Groups,
   folds,
+  classWeights,
   type BadRow,
   type Column,
   type ColumnKind,
@@ -404,7 +405,7 @@ export { Sequential, type SequentialOptions } from './models/sequential.js';
 export { type LinearModelOptions, type MlpOptions, linearModel, mlp } from './models/mlp.js';
 export type { Feed, Rows, StepPosition, StepSource } from './program/feed.js';
 export { EarlyStopping, type EarlyStoppingOptions } from './training/early-stopping.js';
-export { TargetScaler } from './training/target-scaler.js';
+export { TargetScaler, type TargetScalerOptions } from './training/target-scaler.js';
 export { evaluate, fit, predict } from './training/functions.js';
 export { type FitEpochs, fitEpochs } from './training/fit-epochs.js';
 export type { FitOptions } from './training/fit-options.js';

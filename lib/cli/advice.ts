@@ -36,6 +36,8 @@ function flagsOf(change: Change, { model, hidden, epochs }: TrainOptions): strin
       const name = optimizerNames.find((one) => one === change.name.toLowerCase());
       return name === undefined ? null : `--optimizer ${name} --lr ${change.lr}`;
     }
+    case 'fixData':
+      return change.what === 'class weights' ? '--class-weights balanced' : null;
     default:
       return null;
   }

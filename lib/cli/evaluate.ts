@@ -13,13 +13,17 @@ import { imageSizeOf, loadNumbers, loadPixels } from './image-data.js';
 import { scores } from './images.js';
 import { measureNamed } from './metrics.js';
 import { type DataChoice, dataNames } from './options.js';
-import { judgeTable, tableOfModel, withScores } from './table.js';
+import { judgeTable, tableOfModel, withScores, withTarget } from './table.js';
 import { Terminal, formatCount, matrixLines, pairs, percent } from './terminal.js';
 
 /** What `evaluate` is told. */
 export interface EvaluateCommandOptions extends DataChoice {
+  /** Column of a table that is predicted. */
+  target?: string;
   badRows?: 'error' | 'skip';
+  unknownCategories?: 'error' | 'missing';
   decimal?: DecimalMark;
+  encoding?: string;
   /** Names of metrics. */
   metrics?: string[];
   /** Wrong images to list. */
@@ -33,8 +37,11 @@ const mostClasses = 20;
 /** Prints loss and accuracy of the model in `file`. */
 export async function evaluateCommand(file: string, options: EvaluateCommandOptions): Promise<number> {
   const model = await savedModel(file);
-  const transform = tableOfModel(model);
-  if (transform !== null) return evaluateTable(file, withScores(model, transform), transform, options);
+  const transform = tableOfModel(model, file);
+  if (transform !== null) {
+    const judged = withTarget(transform, model, options.target);
+    return evaluateTable(file, withScores(model, judged), judged, options);
+  }
   if (tableFormat(options.data) !== null) throw new ArgumentError(`${file} was not trained on a table, and ${options.data} is one`);
   const test = await imagesFor(model, options);
   if (test.length === 0)
@@ -89,10 +96,10 @@ async function evaluateTable(
   file: string,
   model: AnyModel,
   transform: ColumnTransform,
-  { data, badRows, decimal, metrics, json }: EvaluateCommandOptions,
+  { data, badRows, unknownCategories, decimal, encoding, metrics, json }: EvaluateCommandOptions,
 ): Promise<number> {
   if (tableFormat(data) === null) throw new ArgumentError(`${file} was trained on a table: say which one to evaluate it on with --data <path>`);
-  const report = await judgeTable(model, transform, { data, badRows, decimal });
+  const report = await judgeTable(model, transform, { data, badRows, unknownCategories, decimal, encoding });
   const isClasses = transform.target?.kind === 'category';
   const more = metrics === undefined ? null : await measureNamed(model, report.rows, metrics, isClasses);
   const terminal = new Terminal();

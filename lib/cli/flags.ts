@@ -30,7 +30,11 @@ export function inFlags(message: string): string {
     .replace(/`?\bdamaged: 'skip'`? \(--damaged skip\)/g, '--damaged skip')
     .replace(/\bcolumns: \{ '(.*?)': '(number|category|skip)' \}/g, (_, name: string, kind: string) => `--columns ${columnWord(name, kind)}`)
     .replace(/\btable\.without\(\['(.*?)'\]\)/g, (_, name: string) => `--columns ${columnWord(name, 'skip')}`)
-    .replace(/`?\b(badRows|damaged|decimal): '(skip|error|[.,])'`?/g, (_, name: string, value: string) => `${flagOf(name)} ${value}`)
+    .replace(
+      /`?\b(badRows|damaged|decimal|encoding): '(skip|error|[.,]|[\w-]+)'`?/g,
+      (_, name: string, value: string) => `${flagOf(name)} ${value}`,
+    )
+    .replace(/\bunknownCategories: 'missing'/g, '--unknown-categories missing')
     .replace(/\(`classes: model\.classNames` of imageFolder\); where .*$/, '(--classes, with commas between)')
     .replace(/`preprocessing: false`/g, '--no-preprocessing')
     .replace(/`options\.([\w.]+)(?:: "(\w+)")?`/g, (whole, name: string, value?: string) => {

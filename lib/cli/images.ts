@@ -11,7 +11,7 @@ import { classNamesOf } from '../training/class-names.js';
 import { predict } from '../training/functions.js';
 import type { AnyModel } from '../training/model.js';
 import { type CommandImages, isMirrored, loadPixels } from './image-data.js';
-import type { Job, Report } from './job.js';
+import { type Job, type Report, classLoss } from './job.js';
 import { buildModel } from './models.js';
 import { type TrainOptions, dataNames } from './options.js';
 import { type Pretrained, begin, readPretrained } from './pretrained.js';
@@ -54,7 +54,7 @@ export async function imageJob(options: TrainOptions, signal: AbortSignal): Prom
     train,
     test,
     ...(await made(options)),
-    loss: new CrossEntropyLoss(),
+    loss: classLoss(train, options),
     data: `${options.data}: ${counts}, ${train.inputShape.join('×')}${options.augment ? `; training images are ${augmentation}` : ''}`,
     example: (test.length > 0 ? test : train).fileOf?.(0),
     notes: [],

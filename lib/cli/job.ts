@@ -1,11 +1,18 @@
 // What a run of the command line works on: images or a table, with a model for them and a judgement at the end.
 
+import { classWeights } from '../data/class-weights.js';
 import type { AnyDataset } from '../data/dataset.js';
 import type { Baseline } from '../evaluation/baseline.js';
 import type { AnyModel } from '../training/model.js';
+import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import type { Loss } from '../losses/loss.js';
 import type { TrainOptions } from './options.js';
 import type { Terminal } from './terminal.js';
+
+/** The loss of a classifier; with --class-weights rare classes count as much as common ones. */
+export function classLoss(train: AnyDataset, { classWeights: wanted }: TrainOptions): CrossEntropyLoss {
+  return new CrossEntropyLoss(wanted === undefined ? {} : { classWeights: classWeights(train) });
+}
 
 /** What the model makes of the test data. */
 export interface Report {

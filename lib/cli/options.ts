@@ -76,6 +76,9 @@ export interface TrainOptions extends DataChoice {
   columns?: Record<string, ColumnKind | 'skip'>;
   badRows?: 'error' | 'skip';
   decimal?: DecimalMark;
+  encoding?: string;
+  /** How much each class counts in the loss. */
+  classWeights?: 'balanced';
   augment: boolean;
   model: string;
   /** File of the weights to begin with. */
@@ -222,6 +225,16 @@ export const badRowsOption = (): Option =>
 export const decimalOption = (): Option =>
   new Option('--decimal <mark>', 'what stands before the decimals of numbers in a .csv (default: what the file has)').choices(['.', ',']);
 
+/** How the characters of a text file are written. */
+export const encodingOption = (): Option => new Option('--encoding <name>', 'encoding of a .csv, such as windows-1252 (default: utf-8)');
+
+/** What becomes of categories that training never saw. */
+export const unknownCategoriesOption = (): Option =>
+  new Option(
+    '--unknown-categories <what>',
+    'categories of a table that training never saw: an error, or missing to take them for missing values (default: error)',
+  ).choices(['error', 'missing']);
+
 /** The options of a run, and the model that it trains when nothing is said. */
 export function addTrainOptions(command: Command, model: string): Command {
   return addDataOptions(command)
@@ -242,6 +255,12 @@ export function addTrainOptions(command: Command, model: string): Command {
     .addOption(new Option('--columns <kinds>', 'kinds of columns, such as id=skip,zip=category (default: as they look)').argParser(kinds))
     .addOption(badRowsOption())
     .addOption(decimalOption())
+    .addOption(encodingOption())
+    .addOption(
+      new Option('--class-weights <how>', 'balanced: rare classes count as much as common ones (default: each example counts alike)').choices([
+        'balanced',
+      ]),
+    )
     .addOption(new Option('--hidden <sizes>', 'units of the hidden layers of mlp (default: 512,256, for a table 64,64)').argParser(sizes))
     .addOption(new Option('--optimizer <name>', "optimizer (default: that of the model's paper, or adam)").choices(optimizerNames))
     .addOption(

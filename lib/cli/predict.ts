@@ -12,7 +12,7 @@ import type { Tensor } from '../tensor.js';
 import { savedModel } from './saved.js';
 import type { AnyModel } from '../training/model.js';
 import { shapeOf } from './image-data.js';
-import { type TableChoice, rowsFor, tableOfModel, withScores } from './table.js';
+import { type TableChoice, classesOf, rowsFor, tableOfModel, withScores } from './table.js';
 
 /** What `predict` is told. */
 export interface PredictCommandOptions extends Omit<TableChoice, 'data'> {
@@ -27,7 +27,7 @@ type Row = readonly (string | number)[];
 /** Prints a line for each image or row of the table: the prediction, and of a class its probability. */
 export async function predictCommand(file: string, images: readonly string[], options: PredictCommandOptions): Promise<number> {
   const model = await savedModel(file);
-  const transform = tableOfModel(model);
+  const transform = tableOfModel(model, file);
   const { data } = options;
   if (transform !== null && images.length > 0)
     throw new ArgumentError(`${file} was trained on a table: say which one it is asked about with --data <path>`);
@@ -57,10 +57,12 @@ async function ofTable(
   const { table, rows } = await rowsFor(transform, { ...options, data }, false);
   const outputs = (await withScores(model, transform).predict(rows)) as Tensor;
   if (table.badRowCount > 0) process.stderr.write(`${rowsText(table.badRowCount)} left out, the first in line ${table.badRows[0].line}\n`);
-  const { target } = transform;
-  const name = target?.name ?? 'prediction';
-  if (target?.kind !== 'category') return { names: [name], found: Array.from(outputs.data, (value) => [value]) };
-  return { names: [name, 'probability'], found: classesOf(outputs, target.categories ?? []) };
+  const name = transform.target?.name ?? 'prediction';
+  const classes = classesOf(model, transform);
+  if (classes !== null) return { names: [name, 'probability'], found: likeliestOf(outputs, classes) };
+  const width = outputs.size / outputs.shape[0];
+  const found = Array.from({ length: outputs.shape[0] }, (_, row) => Array.from(outputs.data.subarray(row * width, (row + 1) * width)));
+  return { names: width === 1 ? [name] : Array.from({ length: width }, (_, j) => `${name} ${j + 1}`), found };
 }
 
 const rowsText = (count: number): string => (count === 1 ? '1 row does not fit and is' : `${count} rows do not fit and are`);
@@ -82,7 +84,7 @@ async function ofImages(file: string, model: AnyModel, images: readonly string[]
     for (let from = 0; from < images.length; from += atOnce) {
       const some = images.slice(from, from + atOnce);
       const pixels = await readImages(some, { imageSize: [height, width], grey: channels === 1, progress: false });
-      const classes = classesOf((await model.predict(pixels, { progress: false })) as Tensor, model.classNames ?? []);
+      const classes = likeliestOf((await model.predict(pixels, { progress: false })) as Tensor, model.classNames ?? []);
       found.push(...classes.map((row, i) => [some[i], ...row]));
       bar.update(found.length);
     }
@@ -93,7 +95,7 @@ async function ofImages(file: string, model: AnyModel, images: readonly string[]
 }
 
 /** The likeliest class of each row of scores, by name, and its probability; one score is of yes or no. */
-function classesOf(scores: Tensor, names: readonly string[]): [string, number][] {
+function likeliestOf(scores: Tensor, names: readonly string[]): [string, number][] {
   const nameOf = (code: number): string => names[code] ?? String(code);
   if (scores.shape.at(-1) === 1)
     return Array.from(sigmoid(scores).data, (yes): [string, number] => (yes > 0.5 ? [nameOf(1), yes] : [nameOf(0), 1 - yes]));

@@ -11,7 +11,7 @@ import { type ExperimentCommandOptions, experimentCommand } from './experiment.j
 import { inFlags } from './flags.js';
 import { explainCommand, topicNamed } from './explain.js';
 import { infoCommand } from './info.js';
-import { type LaunchCommandOptions, launchCommand, rendezvousAddress } from './launch.js';
+import { type LaunchCommandOptions, launchCommand, nodeCount, rendezvousAddress } from './launch.js';
 import { metricNames, metricsHelp } from './metrics.js';
 import {
   type GivenOptions,
@@ -21,7 +21,9 @@ import {
   badRowsOption,
   dataName,
   decimalOption,
+  encodingOption,
   seedNumber,
+  unknownCategoriesOption,
   whole,
 } from './options.js';
 import { type PlotCommandOptions, plotCommand } from './plot.js';
@@ -73,10 +75,15 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .argument('<script>', 'a program of JavaScript or TypeScript')
     .argument('[arguments...]', 'what it is given')
     .requiredOption('--processes <count>', 'processes on this machine', whole(1))
-    .option('--nodes <count>', 'machines that run this command at the same time', whole(1), 1)
-    .option('--node-rank <number>', 'which of them this is, from 0', whole(0), 0)
+    .option(
+      '--nodes <count>',
+      'machines that run this command at the same time; 1:4 for from one to four, which come and go',
+      nodeCount,
+      nodeCount('1'),
+    )
+    .option('--node-rank <number>', 'which of them this is, from 0; of those that come and go, they agree on it', whole(0))
     .option('--rendezvous <host:port>', 'where node 0 is found, the same on all nodes; or file:///folder, one that all see', rendezvousAddress)
-    .option('--restarts <count>', 'how often all processes are started again when one fails, on one machine', whole(0), 0)
+    .option('--restarts <count>', 'how often all processes are started again when one fails', whole(0), 0)
     .option('--token-file <file>', 'the secret of all nodes (default: NODEGRAD_TOKEN; a random one on one machine)')
     .passThroughOptions()
     .action(async (script: string, words: string[], options: LaunchCommandOptions) => {
@@ -85,8 +92,11 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
   addDataOptions(
     command('evaluate', 'loss and accuracy of a saved model on a test set').argument('<file>', 'a model saved by nodegrad (.safetensors)'),
   )
+    .option('--target <column>', 'column of a table that is predicted, of a model that does not say it')
     .addOption(badRowsOption())
+    .addOption(unknownCategoriesOption())
     .addOption(decimalOption())
+    .addOption(encodingOption())
     .option('--metrics <names>', metricsHelp, metricNames)
     .option('--wrong <count>', 'list so many images that are taken for something else, the surest first', whole(0))
     .option('--json', 'print one JSON document instead of text', false)
@@ -99,7 +109,9 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .option('--data <path>', 'the table (.csv, .parquet, .arrow); it needs the columns that the model was trained on')
     .option('--output <file>', 'where the predictions go, as comma-separated values (default: standard output)')
     .addOption(badRowsOption())
+    .addOption(unknownCategoriesOption())
     .addOption(decimalOption())
+    .addOption(encodingOption())
     .option('--json', 'give one JSON document instead', false)
     .action(async (file: string, images: string[], options: PredictCommandOptions) => {
       code = await predictCommand(file, images, options);

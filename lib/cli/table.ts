@@ -10,7 +10,6 @@ import { Table, type TableDataset, checkTarget } from '../data/table.js';
 import { ArgumentError } from '../errors.js';
 import { baseline } from '../evaluation/baseline.js';
 import { Sigmoid } from '../layers/activations.js';
-import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import { MSELoss } from '../losses/regression.js';
 import { zeros } from '../create.js';
 import { mlp } from '../models/mlp.js';
@@ -21,8 +20,9 @@ import { type AnyTensor, type Tensor, noGrad } from '../tensor.js';
 import { predict } from '../training/functions.js';
 import { type AnyModel, Model } from '../training/model.js';
 import { TargetScaler } from '../training/target-scaler.js';
+import { refuseScaled } from '../training/target-units.js';
 import { scores } from './images.js';
-import type { Job, Report } from './job.js';
+import { type Job, type Report, classLoss } from './job.js';
 import type { TrainOptions } from './options.js';
 import { columnWord } from './flags.js';
 import { formatCount, percent } from './terminal.js';
@@ -35,6 +35,8 @@ export interface TableChoice {
   columns?: Record<string, ColumnKind | 'skip'>;
   badRows?: 'error' | 'skip';
   decimal?: DecimalMark;
+  encoding?: string;
+  unknownCategories?: 'error' | 'missing';
 }
 
 /** As many different whole numbers may be classes. */
@@ -44,12 +46,12 @@ const mostShown = 40;
 
 /** The job of training a model on a table. */
 export async function tableJob(options: TrainOptions): Promise<Job> {
-  const { data: path, columns, badRows, decimal, model, seed, test: share = 0.2 } = options;
+  const { data: path, columns, badRows, decimal, encoding, model, seed, test: share = 0.2 } = options;
   if (model !== 'mlp' && model !== 'linear-model')
     throw new ArgumentError(`--model ${model} takes images, and ${path} is a table: mlp and linear-model take those`);
   if ((options.weights ?? options.freeze) !== undefined)
     throw new ArgumentError(`--weights and --freeze are for images, and ${path} is a table`);
-  const read = await readFile(path, decimal, { columns, badRows });
+  const read = await readFile(path, { decimal, encoding }, { columns, badRows });
   if (options.target === undefined)
     throw new ArgumentError(
       `--target <column> says what is to be predicted; ${path} has the columns ${someNames(
@@ -78,7 +80,14 @@ export async function tableJob(options: TrainOptions): Promise<Job> {
     another,
     judge: async (one: AnyModel) => ({ ...(await judge(one, test, isClasses)), baseline: await baseline(train, test) }),
   };
-  if (isClasses) return { ...about, train, test, loss: new CrossEntropyLoss(), finish: () => {} };
+  if (isClasses) {
+    const loss = classLoss(train, options);
+    if (loss.classWeights !== null)
+      notes.push(`classes weigh ${target.categories?.map((name, i) => `${digits(loss.classWeights?.[i] ?? 1)} ('${name}')`).join(', ')}`);
+    return { ...about, train, test, loss, finish: () => {} };
+  }
+  if (options.classWeights !== undefined)
+    throw new ArgumentError(`--class-weights is for classes, and '${target.name}' is a number to predict`);
   // The net learns a target of mean 0 and deviation 1; afterwards its last layer takes over the units of the column.
   const scaler = new TargetScaler().fit(train);
   return {
@@ -90,11 +99,12 @@ export async function tableJob(options: TrainOptions): Promise<Job> {
   };
 }
 
-/** Reads a table of any format. */
-function readFile(path: string, decimal: DecimalMark | undefined, options: ReadTableOptions): Promise<Table> {
-  if (decimal !== undefined && tableFormat(path) !== 'csv')
-    throw new ArgumentError(`--decimal is for numbers that are written as text, and ${path} is no text`);
-  return readTable(path, { ...options, ...(decimal !== undefined && { decimal }) });
+/** Reads a table of any format; how it is written is asked of texts alone. */
+function readFile(path: string, written: Pick<TableChoice, 'decimal' | 'encoding'>, options: ReadTableOptions): Promise<Table> {
+  const said = Object.entries(written).filter(([, value]) => value !== undefined);
+  if (said.length > 0 && tableFormat(path) !== 'csv')
+    throw new ArgumentError(`--${said[0][0]} says how a text is written, and ${path} is no text`);
+  return readTable(path, { ...options, ...Object.fromEntries(said) });
 }
 
 /** The columns that are used, the target as it is used, and a line about each. */
@@ -205,19 +215,37 @@ async function judge(model: AnyModel, test: AnyDataset, isClasses: boolean): Pro
 /** A number with four digits. */
 const digits = (value: number): string => String(Number(value.toPrecision(4)));
 
-/** What a saved model asks of a table; null for a model of something else. */
-export function tableOfModel({ preprocessing }: AnyModel): ColumnTransform | null {
-  return preprocessing instanceof ColumnTransform ? preprocessing : null;
+/** What a saved model asks of a table; null for a model of something else. One that predicts scaled numbers is of no use here. */
+export function tableOfModel(model: AnyModel, file: string): ColumnTransform | null {
+  const { preprocessing } = model;
+  if (!(preprocessing instanceof ColumnTransform)) return null;
+  refuseScaled(model, file);
+  return preprocessing;
+}
+
+/** The same, and which column is predicted where the model does not say it itself: its classes, or a number. */
+export function withTarget(transform: ColumnTransform, { classNames }: AnyModel, name: string | undefined): ColumnTransform {
+  const { target } = transform;
+  if (name === undefined || name === target?.name) return transform;
+  if (target !== null) throw new ArgumentError(`the model predicts '${target.name}', and --target names '${name}'`);
+  const kind = classNames === null ? ({ kind: 'number' } as const) : ({ kind: 'category', categories: classNames } as const);
+  return transform.withTarget({ name, ...kind }) as ColumnTransform;
+}
+
+/** The classes that a model has scores for; null for one that predicts numbers. */
+export function classesOf({ classNames }: AnyModel, { target }: ColumnTransform): readonly string[] | null {
+  if (target === null) return classNames;
+  return target.kind === 'category' ? (target.categories ?? []) : null;
 }
 
 /**
  * A model of one output for yes and no as one of a score for each, and any other as it is: softmax of (0, x) is (1 − σ(x), σ(x)), and its
  * cross-entropy the binary one of x. Where the output is a probability already, x is ln p − ln(1 − p).
  */
-export function withScores(model: AnyModel, { target, outputShape }: ColumnTransform): AnyModel {
-  if (target?.kind !== 'category' || target.categories?.length !== 2) return model;
+export function withScores(model: AnyModel, transform: ColumnTransform): AnyModel {
+  if (classesOf(model, transform)?.length !== 2) return model;
   model.eval();
-  const { shape } = noGrad(() => model.forward(zeros([1, ...outputShape]) as never)) as AnyTensor;
+  const { shape } = noGrad(() => model.forward(zeros([1, ...transform.outputShape]) as never)) as AnyTensor;
   if (shape.at(-1) !== 1) return model;
   const scores = new YesAndNo(model, [...model.children().values()].at(-1) instanceof Sigmoid);
   scores.preprocessing = model.preprocessing;
@@ -243,14 +271,16 @@ class YesAndNo extends Model {
 /** The rows of a file as a model that was trained on a table takes them; with the target, those that have one, and lines about the others. */
 export async function rowsFor(
   transform: ColumnTransform,
-  { data, badRows, decimal }: TableChoice,
-  withTarget: boolean,
+  { data, badRows, unknownCategories, decimal, encoding }: TableChoice,
+  isJudged: boolean,
 ): Promise<{ table: Table; rows: TableDataset; notes: string[] }> {
   const { columns, target } = transform;
-  if (withTarget && target === null)
-    throw new ArgumentError('the model does not say which column it predicts: only a program can judge it, by model.evaluate(data)');
-  const wanted = withTarget && target !== null ? [target] : [];
-  const table = await readFile(data, decimal, { schema: [...columns, ...wanted], badRows });
+  if (isJudged && target === null)
+    throw new ArgumentError(
+      'the model does not say which column it predicts: name it with --target <column>; one that is trained on a table with a target says it',
+    );
+  const wanted = isJudged && target !== null ? [target] : [];
+  const table = await readFile(data, { decimal, encoding }, { schema: [...columns, ...wanted], badRows, unknownCategories });
   const { kept, note } = wanted.length > 0 ? withValues(table, wanted[0].name, 'evaluate') : { kept: table, note: null };
   const notes = [...(table.badRowCount > 0 ? [badRowsNote(table)] : []), ...(note === null ? [] : [note])];
   const features = columns.map(({ name }) => name);

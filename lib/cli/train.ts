@@ -236,13 +236,14 @@ function conclude(
 
 /** What can be done with what lies there now, as commands. */
 function nextCommands(
-  { data, dataDir, target, test, classes, damaged }: TrainOptions,
+  { data, dataDir, target, encoding, test, classes, damaged }: TrainOptions,
   { weights, log, report }: Files,
   example?: string,
 ): string[] {
   const lines: [string, string][] = [];
   if (weights !== null) {
-    const [model, where] = [shellWord(shortest(weights)), `--data ${shellWord(data)}`];
+    const read = encoding === undefined ? '' : ` --encoding ${shellWord(encoding)}`;
+    const [model, where] = [shellWord(shortest(weights)), `--data ${shellWord(data)}${read}`];
     const folder = dataDir === undefined ? '' : ` --data-dir ${shellWord(dataDir)}`;
     // Other shares and classes would be other test images, of which some were trained on.
     const same = { test, classes: classes && shellWord(classes.join(',')), damaged };

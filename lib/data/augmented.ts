@@ -5,6 +5,7 @@ import { type AugmentationPlan, augment, augmentInto } from '../ops/augment.js';
 import { hashStream } from '../random.js';
 import { getSeed } from '../seed.js';
 import { Tensor } from '../tensor.js';
+import { handOn } from './about.js';
 import { Augmentation } from './augmentation.js';
 import { checkBatch, checkDataset, checkIndices, memoryOf, whenThere } from './contract.js';
 import {
@@ -154,6 +155,7 @@ class AugmentedDataset<Y extends BatchPart> implements Dataset<'float32', Y>, Re
     if (images.split !== undefined) this.split = images.split;
     if (images.labels !== undefined) this.labels = () => images.labels!();
     if (images.fileOf !== undefined) this.fileOf = (index) => images.fileOf!(index);
+    handOn(this, images);
     if (!isInMemory(images)) return;
     const memory = memoryOf(images);
     if (!(memory.inputs instanceof Tensor)) throw new ArgumentError(`the images of ${images.name} are augmented already`);

@@ -14,6 +14,7 @@ import {
   Misfits,
   type ReadCsvOptions,
   type ReadFileOptions,
+  asMissing,
   checkReadOptions,
   neverSeen,
   placesOf,
@@ -188,7 +189,7 @@ export function columnOf(
     for (const value of values) {
       const number = value === null || value === undefined || Number.isNaN(value) ? Number.NaN : numberIn(builder, value);
       if (typeof number === 'string') {
-        if (!bad.has(row)) misfits.add(row + 1, `, column '${name}': ${number}`);
+        if (!bad.has(row)) misfits.add(row + 1, `, column '${name}': ${number}`, builder.kind === 'category' ? asMissing : '');
         bad.add(row);
       }
       builder.add(typeof number === 'string' ? Number.NaN : number);

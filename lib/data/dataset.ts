@@ -5,6 +5,7 @@ import type { ColumnSchema } from './columns.js';
 import type { TypedArrayOf } from '../dtype.js';
 import { type AnyTensor, type DType, Tensor } from '../tensor.js';
 import { type TensorTree, mapTensors, tensorsOf } from '../tree.js';
+import { note } from './about.js';
 import { checkLabels, classNames, isClassIndices } from './class-indices.js';
 import { checkIndices } from './contract.js';
 import { keepNames } from '../names.js';
@@ -202,6 +203,7 @@ export class TensorDataset<X extends DType = 'float32', Y extends DType = 'int32
     this.length = inputs.shape[0];
     this.inputShape = Object.freeze(inputs.shape.slice(1)) as ShapeOf<X>;
     this.targetShape = Object.freeze(targets.shape.slice(1)) as ShapeOf<Y>;
+    note(this);
     if (classes !== undefined) this.classes = classNames(classes);
     if (files !== undefined) {
       if (checkList<string>(files, 'options.files', 'an array of paths').length !== this.length)

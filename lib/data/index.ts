@@ -70,6 +70,7 @@ export type { ImageDatasets } from './images.js';
 export { type Fold, type FoldsOptions, folds } from './folds.js';
 export type { Groups } from './groups.js';
 export { type SplitOptions, split, subset } from './parts.js';
+export { classWeights } from './class-weights.js';
 export type { Column, ColumnKind, ColumnSchema, KnownColumns } from './columns.js';
 export { type ReadColumnsOptions, readColumns } from './column-tensors.js';
 export { readArrow, readParquet, readTable } from './column-files.js';

@@ -5,6 +5,7 @@ import { add, less, lessEqual, mul, pow, requireFloat, where } from '../ops/elem
 import { Random } from '../random.js';
 import { getSeed } from '../seed.js';
 import { Tensor } from '../tensor.js';
+import { handOn } from './about.js';
 import { type Rescalable, isRescalable } from './augmented.js';
 import { checkBatch, checkDataset, checkIndices, whenThere } from './contract.js';
 import { isClassIndices } from './class-indices.js';
@@ -197,6 +198,7 @@ class MixedDataset implements Dataset<'float32', 'float32'> {
     this.targetShape = target.length === 0 && named !== undefined ? [named] : target;
     if (data.classes !== undefined) this.classes = data.classes;
     if (data.labels !== undefined) this.labels = () => data.labels!();
+    handOn(this, data); // what is mixed of scaled targets is scaled
     // Figures are learned from what is not mixed: the mean is the same, the deviation is not.
     if (isRescalable(data))
       this.rescaled = (statistics) => {

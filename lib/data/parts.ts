@@ -7,6 +7,7 @@ import { type Groups, checkGroups, dealByClass, dealByGroup, dealInOrder } from 
 import { isPromise } from '../foreign.js';
 import { Tensor } from '../tensor.js';
 import { showAs } from '../words.js';
+import { handOn } from './about.js';
 import { type Rescalable, isRescalable } from './augmented.js';
 import { isClassIndices } from './class-indices.js';
 import type { ColumnSchema } from './columns.js';
@@ -55,6 +56,7 @@ class Subset<X extends BatchPart, Y extends BatchPart> implements Dataset<X, Y> 
     if (part !== undefined) this.split = part;
     if (whole.labels !== undefined) this.labels = () => this.#pick(whole.labels!(), rows);
     if (whole.fileOf !== undefined) this.fileOf = (index) => whole.fileOf!(rows[checkInteger(index, 'index', 0, rows.length - 1)]);
+    handOn(this, whole);
     if (isRescalable(whole)) this.rescaled = (statistics) => new Subset(whole.rescaled(statistics) as Dataset<X, Y>, rows, name, part);
     if (isInMemory(whole)) {
       this.memory = () => {
@@ -224,10 +226,11 @@ function partSizes(parts: readonly number[], length: number): number[] {
   return sizes;
 }
 
-function classLabels(dataset: Dataset<BatchPart, BatchPart>): Int32Array {
+/** @internal All class indices of a data set; `who` asks for them. */
+export function classLabels(dataset: Dataset<BatchPart, BatchPart>, who = '`stratify`'): Int32Array {
   if (!Array.isArray(dataset.targetShape) || dataset.targetShape.length !== 0)
     throw new ArgumentError(
-      `\`stratify\` needs class indices, the targets of ${dataset.name} ${Array.isArray(dataset.targetShape) ? `have shape ${describeShape(dataset.targetShape as number[])}` : 'are several'}`,
+      `${who} needs class indices, the targets of ${dataset.name} ${Array.isArray(dataset.targetShape) ? `have shape ${describeShape(dataset.targetShape as number[])}` : 'are several'}`,
     );
   if (dataset.labels !== undefined) {
     const labels: unknown = dataset.labels();
@@ -244,10 +247,10 @@ function classLabels(dataset: Dataset<BatchPart, BatchPart>): Int32Array {
   const labels = new Int32Array(dataset.length);
   for (let start = 0; start < dataset.length; start += 1024) {
     const indices = Int32Array.from({ length: Math.min(1024, dataset.length - start) }, (_, i) => start + i);
-    const { targets } = batchNow(dataset, indices, '`stratify` needs labels() with all class indices');
+    const { targets } = batchNow(dataset, indices, `${who} needs labels() with all class indices`);
     if (!isClassIndices(targets))
       throw new ArgumentError(
-        `\`stratify\` needs int32 or uint8 class indices, the targets of ${dataset.name} are ${targets instanceof Tensor ? targets.dtype : 'several'}`,
+        `${who} needs int32 or uint8 class indices, the targets of ${dataset.name} are ${targets instanceof Tensor ? targets.dtype : 'several'}`,
       );
     labels.set(targets.data as Int32Array, start);
   }

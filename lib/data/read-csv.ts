@@ -290,7 +290,7 @@ class RowReader {
     const asText = `Read the column as text with columns: { '${name}': 'category' }, or leave such rows out with badRows: 'skip'`;
     // A schema has said what the column is.
     const hint = this.options.schema === undefined ? asText : "Leave such rows out with badRows: 'skip'";
-    this.#misfits.add(line, `, column '${name}': ${reason}`, kind === 'number' ? hint : '');
+    this.#misfits.add(line, `, column '${name}': ${reason}`, kind === 'number' ? hint : asMissing);
   }
 
   finish(): Table {
@@ -307,6 +307,9 @@ class RowReader {
     throw new FileFormatError(`${this.path}: ${why}`);
   }
 }
+
+/** @internal What may be done about a category that training did not have. */
+export const asMissing = "Take such values for missing ones with unknownCategories: 'missing', or leave their rows out with badRows: 'skip'";
 
 /** @internal What to say of a category that training did not have. */
 export function neverSeen(category: string, { categories }: ColumnBuilder): string {

@@ -6,6 +6,7 @@ import { ours } from '../foreign.js';
 import { keepNames } from '../names.js';
 import { Tensor } from '../tensor.js';
 import { plural, showAs } from '../words.js';
+import { note } from './about.js';
 import { type Column, type ColumnSchema, checkSchema, countPresent, describeColumn, schemaOf, someNames, whyNoCategories } from './columns.js';
 import { type DatasetSplit, TensorDataset } from './dataset.js';
 
@@ -146,7 +147,7 @@ export class Table {
    *
    * Targets of numbers are float32 [rows, 1]; categories are class indices [rows], with their names as `classes`.
    *
-   * @throws {@link ArgumentError} for a table of 0 rows, a column without any value, a target that is missing in a row or the same in all, and,
+   * @throws {@link ArgumentError} for a table of 0 rows, a column without any value, a target that is missing or infinite in a row or the same in all, and,
    *   where there is a target, a column of texts that nearly all differ, or of dates.
    *   Nothing is to be learned of a table that was read by the `schema` of another: its columns may be empty, which the preprocessing of a
    *   model takes as it does single gaps, and its target the same in all rows.
@@ -189,7 +190,7 @@ function checkColumns(columns: unknown, argument: string): void {
   }
 }
 
-/** @internal Refuses a target that is missing in a row, or, where it is to be learned, the same in all. */
+/** @internal Refuses a target that is missing or infinite in a row, or, where it is to be learned, the same in all. */
 export function checkTarget(table: Table, column: Column): Column {
   const { name, length } = table;
   const { values } = column;
@@ -198,6 +199,14 @@ export function checkTarget(table: Table, column: Column): Column {
     const count = length - countPresent(column);
     throw new ArgumentError(
       `the target column '${column.name}' of ${name} has no value in ${count} of ${length} rows, the first of them row ${missing + 1}: leave them out with rows()`,
+    );
+  }
+  const infinite = values.findIndex((value) => Math.abs(value) === Infinity);
+  if (infinite >= 0) {
+    const count = values.filter((value) => Math.abs(value) === Infinity).length;
+    throw new ArgumentError(
+      `the target column '${column.name}' of ${name} is ${values[infinite]} in ${count === 1 ? `row ${infinite + 1}` : `${count} rows, the first of them row ${infinite + 1}`}, which nothing is learned from. ` +
+        'Math.log(0) is −Infinity: leave such rows out with rows(), or take Math.log1p',
     );
   }
   if (!bySchema.has(table) && values.every((value) => value === values[0])) {
@@ -240,6 +249,7 @@ export class TableDataset extends TensorDataset<'float64', 'float32' | 'int32'> 
       split,
     });
     this.features = inputs.map(schemaOf);
+    note(this, { columns: inputs.map((column) => column.name), isWithoutTarget: target === undefined });
     if (target !== undefined) this.target = schemaOf(target);
   }
 }

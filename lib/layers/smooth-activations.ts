@@ -11,6 +11,7 @@ import {
   softplusParameters,
   swishParameters,
 } from '../ops/activation_options.js';
+import { exp } from '../ops/elementwise.js';
 import { celu, elu, gelu, mish, selu, softplus, softsign, swish } from '../ops/smooth_activations.js';
 import { Tensor } from '../tensor.js';
 import { Layer } from './layer.js';
@@ -276,4 +277,26 @@ export class Identity extends Layer {
   }
 }
 
-registerLayers({ ELU, SELU, CELU, GELU, Swish, Mish, Softplus, Softsign, Identity });
+/**
+ * `exp(x)`, the last layer of a model that learned logarithms, such as {@link TargetScaler} puts there.
+ *
+ * @example
+ * ```ts
+ * import { Exp, tensor } from 'nodegrad';
+ * new Exp().forward(tensor([0, 1])).toArray(); // [1, 2.718…]
+ * ```
+ */
+export class Exp extends Layer {
+  forward<D extends FloatDType>(x: Tensor<D>): Tensor<D> {
+    return exp(x);
+  }
+  override get initializerHint(): 'xavier' {
+    return 'xavier';
+  }
+  /** The layer that `config()` describes. */
+  static fromConfig(): Exp {
+    return new Exp();
+  }
+}
+
+registerLayers({ ELU, SELU, CELU, GELU, Swish, Mish, Softplus, Softsign, Identity, Exp });

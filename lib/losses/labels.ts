@@ -30,7 +30,11 @@ export function checkIgnoreIndex(value: unknown): number | null {
 
 export function checkClassWeights(value: unknown): readonly number[] | null {
   if (value === undefined || value === null) return null;
-  const weights = checkList(value, 'options.classWeights', 'an array of numbers, one for each class,');
+  const weights = checkList(
+    value,
+    'options.classWeights',
+    'an array of numbers, one for each class in the order of their indices, such as classWeights(data),',
+  );
   return Object.freeze(weights.map((weight) => checkNumber(weight, 'options.classWeights', 0)));
 }
 

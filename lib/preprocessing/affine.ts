@@ -34,6 +34,10 @@ export abstract class AffineTransform extends Transform {
     return y.mul(this.valueAs('scale', y.dtype)).add(this.valueAs('shift', y.dtype));
   }
 
+  override namesAfter(columns: readonly string[] | null): readonly string[] | null {
+    return columns;
+  }
+
   /** The state of one shift and one scale per feature. */
   protected affine(shape: readonly number[], shift: Float64Array, scale: Float64Array): Record<'shift' | 'scale', Tensor<'float64'>> {
     const spread = scale.map((value) => (value === 0 ? 1 : value));

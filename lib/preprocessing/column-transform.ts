@@ -42,7 +42,7 @@ export interface ColumnGroup {
 export class ColumnTransform extends Transform {
   /** The groups. */
   readonly groups: readonly ColumnGroup[];
-  /** What is predicted from them; null where that was not said. */
+  /** What is predicted from them; null where that was not said. A model that is trained on a table says it of its own. */
   readonly target: ColumnSchema | null;
   readonly #columns: readonly ColumnSchema[];
   readonly #places: readonly (readonly number[])[];
@@ -81,6 +81,25 @@ export class ColumnTransform extends Transform {
 
   override checkTarget({ name, target }: AnyDataset): void {
     checkSameClasses(name, target, this.target);
+  }
+
+  override namesAfter(): readonly string[] | null {
+    const parts = this.groups.map(({ columns, transform }) => this.#categoriesOf(columns, transform) ?? transform.namesAfter(columns));
+    return parts.some((names) => names === null) ? null : parts.flatMap((names) => names ?? []);
+  }
+
+  /** Of a column of categories that has one of its own for each: `city = Bonn`. */
+  #categoriesOf([name, ...more]: readonly string[], transform: Transform): readonly string[] | null {
+    const { categories } = this.columns.find((column) => column.name === name) ?? {};
+    if (!(transform instanceof OneHotEncoder) || more.length > 0 || transform.outputShape[0] !== categories?.length) return null;
+    return categories.map((category) => `${name} = ${category}`);
+  }
+
+  override withTarget(target: ColumnSchema): Transform {
+    if (this.target !== null) return this;
+    const twin = new ColumnTransform(this.columns, this.groups, target);
+    if (this.inputShape !== null) twin.settle(this.inputShape, {}); // what was learned is in the groups
+    return twin;
   }
 
   override learn(examples: Examples): void | Promise<void> {
@@ -167,7 +186,7 @@ function pick({ data, shape }: Tensor<FloatDType>, places: readonly number[]): T
  * deviation 1; categories become one-hot, a missing one zeros.
  *
  * @param columns - The features, such as `features` of a {@link TableDataset}.
- * @param target - What is predicted from them, for whoever loads the model.
+ * @param target - What is predicted from them, for whoever loads the model. Default: what the model is trained on.
  * @throws {@link ArgumentError} for anything else.
  * @example
  * ```ts

@@ -80,6 +80,10 @@ export class Imputer extends Transform {
     return Tensor.from(filled, x.shape) as Tensor<FloatDType>;
   }
 
+  override namesAfter(columns: readonly string[] | null): readonly string[] | null {
+    return columns;
+  }
+
   config(): unknown {
     return { strategy: this.strategy, ...(this.strategy === 'constant' && { value: this.#constant }) };
   }

@@ -22,11 +22,15 @@ export function setPreprocessing(model: object, transform: Transform | null): vo
   else throw new ArgumentError(expected('a transform, such as new StandardScaler(), or null', 'preprocessing', transform));
 }
 
-/** @internal Fits the preprocessing of a model on its training data, where it has not seen any yet. */
+/** @internal Fits the preprocessing of a model on its training data, where it has not seen any yet, and notes which column of a table they predict. */
 export function fitPreprocessing(model: object, data: AnyDataset, progress?: ProgressOption): void | Promise<void> {
   const transform = transforms.get(model);
-  if (transform === undefined || transform.inputShape !== null) return;
-  return whenThere(transform.fit(data, { progress }) as Transform, () => {});
+  if (transform === undefined) return;
+  const fitted = transform.inputShape === null ? (transform.fit(data, { progress }) as Transform) : transform;
+  return whenThere(fitted, (one) => {
+    // A copy: other models may share the transform, and predict something else.
+    if (data.target !== undefined) transforms.set(model, one.withTarget(data.target));
+  });
 }
 
 /** @internal A data set as the model sees it; where its targets count, they must be of the classes that the model was trained on. */

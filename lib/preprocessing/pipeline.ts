@@ -40,6 +40,10 @@ export class Pipeline extends Transform {
     return this.steps[0]?.adapted(data, toLearn) ?? data;
   }
 
+  override namesAfter(columns: readonly string[] | null): readonly string[] | null {
+    return this.steps.reduce((names, step) => step.namesAfter(names), columns);
+  }
+
   override checkTarget(data: AnyDataset): void {
     this.steps[0]?.checkTarget(data);
   }

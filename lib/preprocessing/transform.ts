@@ -93,6 +93,16 @@ export abstract class Transform {
   /** @internal Refuses class indices that count other classes than those it says are predicted. */
   checkTarget(_data: AnyDataset): void {}
 
+  /** @internal The same, and of a table what is predicted from it, where nobody has said that. */
+  withTarget(_target: ColumnSchema): Transform {
+    return this;
+  }
+
+  /** @internal What the columns are called that it makes of some; null where they are no longer columns. */
+  namesAfter(_columns: readonly string[] | null): readonly string[] | null {
+    return null;
+  }
+
   /** Shape of one example after `transform`. */
   get outputShape(): readonly number[] {
     return this.outputOf(this.#fitted());

@@ -1,5 +1,6 @@
 // What can be known of data by looking at some examples: ranges, columns, classes, order, and how two parts of a split compare.
 
+import { aboutData } from '../data/about.js';
 import { memoryOf } from '../data/contract.js';
 import { type AnyDataset, isInMemory } from '../data/dataset.js';
 import type { AnyPair } from '../data/loader.js';
@@ -37,6 +38,8 @@ export interface DataFacts {
   readonly looked: number;
   /** All inputs together; null for several inputs, or for indices. */
   readonly inputs: Spread | null;
+  /** Names of the columns of the inputs, where they have some. */
+  readonly names: readonly string[] | null;
   /** Column by column, of inputs in rows of numbers; empty for images and sequences. */
   readonly columns: readonly Spread[];
   /** Pairs of equal columns. */
@@ -82,6 +85,7 @@ export function factsOf(data: AnyDataset, [inputs, targets]: AnyPair): DataFacts
   return {
     name: data.name,
     length: data.length,
+    names: x !== null && aboutData(data)?.columns?.length === width ? (aboutData(data)?.columns ?? null) : null,
     looked: inputs instanceof Tensor ? (inputs.shape[0] ?? 0) : 0,
     inputs: x === null ? null : spreadOfAll(x),
     get columns() {
@@ -180,14 +184,16 @@ function duplicatesOf({ data, shape }: AnyTensor, columns: readonly Spread[]): [
 }
 
 /** The column that explains the most of the targets' variance: by a line for numbers, by the mean of each class for classes. */
-function leakOf(inputs: AnyTensor, targets: AnyTensor, { distinct, isWhole, std }: TargetFacts): DataFacts['leak'] {
+function leakOf(inputs: AnyTensor, targets: AnyTensor, { distinct, isWhole, std, nonFinite }: TargetFacts): DataFacts['leak'] {
   const [rows, width] = inputs.shape;
   const areClasses = isWhole && distinct <= 32;
-  if (std === 0) return null;
+  // Of numbers that are not finite, there is no variance to explain.
+  if (std === 0 || nonFinite > 0) return null;
   let best: DataFacts['leak'] = null;
   for (let column = 0; column < width; column++) {
     const x = Float64Array.from({ length: rows }, (_, row) => inputs.data[row * width + column]);
     const y = targets.data as ArrayLike<number>;
+    if (!x.every(Number.isFinite)) continue;
     const explained = areClasses ? byClass(x, y) : byLine(x, y);
     if (best === null || explained > best.explained) best = { column, explained };
   }

@@ -21,6 +21,7 @@ import { preprocessed } from '../preprocessing/of-model.js';
 import { type ProgressOption, streamOf } from '../progress.js';
 import { checkRegularizers } from '../regularizers/regularizer.js';
 import { checkDomains } from '../training/domains.js';
+import { checkTrainingUnits } from '../training/target-units.js';
 import { checkLoss, checkMetrics } from '../training/evaluate.js';
 import { type FitOptions, fitOptions, precisionOf } from '../training/fit-options.js';
 import { ownCodeOf } from '../training/own-code.js';
@@ -134,6 +135,7 @@ export async function preflight(model: AnyLayer, data: AnyDataset, options: Pref
     }
   };
   const loader = new DataLoader(seen as Dataset<BatchPart, BatchPart>, { batchSize });
+  attempt(() => checkTrainingUnits(model, data, validation, loss));
   attempt(() => checkFlight({ model, loss, metrics, loader, validation: other }));
   attempt(() => checkDomains(loss, seen, other));
   const subject = { model, loss, optimizer };

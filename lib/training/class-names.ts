@@ -13,6 +13,7 @@ import { Tensor } from '../tensor.js';
 import type { FitOptions } from './fit-options.js';
 import { plural } from '../words.js';
 import { rememberRandoms } from './run-state.js';
+import { checkTrainingUnits } from './target-units.js';
 
 const namesOf = new WeakMap<object, readonly string[]>();
 /** Shapes of the examples that models were trained on, as they reach the model. */
@@ -37,13 +38,14 @@ export function checkClassNames(names: unknown, argument: string): readonly stri
 
 /**
  * What a model takes from its training data before the first step: what its preprocessing learns, and the names of the classes where it gives a score for each.
- * Validation data must have the same classes.
+ * Validation data must have the same classes, and the same units.
  */
 export function takeFromData(
   model: AnyLayer,
   data: AnyDataset,
-  { validation, progress }: Pick<FitOptions, 'validation' | 'progress'>,
+  { validation, progress, loss }: Pick<FitOptions, 'validation' | 'progress' | 'loss'>,
 ): void | Promise<void> {
+  checkTrainingUnits(model, data, validation, loss);
   return whenThere(fitPreprocessing(model, data, progress), () => {
     const { inputShape, classes } = data;
     const shape = isShape(inputShape) ? (inputShape as readonly number[]) : null;

@@ -30,6 +30,7 @@ import { Breather, rememberModes } from './modes.js';
 import { type RecordedParts, ownCodeOf } from './own-code.js';
 import type { ProgressOption } from '../progress.js';
 import { watched } from './reading.js';
+import { checkUnits } from './target-units.js';
 import { TensorRows } from './tensor-rows.js';
 import { type Seen, addMeasured, measure, needPrediction } from './train-step.js';
 
@@ -64,6 +65,7 @@ const worthCompiling = 4;
 export async function evaluate(model: AnyLayer, data: AnyDataset, options: EvaluateOptions): Promise<Scores> {
   checkAnyDataset(data, 'data');
   checkClasses(model, data);
+  checkUnits(model, data, options?.loss);
   const seen = preprocessed(model, data);
   if (options?.loss instanceof Loss) checkDomains(options.loss, seen);
   return evaluateSeen(model, seen, options);

@@ -9,6 +9,7 @@ import type { AnyTensor } from '../tensor.js';
 import { type AnyModel, Model } from './model.js';
 import { restoreFrozen } from './frozen.js';
 import { apart, build, frozenIn, parse } from './model-file.js';
+import { setTargetUnits } from './target-units.js';
 
 /**
  * Builds the model that `model.toBytes()` took down.
@@ -47,7 +48,7 @@ function rebuild(file: Safetensors, source: string): AnyModel {
       `${source}: holds weights without an architecture: build the model and fill it with model.load(path), or loadPyTorch(model, path) if PyTorch wrote it`,
     );
   }
-  const { weights, preprocessing, classNames } = apart(file, source);
+  const { weights, preprocessing, classNames, targetUnits } = apart(file, source);
   const frozen = frozenIn(file, source);
   const description = parse(architecture, source, 'architecture');
   const model = build(source, 'architecture', () => buildModel(description));
@@ -65,6 +66,7 @@ function rebuild(file: Safetensors, source: string): AnyModel {
   model.loadStateDict(weights);
   model.preprocessing = preprocessing;
   model.classNames = classNames;
+  setTargetUnits(model, targetUnits);
   if (frozen !== null) restoreFrozen(model, frozen);
   return model as AnyModel;
 }

@@ -6,6 +6,7 @@ import { type Transform, type TransformDescription, buildTransform } from '../pr
 import type { AnyTensor } from '../tensor.js';
 import { checkClassNames } from './class-names.js';
 import type { Frozen } from './frozen.js';
+import type { TargetUnits } from './target-units.js';
 
 /** What the preprocessing learned stands beside the weights, under names that begin so; the metadata `preprocessing` says what it is. */
 export const learnedBelow = 'preprocessing.';
@@ -18,15 +19,17 @@ export interface FileParts {
   readonly weights: Map<string, AnyTensor>;
   readonly preprocessing: Transform | null;
   readonly classNames: readonly string[] | null;
+  readonly targetUnits: TargetUnits | null;
 }
 
-/** The weights of a file, its preprocessing, and its class names. */
+/** The weights of a file, its preprocessing, its class names, and the units of its predictions. */
 export function apart(file: Safetensors, source: string): FileParts {
   const { metadata } = file;
   const names = metadata.get('format') === format ? metadata.get('classNames') : undefined;
   const list = names === undefined ? null : parse(names, source, 'list of class names');
   const classNames = list === null ? null : build(source, 'list of class names', () => checkClassNames(list, 'classNames'));
-  return { ...withPreprocessing(file, source), classNames };
+  const units = metadata.get('targetUnits');
+  return { ...withPreprocessing(file, source), classNames, targetUnits: units === 'targets' || units === 'scaled' ? units : null };
 }
 
 /** What of a model is frozen, as its file says; null where nothing is. */
@@ -39,7 +42,7 @@ export function frozenIn({ metadata }: Safetensors, source: string): Frozen | nu
   throw new FileFormatError(`${source}: what is frozen are not two lists of paths`);
 }
 
-function withPreprocessing({ tensors, metadata }: Safetensors, source: string): Omit<FileParts, 'classNames'> {
+function withPreprocessing({ tensors, metadata }: Safetensors, source: string): Omit<FileParts, 'classNames' | 'targetUnits'> {
   const text = metadata.get('preprocessing');
   if (text === undefined) return { weights: tensors, preprocessing: null };
   const of = (isLearned: boolean): [string, AnyTensor][] => [...tensors].filter(([name]) => name.startsWith(learnedBelow) === isLearned);

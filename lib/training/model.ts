@@ -18,6 +18,7 @@ import type { FitOptions } from './fit-options.js';
 import type { History, Scores } from './history.js';
 import type { PlotOptions } from './plot.js';
 import { loadInto, save, toBytes } from './save.js';
+import { setTargetUnits, targetUnits } from './target-units.js';
 
 /** A model of any input and output type. */
 // biome-ignore lint/suspicious/noExplicitAny: input and output types of a subclass may be anything.
@@ -154,17 +155,21 @@ export abstract class Model<In = Tensor, Out = Tensor> extends Layer<In, Out> {
     return plot(this as AnyModel, path, options);
   }
 
-  /** A copy with its own memory, and the preprocessing and class names of this model: a snapshot, in the middle of a run one of whole steps. */
+  /**
+   * A copy with its own memory, and the preprocessing and class names of this model: a snapshot, in the middle of a run one of whole steps. Like the model, it
+   * predicts in the units of its targets where a {@link TargetScaler} has given it those.
+   */
   override clone(): this {
     const twin = super.clone();
     twin.preprocessing = this.preprocessing;
     twin.classNames = this.classNames;
+    setTargetUnits(twin as AnyModel, targetUnits(this as AnyModel));
     return twin;
   }
 
   /**
    * Writes weights and architecture to one safetensors file: whole or not at all, readable by other tools. Preprocessing, class names, and which parameters and layers
-   * are frozen are in it, too.
+   * are frozen are in it, too. A model that was trained on scaled targets and not given their units is saved with a warning, `NODEGRAD_SCALED_TARGETS`.
    *
    * @throws {@link ArgumentError} when the file cannot be written, a layer class is not registered, or {@link Model.classNames} are not as many as the model's
    *   scores.

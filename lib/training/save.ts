@@ -12,6 +12,7 @@ import type { AnyTensor } from '../tensor.js';
 import { checkClassCount, classNamesOf, scoresOf, setClassNames } from './class-names.js';
 import { frozenOf } from './frozen.js';
 import { apart, format, learnedBelow } from './model-file.js';
+import { setTargetUnits, targetUnits, warnOfScaled } from './target-units.js';
 
 /** `model.toBytes()`: weights by path, and the architecture as JSON under `architecture` in the metadata. */
 export function toBytes(model: AnyLayer): Uint8Array {
@@ -25,6 +26,8 @@ export function toBytes(model: AnyLayer): Uint8Array {
     checkClassCount(names, scoresOf(model), 'classNames');
     metadata.set('classNames', JSON.stringify(names));
   }
+  const units = targetUnits(model);
+  if (units !== null) metadata.set('targetUnits', units);
   const frozen = frozenOf(model);
   if (frozen.frozen.length + frozen.frozenLayers.length > 0) metadata.set('frozen', JSON.stringify(frozen));
   const preprocessing = preprocessingOf(model);
@@ -37,16 +40,19 @@ export function toBytes(model: AnyLayer): Uint8Array {
 /** `model.save(path)`: documented there. */
 export async function save(model: AnyLayer, path: string): Promise<void> {
   checkPath(path);
+  warnOfScaled(model);
   // The copy is made now, the rest of the work is the system's: the run may go on.
   await writeFileAtomic(path, [toBytes(model)]);
 }
 
 /** `model.load(path, options)`: documented there. */
 export async function loadInto(model: AnyLayer, path: string, options: LoadOptions = {}): Promise<LoadReport> {
-  const { weights, preprocessing, classNames } = apart(await readSafetensors(path), path);
+  const { weights, preprocessing, classNames, targetUnits: units } = apart(await readSafetensors(path), path);
   const report = model.loadStateDict(weights, options);
   if (preprocessing !== null) setPreprocessing(model, preprocessing);
   // Of a part of the model, or of another last layer, they would be wrong.
-  if (classNames !== null && report.missing.length + report.skipped.length === 0) setClassNames(model, classNames);
+  if (report.missing.length + report.skipped.length > 0) return report;
+  if (classNames !== null) setClassNames(model, classNames);
+  setTargetUnits(model, units);
   return report;
 }

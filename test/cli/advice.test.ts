@@ -21,6 +21,7 @@ test('a change that flags can make is told by them', (t) => {
     [{ kind: 'earlyStopping', epoch: 7 }, '--patience 5'],
     [{ kind: 'widen', factor: 2 }, '--hidden 128,128'],
     [{ kind: 'optimizer', name: 'Adam', lr: 0.001 }, '--optimizer adam --lr 0.001'],
+    [{ kind: 'fixData', what: 'class weights' }, '--class-weights balanced'],
   ];
   for (const [change, flags] of rows) t.is(told('Take new Something()', change), `it is so. Try ${flags}`);
 });

@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import {
   Adam,
   BinaryCrossEntropyLoss,
@@ -17,27 +17,8 @@ import {
   tablePreprocessing,
 } from '../../lib/index.js';
 import { runCommand as run } from '../helpers/command.js';
+import { houses } from '../helpers/houses.js';
 import { Seeded } from '../helpers/seeded.js';
-
-const factors: Record<string, number> = { Bonn: 1.3, Köln: 1.6, Ulm: 1 };
-
-/** Houses whose price follows from area, rooms, garden and city, with columns that say nothing. */
-function houses(t: ExecutionContext, rows = 400): string {
-  const random = new Seeded(7);
-  const lines = ['id,rooms,area,city,note,garden,country,price'];
-  for (let i = 1; i <= rows; i++) {
-    const rooms = 1 + random.integer(7);
-    const area = rooms * 22 + 10 * random.next();
-    const city = Object.keys(factors)[random.integer(3)];
-    const garden = ['yes', 'no', ''][random.integer(3)];
-    const price = Math.round((2000 * area + 15_000 * rooms + (garden === 'yes' ? 20_000 : 0)) * factors[city]);
-    lines.push(`${i},${random.next() < 0.05 ? '' : rooms},${area.toFixed(1)},${city},"text ${i}, or so",${garden},DE,${price}`);
-  }
-  const folder = mkdtempSync(join(tmpdir(), 'nodegrad-cli-'));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  writeFileSync(join(folder, 'houses.csv'), `${lines.join('\n')}\n`);
-  return folder;
-}
 
 test('train on a table says what it does to each column, and its model evaluates and predicts files with the same preprocessing', async (t) => {
   const folder = houses(t);
@@ -314,4 +295,35 @@ test('whole numbers that step by one count the rows, fractions do not, and a col
   const kept = await run(folder, [...words, '--columns', 'a=number', '--columns', 'who am I=category', '--run-dir', 'two']);
   t.regex(kept.out, / a: numbers from 3 to 32; standardized\n/);
   t.notRegex(kept.out, /left out/);
+});
+
+test('--class-weights balanced lets a rare class count, and says by how much', async (t) => {
+  const folder = houses(t, 5);
+  const random = new Seeded(3);
+  const lines = Array.from({ length: 300 }, () => random.integer(30)).map((x) => `${x},${x < 15 && random.next() < 0.25 ? 'yes' : 'no'}`);
+  writeFileSync(join(folder, 'rare.csv'), `x,leaves\n${lines.join('\n')}\n`);
+  const words = ['train', '--data', 'rare.csv', '--target', 'leaves', '--epochs', '20', '--lr', '0.01'];
+  const balanced = await run(folder, [...words, '--class-weights', 'balanced', '--run-dir', 'a']);
+  t.is(balanced.code, 0, balanced.error);
+  t.regex(balanced.out, /\n +classes weigh 0\.5\d* \('no'\), [3-6](\.\d+)? \('yes'\)\n/);
+  const saying = async (dir: string): Promise<number> => {
+    const { out } = await run(folder, ['predict', `${dir}/model.safetensors`, '--data', 'rare.csv']);
+    return out.split('\n').filter((line) => line.startsWith('yes')).length;
+  };
+  await run(folder, [...words, '--run-dir', 'b']);
+  t.is(await saying('b'), 0, 'otherwise the rare class is never said');
+  t.true((await saying('a')) > 0);
+  t.regex((await run(folder, [...words, '--class-weights', 'x'])).error, /Allowed choices are balanced/);
+  const numbers = await run(folder, [
+    'train',
+    '--data',
+    'houses.csv',
+    '--target',
+    'price',
+    '--task',
+    'regression',
+    '--class-weights',
+    'balanced',
+  ]);
+  t.regex(numbers.error, /--class-weights is for classes, and 'price' is a number to predict/);
 });

@@ -278,6 +278,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   TransformFitOptions: { take: (o) => new lib.Centre().fit(x, o).toJSON() },
   MinMaxScalerOptions: { take: (o) => new lib.MinMaxScaler(o).toJSON() },
   ChannelScalerOptions: { take: (o) => new lib.ChannelScaler(o).toJSON(), needs: { layout: 'NHWC' } },
+  TargetScalerOptions: { take: (o) => new lib.TargetScaler(o).log },
   PCAOptions: { take: (o) => new lib.PCA(o).toJSON() },
   WhiteningOptions: { take: (o) => new lib.Whitening(o).toJSON() },
   ZCAOptions: { take: (o) => new lib.ZCA(o).toJSON() },

@@ -177,6 +177,7 @@ function* otherLayers(): Iterable<OnnxCase> {
   for (const type of [lib.Dropout, lib.AlphaDropout]) yield layer(type.name, () => new type(0.5), rows);
   yield layer('GaussianNoise', () => new lib.GaussianNoise(0.5), rows);
   yield layer('Identity', () => new lib.Identity(), rows);
+  yield layer('Exp', () => new lib.Exp(), rows);
   yield layer('BatchNorm1d', () => new lib.BatchNorm1d(7), rows);
   yield layer('BatchNorm1d of sequences', () => new lib.BatchNorm1d(5), words);
   yield* each('BatchNorm2d', [{}, { affine: false }], (o) => new lib.BatchNorm2d(6, o), images);

@@ -1,6 +1,6 @@
 // Activation layers: the contract, and that they are the functions of the same name.
 import test from 'ava';
-import { ArgumentError, CELU, ELU, elu, GELU, HardTanh, Identity, LeakyReLU, PReLU, Softplus, Swish } from '../../lib/index.js';
+import { ArgumentError, CELU, ELU, elu, Exp, GELU, HardTanh, Identity, LeakyReLU, PReLU, Softplus, Swish, tensor } from '../../lib/index.js';
 import { layerContract } from '../contracts/layer.js';
 import { activations } from '../helpers/activations.js';
 import { f32 } from '../helpers/build.js';
@@ -30,6 +30,12 @@ test('PReLU keeps the layer contract, with one slope or one a channel', (t) => {
     kinks: [0],
     refuses: [[[2, 4], /3/]],
   });
+});
+
+test('Exp keeps the layer contract and gives the exponential', (t) => {
+  layerContract(t, { create: () => new Exp(), inputShape: [3, 5], outputShape: [3, 5], parameters: {} });
+  const y = new Exp().forward(tensor([0, 1, -1]));
+  for (const [i, one] of [1, Math.E, 1 / Math.E].entries()) t.true(Math.abs(y.data[i] - one) < 1e-6);
 });
 
 test('Identity keeps the layer contract and gives its input back', (t) => {

@@ -144,3 +144,24 @@ test('folds of a table carry their columns', async (t) => {
     { folds: 2 },
   );
 });
+
+test('a model that is trained on a table says what it predicts, though its preprocessing was not told; of one transform, each model its own', async (t) => {
+  const table = tableFromRows(rows.map((row) => ({ ...row, rent: row.price / 9 })));
+  const features = ['area', 'city'];
+  const [prices, rents] = ['price', 'rent'].map((target) => table.dataset({ target, features }));
+  const shared = tablePreprocessing(prices.features).fit(prices);
+  const targetOf = async (data: TableDataset, preprocessing: ColumnTransform): Promise<string | undefined> => {
+    const model = mlp({ inputShape: [5], hidden: [], classes: 1 });
+    model.preprocessing = preprocessing;
+    const [part] = split(data, [0.5, 0.5], { seed: 1 });
+    await model.fit(part, { loss: new MSELoss(), optimizer: new Adam(model), log: false, progress: false, sitter: false });
+    const read = fromBytes(model.toBytes()) as ReturnType<typeof mlp>;
+    identical(t, (await read.predict(data)) as Tensor, (await model.predict(data)) as Tensor);
+    return (read.preprocessing as ColumnTransform).target?.name;
+  };
+  t.is(await targetOf(prices, shared), 'price');
+  t.is(await targetOf(rents, shared), 'rent');
+  t.is(shared.target, null);
+  t.is(await targetOf(rents, tablePreprocessing(rents.features)), 'rent', 'one that fit() fits');
+  t.is(await targetOf(rents, tablePreprocessing(rents.features, prices.target)), 'price', 'what was said stays');
+});

@@ -6,6 +6,7 @@ import {
   type AsyncDataset,
   Linear,
   MSELoss,
+  Parallel,
   R2,
   ReLU,
   Sequential,
@@ -13,10 +14,13 @@ import {
   TargetScaler,
   TensorDataset,
   type Tensor,
+  decodeOnnx,
+  encodeOnnx,
   fromBytes,
   mlp,
   setSeed,
   split,
+  subset,
   tableFromRows,
   tablePreprocessing,
   tensor,
@@ -100,4 +104,67 @@ test('class indices, validation data, models that end otherwise and a scaler tha
   for (const model of [new ReLU(), new Sequential([new Linear(1, 1), new ReLU()]), new Linear(1, 1, { bias: false }), null, {}])
     t.throws(() => scaler.foldInto(model as never), { instanceOf: ArgumentError, message: /whose last layer is a Linear with a bias/ });
   t.throws(() => scaler.foldInto(new Linear(1, 2)), { instanceOf: ShapeError });
+});
+
+test('logarithms of prices are learned, and the model, its file and its ONNX predict prices', async (t) => {
+  const wide = rows.map((row, i) => ({ ...row, price: row.price * (i % 4 === 0 ? 100 : 1), luxury: i % 4 === 0 ? 'yes' : 'no' }));
+  const data = tableFromRows(wide).dataset({ target: 'price' });
+  const [train, validation] = split(data, [0.8, 0.2], { seed: 1 });
+  setSeed(1);
+  const model = mlp({ inputShape: [7], hidden: [32], classes: 1 });
+  model.preprocessing = tablePreprocessing(data.features).fit(train);
+  const scaler = new TargetScaler({ log: true }).fit(train);
+  t.true(scaler.log);
+  const { targets } = scaler.scaled(train).batch(Int32Array.from({ length: 5 }, (_, i) => i));
+  const prices = train.batch(Int32Array.from({ length: 5 }, (_, i) => i)).targets;
+  for (const [i, one] of [...targets.data].entries())
+    t.true(Math.abs(one - (Math.log(prices.data[i]) - scaler.mean.item()) / scaler.std.item()) < 1e-5);
+  const loss = new MSELoss();
+  const optimizer = new Adam(model, { lr: 3e-3 });
+  await model.fit(scaler.scaled(train), { loss, optimizer, epochs: 120, validation: scaler.scaled(validation), log: false, progress: false });
+  const before = (await model.predict(validation)) as Tensor;
+  scaler.foldInto(model);
+  const after = (await model.predict(validation)) as Tensor;
+  const wanted = before.data.map((one) => Math.exp(one * scaler.std.item() + scaler.mean.item()));
+  for (const [i, one] of [...after.data].entries()) t.true(Math.abs(one / wanted[i] - 1) < 1e-4, `${one} for ${wanted[i]}`);
+  const { metrics } = await model.evaluate(validation, { loss, metrics: [new R2()] });
+  t.true(metrics.r2 > 0.95, `R2 ${metrics.r2}`);
+  const read = fromBytes(model.toBytes()) as typeof model;
+  for (const one of [read, model.clone()]) identical(t, (await one.predict(validation)) as Tensor, after);
+  for (const one of [model, read]) t.throws(() => scaler.foldInto(one), { message: /has the units of the targets already/ });
+  const onnx = await decodeOnnx(await encodeOnnx(model, { preprocessing: false }));
+  const { inputs } = validation.batch(Int32Array.from({ length: validation.length }, (_, i) => i));
+  close(t, (await onnx.predict(model.preprocessing.transform(inputs))) as Tensor, after, { relative: 1e-5 });
+  await read.fit(train, { loss, optimizer: new Adam(read, { lr: 1e-5 }), log: false, progress: false });
+});
+
+test('targets without a logarithm are named by their row, those of another part of the set do not count, and a bare layer cannot end in an exponential', async (t) => {
+  const data = new TensorDataset(tensor([[1], [2], [3], [4]]), tensor([[1], [10], [0], [-5]]), { name: 'sales' });
+  const scaler = new TargetScaler({ log: true });
+  t.throws(() => scaler.fit(data), {
+    instanceOf: ArgumentError,
+    message: /^the target of row 2 of data set 'sales' is 0, and only finite numbers above 0/,
+  });
+  const whole = subset(data, [1, 0]);
+  scaler.fit(whole);
+  close(
+    t,
+    scaler
+      .scaled(whole)
+      .memory?.()
+      .targets.gather(tensor([1, 0], { dtype: 'int32' })) as Tensor,
+    tensor([[1], [-1]]),
+    { absolute: 1e-6 },
+  );
+  const part = subset(data, [3, 1]);
+  const says = { instanceOf: ArgumentError, message: /^the target of row 0 of data set 'sales\[2\]' is -5,/ };
+  t.throws(() => scaler.scaled(part).memory?.(), says);
+  t.throws(() => scaler.scaled(part).batch(Int32Array.of(1, 0)), says);
+  const loss = new MSELoss();
+  const model = mlp({ inputShape: [1], hidden: [2], classes: 1 });
+  await t.throwsAsync(model.fit(scaler.scaled(part), { loss, optimizer: new Adam(model), log: false, progress: false }), says);
+  t.throws(() => scaler.foldInto(new Linear(1, 1)), { instanceOf: ArgumentError, message: /expected a stack of layers/ });
+  t.throws(() => scaler.foldInto(new Parallel([new Linear(1, 1)])), { instanceOf: ArgumentError, message: /whose last layer is a Linear/ });
+  t.throws(() => new TargetScaler({ log: 1 as never }), { instanceOf: ArgumentError });
+  t.throws(() => new TargetScaler({ logs: true } as never), { instanceOf: ArgumentError, message: /unknown option `logs`/ });
 });

@@ -3,6 +3,9 @@
 import type { DataFacts } from '../data-facts.js';
 import { type Suspicion, percent, rule, short } from '../evidence.js';
 
+/** A column by its name, or by its number where it has none. */
+const columnName = ({ names }: DataFacts, column: number): string => (names === null ? String(column) : `'${names[column]}'`);
+
 /** NaN and infinities. */
 export const nonFiniteData = rule({
   ids: ['non-finite-data'],
@@ -16,9 +19,12 @@ export const nonFiniteData = rule({
     return {
       id: 'non-finite-data',
       verdict: 'fault',
-      seen: `${x > 0 ? `${x} of the inputs` : `${y} of the targets`}${x > 0 && column >= 0 ? `, first in column ${column},` : ''} are NaN or infinite, over ${data.looked} examples that were looked at`,
+      seen: `${x > 0 ? `${x} of the inputs` : `${y} of the targets`}${x > 0 && column >= 0 ? `, first in column ${columnName(data, column)},` : ''} are NaN or infinite, over ${data.looked} examples that were looked at`,
       why: 'One such number makes the loss, every gradient and then every weight NaN',
-      advice: 'Leave these examples out, or fill the gaps: new Imputer() with the mean of the column',
+      advice:
+        x > 0
+          ? 'Leave these examples out, or fill the gaps: new Imputer() with the mean of the column'
+          : 'Leave these examples out. A logarithm of 0 is −Infinity: Math.log1p takes 0, and new TargetScaler({ log: true }) names the row',
       change: { kind: 'fixData', what: 'non-finite numbers' },
       confidence: 1,
     };
@@ -63,7 +69,7 @@ export const columns = rule({
       found.push({
         id: 'constant-feature',
         verdict: 'warning',
-        seen: `${constant.length === 1 ? `column ${constant[0]} of the inputs is` : `columns ${constant.join(', ')} of the inputs are`} the same number in all ${data.looked} examples that were looked at`,
+        seen: `${constant.length === 1 ? `column ${columnName(data, constant[0])} of the inputs is` : `columns ${constant.map((j) => columnName(data, j)).join(', ')} of the inputs are`} the same number in all ${data.looked} examples that were looked at`,
         why: 'A column without spread tells no two examples apart; where it should have some, reading or joining the data went wrong',
         advice: `Leave ${constant.length === 1 ? 'it' : 'them'} out, or look how the data were read`,
         change: { kind: 'fixData', what: 'constant columns' },
@@ -74,9 +80,9 @@ export const columns = rule({
       found.push({
         id: 'duplicate-feature',
         verdict: 'warning',
-        seen: `column ${second} of the inputs repeats column ${first}${data.duplicates.length > 1 ? `, and ${data.duplicates.length - 1} more columns repeat others` : ''}`,
+        seen: `column ${columnName(data, second)} of the inputs repeats column ${columnName(data, first)}${data.duplicates.length > 1 ? `, and ${data.duplicates.length - 1} more columns repeat others` : ''}`,
         why: 'A column that stands twice counts twice in the first layer, and says that joining the data may have gone wrong',
-        advice: `Leave column ${second} out`,
+        advice: `Leave column ${columnName(data, second)} out`,
         change: { kind: 'fixData', what: 'duplicate columns' },
         confidence: 0.85,
       });
@@ -218,7 +224,7 @@ function rareClass(label: number, count: number, length: number): Suspicion {
     verdict: 'warning',
     seen: `class ${label} has about ${count} of ${length} examples (${percent(count / length)})`,
     why: 'A model that never says this class is right nearly always, and its accuracy hides that',
-    advice: `Weigh the class by ${short(length / Math.max(1, count) / 2)} in the loss, and look at its recall instead of the accuracy`,
+    advice: `Weigh the classes in the loss, { classWeights: classWeights(train) } (this one by ${short(length / Math.max(1, count) / 2)}), and look at its recall instead of the accuracy`,
     change: { kind: 'fixData', what: 'class weights' },
     confidence: 0.75,
   };
@@ -234,13 +240,14 @@ export const leaks = rule({
     if (data.looked < rows || data.leak === null || data.leak.explained < explained) return null;
     // A truth table of few rows has such columns by nature, and so has a problem of one number.
     if (data.columns[data.leak.column].min === data.columns[data.leak.column].max) return null;
+    const name = columnName(data, data.leak.column);
     return {
       id: 'target-leak',
       verdict: 'fault',
-      seen: `column ${data.leak.column} of the inputs gives the target away: alone it explains ${percent(data.leak.explained)} of its variance`,
+      seen: `column ${name} of the inputs gives the target away: alone it explains ${percent(data.leak.explained)} of its variance`,
       why: 'Such a column is usually made from the target, and will not be there when the model is used',
-      advice: `Leave column ${data.leak.column} out and train again; if it is known before the target is, keep it and do without the net`,
-      change: { kind: 'fixData', what: `column ${data.leak.column}` },
+      advice: `Leave column ${name} out and train again; if it is known before the target is, keep it and do without the net`,
+      change: { kind: 'fixData', what: `column ${name}` },
       confidence: 0.9,
     };
   },

@@ -5,6 +5,9 @@ import { areLearnable } from './data-and-net.js';
 import { isLate } from './lr.js';
 import { plural } from '../../words.js';
 
+/** A share as people say it: what is many times as much is no percentage. */
+const shareOf = (share: number): string => (share < 10 ? percent(share) : `${short(share)} times that`);
+
 /** Training and validation that part. */
 export const overfitting = rule({
   ids: ['overfitting', 'nothing-to-learn'],
@@ -114,7 +117,7 @@ export const shortfall = rule({
       return {
         id: 'stopped-too-early',
         verdict: 'warning',
-        seen: `the run ended after ${plural(step, 'step')} (${plural(epochs.length, 'epoch')}) with a loss of ${short(losses.latest)}, ${isFalling ? 'still falling, and' : 'which is'} ${percent(losses.latest / baselineOf(evidence))} of knowing nothing`,
+        seen: `the run ended after ${plural(step, 'step')} (${plural(epochs.length, 'epoch')}) with a loss of ${short(losses.latest)}, ${isFalling ? 'still falling, and' : 'which is'} ${shareOf(losses.latest / baselineOf(evidence))} of knowing nothing`,
         why: 'A loss that still falls at the end has not shown what the model can do (course row J18)',
         advice: `Train for ${more} epochs`,
         change: { kind: 'epochs', value: more },
