@@ -11,7 +11,7 @@ import { type ExperimentCommandOptions, experimentCommand } from './experiment.j
 import { inFlags } from './flags.js';
 import { explainCommand, topicNamed } from './explain.js';
 import { infoCommand } from './info.js';
-import { type LaunchCommandOptions, launchCommand, rendezvousAddress } from './launch.js';
+import { type LaunchCommandOptions, launchCommand, nodeCount, rendezvousAddress } from './launch.js';
 import { metricNames, metricsHelp } from './metrics.js';
 import {
   type GivenOptions,
@@ -76,10 +76,15 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .argument('<script>', 'a program of JavaScript or TypeScript')
     .argument('[arguments...]', 'what it is given')
     .requiredOption('--processes <count>', 'processes on this machine', whole(1))
-    .option('--nodes <count>', 'machines that run this command at the same time', whole(1), 1)
-    .option('--node-rank <number>', 'which of them this is, from 0', whole(0), 0)
+    .option(
+      '--nodes <count>',
+      'machines that run this command at the same time; 1:4 for from one to four, which come and go',
+      nodeCount,
+      nodeCount('1'),
+    )
+    .option('--node-rank <number>', 'which of them this is, from 0; of those that come and go, they agree on it', whole(0))
     .option('--rendezvous <host:port>', 'where node 0 is found, the same on all nodes; or file:///folder, one that all see', rendezvousAddress)
-    .option('--restarts <count>', 'how often all processes are started again when one fails, on one machine', whole(0), 0)
+    .option('--restarts <count>', 'how often all processes are started again when one fails', whole(0), 0)
     .option('--token-file <file>', 'the secret of all nodes (default: NODEGRAD_TOKEN; a random one on one machine)')
     .passThroughOptions()
     .action(async (script: string, words: string[], options: LaunchCommandOptions) => {

@@ -7,6 +7,7 @@ import { performance } from 'node:perf_hooks';
 import type { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { packageFile } from '../installation.js';
+import { Guardian } from './guardian.js';
 import { LabelledLines, type Sink } from './labelled-lines.js';
 
 /** What is started. */
@@ -50,8 +51,16 @@ export type StopSignal = (typeof signals)[number];
 export interface LaunchOutcome {
   /** 0, that of the process that failed first, or 128 + the number of the signal that ended it or the launcher. */
   readonly code: number;
-  /** What failed first; null where all went well, and where a signal ended the launcher. */
+  /** What failed first; null where all went well, and where a signal or `stop` ended them. */
   readonly failure: LaunchFailure | null;
+}
+
+/** How others have a part in a launch. */
+export interface LaunchControl {
+  /** Ends the processes, as those are ended that are left when one has failed. */
+  readonly stop?: AbortSignal;
+  /** Hears which process failed first while the others are being ended. */
+  readonly onFailure?: (failure: LaunchFailure) => void;
 }
 
 /** How the process ended that failed first. */
@@ -86,13 +95,14 @@ interface Ending {
  * Runs the processes of a plan to their end, and hands on SIGINT, SIGTERM and SIGHUP; a second one kills. When one fails, the others are told to end and are
  * killed after five seconds.
  */
-export async function launch(plan: LaunchPlan, output: LaunchOutput): Promise<LaunchOutcome> {
-  const group = new Group(plan, output);
+export async function launch(plan: LaunchPlan, output: LaunchOutput, control: LaunchControl = {}): Promise<LaunchOutcome> {
+  const group = new Group(plan, output, control);
   const release = group.listen();
   try {
     return await group.run();
   } finally {
     release();
+    group.guardian.release();
   }
 }
 
@@ -104,6 +114,7 @@ export async function tellFailure({ rank, how, lines }: LaunchFailure, { say, la
 }
 
 class Group {
+  readonly guardian = new Guardian();
   readonly #members: Member[] = [];
   #wish: StopSignal | null = null;
   #wished = Number.NEGATIVE_INFINITY;
@@ -115,29 +126,31 @@ class Group {
   constructor(
     readonly plan: LaunchPlan,
     readonly output: LaunchOutput,
+    readonly control: LaunchControl,
   ) {}
 
   /** Hands signals on; gives what ends that. */
   listen(): () => void {
     const handlers = signals.map((name) => [name, () => this.#signal(name)] as const);
     for (const [name, handler] of handlers) process.on(name, handler);
+    const stop = (): void => this.#endAll();
+    this.control.stop?.addEventListener('abort', stop);
     return () => {
       for (const [name, handler] of handlers) process.off(name, handler);
+      this.control.stop?.removeEventListener('abort', stop);
     };
   }
 
   async run(): Promise<LaunchOutcome> {
-    await Promise.all(this.plan.processes.map((one) => this.#follow(one.rank, one.variables)));
+    const following = this.plan.processes.map((one) => this.#follow(one.rank, one.variables));
+    if (this.control.stop?.aborted) this.#endAll();
+    await Promise.all(following);
     clearTimeout(this.#killing);
     const culprit = this.#culprit();
     if (this.#wish !== null) return { code: 128 + constants.signals[this.#wish], failure: null };
-    if (culprit === null) return { code: 0, failure: null };
-    const { code, signal, refused } = culprit.ended as Ending;
-    const how = refused ?? (signal === null ? `failed with exit code ${code}` : `was ended by ${signal}`);
-    return {
-      code: signal === null ? (code ?? 1) : 128 + constants.signals[signal],
-      failure: { rank: culprit.rank, how, lines: culprit.lines },
-    };
+    if (culprit === null || (this.control.stop?.aborted && this.#isAfterStop(culprit))) return { code: 0, failure: null };
+    const { code, signal } = culprit.ended as Ending;
+    return { code: signal === null ? (code ?? 1) : 128 + constants.signals[signal], failure: failureOf(culprit) };
   }
 
   /** Starts a process and follows it to its end. */
@@ -150,6 +163,7 @@ class Group {
       // A group of its own: what it starts ends with it, and Ctrl-C comes from here alone.
       detached: process.platform !== 'win32',
     });
+    if (child.pid !== undefined) this.guardian.watch(child.pid);
     const member: Member = { rank, child, lines: [], told: null, ended: null };
     this.#members.push(member);
     const [, out, error, lifeline] = child.stdio as Readable[];
@@ -157,6 +171,7 @@ class Group {
     const ended = await this.#end(child);
     member.ended = ended;
     this.#send(member, 'SIGKILL'); // what it has left behind
+    if (child.pid !== undefined) this.guardian.forget(child.pid);
     // Whoever went away to be on its own may still hold the other end.
     await Promise.race([Promise.all(outputs), pause(outputPatience, undefined, { ref: false })]);
     if (member.told !== null) member.ended = { ...ended, ...member.told, signal: null };
@@ -199,14 +214,22 @@ class Group {
     });
   }
 
-  /** One has failed: the others are told to end, and then made to. */
+  /** One has failed: the others are told to end. */
   async #fail({ rank }: Member): Promise<void> {
-    if (this.#isFailing) return;
+    if (this.#isFailing || this.#stopped !== null) return;
     this.#isFailing = true;
     await pause(window);
+    const first = this.#culprit();
+    if (first !== null) this.control.onFailure?.(failureOf(first));
     const others = this.#running();
     if (others.length === 0) return;
     this.output.say(`the process of rank ${rank} has failed: ending the other ${others.length === 1 ? 'one' : others.length}`);
+    this.#endAll();
+  }
+
+  /** All that run are told to end, and then made to. */
+  #endAll(): void {
+    if (this.#killing !== undefined) return;
     this.#tell('SIGTERM');
     this.#killing = setTimeout(() => this.#tell('SIGKILL'), grace);
   }
@@ -246,9 +269,9 @@ class Group {
 
   /** Who failed first, of those who were not told to end. A crash comes before errors of others, which it may be the cause of; then the clock counts. */
   #culprit(): Member | null {
-    const order = ({ ended }: Member): [number, number, bigint] => {
-      const { at, signal } = ended as Ending;
-      return [Number(this.#stopped !== null && at >= this.#stopped), Number(signal === null), at];
+    const order = (member: Member): [number, number, bigint] => {
+      const { at, signal } = member.ended as Ending;
+      return [Number(this.#isAfterStop(member)), Number(signal === null), at];
     };
     const [first] = this.#members
       .filter(({ ended }) => ended !== null && isFailure(ended))
@@ -258,6 +281,15 @@ class Group {
       });
     return first ?? null;
   }
+
+  #isAfterStop({ ended }: Member): boolean {
+    return this.#stopped !== null && ended !== null && ended.at >= this.#stopped;
+  }
+}
+
+function failureOf({ rank, ended, lines }: Member): LaunchFailure {
+  const { code, signal, refused } = ended as Ending;
+  return { rank, how: refused ?? (signal === null ? `failed with exit code ${code}` : `was ended by ${signal}`), lines };
 }
 
 const isFailure = ({ code, signal }: Ending): boolean => signal !== null || code !== 0; // null where it could not be started

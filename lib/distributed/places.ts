@@ -12,6 +12,9 @@ export const encode = (value: unknown): Uint8Array => new TextEncoder().encode(J
 /** What is in it. */
 export const decode = (bytes: Uint8Array): unknown => JSON.parse(new TextDecoder().decode(bytes)) as unknown;
 
+/** Under which the process of rank 0 says that it has written a checkpoint. */
+export const checkpointKey = 'checkpoint';
+
 /** Where another process is reached, as the store has it: anybody may have written there. */
 export function placeIn(value: Uint8Array, { name, size, rank, other }: { name: string; size: number; rank: number; other: number }): Place {
   let said: Partial<Record<'size' | 'host' | 'port' | 'key', unknown>> = {};

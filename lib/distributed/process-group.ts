@@ -13,7 +13,7 @@ import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { type Place, distributedBinding } from './addon.js';
 import { GroupError } from './errors.js';
 import { processEnvironment } from './environment.js';
-import { addressOf, decode, encode, placeIn } from './places.js';
+import { addressOf, checkpointKey, decode, encode, placeIn } from './places.js';
 import { hostOf, openRendezvous } from './rendezvous.js';
 import { type Store, keyForm } from './store.js';
 
@@ -321,6 +321,11 @@ export class ProcessGroup {
   async whyBroken(): Promise<BrokenGroup | null> {
     // What is no JSON, nobody of the group has written.
     return shortly(this.#store.peek(`${this.#name}/broken`).then((said) => said && (decode(said) as BrokenGroup)));
+  }
+
+  /** @internal Tells the launcher that the run of this group has written a checkpoint. */
+  async hasCheckpoint(): Promise<void> {
+    if (this.#ownsStore && !this.#isClosed) await this.#store.set(checkpointKey, new Uint8Array()).catch(() => {});
   }
 
   /** Leaves the group. Others that still wait for this process are told that it is gone. */

@@ -12,7 +12,7 @@ import { EnvironmentError } from './errors.js';
 import { HttpStore } from './http-store.js';
 import { type OpenStoreOptions, openStore, storeAddress } from './open-store.js';
 import { type Store, checkTimeout, defaultTimeout } from './store.js';
-import { StoreServer } from './store-server.js';
+import { StoreServer, usualLimits } from './store-server.js';
 import { checkToken, leastTokenLength } from './token.js';
 
 /**
@@ -52,12 +52,16 @@ export async function openRendezvous(environment: ProcessEnvironment, options: O
 }
 
 /**
- * The address at which the others of a group reach this machine: loopback where all of them are on it; else the one from which it reaches the store, or where that
- * tells nothing, the first that is no loopback.
+ * The address at which the others of a group reach this machine: loopback where all of them are on it, which they are as well where they meet there; else the one
+ * from which it reaches the store, or where that tells nothing, the first that is no loopback.
  */
-export async function hostOf({ rendezvous, worldSize, localWorldSize }: ProcessEnvironment, timeout = defaultTimeout): Promise<string> {
+export async function hostOf(
+  { rendezvous, worldSize, localWorldSize }: Pick<ProcessEnvironment, 'rendezvous' | 'worldSize' | 'localWorldSize'>,
+  timeout = defaultTimeout,
+): Promise<string> {
   if (localWorldSize === worldSize) return '127.0.0.1';
   const url = storeAddress(rendezvous);
+  if (url?.protocol === 'http:' && isLocal(nameOf(url))) return '127.0.0.1';
   const towards = url?.protocol === 'http:' ? await addressTowards(url, performance.now() + timeout) : null;
   if (towards !== null && !isLoopback(towards)) return towards;
   const own = ownAddresses().find(({ internal, family }) => !internal && family === 'IPv4');
@@ -78,9 +82,13 @@ async function addressTowards(url: URL, until: number): Promise<string | null> {
   }
 }
 
-/** Serves a store at the address by which others know it. */
-export async function serveAt(address: URL, token: string): Promise<StoreServer> {
-  const server = new StoreServer(token);
+/**
+ * Serves a store at the address by which others know it.
+ *
+ * @param refused - Hears of requests with another token: {@link StoreServer}.
+ */
+export async function serveAt(address: URL, token: string, refused?: (from: string) => void): Promise<StoreServer> {
+  const server = new StoreServer(token, usualLimits, refused);
   await server.open(await listenOn(nameOf(address)), Number(address.port || 80));
   return server;
 }
@@ -90,7 +98,7 @@ export async function serveAt(address: URL, token: string): Promise<StoreServer>
  * such a name means all of its addresses, which is undefined here.
  */
 export async function listenOn(host: string, find: (host: string) => Promise<readonly string[]> = addressesOf): Promise<string | undefined> {
-  if (host === 'localhost' || isLoopback(host)) return host;
+  if (isLocal(host)) return host;
   const found = await find(host);
   const own = new Set(ownAddresses().map(({ address }) => address));
   const reachable = found.find((one) => !isLoopback(one) && own.has(one));
@@ -107,5 +115,8 @@ const ownAddresses = (): NetworkInterfaceInfo[] => Object.values(networkInterfac
 
 /** The host of a URL, without the brackets of IPv6. */
 const nameOf = ({ hostname }: URL): string => hostname.replace(/^\[|\]$/g, '');
+
+/** Whether a name means this machine wherever it is said. */
+const isLocal = (host: string): boolean => host === 'localhost' || isLoopback(host);
 
 const isLoopback = (address: string): boolean => /^127\.|^::1$|^::ffff:127\./.test(address);

@@ -29,11 +29,16 @@ export async function launchAgain(
     const outcome = await launchOnce(restart);
     const { failure } = outcome;
     if (failure === null || restart === restarts) return outcome;
-    wait = performance.now() - began < shortMilliseconds ? Math.min(longestWait, Math.max(1, 2 * wait)) : 0;
+    wait = waitAfter(wait, performance.now() - began);
     say(`the process of rank ${failure.rank} ${failure.how}: restart ${restart + 1} of ${restarts}${wait > 0 ? ` in ${wait} s` : ''}`);
     const signal = await rest(1000 * wait);
     if (signal !== null) return { code: 128 + constants.signals[signal], failure: null };
   }
+}
+
+/** Seconds that the next start waits, after so many milliseconds of one that failed and that had waited itself. */
+export function waitAfter(wait: number, milliseconds: number): number {
+  return milliseconds < shortMilliseconds ? Math.min(longestWait, Math.max(1, 2 * wait)) : 0;
 }
 
 /** Waits; gives the signal that ended it. */

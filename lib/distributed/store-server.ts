@@ -44,6 +44,9 @@ export const usualLimits: ServerLimits = { request: 30_000, idle: 60_000, connec
 /** The longest that a request may wait for a key, in milliseconds; who wants to wait longer asks again. */
 export const longestWait = 20_000;
 
+/** Of so many places with another token is told. */
+const mostStrangers = 16;
+
 /** What tells the answers of a store from those of something else. */
 export const storeHeader = 'nodegrad-store';
 
@@ -84,6 +87,9 @@ interface Entry {
 export class StoreServer implements ServedStore {
   readonly #token: string;
   readonly #limits: ServerLimits;
+  readonly #tellRefused: (from: string) => void;
+  /** Where requests with another token came from. */
+  readonly #strangers = new Set<string>();
   readonly #server: Server;
   readonly #entries = new Map<string, Entry>();
   /** Requests that wait, by key. */
@@ -93,8 +99,9 @@ export class StoreServer implements ServedStore {
   #isOpen = true;
   address = '';
 
-  constructor(token: string, limits: ServerLimits = usualLimits) {
-    [this.#token, this.#limits] = [token, limits];
+  /** @param refused - Hears where requests with another token come from, each place once. */
+  constructor(token: string, limits: ServerLimits = usualLimits, refused: (from: string) => void = () => {}) {
+    [this.#token, this.#limits, this.#tellRefused] = [token, limits, refused];
     const { request, idle, connections } = limits;
     this.#server = createServer(
       {
@@ -164,7 +171,7 @@ export class StoreServer implements ServedStore {
       if (!isKnown || !keyForm.test(key) || request.method !== 'PUT') {
         // Read to the end without keeping it: an answer to half a request may be lost.
         await ended(request.resume());
-        if (!isKnown) respond(response, 401);
+        if (!isKnown) this.#refuse(request, response);
         else if (!keyForm.test(key)) respond(response, 404);
         else if (request.method === 'GET') await this.#get(key, query, request, response);
         else if (request.method === 'DELETE') respond(response, this.#delete(key) ? 204 : 404);
@@ -173,6 +180,13 @@ export class StoreServer implements ServedStore {
     } catch {
       if (!response.headersSent) respond(response, 500);
     }
+  }
+
+  #refuse({ socket: { remoteAddress: from = 'somewhere' } }: IncomingMessage, response: ServerResponse): void {
+    respond(response, 401);
+    if (this.#strangers.size >= mostStrangers || this.#strangers.has(from)) return;
+    this.#strangers.add(from);
+    this.#tellRefused(from);
   }
 
   async #get(key: string, query: string, request: IncomingMessage, response: ServerResponse): Promise<void> {

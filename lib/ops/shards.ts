@@ -25,9 +25,9 @@ export interface LeafGradients {
   get(leaf: AnyTensor): AnyTensor | undefined;
 }
 
-/** Runs forward and backward of one shard. */
-export function withinShard<R>(step: Shards, index: number, gradients: LeafGradients, body: () => R): R {
-  return within('shard', { index, step, taken: new Map() }, () => within('leafGradients', gradients, body));
+/** Runs what is done for one shard. */
+export function withinShard<R>(step: Shards, index: number, body: () => R): R {
+  return within('shard', { index, step, taken: new Map() }, body);
 }
 
 /**

@@ -2,16 +2,14 @@
 
 import { isMap, isPromise, ours } from '../foreign.js';
 import type { FloatDType, TypedArrayOf } from '../dtype.js';
-import { ArgumentError, BusyError, checkFlag, checkInteger, checkNumber, checkOptions, expected, mergeOptions } from '../errors.js';
-import { allocateShared } from '../native.js';
-import { isBusy } from '../ops/busy.js';
+import { ArgumentError, checkFlag, checkInteger, checkNumber, checkOptions, expected, mergeOptions } from '../errors.js';
 import type { StepHook } from '../ops/destination.js';
 import { holdsWhile, liveInput, perStep, touch, withoutGradients } from '../ops/emit.js';
 import { fillInPlace } from '../ops/shape.js';
 import { Parameter, materializeAll } from '../parameter.js';
 import { makes, recordingLocal, refuseInStep } from '../recording.js';
 import { type Values, plainOptions, schedulesOf, valuesOf } from '../schedules/schedule.js';
-import { type AnyTensor, Tensor } from '../tensor.js';
+import type { AnyTensor, Tensor } from '../tensor.js';
 import {
   type OptimizerGroup,
   type OptimizerOptions,
@@ -22,7 +20,8 @@ import {
   mapOptions,
   savedOption,
 } from './groups.js';
-import { type Home, homeOf, movingOf, part, refuseAveraged, segmentsOf, touchGradients } from './memory.js';
+import { type Segment, movingOf, part, refuseAveraged, segmentsOf, touchGradients } from './memory.js';
+import { type StateKey, StateMemory } from './state-memory.js';
 import { keepNames } from '../names.js';
 
 /** Options of {@link Optimizer.zeroGrad}. */
@@ -96,8 +95,12 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   // A parameter that joins late starts at its own step 1, or Adam would not correct its averages.
   readonly #counts = new Map<AnyTensor, number>();
   readonly #check: (options: O) => void;
-  readonly #state = new Map<Home, Map<string, TypedArrayOf<FloatDType>>>();
   readonly #names = new Map<AnyTensor, string>();
+  /** @internal Where its state lies. */
+  readonly stateMemory = new StateMemory(
+    () => this.#names.keys(),
+    () => this.#stateKeys(this.#options),
+  );
 
   /**
    * @param options - Those of every group, unless the group says otherwise.
@@ -186,6 +189,11 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     perStep(counting(() => this.#epoch, (count) => (this.#epoch = count))); // biome-ignore format: one line
   }
 
+  /** Bytes of state that this process keeps, such as averages of gradients; they are taken at the first step. */
+  get stateBytes(): number {
+    return this.stateMemory.bytes;
+  }
+
   /** Whether this optimizer updates `parameter`. */
   owns(parameter: AnyTensor): boolean {
     return this.#names.has(parameter);
@@ -200,6 +208,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
   step<R>(closure?: () => R): R | undefined {
     if (closure !== undefined && typeof closure !== 'function') throw new ArgumentError(expected('a function', 'closure', closure));
     this.refuseAveraged();
+    this.stateMemory.refuseLost();
     const result = closure?.();
     if (isPromise(result)) {
       result.catch(() => {});
@@ -207,9 +216,13 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     }
     perStep(counting(() => this.#step, (count) => (this.#step = count))); // biome-ignore format: one line
     withoutGradients(() => {
-      this.groups.forEach(({ parameters }, i) => {
-        for (const slice of this.#slices(parameters, this.#options[i])) this.update(slice, this.#options[i]);
+      const moved = this.groups.flatMap(({ parameters }, i) => {
+        const [options, names] = [this.#options[i], this.#namesNow(this.#options[i])];
+        const segments = this.#segments(parameters);
+        for (const own of this.stateMemory.ownOf(segments)) this.update(this.#slice(own, names), options);
+        return segments;
       });
+      this.stateMemory.shareWeights(moved);
     });
     return result;
   }
@@ -242,13 +255,18 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
     });
   }
 
-  // Neighbours in a slab are updated together; a frozen parameter, or one with another count of steps, ends the slice.
-  #slices(parameters: readonly AnyTensor[], options: O): ParameterSlice[] {
+  #namesNow(options: O): readonly string[] {
     const names = this.stateNames(options);
+    this.stateMemory.holdsWhileItStays();
     holdsWhile(() => {
       const now = this.stateNames(options);
       return now.length === names.length && now.every((name, i) => name === names[i]);
     });
+    return names;
+  }
+
+  // Neighbours in a slab are updated together; a frozen parameter, or one with another count of steps, ends the slice.
+  #segments(parameters: readonly AnyTensor[]): Segment[] {
     const moving = movingOf(parameters);
     for (const parameter of moving) touch(parameter);
     const count = (parameter: AnyTensor): number => this.#counts.get(parameter) ?? 0;
@@ -277,33 +295,20 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
         for (const parameter of moving) this.#counts.set(parameter, count(parameter) - 1);
       },
     });
-    return segments.map(({ home, begin, end, first }) => {
-      const state: Record<string, AnyTensor> = {};
-      for (const name of names) state[name] = part(this.#stateOf(home, name), begin, end, home.dtype);
-      const counts = this.#counts;
-      return {
-        weights: part(home.values, begin, end, home.dtype),
-        gradients: part(home.gradients as TypedArrayOf<FloatDType>, begin, end, home.dtype),
-        state,
-        get step(): number {
-          return counts.get(first) ?? 0;
-        },
-      };
-    });
+    return segments;
   }
 
-  #stateOf(home: Home, name: string): TypedArrayOf<FloatDType> {
-    let arrays = this.#state.get(home);
-    if (arrays === undefined) {
-      arrays = new Map();
-      this.#state.set(home, arrays);
-    }
-    let array = arrays.get(name);
-    if (array === undefined) {
-      array = allocateShared(home.values.length, home.dtype);
-      arrays.set(name, array);
-    }
-    return array;
+  #slice(segment: Segment, names: readonly string[]): ParameterSlice {
+    const { home, begin, end, first } = segment;
+    const counts = this.#counts;
+    return {
+      weights: part(home.values, begin, end, home.dtype),
+      gradients: part(home.gradients as TypedArrayOf<FloatDType>, begin, end, home.dtype),
+      state: Object.fromEntries(names.map((name) => [name, this.stateMemory.of(segment, name)])),
+      get step(): number {
+        return counts.get(first) ?? 0;
+      },
+    };
   }
 
   /** Everything that a resumed run needs: steps, options, and state tensors on the optimizer's own memory. */
@@ -315,23 +320,16 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       epoch: this.#epoch,
       counts: Object.fromEntries([...this.#names].map(([parameter, name]) => [name, this.#counts.get(parameter) ?? 0])),
       groups: this.#options.map(plainOptions),
-      tensors: this.#stateTensors(this.#options),
+      tensors: new Map(this.#stateKeys(this.#options).map((one) => [one.key, this.stateMemory.whole(one)])),
     };
   }
 
-  // State tensors by name, those that each group has under the given options.
-  #stateTensors(optionsOf: readonly O[]): Map<string, AnyTensor> {
-    const tensors = new Map<string, AnyTensor>();
-    for (const [index, { parameters }] of this.groups.entries()) {
-      for (const parameter of parameters) {
-        const { home, begin } = homeOf(parameter);
-        for (const name of this.stateNames(optionsOf[index])) {
-          const data = this.#stateOf(home, name).subarray(begin, begin + parameter.size) as Float32Array;
-          tensors.set(`${this.#names.get(parameter)}.${name}`, Tensor.wrap(data, parameter.shape, parameter.dtype));
-        }
-      }
-    }
-    return tensors;
+  // The state tensors that each group has under the given options.
+  #stateKeys(optionsOf: readonly O[]): StateKey[] {
+    return this.groups.flatMap(({ parameters }, index) => {
+      const names = this.stateNames(optionsOf[index]);
+      return parameters.flatMap((parameter) => names.map((name) => ({ key: `${this.#names.get(parameter)}.${name}`, parameter, name })));
+    });
   }
 
   /**
@@ -365,18 +363,11 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       );
     });
     for (const one of options) this.#check(one);
-    const own = this.#stateTensors(options);
-    for (const [name, tensor] of own) {
-      const value = state.tensors.get(name);
-      if (!(value instanceof Tensor) || value.size !== tensor.size || value.dtype !== tensor.dtype) {
-        throw new ArgumentError(`the state has no fitting tensor '${name}'`);
-      }
-    }
-    for (const tensor of own.values())
-      if (isBusy(tensor.data.buffer)) throw new BusyError('steps of this optimizer are in flight: await them first');
+    const own = this.#stateKeys(options);
+    this.stateMemory.check(own, state.tensors);
     for (const schedule of restore) schedule();
     for (const [i, own] of this.#options.entries()) Object.assign(own, options[i]);
-    for (const [name, tensor] of own) tensor.data.set((state.tensors.get(name) as AnyTensor).data);
+    this.stateMemory.load(own, state.tensors);
     for (const [parameter, count] of counts) this.#counts.set(parameter, count);
     this.#step = state.step;
     this.#epoch = state.epoch;

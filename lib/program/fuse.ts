@@ -21,6 +21,9 @@ import { fusePooling } from './passes/pooling.js';
 import { storeNarrow } from './passes/precision.js';
 import { remakeCheap } from './passes/remake.js';
 import { fuseClear, fuseOverwrite } from './passes/zeros.js';
+import { fuseShardSums } from './passes/shard-sums.js';
+import { weaveShards } from './passes/shards.js';
+import { planMemory } from './plan.js';
 import type { Recording, Slot } from './record.js';
 
 const passes: readonly Pass[] = [
@@ -38,6 +41,7 @@ const passes: readonly Pass[] = [
   fuseCrossEntropy,
   fuseClear,
   fuseOverwrite,
+  fuseShardSums,
   fuseClipping,
   fuseChains,
 ];
@@ -54,5 +58,15 @@ export function fuse(recording: Recording, results: readonly Slot[], precision: 
   const stored: readonly Pass[] = precision === 'bfloat16' ? [storeNarrow] : [];
   const all: readonly Pass[] = isFused ? [...passes, ...stored, remakeCheap, fuseConcat, shareMemory] : stored;
   const list = all.reduce((made, pass) => pass(made), { buffers: recording.buffers, instructions: recording.instructions, results } as List);
-  return { ...recording, buffers: list.buffers, ...askFirst(list), ...(isFused ? { recorded: recording.instructions.length } : {}) };
+  const planned = (one: List): Recording => ({ ...recording, buffers: one.buffers, ...askFirst(one) });
+  if (!isFused) return planned(list);
+  const recorded = recording.instructions.length;
+  const woven = weaveShards(list);
+  const kept = results.map(({ buffer }) => buffer);
+  const bytesOf = (one: List): number => planMemory({ ...recording, ...one }, kept).arenaBytes;
+  // Shards keep a step small: side by side they may take a little more than one after the other.
+  return { ...planned(woven === list || bytesOf(woven) > mostGrowth * bytesOf(list) ? list : woven), recorded };
 }
+
+/** How much memory a step with shards side by side may take, in times of what it takes with one after the other. */
+const mostGrowth = 1.25;

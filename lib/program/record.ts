@@ -1,6 +1,7 @@
 // Recording: runs a step's function on symbolic tensors and writes down every operation.
 
 import { Buffer as NodeBuffer } from 'node:buffer';
+import { context } from '../context.js';
 import { isPromise, isSharedArrayBuffer } from '../foreign.js';
 import type { DType, TypedArray, TypedArrayOf } from '../dtype.js';
 import { ArgumentError } from '../errors.js';
@@ -41,6 +42,8 @@ export interface Instruction {
   reals: readonly number[];
   /** Runs only where the condition holds. Instructions under different guards are never fused. */
   guard?: Guard;
+  /** The shard of a batch that it is a part of; none where it is of no shard, or of several. */
+  shard?: number;
   /** What its operation asks of contents is asked before all other instructions run: see passes/checks.ts. */
   early?: boolean;
   /** Of a fused instruction: names of the operations that it stands for, in their order. */
@@ -149,8 +152,10 @@ export class Recorder implements Destination, Watcher {
     if (operands.slice(0, outputs.length).some(({ buffer, size }) => size > 0 && this.buffers[buffer].kind === 'constant')) {
       unrecordable(`[${op.name}] a step program can only update parameters (new Parameter(…)), not a plain tensor: its values are frozen`);
     }
-    const instruction = { op, operands, writes: outputs.length, ints: plan.ints, reals: plan.reals };
-    this.instructions.push(this.#guard === null ? instruction : { ...instruction, guard: this.#guard });
+    const instruction: Instruction = { op, operands, writes: outputs.length, ints: plan.ints, reals: plan.reals };
+    if (this.#guard !== null) instruction.guard = this.#guard;
+    if (context.shard !== null) instruction.shard = context.shard.index;
+    this.instructions.push(instruction);
   }
 
   guarded(bit: AnyTensor, when: 0 | 1, body: () => void): void {

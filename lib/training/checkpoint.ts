@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import { ArgumentError, BusyError, NodegradError, checkInteger, checkOptions, expected } from '../errors.js';
+import type { ProcessGroup } from '../distributed/process-group.js';
 import { checkPath } from '../io/atomic.js';
 import {
   type CheckpointContent,
@@ -17,6 +18,7 @@ import { CheckpointError } from './errors.js';
 import { FolderLock } from './folder-lock.js';
 import { folderRefusal } from './writable.js';
 import { allStateFinite } from './non-finite.js';
+import { FollowedCheckpoints } from './optimizer-sharding.js';
 import {
   type RunDescription,
   type RunParts,
@@ -75,14 +77,27 @@ export interface Resumption {
 }
 
 /** The checkpoints that options ask for; null for none. */
-export function checkpointsOf(checkpoint: unknown, resume: unknown, parts: RunParts, tell: Tell): Checkpoints | null {
+export function checkpointsOf(
+  checkpoint: unknown,
+  resume: unknown,
+  parts: RunParts,
+  tell: Tell,
+  group: ProcessGroup | undefined,
+): CheckpointRounds | null {
   if (resume !== undefined && typeof resume !== 'boolean') throw new ArgumentError(expected('true or false', 'options.resume', resume));
   if (checkpoint === undefined) {
     if (resume) throw new ArgumentError('`options.resume` needs `options.checkpoint`: the folder to resume from');
     return null;
   }
-  return new Checkpoints(checkpoint, resume === true, parts, tell);
+  if ((parts.sharding?.group.rank ?? 0) > 0) return new FollowedCheckpoints(checkpoint, parts);
+  return new Checkpoints(checkpoint, resume === true, parts, tell, group);
 }
+
+/** What a run asks of its checkpoints. */
+export type CheckpointRounds = Pick<
+  Checkpoints,
+  'every' | 'open' | 'resumed' | 'restoreCallbacks' | 'isDue' | 'stepsUntilDue' | 'isDueAfterEpoch' | 'take' | 'finish' | 'close'
+>;
 
 /** How a run is told of its checkpoints. */
 export interface Tell {
@@ -117,6 +132,7 @@ export class Checkpoints {
     readonly resume: boolean,
     readonly parts: RunParts,
     readonly tell: Tell,
+    readonly group: ProcessGroup | undefined,
   ) {
     const options = checkOptions<CheckpointOptions>(given, 'options.checkpoint', ['dir', 'every', 'keep']);
     this.#dir = resolve(checkPath(options.dir, 'options.checkpoint.dir', 'the path of a folder'));
@@ -205,9 +221,12 @@ export class Checkpoints {
     const at = position();
     // Weights that are not finite end the run in its next step; to resume from them would help nobody.
     if (!allStateFinite(this.parts.model)) return;
-    const content = captureRun(this.parts, at, this.#description);
-    this.#latest = keyOf(this.parts, at);
-    this.#writing = this.#write(content);
+    const capture = (): void => {
+      const content = captureRun(this.parts, at, this.#description);
+      this.#latest = keyOf(this.parts, at);
+      this.#writing = this.#write(content);
+    };
+    await (this.parts.sharding?.gathered(capture) ?? capture());
   }
 
   /**
@@ -248,6 +267,7 @@ export class Checkpoints {
       await this.#hold();
       await writeCheckpoint(this.#dir, content);
       this.#failures = [];
+      void this.group?.hasCheckpoint();
     } catch (error) {
       const message = `the checkpoint of step ${content.step} could not be written: ${(error as Error).message}`;
       this.#failures.push(this.#error(message, error));

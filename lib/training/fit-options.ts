@@ -38,6 +38,13 @@ export interface FitOptions {
    * its share of the `shards` (default 16 here), and all have the same weights after each step: those of one process alone with as many shards, bit for bit.
    */
   readonly group?: ProcessGroup;
+  /**
+   * Shares the state of the optimizer, such as Adam's averages, out over the processes of `group`, as ZeRO does in its first stage (Rajbhandari et al.
+   * 2020): each keeps the state of its part of the weights alone, updates these, and gives them to the others. The weights have the same bits, and so have
+   * checkpoints, which are whole: a run may go on with another number of processes, or without. After `fit` process 0 has the whole state. An update
+   * has to work element by element, as all optimizers here do. A run that fails or is aborted leaves the last checkpoint that was due. Default false.
+   */
+  readonly shardOptimizer?: boolean;
   /** A new random order in every epoch; default true. */
   readonly shuffle?: boolean;
   /**
@@ -125,6 +132,7 @@ export const fitOptions: readonly (keyof FitOptions)[] = [
   'batchSize',
   'shards',
   'group',
+  'shardOptimizer',
   'shuffle',
   'seed',
   'dropLast',

@@ -19,7 +19,7 @@ import { followersOf } from '../report/followers.js';
 import { type TensorTree, firstTensor } from '../tree.js';
 import { type Seat, seatOf } from '../sitter/of-run.js';
 import { type BatchRecord, type CallbackLike, Callbacks, type StepsRecord, type TrainingRun } from './callbacks.js';
-import { type Checkpoints, checkpointsOf } from './checkpoint.js';
+import { type CheckpointRounds, checkpointsOf } from './checkpoint.js';
 import { takeFromData } from './class-names.js';
 import { checkDomains } from './domains.js';
 import { TrainingAbortedError, type TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
@@ -31,6 +31,7 @@ import { type Meeting, endsBetweenSteps, failTogether, meet, optionsInGroup, sto
 import { Breather, rememberModes } from './modes.js';
 import { allStateFinite, explainNonFinite } from './non-finite.js';
 import { type ObservedNumbers, decodeObservation } from './observe.js';
+import { shardingOf } from './optimizer-sharding.js';
 import { type RecordedParts, doubtRecordings } from './own-code.js';
 import { preflight } from './preflight.js';
 import { Progress, milliseconds } from './progress.js';
@@ -94,7 +95,7 @@ class Fitting implements TrainingRun {
   readonly #steps: readonly [plain: TrainStep, observed: TrainStep];
   readonly #compiled: readonly CompiledStep<TensorTree[], StepResult>[];
   readonly #observeEvery: number;
-  readonly #checkpoints: Checkpoints | null;
+  readonly #checkpoints: CheckpointRounds | null;
   readonly #runParts: RunParts;
   #meeting: Meeting | null = null;
   #log: RunLog | null = null;
@@ -123,23 +124,22 @@ class Fitting implements TrainingRun {
     this.#callbacks = new Callbacks(options.callbacks, [...added, ...followers]);
     this.epochs = checkInteger(options.epochs ?? 1, 'options.epochs', 0);
     this.#seed = checkInteger(options.seed ?? getSeed(), 'options.seed');
-    const { shuffle = true, validation } = options;
-    [this.shuffle, this.validation] = [shuffle, validation];
+    ({ shuffle: this.shuffle = true, validation: this.validation } = options);
     const { loader, shards } = runData(preprocessed(model, data), options, this.#seed);
     [this.#loader, this.batchSize] = [loader, loader.batchSize];
-    if (validation !== undefined) checkNotEmpty(new DataLoader(validation), 'validate with. Leave `options.validation` out');
+    if (this.validation !== undefined) checkNotEmpty(new DataLoader(this.validation), 'validate with. Leave `options.validation` out');
     this.#progress = new Progress(options.progress, this.epochs, this.stepsPerEpoch);
     this.#eager = checkFlag(options.eager ?? false, 'options.eager');
     this.maxGradNorm = options.maxGradNorm === undefined ? undefined : checkNumber(options.maxGradNorm, 'options.maxGradNorm', 0);
-    const { loss, optimizer, history, epochs } = this;
+    const { loss, optimizer, history, epochs, validation } = this;
     const { wantsBatches: keepPrediction, wantsObservations } = this.#callbacks;
     this.#observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0) * Number(wantsObservations);
     this.#parts = { model, loss, optimizer, metrics: this.#metrics, regularizers: checkRegularizers(options.regularizers) };
     this.#steps = makeTrainSteps({ ...this.#parts, clipping: this, keepPrediction, shards, channel: options.group?.channel ?? null });
     this.#compiled = this.#steps.map((step) => compileReported(step, precisionOf(options, model), this));
-    const settings = settingsOf(options, shards, this.batchSize, this.#seed);
-    this.#runParts = { ...this.#parts, callbacks: [...(options.callbacks ?? []), ...kept], data, validation, history, epochs, settings };
-    this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, this.#runParts, this);
+    const run = { data, validation, history, epochs, sharding: shardingOf(options), callbacks: [...(options.callbacks ?? []), ...kept] };
+    this.#runParts = { ...this.#parts, ...run, settings: settingsOf(options, shards, this.batchSize, this.#seed) };
+    this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, this.#runParts, this, options.group);
   }
 
   get stepsPerEpoch(): number {
@@ -192,7 +192,8 @@ class Fitting implements TrainingRun {
     };
     await attempt(() => this.#runEpochs());
     for (const step of this.#compiled) step.dispose();
-    const isWhole = failures.every((failure) => leavesWholeSteps(failure, this.step - first));
+    await attempt(() => this.#runParts.sharding?.end(failures.length > 0));
+    const isWhole = failures.every((failure) => leavesWholeSteps(failure, this.step - first) && !this.#runParts.sharding);
     await attempt(() => this.#checkpoints?.finish(isWhole ? () => this.#position() : null));
     this.#sitter?.conclude(this, failures);
     const failure = failures.find((one) => !(one instanceof TrainingAbortedError)) ?? failures[0];

@@ -5,6 +5,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { link, open, readFile, readdir, stat, unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { variable } from '../environment.js';
 import { BusyError } from '../errors.js';
 import { makeFolder } from '../io/folders.js';
 
@@ -24,6 +25,8 @@ interface Owner {
   /** When the thread started, in the system's ticks: a number that was given away again is noticed. Null where the system does not say. */
   readonly started: string | null;
   readonly since: string;
+  /** The round of a launch over machines that it runs in, as NODEGRAD_LAUNCH says; null outside of one. */
+  readonly round: string | null;
 }
 
 /** The owner writes its claim anew this often, so that those who cannot see its process know that it lives … */
@@ -144,6 +147,7 @@ const unknown = (at: number): Owner => ({
   thread: 0,
   started: null,
   since: new Date(at).toISOString(),
+  round: null,
 });
 
 /** Makes `path` with the content of `draft`, unless it is there. */
@@ -189,7 +193,13 @@ function isDead({ owner, at }: Claim, now: number): boolean {
   const isNear = owner.host === hostname() && owner.place === placeOf();
   if (isNear && owner.started !== null) return startOf(owner.pid, owner.thread) !== owner.started;
   if (isNear && !isRunning(owner.pid)) return true;
-  return now - at > silenceMilliseconds;
+  return isEarlierRound(owner) || now - at > silenceMilliseconds;
+}
+
+/** Whether an owner on another machine ran in an earlier round of this launch: that is over, and should it live, it sees before it writes that it has lost the folder. */
+function isEarlierRound({ round }: Owner): boolean {
+  const [[at, launch], [ownAt, own]] = [round, variable('NODEGRAD_LAUNCH')].map((text) => String(text ?? '').split(' '));
+  return own !== undefined && launch === own && Number(at) < Number(ownAt);
 }
 
 function isRunning(pid: number): boolean {
@@ -219,7 +229,8 @@ function myself(): Owner {
   const thread = Number(textOf(() => readlinkSync('/proc/thread-self')).split('/')[2] ?? process.pid);
   const { pid } = process;
   const since = new Date().toISOString();
-  return { token: randomUUID(), host: hostname(), place: placeOf(), pid, thread, started: startOf(pid, thread), since };
+  const round = variable('NODEGRAD_LAUNCH') ?? null;
+  return { token: randomUUID(), host: hostname(), place: placeOf(), pid, thread, started: startOf(pid, thread), since, round };
 }
 
 function textOf(body: () => string): string {

@@ -7,7 +7,7 @@ import { ArgumentError, expected } from '../errors.js';
 import type { AnyTensor } from '../tensor.js';
 import type { CheckpointContent } from './checkpoint-file.js';
 import type { Callbacks } from './callbacks.js';
-import type { Checkpoints } from './checkpoint.js';
+import type { CheckpointRounds } from './checkpoint.js';
 import type { FitOptions } from './fit-options.js';
 import type { History } from './history.js';
 import {
@@ -36,7 +36,8 @@ export function optionsInGroup(options: FitOptions): FitOptions {
     throw new ArgumentError("`options.sitter: 'fix'` changes the run by what one process sees: with a group it can only watch. Leave it out");
   if (group.rank === 0) return options;
   const { runDir, checkpoint, resume, report, watch, tensorboard, ...rest } = options;
-  return { ...rest, progress: false, log: false, sitter: false };
+  // Where process 0 writes a checkpoint, the others of a shared state give it theirs.
+  return { ...rest, ...(options.shardOptimizer && checkpoint && { checkpoint }), progress: false, log: false, sitter: false };
 }
 
 /** What the processes of a run agree upon before its first step. */
@@ -55,7 +56,7 @@ export interface Meeting {
 export async function meet(
   group: ProcessGroup | undefined,
   parts: RunParts,
-  checkpoints: Checkpoints | null,
+  checkpoints: CheckpointRounds | null,
   { wantsBatches }: Callbacks,
   position: () => RunPosition,
 ): Promise<Meeting> {
@@ -63,29 +64,41 @@ export async function meet(
   if (group === undefined || group.size === 1) return stays;
   const description = await describeRun(parts);
   await group.barrier(); // what follows holds up this thread, and all are there
+  const sharding = parts.sharding ? `there, with ${checkpointsText(checkpoints)}` : 'not there';
   if (group.rank === 0) {
     const { state, tensors } = checkpoints?.resumed ?? captureRun(parts, position(), description);
-    tell(group, { keepsPredictions: wantsBatches, state, tensors: [...tensors] } satisfies Told);
+    const sent = [...tensors].filter(([name]) => !parts.sharding || !name.startsWith('optimizer.')); // the rest is shared out
+    tell(group, { keepsPredictions: wantsBatches, sharding, state, tensors: sent } satisfies Told);
+    parts.sharding?.begin();
     return stays;
   }
-  const { keepsPredictions: areKept, state, tensors } = hear<Told>(group, 0);
+  const { keepsPredictions: areKept, sharding: wanted, state, tensors } = hear<Told>(group, 0);
   const content: CheckpointContent<RunState> = { step: state.position.step, tensors: new Map(tensors), state };
   const list = differences(content.state, description);
   const isThere = (is: boolean): string => (is ? 'there' : 'not there');
   if (areKept !== wantsBatches) list.push(`a callback with onBatchEnd was ${isThere(areKept)}, is ${isThere(wantsBatches)}`);
+  if (wanted !== sharding) list.push(`shardOptimizer was ${wanted}, is ${sharding}`);
   const [validates, validatesHere] = [content.state.run, description].map(({ validation }) => Object.keys(validation as object).length > 0);
   if (validates !== validatesHere) list.push(`validation was ${isThere(validates)}, is ${isThere(validatesHere)}`);
   if (list.length > 0)
     throw new ArgumentError(
       `all processes of a group call fit() alike, and process ${group.rank} differs from process 0: ${list.slice(0, 4).join('; ')}`,
     );
+  parts.sharding?.expect();
   restoreRun(parts, content);
+  parts.sharding?.begin();
   return { position: content.state.position, restoreCallbacks: () => restoreCallbacks(parts, content) };
 }
+
+const checkpointsText = (checkpoints: CheckpointRounds | null): string => {
+  if (checkpoints === null) return 'no checkpoints';
+  return checkpoints.every === 0 ? 'a checkpoint after each epoch' : `a checkpoint every ${checkpoints.every} steps`;
+};
 
 /** What rank 0 tells the others; names of tensors are pairs' first parts, for JSON keeps no Map. */
 interface Told {
   readonly keepsPredictions: boolean;
+  readonly sharding: string;
   readonly state: RunState;
   readonly tensors: readonly (readonly [name: string, tensor: AnyTensor])[];
 }

@@ -20,6 +20,7 @@ import type { CallbackLike } from './callbacks.js';
 import type { CheckpointContent } from './checkpoint-file.js';
 import { describeData } from './data-digest.js';
 import type { Finding } from '../sitter/finding.js';
+import type { OptimizerSharding } from './optimizer-sharding.js';
 import { milliseconds } from './progress.js';
 import { type Frozen, frozenOf, restoreFrozen } from './frozen.js';
 import type { EpochRecord, History } from './history.js';
@@ -36,6 +37,8 @@ export interface RunParts {
   readonly validation: AnyDataset | undefined;
   readonly history: History;
   readonly epochs: number;
+  /** The sharing of the optimizer's state, where there is one. */
+  readonly sharding?: OptimizerSharding | null;
   /** What else decides the numbers: batch size, seed and the like. */
   readonly settings: Readonly<Record<string, unknown>>;
 }

@@ -132,11 +132,13 @@ export function overShards<R extends ShardResult>(
   let counts = false;
   const leaf = (index: number): Contribution | null => {
     const [begin, end] = rowsOfShard(rows, count, index);
-    if (begin === end) return null;
+    return begin === end ? null : withinShard(step, index, () => contributionOf(index, begin, end));
+  };
+  const contributionOf = (index: number, begin: number, end: number): Contribution => {
     const part = batch.map((tree) => mapTensors(tree, 'batch', (tensor) => tensor.slice(begin, end)));
     const gradients = withoutGradients(() => new ShardGradients(leaves, reached));
     const share = (end - begin) / rows;
-    const result = withinShard(step, index, gradients, () => {
+    const result = within('leafGradients', gradients, () => {
       // Who sees layers sees the first shard: a layer that is called for each would look like several.
       const made = within('observers', begin === 0 ? context.observers : [], () => pass(part));
       const { sum, counted } = made;

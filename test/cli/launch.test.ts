@@ -156,6 +156,7 @@ test.serial('a command line that makes no sense says what would, before anything
   for (const [words, message] of [
     [[], /required option '--processes <count>' not specified/],
     [['--processes', '0'], /a whole number of at least 1/],
+    [['--processes', '2', '--nodes', '2:1'], /a whole number of at least 1, or two such as 1:4/],
     [['--processes', '2', '--rendezvous', 'here'], /expected host:port, or file:\/\/\/folder/],
   ] as [string[], RegExp][]) {
     const running = start(t, '', words, { folder });
@@ -164,14 +165,19 @@ test.serial('a command line that makes no sense says what would, before anything
   }
   const script = join(folder, 'script.mjs');
   const missing = join(folder, 'missing');
-  const one = { processes: 1, nodes: 1, nodeRank: 0, restarts: 0 };
+  const one = { processes: 1, nodes: { least: 1, most: 1 }, restarts: 0 };
+  const two = { ...one, nodes: { least: 2, most: 2 } };
   const rows: [string, LaunchCommandOptions, RegExp][] = [
-    [script, { ...one, processes: 40_000, nodes: 2 }, /are more than 65536 processes/],
-    [script, { ...one, nodes: 2, nodeRank: 2 }, /--node-rank 2 is none of --nodes 2: they count from 0/],
-    [script, { ...one, nodes: 2, restarts: 1, rendezvous: new URL('http://localhost:1') }, /--restarts is for the processes of one machine/],
-    [script, { ...one, restarts: 1, rendezvous: new URL('file:///shared/run') }, /leave out --nodes and --rendezvous/],
-    [script, { ...one, nodes: 2 }, /--nodes needs --rendezvous <host:port>/],
-    [script, { ...one, nodes: 2, rendezvous: new URL('http://localhost:1') }, /several nodes need a secret, the same on all: NODEGRAD_TOKEN/],
+    [script, { ...two, processes: 40_000 }, /are more than 65536 processes/],
+    [script, { ...two, nodeRank: 2, rendezvous: new URL('http://localhost:1') }, /--node-rank 2 is none of --nodes 2: they count from 0/],
+    [script, { ...two, nodeRank: 0, restarts: 1, rendezvous: new URL('http://localhost:1') }, /--node-rank is for a fixed number of nodes/],
+    [
+      script,
+      { ...one, nodes: { least: 1, most: 2 }, nodeRank: 1, rendezvous: new URL('file:///run') },
+      /with a range, or --restarts, they agree/,
+    ],
+    [script, two, /--nodes needs --rendezvous <host:port>/],
+    [script, { ...two, rendezvous: new URL('http://localhost:1') }, /several nodes need a secret, the same on all: NODEGRAD_TOKEN/],
     [script, { ...one, tokenFile: missing }, /a file with a token.*ENOENT/],
     [script, { ...one, tokenFile: script }, /for `--token-file`, received a text of/],
     [script, { ...one, rendezvous: new URL('http://192.0.2.1:29400') }, /192\.0\.2\.1:29400 is no address of this machine/],

@@ -5,6 +5,7 @@ import {
   Accuracy,
   Adam,
   type AnyLayer,
+  ArgumentError,
   CrossEntropyLoss,
   type Dataset,
   type FitOptions,
@@ -17,11 +18,14 @@ import {
   ProcessGroup,
   RocAuc,
   SGD,
+  StepDecay,
   Tensor,
   TensorDataset,
+  type TrainingRun,
   augmented,
   cifarResnet,
   fit,
+  mlp,
   openStore,
   randomCrop,
   randomFlip,
@@ -30,6 +34,7 @@ import {
   setSeed,
 } from '../../lib/index.js';
 import { convNet } from '../helpers/conv-net.js';
+import { optimizerRows } from '../helpers/optimizers.js';
 import { Seeded } from '../helpers/seeded.js';
 import { makeModel, points } from '../helpers/training.js';
 
@@ -55,8 +60,8 @@ export interface Outcome {
   readonly metrics: unknown;
   readonly validation: unknown;
   readonly stopped: string | null;
-  /** Examples of validation data that were asked for, where somebody counts them. */
-  readonly asked?: number;
+  /** What the kind counts. */
+  readonly count?: number;
 }
 
 class LastState extends Layer {
@@ -104,19 +109,27 @@ export function counted(count: number, seed = 1): Dataset & { readonly asked: nu
   };
 }
 
+interface Kind {
+  readonly make: () => AnyLayer;
+  readonly data: () => Dataset;
+  readonly adam?: boolean;
+  readonly options?: (model: AnyLayer) => Partial<FitOptions>;
+  /** What is counted in this process alone. */
+  readonly count?: (options: Partial<FitOptions>) => number;
+  /** Whether another run follows on the first. */
+  readonly isTwice?: boolean;
+}
+
+/** Notes how many bytes of state the optimizer keeps here while it trains. */
+class StateBytes {
+  bytes = 0;
+  onEpochEnd(_: unknown, { optimizer }: TrainingRun): void {
+    this.bytes = optimizer.stateBytes;
+  }
+}
+
 // Numbers of examples that leave a last batch with fewer rows than there are shards, and processes.
-const kinds: Readonly<
-  Record<
-    string,
-    {
-      make: () => AnyLayer;
-      data: () => Dataset;
-      adam?: boolean;
-      options?: (model: AnyLayer) => Partial<FitOptions>;
-      countsAsked?: boolean;
-    }
-  >
-> = {
+const kinds: Readonly<Record<string, Kind>> = {
   mlp: { make: makeModel, data: () => points(70) },
   counted: { make: makeModel, data: () => counted(70) },
   'conv-net': {
@@ -159,13 +172,68 @@ const kinds: Readonly<
     data: () => points(70),
     options: () => ({ validation: points(1100, 2), metrics: [new Accuracy(), new LogLoss(), new RocAuc()] }),
   },
-  asked: { make: makeModel, data: () => points(70), options: () => ({ validation: counted(1100, 2) }), countsAsked: true },
+  asked: {
+    make: makeModel,
+    data: () => points(70),
+    options: () => ({ validation: counted(1100, 2) }),
+    count: ({ validation }) => (validation as unknown as { asked: readonly number[] }).asked.length,
+  },
+  'bytes of state': {
+    make: () => mlp({ inputShape: [2], hidden: [64, 64], classes: 4 }),
+    data: () => points(70),
+    adam: true,
+    options: () => ({ callbacks: [new StateBytes()] }),
+    count: ({ callbacks = [] }) => (callbacks[0] as StateBytes).bytes,
+  },
+  // The head alone is trained; a frozen layer is thawed while the run goes on, and what has moved less often has a stretch of its own.
+  frozen: {
+    make: () => {
+      const model = makeModel();
+      model.layers[0].freeze();
+      return model;
+    },
+    data: () => points(70),
+    adam: true,
+    options: (model) => ({ maxGradNorm: 0.1, callbacks: [{ onEpochEnd: () => void model.unfreeze() }], epochs: 3 }),
+  },
+  // What stands in the optimizer afterwards; −1 where it is not told.
+  afterwards: {
+    make: makeModel,
+    data: () => points(70),
+    options: (model) => ({ optimizer: new Adam(model, { lr: 0.01 }) }),
+    count: ({ optimizer }) => {
+      try {
+        const { tensors } = (optimizer as Adam).stateDict();
+        return [...tensors.values()].flatMap(({ data }) => [...data].map(Number)).reduce((sum, value, i) => sum + value * (i + 1));
+      } catch (error) {
+        if (error instanceof ArgumentError && /is whole in process 0 alone/.test(error.message)) return -1;
+        throw error;
+      }
+    },
+  },
+  twice: { make: makeModel, data: () => points(70), adam: true, isTwice: true },
   'looked-at': { make: makeModel, data: () => points(70), options: () => ({ validation: counted(1100, 2), metrics: [new InOrder()] }) },
   bfloat16: { make: makeModel, data: () => points(70), options: () => ({ precision: 'bfloat16', validation: points(21) }) },
 };
 
+/** `optimizer Lion`: a perceptron with this optimizer and all of its state, two groups of parameters, and a rate that changes in every step. */
+function kindOf(kind: string): Kind {
+  const row = optimizerRows.find(({ name }) => kind === `optimizer ${name}`);
+  if (row === undefined) return kinds[kind];
+  const groups = (model: AnyLayer): unknown => [
+    { parameters: model.parameters().slice(0, 1), weightDecay: 0.1 },
+    { parameters: model.parameters().slice(1) },
+  ];
+  const lr = new StepDecay(row.options.lr / 10, { factor: 0.5, every: 2, per: 'step' });
+  return {
+    make: makeModel,
+    data: () => points(70),
+    options: (model) => ({ optimizer: row.create(groups(model) as never, { ...row.options, lr } as never) }),
+  };
+}
+
 async function train(kind: string, group: ProcessGroup | undefined, { rank, fault, options }: Errand): Promise<Outcome> {
-  const { make, data, adam = false, options: own, countsAsked = false } = kinds[kind];
+  const { make, data, adam = false, options: own, count, isTwice = false } = kindOf(kind);
   setSeed(11);
   const model = make();
   model.prepare();
@@ -181,7 +249,7 @@ async function train(kind: string, group: ProcessGroup | undefined, { rank, faul
     },
   };
   const special = own?.(model);
-  const history = await fit(model, data(), {
+  const all: FitOptions = {
     loss: new CrossEntropyLoss(),
     optimizer: adam ? new Adam(model, { lr: 0.01 }) : new SGD(model, { lr: 0.05, momentum: 0.9 }),
     epochs: 2,
@@ -193,7 +261,10 @@ async function train(kind: string, group: ProcessGroup | undefined, { rank, faul
     ...(options?.checkpoint === undefined && fault === undefined ? {} : { callbacks: [faults] }),
     ...special,
     ...options,
-  });
+  };
+  const examples = data();
+  let history = await fit(model, examples, all);
+  if (isTwice) history = await fit(model, examples, all);
   const hash = createHash('sha256');
   for (const [path, { data: numbers }] of model.stateDict())
     hash.update(path).update(new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength));
@@ -204,7 +275,7 @@ async function train(kind: string, group: ProcessGroup | undefined, { rank, faul
     metrics: last?.metrics,
     validation: last?.validation,
     stopped: history.stopped,
-    ...(countsAsked && { asked: (special as { validation: ReturnType<typeof counted> }).validation.asked.length }),
+    ...(count && { count: count(special ?? {}) }),
   };
 }
 

@@ -1,6 +1,6 @@
 // Proves lib/distributed/launcher and lifeline: a group ends together, by the first that fails, by signals, and when its launcher is killed.
 
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
@@ -140,4 +140,25 @@ test.serial('nobody is left when the launcher is killed: not who computes withou
   running.child.kill('SIGKILL');
   await running.ended;
   await allGone(t, running, 8);
+});
+
+test.serial('a process that is stopped is not left either when the launcher is killed', async (t) => {
+  const running = start(t, "say('ready' + rank); setInterval(() => {}, 1000);", ['--processes', '2']);
+  await until(t, 'both are ready', () => [0, 1].every((rank) => existsSync(join(running.folder, `ready${rank}`))));
+  process.kill(pidsOf(running)[0], 'SIGSTOP');
+  running.child.kill('SIGKILL');
+  await allGone(t, running, 2);
+});
+
+test.serial('the guardian of a launcher ends with it', async (t) => {
+  const running = start(t, "console.log('pids', process.ppid); await heard('go');", ['--processes', '1']);
+  await until(t, 'it runs', () => running.out.includes('pids'));
+  const parent = Number(/pids (\d+)/.exec(running.out)?.[1]);
+  const children = (): number[] => readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ').map(Number);
+  if (process.platform !== 'linux' || !existsSync(`/proc/${parent}/task/${parent}/children`)) return t.pass();
+  const all = children();
+  t.is(all.length, 2);
+  writeFileSync(join(running.folder, 'go'), '');
+  t.is(await running.ended, 0);
+  await until(t, 'both are gone', () => all.every(isGone));
 });

@@ -69,13 +69,13 @@ inGroups('each process makes and computes its own batches of validation data', a
   const kinds = ['asked'];
   const [{ outcomes }] = await runGroup(0, { kinds });
   const said = await runGroup(3, { kinds });
-  const asked = said.map(({ outcomes: own }) => own['asked'].asked as number);
+  const asked = said.map(({ outcomes: own }) => own['asked'].count as number);
   // Everybody looks at as many for the digest of the data and their domains; the batches are 256, 512 and 332 examples, in each of two epochs.
   t.deepEqual(
     asked.map((count) => count - asked[0]),
     [0, 2 * (512 - 256), 2 * (332 - 256)],
   );
-  t.true(asked[1] < (outcomes['asked'].asked as number));
+  t.true(asked[1] < (outcomes['asked'].count as number));
 });
 
 inGroups('an error in one process ends the run in all, and the others say whose it was', async (t) => {

@@ -75,7 +75,7 @@ test('without a place there is nobody to meet', async (t) => {
     await t.throwsAsync(openRendezvous(wrong), { instanceOf: ArgumentError, message: /processEnvironment\(\) gave/ });
 });
 
-test('others reach this machine on loopback where all are on it, else at the address from which it reaches the store', async (t) => {
+test('others reach this machine on loopback where all are on it or meet there, else at the address from which it reaches the store', async (t) => {
   const served = await serveStore({ token });
   t.teardown(() => served.close());
   t.is(await hostOf(environment(0, served.address, false)), '127.0.0.1');
@@ -83,7 +83,8 @@ test('others reach this machine on loopback where all are on it, else at the add
   const own = Object.values(networkInterfaces())
     .flat()
     .find((one) => one !== undefined && !one.internal && one.family === 'IPv4')?.address;
-  t.is(await hostOf(several), own ?? '127.0.0.1', 'loopback is of no use to others');
+  t.is(await hostOf(several), '127.0.0.1', 'who meet on loopback are on one machine');
+  t.is(await hostOf({ ...several, rendezvous: 'http://localhost:1' }), '127.0.0.1');
   t.is(await hostOf({ ...several, rendezvous: 'file:///shared/run' }), own ?? '127.0.0.1');
   if (own === undefined) return;
   const reached = await serveStore({ token, host: own });

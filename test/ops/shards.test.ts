@@ -2,6 +2,7 @@
 
 import test from 'ava';
 import { Dropout, Linear, ones, setSeed } from '../../lib/index.js';
+import { within } from '../../lib/context.js';
 import { withinShard } from '../../lib/ops/shards.js';
 
 test('parts draw masks of their own, which do not depend on the parts that were computed before', (t) => {
@@ -10,7 +11,7 @@ test('parts draw masks of their own, which do not depend on the parts that were 
     const drop = new Dropout(0.5);
     const step = { drawn: new Map() };
     return new Map(
-      indices.map((index) => [index, withinShard(step, index, new Map(), () => String(drop.forward(ones([3 + index, 8])).data.slice(0, 24)))]),
+      indices.map((index) => [index, withinShard(step, index, () => String(drop.forward(ones([3 + index, 8])).data.slice(0, 24)))]),
     );
   };
   const all = masks([0, 1, 2, 3]);
@@ -22,7 +23,7 @@ test('gradients of a part are added up where they are asked for, and the leaves 
   const model = new Linear(2, 1, { bias: false });
   model.prepare();
   const gradients = ones([2, 1]);
-  withinShard({ drawn: new Map() }, 0, new Map([[model.weight as never, gradients as never]]), () =>
+  within('leafGradients', new Map([[model.weight as never, gradients as never]]), () =>
     model
       .forward(ones([3, 2]))
       .sum()

@@ -96,6 +96,27 @@ test('what another host holds is its own while it shows that it lives; then it i
   });
 });
 
+test.serial('of two rounds of one launch the later one takes a folder over from another host at once, and from no other launch', async (t) => {
+  t.teardown(() => delete process.env['NODEGRAD_LAUNCH']);
+  process.env['NODEGRAD_LAUNCH'] = '2000 http://10.0.0.1:29400/';
+  for (const [round, isOver] of [
+    ['1000 http://10.0.0.1:29400/', true],
+    ['2000 http://10.0.0.1:29400/', false],
+    ['3000 http://10.0.0.1:29400/', false],
+    ['1000 http://10.0.0.1:29401/', false],
+    [null, false],
+    [{}, false],
+  ] as const)
+    await inFolder(async (folder) => {
+      const far = { token: 'far', host: 'elsewhere', place: 'p', pid: 1, thread: 1, started: '1', since: '2026-01-01T00:00:00.000Z', round };
+      writeFileSync(join(folder, '.lock'), JSON.stringify(far));
+      if (!isOver) return void (await t.throwsAsync(FolderLock.take(folder), { instanceOf: BusyError }, String(round)));
+      const lock = await FolderLock.take(folder);
+      t.true(await lock.isHeld());
+      await lock.release();
+    });
+});
+
 test('a claim that a power cut has left empty is given up like that of a host that is silent', async (t) => {
   await inFolder(async (folder) => {
     const path = join(folder, '.lock');

@@ -298,11 +298,14 @@ function clusterOf(edit: Edit): Cluster {
 }
 
 /** The edit that puts `fused` at place `to` and takes the other `members` away. Its origin is theirs, in their order. */
-export function merge(uses: Uses, members: readonly number[], to: number, fused: Omit<Instruction, 'guard' | 'of'>): Edit {
+export function merge(uses: Uses, members: readonly number[], to: number, fused: Omit<Instruction, 'guard' | 'shard' | 'of'>): Edit {
   const { instructions } = uses.list;
   const of = [...members].sort((a, b) => a - b).flatMap((at) => instructions[at].of ?? [titleOf(instructions[at])]);
-  const { guard } = instructions[members[0]];
-  const made: Instruction = { ...fused, ...(guard === undefined ? {} : { guard }), of };
+  const { guard, shard } = instructions[members[0]];
+  const isOfShard = shard !== undefined && members.every((at) => instructions[at].shard === shard);
+  // What is made of several may be made of one of them, and of another shard then.
+  const { shard: _, ...rest } = fused as Instruction;
+  const made: Instruction = { ...rest, ...(guard === undefined ? {} : { guard }), ...(isOfShard && { shard }), of };
   return new Map(members.map((at) => [at, at === to ? [made] : []]));
 }
 
@@ -341,8 +344,8 @@ export interface Sweep {
 }
 
 /**
- * Sweeps over the operations of these names (null: over all) until one makes no edit. A memory takes part in one edit of a sweep: the next
- * one sees what has become of it, so that two edits which are right each by itself cannot meet.
+ * Sweeps over the operations of these names (null: over all) until one makes no edit. A memory that is written takes part in one edit of a sweep: the
+ * next one sees what has become of it, so that two edits which are right each by itself cannot meet.
  */
 export function sweeps(list: List, names: readonly string[] | null, look: (sweep: Sweep, at: number) => void): List {
   for (let current = list; ; ) {
@@ -351,13 +354,19 @@ export function sweeps(list: List, names: readonly string[] | null, look: (sweep
     const edits = new Map<number, readonly Instruction[]>();
     const renamed = new Map<number, number>();
     const taken = new Set<number>();
+    // Of what lies outside of the arena, such as weights, all may read.
+    const read = new Set<number>();
+    const isTaken = (at: number): boolean =>
+      instructions[at].operands.some(({ buffer }, i) => taken.has(buffer) || (i < instructions[at].writes && read.has(buffer)));
     const sweep: Sweep = {
       uses,
-      isFree: (...places) => places.every((at) => !edits.has(at) && !instructions[at].operands.some(({ buffer }) => taken.has(buffer))),
+      isFree: (...places) => places.every((at) => !edits.has(at) && !isTaken(at)),
       edit: (edit, name) => {
         for (const [place, made] of edit) {
           edits.set(place, made);
-          for (const { buffer } of instructions[place].operands) taken.add(buffer);
+          for (const { operands, writes } of [instructions[place], ...made])
+            for (const [i, { buffer }] of operands.entries())
+              (i >= writes && current.buffers[buffer].kind !== 'temporary' ? read : taken).add(buffer);
         }
         if (name !== null) renamed.set(...name);
       },

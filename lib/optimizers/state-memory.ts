@@ -1,0 +1,275 @@
+// Memory of an optimizer's state: all of it, or the part that one process of a group keeps while it trains.
+
+import type { FloatDType, TypedArrayOf } from '../dtype.js';
+import { ArgumentError, BusyError } from '../errors.js';
+import { allocateShared } from '../native.js';
+import { isBusy } from '../ops/busy.js';
+import { holdsWhile, withoutGradients } from '../ops/emit.js';
+import { type Channel, groupShare } from '../ops/group.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+import { type Home, type Segment, homeOf, part } from './memory.js';
+
+/** Elements `begin` to `end` − 1 of a home. */
+type Range = readonly [begin: number, end: number];
+
+/** State by home and name. */
+type Arrays = Map<Home, Map<string, TypedArrayOf<FloatDType>>>;
+
+/** A state tensor: what it is called as a whole, whose it is, and its name among those of its parameter. */
+export interface StateKey {
+  readonly key: string;
+  readonly parameter: AnyTensor;
+  readonly name: string;
+}
+
+/** Parts begin at multiples of so many elements: of 64 bytes, or of 128. */
+const alignment = 16;
+
+/**
+ * State tensors, each as long as the parameters that they belong to, in one array for each home and name. In a group each process may keep one stretch of
+ * every array: the state of the weights that it updates.
+ */
+export class StateMemory {
+  #arrays: Arrays = new Map();
+  readonly #extents = new Map<Home, Range>();
+  /** The processes that share the state; null where it is whole. */
+  #channel: Channel | null = null;
+  /** Whether what this process had was a part, and is gone. */
+  #isLost = false;
+  /** Whether process 0 is about to give this one its part. */
+  #isComing = false;
+  /** All of it, in process 0, until it is released. */
+  #gathered: Arrays | null = null;
+  #version = 0;
+
+  /**
+   * @param parameters - What the optimizer updates.
+   * @param keys - The state that it has now.
+   */
+  constructor(
+    readonly parameters: () => Iterable<AnyTensor>,
+    readonly keys: () => Iterable<StateKey>,
+  ) {}
+
+  /** A recording that works on this memory holds until other memory takes its place. */
+  holdsWhileItStays(): void {
+    const version = this.#version;
+    holdsWhile(() => this.#version === version);
+  }
+
+  /** Bytes that this process keeps. */
+  get bytes(): number {
+    return [...this.#arrays.values()].flatMap((named) => [...named.values()]).reduce((sum, { byteLength }) => sum + byteLength, 0);
+  }
+
+  /** Whether steps in flight write to it. */
+  get isBusy(): boolean {
+    return [...this.#arrays.values()].some((named) => [...named.values()].some(({ buffer }) => isBusy(buffer)));
+  }
+
+  /** Refuses to go on where this process has no whole state, nor a part of one. */
+  refuseLost(): void {
+    if (this.#isLost)
+      throw new ArgumentError(
+        'the state of this optimizer was shared out over the processes of a group, and is whole in process 0 alone: give it one by loadStateDict(), or train on in a group',
+      );
+  }
+
+  /** What this process updates of these stretches. */
+  ownOf(segments: readonly Segment[]): Segment[] {
+    return segments
+      .map(({ home, begin, end, first }) => {
+        const [from, to] = this.#rangeOf(home);
+        return { home, first, begin: Math.max(begin, from), end: Math.min(end, to) };
+      })
+      .filter(({ begin, end }) => begin < end);
+  }
+
+  /** The state of a stretch that this process updates. */
+  of({ home, begin, end }: Segment, name: string): AnyTensor {
+    const [first] = this.#rangeOf(home);
+    return part(this.#arrayOf(home, name), begin - first, end - first, home.dtype);
+  }
+
+  /** Gives all processes the weights of these stretches as those that updated them have them. */
+  shareWeights(segments: readonly Segment[]): void {
+    const channel = this.#channel;
+    if (channel === null) return;
+    const pieces = segments.flatMap(({ home, begin, end }) =>
+      Array.from({ length: channel.size }, (_, owner) => {
+        const [from, to] = this.#rangeOf(home, owner);
+        return { home, owner, from: Math.max(begin, from), to: Math.min(end, to) };
+      }).filter(({ from, to }) => from < to),
+    );
+    if (pieces.length === 0) return;
+    groupShare(
+      channel,
+      pieces.map(({ home, from, to }) => part(home.values, from, to, home.dtype)),
+      pieces.map(({ owner }) => owner),
+    );
+  }
+
+  /** The state of a parameter, on this memory. */
+  whole({ parameter, name }: StateKey): AnyTensor {
+    this.refuseLost();
+    const { home, begin } = homeOf(parameter);
+    if (this.#channel !== null && this.#gathered === null)
+      throw new ArgumentError(
+        `the state of this optimizer is shared out over ${this.#channel.size} processes while fit() runs: take it afterwards, in process 0`,
+      );
+    const [first] = this.#extentOf(home);
+    const array = this.#gathered?.get(home)?.get(name) ?? this.#arrayOf(home, name);
+    const data = array.subarray(begin - first, begin - first + parameter.size) as Float32Array;
+    return Tensor.wrap(data, parameter.shape, parameter.dtype as 'float32');
+  }
+
+  /** Refuses what {@link load} could not take in. */
+  check(keys: readonly StateKey[], tensors: ReadonlyMap<string, AnyTensor>): void {
+    for (const { key, parameter } of this.#isComing ? [] : keys) {
+      const value = tensors.get(key);
+      if (!(value instanceof Tensor) || value.size !== parameter.size || value.dtype !== parameter.dtype)
+        throw new ArgumentError(`the state has no fitting tensor '${key}'`);
+    }
+    if (this.isBusy) throw new BusyError('steps of this optimizer are in flight: await them first');
+  }
+
+  /** Takes in what is kept here of the state: all of it, where there was none any more. */
+  load(keys: readonly StateKey[], tensors: ReadonlyMap<string, AnyTensor>): void {
+    if (this.#isComing) return;
+    if (this.#isLost) this.#replace(new Map());
+    this.#isLost = false;
+    for (const { key, parameter, name } of keys) {
+      const { home, begin } = homeOf(parameter);
+      const { data } = tensors.get(key) as AnyTensor;
+      for (const own of this.ownOf([{ home, first: parameter, begin, end: begin + parameter.size }]))
+        this.of(own, name).data.set(data.subarray(own.begin - begin, own.end - begin) as never);
+    }
+  }
+
+  /** Does without tensors in what is loaded, which {@link shareOut} brings. */
+  expect(): void {
+    this.#isComing = true;
+    this.#replace(new Map());
+  }
+
+  /**
+   * Shares the state that process 0 has out over processes: each keeps what belongs to the weights that it updates from now on. All processes do it at the
+   * same step.
+   */
+  shareOut(channel: Channel): void {
+    const whole = this.#arrays;
+    this.#channel = channel;
+    this.#isLost = this.#isComing = false;
+    this.#replace(new Map());
+    this.#travel('first', (home, name, [from, to], owner) => {
+      const own = owner === channel.rank ? this.#arrayOf(home, name) : null;
+      if (channel.rank > 0) return own;
+      const [first] = this.#extentOf(home);
+      // What no step has made yet is zero.
+      const piece = whole
+        .get(home)
+        ?.get(name)
+        ?.subarray(from - first, to - first) as TypedArrayOf<FloatDType> | undefined;
+      if (piece !== undefined) own?.set(piece as never);
+      return piece ?? null;
+    });
+  }
+
+  /** Brings all of it to process 0, which holds it beside its part until {@link release}. All processes do it at the same step. */
+  gather(): void {
+    const gathered: Arrays = new Map();
+    this.#travel('each', (home, name, [from, to], owner) => {
+      const own = owner === this.#channel?.rank ? this.#arrayOf(home, name) : null;
+      if (this.#channel?.rank !== 0) return own;
+      const [first, last] = this.#extentOf(home);
+      const named = gathered.get(home) ?? new Map<string, TypedArrayOf<FloatDType>>();
+      gathered.set(home, named);
+      const whole = named.get(name) ?? allocateShared(last - first, home.dtype);
+      named.set(name, whole);
+      const piece = whole.subarray(from - first, to - first) as TypedArrayOf<FloatDType>;
+      if (own !== null) piece.set(own as never);
+      return piece;
+    });
+    if (this.#channel?.rank === 0) this.#gathered = gathered;
+  }
+
+  /** Lets go what was gathered. */
+  release(): void {
+    this.#gathered = null;
+  }
+
+  /** Ends the sharing: process 0 has all of it where it was gathered, and everybody else nothing. */
+  end(): void {
+    if (this.#channel === null && !this.#isComing) return;
+    this.#channel = null;
+    this.#isComing = false;
+    this.#isLost = this.#gathered === null && [...this.keys()].length > 0;
+    this.#replace(this.#gathered ?? new Map());
+    this.#gathered = null;
+  }
+
+  /**
+   * Gives all processes every part of the state, one after the other: none has room for more than one that is not its own.
+   *
+   * @param from - Who has the parts: process 0, or each its own.
+   * @param memoryOf - Where this process has a part or wants it; null for nowhere.
+   */
+  #travel(from: 'first' | 'each', memoryOf: (home: Home, name: string, range: Range, owner: number) => TypedArrayOf<FloatDType> | null): void {
+    const channel = this.#channel;
+    if (channel === null) return;
+    const done = new Map<Home, Set<string>>();
+    for (const { parameter, name } of this.keys()) {
+      const { home } = homeOf(parameter);
+      const names = done.get(home) ?? new Set();
+      done.set(home, names);
+      if (names.has(name)) continue;
+      names.add(name);
+      for (let owner = 0; owner < channel.size; owner++) {
+        const [begin, end] = this.#rangeOf(home, owner);
+        if (begin === end) continue;
+        const memory = memoryOf(home, name, [begin, end], owner);
+        if (owner === 0) continue; // it comes from process 0, or goes there
+        const room = memory ?? allocateShared(end - begin, home.dtype);
+        withoutGradients(() => groupShare(channel, [part(room, 0, end - begin, home.dtype)], [from === 'first' ? 0 : owner]));
+      }
+    }
+  }
+
+  #replace(arrays: Arrays): void {
+    this.#arrays = arrays;
+    this.#version += 1;
+  }
+
+  /** From the first of the optimizer's parameters in a home to the end of the last one. */
+  #extentOf(home: Home): Range {
+    let extent = this.#extents.get(home);
+    if (extent === undefined) {
+      const there = [...this.parameters()]
+        .map((parameter) => ({ ...homeOf(parameter), size: parameter.size }))
+        .filter((one) => one.home === home);
+      extent = [Math.min(...there.map(({ begin }) => begin)), Math.max(...there.map(({ begin, size }) => begin + size))];
+      this.#extents.set(home, extent);
+    }
+    return extent;
+  }
+
+  /** What a process keeps of a home. */
+  #rangeOf(home: Home, rank = this.#channel?.rank ?? 0): Range {
+    const [first, last] = this.#extentOf(home);
+    const { size } = this.#channel ?? { size: 1 };
+    const cut = (process: number): number =>
+      process === size ? last : first + Math.floor((process * (last - first)) / size / alignment) * alignment;
+    return [cut(rank), cut(rank + 1)];
+  }
+
+  #arrayOf(home: Home, name: string): TypedArrayOf<FloatDType> {
+    let named = this.#arrays.get(home);
+    if (named === undefined) this.#arrays.set(home, (named = new Map()));
+    let array = named.get(name);
+    if (array === undefined) {
+      const [from, to] = this.#rangeOf(home);
+      named.set(name, (array = allocateShared(to - from, home.dtype)));
+    }
+    return array;
+  }
+}

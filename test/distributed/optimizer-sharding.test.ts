@@ -1,0 +1,107 @@
+// fit({ shardOptimizer }): each process keeps a part of the optimizer's state, and nothing else is different.
+
+import { readdirSync } from 'node:fs';
+import test from 'ava';
+import { ArgumentError, CrossEntropyLoss, SGD, fit } from '../../lib/index.js';
+import { hasGroups, runGroup } from '../helpers/groups.js';
+import { optimizerRows } from '../helpers/optimizers.js';
+import { inFolder } from '../helpers/reports.js';
+import { makeModel, points, quiet } from '../helpers/training.js';
+
+const inGroups = hasGroups ? test.serial : test.serial.skip;
+const sharded = { shardOptimizer: true };
+const optimizers = optimizerRows.map(({ name }) => `optimizer ${name}`);
+const models = ['mlp', 'conv-net', 'lstm', 'ignored', 'bfloat16', 'frozen', 'twice'];
+
+inGroups('the weights are those of one process whose optimizer has all of its state', async (t) => {
+  t.timeout(180_000);
+  const kinds = [...models, ...optimizers];
+  const [{ outcomes: wanted }] = await runGroup(0, { kinds });
+  for (const size of [1, 2, 3]) {
+    for (const { outcomes, error } of await runGroup(size, { kinds, options: sharded })) {
+      t.is(error, null);
+      t.deepEqual(outcomes, wanted);
+    }
+  }
+});
+
+inGroups('eager steps, and more processes than some tensors have parts, give the same weights', async (t) => {
+  t.timeout(120_000);
+  const kinds = ['mlp', 'conv-net', 'optimizer Adam'];
+  const [{ outcomes: wanted }] = await runGroup(0, { kinds });
+  for (const [size, options] of [
+    [2, { ...sharded, eager: true }],
+    [16, sharded],
+  ] as const) {
+    for (const { outcomes, error } of await runGroup(size, { kinds, options })) {
+      t.is(error, null);
+      t.deepEqual(outcomes, wanted);
+    }
+  }
+});
+
+inGroups('each of four processes keeps a fourth of the state', async (t) => {
+  const kinds = ['bytes of state'];
+  const [{ outcomes: whole }] = await runGroup(0, { kinds });
+  const bytes = whole['bytes of state'].count as number;
+  // Adam's two averages of 2·64 + 64 + 64·64 + 64 + 64·4 + 4 weights, each tensor at a multiple of 16 elements.
+  t.is(bytes, 2 * 4 * (128 + 64 + 4096 + 64 + 256 + 4));
+  const parts = (await runGroup(4, { kinds, options: sharded })).map(({ outcomes }) => outcomes['bytes of state'].count as number);
+  t.is(
+    parts.reduce((sum, part) => sum + part),
+    bytes,
+  );
+  for (const part of parts) t.true(Math.abs(part - bytes / 4) <= 2 * 64, `${part} of ${bytes}`);
+});
+
+inGroups('after the run process 0 has the whole state, and the others say so', async (t) => {
+  const kinds = ['afterwards'];
+  const [{ outcomes }] = await runGroup(0, { kinds });
+  const said = await runGroup(3, { kinds, options: sharded });
+  t.deepEqual(
+    said.map(({ outcomes: own }) => own['afterwards'].count),
+    [outcomes['afterwards'].count, -1, -1],
+  );
+});
+
+inGroups('a checkpoint is whole: the run goes on with fewer processes, and without a group', async (t) => {
+  t.timeout(120_000);
+  await inFolder(async (dir) => {
+    const kinds = ['optimizer Adam'];
+    const [{ outcomes: wanted }] = await runGroup(0, { kinds, options: { epochs: 4 } });
+    const checkpoint = { dir, every: 2 };
+    // One dies in the middle of an epoch, behind a checkpoint of all.
+    const fault = { step: 5, kind: 'dies' } as const;
+    const died = await runGroup(
+      4,
+      { kinds, options: { ...sharded, epochs: 4, checkpoint }, fault },
+      { of: (rank) => (rank === 3 ? {} : { fault: { ...fault, step: -1 } }) },
+    );
+    t.is(died[3].signal, 'SIGKILL');
+    t.deepEqual(
+      readdirSync(dir).filter((name) => name.endsWith('.safetensors')),
+      [2, 4].map((step) => `step-${String(step).padStart(12, '0')}.safetensors`),
+    );
+    for (const [size, epochs, options] of [
+      [2, 3, sharded],
+      [0, 4, {}],
+    ] as const) {
+      for (const { outcomes, error } of await runGroup(size, { kinds, options: { ...options, epochs, checkpoint, resume: true } })) {
+        t.is(error, null);
+        if (epochs === 4) t.deepEqual(outcomes, wanted);
+      }
+    }
+  });
+});
+
+inGroups('processes that do not agree on it are refused', async (t) => {
+  const said = await runGroup(2, { kinds: ['mlp'] }, { of: (rank) => ({ options: rank === 0 ? {} : sharded }) });
+  t.regex(said[1].error ?? '', /process 1 differs from process 0: shardOptimizer was not there, is there, with no checkpoints/);
+});
+
+test('it needs a group', async (t) => {
+  const model = makeModel();
+  const options = { ...quiet, ...sharded, loss: new CrossEntropyLoss(), optimizer: new SGD(model, { lr: 0.1 }) };
+  const error = await t.throwsAsync(fit(model, points(8), options), { instanceOf: ArgumentError });
+  t.regex(error?.message ?? '', /shardOptimizer.*give `options\.group`/);
+});
