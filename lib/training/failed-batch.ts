@@ -11,8 +11,8 @@ import { type TensorTree, tensorsOf } from '../tree.js';
 
 const usual = 'Set model.preprocessing = tablePreprocessing(data.features).fit(train), which scales and encodes them for a net';
 
-/** Of what a preprocessing makes of a table, how much it is. */
-const width = /expected \d+ input features .*received shape \[(?:.*, )?(\d+)\]/;
+/** How many numbers came where another number of them was expected. */
+const width = /expected \d+ input features .*received shape \[(?:[^\]]*, )?(\d+)\]/;
 
 /** Of element types that do not mix, where the inputs are a table's columns as they are: what makes numbers for a net of them. Of a net that is too wide or narrow, the way. */
 export function explainColumns(error: unknown, data: AnyDataset): unknown {
