@@ -99,12 +99,12 @@ function addContribution(left: Contribution, right: Contribution): Contribution 
   return left;
 }
 
-const tensorsIn = ({ tensors, states }: Contribution): readonly AnyTensor[] => [...tensors, ...states.flatMap(({ values }) => values)];
-
-/** Adds up over all processes what this one has of each branch of its own, in place: the first one takes the sums. */
-function addOverGroup(channel: Channel, own: readonly (readonly AnyTensor[])[], count: number, rows: number): void {
-  const sums = own[0].map((_, i) => own.map((tensors) => tensors[i]));
+/** The sum over all processes, of which this one has the parts `own`. */
+function addOverGroup(channel: Channel, own: readonly Contribution[], count: number, rows: number): Contribution {
+  const flat = own.map(({ tensors, states }) => [...tensors, ...states.flatMap(({ values }) => values)]);
+  const sums = flat[0].map((_, i) => flat.map((tensors) => tensors[i]));
   groupSum(channel, sums, count, rows);
+  return own[0];
 }
 
 /** Adds up along the tree what the shards of `parts` have brought that have any share, in place. */
@@ -177,7 +177,8 @@ export function overShards<R extends ShardResult>(
   const lockstep = isTogether
     ? new Lockstep((brought) => {
         const own = addBrought(brought, parts, shareOf);
-        if (others !== null) addOverGroup(others, own, count, rows);
+        const sums = own[0].map((_, i) => own.map((tensors) => tensors[i]));
+        if (others !== null) groupSum(others, sums, count, rows);
       })
     : null;
   const step: Shards = { drawn: new Map(), together: lockstep && { lockstep, shareOf } };
@@ -220,12 +221,12 @@ export function overShards<R extends ShardResult>(
   };
   const computed = lockstep === null ? leaf : inLockstep(lockstep, parts, shareOf, leaf);
   const own = parts.map(([begin, end]) => addInTree(begin, end, computed, addContribution) as Contribution);
-  const [{ tensors, states }] = own;
   if (others !== null)
     withoutGradients(() => {
-      addOverGroup(others, own.map(tensorsIn), count, rows);
+      addOverGroup(others, own, count, rows);
       shareReached(others, leaves, reached);
     });
+  const [{ tensors, states }] = own;
   return withoutGradients(() => {
     const counted = (tensors[leaves.length + 1] as Tensor | undefined) ?? null;
     // Where nothing counts, the loss is 0.
