@@ -100,19 +100,17 @@ function addContribution(left: Contribution, right: Contribution): Contribution 
   return left;
 }
 
-const tensorsIn = ({ tensors, states }: Contribution): readonly AnyTensor[] => [...tensors, ...states.flatMap(({ values }) => values)];
-
 /** Bytes of gradients that a recorded step sums over the group at once: while they travel, backward goes on. */
 const bytesAtOnce = 4 << 20;
 
 /**
- * Adds up over all processes what this one has of each branch of its own, in place: the first one takes the sums.
- *
- * @param gradients - How many of the tensors of a branch come first that are gradients. Those of the last layers are there first, and begin; what is no
- *   gradient comes with those of the first layers.
+ * Adds up over all processes what this one has of each branch of its own, in place: the first one takes the sums. Gradients of the last layers are there
+ * first, and begin; loss and state come with those of the first layers.
  */
-function addOverGroup(channel: Channel, own: readonly (readonly AnyTensor[])[], gradients: number, count: number, rows: number): void {
-  const sums = own[0].map((_, i) => own.map((tensors) => tensors[i]));
+function addOverGroup(channel: Channel, own: readonly Contribution[], gradients: number, count: number, rows: number): void {
+  const flat = own.map(({ tensors, states }) => [...tensors, ...states.flatMap(({ values }) => values)]);
+  const sums = flat[0].map((_, i) => flat.map((tensors) => tensors[i]));
+  const rest = sums.slice(gradients);
   let waiting: (typeof sums)[number][] = [];
   let bytes = 0;
   for (let i = gradients - 1; i >= 0 && isRecording(); i--) {
@@ -123,7 +121,7 @@ function addOverGroup(channel: Channel, own: readonly (readonly AnyTensor[])[], 
     waiting = [];
     bytes = 0;
   }
-  groupSum(channel, isRecording() ? [...waiting, ...sums.slice(gradients)] : sums, count, rows);
+  groupSum(channel, isRecording() ? [...waiting, ...rest] : sums, count, rows);
 }
 
 /** Adds up along the tree what the shards of `parts` have brought that have any share, in place. */
@@ -196,7 +194,8 @@ export function overShards<R extends ShardResult>(
   const lockstep = isTogether
     ? new Lockstep((brought) => {
         const own = addBrought(brought, parts, shareOf);
-        if (others !== null) addOverGroup(others, own, 0, count, rows);
+        const sums = own[0].map((_, i) => own.map((tensors) => tensors[i]));
+        if (others !== null) groupSum(others, sums, count, rows);
       })
     : null;
   const step: Shards = { drawn: new Map(), together: lockstep && { lockstep, shareOf } };
@@ -239,12 +238,12 @@ export function overShards<R extends ShardResult>(
   };
   const computed = lockstep === null ? leaf : inLockstep(lockstep, parts, shareOf, leaf);
   const own = parts.map(([begin, end]) => addInTree(begin, end, computed, addContribution) as Contribution);
-  const [{ tensors, states }] = own;
   if (others !== null)
     withoutGradients(() => {
-      addOverGroup(others, own.map(tensorsIn), leaves.length, count, rows);
+      addOverGroup(others, own, leaves.length, count, rows);
       shareReached(others, leaves, reached);
     });
+  const [{ tensors, states }] = own;
   return withoutGradients(() => {
     const counted = (tensors[leaves.length + 1] as Tensor | undefined) ?? null;
     // Where nothing counts, the loss is 0.
