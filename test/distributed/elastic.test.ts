@@ -132,6 +132,19 @@ test.serial('a signal takes one machine out, and the others go on at once', asyn
   t.true(pidsOf(first).every(isGone));
 });
 
+test.serial('launchers that meet in a folder need none of them: whichever is killed, the other goes on', async (t) => {
+  const { folder } = await place(t);
+  const words = ['--processes', '1', '--nodes', '1:2', '--rendezvous', `file://${folder}/meeting`];
+  const launchers = [1, 2].map(() => start(t, alone, words, { folder, env: { NODEGRAD_TOKEN: '' } }));
+  await until(t, 'both run', () => existsSync(join(folder, 'here')));
+  const [first, other] = /rank 0\n/.test(launchers[0].error) ? launchers : [launchers[1], launchers[0]];
+  first.child.kill('SIGKILL');
+  t.is(await other.ended, 0, other.error);
+  t.regex(other.error, /the round has ended: \S+ gave no sign of life for 10 s\n/);
+  t.deepEqual(machines(other), [2, 1]);
+  t.true(pidsOf(first).every(isGone));
+});
+
 test.serial('a launcher with another token is told so, and the one that refused it as well', async (t) => {
   const { folder, words } = await place(t);
   const first = start(t, alone, words('1:2', 1), { env, folder });
