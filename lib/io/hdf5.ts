@@ -152,6 +152,13 @@ function listen(files: unknown): { reason(): string; restore(): void } {
   return { reason, restore: () => void (stream.stream_ops = own) };
 }
 
+/** A number alone as an array of one, of its own type; a whole number of 64 bits in 32, where it fits. */
+function arrayOf(value: unknown, dtype: unknown): unknown {
+  if (typeof value === 'bigint') return BigInt.asIntN(32, value) === value ? Int32Array.of(Number(value)) : value;
+  if (typeof value !== 'number') return value;
+  return dtype === '<f' ? Float32Array.of(value) : dtype === '<d' ? Float64Array.of(value) : dtype === '<i' ? Int32Array.of(value) : value;
+}
+
 function contentsOf(file: Group, name: string, fileBytes: number): Hdf5File {
   const find = (path: string): Partial<Group & Dataset> | null => (path === '' ? file : (file.get(path) as Partial<Group & Dataset> | null));
   return {
@@ -165,7 +172,7 @@ function contentsOf(file: Group, name: string, fileBytes: number): Hdf5File {
       if (!(bytes <= maxRatio * fileBytes))
         throw new FileFormatError(`${name}: ${describe(path)} is said to have ${bytes} bytes, in a file of ${fileBytes}`);
       checkAvailable(bytes, name);
-      const value = found.value;
+      const value = arrayOf(found.value, found.dtype);
       const dtype = arrayDType(value);
       if (dtype === null || dtype === 'bfloat16')
         throw new FileFormatError(
