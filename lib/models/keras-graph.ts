@@ -8,7 +8,8 @@ import { withoutGradients } from '../ops/emit.js';
 import type { AnyTensor } from '../tensor.js';
 import { valuesOf } from './keras-counterparts.js';
 import type { KerasConfig, KerasFile, KerasLayer } from './keras-file.js';
-import { type KerasPart, type Settings, makers } from './keras-layers.js';
+import { makers } from './keras-layers.js';
+import type { KerasPart, Settings } from './keras-maker.js';
 import { KerasModel, type KerasNode, type KerasPlan } from './keras-model.js';
 
 /** A value in the graph: its name, and how many axes it has. */

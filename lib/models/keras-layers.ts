@@ -1,7 +1,6 @@
 // What each class of layer of Keras is here: layers of ours and operations, one behind the other.
 
 import { isPlainObject } from '../foreign.js';
-import { LeakyReLU } from '../layers/activations.js';
 import { MultiHeadAttention } from '../layers/attention.js';
 import { BatchNorm1d, BatchNorm2d } from '../layers/batch-norm.js';
 import { Conv2d, ConvTranspose2d } from '../layers/convolution.js';
@@ -15,108 +14,29 @@ import { GRU, LSTM, RNN } from '../layers/recurrent.js';
 import { Pad2d, Upsample2d } from '../layers/resample.js';
 import { RMSNorm } from '../layers/rms-norm.js';
 import { Flatten } from '../layers/shape.js';
-import { ELU } from '../layers/smooth-activations.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import type { KerasLayer } from './keras-file.js';
-
-/** The configuration of a layer, out of a file: nothing in it is certain. */
-export type Settings = Readonly<Record<string, unknown>>;
-
-/** A layer of ours with its weights, or an operation: what stands at one place of a chain. */
-export interface KerasPart {
-  /** A layer, and whose weights it gets; null for one without. */
-  readonly layer?: AnyLayer;
-  readonly weights?: KerasLayer;
-  /** Name of an operation of {@link KerasModel}; default: the layer is called. */
-  readonly op?: string;
-  readonly options?: Settings;
-  /** Whether the layer is not trained, whatever the file says. */
-  readonly isFixed?: boolean;
-}
-
-/** What a maker knows of a layer. */
-export interface Given {
-  readonly settings: Settings;
-  /** Axes of the first input. */
-  readonly rank: number;
-  /** What the file has for it. */
-  readonly weights: readonly KerasLayer[];
-  /** What it is called with beside tensors. */
-  readonly call: Settings;
-  /** Ends with an error that names the layer. */
-  refuse(what: string): never;
-}
-
-/** What a layer becomes, and how many axes its output has, where that differs from its input. */
-interface Made {
-  readonly parts: readonly KerasPart[];
-  readonly rank?: number;
-}
-type Maker = (given: Given) => Made;
-
-/** Functions of activation by Keras's names: an operation, and its options. */
-const activations: Readonly<Record<string, readonly [op: string, options?: Settings]>> = {
-  ...Object.fromEntries(
-    ['relu', 'relu6', 'sigmoid', 'tanh', 'elu', 'selu', 'celu', 'gelu', 'softplus', 'softsign', 'mish'].map((name) => [
-      name,
-      ['activation', { name }],
-    ]),
-  ),
-  silu: ['activation', { name: 'swish' }],
-  swish: ['activation', { name: 'swish' }],
-  hard_sigmoid: ['activation', { name: 'hardSigmoid' }],
-  hard_silu: ['activation', { name: 'hardSwish' }],
-  hard_swish: ['activation', { name: 'hardSwish' }],
-  hard_tanh: ['activation', { name: 'hardTanh' }],
-  leaky_relu: ['activation', { name: 'leakyRelu', options: { negativeSlope: 0.2 } }],
-  softmax: ['softmax', { axis: -1 }],
-  log_softmax: ['logSoftmax', { axis: -1 }],
-  exponential: ['exp'],
-};
-
-/** An activation that stands in the configuration of a layer: a name, a function, or a layer. */
-function activationOf(value: unknown, given: Given): readonly KerasPart[] {
-  if (value === null || value === undefined || value === 'linear') return [];
-  const isObject = isPlainObject(value);
-  const name = isObject && value.class_name === 'function' ? value.config : value;
-  if (typeof name === 'string' && Object.hasOwn(activations, name)) {
-    const [op, options] = activations[name];
-    return [{ op, options }];
-  }
-  if (isObject && isPlainObject(value.config) && Object.hasOwn(alone, String(value.class_name)))
-    return alone[String(value.class_name)]({ ...given, settings: value.config }).parts;
-  return given.refuse(`the activation ${typeof name === 'string' ? `'${name}'` : 'of its own'}`);
-}
-
-/** Refuses settings that have another value than these. */
-function only(given: Given, wanted: Settings): void {
-  for (const [name, value] of Object.entries(wanted)) {
-    const own = given.settings[name];
-    if (own !== undefined && JSON.stringify(own) !== JSON.stringify(value)) given.refuse(`${name}=${JSON.stringify(own)}`);
-  }
-}
-
-const channelsLast = { data_format: 'channels_last' };
-
-/** A number, or one for rows and one for columns. */
-function pair(given: Given, name: string, fallback: number): [number, number] {
-  const value = given.settings[name] ?? fallback;
-  const list = Array.isArray(value) ? value : [value, value];
-  const isPair = list.length === 2 && list.every((one) => Number.isInteger(one) && one > 0);
-  return isPair ? (list as [number, number]) : given.refuse(`${name}=${JSON.stringify(value)}`);
-}
-
-/** The one set of weights of a layer, with so many axes of its first array. */
-function weightsOf(given: Given, rank: number, at = 0): { weights: KerasLayer; shape: readonly number[] } {
-  const weights = given.weights[at];
-  const shape = weights?.weights[0]?.shape;
-  return shape === undefined || shape.length !== rank ? given.refuse('a layer without its weights') : { weights, shape };
-}
-
-function paddingOf(given: Given): 'same' | 0 {
-  const { padding = 'valid' } = given.settings;
-  return padding === 'same' ? 'same' : padding === 'valid' ? 0 : given.refuse(`padding=${JSON.stringify(padding)}`);
-}
+import { activationOf, alone } from './keras-activations.js';
+import {
+  type Given,
+  type KerasPart,
+  type Made,
+  type Maker,
+  type Settings,
+  axisOf,
+  channelsLast,
+  eps,
+  frame,
+  lastAxis,
+  layerOf,
+  only,
+  operation,
+  paddingOf,
+  pair,
+  rate,
+  weightsOf,
+  whole,
+} from './keras-maker.js';
 
 function convolution(given: Given, at: number, isDepthwise: boolean, isPointwise = false): KerasPart {
   only(given, channelsLast);
@@ -176,15 +96,6 @@ const overTime =
     const keepDims = given.settings.keepdims === true;
     return { parts: [{ op, options: { axes: [1], keepDims } }], rank: keepDims ? 3 : 2 };
   };
-
-/** Axis of the features: the last one, or a number that is it. */
-function lastAxis(given: Given): void {
-  const { axis = -1 } = given.settings;
-  const value = Array.isArray(axis) && axis.length === 1 ? axis[0] : axis;
-  if (value !== -1 && value !== given.rank - 1) given.refuse(`axis=${JSON.stringify(axis)}`);
-}
-
-const eps = (given: Given): number => Number(given.settings.epsilon ?? 1e-3);
 
 const batchNorm: Maker = (given) => {
   lastAxis(given);
@@ -274,51 +185,6 @@ const timeDistributed: Maker = (given) => {
   const inner = given.settings.layer;
   if (!isPlainObject(inner) || !isPlainObject(inner.config) || inner.class_name !== 'Dense') return given.refuse('the layer inside');
   return dense({ ...given, settings: inner.config });
-};
-
-/** Numbers around an image, or a number for all sides: [[top, bottom], [left, right]]. */
-function frame(given: Given, name: string): [[number, number], [number, number]] {
-  const value = given.settings[name];
-  const rows = Array.isArray(value) ? value : [value, value];
-  const sides = rows.map((one) => (Array.isArray(one) ? one : [one, one]));
-  const isFrame = sides.length === 2 && sides.every((side) => side.length === 2 && side.every((one) => Number.isInteger(one) && one >= 0));
-  return isFrame ? (sides as [[number, number], [number, number]]) : given.refuse(`${name}=${JSON.stringify(value)}`);
-}
-
-function whole(given: Given, name: string): number[] {
-  const value = given.settings[name];
-  return Array.isArray(value) && value.every(Number.isInteger) ? (value as number[]) : given.refuse(`${name}=${JSON.stringify(value)}`);
-}
-
-const operation =
-  (op: string, options?: Settings): Maker =>
-  () => ({ parts: [{ op, ...(options !== undefined && { options }) }] });
-
-const axisOf = (given: Given): Settings => ({ axis: Number(given.settings.axis ?? -1) });
-const layerOf =
-  (make: (given: Given) => AnyLayer, rank?: number): Maker =>
-  (given) => ({ parts: [{ layer: make(given) }], ...(rank !== undefined && { rank }) });
-const rate = ({ settings }: Given): number => Number(settings.rate ?? settings.stddev);
-
-/** Activations that are layers of their own. */
-const alone: Readonly<Record<string, Maker>> = {
-  ReLU(given) {
-    only(given, { threshold: 0 });
-    const { max_value: most = null, negative_slope: slope = 0 } = given.settings;
-    if (most === null) return { parts: [{ op: 'activation', options: { name: 'leakyRelu', options: { negativeSlope: Number(slope) } } }] };
-    only(given, { max_value: 6, negative_slope: 0 });
-    return { parts: [{ op: 'activation', options: { name: 'relu6' } }] };
-  },
-  LeakyReLU: layerOf(({ settings }) => new LeakyReLU({ negativeSlope: Number(settings.negative_slope ?? settings.alpha ?? 0.3) })),
-  ELU: layerOf(({ settings }) => new ELU({ alpha: Number(settings.alpha ?? 1) })),
-  Softmax: (given) => ({ parts: [{ op: 'softmax', options: axisOf(given) }] }),
-  Activation: (given) => ({ parts: activationOf(given.settings.activation, given) }),
-  ...Object.fromEntries(
-    ['Relu', 'Relu6', 'Sigmoid', 'Tanh', 'Silu'].map((name): [string, Maker] => [
-      name,
-      (given) => ({ parts: activationOf(name.toLowerCase(), given) }),
-    ]),
-  ),
 };
 
 /** Makers by class. */

@@ -11,7 +11,6 @@ import { concat, filled } from '../ops/shape.js';
 import { logSoftmax, softmax } from '../ops/softmax.js';
 import { Tensor } from '../tensor.js';
 import { Model } from '../training/model.js';
-import type { TensorTree } from '../tree.js';
 
 /** What a layer or an operation makes of values. */
 export interface KerasNode {
@@ -40,7 +39,7 @@ type Size = readonly [number, number];
 type Frame = readonly [Size, Size];
 
 /** Below all numbers of float32. */
-const lowest = -(2 - 2 ** -23) * 2 ** 127;
+const lowest = -3.4028234663852886e38;
 
 /** Width of a frame that gives ⌈size / stride⌉ windows; the odd one stands below and to the right. */
 function sameFrame({ shape }: Tensor, kernelSize: Size, stride: Size): [[number, number], [number, number]] {
@@ -189,7 +188,7 @@ export class KerasModel<In = Tensor, Out = Tensor> extends Model<In, Out> {
   }
 
   /** The model that `config()` describes. */
-  static fromConfig(config: unknown): KerasModel<TensorTree, TensorTree> {
+  static fromConfig(config: unknown): KerasModel {
     const { plan, layers } = checkObject<Record<string, unknown>>(config, 'config', 'the parts of a graph');
     if (!Array.isArray(layers)) throw new ArgumentError(expected('a list of names and layers', 'layers', layers));
     const built = new Map(layers.map(([name, description]: [string, LayerDescription]) => [String(name), buildLayer(description)] as const));
