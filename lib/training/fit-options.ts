@@ -29,7 +29,7 @@ export interface FitOptions {
   /** Examples per step; default 32. */
   readonly batchSize?: number;
   /**
-   * Parts that each batch is computed in, one after the other; default 1. It takes the memory of one part. Gradients are added along one fixed tree,
+   * Parts that each batch is computed in, one after the other; default 1. It takes about the memory of one part. Gradients are added along one fixed tree,
    * and the weights depend on `shards` alone, not on what computes them. Batch normalization sees one part at a time, and its running statistics follow
    * the mean of the parts.
    */

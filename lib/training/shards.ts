@@ -1,6 +1,7 @@
 // A batch in shards: a fixed number of parts that are computed one after the other, whose gradients are added along one fixed tree.
 
 import { context, within } from '../context.js';
+import { bytesOf } from '../dtype.js';
 import { accumulateOp, div, greater, mul, scalar, scaleBy, where } from '../ops/elementwise.js';
 import { emitInPlace, isRecording, withoutGradients } from '../ops/emit.js';
 import { cast, concat, copy, copyInto, filled } from '../ops/shape.js';
@@ -99,11 +100,28 @@ function addContribution(left: Contribution, right: Contribution): Contribution 
   return left;
 }
 
-/** The sum over all processes, of which this one has the parts `own`. */
-function addOverGroup(channel: Channel, own: readonly Contribution[], count: number, rows: number): Contribution {
+/** Bytes of gradients that a recorded step sums over the group at once: while they travel, backward goes on. */
+const bytesAtOnce = 4 << 20;
+
+/**
+ * The sum over all processes, of which this one has the parts `own`. Gradients of the last layers are there first, and begin; loss and state come with
+ * those of the first layers.
+ */
+function addOverGroup(channel: Channel, own: readonly Contribution[], gradients: number, count: number, rows: number): Contribution {
   const flat = own.map(({ tensors, states }) => [...tensors, ...states.flatMap(({ values }) => values)]);
   const sums = flat[0].map((_, i) => flat.map((tensors) => tensors[i]));
-  groupSum(channel, sums, count, rows);
+  const rest = sums.slice(gradients);
+  let waiting: (typeof sums)[number][] = [];
+  let bytes = 0;
+  for (let i = gradients - 1; i >= 0 && isRecording(); i--) {
+    waiting.push(sums[i]);
+    bytes += sums[i][0].size * bytesOf(sums[i][0].dtype as 'float32');
+    if (bytes < bytesAtOnce || i === 0) continue;
+    groupSum(channel, waiting, count, rows);
+    waiting = [];
+    bytes = 0;
+  }
+  groupSum(channel, isRecording() ? [...waiting, ...rest] : sums, count, rows);
   return own[0];
 }
 
@@ -223,7 +241,7 @@ export function overShards<R extends ShardResult>(
   const own = parts.map(([begin, end]) => addInTree(begin, end, computed, addContribution) as Contribution);
   if (others !== null)
     withoutGradients(() => {
-      addOverGroup(others, own, count, rows);
+      addOverGroup(others, own, leaves.length, count, rows);
       shareReached(others, leaves, reached);
     });
   const [{ tensors, states }] = own;

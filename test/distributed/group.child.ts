@@ -132,6 +132,8 @@ class StateBytes {
 const kinds: Readonly<Record<string, Kind>> = {
   mlp: { make: makeModel, data: () => points(70) },
   counted: { make: makeModel, data: () => counted(70) },
+  // Gradients of several times what is summed at once, beside backward.
+  wide: { make: () => mlp({ inputShape: [2], hidden: [1100, 1100], classes: 4 }), data: () => points(70) },
   'conv-net': {
     make: () => convNet(8),
     data: () => new TensorDataset(uniform([70, 16, 16, 3]), labels(70, 10), { name: 'noise', classes: 10 }),

@@ -10,7 +10,7 @@ import { inFolder } from '../helpers/reports.js';
 import type { Errand } from './group.child.js';
 
 const inGroups = hasGroups ? test.serial : test.serial.skip;
-const every = ['mlp', 'counted', 'conv-net', 'augmented', 'lstm', 'ignored', 'validated', 'looked-at', 'synchronized', 'bfloat16'];
+const every = ['mlp', 'wide', 'counted', 'conv-net', 'augmented', 'lstm', 'ignored', 'validated', 'looked-at', 'synchronized', 'bfloat16'];
 
 let alone: Said | undefined;
 const expected = async (): Promise<Said['outcomes']> => (alone ??= (await runGroup(0, { kinds: every }))[0]).outcomes;
@@ -102,7 +102,7 @@ inGroups('an error in one process ends the run in all, and the others say whose 
 inGroups('a process that is killed is noticed at once', async (t) => {
   const said = await runGroup(
     3,
-    { kinds: ['mlp'], fault: { step: 3, kind: 'dies' } },
+    { kinds: ['wide'], fault: { step: 3, kind: 'dies' } },
     { of: (rank) => (rank === 2 ? {} : { fault: { step: -1, kind: 'dies' } }) },
   );
   t.is(said[2].signal, 'SIGKILL');
@@ -116,7 +116,7 @@ inGroups('a process that is killed is noticed at once', async (t) => {
 inGroups('a process that does not answer is noticed after the time-out', async (t) => {
   const said = await runGroup(
     2,
-    { kinds: ['mlp'], timeout: 1500, fault: { step: 3, kind: 'hangs' } },
+    { kinds: ['wide'], timeout: 1500, fault: { step: 3, kind: 'hangs' } },
     {
       of: (rank) => (rank === 1 ? {} : { fault: { step: -1, kind: 'hangs' } }),
       started: ([other, stopped]) => other.on('exit', () => stopped.kill('SIGKILL')),
