@@ -408,7 +408,7 @@ export { EarlyStopping, type EarlyStoppingOptions } from './training/early-stopp
 export { TargetScaler, type TargetScalerOptions } from './training/target-scaler.js';
 export { evaluate, fit, predict } from './training/functions.js';
 export { type FitEpochs, fitEpochs } from './training/fit-epochs.js';
-export type { FitOptions } from './training/fit-options.js';
+export type { FitOptions, ShardedBatchNorm } from './training/fit-options.js';
 export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
 export { type EpochRecord, History, type Scores } from './training/history.js';
 export { fromBytes, load } from './training/load.js';
@@ -634,7 +634,8 @@ export {
 } from './models/densenet.js';
 export { FractalBlock, FractalNet, type FractalNetOptions, type FractalPaths, FractalUnit, fractalnet } from './models/fractalnet.js';
 export { type FireOptions, Fire, type SqueezeNetOptions, SqueezeNet, squeezenet } from './models/squeezenet.js';
-export { type LoadKerasOptions, loadKeras, saveKeras } from './models/keras.js';
+export { type KerasModelOptions, type LoadKerasOptions, loadKeras, saveKeras } from './models/keras.js';
+export type { KerasModel } from './models/keras-model.js';
 export { type LoadPyTorchOptions, type PyTorchOptions, type SavePyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
 export { kerasWeights, loadKerasWeights } from './models/recurrent-weights.js';
 export { type NetworkInNetworkOptions, networkInNetwork } from './models/nin.js';

@@ -18,6 +18,7 @@ import {
   addDataOptions,
   addPlaceOptions,
   addTrainOptions,
+  absentColumnsOption,
   badRowsOption,
   dataName,
   decimalOption,
@@ -95,6 +96,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .option('--target <column>', 'column of a table that is predicted, of a model that does not say it')
     .addOption(badRowsOption())
     .addOption(unknownCategoriesOption())
+    .addOption(absentColumnsOption())
     .addOption(decimalOption())
     .addOption(encodingOption())
     .option('--metrics <names>', metricsHelp, metricNames)
@@ -110,6 +112,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .option('--output <file>', 'where the predictions go, as comma-separated values (default: standard output)')
     .addOption(badRowsOption())
     .addOption(unknownCategoriesOption())
+    .addOption(absentColumnsOption())
     .addOption(decimalOption())
     .addOption(encodingOption())
     .option('--json', 'give one JSON document instead', false)

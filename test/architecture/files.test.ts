@@ -35,7 +35,14 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/io/tar-header.ts': { test: 'test/io/tar.test.ts', why: 'a part of reading archives' },
   'lib/io/tar-source.ts': { test: 'test/io/tar.test.ts', why: 'a part of reading archives' },
   'lib/io/byte-source.ts': { test: 'test/io/npy.test.ts', why: 'paths and bytes, through what reads NumPy files' },
-  'lib/io/hdf5.ts': { test: 'test/models/keras.test.ts', why: 'files of Keras are what it is for' },
+  'lib/models/keras-counterparts.ts': { test: 'test/models/keras.test.ts', why: 'what becomes of the weights' },
+  ...Object.fromEntries(
+    ['keras-activations', 'keras-layers', 'keras-maker'].map((stem) => [
+      `lib/models/${stem}.ts`,
+      { test: 'test/models/keras-graph.test.ts', why: 'layers of every kind, out of files of Keras' },
+    ]),
+  ),
+  'lib/models/keras-model.ts': { test: 'test/models/keras-graph.test.ts', why: 'what the graph becomes' },
   'lib/models/keras-file.ts': { test: 'test/models/keras.test.ts', why: 'the first half of reading them' },
   'lib/io/npy-header.ts': { test: 'test/io/npy.test.ts', why: 'the first half of the format' },
   'lib/io/npz.ts': { test: 'test/io/npy.test.ts', why: 'several arrays in one file' },
