@@ -8,6 +8,12 @@ export function plural(count: number, thing: string): string {
 /** A share as a percentage with two decimals; what rounds to nothing has no sign. */
 export const percentOf = (share: number): string => `${(100 * share).toFixed(2).replace(/^-(0\.00)$/, '$1')} %`;
 
+/** A number with four digits, 87,580 with its thousands apart. */
+export function fourDigits(value: number): string {
+  const text = String(Number(value.toPrecision(4)));
+  return /^-?\d{5,}$/.test(text) ? text.replace(/\B(?=(\d{3})+$)/g, ',') : text;
+}
+
 // Control characters but for tab and line feed; and those that turn the direction of writing.
 const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
 
