@@ -13,7 +13,7 @@ import { Flatten } from '../layers/shape.js';
 import { join } from '../layers/fields.js';
 import { type FeatureOrder, featureOrders } from './feature-order.js';
 import { inTorchvisionNames } from './foreign-names.js';
-import { type LoadReport, everyPlace, itemsOf } from '../layers/state.js';
+import { type LoadReport, everyPlace, itemsOf, listOf } from '../layers/state.js';
 import { withoutGradients } from '../ops/emit.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { gatherRecurrent, recurrentNames, spreadRecurrent } from './recurrent-weights.js';
@@ -159,12 +159,22 @@ export async function loadPyTorch(
     otherShapes,
   } = checkOptions<LoadPyTorchOptions>(options, 'options', ['inputShape', 'strict', 'prefix', 'otherShapes']);
   const others = checkChoice(otherShapes ?? 'error', 'options.otherShapes', ['error', 'skip']);
-  const places = placesOf(model, options);
   const tensors = isMap(source) ? source : (await readSafetensors(source)).tensors;
+  const places = placesOf(model, options);
   const given = new Map<string, AnyTensor>();
   for (const [name, value] of tensors) if (name.startsWith(prefix)) given.set(name.slice(prefix.length), value);
-  const named = inTorchvisionNames(given, new Set([...places.keys(), ...recurrentNames(model)]));
-  gatherRecurrent(model, named);
+  const known = new Set([...places.keys(), ...recurrentNames(model)]);
+  const named = inTorchvisionNames(given, known);
+  const unknown = [...named.keys()].filter((name) => !known.has(name));
+  // Names that the model lacks say more than a shape, as those of a second direction do.
+  const misfit = (name: string, wanted: readonly number[], value: AnyTensor): ShapeError =>
+    new ShapeError(
+      `'${name}' expects PyTorch's shape ${describeShape(wanted)}, received ${describeShape(value.shape)}` +
+        (unknown.length > 0
+          ? `. The model has no place for ${listOf(unknown)}`
+          : ". { otherShapes: 'skip' } leaves what does not fit as it is"),
+    );
+  gatherRecurrent(model, named, others === 'skip' ? null : misfit);
   const state = new Map<string, AnyTensor>();
   for (const [name, value] of named) {
     const place = places.get(name);
@@ -178,7 +188,7 @@ export async function loadPyTorch(
         state.set(place.path, value);
         continue;
       }
-      throw new ShapeError(`'${name}' expects PyTorch's shape ${describeShape(wanted)}, received ${describeShape(value.shape)}`);
+      throw misfit(name, wanted, value);
     }
     state.set(
       place.path,
