@@ -235,6 +235,13 @@ export const unknownCategoriesOption = (): Option =>
     'categories of a table that training never saw: an error, or missing to take them for missing values (default: error)',
   ).choices(['error', 'missing']);
 
+/** What becomes of columns that a file does not have. */
+export const absentColumnsOption = (): Option =>
+  new Option(
+    '--absent-columns <what>',
+    'columns of the model that a table does not have: an error, or missing to take all their values for missing ones (default: error)',
+  ).choices(['error', 'missing']);
+
 /** The options of a run, and the model that it trains when nothing is said. */
 export function addTrainOptions(command: Command, model: string): Command {
   return addDataOptions(command)
