@@ -5,7 +5,7 @@ import { checkPath } from '../io/atomic.js';
 import { type SafetensorsWriteOptions, readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { ArgumentError, ShapeError, checkChoice, checkOptions, describeShape } from '../errors.js';
 import { Conv2d } from '../layers/convolution.js';
-import { inputShapeOf } from '../layers/costs.js';
+import { inputShapeOf, noteInputShape } from '../layers/costs.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
@@ -20,7 +20,7 @@ import { gatherRecurrent, recurrentNames, spreadRecurrent } from './recurrent-we
 
 /** What {@link loadPyTorch} and {@link savePyTorch} want to know of a model. */
 export interface PyTorchOptions {
-  /** Shape of one example, [height, width, channels]; needed for a net that flattens images, unless the model says it by itself. */
+  /** Shape of one example, [height, width, channels]; needed for a net that flattens images, unless the model says it by itself, or {@link loadPyTorch} was told before. */
   inputShape?: readonly number[];
 }
 
@@ -199,7 +199,9 @@ export async function loadPyTorch(
   for (const [name, { known }] of places) {
     if (!found.has(known) && name.endsWith('num_batches_tracked')) state.set(known, Tensor.from(Int32Array.of(0), []));
   }
-  return model.loadStateDict(state, { strict, otherShapes: others });
+  const report = model.loadStateDict(state, { strict, otherShapes: others });
+  if (options.inputShape !== undefined) noteInputShape(model, options.inputShape);
+  return report;
 }
 
 /**

@@ -157,6 +157,21 @@ test('a file of PyTorch in the place of one of ours is said to be that, and a he
   });
 });
 
+test('the shape of an example is asked for once: savePyTorch and encodeOnnx know what loadPyTorch was told', async (t) => {
+  await inFolder(async (folder) => {
+    const path = join(folder, 'own.safetensors');
+    const model = own();
+    await t.throwsAsync(encodeOnnx(model), { message: /{ inputShape: \[32, 32, 3\] }/ });
+    await loadPyTorch(model, weightsOf(cases.own), { inputShape: [12, 12, 3] });
+    await savePyTorch(model, path);
+    t.deepEqual(
+      [...((await readSafetensors(path)).tensors.get('5.weight') as AnyTensor).data],
+      [...(weightsOf(cases.own).get('5.weight') as AnyTensor).data],
+    );
+    t.deepEqual((await decodeOnnx(await encodeOnnx(model))).inputShape, [12, 12, 3]);
+  });
+});
+
 test('the shape of an example with its channels first is refused where its order would decide', async (t) => {
   const flat = (): Sequential => new Sequential([new Flatten(), new Linear(192, 2)]);
   await t.throwsAsync(savePyTorch(flat(), 'never.safetensors', { inputShape: [3, 8, 8] }), {
