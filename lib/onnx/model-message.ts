@@ -178,7 +178,9 @@ function forwardOf(
     } catch (error) {
       if (batchSize !== null || !(error instanceof NodegradError)) throw error;
       const message = inNumber(error.message, examples);
-      if (message !== error.message)
+      const first = /Is it \[N, C, H, W\]\?.*$/;
+      if (first.test(message)) error.message = message.replace(first, '`options.inputShape` is [height, width, channels], whatever the layout');
+      else if (message !== error.message)
         error.message = given !== inputs.given ? message : `${message} (N examples: \`batchSize\` exports the model for a fixed number)`;
       throw error;
     }
