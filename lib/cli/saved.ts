@@ -1,10 +1,20 @@
 // The saved model that a command is asked about.
 
+import { ArgumentError } from '../errors.js';
 import { load } from '../training/load.js';
 import type { AnyModel } from '../training/model.js';
 
 /** The model in a file, whatever layers it has: they are registered where they are defined, and `train` needs few of them. */
 export async function savedModel(file: string): Promise<AnyModel> {
   await import('../index.js');
-  return load(file);
+  try {
+    return await load(file);
+  } catch (error) {
+    const [, name] = /^unknown (?:layer|transform) class "(.*)"/.exec((error as Error).message) ?? [];
+    if (name === undefined) throw error;
+    throw new ArgumentError(
+      `${file} holds the class ${name}, which is no class of nodegrad, and the command knows no others. Use the model in a script: one that imports ${name} and registers it can load() it`,
+      { cause: error },
+    );
+  }
 }

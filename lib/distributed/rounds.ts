@@ -7,6 +7,7 @@ import { formatDuration } from '../progress.js';
 import { plural } from '../words.js';
 import { TimeoutError } from './errors.js';
 import { decode, encode } from './places.js';
+import { Pulses } from './pulses.js';
 import type { Store } from './store.js';
 
 /** A machine, as the others know it. */
@@ -61,21 +62,10 @@ export interface RoundTimes {
 
 const usualTimes: RoundTimes = { beat: 1000, silence: 10_000, lastCall: 5000, patience: 300_000 };
 
-/** Looks at a sign of life that find it unchanged, before it counts as missing: who looks may have been held up itself. */
-const leastLooks = 5;
-
-/** The newest sign of life of a machine: what it was, when it came, and how often it was found unchanged. */
-interface Pulse {
-  readonly value: string;
-  readonly since: number;
-  readonly looks: number;
-}
-
 /** One machine's part in the rounds of a store. */
 export class Rounds {
-  readonly #pulses = new Map<string, Pulse>();
+  readonly #pulses: Pulses;
   #next = 0;
-  #beats = 0;
   #beating: NodeJS.Timeout | undefined;
 
   private constructor(
@@ -83,7 +73,9 @@ export class Rounds {
     readonly own: RoundNode,
     readonly bounds: { readonly least: number; readonly most: number },
     readonly times: RoundTimes,
-  ) {}
+  ) {
+    this.#pulses = new Pulses(store, 'beat', times.silence);
+  }
 
   /**
    * Begins to give signs of life.
@@ -93,9 +85,10 @@ export class Rounds {
    */
   static async enter(store: Store, own: RoundNode, bounds: Rounds['bounds'], times = usualTimes): Promise<Rounds> {
     const rounds = new Rounds(store, own, bounds, times);
-    await rounds.#beat();
+    const beat = (): Promise<void> => rounds.#pulses.beat(own.id);
+    await beat();
     // Where nobody can be reached any more, who waits for an answer notices.
-    rounds.#beating = setInterval(() => void rounds.#beat().catch(() => {}), times.beat);
+    rounds.#beating = setInterval(() => void beat().catch(() => {}), times.beat);
     return rounds;
   }
 
@@ -132,7 +125,7 @@ export class Rounds {
     for (;;) {
       const end = await this.#soon(`round/${number}/end`, signal);
       if (end !== null) return end as RoundEnd;
-      if (id !== this.own.id && (await this.#isSilent(id)))
+      if (id !== this.own.id && (await this.#pulses.isGone(id)))
         await this.end(number, 'lost', `${host} gave no sign of life for ${formatDuration(this.times.silence / 1000)}`);
       if (node !== 0) continue;
       const other = isAsked ? null : await this.#read(`round/${number}/joins`);
@@ -157,14 +150,13 @@ export class Rounds {
   /** Gives no more signs of life, so that nobody waits for this machine. */
   async leave(): Promise<void> {
     clearInterval(this.#beating);
-    await this.store.delete(`beat/${this.own.id}`);
+    await this.#pulses.leave(this.own.id);
   }
 
   /** Waits until the others of a round have left, for a moment: who serves the store goes last. */
   async leaveLast({ nodes }: RoundPlan, milliseconds: number): Promise<void> {
     const until = performance.now() + milliseconds;
-    for (const { id } of nodes)
-      while (id !== this.own.id && performance.now() < until && (await this.store.peek(`beat/${id}`)) !== null) await pause(50);
+    for (const { id } of nodes) while (id !== this.own.id && performance.now() < until && !(await this.#pulses.hasLeft(id))) await pause(50);
   }
 
   /** Which seat of a round that has not begun is this machine's; null where there is none. */
@@ -212,7 +204,7 @@ export class Rounds {
       if (plan !== null) return plan as RoundPlan;
       if ((await this.store.peek(`round/${number}/end`)) !== null) return null;
       const first = (await this.#read(`round/${number}/seat/0`)) as RoundNode | null;
-      if (first !== null && (await this.#isSilent(first.id)))
+      if (first !== null && (await this.#pulses.isGone(first.id)))
         await this.end(number, 'lost', `${first.host} is gone, which had the first place`);
     }
   }
@@ -232,7 +224,7 @@ export class Rounds {
     for (let seat = 0; seat < this.bounds.most; seat++) {
       const node = (await this.#read(`round/${number}/seat/${seat}`)) as RoundNode | null;
       if (node === null) break;
-      if (node.id === this.own.id || !(await this.#isSilent(node.id))) found.push(node);
+      if (node.id === this.own.id || !(await this.#pulses.isGone(node.id))) found.push(node);
     }
     return found;
   }
@@ -240,27 +232,13 @@ export class Rounds {
   /** Whether a machine of an earlier round lives that has no seat yet: it may still be ending its processes. */
   async #isAnyComing(plan: RoundPlan | undefined, nodes: readonly RoundNode[]): Promise<boolean> {
     for (const { id } of plan?.nodes ?? [])
-      if (!nodes.some((node) => node.id === id) && id !== this.own.id && !(await this.#isSilent(id))) return true;
+      if (!nodes.some((node) => node.id === id) && id !== this.own.id && !(await this.#pulses.isGone(id))) return true;
     return false;
   }
 
   async #areDone(number: number, { nodes }: RoundPlan): Promise<boolean> {
     for (const { id } of nodes) if ((await this.store.peek(`round/${number}/done/${id}`)) === null) return false;
     return true;
-  }
-
-  #beat(): Promise<void> {
-    return this.store.set(`beat/${this.own.id}`, encode((this.#beats += 1)));
-  }
-
-  /** Whether a machine has given no sign of life for too long, or has left. */
-  async #isSilent(id: string): Promise<boolean> {
-    const value = await this.#read(`beat/${id}`);
-    if (value === null) return true;
-    const [text, now, before] = [String(value), performance.now(), this.#pulses.get(id)];
-    const pulse = before?.value === text ? { ...before, looks: before.looks + 1 } : { value: text, since: now, looks: 0 };
-    this.#pulses.set(id, pulse);
-    return pulse.looks >= leastLooks && now - pulse.since >= this.times.silence;
   }
 
   async #read(key: string): Promise<unknown> {

@@ -114,6 +114,11 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     return {};
   }
 
+  /** @internal Of a graph out of a file: whether images come in with their channels first, and whether another tool wrote it, in whose order it flattens. Else null. */
+  get fileOrder(): { readonly isFirst: boolean; readonly isForeign: boolean } | null {
+    return null;
+  }
+
   /** Layers inside this one by name, in the order of their fields. */
   children(): Map<string, AnyLayer> {
     return collect(this, (value): value is AnyLayer => value instanceof Layer);

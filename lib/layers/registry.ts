@@ -98,7 +98,9 @@ function checkFaithful(type: LayerConstructor, name: string): void {
 function checkClass(type: LayerConstructor, name: string): void {
   const candidate = type as unknown;
   if (typeof candidate !== 'function' || typeof (candidate as { fromConfig?: unknown }).fromConfig !== 'function') {
-    throw new ArgumentError(expected('a class with a static fromConfig()', 'type', candidate));
+    const own = typeof candidate === 'function' && candidate.name !== '' ? candidate.name : 'Net';
+    const hint = `Where its constructor takes no arguments: static fromConfig() { return new ${own}(); }`;
+    throw new ArgumentError(expected('a class with a static fromConfig()', 'type', candidate, hint));
   }
   if (typeof name !== 'string' || name === '') {
     const own = candidate.name;
@@ -142,7 +144,8 @@ export function describeLayer(layer: AnyLayer): LayerDescription {
   if (type === undefined) {
     const { name } = layer.constructor;
     throw new ArgumentError(
-      `layer class '${name}' cannot be described: give it config() and static fromConfig(), and call registerLayer(${name}, '${name}')`,
+      `layer class '${name}' cannot be described: give it static fromConfig() { return new ${name}(); }, and config() where its constructor takes arguments, ` +
+        `and call registerLayer(${name}, '${name}'). Weights alone need neither: writeSafetensors(path, model.stateDict()), and model.load(path)`,
     );
   }
   const description: DescribedLayer = { type, config: {} };

@@ -5,17 +5,16 @@ import { checkPath } from '../io/atomic.js';
 import { type SafetensorsWriteOptions, readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { ArgumentError, ShapeError, checkChoice, checkOptions, describeShape } from '../errors.js';
 import { Conv2d } from '../layers/convolution.js';
-import { inMode, inputShapeOf } from '../layers/costs.js';
+import { inputShapeOf } from '../layers/costs.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
-import { trainingOutputsOf } from '../layers/outputs.js';
 import { Flatten } from '../layers/shape.js';
 import { join } from '../layers/fields.js';
+import { type FeatureOrder, featureOrders } from './feature-order.js';
 import { inTorchvisionNames } from './foreign-names.js';
 import { type LoadReport, everyPlace, itemsOf } from '../layers/state.js';
-import { sizeOf, withoutGradients } from '../ops/emit.js';
-import { trace } from '../ops/trace.js';
+import { withoutGradients } from '../ops/emit.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { gatherRecurrent, recurrentNames, spreadRecurrent } from './recurrent-weights.js';
 
@@ -41,9 +40,6 @@ export interface SavePyTorchOptions extends PyTorchOptions {
   dtype?: SafetensorsWriteOptions['dtype'];
 }
 
-/** A shape that was flattened, height, width, channels: features are in this order here, and channels first in PyTorch. */
-type Flattened = readonly number[] | 'unknown';
-
 interface Place {
   /** The same value in a model of ours, in this place. */
   path: string;
@@ -53,37 +49,8 @@ interface Place {
   shape: readonly number[];
   /** For each of PyTorch's axes, which of ours it is; null: they are in one order. */
   axes: readonly number[] | null;
-  flattened: Flattened | null;
-}
-
-// By parameter or buffer: the shape of the images that were flattened into the features that it is multiplied with or added to.
-function flattenedFeatures(model: AnyLayer, inputShape: readonly number[]): Map<AnyTensor, Flattened> {
-  const found = new Map<AnyTensor, Flattened>();
-  const features = new Map<AnyTensor, Flattened>();
-  const isMixed = (shape: readonly number[]): boolean => sizeOf(shape.slice(0, -1)) > 1 && shape[shape.length - 1] > 1;
-  const observer = {
-    view(input: AnyTensor, output: AnyTensor): void {
-      const before = features.get(input);
-      const [n, ...inner] = input.shape;
-      if (output.shape.length === 2 && output.shape[0] === n && inner.length > 1 && isMixed(inner)) {
-        features.set(output, before === undefined && inner.length === 3 ? inner : 'unknown');
-      } else if (before !== undefined) features.set(output, describeShape(output.shape) === describeShape(input.shape) ? before : 'unknown');
-    },
-    execute({ name }: { name: string }, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[]): void {
-      const source = inputs.map((input) => features.get(input)).find((item) => item !== undefined);
-      if (source === undefined) return;
-      const width = inputs.find((input) => features.has(input))?.shape.at(-1) as number;
-      const isProduct = name === 'matmul';
-      for (const input of inputs) {
-        const isWeight = isProduct ? input === inputs[1] : input.shape.length === 1 && input.shape[0] === width;
-        if (isWeight && !features.has(input)) found.set(input, source);
-      }
-      if (isProduct) return;
-      for (const output of outputs) features.set(output, output.shape.at(-1) === width && output.shape.length === 2 ? source : 'unknown');
-    },
-  };
-  inMode(model, false, () => trace([{ shape: [1, ...inputShape], dtype: 'float32' }], observer, (x) => trainingOutputsOf(model, x)));
-  return found;
+  /** Of the features that its first axis of ours counts, where they are flattened images. */
+  order: FeatureOrder | null;
 }
 
 function placesOf(model: AnyLayer, options: PyTorchOptions): Map<string, Place> {
@@ -97,45 +64,60 @@ function placesOf(model: AnyLayer, options: PyTorchOptions): Map<string, Place> 
         'give options.inputShape, the shape [height, width, channels] of one example, from which that order follows',
     );
   }
-  const flattened = inputShape === null ? new Map<AnyTensor, Flattened>() : flattenedFeatures(model as AnyLayer, inputShape);
+  const orders = inputShape === null ? new Map<AnyTensor, FeatureOrder>() : featureOrders(model, inputShape, model.fileOrder?.isFirst === true);
   const places = new Map<string, Place>();
   const known = new Map<AnyTensor, string>([...model.namedState()].map(([path, value]) => [value, path]));
   for (const [path, layer] of everyPlace(model)) {
     for (const [name, value] of itemsOf(layer)) {
       const { name: theirs = name, axes = null } = layer.pytorchItems[name] ?? {};
-      const order = flattened.get(value) ?? null;
-      if (order === 'unknown') {
-        throw new ArgumentError(
-          `the order of the features that '${join(path, name)}' reads is not known: between Flatten and it stands an operation that moves features. ` +
-            'Permute the rows yourself, from channels, height, width to height, width, channels, and use model.loadStateDict()',
-        );
-      }
-      places.set(join(path, theirs), { path: join(path, name), known: known.get(value) as string, shape: value.shape, axes, flattened: order });
+      const order = orders.get(value) ?? null;
+      if (order !== null) checkOrder(order, join(path, name), model, inputShape as readonly number[]);
+      places.set(join(path, theirs), { path: join(path, name), known: known.get(value) as string, shape: value.shape, axes, order });
     }
   }
   return places;
 }
 
-function fromPyTorch(value: AnyTensor, { axes, flattened }: Place): AnyTensor {
-  const ours = axes === null ? value : value.transpose(axes.map((_, axis) => axes.indexOf(axis)));
-  if (flattened === null) return ours;
-  const [h, w, c] = flattened as readonly number[];
-  const rest = ours.shape.slice(1);
-  return ours
-    .reshape([c, h, w, ...rest])
-    .transpose([1, 2, 0, ...rest.map((_, i) => i + 3)])
-    .reshape(ours.shape);
+/** Refuses an order of features that is not known, or that PyTorch's is not known for. */
+function checkOrder(order: FeatureOrder, path: string, model: AnyLayer, [first, second, third]: readonly number[]): void {
+  const own = 'Permute the rows yourself, from the order there to that here, and use model.loadStateDict()';
+  if (order === 'unknown') {
+    throw new ArgumentError(
+      `the order of the features that '${path}' reads is not known: between the images and it stands an operation that moves features, other than Flatten and transpose([0, 3, 1, 2]). ${own}`,
+    );
+  }
+  if (order === 'channels first') return;
+  const isOfFile = everyPlace(model).some(([at, layer]) => layer.fileOrder?.isForeign === true && (at === '' || path.startsWith(`${at}.`)));
+  if (isOfFile) {
+    throw new ArgumentError(
+      `the order that PyTorch has for the features that '${path}' reads is not known: the graph out of a file of ONNX flattens images with their channels last, as Keras does and few networks of PyTorch do. ${own}`,
+    );
+  }
+  const isInput = order.channels === third && order.pixels === first * second;
+  if (isInput && second === third && (first === 1 || first === 3) && third > 4) {
+    throw new ArgumentError(
+      `options.inputShape is [height, width, channels], and [${first}, ${second}, ${third}] looks like [channels, height, width]: ` +
+        `where forward() takes such images, let it begin with x.transpose([0, 2, 3, 1]), and give [${second}, ${third}, ${first}]`,
+    );
+  }
 }
 
-function toPyTorch(value: AnyTensor, { axes, flattened }: Place): AnyTensor {
-  let theirs = value;
-  if (flattened !== null) {
-    const rest = value.shape.slice(1);
-    theirs = value
-      .reshape([...(flattened as readonly number[]), ...rest])
-      .transpose([2, 0, 1, ...rest.map((_, i) => i + 3)])
-      .reshape(value.shape);
-  }
+function reordered(value: AnyTensor, order: FeatureOrder | null, from: 'pixels' | 'channels'): AnyTensor {
+  if (order === null || typeof order === 'string') return value;
+  const rest = value.shape.slice(1);
+  const sizes = from === 'pixels' ? [order.pixels, order.channels] : [order.channels, order.pixels];
+  return value
+    .reshape([...sizes, ...rest])
+    .transpose([1, 0, ...rest.map((_, i) => i + 2)])
+    .reshape(value.shape);
+}
+
+function fromPyTorch(value: AnyTensor, { axes, order }: Place): AnyTensor {
+  return reordered(axes === null ? value : value.transpose(axes.map((_, axis) => axes.indexOf(axis))), order, 'channels');
+}
+
+function toPyTorch(value: AnyTensor, { axes, order }: Place): AnyTensor {
+  const theirs = reordered(value, order, 'pixels');
   return axes === null ? theirs : theirs.transpose(axes);
 }
 
@@ -151,7 +133,7 @@ const theirShape = ({ axes, shape }: Place): readonly number[] => axes?.map((axi
  *
  * Kernels are turned from [out, in, height, width] to [height, width, in, out], matrices from [out, in] to [in, out], `running_mean` and
  * its kin are found, the gates of recurrent nets and their two biases too; a weight that stands in several places may come under any of its names, or all. Where images are flattened before a `Linear`, its rows are put from PyTorch's order (channels, height, width) into
- * ours (height, width, channels); the shape of the images follows from a forward pass by shapes, which computes nothing.
+ * ours (height, width, channels), which a forward pass by shapes tells; where `forward` brings channels first itself, they stay. An order that cannot be told is refused.
  *
  * The GoogLeNet that torchvision publishes holds its auxiliary classifiers, so it takes `googlenet({ form: 'torchvision', auxiliary: true })`,
  * or `strict: false` to leave them out; and its weights expect what torchvision does there with `transform_input`: with images

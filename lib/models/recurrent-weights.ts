@@ -67,7 +67,8 @@ export function gatherRecurrent(model: AnyLayer, tensors: Map<string, AnyTensor>
         throw new ShapeError(`'${theirs(name)}' expects PyTorch's shape ${describeShape(shape)}, received ${describeShape(value.shape)}`);
       }
       tensors.delete(theirs(name));
-      return value as Tensor;
+      // Biases are added, which those in bfloat16 are not.
+      return (value.dtype === 'bfloat16' ? value.to('float32') : value) as Tensor;
     };
     if (cell instanceof GRUCell && !cell.resetAfter && tensors.has(theirs('weight_ih'))) {
       throw new ArgumentError("PyTorch's GRU resets after the product of the state: make the layer with resetAfter: true");

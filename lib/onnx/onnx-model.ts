@@ -110,6 +110,14 @@ export class OnnxModel<In = Tensor, Out = Tensor> extends Model<In, Out> {
     return isLast && known.length === 3 ? [known[1], known[2], known[0]] : known;
   }
 
+  /** @internal Files that nodegrad wrote say their layout. */
+  override get fileOrder(): { readonly isFirst: boolean; readonly isForeign: boolean } {
+    const { inputs, isLast, metadata } = this.#plan;
+    const [, second, , last] = inputs[0]?.shape ?? [];
+    const isFew = (channels: number | null | undefined): boolean => channels != null && channels <= 4;
+    return { isFirst: !isLast && metadata.layout !== 'NHWC' && (isFew(second) || !isFew(last)), isForeign: metadata.layout === undefined };
+  }
+
   override children(): Map<string, AnyLayer> {
     return new Map(this.layers);
   }

@@ -7,7 +7,7 @@ import { checkPath, refusal } from '../io/atomic.js';
 import { makeFolder } from '../io/folders.js';
 import { FolderLock } from '../training/folder-lock.js';
 import { folderRefusal } from '../training/writable.js';
-import { MemoryStore, type StudyHeader, definition } from './store.js';
+import { MemoryStore, type StudyEvent, type StudyHeader, definition } from './store.js';
 import type { TrialRecord } from './trial-record.js';
 import { plural } from '../words.js';
 
@@ -16,11 +16,9 @@ const fileName = 'search.jsonl';
 /** Of this form. */
 export const logVersion = 1;
 
-type Event = Readonly<Record<string, unknown>>;
-
 /** The trials of a study, in memory and in its log. */
 export class LogStore extends MemoryStore {
-  readonly path: string;
+  override readonly path: string;
   readonly #file: number;
   readonly #lock: FolderLock;
 
@@ -65,7 +63,7 @@ export class LogStore extends MemoryStore {
     }
   }
 
-  #begin(event: Event): void {
+  #begin(event: StudyEvent): void {
     if (!endsLine(this.#file)) this.#append('\n');
     this.note(event);
   }
@@ -85,7 +83,7 @@ export class LogStore extends MemoryStore {
     this.settle();
   }
 
-  protected override note(event: Event): void {
+  protected override note(event: StudyEvent): void {
     this.#append(`${JSON.stringify(event)}\n`);
     fsyncSync(this.#file);
   }
@@ -104,7 +102,7 @@ export class LogStore extends MemoryStore {
 /** A study as its log tells it. */
 export class ReadStore extends MemoryStore {
   readonly header: StudyHeader;
-  readonly path: string;
+  override readonly path: string;
 
   /** @throws {FileFormatError} where the log is damaged, {ArgumentError} where it cannot be read. */
   constructor(path: string) {
@@ -121,7 +119,7 @@ export class ReadStore extends MemoryStore {
 }
 
 /** The log in a folder, or the file itself. A last line that is cut off is no error, nor one below which the study was resumed. */
-function readEvents(path: string): { header: StudyHeader; events: Event[]; path: string } {
+function readEvents(path: string): { header: StudyHeader; events: StudyEvent[]; path: string } {
   const candidates = [path, join(path, fileName)];
   let text: string | null = null;
   let found = path;
@@ -136,7 +134,7 @@ function readEvents(path: string): { header: StudyHeader; events: Event[]; path:
     }
   }
   const lines = (text ?? '').split('\n');
-  const events: Event[] = [];
+  const events: StudyEvent[] = [];
   let [header, seen]: [StudyHeader | null, number] = [null, 0];
   for (const [i, line] of lines.entries()) {
     if (line === '') continue;
@@ -165,16 +163,16 @@ function readEvents(path: string): { header: StudyHeader; events: Event[]; path:
   return { header, events, path: found };
 }
 
-function parse(line: string): Event | null {
+function parse(line: string): StudyEvent | null {
   try {
     const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null && 'type' in value ? (value as Event) : null;
+    return typeof value === 'object' && value !== null && 'type' in value ? (value as StudyEvent) : null;
   } catch {
     return null;
   }
 }
 
-const countTrials = (events: readonly Event[]): number => new Set(events.map(({ number }) => number)).size;
+const countTrials = (events: readonly StudyEvent[]): number => new Set(events.map(({ number }) => number)).size;
 
 /** What is different between two studies, in words. */
 export function difference(before: StudyHeader, now: StudyHeader): string {

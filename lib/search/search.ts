@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
+import { processEnvironment } from '../distributed/environment.js';
 import { ArgumentError, checkChoice, checkFlag, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import { isAbortSignal, isPlainObject } from '../foreign.js';
 import { checkPath } from '../io/atomic.js';
@@ -13,6 +14,7 @@ import { LogStore, logVersion } from './log.js';
 import { PostgresStore } from './postgres.js';
 import { SearchProgress } from './progress.js';
 import { type ParamsOf, type Plain, type Space, checkSpace } from './space.js';
+import { SharedStore } from './shared-store.js';
 import { MemoryStore, type Propose, type Store, type StudyHeader } from './store.js';
 import { RandomSearch, Strategy } from './strategy.js';
 import { SearchAbortedError, Study } from './study.js';
@@ -45,7 +47,12 @@ export interface SearchOptions<D = unknown> {
   readonly resume?: boolean;
   /** Keeps the study in PostgreSQL instead, for several machines: `postgres://user@host/database`. Needs the package `pg`, and `name`. */
   readonly database?: string;
-  /** Seconds after which a trial of a process that gave no sign of life is taken again, with a database; default 60. */
+  /**
+   * Shares the study with the other processes that `nodegrad launch`, Slurm, Kubernetes or torchrun started, which all call this alike: each of them runs
+   * trials, and that of rank 0 keeps the log. A process that was started alone runs them all. Default false.
+   */
+  readonly shared?: boolean;
+  /** Seconds after which a trial of a process that gave no sign of life is taken again, where several share a study; default 60. */
   readonly heartbeat?: number;
   /** How often a trial is begun whose process died, before it counts as failed; default 3. */
   readonly attempts?: number;
@@ -68,6 +75,7 @@ const names: readonly (keyof SearchOptions)[] = [
   'log',
   'resume',
   'database',
+  'shared',
   'heartbeat',
   'attempts',
   'signal',
@@ -116,8 +124,8 @@ export async function search<const S extends Space, D = unknown>(
   options: SearchOptions<D> = {},
 ): Promise<Study<ParamsOf<S>>> {
   const given = checkSearch(space, objective, options);
-  const { header, runDir, signal, parallel } = given;
-  const store = await openStore(given);
+  const { header, signal, parallel } = given;
+  const { store, runDir } = await openStore(given);
   const stop = new AbortController();
   const abort = (): void => stop.abort();
   signal?.addEventListener('abort', abort);
@@ -128,9 +136,8 @@ export async function search<const S extends Space, D = unknown>(
       typeof objective === 'function'
         ? new LocalExecutor(objective as never, given.data, given.settings)
         : await ThreadExecutor.start(objective, parallel, given.data, given.settings);
-    await runTrials(given, store, executor, stop);
-    const log = store instanceof LogStore ? store.path : null;
-    const study = new Study<ParamsOf<S>>(JSON.parse(JSON.stringify(header)), await store.trials(), log);
+    await runTrials({ ...given, runDir }, store, executor, stop);
+    const study = new Study<ParamsOf<S>>(JSON.parse(JSON.stringify(header)), await store.trials(), store.path ?? null);
     if (!signal?.aborted) return study;
     const wayOn = runDir === null ? '' : ': `options.resume` goes on with it';
     throw new SearchAbortedError(
@@ -151,7 +158,7 @@ function checkSearch(space: unknown, objective: unknown, given: unknown) {
   const checked = checkSpace(space);
   const options = checkOptions<SearchOptions>(given, 'options', names, ['settings', 'data']);
   const { strategy = new RandomSearch(), direction = 'minimize', seed = getSeed(), parallel = 1, settings = null, heartbeat = 60 } = options;
-  const { attempts = 3, resume = false, log = true, data, database, signal, progress, name, runDir } = options;
+  const { attempts = 3, resume = false, log = true, shared = false, data, database, signal, progress, name, runDir } = options;
   if (!(strategy instanceof Strategy))
     throw new ArgumentError(expected('a strategy, such as new RandomSearch(),', 'options.strategy', strategy));
   strategy.check(checked);
@@ -164,7 +171,7 @@ function checkSearch(space: unknown, objective: unknown, given: unknown) {
   checkInteger(parallel, 'options.parallel', 1, 256);
   checkInteger(attempts, 'options.attempts', 1);
   checkNumber(heartbeat, 'options.heartbeat', 0.1, 86_400);
-  for (const [option, value] of Object.entries({ resume, log })) checkFlag(value, `options.${option}`);
+  for (const [option, value] of Object.entries({ resume, log, shared })) checkFlag(value, `options.${option}`);
   if (typeof objective !== 'function' && !isPlainObject(objective))
     throw new ArgumentError(expected('a function, or { module } with the module that exports one,', 'objective', objective));
   if (typeof objective === 'function' && parallel > 1)
@@ -175,6 +182,8 @@ function checkSearch(space: unknown, objective: unknown, given: unknown) {
   if (name !== undefined && (typeof name !== 'string' || name === '')) throw new ArgumentError(expected('a name', 'options.name', name));
   if (database !== undefined && name === undefined)
     throw new ArgumentError(expected('the name of the study in the database', 'options.name', name));
+  if (database !== undefined && shared)
+    throw new ArgumentError('a study in a database is shared by it: leave out `options.shared` or `options.database`');
   if (!log && resume) throw new ArgumentError('a study without a log cannot go on: leave out `options.log` or `options.resume`');
   const automatic = defaultLogPath();
   const folder =
@@ -192,15 +201,28 @@ function checkSearch(space: unknown, objective: unknown, given: unknown) {
     } satisfies Record<keyof StudyHeader, unknown>),
   ) as StudyHeader;
   const all = { space: checked, header, strategy, trials, direction, seed, parallel, data, settings, database, heartbeat, attempts };
-  return { ...all, resume, runDir: database !== undefined && runDir === undefined ? null : dir, signal, progress };
+  return { ...all, shared, resume, runDir: database !== undefined && runDir === undefined ? null : dir, signal, progress };
 }
 
 /** A new folder beside the logs of runs. */
 const newFolder = (path: string): string => join(dirname(path), `search-${basename(path, '.jsonl')}-${randomBytes(1).toString('hex')}`);
 
-async function openStore({ database, header, heartbeat, attempts, runDir, resume }: Given): Promise<Store> {
-  if (database !== undefined) return PostgresStore.open(database, header, { heartbeat, attempts });
-  return runDir === null ? new MemoryStore(attempts) : LogStore.open(runDir, header, resume, attempts);
+async function openStore({
+  database,
+  shared,
+  header,
+  heartbeat,
+  attempts,
+  runDir,
+  resume,
+}: Given): Promise<{ store: Store; runDir: string | null }> {
+  if (database !== undefined) return { store: await PostgresStore.open(database, header, { heartbeat, attempts }), runDir };
+  const local = async (): Promise<MemoryStore> =>
+    runDir === null ? new MemoryStore(attempts) : LogStore.open(runDir, header, resume, attempts);
+  const environment = shared ? processEnvironment() : null;
+  if (environment === null || environment.worldSize === 1) return { store: await local(), runDir };
+  const store = await SharedStore.open(environment, { header, runDir, heartbeat, attempts, local });
+  return { store, runDir: store.runDir };
 }
 
 /** Runs trials until there are no more, as many at once as are asked for. */

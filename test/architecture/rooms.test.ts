@@ -95,7 +95,8 @@ const arrows: Record<string, readonly string[]> = {
     'training',
     'tree',
   ],
-  search: [...tensors, 'installation', 'native', 'io', 'data', 'sitter', 'training', 'tree', 'pg'],
+  // A study that processes share lies in the store in which they meet.
+  search: [...tensors, 'distributed', 'installation', 'native', 'io', 'data', 'sitter', 'training', 'tree', 'pg'],
   // Files are written and refusals worded as everywhere; what is started begins with a file of the package.
   distributed: [...tensors, 'io', 'native', 'loader', 'installation', 'program'],
   evaluation: [...models, 'losses', 'metrics', 'optimizers', 'data', 'preprocessing', 'program', 'tree', 'training'],

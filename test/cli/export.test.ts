@@ -4,7 +4,20 @@ import test, { type ExecutionContext } from 'ava';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Conv2d, GlobalAvgPool2d, LSTM, Linear, Sequential, Tensor, full, lenet5, loadOnnx } from '../../lib/index.js';
+import {
+  Conv2d,
+  GlobalAvgPool2d,
+  LSTM,
+  Linear,
+  Sequential,
+  Tensor,
+  decodeOnnx,
+  encodeOnnx,
+  full,
+  lenet5,
+  loadOnnx,
+  registerLayer,
+} from '../../lib/index.js';
 import { runCommand } from '../helpers/command.js';
 import { Seeded } from '../helpers/seeded.js';
 
@@ -63,4 +76,25 @@ test('export leaves lengths of sequences and sizes of images free where it is to
   const unknown = await runCommand(folder, [...fixed, 'time,depth']);
   t.is(unknown.code, 2);
   t.regex(unknown.error, /expected time, height, width, with commas between/);
+});
+
+test('a saved graph out of a file of ONNX is a model as others are, and a class that is not of nodegrad is said to need a script', async (t) => {
+  const folder = temporary(t);
+  const graph = await decodeOnnx(await encodeOnnx(new Sequential([new Linear(3, 2)]), { inputShape: [3] }));
+  await graph.save(join(folder, 'graph.safetensors'));
+  const { code, out, error } = await runCommand(folder, ['export', 'graph.safetensors', 'again.onnx']);
+  t.is(code, 0, error);
+  t.is(out, 'again.onnx: OnnxModel, 8 parameters\n');
+
+  class Net extends Sequential {
+    static override fromConfig(): Net {
+      return new Net([]);
+    }
+  }
+  registerLayer(Net, 'Net');
+  await new Net([]).save(join(folder, 'own.safetensors'));
+  const own = await runCommand(folder, ['export', 'own.safetensors', 'own.onnx']);
+  t.is(own.code, 1);
+  t.regex(own.error, /own\.safetensors holds the class Net, which is no class of nodegrad.*in a script: one that imports Net/);
+  t.notRegex(own.error, /call registerLayer/);
 });

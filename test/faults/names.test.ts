@@ -102,6 +102,15 @@ test('a class that is not registered is not taken for one of the same name (faul
     },
   }.Linear;
   t.throws(() => new Sequential([new Impostor()]).toBytes(), { code: 'ERR_ARGUMENT', message: /cannot be described/ });
+  t.throws(() => registerLayer(Impostor as never, 'Impostor'), { message: /static fromConfig\(\) { return new Linear\(\); }/ });
   class Wider extends Linear {}
-  t.throws(() => new Wider(2, 2).clone(), { code: 'ERR_ARGUMENT', message: /registerLayer\(Wider, 'Wider'\)/ }, 'a subclass is another class');
+  t.throws(
+    () => new Wider(2, 2).clone(),
+    {
+      code: 'ERR_ARGUMENT',
+      message:
+        /static fromConfig\(\) { return new Wider\(\); }.*registerLayer\(Wider, 'Wider'\).*writeSafetensors\(path, model\.stateDict\(\)\), and model\.load\(path\)/,
+    },
+    'a subclass is another class',
+  );
 });

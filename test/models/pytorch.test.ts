@@ -21,6 +21,8 @@ import {
   alexnet,
   densenet121,
   concat,
+  decodeOnnx,
+  encodeOnnx,
   GoogLeNet,
   googlenet,
   loadPyTorch,
@@ -35,6 +37,7 @@ import {
   vgg11,
   Layer as Base,
 } from '../../lib/index.js';
+import { decodeModel, encodeModel } from '../../lib/onnx/protobuf.js';
 import { inFolder } from '../helpers/reports.js';
 import { type ModelCase, agreesWith, imagesOf, valueOf, weightsOf } from '../helpers/formula-weights.js';
 
@@ -67,6 +70,68 @@ const own = (): Sequential =>
 
 test("a net of one's own, with Flatten between convolution and Linear, gives PyTorch's logits", async (t) => {
   await agrees(t, 'own', own(), [12, 12, 3]);
+});
+
+/** The same net as a class, whose forward brings channels first before it flattens, as those do who come from PyTorch. */
+class Turned extends Base {
+  readonly layers = own().layers;
+  constructor(readonly order: readonly number[]) {
+    super();
+  }
+  override children(): Map<string, AnyLayer> {
+    return new Map(this.layers.map((layer, i) => [String(i), layer]));
+  }
+  forward(x: Tensor): Tensor {
+    const [conv, relu, pool, flatten, ...rest] = this.layers;
+    const features = flatten.forward((pool.forward(relu.forward(conv.forward(x))) as Tensor).transpose([...this.order]));
+    return rest.reduce((y, layer) => layer.forward(y), features);
+  }
+}
+
+test("a net that brings channels first before it flattens gives PyTorch's logits, and is written as PyTorch has it", async (t) => {
+  const model = new Turned([0, 3, 1, 2]);
+  await agrees(t, 'own', model, [12, 12, 3]);
+  await inFolder(async (folder) => {
+    const path = join(folder, 'turned.safetensors');
+    await savePyTorch(model, path, { inputShape: [12, 12, 3] });
+    const { tensors } = await readSafetensors(path);
+    for (const [name, value] of weightsOf(cases.own)) t.deepEqual([...(tensors.get(name) as AnyTensor).data], [...value.data], name);
+    await t.throwsAsync(savePyTorch(new Turned([0, 3, 2, 1]), path, { inputShape: [12, 12, 3] }), {
+      instanceOf: ArgumentError,
+      message: /'4\.\w+' reads is not known/,
+    });
+  });
+});
+
+test("a graph out of a file of ONNX that another tool wrote has the file's order, and where that is not PyTorch's, this is said", async (t) => {
+  const source = weightsOf(cases.own);
+  const foreign = async (order: readonly number[]): Promise<Uint8Array> => {
+    const net = new Turned(order);
+    await loadPyTorch(net, source, { inputShape: [12, 12, 3] });
+    const message = await decodeModel(await encodeOnnx(net, { inputShape: [12, 12, 3], layout: 'NCHW' }), 'bytes');
+    return encodeModel({ ...message, metadataProps: [] });
+  };
+  const [isFirst, isLast] = [await foreign([0, 3, 1, 2]), await foreign([0, 1, 2, 3])];
+  await inFolder(async (folder) => {
+    const path = join(folder, 'graph.safetensors');
+    for (const layout of ['NCHW', 'NHWC'] as const) {
+      const model = await decodeOnnx(isFirst, { layout });
+      await savePyTorch(model, path);
+      const { tensors } = await readSafetensors(path);
+      for (const name of ['0.weight', '5.weight', '7.weight'])
+        t.deepEqual([...(tensors.get(name) as AnyTensor).data], [...(source.get(name) as AnyTensor).data], `${layout} ${name}`);
+      await t.throwsAsync(savePyTorch(await decodeOnnx(isLast, { layout }), path), {
+        message: /file of ONNX flattens images with their channels last/,
+      });
+    }
+  });
+});
+
+test('the shape of an example with its channels first is refused where its order would decide', async (t) => {
+  const flat = (): Sequential => new Sequential([new Flatten(), new Linear(192, 2)]);
+  await t.throwsAsync(savePyTorch(flat(), 'never.safetensors', { inputShape: [3, 8, 8] }), {
+    message: /x\.transpose\(\[0, 2, 3, 1\]\), and give \[8, 8, 3\]/,
+  });
 });
 
 test("AlexNet and VGG give torchvision's logits", async (t) => {

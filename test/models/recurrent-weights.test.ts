@@ -191,3 +191,22 @@ test("Keras's weights go in and out of all layers alike, and others are refused"
   t.throws(() => kerasWeights(new LSTM(2, 3, { projection: 2 })), { instanceOf: ArgumentError, message: /projection/ });
   for (const layer of [new Linear(2, 3), undefined]) t.throws(() => loadKerasWeights(layer as never, []), { instanceOf: ArgumentError });
 });
+
+test('weights of recurrent layers and cells that are stored in bfloat16 are read as those of other layers', async (t) => {
+  const path = join(mkdtempSync(join(tmpdir(), 'nodegrad-')), 'half.safetensors');
+  for (const make of [
+    () => new RNN(3, 4),
+    () => new LSTM(3, 4, { projection: 2, bidirectional: true }),
+    () => new GRU(3, 4),
+    () => new GRUCell(3, 4),
+  ]) {
+    const source = make();
+    for (const parameter of source.parameters()) parameter.data.set(new Seeded(5).normal(parameter.size));
+    await savePyTorch(source, path, { dtype: 'bfloat16' });
+    const [net, other] = [make(), make()];
+    await loadPyTorch(net, path);
+    await loadPyTorch(other, (await readSafetensors(path, { dtype: 'float32' })).tensors);
+    for (const [name, value] of net.stateDict())
+      identical(t, value as Tensor, other.stateDict().get(name) as Tensor, `${net.constructor.name} ${name}`);
+  }
+});
