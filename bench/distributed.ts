@@ -12,7 +12,8 @@ import { cleanedEnvironment } from './environment.js';
 import { median, minimum } from './statistics.js';
 
 const usage = `Usage: node dist/bench/distributed.js [--rounds n] [--compile] [--network]
-  default 3 rounds; --compile: PyTorch by torch.compile too; --network: sums over links of 1 and 10 Gbit/s between two network namespaces (root, iproute2)
+  default 3 rounds; --compile: PyTorch by torch.compile too; --network: sums and steps over links of 1 and 10 Gbit/s between two network namespaces
+  (root, iproute2)
 Environment: NODEGRAD_BENCH_PYTHON (a Python with torch).`;
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -116,53 +117,64 @@ async function measure(rounds: number, compiles: boolean): Promise<void> {
 const predicted = (bytes: number, processes: number, gigabits: number, latency: number): number =>
   ((2 * (processes - 1)) / processes) * ((bytes * 8) / (gigabits * 1e6)) + 2 * latency;
 
-/** Sums between two network namespaces, whose link is as slow as a token bucket makes it. */
+/** What backward takes of a step. */
+const ofBackward = 2 / 3;
+
+/**
+ * Milliseconds of a step that computes so long in `parts` shards, and sums gradients meanwhile: those of the last layers, which have most of the weights,
+ * are there when backward of the last part begins.
+ */
+const beside = (computing: number, parts: number, sum: number): number => computing + sum - Math.min(sum, (ofBackward * computing) / parts);
+
+const milliseconds = (times: readonly number[]): string => `${minimum(times).toFixed(1)} / ${median(times).toFixed(1)} ms`;
+
+/** Sums, and steps of ResNet-18, between two network namespaces, whose link is as slow as a token bucket makes it. */
 async function overNetwork(): Promise<void> {
   const run = (line: string): void => void execFileSync('sh', ['-c', line], { stdio: ['ignore', 'ignore', 'inherit'] });
   const spaces = ['nodegrad-a', 'nodegrad-b'];
   const clear = (): void => {
     for (const space of spaces) run(`ip netns delete ${space} 2>/dev/null || true`);
   };
+  const inSpaces = async (task: Task, shards: number): Promise<number[]> => {
+    const folder = mkdtempSync(join(tmpdir(), 'nodegrad-bench-'));
+    const store = pathToFileURL(folder).href;
+    const work = (rank: number): Work => ({ ...task, rank, size: 2, threads: 1, store, host: `10.77.0.${rank + 1}`, shards });
+    const child = join(here, 'distributed.child.js');
+    try {
+      return await together(2, 1, (rank) => ['ip', 'netns', 'exec', spaces[rank], process.execPath, child, JSON.stringify(work(rank))]);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  };
+  const steps: Task = { kind: 'resnet18', count: 32, repeats: 3 };
   clear();
   try {
     for (const space of spaces) run(`ip netns add ${space} && ip netns exec ${space} ip link set lo up`);
     run(`ip link add veth-a netns ${spaces[0]} type veth peer name veth-b netns ${spaces[1]}`);
     for (const [i, end] of ['a', 'b'].entries())
       run(`ip netns exec ${spaces[i]} sh -c 'ip address add 10.77.0.${i + 1}/24 dev veth-${end} && ip link set veth-${end} up'`);
+    const free = await inSpaces(steps, 16);
     console.log('| link | sum of | measured, minimum / median | predicted | by prediction |\n|---|---|---|---|---|');
+    const ofSteps: string[] = [];
     for (const gigabits of [1, 10]) {
       for (const [i, end] of ['a', 'b'].entries())
         run(`ip netns exec ${spaces[i]} tc qdisc replace dev veth-${end} root tbf rate ${gigabits}gbit burst ${gigabits}mb latency 50ms`);
       for (const megabytes of [1, 25, 100]) {
-        const folder = mkdtempSync(join(tmpdir(), 'nodegrad-bench-'));
-        const work = (rank: number): Work => ({
-          kind: 'sum',
-          count: megabytes * 250_000,
-          repeats: megabytes === 1 ? 50 : 10,
-          rank,
-          size: 2,
-          threads: 1,
-          store: pathToFileURL(folder).href,
-          host: `10.77.0.${rank + 1}`,
-          shards: 2,
-        });
-        const child = join(here, 'distributed.child.js');
-        const times = await together(2, 1, (rank) => [
-          'ip',
-          'netns',
-          'exec',
-          spaces[rank],
-          process.execPath,
-          child,
-          JSON.stringify(work(rank)),
-        ]);
-        rmSync(folder, { recursive: true, force: true });
+        const times = await inSpaces({ kind: 'sum', count: megabytes * 250_000, repeats: megabytes === 1 ? 50 : 10 }, 2);
         const expected = predicted(megabytes * 1e6, 2, gigabits, 0.1);
-        console.log(
-          `| ${gigabits} Gbit/s | ${megabytes} MB | ${minimum(times).toFixed(1)} / ${median(times).toFixed(1)} ms | ${expected.toFixed(1)} ms | ${(median(times) / expected).toFixed(2)} |`,
-        );
+        const ratio = (median(times) / expected).toFixed(2);
+        console.log(`| ${gigabits} Gbit/s | ${megabytes} MB | ${milliseconds(times)} | ${expected.toFixed(1)} ms | ${ratio} |`);
       }
+      const times = await inSpaces(steps, 16);
+      const [computing, sum] = [minimum(free), predicted(44.7e6, 2, gigabits, 0.1)];
+      const expected = `${(computing + sum).toFixed(0)} ms | ${beside(computing, 1, sum).toFixed(0)} ms`;
+      ofSteps.push(`| ${gigabits} Gbit/s | ${milliseconds(free)} | ${milliseconds(times)} | ${expected} |`);
     }
+    console.log(
+      '\n| link | step without a limit | measured | predicted, one after the other | predicted, beside backward |\n|---|---|---|---|---|',
+    );
+    for (const row of ofSteps) console.log(row);
+    console.log('');
   } finally {
     clear();
   }
@@ -171,13 +183,17 @@ async function overNetwork(): Promise<void> {
 /** Milliseconds of a step of ResNet-50 with 256 images of 224 × 224 on one machine with two cores of Zen 5: eight times what 32 take. */
 const aloneFor256Images = 14_560;
 
-/** What a step of ResNet-50 takes on so many machines, of whose gradients 102 MB travel, where one machine takes `alone` milliseconds for the batch. */
+/**
+ * What a step of ResNet-50 takes on so many machines, of whose gradients 102 MB travel, where one machine takes `alone` milliseconds for the batch. There
+ * are 16 shards, or as many as machines.
+ */
 function onPaper(alone: number): void {
   const counts = [1, 2, 4, 8, 16, 32, 64];
   console.log(`| machines | ${counts.join(' | ')} |\n|---|${'---|'.repeat(counts.length)}`);
   for (const gigabits of [1, 10]) {
     const cells = counts.map((machines) => {
-      const step = alone / machines + (machines === 1 ? 0 : predicted(102.2e6, machines, gigabits, 0.1));
+      const sum = machines === 1 ? 0 : predicted(102.2e6, machines, gigabits, 0.1);
+      const step = beside(alone / machines, Math.max(16 / machines, 1), sum);
       return `${step.toFixed(0)} ms, ${(alone / step).toFixed(1)} ×`;
     });
     console.log(`| ${gigabits} Gbit/s | ${cells.join(' | ')} |`);

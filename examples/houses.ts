@@ -21,7 +21,7 @@ function writeFile(): void {
     const [district, price] = Object.entries(districts)[between(0, 3)];
     const worn = built > 1945 ? 1 - 0.004 * (2024 - built) : 0.85; // old buildings are in demand again
     const cost = area * price * worn + 6 * rooms + 12 * random.normal();
-    const told = (value: number | string) => (random.uniform() < 0.05 ? '' : value); // what has no gaps in training cannot be left out later
+    const told = (value: number | string) => (random.uniform() < 0.05 ? '' : value); // a net that has seen gaps knows what they are worth
     return [area, rooms, told(built), told(district), cost.toFixed(1)].join(',');
   });
   writeFileSync(file, `area,rooms,built,district,price\n${lines.join('\n')}\n`);

@@ -408,7 +408,7 @@ export { EarlyStopping, type EarlyStoppingOptions } from './training/early-stopp
 export { TargetScaler, type TargetScalerOptions } from './training/target-scaler.js';
 export { evaluate, fit, predict } from './training/functions.js';
 export { type FitEpochs, fitEpochs } from './training/fit-epochs.js';
-export type { FitOptions } from './training/fit-options.js';
+export type { FitOptions, ShardedBatchNorm } from './training/fit-options.js';
 export type { EvaluateOptions, PredictOptions } from './training/evaluate.js';
 export { type EpochRecord, History, type Scores } from './training/history.js';
 export { fromBytes, load } from './training/load.js';
@@ -459,7 +459,8 @@ export { type ProcessEnvironment, processEnvironment } from './distributed/envir
 export type { Store, StoreGetOptions } from './distributed/store.js';
 export { openRendezvous } from './distributed/rendezvous.js';
 export { type OpenStoreOptions, openStore } from './distributed/open-store.js';
-export { type BrokenGroup, type GroupEnvironmentOptions, ProcessGroup, type ProcessGroupOptions } from './distributed/process-group.js';
+export type { BrokenGroup } from './distributed/group-errors.js';
+export { type GroupEnvironmentOptions, ProcessGroup, type ProcessGroupOptions } from './distributed/process-group.js';
 export { type ServeStoreOptions, type ServedStore, serveStore } from './distributed/store-server.js';
 
 // ---- Reports and live views ----
@@ -633,7 +634,8 @@ export {
 } from './models/densenet.js';
 export { FractalBlock, FractalNet, type FractalNetOptions, type FractalPaths, FractalUnit, fractalnet } from './models/fractalnet.js';
 export { type FireOptions, Fire, type SqueezeNetOptions, SqueezeNet, squeezenet } from './models/squeezenet.js';
-export { type LoadKerasOptions, loadKeras, saveKeras } from './models/keras.js';
+export { type KerasModelOptions, type LoadKerasOptions, loadKeras, saveKeras } from './models/keras.js';
+export type { KerasModel } from './models/keras-model.js';
 export { type LoadPyTorchOptions, type PyTorchOptions, type SavePyTorchOptions, loadPyTorch, savePyTorch } from './models/pytorch.js';
 export { kerasWeights, loadKerasWeights } from './models/recurrent-weights.js';
 export { type NetworkInNetworkOptions, networkInNetwork } from './models/nin.js';

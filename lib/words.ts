@@ -8,6 +8,9 @@ export function plural(count: number, thing: string): string {
 /** `a Tensor`, `an Adam`. */
 export const withArticle = (name: string): string => `${/^[AEIO]/i.test(name) ? 'an' : 'a'} ${name}`;
 
+/** A share as a percentage with two decimals; what rounds to nothing has no sign. */
+export const percentOf = (share: number): string => `${(100 * share).toFixed(2).replace(/^-(0\.00)$/, '$1')} %`;
+
 // Control characters but for tab and line feed; and those that turn the direction of writing.
 const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
 

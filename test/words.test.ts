@@ -1,6 +1,6 @@
 // Proves lib/words.ts: one thing is one and none are many; no text commands a terminal.
 import test from 'ava';
-import { nameHint, plural, printable, withArticle } from '../lib/words.js';
+import { nameHint, percentOf, plural, printable, withArticle } from '../lib/words.js';
 
 test('a number of things is written as people write it', (t) => {
   t.deepEqual([0, 1, 2].map((count) => plural(count, 'epoch')), ['0 epochs', '1 epoch', '2 epochs']); // biome-ignore format: one line
@@ -12,6 +12,10 @@ test('texts in the place of numbers are told the way to them', (t) => {
   t.regex(nameHint(['1', '2.5']), /list\.map\(Number\)/);
   for (const other of [[], [1, 'cat'], 'cat', null, [{}]]) t.is(nameHint(other), '');
   t.deepEqual(['Adam', 'Tensor', 'object'].map(withArticle), ['an Adam', 'a Tensor', 'an object']);
+});
+
+test('a percentage that rounds to nothing has no sign', (t) => {
+  t.deepEqual([-1e-9, 0, 0.123456, -0.5, -0.00006].map(percentOf), ['0.00 %', '0.00 %', '12.35 %', '-50.00 %', '-0.01 %']);
 });
 
 test('what would command a terminal is shown instead, and every other text stays as it is', (t) => {

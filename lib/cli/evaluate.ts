@@ -22,6 +22,7 @@ export interface EvaluateCommandOptions extends DataChoice {
   target?: string;
   badRows?: 'error' | 'skip';
   unknownCategories?: 'error' | 'missing';
+  absentColumns?: 'error' | 'missing';
   decimal?: DecimalMark;
   encoding?: string;
   /** Names of metrics. */
@@ -96,10 +97,10 @@ async function evaluateTable(
   file: string,
   model: AnyModel,
   transform: ColumnTransform,
-  { data, badRows, unknownCategories, decimal, encoding, metrics, json }: EvaluateCommandOptions,
+  { data, badRows, unknownCategories, absentColumns, decimal, encoding, metrics, json }: EvaluateCommandOptions,
 ): Promise<number> {
   if (tableFormat(data) === null) throw new ArgumentError(`${file} was trained on a table: say which one to evaluate it on with --data <path>`);
-  const report = await judgeTable(model, transform, { data, badRows, unknownCategories, decimal, encoding });
+  const report = await judgeTable(model, transform, { data, badRows, unknownCategories, absentColumns, decimal, encoding });
   const isClasses = transform.target?.kind === 'category';
   const more = metrics === undefined ? null : await measureNamed(model, report.rows, metrics, isClasses);
   const terminal = new Terminal();

@@ -33,6 +33,7 @@ export function inFlags(message: string): string {
       (_, name: string, value: string) => `${flagOf(name)} ${value}`,
     )
     .replace(/\bunknownCategories: 'missing'/g, '--unknown-categories missing')
+    .replace(/\babsentColumns: 'missing'/g, '--absent-columns missing')
     .replace(/\(`classes: model\.classNames` of imageFolder\); where .*$/, '(--classes, with commas between)')
     .replace(/`preprocessing: false`/g, '--no-preprocessing')
     .replace(/`options\.([\w.]+)(?:: "(\w+)")?`/g, (whole, name: string, value?: string) => {

@@ -240,6 +240,13 @@ export const unknownCategoriesOption = (): Option =>
     'categories of a table that training never saw: an error, or missing to take them for missing values (default: error)',
   ).choices(['error', 'missing']);
 
+/** What becomes of columns that a file does not have. */
+export const absentColumnsOption = (): Option =>
+  new Option(
+    '--absent-columns <what>',
+    'columns of the model that a table does not have: an error, or missing to take all their values for missing ones (default: error)',
+  ).choices(['error', 'missing']);
+
 /** The options of a run, and the model that it trains when nothing is said, where that does not follow from the data. */
 export function addTrainOptions(command: Command, model?: string): Command {
   const models = model === undefined ? 'model preset (default: mlp, for a folder of images small-conv-net)' : 'model preset';

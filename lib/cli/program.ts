@@ -18,6 +18,7 @@ import {
   addDataOptions,
   addPlaceOptions,
   addTrainOptions,
+  absentColumnsOption,
   badRowsOption,
   dataName,
   decimalOption,
@@ -72,6 +73,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
       code = await searchCommand(file, options);
     });
   command('launch', 'run a script in several processes, each of which knows its rank')
+    .showHelpAfterError('For example: nodegrad launch --processes 4 train.mjs (--help lists the options)')
     .argument('<script>', 'a program of JavaScript or TypeScript')
     .argument('[arguments...]', 'what it is given')
     .requiredOption('--processes <count>', 'processes on this machine', whole(1))
@@ -95,6 +97,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .option('--target <column>', 'column of a table that is predicted, of a model that does not say it')
     .addOption(badRowsOption())
     .addOption(unknownCategoriesOption())
+    .addOption(absentColumnsOption())
     .addOption(decimalOption())
     .addOption(encodingOption())
     .option('--metrics <names>', metricsHelp, metricNames)
@@ -110,6 +113,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .option('--output <file>', 'where the predictions go, as comma-separated values (default: standard output)')
     .addOption(badRowsOption())
     .addOption(unknownCategoriesOption())
+    .addOption(absentColumnsOption())
     .addOption(decimalOption())
     .addOption(encodingOption())
     .option('--json', 'give one JSON document instead', false)

@@ -37,6 +37,7 @@ export interface TableChoice {
   decimal?: DecimalMark;
   encoding?: string;
   unknownCategories?: 'error' | 'missing';
+  absentColumns?: 'error' | 'missing';
 }
 
 /** As many different whole numbers may be classes. */
@@ -271,7 +272,7 @@ class YesAndNo extends Model {
 /** The rows of a file as a model that was trained on a table takes them; with the target, those that have one, and lines about the others. */
 export async function rowsFor(
   transform: ColumnTransform,
-  { data, badRows, unknownCategories, decimal, encoding }: TableChoice,
+  { data, badRows, unknownCategories, absentColumns, decimal, encoding }: TableChoice,
   isJudged: boolean,
 ): Promise<{ table: Table; rows: TableDataset; notes: string[] }> {
   const { columns, target } = transform;
@@ -280,7 +281,16 @@ export async function rowsFor(
       'the model does not say which column it predicts: name it with --target <column>; one that is trained on a table with a target says it',
     );
   const wanted = isJudged && target !== null ? [target] : [];
-  const table = await readFile(data, { decimal, encoding }, { schema: [...columns, ...wanted], badRows, unknownCategories });
+  const table = await readFile(
+    data,
+    { decimal, encoding },
+    {
+      schema: [...columns, ...wanted],
+      badRows,
+      unknownCategories,
+      absentColumns,
+    },
+  );
   const { kept, note } = wanted.length > 0 ? withValues(table, wanted[0].name, 'evaluate') : { kept: table, note: null };
   const notes = [...(table.badRowCount > 0 ? [badRowsNote(table)] : []), ...(note === null ? [] : [note])];
   const features = columns.map(({ name }) => name);

@@ -4,7 +4,7 @@ import type { WriteStream } from 'node:tty';
 import { styleText } from 'node:util';
 import { confusionLines } from '../metrics/confusion-text.js';
 import { formatCount } from '../training/progress.js';
-import { printable } from '../words.js';
+import { percentOf, printable } from '../words.js';
 
 /** A colour, as a terminal is told of it. */
 const colours = /(\u001b\[[0-9;]*m)/;
@@ -111,7 +111,4 @@ export function gallery(images: readonly { lines: readonly string[]; caption: st
   ];
 }
 
-/** A share as a percentage. */
-export const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
-
-export { formatCount };
+export { formatCount, percentOf as percent };

@@ -1,7 +1,7 @@
 // `nodegrad train`, and `npm start`: a run from the data set to the files, with everything said on the way.
 
 import { randomBytes } from 'node:crypto';
-import { basename, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { sameWishMilliseconds } from '../distributed/launcher.js';
 import { tableFormat } from '../data/column-files.js';
 import { AbortedError, ArgumentError, NodegradError } from '../errors.js';
@@ -59,6 +59,8 @@ export async function train(given: GivenOptions, { detailed = false, rival }: Sh
     results = await RunFolder.open(folder);
     setSeed(options.seed);
     if (options.numThreads !== undefined) setNumThreads(options.numThreads);
+    if (options.target !== undefined && tableFormat(options.data) === null)
+      throw new ArgumentError(`--target names a column of a table (.csv, .parquet, .arrow), and ${options.data} is none`);
     const job = await (tableFormat(options.data) === null ? imageJob(options, stopper.signal) : tableJob(options));
     const { model } = job;
     options = withRecipe(given, job.train.length);
@@ -221,7 +223,9 @@ function conclude(
     '',
     ...pairs([
       ['run', `${ends[outcome]}, ${formatDuration(seconds)}`],
-      ...(report === null ? [] : [['test', report.text] as const]),
+      ...(report === null
+        ? []
+        : [['test', `${report.text}${options.patience === undefined ? '' : '; the epoch was chosen by the same data'}`] as const]),
       ...(report?.baseline === undefined ? [] : [['baseline', report.baseline.text] as const]),
       ...(beside === null ? [] : [['rival', beside] as const]),
       ...(files.weights === null ? [] : [['weights', shortest(files.weights)] as const]),
@@ -254,7 +258,7 @@ function nextCommands(
     if (example !== undefined) lines.push(['predict', `npx nodegrad predict ${model} ${shellWord(example)}`]);
     if (target !== undefined) lines.push(['predict', `npx nodegrad predict ${model} ${where} --output predictions.csv`]);
   }
-  if (log !== null && report === null) lines.push(['report', `npx nodegrad report ${shellWord(shortest(log))}`]);
+  if (log !== null && report === null) lines.push(['report', `npx nodegrad report ${shellWord(shortest(dirname(log)))}`]);
   return lines.length === 0 ? [] : ['', 'Next', ...pairs(lines)];
 }
 

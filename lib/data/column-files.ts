@@ -23,7 +23,7 @@ import {
 import { Table, markBySchema } from './table.js';
 import { ProgressBar, type ProgressOption } from '../progress.js';
 
-const known = ['columns', 'schema', 'unknownCategories', 'badRows', 'progress'];
+const known = ['columns', 'schema', 'unknownCategories', 'absentColumns', 'badRows', 'progress'];
 
 /** The values of a column in stretches, each with its first row. */
 type Chunks = readonly { readonly first: number; readonly values: Iterable<unknown> & { readonly length: number } }[];
@@ -153,12 +153,17 @@ async function tableOf(
     const file = await open();
     const places = placesOf(file.names, options, path);
     bar.total = places.length;
-    for (const [i, { name, wanted }] of places.entries()) {
+    for (const [i, { name, place, wanted }] of places.entries()) {
       bar.update(i);
+      if (place < 0) continue;
       const values = wanted === undefined || wanted.kind === 'number' ? (file.ready?.(name) ?? null) : null;
       if (values !== null) columns.push({ name, kind: 'number', values });
       else columns.push(columnOf(path, name, wanted, await file.chunks(name), misfits, bad, options));
     }
+    const { length } = columns[0]?.values ?? [];
+    // What the file does not have, and need not have, is missing in all rows.
+    for (const [i, { place, wanted }] of places.entries())
+      if (place < 0 && wanted !== undefined) columns.splice(i, 0, { ...wanted, values: new Float64Array(length).fill(Number.NaN) });
   } catch (error) {
     if (error instanceof NodegradError) throw error;
     throw new FileFormatError(`${path}: ${(error as Error).message}`, { cause: error });

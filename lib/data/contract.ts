@@ -23,13 +23,18 @@ export function checkDataset(dataset: unknown, argument = 'dataset'): void {
   if (isStreamed(dataset)) throw new ArgumentError(noNumbers(dataset.name));
 }
 
+/** @internal Whether somebody gives a table where its data set is wanted. */
+export const isTable = (value: unknown): boolean => typeof (value as { dataset?: unknown } | null)?.dataset === 'function';
+
 /** Refuses what is no data set; a stream is one. */
 export function checkAnyDataset(dataset: unknown, argument = 'dataset'): void {
   const { length, batch } = (typeof dataset === 'object' && dataset !== null ? dataset : {}) as Partial<Dataset>;
   if (typeof batch !== 'function') {
     const hint = isPromise(dataset)
       ? 'Await it'
-      : 'Arrays and tensors go through one: new TensorDataset(tensor(x), tensor(y)), class indices as int32';
+      : isTable(dataset)
+        ? 'A table becomes one by table.dataset({ target: … })'
+        : 'Arrays and tensors go through one: new TensorDataset(tensor(x), tensor(y)), class indices as int32';
     throw new ArgumentError(expected('a data set (an object with length and batch)', argument, dataset, hint));
   }
   if (!isStreamed(dataset)) checkInteger(length, `${argument}.length`, 0, 0x7fffffff);

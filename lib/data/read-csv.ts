@@ -21,6 +21,11 @@ export interface ReadTableOptions {
   readonly schema?: readonly ColumnSchema[] | KnownColumns | null;
   /** Whether a category that the `schema` does not have makes its row one that does not fit (default), or is taken for a missing value. */
   readonly unknownCategories?: 'error' | 'missing';
+  /**
+   * Whether a column of the `schema` that a file or a row does not have is an error (default), since its name may be misspelt, or all of it is missing, as in the
+   * body of a request that leaves out what nobody knows. A name that differs in its capitals alone is an error in any case.
+   */
+  readonly absentColumns?: 'error' | 'missing';
   /** What becomes of a row that does not fit: an error (default), or it is left out, counted and listed in `table.badRows`. */
   readonly badRows?: 'error' | 'skip';
 }
@@ -48,7 +53,19 @@ export interface ReadCsvOptions extends ReadFileOptions {
   readonly encoding?: string;
 }
 
-const known = ['columns', 'schema', 'unknownCategories', 'badRows', 'delimiter', 'decimal', 'header', 'missing', 'encoding', 'progress'];
+const known = [
+  'columns',
+  'schema',
+  'unknownCategories',
+  'absentColumns',
+  'badRows',
+  'delimiter',
+  'decimal',
+  'header',
+  'missing',
+  'encoding',
+  'progress',
+];
 const usualMissing = ['NA', 'N/A', 'NaN', 'nan', 'null', 'NULL'];
 
 /** Rows that are looked at before the kinds of the columns are decided. */
@@ -127,11 +144,12 @@ export interface CheckedReadOptions {
   /** A column that is read by its schema where it is there. */
   readonly target?: ColumnSchema;
   readonly unknownCategories: 'error' | 'missing';
+  readonly absentColumns: 'error' | 'missing';
   readonly badRows: 'error' | 'skip';
 }
 
 /** @internal Checks them. */
-export function checkReadOptions({ columns, schema, unknownCategories, badRows }: ReadTableOptions): CheckedReadOptions {
+export function checkReadOptions({ columns, schema, unknownCategories, absentColumns, badRows }: ReadTableOptions): CheckedReadOptions {
   const kinds = checkObject<Record<string, ColumnKind | 'skip'>>(columns, 'options.columns', "names and kinds, such as { age: 'number' }");
   for (const [name, kind] of Object.entries(kinds)) checkChoice(kind, `options.columns['${name}']`, ['number', 'category', 'skip']);
   const asked = schema === undefined ? {} : schemaAndTarget(schema);
@@ -141,6 +159,7 @@ export function checkReadOptions({ columns, schema, unknownCategories, badRows }
     columns: kinds,
     ...asked,
     unknownCategories: checkChoice(unknownCategories ?? 'error', 'options.unknownCategories', ['error', 'missing']),
+    absentColumns: checkChoice(absentColumns ?? 'error', 'options.absentColumns', ['error', 'missing']),
     badRows: checkChoice(badRows ?? 'error', 'options.badRows', ['error', 'skip']),
   };
 }
@@ -174,10 +193,10 @@ export class Misfits {
   }
 }
 
-/** @internal The columns of a file that are wanted, by their place in it. */
+/** @internal The columns of a file that are wanted, by their place in it; −1 for one that it does not have, and need not have. */
 export function placesOf(
   names: readonly string[],
-  { columns, schema, target }: CheckedReadOptions,
+  { columns, schema, target, absentColumns }: CheckedReadOptions,
   path: string,
 ): { name: string; place: number; wanted?: ColumnSchema }[] {
   const twice = names.find((name, i) => names.indexOf(name) < i);
@@ -192,15 +211,34 @@ export function placesOf(
     });
   }
   const wantedOnes = target !== undefined && names.includes(target.name) ? [...schema, target] : schema;
-  return wantedOnes.map((wanted) => {
-    const place = names.indexOf(wanted.name);
-    if (place < 0) throw new FileFormatError(`${path}: has no column '${wanted.name}', which is needed; it has ${someNames(names, 20)}`);
-    return { name: wanted.name, place, wanted };
-  });
+  refuseAbsent(schema, names, path, absentColumns);
+  return wantedOnes.map((wanted) => ({ name: wanted.name, place: names.indexOf(wanted.name), wanted }));
+}
+
+/** @internal Refuses what lacks columns of a schema: all of them at once, with the names that are nearly theirs. */
+export function refuseAbsent(
+  schema: readonly ColumnSchema[],
+  names: readonly string[],
+  where: string,
+  absentColumns: 'error' | 'missing',
+  way = '',
+): void {
+  const absent = schema.map(({ name }) => name).filter((name) => !names.includes(name));
+  if (absent.length === 0) return;
+  const plain = (name: string): string => name.trim().toLowerCase();
+  const near = names.filter((name) => absent.some((one) => plain(one) === plain(name)) && schema.every((one) => one.name !== name));
+  if (absentColumns === 'missing' && near.length === 0 && absent.length < schema.length) return;
+  const they = absent.length === 1 ? `no column '${absent[0]}', which is needed` : `no columns ${someNames(absent, 20)}, which are needed`;
+  const hint =
+    near.length > 0 ? `Capitals count: ${someNames(near)}` : `${way}absentColumns: 'missing' takes what is absent for missing values`;
+  throw new FileFormatError(`${where}: has ${they}; it has ${names.length === 0 ? 'none' : someNames(names, 20)}. ${hint}`);
 }
 
 const areNumbers = (present: readonly string[], numberOf: NumberReader): boolean =>
   present.filter((field) => !Number.isNaN(numberOf(field))).length >= mostlyNumbers * present.length;
+
+/** A field without spaces around it; of a column that the file does not have, a missing one. */
+const fieldOf = (fields: readonly string[], place: number): string => (place < 0 ? '' : fields[place].trim());
 
 class RowReader {
   readonly #misfits: Misfits;
@@ -257,7 +295,7 @@ class RowReader {
   /** The fields of a column that are there, without spaces around them. */
   #present(rows: readonly { fields: readonly string[] }[], place: number): string[] {
     return rows.flatMap(({ fields }) => {
-      const field = fields.length === this.#width ? fields[place].trim() : '';
+      const field = fields.length === this.#width ? fieldOf(fields, place) : '';
       return this.missing.has(field) ? [] : [field];
     });
   }
@@ -269,7 +307,7 @@ class RowReader {
     }
     // The whole row first: what a row that is left out has must not get into any column.
     for (const [i, { builder, place, numberOf }] of this.#columns.entries()) {
-      const field = fields[place].trim();
+      const field = fieldOf(fields, place);
       this.#numbers[i] = Number.NaN;
       if (this.missing.has(field)) continue;
       if (builder.kind === 'number') this.#numbers[i] = numberOf(field);
@@ -279,7 +317,7 @@ class RowReader {
       return;
     }
     for (const [i, { builder, place }] of this.#columns.entries()) {
-      const field = fields[place].trim();
+      const field = fieldOf(fields, place);
       builder.add(builder.kind === 'number' || this.missing.has(field) ? this.#numbers[i] : builder.codeOf(field));
     }
   }

@@ -2,17 +2,17 @@
 
 import { ArgumentError, FileFormatError, checkList, checkOptions, expected } from '../errors.js';
 import { columnOf } from './column-files.js';
-import { Misfits, type ReadTableOptions, checkReadOptions, placesOf } from './read-csv.js';
+import { Misfits, type ReadTableOptions, checkReadOptions, placesOf, refuseAbsent } from './read-csv.js';
 import { Table, markBySchema } from './table.js';
 
-const known = ['columns', 'schema', 'unknownCategories', 'badRows'];
+const known = ['columns', 'schema', 'unknownCategories', 'absentColumns', 'badRows'];
 
 /**
  * The table of some objects, whose keys are the names of the columns: what `JSON.parse` or a database gives. Numbers, bigints and dates (as milliseconds
  * since 1970) become numbers, texts and truth values categories; null, undefined and a key that an object lacks are missing values, never 0.
  *
- * With the `schema` of a saved model it takes rows to predict: numbers may be texts then, as a form sends them, and a key that a row lacks is an error;
- * null says that a value is missing.
+ * With the `schema` of a saved model it takes rows to predict: numbers may be texts then, as a form sends them. Null says that a value is missing; a key that a row
+ * lacks is an error, or with `absentColumns: 'missing'` a missing value as well.
  *
  * @param rows - At least one object.
  * @throws {@link ArgumentError} for a value that does not fit, with row, column and value, for a column that is neither numbers nor texts, and for wrong
@@ -36,7 +36,10 @@ export function tableFromRows(rows: readonly object[], options: ReadTableOptions
   const bad = new Set<number>();
   try {
     const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-    for (const { name } of given.schema ?? []) refuseGaps(rows, name);
+    // Of each row: what it lacks may be a slip of the pen, and null says that a value is missing.
+    if (given.schema !== undefined)
+      for (const [row, one] of rows.entries())
+        refuseAbsent(given.schema, Object.keys(one), `rows, row ${row + 1}`, given.absentColumns, 'null stands for a missing value, and ');
     const columns = placesOf(names, given, 'rows').map(({ name, wanted }) => {
       const values = rows.map((row) => (Object.hasOwn(row, name) ? (row as Record<string, unknown>)[name] : null));
       return columnOf('rows', name, wanted, [{ first: 0, values }], misfits, bad, given);
@@ -49,11 +52,4 @@ export function tableFromRows(rows: readonly object[], options: ReadTableOptions
     // What is wrong with a file is here wrong with an argument.
     throw error instanceof FileFormatError ? new ArgumentError(error.message) : error;
   }
-}
-
-/** Refuses a row without a column's key: it may be a slip of the pen. */
-function refuseGaps(rows: readonly object[], name: string): void {
-  const row = rows.findIndex((one) => !Object.hasOwn(one, name));
-  if (row < 0) return;
-  throw new ArgumentError(`rows, row ${row + 1}: has no column '${name}', which is needed; null stands for a missing value`);
 }

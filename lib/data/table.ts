@@ -183,8 +183,12 @@ const checkText = (value: unknown, argument: string): string => {
 
 function checkColumns(columns: unknown, argument: string): void {
   for (const column of checkList<Partial<Column> | null>(columns, argument, 'an array of columns')) {
-    if (typeof column?.name !== 'string' || !types.isFloat64Array(column.values))
+    if (typeof column?.name !== 'string')
       throw new ArgumentError(expected('columns with name, kind and values (a Float64Array)', argument, column));
+    if (!types.isFloat64Array(column.values))
+      throw new ArgumentError(
+        expected('a Float64Array', `values of column '${column.name}'`, column.values, 'Float64Array.from(numbers) makes one'),
+      );
     checkSchema([{ name: column.name, kind: column.kind }], argument);
     if (column.categories !== undefined) checkList(column.categories, `categories of column '${column.name}'`, 'an array of names');
   }

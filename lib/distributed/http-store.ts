@@ -70,8 +70,10 @@ export class HttpStore extends BaseStore {
     const until = performance.now() + timeout;
     for (let ms = firstPause; ; ms = Math.min(longestPause, 2 * ms)) {
       try {
-        const left = Math.max(leastPatience, until - performance.now());
-        return this.#understood(key, await this.#send(key, question, Math.min(left, (question.wait ?? 0) + patience), stop));
+        const { wait = 0 } = question;
+        // Who lets the server wait until the end has to hear its answer after it.
+        const left = Math.max(leastPatience, until - performance.now() + (wait > 0 ? leastPatience : 0));
+        return this.#understood(key, await this.#send(key, question, Math.min(left, wait + patience), stop));
       } catch (error) {
         stop.throwIfAborted();
         if (!(error instanceof Unreachable)) throw error;

@@ -40,6 +40,9 @@ const outputPatience = 2000;
 /** What comes again so soon is the same wish: npm passes Ctrl-C on that the terminal has sent already, a shell the end of its terminal. */
 export const sameWishMilliseconds = 1000;
 
+/** Milliseconds between two looks at whether the last ones give signs of life, and looks without one, after which a process is taken to be stopped. */
+const [lookMilliseconds, mostMissed] = [5000, 6];
+
 /** How many last lines of a process are shown again. */
 const lastLines = 20;
 
@@ -80,6 +83,8 @@ interface Member {
   /** What it said itself before it ended: a launcher that is busy sees the ends of several at once. */
   told: Pick<Ending, 'code' | 'at'> | null;
   ended: Ending | null;
+  /** Looks since its last sign of life. */
+  missed: number;
 }
 
 interface Ending {
@@ -122,6 +127,7 @@ class Group {
   #stopped: bigint | null = null;
   #isFailing = false;
   #killing: NodeJS.Timeout | undefined;
+  #looking: NodeJS.Timeout | undefined;
 
   constructor(
     readonly plan: LaunchPlan,
@@ -146,6 +152,7 @@ class Group {
     if (this.control.stop?.aborted) this.#endAll();
     await Promise.all(following);
     clearTimeout(this.#killing);
+    clearInterval(this.#looking);
     const culprit = this.#culprit();
     if (this.#wish !== null) return { code: 128 + constants.signals[this.#wish], failure: null };
     if (culprit === null || (this.control.stop?.aborted && this.#isAfterStop(culprit))) return { code: 0, failure: null };
@@ -164,7 +171,7 @@ class Group {
       detached: process.platform !== 'win32',
     });
     if (child.pid !== undefined) this.guardian.watch(child.pid);
-    const member: Member = { rank, child, lines: [], told: null, ended: null };
+    const member: Member = { rank, child, lines: [], told: null, ended: null, missed: 0 };
     this.#members.push(member);
     const [, out, error, lifeline] = child.stdio as Readable[];
     const outputs = [this.#forward(member, out, 'out'), this.#forward(member, error, 'error'), this.#listen(member, lifeline)];
@@ -176,6 +183,19 @@ class Group {
     await Promise.race([Promise.all(outputs), pause(outputPatience, undefined, { ref: false })]);
     if (member.told !== null) member.ended = { ...ended, ...member.told, signal: null };
     if (isFailure(member.ended) && this.#wish === null) await this.#fail(member);
+    else this.#looking ??= setInterval(() => this.#look(), lookMilliseconds);
+  }
+
+  /** When one has done its work, a process that is stopped keeps nobody waiting who would notice: it is a failure, too. */
+  #look(): void {
+    for (const member of this.#running()) {
+      member.missed += 1;
+      if (member.missed < mostMissed) continue;
+      this.output.say(
+        `the process of rank ${member.rank} gives no sign of life since the others have ended: it is stopped (SIGSTOP), or hangs, and is killed`,
+      );
+      this.#send(member, 'SIGKILL');
+    }
   }
 
   #end(child: ChildProcess): Promise<Ending> {
@@ -208,7 +228,8 @@ class Group {
       if (lifeline === null) return done();
       lifeline.on('error', () => {}).on('close', done);
       lifeline.on('data', (piece: Uint8Array) => {
-        const [, at, code] = /^(\d{1,19}) (\d{1,3})\n/.exec(String(piece)) ?? [];
+        member.missed = 0;
+        const [, at, code] = /^(\d{1,19}) (\d{1,3})\n/m.exec(String(piece)) ?? [];
         if (at !== undefined) member.told ??= { at: BigInt(at), code: Number(code) };
       });
     });

@@ -1,8 +1,11 @@
-// What every process of `nodegrad launch` begins with: it ends when its launcher is gone, however that ended, and tells when it failed.
+// What every process of `nodegrad launch` begins with: it ends when its launcher is gone, however that ended, and tells that it lives, and when it failed.
 
 import { writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { Worker, isMainThread, workerData } from 'node:worker_threads';
+
+/** Milliseconds between two signs of life: the launcher notices whether a process is stopped, see there. */
+const beatMilliseconds = 2000;
 
 /** How the thread below is told from those of the program, which begin with this file too. */
 const key = 'nodegradLifeline';
@@ -34,5 +37,6 @@ function watch(pipe: number): void {
       process.kill(process.pid, 'SIGKILL');
     }
   };
-  new Socket({ fd: pipe }).on('error', end).on('close', end).resume();
+  const socket = new Socket({ fd: pipe, readable: true, writable: true }).on('error', end).on('close', end).resume();
+  setInterval(() => socket.write('alive\n'), beatMilliseconds).unref();
 }

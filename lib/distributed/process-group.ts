@@ -1,7 +1,6 @@
 // A process group: the processes that compute one training together, and what they do in common.
 
 import { randomBytes } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
 import { AbortedError, ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import { isAbortSignal } from '../foreign.js';
 import { keepNames } from '../names.js';
@@ -13,7 +12,8 @@ import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { type Place, distributedBinding } from './addon.js';
 import { GroupError } from './errors.js';
 import { processEnvironment } from './environment.js';
-import { addressOf, checkpointKey, decode, encode, placeIn } from './places.js';
+import { type BrokenGroup, LastWords, asGroupError, groupErrorOf } from './group-errors.js';
+import { addressOf, checkpointKey, encode, placeIn } from './places.js';
 import { hostOf, openRendezvous } from './rendezvous.js';
 import { type Store, keyForm } from './store.js';
 
@@ -40,14 +40,6 @@ export interface ProcessGroupOptions extends GroupEnvironmentOptions {
   readonly store: Store;
   /** What the group is called in the store; default `'group'`. */
   readonly name?: string;
-}
-
-/** What a process says that breaks its group. */
-export interface BrokenGroup {
-  /** Which process it is. */
-  readonly rank: number;
-  /** Its error. */
-  readonly why: string;
 }
 
 const shared = ['host', 'timeout', 'signal'] as const;
@@ -90,7 +82,7 @@ const notOpened = ({ reason }: AbortSignal): AbortedError =>
   new AbortedError('the group was not opened: its signal is aborted', { cause: reason });
 
 /** A group of one meets nobody. */
-const noStore = { create: async () => true, peek: async () => null, close: async () => {} } as unknown as Store;
+const noStore = { create: async () => true, set: async () => {}, peek: async () => null, close: async () => {} } as unknown as Store;
 
 /**
  * Processes that train one model together: `model.fit(data, { group })`. Each of them runs the same program with its own rank.
@@ -113,10 +105,11 @@ const noStore = { create: async () => true, peek: async () => null, close: async
 export class ProcessGroup {
   readonly #mesh: Mesh | null;
   readonly #store: Store;
-  readonly #name: string;
+  readonly #lastWords: LastWords;
   readonly #ownsStore: boolean;
   readonly #stopListening: () => void;
   #isClosed = false;
+  #isLeaving = false;
   #gathering: CompiledStep<[Tensor<'float64'>], Tensor<'float64'>[]> | null = null;
 
   private constructor(
@@ -130,7 +123,7 @@ export class ProcessGroup {
       throw new ArgumentError('a ProcessGroup is opened: await ProcessGroup.open({ rank, size, store }), or ProcessGroup.fromEnvironment()');
     this.#mesh = parts.mesh;
     this.#store = parts.store;
-    this.#name = parts.name;
+    this.#lastWords = new LastWords(parts.store, parts.name, channel.rank, channel.size);
     this.#ownsStore = parts.ownsStore;
     if (parts.mesh !== null) ProcessGroup.#opened += 1;
     const abort = (): void => void this.break('its signal was aborted');
@@ -311,16 +304,25 @@ export class ProcessGroup {
   }
 
   /** Breaks the group: what is under way fails, here and in the other processes, which are told why. */
-  async break(why: string): Promise<void> {
+  break(why: string): Promise<void> {
+    return this.breakFor(why, false);
+  }
+
+  /** @internal The same, where this process only noticed that another one is gone. */
+  async breakFor(why: string, isConsequence: boolean): Promise<void> {
     if (this.#isClosed) return;
-    await shortly(this.#store.create(`${this.#name}/broken`, encode({ rank: this.rank, why })));
+    await this.#lastWords.break(why, isConsequence);
     this.#end(why);
   }
 
   /** Why the group broke, as the process that broke it says; null where nobody says anything. */
-  async whyBroken(): Promise<BrokenGroup | null> {
-    // What is no JSON, nobody of the group has written.
-    return shortly(this.#store.peek(`${this.#name}/broken`).then((said) => said && (decode(said) as BrokenGroup)));
+  whyBroken(): Promise<BrokenGroup | null> {
+    return this.#lastWords.whyBroken();
+  }
+
+  /** @internal Which other process has left the group, though this one goes on; null where none has. */
+  whoLeft(): Promise<number | null> {
+    return this.#lastWords.whoLeft();
   }
 
   /** @internal Tells the launcher that the run of this group has written a checkpoint. */
@@ -330,14 +332,13 @@ export class ProcessGroup {
 
   /** Leaves the group. Others that still wait for this process are told that it is gone. */
   async close(): Promise<void> {
-    const isFirst = !this.#isClosed;
+    const isFirst = !this.#isClosed && !this.#isLeaving;
+    this.#isLeaving = true;
+    if (isFirst && this.#mesh !== null) await this.#lastWords.leave();
     this.#end('the group was closed');
     if (!isFirst || !this.#ownsStore) return;
     // The process that serves the store leaves it last, or the others would find it gone.
-    await this.#store.set(`${this.#name}/left/${this.rank}`, new Uint8Array()).catch(() => {});
-    if (this.rank === 0)
-      for (let other = 1; other < this.size; other++)
-        await this.#store.get(`${this.#name}/left/${other}`, { timeout: lastWait }).catch(() => {});
+    if (this.rank === 0 && this.#mesh !== null) await this.#lastWords.othersLeft();
     await this.#store.close();
   }
 
@@ -361,35 +362,6 @@ export class ProcessGroup {
     if (this.#isClosed) throw new GroupError('this process has left the group');
     if (this.size > 1) asGroupError(() => noGrad(body));
   }
-}
-
-/** Milliseconds that the last one waits for the others to leave, and that a store is asked which may be gone as well. */
-const lastWait = 5000;
-
-/** What a store answers soon; null where it does not. */
-async function shortly<T>(answer: Promise<T>): Promise<T | null> {
-  const late = new AbortController();
-  const none = pause(lastWait, null, { signal: late.signal }).catch(() => null);
-  const first = await Promise.race([answer.catch(() => null), none]);
-  late.abort();
-  return first;
-}
-
-function asGroupError<R>(body: () => R): R {
-  try {
-    return body();
-  } catch (error) {
-    throw groupErrorOf(error) ?? error;
-  }
-}
-
-/** What native code says of a group, as an error for people; null where it speaks of something else. */
-export function groupErrorOf(error: unknown): GroupError | null {
-  if (error instanceof GroupError) return error;
-  const { message, code } = error as Partial<NodeJS.ErrnoException>;
-  const found = /\[group_(?:sum|share)\] (.*)/s.exec(message ?? '');
-  if (found === null && code !== 'ERR_DISTRIBUTED') return null;
-  return new GroupError(`the process group failed: ${found?.[1] ?? message}`, { cause: error });
 }
 
 keepNames({ ProcessGroup });

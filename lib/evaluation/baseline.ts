@@ -7,6 +7,7 @@ import { ArgumentError } from '../errors.js';
 import { isFloat } from '../dtype.js';
 import { log } from '../ops/elementwise.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
+import { percentOf } from '../words.js';
 
 /** What {@link baseline} found. */
 export interface Baseline {
@@ -102,7 +103,7 @@ function ofClasses(train: Float64Array, test: Float64Array, names: readonly stri
   }
   const [accuracy, logLoss] = [hits / test.length, sum / test.length];
   const className = names?.[always] ?? String(always);
-  const text = `always '${className}': accuracy ${(100 * accuracy).toFixed(2)} %, log loss ${logLoss.toFixed(4)}`;
+  const text = `always '${className}': accuracy ${percentOf(accuracy)}, log loss ${logLoss.toFixed(4)}`;
   return { always, className, scores: { accuracy, logLoss }, text };
 }
 
@@ -118,7 +119,7 @@ function ofNumbers(train: Float64Array, test: Float64Array): Baseline {
   const [mae, rmse] = [off / test.length, Math.sqrt(squares / test.length)];
   const r2 = spread === 0 ? Number.NaN : 1 - squares / spread;
   const short = (value: number): string => String(Number(value.toPrecision(4)));
-  const share = Number.isNaN(r2) ? '' : `; ${(100 * r2).toFixed(2)} % of the variance explained`;
+  const share = Number.isNaN(r2) ? '' : `; ${percentOf(r2)} of the variance explained`;
   const text = `always the mean, ${short(always)}: off by ${short(mae)} on average, root mean square ${short(rmse)}${share}`;
   return { always, className: null, scores: { mae, rmse, r2 }, text };
 }

@@ -152,6 +152,13 @@ function listen(files: unknown): { reason(): string; restore(): void } {
   return { reason, restore: () => void (stream.stream_ops = own) };
 }
 
+/** A number alone as an array of one, of its own type; a whole number of 64 bits in 32, where it fits. */
+function arrayOf(value: unknown, dtype: unknown): unknown {
+  if (typeof value === 'bigint') return BigInt.asIntN(32, value) === value ? Int32Array.of(Number(value)) : value;
+  if (typeof value !== 'number') return value;
+  return dtype === '<f' ? Float32Array.of(value) : dtype === '<d' ? Float64Array.of(value) : dtype === '<i' ? Int32Array.of(value) : value;
+}
+
 function contentsOf(file: Group, name: string, fileBytes: number): Hdf5File {
   const find = (path: string): Partial<Group & Dataset> | null => (path === '' ? file : (file.get(path) as Partial<Group & Dataset> | null));
   return {
@@ -160,12 +167,13 @@ function contentsOf(file: Group, name: string, fileBytes: number): Hdf5File {
       const found = find(path);
       if (found?.metadata === undefined || !Array.isArray(found.shape)) return null;
       const { shape, metadata } = found as Dataset;
-      // Sizes are declared, and cost nothing in a file: what could not be in it is not taken.
+      // Sizes are declared, and cost nothing in a file: what could not be in it is not taken. The library looks for each piece that is not there.
       const bytes = (shape as number[]).reduce((product, dimension) => product * dimension, metadata.size);
-      if (!(bytes <= maxRatio * fileBytes))
+      const ratio = (found as Dataset).filters.length === 0 ? 1 : maxRatio;
+      if (!(bytes <= ratio * fileBytes))
         throw new FileFormatError(`${name}: ${describe(path)} is said to have ${bytes} bytes, in a file of ${fileBytes}`);
       checkAvailable(bytes, name);
-      const value = found.value;
+      const value = arrayOf(found.value, found.dtype);
       const dtype = arrayDType(value);
       if (dtype === null || dtype === 'bfloat16')
         throw new FileFormatError(

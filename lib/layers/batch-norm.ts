@@ -4,7 +4,7 @@ import { Buffer } from '../buffer.js';
 import type { FloatDType } from '../dtype.js';
 import { ArgumentError, ShapeError, checkInteger, describeShape } from '../errors.js';
 import { Constant, Zeros } from '../initializers/constant.js';
-import { batchNorm, batchNormRunning, batchNormStatistics } from '../ops/batch_norm.js';
+import { batchNorm, batchNormRunning, batchRows, batchStatistics } from '../ops/batch_norm.js';
 import { mul } from '../ops/elementwise.js';
 import { writeState } from '../ops/state.js';
 import { type OptionList, type ReadOptions, flag, number, orNull, probability, readOptions } from '../options.js';
@@ -97,13 +97,13 @@ export abstract class BatchNorm extends Layer {
       const { eps } = this;
       return batchNorm(input, [running.mean, running.variance], this.weight, this.bias, { eps, ofInput: false });
     }
-    const rows = input.size / this.features;
+    const rows = batchRows(input.size / this.features);
     if (!(rows > 1)) {
       throw new ShapeError(
         `[batchNorm] expected more than one value per channel in training, received shape ${describeShape(shape)}: use a larger batch, or eval()`,
       );
     }
-    const statistics = batchNormStatistics(input);
+    const statistics = batchStatistics(input);
     if (running !== null) {
       const follow = (values: typeof statistics, from: number | null): void => batchNormRunning(running, values, from, () => this.momentum);
       // Shards may have different numbers of values.

@@ -69,7 +69,7 @@ export function costsOf(model: AnyLayer, inputShape: readonly number[], training
   const depthOf = (tensors: readonly AnyTensor[]): number => Math.max(0, ...tensors.map((tensor) => depths.get(tensor) ?? 0));
   const dtype: DType = model.parameters()[0]?.dtype ?? 'float32';
   // Statistics of a batch need two values per channel.
-  const batch = training ? 2 : 1;
+  const batch = model.fileFacts?.batchSize ?? (training ? 2 : 1);
   inMode(model, training, () =>
     observeForward(
       (_layer, path, output) => {

@@ -34,6 +34,16 @@ export interface PyTorchItem {
   readonly axes?: readonly number[];
 }
 
+/** What is known of a graph out of a file. */
+export interface FileFacts {
+  /** Whether images come in with their channels first. */
+  readonly isFirst: boolean;
+  /** Whether another tool wrote the file: it flattens images in an order of its own. */
+  readonly isForeign: boolean;
+  /** The number of examples that the file fixes; null for any. */
+  readonly batchSize: number | null;
+}
+
 // A parameter that is read before its model is used gets the values that it has in it.
 setOwnerPreparation((parameter) => ownerOf(parameter as Parameter)?.prepare());
 
@@ -114,8 +124,8 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     return {};
   }
 
-  /** @internal Of a graph out of a file: whether images come in with their channels first, and whether another tool wrote it, in whose order it flattens. Else null. */
-  get fileOrder(): { readonly isFirst: boolean; readonly isForeign: boolean } | null {
+  /** @internal Null for anything but a graph out of a file. */
+  get fileFacts(): FileFacts | null {
     return null;
   }
 

@@ -166,7 +166,7 @@ export function featureOrders(model: AnyLayer, inputShape: readonly number[], is
   };
   const letters = inputShape.length !== 3 ? undefined : isFirst ? 'nchw' : 'nhwc';
   inMode(model, false, () =>
-    trace([{ shape: [1, ...inputShape], dtype: 'float32' }], observer, (x) => {
+    trace([{ shape: [model.fileFacts?.batchSize ?? 1, ...inputShape], dtype: 'float32' }], observer, (x) => {
       known.set(x, axes(x.shape, letters));
       return trainingOutputsOf(model, x);
     }),

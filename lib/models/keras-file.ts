@@ -7,6 +7,7 @@ import { type ByteSource, withSource } from '../io/byte-source.js';
 import { isOtherKind, kindBytes, otherKind } from '../io/file-kinds.js';
 import { type Hdf5File, withHdf5 } from '../io/hdf5.js';
 import { readMember, zipMembers } from '../io/zip.js';
+import { filled } from '../ops/shape.js';
 import type { AnyTensor } from '../tensor.js';
 
 /** A layer with weights. */
@@ -26,6 +27,8 @@ export interface KerasFile {
   readonly layers: readonly KerasLayer[];
   /** Whether they are in the order of the model, and not only those of each kind. */
   readonly isOrdered: boolean;
+  /** The architecture, where the file has it. */
+  readonly config: KerasConfig | null;
 }
 
 /** Layers in which other weights stand, in the order of `get_weights()`. */
@@ -34,10 +37,23 @@ const inner = ['cell', 'forward_layer', 'backward_layer', 'query_dense', 'key_de
 const beside = ['optimizer', 'compile_metrics', 'metrics', 'loss_tracker', 'vars', 'seed_generator', 'optimizer_weights'];
 const maxDepth = 32;
 
-/** The configuration of a layer in JSON. */
-interface Config {
+/** The configuration of a layer or a model in JSON. */
+export interface KerasConfig {
   readonly class_name: string;
-  readonly config: { readonly name?: string; readonly epsilon?: number; readonly layers?: readonly Config[]; readonly layer?: Config };
+  /** In a functional model. */
+  readonly name?: string;
+  readonly inbound_nodes?: unknown;
+  readonly config: {
+    readonly name?: string;
+    readonly epsilon?: number;
+    readonly scale?: boolean;
+    readonly center?: boolean;
+    readonly layers?: readonly KerasConfig[];
+    readonly layer?: KerasConfig;
+    readonly input_layers?: unknown;
+    readonly output_layers?: unknown;
+    readonly build_input_shape?: unknown;
+  };
 }
 
 /**
@@ -66,6 +82,7 @@ async function readArchive(archive: ByteSource): Promise<KerasFile> {
   return withHdf5(await read('model.weights.h5'), `${archive.name}: model.weights.h5`, (file) => ({
     layers: config.config.layers === undefined ? walkFile(file, '', 0) : walkConfig(file, config.config.layers, '', 0),
     isOrdered: config.config.layers !== undefined,
+    config,
   }));
 }
 
@@ -74,14 +91,19 @@ function layersOf(file: Hdf5File, name: string): KerasFile {
   const config = model === null ? null : parseConfig(model[0], name);
   for (const at of ['model_weights', '']) {
     const names = file.texts(at, 'layer_names');
-    if (names !== null) return { layers: legacyLayers(file, at, names, config, name), isOrdered: true };
+    if (names !== null) return { layers: legacyLayers(file, at, names, config, name), isOrdered: true, config };
   }
   const layers = walkFile(file, file.names('layers') === null ? '' : 'layers', 0);
   if (layers.length === 0) throw new FileFormatError(`${name}: an HDF5 file without layers: no file of Keras, or of a model without weights`);
-  return { layers, isOrdered: false };
+  return { layers, isOrdered: false, config };
 }
 
-function parseConfig(text: string, name: string): Config {
+/**
+ * The architecture out of its text.
+ *
+ * @throws {FileFormatError} if it is none
+ */
+export function parseConfig(text: string, name: string): KerasConfig {
   try {
     const config: unknown = JSON.parse(text);
     if (isConfig(config)) return config;
@@ -91,11 +113,11 @@ function parseConfig(text: string, name: string): Config {
   throw new FileFormatError(`${name}: the configuration of the model has no class_name and config`);
 }
 
-const isConfig = (value: unknown): value is Config =>
+const isConfig = (value: unknown): value is KerasConfig =>
   isPlainObject(value) &&
   typeof value.class_name === 'string' &&
   isPlainObject(value.config) &&
-  [value.config.layers ?? []].every((layers) => Array.isArray(layers) && layers.every(isConfig));
+  (value.config.layers === undefined || (Array.isArray(value.config.layers) && value.config.layers.every(isConfig)));
 
 /** As Keras makes names of groups: `DepthwiseConv2D` is `depthwise_conv2d`. */
 const snakeCase = (name: string): string =>
@@ -108,7 +130,7 @@ const snakeCase = (name: string): string =>
 const within = (path: string, name: string): string => (path === '' ? name : `${path}/${name}`);
 
 /** The layers of a model in the order of its configuration: groups are named by class, and counted. */
-function walkConfig(file: Hdf5File, configs: readonly Config[], path: string, depth: number): KerasLayer[] {
+function walkConfig(file: Hdf5File, configs: readonly KerasConfig[], path: string, depth: number): KerasLayer[] {
   if (depth > maxDepth) return [];
   const counts = new Map<string, number>();
   return configs.flatMap((config) => {
@@ -124,8 +146,18 @@ function walkConfig(file: Hdf5File, configs: readonly Config[], path: string, de
     const weights = weightsOf(file, isWrapper ? `${group}/layer` : group, 0);
     return weights.length === 0
       ? []
-      : splitSeparable({ name, kind: snakeCase(real.class_name), weights, epsilon: real.config.epsilon ?? null });
+      : splitSeparable({ name, kind: snakeCase(real.class_name), weights: completed(real, weights), epsilon: real.config.epsilon ?? null });
   });
+}
+
+/** A norm without a factor or a shift has one of 1 or 0 here. */
+function completed({ class_name: kind, config: { scale, center } }: KerasConfig, weights: readonly AnyTensor[]): readonly AnyTensor[] {
+  if (!kind.endsWith('Normalization')) return weights;
+  const all = [...weights];
+  const like = (value: number): AnyTensor => filled(weights[0].shape, value, 'float32') as AnyTensor;
+  if (scale === false) all.splice(0, 0, like(1));
+  if (center === false) all.splice(1, 0, like(0));
+  return all;
 }
 
 /** The layers of a file without configuration: those of each kind are counted by their names. */
@@ -164,7 +196,7 @@ function splitSeparable(layer: KerasLayer): KerasLayer[] {
 }
 
 /** Keras 2, and `model.save('model.h5')`: groups by the names of layers, whose order an attribute has. */
-function legacyLayers(file: Hdf5File, path: string, names: readonly string[], config: Config | null, source: string): KerasLayer[] {
+function legacyLayers(file: Hdf5File, path: string, names: readonly string[], config: KerasConfig | null, source: string): KerasLayer[] {
   const byName = new Map((config?.config.layers ?? []).map((layer) => [layer.config.name, layer]));
   return names.flatMap((name) => {
     const group = within(path, name);
@@ -183,6 +215,11 @@ function legacyLayers(file: Hdf5File, path: string, names: readonly string[], co
     const wrapped = layer?.config.layer;
     const real = layer?.class_name === 'Bidirectional' ? layer : (wrapped ?? layer);
     const kind = real === undefined ? name.replace(/_\d+$/, '') : snakeCase(real.class_name);
-    return splitSeparable({ name, kind, weights, epsilon: real?.config.epsilon ?? null });
+    return splitSeparable({
+      name,
+      kind,
+      weights: real === undefined ? weights : completed(real, weights),
+      epsilon: real?.config.epsilon ?? null,
+    });
   });
 }

@@ -1,5 +1,6 @@
 // Weights of Keras in models of ours: which layer is which, and how its arrays become ours.
 
+import { types } from 'node:util';
 import {
   ArgumentError,
   FileFormatError,
@@ -9,31 +10,37 @@ import {
   checkObject,
   checkOptions,
   describe,
-  describeShape,
   expected,
 } from '../errors.js';
 import { checkPath, writeFileAtomic } from '../io/atomic.js';
 import { hdf5Bytes } from '../io/hdf5.js';
 import { checkLayer } from '../layers/check.js';
 import { MultiHeadAttention } from '../layers/attention.js';
-import { BatchNorm } from '../layers/batch-norm.js';
-import { Conv2d, ConvTranspose2d } from '../layers/convolution.js';
-import { Embedding } from '../layers/embedding.js';
+import { Conv2d } from '../layers/convolution.js';
 import { join } from '../layers/fields.js';
-import { GroupNorm, LayerNorm } from '../layers/group-norm.js';
 import type { AnyLayer } from '../layers/layer.js';
-import { Linear } from '../layers/linear.js';
 import { Recurrent } from '../layers/recurrent.js';
-import { GRUCell, LSTMCell, RecurrentCell } from '../layers/recurrent-cells.js';
-import { RMSNorm } from '../layers/rms-norm.js';
-import { type LoadReport, itemsOf } from '../layers/state.js';
+import { RecurrentCell } from '../layers/recurrent-cells.js';
+import type { LoadReport } from '../layers/state.js';
 import { withoutGradients } from '../ops/emit.js';
 import { refuseInStep } from '../recording.js';
-import type { AnyTensor } from '../tensor.js';
+import type { AnyTensor, Tensor } from '../tensor.js';
+import { type Counterpart, counterpartOf, valuesOf } from './keras-counterparts.js';
 import { type KerasLayer, readKeras } from './keras-file.js';
-import { kerasValues, kerasWeights } from './recurrent-weights.js';
+import { kerasModel } from './keras-graph.js';
+import type { KerasModel } from './keras-model.js';
+import { kerasWeights } from './recurrent-weights.js';
 
-/** Options of {@link loadKeras}. */
+/** Options of {@link loadKeras} where it makes the model. */
+export interface KerasModelOptions {
+  /**
+   * Whether a softmax or sigmoid at an output is left out: losses and metrics take scores here, so that a model that is trained further needs it so. Default false:
+   * the outputs are Keras's.
+   */
+  scores?: boolean;
+}
+
+/** Options of {@link loadKeras} where it fills a model that is there. */
 export interface LoadKerasOptions {
   /** Which layer of Keras fills which of ours: its name by our path. Default: those of one kind in their order. */
   layers?: Readonly<Record<string, string>>;
@@ -43,40 +50,31 @@ export interface LoadKerasOptions {
   otherShapes?: 'error' | 'skip';
 }
 
-/** A layer of ours that Keras has too: the kind there, and our names of its weights in Keras's order. */
-interface Counterpart {
-  readonly kind: string;
-  readonly items: readonly string[];
-}
-
-/** What a layer is in Keras; null for one without weights, and for one that is made of others. */
-function counterpartOf(layer: AnyLayer): Counterpart | null {
-  const own = itemsOf(layer);
-  const present = (...names: string[]): string[] => names.filter((name) => own.has(name));
-  if (layer instanceof Linear) return { kind: 'dense', items: present('weight', 'bias') };
-  if (layer instanceof Conv2d) {
-    const isDepthwise = layer.groups > 1 && layer.weight.shape[2] === 1;
-    return { kind: isDepthwise ? 'depthwise_conv2d' : 'conv2d', items: present('weight', 'bias') };
-  }
-  if (layer instanceof ConvTranspose2d) return { kind: 'conv2d_transpose', items: present('weight', 'bias') };
-  if (layer instanceof BatchNorm) return { kind: 'batch_normalization', items: present('weight', 'bias', 'runningMean', 'runningVar') };
-  if (layer instanceof LayerNorm) return { kind: 'layer_normalization', items: present('weight', 'bias') };
-  if (layer instanceof GroupNorm) return { kind: 'group_normalization', items: present('weight', 'bias') };
-  if (layer instanceof RMSNorm) return { kind: 'rms_normalization', items: present('weight') };
-  if (layer instanceof Embedding) return { kind: 'embedding', items: ['weight'] };
-  if (layer instanceof Recurrent) return { kind: layer.bidirectional ? 'bidirectional' : kindOfCell(layer.cells[0]), items: [] };
-  if (layer instanceof RecurrentCell) return { kind: kindOfCell(layer), items: [] };
-  if (!(layer instanceof MultiHeadAttention)) return null;
-  const linear = (name: string): string[] => (layer.query.bias === null ? [`${name}.weight`] : [`${name}.weight`, `${name}.bias`]);
-  return { kind: 'multi_head_attention', items: ['query', 'key', 'value', 'output'].flatMap(linear) };
-}
-
-const kindOfCell = (cell: RecurrentCell): string => (cell instanceof LSTMCell ? 'lstm' : cell instanceof GRUCell ? 'gru' : 'simple_rnn');
-
 /**
- * Fills a model with weights of Keras: of a `.keras` or `.weights.h5` file of Keras 3, or an `.h5` file of Keras 2 or 3, with the package `h5wasm`
- * (`npm install h5wasm`). Layers of one kind are taken in their order: the first `Dense` fills the first `Linear`, the second the second. `layers` says it
- * where the order is another.
+ * The model in a file of Keras, architecture and weights: a `.keras` file of Keras 3, or an `.h5` file of Keras 2 or 3, with the package `h5wasm` (`npm install h5wasm`).
+ *
+ * Sequential and functional models, models inside of models and layers that stand in several places; what is frozen there is frozen here. Layers are those of below, and
+ * pooling, padding, cropping, upsampling, reshaping, dropout, rescaling, activations, and what adds, multiplies or joins. Dropout inside of recurrent layers and of whole examples is left out. Code
+ * in a file (`Lambda`, layers of one's own) does not run: such a layer is refused by its name, as is one that has another meaning here.
+ *
+ * @param source - The path of the file, or its bytes.
+ * @throws {@link ArgumentError} for a layer without a counterpart: it is named; {@link FileFormatError} if it is no file of Keras; {@link MissingPackageError} without the
+ *   package.
+ * @example
+ * ```ts
+ * import { Adam, CrossEntropyLoss, datasets, loadKeras } from 'nodegrad';
+ * const model = await loadKeras('digits.keras', { scores: true });
+ * const { train } = await datasets.digits();
+ * await model.fit(train, { loss: new CrossEntropyLoss(), optimizer: new Adam(model, { lr: 1e-4 }) });
+ * ```
+ */
+export async function loadKeras<In = Tensor, Out = Tensor>(
+  source: string | Uint8Array,
+  options?: KerasModelOptions,
+): Promise<KerasModel<In, Out>>;
+/**
+ * Fills a model that is there with weights of Keras: of a `.keras` or `.weights.h5` file of Keras 3, or an `.h5` file of Keras 2 or 3. Layers of one kind are taken
+ * in their order: the first `Dense` fills the first `Linear`, the second the second. `layers` says it where the order is another.
  *
  * Dense, Conv2D, DepthwiseConv2D, SeparableConv2D (two layers here, the depthwise one and the one of 1×1), Conv2DTranspose, BatchNormalization, LayerNormalization,
  * GroupNormalization, RMSNormalization, Embedding, MultiHeadAttention, SimpleRNN, LSTM, GRU, and these in `Bidirectional`. Layouts are one; gates of a GRU change places.
@@ -93,7 +91,21 @@ const kindOfCell = (cell: RecurrentCell): string => (cell instanceof LSTMCell ? 
  * await loadKeras(model, 'digits.keras');
  * ```
  */
-export async function loadKeras(model: AnyLayer, source: string | Uint8Array, options: LoadKerasOptions = {}): Promise<LoadReport> {
+export async function loadKeras(model: AnyLayer, source: string | Uint8Array, options?: LoadKerasOptions): Promise<LoadReport>;
+export async function loadKeras(
+  first: AnyLayer | string | Uint8Array,
+  second?: string | Uint8Array | KerasModelOptions,
+  options: LoadKerasOptions = {},
+): Promise<unknown> {
+  if (typeof first === 'string' || types.isUint8Array(first)) {
+    const { scores = false } = checkOptions<KerasModelOptions>(second ?? {}, 'options', ['scores']);
+    checkFlag(scores, 'options.scores');
+    return kerasModel(await readKeras(first), typeof first === 'string' ? first : 'bytes', scores);
+  }
+  return fill(first as AnyLayer, second as string | Uint8Array, options);
+}
+
+async function fill(model: AnyLayer, source: string | Uint8Array, options: LoadKerasOptions): Promise<LoadReport> {
   checkLayer(model);
   const {
     layers = {},
@@ -190,37 +202,6 @@ function pair(model: AnyLayer, theirs: readonly KerasLayer[], named: Readonly<Re
     else if (items.length > 0 || layer instanceof Recurrent || layer instanceof RecurrentCell) missing.push(path === '' ? 'the model' : path);
   }
   return { pairs, missing, unexpected: [...left].map(({ name }) => name) };
-}
-
-/** The values of a layer by our names. */
-function valuesOf(path: string, layer: AnyLayer, theirs: KerasLayer): Map<string, AnyTensor> {
-  const who = `Keras's layer ${describe(theirs.name)} (${theirs.kind})`;
-  const { eps } = layer as { eps?: number };
-  if (theirs.epsilon !== null && eps !== undefined && eps !== theirs.epsilon)
-    throw new ArgumentError(`${who} adds ${theirs.epsilon} to the variance, and '${path}' ${eps}: make it with { eps: ${theirs.epsilon} }`);
-  if (layer instanceof Recurrent || layer instanceof RecurrentCell) return kerasValues(layer, theirs.weights, `'${path}' and ${who}: `);
-  const { items } = counterpartOf(layer) as Counterpart;
-  const places = layer.namedState();
-  if (theirs.weights.length !== items.length)
-    throw new ShapeError(`'${path}' has ${items.length} (${items.join(', ')}), and ${who} has ${theirs.weights.length} weights`);
-  return new Map(
-    items.map((name, i) => {
-      const [wanted, value] = [(places.get(name) as AnyTensor).shape, theirs.weights[i]];
-      const shaped = reshaped(value, wanted, layer);
-      if (shaped !== null) return [name, shaped];
-      throw new ShapeError(`'${join(path, name)}' expects shape ${describeShape(wanted)}, ${who} has ${describeShape(value.shape)}`);
-    }),
-  );
-}
-
-/** Keras keeps heads, and the channels of a depthwise convolution, on axes of their own: [h, w, in, multiplier] is [h, w, 1, in·multiplier]. */
-function reshaped(value: AnyTensor, wanted: readonly number[], layer: AnyLayer): AnyTensor | null {
-  if (describeShape(value.shape) === describeShape(wanted)) return value;
-  const hasOwnAxes = layer instanceof MultiHeadAttention || (layer instanceof Conv2d && layer.groups > 1);
-  if (!hasOwnAxes || value.size !== wanted.reduce((product, dimension) => product * dimension, 1)) return null;
-  const kernel = layer instanceof Conv2d && value.rank === 4 && value.shape[0] === wanted[0] && value.shape[1] === wanted[1];
-  const heads = layer instanceof MultiHeadAttention && value.shape.includes(layer.heads);
-  return kernel || heads ? value.reshape(wanted) : null;
 }
 
 /**

@@ -64,7 +64,7 @@ function placesOf(model: AnyLayer, options: PyTorchOptions): Map<string, Place> 
         'give options.inputShape, the shape [height, width, channels] of one example, from which that order follows',
     );
   }
-  const orders = inputShape === null ? new Map<AnyTensor, FeatureOrder>() : featureOrders(model, inputShape, model.fileOrder?.isFirst === true);
+  const orders = inputShape === null ? new Map<AnyTensor, FeatureOrder>() : featureOrders(model, inputShape, model.fileFacts?.isFirst === true);
   const places = new Map<string, Place>();
   const known = new Map<AnyTensor, string>([...model.namedState()].map(([path, value]) => [value, path]));
   for (const [path, layer] of everyPlace(model)) {
@@ -87,7 +87,7 @@ function checkOrder(order: FeatureOrder, path: string, model: AnyLayer, [first, 
     );
   }
   if (order === 'channels first') return;
-  const isOfFile = everyPlace(model).some(([at, layer]) => layer.fileOrder?.isForeign === true && (at === '' || path.startsWith(`${at}.`)));
+  const isOfFile = everyPlace(model).some(([at, layer]) => layer.fileFacts?.isForeign === true && (at === '' || path.startsWith(`${at}.`)));
   if (isOfFile) {
     throw new ArgumentError(
       `the order that PyTorch has for the features that '${path}' reads is not known: the graph out of a file of ONNX flattens images with their channels last, as Keras does and few networks of PyTorch do. ${own}`,

@@ -122,7 +122,7 @@ async function build<In, Out>(
   { layout }: OnnxImportOptions,
   external: External,
 ): Promise<OnnxModel<In, Out>> {
-  const { lower } = await import('./lower.js');
+  const [{ lower }, { freeBatch }] = await Promise.all([import('./lower.js'), import('./free-batch.js')]);
   // What we wrote ourselves has them last already.
   const isOurs = message.metadataProps?.some(({ key, value }) => key === 'layout' && value === 'NHWC') === true;
   const { parts, fills, weights, constants } = lower(message, source, external, layout === 'NHWC' && !isOurs);
@@ -134,5 +134,6 @@ async function build<In, Out>(
   noteLoaded(model, model.namedState().keys());
   model.classNames = namesIn(message);
   model.eval();
+  model.replan((plan) => freeBatch(model as OnnxModel<never, unknown>, plan));
   return model;
 }

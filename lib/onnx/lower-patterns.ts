@@ -1,7 +1,11 @@
 // Several operators of ONNX that are one here: a product with a bias, GELU out of the error function, and attention.
 
-import { type PlanNode, almostNothing, isCausalMask } from './held.js';
+import { isFloat } from '../dtype.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+import { Held, type PlanNode, almostNothing, isCausalMask } from './held.js';
 import type { Lowering } from './lower.js';
+import { steps } from './steps/index.js';
+import type { Weights } from './weights.js';
 import { type MaskForm, attentionName } from './steps/attention.js';
 
 /** The one node that reads a value, if it is one and nobody else sees the value. */
@@ -22,6 +26,42 @@ export function fuseLinear(lowering: Lowering): void {
     if (lowering.nodes.readers(other).length > 1 || lowering.nodes.readers(node.inputs[1]).length > 1) continue;
     lowering.nodes.remove(add);
     lowering.nodes.replace(node, { ...node, inputs: [node.inputs[0], node.inputs[1], other], outputs: add.outputs });
+  }
+}
+
+/** What moves numbers of constants into their places, in files whose constants were not folded. */
+const moving = new Set(['Slice', 'Concat', 'Unsqueeze', 'Squeeze', 'Transpose', 'Reshape', 'ConstantOfShape', 'Expand', 'Identity']);
+
+/** The numbers of a value that is moved out of constants alone; null for any other. */
+function movedConstant(lowering: Lowering, name: string, version: number, depth = 0): Weights | null {
+  const known = lowering.constant(name);
+  const node = lowering.nodes.maker(name);
+  if (known !== null || node === null || !moving.has(node.op) || depth > mostMoves) return known;
+  const inputs = node.inputs.map((one) => (one === '' ? null : movedConstant(lowering, one, version, depth + 1)));
+  if (node.inputs.some((one, i) => one !== '' && inputs[i] === null)) return null;
+  const held = inputs.map((one) => {
+    if (one === null) return null;
+    return one.exact === null
+      ? Held.plain(Tensor.from(one.data, one.shape) as AnyTensor)
+      : Held.of({ shape: one.shape, data: one.exact, isReal: false });
+  });
+  const made = steps[node.op]({ node, version, inputs: held }) as Held;
+  const isReal = made.numbers?.isReal ?? isFloat(made.dtype);
+  const data = made.plain.data as Float32Array | Int32Array;
+  return { shape: made.shape, data, isFixed: inputs.every((one) => one === null || one.isFixed), exact: isReal ? null : Array.from(data) };
+}
+
+/** Deeper than what exporters write. */
+const mostMoves = 32;
+
+/** Weights of recurrent layers that are put together of constants, and first states of zeros, which are left out. */
+export function foldRecurrent(lowering: Lowering, version: number): void {
+  for (const node of lowering.nodes.all) {
+    if (!['RNN', 'LSTM', 'GRU'].includes(node.op)) continue;
+    const constants = node.inputs.map((name) => (name === '' ? null : movedConstant(lowering, name, version)));
+    for (const [i, one] of constants.entries()) if (i > 0 && i < 4 && one !== null) lowering.know(node.inputs[i], one);
+    const hasZeros = [5, 6].every((i) => (node.inputs[i] ?? '') === '' || constants[i]?.data.every((value: number) => value === 0) === true);
+    if (hasZeros) lowering.nodes.replace(node, { ...node, inputs: node.inputs.map((name, i) => (i === 5 || i === 6 ? '' : name)) });
   }
 }
 

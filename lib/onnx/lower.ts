@@ -4,7 +4,7 @@ import { TextDecoder } from 'node:util';
 import { ArgumentError, FileFormatError } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { type PlanAttributes, type PlanNode, isCausalMask } from './held.js';
-import { fuseAttention, fuseGelu, fuseLinear } from './lower-patterns.js';
+import { foldRecurrent, fuseAttention, fuseGelu, fuseLinear } from './lower-patterns.js';
 import { makers } from './made-layers.js';
 import type { OnnxParts, PlanInput, PlanNumbers } from './onnx-model.js';
 import { PlanNodes } from './plan-nodes.js';
@@ -70,6 +70,11 @@ class Lowering {
   /** The numbers of a constant or weight; null for what is computed. */
   constant(name: string): Weights | null {
     return this.#known.get(name) ?? null;
+  }
+
+  /** Notes the numbers of a value that nodes would make. */
+  know(name: string, weights: Weights): void {
+    this.#known.set(name, weights);
   }
 
   isOutput(name: string): boolean {
@@ -169,6 +174,7 @@ class Lowering {
   }
 
   run(version: number, isLast: boolean, { metadataProps = [] }: ModelMessage): Lowered {
+    foldRecurrent(this, version);
     fuseGelu(this);
     fuseLinear(this);
     fuseAttention(this);
@@ -213,7 +219,7 @@ class Lowering {
     const needed = new Set((this.#graph.output ?? []).map(({ name = '' }) => name));
     for (const node of this.nodes.all.reverse()) {
       if (!node.outputs.some((name) => needed.has(name))) this.nodes.remove(node);
-      else for (const name of node.inputs) needed.add(name);
+      else for (const name of node.inputs) if (!this.#known.has(name)) needed.add(name);
     }
   }
 

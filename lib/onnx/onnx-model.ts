@@ -4,7 +4,7 @@ import { Buffer } from '../buffer.js';
 import { type DType, isReal } from '../dtype.js';
 import { ArgumentError, DTypeError, FileFormatError, NodegradError, ShapeError, checkObject, describeShape, expected } from '../errors.js';
 import { Zeros } from '../initializers/constant.js';
-import type { AnyLayer } from '../layers/layer.js';
+import type { AnyLayer, FileFacts } from '../layers/layer.js';
 import { type LayerDescription, buildLayer, describeLayer, registerLayers } from '../layers/registry.js';
 import { isTracing } from '../ops/emit.js';
 import { Parameter } from '../parameter.js';
@@ -44,6 +44,14 @@ export interface Plan {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** Who follows a graph as it runs. */
+export interface Watch {
+  /** A value was made, by a node or before all. */
+  made?(node: PlanNode | null, name: string, held: Held): void;
+  /** What a reshape makes its value; null: what it says. */
+  target?(node: PlanNode): Held | null;
+}
+
 /** What an {@link OnnxModel} is made of. */
 export interface OnnxParts {
   readonly plan: Plan;
@@ -72,8 +80,8 @@ export class OnnxModel<In = Tensor, Out = Tensor> extends Model<In, Out> {
   readonly weights: ReadonlyMap<string, Parameter>;
   /** Constants, which are not trained. */
   readonly constants: ReadonlyMap<string, Buffer<DType>>;
-  readonly #plan: Plan;
-  readonly #parts: OnnxParts;
+  #plan: Plan;
+  #parts: OnnxParts;
 
   /** @internal */
   constructor(parts: OnnxParts) {
@@ -111,11 +119,15 @@ export class OnnxModel<In = Tensor, Out = Tensor> extends Model<In, Out> {
   }
 
   /** @internal Files that nodegrad wrote say their layout. */
-  override get fileOrder(): { readonly isFirst: boolean; readonly isForeign: boolean } {
+  override get fileFacts(): FileFacts {
     const { inputs, isLast, metadata } = this.#plan;
     const [, second, , last] = inputs[0]?.shape ?? [];
     const isFew = (channels: number | null | undefined): boolean => channels != null && channels <= 4;
-    return { isFirst: !isLast && metadata.layout !== 'NHWC' && (isFew(second) || !isFew(last)), isForeign: metadata.layout === undefined };
+    return {
+      isFirst: !isLast && metadata.layout !== 'NHWC' && (isFew(second) || !isFew(last)),
+      isForeign: metadata.layout === undefined,
+      batchSize: inputs[0]?.shape?.[0] ?? null,
+    };
   }
 
   override children(): Map<string, AnyLayer> {
@@ -129,8 +141,13 @@ export class OnnxModel<In = Tensor, Out = Tensor> extends Model<In, Out> {
    *   operations of the graph do, with the node's name.
    */
   forward(given: In): Out {
+    return this.follow(given, this.#plan) as Out;
+  }
+
+  /** @internal Runs a plan over this model's weights. `watch` sees each value as it is made, and may give a reshape another target. */
+  follow(given: In, plan: Plan, watch: Watch = {}): unknown {
     const values = new Map<string, Held>();
-    const { inputs, outputs, nodes, numbers, isLast } = this.#plan;
+    const { inputs, outputs, nodes, numbers, isLast } = plan;
     for (const [i, input] of inputs.entries()) {
       const { name } = input;
       const tensor = checkNumbers(input, Tensor.check(this.#given(given, name, i), name) as AnyTensor);
@@ -143,13 +160,25 @@ export class OnnxModel<In = Tensor, Out = Tensor> extends Model<In, Out> {
       const facts = this.#parts.constants[name].isCausal === true ? { sees: { keep: null, isCausal: true } } : {};
       values.set(name, Held.plain(buffer as AnyTensor).knowing(facts));
     }
-    for (const node of nodes) this.#run(node, values);
+    if (watch.made !== undefined) for (const [name, held] of values) watch.made(null, name, held);
+    for (const node of nodes) {
+      this.#run(node, plan, values, watch);
+      if (watch.made !== undefined) for (const name of node.outputs) if (values.has(name)) watch.made(node, name, values.get(name) as Held);
+    }
     const made = outputs.map((name) => {
       const held = values.get(name);
       if (held === undefined) throw new FileFormatError(`the graph makes no output '${name}'`);
       return isLast && held.shape.length === 4 ? held.last : held.plain;
     });
-    return (made.length === 1 ? made[0] : Object.fromEntries(outputs.map((name, i) => [name, made[i]]))) as Out;
+    return made.length === 1 ? made[0] : Object.fromEntries(outputs.map((name, i) => [name, made[i]]));
+  }
+
+  /** @internal Another plan over the same weights. */
+  replan(make: (plan: Plan) => Plan | null): void {
+    const plan = make(this.#plan);
+    if (plan === null) return;
+    this.#plan = plan;
+    this.#parts = { ...this.#parts, plan };
   }
 
   #given(given: In, name: string, i: number): unknown {
@@ -159,9 +188,10 @@ export class OnnxModel<In = Tensor, Out = Tensor> extends Model<In, Out> {
     throw new ArgumentError(expected(`a tensor for each of the inputs ${this.inputNames.join(', ')}`, 'input', given));
   }
 
-  #run(node: PlanNode, values: Map<string, Held>): void {
+  #run(node: PlanNode, plan: Plan, values: Map<string, Held>, { target }: Watch): void {
     const inputs = node.inputs.map((name) => (name === '' ? null : (values.get(name) ?? null)));
-    const context: StepContext = { node, version: this.#plan.version, inputs };
+    const other = node.op === 'Reshape' ? (target?.(node) ?? null) : null;
+    const context: StepContext = { node, version: plan.version, inputs: other === null ? inputs : [inputs[0], other] };
     try {
       const layers = node.layers.map((name) => this.layers.get(name) as AnyLayer);
       const made = layers.length > 0 ? layerSteps[node.op](context, layers) : steps[node.op](context);
@@ -173,7 +203,7 @@ export class OnnxModel<In = Tensor, Out = Tensor> extends Model<In, Out> {
       const where = `in node '${node.name}' (${node.op})`;
       // What a damaged graph leads to is no fault of the program.
       if (!(error instanceof NodegradError)) throw new FileFormatError(`${where}: ${(error as Error).message}`, { cause: error });
-      if (!error.message.includes('in node ')) error.message = `${where}: ${error.message}`;
+      if (!error.message.includes('in node ')) error.message = `${where}: ${error.message}${hintOf(plan, values)}`;
       throw error;
     }
   }
@@ -212,6 +242,17 @@ function checkShape({ name, shape }: PlanInput, given: readonly number[], isLast
   const turned = shape.length === 4 && given.length === 4 && !isLast && shape[1] !== null && given[3] === shape[1] && given[1] !== shape[1];
   const hint = turned ? ". These are images with their channels last: loadOnnx(path, { layout: 'NHWC' }) takes them" : '';
   throw new ShapeError(`the file wants [${free.join(', ')}] for '${name}' (N examples), received ${describeShape(given)}${hint}`);
+}
+
+/** What to do about a graph that fits one number of examples, and was given another. */
+function hintOf({ inputs }: Plan, values: ReadonlyMap<string, Held>): string {
+  const odd = inputs.find(({ name, shape }) => shape?.[0] != null && shape[0] !== values.get(name)?.shape[0]);
+  if (odd === undefined) return '';
+  const batch = odd.shape?.[0];
+  return (
+    `. The file was exported for batches of ${batch}, and may fit no others: give { batchSize: ${batch} } to predict(), evaluate() and fit(), or export it anew, from PyTorch ` +
+    "with dynamic_shapes=({0: torch.export.Dim('batch')},)"
+  );
 }
 
 /** Checks the element type of an input: indices with a fraction would lose it where a table is looked up. */

@@ -1,11 +1,13 @@
 // Batch normalization over the last axis: statistics of all other positions, running averages, and the map with its gradients.
 
+import { context } from '../context.js';
 import { ShapeError, describeShape } from '../errors.js';
 import { type FloatDType, arrayTypes } from '../dtype.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type Op, defineOp } from './define.js';
-import { requireFloat } from './elementwise.js';
-import { emit, emitInPlace, emitOne, liveInput, sizeOf } from './emit.js';
+import { add, mul, requireFloat, sub } from './elementwise.js';
+import { emit, emitInPlace, emitOne, liveInput, sizeOf, withoutGradients } from './emit.js';
+import { copy } from './shape.js';
 
 /** Rows and channels of a tensor whose last axis holds the channels. */
 function rowsOf(name: string, { shape }: AnyTensor): [rows: number, channels: number] {
@@ -24,9 +26,51 @@ const statisticsOp = defineOp('batch_norm_statistics', {
   gradient: 'none',
 });
 
-/** Mean and variance (of the population) per channel, over all other axes; in float64, off the tape: {@link batchNorm} knows x. */
-export function batchNormStatistics(x: AnyTensor): [mean: Tensor<'float64'>, variance: Tensor<'float64'>] {
-  return emit(statisticsOp, [x], undefined) as unknown as [Tensor<'float64'>, Tensor<'float64'>];
+/** Mean and variance (of the population) per channel. */
+export type BatchStatistics = readonly [mean: Tensor<'float64'>, variance: Tensor<'float64'>];
+
+/** Mean and variance per channel, over all other axes; in float64, off the tape: {@link batchNorm} knows x. */
+export function batchNormStatistics(x: AnyTensor): BatchStatistics {
+  return emit(statisticsOp, [x], undefined) as unknown as BatchStatistics;
+}
+
+/** What a shard knows of the batch that it is a part of. */
+interface Whole {
+  /** Sums over all shards. The tensors are given away. */
+  readonly sum: (tensors: readonly AnyTensor[]) => readonly AnyTensor[];
+  /** The part of the batch that the shard is. */
+  readonly share: number;
+}
+
+/** Null where the batch is all that there is to see. */
+function wholeBatch(): Whole | null {
+  const { shard } = context;
+  const together = shard?.step.together ?? null;
+  return shard === null || together === null
+    ? null
+    : { sum: (tensors) => together.lockstep.sum(tensors), share: together.shareOf(shard.index) };
+}
+
+/** How many rows the statistics are of that {@link batchStatistics} gives for so many. */
+export function batchRows(rows: number): number {
+  return Math.round(rows / (wholeBatch()?.share ?? 1));
+}
+
+/**
+ * The same over the whole batch, of which x may be a shard: mean = Σ share·meanᵢ, and by the rule of Chan, Golub & LeVeque (1979) variance = Σ
+ * share·(varianceᵢ + (meanᵢ − mean)²), both along the tree of the shards.
+ */
+export function batchStatistics(x: AnyTensor): BatchStatistics {
+  const own = batchNormStatistics(x);
+  const whole = wholeBatch();
+  if (whole === null) return own;
+  return withoutGradients(() => {
+    const { sum, share } = whole;
+    const [mean] = sum([mul(own[0], share)]) as [Tensor<'float64'>];
+    const apart = sub(own[0], mean);
+    const [variance] = sum([mul(add(own[1], mul(apart, apart)), share)]) as [Tensor<'float64'>];
+    return [mean, variance];
+  });
 }
 
 /** What running statistics are kept in. */
@@ -61,8 +105,13 @@ export function batchNormRunning(
 
 interface Normalization {
   eps: number;
-  /** Whether mean and variance are those of x, so that the gradient goes through them. */
+  /** Whether mean and variance are those of x, or of the batch that it is a shard of, so that the gradient goes through them. */
   ofInput: boolean;
+}
+
+interface Attributes extends Normalization {
+  /** What x is a shard of, where mean and variance are of that. */
+  whole: Whole | null;
 }
 
 const gradientsOp: Op<Normalization> = defineOp<Normalization>('batch_norm_gradients', {
@@ -83,7 +132,7 @@ const backwardOp: Op<Normalization> = defineOp<Normalization>('batch_norm_backwa
   gradient: 'none',
 });
 
-const batchNormOp: Op<Normalization> = defineOp<Normalization>('batch_norm', {
+const batchNormOp: Op<Attributes> = defineOp<Attributes>('batch_norm', {
   shape: (inputs, { eps }) => {
     const [x, mean, variance, gamma, beta] = inputs;
     const dtype = requireFloat('batchNorm', [x, gamma, beta]);
@@ -96,9 +145,12 @@ const batchNormOp: Op<Normalization> = defineOp<Normalization>('batch_norm', {
   },
   gradient: ({ inputs, attributes, upstream, needs }) => {
     const [x, mean, variance, gamma] = inputs;
+    const { whole } = attributes;
     const summed = (needs[0] && attributes.ofInput) || needs[3] || needs[4];
     const sums = summed ? emit(gradientsOp, [upstream, x, mean, variance], attributes) : [nothing(x.dtype), nothing(x.dtype)];
-    const dx = needs[0] ? emitOne(backwardOp, [upstream, x, mean, variance, gamma, ...sums], attributes) : null;
+    // Those of the whole batch, of which the rows of x take their share.
+    const all = whole === null || !needs[0] ? sums : whole.sum(sums.map(copy)).map((one) => mul(one as Tensor, whole.share));
+    const dx = needs[0] ? emitOne(backwardOp, [upstream, x, mean, variance, gamma, ...all], attributes) : null;
     return [dx, null, null, needs[3] ? sums[0] : null, needs[4] ? sums[1] : null];
   },
 });
@@ -119,5 +171,6 @@ export function batchNorm<D extends FloatDType>(
   beta: AnyTensor | null,
   attributes: Normalization,
 ): Tensor<D> {
-  return emitOne(batchNormOp, [x, mean, variance, gamma ?? nothing(x.dtype), beta ?? nothing(x.dtype)], attributes);
+  const whole = attributes.ofInput ? wholeBatch() : null;
+  return emitOne(batchNormOp, [x, mean, variance, gamma ?? nothing(x.dtype), beta ?? nothing(x.dtype)], { ...attributes, whole });
 }

@@ -65,6 +65,14 @@ export interface Outdated {
   isOutdated(stamp: Stamp): boolean;
 }
 
+/** Instructions that were recorded aside. */
+export interface Strand {
+  /** How many there are. */
+  readonly length: number;
+  /** Appends those from `begin` to `end` − 1 to the program. */
+  append(begin: number, end: number): void;
+}
+
 /** Where operations go: they run now, or a recorder appends them to a step program. Nothing else allocates outputs or runs. */
 export interface Destination {
   /** Tensors have no values and get none: see `trace`. */
@@ -83,6 +91,8 @@ export interface Destination {
   guarded(bit: AnyTensor, when: 0 | 1, body: () => void): void;
   /** What a recording takes for granted: it serves only while this is true. */
   holdsWhile(condition: () => boolean): void;
+  /** Records what `body` does aside of the program, which nothing is part of before it is appended. Not where operations run now. */
+  aside?<R>(body: (strand: Strand) => R): R;
   /** The memory of `tensor` is updated in place: now, or in each replay. */
   touches?(tensor: AnyTensor, stamp: Stamp): void;
 }

@@ -10,7 +10,7 @@ import { type AnyTensor, Tensor } from '../tensor/core.js';
 import { refuseBusy, stepsInFlight } from './busy.js';
 import { underPublicName } from './called.js';
 import { type Op, type OutputSpecification, type Plan, definedOp, signatureOf } from './define.js';
-import type { Condition, Destination, GradientNode, Outdated, Stamp, StepHook } from './destination.js';
+import type { Condition, Destination, GradientNode, Outdated, Stamp, StepHook, Strand } from './destination.js';
 
 const eager: Destination = {
   allocate: ({ shape, dtype }) => Tensor.wrap(allocate(sizeOf(shape), dtype), shape, dtype),
@@ -96,6 +96,13 @@ export function guarded(bit: AnyTensor, when: 0 | 1, body: () => void): void {
 /** The condition of the innermost {@link guarded} that is running. */
 export function guardInForce(): Condition | null {
   return context.guard;
+}
+
+/** See {@link Destination.aside}. */
+export function aside<R>(body: (strand: Strand) => R): R {
+  const to = destination();
+  if (to.aside === undefined) throw new ArgumentError('what runs in lockstep is recorded first: compile the step');
+  return to.aside(body);
 }
 
 /** See {@link Destination.holdsWhile}. */

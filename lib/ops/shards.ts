@@ -4,9 +4,19 @@ import { context, within } from '../context.js';
 import type { Random } from '../random.js';
 import type { AnyTensor } from '../tensor/core.js';
 import { perStep } from './emit.js';
+import type { Lockstep } from './lockstep.js';
+
+/** What shards know of the others, where they run in lockstep. */
+export interface Together {
+  readonly lockstep: Lockstep;
+  /** Which part of the batch's examples a shard has. */
+  readonly shareOf: (index: number) => number;
+}
 
 /** What the shards of one step have in common. */
 export interface Shards {
+  /** Null, or left out, where each is computed as if it were alone. */
+  readonly together?: Together | null;
   /** Per generator, what the first of them drew, in its order. */
   readonly drawn: Map<Random, (() => unknown)[]>;
 }

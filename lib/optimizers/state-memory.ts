@@ -34,8 +34,8 @@ export class StateMemory {
   readonly #extents = new Map<Home, Range>();
   /** The processes that share the state; null where it is whole. */
   #channel: Channel | null = null;
-  /** Whether what this process had was a part, and is gone. */
-  #isLost = false;
+  /** Where the state is of which this process had a part; null where it is here. */
+  #lost: string | null = null;
   /** Whether process 0 is about to give this one its part. */
   #isComing = false;
   /** All of it, in process 0, until it is released. */
@@ -69,9 +69,9 @@ export class StateMemory {
 
   /** Refuses to go on where this process has no whole state, nor a part of one. */
   refuseLost(): void {
-    if (this.#isLost)
+    if (this.#lost !== null)
       throw new ArgumentError(
-        'the state of this optimizer was shared out over the processes of a group, and is whole in process 0 alone: give it one by loadStateDict(), or train on in a group',
+        `the state of this optimizer was shared out over the processes of a group, and ${this.#lost}: give it one by loadStateDict()`,
       );
   }
 
@@ -136,8 +136,8 @@ export class StateMemory {
   /** Takes in what is kept here of the state: all of it, where there was none any more. */
   load(keys: readonly StateKey[], tensors: ReadonlyMap<string, AnyTensor>): void {
     if (this.#isComing) return;
-    if (this.#isLost) this.#replace(new Map());
-    this.#isLost = false;
+    if (this.#lost !== null) this.#replace(new Map());
+    this.#lost = null;
     for (const { key, parameter, name } of keys) {
       const { home, begin } = homeOf(parameter);
       const { data } = tensors.get(key) as AnyTensor;
@@ -159,7 +159,8 @@ export class StateMemory {
   shareOut(channel: Channel): void {
     const whole = this.#arrays;
     this.#channel = channel;
-    this.#isLost = this.#isComing = false;
+    this.#lost = null;
+    this.#isComing = false;
     this.#replace(new Map());
     this.#travel('first', (home, name, [from, to], owner) => {
       const own = owner === channel.rank ? this.#arrayOf(home, name) : null;
@@ -199,11 +200,14 @@ export class StateMemory {
   }
 
   /** Ends the sharing: process 0 has all of it where it was gathered, and everybody else nothing. */
-  end(): void {
+  end(hasFailed: boolean): void {
     if (this.#channel === null && !this.#isComing) return;
     this.#channel = null;
     this.#isComing = false;
-    this.#isLost = this.#gathered === null && [...this.keys()].length > 0;
+    if (this.#gathered === null && [...this.keys()].length > 0)
+      this.#lost = hasFailed
+        ? 'was lost when their run failed'
+        : 'is whole in process 0 alone, which gives others their part when they train on in a group';
     this.#replace(this.#gathered ?? new Map());
     this.#gathered = null;
   }

@@ -6,7 +6,7 @@ import { isPromise, isSharedArrayBuffer } from '../foreign.js';
 import type { DType, TypedArray, TypedArrayOf } from '../dtype.js';
 import { ArgumentError } from '../errors.js';
 import type { Op, OutputSpecification, Plan } from '../ops/define.js';
-import type { Destination, Stamp, StepHook } from '../ops/destination.js';
+import type { Destination, Stamp, StepHook, Strand } from '../ops/destination.js';
 import { isInsideLayer, nextNode, sizeOf, withDestination } from '../ops/emit.js';
 import { type StateKind, type UnrecordableError, type Watcher, unrecordable } from '../recording.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
@@ -90,6 +90,8 @@ export interface Recording {
 export class Recorder implements Destination, Watcher {
   readonly buffers: Buffer[] = [];
   readonly instructions: Instruction[] = [];
+  /** Where instructions are appended now. */
+  #into = this.instructions;
   readonly inputs: number[] = [];
   readonly hooks: StepHook[] = [];
   readonly live: LiveInput[] = [];
@@ -155,7 +157,7 @@ export class Recorder implements Destination, Watcher {
     const instruction: Instruction = { op, operands, writes: outputs.length, ints: plan.ints, reals: plan.reals };
     if (this.#guard !== null) instruction.guard = this.#guard;
     if (context.shard !== null) instruction.shard = context.shard.index;
-    this.instructions.push(instruction);
+    this.#into.push(instruction);
   }
 
   guarded(bit: AnyTensor, when: 0 | 1, body: () => void): void {
@@ -169,6 +171,22 @@ export class Recorder implements Destination, Watcher {
       body();
     } finally {
       this.#guard = null;
+    }
+  }
+
+  aside<R>(body: (strand: Strand) => R): R {
+    const own: Instruction[] = [];
+    const before = this.#into;
+    this.#into = own;
+    try {
+      return body({
+        get length() {
+          return own.length;
+        },
+        append: (begin, end) => void before.push(...own.slice(begin, end)),
+      });
+    } finally {
+      this.#into = before;
     }
   }
 

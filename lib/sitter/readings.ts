@@ -188,7 +188,8 @@ export function readUpdateRatios(ratios: readonly (readonly [path: string, ratio
   const show = ([path, ratio]: readonly [string, number]): string => `${ratio.toExponential(1)} in '${path}'`;
   // Small steps are what a schedule lowers the rate for.
   const bad = ratios.filter(([, ratio]) => !['good', ...(isLowered ? ['too small'] : [])].includes(judgeUpdateRatio(ratio)));
-  const text = `update-to-weight ratio: ${ratios.map(show).join(', ')} (good is about ${ratioBounds.good.toExponential(0)})`;
+  const isLate = isLowered && ratios.some(([, ratio]) => judgeUpdateRatio(ratio) === 'too small');
+  const text = `update-to-weight ratio: ${ratios.map(show).join(', ')} (good is about ${ratioBounds.good.toExponential(0)}${isLate ? ', less where a schedule has lowered the rate' : ''})`;
   if (bad.length === 0) return { about: 'update ratio', verdict: 'good', text };
   const kind = bad.some(([, ratio]) => judgeUpdateRatio(ratio) === 'too large') ? 'large: lower' : 'small: raise';
   return { about: 'update ratio', verdict: 'warning', text: `${text}. Too ${kind} the learning rate` };

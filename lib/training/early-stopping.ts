@@ -105,7 +105,9 @@ export class EarlyStopping extends Callback {
       if (this.restoreBest) this.#weights = copiesOf(run.model.stateDict());
     } else if (record.epoch - this.#bestEpoch >= this.patience) {
       const best = this.#bestEpoch === 0 ? 'none was finite' : `the best was epoch ${this.#bestEpoch}`;
-      run.stop(`no better ${this.of} ${this.monitor} in ${plural(this.patience, 'epoch')}: ${best}`);
+      const reason = `no better ${this.of} ${this.monitor} in ${plural(this.patience, 'epoch')}: ${best}`;
+      run.note(`stopped: ${reason}`);
+      run.stop(reason);
     }
   }
 

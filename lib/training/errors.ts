@@ -1,6 +1,6 @@
 // What a run throws when it ends early: the general errors, with what is known about the run.
 
-import { groupErrorOf } from '../distributed/process-group.js';
+import { groupErrorOf } from '../distributed/group-errors.js';
 import { AbortedError, NodegradError, NonFiniteError } from '../errors.js';
 import type { History } from './history.js';
 import { keepNames } from '../names.js';

@@ -1,6 +1,6 @@
 // Evaluation and prediction: forward passes in evaluation mode, off the tape, the modes as before afterwards.
 
-import { checkAnyDataset } from '../data/contract.js';
+import { checkAnyDataset, isTable } from '../data/contract.js';
 import { isAbortSignal, isPromise } from '../foreign.js';
 import type { AnyDataset, BatchPart, Dataset } from '../data/dataset.js';
 import { feedOf } from '../data/feed.js';
@@ -65,8 +65,8 @@ const worthCompiling = 4;
 export async function evaluate(model: AnyLayer, data: AnyDataset, options: EvaluateOptions): Promise<Scores> {
   checkAnyDataset(data, 'data');
   checkClasses(model, data);
-  checkUnits(model, data, options?.loss);
   const seen = preprocessed(model, data);
+  checkUnits(model, data, options?.loss);
   if (options?.loss instanceof Loss) checkDomains(options.loss, seen);
   return evaluateSeen(model, seen, options);
 }
@@ -134,6 +134,7 @@ export async function predict(model: AnyLayer, inputs: TensorTree | AnyDataset, 
     await watched(loader, watch, keep, (follow) => inEvaluation({ model }, loader, abort, pass, follow));
     return joined(parts);
   }
+  if (isTable(inputs)) throw new ArgumentError(expected('a tensor or a data set', 'inputs', inputs, 'A table becomes one by table.dataset()'));
   if (!isTree(inputs)) throw new ArgumentError(expected('a tensor or a data set', 'inputs', inputs, 'Numbers and arrays go through tensor()'));
   const given = mapTensors(inputs, 'inputs', (one) => Tensor.check(one, 'inputs').detach() as AnyTensor);
   const rows = preprocessingOf(model)?.transform(given as Tensor) ?? given;

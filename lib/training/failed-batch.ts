@@ -1,11 +1,12 @@
 // What to say of a batch that failed: which example of the data set it was, where the error is about one.
 
+import { aboutData } from '../data/about.js';
 import { memoryOf } from '../data/contract.js';
 import { Cursor } from '../data/cursor.js';
 import { type AnyDataset, isInMemory } from '../data/dataset.js';
 import type { AnyPair, Order } from '../data/loader.js';
 import { isFloat } from '../dtype.js';
-import { DTypeError, IndexError } from '../errors.js';
+import { DTypeError, IndexError, ShapeError } from '../errors.js';
 import { StepFailure } from '../program/stream.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type TensorTree, tensorsOf } from '../tree.js';
@@ -14,11 +15,21 @@ const usual = 'Set model.preprocessing = tablePreprocessing(data.features).fit(t
 const usualOfImages =
   "Set model.preprocessing = new ChannelScaler({ layout: 'NHWC', divide: true }), which scales them and is saved with the model";
 
-/** Of element types that do not mix, where the inputs are a table's columns or bytes of images as they are: what makes numbers for a net of them. */
+/** How many numbers came where another number of them was expected. */
+const width = /expected \d+ input features .*received shape \[(?:[^\]]*, )?(\d+)\]/;
+
+/** Of element types that do not mix, where the inputs are a table's columns or bytes of images as they are: what makes numbers for a net of them. Of a net that is too wide or narrow, the way. */
 export function explainInputs(error: unknown, data: AnyDataset): unknown {
+  const { features, inputShape } = data;
+  if (error instanceof ShapeError && features === undefined && aboutData(data)?.columns) {
+    const shape = inputShape as readonly number[];
+    if (width.exec(error.message)?.[1] !== String(shape[0])) return error;
+    const way = `The preprocessing makes ${shape[0]} numbers of each row: the model takes as many with inputShape: preprocessing.outputShape`;
+    return new ShapeError(`${error.message}. ${way}`, { cause: error });
+  }
   if (!(error instanceof DTypeError)) return error;
   // What came through a preprocessing has no columns any more.
-  if (data.features !== undefined)
+  if (features !== undefined)
     return new DTypeError(`${error.message}, or better: the inputs are columns of a table as they are. ${usual}`, { cause: error });
   if (!areBytesOfImages(data) || !error.message.includes('received uint8')) return error;
   const problem = error.message.replace(/\. Convert with .*$/s, '');

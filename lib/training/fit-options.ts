@@ -10,6 +10,7 @@ import type { Metric } from '../metrics/metric.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { type StepPrecision, stepPrecisions } from '../program/fuse.js';
 import type { Regularizer } from '../regularizers/regularizer.js';
+import type { Channel } from '../ops/group.js';
 import type { ProcessGroup } from '../distributed/process-group.js';
 import type { CallbackLike } from './callbacks.js';
 import type { Sitter } from '../sitter/sitter.js';
@@ -28,11 +29,17 @@ export interface FitOptions {
   /** Examples per step; default 32. */
   readonly batchSize?: number;
   /**
-   * Parts that each batch is computed in, one after the other; default 1. It takes the memory of one part. Gradients are added along one fixed tree,
+   * Parts that each batch is computed in, one after the other; default 1. It takes about the memory of one part. Gradients are added along one fixed tree,
    * and the weights depend on `shards` alone, not on what computes them. Batch normalization sees one part at a time, and its running statistics follow
    * the mean of the parts.
    */
   readonly shards?: number;
+  /**
+   * What batch normalization takes its mean and variance from where a batch is computed in several `shards`. `'perShard'`: each part has its own. `'synchronized'`:
+   * those of the whole batch go to all parts, in all processes, forward and backward, as in PyTorch's `SyncBatchNorm`; all parts are then in memory at a time, and
+   * the step has to be compiled. Either way the weights depend on `shards` alone. Default `'perShard'`.
+   */
+  readonly batchNorm?: ShardedBatchNorm;
   /**
    * The processes that train this model together, each of which calls `fit` with the same model, data and options: see {@link ProcessGroup}. Each computes
    * its share of the `shards` (default 16 here), and all have the same weights after each step: those of one process alone with as many shards, bit for bit.
@@ -124,6 +131,9 @@ export interface FitOptions {
   readonly tensorboard?: string;
 }
 
+/** What batch normalization sees of a batch in parts. */
+export type ShardedBatchNorm = 'perShard' | 'synchronized';
+
 /** Their names. */
 export const fitOptions: readonly (keyof FitOptions)[] = [
   'loss',
@@ -131,6 +141,7 @@ export const fitOptions: readonly (keyof FitOptions)[] = [
   'epochs',
   'batchSize',
   'shards',
+  'batchNorm',
   'group',
   'shardOptimizer',
   'shuffle',
@@ -173,8 +184,24 @@ export function precisionOf({ precision = 'float32', eager }: FitOptions, model?
   return { precision };
 }
 
+/** Who computes a batch in parts, and whether batch normalization sees all of them. */
+export function togetherOf({ group, batchNorm = 'perShard', eager }: FitOptions): { channel: Channel | null; isTogether: boolean } {
+  const isTogether = checkChoice(batchNorm, 'options.batchNorm', ['perShard', 'synchronized']) === 'synchronized';
+  if (isTogether && eager === true)
+    throw new ArgumentError("batchNorm 'synchronized' lets the parts of a compiled step wait for each other: leave `options.eager` out");
+  return { channel: group?.channel ?? null, isTogether };
+}
+
 /** What decides the numbers of a run beside its parts: what is compared when it is taken up again. */
 export function settingsOf(options: FitOptions, shards: number, batchSize: number, seed: number): Readonly<Record<string, unknown>> {
   const { shuffle = true, dropLast = false, maxGradNorm = 'none' } = options;
-  return { batchSize, seed, ...(shards > 1 && { shards }), shuffle, dropLast, maxGradNorm, ...precisionOf(options) };
+  return {
+    batchSize,
+    seed,
+    ...(shards > 1 && { shards, ...(togetherOf(options).isTogether && { batchNorm: 'synchronized' }) }),
+    shuffle,
+    dropLast,
+    maxGradNorm,
+    ...precisionOf(options),
+  };
 }

@@ -25,7 +25,7 @@ import { checkDomains } from './domains.js';
 import { TrainingAbortedError, type TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
 import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, isSumOf, meanOfBatches, resultsOf } from './evaluate.js';
 import { type BatchPlace, explainInputs, locate } from './failed-batch.js';
-import { type FitOptions, checkFit, precisionOf, settingsOf } from './fit-options.js';
+import { type FitOptions, checkFit, precisionOf, settingsOf, togetherOf } from './fit-options.js';
 import { type EpochRecord, History, type Scores } from './history.js';
 import { type Meeting, endsBetweenSteps, failTogether, meet, optionsInGroup, stopTogether } from './in-group.js';
 import { Breather, rememberModes } from './modes.js';
@@ -135,7 +135,7 @@ class Fitting implements TrainingRun {
     const { wantsBatches: keepPrediction, wantsObservations } = this.#callbacks;
     this.#observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0) * Number(wantsObservations);
     this.#parts = { model, loss, optimizer, metrics: this.#metrics, regularizers: checkRegularizers(options.regularizers) };
-    this.#steps = makeTrainSteps({ ...this.#parts, clipping: this, keepPrediction, shards, channel: options.group?.channel ?? null });
+    this.#steps = makeTrainSteps({ ...this.#parts, clipping: this, keepPrediction, shards, ...togetherOf(options) });
     this.#compiled = this.#steps.map((step) => compileReported(step, precisionOf(options, model), this));
     const run = { data, validation, history, epochs, sharding: shardingOf(options), callbacks: [...(options.callbacks ?? []), ...kept] };
     this.#runParts = { ...this.#parts, ...run, settings: settingsOf(options, shards, this.batchSize, this.#seed) };

@@ -1,8 +1,9 @@
 // A run in a process group: all begin where the process of rank 0 stands, that one alone writes and shows, and all end together.
 
 import { setTimeout as pause } from 'node:timers/promises';
-import { groupErrorOf, ProcessGroup } from '../distributed/process-group.js';
 import { GroupError } from '../distributed/errors.js';
+import { groupErrorOf } from '../distributed/group-errors.js';
+import { ProcessGroup } from '../distributed/process-group.js';
 import { ArgumentError, expected } from '../errors.js';
 import type { AnyTensor } from '../tensor.js';
 import type { CheckpointContent } from './checkpoint-file.js';
@@ -124,11 +125,16 @@ export async function failTogether<R>(group: ProcessGroup | undefined, body: () 
     return await body();
   } catch (error) {
     const own = groupErrorOf(error);
-    await group.break((error as Error).message);
-    const first = await group.whyBroken();
+    await group.breakFor(own?.message ?? (error as Error).message, own !== null);
+    const [first, left] = own === null ? [null, null] : [await group.whyBroken(), await group.whoLeft()];
     if (own === null) throw error;
     // The one that failed first is to end first: who started the processes names it.
     await pause(consequence);
-    throw first === null || first.rank === group.rank ? own : new GroupError(`process ${first.rank} failed first: ${first.why}`);
+    if (left !== null && first?.isConsequence !== false)
+      throw new GroupError(
+        `process ${left} has left the group, which it closed while process ${group.rank} was in fit(): all processes of a group make the same calls`,
+      );
+    if (first === null || first.rank === group.rank) throw own;
+    throw new GroupError(`process ${first.rank} ${first.isConsequence ? '' : 'failed first: '}${first.why}`);
   }
 }

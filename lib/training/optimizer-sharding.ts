@@ -51,13 +51,15 @@ export class OptimizerSharding {
   /** Gives process 0 the whole state, unless the run has failed: then it is lost. */
   async end(hasFailed: boolean): Promise<void> {
     const { stateMemory } = this.optimizer;
+    let isWhole = false;
     try {
       if (!this.#isOpen || hasFailed) return;
       await this.group.barrier();
       stateMemory.gather();
+      isWhole = true;
     } finally {
       this.#isOpen = false;
-      stateMemory.end();
+      stateMemory.end(!isWhole);
     }
   }
 }

@@ -1,10 +1,12 @@
 // A batch in shards: a fixed number of parts that are computed one after the other, whose gradients are added along one fixed tree.
 
 import { context, within } from '../context.js';
+import { bytesOf } from '../dtype.js';
 import { accumulateOp, div, greater, mul, scalar, scaleBy, where } from '../ops/elementwise.js';
 import { emitInPlace, isRecording, withoutGradients } from '../ops/emit.js';
 import { cast, concat, copy, copyInto, filled } from '../ops/shape.js';
 import { type Branch, branchesOf, type Channel, groupShare, groupSum, middleOf, ownerOf, rowsOfShard, shardWithRows } from '../ops/group.js';
+import { Lockstep } from '../ops/lockstep.js';
 import { type LeafGradients, type Shards, withinShard } from '../ops/shards.js';
 import { type StateWrite, whereWritten } from '../ops/state.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
@@ -98,35 +100,105 @@ function addContribution(left: Contribution, right: Contribution): Contribution 
   return left;
 }
 
-/** The sum over all processes, of which this one has the parts `own`. */
-function addOverGroup(channel: Channel, own: readonly Contribution[], count: number, rows: number): Contribution {
+/** Bytes of gradients that a recorded step sums over the group at once: while they travel, backward goes on. */
+const bytesAtOnce = 4 << 20;
+
+/**
+ * Adds up over all processes what this one has of each branch of its own, in place: the first one takes the sums. Gradients of the last layers are there
+ * first, and begin; loss and state come with those of the first layers.
+ */
+function addOverGroup(channel: Channel, own: readonly Contribution[], gradients: number, count: number, rows: number): void {
   const flat = own.map(({ tensors, states }) => [...tensors, ...states.flatMap(({ values }) => values)]);
   const sums = flat[0].map((_, i) => flat.map((tensors) => tensors[i]));
-  groupSum(channel, sums, count, rows);
-  return own[0];
+  const rest = sums.slice(gradients);
+  let waiting: (typeof sums)[number][] = [];
+  let bytes = 0;
+  for (let i = gradients - 1; i >= 0 && isRecording(); i--) {
+    waiting.push(sums[i]);
+    bytes += sums[i][0].size * bytesOf(sums[i][0].dtype as 'float32');
+    if (bytes < bytesAtOnce || i === 0) continue;
+    groupSum(channel, waiting, count, rows);
+    waiting = [];
+    bytes = 0;
+  }
+  groupSum(channel, isRecording() ? [...waiting, ...rest] : sums, count, rows);
+}
+
+/** Adds up along the tree what the shards of `parts` have brought that have any share, in place. */
+function addBrought(
+  brought: readonly (readonly AnyTensor[])[],
+  parts: readonly Branch[],
+  shareOf: (index: number) => number,
+): (readonly AnyTensor[])[] {
+  const waiting = [...brought];
+  const add = (left: readonly AnyTensor[], right: readonly AnyTensor[]): readonly AnyTensor[] => {
+    for (const [i, tensor] of left.entries()) addInto(tensor, right[i]);
+    return left;
+  };
+  const leaf = (index: number): readonly AnyTensor[] | null => (shareOf(index) > 0 ? (waiting.shift() ?? null) : null);
+  return parts.map(([begin, end]) => addInTree(begin, end, leaf, add) as readonly AnyTensor[]);
+}
+
+/** Computes the shards of `parts` in lockstep, and gives what was made of each. */
+function inLockstep(
+  lockstep: Lockstep,
+  parts: readonly Branch[],
+  shareOf: (index: number) => number,
+  compute: (index: number) => Contribution | null,
+): (index: number) => Contribution | null {
+  const indices = parts
+    .flatMap(([begin, end]) => Array.from({ length: end - begin }, (_, i) => begin + i))
+    .filter((index) => shareOf(index) > 0);
+  const made = lockstep.run(indices.map((index) => () => compute(index)));
+  return (index) => made[indices.indexOf(index)] ?? null;
 }
 
 /** A scalar of a step's loss, whatever its rank. */
 const oneNumber = (x: AnyTensor): Tensor => x.detach().reshape([]) as Tensor;
+
+/** How the shards of a batch are computed. */
+export interface ShardsOptions {
+  /** The parameters that are trained. */
+  readonly leaves: readonly AnyTensor[];
+  /** Whether losses are sums over their examples. */
+  readonly isSum: boolean;
+  /** The processes that compute them together; null for this one alone. */
+  readonly channel: Channel | null;
+  /** Whether batch normalization sees the whole batch: then the step is recorded. */
+  readonly isTogether: boolean;
+}
 
 /**
  * Computes a batch in `count` shards: forward and backward of one after the other, each with gradients of its own. The loss is the mean over all that
  * counts; state follows the mean of what the shards make of it.
  *
  * @param batch - Inputs, targets and weights.
- * @param leaves - The parameters that are trained.
- * @param isSum - Whether losses are sums over their examples.
- * @param channel - The processes that compute them together; null for this one alone.
  * @param pass - The forward pass of a shard.
  */
 export function overShards<R extends ShardResult>(
   batch: readonly TensorTree[],
   count: number,
-  { leaves, isSum, channel }: { readonly leaves: readonly AnyTensor[]; readonly isSum: boolean; readonly channel: Channel | null },
+  { leaves, isSum, channel, isTogether }: ShardsOptions,
   pass: (batch: readonly TensorTree[]) => R,
 ): ShardsResult<R> {
   const rows = firstTensor(batch[0], 'inputs').shape[0];
-  const step: Shards = { drawn: new Map() };
+  const shareOf = (index: number): number => {
+    const [begin, end] = rowsOfShard(rows, count, index);
+    return (end - begin) / rows;
+  };
+  const others = channel !== null && channel.size > 1 ? channel : null;
+  const branches: readonly Branch[] = others === null ? [[0, count]] : branchesOf(others, count, rows);
+  // Who has no rows computes a shard of another once more: for what it is made of, and so that all draw the same.
+  const spare = shardWithRows(count, rows);
+  const parts: readonly Branch[] = branches.length > 0 ? branches : [[spare, spare + 1]];
+  const lockstep = isTogether
+    ? new Lockstep((brought) => {
+        const own = addBrought(brought, parts, shareOf);
+        const sums = own[0].map((_, i) => own.map((tensors) => tensors[i]));
+        if (others !== null) groupSum(others, sums, count, rows);
+      })
+    : null;
+  const step: Shards = { drawn: new Map(), together: lockstep && { lockstep, shareOf } };
   const reached = new Set<AnyTensor>();
   const results: ComputedShard<R>[] = [];
   let counts = false;
@@ -137,7 +209,7 @@ export function overShards<R extends ShardResult>(
   const contributionOf = (index: number, begin: number, end: number): Contribution => {
     const part = batch.map((tree) => mapTensors(tree, 'batch', (tensor) => tensor.slice(begin, end)));
     const gradients = withoutGradients(() => new ShardGradients(leaves, reached));
-    const share = (end - begin) / rows;
+    const share = shareOf(index);
     const result = within('leafGradients', gradients, () => {
       // Who sees layers sees the first shard: a layer that is called for each would look like several.
       const made = within('observers', begin === 0 ? context.observers : [], () => pass(part));
@@ -164,20 +236,14 @@ export function overShards<R extends ShardResult>(
       return { tensors: [...gradients.list(), weighted, ...(counted === null ? [] : [copy(counted)])], states };
     });
   };
-  const computed = (): Contribution => {
-    if (channel === null || channel.size === 1) return addInTree(0, count, leaf, addContribution) as Contribution;
-    const branches = branchesOf(channel, count, rows);
-    // Who has no rows computes a shard of another once more: for what it is made of, and so that all draw the same.
-    const spare = shardWithRows(count, rows);
-    const parts: readonly Branch[] = branches.length > 0 ? branches : [[spare, spare + 1]];
-    const own = parts.map(([begin, end]) => addInTree(begin, end, leaf, addContribution) as Contribution);
-    return withoutGradients(() => {
-      const sum = addOverGroup(channel, own, count, rows);
-      shareReached(channel, leaves, reached);
-      return sum;
+  const computed = lockstep === null ? leaf : inLockstep(lockstep, parts, shareOf, leaf);
+  const own = parts.map(([begin, end]) => addInTree(begin, end, computed, addContribution) as Contribution);
+  if (others !== null)
+    withoutGradients(() => {
+      addOverGroup(others, own, leaves.length, count, rows);
+      shareReached(others, leaves, reached);
     });
-  };
-  const { tensors, states } = computed();
+  const [{ tensors, states }] = own;
   return withoutGradients(() => {
     const counted = (tensors[leaves.length + 1] as Tensor | undefined) ?? null;
     // Where nothing counts, the loss is 0.

@@ -50,6 +50,8 @@ export interface StepParts {
   readonly shards: number;
   /** The processes that compute them together; null for this one alone. */
   readonly channel: Channel | null;
+  /** Whether batch normalization sees all of them. */
+  readonly isTogether: boolean;
 }
 
 /** What a forward pass leaves. */
@@ -104,6 +106,7 @@ export function makeTrainSteps({
   keepPrediction,
   shards,
   channel,
+  isTogether,
 }: StepParts): [plain: TrainStep, observed: TrainStep] {
   const keep = keepPrediction || needPrediction(metrics);
   let checked = false;
@@ -158,7 +161,7 @@ export function makeTrainSteps({
     const made = overShards(
       batch.filter((tree) => tree !== undefined),
       shards,
-      { leaves, isSum: isSumOf(loss), channel },
+      { leaves, isSum: isSumOf(loss), channel, isTogether },
       (part) => {
         const result = forward(...(part as AnyPair));
         return { ...result, ...measured(result.prediction, ...(part as AnyPair)), whole: result.prediction, part: part as AnyPair };

@@ -85,7 +85,7 @@ size_t workspaceOfGroupShare(const Call& c) {
 
 }  // namespace
 
-extern const OpFunctions op_group_sum = {run_group_sum, checkGroupSum, workspaceOfGroupSum, nullptr, -1, outcome};
-extern const OpFunctions op_group_share = {run_group_share, checkGroupShare, workspaceOfGroupShare, nullptr, -1, outcome};
+extern const OpFunctions op_group_sum = {run_group_sum, checkGroupSum, workspaceOfGroupSum, nullptr, -1, outcome, true};
+extern const OpFunctions op_group_share = {run_group_share, checkGroupShare, workspaceOfGroupShare, nullptr, -1, outcome, true};
 
 }  // namespace nodegrad::ops

@@ -71,6 +71,8 @@ struct OpFunctions {
   int guarded = -1;
   // What went wrong during the run just now, of an operation that depends on others than this process; none when absent.
   Refusal (*outcome)(const Call&) = nullptr;
+  // It waits for other processes: a program goes on meanwhile, until something touches its operands. All such operations of a program run in their order.
+  bool waits = false;
 };
 
 // A line of ops.def. Signature: outputs, ':', inputs, one letter each: T float32 or float64 (all T alike), A any dtype (all A alike),

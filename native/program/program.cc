@@ -1,6 +1,7 @@
 // Builds and replays a recorded step.
 #include "program.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -227,20 +228,53 @@ std::string Program::build(const double* code, size_t length, const std::vector<
   }
   account(int64_t(slots_.size() * sizeof(Slot) + instructions_.size() * sizeof(Instruction) + operands_.size() * sizeof(Operand) +
                   uses_.size() * sizeof(Use) + (ints_.size() + reals_.size()) * 8));
+  sendBeside();
   PinnedThreads pinnedThreads;
   PinnedGemm pinnedGemm;
   workspaceBytes();  // may open OpenBLAS, which is no work for the driver's thread: it sets an environment variable
   return "";
 }
 
+// What waits for other processes goes to the companion, where something else is to be done before its operands are touched again.
+void Program::sendBeside() {
+  std::vector<bool> isArgument(operands_.size());
+  for (const Use& use : uses_) isArgument[use.operand] = true;
+  const auto touches = [&](const Instruction& in, const Operand& memory) {
+    const auto* const begin = static_cast<const unsigned char*>(memory.data);
+    const auto* const end = begin + memory.length * dtypeSize(memory.dtype);
+    const auto* const guard = reinterpret_cast<const unsigned char*>(in.guard);
+    if (guard && guard < end && begin < guard + sizeof(int32_t)) return true;
+    for (int i = 0; i < in.call.operandCount; ++i) {
+      const Operand& other = in.call.operands[i];
+      const auto* const at = static_cast<const unsigned char*>(other.data);
+      if (!isArgument[size_t(&other - operands_.data())] && at < end && begin < at + other.length * dtypeSize(other.dtype)) return true;
+    }
+    return false;
+  };
+  for (size_t at = 0; at < instructions_.size(); ++at) {
+    Instruction& in = instructions_[at];
+    if (!in.op->functions.waits) continue;
+    size_t next = at + 1;
+    const auto isNeeded = [&](const Instruction& later) {
+      for (int i = 0; i < in.call.operandCount; ++i)
+        if (touches(later, in.call.operands[i])) return true;
+      return false;
+    };
+    while (next < instructions_.size() && !isNeeded(instructions_[next])) ++next;
+    in.beside = next > at + 1;
+    if (!in.beside) in.awaits = beside_;
+    else if (++beside_, next < instructions_.size()) instructions_[next].awaits = beside_;
+  }
+}
+
 size_t Program::workspaceBytes() {
   const int64_t now = threads() * 8 + int(gemmChoice()) * 2 + reproducible();
   if (now != preparedFor_) {
-    workspaceBytes_ = 0;
+    workspaceBytes_ = besideBytes_ = 0;
     for (const Instruction& in : instructions_) {
       if (!in.op->functions.workspace) continue;
-      const size_t bytes = in.op->functions.workspace(in.call);
-      if (bytes > workspaceBytes_) workspaceBytes_ = bytes;
+      size_t& most = in.beside ? besideBytes_ : workspaceBytes_;
+      most = std::max(most, in.op->functions.workspace(in.call));
     }
     preparedFor_ = now;
   }
@@ -254,6 +288,18 @@ bool Program::refuses(const Instruction& in, Problem* problem) const {
   return true;
 }
 
+namespace {
+
+// Whatever ends a run, what its companion has begun is waited for.
+struct Finish {
+  Companion* companion;
+  ~Finish() {
+    if (companion) companion->finish();
+  }
+};
+
+}  // namespace
+
 // What may refuse a step is asked before anything is written that stays, where it depends on nothing that the step has to compute first
 // but the prelude.
 Problem Program::run(const std::atomic<bool>* stop) {
@@ -261,24 +307,44 @@ Problem Program::run(const std::atomic<bool>* stop) {
   FpState guard;
   PinnedThreads pinnedThreads;
   PinnedGemm pinnedGemm;
-  const size_t bytes = workspaceBytes();
+  size_t bytes = workspaceBytes();
+  // Where no thread can be had, this one does all.
+  const bool accompanied = beside_ > 0 && companion_.prepare(beside_, besideBytes_);
+  const Finish finish{accompanied ? &companion_ : nullptr};
+  if (!accompanied) bytes = std::max(bytes, besideBytes_);
   void* workspace = bytes > 0 ? scratch(bytes) : nullptr;
   Problem problem;
   if (bytes > 0 && !workspace) {
     problem.text = "no memory for the workspace";
     return problem;
   }
+  size_t awaited = 0;
+  const auto await = [&](size_t count) {
+    if (!accompanied || count <= awaited) return true;
+    awaited = count;
+    const Op* failed;
+    if (companion_.wait(count, &failed, &problem.refusal)) return true;
+    problem.text = textOf(*failed, problem.refusal);
+    return false;
+  };
   for (size_t i = 0; i <= instructions_.size(); ++i) {
     if (i == prelude_)
       for (const size_t at : early_)
         if (instructions_[at].runs() && refuses(instructions_[at], &problem)) return problem;
-    if (i == instructions_.size()) break;
+    if (i == instructions_.size()) {
+      if (!await(beside_)) return problem;
+      break;
+    }
     if (stop && stop->load(std::memory_order_relaxed)) {
       problem.text = "stopped";
       return problem;
     }
     Instruction& in = instructions_[i];
-    if (!in.runs()) continue;
+    if (!await(in.awaits)) return problem;
+    const bool runs = in.runs();
+    const bool beside = accompanied && in.beside;
+    if (beside) companion_.begin(*in.op, in.call, runs);
+    if (!runs || beside) continue;
     if (in.asks && refuses(in, &problem)) return problem;
     in.call.workspace = workspace;
     in.op->functions.run(in.call);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../ops/op.h"
+#include "companion.h"
 
 namespace nodegrad {
 
@@ -98,6 +99,8 @@ class Program {
     int32_t when;
     bool early;  // what its operation asks of contents is asked behind the prelude,
     bool asks;   // and again before it runs, where that may have been written meanwhile
+    bool beside;    // the companion runs it
+    size_t awaits;  // so many of its instructions have to be done before
     bool runs() const { return !guard || *guard == when; }
   };
   // An operand that is a part of an argument.
@@ -109,6 +112,7 @@ class Program {
   static int64_t blockBytes(const std::vector<Port>&);
   void account(int64_t bytes);
   bool refuses(const Instruction&, Problem*) const;
+  void sendBeside();
   size_t workspaceBytes();
 
   std::vector<Slot> slots_;
@@ -130,6 +134,8 @@ class Program {
   int64_t preparedFor_ = -1;
   size_t workspaceBytes_ = 0;
   std::atomic<int64_t> duration_{0};
+  size_t beside_ = 0, besideBytes_ = 0;  // how many instructions the companion runs, and the largest of their workspaces
+  Companion companion_;
 };
 
 }  // namespace nodegrad

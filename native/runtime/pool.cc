@@ -162,6 +162,8 @@ int threads() {
 PinnedThreads::PinnedThreads() { pinnedThreads = threads(); }
 PinnedThreads::~PinnedThreads() { pinnedThreads = 0; }
 
+void computeAlone() { insideRegion = true; }
+
 void setThreads(int count) { pool().wanted.store(count < 1 ? 1 : count > maxThreads ? maxThreads : count); }
 
 void runTiles(int64_t tiles, void* context, TileFunction function, Around around) {

@@ -18,6 +18,9 @@ class PinnedThreads {
   ~PinnedThreads();
 };
 
+// From now on this thread runs the tiles of its regions alone: the others are for those who compute.
+void computeAlone();
+
 // Turn number `turn` of a spinning wait: now and then a thread that waits for this core gets it.
 void relax(int turn);
 

@@ -35,7 +35,14 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/io/tar-header.ts': { test: 'test/io/tar.test.ts', why: 'a part of reading archives' },
   'lib/io/tar-source.ts': { test: 'test/io/tar.test.ts', why: 'a part of reading archives' },
   'lib/io/byte-source.ts': { test: 'test/io/npy.test.ts', why: 'paths and bytes, through what reads NumPy files' },
-  'lib/io/hdf5.ts': { test: 'test/models/keras.test.ts', why: 'files of Keras are what it is for' },
+  'lib/models/keras-counterparts.ts': { test: 'test/models/keras.test.ts', why: 'what becomes of the weights' },
+  ...Object.fromEntries(
+    ['keras-activations', 'keras-layers', 'keras-maker'].map((stem) => [
+      `lib/models/${stem}.ts`,
+      { test: 'test/models/keras-graph.test.ts', why: 'layers of every kind, out of files of Keras' },
+    ]),
+  ),
+  'lib/models/keras-model.ts': { test: 'test/models/keras-graph.test.ts', why: 'what the graph becomes' },
   'lib/models/keras-file.ts': { test: 'test/models/keras.test.ts', why: 'the first half of reading them' },
   'lib/io/npy-header.ts': { test: 'test/io/npy.test.ts', why: 'the first half of the format' },
   'lib/io/npz.ts': { test: 'test/io/npy.test.ts', why: 'several arrays in one file' },
@@ -283,6 +290,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   ),
   'lib/distributed/rounds.ts': { test: 'test/distributed/elastic.test.ts', why: 'launchers that agree on rounds' },
   'lib/distributed/pulses.ts': { test: 'test/distributed/elastic.test.ts', why: 'launchers that are killed' },
+  'lib/distributed/group-errors.ts': { test: 'test/distributed/process-group.test.ts', why: 'what processes say whose group breaks' },
   'lib/distributed/guardian.ts': { test: 'test/distributed/launcher.test.ts', why: 'a stopped process whose launcher is killed' },
   'lib/distributed/lifeline.ts': { test: 'test/distributed/launcher.test.ts', why: 'processes whose launcher is killed' },
   'lib/distributed/token.ts': { test: 'test/distributed/store-server.test.ts', why: 'who is let in' },

@@ -154,7 +154,7 @@ test.serial('a command line that makes no sense says what would, before anything
   const folder = mkdtempSync(join(tmpdir(), 'nodegrad-launch-'));
   t.teardown(() => rmSync(folder, { recursive: true, force: true }));
   for (const [words, message] of [
-    [[], /required option '--processes <count>' not specified/],
+    [[], /required option '--processes <count>' not specified\nFor example: nodegrad launch --processes 4 train\.mjs/],
     [['--processes', '0'], /a whole number of at least 1/],
     [['--processes', '2', '--nodes', '2:1'], /a whole number of at least 1, or two such as 1:4/],
     [['--processes', '2', '--rendezvous', 'here'], /expected host:port, or file:\/\/\/folder/],

@@ -84,6 +84,8 @@ test('--patience ends a run that gets no better, with the weights of its best ep
   const words = ['train', '--data', 'houses.csv', '--target', 'garden', '--columns', 'id=skip,note=skip', '--lr', '0.005', '--epochs', '60'];
   const { code, out, error } = await run(folder, [...words, '--patience', '2', '--run-dir', 'here', '--schedule', 'constant']);
   t.is(code, 0, error);
+  t.regex(error, /\nstopped: no better validation loss in 2 epochs/);
+  t.regex(out, /\n {2}test +accuracy .*; the epoch was chosen by the same data\n/);
   t.regex(out, /run +completed after \d+ epochs, no better validation loss in 2 epochs: the best was epoch \d+/);
   t.regex(out, /baseline +always '(yes|no)': accuracy \d+\.\d\d %, log loss/);
   const none = await run(folder, [...words, '--patience', '2', '--test', '0']);
@@ -192,6 +194,7 @@ test('what does not go together is said in words, and nothing is trained', async
   writeFileSync(join(folder, 'bad.csv'), `a,b\n${'1,2\n'.repeat(30)}x,3\n`);
   const refused: [string[], RegExp][] = [
     [['--data', 'houses.csv'], /--target <column> says what is to be predicted; houses\.csv has the columns 'id', 'rooms'/],
+    [['--data', '.', '--target', 'price'], /--target names a column of a table \(\.csv, \.parquet, \.arrow\), and \. is none/],
     [['--data', 'houses.csv', '--target', 'Price'], /for --target, received "Price"\. 'price' is one/],
     [
       ['--data', 'houses.csv', '--target', 'price', '--model', 'small-conv-net'],

@@ -49,6 +49,21 @@ for (const ending of ['parquet', 'arrow']) {
     const table = await readTable(path(ending), { schema, badRows: 'skip' });
     t.is(table.length, 3);
     t.deepEqual(table.badRows, [{ line: 2, reason: "column 'city': \"Bonn\" was never seen in training, where the categories were 'Ulm'" }]);
+    const more = [
+      { name: 'garden', kind: 'number' },
+      { name: 'city', kind: 'category' },
+      { name: 'view', kind: 'category', categories: ['sea'] },
+    ] as const;
+    await t.throwsAsync(readTable(path(ending), { schema: more }), { message: /has no columns 'garden', 'view', which are needed/ });
+    const filled = await readTable(path(ending), { schema: more, absentColumns: 'missing' });
+    t.deepEqual(
+      filled.columns.map(({ name, values }) => [name, values.every(Number.isNaN), values.length]),
+      [
+        ['garden', true, 4],
+        ['city', false, 4],
+        ['view', true, 4],
+      ],
+    );
     const numbers = [{ name: 'city', kind: 'number' }] as const;
     await t.throwsAsync(readTable(path(ending), { schema: numbers }), { message: /row 1, column 'city': expected a number, received "Ulm"/ });
     const folder = await mkdtemp(join(tmpdir(), 'nodegrad-table-'));

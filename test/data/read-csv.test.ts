@@ -101,7 +101,12 @@ test('a schema asks for its columns, in its order, with its categories; a catego
     error.message,
     /houses\.csv, line 2, column 'city': "Rom" was never seen in training, where the categories were 'Bonn', 'Köln, Nord', 'Ulm'\. .*unknownCategories: 'missing'/,
   );
-  await t.throwsAsync(read(t, 'id\n1\n', { schema }), { message: /has no column 'rooms', which is needed; it has 'id'/ });
+  await t.throwsAsync(read(t, 'id\n1\n', { schema }), {
+    message: /has no columns 'rooms', 'area', 'city', 'new', which are needed; it has 'id'/,
+  });
+  const absent = await read(t, 'id,rooms\n1,3\n2,\n', { schema, absentColumns: 'missing' });
+  t.deepEqual([...absent.column('city').values], [Number.NaN, Number.NaN]);
+  t.deepEqual([...absent.column('rooms').values], [3, Number.NaN]);
 });
 
 test('a category that the schema does not have is a missing value where that is asked for', async (t) => {

@@ -70,11 +70,11 @@ test('a saved model predicts rows that arrive as objects: by its columns in any 
   t.is(await price({ note: 'left out', city: 'Ulm', area: '50' }), wanted);
   t.true(Number.isFinite(await price({ area: null, city: 'Ulm' })));
   t.throws(() => tableFromRows([{ city: 'Ulm' }], { schema: columns }), {
-    message: /has no column 'area', which is needed; null stands for a missing value/,
+    message: /has no column 'area', which is needed; it has 'city'\. null stands for a missing value/,
   });
   t.throws(() => tableFromRows([{ area: 50, city: 'Ulm' }, { city: 'Ulm' }], { schema: columns }), {
     instanceOf: ArgumentError,
-    message: /row 2: has no column 'area', which is needed; null stands for a missing value/,
+    message: /row 2: has no column 'area', which is needed; it has 'city'\. null stands for a missing value/,
   });
   const unknown = tableFromRows(
     [
@@ -85,4 +85,29 @@ test('a saved model predicts rows that arrive as objects: by its columns in any 
   );
   t.deepEqual([...unknown.column('city').values], [Number.NaN, 1]);
   t.throws(() => tableFromRows([{ area: 50, city: 'Rom' }], { schema: columns }), { message: /"Rom" was never seen in training/ });
+});
+
+test('all columns that a row lacks are named at once, with those that differ in capitals, and may be taken for missing values', (t) => {
+  const data = tableFromRows([
+    { area: 50, city: 'Ulm', rooms: 2, price: 1 },
+    { area: 60, city: 'Bonn', rooms: 3, price: 2 },
+  ]).dataset({ target: 'price' });
+  const schema = data.features;
+  t.throws(() => tableFromRows([{ city: 'Ulm' }], { schema }), {
+    instanceOf: ArgumentError,
+    message: /^rows, row 1: has no columns 'area', 'rooms', which are needed; it has 'city'\. null stands .* absentColumns: 'missing' takes/,
+  });
+  const capitals = /has no columns 'area', 'rooms', which are needed; it has 'Area', 'city'\. Capitals count: 'Area'$/;
+  for (const absentColumns of ['error', 'missing'] as const)
+    t.throws(() => tableFromRows([{ Area: 71, city: 'Ulm' }], { schema, absentColumns }), { message: capitals });
+  const rows = tableFromRows([{ city: 'Ulm' }, { rooms: 4, area: 7 }], { schema, absentColumns: 'missing' });
+  const values = Object.fromEntries(rows.columns.map((column) => [column.name, [...column.values]]));
+  t.deepEqual(values, { area: [Number.NaN, 7], city: [1, Number.NaN], rooms: [Number.NaN, 4] });
+  t.throws(() => tableFromRows([{}], { schema, absentColumns: 'missing' }), {
+    message: /has no columns 'area', 'city', 'rooms', which are needed; it has none/,
+  });
+  t.throws(() => tableFromRows([{}], { schema, absentColumns: 'x' as never }), {
+    instanceOf: ArgumentError,
+    message: /options\.absentColumns/,
+  });
 });

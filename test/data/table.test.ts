@@ -12,8 +12,10 @@ import {
   fromBytes,
   Imputer,
   Linear,
+  mlp,
   OneHotEncoder,
   Sequential,
+  ShapeError,
   Table,
   tablePreprocessing,
 } from '../../lib/index.js';
@@ -60,6 +62,33 @@ test('a column takes the place of the one of its name, or stands behind all othe
   t.is(table.columns.length, 4);
   t.throws(() => table.with({ name: 'half', kind: 'number', values: Float64Array.of(1) }), { instanceOf: ArgumentError });
   t.throws(() => table.with(null as never), { instanceOf: ArgumentError, message: /columns with name, kind and values/ });
+  t.throws(() => table.with({ name: 'half', kind: 'number', values: [1, 2] as never }), {
+    instanceOf: ArgumentError,
+    message: /expected a Float64Array for `values of column 'half'`, received .*\. Float64Array\.from\(numbers\) makes one$/,
+  });
+});
+
+test('a table in the place of its data set is told what makes one', async (t) => {
+  const table = new Table(columns, 'houses');
+  const model = mlp({ inputShape: [3], hidden: [], classes: 1 });
+  const loss = new MSELoss();
+  const says = { instanceOf: ArgumentError, message: /A table becomes one by table\.dataset\(/ };
+  await t.throwsAsync(model.predict(table as never), says);
+  await t.throwsAsync(model.evaluate(table as never, { loss }), says);
+  await t.throwsAsync(model.fit(table as never, { loss, optimizer: new Adam(model) }), says);
+});
+
+test('a net of another width than the preprocessing gives is told where the width comes from', async (t) => {
+  const data = new Table(columns, 'houses').dataset({ target: 'price' });
+  const model = mlp({ inputShape: data.inputShape, hidden: [], classes: 1 });
+  model.preprocessing = tablePreprocessing(data.features).fit(data);
+  const loss = new MSELoss();
+  const says = {
+    instanceOf: ShapeError,
+    message: /expected 3 input features .*The preprocessing makes 5 numbers of each row: .*inputShape: preprocessing\.outputShape$/,
+  };
+  await t.throwsAsync(model.fit(data, { loss, optimizer: new Adam(model), log: false, progress: false }), says);
+  await t.throwsAsync(model.evaluate(data, { loss }), says);
 });
 
 test('names, texts and dates are no categories to learn from, unless they are asked for by name', (t) => {

@@ -114,3 +114,45 @@ test.serial('when processes fail more often than they may, all launchers end, an
   }
   t.true(pidsOf(failed).every(isGone));
 });
+
+const alone =
+  "if (process.env.NODEGRAD_WORLD_SIZE === '1') { console.log('alone'); process.exit(0); } say('here'); setInterval(() => {}, 1000);";
+
+test.serial('a signal takes one machine out, and the others go on at once', async (t) => {
+  const { folder, words } = await place(t);
+  const launchers = [1, 1].map((processes) => start(t, alone, words('1:2', processes), { env, folder }));
+  await until(t, 'both run', () => existsSync(join(folder, 'here')));
+  // Not the one that serves the store.
+  const [first, other] = /rank 0\n/.test(launchers[0].error) ? launchers : [launchers[1], launchers[0]];
+  other.child.kill('SIGTERM');
+  t.is(await other.ended, 128 + 15);
+  t.is(await first.ended, 0, first.error);
+  t.regex(first.error, /the round has ended: \S+ was ended by SIGTERM\n/);
+  t.regex(first.out, /^\[0\] alone$/m);
+  t.true(pidsOf(first).every(isGone));
+});
+
+test.serial('launchers that meet in a folder need none of them: whichever is killed, the other goes on', async (t) => {
+  const { folder } = await place(t);
+  const words = ['--processes', '1', '--nodes', '1:2', '--rendezvous', `file://${folder}/meeting`];
+  const launchers = [1, 2].map(() => start(t, alone, words, { folder, env: { NODEGRAD_TOKEN: '' } }));
+  await until(t, 'both run', () => existsSync(join(folder, 'here')));
+  const [first, other] = /rank 0\n/.test(launchers[0].error) ? launchers : [launchers[1], launchers[0]];
+  first.child.kill('SIGKILL');
+  t.is(await other.ended, 0, other.error);
+  t.regex(other.error, /the round has ended: \S+ gave no sign of life for 10 s\n/);
+  t.deepEqual(machines(other), [2, 1]);
+  t.true(pidsOf(first).every(isGone));
+});
+
+test.serial('a launcher with another token is told so, and the one that refused it as well', async (t) => {
+  const { folder, words } = await place(t);
+  const first = start(t, alone, words('1:2', 1), { env, folder });
+  const stranger = start(t, alone, words('1:2', 1), { env: { NODEGRAD_TOKEN: 'a-token-of-somebody-else' }, folder });
+  const [one, other] = await Promise.all([first, stranger].map(async (launcher) => [await launcher.ended, launcher.error] as const));
+  // Whoever came first serves the store.
+  const [[, served], [code, refused]] = one[0] === 0 ? [one, other] : [other, one];
+  t.is(code, 1);
+  t.regex(refused, /the store at \S+ has another token: NODEGRAD_TOKEN must be the same/);
+  t.is(served.match(/a request from 127\.0\.0\.1 was refused: it has another token/g)?.length, 1);
+});

@@ -132,10 +132,19 @@ class StateBytes {
 const kinds: Readonly<Record<string, Kind>> = {
   mlp: { make: makeModel, data: () => points(70) },
   counted: { make: makeModel, data: () => counted(70) },
+  // Gradients of several times what is summed at once, beside backward.
+  wide: { make: () => mlp({ inputShape: [2], hidden: [1100, 1100], classes: 4 }), data: () => points(70) },
   'conv-net': {
     make: () => convNet(8),
     data: () => new TensorDataset(uniform([70, 16, 16, 3]), labels(70, 10), { name: 'noise', classes: 10 }),
     adam: true,
+  },
+  // A shard of one image has a mean and variance of others too; each block is left out in some steps, for all shards.
+  synchronized: {
+    make: () => cifarResnet({ depth: 8, dropPath: 0.5 }),
+    data: () => new TensorDataset(uniform([70, 8, 8, 3]), labels(70, 10), { name: 'noise', classes: 10 }),
+    adam: true,
+    options: () => ({ batchNorm: 'synchronized' }),
   },
   augmented: {
     make: () => convNet(8),

@@ -72,6 +72,8 @@ const kinds: Record<HostileErrand['kind'], (errand: HostileErrand) => Promise<vo
     for (let round = 0; round < 10; round++) await once(`first-${round}`);
     const before = { ...counts(), bytes: process.memoryUsage().rss };
     for (let round = 0; round < 100; round++) await once(`round-${round}`);
+    // Who has closed a group has not heard yet that its thread is gone.
+    for (let looks = 0; looks < 100 && counts().threads > before.threads; looks++) await pause(100);
     said['before'] = before;
     said['after'] = { ...counts(), bytes: process.memoryUsage().rss };
   },
@@ -100,6 +102,8 @@ const kinds: Record<HostileErrand['kind'], (errand: HostileErrand) => Promise<vo
       await pause(200);
       await Promise.all(workers.map((worker) => worker.terminate()));
     }
+    // Who has closed a group has not heard yet that its thread is gone.
+    for (let looks = 0; looks < 100 && counts().threads > before.threads; looks++) await pause(100);
     said['before'] = before;
     said['after'] = counts();
   },

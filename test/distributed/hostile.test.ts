@@ -191,8 +191,10 @@ inGroups('a group that is opened and closed a hundred times leaves no thread, de
   t.timeout(600_000);
   const [{ said }] = await runAll('reopens', { size: 1 });
   t.is(said['error'], undefined);
-  const [before, after] = [said.before, said.after].map((counts) => ({ bytes: 0, ...counts }));
-  t.deepEqual({ ...after, bytes: 0 }, { ...before, bytes: 0 });
+  const [before, after] = [said.before, said.after].map((counts) => ({ bytes: 0, descriptors: 0, threads: 0, ...counts }));
+  // Something of the first group may still have been open before.
+  t.true(after.descriptors <= before.descriptors, `${before.descriptors} descriptors, then ${after.descriptors}`);
+  t.true(after.threads <= before.threads, `${before.threads} threads, then ${after.threads}`);
   t.true(after.bytes - before.bytes < 20 * 2 ** 20);
 });
 

@@ -3,7 +3,7 @@
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, type Server, createServer } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import { NetworkError, StoreFullError, TokenError, openStore, serveStore } from '../../lib/index.js';
+import { NetworkError, StoreFullError, TimeoutError, TokenError, openStore, serveStore } from '../../lib/index.js';
 import { StoreServer, storeHeader, usualLimits } from '../../lib/distributed/store-server.js';
 
 const token = 'one-that-is-long-enough';
@@ -127,6 +127,20 @@ test('a create whose answer was lost is the one that came first', async (t) => {
   t.true(await (await open(t, address)).create('a', value));
   t.is(lost, 2);
   t.false(await (await open(t, address)).create('a', value));
+});
+
+test('a key that nobody sets is a time-out, also where the answer of the store takes a moment longer', async (t) => {
+  const address = await listening(
+    t,
+    createHttpServer((request, response) => {
+      const wait = Number(/wait=(\d+)/.exec(request.url ?? '')?.[1] ?? 0);
+      setTimeout(() => response.writeHead(404, { [storeHeader]: '1' }).end(), wait + 300);
+    }),
+  );
+  await t.throwsAsync((await open(t, address)).get('a', { timeout: 2200 }), {
+    instanceOf: TimeoutError,
+    message: /nobody set 'a' within 2\.2 s/,
+  });
 });
 
 test('a store that is full says so, by keys and by bytes, and has room again', async (t) => {

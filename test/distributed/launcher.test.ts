@@ -162,3 +162,23 @@ test.serial('the guardian of a launcher ends with it', async (t) => {
   t.is(await running.ended, 0);
   await until(t, 'both are gone', () => all.every(isGone));
 });
+
+test.serial('a process that is stopped when the others have done their work is killed, and named; one that only computes is not', async (t) => {
+  t.timeout(120_000);
+  const running = start(
+    t,
+    `
+    if (rank === 2) console.log('pid', process.pid);
+    say('ready' + rank);
+    if (rank === 1) { const end = Date.now() + 35_000; while (Date.now() < end); }
+    if (rank === 2) setInterval(() => {}, 1000);`,
+    ['--processes', '3'],
+  );
+  await until(t, 'all are ready', () => [0, 1, 2].every((rank) => existsSync(join(running.folder, `ready${rank}`))));
+  process.kill(Number(/pid (\d+)/.exec(running.out)?.[1]), 'SIGSTOP');
+  t.is(await running.ended, 128 + 9);
+  t.regex(running.error, /the process of rank 2 gives no sign of life since the others have ended/);
+  t.regex(running.error, /the process of rank 2 was ended by SIGKILL/);
+  t.notRegex(running.error, /the process of rank 1 (gives|was)/);
+  await allGone(t, running, 3);
+});

@@ -10,7 +10,7 @@ import { inFolder } from '../helpers/reports.js';
 import type { Errand } from './group.child.js';
 
 const inGroups = hasGroups ? test.serial : test.serial.skip;
-const every = ['mlp', 'counted', 'conv-net', 'augmented', 'lstm', 'ignored', 'validated', 'looked-at', 'bfloat16'];
+const every = ['mlp', 'wide', 'counted', 'conv-net', 'augmented', 'lstm', 'ignored', 'validated', 'looked-at', 'synchronized', 'bfloat16'];
 
 let alone: Said | undefined;
 const expected = async (): Promise<Said['outcomes']> => (alone ??= (await runGroup(0, { kinds: every }))[0]).outcomes;
@@ -49,6 +49,14 @@ inGroups('neither eager steps, nor threads, nor instructions change the bits of 
     for (const [way, asked] of Object.entries(ways))
       t.deepEqual(new Set(await digests(3, kind, asked, 1)), new Set([wanted]), `${kind}, ${way}`);
   }
+});
+
+inGroups('batch normalization over the whole batch has one digest too, whatever is fused', async (t) => {
+  t.timeout(120_000);
+  const [wanted] = await digests(0, 'synchronized', {}, 1);
+  const compiled = Object.entries(ways).filter(([way]) => way !== 'eager steps');
+  for (const [way, asked] of [...compiled, ['nothing fused', { env: { NODEGRAD_FUSE: '0' } }] as const])
+    t.deepEqual(new Set(await digests(3, 'synchronized', asked, 1)), new Set([wanted]), way);
 });
 
 // A step of ResNet-20 has 2 or 3 images a shard, and there are two steps in an epoch.
@@ -94,12 +102,14 @@ inGroups('an error in one process ends the run in all, and the others say whose 
 inGroups('a process that is killed is noticed at once', async (t) => {
   const said = await runGroup(
     3,
-    { kinds: ['mlp'], fault: { step: 3, kind: 'dies' } },
+    { kinds: ['wide'], fault: { step: 3, kind: 'dies' } },
     { of: (rank) => (rank === 2 ? {} : { fault: { step: -1, kind: 'dies' } }) },
   );
   t.is(said[2].signal, 'SIGKILL');
   for (const rank of [0, 1]) {
-    t.regex(said[rank].error ?? '', /process/);
+    // Nobody is accused who only noticed it, too.
+    // Of the others one may go first.
+    t.regex(said[rank].error ?? '', /^(process \d )?lost the connection to process \d, which may have failed, or left/);
     t.is(said[rank].code, 'ERR_GROUP');
     t.true(said[rank].seconds < 15);
   }
@@ -108,14 +118,23 @@ inGroups('a process that is killed is noticed at once', async (t) => {
 inGroups('a process that does not answer is noticed after the time-out', async (t) => {
   const said = await runGroup(
     2,
-    { kinds: ['mlp'], timeout: 1500, fault: { step: 3, kind: 'hangs' } },
+    { kinds: ['wide'], timeout: 1500, fault: { step: 3, kind: 'hangs' } },
     {
       of: (rank) => (rank === 1 ? {} : { fault: { step: -1, kind: 'hangs' } }),
       started: ([other, stopped]) => other.on('exit', () => stopped.kill('SIGKILL')),
     },
   );
-  t.regex(said[0].error ?? '', /process 1/);
+  t.regex(said[0].error ?? '', /^waited for process 1 in vain, which may be stuck/);
   t.true(said[0].seconds < 15);
+});
+
+inGroups('where only some processes call fit(), the others hear that one has left', async (t) => {
+  const said = await runGroup(3, { kinds: ['mlp'] }, { of: (rank) => (rank === 1 ? { kinds: [] } : {}) });
+  t.is(said[1].error, null);
+  for (const rank of [0, 2]) {
+    t.regex(said[rank].error ?? '', new RegExp(`^process 1 has left the group, which it closed while process ${rank} was in fit\\(\\)`));
+    t.is(said[rank].code, 'ERR_GROUP');
+  }
 });
 
 inGroups('who is called with something else than process 0 is refused', async (t) => {

@@ -512,6 +512,7 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   FractalNetOptions: { take: (o) => new lib.FractalNet(o), needs: { widths: [4, 4] } },
   FireOptions: { take: (o) => new lib.Fire(o), needs: { inChannels: 2, squeeze: 2, expand: 2 } },
   SqueezeNetOptions: { take: (o) => new lib.SqueezeNet(o) },
+  KerasModelOptions: { take: (o) => lib.loadKeras('/nowhere', o as never) },
   LoadKerasOptions: { take: (o) => lib.loadKeras(lib.mlp(), '/nowhere', o) },
   LoadPyTorchOptions: { take: (o) => lib.loadPyTorch(lib.mlp(), '/nowhere', o) },
   PyTorchOptions: { take: (o) => lib.loadPyTorch(lib.mlp(), '/nowhere', o) },

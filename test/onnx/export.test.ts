@@ -91,6 +91,33 @@ test('what depends on the number of examples is refused, and is no problem for a
   await t.throwsAsync(encodeOnnx(other, { inputShape: [3] }), { message: /other numbers of examples/ });
 });
 
+test('a permutation that moves an axis of one is no slice', async (t) => {
+  const x = Tensor.from(
+    Float32Array.from({ length: 30 }, (_, i) => i),
+    [1, 5, 6],
+  );
+  for (const order of [
+    [1, 0, 2],
+    [2, 1, 0],
+    [0, 2, 1],
+  ]) {
+    const model = new Own((input) =>
+      input
+        .transpose(order)
+        .add(0.5)
+        .transpose(order.map((_, i) => order.indexOf(i)))
+        .mul(2),
+    );
+    const { node = [] } = await graphOf(model, { inputShape: [5, 6], batchSize: 1 });
+    t.deepEqual(
+      node.filter(({ opType }) => opType === 'Transpose').map(({ attribute }) => attribute?.[0].ints),
+      [order, order.map((_, i) => order.indexOf(i))],
+    );
+    const read = await lib.decodeOnnx(await encodeOnnx(model, { inputShape: [5, 6], batchSize: 1 }));
+    t.deepEqual(read.forward(x).toArray(), model.forward(x).toArray());
+  }
+});
+
 test('the number that stands for any number of examples shows in no message', async (t) => {
   const halves = new Own((x) => x.reshape([-1, 2, 3]));
   await t.throwsAsync(encodeOnnx(halves, { inputShape: [3] }), { instanceOf: lib.ShapeError, message: /N.*`batchSize`/ });

@@ -36,9 +36,9 @@ test('who has lost the state takes no step and tells no state, until one is load
   const { optimizer: whole } = trained(3);
   const { model, optimizer, step } = trained(3);
   optimizer.stateMemory.expect();
-  optimizer.stateMemory.end(); // as in a run that failed
+  optimizer.stateMemory.end(true);
   for (const refused of [() => optimizer.step(), () => optimizer.stateDict()])
-    t.regex(t.throws(refused, { instanceOf: ArgumentError })?.message ?? '', /shared out over the processes of a group/);
+    t.regex(t.throws(refused, { instanceOf: ArgumentError })?.message ?? '', /lost when their run failed: give it one by loadStateDict/);
   t.is(optimizer.steps, 3);
   optimizer.loadStateDict(whole.stateDict());
   step();
@@ -50,7 +50,7 @@ test('an optimizer without state has none to lose', (t) => {
   const model = makeModel();
   const optimizer = new SGD(model, { lr: 0.1 });
   optimizer.stateMemory.expect();
-  optimizer.stateMemory.end();
+  optimizer.stateMemory.end(true);
   loss.forward(model.forward(inputs), targets).backward();
   optimizer.step();
   t.is(optimizer.steps, 1);

@@ -29,6 +29,7 @@ import {
   zeros,
   fit,
 } from '../../lib/index.js';
+import { readUpdateRatios } from '../../lib/sitter/readings.js';
 import { Seeded } from '../helpers/seeded.js';
 import { loss, makeModel, points, quiet } from '../helpers/training.js';
 
@@ -251,4 +252,11 @@ test('wrong options are refused', (t) => {
   for (const options of [{ examples: 0 }, { examples: 1.5 }, { stop: 'yes' }, { batches: 3 }, 7]) {
     t.throws(() => new Sitter(options as never), { instanceOf: ArgumentError });
   }
+});
+
+test('update ratios that a schedule has made small are no fault, and are told why', (t) => {
+  const found = readUpdateRatios([['0.weight', 5.8e-6]], true);
+  t.is(found.verdict, 'good');
+  t.regex(found.text, /\(good is about 1e-3, less where a schedule has lowered the rate\)$/);
+  t.notRegex(readUpdateRatios([['0.weight', 1e-3]], true).text, /schedule/);
 });

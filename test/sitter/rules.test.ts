@@ -32,7 +32,6 @@ import {
 import { LossCurve } from '../../lib/sitter/curve.js';
 import { lookAt } from '../../lib/sitter/look.js';
 import { denormals } from '../../lib/sitter/rules/denormals.js';
-import { overfitting } from '../../lib/sitter/rules/fit.js';
 import { rules } from '../../lib/sitter/rules/index.js';
 import { Seeded } from '../helpers/seeded.js';
 import { type Program, Softmax, binarySet, cloudSet, clouds, net, normals, program } from '../helpers/sick.js';
@@ -394,30 +393,4 @@ test('every kind of finding has a rule or is seen before a run alone, every rule
     t.true(rule.needs.length > 0);
     t.true(Object.values(rule.thresholds).every((value) => Number.isFinite(value)));
   }
-});
-
-/** What the rule says of a run over three equal classes whose validation loss never got below knowing nothing. */
-function nothingLearned(examples: number, accuracy: number, moment: 'epoch' | 'end', loss = 1.0994): string | undefined {
-  const epochs = [1, 2, 3].map((epoch) => ({
-    epoch,
-    loss: 1 - epoch / 10,
-    metrics: {},
-    validation: { loss: loss + epoch / 100, metrics: { accuracy } },
-  }));
-  const counts = new Map([0, 1, 2].map((label) => [label, examples / 3]));
-  const evidence = { moment, epochs, chance: 1.0986, probe: () => null, validation: { length: examples, counts }, setup: { epochs: 3 } };
-  const found = overfitting.judge(evidence as never).filter(({ id }) => id === 'nothing-to-learn');
-  return found.length === 0 ? undefined : found[0].seen;
-}
-
-test('labels without a meaning are not said of a net that is right far more often than by guessing, nor of a few validation examples before the end', (t) => {
-  t.is(
-    nothingLearned(300, 0.34, 'epoch', 1.0894),
-    'training loss fell to 0.7, and validation was never better than knowing nothing: 1.0994 in epoch 1, 1.0986 by chance',
-  );
-  t.is(nothingLearned(300, 0.58, 'epoch'), undefined);
-  t.is(nothingLearned(36, 0.58, 'end'), undefined, '58 % of 36 are no luck where chance is a third');
-  t.is(nothingLearned(36, 0.44, 'epoch'), undefined, 'a few tell little');
-  t.regex(nothingLearned(36, 0.44, 'end') ?? '', /validation \(of 36 examples, which is few\) was never better than knowing nothing: 1\.11 /);
-  t.is(nothingLearned(36, Number.NaN, 'end')?.includes('36 examples'), true);
 });

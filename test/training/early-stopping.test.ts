@@ -45,7 +45,10 @@ async function run(options: EarlyStoppingOptions, more: Partial<FitOptions> = {}
 }
 
 test('a run ends when nothing better has come for a while, and the model has the weights of the best epoch', async (t) => {
-  const { model, stopping, history } = await run({ patience: 4 });
+  let shown = '';
+  const progress = { write: (text: string) => void (shown += text) };
+  const { model, stopping, history } = await run({ patience: 4 }, { progress });
+  t.regex(shown, /\nstopped: no better validation loss in 4 epochs: the best was epoch \d+\n/);
   const losses = history.epochs.map((epoch) => epoch.validation?.loss as number);
   t.is(stopping.best, Math.min(...losses));
   t.is(stopping.bestEpoch, losses.indexOf(stopping.best) + 1);

@@ -23,9 +23,14 @@ import {
   SGD,
   Tensor,
   BatchNorm1d,
+  BatchNorm2d,
+  Conv2d,
+  Flatten,
   Sequential,
   TensorDataset,
   fit,
+  ReLU,
+  cifarResnet,
   fractalnet,
   setSeed,
 } from '../../lib/index.js';
@@ -190,6 +195,72 @@ test.serial(
     t.is(state.get('0.numBatchesTracked')?.data[0], 1);
   },
 );
+
+/** The same examples in float64, so far from zero. */
+const in64 = (data: TensorDataset, shift = 0): Dataset => {
+  const { inputs, targets } = data.batch(Int32Array.from({ length: data.length }, (_, i) => i));
+  return new TensorDataset(inputs.to('float64').add(shift) as never, targets, { classes: 10 }) as never;
+};
+
+/** Nets with batch normalization, in float64: what a step does over all of a batch, parts do together. */
+const synchronized: Readonly<Record<string, Case>> = {
+  'a ConvNet': {
+    make: () =>
+      new Sequential([
+        new Conv2d(3, 8, 3),
+        new BatchNorm2d(8),
+        new ReLU(),
+        new Conv2d(8, 8, 3),
+        new BatchNorm2d(8),
+        new Flatten(),
+        new Linear(32, 10),
+      ]).to('float64'),
+    data: () => in64(images(44, 6)),
+  },
+  'numbers far from zero': {
+    make: () => new Sequential([new BatchNorm1d(2), new Linear(2, 4)]).to('float64'),
+    data: () => in64(points(44), 1e5),
+  },
+  // Each block runs again for its gradient, and some are left out in some steps.
+  'a ResNet': { make: () => cifarResnet({ depth: 8, dropPath: 0.5, recompute: true }).to('float64'), data: () => in64(images(22, 8)) },
+  'ignored labels, no factor and no shift': {
+    make: () =>
+      new Sequential([new BatchNorm1d(2, { affine: false }), new Linear(2, 8), new BatchNorm1d(8), new ReLU(), new Linear(8, 4)]).to('float64'),
+    data: () => in64(points(44)),
+    loss: new CrossEntropyLoss({ ignoreIndex: 2 }),
+  },
+};
+
+for (const [name, one] of Object.entries(synchronized))
+  test.serial(`with ${name}, parts whose batch normalization is synchronized train as the whole does`, async (t) => {
+    const whole = await train(one, {});
+    for (const shards of [2, 5, 16]) {
+      const parts = await train(one, { shards, batchNorm: 'synchronized' });
+      close(t, parts.weights, whole.weights, { absolute: 1e-10 }, `${shards} parts`);
+      close(t, [parts.history.epochs[1].loss], [whole.history.epochs[1].loss], { relative: 1e-10 }, 'loss');
+    }
+    const apart = await train(one, { shards: 2 });
+    t.true(Math.max(...apart.weights.map((weight, i) => Math.abs(weight - whole.weights[i]))) > 1e-4, 'without it they do not');
+  });
+
+test('synchronized batch normalization says what it cannot do', async (t) => {
+  /** Normalizes the smaller parts alone. */
+  class Sometimes extends Layer {
+    readonly norm = new BatchNorm1d(2);
+    readonly head = new Linear(2, 4);
+    forward(x: Tensor): Tensor {
+      return this.head.forward(x.shape[0] === 2 ? this.norm.forward(x) : x);
+    }
+  }
+  const options = { shards: 6, batchNorm: 'synchronized' } as const;
+  const refused = async (make: () => AnyLayer, more: Partial<FitOptions>, message: RegExp): Promise<void> => {
+    const error = await t.throwsAsync(train({ make, data: () => points(16) }, { ...options, ...more }), { instanceOf: ArgumentError });
+    t.regex(error?.message ?? '', message);
+  };
+  await refused(() => new Sometimes(), {}, /went through different layers of batch normalization/);
+  await refused(makeModel, { eager: true }, /leave `options.eager` out/);
+  await refused(makeModel, { batchNorm: 'whole' as never }, /'perShard', 'synchronized' for `options\.batchNorm`/);
+});
 
 test('a branch of the tree has one sum, whoever computes it', (t) => {
   const terms = Float32Array.from(new Seeded(5).uniform(16), (x) => x * 1e3);

@@ -32,13 +32,13 @@ function sliced(graph: Graph, name: string, begins: readonly number[], ends: rea
   return graph.node('Slice', [name, graph.ints(begins), graph.ints(ends), graph.ints(axes)]);
 }
 
-// A permutation has the strides of its input in another order, a slice has them in the same.
+// A permutation has the strides of its input in another order, a slice has them in the same. So has a permutation of an axis of 1, which makes another axis longer.
 const copyStrided: Rule = (graph, call) => {
   const [[x], [y]] = [call.inputs, call.outputs];
   const [offset, rank, ...rest] = call.ints;
   const strides = rest.slice(rank);
   const own = stridesOf(x.shape);
-  if (rank === own.length && strides.every((stride, d) => stride === own[d] || y.shape[d] === 1)) {
+  if (rank === own.length && strides.every((stride, d) => (stride === own[d] || y.shape[d] === 1) && y.shape[d] <= x.shape[d])) {
     const begins: number[] = [];
     let left = offset;
     for (const stride of own) {
