@@ -142,8 +142,8 @@ export abstract class Model<In = Tensor, Out = Tensor> extends Layer<In, Out> {
    *
    * @param path - A file to write, whole or not at all. Default: none.
    * @returns The SVG. It refers to no other file, and suits light and dark pages.
-   * @throws {@link ArgumentError} when neither the options nor the model say the shape of an example, for wrong options, or when the file cannot
-   *   be written.
+   * @throws {@link ArgumentError} when neither the options nor the model say the shape of an example, for wrong options, for the name of another
+   *   kind of file, such as `x.png`, or when the file cannot be written.
    * @example
    * ```ts
    * import { resnet18 } from 'nodegrad';
