@@ -22,7 +22,7 @@ import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { type TensorTree, firstTensor, isTree, mapTensors, tensorsOf } from '../tree.js';
 import { checkClasses } from './class-names.js';
 import { checkDomains } from './domains.js';
-import { type BatchPlace, explainColumns, locate } from './failed-batch.js';
+import { type BatchPlace, explainInputs, locate } from './failed-batch.js';
 import type { Scores } from './history.js';
 import { checkMetrics, resultsOf } from './measured.js';
 import { type BatchRange, type BatchScores, batchesInGroup } from './evaluation-parts.js';
@@ -262,7 +262,7 @@ async function compiled<R>(
   } catch (error) {
     throw error instanceof StepFailure
       ? locate(error, placeOf(loader, error.batch), feed.pair(error.batch))
-      : explainColumns(error, loader.dataset);
+      : explainInputs(error, loader.dataset);
   } finally {
     programs.dispose();
   }

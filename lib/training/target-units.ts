@@ -21,7 +21,10 @@ function lastOf(model: AnyLayer): AnyLayer {
 
 /** The units of a model's predictions, where they are known. */
 export function targetUnits(model: AnyLayer): TargetUnits | null {
-  return unitsOf.get(lastOf(model)) ?? null;
+  const units = unitsOf.get(lastOf(model)) ?? null;
+  // In a model of a user's own, the layer that was given the units may be no field at the end.
+  const isElsewhere = units === 'scaled' && [...model.namedLayers().values()].some((layer) => unitsOf.get(layer) === 'targets');
+  return isElsewhere ? null : units;
 }
 
 /** Says them. */

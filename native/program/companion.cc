@@ -73,6 +73,7 @@ Companion::~Companion() {
 
 bool Companion::prepare(size_t calls, size_t workspaceBytes) {
   State& s = *state_;
+  std::lock_guard<std::mutex> lock(s.mutex);  // a thread that sleeps may wake for no reason, and look
   s.given.reserve(calls);
   s.workspaceBytes = workspaceBytes;
   s.control = FpState::control();

@@ -11,6 +11,7 @@ import {
   Linear,
   Loss,
   MSELoss,
+  Model,
   type ReLU,
   Sequential,
   TargetScaler,
@@ -21,6 +22,7 @@ import {
   mixup,
   mlp,
   preflight,
+  relu,
   setSeed,
   split,
   subset,
@@ -43,7 +45,7 @@ const create = (): Stack => {
   model.preprocessing = tablePreprocessing(train.features ?? []).fit(train);
   return model;
 };
-const options = (model: Stack, more: object = {}) =>
+const options = (model: Model, more: object = {}) =>
   ({ loss, optimizer: new Adam(model, { lr: 1e-3 }), epochs: 1, log: false, progress: false, sitter: false, ...more }) as const;
 const folded = async (): Promise<Stack> => {
   const model = create();
@@ -167,4 +169,23 @@ test("tensors of a user's own are data as they are", async (t) => {
   await model.fit(own, options(model));
   await t.notThrowsAsync(model.evaluate(own, { loss }));
   await t.throwsAsync(model.fit(scaled, options(model, { validation: own })), { instanceOf: ArgumentError });
+});
+
+test("a model of one's own whose last layer is not its last field is judged in the units that this layer was given", async (t) => {
+  class Net extends Model {
+    readonly head = new Linear(4, 1);
+    readonly body = new Linear(1, 4);
+
+    forward(x: Tensor): Tensor {
+      return this.head.forward(relu(this.body.forward(x)));
+    }
+  }
+  setSeed(1);
+  const net = new Net();
+  net.preprocessing = tablePreprocessing(train.features ?? []).fit(train);
+  await net.fit(scaled, options(net));
+  await t.throwsAsync(net.evaluate(validation, { loss }), { instanceOf: ArgumentError });
+  scaler.foldInto(net.head);
+  await t.notThrowsAsync(net.evaluate(validation, { loss }));
+  await t.notThrowsAsync(net.fit(train, options(net, { validation })));
 });
