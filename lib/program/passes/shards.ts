@@ -16,7 +16,7 @@ type Row = readonly number[];
  * weights are read once. What lies between two such products is computed shard by shard. A sum of gradients is made as soon as both are there,
  * and so is one over a group begun. Every instruction computes what it did before: each still comes behind those that it depends on.
  *
- * @param sideBySide - False: one shard follows the other, and only the sums come earlier.
+ * @param sideBySide - False: shards stay in their order, and only the sums come earlier.
  */
 export function weaveShards(list: List, sideBySide = true): List {
   const { instructions } = list;
@@ -26,14 +26,18 @@ export function weaveShards(list: List, sideBySide = true): List {
   const last = Math.max(...streams.map((stream) => stream[stream.length - 1]));
   // State is written behind all shards.
   for (let at = first; at <= last; at++) if (stays(list, instructions[at])) return list;
+  const order = new Order(list, first);
+  if (!sideBySide || streams.length < 2) {
+    for (let at = first; at <= last; at++) if (instructions[at].shard !== undefined) order.add(at);
+    return { ...list, instructions: order.finish() };
+  }
   const joins = new Joins(list);
-  const rows = sideBySide && streams.length > 1 ? rowsOf(list, streams) : [];
+  const rows = rowsOf(list, streams);
   const joined = new Map<Row, Instruction>();
   for (const row of rows) {
     const made = joins.join(row);
     if (made !== null) joined.set(row, made);
   }
-  const order = new Order(list, first);
   const reached = streams.map(() => 0);
   const goOn = (row: Row | null): boolean =>
     streams.every((stream, i) => {
@@ -202,7 +206,8 @@ class Order {
   add(at: number): boolean {
     if (this.#isDone[at]) return true;
     if (!this.#isReady(at)) return false;
-    this.#take([at], this.list.instructions[at]);
+    // A sum comes with the last of what it adds up.
+    if (!this.#isDone[at]) this.#take([at], this.list.instructions[at]);
     return true;
   }
 
