@@ -1,6 +1,6 @@
 // The command line: commands, options, exit codes.
 
-import { Argument, Command, CommanderError } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
 import { NodegradError } from '../errors.js';
 import { info, variableProblems } from '../runtime.js';
 import { type DataCommandOptions, dataCommand } from './data.js';
@@ -54,7 +54,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .enablePositionalOptions() // what stands behind a script is the script's
     .exitOverride()
     .showHelpAfterError('(nodegrad --help lists the commands)');
-  addTrainOptions(command('train', 'train a model and save it'), 'mlp').action(async (options: GivenOptions) => {
+  addTrainOptions(command('train', 'train a model and save it')).action(async (options: GivenOptions) => {
     code = await train(options);
   });
   const start = command('start', 'what `npm start` does: train a convolutional net on digits and show the result', true);
@@ -77,11 +77,10 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .argument('<script>', 'a program of JavaScript or TypeScript')
     .argument('[arguments...]', 'what it is given')
     .requiredOption('--processes <count>', 'processes on this machine', whole(1))
-    .option(
-      '--nodes <count>',
-      'machines that run this command at the same time; 1:4 for from one to four, which come and go',
-      nodeCount,
-      nodeCount('1'),
+    .addOption(
+      new Option('--nodes <count>', 'machines that run this command at the same time; 1:4 for from one to four, which come and go')
+        .argParser(nodeCount)
+        .default(nodeCount('1'), '1'),
     )
     .option('--node-rank <number>', 'which of them this is, from 0; of those that come and go, they agree on it', whole(0))
     .option('--rendezvous <host:port>', 'where node 0 is found, the same on all nodes; or file:///folder, one that all see', rendezvousAddress)

@@ -213,8 +213,8 @@ class Launcher {
       const outcome = await this.start(
         {
           number,
-          firstRank: plan.nodes.slice(0, node).reduce((sum, { processes }) => sum + processes, 0),
-          worldSize: plan.nodes.reduce((sum, { processes }) => sum + processes, 0),
+          firstRank: processesOf(plan.nodes.slice(0, node)),
+          worldSize: processesOf(plan.nodes),
           nodeRank: node,
           rendezvous: plan.rendezvous,
           launch: `${plan.at} ${options.rendezvous.href}`,
@@ -255,11 +255,13 @@ class Launcher {
   }
 
   #tell({ number, plan: { nodes }, node }: Round): void {
-    const [before, own] = [nodes.slice(0, node), nodes[node]].map((some) => [some].flat().reduce((sum, { processes }) => sum + processes, 0));
-    const all = nodes.reduce((sum, { processes }) => sum + processes, 0);
+    const [first, own, all] = [nodes.slice(0, node), [nodes[node]], nodes].map(processesOf);
     this.options.say(
       `round ${number}: ${plural(nodes.length, 'machine')}, ${all} process${all === 1 ? '' : 'es'}; ` +
-        `on this one ${own === 1 ? `that of rank ${before}` : `those of ranks ${before} to ${before + own - 1}`}`,
+        `on this one ${own === 1 ? `that of rank ${first}` : `those of ranks ${first} to ${first + own - 1}`}`,
     );
   }
 }
+
+/** How many processes machines start. */
+const processesOf = (nodes: readonly RoundNode[]): number => nodes.reduce((sum, { processes }) => sum + processes, 0);
