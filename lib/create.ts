@@ -7,6 +7,7 @@ import { allocate } from './native.js';
 import { sizeOf } from './ops/emit.js';
 import { cast, filled } from './ops/shape.js';
 import { type AnyTensor, Tensor, checkShape, maxRank } from './tensor.js';
+import { nameHint } from './words.js';
 
 /** Nested arrays of numbers, of which the innermost may be typed arrays. */
 export type NestedValues = number | TypedArray | readonly NestedValues[];
@@ -82,7 +83,7 @@ function ofNested(values: NestedValues, dtype: DType): Numbers {
   const path: number[] = [];
   const read = (level: unknown, depth: number): void => {
     if (depth === nesting.length) {
-      if (typeof level !== 'number') throw new ArgumentError(expected('numbers', 'values', level));
+      if (typeof level !== 'number') throw new ArgumentError(expected('numbers', 'values', level, nameHint([level])));
       data[at++] = isReal(dtype) ? level : checkElement(level, dtype, `values${path.map((index) => `[${index}]`).join('')}`);
       return;
     }

@@ -2,6 +2,7 @@
 import { otherCopy, ours } from './foreign.js';
 import { helpFor } from './help.js';
 import { keepNames } from './names.js';
+import { withArticle } from './words.js';
 
 /**
  * Base class of every error that nodegrad throws on purpose; `code` is stable across versions, and `npx nodegrad explain ERR_SHAPE` prints its page.
@@ -253,16 +254,15 @@ export function describe(value: unknown): string {
     if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
     if (typeof value === 'bigint') return `${String(value).slice(0, 40)}n (a BigInt)`;
     if (typeof value === 'number' || typeof value === 'boolean') return Object.is(value, -0) ? '-0' : String(value);
-    if (typeof value === 'symbol') return 'a symbol';
-    if (typeof value === 'function') return 'a function';
+    if (typeof value === 'symbol' || typeof value === 'function') return `a ${typeof value}`;
     if (Array.isArray(value)) {
       if (value.length <= 8 && value.every((item) => typeof item === 'number')) return `[${value.join(', ')}]`;
       return `an array of length ${value.length}`;
     }
-    if (ArrayBuffer.isView(value)) return `a ${value.constructor?.name ?? 'view'} of ${value.byteLength} bytes`;
+    if (ArrayBuffer.isView(value)) return `${withArticle(value.constructor?.name ?? 'view')} of ${value.byteLength} bytes`;
     const name = (value as object).constructor?.name;
     const copy = otherCopy(value);
-    return `${typeof name === 'string' && name !== '' && name !== 'Object' ? `a ${name}` : 'an object'}${copy === null ? '' : ` of another copy of nodegrad (${copy})`}`;
+    return `${typeof name === 'string' && name !== '' && name !== 'Object' ? withArticle(name) : 'an object'}${copy === null ? '' : ` of another copy of nodegrad (${copy})`}`;
   } catch {
     return 'an object that cannot be read';
   }

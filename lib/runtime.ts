@@ -41,7 +41,8 @@ export function getNumThreads(): number {
 
 /**
  * In reproducible mode one seed gives one set of weights on every machine: matrix products come from nodegrad's own kernels, with one
- * table of choices for all instruction sets. Without it, the bits are the same for any thread count on one machine.
+ * table of choices for all instruction sets. Without it, the bits are the same for any thread count on one machine. {@link setFlushDenormals} is apart: with it on, arm64 has other
+ * bits at the edge of the normal numbers than x86-64.
  *
  * @param on - Default true.
  * @example

@@ -1,12 +1,21 @@
-// Words for people: numbers of things, and text that a terminal may be given.
+// Words for people: numbers of things, text that a terminal may be given, and what to do about texts where numbers are wanted.
 
 /** `1 epoch`, `3 epochs`, `2 classes`. */
 export function plural(count: number, thing: string): string {
   return `${count} ${thing}${count === 1 ? '' : thing.endsWith('ss') ? 'es' : 's'}`;
 }
 
+/** `a Tensor`, `an Adam`. */
+export const withArticle = (name: string): string => `${/^[AEIO]/i.test(name) ? 'an' : 'a'} ${name}`;
+
 /** A share as a percentage with two decimals; what rounds to nothing has no sign. */
 export const percentOf = (share: number): string => `${(100 * share).toFixed(2).replace(/^-(0\.00)$/, '$1')} %`;
+
+/** A number with four digits, 87,580 with its thousands apart. */
+export function fourDigits(value: number): string {
+  const text = String(Number(value.toPrecision(4)));
+  return /^-?\d{5,}$/.test(text) ? text.replace(/\B(?=(\d{3})+$)/g, ',') : text;
+}
 
 // Control characters but for tab and line feed; and those that turn the direction of writing.
 const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
@@ -14,6 +23,13 @@ const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u
 /** Text for a terminal: what would move its cursor, clear it or hide something is shown as `\u001b`. */
 export function printable(text: string): string {
   return text.replace(controls, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** What to do about names where numbers are wanted; empty for anything else. */
+export function nameHint(values: unknown): string {
+  if (!Array.isArray(values) || values.length === 0 || !values.every((value) => typeof value === 'string')) return '';
+  if (values.every((text) => text.trim() !== '' && Number.isFinite(Number(text)))) return 'Texts become numbers by list.map(Number)';
+  return "Names of classes become their indices: tensor(labels.map((label) => names.indexOf(label)), { dtype: 'int32' })";
 }
 
 /**

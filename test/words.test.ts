@@ -1,10 +1,22 @@
 // Proves lib/words.ts: one thing is one and none are many; no text commands a terminal.
 import test from 'ava';
-import { percentOf, plural, printable } from '../lib/words.js';
+import { fourDigits, nameHint, percentOf, plural, printable, withArticle } from '../lib/words.js';
 
 test('a number of things is written as people write it', (t) => {
   t.deepEqual([0, 1, 2].map((count) => plural(count, 'epoch')), ['0 epochs', '1 epoch', '2 epochs']); // biome-ignore format: one line
   t.deepEqual([1, 10].map((count) => plural(count, 'class')), ['1 class', '10 classes']); // biome-ignore format: one line
+});
+
+test('a number has four digits, and its thousands apart where it is long', (t) => {
+  const shown = [87_583, -1_234_567, 1234.5, 0.000123456, 1e30, Number.NaN].map(fourDigits);
+  t.deepEqual(shown, ['87,580', '-1,235,000', '1235', '0.0001235', '1e+30', 'NaN']);
+});
+
+test('texts in the place of numbers are told the way to them', (t) => {
+  t.regex(nameHint(['cat', 'dog']), /names\.indexOf\(label\)/);
+  t.regex(nameHint(['1', '2.5']), /list\.map\(Number\)/);
+  for (const other of [[], [1, 'cat'], 'cat', null, [{}]]) t.is(nameHint(other), '');
+  t.deepEqual(['Adam', 'Tensor', 'object'].map(withArticle), ['an Adam', 'a Tensor', 'an object']);
 });
 
 test('a percentage that rounds to nothing has no sign', (t) => {

@@ -17,9 +17,7 @@ export function shellWord(text: string): string {
 /** The name of an option as a flag, `checkpoint.dir` as `--checkpoint-dir`; null where there is no such flag. */
 function flagOf(option: string): string | null {
   const flag = `--${option.replaceAll('.', '-').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  return [addTrainOptions(new Command(), 'mlp'), addExportOptions(new Command())].some(({ options }) =>
-    options.some(({ long }) => long === flag),
-  )
+  return [addTrainOptions(new Command()), addExportOptions(new Command())].some(({ options }) => options.some(({ long }) => long === flag))
     ? flag
     : null;
 }

@@ -4,6 +4,7 @@ import { randomCrop, randomFlip } from '../data/augmentation.js';
 import { augmented } from '../data/augmented.js';
 import type { AnyDataset, Dataset } from '../data/dataset.js';
 import { ArgumentError } from '../errors.js';
+import { baseline } from '../evaluation/baseline.js';
 import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import { ChannelScaler } from '../preprocessing/channel-scaler.js';
 import { Tensor } from '../tensor.js';
@@ -13,7 +14,7 @@ import type { AnyModel } from '../training/model.js';
 import { type CommandImages, isMirrored, loadPixels } from './image-data.js';
 import { type Job, type Report, classLoss } from './job.js';
 import { buildModel } from './models.js';
-import { type TrainOptions, dataNames } from './options.js';
+import { type TrainOptions, isFolder } from './options.js';
 import { type Pretrained, begin, readPretrained } from './pretrained.js';
 import { type Terminal, confusionMatrix, formatCount, gallery, greyOf, imageLines, matrixLines, percent } from './terminal.js';
 
@@ -25,8 +26,7 @@ interface Prepared extends CommandImages<'float32'> {
 
 async function prepared(options: TrainOptions, pretrained: Pretrained | null, signal: AbortSignal): Promise<Prepared> {
   const { data, augment } = options;
-  const isFolder = !dataNames.some((name) => name === data);
-  const imageSize = options.imageSize ?? (isFolder ? pretrained?.imageSize : undefined);
+  const imageSize = options.imageSize ?? (isFolder(options) ? pretrained?.imageSize : undefined);
   const { train, test, mean } = await loadPixels({ ...options, imageSize }, signal, process.stderr);
   const padding = Math.max(1, Math.round(Math.min(...train.inputShape.slice(0, 2)) / 8));
   const list = augment ? [randomCrop({ padding }), ...(isMirrored(data) ? [randomFlip()] : [])] : [];
@@ -60,7 +60,10 @@ export async function imageJob(options: TrainOptions, signal: AbortSignal): Prom
     notes: [],
     another: async (given) => (await made(given)).model,
     finish: () => {},
-    judge: (model) => judge(model, data),
+    judge: async (model) => ({
+      ...(await judge(model, data)),
+      ...(isFolder(options) && { baseline: await baseline(train as unknown as AnyDataset, test as unknown as AnyDataset) }),
+    }),
   };
 }
 

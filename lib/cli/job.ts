@@ -18,7 +18,7 @@ export function classLoss(train: AnyDataset, { classWeights: wanted }: TrainOpti
 export interface Report {
   /** In a line. */
   readonly text: string;
-  /** What is reached without a look at the inputs; of a table. */
+  /** What is reached without a look at the inputs. */
   readonly baseline?: Baseline;
   /** For `--json`. */
   readonly json: Record<string, unknown>;

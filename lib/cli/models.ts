@@ -30,6 +30,17 @@ export interface Recipe {
 /** The recipe for tables: small nets, many passes over few rows. */
 export const tableRecipe: Recipe = { optimizer: 'adam', schedule: 'step', batchSize: 32, hidden: [64, 64], epochs: 50 };
 
+/** Batches of this many examples are small enough. */
+const smallBatch = 16;
+
+/** The recipe for images of a folder: more passes, and where few images would make few steps smaller batches, unless the rate is meant for a batch. */
+export function folderRecipe(model: string, examples: number): Recipe {
+  const recipe = recipeOf(model);
+  let { batchSize } = recipe;
+  while (recipe.lr === undefined && batchSize > smallBatch && batchSize * smallBatch > examples) batchSize /= 2;
+  return { epochs: 15, ...recipe, batchSize };
+}
+
 /** The recipe for weights that were trained before: small steps, fewer where the last layer alone is new. */
 export const fineTuning = (isHeadAlone: boolean): Recipe => ({
   optimizer: 'adam',
@@ -88,6 +99,9 @@ export function buildModel(name: string, inputShape: readonly number[], classes:
   if (name === 'linear-model') return linearModel({ inputShape, classes });
   if (name === 'mlp') return mlp({ inputShape, classes, hidden });
   const [height, width, channels] = inputShape;
-  if (height !== width) throw new ArgumentError(`--model ${name} takes square images, these are ${height}×${width}`);
+  if (height !== width)
+    throw new ArgumentError(
+      `--model ${name} takes square images, these are ${height}×${width}: --image-size ${Math.min(height, width)} makes them so, --model mlp takes them as they are`,
+    );
   return networks[name].make({ imageSize: height, channels, classes });
 }

@@ -14,7 +14,7 @@ import { type StepPrecision, stepPrecisions } from '../program/fuse.js';
 import { SGD } from '../optimizers/sgd.js';
 import { CosineDecay, ExponentialDecay, MultiStepDecay, PolynomialDecay, StepDecay } from '../schedules/decay.js';
 import type { Scheduled } from '../schedules/schedule.js';
-import { type Recipe, fineTuning, modelNames, recipeOf, tableRecipe } from './models.js';
+import { type Recipe, fineTuning, folderRecipe, modelNames, recipeOf, tableRecipe } from './models.js';
 
 /** Names of the data sets. */
 export const dataNames = ['digits', 'mnist', 'cifar10'] as const;
@@ -108,26 +108,31 @@ export interface TrainOptions extends DataChoice {
 }
 
 /** The options of {@link TrainOptions} that follow from the model where nothing is said. */
-type Recipes = 'optimizer' | 'schedule' | 'batchSize' | 'augment' | 'hidden' | 'epochs';
+type Recipes = 'model' | 'optimizer' | 'schedule' | 'batchSize' | 'augment' | 'hidden' | 'epochs';
 export type GivenOptions = Omit<TrainOptions, Recipes> & Partial<Pick<TrainOptions, Recipes>>;
 
-function recipeFor({ data, model, weights, freeze }: GivenOptions): Recipe {
+/** Whether data are a folder or an archive of images. */
+export const isFolder = ({ data }: Pick<DataChoice, 'data'>): boolean => !dataNames.some((name) => name === data) && tableFormat(data) === null;
+
+function recipeFor(given: GivenOptions, model: string, examples: number): Recipe {
+  const { data, weights, freeze } = given;
   if (tableFormat(data) !== null) return tableRecipe;
-  return weights === undefined ? recipeOf(model) : fineTuning(freeze?.includes('body') === true);
+  if (weights !== undefined) return fineTuning(freeze?.includes('body') === true);
+  return isFolder(given) ? folderRecipe(model, examples) : recipeOf(model);
 }
 
 /** Whether photographs are augmented where nobody says: few ones that trained weights go on with, and CIFAR's. */
-const areAugmented = ({ data, weights }: GivenOptions): boolean =>
-  data === 'cifar10' || (weights !== undefined && !dataNames.some((name) => name === data));
+const areAugmented = (given: GivenOptions): boolean => given.data === 'cifar10' || (given.weights !== undefined && isFolder(given));
 
-/** What was said, completed by the recipe of the model's paper. Another optimizer has a rate and a decay of its own. */
-export function withRecipe(given: GivenOptions): TrainOptions {
-  const recipe = recipeFor(given);
+/** What was said, completed by the recipe of the model's paper, or for so many images of a folder. Another optimizer has a rate and a decay of its own. */
+export function withRecipe(given: GivenOptions, examples = Number.POSITIVE_INFINITY): TrainOptions {
+  const { model = isFolder(given) ? 'small-conv-net' : 'mlp' } = given;
+  const recipe = recipeFor(given, model, examples);
   const { optimizer = recipe.optimizer, schedule = recipe.schedule, batchSize = recipe.batchSize } = given;
   const { hidden = [...(recipe.hidden ?? [512, 256])], epochs = recipe.epochs ?? 5 } = given;
   const own = optimizer === recipe.optimizer ? recipe : undefined;
   const { lr = own?.lr, weightDecay = own?.weightDecay, augment = recipe.augment === true && areAugmented(given) } = given;
-  return { ...given, optimizer, schedule, batchSize, weightDecay, lr, augment, hidden, epochs };
+  return { ...given, model, optimizer, schedule, batchSize, weightDecay, lr, augment, hidden, epochs };
 }
 
 function number(from: number, what: string, isWhole: boolean): (text: string) => number {
@@ -242,10 +247,11 @@ export const absentColumnsOption = (): Option =>
     'columns of the model that a table does not have: an error, or missing to take all their values for missing ones (default: error)',
   ).choices(['error', 'missing']);
 
-/** The options of a run, and the model that it trains when nothing is said. */
-export function addTrainOptions(command: Command, model: string): Command {
+/** The options of a run, and the model that it trains when nothing is said, where that does not follow from the data. */
+export function addTrainOptions(command: Command, model?: string): Command {
+  const models = model === undefined ? 'model preset (default: mlp, for a folder of images small-conv-net)' : 'model preset';
   return addDataOptions(command)
-    .addOption(new Option('--model <name>', 'model preset').choices(modelNames).default(model))
+    .addOption(new Option('--model <name>', models).choices(modelNames).default(model))
     .option('--weights <file>', "fine-tune weights of --model: torchvision's or timm's, or a model saved by nodegrad (.safetensors)")
     .addOption(
       new Option(
@@ -282,11 +288,15 @@ export function addTrainOptions(command: Command, model: string): Command {
         "learning rate over the epochs: step is a tenth after each third, late after half and three quarters, wide a fifth after 30, 60 and 80 %, linear and cosine fall to 0, exponential 0.9 an epoch (default: that of the model's paper, or step)",
       ).choices(scheduleNames),
     )
-    .option('--epochs <count>', 'times to go through the data (default: 5, with --weights 10, for a table 50)', whole(1))
+    .option(
+      '--epochs <count>',
+      'times to go through the data (default: 5, for a folder of images 15, with --weights 10, for a table 50)',
+      whole(1),
+    )
     .option('--patience <epochs>', 'end after so many epochs without a better one on the test data, and keep the best', whole(1))
     .option(
       '--batch-size <count>',
-      "examples per step (default: that of the model's paper, or 128; 32 for tables and with --weights)",
+      "examples per step (default: that of the model's paper, or 128, down to 16 for few images of a folder; 32 for tables and with --weights)",
       whole(1),
     )
     .addOption(

@@ -1,7 +1,6 @@
 // `nodegrad plot <model>`: the architecture of a saved model as a picture.
 
 import { ArgumentError } from '../errors.js';
-import { writeFileAtomic } from '../io/atomic.js';
 import { inputShapeOf } from '../layers/costs.js';
 import { savedModel } from './saved.js';
 
@@ -19,8 +18,7 @@ export async function plotCommand(file: string, { output, inputShape: given, ...
   // A network behind preprocessing gets what that puts out.
   const inputShape = given ?? inputShapeOf(model, undefined) ?? model.preprocessing?.outputShape;
   if (inputShape === undefined) throw new ArgumentError(`${file} does not say the shape of one example: --input-shape 28,28,1 does`);
-  const svg = await model.plot(undefined, { ...options, inputShape });
+  const svg = await model.plot(output, { ...options, inputShape });
   if (output === undefined) process.stdout.write(svg);
-  else await writeFileAtomic(output, [Buffer.from(svg)]);
   return 0;
 }

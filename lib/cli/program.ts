@@ -54,7 +54,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .enablePositionalOptions() // what stands behind a script is the script's
     .exitOverride()
     .showHelpAfterError('(nodegrad --help lists the commands)');
-  addTrainOptions(command('train', 'train a model and save it'), 'mlp').action(async (options: GivenOptions) => {
+  addTrainOptions(command('train', 'train a model and save it')).action(async (options: GivenOptions) => {
     code = await train(options);
   });
   const start = command('start', 'what `npm start` does: train a convolutional net on digits and show the result', true);

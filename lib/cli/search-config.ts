@@ -71,7 +71,7 @@ export function wordOf(parameter: string, value: unknown): string {
  * @throws {ArgumentError} for one that is unknown or wrong
  */
 export function optionsOf(words: readonly string[]): GivenOptions {
-  const command = addTrainOptions(new Command('train'), 'mlp')
+  const command = addTrainOptions(new Command('train'))
     .exitOverride()
     .configureOutput({ writeErr: () => {} });
   try {
@@ -123,7 +123,7 @@ export async function readSearchConfig(path: string): Promise<SearchConfig> {
 
   if (document.errors.length > 0) fail(document.errors[0].pos[0], document.errors[0].message);
   const root = entries(document.contents, 'options of `train` and `search`, each on a line of its own');
-  const known = new Set(addTrainOptions(new Command(), 'mlp').options.map(({ long }) => long?.replace(/^--(no-)?/, '') ?? ''));
+  const known = new Set(addTrainOptions(new Command()).options.map(({ long }) => long?.replace(/^--(no-)?/, '') ?? ''));
   for (const name of unfit) known.delete(name);
   const words: string[] = [];
   for (const [name, value, key] of root) {

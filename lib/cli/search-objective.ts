@@ -50,8 +50,14 @@ export function keepPrepared(what: Prepared): void {
 }
 
 /** The options of a trial. */
-export function trialOptions({ words, seed }: Pick<SearchSettings, 'words' | 'seed'>, params: Params, budget: number | null): TrainOptions {
-  const options = withRecipe({ ...optionsOf([...words, ...Object.entries(params).map(([name, value]) => wordOf(name, value))]), seed });
+export function trialOptions(
+  { words, seed }: Pick<SearchSettings, 'words' | 'seed'>,
+  params: Params,
+  budget: number | null,
+  examples?: number,
+): TrainOptions {
+  const given = optionsOf([...words, ...Object.entries(params).map(([name, value]) => wordOf(name, value))]);
+  const options = withRecipe({ ...given, seed }, examples);
   return budget === null ? options : { ...options, epochs: budget };
 }
 
@@ -62,7 +68,7 @@ export async function objective(params: Params, trial: Trial): Promise<number> {
   // In a scope of its own: the model that is made with the data would change what the first trial of a thread draws.
   prepared ??= withSeed(settings.seed, () => prepare(settings));
   const { train, validation, loss, another } = await prepared;
-  const options = trialOptions(settings, params, trial.budget);
+  const options = trialOptions(settings, params, trial.budget, train.length);
   const model = await another(options);
   const optimizer = makeOptimizer(options, model);
   const { epochs, batchSize, maxGradNorm, precision } = options;

@@ -25,6 +25,7 @@ import { scores } from './images.js';
 import { type Job, type Report, classLoss } from './job.js';
 import type { TrainOptions } from './options.js';
 import { columnWord } from './flags.js';
+import { fourDigits } from '../words.js';
 import { formatCount, percent } from './terminal.js';
 
 /** Which table, and what it is used for. */
@@ -84,7 +85,7 @@ export async function tableJob(options: TrainOptions): Promise<Job> {
   if (isClasses) {
     const loss = classLoss(train, options);
     if (loss.classWeights !== null)
-      notes.push(`classes weigh ${target.categories?.map((name, i) => `${digits(loss.classWeights?.[i] ?? 1)} ('${name}')`).join(', ')}`);
+      notes.push(`classes weigh ${target.categories?.map((name, i) => `${fourDigits(loss.classWeights?.[i] ?? 1)} ('${name}')`).join(', ')}`);
     return { ...about, train, test, loss, finish: () => {} };
   }
   if (options.classWeights !== undefined)
@@ -210,11 +211,8 @@ async function judge(model: AnyModel, test: AnyDataset, isClasses: boolean): Pro
   const [loss, r2] = [squares / wanted.length, all === 0 ? null : 1 - squares / all];
   const rmse = Math.sqrt(loss);
   const share = r2 === null ? '' : `; ${percent(r2)} of the variance explained`;
-  return { text: `off by ${digits(off)} on average, root mean square ${digits(rmse)}${share}`, json: { loss, rmse, mae: off, r2 } };
+  return { text: `off by ${fourDigits(off)} on average, root mean square ${fourDigits(rmse)}${share}`, json: { loss, rmse, mae: off, r2 } };
 }
-
-/** A number with four digits. */
-const digits = (value: number): string => String(Number(value.toPrecision(4)));
 
 /** What a saved model asks of a table; null for a model of something else. One that predicts scaled numbers is of no use here. */
 export function tableOfModel(model: AnyModel, file: string): ColumnTransform | null {

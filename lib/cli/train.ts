@@ -43,7 +43,7 @@ interface Show {
 
 /** Runs the job and gives the exit code. */
 export async function train(given: GivenOptions, { detailed = false, rival }: Show = {}): Promise<number> {
-  const options = withRecipe(given);
+  let options = withRecipe(given);
   const { checkpointDir, checkpointEvery, resume, patience } = options;
   if (checkpointDir === undefined && (checkpointEvery !== undefined || resume)) {
     throw new ArgumentError('--checkpoint-every and --resume need --checkpoint-dir <folder>');
@@ -63,6 +63,7 @@ export async function train(given: GivenOptions, { detailed = false, rival }: Sh
       throw new ArgumentError(`--target names a column of a table (.csv, .parquet, .arrow), and ${options.data} is none`);
     const job = await (tableFormat(options.data) === null ? imageJob(options, stopper.signal) : tableJob(options));
     const { model } = job;
+    options = withRecipe(given, job.train.length);
     if (patience !== undefined && job.test.length === 0) throw new ArgumentError('--patience watches the test data, and --test 0 leaves none');
     const optimizer = makeOptimizer(options, model);
     if (!options.json) announce(terminal, options, job, optimizer);

@@ -89,6 +89,9 @@ export async function decodeImages(
   if (failures.length > 0) throw failures[0];
 }
 
+/** An image that was decoded, and is of no use. */
+class Unfit extends Error {}
+
 /** The image, or why there is none. */
 async function decodeImage(
   sharp: Sharp,
@@ -111,15 +114,25 @@ async function decodeImage(
       .toColourspace(channels === 1 ? 'b-w' : 'srgb')
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true });
-    if (info.channels !== channels) throw new Error(`it has ${info.channels} channels, not ${channels}`);
+    if (info.channels !== channels) throw new Unfit(`it has ${info.channels} channels, not ${channels}`);
     return { path: image.path, pixels: data, shape: [info.height, info.width, channels] };
   } catch (error) {
-    // What libvips has to say of one image is lost where it reads others at the same time.
-    const isNamed = (error as Error).message !== 'Unknown error';
-    return isNamed ? (error as Error) : new Error('it is damaged, or not whole', { cause: error });
+    return reasonOf(error as NodeJS.ErrnoException);
   } finally {
     budget.give(taken);
   }
+}
+
+/** Why there is no image, in the same words whatever else is being read, and to what size: what libvips says of one, and whether, depends on both. */
+function reasonOf(error: NodeJS.ErrnoException): Error {
+  const { code, message } = error;
+  if (typeof code === 'string' || error instanceof Unfit) return error;
+  const reason = message.includes('unsupported image format')
+    ? 'it has no format that sharp reads'
+    : message.includes('pixel limit')
+      ? `it has more than ${mostPixels} pixels`
+      : 'it is damaged, or not whole';
+  return new Error(reason, { cause: error });
 }
 
 /** An amount that is taken and given back; who wants more than there is waits, in the order of coming. */

@@ -2,7 +2,7 @@
 
 /** Files that are not among the examples of a data set, and why. */
 export interface LeftOut {
-  /** The first of them; where `count` is 0, what the remark is about. */
+  /** The first of them, which may lie in several folders; where `count` is 0, what the remark is about. */
   readonly path: string;
   /** How many; 0 for a remark on something that is there. */
   readonly count: number;
@@ -12,13 +12,17 @@ export interface LeftOut {
 
 /** Gathers files by folder and reason. */
 export class LeftOutList {
-  readonly #groups = new Map<string, { path: string; count: number; reason: string }>();
+  readonly #groups = new Map<string, { path: string; count: number; reason: string; folders: Set<string> }>();
 
-  add(path: string, reason: string, folder = path.slice(0, Math.max(0, path.lastIndexOf('/')))): void {
-    const key = `${folder}\n${reason}`;
+  add(path: string, reason: string, folder?: string): void {
+    const own = path.slice(0, Math.max(0, path.lastIndexOf('/')));
+    const key = `${folder ?? own}\n${reason}`;
     const group = this.#groups.get(key);
-    if (group === undefined) this.#groups.set(key, { path, count: 1, reason });
-    else group.count += 1;
+    if (group === undefined) this.#groups.set(key, { path, count: 1, reason, folders: new Set([own]) });
+    else {
+      group.count += 1;
+      group.folders.add(own);
+    }
   }
 
   /** A remark on what is among the examples. */
@@ -28,11 +32,15 @@ export class LeftOutList {
 
   /** What another list has gathered. */
   take({ path, count, reason }: LeftOut): void {
-    this.#groups.set(`${path}\n\n${reason}`, { path, count, reason });
+    this.#groups.set(`${path}\n\n${reason}`, { path, count, reason, folders: new Set() });
   }
 
   get list(): LeftOut[] {
-    return [...this.#groups.values()];
+    return [...this.#groups.values()].map(({ path, count, reason, folders }) => ({
+      path,
+      count,
+      reason: folders.size > 1 ? `${reason}, in ${folders.size} folders` : reason,
+    }));
   }
 }
 

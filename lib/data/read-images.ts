@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { types } from 'node:util';
 import { ArgumentError, FileFormatError, checkFlag, checkOptions, describeShape, expected } from '../errors.js';
 import { isAbortSignal } from '../foreign.js';
+import { systemReason } from '../io/atomic.js';
 import { checkAvailable } from '../memory.js';
 import { ProgressBar, type ProgressOption } from '../progress.js';
 import { Tensor } from '../tensor.js';
@@ -73,8 +74,9 @@ export async function readImages(
   const refuse = (place: string, problem: Error): never => {
     const name = names[Number(place)];
     const { code } = problem as NodeJS.ErrnoException;
-    if (typeof code === 'string') throw new ArgumentError(`${name} cannot be read: ${code}`, { cause: problem });
-    throw new FileFormatError(`${name}: this image cannot be decoded: ${problem.message}`, { cause: problem });
+    if (typeof code === 'string') throw new ArgumentError(`${name} cannot be read: ${systemReason(problem)}`, { cause: problem });
+    const what = typeof list[Number(place)] === 'string' ? 'this image' : 'these bytes, as an image,';
+    throw new FileFormatError(`${name}: ${what} cannot be decoded: ${problem.message}`, { cause: problem });
   };
   await decodeImages(encodedOf(list), { size, channels, signal }, use, refuse).finally(() => bar.end());
   return Tensor.from<'uint8'>(pixels, [list.length, ...(first as unknown as DecodedImage).shape]);

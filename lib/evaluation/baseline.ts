@@ -7,7 +7,7 @@ import { ArgumentError } from '../errors.js';
 import { isFloat } from '../dtype.js';
 import { log } from '../ops/elementwise.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
-import { percentOf } from '../words.js';
+import { fourDigits, percentOf } from '../words.js';
 
 /** What {@link baseline} found. */
 export interface Baseline {
@@ -118,8 +118,7 @@ function ofNumbers(train: Float64Array, test: Float64Array): Baseline {
   }
   const [mae, rmse] = [off / test.length, Math.sqrt(squares / test.length)];
   const r2 = spread === 0 ? Number.NaN : 1 - squares / spread;
-  const short = (value: number): string => String(Number(value.toPrecision(4)));
   const share = Number.isNaN(r2) ? '' : `; ${percentOf(r2)} of the variance explained`;
-  const text = `always the mean, ${short(always)}: off by ${short(mae)} on average, root mean square ${short(rmse)}${share}`;
+  const text = `always the mean, ${fourDigits(always)}: off by ${fourDigits(mae)} on average, root mean square ${fourDigits(rmse)}${share}`;
   return { always, className: null, scores: { mae, rmse, r2 }, text };
 }

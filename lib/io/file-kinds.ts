@@ -47,7 +47,9 @@ const pickles =
 const isSafetensors = (begin: Buffer): boolean =>
   begin.length > 9 && begin[8] === 0x7b && begin.readBigUInt64LE(0) < 1n << 32n && begin.readBigUInt64LE(0) > 1n;
 
-const fromPyTorch = "safetensors.torch.save_file(torch.load('a.pth', weights_only=True), 'a.safetensors'), and then loadPyTorch()";
+const fromPyTorch =
+  "safetensors.torch.save_file(torch.load('a.pth', weights_only=True), 'a.safetensors') in Python, and then loadPyTorch(). " +
+  "Of a checkpoint that holds more than weights, it is torch.load(…)['model'] or ['state_dict']; a whole model needs weights_only=False and .state_dict()";
 const fromSklearn = "numpy.savez('a.npz', w=model.coef_, b=model.intercept_), and then readNpz()";
 const throughOnnx = 'tf2onnx turns it into ONNX, which loadOnnx() reads: python -m tf2onnx.convert';
 

@@ -1,5 +1,6 @@
 // The safetensors format: 8 bytes with the length of a JSON header, the header, then the tensors' bytes. Read without trusting any of it.
 
+import { basename } from 'node:path';
 import { setImmediate } from 'node:timers';
 import { isMap, isUint8Array } from '../foreign.js';
 import { type DType, type FloatDType, floatDTypes, isReal } from '../dtype.js';
@@ -272,18 +273,19 @@ const isWellFormed = (text: string): boolean => !/\p{Surrogate}/u.test(text);
 
 /** Length of the header, which must fit into what is there. */
 function headerLengthOf(prefix: Uint8Array, size: number, name: string): number {
-  const hint = otherKind(prefix, 'safetensors', 'model');
+  const hint = otherKind(prefix, 'safetensors', 'model').replaceAll("'a.pth'", `'${basename(name)}'`);
+  if (prefix.length >= 8 && hint !== '') throw new FileFormatError(`${name}: not a safetensors file${hint}`);
   if (prefix.length < 8)
     throw new FileFormatError(`${name}: ${size} bytes are too few for a safetensors file (its first 8 hold the header's length)${hint}`);
   const length = new DataView(prefix.buffer, prefix.byteOffset, 8).getBigUint64(0, true);
   if (length > BigInt(MAX_HEADER_BYTES)) {
     throw new FileFormatError(
-      `${name}: not a safetensors file: a header of ${length} bytes is declared at byte 0, at most ${MAX_HEADER_BYTES} are allowed${hint}`,
+      `${name}: not a safetensors file: a header of ${length} bytes is declared at byte 0, at most ${MAX_HEADER_BYTES} are allowed`,
     );
   }
   if (Number(length) > size - 8) {
     throw new FileFormatError(
-      `${name}: the file ends at byte ${size}, inside its header of ${length} bytes: it is cut off, or not a safetensors file${hint}`,
+      `${name}: the file ends at byte ${size}, inside its header of ${length} bytes: it is cut off, or not a safetensors file`,
     );
   }
   return Number(length);

@@ -37,11 +37,19 @@ export interface CostOptions {
   training?: boolean;
 }
 
-/** @internal The shape of one example: as given, or the model's own `inputShape`. */
+/** What was said of models that do not know their input by themselves. */
+const told = new WeakMap<AnyLayer, readonly number[]>();
+
+/** @internal Notes the shape of one example, for who asks next. */
+export function noteInputShape(model: AnyLayer, shape: readonly number[]): void {
+  told.set(model, [...shape]);
+}
+
+/** @internal The shape of one example: as given, or the model's own `inputShape`, or as it was noted. */
 export function inputShapeOf(model: AnyLayer, given: readonly number[] | undefined): readonly number[] | null {
   const own: unknown = (model as { inputShape?: unknown }).inputShape;
   if (given !== undefined) return checkShape(given, 'options.inputShape');
-  return Array.isArray(own) ? checkShape(own, 'inputShape') : null;
+  return Array.isArray(own) ? checkShape(own, 'inputShape') : (told.get(model) ?? null);
 }
 
 /** @internal Runs `body` with the layers in one mode, and gives each its own back. */

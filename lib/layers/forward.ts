@@ -1,7 +1,8 @@
 // What happens around every `forward`: the layer's path, observers, and errors that say where.
 
 import { context, within } from '../context.js';
-import { NodegradError } from '../errors.js';
+import { DTypeError, NodegradError } from '../errors.js';
+import type { AnyTensor } from '../tensor.js';
 import type { AnyLayer, Layer } from './layer.js';
 
 /** Called after each forward of a layer; see {@link observeForward}. */
@@ -10,6 +11,16 @@ export type ForwardObserver = (layer: Layer<never, unknown>, path: string, outpu
 /** @internal Runs `body` while `observer` sees the output of every layer: for summaries, statistics, and finding the first NaN. */
 export function observeForward<R>(observer: ForwardObserver, body: () => R): R {
   return within('observers', [...context.observers, observer], body);
+}
+
+/** Of an input and weights whose element types do not mix, says which is which: it is the input that is converted. */
+function nameTypes(error: DTypeError, layer: AnyLayer, inputs: readonly unknown[]): void {
+  const advice = /Convert one with \S+$/;
+  const given = (inputs[0] as Partial<AnyTensor> | null | undefined)?.dtype;
+  const own = [...layer.ownParameters().values()][0]?.dtype;
+  if (!advice.test(error.message) || given === undefined || own === undefined || given === own) return;
+  const read = given === 'float64' ? `, or { dtype: '${own}' } for readNpy() and other readers` : '';
+  error.message = error.message.replace(advice, `The input is ${given}, and the layer's parameters are ${own}: x.to('${own}')${read}`);
 }
 
 type Forward = (...inputs: unknown[]) => unknown;
@@ -65,6 +76,7 @@ function wrap(owner: object, enter: Enter, owned?: AnyLayer): void {
         });
       } catch (error) {
         // The innermost layer says where it happened.
+        if (error instanceof DTypeError) nameTypes(error, layer, inputs);
         if (path !== '' && error instanceof NodegradError && !error.message.startsWith('in layer ')) {
           error.message = `in layer '${path}': ${error.message}`;
         }

@@ -109,18 +109,17 @@ export function loadState(
         continue;
       }
       throw new ShapeError(
-        `'${path}' expects shape ${describeShape(place.shape)}, received ${describeShape(value.shape)}. Weights of Linear are [in, out]`,
+        `'${path}' expects shape ${describeShape(place.shape)}, received ${describeShape(value.shape)}. ${shapeHint(place.shape, value.shape)}`,
       );
     }
     if (isReal(value.dtype) !== isReal(place.dtype)) throw new DTypeError(`'${path}' expects ${place.dtype}, received ${value.dtype}`);
     report.matched.push(path);
   }
   if ((given.strict ?? true) && report.missing.length + report.unexpected.length > 0) {
-    const list = (names: string[]): string =>
-      names.length > 6 ? `${names.slice(0, 6).join(', ')} and ${names.length - 6} more` : names.join(', ');
-    throw new ArgumentError(
-      `the state does not fit the model: missing ${list(report.missing) || 'nothing'}; unexpected ${list(report.unexpected) || 'nothing'}. { strict: false } takes what matches`,
+    const kinds = [report.missing, report.unexpected].flatMap((names, i) =>
+      names.length > 0 ? [`${['missing', 'unexpected'][i]} ${listOf(names)}`] : [],
     );
+    throw new ArgumentError(`the state does not fit the model: ${kinds.join('; ')}. { strict: false } takes what matches`);
   }
   prepare();
   refuseBusy(
@@ -141,6 +140,20 @@ export function loadState(
     touch(place);
   }
   return report;
+}
+
+/** The first of some names, and how many more there are. */
+export const listOf = (names: readonly string[]): string =>
+  names.length > 6 ? `${names.slice(0, 6).join(', ')} and ${names.length - 6} more` : names.join(', ');
+
+/** What to do about a value of another shape. */
+function shapeHint(wanted: readonly number[], given: readonly number[]): string {
+  const order = wanted.length === 4 ? [3, 2, 0, 1] : wanted.map((_, d) => wanted.length - 1 - d);
+  const isPyTorch = wanted.length > 1 && given.join() === order.map((axis) => wanted[axis]).join();
+  if (isPyTorch) return 'PyTorch has it so: loadPyTorch(model, path) turns its weights round';
+  return wanted.length === 2
+    ? "Weights of Linear are [in, out]. { otherShapes: 'skip' } leaves it as it is"
+    : "{ otherShapes: 'skip' } leaves it as it is";
 }
 
 // Other frameworks list a value under each of its paths, or under whichever of them.

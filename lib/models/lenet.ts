@@ -233,7 +233,7 @@ export function lenet5(options: Lenet5Options = {}): Sequential {
 export interface SmallConvNetOptions {
   /** Outputs. Default 10. */
   classes?: number;
-  /** Height and width of the images, a multiple of 4. Default 28. */
+  /** Height and width of the images, at least 4. Default 28. */
   imageSize?: number;
   /** Channels of the images. Default 1. */
   channels?: number;
@@ -259,7 +259,8 @@ export function smallConvNet(options: SmallConvNetOptions = {}): Sequential {
     { classes: 10, imageSize: 28, channels: 1, width: 16, dropout: 0.25 },
     ['dropout'],
   );
-  if (imageSize % 4 !== 0) throw new ArgumentError(`expected \`options.imageSize\` to be a multiple of 4, received ${imageSize}`);
+  // What two poolings leave of a side.
+  const side = Math.floor(checkInteger(imageSize, 'options.imageSize', 4) / 4);
   const stage = (from: number, to: number) => [
     new Conv2d(from, to, 3, { padding: 1, bias: false }),
     new BatchNorm2d(to),
@@ -271,7 +272,7 @@ export function smallConvNet(options: SmallConvNetOptions = {}): Sequential {
       ...stage(channels, width),
       ...stage(width, 2 * width),
       new Flatten(),
-      new Linear((imageSize / 4) * (imageSize / 4) * 2 * width, 128),
+      new Linear(side * side * 2 * width, 128),
       new ReLU(),
       new Dropout(dropout),
       classifier(128, classes),

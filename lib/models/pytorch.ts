@@ -5,7 +5,7 @@ import { checkPath } from '../io/atomic.js';
 import { type SafetensorsWriteOptions, readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { ArgumentError, ShapeError, checkChoice, checkOptions, describeShape } from '../errors.js';
 import { Conv2d } from '../layers/convolution.js';
-import { inputShapeOf } from '../layers/costs.js';
+import { inputShapeOf, noteInputShape } from '../layers/costs.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
@@ -13,14 +13,14 @@ import { Flatten } from '../layers/shape.js';
 import { join } from '../layers/fields.js';
 import { type FeatureOrder, featureOrders } from './feature-order.js';
 import { inTorchvisionNames } from './foreign-names.js';
-import { type LoadReport, everyPlace, itemsOf } from '../layers/state.js';
+import { type LoadReport, everyPlace, itemsOf, listOf } from '../layers/state.js';
 import { withoutGradients } from '../ops/emit.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { gatherRecurrent, recurrentNames, spreadRecurrent } from './recurrent-weights.js';
 
 /** What {@link loadPyTorch} and {@link savePyTorch} want to know of a model. */
 export interface PyTorchOptions {
-  /** Shape of one example, [height, width, channels]; needed for a net that flattens images, unless the model says it by itself. */
+  /** Shape of one example, [height, width, channels]; needed for a net that flattens images, unless the model says it by itself, or {@link loadPyTorch} was told before. */
   inputShape?: readonly number[];
 }
 
@@ -159,12 +159,22 @@ export async function loadPyTorch(
     otherShapes,
   } = checkOptions<LoadPyTorchOptions>(options, 'options', ['inputShape', 'strict', 'prefix', 'otherShapes']);
   const others = checkChoice(otherShapes ?? 'error', 'options.otherShapes', ['error', 'skip']);
-  const places = placesOf(model, options);
   const tensors = isMap(source) ? source : (await readSafetensors(source)).tensors;
+  const places = placesOf(model, options);
   const given = new Map<string, AnyTensor>();
   for (const [name, value] of tensors) if (name.startsWith(prefix)) given.set(name.slice(prefix.length), value);
-  const named = inTorchvisionNames(given, new Set([...places.keys(), ...recurrentNames(model)]));
-  gatherRecurrent(model, named);
+  const known = new Set([...places.keys(), ...recurrentNames(model)]);
+  const named = inTorchvisionNames(given, known);
+  const unknown = [...named.keys()].filter((name) => !known.has(name));
+  // Names that the model lacks say more than a shape, as those of a second direction do.
+  const misfit = (name: string, wanted: readonly number[], value: AnyTensor): ShapeError =>
+    new ShapeError(
+      `'${name}' expects PyTorch's shape ${describeShape(wanted)}, received ${describeShape(value.shape)}` +
+        (unknown.length > 0
+          ? `. The model has no place for ${listOf(unknown)}`
+          : ". { otherShapes: 'skip' } leaves what does not fit as it is"),
+    );
+  gatherRecurrent(model, named, others === 'skip' ? null : misfit);
   const state = new Map<string, AnyTensor>();
   for (const [name, value] of named) {
     const place = places.get(name);
@@ -178,7 +188,7 @@ export async function loadPyTorch(
         state.set(place.path, value);
         continue;
       }
-      throw new ShapeError(`'${name}' expects PyTorch's shape ${describeShape(wanted)}, received ${describeShape(value.shape)}`);
+      throw misfit(name, wanted, value);
     }
     state.set(
       place.path,
@@ -189,7 +199,9 @@ export async function loadPyTorch(
   for (const [name, { known }] of places) {
     if (!found.has(known) && name.endsWith('num_batches_tracked')) state.set(known, Tensor.from(Int32Array.of(0), []));
   }
-  return model.loadStateDict(state, { strict, otherShapes: others });
+  const report = model.loadStateDict(state, { strict, otherShapes: others });
+  if (options.inputShape !== undefined) noteInputShape(model, options.inputShape);
+  return report;
 }
 
 /**

@@ -32,6 +32,7 @@ function cellsOf(model: AnyLayer): Place[] {
   return places;
 }
 
+const hasShape = ({ shape }: AnyTensor, wanted: readonly number[]): boolean => describeShape(shape) === describeShape(wanted);
 const width = ({ inputWeight }: RecurrentCell): number => inputWeight.shape[1];
 /** What is added to the candidate's product alone, and stays a bias of its own. */
 const candidateBias = (cell: RecurrentCell): AnyTensor | null => (cell instanceof GRUCell ? cell.recurrentBias : null);
@@ -57,15 +58,16 @@ export function recurrentNames(model: AnyLayer): string[] {
   return cellsOf(model).flatMap(({ theirs }) => [...Object.keys(matrices), 'bias_ih', 'bias_hh'].map(theirs));
 }
 
+/** What to throw for a value whose shape in PyTorch is another one; null where such a value stays as it is, of another shape here, too. */
+export type Misfit = ((name: string, wanted: readonly number[], value: AnyTensor) => ShapeError) | null;
+
 /** Puts our names and layouts in place of PyTorch's `weight_ih_l0`, `bias_hh_l0` and their kin. */
-export function gatherRecurrent(model: AnyLayer, tensors: Map<string, AnyTensor>): void {
+export function gatherRecurrent(model: AnyLayer, tensors: Map<string, AnyTensor>, misfit: Misfit): void {
   for (const { cell, path, theirs } of cellsOf(model)) {
     const take = (name: string, shape: readonly number[]): Tensor | null => {
       const value = tensors.get(theirs(name));
       if (value === undefined) return null;
-      if (describeShape(Tensor.check(value, theirs(name)).shape) !== describeShape(shape)) {
-        throw new ShapeError(`'${theirs(name)}' expects PyTorch's shape ${describeShape(shape)}, received ${describeShape(value.shape)}`);
-      }
+      if (misfit !== null && !hasShape(Tensor.check(value, theirs(name)), shape)) throw misfit(theirs(name), shape, value);
       tensors.delete(theirs(name));
       // Biases are added, which those in bfloat16 are not.
       return (value.dtype === 'bfloat16' ? value.to('float32') : value) as Tensor;
@@ -83,7 +85,8 @@ export function gatherRecurrent(model: AnyLayer, tensors: Map<string, AnyTensor>
       if (cell.bias === null) return;
       const [input, recurrent] = [take('bias_ih', [width(cell)]), take('bias_hh', [width(cell)])];
       if (input === null || recurrent === null) return;
-      const { bias, candidate } = joinBiases(cell, input, recurrent);
+      const fits = [input, recurrent].every((value) => hasShape(value, [width(cell)]));
+      const { bias, candidate } = fits ? joinBiases(cell, input, recurrent) : { bias: input, candidate: candidateBias(cell) && recurrent };
       tensors.set(join(path, 'bias'), bias);
       if (candidate !== null) tensors.set(join(path, 'recurrentBias'), candidate);
     });

@@ -21,9 +21,12 @@ export type DynamicAxes = readonly ('time' | 'height' | 'width')[] | Readonly<Re
 
 /** Options of {@link saveOnnx} and {@link encodeOnnx}. */
 export interface OnnxExportOptions {
-  /** Shape of one example, without the batch dimension. Default: what the model or its preprocessing says that it was made for. */
+  /**
+   * Shape of one example, without the batch dimension; of images [height, width, channels], whatever the layout of the file. Default: what the model or its
+   * preprocessing says that it was made for, or {@link loadPyTorch} was told.
+   */
   inputShape?: readonly number[];
-  /** Inputs in place of `inputShape`, for a model that takes several: a batch, whose tensors say names, shapes and element types. */
+  /** Inputs in place of `inputShape`, for a model that takes several: a batch, whose tensors say names, shapes and element types. Inputs stand in the order of their names. */
   example?: TensorTree;
   /**
    * Element type of the input; with an `example`, of its int32 tensors alone: `'int32'` or `'int64'`. Default: int64, which tokenizers and PyTorch give, where the model

@@ -74,7 +74,13 @@ async function readBeside(location: string, path: string): Promise<Uint8Array> {
   // A model says what is read in its folder, and nothing else.
   if (isAbsolute(location) || inner === '..' || inner.startsWith(`..${sep}`) || location.includes('\0'))
     throw new FileFormatError(`${path}: has weights in '${location}', outside of its folder`);
-  return readWhole(join(dirname(path), inner), Number.MAX_SAFE_INTEGER);
+  try {
+    return await readWhole(join(dirname(path), inner), Number.MAX_SAFE_INTEGER);
+  } catch (error) {
+    throw new ArgumentError(`${path} keeps its weights in a file beside it, which belongs to it: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
 }
 
 /**
@@ -103,6 +109,9 @@ function checked(options: OnnxImportOptions): OnnxImportOptions {
 
 async function decoded(bytes: Uint8Array, source: string): Promise<ModelMessage> {
   if (isOtherKind(bytes, 'onnx')) throw new FileFormatError(`${source}: is no ONNX model${otherKind(bytes)}`);
+  const [, beside] = /^(.*\.onnx)\.data$/.exec(source) ?? [];
+  if (beside !== undefined)
+    throw new FileFormatError(`${source}: is no ONNX model, but the weights of one, by its name of '${beside}': give that`);
   return (await import('./protobuf.js')).decodeModel(bytes, source);
 }
 

@@ -44,7 +44,11 @@ function inputsOf(model: AnyLayer, { example, inputShape, dtype }: OnnxExportOpt
   const whole = dtype === 'int32' ? 'int32' : 'int64';
   if (example === undefined) {
     const shape = inputShape === undefined && ownShape !== null ? ownShape : inputShapeOf(model, inputShape);
-    if (shape === null) throw new ArgumentError(expected('the shape of one example, or an example', 'options.inputShape', inputShape));
+    if (shape === null) {
+      const hint =
+        'It is without the examples, and of images [height, width, channels] in either layout: { inputShape: [32, 32, 3] }. A model of several inputs takes an `example`';
+      throw new ArgumentError(expected('the shape of one example', 'options.inputShape', inputShape, hint));
+    }
     const own = dtype === undefined ? 'float32' : dtype === 'int64' ? 'int32' : dtype;
     return { names: ['input'], given: [{ shape, dtype: own }], whole, structure: { key: '.', rebuild: ([x]) => x } };
   }
@@ -174,7 +178,9 @@ function forwardOf(
     } catch (error) {
       if (batchSize !== null || !(error instanceof NodegradError)) throw error;
       const message = inNumber(error.message, examples);
-      if (message !== error.message)
+      const first = /Is it \[N, C, H, W\]\?.*$/;
+      if (first.test(message)) error.message = message.replace(first, '`options.inputShape` is [height, width, channels], whatever the layout');
+      else if (message !== error.message)
         error.message = given !== inputs.given ? message : `${message} (N examples: \`batchSize\` exports the model for a fixed number)`;
       throw error;
     }

@@ -10,9 +10,10 @@ import { type Op, defineOp, variantOf } from './define.js';
 import { add, requireFloat } from './elementwise.js';
 import { emitInPlace, emitOne } from './emit.js';
 import { descriptor } from './fused.js';
-import { imagesHint } from './hints.js';
+import { channelsHint, imagesHint } from './hints.js';
 import { sum } from './reduce.js';
 import { reshape } from './shape.js';
+import { plural } from '../words.js';
 
 /** A size along the height and along the width; one number is both. */
 export type Size2d = number | readonly [number, number];
@@ -238,9 +239,8 @@ function checkOperands(name: string, x: AnyTensor, w: AnyTensor, channels: numbe
     throw new ShapeError(`[${name}] the kernel is empty: weight of shape ${describeShape(w.shape)}`);
   }
   if (x.shape[3] !== channels) {
-    const hint = x.shape[1] === channels ? ' Is it [N, C, H, W]? nodegrad keeps channels last: x.transpose([0, 2, 3, 1]).' : '';
     throw new ShapeError(
-      `[${name}] expected ${channels} channels (the last dimension) for a weight of shape ${describeShape(w.shape)}, received shape ${describeShape(x.shape)}.${hint}`,
+      `[${name}] expected ${plural(channels, 'channel')} (the last dimension) for a weight of shape ${describeShape(w.shape)}, received shape ${describeShape(x.shape)}${channelsHint(channels, x.shape)}`,
     );
   }
 }

@@ -53,6 +53,15 @@ export function imagesHint(channels: number, shape: readonly number[]): string {
   return `. Rows that are images of ${side} × ${side}: x.reshape([-1, ${side}, ${side}, 1])${a === b ? image : ''}`;
 }
 
+/** What makes images of so many channels of others, or a network that takes these. */
+export function channelsHint(channels: number, shape: readonly number[]): string {
+  const received = shape[3];
+  if (shape[1] === channels) return '. Is it [N, C, H, W]? nodegrad keeps channels last: x.transpose([0, 2, 3, 1]).';
+  // Of layers further in nobody knows what was meant.
+  if (![channels, received].every((count) => count === 1 || count === 3)) return '';
+  return `. A network for ${received === 3 ? 'colours' : 'grey images'} is made with \`channels: ${received}\``;
+}
+
 /** What makes class targets for scores [..., classes] of one-hot rows in an integer type, or of indices in another shape. */
 export function classTargetHint(received: readonly number[], scores: { readonly shape: readonly number[]; readonly dtype: DType }): string {
   return sameShape(received, scores.shape)

@@ -79,7 +79,7 @@ function boxPiece(box: Box): Piece {
 }
 
 function titleLine(x: number, y: number, title: string, detail: string): string {
-  const rest = detail === '' ? '' : `<tspan font-size="${sizes.small}" font-weight="400"> ${escape(detail)}</tspan>`;
+  const rest = detail === '' ? '' : ` <tspan font-size="${sizes.small}" font-weight="400">${escape(detail)}</tspan>`; // inside of it, some programs drop the space
   return `<text x="${short(x)}" y="${short(y)}" font-size="${sizes.title}" class="bold middle">${escape(title)}${rest}</text>`;
 }
 

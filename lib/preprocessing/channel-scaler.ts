@@ -157,6 +157,12 @@ export class ChannelScaler extends AffineTransform {
     return super.transform(x);
   }
 
+  protected override wayOut([, , channels]: readonly number[]): string {
+    const [height, width, own] = this.inputShape ?? [];
+    if (channels !== own) return '';
+    return `: readImages(path, { imageSize: ${height === width ? height : describeShape([height, width])} }) gives that size`;
+  }
+
   /** Refuses what is no image in this layout, or has other channels than figures were given for. */
   #check(shape: readonly number[]): void {
     if (shape.length !== 3)

@@ -118,6 +118,11 @@ export abstract class Transform {
     return this.#fitted();
   }
 
+  /** What to do about examples of another shape, for the end of the message; empty where nobody knows. */
+  protected wayOut(_shape: readonly number[]): string {
+    return '';
+  }
+
   /**
    * Learns from training data: a tensor whose first dimension counts examples, or a data set, of which the inputs count.
    *
@@ -188,7 +193,7 @@ export abstract class Transform {
     if (describeShape(given.shape.slice(1)) !== describeShape(shape) || given.rank === 0) {
       const what = ['n', ...shape].join(', ');
       throw new ShapeError(
-        `${method}() of this ${this.constructor.name} takes examples as [${what}], received shape ${describeShape(given.shape)}`,
+        `${method}() of this ${this.constructor.name} takes examples as [${what}], received shape ${describeShape(given.shape)}${this.wayOut(given.shape.slice(1))}`,
       );
     }
     return noGrad(() => body(isFloat(given.dtype) ? given.detach() : given.to('float32'))) as Tensor<Transformed<D>>;

@@ -60,13 +60,19 @@ export function fuse(recording: Recording, results: readonly Slot[], precision: 
   const list = all.reduce((made, pass) => pass(made), { buffers: recording.buffers, instructions: recording.instructions, results } as List);
   const planned = (one: List): Recording => ({ ...recording, buffers: one.buffers, ...askFirst(one) });
   if (!isFused) return planned(list);
-  const recorded = recording.instructions.length;
-  const woven = weaveShards(list);
   const kept = results.map(({ buffer }) => buffer);
   const bytesOf = (one: List): number => planMemory({ ...recording, ...one }, kept).arenaBytes;
-  // Shards keep a step small: side by side they may take a little more than one after the other.
-  return { ...planned(woven === list || bytesOf(woven) > mostGrowth * bytesOf(list) ? list : woven), recorded };
+  return { ...planned(wovenWithin(list, bytesOf)), recorded: recording.instructions.length };
 }
 
 /** How much memory a step with shards side by side may take, in times of what it takes with one after the other. */
 const mostGrowth = 1.25;
+
+/** Shards keep a step small: side by side where that takes hardly more memory, else at least with sums as early as they can be. */
+function wovenWithin(list: List, bytesOf: (one: List) => number): List {
+  for (const sideBySide of [true, false]) {
+    const woven = weaveShards(list, sideBySide);
+    if (woven !== list && bytesOf(woven) <= mostGrowth * bytesOf(list)) return woven;
+  }
+  return list;
+}

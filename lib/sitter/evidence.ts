@@ -169,6 +169,13 @@ export const short = (value: number): string => {
   return size === 0 || (size >= 1e-3 && size < 1e5) ? String(Number(value.toPrecision(3))) : value.toExponential(1);
 };
 
+/** Two numbers as people write them, with as many digits as it takes to tell them apart. */
+export function shortApart(a: number, b: number): readonly [string, string] {
+  if (short(a) !== short(b)) return [short(a), short(b)];
+  const texts = [4, 5, 6, 7].map((digits) => [a.toPrecision(digits), b.toPrecision(digits)] as const);
+  return texts.find(([one, other]) => one !== other) ?? [short(a), short(b)];
+}
+
 /** A learning rate as people write it: what a schedule gives has sixteen digits. */
 export const rateText = (lr: number): string => String(Number(lr.toPrecision(3)));
 

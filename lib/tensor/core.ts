@@ -7,7 +7,7 @@ import type { GradientNode, Stamp } from '../ops/destination.js';
 import { sizeOf, withoutGradients } from '../ops/emit.js';
 import { type StateKind, isWatched, makes, opens, reads, usesGradient, writes } from '../recording.js';
 import { keepNames } from '../names.js';
-import { showAs } from '../words.js';
+import { nameHint, showAs } from '../words.js';
 import { headOf, tensorText } from './text.js';
 
 /** A tensor of any element type. */
@@ -114,7 +114,7 @@ export class Tensor<D extends DType = 'float32'> {
     // The private field and not the prototype: a proxy of a tensor, or an object made on its prototype, has none.
     if (typeof value !== 'object' || value === null || !(#data in value)) {
       throw new ArgumentError(
-        expected('a Tensor', argument, value, 'Numbers and arrays go through tensor(), typed arrays through Tensor.from()'),
+        expected('a Tensor', argument, value, nameHint(value) || 'Numbers and arrays go through tensor(), typed arrays through Tensor.from()'),
       );
     }
     return value as unknown as AnyTensor;

@@ -22,7 +22,7 @@ import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { type TensorTree, firstTensor, isTree, mapTensors, tensorsOf } from '../tree.js';
 import { checkClasses } from './class-names.js';
 import { checkDomains } from './domains.js';
-import { type BatchPlace, explainColumns, locate } from './failed-batch.js';
+import { type BatchPlace, explainInputs, locate } from './failed-batch.js';
 import type { Scores } from './history.js';
 import { checkMetrics, resultsOf } from './measured.js';
 import { type BatchRange, type BatchScores, batchesInGroup } from './evaluation-parts.js';
@@ -38,7 +38,7 @@ import { type Seen, addMeasured, measure, needPrediction } from './train-step.js
 export interface EvaluateOptions {
   /** The loss. */
   readonly loss: Loss;
-  /** Default: accuracy with a loss of classes, such as `CrossEntropyLoss`, or of yes and no, `BinaryCrossEntropyLoss`; else none. */
+  /** Default: accuracy with a loss of classes, such as `CrossEntropyLoss`, or of yes and no, `BinaryCrossEntropyLoss`; else none. A list stands in its place: accuracy is there where it names `new Accuracy()`. */
   readonly metrics?: readonly Metric[];
   /** Examples per forward pass; default 256. It changes no result beyond the rounding of sums over batches. */
   readonly batchSize?: number;
@@ -262,7 +262,7 @@ async function compiled<R>(
   } catch (error) {
     throw error instanceof StepFailure
       ? locate(error, placeOf(loader, error.batch), feed.pair(error.batch))
-      : explainColumns(error, loader.dataset);
+      : explainInputs(error, loader.dataset);
   } finally {
     programs.dispose();
   }

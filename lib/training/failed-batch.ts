@@ -1,21 +1,25 @@
 // What to say of a batch that failed: which example of the data set it was, where the error is about one.
 
 import { aboutData } from '../data/about.js';
+import { memoryOf } from '../data/contract.js';
 import { Cursor } from '../data/cursor.js';
-import type { AnyDataset } from '../data/dataset.js';
+import { type AnyDataset, isInMemory } from '../data/dataset.js';
 import type { AnyPair, Order } from '../data/loader.js';
 import { isFloat } from '../dtype.js';
 import { DTypeError, IndexError, ShapeError } from '../errors.js';
 import { StepFailure } from '../program/stream.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
 import { type TensorTree, tensorsOf } from '../tree.js';
 
 const usual = 'Set model.preprocessing = tablePreprocessing(data.features).fit(train), which scales and encodes them for a net';
+const usualOfImages =
+  "Set model.preprocessing = new ChannelScaler({ layout: 'NHWC', divide: true }), which scales them and is saved with the model";
 
 /** How many numbers came where another number of them was expected. */
 const width = /expected \d+ input features .*received shape \[(?:[^\]]*, )?(\d+)\]/;
 
-/** Of element types that do not mix, where the inputs are a table's columns as they are: what makes numbers for a net of them. Of a net that is too wide or narrow, the way. */
-export function explainColumns(error: unknown, data: AnyDataset): unknown {
+/** Of element types that do not mix, where the inputs are a table's columns or bytes of images as they are: what makes numbers for a net of them. Of a net that is too wide or narrow, the way. */
+export function explainInputs(error: unknown, data: AnyDataset): unknown {
   const { features, inputShape } = data;
   if (error instanceof ShapeError && features === undefined && aboutData(data)?.columns) {
     const shape = inputShape as readonly number[];
@@ -23,9 +27,19 @@ export function explainColumns(error: unknown, data: AnyDataset): unknown {
     const way = `The preprocessing makes ${shape[0]} numbers of each row: the model takes as many with inputShape: preprocessing.outputShape`;
     return new ShapeError(`${error.message}. ${way}`, { cause: error });
   }
+  if (!(error instanceof DTypeError)) return error;
   // What came through a preprocessing has no columns any more.
-  if (!(error instanceof DTypeError) || features === undefined) return error;
-  return new DTypeError(`${error.message}, or better: the inputs are columns of a table as they are. ${usual}`, { cause: error });
+  if (features !== undefined)
+    return new DTypeError(`${error.message}, or better: the inputs are columns of a table as they are. ${usual}`, { cause: error });
+  if (!areBytesOfImages(data) || !error.message.includes('received uint8')) return error;
+  const problem = error.message.replace(/\. Convert with .*$/s, '');
+  return new DTypeError(`${problem}: the inputs are bytes of images, as they are in files. ${usualOfImages}`, { cause: error });
+}
+
+function areBytesOfImages(data: AnyDataset): boolean {
+  if (!isInMemory(data)) return false;
+  const { inputs } = memoryOf(data);
+  return inputs instanceof Tensor && (inputs as AnyTensor).dtype === 'uint8' && (inputs as AnyTensor).rank === 4;
 }
 
 /** Where a batch came from. */
@@ -56,7 +70,7 @@ export function nameExample({ data, order, batchSize, batch, epoch }: BatchPlace
  */
 export function locate(error: unknown, place: BatchPlace, batch: AnyPair): unknown {
   const cause = error instanceof StepFailure ? error.cause : error;
-  if (!(cause instanceof IndexError)) return explainColumns(cause, place.data);
+  if (!(cause instanceof IndexError)) return explainInputs(cause, place.data);
   const { value, position } = cause;
   const holder = tensorsOf(batch as TensorTree, 'batch').leaves.find(({ dtype, data }) => !isFloat(dtype) && data[position] === value);
   if (holder === undefined) return cause;

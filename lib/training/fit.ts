@@ -24,7 +24,7 @@ import { takeFromData } from './class-names.js';
 import { checkDomains } from './domains.js';
 import { TrainingAbortedError, type TrainingNonFiniteError, endOf, leavesWholeSteps } from './errors.js';
 import { checkLoss, checkMetrics, checkNotEmpty, checkSignal, isSumOf, meanOfBatches, resultsOf } from './evaluate.js';
-import { type BatchPlace, explainColumns, locate } from './failed-batch.js';
+import { type BatchPlace, explainInputs, locate } from './failed-batch.js';
 import { type FitOptions, checkFit, precisionOf, settingsOf, togetherOf } from './fit-options.js';
 import { type EpochRecord, History, type Scores } from './history.js';
 import { type Meeting, endsBetweenSteps, failTogether, meet, optionsInGroup, stopTogether } from './in-group.js';
@@ -309,7 +309,7 @@ class Fitting implements TrainingRun {
           }
         }
       } catch (error) {
-        failure ??= { error: explainColumns(error, this.#loader.dataset) };
+        failure ??= { error: explainInputs(error, this.#loader.dataset) };
         if (failure.error instanceof StepFailure)
           failure = { error: this.#explain(error, failure.error.batch, this.#loader.order(order), feed.pair(failure.error.batch)) };
       }

@@ -142,8 +142,8 @@ export abstract class Model<In = Tensor, Out = Tensor> extends Layer<In, Out> {
    *
    * @param path - A file to write, whole or not at all. Default: none.
    * @returns The SVG. It refers to no other file, and suits light and dark pages.
-   * @throws {@link ArgumentError} when neither the options nor the model say the shape of an example, for wrong options, or when the file cannot
-   *   be written.
+   * @throws {@link ArgumentError} when neither the options nor the model say the shape of an example, for wrong options, for the name of another
+   *   kind of file, such as `x.png`, or when the file cannot be written.
    * @example
    * ```ts
    * import { resnet18 } from 'nodegrad';
@@ -187,9 +187,9 @@ export abstract class Model<In = Tensor, Out = Tensor> extends Layer<In, Out> {
 
   /**
    * Fills the parameters from a safetensors file, by path; {@link load} builds a whole model instead. Preprocessing and class names come along where the file has
-   * them; what is frozen here stays frozen, whatever the file says.
+   * them; what is frozen here stays frozen, whatever the file says. Files of PyTorch are for {@link loadPyTorch}: their matrices are [out, in], which shows in none that is square.
    *
-   * @throws {@link ShapeError} or {@link ArgumentError} when the file does not fit the model, which then stays as it was.
+   * @throws {@link ShapeError} or {@link ArgumentError} when the file does not fit the model, or says that it is of PyTorch. The model then stays as it was.
    */
   load(path: string, options?: LoadOptions): Promise<LoadReport> {
     refuseInStep('values were loaded into a model', 'Load them between two steps');

@@ -33,7 +33,7 @@ export async function plot(model: AnyLayer, path: string | undefined, options: P
     fold = true,
     columns,
   } = checkOptions<PlotOptions>(options, 'options', ['inputShape', 'title', 'depth', 'fold', 'columns']);
-  if (path !== undefined) checkPath(path);
+  if (path !== undefined) checkIsSvg(checkPath(path));
   if (typeof title !== 'string') throw new ArgumentError(expected('a string', 'options.title', title));
   checkNesting(model);
   const input = inputShapeOf(model, inputShape);
@@ -51,6 +51,16 @@ export async function plot(model: AnyLayer, path: string | undefined, options: P
   });
   if (path !== undefined) await writeFileAtomic(path, [Buffer.from(svg)]);
   return svg;
+}
+
+/** Names that promise another kind of file: what opens them would fail. */
+const otherKinds = /\.(png|jpe?g|gif|webp|avif|tiff?|bmp|pdf|e?ps|html?|dot)$/i;
+
+function checkIsSvg(path: string): void {
+  if (!otherKinds.test(path)) return;
+  const svg = path.replace(otherKinds, '.svg');
+  const wayOut = `Name it ${JSON.stringify(svg)}; of that, the package sharp makes pixels: await sharp(${JSON.stringify(svg)}).toFile(${JSON.stringify(path.replace(otherKinds, '.png'))})`;
+  throw new ArgumentError(expected('the path of a file of SVG, which is what plot() writes,', 'path', path, wayOut));
 }
 
 /** The picture of a model that is trained on these data; null for one that takes a tree, or looks at numbers, and has none. */

@@ -1,6 +1,7 @@
 // What can be known of a run before its first step: by the shapes of its data alone, and by a look at class indices that lie in memory.
 
 import { memoryOf, sourcesOf } from '../data/contract.js';
+import { someNames } from '../data/columns.js';
 import { type AnyDataset, type BatchPart, type ExampleMemory, isInMemory } from '../data/dataset.js';
 import type { AnyLoader, AnyPair } from '../data/loader.js';
 import type { DType } from '../dtype.js';
@@ -13,6 +14,7 @@ import { isBuiltIn } from '../names.js';
 import { trace } from '../ops/trace.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import type { TensorTree } from '../tree.js';
+import { plural } from '../words.js';
 import { checkOutput } from './evaluate.js';
 import { rememberModes } from './modes.js';
 import { rememberRandoms } from './run-state.js';
@@ -117,6 +119,13 @@ function again(error: NodegradError, where: string, wayOut: string): NodegradErr
   return new (error instanceof DTypeError ? DTypeError : ShapeError)(`${where}: ${error.message}${wayOut}`, { cause: error });
 }
 
+/** What to do about a class index that the model has no score for. */
+function wayOut(names: readonly string[] | undefined, value: number, classes: number): string {
+  if (names !== undefined && names.length > classes && value < names.length)
+    return `the data have ${names.length} classes (${someNames(names)}): build the model with \`classes: ${names.length}\``;
+  return `indices count from 0${value === classes ? `. Labels that count from 1: ${countFromZero('target')}` : ''}`;
+}
+
 /** Class indices that the loss would refuse; a loss of a user's own may know better. */
 function checkLabels(data: AnyDataset, { targets: given, rows }: Memory, used: number, loss: Loss, classes: number | null): void {
   if (!(given instanceof Tensor)) return;
@@ -135,9 +144,8 @@ function checkLabels(data: AnyDataset, { targets: given, rows }: Memory, used: n
     const at = labels.subarray(row * width, (row + 1) * width).findIndex(isWrong);
     if (at < 0) continue;
     const value = labels[row * width + at];
-    const hint = value === classes ? `. Labels that count from 1: ${countFromZero('target')}` : '';
     throw new IndexError(
-      `class index ${value} of row ${example} of data set '${data.name}' lies outside 0 … ${classes - 1}: the model gives ${classes} scores, and indices count from 0 (course row E28)${hint}`,
+      `class index ${value} of row ${example} of data set '${data.name}' lies outside 0 … ${classes - 1}: the model gives ${plural(classes, 'score')}, and ${wayOut(data.classes, value, classes)}`,
       { value, position: example * width + at, minimum: 0, maximum: classes - 1 },
     );
   }

@@ -1,5 +1,6 @@
 // Models into files: weights by path and the architecture, in one safetensors file that other tools read too.
 
+import { ArgumentError } from '../errors.js';
 import { checkPath, writeFileAtomic } from '../io/atomic.js';
 import { encodeSafetensors, readSafetensors } from '../io/safetensors.js';
 import type { AnyLayer } from '../layers/layer.js';
@@ -47,7 +48,13 @@ export async function save(model: AnyLayer, path: string): Promise<void> {
 
 /** `model.load(path, options)`: documented there. */
 export async function loadInto(model: AnyLayer, path: string, options: LoadOptions = {}): Promise<LoadReport> {
-  const { weights, preprocessing, classNames, targetUnits: units } = apart(await readSafetensors(path), path);
+  const file = await readSafetensors(path);
+  if (file.metadata.get('format') === 'pt') {
+    throw new ArgumentError(
+      `${path} was written for PyTorch, whose matrices are [out, in]: square ones would come in turned round. loadPyTorch(model, path) reads it`,
+    );
+  }
+  const { weights, preprocessing, classNames, targetUnits: units } = apart(file, path);
   const report = model.loadStateDict(weights, options);
   if (preprocessing !== null) setPreprocessing(model, preprocessing);
   // Of a part of the model, or of another last layer, they would be wrong.

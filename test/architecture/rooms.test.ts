@@ -21,7 +21,7 @@ const arrows: Record<string, readonly string[]> = {
   names: [],
   words: [],
   progress: ['errors', 'words'],
-  errors: ['foreign', 'help', 'names'],
+  errors: ['foreign', 'help', 'names', 'words'],
   dtype: ['foreign', 'errors'],
   options: ['errors'],
   // Types alone: of what each room holds in it.

@@ -1,7 +1,7 @@
 // Proves lib/cli/images.ts as a user meets it: train on a folder of photographs, and in other processes evaluate the model and ask it about a file.
 
 import test from 'ava';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { ChannelScaler, datasets, load, mlp, readImages, type Tensor } from '../../lib/index.js';
@@ -49,6 +49,26 @@ for (const augment of ['--augment', '--no-augment'])
     t.is(evaluated.accuracy, 1);
     t.regex((await run(folder, ['evaluate', model, '--data', 'photos', '--wrong', '5'])).out, /None is wrong\n/);
   });
+
+test('a folder of photographs alone is trained on by a small convolutional network, beside a baseline, and a size that it does not take names a way out', async (t) => {
+  const folder = await photographs(t);
+  const plain = ['train', '--data', 'photos', '--epochs', '2'];
+  const { code, out, error } = await run(folder, [...plain, '--image-size', '14']);
+  t.is(code, 0, error);
+  t.regex(out, /\n +model +small-conv-net: /);
+  t.regex(out, /, batches of 16, /);
+  t.regex(out, /\n +test +accuracy .*\n +baseline +always 'green': accuracy 50\.00 %, log loss 0\.6931\n/);
+  const pixels = Buffer.alloc(12 * 16 * 3);
+  for (const kind of ['tall', 'wide']) {
+    mkdirSync(join(folder, 'oblong', kind), { recursive: true });
+    for (const name of ['1.png', '2.png'])
+      await sharp(pixels, { raw: { width: 12, height: 16, channels: 3 } }).toFile(join(folder, 'oblong', kind, name));
+  }
+  const refused = await run(folder, ['train', '--data', 'oblong', '--epochs', '2']);
+  t.is(refused.code, 1);
+  t.regex(refused.error, /takes square images, these are 16×12: --image-size 12 makes them so, --model mlp takes them as they are/);
+  t.is((await run(folder, ['train', '--data', 'oblong', '--epochs', '2', '--model', 'mlp'])).code, 0);
+});
 
 test('a run on photographs says what to type next, and that works: accuracy of each class, the confusion matrix, the wrong files', async (t) => {
   const folder = await photographs(t);
@@ -106,8 +126,8 @@ test('what a model cannot be asked is said, with what can be done', async (t) =>
   const { train } = await datasets.imageFolder(join(folder, 'photos'), { imageSize: 12, raw: true, cache: false });
   plain.preprocessing = new ChannelScaler({ layout: 'NHWC', mean: 0.5 }).fit(train);
   await plain.save(join(folder, 'plain.safetensors'));
-  await says(['plain.safetensors', 'gone.jpg'], /gone\.jpg cannot be read: ENOENT/);
-  await says(['plain.safetensors', 'photos'], /photos cannot be read: EISDIR/);
+  await says(['plain.safetensors', 'gone.jpg'], /gone\.jpg cannot be read: ENOENT: there is no such file or folder/);
+  await says(['plain.safetensors', 'photos'], /photos cannot be read: EISDIR: it is a folder/);
   writeFileSync(join(folder, 'text.jpg'), 'no image');
   await says(['plain.safetensors', 'text.jpg'], /text\.jpg: this image cannot be decoded/);
   const written = await run(folder, ['predict', 'plain.safetensors', 'photos/red/0.jpg', '--output', 'said.csv']);

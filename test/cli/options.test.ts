@@ -55,6 +55,19 @@ test('images of cifar10 are augmented where the paper of the model does, unless 
   t.false(withRecipe(given('cifar-resnet20', { data: 'digits' })).augment);
 });
 
+test('images of a folder get a small convolutional network and more passes, and few of them small batches, but not where a rate is meant for a batch', (t) => {
+  const of = (examples: number, more: Partial<GivenOptions> = {}) => {
+    const { model, batchSize, epochs } = withRecipe(given('', { data: 'photos', model: undefined, epochs: undefined, ...more }), examples);
+    return [model, batchSize, epochs];
+  };
+  t.deepEqual(of(Number.POSITIVE_INFINITY), ['small-conv-net', 128, 15]);
+  t.deepEqual([145, 16, 500, 1000, 3000].map((examples) => of(examples)[1]), [16, 16, 16, 32, 128]); // biome-ignore format: one line
+  t.deepEqual(of(145, { batchSize: 100, epochs: 2, model: 'lenet5' }), ['lenet5', 100, 2]);
+  t.deepEqual(of(145, { model: 'cifar-resnet20' }), ['cifar-resnet20', 128, 15]);
+  t.deepEqual(of(145, { data: 'digits' }), ['mlp', 128, 5]);
+  t.deepEqual(of(145, { data: 'a.csv' }), ['mlp', 32, 50]);
+});
+
 test('weights that were trained go on in small steps, and photographs are augmented', (t) => {
   const tuned = (more: Partial<GivenOptions>) =>
     withRecipe(given('resnet18', { data: 'photos', weights: 'a.safetensors', epochs: undefined, ...more }));

@@ -25,6 +25,9 @@ test('plot draws a saved model as SVG, to standard output or a file, and says wh
     t.is(plain.out, await model.plot());
     t.is(run(folder, ['plot', file, '--output', 'lenet.svg', '--title', 'Le <Net>', '--depth', '0']).out, '');
     t.is(readFileSync(join(folder, 'lenet.svg'), 'utf8'), await model.plot(undefined, { title: 'Le <Net>', depth: 0 }));
+    const misnamed = run(folder, ['plot', file, '--output', 'lenet.png']);
+    t.is(misnamed.code, 1);
+    t.regex(misnamed.error, /a file of SVG, .*received "lenet\.png"\. Name it "lenet\.svg"/);
     const flat = new Sequential([new Linear(3, 2)]);
     await flat.save(file);
     const unknown = run(folder, ['plot', file]);

@@ -33,7 +33,7 @@ test('train on a table says what it does to each column, and its model evaluates
     /note: 400 categories .*; left out: names or text, too many different/,
     /country: 1 category \('DE'\); left out: the same in every row/,
     /price: numbers from \d+ to \d+; to predict, regression; standardized while training/,
-    /test +off by \d+ on average, root mean square \d+; (9[5-9])\.\d\d % of the variance explained/,
+    /test +off by [\d,]+ on average, root mean square [\d,]+; (9[5-9])\.\d\d % of the variance explained/,
   ])
     t.regex(trained.out, says);
   t.regex(trained.error, /epoch 30\/30/, 'progress');
@@ -67,7 +67,7 @@ test('a file of semicolons and decimal commas is trained on as numbers, beside w
   const { code, out, error } = await run(folder, words);
   t.is(code, 0, error);
   t.regex(out, / area: numbers from \d+(\.\d)? to \d+(\.\d)?; standardized\n/);
-  t.regex(out, /\n {2}baseline +always the mean, \d+: off by \d+ on average, .*; -?\d\.\d\d % of the variance explained\n/);
+  t.regex(out, /\n {2}baseline +always the mean, [\d,]+: off by [\d,]+ on average, .*; -?\d\.\d\d % of the variance explained\n/);
   t.regex(out, /\n {2}run +completed/);
   const next = [...out.matchAll(/^ {2}(evaluate|predict|report) +npx nodegrad (.*)$/gm)];
   t.is(next.length, 3, out);

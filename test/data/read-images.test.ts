@@ -52,10 +52,13 @@ decoding('an image of its own size stays as it is, and several sizes are refused
 decoding('what is no image is refused, with its path or place', async (t) => {
   await t.throwsAsync(readImages([await noisy(2, 2), Buffer.from('text')]), {
     instanceOf: FileFormatError,
-    message: /images\[1\]: this image cannot be decoded/,
+    message: /images\[1\]: these bytes, as an image, cannot be decoded: it has no format that sharp reads$/,
   });
-  await t.throwsAsync(readImages('/nowhere/rex.jpg'), { instanceOf: ArgumentError, message: /rex\.jpg cannot be read: ENOENT/ });
-  await t.throwsAsync(readImages(tmpdir()), { instanceOf: ArgumentError, message: /cannot be read: EISDIR/ });
+  await t.throwsAsync(readImages('/nowhere/rex.jpg'), {
+    instanceOf: ArgumentError,
+    message: /rex\.jpg cannot be read: ENOENT: there is no such file or folder$/,
+  });
+  await t.throwsAsync(readImages(tmpdir()), { instanceOf: ArgumentError, message: /cannot be read: EISDIR: it is a folder$/ });
   await t.throwsAsync(readImages(new Uint8Array(0)), { instanceOf: FileFormatError });
   for (const wrong of [null, 3, '', {}, [null], []])
     await t.throwsAsync(readImages(wrong as never), { instanceOf: ArgumentError }, String(wrong));

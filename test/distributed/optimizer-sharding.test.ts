@@ -11,10 +11,10 @@ import { makeModel, points, quiet } from '../helpers/training.js';
 const inGroups = hasGroups ? test.serial : test.serial.skip;
 const sharded = { shardOptimizer: true };
 const optimizers = optimizerRows.map(({ name }) => `optimizer ${name}`);
-const models = ['mlp', 'conv-net', 'lstm', 'ignored', 'bfloat16', 'frozen', 'twice'];
+const models = ['mlp', 'wide', 'synchronized', 'conv-net', 'lstm', 'ignored', 'bfloat16', 'frozen', 'twice'];
 
 inGroups('the weights are those of one process whose optimizer has all of its state', async (t) => {
-  t.timeout(180_000);
+  t.timeout(400_000); // two dozen trainings, of one to three processes
   const kinds = [...models, ...optimizers];
   const [{ outcomes: wanted }] = await runGroup(0, { kinds });
   for (const size of [1, 2, 3]) {

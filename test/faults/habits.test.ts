@@ -82,7 +82,7 @@ test('an object of a class is no options object unless it has options: it is nam
   const loss = new lib.CrossEntropyLoss();
   const data = new lib.TensorDataset(ones([2, 4]), indices(0, 1));
   await says(t, () => (lib.fit as (...all: unknown[]) => unknown)(model, data, loss, optimizer), 'received a CrossEntropyLoss', 'options');
-  await says(t, () => lib.fit(model, data, optimizer as never), 'received a Adam', 'options');
+  await says(t, () => lib.fit(model, data, optimizer as never), 'received an Adam', 'options');
   await says(t, () => new lib.Adam(model, new lib.Linear(2, 2) as never), 'received a Linear', 'options');
   await says(t, () => new lib.Adam(model, new lib.Sequential([]) as never), 'received a Sequential');
   await says(t, () => new lib.SGD(model, new Map([['lr', 0.1]]) as never), 'received a Map');

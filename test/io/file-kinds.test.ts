@@ -22,7 +22,7 @@ const bytes = (...start: (number | string)[]): Buffer =>
 
 /** How files of other programs begin: as these were seen to write them. */
 const begins: readonly [name: string, begin: Buffer, parts: readonly string[]][] = [
-  ['a.pth', zip('a/data.pkl'), ['zip archive', 'torch.save', 'safetensors.torch.save_file', 'loadPyTorch()']],
+  ['a.pth', zip('a/data.pkl'), ['zip archive', 'torch.save', 'safetensors.torch.save_file', 'loadPyTorch()', "['model']", '.state_dict()']],
   ['old.pth', bytes(0x80, 2, 0x8a, 0x0a, 'l\xfc\x9cF\xf9 j\xa8P\x19.'), ['pickle', 'torch.save', 'not run']],
   ['script.pt', zip('script/data/0'), ['TorchScript', 'torch.jit.load']],
   ['program.pt2', zip('e/data/weights/weight_0'), ['torch.export', 'torch.onnx.export']],
@@ -148,4 +148,11 @@ test('of what nobody knows, and of the kind that is wanted, nothing is said', as
   }
   // Whatever a file begins with, it is looked at without harm.
   for (let i = 0; i < 256; i++) for (const length of [1, 2, 9, 31]) t.is(typeof otherKind(new Uint8Array(length).fill(i)), 'string');
+});
+
+test('a checkpoint of PyTorch is named first, by its own name', async (t) => {
+  writeFileSync(join(folder, 'cnn.pt'), zip('cnn/data.pkl'));
+  const error = await t.throwsAsync(lib.loadPyTorch(new lib.Linear(2, 2), join(folder, 'cnn.pt')), { instanceOf: FileFormatError });
+  t.regex(error?.message ?? '', /cnn\.pt: not a safetensors file\. It is a zip archive.*torch\.load\('cnn\.pt', weights_only=True\)/);
+  t.notRegex(error?.message ?? '', /header/);
 });

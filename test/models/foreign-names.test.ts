@@ -6,10 +6,15 @@ import {
   ArgumentError,
   BatchNorm2d,
   Linear,
+  Model,
+  MultiHeadAttention,
   ResNet,
   Sequential,
   ShapeError,
+  type Tensor,
+  TransformerBlock,
   Vgg,
+  concat,
   loadPyTorch,
   noGrad,
   resnet18,
@@ -97,4 +102,41 @@ test('fine-tuning: a head for other classes stays as it is and is named, and fro
   t.deepEqual([...model.bn1.runningMean!.data], before, 'the norms alone');
   model.unfreeze().forward(imagesOf(cases[name]));
   t.notDeepEqual([...model.bn1.runningMean!.data], before);
+});
+
+test('attention and blocks of torch.nn are known by their names, with one matrix of queries, keys and values or three', async (t) => {
+  class Reader extends Model {
+    readonly blocks = new Sequential([new TransformerBlock(4, 2), new TransformerBlock(4, 2)]);
+    readonly look = new MultiHeadAttention(4, 2);
+    forward(x: Tensor): Tensor {
+      return this.look.forward(this.blocks.forward(x) as Tensor) as Tensor;
+    }
+  }
+  const [source, target, apart] = [new Reader(), new Reader(), new Reader()];
+  for (const parameter of source.parameters()) parameter.data.set(parameter.data.map((_: number, i: number) => Math.sin(i + parameter.size)));
+  const weight = (path: string): Tensor => {
+    const value = source.stateDict().get(path) as Tensor;
+    return value.rank === 2 ? value.transpose() : value;
+  };
+  const theirs = new Map<string, AnyTensor>();
+  const attention = (from: string, to: string): void => {
+    for (const item of ['weight', 'bias']) {
+      const parts = ['query', 'key', 'value'].map((part) => weight(`${from}.${part}.${item}`));
+      theirs.set(`${to}.in_proj_${item}`, concat(parts));
+      theirs.set(`${to}.out_proj.${item}`, weight(`${from}.output.${item}`));
+    }
+  };
+  attention('look', 'look');
+  for (const i of [0, 1]) {
+    attention(`blocks.${i}.attention`, `blocks.layers.${i}.self_attn`);
+    for (const [to, from] of Object.entries({ linear1: 'mlp.hidden', linear2: 'mlp.output', norm1: 'attentionNorm', norm2: 'mlpNorm' }))
+      for (const item of ['weight', 'bias']) theirs.set(`blocks.layers.${i}.${to}.${item}`, weight(`blocks.${i}.${from}.${item}`));
+  }
+  await loadPyTorch(target, theirs);
+  for (const [path, value] of source.stateDict()) t.deepEqual(target.stateDict().get(path)?.toArray(), value.toArray(), path);
+  const joined = theirs.get('look.in_proj_weight') as Tensor;
+  theirs.delete('look.in_proj_weight');
+  for (const [i, part] of ['q', 'k', 'v'].entries()) theirs.set(`look.${part}_proj_weight`, joined.slice(4 * i, 4 * i + 4));
+  await loadPyTorch(apart, theirs);
+  for (const [path, value] of source.stateDict()) t.deepEqual(apart.stateDict().get(path)?.toArray(), value.toArray(), path);
 });

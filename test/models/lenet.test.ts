@@ -28,6 +28,7 @@ test('the LeNets and the small network train alike in eager and compiled steps, 
   imageModelContract(t, () => lenet5({ form: '1998' }), [28, 28, 1], 84);
   imageModelContract(t, () => lenet5({ form: 'caffe' }), [28, 28, 1], 10);
   imageModelContract(t, () => smallConvNet({ width: 4 }), [28, 28, 1], 10);
+  imageModelContract(t, () => smallConvNet({ width: 4, imageSize: 18 }), [18, 18, 1], 10);
 });
 
 test('wrong options are refused', (t) => {
@@ -37,7 +38,7 @@ test('wrong options are refused', (t) => {
     () => lenet5({ form: 'old' } as never),
     () => lenet5({ classes: 0 }),
     () => lenet5({ units: 3 } as never),
-    () => smallConvNet({ imageSize: 30 }),
+    () => smallConvNet({ imageSize: 3 }),
     () => smallConvNet({ dropout: 2 }),
   ]) {
     t.throws(call, { instanceOf: ArgumentError }, String(call));

@@ -127,6 +127,51 @@ test("a graph out of a file of ONNX that another tool wrote has the file's order
   });
 });
 
+test('a file of PyTorch in the place of one of ours is said to be that, and a head for other classes how to leave it', async (t) => {
+  await inFolder(async (folder) => {
+    const path = join(folder, 'theirs.safetensors');
+    await savePyTorch(own(), path, { inputShape: [12, 12, 3] });
+    const { tensors } = await readSafetensors(path);
+    const kernel = new Map([
+      ['weight', tensors.get('0.weight') as AnyTensor],
+      ['bias', tensors.get('0.bias') as AnyTensor],
+    ]);
+    t.throws(() => new Conv2d(3, 6, 3).loadStateDict(kernel), {
+      instanceOf: ShapeError,
+      message: /PyTorch has it so: loadPyTorch\(model, path\)/,
+    });
+    await t.throwsAsync(own().load(path), { instanceOf: ArgumentError, message: /written for PyTorch.*loadPyTorch\(model, path\)/ });
+    const other = new Linear(10, 3);
+    const head = new Map([
+      ['weight', tensors.get('7.weight') as AnyTensor],
+      ['bias', tensors.get('7.bias') as AnyTensor],
+    ]);
+    await t.throwsAsync(loadPyTorch(other, head), { message: /received \[7, 10\]\. { otherShapes: 'skip' } leaves/ });
+    const gone = await t.throwsAsync(loadPyTorch(new Linear(10, 7), new Map([...head, ['more', tensors.get('7.bias') as AnyTensor]])));
+    t.regex(gone?.message ?? '', /does not fit the model: unexpected more\. {/);
+    await t.throwsAsync(
+      loadPyTorch(own(), join(folder, 'none.safetensors')),
+      { message: /no such file/ },
+      'before the shape of an example is asked for',
+    );
+  });
+});
+
+test('the shape of an example is asked for once: savePyTorch and encodeOnnx know what loadPyTorch was told', async (t) => {
+  await inFolder(async (folder) => {
+    const path = join(folder, 'own.safetensors');
+    const model = own();
+    await t.throwsAsync(encodeOnnx(model), { message: /{ inputShape: \[32, 32, 3\] }/ });
+    await loadPyTorch(model, weightsOf(cases.own), { inputShape: [12, 12, 3] });
+    await savePyTorch(model, path);
+    t.deepEqual(
+      [...((await readSafetensors(path)).tensors.get('5.weight') as AnyTensor).data],
+      [...(weightsOf(cases.own).get('5.weight') as AnyTensor).data],
+    );
+    t.deepEqual((await decodeOnnx(await encodeOnnx(model))).inputShape, [12, 12, 3]);
+  });
+});
+
 test('the shape of an example with its channels first is refused where its order would decide', async (t) => {
   const flat = (): Sequential => new Sequential([new Flatten(), new Linear(192, 2)]);
   await t.throwsAsync(savePyTorch(flat(), 'never.safetensors', { inputShape: [3, 8, 8] }), {

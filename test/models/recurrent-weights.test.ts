@@ -210,3 +210,21 @@ test('weights of recurrent layers and cells that are stored in bfloat16 are read
       identical(t, value as Tensor, other.stateDict().get(name) as Tensor, `${net.constructor.name} ${name}`);
   }
 });
+
+test('a file of more directions is said to have them, and weights of another shape stay as they are where that is asked for', async (t) => {
+  const path = join(mkdtempSync(join(tmpdir(), 'nodegrad-')), 'both.safetensors');
+  await savePyTorch(new LSTM(3, 4, { layers: 2, bidirectional: true }), path);
+  await t.throwsAsync(loadPyTorch(new LSTM(3, 4, { layers: 2 }), path), {
+    instanceOf: ShapeError,
+    message:
+      /'weight_ih_l1' expects PyTorch's shape \[16, 4\], received \[16, 8\]\. The model has no place for bias_hh_l0_reverse, .* and 2 more/,
+  });
+  for (const make of [() => new LSTM(3, 5), () => new GRU(3, 5)]) {
+    const model = make();
+    const before = model.stateDict().get('cells.0.recurrentWeight')?.toArray();
+    await savePyTorch(model instanceof LSTM ? new LSTM(3, 4) : new GRU(3, 4), path);
+    const { skipped } = await loadPyTorch(model, path, { otherShapes: 'skip' });
+    t.deepEqual([...skipped].sort(), [...model.stateDict().keys()].sort());
+    t.deepEqual(model.stateDict().get('cells.0.recurrentWeight')?.toArray(), before);
+  }
+});

@@ -221,6 +221,10 @@ test('a file is whole or not there', async (t) => {
 });
 
 test('what it cannot know it asks for', async (t) => {
+  const images = new Sequential([new lib.Conv2d(3, 4, 3)]);
+  await t.throwsAsync(encodeOnnx(images, { inputShape: [3, 8, 8], layout: 'NCHW' }), {
+    message: /`options\.inputShape` is \[height, width, channels\], whatever the layout$/,
+  });
   await t.throwsAsync(encodeOnnx(new Linear(3, 2)), { instanceOf: ArgumentError, message: /`options.inputShape`/ });
   await t.throwsAsync(encodeOnnx(new Linear(3, 2), { example: tensor([[1, 2, 3]]), inputShape: [3] }), { message: /leave out `inputShape`/ });
   await t.throwsAsync(encodeOnnx(new Linear(3, 2), { inputShape: [3], layout: 'CHWN' as 'NCHW' }), { message: /`options.layout`/ });

@@ -257,7 +257,15 @@ test('weights lie beside the file where it says so, and nowhere else', async (t)
     await t.throwsAsync(loadOnnx(path), { instanceOf: FileFormatError, message: /outside of its folder/ });
   }
   await write('gone.data');
-  await t.throwsAsync(loadOnnx(path), { instanceOf: lib.ArgumentError, message: /gone\.data cannot be read: ENOENT/ });
+  await t.throwsAsync(loadOnnx(path), {
+    instanceOf: lib.ArgumentError,
+    message: /m\.onnx keeps its weights in a file beside it.*gone\.data cannot be read: ENOENT/,
+  });
+  writeFileSync(join(folder, 'm.onnx.data'), new Uint8Array(64));
+  await t.throwsAsync(loadOnnx(join(folder, 'm.onnx.data')), {
+    instanceOf: FileFormatError,
+    message: /the weights of one, by its name of '.*m\.onnx': give that/,
+  });
   await write('m.data', 8);
   await t.throwsAsync(loadOnnx(path), { instanceOf: FileFormatError, message: /up to byte 20, and that has 16/ });
   await write('m.data', 4, 8);

@@ -164,3 +164,19 @@ test('what cannot be figures is refused', (t) => {
   t.throws(() => given().transform(bytes.slice(0, 1).reshape([1, 8, 24, 1])), { instanceOf: ShapeError, message: /3 channels/ });
   t.throws(() => given().fit(new TensorDataset(bytes.reshape([12, 192]), labels)), { instanceOf: ShapeError });
 });
+
+test('images of another size than the model learned from are told how to get that size', (t) => {
+  const square = new ChannelScaler({ layout, divide: true }).fit(bytes);
+  const image = (height: number, width: number, channels = 3) =>
+    Tensor.from(new Uint8Array(height * width * channels).fill(100), [1, height, width, channels]);
+  const says = (scaler: ChannelScaler, x: ReturnType<typeof image>, message: RegExp) =>
+    t.throws(() => scaler.transform(x), { instanceOf: ShapeError, message });
+  says(
+    square,
+    image(31, 13),
+    /takes examples as \[n, 8, 8, 3\], received shape \[1, 31, 13, 3\]: readImages\(path, \{ imageSize: 8 \}\) gives that size$/,
+  );
+  says(square, image(8, 8, 1), /received shape \[1, 8, 8, 1\]$/);
+  const oblong = new ChannelScaler({ layout }).fit(image(4, 6));
+  says(oblong, image(6, 4), /imageSize: \[4, 6\] \}/);
+});

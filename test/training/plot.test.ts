@@ -35,6 +35,11 @@ test('a picture says layers, shapes, parameters and multiply-accumulates, and is
   t.notRegex(svg, /<(script|image|use)|href|url\((?!#)/);
 });
 
+test('the arguments of a layer keep their distance in programs that drop spaces at the start of an element', async (t) => {
+  const svg = await new lib.Sequential([new lib.Conv2d(1, 2, 3)], { inputShape: [8, 8, 1] }).plot();
+  t.regex(svg, />Conv2d <tspan[^>]*>3×3</);
+});
+
 test('what no picture can be made of is refused, and nothing is written', async (t) => {
   const path = join(folder, 'none.svg');
   let nested: lib.AnyLayer = new lib.Linear(4, 4);
@@ -50,6 +55,13 @@ test('what no picture can be made of is refused, and nothing is written', async 
   await t.throwsAsync(small().plot('' as never), { instanceOf: lib.ArgumentError, message: /path/ });
   await t.throwsAsync(small().plot(folder), { instanceOf: lib.ArgumentError, message: /folder/ });
   t.false(existsSync(path));
+  for (const name of ['model.png', 'model.JPG', 'model.pdf']) {
+    const message =
+      /expected the path of a file of SVG, .*received ".*model\.\w+"\. Name it ".*model\.svg"; .*sharp\(".*model\.svg"\)\.toFile\(".*model\.png"\)/;
+    await t.throwsAsync(small().plot(join(folder, name)), { instanceOf: lib.ArgumentError, message });
+    t.false(existsSync(join(folder, name)));
+  }
+  await small().plot(join(folder, 'model.v2'));
   class Looking extends lib.Model {
     forward(x: lib.Tensor): lib.Tensor {
       return x.sum().item() > 0 ? x : x.neg();

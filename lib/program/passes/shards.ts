@@ -15,17 +15,19 @@ type Row = readonly number[];
  * Where weights are larger than what a product of one shard reads and writes, it waits for the others': all are one product then, for which the
  * weights are read once. What lies between two such products is computed shard by shard. A sum of gradients is made as soon as both are there,
  * and so is one over a group begun. Every instruction computes what it did before: each still comes behind those that it depends on.
+ *
+ * @param sideBySide - False: one shard follows the other, and only the sums come earlier.
  */
-export function weaveShards(list: List): List {
+export function weaveShards(list: List, sideBySide = true): List {
   const { instructions } = list;
   const streams = streamsOf(instructions);
-  if (streams.length < 2) return list;
+  if (streams.length === 0) return list;
   const first = Math.min(...streams.map(([at]) => at));
   const last = Math.max(...streams.map((stream) => stream[stream.length - 1]));
   // State is written behind all shards.
   for (let at = first; at <= last; at++) if (stays(list, instructions[at])) return list;
   const joins = new Joins(list);
-  const rows = rowsOf(list, streams);
+  const rows = sideBySide && streams.length > 1 ? rowsOf(list, streams) : [];
   const joined = new Map<Row, Instruction>();
   for (const row of rows) {
     const made = joins.join(row);

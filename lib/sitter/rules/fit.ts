@@ -1,6 +1,6 @@
 // Rules of the fit: too much, too little, too short, nothing there to learn, and batches of the wrong size.
 
-import { type Suspicion, baselineOf, isStuck, percent, rule, short } from '../evidence.js';
+import { type Evidence, type Suspicion, baselineOf, isStuck, percent, rule, short, shortApart } from '../evidence.js';
 import { areLearnable } from './data-and-net.js';
 import { isLate } from './lr.js';
 import { plural } from '../../words.js';
@@ -8,12 +8,42 @@ import { plural } from '../../words.js';
 /** A share as people say it: what is many times as much is no percentage. */
 const shareOf = (share: number): string => (share < 10 ? percent(share) : `${short(share)} times that`);
 
+/** Fewer validation examples tell little. */
+const few = 100;
+
+/** What was never better than knowing nothing, in words. */
+function neverBetter({ validation, chance }: Evidence, lowest: number, when: string): string {
+  const [best, none] = shortApart(lowest, chance);
+  const count = validation !== null && validation.length < few ? ` (of ${plural(validation.length, 'example')}, which is few)` : '';
+  return `validation${count} was never better than knowing nothing: ${best} ${when}, ${none} by chance`;
+}
+
+/** Whether more validation examples were ever right than always naming the commonest class, and luck, explain: the loss of a net that is too sure hides that. */
+function isAboveGuessing({ validation, epochs }: Evidence, deviations: number): boolean {
+  if (validation === null || validation.counts === null) return false;
+  const share = Math.max(...validation.counts.values()) / validation.length;
+  const best = Math.max(...epochs.map((epoch) => epoch.validation?.metrics['accuracy'] ?? 0));
+  return best > share + deviations * Math.sqrt((share * (1 - share)) / validation.length);
+}
+
 /** Training and validation that part. */
 export const overfitting = rule({
   ids: ['overfitting', 'nothing-to-learn'],
   needs: ['epochs'],
   source: 'Course rows J22, L03',
-  thresholds: { epochs: 3, since: 2, risen: 1.2, fallen: 0.9, material: 0.2, nothing: 0.98, memorized: 0.75, far: 3, apart: 0.1, poor: 0.5 },
+  thresholds: {
+    epochs: 3,
+    since: 2,
+    risen: 1.2,
+    fallen: 0.9,
+    material: 0.2,
+    nothing: 0.98,
+    memorized: 0.75,
+    far: 3,
+    apart: 0.1,
+    poor: 0.5,
+    deviations: 2.5,
+  },
   judge: (evidence, limits) => {
     const { epochs, setup, chance } = evidence;
     const last = epochs[epochs.length - 1];
@@ -21,13 +51,15 @@ export const overfitting = rule({
     const seen = epochs.map(({ validation }) => validation?.loss ?? Number.NaN);
     const lowest = Math.min(...seen);
     const best = seen.indexOf(lowest);
+    // A few validation examples are right or wrong by luck: they have until the end of the run.
+    const isEarly = (evidence.validation?.length ?? few) < few && evidence.moment !== 'end';
     // Validation far above knowing nothing is a net that went wild, and labels that plain learners tell have a meaning.
     const isNothing = lowest >= limits.nothing * chance && lowest < limits.far * chance && last.loss < limits.memorized * chance;
-    if (Number.isFinite(chance) && isNothing && !areLearnable(evidence.probe()))
+    if (Number.isFinite(chance) && isNothing && !isEarly && !isAboveGuessing(evidence, limits.deviations) && !areLearnable(evidence.probe()))
       return {
         id: 'nothing-to-learn',
         verdict: 'fault',
-        seen: `training loss fell to ${short(last.loss)}, and validation was never better than knowing nothing: ${short(lowest)} in epoch ${best + 1}, ${short(chance)} by chance`,
+        seen: `training loss fell to ${short(last.loss)}, and ${neverBetter(evidence, lowest, `in epoch ${best + 1}`)}`,
         why: 'The net learns its examples by heart; nothing in them tells of others. Labels that were shuffled or joined wrongly look like this',
         advice: 'Look at ten examples with their labels by eye before anything else',
         change: { kind: 'fixData', what: 'labels' },
@@ -71,6 +103,7 @@ export const shortfall = rule({
     few: 100,
     falling: 0.02,
     halves: 0.9,
+    deviations: 2.5,
   },
   judge: (evidence, limits): Suspicion | null => {
     const { losses, setup, step, epochs, moment, data, start } = evidence;
@@ -90,12 +123,13 @@ export const shortfall = rule({
     const seen = epochs.map(({ validation }) => validation?.loss ?? Number.NaN);
     const best = seen.indexOf(Math.min(...seen));
     // Validation that still gets better says nothing yet.
-    const isLearnedByHeart = losses.latest < limits.learned * evidence.chance && seen[best] >= 0.99 * evidence.chance;
+    const isLearnedByHeart =
+      losses.latest < limits.learned * evidence.chance && seen[best] >= 0.99 * evidence.chance && !isAboveGuessing(evidence, limits.deviations);
     if (moment === 'end' && isLearnedByHeart && epochs.length >= 5 && best < epochs.length - 2 && !areLearnable(evidence.probe()))
       return {
         id: 'nothing-to-learn',
         verdict: 'warning',
-        seen: `training loss falls to ${short(losses.latest)}, and validation was never better than knowing nothing: ${short(Math.min(...seen))} at best, ${short(evidence.chance)} by chance`,
+        seen: `training loss falls to ${short(losses.latest)}, and ${neverBetter(evidence, Math.min(...seen), 'at best')}`,
         why: 'The net begins to learn its examples by heart. Labels that were shuffled or joined wrongly look like this',
         advice: 'Look at ten examples with their labels by eye before anything else',
         change: { kind: 'fixData', what: 'labels' },

@@ -56,6 +56,7 @@ test('products by weights that are larger than what passes through are one for a
     const sums = rows.slice(1).flatMap(() => ['matmul', 'accumulate', 'neg']);
     t.deepEqual(names(woven), ['matmul + bias', ...rows.map(() => 'relu_backward'), 'matmul', 'matmul', 'neg', ...sums, 'abs']);
     t.deepEqual(outcome(woven), outcome(list));
+    t.is(names(weaveShards(list, false)).length, list.instructions.length, 'not where a shard is to follow the other');
   }
 });
 
@@ -78,9 +79,13 @@ test('a sum over the group begins as soon as what it adds up is there, in the or
   l.run('fill', [l.external(2)], [], [], [0]);
   for (const slot of [one, two]) l.run('group_sum', [slot], [], [1, 1, 16, 16]);
   t.deepEqual(names(weaveShards(l.list())), ['neg', 'abs', 'neg', 'abs', 'group_sum', 'group_sum', 'fill']);
+  t.deepEqual(names(weaveShards(l.list(), false)), names(weaveShards(l.list())));
   const [first, second] = l.instructions.splice(-2);
   l.instructions.push(second, first);
   t.deepEqual(names(weaveShards(l.list())), ['neg', 'abs', 'neg', 'group_sum', 'abs', 'group_sum', 'fill']);
+  // A process that has a single shard.
+  l.instructions.splice(0, 2);
+  t.deepEqual(names(weaveShards(l.list())), ['neg', 'group_sum', 'abs', 'group_sum', 'fill']);
 });
 
 test('a product of which one shard makes something else, or whose result is given back, is left to each shard', (t) => {
