@@ -88,13 +88,21 @@ inGroups('where the launcher is killed that serves the store, another one on its
 inGroups('a process that is stopped on one machine ends the round on all, and all begin the next one', async (t) => {
   t.timeout(180_000);
   const { folder, words } = await place(t);
-  const launchers = [1, 1].map((processes) => train(t, words('2', processes, 1), { env, folder }));
+  const launchers = [1, 1].map((processes) => train(t, words('2', processes, 5), { env, folder }));
   await until(t, 'a quarter is trained', () => checkpoints(folder)[0] >= 24);
-  const pid = Number(/^\[1\] pid (\d+)$/m.exec(launchers.map(({ out }) => out).join('\n'))?.[1]);
+  const pid = Number(
+    [
+      ...launchers
+        .map(({ out }) => out)
+        .join('\n')
+        .matchAll(/^\[1\] pid (\d+)$/gm),
+    ].at(-1)?.[1],
+  );
   process.kill(pid, 'SIGSTOP');
   await allWell(t, launchers);
   for (const one of launchers) {
-    t.deepEqual(machines(one), [2, 2]);
+    // On a busy machine processes may miss each other when they begin, which is a failure as well.
+    t.true(machines(one).length >= 2 && machines(one).every((count) => count === 2));
     t.regex(one.error, /the round has ended: the process of rank 0 on \S+ failed with exit code 1\n/);
   }
 });
