@@ -38,7 +38,7 @@ import { type Seen, addMeasured, measure, needPrediction } from './train-step.js
 export interface EvaluateOptions {
   /** The loss. */
   readonly loss: Loss;
-  /** Default: accuracy with a loss of classes, such as `CrossEntropyLoss`, or of yes and no, `BinaryCrossEntropyLoss`; else none. */
+  /** Default: accuracy with a loss of classes, such as `CrossEntropyLoss`, or of yes and no, `BinaryCrossEntropyLoss`; else none. A list stands in its place: accuracy is there where it names `new Accuracy()`. */
   readonly metrics?: readonly Metric[];
   /** Examples per forward pass; default 256. It changes no result beyond the rounding of sums over batches. */
   readonly batchSize?: number;

@@ -75,7 +75,7 @@ export interface FitOptions {
   readonly observeEvery?: number;
   /** Scored after every epoch. */
   readonly validation?: AnyDataset;
-  /** What is measured beside the loss; default: accuracy with a loss of classes or of yes and no, such as `CrossEntropyLoss`, else nothing. */
+  /** What is measured beside the loss; default: accuracy with a loss of classes or of yes and no, such as `CrossEntropyLoss`, else nothing. A list stands in its place. */
   readonly metrics?: readonly Metric[];
   /** Hooks into the run. */
   readonly callbacks?: readonly CallbackLike[];

@@ -216,7 +216,8 @@ test('a file of more directions is said to have them, and weights of another sha
   await savePyTorch(new LSTM(3, 4, { layers: 2, bidirectional: true }), path);
   await t.throwsAsync(loadPyTorch(new LSTM(3, 4, { layers: 2 }), path), {
     instanceOf: ShapeError,
-    message: /'weight_ih_l1' expects PyTorch's shape \[16, 4\], received \[16, 8\]\. The model has no place for bias_hh_l0_reverse, .* and 2 more/,
+    message:
+      /'weight_ih_l1' expects PyTorch's shape \[16, 4\], received \[16, 8\]\. The model has no place for bias_hh_l0_reverse, .* and 2 more/,
   });
   for (const make of [() => new LSTM(3, 5), () => new GRU(3, 5)]) {
     const model = make();
