@@ -39,8 +39,9 @@ export interface TargetScalerOptions {
 
 /**
  * Scales the targets of a regression to mean 0 and standard deviation 1 while a model trains, and gives its last layer their units afterwards:
- * `W·std` and `b·std + mean`, and with `log` an {@link Exp} behind it. Prices of hundreds of thousands are out of reach of a net that begins near 0 (course row
- * B01); the trained model predicts them all the same, and its file needs nothing else. `fit` and `evaluate` refuse data in other units than the model's.
+ * `W·std` and `b·std + mean`, and with `log` an {@link Exp} behind it. Prices of hundreds of thousands are out of reach of a net that begins near 0
+ * (course row B01); the trained model predicts them all the same, and its file needs nothing else. `fit` and `evaluate` refuse data in other units
+ * than the model's.
  *
  * @throws {@link ArgumentError} for unknown options.
  * @example
