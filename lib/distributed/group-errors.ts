@@ -30,7 +30,7 @@ export function groupErrorOf(error: unknown): GroupError | null {
 
 /** Who is gone has not necessarily failed, and who is silent may be waiting itself. */
 function inWords(text: string): string {
-  const [, peer, how] = /^nothing (?:came from|could be sent to) process (\d+): (.*)$/s.exec(text) ?? [];
+  const [, peer, how] = /^(?:nothing (?:came from|could be sent to) )?process (\d+)(?: cannot be reached)?: (.*)$/s.exec(text) ?? [];
   if (peer === undefined) return `the process group failed: ${text}`;
   return /timed? ?out/i.test(how)
     ? `waited for process ${peer} in vain, which may be stuck, stopped, slower than the others, or waiting itself (${how})`

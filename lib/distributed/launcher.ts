@@ -142,7 +142,8 @@ class Group {
     const stop = (): void => this.#endAll();
     this.control.stop?.addEventListener('abort', stop);
     return () => {
-      for (const [name, handler] of handlers) process.off(name, handler);
+      // A signal that comes once more is the same wish, also when all have ended and this process is about to.
+      if (this.#wish === null) for (const [name, handler] of handlers) process.off(name, handler);
       this.control.stop?.removeEventListener('abort', stop);
     };
   }
