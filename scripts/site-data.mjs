@@ -34,8 +34,19 @@ export function aliasesOf(text) {
   );
 }
 
-/** The words that the search finds a thing by: whole names, and their last parts. */
-export const wordsOf = (names) => names.flatMap(({ name }) => [name, name.replace(/\(.*/, '').replace(/^.*\./, '')]).join(' ');
+/**
+ * The words that the search finds a thing by: whole names, and their last parts. A name that is a part of others, as state_dict is of load_state_dict, stands there
+ * more often, so that what is called so comes first.
+ */
+export const wordsOf = (names, all = []) =>
+  names
+    .flatMap(({ name }) => {
+      const isPart = all.some((other) => other !== name && other.includes(name));
+      return Array(isPart ? 4 : 1)
+        .fill([name, name.replace(/\(.*/, '').replace(/^.*\./, '')])
+        .flat();
+    })
+    .join(' ');
 
 const columns = ['pytorch', 'keras', 'tfjs', 'others'];
 

@@ -60,7 +60,8 @@ export function load(app) {
   );
 
   app.renderer.on(IndexEvent.PREPARE_INDEX, (event) => {
-    const words = new Map([...aliases].map(([name, names]) => [name, wordsOf(names)]));
+    const all = [...aliases.values()].flat().map(({ name }) => name);
+    const words = new Map([...aliases].map(([name, names]) => [name, wordsOf(names, all)]));
     event.searchFieldWeights.aliases = 1000; // above names that begin alike: Dense is Linear before it is DenseNet
     event.searchResults.forEach((reflection, i) => {
       const found = words.get(reflection.getFullName());
