@@ -80,10 +80,11 @@ function isForeign(path, platform) {
 /** Runs a command in the room's folder as nobody, without network. */
 function runIn(room, words) {
   const inside = `mount -t proc proc "$1/proc" && exec chroot --userspec=${nobody} "$1" /bin/sh -c 'PATH=/usr/bin:/bin && cd "$0" && exec "$@"' "/$2" "\${@:3}"`;
-  const env = { HOME: `/${place}`, LANG: 'C.UTF-8', NO_UPDATE_NOTIFIER: '1' };
+  // Nothing of the user's: `npm run` says where its cache is, which nobody may write there.
+  const env = { PATH: process.env.PATH, HOME: `/${place}`, LANG: 'C.UTF-8', NO_UPDATE_NOTIFIER: '1' };
   const args = ['-mnpf', 'bash', '-c', inside, 'bash', room, place, ...words];
   const { status, signal, stdout, stderr } = spawnSync('unshare', args, {
-    env: { ...process.env, ...env },
+    env,
     encoding: 'utf8',
     timeout: 600_000,
   });

@@ -154,7 +154,9 @@ export class Cell {
 
   everyTarball() {
     const files = readdirSync(this.vendor).filter(isOurs);
-    return Object.fromEntries(files.map((file) => [manifestOf(join(this.vendor, file)).name, `file:${join(this.vendor, file)}`]));
+    const all = files.map((file) => [manifestOf(join(this.vendor, file)).name, `file:${join(this.vendor, file)}`]);
+    // For what nodegrad asks for: a resolution of what the project asks for itself makes yarn 1 forget its commands when it installs from the lock file.
+    return Object.fromEntries(all.filter(([name]) => name !== 'nodegrad'));
   }
 
   /** Removes what was installed and keeps the lock file. */

@@ -4,8 +4,8 @@ import type { ChannelStatistics } from '../data/augmented.js';
 import { ArgumentError, describe } from '../errors.js';
 import { readSafetensors } from '../io/safetensors.js';
 import { BatchNorm } from '../layers/batch-norm.js';
-import type { AnyLayer } from '../layers/layer.js';
-import { type LoadReport, itemsOf } from '../layers/state.js';
+import { headOf } from '../layers/outputs.js';
+import type { LoadReport } from '../layers/state.js';
 import { loadPyTorch } from '../models/pytorch.js';
 import { ChannelScaler, imagenetStatistics } from '../preprocessing/channel-scaler.js';
 import type { AnyModel } from '../training/model.js';
@@ -42,12 +42,6 @@ export async function readPretrained(file: string): Promise<Pretrained> {
     imageSize: imageSizeOf(saved),
     fill: async (model) => model.loadStateDict(saved.stateDict(), { otherShapes: 'skip' }),
   };
-}
-
-/** The last layer that has parameters: the scores of the classes. */
-function headOf(model: AnyModel): [string, AnyLayer] {
-  const layers = [...model.namedLayers()].filter(([, layer]) => itemsOf(layer).size > 0);
-  return layers[layers.length - 1];
 }
 
 /** Fills a model and freezes what is to stay; gives that as a line. */

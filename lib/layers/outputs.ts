@@ -1,4 +1,4 @@
-// What a training step scores: the prediction, and outputs beside it that count in the loss alone.
+// What a model puts out: the layer that it ends in, and what a training step scores: the prediction, and outputs beside it that count in the loss alone.
 
 import type { Tensor } from '../tensor.js';
 import type { TensorTree } from '../tree.js';
@@ -38,4 +38,11 @@ export interface HasTrainingOutputs {
 export function trainingOutputsOf(model: AnyLayer, x: TensorTree): readonly ScoredOutput<TensorTree>[] {
   const { trainingOutputs } = model as Partial<HasTrainingOutputs>;
   return typeof trainingOutputs === 'function' ? trainingOutputs.call(model, x) : [[model.forward(x as never) as TensorTree, 1]];
+}
+
+/** The last layer that has parameters, and its path: what a model ends in, such as the scores of classes. */
+export function headOf(model: AnyLayer): readonly [path: string, layer: AnyLayer] {
+  let head: readonly [string, AnyLayer] = ['', model];
+  for (const one of model.namedLayers()) if (one[1].ownParameters().size > 0) head = one;
+  return head;
 }

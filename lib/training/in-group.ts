@@ -126,8 +126,8 @@ export async function failTogether<R>(group: ProcessGroup | undefined, body: () 
   } catch (error) {
     const own = groupErrorOf(error);
     await group.breakFor(own?.message ?? (error as Error).message, own !== null);
-    const [first, left] = own === null ? [null, null] : [await group.whyBroken(), await group.whoLeft()];
     if (own === null) throw error;
+    const [first, left] = [await group.whyBroken(), await group.whoLeft()];
     // The one that failed first is to end first: who started the processes names it.
     await pause(consequence);
     if (left !== null && first?.isConsequence !== false)

@@ -26,7 +26,7 @@ import { Exp } from '../layers/smooth-activations.js';
 import { log } from '../ops/elementwise.js';
 import { StandardScaler } from '../preprocessing/standard-scaler.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
-import { setTargetUnits, targetUnits } from './target-units.js';
+import { refuseWithoutTarget, setTargetUnits, targetUnits } from './target-units.js';
 
 /** Options of {@link TargetScaler}. */
 export interface TargetScalerOptions {
@@ -88,7 +88,8 @@ export class TargetScaler {
   fit(data: AnyDataset): this | Promise<this> {
     checkDataset(data, 'data');
     const { name, length, split, targetShape } = data;
-    checkTargets(data);
+    refuseWithoutTarget(data);
+    refuseScaledTargets(data);
     const turned = {
       name: `${name} (targets)`,
       length,
@@ -114,7 +115,7 @@ export class TargetScaler {
   scaled(data: AnyDataset): AnyDataset {
     checkDataset(data, 'data');
     const scale = { mean: this.mean.data, std: this.std.data, log: this.log }; // says what is missing before `fit`
-    if (aboutData(data)?.scale) throw new ArgumentError(`the targets of data set '${data.name}' are scaled already`);
+    refuseScaledTargets(data);
     return new ScaledTargets(data as Dataset<BatchPart, BatchPart>, this.#scaler, scale) as AnyDataset;
   }
 
@@ -155,14 +156,8 @@ function endOf(model: AnyLayer, stack: AnyLayer[] | null = null): { readonly las
   return endOf(layers.at(end) as AnyLayer, layers as AnyLayer[]);
 }
 
-/** Refuses zeros that stand for no target, and targets that are scaled. */
-function checkTargets(data: AnyDataset): void {
-  const about = aboutData(data);
-  if (about?.isWithoutTarget)
-    throw new ArgumentError(
-      `data set '${data.name}' was made of a table without a target: table.dataset({ target: … }) says which column is predicted`,
-    );
-  if (about?.scale) throw new ArgumentError(`the targets of data set '${data.name}' are scaled already`);
+function refuseScaledTargets(data: AnyDataset): void {
+  if (aboutData(data)?.scale) throw new ArgumentError(`the targets of data set '${data.name}' are scaled already`);
 }
 
 /** Targets as numbers, of which logarithms are taken on request, in float64; `exampleOf` says which example of the data a row of them is, −1 for none. */

@@ -5,6 +5,7 @@ import type { AnyDataset } from '../data/dataset.js';
 import { someNames } from '../data/columns.js';
 import { ArgumentError } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
+import { headOf } from '../layers/outputs.js';
 import { isBuiltIn } from '../names.js';
 
 /** `'targets'`: scaled ones were learned, and the last layer was given the units of the targets. `'scaled'`: scaled ones were learned, and nothing more. */
@@ -13,15 +14,9 @@ export type TargetUnits = 'targets' | 'scaled';
 /** By the last layer with parameters: where another takes its place, nothing is known. */
 const unitsOf = new WeakMap<AnyLayer, TargetUnits>();
 
-function lastOf(model: AnyLayer): AnyLayer {
-  let last = model;
-  for (const layer of model.namedLayers().values()) if (layer.ownParameters().size > 0) last = layer;
-  return last;
-}
-
 /** The units of a model's predictions, where they are known. */
 export function targetUnits(model: AnyLayer): TargetUnits | null {
-  const units = unitsOf.get(lastOf(model)) ?? null;
+  const units = unitsOf.get(headOf(model)[1]) ?? null;
   // In a model of a user's own, the layer that was given the units may be no field at the end.
   const isElsewhere = units === 'scaled' && [...model.namedLayers().values()].some((layer) => unitsOf.get(layer) === 'targets');
   return isElsewhere ? null : units;
@@ -29,7 +24,7 @@ export function targetUnits(model: AnyLayer): TargetUnits | null {
 
 /** Says them. */
 export function setTargetUnits(model: AnyLayer, units: TargetUnits | null): void {
-  const last = lastOf(model);
+  const [, last] = headOf(model);
   if (units === null) unitsOf.delete(last);
   else unitsOf.set(last, units);
 }
@@ -47,7 +42,7 @@ export function learnUnits(model: AnyLayer, data: AnyDataset): void {
  * @throws {ArgumentError}
  */
 export function checkTrainingUnits(model: AnyLayer, data: AnyDataset, validation: AnyDataset | undefined, loss: unknown): void {
-  checkTargets(data, loss);
+  if (looksAtTargets(loss)) refuseWithoutTarget(data);
   const scale = aboutData(data)?.scale;
   if (scale && targetUnits(model) === 'targets')
     throw new ArgumentError(
@@ -71,7 +66,7 @@ export function checkTrainingUnits(model: AnyLayer, data: AnyDataset, validation
  * @throws {ArgumentError}
  */
 export function checkUnits(model: AnyLayer, data: AnyDataset, loss: unknown): void {
-  checkTargets(data, loss);
+  if (looksAtTargets(loss)) refuseWithoutTarget(data);
   const scale = aboutData(data)?.scale;
   const units = scale === undefined ? null : targetUnits(model);
   if (units === 'targets' && scale)
@@ -107,9 +102,16 @@ export function warnOfScaled(model: AnyLayer): void {
   );
 }
 
-/** Zeros that stand for no target are nothing to learn; a loss of a user's own may not look at them. */
-function checkTargets(data: AnyDataset, loss: unknown): void {
-  if (!aboutData(data)?.isWithoutTarget || typeof loss !== 'object' || loss === null || !isBuiltIn(loss)) return;
+/** A loss of a user's own may not look at them. */
+const looksAtTargets = (loss: unknown): boolean => typeof loss === 'object' && loss !== null && isBuiltIn(loss);
+
+/**
+ * Zeros that stand for no target are nothing to learn.
+ *
+ * @throws {ArgumentError}
+ */
+export function refuseWithoutTarget(data: AnyDataset): void {
+  if (!aboutData(data)?.isWithoutTarget) return;
   const names = data.features?.map(({ name }) => name) ?? [];
   const columns = names.length === 0 ? '' : ` (it has ${someNames(names)})`;
   throw new ArgumentError(
